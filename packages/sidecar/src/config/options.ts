@@ -1,0 +1,221 @@
+/** Every option in one table. The command line, the environment, the config file and docs/configuration.md all derive from it. */
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { ErrorCode } from "../errors.ts";
+import { choice, duration, onOff, path, text, type ValueKind } from "./values.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What a default may depend on. */
+export interface DefaultContext {
+	readonly homeDir: string;
+	readonly env: Environment;
+}
+
+export interface Option<T> {
+	/** Words joined by `-`; flag, variable and file key are spelled from it. */
+	readonly name: string;
+	readonly kind: ValueKind<NonNullable<T>>;
+	/** Not there: the option may be absent. Text goes through the same schema as the user's. */
+	readonly default?: string | boolean | ((context: DefaultContext) => string | boolean);
+	/** The default for people, where it is no plain text. */
+	readonly defaultText?: string;
+	readonly example: string | boolean;
+	readonly meaning: string;
+	/** What a wrong value is reported as; default USAGE. */
+	readonly code?: ErrorCode;
+}
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+
+export const OPTIONS = {
+	workspace: needed({
+		name: "workspace",
+		kind: path("DIR"),
+		default: "~/.openclaw",
+		example: "~/.openclaw",
+		meaning: "The directory that is restored, watched and committed.",
+	}),
+	store: needed({
+		name: "store",
+		kind: text("URL", /^(file:\/\/\/|s3:\/\/[^/?#@\s]+(\/[^?#]*)?$)/, "file:///absolute/dir or s3://bucket[/prefix], without credentials"),
+		default: ({ homeDir, env }) => pathToFileURL(join(xdg(env.XDG_DATA_HOME, homeDir, ".local/share"), "openclaw-sidecar/store")).href,
+		defaultText: "file://$XDG_DATA_HOME/openclaw-sidecar/store (XDG_DATA_HOME is ~/.local/share unless set)",
+		example: "s3://my-bucket/agents",
+		meaning: "Where the log is kept. It must not be the workspace, nor one inside the other.",
+		code: "STORE_URL_INVALID",
+	}),
+	namespace: needed({
+		name: "namespace",
+		kind: text(
+			"NAME",
+			/^[A-Za-z0-9_=@+-][A-Za-z0-9._=@+-]{0,127}$/,
+			"1-128 characters of A-Z a-z 0-9 . _ - = @ +, not starting with a dot",
+		),
+		default: "default",
+		example: "anna",
+		meaning: "Whose log it is: one namespace holds one workspace.",
+		code: "NAMESPACE_INVALID",
+	}),
+	profile: needed({
+		name: "profile",
+		kind: choice("openclaw", "plain"),
+		default: "openclaw",
+		example: "plain",
+		meaning: "What is known of the directory: `openclaw` leaves out what OpenClaw makes anew at each start, `plain` takes everything.",
+	}),
+	json: needed({
+		name: "json",
+		kind: onOff,
+		default: false,
+		example: true,
+		meaning: "Print the result as JSON on stdout, and nothing else there.",
+	}),
+	logLevel: needed({
+		name: "log-level",
+		kind: choice(...LOG_LEVELS),
+		default: "info",
+		example: "debug",
+		meaning: "The least grave log line that is written to stderr.",
+	}),
+	stateDir: needed({
+		name: "state-dir",
+		kind: path("DIR"),
+		default: ({ homeDir, env }) => join(xdg(env.XDG_STATE_HOME, homeDir, ".local/state"), "openclaw-sidecar"),
+		defaultText: "$XDG_STATE_HOME/openclaw-sidecar (XDG_STATE_HOME is ~/.local/state unless set)",
+		example: "/var/lib/openclaw-sidecar",
+		meaning: "Private to the sidecar: caches, locks and the control socket. It must lie outside the workspace.",
+	}),
+	expect: needed({
+		name: "expect",
+		kind: choice("new", "existing", "any"),
+		default: "any",
+		example: "existing",
+		meaning:
+			"What the log is expected to hold at the start: nothing yet, something, or either. `existing` guards against a mistyped store.",
+	}),
+	drainTimeoutMs: needed({
+		name: "drain-timeout",
+		kind: duration("0ms", "60m"),
+		default: "8s",
+		example: "20s",
+		meaning: "How long the last flushes together may take after SIGTERM or SIGINT.",
+	}),
+	quietMs: needed({
+		name: "quiet-period",
+		kind: duration("0ms", "60m"),
+		default: "1s",
+		example: "500ms",
+		meaning: "A change is committed once nothing has changed for this long.",
+	}),
+	maxDelayMs: needed({
+		name: "max-delay",
+		kind: duration("0ms", "60m"),
+		default: "5s",
+		example: "10s",
+		meaning: "A change is committed this long after the first one even if changes do not stop. Not less than the quiet period.",
+	}),
+	handoverWaitMs: needed({
+		name: "handover-wait",
+		kind: duration("0ms", "60m"),
+		default: "5s",
+		example: "2s",
+		meaning: "How long a new writer waits for the one before it, if that seems to be alive, to end in order.",
+	}),
+	sweepIntervalMs: needed({
+		name: "sweep-interval",
+		kind: duration("1s", "60m"),
+		default: "60s",
+		example: "5m",
+		meaning: "How often the whole workspace is compared with what is committed, in case a watch event was lost.",
+	}),
+	region: optional({
+		name: "region",
+		kind: text("NAME", /^[A-Za-z0-9-]{1,64}$/, "a region's name, such as eu-central-1"),
+		defaultText: "what the AWS SDK finds (AWS_REGION, the shared config file)",
+		example: "eu-central-1",
+		meaning: "The region of the bucket.",
+	}),
+	endpoint: optional({
+		name: "endpoint",
+		kind: text("URL", /^https?:\/\/[^/?#@\s]+(\/[^?#@\s]*)?$/, "http://host[:port] or https://host[:port], without credentials"),
+		defaultText: "what the AWS SDK finds (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL), else AWS",
+		example: "http://127.0.0.1:9000",
+		meaning: "Another S3 server than that of AWS.",
+	}),
+	forcePathStyle: optional({
+		name: "force-path-style",
+		kind: onOff,
+		defaultText: "on with another endpoint than that of AWS, else off",
+		example: true,
+		meaning: "Name the bucket in the path of a request rather than in its host name.",
+	}),
+};
+
+export type OptionKey = keyof typeof OPTIONS;
+
+type ValueOf<K extends OptionKey> = (typeof OPTIONS)[K] extends Option<infer T> ? T : never;
+type OptionalKey = { [K in OptionKey]: undefined extends ValueOf<K> ? K : never }[OptionKey];
+
+/** All options, resolved: paths absolute, durations in ms; an option without a default is not there unless it was given. */
+export type Config = { readonly [K in Exclude<OptionKey, OptionalKey>]: ValueOf<K> } & {
+	readonly [K in OptionalKey]?: NonNullable<ValueOf<K>>;
+};
+
+export const OPTION_LIST = Object.entries(OPTIONS) as readonly (readonly [OptionKey, Option<unknown>])[];
+
+/** Names the config file; itself no key of one. */
+export const CONFIG_FILE_OPTION = { name: "config" } as const;
+
+export const ENV_PREFIX = "OPENCLAW_SIDECAR_";
+
+interface Named {
+	readonly name: string;
+}
+
+/** `--drain-timeout` */
+export const flagOf = ({ name }: Named) => `--${name}`;
+
+/** `OPENCLAW_SIDECAR_DRAIN_TIMEOUT` */
+export const envOf = ({ name }: Named) => `${ENV_PREFIX}${name.toUpperCase().replaceAll("-", "_")}`;
+
+/** `drainTimeout`: the key in the config file, and what commander calls the flag's value. */
+export const fileKeyOf = ({ name }: Named) => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
+/** The text of the default, for help and documentation. */
+export const defaultTextOf = (option: Option<unknown>) => option.defaultText ?? String(option.default);
+
+/** Where the config file is if nobody names one; it need not exist there. */
+export function defaultConfigFile(env: Environment, homeDir: string): string {
+	return join(xdg(env.XDG_CONFIG_HOME, homeDir, ".config"), "openclaw-sidecar/config.json");
+}
+
+/** What a command line parser needs: usage as commander writes it, and a description. */
+export function commandLineOptions(): readonly { readonly flags: string; readonly description: string }[] {
+	const file = { flags: `${flagOf(CONFIG_FILE_OPTION)} <FILE>`, description: "A JSON file of options." };
+	return [
+		file,
+		...OPTION_LIST.flatMap(([, option]) => {
+			const { placeholder } = option.kind;
+			const description = `${option.meaning} (default: ${defaultTextOf(option)})`;
+			if (placeholder !== undefined) return [{ flags: `${flagOf(option)} <${placeholder}>`, description }];
+			return [
+				{ flags: flagOf(option), description },
+				{ flags: `--no-${option.name}`, description: `Undo ${flagOf(option)} of the environment or the config file.` },
+			];
+		}),
+	];
+}
+
+function needed<T>(option: Option<T> & Required<Pick<Option<T>, "default">>): Option<T> {
+	return option;
+}
+
+function optional<T>(option: Omit<Option<T>, "default"> & { readonly defaultText: string }): Option<T | undefined> {
+	return option as Option<T | undefined>;
+}
+
+/** By the XDG base directory specification, version 0.8: a relative path is invalid and ignored. */
+function xdg(value: string | undefined, homeDir: string, fallback: string): string {
+	return value?.startsWith("/") ? value : join(homeDir, fallback);
+}

@@ -1,0 +1,24 @@
+/** The candidate that differs least from what was typed, if a slip of the hand explains it. */
+export function didYouMean(typed: string, candidates: Iterable<string>): string {
+	let best: string | undefined;
+	let least = Math.min(3, Math.max(1, Math.floor(typed.length / 3))) + 1;
+	for (const candidate of candidates) {
+		const edits = editDistance(typed.toLowerCase(), candidate.toLowerCase());
+		if (edits < least) [best, least] = [candidate, edits];
+	}
+	return best === undefined ? "" : `; did you mean ${best}?`;
+}
+
+/** Levenshtein's: insertions, deletions and substitutions. */
+function editDistance(a: string, b: string): number {
+	let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+	for (let i = 1; i <= a.length; i++) {
+		const next = [i];
+		for (let j = 1; j <= b.length; j++) {
+			const substituted = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+			next.push(Math.min(substituted, row[j]! + 1, next[j - 1]! + 1));
+		}
+		row = next;
+	}
+	return row[b.length]!;
+}

@@ -1,0 +1,74 @@
+/** The kinds of value an option can have: how text becomes a value, and how to say what is accepted. */
+import { resolve } from "node:path";
+import * as z from "zod/mini";
+
+/** What a relative path or `~` in a value stands for. */
+export interface Place {
+	/** Absolute. */
+	readonly homeDir: string;
+	/** Absolute: the working directory for flags and environment, the file's own for the config file. */
+	readonly baseDir: string;
+}
+
+export interface ValueKind<T> {
+	/** From what a flag, the environment or JSON holds to the value. */
+	schema(place: Place): z.ZodMiniType<T>;
+	/** Completes "accepts …". */
+	readonly accepts: string;
+	/** Names the value in usage lines; undefined for a switch. */
+	readonly placeholder: string | undefined;
+	readonly choices?: readonly string[];
+}
+
+export function choice<const T extends string>(...values: readonly T[]): ValueKind<T> {
+	const schema = z.enum(values);
+	return { schema: () => schema, accepts: listed(values), placeholder: values.join("|"), choices: values };
+}
+
+const SWITCH = z.union([
+	z.boolean(),
+	z.pipe(
+		z.enum(["true", "false"]),
+		z.transform((text) => text === "true"),
+	),
+]);
+
+export const onOff: ValueKind<boolean> = { schema: () => SWITCH, accepts: "true or false", placeholder: undefined };
+
+export function text(placeholder: string, pattern: RegExp, accepts: string): ValueKind<string> {
+	const schema = z.string().check(z.regex(pattern));
+	return { schema: () => schema, accepts, placeholder };
+}
+
+const MS_PER_UNIT = { ms: 1, s: 1_000, m: 60_000 } as const;
+
+/** @param from least, @param to most, both as a duration such as `500ms`. */
+export function duration(from: string, to: string): ValueKind<number> {
+	const [least, most] = [durationMs(from), durationMs(to)];
+	const schema = z.pipe(z.pipe(z.string(), z.transform(durationMs)), z.number().check(z.gte(least), z.lte(most)));
+	return { schema: () => schema, accepts: `a duration from ${from} to ${to}, such as 500ms, 8s or 2m`, placeholder: "DURATION" };
+}
+
+/** ms, rounded; NaN where the text is no duration. A bare number is none: nobody could tell its unit. */
+function durationMs(value: string): number {
+	const [, number, unit] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)$/.exec(value) ?? [];
+	return number === undefined ? Number.NaN : Math.round(Number(number) * MS_PER_UNIT[unit as keyof typeof MS_PER_UNIT]);
+}
+
+/** A path of this machine, made absolute. `~` is the home directory; another user's (`~name`) is refused rather than taken for a name. */
+export function path(placeholder: string): ValueKind<string> {
+	const wellFormed = z.string().check(z.regex(/^(?!~[^/])[^\0]+$/));
+	return {
+		schema: ({ homeDir, baseDir }) => {
+			const absolute = (value: string) =>
+				value === "~" || value.startsWith("~/") ? resolve(homeDir, `.${value.slice(1)}`) : resolve(baseDir, value);
+			return z.pipe(wellFormed, z.transform(absolute));
+		},
+		accepts: "a path, absolute, relative or below ~/",
+		placeholder,
+	};
+}
+
+function listed(values: readonly string[]): string {
+	return `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
+}

@@ -1,0 +1,35 @@
+/** When a flush is due. All times in ms of one monotonic clock. */
+export interface CadenceOptions {
+	/** Flush once nothing has changed for this long. */
+	readonly quietMs: number;
+	/** Flush this long after the first change even if changes do not stop. */
+	readonly maxDelayMs: number;
+}
+
+export interface CadenceState {
+	readonly firstChangeMs: number;
+	readonly lastChangeMs: number;
+	readonly lastFlushEndMs: number;
+	/** How long the last flush kept the processor. */
+	readonly lastFlushCostMs: number;
+}
+
+/** A flush that costs much makes the next one wait, so that capturing stays below a tenth of one core. */
+const COST_FACTOR = 9;
+/** But never longer than this: what is lost by a kill -9 is at most one cadence. */
+const MAX_STRETCH_MS = 30_000;
+
+export function flushDueAt(state: CadenceState, options: CadenceOptions): number {
+	const due = Math.min(state.lastChangeMs + options.quietMs, state.firstChangeMs + options.maxDelayMs);
+	return Math.max(due, state.lastFlushEndMs + Math.min(state.lastFlushCostMs * COST_FACTOR, MAX_STRETCH_MS));
+}
+
+/** A sweep of the whole tree waits until its own cost is below 0.2 % of a core. */
+export function sweepDelayMs(intervalMs: number, lastSweepCostMs: number): number {
+	return Math.max(intervalMs, lastSweepCostMs * 500);
+}
+
+/** How long to wait after the `failures`-th flush in a row that failed: 1 s, doubling to 30 s. */
+export function retryDelayMs(failures: number): number {
+	return Math.min(30_000, 1000 * 2 ** Math.max(0, failures - 1));
+}

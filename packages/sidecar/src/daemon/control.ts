@@ -1,0 +1,113 @@
+/**
+ * A socket in the private state directory: it says that a workspace is looked after, and lets `status` and `flush` reach the one
+ * who does. A socket rather than a pid file: it answers, or it does not; a pid may be anybody's.
+ */
+import { hash } from "node:crypto";
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { createServer, request, type Server } from "node:http";
+import { join } from "node:path";
+import { SidecarError } from "../errors.ts";
+
+/** What a running daemon can be asked. Each answer is one JSON object. */
+export interface ControlHandlers {
+	status(): Promise<object>;
+	flush(): Promise<object>;
+}
+
+export type ControlVerb = keyof ControlHandlers;
+
+/** sun_path has 108 bytes, the last one NUL. */
+const MAX_SOCKET_BYTES = 107;
+
+/** One socket a workspace, whatever the store: two daemons must not look after one directory. */
+export function controlPath(stateDir: string, workspace: string): string {
+	const path = join(stateDir, `${hash("sha256", workspace, "hex").slice(0, 16)}.sock`);
+	if (Buffer.byteLength(path) > MAX_SOCKET_BYTES) {
+		throw new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: `a socket's path may have ${MAX_SOCKET_BYTES} bytes, ${path} is longer` });
+	}
+	return path;
+}
+
+export interface Control {
+	close(): Promise<void>;
+}
+
+/** Takes the workspace for this process. @throws SidecarError WORKSPACE_BUSY, STATE_DIR_UNUSABLE */
+export async function takeControl(stateDir: string, workspace: string, handlers: ControlHandlers): Promise<Control> {
+	const path = controlPath(stateDir, workspace);
+	const unusable = (cause: unknown) => new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: (cause as NodeJS.ErrnoException).code ?? String(cause), cause });
+	try {
+		mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+	} catch (cause) {
+		throw unusable(cause);
+	}
+	for (let attempt = 0; attempt < 3; attempt++) {
+		const server = serve(handlers);
+		const problem = await listen(server, path);
+		if (problem === undefined) {
+			chmodSync(path, 0o600);
+			const close = () =>
+				new Promise<void>((resolve) => {
+					server.close(() => resolve());
+					server.closeIdleConnections();
+				});
+			return { close };
+		}
+		if (problem.code !== "EADDRINUSE") throw unusable(problem);
+		if (await isAnswering(path)) throw new SidecarError("WORKSPACE_BUSY", { value: workspace });
+		// Whoever made it was killed.
+		rmSync(path, { force: true });
+	}
+	throw new SidecarError("WORKSPACE_BUSY", { value: workspace, reason: "others keep taking it" });
+}
+
+/** Asks the daemon that looks after a workspace; undefined where none does. */
+export async function askDaemon(stateDir: string, workspace: string, verb: ControlVerb): Promise<object | undefined> {
+	const answer = await ask(controlPath(stateDir, workspace), verb);
+	return answer === undefined ? undefined : (JSON.parse(answer) as object);
+}
+
+async function isAnswering(path: string): Promise<boolean> {
+	return (await ask(path, "status")) !== undefined;
+}
+
+async function ask(socketPath: string, verb: ControlVerb): Promise<string | undefined> {
+	return await new Promise((resolve, reject) => {
+		const call = request({ socketPath, agent: false, method: "POST", path: `/${verb}` }, (response) => {
+			let text = "";
+			response.setEncoding("utf8");
+			response.on("data", (part: string) => {
+				text += part;
+			});
+			response.on("end", () => resolve(text));
+			response.on("error", reject);
+		});
+		call.on("error", (error: NodeJS.ErrnoException) => {
+			if (error.code === "ENOENT" || error.code === "ECONNREFUSED" || error.code === "ECONNRESET") resolve(undefined);
+			else reject(new SidecarError("STATE_DIR_UNUSABLE", { value: socketPath, reason: error.code ?? error.message, cause: error }));
+		});
+		call.end();
+	});
+}
+
+function serve(handlers: ControlHandlers): Server {
+	return createServer((incoming, response) => {
+		const verb = incoming.url?.slice(1);
+		const answer = (status: number, body: object) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+		if (incoming.method !== "POST" || (verb !== "status" && verb !== "flush")) {
+			answer(404, { error: { code: "USAGE", message: "POST /status or POST /flush" } });
+			return;
+		}
+		handlers[verb]().then(
+			(body) => answer(200, body),
+			(error: unknown) => answer(500, { error: error instanceof SidecarError ? { code: error.code, message: error.message, remedy: error.remedy } : { code: "INTERNAL", message: String(error) } }),
+		);
+	});
+}
+
+async function listen(server: Server, path: string): Promise<NodeJS.ErrnoException | undefined> {
+	return await new Promise((resolve) => {
+		server.once("error", resolve);
+		server.listen(path, () => resolve(undefined));
+	});
+}

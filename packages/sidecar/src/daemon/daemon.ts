@@ -1,0 +1,295 @@
+/**
+ * The daemon: restoring -> serving -> draining -> gone.
+ *
+ * Guarantees: no agent before the gate (a verified restore and a won fence); a flush that fails is tried again and its paths stay
+ * dirty; the exit status says whether everything is durable. Nothing depends on the drain: kill -9 loses at most one cadence.
+ */
+import { SidecarError } from "../errors.ts";
+import { Session, type SessionOptions } from "../sync/session.ts";
+import type { FlushResult } from "../sync/flush.ts";
+import type { Log } from "../telemetry/types.ts";
+import { watchWorkspace, type WorkspaceWatcher } from "../workspace/watch.ts";
+import { type Agent, startAgent } from "./agent.ts";
+import { type CadenceOptions, flushDueAt, retryDelayMs, sweepDelayMs } from "./cadence.ts";
+import { takeControl } from "./control.ts";
+import { drain } from "./drain.ts";
+
+export interface DaemonOptions extends SessionOptions, CadenceOptions {
+	readonly stateDir: string;
+	readonly sweepIntervalMs: number;
+	readonly drainTimeoutMs: number;
+	/** The agent: a command and its arguments. Without one the daemon runs until it is told to stop. */
+	readonly command: readonly string[];
+	readonly env: NodeJS.ProcessEnv;
+	/** Stdout belongs to a JSON result. */
+	readonly agentToStderr: boolean;
+}
+
+export type Phase = "restoring" | "serving" | "draining" | "gone";
+
+export interface DaemonStatus {
+	readonly phase: Phase;
+	readonly pid: number;
+	readonly headSeq: number;
+	readonly writer: string;
+	readonly superseded: boolean;
+	/** Paths that changed and are not durable yet, and a commit that is undecided. */
+	readonly waiting: number;
+	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
+	readonly heldDeletions: number;
+	readonly lastFlushError: { readonly code: string; readonly message: string; readonly remedy: string } | null;
+}
+
+export interface DaemonEnd {
+	readonly isDurable: boolean;
+	readonly superseded: boolean;
+	/** What is not durable, where something is not. */
+	readonly lost: readonly { readonly path: string; readonly reason: string }[];
+	readonly headSeq: number;
+	readonly writer: string;
+	/** Undefined where there was no agent. */
+	readonly agentStatus: number | undefined;
+	/** 0, 3, 4, or the agent's own where everything is durable. */
+	readonly exitStatus: number;
+}
+
+/** Runs until the agent ends or `stop` is aborted. @throws SidecarError when the gate could not be opened */
+export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Promise<DaemonEnd> {
+	const daemon = new Daemon(options);
+	return await daemon.run(stop);
+}
+
+class Daemon {
+	readonly #options: DaemonOptions;
+	readonly #log: Log;
+	#phase: Phase = "restoring";
+	#session: Session | undefined;
+	#agent: Agent | undefined;
+	#timer: NodeJS.Timeout | undefined;
+	#sweepTimer: NodeJS.Timeout | undefined;
+	/** Flushes run one after the other on this chain. */
+	#chain: Promise<unknown> = Promise.resolve();
+	/** Cuts a flush that is under way when the drain begins: small files come first then. */
+	readonly #cut = new AbortController();
+	#firstChangeMs: number | undefined;
+	#lastChangeMs = 0;
+	#lastFlushEndMs = 0;
+	#lastFlushCostMs = 0;
+	#failures = 0;
+	#lastError: SidecarError | undefined;
+
+	constructor(options: DaemonOptions) {
+		this.#options = options;
+		this.#log = options.log;
+	}
+
+	async run(stop: AbortSignal): Promise<DaemonEnd> {
+		const control = await takeControl(this.#options.stateDir, this.#options.workspace, {
+			status: async () => this.#status(),
+			flush: async () => await this.#flushNow(),
+		});
+		try {
+			return await this.#serve(stop);
+		} finally {
+			clearTimeout(this.#timer);
+			clearTimeout(this.#sweepTimer);
+			await control.close();
+			this.#phase = "gone";
+		}
+	}
+
+	async #serve(stop: AbortSignal): Promise<DaemonEnd> {
+		const { workspace, command, env, agentToStderr } = this.#options;
+		const started = performance.now();
+		const session = await Session.open({ ...this.#options, signal: stop });
+		this.#session = session;
+		const { files, bytes, written, keptLocal } = session.restored;
+		this.#log.info("restore.finished", { seq: session.head.seq, files, bytes, written, keptLocal, ms: Math.round(performance.now() - started) });
+		let watcher: WorkspaceWatcher | undefined;
+		try {
+			this.#phase = "serving";
+			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
+			if (command.length > 0 && !stop.aborted) {
+				this.#agent = await startAgent(command, env, agentToStderr);
+				this.#log.info("agent.started", { pid: this.#agent.pid, command: command[0] });
+			}
+			watcher = await watchWorkspace(workspace, session.filter, (path) => this.#changed(path), (reason) => this.#doubt(reason));
+			this.#doubt("started");
+			this.#log.info("watch.started", { entries: session.entries });
+			this.#scheduleSweep(this.#options.sweepIntervalMs);
+			await Promise.race([aborted(stop), ...(this.#agent === undefined ? [] : [this.#agent.exited])]);
+			const watching = watcher;
+			return await this.#end(session, stop, () => watching.close());
+		} finally {
+			await watcher?.close();
+			this.#agent?.kill("SIGKILL");
+		}
+	}
+
+	async #end(session: Session, stop: AbortSignal, stopWatching: () => Promise<void>): Promise<DaemonEnd> {
+		this.#phase = "draining";
+		clearTimeout(this.#timer);
+		clearTimeout(this.#sweepTimer);
+		this.#log.info("drain.started", { waiting: session.waiting, because: stop.aborted ? "signal" : "agent exited" });
+		this.#cut.abort();
+		const drained = await drain({
+			session,
+			agent: this.#agent,
+			timeoutMs: this.#options.drainTimeoutMs,
+			log: this.#log,
+			// The flush under way is cut off, and over.
+			idle: this.#chain,
+			stopWatching,
+		});
+		const agentStatus = this.#agent?.exit?.status;
+		const exitStatus = session.isSuperseded ? 4 : !drained.isDurable ? 3 : stop.aborted ? 0 : (agentStatus ?? 0);
+		const end: DaemonEnd = {
+			isDurable: drained.isDurable,
+			superseded: session.isSuperseded,
+			lost: drained.lost,
+			headSeq: session.head.seq,
+			writer: session.writerId,
+			agentStatus,
+			exitStatus,
+		};
+		this.#log[exitStatus === 3 || exitStatus === 4 ? "error" : "info"]("drain.finished", { ...end, ms: drained.ms });
+		return end;
+	}
+
+	#changed(path: string): void {
+		const session = this.#session;
+		if (session === undefined) return;
+		session.hint(path);
+		this.#due();
+	}
+
+	#doubt(reason: string): void {
+		this.#session?.doubt();
+		this.#log.debug("watch.doubt", { reason });
+		this.#due();
+	}
+
+	#due(): void {
+		const nowMs = performance.now();
+		this.#lastChangeMs = nowMs;
+		if (this.#firstChangeMs !== undefined) return;
+		this.#firstChangeMs = nowMs;
+		this.#arm();
+	}
+
+	/** The timer is not moved by every change; when it fires too early it is set again. */
+	#arm(): void {
+		if (this.#phase !== "serving" || this.#firstChangeMs === undefined) return;
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => this.#fire(), Math.max(0, this.#dueAt() - performance.now()));
+	}
+
+	#fire(): void {
+		if (this.#dueAt() > performance.now()) return this.#arm();
+		void this.#flush(false);
+	}
+
+	#dueAt(): number {
+		const due = flushDueAt(
+			{
+				firstChangeMs: this.#firstChangeMs ?? 0,
+				lastChangeMs: this.#lastChangeMs,
+				lastFlushEndMs: this.#lastFlushEndMs,
+				lastFlushCostMs: this.#lastFlushCostMs,
+			},
+			this.#options,
+		);
+		return this.#failures === 0 ? due : Math.max(due, this.#lastFlushEndMs + retryDelayMs(this.#failures));
+	}
+
+	/** One at a time; a failure leaves everything dirty and the timer set. */
+	#flush(sweep: boolean): Promise<FlushResult | undefined> {
+		const flushed = this.#chain.then(async () => {
+			if (this.#phase !== "serving") return undefined;
+			return await this.#flushOnce(this.#session as Session, sweep);
+		});
+		this.#chain = flushed;
+		return flushed;
+	}
+
+	async #flushOnce(session: Session, sweep: boolean): Promise<FlushResult | undefined> {
+		this.#firstChangeMs = undefined;
+		const startMs = performance.now();
+		const cpu = process.cpuUsage();
+		try {
+			const result = await session.flush({ sweep, signal: this.#cut.signal });
+			this.#report(result, startMs);
+			this.#failures = result.kind === "unknown" ? this.#failures + 1 : 0;
+			return result;
+		} catch (error) {
+			if (this.#cut.signal.aborted) return undefined;
+			this.#failures++;
+			this.#lastError = toSidecarError(error);
+			this.#log.error("flush.failed", { error: this.#lastError, failures: this.#failures });
+			return undefined;
+		} finally {
+			const { user, system } = process.cpuUsage(cpu);
+			this.#lastFlushCostMs = (user + system) / 1000;
+			this.#lastFlushEndMs = performance.now();
+			if (session.waiting > 0 || session.heldDeletions > 0) this.#due();
+		}
+	}
+
+	#report(result: FlushResult, startMs: number): void {
+		const ms = Math.round(performance.now() - startMs);
+		if (result.kind === "unknown") {
+			this.#lastError = new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took a commit", cause: result.cause });
+			this.#log.warn("flush.undecided", { error: result.cause, ms });
+			return;
+		}
+		this.#lastError = undefined;
+		for (const { path, reason } of result.deferred) this.#log.warn("flush.not-taken", { path, reason });
+		if (result.kind === "nothing") return this.#log.debug("flush.nothing", { ms });
+		const { seq, changed, removed, bytes, setAside } = result;
+		this.#log.info("flush.committed", { seq, changed, removed, bytes, ms, ...(setAside && { setAside, kind: "security" }) });
+	}
+
+	#scheduleSweep(delayMs: number): void {
+		this.#sweepTimer = setTimeout(async () => {
+			const started = performance.now();
+			await this.#flush(true);
+			if (this.#phase === "serving") this.#scheduleSweep(sweepDelayMs(this.#options.sweepIntervalMs, performance.now() - started));
+		}, delayMs);
+		this.#sweepTimer.unref();
+	}
+
+	async #flushNow(): Promise<object> {
+		if (this.#phase !== "serving") throw new SidecarError("WORKSPACE_BUSY", { value: this.#options.workspace, reason: `the daemon is ${this.#phase}` });
+		const result = await this.#flush(true);
+		if (result === undefined) throw this.#lastError ?? new SidecarError("NOT_DURABLE", { value: this.#options.workspace });
+		if (result.kind === "unknown") throw new SidecarError("NOT_DURABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });
+		return { ...result, superseded: this.#session?.isSuperseded === true };
+	}
+
+	#status(): DaemonStatus {
+		const session = this.#session;
+		const error = this.#lastError;
+		return {
+			phase: this.#phase,
+			pid: process.pid,
+			headSeq: session?.head.seq ?? 0,
+			writer: session?.writerId ?? "",
+			superseded: session?.isSuperseded ?? false,
+			waiting: session?.waiting ?? 0,
+			notTaken: session?.deferred ?? [],
+			heldDeletions: session?.heldDeletions ?? 0,
+			lastFlushError: error === undefined ? null : { code: error.code, message: error.message, remedy: error.remedy },
+		};
+	}
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		if (signal.aborted) resolve();
+		else signal.addEventListener("abort", () => resolve(), { once: true });
+	});
+}
+
+export function toSidecarError(error: unknown): SidecarError {
+	return error instanceof SidecarError ? error : new SidecarError("INTERNAL", { reason: error instanceof Error ? error.message : String(error), cause: error });
+}

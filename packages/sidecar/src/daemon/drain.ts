@@ -1,0 +1,90 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { SidecarError } from "../errors.ts";
+import type { Session } from "../sync/session.ts";
+import type { Log } from "../telemetry/types.ts";
+import type { Agent } from "./agent.ts";
+
+export interface DrainOptions {
+	readonly session: Session;
+	readonly agent: Agent | undefined;
+	readonly timeoutMs: number;
+	readonly log: Log;
+	/** Settled when the flush that was under way is over. */
+	readonly idle: Promise<unknown>;
+	/** Ends the hints: the last flush sweeps, and what our own reading of a database stirs up is no change. */
+	stopWatching(): Promise<void>;
+}
+
+export interface Drained {
+	readonly isDurable: boolean;
+	readonly lost: readonly { readonly path: string; readonly reason: string }[];
+	readonly ms: number;
+}
+
+const MiB = 1024 * 1024;
+/** Everything small in one commit, then ever larger files. */
+const WAVES = [MiB, 16 * MiB, 256 * MiB, Number.POSITIVE_INFINITY];
+/** Kept for the last capture after the agent was killed: a sweep and two round trips. */
+const RESERVE = 0.25;
+const FIRST_RETRY_MS = 100;
+
+/**
+ * Makes everything durable within the budget: captures at once, beside an agent that may take minutes to end, and again when it has
+ * ended. An agent that does not end in time is killed, so that the last capture is of a disk that stands still.
+ */
+export async function drain({ session, agent, timeoutMs, log, idle, stopWatching }: DrainOptions): Promise<Drained> {
+	const started = performance.now();
+	const budget = new AbortController();
+	const timer = setTimeout(() => budget.abort(new SidecarError("NOT_DURABLE", { reason: `the drain's ${timeoutMs} ms are over` })), timeoutMs);
+	let failure: SidecarError | undefined;
+	let isDurable = false;
+	try {
+		agent?.kill("SIGTERM");
+		await idle;
+		if (agent !== undefined && agent.exit === undefined) {
+			await flushInWaves(session, false, budget.signal, log);
+			const left = timeoutMs * (1 - RESERVE) - (performance.now() - started);
+			await Promise.race([agent.exited, delay(Math.max(0, left), undefined, { ref: false })]);
+			if (agent.exit === undefined) {
+				log.warn("agent.killed", { pid: agent.pid, afterMs: Math.round(performance.now() - started) });
+				agent.kill("SIGKILL");
+				await agent.exited;
+			}
+			log.info("agent.exited", { status: agent.exit?.status });
+		}
+		await stopWatching();
+		await flushInWaves(session, true, budget.signal, log);
+		// A deletion that is held is not a deletion: the log has more than the disk, never less.
+		isDurable = session.waiting === 0;
+	} catch (error) {
+		failure = error instanceof SidecarError ? error : new SidecarError("NOT_DURABLE", { reason: String(error), cause: error });
+		log.error("drain.failed", { error: failure });
+	} finally {
+		clearTimeout(timer);
+	}
+	const lost = session.deferred.map(({ path, reason }) => ({ path, reason }));
+	if (!isDurable && lost.length === 0) lost.push({ path: "", reason: failure?.message ?? `${session.waiting} paths were not committed` });
+	return { isDurable, lost: isDurable ? [] : lost, ms: Math.round(performance.now() - started) };
+}
+
+/** Tries again until the budget ends it: a store that hiccups must not cost the last minute's work. */
+async function flushInWaves(session: Session, closed: boolean, signal: AbortSignal, log: Log): Promise<void> {
+	for (const [index, maxFileBytes] of WAVES.entries()) {
+		const isLast = index === WAVES.length - 1;
+		for (let retry = 0; ; retry++) {
+			try {
+				// The first wave sweeps: at a drain nothing is left to hints.
+				const result = await session.flush({ maxFileBytes, inHurry: true, signal, sweep: index === 0, closed: closed && isLast });
+				if (result.kind === "committed") log.info("drain.committed", { seq: result.seq, changed: result.changed, removed: result.removed, bytes: result.bytes });
+				if (result.kind !== "unknown") break;
+				log.warn("drain.undecided", { error: result.cause });
+			} catch (error) {
+				signal.throwIfAborted();
+				const isFinal = error instanceof SidecarError && error.exitStatus !== 7 && error.code !== "NOT_DURABLE";
+				if (isFinal) throw error;
+				log.warn("drain.retried", { error });
+			}
+			await delay(FIRST_RETRY_MS * 2 ** Math.min(retry, 5), undefined, { signal });
+		}
+	}
+}

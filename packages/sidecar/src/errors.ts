@@ -1,0 +1,159 @@
+/**
+ * Every error a user can meet, in one table: stable code, exit status, meaning, what to do next.
+ *
+ * Exit statuses: 1 a bug; 2 usage or configuration (including a machine that cannot do what was asked);
+ * 3 something is not durable; 4 superseded by another writer; 5 integrity; 6 access denied; 7 store unreachable.
+ */
+export interface ErrorSpec {
+	readonly exitStatus: 1 | 2 | 3 | 4 | 5 | 6 | 7;
+	readonly meaning: string;
+	readonly remedy: string;
+}
+
+const spec = (exitStatus: ErrorSpec["exitStatus"], meaning: string, remedy: string): ErrorSpec => ({
+	exitStatus,
+	meaning,
+	remedy,
+});
+
+export const ERRORS = {
+	INTERNAL: spec(
+		1,
+		"an unexpected failure: a bug",
+		"report it with the log lines around it; the store is never overwritten, so nothing committed is lost",
+	),
+
+	USAGE: spec(2, "the command line or a setting cannot be understood", "correct the named value; --help lists what is accepted"),
+	NAMESPACE_INVALID: spec(
+		2,
+		"the namespace is not usable as a key prefix",
+		"use 1-128 characters of A-Z a-z 0-9 . _ - = @ +, not starting with a dot",
+	),
+	STORE_URL_INVALID: spec(2, "the store URL is not understood", "use file:///absolute/dir or s3://bucket[/prefix]"),
+	STORE_BUCKET_MISSING: spec(2, "the bucket or store directory does not exist", "create it, or correct --store"),
+	STORE_UNSUPPORTED: spec(
+		2,
+		"the store lacks something the log depends on (create-only PUT, hard links)",
+		"use a store with conditional writes (If-None-Match: *), or a local file system with hard links",
+	),
+	WORKSPACE_NOT_DIRECTORY: spec(
+		2,
+		"the workspace path exists but is not a directory",
+		"point --workspace at a directory, or move the file away",
+	),
+	WORKSPACE_READ_ONLY: spec(2, "the workspace cannot be written", "check the owner, the mode and the mount of the workspace"),
+	WORKSPACE_DISK_FULL: spec(
+		2,
+		"the disk has no room for the workspace",
+		"free space or enlarge the disk, then run again; nothing in the store was touched",
+	),
+	WORKSPACE_UNREADABLE: spec(2, "the workspace cannot be read", "check the owner and the mode of the named path"),
+	WORKSPACE_NOT_RESTORED: spec(
+		2,
+		"this directory was never restored from the log, so nothing of it may be committed",
+		"run `openclaw-sidecar restore` first, or use another namespace",
+	),
+	WORKSPACE_BUSY: spec(
+		2,
+		"another openclaw-sidecar on this machine already looks after this workspace",
+		"stop it, or talk to it: `status` and `flush` reach a running daemon",
+	),
+	STATE_DIR_UNUSABLE: spec(
+		2,
+		"the private state directory cannot be used",
+		"point --state-dir at a writable directory outside the workspace with a short path",
+	),
+	COMMIT_NOT_FOUND: spec(2, "no such commit or time in the log", "`openclaw-sidecar history` lists what is retained"),
+	PATH_NOT_FOUND: spec(2, "no such file in that commit", "`openclaw-sidecar ls` lists the paths"),
+	EXISTING_EXPECTED: spec(
+		2,
+		"the log is empty although --expect existing was given",
+		"check --store and --namespace; without the option an empty log means a new user",
+	),
+	AGENT_NOT_STARTED: spec(2, "the agent command could not be started", "check the command after `--`"),
+	WORKSPACE_TOO_LARGE: spec(
+		3,
+		"the workspace exceeds a stated limit of the format",
+		"move what need not be kept out of the workspace, or ignore it; docs/format.md lists the limits",
+	),
+
+	NOT_DURABLE: spec(
+		3,
+		"something in the workspace is not durable",
+		"keep the disk, correct the named cause and run `openclaw-sidecar flush`",
+	),
+	SUPERSEDED: spec(
+		4,
+		"another writer owns this workspace now; this writer's bytes were set aside under .recovered/",
+		"see what was set aside with `openclaw-sidecar ls`; stop this writer",
+	),
+
+	OBJECT_CORRUPT: spec(
+		5,
+		"an object of the log does not hold what it must",
+		"nothing was applied; keep the bucket as it is and restore an earlier commit with --at",
+	),
+	OBJECT_NOT_FOUND: spec(
+		5,
+		"an object the log refers to is not there",
+		"nothing was applied; check who deletes from the bucket and restore an earlier commit with --at",
+	),
+	FORMAT_UNKNOWN: spec(5, "the object was written by a newer release", "upgrade openclaw-sidecar"),
+	TREE_UNSAFE: spec(5, "the log names a path that must not be written", "nothing was written; find out who wrote that commit"),
+	LIMIT_EXCEEDED: spec(5, "an object declares more than the format allows", "nothing was applied; find out who wrote that object"),
+
+	STORE_ACCESS_DENIED: spec(
+		6,
+		"the store denied the request",
+		"check the credentials and that the policy allows list, get and create-only put below the namespace's prefix",
+	),
+	STORE_UNREACHABLE: spec(
+		7,
+		"the store could not be reached",
+		"check the endpoint, the region and the network; the workspace is untouched, so run again",
+	),
+} as const satisfies Record<string, ErrorSpec>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What makes one error different from the next of its code. Values are shown to users: never pass a secret. */
+export interface ErrorDetail {
+	/** The offending value: a path, a key, an option's value. */
+	readonly value?: string;
+	/** One clause that says what about it is wrong. */
+	readonly reason?: string;
+	/** Overrides the table's remedy where more is known. */
+	readonly remedy?: string;
+	readonly cause?: unknown;
+}
+
+/** The only error class that crosses a room's border. `message` is for people, `code` for programs. */
+export class SidecarError extends Error {
+	readonly code: ErrorCode;
+	readonly value: string | undefined;
+	readonly remedy: string;
+
+	constructor(code: ErrorCode, detail: ErrorDetail = {}) {
+		const parts: string[] = [ERRORS[code].meaning];
+		if (detail.value !== undefined) parts.push(printable(detail.value));
+		if (detail.reason !== undefined) parts.push(detail.reason);
+		super(parts.join(": "), detail.cause === undefined ? undefined : { cause: detail.cause });
+		this.name = "SidecarError";
+		this.code = code;
+		this.value = detail.value;
+		this.remedy = detail.remedy ?? ERRORS[code].remedy;
+	}
+
+	get exitStatus(): ErrorSpec["exitStatus"] {
+		return ERRORS[this.code].exitStatus;
+	}
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escaping control characters is the point
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
+
+/** Control characters and lone surrogates escaped, so that a hostile name cannot write to a terminal; at most 300 characters. */
+export function printable(text: string): string {
+	const shown = text.length > 300 ? `${text.slice(0, 300)}…` : text;
+	return shown.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

@@ -1,0 +1,28 @@
+import type { ObjectKey } from "./types.ts";
+
+export const LOG_PREFIX = "log/";
+export const PACK_PREFIX = "packs/";
+
+const TOP = 2 ** 48 - 1;
+
+/** `log/` + 12 hex digits of 2^48 - 1 - seq: S3's ascending listing then gives the newest commit first. */
+export function logKey(seq: number): ObjectKey {
+	return LOG_PREFIX + (TOP - seq).toString(16).padStart(12, "0");
+}
+
+/** The seq of a commit's key, undefined for anything else. */
+export function seqOfKey(key: ObjectKey): number | undefined {
+	const digits = /^log\/([0-9a-f]{12})$/.exec(key)?.[1];
+	if (digits === undefined) return undefined;
+	const seq = TOP - Number.parseInt(digits, 16);
+	return seq >= 1 ? seq : undefined;
+}
+
+export function packKey(sha256: string): ObjectKey {
+	return PACK_PREFIX + sha256;
+}
+
+/** The SHA-256 a pack's key names, undefined for anything else. */
+export function sha256OfPackKey(key: ObjectKey): string | undefined {
+	return /^packs\/([0-9a-f]{64})$/.exec(key)?.[1];
+}

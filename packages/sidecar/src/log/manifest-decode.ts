@@ -1,0 +1,204 @@
+import { decodeName } from "../path.ts";
+import { SidecarError } from "../errors.ts";
+import { ByteReader } from "./byte-reader.ts";
+import { logKey, packKey } from "./keys.ts";
+import {
+	FILE_CHUNK_BITS,
+	MAX_BLOCK_BYTES,
+	MAX_CHUNKS,
+	MAX_ENTRIES,
+	MAX_LINK_BYTES,
+	MAX_PATH_BYTES,
+	MAX_STORED_BLOCK_BYTES,
+} from "./limits.ts";
+import { ENTRY, FLAG_BITS, KIND, NANOS_PER_SECOND, OBJECT, SHA256_BYTES, WRITER_BYTES } from "./manifest-words.ts";
+import { unsafePath } from "./safe-path.ts";
+import type { BlockRef, ChunkRef, CommitFlags, CommitInfo, DirEntry, FileEntry, LinkEntry, ObjectKey, Path } from "./types.ts";
+
+/** A file of which only the changed chunks are written; the rest stands in the tree the commit is folded onto. */
+export interface FilePatch extends Omit<FileEntry, "type" | "chunks"> {
+	readonly type: "patch";
+	readonly changed: ReadonlyMap<number, ChunkRef>;
+}
+
+export interface Manifest {
+	readonly info: CommitInfo;
+	readonly changed: ReadonlyMap<Path, FileEntry | FilePatch | DirEntry | LinkEntry>;
+	readonly removed: ReadonlySet<Path>;
+}
+
+/**
+ * Checks everything that can be checked without the tree: paths, order, places, sizes.
+ * @throws SidecarError OBJECT_CORRUPT, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE
+ */
+export function decodeManifest(key: ObjectKey, seq: number, raw: Buffer, dataStart: number, objectBytes: number): Manifest {
+	const reader = new ByteReader(raw, key);
+	const info = readInfo(reader, seq);
+	const objects = readObjects(reader, key);
+	const blocks = readBlocks(reader, objects, key, dataStart, objectBytes);
+	const chunks = readChunks(reader, blocks);
+	const changed = new Map<Path, FileEntry | FilePatch | DirEntry | LinkEntry>();
+	readPaths(reader, key, (path) => {
+		changed.set(path, readEntry(reader, chunks, path));
+	});
+	const removed = new Set<Path>();
+	readPaths(reader, key, (path) => {
+		if (changed.has(path)) reader.fail("a path is both changed and removed");
+		removed.add(path);
+	});
+	reader.end();
+	if (info.kind === "full" && removed.size > 0) reader.fail("a FULL commit removes paths");
+	return { info, changed, removed };
+}
+
+function readInfo(reader: ByteReader, seq: number): CommitInfo {
+	const kindWord = reader.u8();
+	const kind = kindWord === KIND.full ? "full" : kindWord === KIND.delta ? "delta" : reader.fail("an unknown kind of commit", "FORMAT_UNKNOWN");
+	let bits = reader.varint();
+	const flags: { -readonly [K in keyof CommitFlags]: CommitFlags[K] } = {};
+	for (const [name, bit] of FLAG_BITS) {
+		if (Math.floor(bits / bit) % 2 === 0) continue;
+		flags[name] = true;
+		bits -= bit;
+	}
+	if (bits !== 0) reader.fail("an unknown flag", "FORMAT_UNKNOWN");
+	const previousId = reader.hex(SHA256_BYTES);
+	const writer = reader.hex(WRITER_BYTES);
+	const fenceSeq = reader.varint();
+	const fullSeq = reader.varint();
+	const wallTimeMs = reader.varint();
+	if (fenceSeq > seq || (flags.fence === true) !== (fenceSeq === seq)) reader.fail("its fence is not one it can hold");
+	if (kind === "full" ? fullSeq !== seq : fullSeq >= seq) reader.fail("its FULL commit is not before it");
+	return { seq, kind, flags, writer, fenceSeq, fullSeq, previousId, wallTimeMs };
+}
+
+function readObjects(reader: ByteReader, ownKey: ObjectKey): ObjectKey[] {
+	const objects: ObjectKey[] = [];
+	for (let left = reader.count(MAX_CHUNKS, "objects"); left > 0; left--) {
+		const word = reader.u8();
+		if (word === OBJECT.own) objects.push(ownKey);
+		else if (word === OBJECT.commit) objects.push(logKey(reader.varint()));
+		else if (word === OBJECT.pack) objects.push(packKey(reader.hex(SHA256_BYTES)));
+		else reader.fail("an unknown kind of object", "FORMAT_UNKNOWN");
+	}
+	return objects;
+}
+
+/** A block entry is at least 9 bytes: four varints, codec, CRC. */
+function readBlocks(reader: ByteReader, objects: readonly ObjectKey[], ownKey: ObjectKey, dataStart: number, objectBytes: number): BlockRef[] {
+	const blocks: BlockRef[] = [];
+	for (let left = reader.count(MAX_CHUNKS, "blocks", 9); left > 0; left--) {
+		const key = objects[reader.varint()] ?? reader.fail("a block lies in an object that is not named");
+		const written = reader.varint();
+		const storedBytes = reader.varint();
+		const rawBytes = reader.varint();
+		const codec = reader.u8();
+		const crc32 = reader.u32();
+		if (codec !== 0 && codec !== 1) reader.fail("an unknown compression", "FORMAT_UNKNOWN");
+		if (rawBytes > MAX_BLOCK_BYTES || storedBytes > MAX_STORED_BLOCK_BYTES) reader.fail(`a block of ${Math.max(rawBytes, storedBytes)} bytes`, "LIMIT_EXCEEDED");
+		if (codec === 0 && rawBytes !== storedBytes) reader.fail("an uncompressed block with two sizes");
+		const own = key === ownKey;
+		const offset = own ? dataStart + written : written;
+		if (own && offset + storedBytes > objectBytes) reader.fail("a block reaches past the object's end");
+		blocks.push({ key, offset, storedBytes, rawBytes, codec: codec === 0 ? 0 : 1, crc32 });
+	}
+	return blocks;
+}
+
+/** A chunk entry is at least 35 bytes: three varints and a SHA-256. */
+function readChunks(reader: ByteReader, blocks: readonly BlockRef[]): ChunkRef[] {
+	const chunks: ChunkRef[] = [];
+	for (let left = reader.count(MAX_CHUNKS, "chunks", 35); left > 0; left--) {
+		const block = blocks[reader.varint()] ?? reader.fail("a chunk lies in a block that is not named");
+		const offset = reader.varint();
+		const length = reader.varint();
+		const sha256 = reader.hex(SHA256_BYTES);
+		if (offset + length > block.rawBytes) reader.fail("a chunk reaches past its block");
+		chunks.push({ sha256, block, offset, length });
+	}
+	return chunks;
+}
+
+/** Strictly ascending by bytes, so that no path comes twice. */
+function readPaths(reader: ByteReader, key: ObjectKey, take: (path: Path) => void): void {
+	let before: Buffer | undefined;
+	for (let left = reader.count(MAX_ENTRIES, "entries", 2); left > 0; left--) {
+		const shared = reader.varint();
+		if (shared > (before?.length ?? 0)) reader.fail("a path shares more than there is");
+		const ownBytes = reader.varint();
+		if (shared + ownBytes > MAX_PATH_BYTES) reader.fail("a path is too long", "LIMIT_EXCEEDED");
+		const bytes = Buffer.concat([before?.subarray(0, shared) ?? Buffer.alloc(0), reader.bytes(ownBytes)]);
+		if (before !== undefined && Buffer.compare(before, bytes) >= 0) reader.fail("its paths are not in order or come twice", "TREE_UNSAFE");
+		const path = decodeName(bytes);
+		const reason = unsafePath(path);
+		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason: `${reason} (in ${key})` });
+		take(path);
+		before = bytes;
+	}
+}
+
+function readEntry(reader: ByteReader, chunks: readonly ChunkRef[], path: Path): FileEntry | FilePatch | DirEntry | LinkEntry {
+	const word = reader.u8();
+	if (path === "" && word !== ENTRY.dir) reader.fail("the workspace itself is not a directory", "TREE_UNSAFE");
+	if (word === ENTRY.dir) {
+		const mode = reader.varint();
+		if (mode > 0o3777) reader.fail("a directory's mode has bits that are not kept");
+		return { type: "dir", mode, mtimeNs: readTime(reader) };
+	}
+	if (word === ENTRY.link) {
+		const mtimeNs = readTime(reader);
+		const target = reader.bytes(reader.count(MAX_LINK_BYTES, "bytes of link target"));
+		if (target.length === 0 || target.includes(0)) reader.fail("a link's target is empty or holds a NUL", "TREE_UNSAFE");
+		return { type: "link", mtimeNs, target: decodeName(target) };
+	}
+	if (word === ENTRY.file || word === ENTRY.patch) return readFile(reader, chunks, word === ENTRY.patch);
+	return reader.fail("an unknown kind of entry", "FORMAT_UNKNOWN");
+}
+
+function readFile(reader: ByteReader, table: readonly ChunkRef[], isPatch: boolean): FileEntry | FilePatch {
+	const mode = reader.varint();
+	if (mode > 0o1777) reader.fail("a file's mode has bits that are not kept");
+	const mtimeNs = readTime(reader);
+	const size = reader.varint();
+	const chunkBits = reader.u8();
+	if (chunkBits < 12 || chunkBits > FILE_CHUNK_BITS) reader.fail(`a chunk size of 2^${chunkBits} bytes`, "LIMIT_EXCEEDED");
+	const count = chunkCount(size, chunkBits);
+	if (count > MAX_CHUNKS) reader.fail(`a file of ${count} chunks`, "LIMIT_EXCEEDED");
+	const take = (index: number): ChunkRef => {
+		const chunk = table[reader.varint()] ?? reader.fail("a file holds a chunk that is not named");
+		if (chunk.length !== chunkLength(size, chunkBits, index)) reader.fail("a chunk has another length than its place in the file");
+		return chunk;
+	};
+	const common = { mode, mtimeNs, size, chunkBits };
+	if (!isPatch) {
+		if (count > reader.left) reader.fail("it declares more chunks than it holds");
+		const chunks: ChunkRef[] = [];
+		for (let index = 0; index < count; index++) chunks.push(take(index));
+		return { type: "file", ...common, chunks };
+	}
+	const changed = new Map<number, ChunkRef>();
+	let next = 0;
+	for (let left = reader.count(count, "changed chunks", 2); left > 0; left--) {
+		const index = next + reader.varint();
+		if (index >= count) reader.fail("a changed chunk lies past the file's end");
+		changed.set(index, take(index));
+		next = index + 1;
+	}
+	return { type: "patch", ...common, changed };
+}
+
+function readTime(reader: ByteReader): bigint {
+	const seconds = reader.signedVarint();
+	const nanos = reader.varint();
+	if (nanos >= 1e9) reader.fail("a time has too many nanoseconds");
+	return BigInt(seconds) * NANOS_PER_SECOND + BigInt(nanos);
+}
+
+export function chunkCount(size: number, chunkBits: number): number {
+	return Math.ceil(size / 2 ** chunkBits);
+}
+
+/** Length of chunk `index` of a file of `size` bytes. */
+export function chunkLength(size: number, chunkBits: number, index: number): number {
+	return Math.min(2 ** chunkBits, size - index * 2 ** chunkBits);
+}

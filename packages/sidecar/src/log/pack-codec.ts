@@ -1,0 +1,56 @@
+import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { SidecarError } from "../errors.ts";
+import type { PendingBlock } from "./block.ts";
+import { packKey, sha256OfPackKey } from "./keys.ts";
+import type { ObjectKey } from "./types.ts";
+
+/**
+ * A pack: 28 bytes of header, then blocks back to back. Where each block lies is written in manifests only.
+ *
+ *     0  4  magic "OCSP"
+ *     4  2  format version, 1
+ *     6  2  zero
+ *     8 16  nonce from the kernel's RNG: the same content put twice makes two objects, so that a sweep of the one cannot take the other
+ *    24  4  CRC-32 of bytes 0-23
+ */
+export const PACK_HEADER_BYTES = 28;
+const MAGIC = Buffer.from("OCSP", "latin1");
+const VERSION = 1;
+
+/** Encodes a pack and gives every block its place. @param nonce 16 bytes from the kernel's RNG */
+export function encodePack(blocks: readonly PendingBlock[], nonce: Buffer): { readonly key: ObjectKey; readonly bytes: Buffer } {
+	const header = Buffer.alloc(PACK_HEADER_BYTES);
+	MAGIC.copy(header);
+	header.writeUInt16LE(VERSION, 4);
+	nonce.copy(header, 8, 0, 16);
+	header.writeUInt32LE(crc32(header.subarray(0, 24)), 24);
+	const bytes = Buffer.concat([header, ...blocks.map((block) => block.stored)]);
+	const key = packKey(createHash("sha256").update(bytes).digest("hex"));
+	let offset = PACK_HEADER_BYTES;
+	for (const { ref } of blocks) {
+		ref.key = key;
+		ref.offset = offset;
+		offset += ref.storedBytes;
+	}
+	return { key, bytes };
+}
+
+/** @param start the pack's first bytes. @throws SidecarError OBJECT_CORRUPT, FORMAT_UNKNOWN */
+export function checkPackHeader(key: ObjectKey, start: Buffer): void {
+	const corrupt = (reason: string) => new SidecarError("OBJECT_CORRUPT", { value: key, reason });
+	if (start.length < PACK_HEADER_BYTES) throw corrupt("it ends within its header");
+	if (!start.subarray(0, 4).equals(MAGIC)) throw corrupt("it is not a pack");
+	if (crc32(start.subarray(0, 24)) !== start.readUInt32LE(24)) throw corrupt("its header's checksum is wrong");
+	const version = start.readUInt16LE(4);
+	if (version !== VERSION) throw new SidecarError("FORMAT_UNKNOWN", { value: key, reason: `pack format ${version}` });
+	if (start.readUInt16LE(6) !== 0) throw corrupt("reserved bytes are set");
+}
+
+/** Every byte of a pack against its name. @throws SidecarError OBJECT_CORRUPT, FORMAT_UNKNOWN */
+export function checkWholePack(key: ObjectKey, bytes: Buffer): void {
+	checkPackHeader(key, bytes);
+	if (createHash("sha256").update(bytes).digest("hex") !== sha256OfPackKey(key)) {
+		throw new SidecarError("OBJECT_CORRUPT", { value: key, reason: "its bytes are not those its name promises" });
+	}
+}

@@ -1,0 +1,17 @@
+import type { Entry, FileEntry } from "./types.ts";
+
+/** Same in all but the time. Content is compared by SHA-256. */
+export function sameEntry(a: Entry, b: Entry): boolean {
+	if (a === b) return true;
+	if (a.type === "dir") return b.type === "dir" && a.mode === b.mode;
+	if (a.type === "link") return b.type === "link" && a.target === b.target;
+	return b.type === "file" && a.mode === b.mode && sameContent(a, b);
+}
+
+export function sameContent(a: FileEntry, b: FileEntry): boolean {
+	return (
+		a.size === b.size &&
+		a.chunkBits === b.chunkBits &&
+		a.chunks.every((chunk, index) => chunk === b.chunks[index] || chunk.sha256 === b.chunks[index]?.sha256)
+	);
+}

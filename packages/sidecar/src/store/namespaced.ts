@@ -1,0 +1,62 @@
+import { SidecarError } from "../errors.ts";
+import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "./port.ts";
+
+/**
+ * One user's part of a store. Isolation rests on two things only: a namespace cannot hold a `/`, and every key handed down
+ * begins with `users/{namespace}/`. So a namespace that is a prefix of another (`a`, `ab`) still sees nothing of it.
+ */
+
+const NAMESPACE = /^(?!\.)[A-Za-z0-9._=@+-]{1,128}$/;
+
+/** @throws SidecarError NAMESPACE_INVALID */
+export function assertNamespace(namespace: string): void {
+	if (!NAMESPACE.test(namespace)) {
+		throw new SidecarError("NAMESPACE_INVALID", namespace === "" ? { value: '""', reason: "empty" } : { value: namespace });
+	}
+}
+
+/**
+ * A view of `store` whose keys live below `users/{namespace}/`. It shares the store's request counts, and closing the view
+ * closes the store.
+ *
+ * @throws SidecarError NAMESPACE_INVALID
+ */
+export function namespaced(store: ObjectStore, namespace: string): ObjectStore {
+	assertNamespace(namespace);
+	return new NamespacedStore(store, `users/${namespace}`);
+}
+
+class NamespacedStore implements ObjectStore {
+	readonly url: string;
+	readonly requests: RequestCounts;
+	readonly #store: ObjectStore;
+	/** Ends in `/`. */
+	readonly #prefix: string;
+
+	constructor(store: ObjectStore, directory: string) {
+		this.#store = store;
+		this.#prefix = `${directory}/`;
+		this.url = `${store.url}/${directory}`;
+		this.requests = store.requests;
+	}
+
+	async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ListPage> {
+		const { startAfter, ...rest } = options;
+		const below = startAfter === undefined ? rest : { ...rest, startAfter: this.#prefix + startAfter };
+		for await (const page of this.#store.list(this.#prefix + prefix, below)) {
+			yield { ...page, objects: page.objects.map((object) => ({ ...object, key: object.key.slice(this.#prefix.length) })) };
+		}
+	}
+
+	async get(key: string, options?: GetOptions): Promise<GetResult> {
+		return this.#store.get(this.#prefix + key, options);
+	}
+
+	async putIfAbsent(key: string, body: Buffer, options?: { readonly signal?: AbortSignal }): Promise<PutOutcome> {
+		return this.#store.putIfAbsent(this.#prefix + key, body, options);
+	}
+
+	async close(): Promise<void> {
+		await this.#store.close();
+	}
+}

@@ -1,0 +1,82 @@
+/**
+ * The ObjectStore port: the five things the log needs from a store, and the outcomes they can have.
+ *
+ * Guarantees every implementation gives (checked by `conformance.ts`):
+ * - `putIfAbsent` creates the object whole or not at all, and never replaces one.
+ * - An object is listed and readable as soon as `putIfAbsent` said `created`.
+ * - `list` is in ascending order of the keys' bytes.
+ * Not guaranteed: that an `unknown` PUT is absent; it may land later.
+ */
+export interface ObjectInfo {
+	readonly key: string;
+	readonly sizeBytes: number;
+	/** The store's clock, ms since the epoch. */
+	readonly lastModifiedMs: number;
+}
+
+export interface ListPage {
+	readonly objects: readonly ObjectInfo[];
+	/** The store's clock when it answered, ms since the epoch. */
+	readonly storeTimeMs: number;
+}
+
+export interface ListOptions {
+	/** Only keys strictly after this one. */
+	readonly startAfter?: string;
+	/** At most this many objects in all; default: all, in pages of up to 1,000. */
+	readonly limit?: number;
+	readonly signal?: AbortSignal;
+}
+
+export interface GetOptions {
+	/** Bytes `offset .. offset + length - 1`. A range that reaches past the end gives what there is; one that starts past it gives no bytes. */
+	readonly range?: { readonly offset: number; readonly length: number };
+	readonly signal?: AbortSignal;
+}
+
+export interface GetResult {
+	readonly body: Buffer;
+	/** Size of the whole object, whatever the range. */
+	readonly totalBytes: number;
+	readonly lastModifiedMs: number;
+}
+
+/**
+ * `created`: the object is there and it is ours. `exists`: refused, something was there already (perhaps ours, from an
+ * earlier try). `unknown`: the store may or may not have it, now or later (409, timeout, 5xx, reset).
+ */
+export type PutOutcome = { readonly kind: "created" } | { readonly kind: "exists" } | { readonly kind: "unknown"; readonly cause: unknown };
+
+export interface ObjectStore {
+	/** For messages: scheme, bucket and prefix, never a credential. */
+	readonly url: string;
+
+	/**
+	 * Pages of what lies below `prefix`. An absent prefix is an empty listing.
+	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNREACHABLE
+	 */
+	list(prefix: string, options?: ListOptions): AsyncIterable<ListPage>;
+
+	/**
+	 * One object or a range of it, retried within the implementation while that is useful.
+	 * @throws SidecarError OBJECT_NOT_FOUND, STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNREACHABLE
+	 */
+	get(key: string, options?: GetOptions): Promise<GetResult>;
+
+	/**
+	 * ONE create-only PUT, never retried here: what an `unknown` means is the commit protocol's to decide.
+	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, NOT_DURABLE (no space): the object was NOT created
+	 */
+	putIfAbsent(key: string, body: Buffer, options?: { readonly signal?: AbortSignal }): Promise<PutOutcome>;
+
+	/** Requests sent so far, for budgets and metrics. */
+	readonly requests: RequestCounts;
+
+	close(): Promise<void>;
+}
+
+export interface RequestCounts {
+	list: number;
+	get: number;
+	put: number;
+}

@@ -1,0 +1,138 @@
+import { printable } from "../errors.ts";
+
+/**
+ * What an S3 request that failed means. The SDK's own errors never leave the room: beside the message they carry the parsed
+ * error document, which for a rejected signature holds the access key id, the session token and the signed headers.
+ */
+
+/** What the wire showed of one request, whatever the SDK makes of it. */
+export interface Wire {
+	readonly method: "list" | "get" | "put";
+	/** HTTP requests sent. 0: nothing left this machine, e.g. because no credentials were found. */
+	sent: number;
+	/** Where to, e.g. `https://bucket.s3.eu-west-1.amazonaws.com`. */
+	endpoint?: string;
+	/** As the server sent it; the SDK turns a 200 with an error document into a 503. */
+	status?: number;
+	/** The response's `Date`, ms since the epoch. */
+	dateMs?: number;
+	/** The region the bucket is really in, where the server says so. */
+	bucketRegion?: string;
+}
+
+/** The part of a failure that is safe to show. It is the `cause` of what callers see. */
+export class S3Failure extends Error {
+	/** HTTP status, where there was a response. */
+	readonly status: number | undefined;
+	/** The system's error code, where the connection failed. */
+	readonly code: string | undefined;
+	readonly requestId: string | undefined;
+	/** False: no byte was sent. */
+	readonly wasSent: boolean;
+	readonly bucketRegion: string | undefined;
+
+	constructor(error: unknown, wire: Wire) {
+		const shown = error instanceof Error ? error : new Error(String(error));
+		super(withoutKeyIds(shown.message));
+		this.name = shown.name;
+		this.status = wire.status;
+		this.code = text(property(shown, "code"));
+		this.requestId = text(property(property(shown, "$metadata"), "requestId"));
+		this.wasSent = wire.sent > 0;
+		this.bucketRegion = wire.bucketRegion;
+	}
+
+	/** One clause, fit for a terminal: `ECONNREFUSED`, `503 SlowDown: Please reduce your request rate.`, `TimeoutError: …`. */
+	get summary(): string {
+		if (this.status === undefined && this.code !== undefined) return this.code;
+		const what = `${this.name}: ${printable(this.message)}`;
+		const where = this.#isWrongRegion() ? `; the bucket is in ${printable(this.bucketRegion ?? "another region")}` : "";
+		return this.status === undefined || this.status < 300 ? what : `${this.status} ${what}${where}`;
+	}
+
+	#isWrongRegion(): boolean {
+		return this.status === 301 || this.name === "AuthorizationHeaderMalformed";
+	}
+}
+
+/** `Access key id ASIA…` appears in some messages; the id alone opens nothing, but no part of a credential belongs in a log. */
+function withoutKeyIds(message: string): string {
+	return message.replace(/\bA[A-Z]IA[A-Z0-9]{12,}\b/g, "[access key id]");
+}
+
+function property(value: unknown, name: string): unknown {
+	return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+function text(value: unknown): string | undefined {
+	return typeof value === "string" ? value : undefined;
+}
+
+/** Error codes of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html that speak of who asks; some of them come with a 400. */
+const DENIED_NAMES: ReadonlySet<string> = new Set([
+	"AccessDenied",
+	"AccountProblem",
+	"AllAccessDisabled",
+	"ExpiredToken",
+	"ExpiredTokenException",
+	"InvalidAccessKeyId",
+	"InvalidIdentityToken",
+	"InvalidToken",
+	"NotSignedUp",
+	"SignatureDoesNotMatch",
+	"TokenRefreshRequired",
+	"UnrecognizedClientException",
+]);
+
+/** No credentials, or none that could be used: CredentialsProviderError, TokenProviderError and their like. */
+export function lacksCredentials(failure: S3Failure): boolean {
+	return !failure.wasSent && failure.name.endsWith("ProviderError");
+}
+
+function isDenied(failure: S3Failure): boolean {
+	if (lacksCredentials(failure)) return true;
+	return failure.status === 401 || failure.status === 403 || (failure.status === 400 && DENIED_NAMES.has(failure.name));
+}
+
+/**
+ * A 403, but no denial: the SDK takes the right time from this very answer and signs the next request with it. Clocks jump
+ * when a frozen virtual machine wakes.
+ */
+function isClockWrong(failure: S3Failure): boolean {
+	return failure.name === "RequestTimeTooSkewed";
+}
+
+/** What becomes of a PUT. `unknown` unless the answer leaves no doubt. */
+export type PutVerdict = "exists" | "denied" | "bucket-missing" | "unsupported" | "unknown";
+
+export function judgePut(failure: S3Failure): PutVerdict {
+	if (failure.status === 412) return "exists";
+	if (isClockWrong(failure)) return "unknown";
+	if (isDenied(failure)) return "denied";
+	if (failure.status === 404 && failure.name === "NoSuchBucket") return "bucket-missing";
+	if (failure.status === 501) return "unsupported";
+	if (failure.status === 400 && /if-none-match|conditional/i.test(failure.message)) return "unsupported";
+	return "unknown";
+}
+
+/** What becomes of a GET or LIST. */
+export type ReadVerdict = "not-found" | "past-the-end" | "denied" | "bucket-missing" | "retry" | "unreachable";
+
+export function judgeRead(failure: S3Failure): ReadVerdict {
+	if (isClockWrong(failure)) return "retry";
+	if (isDenied(failure)) return "denied";
+	switch (failure.status) {
+		case 404:
+			if (failure.name === "NoSuchBucket") return "bucket-missing";
+			// HEAD has no error document, so the SDK has only the status to name it by.
+			return failure.name === "NoSuchKey" || failure.name === "NotFound" ? "not-found" : "unreachable";
+		case 416:
+			return "past-the-end";
+		case 408:
+		case 429:
+			return "retry";
+		default:
+			// No status: the connection failed. Below 300: the answer could not be used. Other 3xx and 4xx answers stay what they are.
+			return failure.status === undefined || failure.status < 300 || failure.status >= 500 ? "retry" : "unreachable";
+	}
+}

@@ -1,0 +1,23 @@
+import type { Path } from "../log/types.ts";
+import type { Log } from "../telemetry/types.ts";
+import type { Filter } from "../workspace/filter.ts";
+import type { Profile } from "../workspace/profile.ts";
+import type { ChunkIndex } from "./chunk-index.ts";
+import type { LocalTree } from "./local-tree.ts";
+
+/** What capturing needs to know; nothing of it changes during one capture but `local` between captures. */
+export interface CaptureContext {
+	readonly root: string;
+	readonly filter: Filter;
+	readonly profile: Profile;
+	/** Private, outside the workspace: database snapshots live here for the length of one read. */
+	readonly tempDir: string;
+	readonly local: LocalTree;
+	readonly index: ChunkIndex;
+	/** xxh64 of some bytes. */
+	readonly quickHash: (bytes: Uint8Array) => bigint;
+	readonly log: Log;
+	/** Files larger than this are left for a later capture; default: none. */
+	readonly maxFileBytes?: number;
+	readonly signal?: AbortSignal | undefined;
+}

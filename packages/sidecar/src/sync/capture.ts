@@ -1,0 +1,235 @@
+/**
+ * Turns hints into a draft of the next commit: looks at the hinted paths, reads what may have changed, and collects new content.
+ *
+ * A hint always re-reads: a same-size rewrite within one tick of the file system's clock leaves the stat unchanged. A path is gone
+ * only when lstat says so below a root that is still the same directory.
+ * Does NOT guarantee a point-in-time view by itself; Flush repeats captures until no hint came in between.
+ */
+import { readdirSync, readlinkSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { SidecarError } from "../errors.ts";
+import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
+import { sameEntry } from "../log/same-entry.ts";
+import type { Path } from "../log/types.ts";
+import { isCompanion } from "../workspace/sqlite-file.ts";
+import { lstatPath, sameStat, type Stat } from "../workspace/stat.ts";
+import type { BlockBuilder } from "./block-builder.ts";
+import type { CaptureContext } from "./capture-context.ts";
+import { captureFile, type CapturedFile } from "./capture-file.ts";
+import type { LocalEntry } from "./local-tree.ts";
+
+/** A stat younger than this when it was read may hide a later write of the same clock tick. */
+const RACY_NS = 20_000_000n;
+/** Longest stretch without giving the event loop a turn. */
+const SLICE_MS = 8;
+
+/** What could not be taken, and why. It stays dirty. */
+export interface Deferred {
+	readonly path: Path;
+	readonly reason: string;
+}
+
+export class Capture {
+	readonly #context: CaptureContext;
+	readonly #builder: BlockBuilder;
+	readonly #root: Stat;
+	/** New or different entries. Dir entries that differ only in mtime are in `minor`. */
+	readonly changed = new Map<Path, LocalEntry>();
+	/** Different only in a time that nobody reads content from: rides along with other changes. */
+	readonly minor = new Map<Path, LocalEntry>();
+	/** Entries that are as before, with a fresher stat. */
+	readonly confirmed = new Map<Path, LocalEntry>();
+	readonly removed = new Set<Path>();
+	readonly deferred = new Map<Path, string>();
+	/** Too large for this capture. */
+	readonly postponed = new Set<Path>();
+	#sliceStart = performance.now();
+
+	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
+	constructor(context: CaptureContext, builder: BlockBuilder) {
+		this.#context = context;
+		this.#builder = builder;
+		const root = lstatPath(context.root, "");
+		if (root?.type !== "dir") throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: context.root, reason: "it is gone" });
+		this.#root = root;
+	}
+
+	/** Is the root still the directory that was restored? Deletes are believed only then. */
+	isSameRoot(identity: { readonly dev: bigint; readonly ino: bigint }): boolean {
+		const root = lstatPath(this.#context.root, "");
+		return root?.type === "dir" && root.dev === identity.dev && root.ino === identity.ino && root.ino === this.#root.ino;
+	}
+
+	async take(hints: Iterable<Path>): Promise<void> {
+		const parents = new Set<Path>();
+		for (const hint of hints) {
+			const path = this.#topmostUnknown(hint);
+			if (path === undefined) continue;
+			await this.#path(path);
+			if (path !== "") parents.add(parentOf(path));
+		}
+		for (const parent of parents) this.#directoryItself(parent);
+	}
+
+	/** The hint itself or its first ancestor that is not known yet; undefined where the filter skips it. */
+	#topmostUnknown(hint: Path): Path | undefined {
+		const { local, filter } = this.#context;
+		if (hint === "") return hint;
+		const names = hint.split("/");
+		let path = "";
+		for (const [index, name] of names.entries()) {
+			path = joinPath(path, name);
+			const isLast = index === names.length - 1;
+			if (isLast) return path;
+			if (filter(path, "dir") === "skip") return undefined;
+			const known = this.changed.get(path) ?? local.get(path);
+			if (known?.entry.type !== "dir" || this.removed.has(path)) return path;
+		}
+		return undefined;
+	}
+
+	async #path(path: Path): Promise<void> {
+		const { root, local } = this.#context;
+		await this.#breathe();
+		let stat: Stat | undefined;
+		try {
+			stat = lstatPath(root, path);
+		} catch (error) {
+			this.deferred.set(path, reasonOf(error));
+			return;
+		}
+		if (stat === undefined || !this.#isStored(path, stat)) return this.#gone(path);
+		const before = local.get(path);
+		if (before?.entry.type === "dir" && stat.type !== "dir") for (const below of local.subtree(path)) this.#drop(below);
+		if (stat.type === "dir") return await this.#directory(path, stat);
+		if (stat.type === "link") return this.#link(path, stat);
+		if (stat.size > (this.#context.maxFileBytes ?? Number.POSITIVE_INFINITY)) {
+			this.postponed.add(path);
+			return;
+		}
+		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat));
+	}
+
+	/** Sockets and their like, what the filter skips, and a database's `-wal` and its like never are. */
+	#isStored(path: Path, stat: Stat): boolean {
+		if (stat.type === "other" || (path !== "" && this.#context.filter(path, stat.type) === "skip")) return false;
+		return stat.type !== "file" || !isCompanion(this.#context.root, path);
+	}
+
+	async #directory(path: Path, stat: Stat): Promise<void> {
+		const { local } = this.#context;
+		const before = local.get(path);
+		this.#keep(path, { entry: { type: "dir", mode: stat.mode & 0o3777, mtimeNs: stat.mtimeNs }, stat, quick: undefined, database: undefined });
+		let names: Set<string>;
+		try {
+			names = new Set(readNames(fsPath(this.#context.root, path)));
+		} catch (error) {
+			// Its children are neither seen nor gone.
+			if (isGone(error)) return this.#gone(path);
+			this.deferred.set(path, reasonOf(error));
+			return;
+		}
+		// Another directory under the same name: what its children did before it was watched is unknown.
+		const isAnother = before?.stat?.ino !== stat.ino;
+		for (const name of names) {
+			const child = joinPath(path, name);
+			if (isAnother || (local.get(child) === undefined && !this.changed.has(child))) await this.#path(child);
+		}
+		for (const child of [...local.children(path)]) if (!names.has(child.slice(path === "" ? 0 : path.length + 1))) this.#gone(child);
+	}
+
+	/** Mode and time of a directory whose children changed. */
+	#directoryItself(path: Path): void {
+		if (this.changed.has(path) || this.removed.has(path)) return;
+		const stat = lstatPath(this.#context.root, path);
+		if (stat?.type !== "dir") return;
+		this.#keep(path, { entry: { type: "dir", mode: stat.mode & 0o3777, mtimeNs: stat.mtimeNs }, stat, quick: undefined, database: undefined });
+	}
+
+	#link(path: Path, stat: Stat): void {
+		let target: string;
+		try {
+			target = decodeName(readlinkSync(fsPath(this.#context.root, path), { encoding: "buffer" }));
+		} catch (error) {
+			if (isGone(error)) return this.#gone(path);
+			this.deferred.set(path, reasonOf(error));
+			return;
+		}
+		this.#keep(path, { entry: { type: "link", mtimeNs: stat.mtimeNs, target }, stat, quick: undefined, database: undefined });
+	}
+
+	#record(path: Path, stat: Stat, file: CapturedFile): void {
+		switch (file.kind) {
+			case "gone":
+				return this.#gone(path);
+			case "deferred":
+				this.deferred.set(path, file.reason);
+				return;
+			case "same":
+				this.#forget(path);
+				this.confirmed.set(path, file.local);
+				return;
+			case "taken":
+				if (file.note !== undefined) this.#context.log.warn("capture.noted", { path, reason: file.note });
+				return this.#keep(path, file.local);
+			default:
+				throw new SidecarError("INTERNAL", { value: path, reason: `a capture of ${stat.type} ended oddly` });
+		}
+	}
+
+	#keep(path: Path, taken: LocalEntry): void {
+		const before = this.#context.local.get(path);
+		const local = { ...taken, stat: taken.stat !== undefined && isRacy(taken.stat) ? undefined : taken.stat };
+		this.#forget(path);
+		if (before === undefined || !sameEntry(before.entry, taken.entry)) this.changed.set(path, local);
+		else if (before.entry.mtimeNs !== taken.entry.mtimeNs) {
+			if (taken.entry.type === "dir" || taken.database !== undefined) this.minor.set(path, local);
+			else this.changed.set(path, local);
+		} else if (before.stat === undefined || local.stat === undefined || !sameStat(before.stat, local.stat)) this.confirmed.set(path, local);
+	}
+
+	#gone(path: Path): void {
+		for (const below of [...this.#context.local.subtree(path)]) this.#drop(below);
+		// What an earlier round of this capture took and is gone again.
+		for (const kept of [...this.changed.keys()]) if (kept === path || kept.startsWith(`${path}/`)) this.changed.delete(kept);
+	}
+
+	#drop(path: Path): void {
+		this.#forget(path);
+		this.removed.add(path);
+	}
+
+	#forget(path: Path): void {
+		this.changed.delete(path);
+		this.minor.delete(path);
+		this.confirmed.delete(path);
+		this.deferred.delete(path);
+		this.removed.delete(path);
+	}
+
+	async #breathe(): Promise<void> {
+		this.#context.signal?.throwIfAborted();
+		if (performance.now() - this.#sliceStart < SLICE_MS) return;
+		await nextTurn();
+		this.#sliceStart = performance.now();
+	}
+}
+
+function isRacy(stat: Stat): boolean {
+	return BigInt(Date.now()) * 1_000_000n - stat.mtimeNs < RACY_NS;
+}
+
+/** As strings; a name with U+FFFD may not be UTF-8, so such a directory is read again as bytes. */
+function readNames(directory: string | Buffer): string[] {
+	const names = readdirSync(directory);
+	return names.some((name) => name.includes("\ufffd")) ? readdirSync(directory, { encoding: "buffer" }).map((name) => decodeName(name)) : names;
+}
+
+function isGone(error: unknown): boolean {
+	const code = (error as NodeJS.ErrnoException).code;
+	return code === "ENOENT" || code === "ENOTDIR";
+}
+
+function reasonOf(error: unknown): string {
+	return (error as NodeJS.ErrnoException).code ?? String(error);
+}

@@ -1,0 +1,84 @@
+import type { ChunkRef, Entry, Tree } from "../log/types.ts";
+import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
+
+/**
+ * How long an object this writer put may be referred to before a commit does. Retention never sweeps an unreferenced object
+ * younger than 24 h, so an hour leaves room for any clock.
+ */
+const RECENT_MS = 60 * 60 * 1000;
+
+/**
+ * What a commit may refer to without uploading it: (a) chunks the head's tree refers to, (b) chunks this writer put within the
+ * last hour. Nothing else: an older object may be on its way out.
+ */
+export class ChunkIndex {
+	readonly #machine: Machine;
+	readonly #head = new Map<string, { readonly ref: ChunkRef; count: number }>();
+	readonly #recent = new Map<string, { readonly ref: ChunkRef; readonly put: Moment }>();
+
+	constructor(machine: Machine) {
+		this.#machine = machine;
+	}
+
+	/** Where this content lies, if a commit may say so. */
+	lookup(sha256: string): ChunkRef | undefined {
+		return this.#head.get(sha256)?.ref ?? this.#fresh(sha256);
+	}
+
+	/** May a commit made now refer to exactly this place? */
+	allows(ref: ChunkRef): boolean {
+		const inHead = this.#head.get(ref.sha256)?.ref;
+		return (inHead !== undefined && samePlace(inHead, ref)) || samePlace(this.#fresh(ref.sha256), ref);
+	}
+
+	/** The head's tree gained an entry. */
+	add(entry: Entry): void {
+		if (entry.type !== "file") return;
+		for (const ref of entry.chunks) {
+			const known = this.#head.get(ref.sha256);
+			if (known === undefined) this.#head.set(ref.sha256, { ref, count: 1 });
+			// The same content at a second place is not counted: when the first place goes, it is uploaded anew, never dangling.
+			else if (samePlace(known.ref, ref)) known.count++;
+		}
+	}
+
+	/** The head's tree lost an entry. */
+	remove(entry: Entry): void {
+		if (entry.type !== "file") return;
+		for (const ref of entry.chunks) {
+			const known = this.#head.get(ref.sha256);
+			if (known === undefined || !samePlace(known.ref, ref)) continue;
+			known.count--;
+			if (known.count === 0) this.#head.delete(ref.sha256);
+		}
+	}
+
+	/** The head is another one. */
+	rebuild(tree: Tree): void {
+		this.#head.clear();
+		for (const entry of tree.values()) this.add(entry);
+	}
+
+	/** This writer's PUT of these chunks succeeded just now. */
+	addRecent(refs: Iterable<ChunkRef>): void {
+		const put = now(this.#machine);
+		for (const ref of refs) this.#recent.set(ref.sha256, { ref, put });
+	}
+
+	/** Forgets uploads that may no longer be referred to. */
+	prune(): void {
+		for (const sha256 of this.#recent.keys()) this.#fresh(sha256);
+	}
+
+	#fresh(sha256: string): ChunkRef | undefined {
+		const recent = this.#recent.get(sha256);
+		if (recent === undefined) return undefined;
+		if (elapsedMs(this.#machine, recent.put) < RECENT_MS) return recent.ref;
+		this.#recent.delete(sha256);
+		return undefined;
+	}
+}
+
+function samePlace(a: ChunkRef | undefined, b: ChunkRef): boolean {
+	return a === b || (a !== undefined && a.block.key === b.block.key && a.block.offset === b.block.offset && a.offset === b.offset && a.length === b.length);
+}

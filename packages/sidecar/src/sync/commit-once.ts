@@ -1,0 +1,71 @@
+import { SidecarError } from "../errors.ts";
+import type { EncodedCommit } from "../log/commit-codec.ts";
+import type { ObjectStore, PutOutcome } from "../store/port.ts";
+import type { Machine } from "./machine.ts";
+import { idInSlot } from "./read-log.ts";
+
+/** `lost`: another commit has the slot. `unknown`: the slot is undecided; only the same bytes may be tried again. */
+export type CommitOutcome = { readonly kind: "committed" } | { readonly kind: "lost" } | { readonly kind: "unknown"; readonly cause: unknown };
+
+/** First pause between tries; doubles. Three tries end within a second, far inside the drain's 8 s. */
+const FIRST_PAUSE_MS = 100;
+const TRIES = 3;
+
+/**
+ * Puts one frozen commit into its slot.
+ *
+ * A lost answer must not become a second, different commit: the SAME bytes are put again, and a refusal is decided by comparing
+ * the id of what is there. "Absent" on a read-back proves nothing, so it decides nothing.
+ * Does NOT guarantee that an `unknown` commit is absent: it may land later.
+ * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, NOT_DURABLE: surely not committed
+ */
+export async function commitOnce(store: ObjectStore, commit: EncodedCommit, machine: Machine, signal?: AbortSignal): Promise<CommitOutcome> {
+	let cause: unknown;
+	for (let attempt = 0; attempt < TRIES; attempt++) {
+		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+		let put: PutOutcome;
+		try {
+			put = await store.putIfAbsent(commit.key, commit.bytes, signal && { signal });
+		} catch (error) {
+			// Refused now, but an earlier try of these bytes may have landed.
+			if (attempt === 0) throw error;
+			return { kind: "unknown", cause: error };
+		}
+		if (put.kind === "created") return { kind: "committed" };
+		if (put.kind === "unknown") cause = put.cause;
+		if (put.kind === "exists") {
+			const decided = await decide(store, commit, signal);
+			if (decided.kind !== "unknown") return decided;
+			cause = decided.cause;
+		}
+		if (signal?.aborted) return { kind: "unknown", cause };
+	}
+	// An early 412 on a large body can look like a reset: the slot itself may still tell.
+	const decided = await decide(store, commit, signal);
+	return decided.kind === "unknown" ? { kind: "unknown", cause: cause ?? decided.cause } : decided;
+}
+
+async function decide(store: ObjectStore, commit: EncodedCommit, signal?: AbortSignal): Promise<CommitOutcome> {
+	try {
+		const there = await idInSlot(store, commit.key, signal);
+		if (there === undefined) return { kind: "unknown", cause: new Error("nothing is in the slot yet") };
+		return there === commit.id ? { kind: "committed" } : { kind: "lost" };
+	} catch (cause) {
+		return { kind: "unknown", cause };
+	}
+}
+
+/**
+ * Puts one pack. Its key is the hash of its bytes, which hold a nonce: whatever stands there already is this very pack.
+ * @throws SidecarError STORE_UNREACHABLE after three unknown outcomes, and what putIfAbsent throws
+ */
+export async function putPack(store: ObjectStore, key: string, bytes: Buffer, machine: Machine, signal?: AbortSignal): Promise<void> {
+	let outcome: PutOutcome | undefined;
+	for (let attempt = 0; attempt < TRIES; attempt++) {
+		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal);
+		outcome = await store.putIfAbsent(key, bytes, signal && { signal });
+		if (outcome.kind !== "unknown") return;
+		signal?.throwIfAborted();
+	}
+	throw new SidecarError("STORE_UNREACHABLE", { value: key, reason: "three tries to store it were not answered", cause: outcome?.kind === "unknown" ? outcome.cause : undefined });
+}

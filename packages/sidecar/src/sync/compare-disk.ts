@@ -1,0 +1,39 @@
+import { hash } from "node:crypto";
+import { readlinkSync } from "node:fs";
+import type { Entry, FileEntry, Path, Tree } from "../log/types.ts";
+import { decodeName, fsPath } from "../path.ts";
+import { isSqliteHeader } from "../workspace/sqlite.ts";
+import { readStable } from "../workspace/stable-read.ts";
+import { lstatPath, type Stat } from "../workspace/stat.ts";
+import type { OnDisk } from "./reconcile.ts";
+
+/** Compares what is on the disk with what the log has for it. A file is read only where its size and mode could be the same. */
+export async function compareDisk(root: string, disk: ReadonlyMap<Path, Stat>, base: Tree | undefined, target: Tree): Promise<Map<Path, OnDisk>> {
+	const compared = new Map<Path, OnDisk>();
+	for (const [path, stat] of disk) {
+		const wanted = target.get(path);
+		const before = base?.get(path);
+		const likeTarget = wanted !== undefined && (await isLike(root, path, stat, wanted));
+		const likeBase = before === wanted ? likeTarget : before !== undefined && (await isLike(root, path, stat, before));
+		compared.set(path, { type: stat.type, likeTarget, likeBase });
+	}
+	return compared;
+}
+
+async function isLike(root: string, path: Path, stat: Stat, entry: Entry): Promise<boolean> {
+	if (entry.type !== stat.type) return false;
+	if (entry.type === "dir") return entry.mode === (stat.mode & 0o3777) || path === "";
+	if (entry.type === "link") return decodeName(readlinkSync(fsPath(root, path), { encoding: "buffer" })) === entry.target;
+	return entry.size === stat.size && entry.mode === (stat.mode & 0o1777) && (await hasContent(root, path, entry));
+}
+
+async function hasContent(root: string, path: Path, entry: FileEntry): Promise<boolean> {
+	let isSame = true;
+	const read = await readStable(root, path, 2 ** entry.chunkBits, (index, bytes) => {
+		// The newest rows of a database may stand in its WAL: then its bytes alone say nothing.
+		if (index === 0 && isSqliteHeader(bytes) && (lstatPath(root, `${path}-wal`)?.size ?? 0) > 0) isSame = false;
+		if (isSame) isSame = hash("sha256", bytes, "hex") === entry.chunks[index]?.sha256;
+		return isSame;
+	});
+	return isSame && read.kind === "settled";
+}

@@ -1,0 +1,62 @@
+import type { Entry, Path } from "../log/types.ts";
+import { parentOf } from "../path.ts";
+import type { Stat } from "../workspace/stat.ts";
+
+/** What was last captured from, or materialized on, THIS disk at one path. The only basis for what is dirty or deleted. */
+export interface LocalEntry {
+	readonly entry: Entry;
+	/** The stat the content was read under; undefined = not clean, whatever the disk says. */
+	readonly stat: Stat | undefined;
+	/** xxh64 of each chunk: a chunk whose xxh64 is the same needs no SHA-256. */
+	readonly quick: BigUint64Array | undefined;
+	/** For a database: database and WAL as of the snapshot, in one comparable string. */
+	readonly database: string | undefined;
+}
+
+/** The local state of one workspace, with the children of each directory at hand. */
+export class LocalTree {
+	readonly #entries = new Map<Path, LocalEntry>();
+	readonly #children = new Map<Path, Set<Path>>();
+
+	get size(): number {
+		return this.#entries.size;
+	}
+
+	get(path: Path): LocalEntry | undefined {
+		return this.#entries.get(path);
+	}
+
+	set(path: Path, local: LocalEntry): void {
+		this.#entries.set(path, local);
+		if (path === "") return;
+		const parent = parentOf(path);
+		const siblings = this.#children.get(parent);
+		if (siblings === undefined) this.#children.set(parent, new Set([path]));
+		else siblings.add(path);
+	}
+
+	delete(path: Path): void {
+		if (!this.#entries.delete(path) || path === "") return;
+		const siblings = this.#children.get(parentOf(path));
+		siblings?.delete(path);
+		if (siblings?.size === 0) this.#children.delete(parentOf(path));
+	}
+
+	entries(): IterableIterator<[Path, LocalEntry]> {
+		return this.#entries.entries();
+	}
+
+	paths(): IterableIterator<Path> {
+		return this.#entries.keys();
+	}
+
+	children(path: Path): Iterable<Path> {
+		return this.#children.get(path) ?? [];
+	}
+
+	/** The path itself, if it is there, and everything below it. */
+	*subtree(path: Path): Generator<Path> {
+		if (this.#entries.has(path)) yield path;
+		for (const child of this.children(path)) yield* this.subtree(child);
+	}
+}

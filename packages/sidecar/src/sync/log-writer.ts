@@ -1,0 +1,221 @@
+/**
+ * One writer's end of the log: its fence, its head, and the one commit that may be on its way.
+ *
+ * Guarantees: no commit before a won fence; an undecided commit is settled with the same bytes before the next is made; a commit
+ * refers only to what its head refers to or what this writer put within the last hour.
+ * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`.
+ */
+import { SidecarError } from "../errors.ts";
+import type { PendingBlock } from "../log/block.ts";
+import { type EncodedCommit, encodeCommit } from "../log/commit-codec.ts";
+import { advanceHead, foldCommits, type Head } from "../log/fold.ts";
+import { MAX_CHUNKS, MAX_ENTRIES, MAX_SEGMENT_INLINE_BYTES, SEGMENT_COMMITS } from "../log/limits.ts";
+import { unrestorableAfter } from "../log/safe-path.ts";
+import type { CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
+import type { ObjectStore } from "../store/port.ts";
+import { ChunkIndex } from "./chunk-index.ts";
+import { commitOnce } from "./commit-once.ts";
+import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
+import { fetchCommits, newestSeq, readLog } from "./read-log.ts";
+
+/** Beyond this without a word from the store, retention may have swept the slot this writer is about to win. */
+const LONG_PAUSE_MS = 60 * 60 * 1000;
+
+export type WriteOutcome =
+	| { readonly kind: "committed"; readonly seq: number; readonly bytes: number }
+	/** Another commit took the slot; the head is now that one. Capture again: references may have gone. */
+	| { readonly kind: "lost" }
+	/** Undecided; `settle` tries the same bytes again. */
+	| { readonly kind: "unknown"; readonly cause: unknown }
+	/** A reference is no longer allowed. Capture again. */
+	| { readonly kind: "stale" };
+
+interface Undecided {
+	readonly commit: EncodedCommit;
+	readonly info: CommitInfo;
+	readonly delta: Delta;
+	readonly inlineBytes: number;
+}
+
+const EMPTY_DELTA: Delta = { changed: new Map(), removed: new Set() };
+
+export class LogWriter {
+	readonly #store: ObjectStore;
+	readonly #machine: Machine;
+	readonly index: ChunkIndex;
+	/** 32 hex digits from the kernel's RNG. */
+	readonly id: string;
+	#head: Head;
+	#fenceSeq = 0;
+	#undecided: Undecided | undefined;
+	#lastContact: Moment;
+
+	/** @param head as read a moment ago; its tree is taken over */
+	constructor(store: ObjectStore, machine: Machine, head: Head) {
+		this.#store = store;
+		this.#machine = machine;
+		this.#head = head;
+		this.index = new ChunkIndex(machine);
+		this.index.rebuild(head.tree);
+		this.id = machine.randomBytes(16).toString("hex");
+		this.#lastContact = now(machine);
+	}
+
+	get head(): Head {
+		return this.#head;
+	}
+
+	get hasFence(): boolean {
+		return this.#fenceSeq > 0;
+	}
+
+	/** Another writer fenced after this one: it owns the tree. */
+	get isSuperseded(): boolean {
+		return this.#fenceSeq > 0 && this.#head.fence.seq > this.#fenceSeq;
+	}
+
+	get isUndecided(): boolean {
+		return this.#undecided !== undefined;
+	}
+
+	/** How much may travel inside the next commit. */
+	get inlineRoomBytes(): number {
+		return Math.max(0, MAX_SEGMENT_INLINE_BYTES - this.#head.segmentInlineBytes);
+	}
+
+	/** Takes the tree over. `lost`: the head is now the winner's; bring its changes to the disk and try again. */
+	async fence(signal?: AbortSignal): Promise<WriteOutcome> {
+		return await this.#write(EMPTY_DELTA, [], { fence: true }, { signal });
+	}
+
+	/**
+	 * Commits a delta. `inHurry` leaves a due FULL out.
+	 * @throws SidecarError WORKSPACE_TOO_LARGE, INTERNAL (a tree that could not be restored), and what commitOnce throws
+	 */
+	async commit(delta: Delta, inline: readonly PendingBlock[], flags: CommitFlags, options: { readonly inHurry?: boolean; readonly signal?: AbortSignal | undefined } = {}): Promise<WriteOutcome> {
+		if (this.#fenceSeq === 0) throw new SidecarError("INTERNAL", { reason: "a commit before a won fence" });
+		return await this.#write(delta, inline, flags, options);
+	}
+
+	/** Puts an undecided commit's bytes again. Undefined where none is undecided. */
+	async settle(signal?: AbortSignal): Promise<WriteOutcome | undefined> {
+		return this.#undecided === undefined ? undefined : await this.#decide(this.#undecided, signal);
+	}
+
+	async #write(delta: Delta, inline: readonly PendingBlock[], flags: CommitFlags, options: { inHurry?: boolean; signal?: AbortSignal | undefined }): Promise<WriteOutcome> {
+		if (this.#undecided !== undefined) throw new SidecarError("INTERNAL", { reason: "a commit while another is undecided" });
+		this.#check(delta);
+		if (!this.#mayRefer(delta, inline)) return { kind: "stale" };
+		const seq = this.#head.seq + 1;
+		const isFull = seq % SEGMENT_COMMITS === 0 && !this.isSuperseded && options.inHurry !== true;
+		const info: CommitInfo = {
+			seq,
+			kind: isFull ? "full" : "delta",
+			flags,
+			writer: this.id,
+			fenceSeq: flags.fence === true ? seq : this.#fenceSeq,
+			fullSeq: isFull ? seq : this.#head.fullSeq,
+			previousId: this.#head.id,
+			wallTimeMs: Math.max(0, this.#machine.wallMs()),
+		};
+		const commit = isFull ? encodeCommit(info, this.#whole(delta), new Map(), inline) : encodeCommit(info, delta, this.#head.tree, inline);
+		const inlineBytes = inline.reduce((sum, { stored }) => sum + stored.length, 0);
+		return await this.#decide({ commit, info, delta, inlineBytes }, options.signal);
+	}
+
+	async #decide(undecided: Undecided, signal: AbortSignal | undefined): Promise<WriteOutcome> {
+		this.#undecided = undecided;
+		const { commit, info } = undecided;
+		const wasLong = elapsedMs(this.#machine, this.#lastContact) > LONG_PAUSE_MS;
+		let outcome: Awaited<ReturnType<typeof commitOnce>>;
+		try {
+			outcome = await commitOnce(this.#store, commit, this.#machine, signal);
+		} catch (error) {
+			// Refused outright. Where an earlier call left these bytes undecided they stay so.
+			if (!this.#wasTried) this.#undecided = undefined;
+			throw error;
+		}
+		this.#wasTried = outcome.kind === "unknown";
+		if (outcome.kind === "unknown") return outcome;
+		if (outcome.kind === "committed" && wasLong && !(await this.#isNewest(info.seq, signal))) outcome = { kind: "lost" };
+		this.#lastContact = now(this.#machine);
+		this.#undecided = undefined;
+		if (outcome.kind === "lost") {
+			await this.catchUp(signal);
+			return outcome;
+		}
+		if (info.flags.fence === true) this.#fenceSeq = info.seq;
+		this.#advance(undecided);
+		return { kind: "committed", seq: info.seq, bytes: commit.bytes.length };
+	}
+	#wasTried = false;
+
+	/** A slot that retention swept can be "won" by a writer that slept: then a newer commit stands in the listing. */
+	async #isNewest(seq: number, signal: AbortSignal | undefined): Promise<boolean> {
+		return (await newestSeq(this.#store, signal)).seq === seq;
+	}
+
+	/** Brings the head up to the log's newest commit. Never touches the disk. */
+	async catchUp(signal?: AbortSignal): Promise<void> {
+		const { seq } = await newestSeq(this.#store, signal);
+		let head: Head;
+		try {
+			const fetched = await fetchCommits(this.#store, this.#head.seq + 1, seq, signal);
+			head = foldCommits(
+				this.#head,
+				fetched.map(({ commit }) => commit),
+			);
+		} catch (error) {
+			if (!(error instanceof SidecarError) || (error.code !== "OBJECT_NOT_FOUND" && error.code !== "OBJECT_CORRUPT")) throw error;
+			// Swept or not a continuation of what this writer knows: the log itself is the authority.
+			head = (await readLog(this.#store, signal && { signal })).head;
+		}
+		this.#lastContact = now(this.#machine);
+		this.#head = head;
+		this.index.rebuild(head.tree);
+	}
+
+	#advance({ commit, info, delta, inlineBytes }: Undecided): void {
+		const { tree } = this.#head;
+		for (const path of [...delta.removed, ...delta.changed.keys()]) {
+			const before = tree.get(path);
+			if (before !== undefined) this.index.remove(before);
+		}
+		this.#head = advanceHead(this.#head, info, commit.id, delta, inlineBytes);
+		for (const entry of delta.changed.values()) this.index.add(entry);
+		this.index.prune();
+	}
+
+	#whole(delta: Delta): Delta {
+		const changed = new Map<Path, Entry>(this.#head.tree);
+		for (const path of delta.removed) changed.delete(path);
+		for (const [path, entry] of delta.changed) changed.set(path, entry);
+		return { changed, removed: new Set() };
+	}
+
+	/** `headIsRestorable` and the format's limits. */
+	#check(delta: Delta): void {
+		const bad = unrestorableAfter(this.#head.tree, delta);
+		if (bad !== undefined) throw new SidecarError("INTERNAL", { value: bad.path, reason: `the tree could not be restored: ${bad.reason}` });
+		const entries = this.#head.tree.size + delta.changed.size;
+		if (entries > MAX_ENTRIES) {
+			const exact = this.#whole(delta).changed.size;
+			if (exact > MAX_ENTRIES) throw new SidecarError("WORKSPACE_TOO_LARGE", { reason: `${exact} files and directories, the limit is ${MAX_ENTRIES}` });
+		}
+		for (const [path, entry] of delta.changed) {
+			if (entry.type === "file" && entry.chunks.length > MAX_CHUNKS) {
+				throw new SidecarError("WORKSPACE_TOO_LARGE", { value: path, reason: `a file of ${entry.chunks.length} chunks, the limit is ${MAX_CHUNKS}` });
+			}
+		}
+	}
+
+	/** `noDanglingReference`: content before reference, and nothing older than an hour that the head does not hold. */
+	#mayRefer(delta: Delta, inline: readonly PendingBlock[]): boolean {
+		const own = new Set<unknown>(inline.map(({ ref }) => ref));
+		for (const entry of delta.changed.values()) {
+			if (entry.type !== "file") continue;
+			for (const chunk of entry.chunks) if (!own.has(chunk.block) && !this.index.allows(chunk)) return false;
+		}
+		return true;
+	}
+}

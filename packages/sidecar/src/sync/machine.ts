@@ -1,0 +1,50 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { uptime } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** What the protocol needs of the machine it runs on; a simulator hands in another. */
+export interface Machine {
+	/** CLOCK_REALTIME, ms since the epoch. */
+	wallMs(): number;
+	/** CLOCK_BOOTTIME, ms: goes on while the machine sleeps. */
+	bootMs(): number;
+	sleep(ms: number, signal?: AbortSignal): Promise<void>;
+	/**
+	 * From the kernel at each call. Never from a generator in this process: a VM snapshot would copy its state, and two machines
+	 * would draw the same numbers.
+	 */
+	randomBytes(count: number): Buffer;
+}
+
+export const thisMachine: Machine = {
+	wallMs: () => Date.now(),
+	bootMs: () => uptime() * 1000,
+	sleep: async (ms, signal) => {
+		await delay(ms, undefined, signal === undefined ? {} : { signal });
+	},
+	randomBytes: (count) => {
+		const bytes = Buffer.alloc(count);
+		const fd = openSync("/dev/urandom", "r");
+		try {
+			let filled = 0;
+			while (filled < count) filled += readSync(fd, bytes, filled, count - filled, null);
+		} finally {
+			closeSync(fd);
+		}
+		return bytes;
+	},
+};
+
+/** A moment in both clocks: the larger of the two elapsed times counts, since either clock may stand still or be set back. */
+export interface Moment {
+	readonly wallMs: number;
+	readonly bootMs: number;
+}
+
+export function now(machine: Machine): Moment {
+	return { wallMs: machine.wallMs(), bootMs: machine.bootMs() };
+}
+
+export function elapsedMs(machine: Machine, since: Moment): number {
+	return Math.max(machine.wallMs() - since.wallMs, machine.bootMs() - since.bootMs);
+}

@@ -1,0 +1,60 @@
+import { hash } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { SidecarError } from "../errors.ts";
+
+/** What this machine knows of one workspace, kept outside it. */
+export interface Marker {
+	/** The commit the disk derives from; 0 for the empty tree. */
+	readonly baseSeq: number;
+	/** Its id: another log under the same name is not the same base. */
+	readonly baseId: string;
+	/** False while a restore is under way: a half-restored disk is trusted for nothing. */
+	readonly complete: boolean;
+	/** The workspace directory's identity: deletions made while nobody watched are believed only in this very directory. */
+	readonly rootDev: string;
+	readonly rootIno: string;
+}
+
+const VERSION = 1;
+
+/** A directory of our own for each (workspace, store, namespace): marker, control socket, temporary database copies, trash. */
+export function privateDirectory(stateDir: string, identity: { readonly workspace: string; readonly store: string; readonly namespace: string }): string {
+	const name = hash("sha256", JSON.stringify([identity.workspace, identity.store, identity.namespace]), "hex").slice(0, 16);
+	const directory = join(stateDir, name);
+	try {
+		mkdirSync(directory, { recursive: true, mode: 0o700 });
+	} catch (cause) {
+		throw new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: (cause as NodeJS.ErrnoException).code ?? "cannot be made", cause });
+	}
+	return directory;
+}
+
+/** Undefined where there is none, or none that can be read: then nothing on the disk is trusted. */
+export function readMarker(directory: string): Marker | undefined {
+	try {
+		const marker = JSON.parse(readFileSync(join(directory, "base.json"), "utf8")) as Partial<Marker> & { readonly version?: number };
+		const { baseSeq, baseId, complete, rootDev, rootIno } = marker;
+		const isWhole =
+			marker.version === VERSION &&
+			Number.isSafeInteger(baseSeq) &&
+			typeof baseId === "string" &&
+			typeof complete === "boolean" &&
+			typeof rootDev === "string" &&
+			typeof rootIno === "string";
+		return isWhole ? (marker as Marker) : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+/** Replaces the marker whole. Not fsynced: a marker older than the disk only makes a restore look twice. */
+export function writeMarker(directory: string, marker: Marker): void {
+	const file = join(directory, "base.json");
+	try {
+		writeFileSync(`${file}.new`, JSON.stringify({ version: VERSION, ...marker }), { mode: 0o600 });
+		renameSync(`${file}.new`, file);
+	} catch (cause) {
+		throw new SidecarError("STATE_DIR_UNUSABLE", { value: directory, reason: (cause as NodeJS.ErrnoException).code ?? "cannot be written", cause });
+	}
+}

@@ -1,0 +1,101 @@
+/**
+ * Reads the log: LIST for the newest key, the segment's commits in parallel, fold.
+ *
+ * Absence is learned only from a LIST that succeeded; everything else that is missing, denied or damaged is an error, and the
+ * caller keeps the gate shut.
+ */
+import PQueue from "p-queue";
+import { SidecarError } from "../errors.ts";
+import { type DecodedCommit, decodeCommit, neededBytes } from "../log/commit-codec.ts";
+import { COMMIT_HEADER_BYTES } from "../log/commit-header.ts";
+import { EMPTY_HEAD, foldCommits, type Head, segmentStart } from "../log/fold.ts";
+import { LOG_PREFIX, logKey, seqOfKey } from "../log/keys.ts";
+import type { ObjectKey } from "../log/types.ts";
+import type { ObjectStore } from "../store/port.ts";
+
+/** The first GET of a commit: most commits are whole in it, and what it brings of inline blocks is used by the restore. */
+const FIRST_GET_BYTES = 256 * 1024;
+const PARALLEL_GETS = 32;
+
+/** A commit and the object's first bytes it was decoded from. */
+export interface FetchedCommit {
+	readonly commit: DecodedCommit;
+	readonly start: Buffer;
+	/** The store's clock. */
+	readonly lastModifiedMs: number;
+}
+
+export interface LogRead {
+	readonly head: Head;
+	/** The newest commit; undefined where the log is empty. */
+	readonly newest: FetchedCommit | undefined;
+	/** The store's clock at the LIST. */
+	readonly storeTimeMs: number;
+	/** First bytes of each commit that was read: inline blocks in them need no second GET. */
+	readonly starts: ReadonlyMap<ObjectKey, Buffer>;
+}
+
+/** The newest seq by a LIST of one key; 0 for an empty log. @throws SidecarError STORE_*, OBJECT_CORRUPT */
+export async function newestSeq(store: ObjectStore, signal?: AbortSignal): Promise<{ readonly seq: number; readonly storeTimeMs: number }> {
+	for await (const page of store.list(LOG_PREFIX, { limit: 1, ...(signal && { signal }) })) {
+		const first = page.objects[0];
+		if (first === undefined) return { seq: 0, storeTimeMs: page.storeTimeMs };
+		const seq = seqOfKey(first.key);
+		if (seq === undefined) throw new SidecarError("OBJECT_CORRUPT", { value: first.key, reason: "its key is not that of a commit" });
+		return { seq, storeTimeMs: page.storeTimeMs };
+	}
+	throw new SidecarError("STORE_UNREACHABLE", { value: store.url, reason: "the listing gave no page" });
+}
+
+/**
+ * The tree as of commit `at`, by default the newest.
+ * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, COMMIT_NOT_FOUND
+ */
+export async function readLog(store: ObjectStore, options: { readonly at?: number; readonly signal?: AbortSignal } = {}): Promise<LogRead> {
+	const { signal } = options;
+	const { seq: newest, storeTimeMs } = await newestSeq(store, signal);
+	const at = options.at ?? newest;
+	if (at > newest || at < 0) throw new SidecarError("COMMIT_NOT_FOUND", { value: String(at), reason: `the newest commit is ${newest}` });
+	if (at === 0) return { head: EMPTY_HEAD, newest: undefined, storeTimeMs, starts: new Map() };
+
+	const fetched = await fetchCommits(store, segmentStart(at), at, signal);
+	const last = fetched.at(-1) as FetchedCommit;
+	// A writer in a hurry left the FULL out: its commit still says where the last one is.
+	const first = Math.max(1, last.commit.info.fullSeq);
+	if (first < segmentStart(at)) fetched.unshift(...(await fetchCommits(store, first, segmentStart(at) - 1, signal)));
+	const head = foldCommits(
+		EMPTY_HEAD,
+		fetched.filter(({ commit }) => commit.info.seq >= first).map(({ commit }) => commit),
+	);
+	return { head, newest: last, storeTimeMs, starts: new Map(fetched.map(({ commit, start }) => [commit.key, start])) };
+}
+
+/** Commits `from..to` in order. A hole is OBJECT_NOT_FOUND. */
+export async function fetchCommits(store: ObjectStore, from: number, to: number, signal?: AbortSignal): Promise<FetchedCommit[]> {
+	const queue = new PQueue({ concurrency: PARALLEL_GETS });
+	const seqs = Array.from({ length: to - from + 1 }, (_, index) => from + index);
+	return await queue.addAll(seqs.map((seq) => () => fetchCommit(store, seq, signal)));
+}
+
+export async function fetchCommit(store: ObjectStore, seq: number, signal?: AbortSignal): Promise<FetchedCommit> {
+	const key = logKey(seq);
+	const first = await store.get(key, { range: { offset: 0, length: FIRST_GET_BYTES }, ...(signal && { signal }) });
+	let start = first.body;
+	const needed = neededBytes(key, start, first.totalBytes);
+	if (start.length < needed) {
+		const rest = await store.get(key, { range: { offset: start.length, length: needed - start.length }, ...(signal && { signal }) });
+		start = Buffer.concat([start, rest.body]);
+	}
+	return { commit: decodeCommit(key, start, first.totalBytes), start, lastModifiedMs: first.lastModifiedMs };
+}
+
+/** The id of the commit in a slot, by its header alone; undefined where nothing is (which proves nothing about the future). */
+export async function idInSlot(store: ObjectStore, key: ObjectKey, signal?: AbortSignal): Promise<string | undefined> {
+	try {
+		const { body } = await store.get(key, { range: { offset: 0, length: COMMIT_HEADER_BYTES }, ...(signal && { signal }) });
+		return body.toString("hex", 32, 64);
+	} catch (error) {
+		if (error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND") return undefined;
+		throw error;
+	}
+}

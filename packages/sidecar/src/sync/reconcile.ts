@@ -1,0 +1,69 @@
+import { sameEntry } from "../log/same-entry.ts";
+import type { Entry, Path, Tree } from "../log/types.ts";
+
+/** How a path on the disk compares, in all but times, with what the log has for it. */
+export interface OnDisk {
+	readonly type: "file" | "dir" | "link" | "other";
+	readonly likeTarget: boolean;
+	readonly likeBase: boolean;
+}
+
+export type Action =
+	/** Make it what the target says; whatever is in the way is like the base, so the log has it. */
+	| "write"
+	/** The disk already has it; only times may differ. */
+	| "keep"
+	/** A change made here while nobody watched: stays, and is committed later. */
+	| "keep-local"
+	/** Changed here and in the log: this disk's bytes are set aside, then as `write`. */
+	| "set-aside-and-write"
+	/** Deleted in the log: to the trash. */
+	| "trash"
+	/** Deleted in the log but changed here: this disk's bytes are set aside. */
+	| "set-aside"
+	/** Deleted here while nobody watched: stays deleted, and is committed later. */
+	| "keep-deleted";
+
+/**
+ * What a restore does with each path, given what the disk has, what it was made from, and what it shall be. Pure: no path is
+ * looked at here.
+ * @param base the tree the disk derives from; undefined where that is not known: then nothing local counts as a change, and what
+ * differs is set aside
+ * @param trustDeletes the disk is the very directory that was restored, so what is missing was deleted
+ */
+export function planReconcile(disk: ReadonlyMap<Path, OnDisk>, base: Tree | undefined, target: Tree, trustDeletes: boolean): Map<Path, Action> {
+	const plan = new Map<Path, Action>();
+	for (const [path, entry] of target) {
+		const there = disk.get(path);
+		plan.set(path, there === undefined ? missing(base?.get(path), entry, trustDeletes) : present(there, base?.get(path), entry));
+	}
+	for (const [path, there] of disk) {
+		if (target.has(path)) continue;
+		const before = base?.get(path);
+		if (before === undefined) plan.set(path, "keep-local");
+		else plan.set(path, there.likeBase ? "trash" : "set-aside");
+	}
+	return plan;
+}
+
+/** For `restore --at`: the disk shall be exactly the target. */
+export function planExact(disk: ReadonlyMap<Path, OnDisk>, target: Tree): Map<Path, Action> {
+	const plan = new Map<Path, Action>();
+	for (const path of target.keys()) {
+		const there = disk.get(path);
+		plan.set(path, there === undefined ? "write" : there.likeTarget ? "keep" : "set-aside-and-write");
+	}
+	for (const path of disk.keys()) if (!target.has(path)) plan.set(path, "trash");
+	return plan;
+}
+
+function missing(before: Entry | undefined, entry: Entry, trustDeletes: boolean): Action {
+	return trustDeletes && before !== undefined && sameEntry(before, entry) ? "keep-deleted" : "write";
+}
+
+function present(there: OnDisk, before: Entry | undefined, entry: Entry): Action {
+	if (there.likeTarget) return "keep";
+	if (before === undefined) return "set-aside-and-write";
+	if (there.likeBase) return "write";
+	return sameEntry(before, entry) ? "keep-local" : "set-aside-and-write";
+}

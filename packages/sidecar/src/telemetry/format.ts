@@ -1,0 +1,28 @@
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/** `1536` -> `1.5 KiB`. Powers of 1024; three significant digits at most. */
+export function humanBytes(bytes: number): string {
+	let value = bytes;
+	let unit = 0;
+	// 999.5 and more would round to a fourth digit.
+	while (value >= 999.5 && unit < UNITS.length - 1) {
+		value /= 1024;
+		unit++;
+	}
+	return `${unit === 0 ? Math.round(value) : threeDigits(value)} ${UNITS[unit]}`;
+}
+
+/** `850` -> `850 ms`, `3200` -> `3.2 s`, `125_000` -> `2 min 05 s`, `3_780_000` -> `1 h 03 min`. */
+export function humanDuration(ms: number): string {
+	if (ms < 999.5) return `${Math.round(ms)} ms`;
+	if (ms < 9_950) return `${(ms / 1000).toFixed(1)} s`;
+	const seconds = Math.round(ms / 1000);
+	if (seconds < 60) return `${seconds} s`;
+	if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`;
+	const minutes = Math.round(seconds / 60);
+	return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+}
+
+const threeDigits = (value: number) => String(Number(value.toPrecision(3)));
+
+const pad = (value: number) => String(value).padStart(2, "0");

@@ -1,0 +1,135 @@
+import { spawnSync } from "node:child_process";
+import { describe, expect, test } from "vitest";
+import { SidecarError } from "../errors.ts";
+import { createLogger, kindOf, LOG_LEVELS, type LogLevel, recordingLog, serializeError, silentLog } from "./logger.ts";
+
+function logging(level: LogLevel) {
+	const raw: string[] = [];
+	const log = createLogger(level, { write: (line) => void raw.push(line) });
+	return { log, raw, lines: () => raw.map((line) => JSON.parse(line) as Record<string, unknown>) };
+}
+
+describe("createLogger", () => {
+	test("writes one JSON object per event, without pid, host name or message", () => {
+		const { log, raw, lines } = logging("info");
+		log.info("restore.finished", { files: 3, mtimeNs: 2n ** 60n });
+		expect(raw[0]?.endsWith("}\n")).toBe(true);
+		expect(Object.keys(lines()[0] ?? {})).toEqual(["level", "time", "event", "kind", "files", "mtimeNs"]);
+		expect(lines()[0]).toMatchObject({ level: "info", event: "restore.finished", kind: "sync", files: 3 });
+		expect(lines()[0]?.time).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+	});
+
+	test.each(LOG_LEVELS)("level %s lets through what is at least as grave", (level) => {
+		const { log, lines } = logging(level);
+		for (const at of ["debug", "info", "warn", "error"] as const) log[at]("a.b");
+		const order: readonly string[] = LOG_LEVELS;
+		expect(lines().map((line) => line.level)).toEqual(
+			["debug", "info", "warn", "error"].filter((at) => order.indexOf(at) >= order.indexOf(level)),
+		);
+	});
+
+	test("a child's fields are on every line, and a line's own field wins without a duplicate key", () => {
+		const { log, raw, lines } = logging("info");
+		const child = log.child({ namespace: "anna", seq: 1 }).child({ writer: "w" });
+		child.warn("flush.retried", { seq: 2 });
+		expect(lines()[0]).toMatchObject({ namespace: "anna", writer: "w", seq: 2 });
+		expect(raw[0]?.match(/"seq"/g)).toHaveLength(1);
+	});
+
+	test("the kind follows from the area unless it is stated", () => {
+		const { log, raw, lines } = logging("info");
+		log.info("daemon.started");
+		log.info("security.refused");
+		log.warn("restore.path-rejected", { kind: "security" });
+		expect(lines().map((line) => line.kind)).toEqual(["lifecycle", "security", "security"]);
+		expect(raw[2]?.match(/"kind"/g)).toHaveLength(1);
+	});
+
+	test("redacts secrets by key, down to three levels", () => {
+		const { log, raw } = logging("info");
+		const secrets = { authorization: "S3CRET", token: "S3CRET", secretAccessKey: "S3CRET", sessionToken: "S3CRET", password: "S3CRET" };
+		log.info("a.b", {
+			...secrets,
+			headers: { Authorization: "S3CRET", "x-amz-security-token": "S3CRET" },
+			request: { credentials: secrets },
+		});
+		log.child({ env: { AWS_SECRET_ACCESS_KEY: "S3CRET" } }).info("a.b");
+		expect(raw.join("")).not.toContain("S3CRET");
+		expect(raw.join("")).toContain("[redacted]");
+	});
+
+	test("does not redact in the caller's object", () => {
+		const fields = { request: { token: "S3CRET" } };
+		logging("info").log.info("a.b", fields);
+		expect(fields.request.token).toBe("S3CRET");
+	});
+
+	test("an error is shortened to what helps; its stack only at debug", () => {
+		const error = new SidecarError("NAMESPACE_INVALID", { value: "../x", cause: new Error("inner") });
+		const atInfo = logging("info");
+		atInfo.log.error("cli.failed", { error });
+		expect(atInfo.lines()[0]?.error).toEqual({
+			code: "NAMESPACE_INVALID",
+			message: error.message,
+			value: "../x",
+			remedy: error.remedy,
+			cause: { name: "Error", message: "inner" },
+		});
+		const atDebug = logging("debug");
+		atDebug.log.error("cli.failed", { error });
+		expect(atDebug.lines()[0]?.error).toMatchObject({ stack: error.stack, cause: { stack: expect.any(String) } });
+	});
+
+	test("by default writes to stderr at once, even when the process is ended right after", () => {
+		const script = `
+			import { createLogger } from ${JSON.stringify(new URL("./logger.ts", import.meta.url).href)};
+			createLogger("info").info("daemon.gone");
+			process.kill(process.pid, "SIGKILL");`;
+		const args = ["--input-type=module", "--eval", script];
+		const { stdout, stderr, signal } = spawnSync(process.execPath, args, { encoding: "utf8" });
+		expect({ stdout, signal }).toEqual({ stdout: "", signal: "SIGKILL" });
+		expect(JSON.parse(stderr)).toMatchObject({ level: "info", event: "daemon.gone", kind: "lifecycle" });
+	});
+});
+
+describe("serializeError", () => {
+	test("a bug keeps its stack and that of its cause, or nobody could find it", () => {
+		const cause = new TypeError("x is not a function");
+		const shown = serializeError(new SidecarError("INTERNAL", { cause }));
+		expect(shown.stack).toEqual(expect.any(String));
+		expect(shown.cause).toMatchObject({ name: "TypeError", stack: cause.stack });
+	});
+
+	test("of a foreign error only name, code and message, never what else hangs on it", () => {
+		const error = Object.assign(new Error("boom"), { code: "ECONNRESET", $response: { headers: { authorization: "S3CRET" } } });
+		expect(serializeError(error)).toEqual({ name: "Error", code: "ECONNRESET", message: "boom" });
+	});
+
+	test("what was thrown need not be an error", () => {
+		expect(serializeError("gone")).toEqual({ message: "gone" });
+		expect(serializeError(undefined)).toEqual({ message: "undefined" });
+	});
+});
+
+test.each([
+	["restore.started", "sync"],
+	["flush.finished", "sync"],
+	["daemon.draining", "lifecycle"],
+	["agent.exited", "lifecycle"],
+	["security.superseded", "security"],
+] as const)("kindOf(%s) is %s", (event, kind) => expect(kindOf(event)).toBe(kind));
+
+test("recordingLog keeps events as given, children's included", () => {
+	const log = recordingLog();
+	const error = new Error("x");
+	log.child({ a: 1 }).error("flush.failed", { error });
+	log.debug("daemon.idle");
+	expect(log.events).toEqual([
+		{ level: "error", event: "flush.failed", kind: "sync", fields: { a: 1, error } },
+		{ level: "debug", event: "daemon.idle", kind: "lifecycle", fields: {} },
+	]);
+});
+
+test("silentLog takes everything", () => {
+	expect(silentLog.child({ a: 1 }).info("a.b")).toBeUndefined();
+});

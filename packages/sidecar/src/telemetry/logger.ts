@@ -1,0 +1,100 @@
+import { type DestinationStream, destination as fdDestination, pino, stdTimeFunctions } from "pino";
+import { SidecarError } from "../errors.ts";
+import type { EventKind, EventName, Log, LogFields } from "./types.ts";
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+type LineLevel = "debug" | "info" | "warn" | "error";
+
+const STDERR = 2;
+
+/** Keys whose value is never written, at any of the three depths a line has in practice. */
+const SECRET_KEYS = [
+	"authorization",
+	"Authorization",
+	"token",
+	"secretAccessKey",
+	"sessionToken",
+	"password",
+	"AWS_SECRET_ACCESS_KEY",
+	"AWS_SESSION_TOKEN",
+	"x-amz-security-token",
+];
+const SECRET_PATHS = SECRET_KEYS.flatMap((key) => [`["${key}"]`, `*["${key}"]`, `*.*["${key}"]`]);
+
+/** Areas whose events are about the data; `security.*` speaks for itself, everything else is the life of the process. */
+const SYNC_AREAS = new Set("restore flush commit scan watch reconcile compact retain verify import export store workspace".split(" "));
+
+/** The kind of an event that does not state one, by its area: the part before the first dot. */
+export function kindOf(event: EventName): EventKind {
+	const area = event.slice(0, event.indexOf("."));
+	if (area === "security") return "security";
+	return SYNC_AREAS.has(area) ? "sync" : "lifecycle";
+}
+
+/**
+ * JSON lines, one object per event: `{"level":"info","time":"…Z","event":"restore.finished","kind":"sync",…}`.
+ * Written synchronously, so that the last line before an exit is not lost.
+ *
+ * @param destination where lines go; default: stderr, because stdout belongs to the command's result.
+ */
+export function createLogger(level: LogLevel, destination: DestinationStream = fdDestination({ fd: STDERR, sync: true })): Log {
+	const verbose = level === "debug" || level === "trace";
+	const sink = pino(
+		{
+			level,
+			base: null,
+			timestamp: stdTimeFunctions.isoTime,
+			formatters: { level: (label) => ({ level: label }) },
+			serializers: { error: (error: unknown) => serializeError(error, verbose) },
+			redact: { paths: SECRET_PATHS, censor: "[redacted]" },
+		},
+		destination,
+	);
+	return logTo((lineLevel, event, fields) => sink[lineLevel]({ event, kind: kindOf(event), ...fields }));
+}
+
+/** What a line says about an error. A stack only where it helps: asked for, or a bug. Never an SDK error's whole response. */
+export function serializeError(error: unknown, withStack = false): Record<string, unknown> {
+	if (!(error instanceof Error)) return { message: String(error) };
+	const { name, message, cause } = error;
+	const stack = withStack || (error instanceof SidecarError && error.code === "INTERNAL") ? { stack: error.stack } : {};
+	const inner = cause === undefined ? {} : { cause: serializeError(cause, "stack" in stack) };
+	if (error instanceof SidecarError) {
+		const { code, value, remedy } = error;
+		return { code, message, ...(value === undefined ? {} : { value }), remedy, ...inner, ...stack };
+	}
+	const code = "code" in error && typeof error.code === "string" ? { code: error.code } : {};
+	return { name, ...code, message, ...inner, ...stack };
+}
+
+/** Drops every event: the default of the library's verbs. */
+export const silentLog: Log = logTo(() => {});
+
+export interface RecordedEvent {
+	readonly level: LineLevel;
+	readonly event: EventName;
+	readonly kind: EventKind;
+	readonly fields: LogFields;
+}
+
+/** Keeps events in memory as they were given, for tests. */
+export function recordingLog(): Log & { readonly events: readonly RecordedEvent[] } {
+	const events: RecordedEvent[] = [];
+	const log = logTo((level, event, { kind = kindOf(event), ...fields }) => events.push({ level, event, kind, fields }));
+	return { ...log, events };
+}
+
+type Write = (level: LineLevel, event: EventName, fields: LogFields) => void;
+
+/** Bound fields are merged here rather than by pino's `child`, which would write a key twice where a line repeats it. */
+function logTo(write: Write, bound: LogFields = {}): Log {
+	const at = (level: LineLevel) => (event: EventName, fields?: LogFields) => write(level, event, { ...bound, ...fields });
+	return {
+		error: at("error"),
+		warn: at("warn"),
+		info: at("info"),
+		debug: at("debug"),
+		child: (fields) => logTo(write, { ...bound, ...fields }),
+	};
+}

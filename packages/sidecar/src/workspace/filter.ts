@@ -1,0 +1,42 @@
+import { parseIgnoreFile } from "./ignore-file.ts";
+import { parentOf } from "./paths.ts";
+import type { Profile } from "./profile.ts";
+import type { FileType } from "./stat.ts";
+
+/** The sidecar's own directory in the workspace's root (staging): never captured, never restored. */
+export const RESERVED_DIRECTORY = ".openclaw-sidecar";
+
+/** Is a path stored and watched? Asked in any order; what lies below a skipped directory is skipped. "" is always kept. */
+export type Filter = (path: string, type: FileType) => "keep" | "skip";
+
+/** Directories whose verdict is remembered; beyond, all are forgotten, which costs one walk up per directory. */
+const REMEMBERED_DIRECTORIES = 8_192;
+
+/**
+ * Joins what the agent's profile leaves out with what the user's ignore file says. The user has the last word: `!/npm/` takes in
+ * what the profile would skip. The reserved directory is skipped whatever they say, and so is what is no file, directory or link.
+ */
+export function makeFilter(profile: Profile, ignoreText?: string): Filter {
+	const ignored = ignoreText === undefined ? undefined : parseIgnoreFile(ignoreText);
+	const skippedDirectories = new Map<string, boolean>();
+
+	const isSkippedItself = (path: string, type: FileType): boolean => {
+		if (type === "other" || path === RESERVED_DIRECTORY) return true;
+		const verdict = ignored?.(path, type);
+		return verdict === undefined ? profile.volatile(path, type) : verdict === "ignored";
+	};
+
+	const isBelowSkipped = (path: string): boolean => {
+		const parent = parentOf(path);
+		if (parent === "") return false;
+		let skipped = skippedDirectories.get(parent);
+		if (skipped === undefined) {
+			skipped = isBelowSkipped(parent) || isSkippedItself(parent, "dir");
+			if (skippedDirectories.size >= REMEMBERED_DIRECTORIES) skippedDirectories.clear();
+			skippedDirectories.set(parent, skipped);
+		}
+		return skipped;
+	};
+
+	return (path, type) => (path !== "" && (isBelowSkipped(path) || isSkippedItself(path, type)) ? "skip" : "keep");
+}

@@ -1,0 +1,146 @@
+/**
+ * The truth about a workspace: every event of a watcher is a hint, and a scan is what finds the ones that were never delivered.
+ *
+ * How: depth first, synchronous readdir and lstat in slices of a few milliseconds with the event loop between them. 4-5 us an entry,
+ * as fast as `find`; asynchronous calls cost 1.5 to 2.5 times as much. One directory is listed in one go (100,000 names: 60 ms).
+ *
+ * Guaranteed: links are never followed, other file systems are entered, whatever vanishes meanwhile is left out, and what could not
+ * be looked at is named, so that its absence from the result is never taken for a deletion.
+ * Not guaranteed: one moment in time. What is moved during a scan may be seen at both places or at neither.
+ */
+import { readdirSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { SidecarError } from "../errors.ts";
+import type { Filter } from "./filter.ts";
+import { decodeName, fsPath, joinPath } from "./paths.ts";
+import { isCompanion } from "./sqlite-file.ts";
+import { lstatPath, type Stat } from "./stat.ts";
+
+/**
+ * `unreadable`: nothing is known about the path, or about what lies below it. `other-type`: a socket, a FIFO or a device; it is
+ * there, and it is never stored.
+ */
+export interface Problem {
+	readonly path: string;
+	readonly reason: "unreadable" | "other-type";
+	/** The system's error code for `unreadable`: EACCES, EIO, ENAMETOOLONG. */
+	readonly code?: string;
+}
+
+export interface ScanOptions {
+	/** Only this directory (which is included) and what is below; default "", the whole workspace. Nothing is found where it is gone. */
+	readonly below?: string;
+	/** Longest time to block the event loop, ms; default 5. */
+	readonly sliceMs?: number;
+	readonly signal?: AbortSignal;
+}
+
+export interface ScanResult {
+	/** Files, directories and links, "" for the workspace itself. A directory stands before what is below it. */
+	readonly stats: Map<string, Stat>;
+	readonly problems: Problem[];
+}
+
+/** Entries between two looks at the clock: well under 1 ms. */
+const ENTRIES_PER_LOOK = 64;
+
+/**
+ * @param root absolute path of the workspace
+ * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE (of the workspace itself); the signal's reason
+ */
+export async function scan(root: string, filter: Filter, options: ScanOptions = {}): Promise<ScanResult> {
+	const { below = "", sliceMs = 5, signal } = options;
+	const stats = new Map<string, Stat>();
+	const problems: Problem[] = [];
+	const pending: string[] = [];
+	const visit = (path: string) => {
+		const stat = look(root, path, problems);
+		if (stat === undefined || !isStored(root, path, stat, filter, problems)) return;
+		stats.set(path, stat);
+		if (stat.type === "dir") pending.push(path);
+	};
+
+	signal?.throwIfAborted();
+	if (below === "") requireDirectory(root);
+	visit(below);
+	let until = performance.now() + sliceMs;
+	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+		const names = list(root, directory, problems);
+		if (names === undefined) {
+			if (directory !== "") stats.delete(directory);
+			continue;
+		}
+		for (let i = 0; i < names.length; i++) {
+			visit(joinPath(directory, names[i] ?? ""));
+			if (i % ENTRIES_PER_LOOK !== 0 || performance.now() < until) continue;
+			await nextTurn();
+			signal?.throwIfAborted();
+			until = performance.now() + sliceMs;
+		}
+	}
+	const unreadableRoot = problems.find(({ path, reason }) => path === "" && reason === "unreadable");
+	if (unreadableRoot !== undefined) throw new SidecarError("WORKSPACE_UNREADABLE", { value: root, reason: unreadableRoot.code ?? "EIO" });
+	return { stats, problems };
+}
+
+/** Which paths a scan knows nothing about: the unreadable ones and all below them. Their absence is no deletion. */
+export function hiddenBy(problems: readonly Problem[]): (path: string) => boolean {
+	const unreadable = new Set(problems.filter(({ reason }) => reason === "unreadable").map(({ path }) => path));
+	if (unreadable.size === 0) return () => false;
+	return (path) => {
+		if (unreadable.has(path) || unreadable.has("")) return true;
+		for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
+			if (unreadable.has(path.slice(0, slash))) return true;
+		}
+		return false;
+	};
+}
+
+/** Is this entry to be stored? Names what is left out because of its type. */
+function isStored(root: string, path: string, stat: Stat, filter: Filter, problems: Problem[]): boolean {
+	if (stat.type === "other") {
+		if (filter(path, "file") === "keep") problems.push({ path, reason: "other-type" });
+		return false;
+	}
+	return filter(path, stat.type) === "keep" && !(stat.type === "file" && isCompanion(root, path));
+}
+
+function look(root: string, path: string, problems: Problem[]): Stat | undefined {
+	try {
+		return lstatPath(root, path);
+	} catch (error) {
+		problems.push(unreadable(path, error));
+		return undefined;
+	}
+}
+
+/** The names in a directory; undefined where it has vanished, none where it cannot be read. */
+function list(root: string, path: string, problems: Problem[]): string[] | undefined {
+	const directory = fsPath(root, path);
+	try {
+		const names = readdirSync(directory);
+		if (!names.some((name) => name.includes("\ufffd"))) return names;
+		return readdirSync(directory, { encoding: "buffer" }).map(decodeName);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+		problems.push(unreadable(path, error));
+		return [];
+	}
+}
+
+function unreadable(path: string, error: unknown): Problem {
+	return { path, reason: "unreadable", code: (error as NodeJS.ErrnoException).code ?? "EIO" };
+}
+
+/** @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE */
+export function requireDirectory(root: string): Stat {
+	let stat: Stat | undefined;
+	try {
+		stat = lstatPath(root, "");
+	} catch (cause) {
+		throw new SidecarError("WORKSPACE_UNREADABLE", { value: root, cause });
+	}
+	if (stat?.type === "dir") return stat;
+	throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: root, ...(stat === undefined ? { reason: "it does not exist" } : {}) });
+}

@@ -1,0 +1,113 @@
+/**
+ * SQLite databases as files: told by their header, never by their name.
+ *
+ * The trap here: POSIX advisory locks belong to a process and an inode, and closing ANY descriptor of the file drops them all. A
+ * look at a database's bytes while a snapshot of it runs would take the snapshot's locks away. So snapshots register the inode,
+ * and whoever is about to open a workspace file asks `isHeldOpen` first.
+ */
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import { fsPath } from "./paths.ts";
+import { lstatPath, type Stat } from "./stat.ts";
+
+const MAGIC = Buffer.from("SQLite format 3\0", "latin1");
+
+/** Size of the database header. */
+export const SQLITE_HEADER_BYTES = 100;
+
+/** log2 of the chunk size: 14 (16 KiB) for a database, whose changes are pages here and there; 20 (1 MiB) for anything else. */
+export type ChunkBits = 14 | 20;
+
+export function isSqliteHeader(head: Buffer): boolean {
+	return head.length >= MAGIC.length && head.compare(MAGIC, 0, MAGIC.length, 0, MAGIC.length) === 0;
+}
+
+/** The chunk size for a file that begins with `head` (16 bytes are enough). */
+export function chunkBitsFor(head: Buffer): ChunkBits {
+	return isSqliteHeader(head) ? 14 : 20;
+}
+
+const heldOpen = new Map<string, number>();
+
+const inodeKey = (stat: Stat) => `${stat.dev}:${stat.ino}`;
+
+/** Notes that a SQLite handle is open on this inode, until the function it gives is called. */
+export function holdOpen(stat: Stat): () => void {
+	const key = inodeKey(stat);
+	heldOpen.set(key, (heldOpen.get(key) ?? 0) + 1);
+	return () => {
+		const holders = (heldOpen.get(key) ?? 1) - 1;
+		if (holders > 0) heldOpen.set(key, holders);
+		else heldOpen.delete(key);
+	};
+}
+
+/** Has this process a SQLite handle on the file? Then it must not be opened by other means. */
+export function isHeldOpen(stat: Stat): boolean {
+	return heldOpen.size > 0 && heldOpen.has(inodeKey(stat));
+}
+
+/**
+ * Is there a SQLite database at `path`? Not remembered: looking costs about 10 us, and a file can become a database under an
+ * unchanged name. False where it is empty, unreadable or gone; an empty file that will be a database is one with its first commit.
+ */
+export function isSqlite(root: string, path: string): boolean {
+	try {
+		const stat = lstatPath(root, path);
+		if (stat?.type !== "file" || stat.size < SQLITE_HEADER_BYTES) return false;
+		return isHeldOpen(stat) || isSqliteHeader(readHead(fsPath(root, path), MAGIC.length));
+	} catch {
+		return false;
+	}
+}
+
+/** The first bytes of a regular file. The caller has made sure that no SQLite handle is open on it. */
+export function readHead(file: string | Buffer, length: number): Buffer {
+	const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+	try {
+		const head = Buffer.alloc(length);
+		return head.subarray(0, readSync(fd, head, 0, length, 0));
+	} finally {
+		closeSync(fd);
+	}
+}
+
+const COMPANION = /^(.+)-(?:wal|shm|journal)$/s;
+
+/**
+ * The path of the database that a file named like this would accompany: "a/x.db" for "a/x.db-wal", "-shm" and "-journal";
+ * undefined for other names. Whether it does is for `isSqlite` to say: a user's "notes-journal" is a file of its own.
+ */
+export function companionOf(path: string): string | undefined {
+	return COMPANION.exec(path)?.[1];
+}
+
+/** Is `path` a write-ahead log, an index of one, or a rollback journal of a database beside it? Those are never stored. */
+export function isCompanion(root: string, path: string): boolean {
+	const database = companionOf(path);
+	return database !== undefined && isSqlite(root, database);
+}
+
+/**
+ * A clock tick of the kernel's file times is up to 10 ms; within 20 ms of a write another one can leave all times as they are.
+ */
+const SETTLED_AFTER_NS = 20_000_000n;
+
+let unsettled = 0;
+
+/**
+ * One string for the state of a database: its own stat and that of its write-ahead log. Equal strings = no commit in between, even
+ * though reading it in the meantime touched "-shm" or left an empty "-wal" behind. While a write is younger than 20 ms the string is
+ * equal to no other, since the next one might not show. "" where there is no file.
+ */
+export function walFingerprint(root: string, path: string): string {
+	const database = lstatPath(root, path);
+	if (database === undefined) return "";
+	const wal = lstatPath(root, `${path}-wal`);
+	const frames = wal === undefined || wal.size === 0 ? undefined : wal;
+	const newest = frames !== undefined && frames.ctimeNs > database.ctimeNs ? frames.ctimeNs : database.ctimeNs;
+	const isSettled = BigInt(Date.now()) * 1_000_000n - newest > SETTLED_AFTER_NS;
+	if (!isSettled) unsettled += 1;
+	return `${inText(database)} ${frames === undefined ? "-" : inText(frames)}${isSettled ? "" : ` unsettled-${process.pid}-${unsettled}`}`;
+}
+
+const inText = (stat: Stat) => `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;

@@ -1,0 +1,244 @@
+/**
+ * Transaction-consistent copies of databases that other processes write.
+ *
+ * How: one read transaction is opened on the live file (it waits for a writer's lock, no longer than it may), then SQLite's online
+ * backup copies the pages that transaction sees in ONE step. With a smaller step the backup starts over whenever somebody commits
+ * in between and never ends beside a busy writer (bench: 11 s of CPU, nothing copied). The copy is private; only it is cleaned.
+ *
+ * Guaranteed: every commit that ended before the call is in the copy; two copies of an unchanged database are the same bytes; a
+ * database with neither WAL content nor journal comes out as the very bytes of its file, until it is cleaned.
+ * Not guaranteed: that the copy is sound. A damaged page is copied as it is; only what SQLite itself refuses is `corrupt`.
+ *
+ * Left behind in the workspace: opening a WAL database that nobody has open creates an empty "-wal" and a "-shm" beside it. They are
+ * never stored, and removing them could take them from under a process that has just opened the database.
+ */
+import { randomBytes } from "node:crypto";
+import { closeSync, copyFileSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { backup, DatabaseSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
+import { SidecarError } from "../errors.ts";
+import { holdOpen, isHeldOpen, isSqliteHeader, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
+import { type Stat, sameStat, statOf } from "./stat.ts";
+
+export * from "./sqlite-file.ts";
+
+export interface SqliteSnapshot {
+	readonly kind: "snapshot";
+	/** Absolute path of the copy, mode 0600: `name` in `directory`. */
+	readonly file: string;
+	readonly directory: string;
+	readonly name: string;
+	readonly sizeBytes: number;
+	/** Removes the copy. */
+	dispose(): void;
+}
+
+/**
+ * `locked`: somebody held it for longer than we wait, so try again. `corrupt`: SQLite refuses its content. `not-a-database`: no
+ * header, or one and nothing SQLite could read after it. `gone`: no such file. `unreadable`: permissions, IO errors.
+ */
+export interface SqliteRefusal {
+	readonly kind: "locked" | "corrupt" | "not-a-database" | "gone" | "unreadable";
+	readonly reason: string;
+}
+
+export interface SnapshotOptions {
+	/** How long to wait for a writer's lock; default 2,000 ms. The event loop runs meanwhile. */
+	readonly busyMs?: number;
+}
+
+/** In one attempt the thread is blocked for at most this long; longer waits are spread over attempts. */
+const ATTEMPT_MS = 10;
+/** Between two attempts. */
+const PAUSE_MS = 25;
+/** As many pages as there can be. -1, SQLite's own "all", is refused by node:sqlite. */
+const ONE_STEP = 0x7fffffff;
+
+/**
+ * Copies the database at `source` into a new file below `tempDir`.
+ *
+ * @param source absolute path
+ * @param tempDir an existing private directory outside the workspace
+ * @param clean removes from the copy what must not outlive this machine
+ * @throws SidecarError WORKSPACE_DISK_FULL when `tempDir` has no room, INTERNAL when `clean` fails for a reason of its own
+ */
+export async function snapshotSqlite(
+	source: string | Buffer,
+	tempDir: string,
+	clean?: (copy: DatabaseSync) => void,
+	options: SnapshotOptions = {},
+): Promise<SqliteSnapshot | SqliteRefusal> {
+	const name = `${randomBytes(12).toString("hex")}.sqlite`;
+	const file = join(tempDir, name);
+	const dispose = () => removeDatabase(file);
+	try {
+		closeSync(openSync(file, "wx", 0o600));
+		const refusal = await copyLive(source, file, options.busyMs ?? 2_000);
+		if (refusal !== undefined) {
+			dispose();
+			return refusal;
+		}
+		if (clean !== undefined) cleanCopy(file, clean);
+		return { kind: "snapshot", file, directory: tempDir, name, sizeBytes: statSync(file).size, dispose };
+	} catch (error) {
+		dispose();
+		return refusalFor(error, tempDir);
+	}
+}
+
+async function copyLive(source: string | Buffer, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
+	const before = observe(source);
+	if (before === undefined) return { kind: "gone", reason: "no such file" };
+	if (!isSqliteHeader(before.header)) return { kind: "not-a-database", reason: "no SQLite header" };
+	const release = holdOpen(before.stat);
+	try {
+		const live = await openForReading(source, busyMs);
+		try {
+			await backup(live, file, { rate: ONE_STEP });
+		} finally {
+			live.close();
+		}
+	} catch (error) {
+		if (!isHotJournal(error)) throw error;
+		copyCrashed(source, file, before);
+	} finally {
+		release();
+	}
+	const after = observe(source);
+	if (after !== undefined && isQuiet(before, after)) restoreHeader(file, before.header);
+	return undefined;
+}
+
+/** The live database with a read transaction open on it: what it sees now is what the backup copies. */
+async function openForReading(source: string | Buffer, busyMs: number): Promise<DatabaseSync> {
+	const until = performance.now() + busyMs;
+	for (;;) {
+		const live = new DatabaseSync(source, { readOnly: true, timeout: ATTEMPT_MS });
+		try {
+			live.exec("BEGIN");
+			live.prepare("SELECT count(*) FROM sqlite_schema").get();
+			return live;
+		} catch (error) {
+			live.close();
+			if (!isBusy(error) || performance.now() > until) throw error;
+		}
+		await delay(PAUSE_MS);
+	}
+}
+
+/**
+ * Its writer died inside a transaction, and only a connection that may write can roll that back. So database and journal are copied
+ * as files, which is safe while neither changes, and SQLite rolls the copy back.
+ * @throws what SQLite says of the copy; a busy error where the files moved
+ */
+function copyCrashed(source: string | Buffer, file: string, before: Observation): void {
+	copyFileSync(source, file);
+	copyFileSync(beside(source, "-journal"), `${file}-journal`);
+	const after = observe(source);
+	if (after === undefined || !sameStat(before.stat, after.stat) || !sameOptional(before.journal, after.journal)) {
+		throw Object.assign(new Error("the journal was rolled back by its owner meanwhile"), { errcode: BUSY });
+	}
+	const copy = new DatabaseSync(file);
+	try {
+		copy.prepare("SELECT count(*) FROM sqlite_schema").get();
+	} finally {
+		copy.close();
+	}
+}
+
+function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
+	// Foreign keys off: cleaning removes the rows it names and no others. No fsync, no shared memory: the copy is ours alone.
+	const copy = new DatabaseSync(file, { enableForeignKeyConstraints: false });
+	try {
+		copy.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF");
+		clean(copy);
+	} finally {
+		copy.close();
+	}
+}
+
+interface Observation {
+	readonly stat: Stat;
+	readonly header: Buffer;
+	readonly journal: Stat | undefined;
+	readonly walBytes: number;
+}
+
+function observe(source: string | Buffer): Observation | undefined {
+	const stat = statOf(source);
+	if (stat === undefined) return undefined;
+	// Another snapshot of it is running: its bytes must not be looked at, so its header stays what the backup made of it.
+	const header = stat.type !== "file" ? Buffer.alloc(0) : isHeldOpen(stat) ? HEADER_UNSEEN : readHead(source, SQLITE_HEADER_BYTES);
+	return { stat, header, journal: statOf(beside(source, "-journal")), walBytes: statOf(beside(source, "-wal"))?.size ?? 0 };
+}
+
+const HEADER_UNSEEN = Buffer.from("SQLite format 3\0", "latin1");
+
+/** The file alone is the whole database, and it was so all the time. */
+function isQuiet(before: Observation, after: Observation): boolean {
+	return (
+		before.header.length === SQLITE_HEADER_BYTES &&
+		before.walBytes === 0 &&
+		after.walBytes === 0 &&
+		before.journal === undefined &&
+		after.journal === undefined &&
+		sameStat(before.stat, after.stat)
+	);
+}
+
+/**
+ * The backup resets three counters to 1: bytes 24-27 (file change counter), 40-43 (schema cookie) and 92-95 (the change counter the
+ * size field is valid for). All else comes out as it was.
+ */
+const COUNTERS = [24, 40, 92] as const;
+
+function restoreHeader(file: string, header: Buffer): void {
+	const fd = openSync(file, "r+");
+	try {
+		for (const offset of COUNTERS) writeSync(fd, header, offset, 4, offset);
+	} finally {
+		closeSync(fd);
+	}
+}
+
+function removeDatabase(file: string): void {
+	for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(file + suffix, { force: true });
+}
+
+function beside(source: string | Buffer, suffix: string): string | Buffer {
+	return typeof source === "string" ? source + suffix : Buffer.concat([source, Buffer.from(suffix)]);
+}
+
+function sameOptional(a: Stat | undefined, b: Stat | undefined): boolean {
+	return a === undefined || b === undefined ? a === b : sameStat(a, b);
+}
+
+// Result codes, https://sqlite.org/rescode.html
+const BUSY = 5;
+const LOCKED = 6;
+const CORRUPT = 11;
+const FULL = 13;
+const PROTOCOL = 15;
+const NOTADB = 26;
+const READONLY_ROLLBACK = 776;
+
+const codeOf = (error: unknown) => (error as { errcode?: number }).errcode ?? 0;
+const isBusy = (error: unknown) => [BUSY, LOCKED, PROTOCOL].includes(codeOf(error) & 0xff);
+const isHotJournal = (error: unknown) => codeOf(error) === READONLY_ROLLBACK;
+
+function refusalFor(error: unknown, tempDir: string): SqliteRefusal {
+	const reason = error instanceof Error ? error.message : String(error);
+	const primary = codeOf(error) & 0xff;
+	const system = (error as NodeJS.ErrnoException).code;
+	if (primary === FULL || system === "ENOSPC" || system === "EDQUOT") {
+		throw new SidecarError("WORKSPACE_DISK_FULL", { value: tempDir, reason: "no room for the copy of a database", cause: error });
+	}
+	if (isBusy(error)) return { kind: "locked", reason };
+	if (primary === CORRUPT) return { kind: "corrupt", reason };
+	if (primary === NOTADB) return { kind: "not-a-database", reason };
+	if (system === "ENOENT" || system === "ENOTDIR") return { kind: "gone", reason };
+	if (primary > 0 || system === "EACCES" || system === "EPERM" || system === "EIO" || system === "ELOOP")
+		return { kind: "unreadable", reason };
+	throw new SidecarError("INTERNAL", { reason: "the copy of a database could not be made", cause: error });
+}

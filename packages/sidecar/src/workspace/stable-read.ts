@@ -1,0 +1,212 @@
+/**
+ * Reading files that other processes write at the same time.
+ *
+ * A read is `settled` when nothing moved: fstat before and after are the same, the path still names the inode that was read, and as
+ * many bytes came as the size says. Anything else is for the caller to try again, or to take at a fixed length (`maxBytes`, with
+ * `lastLineEnd` for files that grow by lines) when two passes over that length agree.
+ *
+ * Not guaranteed: that a rewrite of the same size within one clock tick of the read (up to 10 ms) is seen. Callers that remember a file
+ * as clean must see to it that its times are older than the read.
+ */
+import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { encodePath, fsPath } from "./paths.ts";
+import { isHeldOpen } from "./sqlite-file.ts";
+import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
+
+export type ReadResult =
+	/** What was delivered is the file: `size` bytes, all of it or its first `maxBytes`. */
+	| { readonly kind: "settled"; readonly stat: Stat; readonly size: number }
+	/** It moved while it was read, or `onChunk` ended the read (then `size` is 0); `stat` is from before. */
+	| { readonly kind: "unsettled"; readonly stat: Stat; readonly size: number }
+	| { readonly kind: "gone" }
+	/** No regular file any more, no permission, an IO error, or a database that a snapshot has open just now. */
+	| { readonly kind: "unreadable"; readonly reason: string };
+
+/**
+ * Takes chunk `index`, which begins at byte `offset`; gives false to end the read. The bytes are valid only during the call, or until
+ * the promise it gives is settled. All chunks are `chunkBytes` long but the last.
+ */
+export type OnChunk = (index: number, bytes: Buffer, offset: number) => undefined | boolean | Promise<undefined | boolean>;
+
+export interface ReadOptions {
+	/** Read no more than the first so many bytes, whatever the size. */
+	readonly maxBytes?: number;
+	readonly signal?: AbortSignal;
+}
+
+/** One read call fills up to this many bytes, 1 MiB; chunks are slices of it. */
+export const READ_BYTES = 1 << 20;
+/** The event loop gets its turn after this long. */
+const SLICE_MS = 8;
+
+/** Buffers at rest. A fresh MiB costs 2-5 ms of page faults on a virtual machine, an old one nothing. */
+const idleBuffers: Buffer[] = [];
+const MAX_IDLE_BUFFERS = 2;
+
+/**
+ * Reads the regular file at `path` from the start, in chunks.
+ *
+ * @param chunkBytes a power of two up to 1 MiB
+ * @throws what `onChunk` throws; the signal's reason
+ */
+export async function readStable(
+	root: string,
+	path: string,
+	chunkBytes: number,
+	onChunk: OnChunk,
+	options: ReadOptions = {},
+): Promise<ReadResult> {
+	if (READ_BYTES % chunkBytes !== 0) throw new RangeError(`chunkBytes must be a power of two up to ${READ_BYTES}, not ${chunkBytes}`);
+	const opened = openRegular(root, path);
+	if ("kind" in opened) return opened;
+	const { fd, stat } = opened;
+	const buffer = idleBuffers.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES);
+	try {
+		const wanted = Math.min(stat.size, options.maxBytes ?? Number.POSITIVE_INFINITY);
+		const size = await deliver(fd, buffer, wanted, chunkBytes, onChunk, options.signal);
+		return size === STOPPED ? { kind: "unsettled", stat, size: 0 } : judge(root, path, fd, stat, size, wanted);
+	} catch (error) {
+		if (isReadError(error)) return { kind: "unreadable", reason: error.message };
+		throw error;
+	} finally {
+		closeSync(fd);
+		if (idleBuffers.length < MAX_IDLE_BUFFERS) idleBuffers.push(buffer);
+	}
+}
+
+/**
+ * The offset after the last line feed among the first `upTo` bytes, so that what is before it is whole lines; 0 where there is none
+ * or the file cannot be read.
+ */
+export function lastLineEnd(root: string, path: string, upTo: number): number {
+	const opened = openRegular(root, path);
+	if ("kind" in opened) return 0;
+	const block = Buffer.allocUnsafe(64 << 10);
+	try {
+		let end = Math.min(upTo, opened.stat.size);
+		while (end > 0) {
+			const start = Math.max(0, end - block.length);
+			const length = fill(opened.fd, block, end - start, start);
+			const feed = block.subarray(0, length).lastIndexOf(0x0a);
+			if (feed >= 0) return start + feed + 1;
+			end = start;
+		}
+		return 0;
+	} catch {
+		return 0;
+	} finally {
+		closeSync(opened.fd);
+	}
+}
+
+/** `onChunk` wants no more. */
+const STOPPED = -1;
+
+async function deliver(
+	fd: number,
+	buffer: Buffer,
+	wanted: number,
+	chunkBytes: number,
+	onChunk: OnChunk,
+	signal: AbortSignal | undefined,
+): Promise<number> {
+	let size = 0;
+	let until = performance.now() + SLICE_MS;
+	signal?.throwIfAborted();
+	while (size < wanted) {
+		const length = fill(fd, buffer, Math.min(buffer.length, wanted - size), size);
+		for (let at = 0; at < length; at += chunkBytes) {
+			const offset = size + at;
+			const answer = onChunk(offset / chunkBytes, buffer.subarray(at, Math.min(at + chunkBytes, length)), offset);
+			// A promise is awaited only where there is one: a small file is then read in one go.
+			if ((typeof answer === "object" ? await answer : answer) === false) return STOPPED;
+		}
+		size += length;
+		// Shorter than fstat said: it was cut meanwhile.
+		if (length < buffer.length) return size;
+		if (performance.now() < until) continue;
+		await nextTurn();
+		signal?.throwIfAborted();
+		until = performance.now() + SLICE_MS;
+	}
+	return size;
+}
+
+function judge(root: string, path: string, fd: number, before: Stat, size: number, wanted: number): ReadResult {
+	const after = toStat(fstatSync(fd, { bigint: true }));
+	const named = lstatPath(root, path);
+	if (named === undefined) return { kind: "gone" };
+	const isSettled = size === wanted && sameStat(before, after) && named.ino === before.ino && named.dev === before.dev;
+	return { kind: isSettled ? "settled" : "unsettled", stat: before, size };
+}
+
+/** Fills `buffer` with up to `length` bytes from `position`; fewer only at the end of the file. */
+function fill(fd: number, buffer: Buffer, length: number, position: number): number {
+	let filled = 0;
+	while (filled < length) {
+		const count = readSync(fd, buffer, filled, length - filled, position + filled);
+		if (count === 0) break;
+		filled += count;
+	}
+	return filled;
+}
+
+type Opened = { readonly fd: number; readonly stat: Stat } | Extract<ReadResult, { kind: "gone" | "unreadable" }>;
+
+/** O_NONBLOCK: opening a FIFO that took the file's place must not wait for a writer. */
+const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+function openRegular(root: string, path: string): Opened {
+	let fd: number | undefined;
+	try {
+		const named = lstatPath(root, path);
+		if (named === undefined) return { kind: "gone" };
+		if (named.type !== "file") return notRegular(named);
+		if (isHeldOpen(named)) return { kind: "unreadable", reason: "a snapshot of this database is being taken" };
+		fd = openSync(fsPath(root, path), FLAGS);
+		const stat = toStat(fstatSync(fd, { bigint: true }));
+		const refusal = stat.type !== "file" ? notRegular(stat) : isInside(fd, root, path) ? undefined : ({ kind: "gone" } as const);
+		if (refusal === undefined) return { fd, stat };
+		closeSync(fd);
+		return refusal;
+	} catch (error) {
+		if (fd !== undefined) closeSync(fd);
+		const { code, message } = error as NodeJS.ErrnoException;
+		if (code === "ENOENT" || code === "ENOTDIR") return { kind: "gone" };
+		return { kind: "unreadable", reason: message };
+	}
+}
+
+function notRegular(stat: Stat): Opened {
+	return {
+		kind: "unreadable",
+		reason: `no regular file but ${stat.type === "dir" ? "a directory" : stat.type === "link" ? "a link" : "a socket, FIFO or device"}`,
+	};
+}
+
+const realRoots = new Map<string, string>();
+
+/**
+ * Is the open file really the one below the workspace? O_NOFOLLOW guards the last name only: where a directory on the way was
+ * replaced by a link, the kernel names another place. Taken as true where there is no /proc. 3 us.
+ */
+function isInside(fd: number, root: string, path: string): boolean {
+	let actual: Buffer;
+	try {
+		actual = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
+	} catch {
+		return true;
+	}
+	let real = realRoots.get(root);
+	const matches = (base: string) => actual.equals(encodePath(`${base === "/" ? "" : base}/${path}`));
+	if (real !== undefined && matches(real)) return true;
+	real = realpathSync.native(root);
+	realRoots.set(root, real);
+	return matches(real);
+}
+
+/** node:fs names its system call; what a caller's `onChunk` throws does not come from reading. */
+function isReadError(error: unknown): error is NodeJS.ErrnoException {
+	return error instanceof Error && ["read", "fstat", "lstat"].includes((error as NodeJS.ErrnoException).syscall ?? "");
+}

@@ -1,0 +1,115 @@
+import { execFile } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const ROOT = new URL("../../../", import.meta.url).pathname;
+const BIOME = join(ROOT, "node_modules/.bin/biome");
+
+/** Which rooms a room may import from; every other pair must be rejected. */
+const EDGES: Readonly<Record<string, readonly string[]>> = {
+	log: [],
+	store: [],
+	workspace: [],
+	sync: ["log", "store", "workspace"],
+	agentcore: ["telemetry"],
+	daemon: ["sync", "agentcore", "telemetry"],
+	telemetry: [],
+	config: [],
+	cli: ["log", "store", "workspace", "sync", "agentcore", "daemon", "telemetry", "config"],
+};
+const ROOMS = Object.keys(EDGES);
+
+/** File in packages/sidecar/src -> its text. Each holds one import or one use, so that a finding is the verdict on it. */
+const fixtures = new Map<string, string>();
+let rejected: Set<string>;
+let directory: string;
+
+function fixture(room: string, name: string, text: string): string {
+	const path = join("packages/sidecar/src", room, `${name}.ts`);
+	fixtures.set(path, text);
+	return path;
+}
+
+const importing = (specifier: string) => `import * as it from "${specifier}";\nexport { it };\n`;
+
+const pairs = ROOMS.flatMap((from) =>
+	ROOMS.filter((to) => to !== from).map((to) => ({
+		from,
+		to,
+		allowed: EDGES[from]?.includes(to) ?? false,
+		path: fixture(from, `imports-${to}`, importing(`../${to}/index.ts`)),
+	})),
+);
+
+const single = (allowed: boolean, what: string, path: string) => ({ allowed, what, path });
+const cases = [
+	...ROOMS.map((room) => single(true, `${room} imports errors`, fixture(room, "imports-errors", importing("../errors.ts")))),
+	...ROOMS.map((room) => single(true, `${room} imports its neighbour`, fixture(room, "imports-self", importing("./neighbour.ts")))),
+	single(false, "index imports cli", fixture("", "index", importing("./cli/main.ts"))),
+	single(true, "index-like imports sync", fixture("", "library", importing("./sync/index.ts"))),
+	single(false, "errors imports a room", fixture("", "errors", importing("./log/types.ts"))),
+	single(true, "sync imports the telemetry types", fixture("sync", "telemetry-types", importing("../telemetry/types.ts"))),
+	single(false, "dynamic import across rooms", fixture("store", "dynamic", 'export const it = await import("../log/types.ts");\n')),
+	single(false, "re-export across rooms", fixture("store", "re-export", 'export * from "../log/types.ts";\n')),
+	single(false, "type import across rooms", fixture("workspace", "type-only", 'export type { Tree } from "../log/types.ts";\n')),
+	single(true, "a test imports across rooms", fixture("log", "cross.test", importing("../store/port.ts"))),
+	single(true, "a folder of workspace imports its room", fixture("workspace/profiles", "up", importing("../stat.ts"))),
+	single(true, "a folder of workspace imports errors", fixture("workspace/profiles", "errors", importing("../../errors.ts"))),
+	single(false, "a folder of workspace imports a room", fixture("workspace/profiles", "across", importing("../../log/types.ts"))),
+	single(true, "log hashes", fixture("log", "hash", 'import { createHash } from "node:crypto";\nexport { createHash };\n')),
+	single(true, "log compresses", fixture("log", "zlib", importing("node:zlib"))),
+	single(
+		false,
+		"log draws random bytes",
+		fixture("log", "random", 'import { randomBytes } from "node:crypto";\nexport { randomBytes };\n'),
+	),
+	single(false, "log reads files", fixture("log", "fs", importing("node:fs"))),
+	single(false, "log opens sockets", fixture("log", "net", importing("node:net"))),
+	single(false, "log uses a package", fixture("log", "package", importing("zod"))),
+	single(false, "log reads the clock", fixture("log", "date", "export const now = Date.now();\n")),
+	single(false, "log reads the clock by global object", fixture("log", "global", "export const now = globalThis.Date.now();\n")),
+	single(false, "log waits", fixture("log", "timer", "export const wait = () => setTimeout(() => {}, 1);\n")),
+	single(false, "log reads the environment", fixture("log", "process", "export const home = process.env;\n")),
+	single(false, "log draws a random number", fixture("log", "math-random", "export const dice = Math.random();\n")),
+	single(false, "config reads files", fixture("config", "fs", importing("node:fs"))),
+	single(false, "config reads the environment", fixture("config", "process", "export const home = process.env;\n")),
+	single(
+		false,
+		"a promise is dropped",
+		fixture("sync", "floating", "const later = async () => {};\nexport const go = () => {\n\tlater();\n};\n"),
+	),
+];
+
+beforeAll(async () => {
+	directory = await mkdtemp(join(tmpdir(), "layering-"));
+	await copyFile(join(ROOT, "biome.json"), join(directory, "biome.json"));
+	for (const [path, text] of fixtures) {
+		await mkdir(join(directory, dirname(path)), { recursive: true });
+		await writeFile(join(directory, path), text);
+	}
+	rejected = await findings(directory);
+});
+
+afterAll(() => rm(directory, { recursive: true }));
+
+/** Paths with at least one error of the linter. */
+async function findings(cwd: string): Promise<Set<string>> {
+	const stdout = await new Promise<string>((resolve) => {
+		const args = ["lint", "--reporter=json", "--max-diagnostics=none", "--diagnostic-level=error"];
+		execFile(BIOME, args, { cwd, maxBuffer: 2 ** 26 }, (_error, text) => resolve(text));
+	});
+	const report = JSON.parse(stdout) as { diagnostics: { severity: string; location: { path: string } }[] };
+	return new Set(report.diagnostics.filter((one) => one.severity === "error").map((one) => one.location.path));
+}
+
+describe("layering", () => {
+	test.each(pairs)("$from imports $to: allowed=$allowed", ({ path, allowed }) => {
+		expect(rejected.has(path)).toBe(!allowed);
+	});
+
+	test.each(cases)("$what: allowed=$allowed", ({ path, allowed }) => {
+		expect(rejected.has(path)).toBe(!allowed);
+	});
+});

@@ -1,0 +1,33 @@
+// node scripts/sum-results.mjs [NAME STATUS REPORT]...: sums the steps of `.ci/run`; the last line is `N passed, N failed`.
+// REPORT is vitest's JSON, or - where the step counts as one. Plain JavaScript: must run even where installing failed.
+import { readFileSync } from "node:fs";
+
+const args = process.argv.slice(2);
+const total = { passed: 0, failed: 0 };
+for (let i = 0; i < args.length; i += 3) {
+	const [name, status, report] = args.slice(i, i + 3);
+	const counts = count(Number(status), readReport(report, Number(status)));
+	console.log(`${name}: ${counts.passed} passed, ${counts.failed} failed, exit status ${status}`);
+	total.passed += counts.passed;
+	total.failed += counts.failed;
+}
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed > 0 || args.length === 0 ? 1 : 0;
+
+/**
+ * A step that failed without a failed test (lint, types, a crash, a file that did not load) is one failure, and so is one
+ * that succeeded without the report that shows what it ran.
+ */
+function count(status, report) {
+	const { numPassedTests: passed, numFailedTests: failed } = report ?? { numPassedTests: 0, numFailedTests: 1 };
+	return { passed, failed: status === 0 ? failed : Math.max(1, failed) };
+}
+
+function readReport(path, status) {
+	if (path === "-") return { numPassedTests: status === 0 ? 1 : 0, numFailedTests: status === 0 ? 0 : 1 };
+	try {
+		return JSON.parse(readFileSync(path, "utf8"));
+	} catch {
+		return undefined;
+	}
+}

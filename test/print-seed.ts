@@ -1,0 +1,3 @@
+export default function printSeed(): void {
+	console.log(`FC_SEED=${process.env.FC_SEED}`);
+}

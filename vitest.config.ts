@@ -1,0 +1,27 @@
+import { randomInt } from "node:crypto";
+import { existsSync } from "node:fs";
+import { defineConfig } from "vitest/config";
+
+// One seed for every worker of a run; FC_SEED=<seed> replays it.
+process.env.FC_SEED ??= String(randomInt(2 ** 31));
+
+const REAL_STORE = "packages/sidecar/test/global-setup.ts";
+const report = process.env.TEST_REPORT;
+
+/** `vitest run` is the default suite, `vitest run --mode heavy` the heavy one. */
+export default defineConfig(({ mode }) => {
+	const heavy = mode === "heavy";
+	return {
+		test: {
+			include: [heavy ? "**/*.heavy.test.ts" : "**/*.test.ts"],
+			exclude: ["**/node_modules/**", "**/dist/**", "**/.cache/**", ...(heavy ? [] : ["**/*.heavy.test.ts"])],
+			globalSetup: ["test/print-seed.ts", ...(existsSync(REAL_STORE) ? [REAL_STORE] : [])],
+			setupFiles: ["test/seed-fast-check.ts"],
+			pool: "forks",
+			maxWorkers: 2,
+			testTimeout: heavy ? 20 * 60_000 : 30_000,
+			hookTimeout: heavy ? 5 * 60_000 : 60_000,
+			reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
+		},
+	};
+});
