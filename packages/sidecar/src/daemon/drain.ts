@@ -48,9 +48,8 @@ export async function drain({ session, agent, timeoutMs, log, idle, stopWatching
 			if (agent.exit === undefined) {
 				log.warn("agent.killed", { pid: agent.pid, afterMs: Math.round(performance.now() - started) });
 				agent.kill("SIGKILL");
-				await agent.exited;
 			}
-			log.info("agent.exited", { status: agent.exit?.status });
+			log.info("agent.exited", { status: (await agent.exited).status });
 		}
 		await stopWatching();
 		await flushInWaves(session, true, budget.signal, log);

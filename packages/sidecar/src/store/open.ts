@@ -4,10 +4,10 @@ import { DirectoryStore } from "./directory.ts";
 import { isKey } from "./keys.ts";
 import type { ObjectStore } from "./port.ts";
 import { withoutSecrets } from "./redact.ts";
-import type { S3StoreOptions } from "./s3.ts";
+import type { S3ConnectionOptions } from "./s3-client.ts";
 
 /** What the URL does not say. All of it concerns `s3://` only. */
-export type OpenStoreOptions = Pick<S3StoreOptions, "endpoint" | "region" | "forcePathStyle" | "credentials">;
+export type OpenStoreOptions = Pick<S3ConnectionOptions, "endpoint" | "region" | "forcePathStyle" | "credentials">;
 
 export type StoreLocation =
 	| { readonly kind: "directory"; readonly path: string }

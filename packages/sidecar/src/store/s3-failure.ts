@@ -20,7 +20,7 @@ export interface Wire {
 	bucketRegion?: string;
 }
 
-/** The part of a failure that is safe to show. It is the `cause` of what callers see. */
+/** The part of a failure that is safe to show, on a terminal too. It is the `cause` of what callers see. */
 export class S3Failure extends Error {
 	/** HTTP status, where there was a response. */
 	readonly status: number | undefined;
@@ -33,8 +33,8 @@ export class S3Failure extends Error {
 
 	constructor(error: unknown, wire: Wire) {
 		const shown = error instanceof Error ? error : new Error(String(error));
-		super(withoutKeyIds(shown.message));
-		this.name = shown.name;
+		super(printable(withoutKeyIds(shown.message)));
+		this.name = printable(shown.name);
 		this.status = wire.status;
 		this.code = text(property(shown, "code"));
 		this.requestId = text(property(property(shown, "$metadata"), "requestId"));
@@ -42,10 +42,10 @@ export class S3Failure extends Error {
 		this.bucketRegion = wire.bucketRegion;
 	}
 
-	/** One clause, fit for a terminal: `ECONNREFUSED`, `503 SlowDown: Please reduce your request rate.`, `TimeoutError: …`. */
+	/** One clause: `ECONNREFUSED`, `503 SlowDown: Please reduce your request rate.`, `TimeoutError: …`. */
 	get summary(): string {
 		if (this.status === undefined && this.code !== undefined) return this.code;
-		const what = `${this.name}: ${printable(this.message)}`;
+		const what = `${this.name}: ${this.message}`;
 		const where = this.#isWrongRegion() ? `; the bucket is in ${printable(this.bucketRegion ?? "another region")}` : "";
 		return this.status === undefined || this.status < 300 ? what : `${this.status} ${what}${where}`;
 	}
@@ -116,7 +116,7 @@ export function judgePut(failure: S3Failure): PutVerdict {
 }
 
 /** What becomes of a GET or LIST. */
-export type ReadVerdict = "not-found" | "past-the-end" | "denied" | "bucket-missing" | "retry" | "unreachable";
+export type ReadVerdict = "not-found" | "denied" | "bucket-missing" | "retry" | "unreachable";
 
 export function judgeRead(failure: S3Failure): ReadVerdict {
 	if (isClockWrong(failure)) return "retry";
@@ -126,8 +126,6 @@ export function judgeRead(failure: S3Failure): ReadVerdict {
 			if (failure.name === "NoSuchBucket") return "bucket-missing";
 			// HEAD has no error document, so the SDK has only the status to name it by.
 			return failure.name === "NoSuchKey" || failure.name === "NotFound" ? "not-found" : "unreachable";
-		case 416:
-			return "past-the-end";
 		case 408:
 		case 429:
 			return "retry";

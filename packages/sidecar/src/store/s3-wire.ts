@@ -81,17 +81,22 @@ export function parsePage(output: ListObjectsV2CommandOutput, prefix: string): {
 
 /** Reads a GET's body into one buffer of the announced size. */
 export async function readBody(output: GetObjectCommandOutput, range: GetOptions["range"]): Promise<GetResult> {
-	const { ContentLength: length, LastModified: lastModified } = output;
-	if (length === undefined || lastModified === undefined) throw unusable("a GET without a size or a time");
-	const whole = range === undefined ? undefined : parseContentRange(output.ContentRange);
-	if (range !== undefined && whole !== undefined && (whole.first !== range.offset || length > range.length))
-		throw unusable("another range than asked for");
-	const body = await collect(output.Body as Readable, length);
-	const lastModifiedMs = lastModified.getTime();
-	if (whole !== undefined) return { body, totalBytes: whole.totalBytes, lastModifiedMs };
-	// RFC 9110 lets a server ignore a range and send all of it.
-	const wanted = range === undefined ? body : body.subarray(range.offset, range.offset + range.length);
-	return { body: wanted, totalBytes: length, lastModifiedMs };
+	const stream = output.Body as Readable;
+	try {
+		const { ContentLength: length, LastModified: lastModified } = output;
+		if (length === undefined || lastModified === undefined) throw unusable("a GET without a size or a time");
+		const sent = parseContentRange(output.ContentRange);
+		if (sent !== undefined && (sent.first !== range?.offset || length > range.length)) throw unusable("another range than asked for");
+		const body = await collect(stream, length);
+		const lastModifiedMs = lastModified.getTime();
+		if (sent !== undefined) return { body, totalBytes: sent.totalBytes, lastModifiedMs };
+		// RFC 9110 lets a server ignore a range and send all of it.
+		const wanted = range === undefined ? body : body.subarray(range.offset, range.offset + range.length);
+		return { body: wanted, totalBytes: length, lastModifiedMs };
+	} finally {
+		// An unread body would keep its connection.
+		stream.destroy();
+	}
 }
 
 /** `bytes 5-9/100`; `undefined` where the server sent no range. */

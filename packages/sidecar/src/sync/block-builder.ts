@@ -39,6 +39,7 @@ export class BlockBuilder {
 	#sealed: { readonly block: PendingBlock; readonly chunks: readonly ChunkRef[] }[] = [];
 	#sealedBytes = 0;
 	#failure: unknown;
+	/** Bytes of packs. */
 	uploadedBytes = 0;
 	packs = 0;
 
@@ -75,7 +76,6 @@ export class BlockBuilder {
 		if (this.#sealedBytes > this.#inlineLimit || this.packs > 0) this.#spill(0);
 		await this.#uploading.onIdle();
 		if (this.#failure !== undefined) throw this.#failure;
-		this.uploadedBytes += this.#sealedBytes;
 		return this.#sealed.map(({ block }) => block);
 	}
 

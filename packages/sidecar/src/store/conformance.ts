@@ -1,0 +1,362 @@
+import { createHash } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { GetResult, ListOptions, ListPage, ObjectStore, PutOutcome } from "./port.ts";
+
+/**
+ * What every ObjectStore must do, as one suite: the guarantees of `port.ts`, each with its own test. A store under test must
+ * be healthy: faults are each implementation's own matter.
+ */
+
+export interface StoreUnderTest {
+	/** Empty at first. */
+	readonly store: ObjectStore;
+	cleanup(): Promise<void>;
+}
+
+const CREATED: PutOutcome = { kind: "created" };
+const EXISTS: PutOutcome = { kind: "exists" };
+
+/** The largest object of the log, and one byte more. */
+const LARGE_BYTES = 16 * 1024 * 1024 + 1;
+
+export function describeObjectStore(name: string, makeStore: () => Promise<StoreUnderTest>): void {
+	describe(`${name} is an ObjectStore`, () => {
+		let store: ObjectStore;
+		let cleanup: StoreUnderTest["cleanup"] | undefined;
+
+		beforeAll(async () => {
+			({ store, cleanup } = await makeStore());
+		});
+		afterAll(async () => {
+			await cleanup?.();
+		});
+
+		const put = (key: string, body: string | Buffer = key) => store.putIfAbsent(key, Buffer.from(body));
+		const textOf = async (key: string) => (await store.get(key)).body.toString();
+		const pagesOf = async (prefix: string, options?: ListOptions) => {
+			const pages: ListPage[] = [];
+			for await (const page of store.list(prefix, options)) pages.push(page);
+			return pages;
+		};
+		const keysOf = async (prefix: string, options?: ListOptions) => flatten(await pagesOf(prefix, options)).map(({ key }) => key);
+
+		/** Before anything was put: a bucket or directory that holds nothing. */
+		it("lists an empty store as empty", async () => {
+			expect(flatten(await pagesOf(""))).toEqual([]);
+		});
+
+		describe("putIfAbsent", () => {
+			it("creates an object that is read as it was put", async () => {
+				expect(await put("put/one", "the body")).toEqual(CREATED);
+				expect(await textOf("put/one")).toBe("the body");
+			});
+
+			it.each([
+				["the same bytes", "first"],
+				["other bytes", "second"],
+				["no bytes", ""],
+			])("refuses %s for a key that exists, and leaves the object as it was", async (what, second) => {
+				const key = `put/twice/${what.replaceAll(" ", "-")}`;
+				expect(await put(key, "first")).toEqual(CREATED);
+				const before = await store.get(key);
+				expect(await put(key, second)).toEqual(EXISTS);
+				expect(await store.get(key)).toEqual(before);
+			});
+
+			it("creates exactly one of 50 concurrent objects of one key, and that one whole", async () => {
+				const bodies = Array.from({ length: 50 }, (_, index) => Buffer.alloc(100_000, index));
+				const outcomes = await Promise.all(bodies.map((body) => store.putIfAbsent("put/race", body)));
+				const created = outcomes.flatMap(({ kind }, index) => (kind === "created" ? [index] : []));
+				expect(created).toHaveLength(1);
+				const winner = bodies[created[0] as number] as Buffer;
+				expect((await store.get("put/race")).body.equals(winner)).toBe(true);
+				expect(await keysOf("put/race")).toEqual(["put/race"]);
+			});
+
+			it("keeps an object of no bytes", async () => {
+				expect(await put("put/empty", "")).toEqual(CREATED);
+				expect(await store.get("put/empty")).toMatchObject({ body: Buffer.alloc(0), totalBytes: 0 });
+				expect(flatten(await pagesOf("put/empty"))).toMatchObject([{ key: "put/empty", sizeBytes: 0 }]);
+			});
+
+			it("keeps an object of more than 16 MiB, and refuses a second one", async () => {
+				const body = noise(LARGE_BYTES);
+				expect(await store.putIfAbsent("put/large", body)).toEqual(CREATED);
+				// A store may refuse before it has read a large body, and then close the connection: `unknown` is allowed, success is not.
+				expect((await store.putIfAbsent("put/large", Buffer.alloc(LARGE_BYTES))).kind).not.toBe("created");
+				const read = await store.get("put/large");
+				expect(read.totalBytes).toBe(LARGE_BYTES);
+				expect(read.body.equals(body)).toBe(true);
+				const tail = await store.get("put/large", { range: { offset: LARGE_BYTES - 3, length: 1_000_000 } });
+				expect(tail.body.equals(body.subarray(-3))).toBe(true);
+			});
+
+			it("leaves the caller's buffer as it was", async () => {
+				const body = noise(300_000);
+				const before = digest(body);
+				await store.putIfAbsent("put/buffer", body);
+				expect(digest(body)).toBe(before);
+			});
+
+			it("takes every character a key may have, as it is", async () => {
+				const keys = ["chars/AZaz09", "chars/a.b_c-d", "chars/x=1", "chars/user@example.com", "chars/a+b", "chars/..a", "chars/@=+-._/f"];
+				for (const key of keys) expect(await put(key)).toEqual(CREATED);
+				expect(await keysOf("chars/")).toEqual([...keys].sort());
+				expect(await Promise.all(keys.map(textOf))).toEqual(keys);
+			});
+
+			const tooLong = `${"a/".repeat(512)}a`;
+			const notKeys = ["", "/a", "a/", "a//b", "..", "a/../b", "./a", "a/.", ".tmp/a", "a b", "a%2Fb", "ä", "a\0b", "a\\b", "a*"];
+			it.each([...notKeys.map((key) => [JSON.stringify(key), key]), ["more than 1,024 bytes", tooLong], ["a long name", "a".repeat(256)]])(
+				"refuses %s as a key, for reading too",
+				async (_, key) => {
+					await expect(put(key as string)).rejects.toMatchObject({ code: "INTERNAL" });
+					await expect(store.get(key as string)).rejects.toMatchObject({ code: "INTERNAL" });
+				},
+			);
+		});
+
+		describe("get", () => {
+			const body = Buffer.from("0123456789");
+			beforeAll(async () => {
+				await put("get/digits", body);
+				await put("get/none", "");
+			});
+
+			it.each([
+				["the beginning", 0, 3, "012"],
+				["the middle", 4, 2, "45"],
+				["the last byte", 9, 1, "9"],
+				["all of it", 0, 10, "0123456789"],
+				["past the end", 7, 100, "789"],
+				["a start at the end", 10, 5, ""],
+				["a start past the end", 11, 5, ""],
+				["no bytes", 4, 0, ""],
+			])("gives a range: %s", async (_, offset, length, expected) => {
+				const read = await store.get("get/digits", { range: { offset, length } });
+				expect(read.body.toString()).toBe(expected);
+				expect(read.totalBytes).toBe(10);
+				expectRecent(read.lastModifiedMs);
+			});
+
+			it.each([0, 5])("gives no bytes of an empty object, from %i", async (offset) => {
+				expect(await store.get("get/none", { range: { offset, length: 5 } })).toMatchObject({ body: Buffer.alloc(0), totalBytes: 0 });
+			});
+
+			it.each([
+				[-1, 5],
+				[0, -1],
+				[0.5, 1],
+				[0, Number.NaN],
+			])("refuses %d+%d as a range", async (offset, length) => {
+				await expect(store.get("get/digits", { range: { offset, length } })).rejects.toMatchObject({ code: "INTERNAL" });
+			});
+
+			it.each([undefined, { offset: 0, length: 5 }, { offset: 0, length: 0 }])(
+				"names an object that is not there, range %j",
+				async (range) => {
+					const read = store.get("get/absent", range && { range });
+					await expect(read).rejects.toMatchObject({ name: "SidecarError", code: "OBJECT_NOT_FOUND" });
+					await expect(read).rejects.toThrow("get/absent");
+				},
+			);
+
+			it("gives many objects at once", async () => {
+				const reads = await Promise.all(Array.from({ length: 150 }, () => store.get("get/digits")));
+				expect(reads.filter((read: GetResult) => read.body.equals(body))).toHaveLength(150);
+			});
+		});
+
+		describe("list", () => {
+			it("lists and reads an object as soon as it is created", async () => {
+				for (let index = 0; index < 20; index++) {
+					const key = `list/now/${index}`;
+					expect(await put(key)).toEqual(CREATED);
+					expect(await keysOf("list/now/")).toContain(key);
+					expect(await textOf(key)).toBe(key);
+				}
+			});
+
+			it("tells sizes and times", async () => {
+				await put("list/info/a", "four");
+				const [page, ...more] = await pagesOf("list/info/");
+				expect(more).toEqual([]);
+				expect(page?.objects).toEqual([{ key: "list/info/a", sizeBytes: 4, lastModifiedMs: expect.any(Number) }]);
+				expectRecent(page?.objects[0]?.lastModifiedMs);
+				expectRecent(page?.storeTimeMs);
+			});
+
+			it("gives one page with the store's time where there is nothing", async () => {
+				const pages = await pagesOf("list/absent/");
+				expect(pages).toEqual([{ objects: [], storeTimeMs: expect.any(Number) }]);
+				expectRecent(pages[0]?.storeTimeMs);
+			});
+
+			it("orders by the keys' bytes, over directories too", async () => {
+				const keys = [
+					"B",
+					"a",
+					"a+b",
+					"a-b/c",
+					"a.b",
+					"a0",
+					"a=b",
+					"aa",
+					"b/c",
+					"b/c-d",
+					"b/c.d/e",
+					"b-c",
+					"b0/a",
+					"d/-",
+					"d/x/y/z",
+					"d/x-/y",
+				];
+				await Promise.all(keys.map((key) => put(`list/order/${key}`)));
+				const expected = keys.map((key) => `list/order/${key}`).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+				expect(await keysOf("list/order/")).toEqual(expected);
+			});
+
+			it("lists nothing beside the prefix, which may end within a name", async () => {
+				for (const key of ["log/1", "log2/1", "lo/1", "log-/1"]) await put(`list/beside/${key}`);
+				expect(await keysOf("list/beside/log/")).toEqual(["list/beside/log/1"]);
+				expect(await keysOf("list/beside/log")).toEqual(["list/beside/log-/1", "list/beside/log/1", "list/beside/log2/1"]);
+				expect(await keysOf("list/beside/log/1")).toEqual(["list/beside/log/1"]);
+				expect(await keysOf("list/beside/log/1/2")).toEqual([]);
+			});
+
+			it("refuses what cannot begin a key", async () => {
+				for (const prefix of ["/", "../", "a//", "a b"]) await expect(pagesOf(prefix)).rejects.toMatchObject({ code: "INTERNAL" });
+			});
+
+			describe("more keys than a page holds", () => {
+				const keys = Array.from({ length: 1_050 }, (_, index) => `many/${String(index).padStart(4, "0")}`);
+				beforeAll(async () => {
+					const outcomes = await Promise.all(keys.map((key) => put(key, "x")));
+					expect(outcomes.filter(({ kind }) => kind !== "created")).toEqual([]);
+				});
+
+				it("gives all of them in pages of at most 1,000", async () => {
+					const pages = await pagesOf("many/");
+					expect(pages.map(({ objects }) => objects.length)).toEqual([1_000, 50]);
+					expect(flatten(pages).map(({ key }) => key)).toEqual(keys);
+				});
+
+				it.each([1, 7, 1_000, 1_001, 1_050, 5_000])("stops after %i", async (limit) => {
+					expect(await keysOf("many/", { limit })).toEqual(keys.slice(0, limit));
+				});
+
+				it("sends no request for more than was asked for", async () => {
+					const before = store.requests.list;
+					await keysOf("many/", { limit: 1_000 });
+					expect(store.requests.list - before).toBe(1);
+				});
+
+				it("sends no request for pages that are not taken", async () => {
+					const before = store.requests.list;
+					for await (const page of store.list("many/")) {
+						expect(page.objects).toHaveLength(1_000);
+						break;
+					}
+					expect(store.requests.list - before).toBe(1);
+				});
+
+				it.each([
+					["a key that is there", "many/0009", 10],
+					["a key between two", "many/0009a", 10],
+					["a key before all", "lots", 0],
+					["the last key", "many/1049", 1_050],
+					["a key after all", "mb", 1_050],
+				])("starts after %s", async (_, startAfter, index) => {
+					expect(await keysOf("many/", { startAfter })).toEqual(keys.slice(index));
+				});
+
+				it("starts after a key and stops after a limit", async () => {
+					expect(await keysOf("many/", { startAfter: "many/0020", limit: 1_005 })).toEqual(keys.slice(21, 1_026));
+				});
+			});
+
+			it("starts after a key in a directory below", async () => {
+				const keys = ["a/1", "a/2", "b-", "b/1", "b/2/x", "b/3", "c"].map((key) => `list/deep/${key}`);
+				for (const key of keys) await put(key);
+				for (const [index, startAfter] of keys.entries()) {
+					expect(await keysOf("list/deep/", { startAfter })).toEqual(keys.slice(index + 1));
+				}
+			});
+		});
+
+		describe("signals", () => {
+			const reason = new Error("no longer wanted");
+			const signal = AbortSignal.abort(reason);
+			const denied = { name: "SidecarError", code: "STORE_UNREACHABLE", cause: reason };
+
+			it("reads nothing once aborted", async () => {
+				await put("signal/there");
+				await expect(store.get("signal/there", { signal })).rejects.toMatchObject(denied);
+				await expect(pagesOf("signal/", { signal })).rejects.toMatchObject(denied);
+			});
+
+			it("puts nothing once aborted, and does not say that it knows", async () => {
+				expect(await store.putIfAbsent("signal/never", Buffer.from("x"), { signal })).toEqual({ kind: "unknown", cause: reason });
+				await expect(store.get("signal/never")).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
+			});
+
+			it("aborts what is under way, leaving the object whole or absent", async () => {
+				const body = noise(LARGE_BYTES);
+				const controller = new AbortController();
+				const outcome = store.putIfAbsent("signal/cut", body, { signal: controller.signal });
+				setImmediate(() => controller.abort(reason));
+				const { kind } = await outcome;
+				expect(["created", "unknown"]).toContain(kind);
+				const [found] = flatten(await pagesOf("signal/cut"));
+				if (kind === "created") expect(found?.sizeBytes).toBe(LARGE_BYTES);
+				if (found !== undefined) expect((await store.get("signal/cut")).body.equals(body)).toBe(true);
+			});
+
+			it("takes one signal for many requests without a warning of Node's", async () => {
+				await put("signal/shared");
+				const warnings: Error[] = [];
+				const onWarning = (warning: Error) => warnings.push(warning);
+				process.on("warning", onWarning);
+				const shared = new AbortController();
+				await Promise.all(Array.from({ length: 40 }, () => store.get("signal/shared", { signal: shared.signal })));
+				// A warning is emitted in a later tick than its cause.
+				await new Promise(setImmediate);
+				process.off("warning", onWarning);
+				expect(warnings).toEqual([]);
+			});
+		});
+
+		it("counts what it sends", async () => {
+			const before = { ...store.requests };
+			await put("count/a");
+			await put("count/a");
+			await textOf("count/a");
+			await store.get("count/absent").catch(() => {});
+			await keysOf("count/");
+			expect(store.requests).toEqual({ put: before.put + 2, get: before.get + 2, list: before.list + 1 });
+		});
+
+		it("has a URL for messages", () => {
+			expect(store.url).toMatch(/^(file|s3|memory):\/\//);
+		});
+	});
+}
+
+function flatten(pages: readonly ListPage[]): ListPage["objects"][number][] {
+	return pages.flatMap(({ objects }) => objects);
+}
+
+/** Bytes that look random and are the same each time. */
+function noise(length: number): Buffer {
+	const block = Buffer.concat(Array.from({ length: 2_048 }, (_, index) => createHash("sha256").update(String(index)).digest()));
+	return Buffer.alloc(length, block);
+}
+
+function digest(body: Buffer): string {
+	return createHash("sha256").update(body).digest("hex");
+}
+
+/** Times of HTTP are cut to the second, and a store's clock need not be ours: a minute tells a time from anything else. */
+function expectRecent(timeMs: number | undefined): void {
+	expect(Math.abs((timeMs ?? 0) - Date.now())).toBeLessThan(60_000);
+}

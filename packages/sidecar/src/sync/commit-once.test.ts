@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { infoOf } from "../../test/arbitrary-log.ts";
+import { type Fate, FaultyStore } from "../../test/faulty-store.ts";
+import { workbench } from "../../test/workbench.ts";
+import { encodeCommit } from "../log/commit-codec.ts";
+import { commitOnce, putPack } from "./commit-once.ts";
+import { thisMachine } from "./machine.ts";
+
+/** No pause between tries: what is decided must not depend on time. */
+const machine = { ...thisMachine, sleep: async () => {} };
+const commitOf = (wallTimeMs: number) => encodeCommit(infoOf(1, { flags: { fence: true }, wallTimeMs }), { changed: new Map(), removed: new Set() }, new Map(), []);
+
+describe("commitOnce", () => {
+	const cases: [Fate[], string, number][] = [
+		[["ok"], "committed", 1],
+		[["lost-answer"], "committed", 2],
+		[["lost-answer", "lost-answer", "lost-answer"], "committed", 3],
+		[["lost-request"], "committed", 2],
+		[["late"], "committed", 2],
+		[["lost-request", "lost-request", "lost-request"], "unknown", 3],
+		[["lost-answer", "refused"], "unknown", 2],
+	];
+	for (const [fates, kind, puts] of cases) {
+		it(`is ${kind} when the tries go: ${fates.join(", ")}`, async () => {
+			await using bench = await workbench();
+			const store = new FaultyStore(bench.store, fates);
+			const commit = commitOf(1);
+			expect((await commitOnce(store, commit, machine)).kind).toBe(kind);
+			expect(store.sent).toHaveLength(puts);
+			for (const { key, body } of store.sent) {
+				expect(key).toBe(commit.key);
+				expect(body.equals(commit.bytes)).toBe(true);
+			}
+		});
+	}
+
+	it("is lost when another commit has the slot, whatever happened to its own tries", async () => {
+		for (const fates of [["ok"], ["lost-answer"], ["lost-request"], ["late"], ["lost-answer", "lost-answer", "lost-answer"]] as Fate[][]) {
+			await using bench = await workbench();
+			const winner = commitOf(2);
+			await bench.store.putIfAbsent(winner.key, winner.bytes);
+			const store = new FaultyStore(bench.store, fates);
+			expect((await commitOnce(store, commitOf(1), machine)).kind).toBe("lost");
+			expect((await bench.store.get(winner.key)).body.equals(winner.bytes)).toBe(true);
+		}
+	});
+
+	it("stays unknown, not lost, when the slot cannot be read", async () => {
+		await using bench = await workbench();
+		const winner = commitOf(2);
+		await bench.store.putIfAbsent(winner.key, winner.bytes);
+		const store = new FaultyStore(bench.store);
+		store.isDeaf = true;
+		expect((await commitOnce(store, commitOf(1), machine)).kind).toBe("unknown");
+	});
+
+	it("throws a refusal that nothing preceded: surely not committed", async () => {
+		await using bench = await workbench();
+		const store = new FaultyStore(bench.store, ["refused"]);
+		await expect(commitOnce(store, commitOf(1), machine)).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		await expect(bench.store.get(commitOf(1).key)).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
+	});
+});
+
+describe("putPack", () => {
+	it("ends with the pack stored, or says that it is not known", async () => {
+		for (const fates of [["ok"], ["lost-answer"], ["lost-request", "late"]] as Fate[][]) {
+			await using bench = await workbench();
+			await putPack(new FaultyStore(bench.store, fates), "packs/x", Buffer.from("pack"), machine);
+			expect((await bench.store.get("packs/x")).body.toString()).toBe("pack");
+		}
+		await using bench = await workbench();
+		const silent = new FaultyStore(bench.store, ["lost-request", "lost-request", "lost-request"]);
+		await expect(putPack(silent, "packs/x", Buffer.from("pack"), machine)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+	});
+});

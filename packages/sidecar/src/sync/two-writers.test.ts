@@ -1,0 +1,104 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { FaultyStore } from "../../test/faulty-store.ts";
+import { workbench } from "../../test/workbench.ts";
+import { thisMachine } from "./machine.ts";
+import { readLog } from "./read-log.ts";
+
+describe("who owns the tree", () => {
+	it("is the newest fence; the other writer's bytes go below .recovered/, updated in place", async () => {
+		await using bench = await workbench();
+		const first = await bench.open("a");
+		writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "one");
+		await first.flush({ sweep: true });
+
+		const second = await bench.open("b");
+		writeFileSync(join(bench.workspace("b"), "MEMORY.md"), "two, by the owner");
+		await second.flush({ sweep: true });
+
+		for (const text of ["one, changed after the other took over", "one, changed again"]) {
+			writeFileSync(join(bench.workspace("a"), "MEMORY.md"), text);
+			expect(await first.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+			expect(first.isSuperseded).toBe(true);
+		}
+		// A deletion is not the loser's to make.
+		rmSync(join(bench.workspace("a"), "MEMORY.md"));
+		await first.flush({ sweep: true });
+
+		const { head } = await readLog(bench.store);
+		expect(head.leftOut).toBe(0);
+		expect([...head.tree.keys()].sort()).toEqual(["", ".recovered", `.recovered/${first.writerId}`, `.recovered/${first.writerId}/MEMORY.md`, "MEMORY.md"]);
+		expect(bench.log.events.filter(({ event }) => event === "writer.superseded")).toHaveLength(1);
+
+		// The owner goes on, and a third machine gets the owner's tree, without what was set aside.
+		writeFileSync(join(bench.workspace("b"), "more.md"), "more");
+		expect(await second.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", setAside: false });
+		await bench.open("c");
+		expect(readFileSync(join(bench.workspace("c"), "MEMORY.md"), "utf8")).toBe("two, by the owner");
+		expect(readFileSync(join(bench.workspace("c"), "more.md"), "utf8")).toBe("more");
+		expect(() => readFileSync(join(bench.workspace("c"), ".recovered"))).toThrow(/ENOENT/);
+	});
+
+	it("a fence that loses its slot brings the winner's changes to the disk first", async () => {
+		await using bench = await workbench();
+		const other = await bench.open("other");
+		writeFileSync(join(bench.workspace("other"), "f"), "first");
+		await other.flush({ sweep: true });
+		const store = new FaultyStore(bench.store);
+		let raced = false;
+		store.beforePut = async () => {
+			if (raced) return;
+			raced = true;
+			writeFileSync(join(bench.workspace("other"), "f"), "written between restore and fence");
+			await other.flush({ sweep: true });
+		};
+		await bench.open("late", { store });
+		expect(raced).toBe(true);
+		expect(readFileSync(join(bench.workspace("late"), "f"), "utf8")).toBe("written between restore and fence");
+	});
+
+	it("a commit whose answer was lost is not made twice, and nothing is forgotten meanwhile", async () => {
+		await using bench = await workbench();
+		const store = new FaultyStore(bench.store);
+		const machine = { ...thisMachine, sleep: async () => {} };
+		const session = await bench.open("a", { store, machine });
+		writeFileSync(join(bench.workspace("a"), "f"), "one");
+		store.queue("lost-request", "lost-request", "lost-request");
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
+		expect(session.waiting).toBeGreaterThan(0);
+		writeFileSync(join(bench.workspace("a"), "g"), "two");
+		session.hint("g");
+		expect(await session.flush()).toMatchObject({ kind: "committed", seq: 3 });
+		const bodies = store.sent.filter(({ key }) => key === store.sent[1]?.key).map(({ body }) => body.toString("hex"));
+		expect(new Set(bodies).size).toBe(1);
+		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "f", "g"]);
+	});
+});
+
+describe("the deletion brake", () => {
+	it("holds a vanished half until a second scan agrees, and a critical file always", async () => {
+		await using bench = await workbench();
+		const root = bench.workspace("a");
+		mkdirSync(root, { recursive: true });
+		for (let index = 0; index < 20; index++) writeFileSync(join(root, `f${index}`), `${index}`);
+		const session = await bench.open("a");
+		await session.flush({ sweep: true });
+		for (let index = 0; index < 15; index++) rmSync(join(root, `f${index}`));
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
+		expect((await readLog(bench.store)).head.tree.size).toBe(21);
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 15 });
+	});
+
+	it("believes nothing when the workspace is another directory", async () => {
+		await using bench = await workbench();
+		const session = await bench.open("a");
+		writeFileSync(join(bench.workspace("a"), "f"), "1");
+		await session.flush({ sweep: true });
+		rmSync(bench.workspace("a"), { recursive: true });
+		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
+		mkdirSync(bench.workspace("a"));
+		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
+		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
+	});
+});

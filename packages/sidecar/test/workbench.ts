@@ -1,0 +1,70 @@
+/** A place for tests of whole workspaces: temp directories, a store, sessions on any number of "machines". */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { namespaced } from "../src/store/namespaced.ts";
+import { openStore } from "../src/store/open.ts";
+import type { ObjectStore } from "../src/store/port.ts";
+import { thisMachine, type Machine } from "../src/sync/machine.ts";
+import { privateDirectory } from "../src/sync/marker.ts";
+import { Session } from "../src/sync/session.ts";
+import { recordingLog } from "../src/telemetry/logger.ts";
+import { noProgress } from "../src/telemetry/progress.ts";
+import { type Profile, profileNamed } from "../src/workspace/profile.ts";
+import { makeBucket, s3TestServer } from "./s3-server.ts";
+
+export interface Workbench extends AsyncDisposable {
+	readonly dir: string;
+	readonly store: ObjectStore;
+	readonly log: ReturnType<typeof recordingLog>;
+	/** The workspace of a machine by that name. */
+	workspace(machine: string): string;
+	privateDir(machine: string): string;
+	open(machine: string, options?: Partial<{ store: ObjectStore; profile: Profile; machine: Machine; expect: "new" | "existing" | "any" }>): Promise<Session>;
+}
+
+/** A fresh bucket on the S3 server of this test run. */
+export async function s3Namespace(): Promise<ObjectStore> {
+	const server = s3TestServer();
+	if (server === undefined) throw new Error("no S3 server in this run: see s3TestServer");
+	const { endpoint, region, accessKeyId, secretAccessKey } = server;
+	const bucket = await makeBucket(server);
+	return namespaced(await openStore(`s3://${bucket}`, { endpoint, region, credentials: async () => ({ accessKeyId, secretAccessKey }) }), "alice");
+}
+
+export const plainProfile = profileNamed("plain") as Profile;
+export const openclawProfile = profileNamed("openclaw") as Profile;
+
+/** A file store by default; `store` may be any other, which is closed at the end. */
+export async function workbench(store?: ObjectStore): Promise<Workbench> {
+	const dir = mkdtempSync(join(tmpdir(), "sidecar-"));
+	const log = recordingLog();
+	const used = store ?? namespaced(await openStore(pathToFileURL(join(dir, "store")).href, {}), "alice");
+	const privateDir = (machine: string) => privateDirectory(join(dir, "state"), { workspace: machine, store: used.url, namespace: "alice" });
+	const workspace = (machine: string) => join(dir, "ws", machine);
+	mkdirSync(join(dir, "ws"));
+	return {
+		dir,
+		store: used,
+		log,
+		workspace,
+		privateDir,
+		open: async (machine, options = {}) =>
+			await Session.open({
+				store: options.store ?? used,
+				workspace: workspace(machine),
+				profile: options.profile ?? plainProfile,
+				privateDir: privateDir(machine),
+				log,
+				progress: noProgress,
+				handoverWaitMs: 0,
+				machine: options.machine ?? thisMachine,
+				...(options.expect && { expect: options.expect }),
+			}),
+		[Symbol.asyncDispose]: async () => {
+			await used.close();
+			rmSync(dir, { recursive: true, force: true });
+		},
+	};
+}
