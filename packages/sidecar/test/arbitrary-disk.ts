@@ -17,7 +17,12 @@ export interface DiskNode {
 const anyBytes = fc.oneof(
 	{ weight: 4, arbitrary: fc.uint8Array({ maxLength: 200 }) },
 	{ weight: 1, arbitrary: fc.constant(new Uint8Array(0)) },
-	{ weight: 1, arbitrary: fc.tuple(fc.nat(255), fc.integer({ min: 1_000_000, max: 2_200_000 })).map(([seed, size]) => Uint8Array.from({ length: size }, (_, index) => (index * seed) >> 3)) },
+	{
+		weight: 1,
+		arbitrary: fc
+			.tuple(fc.nat(255), fc.integer({ min: 1_000_000, max: 2_200_000 }))
+			.map(([seed, size]) => Uint8Array.from({ length: size }, (_, index) => (index * seed) >> 3)),
+	},
 	{ weight: 1, arbitrary: fc.integer({ min: 1, max: 3_000_000 }).map((size) => new Uint8Array(size)) },
 );
 

@@ -6,8 +6,26 @@ import type { ChunkRef, CommitInfo, Delta, Entry, Path, Tree } from "../src/log/
 
 /** Names as hostile as a file system takes them: both normal forms, quotes, newlines, stray bytes, long. */
 export const anyName: fc.Arbitrary<string> = fc.oneof(
-	fc.constantFrom("a", "b", "c", "dir", "é", "e\u0301", 'quo"te', "new\nline", " ", "..a", "\udc80\udcff", "😀", "ﬀ", "x".repeat(255), "a.jsonl"),
-	fc.string({ minLength: 1, maxLength: 12 }).filter((name) => !name.includes("/") && !name.includes("\0") && name !== "." && name !== ".." && name.isWellFormed()),
+	fc.constantFrom(
+		"a",
+		"b",
+		"c",
+		"dir",
+		"é",
+		"e\u0301",
+		'quo"te',
+		"new\nline",
+		" ",
+		"..a",
+		"\udc80\udcff",
+		"😀",
+		"ﬀ",
+		"x".repeat(255),
+		"a.jsonl",
+	),
+	fc
+		.string({ minLength: 1, maxLength: 12 })
+		.filter((name) => !name.includes("/") && !name.includes("\0") && name !== "." && name !== ".." && name.isWellFormed()),
 );
 
 const anyTime = fc.bigInt({ min: -1_000_000_000_000_000_000n, max: 4_000_000_000_000_000_000n });
@@ -27,7 +45,11 @@ export function fileOf(bytes: Buffer, bits: number, meta: { mode: number; mtimeN
 
 const anyFile = fc
 	.record({
-		bytes: fc.oneof(fc.uint8Array({ maxLength: 64 }), fc.uint8Array({ minLength: 4000, maxLength: 20_000 }), fc.constant(new Uint8Array(9000))),
+		bytes: fc.oneof(
+			fc.uint8Array({ maxLength: 64 }),
+			fc.uint8Array({ minLength: 4000, maxLength: 20_000 }),
+			fc.constant(new Uint8Array(9000)),
+		),
 		mode: fc.integer({ min: 0, max: 0o1777 }),
 		mtimeNs: anyTime,
 	})
@@ -51,7 +73,9 @@ export interface Step {
 
 export const anyStep: fc.Arbitrary<Step> = fc.record({
 	put: fc.array(
-		fc.record({ names: fc.array(anyName, { minLength: 1, maxLength: 4 }), leaf: anyLeaf }).map(({ names, leaf }) => ({ path: names.join("/"), ...leaf })),
+		fc
+			.record({ names: fc.array(anyName, { minLength: 1, maxLength: 4 }), leaf: anyLeaf })
+			.map(({ names, leaf }) => ({ path: names.join("/"), ...leaf })),
 		{ maxLength: 8 },
 	),
 	drop: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 3 }),
@@ -95,5 +119,15 @@ export function deltaOf(tree: Tree, step: Step): { delta: Delta; inline: Pending
 export const WRITER = "11".repeat(16);
 
 export function infoOf(seq: number, rest: Partial<CommitInfo> = {}): CommitInfo {
-	return { seq, kind: "delta", flags: {}, writer: WRITER, fenceSeq: 1, fullSeq: 0, previousId: "0".repeat(64), wallTimeMs: 1_700_000_000_000, ...rest };
+	return {
+		seq,
+		kind: "delta",
+		flags: {},
+		writer: WRITER,
+		fenceSeq: 1,
+		fullSeq: 0,
+		previousId: "0".repeat(64),
+		wallTimeMs: 1_700_000_000_000,
+		...rest,
+	};
 }

@@ -18,7 +18,12 @@ export function readDisk(root: string, skip: (path: string) => boolean = () => f
 		const name = /^[\x20-\x7e]*$/.test(relative.toString("latin1")) ? relative.toString("latin1") : `hex:${relative.toString("hex")}`;
 		if (skip(name)) return;
 		const stat = lstatSync(path, { bigint: true });
-		found.set(name, { type: typeOf(stat), mode: (Number(stat.mode) & 0o7777).toString(8), mtimeNs: String(stat.mtimeNs), content: contentOf(path, stat) });
+		found.set(name, {
+			type: typeOf(stat),
+			mode: (Number(stat.mode) & 0o7777).toString(8),
+			mtimeNs: String(stat.mtimeNs),
+			content: contentOf(path, stat),
+		});
 		if (!stat.isDirectory()) return;
 		for (const child of readdirSync(path, { encoding: "buffer" })) {
 			visit(Buffer.concat([path, slash, child]), relative.length === 0 ? child : Buffer.concat([relative, slash, child]));

@@ -106,8 +106,9 @@ export async function startS3Server(): Promise<StartedS3Server> {
 function started(child: ChildProcess, directory: string, server: S3TestServer): StartedS3Server {
 	const pid = child.pid as number;
 	const onExit = () => {
-		process.kill(pid, "SIGKILL");
-		rmSync(directory, { recursive: true, force: true });
+		child.kill("SIGKILL");
+		// The process may still write while it ends.
+		rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 	};
 	process.once("exit", onExit);
 	// A script that forgets `stop` still ends, and takes the server with it.

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { namespaced } from "../src/store/namespaced.ts";
 import { openStore } from "../src/store/open.ts";
 import type { ObjectStore } from "../src/store/port.ts";
-import { thisMachine, type Machine } from "../src/sync/machine.ts";
+import { type Machine, thisMachine } from "../src/sync/machine.ts";
 import { privateDirectory } from "../src/sync/marker.ts";
 import { Session } from "../src/sync/session.ts";
 import { recordingLog } from "../src/telemetry/logger.ts";
@@ -21,7 +21,10 @@ export interface Workbench extends AsyncDisposable {
 	/** The workspace of a machine by that name. */
 	workspace(machine: string): string;
 	privateDir(machine: string): string;
-	open(machine: string, options?: Partial<{ store: ObjectStore; profile: Profile; machine: Machine; expect: "new" | "existing" | "any" }>): Promise<Session>;
+	open(
+		machine: string,
+		options?: Partial<{ store: ObjectStore; profile: Profile; machine: Machine; expect: "new" | "existing" | "any" }>,
+	): Promise<Session>;
 }
 
 /** A fresh bucket on the S3 server of this test run. */
@@ -30,7 +33,10 @@ export async function s3Namespace(): Promise<ObjectStore> {
 	if (server === undefined) throw new Error("no S3 server in this run: see s3TestServer");
 	const { endpoint, region, accessKeyId, secretAccessKey } = server;
 	const bucket = await makeBucket(server);
-	return namespaced(await openStore(`s3://${bucket}`, { endpoint, region, credentials: async () => ({ accessKeyId, secretAccessKey }) }), "alice");
+	return namespaced(
+		await openStore(`s3://${bucket}`, { endpoint, region, credentials: async () => ({ accessKeyId, secretAccessKey }) }),
+		"alice",
+	);
 }
 
 export const plainProfile = profileNamed("plain") as Profile;

@@ -180,7 +180,7 @@ describe("planReads", () => {
 				const reads = planReads(blocks);
 				expect(reads.flatMap((read) => read.blocks)).toHaveLength(blocks.length);
 				for (const read of reads) {
-					expect(read.length).toBeLessThanOrEqual(8 * 1024 * 1024 + 64 * 1024);
+					expect(read.length).toBeLessThanOrEqual(4 * 1024 * 1024 + 64 * 1024);
 					for (const block of read.blocks) {
 						expect(block.key).toBe(read.key);
 						expect(block.offset).toBeGreaterThanOrEqual(read.offset);

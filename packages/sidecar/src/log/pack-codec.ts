@@ -18,22 +18,39 @@ export const PACK_HEADER_BYTES = 28;
 const MAGIC = Buffer.from("OCSP", "latin1");
 const VERSION = 1;
 
-/** Encodes a pack and gives every block its place. @param nonce 16 bytes from the kernel's RNG */
-export function encodePack(blocks: readonly PendingBlock[], nonce: Buffer): { readonly key: ObjectKey; readonly bytes: Buffer } {
-	const header = Buffer.alloc(PACK_HEADER_BYTES);
-	MAGIC.copy(header);
-	header.writeUInt16LE(VERSION, 4);
-	nonce.copy(header, 8, 0, 16);
-	header.writeUInt32LE(crc32(header.subarray(0, 24)), 24);
-	const bytes = Buffer.concat([header, ...blocks.map((block) => block.stored)]);
-	const key = packKey(createHash("sha256").update(bytes).digest("hex"));
-	let offset = PACK_HEADER_BYTES;
-	for (const { ref } of blocks) {
-		ref.key = key;
-		ref.offset = offset;
-		offset += ref.storedBytes;
+/** Puts blocks into one pack, in a buffer that the caller lends and may use again once the pack is stored. */
+export class PackWriter {
+	readonly #buffer: Buffer;
+	readonly #refs: PendingBlock["ref"][] = [];
+	#length = PACK_HEADER_BYTES;
+
+	/** @param buffer as large as the pack may become @param nonce 16 bytes from the kernel's RNG */
+	constructor(buffer: Buffer, nonce: Buffer) {
+		this.#buffer = buffer;
+		MAGIC.copy(buffer);
+		buffer.writeUInt16LE(VERSION, 4);
+		buffer.writeUInt16LE(0, 6);
+		nonce.copy(buffer, 8, 0, 16);
+		buffer.writeUInt32LE(crc32(buffer.subarray(0, 24)), 24);
 	}
-	return { key, bytes };
+
+	/** Copies the block in; false where it does not fit. */
+	add({ ref, stored }: PendingBlock): boolean {
+		if (this.#length + stored.length > this.#buffer.length) return false;
+		ref.offset = this.#length;
+		stored.copy(this.#buffer, this.#length);
+		this.#length += stored.length;
+		this.#refs.push(ref);
+		return true;
+	}
+
+	/** Names the pack and tells every block. */
+	finish(): { readonly key: ObjectKey; readonly bytes: Buffer } {
+		const bytes = this.#buffer.subarray(0, this.#length);
+		const key = packKey(createHash("sha256").update(bytes).digest("hex"));
+		for (const ref of this.#refs) ref.key = key;
+		return { key, bytes };
+	}
 }
 
 /** @param start the pack's first bytes. @throws SidecarError OBJECT_CORRUPT, FORMAT_UNKNOWN */

@@ -2,8 +2,8 @@ import type { BlockRef, ObjectKey } from "./types.ts";
 
 /** Gaps up to this are read and thrown away: a request costs more than 64 KiB of transfer (20 ms at 85 MB/s are 1.7 MB). */
 export const MAX_GAP_BYTES = 64 * 1024;
-/** S3 serves ranges of 8-16 MB best; smaller keeps memory flat. */
-export const MAX_RANGE_BYTES = 8 * 1024 * 1024;
+/** S3 serves ranges of 8-16 MB best; half of that costs little with six of them under way, and keeps memory flat. */
+export const MAX_RANGE_BYTES = 4 * 1024 * 1024;
 
 /** One ranged GET and the blocks found in it. */
 export interface RangedRead {
@@ -14,7 +14,7 @@ export interface RangedRead {
 	readonly blocks: readonly BlockRef[];
 }
 
-/** Covers blocks with few ranged reads: by object and offset, gaps to 64 KiB joined, split at 8 MiB. Blocks that start near an object's start bring its header along. */
+/** Covers blocks with few ranged reads: by object and offset, gaps to 64 KiB joined, split at 4 MiB. Blocks that start near an object's start bring its header along. */
 export function planReads(blocks: Iterable<BlockRef>): RangedRead[] {
 	const byPlace = new Map<string, BlockRef>();
 	for (const block of blocks) byPlace.set(`${block.key}:${block.offset}`, block);

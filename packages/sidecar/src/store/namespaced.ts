@@ -1,4 +1,5 @@
 import { SidecarError } from "../errors.ts";
+import { assertKey, assertPrefix } from "./keys.ts";
 import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "./port.ts";
 
 /**
@@ -41,6 +42,7 @@ class NamespacedStore implements ObjectStore {
 	}
 
 	async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ListPage> {
+		assertPrefix(prefix);
 		const { startAfter, ...rest } = options;
 		const below = startAfter === undefined ? rest : { ...rest, startAfter: this.#prefix + startAfter };
 		for await (const page of this.#store.list(this.#prefix + prefix, below)) {
@@ -49,11 +51,13 @@ class NamespacedStore implements ObjectStore {
 	}
 
 	async get(key: string, options?: GetOptions): Promise<GetResult> {
-		return this.#store.get(this.#prefix + key, options);
+		assertKey(key);
+		return await this.#store.get(this.#prefix + key, options);
 	}
 
 	async putIfAbsent(key: string, body: Buffer, options?: { readonly signal?: AbortSignal }): Promise<PutOutcome> {
-		return this.#store.putIfAbsent(this.#prefix + key, body, options);
+		assertKey(key);
+		return await this.#store.putIfAbsent(this.#prefix + key, body, options);
 	}
 
 	async close(): Promise<void> {

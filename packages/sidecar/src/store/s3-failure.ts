@@ -10,6 +10,8 @@ export interface Wire {
 	readonly method: "list" | "get" | "put";
 	/** HTTP requests sent. 0: nothing left this machine, e.g. because no credentials were found. */
 	sent: number;
+	/** The HTTP method. */
+	verb?: string;
 	/** Where to, e.g. `https://bucket.s3.eu-west-1.amazonaws.com`. */
 	endpoint?: string;
 	/** As the server sent it; the SDK turns a 200 with an error document into a 503. */
@@ -27,8 +29,8 @@ export class S3Failure extends Error {
 	/** The system's error code, where the connection failed. */
 	readonly code: string | undefined;
 	readonly requestId: string | undefined;
-	/** False: no byte was sent. */
-	readonly wasSent: boolean;
+	/** The HTTP method, where a request was sent at all. */
+	readonly verb: string | undefined;
 	readonly bucketRegion: string | undefined;
 
 	constructor(error: unknown, wire: Wire) {
@@ -38,16 +40,18 @@ export class S3Failure extends Error {
 		this.status = wire.status;
 		this.code = text(property(shown, "code"));
 		this.requestId = text(property(property(shown, "$metadata"), "requestId"));
-		this.wasSent = wire.sent > 0;
+		this.verb = wire.verb;
 		this.bucketRegion = wire.bucketRegion;
 	}
 
 	/** One clause: `ECONNREFUSED`, `503 SlowDown: Please reduce your request rate.`, `TimeoutError: …`. */
 	get summary(): string {
 		if (this.status === undefined && this.code !== undefined) return this.code;
-		const what = `${this.name}: ${this.message}`;
+		if (this.status === undefined || this.status < 300) return `${this.name}: ${this.message}`;
+		// What the SDK makes of an answer without an error document.
+		if (this.message === "UnknownError") return `${this.status}`;
 		const where = this.#isWrongRegion() ? `; the bucket is in ${printable(this.bucketRegion ?? "another region")}` : "";
-		return this.status === undefined || this.status < 300 ? what : `${this.status} ${what}${where}`;
+		return `${this.status} ${this.name}: ${this.message}${where}`;
 	}
 
 	#isWrongRegion(): boolean {
@@ -86,7 +90,7 @@ const DENIED_NAMES: ReadonlySet<string> = new Set([
 
 /** No credentials, or none that could be used: CredentialsProviderError, TokenProviderError and their like. */
 export function lacksCredentials(failure: S3Failure): boolean {
-	return !failure.wasSent && failure.name.endsWith("ProviderError");
+	return failure.verb === undefined && failure.name.endsWith("ProviderError");
 }
 
 function isDenied(failure: S3Failure): boolean {
@@ -124,8 +128,8 @@ export function judgeRead(failure: S3Failure): ReadVerdict {
 	switch (failure.status) {
 		case 404:
 			if (failure.name === "NoSuchBucket") return "bucket-missing";
-			// HEAD has no error document, so the SDK has only the status to name it by.
-			return failure.name === "NoSuchKey" || failure.name === "NotFound" ? "not-found" : "unreachable";
+			// Without an error document any server may have said so; only to a HEAD S3 itself says no more.
+			return failure.name === "NoSuchKey" || failure.verb === "HEAD" ? "not-found" : "unreachable";
 		case 408:
 		case 429:
 			return "retry";

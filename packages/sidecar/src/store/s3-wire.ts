@@ -26,8 +26,9 @@ const WRITE_BYTES = 64 * 1024;
 
 /** @returns the signed request as it is to be sent */
 export function observeRequest(wire: Wire, request: unknown): object {
-	const signed = request as { protocol?: string; hostname?: string; port?: number; body?: unknown };
+	const signed = request as { method?: string; protocol?: string; hostname?: string; port?: number; body?: unknown };
 	wire.sent++;
+	wire.verb = signed.method ?? "";
 	wire.endpoint = `${signed.protocol}//${signed.hostname}${signed.port === undefined ? "" : `:${signed.port}`}`;
 	if (!Buffer.isBuffer(signed.body) || signed.body.length <= WRITE_BYTES) return signed;
 	return { ...signed, body: Readable.from(slices(signed.body), { objectMode: false, highWaterMark: WRITE_BYTES }) };

@@ -7,7 +7,7 @@ import { sha256OfPackKey } from "../log/keys.ts";
 import type { BlockRef, ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
-/** Ranged GETs at once: six of up to 8 MiB keep 85 MB/s connections busy and memory below 64 MiB. */
+/** Ranged GETs of up to 4 MiB at once: at S3's 63 ms to the first byte and 85 MB/s a connection they carry 220 MB/s in 24 MiB of memory. */
 const PARALLEL_READS = 6;
 
 /**

@@ -24,7 +24,7 @@ import { type Filter, makeFilter } from "../workspace/filter.ts";
 import { IGNORE_FILE } from "../workspace/ignore-file.ts";
 import { Materializer, type StagedFile } from "../workspace/materialize.ts";
 import type { Profile } from "../workspace/profile.ts";
-import { scan } from "../workspace/scan.ts";
+import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
 import { compareDisk } from "./compare-disk.ts";
 import { LocalTree } from "./local-tree.ts";
@@ -81,18 +81,10 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 	const read = await readLog(store, { ...(options.at !== undefined && { at: options.at }), ...(options.signal && { signal: options.signal }) });
 	const { head } = read;
 	checkExpectation(options, head);
-	const target = withoutSetAside(head.tree);
 
 	const writer = new Materializer(root, options.times);
 	try {
-		const rootStat = lstatPath(root, "") as Stat;
-		const marker = readMarker(privateDir);
-		const base = await baseTree(options, marker, head);
-		const filter = filterOf(root, options.profile);
-		const disk = (await scan(root, filter)).stats;
-		const compared = await compareDisk(root, disk, base, target);
-		const isSameRoot = marker?.rootDev === String(rootStat.dev) && marker.rootIno === String(rootStat.ino);
-		const plan = options.at === undefined ? planReconcile(compared, base, target, marker?.complete === true && isSameRoot) : planExact(compared, target);
+		const { target, base, marker, rootStat, disk, plan } = await planDisk(options, head);
 		if (base === undefined || options.at !== undefined) plan.set("", target.has("") ? "write" : "keep");
 		checkSpace(writer, plan, target);
 
@@ -123,6 +115,37 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 	}
 }
 
+/** What a restore would do with each path of this disk, and what it is derived from. */
+export interface DiskPlan {
+	readonly target: Tree;
+	/** What the disk derives from; undefined where nobody knows. */
+	readonly base: Tree | undefined;
+	readonly marker: Marker | undefined;
+	readonly rootStat: Stat;
+	readonly disk: ReadonlyMap<Path, Stat>;
+	/** What the scan could not look at. */
+	readonly problems: readonly Problem[];
+	readonly plan: Map<Path, Action>;
+}
+
+/**
+ * Looks at an existing workspace and plans; writes nothing.
+ * @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE
+ */
+export async function planDisk(options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "signal">, head: Head): Promise<DiskPlan> {
+	const { root } = options;
+	const target = withoutSetAside(head.tree);
+	const rootStat = requireDirectory(root);
+	const marker = readMarker(options.privateDir);
+	// An exact plan needs no base, and must work where the base cannot be read: it is the way out of a damaged log.
+	const base = options.at === undefined ? await baseTree(options, marker, head) : undefined;
+	const { stats: disk, problems } = await scan(root, filterOf(root, options.profile), options.signal && { signal: options.signal });
+	const compared = await compareDisk(root, disk, base, target);
+	const isSameRoot = marker?.rootDev === String(rootStat.dev) && marker.rootIno === String(rootStat.ino);
+	const plan = options.at === undefined ? planReconcile(compared, base, target, marker?.complete === true && isSameRoot) : planExact(compared, target);
+	return { target, base, marker, rootStat, disk, problems, plan };
+}
+
 /** The tree without what superseded writers set aside. */
 export function withoutSetAside(tree: Tree): Tree {
 	const kept = new Map<Path, Entry>();
@@ -138,7 +161,7 @@ function checkExpectation({ expect, store }: RestoreOptions, head: Head): void {
 }
 
 /** What the disk derives from; undefined where nobody knows. */
-async function baseTree(options: RestoreOptions, marker: Marker | undefined, head: Head): Promise<Tree | undefined> {
+async function baseTree(options: Pick<RestoreOptions, "store" | "signal">, marker: Marker | undefined, head: Head): Promise<Tree | undefined> {
 	if (marker === undefined) return undefined;
 	if (marker.baseSeq === 0) return marker.complete ? new Map() : undefined;
 	if (marker.baseId === head.id) return withoutSetAside(head.tree);

@@ -53,11 +53,14 @@ export class DirectoryWatches {
 	}
 
 	#place(directory: string): void {
-		try {
-			const absolute = directory === "" ? this.#root : `${this.#root}/${directory}`;
+		const absolute = directory === "" ? this.#root : `${this.#root}/${directory}`;
+		this.#attempt(() => {
 			const handle = watch(absolute, (event, name) => this.#listener.onRaw(event, name, directory));
 			handle.on("error", (error) => this.#listener.onError(error));
 			this.#watches.set(directory, handle);
+		});
+		// Also where no watch was to be had: what is there now can be named at least.
+		this.#attempt(() => {
 			for (const entry of readdirSync(absolute, { withFileTypes: true })) {
 				const path = joinPath(directory, entry.name);
 				this.#listener.onFound(path);
@@ -65,6 +68,12 @@ export class DirectoryWatches {
 				this.#register(path);
 				this.#place(path);
 			}
+		});
+	}
+
+	#attempt(step: () => void): void {
+		try {
+			step();
 		} catch (error) {
 			const { code } = error as NodeJS.ErrnoException;
 			// Gone again: its parent will tell.

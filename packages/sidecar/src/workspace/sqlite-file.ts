@@ -71,14 +71,17 @@ export function readHead(file: string | Buffer, length: number): Buffer {
 	}
 }
 
-const COMPANION = /^(.+)-(?:wal|shm|journal)$/s;
+const COMPANIONS = ["-wal", "-shm", "-journal"] as const;
 
 /**
  * The path of the database that a file named like this would accompany: "a/x.db" for "a/x.db-wal", "-shm" and "-journal";
  * undefined for other names. Whether it does is for `isSqlite` to say: a user's "notes-journal" is a file of its own.
  */
 export function companionOf(path: string): string | undefined {
-	return COMPANION.exec(path)?.[1];
+	for (const suffix of COMPANIONS) {
+		if (path.endsWith(suffix) && path.length > suffix.length) return path.slice(0, -suffix.length);
+	}
+	return undefined;
 }
 
 /** Is `path` a write-ahead log, an index of one, or a rollback journal of a database beside it? Those are never stored. */

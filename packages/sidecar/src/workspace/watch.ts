@@ -5,10 +5,12 @@
  * How: chokidar watches the directories that are there at the start, one inotify watch each, and its `raw` event is each notification
  * before anyone has looked at the disk. A directory that comes later, or comes back, gets its watch in the very callback that
  * announces it (`DirectoryWatches`): chokidar looks later, asynchronously, and a directory that was removed and made again
- * meanwhile can stay without a watch for ever (fuzz: 16 of 60 runs with chokidar alone, 0 of 240 this way).
+ * meanwhile can stay without a watch for ever (300 random operations on 80 names: 16 of 60 runs ended blind somewhere with
+ * chokidar alone, none of 280 this way).
  *
  * Chokidar is told to ignore every entry that is no directory. So it keeps no state for files and does not look at them when they
- * change (10,000 files in 1,000 directories: 88 MB instead of 116 MB, of which 16 MB survive a full garbage collection).
+ * change (10,000 files in 1,000 directories: 88 MB instead of 116 MB, of which 16 MB survive a full garbage collection; making 1,000
+ * directories costs 0.2 s of CPU instead of 3.4 s).
  *
  * Not watched: below a directory whose name is not UTF-8, which neither can name. Hints stop at its parent.
  */
@@ -113,7 +115,7 @@ class Hints {
 
 	/** Chokidar's question about every path it meets; without `stats` where it has not looked yet, or nothing is there. */
 	isIgnored(path: string, stats?: StatsLike): boolean {
-		if (stats === undefined || this.isReady) return !this.#initial.has(path) && !isNamedTwice(path);
+		if (stats === undefined || this.isReady) return !this.#initial.has(path);
 		const relative = this.#relative(path);
 		if (relative === undefined) return false;
 		if (!stats.isDirectory() || this.#filter(relative, "dir") === "skip") return true;
@@ -202,12 +204,6 @@ class Hints {
 		if (absolute === this.#root) return "";
 		return absolute.startsWith(`${this.#root}/`) ? absolute.slice(this.#root.length + 1) : undefined;
 	}
-}
-
-/** `d/d` is also the name under which chokidar hears that the directory `d` itself was removed: it has to look then. */
-function isNamedTwice(path: string): boolean {
-	const slash = path.lastIndexOf("/");
-	return path.slice(0, slash).endsWith(path.slice(slash));
 }
 
 /** The kernel's limit, less an eighth for events that libuv does not pass on (IN_IGNORED). */

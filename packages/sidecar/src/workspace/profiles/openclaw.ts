@@ -68,7 +68,7 @@ const LEASES = ["state_leases", "agent_database_leases"] as const;
 
 export const openclaw: Profile = {
 	name: "openclaw",
-	volatile: (path, type) => REGENERATED(path, type) || (TRANSIENT(path, type) && !AUTHORED(path, type)),
+	volatile: (path, type) => REGENERATED(path, type) || (!AUTHORED(path, type) && TRANSIENT(path, type)),
 	secret: (path) => SECRET(path, "file"),
 	critical: ["openclaw.json", "state/openclaw.sqlite", "workspace"],
 	// Without it the gateway refuses to start, so a start in the middle of a restore fails closed.

@@ -8,7 +8,7 @@ export type PathMatcher = (path: string, type: FileType) => boolean;
  * held against the last name alone. A trailing "/" means directories only, or links in their place. `*` stays within a name, `**`
  * does not, `{a,b}` is either.
  *
- * Asked for every event and every scanned entry, so it costs a set look-up and at most two regular expressions: 0.1-0.2 us.
+ * Asked for every event and every scanned entry, so it costs a set look-up and at most two regular expressions: about 0.2 us.
  */
 export function compilePatterns(patterns: readonly string[]): PathMatcher {
 	const kinds = { any: new Rules(), directory: new Rules() };
@@ -43,15 +43,22 @@ class Rules {
 	}
 }
 
+const ANY_NAME = "[^/]*";
+
+/** What begins with `*` is tried with one common walk over the name, instead of one for each. */
 function union(sources: readonly string[]): RegExp | undefined {
-	return sources.length === 0 ? undefined : new RegExp(`^(?:${sources.join("|")})$`, "s");
+	if (sources.length === 0) return undefined;
+	const open = sources.filter((source) => source.startsWith(ANY_NAME)).map((source) => source.slice(ANY_NAME.length));
+	const fixed = sources.filter((source) => !source.startsWith(ANY_NAME));
+	const alternatives = open.length === 0 ? fixed : [...fixed, `${ANY_NAME}(?:${open.join("|")})`];
+	return new RegExp(`^(?:${alternatives.join("|")})$`, "s");
 }
 
 function toSource(pattern: string): string {
 	return pattern.replace(/\*\*\/|\*\*|\*|\{[^}]*\}|[\\^$.|?+()[\]{}]/g, (token) => {
 		if (token === "**/") return "(?:.*/)?";
 		if (token === "**") return ".*";
-		if (token === "*") return "[^/]*";
+		if (token === "*") return ANY_NAME;
 		if (token.startsWith("{") && token.length > 1) return `(?:${token.slice(1, -1).split(",").map(toSource).join("|")})`;
 		return `\\${token}`;
 	});

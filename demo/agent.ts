@@ -1,0 +1,55 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Running } from "./processes.ts";
+
+export interface Turn {
+	/** How many messages the model was given at last: a conversation that goes on has ever more of them. */
+	readonly messages: number;
+	readonly ms: number;
+}
+
+/** What keeps its state in the workspace: OpenClaw's gateway, or what stands in for it. */
+export interface Agent {
+	readonly name: string;
+	/** Absolute directories it uses outside its state directory. */
+	readonly scratch: readonly string[];
+	readonly env: Readonly<Record<string, string>>;
+	/** Turns of the first life, and how what they write is counted. */
+	readonly conversationTable: string;
+	command(stateDirectory: string): readonly string[];
+	/** Makes what has to be there before the first start, and says what. */
+	prepare(stateDirectory: string): Promise<string>;
+	/** Settled when it takes turns. @throws when its process ends before */
+	ready(process: Running): Promise<void>;
+	/** One turn of the same user's conversation. */
+	turn(text: string): Promise<Turn>;
+	close(): Promise<void>;
+}
+
+/** A port that nobody listens on right now. */
+export async function freePort(): Promise<number> {
+	const server = createServer();
+	server.listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const { port } = server.address() as AddressInfo;
+	server.close();
+	await once(server, "close");
+	return port;
+}
+
+/** Settled when `GET url` says 200. */
+export async function answers(url: string, process: Running, timeoutMs: number): Promise<void> {
+	const until = performance.now() + timeoutMs;
+	while (performance.now() < until) {
+		if (process.exit !== undefined) throw new Error(`${process.name} ended before the agent was ready\n${process.tail}`);
+		const status = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
+			(response) => response.status,
+			() => 0,
+		);
+		if (status === 200) return;
+		await delay(100);
+	}
+	throw new Error(`the agent was not ready within ${timeoutMs / 1000} s\n${process.tail}`);
+}

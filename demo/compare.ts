@@ -1,0 +1,210 @@
+/** Is this directory that one? Looked at without the sidecar's own code, so that one mistake cannot hide in both. */
+import { closeSync, copyFileSync, existsSync, lstatSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+export interface Entry {
+	readonly type: "file" | "dir" | "link";
+	readonly mode: number;
+	readonly mtimeNs: bigint;
+	readonly size: number;
+	readonly target: string;
+	readonly isDatabase: boolean;
+}
+
+export type Listing = ReadonlyMap<string, Entry>;
+
+/** What OpenClaw makes anew at every start. */
+const REGENERATED = /^(cache|tmp|logs|plugin-skills)(\/|$)/;
+/** Locks, and what belongs to a running database. */
+const TRANSIENT = /(\.lock|\.lock\.sqlite|\.sqlite\.(generation-lock|generation-writer|reindex-lock)\.sqlite|-wal|-shm|-journal|\.tmp|\.pid|\.sock)$/;
+
+export const isVolatile = (path: string) => REGENERATED.test(path) || TRANSIENT.test(path);
+
+/** Leases name a machine and a process: they must not survive either. */
+export const LEASE_TABLES: ReadonlySet<string> = new Set(["state_leases", "agent_database_leases"]);
+
+/** Everything below `root` that a restore must bring back. */
+export function scan(root: string): Listing {
+	const found = new Map<string, Entry>();
+	const visit = (directory: string) => {
+		for (const name of readdirSync(join(root, directory))) {
+			const path = directory === "" ? name : `${directory}/${name}`;
+			if (isVolatile(path)) continue;
+			const entry = look(join(root, path));
+			if (entry === undefined) continue;
+			found.set(path, entry);
+			if (entry.type === "dir") visit(path);
+		}
+	};
+	visit("");
+	return found;
+}
+
+export function look(file: string): Entry | undefined {
+	const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+	if (stat === undefined) return undefined;
+	const type = stat.isDirectory() ? "dir" : stat.isSymbolicLink() ? "link" : "file";
+	return {
+		type,
+		mode: Number(stat.mode & 0o7777n),
+		mtimeNs: stat.mtimeNs,
+		size: type === "file" ? Number(stat.size) : 0,
+		target: type === "link" ? readlinkSync(file) : "",
+		isDatabase: type === "file" && isDatabase(file),
+	};
+}
+
+function isDatabase(file: string): boolean {
+	const fd = openSync(file, "r");
+	try {
+		const head = Buffer.alloc(16);
+		readSync(fd, head);
+		return head.toString("latin1") === "SQLite format 3\0";
+	} finally {
+		closeSync(fd);
+	}
+}
+
+export interface Comparison {
+	readonly problems: readonly string[];
+	readonly files: number;
+	readonly bytes: number;
+	readonly directories: number;
+	readonly links: number;
+}
+
+/** Everything but databases: content, modes, times to the nanosecond, link targets; and nothing there that should not be. */
+export function compareTrees(expectedRoot: string, actualRoot: string): Comparison {
+	const expected = scan(expectedRoot);
+	const actual = scan(actualRoot);
+	const problems: string[] = [];
+	const counts = { files: 0, bytes: 0, directories: 0, links: 0 };
+	for (const [path, entry] of expected) {
+		const other = actual.get(path);
+		problems.push(...differences(path, entry, other));
+		if (entry.type === "dir") counts.directories++;
+		else if (entry.type === "link") counts.links++;
+		else if (!entry.isDatabase) {
+			counts.files++;
+			counts.bytes += entry.size;
+			if (other?.type === "file" && !readFileSync(join(expectedRoot, path)).equals(readFileSync(join(actualRoot, path)))) {
+				problems.push(`${path}: other content`);
+			}
+		}
+	}
+	for (const path of actual.keys()) if (!expected.has(path)) problems.push(`${path}: was not there before`);
+	return { problems, ...counts };
+}
+
+/** A database's time and size may differ: what is restored is a snapshot of its transactions, not its file. */
+export function differences(path: string, expected: Entry, actual: Entry | undefined): readonly string[] {
+	if (actual === undefined) return [`${path}: missing`];
+	const problems: string[] = [];
+	const differ = (what: string, a: unknown, b: unknown) => {
+		if (a !== b) problems.push(`${path}: ${what} ${String(a)}, restored ${String(b)}`);
+	};
+	differ("type", expected.type, actual.type);
+	if (expected.type !== "link") differ("mode", expected.mode.toString(8), actual.mode.toString(8));
+	differ("target", expected.target, actual.target);
+	if (!expected.isDatabase) {
+		differ("time", expected.mtimeNs, actual.mtimeNs);
+		differ("size", expected.size, actual.size);
+	}
+	return problems;
+}
+
+/** Databases below `root`. */
+export function databasesOf(listing: Listing): readonly string[] {
+	return [...listing].filter(([, entry]) => entry.isDatabase).map(([path]) => path);
+}
+
+export interface DatabaseComparison {
+	readonly problems: readonly string[];
+	readonly tables: number;
+	readonly rows: number;
+	/** Lease rows in `expected`, and so not in `actual`. */
+	readonly leases: number;
+}
+
+/**
+ * Row by row, whatever their order: nothing lost, nothing more, and no lease. `actual` must be sound by SQLite's own check.
+ * @param expected may be in use, or be left behind by a process that was killed: then with the write-ahead log beside it
+ */
+export function compareDatabases(path: string, expected: string, actual: string): DatabaseComparison {
+	const problems: string[] = [];
+	const counts = { tables: 0, rows: 0, leases: 0 };
+	withCopy(expected, (ours) =>
+		withCopy(actual, (theirs) => {
+			const sound = theirs.prepare("PRAGMA integrity_check").all().map((row) => String(Object.values(row)[0]));
+			if (sound.join() !== "ok") problems.push(...sound.map((line) => `${path}: integrity_check says ${line}`));
+			const tables = tablesOf(ours);
+			for (const table of new Set([...tables, ...tablesOf(theirs)])) {
+				if (!tables.includes(table)) {
+					problems.push(`${path}: table ${table} was not there before`);
+					continue;
+				}
+				const rows = rowsOf(ours, table);
+				const others = rowsOf(theirs, table);
+				if (LEASE_TABLES.has(table)) {
+					counts.leases += total(rows);
+					if (others.size > 0) problems.push(`${path}: ${table} still has ${total(others)} rows`);
+					continue;
+				}
+				counts.tables++;
+				counts.rows += total(rows);
+				const lost = surplus(rows, others);
+				const added = surplus(others, rows);
+				if (lost + added > 0) problems.push(`${path}: ${table} lost ${lost} rows of ${total(rows)} and has ${added} others`);
+			}
+		}),
+	);
+	return { problems, ...counts };
+}
+
+/** Reading a database in place would leave files beside it, so a copy is read: the file and its write-ahead log. */
+function withCopy<T>(file: string, use: (database: DatabaseSync) => T): T {
+	const directory = mkdtempSync(join(tmpdir(), "openclaw-demo-db-"));
+	try {
+		const copy = join(directory, "copy.sqlite");
+		copyFileSync(file, copy);
+		for (const suffix of ["-wal", "-journal"]) if (existsSync(`${file}${suffix}`)) copyFileSync(`${file}${suffix}`, `${copy}${suffix}`);
+		const database = new DatabaseSync(copy);
+		try {
+			return use(database);
+		} finally {
+			database.close();
+		}
+	} finally {
+		rmSync(directory, { recursive: true, force: true });
+	}
+}
+
+/** Virtual tables keep their content in ordinary ones, which are compared. */
+function tablesOf(database: DatabaseSync): readonly string[] {
+	const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name").all();
+	return tables.map(({ name }) => name as string);
+}
+
+/** How often each row is there. */
+function rowsOf(database: DatabaseSync, table: string): ReadonlyMap<string, number> {
+	const exists = database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(table) !== undefined;
+	const rows = new Map<string, number>();
+	if (!exists) return rows;
+	const statement = database.prepare(`SELECT * FROM "${table.replaceAll('"', '""')}"`);
+	statement.setReadBigInts(true);
+	for (const row of statement.iterate()) {
+		const key = JSON.stringify(Object.values(row), (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+		rows.set(key, (rows.get(key) ?? 0) + 1);
+	}
+	return rows;
+}
+
+const total = (rows: ReadonlyMap<string, number>) => [...rows.values()].reduce((sum, n) => sum + n, 0);
+
+function surplus(rows: ReadonlyMap<string, number>, others: ReadonlyMap<string, number>): number {
+	let count = 0;
+	for (const [row, n] of rows) count += Math.max(0, n - (others.get(row) ?? 0));
+	return count;
+}

@@ -1,0 +1,93 @@
+/**
+ * A stand-in for a model: an OpenAI-compatible server on the loopback interface that streams words back and remembers how many
+ * messages it was given. `[[write:PATH:BYTES]]` in what the user says makes it call the agent's `write` tool first.
+ */
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { json } from "node:stream/consumers";
+
+export interface FakeModel {
+	readonly url: string;
+	readonly id: string;
+	/** For each request so far, the number of messages in it: a conversation that goes on has ever more of them. */
+	readonly messageCounts: readonly number[];
+	close(): Promise<void>;
+}
+
+interface Message {
+	readonly role: string;
+	readonly content?: string | readonly { readonly text?: string }[];
+}
+
+const MODEL_ID = "fake-1";
+const REPLY_WORDS = 120;
+
+export async function startFakeModel(): Promise<FakeModel> {
+	const messageCounts: number[] = [];
+	const server = createServer((request, response) => {
+		answer(request, response, messageCounts).catch((error: unknown) => response.destroy(error as Error));
+	});
+	server.listen(0, "127.0.0.1");
+	await once(server, "listening");
+	return {
+		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+		id: MODEL_ID,
+		messageCounts,
+		async close() {
+			server.closeAllConnections();
+			server.close();
+			await once(server, "close");
+		},
+	};
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, messageCounts: number[]): Promise<void> {
+	if (request.method === "GET") {
+		response.writeHead(200, { "content-type": "application/json" });
+		response.end(JSON.stringify({ object: "list", data: [{ id: MODEL_ID, object: "model", owned_by: "fake" }] }));
+		return;
+	}
+	const { messages = [], stream } = (await json(request)) as { messages?: Message[]; stream?: boolean };
+	const number = messageCounts.push(messages.length);
+
+	const tool = toolCall(latestUserText(messages), number);
+	const words = Array.from({ length: REPLY_WORDS }, (_, i) => `reply-${number}-word-${i}`).join(" ");
+	const say = tool === undefined ? { content: words } : { tool_calls: [tool] };
+	const finish_reason = tool === undefined ? "stop" : "tool_calls";
+	const usage = { prompt_tokens: messages.length * 100, completion_tokens: REPLY_WORDS, total_tokens: messages.length * 100 + REPLY_WORDS };
+	const common = { id: `chatcmpl-${number}`, created: Math.floor(Date.now() / 1000), model: MODEL_ID };
+
+	if (stream !== true) {
+		response.writeHead(200, { "content-type": "application/json" });
+		const message = { role: "assistant", content: null, ...say };
+		response.end(JSON.stringify({ ...common, object: "chat.completion", usage, choices: [{ index: 0, finish_reason, message }] }));
+		return;
+	}
+	response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
+	const send = (part: object) => response.write(`data: ${JSON.stringify({ ...common, object: "chat.completion.chunk", ...part })}\n\n`);
+	send({ choices: [{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }] });
+	send({ choices: [{ index: 0, delta: say, finish_reason: null }] });
+	send({ choices: [{ index: 0, delta: {}, finish_reason }] });
+	send({ choices: [], usage });
+	response.end("data: [DONE]\n\n");
+}
+
+/** Every user message since the last one of another role: OpenClaw puts context of its own after what the user said. */
+function latestUserText(messages: readonly Message[]): string {
+	const last = messages.findLastIndex(({ role }) => role !== "user");
+	return messages.slice(last + 1).map(textOf).join("\n");
+}
+
+function textOf({ content }: Message): string {
+	if (typeof content === "string") return content;
+	return (content ?? []).map(({ text }) => text ?? "").join("\n");
+}
+
+function toolCall(text: string, number: number): object | undefined {
+	const [, path, bytes] = /\[\[write:([^:\]]+):(\d+)\]\]/.exec(text) ?? [];
+	if (path === undefined) return undefined;
+	const content = `line of generated content ${number}\n`.repeat(Math.ceil(Number(bytes) / 28)).slice(0, Number(bytes));
+	const call = { name: "write", arguments: JSON.stringify({ path, content }) };
+	return { index: 0, id: `call_${number}`, type: "function", function: call };
+}

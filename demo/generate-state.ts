@@ -1,0 +1,111 @@
+/**
+ * OpenClaw's state directory without OpenClaw: the demo's second choice, and a workload of the benchmarks.
+ *
+ * Its shape, sizes and write pattern are those measured for OpenClaw 2026.9.6; see FakeGateway. Everything depends on the seed alone.
+ */
+import { hash } from "node:crypto";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { FakeGateway, type TurnResult } from "./fake-gateway.ts";
+import { Random } from "./random.ts";
+
+export { FakeGateway, type TurnResult } from "./fake-gateway.ts";
+
+export interface GenerateOptions {
+	readonly seed: number;
+	/** Turns that the agent took before. About 0.1 MB of databases each. */
+	readonly turns: number;
+	/** 1,555 files, 52 MB below cache/, which are never stored. */
+	readonly withCache: boolean;
+}
+
+export interface Summary {
+	readonly files: number;
+	readonly directories: number;
+	readonly links: number;
+	readonly bytes: number;
+	/** Of cache/, tmp/ and plugin-skills/, which OpenClaw makes anew. */
+	readonly regenerated: { readonly files: number; readonly bytes: number };
+	/** SHA-256 over every path, type, mode, size, link target and content. */
+	readonly digest: string;
+}
+
+const FIRST_MS = Date.UTC(2026, 10, 1, 8);
+const REGENERATED = /^(cache|tmp|plugin-skills)\//;
+
+/** @param dir made, or empty */
+export async function generateOpenClawState(dir: string, { seed, turns, withCache }: GenerateOptions): Promise<Summary> {
+	mkdirSync(dir, { recursive: true, mode: 0o700 });
+	chmodSync(dir, 0o700);
+	writeFileSync(join(dir, "openclaw.json"), CONFIG, { mode: 0o600 });
+	writeFileSync(join(dir, "openclaw.json.bak"), CONFIG, { mode: 0o600 });
+	const random = new Random(seed);
+	writeFileSync(join(dir, "config-journal-fingerprint.key"), random.bytes(32), { mode: 0o600 });
+	mkdirSync(join(dir, "credentials/whatsapp/default"), { recursive: true, mode: 0o700 });
+	writeFileSync(join(dir, "credentials/whatsapp/default/creds.json"), JSON.stringify({ noiseKey: random.hex(64) }), { mode: 0o600 });
+	mkdirSync(join(dir, "media/outbound"), { recursive: true, mode: 0o700 });
+	writeFileSync(join(dir, `media/outbound/${random.uuid()}.png`), random.bytes(180_000), { mode: 0o600 });
+
+	let clock = FIRST_MS + seed;
+	const gateway = new FakeGateway(dir, { seed, withCache, now: () => clock++, owner: { pid: 1, host: "generator" } });
+	gateway.start();
+	for (let turn = 0; turn < turns; turn++) gateway.turn();
+	gateway.stop();
+	quarantineDatabase(join(dir, "state/openclaw-quarantine.sqlite"));
+	return summarize(dir);
+}
+
+/** One turn of a gateway that is started for it. A FakeGateway of one's own keeps the databases open, as the real one does. */
+export function takeTurn(dir: string, n: number): TurnResult {
+	const gateway = new FakeGateway(dir, { withCache: false });
+	gateway.start();
+	try {
+		return gateway.turn(`question ${n}`);
+	} finally {
+		gateway.stop();
+	}
+}
+
+export function summarize(dir: string): Summary {
+	const counts = { files: 0, directories: 0, links: 0, bytes: 0 };
+	const regenerated = { files: 0, bytes: 0 };
+	const lines: string[] = [];
+	const entries = readdirSync(dir, { recursive: true, withFileTypes: true });
+	for (const entry of entries.map(({ parentPath, name }) => join(parentPath, name)).sort()) {
+		const path = entry.slice(dir.length + 1);
+		const { mode, size } = lstatSync(entry);
+		const kind = lstatSync(entry);
+		if (kind.isDirectory()) counts.directories++;
+		else if (kind.isSymbolicLink()) counts.links++;
+		else {
+			counts.files++;
+			counts.bytes += size;
+			if (REGENERATED.test(path)) {
+				regenerated.files++;
+				regenerated.bytes += size;
+			}
+		}
+		const content = kind.isFile() ? `${size} ${hash("sha256", readFileSync(entry))}` : kind.isSymbolicLink() ? readlinkSync(entry) : "";
+		lines.push(`${path} ${mode.toString(8)} ${content}`);
+	}
+	return { ...counts, regenerated, digest: hash("sha256", lines.join("\n")) };
+}
+
+/** With a rollback journal, unlike the other two. */
+function quarantineDatabase(file: string): void {
+	const database = new DatabaseSync(file);
+	database.exec("CREATE TABLE verified (device INTEGER, inode INTEGER, at INTEGER); CREATE TABLE quarantined (path TEXT PRIMARY KEY, reason TEXT)");
+	database.close();
+	chmodSync(file, 0o600);
+}
+
+const CONFIG = `${JSON.stringify(
+	{
+		gateway: { mode: "local", port: 18789, bind: "loopback", auth: { mode: "token", token: "not-a-secret-0123456789abcdef" } },
+		agents: { defaults: { model: { primary: "fake/fake-1" }, models: { "fake/fake-1": {} } } },
+		tools: { profile: "full" },
+	},
+	undefined,
+	2,
+)}\n`;

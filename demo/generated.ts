@@ -1,0 +1,32 @@
+/** The demo without OpenClaw: generated state, and a small gateway that writes to it as the real one does. */
+import { join } from "node:path";
+import { type Agent, answers, freePort } from "./agent.ts";
+import { generateOpenClawState, type TurnResult } from "./generate-state.ts";
+import { bytes, many } from "./report.ts";
+
+const TURNS_BEFORE = 12;
+
+export async function generatedAgent(seed: number): Promise<Agent> {
+	const port = await freePort();
+	const url = `http://127.0.0.1:${port}`;
+	return {
+		name: "a generator with OpenClaw's tree, sizes, databases and write pattern",
+		scratch: [],
+		env: {},
+		conversationTable: "transcript_events",
+		command: (stateDirectory) => [process.execPath, join(import.meta.dirname, "fake-gateway-main.ts"), stateDirectory, String(port)],
+		async prepare(stateDirectory) {
+			const { files, bytes: size, regenerated } = await generateOpenClawState(stateDirectory, { seed, turns: TURNS_BEFORE, withCache: true });
+			return `${many(files, "file")}, ${bytes(size)}; ${many(regenerated.files, "file")} of them, ${bytes(regenerated.bytes)}, are caches and locks`;
+		},
+		ready: async (process) => await answers(`${url}/readyz`, process, 20_000),
+		async turn(text) {
+			const started = performance.now();
+			const response = await fetch(`${url}/turn`, { method: "POST", body: text, signal: AbortSignal.timeout(20_000) });
+			if (response.status !== 200) throw new Error(`the turn failed: ${await response.text()}`);
+			const { messages } = (await response.json()) as TurnResult;
+			return { messages, ms: performance.now() - started };
+		},
+		close: () => Promise.resolve(),
+	};
+}

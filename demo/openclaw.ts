@@ -1,0 +1,164 @@
+/** The demo with OpenClaw itself: where it comes from, how it is configured for a fake model, how it takes turns. */
+import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { delimiter, dirname, join } from "node:path";
+import { type Agent, answers, freePort } from "./agent.ts";
+import { startFakeModel } from "./fake-model.ts";
+import { run } from "./processes.ts";
+import { seconds } from "./report.ts";
+
+const VERSION = "2026.9.6";
+const SERIES = /^OpenClaw 2026\.9\./;
+const CACHE = join(import.meta.dirname, "../.cache/openclaw");
+const NEEDED_BYTES = 1_500_000_000;
+const INSTALL_LIMIT_MS = 180_000;
+/** Without these scripts it installs, and then does not start. */
+const ALLOWED_SCRIPTS = ["openclaw", "koffi", "protobufjs", "@google/genai"];
+
+export interface Installed {
+	readonly kind: "installed";
+	readonly bin: string;
+	readonly version: string;
+}
+
+export interface Missing {
+	readonly kind: "missing";
+	readonly reason: string;
+}
+
+/** What is here already: installed by an earlier run, or by the user. */
+export async function findOpenClaw(): Promise<Installed | Missing> {
+	const problem = nodeProblem();
+	if (problem !== undefined) return { kind: "missing", reason: problem };
+	const places = (process.env.PATH ?? "").split(delimiter).filter((place) => place.startsWith("/"));
+	for (const bin of [binOf(CACHE), ...places.map((place) => join(place, "openclaw"))]) {
+		if (!existsSync(bin)) continue;
+		const version = await versionOf(bin);
+		if (version !== undefined && SERIES.test(version)) return { kind: "installed", bin, version };
+	}
+	return { kind: "missing", reason: "OpenClaw 2026.9.x is not installed" };
+}
+
+/** Installs the pinned version into the repository's cache: 40 s, 650 MB. */
+export async function installOpenClaw(say: (text: string) => void): Promise<Installed | Missing> {
+	const missing = (reason: string): Missing => ({ kind: "missing", reason });
+	const problem = nodeProblem();
+	if (problem !== undefined) return missing(problem);
+	mkdirSync(dirname(CACHE), { recursive: true });
+	const { bavail, bsize } = statfsSync(dirname(CACHE));
+	if (bavail * bsize < NEEDED_BYTES) return missing(`it needs ${NEEDED_BYTES / 1e9} GB of disk`);
+
+	const env = environment();
+	// First a question that is answered at once, or not at all: an install without a registry tries for minutes.
+	const known = await run(["npm", "view", `openclaw@${VERSION}`, "version", "--fetch-retries=0", "--fetch-timeout=10000"], env, 20_000).catch(asFailure);
+	if (known.status !== 0) return missing(known.status === 127 ? "there is no npm here" : `the npm registry does not offer openclaw@${VERSION}`);
+
+	const partial = `${CACHE}.partial-${process.pid}`;
+	const started = performance.now();
+	say(`installing openclaw@${VERSION} into .cache/openclaw, once: 650 MB, about 40 s (\`pnpm demo --generated\` does without)`);
+	try {
+		mkdirSync(partial, { recursive: true });
+		const allowScripts = Object.fromEntries(ALLOWED_SCRIPTS.map((name) => [name, true]));
+		writeFileSync(join(partial, "package.json"), JSON.stringify({ private: true, dependencies: { openclaw: VERSION }, allowScripts }));
+		const installed = await run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], env, INSTALL_LIMIT_MS, partial);
+		if (installed.status !== 0) return missing(`npm install failed: ${installed.stderr.trim().slice(-500)}`);
+		const version = await versionOf(binOf(partial));
+		if (version === undefined) return missing("it was installed, but does not run");
+		rmSync(CACHE, { recursive: true, force: true });
+		renameSync(partial, CACHE);
+		say(`installed in ${seconds(performance.now() - started)}`);
+		return { kind: "installed", bin: binOf(CACHE), version };
+	} catch (error) {
+		return missing((error as Error).message);
+	} finally {
+		rmSync(partial, { recursive: true, force: true });
+	}
+}
+
+export async function openClawAgent({ bin, version }: Installed): Promise<Agent> {
+	const model = await startFakeModel();
+	const port = await freePort();
+	const token = randomBytes(16).toString("hex");
+	const url = `http://127.0.0.1:${port}`;
+	return {
+		name: `${version} with a fake model on the loopback interface`,
+		scratch: ["/tmp/openclaw", `/tmp/openclaw-state-locks-${process.getuid?.() ?? 0}`],
+		env: {
+			// Beside the installation, or every run compiles 330 packages anew.
+			NODE_COMPILE_CACHE: join(dirname(CACHE), "openclaw-compile-cache"),
+			OPENCLAW_OFFLINE: "1",
+			OPENCLAW_NO_AUTO_UPDATE: "1",
+			OPENCLAW_DISABLE_BONJOUR: "1",
+			OPENCLAW_SKIP_CHANNELS: "1",
+		},
+		conversationTable: "transcript_events",
+		command: () => [process.execPath, bin, "gateway", "run", "--port", String(port), "--bind", "loopback"],
+		async prepare(stateDirectory) {
+			mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+			writeFileSync(join(stateDirectory, "openclaw.json"), config(port, token, model.url, model.id), { mode: 0o600 });
+			return "openclaw.json; the gateway makes the rest";
+		},
+		ready: async (process) => await answers(`${url}/readyz`, process, 120_000),
+		async turn(text) {
+			const started = performance.now();
+			const response = await fetch(`${url}/v1/chat/completions`, {
+				method: "POST",
+				headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+				body: JSON.stringify({ model: "openclaw/default", user: "anna", messages: [{ role: "user", content: text }] }),
+				signal: AbortSignal.timeout(120_000),
+			});
+			if (response.status !== 200) throw new Error(`the turn failed with HTTP ${response.status}: ${(await response.text()).slice(0, 500)}`);
+			await response.arrayBuffer();
+			return { messages: model.messageCounts.at(-1) ?? 0, ms: performance.now() - started };
+		},
+		close: () => model.close(),
+	};
+}
+
+function config(port: number, token: string, baseUrl: string, modelId: string): string {
+	const model = {
+		id: modelId,
+		name: modelId,
+		contextWindow: 128_000,
+		maxTokens: 4_096,
+		input: ["text"],
+		reasoning: false,
+		cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+	};
+	return JSON.stringify(
+		{
+			gateway: { mode: "local", port, bind: "loopback", auth: { mode: "token", token }, http: { endpoints: { chatCompletions: { enabled: true } } } },
+			agents: { defaults: { model: { primary: `fake/${modelId}` }, models: { [`fake/${modelId}`]: {} } } },
+			tools: { profile: "full" },
+			models: { mode: "merge", providers: { fake: { baseUrl, api: "openai-completions", apiKey: "none", models: [model] } } },
+		},
+		undefined,
+		2,
+	);
+}
+
+/** OpenClaw's own condition: >=24.16.0 <25, or >=26.1.0. */
+function nodeProblem(): string | undefined {
+	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+	const isFit = (major === 24 && minor >= 16) || (major === 26 && minor >= 1) || major > 26;
+	return isFit ? undefined : `OpenClaw needs Node 24.16 or newer, this is ${process.versions.node}; \`pnpm demo\` brings its own`;
+}
+
+const binOf = (directory: string) => join(directory, "node_modules/.bin/openclaw");
+
+async function versionOf(bin: string): Promise<string | undefined> {
+	const { status, stdout } = await run([process.execPath, bin, "--version"], environment(), 30_000).catch(asFailure);
+	return status === 0 ? stdout.toString().trim().split(" (")[0] : undefined;
+}
+
+/** npm and OpenClaw get this very Node, whatever else is installed. npm also gets the user's settings: a registry, a proxy. */
+function environment(): Record<string, string> {
+	const kept = Object.entries(process.env).filter(([name]) => /^(HOME|LANG|TMPDIR|.*_proxy|npm_config_(registry|userconfig|globalconfig|cafile|cache)|NODE_EXTRA_CA_CERTS|SSL_CERT_.*)$/i.test(name));
+	const env = Object.fromEntries(kept) as Record<string, string>;
+	return { ...env, PATH: [dirname(process.execPath), process.env.PATH ?? ""].join(delimiter) };
+}
+
+function asFailure(error: unknown): { status: number; stdout: Buffer; stderr: string } {
+	const isAbsent = (error as NodeJS.ErrnoException).code === "ENOENT";
+	return { status: isAbsent ? 127 : 1, stdout: Buffer.alloc(0), stderr: String(error) };
+}

@@ -1,0 +1,27 @@
+/**
+ * openclaw-sidecar as a library: the verbs of the command line, as functions.
+ *
+ * Every failure is a `SidecarError` with a stable `code`; `ERRORS` says what each means, what to do, and which exit status the command
+ * ends with. Options default to what docs/configuration.md says. Nothing is printed, and no signal is handled.
+ *
+ * @example
+ * import { restore, run } from "openclaw-sidecar";
+ * await restore({ store: "s3://my-bucket", namespace: "anna", workspace: "/tmp/look", profile: "plain", at: "2h" });
+ */
+export { ERRORS, type ErrorCode, type ErrorDetail, type ErrorSpec, SidecarError } from "./errors.ts";
+export { type FlushOptions, type FlushReport, flush } from "./library/flush.ts";
+export type { Expectation, LogOptions, WorkspaceOptions } from "./library/options.ts";
+export { type AtOptions, type CatOptions, cat, type HistoryOptions, history, type Listing, type LsOptions, ls } from "./library/read.ts";
+export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
+export { type RunOptions, type RunResult, run } from "./library/run.ts";
+export { type DaemonReport, status, type WorkspaceStatus } from "./library/status.ts";
+export type { ChunkRef, CommitFlags, DirEntry, Entry, FileEntry, LinkEntry, Path } from "./log/types.ts";
+export { namespaced } from "./store/namespaced.ts";
+export { type OpenStoreOptions, openStore } from "./store/open.ts";
+export type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, ObjectStore, PutOutcome, RequestCounts } from "./store/port.ts";
+export type { HistoryEntry, ReadableEntry, UnreadableEntry } from "./sync/history.ts";
+export type { NotDurable } from "./sync/not-durable.ts";
+export type { LogState, SetAside } from "./sync/status.ts";
+export { createLogger } from "./telemetry/logger.ts";
+export type { Log, LogFields, Progress } from "./telemetry/types.ts";
+export type { Profile } from "./workspace/profile.ts";

@@ -1,0 +1,140 @@
+import { SidecarError } from "../errors.ts";
+import type { Head } from "../log/fold.ts";
+import type { FlushResult } from "../sync/flush.ts";
+import { thisMachine } from "../sync/machine.ts";
+import { type DiskState, inspectDisk, type NotDurable } from "../sync/not-durable.ts";
+import { readLog } from "../sync/read-log.ts";
+import { Session } from "../sync/session.ts";
+import { ask, withControl } from "./control.ts";
+import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
+
+export interface FlushOptions extends WorkspaceOptions {
+	/** How long to wait for a writer that seems to be at work still, ms. Default 5,000. */
+	readonly handoverWaitMs?: number;
+}
+
+export interface FlushReport {
+	/** Who did it: a daemon that looks after the workspace, or this process in one shot. */
+	readonly by: "daemon" | "this process";
+	/** `nothing`: no commit was made, because everything that could be taken is in the log. */
+	readonly kind: "committed" | "nothing";
+	/** The newest commit, 0 for an empty log; undefined where a daemon had nothing to commit. */
+	readonly seq: number | undefined;
+	/** Paths added or changed, and removed. */
+	readonly changed: number;
+	readonly removed: number;
+	/** Bytes sent. */
+	readonly bytes: number;
+	/** What could not be taken, and why. */
+	readonly notTaken: readonly NotDurable[];
+	/** Deletions that two scans did not agree on: not committed. */
+	readonly heldDeletions: number;
+	/** Bytes of this disk that had to give way to newer ones of the log, and where they are now. */
+	readonly moved: readonly { readonly path: string; readonly to: string }[];
+	/** Another writer owns the tree: what was committed lies below `.recovered/`. */
+	readonly superseded: boolean;
+	/** 0 everything is durable, 3 something is not, 4 superseded. */
+	readonly exitStatus: 0 | 3 | 4;
+}
+
+/** A PUT that the store did not answer is repeated so often, after 0.5, 1 and 2 s. */
+const UNKNOWN_RETRIES = 3;
+const FIRST_PAUSE_MS = 500;
+
+/**
+ * Commits what changed on this disk: by the daemon that looks after it, else in one shot, which takes the tree over with a fence.
+ * Where nothing changed no commit is made, no fence either.
+ *
+ * @throws SidecarError WORKSPACE_NOT_RESTORED where the log is not empty and this disk does not derive from it; WORKSPACE_BUSY,
+ * WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, and for a wrong option
+ */
+export async function flush(options: FlushOptions = {}): Promise<FlushReport> {
+	return await withWorkspace(options, async (opened) => {
+		const { stateDir, workspace } = opened.settings;
+		const answered = await flushByDaemon(stateDir, workspace);
+		return answered ?? (await withControl(stateDir, workspace, "flushing", () => flushInOneShot(opened, options.signal)));
+	});
+}
+
+type Answer = Exclude<FlushResult, { readonly kind: "unknown" }> & { readonly superseded: boolean };
+
+async function flushByDaemon(stateDir: string, workspace: string): Promise<FlushReport | undefined> {
+	const answer = await ask<Answer>(stateDir, workspace, "flush");
+	if (answer === undefined) return undefined;
+	// Held deletions wait for a second scan; whoever asks for a flush asks for that too.
+	const second = answer.held > 0 ? await ask<Answer>(stateDir, workspace, "flush") : undefined;
+	return report("daemon", second === undefined ? [answer] : [answer, second], answer.superseded || second?.superseded === true, []);
+}
+
+async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undefined): Promise<FlushReport> {
+	const { settings, store, profile, privateDir, log, progress } = opened;
+	const root = settings.workspace;
+	const { head } = await readLog(store, signal && { signal });
+	const disk = await inspectDisk({ store, root, profile, privateDir, ...(signal && { signal }) }, head);
+	requireRestored(root, head, disk);
+	const isTakeable = disk.notDurable.some(({ reason }) => !reason.startsWith(UNREADABLE));
+	if (!isTakeable) return { ...report("this process", [], false, disk.notDurable), seq: head.seq };
+
+	const session = await Session.open({
+		store,
+		workspace: root,
+		profile,
+		privateDir,
+		log,
+		progress,
+		handoverWaitMs: settings.handoverWaitMs,
+		...(signal && { signal }),
+	});
+	const results = [await flushOnce(session, signal)];
+	if (session.heldDeletions > 0) results.push(await flushOnce(session, signal));
+	return { ...report("this process", results, session.isSuperseded, [], session.restored.moved), seq: session.head.seq };
+}
+
+/** How `inspectDisk` begins what it says of a path that cannot be read. */
+const UNREADABLE = "cannot be read";
+
+/** A directory that does not derive from this log must not become its next commit. An empty log is a new user's. */
+function requireRestored(root: string, head: Head, { marker, hasBase }: DiskState): void {
+	if (head.seq === 0) return;
+	const refuse = (reason: string) => new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
+	if (marker === undefined) throw refuse(`the log has ${head.seq} commits`);
+	if (!marker.complete) throw refuse("a restore of it was cut off");
+	if (!hasBase) throw refuse(`commit ${marker.baseSeq}, which it derives from, is not in the log any more`);
+}
+
+async function flushOnce(session: Session, signal: AbortSignal | undefined): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
+	for (let retry = 0; ; retry++) {
+		const result = await session.flush({ sweep: true, closed: true, ...(signal && { signal }) });
+		if (result.kind !== "unknown") return result;
+		if (retry === UNKNOWN_RETRIES) {
+			throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });
+		}
+		await thisMachine.sleep(FIRST_PAUSE_MS * 2 ** retry, signal);
+	}
+}
+
+function report(
+	by: FlushReport["by"],
+	results: readonly Exclude<FlushResult, { kind: "unknown" }>[],
+	superseded: boolean,
+	unreadable: readonly NotDurable[],
+	moved: FlushReport["moved"] = [],
+): FlushReport {
+	const commits = results.filter((result) => result.kind === "committed");
+	const sum = (of: (commit: (typeof commits)[number]) => number) => commits.reduce((total, commit) => total + of(commit), 0);
+	const notTaken = [...unreadable, ...(results.at(-1)?.deferred ?? [])];
+	const heldDeletions = results.at(-1)?.held ?? 0;
+	return {
+		by,
+		kind: commits.length > 0 ? "committed" : "nothing",
+		seq: commits.at(-1)?.seq,
+		changed: sum(({ changed }) => changed),
+		removed: sum(({ removed }) => removed),
+		bytes: sum(({ bytes }) => bytes),
+		notTaken,
+		heldDeletions,
+		moved,
+		superseded,
+		exitStatus: superseded ? 4 : notTaken.length + heldDeletions + moved.length > 0 ? 3 : 0,
+	};
+}

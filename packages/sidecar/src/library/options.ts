@@ -1,0 +1,117 @@
+/**
+ * What every verb takes. Each option means what it means on the command line, is checked by the same table and has the same default
+ * (docs/configuration.md); neither the environment nor a config file is looked at, but for the XDG directories that defaults depend on.
+ */
+import { homedir } from "node:os";
+import { loadConfig } from "../config/load.ts";
+import { type Config, fileKeyOf, OPTION_LIST } from "../config/options.ts";
+import { type OpenStoreOptions, openStore } from "../store/open.ts";
+import { namespaced } from "../store/namespaced.ts";
+import type { ObjectStore } from "../store/port.ts";
+import { privateDirectory } from "../sync/marker.ts";
+import { silentLog } from "../telemetry/logger.ts";
+import { noProgress } from "../telemetry/progress.ts";
+import type { Log, Progress } from "../telemetry/types.ts";
+import { type Profile, profileNamed } from "../workspace/profile.ts";
+
+/** Which log: for the verbs that read a log and touch no disk. */
+export interface LogOptions extends OpenStoreOptions {
+	/** `file:///absolute/dir`, `s3://bucket[/prefix]`, or an open store, which stays open. */
+	readonly store?: string | ObjectStore;
+	/** Whose log it is. Default `default`. */
+	readonly namespace?: string;
+	/** Ends the verb early; it throws then. */
+	readonly signal?: AbortSignal;
+}
+
+/** Which log, and which directory of this machine. */
+export interface WorkspaceOptions extends LogOptions {
+	/** Default `~/.openclaw`. A relative path starts at the working directory. */
+	readonly workspace?: string;
+	/** What is known of the directory. Default `openclaw`. */
+	readonly profile?: "openclaw" | "plain" | Profile;
+	/** Private to the sidecar, outside the workspace. Default `$XDG_STATE_HOME/openclaw-sidecar`. */
+	readonly stateDir?: string;
+	/** Default: silent. */
+	readonly log?: Log;
+	/** Default: none. */
+	readonly progress?: Progress;
+}
+
+/** What the log is expected to hold at the start. Default `any`. */
+export type Expectation = "new" | "existing" | "any";
+
+export interface OpenLog {
+	readonly settings: Config;
+	/** The namespace's part of the store. */
+	readonly store: ObjectStore;
+	/** Of the whole store. */
+	readonly storeUrl: string;
+}
+
+export interface OpenWorkspace extends OpenLog {
+	readonly profile: Profile;
+	readonly privateDir: string;
+	readonly log: Log;
+	readonly progress: Progress;
+}
+
+/**
+ * Options, checked and completed.
+ * @param durations by option key, ms
+ * @throws SidecarError USAGE, NAMESPACE_INVALID, STORE_URL_INVALID, STATE_DIR_UNUSABLE
+ */
+export function settingsOf(options: object): Config {
+	const given = options as Readonly<Record<string, unknown>>;
+	const flags: Record<string, unknown> = {};
+	for (const [key, option] of OPTION_LIST) {
+		const value = given[key];
+		// What is an object was made by this program: a store, a profile.
+		if (value !== undefined && typeof value !== "object") flags[fileKeyOf(option)] = typeof value === "number" ? `${value}ms` : value;
+	}
+	const { XDG_DATA_HOME, XDG_STATE_HOME } = process.env;
+	const env = { XDG_DATA_HOME, XDG_STATE_HOME, XDG_CONFIG_HOME: undefined };
+	return loadConfig({ flags, env, homeDir: homedir(), workingDir: process.cwd(), readFile: () => undefined }).config;
+}
+
+/** Opens the namespace's part of the store for as long as `use` takes. */
+export async function withLog<T>(options: LogOptions, use: (opened: OpenLog) => Promise<T>): Promise<T> {
+	const { close, ...opened } = await openLog(options);
+	try {
+		return await use(opened);
+	} finally {
+		await close();
+	}
+}
+
+/** Opens the namespace's part of the store. A store that was handed in stays open after `close`. */
+export async function openLog(options: LogOptions): Promise<OpenLog & { readonly close: () => Promise<void> }> {
+	const settings = settingsOf(options);
+	const { store, isOurs } = await openedStore(options, settings);
+	const close = async () => {
+		if (isOurs) await store.close();
+	};
+	return { settings, store: namespaced(store, settings.namespace), storeUrl: store.url, close };
+}
+
+/** The same for verbs that work on a directory. */
+export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: OpenWorkspace) => Promise<T>): Promise<T> {
+	return await withLog(options, async (opened) => {
+		const { workspace, stateDir, namespace, profile: name } = opened.settings;
+		const profile = typeof options.profile === "object" ? options.profile : (profileNamed(name) as Profile);
+		const privateDir = privateDirectory(stateDir, { workspace, store: opened.storeUrl, namespace });
+		return await use({ ...opened, profile, privateDir, log: options.log ?? silentLog, progress: options.progress ?? noProgress });
+	});
+}
+
+async function openedStore({ store, credentials }: LogOptions, settings: Config): Promise<{ readonly store: ObjectStore; readonly isOurs: boolean }> {
+	if (typeof store === "object") return { store, isOurs: false };
+	const { region, endpoint, forcePathStyle } = settings;
+	const opened = await openStore(settings.store, {
+		...(region !== undefined && { region }),
+		...(endpoint !== undefined && { endpoint }),
+		...(forcePathStyle !== undefined && { forcePathStyle }),
+		...(credentials !== undefined && { credentials }),
+	});
+	return { store: opened, isOurs: true };
+}

@@ -1,0 +1,86 @@
+/** The verbs that look into a log and touch no disk. */
+import type { Writable } from "node:stream";
+import { SidecarError } from "../errors.ts";
+import type { Entry, Path } from "../log/types.ts";
+import type { ObjectStore } from "../store/port.ts";
+import { type HistoryEntry, history as readHistory } from "../sync/history.ts";
+import { cat as catFile, findPath, listTree } from "../sync/inspect.ts";
+import { type LogRead, readLog } from "../sync/read-log.ts";
+import { resolveAt } from "../sync/resolve-at.ts";
+import { type LogOptions, openLog, withLog } from "./options.ts";
+
+export interface HistoryOptions extends LogOptions {
+	/** Commits at most; default: all. */
+	readonly limit?: number;
+}
+
+/**
+ * The log's commits, newest first; one that cannot be read says why, and does not hide those before it.
+ * @throws SidecarError STORE_*, OBJECT_CORRUPT (a key that is no commit's), and for a wrong option
+ */
+export async function* history(options: HistoryOptions = {}): AsyncGenerator<HistoryEntry> {
+	const { store, close } = await openLog(options);
+	try {
+		yield* readHistory(store, options);
+	} finally {
+		await close();
+	}
+}
+
+export interface AtOptions extends LogOptions {
+	/** Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. Default: the newest. */
+	readonly at?: number | string;
+}
+
+export interface LsOptions extends AtOptions {
+	/** Only this file, or this directory and all below it. Default: the whole tree. */
+	readonly path?: string;
+}
+
+export interface Listing {
+	/** The commit that was listed; 0 for an empty log. */
+	readonly seq: number;
+	/** Ordered by the bytes of the paths; the workspace itself is left out. */
+	readonly entries: readonly (readonly [Path, Entry])[];
+}
+
+/**
+ * What a commit's tree holds. What superseded writers set aside is in it, below `.recovered/`.
+ * @throws SidecarError PATH_NOT_FOUND, COMMIT_NOT_FOUND, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
+ */
+export async function ls(options: LsOptions = {}): Promise<Listing> {
+	return await withLog(options, async ({ store }) => {
+		const { head } = await readAt(store, options);
+		return { seq: head.seq, entries: options.path === undefined ? listTree(head.tree, "") : listTree(head.tree, requirePath(head, options.path)) };
+	});
+}
+
+export interface CatOptions extends AtOptions {
+	/** A file's path in the workspace. */
+	readonly path: string;
+	/** Takes the bytes; it is not ended. */
+	readonly to: Writable;
+}
+
+/**
+ * Writes a file's bytes as of a commit to a stream, each MiB checked before it is written.
+ * @returns bytes written
+ * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), and as `ls`; what the stream fails with, as it is
+ */
+export async function cat(options: CatOptions): Promise<number> {
+	return await withLog(options, async ({ store }) => {
+		const read = await readAt(store, options);
+		return await catFile(store, read, requirePath(read.head, options.path), options.to, options.signal);
+	});
+}
+
+async function readAt(store: ObjectStore, { at, signal }: AtOptions): Promise<LogRead> {
+	const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
+	return await readLog(store, { ...(seq !== undefined && { at: seq }), ...(signal && { signal }) });
+}
+
+function requirePath({ tree, seq }: LogRead["head"], typed: string): Path {
+	const path = findPath(tree, typed);
+	if (path !== undefined) return path;
+	throw new SidecarError("PATH_NOT_FOUND", { value: typed, reason: seq === 0 ? "the log is empty" : `not in commit ${seq}` });
+}

@@ -1,0 +1,84 @@
+import xxhash from "xxhash-wasm";
+import { thisMachine } from "../sync/machine.ts";
+import { resolveAt } from "../sync/resolve-at.ts";
+import { restore as restoreTree } from "../sync/restore.ts";
+import type { Progress } from "../telemetry/types.ts";
+import { loadFileTimes } from "../workspace/file-times.ts";
+import { withControl } from "./control.ts";
+import { type Expectation, type WorkspaceOptions, withWorkspace } from "./options.ts";
+
+export interface RestoreOptions extends WorkspaceOptions {
+	/**
+	 * The directory shall be exactly this commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as
+	 * `2h`. Default: the newest, with what was changed here since the last restore kept.
+	 */
+	readonly at?: number | string;
+	readonly expect?: Expectation;
+}
+
+export interface RestoreResult {
+	/** The commit that was restored; 0 where the log is empty. */
+	readonly seq: number;
+	/** Of the whole tree. */
+	readonly files: number;
+	readonly bytes: number;
+	/** Files written; the others were there already. */
+	readonly written: number;
+	readonly writtenBytes: number;
+	/** Paths changed here while nobody watched: kept, and not durable before a flush. */
+	readonly keptLocal: number;
+	/** Where bytes of this disk went that had to give way; `to` is an absolute path outside the workspace. */
+	readonly moved: readonly { readonly path: string; readonly to: string }[];
+	readonly ms: number;
+}
+
+/**
+ * Brings the workspace to a commit of the log. Commits nothing.
+ *
+ * @throws SidecarError WORKSPACE_BUSY where a daemon looks after the directory; WORKSPACE_*, STATE_DIR_UNUSABLE, COMMIT_NOT_FOUND,
+ * EXISTING_EXPECTED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
+ */
+export async function restore(options: RestoreOptions = {}): Promise<RestoreResult> {
+	const { at, signal } = options;
+	return await withWorkspace(options, async ({ settings, store, profile, privateDir, log, progress }) => {
+		const { stateDir, workspace, expect } = settings;
+		return await withControl(stateDir, workspace, "restoring", async () => {
+			const started = performance.now();
+			const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
+			const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
+			const counted = countingBytes(progress);
+			const restored = await restoreTree({
+				store,
+				root: workspace,
+				profile,
+				privateDir,
+				times,
+				quickHash: (bytes) => h64Raw(bytes),
+				label: thisMachine.randomBytes(4).toString("hex"),
+				log,
+				progress: counted.progress,
+				expect,
+				...(seq !== undefined && { at: seq }),
+				...(signal && { signal }),
+			});
+			await restored.finish();
+			const { head, files, bytes, written, keptLocal, moved } = restored;
+			const ms = Math.round(performance.now() - started);
+			log.info("restore.finished", { seq: head.seq, files, bytes, written, keptLocal, ms });
+			return { seq: head.seq, files, bytes, written, writtenBytes: counted.bytes(), keptLocal, moved, ms };
+		});
+	});
+}
+
+function countingBytes(progress: Progress): { readonly progress: Progress; bytes(): number } {
+	let sum = 0;
+	const counting: Progress = {
+		start: (phase, total) => progress.start(phase, total),
+		advance: (done) => {
+			sum += done.bytes;
+			progress.advance(done);
+		},
+		end: () => progress.end(),
+	};
+	return { progress: counting, bytes: () => sum };
+}

@@ -1,0 +1,31 @@
+import type { DaemonStatus } from "../daemon/daemon.ts";
+import { type Status, status as readStatus } from "../sync/status.ts";
+import { ask } from "./control.ts";
+import { type WorkspaceOptions, withWorkspace } from "./options.ts";
+
+/** What the process that looks after the workspace says of itself; a command that restores or flushes says its phase only. */
+export type DaemonReport = Pick<DaemonStatus, "pid"> & { readonly phase: DaemonStatus["phase"] | "flushing" } & Partial<Omit<DaemonStatus, "pid" | "phase">>;
+
+export interface WorkspaceStatus extends Status {
+	/** Where the log lies: the store's URL and the namespace below it. */
+	readonly logUrl: string;
+	/** Absolute. */
+	readonly workspace: string;
+	/** Everything on this disk is in the log. */
+	readonly isDurable: boolean;
+	/** Undefined: nobody looks after the workspace on this machine. */
+	readonly daemon: DaemonReport | undefined;
+}
+
+/**
+ * What the log holds, and whether it holds everything on this disk. Reads the workspace; commits and restores nothing.
+ * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_*, STATE_DIR_UNUSABLE, and for a wrong option
+ */
+export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceStatus> {
+	return await withWorkspace(options, async ({ settings, store, profile, privateDir }) => {
+		const { stateDir, workspace } = settings;
+		const daemon = await ask<DaemonReport>(stateDir, workspace, "status");
+		const found = await readStatus({ store, root: workspace, profile, privateDir, ...(options.signal && { signal: options.signal }) });
+		return { logUrl: store.url, workspace, isDurable: found.notDurable.length === 0, daemon, ...found };
+	});
+}

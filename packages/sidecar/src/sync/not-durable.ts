@@ -1,0 +1,141 @@
+/**
+ * What of a workspace's disk the log does not hold: a restore is planned, and nothing of it is done.
+ *
+ * Guarantees: what is not named here has its content, type and mode in the log's head, or in the commit this disk derives from.
+ * Does NOT guarantee that it stays so: a file may change right after it was compared.
+ */
+import { hash } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Head } from "../log/fold.ts";
+import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
+import type { Entry, FileEntry, Path } from "../log/types.ts";
+import { fsPath } from "../path.ts";
+import { hiddenBy } from "../workspace/scan.ts";
+import { snapshotSqlite } from "../workspace/sqlite.ts";
+import { readStable } from "../workspace/stable-read.ts";
+import { lstatPath, type Stat } from "../workspace/stat.ts";
+import { compareDisk } from "./compare-disk.ts";
+import { type Marker, readMarker } from "./marker.ts";
+import type { Action } from "./reconcile.ts";
+import { type DiskPlan, planDisk, type RestoreOptions } from "./restore.ts";
+
+export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "signal">;
+
+export interface NotDurable {
+	readonly path: Path;
+	/** One clause for people. */
+	readonly reason: string;
+}
+
+export interface DiskState {
+	readonly marker: Marker | undefined;
+	/** False: it is not known what this disk derives from, or no log was ever restored to it. */
+	readonly hasBase: boolean;
+	/** In the order of the scan. */
+	readonly notDurable: readonly NotDurable[];
+	/** Paths that a restore would bring or take away: the log is newer there. */
+	readonly behind: number;
+}
+
+/** Without koffi restored times are off by up to 238 ns. */
+const TIME_TOLERANCE_NS = 1_000n;
+
+/** @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE, WORKSPACE_DISK_FULL (copies of databases) */
+export async function inspectDisk(options: DiskOptions, head: Head): Promise<DiskState> {
+	const marker = readMarker(options.privateDir);
+	if (lstatPath(options.root, "") === undefined) return { marker, hasBase: false, notDurable: [], behind: head.tree.size };
+	const planned = await planDisk(options, head);
+	const { plan, problems } = planned;
+	const isHidden = hiddenBy(problems);
+	const notDurable: NotDurable[] = [];
+	for (const { path, reason, code } of problems) if (reason === "unreadable") notDurable.push({ path, reason: `cannot be read (${code ?? "EIO"})` });
+	let behind = 0;
+	const copies = new Copies(options);
+	try {
+		for (const [path, action] of plan) {
+			if (path === "" || isHidden(path)) continue;
+			if (action === "write" || action === "trash") behind++;
+			const reason = await reasonFor(options, planned, path, action, copies);
+			if (reason !== undefined) notDurable.push({ path, reason });
+		}
+	} finally {
+		copies.dispose();
+	}
+	return { marker, hasBase: planned.base !== undefined, notDurable, behind };
+}
+
+async function reasonFor(options: DiskOptions, planned: DiskPlan, path: Path, action: Action, copies: Copies): Promise<string | undefined> {
+	const { target, base, disk } = planned;
+	const stat = disk.get(path);
+	const known = [target.get(path), base?.get(path)].filter((entry) => entry !== undefined);
+	if (action === "write" || action === "trash") return undefined;
+	if (action === "keep") return hasOtherTime(stat, known) ? "its time changed" : undefined;
+	if (action === "keep-deleted") return "deleted";
+	if (stat === undefined) return undefined;
+	for (const entry of known) if (await isStoredAs(options, path, stat, entry, copies)) return undefined;
+	if (action === "set-aside") return "changed here, deleted in the log";
+	if (action === "set-aside-and-write") return base === undefined ? "differs from the log, of which this disk knows nothing" : "changed here and in the log";
+	return known.length === 0 ? "new" : "changed";
+}
+
+/** A database's time says nothing: a checkpoint moves it. */
+function hasOtherTime(stat: Stat | undefined, known: readonly Entry[]): boolean {
+	if (stat === undefined || stat.type === "dir") return false;
+	return known.every((entry) => {
+		if (entry.type === "dir" || (entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS)) return false;
+		const off = entry.mtimeNs - stat.mtimeNs;
+		return off > TIME_TOLERANCE_NS || off < -TIME_TOLERANCE_NS;
+	});
+}
+
+/** A file that only looks different: a secret one restored with a stricter mode, or a database whose content is that of the log. */
+async function isStoredAs({ root, profile }: DiskOptions, path: Path, stat: Stat, entry: Entry, copies: Copies): Promise<boolean> {
+	if (entry.type !== "file" || stat.type !== "file") return false;
+	const mode = stat.mode & 0o1777;
+	if (mode !== entry.mode && !(profile.secret(path) && mode === (entry.mode & 0o700))) return false;
+	if (entry.chunkBits === SQLITE_CHUNK_BITS) return await copies.isDatabase(path, entry);
+	const compared = await compareDisk(root, new Map([[path, stat]]), undefined, new Map([[path, { ...entry, mode }]]));
+	return compared.get(path)?.likeTarget === true;
+}
+
+/** Databases as a flush would take them: with what stands in the WAL, and cleaned by the profile. */
+class Copies {
+	readonly #options: DiskOptions;
+	#directory: string | undefined;
+
+	constructor(options: DiskOptions) {
+		this.#options = options;
+	}
+
+	async isDatabase(path: Path, entry: FileEntry): Promise<boolean> {
+		const { root, profile } = this.#options;
+		const copy = await snapshotSqlite(fsPath(root, path), this.#tempDir(), (database) => profile.cleanSqlite?.(path, database));
+		if (copy.kind !== "snapshot") return false;
+		try {
+			let isSame = copy.sizeBytes === entry.size;
+			if (!isSame) return false;
+			const read = await readStable(copy.directory, copy.name, 2 ** entry.chunkBits, (index, bytes) => {
+				isSame = hash("sha256", bytes, "hex") === entry.chunks[index]?.sha256;
+				return isSame;
+			});
+			return isSame && read.kind === "settled";
+		} finally {
+			copy.dispose();
+		}
+	}
+
+	/** Where a session puts such copies too: it clears away what a killed process left there. */
+	#tempDir(): string {
+		if (this.#directory === undefined) {
+			const parent = join(this.#options.privateDir, "tmp");
+			mkdirSync(parent, { recursive: true, mode: 0o700 });
+			this.#directory = mkdtempSync(join(parent, "status-"));
+		}
+		return this.#directory;
+	}
+
+	dispose(): void {
+		if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
+	}
+}

@@ -1,0 +1,71 @@
+/**
+ * Which commit `--at SEQ|TIME` means.
+ *
+ * A time means the newest commit that the store had by then: its LastModified decides, never a writer's clock, which a machine that
+ * was frozen or set wrong may have anywhere. What is "ago" counts from the store's clock too.
+ */
+import { SidecarError } from "../errors.ts";
+import type { ObjectStore } from "../store/port.ts";
+import { type ListedCommit, listCommits } from "./list-commits.ts";
+
+const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+
+/** `2026-11-23`, `2026-11-23T17:04`, `2026-11-23 17:04:05.678Z`, `…+01:00`. */
+const ISO = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:\d{2})?)?$/i;
+
+type Wanted = { readonly seq: number } | { readonly timeMs: number } | { readonly agoMs: number };
+
+/**
+ * @param at a commit's seq, an ISO time (UTC unless it names a zone), or how long ago: `45s`, `30m`, `2h`, `1d`, `1w`
+ * @throws SidecarError USAGE, COMMIT_NOT_FOUND, STORE_*, OBJECT_CORRUPT
+ */
+export async function resolveAt(store: ObjectStore, at: string, signal?: AbortSignal): Promise<number> {
+	const wanted = parseAt(at);
+	return "seq" in wanted ? await resolveSeq(store, wanted.seq, signal) : await resolveTime(store, at, wanted, signal);
+}
+
+/** @throws SidecarError USAGE */
+function parseAt(at: string): Wanted {
+	if (/^\d{1,15}$/.test(at)) return { seq: Number(at) };
+	const [, count, unit] = /^(\d{1,6}(?:\.\d{1,3})?)([smhdw])$/.exec(at) ?? [];
+	if (count !== undefined) return { agoMs: Number(count) * MS_PER_UNIT[unit as keyof typeof MS_PER_UNIT] };
+	const [, date, time = "00:00", zone = "Z"] = ISO.exec(at) ?? [];
+	const timeMs = date === undefined ? Number.NaN : Date.parse(`${date}T${time}${zone.toUpperCase()}`);
+	if (!Number.isNaN(timeMs)) return { timeMs };
+	throw new SidecarError("USAGE", {
+		value: at === "" ? '""' : at,
+		reason: "flag --at accepts a commit's number, a time such as 2026-11-23T17:04:05Z, or how long ago: 30m, 2h, 1d",
+	});
+}
+
+async function resolveSeq(store: ObjectStore, seq: number, signal: AbortSignal | undefined): Promise<number> {
+	const notFound = (reason: string) => new SidecarError("COMMIT_NOT_FOUND", { value: String(seq), reason });
+	if (seq === 0) throw notFound("commits count from 1");
+	const found = await first(store, signal, seq);
+	if (found?.seq === seq) return seq;
+	const newest = await first(store, signal);
+	if (newest === undefined) throw notFound("the log is empty");
+	if (newest.seq < seq) throw notFound(`the newest commit is ${newest.seq}`);
+	throw notFound(found === undefined ? "it is past retention" : `it is past retention; the next older one is ${found.seq}`);
+}
+
+async function resolveTime(
+	store: ObjectStore,
+	at: string,
+	wanted: { readonly timeMs: number } | { readonly agoMs: number },
+	signal: AbortSignal | undefined,
+): Promise<number> {
+	let oldest: ListedCommit | undefined;
+	for await (const commit of listCommits(store, signal && { signal })) {
+		if (commit.lastModifiedMs <= ("timeMs" in wanted ? wanted.timeMs : commit.storeTimeMs - wanted.agoMs)) return commit.seq;
+		oldest = commit;
+	}
+	const reason =
+		oldest === undefined ? "the log is empty" : `the oldest commit is ${oldest.seq}, of ${new Date(oldest.lastModifiedMs).toISOString()}`;
+	throw new SidecarError("COMMIT_NOT_FOUND", { value: at, reason });
+}
+
+async function first(store: ObjectStore, signal: AbortSignal | undefined, from?: number): Promise<ListedCommit | undefined> {
+	for await (const commit of listCommits(store, { limit: 1, ...(from !== undefined && { from }), ...(signal && { signal }) })) return commit;
+	return undefined;
+}

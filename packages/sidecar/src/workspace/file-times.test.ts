@@ -1,0 +1,76 @@
+import { lstatSync, symlinkSync, writeFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { approximate, loadExact, loadFileTimes } from "./file-times.ts";
+import { testDirectory } from "./testing.ts";
+
+const times = await loadFileTimes();
+const mtimeOf = (path: string | Buffer) => lstatSync(path, { bigint: true }).mtimeNs;
+
+describe.runIf(process.platform === "linux" && ["x64", "arm64"].includes(process.arch))("with the C library", () => {
+	test("sets times to the nanosecond, before 1970 too", () => {
+		expect(times.exact).toBe(true);
+		const file = `${testDirectory()}/file`;
+		writeFileSync(file, "");
+		// What ext4 can hold: 1901 to 2446.
+		fc.assert(
+			fc.property(fc.bigInt({ min: -(2n ** 31n) * 1_000_000_000n, max: 15_032_385_535_999_999_999n }), (mtimeNs) => {
+				times.setMtime(file, mtimeNs);
+				expect(mtimeOf(file)).toBe(mtimeNs);
+			}),
+			{ numRuns: 500 },
+		);
+	});
+
+	test("sets the time of a link itself, and leaves the access time alone", () => {
+		const root = testDirectory();
+		writeFileSync(`${root}/file`, "");
+		symlinkSync("file", `${root}/link`);
+		const before = lstatSync(`${root}/file`, { bigint: true });
+		times.setMtime(`${root}/link`, 1_700_000_000_123_456_789n);
+		expect(mtimeOf(`${root}/link`)).toBe(1_700_000_000_123_456_789n);
+		expect(mtimeOf(`${root}/file`)).toBe(before.mtimeNs);
+		times.setMtime(`${root}/file`, 5n);
+		expect(lstatSync(`${root}/file`, { bigint: true }).atimeNs).toBe(before.atimeNs);
+	});
+
+	test("takes names of any bytes", () => {
+		const file = Buffer.concat([Buffer.from(`${testDirectory()}/`), Buffer.of(0xff, 0xc3)]);
+		writeFileSync(file, "");
+		times.setMtime(file, 1_234_567_890_987_654_321n);
+		expect(mtimeOf(file)).toBe(1_234_567_890_987_654_321n);
+	});
+
+	test("fails as node:fs does", () => {
+		expect(() => times.setMtime(`${testDirectory()}/absent`, 1n)).toThrow(expect.objectContaining({ code: "ENOENT", syscall: "utimensat" }));
+	});
+
+	test("flushes a file system, and says when it cannot", async () => {
+		const root = testDirectory();
+		expect(await times.syncfs(root)).toBe(true);
+		expect(await times.syncfs(`${root}/absent`)).toBe(false);
+	});
+});
+
+describe("without it", () => {
+	test("comes as close as a double gets, links included", async () => {
+		const root = testDirectory();
+		symlinkSync("nowhere", `${root}/link`);
+		approximate.setMtime(`${root}/link`, 1_700_000_000_123_456_789n);
+		const error = mtimeOf(`${root}/link`) - 1_700_000_000_123_456_789n;
+		expect(error < 1_000n && error > -1_000n).toBe(true);
+		expect([approximate.exact, await approximate.syncfs(root)]).toEqual([false, false]);
+	});
+
+	test("a missing koffi, or one without a library, is refused by loadExact for loadFileTimes to fall back", async () => {
+		await expect(loadExact(() => Promise.reject(new Error("no such package")))).rejects.toThrow("no such package");
+		const koffi = await import("koffi");
+		const withoutLibraries = {
+			...koffi,
+			load: () => {
+				throw new Error("no such library");
+			},
+		};
+		await expect(loadExact(() => Promise.resolve(withoutLibraries as unknown as typeof koffi))).rejects.toThrow();
+	});
+});

@@ -1,0 +1,75 @@
+import { describe, expect, test } from "vitest";
+import { makeFilter } from "./filter.ts";
+import { openclaw } from "./profiles/openclaw.ts";
+import { plain } from "./profiles/plain.ts";
+
+describe("makeFilter", () => {
+	test("keeps the workspace itself, whatever the user ignores", () => {
+		expect(makeFilter(openclaw, "*\n")("", "dir")).toBe("keep");
+	});
+
+	test("skips the sidecar's own directory and nothing that is named like it elsewhere", () => {
+		const filter = makeFilter(plain, "!.openclaw-sidecar\n!.openclaw-sidecar/**\n");
+		expect(filter(".openclaw-sidecar", "dir")).toBe("skip");
+		expect(filter(".openclaw-sidecar/staging/1", "file")).toBe("skip");
+		expect(filter("a/.openclaw-sidecar", "dir")).toBe("keep");
+		expect(filter(".openclaw-sidecar-ignore", "file")).toBe("keep");
+	});
+
+	test("skips what is no file, directory or link", () => {
+		expect(makeFilter(plain)("agent.sock", "other")).toBe("skip");
+	});
+
+	test("skips everything below a skipped directory, in any order of asking", () => {
+		const filter = makeFilter(openclaw);
+		expect(filter("tmp/a/b/c.md", "file")).toBe("skip");
+		expect(filter("tmp", "dir")).toBe("skip");
+		expect(filter("extensions/x/node_modules/y/z/index.js", "file")).toBe("skip");
+		expect(filter("extensions/x/index.js", "file")).toBe("keep");
+	});
+
+	test("forgets directories without changing its mind", () => {
+		const filter = makeFilter(openclaw);
+		for (let i = 0; i < 20_000; i++) filter(`workspace/${i}/a`, "file");
+		expect(filter("cache/1/a", "file")).toBe("skip");
+		expect(filter("workspace/1/a", "file")).toBe("keep");
+	});
+});
+
+describe("the ignore file", () => {
+	const text = ["# built", "/dist/", "*.log", "!keep.log", "docs/**/draft.md", "Photo.JPG", "\\#literal", "trailing   ", ""].join("\n");
+	test.each([
+		["dist", "dir", "skip"],
+		["dist/a/b.js", "file", "skip"],
+		["dist", "file", "keep"],
+		["a/dist", "dir", "keep"],
+		["a/b/x.log", "file", "skip"],
+		["a/keep.log", "file", "keep"],
+		["docs/draft.md", "file", "skip"],
+		["docs/a/b/draft.md", "file", "skip"],
+		["Photo.JPG", "file", "skip"],
+		["photo.jpg", "file", "keep"],
+		["#literal", "file", "skip"],
+		["trailing", "file", "skip"],
+		["..odd", "file", "keep"],
+		["...", "dir", "keep"],
+		["a\udcff.log", "file", "skip"],
+		["back\\slash.log", "file", "skip"],
+	] as const)("%s (%s): %s", (path, type, verdict) => {
+		expect(makeFilter(plain, text)(path, type)).toBe(verdict);
+	});
+
+	test("has the last word over the profile", () => {
+		expect(makeFilter(openclaw)("npm/projects/whatsapp/index.js", "file")).toBe("skip");
+		const filter = makeFilter(openclaw, "!/npm/\nnode_modules/\n");
+		expect(filter("npm/projects/whatsapp/index.js", "file")).toBe("keep");
+		expect(filter("npm/projects/whatsapp/node_modules/x/index.js", "file")).toBe("skip");
+		expect(filter("cache/x", "file")).toBe("skip");
+	});
+
+	test("gives the same verdict after any number of questions", () => {
+		const filter = makeFilter(plain, "*.log\n");
+		for (let i = 0; i < 25_000; i++) filter(`f${i}`, "file");
+		expect([filter("f1", "file"), filter("f.log", "file")]).toEqual(["keep", "skip"]);
+	});
+});

@@ -1,0 +1,128 @@
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, test } from "vitest";
+import { makeFilter } from "../filter.ts";
+import { openclaw } from "./openclaw.ts";
+import { plain } from "./plain.ts";
+
+const filter = makeFilter(openclaw);
+
+describe("openclaw keeps", () => {
+	test.each([
+		"openclaw.json",
+		"openclaw.json.bak",
+		"openclaw.json.last-good",
+		"config-journal-fingerprint.key",
+		".env",
+		"state/openclaw.sqlite",
+		"state/openclaw-quarantine.sqlite",
+		"agents/main/agent/openclaw-agent.sqlite",
+		"agents/main/sessions/cold/0a.jsonl.zst",
+		"credentials/whatsapp/creds.json",
+		"media/inbound/photo.tmp.jpg",
+		"extensions/mine/package-lock.json",
+		"extensions/mine/yarn.lock",
+		"skills/mine/tmp/x",
+		"browser/default/user-data/Default/Cookies",
+		"workspace/AGENTS.md",
+		"workspace/.git/index.lock",
+		"workspace/yarn.lock",
+		"workspace/Cargo.lock",
+		"workspace/notes.tmp",
+		"workspace/a.tmp.b",
+		"workspace/server.pid",
+		"workspace/tmp/x",
+		"workspace/cache/x",
+		"workspace/logs/x.log",
+		"workspace/npm/index.js",
+		"workspace/node_modules/x/index.js",
+		"workspace/plugin-skills/x",
+		"workspace/x.memory-reindex-1",
+		"workspace-research/poetry.lock",
+		"sandboxes/agent-1/uv.lock",
+		"agents/main/tmp-notes.md",
+		"memory/main.sqlite",
+	])("%s", (path) => {
+		expect(filter(path, "file")).toBe("keep");
+	});
+});
+
+describe("openclaw skips", () => {
+	test.each([
+		"tmp/plugin-captures/1/x",
+		"cache/control-ui-assets/a/b.js",
+		"logs/commands.log",
+		"plugin-skills/x",
+		"npm/projects/whatsapp/node_modules/x.js",
+		"dev/x",
+		"git/x",
+		"npm-runtime/x",
+		"tools/x",
+		"openclaw.json.lock",
+		".fs-safe-replace.12.0a-0b.tmp",
+		"openclaw-config-backup-AbC123/openclaw.json",
+		"agents/main/agent/openclaw-agent.sqlite.generation-lock.sqlite",
+		"agents/main/agent/openclaw-agent.sqlite.generation-writer.sqlite",
+		"agents/main/agent/openclaw-agent.sqlite.reindex-lock.sqlite",
+		"agents/main/agent/openclaw-agent.sqlite.memory-reindex-0a-0b",
+		"agents/main/agent/x.lock.sqlite",
+		"agents/main/agent/codex-home/logs_2.sqlite",
+		"agents/main/agent/codex-home/tmp/x",
+		"agents/main/agent/codex-home/a/shell_snapshots/x",
+		"agents/main/sessions/1.jsonl.lock",
+		"sandbox/skills-workspaces/1/x",
+		"browser/default/user-data/SingletonLock",
+		"browser/default/user-data/Default/Code Cache/js/x",
+		"extensions/mine/node_modules/x/index.js",
+		"state/openclaw.sqlite.quarantined-2026",
+		"exec-approvals.sock",
+		"gateway.pid",
+		"sessions.json.tmp.4711",
+	])("%s", (path) => {
+		expect(filter(path, "file")).toBe("skip");
+	});
+
+	test("a Chromium lock, which is a link", () => {
+		expect(filter("browser/default/user-data/SingletonLock", "link")).toBe("skip");
+	});
+});
+
+test("secrets are what holds credentials, and no file of the user's", () => {
+	const secret = ["openclaw.json", "openclaw.json.bak.1", ".env", "credentials", "credentials/a/b.json", "state/openclaw.sqlite", "agents/x/agent/a.sqlite"];
+	const open = ["workspace", "workspace/.env", "workspace/credentials/x", "media/inbound/x.jpg", "openclaw.jsonx", "statement"];
+	expect(secret.filter((path) => !openclaw.secret(path))).toEqual([]);
+	expect(open.filter((path) => openclaw.secret(path))).toEqual([]);
+});
+
+test("plain takes everything", () => {
+	const all = makeFilter(plain);
+	for (const path of ["tmp/x", "a.lock", "openclaw.json.lock", "cache/x"]) expect(all(path, "file")).toBe("keep");
+	expect(plain.secret("openclaw.json")).toBe(false);
+});
+
+describe("cleaning", () => {
+	const rows = (db: DatabaseSync, table: string) => db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n;
+
+	test("releases leases in the state database and touches nothing else", () => {
+		const db = new DatabaseSync(":memory:");
+		db.exec("CREATE TABLE state_leases(key, owner); CREATE TABLE cron_jobs(id); INSERT INTO state_leases VALUES ('gateway-owner', 'x'); INSERT INTO cron_jobs VALUES (1)");
+		openclaw.cleanSqlite?.("state/openclaw.sqlite", db);
+		expect([rows(db, "state_leases"), rows(db, "cron_jobs")]).toEqual([0, 1]);
+		db.exec("CREATE TABLE agent_database_leases(id); INSERT INTO agent_database_leases VALUES (1); INSERT INTO state_leases VALUES ('a', 'b')");
+		openclaw.cleanSqlite?.("state/openclaw.sqlite", db);
+		expect([rows(db, "state_leases"), rows(db, "agent_database_leases")]).toEqual([0, 0]);
+		db.close();
+	});
+
+	test("leaves other databases alone, and one without leases unwritten", () => {
+		const db = new DatabaseSync(":memory:");
+		db.exec("CREATE TABLE state_leases(key); INSERT INTO state_leases VALUES (1)");
+		openclaw.cleanSqlite?.("workspace/state/openclaw.sqlite", db);
+		expect(rows(db, "state_leases")).toBe(1);
+		db.exec("DELETE FROM state_leases");
+		const changes = () => db.prepare("SELECT total_changes() AS n").get()?.n;
+		const before = changes();
+		openclaw.cleanSqlite?.("state/openclaw.sqlite", db);
+		expect(changes()).toBe(before);
+		db.close();
+	});
+});

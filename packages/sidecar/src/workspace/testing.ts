@@ -1,0 +1,72 @@
+/** What the tests of this room share: directories that go away, and other processes that do something meanwhile. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { onTestFinished } from "vitest";
+
+/** An empty directory, readable for everyone, removed at the end of the test. */
+export function testDirectory(): string {
+	const directory = realpathSync(mkdtempSync(join(tmpdir(), "sidecar-workspace-")));
+	chmodSync(directory, 0o755);
+	onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+	return directory;
+}
+
+export interface Child {
+	/** The next line it prints. */
+	line(): Promise<string>;
+	/** A line for its standard input. */
+	tell(text: string): void;
+	kill(signal: NodeJS.Signals): Promise<void>;
+	readonly ended: Promise<number | null>;
+}
+
+/**
+ * Another process running an ES module given as text. `args` are `process.argv.slice(1)`; `line()` in it waits for a line of input.
+ * Killed at the end of the test if it still runs then.
+ */
+export function startNode(script: string, ...args: string[]): Child {
+	const prelude = `
+		import * as fs from "node:fs";
+		import { DatabaseSync } from "node:sqlite";
+		import { createInterface } from "node:readline";
+		const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+		const line = async () => (await input.next()).value;
+		const say = (text) => fs.writeSync(1, text + "\\n");
+		const args = process.argv.slice(1);
+	`;
+	const child = spawn(process.execPath, ["--input-type=module", "--eval", prelude + script, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+	const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+	const ended = once(child, "close").then(([code]) => code as number | null);
+	onTestFinished(async () => {
+		child.kill("SIGKILL");
+		await ended;
+	});
+	return {
+		ended,
+		async line() {
+			const next = await lines.next();
+			if (next.done) throw new Error("the child ended without another line");
+			return next.value;
+		},
+		tell: (text) => void child.stdin.write(`${text}\n`),
+		async kill(signal) {
+			child.kill(signal);
+			await ended;
+		},
+	};
+}
+
+/** Runs as a user for whom file modes count: root reads what it likes. */
+export async function asOrdinaryUser<T>(run: () => Promise<T>): Promise<T> {
+	if (process.geteuid?.() !== 0) return await run();
+	process.seteuid?.(65_534);
+	try {
+		return await run();
+	} finally {
+		process.seteuid?.(0);
+	}
+}
