@@ -1,5 +1,17 @@
 /** Is this directory that one? Looked at without the sidecar's own code, so that one mistake cannot hide in both. */
-import { closeSync, copyFileSync, existsSync, lstatSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, rmSync } from "node:fs";
+import {
+	closeSync,
+	copyFileSync,
+	existsSync,
+	lstatSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	readSync,
+	rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -18,7 +30,8 @@ export type Listing = ReadonlyMap<string, Entry>;
 /** What OpenClaw makes anew at every start. */
 const REGENERATED = /^(cache|tmp|logs|plugin-skills)(\/|$)/;
 /** Locks, and what belongs to a running database. */
-const TRANSIENT = /(\.lock|\.lock\.sqlite|\.sqlite\.(generation-lock|generation-writer|reindex-lock)\.sqlite|-wal|-shm|-journal|\.tmp|\.pid|\.sock)$/;
+const TRANSIENT =
+	/(\.lock|\.lock\.sqlite|\.sqlite\.(generation-lock|generation-writer|reindex-lock)\.sqlite|-wal|-shm|-journal|\.tmp|\.pid|\.sock)$/;
 
 export const isVolatile = (path: string) => REGENERATED.test(path) || TRANSIENT.test(path);
 
@@ -137,7 +150,10 @@ export function compareDatabases(path: string, expected: string, actual: string)
 	const counts = { tables: 0, rows: 0, leases: 0 };
 	withCopy(expected, (ours) =>
 		withCopy(actual, (theirs) => {
-			const sound = theirs.prepare("PRAGMA integrity_check").all().map((row) => String(Object.values(row)[0]));
+			const sound = theirs
+				.prepare("PRAGMA integrity_check")
+				.all()
+				.map((row) => String(Object.values(row)[0]));
 			if (sound.join() !== "ok") problems.push(...sound.map((line) => `${path}: integrity_check says ${line}`));
 			const tables = tablesOf(ours);
 			for (const table of new Set([...tables, ...tablesOf(theirs)])) {
@@ -183,7 +199,9 @@ function withCopy<T>(file: string, use: (database: DatabaseSync) => T): T {
 
 /** Virtual tables keep their content in ordinary ones, which are compared. */
 function tablesOf(database: DatabaseSync): readonly string[] {
-	const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name").all();
+	const tables = database
+		.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name")
+		.all();
 	return tables.map(({ name }) => name as string);
 }
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compareDatabases, type Comparison, databasesOf, isVolatile, scan } from "./compare.ts";
+import { type Comparison, compareDatabases, databasesOf, type Entry, isVolatile, scan } from "./compare.ts";
 import type { Running } from "./processes.ts";
 import type { ListedEntry, Sidecar } from "./sidecar.ts";
 
@@ -64,9 +64,9 @@ async function difference(sidecar: Sidecar, stateDirectory: string): Promise<Com
 	}
 }
 
-function isSame(entry: ReturnType<typeof scan> extends ReadonlyMap<string, infer E> ? E : never, listed: ListedEntry): boolean {
+function isSame(entry: Entry, listed: ListedEntry): boolean {
 	if (entry.type !== listed.type) return false;
 	if (entry.type === "link") return entry.target === listed.target;
-	if (entry.mode !== listed.mode) return false;
+	if (entry.mode !== Number.parseInt(listed.mode ?? "", 8)) return false;
 	return entry.type === "dir" || entry.isDatabase || (entry.size === listed.size && String(entry.mtimeNs) === listed.mtimeNs);
 }

@@ -18,7 +18,8 @@ try {
 }
 
 const server = createServer(async (request, response) => {
-	const answer = (status: number, body: object) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+	const answer = (status: number, body: object) =>
+		response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 	try {
 		if (request.method === "GET" && request.url === "/readyz") return answer(200, { ready: true });
 		if (request.method === "POST" && request.url === "/turn") return answer(200, gateway.turn(await text(request)));

@@ -83,7 +83,8 @@ export class FakeGateway {
 			this.#lock();
 			const agent = openAgentDatabase(join(this.#dir, AGENT_DATABASE));
 			this.#open = { state, agent, heartbeat: setInterval(() => this.#renewLease(state), HEARTBEAT_MS).unref() };
-			for (const name of ["generation-lock", "generation-writer", "reindex-lock"]) this.#write(`${AGENT_DATABASE}.${name}.sqlite`, "", 0o644);
+			for (const name of ["generation-lock", "generation-writer", "reindex-lock"])
+				this.#write(`${AGENT_DATABASE}.${name}.sqlite`, "", 0o644);
 			for (const path of ["state/openclaw.sqlite", AGENT_DATABASE]) protect(join(this.#dir, path));
 			this.#registerAgent(state, agent);
 			this.#seedWorkspace(state);
@@ -159,7 +160,10 @@ export class FakeGateway {
 
 	/** Absolute, into the installation. */
 	#linkSkills(): void {
-		for (const [name, plugin] of [["browser-automation", "browser"], ["canvas", "canvas"]] as const) {
+		for (const [name, plugin] of [
+			["browser-automation", "browser"],
+			["canvas", "canvas"],
+		] as const) {
 			const link = join(this.#dir, "plugin-skills", name);
 			rmSync(link, { force: true });
 			symlinkSync(`/usr/local/lib/node_modules/openclaw/dist/extensions/${plugin}/skills/${name}`, link);
@@ -233,7 +237,8 @@ export class FakeGateway {
 		const random = new Random(this.#seed + 11);
 		this.#directory("workspace/memory", 0o755);
 		const sizes = { AGENTS: 6_306, SOUL: 1_570, USER: 1_137, IDENTITY: 1_401, MEMORY: 4_200 };
-		for (const [name, size] of Object.entries(sizes)) this.#write(`workspace/${name}.md`, `# ${name}\n\n${random.text(size - name.length - 4)}`, 0o644);
+		for (const [name, size] of Object.entries(sizes))
+			this.#write(`workspace/${name}.md`, `# ${name}\n\n${random.text(size - name.length - 4)}`, 0o644);
 		gitInit(join(this.#dir, "workspace"));
 		state.prepare("INSERT INTO workspace_setup_state VALUES ('workspace', ?)").run(this.#now());
 	}

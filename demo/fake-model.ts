@@ -76,7 +76,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, messag
 /** Every user message since the last one of another role: OpenClaw puts context of its own after what the user said. */
 function latestUserText(messages: readonly Message[]): string {
 	const last = messages.findLastIndex(({ role }) => role !== "user");
-	return messages.slice(last + 1).map(textOf).join("\n");
+	return messages
+		.slice(last + 1)
+		.map(textOf)
+		.join("\n");
 }
 
 function textOf({ content }: Message): string {

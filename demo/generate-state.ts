@@ -95,7 +95,9 @@ export function summarize(dir: string): Summary {
 /** With a rollback journal, unlike the other two. */
 function quarantineDatabase(file: string): void {
 	const database = new DatabaseSync(file);
-	database.exec("CREATE TABLE verified (device INTEGER, inode INTEGER, at INTEGER); CREATE TABLE quarantined (path TEXT PRIMARY KEY, reason TEXT)");
+	database.exec(
+		"CREATE TABLE verified (device INTEGER, inode INTEGER, at INTEGER); CREATE TABLE quarantined (path TEXT PRIMARY KEY, reason TEXT)",
+	);
 	database.close();
 	chmodSync(file, 0o600);
 }

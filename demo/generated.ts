@@ -16,7 +16,11 @@ export async function generatedAgent(seed: number): Promise<Agent> {
 		conversationTable: "transcript_events",
 		command: (stateDirectory) => [process.execPath, join(import.meta.dirname, "fake-gateway-main.ts"), stateDirectory, String(port)],
 		async prepare(stateDirectory) {
-			const { files, bytes: size, regenerated } = await generateOpenClawState(stateDirectory, { seed, turns: TURNS_BEFORE, withCache: true });
+			const {
+				files,
+				bytes: size,
+				regenerated,
+			} = await generateOpenClawState(stateDirectory, { seed, turns: TURNS_BEFORE, withCache: true });
 			return `${many(files, "file")}, ${bytes(size)}; ${many(regenerated.files, "file")} of them, ${bytes(regenerated.bytes)}, are caches and locks`;
 		},
 		ready: async (process) => await answers(`${url}/readyz`, process, 20_000),

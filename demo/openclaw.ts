@@ -1,6 +1,7 @@
 /** The demo with OpenClaw itself: where it comes from, how it is configured for a fake model, how it takes turns. */
-import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+
 import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { type Agent, answers, freePort } from "./agent.ts";
 import { startFakeModel } from "./fake-model.ts";
@@ -50,8 +51,13 @@ export async function installOpenClaw(say: (text: string) => void): Promise<Inst
 
 	const env = environment();
 	// First a question that is answered at once, or not at all: an install without a registry tries for minutes.
-	const known = await run(["npm", "view", `openclaw@${VERSION}`, "version", "--fetch-retries=0", "--fetch-timeout=10000"], env, 20_000).catch(asFailure);
-	if (known.status !== 0) return missing(known.status === 127 ? "there is no npm here" : `the npm registry does not offer openclaw@${VERSION}`);
+	const known = await run(
+		["npm", "view", `openclaw@${VERSION}`, "version", "--fetch-retries=0", "--fetch-timeout=10000"],
+		env,
+		20_000,
+	).catch(asFailure);
+	if (known.status !== 0)
+		return missing(known.status === 127 ? "there is no npm here" : `the npm registry does not offer openclaw@${VERSION}`);
 
 	const partial = `${CACHE}.partial-${process.pid}`;
 	const started = performance.now();
@@ -107,7 +113,8 @@ export async function openClawAgent({ bin, version }: Installed): Promise<Agent>
 				body: JSON.stringify({ model: "openclaw/default", user: "anna", messages: [{ role: "user", content: text }] }),
 				signal: AbortSignal.timeout(120_000),
 			});
-			if (response.status !== 200) throw new Error(`the turn failed with HTTP ${response.status}: ${(await response.text()).slice(0, 500)}`);
+			if (response.status !== 200)
+				throw new Error(`the turn failed with HTTP ${response.status}: ${(await response.text()).slice(0, 500)}`);
 			await response.arrayBuffer();
 			return { messages: model.messageCounts.at(-1) ?? 0, ms: performance.now() - started };
 		},
@@ -127,7 +134,13 @@ function config(port: number, token: string, baseUrl: string, modelId: string): 
 	};
 	return JSON.stringify(
 		{
-			gateway: { mode: "local", port, bind: "loopback", auth: { mode: "token", token }, http: { endpoints: { chatCompletions: { enabled: true } } } },
+			gateway: {
+				mode: "local",
+				port,
+				bind: "loopback",
+				auth: { mode: "token", token },
+				http: { endpoints: { chatCompletions: { enabled: true } } },
+			},
 			agents: { defaults: { model: { primary: `fake/${modelId}` }, models: { [`fake/${modelId}`]: {} } } },
 			tools: { profile: "full" },
 			models: { mode: "merge", providers: { fake: { baseUrl, api: "openai-completions", apiKey: "none", models: [model] } } },
@@ -153,7 +166,9 @@ async function versionOf(bin: string): Promise<string | undefined> {
 
 /** npm and OpenClaw get this very Node, whatever else is installed. npm also gets the user's settings: a registry, a proxy. */
 function environment(): Record<string, string> {
-	const kept = Object.entries(process.env).filter(([name]) => /^(HOME|LANG|TMPDIR|.*_proxy|npm_config_(registry|userconfig|globalconfig|cafile|cache)|NODE_EXTRA_CA_CERTS|SSL_CERT_.*)$/i.test(name));
+	const kept = Object.entries(process.env).filter(([name]) =>
+		/^(HOME|LANG|TMPDIR|.*_proxy|npm_config_(registry|userconfig|globalconfig|cafile|cache)|NODE_EXTRA_CA_CERTS|SSL_CERT_.*)$/i.test(name),
+	);
 	const env = Object.fromEntries(kept) as Record<string, string>;
 	return { ...env, PATH: [dirname(process.execPath), process.env.PATH ?? ""].join(delimiter) };
 }

@@ -159,7 +159,12 @@ export interface Finished {
 }
 
 /** Runs a command to its end. @throws when it cannot be started, or is not over in time */
-export async function run(argv: readonly string[], env: Readonly<Record<string, string>>, timeoutMs = 60_000, cwd?: string): Promise<Finished> {
+export async function run(
+	argv: readonly string[],
+	env: Readonly<Record<string, string>>,
+	timeoutMs = 60_000,
+	cwd?: string,
+): Promise<Finished> {
 	const [file, ...args] = argv as [string, ...string[]];
 	const child = spawn(file, args, {
 		env: { ...env, [MARK]: RUN },
@@ -203,7 +208,9 @@ export function survivors(): readonly number[] {
 
 function pidsOf(proc: string): readonly number[] {
 	try {
-		return readdirSync(proc).filter((name) => /^\d+$/.test(name)).map(Number);
+		return readdirSync(proc)
+			.filter((name) => /^\d+$/.test(name))
+			.map(Number);
 	} catch {
 		return [];
 	}

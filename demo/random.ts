@@ -34,7 +34,9 @@ export class Random {
 	}
 
 	hex(length: number): string {
-		return this.bytes(Math.ceil(length / 2)).toString("hex").slice(0, length);
+		return this.bytes(Math.ceil(length / 2))
+			.toString("hex")
+			.slice(0, length);
 	}
 
 	uuid(): string {
@@ -42,7 +44,8 @@ export class Random {
 	}
 }
 
-const WORDS = `the agent reads its notes and writes a plan for tomorrow because every machine ends sooner or later while a workspace should not a
+const WORDS =
+	`the agent reads its notes and writes a plan for tomorrow because every machine ends sooner or later while a workspace should not a
 commit holds what changed since the last one so a restore knows which bytes belong where when memory grows it is compacted into a summary of
 people projects dates and open questions model tool result message session token weather invoice calendar build failed passed retry garden
 train station budget draft final review`.split(/\s+/);

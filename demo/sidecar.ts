@@ -1,6 +1,5 @@
 /** The command as a user runs it, on one of the machines. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Machine } from "./machine.ts";
 import type { Running } from "./processes.ts";
@@ -13,24 +12,45 @@ export function buildSidecar(): void {
 	execFileSync(process.execPath, [join(PACKAGE, "build.ts"), "--bundles-only"], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
+/** A line of `ls --json`. */
 export interface ListedEntry {
 	readonly path: string;
 	readonly type: "file" | "dir" | "link";
 	readonly size?: number;
-	readonly mode?: number;
-	readonly mtimeNs?: string;
+	/** Octal. */
+	readonly mode?: string;
+	readonly mtimeNs: string;
 	readonly target?: string;
+}
+
+/** A line of `history --json`. */
+export interface HistoryEntry {
+	readonly seq: number;
+	readonly writer: string;
+	readonly kind: string;
+	readonly flags: Readonly<Record<string, unknown>>;
+	readonly changed: number;
+	readonly removed: number;
+	readonly objectBytes: number;
+}
+
+/** What `restore --json` prints. */
+export interface Restored {
+	readonly seq: number;
+	readonly files: number;
+	readonly bytes: number;
+	readonly ms: number;
 }
 
 export class Sidecar {
 	readonly #machine: Machine;
 	readonly #options: readonly string[];
+	/** As the machine's processes see it. */
 	readonly stateDirectory: string;
 
 	constructor(machine: Machine, store: string) {
 		this.#machine = machine;
 		this.stateDirectory = join(machine.path, "home/.openclaw");
-		mkdirSync(join(machine.outside, "run"), { recursive: true, mode: 0o700 });
 		this.#options = ["--workspace", this.stateDirectory, "--store", store, "--namespace", "anna", "--state-dir", join(machine.path, "run")];
 	}
 
@@ -39,16 +59,36 @@ export class Sidecar {
 		return this.#machine.start("openclaw-sidecar run", [process.execPath, LAUNCHER, "run", ...this.#options, "--", ...agent], agentEnv);
 	}
 
-	async json<T>(verb: string, ...args: readonly string[]): Promise<T> {
-		const { status, stdout, stderr } = await this.#machine.run([process.execPath, LAUNCHER, verb, ...this.#options, "--json", ...args]);
-		if (status !== 0) throw new Error(`\`openclaw-sidecar ${[verb, ...args].join(" ")}\` ended with status ${status}\n${stderr.trim().slice(-2_000)}`);
-		return JSON.parse(stdout.toString()) as T;
+	async restore(): Promise<Restored> {
+		return JSON.parse(String(await this.#verb("restore", "--json"))) as Restored;
+	}
+
+	/** @returns paths of the newest commit */
+	async list(): Promise<readonly ListedEntry[]> {
+		return parseLines(await this.#verb("ls", "--json"));
+	}
+
+	/** Newest first. */
+	async history(): Promise<readonly HistoryEntry[]> {
+		return parseLines(await this.#verb("history", "--json", "--limit", "all"));
 	}
 
 	/** The bytes of a file as the log has it. */
 	async cat(path: string, ...args: readonly string[]): Promise<Buffer> {
-		const { status, stdout, stderr } = await this.#machine.run([process.execPath, LAUNCHER, "cat", ...this.#options, path, ...args]);
-		if (status !== 0) throw new Error(`\`openclaw-sidecar cat ${path}\` ended with status ${status}\n${stderr.trim().slice(-2_000)}`);
-		return stdout;
+		return await this.#verb("cat", path, ...args);
 	}
+
+	async #verb(verb: string, ...args: readonly string[]): Promise<Buffer> {
+		const { status, stdout, stderr } = await this.#machine.run([process.execPath, LAUNCHER, verb, ...this.#options, ...args]);
+		if (status === 0) return stdout;
+		throw new Error(`\`openclaw-sidecar ${[verb, ...args].join(" ")}\` ended with status ${status}\n${stderr.trim().slice(-2_000)}`);
+	}
+}
+
+function parseLines<T>(output: Buffer): readonly T[] {
+	return output
+		.toString()
+		.split("\n")
+		.filter((line) => line !== "")
+		.map((line) => JSON.parse(line) as T);
 }

@@ -152,8 +152,8 @@ export class SidecarError extends Error {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escaping control characters is the point
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
 
-/** Control characters and lone surrogates escaped, so that a hostile name cannot write to a terminal; at most 300 characters. */
-export function printable(text: string): string {
-	const shown = text.length > 300 ? `${text.slice(0, 300)}…` : text;
+/** Control characters and lone surrogates escaped, so that a hostile name cannot write to a terminal; cut after `maxLength` characters. */
+export function printable(text: string, maxLength = 300): string {
+	const shown = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
 	return shown.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -17,7 +17,8 @@ export interface Agent {
 }
 
 /** What the sidecar is configured with, and what proves who it is to a store, is none of the agent's business. */
-const WITHHELD = /^(OPENCLAW_SIDECAR_|AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN|CONTAINER_))/;
+const WITHHELD =
+	/^(OPENCLAW_SIDECAR_|AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN|CONTAINER_))/;
 
 export function agentEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 	return Object.fromEntries(Object.entries(env).filter(([name]) => !WITHHELD.test(name)));
@@ -34,7 +35,9 @@ export async function startAgent(command: readonly string[], env: NodeJS.Process
 	const child = spawn(file, args, { env: agentEnvironment(env), stdio: ["inherit", toStderr ? 2 : "inherit", "inherit"] });
 	await new Promise<void>((resolve, reject) => {
 		child.once("spawn", resolve);
-		child.once("error", (cause: NodeJS.ErrnoException) => reject(new SidecarError("AGENT_NOT_STARTED", { value: file, reason: cause.code ?? cause.message, cause })));
+		child.once("error", (cause: NodeJS.ErrnoException) =>
+			reject(new SidecarError("AGENT_NOT_STARTED", { value: file, reason: cause.code ?? cause.message, cause })),
+		);
 	});
 	return new RunningAgent(child);
 }

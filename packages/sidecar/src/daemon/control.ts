@@ -23,7 +23,10 @@ const MAX_SOCKET_BYTES = 107;
 export function controlPath(stateDir: string, workspace: string): string {
 	const path = join(stateDir, `${hash("sha256", workspace, "hex").slice(0, 16)}.sock`);
 	if (Buffer.byteLength(path) > MAX_SOCKET_BYTES) {
-		throw new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: `a socket's path may have ${MAX_SOCKET_BYTES} bytes, ${path} is longer` });
+		throw new SidecarError("STATE_DIR_UNUSABLE", {
+			value: stateDir,
+			reason: `a socket's path may have ${MAX_SOCKET_BYTES} bytes, ${path} is longer`,
+		});
 	}
 	return path;
 }
@@ -35,7 +38,8 @@ export interface Control {
 /** Takes the workspace for this process. @throws SidecarError WORKSPACE_BUSY, STATE_DIR_UNUSABLE */
 export async function takeControl(stateDir: string, workspace: string, handlers: ControlHandlers): Promise<Control> {
 	const path = controlPath(stateDir, workspace);
-	const unusable = (cause: unknown) => new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: (cause as NodeJS.ErrnoException).code ?? String(cause), cause });
+	const unusable = (cause: unknown) =>
+		new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: (cause as NodeJS.ErrnoException).code ?? String(cause), cause });
 	try {
 		mkdirSync(stateDir, { recursive: true, mode: 0o700 });
 	} catch (cause) {
@@ -93,14 +97,21 @@ async function ask(socketPath: string, verb: ControlVerb): Promise<string | unde
 function serve(handlers: ControlHandlers): Server {
 	return createServer((incoming, response) => {
 		const verb = incoming.url?.slice(1);
-		const answer = (status: number, body: object) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+		const answer = (status: number, body: object) =>
+			response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 		if (incoming.method !== "POST" || (verb !== "status" && verb !== "flush")) {
 			answer(404, { error: { code: "USAGE", message: "POST /status or POST /flush" } });
 			return;
 		}
 		handlers[verb]().then(
 			(body) => answer(200, body),
-			(error: unknown) => answer(500, { error: error instanceof SidecarError ? { code: error.code, message: error.message, remedy: error.remedy } : { code: "INTERNAL", message: String(error) } }),
+			(error: unknown) =>
+				answer(500, {
+					error:
+						error instanceof SidecarError
+							? { code: error.code, message: error.message, remedy: error.remedy }
+							: { code: "INTERNAL", message: String(error) },
+				}),
 		);
 	});
 }

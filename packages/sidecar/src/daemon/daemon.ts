@@ -5,10 +5,9 @@
  * dirty; the exit status says whether everything is durable. Nothing depends on the drain: kill -9 loses at most one cadence.
  */
 import { SidecarError } from "../errors.ts";
-import { Session, type SessionOptions } from "../sync/session.ts";
 import type { FlushResult } from "../sync/flush.ts";
+import { Session, type SessionOptions } from "../sync/session.ts";
 import type { Log } from "../telemetry/types.ts";
-import { watchWorkspace, type WorkspaceWatcher } from "../workspace/watch.ts";
 import { type Agent, startAgent } from "./agent.ts";
 import { type CadenceOptions, flushDueAt, retryDelayMs, sweepDelayMs } from "./cadence.ts";
 import { takeControl } from "./control.ts";
@@ -99,13 +98,20 @@ class Daemon {
 	}
 
 	async #serve(stop: AbortSignal): Promise<DaemonEnd> {
-		const { workspace, command, env, agentToStderr } = this.#options;
+		const { command, env, agentToStderr } = this.#options;
 		const started = performance.now();
 		const session = await Session.open({ ...this.#options, signal: stop });
 		this.#session = session;
 		const { files, bytes, written, keptLocal } = session.restored;
-		this.#log.info("restore.finished", { seq: session.head.seq, files, bytes, written, keptLocal, ms: Math.round(performance.now() - started) });
-		let watcher: WorkspaceWatcher | undefined;
+		this.#log.info("restore.finished", {
+			seq: session.head.seq,
+			files,
+			bytes,
+			written,
+			keptLocal,
+			ms: Math.round(performance.now() - started),
+		});
+		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
 		try {
 			this.#phase = "serving";
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
@@ -113,8 +119,7 @@ class Daemon {
 				this.#agent = await startAgent(command, env, agentToStderr);
 				this.#log.info("agent.started", { pid: this.#agent.pid, command: command[0] });
 			}
-			watcher = await watchWorkspace(workspace, session.filter, (path) => this.#changed(path), (reason) => this.#doubt(reason));
-			this.#doubt("started");
+			watcher = await session.watch(() => this.#due());
 			this.#log.info("watch.started", { entries: session.entries });
 			this.#scheduleSweep(this.#options.sweepIntervalMs);
 			await Promise.race([aborted(stop), ...(this.#agent === undefined ? [] : [this.#agent.exited])]);
@@ -154,19 +159,6 @@ class Daemon {
 		};
 		this.#log[exitStatus === 3 || exitStatus === 4 ? "error" : "info"]("drain.finished", { ...end, ms: drained.ms });
 		return end;
-	}
-
-	#changed(path: string): void {
-		const session = this.#session;
-		if (session === undefined) return;
-		session.hint(path);
-		this.#due();
-	}
-
-	#doubt(reason: string): void {
-		this.#session?.doubt();
-		this.#log.debug("watch.doubt", { reason });
-		this.#due();
 	}
 
 	#due(): void {
@@ -238,7 +230,10 @@ class Daemon {
 	#report(result: FlushResult, startMs: number): void {
 		const ms = Math.round(performance.now() - startMs);
 		if (result.kind === "unknown") {
-			this.#lastError = new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took a commit", cause: result.cause });
+			this.#lastError = new SidecarError("STORE_UNREACHABLE", {
+				reason: "the store did not say whether it took a commit",
+				cause: result.cause,
+			});
 			this.#log.warn("flush.undecided", { error: result.cause, ms });
 			return;
 		}
@@ -259,10 +254,12 @@ class Daemon {
 	}
 
 	async #flushNow(): Promise<object> {
-		if (this.#phase !== "serving") throw new SidecarError("WORKSPACE_BUSY", { value: this.#options.workspace, reason: `the daemon is ${this.#phase}` });
+		if (this.#phase !== "serving")
+			throw new SidecarError("WORKSPACE_BUSY", { value: this.#options.workspace, reason: `the daemon is ${this.#phase}` });
 		const result = await this.#flush(true);
 		if (result === undefined) throw this.#lastError ?? new SidecarError("NOT_DURABLE", { value: this.#options.workspace });
-		if (result.kind === "unknown") throw new SidecarError("NOT_DURABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });
+		if (result.kind === "unknown")
+			throw new SidecarError("NOT_DURABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });
 		return { ...result, superseded: this.#session?.isSuperseded === true };
 	}
 
@@ -291,5 +288,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 export function toSidecarError(error: unknown): SidecarError {
-	return error instanceof SidecarError ? error : new SidecarError("INTERNAL", { reason: error instanceof Error ? error.message : String(error), cause: error });
+	return error instanceof SidecarError
+		? error
+		: new SidecarError("INTERNAL", { reason: error instanceof Error ? error.message : String(error), cause: error });
 }

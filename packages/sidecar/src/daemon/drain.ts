@@ -35,7 +35,10 @@ const FIRST_RETRY_MS = 100;
 export async function drain({ session, agent, timeoutMs, log, idle, stopWatching }: DrainOptions): Promise<Drained> {
 	const started = performance.now();
 	const budget = new AbortController();
-	const timer = setTimeout(() => budget.abort(new SidecarError("NOT_DURABLE", { reason: `the drain's ${timeoutMs} ms are over` })), timeoutMs);
+	const timer = setTimeout(
+		() => budget.abort(new SidecarError("NOT_DURABLE", { reason: `the drain's ${timeoutMs} ms are over` })),
+		timeoutMs,
+	);
 	let failure: SidecarError | undefined;
 	let isDurable = false;
 	try {
@@ -74,7 +77,8 @@ async function flushInWaves(session: Session, closed: boolean, signal: AbortSign
 			try {
 				// The first wave sweeps: at a drain nothing is left to hints.
 				const result = await session.flush({ maxFileBytes, inHurry: true, signal, sweep: index === 0, closed: closed && isLast });
-				if (result.kind === "committed") log.info("drain.committed", { seq: result.seq, changed: result.changed, removed: result.removed, bytes: result.bytes });
+				if (result.kind === "committed")
+					log.info("drain.committed", { seq: result.seq, changed: result.changed, removed: result.removed, bytes: result.bytes });
 				if (result.kind !== "unknown") break;
 				log.warn("drain.undecided", { error: result.cause });
 			} catch (error) {

@@ -1,8 +1,13 @@
-import { type ErrorCode, ERRORS, SidecarError } from "../errors.ts";
 import { askDaemon, type Control, type ControlVerb, takeControl } from "../daemon/control.ts";
+import { ERRORS, type ErrorCode, SidecarError } from "../errors.ts";
 
 /** Keeps daemons and other commands off the workspace for as long as `use` takes. @throws SidecarError WORKSPACE_BUSY, STATE_DIR_UNUSABLE */
-export async function withControl<T>(stateDir: string, workspace: string, verb: "restoring" | "flushing", use: () => Promise<T>): Promise<T> {
+export async function withControl<T>(
+	stateDir: string,
+	workspace: string,
+	verb: "restoring" | "flushing",
+	use: () => Promise<T>,
+): Promise<T> {
 	const control: Control = await takeControl(stateDir, workspace, {
 		status: async () => ({ phase: verb, pid: process.pid }),
 		flush: () => Promise.reject(new SidecarError("WORKSPACE_BUSY", { value: workspace, reason: `process ${process.pid} is ${verb} it` })),

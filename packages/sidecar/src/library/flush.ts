@@ -2,9 +2,10 @@ import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import type { FlushResult } from "../sync/flush.ts";
 import { thisMachine } from "../sync/machine.ts";
-import { type DiskState, inspectDisk, type NotDurable } from "../sync/not-durable.ts";
+import { type DiskState, inspectDisk } from "../sync/not-durable.ts";
 import { readLog } from "../sync/read-log.ts";
 import { Session } from "../sync/session.ts";
+import { requireDirectory } from "../workspace/scan.ts";
 import { ask, withControl } from "./control.ts";
 import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
@@ -26,7 +27,7 @@ export interface FlushReport {
 	/** Bytes sent. */
 	readonly bytes: number;
 	/** What could not be taken, and why. */
-	readonly notTaken: readonly NotDurable[];
+	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
 	/** Deletions that two scans did not agree on: not committed. */
 	readonly heldDeletions: number;
 	/** Bytes of this disk that had to give way to newer ones of the log, and where they are now. */
@@ -69,11 +70,12 @@ async function flushByDaemon(stateDir: string, workspace: string): Promise<Flush
 async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undefined): Promise<FlushReport> {
 	const { settings, store, profile, privateDir, log, progress } = opened;
 	const root = settings.workspace;
+	requireDirectory(root);
 	const { head } = await readLog(store, signal && { signal });
 	const disk = await inspectDisk({ store, root, profile, privateDir, ...(signal && { signal }) }, head);
 	requireRestored(root, head, disk);
-	const isTakeable = disk.notDurable.some(({ reason }) => !reason.startsWith(UNREADABLE));
-	if (!isTakeable) return { ...report("this process", [], false, disk.notDurable), seq: head.seq };
+	if (disk.notDurable.every(({ kind }) => kind === "unreadable"))
+		return { ...report("this process", [], false, disk.notDurable), seq: head.seq };
 
 	const session = await Session.open({
 		store,
@@ -89,9 +91,6 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 	if (session.heldDeletions > 0) results.push(await flushOnce(session, signal));
 	return { ...report("this process", results, session.isSuperseded, [], session.restored.moved), seq: session.head.seq };
 }
-
-/** How `inspectDisk` begins what it says of a path that cannot be read. */
-const UNREADABLE = "cannot be read";
 
 /** A directory that does not derive from this log must not become its next commit. An empty log is a new user's. */
 function requireRestored(root: string, head: Head, { marker, hasBase }: DiskState): void {
@@ -117,12 +116,12 @@ function report(
 	by: FlushReport["by"],
 	results: readonly Exclude<FlushResult, { kind: "unknown" }>[],
 	superseded: boolean,
-	unreadable: readonly NotDurable[],
+	unreadable: DiskState["notDurable"],
 	moved: FlushReport["moved"] = [],
 ): FlushReport {
 	const commits = results.filter((result) => result.kind === "committed");
 	const sum = (of: (commit: (typeof commits)[number]) => number) => commits.reduce((total, commit) => total + of(commit), 0);
-	const notTaken = [...unreadable, ...(results.at(-1)?.deferred ?? [])];
+	const notTaken = [...unreadable.map(({ path, reason }) => ({ path, reason })), ...(results.at(-1)?.deferred ?? [])];
 	const heldDeletions = results.at(-1)?.held ?? 0;
 	return {
 		by,

@@ -5,8 +5,8 @@
 import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
 import { type Config, fileKeyOf, OPTION_LIST } from "../config/options.ts";
-import { type OpenStoreOptions, openStore } from "../store/open.ts";
 import { namespaced } from "../store/namespaced.ts";
+import { type OpenStoreOptions, openStore } from "../store/open.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { privateDirectory } from "../sync/marker.ts";
 import { silentLog } from "../telemetry/logger.ts";
@@ -104,7 +104,10 @@ export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: 
 	});
 }
 
-async function openedStore({ store, credentials }: LogOptions, settings: Config): Promise<{ readonly store: ObjectStore; readonly isOurs: boolean }> {
+async function openedStore(
+	{ store, credentials }: LogOptions,
+	settings: Config,
+): Promise<{ readonly store: ObjectStore; readonly isOurs: boolean }> {
 	if (typeof store === "object") return { store, isOurs: false };
 	const { region, endpoint, forcePathStyle } = settings;
 	const opened = await openStore(settings.store, {

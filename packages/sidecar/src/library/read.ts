@@ -51,7 +51,10 @@ export interface Listing {
 export async function ls(options: LsOptions = {}): Promise<Listing> {
 	return await withLog(options, async ({ store }) => {
 		const { head } = await readAt(store, options);
-		return { seq: head.seq, entries: options.path === undefined ? listTree(head.tree, "") : listTree(head.tree, requirePath(head, options.path)) };
+		return {
+			seq: head.seq,
+			entries: options.path === undefined ? listTree(head.tree, "") : listTree(head.tree, requirePath(head, options.path)),
+		};
 	});
 }
 

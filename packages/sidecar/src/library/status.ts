@@ -1,10 +1,12 @@
 import type { DaemonStatus } from "../daemon/daemon.ts";
-import { type Status, status as readStatus } from "../sync/status.ts";
+import { status as readStatus, type Status } from "../sync/status.ts";
 import { ask } from "./control.ts";
 import { type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 /** What the process that looks after the workspace says of itself; a command that restores or flushes says its phase only. */
-export type DaemonReport = Pick<DaemonStatus, "pid"> & { readonly phase: DaemonStatus["phase"] | "flushing" } & Partial<Omit<DaemonStatus, "pid" | "phase">>;
+export type DaemonReport = Pick<DaemonStatus, "pid"> & { readonly phase: DaemonStatus["phase"] | "flushing" } & Partial<
+		Omit<DaemonStatus, "pid" | "phase">
+	>;
 
 export interface WorkspaceStatus extends Status {
 	/** Where the log lies: the store's URL and the namespace below it. */

@@ -5,11 +5,11 @@ import { anyStep, deltaOf, fileOf, infoOf, WRITER } from "../../test/arbitrary-l
 import { SidecarError } from "../errors.ts";
 import { encodePath } from "../path.ts";
 import { openBlock } from "./block.ts";
+import { ByteWriter } from "./byte-writer.ts";
 import { decodeCommit, encodeCommit, neededBytes } from "./commit-codec.ts";
 import { COMMIT_HEADER_BYTES, encodeHeader } from "./commit-header.ts";
 import { advanceHead, EMPTY_HEAD, foldCommits, type Head } from "./fold.ts";
 import { logKey } from "./keys.ts";
-import { ByteWriter } from "./byte-writer.ts";
 import { encodeManifest } from "./manifest-encode.ts";
 import { planReads } from "./plan.ts";
 import type { CommitInfo, Entry } from "./types.ts";
@@ -50,11 +50,14 @@ describe("commit codec", () => {
 					});
 					const whole = new Map([...written.tree].filter(([path]) => !delta.removed.has(path)));
 					for (const [path, entry] of delta.changed) whole.set(path, entry);
-					const commit = isFull ? encodeCommit(info, { changed: whole, removed: new Set() }, new Map(), inline) : encodeCommit(info, delta, written.tree, inline);
+					const commit = isFull
+						? encodeCommit(info, { changed: whole, removed: new Set() }, new Map(), inline)
+						: encodeCommit(info, delta, written.tree, inline);
 					const decoded = decodeCommit(commit.key, commit.bytes, commit.bytes.length);
 					expect(decoded.info).toEqual(info);
 					expect(decoded.id).toBe(commit.id);
-					for (const { ref, stored } of inline) expect(commit.bytes.subarray(ref.offset, ref.offset + ref.storedBytes).equals(stored)).toBe(true);
+					for (const { ref, stored } of inline)
+						expect(commit.bytes.subarray(ref.offset, ref.offset + ref.storedBytes).equals(stored)).toBe(true);
 					written = advanceHead({ ...written, tree: new Map(written.tree) }, info, commit.id, delta, decoded.inlineBytes);
 					read = foldCommits(isFull && index % 2 === 1 ? EMPTY_HEAD : read, [decoded]);
 					expect(plainTree(read.tree)).toEqual(plainTree(written.tree));
@@ -67,7 +70,13 @@ describe("commit codec", () => {
 
 	it("answers every truncation and every flipped bit with an integrity error", () => {
 		const { entry, blocks } = fileOf(Buffer.from("memory of the agent ".repeat(500)), 12, { mode: 0o600, mtimeNs: 123n });
-		const delta = { changed: new Map<string, Entry>([["", { type: "dir", mode: 0o700, mtimeNs: 0n }], ["MEMORY.md", entry]]), removed: new Set<string>() };
+		const delta = {
+			changed: new Map<string, Entry>([
+				["", { type: "dir", mode: 0o700, mtimeNs: 0n }],
+				["MEMORY.md", entry],
+			]),
+			removed: new Set<string>(),
+		};
 		const { key, bytes } = encodeCommit(infoOf(2), delta, new Map(), blocks);
 		const readAll = (object: Buffer) => {
 			const start = object.subarray(0, Math.min(object.length, neededBytes(key, object, object.length)));
@@ -79,19 +88,30 @@ describe("commit codec", () => {
 		};
 		readAll(bytes);
 		for (let length = 0; length < bytes.length; length++) {
-			expect(codeOf(() => readAll(bytes.subarray(0, length))), `cut to ${length} bytes`).toMatch(/^(OBJECT_CORRUPT|LIMIT_EXCEEDED|FORMAT_UNKNOWN)$/);
+			expect(
+				codeOf(() => readAll(bytes.subarray(0, length))),
+				`cut to ${length} bytes`,
+			).toMatch(/^(OBJECT_CORRUPT|LIMIT_EXCEEDED|FORMAT_UNKNOWN)$/);
 		}
 		for (let bit = 0; bit < bytes.length * 8; bit++) {
 			const flipped = Buffer.from(bytes);
 			flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
-			expect(codeOf(() => readAll(flipped)), `bit ${bit}`).toMatch(/^(OBJECT_CORRUPT|LIMIT_EXCEEDED|FORMAT_UNKNOWN)$/);
+			expect(
+				codeOf(() => readAll(flipped)),
+				`bit ${bit}`,
+			).toMatch(/^(OBJECT_CORRUPT|LIMIT_EXCEEDED|FORMAT_UNKNOWN)$/);
 		}
 	});
 
 	it("answers any manifest, even under a right checksum, with a tree or a typed error", () => {
 		const { entry, blocks } = fileOf(Buffer.alloc(20_000, 7), 12, { mode: 0o600, mtimeNs: 123n });
 		for (const { ref } of blocks) ref.key = logKey(2);
-		const changes = ["", "a", "a/b"].map((path) => ({ path, bytes: encodePath(path), entry: path === "a/b" ? entry : ({ type: "dir", mode: 0o700, mtimeNs: 1n } as Entry), base: undefined }));
+		const changes = ["", "a", "a/b"].map((path) => ({
+			path,
+			bytes: encodePath(path),
+			entry: path === "a/b" ? entry : ({ type: "dir", mode: 0o700, mtimeNs: 1n } as Entry),
+			base: undefined,
+		}));
 		const valid = encodeManifest(infoOf(2), logKey(2), changes, [Buffer.from("z")]);
 		fc.assert(
 			fc.property(
@@ -105,9 +125,9 @@ describe("commit codec", () => {
 				),
 				(manifest) => {
 					const object = commitAround(Buffer.from(manifest), 2, Buffer.alloc(64));
-					expect(
-						codeOf(() => foldCommits({ ...EMPTY_HEAD, seq: 1 }, [decodeCommit(logKey(2), object, object.length)])),
-					).toMatch(/^(no error|OBJECT_CORRUPT|LIMIT_EXCEEDED|FORMAT_UNKNOWN|TREE_UNSAFE)$/);
+					expect(codeOf(() => foldCommits({ ...EMPTY_HEAD, seq: 1 }, [decodeCommit(logKey(2), object, object.length)]))).toMatch(
+						/^(no error|OBJECT_CORRUPT|LIMIT_EXCEEDED|FORMAT_UNKNOWN|TREE_UNSAFE)$/,
+					);
 				},
 			),
 			{ numRuns: 2000 },
@@ -123,13 +143,54 @@ describe("commit codec", () => {
 			const object = commitAround(encodeManifest(infoOf(1, { flags: { fence: true } }), logKey(1), changes, []), 1);
 			return codeOf(() => foldCommits(EMPTY_HEAD, [decodeCommit(logKey(1), object, object.length)]));
 		};
-		expect(outcome([["", dir], ["ok", file]])).toBe("no error");
-		for (const path of ["/etc/passwd", "../up", "a/../../up", ".", "a//b", "a/", "nul\0", "x".repeat(256), ".openclaw-sidecar/x", "a/./b"]) {
-			expect(outcome([["", dir], ["a", dir], [path, file]]), path).toBe("TREE_UNSAFE");
+		expect(
+			outcome([
+				["", dir],
+				["ok", file],
+			]),
+		).toBe("no error");
+		for (const path of [
+			"/etc/passwd",
+			"../up",
+			"a/../../up",
+			".",
+			"a//b",
+			"a/",
+			"nul\0",
+			"x".repeat(256),
+			".openclaw-sidecar/x",
+			"a/./b",
+		]) {
+			expect(
+				outcome([
+					["", dir],
+					["a", dir],
+					[path, file],
+				]),
+				path,
+			).toBe("TREE_UNSAFE");
 		}
-		expect(outcome([["", dir], ["twice", file], ["twice", file]])).toBe("TREE_UNSAFE");
-		expect(outcome([["", dir], ["l", link], ["l/passwd", file]])).toBe("TREE_UNSAFE");
-		expect(outcome([["", dir], ["f", file], ["f/below", file]])).toBe("TREE_UNSAFE");
+		expect(
+			outcome([
+				["", dir],
+				["twice", file],
+				["twice", file],
+			]),
+		).toBe("TREE_UNSAFE");
+		expect(
+			outcome([
+				["", dir],
+				["l", link],
+				["l/passwd", file],
+			]),
+		).toBe("TREE_UNSAFE");
+		expect(
+			outcome([
+				["", dir],
+				["f", file],
+				["f/below", file],
+			]),
+		).toBe("TREE_UNSAFE");
 		expect(outcome([["orphan", file]])).toBe("TREE_UNSAFE");
 		expect(outcome([["", link]])).toBe("TREE_UNSAFE");
 	});
@@ -161,7 +222,18 @@ describe("commit codec", () => {
 	it("covers all content by the id: another byte of content is another id", () => {
 		const idOf = (content: string) => {
 			const { entry, blocks } = fileOf(Buffer.from(content), 12, { mode: 0o600, mtimeNs: 0n });
-			return encodeCommit(infoOf(1, { flags: { fence: true } }), { changed: new Map([["", { type: "dir", mode: 0, mtimeNs: 0n } as Entry], ["f", entry]]), removed: new Set() }, new Map(), blocks).id;
+			return encodeCommit(
+				infoOf(1, { flags: { fence: true } }),
+				{
+					changed: new Map([
+						["", { type: "dir", mode: 0, mtimeNs: 0n } as Entry],
+						["f", entry],
+					]),
+					removed: new Set(),
+				},
+				new Map(),
+				blocks,
+			).id;
 		};
 		expect(idOf("one")).not.toBe(idOf("two"));
 		expect(idOf("one")).toBe(idOf("one"));
@@ -170,13 +242,24 @@ describe("commit codec", () => {
 
 describe("planReads", () => {
 	it("covers every block once, within its object, joins small gaps and keeps to the range limit", () => {
-		const anyBlock = fc.record({ key: fc.constantFrom("packs/a", "packs/b"), slot: fc.nat(200), storedBytes: fc.integer({ min: 1, max: 1024 * 1024 }) });
+		const anyBlock = fc.record({
+			key: fc.constantFrom("packs/a", "packs/b"),
+			slot: fc.nat(200),
+			storedBytes: fc.integer({ min: 1, max: 1024 * 1024 }),
+		});
 		fc.assert(
 			fc.property(fc.array(anyBlock, { maxLength: 60 }), (drafts) => {
 				const taken = new Set<string>();
 				const blocks = drafts
 					.filter(({ key, slot }) => !taken.has(`${key}${slot}`) && taken.add(`${key}${slot}`))
-					.map(({ key, slot, storedBytes }) => ({ key, offset: 28 + slot * 1024 * 1100, storedBytes, rawBytes: 1, codec: 0 as const, crc32: 0 }));
+					.map(({ key, slot, storedBytes }) => ({
+						key,
+						offset: 28 + slot * 1024 * 1100,
+						storedBytes,
+						rawBytes: 1,
+						codec: 0 as const,
+						crc32: 0,
+					}));
 				const reads = planReads(blocks);
 				expect(reads.flatMap((read) => read.blocks)).toHaveLength(blocks.length);
 				for (const read of reads) {

@@ -6,8 +6,8 @@ import { zstdChunkSize } from "./block.ts";
 import { COMMIT_HEADER_BYTES, decodeHeader, encodeHeader, openManifest } from "./commit-header.ts";
 import { logKey } from "./keys.ts";
 import { MAX_MANIFEST_BYTES } from "./limits.ts";
-import { encodeManifest, type Change } from "./manifest-encode.ts";
 import { decodeManifest, type Manifest } from "./manifest-decode.ts";
+import { type Change, encodeManifest } from "./manifest-encode.ts";
 import type { CommitInfo, Delta, ObjectKey, Tree } from "./types.ts";
 
 export interface EncodedCommit {

@@ -79,7 +79,10 @@ export function openManifest(key: ObjectKey, header: CommitHeader, start: Buffer
 	const id = createHash("sha256").update(start.subarray(0, 32)).update(stored).digest("hex");
 	if (id !== header.id) throw corrupt("the checksum of its header and manifest is wrong");
 	try {
-		const raw = zstdDecompressSync(stored, { chunkSize: zstdChunkSize(header.manifestRawBytes), maxOutputLength: Math.max(1, header.manifestRawBytes) });
+		const raw = zstdDecompressSync(stored, {
+			chunkSize: zstdChunkSize(header.manifestRawBytes),
+			maxOutputLength: Math.max(1, header.manifestRawBytes),
+		});
 		if (raw.length !== header.manifestRawBytes) throw corrupt("its manifest has another length than declared");
 		return raw;
 	} catch (cause) {

@@ -98,7 +98,11 @@ function foldDelta(head: Head, commit: DecodedCommit): Head {
 	const takesOver = info.flags.fence === true;
 	const owns = takesOver || (info.fenceSeq === head.fence.seq && info.writer === head.fence.writer);
 	if (!owns && info.fenceSeq >= head.fence.seq) throw corrupt("it holds a fence that the log does not have");
-	const leftOut = apply(head.tree as Map<Path, Entry>, commit, owns ? undefined : (path) => isSetAside(path, info.writer) || (path === "" && !head.tree.has("")));
+	const leftOut = apply(
+		head.tree as Map<Path, Entry>,
+		commit,
+		owns ? undefined : (path) => isSetAside(path, info.writer) || (path === "" && !head.tree.has("")),
+	);
 	return {
 		seq: info.seq,
 		id: commit.id,
@@ -141,7 +145,11 @@ function apply(tree: Map<Path, Entry>, commit: DecodedCommit, allowed: ((path: P
 		if (allowed?.(path) === false) leftOut++;
 		else tree.set(path, change.type === "patch" ? patched(tree.get(path), change, commit.key, path) : change);
 	}
-	if (tree.size > MAX_ENTRIES) throw new SidecarError("LIMIT_EXCEEDED", { value: commit.key, reason: `the tree has ${tree.size} entries, the limit is ${MAX_ENTRIES}` });
+	if (tree.size > MAX_ENTRIES)
+		throw new SidecarError("LIMIT_EXCEEDED", {
+			value: commit.key,
+			reason: `the tree has ${tree.size} entries, the limit is ${MAX_ENTRIES}`,
+		});
 	return leftOut;
 }
 

@@ -1,5 +1,5 @@
-import { decodeName } from "../path.ts";
 import { SidecarError } from "../errors.ts";
+import { decodeName } from "../path.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { logKey, packKey } from "./keys.ts";
 import {
@@ -56,7 +56,8 @@ export function decodeManifest(key: ObjectKey, seq: number, raw: Buffer, dataSta
 
 function readInfo(reader: ByteReader, seq: number): CommitInfo {
 	const kindWord = reader.u8();
-	const kind = kindWord === KIND.full ? "full" : kindWord === KIND.delta ? "delta" : reader.fail("an unknown kind of commit", "FORMAT_UNKNOWN");
+	const kind =
+		kindWord === KIND.full ? "full" : kindWord === KIND.delta ? "delta" : reader.fail("an unknown kind of commit", "FORMAT_UNKNOWN");
 	let bits = reader.varint();
 	const flags: { -readonly [K in keyof CommitFlags]: CommitFlags[K] } = {};
 	for (const [name, bit] of FLAG_BITS) {
@@ -88,7 +89,13 @@ function readObjects(reader: ByteReader, ownKey: ObjectKey): ObjectKey[] {
 }
 
 /** A block entry is at least 9 bytes: four varints, codec, CRC. */
-function readBlocks(reader: ByteReader, objects: readonly ObjectKey[], ownKey: ObjectKey, dataStart: number, objectBytes: number): BlockRef[] {
+function readBlocks(
+	reader: ByteReader,
+	objects: readonly ObjectKey[],
+	ownKey: ObjectKey,
+	dataStart: number,
+	objectBytes: number,
+): BlockRef[] {
 	const blocks: BlockRef[] = [];
 	for (let left = reader.count(MAX_CHUNKS, "blocks", 9); left > 0; left--) {
 		const key = objects[reader.varint()] ?? reader.fail("a block lies in an object that is not named");
@@ -98,7 +105,8 @@ function readBlocks(reader: ByteReader, objects: readonly ObjectKey[], ownKey: O
 		const codec = reader.u8();
 		const crc32 = reader.u32();
 		if (codec !== 0 && codec !== 1) reader.fail("an unknown compression", "FORMAT_UNKNOWN");
-		if (rawBytes > MAX_BLOCK_BYTES || storedBytes > MAX_STORED_BLOCK_BYTES) reader.fail(`a block of ${Math.max(rawBytes, storedBytes)} bytes`, "LIMIT_EXCEEDED");
+		if (rawBytes > MAX_BLOCK_BYTES || storedBytes > MAX_STORED_BLOCK_BYTES)
+			reader.fail(`a block of ${Math.max(rawBytes, storedBytes)} bytes`, "LIMIT_EXCEEDED");
 		if (codec === 0 && rawBytes !== storedBytes) reader.fail("an uncompressed block with two sizes");
 		const own = key === ownKey;
 		const offset = own ? dataStart + written : written;

@@ -147,7 +147,8 @@ function writeEntry(out: ByteWriter, tables: Tables, { entry, base }: Change): v
 }
 
 function writeFile(out: ByteWriter, tables: Tables, entry: FileEntry, base: Entry | undefined): void {
-	const patch = base?.type === "file" && base.chunkBits === entry.chunkBits && entry.chunks.length > 1 ? changedChunks(entry, base) : undefined;
+	const patch =
+		base?.type === "file" && base.chunkBits === entry.chunkBits && entry.chunks.length > 1 ? changedChunks(entry, base) : undefined;
 	const asPatch = patch !== undefined && patch.length < entry.chunks.length;
 	out.u8(asPatch ? ENTRY.patch : ENTRY.file);
 	out.varint(entry.mode);

@@ -57,7 +57,13 @@ export class BlockBuilder {
 	uploadedBytes = 0;
 
 	/** @param options.inlineLimitBytes how much may travel inside the commit; 0 when the segment's budget is spent */
-	constructor(options: { store: ObjectStore; index: ChunkIndex; machine: Machine; inlineLimitBytes: number; signal?: AbortSignal | undefined }) {
+	constructor(options: {
+		store: ObjectStore;
+		index: ChunkIndex;
+		machine: Machine;
+		inlineLimitBytes: number;
+		signal?: AbortSignal | undefined;
+	}) {
 		this.#store = options.store;
 		this.#index = options.index;
 		this.#machine = options.machine;

@@ -1,4 +1,3 @@
-import type { Path } from "../log/types.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";

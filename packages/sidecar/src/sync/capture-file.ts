@@ -65,7 +65,8 @@ async function captureDatabase(context: CaptureContext, builder: BlockBuilder, p
 	const { root, local, profile, tempDir } = context;
 	const before = local.get(path);
 	const fingerprint = walFingerprint(root, path);
-	if (before !== undefined && before.database === fingerprint && before.stat !== undefined) return { kind: "same", local: { ...before, stat } };
+	if (before !== undefined && before.database === fingerprint && before.stat !== undefined)
+		return { kind: "same", local: { ...before, stat } };
 	const pass = new Pass(context, builder, before, SQLITE_CHUNK_BITS);
 	const snapshot = await snapshotSqlite(fsPath(root, path), tempDir, (database) => profile.cleanSqlite?.(path, database));
 	if (snapshot.kind !== "snapshot") {
@@ -130,7 +131,14 @@ class Pass {
 
 	/** @param clean the stat under which the content is known; undefined leaves the path dirty */
 	result(stat: Stat, size: number, clean: Stat | undefined, database?: string): CapturedFile {
-		const entry: FileEntry = { type: "file", mode: stat.mode & 0o1777, mtimeNs: stat.mtimeNs, size, chunkBits: this.#bits, chunks: this.#refs };
+		const entry: FileEntry = {
+			type: "file",
+			mode: stat.mode & 0o1777,
+			mtimeNs: stat.mtimeNs,
+			size,
+			chunkBits: this.#bits,
+			chunks: this.#refs,
+		};
 		return { kind: "taken", local: { entry, stat: clean, quick: this.quick(), database } };
 	}
 

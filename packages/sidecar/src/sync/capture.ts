@@ -8,14 +8,14 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
-import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
+import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
 import { isCompanion } from "../workspace/sqlite-file.ts";
-import { lstatPath, sameStat, type Stat } from "../workspace/stat.ts";
+import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
-import { captureFile, type CapturedFile } from "./capture-file.ts";
+import { type CapturedFile, captureFile } from "./capture-file.ts";
 import type { LocalEntry } from "./local-tree.ts";
 
 /** A stat younger than this when it was read may hide a later write of the same clock tick. */
@@ -119,7 +119,12 @@ export class Capture {
 	async #directory(path: Path, stat: Stat): Promise<void> {
 		const { local } = this.#context;
 		const before = local.get(path);
-		this.#keep(path, { entry: { type: "dir", mode: stat.mode & 0o3777, mtimeNs: stat.mtimeNs }, stat, quick: undefined, database: undefined });
+		this.#keep(path, {
+			entry: { type: "dir", mode: stat.mode & 0o3777, mtimeNs: stat.mtimeNs },
+			stat,
+			quick: undefined,
+			database: undefined,
+		});
 		let names: Set<string>;
 		try {
 			names = new Set(readNames(fsPath(this.#context.root, path)));
@@ -143,7 +148,12 @@ export class Capture {
 		if (this.changed.has(path) || this.removed.has(path)) return;
 		const stat = lstatPath(this.#context.root, path);
 		if (stat?.type !== "dir") return;
-		this.#keep(path, { entry: { type: "dir", mode: stat.mode & 0o3777, mtimeNs: stat.mtimeNs }, stat, quick: undefined, database: undefined });
+		this.#keep(path, {
+			entry: { type: "dir", mode: stat.mode & 0o3777, mtimeNs: stat.mtimeNs },
+			stat,
+			quick: undefined,
+			database: undefined,
+		});
 	}
 
 	#link(path: Path, stat: Stat): void {
@@ -222,7 +232,9 @@ function isRacy(stat: Stat): boolean {
 /** As strings; a name with U+FFFD may not be UTF-8, so such a directory is read again as bytes. */
 function readNames(directory: string | Buffer): string[] {
 	const names = readdirSync(directory);
-	return names.some((name) => name.includes("\ufffd")) ? readdirSync(directory, { encoding: "buffer" }).map((name) => decodeName(name)) : names;
+	return names.some((name) => name.includes("\ufffd"))
+		? readdirSync(directory, { encoding: "buffer" }).map((name) => decodeName(name))
+		: names;
 }
 
 function isGone(error: unknown): boolean {

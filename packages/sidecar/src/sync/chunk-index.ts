@@ -80,5 +80,8 @@ export class ChunkIndex {
 }
 
 function samePlace(a: ChunkRef | undefined, b: ChunkRef): boolean {
-	return a === b || (a !== undefined && a.block.key === b.block.key && a.block.offset === b.block.offset && a.offset === b.offset && a.length === b.length);
+	return (
+		a === b ||
+		(a !== undefined && a.block.key === b.block.key && a.block.offset === b.block.offset && a.offset === b.offset && a.length === b.length)
+	);
 }

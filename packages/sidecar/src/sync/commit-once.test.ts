@@ -8,7 +8,8 @@ import { thisMachine } from "./machine.ts";
 
 /** No pause between tries: what is decided must not depend on time. */
 const machine = { ...thisMachine, sleep: async () => {} };
-const commitOf = (wallTimeMs: number) => encodeCommit(infoOf(1, { flags: { fence: true }, wallTimeMs }), { changed: new Map(), removed: new Set() }, new Map(), []);
+const commitOf = (wallTimeMs: number) =>
+	encodeCommit(infoOf(1, { flags: { fence: true }, wallTimeMs }), { changed: new Map(), removed: new Set() }, new Map(), []);
 
 describe("commitOnce", () => {
 	const cases: [Fate[], string, number][] = [

@@ -5,7 +5,10 @@ import type { Machine } from "./machine.ts";
 import { idInSlot } from "./read-log.ts";
 
 /** `lost`: another commit has the slot. `unknown`: the slot is undecided; only the same bytes may be tried again. */
-export type CommitOutcome = { readonly kind: "committed" } | { readonly kind: "lost" } | { readonly kind: "unknown"; readonly cause: unknown };
+export type CommitOutcome =
+	| { readonly kind: "committed" }
+	| { readonly kind: "lost" }
+	| { readonly kind: "unknown"; readonly cause: unknown };
 
 /** First pause between tries; doubles. Three tries end within a second, far inside the drain's 8 s. */
 const FIRST_PAUSE_MS = 100;
@@ -19,7 +22,12 @@ const TRIES = 3;
  * Does NOT guarantee that an `unknown` commit is absent: it may land later.
  * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, NOT_DURABLE: surely not committed
  */
-export async function commitOnce(store: ObjectStore, commit: EncodedCommit, machine: Machine, signal?: AbortSignal): Promise<CommitOutcome> {
+export async function commitOnce(
+	store: ObjectStore,
+	commit: EncodedCommit,
+	machine: Machine,
+	signal?: AbortSignal,
+): Promise<CommitOutcome> {
 	let cause: unknown;
 	for (let attempt = 0; attempt < TRIES; attempt++) {
 		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
@@ -67,5 +75,9 @@ export async function putPack(store: ObjectStore, key: string, bytes: Buffer, ma
 		if (outcome.kind !== "unknown") return;
 		signal?.throwIfAborted();
 	}
-	throw new SidecarError("STORE_UNREACHABLE", { value: key, reason: "three tries to store it were not answered", cause: outcome?.kind === "unknown" ? outcome.cause : undefined });
+	throw new SidecarError("STORE_UNREACHABLE", {
+		value: key,
+		reason: "three tries to store it were not answered",
+		cause: outcome?.kind === "unknown" ? outcome.cause : undefined,
+	});
 }

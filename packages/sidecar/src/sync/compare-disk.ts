@@ -8,7 +8,12 @@ import { lstatPath, type Stat } from "../workspace/stat.ts";
 import type { OnDisk } from "./reconcile.ts";
 
 /** Compares what is on the disk with what the log has for it. A file is read only where its size and mode could be the same. */
-export async function compareDisk(root: string, disk: ReadonlyMap<Path, Stat>, base: Tree | undefined, target: Tree): Promise<Map<Path, OnDisk>> {
+export async function compareDisk(
+	root: string,
+	disk: ReadonlyMap<Path, Stat>,
+	base: Tree | undefined,
+	target: Tree,
+): Promise<Map<Path, OnDisk>> {
 	const compared = new Map<Path, OnDisk>();
 	for (const [path, stat] of disk) {
 		const wanted = target.get(path);

@@ -9,15 +9,15 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
+import { parentOf } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { scan } from "../workspace/scan.ts";
-import { sameStat } from "../workspace/stat.ts";
 import { walFingerprint } from "../workspace/sqlite.ts";
+import { sameStat } from "../workspace/stat.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { isHeld } from "./deletion-brake.ts";
-import { parentOf } from "../path.ts";
 import type { LocalEntry } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
@@ -129,7 +129,8 @@ export class Flusher {
 		if (settled?.kind === "unknown") return settled;
 		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 			const result = await this.#attempt(options);
-			if (result !== "again") return settled !== undefined && result.kind === "nothing" ? { ...settled, deferred: result.deferred } : result;
+			if (result !== "again")
+				return settled !== undefined && result.kind === "nothing" ? { ...settled, deferred: result.deferred } : result;
 			// The references may have gone with the old head: everything this attempt took is taken anew.
 		}
 		throw new SidecarError("NOT_DURABLE", { value: this.#store.url, reason: `the log's next slot was lost ${ATTEMPTS} times in a row` });
@@ -143,7 +144,11 @@ export class Flusher {
 			inlineLimitBytes: this.#writer.inlineRoomBytes,
 			signal: options.signal,
 		});
-		const context: CaptureContext = { ...this.#context, signal: options.signal, maxFileBytes: options.maxFileBytes ?? Number.POSITIVE_INFINITY };
+		const context: CaptureContext = {
+			...this.#context,
+			signal: options.signal,
+			maxFileBytes: options.maxFileBytes ?? Number.POSITIVE_INFINITY,
+		};
 		const capture = new Capture(context, builder);
 		const sweep = options.sweep === true || this.#sweepDue;
 		const taken = new Set<Path>();
@@ -237,10 +242,17 @@ export class Flusher {
 			return { removed: gone, held: this.#held };
 		}
 		if (!capture.isSameRoot(this.#root)) {
-			throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: this.#context.root, reason: "it is not the directory that was restored, so nothing of it counts as deleted" });
+			throw new SidecarError("WORKSPACE_NOT_DIRECTORY", {
+				value: this.#context.root,
+				reason: "it is not the directory that was restored, so nothing of it counts as deleted",
+			});
 		}
 		const countFiles = (paths: Iterable<Path>) => [...paths].filter((path) => local.get(path)?.entry.type !== "dir").length;
-		const vanished = { files: countFiles(gone), filesBefore: countFiles(local.paths()), critical: this.#critical.filter((path) => gone.has(path)) };
+		const vanished = {
+			files: countFiles(gone),
+			filesBefore: countFiles(local.paths()),
+			critical: this.#critical.filter((path) => gone.has(path)),
+		};
 		if (!isHeld(vanished)) {
 			this.#held.clear();
 			return { removed: gone, held: this.#held };
@@ -251,11 +263,13 @@ export class Flusher {
 			this.#held.clear();
 			return { removed: gone, held: this.#held };
 		}
-		if (this.#held.size === 0) log.warn("deletion.held", { files: vanished.files, filesBefore: vanished.filesBefore, critical: vanished.critical });
+		if (this.#held.size === 0)
+			log.warn("deletion.held", { files: vanished.files, filesBefore: vanished.filesBefore, critical: vanished.critical });
 		this.#held = new Set(gone);
 		this.#sweepDue = true;
 		// A file where a directory was: not before the directory's children are believed to be gone.
-		for (const [path, { entry }] of capture.changed) if (entry.type !== "dir" && local.get(path)?.entry.type === "dir") capture.changed.delete(path);
+		for (const [path, { entry }] of capture.changed)
+			if (entry.type !== "dir" && local.get(path)?.entry.type === "dir") capture.changed.delete(path);
 		return { removed: new Set(), held: this.#held };
 	}
 
@@ -343,7 +357,8 @@ export class Flusher {
 			const target = `${home}/${path}`;
 			aside.set(target, entry);
 			for (let parent = parentOf(target); ; parent = parentOf(parent)) {
-				if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir") aside.set(parent, parent === "" ? { ...directory(parent) } : directory(parent));
+				if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir")
+					aside.set(parent, parent === "" ? { ...directory(parent) } : directory(parent));
 				if (parent === "") break;
 			}
 		}
@@ -351,8 +366,18 @@ export class Flusher {
 	}
 }
 
-function summary(pending: Pending, seq: number): { kind: "committed"; seq: number; changed: number; removed: number; setAside: boolean; held: number } {
-	return { kind: "committed", seq, changed: pending.changed.size, removed: pending.removed.size, setAside: pending.setAside, held: pending.held };
+function summary(
+	pending: Pending,
+	seq: number,
+): { kind: "committed"; seq: number; changed: number; removed: number; setAside: boolean; held: number } {
+	return {
+		kind: "committed",
+		seq,
+		changed: pending.changed.size,
+		removed: pending.removed.size,
+		setAside: pending.setAside,
+		held: pending.held,
+	};
 }
 
 function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {

@@ -63,7 +63,11 @@ export async function* history(store: ObjectStore, options: HistoryOptions = {})
 	}
 }
 
-async function describe(store: ObjectStore, { seq, lastModifiedMs, objectBytes }: ListedCommit, signal: AbortSignal): Promise<HistoryEntry> {
+async function describe(
+	store: ObjectStore,
+	{ seq, lastModifiedMs, objectBytes }: ListedCommit,
+	signal: AbortSignal,
+): Promise<HistoryEntry> {
 	const listed: Listed = { seq, timeMs: lastModifiedMs, objectBytes };
 	try {
 		const { commit } = await fetchCommit(store, seq, signal);

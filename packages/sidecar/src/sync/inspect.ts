@@ -40,7 +40,13 @@ const WINDOW_BYTES = 32 * 1024 * 1024;
  * @returns bytes written
  * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), STORE_*, OBJECT_CORRUPT, OBJECT_NOT_FOUND
  */
-export async function cat(store: ObjectStore, read: Pick<LogRead, "head" | "starts">, path: Path, to: Writable, signal?: AbortSignal): Promise<number> {
+export async function cat(
+	store: ObjectStore,
+	read: Pick<LogRead, "head" | "starts">,
+	path: Path,
+	to: Writable,
+	signal?: AbortSignal,
+): Promise<number> {
 	const file = requireFile(read.head.tree, path);
 	let buffer = Buffer.alloc(0);
 	for (const window of windowsOf(file)) {
@@ -80,7 +86,13 @@ function* windowsOf({ chunks }: FileEntry): Generator<Window> {
 }
 
 /** Puts the chunks into `buffer` one after the other. */
-async function fill(store: ObjectStore, { starts }: Pick<LogRead, "starts">, chunks: readonly ChunkRef[], buffer: Buffer, signal: AbortSignal | undefined): Promise<void> {
+async function fill(
+	store: ObjectStore,
+	{ starts }: Pick<LogRead, "starts">,
+	chunks: readonly ChunkRef[],
+	buffer: Buffer,
+	signal: AbortSignal | undefined,
+): Promise<void> {
 	/** By the block's place: refs of different commits to one block are different objects. */
 	const wanted = new Map<string, { readonly block: BlockRef; readonly uses: { readonly chunk: ChunkRef; readonly at: number }[] }>();
 	let at = 0;
@@ -100,7 +112,10 @@ async function fill(store: ObjectStore, { starts }: Pick<LogRead, "starts">, chu
 			for (const { chunk, at } of wanted.get(placeOf(block))?.uses ?? []) {
 				const bytes = raw.subarray(chunk.offset, chunk.offset + chunk.length);
 				if (hash("sha256", bytes, "hex") !== chunk.sha256) {
-					throw new SidecarError("OBJECT_CORRUPT", { value: block.key, reason: `a chunk at byte ${block.offset} is not the content it is said to be` });
+					throw new SidecarError("OBJECT_CORRUPT", {
+						value: block.key,
+						reason: `a chunk at byte ${block.offset} is not the content it is said to be`,
+					});
 				}
 				bytes.copy(buffer, at);
 			}

@@ -92,7 +92,12 @@ export class LogWriter {
 	 * Commits a delta. `inHurry` leaves a due FULL out.
 	 * @throws SidecarError WORKSPACE_TOO_LARGE, INTERNAL (a tree that could not be restored), and what commitOnce throws
 	 */
-	async commit(delta: Delta, inline: readonly PendingBlock[], flags: CommitFlags, options: { readonly inHurry?: boolean; readonly signal?: AbortSignal | undefined } = {}): Promise<WriteOutcome> {
+	async commit(
+		delta: Delta,
+		inline: readonly PendingBlock[],
+		flags: CommitFlags,
+		options: { readonly inHurry?: boolean; readonly signal?: AbortSignal | undefined } = {},
+	): Promise<WriteOutcome> {
 		if (this.#fenceSeq === 0) throw new SidecarError("INTERNAL", { reason: "a commit before a won fence" });
 		return await this.#write(delta, inline, flags, options);
 	}
@@ -102,7 +107,12 @@ export class LogWriter {
 		return this.#undecided === undefined ? undefined : await this.#decide(this.#undecided, signal);
 	}
 
-	async #write(delta: Delta, inline: readonly PendingBlock[], flags: CommitFlags, options: { inHurry?: boolean; signal?: AbortSignal | undefined }): Promise<WriteOutcome> {
+	async #write(
+		delta: Delta,
+		inline: readonly PendingBlock[],
+		flags: CommitFlags,
+		options: { inHurry?: boolean; signal?: AbortSignal | undefined },
+	): Promise<WriteOutcome> {
 		if (this.#undecided !== undefined) throw new SidecarError("INTERNAL", { reason: "a commit while another is undecided" });
 		this.#check(delta);
 		if (!this.#mayRefer(delta, inline)) return { kind: "stale" };
@@ -200,11 +210,15 @@ export class LogWriter {
 		const entries = this.#head.tree.size + delta.changed.size;
 		if (entries > MAX_ENTRIES) {
 			const exact = this.#whole(delta).changed.size;
-			if (exact > MAX_ENTRIES) throw new SidecarError("WORKSPACE_TOO_LARGE", { reason: `${exact} files and directories, the limit is ${MAX_ENTRIES}` });
+			if (exact > MAX_ENTRIES)
+				throw new SidecarError("WORKSPACE_TOO_LARGE", { reason: `${exact} files and directories, the limit is ${MAX_ENTRIES}` });
 		}
 		for (const [path, entry] of delta.changed) {
 			if (entry.type === "file" && entry.chunks.length > MAX_CHUNKS) {
-				throw new SidecarError("WORKSPACE_TOO_LARGE", { value: path, reason: `a file of ${entry.chunks.length} chunks, the limit is ${MAX_CHUNKS}` });
+				throw new SidecarError("WORKSPACE_TOO_LARGE", {
+					value: path,
+					reason: `a file of ${entry.chunks.length} chunks, the limit is ${MAX_CHUNKS}`,
+				});
 			}
 		}
 	}

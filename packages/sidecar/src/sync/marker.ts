@@ -19,13 +19,20 @@ export interface Marker {
 const VERSION = 1;
 
 /** A directory of our own for each (workspace, store, namespace): marker, control socket, temporary database copies, trash. */
-export function privateDirectory(stateDir: string, identity: { readonly workspace: string; readonly store: string; readonly namespace: string }): string {
+export function privateDirectory(
+	stateDir: string,
+	identity: { readonly workspace: string; readonly store: string; readonly namespace: string },
+): string {
 	const name = hash("sha256", JSON.stringify([identity.workspace, identity.store, identity.namespace]), "hex").slice(0, 16);
 	const directory = join(stateDir, name);
 	try {
 		mkdirSync(directory, { recursive: true, mode: 0o700 });
 	} catch (cause) {
-		throw new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: (cause as NodeJS.ErrnoException).code ?? "cannot be made", cause });
+		throw new SidecarError("STATE_DIR_UNUSABLE", {
+			value: stateDir,
+			reason: (cause as NodeJS.ErrnoException).code ?? "cannot be made",
+			cause,
+		});
 	}
 	return directory;
 }
@@ -55,6 +62,10 @@ export function writeMarker(directory: string, marker: Marker): void {
 		writeFileSync(`${file}.new`, JSON.stringify({ version: VERSION, ...marker }), { mode: 0o600 });
 		renameSync(`${file}.new`, file);
 	} catch (cause) {
-		throw new SidecarError("STATE_DIR_UNUSABLE", { value: directory, reason: (cause as NodeJS.ErrnoException).code ?? "cannot be written", cause });
+		throw new SidecarError("STATE_DIR_UNUSABLE", {
+			value: directory,
+			reason: (cause as NodeJS.ErrnoException).code ?? "cannot be written",
+			cause,
+		});
 	}
 }

@@ -24,7 +24,9 @@ export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "p
 
 export interface NotDurable {
 	readonly path: Path;
-	/** One clause for people. */
+	/** `time`: only its modification time differs. `conflict`: the log changed there too. `unreadable`: nobody knows. */
+	readonly kind: "new" | "changed" | "time" | "deleted" | "conflict" | "unreadable";
+	/** The same for people, one clause. */
 	readonly reason: string;
 }
 
@@ -49,15 +51,16 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 	const { plan, problems } = planned;
 	const isHidden = hiddenBy(problems);
 	const notDurable: NotDurable[] = [];
-	for (const { path, reason, code } of problems) if (reason === "unreadable") notDurable.push({ path, reason: `cannot be read (${code ?? "EIO"})` });
+	for (const { path, reason, code } of problems)
+		if (reason === "unreadable") notDurable.push({ path, kind: reason, reason: `cannot be read (${code ?? "EIO"})` });
 	let behind = 0;
 	const copies = new Copies(options);
 	try {
 		for (const [path, action] of plan) {
 			if (path === "" || isHidden(path)) continue;
 			if (action === "write" || action === "trash") behind++;
-			const reason = await reasonFor(options, planned, path, action, copies);
-			if (reason !== undefined) notDurable.push({ path, reason });
+			const why = await whyNotDurable(options, planned, path, action, copies);
+			if (why !== undefined) notDurable.push({ path, ...why });
 		}
 	} finally {
 		copies.dispose();
@@ -65,23 +68,32 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 	return { marker, hasBase: planned.base !== undefined, notDurable, behind };
 }
 
-async function reasonFor(options: DiskOptions, planned: DiskPlan, path: Path, action: Action, copies: Copies): Promise<string | undefined> {
-	const { target, base, disk } = planned;
+async function whyNotDurable(
+	options: DiskOptions,
+	{ target, base, disk }: DiskPlan,
+	path: Path,
+	action: Action,
+	copies: Copies,
+): Promise<Omit<NotDurable, "path"> | undefined> {
 	const stat = disk.get(path);
 	const known = [target.get(path), base?.get(path)].filter((entry) => entry !== undefined);
-	if (action === "write" || action === "trash") return undefined;
-	if (action === "keep") return hasOtherTime(stat, known) ? "its time changed" : undefined;
-	if (action === "keep-deleted") return "deleted";
-	if (stat === undefined) return undefined;
+	if (action === "keep-deleted") return { kind: "deleted", reason: "deleted" };
+	if (action === "write" || action === "trash" || stat === undefined) return undefined;
+	if (action === "keep") return hasOtherTime(stat, known) ? { kind: "time", reason: "its time changed" } : undefined;
 	for (const entry of known) if (await isStoredAs(options, path, stat, entry, copies)) return undefined;
-	if (action === "set-aside") return "changed here, deleted in the log";
-	if (action === "set-aside-and-write") return base === undefined ? "differs from the log, of which this disk knows nothing" : "changed here and in the log";
-	return known.length === 0 ? "new" : "changed";
+	if (action === "set-aside") return { kind: "conflict", reason: "changed here, deleted in the log" };
+	if (action === "set-aside-and-write") {
+		return {
+			kind: "conflict",
+			reason: base === undefined ? "differs from the log, which was never restored here" : "changed here and in the log",
+		};
+	}
+	return known.length === 0 ? { kind: "new", reason: "new" } : { kind: "changed", reason: "changed" };
 }
 
 /** A database's time says nothing: a checkpoint moves it. */
-function hasOtherTime(stat: Stat | undefined, known: readonly Entry[]): boolean {
-	if (stat === undefined || stat.type === "dir") return false;
+function hasOtherTime(stat: Stat, known: readonly Entry[]): boolean {
+	if (stat.type === "dir") return false;
 	return known.every((entry) => {
 		if (entry.type === "dir" || (entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS)) return false;
 		const off = entry.mtimeNs - stat.mtimeNs;

@@ -1,9 +1,9 @@
 import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
 import { openBlock } from "../log/block.ts";
+import { sha256OfPackKey } from "../log/keys.ts";
 import { checkPackHeader } from "../log/pack-codec.ts";
 import { planReads, type RangedRead } from "../log/plan.ts";
-import { sha256OfPackKey } from "../log/keys.ts";
 import type { BlockRef, ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
@@ -25,7 +25,8 @@ export async function readBlocks(
 	const far: BlockRef[] = [];
 	for (const block of blocks) {
 		const start = starts.get(block.key);
-		if (start !== undefined && block.offset + block.storedBytes <= start.length) await take(block, openBlock(block, slice(start, block, 0)));
+		if (start !== undefined && block.offset + block.storedBytes <= start.length)
+			await take(block, openBlock(block, slice(start, block, 0)));
 		else far.push(block);
 	}
 	const stop = new AbortController();
@@ -53,7 +54,10 @@ export async function readBlocks(
 async function readRange(store: ObjectStore, read: RangedRead, signal: AbortSignal): Promise<Buffer> {
 	const { body } = await store.get(read.key, { range: { offset: read.offset, length: read.length }, signal });
 	if (body.length !== read.length) {
-		throw new SidecarError("OBJECT_CORRUPT", { value: read.key, reason: `it ends at byte ${read.offset + body.length}, the log refers to byte ${read.offset + read.length}` });
+		throw new SidecarError("OBJECT_CORRUPT", {
+			value: read.key,
+			reason: `it ends at byte ${read.offset + body.length}, the log refers to byte ${read.offset + read.length}`,
+		});
 	}
 	if (read.offset === 0 && sha256OfPackKey(read.key) !== undefined) checkPackHeader(read.key, body);
 	return body;

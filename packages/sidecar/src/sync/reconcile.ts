@@ -31,7 +31,12 @@ export type Action =
  * differs is set aside
  * @param trustDeletes the disk is the very directory that was restored, so what is missing was deleted
  */
-export function planReconcile(disk: ReadonlyMap<Path, OnDisk>, base: Tree | undefined, target: Tree, trustDeletes: boolean): Map<Path, Action> {
+export function planReconcile(
+	disk: ReadonlyMap<Path, OnDisk>,
+	base: Tree | undefined,
+	target: Tree,
+	trustDeletes: boolean,
+): Map<Path, Action> {
 	const plan = new Map<Path, Action>();
 	for (const [path, entry] of target) {
 		const there = disk.get(path);

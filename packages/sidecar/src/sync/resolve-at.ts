@@ -66,6 +66,7 @@ async function resolveTime(
 }
 
 async function first(store: ObjectStore, signal: AbortSignal | undefined, from?: number): Promise<ListedCommit | undefined> {
-	for await (const commit of listCommits(store, { limit: 1, ...(from !== undefined && { from }), ...(signal && { signal }) })) return commit;
+	for await (const commit of listCommits(store, { limit: 1, ...(from !== undefined && { from }), ...(signal && { signal }) }))
+		return commit;
 	return undefined;
 }

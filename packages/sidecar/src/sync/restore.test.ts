@@ -1,5 +1,6 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readDisk } from "../../test/disk.ts";
 import { openclawProfile, plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
@@ -10,10 +11,14 @@ import { noProgress } from "../telemetry/progress.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { readMarker, writeMarker } from "./marker.ts";
 import { readLog } from "./read-log.ts";
-import { restore, type Restored } from "./restore.ts";
+import { type Restored, restore } from "./restore.ts";
 
 /** Restores without fencing, as the command does. */
-async function restoreTo(bench: Workbench, machine: string, options: { at?: number; profile?: typeof plainProfile } = {}): Promise<Restored> {
+async function restoreTo(
+	bench: Workbench,
+	machine: string,
+	options: { at?: number; profile?: typeof plainProfile } = {},
+): Promise<Restored> {
 	const restored = await restore({
 		store: bench.store,
 		root: bench.workspace(machine),
@@ -175,7 +180,11 @@ describe("restore", () => {
 		await using bench = await workbench();
 		const session = await bench.open("writer", { profile: openclawProfile });
 		const root = bench.workspace("writer");
-		for (const [name, mode] of [["openclaw.json", 0o644], ["aaa", 0o644], [".env", 0o644]] as const) {
+		for (const [name, mode] of [
+			["openclaw.json", 0o644],
+			["aaa", 0o644],
+			[".env", 0o644],
+		] as const) {
 			writeFileSync(join(root, name), name);
 			chmodSync(join(root, name), mode);
 		}
@@ -194,7 +203,11 @@ describe("the gate", () => {
 		["a flipped byte in the newest commit", (bench) => flip(bench, 3), "OBJECT_CORRUPT"],
 		["a flipped byte in an older commit", (bench) => flip(bench, 2), "OBJECT_CORRUPT"],
 		["a commit missing below the newest", (bench) => rmSync(objectFile(bench, 2)), "OBJECT_NOT_FOUND"],
-		["a foreign object in the log", (bench) => writeFileSync(join(bench.dir, "store/users/alice/log/000000000000x"), "?"), "OBJECT_CORRUPT"],
+		[
+			"a foreign object in the log",
+			(bench) => writeFileSync(join(bench.dir, "store/users/alice/log/000000000000x"), "?"),
+			"OBJECT_CORRUPT",
+		],
 	];
 	for (const [name, damage, code] of damages) {
 		it(`stays shut for ${name}`, async () => {
@@ -211,6 +224,66 @@ describe("the gate", () => {
 			expect(bench.store.requests.put).toBe(3);
 		});
 	}
+});
+
+describe("damage", () => {
+	it("anywhere in any object is an error by type or harmless, never a wrong byte on the disk", async () => {
+		await using bench = await workbench();
+		const root = bench.workspace("writer");
+		mkdirSync(join(root, "dir"), { recursive: true });
+		const noise = (size: number, seed: number) =>
+			Buffer.from(Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index + seed, 2654435761) ^ (index << 9)).buffer);
+		writeFileSync(join(root, "large"), noise(6_000_000, 1));
+		for (let index = 0; index < 20; index++) writeFileSync(join(root, `dir/small${index}`), `small ${index} `.repeat(index * 20));
+		const session = await bench.open("writer");
+		await session.flush({ sweep: true });
+		writeFileSync(join(root, "dir/small3"), "changed");
+		await session.flush({ sweep: true });
+		const expected = readDisk(root);
+		const store = join(bench.dir, "store/users/alice");
+		const objects = ["log", "packs"].flatMap((kind) => readdirSync(join(store, kind)).map((name) => join(store, kind, name)));
+		expect(objects.some((object) => object.includes("/packs/"))).toBe(true);
+		let errors = 0;
+		await fc.assert(
+			fc.asyncProperty(
+				fc.constantFrom(...objects),
+				fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+				fc.nat(7),
+				fc.boolean(),
+				async (object, at, bit, cut) => {
+					const whole = readFileSync(object);
+					const position = Math.floor(at * whole.length);
+					const damaged = cut ? whole.subarray(0, position) : Buffer.from(whole);
+					if (!cut) damaged[position] = (damaged[position] as number) ^ (1 << bit);
+					chmodSync(object, 0o600);
+					writeFileSync(object, damaged);
+					try {
+						const error = await restoreTo(bench, "reader").then(
+							() => undefined,
+							(caught: unknown) => caught,
+						);
+						if (error !== undefined) {
+							errors++;
+							expect(error).toBeInstanceOf(SidecarError);
+							expect((error as SidecarError).message).toContain(object.slice(store.length + 1));
+							expect((error as SidecarError).exitStatus).toBe(5);
+							expect(readMarker(bench.privateDir("reader"))?.complete).not.toBe(true);
+						}
+						for (const [path, entry] of existsSync(bench.workspace("reader")) ? readDisk(bench.workspace("reader")) : []) {
+							if (entry.type === "file") expect(entry.content).toBe(expected.get(path)?.content);
+						}
+					} finally {
+						writeFileSync(object, whole);
+						rmSync(bench.workspace("reader"), { recursive: true, force: true });
+						rmSync(bench.privateDir("reader"), { recursive: true, force: true });
+					}
+				},
+			),
+			{ numRuns: 80 },
+		);
+		// Only bytes of content that a later commit replaced may be damaged unseen.
+		expect(errors).toBeGreaterThan(70);
+	});
 });
 
 function objectFile(bench: Workbench, seq: number): string {

@@ -78,7 +78,10 @@ const SLICE_MS = 8;
 /** @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, EXISTING_EXPECTED, COMMIT_NOT_FOUND, WORKSPACE_* */
 export async function restore(options: RestoreOptions): Promise<Restored> {
 	const { store, root, privateDir, log } = options;
-	const read = await readLog(store, { ...(options.at !== undefined && { at: options.at }), ...(options.signal && { signal: options.signal }) });
+	const read = await readLog(store, {
+		...(options.at !== undefined && { at: options.at }),
+		...(options.signal && { signal: options.signal }),
+	});
 	const { head } = read;
 	checkExpectation(options, head);
 
@@ -132,7 +135,10 @@ export interface DiskPlan {
  * Looks at an existing workspace and plans; writes nothing.
  * @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE
  */
-export async function planDisk(options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "signal">, head: Head): Promise<DiskPlan> {
+export async function planDisk(
+	options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "signal">,
+	head: Head,
+): Promise<DiskPlan> {
 	const { root } = options;
 	const target = withoutSetAside(head.tree);
 	const rootStat = requireDirectory(root);
@@ -142,7 +148,8 @@ export async function planDisk(options: Pick<RestoreOptions, "store" | "root" | 
 	const { stats: disk, problems } = await scan(root, filterOf(root, options.profile), options.signal && { signal: options.signal });
 	const compared = await compareDisk(root, disk, base, target);
 	const isSameRoot = marker?.rootDev === String(rootStat.dev) && marker.rootIno === String(rootStat.ino);
-	const plan = options.at === undefined ? planReconcile(compared, base, target, marker?.complete === true && isSameRoot) : planExact(compared, target);
+	const plan =
+		options.at === undefined ? planReconcile(compared, base, target, marker?.complete === true && isSameRoot) : planExact(compared, target);
 	return { target, base, marker, rootStat, disk, problems, plan };
 }
 
@@ -156,12 +163,20 @@ export function withoutSetAside(tree: Tree): Tree {
 function checkExpectation({ expect, store }: RestoreOptions, head: Head): void {
 	if (expect === "existing" && head.seq === 0) throw new SidecarError("EXISTING_EXPECTED", { value: store.url });
 	if (expect === "new" && head.seq !== 0) {
-		throw new SidecarError("USAGE", { value: store.url, reason: `--expect new, but the log has ${head.seq} commits`, remedy: "check --namespace, or leave --expect out" });
+		throw new SidecarError("USAGE", {
+			value: store.url,
+			reason: `--expect new, but the log has ${head.seq} commits`,
+			remedy: "check --namespace, or leave --expect out",
+		});
 	}
 }
 
 /** What the disk derives from; undefined where nobody knows. */
-async function baseTree(options: Pick<RestoreOptions, "store" | "signal">, marker: Marker | undefined, head: Head): Promise<Tree | undefined> {
+async function baseTree(
+	options: Pick<RestoreOptions, "store" | "signal">,
+	marker: Marker | undefined,
+	head: Head,
+): Promise<Tree | undefined> {
 	if (marker === undefined) return undefined;
 	if (marker.baseSeq === 0) return marker.complete ? new Map() : undefined;
 	if (marker.baseId === head.id) return withoutSetAside(head.tree);
@@ -188,13 +203,17 @@ function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, targe
 	}
 	const free = writer.freeBytes();
 	if (needed > 0 && needed + SPARE_BYTES > free) {
-		throw new SidecarError("WORKSPACE_DISK_FULL", { reason: `${needed} bytes are to be restored, ${free} are free and ${SPARE_BYTES} of them must stay free` });
+		throw new SidecarError("WORKSPACE_DISK_FULL", {
+			reason: `${needed} bytes are to be restored, ${free} are free and ${SPARE_BYTES} of them must stay free`,
+		});
 	}
 }
 
 /** Bytes on the disk: a chunk that comes again and again (the zeros of a sparse file) may stay a hole. */
 function occupied(entry: FileEntry): number {
-	return entry.chunks.length < 2 ? entry.size : Math.min(entry.size, new Set(entry.chunks.map(({ sha256 }) => sha256)).size * 2 ** entry.chunkBits);
+	return entry.chunks.length < 2
+		? entry.size
+		: Math.min(entry.size, new Set(entry.chunks.map(({ sha256 }) => sha256)).size * 2 ** entry.chunkBits);
 }
 
 function isWritten(action: Action): boolean {
@@ -338,7 +357,15 @@ class Work {
 		const last = new Set(profile.restoredLast);
 		const uses = new Map<BlockRef, Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>>();
 		for (const [path, entry] of toWrite) {
-			const file: Awaited = { path, entry, quick: new BigUint64Array(entry.chunks.length), left: entry.chunks.length, staged: undefined, isLast: last.has(path), whole: undefined };
+			const file: Awaited = {
+				path,
+				entry,
+				quick: new BigUint64Array(entry.chunks.length),
+				left: entry.chunks.length,
+				staged: undefined,
+				isLast: last.has(path),
+				whole: undefined,
+			};
 			if (entry.chunks.length === 0) {
 				file.whole = Buffer.alloc(0);
 				this.#complete(file);
@@ -376,7 +403,10 @@ class Work {
 	#takeChunk(chunk: ChunkRef, raw: Buffer, places: readonly { readonly file: Awaited; readonly index: number }[]): void {
 		const bytes = raw.subarray(chunk.offset, chunk.offset + chunk.length);
 		if (hash("sha256", bytes, "hex") !== chunk.sha256) {
-			throw new SidecarError("OBJECT_CORRUPT", { value: chunk.block.key, reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be` });
+			throw new SidecarError("OBJECT_CORRUPT", {
+				value: chunk.block.key,
+				reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
+			});
 		}
 		const quick = this.#options.quickHash(bytes);
 		for (const { file, index } of places) {
@@ -415,7 +445,8 @@ class Work {
 
 	/** `--at` promises that very commit: what was there already gets its times too. */
 	#setKeptTimes(): void {
-		for (const [path, entry] of this.#target) if (this.#plan.get(path) === "keep" && entry.type !== "dir") this.#writer.setTime(path, entry.mtimeNs);
+		for (const [path, entry] of this.#target)
+			if (this.#plan.get(path) === "keep" && entry.type !== "dir") this.#writer.setTime(path, entry.mtimeNs);
 	}
 
 	async #breathe(): Promise<void> {

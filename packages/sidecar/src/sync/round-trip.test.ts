@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { anyDisk, makeDisk } from "../../test/arbitrary-disk.ts";
 import { readDisk } from "../../test/disk.ts";
 import { s3TestServer } from "../../test/s3-server.ts";
-import { s3Namespace, workbench, type Workbench } from "../../test/workbench.ts";
+import { s3Namespace, type Workbench, workbench } from "../../test/workbench.ts";
 
 const stores = [
 	{ name: "file store", make: () => workbench(), numRuns: 25, skip: false },
@@ -28,7 +28,9 @@ for (const { name, make, numRuns, skip } of stores) {
 
 					// Another tree in its place, then a warm restore over the first one's copy.
 					const again = await bench.open("a");
-					for (const path of readDisk(source).keys()) if (path !== "" && !path.includes("/") && !path.startsWith("hex:")) rmSync(join(source, path), { recursive: true, force: true });
+					for (const path of readDisk(source).keys())
+						if (path !== "" && !path.includes("/") && !path.startsWith("hex:"))
+							rmSync(join(source, path), { recursive: true, force: true });
 					await makeDisk(join(source, "second"), second);
 					await again.flush({ sweep: true });
 					await again.flush({ sweep: true, closed: true });
@@ -45,7 +47,12 @@ for (const { name, make, numRuns, skip } of stores) {
 }
 
 describe("what a flush costs", () => {
-	const prepare = async (): Promise<{ bench: Workbench; root: string; session: Awaited<ReturnType<Workbench["open"]>>; sent: () => number }> => {
+	const prepare = async (): Promise<{
+		bench: Workbench;
+		root: string;
+		session: Awaited<ReturnType<Workbench["open"]>>;
+		sent: () => number;
+	}> => {
 		const bench = await workbench();
 		const root = bench.workspace("a");
 		mkdirSync(join(root, "notes"), { recursive: true });
@@ -86,7 +93,8 @@ describe("what a flush costs", () => {
 	it("is what was appended, not the file", async () => {
 		const { bench, root, session } = await prepare();
 		await using _ = bench;
-		const noise = (size: number, seed: number) => Buffer.from(Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index + seed, 2654435761) ^ (index << 7)).buffer);
+		const noise = (size: number, seed: number) =>
+			Buffer.from(Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index + seed, 2654435761) ^ (index << 7)).buffer);
 		writeFileSync(join(root, "log.bin"), noise(12 * 1024 * 1024, 1));
 		await session.flush({ sweep: true });
 		appendFileSync(join(root, "log.bin"), noise(2 * 1024 * 1024, 99));

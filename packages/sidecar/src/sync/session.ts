@@ -13,14 +13,15 @@ import type { Log, Progress } from "../telemetry/types.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
+import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
 import type { Deferred } from "./capture.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
 import type { LocalTree } from "./local-tree.ts";
 import { LogWriter } from "./log-writer.ts";
-import { thisMachine, type Machine } from "./machine.ts";
+import { type Machine, thisMachine } from "./machine.ts";
 import { writeMarker } from "./marker.ts";
 import { fetchCommit, newestSeq } from "./read-log.ts";
-import { restore, type RestoreOptions, type Restored } from "./restore.ts";
+import { type Restored, type RestoreOptions, restore } from "./restore.ts";
 
 export interface SessionOptions {
 	readonly store: ObjectStore;
@@ -122,7 +123,10 @@ export class Session {
 			log.info("fence.won", { seq: writer.head.seq, writer: writer.id });
 			return session;
 		}
-		throw new SidecarError("STORE_UNREACHABLE", { value: store.url, reason: `${FENCE_TRIES} fences were lost in a row: other writers keep starting on this namespace` });
+		throw new SidecarError("STORE_UNREACHABLE", {
+			value: store.url,
+			reason: `${FENCE_TRIES} fences were lost in a row: other writers keep starting on this namespace`,
+		});
 	}
 
 	get head(): Head {
@@ -154,6 +158,30 @@ export class Session {
 		return this.#local.size;
 	}
 
+	/**
+	 * Watches the workspace from now on; what changed before is found by the sweep that the next flush makes. Settled when every
+	 * directory has its watch.
+	 * @param onChange called for every hint, so keep it cheap
+	 */
+	async watch(onChange: () => void): Promise<WorkspaceWatcher> {
+		const doubt = (reason: string) => {
+			this.#options.log.debug("watch.doubt", { reason });
+			this.#flusher.doubt();
+			onChange();
+		};
+		const watcher = await watchWorkspace(
+			this.#options.workspace,
+			this.filter,
+			(path) => {
+				this.#flusher.hint(path);
+				onChange();
+			},
+			doubt,
+		);
+		doubt("started");
+		return watcher;
+	}
+
 	hint(path: string): void {
 		this.#flusher.hint(path);
 	}
@@ -168,7 +196,12 @@ export class Session {
 		const result = await this.#flusher.flush(options);
 		if (result.kind === "committed") this.#mark();
 		if (!wasSuperseded && this.#writer.isSuperseded) {
-			this.#options.log.error("writer.superseded", { writer: this.#writer.id, owner: this.#writer.head.fence.writer, fence: this.#writer.head.fence.seq, kind: "security" });
+			this.#options.log.error("writer.superseded", {
+				writer: this.#writer.id,
+				owner: this.#writer.head.fence.writer,
+				fence: this.#writer.head.fence.seq,
+				kind: "security",
+			});
 		}
 		return result;
 	}
@@ -177,7 +210,13 @@ export class Session {
 	#mark(): void {
 		if (this.#writer.isSuperseded) return;
 		const { seq, id } = this.#writer.head;
-		writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, rootDev: String(this.#root.dev), rootIno: String(this.#root.ino) });
+		writeMarker(this.#options.privateDir, {
+			baseSeq: seq,
+			baseId: id,
+			complete: true,
+			rootDev: String(this.#root.dev),
+			rootIno: String(this.#root.ino),
+		});
 	}
 }
 
@@ -187,7 +226,8 @@ async function fence(writer: LogWriter, machine: Machine, signal: AbortSignal | 
 		await machine.sleep(500 * 2 ** attempt, signal);
 		outcome = (await writer.settle(signal)) ?? outcome;
 	}
-	if (outcome.kind === "unknown") throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the fence", cause: outcome.cause });
+	if (outcome.kind === "unknown")
+		throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the fence", cause: outcome.cause });
 	return outcome.kind === "committed" ? "won" : "lost";
 }
 

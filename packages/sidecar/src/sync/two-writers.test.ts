@@ -28,7 +28,13 @@ describe("who owns the tree", () => {
 
 		const { head } = await readLog(bench.store);
 		expect(head.leftOut).toBe(0);
-		expect([...head.tree.keys()].sort()).toEqual(["", ".recovered", `.recovered/${first.writerId}`, `.recovered/${first.writerId}/MEMORY.md`, "MEMORY.md"]);
+		expect([...head.tree.keys()].sort()).toEqual([
+			"",
+			".recovered",
+			`.recovered/${first.writerId}`,
+			`.recovered/${first.writerId}/MEMORY.md`,
+			"MEMORY.md",
+		]);
 		expect(bench.log.events.filter(({ event }) => event === "writer.superseded")).toHaveLength(1);
 
 		// The owner goes on, and a third machine gets the owner's tree, without what was set aside.

@@ -1,0 +1,37 @@
+/** From a command line to what a command runs with. */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { loadConfig } from "../config/load.ts";
+import { createLogger } from "../telemetry/logger.ts";
+import { logProgress, terminalProgress } from "../telemetry/progress.ts";
+import type { Context } from "./command.ts";
+import type { Output } from "./output.ts";
+
+/** @param flags by commander's names @throws SidecarError USAGE and what else a wrong value is */
+export function makeContext(flags: Readonly<Record<string, unknown>>, out: Output): Context {
+	const { config, warnings, sources } = loadConfig({
+		flags,
+		env: process.env,
+		homeDir: homedir(),
+		workingDir: process.cwd(),
+		readFile,
+	});
+	// On a terminal the progress line and the result tell what the log lines would.
+	const isForPeople = process.stderr.isTTY === true && !config.json;
+	const isLevelGiven = !sources.logLevel.startsWith("default");
+	const logLevel = isForPeople && !isLevelGiven ? "warn" : config.logLevel;
+	const log = createLogger(logLevel);
+	const clock = () => performance.now();
+	const progress = isForPeople ? terminalProgress(process.stderr, clock) : logProgress(log, clock);
+	for (const reason of warnings) log.warn("config.ignored", { reason });
+	return { config: { ...config, logLevel }, log, progress, out };
+}
+
+function readFile(path: string): string | undefined {
+	try {
+		return readFileSync(path, "utf8");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+		throw error;
+	}
+}

@@ -1,0 +1,38 @@
+/** The one place where a command's failure becomes what a person or a program reads, and an exit status. */
+import { printable, SidecarError } from "../errors.ts";
+import type { Output } from "./output.ts";
+
+export interface Failing {
+	readonly json: boolean;
+	/** Stacks are for those who asked for them, and for bugs. */
+	readonly isVerbose: boolean;
+	readonly out: Output;
+}
+
+/** @returns the exit status */
+export async function fail(thrown: unknown, { json, isVerbose, out }: Failing): Promise<number> {
+	const error = toSidecarError(thrown);
+	if (json) {
+		const { code, message, value, remedy, exitStatus } = error;
+		await out.json({ error: { code, message, value: value ?? null, remedy, exitStatus } });
+		await out.flush();
+	} else {
+		process.stderr.write(`error [${error.code}] ${shown(error.message)}\nwhat to do: ${shown(error.remedy)}\n`);
+	}
+	if (isVerbose || error.code === "INTERNAL") process.stderr.write(`${stackOf(error)}\n`);
+	return error.exitStatus;
+}
+
+function toSidecarError(thrown: unknown): SidecarError {
+	if (thrown instanceof SidecarError) return thrown;
+	return new SidecarError("INTERNAL", { reason: thrown instanceof Error ? thrown.message : String(thrown), cause: thrown });
+}
+
+function shown(text: string): string {
+	return printable(text, 4_000);
+}
+
+function stackOf(error: Error): string {
+	const stack = error.stack ?? error.message;
+	return error.cause instanceof Error ? `${stack}\ncaused by ${stackOf(error.cause)}` : stack;
+}

@@ -1,0 +1,35 @@
+import { humanBytes } from "../telemetry/format.ts";
+import type { Command } from "./command.ts";
+import { movedLines } from "./restore.ts";
+import { count, shownPath } from "./words.ts";
+
+export const flush: Command = {
+	name: "flush",
+	summary: "Commit what changed on this disk now.",
+	notes: [
+		"A running daemon is asked to; without one this command does it itself, if the workspace derives from the log (or the log is empty).",
+		"Exit status 3 when something could not be taken, 4 when another writer owns the workspace.",
+	],
+	async run({ config, log, progress, out }) {
+		const library = await import("../library/flush.ts");
+		const report = await library.flush({ ...config, log, progress });
+		if (config.json) await out.json(report);
+		else for (const line of shown(report)) await out.line(line);
+		return report.exitStatus;
+	},
+};
+
+type Report = Awaited<ReturnType<typeof import("../library/flush.ts").flush>>;
+
+function shown({ by, kind, seq, changed, removed, bytes, notTaken, heldDeletions, moved, superseded, exitStatus }: Report): string[] {
+	const byDaemon = by === "daemon" ? ", by the daemon" : "";
+	return [
+		kind === "committed"
+			? `committed ${seq}: ${count(changed, "path")} changed, ${removed} removed, ${humanBytes(bytes)} sent${byDaemon}`
+			: `nothing to flush${exitStatus === 0 ? ": everything is durable" : ""}${byDaemon}`,
+		...(superseded ? ["another writer owns this workspace: what was committed lies below .recovered/"] : []),
+		...notTaken.map(({ path, reason }) => `not taken  ${shownPath(path)}: ${reason}`),
+		...(heldDeletions > 0 ? [`held  ${count(heldDeletions, "deletion")}: too many at once; flush again when they are meant`] : []),
+		...movedLines(moved),
+	];
+}

@@ -1,0 +1,47 @@
+import type { Entry } from "../log/types.ts";
+import { humanBytes } from "../telemetry/format.ts";
+import { AT_OPTION, atOf, type Command } from "./command.ts";
+import { isoTime, modeWord, shortTime, shownPath } from "./words.ts";
+
+export const ls: Command = {
+	name: "ls",
+	args: "[PATH]",
+	summary: "List what a commit holds: mode, size, time (UTC) and path.",
+	notes: [
+		"PATH is a file, or a directory that is listed with all below it. Names no terminal should see are written as \\u000a; PATH may be, too.",
+	],
+	options: [AT_OPTION],
+	async run({ config, out }, [path], options) {
+		const library = await import("../library/read.ts");
+		const { entries } = await library.ls({ ...config, ...atOf(options), ...(path !== undefined && { path }) });
+		for (const [at, entry] of entries) {
+			if (config.json) await out.json(forProgram(at, entry));
+			else await out.line(forPerson(at, entry));
+			if (out.isClosed) break;
+		}
+		return 0;
+	},
+};
+
+function forPerson(path: string, entry: Entry): string {
+	const size = entry.type === "file" ? humanBytes(entry.size) : "";
+	const target = entry.type === "link" ? ` -> ${shownPath(entry.target)}` : "";
+	return `${modeWord(entry)}  ${size.padStart(8)}  ${shortTime(msOf(entry))}  ${shownPath(path)}${target}`;
+}
+
+function forProgram(path: string, entry: Entry): object {
+	return {
+		path,
+		type: entry.type,
+		...(entry.type !== "link" && { mode: entry.mode.toString(8).padStart(4, "0") }),
+		...(entry.type === "file" && { size: entry.size }),
+		mtime: isoTime(msOf(entry)),
+		// A string: the number has more digits than JSON's readers keep.
+		mtimeNs: String(entry.mtimeNs),
+		...(entry.type === "link" && { target: entry.target }),
+	};
+}
+
+function msOf({ mtimeNs }: Entry): number {
+	return Number(mtimeNs / 1_000_000n);
+}

@@ -1,0 +1,37 @@
+import { humanBytes, humanDuration } from "../telemetry/format.ts";
+import { AT_OPTION, atOf, type Command } from "./command.ts";
+import { count, shownPath } from "./words.ts";
+
+export const restore: Command = {
+	name: "restore",
+	summary: "Bring the workspace to the newest commit, or to an earlier one.",
+	notes: [
+		"Without --at, changes made here since the last restore are kept. With --at the directory becomes exactly that commit.",
+		"Bytes that have to give way are moved out of the workspace, never deleted. Nothing is committed.",
+	],
+	options: [AT_OPTION],
+	async run({ config, log, progress, out }, _args, options) {
+		const library = await import("../library/restore.ts");
+		const result = await library.restore({ ...config, ...atOf(options), log, progress });
+		if (config.json) await out.json(result);
+		else for (const line of shown(result)) await out.line(line);
+		return 0;
+	},
+};
+
+type Result = Awaited<ReturnType<typeof import("../library/restore.ts").restore>>;
+
+function shown({ seq, files, bytes, written, writtenBytes, keptLocal, moved, ms }: Result): string[] {
+	if (seq === 0) return ["the log is empty: nothing to restore", ...movedLines(moved)];
+	const rate = writtenBytes > 0 && ms > 0 ? `, ${humanBytes((writtenBytes / ms) * 1000)}/s` : "";
+	return [
+		`restored commit ${seq}: ${count(files, "file")}, ${humanBytes(bytes)}, in ${humanDuration(ms)}`,
+		written === 0 ? "everything was there already" : `written  ${count(written, "file")}, ${humanBytes(writtenBytes)}${rate}`,
+		...(keptLocal > 0 ? [`kept     ${count(keptLocal, "path")} changed here, not durable before \`openclaw-sidecar flush\``] : []),
+		...movedLines(moved),
+	];
+}
+
+export function movedLines(moved: Result["moved"]): string[] {
+	return moved.map(({ path, to }) => `moved    ${shownPath(path)} -> ${shownPath(to)}`);
+}

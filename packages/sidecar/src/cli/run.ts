@@ -1,0 +1,59 @@
+import { ERRORS } from "../errors.ts";
+import type { Log } from "../telemetry/types.ts";
+import type { Command } from "./command.ts";
+import { count, shownPath } from "./words.ts";
+
+export const run: Command = {
+	name: "run",
+	args: "[COMMAND...]",
+	summary: "Restore the workspace, start the agent, and keep it durable until the end.",
+	notes: [
+		"The agent's command goes after --. Without one, run until SIGTERM or SIGINT.",
+		"A signal is passed on to the agent; everything is made durable, and the exit status says whether it is: the agent's own only if so.",
+	],
+	async run({ config, log, progress, out }, command) {
+		const stop = stopOnSignal(log);
+		const library = await import("../library/run.ts");
+		const result = await library.run({ ...config, log, progress, signal: stop, command, agentToStderr: config.json });
+		if (config.json) await out.json(result);
+		else {
+			// Stdout is the agent's where there is one.
+			const text = shown(result).join("\n");
+			if (command.length > 0) process.stderr.write(`${text}\n`);
+			else await out.line(text);
+		}
+		return result.exitStatus;
+	},
+};
+
+type Result = Awaited<ReturnType<typeof import("../library/run.ts").run>>;
+
+const SHOWN_PATHS = 20;
+
+/** The first signal drains; the drain has its own deadline, so that no second one is needed. */
+function stopOnSignal(log: Log): AbortSignal {
+	const stop = new AbortController();
+	const onSignal = (signal: NodeJS.Signals) => {
+		log.info(stop.signal.aborted ? "run.signal-ignored" : "run.signal", { signal });
+		stop.abort();
+	};
+	process.on("SIGTERM", onSignal);
+	process.on("SIGINT", onSignal);
+	return stop.signal;
+}
+
+function shown(result: Result): string[] {
+	if (result.kind === "not-started") return ["stopped before the workspace was restored; nothing was committed"];
+	const { isDurable, superseded, lost, headSeq, agentStatus } = result;
+	const agent = agentStatus === undefined ? [] : [`the agent ended with status ${agentStatus}`];
+	if (superseded) return [...agent, `error [SUPERSEDED] ${ERRORS.SUPERSEDED.meaning}`, `what to do: ${ERRORS.SUPERSEDED.remedy}`];
+	if (isDurable) return [...agent, `everything is durable: commit ${headSeq}`];
+	const left = lost.length - SHOWN_PATHS;
+	return [
+		...agent,
+		`error [NOT_DURABLE] ${ERRORS.NOT_DURABLE.meaning}`,
+		...lost.slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`),
+		...(left > 0 ? [`  and ${count(left, "more", "more")}`] : []),
+		`what to do: ${ERRORS.NOT_DURABLE.remedy}`,
+	];
+}

@@ -1,0 +1,100 @@
+import { humanBytes } from "../telemetry/format.ts";
+import type { Command } from "./command.ts";
+import { ago, aligned, count, isoTime, shownPath } from "./words.ts";
+
+export const status: Command = {
+	name: "status",
+	summary: "Show the log, the daemon, and what on this disk is not durable.",
+	notes: ["Exit status 0 when everything on this disk is in the log, 3 when something is not."],
+	async run({ config, out }) {
+		const library = await import("../library/status.ts");
+		const found = await library.status(config);
+		if (config.json) await out.json(forProgram(found));
+		else for (const line of forPerson(found)) await out.line(line);
+		return found.isDurable ? 0 : 3;
+	},
+};
+
+type Found = Awaited<ReturnType<typeof import("../library/status.ts").status>>;
+
+/** The rest is counted: a list that scrolls away tells nothing. */
+const SHOWN_PATHS = 20;
+const LISTED_PATHS = 1_000;
+
+function forPerson(found: Found): string[] {
+	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, behind } = found;
+	const rows = [
+		["log", logUrl],
+		["newest", log === undefined ? "none: the log is empty" : newest(log, storeTimeMs)],
+		...(log === undefined
+			? []
+			: [["holds", `${count(log.entries, "file and directory", "files and directories")}, ${humanBytes(log.bytes)}`]]),
+		...setAside.map(({ writer, files, bytes }) => [
+			"set aside",
+			`${count(files, "file")}, ${humanBytes(bytes)}, by superseded writer ${writer.slice(0, 8)}: .recovered/${writer}`,
+		]),
+		["workspace", shownPath(workspace)],
+		["this disk", thisDisk(found)],
+		...(behind > 0 && log !== undefined ? [["behind", `${count(behind, "path")} would be changed by a restore`]] : []),
+		["daemon", daemonWords(found)],
+		["durable", isDurable ? "yes, everything on this disk is in the log" : `NO: ${count(notDurable.length, "path")}`],
+	];
+	const shown = notDurable.slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
+	const left = notDurable.length - shown.length;
+	return [...aligned(rows), ...shown, ...(left > 0 ? [`  and ${count(left, "more", "more")}`] : [])];
+}
+
+function newest(log: NonNullable<Found["log"]>, storeTimeMs: number): string {
+	const state = log.isClosed ? "closed in order" : "not closed: its writer may be at work";
+	return `commit ${log.seq} (${log.id.slice(0, 12)}), ${ago(storeTimeMs - log.timeMs)}, by ${log.writer.slice(0, 8)}, ${state}`;
+}
+
+function thisDisk({ marker, hasBase, log }: Found): string {
+	if (marker === undefined) return log === undefined ? "new" : "never restored from this log";
+	if (!marker.complete) return "a restore was cut off";
+	const base = marker.baseSeq === 0 ? "an empty log" : `commit ${marker.baseSeq}`;
+	return `derives from ${base}${hasBase ? "" : ", which is not in the log any more"}`;
+}
+
+function daemonWords({ daemon }: Found): string {
+	if (daemon === undefined) return "none";
+	const { phase, pid, waiting, heldDeletions, superseded, lastFlushError, notTaken } = daemon;
+	return [
+		`${phase}, process ${pid}`,
+		...(superseded ? ["SUPERSEDED by another writer"] : []),
+		...(waiting ? [`${count(waiting, "path")} waiting`] : []),
+		...(notTaken?.length ? [`${count(notTaken.length, "path")} not taken`] : []),
+		...(heldDeletions ? [`${count(heldDeletions, "deletion")} held`] : []),
+		...(lastFlushError ? [`last flush failed [${lastFlushError.code}] ${lastFlushError.message}`] : []),
+	].join(", ");
+}
+
+function forProgram({
+	logUrl,
+	workspace,
+	isDurable,
+	log,
+	setAside,
+	storeTimeMs,
+	marker,
+	hasBase,
+	behind,
+	notDurable,
+	daemon,
+}: Found): object {
+	return {
+		durable: isDurable,
+		log: {
+			url: logUrl,
+			...(log === undefined ? { seq: 0 } : { ...log, timeMs: undefined, time: isoTime(log.timeMs) }),
+			storeTime: isoTime(storeTimeMs),
+		},
+		setAside,
+		workspace,
+		base: marker === undefined ? null : { seq: marker.baseSeq, id: marker.baseId, complete: marker.complete, known: hasBase },
+		behind,
+		notDurableCount: notDurable.length,
+		notDurable: notDurable.slice(0, LISTED_PATHS),
+		daemon: daemon ?? null,
+	};
+}

@@ -1,0 +1,54 @@
+/** Numbers and names for people. */
+import { printable } from "../errors.ts";
+import type { Entry } from "../log/types.ts";
+
+/** `12 s ago`, `3 min ago`, `5 h ago`, `2 days ago`: one unit is enough to recognise a commit. */
+export function ago(ms: number): string {
+	const seconds = Math.max(0, Math.round(ms / 1000));
+	if (seconds < 2) return "just now";
+	if (seconds < 60) return `${seconds} s ago`;
+	if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
+	if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
+	return `${Math.floor(seconds / 86_400)} days ago`;
+}
+
+/** `1 file`, `1,234 files`. */
+export function count(number: number, noun: string, plural = `${noun}s`): string {
+	return `${number.toLocaleString("en-US")} ${number === 1 ? noun : plural}`;
+}
+
+/** The rows of a table as lines; all columns but the last are padded. @param right columns aligned to the right, by index */
+export function aligned(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
+	const widths: number[] = [];
+	for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+	const pad = (cell: string, index: number) =>
+		right.includes(index) ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0);
+	return rows.map((row) => row.map(pad).join("  ").trimEnd());
+}
+
+/** A path as a terminal may show it, never shortened. */
+export function shownPath(path: string): string {
+	return path === "" ? "." : printable(path, Number.POSITIVE_INFINITY);
+}
+
+/** As `ls -l`: `drwxr-x---`, `-rw-r--r--`, `lrwxrwxrwx`. */
+export function modeWord(entry: Entry): string {
+	const mode = entry.type === "link" ? 0o777 : entry.mode;
+	const triple = (shift: number, special: boolean, letter: string) => {
+		const bits = mode >> shift;
+		const execute = bits & 1;
+		return `${bits & 4 ? "r" : "-"}${bits & 2 ? "w" : "-"}${special ? (execute ? letter : letter.toUpperCase()) : execute ? "x" : "-"}`;
+	};
+	const type = entry.type === "dir" ? "d" : entry.type === "link" ? "l" : "-";
+	return type + triple(6, (mode & 0o4000) !== 0, "s") + triple(3, (mode & 0o2000) !== 0, "s") + triple(0, (mode & 0o1000) !== 0, "t");
+}
+
+/** `2026-11-23 17:04:05`, UTC. */
+export function shortTime(ms: number): string {
+	return isoTime(ms).slice(0, 19).replace("T", " ");
+}
+
+/** ISO 8601 with milliseconds, UTC. File systems know times that JavaScript does not: those are shown as the nearest it does. */
+export function isoTime(ms: number): string {
+	return new Date(Math.min(8.64e15, Math.max(-8.64e15, ms))).toISOString();
+}
