@@ -16,8 +16,8 @@ export interface Agent {
 	/** Absolute directories it uses outside its state directory. */
 	readonly scratch: readonly string[];
 	readonly env: Readonly<Record<string, string>>;
-	/** Turns of the first life, and how what they write is counted. */
-	readonly conversationTable: string;
+	/** Its command as people would type it. */
+	readonly shown: string;
 	command(stateDirectory: string): readonly string[];
 	/** Makes what has to be there before the first start, and says what. */
 	prepare(stateDirectory: string): Promise<string>;

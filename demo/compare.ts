@@ -184,8 +184,7 @@ function withCopy<T>(file: string, use: (database: DatabaseSync) => T): T {
 	const directory = mkdtempSync(join(tmpdir(), "openclaw-demo-db-"));
 	try {
 		const copy = join(directory, "copy.sqlite");
-		copyFileSync(file, copy);
-		for (const suffix of ["-wal", "-journal"]) if (existsSync(`${file}${suffix}`)) copyFileSync(`${file}${suffix}`, `${copy}${suffix}`);
+		copyStill(file, copy);
 		const database = new DatabaseSync(copy);
 		try {
 			return use(database);
@@ -195,6 +194,26 @@ function withCopy<T>(file: string, use: (database: DatabaseSync) => T): T {
 	} finally {
 		rmSync(directory, { recursive: true, force: true });
 	}
+}
+
+const COMPANIONS = ["", "-wal", "-journal"];
+const COPY_TRIES = 50;
+
+/** Files of different moments are no database: copied again until none of them changed meanwhile. */
+function copyStill(file: string, copy: string): void {
+	const state = () =>
+		COMPANIONS.map((suffix) => look(`${file}${suffix}`))
+			.map((entry) => `${entry?.size} ${entry?.mtimeNs}`)
+			.join();
+	for (let attempt = 0; attempt < COPY_TRIES; attempt++) {
+		const before = state();
+		for (const suffix of COMPANIONS) {
+			rmSync(`${copy}${suffix}`, { force: true });
+			if (existsSync(`${file}${suffix}`)) copyFileSync(`${file}${suffix}`, `${copy}${suffix}`);
+		}
+		if (state() === before) return;
+	}
+	throw new Error(`${file} does not stand still`);
 }
 
 /** Virtual tables keep their content in ordinary ones, which are compared. */

@@ -1,47 +1,61 @@
 /** Waits until the log holds what is on the disk, as an outsider sees both. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Comparison, compareDatabases, databasesOf, type Entry, isVolatile, scan } from "./compare.ts";
+import { compareDatabases, databasesOf, type Entry, isVolatile, scan } from "./compare.ts";
 import type { Running } from "./processes.ts";
+import { firstOf } from "./report.ts";
 import type { ListedEntry, Sidecar } from "./sidecar.ts";
 
 export interface Durable {
 	/** The newest commit when all was there. */
 	readonly seq: number;
+	/** Of this episode. */
 	readonly commits: number;
 	/** Uploaded by those commits. */
 	readonly bytes: number;
+	/** The log's copy of each database, by path: what it had acknowledged at that moment. */
+	readonly databases: ReadonlyMap<string, string>;
 }
 
-const LIMIT_MS = 60_000;
+export interface Episode {
+	readonly daemon: Running;
+	readonly sidecar: Sidecar;
+	/** The state directory, as it is seen from outside. */
+	readonly disk: string;
+	/** Where the daemon's events of this episode begin. */
+	readonly from: number;
+	/** Where the log's copies of the databases are put. */
+	readonly copies: string;
+}
+
+const LIMIT_MS = 90_000;
 
 /**
  * Looks again after each commit that the daemon reports. The databases have to hold every row that the live ones hold.
- * @param from where the daemon's events of this episode begin
- * @throws with the differences, when they have not gone after a minute
+ * @throws with the differences, if they do not go away
  */
-export async function durable(daemon: Running, sidecar: Sidecar, stateDirectory: string, from: number): Promise<Durable> {
+export async function durable({ daemon, sidecar, disk, from, copies }: Episode): Promise<Durable> {
 	const until = performance.now() + LIMIT_MS;
 	for (;;) {
 		const looked = daemon.mark;
-		const problems = await difference(sidecar, stateDirectory);
+		const databases = new Map<string, string>();
+		const problems = await difference(sidecar, disk, copies, databases);
 		if (problems.length === 0) {
 			const commits = daemon.events("flush.committed", from);
-			const seq = Number(commits.at(-1)?.seq ?? 0);
-			return { seq, commits: commits.length, bytes: commits.reduce((sum, { bytes }) => sum + Number(bytes ?? 0), 0) };
+			const seq = Number(daemon.events("flush.committed").at(-1)?.seq ?? 0);
+			const uploaded = commits.reduce((sum, { bytes }) => sum + Number(bytes ?? 0), 0);
+			return { seq, commits: commits.length, bytes: uploaded, databases };
 		}
-		const left = until - performance.now();
-		if (left <= 0) throw new Error(`not durable after ${LIMIT_MS / 1000} s:\n${problems.slice(0, 10).join("\n")}`);
+		const left = Math.max(1, Math.ceil(until - performance.now()));
 		await daemon.event("flush.committed", looked, left).catch((error: Error) => {
-			throw new Error(`${error.message}\n${problems.slice(0, 10).join("\n")}`);
+			throw new Error([error.message, ...firstOf(problems)].join("\n"));
 		});
 	}
 }
 
-async function difference(sidecar: Sidecar, stateDirectory: string): Promise<Comparison["problems"]> {
+async function difference(sidecar: Sidecar, root: string, copies: string, databases: Map<string, string>): Promise<readonly string[]> {
 	const listed = new Map((await sidecar.list()).map((entry) => [entry.path, entry]));
-	const disk = scan(stateDirectory);
+	const disk = scan(root);
 	const problems: string[] = [];
 	for (const [path, entry] of disk) {
 		const other = listed.get(path);
@@ -51,17 +65,14 @@ async function difference(sidecar: Sidecar, stateDirectory: string): Promise<Com
 	for (const path of listed.keys()) if (!disk.has(path) && !isVolatile(path)) problems.push(`${path}: still in the log`);
 	if (problems.length > 0) return problems;
 
-	const directory = mkdtempSync(join(tmpdir(), "openclaw-demo-cat-"));
-	try {
-		const copy = join(directory, "cat.sqlite");
-		for (const path of databasesOf(disk)) {
-			writeFileSync(copy, await sidecar.cat(path));
-			problems.push(...compareDatabases(path, join(stateDirectory, path), copy).problems);
-		}
-		return problems;
-	} finally {
-		rmSync(directory, { recursive: true, force: true });
+	mkdirSync(copies, { recursive: true });
+	for (const [i, path] of databasesOf(disk).entries()) {
+		const copy = join(copies, `${i}.sqlite`);
+		writeFileSync(copy, await sidecar.cat(path));
+		problems.push(...compareDatabases(path, join(root, path), copy).problems);
+		databases.set(path, copy);
 	}
+	return problems;
 }
 
 function isSame(entry: Entry, listed: ListedEntry): boolean {

@@ -1,6 +1,7 @@
 /** What a person and their tools do to files while the agent runs: one of each kind, and how to see that the log has it. */
-import { appendFileSync, chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Random } from "./random.ts";
 
 /** Relative to the state directory. */
 export const EDITED = "workspace/tour";
@@ -32,8 +33,8 @@ export function makeEdits(stateDirectory: string): string {
 	symlinkSync("final.md", at("latest"));
 	symlinkSync("/nowhere/at all", at("dangling"));
 	mkdirSync(at("empty directory"));
-	writeFileSync(at("numbers.bin"), Buffer.alloc(3_000_000, readFileSync(at("tool.sh"))));
-	return "create, append, rename, delete, chmod 600 and 755, 2 links, 3 MB";
+	writeFileSync(at("numbers.bin"), new Random(1).bytes(3_000_000));
+	return "10 edits, one of them 3 MB";
 }
 
 /**
@@ -44,7 +45,7 @@ export function databaseWriter(stateDirectory: string): readonly string[] {
 	const program = `
 		const { DatabaseSync } = require("node:sqlite");
 		const database = new DatabaseSync(process.argv[1]);
-		database.exec("PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS tasks (id INTEGER PRIMARY KEY, text TEXT)");
+		database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE IF NOT EXISTS tasks (id INTEGER PRIMARY KEY, text TEXT)");
 		const insert = database.prepare("INSERT INTO tasks (text) VALUES (?)");
 		for (let i = 0; i < ${ROWS}; i++) insert.run("task " + i);
 		process.kill(process.pid, "SIGKILL");`;

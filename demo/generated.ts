@@ -10,10 +10,10 @@ export async function generatedAgent(seed: number): Promise<Agent> {
 	const port = await freePort();
 	const url = `http://127.0.0.1:${port}`;
 	return {
-		name: "a generator with OpenClaw's tree, sizes, databases and write pattern",
+		name: `generated: OpenClaw's tree, sizes, databases and write pattern (seed ${seed})`,
 		scratch: [],
 		env: {},
-		conversationTable: "transcript_events",
+		shown: "a stand-in gateway",
 		command: (stateDirectory) => [process.execPath, join(import.meta.dirname, "fake-gateway-main.ts"), stateDirectory, String(port)],
 		async prepare(stateDirectory) {
 			const {
@@ -21,7 +21,7 @@ export async function generatedAgent(seed: number): Promise<Agent> {
 				bytes: size,
 				regenerated,
 			} = await generateOpenClawState(stateDirectory, { seed, turns: TURNS_BEFORE, withCache: true });
-			return `${many(files, "file")}, ${bytes(size)}; ${many(regenerated.files, "file")} of them, ${bytes(regenerated.bytes)}, are caches and locks`;
+			return `${many(files, "file")}, ${bytes(size)}; caches among them: ${many(regenerated.files, "file")}, ${bytes(regenerated.bytes)}`;
 		},
 		ready: async (process) => await answers(`${url}/readyz`, process, 20_000),
 		async turn(text) {

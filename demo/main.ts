@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import type { Agent } from "./agent.ts";
 import { generatedAgent } from "./generated.ts";
 import { findIsolation, Machine } from "./machine.ts";
-import { findOpenClaw, installOpenClaw, openClawAgent } from "./openclaw.ts";
+import { findOpenClaw, installOpenClaw, openClawAgent, removePartialInstall } from "./openclaw.ts";
 import { allGone, killEverything } from "./processes.ts";
 import { Report, StoryFailed } from "./report.ts";
 import { buildSidecar } from "./sidecar.ts";
@@ -70,14 +70,14 @@ async function main(): Promise<number> {
 		machines.push(first, second);
 		const isIsolated = isolation.unshare !== undefined;
 		const separation = isIsolated
-			? `${first.hostname} and ${second.hostname}: host names and mounts of their own, one path, two directories`
+			? `${first.hostname} and ${second.hostname}: one path, two directories and host names`
 			: `two directories, one host name: ${isolation.reason}`;
 		report.fact("agent", agent.name);
 		report.fact("machines", separation);
 		const store = join(root, "store");
 		mkdirSync(store);
 		report.fact("store", pathToFileURL(store).href);
-		await tell({ report, agent, first, second, store: pathToFileURL(store).href, isIsolated });
+		await tell({ report, agent, first, second, root, store: pathToFileURL(store).href, isIsolated });
 	} catch (error) {
 		if (!(error instanceof StoryFailed)) {
 			console.error(error);
@@ -143,6 +143,7 @@ function readOptions(): Options {
 
 function cleanUp(): void {
 	killEverything();
+	removePartialInstall();
 	for (const machine of machines) machine.leave();
 	if (options.keep) console.log(`\nkept: ${root}`);
 	else rmSync(root, { recursive: true, force: true, maxRetries: 10 });

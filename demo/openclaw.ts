@@ -11,6 +11,7 @@ import { seconds } from "./report.ts";
 const VERSION = "2026.9.6";
 const SERIES = /^OpenClaw 2026\.9\./;
 const CACHE = join(import.meta.dirname, "../.cache/openclaw");
+const PARTIAL = `${CACHE}.partial-${process.pid}`;
 const NEEDED_BYTES = 1_500_000_000;
 const INSTALL_LIMIT_MS = 180_000;
 /** Without these scripts it installs, and then does not start. */
@@ -59,26 +60,30 @@ export async function installOpenClaw(say: (text: string) => void): Promise<Inst
 	if (known.status !== 0)
 		return missing(known.status === 127 ? "there is no npm here" : `the npm registry does not offer openclaw@${VERSION}`);
 
-	const partial = `${CACHE}.partial-${process.pid}`;
 	const started = performance.now();
 	say(`installing openclaw@${VERSION} into .cache/openclaw, once: 650 MB, about 40 s (\`pnpm demo --generated\` does without)`);
 	try {
-		mkdirSync(partial, { recursive: true });
+		mkdirSync(PARTIAL, { recursive: true });
 		const allowScripts = Object.fromEntries(ALLOWED_SCRIPTS.map((name) => [name, true]));
-		writeFileSync(join(partial, "package.json"), JSON.stringify({ private: true, dependencies: { openclaw: VERSION }, allowScripts }));
-		const installed = await run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], env, INSTALL_LIMIT_MS, partial);
+		writeFileSync(join(PARTIAL, "package.json"), JSON.stringify({ private: true, dependencies: { openclaw: VERSION }, allowScripts }));
+		const installed = await run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], env, INSTALL_LIMIT_MS, PARTIAL);
 		if (installed.status !== 0) return missing(`npm install failed: ${installed.stderr.trim().slice(-500)}`);
-		const version = await versionOf(binOf(partial));
+		const version = await versionOf(binOf(PARTIAL));
 		if (version === undefined) return missing("it was installed, but does not run");
 		rmSync(CACHE, { recursive: true, force: true });
-		renameSync(partial, CACHE);
+		renameSync(PARTIAL, CACHE);
 		say(`installed in ${seconds(performance.now() - started)}`);
 		return { kind: "installed", bin: binOf(CACHE), version };
 	} catch (error) {
 		return missing((error as Error).message);
 	} finally {
-		rmSync(partial, { recursive: true, force: true });
+		removePartialInstall();
 	}
+}
+
+/** What an install that was cut off leaves behind. */
+export function removePartialInstall(): void {
+	rmSync(PARTIAL, { recursive: true, force: true, maxRetries: 10 });
 }
 
 export async function openClawAgent({ bin, version }: Installed): Promise<Agent> {
@@ -97,21 +102,21 @@ export async function openClawAgent({ bin, version }: Installed): Promise<Agent>
 			OPENCLAW_DISABLE_BONJOUR: "1",
 			OPENCLAW_SKIP_CHANNELS: "1",
 		},
-		conversationTable: "transcript_events",
+		shown: "openclaw gateway run",
 		command: () => [process.execPath, bin, "gateway", "run", "--port", String(port), "--bind", "loopback"],
 		async prepare(stateDirectory) {
 			mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
 			writeFileSync(join(stateDirectory, "openclaw.json"), config(port, token, model.url, model.id), { mode: 0o600 });
 			return "openclaw.json; the gateway makes the rest";
 		},
-		ready: async (process) => await answers(`${url}/readyz`, process, 120_000),
+		ready: async (process) => await answers(`${url}/readyz`, process, 180_000),
 		async turn(text) {
 			const started = performance.now();
 			const response = await fetch(`${url}/v1/chat/completions`, {
 				method: "POST",
 				headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
 				body: JSON.stringify({ model: "openclaw/default", user: "anna", messages: [{ role: "user", content: text }] }),
-				signal: AbortSignal.timeout(120_000),
+				signal: AbortSignal.timeout(180_000),
 			});
 			if (response.status !== 200)
 				throw new Error(`the turn failed with HTTP ${response.status}: ${(await response.text()).slice(0, 500)}`);

@@ -1,13 +1,21 @@
 /** What the demo says: one line for each step, with its time, and a list of what was proven at the end. */
 
-const isTerminal = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
-const style = (code: number) => (text: string) => (isTerminal ? `\u001b[${code}m${text}\u001b[0m` : text);
-const [bold, dim, green, red] = [1, 2, 32, 31].map(style) as [Style, Style, Style, Style];
+const isTerminal = process.stdout.isTTY === true;
+const isColoured = isTerminal && process.env.NO_COLOR === undefined;
 type Style = (text: string) => string;
+const style =
+	(code: number): Style =>
+	(text) =>
+		isColoured ? `\u001b[${code}m${text}\u001b[0m` : text;
+const bold = style(1);
+const dim = style(2);
+const green = style(32);
+const red = style(31);
 
-const TEXT_WIDTH = 64;
+const TEXT_WIDTH = 52;
+const SHOWN_PROBLEMS = 10;
 
-/** A step that failed ends the story. */
+/** A step that failed: the story ends here. */
 export class StoryFailed extends Error {}
 
 export class Report {
@@ -24,16 +32,17 @@ export class Report {
 	}
 
 	note(text: string): void {
-		console.log(dim(indent(text)));
+		console.log(dim(indent(text, 4)));
 	}
 
 	fact(name: string, text: string): void {
-		console.log(indent(`${dim(name.padEnd(9))} ${text}`));
+		console.log(`  ${dim(name.padEnd(9))} ${text}`);
 	}
 
-	/** Does something and says what came of it; what `work` returns is shown beside it. A failure ends the story. */
+	/** Does something; what it returns is shown beside its time. @throws StoryFailed */
 	async step(text: string, work: () => Promise<string> | string): Promise<void> {
 		const started = performance.now();
+		if (isTerminal) process.stdout.write(dim(`  … ${text}`));
 		try {
 			const detail = await work();
 			this.#line(green("✓"), text, seconds(performance.now() - started), detail);
@@ -45,34 +54,40 @@ export class Report {
 		}
 	}
 
-	/** A claim: shown with its check mark, and again at the end. A false one does not end the story, but the demo's status tells. */
-	claim(text: string, problems: readonly string[], detail = ""): void {
+	/** A check that does not end the story when it fails; the demo's exit status tells. */
+	check(text: string, problems: readonly string[], detail = ""): void {
 		this.#line(problems.length === 0 ? green("✓") : red("✗"), text, "", detail);
 		if (problems.length > 0) this.#failures++;
-		else this.#proven.push(text);
-		const shown = problems.slice(0, 10);
-		if (problems.length > shown.length) shown.push(`and ${problems.length - shown.length} more`);
-		for (const problem of shown) console.log(red(indent(problem, 6)));
+		for (const problem of firstOf(problems)) console.log(red(indent(problem, 6)));
+	}
+
+	/** Said again at the end, if nothing failed. */
+	proves(text: string): void {
+		this.#proven.push(text);
 	}
 
 	summary(): void {
 		const took = seconds(performance.now() - this.#started);
 		if (this.#failures > 0) {
-			this.title(red(`${this.#failures} ${this.#failures === 1 ? "check" : "checks"} failed`));
-			console.log(indent(`after ${took}`));
+			this.title(red(`${many(this.#failures, "check")} failed, after ${took}`));
 			return;
 		}
 		this.title(`What was proven, in ${took}`);
-		for (const text of this.#proven) console.log(indent(`- ${text}`));
+		for (const text of this.#proven) console.log(`  - ${text.replaceAll("\n", "\n    ")}`);
 	}
 
 	#line(mark: string, text: string, time: string, detail = ""): void {
-		const right = [time.padStart(7), detail].join("  ").trimEnd();
-		console.log(`  ${mark} ${text.padEnd(TEXT_WIDTH)} ${dim(right)}`.trimEnd());
+		const clear = isTerminal ? "\r\u001b[K" : "";
+		console.log(`${clear}  ${mark} ${text.padEnd(TEXT_WIDTH)} ${dim(`${time.padStart(6)}  ${detail}`)}`.trimEnd());
 	}
 }
 
-function indent(text: string, spaces = 2): string {
+export function firstOf(problems: readonly string[]): readonly string[] {
+	const left = problems.length - SHOWN_PROBLEMS;
+	return left > 0 ? [...problems.slice(0, SHOWN_PROBLEMS), `and ${left} more`] : problems;
+}
+
+function indent(text: string, spaces: number): string {
 	return text.replace(/^/gm, " ".repeat(spaces));
 }
 
@@ -82,10 +97,11 @@ export function seconds(ms: number): string {
 
 export function bytes(count: number): string {
 	if (count < 1_000) return `${count} B`;
-	const [divisor, unit] = count < 1_000_000 ? [1_000, "kB"] : [1_000_000, "MB"];
-	return `${(count / (divisor as number)).toFixed(count / (divisor as number) < 10 ? 1 : 0)} ${unit}`;
+	const isMega = count >= 999_500;
+	const amount = count / (isMega ? 1_000_000 : 1_000);
+	return `${amount.toFixed(amount < 9.95 ? 1 : 0)} ${isMega ? "MB" : "kB"}`;
 }
 
-export function many(count: number, noun: string): string {
-	return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+export function many(count: number, noun: string, nouns = `${noun}s`): string {
+	return `${count.toLocaleString("en")} ${count === 1 ? noun : nouns}`;
 }

@@ -1,12 +1,12 @@
-/** The demo's story: a workspace that outlives its machine. Each step is looked at from outside; see `compare.ts` and `durable.ts`. */
+/** The demo's story: a workspace that outlives its machine. What is claimed is looked at from outside: `compare.ts`, `durable.ts`. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Agent } from "./agent.ts";
 import { compareDatabases, compareTrees, databasesOf, scan } from "./compare.ts";
-import { durable } from "./durable.ts";
+import { type Durable, durable } from "./durable.ts";
 import { DELETED, DELETED_CONTENT, databaseWriter, makeEdits, ROWS, writeDrafts } from "./edits.ts";
 import type { Machine } from "./machine.ts";
-import { allGone, type LogEvent, type Running, textOf } from "./processes.ts";
+import { allGone, type Running, textOf } from "./processes.ts";
 import { bytes, many, type Report, seconds } from "./report.ts";
 import { type HistoryEntry, Sidecar } from "./sidecar.ts";
 
@@ -17,39 +17,55 @@ export interface Stage {
 	readonly second: Machine;
 	/** file:// URL */
 	readonly store: string;
+	/** The demo's temporary directory. */
+	readonly root: string;
+	/** Host names and mounts of their own. */
 	readonly isIsolated: boolean;
+}
+
+/** What the first machine leaves: the log, and what we know of it. */
+interface Legacy {
+	readonly acknowledged: Durable;
+	readonly messages: number;
 }
 
 const STATE = "home/.openclaw";
 
 export async function tell(stage: Stage): Promise<void> {
-	const before = await firstLife(stage);
-	await secondLife(stage, before);
+	const daemon = await boot(stage);
+	const legacy = await work(stage, daemon);
+	await die(stage, daemon);
+	await restoreElsewhere(stage, legacy);
+	await goOn(stage, legacy);
 }
 
-interface FirstLife {
-	readonly headSeq: number;
-	readonly messages: number;
-}
-
-async function firstLife({ report, agent, first, store }: Stage): Promise<FirstLife> {
+async function boot({ report, agent, first, store, root }: Stage): Promise<Running> {
 	const sidecar = new Sidecar(first, store);
 	const disk = join(first.outside, STATE);
 
 	report.title("1  First boot, on an empty store");
 	await report.step("a state directory with OpenClaw's shape", async () => await agent.prepare(disk));
 	const daemon = sidecar.run(agent.command(sidecar.stateDirectory), agent.env);
-	await report.step("openclaw-sidecar run -- the gateway", async () => await opened(daemon));
-	await report.step("the gateway takes turns", async () => {
+	await report.step(`openclaw-sidecar run -- ${agent.shown}`, async () => await gateOpened(daemon));
+	await report.step("the gateway is ready", async () => {
 		await agent.ready(daemon);
 		return "";
 	});
-	await report.step("what was on the disk is in the log", async () => {
-		const { seq, bytes: uploaded } = await durable(daemon, sidecar, disk, 0);
-		return `commit ${seq}, ${bytes(uploaded)} uploaded`;
+	await report.step("what is on the disk is in the log", async () => {
+		const { seq, bytes: uploaded } = await durable({ daemon, sidecar, disk, from: 0, copies: join(root, "copies") });
+		return `commit ${seq}; uploaded ${bytes(uploaded)}`;
 	});
+	report.proves("No agent starts before a verified restore and a won fence; an empty store loses nothing that is on the disk.");
+	return daemon;
+}
+
+async function work({ report, agent, first, store, root }: Stage, daemon: Running): Promise<Legacy> {
+	const sidecar = new Sidecar(first, store);
+	const disk = join(first.outside, STATE);
+	const copies = join(root, "copies");
 
 	report.title("2  Work, while the sidecar watches");
+	let from = daemon.mark;
 	let messages = 0;
 	for (const [i, text] of ["Hello, who are you?", "Remember the plan. [[write:notes/plan.md:5000]]", "How far are we?"].entries()) {
 		await report.step(`turn ${i + 1}: ${text.split(" [[")[0]}`, async () => {
@@ -57,61 +73,118 @@ async function firstLife({ report, agent, first, store }: Stage): Promise<FirstL
 			return `the model was given ${messages} messages`;
 		});
 	}
-	let mark = 0;
-	await report.step("files that the edits below will change", () => writeDrafts(disk));
-	let draftsSeq = 0;
-	await report.step("wait until all of it is durable", async () => {
-		const { seq, commits, bytes: uploaded } = await durable(daemon, sidecar, disk, mark);
-		draftsSeq = seq;
-		return `commit ${seq}; ${many(commits, "commit")} so far, ${bytes(uploaded)}`;
+	let drafts: Durable | undefined;
+	await report.step("5 files to be edited; wait until all is durable", async () => {
+		writeDrafts(disk);
+		drafts = await durable({ daemon, sidecar, disk, from, copies });
+		return progressOf(drafts);
 	});
-	mark = daemon.mark;
-	await report.step("edits", () => makeEdits(disk));
-	await report.step(`${ROWS} rows by a process that dies before its checkpoint`, async () => {
+
+	from = daemon.mark;
+	await report.step("create, append, rename, delete, chmod, link, mkdir", () => makeEdits(disk));
+	await report.step(`${ROWS} rows by a process killed before its checkpoint`, async () => {
 		await first.run(databaseWriter(sidecar.stateDirectory));
 		return "they are in the -wal file only";
 	});
-	await report.step("wait until all of it is durable", async () => {
-		const { seq, commits, bytes: uploaded } = await durable(daemon, sidecar, disk, mark);
-		return `commit ${seq}; ${many(commits, "commit")}, ${bytes(uploaded)}`;
+	let acknowledged: Durable | undefined;
+	await report.step("wait until all is durable", async () => {
+		acknowledged = await durable({ daemon, sidecar, disk, from, copies });
+		return progressOf(acknowledged);
 	});
-	const deleted = await sidecar.cat(DELETED, "--at", String(draftsSeq));
-	report.claim(
-		`the deleted file is still there in commit ${draftsSeq}`,
-		deleted.toString() === DELETED_CONTENT ? [] : [`cat says: ${deleted}`],
+	const seq = drafts?.seq ?? 0;
+	const deleted = await sidecar.cat(DELETED, "--at", String(seq));
+	report.check(`the deleted file is still there in commit ${seq}`, deleted.toString() === DELETED_CONTENT ? [] : [`cat says: ${deleted}`]);
+	report.proves(
+		"What agent, people and other processes write is in the log seconds later, databases in use included; every commit stays readable.",
 	);
+	return { acknowledged: acknowledged as Durable, messages };
+}
 
+async function die({ report }: Stage, daemon: Running): Promise<void> {
 	report.title("3  The machine dies");
-	await report.step(`kill -9 of the sidecar, the gateway and all their children`, async () => {
+	await report.step("kill -9: the sidecar, the gateway, their children", async () => {
 		daemon.killGroup();
 		const exit = await daemon.exited;
 		// Some lead groups of their own, and end when they find themselves alone.
 		await allGone(10_000);
-		return `process group ${daemon.pid}: ${textOf(exit)}`;
+		return `${textOf(exit)}, and no process is left`;
 	});
-	return { headSeq: Number(daemon.events("flush.committed").at(-1)?.seq ?? 0), messages };
 }
 
-async function secondLife({ report, agent, first, second, store, isIsolated }: Stage, before: FirstLife): Promise<void> {
+async function restoreElsewhere({ report, first, second, store, isIsolated }: Stage, legacy: Legacy): Promise<void> {
 	const sidecar = new Sidecar(second, store);
 	const old = join(first.outside, STATE);
 	const disk = join(second.outside, STATE);
 
-	report.title(`4  Another machine${isIsolated ? `, ${second.hostname}: an empty directory at the same path` : ": another directory"}`);
+	report.title(
+		isIsolated ? `4  Another machine, ${second.hostname}: the same path, but empty` : "4  Another machine: an empty directory elsewhere",
+	);
 	await report.step("openclaw-sidecar restore", async () => {
 		const { seq, files, bytes: size } = await sidecar.restore();
 		return `commit ${seq}: ${many(files, "file")}, ${bytes(size)}`;
 	});
-	compareDisks(report, old, disk);
+
+	const tree = compareTrees(old, disk);
+	report.check(
+		"equal: content, modes, times to the ns, link targets",
+		tree.problems,
+		`${many(tree.files, "file")}, ${many(tree.directories, "directory", "directories")}, ${many(tree.links, "link")}; ${bytes(tree.bytes)} compared`,
+	);
+	compareAllDatabases(report, old, disk, legacy);
+	report.proves("kill -9 of everything loses nothing the log had taken: another machine has the same bytes, modes, times and links.");
+	report.proves(
+		"Databases arrive as consistent snapshots with every committed row, without leases of the dead machine, without stale -wal files.",
+	);
+}
+
+function compareAllDatabases(report: Report, old: string, disk: string, { acknowledged }: Legacy): void {
+	const databases = databasesOf(scan(old));
+	const problems: string[] = [];
+	const counts = { tables: 0, rows: 0, leases: 0 };
+	for (const path of databases) {
+		const compared = compareDatabases(path, join(old, path), join(disk, path));
+		counts.tables += compared.tables;
+		counts.rows += compared.rows;
+		counts.leases += compared.leases;
+		if (compared.problems.length === 0) continue;
+		// The agent may have written between the last commit and its death: then the commit's very state must be here.
+		const copy = acknowledged.databases.get(path);
+		const isAcknowledged = copy !== undefined && compareDatabases(path, copy, join(disk, path)).problems.length === 0;
+		if (isAcknowledged)
+			report.note(`${path}: as of commit ${acknowledged.seq}; rows written in the moment before the kill are lost, by design`);
+		else problems.push(...compared.problems);
+	}
+	report.check(
+		"databases: sound, every committed row, not one more",
+		problems,
+		`${many(databases.length, "database")}, ${many(counts.tables, "table")}, ${many(counts.rows, "row")}`,
+	);
+	report.check(
+		"the dead machine's leases are gone",
+		counts.leases > 0 ? [] : ["there were none"],
+		`${many(counts.leases, "row")} on its disk, none here`,
+	);
+	const beside = databases.flatMap((path) => ["-wal", "-shm", "-journal"].map((suffix) => `${path}${suffix}`));
+	report.check(
+		"no stale -wal, -shm or -journal beside a database",
+		beside.filter((path) => existsSync(join(disk, path))),
+		`${beside.filter((path) => existsSync(join(old, path))).length} on its disk`,
+	);
+	report.note("A database's file differs by design: the log has a consistent snapshot of its transactions, write-ahead log included.");
+}
+
+async function goOn({ report, agent, second, store, isIsolated }: Stage, { acknowledged, messages: before }: Legacy): Promise<void> {
+	const sidecar = new Sidecar(second, store);
+	const disk = join(second.outside, STATE);
 
 	report.title("5  Life goes on there");
 	const daemon = sidecar.run(agent.command(sidecar.stateDirectory), agent.env);
-	await report.step("openclaw-sidecar run -- the gateway", async () => {
-		const detail = await opened(daemon);
-		const waited = daemon.events("handover.waiting").length > 0;
-		return waited ? `${detail}; waited for the first machine in vain` : detail;
+	await report.step(`openclaw-sidecar run -- ${agent.shown}`, async () => {
+		const detail = await gateOpened(daemon);
+		const hasWaited = daemon.events("handover.waiting").length > 0;
+		return hasWaited ? `${detail}; first waited for the dead one` : detail;
 	});
-	await report.step("the gateway takes turns, under the other machine's name", async () => {
+	await report.step(`the gateway is ready${isIsolated ? ", under another host name" : ""}`, async () => {
 		await agent.ready(daemon);
 		return "";
 	});
@@ -120,87 +193,58 @@ async function secondLife({ report, agent, first, second, store, isIsolated }: S
 		messages = (await agent.turn("Do you remember?")).messages;
 		return `the model was given ${messages} messages`;
 	});
-	const goesOn = messages > before.messages ? [] : [`${before.messages} messages before, ${messages} now: a new conversation`];
-	report.claim("the conversation goes on where it was", goesOn, `${before.messages} → ${messages} messages`);
+	const problems = messages > before ? [] : [`${before} messages before, ${messages} now: a new conversation`];
+	report.check("the conversation goes on where it was", problems, `${before}, then ${messages}`);
+	report.proves("The agent starts there at once and goes on with the same conversation.");
 
 	await report.step("SIGTERM: drain and exit", async () => {
 		daemon.signal("SIGTERM");
 		const exit = await daemon.exited;
-		const [drained] = daemon.events("drain.finished");
 		if (exit.code !== 0) throw new Error(`${textOf(exit)} instead of 0\n${daemon.tail}`);
 		await allGone(10_000);
-		return `exit status 0, head ${drained?.headSeq}, drained in ${seconds(Number(drained?.ms ?? 0))}`;
+		const [drained] = daemon.events("drain.finished");
+		const wasKilled = daemon.events("agent.killed").length > 0;
+		return `exit status 0; ${seconds(Number(drained?.ms ?? 0))}${wasKilled ? ", the gateway took too long and was killed" : ""}`;
 	});
-	await lookAtTheLog(report, sidecar, disk, before);
+	await lookAtLog(report, sidecar, disk, acknowledged);
+	report.proves("After SIGTERM an exit status of 0 means: everything is durable.");
 }
 
-/** The gate: the restore comes before the fence, the fence before the agent. */
-async function opened(daemon: Running): Promise<string> {
-	const names = ["restore.finished", "fence.won", "agent.started", "watch.started"];
-	const events: LogEvent[] = [];
-	for (const name of names) events.push(await daemon.event(name));
-	const order = events.slice(0, 3).map(({ time }) => Date.parse(String(time)));
-	if (order.some((time, i) => i > 0 && time < (order[i - 1] as number)))
-		throw new Error(`the gate opened too early: ${JSON.stringify(events)}`);
-	return `restored commit ${events[0]?.seq}, fence ${events[1]?.seq}, then the agent`;
+/** Nothing of the agent runs before the restore is verified and the fence is won. */
+async function gateOpened(daemon: Running): Promise<string> {
+	await daemon.event("agent.started");
+	const [restored] = daemon.events("restore.finished");
+	const [fence] = daemon.events("fence.won");
+	if (restored === undefined || fence === undefined) throw new Error("the agent was started before the restore or the fence");
+	await daemon.event("watch.started");
+	const seq = Number(fence.seq);
+	return `${seq === 1 ? "the log is empty" : `restored commit ${seq - 1}`}, fence ${seq}, agent`;
 }
 
-function compareDisks(report: Report, old: string, disk: string): void {
-	const tree = compareTrees(old, disk);
-	const shape = `${many(tree.files, "file")}, ${bytes(tree.bytes)}, ${many(tree.directories, "directory").replace("directorys", "directories")}, ${many(tree.links, "link")}`;
-	report.claim("byte for byte: content, modes, times to the ns, link targets", tree.problems, shape);
+const progressOf = ({ seq, commits, bytes: uploaded }: Durable) => `commit ${seq}; ${many(commits, "commit")}, uploaded ${bytes(uploaded)}`;
 
-	const databases = databasesOf(scan(old));
-	const compared = databases.map((path) => compareDatabases(path, join(old, path), join(disk, path)));
-	const problems = compared.flatMap((one) => one.problems);
-	const sum = (of: (one: (typeof compared)[number]) => number) => compared.reduce((total, one) => total + of(one), 0);
-	report.claim(
-		"databases are sound and have every committed row, not one more",
-		problems,
-		`${many(databases.length, "database")}, ${many(
-			sum(({ tables }) => tables),
-			"table",
-		)}, ${many(
-			sum(({ rows }) => rows),
-			"row",
-		)}`,
-	);
-	const leases = sum((one) => one.leases);
-	report.claim(
-		"the dead machine's leases are gone",
-		leases > 0 ? [] : ["there was none to begin with"],
-		`${many(leases, "row")} on the old disk, 0 here`,
-	);
-	const beside = databases
-		.flatMap((path) => ["-wal", "-shm", "-journal"].map((suffix) => `${path}${suffix}`))
-		.filter((path) => existsSync(join(disk, path)));
-	report.claim("no stale -wal, -shm or -journal lies beside a database", beside);
-	report.note(
-		"A database file itself differs by design: what is kept is a consistent snapshot of its transactions, write-ahead log included.",
-	);
-}
-
-async function lookAtTheLog(report: Report, sidecar: Sidecar, disk: string, before: FirstLife): Promise<void> {
-	const history = await sidecar.history();
-	const newest = history[0] as HistoryEntry;
-	const problems: string[] = [];
-	if (newest.flags.closed !== true) problems.push("the newest commit is not marked as closed");
-	if (!history.some(({ seq }) => seq === before.headSeq)) problems.push(`commit ${before.headSeq} of the first machine is not in the log`);
-	if (history.some(({ seq }, i) => i > 0 && seq !== (history[i - 1]?.seq ?? 0) - 1)) problems.push("the log has a gap");
-	const writers = new Set(history.map(({ writer }) => writer)).size;
-	if (writers !== 2) problems.push(`${writers} writers instead of 2`);
-	report.claim("one log, both machines, closed in order", problems, `${many(history.length, "commit")} by ${many(writers, "writer")}`);
+async function lookAtLog(report: Report, sidecar: Sidecar, disk: string, acknowledged: Durable): Promise<void> {
 	const listed = new Set((await sidecar.list()).map(({ path }) => path));
 	const missing = [...scan(disk).keys()].filter((path) => !listed.has(path));
-	report.claim(
-		"exit status 0 meant it: all that is on the disk is in the log",
+	report.check(
+		"exit status 0 was true: the log has all of the disk",
 		missing.map((path) => `${path}: not in the log`),
 	);
-	report.note(`openclaw-sidecar history\n${history.slice(0, 6).map(historyLine).join("\n")}${history.length > 6 ? "\n  …" : ""}`);
+
+	const history = await sidecar.history();
+	const problems: string[] = [];
+	if (history[0]?.flags.closed !== true) problems.push("the newest commit is not marked as closed");
+	if (!history.some(({ seq }) => seq === acknowledged.seq))
+		problems.push(`commit ${acknowledged.seq} of the first machine is not in the log`);
+	if (history.some(({ seq }, i) => seq !== history.length - i)) problems.push("the log has a gap");
+	const writers = new Set(history.map(({ writer }) => writer)).size;
+	if (writers !== 2) problems.push(`${writers} writers instead of 2`);
+	report.check("one log without a gap, two writers, closed in order", problems, `${many(history.length, "commit")}, the newest:`);
+	report.note(history.slice(0, 6).map(historyLine).join("\n"));
 }
 
 function historyLine({ seq, kind, flags, changed, removed, objectBytes }: HistoryEntry): string {
 	const marks = Object.keys(flags).filter((name) => flags[name] === true);
-	const what = changed + removed === 0 ? "" : `${changed} changed, ${removed} removed`;
-	return `  ${String(seq).padStart(4)}  ${kind.padEnd(5)}  ${bytes(objectBytes).padStart(7)}  ${[...marks, what].join("  ")}`.trimEnd();
+	const changes = changed + removed === 0 ? [] : [`${changed} changed, ${removed} removed`];
+	return `${String(seq).padStart(4)}  ${kind.padEnd(5)} ${bytes(objectBytes).padStart(7)}  ${[...marks, ...changes].join("; ")}`.trimEnd();
 }

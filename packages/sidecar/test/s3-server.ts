@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { access, mkdir, mkdtemp, open, readFile, rename, rm } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -67,7 +67,7 @@ export function s3ServerOfEnvironment(env: NodeJS.ProcessEnv = process.env): S3T
 }
 
 /**
- * Starts a server of its own with an empty store: 0.7 s, and about 3 minutes more on 2 cores the first time, when it is built.
+ * Starts a server of its own with an empty store: 0.7 s, and the first time 3 to 8 minutes more on 2 cores, to download and build it.
  *
  * @throws S3ServerUnavailable without Go, or when the build or the start fails
  */
@@ -169,7 +169,8 @@ async function freePort(): Promise<number> {
 /** Path of the server's program, built if need be; of several processes one builds and the others wait. */
 async function buildOnce(): Promise<string> {
 	await mkdir(CACHE, { recursive: true });
-	for (let waits = 0; !(await exists(MINIO)); waits++) {
+	let isTold = false;
+	while (!(await exists(MINIO))) {
 		if (await takeLock()) {
 			try {
 				await build();
@@ -177,27 +178,25 @@ async function buildOnce(): Promise<string> {
 				await rm(LOCK, { force: true });
 			}
 		} else {
-			if (waits === 0) console.log("waiting for another process that builds the S3 test server");
+			if (!isTold) console.log("waiting for another process that builds the S3 test server");
+			isTold = true;
 			await sleep(500);
 		}
 	}
 	return MINIO;
 }
 
-/** False while a live process holds it. A dead one's is cleared away, and the caller comes again. */
+/** False while a live process holds it. */
 async function takeLock(): Promise<boolean> {
+	const holder = Number(await readFile(LOCK, "utf8").catch(() => ""));
+	if (holder > 0 && !isAlive(holder)) await rm(LOCK, { force: true });
 	try {
-		const file = await open(LOCK, "wx");
-		await file.writeFile(String(process.pid));
-		await file.close();
+		await writeFile(LOCK, String(process.pid), { flag: "wx" });
 		return true;
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+		return false;
 	}
-	const holder = Number(await readFile(LOCK, "utf8").catch(() => ""));
-	// 0: just made, and its number not written yet.
-	if (holder > 0 && !isAlive(holder)) await rm(LOCK, { force: true });
-	return false;
 }
 
 function isAlive(pid: number): boolean {
@@ -210,7 +209,6 @@ function isAlive(pid: number): boolean {
 }
 
 async function build(): Promise<void> {
-	console.log(`building the S3 test server (MinIO ${MINIO_VERSION}): once, about 3 minutes on 2 cores`);
 	const bin = await mkdtemp(join(CACHE, ".build-"));
 	try {
 		const go = spawn("go", ["install", "-trimpath", "-ldflags=-s -w", `github.com/minio/minio@${MINIO_VERSION}`], {
@@ -218,6 +216,7 @@ async function build(): Promise<void> {
 			env: { ...process.env, GOBIN: bin, GOWORK: "off", CGO_ENABLED: "0" },
 			stdio: ["ignore", "pipe", "pipe"],
 		});
+		go.once("spawn", () => console.log(`building the S3 test server (MinIO ${MINIO_VERSION}): once, 3 to 8 minutes on 2 cores`));
 		const output = collectOutput(go);
 		const code = await new Promise<number | null>((resolve, reject) => {
 			go.once("error", reject);

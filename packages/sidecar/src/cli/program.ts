@@ -1,5 +1,5 @@
 /** The command line: options that every command takes, one command per file, one place where everything ends. */
-import { Command as Commander, CommanderError } from "commander";
+import { Command as Commander, CommanderError, Help } from "commander";
 import { commandLineOptions } from "../config/options.ts";
 import { ERRORS } from "../errors.ts";
 import { cat } from "./cat.ts";
@@ -94,7 +94,7 @@ function commandsFirst(command: Commander, helper: Help): string {
 	const isOptions = (section: string) => section.startsWith("Options:");
 	const commands = sections.filter(isCommands);
 	const rest = sections.filter((section) => !isCommands(section));
-	return rest.flatMap((section) => (isOptions(section) ? [...commands.map((text) => text.trimEnd()), section] : [section])).join("\n\n");
+	return rest.flatMap((section) => (isOptions(section) ? [...commands.map((text) => text.trimEnd()), section] : [section])).join("\n\n").trimEnd().concat("\n");
 }
 
 const COMMAND_OF_ERROR = new WeakMap<CommanderError, string>();

@@ -76,6 +76,9 @@ class Daemon {
 	#lastFlushCostMs = 0;
 	#failures = 0;
 	#lastError: SidecarError | undefined;
+	#notTaken = "[]";
+	#notTakenRounds = 0;
+	#retryTimer: NodeJS.Timeout | undefined;
 
 	constructor(options: DaemonOptions) {
 		this.#options = options;
@@ -92,6 +95,7 @@ class Daemon {
 		} finally {
 			clearTimeout(this.#timer);
 			clearTimeout(this.#sweepTimer);
+			clearTimeout(this.#retryTimer);
 			await control.close();
 			this.#phase = "gone";
 		}
@@ -223,8 +227,19 @@ class Daemon {
 			const { user, system } = process.cpuUsage(cpu);
 			this.#lastFlushCostMs = (user + system) / 1000;
 			this.#lastFlushEndMs = performance.now();
-			if (session.waiting > 0 || session.heldDeletions > 0) this.#due();
+			this.#followUp(session);
 		}
+	}
+
+	/** What could not be taken is tried again ever more rarely, and said only when it is not what was said before. */
+	#followUp(session: Session): void {
+		const notTaken = JSON.stringify(session.deferred);
+		if (notTaken !== this.#notTaken) for (const { path, reason } of session.deferred) this.#log.warn("flush.not-taken", { path, reason });
+		this.#notTakenRounds = notTaken === this.#notTaken ? this.#notTakenRounds + 1 : 1;
+		this.#notTaken = notTaken;
+		clearTimeout(this.#retryTimer);
+		if (session.isDue) this.#due();
+		else if (session.deferred.length > 0) this.#retryTimer = setTimeout(() => this.#due(), retryDelayMs(this.#notTakenRounds)).unref();
 	}
 
 	#report(result: FlushResult, startMs: number): void {
@@ -238,7 +253,6 @@ class Daemon {
 			return;
 		}
 		this.#lastError = undefined;
-		for (const { path, reason } of result.deferred) this.#log.warn("flush.not-taken", { path, reason });
 		if (result.kind === "nothing") return this.#log.debug("flush.nothing", { ms });
 		const { seq, changed, removed, bytes, setAside } = result;
 		this.#log.info("flush.committed", { seq, changed, removed, bytes, ms, ...(setAside && { setAside, kind: "security" }) });

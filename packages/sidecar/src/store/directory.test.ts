@@ -41,6 +41,11 @@ function failing(code: string): () => Promise<never> {
 	};
 }
 
+/** The real file system but for the `open`s that `matches` picks. */
+function withOpen(matches: (path: unknown, flags: unknown) => boolean, open: FileSystem["open"]): FileSystem {
+	return { ...nodeFs, open: async (...args) => await (matches(args[0], args[1]) ? open : nodeFs.open)(...args) };
+}
+
 describeObjectStore("DirectoryStore", async () => {
 	const base = await mkdtemp(join(tmpdir(), "store-"));
 	return { store: new DirectoryStore(join(base, "not", "yet", "there")), cleanup: () => rm(base, { recursive: true }) };
@@ -307,6 +312,56 @@ describe("a file system that refuses", () => {
 		const store = new DirectoryStore(root, { ...nodeFs, [call]: failing("EIO") });
 		const read = verb === "get" ? store.get("log/1") : keysOf(store, "log/");
 		await expect(read).rejects.toMatchObject({ code: "STORE_UNREACHABLE", message: expect.stringContaining("EIO") });
+	});
+
+	it("is given up by the caller while it writes: unknown, and nothing is there", async () => {
+		const root = await temporaryDirectory();
+		const controller = new AbortController();
+		const store = new DirectoryStore(root, {
+			...nodeFs,
+			open: async (...args) => {
+				if (args[1] === "wx") controller.abort("enough");
+				return await nodeFs.open(...args);
+			},
+		});
+		const outcome = await store.putIfAbsent("log/1", Buffer.from("x"), { signal: controller.signal });
+		expect(outcome).toEqual({ kind: "unknown", cause: "enough" });
+		expect(await keysOf(store)).toEqual([]);
+		expect(await temps(root)).toEqual([]);
+	});
+
+	it("does not let the directory above the store be read: works, for that is as much as can be had", async () => {
+		const base = await temporaryDirectory();
+		const unreadable = (errno: string) =>
+			new DirectoryStore(
+				join(base, errno),
+				withOpen((path) => path === base, failing(errno)),
+			);
+		expect(await put(unreadable("EACCES"), "log/1")).toEqual({ kind: "created" });
+		expect(await put(unreadable("EIO"), "log/1")).toMatchObject({ kind: "unknown" });
+	});
+
+	it.each(["EINVAL", "ENOTSUP"])("cannot sync directories (%s): works, for that is as much as can be had", async (errno) => {
+		const root = await temporaryDirectory();
+		const sync = async (...args: Parameters<typeof nodeFs.open>) => Object.assign(await nodeFs.open(...args), { sync: failing(errno) });
+		expect(
+			await put(
+				new DirectoryStore(
+					root,
+					withOpen((_, flags) => flags === "r", sync),
+				),
+				"log/1",
+			),
+		).toEqual({ kind: "created" });
+		expect(
+			await put(
+				new DirectoryStore(
+					root,
+					withOpen((_, flags) => flags === "wx", sync),
+				),
+				"log/2",
+			),
+		).toMatchObject({ kind: "unknown" });
 	});
 
 	it("knows of a failed sync only that the object may be there", () => {

@@ -107,7 +107,6 @@ export class DirectoryStore implements ObjectStore {
 		// Someone removed a directory this process had made, or its file below `.tmp/`: once more, taking nothing for granted.
 		this.#durable.clear();
 		try {
-			await this.#fs.stat(this.#root);
 			await this.#makeDirectory(join(this.#root, TEMP_DIRECTORY));
 			return await this.#putOnce(key, body, options.signal);
 		} catch (error) {

@@ -1,5 +1,6 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -35,7 +36,6 @@ async function open(endpoint: string, options: Partial<S3StoreOptions> = {}): Pr
 		endpoint,
 		region: "eu-west-1",
 		credentials: SECRETS,
-		timeouts: { idleMs: 100, bulkIdleMs: 100 },
 		backoffMs: [1, 1],
 		...options,
 	});
@@ -44,10 +44,20 @@ async function open(endpoint: string, options: Partial<S3StoreOptions> = {}): Pr
 }
 
 async function facing(...answers: [Answer, ...Answer[]]): Promise<{ store: S3Store; server: FaultServer }> {
+	return await facingWith({}, ...answers);
+}
+
+async function facingWith(
+	options: Partial<S3StoreOptions>,
+	...answers: [Answer, ...Answer[]]
+): Promise<{ store: S3Store; server: FaultServer }> {
 	const server = await startFaultServer(...answers);
 	undo.push(() => server.stop());
-	return { store: await open(server.endpoint), server };
+	return { store: await open(server.endpoint, options), server };
 }
+
+/** For answers that stop; long enough for a busy machine to answer in. */
+const IMPATIENT = { timeouts: { idleMs: 400, bulkIdleMs: 400 } };
 
 async function pagesOf(store: S3Store, options?: ListOptions, prefix = "log/"): Promise<ListPage[]> {
 	const pages: ListPage[] = [];
@@ -96,17 +106,25 @@ describe("PUT", () => {
 		["200 with a page", answer(200, { etag: '"e"' }, "<html>Please log in</html>")],
 		["200 without an ETag", answer(200)],
 		["200 cut off", cutOff(200, { etag: '"e"' }, 100, reset)],
-		["200 that never ends", cutOff(200, { etag: '"e"' }, 100, silence)],
 		["a reset", reset],
 		["a closed connection", (_, { socket }) => socket.end()],
 		["half a response's head", (_, { socket }) => socket.end("HTTP/1.1 200 OK\r\nETag:")],
 		["something that is not HTTP", (_, { socket }) => socket.end("SSH-2.0-OpenSSH_9.9\r\n")],
-		["silence", silence],
 	])("%s: unknown, and one request only", async (_, respond) => {
 		const { store, server } = await facing(respond);
 		expect(await store.putIfAbsent("log/1", BODY)).toEqual({ kind: "unknown", cause: expect.any(Error) });
 		expect(server.requests).toHaveLength(1);
 		expect(store.requests).toEqual({ list: 0, get: 0, put: 1 });
+	});
+
+	it.each<[string, Answer, Buffer]>([
+		["silence", silence, BODY],
+		["silence after a large body", silence, Buffer.alloc(1_000_000)],
+		["200 that never ends", cutOff(200, { etag: '"e"' }, 100, silence), BODY],
+	])("%s: unknown after the timeout, and one request only", async (_, respond, body) => {
+		const { store, server } = await facingWith(IMPATIENT, respond);
+		expect(await store.putIfAbsent("log/1", body)).toEqual({ kind: "unknown", cause: expect.objectContaining({ name: "TimeoutError" }) });
+		expect(server.requests).toHaveLength(1);
 	});
 
 	it.each<[string, string, Answer]>([
@@ -159,12 +177,10 @@ describe("GET", () => {
 		["429", answer(429)],
 		["403 RequestTimeTooSkewed", s3Error(403, "RequestTimeTooSkewed")],
 		["a reset", reset],
-		["silence", silence],
 		["a closed connection", (_, { socket }) => socket.end()],
 		["something that is not HTTP", (_, { socket }) => socket.end("SSH-2.0-OpenSSH_9.9\r\n")],
 		["a body that is cut off", cutOff(200, OBJECT, 100, reset)],
 		["a body that is cut off politely", cutOff(200, OBJECT, 100, (_, { socket }) => socket.end())],
-		["a body that stops", cutOff(200, OBJECT, 100, silence)],
 		["a body without a time", answer(200, {}, BODY)],
 	])("%s: tried again, three times in all", async (_, respond) => {
 		const { store: patient } = await facing(respond, respond, found);
@@ -176,6 +192,15 @@ describe("GET", () => {
 		await expect(failed).rejects.toMatchObject({ code: "STORE_UNREACHABLE", value: "s3://bucket/pre/packs/a", cause: expect.any(Error) });
 		await expect(failed).rejects.toThrow(server.endpoint);
 		await expect(failed).rejects.toThrow("3 attempts");
+	});
+
+	it.each<[string, Answer]>([
+		["silence", silence],
+		["a body that stops", cutOff(200, OBJECT, 100, silence)],
+	])("%s: tried again after the timeout", async (_, respond) => {
+		const { store } = await facingWith(IMPATIENT, respond, found);
+		expect((await store.get("packs/a")).body).toEqual(BODY);
+		expect(store.requests.get).toBe(2);
 	});
 
 	it.each<[string, string, Answer]>([
@@ -247,16 +272,14 @@ describe("GET", () => {
 	});
 
 	it("may take longer than the timeout, as long as it moves", async () => {
-		const server = await startFaultServer(async (response) => {
+		const { store } = await facingWith({ timeouts: { idleMs: 600 } }, async (response) => {
 			response.writeHead(200, { ...OBJECT, "content-length": 8 });
 			for (const byte of BODY) {
-				await sleep(80);
+				await sleep(100);
 				response.write(Buffer.of(byte));
 			}
 			response.end();
 		});
-		undo.push(() => server.stop());
-		const store = await open(server.endpoint, { timeouts: { idleMs: 500 } });
 		expect((await store.get("packs/a")).body).toEqual(BODY);
 		expect(store.requests.get).toBe(1);
 	});
@@ -264,12 +287,10 @@ describe("GET", () => {
 	it("ends in its pause when the caller gives up", async () => {
 		const controller = new AbortController();
 		const reason = new Error("enough");
-		const server = await startFaultServer((response, request) => {
+		const { store } = await facingWith({ backoffMs: [3_600_000] }, (response, request) => {
 			answer(503)(response, request);
 			response.once("close", () => controller.abort(reason));
 		});
-		undo.push(() => server.stop());
-		const store = await open(server.endpoint, { backoffMs: [3_600_000] });
 		const failed = store.get("packs/a", { signal: controller.signal });
 		await expect(failed).rejects.toMatchObject({ code: "STORE_UNREACHABLE", cause: reason });
 		expect(store.requests.get).toBe(1);
@@ -348,7 +369,7 @@ describe("LIST", () => {
 		["500", s3Error(500, "InternalError")],
 		["silence", silence],
 	])("is never empty because of %s", async (_, respond) => {
-		const { store } = await facing(respond);
+		const { store } = await facingWith(IMPATIENT, respond);
 		await expect(pagesOf(store)).rejects.toMatchObject({ name: "SidecarError", code: "STORE_UNREACHABLE" });
 		expect(store.requests.list).toBe(3);
 	});
@@ -409,23 +430,37 @@ describe("connections", () => {
 	it("are 64 at most, and waiting for one is not a failure to connect", async () => {
 		let now = 0;
 		let most = 0;
-		const server = await startFaultServer(async (response, request) => {
+		const { store } = await facingWith({ timeouts: { connectMs: 300 } }, async (response, request) => {
 			most = Math.max(most, ++now);
 			await sleep(100);
 			now--;
 			answer(200, OBJECT, BODY)(response, request);
 		});
-		undo.push(() => server.stop());
-		const store = await open(server.endpoint, { timeouts: { connectMs: 250, idleMs: 5_000 } });
 		await Promise.all(Array.from({ length: 64 * 5 }, () => store.get("packs/a")));
 		expect(store.requests.get).toBe(64 * 5);
 		expect(most).toBe(64);
 	});
 
+	it("that nobody accepts: STORE_UNREACHABLE after the time to connect", async () => {
+		// A stopped process with a full queue: Linux drops every further SYN, as a firewall does.
+		const script = `require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, function () { console.log(this.address().port); });`;
+		const listener = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+		undo.push(() => listener.kill("SIGKILL"));
+		const port = Number(await once(listener.stdout, "data"));
+		listener.kill("SIGSTOP");
+		const waiting = Array.from({ length: 10 }, () => connect(port, "127.0.0.1").on("error", () => {}));
+		undo.push(() => waiting.forEach((socket) => void socket.destroy()));
+		await Promise.all(waiting.slice(0, 2).map((socket) => once(socket, "connect")));
+		const store = await open(`http://127.0.0.1:${port}`, { timeouts: { connectMs: 100 } });
+		await expect(store.get("packs/a")).rejects.toMatchObject({
+			code: "STORE_UNREACHABLE",
+			message: expect.stringContaining("TimeoutError"),
+		});
+		expect(await store.putIfAbsent("log/1", BODY)).toEqual({ kind: "unknown", cause: expect.objectContaining({ name: "TimeoutError" }) });
+	});
+
 	it("go to the bucket's own host when told to", async () => {
-		const server = await startFaultServer(s3Error(400, "InvalidRequest"));
-		undo.push(() => server.stop());
-		const endpoint = server.endpoint.replace("127.0.0.1", "localhost");
+		const endpoint = "http://localhost:9";
 		const store = await open(endpoint, { forcePathStyle: false, backoffMs: [] });
 		// Whether or not the name resolves here, the error tells which one it was.
 		await expect(store.get("packs/a")).rejects.toThrow(endpoint.replace("localhost", "bucket.localhost"));

@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
+import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { describe, expect, it } from "vitest";
 import type { Wire } from "./s3-failure.ts";
-import { observeRequest } from "./s3-wire.ts";
+import { observeRequest, readBody } from "./s3-wire.ts";
 
 describe("a request's body", () => {
 	const wire = (): Wire => ({ method: "put", sent: 0 });
@@ -19,5 +20,35 @@ describe("a request's body", () => {
 	it("is sent as it is when it is small", () => {
 		const request = { body: Buffer.alloc(65_536) };
 		expect(observeRequest(wire(), request)).toBe(request);
+	});
+});
+
+describe("a response's body", () => {
+	const output = (body: Readable, length: number, range?: string) =>
+		({
+			Body: body,
+			ContentLength: length,
+			LastModified: new Date(0),
+			ContentRange: range,
+			$metadata: {},
+		}) as unknown as GetObjectCommandOutput;
+
+	it("is put together from its pieces", async () => {
+		const read = await readBody(output(Readable.from([Buffer.from("the "), Buffer.from("body")]), 8), undefined);
+		expect(read).toEqual({ body: Buffer.from("the body"), totalBytes: 8, lastModifiedMs: 0 });
+	});
+
+	it.each([
+		["shorter", 9],
+		["longer", 7],
+	])("is refused when it is %s than announced: the rest would be memory of something else", async (_, length) => {
+		const body = Readable.from([Buffer.from("the "), Buffer.from("body")]);
+		await expect(readBody(output(body, length), undefined)).rejects.toMatchObject({ name: "UnusableResponse" });
+	});
+
+	it("does not keep its connection when it is refused unread", async () => {
+		const body = Readable.from([Buffer.from("the body")]);
+		await expect(readBody(output(body, 8, "bytes 8-15/16"), { offset: 0, length: 8 })).rejects.toThrow("another range");
+		expect(body.destroyed).toBe(true);
 	});
 });

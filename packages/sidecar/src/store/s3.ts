@@ -35,6 +35,9 @@ const MAX_IN_FLIGHT = 64;
 /** The most S3 lists in one page. */
 const PAGE_SIZE = 1000;
 
+/** One request of the SDK's, ended by `until`. */
+type Attempt<T> = (wire: Wire, until: { readonly abortSignal: AbortSignal } | undefined) => Promise<T>;
+
 export class S3Store implements ObjectStore {
 	readonly url: string;
 	readonly requests: RequestCounts = { list: 0, get: 0, put: 0 };
@@ -90,8 +93,8 @@ export class S3Store implements ObjectStore {
 				MaxKeys: Math.min(remaining, PAGE_SIZE),
 				...(token !== undefined ? { ContinuationToken: token } : last !== "" && { StartAfter: this.#prefix + last }),
 			};
-			const page = await this.#read("list", input.Prefix, options.signal, async (abortSignal, wire) => {
-				const output = await this.#connection.client.send(new this.#connection.sdk.ListObjectsV2Command(input), { abortSignal });
+			const page = await this.#read("list", input.Prefix, options.signal, async (wire, until) => {
+				const output = await this.#connection.client.send(new this.#connection.sdk.ListObjectsV2Command(input), until);
 				return { ...parsePage(output, input.Prefix), storeTimeMs: wire.dateMs ?? Date.now() };
 			});
 			// Markers of "folders" and other people's files are no objects of the store: what is listed can be read.
@@ -121,10 +124,10 @@ export class S3Store implements ObjectStore {
 			Key: this.#prefix + key,
 			...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
 		};
-		const result = await this.#read("get", input.Key, signal, async (abortSignal, wire) => {
+		const result = await this.#read("get", input.Key, signal, async (wire, until) => {
 			const { client, sdk } = this.#connection;
 			try {
-				return await readBody(await client.send(new sdk.GetObjectCommand(input), { abortSignal }), range);
+				return await readBody(await client.send(new sdk.GetObjectCommand(input), until), range);
 			} catch (error) {
 				if (wire.status === 416 && range !== undefined) return PAST_THE_END;
 				throw error;
@@ -145,9 +148,9 @@ export class S3Store implements ObjectStore {
 		const wire: Wire = { method: "put", sent: 0 };
 		const input = { Bucket: this.#bucket, Key: this.#prefix + key, Body: body, IfNoneMatch: "*" };
 		try {
-			await this.#send(wire, signal, async (abortSignal) => {
+			await this.#send(wire, signal, async (_, until) => {
 				const { sdk, client, bulkClient } = this.#connection;
-				const output = await (body.length > BULK_BYTES ? bulkClient : client).send(new sdk.PutObjectCommand(input), { abortSignal });
+				const output = await (body.length > BULK_BYTES ? bulkClient : client).send(new sdk.PutObjectCommand(input), until);
 				if (!output.ETag) throw unusable("a 200 without an ETag, so not from S3");
 			});
 			return { kind: "created" };
@@ -167,20 +170,15 @@ export class S3Store implements ObjectStore {
 	/** Size and time, without a body. */
 	async #head(key: string, signal: AbortSignal | undefined): Promise<GetResult> {
 		const input = { Bucket: this.#bucket, Key: this.#prefix + key };
-		return await this.#read("get", input.Key, signal, async (abortSignal) => {
-			const output = await this.#connection.client.send(new this.#connection.sdk.HeadObjectCommand(input), { abortSignal });
+		return await this.#read("get", input.Key, signal, async (_, until) => {
+			const output = await this.#connection.client.send(new this.#connection.sdk.HeadObjectCommand(input), until);
 			if (output.ContentLength === undefined || output.LastModified === undefined) throw unusable("a HEAD without a size or a time");
 			return { body: Buffer.alloc(0), totalBytes: output.ContentLength, lastModifiedMs: output.LastModified.getTime() };
 		});
 	}
 
 	/** Repeats `attempt` while that may help. */
-	async #read<T>(
-		method: "list" | "get",
-		key: string,
-		signal: AbortSignal | undefined,
-		attempt: (abortSignal: AbortSignal, wire: Wire) => Promise<T>,
-	): Promise<T> {
+	async #read<T>(method: "list" | "get", key: string, signal: AbortSignal | undefined, attempt: Attempt<T>): Promise<T> {
 		for (let attempts = 1; ; attempts++) {
 			throwIfAborted(key, signal);
 			const wire: Wire = { method, sent: 0 };
@@ -198,11 +196,9 @@ export class S3Store implements ObjectStore {
 		}
 	}
 
-	async #send<T>(wire: Wire, signal: AbortSignal | undefined, attempt: (abortSignal: AbortSignal, wire: Wire) => Promise<T>): Promise<T> {
-		// The SDK listens on the signal it is given: each request gets its own, or Node warns of a leak from the 11th on.
-		const abortSignal = AbortSignal.any(signal === undefined ? [] : [signal]);
+	async #send<T>(wire: Wire, signal: AbortSignal | undefined, attempt: Attempt<T>): Promise<T> {
 		try {
-			return await this.#inFlight.add(() => this.#wires.run(wire, attempt, abortSignal, wire), signal && { signal });
+			return await this.#inFlight.add(() => this.#wires.run(wire, attempt, wire, signal && { abortSignal: signal }), signal && { signal });
 		} catch (error) {
 			if (wire.sent > 0 && wire.status === undefined) dropIdleSockets(this.#connection);
 			throw error;

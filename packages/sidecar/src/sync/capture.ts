@@ -201,7 +201,10 @@ export class Capture {
 	#gone(path: Path): void {
 		for (const below of [...this.#context.local.subtree(path)]) this.#drop(below);
 		// What an earlier round of this capture took and is gone again.
-		for (const kept of [...this.changed.keys()]) if (kept === path || kept.startsWith(`${path}/`)) this.changed.delete(kept);
+		const taken = this.changed.get(path);
+		this.changed.delete(path);
+		if (taken?.entry.type !== "dir") return;
+		for (const below of [...this.changed.keys()]) if (below.startsWith(`${path}/`)) this.changed.delete(below);
 	}
 
 	#drop(path: Path): void {

@@ -115,6 +115,11 @@ export class Flusher {
 		return this.#hints.size + this.#deferred.length + (this.#pending === undefined ? 0 : 1);
 	}
 
+	/** Something is known to have changed and was not looked at yet, or a commit is undecided. */
+	get isDue(): boolean {
+		return this.#hints.size > 0 || this.#sweepDue || this.#pending !== undefined;
+	}
+
 	get deferred(): readonly Deferred[] {
 		return this.#deferred;
 	}

@@ -170,6 +170,9 @@ export class LogWriter {
 		const { seq } = await newestSeq(this.#store, signal);
 		let head: Head;
 		try {
+			// A listing that ends before what this writer knows: not the log it knew.
+			if (seq <= this.#head.seq)
+				throw new SidecarError("OBJECT_NOT_FOUND", { value: this.#store.url, reason: `commit ${this.#head.seq} is gone` });
 			const fetched = await fetchCommits(this.#store, this.#head.seq + 1, seq, signal);
 			head = foldCommits(
 				this.#head,

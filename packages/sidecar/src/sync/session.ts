@@ -146,6 +146,11 @@ export class Session {
 		return this.#flusher.waiting;
 	}
 
+	/** Another flush has something to look at; `waiting` also counts what could not be taken. */
+	get isDue(): boolean {
+		return this.#flusher.isDue;
+	}
+
 	get deferred(): readonly Deferred[] {
 		return this.#flusher.deferred;
 	}

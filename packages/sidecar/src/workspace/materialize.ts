@@ -70,7 +70,8 @@ export class Materializer {
 		explain(path, () => {
 			const there = lstatSync(target, { throwIfNoEntry: false });
 			if (there === undefined) mkdirSync(target, { mode: 0o700 });
-			else if (!there.isDirectory()) throw new SidecarError("INTERNAL", { value: path, reason: "something else is in the way of a directory" });
+			else if (!there.isDirectory())
+				throw new SidecarError("INTERNAL", { value: path, reason: "something else is in the way of a directory" });
 			else if ((there.mode & 0o700) !== 0o700) chmodSync(target, 0o700);
 		});
 	}
@@ -214,4 +215,3 @@ function failure(path: string, error: unknown): SidecarError {
 	if (code === "ENOTDIR" || code === "EEXIST") return new SidecarError("WORKSPACE_NOT_DIRECTORY", detail);
 	return new SidecarError("INTERNAL", detail);
 }
-

@@ -11,7 +11,22 @@ const fragment = fc.oneof(
 	fc.string({ unit: "binary" }).map((text) => Buffer.from(text.toWellFormed(), "utf8")),
 	fc.uint8Array({ maxLength: 4 }).map((bytes) => Buffer.from(bytes)),
 	fc
-		.constantFrom("eda080", "edb280", "c0af", "e08080", "f0808080", "f4908080", "f09f9880", "efbfbd", "e282", "f09f98", "80", "c3", "edb2", "f5")
+		.constantFrom(
+			"eda080",
+			"edb280",
+			"c0af",
+			"e08080",
+			"f0808080",
+			"f4908080",
+			"f09f9880",
+			"efbfbd",
+			"e282",
+			"f09f98",
+			"80",
+			"c3",
+			"edb2",
+			"f5",
+		)
 		.map((hex) => Buffer.from(hex, "hex")),
 );
 const bytes = fc.array(fragment, { maxLength: 6 }).map((parts) => Buffer.concat(parts));
@@ -67,7 +82,9 @@ describe("decodeName and encodePath", () => {
 	test("names of any bytes are found on the disk", async () => {
 		const root = testDirectory();
 		const names = new Set<string>();
-		const name = bytes.filter((raw) => raw.length > 0 && raw.length <= 255 && !raw.includes(0) && !raw.includes(0x2f) && !/^\.\.?$/.test(raw.toString()));
+		const name = bytes.filter(
+			(raw) => raw.length > 0 && raw.length <= 255 && !raw.includes(0) && !raw.includes(0x2f) && !/^\.\.?$/.test(raw.toString()),
+		);
 		for (const raw of fc.sample(name, 100)) {
 			writeFileSync(Buffer.concat([Buffer.from(`${root}/`), raw]), "");
 			names.add(decodeName(raw));

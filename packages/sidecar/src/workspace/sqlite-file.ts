@@ -99,18 +99,21 @@ let unsettled = 0;
 
 /**
  * One string for the state of a database: its own stat and that of its write-ahead log. Equal strings = no commit in between, even
- * though reading it in the meantime touched "-shm" or left an empty "-wal" behind. While a write is younger than 20 ms the string is
- * equal to no other, since the next one might not show. "" where there is no file.
+ * though reading it in the meantime touched "-shm", left an empty "-wal" behind, or (SQLite as root hands the log over to the
+ * database's owner) moved the log's ctime; so only its mtime counts. While a write is younger than 20 ms the string is equal to no
+ * other, since the next one might not show. "" where there is no file.
  */
 export function walFingerprint(root: string, path: string): string {
 	const database = lstatPath(root, path);
 	if (database === undefined) return "";
 	const wal = lstatPath(root, `${path}-wal`);
 	const frames = wal === undefined || wal.size === 0 ? undefined : wal;
-	const newest = frames !== undefined && frames.ctimeNs > database.ctimeNs ? frames.ctimeNs : database.ctimeNs;
+	const newest = frames !== undefined && frames.mtimeNs > database.ctimeNs ? frames.mtimeNs : database.ctimeNs;
 	const isSettled = BigInt(Date.now()) * 1_000_000n - newest > SETTLED_AFTER_NS;
 	if (!isSettled) unsettled += 1;
-	return `${inText(database)} ${frames === undefined ? "-" : inText(frames)}${isSettled ? "" : ` unsettled-${process.pid}-${unsettled}`}`;
+	const parts = [`${inText(database)}:${database.ctimeNs}`, frames === undefined ? "-" : inText(frames)];
+	if (!isSettled) parts.push(`unsettled-${process.pid}-${unsettled}`);
+	return parts.join(" ");
 }
 
-const inText = (stat: Stat) => `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
+const inText = (stat: Stat) => `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}`;

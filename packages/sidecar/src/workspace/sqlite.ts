@@ -101,7 +101,7 @@ async function copyLive(source: string | Buffer, file: string, busyMs: number): 
 		}
 	} catch (error) {
 		if (!isHotJournal(error)) throw error;
-		copyCrashed(source, file, before);
+		return copyCrashed(source, file);
 	} finally {
 		release();
 	}
@@ -130,21 +130,23 @@ async function openForReading(source: string | Buffer, busyMs: number): Promise<
 /**
  * Its writer died inside a transaction, and only a connection that may write can roll that back. So database and journal are copied
  * as files, which is safe while neither changes, and SQLite rolls the copy back.
- * @throws what SQLite says of the copy; a busy error where the files moved
  */
-function copyCrashed(source: string | Buffer, file: string, before: Observation): void {
+function copyCrashed(source: string | Buffer, file: string): SqliteRefusal | undefined {
+	const journal = beside(source, "-journal");
+	const stats = () => [source, journal].map(statOf);
+	const before = stats();
 	copyFileSync(source, file);
-	copyFileSync(beside(source, "-journal"), `${file}-journal`);
-	const after = observe(source);
-	if (after === undefined || !sameStat(before.stat, after.stat) || !sameOptional(before.journal, after.journal)) {
-		throw Object.assign(new Error("the journal was rolled back by its owner meanwhile"), { errcode: BUSY });
-	}
+	copyFileSync(journal, `${file}-journal`);
+	const after = stats();
+	const isSame = before.every((stat, i) => stat !== undefined && after[i] !== undefined && sameStat(stat, after[i]));
+	if (!isSame) return { kind: "locked", reason: "its journal is being rolled back" };
 	const copy = new DatabaseSync(file);
 	try {
 		copy.prepare("SELECT count(*) FROM sqlite_schema").get();
 	} finally {
 		copy.close();
 	}
+	return undefined;
 }
 
 function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
@@ -161,30 +163,22 @@ function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
 interface Observation {
 	readonly stat: Stat;
 	readonly header: Buffer;
-	readonly journal: Stat | undefined;
 	readonly walBytes: number;
 }
 
 function observe(source: string | Buffer): Observation | undefined {
 	const stat = statOf(source);
 	if (stat === undefined) return undefined;
-	// Another snapshot of it is running: its bytes must not be looked at, so its header stays what the backup made of it.
+	// Another snapshot of it is running: its bytes must not be looked at, so its header stays what the backup makes of it.
 	const header = stat.type !== "file" ? Buffer.alloc(0) : isHeldOpen(stat) ? HEADER_UNSEEN : readHead(source, SQLITE_HEADER_BYTES);
-	return { stat, header, journal: statOf(beside(source, "-journal")), walBytes: statOf(beside(source, "-wal"))?.size ?? 0 };
+	return { stat, header, walBytes: statOf(beside(source, "-wal"))?.size ?? 0 };
 }
 
 const HEADER_UNSEEN = Buffer.from("SQLite format 3\0", "latin1");
 
-/** The file alone is the whole database, and it was so all the time. */
+/** The file alone is the whole database, and it was so all the time. No writer can have put anything uncommitted into it meanwhile. */
 function isQuiet(before: Observation, after: Observation): boolean {
-	return (
-		before.header.length === SQLITE_HEADER_BYTES &&
-		before.walBytes === 0 &&
-		after.walBytes === 0 &&
-		before.journal === undefined &&
-		after.journal === undefined &&
-		sameStat(before.stat, after.stat)
-	);
+	return before.header.length === SQLITE_HEADER_BYTES && before.walBytes === 0 && after.walBytes === 0 && sameStat(before.stat, after.stat);
 }
 
 /**
@@ -208,10 +202,6 @@ function removeDatabase(file: string): void {
 
 function beside(source: string | Buffer, suffix: string): string | Buffer {
 	return typeof source === "string" ? source + suffix : Buffer.concat([source, Buffer.from(suffix)]);
-}
-
-function sameOptional(a: Stat | undefined, b: Stat | undefined): boolean {
-	return a === undefined || b === undefined ? a === b : sameStat(a, b);
 }
 
 // Result codes, https://sqlite.org/rescode.html

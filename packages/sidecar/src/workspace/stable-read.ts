@@ -67,7 +67,7 @@ export async function readStable(
 		const size = await deliver(fd, buffer, wanted, chunkBytes, onChunk, options.signal);
 		return size === STOPPED ? { kind: "unsettled", stat, size: 0 } : judge(root, path, fd, stat, size, wanted);
 	} catch (error) {
-		if (isReadError(error)) return { kind: "unreadable", reason: error.message };
+		if (error instanceof ReadFailure) return { kind: "unreadable", reason: error.message };
 		throw error;
 	} finally {
 		closeSync(fd);
@@ -134,8 +134,7 @@ async function deliver(
 }
 
 function judge(root: string, path: string, fd: number, before: Stat, size: number, wanted: number): ReadResult {
-	const after = toStat(fstatSync(fd, { bigint: true }));
-	const named = lstatPath(root, path);
+	const [after, named] = reading(() => [toStat(fstatSync(fd, { bigint: true })), lstatPath(root, path)] as const);
 	if (named === undefined) return { kind: "gone" };
 	const isSettled = size === wanted && sameStat(before, after) && named.ino === before.ino && named.dev === before.dev;
 	return { kind: isSettled ? "settled" : "unsettled", stat: before, size };
@@ -145,7 +144,7 @@ function judge(root: string, path: string, fd: number, before: Stat, size: numbe
 function fill(fd: number, buffer: Buffer, length: number, position: number): number {
 	let filled = 0;
 	while (filled < length) {
-		const count = readSync(fd, buffer, filled, length - filled, position + filled);
+		const count = reading(() => readSync(fd, buffer, filled, length - filled, position + filled));
 		if (count === 0) break;
 		filled += count;
 	}
@@ -206,7 +205,13 @@ function isInside(fd: number, root: string, path: string): boolean {
 	return matches(real);
 }
 
-/** node:fs names its system call; what a caller's `onChunk` throws does not come from reading. */
-function isReadError(error: unknown): error is NodeJS.ErrnoException {
-	return error instanceof Error && ["read", "fstat", "lstat"].includes((error as NodeJS.ErrnoException).syscall ?? "");
+/** Tells what reading throws from what `onChunk` throws. */
+class ReadFailure extends Error {}
+
+function reading<T>(step: () => T): T {
+	try {
+		return step();
+	} catch (error) {
+		throw new ReadFailure(error instanceof Error ? error.message : String(error), { cause: error });
+	}
 }

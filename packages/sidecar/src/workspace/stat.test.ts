@@ -1,6 +1,6 @@
 import { appendFileSync, chmodSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { lstatPath, sameStat, type Stat } from "./stat.ts";
+import { lstatPath, type Stat, sameStat } from "./stat.ts";
 import { asOrdinaryUser, testDirectory } from "./testing.ts";
 
 function statted(root: string, path: string): Stat {

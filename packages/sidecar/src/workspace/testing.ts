@@ -38,7 +38,9 @@ export function startNode(script: string, ...args: string[]): Child {
 		const say = (text) => fs.writeSync(1, text + "\\n");
 		const args = process.argv.slice(1);
 	`;
-	const child = spawn(process.execPath, ["--input-type=module", "--eval", prelude + script, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+	const child = spawn(process.execPath, ["--input-type=module", "--eval", `${prelude}${script}\nprocess.exit();`, ...args], {
+		stdio: ["pipe", "pipe", "inherit"],
+	});
 	const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
 	const ended = once(child, "close").then(([code]) => code as number | null);
 	onTestFinished(async () => {

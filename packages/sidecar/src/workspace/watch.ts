@@ -156,13 +156,16 @@ class Hints {
 		if (name === baseOf(directory === "" ? this.#root : directory)) this.#hintDirectory(directory);
 		const path = joinPath(directory, name);
 		// "rename" is any coming and going.
-		if (event === "rename") this.#follow(path);
+		if (event !== "rename") return this.#hint(path);
+		if (this.#isDirectory(path)) return this.#onDirectory(path);
+		this.#later.forget(path);
 		this.#hint(path);
 	}
 
-	#follow(path: string): void {
-		if (!this.#isDirectory(path)) this.#later.forget(path);
-		else if (this.#filter(path, "dir") === "keep") this.#later.watch(path);
+	#onDirectory(path: string): void {
+		if (this.#filter(path, "dir") === "skip") return;
+		this.#later.watch(path);
+		this.#onHint(path);
 	}
 
 	#isDirectory(path: string): boolean {

@@ -87,7 +87,15 @@ describe("openclaw skips", () => {
 });
 
 test("secrets are what holds credentials, and no file of the user's", () => {
-	const secret = ["openclaw.json", "openclaw.json.bak.1", ".env", "credentials", "credentials/a/b.json", "state/openclaw.sqlite", "agents/x/agent/a.sqlite"];
+	const secret = [
+		"openclaw.json",
+		"openclaw.json.bak.1",
+		".env",
+		"credentials",
+		"credentials/a/b.json",
+		"state/openclaw.sqlite",
+		"agents/x/agent/a.sqlite",
+	];
 	const open = ["workspace", "workspace/.env", "workspace/credentials/x", "media/inbound/x.jpg", "openclaw.jsonx", "statement"];
 	expect(secret.filter((path) => !openclaw.secret(path))).toEqual([]);
 	expect(open.filter((path) => openclaw.secret(path))).toEqual([]);
@@ -104,10 +112,14 @@ describe("cleaning", () => {
 
 	test("releases leases in the state database and touches nothing else", () => {
 		const db = new DatabaseSync(":memory:");
-		db.exec("CREATE TABLE state_leases(key, owner); CREATE TABLE cron_jobs(id); INSERT INTO state_leases VALUES ('gateway-owner', 'x'); INSERT INTO cron_jobs VALUES (1)");
+		db.exec(
+			"CREATE TABLE state_leases(key, owner); CREATE TABLE cron_jobs(id); INSERT INTO state_leases VALUES ('gateway-owner', 'x'); INSERT INTO cron_jobs VALUES (1)",
+		);
 		openclaw.cleanSqlite?.("state/openclaw.sqlite", db);
 		expect([rows(db, "state_leases"), rows(db, "cron_jobs")]).toEqual([0, 1]);
-		db.exec("CREATE TABLE agent_database_leases(id); INSERT INTO agent_database_leases VALUES (1); INSERT INTO state_leases VALUES ('a', 'b')");
+		db.exec(
+			"CREATE TABLE agent_database_leases(id); INSERT INTO agent_database_leases VALUES (1); INSERT INTO state_leases VALUES ('a', 'b')",
+		);
 		openclaw.cleanSqlite?.("state/openclaw.sqlite", db);
 		expect([rows(db, "state_leases"), rows(db, "agent_database_leases")]).toEqual([0, 0]);
 		db.close();

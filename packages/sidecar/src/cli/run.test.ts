@@ -1,0 +1,154 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { type CliProcess, jsonLines, jsonObject, Place } from "../../test/cli.ts";
+import { readDisk } from "../../test/disk.ts";
+
+/** Waits until what was written to `path` a moment ago is committed. */
+async function committed(daemon: CliProcess, path: string, text: string): Promise<void> {
+	const before = daemon.events.filter(({ event }) => event === "flush.committed").length;
+	writeFileSync(path, text);
+	await daemon.waitForEvent("flush.committed", (event) => daemon.events.filter((one) => one.event === "flush.committed").indexOf(event) >= before);
+}
+
+test("the agent's own status is run's, once everything is durable; what the agent printed is all there is on stdout", async () => {
+	using place = new Place();
+	const agent = ["--", "sh", "-c", 'echo out; echo "by $FROM" > "$0"; exit 9', place.path("a", "by-agent")];
+	const { status, stdout, stderr } = await place.cli("a", ["run", ...agent], { env: { FROM: "agent" } });
+	expect({ status, stdout }).toEqual({ status: 9, stdout: "out\n" });
+	expect(stderr).toContain("the agent ended with status 9\neverything is durable: commit ");
+	expect((await place.cli("a", ["cat", "by-agent"])).stdout).toBe("by agent\n");
+});
+
+test("with --json stdout is one object, and the agent prints to stderr", async () => {
+	using place = new Place();
+	const { status, stdout, stderr } = await place.cli("a", ["run", "--json", "--", "sh", "-c", "echo from the agent; kill -TERM $$"]);
+	expect(status).toBe(128 + 15);
+	expect(jsonObject(stdout)).toMatchObject({ kind: "ended", isDurable: true, superseded: false, lost: [], agentStatus: 143, exitStatus: 143 });
+	expect(stderr).toContain("from the agent\n");
+});
+
+test("the agent sees neither the sidecar's settings nor its credentials", async () => {
+	using place = new Place();
+	const env = { AWS_SECRET_ACCESS_KEY: "s3cret", OPENCLAW_SIDECAR_LOG_LEVEL: "warn", KEPT: "kept" };
+	const { stdout, stderr } = await place.cli("a", ["run", "--", "env"], { env });
+	expect(stdout).toContain("KEPT=kept");
+	expect(stdout).not.toMatch(/OPENCLAW_SIDECAR_|AWS_/);
+	expect(stdout + stderr).not.toContain("s3cret");
+});
+
+test("an agent that cannot be started is exit status 2", async () => {
+	using place = new Place();
+	const { status, stderr } = await place.cli("a", ["run", "--", join(place.dir, "no-such-agent")]);
+	expect(status).toBe(2);
+	expect(stderr).toMatch(/error \[AGENT_NOT_STARTED\] .*no-such-agent: ENOENT\nwhat to do: /);
+});
+
+test.each(["SIGTERM", "SIGINT"] as const)("%s drains: a change of the last moment is in the log, which is closed", async (signal) => {
+	using place = new Place();
+	mkdirSync(place.path("a"));
+	await using daemon = await place.run("a", ["--quiet-period", "5s"]);
+	writeFileSync(place.path("a", "last"), "moment");
+	const { status, stdout } = await daemon.stop(signal);
+	expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^everything is durable: commit \d+\n$/) });
+	expect((await place.cli("a", ["cat", "last"])).stdout).toBe("moment");
+	expect(jsonLines((await place.cli("a", ["history", "--json", "--limit", "1"])).stdout)[0]).toMatchObject({ flags: { closed: true } });
+});
+
+test("a second signal is noted and changes nothing; an agent that does not end in time is killed", async () => {
+	using place = new Place();
+	await using daemon = await place.run("a", ["--drain-timeout", "2s", "--", "sh", "-c", 'trap "" TERM; while :; do sleep 1; done']);
+	daemon.signal("SIGTERM");
+	await daemon.waitForEvent("run.signal", ({ signal }) => signal === "SIGTERM");
+	daemon.signal("SIGINT");
+	await daemon.waitForEvent("run.signal-ignored", ({ signal }) => signal === "SIGINT");
+	const { status, events } = await daemon.ended;
+	expect(status).toBe(0);
+	expect(events.map(({ event }) => event)).toContain("agent.killed");
+});
+
+test("a signal before the gate opened ends it at once, with nothing committed", async () => {
+	using place = new Place();
+	await using first = await place.run("a");
+	await using second = place.start("b", ["run", "--handover-wait", "60s"]);
+	await second.waitForEvent("handover.waiting");
+	const { status, stdout, events } = await second.stop();
+	expect(status).toBe(0);
+	expect(stdout).toContain("nothing was committed");
+	expect(events.map(({ event }) => event)).toContain("run.stopped-before-start");
+	expect(existsSync(place.path("b"))).toBe(false);
+	await first.stop();
+	const writers = jsonLines((await place.cli("a", ["history", "--json"])).stdout).map(({ writer }) => writer);
+	expect(new Set(writers).size).toBe(1);
+});
+
+test("SIGKILL: what was acknowledged is restored elsewhere, and the same machine goes on", async () => {
+	using place = new Place();
+	await using daemon = await place.run("a");
+	await committed(daemon, place.path("a", "kept"), "acknowledged");
+	await daemon.stop("SIGKILL");
+	expect((await place.cli("b", ["restore"])).status).toBe(0);
+	expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));
+
+	writeFileSync(place.path("a", "meanwhile"), "unwatched");
+	await using again = await place.run("a");
+	const { status } = await again.stop();
+	expect(status).toBe(0);
+	expect((await place.cli("b", ["cat", "meanwhile"])).stdout).toBe("unwatched");
+});
+
+test("two writers: the first is superseded, its later bytes are set aside, exit status 4; status and ls name them", async () => {
+	using place = new Place();
+	await using first = await place.run("a");
+	await committed(first, place.path("a", "shared"), "from a");
+	await using second = await place.run("b");
+	writeFileSync(place.path("a", "shared"), "too late");
+	await first.waitForEvent("writer.superseded");
+	const { status, stdout } = await first.stop();
+	expect(status).toBe(4);
+	expect(stdout).toMatch(/^error \[SUPERSEDED\] .*\.recovered\/.*\nwhat to do: /);
+	expect((await second.stop()).status).toBe(0);
+	expect(readFileSync(place.path("b", "shared"), "utf8")).toBe("from a");
+
+	const found = jsonObject((await place.cli("b", ["status", "--json"])).stdout);
+	const [{ writer } = { writer: "" }] = found.setAside as { writer: string }[];
+	expect(found).toMatchObject({ durable: true, setAside: [{ files: 1, bytes: 8 }] });
+	expect((await place.cli("b", ["cat", `.recovered/${writer}/shared`])).stdout).toBe("too late");
+	expect((await place.cli("b", ["ls", ".recovered"])).stdout).toContain(`.recovered/${writer}/shared`);
+});
+
+test("beside a daemon: restore is refused, status shows it, flush asks it", async () => {
+	using place = new Place();
+	await using daemon = await place.run("a", ["--quiet-period", "1m", "--max-delay", "1m"]);
+	writeFileSync(place.path("a", "file"), "x");
+
+	const busy = await place.cli("a", ["restore", "--json"]);
+	expect(busy.status).toBe(2);
+	expect(jsonObject(busy.stdout).error).toMatchObject({ code: "WORKSPACE_BUSY", value: place.path("a") });
+	const second = await place.cli("a", ["run"]);
+	expect(second.stderr).toMatch(/error \[WORKSPACE_BUSY\]/);
+
+	const before = await place.cli("a", ["status", "--json"]);
+	expect(before.status).toBe(3);
+	expect(jsonObject(before.stdout)).toMatchObject({ durable: false, daemon: { phase: "serving", pid: daemon.pid, superseded: false } });
+	const flushed = await place.cli("a", ["flush", "--json"]);
+	expect(flushed.status).toBe(0);
+	expect(jsonObject(flushed.stdout)).toMatchObject({ by: "daemon", kind: "committed", seq: 2 });
+	const after = await place.cli("a", ["status"]);
+	expect(after.status).toBe(0);
+	expect(after.stdout).toMatch(new RegExp(`daemon +serving, process ${daemon.pid}\n`));
+	expect((await place.cli("a", ["flush"])).stdout).toBe("nothing to flush: everything is durable, by the daemon\n");
+	await daemon.stop();
+});
+
+test("what is not durable at the end is exit status 3, and named, whatever the agent's status", async () => {
+	using place = new Place();
+	const { status, stdout } = await place.cli("a", ["run", "--json", "--", "sh", "-c", 'echo x > "$0"; exit 9', place.path("a", ".recovered")]);
+	expect(status).toBe(3);
+	expect(jsonObject(stdout)).toMatchObject({
+		isDurable: false,
+		agentStatus: 9,
+		exitStatus: 3,
+		lost: [{ path: ".recovered", reason: expect.stringContaining("reserved") }],
+	});
+});

@@ -1,0 +1,141 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+import { cli, type Ended, jsonObject, Place } from "../../test/cli.ts";
+
+/** What a failing command says to people. */
+const saying = (code: string, text: string) => expect.stringMatching(new RegExp(`^error \\[${code}\\] .*${text}.*\nwhat to do: .+\n$`));
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+let place: Place;
+beforeAll(() => {
+	place = new Place();
+});
+afterAll(() => place[Symbol.dispose]());
+
+describe("help", () => {
+	test.concurrent.each(["--version", "-V"])("%s is the package's", async (flag) => {
+		expect(await cli([flag])).toMatchObject({ status: 0, stdout: `${manifest.version}\n`, stderr: "" });
+	});
+
+	test.concurrent("lists commands and options on stdout", async () => {
+		const { status, stdout, stderr } = await cli(["--help"]);
+		expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+		for (const word of ["run", "restore", "flush", "status", "history", "ls", "cat", "--workspace", "--store", "Exit status"]) {
+			expect(stdout).toContain(word);
+		}
+	});
+
+	test.concurrent("of a command names its own options and the common ones", async () => {
+		const { status, stdout } = await cli(["cat", "--help"]);
+		expect(status).toBe(0);
+		expect(stdout).toMatch(/<PATH>[\s\S]*--at <SEQ\|TIME>[\s\S]*--namespace <NAME>/);
+	});
+
+	test.concurrent("is what a call without a command gets, as an error", async () => {
+		const { status, stdout, stderr } = await cli([]);
+		expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+		expect(stderr).toContain("Commands:");
+	});
+});
+
+describe("a command line nobody understands is exit status 2, names what it is, and says what to do", () => {
+	test.concurrent.each([
+		[["frobnicate"], "frobnicate", "--help"],
+		[["statsu"], "statsu", "did you mean status\\?"],
+		[["status", "--bogus"], "--bogus: unknown option", "status --help"],
+		[["status", "--naemspace", "a"], "--naemspace", "did you mean --namespace\\?"],
+		[["run", "openclaw", "--port"], "--port", "after --"],
+		[["cat"], "PATH", "cat --help"],
+		[["ls", "a", "b"], "too many arguments", "ls --help"],
+		[["history", "--limit", "none"], "none: flag --limit accepts a number from 1, or all", "."],
+		[["history", "--limit", "0"], "0: flag --limit", "."],
+		[["ls", "--at", "yesterday"], "yesterday: flag --at accepts", "."],
+		[["ls", "--at", ""], '"": flag --at accepts', "."],
+		[["status", "--store"], "--store <URL>: its value is missing", "."],
+	])("%j", async (args, said, remedy) => {
+		const ended = await cli(args, { cwd: place.dir });
+		expect(ended).toMatchObject({ status: 2, stdout: "" });
+		expect(ended.stderr).toMatch(new RegExp(`^error \\[USAGE\\] .*${escaped(said)}.*\nwhat to do: .*${remedy}.*\n$`));
+	});
+
+	test.concurrent("with --json it is one object on stdout and nothing on stderr", async () => {
+		for (const args of [
+			["--json", "frobnicate"],
+			["status", "--json", "--bogus"],
+			["--json"],
+			["status", "--json", "--namespace", "a/b"],
+		]) {
+			const { status, stdout, stderr } = await cli(args, { cwd: place.dir });
+			expect({ status, stderr }).toEqual({ status: 2, stderr: "" });
+			const { error } = jsonObject(stdout) as { error: Record<string, unknown> };
+			expect(error).toEqual({
+				code: expect.any(String),
+				message: expect.any(String),
+				value: args.length === 1 ? null : args.at(-1),
+				remedy: expect.any(String),
+				exitStatus: 2,
+			});
+		}
+	});
+
+	test.concurrent("what stands after -- is the agent's: its --json is not ours", async () => {
+		const { stdout, stderr } = await cli(["run", "--namespace", "..", "--", "agent", "--json"], { cwd: place.dir });
+		expect(stdout).toBe("");
+		expect(stderr).toEqual(saying("NAMESPACE_INVALID", escaped("..")));
+	});
+});
+
+describe("a wrong value names itself and where it came from", () => {
+	test.concurrent.each([
+		["NAMESPACE_INVALID", ["--namespace", "a/b"], "a/b: flag --namespace"],
+		["NAMESPACE_INVALID", ["--namespace", ".."], "..: flag --namespace"],
+		["NAMESPACE_INVALID", ["--namespace", ""], '"": flag --namespace'],
+		["STORE_URL_INVALID", ["--store", "ftp://x"], "ftp://x: flag --store"],
+		["STORE_URL_INVALID", ["--store", "s3://user:secret@bucket"], "s3://***@bucket: flag --store"],
+		["USAGE", ["--profile", "opnclaw"], "opnclaw: flag --profile accepts openclaw or plain; did you mean openclaw?"],
+		["USAGE", ["--drain-timeout", "8"], "8: flag --drain-timeout"],
+		["USAGE", ["--workspace", "/tmp/a", "--store", "file:///tmp/a/b"], "lies inside the workspace"],
+		["USAGE", ["--config", "/nonexistent.json"], "/nonexistent.json"],
+	])("%s %j", async (code, args, said) => {
+		const { status, stderr } = await cli(["status", ...args], { cwd: place.dir });
+		expect(status).toBe(2);
+		expect(stderr).toEqual(saying(code, escaped(said)));
+	});
+
+	test.concurrent("of the environment, and of the config file, a NUL among them", async () => {
+		const env = { OPENCLAW_SIDECAR_NAMESPACE: "a/../b" };
+		expect((await cli(["status"], { cwd: place.dir, env })).stderr).toEqual(
+			saying("NAMESPACE_INVALID", escaped("a/../b: env OPENCLAW_SIDECAR_NAMESPACE")),
+		);
+		const config = join(place.dir, "nul.json");
+		writeFileSync(config, '{ "namespace": "a\\u0000b" }');
+		const { status, stderr } = await cli(["status", "--config", config], { cwd: place.dir });
+		expect(status).toBe(2);
+		expect(stderr).toEqual(saying("NAMESPACE_INVALID", escaped("a\\u0000b: file")));
+	});
+});
+
+test.concurrent("flags win over the environment, that over the config file, and that over the default", async () => {
+	mkdirSync(join(place.dir, ".config/openclaw-sidecar"), { recursive: true });
+	writeFileSync(join(place.dir, ".config/openclaw-sidecar/config.json"), '{ "namespace": "file", "json": true }');
+	const base = place.args("m").filter((_, index, all) => all[index] !== "--namespace");
+	const url = async (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+		(jsonObject((await cli([...base, "status", ...args], { cwd: place.dir, env })).stdout).log as { url: string }).url;
+	const env = { OPENCLAW_SIDECAR_NAMESPACE: "env" };
+	expect(await Promise.all([url(["--namespace", "flag"], env), url([], env), url([])])).toEqual([
+		expect.stringMatching(/users\/flag$/),
+		expect.stringMatching(/users\/env$/),
+		expect.stringMatching(/users\/file$/),
+	]);
+	const human: Ended = await cli([...base, "status", "--no-json", "--config", "/dev/null"], { cwd: place.dir });
+	expect(human.stderr).toEqual(saying("USAGE", "/dev/null"));
+});
+
+test.concurrent("options may stand before the command, and a variable that is no option is warned of", async () => {
+	const env = { OPENCLAW_SIDECAR_NAMSPACE: "x" };
+	const { status, events } = await cli([...place.args("m"), "--json", "status"], { cwd: place.dir, env });
+	expect(status).toBe(0);
+	expect(events).toEqual([expect.objectContaining({ event: "config.ignored", level: "warn" })]);
+});

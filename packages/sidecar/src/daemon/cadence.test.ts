@@ -1,0 +1,33 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { flushDueAt, retryDelayMs, sweepDelayMs } from "./cadence.ts";
+
+const cadence = { quietMs: 1000, maxDelayMs: 5000 };
+const idle = { lastFlushEndMs: -1e9, lastFlushCostMs: 0 };
+
+describe("cadence", () => {
+	it("flushes after a quiet second, or five after the first change", () => {
+		expect(flushDueAt({ firstChangeMs: 0, lastChangeMs: 0, ...idle }, cadence)).toBe(1000);
+		expect(flushDueAt({ firstChangeMs: 0, lastChangeMs: 3900, ...idle }, cadence)).toBe(4900);
+		expect(flushDueAt({ firstChangeMs: 0, lastChangeMs: 4999, ...idle }, cadence)).toBe(5000);
+	});
+
+	it("keeps captures below a tenth of a core, and never waits for more than half a minute", () => {
+		fc.assert(
+			fc.property(fc.nat(100_000), fc.nat(60_000), (lastFlushCostMs, sinceChange) => {
+				const due = flushDueAt({ firstChangeMs: 0, lastChangeMs: sinceChange, lastFlushEndMs: 0, lastFlushCostMs }, cadence);
+				expect(due).toBeLessThanOrEqual(30_000);
+				if (due < 30_000) expect(lastFlushCostMs / (lastFlushCostMs + due)).toBeLessThanOrEqual(0.1);
+			}),
+		);
+	});
+
+	it("sweeps at most a five-hundredth of the time", () => {
+		expect(sweepDelayMs(60_000, 45)).toBe(60_000);
+		expect(sweepDelayMs(60_000, 300)).toBe(150_000);
+	});
+
+	it("tries again after 1, 2, 4 ... 30 seconds", () => {
+		expect([1, 2, 3, 4, 5, 6, 60].map(retryDelayMs)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+	});
+});

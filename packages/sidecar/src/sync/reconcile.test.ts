@@ -1,0 +1,83 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Entry, Tree } from "../log/types.ts";
+import { type OnDisk, planExact, planReconcile } from "./reconcile.ts";
+
+/** A tiny world: each path is absent or one of three contents, on the disk, in the base and in the target. */
+const contents = [undefined, 1n, 2n, 3n] as const;
+const entryOf = (content: bigint | undefined): Entry | undefined =>
+	content === undefined ? undefined : { type: "link", mtimeNs: 0n, target: `t${content}` };
+const treeOf = (content: bigint | undefined): Tree => new Map(content === undefined ? [] : [["p", entryOf(content) as Entry]]);
+
+function actionFor(disk: bigint | undefined, base: bigint | undefined | "unknown", target: bigint | undefined, trust: boolean) {
+	const there: OnDisk = { type: "link", likeTarget: disk !== undefined && disk === target, likeBase: disk !== undefined && disk === base };
+	const plan = planReconcile(
+		new Map(disk === undefined ? [] : [["p", there]]),
+		base === "unknown" ? undefined : treeOf(base),
+		treeOf(target),
+		trust,
+	);
+	return plan.get("p");
+}
+
+describe("planReconcile", () => {
+	const anyCase = fc.tuple(
+		fc.constantFrom(...contents),
+		fc.constantFrom(...contents, "unknown" as const),
+		fc.constantFrom(...contents),
+		fc.boolean(),
+	);
+
+	it("never lets go of bytes that neither the log has nor this disk was made from", () => {
+		fc.assert(
+			fc.property(anyCase, ([disk, base, target, trust]) => {
+				if (disk === undefined || disk === target || (base !== "unknown" && disk === base)) return;
+				expect(["keep-local", "set-aside", "set-aside-and-write"]).toContain(actionFor(disk, base, target, trust));
+			}),
+		);
+	});
+
+	it("never lets a change made here win over one in the log", () => {
+		fc.assert(
+			fc.property(anyCase, ([disk, base, target, trust]) => {
+				if (target === undefined || base === target || disk === target) return;
+				expect(["write", "set-aside-and-write"]).toContain(actionFor(disk, base, target, trust));
+			}),
+		);
+	});
+
+	it("believes a deletion only where it may", () => {
+		fc.assert(
+			fc.property(anyCase, ([disk, base, target, trust]) => {
+				const kept = actionFor(disk, base, target, trust) === "keep-deleted";
+				expect(kept).toBe(disk === undefined && target !== undefined && base === target && trust);
+			}),
+		);
+	});
+
+	it("touches nothing where disk, base and target agree", () => {
+		expect(actionFor(1n, 1n, 1n, true)).toBe("keep");
+		expect(actionFor(1n, 1n, undefined, true)).toBe("trash");
+		expect(actionFor(1n, undefined, undefined, true)).toBe("keep-local");
+	});
+});
+
+describe("planExact", () => {
+	it("ends with the target and nothing else, and lets go of nothing", () => {
+		const like = (likeTarget: boolean): OnDisk => ({ type: "link", likeTarget, likeBase: false });
+		const plan = planExact(
+			new Map([
+				["same", like(true)],
+				["other", like(false)],
+				["surplus", like(false)],
+			]),
+			new Map(["same", "other", "missing"].map((path) => [path, entryOf(1n) as Entry])),
+		);
+		expect([...plan]).toEqual([
+			["same", "keep"],
+			["other", "set-aside-and-write"],
+			["missing", "write"],
+			["surplus", "trash"],
+		]);
+	});
+});

@@ -1,0 +1,421 @@
+import {
+	appendFileSync,
+	closeSync,
+	copyFileSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	statSync,
+	symlinkSync,
+	writeFileSync,
+	writeSync,
+} from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, test } from "vitest";
+import { openclaw } from "./profiles/openclaw.ts";
+import {
+	chunkBitsFor,
+	companionOf,
+	isCompanion,
+	isHeldOpen,
+	isSqlite,
+	isSqliteHeader,
+	type SqliteSnapshot,
+	snapshotSqlite,
+	walFingerprint,
+} from "./sqlite.ts";
+import { readStable } from "./stable-read.ts";
+import { lstatPath } from "./stat.ts";
+import { asOrdinaryUser, startNode, testDirectory } from "./testing.ts";
+
+/** A workspace and a private directory beside it. */
+function places(): { root: string; temp: string } {
+	const directory = testDirectory();
+	mkdirSync(`${directory}/workspace`);
+	mkdirSync(`${directory}/temp`, { mode: 0o700 });
+	return { root: `${directory}/workspace`, temp: `${directory}/temp` };
+}
+
+function createDatabase(file: string, setup = ""): void {
+	const db = new DatabaseSync(file);
+	db.exec(`PRAGMA synchronous = OFF; ${setup}; BEGIN; CREATE TABLE t(id INTEGER PRIMARY KEY, text); CREATE INDEX by_text ON t(text)`);
+	const insert = db.prepare("INSERT INTO t(text) VALUES (?)");
+	for (let i = 0; i < 300; i++) insert.run(`row ${i} ${"x".repeat(i % 200)}`);
+	db.exec("DELETE FROM t WHERE id % 7 = 0; COMMIT; ALTER TABLE t ADD COLUMN more");
+	db.close();
+}
+
+async function snapshot(...args: Parameters<typeof snapshotSqlite>): Promise<SqliteSnapshot> {
+	const result = await snapshotSqlite(...args);
+	if (result.kind !== "snapshot") throw new Error(`${result.kind}: ${result.reason}`);
+	return result;
+}
+
+/** The bytes of a snapshot, which is then disposed of. */
+async function snapshotBytes(...args: Parameters<typeof snapshotSqlite>): Promise<Buffer> {
+	const taken = await snapshot(...args);
+	const bytes = readFileSync(taken.file);
+	expect(bytes.length).toBe(taken.sizeBytes);
+	taken.dispose();
+	return bytes;
+}
+
+function query(file: string, sql: string): Record<string, unknown>[] {
+	const db = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
+	try {
+		return db.prepare(sql).all();
+	} finally {
+		db.close();
+	}
+}
+
+describe("a quiet database comes out as the bytes of its file", () => {
+	const pragmas = ["delete", "wal", "truncate", "persist"].flatMap((journal) =>
+		[512, 65_536].flatMap((pageSize) => [0, 2].map((vacuum) => ({ journal, pageSize, vacuum }))),
+	);
+	test.each(pragmas)("journal_mode $journal, page_size $pageSize, auto_vacuum $vacuum", async ({ journal, pageSize, vacuum }) => {
+		const { root, temp } = places();
+		createDatabase(
+			`${root}/x.db`,
+			`PRAGMA page_size = ${pageSize}; PRAGMA auto_vacuum = ${vacuum}; PRAGMA encoding = 'UTF-16le'; PRAGMA journal_mode = ${journal}; PRAGMA user_version = 7; PRAGMA application_id = 9`,
+		);
+		const file = readFileSync(`${root}/x.db`);
+		expect((await snapshotBytes(`${root}/x.db`, temp)).equals(file)).toBe(true);
+		// Cleaning that has nothing to clean changes nothing.
+		expect((await snapshotBytes(`${root}/x.db`, temp, (copy) => void copy.prepare("SELECT count(*) FROM t").get())).equals(file)).toBe(
+			true,
+		);
+		expect(readFileSync(`${root}/x.db`).equals(file)).toBe(true);
+		expect(readdirSync(temp)).toEqual([]);
+	});
+
+	test("the backup alone resets three counters of the header", async () => {
+		const { root, temp } = places();
+		createDatabase(`${root}/x.db`, "PRAGMA journal_mode = wal");
+		const holder = new DatabaseSync(`${root}/x.db`);
+		holder.exec("INSERT INTO t(text) VALUES ('in the WAL')");
+		const bytes = await snapshotBytes(`${root}/x.db`, temp);
+		holder.close();
+		expect([24, 40, 92].map((offset) => bytes.readUInt32BE(offset))).toEqual([1, 1, 1]);
+		const file = readFileSync(`${root}/x.db`);
+		for (const offset of [24, 40, 92]) bytes.copy(file, offset, offset, offset + 4);
+		expect(bytes.equals(file)).toBe(true);
+	});
+});
+
+describe("a database in use", () => {
+	test("is the same bytes twice, with its WAL's rows and without a trace of them beside it", async () => {
+		const { root, temp } = places();
+		createDatabase(`${root}/x.db`, "PRAGMA journal_mode = wal");
+		const child = startNode(
+			`const db = new DatabaseSync(args[0]);
+			db.exec("INSERT INTO t(text) VALUES ('only in the WAL')");
+			say("written");
+			await line();`,
+			`${root}/x.db`,
+		);
+		await child.line();
+		const first = await snapshot(`${root}/x.db`, temp);
+		const second = await snapshot(`${root}/x.db`, temp);
+		expect(readFileSync(first.file).equals(readFileSync(second.file))).toBe(true);
+		expect(statSync(first.file).mode & 0o777).toBe(0o600);
+		expect(`${first.directory}/${first.name}`).toBe(first.file);
+		expect(query(first.file, "SELECT count(*) AS n FROM t WHERE text = 'only in the WAL'")).toEqual([{ n: 1 }]);
+		first.dispose();
+		second.dispose();
+		expect(readdirSync(temp)).toEqual([]);
+	});
+
+	test.each(["wal", "delete"])("is whole at every moment of a writer at full speed (journal_mode %s)", async (journal) => {
+		const { root, temp } = places();
+		const file = `${root}/x.db`;
+		createDatabase(file, `PRAGMA journal_mode = ${journal}`);
+		// Two tables that agree after every transaction; small, so that pages are freed and used again all the time, with
+		// checkpoints falling into snapshots.
+		const child = startNode(
+			`const db = new DatabaseSync(args[0], { timeout: 10000 });
+			db.exec("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 20; CREATE TABLE u(id INTEGER PRIMARY KEY, text); DELETE FROM t");
+			const insert = ["t", "u"].map((table) => db.prepare("INSERT INTO " + table + "(id, text) VALUES (?, ?)"));
+			const forget = ["t", "u"].map((table) => db.prepare("DELETE FROM " + table + " WHERE id < ?"));
+			say("started");
+			for (let id = 1; ; id++) {
+				db.exec("BEGIN IMMEDIATE");
+				for (const one of insert) one.run(id, "x".repeat((id * 37) % 900));
+				for (const one of forget) one.run(id - 300);
+				db.exec("COMMIT");
+			}`,
+			file,
+		);
+		await child.line();
+		let newest = 0;
+		for (let round = 0; round < 20; round++) {
+			const [committed] = query(file, "SELECT coalesce(max(id), 0) AS id FROM u");
+			const taken = await snapshot(file, temp);
+			const [copied] = query(
+				taken.file,
+				"SELECT (SELECT group_concat(id) FROM t) AS t, (SELECT group_concat(id) FROM u) AS u, (SELECT max(id) FROM u) AS id",
+			);
+			expect(query(taken.file, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
+			expect(copied?.t).toBe(copied?.u);
+			newest = Number(copied?.id);
+			expect(newest).toBeGreaterThanOrEqual(Number(committed?.id));
+			taken.dispose();
+		}
+		expect(newest).toBeGreaterThan(0);
+	});
+
+	test("is waited for, and called locked after that; the event loop runs meanwhile", async () => {
+		const { root, temp } = places();
+		createDatabase(`${root}/x.db`);
+		const child = startNode(
+			`const db = new DatabaseSync(args[0]);
+			db.exec("BEGIN EXCLUSIVE");
+			say("locked");
+			await line();
+			db.exec("COMMIT");
+			say("released");
+			await line();`,
+			`${root}/x.db`,
+		);
+		await child.line();
+		let turns = 0;
+		const count = setInterval(() => {
+			turns += 1;
+		}, 5);
+		expect(await snapshotSqlite(`${root}/x.db`, temp, undefined, { busyMs: 200 })).toMatchObject({ kind: "locked" });
+		clearInterval(count);
+		expect(turns).toBeGreaterThan(3);
+		expect(readdirSync(temp)).toEqual([]);
+		const waiting = snapshot(`${root}/x.db`, temp, undefined, { busyMs: 20_000 });
+		child.tell("release");
+		expect(await child.line()).toBe("released");
+		(await waiting).dispose();
+	});
+
+	test("is not touched by other readers of this process while a snapshot runs", async () => {
+		const { root, temp } = places();
+		createDatabase(`${root}/x.db`);
+		const db = new DatabaseSync(`${root}/x.db`);
+		db.exec(
+			"PRAGMA synchronous = OFF; CREATE TABLE big(b); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO big SELECT zeroblob(4000) FROM n",
+		);
+		db.close();
+		const stat = lstatPath(root, "x.db");
+		if (stat === undefined) throw new Error("not written");
+		const running = snapshot(`${root}/x.db`, temp);
+		const beside = snapshot(`${root}/x.db`, temp);
+		expect(isHeldOpen(stat)).toBe(true);
+		expect(isSqlite(root, "x.db")).toBe(true);
+		expect(await readStable(root, "x.db", 1 << 14, () => true)).toMatchObject({ kind: "unreadable" });
+		for (const taken of [await running, await beside]) {
+			expect(query(taken.file, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
+			taken.dispose();
+		}
+		expect(isHeldOpen(stat)).toBe(false);
+	});
+});
+
+describe("a database whose writer was killed", () => {
+	test("inside a transaction that had reached the file: comes out rolled back, and is not touched", async () => {
+		const { root, temp } = places();
+		const file = `${root}/x.db`;
+		createDatabase(file);
+		const before = query(file, "SELECT id, text FROM t ORDER BY id");
+		const child = startNode(
+			`const db = new DatabaseSync(args[0]);
+			db.exec("PRAGMA synchronous = OFF; PRAGMA cache_size = 1; BEGIN; UPDATE t SET text = 'torn ' || text");
+			say("in the middle");
+			await line();`,
+			file,
+		);
+		await child.line();
+		await child.kill("SIGKILL");
+		expect(statSync(`${file}-journal`).size).toBeGreaterThan(512);
+		const files = () => [readFileSync(file), readFileSync(`${file}-journal`)];
+		const left = files();
+		const taken = await snapshot(file, temp);
+		expect(query(taken.file, "SELECT id, text FROM t ORDER BY id")).toEqual(before);
+		expect(query(taken.file, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
+		taken.dispose();
+		expect(readdirSync(temp)).toEqual([]);
+		files().forEach((bytes, i) => expect(bytes.equals(left[i] ?? Buffer.alloc(0))).toBe(true));
+	});
+
+	test("with commits in its WAL: they are there", async () => {
+		const { root, temp } = places();
+		const file = `${root}/x.db`;
+		createDatabase(file, "PRAGMA journal_mode = wal");
+		const child = startNode(
+			`const db = new DatabaseSync(args[0]); db.exec("INSERT INTO t(text) VALUES ('last words')"); say("written"); await line();`,
+			file,
+		);
+		await child.line();
+		await child.kill("SIGKILL");
+		const taken = await snapshot(file, temp);
+		expect(query(taken.file, "SELECT count(*) AS n FROM t WHERE text = 'last words'")).toEqual([{ n: 1 }]);
+		taken.dispose();
+	});
+});
+
+describe("cleaning", () => {
+	test("makes two idle snapshots of an OpenClaw gateway the same, and leaves no trace of the lease", async () => {
+		const { root, temp } = places();
+		const file = `${root}/openclaw.sqlite`;
+		createDatabase(
+			file,
+			"PRAGMA auto_vacuum = 2; PRAGMA journal_mode = wal; PRAGMA synchronous = OFF; CREATE TABLE state_leases(key TEXT PRIMARY KEY, owner TEXT, until INTEGER)",
+		);
+		const gateway = new DatabaseSync(file);
+		const clean = (copy: DatabaseSync) => openclaw.cleanSqlite?.("state/openclaw.sqlite", copy);
+		const heartbeats: Buffer[] = [];
+		for (const host of ["host-one-of-a-kind", "host-one-of-a-kind", "another-host-altogether"]) {
+			gateway.prepare("INSERT OR REPLACE INTO state_leases VALUES ('gateway-owner', ?, ?)").run(host, heartbeats.length);
+			heartbeats.push(await snapshotBytes(file, temp, clean));
+		}
+		const [first] = heartbeats;
+		expect(heartbeats.every((bytes) => first?.equals(bytes))).toBe(true);
+		expect(first?.includes("host-")).toBe(false);
+		expect(gateway.prepare("SELECT owner FROM state_leases").all()).toEqual([{ owner: "another-host-altogether" }]);
+		gateway.close();
+		expect(readdirSync(temp)).toEqual([]);
+	});
+
+	test("that fails leaves nothing behind", async () => {
+		const { root, temp } = places();
+		createDatabase(`${root}/x.db`);
+		const failing = snapshotSqlite(`${root}/x.db`, temp, () => {
+			throw new Error("a bug");
+		});
+		await expect(failing).rejects.toMatchObject({ code: "INTERNAL", cause: expect.objectContaining({ message: "a bug" }) });
+		expect(readdirSync(temp)).toEqual([]);
+	});
+});
+
+describe("what cannot be copied", () => {
+	test("is told apart, and leaves no file behind", async () => {
+		const { root, temp } = places();
+		createDatabase(`${root}/x.db`);
+		writeFileSync(`${root}/empty`, "");
+		writeFileSync(`${root}/text`, "no database".repeat(100));
+		writeFileSync(`${root}/magic`, `SQLite format 3\0${"x".repeat(5_000)}`);
+		mkdirSync(`${root}/dir`);
+		symlinkSync("x.db", `${root}/link`);
+		// The schema's own page is no page.
+		copyFileSync(`${root}/x.db`, `${root}/damaged`);
+		const fd = openSync(`${root}/damaged`, "r+");
+		writeSync(fd, Buffer.alloc(400, 0xff), 0, 400, 100);
+		closeSync(fd);
+		const kindOf = async (name: string) => (await snapshotSqlite(`${root}/${name}`, temp)).kind;
+		expect(await kindOf("absent")).toBe("gone");
+		expect(await kindOf("empty")).toBe("not-a-database");
+		expect(await kindOf("text")).toBe("not-a-database");
+		expect(await kindOf("magic")).toBe("not-a-database");
+		expect(await kindOf("dir")).toBe("not-a-database");
+		expect(await kindOf("link")).toBe("not-a-database");
+		expect(await kindOf("damaged")).toBe("corrupt");
+		expect(readdirSync(temp)).toEqual([]);
+	});
+
+	test("for lack of permission", async () => {
+		const { root, temp } = places();
+		createDatabase(`${root}/x.db`);
+		writeFileSync(`${root}/x.db`, readFileSync(`${root}/x.db`), { mode: 0o600 });
+		const fd = openSync(`${root}/shut.db`, "w", 0);
+		writeSync(fd, readFileSync(`${root}/x.db`));
+		closeSync(fd);
+		const shared = testDirectory();
+		const result = await asOrdinaryUser(async () => {
+			// The temporary directory belongs to the one who runs the test.
+			expect(temp).not.toBe(shared);
+			return await snapshotSqlite(`${root}/shut.db`, "/tmp");
+		});
+		expect(result.kind).toBe("unreadable");
+	});
+
+	test("in a directory that is not there", async () => {
+		const { root, temp } = places();
+		createDatabase(`${root}/x.db`);
+		await expect(snapshotSqlite(`${root}/x.db`, `${temp}/absent`)).resolves.toMatchObject({ kind: "gone" });
+	});
+});
+
+describe("told by the header", () => {
+	test("what a database is", () => {
+		const { root } = places();
+		createDatabase(`${root}/no-suffix`);
+		writeFileSync(`${root}/x.sqlite`, "text".repeat(100));
+		mkdirSync(`${root}/dir.sqlite`);
+		symlinkSync("no-suffix", `${root}/link`);
+		expect(["no-suffix", "x.sqlite", "dir.sqlite", "link", "absent"].map((path) => isSqlite(root, path))).toEqual([
+			true,
+			false,
+			false,
+			false,
+			false,
+		]);
+		expect(chunkBitsFor(readFileSync(`${root}/no-suffix`).subarray(0, 16))).toBe(14);
+		expect(chunkBitsFor(Buffer.from("text"))).toBe(20);
+		expect(isSqliteHeader(Buffer.from("SQLite format 3"))).toBe(false);
+	});
+
+	test("and what accompanies one", () => {
+		const { root } = places();
+		createDatabase(`${root}/x`);
+		expect(["x-wal", "x-shm", "x-journal", "y-wal", "x-walk", "x", "-wal"].map((path) => isCompanion(root, path))).toEqual([
+			true,
+			true,
+			true,
+			false,
+			false,
+			false,
+			false,
+		]);
+		expect(companionOf("a/b.db-wal")).toBe("a/b.db");
+	});
+});
+
+describe("walFingerprint", () => {
+	/** The fingerprint, once the last write is old enough to tell. */
+	async function settled(root: string, path: string): Promise<string> {
+		for (;;) {
+			const fingerprint = walFingerprint(root, path);
+			if (!fingerprint.includes("unsettled")) return fingerprint;
+			await new Promise((resolve) => setImmediate(resolve));
+		}
+	}
+
+	test("stays while nothing is committed, whoever reads, and changes with every commit", async () => {
+		const { root, temp } = places();
+		createDatabase(`${root}/x.db`, "PRAGMA journal_mode = wal");
+		const first = await settled(root, "x.db");
+		expect(readdirSync(root)).toEqual(["x.db"]);
+		(await snapshot(`${root}/x.db`, temp)).dispose();
+		// Opening it left these, and that is no change.
+		expect(readdirSync(root).sort()).toEqual(["x.db", "x.db-shm", "x.db-wal"]);
+		expect(await settled(root, "x.db")).toBe(first);
+		const seen = new Set([first]);
+		const db = new DatabaseSync(`${root}/x.db`);
+		for (let i = 1; i <= 3; i++) {
+			db.exec("INSERT INTO t(text) VALUES ('x')");
+			seen.add(await settled(root, "x.db"));
+			expect(seen.size).toBe(i + 1);
+			query(`${root}/x.db`, "SELECT * FROM t");
+			expect(seen.has(await settled(root, "x.db"))).toBe(true);
+		}
+		db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+		seen.add(await settled(root, "x.db"));
+		expect(seen.size).toBe(5);
+		db.close();
+	});
+
+	test("is equal to no other right after a write", () => {
+		const { root } = places();
+		writeFileSync(`${root}/x.db`, "1");
+		appendFileSync(`${root}/x.db`, "2");
+		const [first, second] = [walFingerprint(root, "x.db"), walFingerprint(root, "x.db")];
+		expect(first).toContain("unsettled");
+		expect(first).not.toBe(second);
+		expect(walFingerprint(root, "absent")).toBe("");
+	});
+});

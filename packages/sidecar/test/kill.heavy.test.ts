@@ -1,0 +1,144 @@
+/**
+ * kill -9 of the daemon at random moments of a scripted load, real processes and a real S3 server: what is restored afterwards is a
+ * state the writer passed through, and no acknowledged commit is missing.
+ */
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import PQueue from "p-queue";
+import { expect, it } from "vitest";
+import { namespaced } from "../src/store/namespaced.ts";
+import { openStore } from "../src/store/open.ts";
+import { thisMachine } from "../src/sync/machine.ts";
+import { readLog } from "../src/sync/read-log.ts";
+import { restore } from "../src/sync/restore.ts";
+import { silentLog } from "../src/telemetry/logger.ts";
+import { noProgress } from "../src/telemetry/progress.ts";
+import { loadFileTimes } from "../src/workspace/file-times.ts";
+import { readDisk } from "./disk.ts";
+import { makeBucket, s3TestServer } from "./s3-server.ts";
+import { plainProfile } from "./workbench.ts";
+import { digestOf, statesOf } from "./write-load.ts";
+
+const KILLS = Number(process.env.KILLS ?? 200);
+const STEPS = 150;
+const PAUSE_MS = 6;
+const CLI = fileURLToPath(new URL("../dist/openclaw-sidecar.js", import.meta.url));
+const LOAD = fileURLToPath(new URL("write-load.ts", import.meta.url));
+
+/** Deterministic from the printed seed: when to kill, as a share of the load's length. */
+function shareOf(seed: number): number {
+	return ((Math.imul(seed + 1, 2654435761) >>> 0) / 2 ** 32) * 1.2;
+}
+
+it.skipIf(s3TestServer() === undefined)(
+	`${KILLS} kills lose nothing that was acknowledged and invent nothing`,
+	async () => {
+		const server = s3TestServer();
+		if (server === undefined) return;
+		const bucket = await makeBucket(server);
+		const first = Number(process.env.FC_SEED ?? 1) % 1_000_000;
+		const queue = new PQueue({ concurrency: 2 });
+		const runs = Array.from({ length: KILLS }, (_, index) => queue.add(() => killOnce(bucket, first + index)));
+		const outcomes = await Promise.all(runs);
+		const commits = outcomes.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
+		const partial = outcomes.filter(({ step }) => step > 0 && step < STEPS).length;
+		console.log(`kills: ${KILLS}, acknowledged commits: ${commits}, restored in the middle of the load: ${partial}`);
+		// The kills must have fallen into the load, else nothing was tried.
+		expect(commits).toBeGreaterThan(KILLS);
+		expect(partial).toBeGreaterThan(KILLS / 3);
+	},
+);
+
+async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: number; step: number }> {
+	const server = s3TestServer();
+	if (server === undefined) throw new Error("no S3 server");
+	const dir = mkdtempSync(join(tmpdir(), "sidecar-kill-"));
+	const workspace = join(dir, "ws");
+	mkdirSync(workspace);
+	const namespace = `seed-${seed}`;
+	const daemon = spawn(
+		process.execPath,
+		[CLI, "run", "--workspace", workspace, "--store", `s3://${bucket}`, "--namespace", namespace, "--profile", "plain"].concat(
+			["--state-dir", join(dir, "state"), "--handover-wait", "0ms", "--quiet-period", "15ms", "--max-delay", "60ms", "--log-level", "info"],
+		),
+		{
+			stdio: ["ignore", "ignore", "pipe"],
+			env: {
+				PATH: process.env.PATH,
+				AWS_ENDPOINT_URL_S3: server.endpoint,
+				AWS_REGION: server.region,
+				AWS_ACCESS_KEY_ID: server.accessKeyId,
+				AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
+			},
+		},
+	);
+	let acknowledged = 0;
+	const watching = new Promise<void>((resolve, reject) => {
+		daemon.once("exit", () => reject(new Error(`seed ${seed}: the daemon ended by itself`)));
+		createInterface({ input: daemon.stderr }).on("line", (line) => {
+			const { event, seq } = JSON.parse(line) as { event: string; seq?: number };
+			if (event === "watch.started") resolve();
+			if (event === "flush.committed") acknowledged = Math.max(acknowledged, seq ?? 0);
+		});
+	});
+	try {
+		await watching;
+		const load = spawn(process.execPath, [LOAD, workspace, String(seed), String(STEPS), String(PAUSE_MS)], { stdio: ["ignore", "pipe", "inherit"] });
+		const ended = new Promise((resolve) => load.once("exit", resolve));
+		await Promise.race([ended, delay(shareOf(seed) * STEPS * PAUSE_MS + 50)]);
+		const killed = new Promise((resolve) => daemon.once("exit", resolve));
+		daemon.kill("SIGKILL");
+		await killed;
+		const seen = acknowledged;
+		load.kill("SIGKILL");
+		await ended;
+
+		const store = namespaced(
+			await openStore(`s3://${bucket}`, {
+				endpoint: server.endpoint,
+				region: server.region,
+				credentials: async () => ({ accessKeyId: server.accessKeyId, secretAccessKey: server.secretAccessKey }),
+			}),
+			namespace,
+		);
+		const { head } = await readLog(store);
+		expect(head.seq, `seed ${seed}: an acknowledged commit is missing`).toBeGreaterThanOrEqual(seen);
+		const restored = join(dir, "restored");
+		mkdirSync(join(dir, "private"));
+		const result = await restore({
+			store,
+			root: restored,
+			profile: plainProfile,
+			privateDir: join(dir, "private"),
+			times: await loadFileTimes(),
+			quickHash: () => 0n,
+			label: thisMachine.randomBytes(4).toString("hex"),
+			log: silentLog,
+			progress: noProgress,
+		});
+		await result.finish();
+		await store.close();
+		const states = statesOf(seed, STEPS);
+		const step = states.map(digestOf).indexOf(digestOf(stateOf(restored)));
+		expect(step, `seed ${seed}: the restored tree is no state the writer passed through: ${JSON.stringify([...stateOf(restored).keys()])}`).toBeGreaterThanOrEqual(0);
+		return { acknowledged: seen, step };
+	} finally {
+		daemon.kill("SIGKILL");
+		rmSync(dir, { recursive: true, force: true });
+	}
+}
+
+function stateOf(root: string): Map<string, string> {
+	const state = new Map<string, string>();
+	for (const [path, { type }] of readDisk(root)) {
+		if (path === "") continue;
+		const place = join(root, path);
+		state.set(path, type === "dir" ? "dir" : type === "link" ? `link:${readlinkSync(place)}` : readFileSync(place, "utf8"));
+	}
+	return state;
+}
