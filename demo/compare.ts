@@ -136,6 +136,7 @@ export function databasesOf(listing: Listing): readonly string[] {
 export interface DatabaseComparison {
 	readonly problems: readonly string[];
 	readonly tables: number;
+	/** In `expected`, without those of leases. */
 	readonly rows: number;
 	/** Lease rows in `expected`, and so not in `actual`. */
 	readonly leases: number;
@@ -148,35 +149,42 @@ export interface DatabaseComparison {
 export function compareDatabases(path: string, expected: string, actual: string): DatabaseComparison {
 	const problems: string[] = [];
 	const counts = { tables: 0, rows: 0, leases: 0 };
-	withCopy(expected, (ours) =>
-		withCopy(actual, (theirs) => {
-			const sound = theirs
-				.prepare("PRAGMA integrity_check")
-				.all()
-				.map((row) => String(Object.values(row)[0]));
-			if (sound.join() !== "ok") problems.push(...sound.map((line) => `${path}: integrity_check says ${line}`));
-			const tables = tablesOf(ours);
-			for (const table of new Set([...tables, ...tablesOf(theirs)])) {
-				if (!tables.includes(table)) {
-					problems.push(`${path}: table ${table} was not there before`);
-					continue;
-				}
-				const rows = rowsOf(ours, table);
-				const others = rowsOf(theirs, table);
-				if (LEASE_TABLES.has(table)) {
-					counts.leases += total(rows);
-					if (others.size > 0) problems.push(`${path}: ${table} still has ${total(others)} rows`);
-					continue;
-				}
-				counts.tables++;
-				counts.rows += total(rows);
-				const lost = surplus(rows, others);
-				const added = surplus(others, rows);
-				if (lost + added > 0) problems.push(`${path}: ${table} lost ${lost} rows of ${total(rows)} and has ${added} others`);
-			}
-		}),
-	);
+	try {
+		withCopy(expected, (ours) => withCopy(actual, (theirs) => compareTables(path, ours, theirs, problems, counts)));
+	} catch (error) {
+		problems.push(`${path}: ${(error as Error).message}`);
+	}
 	return { problems, ...counts };
+}
+
+function compareTables(
+	path: string,
+	ours: DatabaseSync,
+	theirs: DatabaseSync,
+	problems: string[],
+	counts: { tables: number; rows: number; leases: number },
+): void {
+	const checked = theirs
+		.prepare("PRAGMA integrity_check")
+		.all()
+		.map((row) => String(Object.values(row)[0]));
+	if (checked.join() !== "ok") problems.push(...checked.map((line) => `${path}: integrity_check says ${line}`));
+	const tables = tablesOf(ours);
+	for (const table of tablesOf(theirs)) if (!tables.includes(table)) problems.push(`${path}: table ${table} was not there before`);
+	for (const table of tables) {
+		const rows = rowsOf(ours, table);
+		const others = rowsOf(theirs, table);
+		if (LEASE_TABLES.has(table)) {
+			counts.leases += total(rows);
+			if (others.size > 0) problems.push(`${path}: ${table} still has ${total(others)} rows`);
+			continue;
+		}
+		counts.tables++;
+		counts.rows += total(rows);
+		const lost = surplus(rows, others);
+		const added = surplus(others, rows);
+		if (lost + added > 0) problems.push(`${path}: ${table} lost ${lost} rows of ${total(rows)} and has ${added} others`);
+	}
 }
 
 /** Reading a database in place would leave files beside it, so a copy is read: the file and its write-ahead log. */

@@ -1,15 +1,18 @@
-/** `node fake-gateway-main.ts STATE_DIR PORT`: a FakeGateway as a process of its own, with turns over HTTP on the loopback interface. */
+/**
+ * `node fake-gateway-main.ts STATE_DIR PORT [--without-cache]`: a FakeGateway as a process of its own. On the loopback interface:
+ * `GET /readyz`, and `POST /turn`, whose body is what the user says and whose answer is a TurnResult.
+ */
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { FakeGateway } from "./fake-gateway.ts";
 
-const [stateDir, port] = process.argv.slice(2);
-if (stateDir === undefined || port === undefined) {
-	console.error("usage: fake-gateway-main.ts STATE_DIR PORT");
+const [stateDir, port, cache] = process.argv.slice(2);
+if (stateDir === undefined || port === undefined || (cache ?? "--without-cache") !== "--without-cache") {
+	console.error("usage: fake-gateway-main.ts STATE_DIR PORT [--without-cache]");
 	process.exit(2);
 }
 
-const gateway = new FakeGateway(stateDir);
+const gateway = new FakeGateway(stateDir, { withCache: cache === undefined });
 try {
 	gateway.start();
 } catch (error) {

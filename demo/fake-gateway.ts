@@ -19,6 +19,8 @@ export interface FakeGatewayOptions {
 	readonly now?: () => number;
 	/** Fill cache/ at the start, if it is not there: 1,555 files, 52 MB. Default true, as the real one. */
 	readonly withCache?: boolean;
+	/** The absolute path that it writes into its databases; default: the directory's own. */
+	readonly statePath?: string;
 	/** Who holds the leases. */
 	readonly owner?: { readonly pid: number; readonly host: string };
 }
@@ -54,6 +56,7 @@ const TRAJECTORY_BYTES = [735, 9_769, 15_037, 9_139, 5_739, 12_227, 31_247, 3_39
 
 export class FakeGateway {
 	readonly #dir: string;
+	readonly #statePath: string;
 	readonly #seed: number;
 	readonly #now: () => number;
 	readonly #withCache: boolean;
@@ -63,6 +66,7 @@ export class FakeGateway {
 	/** @param dir the state directory, which must hold an openclaw.json by the time of `start` */
 	constructor(dir: string, options: FakeGatewayOptions = {}) {
 		this.#dir = dir;
+		this.#statePath = options.statePath ?? dir;
 		this.#seed = options.seed ?? 1;
 		this.#now = options.now ?? Date.now;
 		this.#withCache = options.withCache ?? true;
@@ -189,7 +193,7 @@ export class FakeGateway {
 			state.exec("DELETE FROM agent_database_leases");
 			state
 				.prepare("INSERT INTO agent_database_leases VALUES (?, 'main', ?, ?, ?, ?)")
-				.run(new Random(now + 1).uuid(), join(this.#dir, AGENT_DATABASE), pid, now, now);
+				.run(new Random(now + 1).uuid(), join(this.#statePath, AGENT_DATABASE), pid, now, now);
 		});
 	}
 
@@ -207,7 +211,7 @@ export class FakeGateway {
 		rmSync(join(this.#dir, directory), { recursive: true, force: true });
 		for (const path of ["tmp/agent-cli", "tmp/node-workspace-transfer", directory]) this.#directory(path, 0o700);
 		this.#write("tmp/agent-cli/openclaw", '#!/bin/sh\nexec openclaw "$@"\n', 0o700);
-		const lock = JSON.stringify({ pid: this.#owner.pid, stateDir: this.#dir, port: 18_789, startTime: this.#now() });
+		const lock = JSON.stringify({ pid: this.#owner.pid, stateDir: this.#statePath, port: 18_789, startTime: this.#now() });
 		for (const name of ["gateway.state.lock", "gateway.dfdb3c19.lock"]) {
 			this.#write(`${directory}/${name}`, lock, 0o600);
 			this.#write(`${directory}/${name}.sqlite`, "", 0o644);
@@ -222,7 +226,7 @@ export class FakeGateway {
 			state.prepare("INSERT OR IGNORE INTO device_identities VALUES ('gateway', ?)").run(new Random(this.#seed + 7).bytes(48));
 			state
 				.prepare("INSERT OR IGNORE INTO cron_jobs VALUES (?, 'memory-core:dreaming', '{}', ?)")
-				.run(join(this.#dir, "cron/jobs.json"), now);
+				.run(join(this.#statePath, "cron/jobs.json"), now);
 		});
 		transact(agent, () => {
 			agent.prepare("INSERT OR IGNORE INTO session_nodes VALUES (?, ?, '{}', 'done', ?)").run(SESSION_KEY, SESSION_ID, now);

@@ -48,7 +48,8 @@ export async function generateOpenClawState(dir: string, { seed, turns, withCach
 	writeFileSync(join(dir, `media/outbound/${random.uuid()}.png`), random.bytes(180_000), { mode: 0o600 });
 
 	let clock = FIRST_MS + seed;
-	const gateway = new FakeGateway(dir, { seed, withCache, now: () => clock++, owner: { pid: 1, host: "generator" } });
+	const owner = { pid: 1, host: "generator" };
+	const gateway = new FakeGateway(dir, { seed, withCache, now: () => clock++, statePath: "/home/node/.openclaw", owner });
 	gateway.start();
 	for (let turn = 0; turn < turns; turn++) gateway.turn();
 	gateway.stop();
@@ -71,23 +72,24 @@ export function summarize(dir: string): Summary {
 	const counts = { files: 0, directories: 0, links: 0, bytes: 0 };
 	const regenerated = { files: 0, bytes: 0 };
 	const lines: string[] = [];
-	const entries = readdirSync(dir, { recursive: true, withFileTypes: true });
-	for (const entry of entries.map(({ parentPath, name }) => join(parentPath, name)).sort()) {
-		const path = entry.slice(dir.length + 1);
-		const { mode, size } = lstatSync(entry);
-		const kind = lstatSync(entry);
-		if (kind.isDirectory()) counts.directories++;
-		else if (kind.isSymbolicLink()) counts.links++;
-		else {
+	for (const path of readdirSync(dir, { recursive: true, encoding: "utf8" }).sort()) {
+		const file = join(dir, path);
+		const stat = lstatSync(file);
+		let content = "";
+		if (stat.isDirectory()) counts.directories++;
+		else if (stat.isSymbolicLink()) {
+			counts.links++;
+			content = readlinkSync(file);
+		} else {
 			counts.files++;
-			counts.bytes += size;
+			counts.bytes += stat.size;
 			if (REGENERATED.test(path)) {
 				regenerated.files++;
-				regenerated.bytes += size;
+				regenerated.bytes += stat.size;
 			}
+			content = `${stat.size} ${hash("sha256", readFileSync(file))}`;
 		}
-		const content = kind.isFile() ? `${size} ${hash("sha256", readFileSync(entry))}` : kind.isSymbolicLink() ? readlinkSync(entry) : "";
-		lines.push(`${path} ${mode.toString(8)} ${content}`);
+		lines.push(`${path} ${stat.mode.toString(8)} ${content}`);
 	}
 	return { ...counts, regenerated, digest: hash("sha256", lines.join("\n")) };
 }

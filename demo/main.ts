@@ -38,6 +38,9 @@ interface Options {
 	readonly keep: boolean;
 }
 
+/** What was asked for cannot be done here. */
+class Refused extends Error {}
+
 const report = new Report();
 const options = readOptions();
 const root = realpathSync(mkdtempSync(join(tmpdir(), "openclaw-demo-")));
@@ -80,7 +83,7 @@ async function main(): Promise<number> {
 		await tell({ report, agent, first, second, root, store: pathToFileURL(store).href, isIsolated });
 	} catch (error) {
 		if (!(error instanceof StoryFailed)) {
-			console.error(error);
+			console.error(error instanceof Refused ? `demo: ${error.message}` : error);
 			return 1;
 		}
 	} finally {
@@ -104,7 +107,7 @@ async function chooseAgent(): Promise<Agent> {
 	const here = await findOpenClaw();
 	const found = here.kind === "installed" ? here : await installOpenClaw((text) => report.note(text));
 	if (found.kind === "installed") return await openClawAgent(found);
-	if (choice === "openclaw") throw new Error(`OpenClaw cannot be had: ${found.reason}`);
+	if (choice === "openclaw") throw new Refused(`OpenClaw cannot be had: ${found.reason}`);
 	report.note(`without OpenClaw: ${found.reason}`);
 	return await generatedAgent(seed);
 }

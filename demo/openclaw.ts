@@ -57,8 +57,9 @@ export async function installOpenClaw(say: (text: string) => void): Promise<Inst
 		env,
 		20_000,
 	).catch(asFailure);
+	if (known.status === 127) return missing("there is no npm here");
 	if (known.status !== 0)
-		return missing(known.status === 127 ? "there is no npm here" : `the npm registry does not offer openclaw@${VERSION}`);
+		return missing(`the npm registry ${known.stderr.includes("E404") ? `does not have openclaw@${VERSION}` : "does not answer"}`);
 
 	const started = performance.now();
 	say(`installing openclaw@${VERSION} into .cache/openclaw, once: 650 MB, about 40 s (\`pnpm demo --generated\` does without)`);

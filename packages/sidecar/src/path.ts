@@ -1,1 +1,117 @@
-export * from "./workspace/paths.ts";
+/**
+ * The byte rule of a path, as every room knows it: names are bytes on disk and strings in memory. What is UTF-8 is itself; each
+ * byte 0x80-0xff that is not part of valid UTF-8 becomes the lone surrogate U+DC80-U+DCFF (Python's surrogateescape), so every
+ * byte string has exactly one text and every text that came from bytes gives the same bytes back. Nothing is normalised or
+ * case-folded.
+ */
+import { SidecarError } from "./errors.ts";
+
+/** The text of a name, or of a whole path or link target, as the file system has it. */
+export function decodeName(bytes: Buffer): string {
+	const text = bytes.toString("utf8");
+	// Node decodes whatever is not UTF-8 to U+FFFD, so a text without one is exact. A name may also hold a U+FFFD of its own.
+	return text.includes("\ufffd") ? decodeEscaping(bytes) : text;
+}
+
+function decodeEscaping(bytes: Buffer): string {
+	let text = "";
+	let from = 0;
+	let at = 0;
+	while (at < bytes.length) {
+		const length = sequenceLength(bytes, at);
+		if (length > 0) {
+			at += length;
+			continue;
+		}
+		text += bytes.toString("utf8", from, at) + String.fromCharCode(0xdc00 + (bytes[at] ?? 0));
+		at += 1;
+		from = at;
+	}
+	return text + bytes.toString("utf8", from);
+}
+
+/** Length of the well-formed UTF-8 sequence at `at` (Unicode 16, table 3-7: no overlong forms, no surrogates); 0 where there is none. */
+function sequenceLength(bytes: Buffer, at: number): number {
+	const lead = bytes[at] ?? 0;
+	if (lead < 0x80) return 1;
+	if (lead < 0xc2 || lead > 0xf4) return 0;
+	const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+	const second = bytes[at + 1] ?? 0;
+	const low = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+	const high = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+	if (second < low || second > high) return 0;
+	for (let i = 2; i < length; i++) {
+		if (((bytes[at + i] ?? 0) & 0xc0) !== 0x80) return 0;
+	}
+	return length;
+}
+
+/**
+ * The bytes of a path: the inverse of `decodeName`.
+ * @throws SidecarError INTERNAL where the text holds a surrogate that stands for no byte
+ */
+export function encodePath(path: string): Buffer {
+	if (path.isWellFormed()) return Buffer.from(path, "utf8");
+	const parts: Buffer[] = [];
+	let from = 0;
+	for (let i = 0; i < path.length; i++) {
+		const unit = path.charCodeAt(i);
+		if ((unit & 0xf800) !== 0xd800) continue;
+		// A pair comes first: U+1F480 is D83D DC80, and its second half is no escape.
+		if (unit < 0xdc00 && (path.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
+			i += 1;
+			continue;
+		}
+		if (unit < 0xdc80 || unit > 0xdcff)
+			throw new SidecarError("INTERNAL", { value: path, reason: "a path with a surrogate that stands for no byte" });
+		parts.push(Buffer.from(path.slice(from, i), "utf8"), Buffer.of(unit & 0xff));
+		from = i + 1;
+	}
+	parts.push(Buffer.from(path.slice(from), "utf8"));
+	return Buffer.concat(parts);
+}
+
+/** Does the path hold bytes that are not UTF-8? Such a name cannot be given to an API that takes strings only. */
+export function isEscaped(path: string): boolean {
+	return !path.isWellFormed();
+}
+
+/** What node:fs must be given for `path` below the absolute directory `root`: a string, or bytes where the path is not UTF-8. */
+export function fsPath(root: string, path: string): string | Buffer {
+	if (path === "") return root;
+	const text = `${root}/${path}`;
+	return text.isWellFormed() ? text : Buffer.concat([Buffer.from(`${root}/`, "utf8"), encodePath(path)]);
+}
+
+/** The directory a path lies in: "" for a top-level name, and for the workspace itself. */
+export function parentOf(path: string): string {
+	const slash = path.lastIndexOf("/");
+	return slash < 0 ? "" : path.slice(0, slash);
+}
+
+/** The last name of a path; "" for the workspace itself. */
+export function baseOf(path: string): string {
+	return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** `name` below the directory `path`, which may be "". */
+export function joinPath(path: string, name: string): string {
+	return path === "" ? name : `${path}/${name}`;
+}
+
+/**
+ * Orders paths by their bytes, which is not the order of `<` on strings: there U+1F600 (D83D DE00) comes before U+FF01, in bytes
+ * after it. Encodes only where a surrogate decides.
+ */
+export function compareBytes(a: string, b: string): number {
+	const length = Math.min(a.length, b.length);
+	for (let i = 0; i < length; i++) {
+		const x = a.charCodeAt(i);
+		const y = b.charCodeAt(i);
+		if (x === y) continue;
+		// Without surrogates the order of code units is the order of code points, and that is the order of UTF-8.
+		if ((x & 0xf800) !== 0xd800 && (y & 0xf800) !== 0xd800) return x - y;
+		return Buffer.compare(encodePath(a), encodePath(b));
+	}
+	return a.length - b.length;
+}

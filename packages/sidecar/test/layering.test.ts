@@ -17,7 +17,8 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
 	daemon: ["sync", "agentcore", "telemetry"],
 	telemetry: [],
 	config: [],
-	cli: ["log", "store", "workspace", "sync", "agentcore", "daemon", "telemetry", "config"],
+	library: ["log", "store", "workspace", "sync", "agentcore", "daemon", "telemetry", "config"],
+	cli: ["log", "store", "workspace", "sync", "agentcore", "daemon", "telemetry", "config", "library"],
 };
 const ROOMS = Object.keys(EDGES);
 

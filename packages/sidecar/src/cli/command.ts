@@ -7,6 +7,8 @@ export interface Context {
 	readonly config: Config;
 	readonly log: Log;
 	readonly progress: Progress;
+	/** Takes what a command that failed left of it off the terminal. */
+	readonly clearProgress: () => void;
 	/** For the result alone. */
 	readonly out: Output;
 }

@@ -24,7 +24,10 @@ export function makeContext(flags: Readonly<Record<string, unknown>>, out: Outpu
 	const clock = () => performance.now();
 	const progress = isForPeople ? terminalProgress(process.stderr, clock) : logProgress(log, clock);
 	for (const reason of warnings) log.warn("config.ignored", { reason });
-	return { config: { ...config, logLevel }, log, progress, out };
+	const clearProgress = () => {
+		if (isForPeople) progress.end();
+	};
+	return { config: { ...config, logLevel }, log, progress, clearProgress, out };
 }
 
 function readFile(path: string): string | undefined {

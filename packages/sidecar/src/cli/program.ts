@@ -38,13 +38,18 @@ export async function main(argv: readonly string[], version: string): Promise<nu
 	const out = new Output(process.stdout);
 	process.stderr.on("error", () => {});
 	const parsed = { json: wantsJson(argv, process.env), isVerbose: wantsStacks(argv, process.env), status: 0 };
+	process.once("uncaughtException", async (error) => process.exit(await fail(error, { ...parsed, out })));
 	try {
 		const program = makeProgram(version, parsed.json, async (command, args, options, flags) => {
 			const { makeContext } = await import("./context.ts");
 			const context = makeContext(flags, out);
 			parsed.json = context.config.json;
 			parsed.isVerbose = ["debug", "trace"].includes(context.config.logLevel);
-			parsed.status = await command.run(context, args, options);
+			try {
+				parsed.status = await command.run(context, args, options);
+			} finally {
+				context.clearProgress();
+			}
 			await out.flush();
 		});
 		await program.parseAsync([...argv], { from: "user" });
@@ -70,7 +75,7 @@ function makeProgram(version: string, json: boolean, runCommand: Run): Commander
 		.description("Keeps an agent's workspace durable: restores it at the start, commits what changes, drains at the end.")
 		.version(version)
 		.helpCommand("help [COMMAND]", "Explain a command.")
-		.configureHelp({ showGlobalOptions: true, helpWidth: Math.min(process.stdout.columns ?? 120, 120), formatHelp: commandsFirst })
+		.configureHelp({ showGlobalOptions: true, helpWidth: Math.min(process.stdout.columns || 120, 120), formatHelp: commandsFirst })
 		// Errors are written in one place, by `fail`; help that nobody asked for goes to stderr, where programs expect log lines.
 		.configureOutput({ outputError: () => {}, ...(json && { writeErr: () => {} }) })
 		.addHelpText("after", AFTER_HELP);
@@ -94,7 +99,11 @@ function commandsFirst(command: Commander, helper: Help): string {
 	const isOptions = (section: string) => section.startsWith("Options:");
 	const commands = sections.filter(isCommands);
 	const rest = sections.filter((section) => !isCommands(section));
-	return rest.flatMap((section) => (isOptions(section) ? [...commands.map((text) => text.trimEnd()), section] : [section])).join("\n\n").trimEnd().concat("\n");
+	return rest
+		.flatMap((section) => (isOptions(section) ? [...commands.map((text) => text.trimEnd()), section] : [section]))
+		.join("\n\n")
+		.trimEnd()
+		.concat("\n");
 }
 
 const COMMAND_OF_ERROR = new WeakMap<CommanderError, string>();

@@ -8,7 +8,10 @@ import { readDisk } from "../../test/disk.ts";
 async function committed(daemon: CliProcess, path: string, text: string): Promise<void> {
 	const before = daemon.events.filter(({ event }) => event === "flush.committed").length;
 	writeFileSync(path, text);
-	await daemon.waitForEvent("flush.committed", (event) => daemon.events.filter((one) => one.event === "flush.committed").indexOf(event) >= before);
+	await daemon.waitForEvent(
+		"flush.committed",
+		(event) => daemon.events.filter((one) => one.event === "flush.committed").indexOf(event) >= before,
+	);
 }
 
 test("the agent's own status is run's, once everything is durable; what the agent printed is all there is on stdout", async () => {
@@ -24,7 +27,14 @@ test("with --json stdout is one object, and the agent prints to stderr", async (
 	using place = new Place();
 	const { status, stdout, stderr } = await place.cli("a", ["run", "--json", "--", "sh", "-c", "echo from the agent; kill -TERM $$"]);
 	expect(status).toBe(128 + 15);
-	expect(jsonObject(stdout)).toMatchObject({ kind: "ended", isDurable: true, superseded: false, lost: [], agentStatus: 143, exitStatus: 143 });
+	expect(jsonObject(stdout)).toMatchObject({
+		kind: "ended",
+		isDurable: true,
+		superseded: false,
+		lost: [],
+		agentStatus: 143,
+		exitStatus: 143,
+	});
 	expect(stderr).toContain("from the agent\n");
 });
 
@@ -143,7 +153,15 @@ test("beside a daemon: restore is refused, status shows it, flush asks it", asyn
 
 test("what is not durable at the end is exit status 3, and named, whatever the agent's status", async () => {
 	using place = new Place();
-	const { status, stdout } = await place.cli("a", ["run", "--json", "--", "sh", "-c", 'echo x > "$0"; exit 9', place.path("a", ".recovered")]);
+	const { status, stdout } = await place.cli("a", [
+		"run",
+		"--json",
+		"--",
+		"sh",
+		"-c",
+		'echo x > "$0"; exit 9',
+		place.path("a", ".recovered"),
+	]);
 	expect(status).toBe(3);
 	expect(jsonObject(stdout)).toMatchObject({
 		isDurable: false,

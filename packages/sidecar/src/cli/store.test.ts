@@ -70,7 +70,11 @@ test("an endpoint where nothing listens is exit status 7, and nothing happens to
 	]);
 	expect(run.status).toBe(7);
 	expect(errorOf(run)).toMatchObject({ code: "STORE_UNREACHABLE", message: expect.stringContaining("http://127.0.0.1:9: ECONNREFUSED") });
-	expect(flush).toMatchObject({ status: 7, stdout: "", stderr: expect.stringMatching(/^error \[STORE_UNREACHABLE\] .*\nwhat to do: .*endpoint/) });
+	expect(flush).toMatchObject({
+		status: 7,
+		stdout: "",
+		stderr: expect.stringMatching(/^error \[STORE_UNREACHABLE\] .*\nwhat to do: .*endpoint/),
+	});
 	expect(run.stdout + run.stderr + flush.stderr).not.toContain("s3cret");
 	expect(readFileSync(place.path("a", "f"), "utf8")).toBe("mine");
 });
@@ -135,7 +139,9 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 			writeFileSync(place.path("b", "f"), "x");
 			await place.cli("b", [...place.args("b", `s3://${bucket}/denied-${denied}`), "flush"], { env: environment() });
 		}
-		const ended = await place.cli("a", [...args, "run", "--json", "--", "touch", join(place.dir, "started")], { env: await allowedTo(...actions) });
+		const ended = await place.cli("a", [...args, "run", "--json", "--", "touch", join(place.dir, "started")], {
+			env: await allowedTo(...actions),
+		});
 		expect(ended.status).toBe(6);
 		expect(errorOf(ended)).toMatchObject({ code: "STORE_ACCESS_DENIED", message: expect.stringContaining(`${denied} at http`) });
 		expect(readdirSync(place.dir)).not.toContain("started");

@@ -156,7 +156,9 @@ describe("the verbs, one after the other, without a daemon", () => {
 		for (const at of ["99", "2001-01-01", "9w"]) {
 			const { status, stderr } = await place.cli("a", ["ls", "--at", at]);
 			expect(status).toBe(2);
-			expect(stderr).toMatch(new RegExp(`^error \\[COMMIT_NOT_FOUND\\] .*: ${at}: (the newest commit is 4|the oldest commit is 1, of .*)\n`));
+			expect(stderr).toMatch(
+				new RegExp(`^error \\[COMMIT_NOT_FOUND\\] .*: ${at}: (the newest commit is 4|the oldest commit is 1, of .*)\n`),
+			);
 		}
 	});
 
@@ -185,7 +187,10 @@ test("what cannot be taken is named, by flush and by status, with exit status 3"
 	writeFileSync(place.path("a", ".recovered"), "the name is taken");
 	const flushed = await place.cli("a", ["flush", "--json"]);
 	expect(flushed.status).toBe(3);
-	expect(jsonObject(flushed.stdout)).toMatchObject({ kind: "committed", notTaken: [{ path: ".recovered", reason: expect.stringContaining("reserved") }] });
+	expect(jsonObject(flushed.stdout)).toMatchObject({
+		kind: "committed",
+		notTaken: [{ path: ".recovered", reason: expect.stringContaining("reserved") }],
+	});
 	expect((await place.cli("a", ["status"])).status).toBe(3);
 });
 

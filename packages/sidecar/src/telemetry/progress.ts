@@ -29,7 +29,7 @@ export const noProgress: Progress = { start() {}, advance() {}, end() {} };
 /** One line, redrawn at most 10 times a second and erased at the end: the command's own result follows it. */
 export function terminalProgress(stream: TerminalStream, clock: Clock): Progress {
 	const draw = (phase: Phase, nowMs: number) => {
-		const width = Math.max(1, (stream.columns ?? 80) - 1);
+		const width = Math.max(1, (stream.columns || 80) - 1);
 		stream.write(`${ERASE_LINE}${progressLine(phase, nowMs).slice(0, width)}`);
 	};
 	return paced(REDRAW_MS, clock, { started: draw, advanced: draw, ended: () => stream.write(ERASE_LINE) });

@@ -1,5 +1,5 @@
 import { type FSWatcher, readdirSync, watch } from "node:fs";
-import { joinPath, parentOf } from "./paths.ts";
+import { joinPath, parentOf } from "../path.ts";
 
 /** All paths are relative to the workspace. */
 export interface DirectoryListener {

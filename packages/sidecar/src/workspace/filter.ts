@@ -1,5 +1,5 @@
+import { parentOf } from "../path.ts";
 import { parseIgnoreFile } from "./ignore-file.ts";
-import { parentOf } from "./paths.ts";
 import type { Profile } from "./profile.ts";
 import type { FileType } from "./stat.ts";
 

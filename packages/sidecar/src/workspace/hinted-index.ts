@@ -1,6 +1,7 @@
 /** For tests: a picture of a directory that is kept up by hints alone, as a flush keeps up its own. Right = equal to a scan. */
+
+import { parentOf } from "../path.ts";
 import type { Filter } from "./filter.ts";
-import { parentOf } from "./paths.ts";
 import { scan } from "./scan.ts";
 import { lstatPath, type Stat, sameStat } from "./stat.ts";
 

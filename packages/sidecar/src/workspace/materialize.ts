@@ -23,9 +23,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
+import { encodePath, fsPath, isEscaped, parentOf } from "../path.ts";
 import type { FileTimes } from "./file-times.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";
-import { encodePath, fsPath, isEscaped, parentOf } from "./paths.ts";
 
 /** A file being put together; `finish` makes it visible. */
 export interface StagedFile {

@@ -11,8 +11,8 @@
 import { readdirSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
+import { decodeName, fsPath, joinPath } from "../path.ts";
 import type { Filter } from "./filter.ts";
-import { decodeName, fsPath, joinPath } from "./paths.ts";
 import { isCompanion } from "./sqlite-file.ts";
 import { lstatPath, type Stat } from "./stat.ts";
 

@@ -6,7 +6,7 @@
  * and whoever is about to open a workspace file asks `isHeldOpen` first.
  */
 import { closeSync, constants, openSync, readSync } from "node:fs";
-import { fsPath } from "./paths.ts";
+import { fsPath } from "../path.ts";
 import { lstatPath, type Stat } from "./stat.ts";
 
 const MAGIC = Buffer.from("SQLite format 3\0", "latin1");

@@ -5,8 +5,9 @@
  * backup copies the pages that transaction sees in ONE step. With a smaller step the backup starts over whenever somebody commits
  * in between and never ends beside a busy writer (bench: 11 s of CPU, nothing copied). The copy is private; only it is cleaned.
  *
- * Guaranteed: every commit that ended before the call is in the copy; two copies of an unchanged database are the same bytes; a
- * database with neither WAL content nor journal comes out as the very bytes of its file, until it is cleaned.
+ * Guaranteed: every commit that ended before the call is in the copy; two copies of an unchanged database are the same bytes, also
+ * when its WAL was checkpointed in between; a database in rollback mode comes out as the very bytes of its file, until it is cleaned.
+ * One in WAL mode differs from its file in three counters of the header even when its WAL is empty (`COUNTERS`).
  * Not guaranteed: that the copy is sound. A damaged page is copied as it is; only what SQLite itself refuses is `corrupt`.
  *
  * Left behind in the workspace: opening a WAL database that nobody has open creates an empty "-wal" and a "-shm" beside it. They are
@@ -61,7 +62,8 @@ const ONE_STEP = 0x7fffffff;
  * @param source absolute path
  * @param tempDir an existing private directory outside the workspace
  * @param clean removes from the copy what must not outlive this machine
- * @throws SidecarError WORKSPACE_DISK_FULL when `tempDir` has no room, INTERNAL when `clean` fails for a reason of its own
+ * @throws SidecarError WORKSPACE_DISK_FULL when `tempDir` has no room, STATE_DIR_UNUSABLE when nothing can be made in it, INTERNAL when
+ * `clean` fails for a reason of its own
  */
 export async function snapshotSqlite(
 	source: string | Buffer,
@@ -72,8 +74,8 @@ export async function snapshotSqlite(
 	const name = `${randomBytes(12).toString("hex")}.sqlite`;
 	const file = join(tempDir, name);
 	const dispose = () => removeDatabase(file);
+	createPrivate(file, tempDir);
 	try {
-		closeSync(openSync(file, "wx", 0o600));
 		const refusal = await copyLive(source, file, options.busyMs ?? 2_000);
 		if (refusal !== undefined) {
 			dispose();
@@ -105,8 +107,7 @@ async function copyLive(source: string | Buffer, file: string, busyMs: number): 
 	} finally {
 		release();
 	}
-	const after = observe(source);
-	if (after !== undefined && isQuiet(before, after)) restoreHeader(file, before.header);
+	if (isUnchangedRollbackMode(source, before)) restoreCounters(file, before.header);
 	return undefined;
 }
 
@@ -163,7 +164,6 @@ function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
 interface Observation {
 	readonly stat: Stat;
 	readonly header: Buffer;
-	readonly walBytes: number;
 }
 
 function observe(source: string | Buffer): Observation | undefined {
@@ -171,28 +171,42 @@ function observe(source: string | Buffer): Observation | undefined {
 	if (stat === undefined) return undefined;
 	// Another snapshot of it is running: its bytes must not be looked at, so its header stays what the backup makes of it.
 	const header = stat.type !== "file" ? Buffer.alloc(0) : isHeldOpen(stat) ? HEADER_UNSEEN : readHead(source, SQLITE_HEADER_BYTES);
-	return { stat, header, walBytes: statOf(beside(source, "-wal"))?.size ?? 0 };
+	return { stat, header };
 }
 
 const HEADER_UNSEEN = Buffer.from("SQLite format 3\0", "latin1");
 
-/** The file alone is the whole database, and it was so all the time. No writer can have put anything uncommitted into it meanwhile. */
-function isQuiet(before: Observation, after: Observation): boolean {
-	return before.header.length === SQLITE_HEADER_BYTES && before.walBytes === 0 && after.walBytes === 0 && sameStat(before.stat, after.stat);
-}
-
 /**
- * The backup resets three counters to 1: bytes 24-27 (file change counter), 40-43 (schema cookie) and 92-95 (the change counter the
- * size field is valid for). All else comes out as it was.
+ * The backup resets these to 1: bytes 24-27 (file change counter), 40-43 (schema cookie) and 92-95 (the change counter that the size
+ * field is valid for). All else comes out as it was. In WAL mode their newest values may stand in the WAL, so there they are left at 1,
+ * whether or not it is empty just now: else every checkpoint would look like a change.
  */
 const COUNTERS = [24, 40, 92] as const;
 
-function restoreHeader(file: string, header: Buffer): void {
+/** Byte 18, the write version: 1 in rollback mode, 2 in WAL mode. */
+const WRITE_VERSION = 18;
+
+/** Then the file is what the backup has read: while our read transaction lasted, nothing uncommitted can have been in it. */
+function isUnchangedRollbackMode(source: string | Buffer, before: Observation): boolean {
+	const after = statOf(source);
+	return before.header[WRITE_VERSION] === 1 && after !== undefined && sameStat(before.stat, after);
+}
+
+function restoreCounters(file: string, header: Buffer): void {
 	const fd = openSync(file, "r+");
 	try {
 		for (const offset of COUNTERS) writeSync(fd, header, offset, 4, offset);
 	} finally {
 		closeSync(fd);
+	}
+}
+
+/** SQLite would make it with the mode that the umask leaves. */
+function createPrivate(file: string, tempDir: string): void {
+	try {
+		closeSync(openSync(file, "wx", 0o600));
+	} catch (cause) {
+		throw new SidecarError(isOutOfSpace(cause) ? "WORKSPACE_DISK_FULL" : "STATE_DIR_UNUSABLE", { value: tempDir, cause });
 	}
 }
 
@@ -214,6 +228,7 @@ const NOTADB = 26;
 const READONLY_ROLLBACK = 776;
 
 const codeOf = (error: unknown) => (error as { errcode?: number }).errcode ?? 0;
+const isOutOfSpace = (error: unknown) => ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
 const isBusy = (error: unknown) => [BUSY, LOCKED, PROTOCOL].includes(codeOf(error) & 0xff);
 const isHotJournal = (error: unknown) => codeOf(error) === READONLY_ROLLBACK;
 
@@ -221,7 +236,7 @@ function refusalFor(error: unknown, tempDir: string): SqliteRefusal {
 	const reason = error instanceof Error ? error.message : String(error);
 	const primary = codeOf(error) & 0xff;
 	const system = (error as NodeJS.ErrnoException).code;
-	if (primary === FULL || system === "ENOSPC" || system === "EDQUOT") {
+	if (primary === FULL || isOutOfSpace(error)) {
 		throw new SidecarError("WORKSPACE_DISK_FULL", { value: tempDir, reason: "no room for the copy of a database", cause: error });
 	}
 	if (isBusy(error)) return { kind: "locked", reason };

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fsPath } from "./paths.ts";
+import { fsPath } from "../path.ts";
 import { holdOpen } from "./sqlite-file.ts";
 import { lastLineEnd, type OnChunk, READ_BYTES, type ReadOptions, type ReadResult, readStable } from "./stable-read.ts";
 import { lstatPath } from "./stat.ts";
@@ -254,7 +254,7 @@ describe("the callback", () => {
 	test("keeps its bytes until its promise is settled, beside other reads", async () => {
 		const root = testDirectory();
 		const files = [0, 1, 2, 3].map((n) => content(16 * KIB16 + n).map((byte) => byte ^ n));
-		files.forEach((bytes, n) => writeFileSync(`${root}/${n}`, bytes));
+		for (const [n, bytes] of files.entries()) writeFileSync(`${root}/${n}`, bytes);
 		const read = await Promise.all(
 			files.map(async (_bytes, n) => {
 				const chunks: Buffer[] = [];
@@ -266,7 +266,7 @@ describe("the callback", () => {
 				return Buffer.concat(chunks);
 			}),
 		);
-		read.forEach((bytes, n) => expect(bytes.equals(files[n] ?? Buffer.alloc(0))).toBe(true));
+		expect(read.every((bytes, n) => bytes.equals(files[n] ?? Buffer.alloc(0)))).toBe(true);
 	});
 
 	test("does not keep the event loop from its turns", async () => {

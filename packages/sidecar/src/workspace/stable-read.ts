@@ -10,7 +10,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { encodePath, fsPath } from "./paths.ts";
+import { encodePath, fsPath } from "../path.ts";
 import { isHeldOpen } from "./sqlite-file.ts";
 import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
 

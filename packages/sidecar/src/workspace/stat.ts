@@ -1,5 +1,5 @@
 import { type BigIntStats, lstatSync } from "node:fs";
-import { fsPath } from "./paths.ts";
+import { fsPath } from "../path.ts";
 
 export type FileType = "file" | "dir" | "link" | "other";
 

@@ -13,9 +13,9 @@ import {
 } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { fsPath } from "../path.ts";
 import { type Filter, makeFilter } from "./filter.ts";
 import { HintedIndex } from "./hinted-index.ts";
-import { fsPath } from "./paths.ts";
 import { openclaw } from "./profiles/openclaw.ts";
 import { plain } from "./profiles/plain.ts";
 import { startNode, testDirectory } from "./testing.ts";

@@ -16,9 +16,9 @@
  */
 import { lstatSync, readFileSync } from "node:fs";
 import { FSWatcher } from "chokidar";
+import { baseOf, joinPath } from "../path.ts";
 import { DirectoryWatches } from "./directory-watches.ts";
 import type { Filter } from "./filter.ts";
-import { baseOf, joinPath } from "./paths.ts";
 import { requireDirectory } from "./scan.ts";
 import { companionOf, isSqlite } from "./sqlite-file.ts";
 

@@ -1,0 +1,54 @@
+/** What the kernel says about processes and the machine. */
+import { readdirSync, readFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
+
+/** USER_HZ, which Linux fixes at 100 for all that it tells in ticks. */
+const MS_PER_TICK = 10;
+
+/** Of one process and, where they are waited for, its children: CPU time in ms. */
+export function cpuMs(pid: number | "self"): { readonly own: number; readonly children: number } {
+	const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+	const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+	const ticks = (index: number) => Number(fields[index - 3]);
+	return { own: (ticks(14) + ticks(15)) * MS_PER_TICK, children: (ticks(16) + ticks(17)) * MS_PER_TICK };
+}
+
+/** CPU time of a process to the nanosecond, in ms; finer than ticks for a process that does next to nothing. */
+export function exactCpuMs(pid: number): number {
+	let total = 0;
+	for (const task of readdirSync(`/proc/${pid}/task`)) {
+		total += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "latin1").split(" ", 1)[0]) / 1e6;
+	}
+	return total;
+}
+
+export interface Memory {
+	readonly rssBytes: number;
+	/** The most it ever was. */
+	readonly peakBytes: number;
+}
+
+/** Undefined where the process is over. */
+export function memory(pid: number): Memory | undefined {
+	try {
+		const status = readFileSync(`/proc/${pid}/status`, "latin1");
+		const bytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? Number.NaN) * 1024;
+		const found = { rssBytes: bytes("VmRSS"), peakBytes: bytes("VmHWM") };
+		return Number.isNaN(found.rssBytes) ? undefined : found;
+	} catch {
+		return undefined;
+	}
+}
+
+/** CPU time spent by the whole machine so far, in ms; stolen time counts, since it was wanted here. */
+export function machineBusyMs(): number {
+	const fields = (readFileSync("/proc/stat", "latin1").split("\n", 1)[0] as string).split(/\s+/).slice(1).map(Number);
+	const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = fields;
+	return (user + nice + system + irq + softirq + steal) * MS_PER_TICK;
+}
+
+export function load(): number {
+	return loadavg()[0] ?? 0;
+}
+
+export const CORES = cpus().length;
