@@ -35,24 +35,21 @@ function shareOf(seed: number): number {
 	return ((Math.imul(seed + 1, 2654435761) >>> 0) / 2 ** 32) * 1.2;
 }
 
-it.skipIf(s3TestServer() === undefined)(
-	`${KILLS} kills lose nothing that was acknowledged and invent nothing`,
-	async () => {
-		const server = s3TestServer();
-		if (server === undefined) return;
-		const bucket = await makeBucket(server);
-		const first = Number(process.env.FC_SEED ?? 1) % 1_000_000;
-		const queue = new PQueue({ concurrency: 2 });
-		const runs = Array.from({ length: KILLS }, (_, index) => queue.add(() => killOnce(bucket, first + index)));
-		const outcomes = await Promise.all(runs);
-		const commits = outcomes.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
-		const partial = outcomes.filter(({ step }) => step > 0 && step < STEPS).length;
-		console.log(`kills: ${KILLS}, acknowledged commits: ${commits}, restored in the middle of the load: ${partial}`);
-		// The kills must have fallen into the load, else nothing was tried.
-		expect(commits).toBeGreaterThan(KILLS);
-		expect(partial).toBeGreaterThan(KILLS / 3);
-	},
-);
+it.skipIf(s3TestServer() === undefined)(`${KILLS} kills lose nothing that was acknowledged and invent nothing`, async () => {
+	const server = s3TestServer();
+	if (server === undefined) return;
+	const bucket = await makeBucket(server);
+	const first = Number(process.env.FC_SEED ?? 1) % 1_000_000;
+	const queue = new PQueue({ concurrency: 2 });
+	const runs = Array.from({ length: KILLS }, (_, index) => queue.add(() => killOnce(bucket, first + index)));
+	const outcomes = await Promise.all(runs);
+	const commits = outcomes.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
+	const partial = outcomes.filter(({ step }) => step > 0 && step < STEPS).length;
+	console.log(`kills: ${KILLS}, acknowledged commits: ${commits}, restored in the middle of the load: ${partial}`);
+	// The kills must have fallen into the load, else nothing was tried.
+	expect(commits).toBeGreaterThan(KILLS);
+	expect(partial).toBeGreaterThan(KILLS / 3);
+});
 
 async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: number; step: number }> {
 	const server = s3TestServer();
@@ -63,9 +60,18 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 	const namespace = `seed-${seed}`;
 	const daemon = spawn(
 		process.execPath,
-		[CLI, "run", "--workspace", workspace, "--store", `s3://${bucket}`, "--namespace", namespace, "--profile", "plain"].concat(
-			["--state-dir", join(dir, "state"), "--handover-wait", "0ms", "--quiet-period", "15ms", "--max-delay", "60ms", "--log-level", "info"],
-		),
+		[CLI, "run", "--workspace", workspace, "--store", `s3://${bucket}`, "--namespace", namespace, "--profile", "plain"].concat([
+			"--state-dir",
+			join(dir, "state"),
+			"--handover-wait",
+			"0ms",
+			"--quiet-period",
+			"15ms",
+			"--max-delay",
+			"60ms",
+			"--log-level",
+			"info",
+		]),
 		{
 			stdio: ["ignore", "ignore", "pipe"],
 			env: {
@@ -88,7 +94,9 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 	});
 	try {
 		await watching;
-		const load = spawn(process.execPath, [LOAD, workspace, String(seed), String(STEPS), String(PAUSE_MS)], { stdio: ["ignore", "pipe", "inherit"] });
+		const load = spawn(process.execPath, [LOAD, workspace, String(seed), String(STEPS), String(PAUSE_MS)], {
+			stdio: ["ignore", "pipe", "inherit"],
+		});
 		const ended = new Promise((resolve) => load.once("exit", resolve));
 		await Promise.race([ended, delay(shareOf(seed) * STEPS * PAUSE_MS + 50)]);
 		const killed = new Promise((resolve) => daemon.once("exit", resolve));
@@ -125,7 +133,10 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 		await store.close();
 		const states = statesOf(seed, STEPS);
 		const step = states.map(digestOf).indexOf(digestOf(stateOf(restored)));
-		expect(step, `seed ${seed}: the restored tree is no state the writer passed through: ${JSON.stringify([...stateOf(restored).keys()])}`).toBeGreaterThanOrEqual(0);
+		expect(
+			step,
+			`seed ${seed}: the restored tree is no state the writer passed through: ${JSON.stringify([...stateOf(restored).keys()])}`,
+		).toBeGreaterThanOrEqual(0);
 		return { acknowledged: seen, step };
 	} finally {
 		daemon.kill("SIGKILL");

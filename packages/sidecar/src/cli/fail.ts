@@ -14,8 +14,12 @@ export async function fail(thrown: unknown, { json, isVerbose, out }: Failing): 
 	const error = toSidecarError(thrown);
 	if (json) {
 		const { code, message, value, remedy, exitStatus } = error;
-		await out.json({ error: { code, message, value: value ?? null, remedy, exitStatus } });
-		await out.flush();
+		const shape = { error: { code, message, value: value ?? null, remedy, exitStatus } };
+		if (out.hasRaw) process.stderr.write(`${JSON.stringify(shape)}\n`);
+		else {
+			await out.json(shape);
+			await out.flush();
+		}
 	} else {
 		process.stderr.write(`error [${error.code}] ${shown(error.message)}\nwhat to do: ${shown(error.remedy)}\n`);
 	}

@@ -1,3 +1,4 @@
+import { Writable } from "node:stream";
 import { SidecarError } from "../errors.ts";
 
 /** Written at once when this much has gathered, so that a listing of 100,000 lines is not 100,000 system calls. */
@@ -5,12 +6,13 @@ const BATCH_CHARACTERS = 64 * 1024;
 
 /** Stdout: it carries a command's result and nothing else. A reader that goes away (`| head`) is no error. */
 export class Output {
-	readonly stream: NodeJS.WriteStream;
+	readonly #stream: NodeJS.WriteStream;
 	#pending = "";
 	#isClosed = false;
+	#hasRaw = false;
 
 	constructor(stream: NodeJS.WriteStream) {
-		this.stream = stream;
+		this.#stream = stream;
 		// Told by the callback of the write; without a listener it would end the process.
 		stream.on("error", () => {});
 	}
@@ -18,6 +20,21 @@ export class Output {
 	/** Nobody reads any more: what is left need not be made. */
 	get isClosed(): boolean {
 		return this.#isClosed;
+	}
+
+	/** A file's bytes went out: nothing else may follow them on stdout. */
+	get hasRaw(): boolean {
+		return this.#hasRaw;
+	}
+
+	/** For bytes as they are. A failure to write is judged by `run`. */
+	raw(): Writable {
+		return new Writable({
+			write: (chunk: Buffer, _encoding, done) => {
+				this.#hasRaw = true;
+				this.#stream.write(chunk, done);
+			},
+		}).on("error", () => {});
 	}
 
 	async line(text: string): Promise<void> {
@@ -34,7 +51,7 @@ export class Output {
 		const text = this.#pending;
 		this.#pending = "";
 		if (text === "" || this.#isClosed) return;
-		await this.run(() => new Promise<void>((resolve, reject) => this.stream.write(text, (error) => (error ? reject(error) : resolve()))));
+		await this.run(() => new Promise<void>((resolve, reject) => this.#stream.write(text, (error) => (error ? reject(error) : resolve()))));
 	}
 
 	/** Runs what writes to the stream by itself. */

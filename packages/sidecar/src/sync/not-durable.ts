@@ -101,11 +101,12 @@ function hasOtherTime(stat: Stat, known: readonly Entry[]): boolean {
 	});
 }
 
-/** A file that only looks different: a secret one restored with a stricter mode, or a database whose content is that of the log. */
+/** What only looks different: a secret that was restored with a stricter mode, or a database whose content is that of the log. */
 async function isStoredAs({ root, profile }: DiskOptions, path: Path, stat: Stat, entry: Entry, copies: Copies): Promise<boolean> {
-	if (entry.type !== "file" || stat.type !== "file") return false;
-	const mode = stat.mode & 0o1777;
+	if (entry.type === "link" || entry.type !== stat.type) return false;
+	const mode = stat.mode & (entry.type === "dir" ? 0o3777 : 0o1777);
 	if (mode !== entry.mode && !(profile.secret(path) && mode === (entry.mode & 0o700))) return false;
+	if (entry.type === "dir") return true;
 	if (entry.chunkBits === SQLITE_CHUNK_BITS) return await copies.isDatabase(path, entry);
 	const compared = await compareDisk(root, new Map([[path, stat]]), undefined, new Map([[path, { ...entry, mode }]]));
 	return compared.get(path)?.likeTarget === true;

@@ -1,0 +1,155 @@
+/** Large files through the real command and a real S3 server: memory stays flat, appends cost what was appended, holes stay holes. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CLI_BUNDLE } from "./cli.ts";
+import { readDisk } from "./disk.ts";
+import { makeBucket, s3TestServer } from "./s3-server.ts";
+
+const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
+/** The budget: peak resident memory of the process, whatever the file's size. */
+const PEAK_MIB = 256;
+
+/** Bytes that do not compress and of which no two MiB are alike, the same at every run. */
+function writeNoise(path: string, bytes: number, flags: "w" | "a", seed: number): void {
+	const part = Buffer.alloc(MiB);
+	const words = new Uint32Array(part.buffer, part.byteOffset, MiB / 4);
+	let state = seed >>> 0;
+	const fd = openSync(path, flags);
+	for (let written = 0; written < bytes; written += MiB) {
+		for (let index = 0; index < words.length; index++) {
+			state ^= state << 13;
+			state ^= state >>> 17;
+			state ^= state << 5;
+			words[index] = state;
+		}
+		writeSync(fd, part);
+	}
+	closeSync(fd);
+}
+
+/** The kernel's own high-water mark; it can only grow, so the last look before the end is the peak. */
+function peakMiB(child: ChildProcess): () => number {
+	let peak = 0;
+	const look = () => {
+		try {
+			peak = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+		} catch {
+			// It has ended.
+		}
+	};
+	const timer = setInterval(look, 50);
+	child.once("exit", () => clearInterval(timer));
+	return () => peak;
+}
+
+describe.skipIf(s3TestServer() === undefined)("large files", () => {
+	let dir: string;
+	let bucket: string;
+	beforeAll(async () => {
+		dir = mkdtempSync(join(tmpdir(), "sidecar-large-"));
+		bucket = await makeBucket();
+	});
+	afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+	async function sidecar(verb: string, workspace: string, namespace: string): Promise<{ result: Record<string, unknown>; peak: number }> {
+		const server = s3TestServer();
+		const child = spawn(
+			process.execPath,
+			[CLI_BUNDLE, verb, "--json", "--workspace", join(dir, workspace), "--store", `s3://${bucket}`, "--namespace", namespace].concat([
+				"--profile",
+				"plain",
+				"--state-dir",
+				join(dir, "state"),
+				"--handover-wait",
+				"0ms",
+				"--log-level",
+				"warn",
+			]),
+			{
+				stdio: ["ignore", "pipe", "inherit"],
+				env: {
+					PATH: process.env.PATH,
+					HOME: dir,
+					AWS_ENDPOINT_URL_S3: server?.endpoint,
+					AWS_REGION: server?.region,
+					AWS_ACCESS_KEY_ID: server?.accessKeyId,
+					AWS_SECRET_ACCESS_KEY: server?.secretAccessKey,
+				},
+			},
+		);
+		const peak = peakMiB(child);
+		let stdout = "";
+		child.stdout?.on("data", (part) => {
+			stdout += part;
+		});
+		const [status] = await once(child, "close");
+		expect(status, stdout).toBe(0);
+		return { result: JSON.parse(stdout), peak: peak() };
+	}
+
+	it("4 GB go both ways in flat memory", async () => {
+		mkdirSync(join(dir, "huge"));
+		writeNoise(join(dir, "huge/file"), 4 * GiB, "w", 1);
+		const out = await sidecar("flush", "huge", "huge");
+		const back = await sidecar("restore", "huge-restored", "huge");
+		console.log(`4 GiB: peak ${Math.round(out.peak)} MiB out, ${Math.round(back.peak)} MiB back`);
+		expect(out.peak).toBeLessThan(PEAK_MIB);
+		expect(back.peak).toBeLessThan(PEAK_MIB);
+		expect(readDisk(join(dir, "huge-restored"))).toEqual(readDisk(join(dir, "huge")));
+		rmSync(join(dir, "huge"), { recursive: true });
+		rmSync(join(dir, "huge-restored"), { recursive: true });
+	});
+
+	it("300 MB appended to 1 GB cost 300 MB", async () => {
+		mkdirSync(join(dir, "growing"));
+		writeNoise(join(dir, "growing/file"), GiB, "w", 2);
+		await sidecar("flush", "growing", "growing");
+		writeNoise(join(dir, "growing/file"), 300 * MiB, "a", 3);
+		const { result } = await sidecar("flush", "growing", "growing");
+		console.log(`appended 300 MiB, sent ${Math.round((result.bytes as number) / MiB)} MiB`);
+		expect(result.bytes).toBeGreaterThan(300 * MiB);
+		expect(result.bytes).toBeLessThan(303 * MiB);
+		rmSync(join(dir, "growing"), { recursive: true });
+	});
+
+	it("a sparse GB costs nothing and comes back sparse", async () => {
+		mkdirSync(join(dir, "sparse"));
+		const fd = openSync(join(dir, "sparse/file"), "w");
+		ftruncateSync(fd, GiB);
+		writeSync(fd, "an island", 600 * MiB + 77);
+		closeSync(fd);
+		const { result } = await sidecar("flush", "sparse", "sparse");
+		expect(result.bytes).toBeLessThan(100_000);
+		await sidecar("restore", "sparse-restored", "sparse");
+		expect(readDisk(join(dir, "sparse-restored"))).toEqual(readDisk(join(dir, "sparse")));
+		expect(statSync(join(dir, "sparse-restored/file")).blocks * 512).toBeLessThan(2 * MiB);
+	});
+
+	it("a file that grows while it is read is taken at a length it had", async () => {
+		mkdirSync(join(dir, "busy"));
+		const file = join(dir, "busy/log.jsonl");
+		const line = JSON.stringify({ line: "x".repeat(200) });
+		const writer = spawn(process.execPath, [
+			"-e",
+			`const fs = require("fs"); const fd = fs.openSync(${JSON.stringify(file)}, "a"); let n = 0;
+			setInterval(() => { for (let i = 0; i < 200; i++) fs.writeSync(fd, n++ + ${JSON.stringify(`${line}\n`)}); if (n === 20000) console.log("large"); }, 1);`,
+		]);
+		try {
+			await once(writer.stdout, "data");
+			await sidecar("flush", "busy", "busy");
+		} finally {
+			writer.kill("SIGKILL");
+			await once(writer, "exit");
+		}
+		await sidecar("restore", "busy-restored", "busy");
+		const restored = readFileSync(join(dir, "busy-restored/log.jsonl"), "utf8");
+		expect(restored.length).toBeGreaterThan(20_000 * line.length);
+		expect(readFileSync(file, "utf8").startsWith(restored)).toBe(true);
+		expect(restored.endsWith("\n")).toBe(true);
+	});
+});
