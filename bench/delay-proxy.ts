@@ -7,8 +7,9 @@
  *
  * A process of its own (`fork` it), so that it measures nobody's time but its own. It counts requests by reading HTTP/1.1 heads.
  */
-import { connect, createServer, type Socket } from "node:net";
+
 import type { AddressInfo } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { RequestReader } from "./request-reader.ts";
 
@@ -143,7 +144,13 @@ let connections = 0;
 
 const server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: SOCKET_BYTES }, (client) => {
 	connections++;
-	const upstream = connect({ host: "127.0.0.1", port: Number(values.port), allowHalfOpen: true, noDelay: true, ...{ highWaterMark: SOCKET_BYTES } });
+	const upstream = connect({
+		host: "127.0.0.1",
+		port: Number(values.port),
+		allowHalfOpen: true,
+		noDelay: true,
+		...{ highWaterMark: SOCKET_BYTES },
+	});
 	const reader = new RequestReader((name) => {
 		counts[name] = (counts[name] ?? 0) + 1;
 	});

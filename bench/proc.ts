@@ -2,6 +2,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 
+/** What others did on this machine meanwhile. */
+export interface Quietness {
+	/** One minute's load average at the start. */
+	readonly load: number;
+	/** Cores kept busy by processes that are none of ours. */
+	readonly others: number;
+}
+
 /** USER_HZ, which Linux fixes at 100 for all that it tells in ticks. */
 const MS_PER_TICK = 10;
 

@@ -2,6 +2,7 @@
 import { closeSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { generateOpenClawState } from "../demo/generate-state.ts";
 import { Random } from "./random.ts";
 import { TextSource } from "./text.ts";
 
@@ -39,7 +40,7 @@ export const WORKLOADS: readonly Workload[] = [
 		name: "W2",
 		title: "OpenClaw's state directory after 50 turns",
 		profile: "openclaw",
-		make: async (directory, scale) => await openclawState(directory, Math.max(1, Math.round(50 * scale))),
+		make: async (directory, scale) => await generated(directory, Math.max(1, Math.round(50 * scale))),
 	},
 	{
 		name: "W3",
@@ -119,7 +120,9 @@ export function database(file: string, sizeBytes: number): void {
 	const random = new Random(SEED + 7);
 	const text = new TextSource(random);
 	const db = new DatabaseSync(file);
-	db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE memory (id INTEGER PRIMARY KEY, body BLOB NOT NULL)`);
+	db.exec(
+		`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE memory (id INTEGER PRIMARY KEY, body BLOB NOT NULL)`,
+	);
 	const insert = db.prepare("INSERT INTO memory (body) VALUES (?)");
 	const rows = Math.max(1, Math.floor(sizeBytes / PAGE_BYTES));
 	for (let row = 0; row < rows; ) {
@@ -156,8 +159,8 @@ function rowBody(text: TextSource, random: Random): Buffer {
 	return body;
 }
 
-async function openclawState(directory: string, turns: number): Promise<Summary> {
-	const { generateOpenClawState } = await import("../demo/generate-state.ts");
+/** OpenClaw's state directory after so many turns. */
+export async function generated(directory: string, turns: number): Promise<Summary> {
 	const { files, directories, bytes } = await generateOpenClawState(directory, { seed: SEED, turns, withCache: true });
 	return { files, directories, bytes };
 }

@@ -7,7 +7,8 @@ import type { Running } from "./processes.ts";
 export interface Turn {
 	/** How many messages the model was given at last: a conversation that goes on has ever more of them. */
 	readonly messages: number;
-	readonly ms: number;
+	/** Ids of the transcript rows that the turn added, where the agent tells. */
+	readonly rows?: { readonly first: number; readonly last: number };
 }
 
 /** What keeps its state in the workspace: OpenClaw's gateway, or what stands in for it. */

@@ -28,7 +28,8 @@ export interface Episode {
 	readonly copies: string;
 }
 
-const LIMIT_MS = 90_000;
+/** Below the minute after which a sweep finds what the watcher missed: here the watcher has to find it. */
+const LIMIT_MS = 30_000;
 
 /**
  * Looks again after each commit that the daemon reports. The databases have to hold every row that the live ones hold.

@@ -25,11 +25,10 @@ export async function generatedAgent(seed: number): Promise<Agent> {
 		},
 		ready: async (process) => await answers(`${url}/readyz`, process, 20_000),
 		async turn(text) {
-			const started = performance.now();
 			const response = await fetch(`${url}/turn`, { method: "POST", body: text, signal: AbortSignal.timeout(20_000) });
 			if (response.status !== 200) throw new Error(`the turn failed: ${await response.text()}`);
-			const { messages } = (await response.json()) as TurnResult;
-			return { messages, ms: performance.now() - started };
+			const { messages, firstSeq, lastSeq } = (await response.json()) as TurnResult;
+			return { messages, rows: { first: firstSeq, last: lastSeq } };
 		},
 		close: () => Promise.resolve(),
 	};

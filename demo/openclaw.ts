@@ -112,7 +112,6 @@ export async function openClawAgent({ bin, version }: Installed): Promise<Agent>
 		},
 		ready: async (process) => await answers(`${url}/readyz`, process, 180_000),
 		async turn(text) {
-			const started = performance.now();
 			const response = await fetch(`${url}/v1/chat/completions`, {
 				method: "POST",
 				headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -122,7 +121,7 @@ export async function openClawAgent({ bin, version }: Installed): Promise<Agent>
 			if (response.status !== 200)
 				throw new Error(`the turn failed with HTTP ${response.status}: ${(await response.text()).slice(0, 500)}`);
 			await response.arrayBuffer();
-			return { messages: model.messageCounts.at(-1) ?? 0, ms: performance.now() - started };
+			return { messages: model.messageCounts.at(-1) ?? 0 };
 		},
 		close: () => model.close(),
 	};

@@ -1,7 +1,7 @@
 /** The demo's story: a workspace that outlives its machine. What is claimed is looked at from outside: `compare.ts`, `durable.ts`. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Agent } from "./agent.ts";
+import type { Agent, Turn } from "./agent.ts";
 import { compareDatabases, compareTrees, databasesOf, scan } from "./compare.ts";
 import { type Durable, durable } from "./durable.ts";
 import { DELETED, DELETED_CONTENT, databaseWriter, makeEdits, ROWS, writeDrafts } from "./edits.ts";
@@ -26,7 +26,7 @@ export interface Stage {
 /** What the first machine leaves: the log, and what we know of it. */
 interface Legacy {
 	readonly acknowledged: Durable;
-	readonly messages: number;
+	readonly lastTurn: Turn;
 }
 
 const STATE = "home/.openclaw";
@@ -66,11 +66,11 @@ async function work({ report, agent, first, store, root }: Stage, daemon: Runnin
 
 	report.title("2  Work, while the sidecar watches");
 	let from = daemon.mark;
-	let messages = 0;
+	let lastTurn: Turn = { messages: 0 };
 	for (const [i, text] of ["Hello, who are you?", "Remember the plan. [[write:notes/plan.md:5000]]", "How far are we?"].entries()) {
 		await report.step(`turn ${i + 1}: ${text.split(" [[")[0]}`, async () => {
-			messages = (await agent.turn(text)).messages;
-			return `the model was given ${messages} messages`;
+			lastTurn = await agent.turn(text);
+			return turnDetail(lastTurn);
 		});
 	}
 	let drafts: Durable | undefined;
@@ -97,7 +97,7 @@ async function work({ report, agent, first, store, root }: Stage, daemon: Runnin
 	report.proves(
 		"What agent, people and other processes write is in the log seconds later, databases in use included; every commit stays readable.",
 	);
-	return { acknowledged: acknowledged as Durable, messages };
+	return { acknowledged: acknowledged as Durable, lastTurn };
 }
 
 async function die({ report }: Stage, daemon: Running): Promise<void> {
@@ -173,7 +173,7 @@ function compareAllDatabases(report: Report, old: string, disk: string, { acknow
 	report.note("A database's file differs by design: the log has a consistent snapshot of its transactions, write-ahead log included.");
 }
 
-async function goOn({ report, agent, second, store, isIsolated }: Stage, { acknowledged, messages: before }: Legacy): Promise<void> {
+async function goOn({ report, agent, second, store, isIsolated }: Stage, { acknowledged, lastTurn }: Legacy): Promise<void> {
 	const sidecar = new Sidecar(second, store);
 	const disk = join(second.outside, STATE);
 
@@ -188,13 +188,16 @@ async function goOn({ report, agent, second, store, isIsolated }: Stage, { ackno
 		await agent.ready(daemon);
 		return "";
 	});
-	let messages = 0;
+	let turn: Turn = { messages: 0 };
 	await report.step("one more turn of the same conversation", async () => {
-		messages = (await agent.turn("Do you remember?")).messages;
-		return `the model was given ${messages} messages`;
+		turn = await agent.turn("Do you remember?");
+		return turnDetail(turn);
 	});
-	const problems = messages > before ? [] : [`${before} messages before, ${messages} now: a new conversation`];
-	report.check("the conversation goes on where it was", problems, `${before}, then ${messages}`);
+	report.check(
+		"the conversation goes on where it was",
+		newConversation(lastTurn, turn),
+		`${lastTurn.messages} messages, then ${turn.messages}`,
+	);
 	report.proves("The agent starts there at once and goes on with the same conversation.");
 
 	await report.step("SIGTERM: drain and exit", async () => {
@@ -208,6 +211,19 @@ async function goOn({ report, agent, second, store, isIsolated }: Stage, { ackno
 	});
 	await lookAtLog(report, sidecar, disk, acknowledged);
 	report.proves("After SIGTERM an exit status of 0 means: everything is durable.");
+}
+
+function turnDetail({ messages, rows }: Turn): string {
+	return `the model was given ${messages} messages${rows === undefined ? "" : `; rows ${rows.first}-${rows.last}`}`;
+}
+
+function newConversation(before: Turn, after: Turn): readonly string[] {
+	const problems: string[] = [];
+	if (after.messages <= before.messages) problems.push(`${before.messages} messages before, ${after.messages} now: a new conversation`);
+	if (before.rows?.last !== undefined && after.rows?.first !== before.rows.last + 1) {
+		problems.push(`the last row was ${before.rows.last}, the next is ${after.rows?.first}`);
+	}
+	return problems;
 }
 
 /** Nothing of the agent runs before the restore is verified and the fence is won. */

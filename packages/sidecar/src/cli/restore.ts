@@ -21,9 +21,12 @@ export const restore: Command = {
 
 type Result = Awaited<ReturnType<typeof import("../library/restore.ts").restore>>;
 
+/** The rate of a few files says nothing. */
+const RATE_FROM_BYTES = 1024 * 1024;
+
 function shown({ seq, files, bytes, written, writtenBytes, keptLocal, moved, ms }: Result): string[] {
 	if (seq === 0) return ["the log is empty: nothing to restore", ...movedLines(moved)];
-	const rate = writtenBytes > 0 && ms > 0 ? `, ${humanBytes((writtenBytes / ms) * 1000)}/s` : "";
+	const rate = writtenBytes >= RATE_FROM_BYTES && ms > 0 ? `, ${humanBytes((writtenBytes / ms) * 1000)}/s` : "";
 	return [
 		`restored commit ${seq}: ${count(files, "file")}, ${humanBytes(bytes)}, in ${humanDuration(ms)}`,
 		written === 0 ? "everything was there already" : `written  ${count(written, "file")}, ${humanBytes(writtenBytes)}${rate}`,

@@ -1,8 +1,14 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Ended, jsonLines, jsonObject, ordinaryUser, Place } from "../../test/cli.ts";
 import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../test/s3-server.ts";
+import { ls } from "../index.ts";
+import type { FileEntry } from "../log/types.ts";
+
+const MiB = 1024 * 1024;
 
 const errorOf = ({ stdout }: Ended) => jsonLines(stdout).at(-1)?.error as Record<string, unknown>;
 
@@ -46,6 +52,31 @@ describe("a damaged log is exit status 5", () => {
 		expect((await place.cli("a", ["restore", "--at", "2"])).status).toBe(0);
 		expect(readFileSync(place.path("a", "f"), "utf8")).toBe("good");
 		expect((await place.cli("b", ["cat", "f", "--at", "2"])).stdout).toBe("good");
+	});
+
+	test("in the middle of a file that cat is writing: stdout holds good bytes only, the error goes to stderr even with --json", async () => {
+		using place = new Place();
+		const content = randomBytes(40 * MiB);
+		writeFileSync(place.path("a", "large"), content);
+		await place.cli("a", ["flush"]);
+		const { entries } = await ls({ store: pathToFileURL(place.store).href });
+		const { chunks } = new Map(entries).get("large") as FileEntry;
+		const last = chunks.at(-1)?.block;
+		if (last === undefined) throw new Error("no chunks");
+		const file = join(place.store, "users/default", last.key);
+		const bytes = readFileSync(file);
+		bytes.writeUInt8(bytes.readUInt8(last.offset) ^ 1, last.offset);
+		chmodSync(file, 0o600);
+		writeFileSync(file, bytes);
+
+		const stdout = openSync(join(place.dir, "out"), "w");
+		const { status, stderr } = await place.cli("a", ["cat", "large", "--json"], { stdout });
+		closeSync(stdout);
+		expect(status).toBe(5);
+		expect(jsonLines(stderr).at(-1)).toMatchObject({ error: { code: "OBJECT_CORRUPT", value: last.key } });
+		const written = readFileSync(join(place.dir, "out"));
+		expect(written.length).toBe(32 * MiB);
+		expect(written.equals(content.subarray(0, written.length))).toBe(true);
 	});
 });
 

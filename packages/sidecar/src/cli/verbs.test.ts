@@ -181,6 +181,25 @@ test("more than half of the tree deleted: a one-shot flush looks twice and belie
 	expect((await place.cli("a", ["ls"])).stdout).toBe("");
 });
 
+test("changed here and meanwhile in the log: flush keeps both, the log's in place and this disk's aside, exit status 3", async () => {
+	using place = new Place();
+	writeFileSync(place.path("a", "f"), "common");
+	await place.cli("a", ["flush"]);
+	await place.cli("b", ["restore"]);
+	writeFileSync(place.path("a", "f"), "newer in the log");
+	await place.cli("a", ["flush"]);
+	writeFileSync(place.path("b", "f"), "changed here");
+	writeFileSync(place.path("b", "own"), "new here");
+	const { status, stdout } = await place.cli("b", ["flush", "--json"]);
+	expect(status).toBe(3);
+	const { moved } = jsonObject(stdout) as { moved: { path: string; to: string }[] };
+	expect(moved).toEqual([{ path: "f", to: expect.any(String) }]);
+	expect(readFileSync(moved[0]?.to as string, "utf8")).toBe("changed here");
+	expect(readFileSync(place.path("b", "f"), "utf8")).toBe("newer in the log");
+	expect((await place.cli("a", ["cat", "own"])).stdout).toBe("new here");
+	expect(await place.cli("b", ["flush"])).toMatchObject({ status: 0, stdout: "nothing to flush: everything is durable\n" });
+});
+
 test("what cannot be taken is named, by flush and by status, with exit status 3", async () => {
 	using place = new Place();
 	writeFileSync(place.path("a", "good"), "x");

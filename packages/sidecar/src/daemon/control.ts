@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import { join } from "node:path";
-import { SidecarError } from "../errors.ts";
+import { ERRORS, type ErrorCode, SidecarError } from "../errors.ts";
 
 /** What a running daemon can be asked. Each answer is one JSON object. */
 export interface ControlHandlers {
@@ -15,6 +15,8 @@ export interface ControlHandlers {
 }
 
 export type ControlVerb = keyof ControlHandlers;
+
+const STATUS_TIMEOUT_MS = 5_000;
 
 /** sun_path has 108 bytes, the last one NUL. */
 const MAX_SOCKET_BYTES = 107;
@@ -65,14 +67,39 @@ export async function takeControl(stateDir: string, workspace: string, handlers:
 	throw new SidecarError("WORKSPACE_BUSY", { value: workspace, reason: "others keep taking it" });
 }
 
-/** Asks the daemon that looks after a workspace; undefined where none does. */
+/**
+ * Asks the daemon that looks after a workspace; undefined where none does.
+ * @throws SidecarError as the daemon says it; WORKSPACE_BUSY where it does not answer
+ */
 export async function askDaemon(stateDir: string, workspace: string, verb: ControlVerb): Promise<object | undefined> {
-	const answer = await ask(controlPath(stateDir, workspace), verb);
-	return answer === undefined ? undefined : (JSON.parse(answer) as object);
+	const text = await ask(controlPath(stateDir, workspace), verb);
+	if (text === undefined) return undefined;
+	const answer = JSON.parse(text) as object & { readonly error?: Revivable };
+	if (answer.error !== undefined) throw revived(answer.error);
+	return answer;
 }
 
+interface Revivable {
+	readonly code: string;
+	readonly message: string;
+	readonly remedy?: string;
+}
+
+/** The error another process threw, with its own message. */
+function revived({ code, message, remedy }: Revivable): SidecarError {
+	const error = new SidecarError(code in ERRORS ? (code as ErrorCode) : "INTERNAL", remedy === undefined ? {} : { remedy });
+	error.message = message;
+	return error;
+}
+
+/** One that is stopped or hangs looks after the workspace all the same. */
 async function isAnswering(path: string): Promise<boolean> {
-	return (await ask(path, "status")) !== undefined;
+	try {
+		return (await ask(path, "status")) !== undefined;
+	} catch (error) {
+		if (error instanceof SidecarError && error.code === "WORKSPACE_BUSY") return true;
+		throw error;
+	}
 }
 
 async function ask(socketPath: string, verb: ControlVerb): Promise<string | undefined> {
@@ -86,6 +113,15 @@ async function ask(socketPath: string, verb: ControlVerb): Promise<string | unde
 			response.on("end", () => resolve(text));
 			response.on("error", reject);
 		});
+		// A flush takes as long as it takes; a status is at hand.
+		if (verb === "status") {
+			call.setTimeout(STATUS_TIMEOUT_MS, () => {
+				reject(
+					new SidecarError("WORKSPACE_BUSY", { value: socketPath, reason: `who holds it did not answer within ${STATUS_TIMEOUT_MS} ms` }),
+				);
+				call.destroy();
+			});
+		}
 		call.on("error", (error: NodeJS.ErrnoException) => {
 			if (error.code === "ENOENT" || error.code === "ECONNREFUSED" || error.code === "ECONNRESET") resolve(undefined);
 			else reject(new SidecarError("STATE_DIR_UNUSABLE", { value: socketPath, reason: error.code ?? error.message, cause: error }));

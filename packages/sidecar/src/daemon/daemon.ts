@@ -120,7 +120,15 @@ class Daemon {
 			this.#phase = "serving";
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
 			if (command.length > 0 && !stop.aborted) {
-				this.#agent = await startAgent(command, env, agentToStderr);
+				try {
+					this.#agent = await startAgent(command, env, agentToStderr);
+				} catch (error) {
+					// Hand the tree back: the next writer need not wait for one that never had an agent.
+					await session
+						.flush({ sweep: true, closed: true, inHurry: true })
+						.catch((reason: unknown) => this.#log.warn("drain.failed", { error: reason }));
+					throw error;
+				}
 				this.#log.info("agent.started", { pid: this.#agent.pid, command: command[0] });
 			}
 			watcher = await session.watch(() => this.#due());

@@ -1,5 +1,5 @@
 import { askDaemon, type Control, type ControlVerb, takeControl } from "../daemon/control.ts";
-import { ERRORS, type ErrorCode, SidecarError } from "../errors.ts";
+import { SidecarError } from "../errors.ts";
 
 /** Keeps daemons and other commands off the workspace for as long as `use` takes. @throws SidecarError WORKSPACE_BUSY, STATE_DIR_UNUSABLE */
 export async function withControl<T>(
@@ -21,20 +21,5 @@ export async function withControl<T>(
 
 /** The daemon's answer; undefined where no daemon looks after the workspace. @throws SidecarError as the daemon says it */
 export async function ask<T extends object>(stateDir: string, workspace: string, verb: ControlVerb): Promise<T | undefined> {
-	const answer = await askDaemon(stateDir, workspace, verb);
-	if (answer !== undefined && "error" in answer) throw revived(answer.error as Revivable);
-	return answer as T | undefined;
-}
-
-interface Revivable {
-	readonly code: string;
-	readonly message: string;
-	readonly remedy?: string;
-}
-
-/** The error another process threw, with its own message. */
-function revived({ code, message, remedy }: Revivable): SidecarError {
-	const error = new SidecarError(code in ERRORS ? (code as ErrorCode) : "INTERNAL", remedy === undefined ? {} : { remedy });
-	error.message = message;
-	return error;
+	return (await askDaemon(stateDir, workspace, verb)) as T | undefined;
 }

@@ -7,29 +7,35 @@ import { readStable } from "../workspace/stable-read.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
 import type { OnDisk } from "./reconcile.ts";
 
-/** Compares what is on the disk with what the log has for it. A file is read only where its size and mode could be the same. */
+/**
+ * Compares what is on the disk with what the log has for it. A file is read only where its size and mode could be the same.
+ * @param isSecret such paths are restored without rights for others, whatever mode the log has: that is no difference
+ */
 export async function compareDisk(
 	root: string,
 	disk: ReadonlyMap<Path, Stat>,
 	base: Tree | undefined,
 	target: Tree,
+	isSecret: (path: Path) => boolean,
 ): Promise<Map<Path, OnDisk>> {
 	const compared = new Map<Path, OnDisk>();
 	for (const [path, stat] of disk) {
 		const wanted = target.get(path);
 		const before = base?.get(path);
-		const likeTarget = wanted !== undefined && (await isLike(root, path, stat, wanted));
-		const likeBase = before === wanted ? likeTarget : before !== undefined && (await isLike(root, path, stat, before));
+		const likeTarget = wanted !== undefined && (await isLike(root, path, stat, wanted, isSecret));
+		const likeBase = before === wanted ? likeTarget : before !== undefined && (await isLike(root, path, stat, before, isSecret));
 		compared.set(path, { type: stat.type, likeTarget, likeBase });
 	}
 	return compared;
 }
 
-async function isLike(root: string, path: Path, stat: Stat, entry: Entry): Promise<boolean> {
+async function isLike(root: string, path: Path, stat: Stat, entry: Entry, isSecret: (path: Path) => boolean): Promise<boolean> {
 	if (entry.type !== stat.type) return false;
-	if (entry.type === "dir") return entry.mode === (stat.mode & 0o3777) || path === "";
 	if (entry.type === "link") return decodeName(readlinkSync(fsPath(root, path), { encoding: "buffer" })) === entry.target;
-	return entry.size === stat.size && entry.mode === (stat.mode & 0o1777) && (await hasContent(root, path, entry));
+	const mode = stat.mode & (entry.type === "dir" ? 0o3777 : 0o1777);
+	const hasMode = mode === entry.mode || (isSecret(path) && mode === (entry.mode & 0o700)) || path === "";
+	if (entry.type === "dir" || !hasMode) return hasMode;
+	return entry.size === stat.size && (await hasContent(root, path, entry));
 }
 
 async function hasContent(root: string, path: Path, entry: FileEntry): Promise<boolean> {

@@ -108,7 +108,7 @@ async function isStoredAs({ root, profile }: DiskOptions, path: Path, stat: Stat
 	if (mode !== entry.mode && !(profile.secret(path) && mode === (entry.mode & 0o700))) return false;
 	if (entry.type === "dir") return true;
 	if (entry.chunkBits === SQLITE_CHUNK_BITS) return await copies.isDatabase(path, entry);
-	const compared = await compareDisk(root, new Map([[path, stat]]), undefined, new Map([[path, { ...entry, mode }]]));
+	const compared = await compareDisk(root, new Map([[path, stat]]), undefined, new Map([[path, entry]]), profile.secret);
 	return compared.get(path)?.likeTarget === true;
 }
 

@@ -10,6 +10,9 @@ import { type ListedCommit, listCommits } from "./list-commits.ts";
 
 const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
+/** S3 tells its time in whole seconds, rounded down: a commit of this second must not lie in the future. */
+const CLOCK_STEP_MS = 999;
+
 /** `2026-11-23`, `2026-11-23T17:04`, `2026-11-23 17:04:05.678Z`, `…+01:00`. */
 const ISO = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:\d{2})?)?$/i;
 
@@ -57,7 +60,8 @@ async function resolveTime(
 ): Promise<number> {
 	let oldest: ListedCommit | undefined;
 	for await (const commit of listCommits(store, signal && { signal })) {
-		if (commit.lastModifiedMs <= ("timeMs" in wanted ? wanted.timeMs : commit.storeTimeMs - wanted.agoMs)) return commit.seq;
+		const timeMs = "timeMs" in wanted ? wanted.timeMs : commit.storeTimeMs + CLOCK_STEP_MS - wanted.agoMs;
+		if (commit.lastModifiedMs <= timeMs) return commit.seq;
 		oldest = commit;
 	}
 	const reason =

@@ -146,7 +146,7 @@ export async function planDisk(
 	// An exact plan needs no base, and must work where the base cannot be read: it is the way out of a damaged log.
 	const base = options.at === undefined ? await baseTree(options, marker, head) : undefined;
 	const { stats: disk, problems } = await scan(root, filterOf(root, options.profile), options.signal && { signal: options.signal });
-	const compared = await compareDisk(root, disk, base, target);
+	const compared = await compareDisk(root, disk, base, target, options.profile.secret);
 	const isSameRoot = marker?.rootDev === String(rootStat.dev) && marker.rootIno === String(rootStat.ino);
 	const plan =
 		options.at === undefined ? planReconcile(compared, base, target, marker?.complete === true && isSameRoot) : planExact(compared, target);
@@ -184,8 +184,8 @@ async function baseTree(
 		const base = (await readLog(options.store, { at: marker.baseSeq, ...(options.signal && { signal: options.signal }) })).head;
 		return base.id === marker.baseId ? withoutSetAside(base.tree) : undefined;
 	} catch (error) {
-		// Past retention, or another log: without a base, what differs here is set aside.
-		if (error instanceof SidecarError && (error.code === "OBJECT_NOT_FOUND" || error.code === "COMMIT_NOT_FOUND")) return undefined;
+		// Past retention, damaged, or another log: without a base, what differs here is set aside.
+		if (error instanceof SidecarError && (error.exitStatus === 5 || error.code === "COMMIT_NOT_FOUND")) return undefined;
 		throw error;
 	}
 }
@@ -279,7 +279,7 @@ class Work {
 			// Its mode was changed here: that is kept, like every other change.
 			if (this.#plan.get(path) === "keep-local") continue;
 			const entry = this.#target.get(path);
-			if (entry?.type === "dir") this.#writer.finishDirectory(path, entry.mode, entry.mtimeNs);
+			if (entry?.type === "dir") this.#writer.finishDirectory(path, this.#modeOf(path, entry.mode), entry.mtimeNs);
 			this.#written.set(path, { stat: lstatPath(this.#options.root, path), quick: undefined });
 		}
 		progress.end();
@@ -428,11 +428,16 @@ class Work {
 	}
 
 	#finish({ path, entry, staged, whole, quick }: Awaited): void {
-		const mode = this.#options.profile.secret(path) ? entry.mode & 0o700 : entry.mode;
+		const mode = this.#modeOf(path, entry.mode);
 		if (entry.chunkBits === SQLITE_CHUNK_BITS) this.#writer.removeDatabaseSidecars(path);
 		if (whole !== undefined) this.#writer.placeFile(path, whole, mode, entry.mtimeNs);
 		else staged?.finish(mode, entry.mtimeNs);
 		this.#written.set(path, { stat: lstatPath(this.#options.root, path), quick });
+	}
+
+	/** A secret is nobody else's business, whatever was stored. */
+	#modeOf(path: Path, mode: number): number {
+		return this.#options.profile.secret(path) ? mode & 0o700 : mode;
 	}
 
 	#writeLinks(): void {

@@ -8,8 +8,8 @@ import { s3TestServer } from "../../test/s3-server.ts";
 import { s3Namespace, type Workbench, workbench } from "../../test/workbench.ts";
 
 const stores = [
-	{ name: "file store", make: () => workbench(), numRuns: 25, skip: false },
-	{ name: "S3 server", make: async () => workbench(await s3Namespace()), numRuns: 10, skip: s3TestServer() === undefined },
+	{ name: "file store", make: () => workbench(), numRuns: 15, skip: false },
+	{ name: "S3 server", make: async () => workbench(await s3Namespace()), numRuns: 6, skip: s3TestServer() === undefined },
 ];
 
 for (const { name, make, numRuns, skip } of stores) {
@@ -42,7 +42,8 @@ for (const { name, make, numRuns, skip } of stores) {
 				}),
 				{ numRuns },
 			);
-		});
+			// Each restore ends with a syncfs, which waits for whatever else writes to this disk.
+		}, 180_000);
 	});
 }
 

@@ -12,6 +12,7 @@ import {
 	truncateSync,
 	writeFileSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fsPath } from "../path.ts";
@@ -100,11 +101,12 @@ describe("a file that moves while it is read", () => {
 	/** Does something in the middle of the read. */
 	async function disturbed(disturb: (file: string) => void): Promise<ReadResult> {
 		const root = testDirectory();
-		writeFileSync(`${root}/file`, content(2 * MIB));
+		mkdirSync(`${root}/dir`);
+		writeFileSync(`${root}/dir/file`, content(2 * MIB));
 		let disturbances = 0;
-		const result = await readStable(root, "file", MIB, async (index) => {
+		const result = await readStable(root, "dir/file", MIB, async (index) => {
 			if (index === 0) {
-				disturb(`${root}/file`);
+				disturb(`${root}/dir/file`);
 				disturbances += 1;
 			}
 			return undefined;
@@ -125,6 +127,15 @@ describe("a file that moves while it is read", () => {
 			(file: string) => {
 				writeFileSync(`${file}.new`, content(2 * MIB));
 				renameSync(`${file}.new`, file);
+			},
+			{ kind: "unsettled" },
+		],
+		[
+			"has its directory replaced, which leaves its own times alone",
+			(file: string) => {
+				renameSync(dirname(file), `${dirname(file)}.old`);
+				mkdirSync(dirname(file));
+				writeFileSync(file, content(2 * MIB));
 			},
 			{ kind: "unsettled" },
 		],

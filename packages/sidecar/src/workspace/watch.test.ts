@@ -322,6 +322,25 @@ describe("doubt is raised when", () => {
 	});
 });
 
+test("handles are given back as directories go, and all of them at the end", async () => {
+	const handles = () => process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap").length;
+	const before = handles();
+	const root = testDirectory();
+	mkdirSync(`${root}/old`);
+	const { watcher, settle } = await watched(root);
+	for (let round = 0; round < 30; round++) {
+		mkdirSync(`${root}/new/below/${round}`, { recursive: true });
+		if (round % 2 === 0) renameSync(`${root}/new/below`, `${root}/moved`);
+		await settle(`made-${round}`);
+		rmSync(`${root}/new`, { recursive: true });
+		rmSync(`${root}/moved`, { recursive: true, force: true });
+		await settle(`removed-${round}`);
+	}
+	await expect.poll(() => handles() - before).toBe(2);
+	await watcher.close();
+	await expect.poll(handles).toBe(before);
+});
+
 test("nothing is said after close", async () => {
 	const root = testDirectory();
 	mkdirSync(`${root}/dir`);

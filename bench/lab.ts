@@ -1,0 +1,225 @@
+/** Where everything is measured: a real S3 server, a link to it, directories that were never used before, and the clean-up. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type StartedS3Server, startS3Server } from "../packages/sidecar/test/s3-server.ts";
+import { CACHE } from "./cache.ts";
+import type { ProxyStats } from "./delay-proxy.ts";
+import { type Link, roundTripMs } from "./link.ts";
+import { cpuMs, load, machineBusyMs, type Quietness } from "./proc.ts";
+import { Store } from "./store.ts";
+import { type Place, Tool } from "./tool.ts";
+import { type Summary, workload } from "./workloads.ts";
+
+export interface LabOptions {
+	/** Round trip in ms; 0: straight to the server. */
+	readonly delayMs: number;
+	/** Of each connection. */
+	readonly rateMBs: number;
+	/** Of every workload; 1 = as named. */
+	readonly scale: number;
+	readonly rounds: number;
+}
+
+export interface Made extends Summary {
+	readonly directory: string;
+	readonly profile: "plain" | "openclaw";
+}
+
+const LINK_BYTES = 100_000_000;
+
+/** Files gone at once make new ones slow for half a minute on ext4 (physics, section 0). */
+const AFTER_DELETION_MS = 45_000;
+/** Left on the disk. */
+const SPARE_BYTES = 12e9;
+
+export class Lab {
+	readonly options: LabOptions;
+	readonly root: string;
+	readonly tool: Tool;
+	readonly store: Store;
+	readonly #server: StartedS3Server;
+	readonly #proxy: ChildProcess;
+	readonly #proxyEndpoint: string;
+	readonly #made = new Map<string, Made>();
+	#count = 0;
+
+	private constructor(options: LabOptions, root: string, server: StartedS3Server, store: Store, proxy: ChildProcess, proxyPort: number) {
+		this.options = options;
+		this.root = root;
+		this.#server = server;
+		this.#proxy = proxy;
+		this.#proxyEndpoint = `http://127.0.0.1:${proxyPort}`;
+		this.tool = new Tool(join(CACHE, "tool"));
+		this.store = store;
+	}
+
+	static async open(options: LabOptions): Promise<Lab> {
+		const root = mkdtempSync(join(tmpdir(), "openclaw-bench-"));
+		const onExit = () => rmSync(root, { recursive: true, force: true });
+		process.once("exit", onExit);
+		const server = await startS3Server();
+		const port = new URL(server.endpoint).port;
+		const rate = options.delayMs > 0 ? options.rateMBs : 1e9;
+		const proxy = fork(join(import.meta.dirname, "delay-proxy.ts"), [
+			"--port",
+			port,
+			"--delay",
+			String(options.delayMs),
+			"--rate",
+			String(rate),
+		]);
+		const [{ port: proxyPort }] = (await once(proxy, "message")) as [{ port: number }];
+		return new Lab(options, root, server, await Store.open(server), proxy, proxyPort);
+	}
+
+	async close(): Promise<void> {
+		this.store.close();
+		if (this.#proxy.connected) this.#proxy.disconnect();
+		await this.#server.stop();
+		rmSync(this.root, { recursive: true, force: true });
+	}
+
+	/** What is measured goes through the link, where there is one. */
+	get endpoint(): string {
+		return this.options.delayMs > 0 ? this.#proxyEndpoint : this.#server.endpoint;
+	}
+
+	/** Through the proxy in any case: it counts. */
+	get countedEndpoint(): string {
+		return this.#proxyEndpoint;
+	}
+
+	/** Straight to the server: for making things ready. */
+	get directEndpoint(): string {
+		return this.#server.endpoint;
+	}
+
+	/** Endpoint and credentials as the AWS SDKs read them. */
+	env(endpoint = this.endpoint): Record<string, string> {
+		const { accessKeyId, secretAccessKey, region } = this.#server;
+		return {
+			AWS_ENDPOINT_URL: endpoint,
+			AWS_ACCESS_KEY_ID: accessKeyId,
+			AWS_SECRET_ACCESS_KEY: secretAccessKey,
+			AWS_REGION: region,
+			AWS_DEFAULT_REGION: region,
+			AWS_EC2_METADATA_DISABLED: "true",
+		};
+	}
+
+	/** A path that nothing was ever at; its parent is there. */
+	fresh(name: string): string {
+		this.#count++;
+		const directory = join(this.root, `${this.#count}`);
+		mkdirSync(directory);
+		return join(directory, name);
+	}
+
+	/** Another machine that looks after `workspace` in `namespace`. */
+	place(workspace: string, namespace: string, profile: Place["profile"] = "plain", endpoint = this.endpoint): Place {
+		mkdirSync(join(this.root, "home"), { recursive: true });
+		this.#count++;
+		const machine = join(this.root, `m${this.#count}`);
+		mkdirSync(machine);
+		return { workspace, namespace, profile, store: `s3://${this.store.bucket}`, env: this.env(endpoint), machine };
+	}
+
+	/** A workload's directory, made once and not to be changed. */
+	async workload(name: string): Promise<Made> {
+		const made = this.#made.get(name);
+		if (made !== undefined) return made;
+		const { make, profile } = workload(name);
+		const directory = this.fresh(name);
+		mkdirSync(directory, { mode: 0o700 });
+		const all = { ...(await make(directory, this.options.scale)), directory, profile };
+		this.#made.set(name, all);
+		return all;
+	}
+
+	/** Its namespace: the workload as one machine committed it. */
+	async committed(name: string): Promise<string> {
+		const namespace = `seed-${name}`;
+		if (this.#seeded.has(name)) return namespace;
+		const { directory, profile } = await this.workload(name);
+		await this.tool.run("flush", this.place(directory, namespace, profile, this.directEndpoint));
+		this.#seeded.add(name);
+		return namespace;
+	}
+	readonly #seeded = new Set<string>();
+
+	async traffic(): Promise<ProxyStats> {
+		const answer = once(this.#proxy, "message") as Promise<[ProxyStats]>;
+		this.#proxy.send("stats");
+		const [stats] = await answer;
+		return stats;
+	}
+
+	/** What the link really does: a HEAD's round trip, and one GET's MB/s. */
+	async verifyLink(): Promise<Link> {
+		const timer = await this.store.timer(this.endpoint);
+		try {
+			const roundTrip = await roundTripMs(`${this.endpoint}/minio/health/live`);
+			await this.store.put("link", Buffer.alloc(LINK_BYTES, 1));
+			await timer.getMs("link");
+			return { roundTripMs: roundTrip, rateMBs: LINK_BYTES / 1000 / (await timer.getMs("link")) };
+		} finally {
+			timer.close();
+		}
+	}
+
+	/** What went over the link while `work` ran; only for what uses `countedEndpoint`. */
+	async counted<T>(
+		work: () => Promise<T>,
+	): Promise<{ readonly result: T; readonly traffic: Pick<ProxyStats, "requests" | "sentBytes" | "receivedBytes"> }> {
+		const before = await this.traffic();
+		const result = await work();
+		const after = await this.traffic();
+		const requests = Object.fromEntries(
+			Object.entries(after.requests).map(([name, count]) => [name, count - (before.requests[name] ?? 0)]),
+		);
+		return {
+			result,
+			traffic: { requests, sentBytes: after.sentBytes - before.sentBytes, receivedBytes: after.receivedBytes - before.receivedBytes },
+		};
+	}
+
+	/** Runs `work` and tells what strangers took of the machine meanwhile. */
+	async observed<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly quietness: Quietness }> {
+		const loadBefore = load();
+		const startedMs = performance.now();
+		const before = machineBusyMs() - this.#ownMs();
+		const result = await work();
+		const others = (machineBusyMs() - this.#ownMs() - before) / (performance.now() - startedMs);
+		return { result, quietness: { load: loadBefore, others: Math.max(0, others) } };
+	}
+
+	#ownMs(): number {
+		const self = cpuMs("self");
+		return self.own + self.children + cpuMs(this.#server.pid).own + cpuMs(this.#proxy.pid ?? 0).own;
+	}
+
+	/** Deletes what earlier rounds wrote where `neededBytes` more would not fit, and waits until the disk is itself again. */
+	async makeRoom(neededBytes: number, disposable: string[]): Promise<void> {
+		const { bavail, bsize } = statfsSync(this.root);
+		if (bavail * bsize > neededBytes + SPARE_BYTES) return;
+		if (disposable.length === 0) throw new Error(`too little room on the disk of ${tmpdir()} for this workload`);
+		for (const path of disposable.splice(0)) rmSync(path, { recursive: true, force: true });
+		await delay(AFTER_DELETION_MS);
+	}
+}
+
+/** Files and bytes below a directory: whether a restore brought everything. */
+export function weigh(directory: string): { readonly files: number; readonly bytes: number } {
+	let files = 0;
+	let bytes = 0;
+	for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+		if (!entry.isFile()) continue;
+		files++;
+		bytes += statSync(join(entry.parentPath, entry.name)).size;
+	}
+	return { files, bytes };
+}

@@ -1,0 +1,16 @@
+/** Numbers of rounds, and numbers for people. */
+
+export function median(values: readonly number[]): number {
+	const sorted = [...values].sort((a, b) => a - b);
+	const middle = Math.floor(sorted.length / 2);
+	return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
+}
+
+/** Of the n-th value of one to the n-th of the other: rounds are interleaved, so a noisy one is noisy for both. */
+export function medianRatio(values: readonly number[], against: readonly number[]): number {
+	return median(values.slice(0, against.length).map((value, round) => value / (against[round] as number)));
+}
+
+export const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
+export const milliseconds = (ms: number) => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
+export const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 10e6 ? 1 : 0)} MB`;

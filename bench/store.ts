@@ -1,0 +1,101 @@
+/** The server's side of the measurements: a bucket, and requests of the AWS SDK's own. */
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { join, relative } from "node:path";
+// The SDK is a dependency of the package alone; the package's own way to it, for the same client.
+import { connectS3, type S3Connection } from "../packages/sidecar/src/store/s3-client.ts";
+import { makeBucket, type S3TestServer } from "../packages/sidecar/test/s3-server.ts";
+
+const UPLOADS = 32;
+
+export class Store {
+	readonly bucket: string;
+	readonly #server: S3TestServer;
+	readonly #connection: S3Connection;
+
+	private constructor(server: S3TestServer, bucket: string, connection: S3Connection) {
+		this.#server = server;
+		this.bucket = bucket;
+		this.#connection = connection;
+	}
+
+	static async open(server: S3TestServer): Promise<Store> {
+		return new Store(server, await makeBucket(server), await connect(server, server.endpoint));
+	}
+
+	/** One object per file, as every tool without packs lays them out. */
+	async putFiles(directory: string, prefix: string): Promise<void> {
+		const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+		const next = files[Symbol.iterator]();
+		const upload = async () => {
+			for (const entry of next) {
+				const path = join(entry.parentPath, entry.name);
+				await this.put(`${prefix}/${relative(directory, path)}`, readFileSync(path));
+			}
+		};
+		await Promise.all(Array.from({ length: UPLOADS }, upload));
+	}
+
+	/** One file as so many objects: `key/0`, `key/1`, … */
+	async putParts(file: string, parts: number, key: string): Promise<void> {
+		const fd = openSync(file, "r");
+		const { size } = fstatSync(fd);
+		const step = Math.ceil(size / parts);
+		for (let part = 0; part < parts; part++) {
+			const body = Buffer.allocUnsafe(Math.min(step, size - part * step));
+			readSync(fd, body, 0, body.length, part * step);
+			await this.put(`${key}/${part}`, body);
+		}
+		closeSync(fd);
+	}
+
+	async put(key: string, body: Buffer): Promise<void> {
+		await put(this.#connection, this.bucket, key, body);
+	}
+
+	/** A client of the SDK's for timing single requests through `endpoint`, as the tool makes them. */
+	async timer(endpoint: string): Promise<RequestTimer> {
+		const connection = await connect(this.#server, endpoint);
+		let count = 0;
+		return {
+			putMs: async (sizeBytes) => {
+				const body = Buffer.alloc(sizeBytes, 0x61);
+				const startedMs = performance.now();
+				await put(connection, this.bucket, `timed/${count++}`, body);
+				return performance.now() - startedMs;
+			},
+			getMs: async (key) => {
+				const startedMs = performance.now();
+				const { client, sdk } = connection;
+				const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket: this.bucket, Key: key }));
+				for await (const _ of Body as AsyncIterable<Buffer>);
+				return performance.now() - startedMs;
+			},
+			close: () => close(connection),
+		};
+	}
+
+	close(): void {
+		close(this.#connection);
+	}
+}
+
+export interface RequestTimer {
+	/** One create-only PUT of that many bytes. */
+	putMs(sizeBytes: number): Promise<number>;
+	/** One GET, read to its end. */
+	getMs(key: string): Promise<number>;
+	close(): void;
+}
+
+async function connect({ region, accessKeyId, secretAccessKey }: S3TestServer, endpoint: string): Promise<S3Connection> {
+	return await connectS3({ endpoint, region, credentials: async () => ({ accessKeyId, secretAccessKey }) }, UPLOADS);
+}
+
+async function put({ sdk, client }: S3Connection, bucket: string, key: string, body: Buffer): Promise<void> {
+	await client.send(new sdk.PutObjectCommand({ Bucket: bucket, Key: key, Body: body, IfNoneMatch: "*" }));
+}
+
+function close({ client, bulkClient }: S3Connection): void {
+	client.destroy();
+	bulkClient.destroy();
+}
