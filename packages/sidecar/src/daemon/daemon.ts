@@ -103,18 +103,8 @@ class Daemon {
 
 	async #serve(stop: AbortSignal): Promise<DaemonEnd> {
 		const { command, env, agentToStderr } = this.#options;
-		const started = performance.now();
 		const session = await Session.open({ ...this.#options, signal: stop });
 		this.#session = session;
-		const { files, bytes, written, keptLocal } = session.restored;
-		this.#log.info("restore.finished", {
-			seq: session.head.seq,
-			files,
-			bytes,
-			written,
-			keptLocal,
-			ms: Math.round(performance.now() - started),
-		});
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
 		try {
 			this.#phase = "serving";
@@ -132,7 +122,7 @@ class Daemon {
 				this.#log.info("agent.started", { pid: this.#agent.pid, command: command[0] });
 			}
 			watcher = await session.watch(() => this.#due());
-			this.#log.info("watch.started", { entries: session.entries });
+			this.#log.info("watch.started");
 			this.#scheduleSweep(this.#options.sweepIntervalMs);
 			await Promise.race([aborted(stop), ...(this.#agent === undefined ? [] : [this.#agent.exited])]);
 			const watching = watcher;

@@ -16,7 +16,6 @@ import type { Profile } from "../workspace/profile.ts";
 import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
 import type { Deferred } from "./capture.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
-import type { LocalTree } from "./local-tree.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { writeMarker } from "./marker.ts";
@@ -49,7 +48,6 @@ export class Session {
 	readonly #options: SessionOptions;
 	readonly #writer: LogWriter;
 	readonly #flusher: Flusher;
-	readonly #local: LocalTree;
 	readonly filter: Filter;
 	/** What the restore found and did. */
 	readonly restored: Pick<Restored, "files" | "bytes" | "written" | "keptLocal" | "moved">;
@@ -58,7 +56,6 @@ export class Session {
 	private constructor(options: SessionOptions, writer: LogWriter, restored: Restored, quickHash: (bytes: Uint8Array) => bigint) {
 		this.#options = options;
 		this.#writer = writer;
-		this.#local = restored.local;
 		this.filter = restored.filter;
 		this.restored = restored;
 		this.#root = restored.root;
@@ -111,7 +108,11 @@ export class Session {
 			...(signal && { signal }),
 		};
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
+			const started = performance.now();
 			const restored = await restore(attempt === 0 ? restoreOptions : { ...restoreOptions, expect: "any" });
+			const { files, bytes, written, keptLocal } = restored;
+			const ms = Math.round(performance.now() - started);
+			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
 			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) });
 			const [outcome] = await Promise.all([fence(writer, machine, signal), restored.finish()]);
 			if (outcome === "lost") {
@@ -157,10 +158,6 @@ export class Session {
 
 	get heldDeletions(): number {
 		return this.#flusher.heldDeletions;
-	}
-
-	get entries(): number {
-		return this.#local.size;
 	}
 
 	/**

@@ -18,6 +18,7 @@ import { openclaw } from "./profiles/openclaw.ts";
 import {
 	chunkBitsFor,
 	companionOf,
+	holdOpen,
 	isCompanion,
 	isHeldOpen,
 	isSqlite,
@@ -368,6 +369,17 @@ describe("told by the header", () => {
 		expect(chunkBitsFor(readFileSync(`${root}/no-suffix`).subarray(0, 16))).toBe(14);
 		expect(chunkBitsFor(Buffer.from("text"))).toBe(20);
 		expect(isSqliteHeader(Buffer.from("SQLite format 3"))).toBe(false);
+	});
+
+	test("but not by a look at a file that a snapshot has open", () => {
+		const { root } = places();
+		writeFileSync(`${root}/x`, "no header".repeat(100));
+		const stat = lstatPath(root, "x");
+		if (stat === undefined) throw new Error("not written");
+		const release = holdOpen(stat);
+		expect(isSqlite(root, "x")).toBe(true);
+		release();
+		expect(isSqlite(root, "x")).toBe(false);
 	});
 
 	test("and what accompanies one", () => {

@@ -2,8 +2,9 @@
  * Transaction-consistent copies of databases that other processes write.
  *
  * How: one read transaction is opened on the live file (it waits for a writer's lock, no longer than it may), then SQLite's online
- * backup copies the pages that transaction sees in ONE step. With a smaller step the backup starts over whenever somebody commits
- * in between and never ends beside a busy writer (bench: 11 s of CPU, nothing copied). The copy is private; only it is cleaned.
+ * backup copies the pages that transaction sees, in one step. Without the transaction, and in smaller steps, a backup starts over
+ * whenever somebody commits in between and never ends beside a busy writer (bench: 11 s of CPU, nothing copied), and one that meets
+ * a lock spins. The copy is private; only it is cleaned.
  *
  * Guaranteed: every commit that ended before the call is in the copy; two copies of an unchanged database are the same bytes, also
  * when its WAL was checkpointed in between; a database in rollback mode comes out as the very bytes of its file, until it is cleaned.
