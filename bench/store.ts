@@ -11,6 +11,7 @@ export class Store {
 	readonly bucket: string;
 	readonly #server: S3TestServer;
 	readonly #connection: S3Connection;
+	#timed = 0;
 
 	private constructor(server: S3TestServer, bucket: string, connection: S3Connection) {
 		this.#server = server;
@@ -55,12 +56,11 @@ export class Store {
 	/** A client of the SDK's for timing single requests through `endpoint`, as the tool makes them. */
 	async timer(endpoint: string): Promise<RequestTimer> {
 		const connection = await connect(this.#server, endpoint);
-		let count = 0;
 		return {
 			putMs: async (sizeBytes) => {
 				const body = Buffer.alloc(sizeBytes, 0x61);
 				const startedMs = performance.now();
-				await put(connection, this.bucket, `timed/${count++}`, body);
+				await put(connection, this.bucket, `timed/${this.#timed++}`, body);
 				return performance.now() - startedMs;
 			},
 			getMs: async (key) => {
