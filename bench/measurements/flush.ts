@@ -198,7 +198,7 @@ export const drain: Measurement = {
 			if (stopped.status !== 0) throw new Error(`the drain ended with status ${stopped.status}`);
 			ms.push(stopped.ms);
 			const commits = daemon.events.filter(({ event }) => event === "drain.committed");
-			isInOrder &&= commits.length > 1 && isFirstSmall(commits[0]);
+			isInOrder &&= Number(commits[0]?.changed) >= DIRTY_FILES && Number(commits[0]?.bytes) < DIRTY_BYTES / 2;
 		}
 		return result(ms, isInOrder);
 	},

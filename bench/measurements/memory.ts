@@ -15,12 +15,13 @@ export const peaks: Measurement = {
 		const lines: Line[] = [];
 		const big = lab.fresh("big");
 		mkdirSync(big);
-		bigFile(join(big, "model.bin"), BIG_BYTES * lab.options.scale);
+		const bigBytes = Math.round(BIG_BYTES * lab.options.scale);
+		bigFile(join(big, "model.bin"), bigBytes);
 		const all = [
 			{ name: "W1", directory: (await lab.workload("W1")).directory },
 			{ name: "W3", directory: (await lab.workload("W3")).directory },
 			{ name: "W4", directory: (await lab.workload("W4")).directory },
-			{ name: `one file of ${((BIG_BYTES * lab.options.scale) / 1e9).toFixed(1)} GB`, directory: big },
+			{ name: `one file of ${(bigBytes / 1e9).toFixed(1)} GB`, directory: big },
 		];
 		for (const [index, { name, directory }] of all.entries()) {
 			const namespace = `memory-${index}`;

@@ -12,7 +12,7 @@ import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
 import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
 import { isCompanion } from "../workspace/sqlite-file.ts";
-import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
+import { identityOf, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { type CapturedFile, captureFile } from "./capture-file.ts";
@@ -55,9 +55,9 @@ export class Capture {
 	}
 
 	/** Is the root still the directory that was restored? Deletes are believed only then. */
-	isSameRoot(identity: { readonly dev: bigint; readonly ino: bigint }): boolean {
+	isSameRoot(identity: string): boolean {
 		const root = lstatPath(this.#context.root, "");
-		return root?.type === "dir" && root.dev === identity.dev && root.ino === identity.ino && root.ino === this.#root.ino;
+		return root?.type === "dir" && identityOf(root) === identity && identityOf(this.#root) === identity;
 	}
 
 	async take(hints: Iterable<Path>): Promise<void> {
@@ -135,7 +135,7 @@ export class Capture {
 			return;
 		}
 		// Another directory under the same name: what its children did before it was watched is unknown.
-		const isAnother = before?.stat?.ino !== stat.ino;
+		const isAnother = before?.stat === undefined || identityOf(before.stat) !== identityOf(stat);
 		for (const name of names) {
 			const child = joinPath(path, name);
 			if (isAnother || (local.get(child) === undefined && !this.changed.has(child))) await this.#path(child);

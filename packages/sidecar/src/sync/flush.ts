@@ -74,7 +74,7 @@ export class Flusher {
 	readonly #machine: Machine;
 	readonly #writer: LogWriter;
 	readonly #context: CaptureContext;
-	readonly #root: { readonly dev: bigint; readonly ino: bigint };
+	readonly #root: string;
 	readonly #critical: readonly Path[];
 	#hints = new Set<Path>();
 	#sweepDue = false;
@@ -90,8 +90,8 @@ export class Flusher {
 		machine: Machine;
 		writer: LogWriter;
 		context: CaptureContext;
-		/** The directory that was restored. */
-		root: { readonly dev: bigint; readonly ino: bigint };
+		/** The identity of the directory that was restored. */
+		root: string;
 	}) {
 		this.#store = options.store;
 		this.#machine = options.machine;

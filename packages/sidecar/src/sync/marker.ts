@@ -12,8 +12,7 @@ export interface Marker {
 	/** False while a restore is under way: a half-restored disk is trusted for nothing. */
 	readonly complete: boolean;
 	/** The workspace directory's identity: deletions made while nobody watched are believed only in this very directory. */
-	readonly rootDev: string;
-	readonly rootIno: string;
+	readonly root: string;
 }
 
 const VERSION = 1;
@@ -41,14 +40,13 @@ export function privateDirectory(
 export function readMarker(directory: string): Marker | undefined {
 	try {
 		const marker = JSON.parse(readFileSync(join(directory, "base.json"), "utf8")) as Partial<Marker> & { readonly version?: number };
-		const { baseSeq, baseId, complete, rootDev, rootIno } = marker;
+		const { baseSeq, baseId, complete, root } = marker;
 		const isWhole =
 			marker.version === VERSION &&
 			Number.isSafeInteger(baseSeq) &&
 			typeof baseId === "string" &&
 			typeof complete === "boolean" &&
-			typeof rootDev === "string" &&
-			typeof rootIno === "string";
+			typeof root === "string";
 		return isWhole ? (marker as Marker) : undefined;
 	} catch {
 		return undefined;

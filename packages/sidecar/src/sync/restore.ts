@@ -25,7 +25,7 @@ import { IGNORE_FILE } from "../workspace/ignore-file.ts";
 import { Materializer, type StagedFile } from "../workspace/materialize.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
-import { lstatPath, type Stat } from "../workspace/stat.ts";
+import { identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
 import { compareDisk } from "./compare-disk.ts";
 import { LocalTree } from "./local-tree.ts";
 import { type Marker, readMarker, writeMarker } from "./marker.ts";
@@ -91,7 +91,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 		if (base === undefined || options.at !== undefined) plan.set("", target.has("") ? "write" : "keep");
 		checkSpace(writer, plan, target);
 
-		const baseOnDisk = { rootDev: String(rootStat.dev), rootIno: String(rootStat.ino) };
+		const baseOnDisk = { root: identityOf(rootStat) };
 		// Until the end, what the disk derives from is what it was before: a restore that is cut off is planned anew from there.
 		writeMarker(privateDir, { baseSeq: marker?.baseSeq ?? 0, baseId: marker?.baseId ?? EMPTY_HEAD.id, ...baseOnDisk, complete: false });
 		const work = new Work(options, writer, plan, target, read, join(privateDir, "trash", options.label));
@@ -147,7 +147,7 @@ export async function planDisk(
 	const base = options.at === undefined ? await baseTree(options, marker, head) : undefined;
 	const { stats: disk, problems } = await scan(root, filterOf(root, options.profile), options.signal && { signal: options.signal });
 	const compared = await compareDisk(root, disk, base, target, options.profile.secret);
-	const isSameRoot = marker?.rootDev === String(rootStat.dev) && marker.rootIno === String(rootStat.ino);
+	const isSameRoot = marker?.root === identityOf(rootStat);
 	const plan =
 		options.at === undefined ? planReconcile(compared, base, target, marker?.complete === true && isSameRoot) : planExact(compared, target);
 	return { target, base, marker, rootStat, disk, problems, plan };

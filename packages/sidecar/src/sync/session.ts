@@ -13,6 +13,7 @@ import type { Log, Progress } from "../telemetry/types.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
+import { identityOf } from "../workspace/stat.ts";
 import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
 import type { Deferred } from "./capture.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
@@ -51,14 +52,14 @@ export class Session {
 	readonly filter: Filter;
 	/** What the restore found and did. */
 	readonly restored: Pick<Restored, "files" | "bytes" | "written" | "keptLocal" | "moved">;
-	readonly #root: { readonly dev: bigint; readonly ino: bigint };
+	readonly #root: string;
 
 	private constructor(options: SessionOptions, writer: LogWriter, restored: Restored, quickHash: (bytes: Uint8Array) => bigint) {
 		this.#options = options;
 		this.#writer = writer;
 		this.filter = restored.filter;
 		this.restored = restored;
-		this.#root = restored.root;
+		this.#root = identityOf(restored.root);
 		const tempDir = join(options.privateDir, "tmp");
 		// Left over from a process that was killed.
 		rmSync(tempDir, { recursive: true, force: true });
@@ -67,7 +68,7 @@ export class Session {
 			store: options.store,
 			machine: options.machine ?? thisMachine,
 			writer,
-			root: restored.root,
+			root: identityOf(restored.root),
 			context: {
 				root: options.workspace,
 				filter: restored.filter,
@@ -216,8 +217,7 @@ export class Session {
 			baseSeq: seq,
 			baseId: id,
 			complete: true,
-			rootDev: String(this.#root.dev),
-			rootIno: String(this.#root.ino),
+			root: this.#root,
 		});
 	}
 }

@@ -16,6 +16,8 @@ export interface Stat {
 	readonly ctimeNs: bigint;
 	readonly ino: bigint;
 	readonly dev: bigint;
+	/** When it came to be; 0 where the file system does not say. */
+	readonly birthNs: bigint;
 }
 
 const TYPES: Readonly<Record<number, FileType>> = { 0o100000: "file", 0o040000: "dir", 0o120000: "link" };
@@ -29,6 +31,7 @@ export function toStat(stats: BigIntStats): Stat {
 		mtimeNs: stats.mtimeNs,
 		ctimeNs: stats.ctimeNs,
 		ino: stats.ino,
+		birthNs: stats.birthtimeNs,
 		dev: stats.dev,
 	};
 }
@@ -65,4 +68,9 @@ export function sameStat(a: Stat, b: Stat): boolean {
 		a.mode === b.mode &&
 		a.type === b.type
 	);
+}
+
+/** Which file or directory this is, whatever became of it. An inode's number alone is given to the next one as soon as it is free. */
+export function identityOf(stat: Stat): string {
+	return `${stat.dev}:${stat.ino}:${stat.birthNs}`;
 }
