@@ -58,6 +58,9 @@ const chosen = MEASUREMENTS.filter(({ name }) => wanted === undefined || wanted.
 const { peers, skipped } = chosen.some(({ name }) => /^W\d$/.test(name)) ? obtainPeers(values.peers) : { peers: [], skipped: [] };
 for (const line of skipped) console.log(line);
 
+// So that what runs when a process exits cleans up.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
 const scale = values.quick ? 0.01 : 1;
 const rounds = values.quick ? 2 : Number(values.rounds);
 const lab = await Lab.open({ delayMs: Number(values.delay), rateMBs: RATE_MBS, scale, rounds });

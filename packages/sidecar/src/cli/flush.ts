@@ -29,7 +29,11 @@ function shown({ by, kind, seq, changed, removed, bytes, notTaken, heldDeletions
 			: `nothing to flush${exitStatus === 0 ? ": everything is durable" : ""}${byDaemon}`,
 		...(superseded ? ["another writer owns this workspace: what was committed lies below .recovered/"] : []),
 		...notTaken.map(({ path, reason }) => `not taken  ${shownPath(path)}: ${reason}`),
-		...(heldDeletions > 0 ? [`held  ${count(heldDeletions, "deletion")}: too many at once; flush again when they are meant`] : []),
+		...(heldDeletions > 0
+			? [
+					`held  ${count(heldDeletions, "deletion")}: too much is gone at once and nobody watched it go; a restore brings it back, or delete it while run watches`,
+				]
+			: []),
 		...movedLines(moved),
 	];
 }

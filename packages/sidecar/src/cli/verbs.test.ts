@@ -170,15 +170,16 @@ describe("the verbs, one after the other, without a daemon", () => {
 	});
 });
 
-test("more than half of the tree deleted: a one-shot flush looks twice and believes it", async () => {
+test("more than half of the tree gone while nobody watched: not believed, and a restore brings it back", async () => {
 	using place = new Place();
 	for (let i = 0; i < 12; i++) writeFileSync(place.path("a", String(i)), "x");
 	await place.cli("a", ["flush"]);
 	for (let i = 0; i < 12; i++) rmSync(place.path("a", String(i)));
 	const { status, stdout } = await place.cli("a", ["flush", "--json"]);
-	expect(status).toBe(0);
-	expect(jsonObject(stdout)).toMatchObject({ kind: "committed", removed: 12, heldDeletions: 0 });
-	expect((await place.cli("a", ["ls"])).stdout).toBe("");
+	expect(status).toBe(3);
+	expect(jsonObject(stdout)).toMatchObject({ kind: "nothing", removed: 0, heldDeletions: 12 });
+	expect((await place.cli("a", ["restore"])).status).toBe(0);
+	expect(readdirSync(place.path("a"))).toHaveLength(12);
 });
 
 test("changed here and meanwhile in the log: flush keeps both, the log's in place and this disk's aside, exit status 3", async () => {

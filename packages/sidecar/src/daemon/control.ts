@@ -3,7 +3,7 @@
  * who does. A socket rather than a pid file: it answers, or it does not; a pid may be anybody's.
  */
 import { hash } from "node:crypto";
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import { join } from "node:path";
 import { ERRORS, type ErrorCode, SidecarError } from "../errors.ts";
@@ -20,14 +20,16 @@ const STATUS_TIMEOUT_MS = 5_000;
 
 /** sun_path has 108 bytes, the last one NUL. */
 const MAX_SOCKET_BYTES = 107;
+/** Room for `.{pid}`, of up to seven digits. */
+const ASIDE_BYTES = 8;
 
 /** One socket a workspace, whatever the store: two daemons must not look after one directory. */
 export function controlPath(stateDir: string, workspace: string): string {
 	const path = join(stateDir, `${hash("sha256", workspace, "hex").slice(0, 16)}.sock`);
-	if (Buffer.byteLength(path) > MAX_SOCKET_BYTES) {
+	if (Buffer.byteLength(path) + ASIDE_BYTES > MAX_SOCKET_BYTES) {
 		throw new SidecarError("STATE_DIR_UNUSABLE", {
 			value: stateDir,
-			reason: `a socket's path may have ${MAX_SOCKET_BYTES} bytes, ${path} is longer`,
+			reason: `a socket's path may have ${MAX_SOCKET_BYTES - ASIDE_BYTES} bytes, ${path} is longer`,
 		});
 	}
 	return path;
@@ -61,10 +63,27 @@ export async function takeControl(stateDir: string, workspace: string, handlers:
 		}
 		if (problem.code !== "EADDRINUSE") throw unusable(problem);
 		if (await isAnswering(path)) throw new SidecarError("WORKSPACE_BUSY", { value: workspace });
-		// Whoever made it was killed.
-		rmSync(path, { force: true });
+		await removeStale(path, workspace);
 	}
 	throw new SidecarError("WORKSPACE_BUSY", { value: workspace, reason: "others keep taking it" });
+}
+
+/**
+ * Whoever made it was killed. It is moved away first and asked again there: between the two, another starter may have put its own
+ * in this place.
+ */
+async function removeStale(path: string, workspace: string): Promise<void> {
+	const aside = `${path}.${process.pid}`;
+	try {
+		renameSync(path, aside);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+		throw error;
+	}
+	const isAlive = await isAnswering(aside);
+	if (isAlive) linkSync(aside, path);
+	rmSync(aside, { force: true });
+	if (isAlive) throw new SidecarError("WORKSPACE_BUSY", { value: workspace });
 }
 
 /**

@@ -43,7 +43,7 @@ export async function drain({ session, agent, timeoutMs, log, idle, stopWatching
 	let isDurable = false;
 	try {
 		agent?.kill("SIGTERM");
-		await idle;
+		await Promise.race([idle, ended(budget.signal)]);
 		if (agent !== undefined && agent.exit === undefined) {
 			await flushInWaves(session, false, budget.signal, log);
 			const left = timeoutMs * (1 - RESERVE) - (performance.now() - started);
@@ -59,7 +59,8 @@ export async function drain({ session, agent, timeoutMs, log, idle, stopWatching
 		// A deletion that is held is not a deletion: the log has more than the disk, never less.
 		isDurable = session.waiting === 0;
 	} catch (error) {
-		failure = error instanceof SidecarError ? error : new SidecarError("NOT_DURABLE", { reason: String(error), cause: error });
+		const why = budget.signal.aborted ? budget.signal.reason : error;
+		failure = why instanceof SidecarError ? why : new SidecarError("NOT_DURABLE", { reason: String(why), cause: why });
 		log.error("drain.failed", { error: failure });
 	} finally {
 		clearTimeout(timer);
@@ -67,6 +68,11 @@ export async function drain({ session, agent, timeoutMs, log, idle, stopWatching
 	const lost = session.deferred.map(({ path, reason }) => ({ path, reason }));
 	if (!isDurable && lost.length === 0) lost.push({ path: "", reason: failure?.message ?? `${session.waiting} paths were not committed` });
 	return { isDurable, lost: isDurable ? [] : lost, ms: Math.round(performance.now() - started) };
+}
+
+/** Rejects with the signal's reason. */
+function ended(signal: AbortSignal): Promise<never> {
+	return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }
 
 /** Tries again until the budget ends it: a store that hiccups must not cost the last minute's work. */

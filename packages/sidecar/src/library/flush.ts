@@ -28,7 +28,7 @@ export interface FlushReport {
 	readonly bytes: number;
 	/** What could not be taken, and why. */
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
-	/** Deletions that two scans did not agree on: not committed. */
+	/** Deletions that are not believed, because too much or something critical is gone at once and nobody watched it go: not committed. */
 	readonly heldDeletions: number;
 	/** Bytes of this disk that had to give way to newer ones of the log, and where they are now. */
 	readonly moved: readonly { readonly path: string; readonly to: string }[];
@@ -75,7 +75,7 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 	const disk = await inspectDisk({ store, root, profile, privateDir, ...(signal && { signal }) }, head);
 	requireRestored(root, head, disk);
 	if (disk.notDurable.every(({ kind }) => kind === "unreadable"))
-		return { ...report("this process", [], false, disk.notDurable), seq: head.seq };
+		return { ...report("this process", [], false, disk.notDurable, [], disk.unbelieved), seq: head.seq };
 
 	const session = await Session.open({
 		store,
@@ -89,7 +89,7 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 	});
 	const results = [await flushOnce(session, signal)];
 	if (session.heldDeletions > 0) results.push(await flushOnce(session, signal));
-	return { ...report("this process", results, session.isSuperseded, [], session.restored.moved), seq: session.head.seq };
+	return { ...report("this process", results, session.isSuperseded, [], session.restored.moved, disk.unbelieved), seq: session.head.seq };
 }
 
 /** A directory that does not derive from this log must not become its next commit. An empty log is a new user's. */
@@ -98,7 +98,10 @@ function requireRestored(root: string, head: Head, { marker, hasBase }: DiskStat
 	const refuse = (reason: string) => new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
 	if (marker === undefined) throw refuse(`the log has ${head.seq} commits`);
 	if (!marker.complete) throw refuse("a restore of it was cut off");
-	if (!hasBase) throw refuse(`commit ${marker.baseSeq}, which it derives from, is not in the log any more`);
+	if (!hasBase)
+		throw refuse(
+			`what it derives from (commit ${marker.baseSeq}) is not in the log any more, or the machine went down before it was safe on the disk`,
+		);
 }
 
 async function flushOnce(session: Session, signal: AbortSignal | undefined): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
@@ -118,11 +121,12 @@ function report(
 	superseded: boolean,
 	unreadable: DiskState["notDurable"],
 	moved: FlushReport["moved"] = [],
+	unbelieved = 0,
 ): FlushReport {
 	const commits = results.filter((result) => result.kind === "committed");
 	const sum = (of: (commit: (typeof commits)[number]) => number) => commits.reduce((total, commit) => total + of(commit), 0);
 	const notTaken = [...unreadable.map(({ path, reason }) => ({ path, reason })), ...(results.at(-1)?.deferred ?? [])];
-	const heldDeletions = results.at(-1)?.held ?? 0;
+	const heldDeletions = (results.at(-1)?.held ?? 0) + unbelieved;
 	return {
 		by,
 		kind: commits.length > 0 ? "committed" : "nothing",

@@ -35,3 +35,6 @@ export const SQLITE_CHUNK_BITS = 14;
 
 /** The largest seq: 2^48 - 2, because `log/{n}` counts down from 2^48 - 1 in twelve hex digits. */
 export const MAX_SEQ = 2 ** 48 - 2;
+
+/** Either side of 1970, about 35,000 years: far beyond what most file systems keep, far within what a time call takes. */
+export const MAX_TIME_SECONDS = 2n ** 40n;

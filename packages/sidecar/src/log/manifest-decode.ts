@@ -10,13 +10,11 @@ import {
 	MAX_LINK_BYTES,
 	MAX_PATH_BYTES,
 	MAX_STORED_BLOCK_BYTES,
+	MAX_TIME_SECONDS,
 } from "./limits.ts";
 import { ENTRY, FLAG_BITS, KIND, NANOS_PER_SECOND, OBJECT, SHA256_BYTES, WRITER_BYTES } from "./manifest-words.ts";
 import { unsafePath } from "./safe-path.ts";
 import type { BlockRef, ChunkRef, CommitFlags, CommitInfo, DirEntry, FileEntry, LinkEntry, ObjectKey, Path } from "./types.ts";
-
-/** About 35,000 years: far beyond any file system's range, far within what a time call takes. */
-const MAX_SECONDS = 2 ** 40;
 
 /** A file of which only the changed chunks are written; the rest stands in the tree the commit is folded onto. */
 export interface FilePatch extends Omit<FileEntry, "type" | "chunks"> {
@@ -201,7 +199,7 @@ function readFile(reader: ByteReader, table: readonly ChunkRef[], isPatch: boole
 function readTime(reader: ByteReader): bigint {
 	const seconds = reader.signedVarint();
 	const nanos = reader.varint();
-	if (Math.abs(seconds) > MAX_SECONDS) reader.fail("a time beyond what file systems keep");
+	if (BigInt(Math.abs(seconds)) > MAX_TIME_SECONDS) reader.fail("a time beyond what file systems keep");
 	if (nanos >= 1e9) reader.fail("a time has too many nanoseconds");
 	return BigInt(seconds) * NANOS_PER_SECOND + BigInt(nanos);
 }

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { SidecarError } from "../errors.ts";
 import { FILE_CHUNK_BITS, SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { ChunkRef, FileEntry, Path } from "../log/types.ts";
 import { fsPath } from "../path.ts";
@@ -68,7 +69,19 @@ async function captureDatabase(context: CaptureContext, builder: BlockBuilder, p
 	if (before !== undefined && before.database === fingerprint && before.stat !== undefined)
 		return { kind: "same", local: { ...before, stat } };
 	const pass = new Pass(context, builder, before, SQLITE_CHUNK_BITS);
-	const snapshot = await snapshotSqlite(fsPath(root, path), tempDir, (database) => profile.cleanSqlite?.(path, database));
+	let snapshot: Awaited<ReturnType<typeof snapshotSqlite>>;
+	try {
+		snapshot = await snapshotSqlite(root, path, tempDir, (database) => profile.cleanSqlite?.(path, database));
+	} catch (error) {
+		// No room for the copy, or no cleaning it: this database waits, everything else goes on.
+		if (error instanceof SidecarError) return { kind: "deferred", reason: error.message };
+		throw error;
+	}
+	if (snapshot.kind === "gone") return { kind: "gone" };
+	if (snapshot.kind === "locked" || snapshot.kind === "unreadable") {
+		// Its newest rows may stand in the WAL only, so the file alone would be an older database that looks like this one.
+		return { kind: "deferred", reason: `database ${snapshot.kind}: ${snapshot.reason}` };
+	}
 	if (snapshot.kind !== "snapshot") {
 		// Raw bytes rather than nothing: what is wrong with it may be mended later from history.
 		const read = await readStable(root, path, 2 ** SQLITE_CHUNK_BITS, pass.chunk, options(context));
@@ -79,7 +92,8 @@ async function captureDatabase(context: CaptureContext, builder: BlockBuilder, p
 		return taken.kind === "taken" ? { ...taken, note: `database ${snapshot.kind}, its raw bytes were taken: ${snapshot.reason}` } : taken;
 	}
 	try {
-		await readStable(snapshot.directory, snapshot.name, 2 ** SQLITE_CHUNK_BITS, pass.chunk, options(context));
+		const read = await readStable(snapshot.directory, snapshot.name, 2 ** SQLITE_CHUNK_BITS, pass.chunk, options(context));
+		if (read.kind !== "settled") return { kind: "deferred", reason: `its private copy could not be read: ${read.kind}` };
 		return pass.result(stat, snapshot.sizeBytes, stat, fingerprint);
 	} finally {
 		snapshot.dispose();
@@ -131,6 +145,8 @@ class Pass {
 
 	/** @param clean the stat under which the content is known; undefined leaves the path dirty */
 	result(stat: Stat, size: number, clean: Stat | undefined, database?: string): CapturedFile {
+		// Never an entry whose chunks do not make up its size.
+		if (this.bytes !== size) return { kind: "deferred", reason: `${this.bytes} of ${size} bytes could be read` };
 		const entry: FileEntry = {
 			type: "file",
 			mode: stat.mode & 0o1777,

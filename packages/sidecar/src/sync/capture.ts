@@ -8,6 +8,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
+import { MAX_TIME_SECONDS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
 import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
@@ -99,6 +100,10 @@ export class Capture {
 			return;
 		}
 		if (stat === undefined || !this.#isStored(path, stat)) return this.#gone(path);
+		if (!isKeptTime(stat.mtimeNs)) {
+			this.deferred.set(path, "its time is beyond what the log keeps");
+			return;
+		}
 		const before = local.get(path);
 		if (before?.entry.type === "dir" && stat.type !== "dir") for (const below of local.subtree(path)) this.#drop(below);
 		if (stat.type === "dir") return await this.#directory(path, stat);
@@ -146,7 +151,13 @@ export class Capture {
 	/** Mode and time of a directory whose children changed. */
 	#directoryItself(path: Path): void {
 		if (this.changed.has(path) || this.removed.has(path)) return;
-		const stat = lstatPath(this.#context.root, path);
+		let stat: Stat | undefined;
+		try {
+			stat = lstatPath(this.#context.root, path);
+		} catch (error) {
+			this.deferred.set(path, reasonOf(error));
+			return;
+		}
 		if (stat?.type !== "dir") return;
 		this.#keep(path, {
 			entry: { type: "dir", mode: stat.mode & 0o3777, mtimeNs: stat.mtimeNs },
@@ -195,7 +206,14 @@ export class Capture {
 		else if (before.entry.mtimeNs !== taken.entry.mtimeNs) {
 			if (taken.entry.type === "dir" || taken.database !== undefined) this.minor.set(path, local);
 			else this.changed.set(path, local);
-		} else if (before.stat === undefined || local.stat === undefined || !sameStat(before.stat, local.stat)) this.confirmed.set(path, local);
+		} else if (
+			before.stat === undefined ||
+			local.stat === undefined ||
+			!sameStat(before.stat, local.stat) ||
+			before.database !== local.database
+		) {
+			this.confirmed.set(path, local);
+		}
 	}
 
 	#gone(path: Path): void {
@@ -226,6 +244,12 @@ export class Capture {
 		await nextTurn();
 		this.#sliceStart = performance.now();
 	}
+}
+
+/** Some file systems take any time an agent makes up; the format does not. */
+function isKeptTime(timeNs: bigint): boolean {
+	const seconds = timeNs / 1_000_000_000n;
+	return seconds < MAX_TIME_SECONDS && seconds > -MAX_TIME_SECONDS;
 }
 
 function isRacy(stat: Stat): boolean {

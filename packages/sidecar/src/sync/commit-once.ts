@@ -30,7 +30,8 @@ export async function commitOnce(
 ): Promise<CommitOutcome> {
 	let cause: unknown;
 	for (let attempt = 0; attempt < TRIES; attempt++) {
-		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal).catch(() => undefined);
+		if (attempt > 0 && signal?.aborted) return { kind: "unknown", cause };
 		let put: PutOutcome;
 		try {
 			put = await store.putIfAbsent(commit.key, commit.bytes, signal && { signal });
@@ -46,7 +47,6 @@ export async function commitOnce(
 			if (decided.kind !== "unknown") return decided;
 			cause = decided.cause;
 		}
-		if (signal?.aborted) return { kind: "unknown", cause };
 	}
 	// An early 412 on a large body can look like a reset: the slot itself may still tell.
 	const decided = await decide(store, commit, signal);

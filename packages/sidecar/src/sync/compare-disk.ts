@@ -42,7 +42,8 @@ async function hasContent(root: string, path: Path, entry: FileEntry): Promise<b
 	let isSame = true;
 	const read = await readStable(root, path, 2 ** entry.chunkBits, (index, bytes) => {
 		// The newest rows of a database may stand in its WAL: then its bytes alone say nothing.
-		if (index === 0 && isSqliteHeader(bytes) && (lstatPath(root, `${path}-wal`)?.size ?? 0) > 0) isSame = false;
+		if (index === 0 && isSqliteHeader(bytes) && ["-wal", "-journal"].some((suffix) => (lstatPath(root, path + suffix)?.size ?? 0) > 0))
+			isSame = false;
 		if (isSame) isSame = hash("sha256", bytes, "hex") === entry.chunks[index]?.sha256;
 		return isSame;
 	});

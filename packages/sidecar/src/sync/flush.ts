@@ -7,6 +7,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
+import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
@@ -130,7 +131,7 @@ export class Flusher {
 
 	/** @throws SidecarError STORE_*, WORKSPACE_*; nothing is lost: what was not committed stays dirty */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
-		const settled = await this.#settle();
+		const settled = await this.#settle(options.signal);
 		if (settled?.kind === "unknown") return settled;
 		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 			const result = await this.#attempt(options);
@@ -158,7 +159,7 @@ export class Flusher {
 		const sweep = options.sweep === true || this.#sweepDue;
 		const taken = new Set<Path>();
 		try {
-			await this.#look(capture, sweep, options.closed === true, taken);
+			await this.#look(capture, sweep, options.closed === true, taken, options.signal);
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			const { removed, held } = this.#judge(capture, sweep, options.inHurry === true);
 			this.#dropOrphans(capture, removed);
@@ -178,7 +179,7 @@ export class Flusher {
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
 			}
 			const pending: Pending = { capture, changed, removed, setAside, uploadedBytes: builder.uploadedBytes, held: held.size };
-			const outcome = await this.#writer.commit(delta, inline, flags, { inHurry: options.inHurry === true });
+			const outcome = await this.#writer.commit(delta, inline, flags, { inHurry: options.inHurry === true, signal: options.signal });
 			if (outcome.kind === "unknown") {
 				this.#pending = pending;
 				return outcome;
@@ -196,12 +197,12 @@ export class Flusher {
 	}
 
 	/** Captures until no hint came in while looking. */
-	async #look(capture: Capture, sweep: boolean, isClosing: boolean, taken: Set<Path>): Promise<void> {
+	async #look(capture: Capture, sweep: boolean, isClosing: boolean, taken: Set<Path>, signal: AbortSignal | undefined): Promise<void> {
 		for (const path of this.#held) this.#hints.add(path);
 		for (const { path } of this.#deferred) this.#hints.add(path);
 		if (sweep) {
 			this.#sweepDue = false;
-			for (const path of await this.#sweep(capture)) this.#hints.add(path);
+			for (const path of await this.#sweep(capture, signal)) this.#hints.add(path);
 		}
 		if (this.#hints.size > 0 || isClosing) for (const path of this.#riding) this.#hints.add(path);
 		for (let round = 0; round < ROUNDS && this.#hints.size > 0; round++) {
@@ -216,16 +217,17 @@ export class Flusher {
 	}
 
 	/** Paths whose stat is not the one they were captured under, and paths that are new or gone. */
-	async #sweep(capture: Capture): Promise<Path[]> {
+	async #sweep(capture: Capture, signal: AbortSignal | undefined): Promise<Path[]> {
 		const { root, filter, local } = this.#context;
-		const { stats, problems } = await scan(root, filter);
+		const { stats, problems } = await scan(root, filter, signal && { signal });
 		const unseen = problems.filter(({ reason }) => reason === "unreadable").map(({ path }) => path);
 		for (const path of unseen) capture.deferred.set(path, "unreadable");
 		const found: Path[] = [];
 		for (const [path, stat] of stats) {
 			const known = local.get(path);
 			if (known?.stat === undefined || !sameStat(known.stat, stat)) found.push(path);
-			else if (known.database !== undefined && known.database !== walFingerprint(root, path)) found.push(path);
+			// A database's newest rows may stand in its WAL, which moves nothing of the file itself.
+			else if (isDatabase(known) && known.database !== walFingerprint(root, path)) found.push(path);
 		}
 		for (const path of local.paths()) if (!stats.has(path) && !isBelow(path, unseen)) found.push(path);
 		return found;
@@ -274,7 +276,10 @@ export class Flusher {
 		this.#sweepDue = true;
 		// A file where a directory was: not before the directory's children are believed to be gone.
 		for (const [path, { entry }] of capture.changed)
-			if (entry.type !== "dir" && local.get(path)?.entry.type === "dir") capture.changed.delete(path);
+			if (entry.type !== "dir" && local.get(path)?.entry.type === "dir") {
+				capture.changed.delete(path);
+				capture.deferred.set(path, "it replaces a directory whose deletion is held until a second scan agrees");
+			}
 		return { removed: new Set(), held: this.#held };
 	}
 
@@ -299,10 +304,16 @@ export class Flusher {
 	}
 
 	/** The same bytes again, until the slot is decided. */
-	async #settle(): Promise<Exclude<FlushResult, { kind: "nothing" }> | undefined> {
-		const outcome = await this.#writer.settle();
+	async #settle(signal: AbortSignal | undefined): Promise<Exclude<FlushResult, { kind: "nothing" }> | undefined> {
+		const outcome = await this.#writer.settle(signal);
 		const pending = this.#pending;
-		if (outcome === undefined || pending === undefined) return undefined;
+		if (outcome === undefined) {
+			// Decided elsewhere (a lost slot whose catching up failed): what it held is taken anew.
+			this.#pending = undefined;
+			if (pending !== undefined) this.#again([...pending.changed.keys(), ...pending.removed], true);
+			return undefined;
+		}
+		if (pending === undefined) return undefined;
 		if (outcome.kind === "unknown") return outcome;
 		this.#pending = undefined;
 		if (outcome.kind !== "committed") {
@@ -356,18 +367,23 @@ export class Flusher {
 			return own?.type === "dir" ? own : { type: "dir", mode: 0o700, mtimeNs: BigInt(this.#machine.wallMs()) * 1_000_000n };
 		};
 		const hasContent = [...changed.values()].some(({ entry }) => entry.type !== "dir");
-		if (!hasContent) return { changed: aside, removed: new Set() };
+		const gone = new Set<Path>();
+		if (!hasContent) return { changed: aside, removed: gone };
 		for (const [path, { entry }] of changed) {
 			if (path === "" || path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`)) continue;
 			const target = `${home}/${path}`;
 			aside.set(target, entry);
+			// What it set aside below a directory that is none any more stays in history.
+			if (entry.type !== "dir" && tree.get(target)?.type === "dir")
+				for (const below of tree.keys()) if (below.startsWith(`${target}/`)) gone.add(below);
 			for (let parent = parentOf(target); ; parent = parentOf(parent)) {
 				if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir")
 					aside.set(parent, parent === "" ? { ...directory(parent) } : directory(parent));
 				if (parent === "") break;
 			}
 		}
-		return { changed: aside, removed: new Set() };
+		for (const path of aside.keys()) gone.delete(path);
+		return { changed: aside, removed: gone };
 	}
 }
 
@@ -387,6 +403,10 @@ function summary(
 
 function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {
 	return new Map([...changed].map(([path, { entry }]) => [path, entry]));
+}
+
+function isDatabase({ entry }: LocalEntry): boolean {
+	return entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS;
 }
 
 function isBelow(path: Path, directories: readonly Path[]): boolean {

@@ -7,7 +7,7 @@
  */
 import { SidecarError } from "../errors.ts";
 import type { PendingBlock } from "../log/block.ts";
-import { type EncodedCommit, encodeCommit } from "../log/commit-codec.ts";
+import { decodeCommit, type EncodedCommit, encodeCommit } from "../log/commit-codec.ts";
 import { advanceHead, foldCommits, type Head } from "../log/fold.ts";
 import { MAX_CHUNKS, MAX_ENTRIES, MAX_SEGMENT_INLINE_BYTES, SEGMENT_COMMITS } from "../log/limits.ts";
 import { unrestorableAfter } from "../log/safe-path.ts";
@@ -129,6 +129,8 @@ export class LogWriter {
 			wallTimeMs: Math.max(0, this.#machine.wallMs()),
 		};
 		const commit = isFull ? encodeCommit(info, this.#whole(delta), new Map(), inline) : encodeCommit(info, delta, this.#head.tree, inline);
+		// What no reader could decode must never be in the log: it would shut the gate for good.
+		decodeCommit(commit.key, commit.bytes, commit.bytes.length);
 		const inlineBytes = inline.reduce((sum, { stored }) => sum + stored.length, 0);
 		return await this.#decide({ commit, info, delta, inlineBytes }, options.signal);
 	}
@@ -136,7 +138,6 @@ export class LogWriter {
 	async #decide(undecided: Undecided, signal: AbortSignal | undefined): Promise<WriteOutcome> {
 		this.#undecided = undecided;
 		const { commit, info } = undecided;
-		const wasLong = elapsedMs(this.#machine, this.#lastContact) > LONG_PAUSE_MS;
 		let outcome: Awaited<ReturnType<typeof commitOnce>>;
 		try {
 			outcome = await commitOnce(this.#store, commit, this.#machine, signal);
@@ -147,6 +148,8 @@ export class LogWriter {
 		}
 		this.#wasTried = outcome.kind === "unknown";
 		if (outcome.kind === "unknown") return outcome;
+		// Looked at after the PUT: a machine may be frozen at any line before this one.
+		const wasLong = elapsedMs(this.#machine, this.#lastContact) > LONG_PAUSE_MS;
 		if (outcome.kind === "committed" && wasLong && !(await this.#isNewest(info.seq, signal))) outcome = { kind: "lost" };
 		this.#lastContact = now(this.#machine);
 		this.#undecided = undefined;

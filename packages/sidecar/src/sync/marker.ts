@@ -13,6 +13,10 @@ export interface Marker {
 	readonly complete: boolean;
 	/** The workspace directory's identity: deletions made while nobody watched are believed only in this very directory. */
 	readonly root: string;
+	/** The kernel's boot id when it was written. */
+	readonly boot: string;
+	/** Everything the marker speaks of is on the platter: a restore or a closed flush ended with a syncfs. */
+	readonly clean: boolean;
 }
 
 const VERSION = 1;
@@ -40,17 +44,32 @@ export function privateDirectory(
 export function readMarker(directory: string): Marker | undefined {
 	try {
 		const marker = JSON.parse(readFileSync(join(directory, "base.json"), "utf8")) as Partial<Marker> & { readonly version?: number };
-		const { baseSeq, baseId, complete, root } = marker;
+		const { baseSeq, baseId, complete, root, boot, clean } = marker;
 		const isWhole =
 			marker.version === VERSION &&
 			Number.isSafeInteger(baseSeq) &&
 			typeof baseId === "string" &&
 			typeof complete === "boolean" &&
-			typeof root === "string";
+			typeof root === "string" &&
+			typeof boot === "string" &&
+			typeof clean === "boolean";
 		return isWhole ? (marker as Marker) : undefined;
 	} catch {
 		return undefined;
 	}
+}
+
+/**
+ * May the disk be taken for what the marker says? After a power cut files the log has may be missing or torn, and that is no change
+ * anybody made.
+ */
+export function isTrusted(marker: Marker): boolean {
+	return marker.clean || marker.boot === bootId();
+}
+
+/** Stays the same in every copy of a machine's memory, which is right: what one machine wrote is in all their memories. */
+export function bootId(): string {
+	return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }
 
 /** Replaces the marker whole. Not fsynced: a marker older than the disk only makes a restore look twice. */

@@ -38,6 +38,8 @@ export interface DiskState {
 	readonly notDurable: readonly NotDurable[];
 	/** Paths that a restore would bring or take away: the log is newer there. */
 	readonly behind: number;
+	/** Files missing here whose deletion nobody watched and nobody believes (see the deletion brake): a restore brings them back. */
+	readonly unbelieved: number;
 }
 
 /** Without koffi restored times are off by up to 238 ns. */
@@ -46,7 +48,7 @@ const TIME_TOLERANCE_NS = 1_000n;
 /** @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE, WORKSPACE_DISK_FULL (copies of databases) */
 export async function inspectDisk(options: DiskOptions, head: Head): Promise<DiskState> {
 	const marker = readMarker(options.privateDir);
-	if (lstatPath(options.root, "") === undefined) return { marker, hasBase: false, notDurable: [], behind: head.tree.size };
+	if (lstatPath(options.root, "") === undefined) return { marker, hasBase: false, notDurable: [], behind: head.tree.size, unbelieved: 0 };
 	const planned = await planDisk(options, head);
 	const { plan, problems } = planned;
 	const isHidden = hiddenBy(problems);
@@ -65,7 +67,7 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 	} finally {
 		copies.dispose();
 	}
-	return { marker, hasBase: planned.base !== undefined, notDurable, behind };
+	return { marker, hasBase: planned.base !== undefined, notDurable, behind, unbelieved: planned.unbelieved };
 }
 
 async function whyNotDurable(
@@ -123,7 +125,7 @@ class Copies {
 
 	async isDatabase(path: Path, entry: FileEntry): Promise<boolean> {
 		const { root, profile } = this.#options;
-		const copy = await snapshotSqlite(fsPath(root, path), this.#tempDir(), (database) => profile.cleanSqlite?.(path, database));
+		const copy = await snapshotSqlite(root, path, this.#tempDir(), (database) => profile.cleanSqlite?.(path, database));
 		if (copy.kind !== "snapshot") return false;
 		try {
 			let isSame = copy.sizeBytes === entry.size;

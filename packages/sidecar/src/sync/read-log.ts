@@ -37,13 +37,17 @@ export interface LogRead {
 
 /** The newest seq by a LIST of one key; 0 for an empty log. @throws SidecarError STORE_*, OBJECT_CORRUPT */
 export async function newestSeq(store: ObjectStore, signal?: AbortSignal): Promise<{ readonly seq: number; readonly storeTimeMs: number }> {
+	let storeTimeMs: number | undefined;
+	// An empty page is not the end: only a listing that ended without a key says that the log is empty.
 	for await (const page of store.list(LOG_PREFIX, { limit: 1, ...(signal && { signal }) })) {
+		storeTimeMs = page.storeTimeMs;
 		const first = page.objects[0];
-		if (first === undefined) return { seq: 0, storeTimeMs: page.storeTimeMs };
+		if (first === undefined) continue;
 		const seq = seqOfKey(first.key);
 		if (seq === undefined) throw new SidecarError("OBJECT_CORRUPT", { value: first.key, reason: "its key is not that of a commit" });
 		return { seq, storeTimeMs: page.storeTimeMs };
 	}
+	if (storeTimeMs !== undefined) return { seq: 0, storeTimeMs };
 	throw new SidecarError("STORE_UNREACHABLE", { value: store.url, reason: "the listing gave no page" });
 }
 

@@ -1,5 +1,6 @@
 import { sameEntry } from "../log/same-entry.ts";
 import type { Entry, Path, Tree } from "../log/types.ts";
+import { parentOf } from "../path.ts";
 
 /** How a path on the disk compares, in all but times, with what the log has for it. */
 export interface OnDisk {
@@ -48,7 +49,24 @@ export function planReconcile(
 		if (before === undefined) plan.set(path, "keep-local");
 		else plan.set(path, there.likeBase ? "trash" : "set-aside");
 	}
+	giveWay(plan, disk);
 	return plan;
+}
+
+/** A file that took a directory's place here, while something below that directory changed in the log: both sides changed, so the log wins. */
+function giveWay(plan: Map<Path, Action>, disk: ReadonlyMap<Path, OnDisk>): void {
+	const inTheWay = new Set<Path>();
+	for (const [path, action] of plan) {
+		if (action !== "write" && action !== "set-aside-and-write") continue;
+		for (let parent = parentOf(path); parent !== ""; parent = parentOf(parent)) {
+			const there = disk.get(parent);
+			if (there !== undefined && there.type !== "dir" && plan.get(parent) === "keep-local") inTheWay.add(parent);
+		}
+	}
+	for (const place of inTheWay) {
+		plan.set(place, "set-aside-and-write");
+		for (const [path, action] of plan) if (action === "keep-deleted" && path.startsWith(`${place}/`)) plan.set(path, "write");
+	}
 }
 
 /** For `restore --at`: the disk shall be exactly the target. */

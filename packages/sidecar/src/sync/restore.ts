@@ -25,13 +25,15 @@ import { IGNORE_FILE } from "../workspace/ignore-file.ts";
 import { Materializer, type StagedFile } from "../workspace/materialize.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
-import { identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
+import { isSqlite } from "../workspace/sqlite-file.ts";
+import { identityOf, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import { compareDisk } from "./compare-disk.ts";
+import { isHeld } from "./deletion-brake.ts";
 import { LocalTree } from "./local-tree.ts";
-import { type Marker, readMarker, writeMarker } from "./marker.ts";
+import { bootId, isTrusted, type Marker, readMarker, writeMarker } from "./marker.ts";
 import { readBlocks } from "./read-content.ts";
 import { type LogRead, readLog } from "./read-log.ts";
-import { type Action, planExact, planReconcile } from "./reconcile.ts";
+import { type Action, type OnDisk, planExact, planReconcile } from "./reconcile.ts";
 
 export interface RestoreOptions {
 	readonly store: ObjectStore;
@@ -87,20 +89,26 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 
 	const writer = new Materializer(root, options.times);
 	try {
-		const { target, base, marker, rootStat, disk, plan } = await planDisk(options, head);
+		const planned = await planDisk(options, head);
+		const { target, base, marker, rootStat, plan } = planned;
 		if (base === undefined || options.at !== undefined) plan.set("", target.has("") ? "write" : "keep");
+		if (planned.unbelieved > 0) log.warn("deletion.not-believed", { files: planned.unbelieved });
 		checkSpace(writer, plan, target);
 
-		const baseOnDisk = { root: identityOf(rootStat) };
+		const here = { root: identityOf(rootStat), boot: bootId() };
 		// Until the end, what the disk derives from is what it was before: a restore that is cut off is planned anew from there.
-		writeMarker(privateDir, { baseSeq: marker?.baseSeq ?? 0, baseId: marker?.baseId ?? EMPTY_HEAD.id, ...baseOnDisk, complete: false });
-		const work = new Work(options, writer, plan, target, read, join(privateDir, "trash", options.label));
+		const known =
+			base === undefined || marker === undefined
+				? { baseSeq: 0, baseId: EMPTY_HEAD.id }
+				: { baseSeq: marker.baseSeq, baseId: marker.baseId };
+		writeMarker(privateDir, { ...known, ...here, complete: false, clean: false });
+		const work = new Work(options, writer, planned, read, join(privateDir, "trash", options.label));
 		await work.run();
 		const keptLocal = [...plan.values()].filter((action) => action === "keep-local" || action === "keep-deleted").length;
 		for (const { path, to } of work.moved) log.warn("restore.moved", { path, to, kind: "security" });
 		return {
 			head,
-			local: work.local(disk),
+			local: work.local(),
 			filter: filterOf(root, options.profile),
 			root: rootStat,
 			files: work.files,
@@ -110,7 +118,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 			moved: work.moved,
 			finish: async () => {
 				await writer.sync();
-				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, ...baseOnDisk, complete: true });
+				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, ...here, complete: true, clean: true });
 			},
 		};
 	} finally {
@@ -129,6 +137,8 @@ export interface DiskPlan {
 	/** What the scan could not look at. */
 	readonly problems: readonly Problem[];
 	readonly plan: Map<Path, Action>;
+	/** Files missing here whose deletion nobody watched and nobody believes: they come back. */
+	readonly unbelieved: number;
 }
 
 /**
@@ -143,14 +153,35 @@ export async function planDisk(
 	const target = withoutSetAside(head.tree);
 	const rootStat = requireDirectory(root);
 	const marker = readMarker(options.privateDir);
+	const trusted = marker !== undefined && isTrusted(marker) ? marker : undefined;
 	// An exact plan needs no base, and must work where the base cannot be read: it is the way out of a damaged log.
-	const base = options.at === undefined ? await baseTree(options, marker, head) : undefined;
+	const base = options.at === undefined ? await baseTree(options, trusted, head) : undefined;
 	const { stats: disk, problems } = await scan(root, filterOf(root, options.profile), options.signal && { signal: options.signal });
 	const compared = await compareDisk(root, disk, base, target, options.profile.secret);
 	const isSameRoot = marker?.root === identityOf(rootStat);
-	const plan =
-		options.at === undefined ? planReconcile(compared, base, target, marker?.complete === true && isSameRoot) : planExact(compared, target);
-	return { target, base, marker, rootStat, disk, problems, plan };
+	const trustDeletes = trusted?.complete === true && isSameRoot;
+	const { plan, unbelieved } =
+		options.at === undefined
+			? reconcile(options.profile, compared, base, target, trustDeletes)
+			: { plan: planExact(compared, target), unbelieved: 0 };
+	return { target, base, marker, rootStat, disk, problems, plan, unbelieved };
+}
+
+/** A plan for a disk that was watched before. Deletions that look like a wipe, or like a fresh volume, come back instead. */
+function reconcile(
+	profile: Profile,
+	compared: ReadonlyMap<Path, OnDisk>,
+	base: Tree | undefined,
+	target: Tree,
+	trustDeletes: boolean,
+): Pick<DiskPlan, "plan" | "unbelieved"> {
+	const plan = planReconcile(compared, base, target, trustDeletes);
+	const gone = new Set([...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path));
+	const countFiles = (paths: Iterable<Path>) => [...paths].filter((path) => target.get(path)?.type !== "dir").length;
+	const critical = profile.critical.filter((path) => gone.has(path));
+	const files = countFiles(gone);
+	const isWipe = isHeld({ files, filesBefore: countFiles(target.keys()), critical });
+	return isWipe ? { plan: planReconcile(compared, base, target, false), unbelieved: files } : { plan, unbelieved: 0 };
 }
 
 /** The tree without what superseded writers set aside. */
@@ -237,6 +268,8 @@ class Work {
 	readonly #writer: Materializer;
 	readonly #plan: ReadonlyMap<Path, Action>;
 	readonly #target: Tree;
+	/** What the plan was made from. */
+	readonly #disk: ReadonlyMap<Path, Stat>;
 	readonly #read: LogRead;
 	readonly #trash: string;
 	readonly #written = new Map<Path, { readonly stat: Stat | undefined; readonly quick: BigUint64Array | undefined }>();
@@ -247,11 +280,12 @@ class Work {
 	written = 0;
 	#sliceStart = performance.now();
 
-	constructor(options: RestoreOptions, writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree, read: LogRead, trash: string) {
+	constructor(options: RestoreOptions, writer: Materializer, planned: DiskPlan, read: LogRead, trash: string) {
 		this.#options = options;
 		this.#writer = writer;
-		this.#plan = plan;
-		this.#target = target;
+		this.#plan = planned.plan;
+		this.#target = planned.target;
+		this.#disk = planned.disk;
 		this.#read = read;
 		this.#trash = trash;
 	}
@@ -286,7 +320,7 @@ class Work {
 	}
 
 	/** The local state: what is now on the disk, as far as it is known to be what the log says. */
-	local(disk: ReadonlyMap<Path, Stat>): LocalTree {
+	local(): LocalTree {
 		const local = new LocalTree();
 		for (const [path, entry] of this.#target) {
 			const written = this.#written.get(path);
@@ -295,7 +329,7 @@ class Work {
 				continue;
 			}
 			// Kept: content and mode are the log's. Where the time is too, a sweep need not read it again.
-			const stat = disk.get(path);
+			const stat = this.#disk.get(path);
 			const isClean = this.#plan.get(path) === "keep" && entry.type !== "dir" && stat?.mtimeNs === entry.mtimeNs;
 			local.set(path, { entry, stat: isClean ? stat : undefined, quick: undefined, database: undefined });
 		}
@@ -317,8 +351,15 @@ class Work {
 	#makeRoom(path: Path): void {
 		const there = lstatPath(this.#options.root, path);
 		const wanted = this.#target.get(path);
-		if (there === undefined || wanted === undefined || there.type === wanted.type) return;
+		if (there === undefined || wanted === undefined || (there.type === wanted.type && this.#wasSeen(path, there))) return;
 		this.#moveAside(path);
+	}
+
+	/** Is this what the plan was made from? What the filter hides, or what changed since, may be the only copy. */
+	#wasSeen(path: Path, there: Stat): boolean {
+		if (there.type === "dir") return true;
+		const seen = this.#disk.get(path);
+		return seen !== undefined && sameStat(seen, there);
 	}
 
 	#moveAside(path: Path): void {
@@ -327,8 +368,12 @@ class Work {
 		const there = lstatPath(this.#options.root, path);
 		// Two directories that differ in their mode only: nothing to set aside.
 		if (there?.type === "dir" && wanted?.type === "dir") return;
-		const to = this.#writer.moveAside(path, this.#trash);
-		if (to !== undefined) this.moved.push({ path, to });
+		// A database goes with its WAL or journal: its newest rows may stand there only.
+		const isDatabase = there?.type === "file" && isSqlite(this.#options.root, path);
+		for (const each of isDatabase ? [path, `${path}-wal`, `${path}-journal`] : [path]) {
+			const to = this.#writer.moveAside(each, this.#trash);
+			if (to !== undefined) this.moved.push({ path: each, to });
+		}
 	}
 
 	/** Every directory that shall be there and every parent of a file to be written, parents first. */
@@ -428,6 +473,9 @@ class Work {
 	}
 
 	#finish({ path, entry, staged, whole, quick }: Awaited): void {
+		const there = lstatPath(this.#options.root, path);
+		// Changed while this was fetched: not even now is it overwritten.
+		if (there !== undefined && !this.#wasSeen(path, there)) this.#moveAside(path);
 		const mode = this.#modeOf(path, entry.mode);
 		if (entry.chunkBits === SQLITE_CHUNK_BITS) this.#writer.removeDatabaseSidecars(path);
 		if (whole !== undefined) this.#writer.placeFile(path, whole, mode, entry.mtimeNs);

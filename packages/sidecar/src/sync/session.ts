@@ -10,7 +10,7 @@ import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
-import { loadFileTimes } from "../workspace/file-times.ts";
+import { type FileTimes, loadFileTimes } from "../workspace/file-times.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
@@ -19,7 +19,7 @@ import type { Deferred } from "./capture.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
-import { writeMarker } from "./marker.ts";
+import { bootId, writeMarker } from "./marker.ts";
 import { fetchCommit, newestSeq } from "./read-log.ts";
 import { type Restored, type RestoreOptions, restore } from "./restore.ts";
 
@@ -53,8 +53,17 @@ export class Session {
 	/** What the restore found and did. */
 	readonly restored: Pick<Restored, "files" | "bytes" | "written" | "keptLocal" | "moved">;
 	readonly #root: string;
+	readonly #boot = bootId();
+	readonly #times: FileTimes;
 
-	private constructor(options: SessionOptions, writer: LogWriter, restored: Restored, quickHash: (bytes: Uint8Array) => bigint) {
+	private constructor(
+		options: SessionOptions,
+		writer: LogWriter,
+		restored: Restored,
+		times: FileTimes,
+		quickHash: (bytes: Uint8Array) => bigint,
+	) {
+		this.#times = times;
 		this.#options = options;
 		this.#writer = writer;
 		this.filter = restored.filter;
@@ -120,8 +129,8 @@ export class Session {
 				log.warn("fence.lost", { seq: restored.head.seq + 1, kind: "security" });
 				continue;
 			}
-			const session = new Session(options, writer, restored, (bytes) => h64Raw(bytes));
-			session.#mark();
+			const session = new Session(options, writer, restored, times, (bytes) => h64Raw(bytes));
+			session.#mark(false);
 			log.info("fence.won", { seq: writer.head.seq, writer: writer.id });
 			return session;
 		}
@@ -197,7 +206,11 @@ export class Session {
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const wasSuperseded = this.#writer.isSuperseded;
 		const result = await this.#flusher.flush(options);
-		if (result.kind === "committed") this.#mark();
+		if (result.kind === "committed") {
+			// A closed flush is an end in order: what the log says of this disk shall survive a power cut.
+			const clean = options.closed === true && (await this.#times.syncfs(this.#options.workspace));
+			this.#mark(clean);
+		}
 		if (!wasSuperseded && this.#writer.isSuperseded) {
 			this.#options.log.error("writer.superseded", {
 				writer: this.#writer.id,
@@ -209,16 +222,18 @@ export class Session {
 		return result;
 	}
 
-	/** A superseded writer's disk no longer derives from the head: its marker stays where it was. */
-	#mark(): void {
+	/**
+	 * A superseded writer's disk no longer derives from the head: its marker stays where it was. One that cannot be written stays
+	 * too: the commit is durable all the same, and an older marker only makes a restore look twice.
+	 */
+	#mark(clean: boolean): void {
 		if (this.#writer.isSuperseded) return;
 		const { seq, id } = this.#writer.head;
-		writeMarker(this.#options.privateDir, {
-			baseSeq: seq,
-			baseId: id,
-			complete: true,
-			root: this.#root,
-		});
+		try {
+			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, root: this.#root, boot: this.#boot, clean });
+		} catch (error) {
+			this.#options.log.warn("workspace.marker-not-written", { error });
+		}
 	}
 }
 

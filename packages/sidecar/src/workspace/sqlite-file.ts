@@ -1,12 +1,6 @@
-/**
- * SQLite databases as files: told by their header, never by their name.
- *
- * The trap here: POSIX advisory locks belong to a process and an inode, and closing ANY descriptor of the file drops them all. A
- * look at a database's bytes while a snapshot of it runs would take the snapshot's locks away. So snapshots register the inode,
- * and whoever is about to open a workspace file asks `isHeldOpen` first.
- */
-import { closeSync, constants, openSync, readSync } from "node:fs";
-import { fsPath } from "../path.ts";
+/** SQLite databases as files: told by their header, never by their name. */
+import { readSync } from "node:fs";
+import { closeGuarded, openGuarded } from "./guarded-open.ts";
 import { lstatPath, type Stat } from "./stat.ts";
 
 const MAGIC = Buffer.from("SQLite format 3\0", "latin1");
@@ -26,49 +20,28 @@ export function chunkBitsFor(head: Buffer): ChunkBits {
 	return isSqliteHeader(head) ? 14 : 20;
 }
 
-const heldOpen = new Map<string, number>();
-
-const inodeKey = (stat: Stat) => `${stat.dev}:${stat.ino}`;
-
-/** Notes that a SQLite handle is open on this inode, until the function it gives is called. */
-export function holdOpen(stat: Stat): () => void {
-	const key = inodeKey(stat);
-	heldOpen.set(key, (heldOpen.get(key) ?? 0) + 1);
-	return () => {
-		const holders = (heldOpen.get(key) ?? 1) - 1;
-		if (holders > 0) heldOpen.set(key, holders);
-		else heldOpen.delete(key);
-	};
-}
-
-/** Has this process a SQLite handle on the file? Then it must not be opened by other means. */
-export function isHeldOpen(stat: Stat): boolean {
-	return heldOpen.size > 0 && heldOpen.has(inodeKey(stat));
-}
-
 /**
- * Is there a SQLite database at `path`? Not remembered: looking costs about 10 us, and a file can become a database under an
+ * Is there a SQLite database at `path`? Not remembered: looking costs about 15 us, and a file can become a database under an
  * unchanged name. False where it is empty, unreadable or gone; an empty file that will be a database is one with its first commit.
  */
 export function isSqlite(root: string, path: string): boolean {
 	try {
-		const stat = lstatPath(root, path);
-		if (stat?.type !== "file" || stat.size < SQLITE_HEADER_BYTES) return false;
-		return isHeldOpen(stat) || isSqliteHeader(readHead(fsPath(root, path), MAGIC.length));
+		const opened = openGuarded(root, path);
+		if (opened.kind !== "open") return opened.kind === "held";
+		try {
+			return opened.stat.size >= SQLITE_HEADER_BYTES && isSqliteHeader(readHead(opened.fd, MAGIC.length));
+		} finally {
+			closeGuarded(opened.fd);
+		}
 	} catch {
 		return false;
 	}
 }
 
-/** The first bytes of a regular file. The caller has made sure that no SQLite handle is open on it. */
-export function readHead(file: string | Buffer, length: number): Buffer {
-	const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-	try {
-		const head = Buffer.alloc(length);
-		return head.subarray(0, readSync(fd, head, 0, length, 0));
-	} finally {
-		closeSync(fd);
-	}
+/** The first bytes of an open file. */
+export function readHead(fd: number, length: number): Buffer {
+	const head = Buffer.alloc(length);
+	return head.subarray(0, readSync(fd, head, 0, length, 0));
 }
 
 const COMPANIONS = ["-wal", "-shm", "-journal"] as const;

@@ -94,10 +94,10 @@ describe("a quiet database", () => {
 				`PRAGMA page_size = ${pageSize}; PRAGMA auto_vacuum = ${vacuum}; PRAGMA journal_mode = ${journal}; ${SETUP}`,
 			);
 			const file = readFileSync(`${root}/x.db`);
-			expect(differences(await snapshotBytes(`${root}/x.db`, temp), file)).toEqual([]);
+			expect(differences(await snapshotBytes(root, "x.db", temp), file)).toEqual([]);
 			// Cleaning that has nothing to clean changes nothing.
 			const look = (copy: DatabaseSync) => void copy.prepare("SELECT count(*) FROM t").get();
-			expect(differences(await snapshotBytes(`${root}/x.db`, temp, look), file)).toEqual([]);
+			expect(differences(await snapshotBytes(root, "x.db", temp, look), file)).toEqual([]);
 			expect(differences(readFileSync(`${root}/x.db`), file)).toEqual([]);
 			expect(readdirSync(temp)).toEqual([]);
 		},
@@ -108,13 +108,13 @@ describe("a quiet database", () => {
 		createDatabase(`${root}/x.db`, `PRAGMA journal_mode = wal; ${SETUP}`);
 		const db = new DatabaseSync(`${root}/x.db`);
 		db.exec("INSERT INTO t(text) VALUES ('in the WAL')");
-		const before = await snapshotBytes(`${root}/x.db`, temp);
+		const before = await snapshotBytes(root, "x.db", temp);
 		db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-		expect(differences(await snapshotBytes(`${root}/x.db`, temp), before)).toEqual([]);
+		expect(differences(await snapshotBytes(root, "x.db", temp), before)).toEqual([]);
 		db.close();
-		expect(differences(await snapshotBytes(`${root}/x.db`, temp), before)).toEqual([]);
+		expect(differences(await snapshotBytes(root, "x.db", temp), before)).toEqual([]);
 		const look = (copy: DatabaseSync) => void copy.prepare("SELECT count(*) FROM t").get();
-		expect(differences(await snapshotBytes(`${root}/x.db`, temp, look), before)).toEqual([]);
+		expect(differences(await snapshotBytes(root, "x.db", temp, look), before)).toEqual([]);
 		expect(COUNTERS.map((offset) => before.readUInt32BE(offset))).toEqual([1, 1, 1]);
 		const file = readFileSync(`${root}/x.db`);
 		const inCounters = (at: number) => COUNTERS.some((offset) => at >= offset && at < offset + 4);
@@ -135,8 +135,8 @@ describe("a database in use", () => {
 			`${root}/x.db`,
 		);
 		await child.line();
-		const first = await snapshot(`${root}/x.db`, temp);
-		const second = await snapshot(`${root}/x.db`, temp);
+		const first = await snapshot(root, "x.db", temp);
+		const second = await snapshot(root, "x.db", temp);
 		expect(readFileSync(first.file).equals(readFileSync(second.file))).toBe(true);
 		expect(statSync(first.file).mode & 0o777).toBe(0o600);
 		expect(`${first.directory}/${first.name}`).toBe(first.file);
@@ -170,7 +170,7 @@ describe("a database in use", () => {
 		let newest = 0;
 		for (let round = 0; round < 20; round++) {
 			const [committed] = query(file, "SELECT coalesce(max(id), 0) AS id FROM u");
-			const taken = await snapshot(file, temp);
+			const taken = await snapshot(root, "x.db", temp);
 			const [copied] = query(
 				taken.file,
 				"SELECT (SELECT group_concat(id ORDER BY id) FROM t) AS t, (SELECT group_concat(id ORDER BY id) FROM u) AS u, (SELECT max(id) FROM u) AS id",
@@ -202,11 +202,11 @@ describe("a database in use", () => {
 		const count = setInterval(() => {
 			turns += 1;
 		}, 5);
-		expect(await snapshotSqlite(`${root}/x.db`, temp, undefined, { busyMs: 200 })).toMatchObject({ kind: "locked" });
+		expect(await snapshotSqlite(root, "x.db", temp, undefined, { busyMs: 200 })).toMatchObject({ kind: "locked" });
 		clearInterval(count);
 		expect(turns).toBeGreaterThan(3);
 		expect(readdirSync(temp)).toEqual([]);
-		const waiting = snapshot(`${root}/x.db`, temp, undefined, { busyMs: 20_000 });
+		const waiting = snapshot(root, "x.db", temp, undefined, { busyMs: 20_000 });
 		child.tell("release");
 		expect(await child.line()).toBe("released");
 		(await waiting).dispose();
@@ -222,8 +222,8 @@ describe("a database in use", () => {
 		db.close();
 		const stat = lstatPath(root, "x.db");
 		if (stat === undefined) throw new Error("not written");
-		const running = snapshot(`${root}/x.db`, temp);
-		const beside = snapshot(`${root}/x.db`, temp);
+		const running = snapshot(root, "x.db", temp);
+		const beside = snapshot(root, "x.db", temp);
 		expect(isHeldOpen(stat)).toBe(true);
 		expect(isSqlite(root, "x.db")).toBe(true);
 		expect(await readStable(root, "x.db", 1 << 14, () => true)).toMatchObject({ kind: "unreadable" });
@@ -253,7 +253,7 @@ describe("a database whose writer was killed", () => {
 		expect(statSync(`${file}-journal`).size).toBeGreaterThan(512);
 		const files = () => [readFileSync(file), readFileSync(`${file}-journal`)];
 		const left = files();
-		const taken = await snapshot(file, temp);
+		const taken = await snapshot(root, "x.db", temp);
 		expect(query(taken.file, "SELECT id, text FROM t ORDER BY id")).toEqual(before);
 		expect(query(taken.file, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
 		taken.dispose();
@@ -271,7 +271,7 @@ describe("a database whose writer was killed", () => {
 		);
 		await child.line();
 		await child.kill("SIGKILL");
-		const taken = await snapshot(file, temp);
+		const taken = await snapshot(root, "x.db", temp);
 		expect(query(taken.file, "SELECT count(*) AS n FROM t WHERE text = 'last words'")).toEqual([{ n: 1 }]);
 		taken.dispose();
 	});
@@ -290,7 +290,7 @@ describe("cleaning", () => {
 		const heartbeats: Buffer[] = [];
 		for (const host of ["host-one-of-a-kind", "host-one-of-a-kind", "another-host-altogether"]) {
 			gateway.prepare("INSERT OR REPLACE INTO state_leases VALUES ('gateway-owner', ?, ?)").run(host, heartbeats.length);
-			heartbeats.push(await snapshotBytes(file, temp, clean));
+			heartbeats.push(await snapshotBytes(root, "openclaw.sqlite", temp, clean));
 		}
 		const [first] = heartbeats;
 		expect(heartbeats.every((bytes) => first?.equals(bytes))).toBe(true);
@@ -303,7 +303,7 @@ describe("cleaning", () => {
 	test("that fails leaves nothing behind", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`);
-		const failing = snapshotSqlite(`${root}/x.db`, temp, () => {
+		const failing = snapshotSqlite(root, "x.db", temp, () => {
 			throw new Error("a bug");
 		});
 		await expect(failing).rejects.toMatchObject({ code: "INTERNAL", cause: expect.objectContaining({ message: "a bug" }) });
@@ -325,7 +325,7 @@ describe("what cannot be copied", () => {
 		const fd = openSync(`${root}/damaged`, "r+");
 		writeSync(fd, Buffer.alloc(400, 0xff), 0, 400, 100);
 		closeSync(fd);
-		const kindOf = async (name: string) => (await snapshotSqlite(`${root}/${name}`, temp)).kind;
+		const kindOf = async (name: string) => (await snapshotSqlite(root, name, temp)).kind;
 		expect(await kindOf("absent")).toBe("gone");
 		expect(await kindOf("empty")).toBe("not-a-database");
 		expect(await kindOf("text")).toBe("not-a-database");
@@ -341,14 +341,132 @@ describe("what cannot be copied", () => {
 		createDatabase(`${root}/x.db`);
 		chmodSync(`${root}/x.db`, 0);
 		chmodSync(temp, 0o777);
-		expect(await asOrdinaryUser(() => snapshotSqlite(`${root}/x.db`, temp))).toMatchObject({ kind: "unreadable" });
+		expect(await asOrdinaryUser(() => snapshotSqlite(root, "x.db", temp))).toMatchObject({ kind: "unreadable" });
 		expect(readdirSync(temp)).toEqual([]);
 	});
 
 	test("into a directory that is not there", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`);
-		await expect(snapshotSqlite(`${root}/x.db`, `${temp}/absent`)).rejects.toMatchObject({ code: "STATE_DIR_UNUSABLE" });
+		await expect(snapshotSqlite(root, "x.db", `${temp}/absent`)).rejects.toMatchObject({ code: "STATE_DIR_UNUSABLE" });
+	});
+});
+
+describe("a database elsewhere", () => {
+	/** A workspace with data/x.db, and another user's data of the same name outside it. */
+	function withOther(setup: string): ReturnType<typeof places> & { other: string } {
+		const { root, temp } = places();
+		const other = `${testDirectory()}/data`;
+		for (const [directory, text] of [
+			[`${root}/data`, "mine"],
+			[other, "secret"],
+		] as const) {
+			mkdirSync(directory);
+			createDatabase(`${directory}/x.db`, setup);
+			const db = new DatabaseSync(`${directory}/x.db`);
+			db.exec(`UPDATE t SET text = '${text} ' || id`);
+			db.close();
+		}
+		return { root, temp, other };
+	}
+
+	test("is refused where a directory on the way is a link", async () => {
+		const { root, temp, other } = withOther("");
+		symlinkSync(other, `${root}/linked`);
+		const before = readdirSync("/proc/self/fd").length;
+		expect(await snapshotSqlite(root, "linked/x.db", temp)).toEqual({ kind: "unreadable", reason: "reached through a link" });
+		expect(isSqlite(root, "linked/x.db")).toBe(false);
+		expect(readdirSync("/proc/self/fd").length).toBe(before);
+		expect(readdirSync(temp)).toEqual([]);
+	});
+
+	test("is not refused where the root itself is reached through one", async () => {
+		const { root, temp } = withOther("PRAGMA journal_mode = wal");
+		symlinkSync(root, `${temp}/root`);
+		(await snapshot(`${temp}/root`, "data/x.db", temp)).dispose();
+	});
+
+	test.each(["delete", "wal"])("is never copied while directory and link are swapped at full speed (journal_mode %s)", async (journal) => {
+		const { root, temp, other } = withOther(`PRAGMA journal_mode = ${journal}`);
+		// Somebody uses the other one: there are commits in its WAL.
+		const theirs = startNode(
+			`const db = new DatabaseSync(args[0]); db.exec("UPDATE t SET text = 'secret!'"); say("open"); await line();`,
+			`${other}/x.db`,
+		);
+		await theirs.line();
+		const child = startNode(
+			`const [root, other] = args;
+			const put = () => { try { fs.symlinkSync(other, root + "/data"); } catch {} };
+			say("started");
+			for (;;) {
+				fs.renameSync(root + "/data", root + "/aside");
+				put();
+				for (const until = performance.now() + Math.random() / 4; performance.now() < until; );
+				fs.rmSync(root + "/data");
+				fs.renameSync(root + "/aside", root + "/data");
+				for (const until = performance.now() + Math.random() / 4; performance.now() < until; );
+			}`,
+			root,
+			other,
+		);
+		await child.line();
+		const before = readdirSync("/proc/self/fd").length;
+		const kinds = new Map<string, number>();
+		for (let round = 0; round < 400; round++) {
+			const taken = await snapshotSqlite(root, "data/x.db", temp, undefined, { busyMs: 0 });
+			kinds.set(taken.kind, (kinds.get(taken.kind) ?? 0) + 1);
+			if (taken.kind !== "snapshot") continue;
+			expect(readFileSync(taken.file).includes("secret")).toBe(false);
+			taken.dispose();
+		}
+		expect(kinds.get("snapshot")).toBeGreaterThan(0);
+		expect(kinds.get("unreadable")).toBeGreaterThan(0);
+		expect(readdirSync("/proc/self/fd").length).toBe(before);
+		expect(readdirSync(temp)).toEqual([]);
+	});
+
+	test("may take its place: the new one is copied whole", async () => {
+		const { root, temp } = withOther("");
+		const child = startNode(
+			`say("started");
+			for (;;) { fs.copyFileSync(args[0], args[0] + ".new"); fs.renameSync(args[0] + ".new", args[0]); }`,
+			`${root}/data/x.db`,
+		);
+		await child.line();
+		const kinds = new Set<string>();
+		for (let round = 0; round < 200; round++) {
+			const taken = await snapshotSqlite(root, "data/x.db", temp, undefined, { busyMs: 0 });
+			kinds.add(taken.kind);
+			if (taken.kind !== "snapshot") continue;
+			expect(query(taken.file, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
+			taken.dispose();
+		}
+		expect(kinds).toContain("snapshot");
+		expect(kinds).not.toContain("gone");
+	});
+});
+
+describe("our own descriptors", () => {
+	test("are closed only after the last snapshot of the file", async () => {
+		const { root, temp } = places();
+		createDatabase(`${root}/x.db`);
+		const before = readdirSync("/proc/self/fd").length;
+		// It was open before the snapshot began, and is closed while that runs.
+		const running: Promise<SqliteSnapshot>[] = [];
+		const read = await readStable(root, "x.db", 1 << 14, () => {
+			running.push(snapshot(root, "x.db", temp), snapshot(root, "x.db", temp));
+			return false;
+		});
+		expect(read.kind).toBe("unsettled");
+		// Were the lock gone, another process could write now.
+		const child = startNode(
+			`const db = new DatabaseSync(args[0]);
+			try { db.exec("BEGIN EXCLUSIVE"); say("written"); } catch { say("locked"); }`,
+			`${root}/x.db`,
+		);
+		expect(["locked", "written"]).toContain(await child.line());
+		for (const taken of await Promise.all(running)) taken.dispose();
+		expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before + 3);
 	});
 });
 
@@ -413,7 +531,7 @@ describe("walFingerprint", () => {
 		createDatabase(`${root}/x.db`, "PRAGMA journal_mode = wal");
 		const first = await settled(root, "x.db");
 		expect(readdirSync(root)).toEqual(["x.db"]);
-		(await snapshot(`${root}/x.db`, temp)).dispose();
+		(await snapshot(root, "x.db", temp)).dispose();
 		// Opening it left these, and that is no change.
 		expect(readdirSync(root).sort()).toEqual(["x.db", "x.db-shm", "x.db-wal"]);
 		expect(await settled(root, "x.db")).toBe(first);

@@ -9,20 +9,25 @@
  * Guaranteed: every commit that ended before the call is in the copy; two copies of an unchanged database are the same bytes, also
  * when its WAL was checkpointed in between; a database in rollback mode comes out as the very bytes of its file, until it is cleaned.
  * One in WAL mode differs from its file in three counters of the header even when its WAL is empty (`COUNTERS`).
+ * Also: what is copied, its WAL and its journal lie at their paths in the workspace, reached through no link, where the system has
+ * /proc. SQLite opens by name, so a name that is swapped just then can make it open, and close again, a file elsewhere.
  * Not guaranteed: that the copy is sound. A damaged page is copied as it is; only what SQLite itself refuses is `corrupt`.
  *
  * Left behind in the workspace: opening a WAL database that nobody has open creates an empty "-wal" and a "-shm" beside it. They are
  * never stored, and removing them could take them from under a process that has just opened the database.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, copyFileSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
-import { holdOpen, isHeldOpen, isSqliteHeader, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
-import { type Stat, sameStat, statOf } from "./stat.ts";
+import { fsPath } from "../path.ts";
+import { closeGuarded, descriptors, holdOpen, isInPlace, type OpenFile, type OpenRefusal, openGuarded, wasOpened } from "./guarded-open.ts";
+import { isSqliteHeader, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
+import { lstatPath, sameStat } from "./stat.ts";
 
+export { holdOpen, isHeldOpen } from "./guarded-open.ts";
 export * from "./sqlite-file.ts";
 
 export interface SqliteSnapshot {
@@ -38,7 +43,8 @@ export interface SqliteSnapshot {
 
 /**
  * `locked`: somebody held it for longer than we wait, so try again. `corrupt`: SQLite refuses its content. `not-a-database`: no
- * header, or one and nothing SQLite could read after it. `gone`: no such file. `unreadable`: permissions, IO errors.
+ * header, or one and nothing SQLite could read after it. `gone`: no such file. `unreadable`: permissions, IO errors, reached through
+ * a link.
  */
 export interface SqliteRefusal {
 	readonly kind: "locked" | "corrupt" | "not-a-database" | "gone" | "unreadable";
@@ -54,20 +60,22 @@ export interface SnapshotOptions {
 const ATTEMPT_MS = 10;
 /** Between two attempts. */
 const PAUSE_MS = 25;
+/** Times that a database is opened anew because it was replaced meanwhile. */
+const MAX_OPENED = 3;
 /** As many pages as there can be. -1, SQLite's own "all", is refused by node:sqlite. */
 const ONE_STEP = 0x7fffffff;
 
 /**
- * Copies the database at `source` into a new file below `tempDir`.
+ * Copies the database at `path` below `root` into a new file below `tempDir`.
  *
- * @param source absolute path
  * @param tempDir an existing private directory outside the workspace
  * @param clean removes from the copy what must not outlive this machine
  * @throws SidecarError WORKSPACE_DISK_FULL when `tempDir` has no room, STATE_DIR_UNUSABLE when nothing can be made in it, INTERNAL when
  * `clean` fails for a reason of its own
  */
 export async function snapshotSqlite(
-	source: string | Buffer,
+	root: string,
+	path: string,
 	tempDir: string,
 	clean?: (copy: DatabaseSync) => void,
 	options: SnapshotOptions = {},
@@ -77,7 +85,7 @@ export async function snapshotSqlite(
 	const dispose = () => removeDatabase(file);
 	createPrivate(file, tempDir);
 	try {
-		const refusal = await copyLive(source, file, options.busyMs ?? 2_000);
+		const refusal = await copyLive(root, path, file, options.busyMs ?? 2_000);
 		if (refusal !== undefined) {
 			dispose();
 			return refusal;
@@ -90,13 +98,35 @@ export async function snapshotSqlite(
 	}
 }
 
-async function copyLive(source: string | Buffer, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
-	const before = observe(source);
-	if (before === undefined) return { kind: "gone", reason: "no such file" };
-	if (!isSqliteHeader(before.header)) return { kind: "not-a-database", reason: "no SQLite header" };
-	const release = holdOpen(before.stat);
+/** A database, open by our own means too: that descriptor tells which file SQLite must have opened. */
+interface Source {
+	readonly root: string;
+	readonly path: string;
+	readonly guard: OpenFile;
+}
+
+async function copyLive(root: string, path: string, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
+	for (let attempt = 0; attempt < MAX_OPENED; attempt++) {
+		const guard = openGuarded(root, path, false);
+		if (guard.kind !== "open") return refusalOf(guard);
+		const release = holdOpen(guard.stat, guard.fd);
+		try {
+			return await copyGuarded({ root, path, guard }, file, busyMs);
+		} catch (error) {
+			if (!(error instanceof Replaced)) throw error;
+		} finally {
+			release();
+		}
+	}
+	return REPLACED;
+}
+
+async function copyGuarded(source: Source, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
+	const header = readHead(source.guard.fd, SQLITE_HEADER_BYTES);
+	if (!isSqliteHeader(header)) return { kind: "not-a-database", reason: "no SQLite header" };
 	try {
 		const live = await openForReading(source, busyMs);
+		if (live === undefined) return OUTSIDE;
 		try {
 			await backup(live, file, { rate: ONE_STEP });
 		} finally {
@@ -105,27 +135,74 @@ async function copyLive(source: string | Buffer, file: string, busyMs: number): 
 	} catch (error) {
 		if (!isHotJournal(error)) throw error;
 		return copyCrashed(source, file);
-	} finally {
-		release();
 	}
-	if (isUnchangedRollbackMode(source, before)) restoreCounters(file, before.header);
+	if (isUnchangedRollbackMode(source, header)) restoreCounters(file, header);
 	return undefined;
 }
 
-/** The live database with a read transaction open on it: what it sees now is what the backup copies. */
-async function openForReading(source: string | Buffer, busyMs: number): Promise<DatabaseSync> {
+const OUTSIDE: SqliteRefusal = { kind: "unreadable", reason: "reached through a link" };
+const REPLACED: SqliteRefusal = { kind: "locked", reason: "it was replaced whenever it was opened" };
+
+function refusalOf(refusal: OpenRefusal): SqliteRefusal {
+	switch (refusal.kind) {
+		case "gone":
+			return { kind: "gone", reason: "no such file" };
+		case "outside":
+			return OUTSIDE;
+		case "irregular":
+			return { kind: "not-a-database", reason: refusal.reason };
+		case "unreadable":
+			return { kind: "unreadable", reason: refusal.reason };
+		default:
+			return REPLACED;
+	}
+}
+
+/** Another file, or none, lies where the guard was opened. */
+class Replaced extends Error {}
+
+/**
+ * The live database with a read transaction open on it: what it sees now is what the backup copies. Undefined where SQLite opened
+ * another file than the guard, time and again.
+ */
+async function openForReading(source: Source, busyMs: number): Promise<DatabaseSync | undefined> {
 	const until = performance.now() + busyMs;
 	for (;;) {
-		const live = new DatabaseSync(source, { readOnly: true, timeout: ATTEMPT_MS });
+		// From here to the look at what was opened nothing else runs in this thread.
+		const before = descriptors();
+		const live = openLive(source);
+		let isRight = false;
 		try {
-			live.exec("BEGIN");
-			live.prepare("SELECT count(*) FROM sqlite_schema").get();
-			return live;
+			isRight = wasOpened(before, source.root, source.path, source.guard.stat);
+			if (isRight) {
+				live.exec("BEGIN");
+				live.prepare("SELECT count(*) FROM sqlite_schema").get();
+				// The write-ahead log is opened by name too, with the first read. Its index may be shared with another handle, and holds no
+				// content.
+				const isWal = live.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal";
+				isRight = !isWal || wasOpened(before, source.root, `${source.path}-wal`);
+				if (isRight) return live;
+			}
 		} catch (error) {
 			live.close();
 			if (!isBusy(error) || performance.now() > until) throw error;
+			await delay(PAUSE_MS);
+			continue;
 		}
+		live.close();
+		if (!isInPlace(source.root, source.path, source.guard)) throw new Replaced();
+		// Or SQLite used a descriptor again that it kept for another snapshot of this file: then the end of that one helps.
+		if (performance.now() > until) return undefined;
 		await delay(PAUSE_MS);
+	}
+}
+
+function openLive({ root, path, guard }: Source): DatabaseSync {
+	try {
+		return new DatabaseSync(fsPath(root, path), { readOnly: true, timeout: ATTEMPT_MS });
+	} catch (error) {
+		if (!isInPlace(root, path, guard)) throw new Replaced();
+		throw error;
 	}
 }
 
@@ -133,15 +210,19 @@ async function openForReading(source: string | Buffer, busyMs: number): Promise<
  * Its writer died inside a transaction, and only a connection that may write can roll that back. So database and journal are copied
  * as files, which is safe while neither changes, and SQLite rolls the copy back.
  */
-function copyCrashed(source: string | Buffer, file: string): SqliteRefusal | undefined {
-	const journal = beside(source, "-journal");
-	const stats = () => [source, journal].map(statOf);
-	const before = stats();
-	copyFileSync(source, file);
-	copyFileSync(journal, `${file}-journal`);
-	const after = stats();
-	const isSame = before.every((stat, i) => stat !== undefined && after[i] !== undefined && sameStat(stat, after[i]));
-	if (!isSame) return { kind: "locked", reason: "its journal is being rolled back" };
+function copyCrashed({ root, path, guard }: Source, file: string): SqliteRefusal | undefined {
+	const journal = openGuarded(root, `${path}-journal`, false);
+	if (journal.kind === "outside") return OUTSIDE;
+	if (journal.kind !== "open") return ROLLING_BACK;
+	try {
+		copyDescriptor(guard.fd, file);
+		copyDescriptor(journal.fd, `${file}-journal`);
+	} finally {
+		closeGuarded(journal.fd);
+	}
+	const after = [lstatPath(root, path), lstatPath(root, `${path}-journal`)];
+	const isSame = [guard, journal].every(({ stat }, i) => after[i] !== undefined && sameStat(stat, after[i]));
+	if (!isSame) return ROLLING_BACK;
 	const copy = new DatabaseSync(file);
 	try {
 		copy.prepare("SELECT count(*) FROM sqlite_schema").get();
@@ -149,6 +230,23 @@ function copyCrashed(source: string | Buffer, file: string): SqliteRefusal | und
 		copy.close();
 	}
 	return undefined;
+}
+
+const ROLLING_BACK: SqliteRefusal = { kind: "locked", reason: "its journal is being rolled back" };
+
+function copyDescriptor(from: number, file: string): void {
+	const to = openSync(file, "w", 0o600);
+	try {
+		const block = Buffer.allocUnsafe(1 << 20);
+		for (let at = 0; ; ) {
+			const length = readSync(from, block, 0, block.length, at);
+			if (length === 0) return;
+			for (let done = 0; done < length; ) done += writeSync(to, block, done, length - done, at + done);
+			at += length;
+		}
+	} finally {
+		closeSync(to);
+	}
 }
 
 function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
@@ -162,21 +260,6 @@ function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
 	}
 }
 
-interface Observation {
-	readonly stat: Stat;
-	readonly header: Buffer;
-}
-
-function observe(source: string | Buffer): Observation | undefined {
-	const stat = statOf(source);
-	if (stat === undefined) return undefined;
-	// Another snapshot of it is running: its bytes must not be looked at, so its header stays what the backup makes of it.
-	const header = stat.type !== "file" ? Buffer.alloc(0) : isHeldOpen(stat) ? HEADER_UNSEEN : readHead(source, SQLITE_HEADER_BYTES);
-	return { stat, header };
-}
-
-const HEADER_UNSEEN = Buffer.from("SQLite format 3\0", "latin1");
-
 /**
  * The backup resets these to 1: bytes 24-27 (file change counter), 40-43 (schema cookie) and 92-95 (the change counter that the size
  * field is valid for). All else comes out as it was. In WAL mode their newest values may stand in the WAL, so there they are left at 1,
@@ -188,9 +271,9 @@ const COUNTERS = [24, 40, 92] as const;
 const WRITE_VERSION = 18;
 
 /** Then the file is what the backup has read: while our read transaction lasted, nothing uncommitted can have been in it. */
-function isUnchangedRollbackMode(source: string | Buffer, before: Observation): boolean {
-	const after = statOf(source);
-	return before.header[WRITE_VERSION] === 1 && after !== undefined && sameStat(before.stat, after);
+function isUnchangedRollbackMode({ root, path, guard }: Source, header: Buffer): boolean {
+	const after = lstatPath(root, path);
+	return header[WRITE_VERSION] === 1 && after !== undefined && sameStat(guard.stat, after);
 }
 
 function restoreCounters(file: string, header: Buffer): void {
@@ -213,10 +296,6 @@ function createPrivate(file: string, tempDir: string): void {
 
 function removeDatabase(file: string): void {
 	for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(file + suffix, { force: true });
-}
-
-function beside(source: string | Buffer, suffix: string): string | Buffer {
-	return typeof source === "string" ? source + suffix : Buffer.concat([source, Buffer.from(suffix)]);
 }
 
 // Result codes, https://sqlite.org/rescode.html

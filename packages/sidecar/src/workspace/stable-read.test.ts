@@ -16,7 +16,7 @@ import { dirname } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fsPath } from "../path.ts";
-import { holdOpen } from "./sqlite-file.ts";
+import { holdOpen } from "./guarded-open.ts";
 import { lastLineEnd, type OnChunk, READ_BYTES, type ReadOptions, type ReadResult, readStable } from "./stable-read.ts";
 import { lstatPath } from "./stat.ts";
 import { asOrdinaryUser, startNode, testDirectory } from "./testing.ts";
@@ -149,6 +149,28 @@ describe("a file that moves while it is read", () => {
 		],
 	] as const)("%s", async (_what, disturb, expected) => {
 		expect(await disturbed(disturb)).toMatchObject(expected);
+	});
+
+	test("replaced at full speed: never gone, and each time one of the two", async () => {
+		const root = testDirectory();
+		writeFileSync(`${root}/file`, "a".repeat(5_000));
+		const child = startNode(
+			`say("started");
+			for (let i = 0; ; i++) {
+				fs.writeFileSync(args[0] + ".new", (i % 2 ? "a" : "b").repeat(5000));
+				fs.renameSync(args[0] + ".new", args[0]);
+			}`,
+			`${root}/file`,
+		);
+		await child.line();
+		const kinds = new Map<string, number>();
+		for (let i = 0; i < 2_000; i++) {
+			const { result, chunks } = await readAll(root, "file", MIB);
+			kinds.set(result.kind, (kinds.get(result.kind) ?? 0) + 1);
+			if (result.kind === "settled") expect(["a", "b"].map((one) => one.repeat(5_000))).toContain(String(Buffer.concat(chunks)));
+		}
+		expect([...kinds.keys()].filter((kind) => kind !== "settled" && kind !== "unsettled")).toEqual([]);
+		expect(kinds.get("settled")).toBeGreaterThan(0);
 	});
 
 	test("appended to at full speed: settled only when whole, and a prefix at any time", async () => {

@@ -8,16 +8,18 @@
  * Not guaranteed: that a rewrite of the same size within one clock tick of the read (up to 10 ms) is seen. Callers that remember a file
  * as clean must see to it that its times are older than the read.
  */
-import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync } from "node:fs";
+import { fstatSync, readSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { encodePath, fsPath } from "../path.ts";
-import { isHeldOpen } from "./sqlite-file.ts";
+import { closeGuarded, type OpenFile, openGuarded } from "./guarded-open.ts";
 import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
 
 export type ReadResult =
 	/** What was delivered is the file: `size` bytes, all of it or its first `maxBytes`. */
 	| { readonly kind: "settled"; readonly stat: Stat; readonly size: number }
-	/** It moved while it was read, or `onChunk` ended the read (then `size` is 0); `stat` is from before. */
+	/**
+	 * It moved while it was read; or `size` is 0: `onChunk` ended the read, or it was replaced each time it was opened. `stat` is from
+	 * before.
+	 */
 	| { readonly kind: "unsettled"; readonly stat: Stat; readonly size: number }
 	| { readonly kind: "gone" }
 	/** No regular file any more, no permission, an IO error, or a database that a snapshot has open just now. */
@@ -59,7 +61,7 @@ export async function readStable(
 ): Promise<ReadResult> {
 	if (READ_BYTES % chunkBytes !== 0) throw new RangeError(`chunkBytes must be a power of two up to ${READ_BYTES}, not ${chunkBytes}`);
 	const opened = openRegular(root, path);
-	if ("kind" in opened) return opened;
+	if (opened.kind !== "open") return opened;
 	const { fd, stat } = opened;
 	const buffer = idleBuffers.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES);
 	try {
@@ -70,7 +72,7 @@ export async function readStable(
 		if (error instanceof ReadFailure) return { kind: "unreadable", reason: error.message };
 		throw error;
 	} finally {
-		closeSync(fd);
+		closeGuarded(fd);
 		if (idleBuffers.length < MAX_IDLE_BUFFERS) idleBuffers.push(buffer);
 	}
 }
@@ -81,7 +83,7 @@ export async function readStable(
  */
 export function lastLineEnd(root: string, path: string, upTo: number): number {
 	const opened = openRegular(root, path);
-	if ("kind" in opened) return 0;
+	if (opened.kind !== "open") return 0;
 	const block = Buffer.allocUnsafe(64 << 10);
 	try {
 		let end = Math.min(upTo, opened.stat.size);
@@ -96,7 +98,7 @@ export function lastLineEnd(root: string, path: string, upTo: number): number {
 	} catch {
 		return 0;
 	} finally {
-		closeSync(opened.fd);
+		closeGuarded(opened.fd);
 	}
 }
 
@@ -151,58 +153,24 @@ function fill(fd: number, buffer: Buffer, length: number, position: number): num
 	return filled;
 }
 
-type Opened = { readonly fd: number; readonly stat: Stat } | Extract<ReadResult, { kind: "gone" | "unreadable" }>;
+type Refused = Exclude<ReadResult, { kind: "settled" }>;
 
-/** O_NONBLOCK: opening a FIFO that took the file's place must not wait for a writer. */
-const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
-function openRegular(root: string, path: string): Opened {
-	let fd: number | undefined;
-	try {
-		const named = lstatPath(root, path);
-		if (named === undefined) return { kind: "gone" };
-		if (named.type !== "file") return notRegular(named);
-		if (isHeldOpen(named)) return { kind: "unreadable", reason: "a snapshot of this database is being taken" };
-		fd = openSync(fsPath(root, path), FLAGS);
-		const stat = toStat(fstatSync(fd, { bigint: true }));
-		const refusal = stat.type !== "file" ? notRegular(stat) : isInside(fd, root, path) ? undefined : ({ kind: "gone" } as const);
-		if (refusal === undefined) return { fd, stat };
-		closeSync(fd);
-		return refusal;
-	} catch (error) {
-		if (fd !== undefined) closeSync(fd);
-		const { code, message } = error as NodeJS.ErrnoException;
-		if (code === "ENOENT" || code === "ENOTDIR") return { kind: "gone" };
-		return { kind: "unreadable", reason: message };
+function openRegular(root: string, path: string): OpenFile | Refused {
+	const opened = openGuarded(root, path);
+	switch (opened.kind) {
+		case "open":
+		case "gone":
+			return opened;
+		case "outside":
+			// The workspace has nothing under this name: what the kernel found is somewhere else's.
+			return { kind: "gone" };
+		case "replaced":
+			return { kind: "unsettled", stat: opened.stat, size: 0 };
+		case "held":
+			return { kind: "unreadable", reason: "a snapshot of this database is being taken" };
+		default:
+			return { kind: "unreadable", reason: opened.reason };
 	}
-}
-
-function notRegular(stat: Stat): Opened {
-	return {
-		kind: "unreadable",
-		reason: `no regular file but ${stat.type === "dir" ? "a directory" : stat.type === "link" ? "a link" : "a socket, FIFO or device"}`,
-	};
-}
-
-const realRoots = new Map<string, string>();
-
-/**
- * Is the open file really the one below the workspace? O_NOFOLLOW guards the last name only: where a directory on the way was
- * replaced by a link, the kernel names another place. Taken as true where there is no /proc. 3 us.
- */
-function isInside(fd: number, root: string, path: string): boolean {
-	let actual: Buffer;
-	try {
-		actual = readlinkSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
-	} catch {
-		return true;
-	}
-	let real = realRoots.get(root);
-	const matches = (base: string) => actual.equals(encodePath(`${base === "/" ? "" : base}/${path}`));
-	if (real !== undefined && matches(real)) return true;
-	real = realpathSync.native(root);
-	realRoots.set(root, real);
-	return matches(real);
 }
 
 /** Tells what reading throws from what `onChunk` throws. */

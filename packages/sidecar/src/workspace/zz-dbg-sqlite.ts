@@ -1,0 +1,338 @@
+/**
+ * Transaction-consistent copies of databases that other processes write.
+ *
+ * How: one read transaction is opened on the live file (it waits for a writer's lock, no longer than it may), then SQLite's online
+ * backup copies the pages that transaction sees, in one step. Without the transaction, and in smaller steps, a backup starts over
+ * whenever somebody commits in between and never ends beside a busy writer (bench: 11 s of CPU, nothing copied), and one that meets
+ * a lock spins. The copy is private; only it is cleaned.
+ *
+ * Guaranteed: every commit that ended before the call is in the copy; two copies of an unchanged database are the same bytes, also
+ * when its WAL was checkpointed in between; a database in rollback mode comes out as the very bytes of its file, until it is cleaned.
+ * One in WAL mode differs from its file in three counters of the header even when its WAL is empty (`COUNTERS`).
+ * Also: what is copied, its WAL and its journal lie at their paths in the workspace, reached through no link, where the system has
+ * /proc. SQLite opens by name, so a name that is swapped just then can make it open, and close again, a file elsewhere.
+ * Not guaranteed: that the copy is sound. A damaged page is copied as it is; only what SQLite itself refuses is `corrupt`.
+ *
+ * Left behind in the workspace: opening a WAL database that nobody has open creates an empty "-wal" and a "-shm" beside it. They are
+ * never stored, and removing them could take them from under a process that has just opened the database.
+ */
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { backup, DatabaseSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
+import { SidecarError } from "../errors.ts";
+import { fsPath } from "../path.ts";
+import { closeGuarded, descriptors, holdOpen, isInPlace, type OpenFile, type OpenRefusal, openGuarded, wasOpened } from "./guarded-open.ts";
+import { isSqliteHeader, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
+import { lstatPath, sameStat } from "./stat.ts";
+
+export { holdOpen, isHeldOpen } from "./guarded-open.ts";
+export * from "./sqlite-file.ts";
+
+export interface SqliteSnapshot {
+	readonly kind: "snapshot";
+	/** Absolute path of the copy, mode 0600: `name` in `directory`. */
+	readonly file: string;
+	readonly directory: string;
+	readonly name: string;
+	readonly sizeBytes: number;
+	/** Removes the copy. */
+	dispose(): void;
+}
+
+/**
+ * `locked`: somebody held it for longer than we wait, so try again. `corrupt`: SQLite refuses its content. `not-a-database`: no
+ * header, or one and nothing SQLite could read after it. `gone`: no such file. `unreadable`: permissions, IO errors, reached through
+ * a link.
+ */
+export interface SqliteRefusal {
+	readonly kind: "locked" | "corrupt" | "not-a-database" | "gone" | "unreadable";
+	readonly reason: string;
+}
+
+export interface SnapshotOptions {
+	/** How long to wait for a writer's lock; default 2,000 ms. The event loop runs meanwhile. */
+	readonly busyMs?: number;
+}
+
+/** In one attempt the thread is blocked for at most this long; longer waits are spread over attempts. */
+const ATTEMPT_MS = 10;
+/** Between two attempts. */
+const PAUSE_MS = 25;
+/** Times that a database is opened anew because it was replaced meanwhile. */
+const MAX_OPENED = 3;
+/** As many pages as there can be. -1, SQLite's own "all", is refused by node:sqlite. */
+const ONE_STEP = 0x7fffffff;
+
+/**
+ * Copies the database at `path` below `root` into a new file below `tempDir`.
+ *
+ * @param tempDir an existing private directory outside the workspace
+ * @param clean removes from the copy what must not outlive this machine
+ * @throws SidecarError WORKSPACE_DISK_FULL when `tempDir` has no room, STATE_DIR_UNUSABLE when nothing can be made in it, INTERNAL when
+ * `clean` fails for a reason of its own
+ */
+export async function snapshotSqlite(
+	root: string,
+	path: string,
+	tempDir: string,
+	clean?: (copy: DatabaseSync) => void,
+	options: SnapshotOptions = {},
+): Promise<SqliteSnapshot | SqliteRefusal> {
+	const name = `${randomBytes(12).toString("hex")}.sqlite`;
+	const file = join(tempDir, name);
+	const dispose = () => removeDatabase(file);
+	createPrivate(file, tempDir);
+	try {
+		const refusal = await copyLive(root, path, file, options.busyMs ?? 2_000);
+		if (refusal !== undefined) {
+			dispose();
+			return refusal;
+		}
+		if (clean !== undefined) cleanCopy(file, clean);
+		return { kind: "snapshot", file, directory: tempDir, name, sizeBytes: statSync(file).size, dispose };
+	} catch (error) {
+		dispose();
+		return refusalFor(error, tempDir);
+	}
+}
+
+/** A database, open by our own means too: that descriptor tells which file SQLite must have opened. */
+interface Source {
+	readonly root: string;
+	readonly path: string;
+	readonly guard: OpenFile;
+}
+
+async function copyLive(root: string, path: string, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
+	for (let attempt = 0; attempt < MAX_OPENED; attempt++) {
+		const guard = openGuarded(root, path, false);
+		if (guard.kind !== "open") return refusalOf(guard);
+		const release = holdOpen(guard.stat, guard.fd);
+		try {
+			return await copyGuarded({ root, path, guard }, file, busyMs);
+		} catch (error) {
+			if (!(error instanceof Replaced)) throw error;
+		} finally {
+			release();
+		}
+	}
+	return REPLACED;
+}
+
+async function copyGuarded(source: Source, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
+	const header = readHead(source.guard.fd, SQLITE_HEADER_BYTES);
+	if (!isSqliteHeader(header)) return { kind: "not-a-database", reason: "no SQLite header" };
+	try {
+		const live = await openForReading(source, busyMs);
+		if (live === undefined) return OUTSIDE;
+		try {
+			await backup(live, file, { rate: ONE_STEP });
+		} finally {
+			live.close();
+		}
+	} catch (error) {
+		if (!isHotJournal(error)) throw error;
+		return copyCrashed(source, file);
+	}
+	if (isUnchangedRollbackMode(source, header)) restoreCounters(file, header);
+	return undefined;
+}
+
+const OUTSIDE: SqliteRefusal = { kind: "unreadable", reason: "reached through a link" };
+const REPLACED: SqliteRefusal = { kind: "locked", reason: "it was replaced whenever it was opened" };
+
+function refusalOf(refusal: OpenRefusal): SqliteRefusal {
+	switch (refusal.kind) {
+		case "gone":
+			return { kind: "gone", reason: "no such file" };
+		case "outside":
+			return OUTSIDE;
+		case "irregular":
+			return { kind: "not-a-database", reason: refusal.reason };
+		case "unreadable":
+			return { kind: "unreadable", reason: refusal.reason };
+		default:
+			return REPLACED;
+	}
+}
+
+/** Another file, or none, lies where the guard was opened. */
+class Replaced extends Error {}
+
+/**
+ * The live database with a read transaction open on it: what it sees now is what the backup copies. Undefined where SQLite opened
+ * another file than the guard, time and again.
+ */
+async function openForReading(source: Source, busyMs: number): Promise<DatabaseSync | undefined> {
+	const until = performance.now() + busyMs;
+	for (;;) {
+		// From here to the look at what was opened nothing else runs in this thread.
+		const before = descriptors();
+		const live = openLive(source);
+		let isRight = false;
+		try {
+			isRight = wasOpened(before, source.root, source.path, source.guard.stat);
+			if (isRight) {
+				live.exec("BEGIN");
+				live.prepare("SELECT count(*) FROM sqlite_schema").get();
+				// The write-ahead log is opened by name too, with the first read. Its index may be shared with another handle, and holds no
+				// content.
+				const isWal = live.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal";
+				isRight = !isWal || wasOpened(before, source.root, `${source.path}-wal`);
+				if (isRight) {
+					(globalThis as any).dbg = {
+						row: live.prepare("SELECT text FROM t LIMIT 1").get(),
+						fds: [...(descriptors() ?? [])].map(([a, b]) => a + " " + b).filter((x) => x.includes("dbg-")),
+						guard: source.guard.fd,
+						loc: live.location(),
+						before: [...(before ?? [])].map(([a, b]) => a + " " + b).filter((x) => x.includes("dbg-")),
+					};
+					return live;
+				}
+			}
+		} catch (error) {
+			live.close();
+			if (!isBusy(error) || performance.now() > until) throw error;
+			await delay(PAUSE_MS);
+			continue;
+		}
+		live.close();
+		if (!isInPlace(source.root, source.path, source.guard)) throw new Replaced();
+		// Or SQLite used a descriptor again that it kept for another snapshot of this file: then the end of that one helps.
+		if (performance.now() > until) return undefined;
+		await delay(PAUSE_MS);
+	}
+}
+
+function openLive({ root, path, guard }: Source): DatabaseSync {
+	try {
+		return new DatabaseSync(fsPath(root, path), { readOnly: true, timeout: ATTEMPT_MS });
+	} catch (error) {
+		if (!isInPlace(root, path, guard)) throw new Replaced();
+		throw error;
+	}
+}
+
+/**
+ * Its writer died inside a transaction, and only a connection that may write can roll that back. So database and journal are copied
+ * as files, which is safe while neither changes, and SQLite rolls the copy back.
+ */
+function copyCrashed({ root, path, guard }: Source, file: string): SqliteRefusal | undefined {
+	const journal = openGuarded(root, `${path}-journal`, false);
+	if (journal.kind === "outside") return OUTSIDE;
+	if (journal.kind !== "open") return ROLLING_BACK;
+	try {
+		copyDescriptor(guard.fd, file);
+		copyDescriptor(journal.fd, `${file}-journal`);
+	} finally {
+		closeGuarded(journal.fd);
+	}
+	const after = [lstatPath(root, path), lstatPath(root, `${path}-journal`)];
+	const isSame = [guard, journal].every(({ stat }, i) => after[i] !== undefined && sameStat(stat, after[i]));
+	if (!isSame) return ROLLING_BACK;
+	const copy = new DatabaseSync(file);
+	try {
+		copy.prepare("SELECT count(*) FROM sqlite_schema").get();
+	} finally {
+		copy.close();
+	}
+	return undefined;
+}
+
+const ROLLING_BACK: SqliteRefusal = { kind: "locked", reason: "its journal is being rolled back" };
+
+function copyDescriptor(from: number, file: string): void {
+	const to = openSync(file, "w", 0o600);
+	try {
+		const block = Buffer.allocUnsafe(1 << 20);
+		for (let at = 0; ; ) {
+			const length = readSync(from, block, 0, block.length, at);
+			if (length === 0) return;
+			for (let done = 0; done < length; ) done += writeSync(to, block, done, length - done, at + done);
+			at += length;
+		}
+	} finally {
+		closeSync(to);
+	}
+}
+
+function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
+	// Foreign keys off: cleaning removes the rows it names and no others. No fsync, no shared memory: the copy is ours alone.
+	const copy = new DatabaseSync(file, { enableForeignKeyConstraints: false });
+	try {
+		copy.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF");
+		clean(copy);
+	} finally {
+		copy.close();
+	}
+}
+
+/**
+ * The backup resets these to 1: bytes 24-27 (file change counter), 40-43 (schema cookie) and 92-95 (the change counter that the size
+ * field is valid for). All else comes out as it was. In WAL mode their newest values may stand in the WAL, so there they are left at 1,
+ * whether or not it is empty just now: else every checkpoint would look like a change.
+ */
+const COUNTERS = [24, 40, 92] as const;
+
+/** Byte 18, the write version: 1 in rollback mode, 2 in WAL mode. */
+const WRITE_VERSION = 18;
+
+/** Then the file is what the backup has read: while our read transaction lasted, nothing uncommitted can have been in it. */
+function isUnchangedRollbackMode({ root, path, guard }: Source, header: Buffer): boolean {
+	const after = lstatPath(root, path);
+	return header[WRITE_VERSION] === 1 && after !== undefined && sameStat(guard.stat, after);
+}
+
+function restoreCounters(file: string, header: Buffer): void {
+	const fd = openSync(file, "r+");
+	try {
+		for (const offset of COUNTERS) writeSync(fd, header, offset, 4, offset);
+	} finally {
+		closeSync(fd);
+	}
+}
+
+/** SQLite would make it with the mode that the umask leaves. */
+function createPrivate(file: string, tempDir: string): void {
+	try {
+		closeSync(openSync(file, "wx", 0o600));
+	} catch (cause) {
+		throw new SidecarError(isOutOfSpace(cause) ? "WORKSPACE_DISK_FULL" : "STATE_DIR_UNUSABLE", { value: tempDir, cause });
+	}
+}
+
+function removeDatabase(file: string): void {
+	for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(file + suffix, { force: true });
+}
+
+// Result codes, https://sqlite.org/rescode.html
+const BUSY = 5;
+const LOCKED = 6;
+const CORRUPT = 11;
+const FULL = 13;
+const PROTOCOL = 15;
+const NOTADB = 26;
+const READONLY_ROLLBACK = 776;
+
+const codeOf = (error: unknown) => (error as { errcode?: number }).errcode ?? 0;
+const isOutOfSpace = (error: unknown) => ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
+const isBusy = (error: unknown) => [BUSY, LOCKED, PROTOCOL].includes(codeOf(error) & 0xff);
+const isHotJournal = (error: unknown) => codeOf(error) === READONLY_ROLLBACK;
+
+function refusalFor(error: unknown, tempDir: string): SqliteRefusal {
+	const reason = error instanceof Error ? error.message : String(error);
+	const primary = codeOf(error) & 0xff;
+	const system = (error as NodeJS.ErrnoException).code;
+	if (primary === FULL || isOutOfSpace(error)) {
+		throw new SidecarError("WORKSPACE_DISK_FULL", { value: tempDir, reason: "no room for the copy of a database", cause: error });
+	}
+	if (isBusy(error)) return { kind: "locked", reason };
+	if (primary === CORRUPT) return { kind: "corrupt", reason };
+	if (primary === NOTADB) return { kind: "not-a-database", reason };
+	if (system === "ENOENT" || system === "ENOTDIR") return { kind: "gone", reason };
+	if (primary > 0 || system === "EACCES" || system === "EPERM" || system === "EIO" || system === "ELOOP")
+		return { kind: "unreadable", reason };
+	throw new SidecarError("INTERNAL", { reason: "the copy of a database could not be made", cause: error });
+}
