@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type ErrorCode, SidecarError } from "../errors.ts";
 import { throwIfAborted } from "./abort.ts";
+import { bufferFor } from "./buffer-for.ts";
 import { assertKey, assertPrefix, assertRange, isKeySegment, TEMP_DIRECTORY } from "./keys.ts";
 import type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, ObjectStore, PutOutcome, RequestCounts } from "./port.ts";
 
@@ -78,7 +79,8 @@ export class DirectoryStore implements ObjectStore {
 				const stat = await file.stat();
 				if (!stat.isFile()) throw this.#notFound(key);
 				const offset = Math.min(options.range?.offset ?? 0, stat.size);
-				const body = Buffer.allocUnsafe(Math.min(options.range?.length ?? stat.size, stat.size - offset));
+				const length = Math.min(options.range?.length ?? stat.size, stat.size - offset);
+				const body = bufferFor(length, options.into);
 				for (let filled = 0; filled < body.length; ) {
 					throwIfAborted(key, options.signal);
 					const { bytesRead } = await file.read(body, filled, body.length - filled, offset + filled);

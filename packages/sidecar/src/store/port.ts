@@ -31,6 +31,11 @@ export interface ListOptions {
 export interface GetOptions {
 	/** Bytes `offset .. offset + length - 1`. A range that reaches past the end gives what there is; one that starts past it gives no bytes. */
 	readonly range?: { readonly offset: number; readonly length: number };
+	/**
+	 * Where the bytes may be put if they fit; `body` is then a view of it. Gigabytes that pass through fresh buffers leave 64 MB and
+	 * more of dead ones behind before the collector looks.
+	 */
+	readonly into?: Buffer;
 	readonly signal?: AbortSignal;
 }
 

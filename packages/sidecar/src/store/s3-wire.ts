@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import type { GetObjectCommandOutput, ListObjectsV2CommandOutput } from "@aws-sdk/client-s3";
+import { bufferFor } from "./buffer-for.ts";
 import type { GetOptions, GetResult, ObjectInfo } from "./port.ts";
 import type { Wire } from "./s3-failure.ts";
 
@@ -81,14 +82,14 @@ export function parsePage(output: ListObjectsV2CommandOutput, prefix: string): {
 }
 
 /** Reads a GET's body into one buffer of the announced size. */
-export async function readBody(output: GetObjectCommandOutput, range: GetOptions["range"]): Promise<GetResult> {
+export async function readBody(output: GetObjectCommandOutput, range: GetOptions["range"], into?: Buffer): Promise<GetResult> {
 	const stream = output.Body as Readable;
 	try {
 		const { ContentLength: length, LastModified: lastModified } = output;
 		if (length === undefined || lastModified === undefined) throw unusable("a GET without a size or a time");
 		const sent = parseContentRange(output.ContentRange);
 		if (sent !== undefined && (sent.first !== range?.offset || length > range.length)) throw unusable("another range than asked for");
-		const body = await collect(stream, length);
+		const body = await collect(stream, bufferFor(length, into));
 		const lastModifiedMs = lastModified.getTime();
 		if (sent !== undefined) return { body, totalBytes: sent.totalBytes, lastModifiedMs };
 		// RFC 9110 lets a server ignore a range and send all of it.
@@ -108,8 +109,8 @@ function parseContentRange(header: string | undefined): { first: number; totalBy
 	return { first: Number(match[1]), totalBytes: Number(match[2]) };
 }
 
-async function collect(stream: Readable, length: number): Promise<Buffer> {
-	const body = Buffer.allocUnsafe(length);
+async function collect(stream: Readable, body: Buffer): Promise<Buffer> {
+	const { length } = body;
 	let filled = 0;
 	for await (const chunk of stream as AsyncIterable<Buffer>) {
 		if (filled + chunk.length > length) throw unusable("a body longer than announced");

@@ -127,7 +127,7 @@ export class S3Store implements ObjectStore {
 		const result = await this.#read("get", input.Key, signal, async (wire, until) => {
 			const { client, sdk } = this.#connection;
 			try {
-				return await readBody(await client.send(new sdk.GetObjectCommand(input), until), range);
+				return await readBody(await client.send(new sdk.GetObjectCommand(input), until), range, options.into);
 			} catch (error) {
 				if (wire.status === 416 && range !== undefined) return PAST_THE_END;
 				throw error;

@@ -2,7 +2,6 @@ import { hash } from "node:crypto";
 import { SidecarError } from "../errors.ts";
 import { FILE_CHUNK_BITS, SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { ChunkRef, FileEntry, Path } from "../log/types.ts";
-import { fsPath } from "../path.ts";
 import { isSqliteHeader, snapshotSqlite, walFingerprint } from "../workspace/sqlite.ts";
 import { lastLineEnd, readStable } from "../workspace/stable-read.ts";
 import type { Stat } from "../workspace/stat.ts";

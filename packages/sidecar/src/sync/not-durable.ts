@@ -10,7 +10,6 @@ import { join } from "node:path";
 import type { Head } from "../log/fold.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { Entry, FileEntry, Path } from "../log/types.ts";
-import { fsPath } from "../path.ts";
 import { hiddenBy } from "../workspace/scan.ts";
 import { snapshotSqlite } from "../workspace/sqlite.ts";
 import { readStable } from "../workspace/stable-read.ts";

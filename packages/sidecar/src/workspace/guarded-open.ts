@@ -148,10 +148,11 @@ export function wasOpened(before: Descriptors | undefined, root: string, path: s
 	let kept = false;
 	let others = 0;
 	for (const [fd, place] of now) {
-		const isNew = before.get(fd)?.equals(place) !== true;
 		const isRight = isPlaceOf(place, root, path) && (file === undefined || isSameInode(toStat(fstatSync(fd, { bigint: true })), file));
-		if (isNew && isRight) return true;
-		if (isNew) others += 1;
+		const old = before.get(fd);
+		// By its number alone: an old one's place changes with every rename of a directory above it, from wrong to right too.
+		if (old === undefined && isRight) return true;
+		if (old?.equals(place) !== true) others += 1;
 		else if (isRight && file !== undefined && guards?.includes(fd) !== true) kept = true;
 	}
 	return kept && others === 0;

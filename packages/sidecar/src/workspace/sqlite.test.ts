@@ -7,6 +7,7 @@ import {
 	openSync,
 	readdirSync,
 	readFileSync,
+	readlinkSync,
 	statSync,
 	symlinkSync,
 	writeFileSync,
@@ -37,6 +38,18 @@ function places(): { root: string; temp: string } {
 	mkdirSync(`${directory}/workspace`);
 	mkdirSync(`${directory}/temp`, { mode: 0o700 });
 	return { root: `${directory}/workspace`, temp: `${directory}/temp` };
+}
+
+/** What of a directory this process has open. */
+function openBelow(directory: string): string[] {
+	const places = readdirSync("/proc/self/fd").map((fd) => {
+		try {
+			return readlinkSync(`/proc/self/fd/${fd}`);
+		} catch {
+			return "";
+		}
+	});
+	return places.filter((place) => place.startsWith(`${directory}/`));
 }
 
 function createDatabase(file: string, setup = ""): void {
@@ -373,10 +386,9 @@ describe("a database elsewhere", () => {
 	test("is refused where a directory on the way is a link", async () => {
 		const { root, temp, other } = withOther("");
 		symlinkSync(other, `${root}/linked`);
-		const before = readdirSync("/proc/self/fd").length;
 		expect(await snapshotSqlite(root, "linked/x.db", temp)).toEqual({ kind: "unreadable", reason: "reached through a link" });
 		expect(isSqlite(root, "linked/x.db")).toBe(false);
-		expect(readdirSync("/proc/self/fd").length).toBe(before);
+		expect([root, other].flatMap(openBelow)).toEqual([]);
 		expect(readdirSync(temp)).toEqual([]);
 	});
 
@@ -410,7 +422,6 @@ describe("a database elsewhere", () => {
 			other,
 		);
 		await child.line();
-		const before = readdirSync("/proc/self/fd").length;
 		const kinds = new Map<string, number>();
 		for (let round = 0; round < 400; round++) {
 			const taken = await snapshotSqlite(root, "data/x.db", temp, undefined, { busyMs: 0 });
@@ -421,7 +432,7 @@ describe("a database elsewhere", () => {
 		}
 		expect(kinds.get("snapshot")).toBeGreaterThan(0);
 		expect(kinds.get("unreadable")).toBeGreaterThan(0);
-		expect(readdirSync("/proc/self/fd").length).toBe(before);
+		expect([root, other].flatMap(openBelow)).toEqual([]);
 		expect(readdirSync(temp)).toEqual([]);
 	});
 
@@ -447,26 +458,31 @@ describe("a database elsewhere", () => {
 });
 
 describe("our own descriptors", () => {
-	test("are closed only after the last snapshot of the file", async () => {
-		const { root, temp } = places();
+	test("are closed only after the last handle on the file, whose locks would go with them", async () => {
+		const { root } = places();
 		createDatabase(`${root}/x.db`);
-		const before = readdirSync("/proc/self/fd").length;
-		// It was open before the snapshot began, and is closed while that runs.
-		const running: Promise<SqliteSnapshot>[] = [];
+		const stat = lstatPath(root, "x.db");
+		if (stat === undefined) throw new Error("not written");
+		const live = new DatabaseSync(`${root}/x.db`, { readOnly: true });
+		let release = () => {};
+		// Open before the snapshot began, and done with while that runs.
 		const read = await readStable(root, "x.db", 1 << 14, () => {
-			running.push(snapshot(root, "x.db", temp), snapshot(root, "x.db", temp));
+			live.exec("BEGIN");
+			live.prepare("SELECT count(*) FROM sqlite_schema").get();
+			release = holdOpen(stat);
 			return false;
 		});
 		expect(read.kind).toBe("unsettled");
-		// Were the lock gone, another process could write now.
 		const child = startNode(
 			`const db = new DatabaseSync(args[0]);
 			try { db.exec("BEGIN EXCLUSIVE"); say("written"); } catch { say("locked"); }`,
 			`${root}/x.db`,
 		);
-		expect(["locked", "written"]).toContain(await child.line());
-		for (const taken of await Promise.all(running)) taken.dispose();
-		expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before + 3);
+		expect(await child.line()).toBe("locked");
+		await child.ended;
+		live.close();
+		release();
+		expect(openBelow(root)).toEqual([]);
 	});
 });
 
