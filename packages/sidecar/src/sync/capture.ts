@@ -44,6 +44,8 @@ export class Capture {
 	readonly deferred = new Map<Path, string>();
 	/** Too large for this capture. */
 	readonly postponed = new Set<Path>();
+	/** Looked at in this round: a database that is locked is waited for once, whatever led to it. */
+	readonly #tried = new Set<Path>();
 	#sliceStart = performance.now();
 
 	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
@@ -62,6 +64,7 @@ export class Capture {
 	}
 
 	async take(hints: Iterable<Path>): Promise<void> {
+		this.#tried.clear();
 		const parents = new Set<Path>();
 		for (const hint of hints) {
 			const path = this.#topmostUnknown(hint);
@@ -112,6 +115,8 @@ export class Capture {
 			this.postponed.add(path);
 			return;
 		}
+		if (this.#tried.has(path) && this.deferred.has(path)) return;
+		this.#tried.add(path);
 		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat));
 	}
 

@@ -1,0 +1,97 @@
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { FaultyStore } from "../../test/faulty-store.ts";
+import { type Workbench, workbench } from "../../test/workbench.ts";
+import type { ObjectStore, PutOutcome } from "../store/port.ts";
+import { readLog } from "../sync/read-log.ts";
+import type { Session } from "../sync/session.ts";
+import { type Drained, drain } from "./drain.ts";
+
+/** Far beyond any budget here: what is not over by then hangs. */
+const HANGS_MS = 10_000;
+
+async function drained(
+	bench: Workbench,
+	session: Session,
+	timeoutMs: number,
+	idle: Promise<unknown> = Promise.resolve(),
+): Promise<Drained | "hangs"> {
+	const end = drain({ session, agent: undefined, timeoutMs, log: bench.log, idle, stopWatching: async () => {} });
+	const stop = new AbortController();
+	try {
+		return await Promise.race([end, delay(HANGS_MS, "hangs" as const, { signal: stop.signal })]);
+	} finally {
+		stop.abort();
+	}
+}
+
+/** Answers no PUT from when it is told; gives one up when its caller does. */
+class Silent extends FaultyStore {
+	isSilent = false;
+	silentPuts = 0;
+
+	override async putIfAbsent(...[key, body, options]: Parameters<ObjectStore["putIfAbsent"]>): Promise<PutOutcome> {
+		if (!this.isSilent) return await super.putIfAbsent(key, body);
+		this.silentPuts++;
+		const { signal } = options ?? {};
+		return await new Promise((resolve) => {
+			const giveUp = () => resolve({ kind: "unknown", cause: signal?.reason });
+			if (signal?.aborted) giveUp();
+			else signal?.addEventListener("abort", giveUp, { once: true });
+		});
+	}
+}
+
+describe("a drain", () => {
+	it("that keeps its budget is durable", async () => {
+		await using bench = await workbench();
+		const session = await bench.open("a");
+		writeFileSync(join(bench.workspace("a"), "f"), "1");
+		expect(await drained(bench, session, 20_000)).toMatchObject({ isDurable: true, lost: [] });
+		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
+	});
+
+	it("ends within its budget when the store answers no PUT, and says that nothing is durable", async () => {
+		await using bench = await workbench();
+		const store = new Silent(bench.store);
+		const session = await bench.open("a", { store });
+		writeFileSync(join(bench.workspace("a"), "f"), "1");
+		store.isSilent = true;
+		expect(await drained(bench, session, 300)).toMatchObject({ isDurable: false, lost: [{ reason: expect.any(String) }] });
+		expect(store.silentPuts).toBeGreaterThan(0);
+	});
+
+	it("ends within its budget when a commit was undecided before it began", async () => {
+		await using bench = await workbench();
+		const store = new Silent(bench.store);
+		const session = await bench.open("a", { store });
+		writeFileSync(join(bench.workspace("a"), "f"), "1");
+		store.queue("lost-request", "lost-request", "lost-request");
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
+		store.isSilent = true;
+		expect(await drained(bench, session, 300)).toMatchObject({ isDurable: false });
+	});
+
+	it("ends within its budget when the flush before it does not", async () => {
+		await using bench = await workbench();
+		const session = await bench.open("a");
+		expect(await drained(bench, session, 300, new Promise(() => {}))).toMatchObject({ isDurable: false });
+	});
+
+	it("is not durable while a file waits for the deletion of the directory whose place it took", async () => {
+		await using bench = await workbench();
+		const root = bench.workspace("a");
+		const session = await bench.open("a");
+		mkdirSync(join(root, "d"));
+		for (let index = 0; index < 12; index++) writeFileSync(join(root, "d", `f${index}`), "x");
+		await session.flush({ sweep: true });
+		renameSync(join(root, "d"), join(bench.dir, "away"));
+		writeFileSync(join(root, "d"), "new bytes");
+		expect(await drained(bench, session, 20_000)).toMatchObject({ isDurable: false, lost: [{ path: "d" }] });
+		const { tree } = (await readLog(bench.store)).head;
+		expect(tree.get("d")?.type).toBe("dir");
+		expect(tree.has("d/f0")).toBe(true);
+	});
+});
