@@ -3,11 +3,13 @@ import {
 	chmodSync,
 	closeSync,
 	copyFileSync,
+	existsSync,
 	mkdirSync,
 	openSync,
 	readdirSync,
 	readFileSync,
 	readlinkSync,
+	rmSync,
 	statSync,
 	symlinkSync,
 	writeFileSync,
@@ -272,6 +274,37 @@ describe("a database whose writer was killed", () => {
 		taken.dispose();
 		expect(readdirSync(temp)).toEqual([]);
 		expect(files().every((bytes, i) => bytes.equals(left[i] ?? Buffer.alloc(0)))).toBe(true);
+	});
+
+	test("and whose journal names another file as super-journal: refused, and that file is left alone", async () => {
+		const { root, temp } = places();
+		const file = `${root}/x.db`;
+		createDatabase(file);
+		const child = startNode(
+			`const db = new DatabaseSync(args[0]);
+			db.exec("PRAGMA synchronous = OFF; PRAGMA cache_size = 1; BEGIN; UPDATE t SET text = 'torn ' || text");
+			say("in the middle");
+			await line();`,
+			file,
+		);
+		await child.line();
+		await child.kill("SIGKILL");
+		// As SQLite writes it: page number, name, its length, the sum of its bytes, magic.
+		const victim = `${temp}.victim`;
+		writeFileSync(victim, "");
+		const name = Buffer.from(victim);
+		const tail = Buffer.alloc(16);
+		tail.writeUInt32BE(name.length, 0);
+		tail.writeUInt32BE(
+			name.reduce((sum, byte) => sum + byte, 0),
+			4,
+		);
+		Buffer.from("d9d505f920a163d7", "hex").copy(tail, 8);
+		appendFileSync(`${file}-journal`, Buffer.concat([Buffer.alloc(4), name, tail]));
+		expect((await snapshotSqlite(root, "x.db", temp)).kind).toBe("corrupt");
+		expect(existsSync(victim)).toBe(true);
+		expect(readdirSync(temp)).toEqual([]);
+		rmSync(victim);
 	});
 
 	test("with commits in its WAL: they are there", async () => {

@@ -223,6 +223,7 @@ function copyCrashed({ root, path, guard }: Source, file: string): SqliteRefusal
 	const after = [lstatPath(root, path), lstatPath(root, `${path}-journal`)];
 	const isSame = [guard, journal].every(({ stat }, i) => after[i] !== undefined && sameStat(stat, after[i]));
 	if (!isSame) return ROLLING_BACK;
+	if (namesSuperJournal(`${file}-journal`)) return { kind: "corrupt", reason: "its journal names a super-journal" };
 	const copy = new DatabaseSync(file);
 	try {
 		copy.prepare("SELECT count(*) FROM sqlite_schema").get();
@@ -230,6 +231,23 @@ function copyCrashed({ root, path, guard }: Source, file: string): SqliteRefusal
 		copy.close();
 	}
 	return undefined;
+}
+
+const SUPER_JOURNAL_MAGIC = Buffer.from("d9d505f920a163d7", "hex");
+
+/**
+ * A journal may end with the name of a super-journal, which SQLite removes when it has rolled back. The journal is the agent's to
+ * write and the name can be any path, so the removal would be done with our rights. One database by itself never has one.
+ */
+function namesSuperJournal(journal: string): boolean {
+	const end = Buffer.alloc(SUPER_JOURNAL_MAGIC.length);
+	const fd = openSync(journal, "r");
+	try {
+		readSync(fd, end, 0, end.length, Math.max(0, statSync(journal).size - end.length));
+	} finally {
+		closeSync(fd);
+	}
+	return end.equals(SUPER_JOURNAL_MAGIC);
 }
 
 const ROLLING_BACK: SqliteRefusal = { kind: "locked", reason: "its journal is being rolled back" };
