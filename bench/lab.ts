@@ -178,9 +178,8 @@ export class Lab {
 		const before = await this.traffic();
 		const result = await work();
 		const after = await this.traffic();
-		const requests = Object.fromEntries(
-			Object.entries(after.requests).map(([name, count]) => [name, count - (before.requests[name] ?? 0)]),
-		);
+		const gained = Object.entries(after.requests).map(([name, count]) => [name, count - (before.requests[name] ?? 0)] as const);
+		const requests = Object.fromEntries(gained.filter(([, count]) => count > 0));
 		return {
 			result,
 			traffic: { requests, sentBytes: after.sentBytes - before.sentBytes, receivedBytes: after.receivedBytes - before.receivedBytes },

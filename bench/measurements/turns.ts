@@ -7,7 +7,13 @@ import { generated } from "../workloads.ts";
 const TURNS_A_DAY = 500;
 const DOLLARS = 0.02;
 /** S3 Standard, us-east-1, per request. */
-const PRICE: Readonly<Record<string, number>> = { PUT: 0.005 / 1000, LIST: 0.005 / 1000, GET: 0.0004 / 1000, HEAD: 0.0004 / 1000 };
+const PRICE: Readonly<Record<string, number>> = {
+	PUT: 0.005 / 1000,
+	LIST: 0.005 / 1000,
+	GET: 0.0004 / 1000,
+	HEAD: 0.0004 / 1000,
+	DELETE: 0,
+};
 const TURNS = 20;
 /** One commit a turn: the default quiet period is 1 s. */
 const BETWEEN_MS = 4_000;

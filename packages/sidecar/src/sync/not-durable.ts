@@ -16,8 +16,9 @@ import { readStable } from "../workspace/stable-read.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
 import { compareDisk } from "./compare-disk.ts";
 import { type Marker, readMarker } from "./marker.ts";
+import { type DiskPlan, planDisk } from "./plan-disk.ts";
 import type { Action } from "./reconcile.ts";
-import { type DiskPlan, planDisk, type RestoreOptions } from "./restore.ts";
+import type { RestoreOptions } from "./restore-options.ts";
 
 export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "signal">;
 

@@ -21,7 +21,8 @@ import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
 import { fetchCommit, newestSeq } from "./read-log.ts";
-import { type Restored, type RestoreOptions, restore } from "./restore.ts";
+import { type Restored, restore } from "./restore.ts";
+import type { RestoreOptions } from "./restore-options.ts";
 
 export interface SessionOptions {
 	readonly store: ObjectStore;

@@ -1,0 +1,24 @@
+import type { ObjectStore } from "../store/port.ts";
+import type { Log, Progress } from "../telemetry/types.ts";
+import type { FileTimes } from "../workspace/file-times.ts";
+import type { Profile } from "../workspace/profile.ts";
+
+export interface RestoreOptions {
+	readonly store: ObjectStore;
+	/** Absolute. */
+	readonly root: string;
+	readonly profile: Profile;
+	/** See `privateDirectory`. */
+	readonly privateDir: string;
+	readonly times: FileTimes;
+	/** xxh64 of some bytes. */
+	readonly quickHash: (bytes: Uint8Array) => bigint;
+	/** Names the trash of this restore and what is set aside, for people. */
+	readonly label: string;
+	readonly log: Log;
+	readonly progress: Progress;
+	/** The disk shall be exactly this commit; by default the newest, with changes made here kept. */
+	readonly at?: number;
+	readonly expect?: "new" | "existing" | "any";
+	readonly signal?: AbortSignal;
+}
