@@ -1,7 +1,7 @@
 /**
  * Makes the workspace's changes durable: hints -> capture -> commit.
  *
- * A flush captures until no hint came in while it looked (at most ROUNDS times): where it ends so, the commit is the tree as it stood
+ * A flush captures until no hint came in while it looked (for SETTLE_MS at most): where it ends so, the commit is the tree as it stood
  * at one moment. Under a writer that never pauses each file is whole, but the files may be of different moments.
  * One flush runs at a time; the caller sees to that.
  */
@@ -23,8 +23,9 @@ import type { LocalEntry } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 
-/** Captures repeated at most this often while hints keep coming. */
+/** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
 const ROUNDS = 6;
+const SETTLE_MS = 300;
 /** A writer that loses its slot this often in one flush is not racing, it is broken. */
 const ATTEMPTS = 10;
 
@@ -205,7 +206,8 @@ export class Flusher {
 			for (const path of await this.#sweep(capture, signal)) this.#hints.add(path);
 		}
 		if (this.#hints.size > 0 || isClosing) for (const path of this.#riding) this.#hints.add(path);
-		for (let round = 0; round < ROUNDS && this.#hints.size > 0; round++) {
+		const until = performance.now() + SETTLE_MS;
+		for (let round = 0; this.#hints.size > 0 && (round < ROUNDS || performance.now() < until); round++) {
 			const hints = this.#hints;
 			this.#hints = new Set();
 			for (const hint of hints) taken.add(hint);
