@@ -3,7 +3,7 @@
  * state the writer passed through, and no acknowledged commit is missing.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -22,7 +22,7 @@ import { loadFileTimes } from "../src/workspace/file-times.ts";
 import { readDisk } from "./disk.ts";
 import { makeBucket, s3TestServer } from "./s3-server.ts";
 import { plainProfile } from "./workbench.ts";
-import { digestOf, statesOf } from "./write-load.ts";
+import { digestOf, type State, statesOf } from "./write-load.ts";
 
 const KILLS = Number(process.env.KILLS ?? 200);
 const STEPS = 150;
@@ -56,7 +56,9 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 	if (server === undefined) throw new Error("no S3 server");
 	const dir = mkdtempSync(join(tmpdir(), "sidecar-kill-"));
 	const workspace = join(dir, "ws");
-	mkdirSync(workspace);
+	// Files that stay: the script may delete most of its own at once, which alone would look like a wipe to the deletion brake.
+	mkdirSync(join(workspace, "keep"), { recursive: true });
+	for (let index = 0; index < 60; index++) writeFileSync(join(workspace, "keep", String(index)), "stays");
 	const namespace = `seed-${seed}`;
 	const daemon = spawn(
 		process.execPath,
@@ -132,11 +134,11 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 		await result.finish();
 		await store.close();
 		const states = statesOf(seed, STEPS);
-		const step = states.map(digestOf).indexOf(digestOf(stateOf(restored)));
-		expect(
-			step,
-			`seed ${seed}: the restored tree is no state the writer passed through: ${JSON.stringify([...stateOf(restored).keys()])}`,
-		).toBeGreaterThanOrEqual(0);
+		const state = stateOf(restored);
+		const step = states.map(digestOf).indexOf(digestOf(state));
+		expect(step, `seed ${seed}: the restored tree is no state the writer passed through; ${nearest(states, state)}`).toBeGreaterThanOrEqual(
+			0,
+		);
 		return { acknowledged: seen, step };
 	} finally {
 		daemon.kill("SIGKILL");
@@ -147,9 +149,18 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 function stateOf(root: string): Map<string, string> {
 	const state = new Map<string, string>();
 	for (const [path, { type }] of readDisk(root)) {
-		if (path === "") continue;
+		if (path === "" || path === "keep" || path.startsWith("keep/")) continue;
 		const place = join(root, path);
 		state.set(path, type === "dir" ? "dir" : type === "link" ? `link:${readlinkSync(place)}` : readFileSync(place, "utf8"));
 	}
 	return state;
+}
+
+/** The state that differs in the fewest paths, and those paths. */
+function nearest(states: readonly State[], state: State): string {
+	const diff = (other: State) => [...new Set([...other.keys(), ...state.keys()])].filter((path) => other.get(path) !== state.get(path));
+	const diffs = states.map(diff);
+	const least = diffs.reduce((best, { length }, index) => (length < (diffs[best]?.length ?? 0) ? index : best), 0);
+	const shown = diffs[least]?.map((path) => `${path}: ${states[least]?.get(path)?.slice(0, 20)} / ${state.get(path)?.slice(0, 20)}`);
+	return `nearest is step ${least} of ${states.length - 1}: ${shown?.join(", ")}`;
 }

@@ -19,10 +19,20 @@ export type CapturedFile =
 /** Reads of one file before it is taken at a prefix or left for the next flush. */
 const PASSES = 3;
 
-/** Takes one regular file: new chunks go to the builder, known ones are referred to. */
-export async function captureFile(context: CaptureContext, builder: BlockBuilder, path: Path, stat: Stat): Promise<CapturedFile> {
+/**
+ * Takes one regular file: new chunks go to the builder, known ones are referred to.
+ * @param earlier what an earlier round of the same capture took
+ */
+export async function captureFile(
+	context: CaptureContext,
+	builder: BlockBuilder,
+	path: Path,
+	stat: Stat,
+	earlier?: LocalEntry,
+): Promise<CapturedFile> {
 	const before = context.local.get(path);
-	if (before?.database !== undefined) return await captureDatabase(context, builder, path, stat);
+	if (before?.database !== undefined || earlier?.database !== undefined)
+		return await captureDatabase(context, builder, path, stat, earlier);
 	const pass = new Pass(context, builder, before, FILE_CHUNK_BITS);
 	for (let attempt = 0; attempt < PASSES; attempt++) {
 		pass.reset();
@@ -61,10 +71,18 @@ async function capturePrefix(context: CaptureContext, pass: Pass, path: Path): P
 	return taken.kind === "taken" ? { ...taken, note: `it kept growing and was taken at ${size} bytes` } : taken;
 }
 
-async function captureDatabase(context: CaptureContext, builder: BlockBuilder, path: Path, stat: Stat): Promise<CapturedFile> {
+async function captureDatabase(
+	context: CaptureContext,
+	builder: BlockBuilder,
+	path: Path,
+	stat: Stat,
+	earlier?: LocalEntry,
+): Promise<CapturedFile> {
 	const { root, local, profile, tempDir } = context;
 	const before = local.get(path);
 	const fingerprint = walFingerprint(root, path);
+	// Our own reading of a database stirs up a hint: what was just taken is not taken again.
+	if (earlier !== undefined && earlier.database === fingerprint) return { kind: "taken", local: earlier };
 	if (before !== undefined && before.database === fingerprint && before.stat !== undefined)
 		return { kind: "same", local: { ...before, stat } };
 	const pass = new Pass(context, builder, before, SQLITE_CHUNK_BITS);

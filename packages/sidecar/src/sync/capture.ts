@@ -117,7 +117,7 @@ export class Capture {
 		}
 		if (this.#tried.has(path) && this.deferred.has(path)) return;
 		this.#tried.add(path);
-		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat));
+		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat, this.changed.get(path) ?? this.minor.get(path)));
 	}
 
 	/** Sockets and their like, what the filter skips, and a database's `-wal` and its like never are. */

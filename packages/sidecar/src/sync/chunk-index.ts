@@ -67,7 +67,13 @@ export class ChunkIndex {
 
 	/** Forgets uploads that may no longer be referred to. */
 	prune(): void {
-		for (const sha256 of this.#recent.keys()) this.#fresh(sha256);
+		// Chunks of one pack share their moment: the clock is asked once for each, not once a chunk.
+		const isOld = new Map<Moment, boolean>();
+		for (const [sha256, { put }] of this.#recent) {
+			const known = isOld.get(put) ?? elapsedMs(this.#machine, put) >= RECENT_MS;
+			isOld.set(put, known);
+			if (known) this.#recent.delete(sha256);
+		}
 	}
 
 	#fresh(sha256: string): ChunkRef | undefined {
