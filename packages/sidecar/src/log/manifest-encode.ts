@@ -2,6 +2,7 @@ import { compareBytes, encodePath } from "../path.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { seqOfKey, sha256OfPackKey } from "./keys.ts";
 import { ENTRY, FLAG_BITS, KIND, NANOS_PER_SECOND, OBJECT } from "./manifest-words.ts";
+import { samePlace } from "./same-entry.ts";
 import type { BlockRef, ChunkRef, CommitInfo, Entry, FileEntry, ObjectKey, Path } from "./types.ts";
 
 export interface Change {
@@ -168,12 +169,12 @@ function writeFile(out: ByteWriter, tables: Tables, entry: FileEntry, base: Entr
 	}
 }
 
-/** The indexes at which the entry's content differs from the base's. */
+/** The indexes at which the entry differs from the base in content or in where it lies: what is left out is exactly what the base says. */
 function changedChunks(entry: FileEntry, base: FileEntry): number[] {
 	const changed: number[] = [];
 	for (const [index, chunk] of entry.chunks.entries()) {
 		const before = base.chunks[index];
-		if (before === undefined || before.sha256 !== chunk.sha256 || before.length !== chunk.length) changed.push(index);
+		if (before?.sha256 !== chunk.sha256 || !samePlace(before, chunk)) changed.push(index);
 	}
 	return changed;
 }

@@ -1,4 +1,4 @@
-import type { Entry, FileEntry } from "./types.ts";
+import type { ChunkRef, Entry, FileEntry } from "./types.ts";
 
 /** Same in all but the time. Content is compared by SHA-256. */
 export function sameEntry(a: Entry, b: Entry): boolean {
@@ -13,5 +13,12 @@ export function sameContent(a: FileEntry, b: FileEntry): boolean {
 		a.size === b.size &&
 		a.chunkBits === b.chunkBits &&
 		a.chunks.every((chunk, index) => chunk === b.chunks[index] || chunk.sha256 === b.chunks[index]?.sha256)
+	);
+}
+
+/** Do both lie in the same bytes of the same object? */
+export function samePlace(a: ChunkRef, b: ChunkRef): boolean {
+	return (
+		a === b || (a.block.key === b.block.key && a.block.offset === b.block.offset && a.offset === b.offset && a.length === b.length)
 	);
 }

@@ -1,3 +1,4 @@
+import { samePlace } from "../log/same-entry.ts";
 import type { ChunkRef, Entry, Tree } from "../log/types.ts";
 import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
 
@@ -28,7 +29,8 @@ export class ChunkIndex {
 	/** May a commit made now refer to exactly this place? */
 	allows(ref: ChunkRef): boolean {
 		const inHead = this.#head.get(ref.sha256)?.ref;
-		return (inHead !== undefined && samePlace(inHead, ref)) || samePlace(this.#fresh(ref.sha256), ref);
+		const recent = this.#fresh(ref.sha256);
+		return (inHead !== undefined && samePlace(inHead, ref)) || (recent !== undefined && samePlace(recent, ref));
 	}
 
 	/** The head's tree gained an entry. */
@@ -83,11 +85,4 @@ export class ChunkIndex {
 		this.#recent.delete(sha256);
 		return undefined;
 	}
-}
-
-function samePlace(a: ChunkRef | undefined, b: ChunkRef): boolean {
-	return (
-		a === b ||
-		(a !== undefined && a.block.key === b.block.key && a.block.offset === b.block.offset && a.offset === b.offset && a.length === b.length)
-	);
 }
