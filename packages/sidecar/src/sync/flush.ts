@@ -22,6 +22,7 @@ import { isHeld } from "./deletion-brake.ts";
 import type { LocalEntry } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
+import { withoutSetAside } from "./plan-disk.ts";
 
 /** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
 const ROUNDS = 6;
@@ -186,6 +187,7 @@ export class Flusher {
 				return outcome;
 			}
 			if (outcome.kind !== "committed") {
+				if (outcome.kind === "lost" && outcome.isBroken) this.#distrust();
 				this.#again(taken, sweep);
 				return "again";
 			}
@@ -319,6 +321,7 @@ export class Flusher {
 		if (outcome.kind === "unknown") return outcome;
 		this.#pending = undefined;
 		if (outcome.kind !== "committed") {
+			if (outcome.kind === "lost" && outcome.isBroken) this.#distrust();
 			this.#again([...pending.changed.keys(), ...pending.removed], false);
 			return undefined;
 		}
@@ -352,6 +355,15 @@ export class Flusher {
 
 	#keepDirty(capture: Capture): void {
 		this.#deferred = [...capture.deferred].map(([path, reason]) => ({ path, reason }));
+	}
+
+	/** The log may have lost what it had of this disk: what the head has becomes the basis, and everything is looked at again. */
+	#distrust(): void {
+		const { local } = this.#context;
+		const tree = withoutSetAside(this.#writer.head.tree);
+		for (const path of [...local.paths()]) if (!tree.has(path)) local.delete(path);
+		for (const [path, entry] of tree) local.set(path, { entry, stat: undefined, quick: undefined, database: undefined });
+		this.#sweepDue = true;
 	}
 
 	#again(paths: Iterable<Path>, sweep: boolean): void {

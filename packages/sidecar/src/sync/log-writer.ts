@@ -2,7 +2,9 @@
  * One writer's end of the log: its fence, its head, and the one commit that may be on its way.
  *
  * Guarantees: no commit before a won fence; an undecided commit is settled with the same bytes before the next is made; a commit
- * refers only to what its head refers to or what this writer put within the last hour.
+ * refers only to what its head refers to or what this writer put within the last hour. Two copies of this process's memory (a VM
+ * that was snapshotted and resumed twice) never both write to the tree: the first that commits keeps it, and every other finds a
+ * commit of its own name that it did not make, gives the name up and counts as superseded.
  * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`.
  */
 import { SidecarError } from "../errors.ts";
@@ -10,7 +12,7 @@ import type { PendingBlock } from "../log/block.ts";
 import { decodeCommit, type EncodedCommit, encodeCommit } from "../log/commit-codec.ts";
 import { advanceHead, foldCommits, type Head } from "../log/fold.ts";
 import { MAX_CHUNKS, MAX_ENTRIES, MAX_SEGMENT_INLINE_BYTES, SEGMENT_COMMITS } from "../log/limits.ts";
-import { unrestorableAfter } from "../log/safe-path.ts";
+import { RECOVERED_DIRECTORY, unrestorableAfter } from "../log/safe-path.ts";
 import type { CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
@@ -23,8 +25,11 @@ const LONG_PAUSE_MS = 60 * 60 * 1000;
 
 export type WriteOutcome =
 	| { readonly kind: "committed"; readonly seq: number; readonly bytes: number }
-	/** Another commit took the slot; the head is now that one. Capture again: references may have gone. */
-	| { readonly kind: "lost" }
+	/**
+	 * Another commit took the slot; the head is now that one. Capture again: references may have gone. `isBroken`: what this writer
+	 * committed before may have gone too, because the log does not continue what it knew.
+	 */
+	| { readonly kind: "lost"; readonly isBroken: boolean }
 	/** Undecided; `settle` tries the same bytes again. */
 	| { readonly kind: "unknown"; readonly cause: unknown }
 	/** A reference is no longer allowed. Capture again. */
@@ -43,22 +48,38 @@ export class LogWriter {
 	readonly #store: ObjectStore;
 	readonly #machine: Machine;
 	readonly index: ChunkIndex;
-	/** 32 hex digits from the kernel's RNG. */
-	readonly id: string;
+	#id: string;
 	#head: Head;
 	#fenceSeq = 0;
+	#isCloned = false;
 	#undecided: Undecided | undefined;
+	#wasTried = false;
+	/** A slot was lost and what took it is not known yet. */
+	#isBehind = false;
+	/** Ids of commits this writer sent that may stand in the log beyond its head. */
+	readonly #sent = new Set<string>();
 	#lastContact: Moment;
+	/** The store's clock at the last contact, where it tells: a resumed VM's own clocks may both have stood still. */
+	#lastStoreMs: number | undefined;
 
-	/** @param head as read a moment ago; its tree is taken over */
-	constructor(store: ObjectStore, machine: Machine, head: Head) {
+	/**
+	 * @param head as read a moment ago; its tree is taken over
+	 * @param storeTimeMs the store's clock when it was read
+	 */
+	constructor(store: ObjectStore, machine: Machine, head: Head, storeTimeMs?: number) {
 		this.#store = store;
 		this.#machine = machine;
 		this.#head = head;
 		this.index = new ChunkIndex(machine);
 		this.index.rebuild(head.tree);
-		this.id = machine.randomBytes(16).toString("hex");
+		this.#id = unusedId(machine, head);
 		this.#lastContact = now(machine);
+		this.#lastStoreMs = storeTimeMs;
+	}
+
+	/** 32 hex digits from the kernel's RNG. Another one once `isCloned`. */
+	get id(): string {
+		return this.#id;
 	}
 
 	get head(): Head {
@@ -69,9 +90,14 @@ export class LogWriter {
 		return this.#fenceSeq > 0;
 	}
 
-	/** Another writer fenced after this one: it owns the tree. */
+	/** Another writer owns the tree: it fenced after this one, or it is a copy of this one that committed first. */
 	get isSuperseded(): boolean {
-		return this.#fenceSeq > 0 && this.#head.fence.seq > this.#fenceSeq;
+		return this.#isCloned || (this.#fenceSeq > 0 && this.#head.fence.seq > this.#fenceSeq);
+	}
+
+	/** Somebody else wrote under this writer's name, so its memory was copied; or its fence is not in the log any more. */
+	get isCloned(): boolean {
+		return this.#isCloned;
 	}
 
 	get isUndecided(): boolean {
@@ -114,6 +140,7 @@ export class LogWriter {
 		options: { inHurry?: boolean; signal?: AbortSignal | undefined },
 	): Promise<WriteOutcome> {
 		if (this.#undecided !== undefined) throw new SidecarError("INTERNAL", { reason: "a commit while another is undecided" });
+		if (this.#isBehind) return { kind: "lost", isBroken: await this.catchUp(options.signal) };
 		this.#check(delta);
 		if (!this.#mayRefer(delta, inline)) return { kind: "stale" };
 		const seq = this.#head.seq + 1;
@@ -122,8 +149,9 @@ export class LogWriter {
 			seq,
 			kind: isFull ? "full" : "delta",
 			flags,
-			writer: this.id,
-			fenceSeq: flags.fence === true ? seq : this.#fenceSeq,
+			writer: this.#id,
+			// 0: a fence that every reader knows to be older than the owner's.
+			fenceSeq: flags.fence === true ? seq : this.#isCloned ? 0 : this.#fenceSeq,
 			fullSeq: isFull ? seq : this.#head.fullSeq,
 			previousId: this.#head.id,
 			wallTimeMs: Math.max(0, this.#machine.wallMs()),
@@ -138,6 +166,7 @@ export class LogWriter {
 	async #decide(undecided: Undecided, signal: AbortSignal | undefined): Promise<WriteOutcome> {
 		this.#undecided = undecided;
 		const { commit, info } = undecided;
+		this.#sent.add(commit.id);
 		let outcome: Awaited<ReturnType<typeof commitOnce>>;
 		try {
 			outcome = await commitOnce(this.#store, commit, this.#machine, signal);
@@ -149,46 +178,67 @@ export class LogWriter {
 		this.#wasTried = outcome.kind === "unknown";
 		if (outcome.kind === "unknown") return outcome;
 		// Looked at after the PUT: a machine may be frozen at any line before this one.
-		const wasLong = elapsedMs(this.#machine, this.#lastContact) > LONG_PAUSE_MS;
-		if (outcome.kind === "committed" && wasLong && !(await this.#isNewest(info.seq, signal))) outcome = { kind: "lost" };
+		const isNewest = outcome.kind === "committed" && (!this.#wasLong(outcome.storeTimeMs) || (await this.#isNewest(info.seq, signal)));
 		this.#lastContact = now(this.#machine);
+		this.#lastStoreMs = (outcome.kind === "committed" ? outcome.storeTimeMs : undefined) ?? this.#lastStoreMs;
 		this.#undecided = undefined;
-		if (outcome.kind === "lost") {
-			await this.catchUp(signal);
-			return outcome;
-		}
+		this.#isBehind = !isNewest;
+		if (this.#isBehind) return { kind: "lost", isBroken: await this.catchUp(signal) };
 		if (info.flags.fence === true) this.#fenceSeq = info.seq;
+		this.#sent.clear();
 		this.#advance(undecided);
 		return { kind: "committed", seq: info.seq, bytes: commit.bytes.length };
 	}
-	#wasTried = false;
+
+	/** By whichever clock went furthest since the last contact. */
+	#wasLong(storeTimeMs: number | undefined): boolean {
+		const byStoreMs = storeTimeMs === undefined || this.#lastStoreMs === undefined ? 0 : storeTimeMs - this.#lastStoreMs;
+		return Math.max(byStoreMs, elapsedMs(this.#machine, this.#lastContact)) > LONG_PAUSE_MS;
+	}
 
 	/** A slot that retention swept can be "won" by a writer that slept: then a newer commit stands in the listing. */
 	async #isNewest(seq: number, signal: AbortSignal | undefined): Promise<boolean> {
 		return (await newestSeq(this.#store, signal)).seq === seq;
 	}
 
-	/** Brings the head up to the log's newest commit. Never touches the disk. */
-	async catchUp(signal?: AbortSignal): Promise<void> {
-		const { seq } = await newestSeq(this.#store, signal);
+	/**
+	 * Brings the head up to the log's newest commit. Never touches the disk.
+	 * @returns the log is not a continuation of what this writer knew
+	 */
+	async catchUp(signal?: AbortSignal): Promise<boolean> {
+		const { seq, storeTimeMs } = await newestSeq(this.#store, signal);
+		const known = this.#head;
 		let head: Head;
+		let isBroken = false;
+		let isCloned = false;
 		try {
 			// A listing that ends before what this writer knows: not the log it knew.
-			if (seq <= this.#head.seq)
-				throw new SidecarError("OBJECT_NOT_FOUND", { value: this.#store.url, reason: `commit ${this.#head.seq} is gone` });
-			const fetched = await fetchCommits(this.#store, this.#head.seq + 1, seq, signal);
-			head = foldCommits(
-				this.#head,
-				fetched.map(({ commit }) => commit),
-			);
+			if (seq <= known.seq) throw new SidecarError("OBJECT_NOT_FOUND", { value: this.#store.url, reason: `commit ${known.seq} is gone` });
+			const commits = (await fetchCommits(this.#store, known.seq + 1, seq, signal)).map(({ commit }) => commit);
+			head = foldCommits(known, commits);
+			isCloned = commits.some(({ id, info }) => info.writer === this.#id && !this.#sent.has(id));
 		} catch (error) {
 			if (!(error instanceof SidecarError) || (error.code !== "OBJECT_NOT_FOUND" && error.code !== "OBJECT_CORRUPT")) throw error;
 			// Swept or not a continuation of what this writer knows: the log itself is the authority.
 			head = (await readLog(this.#store, signal && { signal })).head;
+			// A log begins with its first writer's fence; this one is not there to begin another.
+			if (head.seq === 0 && known.seq > 0) throw error;
+			isBroken = head.id !== known.id && head.fence.seq <= this.#fenceSeq;
+			// Where it only became shorter nobody else can have written under this name, as long as the fence still stands.
+			const isShorter = head.seq < known.seq && head.fence.seq === this.#fenceSeq && head.fence.writer === this.#id;
+			isCloned = this.#fenceSeq > 0 && isBroken && !isShorter;
 		}
 		this.#lastContact = now(this.#machine);
+		this.#lastStoreMs = storeTimeMs;
+		this.#isBehind = false;
+		this.#sent.clear();
 		this.#head = head;
 		this.index.rebuild(head.tree);
+		if (isCloned) {
+			this.#isCloned = true;
+			this.#id = unusedId(this.#machine, head);
+		}
+		return isBroken;
 	}
 
 	#advance({ commit, info, delta, inlineBytes }: Undecided): void {
@@ -237,5 +287,13 @@ export class LogWriter {
 			for (const chunk of entry.chunks) if (!own.has(chunk.block) && !this.index.allows(chunk)) return false;
 		}
 		return true;
+	}
+}
+
+/** The kernel of a copied machine may draw the numbers of the original: no name that the head knows is taken again. */
+function unusedId(machine: Machine, head: Head): string {
+	for (;;) {
+		const id = machine.randomBytes(16).toString("hex");
+		if (id !== head.fence.writer && !head.tree.has(`${RECOVERED_DIRECTORY}/${id}`)) return id;
 	}
 }

@@ -25,6 +25,8 @@ import { isWritten, RestoreWork } from "./restore-work.ts";
 
 export interface Restored {
 	readonly head: Head;
+	/** The store's clock when the log was read, ms since the epoch. */
+	readonly storeTimeMs: number;
 	readonly local: LocalTree;
 	readonly filter: Filter;
 	/** The directory that was restored. */
@@ -75,6 +77,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 		for (const { path, to } of work.moved) log.warn("restore.moved", { path, to, kind: "security" });
 		return {
 			head,
+			storeTimeMs: read.storeTimeMs,
 			local: work.local(),
 			filter: filterOf(root, options.profile),
 			root: rootStat,

@@ -124,7 +124,7 @@ export class Session {
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
-			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) });
+			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) }, restored.storeTimeMs);
 			const [outcome] = await Promise.all([fence(writer, machine, signal), restored.finish()]);
 			if (outcome === "lost") {
 				log.warn("fence.lost", { seq: restored.head.seq + 1, kind: "security" });
@@ -205,7 +205,7 @@ export class Session {
 
 	/** One at a time. @throws SidecarError as Flusher.flush */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
-		const wasSuperseded = this.#writer.isSuperseded;
+		const { isSuperseded: wasSuperseded, id: previously } = this.#writer;
 		const result = await this.#flusher.flush(options);
 		if (result.kind === "committed") {
 			// A closed flush is an end in order: what the log says of this disk shall survive a power cut.
@@ -215,8 +215,10 @@ export class Session {
 		if (!wasSuperseded && this.#writer.isSuperseded) {
 			this.#options.log.error("writer.superseded", {
 				writer: this.#writer.id,
+				previously,
 				owner: this.#writer.head.fence.writer,
 				fence: this.#writer.head.fence.seq,
+				because: this.#writer.isCloned ? "clone" : "fence",
 				kind: "security",
 			});
 		}
