@@ -12,6 +12,20 @@ export { ERRORS, type ErrorCode, type ErrorDetail, type ErrorSpec, SidecarError 
 export { type FlushOptions, type FlushReport, flush } from "./library/flush.ts";
 export type { Expectation, LogOptions, WorkspaceOptions } from "./library/options.ts";
 export { type AtOptions, type CatOptions, cat, type HistoryOptions, history, type Listing, type LsOptions, ls } from "./library/read.ts";
+export {
+	listSetAside,
+	type RecoverApplied,
+	type RecoverApplyOptions,
+	type RecoverDropOptions,
+	type RecoverDropped,
+	type RecoveredTo,
+	type RecoverToOptions,
+	recoverApply,
+	recoverDrop,
+	recoverTo,
+	type SetAsideListing,
+	type SetAsideOptions,
+} from "./library/recover.ts";
 export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
 export { type DaemonReport, status, type WorkspaceStatus } from "./library/status.ts";
@@ -21,7 +35,9 @@ export { type OpenStoreOptions, openStore } from "./store/open.ts";
 export type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, ObjectStore, PutOutcome, RequestCounts } from "./store/port.ts";
 export type { HistoryEntry, ReadableEntry, UnreadableEntry } from "./sync/history.ts";
 export type { NotDurable } from "./sync/not-durable.ts";
-export type { LogState, SetAside } from "./sync/status.ts";
+export type { SetAside } from "./sync/set-aside.ts";
+export type { SetAsideTimes } from "./sync/set-aside-times.ts";
+export type { LogState } from "./sync/status.ts";
 export { createLogger } from "./telemetry/logger.ts";
 export type { Log, LogFields, Progress } from "./telemetry/types.ts";
 export type { Profile } from "./workspace/profile.ts";

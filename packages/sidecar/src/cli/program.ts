@@ -9,12 +9,13 @@ import { flush } from "./flush.ts";
 import { history } from "./history.ts";
 import { ls } from "./ls.ts";
 import { Output } from "./output.ts";
+import { recover } from "./recover.ts";
 import { restore } from "./restore.ts";
 import { run } from "./run.ts";
 import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
 
-const COMMANDS: readonly Command[] = [run, restore, flush, status, history, ls, cat];
+const COMMANDS: readonly Command[] = [run, restore, flush, status, history, ls, cat, recover];
 
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 

@@ -8,8 +8,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
-import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
-import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
+import { RECOVERED_DIRECTORY, setAsideHome } from "../log/safe-path.ts";
+import type { CommitFlags, Entry, Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { scan } from "../workspace/scan.ts";
@@ -22,13 +22,15 @@ import { isHeld } from "./deletion-brake.ts";
 import type { LocalEntry } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
-import { withoutSetAside } from "./plan-disk.ts";
+import { reservedName, type SetAsideDelta, setAsideDelta, withoutSetAside } from "./set-aside.ts";
 
 /** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
 const ROUNDS = 6;
 const SETTLE_MS = 300;
 /** A writer that loses its slot this often in one flush is not racing, it is broken. */
 const ATTEMPTS = 10;
+/** The log line names so many paths; `recover` lists all. */
+const TOLD_PATHS = 20;
 
 export interface FlushOptions {
 	/** Look at every path, not only at the hinted ones. */
@@ -67,7 +69,8 @@ interface Pending {
 	readonly capture: Capture;
 	readonly changed: Map<Path, LocalEntry>;
 	readonly removed: Set<Path>;
-	readonly setAside: boolean;
+	/** Files and links that go below `.recovered/`; undefined where this writer owns the tree. */
+	readonly setAside: readonly Path[] | undefined;
 	readonly uploadedBytes: number;
 	readonly held: number;
 }
@@ -162,6 +165,12 @@ export class Flusher {
 		const taken = new Set<Path>();
 		try {
 			await this.#look(capture, sweep, options.closed === true, taken, options.signal);
+			// Another volume in its place: neither is what it lacks deleted, nor what it holds a change.
+			if (!capture.isSameRoot(this.#root))
+				throw new SidecarError("WORKSPACE_NOT_DIRECTORY", {
+					value: this.#context.root,
+					reason: "it is not the directory that was restored",
+				});
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			const { removed, held } = this.#judge(capture, sweep, options.inHurry === true);
 			this.#dropOrphans(capture, removed);
@@ -173,14 +182,21 @@ export class Flusher {
 			}
 			const changed = new Map([...capture.changed, ...capture.minor]);
 			const inline = await builder.finish();
-			const setAside = this.#writer.isSuperseded;
-			const delta = setAside ? this.#asideDelta(changed) : { changed: entriesOf(changed), removed };
-			const flags: CommitFlags = setAside ? { recovered: true } : isClosing ? { closed: true } : {};
-			if (setAside && delta.changed.size === 0) {
-				this.#adopt({ capture, changed, removed, setAside, uploadedBytes: 0, held: held.size });
+			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed) : undefined;
+			const delta = setAside?.delta ?? { changed: entriesOf(changed), removed };
+			const flags: CommitFlags = setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {};
+			const pending: Pending = {
+				capture,
+				changed,
+				removed,
+				setAside: setAside?.taken,
+				uploadedBytes: builder.uploadedBytes,
+				held: held.size,
+			};
+			if (setAside?.taken.length === 0) {
+				this.#adopt(pending);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
 			}
-			const pending: Pending = { capture, changed, removed, setAside, uploadedBytes: builder.uploadedBytes, held: held.size };
 			const outcome = await this.#writer.commit(delta, inline, flags, { inHurry: options.inHurry === true, signal: options.signal });
 			if (outcome.kind === "unknown") {
 				this.#pending = pending;
@@ -192,6 +208,7 @@ export class Flusher {
 				return "again";
 			}
 			this.#adopt(pending);
+			this.#tellSetAside(pending, outcome.seq);
 			return { ...summary(pending, outcome.seq), bytes: pending.uploadedBytes + outcome.bytes, deferred: this.#deferred };
 		} catch (error) {
 			this.#again(taken, sweep);
@@ -252,12 +269,6 @@ export class Flusher {
 			this.#held.clear();
 			return { removed: gone, held: this.#held };
 		}
-		if (!capture.isSameRoot(this.#root)) {
-			throw new SidecarError("WORKSPACE_NOT_DIRECTORY", {
-				value: this.#context.root,
-				reason: "it is not the directory that was restored, so nothing of it counts as deleted",
-			});
-		}
 		const countFiles = (paths: Iterable<Path>) => [...paths].filter((path) => local.get(path)?.entry.type !== "dir").length;
 		const vanished = {
 			files: countFiles(gone),
@@ -295,11 +306,11 @@ export class Flusher {
 			if (path === "") continue;
 			const parent = parentOf(path);
 			const above = capture.changed.get(parent) ?? (removed.has(parent) ? undefined : local.get(parent));
-			const isReserved = path === RECOVERED_DIRECTORY && capture.changed.get(path)?.entry.type !== "dir";
-			if (isReserved) capture.deferred.set(path, "the name is reserved for what superseded writers set aside");
-			if (above?.entry.type === "dir" && !isReserved) continue;
+			const reserved = reservedName(path, capture.changed.get(path)?.entry.type === "dir");
+			if (above?.entry.type === "dir" && reserved === undefined) continue;
 			capture.changed.delete(path);
-			if (!isReserved) this.#hints.add(path);
+			if (reserved !== undefined) capture.deferred.set(reserved, "the name is reserved for what superseded writers set aside");
+			else this.#hints.add(path);
 		}
 		// The log may hold set-aside files that this disk never had: their directories stay.
 		for (const path of [...removed].filter((path) => path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`))) {
@@ -326,7 +337,39 @@ export class Flusher {
 			return undefined;
 		}
 		this.#adopt(pending);
+		this.#tellSetAside(pending, outcome.seq);
 		return { ...summary(pending, outcome.seq), bytes: outcome.bytes, deferred: this.#deferred };
+	}
+
+	/** A superseded writer's part of a capture. What cannot be set aside stays dirty, by name. */
+	#setAside(capture: Capture, changed: Map<Path, LocalEntry>): Pick<SetAsideDelta, "delta" | "taken"> {
+		const { local } = this.#context;
+		const directories = (path: Path) => local.get(path)?.entry;
+		const { delta, taken, tooLong } = setAsideDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), directories);
+		for (const path of tooLong) {
+			changed.delete(path);
+			capture.deferred.set(path, `another writer owns the tree, and its path is too long for ${setAsideHome("{writer}")}/`);
+		}
+		return { delta, taken };
+	}
+
+	#tellSetAside({ setAside, changed }: Pending, seq: number): void {
+		if (setAside === undefined) return;
+		const { head, id } = this.#writer;
+		let bytes = 0;
+		for (const path of setAside) {
+			const entry = changed.get(path)?.entry;
+			if (entry?.type === "file") bytes += entry.size;
+		}
+		this.#context.log.warn("writer.set-aside", {
+			kind: "security",
+			seq,
+			writer: id,
+			owner: head.fence.writer,
+			files: setAside.length,
+			bytes,
+			paths: setAside.slice(0, TOLD_PATHS),
+		});
 	}
 
 	/** The commit is durable: what was captured is what this disk last gave. */
@@ -370,35 +413,6 @@ export class Flusher {
 		for (const path of paths) this.#hints.add(path);
 		if (sweep) this.#sweepDue = true;
 	}
-
-	/** A superseded writer's changes, below `.recovered/{writer}/`, updated in place. Deletions are not its to make. */
-	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): Delta {
-		const { tree } = this.#writer.head;
-		const home = `${RECOVERED_DIRECTORY}/${this.#writer.id}`;
-		const aside = new Map<Path, Entry>();
-		const directory = (path: Path): Entry => {
-			const own = path.startsWith(`${home}/`) ? this.#context.local.get(path.slice(home.length + 1))?.entry : undefined;
-			return own?.type === "dir" ? own : { type: "dir", mode: 0o700, mtimeNs: BigInt(this.#machine.wallMs()) * 1_000_000n };
-		};
-		const hasContent = [...changed.values()].some(({ entry }) => entry.type !== "dir");
-		const gone = new Set<Path>();
-		if (!hasContent) return { changed: aside, removed: gone };
-		for (const [path, { entry }] of changed) {
-			if (path === "" || path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`)) continue;
-			const target = `${home}/${path}`;
-			aside.set(target, entry);
-			// What it set aside below a directory that is none any more stays in history.
-			if (entry.type !== "dir" && tree.get(target)?.type === "dir")
-				for (const below of tree.keys()) if (below.startsWith(`${target}/`)) gone.add(below);
-			for (let parent = parentOf(target); ; parent = parentOf(parent)) {
-				if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir")
-					aside.set(parent, parent === "" ? { ...directory(parent) } : directory(parent));
-				if (parent === "") break;
-			}
-		}
-		for (const path of aside.keys()) gone.delete(path);
-		return { changed: aside, removed: gone };
-	}
 }
 
 function summary(
@@ -410,7 +424,7 @@ function summary(
 		seq,
 		changed: pending.changed.size,
 		removed: pending.removed.size,
-		setAside: pending.setAside,
+		setAside: pending.setAside !== undefined,
 		held: pending.held,
 	};
 }

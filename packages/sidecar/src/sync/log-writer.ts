@@ -12,7 +12,7 @@ import type { PendingBlock } from "../log/block.ts";
 import { decodeCommit, type EncodedCommit, encodeCommit } from "../log/commit-codec.ts";
 import { advanceHead, foldCommits, type Head } from "../log/fold.ts";
 import { MAX_CHUNKS, MAX_ENTRIES, MAX_SEGMENT_INLINE_BYTES, SEGMENT_COMMITS } from "../log/limits.ts";
-import { RECOVERED_DIRECTORY, unrestorableAfter } from "../log/safe-path.ts";
+import { setAsideHome, unrestorableAfter } from "../log/safe-path.ts";
 import type { CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
@@ -22,6 +22,9 @@ import { fetchCommits, newestSeq, readLog } from "./read-log.ts";
 
 /** Beyond this without a word from the store, retention may have swept the slot this writer is about to win. */
 const LONG_PAUSE_MS = 60 * 60 * 1000;
+
+/** Room that set-aside entries leave to the owner: a writer that lost the tree must not keep the owner from committing. */
+const OWNERS_ENTRIES = 50_000;
 
 export type WriteOutcome =
 	| { readonly kind: "committed"; readonly seq: number; readonly bytes: number }
@@ -56,6 +59,7 @@ export class LogWriter {
 	#wasTried = false;
 	/** A slot was lost and what took it is not known yet. */
 	#isBehind = false;
+	#catchUps = 0;
 	/** Ids of commits this writer sent that may stand in the log beyond its head. */
 	readonly #sent = new Set<string>();
 	#lastContact: Moment;
@@ -98,6 +102,11 @@ export class LogWriter {
 	/** Somebody else wrote under this writer's name, so its memory was copied; or its fence is not in the log any more. */
 	get isCloned(): boolean {
 		return this.#isCloned;
+	}
+
+	/** How often the head was taken from the log because others had written to it. */
+	get catchUps(): number {
+		return this.#catchUps;
 	}
 
 	get isUndecided(): boolean {
@@ -201,6 +210,11 @@ export class LogWriter {
 		return (await newestSeq(this.#store, signal)).seq === seq;
 	}
 
+	/** As `catchUp`, where the log has a newer commit at all. */
+	async lookForNews(signal?: AbortSignal): Promise<void> {
+		if (!(await this.#isNewest(this.#head.seq, signal))) await this.catchUp(signal);
+	}
+
 	/**
 	 * Brings the head up to the log's newest commit. Never touches the disk.
 	 * @returns the log is not a continuation of what this writer knew
@@ -231,6 +245,7 @@ export class LogWriter {
 		this.#lastContact = now(this.#machine);
 		this.#lastStoreMs = storeTimeMs;
 		this.#isBehind = false;
+		this.#catchUps++;
 		this.#sent.clear();
 		this.#head = head;
 		this.index.rebuild(head.tree);
@@ -263,11 +278,12 @@ export class LogWriter {
 	#check(delta: Delta): void {
 		const bad = unrestorableAfter(this.#head.tree, delta);
 		if (bad !== undefined) throw new SidecarError("INTERNAL", { value: bad.path, reason: `the tree could not be restored: ${bad.reason}` });
-		const entries = this.#head.tree.size + delta.changed.size;
-		if (entries > MAX_ENTRIES) {
+		const limit = this.isSuperseded ? MAX_ENTRIES - OWNERS_ENTRIES : MAX_ENTRIES;
+		if (this.#head.tree.size + delta.changed.size > limit) {
 			const exact = this.#whole(delta).changed.size;
-			if (exact > MAX_ENTRIES)
-				throw new SidecarError("WORKSPACE_TOO_LARGE", { reason: `${exact} files and directories, the limit is ${MAX_ENTRIES}` });
+			// What only replaces entries makes no tree larger, whoever's it is.
+			if (exact > limit && exact > this.#head.tree.size)
+				throw new SidecarError("WORKSPACE_TOO_LARGE", { reason: `${exact} files and directories, the limit is ${limit}` });
 		}
 		for (const [path, entry] of delta.changed) {
 			if (entry.type === "file" && entry.chunks.length > MAX_CHUNKS) {
@@ -294,6 +310,6 @@ export class LogWriter {
 function unusedId(machine: Machine, head: Head): string {
 	for (;;) {
 		const id = machine.randomBytes(16).toString("hex");
-		if (id !== head.fence.writer && !head.tree.has(`${RECOVERED_DIRECTORY}/${id}`)) return id;
+		if (id !== head.fence.writer && !head.tree.has(setAsideHome(id))) return id;
 	}
 }

@@ -23,6 +23,12 @@ import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { isWritten, RestoreWork } from "./restore-work.ts";
 
+/** Something that had to give way, and where it is now: an absolute path outside the workspace. */
+export interface Moved {
+	readonly path: Path;
+	readonly to: string;
+}
+
 export interface Restored {
 	readonly head: Head;
 	/** The store's clock when the log was read, ms since the epoch. */
@@ -38,7 +44,7 @@ export interface Restored {
 	/** Paths changed here while nobody watched; they are kept and not durable yet. */
 	readonly keptLocal: number;
 	/** Where bytes of this disk went that had to give way. */
-	readonly moved: readonly { readonly path: Path; readonly to: string }[];
+	readonly moved: readonly Moved[];
 	/** Call after `restore`, before anything else writes: what was written survives a power cut only then. */
 	finish(): Promise<void>;
 }
@@ -107,7 +113,8 @@ function checkExpectation({ expect, store }: RestoreOptions, head: Head): void {
 	}
 }
 
-function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree): void {
+/** @throws SidecarError WORKSPACE_DISK_FULL */
+export function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree): void {
 	let needed = 0;
 	for (const [path, action] of plan) {
 		const entry = target.get(path);

@@ -15,14 +15,18 @@ import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
 import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
+import { bringIn } from "./bring-in.ts";
 import type { Deferred } from "./capture.ts";
+import { type DropOptions, type Dropped, decided, dropSetAside } from "./drop-set-aside.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
-import { fetchCommit, newestSeq } from "./read-log.ts";
-import { type Restored, restore } from "./restore.ts";
+import type { Picked, Wanted } from "./pick-set-aside.ts";
+import { fetchCommit, newestSeq, readLog } from "./read-log.ts";
+import { type Moved, type Restored, restore } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { type SetAside, setAsideIn } from "./set-aside.ts";
 
 export interface SessionOptions {
 	readonly store: ObjectStore;
@@ -56,14 +60,12 @@ export class Session {
 	readonly #root: string;
 	readonly #boot = bootId();
 	readonly #times: FileTimes;
+	readonly #restoreOptions: RestoreOptions;
+	#toldSetAside = "[]";
 
-	private constructor(
-		options: SessionOptions,
-		writer: LogWriter,
-		restored: Restored,
-		times: FileTimes,
-		quickHash: (bytes: Uint8Array) => bigint,
-	) {
+	private constructor(options: SessionOptions, writer: LogWriter, restored: Restored, restoreOptions: RestoreOptions) {
+		const { times, quickHash } = restoreOptions;
+		this.#restoreOptions = restoreOptions;
 		this.#times = times;
 		this.#options = options;
 		this.#writer = writer;
@@ -125,14 +127,23 @@ export class Session {
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
 			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) }, restored.storeTimeMs);
-			const [outcome] = await Promise.all([fence(writer, machine, signal), restored.finish()]);
-			if (outcome === "lost") {
-				log.warn("fence.lost", { seq: restored.head.seq + 1, kind: "security" });
+			const fenced = async () => await decided(writer, machine, await writer.fence(signal), { signal });
+			const [{ kind }] = await Promise.all([fenced(), restored.finish()]);
+			if (kind !== "committed") {
+				const { fence: owner } = writer.head;
+				log.warn("fence.lost", { kind: "security", seq: restored.head.seq + 1, owner: owner.writer, fence: owner.seq });
 				continue;
 			}
-			const session = new Session(options, writer, restored, times, (bytes) => h64Raw(bytes));
+			const session = new Session(options, writer, restored, restoreOptions);
 			session.#mark(false);
-			log.info("fence.won", { seq: writer.head.seq, writer: writer.id });
+			const { fence: over, isClosed } = restored.head;
+			log.info("fence.won", {
+				kind: "security",
+				seq: writer.head.seq,
+				writer: writer.id,
+				over: over.seq === 0 ? null : { writer: over.writer, fence: over.seq, closed: isClosed },
+			});
+			session.#tellSetAside();
 			return session;
 		}
 		throw new SidecarError("STORE_UNREACHABLE", {
@@ -205,7 +216,7 @@ export class Session {
 
 	/** One at a time. @throws SidecarError as Flusher.flush */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
-		const { isSuperseded: wasSuperseded, id: previously } = this.#writer;
+		const { isSuperseded: wasSuperseded, id: previously, catchUps } = this.#writer;
 		const result = await this.#flusher.flush(options);
 		if (result.kind === "committed") {
 			// A closed flush is an end in order: what the log says of this disk shall survive a power cut.
@@ -222,7 +233,44 @@ export class Session {
 				kind: "security",
 			});
 		}
+		if (this.#writer.catchUps !== catchUps && !this.#writer.isSuperseded) this.#tellSetAside();
 		return result;
+	}
+
+	/**
+	 * Brings what a superseded writer set aside to its own path on this disk; the next flush commits it. What stands there goes to the
+	 * trash. One at a time with flushes, and not beside an agent: it may hold open what is replaced.
+	 * @throws SidecarError as `bringIn`
+	 */
+	async bringIn(picked: Picked): Promise<readonly Moved[]> {
+		const moved = await bringIn(this.#restoreOptions, picked);
+		this.#flusher.doubt();
+		return moved;
+	}
+
+	/** One at a time with flushes, after one that left nothing undecided. @throws SidecarError as `dropSetAside` */
+	async dropSetAside(wanted: Wanted, options: DropOptions): Promise<Dropped> {
+		const machine = this.#options.machine ?? thisMachine;
+		const dropped = await dropSetAside(this.#writer, machine, wanted, options);
+		this.#mark(false);
+		this.#tellSetAside();
+		return dropped;
+	}
+
+	/** Bytes that superseded writers set aside wait for somebody to look at them: said at the start and whenever they become other. */
+	#tellSetAside(): void {
+		const setAside = setAsideIn(this.#writer.head.tree);
+		const told = JSON.stringify(setAside);
+		const isNews = told !== this.#toldSetAside && setAside.length > 0;
+		this.#toldSetAside = told;
+		if (!isNews) return;
+		const sum = (of: (each: SetAside) => number) => setAside.reduce((total, each) => total + of(each), 0);
+		this.#options.log.warn("recover.waiting", {
+			kind: "security",
+			writers: setAside.map(({ writer }) => writer),
+			files: sum(({ files }) => files),
+			bytes: sum(({ bytes }) => bytes),
+		});
 	}
 
 	/**
@@ -240,27 +288,23 @@ export class Session {
 	}
 }
 
-async function fence(writer: LogWriter, machine: Machine, signal: AbortSignal | undefined): Promise<"won" | "lost"> {
-	let outcome = await writer.fence(signal);
-	for (let attempt = 0; outcome.kind === "unknown" && attempt < 3; attempt++) {
-		await machine.sleep(500 * 2 ** attempt, signal);
-		outcome = (await writer.settle(signal)) ?? outcome;
-	}
-	if (outcome.kind === "unknown")
-		throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the fence", cause: outcome.cause });
-	return outcome.kind === "committed" ? "won" : "lost";
-}
-
 /** So that an ordinary hand-over loses nothing even from view: a young head that its writer did not close gets a little time. */
 async function awaitHandover({ store, handoverWaitMs, log, signal }: SessionOptions, machine: Machine): Promise<void> {
 	const started = machine.bootMs();
+	let seen: { readonly seq: number; readonly isClosed: boolean; readonly lastModifiedMs: number } | undefined;
 	let waited = false;
 	while (machine.bootMs() - started < handoverWaitMs) {
 		const { seq, storeTimeMs } = await newestSeq(store, signal);
 		if (seq === 0) return;
-		const { commit, lastModifiedMs } = await fetchCommit(store, seq, signal);
-		if (commit.info.flags.closed === true || storeTimeMs - lastModifiedMs > YOUNG_MS) return;
-		if (!waited) log.info("handover.waiting", { seq, writer: commit.info.writer, waitMs: handoverWaitMs });
+		if (seen?.seq !== seq) {
+			const { commit, lastModifiedMs } = await fetchCommit(store, seq, signal);
+			const { flags } = commit.info;
+			// A superseded writer's commit says nothing of the owner.
+			const isClosed = flags.recovered === true ? (await readLog(store, signal && { signal })).head.isClosed : flags.closed === true;
+			seen = { seq, isClosed, lastModifiedMs };
+		}
+		if (seen.isClosed || storeTimeMs - seen.lastModifiedMs > YOUNG_MS) return;
+		if (!waited) log.info("handover.waiting", { seq, waitMs: handoverWaitMs });
 		waited = true;
 		await machine.sleep(Math.min(HANDOVER_POLL_MS, handoverWaitMs), signal);
 	}
