@@ -19,9 +19,10 @@ import { BlockBuilder } from "./block-builder.ts";
 import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { isHeld } from "./deletion-brake.ts";
-import type { LocalEntry } from "./local-tree.ts";
+import type { LocalEntry, LocalTree } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
+import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
 import { reservedName, type SetAsideDelta, setAsideDelta, withoutSetAside } from "./set-aside.ts";
 
 /** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
@@ -71,6 +72,7 @@ interface Pending {
 	readonly removed: Set<Path>;
 	/** Files and links that go below `.recovered/`; undefined where this writer owns the tree. */
 	readonly setAside: readonly Path[] | undefined;
+	readonly alarm: MassRewrite | undefined;
 	readonly uploadedBytes: number;
 	readonly held: number;
 }
@@ -184,12 +186,17 @@ export class Flusher {
 			const inline = await builder.finish();
 			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed) : undefined;
 			const delta = setAside?.delta ?? { changed: entriesOf(changed), removed };
-			const flags: CommitFlags = setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {};
+			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), new Set([...capture.removed, ...held]));
+			const flags: CommitFlags = {
+				...(setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
+				...(alarm && { alarm: true }),
+			};
 			const pending: Pending = {
 				capture,
 				changed,
 				removed,
 				setAside: setAside?.taken,
+				alarm,
 				uploadedBytes: builder.uploadedBytes,
 				held: held.size,
 			};
@@ -208,7 +215,7 @@ export class Flusher {
 				return "again";
 			}
 			this.#adopt(pending);
-			this.#tellSetAside(pending, outcome.seq);
+			this.#tell(pending, outcome.seq);
 			return { ...summary(pending, outcome.seq), bytes: pending.uploadedBytes + outcome.bytes, deferred: this.#deferred };
 		} catch (error) {
 			this.#again(taken, sweep);
@@ -337,7 +344,7 @@ export class Flusher {
 			return undefined;
 		}
 		this.#adopt(pending);
-		this.#tellSetAside(pending, outcome.seq);
+		this.#tell(pending, outcome.seq);
 		return { ...summary(pending, outcome.seq), bytes: outcome.bytes, deferred: this.#deferred };
 	}
 
@@ -353,9 +360,11 @@ export class Flusher {
 		return { delta, taken };
 	}
 
-	#tellSetAside({ setAside, changed }: Pending, seq: number): void {
-		if (setAside === undefined) return;
+	/** What operators must hear of a commit. */
+	#tell({ setAside, alarm, changed }: Pending, seq: number): void {
 		const { head, id } = this.#writer;
+		if (alarm !== undefined) this.#context.log.error("security.mass-rewrite", { seq, writer: id, ...alarm });
+		if (setAside === undefined) return;
 		let bytes = 0;
 		for (const path of setAside) {
 			const entry = changed.get(path)?.entry;
@@ -431,6 +440,15 @@ function summary(
 
 function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {
 	return new Map([...changed].map(([path, { entry }]) => [path, entry]));
+}
+
+function entriesOfTree(local: LocalTree): Parameters<typeof massRewrite>[0] {
+	return {
+		get: (path) => local.get(path)?.entry,
+		*entries() {
+			for (const [path, { entry }] of local.entries()) yield [path, entry] as const;
+		},
+	};
 }
 
 function isDatabase({ entry }: LocalEntry): boolean {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FaultyStore } from "../../test/faulty-store.ts";
@@ -138,50 +138,5 @@ describe("who owns the tree", () => {
 		const bodies = store.sent.filter(({ key }) => key === store.sent[1]?.key).map(({ body }) => body.toString("hex"));
 		expect(new Set(bodies).size).toBe(1);
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "f", "g"]);
-	});
-});
-
-describe("the deletion brake", () => {
-	it("holds a vanished half until a second scan agrees, and a critical file always", async () => {
-		await using bench = await workbench();
-		const root = bench.workspace("a");
-		mkdirSync(root, { recursive: true });
-		for (let index = 0; index < 20; index++) writeFileSync(join(root, `f${index}`), `${index}`);
-		const session = await bench.open("a");
-		await session.flush({ sweep: true });
-		for (let index = 0; index < 15; index++) rmSync(join(root, `f${index}`));
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
-		expect((await readLog(bench.store)).head.tree.size).toBe(21);
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 15 });
-	});
-
-	it("believes nothing of another volume in the workspace's place, neither what it lacks nor what it holds", async () => {
-		await using bench = await workbench();
-		const session = await bench.open("a");
-		writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "of months");
-		await session.flush({ sweep: true });
-		const { id } = session.head;
-		renameSync(bench.workspace("a"), join(bench.dir, "unmounted"));
-		mkdirSync(bench.workspace("a"));
-		writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "from a template");
-		session.hint("MEMORY.md");
-		await expect(session.flush()).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
-		expect((await readLog(bench.store)).head.id).toBe(id);
-		rmSync(bench.workspace("a"), { recursive: true });
-		renameSync(join(bench.dir, "unmounted"), bench.workspace("a"));
-		writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "mounted again");
-		expect(await session.flush()).toMatchObject({ kind: "committed" });
-	});
-
-	it("believes nothing when the workspace is another directory", async () => {
-		await using bench = await workbench();
-		const session = await bench.open("a");
-		writeFileSync(join(bench.workspace("a"), "f"), "1");
-		await session.flush({ sweep: true });
-		rmSync(bench.workspace("a"), { recursive: true });
-		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
-		mkdirSync(bench.workspace("a"));
-		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
-		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
 	});
 });
