@@ -132,6 +132,21 @@ test("two writers: the first is superseded, its later bytes are set aside, exit 
 	expect(readFileSync(place.path("b", "shared"), "utf8")).toBe("from a");
 });
 
+test("a machine that was frozen, declared dead and woken up: its bytes are set aside, exit status 4", async () => {
+	using place = new Place();
+	await using frozen = await place.run("a");
+	await committed(frozen, place.path("a", "shared"), "before");
+	frozen.signal("SIGSTOP");
+	writeFileSync(place.path("a", "shared"), "while nobody looked");
+	await using second = await place.run("b");
+	await committed(second, place.path("b", "shared"), "by the next one");
+	frozen.signal("SIGCONT");
+	expect(await frozen.waitForEvent("writer.set-aside")).toMatchObject({ paths: ["shared"] });
+	expect((await frozen.stop()).status).toBe(4);
+	expect((await second.stop()).status).toBe(0);
+	expect((await place.cli("c", ["cat", "shared"])).stdout).toBe("by the next one");
+});
+
 test("deploy overlap: the new one waits for the old one's `closed`, and nothing is set aside", async () => {
 	using place = new Place();
 	await using first = await place.run("a", [
