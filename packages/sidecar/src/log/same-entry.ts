@@ -18,7 +18,5 @@ export function sameContent(a: FileEntry, b: FileEntry): boolean {
 
 /** Do both lie in the same bytes of the same object? */
 export function samePlace(a: ChunkRef, b: ChunkRef): boolean {
-	return (
-		a === b || (a.block.key === b.block.key && a.block.offset === b.block.offset && a.offset === b.offset && a.length === b.length)
-	);
+	return a === b || (a.block.key === b.block.key && a.block.offset === b.block.offset && a.offset === b.offset && a.length === b.length);
 }

@@ -81,9 +81,15 @@ export async function fetchCommits(store: ObjectStore, from: number, to: number,
 	return await queue.addAll(seqs.map((seq) => () => fetchCommit(store, seq, signal)));
 }
 
-export async function fetchCommit(store: ObjectStore, seq: number, signal?: AbortSignal): Promise<FetchedCommit> {
+/** @param firstGetBytes less where inline blocks are of no use */
+export async function fetchCommit(
+	store: ObjectStore,
+	seq: number,
+	signal?: AbortSignal,
+	firstGetBytes = FIRST_GET_BYTES,
+): Promise<FetchedCommit> {
 	const key = logKey(seq);
-	const first = await store.get(key, { range: { offset: 0, length: FIRST_GET_BYTES }, ...(signal && { signal }) });
+	const first = await store.get(key, { range: { offset: 0, length: firstGetBytes }, ...(signal && { signal }) });
 	let start = first.body;
 	const needed = neededBytes(key, start, first.totalBytes);
 	if (start.length < needed) {

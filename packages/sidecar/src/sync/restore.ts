@@ -15,6 +15,7 @@ import type { FileEntry, Path, Tree } from "../log/types.ts";
 import type { Filter } from "../workspace/filter.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
+import { readEarlier } from "./expired.ts";
 import type { LocalTree } from "./local-tree.ts";
 import { bootId, writeMarker } from "./marker.ts";
 import { filterOf, planDisk } from "./plan-disk.ts";
@@ -44,8 +45,15 @@ export interface Restored {
 /** Left free on the disk beside what is restored: the agent must be able to start. */
 const SPARE_BYTES = 16 * 1024 * 1024;
 
-/** @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, EXISTING_EXPECTED, COMMIT_NOT_FOUND, WORKSPACE_* */
+/**
+ * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, EXISTING_EXPECTED, COMMIT_NOT_FOUND,
+ * COMMIT_EXPIRED, WORKSPACE_*
+ */
 export async function restore(options: RestoreOptions): Promise<Restored> {
+	return await readEarlier(options.store, options.at, () => restoreTree(options), options.signal);
+}
+
+async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const { store, root, privateDir, log } = options;
 	const read = await readLog(store, {
 		...(options.at !== undefined && { at: options.at }),
