@@ -14,7 +14,7 @@ import { unrestorableAfter } from "../log/safe-path.ts";
 import type { CommitFlags, CommitInfo, Delta, Entry, ObjectKey, Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
-import { commitOnce } from "./commit-once.ts";
+import { type CommitOutcome, commitOnce } from "./commit-once.ts";
 import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
 import { fetchCommits, newestSeq, readLog } from "./read-log.ts";
 
@@ -138,7 +138,7 @@ export class LogWriter {
 	async #decide(undecided: Undecided, signal: AbortSignal | undefined): Promise<WriteOutcome> {
 		this.#undecided = undecided;
 		const { commit, info } = undecided;
-		let outcome: Awaited<ReturnType<typeof commitOnce>>;
+		let outcome: CommitOutcome;
 		try {
 			outcome = await commitOnce(this.#store, commit, this.#machine, signal);
 		} catch (error) {
@@ -146,11 +146,11 @@ export class LogWriter {
 			if (!this.#wasTried) this.#undecided = undefined;
 			throw error;
 		}
-		this.#wasTried = outcome.kind === "unknown";
-		if (outcome.kind === "unknown") return outcome;
 		// Looked at after the PUT: a machine may be frozen at any line before this one.
 		const wasLong = elapsedMs(this.#machine, this.#lastContact) > LONG_PAUSE_MS;
-		if (outcome.kind === "committed" && wasLong && !(await this.#isNewest(info.seq, signal))) outcome = { kind: "lost" };
+		if (outcome.kind === "committed" && wasLong) outcome = await this.#confirm(info.seq, signal);
+		this.#wasTried = outcome.kind === "unknown";
+		if (outcome.kind === "unknown") return outcome;
 		this.#lastContact = now(this.#machine);
 		this.#undecided = undefined;
 		if (outcome.kind === "lost") {
@@ -164,9 +164,16 @@ export class LogWriter {
 	}
 	#wasTried = false;
 
-	/** A slot that retention swept can be "won" by a writer that slept: then a newer commit stands in the listing. */
-	async #isNewest(seq: number, signal: AbortSignal | undefined): Promise<boolean> {
-		return (await newestSeq(this.#store, signal)).seq === seq;
+	/**
+	 * A slot that retention swept can be "won" by a writer that slept: then a newer commit stands in the listing. Without a listing the
+	 * commit stays undecided, and its bytes are put again.
+	 */
+	async #confirm(seq: number, signal: AbortSignal | undefined): Promise<CommitOutcome> {
+		try {
+			return (await newestSeq(this.#store, signal)).seq === seq ? { kind: "committed" } : { kind: "lost" };
+		} catch (cause) {
+			return { kind: "unknown", cause };
+		}
 	}
 
 	/**
