@@ -16,7 +16,7 @@ import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { type CommitOutcome, commitOnce } from "./commit-once.ts";
 import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
-import { fetchCommits, newestSeq, readLog } from "./read-log.ts";
+import { fetchCommit, fetchCommits, newestSeq, readLog } from "./read-log.ts";
 
 /** Beyond this without a word from the store, retention may have swept the slot this writer is about to win. */
 const LONG_PAUSE_MS = 60 * 60 * 1000;
@@ -148,7 +148,7 @@ export class LogWriter {
 		}
 		// Looked at after the PUT: a machine may be frozen at any line before this one.
 		const wasLong = elapsedMs(this.#machine, this.#lastContact) > LONG_PAUSE_MS;
-		if (outcome.kind === "committed" && wasLong) outcome = await this.#confirm(info.seq, signal);
+		if (outcome.kind === "committed" && wasLong) outcome = await this.#confirm(undecided, signal);
 		this.#wasTried = outcome.kind === "unknown";
 		if (outcome.kind === "unknown") return outcome;
 		this.#lastContact = now(this.#machine);
@@ -165,14 +165,19 @@ export class LogWriter {
 	#wasTried = false;
 
 	/**
-	 * A slot that retention swept can be "won" by a writer that slept: then a newer commit stands in the listing. Without a listing the
-	 * commit stays undecided, and its bytes are put again.
+	 * After a long pause a 200 is not enough: a slot that retention swept can be "won" by a writer that slept. The commit is in the log if
+	 * it is the newest, or if what follows continues it. Without an answer it stays undecided, and its bytes are put again.
 	 */
-	async #confirm(seq: number, signal: AbortSignal | undefined): Promise<CommitOutcome> {
+	async #confirm({ commit, info }: Undecided, signal: AbortSignal | undefined): Promise<CommitOutcome> {
 		try {
-			return (await newestSeq(this.#store, signal)).seq === seq ? { kind: "committed" } : { kind: "lost" };
+			const { seq } = await newestSeq(this.#store, signal);
+			if (seq === info.seq) return { kind: "committed" };
+			if (seq < info.seq) return { kind: "lost" };
+			const next = await fetchCommit(this.#store, info.seq + 1, signal);
+			return next.commit.info.previousId === commit.id ? { kind: "committed" } : { kind: "lost" };
 		} catch (cause) {
-			return { kind: "unknown", cause };
+			const isSwept = cause instanceof SidecarError && cause.code === "OBJECT_NOT_FOUND";
+			return isSwept ? { kind: "lost" } : { kind: "unknown", cause };
 		}
 	}
 
