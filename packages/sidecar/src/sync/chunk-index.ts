@@ -1,5 +1,5 @@
 import { samePlace } from "../log/same-entry.ts";
-import type { ChunkRef, Entry, ObjectKey, Tree } from "../log/types.ts";
+import type { ChunkRef, Entry, Tree } from "../log/types.ts";
 import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
 
 /**
@@ -16,8 +16,6 @@ export class ChunkIndex {
 	readonly #machine: Machine;
 	readonly #head = new Map<string, { readonly ref: ChunkRef; count: number }>();
 	readonly #recent = new Map<string, { readonly ref: ChunkRef; readonly put: Moment }>();
-	/** Objects that are not there, whatever a tree says. */
-	readonly #gone = new Set<ObjectKey>();
 
 	constructor(machine: Machine) {
 		this.#machine = machine;
@@ -39,7 +37,6 @@ export class ChunkIndex {
 	add(entry: Entry): void {
 		if (entry.type !== "file") return;
 		for (const ref of entry.chunks) {
-			if (this.#gone.has(ref.block.key)) continue;
 			const known = this.#head.get(ref.sha256);
 			if (known === undefined) this.#head.set(ref.sha256, { ref, count: 1 });
 			// The same content at a second place is not counted: when the first place goes, it is uploaded anew, never dangling.
@@ -64,15 +61,11 @@ export class ChunkIndex {
 		for (const entry of tree.values()) this.add(entry);
 	}
 
-	/** The object was swept: nothing may refer to it any more, although the head does. */
-	forget(key: ObjectKey): void {
-		this.#gone.add(key);
-		for (const known of [this.#head, this.#recent]) for (const [sha256, { ref }] of known) if (ref.block.key === key) known.delete(sha256);
-	}
-
-	/** This writer's PUT of these chunks succeeded just now. */
-	addRecent(refs: Iterable<ChunkRef>): void {
-		const put = now(this.#machine);
+	/**
+	 * This writer's PUT of these chunks succeeded.
+	 * @param put a moment before it was sent: between that and its answer the machine may have slept for days
+	 */
+	addRecent(refs: Iterable<ChunkRef>, put: Moment): void {
 		for (const ref of refs) this.#recent.set(ref.sha256, { ref, put });
 	}
 
