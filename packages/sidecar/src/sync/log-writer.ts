@@ -3,7 +3,8 @@
  *
  * Guarantees: no commit before a won fence; an undecided commit is settled with the same bytes before the next is made; a commit
  * refers only to what its head refers to or what this writer put within the last hour.
- * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`.
+ * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`. A memory image that is continued twice holds
+ * one fence twice: the first to commit keeps it, the other one finds a commit in its name that it did not make, and gives the name up.
  */
 import { SidecarError } from "../errors.ts";
 import type { PendingBlock } from "../log/block.ts";
@@ -43,11 +44,13 @@ export class LogWriter {
 	readonly #store: ObjectStore;
 	readonly #machine: Machine;
 	readonly index: ChunkIndex;
-	/** 32 hex digits from the kernel's RNG. */
-	readonly id: string;
+	#id: string;
 	#head: Head;
 	#fenceSeq = 0;
+	#isDisowned = false;
 	#undecided: Undecided | undefined;
+	/** Ids of commits that were sent for slots after the head: what of them is in the log is this writer's work. */
+	readonly #sent = new Set<string>();
 	#lastContact: Moment;
 
 	/** @param head as read a moment ago; its tree is taken over */
@@ -57,8 +60,13 @@ export class LogWriter {
 		this.#head = head;
 		this.index = new ChunkIndex(machine);
 		this.index.rebuild(head.tree);
-		this.id = machine.randomBytes(16).toString("hex");
+		this.#id = machine.randomBytes(16).toString("hex");
 		this.#lastContact = now(machine);
+	}
+
+	/** 32 hex digits from the kernel's RNG. Another one after the fence was lost to a twin. */
+	get id(): string {
+		return this.#id;
 	}
 
 	get head(): Head {
@@ -69,9 +77,9 @@ export class LogWriter {
 		return this.#fenceSeq > 0;
 	}
 
-	/** Another writer fenced after this one: it owns the tree. */
+	/** Another writer fenced after this one, or goes on under its fence: it owns the tree. */
 	get isSuperseded(): boolean {
-		return this.#fenceSeq > 0 && this.#head.fence.seq > this.#fenceSeq;
+		return this.#isDisowned || (this.#fenceSeq > 0 && this.#head.fence.seq > this.#fenceSeq);
 	}
 
 	get isUndecided(): boolean {
@@ -122,8 +130,8 @@ export class LogWriter {
 			seq,
 			kind: isFull ? "full" : "delta",
 			flags,
-			writer: this.id,
-			fenceSeq: flags.fence === true ? seq : this.#fenceSeq,
+			writer: this.#id,
+			fenceSeq: flags.fence === true ? seq : this.#isDisowned ? 0 : this.#fenceSeq,
 			fullSeq: isFull ? seq : this.#head.fullSeq,
 			previousId: this.#head.id,
 			wallTimeMs: Math.max(0, this.#machine.wallMs()),
@@ -138,6 +146,7 @@ export class LogWriter {
 	async #decide(undecided: Undecided, signal: AbortSignal | undefined): Promise<WriteOutcome> {
 		this.#undecided = undecided;
 		const { commit, info } = undecided;
+		this.#sent.add(commit.id);
 		let outcome: CommitOutcome;
 		try {
 			outcome = await commitOnce(this.#store, commit, this.#machine, signal);
@@ -201,23 +210,32 @@ export class LogWriter {
 	async catchUp(signal?: AbortSignal): Promise<void> {
 		const { seq } = await newestSeq(this.#store, signal);
 		let head: Head;
+		let isOthers: boolean;
 		try {
 			// A listing that ends before what this writer knows: not the log it knew.
 			if (seq <= this.#head.seq)
 				throw new SidecarError("OBJECT_NOT_FOUND", { value: this.#store.url, reason: `commit ${this.#head.seq} is gone` });
-			const fetched = await fetchCommits(this.#store, this.#head.seq + 1, seq, signal);
-			head = foldCommits(
-				this.#head,
-				fetched.map(({ commit }) => commit),
-			);
+			const commits = (await fetchCommits(this.#store, this.#head.seq + 1, seq, signal)).map(({ commit }) => commit);
+			head = foldCommits(this.#head, commits);
+			isOthers = commits.some(({ id, info }) => info.writer === this.#id && !this.#sent.has(id));
 		} catch (error) {
 			if (!(error instanceof SidecarError) || (error.code !== "OBJECT_NOT_FOUND" && error.code !== "OBJECT_CORRUPT")) throw error;
-			// Swept or not a continuation of what this writer knows: the log itself is the authority.
+			// Swept or not a continuation of what this writer knows: the log itself is the authority, and this disk's part in it is unknown.
+			const known = this.#head.id;
 			head = (await readLog(this.#store, signal && { signal })).head;
+			isOthers = head.id !== known;
 		}
 		this.#lastContact = now(this.#machine);
 		this.#head = head;
+		this.#sent.clear();
 		this.index.rebuild(head.tree);
+		if (isOthers && this.hasFence && !this.isSuperseded) this.#disown();
+	}
+
+	/** The fence is another's now. Its commits count below `.recovered/` only, under a name that no twin has. */
+	#disown(): void {
+		this.#isDisowned = true;
+		this.#id = this.#machine.randomBytes(16).toString("hex");
 	}
 
 	#advance({ commit, info, delta, inlineBytes }: Undecided): void {
@@ -227,6 +245,7 @@ export class LogWriter {
 			if (before !== undefined) this.index.remove(before);
 		}
 		this.#head = advanceHead(this.#head, info, commit.id, delta, inlineBytes);
+		this.#sent.clear();
 		for (const entry of delta.changed.values()) this.index.add(entry);
 		this.index.prune();
 	}
