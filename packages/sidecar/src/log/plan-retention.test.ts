@@ -120,7 +120,7 @@ describe("planSweep", () => {
 	};
 	const pack = (name: string, daysAgo: number) => ({ key: packKey(name.repeat(64)), sizeBytes: 1000, timeMs: NOW_MS - daysAgo * DAY_MS });
 
-	it("takes nothing that is kept, named, younger than a day, or stored before a commit nobody can read", () => {
+	it("takes nothing that is kept, named, younger than a day (a pack: than the newest commit by less), or stored before a commit nobody can read", () => {
 		const anyObject = fc.record({
 			seq: fc.integer({ min: 1, max: 300 }),
 			timeMs: fc.integer({ min: NOW_MS - 3 * DAY_MS, max: NOW_MS + DAY_MS }),
@@ -151,9 +151,10 @@ describe("planSweep", () => {
 							.sort((a, b) => b - a),
 					);
 					const names = (of: readonly { readonly key: string }[]) => of.map(({ key }) => key).sort();
+					const headMs = commits[0]?.timeMs ?? 0;
 					const expected = (isCondemned: boolean) =>
 						mayGo
-							.filter((object) => object.isCondemned === isCondemned)
+							.filter((object) => object.isCondemned === isCondemned && object.timeMs <= headMs - MIN_AGE_MS)
 							.map(({ seq }) => packKey(String(seq)))
 							.sort();
 					expect([names(plan.packs), names(plan.toCondemn), plan.waiting]).toEqual([expected(true), expected(false), []]);
@@ -176,7 +177,16 @@ describe("planSweep", () => {
 	it("condemns an unnamed pack first, and deletes it only once that is a day ago", () => {
 		const packs = [pack("a", 9), pack("b", 9), pack("c", 9), pack("d", 0.5)];
 		const [a, b, c] = packs as [(typeof packs)[0], (typeof packs)[0], (typeof packs)[0]];
-		const plan = planSweep({ ...empty, packs, condemned: new Set([a.key]), listed: new Set([a.key, b.key]) });
+		const commits = [at(2, 0.5)];
+		const plan = planSweep({ ...empty, commits, packs, condemned: new Set([a.key]), listed: new Set([a.key, b.key]) });
 		expect(plan).toEqual({ commitWaves: [], packs: [a], waiting: [b], toCondemn: [c] });
+	});
+
+	it("leaves an unnamed pack while the newest commit is not a day younger: one that names it may still come", () => {
+		const packs = [pack("a", 9), pack("b", 8.01), pack("c", 7.99)];
+		const plan = (daysAgo: number) => planSweep({ ...empty, packs, commits: [at(2, daysAgo)], keptSeqs: new Set([2]) }).toCondemn;
+		expect(plan(8.5)).toEqual([]);
+		expect(plan(7)).toEqual(packs.slice(0, 2));
+		expect(planSweep({ ...empty, packs }).toCondemn).toEqual([]);
 	});
 });

@@ -22,8 +22,8 @@ export const DAY_MS = 86_400_000;
 export const DEFAULT_RETENTION: RetentionPolicy = { keepAllMs: 7 * DAY_MS, keepDailyMs: 30 * DAY_MS };
 
 /**
- * Nothing younger is ever swept, whatever the policy. A writer looks for a swept slot once it was out of touch for an hour, and refers
- * to what it stored within the last hour: a day leaves room for any clock.
+ * Nothing younger is ever swept, whatever the policy, and no pack before the newest commit is so much younger. A writer looks for a swept
+ * slot once it was out of touch for an hour, and refers to what it stored within the last hour: a day leaves room for any clock.
  */
 export const MIN_AGE_MS = DAY_MS;
 
@@ -83,7 +83,7 @@ export interface SweepPlan {
 	readonly commitWaves: readonly (readonly StoredCommit[])[];
 	/** To be deleted. */
 	readonly packs: readonly StoredObject[];
-	/** Unnamed for the first time: to be deleted by a run at least a day from now. */
+	/** Unnamed for good, found for the first time: to be deleted by a run at least a day from now. */
 	readonly toCondemn: readonly StoredObject[];
 	/** Unnamed, and condemned less than a day ago. */
 	readonly waiting: readonly StoredObject[];
@@ -92,7 +92,10 @@ export interface SweepPlan {
 export function planSweep(input: SweepInput): SweepPlan {
 	const { keptSeqs, named, pinnedUntilMs, condemned, listed, nowMs } = input;
 	const mayGo = ({ key, timeMs }: StoredObject) => !named.has(key) && timeMs > pinnedUntilMs && timeMs <= nowMs - MIN_AGE_MS;
-	const unnamed = input.packs.filter(mayGo);
+	// A commit that names a pack extends a head that is at most an hour younger than it. Once a later one stands, none can come any more,
+	// however long its writer slept.
+	const headMs = input.commits[0]?.timeMs ?? 0;
+	const unnamed = input.packs.filter((pack) => mayGo(pack) && pack.timeMs <= headMs - MIN_AGE_MS);
 	return {
 		commitWaves: wavesOf(input.commits.filter((commit) => !keptSeqs.has(commit.seq) && mayGo(commit))),
 		packs: unnamed.filter(({ key }) => condemned.has(key)),

@@ -1,10 +1,10 @@
 import { samePlace } from "../log/same-entry.ts";
 import type { ChunkRef, Entry, Tree } from "../log/types.ts";
-import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
+import { elapsedMs, type Machine, type Moment } from "./machine.ts";
 
 /**
- * How long an object this writer put may be referred to before a commit does. Retention never sweeps an unreferenced object
- * younger than 24 h, so an hour leaves room for any clock.
+ * How long an object this writer put may be referred to before a commit does. Retention leaves an unreferenced object until a commit
+ * lands that is a day younger: one that refers to it cannot follow. So an hour leaves room for any clock.
  */
 const RECENT_MS = 60 * 60 * 1000;
 

@@ -12,7 +12,7 @@ import { decodeCommit, type EncodedCommit, encodeCommit } from "../log/commit-co
 import { advanceHead, foldCommits, type Head } from "../log/fold.ts";
 import { MAX_CHUNKS, MAX_ENTRIES, MAX_SEGMENT_INLINE_BYTES, SEGMENT_COMMITS } from "../log/limits.ts";
 import { unrestorableAfter } from "../log/safe-path.ts";
-import type { CommitFlags, CommitInfo, Delta, Entry, ObjectKey, Path } from "../log/types.ts";
+import type { CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { type CommitOutcome, commitOnce } from "./commit-once.ts";
@@ -28,7 +28,7 @@ export type WriteOutcome =
 	| { readonly kind: "lost" }
 	/** Undecided; `settle` tries the same bytes again. */
 	| { readonly kind: "unknown"; readonly cause: unknown }
-	/** A reference is no longer allowed, or what it refers to is gone. Capture again. */
+	/** A reference is no longer allowed. Capture again. */
 	| { readonly kind: "stale" };
 
 interface Undecided {
@@ -168,7 +168,6 @@ export class LogWriter {
 		}
 		if (info.flags.fence === true) this.#fenceSeq = info.seq;
 		this.#advance(undecided);
-		if (wasLong && (await this.#forgetSwept(undecided.delta, signal))) return { kind: "stale" };
 		return { kind: "committed", seq: info.seq, bytes: commit.bytes.length };
 	}
 	#wasTried = false;
@@ -188,22 +187,6 @@ export class LogWriter {
 			const isSwept = cause instanceof SidecarError && cause.code === "OBJECT_NOT_FOUND";
 			return isSwept ? { kind: "lost" } : { kind: "unknown", cause };
 		}
-	}
-
-	/**
-	 * A pack that waited for its commit while this machine slept for days may have been swept, and now the newest commit names it.
-	 * What lay in it is stored anew with the next commit.
-	 * @returns whether anything was gone
-	 */
-	async #forgetSwept(delta: Delta, signal: AbortSignal | undefined): Promise<boolean> {
-		const files = [...delta.changed.values()].flatMap((entry) => (entry.type === "file" ? entry.chunks : []));
-		let isAnyGone = false;
-		for (const key of new Set(files.map(({ block }) => block.key))) {
-			if (await isThere(this.#store, key, signal)) continue;
-			this.index.forget(key);
-			isAnyGone = true;
-		}
-		return isAnyGone;
 	}
 
 	/** Brings the head up to the log's newest commit. Never touches the disk. */
@@ -285,15 +268,5 @@ export class LogWriter {
 			for (const chunk of entry.chunks) if (!own.has(chunk.block) && !this.index.allows(chunk)) return false;
 		}
 		return true;
-	}
-}
-
-async function isThere(store: ObjectStore, key: ObjectKey, signal: AbortSignal | undefined): Promise<boolean> {
-	try {
-		await store.get(key, { range: { offset: 0, length: 0 }, ...(signal && { signal }) });
-		return true;
-	} catch (error) {
-		if (error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND") return false;
-		throw error;
 	}
 }

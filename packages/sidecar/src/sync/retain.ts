@@ -4,8 +4,8 @@
  * Order: list the log, mark from the retained commits, list the packs; delete expired commits, the newest first; write down which packs
  * nothing names (`sweeps/{sha256}`); delete those of them that an earlier run, at least a day ago, had written down too.
  *
- * Guarantees: the newest commit and all it names stay, whatever their age. A commit that lands meanwhile needs nothing that goes: it
- * refers to what the newest one named or to what is younger than a day. Whoever reads a commit when it expires has a day to read its
+ * Guarantees: the newest commit and all it names stay, whatever their age. A commit that lands meanwhile, or days later from a machine
+ * that slept, needs nothing that goes: it refers to what the newest one named, or to what was put at most an hour before that was. Whoever reads a commit when it expires has a day to read its
  * packs. Killed anywhere, or run twice at once, it only leaves something for the next run. Where a retained commit cannot be read,
  * nothing stored before it goes. Only the store's clock counts.
  * Does NOT touch keys it does not know, and nothing in a log without commits.
@@ -30,7 +30,7 @@ import type { SweepableStore } from "../store/sweepable.ts";
 import type { Log } from "../telemetry/types.ts";
 import { putPack } from "./commit-once.ts";
 import { listObjects } from "./list-objects.ts";
-import { thisMachine } from "./machine.ts";
+import { type Machine, thisMachine } from "./machine.ts";
 import { type MarkProblem, markRetained } from "./mark.ts";
 
 export interface RetainOptions {
@@ -39,6 +39,8 @@ export interface RetainOptions {
 	/** Only say what would be done. Default false. */
 	readonly dryRun?: boolean;
 	readonly log: Log;
+	/** Default: this one. */
+	readonly machine?: Machine;
 	readonly signal?: AbortSignal;
 }
 
@@ -80,9 +82,8 @@ const PARALLEL_DELETES = 16;
  * @throws SidecarError USAGE (a policy that is none), STORE_*
  */
 export async function retain(store: SweepableStore, options: RetainOptions): Promise<RetentionReport> {
-	const { log, signal, dryRun = false, policy = DEFAULT_RETENTION } = options;
+	const { log, signal, dryRun = false, policy = DEFAULT_RETENTION, machine = thisMachine } = options;
 	checkPolicy(policy);
-	// The log first: a pack that a later commit names is younger than this listing.
 	const { objects: inLog, storeTimeMs } = await listObjects(store, LOG_PREFIX, signal);
 	const commits = inLog.flatMap((object): StoredCommit[] => {
 		const seq = seqOfKey(object.key);
@@ -103,7 +104,7 @@ export async function retain(store: SweepableStore, options: RetainOptions): Pro
 		nowMs: storeTimeMs,
 	});
 	if (marked.problem !== undefined) log.error("retention.unreadable", { ...marked.problem });
-	if (!dryRun) await sweep(store, plan, lists.oldKeys, signal);
+	if (!dryRun) await sweep(store, plan, lists.oldKeys, machine, signal);
 
 	const swept = plan.commitWaves.flat();
 	const sweptCommits = new Set(swept);
@@ -190,13 +191,14 @@ async function sweep(
 	store: SweepableStore,
 	plan: SweepPlan,
 	oldKeys: readonly ObjectKey[],
+	machine: Machine,
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	for (const wave of plan.commitWaves) await deleteAll(store, wave, signal);
 	// Only now: whoever read an expired commit before it went has a day from here.
 	if (plan.toCondemn.length > 0) {
 		const { key, bytes } = encodeCondemned(plan.toCondemn.map((pack) => pack.key));
-		await putPack(store, key, bytes, thisMachine, signal);
+		await putPack(store, key, bytes, machine, signal);
 	}
 	await deleteAll(store, plan.packs, signal);
 	await deleteAll(

@@ -95,16 +95,23 @@ export class Oracle {
 		this.counts.acks++;
 		const { seq, id, tree } = writer.head;
 		const landed = this.#landed.get(seq);
-		if (landed?.id !== id) return this.broken("believedIsDurable", `${process.name} believes in commit ${seq}, which the log does not have`);
+		if (landed?.id !== id)
+			return this.broken("believedIsDurable", `${process.name} believes in commit ${seq}, which the log does not have`);
 		this.#acked.add(seq);
-		const path = difference(contentOfTree(landed.head.tree, () => true), contentOfTree(tree, () => true));
+		const path = difference(
+			contentOfTree(landed.head.tree, () => true),
+			contentOfTree(tree, () => true),
+		);
 		if (path !== undefined) this.broken("believedIsDurable", `${process.name}'s head ${seq} is not what the log says at ${path}`);
 	}
 
 	/** What a fresh machine got must be what the log's newest commit says. */
 	restored(content: Content): void {
 		const head = this.#landed.get(this.#newest)?.head ?? EMPTY_HEAD;
-		const path = difference(contentOfTree(head.tree, (each) => !isRecovered(each)), content);
+		const path = difference(
+			contentOfTree(head.tree, (each) => !isRecovered(each)),
+			content,
+		);
 		if (path !== undefined) this.broken("restoreEqualsCommit", `${path} was restored as something else than commit ${this.#newest} has`);
 	}
 
@@ -129,7 +136,8 @@ export class Oracle {
 		const commit = decodeCommit(key, object.body, object.body.length);
 		const { flags, kind } = commit.info;
 		this.#world.tell(
-			() => `commit ${seq} lands: ${kind} of ${commit.info.writer.slice(0, 6)} ${Object.keys(flags).join(" ")} ${[...commit.changed.keys()]}`,
+			() =>
+				`commit ${seq} lands: ${kind} of ${commit.info.writer.slice(0, 6)} ${Object.keys(flags).join(" ")} ${[...commit.changed.keys()]}`,
 		);
 		const before = this.#landed.get(seq);
 		if (before !== undefined) {
@@ -175,7 +183,10 @@ export class Oracle {
 			if (path !== undefined) this.broken("headIsOwnersTree", `commit ${info.seq} has another ${path} than its owner's disk`);
 			return;
 		}
-		const path = difference(outside, contentOfTree(previous.tree, (each) => !isRecovered(each)));
+		const path = difference(
+			outside,
+			contentOfTree(previous.tree, (each) => !isRecovered(each)),
+		);
 		// Only the very first commit of a log may make the root, whoever writes it.
 		if (path !== undefined && previous.tree.has("")) this.broken("headIsOwnersTree", `commit ${info.seq} of no owner changed ${path}`);
 		for (const [target, content] of intent.kind === "aside" ? intent.content : [])

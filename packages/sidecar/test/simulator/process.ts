@@ -291,7 +291,11 @@ export class Process {
 
 	async #call<T>(
 		kind: Kind,
-		send: () => { readonly afterMs: number; readonly outcome?: Outcome; readonly at?: { readonly ms: number; readonly run: () => Outcome } },
+		send: () => {
+			readonly afterMs: number;
+			readonly outcome?: Outcome;
+			readonly at?: { readonly ms: number; readonly run: () => Outcome };
+		},
 	): Promise<T> {
 		const call = this.#nextCall++;
 		return await new Promise<T>((resolve, reject) => {

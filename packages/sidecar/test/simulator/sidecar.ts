@@ -4,9 +4,7 @@
  * a real disk, in its plainest form.
  */
 import { SidecarError } from "../../src/errors.ts";
-import type { Head } from "../../src/log/fold.ts";
 import { RECOVERED_DIRECTORY } from "../../src/log/safe-path.ts";
-import { samePlace } from "../../src/log/same-entry.ts";
 import type { ChunkRef, Entry, Path } from "../../src/log/types.ts";
 import { parentOf } from "../../src/path.ts";
 import { BlockBuilder } from "../../src/sync/block-builder.ts";
@@ -29,7 +27,7 @@ import {
 } from "./disk.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Process } from "./process.ts";
-import { HOUR, SECOND } from "./world.ts";
+import { SECOND } from "./world.ts";
 
 export interface Habits {
 	/** Rounds of edits and flushes before it closes. */

@@ -31,7 +31,10 @@ class Run {
 	readonly #cloud: Cloud;
 	readonly #oracle: Oracle;
 	readonly #weather: Weather;
-	readonly #running = new Map<Process, { readonly sidecar: Sidecar; readonly habits: Habits; readonly start: Machine; readonly closes: boolean }>();
+	readonly #running = new Map<
+		Process,
+		{ readonly sidecar: Sidecar; readonly habits: Habits; readonly start: Machine; readonly closes: boolean }
+	>();
 	readonly #counts = { twins: 0, kills: 0, freezes: 0 };
 	#processes = 0;
 	#startMs: number;
@@ -183,7 +186,8 @@ class Run {
 		this.#world.tell(() => `${process.name} begins`);
 		sweepOnce(process).then(
 			(deleted) => this.#world.tell(() => `${process.name} ends, ${deleted} objects deleted`),
-			(error: unknown) => this.#oracle.broken("noUnexpectedError", `${process.name}: ${error instanceof Error ? error.stack : String(error)}`),
+			(error: unknown) =>
+				this.#oracle.broken("noUnexpectedError", `${process.name}: ${error instanceof Error ? error.stack : String(error)}`),
 		);
 	}
 
@@ -207,7 +211,8 @@ class Run {
 			(how) => {
 				end = how;
 			},
-			(error: unknown) => this.#oracle.broken("headIsRestorable", `the last machine: ${error instanceof Error ? error.stack : String(error)}`),
+			(error: unknown) =>
+				this.#oracle.broken("headIsRestorable", `the last machine: ${error instanceof Error ? error.stack : String(error)}`),
 		);
 		await this.#world.run(() => false);
 		if (end !== "closed") this.#oracle.broken("headIsRestorable", `the last machine ended: ${end}`);
