@@ -72,3 +72,12 @@ export class FaultyStore implements ObjectStore {
 		for (const put of this.#late.splice(0)) await put();
 	}
 }
+
+export class DeafToLists extends FaultyStore {
+	isDeafToLists = false;
+
+	override async *list(prefix: string, options?: ListOptions): AsyncIterable<ListPage> {
+		if (this.isDeafToLists) throw new SidecarError("STORE_UNREACHABLE", { value: this.url, reason: "made up" });
+		yield* super.list(prefix, options);
+	}
+}

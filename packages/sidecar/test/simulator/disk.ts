@@ -27,8 +27,14 @@ export function sha256(bytes: Buffer): string {
 	return hash("sha256", bytes, "hex");
 }
 
+const contents = new WeakMap<Node, string>();
+
 export function contentOfNode(node: Node): string {
-	return node.type === "dir" ? "dir" : `file ${chunksOf(node.text).map(sha256).join(" ")}`;
+	const known = contents.get(node);
+	if (known !== undefined) return known;
+	const content = node.type === "dir" ? "dir" : `file ${chunksOf(node.text).map(sha256).join(" ")}`;
+	contents.set(node, content);
+	return content;
 }
 
 export function contentOfEntry(entry: Entry): string {

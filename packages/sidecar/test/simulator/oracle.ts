@@ -75,7 +75,7 @@ export class Oracle {
 	/** A commit leaves its writer; what it is to say is known from then on. */
 	sent(process: Process, key: string, bytes: Buffer, intent: Intent): void {
 		if (process.isReliving || seqOfKey(key) === undefined) return;
-		const { id } = decodeCommit(key, bytes, bytes.length);
+		const id = idOf(bytes);
 		if (!this.#intents.has(id)) this.#intents.set(id, intent);
 	}
 
