@@ -61,7 +61,7 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 				...(seq !== undefined && { at: seq }),
 				...(signal && { signal }),
 			});
-			await restored.finish();
+			await restored.finish(true);
 			const { head, files, bytes, written, keptLocal, moved } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: head.seq, files, bytes, written, keptLocal, ms });

@@ -84,7 +84,7 @@ export class Session {
 				filter: restored.filter,
 				profile: options.profile,
 				tempDir,
-				local: restored.local,
+				local: restored.local(),
 				index: writer.index,
 				quickHash,
 				log: options.log,
@@ -125,7 +125,7 @@ export class Session {
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
 			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) });
-			const [outcome] = await Promise.all([fence(writer, machine, signal), restored.finish()]);
+			const [outcome] = await Promise.all([fence(writer, machine, signal), restored.finish(false)]);
 			if (outcome === "lost") {
 				log.warn("fence.lost", { seq: restored.head.seq + 1, kind: "security" });
 				continue;
