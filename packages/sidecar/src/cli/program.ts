@@ -4,8 +4,10 @@ import { commandLineOptions } from "../config/options.ts";
 import { ERRORS } from "../errors.ts";
 import { cat } from "./cat.ts";
 import type { Command } from "./command.ts";
+import { diff } from "./diff.ts";
 import { fail } from "./fail.ts";
 import { flush } from "./flush.ts";
+import { gc } from "./gc.ts";
 import { history } from "./history.ts";
 import { ls } from "./ls.ts";
 import { Output } from "./output.ts";
@@ -14,7 +16,7 @@ import { run } from "./run.ts";
 import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
 
-const COMMANDS: readonly Command[] = [run, restore, flush, status, history, ls, cat];
+const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, gc];
 
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 
