@@ -11,12 +11,13 @@ import { gc } from "./gc.ts";
 import { history } from "./history.ts";
 import { ls } from "./ls.ts";
 import { Output } from "./output.ts";
+import { repair } from "./repair.ts";
 import { restore } from "./restore.ts";
 import { run } from "./run.ts";
 import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
 
-const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, gc];
+const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, gc, repair];
 
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 
