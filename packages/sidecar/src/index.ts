@@ -18,7 +18,9 @@ export { type RestoreOptions, type RestoreResult, restore } from "./library/rest
 export { namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
 export { type DaemonReport, status, type WorkspaceStatus } from "./library/status.ts";
+export { type VerifyOptions, verify } from "./library/verify.ts";
 export type { Aspect, PathDifference } from "./log/diff-trees.ts";
+export type { RetentionPolicy, StoredObject } from "./log/plan-retention.ts";
 export type { ChunkRef, CommitFlags, DirEntry, Entry, FileEntry, LinkEntry, Path } from "./log/types.ts";
 export { namespaced } from "./store/namespaced.ts";
 export { type OpenStoreOptions, openStore } from "./store/open.ts";
@@ -30,6 +32,7 @@ export type { NotDurable } from "./sync/not-durable.ts";
 export type { Removal } from "./sync/repair.ts";
 export type { ObjectSum, RetentionReport } from "./sync/retain.ts";
 export type { LogState, SetAside } from "./sync/status.ts";
+export type { Damage, Verification } from "./sync/verify.ts";
 export { createLogger } from "./telemetry/logger.ts";
 export type { Log, LogFields, Progress } from "./telemetry/types.ts";
 export type { Profile } from "./workspace/profile.ts";

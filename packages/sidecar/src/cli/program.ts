@@ -16,8 +16,9 @@ import { restore } from "./restore.ts";
 import { run } from "./run.ts";
 import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
+import { verify } from "./verify.ts";
 
-const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, gc, repair];
+const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, verify, gc, repair];
 
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 
