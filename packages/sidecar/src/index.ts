@@ -16,6 +16,7 @@ export { type AtOptions, type CatOptions, cat, type HistoryOptions, history, typ
 export { type RepairOptions, type RepairResult, repair } from "./library/repair.ts";
 export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
 export { namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
+export { type RollbackOptions, type RollbackResult, rollback } from "./library/rollback.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
 export { type DaemonReport, status, type WorkspaceStatus } from "./library/status.ts";
 export { type VerifyOptions, verify } from "./library/verify.ts";

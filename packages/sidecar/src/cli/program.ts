@@ -13,12 +13,13 @@ import { ls } from "./ls.ts";
 import { Output } from "./output.ts";
 import { repair } from "./repair.ts";
 import { restore } from "./restore.ts";
+import { rollback } from "./rollback.ts";
 import { run } from "./run.ts";
 import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
 import { verify } from "./verify.ts";
 
-const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, verify, gc, repair];
+const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, rollback, verify, gc, repair];
 
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 
