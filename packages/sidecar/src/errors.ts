@@ -96,7 +96,7 @@ export const ERRORS = {
 	OBJECT_CORRUPT: spec(
 		5,
 		"an object of the log does not hold what it must",
-		"nothing was applied; keep the bucket as it is and restore an earlier commit with --at",
+		"nothing was applied; keep the bucket as it is and restore an earlier commit with --at; `verify` names all damage, `repair` removes garbage from the newest slots",
 	),
 	OBJECT_NOT_FOUND: spec(
 		5,

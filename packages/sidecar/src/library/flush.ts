@@ -93,7 +93,7 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 }
 
 /** A directory that does not derive from this log must not become its next commit. An empty log is a new user's. */
-function requireRestored(root: string, head: Head, { marker, hasBase }: DiskState): void {
+export function requireRestored(root: string, head: Head, { marker, hasBase }: DiskState): void {
 	if (head.seq === 0) return;
 	const refuse = (reason: string) => new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
 	if (marker === undefined) throw refuse(`the log has ${head.seq} commits`);
@@ -104,9 +104,14 @@ function requireRestored(root: string, head: Head, { marker, hasBase }: DiskStat
 		);
 }
 
-async function flushOnce(session: Session, signal: AbortSignal | undefined): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
+/** Everything that changed, and the end in order. @throws SidecarError STORE_UNREACHABLE where the store never says whether it took the commit */
+export async function flushOnce(
+	session: Session,
+	signal: AbortSignal | undefined,
+	deletionsAreMeant = false,
+): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
 	for (let retry = 0; ; retry++) {
-		const result = await session.flush({ sweep: true, closed: true, ...(signal && { signal }) });
+		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, ...(signal && { signal }) });
 		if (result.kind !== "unknown") return result;
 		if (retry === UNKNOWN_RETRIES) {
 			throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });

@@ -6,6 +6,7 @@ import { AgingStore } from "../../test/aging-store.ts";
 import { readDisk } from "../../test/disk.ts";
 import { s3TestServer } from "../../test/s3-server.ts";
 import { plainProfile, s3Namespace, type Workbench, workbench } from "../../test/workbench.ts";
+import { SidecarError } from "../errors.ts";
 import { logKey, packKey } from "../log/keys.ts";
 import { DAY_MS, DEFAULT_RETENTION } from "../log/plan-retention.ts";
 import { silentLog } from "../telemetry/logger.ts";
@@ -18,6 +19,7 @@ import { resolveAt } from "./resolve-at.ts";
 import { restore } from "./restore.ts";
 import { type RetainOptions, retain } from "./retain.ts";
 import type { Session } from "./session.ts";
+import { verify } from "./verify.ts";
 
 const MiB = 1024 * 1024;
 
@@ -526,6 +528,52 @@ describe("a writer that sleeps over a sweep", () => {
 			at.store.sleepDays(2);
 			await at.retain();
 		}
+		await at.expectRestores("a");
+	});
+});
+
+describe("what a commit may refer to", () => {
+	/** A machine whose clocks are the store's. */
+	const clockOf = (at: Aging) => ({ ...thisMachine, wallMs: () => at.store.nowMs, bootMs: () => at.store.nowMs, sleep: async () => {} });
+	/** No commit of the log names what is not there, not even for the moment until the writer notices. */
+	const expectNothingDangles = async (at: Aging) => {
+		expect(await verify(at.store, { policy: DEFAULT_RETENTION, deep: true, progress: noProgress })).toMatchObject({ damaged: [] });
+	};
+
+	it("not a pack that its writer stored more than an hour ago and never referred to: it is stored anew", async () => {
+		const at = await aging();
+		const session = await at.bench.open("a", { machine: clockOf(at) });
+		at.store.before = (verb, key) => {
+			if (verb === "put" && key.startsWith("log/")) throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
+		};
+		await expect(at.commit(session, { large: randomBytes(5 * MiB) })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		at.store.before = () => {};
+		const [left] = await at.keys("packs/");
+		for (let run = 0; run < 2; run++) {
+			at.store.sleepDays(1.5);
+			await at.retain();
+		}
+		expect(await at.keys("packs/")).toEqual([]);
+		await session.flush();
+		expect((await at.keys("packs/"))[0]).not.toBe(left);
+		await expectNothingDangles(at);
+		await at.expectRestores("a");
+	});
+
+	it("not what only older commits hold: content that comes back is stored anew", async () => {
+		const at = await aging();
+		const session = await at.bench.open("a", { machine: clockOf(at) });
+		const content = randomBytes(5 * MiB);
+		await at.commit(session, { large: content });
+		await at.commit(session, { large: null });
+		await at.fill(session, 66);
+		for (let run = 0; run < 2; run++) {
+			at.store.sleepDays(40);
+			await at.retain();
+		}
+		expect(await at.keys("packs/")).toEqual([]);
+		await at.commit(session, { large: content });
+		await expectNothingDangles(at);
 		await at.expectRestores("a");
 	});
 });

@@ -10,7 +10,6 @@
  * nothing stored before it goes. Only the store's clock counts.
  * Does NOT touch keys it does not know, and nothing in a log without commits.
  */
-import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
 import { decodeCondemned, encodeCondemned } from "../log/condemned.ts";
 import { LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX, seqOfKey, sha256OfPackKey, sha256OfSweepKey } from "../log/keys.ts";
@@ -29,6 +28,7 @@ import type { ObjectKey } from "../log/types.ts";
 import type { SweepableStore } from "../store/sweepable.ts";
 import type { Log } from "../telemetry/types.ts";
 import { putPack } from "./commit-once.ts";
+import { inParallel } from "./in-parallel.ts";
 import { listObjects } from "./list-objects.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { type MarkProblem, markRetained } from "./mark.ts";
@@ -213,20 +213,7 @@ async function deleteAll(
 	objects: readonly Pick<StoredObject, "key">[],
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	const queue = new PQueue({ concurrency: PARALLEL_DELETES });
-	try {
-		await queue.addAll(
-			objects.map(
-				({ key }) =>
-					() =>
-						store.delete(key, signal && { signal }),
-			),
-		);
-	} finally {
-		// After the first failure nothing more is begun, and nothing is under way when the caller goes on.
-		queue.clear();
-		await queue.onIdle();
-	}
+	await inParallel(PARALLEL_DELETES, objects, ({ key }) => store.delete(key, signal && { signal }));
 }
 
 function sum(objects: readonly StoredObject[]): ObjectSum {
