@@ -89,7 +89,7 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 		quickHash: (bytes) => h64Raw(bytes),
 		label: thisMachine.randomBytes(4).toString("hex"),
 	});
-	await restored.finish();
+	await restored.finish(true);
 	const result = await flushOnce(session, signal, true);
 	const superseded = session.isSuperseded;
 	const differences = diffTrees(ownPart(target), ownPart(session.head.tree));
