@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type CliProcess, jsonLines, jsonObject, Place } from "../../test/cli.ts";
@@ -45,6 +45,18 @@ test("the agent sees neither the sidecar's settings nor its credentials", async 
 	expect(stdout).toContain("KEPT=kept");
 	expect(stdout).not.toMatch(/OPENCLAW_SIDECAR_|AWS_/);
 	expect(stdout + stderr).not.toContain("s3cret");
+});
+
+test("no agent starts where the log cannot be read", async () => {
+	using place = new Place();
+	mkdirSync(place.path("a"));
+	writeFileSync(place.path("a", "f"), "1");
+	expect((await place.cli("a", ["flush"])).status).toBe(0);
+	const [newest] = readdirSync(join(place.store, "users/default/log")).sort();
+	writeFileSync(join(place.store, "users/default/log", newest as string), "not a commit");
+	const { status } = await place.cli("a", ["run", "--", "touch", join(place.dir, "agent-was-here")]);
+	expect(status).toBe(5);
+	expect(existsSync(join(place.dir, "agent-was-here"))).toBe(false);
 });
 
 test("an agent that cannot be started is exit status 2", async () => {
