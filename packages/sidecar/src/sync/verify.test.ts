@@ -6,12 +6,14 @@ import { AgingStore } from "../../test/aging-store.ts";
 import { workbench } from "../../test/workbench.ts";
 import { logKey, packKey } from "../log/keys.ts";
 import { DEFAULT_RETENTION } from "../log/plan-retention.ts";
+import type { ChunkRef } from "../log/types.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { readLog } from "./read-log.ts";
 import { retain } from "./retain.ts";
 import type { Session } from "./session.ts";
 import { verify } from "./verify.ts";
+import { ContentCheck } from "./verify-content.ts";
 
 const MiB = 1024 * 1024;
 
@@ -85,7 +87,10 @@ describe("a good log", () => {
 		const { store, session, commit } = await log();
 		await commit({ large: null });
 		await commit({ large: randomBytes(5 * MiB) });
-		while (session.head.seq < 130) await commit({ turn: String(session.head.seq) });
+		while (session.head.seq < 129) await commit({ turn: String(session.head.seq) });
+		// A pack goes only once the newest commit is a day younger.
+		store.sleepDays(1);
+		await commit({ turn: "the next day" });
 		for (let run = 0; run < 3; run++) {
 			store.sleepDays(40);
 			await retain(store, { log: silentLog });
@@ -169,6 +174,26 @@ describe("damage", () => {
 		expect((await check()).damaged).toEqual([]);
 		const { damaged } = await check(true);
 		expect(damaged.map(({ key }) => key).sort()).toEqual([block?.key, pack].sort());
+	});
+
+	it("of content whose every other checksum is right: a manifest that lies about it", async () => {
+		const { store, session } = await log();
+		const large = session.head.tree.get("large");
+		const turn = session.head.tree.get("turn");
+		for (const file of [large, turn]) {
+			const chunk = file?.type === "file" ? file.chunks[0] : undefined;
+			if (chunk === undefined) throw new Error("no chunk");
+			const { block } = chunk;
+			const lying = { ...chunk, sha256: "0".repeat(64) };
+			const content = new ContentCheck(store, undefined);
+			const check = async (chunks: readonly ChunkRef[]) => {
+				const blocks = new Map([["place", { block, chunks: new Map(chunks.map((each) => [each.sha256, each])) }]]);
+				if (file === turn) await content.checkInline(blocks);
+				else await content.checkPack({ key: block.key, sizeBytes: 1, timeMs: 0 }, blocks);
+			};
+			await check([chunk]);
+			await expect(check([chunk, lying])).rejects.toMatchObject({ code: "OBJECT_CORRUPT", value: block.key });
+		}
 	});
 
 	it("of a pack that nothing needs is found by a deep check too", async () => {
