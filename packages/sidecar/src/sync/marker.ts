@@ -15,6 +15,8 @@ export interface Marker {
 	readonly root: string;
 	/** The kernel's boot id when it was written. */
 	readonly boot: string;
+	/** The writer that owned the workspace when it was written; absent after a mere restore. */
+	readonly writer?: string;
 	/** Everything the marker speaks of is on the platter: a restore or a closed flush ended with a syncfs. */
 	readonly clean: boolean;
 }
