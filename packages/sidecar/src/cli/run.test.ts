@@ -112,8 +112,12 @@ test("SIGKILL: what was acknowledged is restored elsewhere, and the same machine
 	expect((await place.cli("b", ["restore"])).status).toBe(0);
 	expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));
 
+	// Another machine does not know that the writer is dead, and waits for it; the one it died on does not.
+	await using other = place.start("b", ["run", "--handover-wait", "60s"]);
+	await other.waitForEvent("handover.waiting");
+	await other.stop();
 	writeFileSync(place.path("a", "meanwhile"), "unwatched");
-	await using again = await place.run("a");
+	await using again = await place.run("a", ["--handover-wait", "60s"]);
 	const { status } = await again.stop();
 	expect(status).toBe(0);
 	expect((await place.cli("b", ["cat", "meanwhile"])).stdout).toBe("unwatched");

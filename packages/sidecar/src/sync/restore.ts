@@ -60,10 +60,8 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 
 async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const { store, root, privateDir, log } = options;
-	const read = await readLog(store, {
-		...(options.at !== undefined && { at: options.at }),
-		...(options.signal && { signal: options.signal }),
-	});
+	const reading = { ...(options.at !== undefined && { at: options.at }), ...(options.signal && { signal: options.signal }) };
+	const read = options.read ?? (await readLog(store, reading));
 	const { head } = read;
 	checkExpectation(options, head);
 

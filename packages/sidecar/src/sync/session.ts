@@ -17,10 +17,10 @@ import { identityOf } from "../workspace/stat.ts";
 import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
 import type { Deferred } from "./capture.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
+import { readWhenHandedOver } from "./handover.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
-import { fetchCommit, newestSeq } from "./read-log.ts";
 import { type Restored, restore } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 
@@ -40,9 +40,6 @@ export interface SessionOptions {
 	readonly signal?: AbortSignal;
 }
 
-/** A head younger than this whose writer did not close it may have more to come. */
-const YOUNG_MS = 20_000;
-const HANDOVER_POLL_MS = 250;
 /** Fences lost in a row before giving up: each loss means another writer took over within one round trip. */
 const FENCE_TRIES = 10;
 
@@ -101,9 +98,10 @@ export class Session {
 	static async open(options: SessionOptions): Promise<Session> {
 		const { store, log, signal } = options;
 		const machine = options.machine ?? thisMachine;
-		const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
+		let started = performance.now();
+		// What is loaded is loaded while the store answers.
+		const [read, { h64Raw }, times] = await Promise.all([readWhenHandedOver(options, machine), xxhash(), loadFileTimes()]);
 		if (!times.exact) log.warn("restore.times-rounded", { reason: "koffi is not installed: times are kept to about 250 ns" });
-		await awaitHandover(options, machine);
 		const label = machine.randomBytes(4).toString("hex");
 		const restoreOptions: RestoreOptions = {
 			store,
@@ -119,8 +117,7 @@ export class Session {
 			...(signal && { signal }),
 		};
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
-			const started = performance.now();
-			const restored = await restore(attempt === 0 ? restoreOptions : { ...restoreOptions, expect: "any" });
+			const restored = await restore(attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" });
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
@@ -128,6 +125,7 @@ export class Session {
 			const [outcome] = await Promise.all([fence(writer, machine, signal), restored.finish(false)]);
 			if (outcome === "lost") {
 				log.warn("fence.lost", { seq: restored.head.seq + 1, kind: "security" });
+				started = performance.now();
 				continue;
 			}
 			const session = new Session(options, writer, restored, times, (bytes) => h64Raw(bytes));
@@ -231,7 +229,8 @@ export class Session {
 		if (this.#writer.isSuperseded) return;
 		const { seq, id } = this.#writer.head;
 		try {
-			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, root: this.#root, boot: this.#boot, clean });
+			const here = { root: this.#root, boot: this.#boot, writer: this.#writer.id };
+			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, ...here, clean });
 		} catch (error) {
 			this.#options.log.warn("workspace.marker-not-written", { error });
 		}
@@ -247,19 +246,4 @@ async function fence(writer: LogWriter, machine: Machine, signal: AbortSignal | 
 	if (outcome.kind === "unknown")
 		throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the fence", cause: outcome.cause });
 	return outcome.kind === "committed" ? "won" : "lost";
-}
-
-/** So that an ordinary hand-over loses nothing even from view: a young head that its writer did not close gets a little time. */
-async function awaitHandover({ store, handoverWaitMs, log, signal }: SessionOptions, machine: Machine): Promise<void> {
-	const started = machine.bootMs();
-	let waited = false;
-	while (machine.bootMs() - started < handoverWaitMs) {
-		const { seq, storeTimeMs } = await newestSeq(store, signal);
-		if (seq === 0) return;
-		const { commit, lastModifiedMs } = await fetchCommit(store, seq, signal);
-		if (commit.info.flags.closed === true || storeTimeMs - lastModifiedMs > YOUNG_MS) return;
-		if (!waited) log.info("handover.waiting", { seq, writer: commit.info.writer, waitMs: handoverWaitMs });
-		waited = true;
-		await machine.sleep(Math.min(HANDOVER_POLL_MS, handoverWaitMs), signal);
-	}
 }

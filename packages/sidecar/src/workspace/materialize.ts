@@ -34,6 +34,7 @@ import { SidecarError } from "../errors.ts";
 import { encodePath, fsPath, isEscaped, parentOf } from "../path.ts";
 import type { FileTimes } from "./file-times.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";
+import { makeDirectories } from "./make-directories.ts";
 import { type Stat, statOf, toStat } from "./stat.ts";
 
 /** A file being put together; `finish` makes it visible. */
@@ -79,7 +80,7 @@ export class Materializer {
 		this.#times = times;
 		this.#staging = join(root, RESERVED_DIRECTORY, "staging");
 		explain(root, () => {
-			mkdirSync(root, { recursive: true, mode: 0o700 });
+			makeDirectories(root);
 			// Left over from a restore that was killed.
 			rmSync(join(root, RESERVED_DIRECTORY), { recursive: true, force: true });
 			mkdirSync(this.#staging, { recursive: true, mode: 0o700 });
