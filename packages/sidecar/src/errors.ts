@@ -64,6 +64,11 @@ export const ERRORS = {
 		"point --state-dir at a writable directory outside the workspace with a short path",
 	),
 	COMMIT_NOT_FOUND: spec(2, "no such commit or time in the log", "`openclaw-sidecar history` lists what is retained"),
+	COMMIT_EXPIRED: spec(
+		2,
+		"that commit is past retention: a part of it was swept",
+		"choose a newer commit, or an older one that was kept for its day; `openclaw-sidecar verify` tells what is whole",
+	),
 	PATH_NOT_FOUND: spec(2, "no such file in that commit", "`openclaw-sidecar ls` lists the paths"),
 	EXISTING_EXPECTED: spec(
 		2,
@@ -91,7 +96,7 @@ export const ERRORS = {
 	OBJECT_CORRUPT: spec(
 		5,
 		"an object of the log does not hold what it must",
-		"nothing was applied; keep the bucket as it is and restore an earlier commit with --at",
+		"nothing was applied; keep the bucket as it is and restore an earlier commit with --at; `verify` names all damage, `repair` removes garbage from the newest slots",
 	),
 	OBJECT_NOT_FOUND: spec(
 		5,

@@ -9,6 +9,7 @@
  * await restore({ store: "s3://my-bucket", namespace: "anna", workspace: "/tmp/look", profile: "plain", at: "2h" });
  */
 export { ERRORS, type ErrorCode, type ErrorDetail, type ErrorSpec, SidecarError } from "./errors.ts";
+export { type Comparison, type DiffOptions, diff } from "./library/diff.ts";
 export { type FlushOptions, type FlushReport, flush } from "./library/flush.ts";
 export type { Expectation, LogOptions, WorkspaceOptions } from "./library/options.ts";
 export { type AtOptions, type CatOptions, cat, type HistoryOptions, history, type Listing, type LsOptions, ls } from "./library/read.ts";
@@ -26,18 +27,29 @@ export {
 	type SetAsideListing,
 	type SetAsideOptions,
 } from "./library/recover.ts";
+export { type RepairOptions, type RepairResult, repair } from "./library/repair.ts";
 export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
+export { namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
+export { type RollbackOptions, type RollbackResult, rollback } from "./library/rollback.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
 export { type DaemonReport, status, type WorkspaceStatus } from "./library/status.ts";
+export { type VerifyOptions, verify } from "./library/verify.ts";
+export type { Aspect, PathDifference } from "./log/diff-trees.ts";
+export type { RetentionPolicy, StoredObject } from "./log/plan-retention.ts";
 export type { ChunkRef, CommitFlags, DirEntry, Entry, FileEntry, LinkEntry, Path } from "./log/types.ts";
 export { namespaced } from "./store/namespaced.ts";
 export { type OpenStoreOptions, openStore } from "./store/open.ts";
 export type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, ObjectStore, PutOutcome, RequestCounts } from "./store/port.ts";
+export type { SweepableStore } from "./store/sweepable.ts";
 export type { HistoryEntry, ReadableEntry, UnreadableEntry } from "./sync/history.ts";
+export type { MarkProblem } from "./sync/mark.ts";
 export type { NotDurable } from "./sync/not-durable.ts";
+export type { Removal } from "./sync/repair.ts";
+export type { ObjectSum, RetentionReport } from "./sync/retain.ts";
 export type { SetAside } from "./sync/set-aside.ts";
 export type { SetAsideTimes } from "./sync/set-aside-times.ts";
 export type { LogState } from "./sync/status.ts";
+export type { Damage, Verification } from "./sync/verify.ts";
 export { createLogger } from "./telemetry/logger.ts";
 export type { Log, LogFields, Progress } from "./telemetry/types.ts";
 export type { Profile } from "./workspace/profile.ts";

@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { namespaced } from "../src/store/namespaced.ts";
 import { openStore } from "../src/store/open.ts";
 import type { ObjectStore } from "../src/store/port.ts";
+import type { SweepableStore } from "../src/store/sweepable.ts";
 import { type Machine, thisMachine } from "../src/sync/machine.ts";
 import { privateDirectory } from "../src/sync/marker.ts";
 import { Session } from "../src/sync/session.ts";
@@ -28,7 +29,7 @@ export interface Workbench extends AsyncDisposable {
 }
 
 /** A fresh bucket on the S3 server of this test run. */
-export async function s3Namespace(): Promise<ObjectStore> {
+export async function s3Namespace(): Promise<SweepableStore> {
 	const server = s3TestServer();
 	if (server === undefined) throw new Error("no S3 server in this run: see s3TestServer");
 	const { endpoint, region, accessKeyId, secretAccessKey } = server;

@@ -104,10 +104,14 @@ export function requireRestored(root: string, head: Head, { marker, hasBase }: D
 		);
 }
 
-/** Closes; tries again while the store does not answer. @throws SidecarError STORE_UNREACHABLE, and as Session.flush */
-export async function flushOnce(session: Session, signal: AbortSignal | undefined): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
+/** Everything that changed, and the end in order. @throws SidecarError STORE_UNREACHABLE where the store never says whether it took the commit */
+export async function flushOnce(
+	session: Session,
+	signal: AbortSignal | undefined,
+	deletionsAreMeant = false,
+): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
 	for (let retry = 0; ; retry++) {
-		const result = await session.flush({ sweep: true, closed: true, ...(signal && { signal }) });
+		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, ...(signal && { signal }) });
 		if (result.kind !== "unknown") return result;
 		if (retry === UNKNOWN_RETRIES) {
 			throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });

@@ -86,12 +86,20 @@ export async function withLog<T>(options: LogOptions, use: (opened: OpenLog) => 
 
 /** Opens the namespace's part of the store. A store that was handed in stays open after `close`. */
 export async function openLog(options: LogOptions): Promise<OpenLog & { readonly close: () => Promise<void> }> {
+	const { settings, store, close } = await openRoot(options);
+	return { settings, store: namespaced(store, settings.namespace), storeUrl: store.url, close };
+}
+
+/** The whole store, for what concerns all namespaces. */
+export async function openRoot(
+	options: Omit<LogOptions, "namespace">,
+): Promise<Omit<OpenLog, "storeUrl"> & { readonly close: () => Promise<void> }> {
 	const settings = settingsOf(options);
 	const { store, isOurs } = await openedStore(options, settings);
 	const close = async () => {
 		if (isOurs) await store.close();
 	};
-	return { settings, store: namespaced(store, settings.namespace), storeUrl: store.url, close };
+	return { settings, store, close };
 }
 
 /** The same for verbs that work on a directory. */

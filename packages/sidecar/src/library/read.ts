@@ -3,6 +3,7 @@ import type { Writable } from "node:stream";
 import { SidecarError } from "../errors.ts";
 import type { Entry, Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
+import { readEarlier } from "../sync/expired.ts";
 import { type HistoryEntry, history as readHistory } from "../sync/history.ts";
 import { cat as catFile, findPath, listTree } from "../sync/inspect.ts";
 import { type LogRead, readLog } from "../sync/read-log.ts";
@@ -46,15 +47,14 @@ export interface Listing {
 
 /**
  * What a commit's tree holds. What superseded writers set aside is in it, below `.recovered/`.
- * @throws SidecarError PATH_NOT_FOUND, COMMIT_NOT_FOUND, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
+ * @throws SidecarError PATH_NOT_FOUND, COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
 export async function ls(options: LsOptions = {}): Promise<Listing> {
 	return await withLog(options, async ({ store }) => {
-		const { head } = await readAt(store, options);
-		return {
+		return await readAt(store, options, async ({ head }) => ({
 			seq: head.seq,
 			entries: options.path === undefined ? listTree(head.tree, "") : listTree(head.tree, requirePath(head, options.path)),
-		};
+		}));
 	});
 }
 
@@ -72,14 +72,17 @@ export interface CatOptions extends AtOptions {
  */
 export async function cat(options: CatOptions): Promise<number> {
 	return await withLog(options, async ({ store }) => {
-		const read = await readAt(store, options);
-		return await catFile(store, read, requirePath(read.head, options.path), options.to, options.signal);
+		return await readAt(store, options, async (read) =>
+			catFile(store, read, requirePath(read.head, options.path), options.to, options.signal),
+		);
 	});
 }
 
-async function readAt(store: ObjectStore, { at, signal }: AtOptions): Promise<LogRead> {
+/** Reads a commit and what `use` needs of it. */
+export async function readAt<T>(store: ObjectStore, { at, signal }: AtOptions, use: (read: LogRead) => Promise<T>): Promise<T> {
 	const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
-	return await readLog(store, { ...(seq !== undefined && { at: seq }), ...(signal && { signal }) });
+	const read = async () => use(await readLog(store, { ...(seq !== undefined && { at: seq }), ...(signal && { signal }) }));
+	return await readEarlier(store, seq, read, signal);
 }
 
 function requirePath({ tree, seq }: LogRead["head"], typed: string): Path {

@@ -68,6 +68,29 @@ describe("commit codec", () => {
 		);
 	});
 
+	it("says where content lies now when the very same content was stored again", () => {
+		const content = Buffer.alloc(20_000, 7);
+		const rootEntry: Entry = { type: "dir", mode: 0o700, mtimeNs: 0n };
+		let written: Head = EMPTY_HEAD;
+		let read: Head = EMPTY_HEAD;
+		for (const seq of [1, 2]) {
+			const { entry, blocks } = fileOf(content, 12, { mode: 0o600, mtimeNs: BigInt(seq) });
+			const delta = {
+				changed: new Map<string, Entry>([
+					["", rootEntry],
+					["a", entry],
+				]),
+				removed: new Set<string>(),
+			};
+			const info = infoOf(seq, { previousId: written.id, ...(seq === 1 && { flags: { fence: true } }) });
+			const commit = encodeCommit(info, delta, written.tree, blocks);
+			const decoded = decodeCommit(commit.key, commit.bytes, commit.bytes.length);
+			written = advanceHead({ ...written, tree: new Map(written.tree) }, info, commit.id, delta, decoded.inlineBytes);
+			read = foldCommits(read, [decoded]);
+		}
+		expect(plainTree(read.tree)).toEqual(plainTree(written.tree));
+	});
+
 	it("answers every truncation and every flipped bit with an integrity error", () => {
 		const { entry, blocks } = fileOf(Buffer.from("memory of the agent ".repeat(500)), 12, { mode: 0o600, mtimeNs: 123n });
 		const delta = {

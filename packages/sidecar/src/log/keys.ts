@@ -2,6 +2,7 @@ import type { ObjectKey } from "./types.ts";
 
 export const LOG_PREFIX = "log/";
 export const PACK_PREFIX = "packs/";
+export const SWEEP_PREFIX = "sweeps/";
 
 const TOP = 2 ** 48 - 1;
 
@@ -25,4 +26,13 @@ export function packKey(sha256: string): ObjectKey {
 /** The SHA-256 a pack's key names, undefined for anything else. */
 export function sha256OfPackKey(key: ObjectKey): string | undefined {
 	return /^packs\/([0-9a-f]{64})$/.exec(key)?.[1];
+}
+
+/** What one run of retention condemned, by the SHA-256 of the list. */
+export function sweepKey(sha256: string): ObjectKey {
+	return SWEEP_PREFIX + sha256;
+}
+
+export function sha256OfSweepKey(key: ObjectKey): string | undefined {
+	return /^sweeps\/([0-9a-f]{64})$/.exec(key)?.[1];
 }

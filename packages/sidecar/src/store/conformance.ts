@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { GetResult, ListOptions, ListPage, ObjectStore, PutOutcome } from "./port.ts";
+import { isSweepable, type SweepableStore } from "./sweepable.ts";
 
 /**
  * What every ObjectStore must do, as one suite: the guarantees of `port.ts`, each with its own test. A store under test must
@@ -327,6 +328,84 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 
 		it("has a URL for messages", () => {
 			expect(store.url).toMatch(/^(file|s3|memory):\/\//);
+		});
+	});
+}
+
+/** What a store must do that can delete: the guarantees of `sweepable.ts`. Run beside `describeObjectStore`. */
+export function describeSweepableStore(name: string, makeStore: () => Promise<StoreUnderTest & { readonly store: SweepableStore }>): void {
+	describe(`${name} is a SweepableStore`, () => {
+		let store: SweepableStore;
+		let cleanup: StoreUnderTest["cleanup"] | undefined;
+
+		beforeAll(async () => {
+			({ store, cleanup } = await makeStore());
+		});
+		afterAll(async () => {
+			await cleanup?.();
+		});
+
+		const put = (key: string, body = key) => store.putIfAbsent(key, Buffer.from(body));
+		const keysOf = async (prefix: string) => {
+			const pages: ListPage[] = [];
+			for await (const page of store.list(prefix)) pages.push(page);
+			return flatten(pages).map(({ key }) => key);
+		};
+
+		it("says that it can", () => {
+			expect(isSweepable(store)).toBe(true);
+		});
+
+		it("deletes that object and no other: neither listed nor read any more, at once", async () => {
+			for (const key of ["one/a", "one/ab", "one/a-/b", "one/b/c"]) await put(key);
+			await store.delete("one/a");
+			expect(await keysOf("one/")).toEqual(["one/a-/b", "one/ab", "one/b/c"]);
+			await expect(store.get("one/a")).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
+			await store.delete("one/b/c");
+			expect(await keysOf("one/")).toEqual(["one/a-/b", "one/ab"]);
+		});
+
+		it("is done where nothing is, where only keys below it are, and where nothing ever was", async () => {
+			await put("twice/a");
+			await store.delete("twice/a");
+			await store.delete("twice/a");
+			await put("below/a/b");
+			await store.delete("below/a");
+			await store.delete("never/a/b");
+			expect(await keysOf("below/")).toEqual(["below/a/b"]);
+		});
+
+		it("leaves the key free for another object", async () => {
+			await put("again/a", "first");
+			await store.delete("again/a");
+			expect(await put("again/a", "second")).toMatchObject(CREATED);
+			expect((await store.get("again/a")).body.toString()).toBe("second");
+		});
+
+		it("deletes many at once, some of them by two callers", async () => {
+			const keys = Array.from({ length: 150 }, (_, index) => `many/${index}`);
+			await Promise.all(keys.map((key) => put(key)));
+			await Promise.all([...keys, ...keys.slice(50, 100)].map((key) => store.delete(key)));
+			expect(await keysOf("many/")).toEqual([]);
+		});
+
+		it("deletes nothing once aborted", async () => {
+			await put("abort/a");
+			const signal = AbortSignal.abort(new Error("no longer wanted"));
+			await expect(store.delete("abort/a", { signal })).rejects.toMatchObject({ name: "SidecarError", code: "STORE_UNREACHABLE" });
+			expect(await keysOf("abort/")).toEqual(["abort/a"]);
+		});
+
+		it("refuses what is no key", async () => {
+			for (const key of ["", "/a", "a/", "../a", ".tmp/a", "a b"])
+				await expect(store.delete(key)).rejects.toMatchObject({ code: "INTERNAL" });
+		});
+
+		it("counts no request that is paid for", async () => {
+			await put("count/a");
+			const before = { ...store.requests };
+			await store.delete("count/a");
+			expect(store.requests).toEqual(before);
 		});
 	});
 }

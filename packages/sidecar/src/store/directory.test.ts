@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it, type TestContext } from "vitest";
-import { describeObjectStore } from "./conformance.ts";
+import { describeObjectStore, describeSweepableStore } from "./conformance.ts";
 import { DirectoryStore, type FileSystem, putErrorCode } from "./directory.ts";
 import type { ObjectStore } from "./port.ts";
 
@@ -46,10 +46,12 @@ function withOpen(matches: (path: unknown, flags: unknown) => boolean, open: Fil
 	return { ...nodeFs, open: async (...args) => await (matches(args[0], args[1]) ? open : nodeFs.open)(...args) };
 }
 
-describeObjectStore("DirectoryStore", async () => {
-	const base = await mkdtemp(join(tmpdir(), "store-"));
-	return { store: new DirectoryStore(join(base, "not", "yet", "there")), cleanup: () => rm(base, { recursive: true }) };
-});
+for (const describeStore of [describeObjectStore, describeSweepableStore]) {
+	describeStore("DirectoryStore", async () => {
+		const base = await mkdtemp(join(tmpdir(), "store-"));
+		return { store: new DirectoryStore(join(base, "not", "yet", "there")), cleanup: () => rm(base, { recursive: true }) };
+	});
+}
 
 describe("a process that is killed", () => {
 	/** Puts objects named by their SHA-256 without end, and prints each key once it is acknowledged. */

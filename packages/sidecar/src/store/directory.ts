@@ -7,7 +7,8 @@ import { type ErrorCode, SidecarError } from "../errors.ts";
 import { throwIfAborted } from "./abort.ts";
 import { bufferFor } from "./buffer-for.ts";
 import { assertKey, assertPrefix, assertRange, isKeySegment, TEMP_DIRECTORY } from "./keys.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, ObjectStore, PutOutcome, RequestCounts } from "./port.ts";
+import type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, PutOutcome, RequestCounts } from "./port.ts";
+import type { SweepableStore } from "./sweepable.ts";
 
 /**
  * A store in a local directory: one file per object, its path is its key.
@@ -33,7 +34,7 @@ const STALE_TEMP_MS = 60 * 60 * 1000;
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 
-export class DirectoryStore implements ObjectStore {
+export class DirectoryStore implements SweepableStore {
 	readonly url: string;
 	readonly requests: RequestCounts = { list: 0, get: 0, put: 0 };
 	readonly #root: string;
@@ -115,6 +116,21 @@ export class DirectoryStore implements ObjectStore {
 			if (errnoOf(error) !== "ENOENT") throw error;
 			// Making it anew would start a second log beside the one that was unmounted or moved away.
 			throw new SidecarError("STORE_BUCKET_MISSING", { value: this.url, reason: "removed while in use", cause: error });
+		}
+	}
+
+	async delete(key: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+		assertKey(key);
+		throwIfAborted(key, options.signal);
+		const path = this.#path(key);
+		try {
+			await this.#fs.unlink(path);
+			await this.#syncDirectory(dirname(path));
+		} catch (error) {
+			// A directory is no object, whatever keys lie below it. POSIX says EPERM, Linux EISDIR.
+			const isDirectory = async () => (await this.#statOrAbsent(key))?.isDirectory() === true;
+			if ((await this.#isAbsent(error)) || (["EISDIR", "EPERM"].includes(errnoOf(error)) && (await isDirectory()))) return;
+			throw this.#readError(error, path);
 		}
 	}
 

@@ -3,15 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describeObjectStore } from "./conformance.ts";
+import { describeObjectStore, describeSweepableStore } from "./conformance.ts";
 import { DirectoryStore } from "./directory.ts";
 import { assertNamespace, namespaced } from "./namespaced.ts";
 import type { ObjectStore } from "./port.ts";
+import { isSweepable } from "./sweepable.ts";
 
-describeObjectStore("a namespace of a DirectoryStore", async () => {
-	const base = await mkdtemp(join(tmpdir(), "store-"));
-	return { store: namespaced(new DirectoryStore(base), "user@example.com"), cleanup: () => rm(base, { recursive: true }) };
-});
+for (const describeStore of [describeObjectStore, describeSweepableStore]) {
+	describeStore("a namespace of a DirectoryStore", async () => {
+		const base = await mkdtemp(join(tmpdir(), "store-"));
+		return { store: namespaced(new DirectoryStore(base), "user@example.com"), cleanup: () => rm(base, { recursive: true }) };
+	});
+}
 
 describe("assertNamespace", () => {
 	it.each(["u", "0", "user-1", "Alice.Bob", "user@example.com", "a+b=c_d-e", "a..b", "-", "=", "x".repeat(128)])(
@@ -100,6 +103,17 @@ describe("namespaced", () => {
 
 	it("refuses a namespace that is none", () => {
 		expect(() => namespaced(store, "..")).toThrow(expect.objectContaining({ code: "NAMESPACE_INVALID" }));
+	});
+
+	it("deletes within the namespace only, and cannot where the store cannot", async () => {
+		const [own, other] = [namespaced(new DirectoryStore(base), "own"), namespaced(store, "other")];
+		await put(own, "log/1");
+		await put(other, "log/1");
+		await own.delete("log/1");
+		expect(await keysOf(other)).toEqual(["log/1"]);
+		await expect(own.delete("../other/log/1")).rejects.toMatchObject({ code: "INTERNAL" });
+		const { list, get, putIfAbsent, close, url, requests } = store;
+		expect(isSweepable(namespaced({ list, get, putIfAbsent, close, url, requests }, "own"))).toBe(false);
 	});
 
 	it("names itself, counts with the store, and closes it", async () => {

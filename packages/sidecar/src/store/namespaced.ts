@@ -1,6 +1,7 @@
 import { SidecarError } from "../errors.ts";
 import { assertKey, assertPrefix } from "./keys.ts";
 import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "./port.ts";
+import { isSweepable, type SweepableStore } from "./sweepable.ts";
 
 /**
  * One user's part of a store. Isolation rests on two things only: a namespace cannot hold a `/`, and every key handed down
@@ -17,14 +18,17 @@ export function assertNamespace(namespace: string): void {
 }
 
 /**
- * A view of `store` whose keys live below `users/{namespace}/`. It shares the store's request counts, and closing the view
+ * A view of `store` whose keys live below `users/{namespace}/`. It can delete where the store can, shares the store's request counts, and closing the view
  * closes the store.
  *
  * @throws SidecarError NAMESPACE_INVALID
  */
+export function namespaced(store: SweepableStore, namespace: string): SweepableStore;
+export function namespaced(store: ObjectStore, namespace: string): ObjectStore;
 export function namespaced(store: ObjectStore, namespace: string): ObjectStore {
 	assertNamespace(namespace);
-	return new NamespacedStore(store, `users/${namespace}`);
+	const directory = `users/${namespace}`;
+	return isSweepable(store) ? new SweepableNamespace(store, directory) : new NamespacedStore(store, directory);
 }
 
 class NamespacedStore implements ObjectStore {
@@ -62,5 +66,21 @@ class NamespacedStore implements ObjectStore {
 
 	async close(): Promise<void> {
 		await this.#store.close();
+	}
+}
+
+class SweepableNamespace extends NamespacedStore implements SweepableStore {
+	readonly #store: SweepableStore;
+	readonly #prefix: string;
+
+	constructor(store: SweepableStore, directory: string) {
+		super(store, directory);
+		this.#store = store;
+		this.#prefix = `${directory}/`;
+	}
+
+	async delete(key: string, options?: { readonly signal?: AbortSignal }): Promise<void> {
+		assertKey(key);
+		await this.#store.delete(this.#prefix + key, options);
 	}
 }

@@ -2,9 +2,9 @@ import { fileURLToPath } from "node:url";
 import { SidecarError } from "../errors.ts";
 import { DirectoryStore } from "./directory.ts";
 import { isKey } from "./keys.ts";
-import type { ObjectStore } from "./port.ts";
 import { withoutSecrets } from "./redact.ts";
 import type { S3ConnectionOptions } from "./s3-client.ts";
+import type { SweepableStore } from "./sweepable.ts";
 
 /** What the URL does not say. All of it concerns `s3://` only. */
 export type OpenStoreOptions = Pick<S3ConnectionOptions, "endpoint" | "region" | "forcePathStyle" | "credentials">;
@@ -18,7 +18,7 @@ export type StoreLocation =
  *
  * @throws SidecarError STORE_URL_INVALID, STORE_UNSUPPORTED (S3 Express), USAGE (no region, or a bad endpoint)
  */
-export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<ObjectStore> {
+export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<SweepableStore> {
 	const location = parseStoreUrl(url);
 	if (location.kind === "directory") return new DirectoryStore(location.path);
 	const { S3Store } = await import("./s3.ts");

@@ -7,7 +7,7 @@ import { printable } from "../errors.ts";
 
 /** What the wire showed of one request, whatever the SDK makes of it. */
 export interface Wire {
-	readonly method: "list" | "get" | "put";
+	readonly method: "list" | "get" | "put" | "delete";
 	/** HTTP requests sent. 0: nothing left this machine, e.g. because no credentials were found. */
 	sent: number;
 	/** The HTTP method. */
@@ -119,7 +119,7 @@ export function judgePut(failure: S3Failure): PutVerdict {
 	return "unknown";
 }
 
-/** What becomes of a GET or LIST. */
+/** What becomes of a GET, a LIST or a DELETE: of whatever may be asked again. */
 export type ReadVerdict = "not-found" | "denied" | "bucket-missing" | "retry" | "unreachable";
 
 export function judgeRead(failure: S3Failure): ReadVerdict {

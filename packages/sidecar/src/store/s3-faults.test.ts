@@ -68,6 +68,21 @@ async function pagesOf(store: S3Store, options?: ListOptions, prefix = "log/"): 
 const BODY = Buffer.from("the body");
 const created = answer(200, { etag: '"e"' });
 
+describe("DELETE", () => {
+	it("is repeated, done where nothing is, and no more than that", async () => {
+		const { store, server } = await facing(reset, s3Error(503, "SlowDown"), answer(204, {}));
+		await store.delete("log/1");
+		expect(server.requests.map(({ method, url }) => [method, url?.split("?")[0]])).toEqual(Array(3).fill(["DELETE", "/bucket/pre/log/1"]));
+		const absent = await facing(s3Error(404, "NoSuchKey"));
+		await absent.store.delete("log/1");
+		expect(absent.server.requests).toHaveLength(1);
+		const gone = await facing(s3Error(404, "NoSuchBucket"));
+		await expect(gone.store.delete("log/1")).rejects.toMatchObject({ code: "STORE_BUCKET_MISSING" });
+		const down = await facing(s3Error(500, "InternalError"), s3Error(500, "InternalError"), s3Error(500, "InternalError"));
+		await expect(down.store.delete("log/1")).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+	});
+});
+
 describe("PUT", () => {
 	it("is one request with everything that makes it create-only", async () => {
 		const { store, server } = await facing(created);

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../test/s3-server.ts";
-import { describeObjectStore } from "./conformance.ts";
+import { describeObjectStore, describeSweepableStore } from "./conformance.ts";
 import { S3Store } from "./s3.ts";
 
 /** Against a real server. What a server that fails can do is in `s3-faults.test.ts`. */
@@ -27,9 +27,23 @@ describe.skipIf(server === undefined)("with a real server", () => {
 
 	const put = (store: S3Store, key: string) => store.putIfAbsent(key, Buffer.from(key));
 
-	describeObjectStore("S3Store", async () => {
-		const store = await open("some/where", undefined, await makeBucket());
-		return { store, cleanup: () => store.close() };
+	for (const describeStore of [describeObjectStore, describeSweepableStore]) {
+		describeStore("S3Store", async () => {
+			const store = await open("some/where", undefined, await makeBucket());
+			return { store, cleanup: () => store.close() };
+		});
+	}
+
+	it("may delete only where a policy says so", async () => {
+		const store = await open("denied");
+		await put(store, "log/1");
+		const policy = {
+			Version: "2012-10-17",
+			Statement: [{ Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject", "s3:ListBucket"], Resource: ["*"] }],
+		};
+		const writer = await open("denied", await makeRestrictedUser(JSON.stringify(policy)));
+		await expect(writer.delete("log/1")).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		expect(await keysOf(store, "log/1")).toEqual(["log/1"]);
 	});
 
 	it("keeps stores apart whose prefixes begin alike", async () => {

@@ -5,10 +5,11 @@ import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
 import { throwIfAborted } from "./abort.ts";
 import { assertKey, assertPrefix, assertRange, isKey } from "./keys.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "./port.ts";
+import type { GetOptions, GetResult, ListOptions, ListPage, PutOutcome, RequestCounts } from "./port.ts";
 import { BULK_BYTES, connectS3, dropIdleSockets, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
 import { judgePut, judgeRead, lacksCredentials, type PutVerdict, type ReadVerdict, S3Failure, type Wire } from "./s3-failure.ts";
 import { observeRequest, observeResponse, parsePage, readBody, unusable } from "./s3-wire.ts";
+import type { SweepableStore } from "./sweepable.ts";
 
 /**
  * A store in an S3 bucket, or anything that speaks its protocol and honours `If-None-Match: *` on PUT.
@@ -38,7 +39,7 @@ const PAGE_SIZE = 1000;
 /** One request of the SDK's, ended by `until`. */
 type Attempt<T> = (wire: Wire, until: { readonly abortSignal: AbortSignal } | undefined) => Promise<T>;
 
-export class S3Store implements ObjectStore {
+export class S3Store implements SweepableStore {
 	readonly url: string;
 	readonly requests: RequestCounts = { list: 0, get: 0, put: 0 };
 	readonly #connection: S3Connection;
@@ -93,7 +94,7 @@ export class S3Store implements ObjectStore {
 				MaxKeys: Math.min(remaining, PAGE_SIZE),
 				...(token !== undefined ? { ContinuationToken: token } : last !== "" && { StartAfter: this.#prefix + last }),
 			};
-			const page = await this.#read("list", input.Prefix, options.signal, async (wire, until) => {
+			const page = await this.#repeated("list", input.Prefix, options.signal, async (wire, until) => {
 				const output = await this.#connection.client.send(new this.#connection.sdk.ListObjectsV2Command(input), until);
 				return { ...parsePage(output, input.Prefix), storeTimeMs: wire.dateMs ?? Date.now() };
 			});
@@ -124,7 +125,7 @@ export class S3Store implements ObjectStore {
 			Key: this.#prefix + key,
 			...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
 		};
-		const result = await this.#read("get", input.Key, signal, async (wire, until) => {
+		const result = await this.#repeated("get", input.Key, signal, async (wire, until) => {
 			const { client, sdk } = this.#connection;
 			try {
 				return await readBody(await client.send(new sdk.GetObjectCommand(input), until), range, options.into);
@@ -163,6 +164,19 @@ export class S3Store implements ObjectStore {
 		}
 	}
 
+	async delete(key: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+		assertKey(key);
+		const input = { Bucket: this.#bucket, Key: this.#prefix + key };
+		try {
+			await this.#repeated("delete", input.Key, options.signal, async (_, until) => {
+				await this.#connection.client.send(new this.#connection.sdk.DeleteObjectCommand(input), until);
+			});
+		} catch (error) {
+			// S3 answers 204 either way; others may say that there was nothing.
+			if (!(error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND")) throw error;
+		}
+	}
+
 	async close(): Promise<void> {
 		for (const client of [this.#connection.client, this.#connection.bulkClient]) client.destroy();
 	}
@@ -170,7 +184,7 @@ export class S3Store implements ObjectStore {
 	/** Size and time, without a body. */
 	async #head(key: string, signal: AbortSignal | undefined): Promise<GetResult> {
 		const input = { Bucket: this.#bucket, Key: this.#prefix + key };
-		return await this.#read("get", input.Key, signal, async (_, until) => {
+		return await this.#repeated("get", input.Key, signal, async (_, until) => {
 			const output = await this.#connection.client.send(new this.#connection.sdk.HeadObjectCommand(input), until);
 			if (output.ContentLength === undefined || output.LastModified === undefined) throw unusable("a HEAD without a size or a time");
 			return { body: Buffer.alloc(0), totalBytes: output.ContentLength, lastModifiedMs: output.LastModified.getTime() };
@@ -178,7 +192,7 @@ export class S3Store implements ObjectStore {
 	}
 
 	/** Repeats `attempt` while that may help. */
-	async #read<T>(method: "list" | "get", key: string, signal: AbortSignal | undefined, attempt: Attempt<T>): Promise<T> {
+	async #repeated<T>(method: "list" | "get" | "delete", key: string, signal: AbortSignal | undefined, attempt: Attempt<T>): Promise<T> {
 		for (let attempts = 1; ; attempts++) {
 			throwIfAborted(key, signal);
 			const wire: Wire = { method, sent: 0 };
@@ -203,7 +217,7 @@ export class S3Store implements ObjectStore {
 			if (wire.sent > 0 && wire.status === undefined) dropIdleSockets(this.#connection);
 			throw error;
 		} finally {
-			this.requests[wire.method] += wire.sent;
+			if (wire.method !== "delete") this.requests[wire.method] += wire.sent;
 		}
 	}
 

@@ -8,7 +8,7 @@ import type { ChunkRef } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import { putPack } from "./commit-once.ts";
-import type { Machine } from "./machine.ts";
+import { type Machine, now } from "./machine.ts";
 
 const compress = promisify(zstdCompress);
 
@@ -162,9 +162,10 @@ export class BlockBuilder {
 		this.uploadedBytes += bytes.length;
 		this.#uploading
 			.add(async () => {
+				const put = now(this.#machine);
 				try {
 					await putPack(this.#store, key, bytes, this.#machine, this.#signal);
-					this.#index.addRecent(chunks);
+					this.#index.addRecent(chunks, put);
 				} finally {
 					this.#idlePacks.push(buffer);
 				}

@@ -57,6 +57,9 @@ export async function bringIn(options: RestoreOptions, { entries }: Picked): Pro
 		await work.run();
 		await writer.sync();
 		return work.moved;
+	} catch (error) {
+		await writer.settle();
+		throw error;
 	} finally {
 		writer.close();
 	}

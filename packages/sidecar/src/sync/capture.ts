@@ -44,8 +44,11 @@ export class Capture {
 	readonly deferred = new Map<Path, string>();
 	/** Too large for this capture. */
 	readonly postponed = new Set<Path>();
-	/** Looked at in this round: a database that is locked is waited for once, whatever led to it. */
-	readonly #tried = new Set<Path>();
+	/**
+	 * Looked at in this round, and how: after all of its hints. So what is still the same need not be looked at again, whatever else leads
+	 * to it: its own hint, every directory above it that is new. A database that is locked is waited for once.
+	 */
+	readonly #looked = new Map<Path, Stat>();
 	#sliceStart = performance.now();
 
 	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
@@ -64,7 +67,7 @@ export class Capture {
 	}
 
 	async take(hints: Iterable<Path>): Promise<void> {
-		this.#tried.clear();
+		this.#looked.clear();
 		const parents = new Set<Path>();
 		for (const hint of hints) {
 			const path = this.#topmostUnknown(hint);
@@ -107,16 +110,19 @@ export class Capture {
 			this.deferred.set(path, "its time is beyond what the log keeps");
 			return;
 		}
-		const before = local.get(path);
-		if (before?.entry.type === "dir" && stat.type !== "dir") for (const below of local.subtree(path)) this.#drop(below);
+		const looked = this.#looked.get(path);
+		if (looked !== undefined && (sameStat(looked, stat) || (looked.type === stat.type && this.deferred.has(path)))) return;
+		if (stat.type !== "dir") {
+			if (local.get(path)?.entry.type === "dir") for (const below of local.subtree(path)) this.#drop(below);
+			this.#leaveOutBelow(path);
+		}
+		this.#looked.set(path, stat);
 		if (stat.type === "dir") return await this.#directory(path, stat);
 		if (stat.type === "link") return this.#link(path, stat);
 		if (stat.size > (this.#context.maxFileBytes ?? Number.POSITIVE_INFINITY)) {
 			this.postponed.add(path);
 			return;
 		}
-		if (this.#tried.has(path) && this.deferred.has(path)) return;
-		this.#tried.add(path);
 		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat, this.changed.get(path) ?? this.minor.get(path)));
 	}
 
@@ -223,15 +229,24 @@ export class Capture {
 
 	#gone(path: Path): void {
 		for (const below of [...this.#context.local.subtree(path)]) this.#drop(below);
-		// What an earlier round of this capture took and is gone again.
-		const taken = this.changed.get(path);
+		this.#leaveOutBelow(path);
 		this.changed.delete(path);
-		if (taken?.entry.type !== "dir") return;
-		for (const below of [...this.changed.keys()]) if (below.startsWith(`${path}/`)) this.changed.delete(below);
+		this.#looked.delete(path);
+	}
+
+	/** What this capture took below a directory that is none any more. */
+	#leaveOutBelow(path: Path): void {
+		if (this.changed.get(path)?.entry.type !== "dir") return;
+		for (const below of [...this.changed.keys()]) {
+			if (!below.startsWith(`${path}/`)) continue;
+			this.changed.delete(below);
+			this.#looked.delete(below);
+		}
 	}
 
 	#drop(path: Path): void {
 		this.#forget(path);
+		this.#looked.delete(path);
 		this.removed.add(path);
 	}
 

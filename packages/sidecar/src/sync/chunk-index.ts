@@ -1,10 +1,10 @@
 import { samePlace } from "../log/same-entry.ts";
 import type { ChunkRef, Entry, Tree } from "../log/types.ts";
-import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
+import { elapsedMs, type Machine, type Moment } from "./machine.ts";
 
 /**
- * How long an object this writer put may be referred to before a commit does. Retention never sweeps an unreferenced object
- * younger than 24 h, so an hour leaves room for any clock.
+ * How long an object this writer put may be referred to before a commit does. Retention leaves an unreferenced object until a commit
+ * lands that is a day younger: one that refers to it cannot follow. So an hour leaves room for any clock.
  */
 const RECENT_MS = 60 * 60 * 1000;
 
@@ -61,9 +61,11 @@ export class ChunkIndex {
 		for (const entry of tree.values()) this.add(entry);
 	}
 
-	/** This writer's PUT of these chunks succeeded just now. */
-	addRecent(refs: Iterable<ChunkRef>): void {
-		const put = now(this.#machine);
+	/**
+	 * This writer's PUT of these chunks succeeded.
+	 * @param put a moment before it was sent: between that and its answer the machine may have slept for days
+	 */
+	addRecent(refs: Iterable<ChunkRef>, put: Moment): void {
 		for (const ref of refs) this.#recent.set(ref.sha256, { ref, put });
 	}
 

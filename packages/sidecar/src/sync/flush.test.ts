@@ -3,10 +3,8 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { FaultyStore } from "../../test/faulty-store.ts";
+import { DeafToLists } from "../../test/faulty-store.ts";
 import { plainProfile, workbench } from "../../test/workbench.ts";
-import { SidecarError } from "../errors.ts";
-import type { ListOptions, ListPage } from "../store/port.ts";
 import { asOrdinaryUser } from "../workspace/testing.ts";
 import { thisMachine } from "./machine.ts";
 import { readLog } from "./read-log.ts";
@@ -64,15 +62,6 @@ describe("what cannot be read", () => {
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "important"]);
 	});
 });
-
-class DeafToLists extends FaultyStore {
-	isDeafToLists = false;
-
-	override async *list(prefix: string, options?: ListOptions): AsyncIterable<ListPage> {
-		if (this.isDeafToLists) throw new SidecarError("STORE_UNREACHABLE", { value: this.url, reason: "made up" });
-		yield* super.list(prefix, options);
-	}
-}
 
 describe("a commit that was undecided, then lost its slot, while the log could not be read", () => {
 	it("is taken anew and committed in place when a superseded writer had the slot", async () => {

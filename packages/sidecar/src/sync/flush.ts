@@ -45,6 +45,8 @@ export interface FlushOptions {
 	readonly maxFileBytes?: number;
 	/** A drain: a held deletion is not a deletion, and a due FULL is left out. */
 	readonly inHurry?: boolean;
+	/** The caller deleted on purpose, and one commit shall hold all of it: no deletion is held. For a rollback. */
+	readonly deletionsAreMeant?: boolean;
 	readonly signal?: AbortSignal;
 }
 
@@ -174,7 +176,7 @@ export class Flusher {
 					reason: "it is not the directory that was restored",
 				});
 			if (capture.postponed.size > 0) this.#postpone(capture);
-			const { removed, held } = this.#judge(capture, sweep, options.inHurry === true);
+			const { removed, held } = this.#judge(capture, sweep, options);
 			this.#dropOrphans(capture, removed);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
 			if (capture.changed.size === 0 && removed.size === 0 && !isClosing) {
@@ -269,7 +271,7 @@ export class Flusher {
 	}
 
 	/** Which deletions are believed. The rest is held, and stays in the log. */
-	#judge(capture: Capture, sweep: boolean, inHurry: boolean): { readonly removed: Set<Path>; readonly held: ReadonlySet<Path> } {
+	#judge(capture: Capture, sweep: boolean, options: FlushOptions): { readonly removed: Set<Path>; readonly held: ReadonlySet<Path> } {
 		const { local, log } = this.#context;
 		const gone = capture.removed;
 		if (gone.size === 0) {
@@ -282,12 +284,12 @@ export class Flusher {
 			filesBefore: countFiles(local.paths()),
 			critical: this.#critical.filter((path) => gone.has(path)),
 		};
-		if (!isHeld(vanished)) {
+		if (options.deletionsAreMeant === true || !isHeld(vanished)) {
 			this.#held.clear();
 			return { removed: gone, held: this.#held };
 		}
 		const isSecondScan = sweep && this.#held.size > 0 && [...gone].every((path) => this.#held.has(path));
-		if (isSecondScan && !inHurry) {
+		if (isSecondScan && options.inHurry !== true) {
 			log.warn("deletion.confirmed", { files: vanished.files, filesBefore: vanished.filesBefore, critical: vanished.critical });
 			this.#held.clear();
 			return { removed: gone, held: this.#held };

@@ -2,10 +2,10 @@
  * One writer's end of the log: its fence, its head, and the one commit that may be on its way.
  *
  * Guarantees: no commit before a won fence; an undecided commit is settled with the same bytes before the next is made; a commit
- * refers only to what its head refers to or what this writer put within the last hour. Two copies of this process's memory (a VM
- * that was snapshotted and resumed twice) never both write to the tree: the first that commits keeps it, and every other finds a
- * commit of its own name that it did not make, gives the name up and counts as superseded.
- * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`.
+ * refers only to what its head refers to or what this writer put within the last hour.
+ * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`. A memory image that is continued several
+ * times holds one fence several times: the first to commit keeps it, each other one finds a commit in its name that it did not make,
+ * and gives the name up.
  */
 import { SidecarError } from "../errors.ts";
 import type { PendingBlock } from "../log/block.ts";
@@ -16,9 +16,9 @@ import { setAsideHome, unrestorableAfter } from "../log/safe-path.ts";
 import type { CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
-import { commitOnce } from "./commit-once.ts";
+import { type CommitOutcome, commitOnce } from "./commit-once.ts";
 import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
-import { fetchCommits, newestSeq, readLog } from "./read-log.ts";
+import { fetchCommit, fetchCommits, newestSeq, readLog } from "./read-log.ts";
 
 /** Beyond this without a word from the store, retention may have swept the slot this writer is about to win. */
 const LONG_PAUSE_MS = 60 * 60 * 1000;
@@ -54,14 +54,14 @@ export class LogWriter {
 	#id: string;
 	#head: Head;
 	#fenceSeq = 0;
-	#isCloned = false;
+	#isDisowned = false;
 	#undecided: Undecided | undefined;
-	#wasTried = false;
+	/** Ids of commits that were sent for slots after the head: what of them is in the log is this writer's work. */
+	readonly #sent = new Set<string>();
 	/** A slot was lost and what took it is not known yet. */
 	#isBehind = false;
 	#catchUps = 0;
-	/** Ids of commits this writer sent that may stand in the log beyond its head. */
-	readonly #sent = new Set<string>();
+	#wasTried = false;
 	#lastContact: Moment;
 	/** The store's clock at the last contact, where it tells: a resumed VM's own clocks may both have stood still. */
 	#lastStoreMs: number | undefined;
@@ -81,7 +81,7 @@ export class LogWriter {
 		this.#lastStoreMs = storeTimeMs;
 	}
 
-	/** 32 hex digits from the kernel's RNG. Another one once `isCloned`. */
+	/** 32 hex digits from the kernel's RNG. Another one after the fence was lost to a twin. */
 	get id(): string {
 		return this.#id;
 	}
@@ -94,14 +94,14 @@ export class LogWriter {
 		return this.#fenceSeq > 0;
 	}
 
-	/** Another writer owns the tree: it fenced after this one, or it is a copy of this one that committed first. */
+	/** Another writer fenced after this one, or goes on under its fence: it owns the tree. */
 	get isSuperseded(): boolean {
-		return this.#isCloned || (this.#fenceSeq > 0 && this.#head.fence.seq > this.#fenceSeq);
+		return this.#isDisowned || (this.#fenceSeq > 0 && this.#head.fence.seq > this.#fenceSeq);
 	}
 
-	/** Somebody else wrote under this writer's name, so its memory was copied; or its fence is not in the log any more. */
-	get isCloned(): boolean {
-		return this.#isCloned;
+	/** The fence is a twin's, or not in the log any more: `id` is not the name it was won under. */
+	get isDisowned(): boolean {
+		return this.#isDisowned;
 	}
 
 	/** How often the head was taken from the log because others had written to it. */
@@ -159,8 +159,7 @@ export class LogWriter {
 			kind: isFull ? "full" : "delta",
 			flags,
 			writer: this.#id,
-			// 0: a fence that every reader knows to be older than the owner's.
-			fenceSeq: flags.fence === true ? seq : this.#isCloned ? 0 : this.#fenceSeq,
+			fenceSeq: flags.fence === true ? seq : this.#isDisowned ? 0 : this.#fenceSeq,
 			fullSeq: isFull ? seq : this.#head.fullSeq,
 			previousId: this.#head.id,
 			wallTimeMs: Math.max(0, this.#machine.wallMs()),
@@ -176,7 +175,7 @@ export class LogWriter {
 		this.#undecided = undecided;
 		const { commit, info } = undecided;
 		this.#sent.add(commit.id);
-		let outcome: Awaited<ReturnType<typeof commitOnce>>;
+		let outcome: CommitOutcome;
 		try {
 			outcome = await commitOnce(this.#store, commit, this.#machine, signal);
 		} catch (error) {
@@ -184,17 +183,17 @@ export class LogWriter {
 			if (!this.#wasTried) this.#undecided = undefined;
 			throw error;
 		}
+		// Looked at after the PUT: a machine may be frozen at any line before this one.
+		const storeTimeMs = outcome.kind === "committed" ? outcome.storeTimeMs : undefined;
+		if (outcome.kind === "committed" && this.#wasLong(storeTimeMs)) outcome = await this.#confirm(undecided, signal);
 		this.#wasTried = outcome.kind === "unknown";
 		if (outcome.kind === "unknown") return outcome;
-		// Looked at after the PUT: a machine may be frozen at any line before this one.
-		const isNewest = outcome.kind === "committed" && (!this.#wasLong(outcome.storeTimeMs) || (await this.#isNewest(info.seq, signal)));
 		this.#lastContact = now(this.#machine);
-		this.#lastStoreMs = (outcome.kind === "committed" ? outcome.storeTimeMs : undefined) ?? this.#lastStoreMs;
+		this.#lastStoreMs = storeTimeMs ?? this.#lastStoreMs;
 		this.#undecided = undefined;
-		this.#isBehind = !isNewest;
+		this.#isBehind = outcome.kind === "lost";
 		if (this.#isBehind) return { kind: "lost", isBroken: await this.catchUp(signal) };
 		if (info.flags.fence === true) this.#fenceSeq = info.seq;
-		this.#sent.clear();
 		this.#advance(undecided);
 		return { kind: "committed", seq: info.seq, bytes: commit.bytes.length };
 	}
@@ -205,32 +204,44 @@ export class LogWriter {
 		return Math.max(byStoreMs, elapsedMs(this.#machine, this.#lastContact)) > LONG_PAUSE_MS;
 	}
 
-	/** A slot that retention swept can be "won" by a writer that slept: then a newer commit stands in the listing. */
-	async #isNewest(seq: number, signal: AbortSignal | undefined): Promise<boolean> {
-		return (await newestSeq(this.#store, signal)).seq === seq;
+	/**
+	 * After a long pause a 200 is not enough: a slot that retention swept can be "won" by a writer that slept. The commit is in the log if
+	 * it is the newest, or if what follows continues it. Without an answer it stays undecided, and its bytes are put again.
+	 */
+	async #confirm({ commit, info }: Undecided, signal: AbortSignal | undefined): Promise<CommitOutcome> {
+		try {
+			const { seq } = await newestSeq(this.#store, signal);
+			if (seq === info.seq) return { kind: "committed", storeTimeMs: undefined };
+			if (seq < info.seq) return { kind: "lost" };
+			const next = await fetchCommit(this.#store, info.seq + 1, signal);
+			return next.commit.info.previousId === commit.id ? { kind: "committed", storeTimeMs: undefined } : { kind: "lost" };
+		} catch (cause) {
+			const isSwept = cause instanceof SidecarError && cause.code === "OBJECT_NOT_FOUND";
+			return isSwept ? { kind: "lost" } : { kind: "unknown", cause };
+		}
 	}
 
 	/** As `catchUp`, where the log has a newer commit at all. */
 	async lookForNews(signal?: AbortSignal): Promise<void> {
-		if (!(await this.#isNewest(this.#head.seq, signal))) await this.catchUp(signal);
+		if ((await newestSeq(this.#store, signal)).seq !== this.#head.seq) await this.catchUp(signal);
 	}
 
 	/**
 	 * Brings the head up to the log's newest commit. Never touches the disk.
-	 * @returns the log is not a continuation of what this writer knew
+	 * @returns true where the log does not continue what this writer knew, and nobody took the tree over by a fence
 	 */
 	async catchUp(signal?: AbortSignal): Promise<boolean> {
 		const { seq, storeTimeMs } = await newestSeq(this.#store, signal);
 		const known = this.#head;
 		let head: Head;
 		let isBroken = false;
-		let isCloned = false;
+		let isOthers = false;
 		try {
 			// A listing that ends before what this writer knows: not the log it knew.
 			if (seq <= known.seq) throw new SidecarError("OBJECT_NOT_FOUND", { value: this.#store.url, reason: `commit ${known.seq} is gone` });
 			const commits = (await fetchCommits(this.#store, known.seq + 1, seq, signal)).map(({ commit }) => commit);
 			head = foldCommits(known, commits);
-			isCloned = commits.some(({ id, info }) => info.writer === this.#id && !this.#sent.has(id));
+			isOthers = commits.some(({ id, info }) => info.writer === this.#id && !this.#sent.has(id));
 		} catch (error) {
 			if (!(error instanceof SidecarError) || (error.code !== "OBJECT_NOT_FOUND" && error.code !== "OBJECT_CORRUPT")) throw error;
 			// Swept or not a continuation of what this writer knows: the log itself is the authority.
@@ -238,22 +249,25 @@ export class LogWriter {
 			// A log begins with its first writer's fence; this one is not there to begin another.
 			if (head.seq === 0 && known.seq > 0) throw error;
 			isBroken = head.id !== known.id && head.fence.seq <= this.#fenceSeq;
-			// Where it only became shorter nobody else can have written under this name, as long as the fence still stands.
+			// Where it only became shorter nobody else can have written in this name, as long as the fence still stands.
 			const isShorter = head.seq < known.seq && head.fence.seq === this.#fenceSeq && head.fence.writer === this.#id;
-			isCloned = this.#fenceSeq > 0 && isBroken && !isShorter;
+			isOthers = isBroken && !isShorter;
 		}
 		this.#lastContact = now(this.#machine);
 		this.#lastStoreMs = storeTimeMs;
 		this.#isBehind = false;
 		this.#catchUps++;
-		this.#sent.clear();
 		this.#head = head;
+		this.#sent.clear();
 		this.index.rebuild(head.tree);
-		if (isCloned) {
-			this.#isCloned = true;
-			this.#id = unusedId(this.#machine, head);
-		}
+		if (isOthers && this.hasFence) this.#disown();
 		return isBroken;
+	}
+
+	/** The fence is another's now. Its commits count below `.recovered/` only, in a name that no twin has. */
+	#disown(): void {
+		this.#isDisowned = true;
+		this.#id = unusedId(this.#machine, this.#head);
 	}
 
 	#advance({ commit, info, delta, inlineBytes }: Undecided): void {
@@ -263,6 +277,7 @@ export class LogWriter {
 			if (before !== undefined) this.index.remove(before);
 		}
 		this.#head = advanceHead(this.#head, info, commit.id, delta, inlineBytes);
+		this.#sent.clear();
 		for (const entry of delta.changed.values()) this.index.add(entry);
 		this.index.prune();
 	}

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
+import { makeDirectories } from "../workspace/make-directories.ts";
 
 /** What this machine knows of one workspace, kept outside it. */
 export interface Marker {
@@ -15,6 +16,8 @@ export interface Marker {
 	readonly root: string;
 	/** The kernel's boot id when it was written. */
 	readonly boot: string;
+	/** The writer that owned the workspace when it was written; absent after a mere restore. */
+	readonly writer?: string;
 	/** Everything the marker speaks of is on the platter: a restore or a closed flush ended with a syncfs. */
 	readonly clean: boolean;
 }
@@ -29,7 +32,7 @@ export function privateDirectory(
 	const name = hash("sha256", JSON.stringify([identity.workspace, identity.store, identity.namespace]), "hex").slice(0, 16);
 	const directory = join(stateDir, name);
 	try {
-		mkdirSync(directory, { recursive: true, mode: 0o700 });
+		makeDirectories(directory);
 	} catch (cause) {
 		throw new SidecarError("STATE_DIR_UNUSABLE", {
 			value: stateDir,

@@ -70,11 +70,14 @@ describe("resolveAt", () => {
 		["0", "0: commits count from 1"],
 		["6", "6: the newest commit is 5"],
 		["999999999999999", "the newest commit is 5"],
-		["1", "1: it is past retention"],
 		["2026-11-19", "2026-11-19: the oldest commit is 2, of 2026-11-20T00:00:00.000Z"],
 		["999w", "999w: the oldest commit is 2"],
 	])("%s is not there", async (at, said) => {
 		expect(await failure(at)).toEqual({ code: "COMMIT_NOT_FOUND", message: expect.stringContaining(said) });
+	});
+
+	test("a commit that was swept is past retention", async () => {
+		expect(await failure("1")).toEqual({ code: "COMMIT_EXPIRED", message: expect.stringContaining("1: nothing that old is left") });
 	});
 
 	test.each(["", "now", "-1", "1.5", "0x10", "2h30m", "5 m", "5M", "2026-13-01", "2026-11-21T25:00", "2026-11-21T10", "21.11.2026", "1e3"])(

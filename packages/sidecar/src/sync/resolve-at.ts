@@ -2,11 +2,17 @@
  * Which commit `--at SEQ|TIME` means.
  *
  * A time means the newest commit that the store had by then: its LastModified decides, never a writer's clock, which a machine that
- * was frozen or set wrong may have anywhere. What is "ago" counts from the store's clock too.
+ * was frozen or set wrong may have anywhere. What is "ago" counts from the store's clock too. Of what retention swept, single commits
+ * may be left because content lies in them: those are passed over for the next older one that is whole.
  */
-import { SidecarError } from "../errors.ts";
+import { ERRORS, SidecarError } from "../errors.ts";
+import { LOG_PREFIX, logKey, PACK_PREFIX } from "../log/keys.ts";
+import { MIN_AGE_MS } from "../log/plan-retention.ts";
 import type { ObjectStore } from "../store/port.ts";
+import { readEarlier } from "./expired.ts";
 import { type ListedCommit, listCommits } from "./list-commits.ts";
+import { listObjects } from "./list-objects.ts";
+import { objectsNamedBy, readChain } from "./mark.ts";
 
 const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
@@ -20,7 +26,7 @@ type Wanted = { readonly seq: number } | { readonly timeMs: number } | { readonl
 
 /**
  * @param at a commit's seq, an ISO time (UTC unless it names a zone), or how long ago: `45s`, `30m`, `2h`, `1d`, `1w`
- * @throws SidecarError USAGE, COMMIT_NOT_FOUND, STORE_*, OBJECT_CORRUPT
+ * @throws SidecarError USAGE, COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_CORRUPT
  */
 export async function resolveAt(store: ObjectStore, at: string, signal?: AbortSignal): Promise<number> {
 	const wanted = parseAt(at);
@@ -43,13 +49,14 @@ function parseAt(at: string): Wanted {
 
 async function resolveSeq(store: ObjectStore, seq: number, signal: AbortSignal | undefined): Promise<number> {
 	const notFound = (reason: string) => new SidecarError("COMMIT_NOT_FOUND", { value: String(seq), reason });
+	const expired = (reason: string) => new SidecarError("COMMIT_EXPIRED", { value: String(seq), reason });
 	if (seq === 0) throw notFound("commits count from 1");
 	const found = await first(store, signal, seq);
 	if (found?.seq === seq) return seq;
 	const newest = await first(store, signal);
 	if (newest === undefined) throw notFound("the log is empty");
 	if (newest.seq < seq) throw notFound(`the newest commit is ${newest.seq}`);
-	throw notFound(found === undefined ? "it is past retention" : `it is past retention; the next older one is ${found.seq}`);
+	throw expired(found === undefined ? "nothing that old is left" : `the next older one that is left is ${found.seq}`);
 }
 
 async function resolveTime(
@@ -59,14 +66,40 @@ async function resolveTime(
 	signal: AbortSignal | undefined,
 ): Promise<number> {
 	let oldest: ListedCommit | undefined;
+	let expired: SidecarError | undefined;
 	for await (const commit of listCommits(store, signal && { signal })) {
 		const timeMs = "timeMs" in wanted ? wanted.timeMs : commit.storeTimeMs + CLOCK_STEP_MS - wanted.agoMs;
-		if (commit.lastModifiedMs <= timeMs) return commit.seq;
+		if (commit.lastModifiedMs <= timeMs) {
+			const wasReplacedLongAgo = oldest !== undefined && oldest.lastModifiedMs <= commit.storeTimeMs - MIN_AGE_MS;
+			expired = wasReplacedLongAgo ? await whyExpired(store, commit.seq, signal) : undefined;
+			if (expired === undefined) return commit.seq;
+		}
 		oldest = commit;
 	}
+	if (expired !== undefined) throw expired;
 	const reason =
 		oldest === undefined ? "the log is empty" : `the oldest commit is ${oldest.seq}, of ${new Date(oldest.lastModifiedMs).toISOString()}`;
 	throw new SidecarError("COMMIT_NOT_FOUND", { value: at, reason });
+}
+
+/** Undefined for a commit that is whole, or damaged, which whoever reads it will say. */
+async function whyExpired(store: ObjectStore, seq: number, signal: AbortSignal | undefined): Promise<SidecarError | undefined> {
+	try {
+		await readEarlier(store, seq, () => requireObjects(store, seq, signal), signal);
+	} catch (error) {
+		if (!(error instanceof SidecarError) || ERRORS[error.code].exitStatus > 5) throw error;
+		if (error.code === "COMMIT_EXPIRED") return error;
+	}
+	return undefined;
+}
+
+/** @throws SidecarError OBJECT_NOT_FOUND naming what a commit needs and the store does not list */
+async function requireObjects(store: ObjectStore, seq: number, signal: AbortSignal | undefined): Promise<void> {
+	const [log, packs] = await Promise.all([listObjects(store, LOG_PREFIX, signal), listObjects(store, PACK_PREFIX, signal)]);
+	const there = new Set([...log.objects, ...packs.objects].map(({ key }) => key));
+	const chain = await readChain(store, seq, (each) => there.has(logKey(each)), signal);
+	for (const key of chain.flatMap(objectsNamedBy))
+		if (!there.has(key)) throw new SidecarError("OBJECT_NOT_FOUND", { value: key, reason: `commit ${seq} needs it` });
 }
 
 async function first(store: ObjectStore, signal: AbortSignal | undefined, from?: number): Promise<ListedCommit | undefined> {

@@ -15,6 +15,7 @@ import type { FileEntry, Path, Tree } from "../log/types.ts";
 import type { Filter } from "../workspace/filter.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
+import { readEarlier } from "./expired.ts";
 import type { LocalTree } from "./local-tree.ts";
 import { bootId, writeMarker } from "./marker.ts";
 import { filterOf, planDisk } from "./plan-disk.ts";
@@ -33,7 +34,8 @@ export interface Restored {
 	readonly head: Head;
 	/** The store's clock when the log was read, ms since the epoch. */
 	readonly storeTimeMs: number;
-	readonly local: LocalTree;
+	/** What is now on the disk, as far as it is known to be what the log says. */
+	local(): LocalTree;
 	readonly filter: Filter;
 	/** The directory that was restored. */
 	readonly root: Stat;
@@ -45,20 +47,29 @@ export interface Restored {
 	readonly keptLocal: number;
 	/** Where bytes of this disk went that had to give way. */
 	readonly moved: readonly Moved[];
-	/** Call after `restore`, before anything else writes: what was written survives a power cut only then. */
-	finish(): Promise<void>;
+	/**
+	 * Marks the restore as complete; before anything else writes.
+	 * @param onDisk true: settled when it is safe from a power cut. Whoever goes on as the workspace's owner need not wait for that: what
+	 * it restored is in the log
+	 */
+	finish(onDisk: boolean): Promise<void>;
 }
 
 /** Left free on the disk beside what is restored: the agent must be able to start. */
 const SPARE_BYTES = 16 * 1024 * 1024;
 
-/** @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, EXISTING_EXPECTED, COMMIT_NOT_FOUND, WORKSPACE_* */
+/**
+ * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, EXISTING_EXPECTED, COMMIT_NOT_FOUND,
+ * COMMIT_EXPIRED, WORKSPACE_*
+ */
 export async function restore(options: RestoreOptions): Promise<Restored> {
+	return await readEarlier(options.store, options.at, () => restoreTree(options), options.signal);
+}
+
+async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const { store, root, privateDir, log } = options;
-	const read = await readLog(store, {
-		...(options.at !== undefined && { at: options.at }),
-		...(options.signal && { signal: options.signal }),
-	});
+	const reading = { ...(options.at !== undefined && { at: options.at }), ...(options.signal && { signal: options.signal }) };
+	const read = options.read ?? (await readLog(store, reading));
 	const { head } = read;
 	checkExpectation(options, head);
 
@@ -84,7 +95,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 		return {
 			head,
 			storeTimeMs: read.storeTimeMs,
-			local: work.local(),
+			local: () => work.local(),
 			filter: filterOf(root, options.profile),
 			root: rootStat,
 			files: work.files,
@@ -92,11 +103,14 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 			written: work.written,
 			keptLocal,
 			moved: work.moved,
-			finish: async () => {
-				await writer.sync();
-				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, ...here, complete: true, clean: true });
+			finish: async (onDisk) => {
+				if (onDisk) await writer.sync();
+				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, ...here, complete: true, clean: onDisk });
 			},
 		};
+	} catch (error) {
+		await writer.settle();
+		throw error;
 	} finally {
 		writer.close();
 	}

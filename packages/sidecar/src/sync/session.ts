@@ -19,11 +19,11 @@ import { bringIn } from "./bring-in.ts";
 import type { Deferred } from "./capture.ts";
 import { type DropOptions, type Dropped, decided, dropSetAside } from "./drop-set-aside.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
+import { readWhenHandedOver } from "./handover.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
 import type { Picked, Wanted } from "./pick-set-aside.ts";
-import { fetchCommit, newestSeq, readLog } from "./read-log.ts";
 import { type Moved, type Restored, restore } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { type SetAside, setAsideIn } from "./set-aside.ts";
@@ -44,9 +44,6 @@ export interface SessionOptions {
 	readonly signal?: AbortSignal;
 }
 
-/** A head younger than this whose writer did not close it may have more to come. */
-const YOUNG_MS = 20_000;
-const HANDOVER_POLL_MS = 250;
 /** Fences lost in a row before giving up: each loss means another writer took over within one round trip. */
 const FENCE_TRIES = 10;
 
@@ -86,7 +83,7 @@ export class Session {
 				filter: restored.filter,
 				profile: options.profile,
 				tempDir,
-				local: restored.local,
+				local: restored.local(),
 				index: writer.index,
 				quickHash,
 				log: options.log,
@@ -103,9 +100,10 @@ export class Session {
 	static async open(options: SessionOptions): Promise<Session> {
 		const { store, log, signal } = options;
 		const machine = options.machine ?? thisMachine;
-		const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
+		let started = performance.now();
+		// What is loaded is loaded while the store answers.
+		const [read, { h64Raw }, times] = await Promise.all([readWhenHandedOver(options, machine), xxhash(), loadFileTimes()]);
 		if (!times.exact) log.warn("restore.times-rounded", { reason: "koffi is not installed: times are kept to about 250 ns" });
-		await awaitHandover(options, machine);
 		const label = machine.randomBytes(4).toString("hex");
 		const restoreOptions: RestoreOptions = {
 			store,
@@ -121,17 +119,17 @@ export class Session {
 			...(signal && { signal }),
 		};
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
-			const started = performance.now();
-			const restored = await restore(attempt === 0 ? restoreOptions : { ...restoreOptions, expect: "any" });
+			const restored = await restore(attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" });
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
 			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) }, restored.storeTimeMs);
 			const fenced = async () => await decided(writer, machine, await writer.fence(signal), { signal });
-			const [{ kind }] = await Promise.all([fenced(), restored.finish()]);
+			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
 			if (kind !== "committed") {
 				const { fence: owner } = writer.head;
 				log.warn("fence.lost", { kind: "security", seq: restored.head.seq + 1, owner: owner.writer, fence: owner.seq });
+				started = performance.now();
 				continue;
 			}
 			const session = new Session(options, writer, restored, restoreOptions);
@@ -229,7 +227,7 @@ export class Session {
 				previously,
 				owner: this.#writer.head.fence.writer,
 				fence: this.#writer.head.fence.seq,
-				because: this.#writer.isCloned ? "clone" : "fence",
+				because: this.#writer.isDisowned ? "clone" : "fence",
 				kind: "security",
 			});
 		}
@@ -281,31 +279,10 @@ export class Session {
 		if (this.#writer.isSuperseded) return;
 		const { seq, id } = this.#writer.head;
 		try {
-			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, root: this.#root, boot: this.#boot, clean });
+			const here = { root: this.#root, boot: this.#boot, writer: this.#writer.id };
+			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, ...here, clean });
 		} catch (error) {
 			this.#options.log.warn("workspace.marker-not-written", { error });
 		}
-	}
-}
-
-/** So that an ordinary hand-over loses nothing even from view: a young head that its writer did not close gets a little time. */
-async function awaitHandover({ store, handoverWaitMs, log, signal }: SessionOptions, machine: Machine): Promise<void> {
-	const started = machine.bootMs();
-	let seen: { readonly seq: number; readonly isClosed: boolean; readonly lastModifiedMs: number } | undefined;
-	let waited = false;
-	while (machine.bootMs() - started < handoverWaitMs) {
-		const { seq, storeTimeMs } = await newestSeq(store, signal);
-		if (seq === 0) return;
-		if (seen?.seq !== seq) {
-			const { commit, lastModifiedMs } = await fetchCommit(store, seq, signal);
-			const { flags } = commit.info;
-			// A superseded writer's commit says nothing of the owner.
-			const isClosed = flags.recovered === true ? (await readLog(store, signal && { signal })).head.isClosed : flags.closed === true;
-			seen = { seq, isClosed, lastModifiedMs };
-		}
-		if (seen.isClosed || storeTimeMs - seen.lastModifiedMs > YOUNG_MS) return;
-		if (!waited) log.info("handover.waiting", { seq, waitMs: handoverWaitMs });
-		waited = true;
-		await machine.sleep(Math.min(HANDOVER_POLL_MS, handoverWaitMs), signal);
 	}
 }

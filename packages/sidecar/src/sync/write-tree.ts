@@ -40,6 +40,7 @@ export async function writeTree(options: WriteTreeOptions, directory: string, tr
 		await work.run();
 		await writer.sync();
 	} catch (error) {
+		await writer.settle();
 		writer.close();
 		const tops = [...tree.keys()].filter((path) => path !== "" && !path.includes("/"));
 		for (const top of tops) rmSync(fsPath(directory, top), { recursive: true, force: true });

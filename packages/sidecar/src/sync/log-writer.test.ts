@@ -1,0 +1,128 @@
+/** What a writer concludes after a pause, and where it meets itself. */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { DeafToLists, FaultyStore } from "../../test/faulty-store.ts";
+import { workbench } from "../../test/workbench.ts";
+import type { Entry } from "../log/types.ts";
+import { BlockBuilder } from "./block-builder.ts";
+import { ChunkIndex } from "./chunk-index.ts";
+import { LogWriter } from "./log-writer.ts";
+import { type Machine, thisMachine } from "./machine.ts";
+import { readLog } from "./read-log.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** A machine whose clocks are turned by hand and whose pauses take no time. */
+function turnable(): Machine & { turn(ms: number): void } {
+	let turnedMs = 0;
+	return {
+		...thisMachine,
+		wallMs: () => thisMachine.wallMs() + turnedMs,
+		bootMs: () => thisMachine.bootMs() + turnedMs,
+		sleep: async () => {},
+		turn: (ms) => {
+			turnedMs += ms;
+		},
+	};
+}
+
+it("a commit is refused before the fence is won", async () => {
+	await using bench = await workbench();
+	const writer = new LogWriter(bench.store, thisMachine, { ...(await readLog(bench.store)).head, tree: new Map() });
+	const root: Entry = { type: "dir", mode: 0o755, mtimeNs: 0n };
+	await expect(writer.commit({ changed: new Map([["", root]]), removed: new Set() }, [], {})).rejects.toMatchObject({ code: "INTERNAL" });
+	expect((await readLog(bench.store)).head.seq).toBe(0);
+});
+
+describe("a commit after a pause of more than an hour", () => {
+	it("stays undecided where the log cannot be listed, and nothing of its flush is forgotten", async () => {
+		await using bench = await workbench();
+		const store = new DeafToLists(bench.store);
+		const machine = turnable();
+		const session = await bench.open("a", { store, machine });
+		for (const name of ["kept", "gone"]) writeFileSync(join(bench.workspace("a"), name), name);
+		machine.turn(2 * HOUR_MS);
+		store.isDeafToLists = true;
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
+		store.isDeafToLists = false;
+		rmSync(join(bench.workspace("a"), "gone"));
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed" });
+		const { tree } = (await readLog(bench.store)).head;
+		expect([...tree.keys()].sort()).toEqual(["", "kept"]);
+	});
+
+	it("is not lost where others built on it", async () => {
+		await using bench = await workbench();
+		const old = await bench.open("old");
+		const store = new FaultyStore(bench.store);
+		const machine = turnable();
+		const owner = await bench.open("owner", { store, machine });
+		writeFileSync(join(bench.workspace("owner"), "f"), "1");
+		store.queue("lost-answer", "lost-answer", "lost-answer");
+		store.isDeaf = true;
+		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
+		store.isDeaf = false;
+		writeFileSync(join(bench.workspace("old"), "late"), "1");
+		expect(await old.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+		machine.turn(2 * HOUR_MS);
+		const slot = owner.head.seq + 1;
+		expect(await owner.flush()).toMatchObject({ kind: "committed", seq: slot });
+		rmSync(join(bench.workspace("owner"), "f"));
+		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 1, setAside: false });
+		expect((await readLog(bench.store)).head.tree.has("f")).toBe(false);
+	});
+});
+
+describe("one memory on two machines", () => {
+	it("holds one fence twice: the first to commit keeps it, the other one sets its bytes aside under a new name", async () => {
+		await using bench = await workbench();
+		let drawn = 0;
+		const frozen = thisMachine.wallMs();
+		// Before they part, both are given the same: so they draw the same name and make the same fence.
+		const machine = () => {
+			drawn = 0;
+			return { ...thisMachine, wallMs: () => frozen, randomBytes: (count: number) => Buffer.alloc(count, ++drawn) };
+		};
+		const { head } = await readLog(bench.store);
+		const one = new LogWriter(bench.store, machine(), { ...head, tree: new Map() });
+		const two = new LogWriter(bench.store, machine(), { ...head, tree: new Map() });
+		for (const writer of [one, two]) expect(await writer.fence()).toMatchObject({ kind: "committed", seq: 1 });
+		expect(two.id).toBe(one.id);
+
+		const root: Entry = { type: "dir", mode: 0o755, mtimeNs: 0n };
+		const link = (target: string): Entry => ({ type: "link", mtimeNs: 0n, target });
+		const delta = (entries: Record<string, Entry>) => ({ changed: new Map(Object.entries(entries)), removed: new Set<string>() });
+		expect(await one.commit(delta({ "": root, who: link("one") }), [], {})).toMatchObject({ kind: "committed", seq: 2 });
+		expect(await two.commit(delta({ "": root, who: link("two") }), [], {})).toEqual({ kind: "lost", isBroken: false });
+		expect([one.isSuperseded, two.isSuperseded]).toEqual([false, true]);
+		expect(two.id).not.toBe(one.id);
+		const home = `.recovered/${two.id}`;
+		const aside = delta({ ".recovered": root, [home]: root, [`${home}/who`]: link("two") });
+		expect(await two.commit(aside, [], { recovered: true })).toMatchObject({ kind: "committed", seq: 3 });
+		expect(await one.commit(delta({ who: link("one again") }), [], {})).toEqual({ kind: "lost", isBroken: false });
+		expect(await one.commit(delta({ who: link("one again") }), [], {})).toMatchObject({ kind: "committed", seq: 4 });
+
+		const log = (await readLog(bench.store)).head;
+		expect([log.fence.writer, log.leftOut]).toEqual([one.id, 0]);
+		expect([log.tree.get("who"), log.tree.get(`${home}/who`)]).toEqual([link("one again"), link("two")]);
+	});
+});
+
+describe("a reference to a pack", () => {
+	it("is allowed for an hour from before the pack was sent, not from when its answer came", async () => {
+		await using bench = await workbench();
+		const machine = turnable();
+		const index = new ChunkIndex(machine);
+		const store = new FaultyStore(bench.store);
+		const upload = async (sha256: string, sleptMs: number) => {
+			store.beforePut = async () => machine.turn(sleptMs);
+			const builder = new BlockBuilder({ store, machine, index, inlineLimitBytes: 0 });
+			await builder.add(sha256, Buffer.from(sha256));
+			await builder.finish();
+			return index.lookup(sha256);
+		};
+		expect(await upload("aa", 0.9 * HOUR_MS)).toBeDefined();
+		expect(await upload("bb", 1.1 * HOUR_MS)).toBeUndefined();
+	});
+});

@@ -1,0 +1,46 @@
+/** What S3 holds, and the moments at which it changes. Every look at it is of one instant: S3's listings are consistent. */
+import type { World } from "./world.ts";
+
+export interface CloudObject {
+	readonly body: Buffer;
+	readonly lastModifiedMs: number;
+}
+
+export class Cloud {
+	readonly #world: World;
+	readonly objects = new Map<string, CloudObject>();
+	onCreated: (key: string, object: CloudObject) => void = () => {};
+	onDeleted: (key: string) => void = () => {};
+	#sorted: string[] | undefined;
+
+	constructor(world: World) {
+		this.#world = world;
+	}
+
+	putIfAbsent(key: string, body: Buffer): boolean {
+		if (this.objects.has(key)) return false;
+		// S3 keeps whole seconds.
+		const object = { body: Buffer.from(body), lastModifiedMs: Math.floor(this.#world.nowMs / 1000) * 1000 };
+		this.objects.set(key, object);
+		this.#sorted = undefined;
+		this.onCreated(key, object);
+		return true;
+	}
+
+	delete(key: string): void {
+		if (!this.objects.delete(key)) return;
+		this.#sorted = undefined;
+		this.onDeleted(key);
+	}
+
+	/** In ascending order, strictly after `startAfter`. */
+	keys(prefix: string, startAfter: string, limit: number): string[] {
+		this.#sorted ??= [...this.objects.keys()].sort();
+		const found: string[] = [];
+		for (const key of this.#sorted) {
+			if (found.length === limit) break;
+			if (key.startsWith(prefix) && key > startAfter) found.push(key);
+		}
+		return found;
+	}
+}

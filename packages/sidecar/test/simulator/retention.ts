@@ -1,0 +1,16 @@
+/** One run of retention, by a principal that may delete; it meets the same weather as everybody. */
+import { SidecarError } from "../../src/errors.ts";
+import { retain } from "../../src/sync/retain.ts";
+import { silentLog } from "../../src/telemetry/logger.ts";
+import type { Process } from "./process.ts";
+
+/** Undefined where the store would not let it. */
+export async function sweepOnce(process: Process): Promise<number | undefined> {
+	try {
+		const { sweptSeqs, packs } = await retain(process.store, { log: silentLog, machine: process.machine });
+		return sweptSeqs.length + packs.swept.count;
+	} catch (error) {
+		if (error instanceof SidecarError && [5, 6, 7].includes(error.exitStatus)) return undefined;
+		throw error;
+	}
+}

@@ -1,0 +1,307 @@
+/**
+ * The sidecar on a disk in memory: restore, fence, gate, flushes, close. The log's side of it is the real code: `readLog`,
+ * `readBlocks`, `planReconcile`, `LogWriter`, `BlockBuilder`, `ChunkIndex`. What stands here is what `Session` and `Flusher` do with
+ * a real disk, in its plainest form.
+ */
+import { SidecarError } from "../../src/errors.ts";
+import { RECOVERED_DIRECTORY } from "../../src/log/safe-path.ts";
+import type { ChunkRef, Entry, Path } from "../../src/log/types.ts";
+import { parentOf } from "../../src/path.ts";
+import { BlockBuilder } from "../../src/sync/block-builder.ts";
+import { LogWriter, type WriteOutcome } from "../../src/sync/log-writer.ts";
+import { readBlocks } from "../../src/sync/read-content.ts";
+import { type LogRead, readLog } from "../../src/sync/read-log.ts";
+import { type OnDisk, planReconcile } from "../../src/sync/reconcile.ts";
+import {
+	CHUNK_BITS,
+	type Content,
+	chunksOf,
+	contentOfDisk,
+	contentOfEntry,
+	contentOfNode,
+	type Disk,
+	edit,
+	put,
+	remove,
+	sha256,
+} from "./disk.ts";
+import type { Oracle } from "./oracle.ts";
+import type { Process } from "./process.ts";
+import { SECOND } from "./world.ts";
+
+export interface Habits {
+	/** Rounds of edits and flushes before it closes. */
+	readonly rounds: number;
+	/** Between two rounds, at least and at most. */
+	readonly paceMs: readonly [number, number];
+	/** The share of content that travels in packs. */
+	readonly packs: number;
+}
+
+/** What a machine keeps when its process dies. */
+export interface Machine {
+	disk: Disk;
+	/** The tree the disk derives from, without `.recovered/`. */
+	base: ReadonlyMap<Path, Entry> | undefined;
+}
+
+export type End = "closed" | "superseded" | "not durable" | "no gate";
+
+/** What a commit on its way is to say; the oracle compares. */
+export type Intent = { readonly kind: "tree"; readonly content: Content } | { readonly kind: "aside"; readonly content: Content };
+
+interface Pending {
+	readonly local: Map<Path, Entry>;
+}
+
+const ATTEMPTS = 10;
+
+export class Sidecar {
+	readonly #process: Process;
+	readonly #oracle: Oracle;
+	readonly #habits: Habits;
+	readonly machine: Machine;
+	#writer: LogWriter | undefined;
+	#local = new Map<Path, Entry>();
+	#pending: Pending | undefined;
+	#intent: Intent = { kind: "tree", content: new Map() };
+	readonly #closes: boolean;
+	/** Called with what the newest commit gave when it was restored. */
+	onRestored: (content: Content) => void = () => {};
+
+	constructor(process: Process, oracle: Oracle, machine: Machine, habits: Habits, closes: boolean) {
+		this.#process = process;
+		this.#oracle = oracle;
+		this.#habits = habits;
+		this.#closes = closes;
+		this.machine = { disk: new Map(machine.disk), base: machine.base };
+		process.onPut = (key, bytes) => oracle.sent(process, key, bytes, this.#intent);
+	}
+
+	get writer(): LogWriter | undefined {
+		return this.#writer;
+	}
+
+	async run(): Promise<End> {
+		const { rounds } = this.#habits;
+		if (!(await this.#boot())) return "no gate";
+		for (let round = 0; round < rounds; round++) {
+			await this.#pause();
+			for (let edits = Math.floor(this.#process.roll() * 4); edits > 0; edits--) edit(this.machine.disk, () => this.#process.roll());
+			if (this.#process.roll() < 0.8) await this.#tryFlush(false);
+			// A superseded daemon lives on until somebody ends it.
+			if (this.writer?.isSuperseded === true && this.#process.roll() < 0.1) break;
+		}
+		let isDurable = false;
+		for (let attempt = 0; attempt < 5 && !isDurable && this.#closes; attempt++) {
+			isDurable = await this.#tryFlush(true);
+			if (!isDurable) await this.#process.machine.sleep(SECOND);
+		}
+		return !isDurable ? "not durable" : this.writer?.isSuperseded === true ? "superseded" : "closed";
+	}
+
+	async #pause(): Promise<void> {
+		const [least, most] = this.#habits.paceMs;
+		await this.#process.machine.sleep(least * (most / least) ** this.#process.roll());
+	}
+
+	/** The gate: a verified restore and a won fence. False where the store would not let it. */
+	async #boot(): Promise<boolean> {
+		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+			try {
+				const read = await readLog(this.#process.store);
+				const restored = await this.#restore(read);
+				this.onRestored(restored);
+				const writer = new LogWriter(this.#process.store, this.#process.machine, { ...read.head, tree: new Map(read.head.tree) });
+				this.#intent = { kind: "tree", content: restored };
+				const outcome = await this.#fence(writer);
+				if (outcome === "won") {
+					this.#writer = writer;
+					this.#oracle.gateOpened(this.#process, writer);
+					return true;
+				}
+				if (outcome === "unknown") return false;
+			} catch (error) {
+				if (!isWeather(error)) throw error;
+				await this.#process.machine.sleep(SECOND);
+			}
+		}
+		return false;
+	}
+
+	async #fence(writer: LogWriter): Promise<"won" | "lost" | "unknown"> {
+		let outcome: WriteOutcome = await writer.fence();
+		for (let attempt = 0; outcome.kind === "unknown" && attempt < 3; attempt++) {
+			await this.#process.machine.sleep(SECOND);
+			outcome = (await writer.settle()) ?? outcome;
+		}
+		return outcome.kind === "committed" ? "won" : outcome.kind === "unknown" ? "unknown" : "lost";
+	}
+
+	/** Brings the disk to the head, keeping what was changed on it, and gives the head's content as it was read. */
+	async #restore(read: LogRead): Promise<Content> {
+		const target = new Map([...read.head.tree].filter(([path]) => !isRecovered(path)));
+		const texts = await this.#texts(target, read);
+		const { disk, base } = this.machine;
+		const like = (node: string, entry: Entry | undefined) => entry !== undefined && contentOfEntry(entry) === node;
+		const onDisk = new Map<Path, OnDisk>();
+		for (const [path, node] of disk) {
+			const content = contentOfNode(node);
+			onDisk.set(path, { type: node.type, likeTarget: like(content, target.get(path)), likeBase: like(content, base?.get(path)) });
+		}
+		const plan = planReconcile(onDisk, base, target, true);
+		for (const [path, action] of plan) if (path !== "" && (action === "trash" || action.startsWith("set-aside"))) remove(disk, path);
+		for (const path of [...target.keys()].sort()) {
+			const action = plan.get(path);
+			if (path === "" || (action !== "write" && action !== "set-aside-and-write")) continue;
+			const text = texts.get(path);
+			put(disk, path, text === undefined ? { type: "dir" } : { type: "file", text });
+		}
+		this.machine.base = target;
+		this.#local = new Map(target);
+		return new Map(
+			[...target].map(([path]) => {
+				const text = texts.get(path);
+				return [path, contentOfNode(text === undefined ? { type: "dir" } : { type: "file", text })];
+			}),
+		);
+	}
+
+	async #texts(target: ReadonlyMap<Path, Entry>, read: LogRead): Promise<Map<Path, string>> {
+		const found = new Map<string, Buffer>();
+		const name = ({ block, offset, length }: ChunkRef) => `${block.key}:${block.offset}:${offset}:${length}`;
+		const wanted = new Map<string, ChunkRef[]>();
+		for (const entry of target.values()) {
+			if (entry.type !== "file") continue;
+			for (const chunk of entry.chunks) {
+				const place = `${chunk.block.key}:${chunk.block.offset}`;
+				wanted.set(place, [...(wanted.get(place) ?? []), chunk]);
+			}
+		}
+		const blocks = [...wanted.values()].map(([first]) => (first as ChunkRef).block);
+		await readBlocks(this.#process.store, blocks, read.starts, async (block, raw) => {
+			for (const chunk of wanted.get(`${block.key}:${block.offset}`) ?? []) {
+				const bytes = Buffer.from(raw.subarray(chunk.offset, chunk.offset + chunk.length));
+				if (sha256(bytes) !== chunk.sha256) throw new SidecarError("OBJECT_CORRUPT", { value: block.key });
+				found.set(name(chunk), bytes);
+			}
+		});
+		const texts = new Map<Path, string>();
+		for (const [path, entry] of target) {
+			if (entry.type === "file") texts.set(path, Buffer.concat(entry.chunks.map((chunk) => found.get(name(chunk)) as Buffer)).toString());
+		}
+		return texts;
+	}
+
+	/** True: everything on the disk is durable. */
+	async #tryFlush(closed: boolean): Promise<boolean> {
+		try {
+			return await this.#flush(closed);
+		} catch (error) {
+			if (!isWeather(error)) throw error;
+			return false;
+		}
+	}
+
+	async #flush(closed: boolean): Promise<boolean> {
+		const writer = this.#writer as LogWriter;
+		const settled = await writer.settle();
+		if (settled?.kind === "unknown") return false;
+		const pending = this.#pending;
+		this.#pending = undefined;
+		if (settled?.kind === "committed" && pending !== undefined) this.#adopt(writer, pending);
+		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+			const result = await this.#attempt(writer, closed);
+			if (result !== "again") return result;
+		}
+		return false;
+	}
+
+	async #attempt(writer: LogWriter, closed: boolean): Promise<boolean | "again"> {
+		const { store, machine } = this.#process;
+		const inlineLimitBytes = this.#process.roll() < this.#habits.packs ? 0 : writer.inlineRoomBytes;
+		const builder = new BlockBuilder({ store, machine, index: writer.index, inlineLimitBytes });
+		const captured = new Map(this.machine.disk);
+		const changed = new Map<Path, Entry>();
+		for (const [path, node] of captured) {
+			const known = this.#local.get(path);
+			if (known !== undefined && contentOfEntry(known) === contentOfNode(node)) continue;
+			if (node.type === "dir") changed.set(path, { type: "dir", mode: 0o755, mtimeNs: 0n });
+			else {
+				const chunks: ChunkRef[] = [];
+				for (const bytes of chunksOf(node.text)) {
+					const sha = sha256(bytes);
+					chunks.push(writer.index.lookup(sha) ?? builder.lookup(sha) ?? (await builder.add(sha, bytes)));
+				}
+				changed.set(path, {
+					type: "file",
+					mode: 0o644,
+					mtimeNs: 0n,
+					size: Buffer.byteLength(node.text),
+					chunkBits: CHUNK_BITS,
+					chunks,
+				});
+			}
+		}
+		const removed = new Set([...this.#local.keys()].filter((path) => !captured.has(path)));
+		if (changed.size + removed.size === 0 && !closed) return true;
+		const inline = await builder.finish();
+		const local = new Map(this.#local);
+		for (const path of removed) local.delete(path);
+		for (const [path, entry] of changed) local.set(path, entry);
+		const isAside = writer.isSuperseded;
+		const aside = isAside ? this.#aside(writer, changed) : new Map<Path, Entry>();
+		if (isAside && aside.size === 0) {
+			this.#local = local;
+			return true;
+		}
+		this.#intent = isAside ? { kind: "aside", content: contents(aside) } : { kind: "tree", content: contentOfDisk(captured) };
+		const outcome = isAside
+			? await writer.commit({ changed: aside, removed: new Set() }, inline, { recovered: true })
+			: await writer.commit({ changed, removed }, inline, closed ? { closed: true } : {}, { inHurry: closed });
+		if (outcome.kind === "unknown") {
+			this.#pending = { local };
+			return false;
+		}
+		if (outcome.kind !== "committed") return "again";
+		this.#adopt(writer, { local });
+		return captured.size === this.machine.disk.size && [...captured].every(([path, node]) => this.machine.disk.get(path) === node);
+	}
+
+	#adopt(writer: LogWriter, { local }: Pending): void {
+		this.#local = local;
+		if (!writer.isSuperseded) this.machine.base = local;
+		this.#oracle.acknowledged(this.#process, writer);
+	}
+
+	/** Files of a superseded writer, below its own directory. A directory there is never replaced by a file: its name gets a tilde. */
+	#aside(writer: LogWriter, changed: ReadonlyMap<Path, Entry>): Map<Path, Entry> {
+		const { tree } = writer.head;
+		const home = `${RECOVERED_DIRECTORY}/${writer.id}`;
+		const aside = new Map<Path, Entry>();
+		for (const [path, entry] of changed) {
+			if (entry.type !== "file" || isRecovered(path)) continue;
+			let target = `${home}/${path.replaceAll("/", "_")}`;
+			while (tree.get(target)?.type === "dir") target += "~";
+			aside.set(target, entry);
+			for (let parent = parentOf(target); ; parent = parentOf(parent)) {
+				if (tree.get(parent)?.type !== "dir") aside.set(parent, { type: "dir", mode: 0o700, mtimeNs: 0n });
+				if (parent === "") break;
+			}
+		}
+		return aside;
+	}
+}
+
+export function isRecovered(path: Path): boolean {
+	return path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`);
+}
+
+function contents(tree: ReadonlyMap<Path, Entry>): Content {
+	return new Map([...tree].map(([path, entry]) => [path, contentOfEntry(entry)]));
+}
+
+/** What a sidecar rides out; everything else is a finding. */
+function isWeather(error: unknown): boolean {
+	return error instanceof SidecarError && ([6, 7].includes(error.exitStatus) || error.code === "OBJECT_NOT_FOUND");
+}
