@@ -1,3 +1,4 @@
+import type { Path } from "../log/types.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
@@ -16,6 +17,8 @@ export interface CaptureContext {
 	/** xxh64 of some bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	readonly log: Log;
+	/** Shall the raw bytes of this database be kept, where no consistent copy of it can be had? */
+	readonly keepsRaw: (path: Path) => boolean;
 	/** Files larger than this are left for a later capture; default: none. */
 	readonly maxFileBytes?: number;
 	readonly signal?: AbortSignal | undefined;

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { SidecarError } from "../errors.ts";
 import { FILE_CHUNK_BITS, SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { ChunkRef, FileEntry, Path } from "../log/types.ts";
-import { isSqliteHeader, snapshotSqlite, walFingerprint } from "../workspace/sqlite.ts";
+import { isSqliteHeader, type SqliteRefusal, snapshotSqlite, walFingerprint } from "../workspace/sqlite.ts";
 import { lastLineEnd, readStable } from "../workspace/stable-read.ts";
 import type { Stat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
@@ -11,10 +11,13 @@ import type { LocalEntry } from "./local-tree.ts";
 
 /** `same`: nothing but the stat moved. `deferred`: it never stood still or cannot be read; it stays dirty. */
 export type CapturedFile =
-	| { readonly kind: "taken"; readonly local: LocalEntry; readonly note?: string }
+	| { readonly kind: "taken"; readonly local: LocalEntry; readonly note?: string; readonly raw?: RawFiles }
 	| { readonly kind: "same"; readonly local: LocalEntry }
 	| { readonly kind: "gone" }
-	| { readonly kind: "deferred"; readonly reason: string };
+	| { readonly kind: "deferred"; readonly reason: string; readonly raw?: RawFiles };
+
+/** Bytes that are no consistent copy of a database, by path: the database itself, its write-ahead log, its journal. */
+export type RawFiles = ReadonlyMap<Path, LocalEntry>;
 
 /** Reads of one file before it is taken at a prefix or left for the next flush. */
 const PASSES = 3;
@@ -95,19 +98,7 @@ async function captureDatabase(
 		throw error;
 	}
 	if (snapshot.kind === "gone") return { kind: "gone" };
-	if (snapshot.kind === "locked" || snapshot.kind === "unreadable") {
-		// Its newest rows may stand in the WAL only, so the file alone would be an older database that looks like this one.
-		return { kind: "deferred", reason: `database ${snapshot.kind}: ${snapshot.reason}` };
-	}
-	if (snapshot.kind !== "snapshot") {
-		// Raw bytes rather than nothing: what is wrong with it may be mended later from history.
-		const read = await readStable(root, path, 2 ** SQLITE_CHUNK_BITS, pass.chunk, options(context));
-		if (read.kind === "gone") return read;
-		if (read.kind === "unreadable") return { kind: "deferred", reason: read.reason };
-		if (read.kind === "unsettled") return { kind: "deferred", reason: `database ${snapshot.kind}: ${snapshot.reason}` };
-		const taken = pass.result(read.stat, read.size, read.stat, fingerprint);
-		return taken.kind === "taken" ? { ...taken, note: `database ${snapshot.kind}, its raw bytes were taken: ${snapshot.reason}` } : taken;
-	}
+	if (snapshot.kind !== "snapshot") return await captureRaw(context, builder, path, snapshot, fingerprint);
 	try {
 		const read = await readStable(snapshot.directory, snapshot.name, 2 ** SQLITE_CHUNK_BITS, pass.chunk, options(context));
 		if (read.kind !== "settled") return { kind: "deferred", reason: `its private copy could not be read: ${read.kind}` };
@@ -117,19 +108,61 @@ async function captureDatabase(
 	}
 }
 
+/**
+ * Raw bytes rather than nothing, of a database that SQLite will not copy. A damaged one is taken as the file it is, when that stands
+ * still; what is wrong with it may be mended later. A locked one keeps its place in the log: its newest rows may stand in the WAL only,
+ * so its file alone would be an older database that looks like this one. What belongs to either is kept apart from them.
+ */
+async function captureRaw(
+	context: CaptureContext,
+	builder: BlockBuilder,
+	path: Path,
+	refusal: SqliteRefusal,
+	fingerprint: string,
+): Promise<CapturedFile> {
+	const reason = `database ${refusal.kind}: ${refusal.reason}`;
+	const isDamaged = refusal.kind === "corrupt" || refusal.kind === "not-a-database";
+	const raw = new Map<Path, LocalEntry>();
+	const read = async (at: Path, bits: number) => {
+		const pass = new Pass(context, builder, at === path ? context.local.get(path) : undefined, bits, true);
+		const result = await readStable(context.root, at, 2 ** bits, pass.chunk, options(context));
+		return { pass, result };
+	};
+	let taken: CapturedFile | undefined;
+	if (isDamaged) {
+		const { pass, result } = await read(path, SQLITE_CHUNK_BITS);
+		if (result.kind === "gone") return result;
+		if (result.kind === "unreadable") return { kind: "deferred", reason: result.reason };
+		if (result.kind === "settled") taken = pass.result(result.stat, result.size, result.stat, fingerprint);
+	}
+	const isTaken = taken?.kind === "taken";
+	if (!isTaken && !context.keepsRaw(path)) return { kind: "deferred", reason };
+	for (const at of [...(isTaken ? [] : [path]), `${path}-wal`, `${path}-journal`]) {
+		const { pass, result } = await read(at, at === path ? SQLITE_CHUNK_BITS : FILE_CHUNK_BITS);
+		if (result.kind === "gone" || result.kind === "unreadable" || pass.bytes === 0) continue;
+		const file = pass.result(result.stat, pass.bytes, undefined);
+		if (file.kind === "taken") raw.set(at, file.local);
+	}
+	if (taken?.kind === "taken") return { ...taken, note: `${reason}; its raw bytes were taken`, raw };
+	return { kind: "deferred", reason: raw.size === 0 ? reason : `${reason}; its raw bytes were set aside`, raw };
+}
+
 /** One read of one file: hashes, and where each chunk lies or will lie. */
 class Pass {
 	readonly #context: CaptureContext;
 	readonly #builder: BlockBuilder;
 	readonly #before: LocalEntry | undefined;
 	readonly #bits: number;
+	readonly #asBytes: boolean;
 	#refs: ChunkRef[] = [];
 	#quick: bigint[] = [];
 	bytes = 0;
 	isDatabase = false;
 
-	constructor(context: CaptureContext, builder: BlockBuilder, before: LocalEntry | undefined, bits: number) {
+	/** @param asBytes whatever it holds, a database or not */
+	constructor(context: CaptureContext, builder: BlockBuilder, before: LocalEntry | undefined, bits: number, asBytes = false) {
 		this.#context = context;
+		this.#asBytes = asBytes || bits === SQLITE_CHUNK_BITS;
 		this.#builder = builder;
 		this.#before = before?.entry.type === "file" && before.entry.chunkBits === bits ? before : undefined;
 		this.#bits = bits;
@@ -147,7 +180,7 @@ class Pass {
 
 	/** Gives false to end the read. */
 	readonly chunk = async (index: number, bytes: Buffer): Promise<boolean> => {
-		if (index === 0 && this.#bits !== SQLITE_CHUNK_BITS && isSqliteHeader(bytes)) {
+		if (index === 0 && !this.#asBytes && isSqliteHeader(bytes)) {
 			this.isDatabase = true;
 			return false;
 		}

@@ -12,7 +12,7 @@ import { MAX_TIME_SECONDS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
 import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
-import { isCompanion } from "../workspace/sqlite-file.ts";
+import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
 import { identityOf, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
@@ -42,6 +42,8 @@ export class Capture {
 	readonly confirmed = new Map<Path, LocalEntry>();
 	readonly removed = new Set<Path>();
 	readonly deferred = new Map<Path, string>();
+	/** Of databases that no consistent copy could be had of, by the paths of their files. */
+	readonly raw = new Map<Path, LocalEntry>();
 	/** Too large for this capture. */
 	readonly postponed = new Set<Path>();
 	/** Looked at in this round: a database that is locked is waited for once, whatever led to it. */
@@ -185,6 +187,8 @@ export class Capture {
 	}
 
 	#record(path: Path, stat: Stat, file: CapturedFile): void {
+		for (const at of filesOf(path)) this.raw.delete(at);
+		if (file.kind === "taken" || file.kind === "deferred") for (const [at, local] of file.raw ?? []) this.raw.set(at, local);
 		switch (file.kind) {
 			case "gone":
 				return this.#gone(path);
@@ -197,9 +201,18 @@ export class Capture {
 				return;
 			case "taken":
 				if (file.note !== undefined) this.#context.log.warn("capture.noted", { path, reason: file.note });
+				if (file.local.database !== undefined) this.#dropCompanions(path);
 				return this.#keep(path, file.local);
 			default:
 				throw new SidecarError("INTERNAL", { value: path, reason: `a capture of ${stat.type} ended oddly` });
+		}
+	}
+
+	/** What was a file of its own before this one became a database, such as the journal of one still empty. */
+	#dropCompanions(path: Path): void {
+		for (const suffix of COMPANIONS) {
+			const known = this.changed.get(path + suffix) ?? this.#context.local.get(path + suffix);
+			if (known?.entry.type === "file") this.#gone(path + suffix);
 		}
 	}
 

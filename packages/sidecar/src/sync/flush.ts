@@ -9,11 +9,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
+import { sameEntry } from "../log/same-entry.ts";
 import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { scan } from "../workspace/scan.ts";
-import { walFingerprint } from "../workspace/sqlite.ts";
+import { filesOf, walFingerprint } from "../workspace/sqlite.ts";
 import { sameStat } from "../workspace/stat.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import { Capture, type Deferred } from "./capture.ts";
@@ -75,7 +76,7 @@ export class Flusher {
 	readonly #store: ObjectStore;
 	readonly #machine: Machine;
 	readonly #writer: LogWriter;
-	readonly #context: CaptureContext;
+	readonly #context: Omit<CaptureContext, "keepsRaw">;
 	readonly #root: string;
 	readonly #critical: readonly Path[];
 	#hints = new Set<Path>();
@@ -91,7 +92,7 @@ export class Flusher {
 		store: ObjectStore;
 		machine: Machine;
 		writer: LogWriter;
-		context: CaptureContext;
+		context: Omit<CaptureContext, "keepsRaw">;
 		/** The identity of the directory that was restored. */
 		root: string;
 	}) {
@@ -155,6 +156,8 @@ export class Flusher {
 			...this.#context,
 			signal: options.signal,
 			maxFileBytes: options.maxFileBytes ?? Number.POSITIVE_INFINITY,
+			// Not at the first try: most locks are let go of, and what is set aside costs an upload.
+			keepsRaw: (path) => options.closed === true || this.#deferred.some((deferred) => deferred.path === path),
 		};
 		const capture = new Capture(context, builder);
 		const sweep = options.sweep === true || this.#sweepDue;
@@ -165,7 +168,8 @@ export class Flusher {
 			const { removed, held } = this.#judge(capture, sweep, options.inHurry === true);
 			this.#dropOrphans(capture, removed);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
-			if (capture.changed.size === 0 && removed.size === 0 && !isClosing) {
+			const raw = this.#newRaw(capture);
+			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && !isClosing) {
 				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
 				this.#keepDirty(capture);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
@@ -173,7 +177,9 @@ export class Flusher {
 			const changed = new Map([...capture.changed, ...capture.minor]);
 			const inline = await builder.finish();
 			const setAside = this.#writer.isSuperseded;
-			const delta = setAside ? this.#asideDelta(changed) : { changed: entriesOf(changed), removed };
+			const delta = setAside
+				? this.#asideDelta(new Map([...changed, ...raw]))
+				: merged({ changed: entriesOf(changed), removed }, this.#rawDelta(capture, raw));
 			const flags: CommitFlags = setAside ? { recovered: true } : isClosing ? { closed: true } : {};
 			if (setAside && delta.changed.size === 0) {
 				this.#adopt({ capture, changed, removed, setAside, uploadedBytes: 0, held: held.size });
@@ -359,6 +365,33 @@ export class Flusher {
 		if (sweep) this.#sweepDue = true;
 	}
 
+	/**
+	 * Raw bytes of databases go where a superseded writer's files go: the database that the log has is sound, these are not. They leave
+	 * with the next consistent copy.
+	 */
+	#rawDelta(capture: Capture, raw: ReadonlyMap<Path, LocalEntry>): Delta {
+		const { tree } = this.#writer.head;
+		const removed = new Set<Path>();
+		for (const found of [capture.changed, capture.confirmed, capture.minor])
+			for (const [path, local] of found)
+				if (isDatabase(local))
+					for (const at of filesOf(path)) if (!capture.raw.has(at) && tree.has(this.#asidePath(at))) removed.add(this.#asidePath(at));
+		return { changed: this.#asideDelta(raw).changed, removed };
+	}
+
+	/** Raw bytes that the log does not have yet. */
+	#newRaw(capture: Capture): ReadonlyMap<Path, LocalEntry> {
+		const isKnown = ([path, { entry }]: [Path, LocalEntry]) => {
+			const known = this.#writer.head.tree.get(this.#asidePath(path));
+			return known !== undefined && sameEntry(known, entry);
+		};
+		return new Map([...capture.raw].filter((each) => !isKnown(each)));
+	}
+
+	#asidePath(path: Path): Path {
+		return `${RECOVERED_DIRECTORY}/${this.#writer.id}/${path}`;
+	}
+
 	/** A superseded writer's changes, below `.recovered/{writer}/`, updated in place. Deletions are not its to make. */
 	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): Delta {
 		const { tree } = this.#writer.head;
@@ -401,6 +434,10 @@ function summary(
 		setAside: pending.setAside,
 		held: pending.held,
 	};
+}
+
+function merged(a: Delta, b: Delta): Delta {
+	return { changed: new Map([...a.changed, ...b.changed]), removed: new Set([...a.removed, ...b.removed]) };
 }
 
 function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {

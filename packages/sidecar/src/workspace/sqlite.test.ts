@@ -12,6 +12,7 @@ import {
 	rmSync,
 	statSync,
 	symlinkSync,
+	utimesSync,
 	writeFileSync,
 	writeSync,
 } from "node:fs";
@@ -217,6 +218,9 @@ describe("a database in use", () => {
 		const count = setInterval(() => {
 			turns += 1;
 		}, 5);
+		// As if it were being written: else it would be taken as it stands.
+		const future = Date.now() / 1000 + 3600;
+		utimesSync(`${root}/x.db`, future, future);
 		expect(await snapshotSqlite(root, "x.db", temp, undefined, { busyMs: 200 })).toMatchObject({ kind: "locked" });
 		clearInterval(count);
 		expect(turns).toBeGreaterThan(3);

@@ -11,21 +11,22 @@
  * One in WAL mode differs from its file in three counters of the header even when its WAL is empty (`COUNTERS`).
  * Also: what is copied, its WAL and its journal lie at their paths in the workspace, reached through no link, where the system has
  * /proc. SQLite opens by name, so a name that is swapped just then can make it open, and close again, a file elsewhere.
+ * One that somebody holds locked (`locking_mode = EXCLUSIVE`) comes out as a kill of that process would leave it, once it stands still.
  * Not guaranteed: that the copy is sound. A damaged page is copied as it is; only what SQLite itself refuses is `corrupt`.
  *
  * Left behind in the workspace: opening a WAL database that nobody has open creates an empty "-wal" and a "-shm" beside it. They are
  * never stored, and removing them could take them from under a process that has just opened the database.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { fsPath } from "../path.ts";
 import { closeGuarded, descriptors, holdOpen, isInPlace, type OpenFile, type OpenRefusal, openGuarded, wasOpened } from "./guarded-open.ts";
-import { isSqliteHeader, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
-import { lstatPath, sameStat } from "./stat.ts";
+import { COMPANIONS, filesOf, isSettled, isSqliteHeader, readHead, SQLITE_HEADER_BYTES, WAL_HEADER_BYTES } from "./sqlite-file.ts";
+import { lstatPath, type Stat, sameStat, statOf, toStat } from "./stat.ts";
 
 export { holdOpen, isHeldOpen } from "./guarded-open.ts";
 export * from "./sqlite-file.ts";
@@ -42,7 +43,7 @@ export interface SqliteSnapshot {
 }
 
 /**
- * `locked`: somebody held it for longer than we wait, so try again. `corrupt`: SQLite refuses its content. `not-a-database`: no
+ * `locked`: somebody held it for longer than we wait, and its files never stood still meanwhile, so try again. `corrupt`: SQLite refuses its content. `not-a-database`: no
  * header, or one and nothing SQLite could read after it. `gone`: no such file. `unreadable`: permissions, IO errors, reached through
  * a link.
  */
@@ -60,6 +61,8 @@ export interface SnapshotOptions {
 const ATTEMPT_MS = 10;
 /** Between two attempts. */
 const PAUSE_MS = 25;
+/** A lock held for longer than this may be one that is never let go of. */
+const PATIENCE_MS = 250;
 /** Times that a database is opened anew because it was replaced meanwhile. */
 const MAX_OPENED = 3;
 /** As many pages as there can be. -1, SQLite's own "all", is refused by node:sqlite. */
@@ -124,17 +127,23 @@ async function copyLive(root: string, path: string, file: string, busyMs: number
 async function copyGuarded(source: Source, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
 	const header = readHead(source.guard.fd, SQLITE_HEADER_BYTES);
 	if (!isSqliteHeader(header)) return { kind: "not-a-database", reason: "no SQLite header" };
-	try {
-		const live = await openForReading(source, busyMs);
-		if (live === undefined) return OUTSIDE;
+	const until = performance.now() + busyMs;
+	for (;;) {
 		try {
-			await backup(live, file, { rate: ONE_STEP });
-		} finally {
-			live.close();
+			const live = await openForReading(source, Math.min(busyMs, PATIENCE_MS));
+			if (live === undefined) return OUTSIDE;
+			try {
+				await backup(live, file, { rate: ONE_STEP });
+			} finally {
+				live.close();
+			}
+			break;
+		} catch (error) {
+			if (!isHotJournal(error) && !isBusy(error)) throw error;
+			const refusal = copyStill(source, file);
+			if (refusal?.kind !== "locked" || performance.now() > until) return refusal;
+			await delay(PAUSE_MS);
 		}
-	} catch (error) {
-		if (!isHotJournal(error)) throw error;
-		return copyCrashed(source, file);
 	}
 	if (isUnchangedRollbackMode(source, header)) restoreCounters(file, header);
 	return undefined;
@@ -207,30 +216,63 @@ function openLive({ root, path, guard }: Source): DatabaseSync {
 }
 
 /**
- * Its writer died inside a transaction, and only a connection that may write can roll that back. So database and journal are copied
- * as files, which is safe while neither changes, and SQLite rolls the copy back.
+ * Takes what a kill of its writer at this moment would leave. For a database whose writer did die, inside a transaction that only a
+ * connection that may write can roll back; and for one that somebody holds locked and does not let go of.
+ *
+ * Database, WAL and journal are copied as files, and SQLite recovers the copy: frames without their commit are dropped, a journal is
+ * rolled back. That is one moment where the database did not move meanwhile, nor the journal; a WAL may grow, it is not overwritten
+ * before its header changes.
  */
-function copyCrashed({ root, path, guard }: Source, file: string): SqliteRefusal | undefined {
-	const journal = openGuarded(root, `${path}-journal`, false);
-	if (journal.kind === "outside") return OUTSIDE;
-	if (journal.kind !== "open") return ROLLING_BACK;
+function copyStill(source: Source, file: string): SqliteRefusal | undefined {
+	for (const suffix of COMPANIONS) rmSync(file + suffix, { force: true });
+	return copyFiles(source, file) ?? recoverCopy(file);
+}
+
+const MOVES: SqliteRefusal = { kind: "locked", reason: "somebody holds it locked, and it never stood still" };
+
+function copyFiles({ root, path, guard }: Source, file: string): SqliteRefusal | undefined {
+	const beside = [openGuarded(root, `${path}-wal`, false), openGuarded(root, `${path}-journal`, false)] as const;
 	try {
+		if (beside.some(({ kind }) => kind !== "open" && kind !== "gone")) return OUTSIDE;
+		const [wal, journal] = beside;
+		const before = toStat(fstatSync(guard.fd, { bigint: true }));
+		// A younger one may be written again without a trace in its times.
+		if (!isSettled(before) || (journal.kind === "open" && !isSettled(journal.stat))) return MOVES;
+		const walHeader = wal.kind === "open" ? readHead(wal.fd, WAL_HEADER_BYTES) : undefined;
 		copyDescriptor(guard.fd, file);
-		copyDescriptor(journal.fd, `${file}-journal`);
+		if (wal.kind === "open") copyDescriptor(wal.fd, `${file}-wal`);
+		if (journal.kind === "open") copyDescriptor(journal.fd, `${file}-journal`);
+		const isStill = ([at, stat]: readonly [string, Stat | undefined]) => {
+			const now = lstatPath(root, at);
+			return stat === undefined ? now === undefined : now !== undefined && sameStat(stat, now);
+		};
+		const sameWal =
+			wal.kind === "open"
+				? readHead(wal.fd, WAL_HEADER_BYTES).equals(walHeader as Buffer) && lstatPath(root, `${path}-wal`)?.ino === wal.stat.ino
+				: lstatPath(root, `${path}-wal`) === undefined;
+		const isOneMoment =
+			sameWal && isStill([path, before]) && isStill([`${path}-journal`, journal.kind === "open" ? journal.stat : undefined]);
+		return isOneMoment ? undefined : MOVES;
 	} finally {
-		closeGuarded(journal.fd);
+		for (const opened of beside) if (opened.kind === "open") closeGuarded(opened.fd);
 	}
-	const after = [lstatPath(root, path), lstatPath(root, `${path}-journal`)];
-	const isSame = [guard, journal].every(({ stat }, i) => after[i] !== undefined && sameStat(stat, after[i]));
-	if (!isSame) return ROLLING_BACK;
-	if (namesSuperJournal(`${file}-journal`)) return { kind: "corrupt", reason: "its journal names a super-journal" };
+}
+
+function recoverCopy(file: string): SqliteRefusal | undefined {
+	const journal = statOf(`${file}-journal`);
+	if (journal !== undefined && namesSuperJournal(`${file}-journal`))
+		return { kind: "corrupt", reason: "its journal names a super-journal" };
 	const copy = new DatabaseSync(file);
 	try {
+		copy.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF");
 		copy.prepare("SELECT count(*) FROM sqlite_schema").get();
+		if (copy.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal") copy.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+		// A journal kept in memory only leaves no trace: then half a transaction may be in the file.
+		else if (journal === undefined && copy.prepare("PRAGMA quick_check(1)").get()?.quick_check !== "ok") return MOVES;
+		return undefined;
 	} finally {
 		copy.close();
 	}
-	return undefined;
 }
 
 const SUPER_JOURNAL_MAGIC = Buffer.from("d9d505f920a163d7", "hex");
@@ -249,8 +291,6 @@ function namesSuperJournal(journal: string): boolean {
 	}
 	return end.equals(SUPER_JOURNAL_MAGIC);
 }
-
-const ROLLING_BACK: SqliteRefusal = { kind: "locked", reason: "its journal is being rolled back" };
 
 function copyDescriptor(from: number, file: string): void {
 	const to = openSync(file, "w", 0o600);
@@ -313,7 +353,7 @@ function createPrivate(file: string, tempDir: string): void {
 }
 
 function removeDatabase(file: string): void {
-	for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(file + suffix, { force: true });
+	for (const each of filesOf(file)) rmSync(each, { force: true });
 }
 
 // Result codes, https://sqlite.org/rescode.html
