@@ -23,3 +23,7 @@ export interface CaptureContext {
 	readonly maxFileBytes?: number;
 	readonly signal?: AbortSignal | undefined;
 }
+
+export function readOptions(context: CaptureContext): { readonly signal?: AbortSignal } {
+	return context.signal === undefined ? {} : { signal: context.signal };
+}

@@ -16,7 +16,8 @@ import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
 import { identityOf, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
-import { type CapturedFile, captureFile } from "./capture-file.ts";
+import { captureFile } from "./capture-file.ts";
+import type { CapturedFile } from "./captured-file.ts";
 import type { LocalEntry } from "./local-tree.ts";
 
 /** A stat younger than this when it was read may hide a later write of the same clock tick. */

@@ -172,6 +172,47 @@ describe("a database in WAL mode", () => {
 	});
 });
 
+describe("a large database", () => {
+	it("is copied once, and then read where it lies: its WAL, or all of it after a checkpoint", async () => {
+		await using bench = await workbench();
+		let copies = 0;
+		const profile = { ...plainProfile, cleanSqlite: () => void copies++, isCleaned: () => false };
+		const session = await bench.open("a", { profile });
+		const file = fileOf(bench, "a");
+		makeDatabase(file);
+		{
+			using database = new DatabaseSync(file);
+			database.exec("PRAGMA synchronous = OFF; CREATE TABLE blobs (b); INSERT INTO blobs VALUES (zeroblob(68000000))");
+		}
+		await session.flush({ sweep: true });
+		const first = copies;
+		expect(first).toBeGreaterThan(0);
+		const rows = ["base"];
+		for (const row of ["one", "two", "three"]) {
+			await insertIntoWal(file, row);
+			rows.push(row);
+			expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [] });
+			if (row !== "two") continue;
+			using database = new DatabaseSync(file);
+			database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+			expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: [] });
+		}
+		await session.flush({ sweep: true, closed: true });
+		expect(session.waiting).toBe(0);
+		expect(copies).toBe(first);
+		const restored = await bench.open("b", { profile });
+		expect(rowsOf(fileOf(bench, "b"))).toEqual(rows);
+		// Right after a restore too: what it wrote is what its pages are compared with.
+		await insertIntoWal(fileOf(bench, "b"), "four");
+		expect(await restored.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", deferred: [] });
+		expect(copies).toBe(first);
+		await bench.open("c", { profile });
+		using database = new DatabaseSync(fileOf(bench, "c"));
+		expect(database.prepare("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
+		expect(rowsOf(fileOf(bench, "c"))).toEqual([...rows, "four"]);
+	});
+});
+
 describe("what lies beside a database", () => {
 	it("was stored while the database was empty: it leaves the log with the first row", async () => {
 		await using bench = await workbench();

@@ -174,6 +174,7 @@ describe("a database under a writer", () => {
 		expect(flushed).toBeGreaterThan(0);
 		await writer.kill("SIGKILL");
 		await session.flush({ sweep: true, closed: true });
+		expect(session.deferred).toEqual([]);
 		expect(session.waiting).toBe(0);
 		expect([...(await readLog(bench.store)).head.tree.keys()].filter((path) => path.startsWith("live-"))).toEqual([]);
 		using end = new DatabaseSync(await newestInLog(bench, "live"));

@@ -102,7 +102,7 @@ export async function snapshotSqlite(
 }
 
 /** A database, open by our own means too: that descriptor tells which file SQLite must have opened. */
-interface Source {
+export interface Source {
 	readonly root: string;
 	readonly path: string;
 	readonly guard: OpenFile;
@@ -174,7 +174,7 @@ class Replaced extends Error {}
  * The live database with a read transaction open on it: what it sees now is what the backup copies. Undefined where SQLite opened
  * another file than the guard, time and again.
  */
-async function openForReading(source: Source, busyMs: number): Promise<DatabaseSync | undefined> {
+export async function openForReading(source: Source, busyMs: number): Promise<DatabaseSync | undefined> {
 	const until = performance.now() + busyMs;
 	for (;;) {
 		// From here to the look at what was opened nothing else runs in this thread.
@@ -323,7 +323,7 @@ function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
  * field is valid for). All else comes out as it was. In WAL mode their newest values may stand in the WAL, so there they are left at 1,
  * whether or not it is empty just now: else every checkpoint would look like a change.
  */
-const COUNTERS = [24, 40, 92] as const;
+export const COUNTERS = [24, 40, 92] as const;
 
 /** Byte 18, the write version: 1 in rollback mode, 2 in WAL mode. */
 const WRITE_VERSION = 18;

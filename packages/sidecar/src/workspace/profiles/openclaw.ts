@@ -66,6 +66,8 @@ const SECRET = compilePatterns([
 /** A lease of another host name keeps the next gateway down for five minutes (openclaw#155644). */
 const LEASES = ["state_leases", "agent_database_leases"] as const;
 
+const isCleaned = (path: string) => path === "state/openclaw.sqlite";
+
 export const openclaw: Profile = {
 	name: "openclaw",
 	volatile: (path, type) => REGENERATED(path, type) || (!AUTHORED(path, type) && TRANSIENT(path, type)),
@@ -74,8 +76,9 @@ export const openclaw: Profile = {
 	// Without it the gateway refuses to start, so a start in the middle of a restore fails closed.
 	restoredLast: ["openclaw.json"],
 	cleanSqlite: (path, copy) => {
-		if (path === "state/openclaw.sqlite") releaseLeases(copy);
+		if (isCleaned(path)) releaseLeases(copy);
 	},
+	isCleaned,
 };
 
 function releaseLeases(copy: DatabaseSync): void {
