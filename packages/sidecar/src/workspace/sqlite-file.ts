@@ -76,9 +76,10 @@ export function isCompanion(root: string, path: string): boolean {
  */
 const SETTLED_AFTER_NS = 20_000_000n;
 
-const isOlderThanATick = (timeNs: bigint) => BigInt(Date.now()) * 1_000_000n - timeNs > SETTLED_AFTER_NS;
+/** Would one more write show in such a time? */
+export const isOlderThanATick = (timeNs: bigint) => BigInt(Date.now()) * 1_000_000n - timeNs > SETTLED_AFTER_NS;
 
-/** Would one more write show in its times? */
+/** Would one more write show in its times? The ctime too: a rename, a new owner. */
 export function isSettled({ mtimeNs, ctimeNs }: Stat): boolean {
 	return isOlderThanATick(mtimeNs > ctimeNs ? mtimeNs : ctimeNs);
 }

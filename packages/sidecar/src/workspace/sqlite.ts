@@ -25,7 +25,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { fsPath } from "../path.ts";
 import { closeGuarded, descriptors, holdOpen, isInPlace, type OpenFile, type OpenRefusal, openGuarded, wasOpened } from "./guarded-open.ts";
-import { COMPANIONS, filesOf, isSettled, isSqliteHeader, readHead, SQLITE_HEADER_BYTES, WAL_HEADER_BYTES } from "./sqlite-file.ts";
+import {
+	COMPANIONS,
+	filesOf,
+	isOlderThanATick,
+	isSettled,
+	isSqliteHeader,
+	readHead,
+	SQLITE_HEADER_BYTES,
+	WAL_HEADER_BYTES,
+} from "./sqlite-file.ts";
 import { lstatPath, type Stat, sameStat, statOf, toStat } from "./stat.ts";
 
 export { holdOpen, isHeldOpen } from "./guarded-open.ts";
@@ -190,7 +199,8 @@ export async function openForReading(source: Source, busyMs: number): Promise<Da
 				// content.
 				const isWal = live.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal";
 				isRight = !isWal || wasOpened(before, source.root, `${source.path}-wal`);
-				if (isRight) return live;
+				// Renamed over in between, the log would be another database's.
+				if (isRight && isInPlace(source.root, source.path, source.guard)) return live;
 			}
 		} catch (error) {
 			live.close();
@@ -237,25 +247,33 @@ function copyFiles({ root, path, guard }: Source, file: string): SqliteRefusal |
 		const [wal, journal] = beside;
 		const before = toStat(fstatSync(guard.fd, { bigint: true }));
 		// A younger one may be written again without a trace in its times.
-		if (!isSettled(before) || (journal.kind === "open" && !isSettled(journal.stat))) return MOVES;
+		if (!isSettled(before) || (journal.kind === "open" && !isOlderThanATick(journal.stat.mtimeNs))) return MOVES;
 		const walHeader = wal.kind === "open" ? readHead(wal.fd, WAL_HEADER_BYTES) : undefined;
 		copyDescriptor(guard.fd, file);
 		if (wal.kind === "open") copyDescriptor(wal.fd, `${file}-wal`);
 		if (journal.kind === "open") copyDescriptor(journal.fd, `${file}-journal`);
-		const isStill = ([at, stat]: readonly [string, Stat | undefined]) => {
-			const now = lstatPath(root, at);
-			return stat === undefined ? now === undefined : now !== undefined && sameStat(stat, now);
-		};
-		const sameWal =
-			wal.kind === "open"
-				? readHead(wal.fd, WAL_HEADER_BYTES).equals(walHeader as Buffer) && lstatPath(root, `${path}-wal`)?.ino === wal.stat.ino
-				: lstatPath(root, `${path}-wal`) === undefined;
-		const isOneMoment =
-			sameWal && isStill([path, before]) && isStill([`${path}-journal`, journal.kind === "open" ? journal.stat : undefined]);
-		return isOneMoment ? undefined : MOVES;
+		const now = lstatPath(root, path);
+		const isStill =
+			now !== undefined &&
+			sameStat(before, now) &&
+			isSameContent(journal, lstatPath(root, `${path}-journal`)) &&
+			isSameLog(wal, walHeader, lstatPath(root, `${path}-wal`));
+		return isStill ? undefined : MOVES;
 	} finally {
 		for (const opened of beside) if (opened.kind === "open") closeGuarded(opened.fd);
 	}
+}
+
+/** But for its ctime: SQLite as root hands a journal over to the database's owner, whenever it looks at one. */
+function isSameContent(opened: OpenFile | OpenRefusal, now: Stat | undefined): boolean {
+	if (opened.kind !== "open") return now === undefined;
+	const { ino, size, mtimeNs } = opened.stat;
+	return now !== undefined && now.ino === ino && now.size === size && now.mtimeNs === mtimeNs;
+}
+
+function isSameLog(opened: OpenFile | OpenRefusal, header: Buffer | undefined, now: Stat | undefined): boolean {
+	if (opened.kind !== "open" || header === undefined) return now === undefined;
+	return now?.ino === opened.stat.ino && readHead(opened.fd, WAL_HEADER_BYTES).equals(header);
 }
 
 function recoverCopy(file: string): SqliteRefusal | undefined {
