@@ -11,10 +11,10 @@ import type { Head } from "../log/fold.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import { type FileTimes, loadFileTimes } from "../workspace/file-times.ts";
-import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
 import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
+import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import type { Deferred } from "./capture.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
 import { LogWriter } from "./log-writer.ts";
@@ -50,7 +50,8 @@ export class Session {
 	readonly #options: SessionOptions;
 	readonly #writer: LogWriter;
 	readonly #flusher: Flusher;
-	readonly filter: Filter;
+	readonly #filter: WorkspaceFilter;
+	#rewatch: (() => Promise<void>) | undefined;
 	/** What the restore found and did. */
 	readonly restored: Pick<Restored, "files" | "bytes" | "written" | "keptLocal" | "moved">;
 	readonly #root: string;
@@ -67,7 +68,7 @@ export class Session {
 		this.#times = times;
 		this.#options = options;
 		this.#writer = writer;
-		this.filter = restored.filter;
+		this.#filter = restored.filter;
 		this.restored = restored;
 		this.#root = identityOf(restored.root);
 		const tempDir = join(options.privateDir, "tmp");
@@ -81,7 +82,7 @@ export class Session {
 			root: identityOf(restored.root),
 			context: {
 				root: options.workspace,
-				filter: restored.filter,
+				filter: restored.filter.filter,
 				profile: options.profile,
 				tempDir,
 				local: restored.local,
@@ -182,17 +183,31 @@ export class Session {
 			this.#flusher.doubt();
 			onChange();
 		};
-		const watcher = await watchWorkspace(
-			this.#options.workspace,
-			this.filter,
-			(path) => {
-				this.#flusher.hint(path);
-				onChange();
-			},
-			doubt,
-		);
+		const start = async () =>
+			await watchWorkspace(
+				this.#options.workspace,
+				this.#filter.filter,
+				(path) => {
+					this.#flusher.hint(path);
+					onChange();
+				},
+				doubt,
+			);
+		let watcher = await start();
+		let isClosed = false;
+		this.#rewatch = async () => {
+			if (isClosed) return;
+			const before = watcher;
+			watcher = await start();
+			await (isClosed ? watcher : before).close();
+		};
 		doubt("started");
-		return watcher;
+		return {
+			close: async () => {
+				isClosed = true;
+				await watcher.close();
+			},
+		};
 	}
 
 	hint(path: string): void {
@@ -206,7 +221,10 @@ export class Session {
 	/** One at a time. @throws SidecarError as Flusher.flush */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const wasSuperseded = this.#writer.isSuperseded;
+		const ignoring = await this.#lookAtIgnoreFile();
 		const result = await this.#flusher.flush(options);
+		// So that there is another flush soon, and another look.
+		if (ignoring === "pending") this.#flusher.doubt();
 		if (result.kind === "committed") {
 			// A closed flush is an end in order: what the log says of this disk shall survive a power cut.
 			const clean = options.closed === true && (await this.#times.syncfs(this.#options.workspace));
@@ -221,6 +239,22 @@ export class Session {
 			});
 		}
 		return result;
+	}
+
+	/** What is ignored from now on leaves the newest tree, and stays in history; what is not any more is found by the sweep. */
+	async #lookAtIgnoreFile(): Promise<"same" | "pending" | "changed"> {
+		const { log } = this.#options;
+		try {
+			const ignoring = this.#filter.refresh();
+			if (ignoring !== "changed") return ignoring;
+			log.info("ignore.changed");
+			this.#flusher.doubt();
+			await this.#rewatch?.();
+			return ignoring;
+		} catch (error) {
+			log.warn("ignore.unreadable", { error });
+			return "same";
+		}
 	}
 
 	/**

@@ -26,25 +26,26 @@ const REGENERATED = compilePatterns([
 	"/extensions/**/node_modules/",
 	"/sandbox/skills-workspaces/",
 	"/agents/*/agent/**/{tmp,.tmp,cache,shell_snapshots}/",
-	// Codex's own log database: 43 GB in eight days.
-	"/agents/*/agent/codex-home/logs_*.sqlite",
+	// Codex's own log database, and its write-ahead log: 43 GB in eight days.
+	"/agents/*/agent/codex-home/logs_*.sqlite{,-*}",
 	// Chromium: locks, which are links that name a host and a process, and caches.
 	"/browser/*/user-data/Singleton*",
+	// OpenClaw's atomic write, `.fs-safe-replace.{pid}.{uuid}.tmp`, also in an agent's workspace.
+	".fs-safe-*.tmp",
 	"/browser/*/user-data/**/{Cache,Code Cache,GPUCache,GrShaderCache,ShaderCache,DawnGraphiteCache,DawnWebGPUCache}/",
 ]);
 
 /** Locks, process ids and half-written files, wherever OpenClaw itself keeps house. */
 const TRANSIENT = compilePatterns([
 	"*.lock",
-	// Databases that are locks; 0-4 KB, and their names end in .sqlite.
-	"*.lock.sqlite",
-	"*.sqlite.{generation-lock,generation-writer,reindex-lock}.sqlite",
+	// Databases that are locks; 0-4 KB, and their names end in .sqlite. A kill leaves the journal of one that is still empty.
+	"*.lock.sqlite{,-*}",
+	"*.sqlite.{generation-lock,generation-writer,reindex-lock}.sqlite{,-*}",
 	// A database while it is rebuilt, without a .sqlite of its own.
 	"*.memory-reindex-*",
 	"*.quarantined-*",
 	"*.pid",
 	"*.sock",
-	// Also `.fs-safe-replace.{pid}.{uuid}.tmp`, its atomic write.
 	"*.tmp",
 	"*.tmp.*",
 	"openclaw-config-backup-*/",
@@ -59,6 +60,8 @@ const SECRET = compilePatterns([
 	"/.env.*",
 	"/secrets.json",
 	"/config-journal-fingerprint.key",
+	// The token of its approval socket.
+	"/exec-approvals.json",
 	"/{agents,browser,credentials,devices,identity,matrix,secrets,sessions,state,transcripts}",
 	"/{agents,browser,credentials,devices,identity,matrix,secrets,sessions,state,transcripts}/**",
 ]);
