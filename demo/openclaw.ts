@@ -110,7 +110,7 @@ export async function openClawAgent({ bin, version }: Installed, model?: FakeMod
 			writeFileSync(join(stateDirectory, "openclaw.json"), config(port, token, model.url, model.id), { mode: 0o600 });
 			return "openclaw.json; the gateway makes the rest";
 		},
-		ready: async (process) => await answers(`${url}/readyz`, process, 180_000),
+		ready: async (process) => await answers(`${url}/readyz`, process, 300_000),
 		async turn(text) {
 			const response = await fetch(`${url}/v1/chat/completions`, {
 				method: "POST",
