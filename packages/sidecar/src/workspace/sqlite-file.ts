@@ -17,6 +17,11 @@ export function isSqliteHeader(head: Buffer): boolean {
 	return head.length >= MAGIC.length && head.compare(MAGIC, 0, MAGIC.length, 0, MAGIC.length) === 0;
 }
 
+/** Byte 18, the write version: 1 in rollback mode, 2 in WAL mode. */
+export function isWalMode(header: Buffer): boolean {
+	return header[18] === 2;
+}
+
 /** The chunk size for a file that begins with `head` (16 bytes are enough). */
 export function chunkBitsFor(head: Buffer): ChunkBits {
 	return isSqliteHeader(head) ? 14 : 20;

@@ -16,9 +16,9 @@
 import { fstatSync, readSync } from "node:fs";
 import { closeGuarded, holdOpen, isInPlace, openGuarded } from "./guarded-open.ts";
 import { COUNTERS, openForReading, type Source } from "./sqlite.ts";
-import { isSettled, isSqliteHeader, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
-import { type Stat, sameStat, toStat } from "./stat.ts";
-import { isSame, pageOffset, readWal, type WalPosition } from "./wal.ts";
+import { isSettled, isSqliteHeader, isWalMode, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
+import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
+import { isSame, NO_WAL, pageOffset, readWal, type WalPosition } from "./wal.ts";
 
 /** What an earlier read of the same database has seen. */
 export interface SeenPages {
@@ -57,8 +57,13 @@ export async function readPagesInPlace(root: string, path: string, busyMs: numbe
 	let isKept = false;
 	try {
 		const header = readHead(guard.fd, SQLITE_HEADER_BYTES);
-		if (!isSqliteHeader(header) || header[WRITE_VERSION] !== WAL_MODE) return undefined;
+		if (!isSqliteHeader(header) || !isWalMode(header)) return undefined;
 		const source: Source = { root, path, guard };
+		if (isClosed(source)) {
+			const pages = await Pages.open(source, undefined, pageSizeIn(header), pageCountIn(header, guard.stat.size), before, release);
+			isKept = pages !== undefined;
+			return pages;
+		}
 		const live = await openForReading(source, busyMs);
 		if (live === undefined) return undefined;
 		close = () => {
@@ -85,8 +90,18 @@ export async function readPagesInPlace(root: string, path: string, busyMs: numbe
 	}
 }
 
-const WRITE_VERSION = 18;
-const WAL_MODE = 2;
+/** Nobody has it open, and all of it is in the file. Opening it would leave a log and its index there (see `snapshotSqlite`). */
+function isClosed({ root, path }: Source): boolean {
+	const wal = lstatPath(root, `${path}-wal`);
+	return (wal === undefined || wal.size === 0) && lstatPath(root, `${path}-shm`) === undefined;
+}
+
+/** Said in the header, where that is of the newest change; else by the size. */
+function pageCountIn(header: Buffer, sizeBytes: number): number {
+	const inFile = Math.floor(sizeBytes / pageSizeIn(header));
+	const said = header.readUInt32BE(28);
+	return header.readUInt32BE(24) === header.readUInt32BE(92) && said > 0 ? Math.min(said, inFile) : inFile;
+}
 
 function pageSizeIn(header: Buffer): number {
 	const size = header.readUInt16BE(16);
@@ -98,14 +113,17 @@ class Pages implements PagesInPlace {
 	readonly seen: SeenPages | undefined;
 	readonly close: () => void;
 	readonly #source: Source;
-	readonly #walFd: number;
+	/** Undefined where nobody has the database open: then no transaction keeps the file as it is, and it must stand still by itself. */
+	readonly #walFd: number | undefined;
+	readonly #file: Stat;
 	readonly #wal: WalPosition;
 	readonly #pageSize: number;
 	readonly #before: SeenPages | undefined;
 
 	private constructor(options: {
 		source: Source;
-		walFd: number;
+		walFd: number | undefined;
+		file: Stat;
 		wal: WalPosition;
 		pageSize: number;
 		pageCount: number;
@@ -115,6 +133,7 @@ class Pages implements PagesInPlace {
 	}) {
 		this.#source = options.source;
 		this.#walFd = options.walFd;
+		this.#file = options.file;
 		this.#wal = options.wal;
 		this.#pageSize = options.pageSize;
 		this.#before = options.before;
@@ -125,27 +144,30 @@ class Pages implements PagesInPlace {
 
 	static async open(
 		source: Source,
-		wal: { readonly fd: number; readonly stat: Stat },
+		wal: { readonly fd: number; readonly stat: Stat } | undefined,
 		pageSize: number,
 		pageCountInFile: number,
 		before: SeenPages | undefined,
 		close: () => void,
 	): Promise<Pages | undefined> {
 		const file = toStat(fstatSync(source.guard.fd, { bigint: true }));
-		const isGoingOn =
-			before !== undefined && sameStat(before.file, file) && before.walIno === wal.stat.ino && isSame(wal.fd, before.wal, pageSize);
-		const position = await readWal(wal.fd, pageSize, isGoingOn ? before.wal : undefined);
+		if (wal === undefined && !isSettled(file)) return undefined;
+		const isSameLog = () => before !== undefined && before.walIno === wal?.stat.ino && isSame(wal.fd, before.wal, pageSize);
+		// Where nothing stood in a log then, the file alone was the state.
+		const isGoingOn = before !== undefined && sameStat(before.file, file) && (before.wal.frames === 0 || isSameLog());
+		const position = wal === undefined ? NO_WAL : await readWal(wal.fd, pageSize, isGoingOn ? before.wal : undefined);
 		if (position === undefined) return undefined;
 		const pageCount = position.frames === 0 ? pageCountInFile : position.pageCount;
 		const isRememberable = isSettled(file) && position.pages.size <= MAX_REMEMBERED;
 		return new Pages({
 			source,
-			walFd: wal.fd,
+			walFd: wal?.fd,
+			file,
 			wal: position,
 			pageSize,
 			pageCount,
 			before: isGoingOn ? before : undefined,
-			seen: isRememberable ? { file, walIno: wal.stat.ino, wal: position, pageCount } : undefined,
+			seen: isRememberable ? { file, walIno: wal?.stat.ino ?? 0n, wal: position, pageCount } : undefined,
 			close,
 		});
 	}
@@ -169,7 +191,7 @@ class Pages implements PagesInPlace {
 			const place = into.subarray(from - offset, to - offset);
 			const frame = this.#wal.pages.get(page);
 			if (start <= LOCK_BYTE && LOCK_BYTE < start + this.#pageSize) place.fill(0);
-			else if (frame !== undefined) {
+			else if (frame !== undefined && this.#walFd !== undefined) {
 				if (readFully(this.#walFd, place, pageOffset(frame, this.#pageSize) + from - start) < place.length) return false;
 			} else if (to - offset > inFile) return false;
 		}
@@ -180,7 +202,9 @@ class Pages implements PagesInPlace {
 
 	isOneMoment(): boolean {
 		const { root, path, guard } = this.#source;
-		return isSame(this.#walFd, this.#wal, this.#pageSize) && isInPlace(root, path, guard);
+		if (!isInPlace(root, path, guard)) return false;
+		if (this.#walFd !== undefined) return isSame(this.#walFd, this.#wal, this.#pageSize);
+		return isClosed(this.#source) && sameStat(this.#file, toStat(fstatSync(guard.fd, { bigint: true })));
 	}
 
 	*#pagesIn(offset: number, length: number): Generator<number> {

@@ -587,7 +587,12 @@ describe("walFingerprint", () => {
 		const first = await settled(root, "x.db");
 		expect(readdirSync(root)).toEqual(["x.db"]);
 		(await snapshot(root, "x.db", temp)).dispose();
-		// Opening it left these, and that is no change.
+		expect(readdirSync(root)).toEqual(["x.db"]);
+		expect(await settled(root, "x.db")).toBe(first);
+		// Opening it leaves these, and that is no change.
+		const reader = new DatabaseSync(`${root}/x.db`, { readOnly: true });
+		reader.prepare("SELECT count(*) FROM t").get();
+		reader.close();
 		expect(readdirSync(root).sort()).toEqual(["x.db", "x.db-shm", "x.db-wal"]);
 		expect(await settled(root, "x.db")).toBe(first);
 		const seen = new Set([first]);

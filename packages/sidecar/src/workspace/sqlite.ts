@@ -14,11 +14,12 @@
  * One that somebody holds locked (`locking_mode = EXCLUSIVE`) comes out as a kill of that process would leave it, once it stands still.
  * Not guaranteed: that the copy is sound. A damaged page is copied as it is; only what SQLite itself refuses is `corrupt`.
  *
- * Left behind in the workspace: opening a WAL database that nobody has open creates an empty "-wal" and a "-shm" beside it. They are
- * never stored, and removing them could take them from under a process that has just opened the database.
+ * Left behind in the workspace: opening a WAL database creates an empty "-wal" and a "-shm" beside it, where there are none. So one that
+ * nobody has open is copied as a file, if it stands still. They are never stored, and removing them could take them from under a
+ * process that has just opened the database.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, rmSync, statSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -31,6 +32,7 @@ import {
 	isOlderThanATick,
 	isSettled,
 	isSqliteHeader,
+	isWalMode,
 	readHead,
 	SQLITE_HEADER_BYTES,
 	WAL_HEADER_BYTES,
@@ -136,8 +138,10 @@ async function copyLive(root: string, path: string, file: string, busyMs: number
 async function copyGuarded(source: Source, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
 	const header = readHead(source.guard.fd, SQLITE_HEADER_BYTES);
 	if (!isSqliteHeader(header)) return { kind: "not-a-database", reason: "no SQLite header" };
+	if (isClosed(source, header) && copyStill(source, file) === undefined) return undefined;
 	const until = performance.now() + busyMs;
 	for (;;) {
+		clear(file);
 		try {
 			const live = await openForReading(source, Math.min(busyMs, PATIENCE_MS));
 			if (live === undefined) return OUTSIDE;
@@ -154,7 +158,7 @@ async function copyGuarded(source: Source, file: string, busyMs: number): Promis
 			await delay(PAUSE_MS);
 		}
 	}
-	if (isUnchangedRollbackMode(source, header)) restoreCounters(file, header);
+	if (isUnchangedRollbackMode(source, header)) writeCounters(file, header);
 	return undefined;
 }
 
@@ -234,8 +238,36 @@ function openLive({ root, path, guard }: Source): DatabaseSync {
  * before its header changes.
  */
 function copyStill(source: Source, file: string): SqliteRefusal | undefined {
+	clear(file);
+	const refusal = copyFiles(source, file) ?? recoverCopy(file);
+	// As the backup leaves them.
+	if (refusal === undefined && isWalMode(readHeadOf(file))) writeCounters(file, ONES);
+	return refusal;
+}
+
+/**
+ * In WAL mode, and nobody has it open. Opened by us, it would get an empty log and an index beside it, which its agent does not expect: if
+ * that replaces the file just then, they are taken for those of the new one.
+ */
+function isClosed({ root, path, guard }: Source, header: Buffer): boolean {
+	return isWalMode(header) && guard.stat.size <= MAX_CLOSED_BYTES && lstatPath(root, `${path}-shm`) === undefined;
+}
+
+/** Copied in one go, 30 ms. */
+const MAX_CLOSED_BYTES = 64 * 1024 * 1024;
+
+function clear(file: string): void {
+	truncateSync(file);
 	for (const suffix of COMPANIONS) rmSync(file + suffix, { force: true });
-	return copyFiles(source, file) ?? recoverCopy(file);
+}
+
+function readHeadOf(file: string): Buffer {
+	const fd = openSync(file, "r");
+	try {
+		return readHead(fd, SQLITE_HEADER_BYTES);
+	} finally {
+		closeSync(fd);
+	}
 }
 
 const MOVES: SqliteRefusal = { kind: "locked", reason: "somebody holds it locked, and it never stood still" };
@@ -343,16 +375,16 @@ function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
  */
 export const COUNTERS = [24, 40, 92] as const;
 
-/** Byte 18, the write version: 1 in rollback mode, 2 in WAL mode. */
-const WRITE_VERSION = 18;
+const ONES = Buffer.alloc(SQLITE_HEADER_BYTES);
+for (const offset of COUNTERS) ONES.writeUInt32BE(1, offset);
 
 /** Then the file is what the backup has read: while our read transaction lasted, nothing uncommitted can have been in it. */
 function isUnchangedRollbackMode({ root, path, guard }: Source, header: Buffer): boolean {
 	const after = lstatPath(root, path);
-	return header[WRITE_VERSION] === 1 && after !== undefined && sameStat(guard.stat, after);
+	return !isWalMode(header) && after !== undefined && sameStat(guard.stat, after);
 }
 
-function restoreCounters(file: string, header: Buffer): void {
+function writeCounters(file: string, header: Buffer): void {
 	const fd = openSync(file, "r+");
 	try {
 		for (const offset of COUNTERS) writeSync(fd, header, offset, 4, offset);

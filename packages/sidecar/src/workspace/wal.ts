@@ -31,6 +31,9 @@ export interface WalPosition {
 	readonly pages: ReadonlyMap<number, number>;
 }
 
+/** Of a database that has no log. */
+export const NO_WAL: WalPosition = { header: Buffer.alloc(0), frames: 0, lastFrame: Buffer.alloc(0), pageCount: 0, pages: new Map() };
+
 /**
  * @param fd open for reading
  * @param from an earlier position in the same log: what lies before it is not read again, if it is still there
@@ -38,7 +41,7 @@ export interface WalPosition {
  */
 export async function readWal(fd: number, pageSize: number, from?: WalPosition): Promise<WalPosition | undefined> {
 	const header = readAt(fd, WAL_HEADER_BYTES, 0);
-	const start: WalPosition = { header, frames: 0, lastFrame: Buffer.alloc(0), pageCount: 0, pages: new Map() };
+	const start: WalPosition = { ...NO_WAL, header };
 	if (header.length < WAL_HEADER_BYTES) return start;
 	const sum = new Checksum();
 	sum.add(header.subarray(0, 24));
