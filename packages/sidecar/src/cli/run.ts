@@ -13,6 +13,8 @@ export const run: Command = {
 	],
 	async run({ config, log, progress, out }, command) {
 		const stop = stopOnSignal(log);
+		// Before the store's client is loaded: a sign of life, and what of.
+		log.info("run.started", { pid: process.pid, workspace: config.workspace, namespace: config.namespace });
 		const library = await import("../library/run.ts");
 		const result = await library.run({ ...config, log, progress, signal: stop, command, agentToStderr: config.json });
 		if (config.json) await out.json(result);
