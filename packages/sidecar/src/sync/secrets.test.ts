@@ -63,7 +63,7 @@ describe("warn", () => {
 		expect(told(bench)).toEqual([["workspace/.env", "aws-access-key-id"]]);
 	});
 
-	it("finds one that crosses from one chunk into the next, and does not look again at chunks that stayed", async () => {
+	it("finds one that crosses from one chunk into the next, and one in a chunk that is new", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = join(bench.workspace("a"), "log.txt");

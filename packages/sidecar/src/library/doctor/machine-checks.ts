@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { SidecarError } from "../../errors.ts";
 import { loadFileTimes } from "../../workspace/file-times.ts";
+import { statOf } from "../../workspace/stat.ts";
 import { type Check, notTested, ok, problem, warning } from "./check.ts";
+import { workspace } from "./disk-checks.ts";
 
 const LEAST_NODE_MAJOR = 24;
 
@@ -42,9 +44,11 @@ export interface InotifyLimits {
 
 export const inotify: Check = {
 	name: "inotify",
+	needs: [workspace],
 	look: async (patient) => {
 		const limits = readLimits();
 		if (limits === undefined) return notTested("this kernel does not tell its inotify limits");
+		if (statOf(patient.settings.workspace) === undefined) return notTested("the workspace is not there yet");
 		const { stats } = await patient.scan();
 		return judgeInotify(limits, [...stats.values()].filter(({ type }) => type === "dir").length);
 	},
