@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -96,12 +97,7 @@ describe("exclude", () => {
 		const root = bench.workspace("a");
 		writeFileSync(join(root, "secret.txt"), `key ${KEY}`);
 		// Larger than what travels in a commit, and the secret at its end: nothing may be on its way before it is found.
-		writeFileSync(
-			join(root, "large.txt"),
-			`${Buffer.from(crypto.getRandomValues(new Uint8Array(60_000)))
-				.toString("hex")
-				.repeat(100)}\n${KEY}\n`,
-		);
+		writeFileSync(join(root, "large.txt"), `${randomBytes(9 * MiB).toString("base64")}\n${KEY}\n`);
 		writeFileSync(join(root, "good.txt"), "good");
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [] });
 		expect(await stored(bench)).toEqual(["good.txt"]);
@@ -139,6 +135,20 @@ describe("exclude", () => {
 		expect(readFileSync(file, "utf8")).toBe(KEY);
 		await bench.open("b");
 		expect(readFileSync(join(bench.workspace("b"), "notes.md"), "utf8")).toBe("clean");
+	});
+
+	it("in the place of a directory: the directory is gone all the same", async () => {
+		await using bench = await workbench();
+		const session = await bench.open("a", { onSecret: "exclude" });
+		const place = join(bench.workspace("a"), "notes");
+		mkdirSync(place);
+		writeFileSync(join(place, "f"), "clean");
+		await session.flush({ sweep: true });
+		rmSync(place, { recursive: true });
+		writeFileSync(place, KEY);
+		await session.flush({ sweep: true });
+		expect(await stored(bench)).toEqual([]);
+		expect(session.excluded).toMatchObject([{ path: "notes" }]);
 	});
 
 	it("status counts it as left out, not as not durable, also when no session lives", async () => {
