@@ -39,7 +39,7 @@ export async function captureFile(
 		return await captureDatabase(context, builder, path, stat, earlier);
 	if (secrets.isStillExcluded(path, stat)) return { kind: "excluded" };
 	const look = secrets.look(path);
-	const pass = new Pass(context, builder, [before, earlier], FILE_CHUNK_BITS, look);
+	const pass = new Pass(context, builder, before, FILE_CHUNK_BITS, look);
 	// Chunks are on their way before the next one is read: whether a file is stored at all is known first.
 	if (look !== undefined && secrets.policy !== "warn" && stat.size > 2 ** FILE_CHUNK_BITS) {
 		await lookThrough(context.root, look, context.signal);
@@ -112,7 +112,7 @@ async function captureDatabase(
 	if (earlier !== undefined && earlier.database === fingerprint) return { kind: "taken", local: earlier };
 	if (before !== undefined && before.database === fingerprint && before.stat !== undefined)
 		return { kind: "same", local: { ...before, stat } };
-	const pass = new Pass(context, builder, [before], SQLITE_CHUNK_BITS);
+	const pass = new Pass(context, builder, before, SQLITE_CHUNK_BITS);
 	let snapshot: Awaited<ReturnType<typeof snapshotSqlite>>;
 	try {
 		snapshot = await snapshotSqlite(root, path, tempDir, (database) => profile.cleanSqlite?.(path, database));
@@ -148,8 +148,7 @@ async function captureDatabase(
 class Pass {
 	readonly #context: CaptureContext;
 	readonly #builder: BlockBuilder;
-	/** States of the file whose chunks need no second look: what the log has, and what an earlier round took. */
-	readonly #known: readonly LocalEntry[];
+	readonly #before: LocalEntry | undefined;
 	readonly #bits: number;
 	readonly #look: SecretLook | undefined;
 	#refs: ChunkRef[] = [];
@@ -159,10 +158,10 @@ class Pass {
 	/** The read was ended: the file is not to be stored. */
 	holdsSecret = false;
 
-	constructor(context: CaptureContext, builder: BlockBuilder, known: readonly (LocalEntry | undefined)[], bits: number, look?: SecretLook) {
+	constructor(context: CaptureContext, builder: BlockBuilder, before: LocalEntry | undefined, bits: number, look?: SecretLook) {
 		this.#context = context;
 		this.#builder = builder;
-		this.#known = known.filter((local) => local !== undefined).filter(({ entry }) => entry.type === "file" && entry.chunkBits === bits);
+		this.#before = before?.entry.type === "file" && before.entry.chunkBits === bits ? before : undefined;
 		this.#bits = bits;
 		this.#look = look;
 	}
@@ -217,12 +216,11 @@ class Pass {
 		return this.holdsSecret;
 	}
 
+	/** The chunk as it was, where it is still the same. */
 	#knownChunk(index: number, length: number, quick: bigint): ChunkRef | undefined {
-		for (const local of this.#known) {
-			const chunk = local.entry.type === "file" ? local.entry.chunks[index] : undefined;
-			if (chunk?.length === length && local.quick?.[index] === quick) return chunk;
-		}
-		return undefined;
+		const entry = this.#before?.entry;
+		const chunk = entry?.type === "file" ? entry.chunks[index] : undefined;
+		return chunk?.length === length && this.#before?.quick?.[index] === quick ? chunk : undefined;
 	}
 }
 
