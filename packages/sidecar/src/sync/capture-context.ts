@@ -3,6 +3,7 @@ import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import type { LocalTree } from "./local-tree.ts";
+import type { SecretGuard } from "./secret-guard.ts";
 
 /** What capturing needs to know; nothing of it changes during one capture but `local` between captures. */
 export interface CaptureContext {
@@ -16,6 +17,7 @@ export interface CaptureContext {
 	/** xxh64 of some bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	readonly log: Log;
+	readonly secrets: SecretGuard;
 	/** Files larger than this are left for a later capture; default: none. */
 	readonly maxFileBytes?: number;
 	readonly signal?: AbortSignal | undefined;

@@ -4,16 +4,19 @@ import { FILE_CHUNK_BITS, SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { ChunkRef, FileEntry, Path } from "../log/types.ts";
 import { isSqliteHeader, snapshotSqlite, walFingerprint } from "../workspace/sqlite.ts";
 import { lastLineEnd, readStable } from "../workspace/stable-read.ts";
-import type { Stat } from "../workspace/stat.ts";
+import { isRacy, type Stat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import type { LocalEntry } from "./local-tree.ts";
+import { lookThrough, type SecretLook } from "./secret-guard.ts";
 
 /** `same`: nothing but the stat moved. `deferred`: it never stood still or cannot be read; it stays dirty. */
 export type CapturedFile =
 	| { readonly kind: "taken"; readonly local: LocalEntry; readonly note?: string }
 	| { readonly kind: "same"; readonly local: LocalEntry }
 	| { readonly kind: "gone" }
+	/** It holds a secret and is not stored: what the log has of it stays as it is. */
+	| { readonly kind: "excluded" }
 	| { readonly kind: "deferred"; readonly reason: string };
 
 /** Reads of one file before it is taken at a prefix or left for the next flush. */
@@ -30,19 +33,43 @@ export async function captureFile(
 	stat: Stat,
 	earlier?: LocalEntry,
 ): Promise<CapturedFile> {
-	const before = context.local.get(path);
+	const { local, secrets } = context;
+	const before = local.get(path);
 	if (before?.database !== undefined || earlier?.database !== undefined)
 		return await captureDatabase(context, builder, path, stat, earlier);
-	const pass = new Pass(context, builder, before, FILE_CHUNK_BITS);
+	if (secrets.isStillExcluded(path, stat)) return { kind: "excluded" };
+	const look = secrets.look(path);
+	const pass = new Pass(context, builder, before, FILE_CHUNK_BITS, look);
+	// Chunks are on their way before the next one is read: whether a file is stored at all is known first.
+	if (look !== undefined && secrets.policy !== "warn" && stat.size > 2 ** FILE_CHUNK_BITS) {
+		await lookThrough(context.root, look, context.signal);
+		if (look.found.size > 0) return excluded(context, look, stat);
+	}
 	for (let attempt = 0; attempt < PASSES; attempt++) {
 		pass.reset();
 		const read = await readStable(context.root, path, 2 ** FILE_CHUNK_BITS, pass.chunk, options(context));
 		if (pass.isDatabase) return await captureDatabase(context, builder, path, stat);
+		if (pass.holdsSecret && look !== undefined) return excluded(context, look, stat);
 		if (read.kind === "gone") return read;
 		if (read.kind === "unreadable") return { kind: "deferred", reason: read.reason };
-		if (read.kind === "settled") return pass.result(read.stat, read.size, read.stat);
+		if (read.kind === "settled") return stored(context, look, pass.result(read.stat, read.size, read.stat));
 	}
-	return await capturePrefix(context, pass, path);
+	const prefix = await capturePrefix(context, pass, path);
+	if (pass.holdsSecret && look !== undefined) return excluded(context, look, stat);
+	return stored(context, look, prefix);
+}
+
+function stored({ secrets }: CaptureContext, look: SecretLook | undefined, file: CapturedFile): CapturedFile {
+	if (file.kind !== "taken" || look === undefined) return file;
+	secrets.tell(look);
+	secrets.forget(look.path);
+	return file;
+}
+
+/** @throws SidecarError SECRET_FOUND */
+function excluded({ local, secrets }: CaptureContext, look: SecretLook, stat: Stat): CapturedFile {
+	secrets.refuse(look, isRacy(stat) ? undefined : stat, local.get(look.path)?.entry.type === "file");
+	return { kind: "excluded" };
 }
 
 /**
@@ -123,22 +150,27 @@ class Pass {
 	readonly #builder: BlockBuilder;
 	readonly #before: LocalEntry | undefined;
 	readonly #bits: number;
+	readonly #look: SecretLook | undefined;
 	#refs: ChunkRef[] = [];
 	#quick: bigint[] = [];
 	bytes = 0;
 	isDatabase = false;
+	/** The read was ended: the file is not to be stored. */
+	holdsSecret = false;
 
-	constructor(context: CaptureContext, builder: BlockBuilder, before: LocalEntry | undefined, bits: number) {
+	constructor(context: CaptureContext, builder: BlockBuilder, before: LocalEntry | undefined, bits: number, look?: SecretLook) {
 		this.#context = context;
 		this.#builder = builder;
 		this.#before = before?.entry.type === "file" && before.entry.chunkBits === bits ? before : undefined;
 		this.#bits = bits;
+		this.#look = look;
 	}
 
 	reset(): void {
 		this.#refs = [];
 		this.#quick = [];
 		this.bytes = 0;
+		this.holdsSecret = false;
 	}
 
 	quick(): BigUint64Array {
@@ -146,14 +178,15 @@ class Pass {
 	}
 
 	/** Gives false to end the read. */
-	readonly chunk = async (index: number, bytes: Buffer): Promise<boolean> => {
+	readonly chunk = async (index: number, bytes: Buffer, offset: number): Promise<boolean> => {
 		if (index === 0 && this.#bits !== SQLITE_CHUNK_BITS && isSqliteHeader(bytes)) {
 			this.isDatabase = true;
 			return false;
 		}
 		const quick = this.#context.quickHash(bytes);
-		const old = this.#oldChunk(index);
-		const sha256 = old?.length === bytes.length && this.#before?.quick?.[index] === quick ? old.sha256 : hash("sha256", bytes, "hex");
+		const known = this.#knownChunk(index, bytes.length, quick);
+		if (this.#isRefused(bytes, offset, known !== undefined)) return false;
+		const sha256 = known?.sha256 ?? hash("sha256", bytes, "hex");
 		this.#quick.push(quick);
 		this.#refs.push(this.#context.index.lookup(sha256) ?? this.#builder.lookup(sha256) ?? (await this.#builder.add(sha256, bytes)));
 		this.bytes += bytes.length;
@@ -175,9 +208,19 @@ class Pass {
 		return { kind: "taken", local: { entry, stat: clean, quick: this.quick(), database } };
 	}
 
-	#oldChunk(index: number): ChunkRef | undefined {
+	#isRefused(bytes: Buffer, offset: number, isKnown: boolean): boolean {
+		if (this.#look === undefined) return false;
+		const mayStore = this.#context.secrets.policy === "warn";
+		this.#look.take(bytes, offset, !isKnown || !mayStore, bytes.length < 2 ** this.#bits);
+		this.holdsSecret = !mayStore && this.#look.found.size > 0;
+		return this.holdsSecret;
+	}
+
+	/** The chunk as it was, where it is still the same. */
+	#knownChunk(index: number, length: number, quick: bigint): ChunkRef | undefined {
 		const entry = this.#before?.entry;
-		return entry?.type === "file" ? entry.chunks[index] : undefined;
+		const chunk = entry?.type === "file" ? entry.chunks[index] : undefined;
+		return chunk?.length === length && this.#before?.quick?.[index] === quick ? chunk : undefined;
 	}
 }
 

@@ -8,6 +8,7 @@ import { Capture } from "./capture.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { LocalTree } from "./local-tree.ts";
 import { thisMachine } from "./machine.ts";
+import { SecretGuard } from "./secret-guard.ts";
 
 /** A capture of a workspace of which nothing is known yet, and what it read. */
 async function firstCapture() {
@@ -28,6 +29,7 @@ async function firstCapture() {
 			return 0n;
 		},
 		log: silentLog,
+		secrets: new SecretGuard({ policy: "warn", profile: plainProfile, quickHash: () => 0n, log: silentLog }),
 	};
 	const builder = new BlockBuilder({ store: bench.store, index, machine: thisMachine, inlineLimitBytes: 1e6, signal: undefined });
 	return { bench, root, reads, capture: new Capture(context, builder) };

@@ -13,14 +13,12 @@ import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
 import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
 import { isCompanion } from "../workspace/sqlite-file.ts";
-import { identityOf, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
+import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { type CapturedFile, captureFile } from "./capture-file.ts";
 import type { LocalEntry } from "./local-tree.ts";
 
-/** A stat younger than this when it was read may hide a later write of the same clock tick. */
-const RACY_NS = 20_000_000n;
 /** Longest stretch without giving the event loop a turn. */
 const SLICE_MS = 8;
 
@@ -201,6 +199,13 @@ export class Capture {
 				this.#forget(path);
 				this.confirmed.set(path, file.local);
 				return;
+			case "excluded": {
+				// A directory that was here is gone all the same.
+				const isGone = this.removed.has(path);
+				this.#forget(path);
+				if (isGone) this.removed.add(path);
+				return;
+			}
 			case "taken":
 				if (file.note !== undefined) this.#context.log.warn("capture.noted", { path, reason: file.note });
 				return this.#keep(path, file.local);
@@ -228,6 +233,7 @@ export class Capture {
 	}
 
 	#gone(path: Path): void {
+		this.#context.secrets.forget(path);
 		for (const below of [...this.#context.local.subtree(path)]) this.#drop(below);
 		this.#leaveOutBelow(path);
 		this.changed.delete(path);
@@ -270,10 +276,6 @@ export class Capture {
 function isKeptTime(timeNs: bigint): boolean {
 	const seconds = timeNs / 1_000_000_000n;
 	return seconds < MAX_TIME_SECONDS && seconds > -MAX_TIME_SECONDS;
-}
-
-function isRacy(stat: Stat): boolean {
-	return BigInt(Date.now()) * 1_000_000n - stat.mtimeNs < RACY_NS;
 }
 
 /** As strings; a name with U+FFFD may not be UTF-8, so such a directory is read again as bytes. */

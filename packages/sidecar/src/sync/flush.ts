@@ -22,6 +22,7 @@ import { isHeld } from "./deletion-brake.ts";
 import type { LocalEntry } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
+import type { Excluded } from "./secret-guard.ts";
 
 /** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
 const ROUNDS = 6;
@@ -132,7 +133,12 @@ export class Flusher {
 		return this.#held.size;
 	}
 
-	/** @throws SidecarError STORE_*, WORKSPACE_*; nothing is lost: what was not committed stays dirty */
+	/** Files that are on the disk and, by choice, not stored. */
+	get excluded(): readonly Excluded[] {
+		return this.#context.secrets.excluded(this.#context.root);
+	}
+
+	/** @throws SidecarError STORE_*, WORKSPACE_*, SECRET_FOUND; nothing is lost: what was not committed stays dirty */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const settled = await this.#settle(options.signal);
 		if (settled?.kind === "unknown") return settled;

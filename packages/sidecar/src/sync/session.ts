@@ -23,6 +23,7 @@ import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
 import { type Restored, restore } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { type Excluded, SecretGuard, type SecretPolicy } from "./secret-guard.ts";
 
 export interface SessionOptions {
 	readonly store: ObjectStore;
@@ -36,6 +37,8 @@ export interface SessionOptions {
 	readonly expect?: "new" | "existing" | "any";
 	/** How long to wait for a writer that seems to be still at work; 0 = not at all. */
 	readonly handoverWaitMs: number;
+	/** What becomes of a file that holds a secret where none is expected. Default `warn`. */
+	readonly onSecret?: SecretPolicy;
 	readonly machine?: Machine;
 	readonly signal?: AbortSignal;
 }
@@ -85,6 +88,7 @@ export class Session {
 				index: writer.index,
 				quickHash,
 				log: options.log,
+				secrets: new SecretGuard({ policy: options.onSecret ?? "warn", profile: options.profile, quickHash, log: options.log }),
 			},
 		});
 		// The disk may hold changes made while nobody watched, and the watcher is not ready yet.
@@ -163,6 +167,11 @@ export class Session {
 
 	get deferred(): readonly Deferred[] {
 		return this.#flusher.deferred;
+	}
+
+	/** Files that are on the disk and, by choice, not stored. */
+	get excluded(): readonly Excluded[] {
+		return this.#flusher.excluded;
 	}
 
 	get heldDeletions(): number {
