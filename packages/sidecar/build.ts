@@ -4,10 +4,10 @@
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { builtinModules, createRequire } from "node:module";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type BuildOptions, build, type Metafile } from "esbuild";
+import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
 
 /** Budget of the design: what is loaded at every start stays small. */
 const COMMAND_LIMIT_BYTES = 3_000_000;
@@ -32,6 +32,31 @@ const COMMAND_BANNER = `#!/usr/bin/env node
 import { createRequire as __createRequire } from "node:module";
 const require = __createRequire(import.meta.url);`;
 
+/**
+ * Loads a module of Node when the first module that imports it runs. As an import of the bundle it would be loaded at every start,
+ * `--version` included, and with it whatever its exports load when they are listed: `node:http` brings all of undici (40 ms). Only
+ * the names that somebody imports are looked up.
+ */
+const lazyBuiltins: Plugin = {
+	name: "lazy-builtins",
+	setup({ onResolve, onLoad }) {
+		onResolve({ filter: /./ }, ({ path, kind }) => {
+			const isBuiltin = path.startsWith("node:") || builtinModules.includes(path);
+			return kind === "import-statement" && isBuiltin ? { path, namespace: "builtin" } : undefined;
+		});
+		onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => {
+			const names = Object.getOwnPropertyNames(process.getBuiltinModule(path)).filter((name) => /^(?!default$)[A-Za-z_]\w*$/.test(name));
+			const lines = [
+				`const builtin = require(${JSON.stringify(path)});`,
+				"const exported = (name) => builtin[name];",
+				...names.map((name) => `const $${name} = /* @__PURE__ */ exported("${name}"); export { $${name} as ${name} };`),
+				"export default builtin;",
+			];
+			return { contents: lines.join("\n") };
+		});
+	},
+};
+
 const { "bundles-only": bundlesOnly } = parseArgs({ options: { "bundles-only": { type: "boolean" } } }).values;
 
 mkdirSync(DIST, { recursive: true });
@@ -39,6 +64,7 @@ const command = await bundle("openclaw-sidecar.js", {
 	entryPoints: ["src/cli/main.ts"],
 	minify: true,
 	external: ["koffi"],
+	plugins: [lazyBuiltins],
 	banner: { js: COMMAND_BANNER },
 });
 if (command.sizeBytes > COMMAND_LIMIT_BYTES) {

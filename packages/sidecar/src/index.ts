@@ -9,19 +9,41 @@
  * await restore({ store: "s3://my-bucket", namespace: "anna", workspace: "/tmp/look", profile: "plain", at: "2h" });
  */
 export { ERRORS, type ErrorCode, type ErrorDetail, type ErrorSpec, SidecarError } from "./errors.ts";
+export { type Comparison, type DiffOptions, diff } from "./library/diff.ts";
+export {
+	type CheckOutcome,
+	type CheckResult,
+	type Diagnosis,
+	type DoctorOptions,
+	doctor,
+	type Explanation,
+	explain,
+} from "./library/doctor.ts";
 export { type FlushOptions, type FlushReport, flush } from "./library/flush.ts";
 export type { Expectation, LogOptions, WorkspaceOptions } from "./library/options.ts";
 export { type AtOptions, type CatOptions, cat, type HistoryOptions, history, type Listing, type LsOptions, ls } from "./library/read.ts";
+export { type RepairOptions, type RepairResult, repair } from "./library/repair.ts";
 export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
+export { namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
+export { type RollbackOptions, type RollbackResult, rollback } from "./library/rollback.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
 export { type DaemonReport, status, type WorkspaceStatus } from "./library/status.ts";
+export { type VerifyOptions, verify } from "./library/verify.ts";
+export type { Aspect, PathDifference } from "./log/diff-trees.ts";
+export type { RetentionPolicy, StoredObject } from "./log/plan-retention.ts";
 export type { ChunkRef, CommitFlags, DirEntry, Entry, FileEntry, LinkEntry, Path } from "./log/types.ts";
 export { namespaced } from "./store/namespaced.ts";
 export { type OpenStoreOptions, openStore } from "./store/open.ts";
 export type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, ObjectStore, PutOutcome, RequestCounts } from "./store/port.ts";
+export type { SweepableStore } from "./store/sweepable.ts";
 export type { HistoryEntry, ReadableEntry, UnreadableEntry } from "./sync/history.ts";
+export type { MarkProblem } from "./sync/mark.ts";
 export type { NotDurable } from "./sync/not-durable.ts";
+export type { Removal } from "./sync/repair.ts";
+export type { ObjectSum, RetentionReport } from "./sync/retain.ts";
+export type { Excluded, SecretPolicy } from "./sync/secret-guard.ts";
 export type { LogState, SetAside } from "./sync/status.ts";
+export type { Damage, Verification } from "./sync/verify.ts";
 export { createLogger } from "./telemetry/logger.ts";
 export type { Log, LogFields, Progress } from "./telemetry/types.ts";
 export type { Profile } from "./workspace/profile.ts";

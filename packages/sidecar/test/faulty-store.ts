@@ -4,9 +4,9 @@ import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutc
 
 /**
  * `ok`; `lost-answer`: stored, but the caller is told `unknown`; `lost-request`: not stored, `unknown`; `late`: `unknown`, and stored
- * before the next request; `refused`: not stored, STORE_ACCESS_DENIED.
+ * before the next request; `refused`: not stored, STORE_ACCESS_DENIED; `refused-as-there`: not stored, `exists`.
  */
-export type Fate = "ok" | "lost-answer" | "lost-request" | "late" | "refused";
+export type Fate = "ok" | "lost-answer" | "lost-request" | "late" | "refused" | "refused-as-there";
 
 export class FaultyStore implements ObjectStore {
 	readonly #inner: ObjectStore;
@@ -54,6 +54,7 @@ export class FaultyStore implements ObjectStore {
 		const fate = this.#fates.shift() ?? "ok";
 		const unknown: PutOutcome = { kind: "unknown", cause: new Error(fate) };
 		if (fate === "refused") throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
+		if (fate === "refused-as-there") return { kind: "exists" };
 		if (fate === "lost-request") return unknown;
 		if (fate === "late") {
 			this.#late.push(() => this.#inner.putIfAbsent(key, body));

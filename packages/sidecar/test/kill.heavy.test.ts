@@ -133,7 +133,7 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 			log: silentLog,
 			progress: noProgress,
 		});
-		await result.finish();
+		await result.finish(true);
 		await store.close();
 		const states = statesOf(seed, STEPS);
 		const state = stateOf(restored);

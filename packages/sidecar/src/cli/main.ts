@@ -6,6 +6,12 @@ import manifest from "../../package.json" with { type: "json" };
 // first size instead: a restore of 4 GB peaks at 190 MB rather than 226-260, for about a tenth more processor time in a large flush.
 setFlagsFromString("--semi-space-growth-factor=1");
 
+const LEAST_NODE = Number(/\d+/.exec(manifest.engines.node));
+if (Number.parseInt(process.versions.node, 10) < LEAST_NODE) {
+	process.stderr.write(`openclaw-sidecar: needs Node ${LEAST_NODE} or newer, this is ${process.versions.node}\n`);
+	process.exit(2);
+}
+
 const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
 	process.stdout.write(`${manifest.version}\n`);

@@ -4,17 +4,23 @@ import { commandLineOptions } from "../config/options.ts";
 import { ERRORS } from "../errors.ts";
 import { cat } from "./cat.ts";
 import type { Command } from "./command.ts";
+import { diff } from "./diff.ts";
+import { doctor } from "./doctor.ts";
 import { fail } from "./fail.ts";
 import { flush } from "./flush.ts";
+import { gc } from "./gc.ts";
 import { history } from "./history.ts";
 import { ls } from "./ls.ts";
 import { Output } from "./output.ts";
+import { repair } from "./repair.ts";
 import { restore } from "./restore.ts";
+import { rollback } from "./rollback.ts";
 import { run } from "./run.ts";
 import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
+import { verify } from "./verify.ts";
 
-const COMMANDS: readonly Command[] = [run, restore, flush, status, history, ls, cat];
+const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, rollback, verify, gc, repair, doctor];
 
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 

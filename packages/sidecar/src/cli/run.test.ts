@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type CliProcess, jsonLines, jsonObject, Place } from "../../test/cli.ts";
@@ -45,6 +45,18 @@ test("the agent sees neither the sidecar's settings nor its credentials", async 
 	expect(stdout).toContain("KEPT=kept");
 	expect(stdout).not.toMatch(/OPENCLAW_SIDECAR_|AWS_/);
 	expect(stdout + stderr).not.toContain("s3cret");
+});
+
+test("no agent starts where the log cannot be read", async () => {
+	using place = new Place();
+	mkdirSync(place.path("a"));
+	writeFileSync(place.path("a", "f"), "1");
+	expect((await place.cli("a", ["flush"])).status).toBe(0);
+	const [newest] = readdirSync(join(place.store, "users/default/log")).sort();
+	writeFileSync(join(place.store, "users/default/log", newest as string), "not a commit");
+	const { status } = await place.cli("a", ["run", "--", "touch", join(place.dir, "agent-was-here")]);
+	expect(status).toBe(5);
+	expect(existsSync(join(place.dir, "agent-was-here"))).toBe(false);
 });
 
 test("an agent that cannot be started is exit status 2", async () => {
@@ -100,8 +112,12 @@ test("SIGKILL: what was acknowledged is restored elsewhere, and the same machine
 	expect((await place.cli("b", ["restore"])).status).toBe(0);
 	expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));
 
+	// Another machine does not know that the writer is dead, and waits for it; the one it died on does not.
+	await using other = place.start("b", ["run", "--handover-wait", "60s"]);
+	await other.waitForEvent("handover.waiting");
+	await other.stop();
 	writeFileSync(place.path("a", "meanwhile"), "unwatched");
-	await using again = await place.run("a");
+	await using again = await place.run("a", ["--handover-wait", "60s"]);
 	const { status } = await again.stop();
 	expect(status).toBe(0);
 	expect((await place.cli("b", ["cat", "meanwhile"])).stdout).toBe("unwatched");

@@ -1,8 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
-import { cli, type Ended, jsonObject, Place } from "../../test/cli.ts";
+import { CLI_SOURCE, cli, type Ended, jsonObject, Place } from "../../test/cli.ts";
 
 /** What a failing command says to people. */
 const saying = (code: string, text: string) => expect.stringMatching(new RegExp(`^error \\[${code}\\] .*${text}.*\nwhat to do: .+\n$`));
@@ -138,4 +139,12 @@ test.concurrent("options may stand before the command, and a variable that is no
 	const { status, events } = await cli([...place.args("m"), "--json", "status"], { cwd: place.dir, env });
 	expect(status).toBe(0);
 	expect(events).toEqual([expect.objectContaining({ event: "config.ignored", level: "warn" })]);
+});
+
+test("an old Node gets one line and exit status 2", () => {
+	const older = 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.20.2" } });';
+	const argv = ["--import", `data:text/javascript,${encodeURIComponent(older)}`, CLI_SOURCE, "status"];
+	const { status, stdout, stderr } = spawnSync(process.execPath, argv, { encoding: "utf8" });
+	expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+	expect(stderr).toBe("openclaw-sidecar: needs Node 24 or newer, this is 20.20.2\n");
 });

@@ -52,3 +52,14 @@ export function shortTime(ms: number): string {
 export function isoTime(ms: number): string {
 	return new Date(Math.min(8.64e15, Math.max(-8.64e15, ms))).toISOString();
 }
+
+/** `130-191, 2` for numbers in descending order. */
+export function ranges(descending: readonly number[]): string {
+	const runs: [number, number][] = [];
+	for (const number of descending) {
+		const last = runs.at(-1);
+		if (last !== undefined && last[0] === number + 1) last[0] = number;
+		else runs.push([number, number]);
+	}
+	return runs.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(", ");
+}

@@ -32,6 +32,8 @@ export interface WorkspaceOptions extends LogOptions {
 	readonly profile?: "openclaw" | "plain" | Profile;
 	/** Private to the sidecar, outside the workspace. Default `$XDG_STATE_HOME/openclaw-sidecar`. */
 	readonly stateDir?: string;
+	/** What becomes of a file that holds a secret where the profile expects none. Default `warn`. */
+	readonly onSecret?: "warn" | "exclude" | "fail";
 	/** Default: silent. */
 	readonly log?: Log;
 	/** Default: none. */
@@ -86,12 +88,20 @@ export async function withLog<T>(options: LogOptions, use: (opened: OpenLog) => 
 
 /** Opens the namespace's part of the store. A store that was handed in stays open after `close`. */
 export async function openLog(options: LogOptions): Promise<OpenLog & { readonly close: () => Promise<void> }> {
+	const { settings, store, close } = await openRoot(options);
+	return { settings, store: namespaced(store, settings.namespace), storeUrl: store.url, close };
+}
+
+/** The whole store, for what concerns all namespaces. */
+export async function openRoot(
+	options: Omit<LogOptions, "namespace">,
+): Promise<Omit<OpenLog, "storeUrl"> & { readonly close: () => Promise<void> }> {
 	const settings = settingsOf(options);
 	const { store, isOurs } = await openedStore(options, settings);
 	const close = async () => {
 		if (isOurs) await store.close();
 	};
-	return { settings, store: namespaced(store, settings.namespace), storeUrl: store.url, close };
+	return { settings, store, close };
 }
 
 /** The same for verbs that work on a directory. */

@@ -78,7 +78,8 @@ export async function cat(options: CatOptions): Promise<number> {
 	});
 }
 
-async function readAt<T>(store: ObjectStore, { at, signal }: AtOptions, use: (read: LogRead) => Promise<T>): Promise<T> {
+/** Reads a commit and what `use` needs of it. */
+export async function readAt<T>(store: ObjectStore, { at, signal }: AtOptions, use: (read: LogRead) => Promise<T>): Promise<T> {
 	const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
 	const read = async () => use(await readLog(store, { ...(seq !== undefined && { at: seq }), ...(signal && { signal }) }));
 	return await readEarlier(store, seq, read, signal);

@@ -1,5 +1,6 @@
 import xxhash from "xxhash-wasm";
 import { thisMachine } from "../sync/machine.ts";
+import { readLog } from "../sync/read-log.ts";
 import { resolveAt } from "../sync/resolve-at.ts";
 import { restore as restoreTree } from "../sync/restore.ts";
 import type { Progress } from "../telemetry/types.ts";
@@ -44,8 +45,10 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 		const { stateDir, workspace, expect } = settings;
 		return await withControl(stateDir, workspace, "restoring", async () => {
 			const started = performance.now();
-			const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
 			const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
+			const which = { ...(seq !== undefined && { at: seq }), ...(signal && { signal }) };
+			// What is loaded is loaded while the store answers.
+			const [read, { h64Raw }, times] = await Promise.all([readLog(store, which), xxhash(), loadFileTimes()]);
 			const counted = countingBytes(progress);
 			const restored = await restoreTree({
 				store,
@@ -58,10 +61,10 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 				log,
 				progress: counted.progress,
 				expect,
-				...(seq !== undefined && { at: seq }),
-				...(signal && { signal }),
+				read,
+				...which,
 			});
-			await restored.finish();
+			await restored.finish(true);
 			const { head, files, bytes, written, keptLocal, moved } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: head.seq, files, bytes, written, keptLocal, ms });

@@ -74,7 +74,9 @@ export class ByteReader {
 	}
 
 	hex(byteLength: number): string {
-		return this.bytes(byteLength).toString("hex");
+		if (byteLength > this.left) this.fail("it ends too early");
+		this.#at += byteLength;
+		return this.#buffer.toString("hex", this.#at - byteLength, this.#at);
 	}
 
 	end(): void {

@@ -130,19 +130,23 @@ function readChunks(reader: ByteReader, blocks: readonly BlockRef[]): ChunkRef[]
 
 /** Strictly ascending by bytes, so that no path comes twice. */
 function readPaths(reader: ByteReader, key: ObjectKey, take: (path: Path) => void): void {
-	let before: Buffer | undefined;
+	// The path before, into which each next one is written.
+	const bytes = Buffer.allocUnsafe(MAX_PATH_BYTES);
+	let length: number | undefined;
 	for (let left = reader.count(MAX_ENTRIES, "entries", 2); left > 0; left--) {
 		const shared = reader.varint();
-		if (shared > (before?.length ?? 0)) reader.fail("a path shares more than there is");
+		if (shared > (length ?? 0)) reader.fail("a path shares more than there is");
 		const ownBytes = reader.varint();
 		if (shared + ownBytes > MAX_PATH_BYTES) reader.fail("a path is too long", "LIMIT_EXCEEDED");
-		const bytes = Buffer.concat([before?.subarray(0, shared) ?? Buffer.alloc(0), reader.bytes(ownBytes)]);
-		if (before !== undefined && Buffer.compare(before, bytes) >= 0) reader.fail("its paths are not in order or come twice", "TREE_UNSAFE");
-		const path = decodeName(bytes);
+		const own = reader.bytes(ownBytes);
+		if (length !== undefined && bytes.compare(own, 0, ownBytes, shared, length) >= 0)
+			reader.fail("its paths are not in order or come twice", "TREE_UNSAFE");
+		own.copy(bytes, shared);
+		length = shared + ownBytes;
+		const path = decodeName(bytes.subarray(0, length));
 		const reason = unsafePath(path);
 		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason: `${reason} (in ${key})` });
 		take(path);
-		before = bytes;
 	}
 }
 
@@ -199,7 +203,7 @@ function readFile(reader: ByteReader, table: readonly ChunkRef[], isPatch: boole
 function readTime(reader: ByteReader): bigint {
 	const seconds = reader.signedVarint();
 	const nanos = reader.varint();
-	if (BigInt(Math.abs(seconds)) > MAX_TIME_SECONDS) reader.fail("a time beyond what file systems keep");
+	if (Math.abs(seconds) > MAX_TIME_SECONDS) reader.fail("a time beyond what file systems keep");
 	if (nanos >= 1e9) reader.fail("a time has too many nanoseconds");
 	return BigInt(seconds) * NANOS_PER_SECOND + BigInt(nanos);
 }

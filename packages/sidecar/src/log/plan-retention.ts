@@ -44,14 +44,17 @@ export function retainedSeqs(
 	policy: RetentionPolicy,
 	nowMs: number,
 ): readonly number[] {
-	const retained: number[] = [];
-	let untilMs = Number.POSITIVE_INFINITY;
-	for (const { seq, timeMs } of commits) {
+	const [head, ...older] = commits;
+	if (head === undefined) return [];
+	// Whatever its age: an idle user is not garbage.
+	const retained = [head.seq];
+	let replacedMs = head.timeMs;
+	for (const { seq, timeMs } of older) {
 		// A commit stored later than the next one fills a slot that was swept: nobody ever had its state.
-		const fromMs = Math.min(timeMs, untilMs);
-		const isHead = untilMs === Number.POSITIVE_INFINITY;
-		if (isHead || untilMs > nowMs - policy.keepAllMs || hadMidnight(fromMs, untilMs, nowMs - policy.keepDailyMs)) retained.push(seq);
-		untilMs = fromMs;
+		const fromMs = Math.min(timeMs, replacedMs);
+		const isRecent = replacedMs > nowMs - policy.keepAllMs;
+		if (isRecent || hadMidnight(fromMs, replacedMs, nowMs - policy.keepDailyMs)) retained.push(seq);
+		replacedMs = fromMs;
 	}
 	return retained;
 }

@@ -4,6 +4,9 @@ import type { BlockRef, ObjectKey } from "./types.ts";
 export const MAX_GAP_BYTES = 64 * 1024;
 /** S3 serves ranges of 8-16 MB best; half of that costs little with six of them under way, and keeps memory flat. */
 export const MAX_RANGE_BYTES = 4 * 1024 * 1024;
+/** The first reads are short: there is something to write 40 ms earlier. */
+const FIRST_READS = 6;
+const FIRST_RANGE_BYTES = 1024 * 1024;
 
 /** One ranged GET and the blocks found in it. */
 export interface RangedRead {
@@ -14,7 +17,7 @@ export interface RangedRead {
 	readonly blocks: readonly BlockRef[];
 }
 
-/** Covers blocks with few ranged reads: by object and offset, gaps to 64 KiB joined, split at 4 MiB. Blocks that start near an object's start bring its header along. */
+/** Covers blocks with few ranged reads: by object and offset, gaps to 64 KiB joined, split at 4 MiB, the first few at 1 MiB. Blocks that start near an object's start bring its header along. */
 export function planReads(blocks: Iterable<BlockRef>): RangedRead[] {
 	const byPlace = new Map<string, BlockRef>();
 	for (const block of blocks) byPlace.set(`${block.key}:${block.offset}`, block);
@@ -30,7 +33,8 @@ export function planReads(blocks: Iterable<BlockRef>): RangedRead[] {
 	};
 	for (const block of sorted) {
 		const blockEnd = block.offset + block.storedBytes;
-		const joins = group[0]?.key === block.key && block.offset - end <= MAX_GAP_BYTES && blockEnd - start <= MAX_RANGE_BYTES;
+		const limit = reads.length < FIRST_READS ? FIRST_RANGE_BYTES : MAX_RANGE_BYTES;
+		const joins = group[0]?.key === block.key && block.offset - end <= MAX_GAP_BYTES && blockEnd - start <= limit;
 		if (!joins) {
 			close();
 			start = block.offset <= MAX_GAP_BYTES ? 0 : block.offset;

@@ -8,12 +8,15 @@ export const RESERVED_DIRECTORY = ".openclaw-sidecar";
 /** Where a superseded writer's bytes are set aside: `.recovered/{writer}/{path}`. */
 export const RECOVERED_DIRECTORY = ".recovered";
 
+/** Nearly every path: ASCII, no name that begins with a dot, and too short as a whole for a name to be too long. */
+const SAFE = /^(?=.{1,255}$)[ --0-~][ -.0-~]*(?:\/[ --0-~][ -.0-~]*)*$/;
+
 /**
  * Why a path must not be written below a workspace, undefined when it may. Escapes (absolute, `..`, NUL), names no file
  * system takes, and the sidecar's own directory. That no parent is a link follows from `unrestorable`.
  */
 export function unsafePath(path: Path): string | undefined {
-	if (path === "") return undefined;
+	if (path === "" || SAFE.test(path)) return undefined;
 	const bytes = encodePath(path);
 	if (bytes.length > MAX_PATH_BYTES) return `the path is longer than ${MAX_PATH_BYTES} bytes`;
 	if (bytes.includes(0)) return "the path holds a NUL";

@@ -4,6 +4,7 @@ import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import type { LocalTree } from "./local-tree.ts";
+import type { SecretGuard } from "./secret-guard.ts";
 
 /** What capturing needs to know; nothing of it changes during one capture but `local` between captures. */
 export interface CaptureContext {
@@ -19,6 +20,7 @@ export interface CaptureContext {
 	readonly log: Log;
 	/** Shall the raw bytes of this database be kept, where no consistent copy of it can be had? */
 	readonly keepsRaw: (path: Path) => boolean;
+	readonly secrets: SecretGuard;
 	/** Files larger than this are left for a later capture; default: none. */
 	readonly maxFileBytes?: number;
 	readonly signal?: AbortSignal | undefined;

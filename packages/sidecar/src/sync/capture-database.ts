@@ -120,7 +120,7 @@ async function readBlock(pages: PagesInPlace, pass: ChunkPass, block: Buffer, of
 		const bytes = block.subarray(from, to);
 		if (!pages.read(bytes, offset + from)) return false;
 		for (let at = 0; at < bytes.length; at += chunkBytes)
-			await pass.chunk((offset + from + at) / chunkBytes, bytes.subarray(at, Math.min(at + chunkBytes, bytes.length)));
+			await pass.chunk((offset + from + at) / chunkBytes, bytes.subarray(at, Math.min(at + chunkBytes, bytes.length)), offset + from + at);
 		from = to;
 	}
 	return true;
@@ -142,7 +142,7 @@ async function captureRaw(
 	const isDamaged = refusal.kind === "corrupt" || refusal.kind === "not-a-database";
 	const raw = new Map<Path, LocalEntry>();
 	const read = async (at: Path, bits: number) => {
-		const pass = new ChunkPass(context, builder, at === path ? context.local.get(path) : undefined, bits, true);
+		const pass = new ChunkPass(context, builder, at === path ? context.local.get(path) : undefined, bits, undefined, true);
 		const result = await readStable(context.root, at, 2 ** bits, pass.chunk, readOptions(context));
 		return { pass, result };
 	};

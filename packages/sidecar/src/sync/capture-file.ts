@@ -1,13 +1,14 @@
 import { FILE_CHUNK_BITS } from "../log/limits.ts";
 import type { Path } from "../log/types.ts";
 import { lastLineEnd, readStable } from "../workspace/stable-read.ts";
-import type { Stat } from "../workspace/stat.ts";
+import { isRacy, type Stat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
 import { type CaptureContext, readOptions } from "./capture-context.ts";
 import { captureDatabase } from "./capture-database.ts";
 import type { CapturedFile } from "./captured-file.ts";
 import { ChunkPass } from "./chunk-pass.ts";
 import type { LocalEntry } from "./local-tree.ts";
+import { lookThrough, type SecretLook } from "./secret-guard.ts";
 
 /** Reads of one file before it is taken at a prefix or left for the next flush. */
 const PASSES = 3;
@@ -23,19 +24,43 @@ export async function captureFile(
 	stat: Stat,
 	earlier?: LocalEntry,
 ): Promise<CapturedFile> {
-	const before = context.local.get(path);
+	const { local, secrets } = context;
+	const before = local.get(path);
 	if (before?.database !== undefined || earlier?.database !== undefined)
 		return await captureDatabase(context, builder, path, stat, earlier);
-	const pass = new ChunkPass(context, builder, before, FILE_CHUNK_BITS);
+	if (secrets.isStillExcluded(path, stat)) return { kind: "excluded" };
+	const look = secrets.look(path);
+	const pass = new ChunkPass(context, builder, before, FILE_CHUNK_BITS, look);
+	// Chunks are on their way before the next one is read: whether a file is stored at all is known first.
+	if (look !== undefined && secrets.policy !== "warn" && stat.size > 2 ** FILE_CHUNK_BITS) {
+		await lookThrough(context.root, look, context.signal);
+		if (look.found.size > 0) return excluded(context, look, stat);
+	}
 	for (let attempt = 0; attempt < PASSES; attempt++) {
 		pass.reset();
 		const read = await readStable(context.root, path, 2 ** FILE_CHUNK_BITS, pass.chunk, readOptions(context));
 		if (pass.isDatabase) return await captureDatabase(context, builder, path, stat);
+		if (pass.holdsSecret && look !== undefined) return excluded(context, look, stat);
 		if (read.kind === "gone") return read;
 		if (read.kind === "unreadable") return { kind: "deferred", reason: read.reason };
-		if (read.kind === "settled") return pass.result(read.stat, read.size, read.stat);
+		if (read.kind === "settled") return stored(context, look, pass.result(read.stat, read.size, read.stat));
 	}
-	return await capturePrefix(context, pass, path);
+	const prefix = await capturePrefix(context, pass, path);
+	if (pass.holdsSecret && look !== undefined) return excluded(context, look, stat);
+	return stored(context, look, prefix);
+}
+
+function stored({ secrets }: CaptureContext, look: SecretLook | undefined, file: CapturedFile): CapturedFile {
+	if (file.kind !== "taken" || look === undefined) return file;
+	secrets.tell(look);
+	secrets.forget(look.path);
+	return file;
+}
+
+/** @throws SidecarError SECRET_FOUND */
+function excluded({ local, secrets }: CaptureContext, look: SecretLook, stat: Stat): CapturedFile {
+	secrets.refuse(look, isRacy(stat) ? undefined : stat, local.get(look.path)?.entry.type === "file");
+	return { kind: "excluded" };
 }
 
 /**

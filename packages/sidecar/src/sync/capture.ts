@@ -13,15 +13,13 @@ import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
 import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
 import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
-import { identityOf, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
+import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { captureFile } from "./capture-file.ts";
 import type { CapturedFile } from "./captured-file.ts";
 import type { LocalEntry } from "./local-tree.ts";
 
-/** A stat younger than this when it was read may hide a later write of the same clock tick. */
-const RACY_NS = 20_000_000n;
 /** Longest stretch without giving the event loop a turn. */
 const SLICE_MS = 8;
 
@@ -47,8 +45,11 @@ export class Capture {
 	readonly raw = new Map<Path, LocalEntry>();
 	/** Too large for this capture. */
 	readonly postponed = new Set<Path>();
-	/** Looked at in this round: a database that is locked is waited for once, whatever led to it. */
-	readonly #tried = new Set<Path>();
+	/**
+	 * Looked at in this round, and how: after all of its hints. So what is still the same need not be looked at again, whatever else leads
+	 * to it: its own hint, every directory above it that is new. A database that is locked is waited for once.
+	 */
+	readonly #looked = new Map<Path, Stat>();
 	#sliceStart = performance.now();
 
 	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
@@ -67,7 +68,7 @@ export class Capture {
 	}
 
 	async take(hints: Iterable<Path>): Promise<void> {
-		this.#tried.clear();
+		this.#looked.clear();
 		const parents = new Set<Path>();
 		for (const hint of hints) {
 			const path = this.#topmostUnknown(hint);
@@ -110,16 +111,19 @@ export class Capture {
 			this.deferred.set(path, "its time is beyond what the log keeps");
 			return;
 		}
-		const before = local.get(path);
-		if (before?.entry.type === "dir" && stat.type !== "dir") for (const below of local.subtree(path)) this.#drop(below);
+		const looked = this.#looked.get(path);
+		if (looked !== undefined && (sameStat(looked, stat) || (looked.type === stat.type && this.deferred.has(path)))) return;
+		if (stat.type !== "dir") {
+			if (local.get(path)?.entry.type === "dir") for (const below of local.subtree(path)) this.#drop(below);
+			this.#leaveOutBelow(path);
+		}
+		this.#looked.set(path, stat);
 		if (stat.type === "dir") return await this.#directory(path, stat);
 		if (stat.type === "link") return this.#link(path, stat);
 		if (stat.size > (this.#context.maxFileBytes ?? Number.POSITIVE_INFINITY)) {
 			this.postponed.add(path);
 			return;
 		}
-		if (this.#tried.has(path) && this.deferred.has(path)) return;
-		this.#tried.add(path);
 		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat, this.changed.get(path) ?? this.minor.get(path)));
 	}
 
@@ -200,6 +204,13 @@ export class Capture {
 				this.#forget(path);
 				this.confirmed.set(path, file.local);
 				return;
+			case "excluded": {
+				// A directory that was here is gone all the same.
+				const isGone = this.removed.has(path);
+				this.#forget(path);
+				if (isGone) this.removed.add(path);
+				return;
+			}
 			case "taken":
 				if (file.note !== undefined) this.#context.log.warn("capture.noted", { path, reason: file.note });
 				if (file.local.database !== undefined) this.#dropCompanions(path);
@@ -236,16 +247,26 @@ export class Capture {
 	}
 
 	#gone(path: Path): void {
+		this.#context.secrets.forget(path);
 		for (const below of [...this.#context.local.subtree(path)]) this.#drop(below);
-		// What an earlier round of this capture took and is gone again.
-		const taken = this.changed.get(path);
+		this.#leaveOutBelow(path);
 		this.changed.delete(path);
-		if (taken?.entry.type !== "dir") return;
-		for (const below of [...this.changed.keys()]) if (below.startsWith(`${path}/`)) this.changed.delete(below);
+		this.#looked.delete(path);
+	}
+
+	/** What this capture took below a directory that is none any more. */
+	#leaveOutBelow(path: Path): void {
+		if (this.changed.get(path)?.entry.type !== "dir") return;
+		for (const below of [...this.changed.keys()]) {
+			if (!below.startsWith(`${path}/`)) continue;
+			this.changed.delete(below);
+			this.#looked.delete(below);
+		}
 	}
 
 	#drop(path: Path): void {
 		this.#forget(path);
+		this.#looked.delete(path);
 		this.removed.add(path);
 	}
 
@@ -269,10 +290,6 @@ export class Capture {
 function isKeptTime(timeNs: bigint): boolean {
 	const seconds = timeNs / 1_000_000_000n;
 	return seconds < MAX_TIME_SECONDS && seconds > -MAX_TIME_SECONDS;
-}
-
-function isRacy(stat: Stat): boolean {
-	return BigInt(Date.now()) * 1_000_000n - stat.mtimeNs < RACY_NS;
 }
 
 /** As strings; a name with U+FFFD may not be UTF-8, so such a directory is read again as bytes. */

@@ -7,6 +7,7 @@ import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import type { CapturedFile } from "./captured-file.ts";
 import type { LocalEntry } from "./local-tree.ts";
+import type { SecretLook } from "./secret-guard.ts";
 
 /** One read of one file: hashes, and where each chunk lies or will lie. */
 export class ChunkPass {
@@ -15,15 +16,26 @@ export class ChunkPass {
 	readonly #before: LocalEntry | undefined;
 	readonly #bits: number;
 	readonly #asBytes: boolean;
+	readonly #look: SecretLook | undefined;
 	#refs: ChunkRef[] = [];
 	#quick: bigint[] = [];
 	bytes = 0;
 	/** Of them, what had to be added to the builder. */
 	newBytes = 0;
 	isDatabase = false;
+	/** The read was ended: the file is not to be stored. */
+	holdsSecret = false;
 
 	/** @param asBytes whatever it holds, a database or not */
-	constructor(context: CaptureContext, builder: BlockBuilder, before: LocalEntry | undefined, bits: number, asBytes = false) {
+	constructor(
+		context: CaptureContext,
+		builder: BlockBuilder,
+		before: LocalEntry | undefined,
+		bits: number,
+		look?: SecretLook,
+		asBytes = false,
+	) {
+		this.#look = look;
 		this.#context = context;
 		this.#asBytes = asBytes || bits === SQLITE_CHUNK_BITS;
 		this.#builder = builder;
@@ -35,6 +47,7 @@ export class ChunkPass {
 		this.#refs = [];
 		this.#quick = [];
 		this.bytes = 0;
+		this.holdsSecret = false;
 	}
 
 	quick(): BigUint64Array {
@@ -42,14 +55,15 @@ export class ChunkPass {
 	}
 
 	/** Gives false to end the read. */
-	readonly chunk = async (index: number, bytes: Buffer): Promise<boolean> => {
+	readonly chunk = async (index: number, bytes: Buffer, offset: number): Promise<boolean> => {
 		if (index === 0 && !this.#asBytes && isSqliteHeader(bytes)) {
 			this.isDatabase = true;
 			return false;
 		}
 		const quick = this.#context.quickHash(bytes);
-		const old = this.#oldChunk(index);
-		const sha256 = old?.length === bytes.length && this.#before?.quick?.[index] === quick ? old.sha256 : hash("sha256", bytes, "hex");
+		const known = this.#knownChunk(index, bytes.length, quick);
+		if (this.#isRefused(bytes, offset, known !== undefined)) return false;
+		const sha256 = known?.sha256 ?? hash("sha256", bytes, "hex");
 		this.#quick.push(quick);
 		let ref = this.#context.index.lookup(sha256) ?? this.#builder.lookup(sha256);
 		if (ref === undefined) {
@@ -86,6 +100,20 @@ export class ChunkPass {
 			chunks: this.#refs,
 		};
 		return { kind: "taken", local: { entry, stat: clean, quick: this.quick(), database } };
+	}
+
+	#isRefused(bytes: Buffer, offset: number, isKnown: boolean): boolean {
+		if (this.#look === undefined) return false;
+		const mayStore = this.#context.secrets.policy === "warn";
+		this.#look.take(bytes, offset, !isKnown || !mayStore, bytes.length < 2 ** this.#bits);
+		this.holdsSecret = !mayStore && this.#look.found.size > 0;
+		return this.holdsSecret;
+	}
+
+	/** The chunk as it was, where it is still the same. */
+	#knownChunk(index: number, length: number, quick: bigint): ChunkRef | undefined {
+		const chunk = this.#oldChunk(index);
+		return chunk?.length === length && this.#before?.quick?.[index] === quick ? chunk : undefined;
 	}
 
 	#oldChunk(index: number): ChunkRef | undefined {

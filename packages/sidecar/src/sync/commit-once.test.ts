@@ -74,4 +74,12 @@ describe("putPack", () => {
 		const silent = new FaultyStore(bench.store, ["lost-request", "lost-request", "lost-request"]);
 		await expect(putPack(silent, "packs/x", Buffer.from("pack"), machine)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
 	});
+
+	it("does not believe that a pack is there already before it sees it", async () => {
+		await using bench = await workbench();
+		const liar = new FaultyStore(bench.store, ["refused-as-there", "refused-as-there", "refused-as-there", "refused-as-there"]);
+		await expect(putPack(liar, "packs/x", Buffer.from("pack"), machine)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+		await putPack(liar, "packs/x", Buffer.from("pack"), machine);
+		expect((await bench.store.get("packs/x")).body.toString()).toBe("pack");
+	});
 });

@@ -64,20 +64,26 @@ async function decide(store: ObjectStore, commit: EncodedCommit, signal?: AbortS
 }
 
 /**
- * Puts one pack. Its key is the hash of its bytes, which hold a nonce: whatever stands there already is this very pack.
- * @throws SidecarError STORE_UNREACHABLE after three unknown outcomes, and what putIfAbsent throws
+ * Puts one pack. Its key is the hash of its bytes, which hold a nonce: whatever stands there already is this very pack. That something
+ * does is believed only when it can be seen: nothing would ever look at the pack again before somebody needs it.
+ * @throws SidecarError STORE_UNREACHABLE after three tries that left it open, and what putIfAbsent throws
  */
 export async function putPack(store: ObjectStore, key: string, bytes: Buffer, machine: Machine, signal?: AbortSignal): Promise<void> {
-	let outcome: PutOutcome | undefined;
+	let cause: unknown;
 	for (let attempt = 0; attempt < TRIES; attempt++) {
 		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal);
-		outcome = await store.putIfAbsent(key, bytes, signal && { signal });
-		if (outcome.kind !== "unknown") return;
+		const outcome = await store.putIfAbsent(key, bytes, signal && { signal });
+		if (outcome.kind === "created") return;
+		if (outcome.kind === "unknown") cause = outcome.cause;
+		else {
+			try {
+				await store.get(key, { range: { offset: 0, length: 0 }, ...(signal && { signal }) });
+				return;
+			} catch (error) {
+				cause = error;
+			}
+		}
 		signal?.throwIfAborted();
 	}
-	throw new SidecarError("STORE_UNREACHABLE", {
-		value: key,
-		reason: "three tries to store it were not answered",
-		cause: outcome?.kind === "unknown" ? outcome.cause : undefined,
-	});
+	throw new SidecarError("STORE_UNREACHABLE", { value: key, reason: "three tries to store it were not answered", cause });
 }

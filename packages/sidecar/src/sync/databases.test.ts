@@ -282,7 +282,7 @@ describe("what lies beside a database", () => {
 				progress: noProgress,
 				at: 2,
 			})
-		).finish();
+		).finish(true);
 		expect(readdirSync(bench.workspace("b"))).toEqual(["x.db"]);
 		expect(rowsOf(fileOf(bench, "b"))).toEqual(["base"]);
 	});

@@ -23,6 +23,7 @@ import { isHeld } from "./deletion-brake.ts";
 import type { LocalEntry } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
+import type { Excluded } from "./secret-guard.ts";
 
 /** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
 const ROUNDS = 6;
@@ -42,6 +43,8 @@ export interface FlushOptions {
 	readonly maxFileBytes?: number;
 	/** A drain: a held deletion is not a deletion, and a due FULL is left out. */
 	readonly inHurry?: boolean;
+	/** The caller deleted on purpose, and one commit shall hold all of it: no deletion is held. For a rollback. */
+	readonly deletionsAreMeant?: boolean;
 	readonly signal?: AbortSignal;
 }
 
@@ -131,7 +134,12 @@ export class Flusher {
 		return this.#held.size;
 	}
 
-	/** @throws SidecarError STORE_*, WORKSPACE_*; nothing is lost: what was not committed stays dirty */
+	/** Files that are on the disk and, by choice, not stored. */
+	get excluded(): readonly Excluded[] {
+		return this.#context.secrets.excluded(this.#context.root);
+	}
+
+	/** @throws SidecarError STORE_*, WORKSPACE_*, SECRET_FOUND; nothing is lost: what was not committed stays dirty */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const settled = await this.#settle(options.signal);
 		if (settled?.kind === "unknown") return settled;
@@ -165,7 +173,7 @@ export class Flusher {
 		try {
 			await this.#look(capture, sweep, options.closed === true, taken, options.signal);
 			if (capture.postponed.size > 0) this.#postpone(capture);
-			const { removed, held } = this.#judge(capture, sweep, options.inHurry === true);
+			const { removed, held } = this.#judge(capture, sweep, options);
 			this.#dropOrphans(capture, removed);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
 			const raw = this.#newRaw(capture);
@@ -249,7 +257,7 @@ export class Flusher {
 	}
 
 	/** Which deletions are believed. The rest is held, and stays in the log. */
-	#judge(capture: Capture, sweep: boolean, inHurry: boolean): { readonly removed: Set<Path>; readonly held: ReadonlySet<Path> } {
+	#judge(capture: Capture, sweep: boolean, options: FlushOptions): { readonly removed: Set<Path>; readonly held: ReadonlySet<Path> } {
 		const { local, log } = this.#context;
 		const gone = capture.removed;
 		if (gone.size === 0) {
@@ -268,12 +276,12 @@ export class Flusher {
 			filesBefore: countFiles(local.paths()),
 			critical: this.#critical.filter((path) => gone.has(path)),
 		};
-		if (!isHeld(vanished)) {
+		if (options.deletionsAreMeant === true || !isHeld(vanished)) {
 			this.#held.clear();
 			return { removed: gone, held: this.#held };
 		}
 		const isSecondScan = sweep && this.#held.size > 0 && [...gone].every((path) => this.#held.has(path));
-		if (isSecondScan && !inHurry) {
+		if (isSecondScan && options.inHurry !== true) {
 			log.warn("deletion.confirmed", { files: vanished.files, filesBefore: vanished.filesBefore, critical: vanished.critical });
 			this.#held.clear();
 			return { removed: gone, held: this.#held };

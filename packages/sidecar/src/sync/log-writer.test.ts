@@ -27,6 +27,14 @@ function turnable(): Machine & { turn(ms: number): void } {
 	};
 }
 
+it("a commit is refused before the fence is won", async () => {
+	await using bench = await workbench();
+	const writer = new LogWriter(bench.store, thisMachine, { ...(await readLog(bench.store)).head, tree: new Map() });
+	const root: Entry = { type: "dir", mode: 0o755, mtimeNs: 0n };
+	await expect(writer.commit({ changed: new Map([["", root]]), removed: new Set() }, [], {})).rejects.toMatchObject({ code: "INTERNAL" });
+	expect((await readLog(bench.store)).head.seq).toBe(0);
+});
+
 describe("a commit after a pause of more than an hour", () => {
 	it("stays undecided where the log cannot be listed, and nothing of its flush is forgotten", async () => {
 		await using bench = await workbench();

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
+import { makeDirectories } from "../workspace/make-directories.ts";
 
 /** What this machine knows of one workspace, kept outside it. */
 export interface Marker {
@@ -15,21 +16,30 @@ export interface Marker {
 	readonly root: string;
 	/** The kernel's boot id when it was written. */
 	readonly boot: string;
+	/** The writer that owned the workspace when it was written; absent after a mere restore. */
+	readonly writer?: string;
 	/** Everything the marker speaks of is on the platter: a restore or a closed flush ended with a syncfs. */
 	readonly clean: boolean;
 }
 
 const VERSION = 1;
 
+export interface WorkspaceIdentity {
+	readonly workspace: string;
+	readonly store: string;
+	readonly namespace: string;
+}
+
+/** Where `privateDirectory` makes it. */
+export function privatePath(stateDir: string, { workspace, store, namespace }: WorkspaceIdentity): string {
+	return join(stateDir, hash("sha256", JSON.stringify([workspace, store, namespace]), "hex").slice(0, 16));
+}
+
 /** A directory of our own for each (workspace, store, namespace): marker, control socket, temporary database copies, trash. */
-export function privateDirectory(
-	stateDir: string,
-	identity: { readonly workspace: string; readonly store: string; readonly namespace: string },
-): string {
-	const name = hash("sha256", JSON.stringify([identity.workspace, identity.store, identity.namespace]), "hex").slice(0, 16);
-	const directory = join(stateDir, name);
+export function privateDirectory(stateDir: string, identity: WorkspaceIdentity): string {
+	const directory = privatePath(stateDir, identity);
 	try {
-		mkdirSync(directory, { recursive: true, mode: 0o700 });
+		makeDirectories(directory);
 	} catch (cause) {
 		throw new SidecarError("STATE_DIR_UNUSABLE", {
 			value: stateDir,

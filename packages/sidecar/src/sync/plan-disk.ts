@@ -77,6 +77,7 @@ function reconcile(
 
 /** The tree without what superseded writers set aside. */
 export function withoutSetAside(tree: Tree): Tree {
+	if (!tree.has(RECOVERED_DIRECTORY)) return tree;
 	const kept = new Map<Path, Entry>();
 	for (const [path, entry] of tree) if (path !== RECOVERED_DIRECTORY && !path.startsWith(`${RECOVERED_DIRECTORY}/`)) kept.set(path, entry);
 	return kept;

@@ -1,6 +1,6 @@
 import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
-import { openBlock } from "../log/block.ts";
+import { freeBlock, openBlock } from "../log/block.ts";
 import { sha256OfPackKey } from "../log/keys.ts";
 import { checkPackHeader } from "../log/pack-codec.ts";
 import { MAX_GAP_BYTES, MAX_RANGE_BYTES, planReads, type RangedRead } from "../log/plan.ts";
@@ -24,15 +24,21 @@ export async function readBlocks(
 	take: (block: BlockRef, raw: Buffer) => Promise<void>,
 	signal?: AbortSignal,
 ): Promise<void> {
+	const near: BlockRef[] = [];
 	const far: BlockRef[] = [];
 	for (const block of blocks) {
 		const start = starts.get(block.key);
-		if (start !== undefined && block.offset + block.storedBytes <= start.length)
-			await take(block, openBlock(block, slice(start, block, 0)));
-		else far.push(block);
+		(start !== undefined && block.offset + block.storedBytes <= start.length ? near : far).push(block);
 	}
 	const stop = new AbortController();
 	const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+	const open = async (block: BlockRef, bytes: Buffer, offset: number) => {
+		either.throwIfAborted();
+		const stored = bytes.subarray(block.offset - offset, block.offset - offset + block.storedBytes);
+		const raw = openBlock(block, stored);
+		await take(block, raw);
+		if (raw !== stored) freeBlock(raw);
+	};
 	const queue = new PQueue({ concurrency: PARALLEL_READS });
 	const idle: Buffer[] = [];
 	const reads = planReads(far).map((read) =>
@@ -41,12 +47,14 @@ export async function readBlocks(
 			// Taken blocks are written, so the buffer is free for the next range.
 			const buffer = idle.pop() ?? Buffer.allocUnsafeSlow(RANGE_BUFFER_BYTES);
 			const bytes = await readRange(store, read, buffer, either);
-			for (const block of read.blocks) {
-				either.throwIfAborted();
-				await take(block, openBlock(block, slice(bytes, block, read.offset)));
-			}
+			for (const block of read.blocks) await open(block, bytes, read.offset);
 			idle.push(buffer);
 		}),
+	);
+	reads.push(
+		(async () => {
+			for (const block of near) await open(block, starts.get(block.key) as Buffer, 0);
+		})(),
 	);
 	try {
 		await Promise.all(reads);
@@ -67,8 +75,4 @@ async function readRange(store: ObjectStore, read: RangedRead, into: Buffer, sig
 	}
 	if (read.offset === 0 && sha256OfPackKey(read.key) !== undefined) checkPackHeader(read.key, body);
 	return body;
-}
-
-function slice(bytes: Buffer, block: BlockRef, offset: number): Buffer {
-	return bytes.subarray(block.offset - offset, block.offset - offset + block.storedBytes);
 }

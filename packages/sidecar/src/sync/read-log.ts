@@ -13,8 +13,11 @@ import { LOG_PREFIX, logKey, seqOfKey } from "../log/keys.ts";
 import type { ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
-/** The first GET of a commit: most commits are whole in it, and what it brings of inline blocks is used by the restore. */
-const FIRST_GET_BYTES = 256 * 1024;
+/**
+ * The first GET of a commit. Most commits are whole in it, and so is a FULL manifest of 15,000 files; what it brings of inline blocks,
+ * at most 16 MiB in all commits since a FULL, is used by the restore.
+ */
+const FIRST_GET_BYTES = 1024 * 1024;
 const PARALLEL_GETS = 32;
 
 /** A commit and the object's first bytes it was decoded from. */

@@ -2,6 +2,7 @@ import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import type { Profile } from "../workspace/profile.ts";
+import type { LogRead } from "./read-log.ts";
 
 export interface RestoreOptions {
 	readonly store: ObjectStore;
@@ -19,6 +20,8 @@ export interface RestoreOptions {
 	readonly progress: Progress;
 	/** The disk shall be exactly this commit; by default the newest, with changes made here kept. */
 	readonly at?: number;
+	/** The log as just read, where the caller has read it. */
+	readonly read?: LogRead;
 	readonly expect?: "new" | "existing" | "any";
 	readonly signal?: AbortSignal;
 }

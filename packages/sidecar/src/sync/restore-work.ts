@@ -24,7 +24,8 @@ export function isWritten(action: Action): boolean {
 interface Awaited {
 	readonly path: Path;
 	readonly entry: FileEntry;
-	readonly quick: BigUint64Array;
+	/** Of a file of one chunk it would save nothing: a change of it is a change of that chunk. */
+	readonly quick: BigUint64Array | undefined;
 	left: number;
 	staged: StagedFile | undefined;
 	/** The profile wants it last: its bytes, or its staged file, wait for all others. */
@@ -43,11 +44,15 @@ export class RestoreWork {
 	readonly #read: LogRead;
 	readonly #trash: string;
 	readonly #written = new Map<Path, { readonly stat: Stat | undefined; readonly quick: BigUint64Array | undefined }>();
+	/** Directories by whether anything is there. */
+	readonly #bare = new Map<Path, boolean>();
 	readonly #last: Awaited[] = [];
 	readonly moved: { readonly path: Path; readonly to: string }[] = [];
 	files = 0;
 	bytes = 0;
 	written = 0;
+	/** Since the progress was told last. */
+	#done = { files: 0, bytes: 0 };
 	#sliceStart = performance.now();
 
 	constructor(options: RestoreOptions, writer: Materializer, planned: DiskPlan, read: LogRead, trash: string) {
@@ -71,20 +76,24 @@ export class RestoreWork {
 		}
 		this.written = toWrite.length;
 		progress.start("restore", { files: toWrite.length, bytes: toWrite.reduce((sum, [, entry]) => sum + entry.size, 0) });
-		this.#clearTheWay();
-		const directories = this.#makeDirectories(toWrite);
-		await this.#writeFiles(toWrite);
+		// While the first bytes are on their way.
+		const directories = this.#prepare(toWrite);
+		await this.#writeFiles(toWrite, directories);
 		this.#writeLinks();
+		this.#writer.reveal((path) => this.#setAside(path));
 		for (const awaited of this.#last) this.#finish(awaited);
 		if (this.#options.at !== undefined) this.#setKeptTimes();
 		// Before the directories get their times: the staging directory lies in the root.
 		this.#writer.close();
-		for (const path of directories.reverse()) {
+		for (const path of (await directories).reverse()) {
 			// Its mode was changed here: that is kept, like every other change.
 			if (this.#plan.get(path) === "keep-local") continue;
 			const entry = this.#target.get(path);
-			if (entry?.type === "dir") this.#writer.finishDirectory(path, this.#modeOf(path, entry.mode), entry.mtimeNs);
-			this.#written.set(path, { stat: lstatPath(this.#options.root, path), quick: undefined });
+			const stat =
+				entry?.type === "dir"
+					? this.#writer.finishDirectory(path, this.#modeOf(path, entry.mode), entry.mtimeNs)
+					: lstatPath(this.#options.root, path);
+			this.#written.set(path, { stat, quick: undefined });
 		}
 		progress.end();
 	}
@@ -106,15 +115,38 @@ export class RestoreWork {
 		return local;
 	}
 
+	/** @returns directories, parents first */
+	async #prepare(toWrite: readonly [Path, FileEntry][]): Promise<Path[]> {
+		// The first requests go out before.
+		await nextTurn();
+		this.#clearTheWay();
+		const directories = this.#directories(toWrite);
+		for (const path of directories) {
+			this.#writer.makeDirectory(path);
+			await this.#breathe();
+		}
+		return directories;
+	}
+
 	#clearTheWay(): void {
 		const goneDirectories: Path[] = [];
 		for (const [path, action] of this.#plan) {
 			if (action === "trash" && lstatPath(this.#options.root, path)?.type === "dir") goneDirectories.push(path);
 			else if (action === "trash" || action === "set-aside" || action === "set-aside-and-write") this.#moveAside(path);
-			else if (action === "write") this.#makeRoom(path);
+			else if (action === "write" && !this.#isBare(parentOf(path))) this.#makeRoom(path);
 		}
 		// Deepest first. One that still holds something kept stays.
 		for (const path of goneDirectories.sort((a, b) => b.length - a.length)) this.#writer.removeEmptyDirectory(path);
+	}
+
+	/** Is nothing where the directory shall be? Then nothing is in it either, and its thousands of files need not be looked for. */
+	#isBare(directory: Path): boolean {
+		if (directory === "") return false;
+		const known = this.#bare.get(directory);
+		if (known !== undefined) return known;
+		const isBare = this.#isBare(parentOf(directory)) || lstatPath(this.#options.root, directory) === undefined;
+		this.#bare.set(directory, isBare);
+		return isBare;
 	}
 
 	/** What stands where something of another type shall be. A file gives way to a file by the rename itself. */
@@ -133,11 +165,13 @@ export class RestoreWork {
 	}
 
 	#moveAside(path: Path): void {
-		if (path === "") return;
-		const wanted = this.#target.get(path);
-		const there = lstatPath(this.#options.root, path);
 		// Two directories that differ in their mode only: nothing to set aside.
-		if (there?.type === "dir" && wanted?.type === "dir") return;
+		const isDirectory = this.#target.get(path)?.type === "dir" && lstatPath(this.#options.root, path)?.type === "dir";
+		if (path !== "" && !isDirectory) this.#setAside(path);
+	}
+
+	#setAside(path: Path): void {
+		const there = lstatPath(this.#options.root, path);
 		// A database goes with its WAL or journal: its newest rows may stand there only.
 		const isDatabase = there?.type === "file" && isSqlite(this.#options.root, path);
 		for (const each of isDatabase ? [path, `${path}-wal`, `${path}-journal`] : [path]) {
@@ -148,7 +182,7 @@ export class RestoreWork {
 	}
 
 	/** Every directory that shall be there and every parent of a file to be written, parents first. */
-	#makeDirectories(toWrite: readonly [Path, FileEntry][]): Path[] {
+	#directories(toWrite: readonly [Path, FileEntry][]): Path[] {
 		const wanted = new Set<Path>();
 		const want = (path: Path) => {
 			for (let at = path; !wanted.has(at); at = parentOf(at)) {
@@ -163,20 +197,20 @@ export class RestoreWork {
 		}
 		wanted.add("");
 		if (this.#options.at !== undefined) for (const [path, entry] of this.#target) if (entry.type === "dir") wanted.add(path);
-		const sorted = [...wanted].sort((a, b) => a.length - b.length);
-		for (const path of sorted) this.#writer.makeDirectory(path);
-		return sorted;
+		return [...wanted].sort((a, b) => a.length - b.length);
 	}
 
-	async #writeFiles(toWrite: readonly [Path, FileEntry][]): Promise<void> {
-		const { store, profile, signal } = this.#options;
+	/** @param ready before it nothing is written */
+	async #writeFiles(toWrite: readonly [Path, FileEntry][], ready: Promise<unknown>): Promise<void> {
+		const { store, profile, progress, signal } = this.#options;
 		const last = new Set(profile.restoredLast);
+		const empty: Awaited[] = [];
 		const uses = new Map<BlockRef, Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>>();
 		for (const [path, entry] of toWrite) {
 			const file: Awaited = {
 				path,
 				entry,
-				quick: new BigUint64Array(entry.chunks.length),
+				quick: entry.chunks.length > 1 ? new BigUint64Array(entry.chunks.length) : undefined,
 				left: entry.chunks.length,
 				staged: undefined,
 				isLast: last.has(path),
@@ -184,7 +218,7 @@ export class RestoreWork {
 			};
 			if (entry.chunks.length === 0) {
 				file.whole = Buffer.alloc(0);
-				this.#complete(file);
+				empty.push(file);
 			}
 			for (const [index, chunk] of entry.chunks.entries()) {
 				const chunks = uses.get(chunk.block) ?? new Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>();
@@ -202,18 +236,24 @@ export class RestoreWork {
 			else same.push(block);
 		}
 		const firsts = [...byPlace.values()].map(([first]) => first as BlockRef);
-		await readBlocks(
+		const reading = readBlocks(
 			store,
 			firsts,
 			this.#read.starts,
 			async (block, raw) => {
+				await ready;
 				for (const same of byPlace.get(`${block.key}:${block.offset}`) ?? []) {
 					for (const [chunk, places] of uses.get(same) ?? []) this.#takeChunk(chunk, raw, places);
 				}
+				progress.advance(this.#done);
+				this.#done = { files: 0, bytes: 0 };
 				await this.#breathe();
 			},
 			signal,
 		);
+		await Promise.all([reading, ready]);
+		for (const file of empty) this.#complete(file);
+		progress.advance({ files: empty.length, bytes: 0 });
 	}
 
 	#takeChunk(chunk: ChunkRef, raw: Buffer, places: readonly { readonly file: Awaited; readonly index: number }[]): void {
@@ -224,17 +264,18 @@ export class RestoreWork {
 				reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
 			});
 		}
-		const quick = this.#options.quickHash(bytes);
 		for (const { file, index } of places) {
-			file.quick[index] = quick;
+			if (file.quick !== undefined) file.quick[index] = this.#options.quickHash(bytes);
 			file.left--;
 			if (file.entry.chunks.length === 1) file.whole = file.isLast ? Buffer.from(bytes) : bytes;
 			else {
 				file.staged ??= this.#writer.stageFile(file.path, file.entry.size);
 				file.staged.writeAt(index * 2 ** file.entry.chunkBits, bytes);
 			}
-			this.#options.progress.advance({ files: file.left === 0 ? 1 : 0, bytes: bytes.length });
-			if (file.left === 0) this.#complete(file);
+			this.#done.bytes += bytes.length;
+			if (file.left > 0) continue;
+			this.#done.files++;
+			this.#complete(file);
 		}
 	}
 
@@ -244,14 +285,15 @@ export class RestoreWork {
 	}
 
 	#finish({ path, entry, staged, whole, quick }: Awaited): void {
-		const there = lstatPath(this.#options.root, path);
-		// Changed while this was fetched: not even now is it overwritten.
-		if (there !== undefined && !this.#wasSeen(path, there)) this.#moveAside(path);
+		if (!this.#writer.isHidden(path)) {
+			const there = lstatPath(this.#options.root, path);
+			// Changed while this was fetched: not even now is it overwritten.
+			if (there !== undefined && !this.#wasSeen(path, there)) this.#moveAside(path);
+			if (entry.chunkBits === SQLITE_CHUNK_BITS) this.#writer.removeDatabaseSidecars(path);
+		}
 		const mode = this.#modeOf(path, entry.mode);
-		if (entry.chunkBits === SQLITE_CHUNK_BITS) this.#writer.removeDatabaseSidecars(path);
-		if (whole !== undefined) this.#writer.placeFile(path, whole, mode, entry.mtimeNs);
-		else staged?.finish(mode, entry.mtimeNs);
-		this.#written.set(path, { stat: lstatPath(this.#options.root, path), quick });
+		const stat = whole === undefined ? staged?.finish(mode, entry.mtimeNs) : this.#writer.placeFile(path, whole, mode, entry.mtimeNs);
+		this.#written.set(path, { stat, quick });
 	}
 
 	/** A secret is nobody else's business, whatever was stored. */
@@ -262,8 +304,7 @@ export class RestoreWork {
 	#writeLinks(): void {
 		for (const [path, entry] of this.#target) {
 			if (entry.type !== "link" || !isWritten(this.#plan.get(path) as Action)) continue;
-			this.#writer.placeLink(path, entry.target, entry.mtimeNs);
-			this.#written.set(path, { stat: lstatPath(this.#options.root, path), quick: undefined });
+			this.#written.set(path, { stat: this.#writer.placeLink(path, entry.target, entry.mtimeNs), quick: undefined });
 		}
 	}
 

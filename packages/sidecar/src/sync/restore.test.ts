@@ -31,7 +31,7 @@ async function restoreTo(
 		progress: noProgress,
 		...(options.at !== undefined && { at: options.at }),
 	});
-	await restored.finish();
+	await restored.finish(true);
 	return restored;
 }
 

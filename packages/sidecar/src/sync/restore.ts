@@ -26,7 +26,8 @@ import { isWritten, RestoreWork } from "./restore-work.ts";
 
 export interface Restored {
 	readonly head: Head;
-	readonly local: LocalTree;
+	/** What is now on the disk, as far as it is known to be what the log says. */
+	local(): LocalTree;
 	readonly filter: WorkspaceFilter;
 	/** The directory that was restored. */
 	readonly root: Stat;
@@ -38,8 +39,12 @@ export interface Restored {
 	readonly keptLocal: number;
 	/** Where bytes of this disk went that had to give way. */
 	readonly moved: readonly { readonly path: Path; readonly to: string }[];
-	/** Call after `restore`, before anything else writes: what was written survives a power cut only then. */
-	finish(): Promise<void>;
+	/**
+	 * Marks the restore as complete; before anything else writes.
+	 * @param onDisk true: settled when it is safe from a power cut. Whoever goes on as the workspace's owner need not wait for that: what
+	 * it restored is in the log
+	 */
+	finish(onDisk: boolean): Promise<void>;
 }
 
 /** Left free on the disk beside what is restored: the agent must be able to start. */
@@ -55,10 +60,8 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 
 async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const { store, root, privateDir, log } = options;
-	const read = await readLog(store, {
-		...(options.at !== undefined && { at: options.at }),
-		...(options.signal && { signal: options.signal }),
-	});
+	const reading = { ...(options.at !== undefined && { at: options.at }), ...(options.signal && { signal: options.signal }) };
+	const read = options.read ?? (await readLog(store, reading));
 	const { head } = read;
 	checkExpectation(options, head);
 
@@ -83,7 +86,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		for (const { path, to } of work.moved) log.warn("restore.moved", { path, to, kind: "security" });
 		return {
 			head,
-			local: work.local(),
+			local: () => work.local(),
 			filter: new WorkspaceFilter(root, options.profile),
 			root: rootStat,
 			files: work.files,
@@ -91,11 +94,14 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			written: work.written,
 			keptLocal,
 			moved: work.moved,
-			finish: async () => {
-				await writer.sync();
-				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, ...here, complete: true, clean: true });
+			finish: async (onDisk) => {
+				if (onDisk) await writer.sync();
+				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, ...here, complete: true, clean: onDisk });
 			},
 		};
+	} catch (error) {
+		await writer.settle();
+		throw error;
 	} finally {
 		writer.close();
 	}

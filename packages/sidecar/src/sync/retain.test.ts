@@ -6,18 +6,21 @@ import { AgingStore } from "../../test/aging-store.ts";
 import { readDisk } from "../../test/disk.ts";
 import { s3TestServer } from "../../test/s3-server.ts";
 import { plainProfile, s3Namespace, type Workbench, workbench } from "../../test/workbench.ts";
+import { SidecarError } from "../errors.ts";
 import { logKey, packKey } from "../log/keys.ts";
 import { DAY_MS, DEFAULT_RETENTION } from "../log/plan-retention.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { listCommits } from "./list-commits.ts";
+import { listObjects } from "./list-objects.ts";
 import { thisMachine } from "./machine.ts";
 import { readLog } from "./read-log.ts";
 import { resolveAt } from "./resolve-at.ts";
 import { restore } from "./restore.ts";
 import { type RetainOptions, retain } from "./retain.ts";
 import type { Session } from "./session.ts";
+import { verify } from "./verify.ts";
 
 const MiB = 1024 * 1024;
 
@@ -219,21 +222,21 @@ describe("what readers meet", () => {
 	it("a time passes over commits that are left for their content alone", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a");
-		await at.commit(session, { first: "1" });
-		at.store.sleepDays(1);
 		await at.fill(session, 64);
-		const kept = session.head.seq;
 		at.store.sleepDays(1);
+		await at.fill(session, 70);
 		await at.commit(session, { live: randomBytes(1000) });
 		const remnant = session.head.seq;
+		const then = new Date(at.store.nowMs).toISOString();
+		expect(await resolveAt(at.store, then)).toBe(remnant);
+		at.store.sleepDays(0.01);
 		await at.fill(session, 130);
-		const early = new Date(at.store.nowMs).toISOString();
 		at.store.sleepDays(40);
 		await at.retain({ policy: { keepAllMs: DAY_MS, keepDailyMs: 50 * DAY_MS } });
-		expect(await at.seqs()).toContain(remnant);
-		expect(await resolveAt(at.store, early)).toBe(130);
-		await at.store.delete(logKey(130));
-		expect([kept, 128, 129]).toContain(await resolveAt(at.store, early));
+		expect((await at.seqs()).filter((seq) => seq < 128)).toEqual([remnant, 64]);
+		// 65 to 70, which it is folded onto, are gone; 64 was the newest at midnight.
+		expect(await resolveAt(at.store, then)).toBe(64);
+		expect(await at.restoreAt(64)).toBeInstanceOf(Map);
 	});
 
 	it("what is missing of the newest, or of what was the newest within a day, is damage", async () => {
@@ -526,6 +529,73 @@ describe("a writer that sleeps over a sweep", () => {
 			at.store.sleepDays(2);
 			await at.retain();
 		}
+		await at.expectRestores("a");
+	});
+});
+
+describe("what a commit may refer to", () => {
+	/** A machine whose clocks are the store's. */
+	const clockOf = (at: Aging) => ({ ...thisMachine, wallMs: () => at.store.nowMs, bootMs: () => at.store.nowMs, sleep: async () => {} });
+	/** No commit of the log names what is not there, not even for the moment until the writer notices. */
+	const expectNothingDangles = async (at: Aging) => {
+		expect(await verify(at.store, { policy: DEFAULT_RETENTION, deep: true, progress: noProgress })).toMatchObject({ damaged: [] });
+	};
+
+	it("not a pack that its writer stored more than an hour ago and never referred to: it is stored anew", async () => {
+		const at = await aging();
+		const session = await at.bench.open("a", { machine: clockOf(at) });
+		at.store.before = (verb, key) => {
+			if (verb === "put" && key.startsWith("log/")) throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
+		};
+		await expect(at.commit(session, { large: randomBytes(5 * MiB) })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		at.store.before = () => {};
+		expect(await at.keys("packs/")).toHaveLength(1);
+		at.store.sleepDays(2);
+		writeFileSync(join(at.bench.workspace("a"), "small"), "s");
+		session.hint("small");
+		await session.flush({ maxFileBytes: MiB });
+		for (let run = 0; run < 2; run++) {
+			at.store.sleepDays(2);
+			await at.retain();
+		}
+		expect(await at.keys("packs/")).toEqual([]);
+		await session.flush();
+		await expectNothingDangles(at);
+		await at.expectRestores("a");
+	});
+
+	it("not a pack that was stored hours before, in the same flush: it is checked again right before the commit", async () => {
+		const at = await aging();
+		const session = await at.bench.open("a", { machine: clockOf(at) });
+		at.store.before = async (verb, key) => {
+			if (verb !== "put" || !key.startsWith("packs/") || (await at.keys("packs/")).length === 0) return;
+			at.store.before = () => {};
+			at.store.sleepDays(0.1);
+		};
+		await at.commit(session, { large: randomBytes(20 * MiB) });
+		const { objects } = await listObjects(at.store, "packs/", undefined);
+		const large = session.head.tree.get("large");
+		const named = new Set(large?.type === "file" ? large.chunks.map(({ block }) => block.key) : []);
+		// One lies there from before the pause, and nothing names it.
+		expect(objects.length).toBeGreaterThan(named.size);
+		for (const { key, timeMs } of objects) if (named.has(key)) expect(timeMs).toBe(at.store.nowMs);
+		await at.expectRestores("a");
+	});
+
+	it("not what only older commits hold: content that comes back is stored anew", async () => {
+		const at = await aging();
+		const session = await at.bench.open("a", { machine: clockOf(at) });
+		const content = randomBytes(5 * MiB);
+		await at.commit(session, { large: content });
+		await at.commit(session, { large: null });
+		await at.fillOverNight(session, 66);
+		for (let run = 0; run < 2; run++) {
+			at.store.sleepDays(40);
+			await at.retain();
+		}
+		expect(await at.keys("packs/")).toEqual([]);
+		await at.commit(session, { large: content });
+		await expectNothingDangles(at);
 		await at.expectRestores("a");
 	});
 });

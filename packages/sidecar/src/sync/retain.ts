@@ -5,12 +5,11 @@
  * nothing names (`sweeps/{sha256}`); delete those of them that an earlier run, at least a day ago, had written down too.
  *
  * Guarantees: the newest commit and all it names stay, whatever their age. A commit that lands meanwhile, or days later from a machine
- * that slept, needs nothing that goes: it refers to what the newest one named, or to what was put at most an hour before that was. Whoever reads a commit when it expires has a day to read its
- * packs. Killed anywhere, or run twice at once, it only leaves something for the next run. Where a retained commit cannot be read,
- * nothing stored before it goes. Only the store's clock counts.
+ * that slept, needs nothing that goes: it refers to what the newest one named, or to what was put at most an hour before that was.
+ * Whoever reads a commit when it expires has a day to read its packs. Killed anywhere, or run twice at once, it only leaves something
+ * for the next run. Where a retained commit cannot be read, nothing stored before it goes. Only the store's clock counts.
  * Does NOT touch keys it does not know, and nothing in a log without commits.
  */
-import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
 import { decodeCondemned, encodeCondemned } from "../log/condemned.ts";
 import { LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX, seqOfKey, sha256OfPackKey, sha256OfSweepKey } from "../log/keys.ts";
@@ -29,6 +28,7 @@ import type { ObjectKey } from "../log/types.ts";
 import type { SweepableStore } from "../store/sweepable.ts";
 import type { Log } from "../telemetry/types.ts";
 import { putPack } from "./commit-once.ts";
+import { inParallel } from "./in-parallel.ts";
 import { listObjects } from "./list-objects.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { type MarkProblem, markRetained } from "./mark.ts";
@@ -213,20 +213,7 @@ async function deleteAll(
 	objects: readonly Pick<StoredObject, "key">[],
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	const queue = new PQueue({ concurrency: PARALLEL_DELETES });
-	try {
-		await queue.addAll(
-			objects.map(
-				({ key }) =>
-					() =>
-						store.delete(key, signal && { signal }),
-			),
-		);
-	} finally {
-		// After the first failure nothing more is begun, and nothing is under way when the caller goes on.
-		queue.clear();
-		await queue.onIdle();
-	}
+	await inParallel(PARALLEL_DELETES, objects, ({ key }) => store.delete(key, signal && { signal }));
 }
 
 function sum(objects: readonly StoredObject[]): ObjectSum {

@@ -17,12 +17,13 @@ import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
 import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import type { Deferred } from "./capture.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
+import { readWhenHandedOver } from "./handover.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
-import { fetchCommit, newestSeq } from "./read-log.ts";
 import { type Restored, restore } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { type Excluded, SecretGuard, type SecretPolicy } from "./secret-guard.ts";
 
 export interface SessionOptions {
 	readonly store: ObjectStore;
@@ -36,13 +37,12 @@ export interface SessionOptions {
 	readonly expect?: "new" | "existing" | "any";
 	/** How long to wait for a writer that seems to be still at work; 0 = not at all. */
 	readonly handoverWaitMs: number;
+	/** What becomes of a file that holds a secret where none is expected. Default `warn`. */
+	readonly onSecret?: SecretPolicy;
 	readonly machine?: Machine;
 	readonly signal?: AbortSignal;
 }
 
-/** A head younger than this whose writer did not close it may have more to come. */
-const YOUNG_MS = 20_000;
-const HANDOVER_POLL_MS = 250;
 /** Fences lost in a row before giving up: each loss means another writer took over within one round trip. */
 const FENCE_TRIES = 10;
 
@@ -85,10 +85,11 @@ export class Session {
 				filter: restored.filter.filter,
 				profile: options.profile,
 				tempDir,
-				local: restored.local,
+				local: restored.local(),
 				index: writer.index,
 				quickHash,
 				log: options.log,
+				secrets: new SecretGuard({ policy: options.onSecret ?? "warn", profile: options.profile, quickHash, log: options.log }),
 			},
 		});
 		// The disk may hold changes made while nobody watched, and the watcher is not ready yet.
@@ -102,9 +103,10 @@ export class Session {
 	static async open(options: SessionOptions): Promise<Session> {
 		const { store, log, signal } = options;
 		const machine = options.machine ?? thisMachine;
-		const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
+		let started = performance.now();
+		// What is loaded is loaded while the store answers.
+		const [read, { h64Raw }, times] = await Promise.all([readWhenHandedOver(options, machine), xxhash(), loadFileTimes()]);
 		if (!times.exact) log.warn("restore.times-rounded", { reason: "koffi is not installed: times are kept to about 250 ns" });
-		await awaitHandover(options, machine);
 		const label = machine.randomBytes(4).toString("hex");
 		const restoreOptions: RestoreOptions = {
 			store,
@@ -120,15 +122,15 @@ export class Session {
 			...(signal && { signal }),
 		};
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
-			const started = performance.now();
-			const restored = await restore(attempt === 0 ? restoreOptions : { ...restoreOptions, expect: "any" });
+			const restored = await restore(attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" });
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
 			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) });
-			const [outcome] = await Promise.all([fence(writer, machine, signal), restored.finish()]);
+			const [outcome] = await Promise.all([fence(writer, machine, signal), restored.finish(false)]);
 			if (outcome === "lost") {
 				log.warn("fence.lost", { seq: restored.head.seq + 1, kind: "security" });
+				started = performance.now();
 				continue;
 			}
 			const session = new Session(options, writer, restored, times, (bytes) => h64Raw(bytes));
@@ -166,6 +168,11 @@ export class Session {
 
 	get deferred(): readonly Deferred[] {
 		return this.#flusher.deferred;
+	}
+
+	/** Files that are on the disk and, by choice, not stored. */
+	get excluded(): readonly Excluded[] {
+		return this.#flusher.excluded;
 	}
 
 	get heldDeletions(): number {
@@ -265,7 +272,8 @@ export class Session {
 		if (this.#writer.isSuperseded) return;
 		const { seq, id } = this.#writer.head;
 		try {
-			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, root: this.#root, boot: this.#boot, clean });
+			const here = { root: this.#root, boot: this.#boot, writer: this.#writer.id };
+			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, ...here, clean });
 		} catch (error) {
 			this.#options.log.warn("workspace.marker-not-written", { error });
 		}
@@ -281,19 +289,4 @@ async function fence(writer: LogWriter, machine: Machine, signal: AbortSignal | 
 	if (outcome.kind === "unknown")
 		throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the fence", cause: outcome.cause });
 	return outcome.kind === "committed" ? "won" : "lost";
-}
-
-/** So that an ordinary hand-over loses nothing even from view: a young head that its writer did not close gets a little time. */
-async function awaitHandover({ store, handoverWaitMs, log, signal }: SessionOptions, machine: Machine): Promise<void> {
-	const started = machine.bootMs();
-	let waited = false;
-	while (machine.bootMs() - started < handoverWaitMs) {
-		const { seq, storeTimeMs } = await newestSeq(store, signal);
-		if (seq === 0) return;
-		const { commit, lastModifiedMs } = await fetchCommit(store, seq, signal);
-		if (commit.info.flags.closed === true || storeTimeMs - lastModifiedMs > YOUNG_MS) return;
-		if (!waited) log.info("handover.waiting", { seq, writer: commit.info.writer, waitMs: handoverWaitMs });
-		waited = true;
-		await machine.sleep(Math.min(HANDOVER_POLL_MS, handoverWaitMs), signal);
-	}
 }

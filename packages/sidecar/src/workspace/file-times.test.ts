@@ -1,4 +1,4 @@
-import { lstatSync, symlinkSync, writeFileSync } from "node:fs";
+import { closeSync, lstatSync, openSync, symlinkSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { approximate, loadExact, loadFileTimes } from "./file-times.ts";
@@ -32,6 +32,15 @@ describe.runIf(process.platform === "linux" && ["x64", "arm64"].includes(process
 		expect(mtimeOf(`${root}/file`)).toBe(before.mtimeNs);
 		times.setMtime(`${root}/file`, 5n);
 		expect(lstatSync(`${root}/file`, { bigint: true }).atimeNs).toBe(before.atimeNs);
+	});
+
+	test("sets the time of an open file", () => {
+		const file = `${testDirectory()}/file`;
+		const fd = openSync(file, "wx");
+		times.setOpenMtime(fd, -1_700_000_000_123_456_789n);
+		closeSync(fd);
+		expect(mtimeOf(file)).toBe(-1_700_000_000_123_456_789n);
+		expect(() => times.setOpenMtime(fd, 1n)).toThrow(expect.objectContaining({ code: "EBADF", syscall: "futimens" }));
 	});
 
 	test("takes names of any bytes", () => {

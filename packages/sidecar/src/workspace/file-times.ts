@@ -5,7 +5,7 @@
  * that the log says. So `utimensat` and `syncfs` are called in the C library through koffi, an optional dependency: 11 ms to load,
  * 2.7 us a call. Without it times are as close as a double gets, and `exact` says so.
  */
-import { closeSync, constants, lutimesSync, openSync } from "node:fs";
+import { closeSync, constants, futimesSync, lutimesSync, openSync } from "node:fs";
 import { getSystemErrorName } from "node:util";
 
 export interface FileTimes {
@@ -18,6 +18,8 @@ export interface FileTimes {
 	 * @throws NodeJS.ErrnoException
 	 */
 	setMtime(path: string | Buffer, mtimeNs: bigint): void;
+	/** The same for an open file: without a walk along its path. */
+	setOpenMtime(fd: number, mtimeNs: bigint): void;
 	/** Settled when everything written to the file system of `dir` is on its disk; false where that cannot be asked for, or failed. */
 	syncfs(dir: string): Promise<boolean>;
 }
@@ -53,20 +55,30 @@ export async function loadExact(importKoffi: () => Promise<Koffi>): Promise<File
 	const koffi = await importKoffi();
 	const library = loadFirst(koffi, names);
 	const utimensat = library.func("int utimensat(int dirfd, const void *path, const void *times, int flags)");
+	const futimens = library.func("int futimens(int fd, const void *times)");
 	const syncfs = library.func("int syncfs(int fd)");
 
 	const times = Buffer.alloc(32);
 	times.writeBigInt64LE(UTIME_OMIT, 8);
+	const fill = (mtimeNs: bigint) => {
+		const nanoseconds = ((mtimeNs % SECOND_NS) + SECOND_NS) % SECOND_NS;
+		times.writeBigInt64LE((mtimeNs - nanoseconds) / SECOND_NS, 16);
+		times.writeBigInt64LE(nanoseconds, 24);
+	};
+	const failed = (syscall: string, path: string) => {
+		const errno = koffi.errno();
+		const code = getSystemErrorName(-errno);
+		return Object.assign(new Error(`${code}: ${syscall} '${path}'`), { code, errno: -errno, syscall, path });
+	};
 	return {
 		exact: true,
 		setMtime(path, mtimeNs) {
-			const nanoseconds = ((mtimeNs % SECOND_NS) + SECOND_NS) % SECOND_NS;
-			times.writeBigInt64LE((mtimeNs - nanoseconds) / SECOND_NS, 16);
-			times.writeBigInt64LE(nanoseconds, 24);
-			if (utimensat(AT_FDCWD, nulTerminated(path), times, AT_SYMLINK_NOFOLLOW) === 0) return;
-			const errno = koffi.errno();
-			const code = getSystemErrorName(-errno);
-			throw Object.assign(new Error(`${code}: utimensat '${path}'`), { code, errno: -errno, syscall: "utimensat", path: String(path) });
+			fill(mtimeNs);
+			if (utimensat(AT_FDCWD, nulTerminated(path), times, AT_SYMLINK_NOFOLLOW) !== 0) throw failed("utimensat", String(path));
+		},
+		setOpenMtime(fd, mtimeNs) {
+			fill(mtimeNs);
+			if (futimens(fd, times) !== 0) throw failed("futimens", `descriptor ${fd}`);
 		},
 		// 0.1-0.25 s after a restore, so on another thread.
 		syncfs: (dir) =>
@@ -81,6 +93,7 @@ export async function loadExact(importKoffi: () => Promise<Koffi>): Promise<File
 export const approximate: FileTimes = {
 	exact: false,
 	setMtime: (path, mtimeNs) => lutimesSync(path, Date.now() / 1000, Number(mtimeNs) / 1e9),
+	setOpenMtime: (fd, mtimeNs) => futimesSync(fd, Date.now() / 1000, Number(mtimeNs) / 1e9),
 	syncfs: () => Promise.resolve(false),
 };
 

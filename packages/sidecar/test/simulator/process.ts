@@ -7,8 +7,8 @@
 import { SidecarError } from "../../src/errors.ts";
 import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "../../src/store/port.ts";
 import type { Machine } from "../../src/sync/machine.ts";
+import type { Dice } from "../dice.ts";
 import type { Cloud } from "./cloud.ts";
-import type { Dice } from "./dice.ts";
 import { DAY, HOUR, MINUTE, SECOND, type World } from "./world.ts";
 
 /** How bad the line to the store is: the share of requests to which something happens. */

@@ -1,7 +1,7 @@
 /** One run: some machines of one user, a store, retention, and a storm; all of it from one seed. */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { Dice } from "../dice.ts";
 import { Cloud } from "./cloud.ts";
-import { Dice } from "./dice.ts";
 import { emptyDisk } from "./disk.ts";
 import { Oracle, type Violation } from "./oracle.ts";
 import { CALM, type Frozen, Process, type Weather } from "./process.ts";

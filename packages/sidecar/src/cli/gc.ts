@@ -1,0 +1,77 @@
+import { SidecarError } from "../errors.ts";
+import { humanBytes } from "../telemetry/format.ts";
+import type { Command } from "./command.ts";
+import { POLICY_OPTIONS, policyFlags } from "./policy.ts";
+import { count, ranges } from "./words.ts";
+
+export const gc: Command = {
+	name: "gc",
+	summary: "Retention: delete what is past it, safely beside running writers.",
+	notes: [
+		"The newest commit and all it needs stay, whatever their age, and nothing younger than a day goes. Needs credentials that may delete.",
+		"Packs go in a run at least a day after the one that found them unneeded: run it daily. Exit status 5 where a retained commit cannot",
+		"be read: then nothing older goes.",
+	],
+	options: [
+		{ flags: "--dry-run", description: "Only say what would be deleted." },
+		{
+			flags: "--all-namespaces",
+			description: "One namespace of the store after the other, instead of --namespace. With --json one line each.",
+		},
+		...POLICY_OPTIONS,
+	],
+	async run({ config, log, out }, _args, options) {
+		const library = await import("../library/retain.ts");
+		const how = { ...policyFlags(options), dryRun: options.dryRun === true, log };
+		const names = options.allNamespaces === true ? library.namespaces(config) : [config.namespace];
+		let failure: SidecarError | undefined;
+		for await (const namespace of names) {
+			try {
+				const report = await library.retain({ ...config, ...how, namespace });
+				failure ??= report.problem?.error;
+				if (config.json) await out.json({ namespace, ...forProgram(report) });
+				else for (const line of shown(namespace, report)) await out.line(line);
+			} catch (error) {
+				// One user's log must not keep the others from being looked after.
+				if (options.allNamespaces !== true || !(error instanceof SidecarError)) throw error;
+				failure ??= error;
+				if (config.json) await out.json({ namespace, error: { code: error.code, message: error.message } });
+				else await out.line(`${namespace}: error [${error.code}] ${error.message}`);
+			}
+			await out.flush();
+		}
+		return failure?.exitStatus ?? 0;
+	},
+};
+
+type Report = Awaited<ReturnType<typeof import("../library/retain.ts").retain>>;
+
+function shown(
+	namespace: string,
+	{ dryRun, newestSeq, kept, remnants, sweptSeqs, sweptCommits, packs, problem, unknownKeys }: Report,
+): string[] {
+	const sum = ({ count: number, bytes }: Report["kept"], noun: string) => `${count(number, noun)}, ${humanBytes(bytes)}`;
+	if (newestSeq === 0) return [`${namespace}: the log is empty: nothing is deleted`];
+	return [
+		`${namespace}: the newest commit is ${newestSeq}`,
+		`kept       ${sum(kept, "commit")}; ${sum(packs.kept, "pack")}`,
+		...(remnants.count > 0 ? [`left       ${sum(remnants, "expired commit")}: for content that is kept, or too young to go`] : []),
+		`${dryRun ? "to delete " : "deleted   "} ${sum(sweptCommits, "commit")}${sweptSeqs.length > 0 ? ` (${ranges(sweptSeqs)})` : ""}; ${sum(packs.swept, "pack")}`,
+		...(packs.condemned.count > 0 ? [`condemned  ${sum(packs.condemned, "pack")}: deleted by a run at least a day later`] : []),
+		...(problem === undefined
+			? []
+			: [
+					`unreadable commit ${problem.seq}: nothing stored before it is deleted: [${problem.error.code}] ${problem.error.message}`,
+					`what to do: ${problem.error.remedy}`,
+				]),
+		...unknownKeys.map((key) => `unknown    ${key}: left alone`),
+	];
+}
+
+function forProgram({ problem, storeTimeMs, ...report }: Report): object {
+	return {
+		...report,
+		storeTime: new Date(storeTimeMs).toISOString(),
+		problem: problem === undefined ? null : { seq: problem.seq, code: problem.error.code, message: problem.error.message },
+	};
+}

@@ -1,0 +1,26 @@
+/** How much history is kept, as flags: for retention, and for what checks it. */
+import { SidecarError } from "../errors.ts";
+
+export const POLICY_OPTIONS = [
+	{ flags: "--keep-all <TIME>", description: "Keep every state of this long: 36h, 7d, 2w. At least 1d. (default: 7d)" },
+	{
+		flags: "--keep-daily <TIME>",
+		description: "Beyond that, keep the state at each midnight (UTC) of this long; 0d: none. (default: 30d)",
+	},
+] as const;
+
+export function policyFlags(options: Readonly<Record<string, unknown>>): { readonly keepAllMs?: number; readonly keepDailyMs?: number } {
+	return {
+		...(options.keepAll !== undefined && { keepAllMs: msOf("--keep-all", String(options.keepAll)) }),
+		...(options.keepDaily !== undefined && { keepDailyMs: msOf("--keep-daily", String(options.keepDaily)) }),
+	};
+}
+
+const MS_PER_UNIT = { h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+
+/** @throws SidecarError USAGE */
+function msOf(flag: string, text: string): number {
+	const [, count, unit] = /^(\d{1,6})([hdw])$/.exec(text) ?? [];
+	if (count !== undefined) return Number(count) * MS_PER_UNIT[unit as keyof typeof MS_PER_UNIT];
+	throw new SidecarError("USAGE", { value: text || '""', reason: `flag ${flag} accepts a number of hours, days or weeks: 36h, 7d, 2w` });
+}

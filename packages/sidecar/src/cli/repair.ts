@@ -1,0 +1,53 @@
+import { resolve } from "node:path";
+import { SidecarError } from "../errors.ts";
+import { humanBytes } from "../telemetry/format.ts";
+import type { Command } from "./command.ts";
+import { count, isoTime, shownPath } from "./words.ts";
+
+export const repair: Command = {
+	name: "repair",
+	summary: "Remove garbage that stands before the newest good commit, so that the log can be read again.",
+	notes: [
+		"For when stolen credentials wrote what nobody can read. What anybody could restore is never removed; every byte that is removed is",
+		"first copied to a local directory. Without --yes it is only shown. Needs credentials that may delete.",
+	],
+	options: [
+		{ flags: "--after <SEQ>", description: "The newest commit that stays; `verify` names it." },
+		{ flags: "--yes", description: "Remove what is shown." },
+		{ flags: "--copy-to <DIR>", description: "Where the copies go. (default: repair/NAMESPACE below the state directory)" },
+	],
+	async run({ config, log, out }, _args, options) {
+		const after = afterOf(options.after);
+		const library = await import("../library/repair.ts");
+		const copyTo = options.copyTo === undefined ? {} : { copyTo: resolve(String(options.copyTo)) };
+		const result = await library.repair({ ...config, after, isConfirmed: options.yes === true, ...copyTo, log });
+		if (config.json) await out.json({ ...result, objects: result.objects.map(forProgram) });
+		else for (const line of shown(result)) await out.line(line);
+		// Shown, and not removed: the log is as it was.
+		return !result.removed && result.objects.length > 0 ? 5 : 0;
+	},
+};
+
+function afterOf(value: unknown): number {
+	if (typeof value === "string" && /^[1-9]\d{0,14}$/.test(value)) return Number(value);
+	throw new SidecarError("USAGE", { value: String(value ?? '""') || '""', reason: "flag --after needs a commit's number" });
+}
+
+type Result = Awaited<ReturnType<typeof import("../library/repair.ts").repair>>;
+
+function shown({ after, removed, objects }: Result): string[] {
+	if (objects.length === 0) return [`nothing stands before commit ${after}: nothing to remove`];
+	const lines = objects.map(({ key, seq, bytes, timeMs, error, copy }) => {
+		const what = seq === undefined ? "no commit" : `commit ${seq}`;
+		const where = copy === undefined ? "" : `; copy: ${shownPath(copy)}`;
+		return `${shownPath(key)}  ${what}, ${humanBytes(bytes)}, ${isoTime(timeMs)}: [${error.code}] ${error.message}${where}`;
+	});
+	const end = removed
+		? `removed ${count(objects.length, "object")}; commit ${after} is the newest now`
+		: `${count(objects.length, "object")} would be removed, and commit ${after} be the newest: repeat with --yes`;
+	return [...lines, end];
+}
+
+function forProgram({ timeMs, error, seq, copy, ...rest }: Result["objects"][number]): object {
+	return { ...rest, seq: seq ?? null, time: isoTime(timeMs), code: error.code, reason: error.message, copy: copy ?? null };
+}

@@ -1,0 +1,55 @@
+import { ERRORS } from "../errors.ts";
+import { humanBytes } from "../telemetry/format.ts";
+import type { Command } from "./command.ts";
+import { POLICY_OPTIONS, policyFlags } from "./policy.ts";
+import { count, isoTime, ranges, shownPath } from "./words.ts";
+
+export const verify: Command = {
+	name: "verify",
+	summary: "Check the whole log: every object, the chain and the checksums; with --deep all content.",
+	notes: [
+		"Exit status 5 where something that is retained is damaged or missing, with the objects named. Give the policy that `gc` runs with:",
+		"what is missing beyond it is past retention. Writes nothing.",
+	],
+	options: [{ flags: "--deep", description: "Read all content and check every SHA-256." }, ...POLICY_OPTIONS],
+	async run({ config, progress, out }, _args, options) {
+		const library = await import("../library/verify.ts");
+		const found = await library.verify({ ...config, ...policyFlags(options), deep: options.deep === true, progress });
+		if (config.json) await out.json(forProgram(found));
+		else for (const line of shown(found)) await out.line(line);
+		return found.damaged.length === 0 ? 0 : ERRORS.OBJECT_CORRUPT.exitStatus;
+	},
+};
+
+type Found = Awaited<ReturnType<typeof import("../library/verify.ts").verify>>;
+
+function shown(found: Found): string[] {
+	const { deep, newestSeq, newestWholeSeq, commits, packs, checkedBytes, damaged, expiredSeqs, gaps, orphans, unknownKeys } = found;
+	const orphanBytes = orphans.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+	return [
+		`checked  ${count(commits.count, "commit")}, ${humanBytes(commits.bytes)}; ${count(packs.count, "pack")}, ${humanBytes(packs.bytes)}${deep ? `; ${humanBytes(checkedBytes)} of content` : ""}`,
+		...(gaps.length > 0 ? [`swept    ${gaps.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(", ")}`] : []),
+		...(expiredSeqs.length > 0 ? [`expired  ${ranges(expiredSeqs)}: left for content that is kept; cannot be restored`] : []),
+		...(orphans.length > 0
+			? [`unneeded ${count(orphans.length, "pack")}, ${humanBytes(orphanBytes)}: not referred to yet, or left to gc`]
+			: []),
+		...unknownKeys.map((key) => `unknown  ${shownPath(key)}: no release writes it`),
+		...damaged.map(
+			({ key, seq, error }) =>
+				`DAMAGED  ${shownPath(key)}${seq === undefined ? "" : `, needed by commit ${seq}`}: [${error.code}] ${error.message}`,
+		),
+		damaged.length === 0
+			? newestSeq === 0
+				? "the log is empty"
+				: `all is well up to commit ${newestSeq}`
+			: `${count(damaged.length, "object")} damaged; ${newestWholeSeq === 0 ? "no commit is whole" : `the newest commit that is whole is ${newestWholeSeq}`}`,
+	];
+}
+
+function forProgram({ damaged, orphans, ...rest }: Found): object {
+	return {
+		...rest,
+		damaged: damaged.map(({ key, seq, error }) => ({ key, seq: seq ?? null, code: error.code, message: error.message })),
+		orphans: orphans.map(({ key, sizeBytes, timeMs }) => ({ key, bytes: sizeBytes, time: isoTime(timeMs) })),
+	};
+}

@@ -1,0 +1,61 @@
+import { SidecarError } from "../errors.ts";
+import { DEFAULT_RETENTION } from "../log/plan-retention.ts";
+import type { ObjectStore } from "../store/port.ts";
+import { isSweepable, type SweepableStore } from "../store/sweepable.ts";
+import { listNamespaces } from "../sync/list-namespaces.ts";
+import { type RetentionReport, retain as retainLog } from "../sync/retain.ts";
+import { silentLog } from "../telemetry/logger.ts";
+import type { Log } from "../telemetry/types.ts";
+import { type LogOptions, openRoot, withLog } from "./options.ts";
+
+/** How much history is kept. */
+export interface PolicyOptions {
+	/** Every state of the workspace within this long, ms; at least a day. Default 7 days. */
+	readonly keepAllMs?: number;
+	/** Beyond that, the state at each midnight (UTC) within this long, ms. Default 30 days. */
+	readonly keepDailyMs?: number;
+}
+
+export interface RetainOptions extends LogOptions, PolicyOptions {
+	/** Only say what would be done. Default false. */
+	readonly dryRun?: boolean;
+	/** Default: silent. */
+	readonly log?: Log;
+}
+
+/**
+ * Deletes what is past retention in one namespace. The newest commit and all it needs stay, whatever their age; nothing younger than a
+ * day goes. Safe beside writers, readers and other runs. Packs go in a run at least a day after the one that found them unneeded, and
+ * only once the newest commit is a day younger: run it again and again, daily at best. For a principal that may list, get, put and delete below `users/`; the writers' may not delete.
+ *
+ * @example
+ * // A scheduled function: one namespace after the other.
+ * for await (const namespace of namespaces({ store })) await retain({ store, namespace });
+ * @throws SidecarError USAGE (a policy that is none), STORE_UNSUPPORTED (a store that cannot delete), STORE_*, and for a wrong option
+ */
+export async function retain(options: RetainOptions = {}): Promise<RetentionReport> {
+	const { dryRun = false, log = silentLog, signal } = options;
+	return await withLog(options, async ({ store }) =>
+		retainLog(requireSweepable(store), { policy: policyOf(options), dryRun, log, ...(signal && { signal }) }),
+	);
+}
+
+/** Every namespace of a store that holds an object: one LIST each. @throws SidecarError STORE_*, and for a wrong option */
+export async function* namespaces(options: Omit<LogOptions, "namespace"> = {}): AsyncGenerator<string> {
+	const { store, close } = await openRoot(options);
+	try {
+		yield* listNamespaces(store, options.signal);
+	} finally {
+		await close();
+	}
+}
+
+export function policyOf({ keepAllMs, keepDailyMs }: PolicyOptions): typeof DEFAULT_RETENTION {
+	return { keepAllMs: keepAllMs ?? DEFAULT_RETENTION.keepAllMs, keepDailyMs: keepDailyMs ?? DEFAULT_RETENTION.keepDailyMs };
+}
+
+/** @throws SidecarError STORE_UNSUPPORTED */
+export function requireSweepable(store: ObjectStore): SweepableStore {
+	if (isSweepable(store)) return store;
+	throw new SidecarError("STORE_UNSUPPORTED", { value: store.url, reason: "it cannot delete", remedy: "hand in a store of `openStore`" });
+}

@@ -1,0 +1,178 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, describe, expect, it } from "vitest";
+import { AgingStore } from "../../test/aging-store.ts";
+import { readDisk } from "../../test/disk.ts";
+import { flush, history, restore, rollback, run, SidecarError, verify } from "../index.ts";
+import { namespaced } from "../store/namespaced.ts";
+import { readLog } from "../sync/read-log.ts";
+import { recordingLog } from "../telemetry/logger.ts";
+
+const MiB = 1024 * 1024;
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+	for (const step of undo.splice(0).reverse()) await step();
+});
+
+function place() {
+	const dir = mkdtempSync(join(tmpdir(), "rollback-"));
+	undo.push(() => rmSync(dir, { recursive: true, force: true }));
+	const store = new AgingStore();
+	const options = (machine: string) => {
+		mkdirSync(join(dir, machine), { recursive: true });
+		return {
+			workspace: join(dir, machine, "ws"),
+			stateDir: join(dir, machine, "state"),
+			store,
+			profile: "plain",
+			handoverWaitMs: 0,
+		} as const;
+	};
+	const path = (machine: string, ...names: string[]) => join(dir, machine, "ws", ...names);
+	const head = async () => (await readLog(namespaced(store, "default"))).head;
+	return { store, options, path, head };
+}
+
+/** Commit 2 is the first state, the newest the second; the second drops, adds and changes things. */
+async function twoStates() {
+	const at = place();
+	const a = at.options("a");
+	mkdirSync(at.path("a", "dir/empty"), { recursive: true });
+	for (let index = 0; index < 12; index++) writeFileSync(at.path("a", `f${index}`), `first ${index}`);
+	writeFileSync(at.path("a", "large"), randomBytes(5 * MiB));
+	writeFileSync(at.path("a", "dir/script"), "#!/bin/sh\n", { mode: 0o750 });
+	symlinkSync("dir/script", at.path("a", "link"));
+	const database = new DatabaseSync(at.path("a", "db.sqlite"));
+	database.exec("CREATE TABLE t (x); INSERT INTO t VALUES ('first')");
+	await flush(a);
+	const first = readDisk(at.path("a"));
+	database.exec("UPDATE t SET x = 'second'");
+	database.close();
+	writeFileSync(at.path("a", "f0"), "second");
+	for (const name of ["f1", "large", "link"]) rmSync(at.path("a", name));
+	rmSync(at.path("a", "dir/empty"), { recursive: true });
+	for (let index = 0; index < 40; index++) writeFileSync(at.path("a", `new${index}`), "x");
+	await flush(a);
+	const second = readDisk(at.path("a"));
+	return { ...at, a, first, second, newest: (await at.head()).seq };
+}
+
+describe("rollback", () => {
+	it("is one new commit with the very tree of the old one; the disk follows, other machines too, and it can be undone", async () => {
+		const { a, path, options, first, second, newest, store, head } = await twoStates();
+		const before = await head();
+		const result = await rollback({ ...a, to: 2 });
+		// A fence, the state before, and the rollback. More than half of the files go, in this one commit.
+		expect(result).toMatchObject({
+			to: 2,
+			from: newest + 2,
+			seq: newest + 3,
+			removed: 40,
+			differences: [],
+			superseded: false,
+			exitStatus: 0,
+		});
+		expect(readDisk(path("a"))).toEqual(first);
+		await restore(options("b"));
+		expect(readDisk(path("b"))).toEqual(first);
+		const old = (await readLog(namespaced(store, "default"), { at: 2 })).head;
+		expect([...(await head()).tree.keys()].sort()).toEqual([...old.tree.keys()].sort());
+
+		// History is there as it was.
+		expect((await readLog(namespaced(store, "default"), { at: newest })).head.id).toBe(before.id);
+		expect(await verify({ store, deep: true })).toMatchObject({ damaged: [], gaps: [] });
+		await rollback({ ...a, to: result.from });
+		expect(readDisk(path("a"))).toEqual(second);
+	});
+
+	it("refers to nothing that only older commits name: that is stored anew", async () => {
+		const { a, store, head } = await twoStates();
+		const there = new Set<string>();
+		for await (const page of store.list("")) for (const { key } of page.objects) there.add(key.replace("users/default/", ""));
+		const named = (tree: Awaited<ReturnType<typeof head>>["tree"]) =>
+			new Set([...tree.values()].flatMap((entry) => (entry.type === "file" ? entry.chunks.map(({ block }) => block.key) : [])));
+		const before = named((await head()).tree);
+		const { bytes } = await rollback({ ...a, to: 2 });
+		expect(bytes).toBeGreaterThan(5 * MiB);
+		for (const key of named((await head()).tree)) expect(there.has(key) && !before.has(key)).toBe(false);
+	});
+
+	it("commits first what is not durable here, so that it can be had back", async () => {
+		const { a, path } = await twoStates();
+		writeFileSync(path("a", "unsaved"), "only here");
+		const { from } = await rollback({ ...a, to: 2 });
+		expect(readdirSync(path("a"))).not.toContain("unsaved");
+		await rollback({ ...a, to: from });
+		expect(readFileSync(path("a", "unsaved"), "utf8")).toBe("only here");
+	});
+
+	it("works in an empty directory, and refuses one that does not derive from the log", async () => {
+		const { options, path, first, head } = await twoStates();
+		const { seq } = await head();
+		writeFileSync(join(options("stranger").workspace, "..", "mine"), "");
+		mkdirSync(path("stranger"));
+		writeFileSync(path("stranger", "mine"), "mine");
+		await expect(rollback({ ...options("stranger"), to: 2 })).rejects.toMatchObject({ code: "WORKSPACE_NOT_RESTORED" });
+		expect(readFileSync(path("stranger", "mine"), "utf8")).toBe("mine");
+		expect((await head()).seq).toBe(seq);
+		expect(await rollback({ ...options("empty"), to: 2 })).toMatchObject({ exitStatus: 0 });
+		expect(readDisk(path("empty"))).toEqual(first);
+	});
+
+	it("refuses while a daemon looks after the workspace, and does nothing", async () => {
+		const { a, path, second } = await twoStates();
+		const stop = new AbortController();
+		const log = recordingLog();
+		const running = run({ ...a, log, signal: stop.signal });
+		while (!log.events.some(({ event }) => event === "watch.started")) await new Promise(setImmediate);
+		await expect(rollback({ ...a, to: 2 })).rejects.toMatchObject({ code: "WORKSPACE_BUSY" });
+		stop.abort();
+		await running;
+		expect(readDisk(path("a"))).toEqual(second);
+	});
+
+	it("cut off before its commit has changed nothing in the log: a restore brings the newest again", async () => {
+		const { a, path, second, store } = await twoStates();
+		let commits = 0;
+		store.before = (verb, key) => {
+			// The fence, the state before; the third is the rollback.
+			if (verb === "put" && key.includes("/log/") && ++commits > 2)
+				throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
+		};
+		await expect(rollback({ ...a, to: 2 })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		store.before = () => {};
+		await restore(a);
+		// What the restore put into a directory moved that directory's time.
+		const files = (disk: typeof second) => [...disk].filter(([, { type }]) => type !== "dir");
+		expect(files(readDisk(path("a")))).toEqual(files(second));
+	});
+
+	it("that loses the tree to another writer says so, and its bytes are set aside", async () => {
+		const { a, options, store, second, path } = await twoStates();
+		let commits = 0;
+		store.before = async (verb, key) => {
+			if (verb !== "put" || !key.includes("/log/") || ++commits !== 3) return;
+			store.before = () => {};
+			const b = options("b");
+			await restore(b);
+			writeFileSync(path("b", "by the other"), "x");
+			await flush(b);
+		};
+		expect(await rollback({ ...a, to: 2 })).toMatchObject({ superseded: true, exitStatus: 4 });
+		await restore(options("c"));
+		expect(new Set(readDisk(path("c")).keys())).toEqual(new Set([...second.keys(), "by the other"]));
+		const owners = new Set<string>();
+		for await (const entry of history({ store })) if ("flags" in entry && entry.flags.recovered === true) owners.add(entry.writer);
+		expect(owners.size).toBe(1);
+	});
+
+	it("names what is not there", async () => {
+		const { a } = await twoStates();
+		await expect(rollback({ ...a, to: 99 })).rejects.toMatchObject({ code: "COMMIT_NOT_FOUND" });
+		await expect(rollback({ ...a, to: "soon" })).rejects.toMatchObject({ code: "USAGE" });
+	});
+});

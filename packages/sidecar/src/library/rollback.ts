@@ -1,0 +1,110 @@
+/**
+ * Back to an earlier commit, by a new one: nothing is rewritten, and the rollback can itself be rolled back.
+ *
+ * Order: take the tree over (restore and fence, as every start does), commit what this disk has that is not durable, make the disk
+ * exactly the earlier commit, commit that. The last commit is the rollback; cut off before it, the next restore brings the newest again.
+ * Because it is a capture like any other, it refers only to what the newest commit refers to; all else is stored anew, although an
+ * older commit may have it still: what only that one names may be on its way out.
+ */
+import { existsSync, readdirSync } from "node:fs";
+import xxhash from "xxhash-wasm";
+import { diffTrees, type PathDifference } from "../log/diff-trees.ts";
+import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
+import type { Tree } from "../log/types.ts";
+import { readEarlier } from "../sync/expired.ts";
+import { thisMachine } from "../sync/machine.ts";
+import { inspectDisk } from "../sync/not-durable.ts";
+import { readLog } from "../sync/read-log.ts";
+import { resolveAt } from "../sync/resolve-at.ts";
+import { restore as restoreTree } from "../sync/restore.ts";
+import { Session } from "../sync/session.ts";
+import { loadFileTimes } from "../workspace/file-times.ts";
+import { withControl } from "./control.ts";
+import { flushOnce, requireRestored } from "./flush.ts";
+import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
+
+export interface RollbackOptions extends WorkspaceOptions {
+	/** The commit whose tree shall be the newest: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. */
+	readonly to: number | string;
+	/** How long to wait for a writer that seems to be at work still, ms. Default 5,000. */
+	readonly handoverWaitMs?: number;
+}
+
+export interface RollbackResult {
+	/** The commit whose tree is the newest again. */
+	readonly to: number;
+	/** The newest before the rollback; it holds what was changed on this disk and not durable before. */
+	readonly from: number;
+	/** The rollback's own commit. */
+	readonly seq: number;
+	/** Paths that the rollback added or changed, and removed. */
+	readonly changed: number;
+	readonly removed: number;
+	/** Bytes sent. */
+	readonly bytes: number;
+	/** Where bytes of this disk went that had to give way. They are in commit `from` too, unless they could not be taken. */
+	readonly moved: readonly { readonly path: string; readonly to: string }[];
+	/** Where the new tree is not that of `to`: what the profile leaves out or holds stricter, and what could not be taken. */
+	readonly differences: readonly PathDifference[];
+	/** Another writer took the tree over meanwhile: nothing was rolled back for it. */
+	readonly superseded: boolean;
+	/** 0, 3 where the tree is another than that of `to`, 4 superseded. */
+	readonly exitStatus: 0 | 3 | 4;
+}
+
+/**
+ * Makes the tree of an earlier commit the newest, on this disk and in the log. What superseded writers set aside stays.
+ *
+ * @throws SidecarError WORKSPACE_BUSY where a daemon looks after the directory: stop it first; WORKSPACE_NOT_RESTORED, COMMIT_NOT_FOUND,
+ * COMMIT_EXPIRED, WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
+ */
+export async function rollback(options: RollbackOptions): Promise<RollbackResult> {
+	const { to, signal } = options;
+	return await withWorkspace(options, async (opened) => {
+		const { stateDir, workspace } = opened.settings;
+		return await withControl(stateDir, workspace, "restoring", async () => rollBackTo(opened, to, signal));
+	});
+}
+
+async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: AbortSignal | undefined): Promise<RollbackResult> {
+	const { settings, store, profile, privateDir, log, progress } = opened;
+	const root = settings.workspace;
+	const heard = signal && { signal };
+	const to = await resolveAt(store, String(at), signal);
+	const target = (await readEarlier(store, to, () => readLog(store, { at: to, ...heard }), signal)).head.tree;
+	if (existsSync(root) && readdirSync(root).length > 0) {
+		const { head } = await readLog(store, { ...heard });
+		requireRestored(root, head, await inspectDisk({ store, root, profile, privateDir, ...heard }, head));
+	}
+	const { handoverWaitMs } = settings;
+	const session = await Session.open({ store, workspace: root, profile, privateDir, log, progress, handoverWaitMs, ...heard });
+	const saved = await flushOnce(session, signal);
+	const from = session.head.seq;
+	if (session.isSuperseded) return { ...NOTHING, to, from, seq: from, moved: session.restored.moved, superseded: true, exitStatus: 4 };
+	if (saved.deferred.length > 0) log.warn("rollback.not-saved", { paths: saved.deferred });
+
+	const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
+	const restored = await restoreTree({
+		...{ store, root, profile, privateDir, times, log, progress, at: to, ...heard },
+		quickHash: (bytes) => h64Raw(bytes),
+		label: thisMachine.randomBytes(4).toString("hex"),
+	});
+	await restored.finish(true);
+	const result = await flushOnce(session, signal, true);
+	const superseded = session.isSuperseded;
+	const differences = diffTrees(ownPart(target), ownPart(session.head.tree));
+	const { changed, removed, bytes } = result.kind === "committed" ? result : NOTHING;
+	log.info("rollback.finished", { to, from, seq: session.head.seq, changed, removed, differences: differences.length, kind: "security" });
+	return {
+		...{ to, from, seq: session.head.seq, changed, removed, bytes, differences, superseded },
+		moved: [...session.restored.moved, ...restored.moved],
+		exitStatus: superseded ? 4 : differences.length > 0 ? 3 : 0,
+	};
+}
+
+const NOTHING = { changed: 0, removed: 0, bytes: 0, differences: [] } as const;
+
+/** Without what superseded writers set aside, which no restore brings and no rollback takes away. */
+function ownPart(tree: Tree): Tree {
+	return new Map([...tree].filter(([path]) => path !== RECOVERED_DIRECTORY && !path.startsWith(`${RECOVERED_DIRECTORY}/`)));
+}

@@ -1,0 +1,76 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { plainProfile, workbench } from "../../test/workbench.ts";
+import { silentLog } from "../telemetry/logger.ts";
+import { BlockBuilder } from "./block-builder.ts";
+import { Capture } from "./capture.ts";
+import { ChunkIndex } from "./chunk-index.ts";
+import { LocalTree } from "./local-tree.ts";
+import { thisMachine } from "./machine.ts";
+import { SecretGuard } from "./secret-guard.ts";
+
+/** A capture of a workspace of which nothing is known yet, and what it read. */
+async function firstCapture() {
+	const bench = await workbench();
+	const root = bench.workspace("a");
+	mkdirSync(root);
+	const index = new ChunkIndex(thisMachine);
+	const reads: string[] = [];
+	const context = {
+		root,
+		filter: () => "keep" as const,
+		profile: plainProfile,
+		tempDir: bench.dir,
+		local: new LocalTree(),
+		index,
+		quickHash: (bytes: Uint8Array) => {
+			reads.push(Buffer.from(bytes).toString());
+			return 0n;
+		},
+		log: silentLog,
+		keepsRaw: () => false,
+		secrets: new SecretGuard({ policy: "warn", profile: plainProfile, quickHash: () => 0n, log: silentLog }),
+	};
+	const builder = new BlockBuilder({ store: bench.store, index, machine: thisMachine, inlineLimitBytes: 1e6, signal: undefined });
+	return { bench, root, reads, capture: new Capture(context, builder) };
+}
+
+const typesOf = ({ changed }: Capture) => Object.fromEntries([...changed].map(([path, { entry }]) => [path, entry.type]));
+
+test("a file of a first capture is read once, however many new directories lead to it; a later hint reads it again", async () => {
+	const { bench, root, reads, capture } = await firstCapture();
+	await using _ = bench;
+	mkdirSync(join(root, "a/b/c"), { recursive: true });
+	for (const path of ["a/b/c/1", "a/b/2", "3"]) writeFileSync(join(root, path), path);
+	await capture.take(["", "3", "a", "a/b", "a/b/2", "a/b/c", "a/b/c/1"]);
+	expect(reads.sort()).toEqual(["3", "a/b/2", "a/b/c/1"]);
+	reads.length = 0;
+	await capture.take(["a/b/2"]);
+	expect(reads).toEqual(["a/b/2"]);
+});
+
+test("what became something else between two hints of one round is looked at again", async () => {
+	const { bench, root, capture } = await firstCapture();
+	await using _ = bench;
+	mkdirSync(join(root, "d"));
+	writeFileSync(join(root, "d/inside"), "1");
+	writeFileSync(join(root, "f"), "1");
+	function* hints() {
+		yield "";
+		// The directory goes away and a file takes its place; of the file it is the other way round.
+		renameSync(join(root, "d"), join(root, "elsewhere"));
+		writeFileSync(join(root, "d"), "a file");
+		rmSync(join(root, "f"));
+		mkdirSync(join(root, "f"));
+		writeFileSync(join(root, "f/inside"), "1");
+		yield* ["d", "f"];
+		expect(typesOf(capture)).toEqual({ "": "dir", d: "file", f: "dir", "f/inside": "file" });
+		// And back: what is in it is as it was when it was looked at first.
+		rmSync(join(root, "d"));
+		renameSync(join(root, "elsewhere"), join(root, "d"));
+		yield "d";
+	}
+	await capture.take(hints());
+	expect(typesOf(capture)).toEqual({ "": "dir", d: "dir", "d/inside": "file", f: "dir", "f/inside": "file" });
+});

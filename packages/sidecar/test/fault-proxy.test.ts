@@ -1,0 +1,174 @@
+/** Each fault on the way to a real S3 server: what a commit's writer and a pack's writer believe, and what the server really has. */
+import { createHash, randomBytes } from "node:crypto";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { encodeCommit } from "../src/log/commit-codec.ts";
+import { packKey } from "../src/log/keys.ts";
+import { namespaced } from "../src/store/namespaced.ts";
+import type { ObjectStore } from "../src/store/port.ts";
+import { S3Store } from "../src/store/s3.ts";
+import { commitOnce, putPack } from "../src/sync/commit-once.ts";
+import { thisMachine } from "../src/sync/machine.ts";
+import { readLog } from "../src/sync/read-log.ts";
+import { infoOf } from "./arbitrary-log.ts";
+import { Dice } from "./dice.ts";
+import { readDisk } from "./disk.ts";
+import { FAULT_NAMES, FAULTS, type Fault, type FaultProxy, seededPlan, startFaultProxy } from "./fault-proxy.ts";
+import { makeBucket, type S3TestServer, s3TestServer } from "./s3-server.ts";
+import { workbench } from "./workbench.ts";
+
+/** No pause between tries: what is decided must not depend on time. */
+const machine = { ...thisMachine, sleep: async () => {} };
+
+interface Line extends AsyncDisposable {
+	readonly proxy: FaultProxy;
+	/** Through the proxy. */
+	readonly store: ObjectStore;
+	/** Past it. */
+	readonly direct: ObjectStore;
+}
+
+async function line(): Promise<Line> {
+	const server = s3TestServer() as S3TestServer;
+	const bucket = await makeBucket(server);
+	const proxy = await startFaultProxy(server.endpoint);
+	const { accessKeyId, secretAccessKey, region } = server;
+	const credentials = async () => ({ accessKeyId, secretAccessKey });
+	const timeouts = { idleMs: 500, bulkIdleMs: 500 };
+	const open = async (endpoint: string) =>
+		namespaced(await S3Store.open({ bucket, endpoint, region, credentials, timeouts, backoffMs: [1, 1] }), "alice");
+	const [store, direct] = [await open(proxy.endpoint), await open(server.endpoint)];
+	const close = async () => {
+		for (const each of [store, direct, { close: () => proxy.stop() }]) await each.close();
+	};
+	return { proxy, store, direct, [Symbol.asyncDispose]: close };
+}
+
+/** The first `count` PUTs meet the fault; GETs do too where `deaf`. */
+function onPuts(fault: Fault, count: number, deaf = false): FaultProxy["plan"] {
+	return ({ verb, nth }) => ((verb === "PUT" && nth < count) || (verb === "GET" && deaf) ? fault : undefined);
+}
+
+const commitOf = (wallTimeMs: number) =>
+	encodeCommit(infoOf(1, { flags: { fence: true }, wallTimeMs }), { changed: new Map(), removed: new Set() }, new Map(), []);
+
+async function inStore(store: ObjectStore, key: string): Promise<Buffer | undefined> {
+	return await store.get(key).then(
+		({ body }) => body,
+		(error: { code?: string }) => {
+			expect(error.code).toBe("OBJECT_NOT_FOUND");
+			return undefined;
+		},
+	);
+}
+
+describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) => {
+	const { reaches } = FAULTS[fault];
+	const isHarmless = ["delay", "stale"].includes(fault);
+
+	it.concurrent("on one PUT of a commit: committed, and the slot holds its very bytes", async () => {
+		await using at = await line();
+		const { proxy, store, direct } = at;
+		proxy.plan = onPuts(fault, 1);
+		const commit = commitOf(1);
+		expect(await commitOnce(store, commit, machine)).toEqual({ kind: "committed" });
+		expect(proxy.happened.get(fault)).toBe(1);
+		expect(await inStore(direct, commit.key)).toEqual(commit.bytes);
+	});
+
+	it.concurrent("on every PUT: committed where the server has it, else undecided and absent; then the same bytes are put again", async () => {
+		await using at = await line();
+		const { proxy, store, direct } = at;
+		proxy.plan = onPuts(fault, 3);
+		const commit = commitOf(1);
+		expect((await commitOnce(store, commit, machine)).kind).toBe(reaches ? "committed" : "unknown");
+		expect(await inStore(direct, commit.key)).toEqual(reaches ? commit.bytes : undefined);
+		expect(await commitOnce(store, commit, machine)).toEqual({ kind: "committed" });
+		expect(await inStore(direct, commit.key)).toEqual(commit.bytes);
+	});
+
+	it.concurrent("on every PUT into a slot that another commit has: lost, and the other one stands", async () => {
+		await using at = await line();
+		const { proxy, store, direct } = at;
+		const winner = commitOf(2);
+		await direct.putIfAbsent(winner.key, winner.bytes);
+		proxy.plan = onPuts(fault, 3);
+		expect(await commitOnce(store, commitOf(1), machine)).toEqual({ kind: "lost" });
+		expect(await inStore(direct, winner.key)).toEqual(winner.bytes);
+	});
+
+	it.concurrent("on every PUT and every look at the slot: never lost, and committed only where the server said so", async () => {
+		await using at = await line();
+		const { proxy, store, direct } = at;
+		proxy.plan = onPuts(fault, 3, true);
+		const commit = commitOf(1);
+		const { kind } = await commitOnce(store, commit, machine);
+		// A request that came twice is answered with a refusal, and a look at the slot then says whose it is.
+		expect(kind).toBe(isHarmless || fault === "twice" ? "committed" : "unknown");
+		if (kind === "committed") expect(await inStore(direct, commit.key)).toEqual(commit.bytes);
+	});
+
+	it.concurrent("on PUTs of a pack: stored, or it is said that nobody knows", async () => {
+		await using at = await line();
+		const { proxy, store, direct } = at;
+		const bytes = Buffer.alloc(300_000, fault);
+		const key = packKey(createHash("sha256").update(bytes).digest("hex"));
+		proxy.plan = onPuts(fault, 3);
+		const put = putPack(store, key, bytes, machine);
+		// A 412 without its end is a 412.
+		if (isHarmless || fault === "twice" || fault === "truncate") await put;
+		else await expect(put).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+		expect(await inStore(direct, key)).toEqual(reaches ? bytes : undefined);
+		await putPack(store, key, bytes, machine);
+		expect(await inStore(direct, key)).toEqual(bytes);
+	});
+});
+
+it.skipIf(s3TestServer() === undefined)(
+	"a seed of faults during a load: nothing acknowledged is missing, and a restore is the source",
+	async () => {
+		const seed = Number(process.env.FC_SEED) || 1;
+		await using at = await line();
+		const { proxy, store, direct } = at;
+		const dice = new Dice(seed);
+		await using bench = await workbench(direct);
+		const root = bench.workspace("a");
+		mkdirSync(join(root, "notes"), { recursive: true });
+		// Never the last ones to go, so that no deletion is held.
+		for (let index = 0; index < 30; index++) writeFileSync(join(root, "notes", String(index)), "stays");
+		const session = await bench.open("a", { store, machine });
+		proxy.plan = seededPlan(seed, 0.25);
+		const acknowledged = new Map<number, string>();
+		for (let round = 0; round < 25; round++) {
+			writeFileSync(join(root, "round"), String(round));
+			for (let edits = dice.below(3); edits > 0; edits--) {
+				const path = join(root, "notes", `n${dice.below(12)}`);
+				if (dice.chance(0.3)) rmSync(path, { force: true });
+				else writeFileSync(path, `${round} ${dice.roll()}`);
+			}
+			// Now and then more than a commit takes along.
+			if (dice.chance(0.15)) writeFileSync(join(root, "large"), randomBytes(5 << 20));
+			const result = await session.flush({ sweep: true }).catch((error: { code?: string }) => {
+				expect(["STORE_UNREACHABLE", "NOT_DURABLE"]).toContain(error.code);
+				return undefined;
+			});
+			// A flush that only settled an older commit says so with that one's number.
+			if (result?.kind === "committed" && session.waiting === 0) acknowledged.set(session.head.seq, String(round));
+		}
+		expect([...proxy.happened.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(5);
+		proxy.plan = () => undefined;
+		for (let attempt = 0; attempt < 3 && (await session.flush({ sweep: true, closed: true })).kind !== "committed"; attempt++);
+		expect(session.waiting).toBe(0);
+
+		expect(acknowledged.size).toBeGreaterThan(5);
+		for (const [seq, round] of acknowledged) {
+			const entry = (await readLog(direct, { at: seq })).head.tree.get("round");
+			const sha256 = createHash("sha256").update(round).digest("hex");
+			expect(entry?.type === "file" && entry.chunks[0]?.sha256, `commit ${seq}`).toBe(sha256);
+		}
+		await bench.open("fresh", { store: direct });
+		expect(readDisk(bench.workspace("fresh"))).toEqual(readDisk(root));
+	},
+	120_000,
+);

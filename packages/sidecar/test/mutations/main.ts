@@ -1,0 +1,102 @@
+/**
+ * `pnpm test:mutations`: switches each safety rule of `table.ts` off in a scratch copy of the sources, and expects its test to fail.
+ * Each of those tests must pass unchanged first. A patch that no longer applies, or a test that is not found, is an error too.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { MUTATIONS, type Mutation } from "./table.ts";
+
+const REPOSITORY = fileURLToPath(new URL("../../../../", import.meta.url));
+const VITEST = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
+const SOURCE_DIRECTORIES = ["src", "test", "bin"];
+
+/** No S3 server: the tests of the table need none. */
+const CONFIG = `export default {
+	test: { setupFiles: ["test/seed-fast-check.ts"], pool: "forks", testTimeout: 60_000, include: ["packages/**/*.test.ts"] },
+};`;
+
+interface Ran {
+	readonly passed: readonly string[];
+	readonly failed: readonly string[];
+	readonly said: string;
+}
+
+const scratch = mkdtempSync(join(tmpdir(), "sidecar-mutations-"));
+const inScratch = (...names: readonly string[]) => join(scratch, "packages/sidecar", ...names);
+
+function copySources(): void {
+	mkdirSync(inScratch(), { recursive: true });
+	for (const directory of SOURCE_DIRECTORIES)
+		cpSync(join(REPOSITORY, "packages/sidecar", directory), inScratch(directory), { recursive: true });
+	for (const file of ["package.json", "tsconfig.json", "test"]) cpSync(join(REPOSITORY, file), join(scratch, file), { recursive: true });
+	cpSync(join(REPOSITORY, "packages/sidecar/package.json"), inScratch("package.json"));
+	for (const modules of ["node_modules", "packages/sidecar/node_modules"]) symlinkSync(join(REPOSITORY, modules), join(scratch, modules));
+	writeFileSync(join(scratch, "vitest.config.ts"), CONFIG);
+}
+
+async function runTests(tests: readonly Mutation["test"][]): Promise<Ran> {
+	const report = join(scratch, "report.json");
+	rmSync(report, { force: true });
+	const names = tests.map(({ name }) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
+	const files = [...new Set(tests.map(({ file }) => `packages/sidecar/${file}`))];
+	const args = [VITEST, "run", ...files, "-t", `(${names})$`, "--reporter=json", `--outputFile=${report}`];
+	const child = spawn(process.execPath, args, {
+		cwd: scratch,
+		stdio: ["ignore", "pipe", "pipe"],
+		env: { ...process.env, FC_SEED: process.env.FC_SEED ?? "20261125", NODE_DISABLE_COMPILE_CACHE: "1" },
+	});
+	const [out, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
+	const results = JSON.parse(readFileSync(report, "utf8")) as {
+		readonly testResults: readonly { readonly assertionResults: readonly { readonly status: string; readonly title: string }[] }[];
+	};
+	const titles = (status: string) =>
+		results.testResults.flatMap(({ assertionResults }) =>
+			assertionResults.filter((one) => one.status === status).map(({ title }) => title),
+		);
+	return { passed: titles("passed"), failed: titles("failed"), said: (out + errors).slice(-2000) };
+}
+
+/** What is wrong with a mutation, undefined where its test noticed it. */
+async function tryOut({ file, find, replace, test }: Mutation): Promise<string | undefined> {
+	const path = inScratch(file);
+	const source = readFileSync(path, "utf8");
+	const found = source.split(find).length - 1;
+	if (found !== 1) return `the patch does not apply: its text occurs ${found} times in ${file}`;
+	writeFileSync(
+		path,
+		source.replace(find, () => replace),
+	);
+	try {
+		const { failed, passed, said } = await runTests([test]);
+		if (failed.includes(test.name)) return undefined;
+		return passed.includes(test.name) ? "its test passes all the same" : `its test did not run: ${said}`;
+	} finally {
+		writeFileSync(path, source);
+	}
+}
+
+let problems = 0;
+try {
+	copySources();
+	const wanted = MUTATIONS.map(({ test }) => test);
+	const { passed, failed, said } = await runTests(wanted);
+	for (const { name } of wanted.filter((test) => !passed.includes(test.name))) {
+		problems++;
+		console.log(`not even passing unchanged: ${name}${failed.includes(name) ? "" : ` (it did not run: ${said})`}`);
+	}
+	for (const mutation of problems > 0 ? [] : MUTATIONS) {
+		const problem = await tryOut(mutation);
+		if (problem !== undefined) problems++;
+		console.log(`${problem === undefined ? "noticed" : "NOT NOTICED"}  ${mutation.rule}${problem === undefined ? "" : `: ${problem}`}`);
+	}
+} finally {
+	rmSync(scratch, { recursive: true, force: true });
+}
+console.log(problems === 0 ? `all ${MUTATIONS.length} rules are guarded` : `${problems} problems`);
+process.exitCode = problems === 0 ? 0 : 1;

@@ -1,0 +1,128 @@
+/** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
+export interface Mutation {
+	readonly rule: string;
+	/** Below `packages/sidecar/`. */
+	readonly file: string;
+	/** Occurs exactly once in the file. */
+	readonly find: string;
+	readonly replace: string;
+	readonly test: { readonly file: string; readonly name: string };
+}
+
+const twoWriters = "src/sync/two-writers.test.ts";
+const commitOnce = "src/sync/commit-once.test.ts";
+const logWriter = "src/sync/log-writer.test.ts";
+const retain = "src/sync/retain.test.ts";
+const planRetention = "src/log/plan-retention.test.ts";
+
+export const MUTATIONS: readonly Mutation[] = [
+	{
+		rule: "the gate: no agent before a verified restore",
+		file: "src/daemon/daemon.ts",
+		find: "		const session = await Session.open({ ...this.#options, signal: stop });",
+		replace: `		if (command.length > 0) this.#agent = await startAgent(command, env, agentToStderr);
+		const session = await Session.open({ ...this.#options, signal: stop });`,
+		test: { file: "src/cli/run.test.ts", name: "no agent starts where the log cannot be read" },
+	},
+	{
+		rule: "the fence before the gate",
+		file: "src/sync/session.ts",
+		find: '	return outcome.kind === "committed" ? "won" : "lost";',
+		replace: '	return "won";',
+		test: { file: twoWriters, name: "a fence that loses its slot brings the winner's changes to the disk first" },
+	},
+	{
+		rule: "no commit before a won fence",
+		file: "src/sync/log-writer.ts",
+		find: "		if (this.#fenceSeq === 0) throw",
+		replace: "		if (this.#fenceSeq < 0) throw",
+		test: { file: logWriter, name: "a commit is refused before the fence is won" },
+	},
+	{
+		rule: "frozen bytes: an undecided commit is put again as it is",
+		file: "src/sync/log-writer.ts",
+		find: "		return this.#undecided === undefined ? undefined : await this.#decide(this.#undecided, signal);",
+		replace: "		this.#undecided = undefined;\n		return undefined;",
+		test: { file: twoWriters, name: "a commit whose answer was lost is not made twice, and nothing is forgotten meanwhile" },
+	},
+	{
+		rule: "the id decides whose commit a refused slot holds",
+		file: "src/sync/commit-once.ts",
+		find: 'return there === commit.id ? { kind: "committed" } : { kind: "lost" };',
+		replace: 'return { kind: "committed" };',
+		test: { file: commitOnce, name: "is lost when another commit has the slot, whatever happened to its own tries" },
+	},
+	{
+		rule: "a LIST after a long pause",
+		file: "src/sync/log-writer.ts",
+		find: 'if (outcome.kind === "committed" && wasLong) outcome',
+		replace: 'if (outcome.kind === "lost" && wasLong) outcome',
+		test: { file: retain, name: "and wins a slot that was swept is not taken for the newest: its bytes go below .recovered/" },
+	},
+	{
+		rule: "where that LIST fails the commit stays undecided",
+		file: "src/sync/log-writer.ts",
+		find: 'return isSwept ? { kind: "lost" } : { kind: "unknown", cause };',
+		replace: 'if (isSwept) return { kind: "lost" };\n			throw cause;',
+		test: { file: logWriter, name: "stays undecided where the log cannot be listed, and nothing of its flush is forgotten" },
+	},
+	{
+		rule: "the age of what may be referred to",
+		file: "src/sync/chunk-index.ts",
+		find: "const RECENT_MS = 60 * 60 * 1000;",
+		replace: "const RECENT_MS = Number.POSITIVE_INFINITY;",
+		test: { file: logWriter, name: "is allowed for an hour from before the pack was sent, not from when its answer came" },
+	},
+	{
+		rule: "a pack is swept only once the newest commit is a day younger",
+		file: "src/log/plan-retention.ts",
+		find: "mayGo(pack) && pack.timeMs <= headMs - MIN_AGE_MS",
+		replace: "mayGo(pack) && headMs >= 0",
+		test: { file: retain, name: "between its packs and its commit finds them all, however often a run came by meanwhile" },
+	},
+	{
+		rule: "retention never takes the newest commit",
+		file: "src/log/plan-retention.ts",
+		find: "if (isHead || untilMs > nowMs - policy.keepAllMs || hadMidnight(fromMs, untilMs, nowMs - policy.keepDailyMs)) retained",
+		replace: "if (!isHead && (untilMs > nowMs - policy.keepAllMs || hadMidnight(fromMs, untilMs, nowMs - policy.keepDailyMs))) retained",
+		test: { file: planRetention, name: "keeps the newest commit whatever its age" },
+	},
+	{
+		rule: "rows that stand in a WAL make their database dirty",
+		file: "src/sync/flush.ts",
+		find: "else if (isDatabase(known) && known.database !== walFingerprint(root, path)) found.push(path);",
+		replace: "",
+		test: { file: "src/sync/databases.test.ts", name: "that changed after a restore in its WAL only is found by the next sweep" },
+	},
+	{
+		rule: "the deletion brake",
+		file: "src/sync/deletion-brake.ts",
+		find: "	return critical.length > 0 || (files >= BRAKE_MIN_FILES && files * 2 > filesBefore);",
+		replace: "	return critical.length > files && filesBefore < 0;",
+		test: { file: twoWriters, name: "holds a vanished half until a second scan agrees, and a critical file always" },
+	},
+	{
+		rule: "a superseded writer's bytes go below .recovered/ only",
+		file: "src/sync/flush.ts",
+		find: "			const setAside = this.#writer.isSuperseded;",
+		replace: "			const setAside = false;",
+		test: { file: twoWriters, name: "is the newest fence; the other writer's bytes go below .recovered/, updated in place" },
+	},
+	{
+		rule: "a writer that meets its own name in the log gives it up",
+		file: "src/sync/log-writer.ts",
+		find: "if (isOthers && this.hasFence && !this.isSuperseded) this.#disown();",
+		replace: "if (isOthers && !this.hasFence) this.#disown();",
+		test: {
+			file: logWriter,
+			name: "holds one fence twice: the first to commit keeps it, the other one sets its bytes aside under a new name",
+		},
+	},
+	{
+		rule: "a pack that is said to be there is looked at",
+		file: "src/sync/commit-once.ts",
+		find: "await store.get(key, { range: { offset: 0, length: 0 }, ...(signal && { signal }) });",
+		replace: "",
+		test: { file: commitOnce, name: "does not believe that a pack is there already before it sees it" },
+	},
+];
