@@ -124,7 +124,8 @@ export class Capture {
 			this.postponed.add(path);
 			return;
 		}
-		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat, this.changed.get(path) ?? this.minor.get(path)));
+		const earlier = this.changed.get(path) ?? this.minor.get(path) ?? this.confirmed.get(path);
+		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat, earlier));
 	}
 
 	/** Sockets and their like, what the filter skips, and a database's `-wal` and its like never are. */
