@@ -95,7 +95,7 @@ export const ERRORS = {
 	SUPERSEDED: spec(
 		4,
 		"another writer owns this workspace now; this writer's bytes were set aside under .recovered/",
-		"see what was set aside with `openclaw-sidecar ls`; stop this writer",
+		"stop this writer; `openclaw-sidecar recover` lists what was set aside and brings it back",
 	),
 
 	OBJECT_CORRUPT: spec(

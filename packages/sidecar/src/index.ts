@@ -22,6 +22,20 @@ export {
 export { type FlushOptions, type FlushReport, flush } from "./library/flush.ts";
 export type { Expectation, LogOptions, WorkspaceOptions } from "./library/options.ts";
 export { type AtOptions, type CatOptions, cat, type HistoryOptions, history, type Listing, type LsOptions, ls } from "./library/read.ts";
+export {
+	listSetAside,
+	type RecoverApplied,
+	type RecoverApplyOptions,
+	type RecoverDropOptions,
+	type RecoverDropped,
+	type RecoveredTo,
+	type RecoverToOptions,
+	recoverApply,
+	recoverDrop,
+	recoverTo,
+	type SetAsideListing,
+	type SetAsideOptions,
+} from "./library/recover.ts";
 export { type RepairOptions, type RepairResult, repair } from "./library/repair.ts";
 export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
 export { namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
@@ -42,7 +56,9 @@ export type { NotDurable } from "./sync/not-durable.ts";
 export type { Removal } from "./sync/repair.ts";
 export type { ObjectSum, RetentionReport } from "./sync/retain.ts";
 export type { Excluded, SecretPolicy } from "./sync/secret-guard.ts";
-export type { LogState, SetAside } from "./sync/status.ts";
+export type { SetAside } from "./sync/set-aside.ts";
+export type { SetAsideTimes } from "./sync/set-aside-times.ts";
+export type { LogState } from "./sync/status.ts";
 export type { Damage, Verification } from "./sync/verify.ts";
 export { createLogger } from "./telemetry/logger.ts";
 export type { Log, LogFields, Progress } from "./telemetry/types.ts";

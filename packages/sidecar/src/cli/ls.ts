@@ -15,21 +15,23 @@ export const ls: Command = {
 		const library = await import("../library/read.ts");
 		const { entries } = await library.ls({ ...config, ...atOf(options), ...(path !== undefined && { path }) });
 		for (const [at, entry] of entries) {
-			if (config.json) await out.json(forProgram(at, entry));
-			else await out.line(forPerson(at, entry));
+			if (config.json) await out.json(entryForProgram(at, entry));
+			else await out.line(listedEntry(at, entry));
 			if (out.isClosed) break;
 		}
 		return 0;
 	},
 };
 
-function forPerson(path: string, entry: Entry): string {
+/** One line. */
+export function listedEntry(path: string, entry: Entry): string {
 	const size = entry.type === "file" ? humanBytes(entry.size) : "";
 	const target = entry.type === "link" ? ` -> ${shownPath(entry.target)}` : "";
 	return `${modeWord(entry)}  ${size.padStart(8)}  ${shortTime(msOf(entry))}  ${shownPath(path)}${target}`;
 }
 
-function forProgram(path: string, entry: Entry): object {
+/** One object. */
+export function entryForProgram(path: string, entry: Entry): object {
 	return {
 		path,
 		type: entry.type,

@@ -12,6 +12,7 @@ import { gc } from "./gc.ts";
 import { history } from "./history.ts";
 import { ls } from "./ls.ts";
 import { Output } from "./output.ts";
+import { recover } from "./recover.ts";
 import { repair } from "./repair.ts";
 import { restore } from "./restore.ts";
 import { rollback } from "./rollback.ts";
@@ -20,7 +21,7 @@ import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
 import { verify } from "./verify.ts";
 
-const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, rollback, verify, gc, repair, doctor];
+const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, recover, rollback, verify, gc, repair, doctor];
 
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 

@@ -123,24 +123,63 @@ test("SIGKILL: what was acknowledged is restored elsewhere, and the same machine
 	expect((await place.cli("b", ["cat", "meanwhile"])).stdout).toBe("unwatched");
 });
 
-test("two writers: the first is superseded, its later bytes are set aside, exit status 4; status and ls name them", async () => {
+test("two writers: the first is superseded, its later bytes are set aside, exit status 4; both tell, and the owner's daemon drops it", async () => {
 	using place = new Place();
 	await using first = await place.run("a");
 	await committed(first, place.path("a", "shared"), "from a");
 	await using second = await place.run("b");
+	const { writer } = await first.waitForEvent("fence.won", ({ kind, over }) => kind === "security" && over === null);
+	const { over, ...won } = await second.waitForEvent("fence.won", ({ kind }) => kind === "security");
+	expect(over).toEqual({ writer, fence: 1, closed: false });
 	writeFileSync(place.path("a", "shared"), "too late");
-	await first.waitForEvent("writer.superseded");
+	const security = { kind: "security", writer, owner: won.writer };
+	expect(await first.waitForEvent("writer.superseded")).toMatchObject({ ...security, fence: won.seq, because: "fence" });
+	expect(await first.waitForEvent("writer.set-aside")).toMatchObject({ ...security, files: 1, bytes: 8, paths: ["shared"] });
 	const { status, stdout } = await first.stop();
 	expect(status).toBe(4);
 	expect(stdout).toMatch(/^error \[SUPERSEDED\] .*\.recovered\/.*\nwhat to do: /);
-	expect((await second.stop()).status).toBe(0);
-	expect(readFileSync(place.path("b", "shared"), "utf8")).toBe("from a");
 
 	const found = jsonObject((await place.cli("b", ["status", "--json"])).stdout);
-	const [{ writer } = { writer: "" }] = found.setAside as { writer: string }[];
-	expect(found).toMatchObject({ durable: true, setAside: [{ files: 1, bytes: 8 }] });
-	expect((await place.cli("b", ["cat", `.recovered/${writer}/shared`])).stdout).toBe("too late");
-	expect((await place.cli("b", ["ls", ".recovered"])).stdout).toContain(`.recovered/${writer}/shared`);
+	expect(found).toMatchObject({ durable: true, setAside: [{ writer, files: 1, bytes: 8 }] });
+	// The owner has written nothing since: it looks first what there is.
+	const dropped = await place.cli("b", ["recover", "--drop", "shared"]);
+	expect(dropped).toMatchObject({ status: 0, stdout: expect.stringMatching(/^dropped 1 file: commit \d+, by the daemon\n$/) });
+	expect((await second.stop()).status).toBe(0);
+	expect(readFileSync(place.path("b", "shared"), "utf8")).toBe("from a");
+});
+
+test("a machine that was frozen, declared dead and woken up: its bytes are set aside, exit status 4", async () => {
+	using place = new Place();
+	await using frozen = await place.run("a");
+	await committed(frozen, place.path("a", "shared"), "before");
+	frozen.signal("SIGSTOP");
+	writeFileSync(place.path("a", "shared"), "while nobody looked");
+	await using second = await place.run("b");
+	await committed(second, place.path("b", "shared"), "by the next one");
+	frozen.signal("SIGCONT");
+	expect(await frozen.waitForEvent("writer.set-aside")).toMatchObject({ paths: ["shared"] });
+	expect((await frozen.stop()).status).toBe(4);
+	expect((await second.stop()).status).toBe(0);
+	expect((await place.cli("c", ["cat", "shared"])).stdout).toBe("by the next one");
+});
+
+test("deploy overlap: the new one waits for the old one's `closed`, and nothing is set aside", async () => {
+	using place = new Place();
+	await using first = await place.run("a", [
+		"--",
+		"sh",
+		"-c",
+		'trap "echo last > $0; exit 0" TERM; while :; do sleep 0.05; done',
+		place.path("a", "f"),
+	]);
+	await committed(first, place.path("a", "young"), "so that the head is young");
+	await using second = place.start("b", ["run", "--quiet-period", "20ms", "--handover-wait", "60s"]);
+	await second.waitForEvent("handover.waiting");
+	expect((await first.stop()).status).toBe(0);
+	const { over } = await second.waitForEvent("fence.won");
+	expect(over).toMatchObject({ closed: true });
+	expect(readFileSync(place.path("b", "f"), "utf8")).toBe("last\n");
+	expect((await second.stop()).status).toBe(0);
 });
 
 test("beside a daemon: restore is refused, status shows it, flush asks it", async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { flushDueAt, retryDelayMs, sweepDelayMs } from "./cadence.ts";
+import { flushDueAt, leastPauseMs, retryDelayMs, sweepDelayMs } from "./cadence.ts";
 
 const cadence = { quietMs: 1000, maxDelayMs: 5000 };
 const idle = { lastFlushEndMs: -1e9, lastFlushCostMs: 0 };
@@ -29,5 +29,9 @@ describe("cadence", () => {
 
 	it("tries again after 1, 2, 4 ... 30 seconds", () => {
 		expect([1, 2, 3, 4, 5, 6, 60].map(retryDelayMs)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+	});
+
+	it("lets the owner go first: a superseded writer commits every half minute at most", () => {
+		expect([leastPauseMs(0, false), leastPauseMs(0, true), leastPauseMs(1, true)]).toEqual([0, 30_000, 1000]);
 	});
 });

@@ -33,3 +33,11 @@ export function sweepDelayMs(intervalMs: number, lastSweepCostMs: number): numbe
 export function retryDelayMs(failures: number): number {
 	return Math.min(30_000, 1000 * 2 ** Math.max(0, failures - 1));
 }
+
+/** Between two commits of a superseded writer: each takes a slot that the owner may be about to fill. */
+const SUPERSEDED_PAUSE_MS = 30_000;
+
+/** The least time between the end of one flush and the start of the next, whatever changed. */
+export function leastPauseMs(failures: number, isSuperseded: boolean): number {
+	return failures > 0 ? retryDelayMs(failures) : isSuperseded ? SUPERSEDED_PAUSE_MS : 0;
+}

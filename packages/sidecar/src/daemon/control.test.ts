@@ -12,13 +12,19 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const handlers = { status: async () => ({ phase: "serving" }), flush: async () => ({ kind: "nothing" }) };
+const handlers = {
+	status: async () => ({ phase: "serving" }),
+	flush: async () => ({ kind: "nothing" }),
+	drop: async (what: unknown) => ({ what }),
+};
 
 describe("control", () => {
 	it("answers, refuses a second one, and is free again when closed", async () => {
 		expect(await askDaemon(dir, "/ws", "status")).toBeUndefined();
 		const control = await takeControl(dir, "/ws", handlers);
 		expect(await askDaemon(dir, "/ws", "status")).toEqual({ phase: "serving" });
+		expect(await askDaemon(dir, "/ws", "drop", { path: "ä".repeat(4_096) })).toEqual({ what: { path: "ä".repeat(4_096) } });
+		await expect(askDaemon(dir, "/ws", "drop", { path: "a".repeat(70_000) })).rejects.toMatchObject({ code: "USAGE" });
 		expect(await askDaemon(dir, "/other", "status")).toBeUndefined();
 		await expect(takeControl(dir, "/ws", handlers)).rejects.toMatchObject({ code: "WORKSPACE_BUSY", value: "/ws" });
 		expect(statSync(controlPath(dir, "/ws")).mode & 0o777).toBe(0o600);

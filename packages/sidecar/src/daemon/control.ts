@@ -12,9 +12,15 @@ import { ERRORS, type ErrorCode, SidecarError } from "../errors.ts";
 export interface ControlHandlers {
 	status(): Promise<object>;
 	flush(): Promise<object>;
+	/** Takes out of `.recovered/` what was dealt with. @param what as `dropSetAside` takes it, but from another process */
+	drop(what: unknown): Promise<object>;
 }
 
 export type ControlVerb = keyof ControlHandlers;
+
+const VERBS: ReadonlySet<string> = new Set<ControlVerb>(["status", "flush", "drop"]);
+/** A path of 4,096 bytes, each of which may be escaped, and a writer's name. */
+const MAX_BODY_BYTES = 64 * 1024;
 
 const STATUS_TIMEOUT_MS = 5_000;
 
@@ -90,8 +96,8 @@ async function removeStale(path: string, workspace: string): Promise<void> {
  * Asks the daemon that looks after a workspace; undefined where none does.
  * @throws SidecarError as the daemon says it; WORKSPACE_BUSY where it does not answer
  */
-export async function askDaemon(stateDir: string, workspace: string, verb: ControlVerb): Promise<object | undefined> {
-	const text = await ask(controlPath(stateDir, workspace), verb);
+export async function askDaemon(stateDir: string, workspace: string, verb: ControlVerb, body?: object): Promise<object | undefined> {
+	const text = await ask(controlPath(stateDir, workspace), verb, body);
 	if (text === undefined) return undefined;
 	const answer = JSON.parse(text) as object & { readonly error?: Revivable };
 	if (answer.error !== undefined) throw revived(answer.error);
@@ -121,7 +127,7 @@ async function isAnswering(path: string): Promise<boolean> {
 	}
 }
 
-async function ask(socketPath: string, verb: ControlVerb): Promise<string | undefined> {
+async function ask(socketPath: string, verb: ControlVerb, body?: object): Promise<string | undefined> {
 	return await new Promise((resolve, reject) => {
 		const call = request({ socketPath, agent: false, method: "POST", path: `/${verb}` }, (response) => {
 			let text = "";
@@ -145,30 +151,39 @@ async function ask(socketPath: string, verb: ControlVerb): Promise<string | unde
 			if (error.code === "ENOENT" || error.code === "ECONNREFUSED" || error.code === "ECONNRESET") resolve(undefined);
 			else reject(new SidecarError("STATE_DIR_UNUSABLE", { value: socketPath, reason: error.code ?? error.message, cause: error }));
 		});
-		call.end();
+		call.end(body === undefined ? undefined : JSON.stringify(body));
 	});
 }
 
 function serve(handlers: ControlHandlers): Server {
-	return createServer((incoming, response) => {
-		const verb = incoming.url?.slice(1);
+	return createServer(async (incoming, response) => {
 		const answer = (status: number, body: object) =>
 			response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-		if (incoming.method !== "POST" || (verb !== "status" && verb !== "flush")) {
-			answer(404, { error: { code: "USAGE", message: "POST /status or POST /flush" } });
+		const verb = incoming.url?.slice(1) ?? "";
+		if (incoming.method !== "POST" || !VERBS.has(verb)) {
+			answer(404, { error: { code: "USAGE", message: `POST one of ${[...VERBS].map((each) => `/${each}`).join(", ")}` } });
 			return;
 		}
-		handlers[verb]().then(
-			(body) => answer(200, body),
-			(error: unknown) =>
-				answer(500, {
-					error:
-						error instanceof SidecarError
-							? { code: error.code, message: error.message, remedy: error.remedy }
-							: { code: "INTERNAL", message: String(error) },
-				}),
-		);
+		try {
+			answer(200, await handle(handlers, verb as ControlVerb, incoming));
+		} catch (error) {
+			const told =
+				error instanceof SidecarError
+					? { code: error.code, message: error.message, remedy: error.remedy }
+					: { code: "INTERNAL", message: String(error) };
+			answer(500, { error: told });
+		}
 	});
+}
+
+async function handle(handlers: ControlHandlers, verb: ControlVerb, incoming: AsyncIterable<Buffer>): Promise<object> {
+	if (verb !== "drop") return await handlers[verb]();
+	let text = "";
+	for await (const part of incoming) {
+		text += part.toString();
+		if (text.length > MAX_BODY_BYTES) throw new SidecarError("USAGE", { value: "drop", reason: `more than ${MAX_BODY_BYTES} bytes` });
+	}
+	return await handlers.drop(JSON.parse(text));
 }
 
 async function listen(server: Server, path: string): Promise<NodeJS.ErrnoException | undefined> {

@@ -6,10 +6,11 @@
  */
 import { SidecarError } from "../errors.ts";
 import type { FlushResult } from "../sync/flush.ts";
+import type { Wanted } from "../sync/pick-set-aside.ts";
 import { Session, type SessionOptions } from "../sync/session.ts";
 import type { Log } from "../telemetry/types.ts";
 import { type Agent, startAgent } from "./agent.ts";
-import { type CadenceOptions, flushDueAt, retryDelayMs, sweepDelayMs } from "./cadence.ts";
+import { type CadenceOptions, flushDueAt, leastPauseMs, retryDelayMs, sweepDelayMs } from "./cadence.ts";
 import { takeControl } from "./control.ts";
 import { drain } from "./drain.ts";
 
@@ -76,7 +77,8 @@ class Daemon {
 	readonly #cut = new AbortController();
 	#firstChangeMs: number | undefined;
 	#lastChangeMs = 0;
-	#lastFlushEndMs = 0;
+	/** Before the first flush there was none, however short the process runs. */
+	#lastFlushEndMs = Number.NEGATIVE_INFINITY;
 	#lastFlushCostMs = 0;
 	#failures = 0;
 	#lastError: SidecarError | undefined;
@@ -93,6 +95,7 @@ class Daemon {
 		const control = await takeControl(this.#options.stateDir, this.#options.workspace, {
 			status: async () => this.#status(),
 			flush: async () => await this.#flushNow(),
+			drop: async (what) => await this.#dropNow(what),
 		});
 		try {
 			return await this.#serve(stop);
@@ -198,7 +201,7 @@ class Daemon {
 			},
 			this.#options,
 		);
-		return this.#failures === 0 ? due : Math.max(due, this.#lastFlushEndMs + retryDelayMs(this.#failures));
+		return Math.max(due, this.#lastFlushEndMs + leastPauseMs(this.#failures, this.#session?.isSuperseded === true));
 	}
 
 	/** One at a time; a failure leaves everything dirty and the timer set. */
@@ -280,6 +283,15 @@ class Daemon {
 		return { ...result, superseded: this.#session?.isSuperseded === true, excluded: this.#session?.excluded ?? [] };
 	}
 
+	/** Behind a flush, so that nothing of this writer is undecided. */
+	async #dropNow(what: unknown): Promise<object> {
+		const wanted = wantedOf(what);
+		await this.#flushNow();
+		const dropped = this.#chain.then(async () => await (this.#session as Session).dropSetAside(wanted, { closed: false }));
+		this.#chain = dropped.catch(() => undefined);
+		return await dropped;
+	}
+
 	#status(): DaemonStatus {
 		const session = this.#session;
 		const error = this.#lastError;
@@ -296,6 +308,15 @@ class Daemon {
 			lastFlushError: error === undefined ? null : { code: error.code, message: error.message, remedy: error.remedy },
 		};
 	}
+}
+
+/** From another process: nothing of it is taken on trust. */
+function wantedOf(what: unknown): Wanted {
+	const { writer, path } = (typeof what === "object" && what !== null ? what : {}) as {
+		readonly writer?: unknown;
+		readonly path?: unknown;
+	};
+	return { ...(typeof writer === "string" && { writer }), ...(typeof path === "string" && { path }) };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -5,13 +5,13 @@ import { SidecarError } from "../errors.ts";
 export async function withControl<T>(
 	stateDir: string,
 	workspace: string,
-	verb: "restoring" | "flushing",
+	verb: "restoring" | "flushing" | "recovering",
 	use: () => Promise<T>,
 ): Promise<T> {
-	const control: Control = await takeControl(stateDir, workspace, {
-		status: async () => ({ phase: verb, pid: process.pid }),
-		flush: () => Promise.reject(new SidecarError("WORKSPACE_BUSY", { value: workspace, reason: `process ${process.pid} is ${verb} it` })),
-	});
+	const busy = () =>
+		Promise.reject(new SidecarError("WORKSPACE_BUSY", { value: workspace, reason: `process ${process.pid} is ${verb} it` }));
+	const status = async () => ({ phase: verb, pid: process.pid });
+	const control: Control = await takeControl(stateDir, workspace, { status, flush: busy, drop: busy });
 	try {
 		return await use();
 	} finally {
@@ -20,6 +20,6 @@ export async function withControl<T>(
 }
 
 /** The daemon's answer; undefined where no daemon looks after the workspace. @throws SidecarError as the daemon says it */
-export async function ask<T extends object>(stateDir: string, workspace: string, verb: ControlVerb): Promise<T | undefined> {
-	return (await askDaemon(stateDir, workspace, verb)) as T | undefined;
+export async function ask<T extends object>(stateDir: string, workspace: string, verb: ControlVerb, body?: object): Promise<T | undefined> {
+	return (await askDaemon(stateDir, workspace, verb, body)) as T | undefined;
 }

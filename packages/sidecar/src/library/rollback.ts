@@ -9,8 +9,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import xxhash from "xxhash-wasm";
 import { diffTrees, type PathDifference } from "../log/diff-trees.ts";
-import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
-import type { Tree } from "../log/types.ts";
 import { readEarlier } from "../sync/expired.ts";
 import { thisMachine } from "../sync/machine.ts";
 import { inspectDisk } from "../sync/not-durable.ts";
@@ -18,6 +16,7 @@ import { readLog } from "../sync/read-log.ts";
 import { resolveAt } from "../sync/resolve-at.ts";
 import { restore as restoreTree } from "../sync/restore.ts";
 import { Session } from "../sync/session.ts";
+import { withoutSetAside } from "../sync/set-aside.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { withControl } from "./control.ts";
 import { flushOnce, requireRestored } from "./flush.ts";
@@ -92,7 +91,7 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 	await restored.finish(true);
 	const result = await flushOnce(session, signal, true);
 	const superseded = session.isSuperseded;
-	const differences = diffTrees(ownPart(target), ownPart(session.head.tree));
+	const differences = diffTrees(withoutSetAside(target), withoutSetAside(session.head.tree));
 	const { changed, removed, bytes } = result.kind === "committed" ? result : NOTHING;
 	log.info("rollback.finished", { to, from, seq: session.head.seq, changed, removed, differences: differences.length, kind: "security" });
 	return {
@@ -103,8 +102,3 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 }
 
 const NOTHING = { changed: 0, removed: 0, bytes: 0, differences: [] } as const;
-
-/** Without what superseded writers set aside, which no restore brings and no rollback takes away. */
-function ownPart(tree: Tree): Tree {
-	return new Map([...tree].filter(([path]) => path !== RECOVERED_DIRECTORY && !path.startsWith(`${RECOVERED_DIRECTORY}/`)));
-}

@@ -4,7 +4,7 @@ import { ask } from "./control.ts";
 import { type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 /** What the process that looks after the workspace says of itself; a command that restores or flushes says its phase only. */
-export type DaemonReport = Pick<DaemonStatus, "pid"> & { readonly phase: DaemonStatus["phase"] | "flushing" } & Partial<
+export type DaemonReport = Pick<DaemonStatus, "pid"> & { readonly phase: DaemonStatus["phase"] | "flushing" | "recovering" } & Partial<
 		Omit<DaemonStatus, "pid" | "phase">
 	>;
 

@@ -69,8 +69,20 @@ export function unrestorableAfter(tree: Tree, delta: Delta): { readonly path: Pa
 	return undefined;
 }
 
+/** Where a writer sets aside. */
+export function setAsideHome(writer: string): Path {
+	return `${RECOVERED_DIRECTORY}/${writer}`;
+}
+
 /** True for `.recovered` itself, `.recovered/{writer}` and all below. */
 export function isSetAside(path: Path, writer: string): boolean {
-	const own = `${RECOVERED_DIRECTORY}/${writer}`;
+	const own = setAsideHome(writer);
 	return path === RECOVERED_DIRECTORY || path === own || path.startsWith(`${own}/`);
+}
+
+const SET_ASIDE = /^\.recovered\/([0-9a-f]{32})(?:\/|$)/;
+
+/** Who set this path aside; undefined where it is an ordinary path. Only names that a writer may have are taken for one. */
+export function setAsideWriter(path: Path): string | undefined {
+	return path.startsWith(`${RECOVERED_DIRECTORY}/`) ? SET_ASIDE.exec(path)?.[1] : undefined;
 }

@@ -50,7 +50,11 @@ export interface GetResult {
  * `created`: the object is there and it is ours. `exists`: refused, something was there already (perhaps ours, from an
  * earlier try). `unknown`: the store may or may not have it, now or later (409, timeout, 5xx, reset).
  */
-export type PutOutcome = { readonly kind: "created" } | { readonly kind: "exists" } | { readonly kind: "unknown"; readonly cause: unknown };
+export type PutOutcome =
+	/** `storeTimeMs`: the store's clock when it answered, ms since the epoch, where it is another machine's. */
+	| { readonly kind: "created"; readonly storeTimeMs?: number }
+	| { readonly kind: "exists" }
+	| { readonly kind: "unknown"; readonly cause: unknown };
 
 export interface ObjectStore {
 	/** For messages: scheme, bucket and prefix, never a credential. */

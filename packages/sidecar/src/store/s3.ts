@@ -154,7 +154,7 @@ export class S3Store implements SweepableStore {
 				const output = await (body.length > BULK_BYTES ? bulkClient : client).send(new sdk.PutObjectCommand(input), until);
 				if (!output.ETag) throw unusable("a 200 without an ETag, so not from S3");
 			});
-			return { kind: "created" };
+			return { kind: "created", ...(wire.dateMs !== undefined && { storeTimeMs: wire.dateMs }) };
 		} catch (error) {
 			const failure = new S3Failure(error, wire);
 			const verdict = judgePut(failure);

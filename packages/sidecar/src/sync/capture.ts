@@ -61,7 +61,7 @@ export class Capture {
 		this.#root = root;
 	}
 
-	/** Is the root still the directory that was restored? Deletes are believed only then. */
+	/** Is the root still the directory that was restored? Nothing in another one is a change of this workspace. */
 	isSameRoot(identity: string): boolean {
 		const root = lstatPath(this.#context.root, "");
 		return root?.type === "dir" && identityOf(root) === identity && identityOf(this.#root) === identity;

@@ -2,11 +2,12 @@ import { SidecarError } from "../errors.ts";
 import type { EncodedCommit } from "../log/commit-codec.ts";
 import type { ObjectStore, PutOutcome } from "../store/port.ts";
 import type { Machine } from "./machine.ts";
-import { idInSlot } from "./read-log.ts";
+import { commitInSlot } from "./read-log.ts";
 
 /** `lost`: another commit has the slot. `unknown`: the slot is undecided; only the same bytes may be tried again. */
 export type CommitOutcome =
-	| { readonly kind: "committed" }
+	/** The store's clock when it took the commit, where it told. */
+	| { readonly kind: "committed"; readonly storeTimeMs: number | undefined }
 	| { readonly kind: "lost" }
 	| { readonly kind: "unknown"; readonly cause: unknown };
 
@@ -40,7 +41,7 @@ export async function commitOnce(
 			if (attempt === 0) throw error;
 			return { kind: "unknown", cause: error };
 		}
-		if (put.kind === "created") return { kind: "committed" };
+		if (put.kind === "created") return { kind: "committed", storeTimeMs: put.storeTimeMs };
 		if (put.kind === "unknown") cause = put.cause;
 		if (put.kind === "exists") {
 			const decided = await decide(store, commit, signal);
@@ -55,9 +56,9 @@ export async function commitOnce(
 
 async function decide(store: ObjectStore, commit: EncodedCommit, signal?: AbortSignal): Promise<CommitOutcome> {
 	try {
-		const there = await idInSlot(store, commit.key, signal);
+		const there = await commitInSlot(store, commit.key, signal);
 		if (there === undefined) return { kind: "unknown", cause: new Error("nothing is in the slot yet") };
-		return there === commit.id ? { kind: "committed" } : { kind: "lost" };
+		return there.id === commit.id ? { kind: "committed", storeTimeMs: there.lastModifiedMs } : { kind: "lost" };
 	} catch (cause) {
 		return { kind: "unknown", cause };
 	}

@@ -8,7 +8,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
-import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
+import { RECOVERED_DIRECTORY, setAsideHome } from "../log/safe-path.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
@@ -20,16 +20,20 @@ import { BlockBuilder } from "./block-builder.ts";
 import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { isHeld } from "./deletion-brake.ts";
-import type { LocalEntry } from "./local-tree.ts";
+import type { LocalEntry, LocalTree } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
+import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
 import type { Excluded } from "./secret-guard.ts";
+import { reservedName, type SetAsideDelta, setAsideDelta, withoutSetAside } from "./set-aside.ts";
 
 /** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
 const ROUNDS = 6;
 const SETTLE_MS = 300;
 /** A writer that loses its slot this often in one flush is not racing, it is broken. */
 const ATTEMPTS = 10;
+/** The log line names so many paths; `recover` lists all. */
+const TOLD_PATHS = 20;
 
 export interface FlushOptions {
 	/** Look at every path, not only at the hinted ones. */
@@ -70,7 +74,9 @@ interface Pending {
 	readonly capture: Capture;
 	readonly changed: Map<Path, LocalEntry>;
 	readonly removed: Set<Path>;
-	readonly setAside: boolean;
+	/** Files and links that go below `.recovered/`; undefined where this writer owns the tree. */
+	readonly setAside: readonly Path[] | undefined;
+	readonly alarm: MassRewrite | undefined;
 	readonly uploadedBytes: number;
 	readonly held: number;
 }
@@ -172,6 +178,12 @@ export class Flusher {
 		const taken = new Set<Path>();
 		try {
 			await this.#look(capture, sweep, options.closed === true, taken, options.signal);
+			// Another volume in its place: neither is what it lacks deleted, nor what it holds a change.
+			if (!capture.isSameRoot(this.#root))
+				throw new SidecarError("WORKSPACE_NOT_DIRECTORY", {
+					value: this.#context.root,
+					reason: "it is not the directory that was restored",
+				});
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			const { removed, held } = this.#judge(capture, sweep, options);
 			this.#dropOrphans(capture, removed);
@@ -184,26 +196,38 @@ export class Flusher {
 			}
 			const changed = new Map([...capture.changed, ...capture.minor]);
 			const inline = await builder.finish();
-			const setAside = this.#writer.isSuperseded;
-			const delta = setAside
-				? this.#asideDelta(new Map([...changed, ...raw]))
-				: merged({ changed: entriesOf(changed), removed }, this.#rawDelta(capture, raw));
-			const flags: CommitFlags = setAside ? { recovered: true } : isClosing ? { closed: true } : {};
-			if (setAside && delta.changed.size === 0) {
-				this.#adopt({ capture, changed, removed, setAside, uploadedBytes: 0, held: held.size });
+			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed, raw) : undefined;
+			const delta = setAside?.delta ?? merged({ changed: entriesOf(changed), removed }, this.#rawDelta(capture, raw));
+			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), new Set([...capture.removed, ...held]));
+			const flags: CommitFlags = {
+				...(setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
+				...(alarm && { alarm: true }),
+			};
+			const pending: Pending = {
+				capture,
+				changed,
+				removed,
+				setAside: setAside?.taken,
+				alarm,
+				uploadedBytes: builder.uploadedBytes,
+				held: held.size,
+			};
+			if (setAside?.taken.length === 0) {
+				this.#adopt(pending);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
 			}
-			const pending: Pending = { capture, changed, removed, setAside, uploadedBytes: builder.uploadedBytes, held: held.size };
 			const outcome = await this.#writer.commit(delta, inline, flags, { inHurry: options.inHurry === true, signal: options.signal });
 			if (outcome.kind === "unknown") {
 				this.#pending = pending;
 				return outcome;
 			}
 			if (outcome.kind !== "committed") {
+				if (outcome.kind === "lost" && outcome.isBroken) this.#distrust();
 				this.#again(taken, sweep);
 				return "again";
 			}
 			this.#adopt(pending);
+			this.#tell(pending, outcome.seq);
 			return { ...summary(pending, outcome.seq), bytes: pending.uploadedBytes + outcome.bytes, deferred: this.#deferred };
 		} catch (error) {
 			this.#again(taken, sweep);
@@ -264,12 +288,6 @@ export class Flusher {
 			this.#held.clear();
 			return { removed: gone, held: this.#held };
 		}
-		if (!capture.isSameRoot(this.#root)) {
-			throw new SidecarError("WORKSPACE_NOT_DIRECTORY", {
-				value: this.#context.root,
-				reason: "it is not the directory that was restored, so nothing of it counts as deleted",
-			});
-		}
 		const countFiles = (paths: Iterable<Path>) => [...paths].filter((path) => local.get(path)?.entry.type !== "dir").length;
 		const vanished = {
 			files: countFiles(gone),
@@ -307,11 +325,11 @@ export class Flusher {
 			if (path === "") continue;
 			const parent = parentOf(path);
 			const above = capture.changed.get(parent) ?? (removed.has(parent) ? undefined : local.get(parent));
-			const isReserved = path === RECOVERED_DIRECTORY && capture.changed.get(path)?.entry.type !== "dir";
-			if (isReserved) capture.deferred.set(path, "the name is reserved for what superseded writers set aside");
-			if (above?.entry.type === "dir" && !isReserved) continue;
+			const reserved = reservedName(path, capture.changed.get(path)?.entry.type === "dir");
+			if (above?.entry.type === "dir" && reserved === undefined) continue;
 			capture.changed.delete(path);
-			if (!isReserved) this.#hints.add(path);
+			if (reserved !== undefined) capture.deferred.set(reserved, "the name is reserved for what superseded writers set aside");
+			else this.#hints.add(path);
 		}
 		// The log may hold set-aside files that this disk never had: their directories stay.
 		for (const path of [...removed].filter((path) => path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`))) {
@@ -333,11 +351,44 @@ export class Flusher {
 		if (outcome.kind === "unknown") return outcome;
 		this.#pending = undefined;
 		if (outcome.kind !== "committed") {
+			if (outcome.kind === "lost" && outcome.isBroken) this.#distrust();
 			this.#again([...pending.changed.keys(), ...pending.removed], false);
 			return undefined;
 		}
 		this.#adopt(pending);
+		this.#tell(pending, outcome.seq);
 		return { ...summary(pending, outcome.seq), bytes: outcome.bytes, deferred: this.#deferred };
+	}
+
+	/** A superseded writer's part of a capture. What cannot be set aside stays dirty, by name. */
+	#setAside(capture: Capture, changed: Map<Path, LocalEntry>, raw: ReadonlyMap<Path, LocalEntry>): Pick<SetAsideDelta, "delta" | "taken"> {
+		const { delta, taken, tooLong } = this.#asideDelta(new Map([...changed, ...raw]));
+		for (const path of tooLong) {
+			changed.delete(path);
+			capture.deferred.set(path, `another writer owns the tree, and its path is too long for ${setAsideHome("{writer}")}/`);
+		}
+		return { delta, taken };
+	}
+
+	/** What operators must hear of a commit. */
+	#tell({ setAside, alarm, changed }: Pending, seq: number): void {
+		const { head, id } = this.#writer;
+		if (alarm !== undefined) this.#context.log.error("security.mass-rewrite", { seq, writer: id, ...alarm });
+		if (setAside === undefined) return;
+		let bytes = 0;
+		for (const path of setAside) {
+			const entry = changed.get(path)?.entry;
+			if (entry?.type === "file") bytes += entry.size;
+		}
+		this.#context.log.warn("writer.set-aside", {
+			kind: "security",
+			seq,
+			writer: id,
+			owner: head.fence.writer,
+			files: setAside.length,
+			bytes,
+			paths: setAside.slice(0, TOLD_PATHS),
+		});
 	}
 
 	/** The commit is durable: what was captured is what this disk last gave. */
@@ -368,6 +419,15 @@ export class Flusher {
 		this.#deferred = [...capture.deferred].map(([path, reason]) => ({ path, reason }));
 	}
 
+	/** The log may have lost what it had of this disk: what the head has becomes the basis, and everything is looked at again. */
+	#distrust(): void {
+		const { local } = this.#context;
+		const tree = withoutSetAside(this.#writer.head.tree);
+		for (const path of [...local.paths()]) if (!tree.has(path)) local.delete(path);
+		for (const [path, entry] of tree) local.set(path, { entry, stat: undefined, quick: undefined, database: undefined });
+		this.#sweepDue = true;
+	}
+
 	#again(paths: Iterable<Path>, sweep: boolean): void {
 		for (const path of paths) this.#hints.add(path);
 		if (sweep) this.#sweepDue = true;
@@ -384,7 +444,7 @@ export class Flusher {
 			for (const [path, local] of found)
 				if (isDatabase(local))
 					for (const at of filesOf(path)) if (!capture.raw.has(at) && tree.has(this.#asidePath(at))) removed.add(this.#asidePath(at));
-		return { changed: this.#asideDelta(raw).changed, removed };
+		return { changed: this.#asideDelta(raw).delta.changed, removed };
 	}
 
 	/** Raw bytes that the log does not have yet. */
@@ -397,36 +457,12 @@ export class Flusher {
 	}
 
 	#asidePath(path: Path): Path {
-		return `${RECOVERED_DIRECTORY}/${this.#writer.id}/${path}`;
+		return `${setAsideHome(this.#writer.id)}/${path}`;
 	}
 
-	/** A superseded writer's changes, below `.recovered/{writer}/`, updated in place. Deletions are not its to make. */
-	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): Delta {
-		const { tree } = this.#writer.head;
-		const home = `${RECOVERED_DIRECTORY}/${this.#writer.id}`;
-		const aside = new Map<Path, Entry>();
-		const directory = (path: Path): Entry => {
-			const own = path.startsWith(`${home}/`) ? this.#context.local.get(path.slice(home.length + 1))?.entry : undefined;
-			return own?.type === "dir" ? own : { type: "dir", mode: 0o700, mtimeNs: BigInt(this.#machine.wallMs()) * 1_000_000n };
-		};
-		const hasContent = [...changed.values()].some(({ entry }) => entry.type !== "dir");
-		const gone = new Set<Path>();
-		if (!hasContent) return { changed: aside, removed: gone };
-		for (const [path, { entry }] of changed) {
-			if (path === "" || path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`)) continue;
-			const target = `${home}/${path}`;
-			aside.set(target, entry);
-			// What it set aside below a directory that is none any more stays in history.
-			if (entry.type !== "dir" && tree.get(target)?.type === "dir")
-				for (const below of tree.keys()) if (below.startsWith(`${target}/`)) gone.add(below);
-			for (let parent = parentOf(target); ; parent = parentOf(parent)) {
-				if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir")
-					aside.set(parent, parent === "" ? { ...directory(parent) } : directory(parent));
-				if (parent === "") break;
-			}
-		}
-		for (const path of aside.keys()) gone.delete(path);
-		return { changed: aside, removed: gone };
+	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): SetAsideDelta {
+		const { local } = this.#context;
+		return setAsideDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), (path) => local.get(path)?.entry);
 	}
 }
 
@@ -439,7 +475,7 @@ function summary(
 		seq,
 		changed: pending.changed.size,
 		removed: pending.removed.size,
-		setAside: pending.setAside,
+		setAside: pending.setAside !== undefined,
 		held: pending.held,
 	};
 }
@@ -450,6 +486,15 @@ function merged(a: Delta, b: Delta): Delta {
 
 function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {
 	return new Map([...changed].map(([path, { entry }]) => [path, entry]));
+}
+
+function entriesOfTree(local: LocalTree): Parameters<typeof massRewrite>[0] {
+	return {
+		get: (path) => local.get(path)?.entry,
+		*entries() {
+			for (const [path, { entry }] of local.entries()) yield [path, entry] as const;
+		},
+	};
 }
 
 function isDatabase({ entry }: LocalEntry): boolean {

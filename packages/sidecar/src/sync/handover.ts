@@ -31,8 +31,9 @@ export async function readWhenHandedOver(options: SessionOptions, machine: Machi
 	return read;
 }
 
-function mayHaveMore({ newest, storeTimeMs }: LogRead, privateDir: string): boolean {
-	if (newest === undefined || newest.commit.info.flags.closed === true || storeTimeMs - newest.lastModifiedMs > YOUNG_MS) return false;
+function mayHaveMore({ head, newest, storeTimeMs }: LogRead, privateDir: string): boolean {
+	// By the owner: that a superseded writer set something aside since opens nothing again.
+	if (newest === undefined || head.isClosed || storeTimeMs - newest.lastModifiedMs > YOUNG_MS) return false;
 	// It was here, and is no more: whoever asks has taken the workspace's control over.
 	const marker = readMarker(privateDir);
 	return marker?.writer !== newest.commit.info.writer || marker.boot !== bootId();

@@ -94,13 +94,13 @@ describe("one memory on two machines", () => {
 		const link = (target: string): Entry => ({ type: "link", mtimeNs: 0n, target });
 		const delta = (entries: Record<string, Entry>) => ({ changed: new Map(Object.entries(entries)), removed: new Set<string>() });
 		expect(await one.commit(delta({ "": root, who: link("one") }), [], {})).toMatchObject({ kind: "committed", seq: 2 });
-		expect(await two.commit(delta({ "": root, who: link("two") }), [], {})).toEqual({ kind: "lost" });
+		expect(await two.commit(delta({ "": root, who: link("two") }), [], {})).toEqual({ kind: "lost", isBroken: false });
 		expect([one.isSuperseded, two.isSuperseded]).toEqual([false, true]);
 		expect(two.id).not.toBe(one.id);
 		const home = `.recovered/${two.id}`;
 		const aside = delta({ ".recovered": root, [home]: root, [`${home}/who`]: link("two") });
 		expect(await two.commit(aside, [], { recovered: true })).toMatchObject({ kind: "committed", seq: 3 });
-		expect(await one.commit(delta({ who: link("one again") }), [], {})).toEqual({ kind: "lost" });
+		expect(await one.commit(delta({ who: link("one again") }), [], {})).toEqual({ kind: "lost", isBroken: false });
 		expect(await one.commit(delta({ who: link("one again") }), [], {})).toMatchObject({ kind: "committed", seq: 4 });
 
 		const log = (await readLog(bench.store)).head;

@@ -3,15 +3,16 @@
  *
  * Guarantees: no commit before a won fence; an undecided commit is settled with the same bytes before the next is made; a commit
  * refers only to what its head refers to or what this writer put within the last hour.
- * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`. A memory image that is continued twice holds
- * one fence twice: the first to commit keeps it, the other one finds a commit in its name that it did not make, and gives the name up.
+ * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`. A memory image that is continued several
+ * times holds one fence several times: the first to commit keeps it, each other one finds a commit in its name that it did not make,
+ * and gives the name up.
  */
 import { SidecarError } from "../errors.ts";
 import type { PendingBlock } from "../log/block.ts";
 import { decodeCommit, type EncodedCommit, encodeCommit } from "../log/commit-codec.ts";
 import { advanceHead, foldCommits, type Head } from "../log/fold.ts";
 import { MAX_CHUNKS, MAX_ENTRIES, MAX_SEGMENT_INLINE_BYTES, SEGMENT_COMMITS } from "../log/limits.ts";
-import { unrestorableAfter } from "../log/safe-path.ts";
+import { setAsideHome, unrestorableAfter } from "../log/safe-path.ts";
 import type { CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
@@ -22,10 +23,16 @@ import { fetchCommit, fetchCommits, newestSeq, readLog } from "./read-log.ts";
 /** Beyond this without a word from the store, retention may have swept the slot this writer is about to win. */
 const LONG_PAUSE_MS = 60 * 60 * 1000;
 
+/** Room that set-aside entries leave to the owner: a writer that lost the tree must not keep the owner from committing. */
+const OWNERS_ENTRIES = 50_000;
+
 export type WriteOutcome =
 	| { readonly kind: "committed"; readonly seq: number; readonly bytes: number }
-	/** Another commit took the slot; the head is now that one. Capture again: references may have gone. */
-	| { readonly kind: "lost" }
+	/**
+	 * Another commit took the slot; the head is now that one. Capture again: references may have gone. `isBroken`: what this writer
+	 * committed before may have gone too, because the log does not continue what it knew.
+	 */
+	| { readonly kind: "lost"; readonly isBroken: boolean }
 	/** Undecided; `settle` tries the same bytes again. */
 	| { readonly kind: "unknown"; readonly cause: unknown }
 	/** A reference is no longer allowed. Capture again. */
@@ -51,17 +58,27 @@ export class LogWriter {
 	#undecided: Undecided | undefined;
 	/** Ids of commits that were sent for slots after the head: what of them is in the log is this writer's work. */
 	readonly #sent = new Set<string>();
+	/** A slot was lost and what took it is not known yet. */
+	#isBehind = false;
+	#catchUps = 0;
+	#wasTried = false;
 	#lastContact: Moment;
+	/** The store's clock at the last contact, where it tells: a resumed VM's own clocks may both have stood still. */
+	#lastStoreMs: number | undefined;
 
-	/** @param head as read a moment ago; its tree is taken over */
-	constructor(store: ObjectStore, machine: Machine, head: Head) {
+	/**
+	 * @param head as read a moment ago; its tree is taken over
+	 * @param storeTimeMs the store's clock when it was read
+	 */
+	constructor(store: ObjectStore, machine: Machine, head: Head, storeTimeMs?: number) {
 		this.#store = store;
 		this.#machine = machine;
 		this.#head = head;
 		this.index = new ChunkIndex(machine);
 		this.index.rebuild(head.tree);
-		this.#id = machine.randomBytes(16).toString("hex");
+		this.#id = unusedId(machine, head);
 		this.#lastContact = now(machine);
+		this.#lastStoreMs = storeTimeMs;
 	}
 
 	/** 32 hex digits from the kernel's RNG. Another one after the fence was lost to a twin. */
@@ -80,6 +97,16 @@ export class LogWriter {
 	/** Another writer fenced after this one, or goes on under its fence: it owns the tree. */
 	get isSuperseded(): boolean {
 		return this.#isDisowned || (this.#fenceSeq > 0 && this.#head.fence.seq > this.#fenceSeq);
+	}
+
+	/** The fence is a twin's, or not in the log any more: `id` is not the name it was won under. */
+	get isDisowned(): boolean {
+		return this.#isDisowned;
+	}
+
+	/** How often the head was taken from the log because others had written to it. */
+	get catchUps(): number {
+		return this.#catchUps;
 	}
 
 	get isUndecided(): boolean {
@@ -122,6 +149,7 @@ export class LogWriter {
 		options: { inHurry?: boolean; signal?: AbortSignal | undefined },
 	): Promise<WriteOutcome> {
 		if (this.#undecided !== undefined) throw new SidecarError("INTERNAL", { reason: "a commit while another is undecided" });
+		if (this.#isBehind) return { kind: "lost", isBroken: await this.catchUp(options.signal) };
 		this.#check(delta);
 		if (!this.#mayRefer(delta, inline)) return { kind: "stale" };
 		const seq = this.#head.seq + 1;
@@ -156,21 +184,25 @@ export class LogWriter {
 			throw error;
 		}
 		// Looked at after the PUT: a machine may be frozen at any line before this one.
-		const wasLong = elapsedMs(this.#machine, this.#lastContact) > LONG_PAUSE_MS;
-		if (outcome.kind === "committed" && wasLong) outcome = await this.#confirm(undecided, signal);
+		const storeTimeMs = outcome.kind === "committed" ? outcome.storeTimeMs : undefined;
+		if (outcome.kind === "committed" && this.#wasLong(storeTimeMs)) outcome = await this.#confirm(undecided, signal);
 		this.#wasTried = outcome.kind === "unknown";
 		if (outcome.kind === "unknown") return outcome;
 		this.#lastContact = now(this.#machine);
+		this.#lastStoreMs = storeTimeMs ?? this.#lastStoreMs;
 		this.#undecided = undefined;
-		if (outcome.kind === "lost") {
-			await this.catchUp(signal);
-			return outcome;
-		}
+		this.#isBehind = outcome.kind === "lost";
+		if (this.#isBehind) return { kind: "lost", isBroken: await this.catchUp(signal) };
 		if (info.flags.fence === true) this.#fenceSeq = info.seq;
 		this.#advance(undecided);
 		return { kind: "committed", seq: info.seq, bytes: commit.bytes.length };
 	}
-	#wasTried = false;
+
+	/** By whichever clock went furthest since the last contact. */
+	#wasLong(storeTimeMs: number | undefined): boolean {
+		const byStoreMs = storeTimeMs === undefined || this.#lastStoreMs === undefined ? 0 : storeTimeMs - this.#lastStoreMs;
+		return Math.max(byStoreMs, elapsedMs(this.#machine, this.#lastContact)) > LONG_PAUSE_MS;
+	}
 
 	/**
 	 * After a long pause a 200 is not enough: a slot that retention swept can be "won" by a writer that slept. The commit is in the log if
@@ -179,46 +211,63 @@ export class LogWriter {
 	async #confirm({ commit, info }: Undecided, signal: AbortSignal | undefined): Promise<CommitOutcome> {
 		try {
 			const { seq } = await newestSeq(this.#store, signal);
-			if (seq === info.seq) return { kind: "committed" };
+			if (seq === info.seq) return { kind: "committed", storeTimeMs: undefined };
 			if (seq < info.seq) return { kind: "lost" };
 			const next = await fetchCommit(this.#store, info.seq + 1, signal);
-			return next.commit.info.previousId === commit.id ? { kind: "committed" } : { kind: "lost" };
+			return next.commit.info.previousId === commit.id ? { kind: "committed", storeTimeMs: undefined } : { kind: "lost" };
 		} catch (cause) {
 			const isSwept = cause instanceof SidecarError && cause.code === "OBJECT_NOT_FOUND";
 			return isSwept ? { kind: "lost" } : { kind: "unknown", cause };
 		}
 	}
 
-	/** Brings the head up to the log's newest commit. Never touches the disk. */
-	async catchUp(signal?: AbortSignal): Promise<void> {
-		const { seq } = await newestSeq(this.#store, signal);
+	/** As `catchUp`, where the log has a newer commit at all. */
+	async lookForNews(signal?: AbortSignal): Promise<void> {
+		if ((await newestSeq(this.#store, signal)).seq !== this.#head.seq) await this.catchUp(signal);
+	}
+
+	/**
+	 * Brings the head up to the log's newest commit. Never touches the disk.
+	 * @returns true where the log does not continue what this writer knew, and nobody took the tree over by a fence
+	 */
+	async catchUp(signal?: AbortSignal): Promise<boolean> {
+		const { seq, storeTimeMs } = await newestSeq(this.#store, signal);
+		const known = this.#head;
 		let head: Head;
-		let isOthers: boolean;
+		let isBroken = false;
+		let isOthers = false;
 		try {
 			// A listing that ends before what this writer knows: not the log it knew.
-			if (seq <= this.#head.seq)
-				throw new SidecarError("OBJECT_NOT_FOUND", { value: this.#store.url, reason: `commit ${this.#head.seq} is gone` });
-			const commits = (await fetchCommits(this.#store, this.#head.seq + 1, seq, signal)).map(({ commit }) => commit);
-			head = foldCommits(this.#head, commits);
+			if (seq <= known.seq) throw new SidecarError("OBJECT_NOT_FOUND", { value: this.#store.url, reason: `commit ${known.seq} is gone` });
+			const commits = (await fetchCommits(this.#store, known.seq + 1, seq, signal)).map(({ commit }) => commit);
+			head = foldCommits(known, commits);
 			isOthers = commits.some(({ id, info }) => info.writer === this.#id && !this.#sent.has(id));
 		} catch (error) {
 			if (!(error instanceof SidecarError) || (error.code !== "OBJECT_NOT_FOUND" && error.code !== "OBJECT_CORRUPT")) throw error;
-			// Swept or not a continuation of what this writer knows: the log itself is the authority, and this disk's part in it is unknown.
-			const known = this.#head.id;
+			// Swept or not a continuation of what this writer knows: the log itself is the authority.
 			head = (await readLog(this.#store, signal && { signal })).head;
-			isOthers = head.id !== known;
+			// A log begins with its first writer's fence; this one is not there to begin another.
+			if (head.seq === 0 && known.seq > 0) throw error;
+			isBroken = head.id !== known.id && head.fence.seq <= this.#fenceSeq;
+			// Where it only became shorter nobody else can have written in this name, as long as the fence still stands.
+			const isShorter = head.seq < known.seq && head.fence.seq === this.#fenceSeq && head.fence.writer === this.#id;
+			isOthers = isBroken && !isShorter;
 		}
 		this.#lastContact = now(this.#machine);
+		this.#lastStoreMs = storeTimeMs;
+		this.#isBehind = false;
+		this.#catchUps++;
 		this.#head = head;
 		this.#sent.clear();
 		this.index.rebuild(head.tree);
-		if (isOthers && this.hasFence && !this.isSuperseded) this.#disown();
+		if (isOthers && this.hasFence) this.#disown();
+		return isBroken;
 	}
 
-	/** The fence is another's now. Its commits count below `.recovered/` only, under a name that no twin has. */
+	/** The fence is another's now. Its commits count below `.recovered/` only, in a name that no twin has. */
 	#disown(): void {
 		this.#isDisowned = true;
-		this.#id = this.#machine.randomBytes(16).toString("hex");
+		this.#id = unusedId(this.#machine, this.#head);
 	}
 
 	#advance({ commit, info, delta, inlineBytes }: Undecided): void {
@@ -244,11 +293,12 @@ export class LogWriter {
 	#check(delta: Delta): void {
 		const bad = unrestorableAfter(this.#head.tree, delta);
 		if (bad !== undefined) throw new SidecarError("INTERNAL", { value: bad.path, reason: `the tree could not be restored: ${bad.reason}` });
-		const entries = this.#head.tree.size + delta.changed.size;
-		if (entries > MAX_ENTRIES) {
+		const limit = this.isSuperseded ? MAX_ENTRIES - OWNERS_ENTRIES : MAX_ENTRIES;
+		if (this.#head.tree.size + delta.changed.size > limit) {
 			const exact = this.#whole(delta).changed.size;
-			if (exact > MAX_ENTRIES)
-				throw new SidecarError("WORKSPACE_TOO_LARGE", { reason: `${exact} files and directories, the limit is ${MAX_ENTRIES}` });
+			// What only replaces entries makes no tree larger, whoever's it is.
+			if (exact > limit && exact > this.#head.tree.size)
+				throw new SidecarError("WORKSPACE_TOO_LARGE", { reason: `${exact} files and directories, the limit is ${limit}` });
 		}
 		for (const [path, entry] of delta.changed) {
 			if (entry.type === "file" && entry.chunks.length > MAX_CHUNKS) {
@@ -268,5 +318,13 @@ export class LogWriter {
 			for (const chunk of entry.chunks) if (!own.has(chunk.block) && !this.index.allows(chunk)) return false;
 		}
 		return true;
+	}
+}
+
+/** The kernel of a copied machine may draw the numbers of the original: no name that the head knows is taken again. */
+function unusedId(machine: Machine, head: Head): string {
+	for (;;) {
+		const id = machine.randomBytes(16).toString("hex");
+		if (id !== head.fence.writer && !head.tree.has(setAsideHome(id))) return id;
 	}
 }

@@ -1,7 +1,6 @@
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
-import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
-import type { Entry, Path, Tree } from "../log/types.ts";
+import type { Path, Tree } from "../log/types.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
@@ -12,6 +11,7 @@ import { isTrusted, type Marker, readMarker } from "./marker.ts";
 import { readLog } from "./read-log.ts";
 import { type Action, type OnDisk, planExact, planReconcile } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { withoutSetAside } from "./set-aside.ts";
 
 /** What a restore would do with each path of this disk, and what it is derived from. */
 export interface DiskPlan {
@@ -73,14 +73,6 @@ function reconcile(
 	const files = countFiles(gone);
 	const isWipe = isHeld({ files, filesBefore: countFiles(target.keys()), critical });
 	return isWipe ? { plan: planReconcile(compared, base, target, false), unbelieved: files } : { plan, unbelieved: 0 };
-}
-
-/** The tree without what superseded writers set aside. */
-export function withoutSetAside(tree: Tree): Tree {
-	if (!tree.has(RECOVERED_DIRECTORY)) return tree;
-	const kept = new Map<Path, Entry>();
-	for (const [path, entry] of tree) if (path !== RECOVERED_DIRECTORY && !path.startsWith(`${RECOVERED_DIRECTORY}/`)) kept.set(path, entry);
-	return kept;
 }
 
 /** What the disk derives from; undefined where nobody knows. */

@@ -102,11 +102,15 @@ export async function fetchCommit(
 	return { commit: decodeCommit(key, start, first.totalBytes), start, lastModifiedMs: first.lastModifiedMs };
 }
 
-/** The id of the commit in a slot, by its header alone; undefined where nothing is (which proves nothing about the future). */
-export async function idInSlot(store: ObjectStore, key: ObjectKey, signal?: AbortSignal): Promise<string | undefined> {
+/** The commit in a slot, by its header alone; undefined where nothing is (which proves nothing about the future). */
+export async function commitInSlot(
+	store: ObjectStore,
+	key: ObjectKey,
+	signal?: AbortSignal,
+): Promise<{ readonly id: string; readonly lastModifiedMs: number } | undefined> {
 	try {
-		const { body } = await store.get(key, { range: { offset: 0, length: COMMIT_HEADER_BYTES }, ...(signal && { signal }) });
-		return body.toString("hex", 32, 64);
+		const { body, lastModifiedMs } = await store.get(key, { range: { offset: 0, length: COMMIT_HEADER_BYTES }, ...(signal && { signal }) });
+		return { id: body.toString("hex", 32, 64), lastModifiedMs };
 	} catch (error) {
 		if (error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND") return undefined;
 		throw error;

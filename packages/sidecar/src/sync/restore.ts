@@ -24,8 +24,16 @@ import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { isWritten, RestoreWork } from "./restore-work.ts";
 
+/** Something that had to give way, and where it is now: an absolute path outside the workspace. */
+export interface Moved {
+	readonly path: Path;
+	readonly to: string;
+}
+
 export interface Restored {
 	readonly head: Head;
+	/** The store's clock when the log was read, ms since the epoch. */
+	readonly storeTimeMs: number;
 	/** What is now on the disk, as far as it is known to be what the log says. */
 	local(): LocalTree;
 	readonly filter: WorkspaceFilter;
@@ -38,7 +46,7 @@ export interface Restored {
 	/** Paths changed here while nobody watched; they are kept and not durable yet. */
 	readonly keptLocal: number;
 	/** Where bytes of this disk went that had to give way. */
-	readonly moved: readonly { readonly path: Path; readonly to: string }[];
+	readonly moved: readonly Moved[];
 	/**
 	 * Marks the restore as complete; before anything else writes.
 	 * @param onDisk true: settled when it is safe from a power cut. Whoever goes on as the workspace's owner need not wait for that: what
@@ -86,6 +94,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		for (const { path, to } of work.moved) log.warn("restore.moved", { path, to, kind: "security" });
 		return {
 			head,
+			storeTimeMs: read.storeTimeMs,
 			local: () => work.local(),
 			filter: new WorkspaceFilter(root, options.profile),
 			root: rootStat,
@@ -118,7 +127,8 @@ function checkExpectation({ expect, store }: RestoreOptions, head: Head): void {
 	}
 }
 
-function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree): void {
+/** @throws SidecarError WORKSPACE_DISK_FULL */
+export function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree): void {
 	let needed = 0;
 	for (const [path, action] of plan) {
 		const entry = target.get(path);

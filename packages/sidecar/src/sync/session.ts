@@ -15,15 +15,19 @@ import type { Profile } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
 import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
 import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
+import { bringIn } from "./bring-in.ts";
 import type { Deferred } from "./capture.ts";
+import { type DropOptions, type Dropped, decided, dropSetAside } from "./drop-set-aside.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
 import { readWhenHandedOver } from "./handover.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
-import { type Restored, restore } from "./restore.ts";
+import type { Picked, Wanted } from "./pick-set-aside.ts";
+import { type Moved, type Restored, restore } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { type Excluded, SecretGuard, type SecretPolicy } from "./secret-guard.ts";
+import { type SetAside, setAsideIn } from "./set-aside.ts";
 
 export interface SessionOptions {
 	readonly store: ObjectStore;
@@ -57,14 +61,12 @@ export class Session {
 	readonly #root: string;
 	readonly #boot = bootId();
 	readonly #times: FileTimes;
+	readonly #restoreOptions: RestoreOptions;
+	#toldSetAside = "[]";
 
-	private constructor(
-		options: SessionOptions,
-		writer: LogWriter,
-		restored: Restored,
-		times: FileTimes,
-		quickHash: (bytes: Uint8Array) => bigint,
-	) {
+	private constructor(options: SessionOptions, writer: LogWriter, restored: Restored, restoreOptions: RestoreOptions) {
+		const { times, quickHash } = restoreOptions;
+		this.#restoreOptions = restoreOptions;
 		this.#times = times;
 		this.#options = options;
 		this.#writer = writer;
@@ -126,16 +128,25 @@ export class Session {
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
-			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) });
-			const [outcome] = await Promise.all([fence(writer, machine, signal), restored.finish(false)]);
-			if (outcome === "lost") {
-				log.warn("fence.lost", { seq: restored.head.seq + 1, kind: "security" });
+			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) }, restored.storeTimeMs);
+			const fenced = async () => await decided(writer, machine, await writer.fence(signal), { signal });
+			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
+			if (kind !== "committed") {
+				const { fence: owner } = writer.head;
+				log.warn("fence.lost", { kind: "security", seq: restored.head.seq + 1, owner: owner.writer, fence: owner.seq });
 				started = performance.now();
 				continue;
 			}
-			const session = new Session(options, writer, restored, times, (bytes) => h64Raw(bytes));
+			const session = new Session(options, writer, restored, restoreOptions);
 			session.#mark(false);
-			log.info("fence.won", { seq: writer.head.seq, writer: writer.id });
+			const { fence: over, isClosed } = restored.head;
+			log.info("fence.won", {
+				kind: "security",
+				seq: writer.head.seq,
+				writer: writer.id,
+				over: over.seq === 0 ? null : { writer: over.writer, fence: over.seq, closed: isClosed },
+			});
+			session.#tellSetAside();
 			return session;
 		}
 		throw new SidecarError("STORE_UNREACHABLE", {
@@ -227,7 +238,7 @@ export class Session {
 
 	/** One at a time. @throws SidecarError as Flusher.flush */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
-		const wasSuperseded = this.#writer.isSuperseded;
+		const { isSuperseded: wasSuperseded, id: previously, catchUps } = this.#writer;
 		const ignoring = await this.#lookAtIgnoreFile();
 		const result = await this.#flusher.flush(options);
 		// So that there is another flush soon, and another look.
@@ -240,11 +251,14 @@ export class Session {
 		if (!wasSuperseded && this.#writer.isSuperseded) {
 			this.#options.log.error("writer.superseded", {
 				writer: this.#writer.id,
+				previously,
 				owner: this.#writer.head.fence.writer,
 				fence: this.#writer.head.fence.seq,
+				because: this.#writer.isDisowned ? "clone" : "fence",
 				kind: "security",
 			});
 		}
+		if (this.#writer.catchUps !== catchUps && !this.#writer.isSuperseded) this.#tellSetAside();
 		return result;
 	}
 
@@ -265,6 +279,42 @@ export class Session {
 	}
 
 	/**
+	 * Brings what a superseded writer set aside to its own path on this disk; the next flush commits it. What stands there goes to the
+	 * trash. One at a time with flushes, and not beside an agent: it may hold open what is replaced.
+	 * @throws SidecarError as `bringIn`
+	 */
+	async bringIn(picked: Picked): Promise<readonly Moved[]> {
+		const moved = await bringIn(this.#restoreOptions, picked);
+		this.#flusher.doubt();
+		return moved;
+	}
+
+	/** One at a time with flushes, after one that left nothing undecided. @throws SidecarError as `dropSetAside` */
+	async dropSetAside(wanted: Wanted, options: DropOptions): Promise<Dropped> {
+		const machine = this.#options.machine ?? thisMachine;
+		const dropped = await dropSetAside(this.#writer, machine, wanted, options);
+		this.#mark(false);
+		this.#tellSetAside();
+		return dropped;
+	}
+
+	/** Bytes that superseded writers set aside wait for somebody to look at them: said at the start and whenever they become other. */
+	#tellSetAside(): void {
+		const setAside = setAsideIn(this.#writer.head.tree);
+		const told = JSON.stringify(setAside);
+		const isNews = told !== this.#toldSetAside && setAside.length > 0;
+		this.#toldSetAside = told;
+		if (!isNews) return;
+		const sum = (of: (each: SetAside) => number) => setAside.reduce((total, each) => total + of(each), 0);
+		this.#options.log.warn("recover.waiting", {
+			kind: "security",
+			writers: setAside.map(({ writer }) => writer),
+			files: sum(({ files }) => files),
+			bytes: sum(({ bytes }) => bytes),
+		});
+	}
+
+	/**
 	 * A superseded writer's disk no longer derives from the head: its marker stays where it was. One that cannot be written stays
 	 * too: the commit is durable all the same, and an older marker only makes a restore look twice.
 	 */
@@ -278,15 +328,4 @@ export class Session {
 			this.#options.log.warn("workspace.marker-not-written", { error });
 		}
 	}
-}
-
-async function fence(writer: LogWriter, machine: Machine, signal: AbortSignal | undefined): Promise<"won" | "lost"> {
-	let outcome = await writer.fence(signal);
-	for (let attempt = 0; outcome.kind === "unknown" && attempt < 3; attempt++) {
-		await machine.sleep(500 * 2 ** attempt, signal);
-		outcome = (await writer.settle(signal)) ?? outcome;
-	}
-	if (outcome.kind === "unknown")
-		throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the fence", cause: outcome.cause });
-	return outcome.kind === "committed" ? "won" : "lost";
 }

@@ -1,8 +1,7 @@
 import type { Head } from "../log/fold.ts";
-import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
-import type { Tree } from "../log/types.ts";
 import { type DiskOptions, type DiskState, inspectDisk } from "./not-durable.ts";
 import { type LogRead, readLog } from "./read-log.ts";
+import { type SetAside, setAsideIn } from "./set-aside.ts";
 
 /** The log's newest commit and its tree. */
 export interface LogState {
@@ -21,17 +20,10 @@ export interface LogState {
 	readonly timeMs: number;
 }
 
-/** What a superseded writer set aside below `.recovered/`. */
-export interface SetAside {
-	/** 32 hex digits. */
-	readonly writer: string;
-	readonly files: number;
-	readonly bytes: number;
-}
-
 export interface Status extends DiskState {
 	/** Undefined: the log is empty. */
 	readonly log: LogState | undefined;
+	/** What superseded writers set aside below `.recovered/`. */
 	readonly setAside: readonly SetAside[];
 	/** The store's clock at the LIST. */
 	readonly storeTimeMs: number;
@@ -53,17 +45,4 @@ function logState({ seq, id, isClosed, tree }: Head, writer: string, timeMs: num
 	let bytes = 0;
 	for (const entry of tree.values()) if (entry.type === "file") bytes += entry.size;
 	return { seq, id, writer, isClosed, entries: tree.size, bytes, timeMs };
-}
-
-function setAsideIn(tree: Tree): SetAside[] {
-	const byWriter = new Map<string, { files: number; bytes: number }>();
-	for (const [path, entry] of tree) {
-		const [top, writer, first] = path.split("/", 3);
-		if (top !== RECOVERED_DIRECTORY || writer === undefined || first === undefined || entry.type === "dir") continue;
-		const sum = byWriter.get(writer) ?? { files: 0, bytes: 0 };
-		sum.files++;
-		if (entry.type === "file") sum.bytes += entry.size;
-		byWriter.set(writer, sum);
-	}
-	return [...byWriter].map(([writer, sum]) => ({ writer, ...sum }));
 }

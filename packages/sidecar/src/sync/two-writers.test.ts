@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FaultyStore } from "../../test/faulty-store.ts";
@@ -46,6 +46,65 @@ describe("who owns the tree", () => {
 		expect(() => readFileSync(join(bench.workspace("c"), ".recovered"))).toThrow(/ENOENT/);
 	});
 
+	it("one that was declared dead and writes on for an hour grows the tree by what it changed, not by how often", async () => {
+		await using bench = await workbench();
+		const dead = await bench.open("dead");
+		const write = (name: string, size: number, fill: number) =>
+			writeFileSync(join(bench.workspace("dead"), name), Buffer.alloc(size, `${fill} `));
+		write("log.jsonl", 100, 0);
+		await dead.flush({ sweep: true });
+		const owner = await bench.open("owner");
+
+		// Half an hour at the pace of a superseded daemon; every size is the same from the second flush on.
+		const before = { ...bench.store.requests };
+		for (let flush = 1; flush <= 60; flush++) {
+			write("log.jsonl", 1000 + flush, flush);
+			write("same", 2000, 7);
+			expect(await dead.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+		}
+		const { list, get, put } = bench.store.requests;
+		// One PUT a flush, and for the first the lost slot: its PUT, a look at what is there, and the catching up.
+		expect({ put: put - before.put, list: list - before.list }).toEqual({ put: 61, list: 1 });
+		expect(get - before.get).toBeLessThanOrEqual(3);
+		const home = `.recovered/${dead.writerId}`;
+		const { tree } = (await readLog(bench.store)).head;
+		expect([...tree.keys()].sort()).toEqual(["", ".recovered", home, `${home}/log.jsonl`, `${home}/same`, "log.jsonl"]);
+		expect(tree.get(`${home}/log.jsonl`)).toMatchObject({ size: 1060 });
+
+		// Idle costs nothing, and the owner's next commit costs one lost slot, whatever went on meanwhile.
+		const idle = { ...bench.store.requests };
+		expect(await dead.flush({ sweep: true })).toMatchObject({ kind: "nothing" });
+		expect(bench.store.requests).toEqual(idle);
+		writeFileSync(join(bench.workspace("owner"), "f"), "x");
+		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: false });
+		expect(bench.log.events.filter(({ event }) => event === "recover.waiting").map(({ fields }) => fields)).toEqual([
+			{ writers: [dead.writerId], files: 2, bytes: 3060 },
+		]);
+	});
+
+	it("what a user keeps in a directory named .recovered is the user's, on either side", async () => {
+		await using bench = await workbench();
+		const own = (machine: string) => join(bench.workspace(machine), ".recovered");
+		const first = await bench.open("a");
+		mkdirSync(own("a"));
+		writeFileSync(join(own("a"), "notes"), "mine");
+		mkdirSync(join(own("a"), "0123456789abcdef".repeat(2)));
+		writeFileSync(join(own("a"), "0123456789abcdef".repeat(2), "f"), "in a reserved place");
+		expect(await first.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			deferred: [{ path: `.recovered/${"0123456789abcdef".repeat(2)}`, reason: expect.stringContaining("reserved") }],
+		});
+		await bench.open("b");
+		expect(readFileSync(join(own("b"), "notes"), "utf8")).toBe("mine");
+		expect(readdirSync(own("b"))).toEqual(["notes"]);
+
+		writeFileSync(join(own("a"), "notes"), "mine, later");
+		await first.flush({ sweep: true });
+		const { tree } = (await readLog(bench.store)).head;
+		expect(tree.get(".recovered/notes")).toMatchObject({ size: 4 });
+		expect(tree.get(`.recovered/${first.writerId}/.recovered/notes`)).toMatchObject({ size: 11 });
+	});
+
 	it("a fence that loses its slot brings the winner's changes to the disk first", async () => {
 		await using bench = await workbench();
 		const other = await bench.open("other");
@@ -79,32 +138,5 @@ describe("who owns the tree", () => {
 		const bodies = store.sent.filter(({ key }) => key === store.sent[1]?.key).map(({ body }) => body.toString("hex"));
 		expect(new Set(bodies).size).toBe(1);
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "f", "g"]);
-	});
-});
-
-describe("the deletion brake", () => {
-	it("holds a vanished half until a second scan agrees, and a critical file always", async () => {
-		await using bench = await workbench();
-		const root = bench.workspace("a");
-		mkdirSync(root, { recursive: true });
-		for (let index = 0; index < 20; index++) writeFileSync(join(root, `f${index}`), `${index}`);
-		const session = await bench.open("a");
-		await session.flush({ sweep: true });
-		for (let index = 0; index < 15; index++) rmSync(join(root, `f${index}`));
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
-		expect((await readLog(bench.store)).head.tree.size).toBe(21);
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 15 });
-	});
-
-	it("believes nothing when the workspace is another directory", async () => {
-		await using bench = await workbench();
-		const session = await bench.open("a");
-		writeFileSync(join(bench.workspace("a"), "f"), "1");
-		await session.flush({ sweep: true });
-		rmSync(bench.workspace("a"), { recursive: true });
-		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
-		mkdirSync(bench.workspace("a"));
-		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
-		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
 	});
 });

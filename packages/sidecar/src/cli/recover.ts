@@ -1,0 +1,115 @@
+import { SidecarError } from "../errors.ts";
+import { humanBytes } from "../telemetry/format.ts";
+import type { Command, Context } from "./command.ts";
+import { entryForProgram, listedEntry } from "./ls.ts";
+import { movedLines } from "./restore.ts";
+import { count, isoTime, shortTime, shownPath } from "./words.ts";
+
+export const recover: Command = {
+	name: "recover",
+	args: "[PATH]",
+	summary: "List what superseded writers set aside; write it out, bring it in, or drop it.",
+	notes: [
+		"Without an option: who set aside how much, and when; with --writer or PATH each file, by the path it had on that writer's disk.",
+		"Nothing that is set aside goes away by itself, and what is dropped stays in history.",
+	],
+	options: [
+		{ flags: "--writer <ID>", description: "Only this writer: its id or the first digits of it." },
+		{ flags: "--to <DIR>", description: "Write it (or only PATH) to DIR/{writer}, which must not hold anything. Touches nothing else." },
+		{
+			flags: "--apply <PATH>",
+			description: "Bring it to its place in the workspace and commit that; what stands there is moved away. Not beside a running daemon.",
+		},
+		{ flags: "--drop", description: "Take PATH, or all of --writer, out of the list: it was dealt with." },
+	],
+	async run(context, [path], options) {
+		const act = actOf(options);
+		const choice = { ...(options.writer !== undefined && { writer: String(options.writer) }), ...(path !== undefined && { path }) };
+		return await ACTS[act](context, choice, options);
+	},
+};
+
+type Act = "list" | "to" | "apply" | "drop";
+interface Choice {
+	readonly writer?: string;
+	readonly path?: string;
+}
+type Options = Readonly<Record<string, unknown>>;
+
+function actOf(options: Options): Act {
+	const acts = (["to", "apply", "drop"] as const).filter((act) => options[act] !== undefined);
+	if (acts.length > 1)
+		throw new SidecarError("USAGE", { value: acts.map((act) => `--${act}`).join(" "), reason: "only one of them at a time" });
+	return acts[0] ?? "list";
+}
+
+const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Options) => Promise<number>>> = {
+	async list({ config, out }, choice) {
+		const library = await import("../library/recover.ts");
+		const listings = await library.listSetAside({ ...config, ...choice });
+		if (config.json) {
+			await out.json({ writers: listings.map(forProgram) });
+			return 0;
+		}
+		if (listings.length === 0) await out.line("nothing is set aside");
+		const isDetailed = choice.writer !== undefined || choice.path !== undefined;
+		for (const { writer, files, bytes, firstMs, lastMs, entries } of listings) {
+			const when =
+				firstMs === undefined || lastMs === undefined ? "before what the log retains" : `${shortTime(firstMs)} to ${shortTime(lastMs)}`;
+			await out.line(`${writer}  ${count(files, "file")}, ${humanBytes(bytes)}, ${when}`);
+			if (isDetailed) for (const [path, entry] of entries) await out.line(listedEntry(path, entry));
+		}
+		return 0;
+	},
+
+	async to({ config, out, log, progress }, choice, { to }) {
+		const library = await import("../library/recover.ts");
+		const result = await library.recoverTo({ ...config, ...choice, to: String(to), log, progress });
+		if (config.json) await out.json(result);
+		else if (result.directories.length === 0) await out.line("nothing is set aside");
+		else {
+			await out.line(`wrote ${count(result.files, "file")}, ${humanBytes(result.bytes)}`);
+			for (const directory of result.directories) await out.line(shownPath(directory));
+		}
+		return 0;
+	},
+
+	async apply({ config, out, log, progress }, { writer, path }, { apply }) {
+		if (path !== undefined) throw new SidecarError("USAGE", { value: path, reason: "--apply names the path already" });
+		const library = await import("../library/recover.ts");
+		const result = await library.recoverApply({ ...config, ...(writer !== undefined && { writer }), path: String(apply), log, progress });
+		if (config.json) await out.json(result);
+		else {
+			await out.line(`brought in ${count(result.applied.length, "file")} of ${result.writer.slice(0, 8)}: commit ${result.seq}`);
+			for (const { path: at, reason } of result.notTaken) await out.line(`not taken  ${shownPath(at)}: ${reason}`);
+			for (const line of movedLines(result.moved)) await out.line(line);
+		}
+		return result.exitStatus;
+	},
+
+	async drop({ config, out, log, progress }, choice) {
+		const library = await import("../library/recover.ts");
+		const result = await library.recoverDrop({ ...config, ...choice, log, progress });
+		if (config.json) await out.json(result);
+		else
+			await out.line(
+				result.seq === undefined
+					? "nothing to drop"
+					: `dropped ${count(result.files, "file")}: commit ${result.seq}${result.by === "daemon" ? ", by the daemon" : ""}`,
+			);
+		return 0;
+	},
+};
+
+type Listing = Awaited<ReturnType<typeof import("../library/recover.ts").listSetAside>>[number];
+
+function forProgram({ writer, files, bytes, firstMs, lastMs, entries }: Listing): object {
+	return {
+		writer,
+		files,
+		bytes,
+		first: firstMs === undefined ? null : isoTime(firstMs),
+		last: lastMs === undefined ? null : isoTime(lastMs),
+		entries: entries.map(([path, entry]) => entryForProgram(path, entry)),
+	};
+}

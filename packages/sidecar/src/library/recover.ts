@@ -1,0 +1,235 @@
+/** The verbs for what superseded writers set aside: list it, write it out, bring it in, drop it. */
+import { resolve } from "node:path";
+import xxhash from "xxhash-wasm";
+import { SidecarError } from "../errors.ts";
+import type { Entry, Path } from "../log/types.ts";
+import { compareBytes } from "../path.ts";
+import { decided, dropSetAside } from "../sync/drop-set-aside.ts";
+import { LogWriter } from "../sync/log-writer.ts";
+import { thisMachine } from "../sync/machine.ts";
+import { inspectDisk } from "../sync/not-durable.ts";
+import { pickOne, pickSetAside } from "../sync/pick-set-aside.ts";
+import { readLog } from "../sync/read-log.ts";
+import { Session } from "../sync/session.ts";
+import type { SetAside } from "../sync/set-aside.ts";
+import { type SetAsideTimes, setAsideTimes } from "../sync/set-aside-times.ts";
+import { writeTree } from "../sync/write-tree.ts";
+import { loadFileTimes } from "../workspace/file-times.ts";
+import { requireDirectory } from "../workspace/scan.ts";
+import { ask, withControl } from "./control.ts";
+import { flushOnce, requireRestored } from "./flush.ts";
+import { type LogOptions, type WorkspaceOptions, withLog, withWorkspace } from "./options.ts";
+
+interface Choice {
+	/** A superseded writer's id, or its first digits. Default: every writer. */
+	readonly writer?: string;
+}
+
+export interface SetAsideOptions extends LogOptions, Choice {}
+
+/** What one superseded writer set aside, and when. */
+export interface SetAsideListing extends SetAside, SetAsideTimes {
+	/** Files and links by the paths they had on that writer's disk, ordered by the paths' bytes. */
+	readonly entries: readonly (readonly [Path, Entry])[];
+}
+
+/**
+ * What superseded writers set aside and nobody dropped yet.
+ * @throws SidecarError USAGE (a writer that is not told apart), STORE_*, OBJECT_*, and for a wrong option
+ */
+export async function listSetAside(options: SetAsideOptions = {}): Promise<readonly SetAsideListing[]> {
+	const { signal } = options;
+	return await withLog(options, async ({ store }) => {
+		const { head } = await readLog(store, signal && { signal });
+		const picked = pickSetAside(head.tree, wantedOf(options));
+		const times = await setAsideTimes(
+			store,
+			picked.map(({ writer }) => writer),
+			signal,
+		);
+		return picked.map(({ writer, entries: all }) => {
+			const entries = [...all].filter(([, { type }]) => type !== "dir").sort(([a], [b]) => compareBytes(a, b));
+			return { writer, files: entries.length, bytes: bytesOf(entries), ...(times.get(writer) as SetAsideTimes), entries };
+		});
+	});
+}
+
+export interface RecoverToOptions extends WorkspaceOptions, Choice {
+	/** A directory that is empty or does not exist; a relative path starts at the working directory. */
+	readonly to: string;
+	/** Only this file, or this directory and all below it, by its path on the writer's disk. Default: everything. */
+	readonly path?: string;
+}
+
+export interface RecoveredTo {
+	/** `{to}/{writer}`, for each writer. */
+	readonly directories: readonly string[];
+	readonly files: number;
+	readonly bytes: number;
+}
+
+/**
+ * Writes what is set aside to `{to}/{writer}/{path}`, with modes, times and links. The log, the workspace and a daemon that looks after
+ * it are left alone.
+ * @throws SidecarError USAGE (a directory that is not empty, a writer that is not told apart), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
+ */
+export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo> {
+	const { signal } = options;
+	const to = resolve(options.to);
+	return await withWorkspace(options, async ({ store, profile, log, progress }) => {
+		const { head, starts } = await readLog(store, signal && { signal });
+		const picked = pickSetAside(head.tree, wantedOf(options));
+		if (picked.length === 0) return { directories: [], files: 0, bytes: 0 };
+		const tree = new Map<Path, Entry>([["", { type: "dir", mode: 0o700, mtimeNs: BigInt(Date.now()) * 1_000_000n }]]);
+		for (const { writer, entries } of picked) {
+			for (const [path, entry] of entries) tree.set(path === "" ? writer : `${writer}/${path}`, entry);
+		}
+		const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
+		const secretBelowWriter = { ...profile, secret: (path: Path) => profile.secret(path.slice(path.indexOf("/") + 1)) };
+		await writeTree(
+			{
+				store,
+				profile: secretBelowWriter,
+				times,
+				quickHash: (bytes) => h64Raw(bytes),
+				label: thisMachine.randomBytes(4).toString("hex"),
+				log,
+				progress,
+				...(signal && { signal }),
+			},
+			to,
+			tree,
+			starts,
+		);
+		const files = [...tree].filter(([, { type }]) => type !== "dir");
+		return { directories: picked.map(({ writer }) => `${to}/${writer}`), files: files.length, bytes: bytesOf(files) };
+	});
+}
+
+export interface RecoverApplyOptions extends WorkspaceOptions, Choice {
+	/** A file, a link, or a directory and all below it, by its path on the writer's disk. */
+	readonly path: string;
+	/** How long to wait for a writer that seems to be at work still, ms. Default 5,000. */
+	readonly handoverWaitMs?: number;
+}
+
+export interface RecoverApplied {
+	readonly writer: string;
+	/** Files and links that are at their own paths now. */
+	readonly applied: readonly Path[];
+	/** Where what stood there went; it is in history too, as far as it was ever committed. */
+	readonly moved: readonly { readonly path: string; readonly to: string }[];
+	/** The newest commit. */
+	readonly seq: number;
+	/** What could not be committed, and why; it is still set aside. */
+	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
+	/** 0 done, 3 something is not durable, 4 superseded meanwhile. */
+	readonly exitStatus: 0 | 3 | 4;
+}
+
+/**
+ * Brings one thing in: to its own path in the workspace, into the next commit, and out of `.recovered/`. What stands there is moved to
+ * the trash. As a flush in one shot it takes the tree over, and it refuses a workspace that somebody looks after: an agent may hold
+ * open what would be replaced. There `recoverTo` writes it elsewhere, and what is copied into the workspace is a change like any other.
+ * @throws SidecarError WORKSPACE_BUSY, WORKSPACE_NOT_RESTORED, USAGE (several writers set it aside; a file would take a directory's
+ * place), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
+ */
+export async function recoverApply(options: RecoverApplyOptions): Promise<RecoverApplied> {
+	const { signal } = options;
+	const wanted = { ...wantedOf(options), path: options.path };
+	return await withWorkspace(options, async ({ settings, store, profile, privateDir, log, progress }) => {
+		const { stateDir, workspace, handoverWaitMs } = settings;
+		await refuseBesideDaemon(stateDir, workspace);
+		return await withControl(stateDir, workspace, "recovering", async () => {
+			requireDirectory(workspace);
+			const { head } = await readLog(store, signal && { signal });
+			pickOne(head.tree, wanted);
+			requireRestored(workspace, head, await inspectDisk({ store, root: workspace, profile, privateDir, ...(signal && { signal }) }, head));
+			const session = await Session.open({
+				store,
+				workspace,
+				profile,
+				privateDir,
+				log,
+				progress,
+				handoverWaitMs,
+				...(signal && { signal }),
+			});
+			const picked = pickOne(session.head.tree, wanted);
+			const moved = [...session.restored.moved, ...(await session.bringIn(picked))];
+			const applied = [...picked.entries].filter(([, { type }]) => type !== "dir").map(([path]) => path);
+			const result = await flushOnce(session, signal);
+			const notTaken = result.deferred;
+			const isTaken = notTaken.length === 0 && result.held === 0 && !session.isSuperseded;
+			if (isTaken) await session.dropSetAside({ writer: picked.writer, path: options.path }, { closed: true, signal });
+			const exitStatus = session.isSuperseded ? 4 : isTaken ? 0 : 3;
+			return { writer: picked.writer, applied, moved, seq: session.head.seq, notTaken, exitStatus };
+		});
+	});
+}
+
+export interface RecoverDropOptions extends WorkspaceOptions, Choice {
+	/** Only this, by its path on the writer's disk. Default: everything of the writer, which must be named then. */
+	readonly path?: string;
+}
+
+export interface RecoverDropped {
+	/** Who did it: a daemon that looks after the workspace, or this process in one shot. */
+	readonly by: "daemon" | "this process";
+	/** Files and links. */
+	readonly files: number;
+	readonly seq: number | undefined;
+}
+
+/**
+ * Takes what was dealt with out of `.recovered/`, by one commit; history keeps it. Done by the daemon that looks after the workspace;
+ * without one only where the log was closed in order, so that no writer elsewhere is superseded for it.
+ * @throws SidecarError USAGE (neither writer nor path; a log that is not closed), PATH_NOT_FOUND, SUPERSEDED, STORE_*, OBJECT_*
+ */
+export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverDropped> {
+	const { writer, path, signal } = options;
+	if (writer === undefined && path === undefined)
+		throw new SidecarError("USAGE", { reason: "what shall be dropped is not said", remedy: "name a writer with --writer, or a path" });
+	const wanted = wantedOf(options);
+	return await withWorkspace(options, async ({ settings, store }) => {
+		const { stateDir, workspace } = settings;
+		const answer = await ask<{ files: number; seq?: number }>(stateDir, workspace, "drop", wanted);
+		if (answer !== undefined) return { by: "daemon", files: answer.files, seq: answer.seq };
+		return await withControl(stateDir, workspace, "recovering", async () => {
+			const { head, storeTimeMs } = await readLog(store, signal && { signal });
+			pickSetAside(head.tree, wanted);
+			if (!head.isClosed) throw notClosed(head.fence.writer);
+			const log = new LogWriter(store, thisMachine, { ...head, tree: new Map(head.tree) }, storeTimeMs);
+			const fenced = await decided(log, thisMachine, await log.fence(signal), { signal });
+			if (fenced.kind !== "committed") throw notClosed(log.head.fence.writer);
+			const { files, seq } = await dropSetAside(log, thisMachine, wanted, { closed: true, signal });
+			return { by: "this process", files, seq };
+		});
+	});
+}
+
+function bytesOf(entries: readonly (readonly [Path, Entry])[]): number {
+	return entries.reduce((sum, [, entry]) => sum + (entry.type === "file" ? entry.size : 0), 0);
+}
+
+function notClosed(owner: string): SidecarError {
+	return new SidecarError("USAGE", {
+		value: owner.slice(0, 8),
+		reason: "the tree's owner has not closed the log, so it may be at work on another machine",
+		remedy: "drop it there, or when the owner has ended",
+	});
+}
+
+/** @throws SidecarError WORKSPACE_BUSY */
+async function refuseBesideDaemon(stateDir: string, workspace: string): Promise<void> {
+	if ((await ask(stateDir, workspace, "status")) === undefined) return;
+	throw new SidecarError("WORKSPACE_BUSY", {
+		value: workspace,
+		reason: "an agent may hold open what would be replaced",
+		remedy: "write it elsewhere with `recover --to DIR` and copy what you want into the workspace, or stop the daemon first",
+	});
+}
+
+function wantedOf({ writer, path }: Choice & { readonly path?: string }): { readonly writer?: string; readonly path?: string } {
+	return { ...(writer !== undefined && { writer }), ...(path !== undefined && { path }) };
+}

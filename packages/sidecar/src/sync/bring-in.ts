@@ -1,0 +1,66 @@
+import { join } from "node:path";
+import { SidecarError } from "../errors.ts";
+import { EMPTY_HEAD } from "../log/fold.ts";
+import { unsafePath } from "../log/safe-path.ts";
+import type { Entry, Path } from "../log/types.ts";
+import { Materializer } from "../workspace/materialize.ts";
+import { requireDirectory } from "../workspace/scan.ts";
+import { lstatPath, type Stat } from "../workspace/stat.ts";
+import type { Picked } from "./pick-set-aside.ts";
+import type { Action } from "./reconcile.ts";
+import { checkSpace, type Moved } from "./restore.ts";
+import type { RestoreOptions } from "./restore-options.ts";
+import { RestoreWork } from "./restore-work.ts";
+
+/**
+ * Writes what a superseded writer set aside to its own place in the workspace, and commits nothing. What stands there is moved to the
+ * trash, a database with its WAL. Directories that are there keep their mode and what else is in them.
+ *
+ * Nobody may have the workspace's files open: a program goes on writing to the file that was moved away.
+ * @throws SidecarError USAGE where a file would take a directory's place or the other way round; TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
+ */
+export async function bringIn(options: RestoreOptions, { entries }: Picked): Promise<readonly Moved[]> {
+	const { root, privateDir, label, times } = options;
+	const rootStat = requireDirectory(root);
+	const target = new Map<Path, Entry>();
+	const plan = new Map<Path, Action>();
+	const disk = new Map<Path, Stat>();
+	for (const [path, entry] of entries) {
+		const reason = unsafePath(path);
+		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason });
+		const there = lstatPath(root, path);
+		if (there === undefined) {
+			target.set(path, entry);
+			plan.set(path, "write");
+			continue;
+		}
+		// Also for the directories above what was picked: nothing is written through a link.
+		if ((there.type === "dir") !== (entry.type === "dir")) {
+			const reason = there.type === "dir" ? "it is a directory here" : "it is no directory here";
+			throw new SidecarError("USAGE", { value: path, reason, remedy: "write it elsewhere with --to, and put it where it belongs" });
+		}
+		disk.set(path, there);
+		if (entry.type === "dir") continue;
+		target.set(path, entry);
+		plan.set(path, "set-aside-and-write");
+	}
+	const writer = new Materializer(root, times);
+	try {
+		checkSpace(writer, plan, target);
+		const work = new RestoreWork(
+			options,
+			writer,
+			{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, unbelieved: 0 },
+			{ head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts: new Map() },
+			join(privateDir, "trash", label),
+		);
+		await work.run();
+		await writer.sync();
+		return work.moved;
+	} catch (error) {
+		await writer.settle();
+		throw error;
+	} finally {
+		writer.close();
+	}
+}

@@ -1,0 +1,30 @@
+import type { ObjectStore } from "../store/port.ts";
+import { history } from "./history.ts";
+
+/** When a superseded writer set something aside, by the store's clock, ms since the epoch. Undefined: past what the log retains. */
+export interface SetAsideTimes {
+	readonly firstMs: number | undefined;
+	readonly lastMs: number | undefined;
+}
+
+/**
+ * Walks the log from its newest commit back to each writer's fence, or to its end: one GET a commit.
+ * @throws SidecarError STORE_*, OBJECT_CORRUPT (a key that is no commit's)
+ */
+export async function setAsideTimes(
+	store: ObjectStore,
+	writers: Iterable<string>,
+	signal?: AbortSignal,
+): Promise<ReadonlyMap<string, SetAsideTimes>> {
+	const times = new Map<string, SetAsideTimes>([...writers].map((writer) => [writer, { firstMs: undefined, lastMs: undefined }]));
+	const sought = new Set(times.keys());
+	if (sought.size === 0) return times;
+	for await (const entry of history(store, signal && { signal })) {
+		if ("error" in entry || !sought.has(entry.writer)) continue;
+		const { writer, timeMs, flags } = entry;
+		if (flags.recovered === true) times.set(writer, { firstMs: timeMs, lastMs: times.get(writer)?.lastMs ?? timeMs });
+		if (flags.fence === true) sought.delete(writer);
+		if (sought.size === 0) break;
+	}
+	return times;
+}

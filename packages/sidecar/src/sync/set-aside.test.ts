@@ -1,0 +1,101 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isSetAside, unrestorable, unrestorableAfter } from "../log/safe-path.ts";
+import type { Delta, Entry, FileEntry, Path, Tree } from "../log/types.ts";
+import { reservedName, setAsideDelta, setAsideIn, withoutSetAside } from "./set-aside.ts";
+
+const writer = "a".repeat(32);
+const other = "b".repeat(32);
+const directory: Entry = { type: "dir", mode: 0o750, mtimeNs: 7n };
+const file = (size: number): FileEntry => ({ type: "file", mode: 0o644, mtimeNs: 1n, size, chunkBits: 20, chunks: [] });
+
+function applied(tree: Tree, { changed, removed }: Delta): Map<Path, Entry> {
+	const after = new Map(tree);
+	for (const path of removed) after.delete(path);
+	for (const [path, entry] of changed) after.set(path, entry);
+	return after;
+}
+
+/** A disk's tree of a few names, so that files and directories keep taking each other's places. */
+const arbitraryDisk = fc
+	.array(fc.tuple(fc.array(fc.constantFrom("a", "b", ".recovered"), { minLength: 1, maxLength: 3 }), fc.nat(9)), { maxLength: 8 })
+	.map((files) => {
+		const disk = new Map<Path, Entry>([["", directory]]);
+		for (const [names, size] of files) {
+			const path = names.join("/");
+			const parents = names.slice(1).map((_, index) => names.slice(0, index + 1).join("/"));
+			if (disk.has(path) || parents.some((parent) => disk.get(parent)?.type === "file")) continue;
+			for (const parent of parents) disk.set(parent, directory);
+			disk.set(path, file(size));
+		}
+		return disk;
+	});
+
+describe("what a superseded writer sets aside", () => {
+	it("lies below its own directory only, always restorable, in place, with every file as it stood last", () => {
+		fc.assert(
+			fc.property(arbitraryDisk, fc.array(arbitraryDisk, { maxLength: 5 }), (owned, disks) => {
+				let tree = new Map(owned);
+				let local = new Map(owned);
+				for (const disk of disks) {
+					const changed = new Map([...disk].filter(([path, entry]) => local.get(path) !== entry));
+					const { delta, taken } = setAsideDelta(tree, writer, changed, (path) => disk.get(path));
+					expect(unrestorableAfter(tree, delta)).toBeUndefined();
+					for (const path of [...delta.changed.keys(), ...delta.removed]) expect(path === "" || isSetAside(path, writer)).toBe(true);
+					tree = applied(tree, delta);
+					local = disk;
+					for (const path of taken) expect(tree.get(`.recovered/${writer}/${path}`)).toBe(disk.get(path));
+					expect(taken).toHaveLength([...changed.values()].filter(({ type }) => type !== "dir").length);
+				}
+				expect(unrestorable(tree)).toBeUndefined();
+				expect(withoutSetAside(tree)).toEqual(withoutSetAside(owned));
+			}),
+		);
+	});
+
+	it("is counted by writer, without directories", () => {
+		const tree = new Map<Path, Entry>([
+			["", directory],
+			[".recovered", directory],
+			[`.recovered/${writer}`, directory],
+			[`.recovered/${writer}/d`, directory],
+			[`.recovered/${writer}/d/f`, file(5)],
+			[`.recovered/${writer}/l`, { type: "link", mtimeNs: 0n, target: "t" }],
+			[`.recovered/${other}`, directory],
+			[`.recovered/${other}/f`, file(1)],
+			[".recovered/notes", file(100)],
+		]);
+		expect(setAsideIn(tree)).toEqual([
+			{ writer, files: 2, bytes: 5 },
+			{ writer: other, files: 1, bytes: 1 },
+		]);
+		expect([...withoutSetAside(tree).keys()]).toEqual(["", ".recovered", ".recovered/notes"]);
+	});
+
+	it("names what is too long to lie there, and takes the rest", () => {
+		const long = Array.from({ length: 20 }, () => "n".repeat(203)).join("/");
+		const { delta, taken, tooLong } = setAsideDelta(
+			new Map([["", directory]]),
+			writer,
+			new Map([
+				[long, file(1)],
+				["short", file(1)],
+			]),
+			() => undefined,
+		);
+		expect({ taken, tooLong }).toEqual({ taken: ["short"], tooLong: [long] });
+		expect([...delta.changed.keys()]).toEqual([`.recovered/${writer}/short`, `.recovered/${writer}`, ".recovered"]);
+	});
+});
+
+it.each([
+	[`.recovered/${writer}`, true, `.recovered/${writer}`],
+	[`.recovered/${writer}/x/y`, false, `.recovered/${writer}`],
+	[".recovered", false, ".recovered"],
+	[".recovered", true, undefined],
+	[".recovered/notes", false, undefined],
+	[`.recovered/${writer}0`, false, undefined],
+	[`a/.recovered/${writer}`, true, undefined],
+])("%s (directory: %s) is reserved as %s", (path, isDirectory, reserved) => {
+	expect(reservedName(path, isDirectory)).toBe(reserved);
+});

@@ -1,0 +1,101 @@
+/**
+ * What superseded writers keep safe: each below its own `.recovered/{writer}/`, updated in place, so that a machine that was declared
+ * dead and writes on for an hour grows the tree by what it changed, not by how often. What it deletes stays set aside.
+ *
+ * Pure. Does NOT set directories aside for their own sake: a directory is there because something with content lies below it.
+ */
+import { RECOVERED_DIRECTORY, setAsideHome, setAsideWriter, unsafePath } from "../log/safe-path.ts";
+import type { Delta, DirEntry, Entry, Path, Tree } from "../log/types.ts";
+import { parentOf } from "../path.ts";
+
+/** What one superseded writer set aside. */
+export interface SetAside {
+	/** 32 hex digits. */
+	readonly writer: string;
+	/** Files and links. */
+	readonly files: number;
+	readonly bytes: number;
+}
+
+export interface SetAsideDelta {
+	readonly delta: Delta;
+	/** Files and links, by their own paths. */
+	readonly taken: readonly Path[];
+	/** Paths that may be no longer below `.recovered/{writer}/`: nothing of them can be set aside. */
+	readonly tooLong: readonly Path[];
+}
+
+/**
+ * A superseded writer's changes as a commit may hold them.
+ * @param tree the head's
+ * @param directories what this disk has for a directory; for those that `changed` does not name
+ */
+export function setAsideDelta(
+	tree: Tree,
+	writer: string,
+	changed: ReadonlyMap<Path, Entry>,
+	directories: (path: Path) => Entry | undefined,
+): SetAsideDelta {
+	const home = setAsideHome(writer);
+	const aside = new Map<Path, Entry>();
+	const gone = new Set<Path>();
+	const taken: Path[] = [];
+	const tooLong: Path[] = [];
+	const directoryAt = (target: Path): DirEntry => {
+		const path = target.slice(home.length + 1);
+		const own = target.startsWith(`${home}/`) ? (changed.get(path) ?? directories(path)) : undefined;
+		return own?.type === "dir" ? own : { type: "dir", mode: 0o700, mtimeNs: 0n };
+	};
+	for (const [path, entry] of changed) {
+		if (entry.type === "dir") continue;
+		const target = `${home}/${path}`;
+		if (unsafePath(target) !== undefined) {
+			tooLong.push(path);
+			continue;
+		}
+		taken.push(path);
+		aside.set(target, entry);
+		// What it set aside below a directory that is none any more stays in history.
+		if (tree.get(target)?.type === "dir") for (const below of tree.keys()) if (below.startsWith(`${target}/`)) gone.add(below);
+		for (let parent = parentOf(target); ; parent = parentOf(parent)) {
+			if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir") aside.set(parent, directoryAt(parent));
+			if (parent === "") break;
+		}
+	}
+	for (const path of aside.keys()) gone.delete(path);
+	return { delta: { changed: aside, removed: gone }, taken, tooLong };
+}
+
+/** By writer, in the order of the tree. */
+export function setAsideIn(tree: Tree): SetAside[] {
+	const byWriter = new Map<string, { files: number; bytes: number }>();
+	for (const [path, entry] of tree) {
+		const writer = setAsideWriter(path);
+		if (writer === undefined || entry.type === "dir") continue;
+		const sum = byWriter.get(writer) ?? { files: 0, bytes: 0 };
+		byWriter.set(writer, sum);
+		sum.files++;
+		if (entry.type === "file") sum.bytes += entry.size;
+	}
+	return [...byWriter].map(([writer, sum]) => ({ writer, ...sum }));
+}
+
+/** The name on a disk that must not become part of the tree, because what is set aside lies there; undefined where there is none. */
+export function reservedName(path: Path, isDirectory: boolean): Path | undefined {
+	const writer = setAsideWriter(path);
+	if (writer !== undefined) return setAsideHome(writer);
+	return path === RECOVERED_DIRECTORY && !isDirectory ? path : undefined;
+}
+
+/** The tree without what superseded writers set aside. What else a user keeps in a directory of that name is the user's. */
+export function withoutSetAside(tree: Tree): Tree {
+	const kept = new Map<Path, Entry>();
+	let isOwn = false;
+	for (const [path, entry] of tree) {
+		if (setAsideWriter(path) !== undefined) continue;
+		kept.set(path, entry);
+		isOwn ||= path.startsWith(`${RECOVERED_DIRECTORY}/`);
+	}
+	if (!isOwn) kept.delete(RECOVERED_DIRECTORY);
+	return kept;
+}

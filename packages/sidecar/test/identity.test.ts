@@ -1,0 +1,46 @@
+/**
+ * A machine's memory may be copied, and every machine of a platform may have the same host name, process ids and boot id. So nothing
+ * that tells writers apart may come from those, or from a generator whose state a copy shares. What asks for them is named here, with
+ * the reason why a repetition does no harm.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const SOURCES = fileURLToPath(new URL("../src", import.meta.url));
+
+const SHARED_BY_COPIES =
+	/\b(hostname|randomUUID|getRandomValues|Math\.random|randomInt|randomBytes|process\.(?:pid|ppid)|networkInterfaces|userInfo|boot_id|hrtime)\b/;
+
+/** By file, what may stand there and why. */
+const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
+	"sync/machine.ts": [
+		/^randomBytes$/,
+		"the one place that reads the kernel's generator, at each call; who asks the machine is not looked at",
+	],
+	"sync/marker.ts": [/^boot_id$/, "tells whether this machine went down; what is in a copy's memory is on its disk too"],
+	"workspace/sqlite.ts": [/^randomBytes$/, "a private file's name, opened exclusively, on this machine's own disk"],
+	"workspace/sqlite-file.ts": [/^process\.pid$/, "tells a string of this process from those of others on this disk"],
+	"store/directory.ts": [/^(randomUUID|process\.pid)$/, "a private file's name, opened exclusively"],
+	"store/s3.ts": [/^Math\.random$/, "the jitter of a retry"],
+	"store/s3-wire.ts": [/^hostname$/, "the store's, in a URL"],
+	"daemon/control.ts": [/^process\.pid$/, "a socket's name while it is moved, on this machine's own disk"],
+	"daemon/daemon.ts": [/^process\.pid$/, "shown to people"],
+	"library/control.ts": [/^process\.pid$/, "shown to people"],
+};
+
+const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts") && !name.includes("test"));
+
+test("nothing tells writers apart by what copies of a machine share", () => {
+	const found: string[] = [];
+	for (const name of files) {
+		for (const line of readFileSync(join(SOURCES, name), "utf8").split("\n")) {
+			if (/^\s*(\/?\*|\/\/)/.test(line)) continue;
+			const [, word] = SHARED_BY_COPIES.exec(line.replace(/achine\.randomBytes/g, "")) ?? [];
+			if (word !== undefined && HARMLESS[name]?.[0].test(word) !== true) found.push(`${name}: ${line.trim()}`);
+		}
+	}
+	expect(found).toEqual([]);
+	expect(files.length).toBeGreaterThan(100);
+});
