@@ -1,17 +1,23 @@
 /**
  * A stand-in for a model: an OpenAI-compatible server on the loopback interface that streams words back and remembers how many
- * messages it was given. `[[write:PATH:BYTES]]` in what the user says makes it call the agent's `write` tool first.
+ * messages it was given. `[[write:PATH:BYTES]]` in what the user says makes it call the agent's `write` tool first, `[[slow:SECONDS]]`
+ * makes it think for so long.
  */
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface FakeModel {
 	readonly url: string;
 	readonly id: string;
 	/** For each request so far, the number of messages in it: a conversation that goes on has ever more of them. */
 	readonly messageCounts: readonly number[];
+	/** What it was given last, as text. */
+	readonly lastAsked: string;
+	/** Settled when it was asked the next time, before it answers. */
+	asked(): Promise<void>;
 	close(): Promise<void>;
 }
 
@@ -25,8 +31,19 @@ const REPLY_WORDS = 120;
 
 export async function startFakeModel(): Promise<FakeModel> {
 	const messageCounts: number[] = [];
+	const closing = new AbortController();
+	const asking = new EventEmitter();
+	let lastAsked = "";
 	const server = createServer((request, response) => {
-		answer(request, response, messageCounts).catch((error: unknown) => response.destroy(error as Error));
+		const think = async (messages: readonly Message[]) => {
+			lastAsked = messages.map(textOf).join("\n");
+			messageCounts.push(messages.length);
+			asking.emit("asked");
+			const [, thinking] = /\[\[slow:(\d+)\]\]/.exec(latestUserText(messages)) ?? [];
+			if (thinking !== undefined) await delay(Number(thinking) * 1000, undefined, { signal: closing.signal });
+			return messageCounts.length;
+		};
+		answer(request, response, think).catch((error: unknown) => response.destroy(error as Error));
 	});
 	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
@@ -34,7 +51,14 @@ export async function startFakeModel(): Promise<FakeModel> {
 		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
 		id: MODEL_ID,
 		messageCounts,
+		get lastAsked() {
+			return lastAsked;
+		},
+		async asked() {
+			await once(asking, "asked");
+		},
 		async close() {
+			closing.abort();
 			server.closeAllConnections();
 			server.close();
 			await once(server, "close");
@@ -42,14 +66,19 @@ export async function startFakeModel(): Promise<FakeModel> {
 	};
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, messageCounts: number[]): Promise<void> {
+async function answer(
+	request: IncomingMessage,
+	response: ServerResponse,
+	/** Gives the number of this request. */
+	think: (messages: readonly Message[]) => Promise<number>,
+): Promise<void> {
 	if (request.method === "GET") {
 		response.writeHead(200, { "content-type": "application/json" });
 		response.end(JSON.stringify({ object: "list", data: [{ id: MODEL_ID, object: "model", owned_by: "fake" }] }));
 		return;
 	}
 	const { messages = [], stream } = (await json(request)) as { messages?: Message[]; stream?: boolean };
-	const number = messageCounts.push(messages.length);
+	const number = await think(messages);
 
 	const tool = toolCall(latestUserText(messages), number);
 	const words = Array.from({ length: REPLY_WORDS }, (_, i) => `reply-${number}-word-${i}`).join(" ");

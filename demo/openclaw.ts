@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { type Agent, answers, freePort } from "./agent.ts";
-import { startFakeModel } from "./fake-model.ts";
+import { type FakeModel, startFakeModel } from "./fake-model.ts";
 import { run } from "./processes.ts";
 import { seconds } from "./report.ts";
 
@@ -87,8 +87,8 @@ export function removePartialInstall(): void {
 	rmSync(PARTIAL, { recursive: true, force: true, maxRetries: 10 });
 }
 
-export async function openClawAgent({ bin, version }: Installed): Promise<Agent> {
-	const model = await startFakeModel();
+export async function openClawAgent({ bin, version }: Installed, model?: FakeModel): Promise<Agent> {
+	model ??= await startFakeModel();
 	const port = await freePort();
 	const token = randomBytes(16).toString("hex");
 	const url = `http://127.0.0.1:${port}`;
@@ -110,7 +110,7 @@ export async function openClawAgent({ bin, version }: Installed): Promise<Agent>
 			writeFileSync(join(stateDirectory, "openclaw.json"), config(port, token, model.url, model.id), { mode: 0o600 });
 			return "openclaw.json; the gateway makes the rest";
 		},
-		ready: async (process) => await answers(`${url}/readyz`, process, 180_000),
+		ready: async (process) => await answers(`${url}/readyz`, process, 300_000),
 		async turn(text) {
 			const response = await fetch(`${url}/v1/chat/completions`, {
 				method: "POST",

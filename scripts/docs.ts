@@ -1,5 +1,9 @@
 /** Writes the documents that derive from the code. `pnpm docs:write` */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { configurationDocument } from "../packages/sidecar/src/config/document.ts";
+import { operationsDocument } from "../packages/sidecar/src/library/doctor/document.ts";
 
 writeFileSync(new URL("../docs/configuration.md", import.meta.url), configurationDocument());
+
+const operations = new URL("../docs/operations.md", import.meta.url);
+writeFileSync(operations, operationsDocument(readFileSync(operations, "utf8")));

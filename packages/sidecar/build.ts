@@ -34,7 +34,8 @@ const require = __createRequire(import.meta.url);`;
 
 /**
  * Loads a module of Node when the first module that imports it runs. As an import of the bundle it would be loaded at every start,
- * `--version` included, and with it whatever its exports load when they are listed: `node:http` brings all of undici (40 ms).
+ * `--version` included, and with it whatever its exports load when they are listed: `node:http` brings all of undici (40 ms). Only
+ * the names that somebody imports are looked up.
  */
 const lazyBuiltins: Plugin = {
 	name: "lazy-builtins",
@@ -43,7 +44,16 @@ const lazyBuiltins: Plugin = {
 			const isBuiltin = path.startsWith("node:") || builtinModules.includes(path);
 			return kind === "import-statement" && isBuiltin ? { path, namespace: "builtin" } : undefined;
 		});
-		onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({ contents: `module.exports = require(${JSON.stringify(path)});` }));
+		onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => {
+			const names = Object.getOwnPropertyNames(process.getBuiltinModule(path)).filter((name) => /^(?!default$)[A-Za-z_]\w*$/.test(name));
+			const lines = [
+				`const builtin = require(${JSON.stringify(path)});`,
+				"const exported = (name) => builtin[name];",
+				...names.map((name) => `const $${name} = /* @__PURE__ */ exported("${name}"); export { $${name} as ${name} };`),
+				"export default builtin;",
+			];
+			return { contents: lines.join("\n") };
+		});
 	},
 };
 

@@ -87,6 +87,11 @@ export const ERRORS = {
 		"something in the workspace is not durable",
 		"keep the disk, correct the named cause and run `openclaw-sidecar flush`",
 	),
+	SECRET_FOUND: spec(
+		3,
+		"a file holds what looks like a secret, and --on-secret fail refuses it",
+		"move the secret out of the workspace or ignore the file; --on-secret exclude commits everything else, --on-secret warn commits all",
+	),
 	SUPERSEDED: spec(
 		4,
 		"another writer owns this workspace now; this writer's bytes were set aside under .recovered/",

@@ -10,6 +10,15 @@
  */
 export { ERRORS, type ErrorCode, type ErrorDetail, type ErrorSpec, SidecarError } from "./errors.ts";
 export { type Comparison, type DiffOptions, diff } from "./library/diff.ts";
+export {
+	type CheckOutcome,
+	type CheckResult,
+	type Diagnosis,
+	type DoctorOptions,
+	doctor,
+	type Explanation,
+	explain,
+} from "./library/doctor.ts";
 export { type FlushOptions, type FlushReport, flush } from "./library/flush.ts";
 export type { Expectation, LogOptions, WorkspaceOptions } from "./library/options.ts";
 export { type AtOptions, type CatOptions, cat, type HistoryOptions, history, type Listing, type LsOptions, ls } from "./library/read.ts";
@@ -46,6 +55,7 @@ export type { MarkProblem } from "./sync/mark.ts";
 export type { NotDurable } from "./sync/not-durable.ts";
 export type { Removal } from "./sync/repair.ts";
 export type { ObjectSum, RetentionReport } from "./sync/retain.ts";
+export type { Excluded, SecretPolicy } from "./sync/secret-guard.ts";
 export type { SetAside } from "./sync/set-aside.ts";
 export type { SetAsideTimes } from "./sync/set-aside-times.ts";
 export type { LogState } from "./sync/status.ts";

@@ -9,6 +9,7 @@ import type { ObjectStore } from "../src/store/port.ts";
 import type { SweepableStore } from "../src/store/sweepable.ts";
 import { type Machine, thisMachine } from "../src/sync/machine.ts";
 import { privateDirectory } from "../src/sync/marker.ts";
+import type { SecretPolicy } from "../src/sync/secret-guard.ts";
 import { Session } from "../src/sync/session.ts";
 import { recordingLog } from "../src/telemetry/logger.ts";
 import { noProgress } from "../src/telemetry/progress.ts";
@@ -24,7 +25,13 @@ export interface Workbench extends AsyncDisposable {
 	privateDir(machine: string): string;
 	open(
 		machine: string,
-		options?: Partial<{ store: ObjectStore; profile: Profile; machine: Machine; expect: "new" | "existing" | "any" }>,
+		options?: Partial<{
+			store: ObjectStore;
+			profile: Profile;
+			machine: Machine;
+			expect: "new" | "existing" | "any";
+			onSecret: SecretPolicy;
+		}>,
 	): Promise<Session>;
 }
 
@@ -68,6 +75,7 @@ export async function workbench(store?: ObjectStore): Promise<Workbench> {
 				handoverWaitMs: 0,
 				machine: options.machine ?? thisMachine,
 				...(options.expect && { expect: options.expect }),
+				...(options.onSecret && { onSecret: options.onSecret }),
 			}),
 		[Symbol.asyncDispose]: async () => {
 			await used.close();

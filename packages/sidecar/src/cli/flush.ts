@@ -21,7 +21,20 @@ export const flush: Command = {
 
 type Report = Awaited<ReturnType<typeof import("../library/flush.ts").flush>>;
 
-function shown({ by, kind, seq, changed, removed, bytes, notTaken, heldDeletions, moved, superseded, exitStatus }: Report): string[] {
+function shown({
+	by,
+	kind,
+	seq,
+	changed,
+	removed,
+	bytes,
+	notTaken,
+	heldDeletions,
+	moved,
+	excluded,
+	superseded,
+	exitStatus,
+}: Report): string[] {
 	const byDaemon = by === "daemon" ? ", by the daemon" : "";
 	return [
 		kind === "committed"
@@ -29,6 +42,7 @@ function shown({ by, kind, seq, changed, removed, bytes, notTaken, heldDeletions
 			: `nothing to flush${exitStatus === 0 ? ": everything is durable" : ""}${byDaemon}`,
 		...(superseded ? ["another writer owns this workspace: what was committed lies below .recovered/"] : []),
 		...notTaken.map(({ path, reason }) => `not taken  ${shownPath(path)}: ${reason}`),
+		...excluded.map(({ path, reason }) => `left out  ${shownPath(path)}: ${reason}`),
 		...(heldDeletions > 0
 			? [
 					`held  ${count(heldDeletions, "deletion")}: too much is gone at once and nobody watched it go; a restore brings it back, or delete it while run watches`,

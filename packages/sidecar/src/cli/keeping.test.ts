@@ -1,6 +1,6 @@
 /** The commands that look after a log: verify, gc, diff, rollback, repair. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -18,11 +18,12 @@ import { noProgress } from "../telemetry/progress.ts";
 const DAY_S = 86_400;
 const MiB = 1024 * 1024;
 
-/** As if the store had taken everything so long ago. */
-function age(place: Place, days: number): void {
+/** As if the store had taken everything, or one object, so many days earlier. */
+function age(place: Place, days: number, only = ""): void {
 	for (const name of readdirSync(place.store, { recursive: true, encoding: "utf8" })) {
-		const time = Date.now() / 1000 - days * DAY_S;
-		utimesSync(join(place.store, name), time, time);
+		const path = join(place.store, name);
+		const time = statSync(path).mtimeMs / 1000 - days * DAY_S;
+		if (name.endsWith(only)) utimesSync(path, time, time);
 	}
 }
 
@@ -169,6 +170,8 @@ test("gc deletes what expired, over several runs; --dry-run only says so; what w
 	await commit("large", undefined);
 	while (session.head.seq < 66) await commit("turn", String(session.head.seq));
 	age(place, 40);
+	// Packs go only once the newest commit is a day younger.
+	age(place, -2, logKey(session.head.seq));
 	const before = storedKeys(place);
 	const dry = jsonObject((await place.cli("a", ["gc", "--dry-run", "--json"])).stdout);
 	expect(storedKeys(place)).toEqual(before);

@@ -5,6 +5,7 @@ import { ERRORS } from "../errors.ts";
 import { cat } from "./cat.ts";
 import type { Command } from "./command.ts";
 import { diff } from "./diff.ts";
+import { doctor } from "./doctor.ts";
 import { fail } from "./fail.ts";
 import { flush } from "./flush.ts";
 import { gc } from "./gc.ts";
@@ -20,7 +21,7 @@ import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
 import { verify } from "./verify.ts";
 
-const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, recover, rollback, verify, gc, repair];
+const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, recover, rollback, verify, gc, repair, doctor];
 
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 

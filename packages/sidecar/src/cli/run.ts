@@ -13,6 +13,8 @@ export const run: Command = {
 	],
 	async run({ config, log, progress, out }, command) {
 		const stop = stopOnSignal(log);
+		// Before the store's client is loaded: a sign of life, and what of.
+		log.info("run.started", { pid: process.pid, workspace: config.workspace, namespace: config.namespace });
 		const library = await import("../library/run.ts");
 		const result = await library.run({ ...config, log, progress, signal: stop, command, agentToStderr: config.json });
 		if (config.json) await out.json(result);
@@ -44,10 +46,11 @@ function stopOnSignal(log: Log): AbortSignal {
 
 function shown(result: Result): string[] {
 	if (result.kind === "not-started") return ["stopped before the workspace was restored; nothing was committed"];
-	const { isDurable, superseded, lost, headSeq, agentStatus } = result;
+	const { isDurable, superseded, lost, excluded, headSeq, agentStatus } = result;
 	const agent = agentStatus === undefined ? [] : [`the agent ended with status ${agentStatus}`];
 	if (superseded) return [...agent, `error [SUPERSEDED] ${ERRORS.SUPERSEDED.meaning}`, `what to do: ${ERRORS.SUPERSEDED.remedy}`];
-	if (isDurable) return [...agent, `everything is durable: commit ${headSeq}`];
+	const leftOut = excluded.map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
+	if (isDurable) return [...agent, `everything ${leftOut.length > 0 ? "else " : ""}is durable: commit ${headSeq}`, ...leftOut];
 	const left = lost.length - SHOWN_PATHS;
 	return [
 		...agent,

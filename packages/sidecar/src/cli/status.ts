@@ -22,7 +22,7 @@ const SHOWN_PATHS = 20;
 const LISTED_PATHS = 1_000;
 
 function forPerson(found: Found): string[] {
-	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, behind } = found;
+	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, excluded, behind } = found;
 	const rows = [
 		["log", logUrl],
 		["newest", log === undefined ? "none: the log is empty" : newest(log, storeTimeMs)],
@@ -37,10 +37,16 @@ function forPerson(found: Found): string[] {
 		["this disk", thisDisk(found)],
 		...(behind > 0 && log !== undefined ? [["behind", `${count(behind, "path")} would be changed by a restore`]] : []),
 		["daemon", daemonWords(found)],
-		["durable", isDurable ? "yes, everything on this disk is in the log" : `NO: ${count(notDurable.length, "path")}`],
+		...(excluded.length > 0 ? [["left out", `${count(excluded.length, "file")}, by choice: not durable, and in no restore`]] : []),
+		[
+			"durable",
+			isDurable
+				? `yes, everything ${excluded.length > 0 ? "else " : ""}on this disk is in the log`
+				: `NO: ${count(notDurable.length, "path")}`,
+		],
 	];
-	const shown = notDurable.slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
-	const left = notDurable.length - shown.length;
+	const shown = [...notDurable, ...excluded].slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
+	const left = notDurable.length + excluded.length - shown.length;
 	return [...aligned(rows), ...shown, ...(left > 0 ? [`  and ${count(left, "more", "more")}`] : [])];
 }
 
@@ -80,6 +86,7 @@ function forProgram({
 	hasBase,
 	behind,
 	notDurable,
+	excluded,
 	daemon,
 }: Found): object {
 	return {
@@ -95,6 +102,8 @@ function forProgram({
 		behind,
 		notDurableCount: notDurable.length,
 		notDurable: notDurable.slice(0, LISTED_PATHS),
+		excluded: excluded.slice(0, LISTED_PATHS),
+		excludedCount: excluded.length,
 		daemon: daemon ?? null,
 	};
 }

@@ -45,6 +45,7 @@ describe("defaults", () => {
 				quietMs: 1_000,
 				maxDelayMs: 5_000,
 				handoverWaitMs: 5_000,
+				onSecret: "warn",
 				sweepIntervalMs: 60_000,
 			},
 			warnings: [],

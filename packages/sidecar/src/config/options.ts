@@ -129,6 +129,14 @@ export const OPTIONS = {
 		example: "5m",
 		meaning: "How often the whole workspace is compared with what is committed, in case a watch event was lost.",
 	}),
+	onSecret: needed({
+		name: "on-secret",
+		kind: choice("warn", "exclude", "fail"),
+		default: "warn",
+		example: "exclude",
+		meaning:
+			"What happens to a file that holds what looks like a secret where the profile expects none: `warn` stores it and raises an event, `exclude` leaves it out of the log, `fail` commits nothing until it is gone. docs/operations.md says what is recognised.",
+	}),
 	region: optional({
 		name: "region",
 		kind: text("NAME", /^[A-Za-z0-9-]{1,64}$/, "a region's name, such as eu-central-1"),

@@ -37,6 +37,8 @@ export interface DaemonStatus {
 	readonly waiting: number;
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
 	readonly heldDeletions: number;
+	/** Left out of the log by choice: they hold secrets. */
+	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	readonly lastFlushError: { readonly code: string; readonly message: string; readonly remedy: string } | null;
 }
 
@@ -45,6 +47,8 @@ export interface DaemonEnd {
 	readonly superseded: boolean;
 	/** What is not durable, where something is not. */
 	readonly lost: readonly { readonly path: string; readonly reason: string }[];
+	/** Left out of the log by choice: they hold secrets. */
+	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	readonly headSeq: number;
 	readonly writer: string;
 	/** Undefined where there was no agent. */
@@ -157,6 +161,7 @@ class Daemon {
 			isDurable: drained.isDurable,
 			superseded: session.isSuperseded,
 			lost: drained.lost,
+			excluded: session.excluded,
 			headSeq: session.head.seq,
 			writer: session.writerId,
 			agentStatus,
@@ -275,7 +280,7 @@ class Daemon {
 		if (result === undefined) throw this.#lastError ?? new SidecarError("NOT_DURABLE", { value: this.#options.workspace });
 		if (result.kind === "unknown")
 			throw new SidecarError("NOT_DURABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });
-		return { ...result, superseded: this.#session?.isSuperseded === true };
+		return { ...result, superseded: this.#session?.isSuperseded === true, excluded: this.#session?.excluded ?? [] };
 	}
 
 	/** Behind a flush, so that nothing of this writer is undecided. */
@@ -299,6 +304,7 @@ class Daemon {
 			waiting: session?.waiting ?? 0,
 			notTaken: session?.deferred ?? [],
 			heldDeletions: session?.heldDeletions ?? 0,
+			excluded: session?.excluded ?? [],
 			lastFlushError: error === undefined ? null : { code: error.code, message: error.message, remedy: error.remedy },
 		};
 	}

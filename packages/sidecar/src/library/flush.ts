@@ -32,6 +32,8 @@ export interface FlushReport {
 	readonly heldDeletions: number;
 	/** Bytes of this disk that had to give way to newer ones of the log, and where they are now. */
 	readonly moved: readonly { readonly path: string; readonly to: string }[];
+	/** What holds a secret and is left out by choice. */
+	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	/** Another writer owns the tree: what was committed lies below `.recovered/`. */
 	readonly superseded: boolean;
 	/** 0 everything is durable, 3 something is not, 4 superseded. */
@@ -57,14 +59,19 @@ export async function flush(options: FlushOptions = {}): Promise<FlushReport> {
 	});
 }
 
-type Answer = Exclude<FlushResult, { readonly kind: "unknown" }> & { readonly superseded: boolean };
+type Answer = Exclude<FlushResult, { readonly kind: "unknown" }> & {
+	readonly superseded: boolean;
+	readonly excluded?: FlushReport["excluded"];
+};
 
 async function flushByDaemon(stateDir: string, workspace: string): Promise<FlushReport | undefined> {
 	const answer = await ask<Answer>(stateDir, workspace, "flush");
 	if (answer === undefined) return undefined;
 	// Held deletions wait for a second scan; whoever asks for a flush asks for that too.
 	const second = answer.held > 0 ? await ask<Answer>(stateDir, workspace, "flush") : undefined;
-	return report("daemon", second === undefined ? [answer] : [answer, second], answer.superseded || second?.superseded === true, []);
+	const results = second === undefined ? [answer] : [answer, second];
+	const isSuperseded = answer.superseded || second?.superseded === true;
+	return { ...report("daemon", results, isSuperseded, []), excluded: (second ?? answer).excluded ?? [] };
 }
 
 async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undefined): Promise<FlushReport> {
@@ -72,10 +79,10 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 	const root = settings.workspace;
 	requireDirectory(root);
 	const { head } = await readLog(store, signal && { signal });
-	const disk = await inspectDisk({ store, root, profile, privateDir, ...(signal && { signal }) }, head);
+	const disk = await inspectDisk({ store, root, profile, privateDir, onSecret: settings.onSecret, ...(signal && { signal }) }, head);
 	requireRestored(root, head, disk);
 	if (disk.notDurable.every(({ kind }) => kind === "unreadable"))
-		return { ...report("this process", [], false, disk.notDurable, [], disk.unbelieved), seq: head.seq };
+		return { ...report("this process", [], false, disk.notDurable, [], disk.unbelieved), seq: head.seq, excluded: disk.excluded };
 
 	const session = await Session.open({
 		store,
@@ -85,11 +92,13 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 		log,
 		progress,
 		handoverWaitMs: settings.handoverWaitMs,
+		onSecret: settings.onSecret,
 		...(signal && { signal }),
 	});
 	const results = [await flushOnce(session, signal)];
 	if (session.heldDeletions > 0) results.push(await flushOnce(session, signal));
-	return { ...report("this process", results, session.isSuperseded, [], session.restored.moved, disk.unbelieved), seq: session.head.seq };
+	const { isSuperseded, restored, excluded } = session;
+	return { ...report("this process", results, isSuperseded, [], restored.moved, disk.unbelieved), seq: session.head.seq, excluded };
 }
 
 /** A directory that does not derive from this log must not become its next commit. An empty log is a new user's. */
@@ -142,6 +151,7 @@ function report(
 		notTaken,
 		heldDeletions,
 		moved,
+		excluded: [],
 		superseded,
 		exitStatus: superseded ? 4 : notTaken.length + heldDeletions + moved.length > 0 ? 3 : 0,
 	};

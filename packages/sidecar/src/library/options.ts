@@ -32,6 +32,8 @@ export interface WorkspaceOptions extends LogOptions {
 	readonly profile?: "openclaw" | "plain" | Profile;
 	/** Private to the sidecar, outside the workspace. Default `$XDG_STATE_HOME/openclaw-sidecar`. */
 	readonly stateDir?: string;
+	/** What becomes of a file that holds a secret where the profile expects none. Default `warn`. */
+	readonly onSecret?: "warn" | "exclude" | "fail";
 	/** Default: silent. */
 	readonly log?: Log;
 	/** Default: none. */

@@ -25,8 +25,8 @@ export interface RetainOptions extends LogOptions, PolicyOptions {
 
 /**
  * Deletes what is past retention in one namespace. The newest commit and all it needs stay, whatever their age; nothing younger than a
- * day goes. Safe beside writers, readers and other runs. Packs go in a run at least a day after the one that found them unneeded, so
- * run it again and again, daily at best. For a principal that may list, get, put and delete below `users/`; the writers' may not delete.
+ * day goes. Safe beside writers, readers and other runs. Packs go in a run at least a day after the one that found them unneeded, and
+ * only once the newest commit is a day younger: run it again and again, daily at best. For a principal that may list, get, put and delete below `users/`; the writers' may not delete.
  *
  * @example
  * // A scheduled function: one namespace after the other.

@@ -34,7 +34,7 @@ export type RunResult = ({ readonly kind: "ended" } & DaemonEnd) | { readonly ki
 export async function run(options: RunOptions = {}): Promise<RunResult> {
 	const stop = options.signal ?? new AbortController().signal;
 	return await withWorkspace(options, async ({ settings, store, profile, privateDir, log, progress }) => {
-		const { workspace, stateDir, expect, drainTimeoutMs, quietMs, maxDelayMs, handoverWaitMs, sweepIntervalMs } = settings;
+		const { workspace, stateDir, expect, drainTimeoutMs, quietMs, maxDelayMs, handoverWaitMs, sweepIntervalMs, onSecret } = settings;
 		try {
 			const end = await runDaemon(
 				{
@@ -45,6 +45,7 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 					log,
 					progress,
 					expect,
+					onSecret,
 					handoverWaitMs,
 					stateDir,
 					sweepIntervalMs,

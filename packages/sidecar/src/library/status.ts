@@ -13,7 +13,7 @@ export interface WorkspaceStatus extends Status {
 	readonly logUrl: string;
 	/** Absolute. */
 	readonly workspace: string;
-	/** Everything on this disk is in the log. */
+	/** Everything on this disk is in the log, but for what is left out by choice. */
 	readonly isDurable: boolean;
 	/** Undefined: nobody looks after the workspace on this machine. */
 	readonly daemon: DaemonReport | undefined;
@@ -25,9 +25,20 @@ export interface WorkspaceStatus extends Status {
  */
 export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceStatus> {
 	return await withWorkspace(options, async ({ settings, store, profile, privateDir }) => {
-		const { stateDir, workspace } = settings;
+		const { stateDir, workspace, onSecret } = settings;
 		const daemon = await ask<DaemonReport>(stateDir, workspace, "status");
-		const found = await readStatus({ store, root: workspace, profile, privateDir, ...(options.signal && { signal: options.signal }) });
-		return { logUrl: store.url, workspace, isDurable: found.notDurable.length === 0, daemon, ...found };
+		const found = await readStatus({
+			store,
+			root: workspace,
+			profile,
+			privateDir,
+			onSecret,
+			...(options.signal && { signal: options.signal }),
+		});
+		// The daemon's choice may be another than this call's.
+		const byDaemon = new Map(daemon?.excluded?.map((file) => [file.path, file]));
+		const notDurable = found.notDurable.filter(({ path }) => !byDaemon.has(path));
+		const excluded = [...new Map([...found.excluded.map((file) => [file.path, file] as const), ...byDaemon]).values()];
+		return { logUrl: store.url, workspace, isDurable: notDurable.length === 0, daemon, ...found, notDurable, excluded };
 	});
 }

@@ -32,6 +32,8 @@ export class S3Failure extends Error {
 	/** The HTTP method, where a request was sent at all. */
 	readonly verb: string | undefined;
 	readonly bucketRegion: string | undefined;
+	/** The server's clock, ms since the epoch. */
+	readonly dateMs: number | undefined;
 
 	constructor(error: unknown, wire: Wire) {
 		const shown = error instanceof Error ? error : new Error(String(error));
@@ -42,6 +44,7 @@ export class S3Failure extends Error {
 		this.requestId = text(property(property(shown, "$metadata"), "requestId"));
 		this.verb = wire.verb;
 		this.bucketRegion = wire.bucketRegion;
+		this.dateMs = wire.dateMs;
 	}
 
 	/** One clause: `ECONNREFUSED`, `503 SlowDown: Please reduce your request rate.`, `TimeoutError: …`. */

@@ -1,8 +1,10 @@
+import type { Path } from "../log/types.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import type { LocalTree } from "./local-tree.ts";
+import type { SecretGuard } from "./secret-guard.ts";
 
 /** What capturing needs to know; nothing of it changes during one capture but `local` between captures. */
 export interface CaptureContext {
@@ -16,7 +18,14 @@ export interface CaptureContext {
 	/** xxh64 of some bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	readonly log: Log;
+	/** Shall the raw bytes of this database be kept, where no consistent copy of it can be had? */
+	readonly keepsRaw: (path: Path) => boolean;
+	readonly secrets: SecretGuard;
 	/** Files larger than this are left for a later capture; default: none. */
 	readonly maxFileBytes?: number;
 	readonly signal?: AbortSignal | undefined;
+}
+
+export function readOptions(context: CaptureContext): { readonly signal?: AbortSignal } {
+	return context.signal === undefined ? {} : { signal: context.signal };
 }

@@ -12,15 +12,14 @@ import { MAX_TIME_SECONDS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
 import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
-import { isCompanion } from "../workspace/sqlite-file.ts";
-import { identityOf, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
+import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
+import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
-import { type CapturedFile, captureFile } from "./capture-file.ts";
+import { captureFile } from "./capture-file.ts";
+import type { CapturedFile } from "./captured-file.ts";
 import type { LocalEntry } from "./local-tree.ts";
 
-/** A stat younger than this when it was read may hide a later write of the same clock tick. */
-const RACY_NS = 20_000_000n;
 /** Longest stretch without giving the event loop a turn. */
 const SLICE_MS = 8;
 
@@ -42,6 +41,8 @@ export class Capture {
 	readonly confirmed = new Map<Path, LocalEntry>();
 	readonly removed = new Set<Path>();
 	readonly deferred = new Map<Path, string>();
+	/** Of databases that no consistent copy could be had of, by the paths of their files. */
+	readonly raw = new Map<Path, LocalEntry>();
 	/** Too large for this capture. */
 	readonly postponed = new Set<Path>();
 	/**
@@ -123,7 +124,8 @@ export class Capture {
 			this.postponed.add(path);
 			return;
 		}
-		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat, this.changed.get(path) ?? this.minor.get(path)));
+		const earlier = this.changed.get(path) ?? this.minor.get(path) ?? this.confirmed.get(path);
+		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat, earlier));
 	}
 
 	/** Sockets and their like, what the filter skips, and a database's `-wal` and its like never are. */
@@ -191,6 +193,8 @@ export class Capture {
 	}
 
 	#record(path: Path, stat: Stat, file: CapturedFile): void {
+		for (const at of filesOf(path)) this.raw.delete(at);
+		if (file.kind === "taken" || file.kind === "deferred") for (const [at, local] of file.raw ?? []) this.raw.set(at, local);
 		switch (file.kind) {
 			case "gone":
 				return this.#gone(path);
@@ -201,11 +205,27 @@ export class Capture {
 				this.#forget(path);
 				this.confirmed.set(path, file.local);
 				return;
+			case "excluded": {
+				// A directory that was here is gone all the same.
+				const isGone = this.removed.has(path);
+				this.#forget(path);
+				if (isGone) this.removed.add(path);
+				return;
+			}
 			case "taken":
 				if (file.note !== undefined) this.#context.log.warn("capture.noted", { path, reason: file.note });
+				if (file.local.database !== undefined) this.#dropCompanions(path);
 				return this.#keep(path, file.local);
 			default:
 				throw new SidecarError("INTERNAL", { value: path, reason: `a capture of ${stat.type} ended oddly` });
+		}
+	}
+
+	/** What was a file of its own before this one became a database, such as the journal of one still empty. */
+	#dropCompanions(path: Path): void {
+		for (const suffix of COMPANIONS) {
+			const known = this.changed.get(path + suffix) ?? this.#context.local.get(path + suffix);
+			if (known?.entry.type === "file") this.#gone(path + suffix);
 		}
 	}
 
@@ -228,6 +248,7 @@ export class Capture {
 	}
 
 	#gone(path: Path): void {
+		this.#context.secrets.forget(path);
 		for (const below of [...this.#context.local.subtree(path)]) this.#drop(below);
 		this.#leaveOutBelow(path);
 		this.changed.delete(path);
@@ -270,10 +291,6 @@ export class Capture {
 function isKeptTime(timeNs: bigint): boolean {
 	const seconds = timeNs / 1_000_000_000n;
 	return seconds < MAX_TIME_SECONDS && seconds > -MAX_TIME_SECONDS;
-}
-
-function isRacy(stat: Stat): boolean {
-	return BigInt(Date.now()) * 1_000_000n - stat.mtimeNs < RACY_NS;
 }
 
 /** As strings; a name with U+FFFD may not be UTF-8, so such a directory is read again as bytes. */

@@ -9,11 +9,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import { RECOVERED_DIRECTORY, setAsideHome } from "../log/safe-path.ts";
-import type { CommitFlags, Entry, Path } from "../log/types.ts";
+import { sameEntry } from "../log/same-entry.ts";
+import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { scan } from "../workspace/scan.ts";
-import { walFingerprint } from "../workspace/sqlite.ts";
+import { filesOf, walFingerprint } from "../workspace/sqlite.ts";
 import { sameStat } from "../workspace/stat.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import { Capture, type Deferred } from "./capture.ts";
@@ -23,6 +24,7 @@ import type { LocalEntry, LocalTree } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
+import type { Excluded } from "./secret-guard.ts";
 import { reservedName, type SetAsideDelta, setAsideDelta, withoutSetAside } from "./set-aside.ts";
 
 /** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
@@ -83,7 +85,7 @@ export class Flusher {
 	readonly #store: ObjectStore;
 	readonly #machine: Machine;
 	readonly #writer: LogWriter;
-	readonly #context: CaptureContext;
+	readonly #context: Omit<CaptureContext, "keepsRaw">;
 	readonly #root: string;
 	readonly #critical: readonly Path[];
 	#hints = new Set<Path>();
@@ -99,7 +101,7 @@ export class Flusher {
 		store: ObjectStore;
 		machine: Machine;
 		writer: LogWriter;
-		context: CaptureContext;
+		context: Omit<CaptureContext, "keepsRaw">;
 		/** The identity of the directory that was restored. */
 		root: string;
 	}) {
@@ -138,7 +140,12 @@ export class Flusher {
 		return this.#held.size;
 	}
 
-	/** @throws SidecarError STORE_*, WORKSPACE_*; nothing is lost: what was not committed stays dirty */
+	/** Files that are on the disk and, by choice, not stored. */
+	get excluded(): readonly Excluded[] {
+		return this.#context.secrets.excluded(this.#context.root);
+	}
+
+	/** @throws SidecarError STORE_*, WORKSPACE_*, SECRET_FOUND; nothing is lost: what was not committed stays dirty */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const settled = await this.#settle(options.signal);
 		if (settled?.kind === "unknown") return settled;
@@ -163,6 +170,8 @@ export class Flusher {
 			...this.#context,
 			signal: options.signal,
 			maxFileBytes: options.maxFileBytes ?? Number.POSITIVE_INFINITY,
+			// Not at the first try: most locks are let go of, and what is set aside costs an upload.
+			keepsRaw: (path) => options.closed === true || this.#deferred.some((deferred) => deferred.path === path),
 		};
 		const capture = new Capture(context, builder);
 		const sweep = options.sweep === true || this.#sweepDue;
@@ -179,15 +188,16 @@ export class Flusher {
 			const { removed, held } = this.#judge(capture, sweep, options);
 			this.#dropOrphans(capture, removed);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
-			if (capture.changed.size === 0 && removed.size === 0 && !isClosing) {
+			const raw = this.#newRaw(capture);
+			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && !isClosing) {
 				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
 				this.#keepDirty(capture);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
 			}
 			const changed = new Map([...capture.changed, ...capture.minor]);
 			const inline = await builder.finish();
-			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed) : undefined;
-			const delta = setAside?.delta ?? { changed: entriesOf(changed), removed };
+			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed, raw) : undefined;
+			const delta = setAside?.delta ?? merged({ changed: entriesOf(changed), removed }, this.#rawDelta(capture, raw));
 			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), new Set([...capture.removed, ...held]));
 			const flags: CommitFlags = {
 				...(setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
@@ -351,10 +361,8 @@ export class Flusher {
 	}
 
 	/** A superseded writer's part of a capture. What cannot be set aside stays dirty, by name. */
-	#setAside(capture: Capture, changed: Map<Path, LocalEntry>): Pick<SetAsideDelta, "delta" | "taken"> {
-		const { local } = this.#context;
-		const directories = (path: Path) => local.get(path)?.entry;
-		const { delta, taken, tooLong } = setAsideDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), directories);
+	#setAside(capture: Capture, changed: Map<Path, LocalEntry>, raw: ReadonlyMap<Path, LocalEntry>): Pick<SetAsideDelta, "delta" | "taken"> {
+		const { delta, taken, tooLong } = this.#asideDelta(new Map([...changed, ...raw]));
 		for (const path of tooLong) {
 			changed.delete(path);
 			capture.deferred.set(path, `another writer owns the tree, and its path is too long for ${setAsideHome("{writer}")}/`);
@@ -424,6 +432,38 @@ export class Flusher {
 		for (const path of paths) this.#hints.add(path);
 		if (sweep) this.#sweepDue = true;
 	}
+
+	/**
+	 * Raw bytes of databases go where a superseded writer's files go: the database that the log has is sound, these are not. They leave
+	 * with the next consistent copy.
+	 */
+	#rawDelta(capture: Capture, raw: ReadonlyMap<Path, LocalEntry>): Delta {
+		const { tree } = this.#writer.head;
+		const removed = new Set<Path>();
+		for (const found of [capture.changed, capture.confirmed, capture.minor])
+			for (const [path, local] of found)
+				if (isDatabase(local))
+					for (const at of filesOf(path)) if (!capture.raw.has(at) && tree.has(this.#asidePath(at))) removed.add(this.#asidePath(at));
+		return { changed: this.#asideDelta(raw).delta.changed, removed };
+	}
+
+	/** Raw bytes that the log does not have yet. */
+	#newRaw(capture: Capture): ReadonlyMap<Path, LocalEntry> {
+		const isKnown = ([path, { entry }]: [Path, LocalEntry]) => {
+			const known = this.#writer.head.tree.get(this.#asidePath(path));
+			return known !== undefined && sameEntry(known, entry);
+		};
+		return new Map([...capture.raw].filter((each) => !isKnown(each)));
+	}
+
+	#asidePath(path: Path): Path {
+		return `${setAsideHome(this.#writer.id)}/${path}`;
+	}
+
+	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): SetAsideDelta {
+		const { local } = this.#context;
+		return setAsideDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), (path) => local.get(path)?.entry);
+	}
 }
 
 function summary(
@@ -438,6 +478,10 @@ function summary(
 		setAside: pending.setAside !== undefined,
 		held: pending.held,
 	};
+}
+
+function merged(a: Delta, b: Delta): Delta {
+	return { changed: new Map([...a.changed, ...b.changed]), removed: new Set([...a.removed, ...b.removed]) };
 }
 
 function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {

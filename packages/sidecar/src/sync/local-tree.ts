@@ -1,5 +1,6 @@
 import type { Entry, Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
+import type { SeenPages } from "../workspace/sqlite-pages.ts";
 import type { Stat } from "../workspace/stat.ts";
 
 /** What was last captured from, or materialized on, THIS disk at one path. The only basis for what is dirty or deleted. */
@@ -11,6 +12,8 @@ export interface LocalEntry {
 	readonly quick: BigUint64Array | undefined;
 	/** For a database: database and WAL as of the snapshot, in one comparable string. */
 	readonly database: string | undefined;
+	/** For one that was read where it lies: what the next read goes on from. */
+	readonly pages?: SeenPages | undefined;
 }
 
 /** The local state of one workspace, with the children of each directory at hand. */

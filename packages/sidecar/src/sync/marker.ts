@@ -24,13 +24,20 @@ export interface Marker {
 
 const VERSION = 1;
 
+export interface WorkspaceIdentity {
+	readonly workspace: string;
+	readonly store: string;
+	readonly namespace: string;
+}
+
+/** Where `privateDirectory` makes it. */
+export function privatePath(stateDir: string, { workspace, store, namespace }: WorkspaceIdentity): string {
+	return join(stateDir, hash("sha256", JSON.stringify([workspace, store, namespace]), "hex").slice(0, 16));
+}
+
 /** A directory of our own for each (workspace, store, namespace): marker, control socket, temporary database copies, trash. */
-export function privateDirectory(
-	stateDir: string,
-	identity: { readonly workspace: string; readonly store: string; readonly namespace: string },
-): string {
-	const name = hash("sha256", JSON.stringify([identity.workspace, identity.store, identity.namespace]), "hex").slice(0, 16);
-	const directory = join(stateDir, name);
+export function privateDirectory(stateDir: string, identity: WorkspaceIdentity): string {
+	const directory = privatePath(stateDir, identity);
 	try {
 		makeDirectories(directory);
 	} catch (cause) {

@@ -19,8 +19,12 @@ import { type Marker, readMarker } from "./marker.ts";
 import { type DiskPlan, planDisk } from "./plan-disk.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { type Excluded, type SecretPolicy, whyExcluded } from "./secret-guard.ts";
 
-export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "signal">;
+export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "signal"> & {
+	/** Under `exclude`, what a flush would leave out is not counted as not durable. Default `warn`. */
+	readonly onSecret?: SecretPolicy;
+};
 
 export interface NotDurable {
 	readonly path: Path;
@@ -36,6 +40,8 @@ export interface DiskState {
 	readonly hasBase: boolean;
 	/** In the order of the scan. */
 	readonly notDurable: readonly NotDurable[];
+	/** What a flush leaves out by choice, because it holds a secret. */
+	readonly excluded: readonly Excluded[];
 	/** Paths that a restore would bring or take away: the log is newer there. */
 	readonly behind: number;
 	/** Files missing here whose deletion nobody watched and nobody believes (see the deletion brake): a restore brings them back. */
@@ -48,11 +54,13 @@ const TIME_TOLERANCE_NS = 1_000n;
 /** @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE, WORKSPACE_DISK_FULL (copies of databases) */
 export async function inspectDisk(options: DiskOptions, head: Head): Promise<DiskState> {
 	const marker = readMarker(options.privateDir);
-	if (lstatPath(options.root, "") === undefined) return { marker, hasBase: false, notDurable: [], behind: head.tree.size, unbelieved: 0 };
+	if (lstatPath(options.root, "") === undefined)
+		return { marker, hasBase: false, notDurable: [], excluded: [], behind: head.tree.size, unbelieved: 0 };
 	const planned = await planDisk(options, head);
 	const { plan, problems } = planned;
 	const isHidden = hiddenBy(problems);
 	const notDurable: NotDurable[] = [];
+	const excluded: Excluded[] = [];
 	for (const { path, reason, code } of problems)
 		if (reason === "unreadable") notDurable.push({ path, kind: reason, reason: `cannot be read (${code ?? "EIO"})` });
 	let behind = 0;
@@ -62,12 +70,15 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 			if (path === "" || isHidden(path)) continue;
 			if (action === "write" || action === "trash") behind++;
 			const why = await whyNotDurable(options, planned, path, action, copies);
-			if (why !== undefined) notDurable.push({ path, ...why });
+			if (why === undefined) continue;
+			const byChoice = await whyLeftOut(options, planned, path);
+			if (byChoice === undefined) notDurable.push({ path, ...why });
+			else excluded.push({ path, reason: byChoice });
 		}
 	} finally {
 		copies.dispose();
 	}
-	return { marker, hasBase: planned.base !== undefined, notDurable, behind, unbelieved: planned.unbelieved };
+	return { marker, hasBase: planned.base !== undefined, notDurable, excluded, behind, unbelieved: planned.unbelieved };
 }
 
 async function whyNotDurable(
@@ -91,6 +102,16 @@ async function whyNotDurable(
 		};
 	}
 	return known.length === 0 ? { kind: "new", reason: "new" } : { kind: "changed", reason: "changed" };
+}
+
+/** Why a flush would not store the file; undefined where it would. */
+async function whyLeftOut(
+	{ root, profile, onSecret, signal }: DiskOptions,
+	{ target, disk }: DiskPlan,
+	path: Path,
+): Promise<string | undefined> {
+	if (onSecret !== "exclude" || profile.secret(path) || disk.get(path)?.type !== "file") return undefined;
+	return await whyExcluded(root, path, target.get(path)?.type === "file", signal);
 }
 
 /** A database's time says nothing: a checkpoint moves it. */

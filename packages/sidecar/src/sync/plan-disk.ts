@@ -1,13 +1,10 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import type { Path, Tree } from "../log/types.ts";
-import { type Filter, makeFilter } from "../workspace/filter.ts";
-import { IGNORE_FILE } from "../workspace/ignore-file.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
-import { identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
+import { identityOf, type Stat } from "../workspace/stat.ts";
+import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { compareDisk } from "./compare-disk.ts";
 import { isHeld } from "./deletion-brake.ts";
 import { isTrusted, type Marker, readMarker } from "./marker.ts";
@@ -46,7 +43,11 @@ export async function planDisk(
 	const trusted = marker !== undefined && isTrusted(marker) ? marker : undefined;
 	// An exact plan needs no base, and must work where the base cannot be read: it is the way out of a damaged log.
 	const base = options.at === undefined ? await baseTree(options, trusted, head) : undefined;
-	const { stats: disk, problems } = await scan(root, filterOf(root, options.profile), options.signal && { signal: options.signal });
+	const { stats: disk, problems } = await scan(
+		root,
+		new WorkspaceFilter(root, options.profile).filter,
+		options.signal && { signal: options.signal },
+	);
 	const compared = await compareDisk(root, disk, base, target, options.profile.secret);
 	const isSameRoot = marker?.root === identityOf(rootStat);
 	const trustDeletes = trusted?.complete === true && isSameRoot;
@@ -91,9 +92,4 @@ async function baseTree(
 		if (error instanceof SidecarError && (error.exitStatus === 5 || error.code === "COMMIT_NOT_FOUND")) return undefined;
 		throw error;
 	}
-}
-
-export function filterOf(root: string, profile: Profile): Filter {
-	const stat = lstatPath(root, IGNORE_FILE);
-	return makeFilter(profile, stat?.type === "file" ? readFileSync(join(root, IGNORE_FILE), "utf8") : undefined);
 }

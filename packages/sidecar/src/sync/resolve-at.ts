@@ -5,9 +5,10 @@
  * was frozen or set wrong may have anywhere. What is "ago" counts from the store's clock too. Of what retention swept, single commits
  * may be left because content lies in them: those are passed over for the next older one that is whole.
  */
-import { ERRORS, SidecarError } from "../errors.ts";
+import { SidecarError } from "../errors.ts";
 import { LOG_PREFIX, logKey, PACK_PREFIX } from "../log/keys.ts";
 import { MIN_AGE_MS } from "../log/plan-retention.ts";
+import type { ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { readEarlier } from "./expired.ts";
 import { type ListedCommit, listCommits } from "./list-commits.ts";
@@ -67,11 +68,13 @@ async function resolveTime(
 ): Promise<number> {
 	let oldest: ListedCommit | undefined;
 	let expired: SidecarError | undefined;
+	let there: Promise<ReadonlySet<ObjectKey>> | undefined;
 	for await (const commit of listCommits(store, signal && { signal })) {
 		const timeMs = "timeMs" in wanted ? wanted.timeMs : commit.storeTimeMs + CLOCK_STEP_MS - wanted.agoMs;
 		if (commit.lastModifiedMs <= timeMs) {
 			const wasReplacedLongAgo = oldest !== undefined && oldest.lastModifiedMs <= commit.storeTimeMs - MIN_AGE_MS;
-			expired = wasReplacedLongAgo ? await whyExpired(store, commit.seq, signal) : undefined;
+			if (wasReplacedLongAgo) there ??= listKeys(store, signal);
+			expired = there === undefined ? undefined : await whyExpired(store, commit.seq, await there, signal);
 			if (expired === undefined) return commit.seq;
 		}
 		oldest = commit;
@@ -83,23 +86,36 @@ async function resolveTime(
 }
 
 /** Undefined for a commit that is whole, or damaged, which whoever reads it will say. */
-async function whyExpired(store: ObjectStore, seq: number, signal: AbortSignal | undefined): Promise<SidecarError | undefined> {
+async function whyExpired(
+	store: ObjectStore,
+	seq: number,
+	there: ReadonlySet<ObjectKey>,
+	signal: AbortSignal | undefined,
+): Promise<SidecarError | undefined> {
 	try {
-		await readEarlier(store, seq, () => requireObjects(store, seq, signal), signal);
+		await readEarlier(store, seq, () => requireObjects(store, seq, there, signal), signal);
 	} catch (error) {
-		if (!(error instanceof SidecarError) || ERRORS[error.code].exitStatus > 5) throw error;
+		if (!(error instanceof SidecarError) || error.exitStatus > 5) throw error;
 		if (error.code === "COMMIT_EXPIRED") return error;
 	}
 	return undefined;
 }
 
 /** @throws SidecarError OBJECT_NOT_FOUND naming what a commit needs and the store does not list */
-async function requireObjects(store: ObjectStore, seq: number, signal: AbortSignal | undefined): Promise<void> {
-	const [log, packs] = await Promise.all([listObjects(store, LOG_PREFIX, signal), listObjects(store, PACK_PREFIX, signal)]);
-	const there = new Set([...log.objects, ...packs.objects].map(({ key }) => key));
+async function requireObjects(
+	store: ObjectStore,
+	seq: number,
+	there: ReadonlySet<ObjectKey>,
+	signal: AbortSignal | undefined,
+): Promise<void> {
 	const chain = await readChain(store, seq, (each) => there.has(logKey(each)), signal);
 	for (const key of chain.flatMap(objectsNamedBy))
 		if (!there.has(key)) throw new SidecarError("OBJECT_NOT_FOUND", { value: key, reason: `commit ${seq} needs it` });
+}
+
+async function listKeys(store: ObjectStore, signal: AbortSignal | undefined): Promise<ReadonlySet<ObjectKey>> {
+	const listings = await Promise.all([LOG_PREFIX, PACK_PREFIX].map(async (prefix) => listObjects(store, prefix, signal)));
+	return new Set(listings.flatMap(({ objects }) => objects.map(({ key }) => key)));
 }
 
 async function first(store: ObjectStore, signal: AbortSignal | undefined, from?: number): Promise<ListedCommit | undefined> {

@@ -175,6 +175,7 @@ export class RestoreWork {
 		// A database goes with its WAL or journal: its newest rows may stand there only.
 		const isDatabase = there?.type === "file" && isSqlite(this.#options.root, path);
 		for (const each of isDatabase ? [path, `${path}-wal`, `${path}-journal`] : [path]) {
+			if (each !== path && lstatPath(this.#options.root, each)?.type !== "file") continue;
 			const to = this.#writer.moveAside(each, this.#trash);
 			if (to !== undefined) this.moved.push({ path: each, to });
 		}

@@ -12,13 +12,13 @@ import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import { EMPTY_HEAD, type Head } from "../log/fold.ts";
 import type { FileEntry, Path, Tree } from "../log/types.ts";
-import type { Filter } from "../workspace/filter.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
+import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { readEarlier } from "./expired.ts";
 import type { LocalTree } from "./local-tree.ts";
 import { bootId, writeMarker } from "./marker.ts";
-import { filterOf, planDisk } from "./plan-disk.ts";
+import { planDisk } from "./plan-disk.ts";
 import { readLog } from "./read-log.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
@@ -36,7 +36,7 @@ export interface Restored {
 	readonly storeTimeMs: number;
 	/** What is now on the disk, as far as it is known to be what the log says. */
 	local(): LocalTree;
-	readonly filter: Filter;
+	readonly filter: WorkspaceFilter;
 	/** The directory that was restored. */
 	readonly root: Stat;
 	readonly files: number;
@@ -96,7 +96,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			head,
 			storeTimeMs: read.storeTimeMs,
 			local: () => work.local(),
-			filter: filterOf(root, options.profile),
+			filter: new WorkspaceFilter(root, options.profile),
 			root: rootStat,
 			files: work.files,
 			bytes: work.bytes,

@@ -5,9 +5,9 @@
  * nothing names (`sweeps/{sha256}`); delete those of them that an earlier run, at least a day ago, had written down too.
  *
  * Guarantees: the newest commit and all it names stay, whatever their age. A commit that lands meanwhile, or days later from a machine
- * that slept, needs nothing that goes: it refers to what the newest one named, or to what was put at most an hour before that was. Whoever reads a commit when it expires has a day to read its
- * packs. Killed anywhere, or run twice at once, it only leaves something for the next run. Where a retained commit cannot be read,
- * nothing stored before it goes. Only the store's clock counts.
+ * that slept, needs nothing that goes: it refers to what the newest one named, or to what was put at most an hour before that was.
+ * Whoever reads a commit when it expires has a day to read its packs. Killed anywhere, or run twice at once, it only leaves something
+ * for the next run. Where a retained commit cannot be read, nothing stored before it goes. Only the store's clock counts.
  * Does NOT touch keys it does not know, and nothing in a log without commits.
  */
 import { SidecarError } from "../errors.ts";

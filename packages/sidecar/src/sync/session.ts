@@ -11,10 +11,10 @@ import type { Head } from "../log/fold.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import { type FileTimes, loadFileTimes } from "../workspace/file-times.ts";
-import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
 import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
+import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { bringIn } from "./bring-in.ts";
 import type { Deferred } from "./capture.ts";
 import { type DropOptions, type Dropped, decided, dropSetAside } from "./drop-set-aside.ts";
@@ -26,6 +26,7 @@ import { bootId, writeMarker } from "./marker.ts";
 import type { Picked, Wanted } from "./pick-set-aside.ts";
 import { type Moved, type Restored, restore } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { type Excluded, SecretGuard, type SecretPolicy } from "./secret-guard.ts";
 import { type SetAside, setAsideIn } from "./set-aside.ts";
 
 export interface SessionOptions {
@@ -40,6 +41,8 @@ export interface SessionOptions {
 	readonly expect?: "new" | "existing" | "any";
 	/** How long to wait for a writer that seems to be still at work; 0 = not at all. */
 	readonly handoverWaitMs: number;
+	/** What becomes of a file that holds a secret where none is expected. Default `warn`. */
+	readonly onSecret?: SecretPolicy;
 	readonly machine?: Machine;
 	readonly signal?: AbortSignal;
 }
@@ -51,7 +54,8 @@ export class Session {
 	readonly #options: SessionOptions;
 	readonly #writer: LogWriter;
 	readonly #flusher: Flusher;
-	readonly filter: Filter;
+	readonly #filter: WorkspaceFilter;
+	#rewatch: (() => Promise<void>) | undefined;
 	/** What the restore found and did. */
 	readonly restored: Pick<Restored, "files" | "bytes" | "written" | "keptLocal" | "moved">;
 	readonly #root: string;
@@ -66,7 +70,7 @@ export class Session {
 		this.#times = times;
 		this.#options = options;
 		this.#writer = writer;
-		this.filter = restored.filter;
+		this.#filter = restored.filter;
 		this.restored = restored;
 		this.#root = identityOf(restored.root);
 		const tempDir = join(options.privateDir, "tmp");
@@ -80,13 +84,14 @@ export class Session {
 			root: identityOf(restored.root),
 			context: {
 				root: options.workspace,
-				filter: restored.filter,
+				filter: restored.filter.filter,
 				profile: options.profile,
 				tempDir,
 				local: restored.local(),
 				index: writer.index,
 				quickHash,
 				log: options.log,
+				secrets: new SecretGuard({ policy: options.onSecret ?? "warn", profile: options.profile, quickHash, log: options.log }),
 			},
 		});
 		// The disk may hold changes made while nobody watched, and the watcher is not ready yet.
@@ -176,6 +181,11 @@ export class Session {
 		return this.#flusher.deferred;
 	}
 
+	/** Files that are on the disk and, by choice, not stored. */
+	get excluded(): readonly Excluded[] {
+		return this.#flusher.excluded;
+	}
+
 	get heldDeletions(): number {
 		return this.#flusher.heldDeletions;
 	}
@@ -191,17 +201,31 @@ export class Session {
 			this.#flusher.doubt();
 			onChange();
 		};
-		const watcher = await watchWorkspace(
-			this.#options.workspace,
-			this.filter,
-			(path) => {
-				this.#flusher.hint(path);
-				onChange();
-			},
-			doubt,
-		);
+		const start = async () =>
+			await watchWorkspace(
+				this.#options.workspace,
+				this.#filter.filter,
+				(path) => {
+					this.#flusher.hint(path);
+					onChange();
+				},
+				doubt,
+			);
+		let watcher = await start();
+		let isClosed = false;
+		this.#rewatch = async () => {
+			if (isClosed) return;
+			const before = watcher;
+			watcher = await start();
+			await (isClosed ? watcher : before).close();
+		};
 		doubt("started");
-		return watcher;
+		return {
+			close: async () => {
+				isClosed = true;
+				await watcher.close();
+			},
+		};
 	}
 
 	hint(path: string): void {
@@ -215,7 +239,10 @@ export class Session {
 	/** One at a time. @throws SidecarError as Flusher.flush */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const { isSuperseded: wasSuperseded, id: previously, catchUps } = this.#writer;
+		const ignoring = await this.#lookAtIgnoreFile();
 		const result = await this.#flusher.flush(options);
+		// So that there is another flush soon, and another look.
+		if (ignoring === "pending") this.#flusher.doubt();
 		if (result.kind === "committed") {
 			// A closed flush is an end in order: what the log says of this disk shall survive a power cut.
 			const clean = options.closed === true && (await this.#times.syncfs(this.#options.workspace));
@@ -233,6 +260,22 @@ export class Session {
 		}
 		if (this.#writer.catchUps !== catchUps && !this.#writer.isSuperseded) this.#tellSetAside();
 		return result;
+	}
+
+	/** What is ignored from now on leaves the newest tree, and stays in history; what is not any more is found by the sweep. */
+	async #lookAtIgnoreFile(): Promise<"same" | "pending" | "changed"> {
+		const { log } = this.#options;
+		try {
+			const ignoring = this.#filter.refresh();
+			if (ignoring !== "changed") return ignoring;
+			log.info("ignore.changed");
+			this.#flusher.doubt();
+			await this.#rewatch?.();
+			return ignoring;
+		} catch (error) {
+			log.warn("ignore.unreadable", { error });
+			return "same";
+		}
 	}
 
 	/**

@@ -1,6 +1,6 @@
 import type { Head } from "../log/fold.ts";
 import { type DiskOptions, type DiskState, inspectDisk } from "./not-durable.ts";
-import { readLog } from "./read-log.ts";
+import { type LogRead, readLog } from "./read-log.ts";
 import { type SetAside, setAsideIn } from "./set-aside.ts";
 
 /** The log's newest commit and its tree. */
@@ -31,9 +31,14 @@ export interface Status extends DiskState {
 
 /** Reads the log and compares the disk with it; writes nothing to either. @throws SidecarError as `readLog` and `inspectDisk` */
 export async function status(options: DiskOptions): Promise<Status> {
-	const { head, newest, storeTimeMs } = await readLog(options.store, options.signal && { signal: options.signal });
+	const read = await readLog(options.store, options.signal && { signal: options.signal });
+	return { ...logStatus(read), ...(await inspectDisk(options, read.head)) };
+}
+
+/** What is known of a log without looking at a disk. */
+export function logStatus({ head, newest, storeTimeMs }: LogRead): Pick<Status, "log" | "setAside" | "storeTimeMs"> {
 	const log = newest === undefined ? undefined : logState(head, newest.commit.info.writer, newest.lastModifiedMs);
-	return { log, setAside: setAsideIn(head.tree), storeTimeMs, ...(await inspectDisk(options, head)) };
+	return { log, setAside: setAsideIn(head.tree), storeTimeMs };
 }
 
 function logState({ seq, id, isClosed, tree }: Head, writer: string, timeMs: number): LogState {

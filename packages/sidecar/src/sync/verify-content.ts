@@ -17,7 +17,7 @@ export class ContentCheck {
 	readonly #signal: AbortSignal | undefined;
 	/** Buffers that no pack is in. */
 	readonly #idle: Buffer[] = [];
-	/** Raw bytes that were hashed. */
+	/** Raw bytes that were hashed; what is read again to find all that is damaged counts again. */
 	checkedBytes = 0;
 
 	constructor(store: ObjectStore, signal: AbortSignal | undefined) {
@@ -39,13 +39,13 @@ export class ContentCheck {
 		}
 	}
 
-	/** The blocks of one object, by ranges. @throws SidecarError STORE_*, OBJECT_* */
-	async checkInline(blocks: Blocks): Promise<void> {
-		let left = [...blocks.values()];
+	/** The blocks of some objects, by ranges. @throws SidecarError STORE_*, OBJECT_*: the first that is found */
+	async checkInline(objects: readonly Blocks[]): Promise<void> {
+		let left = objects.flatMap((blocks) => [...blocks.values()]);
 		while (left.length > 0) {
 			// Reads are planned by place, and two commits may say different things of one place.
-			const round = new Map(left.map((each) => [each.block.offset, each]));
-			left = left.filter((each) => round.get(each.block.offset) !== each);
+			const round = new Map(left.map((each) => [placeOf(each.block), each]));
+			left = left.filter((each) => round.get(placeOf(each.block)) !== each);
 			const chunksOf = new Map([...round.values()].map(({ block, chunks }) => [block, chunks]));
 			const take = async (block: BlockRef, raw: Buffer) => this.#checkBlock(block, chunksOf.get(block) ?? new Map(), raw);
 			await readBlocks(this.#store, chunksOf.keys(), new Map(), take, this.#signal);
@@ -63,4 +63,8 @@ export class ContentCheck {
 			this.checkedBytes += length;
 		}
 	}
+}
+
+function placeOf({ key, offset }: BlockRef): string {
+	return `${key}:${offset}`;
 }

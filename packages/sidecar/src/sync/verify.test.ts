@@ -188,7 +188,7 @@ describe("damage", () => {
 			const content = new ContentCheck(store, undefined);
 			const check = async (chunks: readonly ChunkRef[]) => {
 				const blocks = new Map([["place", { block, chunks: new Map(chunks.map((each) => [each.sha256, each])) }]]);
-				if (file === turn) await content.checkInline(blocks);
+				if (file === turn) await content.checkInline([blocks]);
 				else await content.checkPack({ key: block.key, sizeBytes: 1, timeMs: 0 }, blocks);
 			};
 			await check([chunk]);

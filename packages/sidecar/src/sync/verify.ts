@@ -66,7 +66,7 @@ export interface Verification {
 /** Inline blocks are read by the deep check alone. */
 const FIRST_GET_BYTES = 16 * 1024;
 const PARALLEL_GETS = 32;
-/** Whole packs in memory: 48 MiB at most. */
+/** Whole packs in memory at once: 48 MiB at most. */
 const PARALLEL_PACKS = 3;
 
 /** @throws SidecarError STORE_* */
@@ -108,10 +108,10 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
 			await walk.guard(pack.key, () => content.checkPack(pack, walk.blocksOf(pack.key)));
 			progress.advance({ files: 1, bytes: pack.sizeBytes });
 		});
-		await inParallel(PARALLEL_PACKS, commits, async ({ key, sizeBytes: size }) => {
-			await walk.guard(key, () => content.checkInline(walk.blocksOf(key)));
-			progress.advance({ files: 0, bytes: size });
-		});
+		for (const segment of segmentsOf(commits)) {
+			await checkInline(content, walk, segment);
+			progress.advance({ files: 0, bytes: sum(segment).bytes });
+		}
 		checkedBytes = content.checkedBytes;
 	} else {
 		await inParallel(PARALLEL_GETS, packs, async ({ key }) => {
@@ -285,9 +285,9 @@ function hole(seq: number, missing: number): Broken {
 	return { key, error: new SidecarError("OBJECT_NOT_FOUND", { value: key, reason: `commit ${seq} is folded onto it` }) };
 }
 
-/** @param ascending commits, oldest first */
-function* segmentsOf(ascending: readonly StoredCommit[]): Generator<readonly StoredCommit[]> {
-	for (let at = 0; at < ascending.length; at += SEGMENT_COMMITS) yield ascending.slice(at, at + SEGMENT_COMMITS);
+/** In the order they come, so many at a time. */
+function* segmentsOf(commits: readonly StoredCommit[]): Generator<readonly StoredCommit[]> {
+	for (let at = 0; at < commits.length; at += SEGMENT_COMMITS) yield commits.slice(at, at + SEGMENT_COMMITS);
 }
 
 async function fetchOrError(store: ObjectStore, seq: number, signal: AbortSignal | undefined): Promise<DecodedCommit | SidecarError> {
@@ -296,6 +296,16 @@ async function fetchOrError(store: ObjectStore, seq: number, signal: AbortSignal
 	} catch (error) {
 		if (error instanceof SidecarError && error.exitStatus === 5) return error;
 		throw error;
+	}
+}
+
+/** Many commits with few requests; one after the other only where one of them is damaged. */
+async function checkInline(content: ContentCheck, walk: LogWalk, commits: readonly StoredCommit[]): Promise<void> {
+	try {
+		await content.checkInline(commits.map(({ key }) => walk.blocksOf(key)));
+	} catch (error) {
+		if (!(error instanceof SidecarError) || error.exitStatus !== 5) throw error;
+		for (const { key } of commits) await walk.guard(key, () => content.checkInline([walk.blocksOf(key)]));
 	}
 }
 

@@ -59,6 +59,25 @@ describe("the ignore file", () => {
 		expect(makeFilter(plain, text)(path, type)).toBe(verdict);
 	});
 
+	test("takes things back in as git does: by a later pattern, in any directory, but not below a directory that is out", () => {
+		const filter = makeFilter(plain, "/a/*\n!/a/b/\n/a/b/*\n!/a/b/keep.md\nout/\n!out/in.md\n**/deep/*.bin\n");
+		const kept = ["a", "a/b", "a/b/keep.md", "x/a/other.md", "x/deep/a/x.bin"];
+		const skipped = ["a/x", "a/b/other.md", "out", "out/in.md", "x/out/in.md", "x/y/deep/x.bin"];
+		const type = (path: string) => (path.includes(".") ? "file" : "dir");
+		expect(kept.filter((path) => filter(path, type(path)) !== "keep")).toEqual([]);
+		expect(skipped.filter((path) => filter(path, type(path)) !== "skip")).toEqual([]);
+	});
+
+	test("can take in what the profile would leave out, and what lies below it", () => {
+		const filter = makeFilter(openclaw, "!/cache/\n/cache/*\n!/cache/mine/\n!*.pid\n");
+		expect([filter("cache/mine/x", "file"), filter("cache/other/x", "file"), filter("gateway.pid", "file")]).toEqual([
+			"keep",
+			"skip",
+			"keep",
+		]);
+		expect(filter("tmp/gateway.pid", "file")).toBe("skip");
+	});
+
 	test("has the last word over the profile", () => {
 		expect(makeFilter(openclaw)("npm/projects/whatsapp/index.js", "file")).toBe("skip");
 		const filter = makeFilter(openclaw, "!/npm/\nnode_modules/\n");

@@ -35,6 +35,7 @@ import { encodePath, fsPath, isEscaped, parentOf } from "../path.ts";
 import type { FileTimes } from "./file-times.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";
 import { makeDirectories } from "./make-directories.ts";
+import { COMPANIONS } from "./sqlite-file.ts";
 import { type Stat, statOf, toStat } from "./stat.ts";
 
 /** A file being put together; `finish` makes it visible. */
@@ -199,7 +200,12 @@ export class Materializer {
 
 	/** `-wal`, `-shm` and `-journal` of another life of this database would corrupt it (incidents 22-24). */
 	removeDatabaseSidecars(path: string): void {
-		for (const suffix of ["-wal", "-shm", "-journal"]) explain(path, () => rmSync(fsPath(this.#root, path + suffix), { force: true }));
+		for (const suffix of COMPANIONS)
+			explain(path, () => {
+				const companion = fsPath(this.#root, path + suffix);
+				// A directory by such a name is the agent's own, and in the log.
+				if (lstatSync(companion, { throwIfNoEntry: false })?.isDirectory() !== true) rmSync(companion, { force: true });
+			});
 	}
 
 	/** Moves what is at `path` to `directory/path`, where an earlier thing of that name gets out of the way by a number. */

@@ -7,12 +7,19 @@ const MAGIC = Buffer.from("SQLite format 3\0", "latin1");
 
 /** Size of the database header. */
 export const SQLITE_HEADER_BYTES = 100;
+/** Of a write-ahead log; it is written anew, with other salts, before the first frame is overwritten. */
+export const WAL_HEADER_BYTES = 32;
 
 /** log2 of the chunk size: 14 (16 KiB) for a database, whose changes are pages here and there; 20 (1 MiB) for anything else. */
 export type ChunkBits = 14 | 20;
 
 export function isSqliteHeader(head: Buffer): boolean {
 	return head.length >= MAGIC.length && head.compare(MAGIC, 0, MAGIC.length, 0, MAGIC.length) === 0;
+}
+
+/** Byte 18, the write version: 1 in rollback mode, 2 in WAL mode. */
+export function isWalMode(header: Buffer): boolean {
+	return header[18] === 2;
 }
 
 /** The chunk size for a file that begins with `head` (16 bytes are enough). */
@@ -44,7 +51,13 @@ export function readHead(fd: number, length: number): Buffer {
 	return head.subarray(0, readSync(fd, head, 0, length, 0));
 }
 
-const COMPANIONS = ["-wal", "-shm", "-journal"] as const;
+/** What follows the name of a database in the names of the files that belong to it. */
+export const COMPANIONS = ["-wal", "-shm", "-journal"] as const;
+
+/** A database's file and all that may belong to it. */
+export function filesOf(path: string): readonly string[] {
+	return ["", ...COMPANIONS].map((suffix) => path + suffix);
+}
 
 /**
  * The path of the database that a file named like this would accompany: "a/x.db" for "a/x.db-wal", "-shm" and "-journal";
@@ -68,6 +81,14 @@ export function isCompanion(root: string, path: string): boolean {
  */
 const SETTLED_AFTER_NS = 20_000_000n;
 
+/** Would one more write show in such a time? */
+export const isOlderThanATick = (timeNs: bigint) => BigInt(Date.now()) * 1_000_000n - timeNs > SETTLED_AFTER_NS;
+
+/** Would one more write show in its times? The ctime too: a rename, a new owner. */
+export function isSettled({ mtimeNs, ctimeNs }: Stat): boolean {
+	return isOlderThanATick(mtimeNs > ctimeNs ? mtimeNs : ctimeNs);
+}
+
 let unsettled = 0;
 
 /**
@@ -82,10 +103,10 @@ export function walFingerprint(root: string, path: string): string {
 	const wal = lstatPath(root, `${path}-wal`);
 	const frames = wal === undefined || wal.size === 0 ? undefined : wal;
 	const newest = frames !== undefined && frames.mtimeNs > database.ctimeNs ? frames.mtimeNs : database.ctimeNs;
-	const isSettled = BigInt(Date.now()) * 1_000_000n - newest > SETTLED_AFTER_NS;
-	if (!isSettled) unsettled += 1;
+	const isOld = isOlderThanATick(newest);
+	if (!isOld) unsettled += 1;
 	const parts = [`${inText(database)}:${database.ctimeNs}`, frames === undefined ? "-" : inText(frames)];
-	if (!isSettled) parts.push(`unsettled-${process.pid}-${unsettled}`);
+	if (!isOld) parts.push(`unsettled-${process.pid}-${unsettled}`);
 	return parts.join(" ");
 }
 

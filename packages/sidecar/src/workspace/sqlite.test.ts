@@ -12,6 +12,7 @@ import {
 	rmSync,
 	statSync,
 	symlinkSync,
+	utimesSync,
 	writeFileSync,
 	writeSync,
 } from "node:fs";
@@ -217,6 +218,9 @@ describe("a database in use", () => {
 		const count = setInterval(() => {
 			turns += 1;
 		}, 5);
+		// As if it were being written: else it would be taken as it stands.
+		const future = Date.now() / 1000 + 3600;
+		utimesSync(`${root}/x.db`, future, future);
 		expect(await snapshotSqlite(root, "x.db", temp, undefined, { busyMs: 200 })).toMatchObject({ kind: "locked" });
 		clearInterval(count);
 		expect(turns).toBeGreaterThan(3);
@@ -583,7 +587,12 @@ describe("walFingerprint", () => {
 		const first = await settled(root, "x.db");
 		expect(readdirSync(root)).toEqual(["x.db"]);
 		(await snapshot(root, "x.db", temp)).dispose();
-		// Opening it left these, and that is no change.
+		expect(readdirSync(root)).toEqual(["x.db"]);
+		expect(await settled(root, "x.db")).toBe(first);
+		// Opening it leaves these, and that is no change.
+		const reader = new DatabaseSync(`${root}/x.db`, { readOnly: true });
+		reader.prepare("SELECT count(*) FROM t").get();
+		reader.close();
 		expect(readdirSync(root).sort()).toEqual(["x.db", "x.db-shm", "x.db-wal"]);
 		expect(await settled(root, "x.db")).toBe(first);
 		const seen = new Set([first]);

@@ -11,21 +11,33 @@
  * One in WAL mode differs from its file in three counters of the header even when its WAL is empty (`COUNTERS`).
  * Also: what is copied, its WAL and its journal lie at their paths in the workspace, reached through no link, where the system has
  * /proc. SQLite opens by name, so a name that is swapped just then can make it open, and close again, a file elsewhere.
+ * One that somebody holds locked (`locking_mode = EXCLUSIVE`) comes out as a kill of that process would leave it, once it stands still.
  * Not guaranteed: that the copy is sound. A damaged page is copied as it is; only what SQLite itself refuses is `corrupt`.
  *
- * Left behind in the workspace: opening a WAL database that nobody has open creates an empty "-wal" and a "-shm" beside it. They are
- * never stored, and removing them could take them from under a process that has just opened the database.
+ * Left behind in the workspace: opening a WAL database creates an empty "-wal" and a "-shm" beside it, where there are none. So one that
+ * nobody has open is copied as a file, if it stands still. They are never stored, and removing them could take them from under a
+ * process that has just opened the database.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, rmSync, statSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { fsPath } from "../path.ts";
 import { closeGuarded, descriptors, holdOpen, isInPlace, type OpenFile, type OpenRefusal, openGuarded, wasOpened } from "./guarded-open.ts";
-import { isSqliteHeader, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
-import { lstatPath, sameStat } from "./stat.ts";
+import {
+	COMPANIONS,
+	filesOf,
+	isOlderThanATick,
+	isSettled,
+	isSqliteHeader,
+	isWalMode,
+	readHead,
+	SQLITE_HEADER_BYTES,
+	WAL_HEADER_BYTES,
+} from "./sqlite-file.ts";
+import { lstatPath, type Stat, sameStat, statOf, toStat } from "./stat.ts";
 
 export { holdOpen, isHeldOpen } from "./guarded-open.ts";
 export * from "./sqlite-file.ts";
@@ -42,7 +54,7 @@ export interface SqliteSnapshot {
 }
 
 /**
- * `locked`: somebody held it for longer than we wait, so try again. `corrupt`: SQLite refuses its content. `not-a-database`: no
+ * `locked`: somebody held it for longer than we wait, and its files never stood still meanwhile, so try again. `corrupt`: SQLite refuses its content. `not-a-database`: no
  * header, or one and nothing SQLite could read after it. `gone`: no such file. `unreadable`: permissions, IO errors, reached through
  * a link.
  */
@@ -60,6 +72,8 @@ export interface SnapshotOptions {
 const ATTEMPT_MS = 10;
 /** Between two attempts. */
 const PAUSE_MS = 25;
+/** A lock held for longer than this may be one that is never let go of. */
+const PATIENCE_MS = 250;
 /** Times that a database is opened anew because it was replaced meanwhile. */
 const MAX_OPENED = 3;
 /** As many pages as there can be. -1, SQLite's own "all", is refused by node:sqlite. */
@@ -99,7 +113,7 @@ export async function snapshotSqlite(
 }
 
 /** A database, open by our own means too: that descriptor tells which file SQLite must have opened. */
-interface Source {
+export interface Source {
 	readonly root: string;
 	readonly path: string;
 	readonly guard: OpenFile;
@@ -124,19 +138,27 @@ async function copyLive(root: string, path: string, file: string, busyMs: number
 async function copyGuarded(source: Source, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
 	const header = readHead(source.guard.fd, SQLITE_HEADER_BYTES);
 	if (!isSqliteHeader(header)) return { kind: "not-a-database", reason: "no SQLite header" };
-	try {
-		const live = await openForReading(source, busyMs);
-		if (live === undefined) return OUTSIDE;
+	if (isClosed(source, header) && copyStill(source, file) === undefined) return undefined;
+	const until = performance.now() + busyMs;
+	for (;;) {
+		clear(file);
 		try {
-			await backup(live, file, { rate: ONE_STEP });
-		} finally {
-			live.close();
+			const live = await openForReading(source, Math.min(busyMs, PATIENCE_MS));
+			if (live === undefined) return OUTSIDE;
+			try {
+				await backup(live, file, { rate: ONE_STEP });
+			} finally {
+				live.close();
+			}
+			break;
+		} catch (error) {
+			if (!isHotJournal(error) && !isBusy(error)) throw error;
+			const refusal = copyStill(source, file);
+			if (refusal?.kind !== "locked" || performance.now() > until) return refusal;
+			await delay(PAUSE_MS);
 		}
-	} catch (error) {
-		if (!isHotJournal(error)) throw error;
-		return copyCrashed(source, file);
 	}
-	if (isUnchangedRollbackMode(source, header)) restoreCounters(file, header);
+	if (isUnchangedRollbackMode(source, header)) writeCounters(file, header);
 	return undefined;
 }
 
@@ -165,7 +187,7 @@ class Replaced extends Error {}
  * The live database with a read transaction open on it: what it sees now is what the backup copies. Undefined where SQLite opened
  * another file than the guard, time and again.
  */
-async function openForReading(source: Source, busyMs: number): Promise<DatabaseSync | undefined> {
+export async function openForReading(source: Source, busyMs: number): Promise<DatabaseSync | undefined> {
 	const until = performance.now() + busyMs;
 	for (;;) {
 		// From here to the look at what was opened nothing else runs in this thread.
@@ -181,7 +203,8 @@ async function openForReading(source: Source, busyMs: number): Promise<DatabaseS
 				// content.
 				const isWal = live.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal";
 				isRight = !isWal || wasOpened(before, source.root, `${source.path}-wal`);
-				if (isRight) return live;
+				// Renamed over in between, the log would be another database's.
+				if (isRight && isInPlace(source.root, source.path, source.guard)) return live;
 			}
 		} catch (error) {
 			live.close();
@@ -207,30 +230,99 @@ function openLive({ root, path, guard }: Source): DatabaseSync {
 }
 
 /**
- * Its writer died inside a transaction, and only a connection that may write can roll that back. So database and journal are copied
- * as files, which is safe while neither changes, and SQLite rolls the copy back.
+ * Takes what a kill of its writer at this moment would leave. For a database whose writer did die, inside a transaction that only a
+ * connection that may write can roll back; and for one that somebody holds locked and does not let go of.
+ *
+ * Database, WAL and journal are copied as files, and SQLite recovers the copy: frames without their commit are dropped, a journal is
+ * rolled back. That is one moment where the database did not move meanwhile, nor the journal; a WAL may grow, it is not overwritten
+ * before its header changes.
  */
-function copyCrashed({ root, path, guard }: Source, file: string): SqliteRefusal | undefined {
-	const journal = openGuarded(root, `${path}-journal`, false);
-	if (journal.kind === "outside") return OUTSIDE;
-	if (journal.kind !== "open") return ROLLING_BACK;
+function copyStill(source: Source, file: string): SqliteRefusal | undefined {
+	clear(file);
+	const refusal = copyFiles(source, file) ?? recoverCopy(file);
+	// As the backup leaves them.
+	if (refusal === undefined && isWalMode(readHeadOf(file))) writeCounters(file, ONES);
+	return refusal;
+}
+
+/**
+ * In WAL mode, and nobody has it open. Opened by us, it would get an empty log and an index beside it, which its agent does not expect: if
+ * that replaces the file just then, they are taken for those of the new one.
+ */
+function isClosed({ root, path, guard }: Source, header: Buffer): boolean {
+	return isWalMode(header) && guard.stat.size <= MAX_CLOSED_BYTES && lstatPath(root, `${path}-shm`) === undefined;
+}
+
+/** Copied in one go, 30 ms. */
+const MAX_CLOSED_BYTES = 64 * 1024 * 1024;
+
+function clear(file: string): void {
+	truncateSync(file);
+	for (const suffix of COMPANIONS) rmSync(file + suffix, { force: true });
+}
+
+function readHeadOf(file: string): Buffer {
+	const fd = openSync(file, "r");
 	try {
-		copyDescriptor(guard.fd, file);
-		copyDescriptor(journal.fd, `${file}-journal`);
+		return readHead(fd, SQLITE_HEADER_BYTES);
 	} finally {
-		closeGuarded(journal.fd);
+		closeSync(fd);
 	}
-	const after = [lstatPath(root, path), lstatPath(root, `${path}-journal`)];
-	const isSame = [guard, journal].every(({ stat }, i) => after[i] !== undefined && sameStat(stat, after[i]));
-	if (!isSame) return ROLLING_BACK;
-	if (namesSuperJournal(`${file}-journal`)) return { kind: "corrupt", reason: "its journal names a super-journal" };
+}
+
+const MOVES: SqliteRefusal = { kind: "locked", reason: "somebody holds it locked, and it never stood still" };
+
+function copyFiles({ root, path, guard }: Source, file: string): SqliteRefusal | undefined {
+	const beside = [openGuarded(root, `${path}-wal`, false), openGuarded(root, `${path}-journal`, false)] as const;
+	try {
+		if (beside.some(({ kind }) => kind !== "open" && kind !== "gone")) return OUTSIDE;
+		const [wal, journal] = beside;
+		const before = toStat(fstatSync(guard.fd, { bigint: true }));
+		// A younger one may be written again without a trace in its times.
+		if (!isSettled(before) || (journal.kind === "open" && !isOlderThanATick(journal.stat.mtimeNs))) return MOVES;
+		const walHeader = wal.kind === "open" ? readHead(wal.fd, WAL_HEADER_BYTES) : undefined;
+		copyDescriptor(guard.fd, file);
+		if (wal.kind === "open") copyDescriptor(wal.fd, `${file}-wal`);
+		if (journal.kind === "open") copyDescriptor(journal.fd, `${file}-journal`);
+		const now = lstatPath(root, path);
+		const isStill =
+			now !== undefined &&
+			sameStat(before, now) &&
+			isSameContent(journal, lstatPath(root, `${path}-journal`)) &&
+			isSameLog(wal, walHeader, lstatPath(root, `${path}-wal`));
+		return isStill ? undefined : MOVES;
+	} finally {
+		for (const opened of beside) if (opened.kind === "open") closeGuarded(opened.fd);
+	}
+}
+
+/** But for its ctime: SQLite as root hands a journal over to the database's owner, whenever it looks at one. */
+function isSameContent(opened: OpenFile | OpenRefusal, now: Stat | undefined): boolean {
+	if (opened.kind !== "open") return now === undefined;
+	const { ino, size, mtimeNs } = opened.stat;
+	return now !== undefined && now.ino === ino && now.size === size && now.mtimeNs === mtimeNs;
+}
+
+function isSameLog(opened: OpenFile | OpenRefusal, header: Buffer | undefined, now: Stat | undefined): boolean {
+	if (opened.kind !== "open" || header === undefined) return now === undefined;
+	return now?.ino === opened.stat.ino && readHead(opened.fd, WAL_HEADER_BYTES).equals(header);
+}
+
+function recoverCopy(file: string): SqliteRefusal | undefined {
+	const journal = statOf(`${file}-journal`);
+	if (journal !== undefined && namesSuperJournal(`${file}-journal`))
+		return { kind: "corrupt", reason: "its journal names a super-journal" };
 	const copy = new DatabaseSync(file);
 	try {
+		copy.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF");
 		copy.prepare("SELECT count(*) FROM sqlite_schema").get();
+		if (copy.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal") copy.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+		// A journal kept in memory only leaves no trace: then half a transaction may be in the file.
+		else if (journal === undefined && copy.prepare("PRAGMA quick_check(1)").get()?.quick_check !== "ok") return MOVES;
+		return undefined;
 	} finally {
 		copy.close();
 	}
-	return undefined;
 }
 
 const SUPER_JOURNAL_MAGIC = Buffer.from("d9d505f920a163d7", "hex");
@@ -249,8 +341,6 @@ function namesSuperJournal(journal: string): boolean {
 	}
 	return end.equals(SUPER_JOURNAL_MAGIC);
 }
-
-const ROLLING_BACK: SqliteRefusal = { kind: "locked", reason: "its journal is being rolled back" };
 
 function copyDescriptor(from: number, file: string): void {
 	const to = openSync(file, "w", 0o600);
@@ -283,18 +373,18 @@ function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
  * field is valid for). All else comes out as it was. In WAL mode their newest values may stand in the WAL, so there they are left at 1,
  * whether or not it is empty just now: else every checkpoint would look like a change.
  */
-const COUNTERS = [24, 40, 92] as const;
+export const COUNTERS = [24, 40, 92] as const;
 
-/** Byte 18, the write version: 1 in rollback mode, 2 in WAL mode. */
-const WRITE_VERSION = 18;
+const ONES = Buffer.alloc(SQLITE_HEADER_BYTES);
+for (const offset of COUNTERS) ONES.writeUInt32BE(1, offset);
 
 /** Then the file is what the backup has read: while our read transaction lasted, nothing uncommitted can have been in it. */
 function isUnchangedRollbackMode({ root, path, guard }: Source, header: Buffer): boolean {
 	const after = lstatPath(root, path);
-	return header[WRITE_VERSION] === 1 && after !== undefined && sameStat(guard.stat, after);
+	return !isWalMode(header) && after !== undefined && sameStat(guard.stat, after);
 }
 
-function restoreCounters(file: string, header: Buffer): void {
+function writeCounters(file: string, header: Buffer): void {
 	const fd = openSync(file, "r+");
 	try {
 		for (const offset of COUNTERS) writeSync(fd, header, offset, 4, offset);
@@ -313,7 +403,7 @@ function createPrivate(file: string, tempDir: string): void {
 }
 
 function removeDatabase(file: string): void {
-	for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(file + suffix, { force: true });
+	for (const each of filesOf(file)) rmSync(each, { force: true });
 }
 
 // Result codes, https://sqlite.org/rescode.html

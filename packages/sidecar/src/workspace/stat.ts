@@ -70,6 +70,14 @@ export function sameStat(a: Stat, b: Stat): boolean {
 	);
 }
 
+/** A stat younger than this when it was read may hide a later write of the same clock tick. */
+const RACY_NS = 20_000_000n;
+
+/** May a write that came after this stat have left it as it is? */
+export function isRacy(stat: Stat): boolean {
+	return BigInt(Date.now()) * 1_000_000n - stat.mtimeNs < RACY_NS;
+}
+
 /** Which file or directory this is, whatever became of it. An inode's number alone is given to the next one as soon as it is free. */
 export function identityOf(stat: Stat): string {
 	return `${stat.dev}:${stat.ino}:${stat.birthNs}`;

@@ -65,6 +65,10 @@ describe("openclaw skips", () => {
 		"agents/main/agent/openclaw-agent.sqlite.reindex-lock.sqlite",
 		"agents/main/agent/openclaw-agent.sqlite.memory-reindex-0a-0b",
 		"agents/main/agent/x.lock.sqlite",
+		"agents/main/agent/openclaw-agent.sqlite.reindex-lock.sqlite-journal",
+		"agents/main/agent/openclaw-agent.sqlite.memory-reindex-0a-0b-wal",
+		"agents/main/agent/codex-home/logs_2.sqlite-wal",
+		"workspace/.fs-safe-replace.12.0a-0b.tmp",
 		"agents/main/agent/codex-home/logs_2.sqlite",
 		"agents/main/agent/codex-home/tmp/x",
 		"agents/main/agent/codex-home/a/shell_snapshots/x",
@@ -90,6 +94,7 @@ test("secrets are what holds credentials, and no file of the user's", () => {
 	const secret = [
 		"openclaw.json",
 		"openclaw.json.bak.1",
+		"exec-approvals.json",
 		".env",
 		"credentials",
 		"credentials/a/b.json",

@@ -26,25 +26,26 @@ const REGENERATED = compilePatterns([
 	"/extensions/**/node_modules/",
 	"/sandbox/skills-workspaces/",
 	"/agents/*/agent/**/{tmp,.tmp,cache,shell_snapshots}/",
-	// Codex's own log database: 43 GB in eight days.
-	"/agents/*/agent/codex-home/logs_*.sqlite",
+	// Codex's own log database, and its write-ahead log: 43 GB in eight days.
+	"/agents/*/agent/codex-home/logs_*.sqlite{,-*}",
 	// Chromium: locks, which are links that name a host and a process, and caches.
 	"/browser/*/user-data/Singleton*",
+	// OpenClaw's atomic write, `.fs-safe-replace.{pid}.{uuid}.tmp`, also in an agent's workspace.
+	".fs-safe-*.tmp",
 	"/browser/*/user-data/**/{Cache,Code Cache,GPUCache,GrShaderCache,ShaderCache,DawnGraphiteCache,DawnWebGPUCache}/",
 ]);
 
 /** Locks, process ids and half-written files, wherever OpenClaw itself keeps house. */
 const TRANSIENT = compilePatterns([
 	"*.lock",
-	// Databases that are locks; 0-4 KB, and their names end in .sqlite.
-	"*.lock.sqlite",
-	"*.sqlite.{generation-lock,generation-writer,reindex-lock}.sqlite",
+	// Databases that are locks; 0-4 KB, and their names end in .sqlite. A kill leaves the journal of one that is still empty.
+	"*.lock.sqlite{,-*}",
+	"*.sqlite.{generation-lock,generation-writer,reindex-lock}.sqlite{,-*}",
 	// A database while it is rebuilt, without a .sqlite of its own.
 	"*.memory-reindex-*",
 	"*.quarantined-*",
 	"*.pid",
 	"*.sock",
-	// Also `.fs-safe-replace.{pid}.{uuid}.tmp`, its atomic write.
 	"*.tmp",
 	"*.tmp.*",
 	"openclaw-config-backup-*/",
@@ -59,12 +60,16 @@ const SECRET = compilePatterns([
 	"/.env.*",
 	"/secrets.json",
 	"/config-journal-fingerprint.key",
+	// The token of its approval socket.
+	"/exec-approvals.json",
 	"/{agents,browser,credentials,devices,identity,matrix,secrets,sessions,state,transcripts}",
 	"/{agents,browser,credentials,devices,identity,matrix,secrets,sessions,state,transcripts}/**",
 ]);
 
 /** A lease of another host name keeps the next gateway down for five minutes (openclaw#155644). */
 const LEASES = ["state_leases", "agent_database_leases"] as const;
+
+const isCleaned = (path: string) => path === "state/openclaw.sqlite";
 
 export const openclaw: Profile = {
 	name: "openclaw",
@@ -74,8 +79,9 @@ export const openclaw: Profile = {
 	// Without it the gateway refuses to start, so a start in the middle of a restore fails closed.
 	restoredLast: ["openclaw.json"],
 	cleanSqlite: (path, copy) => {
-		if (path === "state/openclaw.sqlite") releaseLeases(copy);
+		if (isCleaned(path)) releaseLeases(copy);
 	},
+	isCleaned,
 };
 
 function releaseLeases(copy: DatabaseSync): void {

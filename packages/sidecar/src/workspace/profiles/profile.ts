@@ -20,4 +20,6 @@ export interface Profile {
 	 * database that has none of it untouched, byte by byte.
 	 */
 	readonly cleanSqlite?: (path: string, copy: DatabaseSync) => void;
+	/** Which databases that is for; default: all. A large one that is not is read where it lies, and needs no copy. */
+	readonly isCleaned?: (path: string) => boolean;
 }

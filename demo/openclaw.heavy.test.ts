@@ -1,0 +1,217 @@
+/**
+ * A real gateway of OpenClaw that takes turns while it is captured, and moves from machine to machine: after a clean stop, after SIGTERM in
+ * the middle of a turn, after kill -9 of everything in the middle of a turn. Each machine has another host name and sees its directory at
+ * the same path. One conversation goes through all of them: the model is given all of it, each time.
+ *
+ * Needs OpenClaw (installed into `.cache/openclaw` once: 650 MB) and `unshare`. With CI=true their absence is an error.
+ */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Agent } from "./agent.ts";
+import { databasesOf, LEASE_TABLES, scan } from "./compare.ts";
+import { durable } from "./durable.ts";
+import { type FakeModel, startFakeModel } from "./fake-model.ts";
+import { findIsolation, type Isolation, Machine } from "./machine.ts";
+import { findOpenClaw, installOpenClaw, openClawAgent, removePartialInstall } from "./openclaw.ts";
+import { allGone, killEverything, type Running, textOf } from "./processes.ts";
+import { buildSidecar, Sidecar } from "./sidecar.ts";
+
+const isolation = findIsolation();
+const openclaw = isolation.unshare === undefined ? missing(isolation.reason) : await findOrInstall();
+if (openclaw.kind === "missing") {
+	if (process.env.CI === "true") throw new Error(`OpenClaw cannot be moved between machines here: ${openclaw.reason}`);
+	console.warn(`skipped: OpenClaw cannot be moved between machines here: ${openclaw.reason}`);
+}
+
+function missing(reason: string): { readonly kind: "missing"; readonly reason: string } {
+	return { kind: "missing", reason };
+}
+
+async function findOrInstall(): ReturnType<typeof installOpenClaw> {
+	const here = await findOpenClaw();
+	return here.kind === "installed" ? here : await installOpenClaw((text) => console.warn(text));
+}
+
+/** How long each step took, printed as one block: the steps of a test are read together. */
+class Timeline {
+	readonly #lines: string[];
+	readonly #started = performance.now();
+	#last = this.#started;
+
+	constructor(title: string) {
+		this.#lines = [title];
+	}
+
+	at(what: string): void {
+		const nowMs = performance.now();
+		const inSeconds = (ms: number) => `${(ms / 1000).toFixed(1).padStart(6)} s`;
+		this.#lines.push(`${inSeconds(nowMs - this.#started)} (+${inSeconds(nowMs - this.#last).trim()})  ${what}`);
+		this.#last = nowMs;
+	}
+
+	print(): void {
+		console.log(this.#lines.join("\n"));
+	}
+}
+
+const STATE = "home/.openclaw";
+/** Of the 15 s that the platform gives; the gateway itself would wait for its turn for minutes. */
+const DRAIN = "12s";
+
+describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
+	let root: string;
+	let model: FakeModel;
+	let agent: Agent;
+	let machine: Machine;
+	let sidecar: Sidecar;
+	let daemon: Running;
+	const machines: Machine[] = [];
+	/** What the user said, in order; the model must be given all of it. */
+	const said: string[] = [];
+	/** Messages in the last request. */
+	let messages = 0;
+
+	beforeAll(async () => {
+		root = realpathSync(mkdtempSync(join(tmpdir(), "openclaw-moves-")));
+		buildSidecar();
+		model = await startFakeModel();
+		agent = await openClawAgent(openclaw as Extract<typeof openclaw, { kind: "installed" }>, model);
+		mkdirSync(join(root, "store"));
+	});
+
+	afterAll(async () => {
+		killEverything();
+		removePartialInstall();
+		await agent?.close();
+		for (const each of machines) each.leave();
+		if (root !== undefined) rmSync(root, { recursive: true, force: true, maxRetries: 10 });
+	});
+
+	/** A machine that was never there before: restore, gate, gateway, ready. */
+	async function boot(timeline: Timeline): Promise<void> {
+		machine = new Machine(root, machines.length + 1, isolation as Isolation, agent.scratch);
+		sidecar = new Sidecar(machine, pathToFileURL(join(root, "store")).href);
+		if (machines.length === 0) await agent.prepare(join(machine.outside, STATE));
+		machines.push(machine);
+		daemon = sidecar.run(agent.command(sidecar.stateDirectory), {
+			...agent.env,
+			OPENCLAW_SIDECAR_LOG_LEVEL: "debug",
+			OPENCLAW_SIDECAR_DRAIN_TIMEOUT: DRAIN,
+		});
+		await daemon.event("agent.started");
+		const [restored] = daemon.events("restore.finished");
+		timeline.at(`${machine.hostname}: restored commit ${restored?.seq}, ${restored?.files} files; fence won, gateway started`);
+		await agent.ready(daemon);
+		timeline.at("the gateway is ready");
+	}
+
+	async function say(timeline: Timeline, text: string): Promise<void> {
+		said.push(text);
+		const before = messages;
+		({ messages } = await agent.turn(text));
+		timeline.at(`turn: the model was given ${messages} messages`);
+		expect(messages).toBeGreaterThan(before);
+		for (const each of said) expect(model.lastAsked).toContain(each);
+	}
+
+	/** A turn that is under way: the model was asked, and does not answer for a minute. Nobody gets its end. */
+	async function sayAndDoNotWait(timeline: Timeline, text: string): Promise<void> {
+		said.push(text);
+		const asked = model.asked();
+		agent.turn(`${text} [[slow:60]]`).catch(() => undefined);
+		await asked;
+		messages = model.messageCounts.at(-1) ?? 0;
+		timeline.at(`in the middle of a turn: the model was given ${messages} messages and thinks`);
+	}
+
+	async function allDurable(timeline: Timeline, from: number): Promise<void> {
+		const { seq, bytes } = await durable({ daemon, sidecar, disk: join(machine.outside, STATE), from, copies: join(root, "copies") });
+		timeline.at(`all of the disk is in the log: commit ${seq}, ${Math.round(bytes / 1000)} kB`);
+	}
+
+	/** The gateway renews its lease every 30 s: something is written, and nothing is to be stored. */
+	async function idleCostsNothing(timeline: Timeline): Promise<void> {
+		const written = () => {
+			const { size, mtimeMs } = statSync(join(machine.outside, STATE, "state/openclaw.sqlite-wal"));
+			return `${size}:${mtimeMs}`;
+		};
+		for (;;) {
+			const from = daemon.mark;
+			const before = written();
+			await daemon.event("flush.nothing", from, 100_000);
+			if (daemon.events("flush.committed", from).length === 0 && written() !== before) break;
+		}
+		timeline.at("the gateway wrote to its state database: nothing to store");
+	}
+
+	/** Restored beside the last machine, before any gateway opens them. */
+	async function databasesAreSound(timeline: Timeline): Promise<void> {
+		const elsewhere = new Machine(root, 100 + machines.length, isolation as Isolation, agent.scratch);
+		await new Sidecar(elsewhere, pathToFileURL(join(root, "store")).href).restore();
+		const disk = join(elsewhere.outside, STATE);
+		const found = databasesOf(scan(disk));
+		expect(found.length).toBeGreaterThanOrEqual(2);
+		for (const path of found) {
+			using database = new DatabaseSync(join(disk, path), { readOnly: true });
+			expect(database.prepare("PRAGMA integrity_check").all(), path).toEqual([{ integrity_check: "ok" }]);
+			for (const { name } of database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all())
+				if (LEASE_TABLES.has(String(name))) expect(database.prepare(`SELECT * FROM ${name}`).all(), path).toEqual([]);
+		}
+		elsewhere.leave();
+		timeline.at(`${found.length} databases of the log are sound and hold no lease`);
+	}
+
+	test("goes on after a clean stop, and costs nothing while it is idle", async () => {
+		const timeline = new Timeline("clean stop");
+		await boot(timeline);
+		const from = daemon.mark;
+		await say(timeline, "Hello, who are you?");
+		await say(timeline, "Remember the plan. [[write:notes/plan.md:5000]]");
+		await allDurable(timeline, from);
+		await idleCostsNothing(timeline);
+		daemon.signal("SIGTERM");
+		const exit = await daemon.exited;
+		expect(textOf(exit), daemon.tail).toBe("exit status 0");
+		await allGone(10_000);
+		timeline.at(`SIGTERM: drained in ${daemon.events("drain.finished")[0]?.ms} ms, exit status 0`);
+		await databasesAreSound(timeline);
+		await boot(timeline);
+		await say(timeline, "Do you remember?");
+		timeline.print();
+	});
+
+	test("goes on after SIGTERM in the middle of a turn", async () => {
+		const timeline = new Timeline("SIGTERM in the middle of a turn");
+		await sayAndDoNotWait(timeline, "What comes after the plan?");
+		daemon.signal("SIGTERM");
+		const exit = await daemon.exited;
+		expect(textOf(exit), daemon.tail).toBe("exit status 0");
+		expect(daemon.events("agent.killed")).toHaveLength(1);
+		await allGone(10_000);
+		timeline.at(`SIGTERM: the gateway did not end and was killed, drained in ${daemon.events("drain.finished")[0]?.ms} ms, exit status 0`);
+		await databasesAreSound(timeline);
+		await boot(timeline);
+		await say(timeline, "Where were we?");
+		timeline.print();
+	});
+
+	test("goes on after kill -9 of everything in the middle of a turn", async () => {
+		const timeline = new Timeline("kill -9 in the middle of a turn");
+		const from = daemon.mark;
+		await sayAndDoNotWait(timeline, "And what if the machine dies?");
+		await allDurable(timeline, from);
+		daemon.killGroup();
+		await daemon.exited;
+		await allGone(10_000);
+		timeline.at("kill -9 of the sidecar, the gateway, their children: no process is left");
+		await databasesAreSound(timeline);
+		await boot(timeline);
+		await say(timeline, "Are you still there?");
+		daemon.killGroup();
+		timeline.print();
+	});
+});

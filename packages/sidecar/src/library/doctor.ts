@@ -1,0 +1,84 @@
+import type { ErrorSpec } from "../errors.ts";
+import { ERRORS } from "../errors.ts";
+import { type Profile, profileNamed } from "../workspace/profile.ts";
+import { outsideWorkspaces, profileFits } from "./doctor/agent-checks.ts";
+import { type Check, type CheckResult, runChecks } from "./doctor/check.ts";
+import { staging, stateDirectory, stateSpace, workspace, workspaceSpace } from "./doctor/disk-checks.ts";
+import { logState, owner, thisDisk } from "./doctor/log-checks.ts";
+import { exactTimes, inotify, node } from "./doctor/machine-checks.ts";
+import { Patient } from "./doctor/patient.ts";
+import { clock, conditionalWrites, credentials, endpoint, forbidden, get, list, put } from "./doctor/store-checks.ts";
+import { settingsOf, type WorkspaceOptions } from "./options.ts";
+
+export type { CheckOutcome, CheckResult } from "./doctor/check.ts";
+export { type Explanation, explain } from "./doctor/explain.ts";
+
+export interface DoctorOptions extends WorkspaceOptions {
+	/**
+	 * Also try to overwrite and to delete the probe object, which should both be denied. Harms nothing, but is what alarms are made for.
+	 * Default false.
+	 */
+	readonly tryForbidden?: boolean;
+}
+
+export interface Diagnosis {
+	/** In the order in which they were made. */
+	readonly checks: readonly CheckResult[];
+	/** No problem was found; warnings do not count. */
+	readonly isHealthy: boolean;
+	/** 0, or that of the worst problem. */
+	readonly exitStatus: 0 | ErrorSpec["exitStatus"];
+}
+
+/** What others rest on comes first, so that the first problem is likely to be the cause of those that follow. */
+const CHECKS: readonly Check[] = [
+	node,
+	exactTimes,
+	workspace,
+	staging,
+	workspaceSpace,
+	stateDirectory,
+	stateSpace,
+	inotify,
+	profileFits,
+	outsideWorkspaces,
+	owner,
+	endpoint,
+	credentials,
+	list,
+	clock,
+	put,
+	conditionalWrites,
+	get,
+	forbidden,
+	logState,
+	thisDisk,
+];
+
+/** Worst first: a bug, damage, another owner, then what keeps the store away, the settings, and what only waits. */
+const WORST_FIRST: readonly ErrorSpec["exitStatus"][] = [1, 5, 4, 6, 7, 2, 3];
+
+/**
+ * Checks all that a sidecar needs and says what to do about what is wrong. All checks are made, whatever becomes of each. Nothing is
+ * changed, but that the store gets one object of 28 bytes that nothing refers to (see `PROBE`).
+ * @throws SidecarError for a wrong option only
+ */
+export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
+	const settings = settingsOf(options);
+	const { store, profile, credentials: given, signal, tryForbidden = false } = options;
+	const patient = new Patient({
+		settings,
+		profile: typeof profile === "object" ? profile : (profileNamed(settings.profile) as Profile),
+		tryForbidden,
+		...(typeof store === "object" && { store }),
+		...(given !== undefined && { credentials: given }),
+		...(signal && { signal }),
+	});
+	try {
+		const checks = await runChecks(CHECKS, patient);
+		const statuses = checks.flatMap((check) => (check.status === "problem" ? [ERRORS[check.code].exitStatus] : []));
+		return { checks, isHealthy: statuses.length === 0, exitStatus: WORST_FIRST.find((status) => statuses.includes(status)) ?? 0 };
+	} finally {
+		await patient.close();
+	}
+}

@@ -1,0 +1,46 @@
+import { type ErrorCode, SidecarError } from "../../errors.ts";
+import type { Patient } from "./patient.ts";
+
+/** `not-tested` is no verdict: what it would need is not there, or trying it was not asked for. */
+export type CheckOutcome =
+	| { readonly status: "ok" | "not-tested"; readonly found: string }
+	| { readonly status: "warning"; readonly found: string; readonly remedy: string }
+	| { readonly status: "problem"; readonly found: string; readonly remedy: string; readonly code: ErrorCode };
+
+export type CheckResult = CheckOutcome & { readonly name: string };
+
+/** One question. It changes nothing; what it throws is a problem. */
+export interface Check {
+	readonly name: string;
+	/** Where one of these is a problem, this one is not tested: an operator is told a cause once. */
+	readonly needs?: readonly Check[];
+	look(patient: Patient): CheckOutcome | Promise<CheckOutcome>;
+}
+
+export const ok = (found: string): CheckOutcome => ({ status: "ok", found });
+export const notTested = (found: string): CheckOutcome => ({ status: "not-tested", found });
+export const warning = (found: string, remedy: string): CheckOutcome => ({ status: "warning", found, remedy });
+
+export function problem(error: unknown): CheckOutcome {
+	const { code, message: found, remedy } = error instanceof SidecarError ? error : new SidecarError("INTERNAL", { reason: String(error) });
+	return { status: "problem", found, remedy, code };
+}
+
+/** All of them, one after the other: a problem ends none but those that need what it concerns. */
+export async function runChecks(checks: readonly Check[], patient: Patient): Promise<CheckResult[]> {
+	const results: CheckResult[] = [];
+	for (const check of checks) {
+		const blocker = check.needs?.find(({ name }) => results.some((result) => result.name === name && result.status === "problem"));
+		const outcome = blocker === undefined ? await answer(check, patient) : notTested(`first mend "${blocker.name}"`);
+		results.push({ name: check.name, ...outcome });
+	}
+	return results;
+}
+
+async function answer(check: Check, patient: Patient): Promise<CheckOutcome> {
+	try {
+		return await check.look(patient);
+	} catch (error) {
+		return problem(error);
+	}
+}

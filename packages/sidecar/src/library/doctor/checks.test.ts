@@ -1,0 +1,111 @@
+/** The verdicts by themselves, for findings that a test machine cannot be brought to have. */
+import { describe, expect, test } from "vitest";
+import { ERRORS } from "../../errors.ts";
+import { directoriesNamed } from "./agent-checks.ts";
+import { type Check, ok, runChecks } from "./check.ts";
+import { judgeSpace } from "./disk-checks.ts";
+import { explain } from "./explain.ts";
+import { judgeInotify, judgeNode } from "./machine-checks.ts";
+import { type Patient, PROBE, requireDecided } from "./patient.ts";
+import { PLATFORM_CODES } from "./platform-codes.ts";
+import { judgeClock, judgeCredentials, judgeForbidden } from "./store-checks.ts";
+
+const MINUTE = 60_000;
+
+describe("verdicts", () => {
+	test.each([
+		["Node 24", judgeNode("v24.0.0"), "ok"],
+		["Node 22", judgeNode("v22.19.0"), "problem"],
+		["a clock that is right", judgeClock(1_500), "ok"],
+		["a clock 6 min ahead", judgeClock(6 * MINUTE), "warning"],
+		["a clock 16 min behind", judgeClock(-16 * MINUTE), "problem"],
+		["a clock nobody can compare", judgeClock(undefined), "not-tested"],
+		["a role's credentials", judgeCredentials({ source: "x", isTemporary: true, expiresMs: 60 * MINUTE }, 0), "ok"],
+		["credentials about to end", judgeCredentials({ source: "x", isTemporary: true, expiresMs: 2 * MINUTE }, 0), "warning"],
+		["credentials that ended", judgeCredentials({ source: "x", isTemporary: true, expiresMs: 0 }, MINUTE), "problem"],
+		["credentials that never end", judgeCredentials({ source: "x", isTemporary: false, expiresMs: undefined }, 0), "warning"],
+		["room", judgeSpace("/", { freeBytes: 1e12, freeInodes: 1e6, inodes: 1e7 }), "ok"],
+		["room without a count of inodes", judgeSpace("/", { freeBytes: 1e12, freeInodes: 0, inodes: 0 }), "ok"],
+		["little room", judgeSpace("/", { freeBytes: 1e8, freeInodes: 1e6, inodes: 1e7 }), "warning"],
+		["no room", judgeSpace("/", { freeBytes: 1e6, freeInodes: 1e6, inodes: 1e7 }), "problem"],
+		["no inodes", judgeSpace("/", { freeBytes: 1e12, freeInodes: 5, inodes: 1e7 }), "problem"],
+		["watches enough", judgeInotify({ watches: 8_192, queuedEvents: 16_384, instances: 128 }, 4_096), "ok"],
+		["too few watches", judgeInotify({ watches: 8_192, queuedEvents: 16_384, instances: 128 }, 4_097), "warning"],
+		["a short queue", judgeInotify({ watches: 8_192, queuedEvents: 1_024, instances: 128 }, 1), "warning"],
+		["few instances", judgeInotify({ watches: 8_192, queuedEvents: 16_384, instances: 4 }, 1), "warning"],
+		["both denied", judgeForbidden({ kind: "denied" }, { kind: "denied" }), "ok"],
+		["delete allowed", judgeForbidden({ kind: "denied" }, { kind: "allowed" }), "warning"],
+		["overwrite unclear", judgeForbidden({ kind: "unclear", reason: "x" }, { kind: "denied" }), "warning"],
+	] as const)("%s", (_, outcome, status) => {
+		expect(outcome.status).toBe(status);
+		if (outcome.status === "warning" || outcome.status === "problem") expect(outcome.remedy).not.toBe("");
+	});
+});
+
+test("all checks are made, what throws is a problem, and what needs it is not tested", async () => {
+	const fine: Check = { name: "fine", look: () => ok("x") };
+	const broken: Check = {
+		name: "broken",
+		look: () => {
+			throw new Error("made up");
+		},
+	};
+	const after: Check = { name: "after", needs: [broken], look: () => ok("x") };
+	const results = await runChecks([fine, broken, after, { ...fine, name: "last" }], {} as Patient);
+	expect(results.map(({ name, status }) => [name, status])).toEqual([
+		["fine", "ok"],
+		["broken", "problem"],
+		["after", "not-tested"],
+		["last", "ok"],
+	]);
+	expect(results[1]).toMatchObject({ code: "INTERNAL" });
+});
+
+test("the probe is 28 bytes that never change, under the key of a pack", () => {
+	expect(PROBE.key).toBe("packs/ada5be2ddf9655102870d12352e66b63bac33f951269ba2f7cb1fa5568ba4743");
+	expect(PROBE.bytes.length).toBe(28);
+	expect(() => requireDecided({ kind: "unknown", cause: new Error("gone") })).toThrow(
+		expect.objectContaining({ code: "STORE_UNREACHABLE" }),
+	);
+});
+
+describe("directories that openclaw.json names", () => {
+	test("every workspace and agentDir of agents, and nothing else's", () => {
+		const config = {
+			agents: {
+				defaults: { workspace: "/a" },
+				list: [{ id: "main", workspace: "~/b", agentDir: "/c" }],
+				entries: { other: { workspace: "/d", model: { workspace: 1 } } },
+			},
+			plugins: { workspace: "/not-this" },
+		};
+		expect(directoriesNamed(JSON.stringify(config))).toEqual(["/a", "~/b", "/c", "/d"]);
+	});
+
+	test("of JSON5 every one, wherever it stands", () => {
+		expect(directoriesNamed('{ // comment\n agents: { defaults: { workspace: \'/a\', }, main: {"agentDir" : "/b"} },\n}')).toEqual([
+			"/a",
+			"/b",
+		]);
+		expect(directoriesNamed("null")).toEqual([]);
+	});
+});
+
+describe("explain", () => {
+	test.each([...Object.keys(ERRORS), ...PLATFORM_CODES.map(({ code }) => code)])("%s, alone and in a message", (code) => {
+		for (const text of [code, `error [${code}] something: else`, `{"code":"${code}"}`]) expect(explain(text)[0].code).toBe(code);
+	});
+
+	test.each([
+		["An error occurred (AccessDenied) when calling the PutObject operation", ["S3.AccessDenied"]],
+		["ENILimitReachedException: the account's limit is reached", ["Lambda.ENILimitExceeded"]],
+		["Runtime initialization time exceeded. Please make sure that initialization completes in 120s.", ["AgentCore.ProvisioningTimeout"]],
+		["first NOT_DURABLE, then iam.validationerror and NOT_DURABLE again", ["NOT_DURABLE", "IAM.ValidationError"]],
+	])("%s", (text, codes) => {
+		expect(explain(text).map(({ code }) => code)).toEqual(codes);
+	});
+
+	test.each(["", "STORE_ACCESS", "XNOT_DURABLE", "all is well"])("%s holds none: USAGE", (text) => {
+		expect(() => explain(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
+	});
+});

@@ -1,0 +1,112 @@
+/** The workspace and the private directory as places to read and write. */
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { SidecarError } from "../../errors.ts";
+import { humanBytes } from "../../telemetry/format.ts";
+import { RESERVED_DIRECTORY } from "../../workspace/filter.ts";
+import { statOf } from "../../workspace/stat.ts";
+import { type Check, type CheckOutcome, ok, problem, warning } from "./check.ts";
+
+const SHOWN = 3;
+
+export const workspace: Check = {
+	name: "workspace",
+	look: async (patient) => {
+		const root = patient.settings.workspace;
+		if (statOf(root) === undefined) return writableParent(root, "WORKSPACE_READ_ONLY", `${root} is not there yet; a restore makes it`);
+		const { stats, problems } = await patient.scan();
+		if (!isAllowed(root, constants.W_OK | constants.X_OK)) return problem(new SidecarError("WORKSPACE_READ_ONLY", { value: root }));
+		const unreadable = problems.filter(({ reason }) => reason === "unreadable");
+		if (unreadable.length > 0) {
+			const names = unreadable.slice(0, SHOWN).map(({ path, code }) => `${path} (${code})`);
+			return problem(
+				new SidecarError("WORKSPACE_UNREADABLE", {
+					value: names.join(", "),
+					reason: `${unreadable.length} paths cannot be read, so they are not stored`,
+				}),
+			);
+		}
+		return ok(`${root}: ${stats.size} files and directories, readable and writable`);
+	},
+};
+
+export const staging: Check = {
+	name: "staging",
+	look: ({ settings }) => {
+		const place = join(settings.workspace, RESERVED_DIRECTORY);
+		const [root, own] = [statOf(settings.workspace), statOf(place)];
+		if (root === undefined || own === undefined || own.dev === root.dev) return ok("files are staged on the workspace's own file system");
+		return problem(
+			new SidecarError("WORKSPACE_READ_ONLY", {
+				value: place,
+				reason: "it is on another file system than the workspace, and a rename cannot cross",
+				remedy: `unmount ${place}`,
+			}),
+		);
+	},
+};
+
+export const stateDirectory: Check = {
+	name: "state directory",
+	look: ({ settings: { stateDir } }) => {
+		const stat = statOf(stateDir);
+		if (stat === undefined)
+			return writableParent(stateDir, "STATE_DIR_UNUSABLE", `${stateDir} is not there yet; it is made when it is needed`);
+		if (stat.type !== "dir") return problem(new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: "it is no directory" }));
+		if (!isAllowed(stateDir, constants.R_OK | constants.W_OK | constants.X_OK))
+			return problem(new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: "it cannot be written" }));
+		if ((stat.mode & 0o022) !== 0) return warning(`${stateDir}: others may write it`, `chmod go-w ${stateDir}`);
+		return ok(stateDir);
+	},
+};
+
+export const workspaceSpace: Check = { name: "disk of the workspace", look: ({ settings }) => space(settings.workspace) };
+export const stateSpace: Check = { name: "disk of the state directory", look: ({ settings }) => space(settings.stateDir) };
+
+export interface FreeSpace {
+	readonly freeBytes: number;
+	readonly freeInodes: number;
+	/** 0 on file systems that have no fixed number of them. */
+	readonly inodes: number;
+}
+
+/** As much as a restore leaves free, and room for copies of databases (64 MB each at most) beside some work. */
+const LEAST_BYTES = 16 * 1024 * 1024;
+const SCANT_BYTES = 512 * 1024 * 1024;
+const LEAST_INODES = 100;
+const SCANT_INODES = 10_000;
+
+function space(path: string): CheckOutcome {
+	const { bavail, bsize, ffree, files } = statfsSync(nearest(path));
+	return judgeSpace(path, { freeBytes: bavail * bsize, freeInodes: ffree, inodes: files });
+}
+
+export function judgeSpace(path: string, { freeBytes, freeInodes, inodes }: FreeSpace): CheckOutcome {
+	const found = `${humanBytes(freeBytes)} and ${inodes === 0 ? "any number of" : freeInodes} files free at ${path}`;
+	const hasInodes = (least: number) => inodes === 0 || freeInodes >= least;
+	if (freeBytes < LEAST_BYTES || !hasInodes(LEAST_INODES))
+		return problem(new SidecarError("WORKSPACE_DISK_FULL", { reason: `only ${found}` }));
+	if (freeBytes < SCANT_BYTES || !hasInodes(SCANT_INODES))
+		return warning(`only ${found}`, "free space or enlarge the disk before it is full");
+	return ok(found);
+}
+
+function writableParent(path: string, code: "WORKSPACE_READ_ONLY" | "STATE_DIR_UNUSABLE", found: string): CheckOutcome {
+	const parent = nearest(dirname(path));
+	if (isAllowed(parent, constants.W_OK | constants.X_OK)) return ok(found);
+	return problem(new SidecarError(code, { value: path, reason: `it is not there, and ${parent} cannot be written` }));
+}
+
+/** The path itself, or what there is above it. */
+function nearest(path: string): string {
+	return existsSync(path) ? path : nearest(dirname(path));
+}
+
+function isAllowed(path: string, mode: number): boolean {
+	try {
+		accessSync(path, mode);
+		return true;
+	} catch {
+		return false;
+	}
+}

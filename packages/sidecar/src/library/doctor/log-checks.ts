@@ -1,0 +1,66 @@
+/** The log as it stands, and who looks after the workspace. */
+
+import { askDaemon } from "../../daemon/control.ts";
+import { ERRORS, type ErrorCode, SidecarError } from "../../errors.ts";
+import { privatePath, readMarker } from "../../sync/marker.ts";
+import { readLog } from "../../sync/read-log.ts";
+import { logStatus } from "../../sync/status.ts";
+import { humanBytes, humanDuration } from "../../telemetry/format.ts";
+import type { DaemonReport } from "../status.ts";
+import { type Check, ok, problem, warning } from "./check.ts";
+import { credentials, endpoint, get, list } from "./store-checks.ts";
+
+export const logState: Check = {
+	name: "log",
+	needs: [endpoint, credentials, list, get],
+	look: async (patient) => {
+		const { log, setAside, storeTimeMs } = logStatus(
+			await readLog(await patient.store(), patient.options.signal && { signal: patient.options.signal }),
+		);
+		if (log === undefined) return ok("empty: a new user's");
+		const age = humanDuration(Math.max(0, storeTimeMs - log.timeMs));
+		const end = log.isClosed ? "closed in order" : "not closed: its writer is at work, or was cut off";
+		const found = `commit ${log.seq}, ${age} old, ${end}; ${log.entries} files and directories, ${humanBytes(log.bytes)}`;
+		const files = setAside.reduce((sum, one) => sum + one.files, 0);
+		if (files === 0) return ok(found);
+		return warning(
+			`${found}; ${files} files set aside by ${setAside.length} superseded writers`,
+			`\`openclaw-sidecar ls .recovered\` lists them; \`openclaw-sidecar cat PATH\` gives one`,
+		);
+	},
+};
+
+export const thisDisk: Check = {
+	name: "this disk",
+	needs: [endpoint],
+	look: async (patient) => {
+		const { stateDir, workspace, namespace } = patient.settings;
+		await patient.store();
+		const marker = readMarker(privatePath(stateDir, { workspace, store: patient.storeUrl, namespace }));
+		if (marker === undefined) return ok("never restored from this log");
+		if (!marker.complete) return warning("a restore was cut off", "run `openclaw-sidecar restore` or `run` again: it is planned anew");
+		return ok(`derives from ${marker.baseSeq === 0 ? "an empty log" : `commit ${marker.baseSeq}`}`);
+	},
+};
+
+export const owner: Check = {
+	name: "daemon",
+	look: async ({ settings: { stateDir, workspace } }) => {
+		const daemon = (await askDaemon(stateDir, workspace, "status")) as DaemonReport | undefined;
+		if (daemon === undefined) return ok("none looks after this workspace on this machine");
+		const { pid, phase, superseded, lastFlushError, waiting = 0, notTaken = [], heldDeletions = 0, excluded = [] } = daemon;
+		if (superseded === true) return problem(new SidecarError("SUPERSEDED", { value: `process ${pid}` }));
+		if (lastFlushError) {
+			const code = lastFlushError.code in ERRORS ? (lastFlushError.code as ErrorCode) : "INTERNAL";
+			return {
+				status: "problem",
+				code,
+				found: `process ${pid}: its last flush failed: ${lastFlushError.message}`,
+				remedy: lastFlushError.remedy,
+			};
+		}
+		const found = `process ${pid} is ${phase}; ${waiting} paths waiting, ${notTaken.length} not taken, ${heldDeletions} deletions held, ${excluded.length} left out`;
+		if (notTaken.length + heldDeletions === 0) return ok(found);
+		return warning(found, "`openclaw-sidecar status` names them and says why");
+	},
+};

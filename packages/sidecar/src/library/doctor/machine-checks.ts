@@ -1,0 +1,75 @@
+/** What the sidecar needs of the machine. */
+import { readFileSync } from "node:fs";
+import { SidecarError } from "../../errors.ts";
+import { loadFileTimes } from "../../workspace/file-times.ts";
+import { statOf } from "../../workspace/stat.ts";
+import { type Check, notTested, ok, problem, warning } from "./check.ts";
+import { workspace } from "./disk-checks.ts";
+
+const LEAST_NODE_MAJOR = 24;
+
+export const node: Check = {
+	name: "node",
+	look: () => judgeNode(process.version),
+};
+
+export function judgeNode(version: string) {
+	const isEnough = Number(/^v(\d+)/.exec(version)?.[1]) >= LEAST_NODE_MAJOR;
+	if (isEnough) return ok(version);
+	return problem(
+		new SidecarError("USAGE", { value: version, reason: "this Node is too old", remedy: `run Node ${LEAST_NODE_MAJOR} or newer` }),
+	);
+}
+
+export const exactTimes: Check = {
+	name: "exact times",
+	look: async () =>
+		(await loadFileTimes()).exact
+			? ok("times are restored to the nanosecond (koffi)")
+			: warning(
+					"times are restored to about 250 ns only, because koffi cannot be loaded here",
+					"install openclaw-sidecar with its optional dependencies; nothing is lost without it",
+				),
+};
+
+/** Linux's default; OpenClaw's install of one plugin raises 3,400 events. */
+const LEAST_QUEUED_EVENTS = 16_384;
+const LEAST_INSTANCES = 16;
+
+export interface InotifyLimits {
+	readonly watches: number;
+	readonly queuedEvents: number;
+	readonly instances: number;
+}
+
+export const inotify: Check = {
+	name: "inotify",
+	needs: [workspace],
+	look: async (patient) => {
+		const limits = readLimits();
+		if (limits === undefined) return notTested("this kernel does not tell its inotify limits");
+		if (statOf(patient.settings.workspace) === undefined) return notTested("the workspace is not there yet");
+		const { stats } = await patient.scan();
+		return judgeInotify(limits, [...stats.values()].filter(({ type }) => type === "dir").length);
+	},
+};
+
+/** One watch a directory; the limit is shared by all processes of a user, so half of it is what one may count on. */
+export function judgeInotify({ watches, queuedEvents, instances }: InotifyLimits, directories: number) {
+	const state = `${directories} directories to watch, ${watches} watches allowed, ${queuedEvents} queued events, ${instances} instances`;
+	const raise = (name: string, to: number) =>
+		`raise it: sysctl fs.inotify.${name}=${to}; until then the sweep each minute finds what events miss`;
+	if (directories > watches / 2) return warning(`too few watches: ${state}`, raise("max_user_watches", Math.max(524_288, directories * 4)));
+	if (queuedEvents < LEAST_QUEUED_EVENTS) return warning(`a short queue: ${state}`, raise("max_queued_events", LEAST_QUEUED_EVENTS));
+	if (instances < LEAST_INSTANCES) return warning(`few instances: ${state}`, raise("max_user_instances", 128));
+	return ok(state);
+}
+
+function readLimits(): InotifyLimits | undefined {
+	const read = (name: string) => Number(readFileSync(`/proc/sys/fs/inotify/${name}`, "utf8"));
+	try {
+		return { watches: read("max_user_watches"), queuedEvents: read("max_queued_events"), instances: read("max_user_instances") };
+	} catch {
+		return undefined;
+	}
+}

@@ -1,0 +1,146 @@
+/** What several checks need, each part of it looked up once. */
+import { existsSync } from "node:fs";
+import type { Config } from "../../config/options.ts";
+import { SidecarError } from "../../errors.ts";
+import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
+import { namespaced } from "../../store/namespaced.ts";
+import { type OpenStoreOptions, openStore, parseStoreUrl, type StoreLocation } from "../../store/open.ts";
+import type { ObjectStore } from "../../store/port.ts";
+import { newestSeq } from "../../sync/read-log.ts";
+import type { Profile } from "../../workspace/profile.ts";
+import { type ScanResult, scan } from "../../workspace/scan.ts";
+import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";
+
+export interface PatientOptions {
+	readonly settings: Config;
+	readonly profile: Profile;
+	/** One that is open already, instead of that of the settings. */
+	readonly store?: ObjectStore;
+	readonly credentials?: OpenStoreOptions["credentials"];
+	/** Also try what should be denied. */
+	readonly tryForbidden: boolean;
+	readonly signal?: AbortSignal;
+}
+
+export interface Listing {
+	/** The newest commit, 0 for an empty log. */
+	readonly seq: number;
+	/** The store's clock, and ours half way between question and answer. */
+	readonly storeTimeMs: number;
+	readonly ourTimeMs: number;
+	readonly roundTripMs: number;
+}
+
+/** `not-made`: the store's directory is not there yet. */
+export type ProbePut = { readonly kind: "created" | "exists" | "not-made" } | { readonly kind: "unknown"; readonly cause: unknown };
+
+export class Patient {
+	readonly settings: Config;
+	readonly profile: Profile;
+	readonly options: PatientOptions;
+	readonly #once = new Map<string, Promise<unknown>>();
+	#opened: ObjectStore | undefined;
+
+	constructor(options: PatientOptions) {
+		this.options = options;
+		this.settings = options.settings;
+		this.profile = options.profile;
+	}
+
+	/** Undefined for a store that was handed in. */
+	get location(): StoreLocation | undefined {
+		return this.options.store === undefined ? parseStoreUrl(this.settings.store) : undefined;
+	}
+
+	/** What the URL of an S3 store does not say. */
+	get connection(): OpenStoreOptions {
+		const { region, endpoint, forcePathStyle } = this.settings;
+		const { credentials } = this.options;
+		return {
+			...(region !== undefined && { region }),
+			...(endpoint !== undefined && { endpoint }),
+			...(forcePathStyle !== undefined && { forcePathStyle }),
+			...(credentials !== undefined && { credentials }),
+		};
+	}
+
+	/** The namespace's part of the store. @throws SidecarError as openStore */
+	store(): Promise<ObjectStore> {
+		return this.#remember("store", async () => {
+			const { store } = this.options;
+			if (store === undefined) this.#opened = await openStore(this.settings.store, this.connection);
+			return namespaced((store ?? this.#opened) as ObjectStore, this.settings.namespace);
+		});
+	}
+
+	/** Of the whole store, once it is open. */
+	get storeUrl(): string {
+		return (this.options.store ?? this.#opened)?.url ?? "";
+	}
+
+	/** @throws SidecarError STORE_*, OBJECT_CORRUPT */
+	listing(): Promise<Listing> {
+		return this.#remember("listing", async () => {
+			const store = await this.store();
+			const asked = performance.now();
+			const { seq, storeTimeMs } = await newestSeq(store, this.options.signal);
+			const roundTripMs = performance.now() - asked;
+			return { seq, storeTimeMs, ourTimeMs: Date.now() - roundTripMs / 2, roundTripMs };
+		});
+	}
+
+	/** Whether another request may fare better than the listing did: one that was denied may. */
+	async isReachable(): Promise<boolean> {
+		try {
+			await this.listing();
+			return true;
+		} catch (error) {
+			return !(error instanceof SidecarError) || (error.code !== "STORE_UNREACHABLE" && error.code !== "STORE_BUCKET_MISSING");
+		}
+	}
+
+	/** Puts the probe. @throws SidecarError STORE_* */
+	probe(): Promise<ProbePut> {
+		return this.#remember("probe", async () => {
+			const { location } = this;
+			if (location?.kind === "directory" && !existsSync(location.path)) return { kind: "not-made" };
+			return await (await this.store()).putIfAbsent(PROBE.key, PROBE.bytes, this.options.signal && { signal: this.options.signal });
+		});
+	}
+
+	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE */
+	scan(): Promise<ScanResult> {
+		return this.#remember("scan", async () => {
+			const { workspace } = this.settings;
+			return await scan(
+				workspace,
+				new WorkspaceFilter(workspace, this.profile).filter,
+				this.options.signal && { signal: this.options.signal },
+			);
+		});
+	}
+
+	async close(): Promise<void> {
+		await this.#opened?.close();
+	}
+
+	#remember<T>(name: string, look: () => Promise<T>): Promise<T> {
+		const known = this.#once.get(name) ?? look();
+		this.#once.set(name, known);
+		return known as Promise<T>;
+	}
+}
+
+/**
+ * What is put to try the store: a pack without blocks, its nonce all zeros. Each namespace gets it once, nothing refers to it, retention
+ * sweeps it like any other pack that nobody refers to, and a store that overwrites it writes the same 28 bytes. Its key lies where every
+ * policy under which a sidecar can work lets it lie.
+ */
+export const PROBE = new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), Buffer.alloc(16)).finish();
+
+/** @throws SidecarError STORE_UNREACHABLE */
+export function requireDecided(put: ProbePut): Exclude<ProbePut, { kind: "unknown" }> {
+	if (put.kind !== "unknown") return put;
+	const reason = `the store did not say whether it took the probe: ${put.cause instanceof Error ? put.cause.message : String(put.cause)}`;
+	throw new SidecarError("STORE_UNREACHABLE", { reason, cause: put.cause });
+}

@@ -1,0 +1,64 @@
+/** What an S3 store would be asked as, and where: for people who look for a fault. Never the value of a credential. */
+import { SidecarError } from "../errors.ts";
+import { connectS3, type S3ConnectionOptions } from "./s3-client.ts";
+import { S3Failure, type Wire } from "./s3-failure.ts";
+
+export interface S3Identity {
+	readonly region: string;
+	/** Undefined: that of AWS for the region. */
+	readonly endpoint: string | undefined;
+	/** Looks for credentials as the store does. @throws SidecarError STORE_ACCESS_DENIED where there are none */
+	credentials(): Promise<CredentialsFound>;
+	close(): void;
+}
+
+export interface CredentialsFound {
+	/** Where they came from, for people. */
+	readonly source: string;
+	/** With a session token, which ends. */
+	readonly isTemporary: boolean;
+	/** ms since the epoch, where it is known. */
+	readonly expiresMs: number | undefined;
+}
+
+/** By the names the SDK gives its providers; the first that is there counts, since a role is assumed with what another gave. */
+const SOURCES = [
+	["CREDENTIALS_STS_ASSUME_ROLE_WEB_ID", "a web identity token (AWS_WEB_IDENTITY_TOKEN_FILE)"],
+	["CREDENTIALS_STS_ASSUME_ROLE", "a role that is assumed"],
+	["CREDENTIALS_IMDS", "the machine's role (instance metadata)"],
+	["CREDENTIALS_HTTP", "the container's role (AWS_CONTAINER_CREDENTIALS_*)"],
+	["CREDENTIALS_SSO", "a single sign-on session"],
+	["CREDENTIALS_SSO_LEGACY", "a single sign-on session"],
+	["CREDENTIALS_LOGIN", "a login session"],
+	["CREDENTIALS_PROCESS", "a program (credential_process)"],
+	["CREDENTIALS_PROFILE", "the shared credentials file"],
+	["CREDENTIALS_ENV_VARS", "the environment (AWS_ACCESS_KEY_ID)"],
+] as const;
+
+/** @throws SidecarError USAGE: no region, or an endpoint that is no URL */
+export async function identifyS3(options: S3ConnectionOptions): Promise<S3Identity> {
+	const { client, bulkClient } = await connectS3(options, 1);
+	const endpoint = await client.config.endpoint?.();
+	return {
+		region: await client.config.region(),
+		endpoint: endpoint && `${endpoint.protocol}//${endpoint.hostname}${endpoint.port === undefined ? "" : `:${endpoint.port}`}`,
+		credentials: async () => {
+			try {
+				const found = await client.config.credentials();
+				const given = (found as { readonly $source?: object }).$source ?? {};
+				const source = SOURCES.find(([name]) => name in given)?.[1] ?? "the program that calls";
+				return { source, isTemporary: found.sessionToken !== undefined, expiresMs: found.expiration?.getTime() };
+			} catch (error) {
+				throw new SidecarError("STORE_ACCESS_DENIED", { reason: new S3Failure(error, NOTHING_SENT).summary, remedy: REMEDY });
+			}
+		},
+		close: () => {
+			client.destroy();
+			bulkClient.destroy();
+		},
+	};
+}
+
+const NOTHING_SENT: Wire = { method: "get", sent: 0 };
+const REMEDY =
+	"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role provides credentials (container, instance, web identity)";

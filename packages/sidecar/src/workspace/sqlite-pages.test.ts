@@ -1,0 +1,196 @@
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { snapshotSqlite } from "./sqlite.ts";
+import { readPagesInPlace, type SeenPages } from "./sqlite-pages.ts";
+import { type Child, startNode, testDirectory } from "./testing.ts";
+
+const CHUNK = 16_384;
+
+function places(): { root: string; temp: string } {
+	const directory = testDirectory();
+	mkdirSync(`${directory}/workspace`);
+	mkdirSync(`${directory}/temp`, { mode: 0o700 });
+	return { root: `${directory}/workspace`, temp: `${directory}/temp` };
+}
+
+/** What a capture keeps: the bytes it put together, and where it goes on from. */
+interface Picture {
+	readonly bytes: Buffer;
+	readonly seen: SeenPages | undefined;
+	/** Of the bytes, how many were read; the rest is from the picture before. */
+	readonly read: number;
+}
+
+/** As a capture does: what cannot have changed is taken from the picture before. Undefined where it would be copied instead. */
+async function take(root: string, before: Picture | undefined): Promise<Picture | undefined> {
+	const pages = await readPagesInPlace(root, "x.db", 0, before?.seen);
+	if (pages === undefined) return undefined;
+	try {
+		const bytes = Buffer.alloc(pages.sizeBytes);
+		let read = 0;
+		for (let offset = 0; offset < bytes.length; offset += CHUNK) {
+			const part = bytes.subarray(offset, offset + CHUNK);
+			if (before !== undefined && !pages.mayDiffer(offset, part.length)) before.bytes.copy(part, 0, offset);
+			else if (pages.read(part, offset)) read += part.length;
+			else return undefined;
+			await nextTurn();
+		}
+		return pages.isOneMoment() ? { bytes, seen: pages.seen, read } : undefined;
+	} finally {
+		pages.close();
+	}
+}
+
+async function copied(root: string, temp: string): Promise<Buffer> {
+	const copy = await snapshotSqlite(root, "x.db", temp);
+	if (copy.kind !== "snapshot") throw new Error(`${copy.kind}: ${copy.reason}`);
+	const bytes = readFileSync(copy.file);
+	copy.dispose();
+	return bytes;
+}
+
+/** Does what it is told, line by line: SQL, or "close"; what comes after that opens it again. */
+const TELLTALE = `
+	let db;
+	say("started");
+	for (let text = await line(); text !== undefined; text = await line()) {
+		try {
+			if (text === "close") { db?.close(); db = undefined; }
+			else {
+				db ??= new DatabaseSync(args[0], { timeout: 10_000 });
+				db.exec("PRAGMA synchronous = OFF; PRAGMA cache_size = 5");
+				db.exec(text);
+			}
+			say("ok");
+		} catch (error) { say(error.message); }
+	}`;
+
+async function tell(child: Child, text: string): Promise<void> {
+	child.tell(text);
+	await child.line();
+}
+
+/** Until a write to the file would show in its times. */
+async function settle(file: string): Promise<void> {
+	for (let age = 0; age < 25; age = Date.now() - Math.max(statSync(file).mtimeMs, statSync(file).ctimeMs)) await nextTurn();
+}
+
+const rows = (n: number, bytes: number) =>
+	`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${n}) INSERT INTO t(text) SELECT hex(randomblob(${bytes})) FROM n`;
+
+const anyStep = fc.oneof(
+	{
+		weight: 4,
+		arbitrary: fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 3000 })).map(([n, bytes]) => rows(n, bytes)),
+	},
+	{ weight: 3, arbitrary: fc.nat(6).map((n) => `UPDATE t SET text = text || 'x' WHERE id % 7 = ${n}`) },
+	{ weight: 1, arbitrary: fc.nat(4).map((n) => `DELETE FROM t WHERE id % 5 = ${n}`) },
+	{
+		weight: 3,
+		arbitrary: fc.constantFrom("PASSIVE", "FULL", "RESTART", "TRUNCATE").map((kind) => `PRAGMA wal_checkpoint(${kind})`),
+	},
+	{ weight: 1, arbitrary: fc.constant("BEGIN; UPDATE t SET text = 'never seen'; ROLLBACK") },
+	{ weight: 1, arbitrary: fc.constantFrom("VACUUM", "PRAGMA incremental_vacuum(5)", "CREATE INDEX IF NOT EXISTS i ON t(text)") },
+	{ weight: 2, arbitrary: fc.constant("close") },
+	{ weight: 1, arbitrary: fc.constantFrom("PRAGMA journal_mode = DELETE", "PRAGMA journal_mode = WAL") },
+);
+
+describe("reading a database where it lies", () => {
+	test("gives the bytes of a copy, whatever happened since the picture before", { timeout: 120_000 }, async () => {
+		let inPlace = 0;
+		let spared = 0;
+		await fc.assert(
+			fc.asyncProperty(
+				fc.constantFrom(512, 4096, 65_536),
+				fc.constantFrom(0, 2),
+				fc.array(fc.tuple(anyStep, fc.boolean()), { minLength: 6, maxLength: 14 }),
+				async (pageSize, vacuum, steps) => {
+					const { root, temp } = places();
+					const file = `${root}/x.db`;
+					const child = startNode(TELLTALE, file);
+					await child.line();
+					await tell(
+						child,
+						`PRAGMA page_size = ${pageSize}; PRAGMA auto_vacuum = ${vacuum}; PRAGMA journal_mode = WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, text)`,
+					);
+					await tell(child, `${rows(100, 300)}; PRAGMA wal_checkpoint(TRUNCATE)`);
+					let before: Picture | undefined;
+					for (const [step, isLooked] of steps) {
+						await tell(child, step);
+						if (!isLooked) continue;
+						await settle(file);
+						const expected = await copied(root, temp);
+						const picture = await take(root, before);
+						const isWal = expected[18] === 2;
+						expect(picture !== undefined, step).toBe(isWal);
+						if (picture === undefined) continue;
+						expect(picture.bytes.equals(expected), step).toBe(true);
+						inPlace++;
+						spared += picture.bytes.length - picture.read;
+						before = picture;
+					}
+					await child.kill("SIGKILL");
+				},
+			),
+			{ numRuns: 12 },
+		);
+		expect(inPlace).toBeGreaterThan(20);
+		expect(spared).toBeGreaterThan(0);
+	});
+
+	test("beside a writer at full speed gives a sound database with all that was committed before, time and again", async () => {
+		const { root, temp } = places();
+		const file = `${root}/x.db`;
+		const child = startNode(
+			`const db = new DatabaseSync(args[0], { timeout: 10_000 });
+			db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = 10; PRAGMA wal_autocheckpoint = 8000");
+			for (const table of ["t", "u"]) db.exec("CREATE TABLE " + table + "(id INTEGER PRIMARY KEY, text)");
+			for (let id = 1; ; id++) {
+				db.exec("BEGIN IMMEDIATE");
+				for (const table of ["t", "u"]) db.prepare("INSERT INTO " + table + " VALUES (?, ?)").run(id, "x".repeat((id * 37) % 3000));
+				for (const table of ["t", "u"]) db.prepare("DELETE FROM " + table + " WHERE id < ?").run(id - 300);
+				db.exec("COMMIT");
+				say(String(id));
+				if (id % 40 === 0) await new Promise((resolve) => setImmediate(resolve));
+			}`,
+			file,
+		);
+		let committed = 0;
+		void (async () => {
+			for (;;) committed = Number(await child.line());
+		})().catch(() => undefined);
+		let before: Picture | undefined;
+		let goneOn = 0;
+		for (let taken = 0, tries = 0; taken < 25; tries++) {
+			expect(tries).toBeLessThan(500);
+			for (const last = committed; committed === last; ) await nextTurn();
+			const now = committed;
+			const picture = await take(root, before);
+			if (picture === undefined) continue;
+			taken++;
+			if (picture.read < picture.bytes.length) goneOn++;
+			before = picture;
+			writeFileSync(`${temp}/x.db`, picture.bytes);
+			for (const suffix of ["-wal", "-shm"]) rmSync(`${temp}/x.db${suffix}`, { force: true });
+			using copy = new DatabaseSync(`${temp}/x.db`);
+			expect(copy.prepare("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
+			const idsOf = (table: string) => copy.prepare(`SELECT group_concat(id ORDER BY id) AS ids, max(id) AS newest FROM ${table}`).get();
+			expect(idsOf("t")).toEqual(idsOf("u"));
+			expect(Number(idsOf("t")?.newest)).toBeGreaterThanOrEqual(now);
+		}
+		expect(goneOn).toBeGreaterThan(0);
+	});
+
+	test("is refused in rollback mode, and for what is no database", async () => {
+		const { root } = places();
+		using db = new DatabaseSync(`${root}/x.db`);
+		db.exec("CREATE TABLE t(id)");
+		expect(await readPagesInPlace(root, "x.db", 0)).toBeUndefined();
+		writeFileSync(`${root}/text`, "x".repeat(200_000));
+		expect(await readPagesInPlace(root, "text", 0)).toBeUndefined();
+		expect(await readPagesInPlace(root, "absent", 0)).toBeUndefined();
+	});
+});

@@ -1,0 +1,224 @@
+/**
+ * Reads a large database in WAL mode where it lies, under a read transaction, instead of copying it first: 1 GB costs a copy of 1 GB on
+ * disk each time otherwise. Its pages are those of the file, but for pages that stand in the write-ahead log: of these the newest
+ * committed frame counts.
+ *
+ * Why that is one state: while the read transaction lasts, a checkpoint brings into the file only pages that have a frame in the log
+ * before our place in it, and the log does not start over, unless all of it was in the file when we came; then no checkpoint writes to
+ * the file at all, and a log that started over is seen by its header (`isOneMoment`).
+ *
+ * Why an earlier read says what is still the same (`mayDiffer`): the file was not written since, by anybody, and the log goes on from the
+ * very frame where it ended. So what differs is what has a frame behind that one. On any doubt: everything may differ.
+ *
+ * The bytes are those of `snapshotSqlite`. Not for databases that are cleaned, and not in rollback mode, where a read transaction keeps
+ * everybody from writing.
+ */
+import { fstatSync, readSync } from "node:fs";
+import { closeGuarded, holdOpen, isInPlace, openGuarded } from "./guarded-open.ts";
+import { COUNTERS, openForReading, type Source } from "./sqlite.ts";
+import { isSettled, isSqliteHeader, isWalMode, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
+import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
+import { isSame, NO_WAL, pageOffset, readWal, type WalPosition } from "./wal.ts";
+
+/** What an earlier read of the same database has seen. */
+export interface SeenPages {
+	readonly file: Stat;
+	readonly walIno: bigint;
+	readonly wal: WalPosition;
+	readonly pageCount: number;
+}
+
+export interface PagesInPlace {
+	readonly sizeBytes: number;
+	/** May bytes in this range differ from what was read when `before` was seen? */
+	mayDiffer(offset: number, length: number): boolean;
+	/** Fills `into` with the bytes from `offset`. False where they cannot be had. */
+	read(into: Buffer, offset: number): boolean;
+	/** To be asked after the last read: is all that was read of one moment? */
+	isOneMoment(): boolean;
+	/** To go on from the next time; undefined where a change might go unseen then. */
+	readonly seen: SeenPages | undefined;
+	close(): void;
+}
+
+/** Pages with a frame in the log that are remembered from one read to the next: 256 MB of pages of 4 KiB, 6 MB of memory. */
+const MAX_REMEMBERED = 65_536;
+/** No page lies here: SQLite locks these bytes. */
+const LOCK_BYTE = 0x40000000;
+
+/**
+ * @returns undefined for what is not readable this way, or not now: it is to be copied then
+ */
+export async function readPagesInPlace(root: string, path: string, busyMs: number, before?: SeenPages): Promise<PagesInPlace | undefined> {
+	const guard = openGuarded(root, path, false);
+	if (guard.kind !== "open") return undefined;
+	const release = holdOpen(guard.stat, guard.fd);
+	let close = release;
+	let isKept = false;
+	try {
+		const header = readHead(guard.fd, SQLITE_HEADER_BYTES);
+		if (!isSqliteHeader(header) || !isWalMode(header)) return undefined;
+		const source: Source = { root, path, guard };
+		if (isClosed(source)) {
+			const pages = await Pages.open(source, undefined, pageSizeIn(header), pageCountIn(header, guard.stat.size), before, release);
+			isKept = pages !== undefined;
+			return pages;
+		}
+		const live = await openForReading(source, busyMs);
+		if (live === undefined) return undefined;
+		close = () => {
+			live.close();
+			release();
+		};
+		if (live.prepare("PRAGMA journal_mode").get()?.journal_mode !== "wal") return undefined;
+		const pageCount = Number(live.prepare("PRAGMA page_count").get()?.page_count);
+		const wal = openGuarded(root, `${path}-wal`, false);
+		if (wal.kind !== "open") return undefined;
+		const closeLive = close;
+		close = () => {
+			closeGuarded(wal.fd);
+			closeLive();
+		};
+		const pages = await Pages.open(source, wal, pageSizeIn(header), pageCount, before, close);
+		isKept = pages !== undefined;
+		return pages;
+	} catch {
+		// The copy meets the same trouble, and tells it apart.
+		return undefined;
+	} finally {
+		if (!isKept) close();
+	}
+}
+
+/** Nobody has it open, and all of it is in the file. Opening it would leave a log and its index there (see `snapshotSqlite`). */
+function isClosed({ root, path }: Source): boolean {
+	const wal = lstatPath(root, `${path}-wal`);
+	return (wal === undefined || wal.size === 0) && lstatPath(root, `${path}-shm`) === undefined;
+}
+
+/** Said in the header, where that is of the newest change; else by the size. */
+function pageCountIn(header: Buffer, sizeBytes: number): number {
+	const inFile = Math.floor(sizeBytes / pageSizeIn(header));
+	const said = header.readUInt32BE(28);
+	return header.readUInt32BE(24) === header.readUInt32BE(92) && said > 0 ? Math.min(said, inFile) : inFile;
+}
+
+function pageSizeIn(header: Buffer): number {
+	const size = header.readUInt16BE(16);
+	return size === 1 ? 65_536 : size;
+}
+
+class Pages implements PagesInPlace {
+	readonly sizeBytes: number;
+	readonly seen: SeenPages | undefined;
+	readonly close: () => void;
+	readonly #source: Source;
+	/** Undefined where nobody has the database open: then no transaction keeps the file as it is, and it must stand still by itself. */
+	readonly #walFd: number | undefined;
+	readonly #file: Stat;
+	readonly #wal: WalPosition;
+	readonly #pageSize: number;
+	readonly #before: SeenPages | undefined;
+
+	private constructor(options: {
+		source: Source;
+		walFd: number | undefined;
+		file: Stat;
+		wal: WalPosition;
+		pageSize: number;
+		pageCount: number;
+		before: SeenPages | undefined;
+		seen: SeenPages | undefined;
+		close: () => void;
+	}) {
+		this.#source = options.source;
+		this.#walFd = options.walFd;
+		this.#file = options.file;
+		this.#wal = options.wal;
+		this.#pageSize = options.pageSize;
+		this.#before = options.before;
+		this.sizeBytes = options.pageCount * options.pageSize;
+		this.seen = options.seen;
+		this.close = options.close;
+	}
+
+	static async open(
+		source: Source,
+		wal: { readonly fd: number; readonly stat: Stat } | undefined,
+		pageSize: number,
+		pageCountInFile: number,
+		before: SeenPages | undefined,
+		close: () => void,
+	): Promise<Pages | undefined> {
+		const file = toStat(fstatSync(source.guard.fd, { bigint: true }));
+		if (wal === undefined && !isSettled(file)) return undefined;
+		const isSameLog = () => before !== undefined && before.walIno === wal?.stat.ino && isSame(wal.fd, before.wal, pageSize);
+		// Where nothing stood in a log then, the file alone was the state.
+		const isGoingOn = before !== undefined && sameStat(before.file, file) && (before.wal.frames === 0 || isSameLog());
+		const position = wal === undefined ? NO_WAL : await readWal(wal.fd, pageSize, isGoingOn ? before.wal : undefined);
+		if (position === undefined) return undefined;
+		const pageCount = position.frames === 0 ? pageCountInFile : position.pageCount;
+		const isRememberable = isSettled(file) && position.pages.size <= MAX_REMEMBERED;
+		return new Pages({
+			source,
+			walFd: wal?.fd,
+			file,
+			wal: position,
+			pageSize,
+			pageCount,
+			before: isGoingOn ? before : undefined,
+			seen: isRememberable ? { file, walIno: wal?.stat.ino ?? 0n, wal: position, pageCount } : undefined,
+			close,
+		});
+	}
+
+	mayDiffer(offset: number, length: number): boolean {
+		const before = this.#before;
+		if (before === undefined || offset + length > before.pageCount * this.#pageSize) return true;
+		for (const page of this.#pagesIn(offset, length)) {
+			const frame = this.#wal.pages.get(page);
+			if (frame !== undefined && frame >= before.wal.frames) return true;
+		}
+		return false;
+	}
+
+	read(into: Buffer, offset: number): boolean {
+		const inFile = readFully(this.#source.guard.fd, into, offset);
+		for (const page of this.#pagesIn(offset, into.length)) {
+			const start = (page - 1) * this.#pageSize;
+			const from = Math.max(start, offset);
+			const to = Math.min(start + this.#pageSize, offset + into.length);
+			const place = into.subarray(from - offset, to - offset);
+			const frame = this.#wal.pages.get(page);
+			if (start <= LOCK_BYTE && LOCK_BYTE < start + this.#pageSize) place.fill(0);
+			else if (frame !== undefined && this.#walFd !== undefined) {
+				if (readFully(this.#walFd, place, pageOffset(frame, this.#pageSize) + from - start) < place.length) return false;
+			} else if (to - offset > inFile) return false;
+		}
+		// As the online backup leaves them, so that both ways give the same bytes.
+		if (offset === 0) for (const counter of COUNTERS) into.writeUInt32BE(1, counter);
+		return true;
+	}
+
+	isOneMoment(): boolean {
+		const { root, path, guard } = this.#source;
+		if (!isInPlace(root, path, guard)) return false;
+		if (this.#walFd !== undefined) return isSame(this.#walFd, this.#wal, this.#pageSize);
+		return isClosed(this.#source) && sameStat(this.#file, toStat(fstatSync(guard.fd, { bigint: true })));
+	}
+
+	*#pagesIn(offset: number, length: number): Generator<number> {
+		const last = Math.ceil((offset + length) / this.#pageSize);
+		for (let page = Math.floor(offset / this.#pageSize) + 1; page <= last; page++) yield page;
+	}
+}
+
+function readFully(fd: number, into: Buffer, position: number): number {
+	let filled = 0;
+	while (filled < into.length) {
+		const count = readSync(fd, into, filled, into.length - filled, position + filled);
+		if (count === 0) break;
+		filled += count;
+	}
+	return filled;
+}

@@ -1,0 +1,66 @@
+import { chmodSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { plain } from "./profiles/plain.ts";
+import { asOrdinaryUser, testDirectory } from "./testing.ts";
+import { IGNORE_SETTLED_MS, WorkspaceFilter } from "./workspace-filter.ts";
+
+function place(text?: string): { root: string; file: string; changedMs: () => number } {
+	const root = testDirectory();
+	const file = `${root}/.openclaw-sidecar-ignore`;
+	if (text !== undefined) writeFileSync(file, text);
+	return { root, file, changedMs: () => Math.max(statSync(root).mtimeMs, statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) };
+}
+
+describe("WorkspaceFilter", () => {
+	test("follows the ignore file, through the function it once gave", () => {
+		const { root, file, changedMs } = place("*.log\n");
+		const workspace = new WorkspaceFilter(root, plain);
+		const { filter } = workspace;
+		expect([filter("a.log", "file"), filter("a.txt", "file")]).toEqual(["skip", "keep"]);
+		writeFileSync(file, "*.txt\n!keep.txt\n");
+		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("changed");
+		expect([filter("a.log", "file"), filter("a.txt", "file"), filter("keep.txt", "file")]).toEqual(["keep", "skip", "keep"]);
+		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("same");
+	});
+
+	test("believes neither an emptied file nor a missing one at once: what is private stays so while an editor writes", () => {
+		const { root, file, changedMs } = place("secret\n");
+		const workspace = new WorkspaceFilter(root, plain);
+		writeFileSync(file, "");
+		expect(workspace.refresh(changedMs() + 10)).toBe("pending");
+		expect(workspace.filter("secret", "file")).toBe("skip");
+		rmSync(file);
+		expect(workspace.refresh(changedMs() + 10)).toBe("pending");
+		expect(workspace.filter("secret", "file")).toBe("skip");
+		writeFileSync(file, "secret\nmore\n");
+		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("changed");
+		rmSync(file);
+		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("changed");
+		expect(workspace.filter("secret", "file")).toBe("keep");
+	});
+
+	test("does not wait for a time in the future", () => {
+		const { root, file } = place("a\n");
+		const workspace = new WorkspaceFilter(root, plain);
+		writeFileSync(file, "b\n");
+		utimesSync(file, Date.now() / 1000 + 3600, Date.now() / 1000 + 3600);
+		expect(workspace.refresh()).toBe("changed");
+	});
+
+	test("is no file: nothing is ignored", () => {
+		const { root, file } = place();
+		mkdirSync(file);
+		expect(new WorkspaceFilter(root, plain).filter("a", "file")).toBe("keep");
+	});
+
+	test("cannot be read: what it said last goes on", async () => {
+		const { root, file, changedMs } = place("secret\n");
+		const workspace = new WorkspaceFilter(root, plain);
+		writeFileSync(file, "other\n");
+		chmodSync(file, 0);
+		await asOrdinaryUser(async () => {
+			expect(() => workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toThrow(/EACCES/);
+		});
+		expect(workspace.filter("secret", "file")).toBe("skip");
+	});
+});
