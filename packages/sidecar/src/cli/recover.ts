@@ -55,7 +55,9 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 		const isDetailed = choice.writer !== undefined || choice.path !== undefined;
 		for (const { writer, files, bytes, firstMs, lastMs, entries } of listings) {
 			const when =
-				firstMs === undefined || lastMs === undefined ? "before what the log retains" : `${shortTime(firstMs)} to ${shortTime(lastMs)}`;
+				firstMs === undefined || lastMs === undefined
+					? "when is not known (raw bytes of a database, or past retention)"
+					: `${shortTime(firstMs)} to ${shortTime(lastMs)}`;
 			await out.line(`${writer}  ${count(files, "file")}, ${humanBytes(bytes)}, ${when}`);
 			if (isDetailed) for (const [path, entry] of entries) await out.line(listedEntry(path, entry));
 		}

@@ -1,7 +1,7 @@
 import type { ObjectStore } from "../store/port.ts";
 import { history } from "./history.ts";
 
-/** When a superseded writer set something aside, by the store's clock, ms since the epoch. Undefined: past what the log retains. */
+/** When a superseded writer set something aside, by the store's clock, ms since the epoch. Undefined: past what the log retains, or kept by the owner itself. */
 export interface SetAsideTimes {
 	readonly firstMs: number | undefined;
 	readonly lastMs: number | undefined;

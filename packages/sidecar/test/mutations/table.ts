@@ -27,8 +27,8 @@ export const MUTATIONS: readonly Mutation[] = [
 	{
 		rule: "the fence before the gate",
 		file: "src/sync/session.ts",
-		find: '	return outcome.kind === "committed" ? "won" : "lost";',
-		replace: '	return "won";',
+		find: '			if (kind !== "committed") {',
+		replace: "			if (kind === undefined) {",
 		test: { file: twoWriters, name: "a fence that loses its slot brings the winner's changes to the disk first" },
 	},
 	{
@@ -48,15 +48,15 @@ export const MUTATIONS: readonly Mutation[] = [
 	{
 		rule: "the id decides whose commit a refused slot holds",
 		file: "src/sync/commit-once.ts",
-		find: 'return there === commit.id ? { kind: "committed" } : { kind: "lost" };',
-		replace: 'return { kind: "committed" };',
+		find: 'return there.id === commit.id ? { kind: "committed", storeTimeMs: there.lastModifiedMs } : { kind: "lost" };',
+		replace: 'return { kind: "committed", storeTimeMs: there.lastModifiedMs };',
 		test: { file: commitOnce, name: "is lost when another commit has the slot, whatever happened to its own tries" },
 	},
 	{
 		rule: "a LIST after a long pause",
 		file: "src/sync/log-writer.ts",
-		find: 'if (outcome.kind === "committed" && wasLong) outcome',
-		replace: 'if (outcome.kind === "lost" && wasLong) outcome',
+		find: 'if (outcome.kind === "committed" && this.#wasLong(storeTimeMs)) outcome',
+		replace: 'if (outcome.kind === "lost" && this.#wasLong(storeTimeMs)) outcome',
 		test: { file: retain, name: "and wins a slot that was swept is not taken for the newest: its bytes go below .recovered/" },
 	},
 	{
@@ -99,19 +99,19 @@ export const MUTATIONS: readonly Mutation[] = [
 		file: "src/sync/deletion-brake.ts",
 		find: "	return critical.length > 0 || (files >= BRAKE_MIN_FILES && files * 2 > filesBefore);",
 		replace: "	return critical.length > files && filesBefore < 0;",
-		test: { file: twoWriters, name: "holds a vanished half until a second scan agrees, and a critical file always" },
+		test: { file: "src/sync/deletion-brake.test.ts", name: "holds a vanished half until a second scan agrees" },
 	},
 	{
 		rule: "a superseded writer's bytes go below .recovered/ only",
 		file: "src/sync/flush.ts",
-		find: "			const setAside = this.#writer.isSuperseded;",
-		replace: "			const setAside = false;",
+		find: "const setAside = this.#writer.isSuperseded ?",
+		replace: "const setAside = this.#writer.head.seq < 0 ?",
 		test: { file: twoWriters, name: "is the newest fence; the other writer's bytes go below .recovered/, updated in place" },
 	},
 	{
 		rule: "a writer that meets its own name in the log gives it up",
 		file: "src/sync/log-writer.ts",
-		find: "if (isOthers && this.hasFence && !this.isSuperseded) this.#disown();",
+		find: "if (isOthers && this.hasFence) this.#disown();",
 		replace: "if (isOthers && !this.hasFence) this.#disown();",
 		test: {
 			file: logWriter,
@@ -124,5 +124,35 @@ export const MUTATIONS: readonly Mutation[] = [
 		find: "await store.get(key, { range: { offset: 0, length: 0 }, ...(signal && { signal }) });",
 		replace: "",
 		test: { file: commitOnce, name: "does not believe that a pack is there already before it sees it" },
+	},
+	{
+		rule: "what is dirty is judged by this disk, not by the head",
+		file: "src/sync/flush.ts",
+		find: 'if (outcome.kind === "lost" && outcome.isBroken) this.#distrust();\n				this.#again(taken',
+		replace: 'if (outcome.kind === "lost") this.#distrust();\n				this.#again(taken',
+		test: {
+			file: "src/library/recover.test.ts",
+			name: "is what the writer that lost changed on its own disk, not what the owner's tree has otherwise",
+		},
+	},
+	{
+		rule: "a long pause is noticed by the store's clock too",
+		file: "src/sync/log-writer.ts",
+		find: "Math.max(byStoreMs, elapsedMs",
+		replace: "Math.max(0, elapsedMs",
+		test: {
+			file: "src/sync/clones.test.ts",
+			name: "one that slept past retention sets aside, whether its own clocks tell of the sleep or only the store's",
+		},
+	},
+	{
+		rule: "another volume in the workspace's place is not captured",
+		file: "src/sync/flush.ts",
+		find: "if (!capture.isSameRoot(this.#root))",
+		replace: "if (capture.removed.size > 0 && !capture.isSameRoot(this.#root))",
+		test: {
+			file: "src/sync/deletion-brake.test.ts",
+			name: "believes nothing of another volume in the workspace's place, neither what it lacks nor what it holds",
+		},
 	},
 ];

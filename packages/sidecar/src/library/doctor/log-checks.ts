@@ -25,7 +25,7 @@ export const logState: Check = {
 		if (files === 0) return ok(found);
 		return warning(
 			`${found}; ${files} files set aside by ${setAside.length} superseded writers`,
-			`\`openclaw-sidecar ls .recovered\` lists them; \`openclaw-sidecar cat PATH\` gives one`,
+			`\`openclaw-sidecar recover\` lists them and brings them back`,
 		);
 	},
 };
