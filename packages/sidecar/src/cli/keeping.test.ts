@@ -149,10 +149,10 @@ describe("one log, one command after the other", () => {
 			[["rollback"], /--to/],
 			[["diff"], /missing/],
 		];
-		const ended = await Promise.all(wrong.map(async ([args]) => place.cli("a", args)));
-		for (const [index, [args, said]] of wrong.entries()) {
-			expect({ args, status: ended[index]?.status }).toEqual({ args, status: 2 });
-			expect(ended[index]?.stderr).toMatch(said);
+		for (const [args, said] of wrong) {
+			const { status, stderr } = await place.cli("a", args);
+			expect({ args, status }).toEqual({ args, status: 2 });
+			expect(stderr).toMatch(said);
 		}
 	});
 });

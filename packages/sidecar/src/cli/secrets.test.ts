@@ -50,8 +50,12 @@ describe("--on-secret", () => {
 			exitStatus: 0,
 			excluded: [{ path: "notes.md" }],
 		});
+	});
 
-		const daemon = await place.run("a", exclude);
+	test("exclude under a daemon: whoever asks is told the daemon's choice, and the end says what was left out", async () => {
+		using place = new Place();
+		writeFileSync(place.path("a", "notes.md"), KEY);
+		const daemon = await place.run("a", ["--on-secret", "exclude"]);
 		writeFileSync(place.path("a", "more"), "x");
 		await daemon.waitForEvent("flush.committed");
 		// The daemon's choice counts, whatever this call's is.
@@ -73,9 +77,12 @@ describe("--on-secret", () => {
 		expect(flushed.status).toBe(3);
 		expect(jsonObject(flushed.stdout).error).toMatchObject({ code: "SECRET_FOUND", value: "notes.md", exitStatus: 3 });
 		expect((await place.cli("a", ["ls"])).stdout).toBe("");
-		const ended = await (await place.run("b", fail)).stop();
-		expect(ended.status).toBe(0);
+	});
 
+	test("fail under a daemon: nothing is durable, the end says why, exit status 3", async () => {
+		using place = new Place();
+		writeFileSync(place.path("a", "notes.md"), KEY);
+		const fail = ["--on-secret", "fail"];
 		await using daemon = await place.run("a", fail);
 		await daemon.waitForEvent("flush.failed", ({ error }) => (error as { code: string }).code === "SECRET_FOUND");
 		const stopped = await daemon.stop();
@@ -84,8 +91,7 @@ describe("--on-secret", () => {
 	});
 });
 
-test("no secret of the workspace, the environment or the store's credentials is in any output, through errors and at trace level", async () => {
-	using place = new Place();
+describe("no secret of the workspace, the environment or the store's credentials is in any output at trace level", () => {
 	const canary = made("CANARY", "-in-the-environment");
 	const env = {
 		AWS_ACCESS_KEY_ID: made("AKIA", "CANARYCANARYCANA"),
@@ -95,31 +101,43 @@ test("no secret of the workspace, the environment or the store's credentials is 
 		AWS_REGION: "us-east-1",
 	};
 	const trace = ["--log-level", "trace"];
-	for (const [name, text] of Object.entries(CANARIES)) writeFileSync(place.path("a", name), text);
-	const ended: Ended[] = [];
+	const plant = (place: Place) => {
+		for (const [name, text] of Object.entries(CANARIES)) writeFileSync(place.path("a", name), text);
+	};
+	const expectNone = ({ stdout, stderr }: Ended) => {
+		expect(stdout + stderr).not.toMatch(/CANARY/i);
+		for (const secret of [KEY, CANARIES["github.md"] as string]) expect(stdout + stderr).not.toContain(secret);
+	};
 
-	const daemon = await place.run("a", [...trace, "--drain-timeout", "500ms"], { env });
-	await daemon.waitForEvent("flush.committed");
-	// A store that is gone, and a drain that fails.
-	rmSync(place.store, { recursive: true });
-	writeFileSync(place.store, "no directory any more");
-	writeFileSync(place.path("a", "aws.txt"), `${KEY} again`);
-	await daemon.waitForEvent("flush.undecided");
-	ended.push(await place.cli("a", ["status", "--json", ...trace], { env }));
-	ended.push(await daemon.stop());
-	expect(ended[1]?.status).toBe(3);
-	rmSync(place.store);
+	test("of a daemon whose store goes away, through a drain that fails", async () => {
+		using place = new Place();
+		plant(place);
+		const daemon = await place.run("a", [...trace, "--drain-timeout", "500ms"], { env });
+		await daemon.waitForEvent("flush.committed");
+		rmSync(place.store, { recursive: true });
+		writeFileSync(place.store, "no directory any more");
+		writeFileSync(place.path("a", "aws.txt"), `${KEY} again`);
+		await daemon.waitForEvent("flush.undecided");
+		const ended = await daemon.stop();
+		expect(ended.status).toBe(3);
+		expect(ended.stderr).toContain("security.secret-found");
+		expectNone(ended);
+	});
 
-	for (const policy of ["exclude", "fail"]) ended.push(await place.cli("b", ["flush", "--on-secret", policy, ...trace], { env }));
-	for (const name of Object.keys(CANARIES)) writeFileSync(place.path("b", name), CANARIES[name] as string);
-	for (const policy of ["exclude", "fail"]) ended.push(await place.cli("b", ["flush", "--on-secret", policy, ...trace], { env }));
-	const unreachable = [...place.args("b", "s3://bucket"), "--endpoint", "http://127.0.0.1:9", ...trace];
-	for (const command of ["run", "doctor", "status"]) ended.push(await place.cli("b", [...unreachable, command, "--json"], { env }));
+	test.each(["exclude", "fail"])("of a flush under --on-secret %s", async (policy) => {
+		using place = new Place();
+		plant(place);
+		const ended = await place.cli("a", ["flush", "--on-secret", policy, ...trace], { env });
+		expect(ended.stderr).toContain("security.secret-found");
+		expectNone(ended);
+	});
 
-	const output = ended.map(({ stdout, stderr }) => stdout + stderr).join("\n");
-	expect(output).toContain("security.secret-found");
-	expect(output).toContain("STORE_UNREACHABLE");
-	expect(output).not.toMatch(/CANARY/i);
-	expect(output).not.toContain(KEY);
-	expect(output).not.toContain(CANARIES["github.md"]);
+	test.each(["run", "doctor", "status"])("of %s with a store that cannot be reached", async (command) => {
+		using place = new Place();
+		plant(place);
+		const args = [...place.args("a", "s3://bucket"), "--endpoint", "http://127.0.0.1:9", ...trace, command, "--json"];
+		const ended = await place.cli("a", args, { env });
+		expect(ended.stdout).toContain("STORE_UNREACHABLE");
+		expectNone(ended);
+	});
 });

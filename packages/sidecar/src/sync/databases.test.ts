@@ -173,7 +173,8 @@ describe("a database in WAL mode", () => {
 });
 
 describe("a large database", () => {
-	it("is copied once, and then read where it lies: its WAL, or all of it after a checkpoint", async () => {
+	// 68 MB, restored twice: each restore ends with a syncfs, which waits for whatever else writes to this disk.
+	it("is copied once, and then read where it lies: its WAL, or all of it after a checkpoint", { timeout: 120_000 }, async () => {
 		await using bench = await workbench();
 		let copies = 0;
 		const profile = { ...plainProfile, cleanSqlite: () => void copies++, isCleaned: () => false };
