@@ -5,10 +5,12 @@ import { ERRORS } from "../errors.ts";
 import { cat } from "./cat.ts";
 import type { Command } from "./command.ts";
 import { diff } from "./diff.ts";
+import { exportCommand } from "./export.ts";
 import { fail } from "./fail.ts";
 import { flush } from "./flush.ts";
 import { gc } from "./gc.ts";
 import { history } from "./history.ts";
+import { importCommand } from "./import.ts";
 import { ls } from "./ls.ts";
 import { Output } from "./output.ts";
 import { repair } from "./repair.ts";
@@ -19,7 +21,22 @@ import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
 import { verify } from "./verify.ts";
 
-const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, rollback, verify, gc, repair];
+const COMMANDS: readonly Command[] = [
+	run,
+	restore,
+	flush,
+	status,
+	history,
+	diff,
+	ls,
+	cat,
+	rollback,
+	verify,
+	gc,
+	repair,
+	exportCommand,
+	importCommand,
+];
 
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 

@@ -43,6 +43,8 @@ export interface FlushOptions {
 	readonly inHurry?: boolean;
 	/** The caller deleted on purpose, and one commit shall hold all of it: no deletion is held. For a rollback. */
 	readonly deletionsAreMeant?: boolean;
+	/** Commit nothing where something could not be taken, or another writer owns the tree. */
+	readonly allOrNothing?: boolean;
 	readonly signal?: AbortSignal;
 }
 
@@ -132,7 +134,7 @@ export class Flusher {
 		return this.#held.size;
 	}
 
-	/** @throws SidecarError STORE_*, WORKSPACE_*; nothing is lost: what was not committed stays dirty */
+	/** @throws SidecarError STORE_*, WORKSPACE_*, with `allOrNothing` NOT_DURABLE, SUPERSEDED; nothing is lost: what was not committed stays dirty */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const settled = await this.#settle(options.signal);
 		if (settled?.kind === "unknown") return settled;
@@ -166,6 +168,7 @@ export class Flusher {
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			const { removed, held } = this.#judge(capture, sweep, options);
 			this.#dropOrphans(capture, removed);
+			if (options.allOrNothing === true) this.#requireAll(capture);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
 			if (capture.changed.size === 0 && removed.size === 0 && !isClosing) {
 				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
@@ -235,6 +238,14 @@ export class Flusher {
 		}
 		for (const path of local.paths()) if (!stats.has(path) && !isBelow(path, unseen)) found.push(path);
 		return found;
+	}
+
+	#requireAll({ deferred }: Capture): void {
+		if (this.#writer.isSuperseded) throw new SidecarError("SUPERSEDED", { reason: "nothing was committed" });
+		const [first] = deferred;
+		if (first === undefined) return;
+		const more = deferred.size > 1 ? `, and ${deferred.size - 1} more` : "";
+		throw new SidecarError("NOT_DURABLE", { value: first[0], reason: `${first[1]}${more}; nothing was committed` });
 	}
 
 	#postpone(capture: Capture): void {

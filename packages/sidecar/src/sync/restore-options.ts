@@ -19,6 +19,8 @@ export interface RestoreOptions {
 	readonly progress: Progress;
 	/** The disk shall be exactly this commit; by default the newest, with changes made here kept. */
 	readonly at?: number;
+	/** Also what superseded writers set aside below `.recovered/`. */
+	readonly withSetAside?: boolean;
 	readonly expect?: "new" | "existing" | "any";
 	readonly signal?: AbortSignal;
 }

@@ -23,6 +23,7 @@ import { bootId, writeMarker } from "./marker.ts";
 import { fetchCommit, newestSeq } from "./read-log.ts";
 import { type Restored, restore } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { winFence } from "./win-fence.ts";
 
 export interface SessionOptions {
 	readonly store: ObjectStore;
@@ -125,7 +126,7 @@ export class Session {
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
 			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) });
-			const [outcome] = await Promise.all([fence(writer, machine, signal), restored.finish(false)]);
+			const [outcome] = await Promise.all([winFence(writer, machine, signal), restored.finish(false)]);
 			if (outcome === "lost") {
 				log.warn("fence.lost", { seq: restored.head.seq + 1, kind: "security" });
 				continue;
@@ -236,17 +237,6 @@ export class Session {
 			this.#options.log.warn("workspace.marker-not-written", { error });
 		}
 	}
-}
-
-async function fence(writer: LogWriter, machine: Machine, signal: AbortSignal | undefined): Promise<"won" | "lost"> {
-	let outcome = await writer.fence(signal);
-	for (let attempt = 0; outcome.kind === "unknown" && attempt < 3; attempt++) {
-		await machine.sleep(500 * 2 ** attempt, signal);
-		outcome = (await writer.settle(signal)) ?? outcome;
-	}
-	if (outcome.kind === "unknown")
-		throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the fence", cause: outcome.cause });
-	return outcome.kind === "committed" ? "won" : "lost";
 }
 
 /** So that an ordinary hand-over loses nothing even from view: a young head that its writer did not close gets a little time. */
