@@ -57,13 +57,14 @@ export interface PlainSink {
 	/**
 	 * Creates or replaces an object. A stream of any size is sent in parts, in about 64 MiB of memory.
 	 * @param sizeBytes of the whole body
-	 * @throws SidecarError STORE_*; what the stream fails with, as it is
+	 * @returns undefined, or why this store takes no object under that key: some have rules of their own
+	 * @throws SidecarError STORE_*; the stream's own, where it fails with one
 	 */
 	put(
 		key: string,
 		body: Buffer | Readable,
 		options: { readonly sizeBytes: number; readonly metadata: Readonly<Record<string, string>>; readonly signal?: AbortSignal },
-	): Promise<void>;
+	): Promise<string | undefined>;
 
 	close(): Promise<void>;
 }

@@ -62,7 +62,7 @@ class S3Sink implements PlainSink {
 		key: string,
 		body: Buffer | Readable,
 		{ sizeBytes, metadata, signal }: { sizeBytes: number; metadata: Readonly<Record<string, string>>; signal?: AbortSignal },
-	): Promise<void> {
+	): Promise<string | undefined> {
 		const abort = new AbortController();
 		const onAbort = () => abort.abort(signal?.reason);
 		signal?.throwIfAborted();
@@ -77,10 +77,13 @@ class S3Sink implements PlainSink {
 			});
 			const { ETag: etag } = await upload.done();
 			if (!etag) throw unusable("a 200 without an ETag, so not from S3");
+			return undefined;
 		} catch (error) {
 			signal?.throwIfAborted();
 			if (error instanceof SidecarError) throw error;
-			throw this.#error(error, key);
+			const failure = failureOf(error);
+			if (failure.status === 400 && KEY_REFUSED.test(failure.name)) return `the store refuses its key: ${failure.summary}`;
+			throw this.#error(failure, key);
 		} finally {
 			signal?.removeEventListener("abort", onAbort);
 		}
@@ -90,10 +93,7 @@ class S3Sink implements PlainSink {
 		for (const client of [this.#connection.client, this.#connection.bulkClient]) client.destroy();
 	}
 
-	#error(error: unknown, key: string): SidecarError {
-		const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
-		const wire: Wire = { method: "put", sent: 1, ...(status !== undefined && { status, verb: "PUT" }) };
-		const cause = new S3Failure(error, wire);
+	#error(cause: S3Failure, key: string): SidecarError {
 		const verdict = judgePut(cause);
 		if (verdict === "bucket-missing")
 			return new SidecarError("STORE_BUCKET_MISSING", { value: `s3://${this.#bucket}`, reason: cause.summary, cause });
@@ -101,4 +101,14 @@ class S3Sink implements PlainSink {
 		if (verdict !== "denied") return new SidecarError("STORE_UNREACHABLE", detail);
 		return new SidecarError("STORE_ACCESS_DENIED", { ...detail, remedy: "check that the credentials allow s3:PutObject there" });
 	}
+}
+
+/** KeyTooLongError of S3, XMinioInvalidObjectName and their like: about this key, and no other. */
+const KEY_REFUSED = /KeyTooLong|InvalidObjectName/;
+
+/** What of an SDK's error may be shown. A stream's own failure has no status, and comes out as it went in. */
+function failureOf(error: unknown): S3Failure {
+	const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+	const wire: Wire = { method: "put", sent: 1, ...(status !== undefined && { status, verb: "PUT" }) };
+	return new S3Failure(error, wire);
 }

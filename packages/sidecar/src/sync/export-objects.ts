@@ -140,8 +140,9 @@ class ObjectExport {
 	async #put(key: string, entry: Entry, body: Buffer | Readable): Promise<void> {
 		const { sink, progress } = this.#options;
 		const sizeBytes = entry.type === "file" ? entry.size : (body as Buffer).length;
-		await sink.put(key, body, { sizeBytes, metadata: attributesOf(entry), signal: this.#signal });
-		if (entry.type === "file") {
+		const refused = await sink.put(key, body, { sizeBytes, metadata: attributesOf(entry), signal: this.#signal });
+		if (refused !== undefined) this.#notCarried.push({ path: entry.type === "dir" ? key.slice(0, -1) : key, reason: refused });
+		else if (entry.type === "file") {
 			this.#counts.files++;
 			this.#counts.bytes += sizeBytes;
 			progress.advance({ files: 1, bytes: sizeBytes });
