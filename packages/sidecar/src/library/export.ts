@@ -3,6 +3,7 @@ import xxhash from "xxhash-wasm";
 import { SidecarError } from "../errors.ts";
 import { openPlace, openSink, type Place } from "../store/place.ts";
 import type { PlainPlace } from "../store/plain.ts";
+import { readEarlier } from "../sync/expired.ts";
 import { exportObjects } from "../sync/export-objects.ts";
 import { readLog } from "../sync/read-log.ts";
 import { resolveAt } from "../sync/resolve-at.ts";
@@ -43,7 +44,7 @@ export interface ExportResult {
  * Writes the tree of a commit, with what superseded writers set aside, to a directory or as objects whose keys are the paths.
  * docs/transfer.md says how objects hold modes, times and links. What is cut off leaves what was written so far.
  *
- * @throws SidecarError TARGET_NOT_EMPTY; USAGE (a target among the logs, an empty log); COMMIT_NOT_FOUND, STORE_*, OBJECT_*,
+ * @throws SidecarError TARGET_NOT_EMPTY; USAGE (a target among the logs, an empty log); COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*,
  * FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_* (of a directory to export to), STATE_DIR_UNUSABLE, and for a wrong option
  */
 export async function exportTree(options: ExportOptions): Promise<ExportResult> {
@@ -91,11 +92,14 @@ async function toObjects(
 	const sink = await openSink(target, connection);
 	try {
 		const there = await keysAt(before.place, overwrite, signal);
-		const read = await readLog(store, { ...(at !== undefined && { at }), ...(signal && { signal }) });
-		requireCommit(read.head.seq, store.url);
-		const { notCarried, ...counts } = await exportObjects({ store, read, sink, progress, signal });
-		for (const [path, entry] of read.head.tree) there.delete(entry.type === "dir" && path !== "" ? `${path}/` : path);
-		return { to: sink.url, seq: read.head.seq, ...counts, notCarried, others: there.size };
+		const write = async () => {
+			const read = await readLog(store, { ...(at !== undefined && { at }), ...(signal && { signal }) });
+			requireCommit(read.head.seq, store.url);
+			const { notCarried, ...counts } = await exportObjects({ store, read, sink, progress, signal });
+			for (const [path, entry] of read.head.tree) there.delete(entry.type === "dir" && path !== "" ? `${path}/` : path);
+			return { to: sink.url, seq: read.head.seq, ...counts, notCarried, others: there.size };
+		};
+		return await readEarlier(store, at, write, signal);
 	} finally {
 		await Promise.all([before.close(), sink.close()]);
 	}

@@ -8,6 +8,7 @@ import { plainBucket } from "../../test/plain-bucket.ts";
 import { s3TestServer } from "../../test/s3-server.ts";
 import { type Workbench, workbench } from "../../test/workbench.ts";
 import { SidecarError } from "../errors.ts";
+import { encodeCondemned } from "../log/condemned.ts";
 import { PackWriter } from "../log/pack-codec.ts";
 import { namespaced } from "../store/namespaced.ts";
 import type { PlainPlace } from "../store/plain.ts";
@@ -125,14 +126,18 @@ for (const { name, make, skip } of stores) {
 			await put("MEMORY.md", "1");
 			const { key, bytes } = new PackWriter(Buffer.alloc(100), Buffer.alloc(16)).finish();
 			await put(key, bytes);
+			const condemned = encodeCondemned([key]);
+			await put(condemned.key, condemned.bytes);
 			await bench.open("a");
 			expect([...(await headOf(bench)).tree.keys()].sort()).toEqual(["", "MEMORY.md"]);
 
 			await using other = await make();
 			await other.put("MEMORY.md", "1");
-			const ambiguous = `packs/${hash("sha256", "x", "hex")}`;
-			await other.put(ambiguous, "a file that was named by its hash");
-			await expect(other.bench.open("a")).rejects.toMatchObject({ code: "SOURCE_UNSAFE", message: expect.stringContaining(ambiguous) });
+			const ambiguous = ["packs", "sweeps"].map((directory) => `${directory}/${hash("sha256", "x", "hex")}`);
+			for (const key of ambiguous) await other.put(key, "a file that was named by its hash");
+			const error = await other.bench.open("a").catch((thrown: unknown) => thrown);
+			expect(error).toMatchObject({ code: "SOURCE_UNSAFE" });
+			for (const key of ambiguous) expect((error as Error).message).toContain(key);
 			expect((await headOf(other.bench)).seq).toBe(0);
 		});
 

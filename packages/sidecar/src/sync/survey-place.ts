@@ -1,15 +1,16 @@
 /**
  * Looks at what is to be imported, before a byte of it is fetched: the whole listing, every key checked.
  *
- * Beside a log its own objects lie under the same prefix. They are told by the shape of their keys, `log/{12 hex}` and `packs/{64 hex}`,
- * which is exact for commits (whatever has a commit's key was read as one before). A pack's key may also be a file's that somebody named
- * by a hash: its first bytes decide, and one that is no pack is named as ambiguous.
+ * Beside a log its own objects lie under the same prefix. They are told by the shape of their keys, `log/{12 hex}`, `packs/{64 hex}` and
+ * `sweeps/{64 hex}`, which is exact for commits (whatever has a commit's key was read as one before). The others may also be files that
+ * somebody named by a hash: their bytes decide, and one that is not what its key says is named as ambiguous.
  */
 import { statSync } from "node:fs";
 import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
+import { decodeCondemned } from "../log/condemned.ts";
 import { type KeyProblem, KeyTree, shownProblems } from "../log/key-tree.ts";
-import { seqOfKey, sha256OfPackKey } from "../log/keys.ts";
+import { LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX, seqOfKey, sha256OfPackKey, sha256OfSweepKey } from "../log/keys.ts";
 import { MAX_ENTRIES } from "../log/limits.ts";
 import { checkPackHeader, PACK_HEADER_BYTES } from "../log/pack-codec.ts";
 import type { Path } from "../log/types.ts";
@@ -62,11 +63,11 @@ export async function surveyPlace(options: SurveyOptions): Promise<Survey | unde
 async function surveyObjects(options: SurveyOptions, objects: PlainObjects): Promise<Survey | undefined> {
 	const { besideLog, signal } = options;
 	const tree = new KeyTree<PlainObject>();
-	const packs: string[] = [];
+	const hashed: string[] = [];
 	for await (const page of objects.list(signal && { signal })) {
 		for (const object of page) {
 			if (besideLog && seqOfKey(object.key) !== undefined) continue;
-			if (besideLog && sha256OfPackKey(object.key) !== undefined) packs.push(object.key);
+			if (besideLog && isHashed(object.key)) hashed.push(object.key);
 			else tree.add(object);
 		}
 		if (tree.problems.length >= MAX_PROBLEMS) break;
@@ -74,7 +75,7 @@ async function surveyObjects(options: SurveyOptions, objects: PlainObjects): Pro
 			throw new SidecarError("WORKSPACE_TOO_LARGE", { value: objects.url, reason: `more than ${MAX_ENTRIES} files and directories` });
 	}
 	tree.finish();
-	tree.problems.push(...(await ambiguousPacks(options, packs)));
+	tree.problems.push(...(await ambiguous(options, hashed)));
 	if (tree.problems.length > 0) throw unsafe(objects.url, tree.problems);
 	// The place itself, as "folders" are made by a console, is nothing to import.
 	if (tree.files.size + tree.directories.size === 0) return undefined;
@@ -84,7 +85,11 @@ async function surveyObjects(options: SurveyOptions, objects: PlainObjects): Pro
 async function surveyDirectory(options: SurveyOptions, path: string): Promise<Survey | undefined> {
 	const { besideLog, profile, signal } = options;
 	if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
-	const isOurs = (at: Path) => besideLog && (seqOfKey(at) !== undefined || sha256OfPackKey(at) !== undefined);
+	const hashed: string[] = [];
+	const isOurs = (at: Path) => {
+		if (besideLog && isHashed(at)) hashed.push(at);
+		return besideLog && (seqOfKey(at) !== undefined || isHashed(at));
+	};
 	const { stats, problems } = await scan(path, (at) => (isOurs(at) ? "skip" : "keep"), signal && { signal });
 	const unreadable = problems.filter(({ reason }) => reason === "unreadable");
 	if (unreadable.length > 0) {
@@ -92,10 +97,9 @@ async function surveyDirectory(options: SurveyOptions, path: string): Promise<Su
 		throw new SidecarError("WORKSPACE_UNREADABLE", { value: path, reason: shownProblems(shown) });
 	}
 	// Directories that are there for the log alone.
-	if (besideLog) for (const own of ["log", "packs"]) if (![...stats.keys()].some((at) => at.startsWith(`${own}/`))) stats.delete(own);
-	const packs = besideLog ? await packsOf(options) : [];
-	const ambiguous = await ambiguousPacks(options, packs);
-	if (ambiguous.length > 0) throw unsafe(path, ambiguous);
+	for (const own of besideLog ? OWN_DIRECTORIES : []) if (![...stats.keys()].some((at) => at.startsWith(`${own}/`))) stats.delete(own);
+	const wrong = await ambiguous(options, hashed);
+	if (wrong.length > 0) throw unsafe(path, wrong);
 	if (stats.size <= 1) return undefined;
 	const files = [...stats.values()].filter(({ type }) => type !== "dir");
 	const filter = filterOf(path, profile);
@@ -111,23 +115,27 @@ async function surveyDirectory(options: SurveyOptions, path: string): Promise<Su
 	};
 }
 
-async function packsOf({ store, signal }: SurveyOptions): Promise<string[]> {
-	const packs: string[] = [];
-	for await (const { objects } of store.list("packs/", signal && { signal })) packs.push(...objects.map(({ key }) => key));
-	return packs.filter((key) => sha256OfPackKey(key) !== undefined);
+const OWN_DIRECTORIES = [LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX].map((prefix) => prefix.slice(0, -1));
+
+/** Is it the key of an object of the log that is named by its content? */
+function isHashed(key: string): boolean {
+	return sha256OfPackKey(key) !== undefined || sha256OfSweepKey(key) !== undefined;
 }
 
-async function ambiguousPacks({ store, signal }: SurveyOptions, packs: readonly string[]): Promise<KeyProblem[]> {
+async function ambiguous({ store, signal }: SurveyOptions, keys: readonly string[]): Promise<KeyProblem[]> {
 	const problems: KeyProblem[] = [];
 	const queue = new PQueue({ concurrency: PARALLEL_LOOKS });
 	await queue.addAll(
-		packs.map((key) => async () => {
-			const { body } = await store.get(key, { range: { offset: 0, length: PACK_HEADER_BYTES }, ...(signal && { signal }) });
+		keys.map((key) => async () => {
+			const isPack = sha256OfPackKey(key) !== undefined;
+			const range = isPack && { range: { offset: 0, length: PACK_HEADER_BYTES } };
+			const { body } = await store.get(key, { ...range, ...(signal && { signal }) });
 			try {
-				checkPackHeader(key, body);
+				if (isPack) checkPackHeader(key, body);
+				else decodeCondemned(key, body);
 			} catch (error) {
 				if (!(error instanceof SidecarError) || error.code !== "OBJECT_CORRUPT") throw error;
-				problems.push({ key, reason: "its key is that of a pack of the log, its bytes are not" });
+				problems.push({ key, reason: "its key is that of an object of the log, its bytes are not" });
 			}
 		}),
 	);
