@@ -78,6 +78,7 @@ async function importObjects(
 		const { progress, signal } = options;
 		await stageObjects({ objects, tree, writer, progress, signal });
 	} finally {
+		await writer.settle();
 		writer.close();
 	}
 	const filter = filterOf(directory, options.profile);

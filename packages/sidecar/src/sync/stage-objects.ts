@@ -47,6 +47,9 @@ export async function stageObjects(options: StageOptions): Promise<Staged> {
 	for (const path of byDepth(tree.directories)) writer.makeDirectory(path);
 	const attributes = await stage.run();
 	// Its own directory lies in the root, which gets its time now: deepest first, so that nothing changes in a directory that has it.
+	writer.reveal((path) => {
+		throw new SidecarError("INTERNAL", { value: path, reason: "something came into a private directory" });
+	});
 	writer.close();
 	for (const path of byDepth(attributes.keys()).reverse()) {
 		const { mode, mtimeNs } = attributes.get(path) as Attributes;
