@@ -92,6 +92,9 @@ describe("export to a directory", () => {
 		for (const to of ["store/users/bob", "alias/users/bob", "store", "."]) {
 			expect(await refused(join(dir, to)), to).toMatchObject({ code: "USAGE", exitStatus: 2 });
 		}
+		// Whichever of the two is named through a link.
+		const throughLink = { store: pathToFileURL(join(dir, "alias")).href };
+		expect(await refused(join(dir, "store/users/bob"), throughLink)).toMatchObject({ code: "USAGE" });
 		expect(await refused(join(dir, "x"), { overwrite: true })).toMatchObject({ code: "USAGE" });
 		expect(await refused(join(dir, "x"), { namespace: "nobody" })).toMatchObject({ code: "COMMIT_NOT_FOUND" });
 		expect(await refused("https://example.org/x")).toMatchObject({ code: "STORE_URL_INVALID" });
