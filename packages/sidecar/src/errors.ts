@@ -75,6 +75,12 @@ export const ERRORS = {
 		"the log is empty although --expect existing was given",
 		"check --store and --namespace; without the option an empty log means a new user",
 	),
+	LOG_NOT_EMPTY: spec(
+		2,
+		"the log holds a workspace already, and an import is the first content of one",
+		"import into another --namespace; to see what the log holds use `openclaw-sidecar ls`",
+	),
+	TARGET_NOT_EMPTY: spec(2, "the place to export to is not empty", "name a new directory or prefix"),
 	AGENT_NOT_STARTED: spec(2, "the agent command could not be started", "check the command after `--`"),
 	WORKSPACE_TOO_LARGE: spec(
 		3,
@@ -92,6 +98,7 @@ export const ERRORS = {
 		"a file holds what looks like a secret, and --on-secret fail refuses it",
 		"move the secret out of the workspace or ignore the file; --on-secret exclude commits everything else, --on-secret warn commits all",
 	),
+	SOURCE_CHANGED: spec(3, "what is being imported changed meanwhile", "nothing was imported; run it again when nothing else writes there"),
 	SUPERSEDED: spec(
 		4,
 		"another writer owns this workspace now; this writer's bytes were set aside under .recovered/",
@@ -110,6 +117,11 @@ export const ERRORS = {
 	),
 	FORMAT_UNKNOWN: spec(5, "the object was written by a newer release", "upgrade openclaw-sidecar"),
 	TREE_UNSAFE: spec(5, "the log names a path that must not be written", "nothing was written; find out who wrote that commit"),
+	SOURCE_UNSAFE: spec(
+		5,
+		"what is to be imported cannot become a workspace",
+		"nothing was imported and nothing there was changed; move or rename what is named, then run it again",
+	),
 	LIMIT_EXCEEDED: spec(5, "an object declares more than the format allows", "nothing was applied; find out who wrote that object"),
 
 	STORE_ACCESS_DENIED: spec(

@@ -17,7 +17,8 @@ import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
 import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { bringIn } from "./bring-in.ts";
 import type { Deferred } from "./capture.ts";
-import { type DropOptions, type Dropped, decided, dropSetAside } from "./drop-set-aside.ts";
+import { decided } from "./decided.ts";
+import { type DropOptions, type Dropped, dropSetAside } from "./drop-set-aside.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
 import { readWhenHandedOver } from "./handover.ts";
 import { LogWriter } from "./log-writer.ts";
@@ -121,6 +122,7 @@ export class Session {
 			log,
 			progress: options.progress,
 			...(options.expect !== undefined && { expect: options.expect }),
+			...(options.onSecret !== undefined && { onSecret: options.onSecret }),
 			...(signal && { signal }),
 		};
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
