@@ -26,6 +26,8 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 	"store/s3.ts": [/^Math\.random$/, "the jitter of a retry"],
 	"store/s3-wire.ts": [/^hostname$/, "the store's, in a URL"],
 	"daemon/control.ts": [/^process\.pid$/, "a socket's name while it is moved, on this machine's own disk"],
+	"store/s3-identity.ts": [/^hostname$/, "the store's, in a URL"],
+	"cli/run.ts": [/^process\.pid$/, "shown to people"],
 	"daemon/daemon.ts": [/^process\.pid$/, "shown to people"],
 	"library/control.ts": [/^process\.pid$/, "shown to people"],
 };

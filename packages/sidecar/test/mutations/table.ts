@@ -83,8 +83,8 @@ export const MUTATIONS: readonly Mutation[] = [
 	{
 		rule: "retention never takes the newest commit",
 		file: "src/log/plan-retention.ts",
-		find: "if (isHead || untilMs > nowMs - policy.keepAllMs || hadMidnight(fromMs, untilMs, nowMs - policy.keepDailyMs)) retained",
-		replace: "if (!isHead && (untilMs > nowMs - policy.keepAllMs || hadMidnight(fromMs, untilMs, nowMs - policy.keepDailyMs))) retained",
+		find: "const retained = [head.seq];",
+		replace: "const retained: number[] = [];",
 		test: { file: planRetention, name: "keeps the newest commit whatever its age" },
 	},
 	{
