@@ -55,7 +55,7 @@ export interface PlainSink {
 	unfit(key: string): string | undefined;
 
 	/**
-	 * Creates or replaces an object. A stream of any size is sent in parts, in about 64 MiB of memory.
+	 * Creates or replaces an object. A stream of any size is sent in parts, of which a few are in memory.
 	 * @param sizeBytes of the whole body
 	 * @returns undefined, or why this store takes no object under that key: some have rules of their own
 	 * @throws SidecarError STORE_*; the stream's own, where it fails with one

@@ -12,10 +12,12 @@ import type { LogRead } from "./read-log.ts";
 
 /** Uploads of up to 1 MiB each. */
 const PARALLEL_PUTS = 24;
-/** Files of more than one chunk, each with its own parts in flight. */
-const PARALLEL_STREAMS = 2;
-/** Fetched and copied at once for such a file: one part of the upload. */
+/** Files of more than one chunk, each with its own parts in flight: their bytes are copied twice on the way. */
+const PARALLEL_STREAMS = 1;
+/** Fetched at once for such a file. */
 const WINDOW_BYTES = 8 * 1024 * 1024;
+/** Handed over at once: lib-storage joins pieces until they exceed a part, and keeps the excess with it. */
+const PIECE_BYTES = 1024 * 1024;
 
 export interface ExportObjectsOptions {
 	readonly store: ObjectStore;
@@ -38,7 +40,7 @@ export interface ExportedObjects {
  * target; modes and times are metadata (`object-attributes.ts`). The object of the root, the bare prefix, comes last: where it is, an
  * export came to its end.
  *
- * Small files are read by blocks, many with one request; larger ones are streamed. About 150 MiB of memory, whatever the sizes.
+ * Small files are read by blocks, many with one request; larger ones are streamed. Memory does not grow with what is exported.
  * Does NOT remove anything, and is not a moment for those who look while it runs.
  * @throws SidecarError STORE_*, OBJECT_CORRUPT, OBJECT_NOT_FOUND; what was written stays
  */
@@ -134,7 +136,9 @@ class ObjectExport {
 
 	async *#content(file: FileEntry): AsyncGenerator<Buffer> {
 		const { store, read } = this.#options;
-		for await (const part of contentOf(store, read, file, WINDOW_BYTES, this.#signal)) yield Buffer.from(part);
+		for await (const part of contentOf(store, read, file, WINDOW_BYTES, this.#signal)) {
+			for (let at = 0; at < part.length; at += PIECE_BYTES) yield Buffer.from(part.subarray(at, at + PIECE_BYTES));
+		}
 	}
 
 	async #put(key: string, entry: Entry, body: Buffer | Readable): Promise<void> {

@@ -233,6 +233,21 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		restored.close();
 	});
 
+	it("keeps a damaged database as it is, sets aside what belongs to it, and says where", async () => {
+		await using bucket = await plainBucket();
+		await using bench = await workbench(namespaced(bucket.store, "alice"));
+		const damaged = Buffer.concat([Buffer.from("SQLite format 3\0"), Buffer.alloc(5_000, 7)]);
+		await bucket.put("p/x.db", damaged);
+		await bucket.put("p/x.db-wal", "its newest rows, perhaps");
+		const imported = await importInto(bench, objectsAt(bucket, "p/"));
+		expect(imported?.leftOut).toMatchObject([
+			{ path: "x.db-wal", reason: expect.stringMatching(/set aside as \.recovered\/[0-9a-f]{32}\/x\.db-wal$/) },
+		]);
+		await bench.open("b");
+		expect(readFileSync(join(bench.workspace("b"), "x.db")).equals(damaged)).toBe(true);
+		expect((await headOf(bench.store)).tree.has(imported?.leftOut[0]?.reason.split(" ").at(-1) as string)).toBe(true);
+	});
+
 	it("of an empty prefix, or a bare folder, is nothing", async () => {
 		await using bucket = await plainBucket();
 		await using bench = await workbench(namespaced(bucket.store, "alice"));

@@ -8,6 +8,7 @@
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
+import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
@@ -115,9 +116,12 @@ function summary({ seq, tree }: Head, paths: Iterable<Path>): Imported {
 
 function whyLeftOut(tree: ReadonlyMap<Path, unknown>, path: Path): string {
 	const database = companionOf(path);
-	return database !== undefined && tree.has(database)
-		? "it belongs to the database beside it, which was taken together with it"
-		: "the profile, the ignore file or --on-secret exclude leaves it out";
+	if (database === undefined || !tree.has(database)) return "the profile, the ignore file or --on-secret exclude leaves it out";
+	for (const at of tree.keys()) {
+		if (at.startsWith(`${RECOVERED_DIRECTORY}/`) && at.endsWith(`/${path}`))
+			return `the database beside it is damaged, and this was set aside as ${at}`;
+	}
+	return "it belongs to the database beside it, which was taken together with it";
 }
 
 function diskFull(directory: string, bytes: number, free: number): SidecarError {

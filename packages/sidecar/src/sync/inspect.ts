@@ -66,9 +66,10 @@ export async function* contentOf(
 	signal?: AbortSignal,
 ): AsyncGenerator<Buffer> {
 	let buffer = Buffer.alloc(0);
+	const idle: Buffer[] = [];
 	for (const window of windowsOf(file, windowBytes)) {
 		if (buffer.length < window.bytes) buffer = Buffer.allocUnsafeSlow(window.bytes);
-		await fill(store, read, window.chunks, buffer, signal);
+		await fill(store, read, window.chunks, buffer, idle, signal);
 		yield buffer.subarray(0, window.bytes);
 	}
 }
@@ -107,6 +108,7 @@ async function fill(
 	{ starts }: Pick<LogRead, "starts">,
 	chunks: readonly ChunkRef[],
 	buffer: Buffer,
+	idle: Buffer[],
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	/** By the block's place: refs of different commits to one block are different objects. */
@@ -130,6 +132,7 @@ async function fill(
 			}
 		},
 		signal,
+		idle,
 	);
 }
 
