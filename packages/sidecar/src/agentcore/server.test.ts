@@ -3,7 +3,7 @@ import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { completion, FakeAgent, json } from "../../test/fake-agent.ts";
+import { type AgentRequest, completion, FakeAgent, json } from "../../test/fake-agent.ts";
 import { SidecarError } from "../errors.ts";
 import { recordingLog } from "../telemetry/logger.ts";
 import { AgentApi } from "./agent-api.ts";
@@ -127,7 +127,7 @@ describe("POST /invocations", () => {
 			{ prompt: "hello", user: "bob", identityToken: "S3CRET" },
 			{ traceparent: "00-1-1-01", "x-custom": "S3CRET", cookie: "S3CRET" },
 		);
-		const [{ headers, body } = { headers: {}, body: {} }] = agent.requests;
+		const { headers, body } = agent.requests[0] as AgentRequest;
 		expect(headers).toMatchObject({ authorization: "Bearer agent-token", traceparent: "00-1-1-01" });
 		expect(body.user).toBe("anna");
 		expect(JSON.stringify([headers, body])).not.toMatch(/S3CRET|bob|Bearer anna/);
