@@ -17,8 +17,8 @@ export interface AgentApiOptions {
 	readonly url: string;
 	/** Answers 200 with JSON when the agent is ready; OpenClaw answers unknown paths with 200 and a page. */
 	readonly readyPath: string;
-	/** Undefined: the agent asks for none. */
-	readonly token: string | undefined;
+	/** Asked for at each request, since it is made late; undefined: the agent wants none. */
+	readonly token: () => string | undefined;
 	readonly log: Log;
 }
 
@@ -100,7 +100,10 @@ export class AgentApi {
 			response = await this.#ask("POST", path, headers, body, signal, IDLE_TIMEOUT_MS);
 		} catch (error) {
 			signal.throwIfAborted();
-			throw this.#unreachable((error as NodeJS.ErrnoException).code ?? (error as Error).message);
+			const { code, message } = error as NodeJS.ErrnoException;
+			const failure = this.#unreachable(code ?? message);
+			// Nobody listens there: it crashed, and is started again.
+			throw code === "ECONNREFUSED" ? refuseAgent(503, failure, { "retry-after": "5" }) : failure;
 		}
 		const { statusCode = 0 } = response;
 		if (statusCode === 200 && (isJson(response) || isEvents(response))) return response;
@@ -153,7 +156,8 @@ export class AgentApi {
 		signal: AbortSignal,
 		timeoutMs: number,
 	): Promise<IncomingMessage> {
-		const { url, token } = this.#options;
+		const { url } = this.#options;
+		const token = this.#options.token();
 		return new Promise((resolve, reject) => {
 			const call: ClientRequest = request(
 				new URL(path, url),

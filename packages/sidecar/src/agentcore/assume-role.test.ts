@@ -1,7 +1,7 @@
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type OidcS3Server, startOidcS3Server } from "../../test/oidc-s3-server.ts";
-import { s3TestServer } from "../../test/s3-server.ts";
+import { makeBucket, s3TestServer } from "../../test/s3-server.ts";
 import { assertNamespace } from "../store/namespaced.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { sessionName } from "./assume-role.ts";
@@ -113,6 +113,37 @@ describe.skipIf(s3TestServer() === undefined).each([
 		user.offer((await identityOf(-25)).token);
 		user.offer(undefined);
 		expect(await user.renewing.provide()).toMatchObject({ accessKeyId: expect.any(String), expiration: expect.any(Date) });
+	});
+});
+
+describe.skipIf(s3TestServer() === undefined)("credentials of a user, from this machine's own role", () => {
+	test("open the user's prefix and no other", async () => {
+		const server = s3TestServer()!;
+		const { endpoint, region } = server;
+		const bucket = await makeBucket();
+		const machine = { AWS_ACCESS_KEY_ID: server.accessKeyId, AWS_SECRET_ACCESS_KEY: server.secretAccessKey };
+		for (const [name, value] of Object.entries(machine)) vi.stubEnv(name, value);
+		try {
+			const { identify, credentials } = identityStrategy({
+				strategy: "assume-role",
+				namespace: "anna",
+				token: undefined,
+				roleArn: "arn:aws:iam::000000000000:role/test",
+				roleDurationS: 900,
+				bucket: { bucket, prefix: "agents" },
+				region,
+				stsEndpoint: endpoint,
+				log: silentLog,
+			});
+			const user = credentials(await identify({ authorization: undefined, payloadToken: undefined }))!;
+			const client = new S3Client({ endpoint, region, credentials: async () => await user.renewing.provide(), forcePathStyle: true });
+			await client.send(new PutObjectCommand({ Bucket: bucket, Key: "agents/users/anna/f", Body: "x" }));
+			const foreign = new PutObjectCommand({ Bucket: bucket, Key: "agents/users/bob/f", Body: "x" });
+			await expect(client.send(foreign)).rejects.toMatchObject({ name: "AccessDenied" });
+			client.destroy();
+		} finally {
+			vi.unstubAllEnvs();
+		}
 	});
 });
 

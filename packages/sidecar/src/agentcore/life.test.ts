@@ -16,7 +16,7 @@ function born(options: { readonly maxWaiting?: number; readonly waitTimeoutMs?: 
 	const starts: { namespace: string; settle: (error?: unknown) => void }[] = [];
 	const offered: (string | undefined)[] = [];
 	const clocks = { wallMs: 1e12, bootMs: 0, monotonicMs: 0 };
-	const state = { notDurableForMs: undefined as number | undefined };
+	const state = { notDurableForMs: undefined as number | undefined, firstPings: 0 };
 	const life = new Life({
 		identity: {
 			identify: async ({ authorization = "" }) => {
@@ -30,6 +30,7 @@ function born(options: { readonly maxWaiting?: number; readonly waitTimeoutMs?: 
 			starts.push({ namespace, settle: (error) => (error === undefined ? resolve() : reject(error)) });
 			await promise;
 		},
+		onFirstPing: () => state.firstPings++,
 		notDurableForMs: () => state.notDurableForMs,
 		maxWaiting: options.maxWaiting ?? 10,
 		waitTimeoutMs: options.waitTimeoutMs ?? 60_000,
@@ -140,12 +141,12 @@ describe("requests that wait", () => {
 		await expect.poll(() => life.phase).toBe("serving");
 	});
 
-	test("are sent away when the machine is told to stop before it serves", async () => {
+	test.each([undefined, new Error("cut off")])("are sent away when the machine is told to stop before it serves (%s)", async (how) => {
 		const { life, starts, admit, settled } = born();
 		const anna = admit("anna");
 		await settled();
 		life.drain();
-		starts[0]?.settle();
+		starts[0]?.settle(how);
 		await expect(anna).rejects.toEqual(refusal(503, "NOT_READY"));
 		expect(life.phase).toBe("draining");
 		await expect(life.request(async () => {})).rejects.toBeInstanceOf(HttpRefusal);
@@ -166,6 +167,14 @@ describe("ping", () => {
 		state.notDurableForMs = undefined;
 		expect(life.ping().status).toBe("Healthy");
 		expect(Number.isInteger(life.ping().time_of_last_update)).toBe(true);
+	});
+
+	test("gives a sign once it was answered for the first time", async () => {
+		const { life, settled, state } = born();
+		expect([life.ping().status, state.firstPings]).toEqual(["Healthy", 0]);
+		life.ping();
+		await settled();
+		expect(state.firstPings).toBe(1);
 	});
 
 	test("of a copied machine has the time of its waking, not of the copy", () => {

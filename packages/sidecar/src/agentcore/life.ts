@@ -17,6 +17,8 @@ export interface LifeOptions {
 	readonly identity: IdentityStrategy;
 	/** Restores the workspace and starts the agent; settled when the agent answers. Called again after a failure. @throws SidecarError */
 	readonly start: (namespace: string, credentials: UserCredentials | undefined) => Promise<void>;
+	/** Called once, when the first ping has been answered. */
+	readonly onFirstPing?: () => void;
 	/** How long something has not been durable, ms; undefined: everything is. Cheap: asked at each ping. */
 	readonly notDurableForMs: () => number | undefined;
 	/** Requests that wait for the start. */
@@ -39,6 +41,7 @@ export class Life {
 	#requests = 0;
 	#served = 0;
 	#ping: PingState | undefined;
+	#isPinged = false;
 
 	constructor(options: LifeOptions) {
 		this.#options = options;
@@ -68,6 +71,8 @@ export class Life {
 	}
 
 	ping(): PingAnswer {
+		if (!this.#isPinged && this.#options.onFirstPing !== undefined) setImmediate(this.#options.onFirstPing);
+		this.#isPinged = true;
 		this.wake.look();
 		return pingAnswer(this.#touch());
 	}
@@ -79,6 +84,7 @@ export class Life {
 	async request<T>(answer: () => Promise<T>): Promise<T> {
 		this.wake.look();
 		if (this.#phase === "draining" || this.#phase === "gone") throw refuseForNow("the machine is about to end", 1);
+		const started = performance.now();
 		this.#requests++;
 		this.#touch();
 		try {
@@ -87,6 +93,7 @@ export class Life {
 			this.#requests--;
 			this.#served++;
 			this.#touch();
+			this.#log.info("invocation.ended", { ms: Math.round(performance.now() - started) });
 		}
 	}
 
@@ -173,6 +180,10 @@ export class Life {
 				else signal.addEventListener("abort", giveUp, { once: true });
 			});
 			await Promise.race([this.#starting, timeout]);
+		} catch (error) {
+			// A start that was cut off is no failure.
+			if (this.#phase === "draining" || this.#phase === "gone") return;
+			throw error;
 		} finally {
 			ended.abort();
 			this.#waiting--;

@@ -23,7 +23,7 @@ beforeEach(async () => {
 	agent = await FakeAgent.start();
 	log = recordingLog();
 	start = async () => {};
-	api = new AgentApi({ url: agent.url, readyPath: "/readyz", token: "agent-token", log });
+	api = new AgentApi({ url: agent.url, readyPath: "/readyz", token: () => "agent-token", log });
 	life = new Life({
 		identity: {
 			identify: async ({ authorization, payloadToken }) => {
@@ -75,8 +75,8 @@ async function refusal(response: Response | Promise<Response>): Promise<[number,
 }
 
 /** What a raw client is answered. */
-async function raw(text: string | Buffer): Promise<string> {
-	const socket = connect(server.port, "127.0.0.1");
+async function raw(text: string | Buffer, address = "127.0.0.1"): Promise<string> {
+	const socket = connect(server.port, address);
 	socket.on("error", () => {});
 	await once(socket, "connect");
 	socket.write(text);
@@ -190,6 +190,24 @@ describe("POST /invocations", () => {
 		expect(life.ping().status).toBe("Healthy");
 	});
 
+	test("ends the agent's request too when the caller goes away before there is an answer", async () => {
+		const { promise: asked, resolve } = Promise.withResolvers<void>();
+		agent.answer = () => resolve();
+		const caller = new AbortController();
+		const headers = { "content-type": "application/json", authorization: "Bearer anna" };
+		const answered = fetch(at("/invocations"), { method: "POST", headers, body: '{"prompt":"hello"}', signal: caller.signal });
+		await asked;
+		caller.abort();
+		await expect(answered).rejects.toThrow();
+		await agent.requests[0]?.gone;
+		await expect.poll(() => life.requestsInFlight).toBe(0);
+	});
+
+	test("does not pass a page on", async () => {
+		agent.answer = (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<html>");
+		expect(await refusal(invoke({ messages: [{}] }))).toEqual([502, "AGENT_UNREACHABLE"]);
+	});
+
 	test("says in the stream that it broke off, and leaves a broken JSON text visibly unfinished", async () => {
 		agent.answer = (_, response) => {
 			response.writeHead(200, { "content-type": "text/event-stream" }).write("data: one\n\n", () => response.destroy());
@@ -220,9 +238,9 @@ describe("POST /invocations", () => {
 		expect(await refusal(response)).toEqual([status, code]);
 	});
 
-	test("says so where there is no agent", async () => {
+	test("says to come back where there is no agent: it is being started again", async () => {
 		await agent[Symbol.asyncDispose]();
-		expect(await refusal(invoke({ prompt: "hello" }))).toEqual([502, "AGENT_UNREACHABLE"]);
+		expect(await refusal(invoke({ prompt: "hello" }))).toEqual([503, "AGENT_UNREACHABLE"]);
 		agent = await FakeAgent.start();
 	});
 
@@ -335,7 +353,9 @@ describe("GET /status", () => {
 		const outside = Object.values(networkInterfaces())
 			.flat()
 			.find((address) => address?.family === "IPv4" && !address.internal)?.address;
-		if (outside !== undefined) expect(await refusal(fetch(`http://${outside}:${server.port}/status`))).toEqual([404, "REQUEST_INVALID"]);
+		// Whatever name it gives to whom it asks.
+		const asked = "GET /status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+		if (outside !== undefined) expect(await raw(asked, outside)).toMatch(/^HTTP\/1\.1 404 /);
 	});
 
 	test("is not for a page that reaches this machine under a name of its own", async () => {
@@ -352,7 +372,7 @@ test("an address that cannot be had is the user's to correct", async () => {
 describe("the agent's readiness", () => {
 	test("is JSON with 200 at its path, not a page, not a 503", async () => {
 		const ready = async (path: string) => {
-			const asked = new AgentApi({ url: agent.url, readyPath: path, token: undefined, log });
+			const asked = new AgentApi({ url: agent.url, readyPath: path, token: () => undefined, log });
 			try {
 				return await asked.isReady(new AbortController().signal);
 			} finally {

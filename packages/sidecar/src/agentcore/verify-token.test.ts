@@ -40,8 +40,8 @@ describe("a token", () => {
 		["that has expired", /expired/, () => issuer.token({ sub: "a" }, { expiresInS: -60 })],
 		["of another issuer", /iss/, () => issuer.token({ sub: "a" }, { issuer: "https://evil.example" })],
 		["for another audience", /aud/, () => issuer.token({ sub: "a" }, { audience: "other" })],
-		["without a signature", /alg/i, async () => unsecured()],
-		["signed with a shared secret", /alg/i, async () => await hmacWithPublicKey()],
+		["without a signature", /value not allowed/, async () => unsecured()],
+		["signed with a shared secret", /value not allowed/, async () => await hmacWithPublicKey()],
 		["signed with a key that is not the issuer's", /signature/, foreignKey],
 		["of a key the issuer does not have", /no applicable key/, () => issuer.token({ sub: "a" }, { keyId: "key-2" })],
 		["whose claims were changed", /signature/, tampered],
@@ -85,11 +85,12 @@ describe("an issuer", () => {
 		["whose document is none", discovery, { status: 200, body: "<html>" }],
 		["whose keys are down", keys, { status: 500, body: "" }],
 		["whose keys are none", keys, { status: 200, body: '{"keys":7}' }],
-		["that sends too much", keys, { status: 200, body: " ".repeat(300_000) }],
+		["that sends too much", keys, { status: 200, body: `{"keys":[]${" ".repeat(300_000)}}` }],
 	])("%s is said to be unreachable, and asked again by the next token", async (_, path, answer) => {
 		const tokens = verifier();
 		const jwt = await issuer.token({ sub: "anna" });
 		issuer.answers.set(path, answer);
+		// No keys at all would be IDENTITY_REFUSED.
 		await expect(tokens.verify(jwt)).rejects.toMatchObject({ code: "ISSUER_UNREACHABLE" });
 		issuer.answers.clear();
 		expect((await tokens.verify(jwt)).userId).toBe("anna");

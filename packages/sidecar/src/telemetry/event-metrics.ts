@@ -9,6 +9,13 @@ type Meter = (fields: LogFields) => MetricValues;
 
 const METERS: Readonly<Record<EventName, Meter>> = {
 	"restore.finished": ({ files, bytes, ms }) => ({ RestoreFiles: number(files), RestoreBytes: number(bytes), RestoreTime: seconds(ms) }),
+	"invocation.ended": ({ ms }) => ({ Invocations: 1, InvocationTime: seconds(ms) }),
+	"durability.measured": ({ lagMs, dirtyFiles, dirtyBytes, storeRequests }) => ({
+		DurabilityLag: seconds(lagMs),
+		DirtyFiles: number(dirtyFiles),
+		DirtyBytes: number(dirtyBytes),
+		StoreRequests: number(storeRequests),
+	}),
 	"machine.not-started": () => ({ RestoreFailures: 1 }),
 	"flush.committed": ({ bytes, ms, lagMs }) => ({
 		FlushBytes: number(bytes),
@@ -21,7 +28,7 @@ const METERS: Readonly<Record<EventName, Meter>> = {
 	"flush.not-taken": () => ({ SkippedFiles: 1 }),
 	"writer.superseded": () => ({ FencedWriters: 1 }),
 	"fence.lost": () => ({ FencedWriters: 1 }),
-	"capture.secret": () => ({ SecretsFound: 1 }),
+	"security.secret-found": () => ({ SecretsFound: 1 }),
 	"security.identity-refused": () => ({ RefusedIdentities: 1 }),
 	"security.namespace-refused": () => ({ RefusedIdentities: 1 }),
 };

@@ -20,8 +20,9 @@ export const METRICS = {
 	FlushErrors: "Count",
 	/** Requests sent to the store. */
 	StoreRequests: "Count",
-	/** Invocations answered. */
+	/** Invocations answered, refused ones among them. */
 	Invocations: "Count",
+	InvocationTime: "Seconds",
 	/** Another writer took the workspace over. */
 	FencedWriters: "Count",
 	/** Files that could not be taken. */
@@ -39,12 +40,12 @@ export const METRIC_NAMESPACE = "OpenClawSidecar";
 const SERVICE = "openclaw-sidecar";
 
 /**
- * One line without its end.
+ * One line without its end; undefined where nothing is left to say: CloudWatch would drop a line with a number that is none.
  * @param nowMs since the epoch
- * @param values none that is not finite may be among them: CloudWatch would drop the whole line
  */
-export function emfLine(nowMs: number, values: MetricValues): string {
+export function emfLine(nowMs: number, values: MetricValues): string | undefined {
 	const given = Object.entries(values).filter(([, value]) => Number.isFinite(value));
+	if (given.length === 0) return undefined;
 	return JSON.stringify({
 		_aws: {
 			Timestamp: nowMs,
