@@ -92,6 +92,8 @@ class Daemon {
 	#firstChangeMs: number | undefined;
 	/** Since when something has not been durable. */
 	#dirtySinceMs: number | undefined;
+	/** What a flush has taken in hand nobody else counts as waiting. */
+	#isFlushing = false;
 	#lastChangeMs = 0;
 	/** Before the first flush there was none, however short the process runs. */
 	#lastFlushEndMs = Number.NEGATIVE_INFINITY;
@@ -241,6 +243,7 @@ class Daemon {
 
 	async #flushOnce(session: Session, sweep: boolean): Promise<FlushResult | undefined> {
 		this.#firstChangeMs = undefined;
+		this.#isFlushing = true;
 		const dirtySinceMs = this.#dirtySinceMs;
 		const startMs = performance.now();
 		const cpu = process.cpuUsage();
@@ -259,6 +262,7 @@ class Daemon {
 			const { user, system } = process.cpuUsage(cpu);
 			this.#lastFlushCostMs = (user + system) / 1000;
 			this.#lastFlushEndMs = performance.now();
+			this.#isFlushing = false;
 			this.#followUp(session);
 		}
 	}
@@ -318,7 +322,7 @@ class Daemon {
 
 	#notDurableForMs(): number | undefined {
 		const session = this.#session as Session;
-		const isWaitedFor = session.isDue || (session.deferred.length > 0 && this.#notTakenRounds <= HOLD_ROUNDS);
+		const isWaitedFor = this.#isFlushing || session.isDue || (session.deferred.length > 0 && this.#notTakenRounds <= HOLD_ROUNDS);
 		return isWaitedFor ? performance.now() - (this.#dirtySinceMs ?? performance.now()) : undefined;
 	}
 
