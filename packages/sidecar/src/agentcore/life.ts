@@ -6,7 +6,7 @@
  * long as is said, and are sent away with a time to come back otherwise.
  */
 import { SidecarError } from "../errors.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Log, LogFields } from "../telemetry/types.ts";
 import { refuseForNow } from "./http-refusal.ts";
 import type { Identity, IdentityStrategy, Proof, UserCredentials } from "./identity.ts";
 import { type LifeEvent, nextPhase, type Phase } from "./phase.ts";
@@ -79,9 +79,10 @@ export class Life {
 
 	/**
 	 * Runs `answer` as a request: from here to its end the machine is busy.
+	 * @param about what its log line says of it
 	 * @throws HttpRefusal draining
 	 */
-	async request<T>(answer: () => Promise<T>): Promise<T> {
+	async request<T>(answer: () => Promise<T>, about: LogFields = {}): Promise<T> {
 		this.wake.look();
 		if (this.#phase === "draining" || this.#phase === "gone") throw refuseForNow("the machine is about to end", 1);
 		const started = performance.now();
@@ -93,7 +94,7 @@ export class Life {
 			this.#requests--;
 			this.#served++;
 			this.#touch();
-			this.#log.info("invocation.ended", { ms: Math.round(performance.now() - started) });
+			this.#log.info("invocation.ended", { ...about, ms: Math.round(performance.now() - started) });
 		}
 	}
 

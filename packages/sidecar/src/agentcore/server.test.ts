@@ -133,6 +133,11 @@ describe("POST /invocations", () => {
 		expect(JSON.stringify([headers, body])).not.toMatch(/S3CRET|bob|Bearer anna/);
 	});
 
+	test("is logged with the platform's own ids", async () => {
+		await invoke({ prompt: "hello" }, { "x-amzn-bedrock-agentcore-runtime-session-id": "session-1" });
+		await expect.poll(() => log.events.find(({ event }) => event === "invocation.ended")?.fields).toMatchObject({ sessionId: "session-1" });
+	});
+
 	test("passes a stream on piece by piece: each event is there before the next is sent", async () => {
 		const { promise, resolve } = Promise.withResolvers<void>();
 		agent.answer = async (_, response) => {

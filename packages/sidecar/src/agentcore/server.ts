@@ -10,7 +10,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
-import { SidecarError } from "../errors.ts";
+import { printable, SidecarError } from "../errors.ts";
 import type { Log } from "../telemetry/types.ts";
 import { type HttpRefusal, refusalOf, refuse, refuseForNow } from "./http-refusal.ts";
 import { type Invocation, parseInvocation } from "./invocation.ts";
@@ -103,7 +103,7 @@ function contract({ life, status, forward, maxBodyBytes, log }: ServerOptions): 
 			const proof = { authorization: incoming.headers.authorization, payloadToken: invocation.identityToken };
 			const namespace = await life.admit(proof, gone);
 			await forward({ invocation, namespace, traceHeaders: traceHeadersOf(incoming) }, outgoing, gone);
-		});
+		}, platformIdsOf(incoming));
 		return RESPONSE_ALREADY_SENT;
 	});
 	for (const [path, method] of [
@@ -155,6 +155,16 @@ function goneSignal(outgoing: ServerResponse): AbortSignal {
 	if (outgoing.closed) onClose();
 	else outgoing.once("close", onClose);
 	return gone.signal;
+}
+
+/** By which a line of ours is found from one of the platform's. */
+function platformIdsOf({ headers }: IncomingMessage): { readonly sessionId?: string; readonly requestId?: string } {
+	const sessionId = headers["x-amzn-bedrock-agentcore-runtime-session-id"];
+	const requestId = headers["x-amzn-bedrock-agentcore-runtime-request-id"];
+	return {
+		...(typeof sessionId === "string" && { sessionId: printable(sessionId) }),
+		...(typeof requestId === "string" && { requestId: printable(requestId) }),
+	};
 }
 
 function traceHeadersOf({ headers }: IncomingMessage): Record<string, string> {
