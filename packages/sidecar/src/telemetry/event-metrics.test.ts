@@ -1,5 +1,6 @@
+import { globSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { metered } from "./event-metrics.ts";
+import { METERED_EVENTS, metered } from "./event-metrics.ts";
 import { recordingLog } from "./logger.ts";
 import { emfLine, type MetricValues } from "./metrics.ts";
 
@@ -33,4 +34,12 @@ test("an event without its numbers gives none", () => {
 	metered.info("agent.started", { pid: 7 });
 	expect(values).toHaveLength(1);
 	expect(emfLine(1, values[0] ?? {})).toBeUndefined();
+});
+
+test("every event that is metered is logged somewhere by just that name", () => {
+	const sources = globSync("**/*.ts", { cwd: new URL("..", import.meta.url).pathname })
+		.filter((path) => !path.endsWith(".test.ts") && !path.endsWith("event-metrics.ts"))
+		.map((path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8"));
+	const logged = new Set(sources.flatMap((text) => [...text.matchAll(/"([a-z]+\.[a-z-]+)"/g)].map(([, event]) => event)));
+	expect(METERED_EVENTS.filter((event) => !logged.has(event))).toEqual([]);
 });

@@ -33,6 +33,9 @@ const METERS: Readonly<Record<EventName, Meter>> = {
 	"security.namespace-refused": () => ({ RefusedIdentities: 1 }),
 };
 
+/** Each is logged somewhere under just this name. */
+export const METERED_EVENTS: readonly string[] = Object.keys(METERS);
+
 /** @param emit called with the metrics of an event, right after the event was written */
 export function metered(log: Log, emit: (values: MetricValues) => void): Log {
 	const wrap = (inner: Log): Log => {
