@@ -1,9 +1,20 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { makeBucket, s3TestServer } from "../../test/s3-server.ts";
 import { SidecarError } from "../errors.ts";
+import { describeObjectStore } from "./conformance.ts";
+import { DirectoryStore } from "./directory.ts";
 import type { ListPage } from "./port.ts";
 import { type CredentialSource, renewed } from "./renewed.ts";
 import { S3Store } from "./s3.ts";
+
+describeObjectStore("a DirectoryStore whose credentials never end", async () => {
+	const base = await mkdtemp(join(tmpdir(), "store-"));
+	const source: CredentialSource = { generation: 0, provide: async () => {}, renewAfter: async () => {} };
+	return { store: renewed(new DirectoryStore(base), source), cleanup: () => rm(base, { recursive: true }) };
+});
 
 const server = s3TestServer();
 
@@ -47,7 +58,7 @@ describe.skipIf(server === undefined)("a store whose credentials end", () => {
 
 	test("repeats a refused PUT, GET and LIST once with fresh ones, and each was done once", async () => {
 		const { store, state } = await open();
-		expect(await store.putIfAbsent("a", Buffer.from("1"))).toEqual({ kind: "created" });
+		expect(await store.putIfAbsent("a", Buffer.from("1"))).toMatchObject({ kind: "created" });
 		expect(state.renewed).toBe(1);
 		state.generation = 0;
 		expect((await store.get("a")).body.toString()).toBe("1");
