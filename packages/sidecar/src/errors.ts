@@ -82,6 +82,9 @@ export const ERRORS = {
 	),
 	TARGET_NOT_EMPTY: spec(2, "the place to export to is not empty", "name a new directory or prefix"),
 	AGENT_NOT_STARTED: spec(2, "the agent command could not be started", "check the command after `--`"),
+	REQUEST_INVALID: spec(2, "the request is not one that is answered here", "docs/agentcore.md describes what is"),
+	NOT_READY: spec(2, "the machine cannot take this request now", "send it again after the time in Retry-After"),
+	AGENT_UNREACHABLE: spec(2, "the agent does not answer as expected", "see the agent's own log; check --agent-url and --agent-ready-path"),
 	WORKSPACE_TOO_LARGE: spec(
 		3,
 		"the workspace exceeds a stated limit of the format",
@@ -128,6 +131,21 @@ export const ERRORS = {
 		6,
 		"the store denied the request",
 		"check the credentials and that the policy allows list, get and create-only put below the namespace's prefix",
+	),
+	IDENTITY_REFUSED: spec(
+		6,
+		"the request does not prove who its user is",
+		"send a current token of the configured issuer and audience, as `Authorization: Bearer`",
+	),
+	NAMESPACE_FOREIGN: spec(
+		6,
+		"this machine belongs to another user",
+		"use one session id per user: a machine serves the first user that it saw until its end",
+	),
+	ISSUER_UNREACHABLE: spec(
+		7,
+		"the token's issuer could not be asked for its keys",
+		"check --issuer and the network, then send the request again",
 	),
 	STORE_UNREACHABLE: spec(
 		7,

@@ -43,6 +43,7 @@ export { type RestoreOptions, type RestoreResult, restore } from "./library/rest
 export { namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
 export { type RollbackOptions, type RollbackResult, rollback } from "./library/rollback.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
+export { type ServeOptions, type ServeResult, serve } from "./library/serve.ts";
 export { type DaemonReport, status, type WorkspaceStatus } from "./library/status.ts";
 export { type VerifyOptions, verify } from "./library/verify.ts";
 export type { Aspect, PathDifference } from "./log/diff-trees.ts";

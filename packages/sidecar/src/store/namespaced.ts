@@ -69,6 +69,10 @@ class NamespacedStore implements ObjectStore {
 		return this.#store.plain?.(this.#prefix + prefix);
 	}
 
+	reconnect(): void {
+		this.#store.reconnect?.();
+	}
+
 	async close(): Promise<void> {
 		await this.#store.close();
 	}

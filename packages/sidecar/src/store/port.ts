@@ -86,6 +86,9 @@ export interface ObjectStore {
 	 */
 	plain?(prefix: string): PlainPlace | undefined;
 
+	/** Drops connections that nobody uses: after a machine was frozen they are dead, and each would cost a timeout. */
+	reconnect?(): void;
+
 	/** Requests sent so far, for budgets and metrics. */
 	readonly requests: RequestCounts;
 

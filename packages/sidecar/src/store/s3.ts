@@ -186,6 +186,10 @@ export class S3Store implements SweepableStore {
 		return { kind: "objects", objects: new S3PlainObjects(this.#connection, this.#bucket, this.#prefix + prefix, read) };
 	}
 
+	reconnect(): void {
+		dropIdleSockets(this.#connection);
+	}
+
 	async close(): Promise<void> {
 		for (const client of [this.#connection.client, this.#connection.bulkClient]) client.destroy();
 	}

@@ -134,6 +134,11 @@ export class Flusher {
 		return this.#hints.size > 0 || this.#sweepDue || this.#pending !== undefined;
 	}
 
+	/** Paths that something was hinted about or that could not be taken; a sweep may find more. */
+	get waitingPaths(): readonly Path[] {
+		return [...this.#hints, ...this.#deferred.map(({ path }) => path)];
+	}
+
 	get deferred(): readonly Deferred[] {
 		return this.#deferred;
 	}

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import xxhash from "xxhash-wasm";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
+import type { Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import { type FileTimes, loadFileTimes } from "../workspace/file-times.ts";
@@ -177,6 +178,11 @@ export class Session {
 	/** Another flush has something to look at; `waiting` also counts what could not be taken. */
 	get isDue(): boolean {
 		return this.#flusher.isDue;
+	}
+
+	/** As far as is known without looking. */
+	get waitingPaths(): readonly Path[] {
+		return this.#flusher.waitingPaths;
 	}
 
 	get deferred(): readonly Deferred[] {
