@@ -75,7 +75,16 @@ export const ERRORS = {
 		"the log is empty although --expect existing was given",
 		"check --store and --namespace; without the option an empty log means a new user",
 	),
+	LOG_NOT_EMPTY: spec(
+		2,
+		"the log holds a workspace already, and an import is the first content of one",
+		"import into another --namespace; to see what the log holds use `openclaw-sidecar ls`",
+	),
+	TARGET_NOT_EMPTY: spec(2, "the place to export to is not empty", "name a new directory or prefix"),
 	AGENT_NOT_STARTED: spec(2, "the agent command could not be started", "check the command after `--`"),
+	REQUEST_INVALID: spec(2, "the request is not one that is answered here", "docs/agentcore.md describes what is"),
+	NOT_READY: spec(2, "the machine cannot take this request now", "send it again after the time in Retry-After"),
+	AGENT_UNREACHABLE: spec(2, "the agent does not answer as expected", "see the agent's own log; check --agent-url and --agent-ready-path"),
 	WORKSPACE_TOO_LARGE: spec(
 		3,
 		"the workspace exceeds a stated limit of the format",
@@ -92,6 +101,7 @@ export const ERRORS = {
 		"a file holds what looks like a secret, and --on-secret fail refuses it",
 		"move the secret out of the workspace or ignore the file; --on-secret exclude commits everything else, --on-secret warn commits all",
 	),
+	SOURCE_CHANGED: spec(3, "what is being imported changed meanwhile", "nothing was imported; run it again when nothing else writes there"),
 	SUPERSEDED: spec(
 		4,
 		"another writer owns this workspace now; this writer's bytes were set aside under .recovered/",
@@ -110,12 +120,32 @@ export const ERRORS = {
 	),
 	FORMAT_UNKNOWN: spec(5, "the object was written by a newer release", "upgrade openclaw-sidecar"),
 	TREE_UNSAFE: spec(5, "the log names a path that must not be written", "nothing was written; find out who wrote that commit"),
+	SOURCE_UNSAFE: spec(
+		5,
+		"what is to be imported cannot become a workspace",
+		"nothing was imported and nothing there was changed; move or rename what is named, then run it again",
+	),
 	LIMIT_EXCEEDED: spec(5, "an object declares more than the format allows", "nothing was applied; find out who wrote that object"),
 
 	STORE_ACCESS_DENIED: spec(
 		6,
 		"the store denied the request",
 		"check the credentials and that the policy allows list, get and create-only put below the namespace's prefix",
+	),
+	IDENTITY_REFUSED: spec(
+		6,
+		"the request does not prove who its user is",
+		"send a current token of the configured issuer and audience, as `Authorization: Bearer`",
+	),
+	NAMESPACE_FOREIGN: spec(
+		6,
+		"this machine belongs to another user",
+		"use one session id per user: a machine serves the first user that it saw until its end",
+	),
+	ISSUER_UNREACHABLE: spec(
+		7,
+		"the token's issuer could not be asked for its keys",
+		"check --issuer and the network, then send the request again",
 	),
 	STORE_UNREACHABLE: spec(
 		7,

@@ -19,7 +19,9 @@ export {
 	type Explanation,
 	explain,
 } from "./library/doctor.ts";
+export { type ExportOptions, type ExportResult, exportTree } from "./library/export.ts";
 export { type FlushOptions, type FlushReport, flush } from "./library/flush.ts";
+export { type ImportOptions, type ImportResult, importTree } from "./library/import.ts";
 export type { Expectation, LogOptions, WorkspaceOptions } from "./library/options.ts";
 export { type AtOptions, type CatOptions, cat, type HistoryOptions, history, type Listing, type LsOptions, ls } from "./library/read.ts";
 export {
@@ -41,6 +43,7 @@ export { type RestoreOptions, type RestoreResult, restore } from "./library/rest
 export { namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
 export { type RollbackOptions, type RollbackResult, rollback } from "./library/rollback.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
+export { type ServeOptions, type ServeResult, serve } from "./library/serve.ts";
 export { type DaemonReport, status, type WorkspaceStatus } from "./library/status.ts";
 export { type VerifyOptions, verify } from "./library/verify.ts";
 export type { Aspect, PathDifference } from "./log/diff-trees.ts";
@@ -48,6 +51,7 @@ export type { RetentionPolicy, StoredObject } from "./log/plan-retention.ts";
 export type { ChunkRef, CommitFlags, DirEntry, Entry, FileEntry, LinkEntry, Path } from "./log/types.ts";
 export { namespaced } from "./store/namespaced.ts";
 export { type OpenStoreOptions, openStore } from "./store/open.ts";
+export type { PlainObject, PlainObjects, PlainPlace, PlainRead } from "./store/plain.ts";
 export type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, ObjectStore, PutOutcome, RequestCounts } from "./store/port.ts";
 export type { SweepableStore } from "./store/sweepable.ts";
 export type { HistoryEntry, ReadableEntry, UnreadableEntry } from "./sync/history.ts";

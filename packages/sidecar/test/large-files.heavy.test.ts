@@ -1,7 +1,18 @@
 /** Large files through the real command and a real S3 server: memory stays flat, appends cost what was appended, holes stay holes. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+	closeSync,
+	ftruncateSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+	writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -56,20 +67,27 @@ describe.skipIf(s3TestServer() === undefined)("large files", () => {
 	});
 	afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-	async function sidecar(verb: string, workspace: string, namespace: string): Promise<{ result: Record<string, unknown>; peak: number }> {
+	async function sidecar(
+		verb: string,
+		workspace: string,
+		namespace: string,
+		...place: readonly string[]
+	): Promise<{ result: Record<string, unknown>; peak: number }> {
 		const server = s3TestServer();
 		const child = spawn(
 			process.execPath,
-			[CLI_BUNDLE, verb, "--json", "--workspace", join(dir, workspace), "--store", `s3://${bucket}`, "--namespace", namespace].concat([
-				"--profile",
-				"plain",
-				"--state-dir",
-				join(dir, "state"),
-				"--handover-wait",
-				"0ms",
-				"--log-level",
-				"warn",
-			]),
+			[
+				CLI_BUNDLE,
+				verb,
+				...place,
+				"--json",
+				"--workspace",
+				join(dir, workspace),
+				"--store",
+				`s3://${bucket}`,
+				"--namespace",
+				namespace,
+			].concat(["--profile", "plain", "--state-dir", join(dir, "state"), "--handover-wait", "0ms", "--log-level", "warn"]),
 			{
 				stdio: ["ignore", "pipe", "inherit"],
 				env: {
@@ -117,6 +135,31 @@ describe.skipIf(s3TestServer() === undefined)("large files", () => {
 		expect(result.bytes).toBeGreaterThan(300 * MiB);
 		expect(result.bytes).toBeLessThan(303 * MiB);
 		rmSync(join(dir, "growing"), { recursive: true });
+	});
+
+	it("1 GB and 3,000 small files are exported and imported in flat memory", async () => {
+		mkdirSync(join(dir, "many/small"), { recursive: true });
+		writeNoise(join(dir, "many/file"), GiB, "w", 4);
+		writeNoise(join(dir, "many/second"), 300 * MiB, "w", 5);
+		for (let index = 0; index < 3_000; index++) writeFileSync(join(dir, "many/small", `${index}.md`), `note ${index} `.repeat(index % 900));
+		await sidecar("flush", "many", "many");
+		const started = performance.now();
+		const out = await sidecar("export", "many", "many", `s3://${bucket}/exported/`);
+		const between = performance.now();
+		const back = await sidecar("import", "many", "imported", `s3://${bucket}/exported/`);
+		const seconds = [between - started, performance.now() - between].map((ms) => (ms / 1000).toFixed(1));
+		console.log(
+			`1.3 GiB, 3,002 files: export ${seconds[0]} s, peak ${Math.round(out.peak)} MiB; import ${seconds[1]} s, peak ${Math.round(back.peak)} MiB`,
+		);
+		expect(out.result).toMatchObject({ files: 3_002, notCarried: [] });
+		expect(back.result).toMatchObject({ files: 3_002, leftOut: [] });
+		expect(Math.min(out.peak, back.peak)).toBeGreaterThan(40);
+		expect(out.peak).toBeLessThan(PEAK_MIB);
+		expect(back.peak).toBeLessThan(PEAK_MIB);
+		await sidecar("restore", "many-restored", "imported");
+		expect(readDisk(join(dir, "many-restored"))).toEqual(readDisk(join(dir, "many")));
+		rmSync(join(dir, "many"), { recursive: true });
+		rmSync(join(dir, "many-restored"), { recursive: true });
 	});
 
 	it("a sparse GB costs nothing and comes back sparse", async () => {

@@ -6,10 +6,12 @@ import { cat } from "./cat.ts";
 import type { Command } from "./command.ts";
 import { diff } from "./diff.ts";
 import { doctor } from "./doctor.ts";
+import { exportCommand } from "./export.ts";
 import { fail } from "./fail.ts";
 import { flush } from "./flush.ts";
 import { gc } from "./gc.ts";
 import { history } from "./history.ts";
+import { importCommand } from "./import.ts";
 import { ls } from "./ls.ts";
 import { Output } from "./output.ts";
 import { recover } from "./recover.ts";
@@ -21,7 +23,24 @@ import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
 import { verify } from "./verify.ts";
 
-const COMMANDS: readonly Command[] = [run, restore, flush, status, history, diff, ls, cat, recover, rollback, verify, gc, repair, doctor];
+const COMMANDS: readonly Command[] = [
+	run,
+	restore,
+	flush,
+	status,
+	history,
+	diff,
+	ls,
+	cat,
+	recover,
+	rollback,
+	verify,
+	gc,
+	repair,
+	exportCommand,
+	importCommand,
+	doctor,
+];
 
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 

@@ -38,9 +38,8 @@ type Result = Awaited<ReturnType<typeof import("../library/repair.ts").repair>>;
 function shown({ after, removed, objects }: Result): string[] {
 	if (objects.length === 0) return [`nothing stands before commit ${after}: nothing to remove`];
 	const lines = objects.map(({ key, seq, bytes, timeMs, error, copy }) => {
-		const what = seq === undefined ? "no commit" : `commit ${seq}`;
 		const where = copy === undefined ? "" : `; copy: ${shownPath(copy)}`;
-		return `${shownPath(key)}  ${what}, ${humanBytes(bytes)}, ${isoTime(timeMs)}: [${error.code}] ${error.message}${where}`;
+		return `${shownPath(key)}  commit ${seq}, ${humanBytes(bytes)}, ${isoTime(timeMs)}: [${error.code}] ${error.message}${where}`;
 	});
 	const end = removed
 		? `removed ${count(objects.length, "object")}; commit ${after} is the newest now`
@@ -49,5 +48,5 @@ function shown({ after, removed, objects }: Result): string[] {
 }
 
 function forProgram({ timeMs, error, seq, copy, ...rest }: Result["objects"][number]): object {
-	return { ...rest, seq: seq ?? null, time: isoTime(timeMs), code: error.code, reason: error.message, copy: copy ?? null };
+	return { ...rest, seq, time: isoTime(timeMs), code: error.code, reason: error.message, copy: copy ?? null };
 }

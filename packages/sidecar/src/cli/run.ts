@@ -1,4 +1,8 @@
 import { ERRORS } from "../errors.ts";
+import type { RunOptions, RunResult } from "../library/run.ts";
+import type { ServeResult } from "../library/serve.ts";
+import { metered } from "../telemetry/event-metrics.ts";
+import { emfLine, type MetricValues } from "../telemetry/metrics.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Command } from "./command.ts";
 import { count, shownPath } from "./words.ts";
@@ -9,14 +13,15 @@ export const run: Command = {
 	summary: "Restore the workspace, start the agent, and keep it durable until the end.",
 	notes: [
 		"The agent's command goes after --. Without one, run until SIGTERM or SIGINT.",
+		"With --listen nothing of this happens before the first request at /invocations, whose token says whose workspace it is.",
 		"A signal is passed on to the agent; everything is made durable, and the exit status says whether it is: the agent's own only if so.",
 	],
 	async run({ config, log, progress, out }, command) {
 		const stop = stopOnSignal(log);
 		// Before the store's client is loaded: a sign of life, and what of.
 		log.info("run.started", { pid: process.pid, workspace: config.workspace, namespace: config.namespace });
-		const library = await import("../library/run.ts");
-		const result = await library.run({ ...config, log, progress, signal: stop, command, agentToStderr: config.json });
+		const options = { ...config, log: config.metrics ? metered(log, writeMetrics) : log, progress, signal: stop, command };
+		const result = await runOrServe({ ...options, agentToStderr: config.json });
 		if (config.json) await out.json(result);
 		else {
 			// Stdout is the agent's where there is one.
@@ -28,7 +33,19 @@ export const run: Command = {
 	},
 };
 
-type Result = Awaited<ReturnType<typeof import("../library/run.ts").run>>;
+type Result = RunResult | ServeResult;
+
+async function runOrServe(options: RunOptions & { readonly listen?: string }): Promise<Result> {
+	const { listen } = options;
+	if (listen !== undefined) return await (await import("../library/serve.ts")).serve({ ...options, listen });
+	return await (await import("../library/run.ts")).run(options);
+}
+
+/** Where the log lines go: CloudWatch reads both. */
+function writeMetrics(values: MetricValues): void {
+	const line = emfLine(Date.now(), values);
+	if (line !== undefined) process.stderr.write(`${line}\n`);
+}
 
 const SHOWN_PATHS = 20;
 

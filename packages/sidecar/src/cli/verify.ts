@@ -23,6 +23,9 @@ export const verify: Command = {
 
 type Found = Awaited<ReturnType<typeof import("../library/verify.ts").verify>>;
 
+/** The rest is counted: a whole workspace may lie there as plain objects. */
+const SHOWN_KEYS = 20;
+
 function shown(found: Found): string[] {
 	const { deep, newestSeq, newestWholeSeq, commits, packs, checkedBytes, damaged, expiredSeqs, gaps, orphans, unknownKeys } = found;
 	const orphanBytes = orphans.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
@@ -33,7 +36,8 @@ function shown(found: Found): string[] {
 		...(orphans.length > 0
 			? [`unneeded ${count(orphans.length, "pack")}, ${humanBytes(orphanBytes)}: not referred to yet, or left to gc`]
 			: []),
-		...unknownKeys.map((key) => `unknown  ${shownPath(key)}: no release writes it`),
+		...unknownKeys.slice(0, SHOWN_KEYS).map((key) => `unknown  ${shownPath(key)}: no release writes it`),
+		...(unknownKeys.length > SHOWN_KEYS ? [`unknown  and ${count(unknownKeys.length - SHOWN_KEYS, "more", "more")}`] : []),
 		...damaged.map(
 			({ key, seq, error }) =>
 				`DAMAGED  ${shownPath(key)}${seq === undefined ? "" : `, needed by commit ${seq}`}: [${error.code}] ${error.message}`,

@@ -48,7 +48,7 @@ test("the command line has every option, and switches can be undone", () => {
 	expect(flags).toContain("--profile <openclaw|plain>");
 	expect(flags).toContain("--drain-timeout <DURATION>");
 	expect(flags).toEqual(expect.arrayContaining(["--json", "--no-json", "--force-path-style", "--no-force-path-style"]));
-	expect(flags).toHaveLength(OPTION_LIST.length + 1 + 2);
+	expect(flags).toHaveLength(OPTION_LIST.length + 1 + 3);
 });
 
 test("the levels offered are those the logger has", () => {

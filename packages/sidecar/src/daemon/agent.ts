@@ -16,28 +16,40 @@ export interface Agent {
 	kill(signal: NodeJS.Signals): void;
 }
 
-/** What the sidecar is configured with, and what proves who it is to a store, is none of the agent's business. */
-const WITHHELD =
-	/^(OPENCLAW_SIDECAR_|AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|WEB_IDENTITY_TOKEN_FILE|ROLE_ARN|CONTAINER_))/;
+/** Another user than ours, by number: then the agent can read neither our memory nor our files. Needs root. */
+export interface AgentUser {
+	readonly uid: number;
+	readonly gid: number;
+}
 
-export function agentEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-	return Object.fromEntries(Object.entries(env).filter(([name]) => !WITHHELD.test(name)));
+export interface AgentProcess {
+	/** A program and its arguments. */
+	readonly command: readonly string[];
+	/** All of its environment; see `agentEnvironment`. */
+	readonly env: Readonly<Record<string, string>>;
+	/** Stdout belongs to a JSON result: the agent's goes to stderr. */
+	readonly toStderr: boolean;
+	readonly user?: AgentUser | undefined;
 }
 
 /**
- * Starts the agent with our stdin, stdout and stderr. Resolves once it runs.
+ * Starts the agent with our stdin, stdout and stderr, and no other descriptor of ours. Resolves once it runs.
  * @throws SidecarError AGENT_NOT_STARTED
  */
-export async function startAgent(command: readonly string[], env: NodeJS.ProcessEnv, toStderr: boolean): Promise<Agent> {
+export async function startAgent({ command, env, toStderr, user }: AgentProcess): Promise<Agent> {
 	const [file, ...args] = command;
 	if (file === undefined) throw new SidecarError("AGENT_NOT_STARTED", { reason: "the command is empty" });
-	// Where stdout belongs to a JSON result, the agent's goes to stderr.
-	const child = spawn(file, args, { env: agentEnvironment(env), stdio: ["inherit", toStderr ? 2 : "inherit", "inherit"] });
+	const failed = (cause: NodeJS.ErrnoException) =>
+		new SidecarError("AGENT_NOT_STARTED", { value: file, reason: cause.code ?? cause.message, cause });
+	let child: ChildProcess;
+	try {
+		child = spawn(file, args, { env, stdio: ["inherit", toStderr ? 2 : "inherit", "inherit"], ...user });
+	} catch (cause) {
+		throw failed(cause as NodeJS.ErrnoException);
+	}
 	await new Promise<void>((resolve, reject) => {
 		child.once("spawn", resolve);
-		child.once("error", (cause: NodeJS.ErrnoException) =>
-			reject(new SidecarError("AGENT_NOT_STARTED", { value: file, reason: cause.code ?? cause.message, cause })),
-		);
+		child.once("error", (cause) => reject(failed(cause)));
 	});
 	return new RunningAgent(child);
 }

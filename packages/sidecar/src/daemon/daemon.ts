@@ -9,20 +9,31 @@ import type { FlushResult } from "../sync/flush.ts";
 import type { Wanted } from "../sync/pick-set-aside.ts";
 import { Session, type SessionOptions } from "../sync/session.ts";
 import type { Log } from "../telemetry/types.ts";
-import { type Agent, startAgent } from "./agent.ts";
+import type { Agent } from "./agent.ts";
 import { type CadenceOptions, flushDueAt, leastPauseMs, retryDelayMs, sweepDelayMs } from "./cadence.ts";
 import { takeControl } from "./control.ts";
+import { dirtyBytes } from "./dirty-bytes.ts";
 import { drain } from "./drain.ts";
+import { handOver } from "./hand-over.ts";
+import { type AgentOptions, startConfigured } from "./start-configured.ts";
 
-export interface DaemonOptions extends SessionOptions, CadenceOptions {
+export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOptions {
 	readonly stateDir: string;
 	readonly sweepIntervalMs: number;
 	readonly drainTimeoutMs: number;
-	/** The agent: a command and its arguments. Without one the daemon runs until it is told to stop. */
-	readonly command: readonly string[];
-	readonly env: NodeJS.ProcessEnv;
-	/** Stdout belongs to a JSON result. */
-	readonly agentToStderr: boolean;
+	/** Called once the agent runs and every change is seen. */
+	readonly onServing?: (serving: Serving) => void;
+	/** Called once, when another writer owns the workspace. */
+	readonly onSuperseded?: () => void;
+}
+
+/** A daemon at work, for whoever speaks to the platform. */
+export interface Serving {
+	/** How long something has not been durable, ms; undefined: everything is. */
+	notDurableForMs(): number | undefined;
+	/** The machine was frozen: nobody watched, and timers are late. */
+	wake(): void;
+	status(): DaemonStatus;
 }
 
 export type Phase = "restoring" | "serving" | "draining" | "gone";
@@ -57,6 +68,9 @@ export interface DaemonEnd {
 	readonly exitStatus: number;
 }
 
+/** About 8 minutes: a file that could not be taken in so many rounds cannot be waited for. It stays reported, and the drain tries it again. */
+const HOLD_ROUNDS = 20;
+
 /** Runs until the agent ends or `stop` is aborted. @throws SidecarError when the gate could not be opened */
 export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Promise<DaemonEnd> {
 	const daemon = new Daemon(options);
@@ -76,6 +90,10 @@ class Daemon {
 	/** Cuts a flush that is under way when the drain begins: small files come first then. */
 	readonly #cut = new AbortController();
 	#firstChangeMs: number | undefined;
+	/** Since when something has not been durable. */
+	#dirtySinceMs: number | undefined;
+	/** What a flush has taken in hand nobody else counts as waiting. */
+	#isFlushing = false;
 	#lastChangeMs = 0;
 	/** Before the first flush there was none, however short the process runs. */
 	#lastFlushEndMs = Number.NEGATIVE_INFINITY;
@@ -85,6 +103,8 @@ class Daemon {
 	#notTaken = "[]";
 	#notTakenRounds = 0;
 	#retryTimer: NodeJS.Timeout | undefined;
+	#toldSuperseded = false;
+	#measuredRequests = 0;
 
 	constructor(options: DaemonOptions) {
 		this.#options = options;
@@ -109,7 +129,7 @@ class Daemon {
 	}
 
 	async #serve(stop: AbortSignal): Promise<DaemonEnd> {
-		const { command, env, agentToStderr } = this.#options;
+		const { command, agentUser, workspace } = this.#options;
 		const session = await Session.open({ ...this.#options, signal: stop });
 		this.#session = session;
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
@@ -118,7 +138,8 @@ class Daemon {
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
 			if (command.length > 0 && !stop.aborted) {
 				try {
-					this.#agent = await startAgent(command, env, agentToStderr);
+					if (agentUser !== undefined) this.#log.info("workspace.handed-over", { ...agentUser, entries: handOver(workspace, agentUser) });
+					this.#agent = await startConfigured(this.#options, this.#log);
 				} catch (error) {
 					// Hand the tree back: the next writer need not wait for one that never had an agent.
 					await session
@@ -130,6 +151,11 @@ class Daemon {
 			}
 			watcher = await session.watch(() => this.#due());
 			this.#log.info("watch.started");
+			this.#options.onServing?.({
+				notDurableForMs: () => this.#notDurableForMs(),
+				wake: () => this.#wake(session),
+				status: () => this.#status(),
+			});
 			this.#scheduleSweep(this.#options.sweepIntervalMs);
 			await Promise.race([aborted(stop), ...(this.#agent === undefined ? [] : [this.#agent.exited])]);
 			const watching = watcher;
@@ -174,6 +200,7 @@ class Daemon {
 	#due(): void {
 		const nowMs = performance.now();
 		this.#lastChangeMs = nowMs;
+		this.#dirtySinceMs ??= nowMs;
 		if (this.#firstChangeMs !== undefined) return;
 		this.#firstChangeMs = nowMs;
 		this.#arm();
@@ -216,11 +243,13 @@ class Daemon {
 
 	async #flushOnce(session: Session, sweep: boolean): Promise<FlushResult | undefined> {
 		this.#firstChangeMs = undefined;
+		this.#isFlushing = true;
+		const dirtySinceMs = this.#dirtySinceMs;
 		const startMs = performance.now();
 		const cpu = process.cpuUsage();
 		try {
 			const result = await session.flush({ sweep, signal: this.#cut.signal });
-			this.#report(result, startMs);
+			this.#report(result, startMs, dirtySinceMs);
 			this.#failures = result.kind === "unknown" ? this.#failures + 1 : 0;
 			return result;
 		} catch (error) {
@@ -233,6 +262,7 @@ class Daemon {
 			const { user, system } = process.cpuUsage(cpu);
 			this.#lastFlushCostMs = (user + system) / 1000;
 			this.#lastFlushEndMs = performance.now();
+			this.#isFlushing = false;
 			this.#followUp(session);
 		}
 	}
@@ -243,13 +273,19 @@ class Daemon {
 		if (notTaken !== this.#notTaken) for (const { path, reason } of session.deferred) this.#log.warn("flush.not-taken", { path, reason });
 		this.#notTakenRounds = notTaken === this.#notTaken ? this.#notTakenRounds + 1 : 1;
 		this.#notTaken = notTaken;
+		if (this.#notTakenRounds === HOLD_ROUNDS + 1) this.#log.warn("flush.not-taken-for-long", { paths: session.deferred.length });
+		if (session.isSuperseded && !this.#toldSuperseded) {
+			this.#toldSuperseded = true;
+			this.#options.onSuperseded?.();
+		}
 		clearTimeout(this.#retryTimer);
 		if (session.isDue) this.#due();
 		else if (session.deferred.length > 0) this.#retryTimer = setTimeout(() => this.#due(), retryDelayMs(this.#notTakenRounds)).unref();
 	}
 
-	#report(result: FlushResult, startMs: number): void {
-		const ms = Math.round(performance.now() - startMs);
+	#report(result: FlushResult, startMs: number, dirtySinceMs = startMs): void {
+		const nowMs = performance.now();
+		const ms = Math.round(nowMs - startMs);
 		if (result.kind === "unknown") {
 			this.#lastError = new SidecarError("STORE_UNREACHABLE", {
 				reason: "the store did not say whether it took a commit",
@@ -259,18 +295,57 @@ class Daemon {
 			return;
 		}
 		this.#lastError = undefined;
+		// What changed since the flush began is the oldest that is left.
+		this.#dirtySinceMs = this.#firstChangeMs;
 		if (result.kind === "nothing") return this.#log.debug("flush.nothing", { ms });
 		const { seq, changed, removed, bytes, setAside } = result;
-		this.#log.info("flush.committed", { seq, changed, removed, bytes, ms, ...(setAside && { setAside, kind: "security" }) });
+		this.#log.info("flush.committed", {
+			seq,
+			changed,
+			removed,
+			bytes,
+			ms,
+			lagMs: Math.round(nowMs - dirtySinceMs),
+			...(setAside && { setAside, kind: "security" }),
+		});
 	}
 
 	#scheduleSweep(delayMs: number): void {
 		this.#sweepTimer = setTimeout(async () => {
 			const started = performance.now();
 			await this.#flush(true);
+			if (this.#phase === "serving") this.#measure(this.#session as Session);
 			if (this.#phase === "serving") this.#scheduleSweep(sweepDelayMs(this.#options.sweepIntervalMs, performance.now() - started));
 		}, delayMs);
 		this.#sweepTimer.unref();
+	}
+
+	#notDurableForMs(): number | undefined {
+		const session = this.#session as Session;
+		const isWaitedFor = this.#isFlushing || session.isDue || (session.deferred.length > 0 && this.#notTakenRounds <= HOLD_ROUNDS);
+		return isWaitedFor ? performance.now() - (this.#dirtySinceMs ?? performance.now()) : undefined;
+	}
+
+	/** What was hinted at may have been missed, and connections that hung are no reason to wait longer. */
+	#wake(session: Session): void {
+		session.doubt();
+		this.#failures = 0;
+		this.#due();
+	}
+
+	/** For metrics: what is dirty right now, and what the store was asked for since the last time. */
+	#measure(session: Session): void {
+		const { list, get, put } = this.#options.store.requests;
+		const storeRequests = list + get + put - this.#measuredRequests;
+		this.#measuredRequests += storeRequests;
+		const paths = session.waitingPaths;
+		const lagMs = Math.round(this.#notDurableForMs() ?? 0);
+		this.#log.debug("durability.measured", {
+			lagMs,
+			dirtyFiles: paths.length,
+			dirtyBytes: dirtyBytes(this.#options.workspace, paths),
+			storeRequests,
+		});
 	}
 
 	async #flushNow(): Promise<object> {

@@ -1,5 +1,7 @@
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
+import { findPlain } from "../sync/adopt.ts";
+import { isUnused } from "../sync/commit-directory.ts";
 import type { FlushResult } from "../sync/flush.ts";
 import { thisMachine } from "../sync/machine.ts";
 import { type DiskState, inspectDisk } from "../sync/not-durable.ts";
@@ -79,6 +81,7 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 	const root = settings.workspace;
 	requireDirectory(root);
 	const { head } = await readLog(store, signal && { signal });
+	if (isUnused(head)) await requireNothingPlain(opened, signal);
 	const disk = await inspectDisk({ store, root, profile, privateDir, onSecret: settings.onSecret, ...(signal && { signal }) }, head);
 	requireRestored(root, head, disk);
 	if (disk.notDurable.every(({ kind }) => kind === "unreadable"))
@@ -99,6 +102,16 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 	if (session.heldDeletions > 0) results.push(await flushOnce(session, signal));
 	const { isSuperseded, restored, excluded } = session;
 	return { ...report("this process", results, isSuperseded, [], restored.moved, disk.unbelieved), seq: session.head.seq, excluded };
+}
+
+/** Else this directory would be the log's first content, and the objects that lie there would never be adopted. */
+async function requireNothingPlain({ store, profile, settings }: OpenWorkspace, signal: AbortSignal | undefined): Promise<void> {
+	const plain = await findPlain({ store, profile, ...(signal && { signal }) });
+	if (plain === undefined) return;
+	throw new SidecarError("WORKSPACE_NOT_RESTORED", {
+		value: settings.workspace,
+		reason: `${plain.files} files that are no part of a log lie at ${plain.url}, and a restore will import them`,
+	});
 }
 
 /** A directory that does not derive from this log must not become its next commit. An empty log is a new user's. */

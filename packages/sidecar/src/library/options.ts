@@ -114,17 +114,18 @@ export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: 
 	});
 }
 
-async function openedStore(
-	{ store, credentials }: LogOptions,
-	settings: Config,
-): Promise<{ readonly store: ObjectStore; readonly isOurs: boolean }> {
-	if (typeof store === "object") return { store, isOurs: false };
-	const { region, endpoint, forcePathStyle } = settings;
-	const opened = await openStore(settings.store, {
+/** How S3 is reached, whatever for. */
+export function connectionOf({ credentials }: OpenStoreOptions, { region, endpoint, forcePathStyle }: Config): OpenStoreOptions {
+	return {
 		...(region !== undefined && { region }),
 		...(endpoint !== undefined && { endpoint }),
 		...(forcePathStyle !== undefined && { forcePathStyle }),
 		...(credentials !== undefined && { credentials }),
-	});
-	return { store: opened, isOurs: true };
+	};
+}
+
+async function openedStore(options: LogOptions, settings: Config): Promise<{ readonly store: ObjectStore; readonly isOurs: boolean }> {
+	const { store } = options;
+	if (typeof store === "object") return { store, isOurs: false };
+	return { store: await openStore(settings.store, connectionOf(options, settings)), isOurs: true };
 }

@@ -17,7 +17,7 @@ export interface HistoryOptions extends LogOptions {
 
 /**
  * The log's commits, newest first; one that cannot be read says why, and does not hide those before it.
- * @throws SidecarError STORE_*, OBJECT_CORRUPT (a key that is no commit's), and for a wrong option
+ * @throws SidecarError STORE_*, and for a wrong option
  */
 export async function* history(options: HistoryOptions = {}): AsyncGenerator<HistoryEntry> {
 	const { store, close } = await openLog(options);

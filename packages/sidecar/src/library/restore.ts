@@ -61,6 +61,7 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 				log,
 				progress: counted.progress,
 				expect,
+				onSecret: settings.onSecret,
 				read,
 				...which,
 			});

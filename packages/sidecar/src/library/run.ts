@@ -1,13 +1,17 @@
-import { type DaemonEnd, runDaemon } from "../daemon/daemon.ts";
-import { type Expectation, type WorkspaceOptions, withWorkspace } from "./options.ts";
+import { type DaemonEnd, type DaemonOptions, runDaemon } from "../daemon/daemon.ts";
+import { type Expectation, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface RunOptions extends WorkspaceOptions {
 	/** Aborting it drains and ends the run; before the gate has opened it ends at once. */
 	readonly signal?: AbortSignal;
 	/** The agent: a program and its arguments. Default: none, and the run goes on until `signal`. */
 	readonly command?: readonly string[];
-	/** The agent's environment; the sidecar's own settings and AWS credentials are taken out of it. Default `process.env`. */
+	/** What the agent may get; never of it the sidecar's settings and AWS credentials. Default `process.env`. */
 	readonly env?: NodeJS.ProcessEnv;
+	/** Names of `env` that the agent gets beside what any program needs, or prefixes followed by `*`, joined by commas. Default `*`: all. */
+	readonly agentEnv?: string;
+	/** `UID:GID`: another user for the agent, to whom the workspace is handed over. Needs root. Default: our own. */
+	readonly agentUser?: string;
 	/** The agent's stdout goes to our stderr, because stdout is for something else. Default false. */
 	readonly agentToStderr?: boolean;
 	readonly expect?: Expectation;
@@ -33,38 +37,53 @@ export type RunResult = ({ readonly kind: "ended" } & DaemonEnd) | { readonly ki
  */
 export async function run(options: RunOptions = {}): Promise<RunResult> {
 	const stop = options.signal ?? new AbortController().signal;
-	return await withWorkspace(options, async ({ settings, store, profile, privateDir, log, progress }) => {
-		const { workspace, stateDir, expect, drainTimeoutMs, quietMs, maxDelayMs, handoverWaitMs, sweepIntervalMs, onSecret } = settings;
+	return await withWorkspace(options, async (opened) => {
 		try {
-			const end = await runDaemon(
-				{
-					store,
-					workspace,
-					profile,
-					privateDir,
-					log,
-					progress,
-					expect,
-					onSecret,
-					handoverWaitMs,
-					stateDir,
-					sweepIntervalMs,
-					drainTimeoutMs,
-					quietMs,
-					maxDelayMs,
-					command: options.command ?? [],
-					env: options.env ?? process.env,
-					agentToStderr: options.agentToStderr ?? false,
-				},
-				stop,
-			);
-			return { kind: "ended", ...end };
+			return { kind: "ended", ...(await runDaemon(daemonOptions(options, opened), stop)) };
 		} catch (error) {
 			if (!stop.aborted || !isAbort(error, stop.reason)) throw error;
-			log.info("run.stopped-before-start", { workspace });
+			opened.log.info("run.stopped-before-start", { workspace: opened.settings.workspace });
 			return { kind: "not-started", exitStatus: 0 };
 		}
 	});
+}
+
+export function daemonOptions(options: RunOptions, { settings, store, profile, privateDir, log, progress }: OpenWorkspace): DaemonOptions {
+	const {
+		workspace,
+		stateDir,
+		expect,
+		drainTimeoutMs,
+		quietMs,
+		maxDelayMs,
+		handoverWaitMs,
+		sweepIntervalMs,
+		onSecret,
+		agentEnv,
+		agentUser,
+	} = settings;
+	const [uid, gid] = agentUser?.split(":").map(Number) ?? [];
+	return {
+		store,
+		workspace,
+		profile,
+		privateDir,
+		log,
+		progress,
+		expect,
+		onSecret,
+		handoverWaitMs,
+		stateDir,
+		sweepIntervalMs,
+		drainTimeoutMs,
+		quietMs,
+		maxDelayMs,
+		command: options.command ?? [],
+		env: options.env ?? process.env,
+		agentEnv: agentEnv?.split(",") ?? ["*"],
+		agentToStderr: options.agentToStderr ?? false,
+		...(uid !== undefined && gid !== undefined && { agentUser: { uid, gid } }),
+	};
 }
 
 /** Is the error what became of the signal? Rooms hand it on as it is, as an AbortError of Node's, or as the cause of their own. */

@@ -7,6 +7,7 @@ import { type ErrorCode, SidecarError } from "../errors.ts";
 import { throwIfAborted } from "./abort.ts";
 import { bufferFor } from "./buffer-for.ts";
 import { assertKey, assertPrefix, assertRange, isKeySegment, TEMP_DIRECTORY } from "./keys.ts";
+import type { PlainPlace } from "./plain.ts";
 import type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, PutOutcome, RequestCounts } from "./port.ts";
 import type { SweepableStore } from "./sweepable.ts";
 
@@ -132,6 +133,10 @@ export class DirectoryStore implements SweepableStore {
 			if ((await this.#isAbsent(error)) || (["EISDIR", "EPERM"].includes(errnoOf(error)) && (await isDirectory()))) return;
 			throw this.#readError(error, path);
 		}
+	}
+
+	plain(prefix: string): PlainPlace {
+		return { kind: "directory", path: join(this.#root, prefix, ".") };
 	}
 
 	async close(): Promise<void> {}

@@ -1,5 +1,6 @@
 import { SidecarError } from "../errors.ts";
 import { assertKey, assertPrefix } from "./keys.ts";
+import type { PlainPlace } from "./plain.ts";
 import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "./port.ts";
 import { isSweepable, type SweepableStore } from "./sweepable.ts";
 
@@ -62,6 +63,14 @@ class NamespacedStore implements ObjectStore {
 	async putIfAbsent(key: string, body: Buffer, options?: { readonly signal?: AbortSignal }): Promise<PutOutcome> {
 		assertKey(key);
 		return await this.#store.putIfAbsent(this.#prefix + key, body, options);
+	}
+
+	plain(prefix: string): PlainPlace | undefined {
+		return this.#store.plain?.(this.#prefix + prefix);
+	}
+
+	reconnect(): void {
+		this.#store.reconnect?.();
 	}
 
 	async close(): Promise<void> {

@@ -7,6 +7,8 @@
  * - `list` is in ascending order of the keys' bytes.
  * Not guaranteed: that an `unknown` PUT is absent; it may land later.
  */
+import type { PlainPlace } from "./plain.ts";
+
 export interface ObjectInfo {
 	readonly key: string;
 	readonly sizeBytes: number;
@@ -77,6 +79,15 @@ export interface ObjectStore {
 	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, NOT_DURABLE (no space): the object was NOT created
 	 */
 	putIfAbsent(key: string, body: Buffer, options?: { readonly signal?: AbortSignal }): Promise<PutOutcome>;
+
+	/**
+	 * What else lies below `prefix` (empty, or ending in `/`): objects that are no part of a log. Sends nothing. A store that knows of no
+	 * such thing leaves it out.
+	 */
+	plain?(prefix: string): PlainPlace | undefined;
+
+	/** Drops connections that nobody uses: after a machine was frozen they are dead, and each would cost a timeout. */
+	reconnect?(): void;
 
 	/** Requests sent so far, for budgets and metrics. */
 	readonly requests: RequestCounts;

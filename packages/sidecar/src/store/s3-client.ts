@@ -14,6 +14,8 @@ export interface S3ConnectionOptions {
 	readonly forcePathStyle?: boolean;
 	/** Default: the SDK's chain for Node (environment, shared files, web identity, container, instance). */
 	readonly credentials?: NonNullable<S3ClientConfig["credentials"]>;
+	/** How often the SDK sends a request at most. Default 1: the store itself repeats what may be repeated. */
+	readonly attempts?: number;
 	/** For tests; a part left out keeps its default. */
 	readonly timeouts?: Partial<Timeouts>;
 }
@@ -61,8 +63,7 @@ export async function connectS3(options: S3ConnectionOptions, maxSockets: number
 		...(endpoint && { endpoint }),
 		...(region && { region }),
 		forcePathStyle: options.forcePathStyle ?? endpoint !== undefined,
-		// The store repeats what may be repeated.
-		maxAttempts: 1,
+		maxAttempts: options.attempts ?? 1,
 		retryMode: "standard",
 		requestChecksumCalculation: "WHEN_SUPPORTED",
 		// Every object of the log is verified by SHA-256 after it was read.

@@ -5,9 +5,11 @@ import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
 import { throwIfAborted } from "./abort.ts";
 import { assertKey, assertPrefix, assertRange, isKey } from "./keys.ts";
+import type { PlainPlace } from "./plain.ts";
 import type { GetOptions, GetResult, ListOptions, ListPage, PutOutcome, RequestCounts } from "./port.ts";
 import { BULK_BYTES, connectS3, dropIdleSockets, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
 import { judgePut, judgeRead, lacksCredentials, type PutVerdict, type ReadVerdict, S3Failure, type Wire } from "./s3-failure.ts";
+import { type ReadS3, S3PlainObjects } from "./s3-plain.ts";
 import { observeRequest, observeResponse, parsePage, readBody, unusable } from "./s3-wire.ts";
 import type { SweepableStore } from "./sweepable.ts";
 
@@ -91,7 +93,8 @@ export class S3Store implements SweepableStore {
 			const input = {
 				Bucket: this.#bucket,
 				Prefix: this.#prefix + prefix,
-				MaxKeys: Math.min(remaining, PAGE_SIZE),
+				// A page that held only other people's keys is followed by whole ones: thousands of them may come first.
+				MaxKeys: token !== undefined && remaining === options.limit ? PAGE_SIZE : Math.min(remaining, PAGE_SIZE),
 				...(token !== undefined ? { ContinuationToken: token } : last !== "" && { StartAfter: this.#prefix + last }),
 			};
 			const page = await this.#repeated("list", input.Prefix, options.signal, async (wire, until) => {
@@ -101,7 +104,8 @@ export class S3Store implements SweepableStore {
 			// Markers of "folders" and other people's files are no objects of the store: what is listed can be read.
 			const objects = page.objects
 				.map((object) => ({ ...object, key: object.key.slice(this.#prefix.length) }))
-				.filter(({ key }) => isKey(key));
+				.filter(({ key }) => isKey(key))
+				.slice(0, remaining);
 			for (const { key } of objects) {
 				// S3 Express and its like: the newest commit would not be the first.
 				if (key <= last) throw new SidecarError("STORE_UNSUPPORTED", { value: this.url, reason: `${key} is listed after ${last}` });
@@ -177,6 +181,15 @@ export class S3Store implements SweepableStore {
 		}
 	}
 
+	plain(prefix: string): PlainPlace {
+		const read: ReadS3 = (method, key, signal, attempt) => this.#repeated(method, key, signal, (wire, until) => attempt(wire, until ?? {}));
+		return { kind: "objects", objects: new S3PlainObjects(this.#connection, this.#bucket, this.#prefix + prefix, read) };
+	}
+
+	reconnect(): void {
+		dropIdleSockets(this.#connection);
+	}
+
 	async close(): Promise<void> {
 		for (const client of [this.#connection.client, this.#connection.bulkClient]) client.destroy();
 	}
@@ -200,6 +213,7 @@ export class S3Store implements SweepableStore {
 				return await this.#send(wire, signal, attempt);
 			} catch (error) {
 				throwIfAborted(key, signal);
+				if (error instanceof SidecarError) throw error;
 				const failure = new S3Failure(error, wire);
 				const verdict = judgeRead(failure);
 				const pauseMs = this.#backoffMs[attempts - 1];

@@ -1,12 +1,11 @@
 import { SidecarError } from "../errors.ts";
-import type { LogWriter, WriteOutcome } from "./log-writer.ts";
+import { decided } from "./decided.ts";
+import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 import { dropDelta, pickSetAside, type Wanted } from "./pick-set-aside.ts";
 
 /** Slots lost in a row before giving up. */
 const ATTEMPTS = 10;
-const UNKNOWN_RETRIES = 3;
-const FIRST_PAUSE_MS = 500;
 
 export interface DropOptions {
 	/** Flag the commit `closed`: nothing else comes from this writer. */
@@ -44,20 +43,4 @@ export async function dropSetAside(writer: LogWriter, machine: Machine, wanted: 
 		if (outcome.kind === "committed") return { files, seq: outcome.seq };
 	}
 	throw new SidecarError("NOT_DURABLE", { reason: `the log's next slot was lost ${ATTEMPTS} times in a row` });
-}
-
-/** The same bytes again until the store says what became of them. @throws SidecarError STORE_UNREACHABLE */
-export async function decided(
-	writer: LogWriter,
-	machine: Machine,
-	first: WriteOutcome,
-	{ signal }: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<Exclude<WriteOutcome, { kind: "unknown" }>> {
-	let outcome = first;
-	for (let retry = 0; outcome.kind === "unknown" && retry < UNKNOWN_RETRIES; retry++) {
-		await machine.sleep(FIRST_PAUSE_MS * 2 ** retry, signal);
-		outcome = (await writer.settle(signal)) ?? outcome;
-	}
-	if (outcome.kind !== "unknown") return outcome;
-	throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the commit", cause: outcome.cause });
 }

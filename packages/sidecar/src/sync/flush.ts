@@ -49,6 +49,8 @@ export interface FlushOptions {
 	readonly inHurry?: boolean;
 	/** The caller deleted on purpose, and one commit shall hold all of it: no deletion is held. For a rollback. */
 	readonly deletionsAreMeant?: boolean;
+	/** Commit nothing where something could not be taken, or another writer owns the tree. */
+	readonly allOrNothing?: boolean;
 	readonly signal?: AbortSignal;
 }
 
@@ -132,6 +134,11 @@ export class Flusher {
 		return this.#hints.size > 0 || this.#sweepDue || this.#pending !== undefined;
 	}
 
+	/** Paths that something was hinted about or that could not be taken; a sweep may find more. */
+	get waitingPaths(): readonly Path[] {
+		return [...this.#hints, ...this.#deferred.map(({ path }) => path)];
+	}
+
 	get deferred(): readonly Deferred[] {
 		return this.#deferred;
 	}
@@ -145,7 +152,10 @@ export class Flusher {
 		return this.#context.secrets.excluded(this.#context.root);
 	}
 
-	/** @throws SidecarError STORE_*, WORKSPACE_*, SECRET_FOUND; nothing is lost: what was not committed stays dirty */
+	/**
+	 * @throws SidecarError STORE_*, WORKSPACE_*, SECRET_FOUND, with `allOrNothing` NOT_DURABLE, SUPERSEDED; nothing is lost: what was not
+	 * committed stays dirty
+	 */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const settled = await this.#settle(options.signal);
 		if (settled?.kind === "unknown") return settled;
@@ -187,6 +197,7 @@ export class Flusher {
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			const { removed, held } = this.#judge(capture, sweep, options);
 			this.#dropOrphans(capture, removed);
+			if (options.allOrNothing === true) this.#requireAll(capture);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
 			const raw = this.#newRaw(capture);
 			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && !isClosing) {
@@ -271,6 +282,14 @@ export class Flusher {
 		}
 		for (const path of local.paths()) if (!stats.has(path) && !isBelow(path, unseen)) found.push(path);
 		return found;
+	}
+
+	#requireAll({ deferred }: Capture): void {
+		if (this.#writer.isSuperseded) throw new SidecarError("SUPERSEDED", { reason: "nothing was committed" });
+		const [first] = deferred;
+		if (first === undefined) return;
+		const more = deferred.size > 1 ? `, and ${deferred.size - 1} more` : "";
+		throw new SidecarError("NOT_DURABLE", { value: first[0], reason: `${first[1]}${more}; nothing was committed` });
 	}
 
 	#postpone(capture: Capture): void {

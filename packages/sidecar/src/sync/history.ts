@@ -42,7 +42,7 @@ const PARALLEL_GETS = 16;
 
 /**
  * The log's commits, newest first. Reads ahead by up to 16 commits.
- * @throws SidecarError STORE_*, OBJECT_CORRUPT (a key that is no commit's)
+ * @throws SidecarError STORE_*
  */
 export async function* history(store: ObjectStore, options: HistoryOptions = {}): AsyncGenerator<HistoryEntry> {
 	const stop = new AbortController();

@@ -48,13 +48,30 @@ export async function cat(
 	signal?: AbortSignal,
 ): Promise<number> {
 	const file = requireFile(read.head.tree, path);
-	let buffer = Buffer.alloc(0);
-	for (const window of windowsOf(file)) {
-		if (buffer.length < window.bytes) buffer = Buffer.allocUnsafeSlow(window.bytes);
-		await fill(store, read, window.chunks, buffer, signal);
-		await write(to, buffer.subarray(0, window.bytes));
-	}
+	for await (const bytes of contentOf(store, read, file, WINDOW_BYTES, signal)) await write(to, bytes);
 	return file.size;
+}
+
+/**
+ * One file's bytes from the first to the last, each chunk checked against its SHA-256 first.
+ * @param windowBytes fetched at once, at least one chunk
+ * @returns parts that are valid until the next one is asked for
+ * @throws SidecarError STORE_*, OBJECT_CORRUPT, OBJECT_NOT_FOUND
+ */
+export async function* contentOf(
+	store: ObjectStore,
+	read: Pick<LogRead, "starts">,
+	file: FileEntry,
+	windowBytes: number,
+	signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
+	let buffer = Buffer.alloc(0);
+	const idle: Buffer[] = [];
+	for (const window of windowsOf(file, windowBytes)) {
+		if (buffer.length < window.bytes) buffer = Buffer.allocUnsafeSlow(window.bytes);
+		await fill(store, read, window.chunks, buffer, idle, signal);
+		yield buffer.subarray(0, window.bytes);
+	}
 }
 
 function requireFile(tree: Tree, path: Path): FileEntry {
@@ -70,11 +87,11 @@ interface Window {
 	readonly bytes: number;
 }
 
-function* windowsOf({ chunks }: FileEntry): Generator<Window> {
+function* windowsOf({ chunks }: FileEntry, windowBytes: number): Generator<Window> {
 	let taken: ChunkRef[] = [];
 	let bytes = 0;
 	for (const chunk of chunks) {
-		if (bytes + chunk.length > WINDOW_BYTES) {
+		if (bytes > 0 && bytes + chunk.length > windowBytes) {
 			yield { chunks: taken, bytes };
 			taken = [];
 			bytes = 0;
@@ -91,6 +108,7 @@ async function fill(
 	{ starts }: Pick<LogRead, "starts">,
 	chunks: readonly ChunkRef[],
 	buffer: Buffer,
+	idle: Buffer[],
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	/** By the block's place: refs of different commits to one block are different objects. */
@@ -110,18 +128,22 @@ async function fill(
 		starts,
 		async (block, raw) => {
 			for (const { chunk, at } of wanted.get(placeOf(block))?.uses ?? []) {
-				const bytes = raw.subarray(chunk.offset, chunk.offset + chunk.length);
-				if (hash("sha256", bytes, "hex") !== chunk.sha256) {
-					throw new SidecarError("OBJECT_CORRUPT", {
-						value: block.key,
-						reason: `a chunk at byte ${block.offset} is not the content it is said to be`,
-					});
-				}
-				bytes.copy(buffer, at);
+				checkChunk(chunk, raw).copy(buffer, at);
 			}
 		},
 		signal,
+		idle,
 	);
+}
+
+/** The chunk's bytes in its block, if they are what it says. @throws SidecarError OBJECT_CORRUPT */
+export function checkChunk(chunk: ChunkRef, raw: Buffer): Buffer {
+	const bytes = raw.subarray(chunk.offset, chunk.offset + chunk.length);
+	if (hash("sha256", bytes, "hex") === chunk.sha256) return bytes;
+	throw new SidecarError("OBJECT_CORRUPT", {
+		value: chunk.block.key,
+		reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
+	});
 }
 
 function placeOf({ key, offset }: BlockRef): string {

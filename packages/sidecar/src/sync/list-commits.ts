@@ -1,4 +1,3 @@
-import { SidecarError } from "../errors.ts";
 import { LOG_PREFIX, logKey, seqOfKey } from "../log/keys.ts";
 import { MAX_SEQ } from "../log/limits.ts";
 import type { ListOptions, ObjectStore } from "../store/port.ts";
@@ -21,20 +20,35 @@ export interface ListCommitsOptions {
 	readonly signal?: AbortSignal;
 }
 
-/** The log's commits, newest first, one LIST per 1,000. @throws SidecarError STORE_*, OBJECT_CORRUPT (a key that is no commit's) */
+/**
+ * The log's commits, newest first, one LIST per 1,000. Other keys in `log/` are passed over, as in `newestSeq`.
+ * @throws SidecarError STORE_*
+ */
 export async function* listCommits(store: ObjectStore, options: ListCommitsOptions = {}): AsyncGenerator<ListedCommit> {
-	const { from, limit, signal } = options;
-	const listOptions: ListOptions = {
-		// Keys count down, so those after the next newer one's begin with `from`.
-		...(from !== undefined && from < MAX_SEQ && { startAfter: logKey(from + 1) }),
-		...(limit !== undefined && { limit }),
-		...(signal && { signal }),
-	};
-	for await (const { objects, storeTimeMs } of store.list(LOG_PREFIX, listOptions)) {
-		for (const { key, sizeBytes, lastModifiedMs } of objects) {
-			const seq = seqOfKey(key);
-			if (seq === undefined) throw new SidecarError("OBJECT_CORRUPT", { value: key, reason: "its key is not that of a commit" });
-			yield { seq, lastModifiedMs, objectBytes: sizeBytes, storeTimeMs };
+	const { from, limit = Number.POSITIVE_INFINITY, signal } = options;
+	// Keys count down, so those after the next newer one's begin with `from`.
+	let last = from !== undefined && from < MAX_SEQ ? logKey(from + 1) : undefined;
+	let left = limit;
+	for (let foreign = -1; foreign !== 0 && left > 0; ) {
+		foreign = 0;
+		const listOptions: ListOptions = {
+			...(last !== undefined && { startAfter: last }),
+			...(Number.isFinite(left) && { limit: left }),
+			...(signal && { signal }),
+		};
+		for await (const { objects, storeTimeMs } of store.list(LOG_PREFIX, listOptions)) {
+			for (const { key, sizeBytes, lastModifiedMs } of objects) {
+				last = key;
+				const seq = seqOfKey(key);
+				if (seq === undefined) {
+					foreign++;
+					continue;
+				}
+				left--;
+				yield { seq, lastModifiedMs, objectBytes: sizeBytes, storeTimeMs };
+			}
 		}
+		// Without a limit the listing ended by itself.
+		if (!Number.isFinite(limit)) return;
 	}
 }

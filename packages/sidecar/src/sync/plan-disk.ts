@@ -33,11 +33,11 @@ export interface DiskPlan {
  * @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE
  */
 export async function planDisk(
-	options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "signal">,
+	options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "withSetAside" | "signal">,
 	head: Head,
 ): Promise<DiskPlan> {
 	const { root } = options;
-	const target = withoutSetAside(head.tree);
+	const target = options.withSetAside === true ? head.tree : withoutSetAside(head.tree);
 	const rootStat = requireDirectory(root);
 	const marker = readMarker(options.privateDir);
 	const trusted = marker !== undefined && isTrusted(marker) ? marker : undefined;

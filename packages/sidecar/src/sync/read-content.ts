@@ -15,6 +15,7 @@ const RANGE_BUFFER_BYTES = MAX_RANGE_BYTES + MAX_GAP_BYTES;
 /**
  * Reads blocks with few ranged GETs and hands each one over, opened and checked. Blocks that lie in `starts` cost no request.
  * @param take is called for one block at a time; the bytes are its own only until it is done: their buffer is used again
+ * @param idle buffers at rest, for whoever reads again and again
  * @throws SidecarError STORE_*, OBJECT_NOT_FOUND, OBJECT_CORRUPT, and what `take` throws; the first one ends all
  */
 export async function readBlocks(
@@ -23,6 +24,7 @@ export async function readBlocks(
 	starts: ReadonlyMap<ObjectKey, Buffer>,
 	take: (block: BlockRef, raw: Buffer) => Promise<void>,
 	signal?: AbortSignal,
+	idle: Buffer[] = [],
 ): Promise<void> {
 	const near: BlockRef[] = [];
 	const far: BlockRef[] = [];
@@ -40,7 +42,6 @@ export async function readBlocks(
 		if (raw !== stored) freeBlock(raw);
 	};
 	const queue = new PQueue({ concurrency: PARALLEL_READS });
-	const idle: Buffer[] = [];
 	const reads = planReads(far).map((read) =>
 		queue.add(async () => {
 			either.throwIfAborted();

@@ -11,7 +11,7 @@ import { COMMIT_HEADER_BYTES } from "../log/commit-header.ts";
 import { EMPTY_HEAD, foldCommits, type Head, segmentStart } from "../log/fold.ts";
 import { LOG_PREFIX, logKey, seqOfKey } from "../log/keys.ts";
 import type { ObjectKey } from "../log/types.ts";
-import type { ObjectStore } from "../store/port.ts";
+import type { ListOptions, ObjectStore } from "../store/port.ts";
 
 /**
  * The first GET of a commit. Most commits are whole in it, and so is a FULL manifest of 15,000 files; what it brings of inline blocks,
@@ -38,19 +38,34 @@ export interface LogRead {
 	readonly starts: ReadonlyMap<ObjectKey, Buffer>;
 }
 
-/** The newest seq by a LIST of one key; 0 for an empty log. @throws SidecarError STORE_*, OBJECT_CORRUPT */
+/**
+ * The newest seq by a LIST of one key; 0 for an empty log. Other keys may lie in `log/`: a workspace that was kept as plain objects
+ * before it had a log, and had a directory of that name. They hide no commit, and cost a second LIST where they come first.
+ * @throws SidecarError STORE_*
+ */
 export async function newestSeq(store: ObjectStore, signal?: AbortSignal): Promise<{ readonly seq: number; readonly storeTimeMs: number }> {
+	const first = await firstCommit(store, { limit: 1, ...(signal && { signal }) });
+	if (first.foreign === undefined || first.seq !== 0) return first;
+	return await firstCommit(store, { startAfter: first.foreign, ...(signal && { signal }) });
+}
+
+/** @returns `foreign`: the last key that was passed over */
+async function firstCommit(
+	store: ObjectStore,
+	options: ListOptions,
+): Promise<{ readonly seq: number; readonly storeTimeMs: number; readonly foreign: ObjectKey | undefined }> {
 	let storeTimeMs: number | undefined;
+	let foreign: ObjectKey | undefined;
 	// An empty page is not the end: only a listing that ended without a key says that the log is empty.
-	for await (const page of store.list(LOG_PREFIX, { limit: 1, ...(signal && { signal }) })) {
+	for await (const page of store.list(LOG_PREFIX, options)) {
 		storeTimeMs = page.storeTimeMs;
-		const first = page.objects[0];
-		if (first === undefined) continue;
-		const seq = seqOfKey(first.key);
-		if (seq === undefined) throw new SidecarError("OBJECT_CORRUPT", { value: first.key, reason: "its key is not that of a commit" });
-		return { seq, storeTimeMs: page.storeTimeMs };
+		for (const { key } of page.objects) {
+			const seq = seqOfKey(key);
+			if (seq !== undefined) return { seq, storeTimeMs, foreign };
+			foreign = key;
+		}
 	}
-	if (storeTimeMs !== undefined) return { seq: 0, storeTimeMs };
+	if (storeTimeMs !== undefined) return { seq: 0, storeTimeMs, foreign };
 	throw new SidecarError("STORE_UNREACHABLE", { value: store.url, reason: "the listing gave no page" });
 }
 

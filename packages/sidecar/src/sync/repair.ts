@@ -1,6 +1,6 @@
 /**
  * Takes away what stands before the newest good commit and keeps everybody from reading the log: garbage in newer slots, as stolen
- * credentials can write it, and keys below `log/` that are no commit's.
+ * credentials can write it. Keys below `log/` that are no commit's are in nobody's way (`newestSeq`), and may be somebody's files.
  *
  * Guarantees: nothing is removed that any reader could restore, whatever the caller says; every byte removed is first written to a
  * local directory and synced.
@@ -27,8 +27,7 @@ export interface RepairOptions {
 
 export interface Removal {
 	readonly key: string;
-	/** Undefined: the key is no commit's. */
-	readonly seq: number | undefined;
+	readonly seq: number;
 	readonly bytes: number;
 	/** When the store took it, by its clock, ms since the epoch. */
 	readonly timeMs: number;
@@ -57,8 +56,8 @@ export async function repair(store: SweepableStore, options: RepairOptions): Pro
 	const removals: Removal[] = [];
 	for (const { key, sizeBytes, timeMs } of objects) {
 		const seq = seqOfKey(key);
-		if (seq !== undefined && seq <= after) continue;
-		const error = seq === undefined ? noCommit(key) : await whyUnreadable(store, seq, isListed, signal);
+		if (seq === undefined || seq <= after) continue;
+		const error = await whyUnreadable(store, seq, isListed, signal);
 		removals.push({ key, seq, bytes: sizeBytes, timeMs, error, copy: undefined });
 	}
 	if (copyTo === undefined) return removals;
@@ -70,10 +69,6 @@ export async function repair(store: SweepableStore, options: RepairOptions): Pro
 		done.push({ ...removal, copy });
 	}
 	return done;
-}
-
-function noCommit(key: string): SidecarError {
-	return new SidecarError("OBJECT_CORRUPT", { value: key, reason: "its key is not that of a commit" });
 }
 
 /** @throws SidecarError USAGE where it can be read, FORMAT_UNKNOWN where a newer release might */

@@ -3,6 +3,7 @@ import type { Log, Progress } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import type { Profile } from "../workspace/profile.ts";
 import type { LogRead } from "./read-log.ts";
+import type { SecretPolicy } from "./secret-guard.ts";
 
 export interface RestoreOptions {
 	readonly store: ObjectStore;
@@ -22,6 +23,10 @@ export interface RestoreOptions {
 	readonly at?: number;
 	/** The log as just read, where the caller has read it. */
 	readonly read?: LogRead;
+	/** Also what superseded writers set aside below `.recovered/`. */
+	readonly withSetAside?: boolean;
+	/** What becomes of secrets in plain objects that are adopted; default `warn`. */
+	readonly onSecret?: SecretPolicy;
 	readonly expect?: "new" | "existing" | "any";
 	readonly signal?: AbortSignal;
 }

@@ -1,11 +1,11 @@
 /**
- * Brings a directory to a commit of the log.
+ * Brings a directory to a commit of the log; first makes one of plain objects beside a log that was never used (`adopt.ts`).
  *
  * Order: read the log, look at the disk, plan, check the space, then write: directories, files in whatever order their bytes come,
  * links, the profile's last files, times. The marker says `complete` only at the very end.
  * Guarantees: nothing is written before the whole plan is checked; a byte that is on the disk and not in the log is kept, set
  * aside or moved to the trash, never overwritten; kill -9 anywhere and run again is right.
- * Does NOT commit anything.
+ * Does NOT commit anything else.
  */
 
 import { join } from "node:path";
@@ -15,11 +15,13 @@ import type { FileEntry, Path, Tree } from "../log/types.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
+import { adopt } from "./adopt.ts";
+import { isUnused } from "./commit-directory.ts";
 import { readEarlier } from "./expired.ts";
 import type { LocalTree } from "./local-tree.ts";
 import { bootId, writeMarker } from "./marker.ts";
 import { planDisk } from "./plan-disk.ts";
-import { readLog } from "./read-log.ts";
+import { type LogRead, readLog } from "./read-log.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { isWritten, RestoreWork } from "./restore-work.ts";
@@ -60,18 +62,16 @@ const SPARE_BYTES = 16 * 1024 * 1024;
 
 /**
  * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, EXISTING_EXPECTED, COMMIT_NOT_FOUND,
- * COMMIT_EXPIRED, WORKSPACE_*
+ * COMMIT_EXPIRED, WORKSPACE_*; where plain objects were to be adopted also SOURCE_*, SUPERSEDED, NOT_DURABLE
  */
 export async function restore(options: RestoreOptions): Promise<Restored> {
 	return await readEarlier(options.store, options.at, () => restoreTree(options), options.signal);
 }
 
 async function restoreTree(options: RestoreOptions): Promise<Restored> {
-	const { store, root, privateDir, log } = options;
-	const reading = { ...(options.at !== undefined && { at: options.at }), ...(options.signal && { signal: options.signal }) };
-	const read = options.read ?? (await readLog(store, reading));
+	const { root, privateDir, log } = options;
+	const read = await readOrAdopt(options);
 	const { head } = read;
-	checkExpectation(options, head);
 
 	const writer = new Materializer(root, options.times);
 	try {
@@ -114,6 +114,16 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	} finally {
 		writer.close();
 	}
+}
+
+async function readOrAdopt(options: RestoreOptions): Promise<LogRead> {
+	const { store, at, signal } = options;
+	const reading = { ...(at !== undefined && { at }), ...(signal && { signal }) };
+	let read = options.read ?? (await readLog(store, reading));
+	if (options.expect === "new") checkExpectation(options, read.head);
+	if (at === undefined && isUnused(read.head) && (await adopt(options))) read = await readLog(store, reading);
+	checkExpectation(options, read.head);
+	return read;
 }
 
 function checkExpectation({ expect, store }: RestoreOptions, head: Head): void {

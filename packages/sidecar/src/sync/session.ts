@@ -8,6 +8,7 @@ import { join } from "node:path";
 import xxhash from "xxhash-wasm";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
+import type { Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import { type FileTimes, loadFileTimes } from "../workspace/file-times.ts";
@@ -17,7 +18,8 @@ import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
 import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { bringIn } from "./bring-in.ts";
 import type { Deferred } from "./capture.ts";
-import { type DropOptions, type Dropped, decided, dropSetAside } from "./drop-set-aside.ts";
+import { decided } from "./decided.ts";
+import { type DropOptions, type Dropped, dropSetAside } from "./drop-set-aside.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
 import { readWhenHandedOver } from "./handover.ts";
 import { LogWriter } from "./log-writer.ts";
@@ -121,6 +123,7 @@ export class Session {
 			log,
 			progress: options.progress,
 			...(options.expect !== undefined && { expect: options.expect }),
+			...(options.onSecret !== undefined && { onSecret: options.onSecret }),
 			...(signal && { signal }),
 		};
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
@@ -175,6 +178,11 @@ export class Session {
 	/** Another flush has something to look at; `waiting` also counts what could not be taken. */
 	get isDue(): boolean {
 		return this.#flusher.isDue;
+	}
+
+	/** As far as is known without looking. */
+	get waitingPaths(): readonly Path[] {
+		return this.#flusher.waitingPaths;
 	}
 
 	get deferred(): readonly Deferred[] {

@@ -96,10 +96,7 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
 		for (const [index, { seq }] of segment.entries()) walk.take(seq, fetched[index] as DecodedCommit | SidecarError, seq === newestSeq);
 		progress.advance({ files: segment.length, bytes: 0 });
 	}
-	// Keys that are none list among the newest and would keep everybody from reading the log.
 	const unknown = objects.filter(({ key }) => !isKnown(key)).map(({ key }) => key);
-	for (const key of unknown.filter((each) => each.startsWith(LOG_PREFIX)))
-		walk.damage(key, undefined, new SidecarError("OBJECT_CORRUPT", { value: key, reason: "its key is not that of a commit" }));
 
 	let checkedBytes = 0;
 	if (deep) {

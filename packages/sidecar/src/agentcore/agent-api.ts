@@ -1,0 +1,204 @@
+/**
+ * The agent's HTTP API on this machine: asks whether it is ready, passes invocations on.
+ *
+ * A stream goes through piece by piece, at the pace of whoever reads it. When the caller goes away, so does the request to the agent.
+ * What the agent answers is never taken for an answer of ours: its 401 says that our token is wrong, not the caller's.
+ */
+import { Agent, type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { printable, SidecarError } from "../errors.ts";
+import type { Log } from "../telemetry/types.ts";
+import { HttpRefusal, refuse } from "./http-refusal.ts";
+import { AGENT_PATHS, type Invocation, promptAnswer } from "./invocation.ts";
+
+export interface AgentApiOptions {
+	/** E.g. `http://127.0.0.1:18789`. */
+	readonly url: string;
+	/** Answers 200 with JSON when the agent is ready; OpenClaw answers unknown paths with 200 and a page. */
+	readonly readyPath: string;
+	/** Asked for at each request, since it is made late; undefined: the agent wants none. */
+	readonly token: () => string | undefined;
+	readonly log: Log;
+}
+
+export interface Forwarded {
+	readonly invocation: Invocation;
+	/** Becomes `user`. */
+	readonly namespace: string;
+	/** Passed on: what ties traces together. */
+	readonly traceHeaders: Readonly<Record<string, string>>;
+}
+
+/** Of the platform: a synchronous answer may take 15 minutes, and so may a pause in a stream. */
+const IDLE_TIMEOUT_MS = 15 * 60_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+const MAX_JSON_BYTES = 100_000_000;
+/** Of an agent's refusal, shown to the caller. */
+const MAX_ERROR_BYTES = 4_096;
+const READY_POLL_MS = 100;
+
+export class AgentApi {
+	readonly #options: AgentApiOptions;
+	readonly #connections = new Agent({ keepAlive: true });
+
+	constructor(options: AgentApiOptions) {
+		this.#options = options;
+	}
+
+	/** Connections from before a freeze are dead. */
+	reconnect(): void {
+		for (const sockets of Object.values(this.#connections.freeSockets)) for (const socket of [...(sockets ?? [])]) socket.destroy();
+	}
+
+	close(): void {
+		this.#connections.destroy();
+	}
+
+	/** @throws the signal's reason */
+	async waitUntilReady(signal: AbortSignal): Promise<void> {
+		const started = performance.now();
+		while (!(await this.isReady(signal))) await delay(READY_POLL_MS, undefined, { signal });
+		this.#options.log.info("agent.ready", { ms: Math.round(performance.now() - started) });
+	}
+
+	async isReady(signal: AbortSignal): Promise<boolean> {
+		try {
+			const response = await this.#ask("GET", this.#options.readyPath, {}, undefined, signal, CONNECT_TIMEOUT_MS);
+			const text = await readText(response, MAX_ERROR_BYTES * 16);
+			if (response.statusCode !== 200 || !isJson(response)) return false;
+			JSON.parse(text);
+			return true;
+		} catch {
+			signal.throwIfAborted();
+			return false;
+		}
+	}
+
+	/**
+	 * Answers the caller with what the agent answers. Once it returns or throws nothing is under way any more.
+	 * @throws HttpRefusal where nothing of an answer was sent yet
+	 */
+	async forward({ invocation, namespace, traceHeaders }: Forwarded, caller: ServerResponse, signal: AbortSignal): Promise<void> {
+		const { kind, isStream, body } = invocation;
+		const headers = { accept: isStream ? "text/event-stream" : "application/json", "content-type": "application/json", ...traceHeaders };
+		const response = await this.#answer(AGENT_PATHS[kind], headers, JSON.stringify({ ...body, user: namespace }), signal);
+		if (kind === "prompt" && !isStream) return await this.#answerPrompt(response, caller);
+		caller.writeHead(200, {
+			"content-type": response.headers["content-type"] ?? "application/json",
+			"cache-control": "no-cache",
+			"x-accel-buffering": "no",
+		});
+		// The caller learns that there is an answer before its first event.
+		caller.flushHeaders();
+		await this.#pass(response, caller, isStream, signal);
+	}
+
+	async #answer(path: string, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<IncomingMessage> {
+		let response: IncomingMessage;
+		try {
+			response = await this.#ask("POST", path, headers, body, signal, IDLE_TIMEOUT_MS);
+		} catch (error) {
+			signal.throwIfAborted();
+			const { code, message } = error as NodeJS.ErrnoException;
+			const failure = this.#unreachable(code ?? message);
+			// Nobody listens there: it crashed, and is started again.
+			throw code === "ECONNREFUSED" ? refuseAgent(503, failure, { "retry-after": "5" }) : failure;
+		}
+		const { statusCode = 0 } = response;
+		if (statusCode === 200 && (isJson(response) || isEvents(response))) return response;
+		const text = printable(await readText(response, MAX_ERROR_BYTES).catch(() => ""), 1_000);
+		throw this.#judge(statusCode, text, response.headers["retry-after"]);
+	}
+
+	#judge(status: number, text: string, retryAfter: string | undefined): HttpRefusal {
+		const said = `it answers ${status}${text === "" ? "" : `: ${text}`}`;
+		if (status === 200) return refuseAgent(502, this.#unreachable("it answers with a page: its HTTP API is off"));
+		if (status === 429 || status === 503) return refuseAgent(503, this.#unreachable(said), { "retry-after": retryAfter ?? "5" });
+		if (status === 401 || status === 403) return refuseAgent(502, this.#unreachable(`it does not accept our token (${status})`));
+		if (status === 404 || status === 405) return refuseAgent(502, this.#unreachable(`its HTTP API is off (${status})`));
+		if (status >= 400 && status < 500) return refuse(status, "REQUEST_INVALID", { reason: `the agent refuses it: ${said}` });
+		return refuseAgent(502, this.#unreachable(said));
+	}
+
+	async #answerPrompt(response: IncomingMessage, caller: ServerResponse): Promise<void> {
+		let completion: unknown;
+		try {
+			completion = JSON.parse(await readText(response, MAX_JSON_BYTES));
+		} catch (error) {
+			throw this.#unreachable(`its answer breaks off: ${(error as Error).message}`);
+		}
+		const answer = promptAnswer(completion);
+		if (answer === undefined) throw this.#unreachable("its answer has no text");
+		const text = Buffer.from(JSON.stringify(answer));
+		caller.writeHead(200, { "content-type": "application/json", "content-length": text.length }).end(text);
+	}
+
+	/** A stream that breaks off says so in an event of its own; a JSON text is left unfinished, so that nobody takes it for whole. */
+	async #pass(response: IncomingMessage, caller: ServerResponse, isStream: boolean, signal: AbortSignal): Promise<void> {
+		try {
+			await pipeline(response, caller, { end: false });
+			caller.end();
+		} catch (error) {
+			if (signal.aborted || caller.destroyed) return;
+			this.#options.log.warn("agent.answer-broken", { error });
+			const { code, message, remedy } = this.#unreachable("its answer breaks off");
+			if (isStream) caller.end(`\n\nevent: error\ndata: ${JSON.stringify({ code, message, remedy })}\n\n`);
+			else caller.destroy();
+		}
+	}
+
+	#ask(
+		method: string,
+		path: string,
+		headers: Record<string, string>,
+		body: string | undefined,
+		signal: AbortSignal,
+		timeoutMs: number,
+	): Promise<IncomingMessage> {
+		const { url } = this.#options;
+		const token = this.#options.token();
+		return new Promise((resolve, reject) => {
+			const call: ClientRequest = request(
+				new URL(path, url),
+				{
+					method,
+					agent: this.#connections,
+					signal,
+					timeout: timeoutMs,
+					headers: {
+						...headers,
+						...(token !== undefined && { authorization: `Bearer ${token}` }),
+						...(body !== undefined && { "content-length": Buffer.byteLength(body) }),
+					},
+				},
+				resolve,
+			);
+			call.on("timeout", () => call.destroy(new Error(`no byte for ${timeoutMs} ms`)));
+			call.on("error", reject);
+			call.end(body);
+		});
+	}
+
+	#unreachable(reason: string): SidecarError {
+		return new SidecarError("AGENT_UNREACHABLE", { value: this.#options.url, reason });
+	}
+}
+
+const refuseAgent = (status: number, error: SidecarError, headers?: Readonly<Record<string, string>>) =>
+	new HttpRefusal(status, error, headers);
+
+const isJson = ({ headers }: IncomingMessage) => /^application\/(?:[\w.-]+\+)?json\b/i.test(headers["content-type"] ?? "");
+const isEvents = ({ headers }: IncomingMessage) => /^text\/event-stream\b/i.test(headers["content-type"] ?? "");
+
+/** What exceeds the limit is cut off, and the connection with it. */
+async function readText(response: IncomingMessage, limitBytes: number): Promise<string> {
+	const parts: Buffer[] = [];
+	let sizeBytes = 0;
+	for await (const part of response as AsyncIterable<Buffer>) {
+		parts.push(part);
+		sizeBytes += part.length;
+		if (sizeBytes > limitBytes) break;
+	}
+	return Buffer.concat(parts).subarray(0, limitBytes).toString("utf8");
+}

@@ -1,0 +1,89 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { HttpRefusal } from "./http-refusal.ts";
+import { parseInvocation, promptAnswer } from "./invocation.ts";
+
+const parse = (body: object, accept?: string) => parseInvocation(JSON.stringify(body), accept);
+const asked = { messages: [{ role: "user", content: "hello" }] };
+
+describe("an invocation", () => {
+	test.each([
+		[{ prompt: "hello" }, "prompt", asked],
+		[{ message: "hello" }, "prompt", asked],
+		[{ input: { prompt: "hello" } }, "prompt", asked],
+		[asked, "chat", asked],
+		[{ input: "hello" }, "responses", { input: "hello" }],
+		[{ input: [{ role: "user", content: "hello" }] }, "responses", { input: [{ role: "user", content: "hello" }] }],
+	])("%j is a %s", (body, kind, sent) => {
+		expect(parse(body)).toEqual({
+			kind,
+			isStream: false,
+			body: { model: "openclaw/default", stream: false, ...sent },
+			identityToken: undefined,
+		});
+	});
+
+	test("keeps what else the caller asks of the model", () => {
+		expect(parse({ prompt: "hello", model: "openclaw:work", temperature: 0 }).body).toMatchObject({
+			model: "openclaw:work",
+			temperature: 0,
+		});
+	});
+
+	test("never hands on the token, nor a user of the caller's choice", () => {
+		const { body, identityToken } = parse({ ...asked, identityToken: "S3CRET", user: "bob" });
+		expect(identityToken).toBe("S3CRET");
+		expect(JSON.stringify(body)).not.toMatch(/S3CRET|bob/);
+	});
+
+	test.each([
+		[{ stream: true }, undefined, true],
+		[{ stream: false }, "text/event-stream", false],
+		[{}, "text/event-stream, application/json", true],
+		[{}, "application/json", false],
+		[{}, undefined, false],
+	])("%j with Accept %s streams: %s", (body, accept, isStream) => {
+		const invocation = parse({ prompt: "hello", ...body }, accept);
+		expect([invocation.isStream, invocation.body.stream]).toEqual([isStream, isStream]);
+	});
+
+	test.each<[string, string]>([
+		["", "not JSON"],
+		['{"prompt":', "not JSON"],
+		['{"secret":"S3CRET" oops}', "not JSON"],
+		["[]", "JSON object"],
+		["null", "JSON object"],
+		["{}", "prompt"],
+		['{"prompt":""}', "must be text"],
+		['{"prompt":{"a":1}}', "must be text"],
+		['{"messages":[]}', "at least one"],
+		['{"messages":"hi"}', "list"],
+		['{"input":7}', "prompt"],
+		['{"prompt":"x","stream":"yes"}', "true or false"],
+		['{"prompt":"x","identityToken":7}', "string"],
+	])("%s is refused: %s", (text, reason) => {
+		const refused = () => parseInvocation(text, undefined);
+		expect(refused).toThrow(HttpRefusal);
+		expect(refused).toThrow(reason);
+		expect(refused).not.toThrow("S3CRET");
+	});
+
+	test("of any JSON is understood or refused, nothing else", () => {
+		fc.assert(
+			fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
+				try {
+					expect(parseInvocation(text, undefined).body.model).toBeDefined();
+				} catch (error) {
+					expect(error).toBeInstanceOf(HttpRefusal);
+				}
+			}),
+		);
+	});
+});
+
+test("a prompt's answer is the completion's text, or none", () => {
+	expect(promptAnswer({ choices: [{ message: { content: "hi" } }] })).toEqual({ response: "hi", status: "success" });
+	for (const odd of [null, 7, {}, { choices: [] }, { choices: "x" }, { choices: [null] }, { choices: [{ message: { content: null } }] }]) {
+		expect(promptAnswer(odd)).toBeUndefined();
+	}
+});

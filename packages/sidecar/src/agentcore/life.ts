@@ -1,0 +1,205 @@
+/**
+ * The life of one machine: waiting -> starting -> serving -> draining -> gone. Nothing of a user's happens before the first request.
+ *
+ * Guarantees: one start at a time; the machine belongs to the first user whose start was begun, for good, since from then on their bytes
+ * may be on its disk; a request of another user is refused, and audited, in every phase. Requests that come meanwhile wait, so many and so
+ * long as is said, and are sent away with a time to come back otherwise.
+ */
+import { SidecarError } from "../errors.ts";
+import type { Log, LogFields } from "../telemetry/types.ts";
+import { refuseForNow } from "./http-refusal.ts";
+import type { Identity, IdentityStrategy, Proof, UserCredentials } from "./identity.ts";
+import { type LifeEvent, nextPhase, type Phase } from "./phase.ts";
+import { nextPing, type PingAnswer, type PingState, pingAnswer } from "./ping.ts";
+import { type ClockReading, WakeWatch } from "./wake.ts";
+
+export interface LifeOptions {
+	readonly identity: IdentityStrategy;
+	/** Restores the workspace and starts the agent; settled when the agent answers. Called again after a failure. @throws SidecarError */
+	readonly start: (namespace: string, credentials: UserCredentials | undefined) => Promise<void>;
+	/** Called once, when the first ping has been answered. */
+	readonly onFirstPing?: () => void;
+	/** How long something has not been durable, ms; undefined: everything is. Cheap: asked at each ping. */
+	readonly notDurableForMs: () => number | undefined;
+	/** Requests that wait for the start. */
+	readonly maxWaiting: number;
+	readonly waitTimeoutMs: number;
+	readonly log: Log;
+	/** For tests. */
+	readonly readClocks?: () => ClockReading;
+}
+
+export class Life {
+	readonly #options: LifeOptions;
+	readonly #log: Log;
+	readonly wake: WakeWatch;
+	#phase: Phase = "waiting";
+	#namespace: string | undefined;
+	#credentials: UserCredentials | undefined;
+	#starting: Promise<void> | undefined;
+	#waiting = 0;
+	#requests = 0;
+	#served = 0;
+	#ping: PingState | undefined;
+	#isPinged = false;
+
+	constructor(options: LifeOptions) {
+		this.#options = options;
+		this.#log = options.log;
+		this.wake = new WakeWatch(options.readClocks);
+		this.wake.onWake((jumpMs) => {
+			this.#ping = undefined;
+			this.#log.info("machine.woke", { jumpMs: Math.round(jumpMs) });
+		});
+	}
+
+	get phase(): Phase {
+		return this.#phase;
+	}
+
+	/** Whose machine it is; undefined as long as nobody's. */
+	get namespace(): string | undefined {
+		return this.#namespace;
+	}
+
+	get requestsInFlight(): number {
+		return this.#requests;
+	}
+
+	get requestsServed(): number {
+		return this.#served;
+	}
+
+	ping(): PingAnswer {
+		if (!this.#isPinged && this.#options.onFirstPing !== undefined) setImmediate(this.#options.onFirstPing);
+		this.#isPinged = true;
+		this.wake.look();
+		return pingAnswer(this.#touch());
+	}
+
+	/**
+	 * Runs `answer` as a request: from here to its end the machine is busy.
+	 * @param about what its log line says of it
+	 * @throws HttpRefusal draining
+	 */
+	async request<T>(answer: () => Promise<T>, about: LogFields = {}): Promise<T> {
+		this.wake.look();
+		if (this.#phase === "draining" || this.#phase === "gone") throw refuseForNow("the machine is about to end", 1);
+		const started = performance.now();
+		this.#requests++;
+		this.#touch();
+		try {
+			return await answer();
+		} finally {
+			this.#requests--;
+			this.#served++;
+			this.#touch();
+			this.#log.info("invocation.ended", { ...about, ms: Math.round(performance.now() - started) });
+		}
+	}
+
+	/**
+	 * Settled when the machine serves the one who asks; starts it if need be.
+	 * @param signal ends the waiting, not the start
+	 * @throws SidecarError IDENTITY_REFUSED, ISSUER_UNREACHABLE, NAMESPACE_FOREIGN, and as `start`; HttpRefusal: come back later
+	 */
+	async admit(proof: Proof, signal: AbortSignal): Promise<string> {
+		const identity = await this.#identify(proof);
+		this.#bindTo(identity);
+		this.#credentials?.offer(identity.token);
+		if (this.#phase === "waiting") this.#start(identity);
+		if (this.#phase === "starting") await this.#wait(signal);
+		// What came of the start, or of a signal meanwhile.
+		if ((this.#phase as Phase) !== "serving") throw refuseForNow("the machine is about to end", 1);
+		return identity.namespace;
+	}
+
+	/** No request is taken from now on. Whoever waits for the start is sent away when it ends. */
+	drain(): void {
+		this.#move("stop");
+	}
+
+	end(): void {
+		this.#move("end");
+	}
+
+	async #identify(proof: Proof): Promise<Identity> {
+		try {
+			return await this.#options.identity.identify(proof);
+		} catch (error) {
+			if (error instanceof SidecarError && error.code === "IDENTITY_REFUSED") this.#log.warn("security.identity-refused", { error });
+			throw error;
+		}
+	}
+
+	#bindTo({ namespace }: Identity): void {
+		if (this.#namespace === undefined || this.#namespace === namespace) return;
+		this.#log.warn("security.namespace-refused", { namespace: this.#namespace, asked: namespace });
+		throw new SidecarError("NAMESPACE_FOREIGN");
+	}
+
+	#start(identity: Identity): void {
+		const started = performance.now();
+		this.#namespace = identity.namespace;
+		this.#move("request");
+		this.#log.info("machine.starting", { namespace: identity.namespace });
+		this.#starting = this.#startOnce(identity).then(
+			() => {
+				this.#log.info("machine.serving", { namespace: identity.namespace, ms: Math.round(performance.now() - started) });
+				this.#move("started");
+			},
+			(error: unknown) => {
+				this.#log.error("machine.not-started", { error, ms: Math.round(performance.now() - started) });
+				this.#move("failed");
+				throw error;
+			},
+		);
+		// Whoever waits hears of it; if nobody does any more, the log has it.
+		this.#starting.catch(() => {});
+	}
+
+	async #startOnce(identity: Identity): Promise<void> {
+		this.#credentials ??= this.#options.identity.credentials(identity);
+		this.#credentials?.offer(identity.token);
+		await this.#options.start(identity.namespace, this.#credentials);
+	}
+
+	async #wait(signal: AbortSignal): Promise<void> {
+		const { maxWaiting, waitTimeoutMs } = this.#options;
+		if (this.#waiting >= maxWaiting) throw refuseForNow(`${maxWaiting} requests wait for the machine already`, 5);
+		this.#waiting++;
+		const ended = new AbortController();
+		try {
+			const timeout = new Promise<never>((_, reject) => {
+				const timer = setTimeout(() => reject(refuseForNow(`the machine is not ready after ${waitTimeoutMs} ms`, 5)), waitTimeoutMs);
+				const giveUp = () => reject(signal.reason);
+				ended.signal.addEventListener("abort", () => {
+					clearTimeout(timer);
+					signal.removeEventListener("abort", giveUp);
+				});
+				if (signal.aborted) giveUp();
+				else signal.addEventListener("abort", giveUp, { once: true });
+			});
+			await Promise.race([this.#starting, timeout]);
+		} catch (error) {
+			// A start that was cut off is no failure.
+			if (this.#phase === "draining" || this.#phase === "gone") return;
+			throw error;
+		} finally {
+			ended.abort();
+			this.#waiting--;
+		}
+	}
+
+	#move(event: LifeEvent): void {
+		this.#phase = nextPhase(this.#phase, event);
+		this.#touch();
+	}
+
+	/** The status at this moment: between two pings it may change twice, and the later change counts. */
+	#touch(): PingState {
+		const work = { phase: this.#phase, requests: this.#requests, notDurableForMs: this.#options.notDurableForMs() };
+		this.#ping = nextPing(this.#ping, work, Date.now());
+		return this.#ping;
+	}
+}

@@ -1,0 +1,37 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type LifeEvent, nextPhase, type Phase } from "./phase.ts";
+
+const EVENTS: readonly LifeEvent[] = ["request", "started", "failed", "stop", "end"];
+const ORDER: readonly Phase[] = ["waiting", "starting", "serving", "draining", "gone"];
+
+const after = (events: readonly LifeEvent[]) => events.reduce(nextPhase, "waiting" as Phase);
+
+test("a life goes waiting, starting, serving, draining, gone", () => {
+	expect(ORDER.map((_, steps) => after((["request", "started", "stop", "end"] as const).slice(0, steps)))).toEqual(ORDER);
+});
+
+test("nothing starts before a request, and nothing serves that did not start", () => {
+	fc.assert(
+		fc.property(fc.array(fc.constantFrom(...EVENTS)), (events) => {
+			const phase = after(events);
+			if (!events.includes("request")) expect(["waiting", "draining", "gone"]).toContain(phase);
+			if (phase === "serving") expect(events.indexOf("started", events.indexOf("request"))).toBeGreaterThan(-1);
+		}),
+	);
+});
+
+test("only a start that failed goes back, and what is told to stop never serves again", () => {
+	fc.assert(
+		fc.property(fc.array(fc.constantFrom(...EVENTS)), (events) => {
+			let phase: Phase = "waiting";
+			for (const event of events) {
+				const next = nextPhase(phase, event);
+				if (ORDER.indexOf(next) < ORDER.indexOf(phase)) expect([phase, event, next]).toEqual(["starting", "failed", "waiting"]);
+				phase = next;
+			}
+			const stopped = events.findIndex((event) => event === "stop" || event === "end");
+			if (stopped !== -1) expect(["draining", "gone"]).toContain(phase);
+		}),
+	);
+});

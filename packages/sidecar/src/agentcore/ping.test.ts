@@ -1,0 +1,91 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Phase } from "./phase.ts";
+import { BACKGROUND_MS, isBusy, nextPing, type PingState, pingAnswer, type Work } from "./ping.ts";
+
+const idle: Work = { phase: "serving", requests: 0, notDurableForMs: undefined };
+
+const arbitraryWork: fc.Arbitrary<Work> = fc.record({
+	phase: fc.constantFrom<Phase>("waiting", "starting", "serving", "draining", "gone"),
+	requests: fc.nat(3),
+	notDurableForMs: fc.option(fc.nat(3 * BACKGROUND_MS), { nil: undefined }),
+});
+/** What happens, and how many ms after the last. */
+const arbitraryLife = fc.array(fc.tuple(fc.nat(10_000), arbitraryWork), { minLength: 1 });
+
+function live(life: readonly (readonly [number, Work])[], startMs = 1_700_000_000_000) {
+	let nowMs = startMs;
+	let state: PingState | undefined;
+	return life.map(([afterMs, work]) => {
+		nowMs += afterMs;
+		const before = state;
+		state = nextPing(state, work, nowMs);
+		return { before, state, work, nowMs };
+	});
+}
+
+describe("ping", () => {
+	test("its time is that of the last change of the status, in whole seconds, and never another", () => {
+		fc.assert(
+			fc.property(arbitraryLife, (life) => {
+				for (const { before, state, nowMs } of live(life)) {
+					const isChange = before === undefined || before.isBusy !== state.isBusy;
+					expect(state.sinceS).toBe(isChange ? Math.floor(nowMs / 1000) : before.sinceS);
+				}
+			}),
+		);
+	});
+
+	test("is busy while starting, draining or answering, whatever else", () => {
+		fc.assert(
+			fc.property(arbitraryWork, fc.boolean(), (work, wasBusy) => {
+				if (work.requests > 0 || work.phase === "starting" || work.phase === "draining") expect(isBusy(work, wasBusy)).toBe(true);
+			}),
+		);
+	});
+
+	test("from busy it is healthy only once all is durable", () => {
+		fc.assert(
+			fc.property(arbitraryLife, (life) => {
+				for (const { before, state, work } of live(life)) {
+					if (before?.isBusy && !state.isBusy) expect(work.notDurableForMs).toBeUndefined();
+					if (work.notDurableForMs === undefined && work.requests === 0 && work.phase === "serving") expect(state.isBusy).toBe(false);
+				}
+			}),
+		);
+	});
+
+	test("an agent that touches its database every half minute does not keep its machine alive", () => {
+		const heartbeats = Array.from({ length: 60 }, (_, index): readonly [number, Work] => [
+			15_000,
+			index % 2 === 0 ? { ...idle, notDurableForMs: 1_200 } : idle,
+		]);
+		const states = live([[0, idle], ...heartbeats]).map(({ state }) => pingAnswer(state));
+		expect(new Set(states.map((state) => JSON.stringify(state))).size).toBe(1);
+		expect(states[0]?.status).toBe("Healthy");
+	});
+
+	test("changes that stay undurable do", () => {
+		expect(isBusy({ ...idle, notDurableForMs: BACKGROUND_MS - 1 }, false)).toBe(false);
+		expect(isBusy({ ...idle, notDurableForMs: BACKGROUND_MS }, false)).toBe(true);
+	});
+
+	test("a clock that was set back takes the time along: it is never in the future", () => {
+		fc.assert(
+			fc.property(fc.array(fc.tuple(fc.nat(2 ** 40), arbitraryWork), { minLength: 1 }), (looks) => {
+				let state: PingState | undefined;
+				for (const [nowMs, work] of looks) {
+					state = nextPing(state, work, nowMs);
+					expect(state.sinceS).toBeLessThanOrEqual(nowMs / 1000);
+				}
+			}),
+		);
+	});
+
+	test("a copied machine does not look as old as its copy", () => {
+		const copied = nextPing(undefined, { ...idle, phase: "waiting" }, 1_000_000);
+		expect(copied.sinceS).toBe(1000);
+		// Told that it woke, the owner forgets the state.
+		expect(nextPing(undefined, { ...idle, phase: "waiting" }, 9_000_999)).toEqual({ isBusy: false, sinceS: 9000 });
+	});
+});

@@ -1,0 +1,35 @@
+import { humanBytes, humanDuration } from "../telemetry/format.ts";
+import { AT_OPTION, atOf, type Command } from "./command.ts";
+import { pathLines } from "./import.ts";
+import { count, shownPath } from "./words.ts";
+
+export const exportCommand: Command = {
+	name: "export",
+	args: "<TARGET>",
+	summary: "Write the tree of a commit to a directory, or as objects whose keys are paths.",
+	notes: [
+		"TARGET is a new or empty directory, or s3://bucket/prefix/. Nothing in the log changes.",
+		"Exit status 3 when the target cannot hold something, which is named then.",
+	],
+	options: [
+		AT_OPTION,
+		{ flags: "--overwrite", description: "Objects may lie at the prefix: those of the same keys are replaced, the others stay." },
+	],
+	async run({ config, log, progress, out }, [to = ""], options) {
+		const library = await import("../library/export.ts");
+		const result = await library.exportTree({ ...config, ...atOf(options), to, overwrite: options.overwrite === true, log, progress });
+		if (config.json) await out.json(result);
+		else for (const line of shown(result)) await out.line(line);
+		return result.exitStatus;
+	},
+};
+
+type Result = Awaited<ReturnType<typeof import("../library/export.ts").exportTree>>;
+
+function shown({ to, seq, files, bytes, directories, links, notCarried, others, ms }: Result): string[] {
+	return [
+		`exported commit ${seq} to ${shownPath(to)}: ${count(files, "file")}, ${humanBytes(bytes)}, ${count(directories, "directory", "directories")}, ${count(links, "link")}, in ${humanDuration(ms)}`,
+		...pathLines("not carried", notCarried),
+		...(others > 0 ? [`${count(others, "other object")} at that prefix stayed as they were`] : []),
+	];
+}

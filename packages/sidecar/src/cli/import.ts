@@ -1,0 +1,41 @@
+import { humanBytes, humanDuration } from "../telemetry/format.ts";
+import type { Command } from "./command.ts";
+import { count, shownPath } from "./words.ts";
+
+export const importCommand: Command = {
+	name: "import",
+	args: "[SOURCE]",
+	summary: "Make a directory, or objects whose keys are paths, the first content of the log.",
+	notes: [
+		"SOURCE is s3://bucket/prefix/ or a directory. Without one: what lies beside the log, at users/{namespace}/, as a first boot adopts it.",
+		"All of it becomes one commit, or nothing does; the source stays as it is. A log that holds something is refused.",
+		"The profile leaves out what it always does: --profile plain takes everything.",
+	],
+	async run({ config, log, progress, out }, [from]) {
+		const library = await import("../library/import.ts");
+		const result = await library.importTree({ ...config, ...(from !== undefined && { from }), log, progress });
+		if (config.json) await out.json(result);
+		else for (const line of shown(result)) await out.line(line);
+		return 0;
+	},
+};
+
+type Result = Awaited<ReturnType<typeof import("../library/import.ts").importTree>>;
+
+/** The rest is counted, and is in the log lines. */
+const SHOWN_PATHS = 20;
+
+function shown({ seq, files, bytes, directories, links, leftOut, from, ms }: Result): string[] {
+	return [
+		`imported ${shownPath(from)} as commit ${seq}: ${count(files, "file")}, ${humanBytes(bytes)}, ${count(directories, "directory", "directories")}, ${count(links, "link")}, in ${humanDuration(ms)}`,
+		...pathLines("left out", leftOut),
+	];
+}
+
+export function pathLines(word: string, paths: readonly { readonly path: string; readonly reason: string }[]): string[] {
+	const left = paths.length - SHOWN_PATHS;
+	return [
+		...paths.slice(0, SHOWN_PATHS).map(({ path, reason }) => `${word}  ${shownPath(path)}: ${reason}`),
+		...(left > 0 ? [`${word}  and ${count(left, "more", "more")}`] : []),
+	];
+}

@@ -1,0 +1,142 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { Place } from "../../test/cli.ts";
+import { type OidcS3Server, startOidcS3Server } from "../../test/oidc-s3-server.ts";
+import { PlatformMachine } from "../../test/platform.ts";
+import { s3TestServer } from "../../test/s3-server.ts";
+
+describe("run --listen", () => {
+	test("is nobody's until the first request, serves it, drains, and the next machine goes on where it ended", async () => {
+		using place = new Place();
+		const first = await PlatformMachine.boot(place, "a");
+		expect(await first.ping()).toEqual({ status: "Healthy", time_of_last_update: expect.any(Number) });
+		expect(await first.status()).toMatchObject({ phase: "waiting", requestsServed: 0 });
+		expect(first.process.events.map(({ event }) => event)).toEqual(["run.started", "server.listening"]);
+
+		expect(await first.ask("hello")).toBe("turn 1 of default");
+		const streamed = await first.invoke({ prompt: "again", stream: true });
+		expect(await streamed.text()).toMatch(/^data: .*"turn ".*\n\ndata: [\s\S]*data: \[DONE\]\n\n$/);
+		await expect.poll(async () => (await first.ping()).status).toBe("Healthy");
+		const { status, stderr } = await first.end();
+		expect([status, stderr]).toEqual([0, expect.stringContaining("everything is durable")]);
+
+		await using next = await PlatformMachine.boot(place, "b");
+		expect(await next.ask("still there?")).toBe("turn 3 of default");
+		expect((await next.end()).status).toBe(0);
+	});
+
+	test("told to end before any request it ends at once, and nothing was written anywhere", async () => {
+		using place = new Place();
+		const machine = await PlatformMachine.boot(place, "a");
+		const { status, events } = await machine.end();
+		expect([status, events.at(-1)?.event]).toEqual([0, "run.stopped-before-start"]);
+		expect((await place.cli("a", ["history", "--json"])).stdout).toBe("");
+	});
+
+	test("starts an agent again that crashed, with its workspace as it was", async () => {
+		using place = new Place();
+		await using machine = await PlatformMachine.boot(place, "a");
+		await machine.ask("hello");
+		expect(await machine.ask("crash")).toBe("502 AGENT_UNREACHABLE");
+		await machine.process.waitForEvent("agent.restarted");
+		await expect.poll(async () => await machine.ask("hello again")).toBe("turn 2 of default");
+		expect((await machine.end()).status).toBe(0);
+	});
+
+	test("ends with status 4 when another machine has taken the workspace over", async () => {
+		using place = new Place();
+		await using first = await PlatformMachine.boot(place, "a");
+		await first.ask("hello");
+		await first.process.waitForEvent("flush.committed");
+		await using second = await PlatformMachine.boot(place, "b");
+		expect(await second.ask("hello")).toBe("turn 2 of default");
+		await first.ask("too late");
+		expect((await first.process.ended).status).toBe(4);
+		expect(await second.ask("mine")).toBe("turn 3 of default");
+	});
+
+	test("says what is missing for an identity, and what address cannot be had", async () => {
+		using place = new Place();
+		const usage = async (...args: string[]) => await place.cli("a", ["run", "--listen", "127.0.0.1:0", ...args]);
+		expect(await usage("--identity", "web-identity")).toMatchObject({ status: 2, stderr: expect.stringContaining("--issuer") });
+		expect(await usage("--issuer", "https://issuer.example")).toMatchObject({ status: 2, stderr: expect.stringContaining("--audience") });
+		await using machine = await PlatformMachine.boot(place, "b");
+		const taken = machine.url.replace("http://", "");
+		expect(await usage("--listen", taken)).toMatchObject({ status: 2, stderr: expect.stringContaining("EADDRINUSE") });
+	});
+
+	test("writes metrics in CloudWatch's format among the log lines", async () => {
+		using place = new Place();
+		const machine = await PlatformMachine.boot(place, "a", ["--metrics", "--log-level", "debug", "--sweep-interval", "1s"]);
+		await machine.ask("hello");
+		await machine.process.waitForEvent("durability.measured");
+		const { stderr } = await machine.end();
+		const metrics = stderr.split("\n").flatMap((line) => (line.startsWith('{"_aws"') ? [JSON.parse(line) as Record<string, unknown>] : []));
+		const names = new Set(metrics.flatMap((line) => Object.keys(line)));
+		for (const name of ["RestoreTime", "FlushTime", "DurabilityLag", "DirtyFiles", "DirtyBytes", "StoreRequests", "Invocations"])
+			expect(names).toContain(name);
+	});
+});
+
+describe.skipIf(s3TestServer() === undefined)("run --listen with a user's token and S3", () => {
+	const args = ({ issuer, roleArn, bucket, server }: OidcS3Server) => [
+		...["--store", `s3://${bucket}`, "--region", server.region, "--endpoint", server.endpoint],
+		...[
+			"--identity",
+			"web-identity",
+			"--issuer",
+			issuer.url,
+			"--audience",
+			issuer.audience,
+			"--role-arn",
+			roleArn,
+			"--role-duration",
+			"15m",
+		],
+	];
+	const options = ({ server }: OidcS3Server) => ({ env: { AWS_ENDPOINT_URL_STS: server.endpoint, AWS_REGION: server.region } });
+
+	test("the token says whose machine it is: its user goes on elsewhere, another sees nothing of it, and forgeries are refused and audited", async () => {
+		using place = new Place();
+		await using cloud = await startOidcS3Server();
+		const { issuer } = cloud;
+		const anna = await issuer.token({ sub: "anna" });
+		const bob = await issuer.token({ sub: "bob" });
+		const boot = async (name: string) => await PlatformMachine.boot(place, name, args(cloud), options(cloud));
+
+		const first = await boot("a");
+		for (const [why, token] of [
+			["no token", undefined],
+			["expired", await issuer.token({ sub: "anna" }, { expiresInS: -60 })],
+			["another issuer's", await issuer.token({ sub: "anna" }, { issuer: "https://evil.example" })],
+			["tampered", `${anna.slice(0, -10)}AAAAAAAAAA`],
+		] as const) {
+			expect([why, await first.ask("hello", token)]).toEqual([why, "401 IDENTITY_REFUSED"]);
+		}
+		expect(await first.status()).toMatchObject({ phase: "waiting" });
+		expect(await (await first.invoke({ prompt: "hello", user: "bob", namespace: "bob", identityToken: bob }, anna)).json()).toMatchObject({
+			response: "turn 1 of anna",
+		});
+		expect(await first.ask("hello", bob)).toBe("403 NAMESPACE_FOREIGN");
+		const { status, stderr, events } = await first.end();
+		expect(status).toBe(0);
+		const audited = events.map(({ event }) => event).filter((event) => event.startsWith("security."));
+		expect(audited).toEqual([...Array(4).fill("security.identity-refused"), "security.namespace-refused"]);
+		for (const token of [anna, bob]) for (const part of token.split(".").slice(1)) expect(stderr).not.toContain(part);
+
+		await using second = await boot("b");
+		expect(await second.ask("hello", anna)).toBe("turn 2 of anna");
+		await using other = await boot("c");
+		expect(await other.ask("hello", bob)).toBe("turn 1 of bob");
+		expect(readFileSync(place.path("c", "memory.jsonl"), "utf8")).not.toContain("anna");
+	});
+
+	test("credentials that are denied are the request's answer and, at the end, the exit status", async () => {
+		using place = new Place();
+		await using cloud = await startOidcS3Server();
+		const machine = await PlatformMachine.boot(place, "a", [...args(cloud), "--role-arn", "arn:aws:iam::1:role/other"], options(cloud));
+		expect(await machine.ask("hello", await cloud.issuer.token({ sub: "anna" }))).toBe("403 STORE_ACCESS_DENIED");
+		expect((await machine.ping()).status).toBe("Healthy");
+		expect((await machine.end()).status).toBe(6);
+	});
+});

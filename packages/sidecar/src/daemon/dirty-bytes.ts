@@ -1,0 +1,16 @@
+import { lstatSync } from "node:fs";
+import { fsPath } from "../path.ts";
+
+/** Size of what is there of `paths`; what cannot be looked at counts nothing. */
+export function dirtyBytes(workspace: string, paths: readonly string[]): number {
+	let sizeBytes = 0;
+	for (const path of paths) {
+		try {
+			const stat = lstatSync(fsPath(workspace, path), { throwIfNoEntry: false });
+			if (stat?.isFile()) sizeBytes += stat.size;
+		} catch {
+			// A metric must not end a daemon.
+		}
+	}
+	return sizeBytes;
+}

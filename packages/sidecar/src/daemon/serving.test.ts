@@ -1,0 +1,96 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { FaultyStore } from "../../test/faulty-store.ts";
+import { plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { noProgress } from "../telemetry/progress.ts";
+import { type DaemonEnd, runDaemon, type Serving } from "./daemon.ts";
+
+interface Served {
+	readonly serving: Serving;
+	readonly stop: () => Promise<DaemonEnd>;
+	/** Settled when it was told. */
+	readonly superseded: Promise<void>;
+}
+
+async function serve(bench: Workbench, store: FaultyStore): Promise<Served> {
+	const stop = new AbortController();
+	const { promise: begun, resolve } = Promise.withResolvers<Serving>();
+	const { promise: superseded, resolve: onSuperseded } = Promise.withResolvers<void>();
+	const ended = runDaemon(
+		{
+			store,
+			workspace: bench.workspace("a"),
+			profile: plainProfile,
+			privateDir: bench.privateDir("a"),
+			log: bench.log,
+			progress: noProgress,
+			handoverWaitMs: 0,
+			stateDir: join(bench.dir, "state"),
+			sweepIntervalMs: 3_600_000,
+			drainTimeoutMs: 20_000,
+			quietMs: 0,
+			maxDelayMs: 0,
+			command: [],
+			env: {},
+			agentToStderr: true,
+			onServing: resolve,
+			onSuperseded,
+		},
+		stop.signal,
+	);
+	const serving = await Promise.race([begun, ended.then(() => Promise.reject(new Error("it ended")))]);
+	return {
+		serving,
+		superseded,
+		stop: async () => {
+			stop.abort();
+			return await ended;
+		},
+	};
+}
+
+test("a change is not durable from when it is seen until the store has it, also while it is on its way", async () => {
+	await using bench = await workbench();
+	const store = new FaultyStore(bench.store);
+	const { serving, stop } = await serve(bench, store);
+	await expect.poll(() => serving.notDurableForMs()).toBeUndefined();
+
+	const { promise: taken, resolve: take } = Promise.withResolvers<void>();
+	const { promise: sent, resolve: onSent } = Promise.withResolvers<void>();
+	store.beforePut = async () => {
+		onSent();
+		await taken;
+	};
+	writeFileSync(join(bench.workspace("a"), "f"), "1");
+	await sent;
+	const before = serving.notDurableForMs();
+	expect(before).toEqual(expect.any(Number));
+	await expect.poll(() => serving.notDurableForMs()).toBeGreaterThan(before as number);
+	take();
+	await expect.poll(() => serving.notDurableForMs()).toBeUndefined();
+	expect((await stop()).isDurable).toBe(true);
+});
+
+test("told that its machine woke, it looks through the workspace at once", async () => {
+	await using bench = await workbench();
+	const store = new FaultyStore(bench.store);
+	const { serving, stop } = await serve(bench, store);
+	await expect.poll(() => serving.notDurableForMs()).toBeUndefined();
+	const flushes = () => bench.log.events.filter(({ event }) => event === "flush.committed" || event === "flush.nothing").length;
+	const before = flushes();
+	serving.wake();
+	expect(serving.notDurableForMs()).toEqual(expect.any(Number));
+	await expect.poll(() => flushes()).toBeGreaterThan(before);
+	await expect.poll(() => serving.notDurableForMs()).toBeUndefined();
+	await stop();
+});
+
+test("whoever asks learns once that another writer owns the workspace", async () => {
+	await using bench = await workbench();
+	const { stop, superseded } = await serve(bench, new FaultyStore(bench.store));
+	await bench.open("b");
+	writeFileSync(join(bench.workspace("a"), "late"), "1");
+	await superseded;
+	expect(await stop()).toMatchObject({ superseded: true, exitStatus: 4 });
+});

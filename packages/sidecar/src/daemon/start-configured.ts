@@ -1,0 +1,30 @@
+import type { Log } from "../telemetry/types.ts";
+import { type Agent, type AgentUser, startAgent } from "./agent.ts";
+import { agentEnvironment } from "./agent-environment.ts";
+import { superviseAgent } from "./supervised-agent.ts";
+
+export interface AgentOptions {
+	/** The agent: a command and its arguments. Without one the daemon runs until it is told to stop. */
+	readonly command: readonly string[];
+	/** What of it the agent gets, `agentEnvironment` decides. */
+	readonly env: NodeJS.ProcessEnv;
+	/** Further names, or `PREFIX_*`, of `env` that the agent gets; `*`: all but what it never gets. */
+	readonly agentEnv?: readonly string[];
+	/** Variables that only the agent gets, such as the token of its API. */
+	readonly agentVariables?: Readonly<Record<string, string>>;
+	/** The workspace is handed over to it. */
+	readonly agentUser?: AgentUser | undefined;
+	/** Stdout belongs to a JSON result. */
+	readonly agentToStderr: boolean;
+	/** Start the agent again when it ends by itself. Default: its end is that of the daemon. */
+	readonly restartAgent?: boolean;
+}
+
+/** @throws SidecarError AGENT_NOT_STARTED */
+export async function startConfigured(options: AgentOptions, log: Log): Promise<Agent> {
+	const { command, agentVariables, agentToStderr: toStderr, agentUser: user } = options;
+	const { env, withheld } = agentEnvironment(options.env, options.agentEnv);
+	log.debug("agent.environment", { withheld });
+	const start = async () => await startAgent({ command, env: { ...env, ...agentVariables }, toStderr, user });
+	return options.restartAgent ? await superviseAgent(start, log) : await start();
+}

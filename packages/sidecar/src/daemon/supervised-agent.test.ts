@@ -1,0 +1,89 @@
+import { expect, test } from "vitest";
+import { SidecarError } from "../errors.ts";
+import { recordingLog } from "../telemetry/logger.ts";
+import type { Agent, AgentExit } from "./agent.ts";
+import { superviseAgent } from "./supervised-agent.ts";
+
+/** Agents that end when they are told to, each a "process" of its own. */
+function agents() {
+	const started: { end: (status: number) => void; readonly killed: NodeJS.Signals[] }[] = [];
+	const failures: Error[] = [];
+	const start = async (): Promise<Agent> => {
+		const failure = failures.shift();
+		if (failure !== undefined) throw failure;
+		const { promise: exited, resolve } = Promise.withResolvers<AgentExit>();
+		const killed: NodeJS.Signals[] = [];
+		let exit: AgentExit | undefined;
+		const end = (status: number) => {
+			exit = { status, signal: undefined };
+			resolve(exit);
+		};
+		started.push({ end, killed });
+		return {
+			pid: started.length,
+			exited,
+			get exit() {
+				return exit;
+			},
+			kill: (signal) => void killed.push(signal),
+		};
+	};
+	return { started, failures, start };
+}
+
+const atOnce = () => 0;
+
+test("an agent that ends by itself is started again, ever later, and its end is not that of the row", async () => {
+	const { started, start, failures } = agents();
+	const log = recordingLog();
+	const delays: number[] = [];
+	const agent = await superviseAgent(start, log, (crashes) => {
+		delays.push(crashes);
+		return 0;
+	});
+	started[0]?.end(1);
+	await expect.poll(() => agent.pid).toBe(2);
+	failures.push(new SidecarError("AGENT_NOT_STARTED"));
+	started[1]?.end(137);
+	await expect.poll(() => agent.pid).toBe(3);
+	expect(delays).toEqual([1, 2, 3]);
+	expect(agent.exit).toBeUndefined();
+	expect(log.events.map(({ event }) => event)).toEqual([
+		"agent.crashed",
+		"agent.restarted",
+		"agent.crashed",
+		"agent.not-restarted",
+		"agent.crashed",
+		"agent.restarted",
+	]);
+});
+
+test("one that is told to end is not started again", async () => {
+	const { started, start } = agents();
+	const agent = await superviseAgent(start, recordingLog(), atOnce);
+	agent.kill("SIGTERM");
+	expect(started[0]?.killed).toEqual(["SIGTERM"]);
+	expect(agent.exit).toBeUndefined();
+	started[0]?.end(0);
+	expect(await agent.exited).toEqual({ status: 0, signal: undefined });
+	expect(agent.exit).toEqual({ status: 0, signal: undefined });
+	expect(started).toHaveLength(1);
+});
+
+test("told to end between two starts, it has ended: nobody is there to wait for", async () => {
+	const { started, start } = agents();
+	const log = recordingLog();
+	const agent = await superviseAgent(start, log, () => 3_600_000);
+	started[0]?.end(7);
+	await expect.poll(() => log.events.length).toBe(1);
+	agent.kill("SIGTERM");
+	expect(agent.exit).toEqual({ status: 7, signal: undefined });
+	expect((await agent.exited).status).toBe(7);
+	expect(started).toHaveLength(1);
+});
+
+test("an agent that cannot be started at all is the caller's to know", async () => {
+	const { failures, start } = agents();
+	failures.push(new SidecarError("AGENT_NOT_STARTED", { value: "agent" }));
+	await expect(superviseAgent(start, recordingLog(), atOnce)).rejects.toMatchObject({ code: "AGENT_NOT_STARTED" });
+});

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Log } from "../telemetry/types.ts";
+import type { Agent, AgentExit } from "./agent.ts";
+import { retryDelayMs } from "./cadence.ts";
+
+/** An agent that ran for so long did start; its next crash is a new one. */
+const STEADY_MS = 60_000;
+
+/**
+ * An agent that is started again whenever it ends by itself: after 1 s, doubling to 30 s. The workspace stays as it is. Its end is that
+ * of the whole row, which only `kill` brings about.
+ *
+ * @throws SidecarError as `start`, where the very first one fails
+ */
+export async function superviseAgent(start: () => Promise<Agent>, log: Log, delayMs = retryDelayMs): Promise<Agent> {
+	return new SupervisedAgent(await start(), start, log, delayMs);
+}
+
+class SupervisedAgent implements Agent {
+	readonly exited: Promise<AgentExit>;
+	readonly #start: () => Promise<Agent>;
+	readonly #log: Log;
+	readonly #delayMs: (failures: number) => number;
+	/** No more restarts. */
+	readonly #over = new AbortController();
+	#current: Agent;
+	#exit: AgentExit | undefined;
+
+	constructor(first: Agent, start: () => Promise<Agent>, log: Log, delayMs: (failures: number) => number) {
+		this.#current = first;
+		this.#start = start;
+		this.#log = log;
+		this.#delayMs = delayMs;
+		this.exited = this.#supervise();
+	}
+
+	get pid(): number {
+		return this.#current.pid;
+	}
+
+	get exit(): AgentExit | undefined {
+		return this.#exit;
+	}
+
+	kill(signal: NodeJS.Signals): void {
+		this.#over.abort();
+		// Between two starts there is nobody to wait for.
+		this.#exit ??= this.#current.exit;
+		this.#current.kill(signal);
+	}
+
+	async #supervise(): Promise<AgentExit> {
+		let crashes = 0;
+		for (;;) {
+			const startedMs = performance.now();
+			const exit = await this.#current.exited;
+			if (this.#over.signal.aborted) return this.#end(exit);
+			crashes = performance.now() - startedMs >= STEADY_MS ? 1 : crashes + 1;
+			if (!(await this.#restart(exit, crashes))) return this.#end(exit);
+		}
+	}
+
+	/** False: it was told to end meanwhile. */
+	async #restart(exit: AgentExit, crashes: number): Promise<boolean> {
+		for (let failures = crashes; ; failures++) {
+			const restartMs = this.#delayMs(failures);
+			this.#log.error("agent.crashed", { ...exit, crashes: failures, restartMs });
+			await delay(restartMs, undefined, { signal: this.#over.signal }).catch(() => {});
+			if (this.#over.signal.aborted) return false;
+			try {
+				this.#current = await this.#start();
+				this.#log.info("agent.restarted", { pid: this.#current.pid });
+				return true;
+			} catch (error) {
+				this.#log.error("agent.not-restarted", { error });
+			}
+		}
+	}
+
+	#end(exit: AgentExit): AgentExit {
+		this.#exit ??= exit;
+		return this.#exit;
+	}
+}

@@ -1,0 +1,106 @@
+import xxhash from "xxhash-wasm";
+import { SidecarError } from "../errors.ts";
+import { openPlace } from "../store/place.ts";
+import type { PlainPlace } from "../store/plain.ts";
+import { type Imported, importPlace } from "../sync/import-place.ts";
+import { thisMachine } from "../sync/machine.ts";
+import { surveyPlace } from "../sync/survey-place.ts";
+import { loadFileTimes } from "../workspace/file-times.ts";
+import { connectionOf, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
+import { isAmongLogs, placeOf, realPath } from "./place.ts";
+
+export interface ImportOptions extends Omit<WorkspaceOptions, "workspace"> {
+	/**
+	 * `s3://bucket/prefix/` (key = path below it) or a directory. Default: what lies beside the log, `users/{namespace}/{path}`, as a
+	 * first boot would adopt it.
+	 */
+	readonly from?: string;
+}
+
+export interface ImportResult extends Imported {
+	/** Where it came from. */
+	readonly from: string;
+	readonly ms: number;
+}
+
+/**
+ * Makes a directory, or objects whose keys are paths, the first content of a log: all of it by one commit, or nothing. What is imported
+ * stays as it is. docs/transfer.md says what is kept of it.
+ *
+ * @throws SidecarError LOG_NOT_EMPTY; SOURCE_UNSAFE (every key that cannot be a path), SOURCE_CHANGED, USAGE (nothing is there),
+ * SUPERSEDED, NOT_DURABLE, WORKSPACE_DISK_FULL, WORKSPACE_TOO_LARGE, STORE_*, STATE_DIR_UNUSABLE, and for a wrong option
+ */
+export async function importTree(options: ImportOptions = {}): Promise<ImportResult> {
+	return await withWorkspace(options, async (opened) => {
+		const started = performance.now();
+		const source = await openSource(options, opened);
+		try {
+			const { store, profile, privateDir, log, progress } = opened;
+			const { place, besideLog, name } = source;
+			const { signal } = options;
+			const survey = await surveyPlace({ store, place, besideLog, profile, signal });
+			if (survey === undefined) throw nothingThere(name);
+			const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
+			const imported = await importPlace(
+				{
+					store,
+					profile,
+					privateDir,
+					times,
+					quickHash: (bytes) => h64Raw(bytes),
+					machine: thisMachine,
+					log,
+					progress,
+					onSecret: opened.settings.onSecret,
+					signal,
+				},
+				survey,
+			);
+			return { from: name, ...imported, ms: Math.round(performance.now() - started) };
+		} finally {
+			await source.close();
+		}
+	});
+}
+
+interface Source {
+	readonly place: PlainPlace;
+	readonly besideLog: boolean;
+	readonly name: string;
+	readonly close: () => Promise<void>;
+}
+
+async function openSource(options: ImportOptions, { store, storeUrl, settings }: OpenWorkspace): Promise<Source> {
+	const beside = store.plain?.("");
+	const own = beside === undefined ? undefined : urlOf(beside);
+	if (options.from === undefined) {
+		if (beside === undefined)
+			throw new SidecarError("USAGE", { value: store.url, reason: "this store knows of no plain objects: name a source" });
+		return { place: beside, besideLog: true, name: urlOf(beside), close: async () => {} };
+	}
+	const location = placeOf(options.from);
+	const { place, close } = await openPlace(location, connectionOf(options, settings));
+	const name = urlOf(place);
+	if (name === own) return { place, besideLog: true, name, close };
+	if (isAmongLogs(location, storeUrl)) {
+		await close();
+		throw new SidecarError("USAGE", {
+			value: options.from,
+			reason: "other logs lie there, or it lies among them",
+			remedy: "import what lies beside the log without naming a source; `export` the log of another namespace first",
+		});
+	}
+	return { place, besideLog: false, name, close };
+}
+
+function urlOf(place: PlainPlace): string {
+	return place.kind === "objects" ? place.objects.url : realPath(place.path);
+}
+
+function nothingThere(name: string): SidecarError {
+	return new SidecarError("USAGE", {
+		value: name,
+		reason: "nothing to import lies there",
+		remedy: "check the source, --store and --namespace",
+	});
+}

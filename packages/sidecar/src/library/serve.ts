@@ -1,0 +1,255 @@
+import { AgentApi } from "../agentcore/agent-api.ts";
+import { type IdentityStrategy, type IdentityStrategyName, identityStrategy, type UserCredentials } from "../agentcore/identity.ts";
+import { Life } from "../agentcore/life.ts";
+import { startServer } from "../agentcore/server.ts";
+import type { Config } from "../config/options.ts";
+import type { DaemonEnd, Serving } from "../daemon/daemon.ts";
+import { SidecarError } from "../errors.ts";
+import { loadStore, parseStoreUrl } from "../store/open.ts";
+import type { ObjectStore } from "../store/port.ts";
+import { renewed } from "../store/renewed.ts";
+import { thisMachine } from "../sync/machine.ts";
+import { silentLog } from "../telemetry/logger.ts";
+import type { Log } from "../telemetry/types.ts";
+import { settingsOf, withWorkspace } from "./options.ts";
+import type { RunOptions } from "./run.ts";
+
+export interface ServeOptions extends RunOptions {
+	/** Where AgentCore's contract is answered, `HOST:PORT`; port 0: any that is free, see the event `server.listening`. */
+	readonly listen: string;
+	/** Default `ambient`. */
+	readonly identity?: IdentityStrategyName;
+	/** Who signs the users' tokens, exactly as in their `iss`. Default: requests need no token, and all are of `namespace`. */
+	readonly issuer?: string;
+	/** One of the tokens' `aud`; needed with `issuer`. */
+	readonly audience?: string;
+	/** The claim that names the user. Default `sub`. */
+	readonly userClaim?: string;
+	readonly roleArn?: string;
+	/** ms. Default 3,600,000. */
+	readonly roleDurationMs?: number;
+	/** ARN of the bucket's key, where it is one of the customer's. */
+	readonly kmsKey?: string;
+	/** Default `http://127.0.0.1:18789`. */
+	readonly agentUrl?: string;
+	/** Default `/readyz`. */
+	readonly agentReadyPath?: string;
+	/** E.g. `10MB`. Default `100MB`. */
+	readonly maxBody?: string;
+	/** As of `run`, but by default none beside what any program needs. */
+	readonly agentEnv?: string;
+	/** Another STS than that of AWS. Default: AWS_ENDPOINT_URL_STS. */
+	readonly stsEndpoint?: string;
+}
+
+/** `not-started`: no request came, or none could be served; the status is then that of the last failure. */
+export type ServeResult =
+	| ({ readonly kind: "ended" } & DaemonEnd)
+	| { readonly kind: "not-started"; readonly exitStatus: SidecarError["exitStatus"] | 0 };
+
+/** What a start needs is loaded after the first ping, which must be answered soon, and before a request, which must not wait for it. */
+const loadDaemon = async () => {
+	const [{ runDaemon }, { daemonOptions }] = await Promise.all([import("../daemon/daemon.ts"), import("./run.ts")]);
+	return { runDaemon, daemonOptions };
+};
+
+/** Requests that wait for the start: more than one user's clients send. */
+const MAX_WAITING = 32;
+/** A start takes as long as a restore of gigabytes and an agent of half a minute; the platform's own limit of an answer is 15 minutes. */
+const WAIT_TIMEOUT_MS = 10 * 60_000;
+const READY_TIMEOUT_MS = 5 * 60_000;
+const WAKE_LOOK_MS = 5_000;
+/** For answers that are all but written when the drain is over. */
+const CLOSE_TIMEOUT_MS = 500;
+
+/**
+ * Answers the platform's contract, and lives as its machines do: nothing of a user's happens before the first request, which says by its
+ * token whose machine it is. Then the workspace is restored, the agent started, and requests go to it, until `signal` drains.
+ *
+ * @throws SidecarError USAGE: what is missing for the identity, or an address that cannot be had
+ */
+export async function serve(options: ServeOptions): Promise<ServeResult> {
+	const settings = settingsOf(options);
+	const log = options.log ?? silentLog;
+	const machine = new PlatformMachine(options, settings, log);
+	const { host, port } = addressOf(options.listen);
+	const { life } = machine;
+	const server = await startServer({
+		host,
+		port,
+		life,
+		forward: async (admitted, caller, signal) => await machine.agent.forward(admitted, caller, signal),
+		status: () => machine.status(),
+		maxBodyBytes: bytesOf(settings.maxBody),
+		log,
+	});
+	try {
+		return await machine.ended;
+	} finally {
+		life.end();
+		await server.close(CLOSE_TIMEOUT_MS);
+		machine.agent.close();
+	}
+}
+
+class PlatformMachine {
+	readonly life: Life;
+	readonly agent: AgentApi;
+	readonly ended: Promise<ServeResult>;
+	readonly #options: ServeOptions;
+	readonly #log: Log;
+	/** Aborted by the caller's signal, or because another writer owns the workspace. */
+	readonly #stop = new AbortController();
+	readonly #end = Promise.withResolvers<ServeResult>();
+	/** Made for this boot, after the first request: a copy of the machine must not share it. */
+	readonly #agentToken: { value?: string } = {};
+	#begun: Promise<Serving> | undefined;
+	#serving: Serving | undefined;
+	#store: ObjectStore | undefined;
+	#lastFailure: SidecarError | undefined;
+
+	constructor(options: ServeOptions, settings: Config, log: Log) {
+		this.#options = options;
+		this.#log = log;
+		this.ended = this.#end.promise;
+		const { agentUrl: url, agentReadyPath: readyPath } = settings;
+		this.agent = new AgentApi({ url, readyPath, token: () => this.#agentToken.value, log });
+		this.life = new Life({
+			identity: strategyOf(options, settings, log),
+			start: async (namespace, user) => await this.#start(namespace, user),
+			// One that fails will fail again when it is needed, and there it is said.
+			onFirstPing: () => void Promise.all([loadDaemon(), loadStore(settings.store)]).catch(() => {}),
+			notDurableForMs: () => this.#serving?.notDurableForMs(),
+			maxWaiting: MAX_WAITING,
+			waitTimeoutMs: WAIT_TIMEOUT_MS,
+			log,
+		});
+		this.life.wake.onWake(() => this.#wake());
+		const { signal } = options;
+		if (signal?.aborted) this.#drain();
+		else signal?.addEventListener("abort", () => this.#drain(), { once: true });
+	}
+
+	status(): object {
+		const { phase, requestsInFlight, requestsServed } = this.life;
+		return {
+			phase,
+			requestsInFlight,
+			requestsServed,
+			notDurableForMs: this.#serving?.notDurableForMs() ?? 0,
+			daemon: this.#serving?.status(),
+		};
+	}
+
+	async #start(namespace: string, user: UserCredentials | undefined): Promise<void> {
+		try {
+			this.#begun ??= this.#begin(namespace, user);
+			await this.#begun;
+			await this.#agentReady();
+			this.#lastFailure = undefined;
+		} catch (error) {
+			this.#lastFailure = error instanceof SidecarError ? error : new SidecarError("INTERNAL", { cause: error });
+			throw error;
+		}
+	}
+
+	/** The daemon, from restore to the end. Settled when it serves. */
+	#begin(namespace: string, user: UserCredentials | undefined): Promise<Serving> {
+		const token = thisMachine.randomBytes(32).toString("base64url");
+		this.#agentToken.value = token;
+		const credentials = user && Object.assign(async () => await user.renewing.provide(), { memoized: true });
+		const { promise: begun, resolve, reject } = Promise.withResolvers<Serving>();
+		const ended = withWorkspace({ ...this.#options, namespace, ...(credentials && { credentials }) }, async (opened) => {
+			const { runDaemon, daemonOptions } = await loadDaemon();
+			const store = user === undefined ? opened.store : renewed(opened.store, user.renewing);
+			this.#store = store;
+			return await runDaemon(
+				{
+					...daemonOptions(this.#options, { ...opened, store }),
+					agentEnv: opened.settings.agentEnv?.split(",") ?? [],
+					agentVariables: { OPENCLAW_GATEWAY_TOKEN: token },
+					restartAgent: true,
+					onServing: resolve,
+					onSuperseded: () => this.#drain(),
+				},
+				this.#stop.signal,
+			);
+		});
+		ended.then(
+			(end) => this.#end.resolve({ kind: "ended", ...end }),
+			(error: unknown) => {
+				// Before it served: the next request tries again. Later there is no way back.
+				if (this.#serving !== undefined) return this.#end.reject(error);
+				this.#begun = undefined;
+				reject(error);
+				if (this.#stop.signal.aborted) this.#endUnstarted();
+			},
+		);
+		return begun.then((serving) => {
+			this.#serving = serving;
+			// Requests and pings look too, but the platform may send none for long.
+			setInterval(() => this.life.wake.look(), WAKE_LOOK_MS).unref();
+			return serving;
+		});
+	}
+
+	async #agentReady(): Promise<void> {
+		const timeout = AbortSignal.timeout(READY_TIMEOUT_MS);
+		try {
+			await this.agent.waitUntilReady(AbortSignal.any([this.#stop.signal, timeout]));
+		} catch (error) {
+			if (!timeout.aborted) throw error;
+			throw new SidecarError("AGENT_UNREACHABLE", { reason: `it is not ready after ${READY_TIMEOUT_MS} ms` });
+		}
+	}
+
+	#wake(): void {
+		this.#store?.reconnect?.();
+		this.agent.reconnect();
+		this.#serving?.wake();
+	}
+
+	#drain(): void {
+		if (this.#stop.signal.aborted) return;
+		this.life.drain();
+		this.#stop.abort(new Error("the machine is to end"));
+		if (this.#begun === undefined) this.#endUnstarted();
+	}
+
+	#endUnstarted(): void {
+		this.#log.info("run.stopped-before-start", { lastFailure: this.#lastFailure?.code });
+		const isOurs = this.#lastFailure === undefined || this.#lastFailure.code === "INTERNAL";
+		this.#end.resolve({ kind: "not-started", exitStatus: isOurs ? 0 : (this.#lastFailure as SidecarError).exitStatus });
+	}
+}
+
+function strategyOf(options: ServeOptions, settings: Config, log: Log): IdentityStrategy {
+	const { identity: strategy, namespace, issuer, audience, userClaim, roleArn, roleDurationMs, kmsKey, region } = settings;
+	if (issuer !== undefined && audience === undefined) {
+		throw new SidecarError("USAGE", { value: issuer, reason: "an issuer alone makes tokens for anybody", remedy: "give --audience" });
+	}
+	const location = typeof options.store === "object" ? undefined : parseStoreUrl(settings.store);
+	return identityStrategy({
+		strategy,
+		namespace,
+		token: issuer === undefined || audience === undefined ? undefined : { issuer, audience, userClaim },
+		roleArn,
+		roleDurationS: roleDurationMs / 1000,
+		bucket: location?.kind === "s3" ? location : undefined,
+		kmsKeyArn: kmsKey,
+		region,
+		stsEndpoint: options.stsEndpoint,
+		log,
+	});
+}
+
+function addressOf(listen: string): { readonly host: string; readonly port: number } {
+	const colon = listen.lastIndexOf(":");
+	const port = Number(listen.slice(colon + 1));
+	if (port > 65_535) throw new SidecarError("USAGE", { value: listen, reason: "a port is at most 65535" });
+	return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ""), port };
+}
+
+function bytesOf(size: string): number {
+	return Number.parseInt(size, 10) * (size.endsWith("MB") ? 1_000_000 : 1_000);
+}

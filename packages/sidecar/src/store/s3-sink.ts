@@ -1,0 +1,115 @@
+import type { Readable } from "node:stream";
+import { SidecarError } from "../errors.ts";
+import type { PlainSink } from "./plain.ts";
+import { connectS3, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
+import { judgePut, S3Failure, type Wire } from "./s3-failure.ts";
+import { unusable } from "./s3-wire.ts";
+
+/**
+ * Writes plain objects to a bucket, bodies of any size as streams, by lib-storage: what is larger than a part goes up in parts, three
+ * at once. Nothing of a log is ever written this way: its objects are create-only, single PUTs.
+ *
+ * Not guaranteed: that an object which was there before is kept.
+ */
+
+/** The least that S3 takes: 50 GB in 10,000 parts; those of larger objects are larger. */
+const PART_BYTES = 5 * 1024 * 1024;
+const MAX_PARTS = 10_000;
+const PARTS_AT_ONCE = 3;
+/** Sockets: more than the callers have uploads under way. */
+const MAX_SOCKETS = 64;
+/** Of the SDK: a PUT that replaces may be repeated, unlike one of the log. */
+const ATTEMPTS = 4;
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html */
+const MAX_KEY_BYTES = 1024;
+
+export interface S3SinkOptions extends S3ConnectionOptions {
+	readonly bucket: string;
+	/** Ends in `/`. */
+	readonly prefix: string;
+}
+
+/** Loads lib-storage. Sends nothing. @throws SidecarError USAGE: no region, or an endpoint that is no URL */
+export async function openS3Sink(options: S3SinkOptions): Promise<PlainSink> {
+	const [connection, { Upload }] = await Promise.all([
+		connectS3({ ...options, attempts: ATTEMPTS }, MAX_SOCKETS),
+		import("@aws-sdk/lib-storage"),
+	]);
+	return new S3Sink(options, connection, Upload);
+}
+
+class S3Sink implements PlainSink {
+	readonly url: string;
+	readonly #bucket: string;
+	readonly #prefix: string;
+	readonly #connection: S3Connection;
+	readonly #Upload: typeof import("@aws-sdk/lib-storage").Upload;
+
+	constructor({ bucket, prefix }: S3SinkOptions, connection: S3Connection, Upload: typeof import("@aws-sdk/lib-storage").Upload) {
+		this.#bucket = bucket;
+		this.#prefix = prefix;
+		this.#connection = connection;
+		this.#Upload = Upload;
+		this.url = `s3://${bucket}/${prefix}`;
+	}
+
+	unfit(key: string): string | undefined {
+		if (!key.isWellFormed()) return "its name is not UTF-8, and a key must be";
+		const keyBytes = Buffer.byteLength(this.#prefix + key);
+		return keyBytes > MAX_KEY_BYTES ? `its key would have ${keyBytes} bytes, the limit of S3 is ${MAX_KEY_BYTES}` : undefined;
+	}
+
+	async put(
+		key: string,
+		body: Buffer | Readable,
+		{ sizeBytes, metadata, signal }: { sizeBytes: number; metadata: Readonly<Record<string, string>>; signal?: AbortSignal },
+	): Promise<string | undefined> {
+		const abort = new AbortController();
+		const onAbort = () => abort.abort(signal?.reason);
+		signal?.throwIfAborted();
+		signal?.addEventListener("abort", onAbort, { once: true });
+		try {
+			const upload = new this.#Upload({
+				client: this.#connection.bulkClient,
+				params: { Bucket: this.#bucket, Key: this.#prefix + key, Body: body, ContentLength: sizeBytes, Metadata: { ...metadata } },
+				partSize: Math.max(PART_BYTES, Math.ceil(sizeBytes / (MAX_PARTS - 1))),
+				queueSize: PARTS_AT_ONCE,
+				abortController: abort,
+			});
+			const { ETag: etag } = await upload.done();
+			if (!etag) throw unusable("a 200 without an ETag, so not from S3");
+			return undefined;
+		} catch (error) {
+			signal?.throwIfAborted();
+			if (error instanceof SidecarError) throw error;
+			const failure = failureOf(error);
+			if (failure.status === 400 && KEY_REFUSED.test(failure.name)) return `the store refuses its key: ${failure.summary}`;
+			throw this.#error(failure, key);
+		} finally {
+			signal?.removeEventListener("abort", onAbort);
+		}
+	}
+
+	async close(): Promise<void> {
+		for (const client of [this.#connection.client, this.#connection.bulkClient]) client.destroy();
+	}
+
+	#error(cause: S3Failure, key: string): SidecarError {
+		const verdict = judgePut(cause);
+		if (verdict === "bucket-missing")
+			return new SidecarError("STORE_BUCKET_MISSING", { value: `s3://${this.#bucket}`, reason: cause.summary, cause });
+		const detail = { value: this.url + key, reason: cause.summary, cause };
+		if (verdict !== "denied") return new SidecarError("STORE_UNREACHABLE", detail);
+		return new SidecarError("STORE_ACCESS_DENIED", { ...detail, remedy: "check that the credentials allow s3:PutObject there" });
+	}
+}
+
+/** KeyTooLongError of S3, XMinioInvalidObjectName and their like: about this key, and no other. */
+const KEY_REFUSED = /KeyTooLong|InvalidObjectName/;
+
+/** What of an SDK's error may be shown. A stream's own failure has no status, and comes out as it went in. */
+function failureOf(error: unknown): S3Failure {
+	const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+	const wire: Wire = { method: "put", sent: 1, ...(status !== undefined && { status, verb: "PUT" }) };
+	return new S3Failure(error, wire);
+}

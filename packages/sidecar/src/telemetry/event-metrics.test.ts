@@ -1,0 +1,45 @@
+import { globSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { METERED_EVENTS, metered } from "./event-metrics.ts";
+import { recordingLog } from "./logger.ts";
+import { emfLine, type MetricValues } from "./metrics.ts";
+
+function metering() {
+	const values: MetricValues[] = [];
+	const log = recordingLog();
+	return { values, log, metered: metered(log, (each) => values.push(each)) };
+}
+
+test("an event's numbers become metrics, in seconds and bytes, and the event is written all the same", () => {
+	const { values, log, metered } = metering();
+	metered.info("restore.finished", { seq: 4, files: 3, bytes: 1024, ms: 1500 });
+	metered.child({ writer: "w" }).info("flush.committed", { seq: 5, bytes: 10, ms: 20, lagMs: 1200 });
+	metered.warn("flush.not-taken", { path: "a" });
+	expect(values).toEqual([
+		{ RestoreFiles: 3, RestoreBytes: 1024, RestoreTime: 1.5 },
+		{ FlushBytes: 10, FlushTime: 0.02, DurabilityLag: 1.2 },
+		{ SkippedFiles: 1 },
+	]);
+	expect(log.events.map(({ event, level }) => [level, event])).toEqual([
+		["info", "restore.finished"],
+		["info", "flush.committed"],
+		["warn", "flush.not-taken"],
+	]);
+	expect(log.events[1]?.fields).toMatchObject({ writer: "w", seq: 5 });
+});
+
+test("an event without its numbers gives none", () => {
+	const { values, metered } = metering();
+	metered.info("restore.finished");
+	metered.info("agent.started", { pid: 7 });
+	expect(values).toHaveLength(1);
+	expect(emfLine(1, values[0] ?? {})).toBeUndefined();
+});
+
+test("every event that is metered is logged somewhere by just that name", () => {
+	const sources = globSync("**/*.ts", { cwd: new URL("..", import.meta.url).pathname })
+		.filter((path) => !path.endsWith(".test.ts") && !path.endsWith("event-metrics.ts"))
+		.map((path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8"));
+	const logged = new Set(sources.flatMap((text) => [...text.matchAll(/"([a-z]+\.[a-z-]+)"/g)].map(([, event]) => event)));
+	expect(METERED_EVENTS.filter((event) => !logged.has(event))).toEqual([]);
+});

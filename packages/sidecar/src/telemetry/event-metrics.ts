@@ -1,0 +1,55 @@
+/**
+ * Metrics from what is logged anyway: a log that writes each event on, and beside it the metrics that the event carries. The rooms that
+ * do the work know nothing of metrics, and no number can differ between the two.
+ */
+import type { MetricValues } from "./metrics.ts";
+import type { EventName, Log, LogFields } from "./types.ts";
+
+type Meter = (fields: LogFields) => MetricValues;
+
+const METERS: Readonly<Record<EventName, Meter>> = {
+	"restore.finished": ({ files, bytes, ms }) => ({ RestoreFiles: number(files), RestoreBytes: number(bytes), RestoreTime: seconds(ms) }),
+	"invocation.ended": ({ ms }) => ({ Invocations: 1, InvocationTime: seconds(ms) }),
+	"durability.measured": ({ lagMs, dirtyFiles, dirtyBytes, storeRequests }) => ({
+		DurabilityLag: seconds(lagMs),
+		DirtyFiles: number(dirtyFiles),
+		DirtyBytes: number(dirtyBytes),
+		StoreRequests: number(storeRequests),
+	}),
+	"machine.not-started": () => ({ RestoreFailures: 1 }),
+	"flush.committed": ({ bytes, ms, lagMs }) => ({
+		FlushBytes: number(bytes),
+		FlushTime: seconds(ms),
+		...(typeof lagMs === "number" && { DurabilityLag: seconds(lagMs) }),
+	}),
+	"drain.committed": ({ bytes }) => ({ FlushBytes: number(bytes) }),
+	"flush.failed": () => ({ FlushErrors: 1 }),
+	"flush.undecided": () => ({ FlushErrors: 1 }),
+	"flush.not-taken": () => ({ SkippedFiles: 1 }),
+	"writer.superseded": () => ({ FencedWriters: 1 }),
+	"fence.lost": () => ({ FencedWriters: 1 }),
+	"security.secret-found": () => ({ SecretsFound: 1 }),
+	"security.identity-refused": () => ({ RefusedIdentities: 1 }),
+	"security.namespace-refused": () => ({ RefusedIdentities: 1 }),
+};
+
+/** Each is logged somewhere under just this name. */
+export const METERED_EVENTS: readonly string[] = Object.keys(METERS);
+
+/** @param emit called with the metrics of an event, right after the event was written */
+export function metered(log: Log, emit: (values: MetricValues) => void): Log {
+	const wrap = (inner: Log): Log => {
+		const at =
+			(level: "error" | "warn" | "info" | "debug") =>
+			(event: EventName, fields: LogFields = {}) => {
+				inner[level](event, fields);
+				const meter = Object.hasOwn(METERS, event) ? METERS[event] : undefined;
+				if (meter !== undefined) emit(meter(fields));
+			};
+		return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug"), child: (fields) => wrap(inner.child(fields)) };
+	};
+	return wrap(log);
+}
+
+const number = (value: unknown) => (typeof value === "number" ? value : Number.NaN);
+const seconds = (ms: unknown) => number(ms) / 1000;

@@ -1,0 +1,72 @@
+/**
+ * An S3 server with an STS that believes an OpenID issuer: what AWS is to a machine of the platform. Its role `users` allows what is below
+ * `users/` and the token's own `sub`, as the role of an installation does.
+ */
+import { createHash } from "node:crypto";
+import { OidcIssuer } from "./oidc-issuer.ts";
+import { makeBucket, type StartedS3Server, startS3Server } from "./s3-server.ts";
+
+export interface OidcS3Server extends AsyncDisposable {
+	readonly issuer: OidcIssuer;
+	readonly server: StartedS3Server;
+	readonly bucket: string;
+	/** Allows only what is below the prefix of the token's `sub`. */
+	readonly roleArn: string;
+}
+
+/** @param rolePolicy of the role; default: everything that is below the prefix of the token's `sub` */
+export async function startOidcS3Server(rolePolicy?: (bucket: string) => object): Promise<OidcS3Server> {
+	const issuer = await OidcIssuer.start();
+	const server = await startS3Server({
+		MINIO_IDENTITY_OPENID_CONFIG_URL: `${issuer.url}/.well-known/openid-configuration`,
+		MINIO_IDENTITY_OPENID_CLIENT_ID: issuer.audience,
+		MINIO_IDENTITY_OPENID_CLIENT_SECRET: "unused",
+		MINIO_IDENTITY_OPENID_ROLE_POLICY: "users",
+	});
+	const bucket = await makeBucket(server);
+	await addPolicy(server, "users", (rolePolicy ?? ownPrefix)(bucket));
+	// How the server names the role of a client.
+	const roleArn = `arn:minio:iam:::role/${createHash("sha1").update(issuer.audience).digest("base64url")}`;
+	const dispose = async () => {
+		await server.stop();
+		await issuer[Symbol.asyncDispose]();
+	};
+	return { issuer, server, bucket, roleArn, [Symbol.asyncDispose]: dispose };
+}
+
+function ownPrefix(bucket: string): object {
+	const below = "users/$" + "{jwt:sub}/*";
+	return {
+		Version: "2012-10-17",
+		Statement: [
+			{ Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource: [`arn:aws:s3:::${bucket}/${below}`] },
+			{
+				Effect: "Allow",
+				Action: ["s3:ListBucket"],
+				Resource: [`arn:aws:s3:::${bucket}`],
+				Condition: { StringLike: { "s3:prefix": [below] } },
+			},
+		],
+	};
+}
+
+/** MinIO's administration speaks S3's signature; the SDK signs a request that is turned into one of it. */
+async function addPolicy(server: StartedS3Server, name: string, policy: object): Promise<void> {
+	const { S3Client, PutObjectCommand } = await import("@aws-sdk/client-s3");
+	const { endpoint, region, accessKeyId, secretAccessKey } = server;
+	const client = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+	client.middlewareStack.add(
+		(next) => async (args) => {
+			const request = args.request as { path: string; query: Record<string, string> };
+			request.path = "/minio/admin/v3/add-canned-policy";
+			request.query = { name };
+			return await next(args);
+		},
+		{ step: "build", priority: "low" },
+	);
+	try {
+		await client.send(new PutObjectCommand({ Bucket: "any", Key: "any", Body: JSON.stringify(policy) }));
+	} finally {
+		client.destroy();
+	}
+}

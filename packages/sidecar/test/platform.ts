@@ -1,0 +1,75 @@
+/** Plays AgentCore: starts machines of the real command, pings them, sends them invocations, ends them. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import type { CliProcess, Ended, Place, StartOptions } from "./cli.ts";
+
+const AGENT = fileURLToPath(new URL("./platform-agent.ts", import.meta.url));
+
+export interface Ping {
+	readonly status: "Healthy" | "HealthyBusy";
+	readonly time_of_last_update: number;
+}
+
+export class PlatformMachine implements AsyncDisposable {
+	readonly process: CliProcess;
+	readonly url: string;
+
+	private constructor(process: CliProcess, url: string) {
+		this.process = process;
+		this.url = url;
+	}
+
+	/** A fresh machine of that name, up and never asked for anything. Further `args` go before the agent's command. */
+	static async boot(place: Place, name: string, args: readonly string[] = [], options: StartOptions = {}): Promise<PlatformMachine> {
+		const port = await freePort();
+		const agent = [process.execPath, AGENT, String(port), place.path(name)];
+		const cadence = ["--quiet-period", "20ms"];
+		const contract = ["--listen", "127.0.0.1:0", "--agent-url", `http://127.0.0.1:${port}`];
+		const machine = place.start(name, ["run", ...contract, ...cadence, ...args, "--", ...agent], options);
+		const { port: own } = await machine.waitForEvent("server.listening");
+		return new PlatformMachine(machine, `http://127.0.0.1:${own}`);
+	}
+
+	async ping(): Promise<Ping> {
+		return (await (await fetch(`${this.url}/ping`)).json()) as Ping;
+	}
+
+	async status(): Promise<Record<string, unknown>> {
+		return (await (await fetch(`${this.url}/status`)).json()) as Record<string, unknown>;
+	}
+
+	async invoke(body: object, token?: string, headers: Record<string, string> = {}): Promise<Response> {
+		return await fetch(`${this.url}/invocations`, {
+			method: "POST",
+			headers: { "content-type": "application/json", ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
+			body: JSON.stringify(body),
+		});
+	}
+
+	/** The text of a prompt's answer. */
+	async ask(prompt: string, token?: string): Promise<string> {
+		const response = await this.invoke({ prompt }, token);
+		const answer = (await response.json()) as { readonly response?: string; readonly code?: string };
+		return answer.response ?? `${response.status} ${answer.code}`;
+	}
+
+	/** As the platform ends an idle machine. */
+	async end(): Promise<Ended> {
+		return await this.process.stop("SIGTERM");
+	}
+
+	/** Never by SIGKILL: its agent would live on, and its output with it. */
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.end();
+	}
+}
+
+async function freePort(): Promise<number> {
+	const server = createServer().listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const { port } = server.address() as AddressInfo;
+	server.close();
+	await once(server, "close");
+	return port;
+}
