@@ -21,6 +21,8 @@ export default defineConfig(({ mode }) => {
 			setupFiles: ["test/seed-fast-check.ts"],
 			pool: "forks",
 			maxWorkers: 2,
+			// What is waited for comes; on a busy machine it takes longer than the default second.
+			expect: { poll: { timeout: 20_000, interval: 20 } },
 			testTimeout: heavy ? 20 * 60_000 : 30_000,
 			hookTimeout: heavy ? 5 * 60_000 : 60_000,
 			reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],

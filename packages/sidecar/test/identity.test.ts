@@ -26,9 +26,11 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 	"store/s3.ts": [/^Math\.random$/, "the jitter of a retry"],
 	"store/s3-wire.ts": [/^hostname$/, "the store's, in a URL"],
 	"daemon/control.ts": [/^process\.pid$/, "a socket's name while it is moved, on this machine's own disk"],
-	"sync/staging-directory.ts": [/^process\.pid$/, "the first part of a private directory's name, which mkdtemp makes new"],
+	"store/s3-identity.ts": [/^hostname$/, "the store's, in a URL"],
+	"agentcore/issuer-keys.ts": [/^hostname$/, "the issuer's, in a URL"],
 	"cli/run.ts": [/^process\.pid$/, "shown to people"],
 	"daemon/daemon.ts": [/^process\.pid$/, "shown to people"],
+	"sync/staging-directory.ts": [/^process\.pid$/, "a private directory's name, made anew, on this machine's own disk"],
 	"library/control.ts": [/^process\.pid$/, "shown to people"],
 };
 

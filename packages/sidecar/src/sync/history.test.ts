@@ -77,7 +77,7 @@ test("every commit, newest first, with what it is; bounded reading ahead; a limi
 	expect(left.gets).toBeLessThan(20);
 });
 
-test("a commit that cannot be read says why and hides no other; a key that is none is an error", async () => {
+test("a commit that cannot be read says why and hides no other; a key that is no commit's is passed over", async () => {
 	await using bench = await workbench();
 	const session = await bench.open("writer");
 	await bench.store.putIfAbsent(logKey(session.head.seq + 1), Buffer.from("garbage"));
@@ -85,5 +85,5 @@ test("a commit that cannot be read says why and hides no other; a key that is no
 	expect(newest).toMatchObject({ seq: session.head.seq + 1, objectBytes: 7, error: { code: "OBJECT_CORRUPT" } });
 	expect(older).toMatchObject({ seq: session.head.seq, flags: { fence: true } });
 	await bench.store.putIfAbsent("log/garbage", Buffer.from("x"));
-	await expect(collect(history(bench.store))).rejects.toMatchObject({ code: "OBJECT_CORRUPT", value: "log/garbage" });
+	expect(await collect(history(bench.store))).toEqual([newest, older]);
 });
