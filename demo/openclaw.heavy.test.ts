@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Agent } from "./agent.ts";
 import { databasesOf, LEASE_TABLES, scan } from "./compare.ts";
 import { durable } from "./durable.ts";
@@ -61,6 +61,8 @@ class Timeline {
 const STATE = "home/.openclaw";
 /** Of the 15 s that the platform gives; the gateway itself would wait for its turn for minutes. */
 const DRAIN = "12s";
+/** Children of a killed gateway end when they find themselves alone. */
+const GONE_MS = 60_000;
 
 describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	let root: string;
@@ -74,6 +76,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	const said: string[] = [];
 	/** Messages in the last request. */
 	let messages = 0;
+	let timeline: Timeline;
 
 	beforeAll(async () => {
 		root = realpathSync(mkdtempSync(join(tmpdir(), "openclaw-moves-")));
@@ -82,6 +85,8 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		agent = await openClawAgent(openclaw as Extract<typeof openclaw, { kind: "installed" }>, model);
 		mkdirSync(join(root, "store"));
 	});
+
+	afterEach(() => timeline?.print());
 
 	afterAll(async () => {
 		killEverything();
@@ -92,7 +97,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	});
 
 	/** A machine that was never there before: restore, gate, gateway, ready. */
-	async function boot(timeline: Timeline): Promise<void> {
+	async function boot(): Promise<void> {
 		machine = new Machine(root, machines.length + 1, isolation as Isolation, agent.scratch);
 		sidecar = new Sidecar(machine, pathToFileURL(join(root, "store")).href);
 		if (machines.length === 0) await agent.prepare(join(machine.outside, STATE));
@@ -109,7 +114,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		timeline.at("the gateway is ready");
 	}
 
-	async function say(timeline: Timeline, text: string): Promise<void> {
+	async function say(text: string): Promise<void> {
 		said.push(text);
 		const before = messages;
 		({ messages } = await agent.turn(text));
@@ -119,22 +124,23 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	}
 
 	/** A turn that is under way: the model was asked, and does not answer for a minute. Nobody gets its end. */
-	async function sayAndDoNotWait(timeline: Timeline, text: string): Promise<void> {
+	async function sayAndDoNotWait(text: string): Promise<void> {
 		said.push(text);
 		const asked = model.asked();
-		agent.turn(`${text} [[slow:60]]`).catch(() => undefined);
-		await asked;
+		const turn = agent.turn(`${text} [[slow:60]]`);
+		turn.catch(() => undefined);
+		await Promise.race([asked, turn.then(() => Promise.reject(new Error("the turn ended before its middle")))]);
 		messages = model.messageCounts.at(-1) ?? 0;
 		timeline.at(`in the middle of a turn: the model was given ${messages} messages and thinks`);
 	}
 
-	async function allDurable(timeline: Timeline, from: number): Promise<void> {
+	async function allDurable(from: number): Promise<void> {
 		const { seq, bytes } = await durable({ daemon, sidecar, disk: join(machine.outside, STATE), from, copies: join(root, "copies") });
 		timeline.at(`all of the disk is in the log: commit ${seq}, ${Math.round(bytes / 1000)} kB`);
 	}
 
 	/** The gateway renews its lease every 30 s: something is written, and nothing is to be stored. */
-	async function idleCostsNothing(timeline: Timeline): Promise<void> {
+	async function idleCostsNothing(): Promise<void> {
 		const written = () => {
 			const { size, mtimeMs } = statSync(join(machine.outside, STATE, "state/openclaw.sqlite-wal"));
 			return `${size}:${mtimeMs}`;
@@ -149,7 +155,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	}
 
 	/** Restored beside the last machine, before any gateway opens them. */
-	async function databasesAreSound(timeline: Timeline): Promise<void> {
+	async function databasesAreSound(): Promise<void> {
 		const elsewhere = new Machine(root, 100 + machines.length, isolation as Isolation, agent.scratch);
 		await new Sidecar(elsewhere, pathToFileURL(join(root, "store")).href).restore();
 		const disk = join(elsewhere.outside, STATE);
@@ -166,52 +172,49 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	}
 
 	test("goes on after a clean stop, and costs nothing while it is idle", async () => {
-		const timeline = new Timeline("clean stop");
-		await boot(timeline);
+		timeline = new Timeline("clean stop");
+		await boot();
 		const from = daemon.mark;
-		await say(timeline, "Hello, who are you?");
-		await say(timeline, "Remember the plan. [[write:notes/plan.md:5000]]");
-		await allDurable(timeline, from);
-		await idleCostsNothing(timeline);
+		await say("Hello, who are you?");
+		await say("Remember the plan. [[write:notes/plan.md:5000]]");
+		await allDurable(from);
+		await idleCostsNothing();
 		daemon.signal("SIGTERM");
 		const exit = await daemon.exited;
 		expect(textOf(exit), daemon.tail).toBe("exit status 0");
-		await allGone(10_000);
+		await allGone(GONE_MS);
 		timeline.at(`SIGTERM: drained in ${daemon.events("drain.finished")[0]?.ms} ms, exit status 0`);
-		await databasesAreSound(timeline);
-		await boot(timeline);
-		await say(timeline, "Do you remember?");
-		timeline.print();
+		await databasesAreSound();
+		await boot();
+		await say("Do you remember?");
 	});
 
 	test("goes on after SIGTERM in the middle of a turn", async () => {
-		const timeline = new Timeline("SIGTERM in the middle of a turn");
-		await sayAndDoNotWait(timeline, "What comes after the plan?");
+		timeline = new Timeline("SIGTERM in the middle of a turn");
+		await sayAndDoNotWait("What comes after the plan?");
 		daemon.signal("SIGTERM");
 		const exit = await daemon.exited;
 		expect(textOf(exit), daemon.tail).toBe("exit status 0");
 		expect(daemon.events("agent.killed")).toHaveLength(1);
-		await allGone(10_000);
+		await allGone(GONE_MS);
 		timeline.at(`SIGTERM: the gateway did not end and was killed, drained in ${daemon.events("drain.finished")[0]?.ms} ms, exit status 0`);
-		await databasesAreSound(timeline);
-		await boot(timeline);
-		await say(timeline, "Where were we?");
-		timeline.print();
+		await databasesAreSound();
+		await boot();
+		await say("Where were we?");
 	});
 
 	test("goes on after kill -9 of everything in the middle of a turn", async () => {
-		const timeline = new Timeline("kill -9 in the middle of a turn");
+		timeline = new Timeline("kill -9 in the middle of a turn");
 		const from = daemon.mark;
-		await sayAndDoNotWait(timeline, "And what if the machine dies?");
-		await allDurable(timeline, from);
+		await sayAndDoNotWait("And what if the machine dies?");
+		await allDurable(from);
 		daemon.killGroup();
 		await daemon.exited;
-		await allGone(10_000);
+		await allGone(GONE_MS);
 		timeline.at("kill -9 of the sidecar, the gateway, their children: no process is left");
-		await databasesAreSound(timeline);
-		await boot(timeline);
-		await say(timeline, "Are you still there?");
+		await databasesAreSound();
+		await boot();
+		await say("Are you still there?");
 		daemon.killGroup();
-		timeline.print();
 	});
 });
