@@ -82,3 +82,11 @@ export class DeafToLists extends FaultyStore {
 		yield* super.list(prefix, options);
 	}
 }
+
+/** Fails in the middle of a restore that has more to read than what lies in the commits. */
+export class DeafToPacks extends FaultyStore {
+	override async get(key: string, options?: GetOptions): Promise<GetResult> {
+		this.isDeaf = key.startsWith("packs/");
+		return await super.get(key, options);
+	}
+}

@@ -59,7 +59,7 @@ function thisDisk({ marker, hasBase, log }: Found): string {
 	if (marker === undefined) return log === undefined ? "new" : "never restored from this log";
 	if (!marker.complete) return "a restore was cut off";
 	const base = marker.baseSeq === 0 ? "an empty log" : `commit ${marker.baseSeq}`;
-	return `derives from ${base}${hasBase ? "" : ", which is not in the log any more"}`;
+	return `derives from ${base}${hasBase ? "" : ", which cannot be relied on: it is not in the log any more, or this is another directory"}`;
 }
 
 function daemonWords({ daemon }: Found): string {

@@ -122,7 +122,7 @@ export function requireRestored(root: string, head: Head, { marker, hasBase }: D
 	if (!marker.complete) throw refuse("a restore of it was cut off");
 	if (!hasBase)
 		throw refuse(
-			`what it derives from (commit ${marker.baseSeq}) is not in the log any more, or the machine went down before it was safe on the disk`,
+			`what it derives from (commit ${marker.baseSeq}) is not in the log any more, the machine went down before it was safe on the disk, or this is another directory than was restored`,
 		);
 }
 

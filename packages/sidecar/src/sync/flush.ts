@@ -98,6 +98,8 @@ export class Flusher {
 	#deferred: readonly Deferred[] = [];
 	/** Directories (and databases) of which only the time changed since it was committed: they ride along with the next commit. */
 	#riding = new Set<Path>();
+	/** Sockets, FIFOs and devices the log lines have named. */
+	#toldSpecial: ReadonlySet<Path> = new Set();
 
 	constructor(options: {
 		store: ObjectStore;
@@ -273,6 +275,9 @@ export class Flusher {
 		const { stats, problems } = await scan(root, filter, signal && { signal });
 		const unseen = problems.filter(({ reason }) => reason === "unreadable").map(({ path }) => path);
 		for (const path of unseen) capture.deferred.set(path, "unreadable");
+		const special = problems.filter(({ reason }) => reason === "other-type").map(({ path }) => path);
+		for (const path of special) if (!this.#toldSpecial.has(path)) this.#context.log.info("flush.not-a-file", { path });
+		this.#toldSpecial = new Set(special);
 		const found: Path[] = [];
 		for (const [path, stat] of stats) {
 			const known = local.get(path);

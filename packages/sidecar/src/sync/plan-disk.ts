@@ -40,7 +40,9 @@ export async function planDisk(
 	const target = options.withSetAside === true ? head.tree : withoutSetAside(head.tree);
 	const rootStat = requireDirectory(root);
 	const marker = readMarker(options.privateDir);
-	const trusted = marker !== undefined && isTrusted(marker) ? marker : undefined;
+	// Another directory in its place (an upgrade's templates, a fresh volume) derives from nothing, whatever the state directory says.
+	const isSameRoot = marker?.root === identityOf(rootStat);
+	const trusted = marker !== undefined && isSameRoot && isTrusted(marker) ? marker : undefined;
 	// An exact plan needs no base, and must work where the base cannot be read: it is the way out of a damaged log.
 	const base = options.at === undefined ? await baseTree(options, trusted, head) : undefined;
 	const { stats: disk, problems } = await scan(
@@ -49,8 +51,7 @@ export async function planDisk(
 		options.signal && { signal: options.signal },
 	);
 	const compared = await compareDisk(root, disk, base, target, options.profile.secret);
-	const isSameRoot = marker?.root === identityOf(rootStat);
-	const trustDeletes = trusted?.complete === true && isSameRoot;
+	const trustDeletes = trusted?.complete === true;
 	const { plan, unbelieved } =
 		options.at === undefined
 			? reconcile(options.profile, compared, base, target, trustDeletes)

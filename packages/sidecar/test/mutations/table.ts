@@ -155,4 +155,14 @@ export const MUTATIONS: readonly Mutation[] = [
 			name: "believes nothing of another volume in the workspace's place, neither what it lacks nor what it holds",
 		},
 	},
+	{
+		rule: "another directory in the workspace's place derives from nothing",
+		file: "src/sync/plan-disk.ts",
+		find: "marker !== undefined && isSameRoot && isTrusted(marker)",
+		replace: "marker !== undefined && isTrusted(marker)",
+		test: {
+			file: "test/incidents/deletes.test.ts",
+			name: "36: an upgrade that replaces the workspace by templates: the persona is in the log, and comes back",
+		},
+	},
 ];

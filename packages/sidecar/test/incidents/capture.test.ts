@@ -1,0 +1,80 @@
+/** Incidents in which part of a workspace was never stored, and nobody said so. Numbers: docs/reliability.md. */
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readDisk } from "../disk.ts";
+import { openclawProfile, type Workbench, workbench } from "../workbench.ts";
+import { commit } from "./files.ts";
+
+/** By incident: what was left out somewhere. */
+const LEFT_OUT: readonly (readonly [string, readonly string[]])[] = [
+	["8: refreshed tokens", ["agents/main/agent/auth-profiles.json", "credentials/oauth.json", "identity/device.json"]],
+	["13: the agent's own workspace", ["workspace/IDENTITY.md", "workspace/USER.md", "workspace/MEMORY.md"]],
+	["21: automations, in the old layout", ["cron/jobs.json", "agents/main/sessions/sessions.json"]],
+	["28: dot directories", ["workspace/.openclaw/state.json", "workspace/.config/a/b", ".env"]],
+	[
+		"OCS: names that look like keys, locks or logs",
+		["workspace/server.pem", "workspace/id.key", "workspace/.env", "workspace/.secrets/a", "workspace/yarn.lock", "workspace/build.log"],
+	],
+	["HERMES: .git", ["workspace/.git/HEAD", "workspace/.git/objects/0a/bc", "workspace/project/.git/config"]],
+];
+
+const DATABASES: readonly (readonly [string, string])[] = [
+	["21: automations, in the new layout", "state/openclaw.sqlite"],
+	["HERMES: databases in directories", "workspace/a/b/notes.db"],
+];
+
+/** OCS left out what is over 10 MB, without a word; fastagent refused to store anything once 64 MB were there. */
+const LARGE = [
+	["OCS: a file over 10 MB", "workspace/11-mb.bin", 11_000_000],
+	["fastagent: a workspace over 64 MB", "workspace/65-mb.bin", 65_000_000],
+] as const;
+
+let bench: Workbench;
+let before: ReturnType<typeof readDisk>;
+let after: ReturnType<typeof readDisk>;
+
+beforeAll(async () => {
+	bench = await workbench();
+	const write = (path: string, content: string | Buffer, mode = 0o600) => {
+		const file = join(bench.workspace("a"), path);
+		mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+		writeFileSync(file, content, { mode });
+	};
+	for (const [, paths] of LEFT_OUT) for (const path of paths) write(path, `${path}, as the agent wrote it`);
+	// Whole numbers that do not repeat within a chunk: as good as any content, and quick to make and to compress.
+	for (const [, path, sizeBytes] of LARGE) write(path, Buffer.from(Uint32Array.from({ length: sizeBytes / 4 }, (_, n) => n).buffer));
+	symlinkSync("MEMORY.md", join(bench.workspace("a"), "workspace/link"));
+	for (const [, path] of DATABASES) {
+		const file = join(bench.workspace("a"), path);
+		mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+		using database = new DatabaseSync(file);
+		database.exec("PRAGMA journal_mode = WAL; CREATE TABLE cron_jobs (v); INSERT INTO cron_jobs VALUES ('every morning')");
+	}
+	await commit(await bench.open("a", { profile: openclawProfile }));
+	await bench.open("b", { profile: openclawProfile });
+	before = readDisk(bench.workspace("a"));
+	after = readDisk(bench.workspace("b"));
+});
+
+afterAll(async () => await bench[Symbol.asyncDispose]());
+
+it.each(LEFT_OUT)("%s: stored and restored", (_, paths) => {
+	for (const path of paths) expect({ path, ...after.get(path) }).toEqual({ path, ...before.get(path) });
+});
+
+it.each(LARGE)("%s: stored and restored", (_, path) => {
+	expect(after.get(path)).toEqual(before.get(path));
+});
+
+it("fastagent: links: stored and restored", () => {
+	expect(after.get("workspace/link")).toMatchObject({ type: "link", content: before.get("workspace/link")?.content });
+});
+
+describe("databases", () => {
+	it.each(DATABASES)("%s: the rows are there", (_, path) => {
+		using database = new DatabaseSync(join(bench.workspace("b"), path), { readOnly: true });
+		expect(database.prepare("SELECT v FROM cron_jobs").all()).toEqual([{ v: "every morning" }]);
+	});
+});

@@ -1,0 +1,150 @@
+/** Incidents in which something was said to be stored, or never was. Numbers: docs/reliability.md. */
+import { randomBytes } from "node:crypto";
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { namespaced } from "../../src/store/namespaced.ts";
+import { openStore } from "../../src/store/open.ts";
+import { thisMachine } from "../../src/sync/machine.ts";
+import { readLog } from "../../src/sync/read-log.ts";
+import { FaultyStore } from "../faulty-store.ts";
+import { makeBucket, s3TestServer } from "../s3-server.ts";
+import { workbench } from "../workbench.ts";
+import { commit, put, textOf, textsOf } from "./files.ts";
+
+/** Waits for nothing between tries. */
+const hasty = { ...thisMachine, sleep: async () => {} };
+/** All tries of one commit. */
+const NO_ANSWER = ["lost-request", "lost-request", "lost-request"] as const;
+
+it("3: puts that fail again and again are told each time, and nothing is forgotten until one succeeds", async () => {
+	await using bench = await workbench();
+	const store = new FaultyStore(bench.store);
+	const session = await bench.open("a", { store, machine: hasty });
+	put(bench, "a", { "sessions.json": "one" });
+	await commit(session);
+	for (const text of ["two", "three", "four"]) {
+		put(bench, "a", { "sessions.json": text });
+		store.queue(...NO_ANSWER);
+		session.hint("sessions.json");
+		expect(await session.flush()).toMatchObject({ kind: "unknown" });
+		expect(session.waiting).toBeGreaterThan(0);
+	}
+	await commit(session, { closed: true });
+	expect(session.waiting).toBe(0);
+	await bench.open("b");
+	expect(textOf(bench, "b", "sessions.json")).toBe("four");
+});
+
+it("12: a store that denies for hours and then permits: what was written meanwhile is committed", async () => {
+	await using bench = await workbench();
+	const store = new FaultyStore(bench.store);
+	const session = await bench.open("a", { store });
+	for (let hour = 0; hour < 3; hour++) {
+		put(bench, "a", { [`notes/${hour}.md`]: `hour ${hour}` });
+		store.queue("refused");
+		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		expect(session.isDue).toBe(true);
+	}
+	expect(await session.flush()).toMatchObject({ kind: "committed" });
+	await bench.open("b");
+	const paths = [0, 1, 2].map((hour) => `notes/${hour}.md`);
+	expect(textsOf(bench, "b", paths)).toEqual(textsOf(bench, "a", paths));
+});
+
+it.skipIf(s3TestServer() === undefined)(
+	"12: credentials that end are asked for again, by the wall clock, without a new store",
+	async () => {
+		const server = s3TestServer();
+		if (server === undefined) return;
+		const { endpoint, region, accessKeyId, secretAccessKey } = server;
+		const bucket = await makeBucket(server);
+		let isBroken = false;
+		let asked = 0;
+		const credentials = async () => {
+			asked++;
+			return { accessKeyId, secretAccessKey: isBroken ? "no longer" : secretAccessKey, expiration: new Date(Date.now() + 1) };
+		};
+		await using bench = await workbench(namespaced(await openStore(`s3://${bucket}`, { endpoint, region, credentials }), "alice"));
+		const session = await bench.open("a");
+		put(bench, "a", { "notes.md": "before" });
+		await commit(session);
+		isBroken = true;
+		put(bench, "a", { "notes.md": "while denied" });
+		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		isBroken = false;
+		const before = asked;
+		await commit(session);
+		expect(asked).toBeGreaterThan(before);
+		await bench.open("b");
+		expect(textOf(bench, "b", "notes.md")).toBe("while denied");
+	},
+);
+
+it("15: a flush that dies between its packs and its commit leaves the state before it, whole", async () => {
+	await using bench = await workbench();
+	const store = new FaultyStore(bench.store);
+	const session = await bench.open("a", { store });
+	put(bench, "a", { "MEMORY.md": "one", "other.md": "one" });
+	await commit(session);
+	put(bench, "a", { "MEMORY.md": "two", "other.md": "two", large: randomBytes(6_000_000).toString("base64") });
+	store.beforePut = async (key) => {
+		if (key.startsWith("log/")) throw new Error("killed");
+	};
+	await expect(session.flush({ sweep: true })).rejects.toThrow("killed");
+	expect(store.sent.some(({ key }) => key.startsWith("packs/"))).toBe(true);
+
+	await bench.open("b");
+	expect(textsOf(bench, "b", ["MEMORY.md", "other.md"])).toEqual({ "MEMORY.md": "one", "other.md": "one" });
+	expect((await readLog(bench.store)).head.tree.has("large")).toBe(false);
+});
+
+it("17: a transcript that is written all the time is cut after a whole record, and the next flush has the rest", async () => {
+	await using bench = await workbench();
+	const session = await bench.open("a");
+	const record = `${JSON.stringify({ type: "message", text: "x".repeat(200) })}\n`;
+	put(bench, "a", { "agents/main/sessions/1.jsonl": record.repeat(10_000) });
+	const file = join(bench.workspace("a"), "agents/main/sessions/1.jsonl");
+	// Half a record at each turn of the event loop: no read of the file sees it stand still.
+	let isWriting = true;
+	let half = false;
+	const write = () => {
+		if (!isWriting) return;
+		appendFileSync(file, half ? record.slice(100) : record.slice(0, 100));
+		half = !half;
+		setImmediate(write);
+	};
+	write();
+	await session.flush({ sweep: true });
+	isWriting = false;
+	await bench.open("b");
+	const restored = textOf(bench, "b", "agents/main/sessions/1.jsonl");
+	expect(bench.log.events.map(({ event }) => event)).toContain("capture.noted");
+	expect(restored.length).toBeGreaterThanOrEqual(record.length * 10_000);
+	expect(restored.endsWith("\n")).toBe(true);
+	for (const line of restored.split("\n").slice(0, -1)) JSON.parse(line);
+});
+
+it("33: life after life, each killed: every change of every one is there", async () => {
+	await using bench = await workbench();
+	for (let life = 0; life < 4; life++) {
+		// The same machine resumed, and then another one each time.
+		const machine = life < 2 ? "same" : `machine ${life}`;
+		const session = await bench.open(machine);
+		const earlier = Array.from({ length: life }, (_, n) => `lives/${n}.md`);
+		expect(textsOf(bench, machine, earlier)).toEqual(Object.fromEntries(earlier.map((path) => [path, path])));
+		put(bench, machine, { [`lives/${life}.md`]: `lives/${life}.md` });
+		await commit(session);
+	}
+});
+
+it("34: nothing is called committed before the store has said so", async () => {
+	await using bench = await workbench();
+	const store = new FaultyStore(bench.store);
+	const session = await bench.open("a", { store, machine: hasty });
+	put(bench, "a", { "notes.md": "kept?" });
+	store.queue(...NO_ANSWER);
+	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
+	expect(session.waiting).toBeGreaterThan(0);
+	expect((await readLog(bench.store)).head.tree.has("notes.md")).toBe(false);
+});

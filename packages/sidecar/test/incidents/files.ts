@@ -1,0 +1,35 @@
+/** Files of a machine's workspace, for the incident tests. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { expect } from "vitest";
+import type { FlushOptions } from "../../src/sync/flush.ts";
+import type { Session } from "../../src/sync/session.ts";
+import type { Workbench } from "../workbench.ts";
+
+/** Text by path. */
+export type Texts = Readonly<Record<string, string>>;
+
+/** Writes files, and the directories above them. */
+export function put(bench: Workbench, machine: string, texts: Texts): void {
+	for (const [path, text] of Object.entries(texts)) {
+		const file = join(bench.workspace(machine), path);
+		mkdirSync(dirname(file), { recursive: true });
+		writeFileSync(file, text);
+	}
+}
+
+export function textOf(bench: Workbench, machine: string, path: string): string {
+	return readFileSync(join(bench.workspace(machine), path), "utf8");
+}
+
+/** What those files hold on that machine. */
+export function textsOf(bench: Workbench, machine: string, paths: Iterable<string>): Texts {
+	return Object.fromEntries([...paths].map((path) => [path, textOf(bench, machine, path)]));
+}
+
+/** A flush of everything, which must end in a commit; gives its seq. */
+export async function commit(session: Session, options: FlushOptions = {}): Promise<number> {
+	const result = await session.flush({ sweep: true, ...options });
+	expect(result).toMatchObject({ kind: "committed", deferred: [] });
+	return session.head.seq;
+}

@@ -1,0 +1,71 @@
+/** Incidents in which two wrote to one place. Numbers: docs/reliability.md. */
+import { readFileSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { readLog } from "../../src/sync/read-log.ts";
+import { workbench } from "../workbench.ts";
+import { commit, put, textOf, textsOf } from "./files.ts";
+
+const IGNORE_FILE = ".openclaw-sidecar-ignore";
+
+it("2: what the image owns and the ignore file names is neither stored nor overlaid", async () => {
+	await using bench = await workbench();
+	const image = (version: number) => ({ [IGNORE_FILE]: "/skills/\n", "skills/house.md": `of image ${version}` });
+	put(bench, "a", { ...image(1), "MEMORY.md": "the user's" });
+	// Old enough to be what its author meant.
+	utimesSync(join(bench.workspace("a"), IGNORE_FILE), 1_700_000_000, 1_700_000_000);
+	await commit(await bench.open("a"), { closed: true });
+	expect((await readLog(bench.store)).head.tree.has("skills/house.md")).toBe(false);
+
+	put(bench, "b", { ...image(2), "MEMORY.md": "the image's template" });
+	const b = await bench.open("b");
+	expect(textsOf(bench, "b", ["skills/house.md", "MEMORY.md"])).toEqual({ "skills/house.md": "of image 2", "MEMORY.md": "the user's" });
+	await b.flush({ sweep: true });
+	expect(textOf(bench, "b", "skills/house.md")).toBe("of image 2");
+});
+
+it("2: an image's file that the log has too gives way, and its bytes are kept and named", async () => {
+	await using bench = await workbench();
+	put(bench, "a", { "openclaw.json": "with the user's keys" });
+	await commit(await bench.open("a"), { closed: true });
+	put(bench, "b", { "openclaw.json": "with the image's new keys" });
+	const { restored } = await bench.open("b");
+	expect(textOf(bench, "b", "openclaw.json")).toBe("with the user's keys");
+	expect(restored.moved.map(({ path, to }) => [path, readFileSync(to, "utf8")])).toEqual([["openclaw.json", "with the image's new keys"]]);
+	const told = bench.log.events.filter(({ event }) => event === "restore.moved");
+	expect(told).toMatchObject([{ level: "warn", fields: { path: "openclaw.json", to: restored.moved[0]?.to } }]);
+});
+
+it("27: of two turns that end at once both results are kept, one in place and one aside", async () => {
+	await using bench = await workbench();
+	put(bench, "a", { "session.jsonl": "before\n" });
+	const a = await bench.open("a");
+	await commit(a);
+	const b = await bench.open("b");
+	put(bench, "a", { "session.jsonl": "before\nturn of a\n" });
+	put(bench, "b", { "session.jsonl": "before\nturn of b\n" });
+	await Promise.all([commit(a), commit(b)]);
+
+	await bench.open("c");
+	expect(textOf(bench, "c", "session.jsonl")).toBe("before\nturn of b\n");
+	const { tree } = (await readLog(bench.store)).head;
+	expect(tree.get(`.recovered/${a.writerId}/session.jsonl`)).toMatchObject({ type: "file", size: 17 });
+});
+
+it("28: a worker's stale copy overwrites nothing, however often it looks", async () => {
+	await using bench = await workbench();
+	put(bench, "worker", { "SOUL.md": "old", "notes.md": "notes" });
+	const worker = await bench.open("worker");
+	await commit(worker);
+	const owner = await bench.open("owner");
+	put(bench, "owner", { "SOUL.md": "new" });
+	await commit(owner);
+	for (let round = 0; round < 3; round++) {
+		utimesSync(join(bench.workspace("worker"), "SOUL.md"), round, round);
+		await worker.flush({ sweep: true });
+		await owner.flush({ sweep: true });
+	}
+	await bench.open("next");
+	expect(textOf(bench, "next", "SOUL.md")).toBe("new");
+	expect(textOf(bench, "owner", "SOUL.md")).toBe("new");
+});
