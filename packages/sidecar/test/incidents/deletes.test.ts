@@ -82,7 +82,7 @@ it("35: a listing that fails, or that holds nothing at first, is not an empty wo
 	expect(textsOf(bench, "a", Object.keys(MEMORY))).toEqual(MEMORY);
 });
 
-it("35: a directory that cannot be read, or is unmounted, deletes nothing from the log", async () => {
+it("35: a directory that holds nothing any more, as an unmounted one, deletes nothing from the log", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
 	const a = await bench.open("a");
