@@ -84,7 +84,7 @@ describe("7: 403 taken for an empty store", () => {
 				await openStore("s3://bucket", { endpoint: server.endpoint, region: "us-east-1", credentials }),
 			);
 			const command = ["touch", join(bench.dir, "agent-was-here")];
-			const options = { workspace: bench.workspace("a"), stateDir: join(bench.dir, "s"), profile: "plain", handoverWaitMs: 0 };
+			const options = { workspace: bench.workspace("a"), stateDir: join(bench.dir, "s"), profile: "plain", handoverWaitMs: 0 } as const;
 			await expect(run({ ...options, store: closing.store, command })).rejects.toMatchObject({ code: expected });
 			expect(existsSync(join(bench.dir, "agent-was-here"))).toBe(false);
 			expect(server.requests.map(({ method }) => method)).not.toContain("PUT");
