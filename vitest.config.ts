@@ -8,6 +8,7 @@ const seed = process.env.FC_SEED ?? "20261125";
 process.env.FC_SEED = seed === "random" ? String(randomInt(2 ** 31)) : seed;
 
 const REAL_STORE = "packages/sidecar/test/global-setup.ts";
+const COMMAND = "packages/sidecar/test/build-command.ts";
 const report = process.env.TEST_REPORT;
 
 /** `vitest run` is the default suite, `vitest run --mode heavy` the heavy one. */
@@ -17,7 +18,7 @@ export default defineConfig(({ mode }) => {
 		test: {
 			include: [heavy ? "**/*.heavy.test.ts" : "**/*.test.ts"],
 			exclude: ["**/node_modules/**", "**/dist/**", "**/.cache/**", ...(heavy ? [] : ["**/*.heavy.test.ts"])],
-			globalSetup: ["test/print-seed.ts", ...(existsSync(REAL_STORE) ? [REAL_STORE] : [])],
+			globalSetup: ["test/print-seed.ts", ...[COMMAND, REAL_STORE].filter((path) => existsSync(path))],
 			setupFiles: ["test/seed-fast-check.ts"],
 			pool: "forks",
 			maxWorkers: 2,

@@ -1,5 +1,5 @@
 /**
- * The command as a real process, for tests: started from the sources, its log lines collected as they come.
+ * The command as a real process, for tests: as it ships, made at the start of the run; its log lines collected as they come.
  *
  * Nothing here sleeps: `waitForEvent` waits for a line of the log.
  */
@@ -11,10 +11,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 export const CLI_SOURCE = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
-/** What `pnpm build` makes. */
+/** What `build-command.ts` makes at the start of every run. */
 export const CLI_BUNDLE = fileURLToPath(new URL("../dist/openclaw-sidecar.js", import.meta.url));
 
-/** Halves what a start from the sources costs. */
+/** Halves what a start costs. */
 const COMPILE_CACHE = fileURLToPath(new URL("../../../.cache/node", import.meta.url));
 
 export interface LogEvent {
@@ -37,7 +37,7 @@ export interface StartOptions {
 	readonly env?: NodeJS.ProcessEnv;
 	/** Default: the temp directory. Also what HOME is. */
 	readonly cwd?: string;
-	/** Default: `CLI_SOURCE`. */
+	/** Default: `CLI_BUNDLE`. */
 	readonly entry?: string;
 	/** Run as this user. */
 	readonly uid?: number;
@@ -57,7 +57,7 @@ export class CliProcess implements AsyncDisposable {
 	#hasEnded = false;
 
 	constructor(args: readonly string[], options: StartOptions = {}) {
-		const { entry = CLI_SOURCE, cwd = tmpdir(), uid, stdout = "pipe" } = options;
+		const { entry = CLI_BUNDLE, cwd = tmpdir(), uid, stdout = "pipe" } = options;
 		this.#child = spawn(process.execPath, [entry, ...args], {
 			cwd,
 			env: { PATH: process.env.PATH, HOME: cwd, NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.env },

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { jsonObject, Place } from "../../test/cli.ts";
+import { CLI_SOURCE, jsonObject, Place } from "../../test/cli.ts";
 import { readDisk } from "../../test/disk.ts";
 import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../test/s3-server.ts";
 
@@ -103,7 +103,8 @@ describe.skipIf(server === undefined)("with a real server", () => {
 			if (name.includes("lib-storage")) process.stderr.write(JSON.stringify({ event: "loaded.lib-storage" }) + "\\n");
 			return next(name, context); } });`;
 		const { args, url, env } = onS3(await makeBucket());
-		const hooked = { env: { ...env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` } };
+		// In the bundle nothing is resolved any more.
+		const hooked = { entry: CLI_SOURCE, env: { ...env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` } };
 		const loads = async (command: readonly string[]) => {
 			const { status, events } = await place.cli("a", [...command, "--store", url, ...args], hooked);
 			expect(status).toBe(0);

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, t
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CLI_SOURCE, jsonLines, jsonObject, ordinaryUser, Place } from "../../test/cli.ts";
+import { CLI_BUNDLE, jsonLines, jsonObject, ordinaryUser, Place } from "../../test/cli.ts";
 import { readDisk } from "../../test/disk.ts";
 
 const HOSTILE = "new\nline\u001b[31m";
@@ -247,7 +247,7 @@ test("a reader that goes away ends a listing quietly, and a file that is larger 
 	const pipe = async (verb: string, reader: string) => {
 		const script = `"$0" "$@" ${verb} | ${reader}; echo "status \${PIPESTATUS[0]}"`;
 		return await new Promise<{ stdout: string; stderr: string }>((resolve, reject) => {
-			execFile("bash", ["-c", script, process.execPath, CLI_SOURCE, ...place.args("a")], { cwd: place.dir }, (error, stdout, stderr) =>
+			execFile("bash", ["-c", script, process.execPath, CLI_BUNDLE, ...place.args("a")], { cwd: place.dir }, (error, stdout, stderr) =>
 				error ? reject(error) : resolve({ stdout, stderr }),
 			);
 		});

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { CLI_SOURCE, type CliProcess, jsonObject, Place } from "../../test/cli.ts";
+import { CLI_BUNDLE, type CliProcess, jsonObject, Place } from "../../test/cli.ts";
 import { startNode } from "../workspace/testing.ts";
 
 function makeDatabase(file: string, journalMode: string, bytes = 0): void {
@@ -83,7 +83,7 @@ describe("a database of the daemon's workspace", () => {
 		const state = join(place.dir, "a", "state");
 		mkdirSync(state);
 		const script = `mount -t tmpfs -o size=4m tmpfs "$1" && shift && exec "$@"`;
-		const command = [process.execPath, CLI_SOURCE, ...place.args("a"), "flush", "--json"];
+		const command = [process.execPath, CLI_BUNDLE, ...place.args("a"), "flush", "--json"];
 		const { status, stdout } = await run([...UNSHARE, "sh", "-c", script, "sh", state, ...command]);
 		expect(status).toBe(3);
 		expect(jsonObject(stdout)).toMatchObject({ notTaken: [{ path: "large.db", reason: expect.stringContaining("no room") }] });

@@ -18,7 +18,7 @@ const SOURCE_DIRECTORIES = ["src", "test", "bin"];
 
 /** No S3 server: the tests of the table need none. */
 const CONFIG = `export default {
-	test: { setupFiles: ["test/seed-fast-check.ts"], pool: "forks", testTimeout: 60_000, include: ["packages/**/*.test.ts"] },
+	test: { globalSetup: ["packages/sidecar/test/build-command.ts"], setupFiles: ["test/seed-fast-check.ts"], pool: "forks", testTimeout: 60_000, include: ["packages/**/*.test.ts"] },
 };`;
 
 interface Ran {
@@ -35,7 +35,7 @@ function copySources(): void {
 	for (const directory of SOURCE_DIRECTORIES)
 		cpSync(join(REPOSITORY, "packages/sidecar", directory), inScratch(directory), { recursive: true });
 	for (const file of ["package.json", "tsconfig.json", "test"]) cpSync(join(REPOSITORY, file), join(scratch, file), { recursive: true });
-	cpSync(join(REPOSITORY, "packages/sidecar/package.json"), inScratch("package.json"));
+	for (const file of ["package.json", "build.ts"]) cpSync(join(REPOSITORY, "packages/sidecar", file), inScratch(file));
 	for (const modules of ["node_modules", "packages/sidecar/node_modules"]) symlinkSync(join(REPOSITORY, modules), join(scratch, modules));
 	writeFileSync(join(scratch, "vitest.config.ts"), CONFIG);
 }
