@@ -5,7 +5,7 @@
  *
  * Needs OpenClaw (installed into `.cache/openclaw` once: 650 MB) and `unshare`. With CI=true their absence is an error.
  */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -86,7 +86,10 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		mkdirSync(join(root, "store"));
 	});
 
-	afterEach(() => timeline?.print());
+	afterEach(({ task }) => {
+		timeline?.print();
+		if (task.result?.state === "fail" && machine !== undefined) console.log(gatewayLog());
+	});
 
 	afterAll(async () => {
 		killEverything();
@@ -95,6 +98,22 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		for (const each of machines) each.leave();
 		if (root !== undefined) rmSync(root, { recursive: true, force: true, maxRetries: 10 });
 	});
+
+	/** What the gateway says of itself, its end. */
+	function gatewayLog(): string {
+		const directory = join(machine.outside, "tmp/openclaw");
+		if (!existsSync(directory)) return "the gateway wrote no log";
+		return readdirSync(directory)
+			.map((name) => readFileSync(join(directory, name), "utf8").slice(-8_000))
+			.join("\n");
+	}
+
+	/** The daemon of the test before; by itself a test begins with a first machine. */
+	async function goOn(): Promise<void> {
+		if (daemon !== undefined) return expect(daemon.exit, "the test before left no gateway").toBeUndefined();
+		await boot();
+		await say("Hello, who are you?");
+	}
 
 	/** A machine that was never there before: restore, gate, gateway, ready. */
 	async function boot(): Promise<void> {
@@ -191,6 +210,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 
 	test("goes on after SIGTERM in the middle of a turn", async () => {
 		timeline = new Timeline("SIGTERM in the middle of a turn");
+		await goOn();
 		await sayAndDoNotWait("What comes after the plan?");
 		daemon.signal("SIGTERM");
 		const exit = await daemon.exited;
@@ -205,6 +225,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 
 	test("goes on after kill -9 of everything in the middle of a turn", async () => {
 		timeline = new Timeline("kill -9 in the middle of a turn");
+		await goOn();
 		const from = daemon.mark;
 		await sayAndDoNotWait("And what if the machine dies?");
 		await allDurable(from);
