@@ -11,7 +11,7 @@ import { readBlocks } from "./read-content.ts";
 import type { LogRead } from "./read-log.ts";
 
 /** Uploads of up to 1 MiB each. */
-const PARALLEL_PUTS = 24;
+const PARALLEL_PUTS = 16;
 /** Files of more than one chunk, each with its own parts in flight: their bytes are copied twice on the way. */
 const PARALLEL_STREAMS = 1;
 /** Fetched at once for such a file. */
@@ -68,15 +68,17 @@ class ObjectExport {
 		const entries = this.#carried();
 		const files = entries.flatMap(([path, entry]): [Path, FileEntry][] => (entry.type === "file" ? [[path, entry]] : []));
 		progress.start("export", { files: files.length, bytes: files.reduce((sum, [, { size }]) => sum + size, 0) });
+		for (const [path, entry] of files.filter(([, { chunks }]) => chunks.length > 1)) {
+			await this.#add(this.#large, () => this.#put(path, entry, Readable.from(this.#content(entry), { objectMode: false })));
+		}
+		// Large files first: what thousands of small requests leave behind on the heap does not add to their buffers then.
+		await this.#large.onIdle();
 		for (const [path, entry] of entries) {
 			if (entry.type === "link") await this.#add(this.#small, () => this.#put(path, entry, encodePath(entry.target)));
 			else if (entry.type === "dir" && path !== "") await this.#add(this.#small, () => this.#put(`${path}/`, entry, Buffer.alloc(0)));
 		}
 		await this.#putSmall(files.filter(([, { chunks }]) => chunks.length < 2));
-		for (const [path, entry] of files.filter(([, { chunks }]) => chunks.length > 1)) {
-			await this.#add(this.#large, () => this.#put(path, entry, Readable.from(this.#content(entry), { objectMode: false })));
-		}
-		await Promise.all([this.#small.onIdle(), this.#large.onIdle()]);
+		await this.#small.onIdle();
 		this.#throwFailure();
 		const root = entries.find(([path]) => path === "");
 		if (root !== undefined) await this.#put("", root[1], Buffer.alloc(0));
