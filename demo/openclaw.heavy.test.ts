@@ -158,7 +158,8 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		const before = messages;
 		({ messages } = await turnWhenFree(text));
 		timeline.at(`turn: the model was given ${messages} messages`);
-		expect(messages).toBeGreaterThan(before);
+		// A message that was never answered becomes one with the next.
+		expect(messages).toBeGreaterThanOrEqual(before);
 		for (const each of said) expect(model.lastAsked).toContain(each);
 	}
 
