@@ -142,12 +142,12 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	 */
 	async function turnWhenFree(text: string): ReturnType<Agent["turn"]> {
 		const deadline = performance.now() + TAKEN_UP_MS;
-		for (;;) {
+		for (let tries = 1; ; tries++) {
 			try {
 				return await agent.turn(text);
 			} catch (error) {
 				if (!String(error).includes("HTTP 500") || performance.now() > deadline) throw error;
-				timeline.at("the gateway takes the turn up that was cut off: once more");
+				if (tries === 1) timeline.at("the gateway takes the turn up that was cut off, and says so: asked until it is done");
 				await delay(1_000);
 			}
 		}
