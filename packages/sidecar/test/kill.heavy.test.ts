@@ -26,7 +26,8 @@ import { digestOf, type State, statesOf } from "./write-load.ts";
 
 const KILLS = Number(process.env.KILLS ?? 200);
 const STEPS = 150;
-const PAUSE_MS = 6;
+/** So that the load goes on for 2 s: the first flushes of a process cost 50-100 ms of processor time, and the next waits nine times that. */
+const PAUSE_MS = 14;
 const CLI = fileURLToPath(new URL("../dist/openclaw-sidecar.js", import.meta.url));
 const LOAD = fileURLToPath(new URL("write-load.ts", import.meta.url));
 
