@@ -223,7 +223,7 @@ describe("a database in use", () => {
 		utimesSync(`${root}/x.db`, future, future);
 		expect(await snapshotSqlite(root, "x.db", temp, undefined, { busyMs: 200 })).toMatchObject({ kind: "locked" });
 		clearInterval(count);
-		expect(turns).toBeGreaterThan(0);
+		expect(turns).toBeGreaterThan(3);
 		expect(readdirSync(temp)).toEqual([]);
 		const waiting = snapshot(root, "x.db", temp, undefined, { busyMs: 20_000 });
 		child.tell("release");
