@@ -1,7 +1,9 @@
 /**
  * A real gateway of OpenClaw that takes turns while it is captured, and moves from machine to machine: after a clean stop, after SIGTERM in
  * the middle of a turn, after kill -9 of everything in the middle of a turn. Each machine has another host name and sees its directory at
- * the same path. One conversation goes through all of them: the model is given all of it, each time.
+ * the same path. One conversation goes through all of them. Every sentence of it must be in the transcript that the log has. The model must
+ * be given what was answered, each time, and what was cut off once: OpenClaw puts a turn without an end before the next message as
+ * context, and takes it off the conversation's branch after that.
  *
  * Needs OpenClaw (installed into `.cache/openclaw` once: 650 MB) and `unshare`. With CI=true their absence is an error.
  */
@@ -11,6 +13,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import { zstdDecompressSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Agent } from "./agent.ts";
 import { databasesOf, LEASE_TABLES, scan } from "./compare.ts";
@@ -60,12 +63,25 @@ class Timeline {
 }
 
 const STATE = "home/.openclaw";
+const AGENT_DATABASE = "agents/main/agent/openclaw-agent.sqlite";
 /** Of the 15 s that the platform gives; the gateway itself would wait for its turn for minutes. */
 const DRAIN = "12s";
 /** Children of a killed gateway end when they find themselves alone. */
 const GONE_MS = 60_000;
 /** The turn that was cut off takes the model a minute. */
 const TAKEN_UP_MS = 150_000;
+
+/** All events, one JSON text a line; OpenClaw keeps large ones compressed. */
+function transcriptOf(path: string): string {
+	using database = new DatabaseSync(path, { readOnly: true });
+	return database
+		.prepare("SELECT event_json, event_zstd FROM transcript_events ORDER BY session_id, seq")
+		.all()
+		.map(({ event_json: text, event_zstd: packed }) =>
+			packed instanceof Uint8Array ? zstdDecompressSync(packed).toString() : String(text),
+		)
+		.join("\n");
+}
 
 describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	let root: string;
@@ -75,8 +91,10 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	let sidecar: Sidecar;
 	let daemon: Running;
 	const machines: Machine[] = [];
-	/** What the user said, in order; the model must be given all of it. */
+	/** What the user said, in order. */
 	const said: string[] = [];
+	/** Of that, what got no answer. */
+	const cutOff = new Set<string>();
 	/** Messages in the last request. */
 	let messages = 0;
 	let timeline: Timeline;
@@ -154,18 +172,20 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	}
 
 	async function say(text: string): Promise<void> {
+		const given = [...said.slice(0, -1).filter((each) => !cutOff.has(each)), ...said.slice(-1), text];
 		said.push(text);
 		const before = messages;
 		({ messages } = await turnWhenFree(text));
 		timeline.at(`turn: the model was given ${messages} messages`);
 		// A message that was never answered becomes one with the next.
 		expect(messages).toBeGreaterThanOrEqual(before);
-		for (const each of said) expect(model.lastAsked).toContain(each);
+		for (const each of given) expect(model.lastAsked.includes(each), `the model was given: ${each}`).toBe(true);
 	}
 
 	/** A turn that is under way: the model was asked, and does not answer for a minute. Nobody gets its end. */
 	async function sayAndDoNotWait(text: string): Promise<void> {
 		said.push(text);
+		cutOff.add(text);
 		const asked = model.asked();
 		const turn = agent.turn(`${text} [[slow:60]]`);
 		turn.catch(() => undefined);
@@ -195,7 +215,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	}
 
 	/** Restored beside the last machine, before any gateway opens them. */
-	async function databasesAreSound(): Promise<void> {
+	async function logIsWhole(): Promise<void> {
 		const elsewhere = new Machine(root, 100 + machines.length, isolation as Isolation, agent.scratch);
 		await new Sidecar(elsewhere, pathToFileURL(join(root, "store")).href).restore();
 		const disk = join(elsewhere.outside, STATE);
@@ -207,8 +227,10 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 			for (const { name } of database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all())
 				if (LEASE_TABLES.has(String(name))) expect(database.prepare(`SELECT * FROM ${name}`).all(), path).toEqual([]);
 		}
+		const transcript = transcriptOf(join(disk, AGENT_DATABASE));
+		for (const each of said) expect(transcript.includes(each), `in the transcript: ${each}`).toBe(true);
 		elsewhere.leave();
-		timeline.at(`${found.length} databases of the log are sound and hold no lease`);
+		timeline.at(`${found.length} databases of the log are sound and hold no lease; all ${said.length} sentences are in the transcript`);
 	}
 
 	test("goes on after a clean stop, and costs nothing while it is idle", async () => {
@@ -224,7 +246,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		expect(textOf(exit), daemon.tail).toBe("exit status 0");
 		await allGone(GONE_MS);
 		timeline.at(`SIGTERM: drained in ${daemon.events("drain.finished")[0]?.ms} ms, exit status 0`);
-		await databasesAreSound();
+		await logIsWhole();
 		await boot();
 		await say("Do you remember?");
 	});
@@ -239,7 +261,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		expect(daemon.events("agent.killed")).toHaveLength(1);
 		await allGone(GONE_MS);
 		timeline.at(`SIGTERM: the gateway did not end and was killed, drained in ${daemon.events("drain.finished")[0]?.ms} ms, exit status 0`);
-		await databasesAreSound();
+		await logIsWhole();
 		await boot();
 		await say("Where were we?");
 	});
@@ -254,7 +276,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		await daemon.exited;
 		await allGone(GONE_MS);
 		timeline.at("kill -9 of the sidecar, the gateway, their children: no process is left");
-		await databasesAreSound();
+		await logIsWhole();
 		await boot();
 		await say("Are you still there?");
 		daemon.killGroup();
