@@ -89,6 +89,8 @@ class Daemon {
 	#chain: Promise<unknown> = Promise.resolve();
 	/** Cuts a flush that is under way when the drain begins: small files come first then. */
 	readonly #cut = new AbortController();
+	/** Ends what is done in idle moments. */
+	#busy = new AbortController();
 	#firstChangeMs: number | undefined;
 	/** Since when something has not been durable. */
 	#dirtySinceMs: number | undefined;
@@ -199,6 +201,7 @@ class Daemon {
 
 	#due(): void {
 		const nowMs = performance.now();
+		this.#busy.abort();
 		this.#lastChangeMs = nowMs;
 		this.#dirtySinceMs ??= nowMs;
 		if (this.#firstChangeMs !== undefined) return;
@@ -314,10 +317,31 @@ class Daemon {
 		this.#sweepTimer = setTimeout(async () => {
 			const started = performance.now();
 			await this.#flush(true);
+			const costMs = performance.now() - started;
 			if (this.#phase === "serving") this.#measure(this.#session as Session);
-			if (this.#phase === "serving") this.#scheduleSweep(sweepDelayMs(this.#options.sweepIntervalMs, performance.now() - started));
+			await this.#repackWhenIdle(this.#session as Session);
+			if (this.#phase === "serving") this.#scheduleSweep(sweepDelayMs(this.#options.sweepIntervalMs, costMs));
 		}, delayMs);
 		this.#sweepTimer.unref();
+	}
+
+	/** Behind a sweep that left nothing to do. The next change ends it, so that no flush waits for more than one commit's answer. */
+	async #repackWhenIdle(session: Session): Promise<void> {
+		if (this.#phase !== "serving" || this.#firstChangeMs !== undefined || !session.isRepackDue) return;
+		this.#busy = new AbortController();
+		const signal = AbortSignal.any([this.#cut.signal, this.#busy.signal]);
+		const startMs = performance.now();
+		const repacked = this.#chain.then(async () => await session.repack(signal));
+		this.#chain = repacked.catch(() => undefined);
+		try {
+			const result = await repacked;
+			if (result.kind === "committed") {
+				const { seq, objects, bytes } = result;
+				this.#log.info("repack.committed", { seq, objects, bytes, ms: Math.round(performance.now() - startMs) });
+			} else if (result.kind === "unknown") this.#due();
+		} catch (error) {
+			if (!signal.aborted) this.#log.warn("repack.failed", { error: toSidecarError(error) });
+		}
 	}
 
 	#notDurableForMs(): number | undefined {

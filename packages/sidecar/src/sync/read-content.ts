@@ -14,7 +14,7 @@ const RANGE_BUFFER_BYTES = MAX_RANGE_BYTES + MAX_GAP_BYTES;
 
 /**
  * Reads blocks with few ranged GETs and hands each one over, opened and checked. Blocks that lie in `starts` cost no request.
- * @param take is called for one block at a time; the bytes are its own only until it is done: their buffer is used again
+ * @param take is called for up to seven blocks at once; the bytes are its own only until it is done: their buffer is used again
  * @param idle buffers at rest, for whoever reads again and again
  * @throws SidecarError STORE_*, OBJECT_NOT_FOUND, OBJECT_CORRUPT, and what `take` throws; the first one ends all
  */

@@ -26,6 +26,7 @@ import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
 import type { Picked, Wanted } from "./pick-set-aside.ts";
+import { type RepackResult, repack } from "./repack.ts";
 import { type Moved, type Restored, restore } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { type Excluded, SecretGuard, type SecretPolicy } from "./secret-guard.ts";
@@ -65,6 +66,8 @@ export class Session {
 	readonly #times: FileTimes;
 	readonly #restoreOptions: RestoreOptions;
 	#toldSetAside = "[]";
+	/** The FULL commit since which nothing is left to repack: what old commits hold changes meaning with the next. */
+	#repackedSince: number | undefined;
 
 	private constructor(options: SessionOptions, writer: LogWriter, restored: Restored, restoreOptions: RestoreOptions) {
 		const { times, quickHash } = restoreOptions;
@@ -304,6 +307,25 @@ export class Session {
 		this.#mark(false);
 		this.#tellSetAside();
 		return dropped;
+	}
+
+	/** Looked for once after each FULL commit, by the owner of the tree. */
+	get isRepackDue(): boolean {
+		return !this.#writer.isSuperseded && !this.#writer.isUndecided && this.#writer.head.fullSeq !== this.#repackedSince;
+	}
+
+	/** One at a time with flushes, after one that left nothing undecided. @throws SidecarError as `repack`; it is not due again then */
+	async repack(signal?: AbortSignal): Promise<RepackResult> {
+		const { fullSeq } = this.#writer.head;
+		try {
+			const result = await repack(this.#options.store, this.#options.machine ?? thisMachine, this.#writer, signal);
+			if (result.kind === "nothing") this.#repackedSince = fullSeq;
+			if (result.kind === "committed") this.#mark(false);
+			return result;
+		} catch (error) {
+			if (signal?.aborted !== true) this.#repackedSince = fullSeq;
+			throw error;
+		}
 	}
 
 	/** Bytes that superseded writers set aside wait for somebody to look at them: said at the start and whenever they become other. */

@@ -114,6 +114,7 @@ describe("serializeError", () => {
 test.each([
 	["restore.started", "sync"],
 	["flush.finished", "sync"],
+	["repack.committed", "sync"],
 	["daemon.draining", "lifecycle"],
 	["agent.exited", "lifecycle"],
 	["security.superseded", "security"],

@@ -24,7 +24,7 @@ const SECRET_PATHS = SECRET_KEYS.flatMap((key) => [`["${key}"]`, `*["${key}"]`, 
 
 /** Areas whose events are about the data; `security.*` speaks for itself, everything else is the life of the process. */
 const SYNC_AREAS = new Set(
-	"restore capture flush fence drain deletion commit scan watch reconcile compact retain verify import export store workspace".split(" "),
+	"restore capture flush fence drain deletion commit scan watch reconcile repack retain verify import export store workspace".split(" "),
 );
 
 /** The kind of an event that does not state one, by its area: the part before the first dot. */

@@ -165,4 +165,11 @@ export const MUTATIONS: readonly Mutation[] = [
 			name: "36: an upgrade that replaces the workspace by templates: the persona is in the log, and comes back",
 		},
 	},
+	{
+		rule: "damaged bytes are never repacked under a new checksum",
+		file: "src/sync/repack.ts",
+		find: 'if (hash("sha256", bytes, "hex") !== sha256)',
+		replace: 'if (hash("sha256", bytes, "hex") === "")',
+		test: { file: "src/sync/repack.test.ts", name: "never gives damaged bytes a new checksum, and commits nothing then" },
+	},
 ];

@@ -54,7 +54,7 @@ export class Oracle {
 	readonly #acked = new Set<number>();
 	/** Places of chunks whose bytes were seen to be right. */
 	readonly #proven = new Set<string>();
-	readonly counts = { commits: 0, fences: 0, aside: 0, full: 0, packs: 0, acks: 0, deleted: 0, strays: 0, gates: 0 };
+	readonly counts = { commits: 0, fences: 0, aside: 0, repacks: 0, full: 0, packs: 0, acks: 0, deleted: 0, strays: 0, gates: 0 };
 
 	constructor(world: World, cloud: Cloud) {
 		this.#world = world;
@@ -103,6 +103,12 @@ export class Oracle {
 			contentOfTree(tree, () => true),
 		);
 		if (path !== undefined) this.broken("believedIsDurable", `${process.name}'s head ${seq} is not what the log says at ${path}`);
+	}
+
+	/** A writer was told that its content lies elsewhere now. */
+	repacked(process: Process, writer: LogWriter): void {
+		if (!process.isReliving) this.counts.repacks++;
+		this.acknowledged(process, writer);
 	}
 
 	/** What a fresh machine got must be what the log's newest commit says. */

@@ -12,6 +12,7 @@ import { LogWriter, type WriteOutcome } from "../../src/sync/log-writer.ts";
 import { readBlocks } from "../../src/sync/read-content.ts";
 import { type LogRead, readLog } from "../../src/sync/read-log.ts";
 import { type OnDisk, planReconcile } from "../../src/sync/reconcile.ts";
+import { repack } from "../../src/sync/repack.ts";
 import {
 	CHUNK_BITS,
 	type Content,
@@ -89,6 +90,7 @@ export class Sidecar {
 			await this.#pause();
 			for (let edits = Math.floor(this.#process.roll() * 4); edits > 0; edits--) edit(this.machine.disk, () => this.#process.roll());
 			if (this.#process.roll() < 0.8) await this.#tryFlush(false);
+			if (this.#process.roll() < 0.3) await this.#tryRepack();
 			// A superseded daemon lives on until somebody ends it.
 			if (this.writer?.isSuperseded === true && this.#process.roll() < 0.1) break;
 		}
@@ -200,6 +202,20 @@ export class Sidecar {
 		} catch (error) {
 			if (!isWeather(error)) throw error;
 			return false;
+		}
+	}
+
+	/** As a session does in an idle moment. */
+	async #tryRepack(): Promise<void> {
+		const writer = this.#writer as LogWriter;
+		if (writer.isSuperseded || writer.isUndecided) return;
+		this.#intent = { kind: "tree", content: contents(new Map([...writer.head.tree].filter(([path]) => !isRecovered(path)))) };
+		try {
+			const { kind } = await repack(this.#process.store, this.#process.machine, writer);
+			if (kind === "unknown") this.#pending = { local: this.#local };
+			if (kind === "committed") this.#oracle.repacked(this.#process, writer);
+		} catch (error) {
+			if (!isWeather(error)) throw error;
 		}
 	}
 
