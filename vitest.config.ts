@@ -22,6 +22,10 @@ export default defineConfig(({ mode }) => {
 			setupFiles: ["test/seed-fast-check.ts"],
 			pool: "forks",
 			maxWorkers: 2,
+			// A process for each of 130 files costs 50 s of processor time. Files share nothing that outlives a test but what is undone here.
+			isolate: heavy,
+			unstubEnvs: true,
+			restoreMocks: true,
 			// What is waited for comes; on a busy machine it takes longer than the default second.
 			expect: { poll: { timeout: 20_000, interval: 20 } },
 			testTimeout: heavy ? 20 * 60_000 : 30_000,
