@@ -1,23 +1,33 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import { expect, it } from "vitest";
 import { Place } from "../../test/cli.ts";
 import { readDisk } from "../../test/disk.ts";
+import { namespaced } from "../store/namespaced.ts";
+import { openStore } from "../store/open.ts";
+import { LogWriter } from "../sync/log-writer.ts";
+import { thisMachine } from "../sync/machine.ts";
+import { readLog } from "../sync/read-log.ts";
 
-it("an idle daemon moves what is needed out of a pack that is mostly dead, once, and says so", async () => {
+it("an idle daemon moves what is needed out of a pack that is mostly dead, after a FULL commit, once, and says so", async () => {
 	using place = new Place();
-	const cli = async (verb: string) => expect((await place.cli("a", [verb])).status).toBe(0);
 	mkdirSync(place.path("a"));
 	writeFileSync(place.path("a", "keep"), randomBytes(1024 * 1024));
 	// Two packs: one of them is full of this.
 	writeFileSync(place.path("a", "drop"), randomBytes(15 * 1024 * 1024));
-	await cli("flush");
+	expect((await place.cli("a", ["flush"])).status).toBe(0);
 	rmSync(place.path("a", "drop"));
-	await cli("flush");
-	const disk = readDisk(place.path("a"));
+	expect((await place.cli("a", ["flush"])).status).toBe(0);
+	await fillTo(place, 61);
+	// Its fence is 62.
 	await using daemon = await place.run("a", ["--sweep-interval", "1s", "--log-level", "debug"]);
+	for (const seq of [63, 64]) {
+		writeFileSync(place.path("a", "turn"), String(seq));
+		await daemon.waitForEvent("flush.committed", (event) => event.seq === seq);
+	}
 	const repacked = await daemon.waitForEvent("repack.committed");
-	expect(repacked).toMatchObject({ objects: 1 });
+	expect(repacked).toMatchObject({ seq: 65, objects: 1 });
 	// Sweeps go on, and find nothing to do.
 	const from = daemon.events.length;
 	await daemon.waitForEvent("durability.measured", (event) => daemon.events.indexOf(event) > from);
@@ -25,5 +35,14 @@ it("an idle daemon moves what is needed out of a pack that is mostly dead, once,
 	expect(daemon.events.filter(({ event }) => event.startsWith("repack."))).toEqual([repacked]);
 	expect((await daemon.stop("SIGTERM")).status).toBe(0);
 	expect((await place.cli("b", ["restore"])).status).toBe(0);
-	expect(readDisk(place.path("b"))).toEqual(disk);
+	expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));
 });
+
+/** Commits without content, by a writer that has no disk. */
+async function fillTo(place: Place, seq: number): Promise<void> {
+	const store = namespaced(await openStore(pathToFileURL(place.store).href, {}), "default");
+	const writer = new LogWriter(store, thisMachine, (await readLog(store)).head);
+	expect((await writer.fence()).kind).toBe("committed");
+	while (writer.head.seq < seq) expect((await writer.commit({ changed: new Map(), removed: new Set() }, [], {})).kind).toBe("committed");
+	await store.close();
+}

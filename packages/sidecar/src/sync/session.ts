@@ -66,8 +66,8 @@ export class Session {
 	readonly #times: FileTimes;
 	readonly #restoreOptions: RestoreOptions;
 	#toldSetAside = "[]";
-	/** The FULL commit since which nothing is left to repack: what old commits hold changes meaning with the next. */
-	#repackedSince: number | undefined;
+	/** The FULL commit since which there is nothing to repack. At first the one that was restored: a start makes no request for it. */
+	#repackedSince: number;
 
 	private constructor(options: SessionOptions, writer: LogWriter, restored: Restored, restoreOptions: RestoreOptions) {
 		const { times, quickHash } = restoreOptions;
@@ -78,6 +78,7 @@ export class Session {
 		this.#filter = restored.filter;
 		this.restored = restored;
 		this.#root = identityOf(restored.root);
+		this.#repackedSince = restored.head.fullSeq;
 		const tempDir = join(options.privateDir, "tmp");
 		// Left over from a process that was killed.
 		rmSync(tempDir, { recursive: true, force: true });
@@ -309,7 +310,7 @@ export class Session {
 		return dropped;
 	}
 
-	/** Looked for once after each FULL commit, by the owner of the tree. */
+	/** Looked for after each FULL commit, until there is nothing, by the owner of the tree. */
 	get isRepackDue(): boolean {
 		return !this.#writer.isSuperseded && !this.#writer.isUndecided && this.#writer.head.fullSeq !== this.#repackedSince;
 	}
