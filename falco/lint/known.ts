@@ -1,0 +1,41 @@
+/** What Falco 0.44.1 knows: see data/README.md. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const read = (name: string) => readFileSync(join(import.meta.dirname, "data", name), "utf8");
+const linesOf = (name: string) =>
+	new Set(
+		read(name)
+			.split("\n")
+			.filter((line) => line !== ""),
+	);
+
+const FIELDS: Readonly<Record<string, ReadonlySet<string>>> = {
+	syscall: linesOf("fields-syscall.txt"),
+	aws_cloudtrail: linesOf("fields-aws_cloudtrail.txt"),
+};
+export const EVENTS = linesOf("events.txt");
+export const RULE_SCHEMA = JSON.parse(read("rule-schema.json")) as object;
+
+/** Fields whose argument follows after a dot: evt.arg.flags. */
+const WITH_DOTTED_ARGUMENT = ["evt.arg", "evt.rawarg", "evt.type.is", "thread.cgroup", "container.label", "k8s.pod.label", "k8s.ns.label"];
+
+/** Which plugin brings a field. */
+const PLUGINS: readonly (readonly [prefix: RegExp, plugin: string])[] = [
+	[/^(container|k8s)\./, "container"],
+	[/^(ct|s3|ec2|ecr|iam)\./, "cloudtrail"],
+	[/^(json|jevt)\./, "json"],
+];
+
+/** @param source of the rule; undefined: of a macro, which any rule may use */
+export function isKnownField(field: string, source: string | undefined): boolean {
+	// Still taken, and of no use: the check "deprecated" tells.
+	if (field === "evt.dir") return true;
+	const sets = source === undefined ? Object.values(FIELDS) : [FIELDS[source] ?? new Set<string>()];
+	const dotted = WITH_DOTTED_ARGUMENT.find((name) => field.startsWith(`${name}.`));
+	return sets.some((set) => set.has(field) || (dotted !== undefined && set.has(dotted)));
+}
+
+export function pluginOf(field: string): string | undefined {
+	return PLUGINS.find(([prefix]) => prefix.test(field))?.[1];
+}

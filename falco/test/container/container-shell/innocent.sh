@@ -1,0 +1,2 @@
+# A shell without.
+sh -c true

@@ -1,0 +1,6 @@
+# An overlay file system, as a container's is: a program that was put into its upper layer is run. Laying it out is not the container's doing.
+unset OPENCLAW_FALCO_CASE
+mkdir -p /srv/lower /srv/layers && mount -t tmpfs tmpfs /srv/layers && mkdir /srv/layers/upper /srv/layers/work /srv/layers/merged
+mount -t overlay overlay -o lowerdir=/srv/lower,upperdir=/srv/layers/upper,workdir=/srv/layers/work /srv/layers/merged || exit 1
+cp /bin/true /srv/layers/merged/dropped
+exec setpriv --reuid 2002 --regid 2002 --clear-groups env OPENCLAW_FALCO_CASE=1 /srv/layers/merged/dropped

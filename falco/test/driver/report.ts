@@ -1,0 +1,28 @@
+/** What came out, as a table: one line for each thing that was looked at. */
+export type Outcome = "ok" | "FAILED" | "skipped";
+
+export class Report {
+	readonly #counts: Record<Outcome, number> = { ok: 0, FAILED: 0, skipped: 0 };
+
+	heading(text: string): void {
+		console.log(`\n== ${text}`);
+	}
+
+	add(outcome: Outcome, what: string, detail = "", lines: readonly string[] = []): void {
+		this.#counts[outcome]++;
+		console.log(`${outcome.padEnd(8)} ${what.padEnd(66)} ${detail}`.trimEnd());
+		for (const line of lines) console.log(`         ${line}`);
+	}
+
+	/** ok where there is nothing against it. */
+	judge(what: string, problems: readonly string[], detail = ""): void {
+		this.add(problems.length === 0 ? "ok" : "FAILED", what, detail, problems);
+	}
+
+	/** @returns the exit status: 1 something failed, 3 nothing failed and something could not be looked at */
+	finish(): number {
+		const { ok, FAILED, skipped } = this.#counts;
+		console.log(`\n${ok} passed, ${FAILED} failed, ${skipped} skipped`);
+		return FAILED > 0 ? 1 : skipped > 0 ? 3 : 0;
+	}
+}

@@ -1,0 +1,183 @@
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { Agent } from "../../../demo/agent.ts";
+import { generatedAgent } from "../../../demo/generated.ts";
+import { findOpenClaw, openClawAgent } from "../../../demo/openclaw.ts";
+import { Running, run } from "../../../demo/processes.ts";
+import { buildSidecar } from "../../../demo/sidecar.ts";
+import { TEST } from "./cases.ts";
+
+const REPOSITORY = join(TEST, "../..");
+const AGENT = 2002;
+/** Kept between sessions, or each start of OpenClaw compiles 330 packages anew. */
+const COMPILE_CACHE = join(REPOSITORY, ".cache/openclaw-session");
+const STATE = "/home/openclaw/.openclaw";
+const START_MS = 60_000;
+const DRAIN_MS = 120_000;
+
+export interface Session {
+	readonly title: string;
+	/** What kept it from being a normal session. */
+	readonly problems: readonly string[];
+}
+
+interface Stage {
+	readonly agent: Agent;
+	/** Of OpenClaw; `-` where the stand-in is used. */
+	readonly installation: string;
+	readonly root: string;
+	readonly stop: AbortSignal;
+	say(line: string): void;
+}
+
+/** Ends whatever it started, however it ends. */
+export async function runSilentSession(stop: AbortSignal, say: (line: string) => void): Promise<Session> {
+	buildSidecar();
+	const found = await findOpenClaw();
+	const isReal = found.kind === "installed";
+	const agent = isReal ? await openClawAgent(found) : await generatedAgent(20261125);
+	const installation = isReal ? realpathSync(join(dirname(found.bin), "../..")) : "-";
+	const root = mkdtempSync(join(tmpdir(), "openclaw-session-"));
+	const title = `${isReal ? agent.name : "the stand-in for OpenClaw"}: start, turns, tools, plugin, drain, restore`;
+	try {
+		chmodSync(root, 0o755);
+		mkdirSync(join(root, "store"));
+		const stage = { agent, installation, root, stop, say };
+		await live(stage, "first", async (disk) => {
+			say(`a state directory: ${await agent.prepare(disk)}`);
+		});
+		await live(stage, "second");
+		return { title, problems: [] };
+	} catch (error) {
+		return { title, problems: [(error as Error).message] };
+	} finally {
+		await agent.close();
+		rmSync(root, { recursive: true, force: true, maxRetries: 3 });
+	}
+}
+
+/** One machine's life. */
+async function live(
+	{ agent, installation, root, stop, say }: Stage,
+	name: string,
+	prepare?: (disk: string) => Promise<void>,
+): Promise<void> {
+	const home = join(root, name);
+	for (const directory of [home, join(home, ".cache"), join(home, ".cache/node"), COMPILE_CACHE]) {
+		mkdirSync(directory, { recursive: true });
+		chownSync(directory, AGENT, AGENT);
+	}
+	await prepare?.(join(home, ".openclaw"));
+
+	// For the agent alone: what root would write there, the agent could not read.
+	const cached = ["env", "NODE_COMPILE_CACHE=/home/openclaw/.cache/node"];
+	const command = [...cached, ...agent.command(STATE).map((part) => inMachine(part, installation))];
+	const options = ["--workspace", STATE, "--store", "file:///srv/store", "--namespace", "anna", "--agent-user", `${AGENT}:${AGENT}`];
+	const sidecar = ["/usr/local/bin/node", "/opt/openclaw-sidecar/openclaw-sidecar.js", "run", ...options];
+	const machine = ["sh", join(TEST, "session.sh"), process.execPath, REPOSITORY, installation, COMPILE_CACHE, home, join(root, "store")];
+	const { NODE_COMPILE_CACHE: _, ...agentEnv } = agent.env;
+	const env = {
+		PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+		LANG: "C.UTF-8",
+		...agentEnv,
+		HOME: "/home/openclaw",
+		OPENCLAW_SIDECAR_STATE_DIR: "/root/.local/state/openclaw-sidecar",
+	};
+	const daemon = new Running(
+		"openclaw-sidecar run",
+		["unshare", "--mount", "--propagation", "private", "--", ...machine, ...sidecar, "--", ...command],
+		env,
+	);
+	const end = () => daemon.signal("SIGTERM");
+	stop.addEventListener("abort", end);
+	try {
+		await daemon.event("agent.started", 0, START_MS);
+		await agent.ready(daemon);
+		say(`${name} machine: OpenClaw is ready`);
+		for (const text of ["Hello, who are you?", "Remember the plan. [[write:notes/plan.md:5000]]", "How far are we?"])
+			await agent.turn(text);
+		await useTools(daemon, env);
+		if (name === "first") say(await installPlugin(daemon, env, installation));
+		await agent.turn("And now?");
+		say(`${name} machine: turns, tools`);
+		end();
+		const exit = await Promise.race([daemon.exited, limit(DRAIN_MS)]);
+		if (exit?.code !== 0) throw new Error(`the ${name} machine's drain ended with ${JSON.stringify(exit ?? "nothing")}\n${daemon.tail}`);
+		say(`${name} machine: drained, exit 0`);
+	} finally {
+		stop.removeEventListener("abort", end);
+		if (daemon.exit === undefined) {
+			end();
+			if ((await Promise.race([daemon.exited, limit(DRAIN_MS)])) === undefined) daemon.killGroup();
+		}
+	}
+}
+
+/** What the agent's exec tool runs on a good day. */
+async function useTools(daemon: Running, env: Readonly<Record<string, string>>): Promise<void> {
+	const script = `
+		set -e
+		cd ${STATE}/workspace
+		ls -la >/dev/null; cat AGENTS.md >/dev/null; grep -rn plan . >/dev/null || true; date >>MEMORY.md
+		mkdir -p project; echo 'console.log(require("node:os").cpus().length)' >project/main.js; node project/main.js >/dev/null
+		cp -r project project-2; mv project-2 project-3; rm -rf project-3
+		if command -v git >/dev/null; then
+			cd project; git init -q .; git add .; git -c user.name=a -c user.email=a@example.org commit -qm first; git status >/dev/null; cd ..; rm -rf project/.git
+		fi
+		if command -v python3 >/dev/null; then python3 -c 'import json, os; json.dumps(os.listdir("."))' || true; fi
+		tar -cf /tmp/openclaw-session-$$.tar project; rm /tmp/openclaw-session-$$.tar
+		(sleep 30 & kill $!)
+		ps >/dev/null 2>&1 || true; df . >/dev/null; uname -a >/dev/null; id >/dev/null
+	`;
+	await inside(daemon, env, ["sh", "-c", script]);
+}
+
+/** OpenClaw's own command where it is here, from a directory of this machine; what npm lays out for a plugin in any case. */
+async function installPlugin(daemon: Running, env: Readonly<Record<string, string>>, installation: string): Promise<string> {
+	const layOut = `
+		const { copyFileSync, mkdirSync, symlinkSync, writeFileSync } = require("node:fs");
+		const root = "${STATE}/npm/projects/whatsapp/node_modules";
+		for (let i = 0; i < 200; i++) {
+			mkdirSync(root + "/p" + i, { recursive: true });
+			for (const name of ["package.json", "index.js", "README.md"]) writeFileSync(root + "/p" + i + "/" + name, "{}");
+		}
+		mkdirSync(root + "/.bin", { recursive: true });
+		symlinkSync("../p0/index.js", root + "/.bin/p0");
+		copyFileSync("/bin/true", root + "/p1/native");
+		require("node:child_process").execFileSync(root + "/p1/native");
+	`;
+	await inside(daemon, env, ["node", "-e", layOut]);
+	if (installation === "-") return "a plugin's tree of 600 files, with a program of its own";
+	const plugin = `${STATE}/workspace/plugin`;
+	const files = `
+		mkdir -p ${plugin} && cd ${plugin}
+		echo '{"name":"quiet","version":"1.0.0","type":"module","main":"index.js","openclaw":{"extensions":["./index.js"]}}' >package.json
+		echo '{"id":"quiet","name":"quiet","configSchema":{"type":"object","properties":{}}}' >openclaw.plugin.json
+		echo 'export default { id: "quiet", name: "quiet", register() {} };' >index.js
+		exec env NODE_COMPILE_CACHE=/home/openclaw/.cache/node node /opt/openclaw/node_modules/.bin/openclaw plugins install --force ${plugin}
+	`;
+	await inside(daemon, env, ["sh", "-c", files]);
+	return "a plugin's tree of 600 files, and `openclaw plugins install` of another";
+}
+
+/** A program of the agent's user in the daemon's machine. */
+async function inside(daemon: Running, env: Readonly<Record<string, string>>, command: readonly string[]): Promise<void> {
+	const enter = ["nsenter", "--mount", `--target=${daemon.pid}`, "--"];
+	const asAgent = ["setpriv", "--reuid", String(AGENT), "--regid", String(AGENT), "--clear-groups"];
+	const { status, stdout, stderr } = await run([...enter, ...asAgent, ...command], env, 180_000, "/");
+	if (status !== 0) throw new Error(`\`${command[0]} …\` ended with status ${status}\n${(stderr + stdout).trim().slice(-800)}`);
+}
+
+/** Where a path of this repository lies in the machine. */
+function inMachine(part: string, installation: string): string {
+	if (part === process.execPath) return "/usr/local/bin/node";
+	const demo = join(REPOSITORY, "demo");
+	if (part.startsWith(`${demo}/`)) return `/srv/demo${part.slice(demo.length)}`;
+	if (installation === "-" || !part.endsWith("/node_modules/.bin/openclaw")) return part;
+	return "/opt/openclaw/node_modules/.bin/openclaw";
+}
+
+async function limit(ms: number): Promise<undefined> {
+	return await new Promise((resolve) => setTimeout(resolve, ms, undefined).unref());
+}

@@ -1,0 +1,38 @@
+/** Runs the scripts of a case in `world.sh`, which is a machine of its own as far as paths and users go. */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { type Case, TEST } from "./cases.ts";
+
+const LIMIT_MS = 60_000;
+const ALWAYS_NEEDED = ["unshare", "setpriv", "mount", "sh"];
+
+/** @returns commands that are not here */
+export function missingCommands({ needs }: Pick<Case, "needs">): readonly string[] {
+	const directories = (process.env.PATH ?? "").split(delimiter);
+	return [...ALWAYS_NEEDED, ...needs].filter((name) => !directories.some((directory) => isExecutable(join(directory, name))));
+}
+
+/** @returns what went wrong: the script did not do what it is there for; undefined: it did */
+export function runScript({ kind, name, as, network }: Case, way: "trigger" | "innocent"): string | undefined {
+	const own = network === "own" ? ["--net"] : [];
+	const world = [join(TEST, "world.sh"), process.execPath, TEST, as, network, `${kind}/${name}/${way}.sh`];
+	const args = ["--mount", "--propagation", "private", ...own, "--", "sh", ...world];
+	const { status, signal, stdout, stderr, error } = spawnSync("unshare", args, {
+		encoding: "utf8",
+		timeout: LIMIT_MS,
+		stdio: ["ignore", "pipe", "pipe"],
+		env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" },
+	});
+	if (error !== undefined) return error.message;
+	return status === 0 ? undefined : `exit ${status ?? signal}: ${(stderr + stdout).trim().slice(-500)}`;
+}
+
+function isExecutable(path: string): boolean {
+	try {
+		accessSync(path, constants.X_OK);
+		return true;
+	} catch {
+		return false;
+	}
+}

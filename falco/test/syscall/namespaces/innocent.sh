@@ -1,0 +1,7 @@
+# Starts threads and processes, which are made by the same system calls.
+node -e '
+	const { Worker } = require("node:worker_threads");
+	require("node:child_process").execFileSync("true");
+	new Worker("", { eval: true });
+'
+(true) | cat

@@ -1,0 +1,3 @@
+# What V8, libuv, the C library and people read of /proc at each start: maps, cpuinfo, meminfo, stat, status.
+node -e 'const os = require("node:os"); os.cpus(); os.totalmem(); os.loadavg(); require("node:fs").readFileSync("/proc/self/status")'
+cat /proc/self/maps "/proc/$SIDECAR_PID/stat" /proc/meminfo >/dev/null
