@@ -1,5 +1,6 @@
 /** Writes the documents that derive from the code. `pnpm docs:write` */
 import { readFileSync, writeFileSync } from "node:fs";
+import { readmeWithTables } from "../falco/test/driver/tables.ts";
 import { configurationDocument } from "../packages/sidecar/src/config/document.ts";
 import { operationsDocument } from "../packages/sidecar/src/library/doctor/document.ts";
 
@@ -7,3 +8,6 @@ writeFileSync(new URL("../docs/configuration.md", import.meta.url), configuratio
 
 const operations = new URL("../docs/operations.md", import.meta.url);
 writeFileSync(operations, operationsDocument(readFileSync(operations, "utf8")));
+
+const falco = new URL("../falco/README.md", import.meta.url);
+writeFileSync(falco, readmeWithTables(readFileSync(falco, "utf8")));

@@ -31,9 +31,24 @@ export interface Case {
 	readonly trigger: readonly Expected[];
 	/** What the innocent script does, for people. */
 	readonly innocent: string;
+	/** What may set the rule off without harm, for people. */
+	readonly falsePositives: string;
+	/** What to do about an alert, for people. */
+	readonly response: string;
 }
 
-const KEYS = ["rule", "needs", "as", "network", "trigger", "innocent"];
+/** expected.yaml */
+interface CaseFile {
+	readonly rule?: string;
+	readonly needs?: readonly string[];
+	readonly as?: "agent" | "root";
+	readonly network?: "shared" | "own";
+	readonly trigger?: readonly Expected[];
+	readonly innocent?: string;
+	readonly false_positives?: string;
+	readonly response?: string;
+}
+
 const EXPECTED_KEYS = ["does", "rule", "file", "uid", "event", "count"];
 export const TEST = join(import.meta.dirname, "..");
 
@@ -48,22 +63,25 @@ function readCase(kind: Kind, name: string, directory: string): Case {
 	const suffix = kind === "cloudtrail" ? "json" : "sh";
 	for (const file of [`trigger.${suffix}`, `innocent.${suffix}`, "expected.yaml"])
 		if (!existsSync(join(directory, file))) throw new Error(`${where}: there is no ${file}`);
+	const file = parse(readFileSync(join(directory, "expected.yaml"), "utf8")) as CaseFile;
 	const {
 		rule,
 		needs = [],
 		as = "agent",
 		network = "shared",
-		trigger,
+		trigger = [],
 		innocent,
+		false_positives: falsePositives,
+		response,
 		...rest
-	} = parse(readFileSync(join(directory, "expected.yaml"), "utf8")) as Partial<Case>;
-	const unknown = Object.keys(rest).find((key) => !KEYS.includes(key));
+	} = file;
+	const [unknown] = Object.keys(rest);
 	if (unknown !== undefined) throw new Error(`${where}: unknown key ${unknown}`);
-	if (rule === undefined || !Array.isArray(trigger) || trigger.length === 0 || innocent === undefined)
-		throw new Error(`${where}: rule, trigger and innocent are needed`);
-	for (const expected of trigger as readonly Expected[])
+	if (rule === undefined || trigger.length === 0 || innocent === undefined || falsePositives === undefined || response === undefined)
+		throw new Error(`${where}: rule, trigger, innocent, false_positives and response are needed`);
+	for (const expected of trigger)
 		for (const key of Object.keys(expected)) if (!EXPECTED_KEYS.includes(key)) throw new Error(`${where}: unknown key trigger.${key}`);
-	return { kind, name, rule, needs, as, network, trigger, innocent };
+	return { kind, name, rule, needs, as, network, trigger, innocent, falsePositives, response };
 }
 
 /** In the order of the rules files. @throws when a rule has no case, or a case no rule */

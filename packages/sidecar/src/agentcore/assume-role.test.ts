@@ -147,9 +147,12 @@ describe.skipIf(s3TestServer() === undefined)("credentials of a user, from this 
 	});
 });
 
-test("a role's session has a name that STS takes, and that shows the user where it can", () => {
-	expect(sessionName("anna@example.org")).toBe("openclaw-anna@example.org");
-	for (const id of ["x", "x".repeat(500), "日本語", "a|b"]) {
+test("a role's session has a name that STS takes, and that is the namespace where it can be", () => {
+	for (const id of ["anna@example.org", "ab", "x".repeat(64), "日本語", "a|b"])
+		expect(sessionName(encodeUserId(id))).toBe(encodeUserId(id));
+	for (const id of ["x", "x".repeat(65), "x".repeat(500), "日".repeat(30)])
+		expect(sessionName(encodeUserId(id))).toMatch(/^=session-[0-9a-f]{32}$/);
+	for (const id of ["anna@example.org", "x", "x".repeat(500), "日本語", "a|b"]) {
 		const namespace = encodeUserId(id);
 		assertNamespace(namespace);
 		expect(sessionName(namespace)).toMatch(/^[\w+=,.@-]{2,64}$/);

@@ -42,10 +42,13 @@ function common({ roleArn, namespace, policy, durationS, region, stsEndpoint }: 
 	return { roleArn, roleSessionName: sessionName(namespace), policy, durationSeconds: durationS, clientConfig };
 }
 
-/** What CloudTrail shows: 2 to 64 characters of `A-Z a-z 0-9 _ = , . @ + -`. */
+/**
+ * What CloudTrail shows: 2 to 64 characters of `A-Z a-z 0-9 _ = , . @ + -`. The namespace itself, so that an auditor can compare it with the
+ * keys that the session names; where it does not fit, `=session-` and a hash, which is no namespace.
+ */
 export function sessionName(namespace: string): string {
-	const name = `openclaw-${namespace}`;
-	return name.length <= 64 ? name : `openclaw-${createHash("sha256").update(namespace).digest("hex").slice(0, 32)}`;
+	const fits = namespace.length >= 2 && namespace.length <= 64;
+	return fits ? namespace : `=session-${createHash("sha256").update(namespace).digest("hex").slice(0, 32)}`;
 }
 
 async function asked({ roleArn }: Role, ask: () => Promise<AwsCredentials>): Promise<AwsCredentials> {
