@@ -5,21 +5,35 @@
 set -eu
 node=$1 repository=$2 openclaw=$3 cache=$4 home=$5 store=$6
 shift 6
-for place in /home /srv /opt /usr/local/bin /root; do mount -t tmpfs -o mode=755 tmpfs "$place"; done
+# First what was named above: it may lie below what is hidden then.
+mount -t tmpfs tmpfs /mnt
+: >/mnt/node
+mount --bind "$node" /mnt/node
+bind() {
+	mkdir "/mnt/$1"
+	mount --bind "$2" "/mnt/$1"
+}
+bind home "$home"
+bind cache "$cache"
+bind store "$store"
+bind demo "$repository/demo"
+bind sidecar "$repository/packages/sidecar/dist"
+if [ "$openclaw" != - ]; then bind openclaw "$openclaw"; fi
+
+for place in /home /srv /opt /usr/local/bin /root /var/lib /tmp; do mount -t tmpfs -o mode=755 tmpfs "$place"; done
 chmod 700 /root
-mkdir /home/openclaw /srv/store /srv/demo /opt/openclaw-sidecar
-mount --bind "$home" /home/openclaw
-mount --bind "$cache" /home/openclaw/.cache/node
-mount --bind "$store" /srv/store
-mount --bind "$repository/demo" /srv/demo
-mount --bind "$repository/packages/sidecar/dist" /opt/openclaw-sidecar
-if [ "$openclaw" != - ]; then
-	mkdir /opt/openclaw
-	mount --bind "$openclaw" /opt/openclaw
-fi
+chmod 1777 /tmp
+show() {
+	mkdir -p "$2"
+	mount --bind "/mnt/$1" "$2"
+}
+show home /home/openclaw
+show cache /home/openclaw/.cache/node
+show store /srv/store
+show demo /srv/demo
+show sidecar /opt/openclaw-sidecar
+if [ "$openclaw" != - ]; then show openclaw /opt/openclaw; fi
 : >/usr/local/bin/node
-mount --bind "$node" /usr/local/bin/node
-# Last: what was named above may lie below it.
-mount -t tmpfs -o mode=1777 tmpfs /tmp
+mount --bind /mnt/node /usr/local/bin/node
 cd /home/openclaw
 exec "$@"

@@ -6,22 +6,26 @@
 #   AS       agent or root: whose process the script is
 #   NETWORK  shared, or own: a network namespace without a way out, in which 169.254.169.254 is this machine itself
 #   SCRIPT   below /srv/test
-# The script gets SIDECAR_PID, a process of the sidecar's user.
+# The script gets SIDECAR_PID, a process of root, which the sidecar is.
 set -eu
 node=$1 test=$2 as=$3 network=$4 script=$5
 
-for place in /home /srv /opt /usr/local/bin /root /var/tmp; do mount -t tmpfs -o mode=755 tmpfs "$place"; done
-chmod 1777 /var/tmp
+# First what was named above: it may lie below what is hidden then.
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/test
+: >/mnt/node
+mount --bind "$test" /mnt/test
+mount --bind "$node" /mnt/node
+for place in /home /srv /opt /usr/local/bin /root /var/tmp /var/lib /tmp; do mount -t tmpfs -o mode=755 tmpfs "$place"; done
+chmod 1777 /var/tmp /tmp
 chmod 700 /root
 
 mkdir /srv/test /srv/public
-mount --bind "$test" /srv/test
+mount --bind /mnt/test /srv/test
 mount -o remount,bind,ro /srv/test
 chmod 1777 /srv/public
 : >/usr/local/bin/node
-mount --bind "$node" /usr/local/bin/node
-# Last: what was named above may lie below it.
-mount -t tmpfs -o mode=1777 tmpfs /tmp
+mount --bind /mnt/node /usr/local/bin/node
 
 state=/home/openclaw/.openclaw
 mkdir -p "$state/agents/main/agent" "$state/state" "$state/credentials/telegram" "$state/workspace/memory" "$state/npm" /home/openclaw/.aws
@@ -30,11 +34,12 @@ printf 'not-a-secret\n' | tee "$state/credentials/telegram/token.json" "$state/.
 printf 'SQLite format 3\n' | tee "$state/state/openclaw.sqlite" >"$state/agents/main/agent/openclaw-agent.sqlite"
 printf '# Agent\n' | tee "$state/workspace/AGENTS.md" "$state/workspace/SOUL.md" >"$state/workspace/MEMORY.md"
 chmod -R go= "$state"
-chown -R 2002:2002 /home/openclaw
+chown -R 10001:10001 /home/openclaw
 
-mkdir -p /opt/openclaw-sidecar /root/.local/state/openclaw-sidecar
-printf 'process.exit(0);\n' >/opt/openclaw-sidecar/openclaw-sidecar.js
-printf 'not-a-secret\n' >/root/.local/state/openclaw-sidecar/key
+mkdir -p /opt/openclaw-sidecar
+mkdir -m 700 /var/lib/openclaw-sidecar
+printf 'process.exit(0);\n' >/opt/openclaw-sidecar/openclaw-sidecar.mjs
+printf 'not-a-secret\n' >/var/lib/openclaw-sidecar/key
 
 if [ "$network" = own ]; then
 	# Without `ip` there is no such address here, and connecting fails at once. It was tried all the same.
@@ -46,12 +51,12 @@ fi
 
 HOME=/home/openclaw PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 export HOME PATH
-setpriv --reuid 2001 --regid 2001 --clear-groups sleep 120 &
+sleep 120 &
 SIDECAR_PID=$!
 export SIDECAR_PID
 trap 'kill $SIDECAR_PID' EXIT
 cd /home/openclaw
 case $as in
-agent) setpriv --reuid 2002 --regid 2002 --clear-groups --no-new-privs env OPENCLAW_FALCO_CASE=1 sh "/srv/test/$script" ;;
+agent) setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs env OPENCLAW_FALCO_CASE=1 sh "/srv/test/$script" ;;
 root) env OPENCLAW_FALCO_CASE=1 sh "/srv/test/$script" ;;
 esac

@@ -11,7 +11,7 @@ export interface Expected {
 	readonly rule?: string;
 	/** As Falco names it; `<pid>` stands for a number. */
 	readonly file?: string;
-	/** Default 2002 for a system call; a record of CloudTrail has none. */
+	/** Default 10001 for a system call; a record of CloudTrail has none. */
 	readonly uid?: number;
 	/** eventID of the CloudTrail record. */
 	readonly event?: string;

@@ -15,7 +15,7 @@ test("exactly the expected alerts: by rule, user, file and number", () => {
 		{ does: "b", count: 2, uid: 0 },
 	];
 	const right = [
-		alert("R", { "user.uid": 2002, "fd.name": "/proc/17/environ" }),
+		alert("R", { "user.uid": 10001, "fd.name": "/proc/17/environ" }),
 		alert("R", { "user.uid": 0 }),
 		alert("R", { "user.uid": 0, "fd.name": null }),
 	];
@@ -28,20 +28,20 @@ test("exactly the expected alerts: by rule, user, file and number", () => {
 test("an alert of another rule, user or file is one too many", () => {
 	const expected = [{ does: "a", file: "/etc/shadow" }];
 	for (const wrong of [
-		alert("S", { "user.uid": 2002, "fd.name": "/etc/shadow" }),
+		alert("S", { "user.uid": 10001, "fd.name": "/etc/shadow" }),
 		alert("R", { "user.uid": 0, "fd.name": "/etc/shadow" }),
-		alert("R", { "user.uid": 2002, "fd.name": "/etc/shadow.bak" }),
+		alert("R", { "user.uid": 10001, "fd.name": "/etc/shadow.bak" }),
 	])
 		expect(differences(ONE, expected, [wrong])).toEqual([
 			expect.stringContaining("expected 1, got 0"),
 			expect.stringContaining("not expected"),
 		]);
-	expect(differences(ONE, [], [alert("R", { "user.uid": 2002 })])).toHaveLength(1);
+	expect(differences(ONE, [], [alert("R", { "user.uid": 10001 })])).toHaveLength(1);
 });
 
 test("a removed or renamed path counts as the file, a record by its id", () => {
 	expect(
-		differences(ONE, [{ does: "a", file: "/w" }], [alert("R", { "user.uid": 2002, "fd.name": null, "fs.path.source": "/w" })]),
+		differences(ONE, [{ does: "a", file: "/w" }], [alert("R", { "user.uid": 10001, "fd.name": null, "fs.path.source": "/w" })]),
 	).toEqual([]);
 	const trail = { rule: "R", kind: "cloudtrail" } as const;
 	expect(differences(trail, [{ does: "a", event: "e1" }], [alert("R", { "ct.id": "e1" })])).toEqual([]);

@@ -37,7 +37,7 @@ export function differences(
 function fits(expected: Expected, rule: string, kind: Case["kind"], { rule: alerted, output_fields: fields }: Alert): boolean {
 	if (alerted !== rule) return false;
 	if (expected.event !== undefined) return fields["ct.id"] === expected.event;
-	const uid = expected.uid ?? (kind === "syscall" ? 2002 : undefined);
+	const uid = expected.uid ?? (kind === "syscall" ? 10_001 : undefined);
 	if (uid !== undefined && fields["user.uid"] !== uid) return false;
 	const { file } = expected;
 	return file === undefined || FILE_FIELDS.some((name) => typeof fields[name] === "string" && isNamed(file, fields[name]));

@@ -9,7 +9,7 @@ import { buildSidecar } from "../../../demo/sidecar.ts";
 import { TEST } from "./cases.ts";
 
 const REPOSITORY = join(TEST, "../..");
-const AGENT = 2002;
+const AGENT = 10_001;
 /** Kept between sessions, or each start of OpenClaw compiles 330 packages anew. */
 const COMPILE_CACHE = join(REPOSITORY, ".cache/openclaw-session");
 const STATE = "/home/openclaw/.openclaw";
@@ -82,7 +82,7 @@ async function live(
 		LANG: "C.UTF-8",
 		...agentEnv,
 		HOME: "/home/openclaw",
-		OPENCLAW_SIDECAR_STATE_DIR: "/root/.local/state/openclaw-sidecar",
+		OPENCLAW_SIDECAR_STATE_DIR: "/var/lib/openclaw-sidecar",
 	};
 	const daemon = new Running(
 		"openclaw-sidecar run",

@@ -3,4 +3,4 @@ unset OPENCLAW_FALCO_CASE
 mkdir -p /srv/lower /srv/layers && mount -t tmpfs tmpfs /srv/layers && mkdir /srv/layers/upper /srv/layers/work /srv/layers/merged
 mount -t overlay overlay -o lowerdir=/srv/lower,upperdir=/srv/layers/upper,workdir=/srv/layers/work /srv/layers/merged || exit 1
 cp /bin/true /srv/layers/merged/dropped
-exec setpriv --reuid 2002 --regid 2002 --clear-groups env OPENCLAW_FALCO_CASE=1 /srv/layers/merged/dropped
+exec setpriv --reuid 10001 --regid 10001 --clear-groups env OPENCLAW_FALCO_CASE=1 /srv/layers/merged/dropped

@@ -1,3 +1,3 @@
 # Reads and runs the sidecar's code, which anybody may.
-cat /opt/openclaw-sidecar/openclaw-sidecar.js >/dev/null
-node /opt/openclaw-sidecar/openclaw-sidecar.js
+cat /opt/openclaw-sidecar/openclaw-sidecar.mjs >/dev/null
+node /opt/openclaw-sidecar/openclaw-sidecar.mjs

@@ -1,4 +1,4 @@
 # Tries to read the sidecar's key, and to change its code. Both are refused.
-cat /root/.local/state/openclaw-sidecar/key 2>/dev/null && exit 1
-(echo >>/opt/openclaw-sidecar/openclaw-sidecar.js) 2>/dev/null && exit 1
+cat /var/lib/openclaw-sidecar/key 2>/dev/null && exit 1
+(echo >>/opt/openclaw-sidecar/openclaw-sidecar.mjs) 2>/dev/null && exit 1
 exit 0
