@@ -86,7 +86,7 @@ function writeConfig({ directory, plugins, rules, asContainer, records, driver =
 		loaded.push({ name: "container", library_path: plugins.container, init_config: { engines: { ...off, static: fixed } } });
 	}
 	if (records !== undefined && plugins.cloudtrail !== undefined && plugins.json !== undefined) {
-		loaded.push({ name: "cloudtrail", library_path: plugins.cloudtrail, init_config: {}, open_params: records });
+		loaded.push({ name: "cloudtrail", library_path: plugins.cloudtrail, init_config: "", open_params: records });
 		loaded.push({ name: "json", library_path: plugins.json, init_config: "" });
 	}
 	const config = {

@@ -83,16 +83,26 @@ function validateAll(): void {
 	report.heading("validation (falco -V)");
 	const local = join(FALCO, "config/openclaw_local.yaml");
 	const standalone = join(FALCO, "config/openclaw_standalone.yaml");
-	const asContainer = plugins.container === undefined ? {} : { asContainer: OPENCLAW };
-	const records = hasRecordPlugins ? { records: join(TEST, "cloudtrail") } : {};
 	const { syscall, container, cloudtrail } = RULES_FILES;
 	const lacking = (files: readonly string[]) => [
 		...(files.includes(container) && plugins.container === undefined ? ["container"] : []),
 		...(files.includes(cloudtrail) && !hasRecordPlugins ? ["cloudtrail and json"] : []),
 	];
-	for (const rules of [[syscall], [container], [cloudtrail], [syscall, local], [syscall, standalone], [syscall, container, cloudtrail]]) {
+	const trail = join(FALCO, "config/openclaw_cloudtrail_local.yaml");
+	for (const rules of [
+		[syscall],
+		[container],
+		[cloudtrail],
+		[syscall, local],
+		[syscall, standalone],
+		[cloudtrail, trail],
+		[syscall, container, cloudtrail],
+	]) {
 		const what = rules.map((file) => relative(FALCO, file)).join(" + ");
 		const missing = lacking(rules);
+		// Without plugins that they do not need: what they use of one would be noticed.
+		const asContainer = rules.includes(container) ? { asContainer: OPENCLAW } : {};
+		const records = rules.includes(cloudtrail) ? { records: join(TEST, "cloudtrail") } : {};
 		if (missing.length > 0) report.add("skipped", what, `plugins that are not here: ${missing.join(", ")}`);
 		else report.judge(what, validate({ ...base, ...asContainer, ...records, rules }));
 	}
