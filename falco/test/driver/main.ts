@@ -13,9 +13,9 @@ import { type EngineOptions, findFalco, findPlugins, LiveFalco, replayRecords, v
 import { FALCO, type Kind, RULES_FILES } from "./places.ts";
 import { Report } from "./report.ts";
 import { runSilentSession } from "./silent.ts";
-import { missingCommands, runScript } from "./world.ts";
+import { foreignProcesses, missingCommands, runScript } from "./world.ts";
 
-const USAGE = `usage: falco/test/run [--only TEXT] [--validate-only] [--no-session] [--engine modern_ebpf|kmod|ebpf]
+const USAGE = `usage: falco/test/run [--only TEXT] [--validate-only] [--no-session] [--engine modern_ebpf|kmod]
 
 As root, on a Linux host where Falco 0.44 or newer can run. FALCO names the executable, FALCO_PLUGINS the directory with libcontainer.so,
 libcloudtrail.so and libjson.so, where they are not at the usual places.
@@ -51,6 +51,8 @@ const base = { falco, plugins, directory, driver: flags.engine } satisfies Omit<
 const cases = casesOfAllRules();
 const wanted = (kind: Kind) => (cases.get(kind) ?? []).filter(({ name, rule }) => `${name} ${rule}`.includes(flags.only ?? ""));
 const hasRecordPlugins = plugins.cloudtrail !== undefined && plugins.json !== undefined;
+/** Of the agent, in world.sh and session.sh as in the image. */
+const AGENT_UID = 10_001;
 const OPENCLAW = { id: "0c1a30000001", name: "openclaw", image: "registry.example/openclaw:1" };
 
 try {
@@ -123,6 +125,9 @@ async function playRecords(): Promise<void> {
 async function runLive(title: string, kind: Kind, options: EngineOptions): Promise<void> {
 	report.heading(title);
 	if (process.getuid?.() !== 0) return skipAll(kind, "only root can watch system calls");
+	const foreign = foreignProcesses(AGENT_UID);
+	if (foreign.length > 0)
+		throw new Error(`User ${AGENT_UID} has processes here already (${foreign.join(", ")}): end them, or take another host.`);
 	await using live = await LiveFalco.start(options);
 	for (const one of wanted(kind)) {
 		if (stopping.signal.aborted) throw new Error("ended by a signal");

@@ -1,6 +1,9 @@
 /** What came out, as a table: one line for each thing that was looked at. */
 export type Outcome = "ok" | "FAILED" | "skipped";
 
+/** A rule that floods need not flood the table, too. */
+const MOST_LINES = 20;
+
 export class Report {
 	readonly #counts: Record<Outcome, number> = { ok: 0, FAILED: 0, skipped: 0 };
 
@@ -11,7 +14,8 @@ export class Report {
 	add(outcome: Outcome, what: string, detail = "", lines: readonly string[] = []): void {
 		this.#counts[outcome]++;
 		console.log(`${outcome.padEnd(8)} ${what.padEnd(66)} ${detail}`.trimEnd());
-		for (const line of lines) console.log(`         ${line}`);
+		for (const line of lines.slice(0, MOST_LINES)) console.log(`         ${line}`);
+		if (lines.length > MOST_LINES) console.log(`         and ${lines.length - MOST_LINES} more`);
 	}
 
 	/** ok where there is nothing against it. */

@@ -1,6 +1,6 @@
 /** Runs the scripts of a case in `world.sh`, which is a machine of its own as far as paths and users go. */
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readdirSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Case, TEST } from "./cases.ts";
 
@@ -11,6 +11,20 @@ const ALWAYS_NEEDED = ["unshare", "setpriv", "mount", "sh"];
 export function missingCommands({ needs }: Pick<Case, "needs">): readonly string[] {
 	const directories = (process.env.PATH ?? "").split(delimiter);
 	return [...ALWAYS_NEEDED, ...needs].filter((name) => !directories.some((directory) => isExecutable(join(directory, name))));
+}
+
+/** Processes of the agent's user that are here already: what is said of them would be taken for the cases'. */
+export function foreignProcesses(uid: number): readonly string[] {
+	return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && ownerOf(name) === uid);
+}
+
+function ownerOf(pid: string): number | undefined {
+	try {
+		return statSync(`/proc/${pid}`).uid;
+	} catch {
+		// It has ended meanwhile.
+		return undefined;
+	}
 }
 
 /** @returns what went wrong: the script did not do what it is there for; undefined: it did */

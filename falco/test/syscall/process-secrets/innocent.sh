@@ -1,3 +1,7 @@
 # What V8, libuv, the C library and people read of /proc at each start: maps, cpuinfo, meminfo, stat, status.
 node -e 'const os = require("node:os"); os.cpus(); os.totalmem(); os.loadavg(); require("node:fs").readFileSync("/proc/self/status")'
 cat /proc/self/maps "/proc/$SIDECAR_PID/stat" /proc/meminfo >/dev/null
+# procps opens the environment of every process.
+if command -v ps >/dev/null; then ps -ef >/dev/null; fi
+if command -v pgrep >/dev/null; then pgrep -f nobody-is-called-this; fi
+exit 0
