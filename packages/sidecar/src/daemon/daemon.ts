@@ -131,7 +131,7 @@ class Daemon {
 	}
 
 	async #serve(stop: AbortSignal): Promise<DaemonEnd> {
-		const { command, agentUser, workspace } = this.#options;
+		const { command, agentUser, workspace, prepareWorkspace } = this.#options;
 		const session = await Session.open({ ...this.#options, signal: stop });
 		this.#session = session;
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
@@ -140,6 +140,7 @@ class Daemon {
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
 			if (command.length > 0 && !stop.aborted) {
 				try {
+					prepareWorkspace?.();
 					if (agentUser !== undefined) this.#log.info("workspace.handed-over", { ...agentUser, entries: handOver(workspace, agentUser) });
 					this.#agent = await startConfigured(this.#options, this.#log);
 				} catch (error) {

@@ -12,6 +12,8 @@ export interface AgentOptions {
 	readonly agentEnv?: readonly string[];
 	/** Variables that only the agent gets, such as the token of its API. */
 	readonly agentVariables?: Readonly<Record<string, string>>;
+	/** Called when the workspace is restored, before the agent starts for the first time. */
+	readonly prepareWorkspace?: () => void;
 	/** The workspace is handed over to it. */
 	readonly agentUser?: AgentUser | undefined;
 	/** Stdout belongs to a JSON result. */
