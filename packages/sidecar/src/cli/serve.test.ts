@@ -47,7 +47,7 @@ describe("run --listen", () => {
 		using place = new Place();
 		const env = { OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:1/v1", OPENCLAW_MODEL_ID: "model-7", OPENCLAW_MODEL_API_KEY: "CANARY" };
 		const boot = async (name: string) => await PlatformMachine.boot(place, name, ["--profile", "openclaw"], { env });
-		const first = await boot("a");
+		await using first = await boot("a");
 		expect(await first.ask("hello")).toBe("turn 1 of default");
 		const config = readFileSync(place.path("a", "openclaw.json"), "utf8");
 		expect(first.process.events.map(({ event }) => event)).toContain("agent.config-written");
@@ -56,7 +56,7 @@ describe("run --listen", () => {
 		const { status, stderr } = await first.end();
 		expect(status).toBe(0);
 
-		const second = await boot("b");
+		await using second = await boot("b");
 		expect(await second.ask("still there?")).toBe("turn 2 of default");
 		expect(readFileSync(place.path("b", "openclaw.json"), "utf8")).toBe(onboarded);
 		expect(stderr + config + (await second.end()).stderr).not.toMatch(/CANARY|of-the-user's-own/);
