@@ -23,7 +23,7 @@ const openclaw = await findOrInstallOpenClaw((text) => console.warn(text));
 const missing = [
 	isolation.unshare === undefined ? isolation.reason : undefined,
 	openclaw.kind === "missing" ? openclaw.reason : undefined,
-	s3TestServer() === undefined ? "no S3 test server; docs/reliability.md says how to get it" : undefined,
+	s3TestServer() === undefined ? "there is no S3 server, which the line above says how to get" : undefined,
 ].find((reason) => reason !== undefined);
 if (missing !== undefined) {
 	if (process.env.CI === "true") throw new Error(`the platform cannot be played here: ${missing}`);

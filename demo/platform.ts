@@ -6,6 +6,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startOidcS3Server } from "../packages/sidecar/test/oidc-s3-server.ts";
+import { S3ServerUnavailable } from "../packages/sidecar/test/s3-server.ts";
 import { findIsolation } from "./machine.ts";
 import { findOpenClaw } from "./openclaw.ts";
 import { openClaw, smallAgent } from "./platform-agents.ts";
@@ -32,9 +33,13 @@ console.log(
 	`machines  ${isolation.unshare === undefined ? `directories only: ${isolation.reason}` : "each with a directory and a host name of its own"}\n`,
 );
 const timeline = new Timeline(console.log);
-{
+try {
 	await using cloud = await startOidcS3Server();
 	await tellPlatformStory({ root, isolation, cloud, agent, timeline });
+} catch (error) {
+	if (!(error instanceof S3ServerUnavailable)) throw error;
+	console.error(`the platform cannot be played here: ${error.message}`);
+	process.exit(2);
 }
 await agent.close();
 console.log(timeline.failures.length > 0 ? `\nFAILED\n${timeline.failures.join("\n")}` : "\neverything as it must be");

@@ -16,6 +16,7 @@ import { dirtyBytes } from "./dirty-bytes.ts";
 import { drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
 import { type AgentOptions, startConfigured } from "./start-configured.ts";
+import { ToldByTerminal } from "./terminal.ts";
 
 export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOptions {
 	readonly stateDir: string;
@@ -178,6 +179,7 @@ class Daemon {
 		const drained = await drain({
 			session,
 			agent: this.#agent,
+			isAgentTold: stop.reason instanceof ToldByTerminal,
 			timeoutMs: this.#options.drainTimeoutMs,
 			log: this.#log,
 			// The flush under way is cut off, and over.

@@ -215,7 +215,7 @@ class PlatformMachine {
 	#drain(): void {
 		if (this.#stop.signal.aborted) return;
 		this.life.drain();
-		this.#stop.abort(new Error("the machine is to end"));
+		this.#stop.abort(this.#options.signal?.reason ?? new Error("the machine is to end"));
 		if (this.#begun === undefined) this.#endUnstarted();
 	}
 
