@@ -10,6 +10,7 @@ import type { Measurement } from "./measurement.ts";
 import { drain, flushDatabase, flushOne } from "./measurements/flush.ts";
 import { commits, growth } from "./measurements/growth.ts";
 import { idle } from "./measurements/idle.ts";
+import { lag } from "./measurements/lag.ts";
 import { peaks } from "./measurements/memory.ts";
 import { restores } from "./measurements/restore.ts";
 import { size } from "./measurements/size.ts";
@@ -25,6 +26,7 @@ const MEASUREMENTS: readonly Measurement[] = [
 	flushOne,
 	flushDatabase,
 	drain,
+	lag,
 	...restores,
 	growth,
 	commits,

@@ -20,12 +20,12 @@ import { databasesOf, LEASE_TABLES, scan } from "./compare.ts";
 import { durable } from "./durable.ts";
 import { type FakeModel, startFakeModel } from "./fake-model.ts";
 import { findIsolation, type Isolation, Machine } from "./machine.ts";
-import { findOpenClaw, installOpenClaw, openClawAgent, removePartialInstall } from "./openclaw.ts";
+import { findOrInstallOpenClaw, openClawAgent, removePartialInstall } from "./openclaw.ts";
 import { allGone, killEverything, type Running, textOf } from "./processes.ts";
 import { buildSidecar, Sidecar } from "./sidecar.ts";
 
 const isolation = findIsolation();
-const openclaw = isolation.unshare === undefined ? missing(isolation.reason) : await findOrInstall();
+const openclaw = isolation.unshare === undefined ? missing(isolation.reason) : await findOrInstallOpenClaw((text) => console.warn(text));
 if (openclaw.kind === "missing") {
 	if (process.env.CI === "true") throw new Error(`OpenClaw cannot be moved between machines here: ${openclaw.reason}`);
 	console.warn(`skipped: OpenClaw cannot be moved between machines here: ${openclaw.reason}`);
@@ -33,11 +33,6 @@ if (openclaw.kind === "missing") {
 
 function missing(reason: string): { readonly kind: "missing"; readonly reason: string } {
 	return { kind: "missing", reason };
-}
-
-async function findOrInstall(): ReturnType<typeof installOpenClaw> {
-	const here = await findOpenClaw();
-	return here.kind === "installed" ? here : await installOpenClaw((text) => console.warn(text));
 }
 
 /** How long each step took, printed as one block: the steps of a test are read together. */

@@ -17,6 +17,19 @@ const INSTALL_LIMIT_MS = 180_000;
 /** Without these scripts it installs, and then does not start. */
 const ALLOWED_SCRIPTS = ["openclaw", "koffi", "protobufjs", "@google/genai"];
 
+/** What it needs to stay on this machine. */
+export const OPENCLAW_ENV: Readonly<Record<string, string>> = {
+	// Beside the installation, or every run compiles 330 packages anew.
+	NODE_COMPILE_CACHE: join(dirname(CACHE), "openclaw-compile-cache"),
+	OPENCLAW_OFFLINE: "1",
+	OPENCLAW_NO_AUTO_UPDATE: "1",
+	OPENCLAW_DISABLE_BONJOUR: "1",
+	OPENCLAW_SKIP_CHANNELS: "1",
+};
+
+/** Absolute directories that it uses outside its state directory. */
+export const OPENCLAW_SCRATCH: readonly string[] = ["/tmp/openclaw", `/tmp/openclaw-state-locks-${process.getuid?.() ?? 0}`];
+
 export interface Installed {
 	readonly kind: "installed";
 	readonly bin: string;
@@ -39,6 +52,12 @@ export async function findOpenClaw(): Promise<Installed | Missing> {
 		if (version !== undefined && SERIES.test(version)) return { kind: "installed", bin, version };
 	}
 	return { kind: "missing", reason: "OpenClaw 2026.9.x is not installed" };
+}
+
+/** As it is here, else installed. */
+export async function findOrInstallOpenClaw(say: (text: string) => void): Promise<Installed | Missing> {
+	const here = await findOpenClaw();
+	return here.kind === "installed" ? here : await installOpenClaw(say);
 }
 
 /** Installs the pinned version into the repository's cache: 40 s, 650 MB. */
@@ -94,15 +113,8 @@ export async function openClawAgent({ bin, version }: Installed, model?: FakeMod
 	const url = `http://127.0.0.1:${port}`;
 	return {
 		name: `${version} with a fake model on the loopback interface`,
-		scratch: ["/tmp/openclaw", `/tmp/openclaw-state-locks-${process.getuid?.() ?? 0}`],
-		env: {
-			// Beside the installation, or every run compiles 330 packages anew.
-			NODE_COMPILE_CACHE: join(dirname(CACHE), "openclaw-compile-cache"),
-			OPENCLAW_OFFLINE: "1",
-			OPENCLAW_NO_AUTO_UPDATE: "1",
-			OPENCLAW_DISABLE_BONJOUR: "1",
-			OPENCLAW_SKIP_CHANNELS: "1",
-		},
+		scratch: OPENCLAW_SCRATCH,
+		env: OPENCLAW_ENV,
 		shown: "openclaw gateway run",
 		command: () => [process.execPath, bin, "gateway", "run", "--port", String(port), "--bind", "loopback"],
 		async prepare(stateDirectory) {

@@ -5,7 +5,7 @@ import type { Machine } from "./machine.ts";
 import type { Running } from "./processes.ts";
 
 const PACKAGE = join(import.meta.dirname, "../packages/sidecar");
-const LAUNCHER = join(PACKAGE, "bin/openclaw-sidecar.mjs");
+export const SIDECAR_LAUNCHER = join(PACKAGE, "bin/openclaw-sidecar.mjs");
 
 /** From the sources as they are now, so that the demo never shows an older build. */
 export function buildSidecar(): void {
@@ -56,7 +56,11 @@ export class Sidecar {
 
 	/** Signals go to the sidecar itself: `pnpm` in between would answer them in its own way. */
 	run(agent: readonly string[], agentEnv: Readonly<Record<string, string>>): Running {
-		return this.#machine.start("openclaw-sidecar run", [process.execPath, LAUNCHER, "run", ...this.#options, "--", ...agent], agentEnv);
+		return this.#machine.start(
+			"openclaw-sidecar run",
+			[process.execPath, SIDECAR_LAUNCHER, "run", ...this.#options, "--", ...agent],
+			agentEnv,
+		);
 	}
 
 	async restore(): Promise<Restored> {
@@ -79,7 +83,7 @@ export class Sidecar {
 	}
 
 	async #verb(verb: string, ...args: readonly string[]): Promise<Buffer> {
-		const { status, stdout, stderr } = await this.#machine.run([process.execPath, LAUNCHER, verb, ...this.#options, ...args]);
+		const { status, stdout, stderr } = await this.#machine.run([process.execPath, SIDECAR_LAUNCHER, verb, ...this.#options, ...args]);
 		if (status === 0) return stdout;
 		throw new Error(`\`openclaw-sidecar ${[verb, ...args].join(" ")}\` ended with status ${status}\n${stderr.trim().slice(-2_000)}`);
 	}

@@ -41,6 +41,8 @@ export interface StartOptions {
 	readonly entry?: string;
 	/** Run as this user. */
 	readonly uid?: number;
+	/** A command that starts the command. */
+	readonly below?: readonly string[];
 	/** Where stdout goes; default: it is collected. */
 	readonly stdout?: number;
 }
@@ -57,8 +59,9 @@ export class CliProcess implements AsyncDisposable {
 	#hasEnded = false;
 
 	constructor(args: readonly string[], options: StartOptions = {}) {
-		const { entry = CLI_BUNDLE, cwd = tmpdir(), uid, stdout = "pipe" } = options;
-		this.#child = spawn(process.execPath, [entry, ...args], {
+		const { entry = CLI_BUNDLE, cwd = tmpdir(), uid, stdout = "pipe", below = [] } = options;
+		const [file, ...rest] = [...below, process.execPath, entry, ...args] as [string, ...string[]];
+		this.#child = spawn(file, rest, {
 			cwd,
 			env: { PATH: process.env.PATH, HOME: cwd, NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.env },
 			stdio: ["ignore", stdout, "pipe"],

@@ -28,6 +28,8 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 	"daemon/control.ts": [/^process\.pid$/, "a socket's name while it is moved, on this machine's own disk"],
 	"store/s3-identity.ts": [/^hostname$/, "the store's, in a URL"],
 	"agentcore/issuer-keys.ts": [/^hostname$/, "the issuer's, in a URL"],
+	"daemon/agent.ts": [/^process\.pid$/, "whose children are the agent's, asked of this machine's own kernel"],
+	"daemon/orphans.ts": [/^process\.pid$/, "whose children are looked at, asked of this machine's own kernel"],
 	"cli/run.ts": [/^process\.pid$/, "shown to people"],
 	"daemon/daemon.ts": [/^process\.pid$/, "shown to people"],
 	"sync/staging-directory.ts": [/^process\.pid$/, "a private directory's name, made anew, on this machine's own disk"],

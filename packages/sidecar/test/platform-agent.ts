@@ -1,14 +1,15 @@
 /**
  * A small agent with a memory, as a program of its own: every prompt is appended to `memory.jsonl` in its workspace, and the answer says
- * how many there are. `crash` ends it. Arguments: its port, its workspace.
+ * how many there are. `crash` ends it. A token in its `openclaw.json` wins over that of the environment, as with OpenClaw. Arguments: its
+ * port, its workspace.
  */
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 
 const [port = "", workspace = ""] = process.argv.slice(2);
 const memory = join(workspace, "memory.jsonl");
-const token = process.env.OPENCLAW_GATEWAY_TOKEN ?? "";
+const token = ownToken() ?? process.env.OPENCLAW_GATEWAY_TOKEN ?? "";
 
 process.on("SIGTERM", () => process.exit(0));
 
@@ -30,3 +31,9 @@ createServer(async (request, response) => {
 	for (const delta of content.split(" ")) response.write(`data: ${JSON.stringify({ choices: [{ delta: { content: `${delta} ` } }] })}\n\n`);
 	return response.end("data: [DONE]\n\n");
 }).listen(Number(port), "127.0.0.1");
+
+function ownToken(): string | undefined {
+	const config = join(workspace, "openclaw.json");
+	const token = existsSync(config) ? JSON.parse(readFileSync(config, "utf8")).gateway.auth.token : undefined;
+	return token?.startsWith("$") ? undefined : token;
+}

@@ -37,6 +37,9 @@ const MAX_JSON_BYTES = 100_000_000;
 /** Of an agent's refusal, shown to the caller. */
 const MAX_ERROR_BYTES = 4_096;
 const READY_POLL_MS = 100;
+const SWITCH_ON = "set gateway.http.endpoints.chatCompletions.enabled and .responses.enabled to true in its openclaw.json";
+const LEAVE_TOKEN =
+	"leave gateway.auth out of its openclaw.json, or give it a token as text or as a variable there: other places are not read";
 
 export class AgentApi {
 	readonly #options: AgentApiOptions;
@@ -113,10 +116,11 @@ export class AgentApi {
 
 	#judge(status: number, text: string, retryAfter: string | undefined): HttpRefusal {
 		const said = `it answers ${status}${text === "" ? "" : `: ${text}`}`;
-		if (status === 200) return refuseAgent(502, this.#unreachable("it answers with a page: its HTTP API is off"));
+		if (status === 200) return refuseAgent(502, this.#unreachable("it answers with a page: its HTTP API is off", SWITCH_ON));
 		if (status === 429 || status === 503) return refuseAgent(503, this.#unreachable(said), { "retry-after": retryAfter ?? "5" });
-		if (status === 401 || status === 403) return refuseAgent(502, this.#unreachable(`it does not accept our token (${status})`));
-		if (status === 404 || status === 405) return refuseAgent(502, this.#unreachable(`its HTTP API is off (${status})`));
+		if (status === 401 || status === 403)
+			return refuseAgent(502, this.#unreachable(`it does not accept our token (${status})`, LEAVE_TOKEN));
+		if (status === 404 || status === 405) return refuseAgent(502, this.#unreachable(`its HTTP API is off (${status})`, SWITCH_ON));
 		if (status >= 400 && status < 500) return refuse(status, "REQUEST_INVALID", { reason: `the agent refuses it: ${said}` });
 		return refuseAgent(502, this.#unreachable(said));
 	}
@@ -180,8 +184,8 @@ export class AgentApi {
 		});
 	}
 
-	#unreachable(reason: string): SidecarError {
-		return new SidecarError("AGENT_UNREACHABLE", { value: this.#options.url, reason });
+	#unreachable(reason: string, remedy?: string): SidecarError {
+		return new SidecarError("AGENT_UNREACHABLE", { value: this.#options.url, reason, ...(remedy !== undefined && { remedy }) });
 	}
 }
 

@@ -208,9 +208,11 @@ describe("POST /invocations", () => {
 		await expect.poll(() => life.requestsInFlight).toBe(0);
 	});
 
-	test("does not pass a page on", async () => {
+	test("does not pass a page on, and says what to switch on", async () => {
 		agent.answer = (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<html>");
-		expect(await refusal(invoke({ messages: [{}] }))).toEqual([502, "AGENT_UNREACHABLE"]);
+		const response = await invoke({ messages: [{}] });
+		expect(await response.clone().json()).toMatchObject({ remedy: expect.stringContaining("chatCompletions.enabled") });
+		expect(await refusal(response)).toEqual([502, "AGENT_UNREACHABLE"]);
 	});
 
 	test("says in the stream that it broke off, and leaves a broken JSON text visibly unfinished", async () => {

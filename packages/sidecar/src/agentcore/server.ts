@@ -1,44 +1,26 @@
 /**
- * The platform's contract over HTTP: `GET /ping`, `POST /invocations`, and for this machine alone `GET /status`.
+ * The platform's contract over HTTP, as far as it must be there at once: the limits, and `GET /ping`. The routes beside it are loaded when
+ * the first ping has been answered, or when something else is asked for first.
  *
  * Every answer is JSON or an event stream, every failure `{code, message, remedy}`. Limits: headers of 32 KiB that must be there within
- * 10 s, a whole request within 2 minutes, a body as large as is said, `MAX_REQUESTS` at a time.
+ * 10 s, a whole request within 2 minutes, a body as large as is said, 64 requests at a time.
  */
 import { once } from "node:events";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import { type Context, Hono } from "hono";
-import { printable, SidecarError } from "../errors.ts";
+import { SidecarError } from "../errors.ts";
 import type { Log } from "../telemetry/types.ts";
-import { type HttpRefusal, refusalOf, refuse, refuseForNow } from "./http-refusal.ts";
-import { type Invocation, parseInvocation } from "./invocation.ts";
-import type { Life } from "./life.ts";
-import { isLoopback, isLoopbackHost } from "./loopback.ts";
-import { readBody } from "./read-body.ts";
+import type { ContractOptions, Listener } from "./contract.ts";
+import { refuse } from "./http-refusal.ts";
+import type { PingAnswer } from "./ping.ts";
 
-export interface ServerOptions {
+export interface ServerOptions extends ContractOptions {
 	/** `0.0.0.0` on the platform. */
 	readonly host: string;
 	/** 0: any that is free. */
 	readonly port: number;
-	readonly life: Life;
-	/** Answers an admitted invocation. @throws where nothing of an answer was sent yet */
-	readonly forward: (admitted: Admitted, caller: ServerResponse, signal: AbortSignal) => Promise<void>;
-	/** One JSON object without secrets: the agent can read it. */
-	readonly status: () => object;
-	/** 100,000,000 on the platform. */
-	readonly maxBodyBytes: number;
-	readonly log: Log;
 	/** For tests. */
 	readonly timeouts?: Partial<ServerTimeouts>;
-}
-
-export interface Admitted {
-	readonly invocation: Invocation;
-	readonly namespace: string;
-	readonly traceHeaders: Readonly<Record<string, string>>;
 }
 
 export interface ServerTimeouts {
@@ -56,26 +38,18 @@ export interface RunningServer {
 
 const TIMEOUTS: ServerTimeouts = { headersMs: 10_000, requestMs: 120_000 };
 const MAX_HEADER_BYTES = 32 * 1024;
-/** Of one user's; what more of them would need in memory is not there. */
-const MAX_REQUESTS = 64;
-const TRACE_HEADERS = ["traceparent", "tracestate", "baggage", "x-amzn-trace-id"];
-
-type Env = { Bindings: HttpBindings };
 
 /** Listens as soon as it returns. @throws SidecarError USAGE: the address cannot be had */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
 	const { host, port } = options;
 	const { headersMs, requestMs } = { ...TIMEOUTS, ...options.timeouts };
-	const server = createAdaptorServer({
-		fetch: contract(options).fetch,
-		overrideGlobalObjects: false,
-		serverOptions: {
-			maxHeaderSize: MAX_HEADER_BYTES,
-			headersTimeout: headersMs,
-			requestTimeout: requestMs,
-			connectionsCheckingInterval: Math.min(headersMs, requestMs) / 4,
-		},
-	}) as Server;
+	const limits = {
+		maxHeaderSize: MAX_HEADER_BYTES,
+		headersTimeout: headersMs,
+		requestTimeout: requestMs,
+		connectionsCheckingInterval: Math.min(headersMs, requestMs) / 4,
+	};
+	const server = createServer(limits, listener(options));
 	server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => answerBrokenRequest(error, socket, options.log));
 	server.listen(port, host);
 	await once(server, "listening").catch((cause: NodeJS.ErrnoException) => {
@@ -86,94 +60,33 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	return { port: bound, close: async (timeoutMs) => await closeServer(server, timeoutMs) };
 }
 
-function contract({ life, status, forward, maxBodyBytes, log }: ServerOptions): Hono<Env> {
-	const app = new Hono<Env>();
-	app.get("/ping", (c) => c.json(life.ping()));
-	app.get("/status", (c) => {
-		if (!isLoopback(c.env.incoming.socket.remoteAddress) || !isLoopbackHost(c.req.header("host"))) throw notFound(c.req.path);
-		return c.json(status());
-	});
-	app.post("/invocations", async (c) => {
-		const { incoming, outgoing } = c.env;
-		if (life.requestsInFlight >= MAX_REQUESTS) throw refuseForNow(`${MAX_REQUESTS} requests are under way`, 5);
-		await life.request(async () => {
-			if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(incoming.headers["content-type"] ?? "")) throw unsupportedType(incoming);
-			const gone = goneSignal(outgoing);
-			const invocation = parseInvocation(await readBody(incoming, maxBodyBytes), incoming.headers.accept);
-			const proof = { authorization: incoming.headers.authorization, payloadToken: invocation.identityToken };
-			const namespace = await life.admit(proof, gone);
-			await forward({ invocation, namespace, traceHeaders: traceHeadersOf(incoming) }, outgoing, gone);
-		}, platformIdsOf(incoming));
-		return RESPONSE_ALREADY_SENT;
-	});
-	for (const [path, method] of [
-		["/ping", "GET"],
-		["/status", "GET"],
-		["/invocations", "POST"],
-	] as const) {
-		app.all(path, (c) => {
-			throw refuse(
-				405,
-				"REQUEST_INVALID",
-				{ value: `${c.req.method} ${path}`, reason: `only ${method} is answered here` },
-				{ allow: method },
-			);
-		});
-	}
-	app.notFound((c) => answer(c, notFound(c.req.path)));
-	app.onError((error, c) => {
-		if (c.env.outgoing.destroyed || c.env.outgoing.headersSent) {
-			// Whoever asked has gone, or has half an answer that must not look like a whole one.
-			c.env.outgoing.destroy();
-			return RESPONSE_ALREADY_SENT;
+/** Hono's adapter loads half of Node's HTTP: 40 ms of the 300 that the first ping has. */
+function listener(options: ServerOptions): Listener {
+	let rest: Promise<Listener> | undefined;
+	const loadRest = () => {
+		rest ??= import("./contract.ts").then(({ contractListener }) => contractListener(options));
+		return rest;
+	};
+	return (incoming, outgoing) => {
+		if (isPing(incoming)) {
+			answerPing(options.life.ping(), outgoing);
+			setImmediate(() => loadRest().catch(() => {}));
+			return;
 		}
-		const refusal = refusalOf(error);
-		if (refusal.error.code === "INTERNAL") log.error("request.failed", { error });
-		else log.warn("request.refused", { status: refusal.status, error: refusal.error });
-		return answer(c, refusal);
-	});
-	return app;
-}
-
-function answer(c: Context<Env>, { status, body, headers }: HttpRefusal): Response {
-	for (const [name, value] of Object.entries(headers)) c.header(name, value);
-	return c.json(body, status as 400);
-}
-
-const notFound = (path: string) =>
-	refuse(404, "REQUEST_INVALID", { value: path, reason: "there is nothing here but /ping and /invocations" });
-
-const unsupportedType = ({ headers }: IncomingMessage) =>
-	refuse(415, "REQUEST_INVALID", { value: headers["content-type"] ?? "no Content-Type", reason: "the body must be application/json" });
-
-/** Aborted when the caller's connection ends before the answer does. */
-function goneSignal(outgoing: ServerResponse): AbortSignal {
-	const gone = new AbortController();
-	const onClose = () => {
-		if (!outgoing.writableFinished) gone.abort(new Error("the caller has gone"));
-	};
-	if (outgoing.closed) onClose();
-	else outgoing.once("close", onClose);
-	return gone.signal;
-}
-
-/** By which a line of ours is found from one of the platform's. */
-function platformIdsOf({ headers }: IncomingMessage): { readonly sessionId?: string; readonly requestId?: string } {
-	const sessionId = headers["x-amzn-bedrock-agentcore-runtime-session-id"];
-	const requestId = headers["x-amzn-bedrock-agentcore-runtime-request-id"];
-	return {
-		...(typeof sessionId === "string" && { sessionId: printable(sessionId) }),
-		...(typeof requestId === "string" && { requestId: printable(requestId) }),
+		loadRest()
+			.then((rest) => rest(incoming, outgoing))
+			.catch((error: unknown) => {
+				options.log.error("request.failed", { error });
+				outgoing.destroy();
+			});
 	};
 }
 
-function traceHeadersOf({ headers }: IncomingMessage): Record<string, string> {
-	return Object.fromEntries(
-		TRACE_HEADERS.flatMap((name) => {
-			const value = headers[name];
-			return typeof value === "string" ? [[name, value]] : [];
-		}),
-	);
+const isPing = ({ method, url }: IncomingMessage) => (method === "GET" || method === "HEAD") && /^\/ping(?:\?|$)/.test(url ?? "");
+
+function answerPing(ping: PingAnswer, outgoing: ServerResponse): void {
+	const text = JSON.stringify(ping);
+	outgoing.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) }).end(text);
 }
 
 const BROKEN: Readonly<Record<string, readonly [status: number, phrase: string, reason: string]>> = {

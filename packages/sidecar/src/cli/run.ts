@@ -1,3 +1,4 @@
+import { isTypedInterrupt, ToldByTerminal } from "../daemon/terminal.ts";
 import { ERRORS } from "../errors.ts";
 import type { RunOptions, RunResult } from "../library/run.ts";
 import type { ServeResult } from "../library/serve.ts";
@@ -12,7 +13,7 @@ export const run: Command = {
 	args: "[COMMAND...]",
 	summary: "Restore the workspace, start the agent, and keep it durable until the end.",
 	notes: [
-		"The agent's command goes after --. Without one, run until SIGTERM or SIGINT.",
+		"The agent's command goes after --. Without one, run until SIGTERM, SIGINT or SIGHUP.",
 		"With --listen nothing of this happens before the first request at /invocations, whose token says whose workspace it is.",
 		"A signal is passed on to the agent; everything is made durable, and the exit status says whether it is: the agent's own only if so.",
 	],
@@ -20,7 +21,14 @@ export const run: Command = {
 		const stop = stopOnSignal(log);
 		// Before the store's client is loaded: a sign of life, and what of.
 		log.info("run.started", { pid: process.pid, workspace: config.workspace, namespace: config.namespace });
-		const options = { ...config, log: config.metrics ? metered(log, writeMetrics) : log, progress, signal: stop, command };
+		const options = {
+			...config,
+			log: config.metrics ? metered(log, writeMetrics) : log,
+			progress,
+			signal: stop,
+			command,
+			ownsProcess: true,
+		};
 		const result = await runOrServe({ ...options, agentToStderr: config.json });
 		if (config.json) await out.json(result);
 		else {
@@ -54,10 +62,9 @@ function stopOnSignal(log: Log): AbortSignal {
 	const stop = new AbortController();
 	const onSignal = (signal: NodeJS.Signals) => {
 		log.info(stop.signal.aborted ? "run.signal-ignored" : "run.signal", { signal });
-		stop.abort();
+		stop.abort(isTypedInterrupt(signal) ? new ToldByTerminal() : undefined);
 	};
-	process.on("SIGTERM", onSignal);
-	process.on("SIGINT", onSignal);
+	for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, onSignal);
 	return stop.signal;
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Place } from "../../test/cli.ts";
 import { type OidcS3Server, startOidcS3Server } from "../../test/oidc-s3-server.ts";
@@ -41,6 +41,35 @@ describe("run --listen", () => {
 		await machine.process.waitForEvent("agent.restarted");
 		await expect.poll(async () => await machine.ask("hello again")).toBe("turn 2 of default");
 		expect((await machine.end()).status).toBe(0);
+	});
+
+	test("gives a new user of OpenClaw's a configuration, and finds the token of one that was restored", async () => {
+		using place = new Place();
+		const env = { OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:1/v1", OPENCLAW_MODEL_ID: "model-7", OPENCLAW_MODEL_API_KEY: "CANARY" };
+		const boot = async (name: string) => await PlatformMachine.boot(place, name, ["--profile", "openclaw"], { env });
+		await using first = await boot("a");
+		expect(await first.ask("hello")).toBe("turn 1 of default");
+		const config = readFileSync(place.path("a", "openclaw.json"), "utf8");
+		expect(first.process.events.map(({ event }) => event)).toContain("agent.config-written");
+		const onboarded = config.replace("$" + "{OPENCLAW_GATEWAY_TOKEN}", "of-the-user's-own");
+		writeFileSync(place.path("a", "openclaw.json"), onboarded);
+		const { status, stderr } = await first.end();
+		expect(status).toBe(0);
+
+		await using second = await boot("b");
+		expect(await second.ask("still there?")).toBe("turn 2 of default");
+		expect(readFileSync(place.path("b", "openclaw.json"), "utf8")).toBe(onboarded);
+		expect(stderr + config + (await second.end()).stderr).not.toMatch(/CANARY|of-the-user's-own/);
+	});
+
+	test("says what a new user's configuration lacks", async () => {
+		using place = new Place();
+		await using machine = await PlatformMachine.boot(place, "a", ["--profile", "openclaw"]);
+		const response = await machine.invoke({ prompt: "hello" });
+		expect([response.status, await response.json()]).toEqual([
+			500,
+			expect.objectContaining({ code: "USAGE", remedy: expect.stringContaining("AWS_REGION") }),
+		]);
 	});
 
 	test("ends with status 4 when another machine has taken the workspace over", async () => {

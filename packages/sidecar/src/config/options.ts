@@ -99,7 +99,7 @@ export const OPTIONS = {
 		kind: duration("0ms", "60m"),
 		default: "8s",
 		example: "20s",
-		meaning: "How long the last flushes together may take after SIGTERM or SIGINT.",
+		meaning: "How long the last flushes together may take after SIGTERM, SIGINT or SIGHUP.",
 	}),
 	quietMs: needed({
 		name: "quiet-period",

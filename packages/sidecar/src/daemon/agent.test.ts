@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { silentLog } from "../telemetry/logger.ts";
 import { type AgentUser, startAgent } from "./agent.ts";
 
 const env = { PATH: process.env.PATH ?? "" };
-const start = async (command: readonly string[], user?: AgentUser) => await startAgent({ command, env, toStderr: true, user });
+const start = async (command: readonly string[], user?: AgentUser) =>
+	await startAgent({ command, env, toStderr: true, user, log: silentLog });
 
 describe("startAgent", () => {
 	it("gives the status a shell would give", async () => {

@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
+import type { Log } from "../telemetry/types.ts";
+import { descendantsOf, readProcesses } from "./process-table.ts";
 
 /** How the agent ended. `status` is what a shell would say: its exit code, or 128 + the signal's number. */
 export interface AgentExit {
@@ -10,10 +13,14 @@ export interface AgentExit {
 
 export interface Agent {
 	readonly pid: number;
+	/** Settled when neither it nor anything that it left behind runs any more: the disk stands still. */
 	readonly exited: Promise<AgentExit>;
-	/** Undefined while it runs. */
+	/** Undefined while something of it runs. */
 	readonly exit: AgentExit | undefined;
-	kill(signal: NodeJS.Signals): void;
+	/** Tells it to end. SIGKILL ends all that it started, too; 0 is no signal: it has been told by somebody else. */
+	kill(signal: NodeJS.Signals | 0): void;
+	/** Hands on a signal that is not its end. */
+	pass(signal: NodeJS.Signals): void;
 }
 
 /** Another user than ours, by number: then the agent can read neither our memory nor our files. Needs root. */
@@ -30,13 +37,22 @@ export interface AgentProcess {
 	/** Stdout belongs to a JSON result: the agent's goes to stderr. */
 	readonly toStderr: boolean;
 	readonly user?: AgentUser | undefined;
+	/** Its orphans become children of this process, which has no others: see `adoptOrphans`. */
+	readonly ownsOrphans?: boolean;
+	readonly log: Log;
 }
+
+/** What the agent leaves behind when it ends is told to end, and has this long to do so. */
+const GRACE_MS = 2_000;
+/** What was killed may be in the middle of writing a page. */
+const KILL_MS = 1_000;
+const LOOK_MS = 10;
 
 /**
  * Starts the agent with our stdin, stdout and stderr, and no other descriptor of ours. Resolves once it runs.
  * @throws SidecarError AGENT_NOT_STARTED
  */
-export async function startAgent({ command, env, toStderr, user }: AgentProcess): Promise<Agent> {
+export async function startAgent({ command, env, toStderr, user, ownsOrphans, log }: AgentProcess): Promise<Agent> {
 	const [file, ...args] = command;
 	if (file === undefined) throw new SidecarError("AGENT_NOT_STARTED", { reason: "the command is empty" });
 	const failed = (cause: NodeJS.ErrnoException) =>
@@ -51,18 +67,27 @@ export async function startAgent({ command, env, toStderr, user }: AgentProcess)
 		child.once("spawn", resolve);
 		child.once("error", (cause) => reject(failed(cause)));
 	});
-	return new RunningAgent(child);
+	return new RunningAgent(child, ownsOrphans ? process.pid : (child.pid as number), log);
 }
 
 class RunningAgent implements Agent {
 	readonly #child: ChildProcess;
+	/** Whatever descends from it is the agent's. */
+	readonly #ancestor: number;
+	readonly #log: Log;
 	readonly exited: Promise<AgentExit>;
 	#exit: AgentExit | undefined;
+	#hasEnded = false;
+	#isKilled = false;
 
-	constructor(child: ChildProcess) {
+	constructor(child: ChildProcess, ancestor: number, log: Log) {
 		this.#child = child;
+		this.#ancestor = ancestor;
+		this.#log = log;
 		this.exited = new Promise((resolve) => {
-			child.once("exit", (code, signal) => {
+			child.once("exit", async (code, signal) => {
+				this.#hasEnded = true;
+				await this.#endOthers();
 				this.#exit = { status: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), signal: signal ?? undefined };
 				resolve(this.#exit);
 			});
@@ -77,7 +102,46 @@ class RunningAgent implements Agent {
 		return this.#exit;
 	}
 
-	kill(signal: NodeJS.Signals): void {
-		if (this.#exit === undefined) this.#child.kill(signal);
+	/** Only SIGKILL goes to more than the agent itself: how its children end is its own affair as long as it runs. */
+	kill(signal: NodeJS.Signals | 0): void {
+		if (this.#exit !== undefined) return;
+		if (signal === "SIGKILL") {
+			this.#isKilled = true;
+			send(signal, this.#others());
+		}
+		if (!this.#hasEnded) this.#child.kill(signal);
+	}
+
+	pass(signal: NodeJS.Signals): void {
+		if (!this.#hasEnded) this.#child.kill(signal);
+	}
+
+	#others(): readonly number[] {
+		const running = descendantsOf(this.#ancestor, readProcesses()).filter(({ isZombie }) => !isZombie);
+		return running.map(({ pid }) => pid).filter((pid) => pid !== this.pid);
+	}
+
+	async #endOthers(): Promise<void> {
+		let left = this.#others();
+		if (left.length === 0) return;
+		this.#log.info("agent.left-processes", { processes: left.length });
+		send("SIGTERM", left);
+		const endedMs = performance.now();
+		for (; left.length > 0; left = this.#others()) {
+			const waitedMs = performance.now() - endedMs;
+			if (this.#isKilled || waitedMs > GRACE_MS) send("SIGKILL", left);
+			if (waitedMs > GRACE_MS + KILL_MS) return this.#log.warn("agent.processes-left", { pids: left });
+			await delay(LOOK_MS);
+		}
+	}
+}
+
+function send(signal: NodeJS.Signals, pids: readonly number[]): void {
+	for (const pid of pids) {
+		try {
+			process.kill(pid, signal);
+		} catch {
+			// It has ended.
+		}
 	}
 }

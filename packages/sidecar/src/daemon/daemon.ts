@@ -16,6 +16,7 @@ import { dirtyBytes } from "./dirty-bytes.ts";
 import { drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
 import { type AgentOptions, startConfigured } from "./start-configured.ts";
+import { ToldByTerminal } from "./terminal.ts";
 
 export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOptions {
 	readonly stateDir: string;
@@ -131,7 +132,7 @@ class Daemon {
 	}
 
 	async #serve(stop: AbortSignal): Promise<DaemonEnd> {
-		const { command, agentUser, workspace } = this.#options;
+		const { command, agentUser, workspace, prepareWorkspace } = this.#options;
 		const session = await Session.open({ ...this.#options, signal: stop });
 		this.#session = session;
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
@@ -140,6 +141,7 @@ class Daemon {
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
 			if (command.length > 0 && !stop.aborted) {
 				try {
+					prepareWorkspace?.();
 					if (agentUser !== undefined) this.#log.info("workspace.handed-over", { ...agentUser, entries: handOver(workspace, agentUser) });
 					this.#agent = await startConfigured(this.#options, this.#log);
 				} catch (error) {
@@ -177,6 +179,7 @@ class Daemon {
 		const drained = await drain({
 			session,
 			agent: this.#agent,
+			isAgentTold: stop.reason instanceof ToldByTerminal,
 			timeoutMs: this.#options.drainTimeoutMs,
 			log: this.#log,
 			// The flush under way is cut off, and over.

@@ -7,6 +7,8 @@ import type { Agent } from "./agent.ts";
 export interface DrainOptions {
 	readonly session: Session;
 	readonly agent: Agent | undefined;
+	/** It got the signal itself; a second one means "at once" to many programs. */
+	readonly isAgentTold?: boolean;
 	readonly timeoutMs: number;
 	readonly log: Log;
 	/** Settled when the flush that was under way is over. */
@@ -32,7 +34,7 @@ const FIRST_RETRY_MS = 100;
  * Makes everything durable within the budget: captures at once, beside an agent that may take minutes to end, and again when it has
  * ended. An agent that does not end in time is killed, so that the last capture is of a disk that stands still.
  */
-export async function drain({ session, agent, timeoutMs, log, idle, stopWatching }: DrainOptions): Promise<Drained> {
+export async function drain({ session, agent, isAgentTold, timeoutMs, log, idle, stopWatching }: DrainOptions): Promise<Drained> {
 	const started = performance.now();
 	const budget = new AbortController();
 	const timer = setTimeout(
@@ -42,7 +44,7 @@ export async function drain({ session, agent, timeoutMs, log, idle, stopWatching
 	let failure: SidecarError | undefined;
 	let isDurable = false;
 	try {
-		agent?.kill("SIGTERM");
+		agent?.kill(isAgentTold ? 0 : "SIGTERM");
 		await Promise.race([idle, ended(budget.signal)]);
 		if (agent !== undefined && agent.exit === undefined) {
 			await flushInWaves(session, false, budget.signal, log);

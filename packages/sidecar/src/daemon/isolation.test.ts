@@ -3,6 +3,7 @@ import { linkSync, lstatSync, mkdirSync, mkdtempSync, openSync, readFileSync, rm
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { silentLog } from "../telemetry/logger.ts";
 import { startAgent } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";
 import { handOver } from "./hand-over.ts";
@@ -92,7 +93,7 @@ test("an agent inherits no descriptor but stdin, stdout and stderr", async () =>
 	const out = join(dir, "out");
 	openSync(import.meta.filename, "r");
 	const command = ["sh", "-c", `ls -l /proc/self/fd > ${out}`];
-	const agent = await startAgent({ command, env: agentEnvironment({ PATH: process.env.PATH }).env, toStderr: true });
+	const agent = await startAgent({ command, env: agentEnvironment({ PATH: process.env.PATH }).env, toStderr: true, log: silentLog });
 	await agent.exited;
 	expect(readFileSync(out, "utf8")).not.toContain("isolation.test");
 });

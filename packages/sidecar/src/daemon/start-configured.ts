@@ -1,6 +1,7 @@
 import type { Log } from "../telemetry/types.ts";
 import { type Agent, type AgentUser, startAgent } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";
+import { adoptOrphans } from "./orphans.ts";
 import { superviseAgent } from "./supervised-agent.ts";
 
 export interface AgentOptions {
@@ -12,19 +13,29 @@ export interface AgentOptions {
 	readonly agentEnv?: readonly string[];
 	/** Variables that only the agent gets, such as the token of its API. */
 	readonly agentVariables?: Readonly<Record<string, string>>;
+	/** Called when the workspace is restored, before the agent starts for the first time. */
+	readonly prepareWorkspace?: () => void;
 	/** The workspace is handed over to it. */
 	readonly agentUser?: AgentUser | undefined;
 	/** Stdout belongs to a JSON result. */
 	readonly agentToStderr: boolean;
+	/** This process is the daemon's alone: it adopts the agent's orphans, and passes signals on. Default: it is somebody else's, too. */
+	readonly ownsProcess?: boolean;
 	/** Start the agent again when it ends by itself. Default: its end is that of the daemon. */
 	readonly restartAgent?: boolean;
 }
+
+/** Meant for the agent where this process is all that is known of both, as PID 1 of a container is. */
+const PASSED_ON = ["SIGUSR1", "SIGUSR2"] as const;
 
 /** @throws SidecarError AGENT_NOT_STARTED */
 export async function startConfigured(options: AgentOptions, log: Log): Promise<Agent> {
 	const { command, agentVariables, agentToStderr: toStderr, agentUser: user } = options;
 	const { env, withheld } = agentEnvironment(options.env, options.agentEnv);
 	log.debug("agent.environment", { withheld });
-	const start = async () => await startAgent({ command, env: { ...env, ...agentVariables }, toStderr, user });
-	return options.restartAgent ? await superviseAgent(start, log) : await start();
+	const ownsOrphans = options.ownsProcess === true && (await adoptOrphans(log));
+	const start = async () => await startAgent({ command, env: { ...env, ...agentVariables }, toStderr, user, ownsOrphans, log });
+	const agent = options.restartAgent ? await superviseAgent(start, log) : await start();
+	if (options.ownsProcess) for (const signal of PASSED_ON) process.on(signal, () => agent.pass(signal));
+	return agent;
 }

@@ -6,13 +6,13 @@ import { superviseAgent } from "./supervised-agent.ts";
 
 /** Agents that end when they are told to, each a "process" of its own. */
 function agents() {
-	const started: { end: (status: number) => void; readonly killed: NodeJS.Signals[] }[] = [];
+	const started: { end: (status: number) => void; readonly killed: (NodeJS.Signals | 0)[] }[] = [];
 	const failures: Error[] = [];
 	const start = async (): Promise<Agent> => {
 		const failure = failures.shift();
 		if (failure !== undefined) throw failure;
 		const { promise: exited, resolve } = Promise.withResolvers<AgentExit>();
-		const killed: NodeJS.Signals[] = [];
+		const killed: (NodeJS.Signals | 0)[] = [];
 		let exit: AgentExit | undefined;
 		const end = (status: number) => {
 			exit = { status, signal: undefined };
@@ -26,6 +26,7 @@ function agents() {
 				return exit;
 			},
 			kill: (signal) => void killed.push(signal),
+			pass: () => {},
 		};
 	};
 	return { started, failures, start };

@@ -42,11 +42,15 @@ class SupervisedAgent implements Agent {
 		return this.#exit;
 	}
 
-	kill(signal: NodeJS.Signals): void {
+	kill(signal: NodeJS.Signals | 0): void {
 		this.#over.abort();
 		// Between two starts there is nobody to wait for.
 		this.#exit ??= this.#current.exit;
 		this.#current.kill(signal);
+	}
+
+	pass(signal: NodeJS.Signals): void {
+		this.#current.pass(signal);
 	}
 
 	async #supervise(): Promise<AgentExit> {

@@ -14,6 +14,8 @@ export interface RunOptions extends WorkspaceOptions {
 	readonly agentUser?: string;
 	/** The agent's stdout goes to our stderr, because stdout is for something else. Default false. */
 	readonly agentToStderr?: boolean;
+	/** This process is ours alone, as the command's is: orphans of the agent become its children, SIGUSR1 and SIGUSR2 are passed on. Default false. */
+	readonly ownsProcess?: boolean;
 	readonly expect?: Expectation;
 	/** How long the last flushes together may take, ms. Default 8,000. */
 	readonly drainTimeoutMs?: number;
@@ -82,6 +84,7 @@ export function daemonOptions(options: RunOptions, { settings, store, profile, p
 		env: options.env ?? process.env,
 		agentEnv: agentEnv?.split(",") ?? ["*"],
 		agentToStderr: options.agentToStderr ?? false,
+		ownsProcess: options.ownsProcess ?? false,
 		...(uid !== undefined && gid !== undefined && { agentUser: { uid, gid } }),
 	};
 }

@@ -12,6 +12,7 @@ import { thisMachine } from "../sync/machine.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import type { Log } from "../telemetry/types.ts";
 import { settingsOf, withWorkspace } from "./options.ts";
+import { type PlatformAgent, platformAgent } from "./platform-agent.ts";
 import type { RunOptions } from "./run.ts";
 
 export interface ServeOptions extends RunOptions {
@@ -101,8 +102,8 @@ class PlatformMachine {
 	/** Aborted by the caller's signal, or because another writer owns the workspace. */
 	readonly #stop = new AbortController();
 	readonly #end = Promise.withResolvers<ServeResult>();
-	/** Made for this boot, after the first request: a copy of the machine must not share it. */
-	readonly #agentToken: { value?: string } = {};
+	/** Undefined until the first request: what is made for this boot a copy of the machine must not share. */
+	#platformAgent: PlatformAgent | undefined;
 	#begun: Promise<Serving> | undefined;
 	#serving: Serving | undefined;
 	#store: ObjectStore | undefined;
@@ -113,7 +114,7 @@ class PlatformMachine {
 		this.#log = log;
 		this.ended = this.#end.promise;
 		const { agentUrl: url, agentReadyPath: readyPath } = settings;
-		this.agent = new AgentApi({ url, readyPath, token: () => this.#agentToken.value, log });
+		this.agent = new AgentApi({ url, readyPath, token: () => this.#platformAgent?.secret(), log });
 		this.life = new Life({
 			identity: strategyOf(options, settings, log),
 			start: async (namespace, user) => await this.#start(namespace, user),
@@ -155,19 +156,21 @@ class PlatformMachine {
 
 	/** The daemon, from restore to the end. Settled when it serves. */
 	#begin(namespace: string, user: UserCredentials | undefined): Promise<Serving> {
-		const token = thisMachine.randomBytes(32).toString("base64url");
-		this.#agentToken.value = token;
 		const credentials = user && Object.assign(async () => await user.renewing.provide(), { memoized: true });
 		const { promise: begun, resolve, reject } = Promise.withResolvers<Serving>();
 		const ended = withWorkspace({ ...this.#options, namespace, ...(credentials && { credentials }) }, async (opened) => {
 			const { runDaemon, daemonOptions } = await loadDaemon();
 			const store = user === undefined ? opened.store : renewed(opened.store, user.renewing);
 			this.#store = store;
+			const token = thisMachine.randomBytes(32).toString("base64url");
+			const agent = await platformAgent(opened, this.#options.env ?? process.env, token);
+			this.#platformAgent = agent;
 			return await runDaemon(
 				{
 					...daemonOptions(this.#options, { ...opened, store }),
 					agentEnv: opened.settings.agentEnv?.split(",") ?? [],
-					agentVariables: { OPENCLAW_GATEWAY_TOKEN: token },
+					agentVariables: agent.variables,
+					prepareWorkspace: agent.prepare,
 					restartAgent: true,
 					onServing: resolve,
 					onSuperseded: () => this.#drain(),
@@ -212,7 +215,7 @@ class PlatformMachine {
 	#drain(): void {
 		if (this.#stop.signal.aborted) return;
 		this.life.drain();
-		this.#stop.abort(new Error("the machine is to end"));
+		this.#stop.abort(this.#options.signal?.reason ?? new Error("the machine is to end"));
 		if (this.#begun === undefined) this.#endUnstarted();
 	}
 

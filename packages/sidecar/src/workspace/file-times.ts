@@ -2,11 +2,12 @@
  * Modification times to the nanosecond, and one flush for a whole file system: two calls that node:fs does not have.
  *
  * fs.utimes passes seconds as a double, which in 2026 has steps of 238 ns; a restored file would then never again have the time
- * that the log says. So `utimensat` and `syncfs` are called in the C library through koffi, an optional dependency: 11 ms to load,
- * 2.7 us a call. Without it times are as close as a double gets, and `exact` says so.
+ * that the log says. So `utimensat` and `syncfs` are called in the C library through koffi, an optional dependency: 2.7 us a
+ * call. Without it times are as close as a double gets, and `exact` says so.
  */
 import { closeSync, constants, futimesSync, lutimesSync, openSync } from "node:fs";
 import { getSystemErrorName } from "node:util";
+import { type Koffi, loadCLibrary } from "../c-library.ts";
 
 export interface FileTimes {
 	/** Are times set to the nanosecond? */
@@ -29,31 +30,17 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const UTIME_OMIT = 0x3ffffffen;
 const SECOND_NS = 1_000_000_000n;
 
-/** glibc first; Alpine's musl is named by architecture. */
-const LIBRARIES: Readonly<Partial<Record<NodeJS.Architecture, readonly string[]>>> = {
-	x64: ["libc.so.6", "libc.musl-x86_64.so.1"],
-	arm64: ["libc.so.6", "libc.musl-aarch64.so.1"],
-};
-
 let loaded: Promise<FileTimes> | undefined;
 
 /** Loads the C library at the first call; never fails. */
 export function loadFileTimes(): Promise<FileTimes> {
-	loaded ??= loadExact(() => import("koffi")).catch(() => approximate);
+	loaded ??= loadExact().catch(() => approximate);
 	return loaded;
 }
 
-type Koffi = typeof import("koffi");
-
-/**
- * @param importKoffi stays outside the bundle: it loads a native library from its own package
- * @throws where koffi or a C library it can call is missing, or this is no 64-bit Linux
- */
-export async function loadExact(importKoffi: () => Promise<Koffi>): Promise<FileTimes> {
-	const names = process.platform === "linux" ? LIBRARIES[process.arch] : undefined;
-	if (names === undefined) throw new Error(`no C library known for ${process.platform}-${process.arch}`);
-	const koffi = await importKoffi();
-	const library = loadFirst(koffi, names);
+/** @throws as `loadCLibrary` */
+export async function loadExact(importKoffi?: () => Promise<Koffi>): Promise<FileTimes> {
+	const { koffi, library } = await loadCLibrary(importKoffi);
 	const utimensat = library.func("int utimensat(int dirfd, const void *path, const void *times, int flags)");
 	const futimens = library.func("int futimens(int fd, const void *times)");
 	const syncfs = library.func("int syncfs(int fd)");
@@ -96,18 +83,6 @@ export const approximate: FileTimes = {
 	setOpenMtime: (fd, mtimeNs) => futimesSync(fd, Date.now() / 1000, Number(mtimeNs) / 1e9),
 	syncfs: () => Promise.resolve(false),
 };
-
-function loadFirst(koffi: Koffi, names: readonly string[]): ReturnType<Koffi["load"]> {
-	const failures: unknown[] = [];
-	for (const name of names) {
-		try {
-			return koffi.load(name);
-		} catch (error) {
-			failures.push(error);
-		}
-	}
-	throw new AggregateError(failures, "no C library could be loaded");
-}
 
 function nulTerminated(path: string | Buffer): Buffer {
 	return typeof path === "string" ? Buffer.from(`${path}\0`, "utf8") : Buffer.concat([path, Buffer.of(0)]);

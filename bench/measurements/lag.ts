@@ -1,0 +1,132 @@
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { freePort } from "../../demo/agent.ts";
+import type { Lab } from "../lab.ts";
+import { roundTripMs } from "../link.ts";
+import type { Measurement } from "../measurement.ts";
+import { start } from "../processes.ts";
+import { Random } from "../random.ts";
+import type { Line } from "../results.ts";
+import { median, milliseconds, percentile } from "../statistics.ts";
+import { Daemon, type LogEvent, type Place } from "../tool.ts";
+import { notes } from "../workloads.ts";
+
+const AGENT = join(import.meta.dirname, "../../packages/sidecar/test/platform-agent.ts");
+/** `--max-delay` unless set: changes do not stop while turns come. */
+const CADENCE_MS = 5_000;
+const TURNS_MS = 60_000;
+/** Ten turns a second: no pause that would pass for quiet. */
+const BETWEEN_MS = 100;
+
+const DIRTY_FILES = 1_000;
+const DIRTY_BYTES = 50_000_000;
+const DRAIN_MS = 3_000;
+
+/** A machine of the platform with a small agent that writes one line a turn into `memory.jsonl`. */
+class Machine {
+	readonly daemon: Daemon;
+	readonly #url: string;
+
+	private constructor(daemon: Daemon, url: string) {
+		this.daemon = daemon;
+		this.#url = url;
+	}
+
+	static async boot(lab: Lab, place: Place): Promise<Machine> {
+		const port = await freePort();
+		const options = ["--listen", "127.0.0.1:0", "--agent-url", `http://127.0.0.1:${port}`, "--handover-wait", "0ms"];
+		const agent = ["--", process.execPath, AGENT, String(port), place.workspace];
+		const daemon = new Daemon(start(lab.tool.command("run", place, [...options, ...agent])));
+		const { port: own } = await daemon.event("server.listening");
+		return new Machine(daemon, `http://127.0.0.1:${own}/invocations`);
+	}
+
+	/** @returns when its line was on the disk, for sure */
+	async turn(): Promise<number> {
+		const response = await fetch(this.#url, {
+			method: "POST",
+			headers: { "content-type": "application/json" },
+			body: '{"prompt":"go on"}',
+		});
+		if (response.status !== 200) throw new Error(`a turn was answered with ${response.status}: ${await response.text()}`);
+		await response.arrayBuffer();
+		return performance.now();
+	}
+}
+
+export const lag: Measurement = {
+	name: "lag",
+	title:
+		"Turns one after the other through /invocations: how long each is not durable; then SIGTERM with 1,000 dirty files and one of 50 MB",
+	run: async (lab) => {
+		const roundTrip = await roundTripMs(`${lab.endpoint}/minio/health/live`);
+		const lags: number[] = [];
+		const drains: number[] = [];
+		for (let round = 0; round < Math.min(3, lab.options.rounds); round++) {
+			const workspace = lab.fresh("lag");
+			notes(workspace, 1_000 * lab.options.scale, 100, 2);
+			const place = lab.place(workspace, `lag-${round}`);
+			await lab.tool.run("flush", { ...place, env: lab.env(lab.directEndpoint) });
+			const machine = await Machine.boot(lab, place);
+			lags.push(...(await lagsOf(lab, place, machine)));
+			drains.push(await drainOf(machine, workspace));
+		}
+		const budgetMs = CADENCE_MS + 2 * roundTrip;
+		const p99 = percentile(lags, 0.99);
+		const lines: Line[] = [
+			{
+				what: "turns through `/invocations`, one after the other: durability lag, p99",
+				budget: `<= cadence + 2 round trips (${milliseconds(budgetMs)})`,
+				measured: milliseconds(p99),
+				ratio: p99 / budgetMs,
+				isMet: p99 <= budgetMs,
+			},
+			{
+				what: "SIGTERM behind `--listen`, 1,000 dirty small files + 50 MB, exec to exit",
+				budget: `all durable in < ${DRAIN_MS / 1000} s`,
+				measured: milliseconds(median(drains)),
+				ratio: median(drains) / DRAIN_MS,
+				isMet: median(drains) < DRAIN_MS,
+			},
+		];
+		const spread = `${lags.length} turns, lag p50 ${milliseconds(median(lags))}, max ${milliseconds(Math.max(...lags))}`;
+		return { lines, notes: [`${spread}; drains ${drains.map(milliseconds).join(", ")}; round trip ${milliseconds(roundTrip)}`] };
+	},
+};
+
+/** From outside: which turns a commit holds is read from the log itself. */
+async function lagsOf(lab: Lab, place: Place, machine: Machine): Promise<readonly number[]> {
+	const { daemon } = machine;
+	const doneMs = [await machine.turn()];
+	await daemon.event("watch.started");
+	const from = daemon.events.length;
+	const until = performance.now() + TURNS_MS * Math.max(0.2, Math.min(1, lab.options.scale));
+	while (performance.now() < until) {
+		await delay(BETWEEN_MS);
+		doneMs.push(await machine.turn());
+	}
+	const commits = daemon.events.slice(from).filter(({ event }) => event === "flush.committed");
+	const held = commits.map(({ seq, seenMs }) => ({ seenMs, turns: turnsIn(lab, place, seq) }));
+	// The first ones may have come before the watch; the last ones belong to a commit that is yet to come.
+	const first = held[0]?.turns ?? 0;
+	return doneMs.slice(first).flatMap((atMs, index) => {
+		const commit = held.find(({ turns }) => turns > first + index);
+		return commit === undefined ? [] : [commit.seenMs - atMs];
+	});
+}
+
+function turnsIn(lab: Lab, place: Place, seq: LogEvent["seq"]): number {
+	const { argv, env } = lab.tool.command("cat", { ...place, env: lab.env(lab.directEndpoint) }, ["memory.jsonl", "--at", String(seq)]);
+	const [file, ...args] = argv as [string, ...string[]];
+	return execFileSync(file, args, { env: { ...process.env, ...env }, encoding: "utf8" }).split("\n").length - 1;
+}
+
+async function drainOf({ daemon }: Machine, workspace: string): Promise<number> {
+	for (let i = 0; i < DIRTY_FILES; i++) writeFileSync(join(workspace, `dirty-${i}.md`), `${i}\n`.repeat(100));
+	writeFileSync(join(workspace, "large.bin"), new Random(3).fill(Buffer.allocUnsafe(DIRTY_BYTES)));
+	const stopped = await daemon.stop();
+	if (stopped.status !== 0) throw new Error(`the drain ended with status ${stopped.status}`);
+	return stopped.ms;
+}

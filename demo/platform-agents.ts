@@ -1,0 +1,57 @@
+/** Who answers in the platform's story: OpenClaw with a model that only counts, or a small agent with a memory. */
+import { fileURLToPath } from "node:url";
+import { type FakeModel, startFakeModel } from "./fake-model.ts";
+import { type Installed, OPENCLAW_ENV, OPENCLAW_SCRATCH } from "./openclaw.ts";
+
+export interface StoryAgent {
+	readonly name: string;
+	readonly scratch: readonly string[];
+	readonly env: Readonly<Record<string, string>>;
+	/** Has it tools, and an API for responses? */
+	readonly isOpenClaw: boolean;
+	command(port: number, stateDirectory: string): readonly string[];
+	/** How much of what each user said it had before it when it gave this answer. */
+	remembered(answer: string, said: Readonly<Record<string, readonly string[]>>): Readonly<Record<string, number>>;
+	close(): Promise<void>;
+}
+
+const SMALL_AGENT = fileURLToPath(new URL("../packages/sidecar/test/platform-agent.ts", import.meta.url));
+
+export async function openClaw({ bin, version }: Installed): Promise<StoryAgent> {
+	const model = await startFakeModel();
+	return {
+		name: `${version} with a fake model on the loopback interface`,
+		scratch: OPENCLAW_SCRATCH,
+		env: { ...OPENCLAW_ENV, ...modelVariables(model) },
+		isOpenClaw: true,
+		command: (port) => [process.execPath, bin, "gateway", "run", "--port", String(port), "--bind", "loopback"],
+		remembered: (_, said) => countedIn(model.lastAsked, said),
+		close: () => model.close(),
+	};
+}
+
+/** Counts what is in its memory, whoever said it. */
+export function smallAgent(): StoryAgent {
+	return {
+		name: "a small agent with a memory",
+		scratch: [],
+		env: { OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:9/v1", OPENCLAW_MODEL_ID: "none" },
+		isOpenClaw: false,
+		command: (port, stateDirectory) => [process.execPath, SMALL_AGENT, String(port), stateDirectory],
+		remembered: (answer, said) => {
+			const [, turns = "0", user = ""] = /turn (\d+) of (\w+)/.exec(answer) ?? [];
+			return Object.fromEntries(Object.keys(said).map((name) => [name, name === user ? Number(turns) : 0]));
+		},
+		close: async () => {},
+	};
+}
+
+const modelVariables = ({ url, id }: FakeModel) => ({
+	OPENCLAW_MODEL_BASE_URL: url,
+	OPENCLAW_MODEL_ID: id,
+	OPENCLAW_MODEL_API_KEY: "none",
+});
+
+function countedIn(text: string, said: Readonly<Record<string, readonly string[]>>): Record<string, number> {
+	return Object.fromEntries(Object.entries(said).map(([user, texts]) => [user, texts.filter((each) => text.includes(each)).length]));
+}

@@ -1,0 +1,102 @@
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { minimalConfig, openClawVariables, readConfig, writeMinimalConfig } from "./openclaw-config.ts";
+
+const URL = "http://127.0.0.1:18789";
+const bedrock = { AWS_REGION: "eu-central-1", OPENCLAW_MODEL_ID: "model-7" };
+const other = { OPENCLAW_MODEL_BASE_URL: "https://models.example/v1", OPENCLAW_MODEL_ID: "model-7", OPENCLAW_MODEL_API_KEY: "sk-CANARY" };
+
+let workspace: string;
+beforeEach(() => {
+	workspace = mkdtempSync(join(tmpdir(), "openclaw-config-"));
+});
+afterEach(() => rmSync(workspace, { recursive: true, force: true }));
+
+describe("a new user's configuration", () => {
+	test("is a gateway on the loopback interface with both APIs, its token and its model from the environment", () => {
+		const config = JSON.parse(minimalConfig(bedrock));
+		expect(config.gateway).toEqual({
+			mode: "local",
+			bind: "loopback",
+			auth: { mode: "token", token: "$" + "{OPENCLAW_GATEWAY_TOKEN}" },
+			http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
+		});
+		expect(config.agents.defaults.model.primary).toBe("amazon-bedrock/$" + "{OPENCLAW_MODEL_ID}");
+		expect(config.models.providers["amazon-bedrock"]).toMatchObject({ api: "bedrock-converse-stream", auth: "aws-sdk" });
+	});
+
+	test("asks any OpenAI-compatible server instead, and holds no value of the operator's", () => {
+		const text = minimalConfig(other);
+		const { providers } = JSON.parse(text).models;
+		expect(Object.keys(providers)).toEqual(["openai-compatible"]);
+		expect(providers["openai-compatible"]).toMatchObject({ baseUrl: "$" + "{OPENCLAW_MODEL_BASE_URL}", api: "openai-completions" });
+		for (const value of Object.values(other)) expect(text).not.toContain(`"${value}"`);
+		expect(JSON.parse(minimalConfig({ ...other, OPENCLAW_MODEL_API_KEY: undefined })).models.providers["openai-compatible"].apiKey).toBe(
+			"none",
+		);
+	});
+
+	test.each([
+		["AWS_REGION", {}],
+		["OPENCLAW_MODEL_ID", { OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:1/v1" }],
+		["OPENCLAW_MODEL_BASE_URL", { OPENCLAW_MODEL_BASE_URL: "ftp://models", OPENCLAW_MODEL_ID: "m" }],
+		["OPENCLAW_MODEL_BASE_URL", { OPENCLAW_MODEL_BASE_URL: "https://user:CANARY@models/v1", OPENCLAW_MODEL_ID: "m" }],
+	])("without %s is refused, with the remedy and without the value", (name, variables) => {
+		expect(() => writeMinimalConfig(workspace, variables)).toThrow(
+			expect.objectContaining({
+				code: "USAGE",
+				value: name,
+				message: expect.not.stringContaining("CANARY"),
+				remedy: expect.stringContaining(name),
+			}),
+		);
+		expect(readdirSync(workspace)).toEqual([]);
+	});
+
+	test("is written for its user alone, and leaves nothing beside it, also where a try before was cut off", () => {
+		writeFileSync(join(workspace, ".openclaw.json.tmp"), "half");
+		expect(writeMinimalConfig(workspace, bedrock)).toBe(true);
+		expect(readdirSync(workspace)).toEqual(["openclaw.json"]);
+		expect(lstatSync(join(workspace, "openclaw.json")).mode & 0o777).toBe(0o600);
+		expect(readConfig(workspace, {})).toBe(minimalConfig(bedrock));
+	});
+
+	test("never takes the place of another: not of a file, not of a link to nowhere, not where the path is set", () => {
+		const path = join(workspace, "openclaw.json");
+		writeFileSync(path, "mine");
+		expect(writeMinimalConfig(workspace, {})).toBe(false);
+		expect(readFileSync(path, "utf8")).toBe("mine");
+		rmSync(path);
+		symlinkSync(join(workspace, "nowhere"), path);
+		expect(writeMinimalConfig(workspace, bedrock)).toBe(false);
+		expect(existsSync(join(workspace, "nowhere"))).toBe(false);
+		rmSync(path);
+		expect(writeMinimalConfig(workspace, { ...bedrock, OPENCLAW_CONFIG_PATH: "/elsewhere" })).toBe(false);
+		expect(readdirSync(workspace)).toEqual([]);
+	});
+});
+
+test("what the agent put in its place is not read: a link, a directory, more than a configuration", () => {
+	const path = join(workspace, "openclaw.json");
+	expect(readConfig(workspace, {})).toBeUndefined();
+	writeFileSync(join(workspace, "secret"), "{}");
+	symlinkSync(join(workspace, "secret"), path);
+	expect(readConfig(workspace, {})).toBeUndefined();
+	expect(readConfig(workspace, { OPENCLAW_CONFIG_PATH: join(workspace, "secret") })).toBe("{}");
+	expect(readConfig(workspace, { OPENCLAW_CONFIG_PATH: workspace })).toBeUndefined();
+	rmSync(path);
+	writeFileSync(path, Buffer.alloc(2 * 1024 * 1024, " "));
+	expect(readConfig(workspace, {})).toBeUndefined();
+});
+
+test("OpenClaw's variables: its port, and a model of Bedrock's unless there is another", () => {
+	expect(openClawVariables({}, URL, "eu-central-1")).toEqual({
+		OPENCLAW_GATEWAY_PORT: "18789",
+		AWS_REGION: "eu-central-1",
+		OPENCLAW_MODEL_ID: expect.stringContaining("anthropic"),
+	});
+	expect(openClawVariables({ AWS_DEFAULT_REGION: "us-east-1" }, URL, "eu-central-1").AWS_REGION).toBe("us-east-1");
+	expect(openClawVariables(other, URL, undefined)).toEqual({ OPENCLAW_GATEWAY_PORT: "18789" });
+});

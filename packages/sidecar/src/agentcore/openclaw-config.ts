@@ -1,0 +1,113 @@
+/**
+ * OpenClaw's `openclaw.json`: the least of one for a new user, and the text of whatever there is.
+ *
+ * The file belongs to the user from the moment it is there. So it names variables rather than values: what an operator changes in the
+ * environment reaches every user, and no key of the operator's gets into a user's log.
+ */
+import { closeSync, constants, fstatSync, linkSync, lstatSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { SidecarError } from "../errors.ts";
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** An inference profile that every commercial region has. */
+const DEFAULT_BEDROCK_MODEL = "global.anthropic.claude-opus-5";
+const NAME = "openclaw.json";
+/** OpenClaw's own stays far below; more is no configuration. */
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+/**
+ * What OpenClaw needs of us in its environment.
+ * @param variables what it has already
+ * @param url where its gateway is to answer
+ * @param region of Amazon Bedrock where `variables` name none
+ */
+export function openClawVariables(variables: Variables, url: string, region: string | undefined): Record<string, string> {
+	const { AWS_REGION, AWS_DEFAULT_REGION, OPENCLAW_MODEL_ID, OPENCLAW_MODEL_BASE_URL } = variables;
+	const bedrockRegion = AWS_REGION ?? AWS_DEFAULT_REGION ?? region;
+	return {
+		// Its own commands find the gateway by it, and it wins over a port in a restored file.
+		OPENCLAW_GATEWAY_PORT: new URL(url).port || "80",
+		...(bedrockRegion !== undefined && { AWS_REGION: bedrockRegion }),
+		...(OPENCLAW_MODEL_ID === undefined && OPENCLAW_MODEL_BASE_URL === undefined && { OPENCLAW_MODEL_ID: DEFAULT_BEDROCK_MODEL }),
+	};
+}
+
+/**
+ * Writes the least that OpenClaw can start from, unless there is a configuration: then nothing is touched.
+ * @param workspace absolute
+ * @param variables all that the agent will have
+ * @returns whether it was written
+ * @throws SidecarError USAGE: the variables name no model that could be asked
+ */
+export function writeMinimalConfig(workspace: string, variables: Variables): boolean {
+	if (variables.OPENCLAW_CONFIG_PATH !== undefined) return false;
+	const path = join(workspace, NAME);
+	// Whatever has that name, be it a link to nowhere, is somebody's.
+	if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false;
+	const text = minimalConfig(variables);
+	const partial = join(workspace, `.${NAME}.tmp`);
+	rmSync(partial, { force: true });
+	writeFileSync(partial, text, { mode: 0o600, flag: "wx" });
+	// Whole or not at all, and never in the place of another.
+	linkSync(partial, path);
+	rmSync(partial);
+	return true;
+}
+
+/** The text of the configuration that OpenClaw reads; undefined where there is none. */
+export function readConfig(workspace: string, variables: Variables): string | undefined {
+	let fd: number | undefined;
+	try {
+		// The agent can put anything there: no link is followed, no FIFO waited for.
+		const path = variables.OPENCLAW_CONFIG_PATH ?? join(workspace, NAME);
+		fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+		const stat = fstatSync(fd);
+		return stat.isFile() && stat.size <= MAX_CONFIG_BYTES ? readFileSync(fd, "utf8") : undefined;
+	} catch {
+		return undefined;
+	} finally {
+		if (fd !== undefined) closeSync(fd);
+	}
+}
+
+/** @throws SidecarError USAGE */
+export function minimalConfig(variables: Variables): string {
+	const [name, provider] = providerOf(variables);
+	const id = variable("OPENCLAW_MODEL_ID");
+	const config = {
+		gateway: {
+			mode: "local",
+			bind: "loopback",
+			auth: { mode: "token", token: variable("OPENCLAW_GATEWAY_TOKEN") },
+			http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
+		},
+		agents: { defaults: { model: { primary: `${name}/${id}` } } },
+		models: { mode: "merge", providers: { [name]: { ...provider, models: [{ id, name: id }] } } },
+	};
+	return `${JSON.stringify(config, undefined, 2)}\n`;
+}
+
+function providerOf(variables: Variables): readonly [name: string, provider: object] {
+	const { AWS_REGION, OPENCLAW_MODEL_BASE_URL: baseUrl, OPENCLAW_MODEL_API_KEY: apiKey, OPENCLAW_MODEL_ID: modelId } = variables;
+	if (baseUrl === undefined) {
+		if (AWS_REGION === undefined)
+			throw lacking("AWS_REGION", "the region of Amazon Bedrock, or OPENCLAW_MODEL_BASE_URL to that of another provider");
+		const bedrockUrl = `https://bedrock-runtime.${variable("AWS_REGION")}.amazonaws.com`;
+		return ["amazon-bedrock", { baseUrl: bedrockUrl, api: "bedrock-converse-stream", auth: "aws-sdk" }];
+	}
+	if (!/^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/.test(baseUrl))
+		throw lacking("OPENCLAW_MODEL_BASE_URL", "an http(s):// URL without credentials");
+	if (modelId === undefined) throw lacking("OPENCLAW_MODEL_ID", "the name of a model that OPENCLAW_MODEL_BASE_URL serves");
+	// A server without keys is asked with some word all the same.
+	const key = apiKey === undefined ? "none" : variable("OPENCLAW_MODEL_API_KEY");
+	return ["openai-compatible", { baseUrl: variable("OPENCLAW_MODEL_BASE_URL"), api: "openai-completions", apiKey: key }];
+}
+
+/** As OpenClaw writes it: replaced when the file is read. */
+const variable = (name: string) => `\${${name}}`;
+
+function lacking(name: string, what: string): SidecarError {
+	const remedy = `set ${name} to ${what}; where the agent is not OpenClaw, give --profile plain`;
+	return new SidecarError("USAGE", { value: name, reason: "a new user's openclaw.json needs it", remedy });
+}
