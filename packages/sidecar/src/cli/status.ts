@@ -22,7 +22,7 @@ const SHOWN_PATHS = 20;
 const LISTED_PATHS = 1_000;
 
 function forPerson(found: Found): string[] {
-	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, excluded, behind } = found;
+	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, excluded, behind, elsewhere } = found;
 	const rows = [
 		["log", logUrl],
 		["newest", log === undefined ? "none: the log is empty" : newest(log, storeTimeMs)],
@@ -32,6 +32,10 @@ function forPerson(found: Found): string[] {
 		...setAside.map(({ writer, files, bytes }) => [
 			"set aside",
 			`${count(files, "file")}, ${humanBytes(bytes)}, by superseded writer ${writer.slice(0, 8)}: .recovered/${writer}`,
+		]),
+		...elsewhere.map(({ path, files, bytes }) => [
+			"elsewhere",
+			`${shownPath(path)}: ${count(files, "file")}, ${humanBytes(bytes)}, only in the log; no --root here says where it lies`,
 		]),
 		["workspace", shownPath(workspace)],
 		["this disk", thisDisk(found)],
@@ -87,6 +91,7 @@ function forProgram({
 	behind,
 	notDurable,
 	excluded,
+	elsewhere,
 	daemon,
 }: Found): object {
 	return {
@@ -97,6 +102,7 @@ function forProgram({
 			storeTime: isoTime(storeTimeMs),
 		},
 		setAside,
+		elsewhere,
 		workspace,
 		base: marker === undefined ? null : { seq: marker.baseSeq, id: marker.baseId, complete: marker.complete, known: hasBase },
 		behind,

@@ -21,6 +21,8 @@ export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOpti
 	readonly stateDir: string;
 	readonly sweepIntervalMs: number;
 	readonly drainTimeoutMs: number;
+	/** Called when the workspace is restored, before the agent starts. */
+	readonly onGate?: () => void;
 	/** Called once the agent runs and every change is seen. */
 	readonly onServing?: (serving: Serving) => void;
 	/** Called once, when another writer owns the workspace. */
@@ -131,16 +133,18 @@ class Daemon {
 	}
 
 	async #serve(stop: AbortSignal): Promise<DaemonEnd> {
-		const { command, agentUser, workspace } = this.#options;
+		const { command, agentUser, workspace, roots } = this.#options;
 		const session = await Session.open({ ...this.#options, signal: stop });
 		this.#session = session;
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
 		try {
 			this.#phase = "serving";
+			this.#options.onGate?.();
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
 			if (command.length > 0 && !stop.aborted) {
 				try {
-					if (agentUser !== undefined) this.#log.info("workspace.handed-over", { ...agentUser, entries: handOver(workspace, agentUser) });
+					if (agentUser !== undefined)
+						this.#log.info("workspace.handed-over", { ...agentUser, entries: handOver(roots?.directories ?? [workspace], agentUser) });
 					this.#agent = await startConfigured(this.#options, this.#log);
 				} catch (error) {
 					// Hand the tree back: the next writer need not wait for one that never had an agent.
@@ -367,7 +371,7 @@ class Daemon {
 		this.#log.debug("durability.measured", {
 			lagMs,
 			dirtyFiles: paths.length,
-			dirtyBytes: dirtyBytes(this.#options.workspace, paths),
+			dirtyBytes: dirtyBytes(this.#options.roots ?? this.#options.workspace, paths),
 			storeRequests,
 		});
 	}

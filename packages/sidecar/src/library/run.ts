@@ -1,4 +1,5 @@
 import { type DaemonEnd, type DaemonOptions, runDaemon } from "../daemon/daemon.ts";
+import { warnOfUncovered } from "./agent-directories.ts";
 import { type Expectation, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface RunOptions extends WorkspaceOptions {
@@ -48,7 +49,10 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 	});
 }
 
-export function daemonOptions(options: RunOptions, { settings, store, profile, privateDir, log, progress }: OpenWorkspace): DaemonOptions {
+export function daemonOptions(
+	options: RunOptions,
+	{ settings, store, roots, profile, privateDir, log, progress }: OpenWorkspace,
+): DaemonOptions {
 	const {
 		workspace,
 		stateDir,
@@ -66,6 +70,8 @@ export function daemonOptions(options: RunOptions, { settings, store, profile, p
 	return {
 		store,
 		workspace,
+		roots,
+		onGate: () => warnOfUncovered(roots, profile, log),
 		profile,
 		privateDir,
 		log,

@@ -24,12 +24,12 @@ export interface WorkspaceStatus extends Status {
  * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_*, STATE_DIR_UNUSABLE, and for a wrong option
  */
 export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceStatus> {
-	return await withWorkspace(options, async ({ settings, store, profile, privateDir }) => {
+	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir }) => {
 		const { stateDir, workspace, onSecret } = settings;
 		const daemon = await ask<DaemonReport>(stateDir, workspace, "status");
 		const found = await readStatus({
 			store,
-			root: workspace,
+			root: roots,
 			profile,
 			privateDir,
 			onSecret,

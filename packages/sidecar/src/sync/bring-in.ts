@@ -3,6 +3,7 @@ import { SidecarError } from "../errors.ts";
 import { EMPTY_HEAD } from "../log/fold.ts";
 import { unsafePath } from "../log/safe-path.ts";
 import type { Entry, Path } from "../log/types.ts";
+import { ROOTS_DIRECTORY } from "../path.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
@@ -28,6 +29,10 @@ export async function bringIn(options: RestoreOptions, { entries }: Picked): Pro
 	for (const [path, entry] of entries) {
 		const reason = unsafePath(path);
 		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason });
+		if (typeof root !== "string" && root.locate(path) === undefined && path !== ROOTS_DIRECTORY) {
+			const remedy = "name its directory with --root, or write it elsewhere with --to";
+			throw new SidecarError("USAGE", { value: path, reason: "it lies in a root that is not configured on this machine", remedy });
+		}
 		const there = lstatPath(root, path);
 		if (there === undefined) {
 			target.set(path, entry);
@@ -50,7 +55,7 @@ export async function bringIn(options: RestoreOptions, { entries }: Picked): Pro
 		const work = new RestoreWork(
 			options,
 			writer,
-			{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, unbelieved: 0 },
+			{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, unbelieved: 0, roots: {}, freshRoots: new Set() },
 			{ head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts: new Map() },
 			join(privateDir, "trash", label),
 		);

@@ -5,13 +5,14 @@
  * only when lstat says so below a root that is still the same directory.
  * Does NOT guarantee a point-in-time view by itself; Flush repeats captures until no hint came in between.
  */
-import { readdirSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { MAX_TIME_SECONDS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
-import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
+import { decodeName, fsPath, joinPath, mainOf, parentOf, rootPath } from "../path.ts";
+import { readNames } from "../workspace/read-names.ts";
 import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
 import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
@@ -19,6 +20,7 @@ import type { CaptureContext } from "./capture-context.ts";
 import { captureFile } from "./capture-file.ts";
 import type { CapturedFile } from "./captured-file.ts";
 import type { LocalEntry } from "./local-tree.ts";
+import type { RootMark } from "./marker.ts";
 
 /** Longest stretch without giving the event loop a turn. */
 const SLICE_MS = 8;
@@ -33,6 +35,9 @@ export class Capture {
 	readonly #context: CaptureContext;
 	readonly #builder: BlockBuilder;
 	readonly #root: Stat;
+	readonly #roots: Readonly<Record<string, RootMark>>;
+	/** Additional roots that were not the directories that were restored when the capture began. */
+	readonly #astray: ReadonlySet<Path>;
 	/** New or different entries. Dir entries that differ only in mtime are in `minor`. */
 	readonly changed = new Map<Path, LocalEntry>();
 	/** Different only in a time that nobody reads content from: rides along with other changes. */
@@ -53,18 +58,47 @@ export class Capture {
 	#sliceStart = performance.now();
 
 	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
-	constructor(context: CaptureContext, builder: BlockBuilder) {
+	constructor(context: CaptureContext, builder: BlockBuilder, roots: Readonly<Record<string, RootMark>> = {}) {
 		this.#context = context;
 		this.#builder = builder;
 		const root = lstatPath(context.root, "");
-		if (root?.type !== "dir") throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: context.root, reason: "it is gone" });
+		if (root?.type !== "dir") throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: mainOf(context.root), reason: "it is gone" });
 		this.#root = root;
+		this.#roots = roots;
+		this.#astray = this.#rootsAstray();
 	}
 
 	/** Is the root still the directory that was restored? Nothing in another one is a change of this workspace. */
 	isSameRoot(identity: string): boolean {
 		const root = lstatPath(this.#context.root, "");
 		return root?.type === "dir" && identityOf(root) === identity && identityOf(this.#root) === identity;
+	}
+
+	/**
+	 * Takes nothing of an additional root that is another directory than was restored, as when its volume went away: neither is what it
+	 * lacks deleted, nor what it holds a change. It stays dirty, and all else is taken.
+	 */
+	leaveOutRootsAstray(): void {
+		for (const path of new Set([...this.#astray, ...this.#rootsAstray()])) {
+			for (const found of [this.changed, this.minor, this.confirmed, this.removed, this.deferred, this.raw, this.postponed])
+				for (const each of [...found.keys()]) if (each === path || each.startsWith(`${path}/`)) found.delete(each);
+			this.deferred.set(path, "its directory is not the one that was restored");
+		}
+	}
+
+	#rootsAstray(): Set<Path> {
+		const astray = new Set<Path>();
+		for (const [name, { identity }] of Object.entries(this.#roots)) {
+			const path = rootPath(name);
+			let stat: Stat | undefined;
+			try {
+				stat = lstatPath(this.#context.root, path);
+			} catch {
+				// Nobody knows: then it is not known to be the same.
+			}
+			if (stat?.type !== "dir" || identityOf(stat) !== identity) astray.add(path);
+		}
+		return astray;
 	}
 
 	async take(hints: Iterable<Path>): Promise<void> {
@@ -145,7 +179,7 @@ export class Capture {
 		});
 		let names: Set<string>;
 		try {
-			names = new Set(readNames(fsPath(this.#context.root, path)));
+			names = new Set(readNames(this.#context.root, path));
 		} catch (error) {
 			// Its children are neither seen nor gone.
 			if (isGone(error)) return this.#gone(path);
@@ -291,14 +325,6 @@ export class Capture {
 function isKeptTime(timeNs: bigint): boolean {
 	const seconds = timeNs / 1_000_000_000n;
 	return seconds < MAX_TIME_SECONDS && seconds > -MAX_TIME_SECONDS;
-}
-
-/** As strings; a name with U+FFFD may not be UTF-8, so such a directory is read again as bytes. */
-function readNames(directory: string | Buffer): string[] {
-	const names = readdirSync(directory);
-	return names.some((name) => name.includes("\ufffd"))
-		? readdirSync(directory, { encoding: "buffer" }).map((name) => decodeName(name))
-		: names;
 }
 
 function isGone(error: unknown): boolean {

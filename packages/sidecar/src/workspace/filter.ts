@@ -1,9 +1,9 @@
-import { parentOf } from "../path.ts";
+import { parentOf, rootNameOf, rootPath } from "../path.ts";
 import { parseIgnoreFile } from "./ignore-file.ts";
 import type { Profile } from "./profile.ts";
 import type { FileType } from "./stat.ts";
 
-/** The sidecar's own directory in the workspace's root (staging): never captured, never restored. */
+/** The sidecar's own directory in the workspace and in every additional root (staging): never captured, never restored. */
 export const RESERVED_DIRECTORY = ".openclaw-sidecar";
 
 /** Is a path stored and watched? Asked in any order; what lies below a skipped directory is skipped. "" is always kept. */
@@ -21,7 +21,7 @@ export function makeFilter(profile: Profile, ignoreText?: string): Filter {
 	const skippedDirectories = new Map<string, boolean>();
 
 	const isSkippedItself = (path: string, type: FileType): boolean => {
-		if (type === "other" || path === RESERVED_DIRECTORY) return true;
+		if (type === "other" || path === RESERVED_DIRECTORY || isReservedInRoot(path)) return true;
 		const verdict = ignored?.(path, type);
 		return verdict === undefined ? profile.volatile(path, type) : verdict === "ignored";
 	};
@@ -39,4 +39,9 @@ export function makeFilter(profile: Profile, ignoreText?: string): Filter {
 	};
 
 	return (path, type) => (path !== "" && (isBelowSkipped(path) || isSkippedItself(path, type)) ? "skip" : "keep");
+}
+
+function isReservedInRoot(path: string): boolean {
+	const name = rootNameOf(path);
+	return name !== undefined && path === `${rootPath(name)}/${RESERVED_DIRECTORY}`;
 }
