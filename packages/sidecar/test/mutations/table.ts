@@ -172,4 +172,38 @@ export const MUTATIONS: readonly Mutation[] = [
 		replace: 'if (hash("sha256", bytes, "hex") === "")',
 		test: { file: "src/sync/repack.test.ts", name: "never gives damaged bytes a new checksum, and commits nothing then" },
 	},
+	{
+		rule: "another volume in an additional root's place is not captured",
+		file: "src/sync/flush.ts",
+		find: "			capture.leaveOutRootsAstray();\n",
+		replace: "",
+		test: {
+			file: "src/sync/roots.test.ts",
+			name: "that becomes another directory is believed in nothing, and all else is committed; back again it is as before",
+		},
+	},
+	{
+		rule: "a root that is not on this machine is not deleted",
+		file: "src/sync/roots-in-tree.ts",
+		find: "(name) => root.others.has(name)",
+		replace: "() => true",
+		test: {
+			file: "src/library/roots.test.ts",
+			name: "that a machine does not have stay in the log, are said, and come to the next machine that has them",
+		},
+	},
+	{
+		rule: "a root that this disk did not have derives from nothing",
+		file: "src/sync/restore.ts",
+		find: "roots: marker.roots ?? {} }",
+		replace: "roots: planned.roots }",
+		test: { file: "src/sync/roots.test.ts", name: "whose first restore was cut off keeps no stale bytes as changes" },
+	},
+	{
+		rule: "a root is a directory, whoever wrote the log",
+		file: "src/sync/roots-in-tree.ts",
+		find: "if (others.size === 0) return;",
+		replace: "return;",
+		test: { file: "src/sync/bad-input.test.ts", name: "a root that is a link" },
+	},
 ];
