@@ -73,3 +73,13 @@ test("a directory of an agent that nothing keeps is a loud event at the start of
 	expect(await found([])).toMatchObject({ status: "warning", found: expect.stringContaining(notes) });
 	expect(await found(root)).toMatchObject({ status: "ok" });
 });
+
+test.skipIf(process.geteuid?.() !== 0)("an agent that is another user may write to the roots that were restored for it", async () => {
+	using place = new Place();
+	const notes = join(place.dir, "a", "notes");
+	place.path("a");
+	const args = ["--root", `notes=${notes}`, "--agent-user", "65534:65534", "--", "sh", "-c", 'echo mine > "$0"', join(notes, "by-agent")];
+	const { status, stderr } = await place.cli("a", ["run", ...args]);
+	expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });
+	expect((await place.cli("a", ["cat", ".roots/notes/by-agent"])).stdout).toBe("mine\n");
+});
