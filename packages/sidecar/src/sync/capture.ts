@@ -11,7 +11,7 @@ import { SidecarError } from "../errors.ts";
 import { MAX_TIME_SECONDS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
-import { decodeName, fsPath, joinPath, mainOf, parentOf, rootPath } from "../path.ts";
+import { decodeName, fsPath, joinPath, mainOf, parentOf, rootNameOf, rootPath } from "../path.ts";
 import { readNames } from "../workspace/read-names.ts";
 import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
 import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
@@ -19,8 +19,8 @@ import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { captureFile } from "./capture-file.ts";
 import type { CapturedFile } from "./captured-file.ts";
+import type { KnownRoots } from "./known-roots.ts";
 import type { LocalEntry } from "./local-tree.ts";
-import type { RootMark } from "./marker.ts";
 
 /** Longest stretch without giving the event loop a turn. */
 const SLICE_MS = 8;
@@ -35,8 +35,8 @@ export class Capture {
 	readonly #context: CaptureContext;
 	readonly #builder: BlockBuilder;
 	readonly #root: Stat;
-	readonly #roots: Readonly<Record<string, RootMark>>;
-	/** Additional roots that were not the directories that were restored when the capture began. */
+	readonly #roots: KnownRoots | undefined;
+	/** Additional roots that were astray when the capture began. */
 	readonly #astray: ReadonlySet<Path>;
 	/** New or different entries. Dir entries that differ only in mtime are in `minor`. */
 	readonly changed = new Map<Path, LocalEntry>();
@@ -58,14 +58,14 @@ export class Capture {
 	#sliceStart = performance.now();
 
 	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
-	constructor(context: CaptureContext, builder: BlockBuilder, roots: Readonly<Record<string, RootMark>> = {}) {
+	constructor(context: CaptureContext, builder: BlockBuilder, roots?: KnownRoots) {
 		this.#context = context;
 		this.#builder = builder;
 		const root = lstatPath(context.root, "");
 		if (root?.type !== "dir") throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: mainOf(context.root), reason: "it is gone" });
 		this.#root = root;
 		this.#roots = roots;
-		this.#astray = this.#rootsAstray();
+		this.#astray = roots?.astray() ?? new Set();
 	}
 
 	/** Is the root still the directory that was restored? Nothing in another one is a change of this workspace. */
@@ -75,30 +75,21 @@ export class Capture {
 	}
 
 	/**
-	 * Takes nothing of an additional root that is another directory than was restored, as when its volume went away: neither is what it
-	 * lacks deleted, nor what it holds a change. It stays dirty, and all else is taken.
+	 * Takes nothing of an additional root that is astray: neither is what it lacks deleted, nor what it holds a change. It stays dirty, and
+	 * all else is taken. Called when everything was looked at, for what went astray meanwhile.
 	 */
 	leaveOutRootsAstray(): void {
-		for (const path of new Set([...this.#astray, ...this.#rootsAstray()])) {
+		for (const path of new Set([...this.#astray, ...(this.#roots?.astray() ?? [])])) {
 			for (const found of [this.changed, this.minor, this.confirmed, this.removed, this.deferred, this.raw, this.postponed])
 				for (const each of [...found.keys()]) if (each === path || each.startsWith(`${path}/`)) found.delete(each);
-			this.deferred.set(path, "its directory is not the one that was restored");
+			this.deferred.set(path, "its directory is not there, or not the one that was restored");
 		}
 	}
 
-	#rootsAstray(): Set<Path> {
-		const astray = new Set<Path>();
-		for (const [name, { identity }] of Object.entries(this.#roots)) {
-			const path = rootPath(name);
-			let stat: Stat | undefined;
-			try {
-				stat = lstatPath(this.#context.root, path);
-			} catch {
-				// Nobody knows: then it is not known to be the same.
-			}
-			if (stat?.type !== "dir" || identityOf(stat) !== identity) astray.add(path);
-		}
-		return astray;
+	/** Not a byte of such a root is read: it may be another's. */
+	#isAstray(path: Path): boolean {
+		const name = this.#astray.size === 0 ? undefined : rootNameOf(path);
+		return name !== undefined && this.#astray.has(rootPath(name));
 	}
 
 	async take(hints: Iterable<Path>): Promise<void> {
@@ -106,7 +97,7 @@ export class Capture {
 		const parents = new Set<Path>();
 		for (const hint of hints) {
 			const path = this.#topmostUnknown(hint);
-			if (path === undefined) continue;
+			if (path === undefined || this.#isAstray(path)) continue;
 			await this.#path(path);
 			if (path !== "") parents.add(parentOf(path));
 		}
@@ -190,6 +181,7 @@ export class Capture {
 		const isAnother = before?.stat === undefined || identityOf(before.stat) !== identityOf(stat);
 		for (const name of names) {
 			const child = joinPath(path, name);
+			if (this.#isAstray(child)) continue;
 			if (isAnother || (local.get(child) === undefined && !this.changed.has(child))) await this.#path(child);
 		}
 		for (const child of [...local.children(path)]) if (!names.has(child.slice(path === "" ? 0 : path.length + 1))) this.#gone(child);

@@ -20,10 +20,10 @@ import { BlockBuilder } from "./block-builder.ts";
 import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { isAnyHeld } from "./deletion-brake.ts";
+import type { KnownRoots } from "./known-roots.ts";
 import type { LocalEntry, LocalTree } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
-import type { RootMark } from "./marker.ts";
 import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
 import { ownTree } from "./roots-in-tree.ts";
 import type { Excluded } from "./secret-guard.ts";
@@ -91,7 +91,7 @@ export class Flusher {
 	readonly #writer: LogWriter;
 	readonly #context: Omit<CaptureContext, "keepsRaw">;
 	readonly #root: string;
-	readonly #roots: Readonly<Record<string, RootMark>>;
+	readonly #roots: KnownRoots | undefined;
 	readonly #critical: readonly Path[];
 	#hints = new Set<Path>();
 	#sweepDue = false;
@@ -111,15 +111,14 @@ export class Flusher {
 		context: Omit<CaptureContext, "keepsRaw">;
 		/** The identity of the directory that was restored. */
 		root: string;
-		/** Additional roots as they were restored. */
-		roots?: Readonly<Record<string, RootMark>>;
+		roots?: KnownRoots;
 	}) {
 		this.#store = options.store;
 		this.#machine = options.machine;
 		this.#writer = options.writer;
 		this.#context = options.context;
 		this.#root = options.root;
-		this.#roots = options.roots ?? {};
+		this.#roots = options.roots;
 		this.#critical = options.context.profile.critical;
 	}
 

@@ -24,6 +24,7 @@ import { decided } from "./decided.ts";
 import { type DropOptions, type Dropped, dropSetAside } from "./drop-set-aside.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
 import { readWhenHandedOver } from "./handover.ts";
+import { KnownRoots } from "./known-roots.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
@@ -64,8 +65,11 @@ export class Session {
 	readonly #filter: WorkspaceFilter;
 	#rewatch: (() => Promise<void>) | undefined;
 	/** What the restore found and did. */
-	readonly restored: Pick<Restored, "files" | "bytes" | "written" | "keptLocal" | "moved" | "elsewhere" | "roots">;
+	readonly restored: Pick<Restored, "files" | "bytes" | "written" | "keptLocal" | "moved" | "elsewhere">;
 	readonly #root: string;
+	readonly #roots: KnownRoots;
+	/** Something of an additional root is not watched. */
+	#isBlind = false;
 	readonly #boot = bootId();
 	readonly #times: FileTimes;
 	readonly #restoreOptions: RestoreOptions;
@@ -83,6 +87,7 @@ export class Session {
 		this.restored = restored;
 		this.#root = identityOf(restored.root);
 		this.#repackedSince = restored.head.fullSeq;
+		this.#roots = new KnownRoots(whereOf(options), restored.roots);
 		const tempDir = join(options.privateDir, "tmp");
 		// Left over from a process that was killed.
 		rmSync(tempDir, { recursive: true, force: true });
@@ -92,7 +97,7 @@ export class Session {
 			machine: options.machine ?? thisMachine,
 			writer,
 			root: identityOf(restored.root),
-			roots: restored.roots,
+			roots: this.#roots,
 			context: {
 				root: whereOf(options),
 				filter: restored.filter.filter,
@@ -257,6 +262,7 @@ export class Session {
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const { isSuperseded: wasSuperseded, id: previously, catchUps } = this.#writer;
 		const ignoring = await this.#lookAtIgnoreFile();
+		await this.#lookAtRoots();
 		const result = await this.#flusher.flush(options);
 		// So that there is another flush soon, and another look.
 		if (ignoring === "pending") this.#flusher.doubt();
@@ -282,6 +288,15 @@ export class Session {
 	async #syncDisks(): Promise<boolean> {
 		const synced = await Promise.all(whereOf(this.#options).directories.map((directory) => this.#times.syncfs(directory)));
 		return synced.every((isSafe) => isSafe);
+	}
+
+	/** A directory that came, or came back, has no watches, or not all of them. */
+	async #lookAtRoots(): Promise<void> {
+		if (this.#roots.refresh()) this.#isBlind = true;
+		if (!this.#isBlind) return;
+		this.#flusher.doubt();
+		await this.#rewatch?.();
+		this.#isBlind = false;
 	}
 
 	/** What is ignored from now on leaves the newest tree, and stays in history; what is not any more is found by the sweep. */
@@ -363,7 +378,7 @@ export class Session {
 		if (this.#writer.isSuperseded) return;
 		const { seq, id } = this.#writer.head;
 		try {
-			const here = { root: this.#root, roots: this.restored.roots, boot: this.#boot, writer: this.#writer.id };
+			const here = { root: this.#root, roots: this.#roots.marks, boot: this.#boot, writer: this.#writer.id };
 			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, ...here, clean });
 		} catch (error) {
 			this.#options.log.warn("workspace.marker-not-written", { error });

@@ -178,9 +178,16 @@ export const MUTATIONS: readonly Mutation[] = [
 		find: "			capture.leaveOutRootsAstray();\n",
 		replace: "",
 		test: {
-			file: "src/sync/roots.test.ts",
-			name: "that becomes another directory is believed in nothing, and all else is committed; back again it is as before",
+			file: "src/sync/known-roots.test.ts",
+			name: "that is gone is no deletion, and all else is committed; back again, what changed meanwhile is found",
 		},
+	},
+	{
+		rule: "a directory that a link leads to now is not a root made anew, and not read",
+		file: "src/sync/known-roots.ts",
+		find: "if (realpathSync.native(directory) !== directory) return undefined;",
+		replace: "",
+		test: { file: "src/sync/known-roots.test.ts", name: "to whose parent a link leads now is not taken for one made anew" },
 	},
 	{
 		rule: "a root that is not on this machine is not deleted",
