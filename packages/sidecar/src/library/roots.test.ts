@@ -112,6 +112,25 @@ describe("additional roots", () => {
 		expect(await paths(plain("b"))).toContain(".roots/notes/only-here");
 	});
 
+	it("that were not given for a while keep what was changed in them meanwhile, unless the log changed there too", async () => {
+		const { at, plain, both } = await filled();
+		for (const step of ["1", "2"]) {
+			writeFileSync(at("a", "ws/f"), step);
+			writeFileSync(at("a", "notes/sub/plan.md"), `changed ${step}`);
+			rmSync(at("a", "notes/current"), { force: true });
+			expect(await flush(plain("a"))).toMatchObject({ kind: "committed", exitStatus: 0 });
+		}
+		expect(await flush(both("a"))).toMatchObject({ kind: "committed", removed: 1, moved: [], exitStatus: 0 });
+		await restore(both("b"));
+		expect(readFileSync(at("b", "notes/sub/plan.md"), "utf8")).toBe("changed 2");
+		writeFileSync(at("b", "notes/sub/plan.md"), "by b");
+		await flush(both("b"));
+		writeFileSync(at("a", "notes/sub/plan.md"), "changed 3");
+		await restore(plain("a"));
+		expect((await restore(both("a"))).moved.map(({ path }) => path)).toEqual([".roots/notes/sub/plan.md"]);
+		expect(readFileSync(at("a", "notes/sub/plan.md"), "utf8")).toBe("by b");
+	});
+
 	it("that are another directory than the one restored delete nothing, whoever watched", async () => {
 		const { at, both } = await filled();
 		rmSync(at("a", "deep/code"), { recursive: true });
@@ -156,6 +175,25 @@ describe("additional roots", () => {
 		expect(readdirSync(at("a", "notes"))).toEqual(["n"]);
 		expect(await rollback({ ...both("a"), to: before })).toMatchObject({ exitStatus: 0, differences: [] });
 		expect(readFileSync(at("a", "notes/n"), "utf8")).toBe("first");
+	});
+
+	it("are those of one workspace: a look at an earlier commit elsewhere leaves them alone", async () => {
+		const { at, plain, both } = await filled();
+		writeFileSync(at("a", "notes/sub/plan.md"), "a better plan");
+		await flush(both("a"));
+		const elsewhere = { ...both("a"), workspace: at("a", "look") };
+		await expect(restore({ ...elsewhere, at: 2 })).rejects.toMatchObject({
+			code: "USAGE",
+			message: expect.stringContaining(`is a root of the workspace ${at("a", "ws")}`),
+		});
+		await expect(restore({ ...plain("a"), workspace: at("a", "notes/sub") })).rejects.toMatchObject({ code: "USAGE" });
+		expect(readFileSync(at("a", "notes/sub/plan.md"), "utf8")).toBe("a better plan");
+		const own = { roots: { notes: at("a", "look-notes"), code: at("a", "look-code") } };
+		expect(await restore({ ...elsewhere, ...own, at: 2 })).toMatchObject({ elsewhere: [] });
+		expect(readFileSync(at("a", "look-notes/sub/plan.md"), "utf8")).toBe("the plan");
+		// A workspace that is no more has none.
+		rmSync(at("a", "ws"), { recursive: true });
+		expect(await restore(elsewhere)).toMatchObject({ moved: [] });
 	});
 
 	it("a name .roots in the workspace itself is not taken, and said", async () => {

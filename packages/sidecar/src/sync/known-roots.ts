@@ -22,11 +22,14 @@ interface Known {
 export class KnownRoots {
 	readonly #root: Root;
 	readonly #known = new Map<string, Known>();
+	/** As they were restored, those that are not given too. */
+	readonly #restored: Readonly<Record<string, RootMark>>;
 	#away = new Set<string>();
 
 	/** @param marks as they were restored, by name */
 	constructor(root: Root, marks: Readonly<Record<string, RootMark>>) {
 		this.#root = root;
+		this.#restored = marks;
 		for (const name of othersOf(root).keys()) {
 			const mark = marks[name];
 			if (mark !== undefined) this.#known.set(name, { mark, mount: mountOf(mark.directory) });
@@ -35,7 +38,7 @@ export class KnownRoots {
 
 	/** For the marker. */
 	get marks(): Readonly<Record<string, RootMark>> {
-		return Object.fromEntries([...this.#known].map(([name, { mark }]) => [name, mark]));
+		return { ...this.#restored, ...Object.fromEntries([...this.#known].map(([name, { mark }]) => [name, mark])) };
 	}
 
 	/** Roots that are not to be believed now, as paths of the tree. 4 us for each root. */

@@ -12,6 +12,8 @@ export interface Marker {
 	readonly baseId: string;
 	/** False while a restore is under way: a half-restored disk is trusted for nothing. */
 	readonly complete: boolean;
+	/** Where the workspace lay, absolute. */
+	readonly workspace?: string;
 	/** The workspace directory's identity: deletions made while nobody watched are believed only in this very directory. */
 	readonly root: string;
 	/** The same for additional roots, by name. One that is missing was not on this disk: it derives from nothing. */
@@ -63,12 +65,13 @@ export function privateDirectory(stateDir: string, identity: WorkspaceIdentity):
 export function readMarker(directory: string): Marker | undefined {
 	try {
 		const marker = JSON.parse(readFileSync(join(directory, "base.json"), "utf8")) as Partial<Marker> & { readonly version?: number };
-		const { baseSeq, baseId, complete, root, roots = {}, boot, clean } = marker;
+		const { baseSeq, baseId, complete, workspace = "", root, roots = {}, boot, clean } = marker;
 		const isWhole =
 			marker.version === VERSION &&
 			Number.isSafeInteger(baseSeq) &&
 			typeof baseId === "string" &&
 			typeof complete === "boolean" &&
+			typeof workspace === "string" &&
 			typeof root === "string" &&
 			typeof roots === "object" &&
 			roots !== null &&

@@ -1,5 +1,6 @@
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
+import { sameEntry } from "../log/same-entry.ts";
 import type { Path, Tree } from "../log/types.ts";
 import { othersOf, ROOTS_DIRECTORY, type Root, rootNameOf, rootPath } from "../path.ts";
 import type { Profile } from "../workspace/profile.ts";
@@ -21,7 +22,7 @@ export interface DiskPlan {
 	readonly base: Tree | undefined;
 	readonly marker: Marker | undefined;
 	readonly rootStat: Stat;
-	/** Additional roots as they are on this disk now. */
+	/** Additional roots as they are on this disk now; and as they were, those that are not given but still derive from the target. */
 	readonly roots: Readonly<Record<string, RootMark>>;
 	/** Those of them that are not the directories this disk's base is of. */
 	readonly freshRoots: ReadonlySet<string>;
@@ -71,7 +72,8 @@ export async function planDisk(
 		options.at === undefined
 			? reconcile(options.profile, compared, base, target, trustsDeletes)
 			: { plan: leavingRoots(planExact(compared, target), target, root), unbelieved: 0 };
-	return { target, base, marker, rootStat, roots, freshRoots, disk, problems, plan, unbelieved };
+	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
+	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, disk, problems, plan, unbelieved };
 }
 
 function rootMarks(root: Root): Record<string, RootMark> {
@@ -80,6 +82,23 @@ function rootMarks(root: Root): Record<string, RootMark> {
 		return { directory, ...(stat?.type === "dir" && { identity: identityOf(stat) }) };
 	};
 	return Object.fromEntries([...othersOf(root)].map(([name, directory]) => [name, markOf(name, directory)]));
+}
+
+/** A root that is not given this time goes on deriving from the log as long as nobody changed it there. */
+function marksLeft(root: Root, marker: Marker | undefined, base: Tree, head: Tree): Record<string, RootMark> {
+	if (typeof root === "string") return {};
+	const left = Object.entries(marker?.roots ?? {}).filter(([name]) => !root.others.has(name));
+	return Object.fromEntries(left.filter(([name]) => base === head || isSameRoot(name, base, head)));
+}
+
+function isSameRoot(name: string, before: Tree, now: Tree): boolean {
+	const isIn = (path: Path) => rootNameOf(path) === name;
+	const isAsIn = (tree: Tree, other: Tree) =>
+		[...tree].every(([path, entry]) => {
+			const there = isIn(path) ? other.get(path) : entry;
+			return there !== undefined && sameEntry(there, entry);
+		});
+	return isAsIn(before, now) && isAsIn(now, before);
 }
 
 function isSameDirectory(now: RootMark | undefined, before: RootMark | undefined): boolean {

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import { EMPTY_HEAD, type Head } from "../log/fold.ts";
 import type { FileEntry, Path, Tree } from "../log/types.ts";
-import { rootNameOf, rootPath } from "../path.ts";
+import { mainOf, rootNameOf, rootPath } from "../path.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
@@ -27,6 +27,7 @@ import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { isWritten, RestoreWork } from "./restore-work.ts";
 import { type RootElsewhere, rootsElsewhere } from "./roots-in-tree.ts";
+import { requireOwnDirectories } from "./shared-directories.ts";
 
 /** Something that had to give way, and where it is now: an absolute path outside the workspace. */
 export interface Moved {
@@ -76,6 +77,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 
 async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const { root, privateDir, log } = options;
+	requireOwnDirectories(root, privateDir);
 	const read = await readOrAdopt(options);
 	const { head } = read;
 
@@ -90,7 +92,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		if (planned.unbelieved > 0) log.warn("deletion.not-believed", { files: planned.unbelieved });
 		checkSpace(writer, plan, target);
 
-		const here = { root: identityOf(rootStat), boot: bootId() };
+		const here = { workspace: mainOf(root), root: identityOf(rootStat), boot: bootId() };
 		// Until the end, what the disk derives from is what it was before: a restore that is cut off is planned anew from there.
 		const known =
 			base === undefined || marker === undefined
