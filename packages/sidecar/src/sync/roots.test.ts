@@ -112,6 +112,18 @@ describe("an additional root", () => {
 		expect(paths.sort()).toEqual([".roots/notes/.openclaw-sidecar-ignore", ".roots/notes/small"]);
 	});
 
+	it("is kept by an ignore file that names what shall be kept, and was written before there was a root", async () => {
+		await using bench = await workbench();
+		const notes = join(bench.dir, "notes");
+		for (const directory of [join(notes, "sub"), join(bench.workspace("a"), "kept"), join(bench.workspace("a"), "other")])
+			mkdirSync(directory, { recursive: true });
+		writeFileSync(join(bench.workspace("a"), ".openclaw-sidecar-ignore"), "/*\n!/kept/\n*.log\n");
+		const session = await bench.open("a", { roots: { notes } });
+		for (const name of ["sub/plan", "sub/x.log"]) writeFileSync(join(notes, name), "1");
+		await session.flush({ sweep: true });
+		expect([...(await treeOf(bench)).keys()].sort()).toEqual(["", ".roots", ".roots/notes", ".roots/notes/sub", ".roots/notes/sub/plan", "kept"]);
+	});
+
 	it("holds a live database like any other place", async () => {
 		await using bench = await workbench();
 		const notes = join(bench.dir, "notes");
