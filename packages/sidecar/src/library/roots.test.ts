@@ -151,6 +151,22 @@ describe("additional roots", () => {
 		expect(await status({ ...both("b"), ...other })).toMatchObject({ isDurable: true });
 	});
 
+	it.each([
+		["a file in their place", (dir: string) => writeFileSync(join(dir, ".roots"), "")],
+		["a link in one's place", (dir: string) => (mkdirSync(join(dir, ".roots")), symlinkSync("/etc", join(dir, ".roots/notes")))],
+		["a name that none can have", (dir: string) => mkdirSync(join(dir, ".roots/My Notes"), { recursive: true })],
+	])("cannot come from %s: an import refuses it, since no restore could ever bring it", async (_, make) => {
+		const { dir, plain } = place();
+		const from = join(dir, "from");
+		mkdirSync(from);
+		writeFileSync(join(from, "f"), "1");
+		make(from);
+		await expect(importTree({ ...plain("a"), from })).rejects.toMatchObject({
+			code: "SOURCE_UNSAFE",
+			message: expect.stringMatching(/\.roots.*additional root/),
+		});
+	});
+
 	it("deletions in them are committed like any other", async () => {
 		const { at, plain, both } = await filled();
 		rmSync(at("a", "notes/sub/plan.md"));

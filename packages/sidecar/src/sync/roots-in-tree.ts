@@ -58,6 +58,17 @@ export function requireRootsAreDirectories(tree: Tree, root: Root): void {
 	}
 }
 
+/** As `--root` takes it. */
+const ROOT_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+
+/** Why something that is to be imported cannot stand where additional roots do; undefined where it can. */
+export function whyNoRoot(path: Path, isDirectory: boolean): string | undefined {
+	const name = rootNameOf(path);
+	if (path !== ROOTS_DIRECTORY && (name === undefined || path !== rootPath(name))) return undefined;
+	if (!isDirectory) return "it stands where additional roots do, and is no directory";
+	return name === undefined || ROOT_NAME.test(name) ? undefined : "no additional root can have this name";
+}
+
 /** In the order of the tree. */
 export function rootsElsewhere(tree: Tree, root: Root): RootElsewhere[] {
 	if (typeof root === "string") return [];
