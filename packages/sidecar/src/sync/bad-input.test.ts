@@ -140,6 +140,35 @@ describe("a hostile log does not lead out of an additional root", () => {
 		expect(bench.store.requests.put).toBe(0);
 	});
 
+	const aside: readonly (readonly [string, readonly (readonly [string, Entry])[]])[] = [
+		["the directory of roots is a file", [[".roots", file]]],
+		["a root that is a link", [[notes, link]]],
+		[
+			"a place where files are staged",
+			[
+				[".roots", dir],
+				[notes, dir],
+				[`${notes}/.openclaw-sidecar`, dir],
+			],
+		],
+		[
+			"a path that climbs out",
+			[
+				[".roots", dir],
+				[`${notes}/../x`, file],
+			],
+		],
+	];
+	test.each(aside)("nor is it brought in from what was set aside: %s", async (_, entries) => {
+		for (const roots of [{}, { notes: "notes" }]) {
+			await using bench = await workbench();
+			const given = Object.fromEntries(Object.entries(roots).map(([name, directory]) => [name, join(bench.dir, directory)]));
+			const session = await bench.open("a", { roots: given });
+			const picked = { writer: "0".repeat(32), path: "", entries: new Map<string, Entry>([["", dir], ...entries]) };
+			await expect(session.bringIn(picked)).rejects.toMatchObject({ code: expect.stringMatching(/^(TREE_UNSAFE|USAGE)$/) });
+		}
+	});
+
 	test("and where no root is configured nothing of it is written at all", async () => {
 		await using bench = await workbench();
 		await hostileLog(bench, below([notes, link], [".roots/x", file]));

@@ -12,6 +12,7 @@ import type { Action } from "./reconcile.ts";
 import { checkSpace, type Moved } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { RestoreWork } from "./restore-work.ts";
+import { requireRootsAreDirectories } from "./roots-in-tree.ts";
 
 /**
  * Writes what a superseded writer set aside to its own place in the workspace, and commits nothing. What stands there is moved to the
@@ -23,13 +24,14 @@ import { RestoreWork } from "./restore-work.ts";
 export async function bringIn(options: RestoreOptions, { entries }: Picked): Promise<readonly Moved[]> {
 	const { root, privateDir, label, times } = options;
 	const rootStat = requireDirectory(root);
+	requireRootsAreDirectories(entries, root);
 	const target = new Map<Path, Entry>();
 	const plan = new Map<Path, Action>();
 	const disk = new Map<Path, Stat>();
 	for (const [path, entry] of entries) {
 		const reason = unsafePath(path);
 		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason });
-		if (typeof root !== "string" && root.locate(path) === undefined && path !== ROOTS_DIRECTORY) {
+		if (typeof root !== "string" && root.locate(path) === undefined && !(path === ROOTS_DIRECTORY && entry.type === "dir")) {
 			const remedy = "name its directory with --root, or write it elsewhere with --to";
 			throw new SidecarError("USAGE", { value: path, reason: "it lies in a root that is not configured on this machine", remedy });
 		}
