@@ -8,6 +8,7 @@ import {
 	readFileSync,
 	realpathSync,
 	rmSync,
+	statSync,
 	symlinkSync,
 	writeFileSync,
 } from "node:fs";
@@ -76,6 +77,17 @@ describe("additional roots", () => {
 		expect(existsSync(at("b", "ws/.roots"))).toBe(false);
 		expect(await flush(both("b"))).toMatchObject({ kind: "nothing", exitStatus: 0 });
 		expect(await status(both("b"))).toMatchObject({ isDurable: true, behind: 0 });
+	});
+
+	it("have the mode and the time of the log on a fresh disk, even an empty one", async () => {
+		const { at, both } = place();
+		for (const root of ["ws", "notes", "deep/code"]) mkdirSync(at("a", root), { recursive: true });
+		chmodSync(at("a", "notes"), 0o1755);
+		await flush(both("a"));
+		await restore(both("b"));
+		const [a, b] = [statSync(at("a", "notes")), statSync(at("b", "notes"))];
+		expect({ mode: b.mode & 0o7777, mtimeMs: b.mtimeMs }).toEqual({ mode: 0o1755, mtimeMs: a.mtimeMs });
+		expect(await flush(both("b"))).toMatchObject({ kind: "nothing" });
 	});
 
 	it("that a machine does not have stay in the log, are said, and come to the next machine that has them", async () => {
