@@ -76,7 +76,8 @@ test("a directory of an agent that nothing keeps is a loud event at the start of
 
 test.skipIf(process.geteuid?.() !== 0)("an agent that is another user may write to the roots that were restored for it", async () => {
 	using place = new Place();
-	const notes = join(place.dir, "a", "notes");
+	// Nothing of the way to it is there yet.
+	const notes = join(place.dir, "a", "data", "agents", "notes");
 	place.path("a");
 	const args = ["--root", `notes=${notes}`, "--agent-user", "65534:65534", "--", "sh", "-c", 'echo mine > "$0"', join(notes, "by-agent")];
 	const { status, stderr } = await place.cli("a", ["run", ...args]);

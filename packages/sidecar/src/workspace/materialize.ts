@@ -83,7 +83,8 @@ export class Materializer {
 		this.#directories = typeof root === "string" ? [root] : root.directories;
 		for (const directory of this.#directories) {
 			explain(directory, () => {
-				makeDirectories(directory);
+				// The agent may be another user, and must get there.
+				makeDirectories(directory, 0o755);
 				// Left over from a restore that was killed.
 				rmSync(join(directory, RESERVED_DIRECTORY), { recursive: true, force: true });
 				mkdirSync(stagingOf(directory), { recursive: true, mode: 0o700 });
