@@ -61,17 +61,30 @@ test("a directory of an agent that nothing keeps is a loud event at the start of
 	mkdirSync(dirname(config), { recursive: true });
 	writeFileSync(config, JSON.stringify({ agents: { list: [{ workspace: notes }] } }));
 	const openclaw = ["--profile", "openclaw"];
-	const uncovered = await place.cli("a", ["run", ...openclaw, "--", "true"]);
-	expect(uncovered.events.filter(({ event }) => event === "workspace.not-covered")).toMatchObject([{ level: "warn", paths: [notes] }]);
-	const root = ["--root", `notes=${notes}`];
-	const covered = await place.cli("a", ["run", ...openclaw, ...root, "--", "true"]);
-	expect(covered.events.filter(({ event }) => event === "workspace.not-covered")).toEqual([]);
+	const later = join(place.dir, "a", "later");
+	// The agent itself names another one.
+	const command = ["--", "sh", "-c", `sed -i 's#"list":.#&{"workspace":"${later}"},#' "$0"`, config];
+	const uncovered = await place.cli("a", ["run", ...openclaw, ...command]);
+	const notCovered = ({ events }: typeof uncovered) => events.filter(({ event }) => event === "workspace.not-covered");
+	const add = (...names: readonly string[]) => names.map((name) => `--root ${name}=${join(place.dir, "a", name)}`).join(" ");
+	expect(notCovered(uncovered)).toMatchObject([
+		{ level: "warn", paths: [notes], remedy: expect.stringContaining(`add ${add("notes")}, or`) },
+		{ level: "warn", paths: [later, notes], remedy: expect.stringContaining(`add ${add("later", "notes")}, or`) },
+	]);
+	const root = ["--root", `notes=${notes}`, "--root", `later=${later}`];
+	expect(notCovered(await place.cli("a", ["run", ...openclaw, ...root, "--", "true"]))).toEqual([]);
 	const found = async (args: readonly string[]) => {
 		const { checks } = jsonObject((await place.cli("a", ["doctor", "--json", ...openclaw, ...args])).stdout);
 		return (checks as { name: string; status: string; found: string }[]).find(({ name }) => name === "agents' directories");
 	};
-	expect(await found([])).toMatchObject({ status: "warning", found: expect.stringContaining(notes) });
+	expect(await found([])).toMatchObject({
+		status: "warning",
+		found: expect.stringContaining(`${later}, ${notes}`),
+		remedy: expect.stringContaining(add("later", "notes")),
+	});
 	expect(await found(root)).toMatchObject({ status: "ok" });
+	const status = (await place.cli("a", ["status", ...openclaw])).stdout;
+	expect(status).toMatch(new RegExp(`NOT KEPT +${later}: OpenClaw gives it to an agent`));
 });
 
 test.skipIf(process.geteuid?.() !== 0)("an agent that is another user may write to the roots that were restored for it", async () => {

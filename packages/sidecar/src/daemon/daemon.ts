@@ -21,8 +21,8 @@ export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOpti
 	readonly stateDir: string;
 	readonly sweepIntervalMs: number;
 	readonly drainTimeoutMs: number;
-	/** Called when the workspace is restored, before the agent starts. */
-	readonly onGate?: () => void;
+	/** Called when the workspace is restored, before the agent starts, after each commit, and at the end. */
+	readonly onDurable?: () => void;
 	/** Called once the agent runs and every change is seen. */
 	readonly onServing?: (serving: Serving) => void;
 	/** Called once, when another writer owns the workspace. */
@@ -139,7 +139,7 @@ class Daemon {
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
 		try {
 			this.#phase = "serving";
-			this.#options.onGate?.();
+			this.#options.onDurable?.();
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
 			if (command.length > 0 && !stop.aborted) {
 				try {
@@ -187,6 +187,7 @@ class Daemon {
 			idle: this.#chain,
 			stopWatching,
 		});
+		this.#options.onDurable?.();
 		const agentStatus = this.#agent?.exit?.status;
 		const exitStatus = session.isSuperseded ? 4 : !drained.isDurable ? 3 : stop.aborted ? 0 : (agentStatus ?? 0);
 		const end: DaemonEnd = {
@@ -315,6 +316,7 @@ class Daemon {
 			lagMs: Math.round(nowMs - dirtySinceMs),
 			...(setAside && { setAside, kind: "security" }),
 		});
+		this.#options.onDurable?.();
 	}
 
 	#scheduleSweep(delayMs: number): void {

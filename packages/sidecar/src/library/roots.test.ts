@@ -163,10 +163,16 @@ describe("additional roots", () => {
 		expect(await status({ ...both("b"), ...other })).toMatchObject({ isDurable: true });
 	});
 
-	it.each([
-		["a file in their place", (dir: string) => writeFileSync(join(dir, ".roots"), "")],
-		["a link in one's place", (dir: string) => (mkdirSync(join(dir, ".roots")), symlinkSync("/etc", join(dir, ".roots/notes")))],
-		["a name that none can have", (dir: string) => mkdirSync(join(dir, ".roots/My Notes"), { recursive: true })],
+	it.each<[string, (dir: string) => void]>([
+		["a file in their place", (dir) => writeFileSync(join(dir, ".roots"), "")],
+		[
+			"a link in one's place",
+			(dir) => {
+				mkdirSync(join(dir, ".roots"));
+				symlinkSync("/etc", join(dir, ".roots/notes"));
+			},
+		],
+		["a name that none can have", (dir) => void mkdirSync(join(dir, ".roots/My Notes"), { recursive: true })],
 	])("cannot come from %s: an import refuses it, since no restore could ever bring it", async (_, make) => {
 		const { dir, plain } = place();
 		const from = join(dir, "from");

@@ -1,5 +1,5 @@
 import { type DaemonEnd, type DaemonOptions, runDaemon } from "../daemon/daemon.ts";
-import { warnOfUncovered } from "./agent-directories.ts";
+import { uncoveredTeller } from "./agent-directories.ts";
 import { type Expectation, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface RunOptions extends WorkspaceOptions {
@@ -67,11 +67,12 @@ export function daemonOptions(
 		agentUser,
 	} = settings;
 	const [uid, gid] = agentUser?.split(":").map(Number) ?? [];
+	const env = options.env ?? process.env;
 	return {
 		store,
 		workspace,
 		roots,
-		onGate: () => warnOfUncovered(roots, profile, log),
+		onDurable: uncoveredTeller(roots, profile, env, log),
 		profile,
 		privateDir,
 		log,
@@ -85,7 +86,7 @@ export function daemonOptions(
 		quietMs,
 		maxDelayMs,
 		command: options.command ?? [],
-		env: options.env ?? process.env,
+		env,
 		agentEnv: agentEnv?.split(",") ?? ["*"],
 		agentToStderr: options.agentToStderr ?? false,
 		...(uid !== undefined && gid !== undefined && { agentUser: { uid, gid } }),

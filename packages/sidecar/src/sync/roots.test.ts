@@ -121,7 +121,14 @@ describe("an additional root", () => {
 		const session = await bench.open("a", { roots: { notes } });
 		for (const name of ["sub/plan", "sub/x.log"]) writeFileSync(join(notes, name), "1");
 		await session.flush({ sweep: true });
-		expect([...(await treeOf(bench)).keys()].sort()).toEqual(["", ".roots", ".roots/notes", ".roots/notes/sub", ".roots/notes/sub/plan", "kept"]);
+		expect([...(await treeOf(bench)).keys()].sort()).toEqual([
+			"",
+			".roots",
+			".roots/notes",
+			".roots/notes/sub",
+			".roots/notes/sub/plan",
+			"kept",
+		]);
 	});
 
 	it("holds a live database like any other place", async () => {

@@ -378,7 +378,13 @@ export class Session {
 		if (this.#writer.isSuperseded) return;
 		const { seq, id } = this.#writer.head;
 		try {
-			const here = { workspace: this.#options.workspace, root: this.#root, roots: this.#roots.marks, boot: this.#boot, writer: this.#writer.id };
+			const here = {
+				workspace: this.#options.workspace,
+				root: this.#root,
+				roots: this.#roots.marks,
+				boot: this.#boot,
+				writer: this.#writer.id,
+			};
 			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, ...here, clean });
 		} catch (error) {
 			this.#options.log.warn("workspace.marker-not-written", { error });

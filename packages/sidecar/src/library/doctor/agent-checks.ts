@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { printable } from "../../errors.ts";
 import { statOf } from "../../workspace/stat.ts";
-import { AGENT_CONFIG, uncoveredDirectories } from "../agent-directories.ts";
+import { AGENT_CONFIG, remedyFor, uncoveredDirectories } from "../agent-directories.ts";
 import { type Check, notTested, ok, warning } from "./check.ts";
 
 export const profileFits: Check = {
@@ -26,17 +26,14 @@ export const outsideWorkspaces: Check = {
 	name: "agents' directories",
 	look: ({ roots, settings, profile }) => {
 		if (profile.name !== "openclaw") return notTested(`the profile ${profile.name} knows no agents`);
-		const uncovered = uncoveredDirectories(roots);
-		if (uncovered === undefined) return notTested(`${AGENT_CONFIG} cannot be read`);
-		const { paths: outside, hasIncludes } = uncovered;
-		const included = hasIncludes ? "; files it includes were not looked at" : "";
-		if (outside.length === 0)
-			return ok(
-				`all directories named in ${AGENT_CONFIG} lie in the workspace${settings.roots === undefined ? "" : " or its roots"}${included}`,
-			);
-		return warning(
-			`NOT COVERED, and LOST with this machine: ${outside.map((path) => printable(path)).join(", ")} (named in ${AGENT_CONFIG}, outside ${settings.workspace})${included}`,
-			`name each with --root NAME=DIR, or move them below ${settings.workspace} and correct ${AGENT_CONFIG}`,
-		);
+		const { paths, flags, unread } = uncoveredDirectories(roots);
+		const unseen = unread.length === 0 ? "" : `; not read: ${unread.map((path) => printable(path)).join(", ")}`;
+		if (paths.length > 0) {
+			const named = paths.map((path) => printable(path)).join(", ");
+			const where = `given to agents by ${AGENT_CONFIG} or OPENCLAW_WORKSPACE_DIR, outside ${settings.workspace}`;
+			return warning(`NOT COVERED, and LOST with this machine: ${named} (${where})${unseen}`, remedyFor(flags));
+		}
+		if (unread.length > 0) return notTested(`the agents' directories are not known${unseen}`);
+		return ok(`all directories named in ${AGENT_CONFIG} lie in the workspace${settings.roots === undefined ? "" : " or its roots"}`);
 	},
 };
