@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { openclawProfile, plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { logKey } from "../log/keys.ts";
 import { Roots } from "../path.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import type { Progress } from "../telemetry/types.ts";
@@ -156,6 +157,26 @@ describe("an additional root", () => {
 		await session.flush({ sweep: true });
 		expect((await treeOf(bench)).has(`.recovered/${session.writerId}/.roots/notes/n0`)).toBe(true);
 		expect((await treeOf(bench)).get(".roots/notes/n0")).toMatchObject({ size: 1 });
+	});
+
+	it("that lies on other machines only stays in the log when an operator cut it and everything is looked at anew", async () => {
+		await using bench = await workbench();
+		await filled(bench);
+		const session = await bench.open("b");
+		const { seq } = session.head;
+		for (const text of ["1", "2"]) {
+			writeFileSync(join(bench.workspace("b"), "f0"), text);
+			await session.flush({ sweep: true });
+		}
+		const slot = (number: number) => join(bench.dir, "store/users/alice", logKey(number));
+		for (const cut of [seq + 2, seq + 1]) rmSync(slot(cut));
+		await bench.store.putIfAbsent(logKey(seq + 3), Buffer.from("garbage"));
+		writeFileSync(join(bench.workspace("b"), "f0"), "3");
+		await expect(session.flush({ sweep: true })).rejects.toThrow();
+		rmSync(slot(seq + 3));
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 0, held: 0 });
+		const tree = await treeOf(bench);
+		expect([tree.get("f0"), tree.has(".roots/notes/n0"), session.isSuperseded]).toMatchObject([{ size: 1 }, true, false]);
 	});
 
 	it("whose first restore was cut off keeps no stale bytes as changes", async () => {
