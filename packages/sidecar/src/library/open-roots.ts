@@ -11,6 +11,7 @@ import type { Config } from "../config/options.ts";
 import { SidecarError } from "../errors.ts";
 import { Roots } from "../path.ts";
 import { statOf } from "../workspace/stat.ts";
+import { realPath } from "./place.ts";
 
 interface Place {
 	/** For people. */
@@ -73,7 +74,7 @@ function rootPathOf(name: string, directory: string): string {
 	};
 	let real: string;
 	try {
-		real = realPath(directory);
+		real = leadsTo(directory);
 		const stat = statOf(real);
 		if (stat === undefined || stat.type === "dir") return real;
 	} catch (cause) {
@@ -83,13 +84,13 @@ function rootPathOf(name: string, directory: string): string {
 }
 
 /** Where a path leads; what is not there yet below where its parent leads. @throws NodeJS.ErrnoException as for a link that leads nowhere */
-function realPath(path: string): string {
+function leadsTo(path: string): string {
 	try {
 		return realpathSync.native(path);
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		if (code !== "ENOENT" || lstatSync(path, { throwIfNoEntry: false }) !== undefined || dirname(path) === path) throw error;
-		return join(realPath(dirname(path)), basename(path));
+		return join(leadsTo(dirname(path)), basename(path));
 	}
 }
 

@@ -278,6 +278,14 @@ describe("directories that hold one another are refused", () => {
 		expect(existsSync(join(dir, "missing"))).toBe(false);
 	});
 
+	it("and a workspace that cannot be looked at is the same error as without roots", async () => {
+		const { dir, at, plain } = place();
+		symlinkSync(join(dir, "missing"), join(dir, "nowhere"));
+		const options = { ...plain("a"), workspace: join(dir, "nowhere/ws") };
+		const error = async (roots: Record<string, string>) => (await restore({ ...options, roots }).catch((caught: unknown) => caught)) as object;
+		expect(await error({ notes: at("a", "notes") })).toMatchObject({ code: ((await error({})) as { code: string }).code });
+	});
+
 	it("and a link to a root is followed", async () => {
 		const { dir, at, plain } = place();
 		mkdirSync(join(dir, "volume/notes"), { recursive: true });
