@@ -6,6 +6,7 @@ import {
 	mkdtempSync,
 	readdirSync,
 	readFileSync,
+	readlinkSync,
 	realpathSync,
 	rmSync,
 	statSync,
@@ -13,7 +14,7 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { PassThrough } from "node:stream";
 import { pathToFileURL } from "node:url";
@@ -58,6 +59,10 @@ async function filled() {
 	chmodSync(at("a", "notes"), 0o755);
 	expect(await flush(both("a"))).toMatchObject({ exitStatus: 0, kind: "committed" });
 	return made;
+}
+
+function isOtherDevice(directory: string): boolean {
+	return existsSync(directory) && statSync(directory).dev !== statSync(tmpdir()).dev;
 }
 
 const paths = async (options: object) => (await ls(options)).entries.map(([path]) => path);
@@ -142,6 +147,35 @@ describe("additional roots", () => {
 		expect((await restore(both("a"))).moved.map(({ path }) => path)).toEqual([".roots/notes/sub/plan.md"]);
 		expect(readFileSync(at("a", "notes/sub/plan.md"), "utf8")).toBe("by b");
 	});
+
+	it.skipIf(!isOtherDevice("/dev/shm"))(
+		"may lie on another device than the trash: what gives way is moved there all the same",
+		async () => {
+			const { dir, at, plain } = place();
+			const shared = mkdtempSync("/dev/shm/roots-");
+			undo.push(() => rmSync(shared, { recursive: true, force: true }));
+			const odd = Buffer.from("caf\xe9", "latin1");
+			const below = (directory: string) => Buffer.concat([Buffer.from(`${directory}/`), odd]);
+			mkdirSync(at("a", "ws"), { recursive: true });
+			for (const directory of [join(dir, "a/notes"), shared]) {
+				const isShared = directory === shared;
+				mkdirSync(directory, { recursive: true });
+				writeFileSync(below(directory), isShared ? "mine" : "of the log");
+				// A directory where the log has a file, with a link in it.
+				if (isShared) mkdirSync(join(directory, "kind"));
+				if (isShared) symlinkSync("nowhere", Buffer.concat([Buffer.from(`${directory}/kind/`), odd]));
+				else writeFileSync(join(directory, "kind"), "a file");
+			}
+			await flush({ ...plain("a"), roots: { notes: at("a", "notes") } });
+			const { moved } = await restore({ ...plain("b"), roots: { notes: shared } });
+			expect(readFileSync(below(shared), "utf8")).toBe("of the log");
+			expect(readFileSync(join(shared, "kind"), "utf8")).toBe("a file");
+			expect(moved.map(({ path }) => path).sort()).toEqual([".roots/notes/caf\udce9", ".roots/notes/kind"]);
+			const trash = dirname(moved.find(({ path }) => path.endsWith("kind"))?.to ?? "");
+			expect(readFileSync(below(trash), "utf8")).toBe("mine");
+			expect(readlinkSync(below(join(trash, "kind")))).toBe("nowhere");
+		},
+	);
 
 	it("that are another directory than the one restored delete nothing, whoever watched", async () => {
 		const { at, both } = await filled();
@@ -282,7 +316,8 @@ describe("directories that hold one another are refused", () => {
 		const { dir, at, plain } = place();
 		symlinkSync(join(dir, "missing"), join(dir, "nowhere"));
 		const options = { ...plain("a"), workspace: join(dir, "nowhere/ws") };
-		const error = async (roots: Record<string, string>) => (await restore({ ...options, roots }).catch((caught: unknown) => caught)) as object;
+		const error = async (roots: Record<string, string>) =>
+			(await restore({ ...options, roots }).catch((caught: unknown) => caught)) as object;
 		expect(await error({ notes: at("a", "notes") })).toMatchObject({ code: ((await error({})) as { code: string }).code });
 	});
 

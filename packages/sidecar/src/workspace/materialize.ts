@@ -14,7 +14,6 @@ import {
 	chmodSync,
 	closeSync,
 	constants,
-	cpSync,
 	existsSync,
 	fchmodSync,
 	fstatSync,
@@ -35,6 +34,7 @@ import { encodePath, fsPath, isEscaped, isRootItself, parentOf, ROOTS_DIRECTORY,
 import type { FileTimes } from "./file-times.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";
 import { makeDirectories } from "./make-directories.ts";
+import { move } from "./move.ts";
 import { COMPANIONS } from "./sqlite-file.ts";
 import { lstatPath, type Stat, statOf, toStat } from "./stat.ts";
 
@@ -333,16 +333,6 @@ function stagingOf(directory: string): string {
 function renamed(from: string | Buffer, to: string | Buffer): Stat | undefined {
 	renameSync(from, to);
 	return statOf(to);
-}
-
-function move(from: string | Buffer, to: string | Buffer): void {
-	try {
-		renameSync(from, to);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
-		cpSync(from.toString(), to.toString(), { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
-		rmSync(from, { recursive: true });
-	}
 }
 
 /** Runs file system work and turns what it throws into an error with a remedy. */
