@@ -20,7 +20,7 @@ import { PassThrough } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { readDisk } from "../../test/disk.ts";
-import { cat, exportTree, flush, importTree, ls, restore, rollback, status } from "../index.ts";
+import { cat, doctor, exportTree, flush, importTree, ls, restore, rollback, status } from "../index.ts";
 import { recordingLog } from "../telemetry/logger.ts";
 
 const undo: (() => unknown)[] = [];
@@ -176,6 +176,15 @@ describe("additional roots", () => {
 			expect(readlinkSync(below(join(trash, "kind")))).toBe("nowhere");
 		},
 	);
+
+	it.skipIf(!isOtherDevice("/dev/shm"))("are looked at by doctor: what is not there yet, and each file system they lie on", async () => {
+		const { at, plain } = place();
+		mkdirSync(at("a", "ws"), { recursive: true });
+		const { checks } = await doctor({ ...plain("a"), roots: { notes: at("a", "notes"), code: "/dev/shm/roots-that-are-not-there" } });
+		const found = (name: string) => checks.find((check) => check.name === name)?.found;
+		expect(found("workspace")).toContain(`a restore makes it: ${at("a", "notes")}, /dev/shm/roots-that-are-not-there`);
+		expect(found("disk of the workspace")).toMatch(/free at .*\/a\/ws; .* free at \/dev\/shm\/roots-that-are-not-there$/);
+	});
 
 	it("that are another directory than the one restored delete nothing, whoever watched", async () => {
 		const { at, both } = await filled();

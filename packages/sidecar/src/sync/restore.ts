@@ -153,21 +153,24 @@ function checkExpectation({ expect, store }: RestoreOptions, head: Head): void {
 
 /** @throws SidecarError WORKSPACE_DISK_FULL */
 export function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree): void {
-	const neededFor = new Map<string | undefined, number>();
+	const neededFor = new Map<Path, number>();
 	for (const [path, action] of plan) {
 		const entry = target.get(path);
 		if (entry?.type !== "file" || !isWritten(action)) continue;
 		const name = rootNameOf(path);
-		neededFor.set(name, (neededFor.get(name) ?? 0) + occupied(entry));
+		const at = name === undefined ? "" : rootPath(name);
+		neededFor.set(at, (neededFor.get(at) ?? 0) + occupied(entry));
 	}
-	const spaces = new Map<bigint, { needed: number; freeBytes: number }>();
-	for (const [name, needed] of neededFor) {
-		const { device, freeBytes } = writer.spaceFor(name === undefined ? "" : rootPath(name));
-		spaces.set(device, { needed: needed + (spaces.get(device)?.needed ?? 0), freeBytes });
+	const spaces = new Map<bigint, { directory: string; needed: number; freeBytes: number }>();
+	for (const [path, needed] of neededFor) {
+		const { directory, device, freeBytes } = writer.spaceFor(path);
+		const space = spaces.get(device);
+		spaces.set(device, { directory: space?.directory ?? directory, needed: needed + (space?.needed ?? 0), freeBytes });
 	}
-	for (const { needed, freeBytes } of spaces.values()) {
+	for (const { directory, needed, freeBytes } of spaces.values()) {
 		if (needed > 0 && needed + SPARE_BYTES > freeBytes) {
 			throw new SidecarError("WORKSPACE_DISK_FULL", {
+				value: directory,
 				reason: `${needed} bytes are to be restored, ${freeBytes} are free and ${SPARE_BYTES} of them must stay free`,
 			});
 		}

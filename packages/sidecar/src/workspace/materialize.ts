@@ -93,10 +93,10 @@ export class Materializer {
 	}
 
 	/** The file system that a path goes to, and the bytes an ordinary user may still write to it. */
-	spaceFor(path: string): { readonly device: bigint; readonly freeBytes: number } {
+	spaceFor(path: string): { readonly directory: string; readonly device: bigint; readonly freeBytes: number } {
 		const directory = this.#directoryOf(path);
 		const { bavail, bsize } = statfsSync(directory);
-		return { device: statOf(directory)?.dev ?? 0n, freeBytes: bavail * bsize };
+		return { directory, device: statOf(directory)?.dev ?? 0n, freeBytes: bavail * bsize };
 	}
 
 	/** Writable for us until `finishDirectory` gives it its mode; out of sight until `reveal` where it is new. */

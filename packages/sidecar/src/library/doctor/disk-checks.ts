@@ -31,7 +31,9 @@ export const workspace: Check = {
 			);
 		}
 		const roots = others.size === 0 ? "" : ` and ${[...others.values()].join(", ")}`;
-		return ok(`${root}${roots}: ${stats.size} files and directories, readable and writable`);
+		const missing = [...others.values()].filter((directory) => statOf(directory) === undefined);
+		const made = missing.length === 0 ? "" : `; not there yet, a restore makes it: ${missing.join(", ")}`;
+		return ok(`${root}${roots}: ${stats.size} files and directories, readable and writable${made}`);
 	},
 };
 
@@ -64,7 +66,16 @@ export const stateDirectory: Check = {
 	},
 };
 
-export const workspaceSpace: Check = { name: "disk of the workspace", look: ({ settings }) => space(settings.workspace) };
+/** Of each file system that the workspace and its roots lie on: the worst. */
+export const workspaceSpace: Check = {
+	name: "disk of the workspace",
+	look: ({ roots }) => {
+		const byDevice = new Map(roots.directories.toReversed().map((directory) => [statOf(nearest(directory))?.dev, directory]));
+		const outcomes = [...byDevice.values()].reverse().map(space);
+		const worst = outcomes.find(({ status }) => status === "problem") ?? outcomes.find(({ status }) => status === "warning");
+		return worst ?? ok(outcomes.map(({ found }) => found).join("; "));
+	},
+};
 export const stateSpace: Check = { name: "disk of the state directory", look: ({ settings }) => space(settings.stateDir) };
 
 export interface FreeSpace {
