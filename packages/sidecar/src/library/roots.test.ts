@@ -190,7 +190,11 @@ describe("additional roots", () => {
 		const { at, both } = await filled();
 		rmSync(at("a", "deep/code"), { recursive: true });
 		mkdirSync(at("a", "deep/code"));
-		await restore(both("a"));
+		const log = recordingLog();
+		await restore({ ...both("a"), log });
+		expect(log.events.filter(({ event }) => event === "restore.root-is-another")).toMatchObject([
+			{ level: "warn", fields: { path: ".roots/code", directory: at("a", "deep/code") } },
+		]);
 		expect(readdirSync(at("a", "deep/code"))).toEqual(["run.sh"]);
 	});
 
@@ -202,8 +206,8 @@ describe("additional roots", () => {
 		expect(await importTree({ ...plain("x"), ...other, from: join(dir, "copy") })).toMatchObject({ leftOut: [] });
 		expect(await restore({ ...both("b"), ...other })).toMatchObject({ elsewhere: [] });
 		for (const root of ["notes", "deep/code"]) expect(readDisk(at("b", root))).toEqual(readDisk(at("a", root)));
+		expect(await status({ ...both("b"), ...other })).toMatchObject({ isDurable: true, behind: 0 });
 		expect(await flush({ ...both("b"), ...other })).toMatchObject({ exitStatus: 0 });
-		expect(await status({ ...both("b"), ...other })).toMatchObject({ isDurable: true });
 	});
 
 	it.each<[string, (dir: string) => void]>([

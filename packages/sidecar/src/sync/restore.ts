@@ -89,6 +89,12 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		for (const path of [...planned.freshRoots].map(rootPath)) if (target.has(path)) plan.set(path, "write");
 		const elsewhere = rootsElsewhere(head.tree, root);
 		for (const { path, files, bytes } of elsewhere) log.warn("restore.root-left-out", { path, files, bytes });
+		for (const name of planned.freshRoots) {
+			// Maybe its volume is not mounted. On a new machine nobody knows another, and nothing is said.
+			const [before, now] = [marker?.roots?.[name], planned.roots[name]];
+			if (before?.identity !== undefined && before.identity !== now?.identity && before.directory === now?.directory)
+				log.warn("restore.root-is-another", { path: rootPath(name), directory: now.directory });
+		}
 		if (planned.unbelieved > 0) log.warn("deletion.not-believed", { files: planned.unbelieved });
 		checkSpace(writer, plan, target);
 
