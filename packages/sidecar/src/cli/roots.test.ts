@@ -54,7 +54,7 @@ test("a root in the workspace is a usage error with a remedy, and so is a value 
 	expect(relative.stderr).toMatch(/x=relative.*flag --root accepts NAME=DIR/);
 });
 
-test("a directory of an agent that nothing keeps is a loud event at the start of run, and known to doctor; a root covers it", async () => {
+test("a directory of an agent that nothing keeps is a loud event, and known to doctor and status; a root covers it", async () => {
 	using place = new Place();
 	const notes = join(place.dir, "a", "notes");
 	const config = place.path("a", "openclaw.json");

@@ -242,7 +242,7 @@ export const OPTIONS = {
 		defaultText: "none",
 		example: { notes: "/data/notes" },
 		meaning:
-			"A directory outside the workspace that belongs to it, such as an agent's `workspace` that openclaw.json names by an absolute path. It is restored, watched and committed with the workspace, in the same commits; in the log it stands below `.roots/NAME/`. Repeat the flag for more. Directories must not lie inside one another, nor in the store or the state directory. A root that is in the log and not given stays in the log.",
+			"A directory outside the workspace that belongs to it, such as an agent's `workspace` that openclaw.json names by an absolute path. It is restored, watched and committed with the workspace, in the same commits; in the log it stands below `.roots/NAME/`. Repeat the flag for more. Directories must not lie inside one another, nor in the store or the state directory, and are those of one workspace. What is in a root obeys the workspace's ignore file as `.roots/NAME/...`. A root that is in the log and not given stays in the log.",
 	}),
 	region: optional({
 		name: "region",
