@@ -59,6 +59,7 @@ export type { MarkProblem } from "./sync/mark.ts";
 export type { NotDurable } from "./sync/not-durable.ts";
 export type { Removal } from "./sync/repair.ts";
 export type { ObjectSum, RetentionReport } from "./sync/retain.ts";
+export type { RootElsewhere } from "./sync/roots-in-tree.ts";
 export type { Excluded, SecretPolicy } from "./sync/secret-guard.ts";
 export type { SetAside } from "./sync/set-aside.ts";
 export type { SetAsideTimes } from "./sync/set-aside-times.ts";

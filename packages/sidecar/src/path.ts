@@ -76,8 +76,83 @@ export function isEscaped(path: string): boolean {
 	return !path.isWellFormed();
 }
 
-/** What node:fs must be given for `path` below the absolute directory `root`: a string, or bytes where the path is not UTF-8. */
-export function fsPath(root: string, path: string): string | Buffer {
+/** The reserved top directory of a workspace's tree: what lies in `.roots/{name}` has its place elsewhere on a disk, or on none. */
+export const ROOTS_DIRECTORY = ".roots";
+
+/** Where the additional root of that name stands in the tree. */
+export function rootPath(name: string): string {
+	return `${ROOTS_DIRECTORY}/${name}`;
+}
+
+/** The name of the additional root that a path of the tree is, or lies in. */
+export function rootNameOf(path: string): string | undefined {
+	if (!path.startsWith(`${ROOTS_DIRECTORY}/`)) return undefined;
+	const end = path.indexOf("/", ROOTS_DIRECTORY.length + 1);
+	return path.slice(ROOTS_DIRECTORY.length + 1, end < 0 ? undefined : end);
+}
+
+/**
+ * Where the tree of a workspace lies on this disk: in one directory, but for `.roots/{name}`, which lies in a directory of its own.
+ * `.roots` itself is nowhere: it is there when any additional root is.
+ */
+export class Roots {
+	/** Absolute. */
+	readonly main: string;
+	/** Absolute directories by name. */
+	readonly others: ReadonlyMap<string, string>;
+
+	constructor(main: string, others: ReadonlyMap<string, string> = new Map()) {
+		this.main = main;
+		this.others = others;
+	}
+
+	/** Every directory; the workspace's own first. */
+	get directories(): readonly string[] {
+		return [this.main, ...this.others.values()];
+	}
+
+	/** A directory, and the path below it; undefined for `.roots`, and for a root that is not on this disk. */
+	locate(path: string): readonly [directory: string, below: string] | undefined {
+		if (!path.startsWith(ROOTS_DIRECTORY)) return [this.main, path];
+		const name = rootNameOf(path);
+		if (name === undefined) return path === ROOTS_DIRECTORY ? undefined : [this.main, path];
+		const directory = this.others.get(name);
+		return directory === undefined ? undefined : [directory, path.slice(rootPath(name).length + 1)];
+	}
+}
+
+/** A directory as it is, in which `.roots` is a name like any other, or the directories of a workspace. */
+export type Root = string | Roots;
+
+/** Is this the directory of an additional root itself? */
+export function isRootItself(root: Root, path: string): boolean {
+	const name = typeof root === "string" ? undefined : rootNameOf(path);
+	return name !== undefined && path === rootPath(name);
+}
+
+/** Additional roots by name. */
+export function othersOf(root: Root): ReadonlyMap<string, string> {
+	return typeof root === "string" ? NO_OTHERS : root.others;
+}
+
+const NO_OTHERS: ReadonlyMap<string, string> = new Map();
+
+/** The directory itself, or the workspace's own. */
+export function mainOf(root: Root): string {
+	return typeof root === "string" ? root : root.main;
+}
+
+/**
+ * What node:fs must be given for `path` below `root`: a string, or bytes where the path is not UTF-8.
+ * @throws SidecarError INTERNAL where the path has no place on this disk
+ */
+export function fsPath(root: Root, path: string): string | Buffer {
+	if (typeof root !== "string") {
+		if (!path.startsWith(ROOTS_DIRECTORY)) return fsPath(root.main, path);
+		const place = root.locate(path);
+		if (place === undefined) throw new SidecarError("INTERNAL", { value: path, reason: "a path with no place on this disk" });
+		return fsPath(...place);
+	}
 	if (path === "") return root;
 	const text = `${root}/${path}`;
 	return text.isWellFormed() ? text : Buffer.concat([Buffer.from(`${root}/`, "utf8"), encodePath(path)]);

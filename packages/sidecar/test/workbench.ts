@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { Roots } from "../src/path.ts";
 import { namespaced } from "../src/store/namespaced.ts";
 import { openStore } from "../src/store/open.ts";
 import type { ObjectStore } from "../src/store/port.ts";
@@ -31,6 +32,8 @@ export interface Workbench extends AsyncDisposable {
 			machine: Machine;
 			expect: "new" | "existing" | "any";
 			onSecret: SecretPolicy;
+			/** Additional roots: absolute directories by name. */
+			roots: Readonly<Record<string, string>>;
 		}>,
 	): Promise<Session>;
 }
@@ -76,6 +79,7 @@ export async function workbench(store?: ObjectStore): Promise<Workbench> {
 				machine: options.machine ?? thisMachine,
 				...(options.expect && { expect: options.expect }),
 				...(options.onSecret && { onSecret: options.onSecret }),
+				...(options.roots && { roots: new Roots(workspace(machine), new Map(Object.entries(options.roots))) }),
 			}),
 		[Symbol.asyncDispose]: async () => {
 			await used.close();

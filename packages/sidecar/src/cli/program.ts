@@ -107,7 +107,10 @@ function makeProgram(version: string, json: boolean, runCommand: Run): Commander
 		.addHelpText("after", AFTER_HELP);
 	overrideExit(program, undefined);
 	// On the program alone they are taken before and after the command's name.
-	for (const { flags, description } of commandLineOptions()) program.option(flags, description);
+	for (const { flags, description, repeats } of commandLineOptions()) {
+		if (repeats) program.option(flags, description, (value: string, earlier: readonly string[] = []) => [...earlier, value]);
+		else program.option(flags, description);
+	}
 	for (const command of COMMANDS) {
 		const sub = program.command(`${command.name}${command.args === undefined ? "" : ` ${command.args}`}`);
 		sub.summary(command.summary).description([command.summary, ...(command.notes ?? [])].join("\n"));

@@ -24,13 +24,16 @@ type Result = Awaited<ReturnType<typeof import("../library/restore.ts").restore>
 /** The rate of a few files says nothing. */
 const RATE_FROM_BYTES = 1024 * 1024;
 
-function shown({ seq, files, bytes, written, writtenBytes, keptLocal, moved, ms }: Result): string[] {
+function shown({ seq, files, bytes, written, writtenBytes, keptLocal, moved, elsewhere, ms }: Result): string[] {
 	if (seq === 0) return ["the log is empty: nothing to restore", ...movedLines(moved)];
 	const rate = writtenBytes >= RATE_FROM_BYTES && ms > 0 ? `, ${humanBytes((writtenBytes / ms) * 1000)}/s` : "";
 	return [
 		`restored commit ${seq}: ${count(files, "file")}, ${humanBytes(bytes)}, in ${humanDuration(ms)}`,
 		written === 0 ? "everything was there already" : `written  ${count(written, "file")}, ${humanBytes(writtenBytes)}${rate}`,
 		...(keptLocal > 0 ? [`kept     ${count(keptLocal, "path")} changed here, not durable before \`openclaw-sidecar flush\``] : []),
+		...elsewhere.map(
+			({ path, files }) => `left out ${shownPath(path)}: ${count(files, "file")} in the log; no --root here says where it lies`,
+		),
 		...movedLines(moved),
 	];
 }

@@ -22,7 +22,7 @@ const SHOWN_PATHS = 20;
 const LISTED_PATHS = 1_000;
 
 function forPerson(found: Found): string[] {
-	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, excluded, behind } = found;
+	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, excluded, behind, elsewhere, notCovered } = found;
 	const rows = [
 		["log", logUrl],
 		["newest", log === undefined ? "none: the log is empty" : newest(log, storeTimeMs)],
@@ -33,7 +33,12 @@ function forPerson(found: Found): string[] {
 			"set aside",
 			`${count(files, "file")}, ${humanBytes(bytes)}, by superseded writer ${writer.slice(0, 8)}: .recovered/${writer}`,
 		]),
+		...elsewhere.map(({ path, files, bytes }) => [
+			"elsewhere",
+			`${shownPath(path)}: ${count(files, "file")}, ${humanBytes(bytes)}, only in the log; no --root here says where it lies`,
+		]),
 		["workspace", shownPath(workspace)],
+		...notCovered.map((path) => ["NOT KEPT", `${shownPath(path)}: OpenClaw gives it to an agent, and no --root names it`]),
 		["this disk", thisDisk(found)],
 		...(behind > 0 && log !== undefined ? [["behind", `${count(behind, "path")} would be changed by a restore`]] : []),
 		["daemon", daemonWords(found)],
@@ -87,6 +92,8 @@ function forProgram({
 	behind,
 	notDurable,
 	excluded,
+	elsewhere,
+	notCovered,
 	daemon,
 }: Found): object {
 	return {
@@ -97,7 +104,9 @@ function forProgram({
 			storeTime: isoTime(storeTimeMs),
 		},
 		setAside,
+		elsewhere,
 		workspace,
+		notCovered,
 		base: marker === undefined ? null : { seq: marker.baseSeq, id: marker.baseId, complete: marker.complete, known: hasBase },
 		behind,
 		notDurableCount: notDurable.length,

@@ -235,3 +235,50 @@ test("variables that are no option are warned of, with a suggestion", () => {
 		"env OPENCLAW_SIDECAR_ZZZZZZ is no option and has no effect",
 	]);
 });
+
+describe("additional roots", () => {
+	const expected = new Map([
+		["notes", "/data/notes"],
+		["code.1", "/home/anna/code"],
+	]);
+	const object = { notes: "/data/./notes/", "code.1": "~/code" };
+	const list = "notes=/data/notes,code.1=~/code";
+
+	test.each([
+		["flags", { flags: { root: ["notes=/data/notes", "code.1=~/code"] } }],
+		["an object", { flags: { root: object } }],
+		["the environment", { env: { OPENCLAW_SIDECAR_ROOT: list } }],
+		["the environment, in JSON", { env: { OPENCLAW_SIDECAR_ROOT: JSON.stringify(object) } }],
+		["the file", { files: { [DEFAULT_FILE]: { root: object } } }],
+		["the file, as a list", { files: { [DEFAULT_FILE]: { root: list } } }],
+	])("from %s", (_, input) => {
+		expect(load(input).config.roots).toEqual(expected);
+	});
+
+	test("a flag's directory may hold what parts a list", () => {
+		expect(load({ flags: { root: ["a=/x,b=/y"] } }).config.roots).toEqual(new Map([["a", "/x,b=/y"]]));
+	});
+
+	test.each([
+		["notes"],
+		["=/x"],
+		["notes="],
+		["notes=relative"],
+		["notes=~bob/x"],
+		["Notes=/x"],
+		[".x=/x"],
+		["a/b=/x"],
+		["..=/x"],
+		[`${"n".repeat(65)}=/x`],
+		["a=/x,a=/y"],
+		["a=/x,"],
+		["a=/x\0"],
+		['{"a": 1}'],
+		['{"a"'],
+	])("%j is refused", (value) => {
+		expect(failure({ env: { OPENCLAW_SIDECAR_ROOT: value } })).toMatchObject({
+			code: "USAGE",
+			message: expect.stringContaining("OPENCLAW_SIDECAR_ROOT accepts NAME=DIR"),
+		});
+	});
+});

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { ErrorCode } from "../errors.ts";
-import { choice, duration, onOff, path, text, type ValueKind } from "./values.ts";
+import { choice, duration, namedDirectories, onOff, path, text, type ValueKind } from "./values.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -20,7 +20,7 @@ export interface Option<T> {
 	readonly default?: string | boolean | ((context: DefaultContext) => string | boolean);
 	/** The default for people, where it is no plain text. */
 	readonly defaultText?: string;
-	readonly example: string | boolean;
+	readonly example: string | boolean | Readonly<Record<string, string>>;
 	readonly meaning: string;
 	/** What a wrong value is reported as; default USAGE. */
 	readonly code?: ErrorCode;
@@ -236,6 +236,14 @@ export const OPTIONS = {
 		example: true,
 		meaning: "Write metrics in CloudWatch's embedded format among the log lines of `run`.",
 	}),
+	roots: optional({
+		name: "root",
+		kind: namedDirectories,
+		defaultText: "none",
+		example: { notes: "/data/notes" },
+		meaning:
+			"A directory outside the workspace that belongs to it, such as an agent's `workspace` that openclaw.json names by an absolute path. It is restored, watched and committed with the workspace, in the same commits; in the log it stands below `.roots/NAME/`. Repeat the flag for more. Directories must not lie inside one another, nor in the store or the state directory, and are those of one workspace. What is in a root obeys the workspace's ignore file as `.roots/NAME/...`. A root that is in the log and not given stays in the log.",
+	}),
 	region: optional({
 		name: "region",
 		kind: text("NAME", /^[A-Za-z0-9-]{1,64}$/, "a region's name, such as eu-central-1"),
@@ -298,17 +306,17 @@ export function defaultConfigFile(env: Environment, homeDir: string): string {
 }
 
 /** What a command line parser needs: usage as commander writes it, and a description. */
-export function commandLineOptions(): readonly { readonly flags: string; readonly description: string }[] {
-	const file = { flags: `${flagOf(CONFIG_FILE_OPTION)} <FILE>`, description: "A JSON file of options." };
+export function commandLineOptions(): readonly { readonly flags: string; readonly description: string; readonly repeats: boolean }[] {
+	const file = { flags: `${flagOf(CONFIG_FILE_OPTION)} <FILE>`, description: "A JSON file of options.", repeats: false };
 	return [
 		file,
 		...OPTION_LIST.flatMap(([, option]) => {
-			const { placeholder } = option.kind;
+			const { placeholder, repeats = false } = option.kind;
 			const description = `${option.meaning} (default: ${defaultTextOf(option)})`;
-			if (placeholder !== undefined) return [{ flags: `${flagOf(option)} <${placeholder}>`, description }];
+			if (placeholder !== undefined) return [{ flags: `${flagOf(option)} <${placeholder}>`, description, repeats }];
 			return [
-				{ flags: flagOf(option), description },
-				{ flags: `--no-${option.name}`, description: `Undo ${flagOf(option)} of the environment or the config file.` },
+				{ flags: flagOf(option), description, repeats },
+				{ flags: `--no-${option.name}`, description: `Undo ${flagOf(option)} of the environment or the config file.`, repeats },
 			];
 		}),
 	];

@@ -17,6 +17,8 @@ export interface ValueKind<T> {
 	readonly accepts: string;
 	/** Names the value in usage lines; undefined for a switch. */
 	readonly placeholder: string | undefined;
+	/** The flag may be given more than once: the schema takes an array of texts then. */
+	readonly repeats?: boolean;
 	readonly choices?: readonly string[];
 }
 
@@ -67,6 +69,53 @@ export function path(placeholder: string): ValueKind<string> {
 		accepts: "a path, absolute, relative or below ~/",
 		placeholder,
 	};
+}
+
+/**
+ * Directories by name: `NAME=DIR,…` or an object, as text or in JSON; repeated as a flag. A directory whose name holds a comma needs the
+ * flag or the object.
+ */
+export const namedDirectories: ValueKind<ReadonlyMap<string, string>> = {
+	schema: ({ homeDir }) =>
+		z.pipe(
+			z.union([z.string(), z.array(z.string()), z.record(z.string(), z.string())]),
+			z.transform((given, context) => {
+				const pairs = pairsOf(given);
+				const directories = new Map(pairs?.map(([name, directory]) => [name, absoluteDirectory(name, directory, homeDir)]));
+				if (pairs === undefined || directories.size !== pairs.length || [...directories.values()].includes("")) {
+					context.issues.push({ code: "custom", message: "no named directories", input: given });
+				}
+				return directories;
+			}),
+		),
+	accepts: "NAME=DIR: a name of 1-64 characters of a-z 0-9 . _ -, starting with a letter or digit and given once, and an absolute path",
+	placeholder: "NAME=DIR",
+	repeats: true,
+};
+
+function pairsOf(given: string | readonly string[] | Readonly<Record<string, string>>): (readonly [string, string])[] | undefined {
+	if (typeof given === "string" && given.startsWith("{")) {
+		const parsed = z.record(z.string(), z.string()).safeParse(parsedJson(given));
+		return parsed.success ? Object.entries(parsed.data) : undefined;
+	}
+	if (typeof given !== "string" && !Array.isArray(given)) return Object.entries(given);
+	const texts: readonly string[] = typeof given === "string" ? given.split(",") : given;
+	return texts.map((each) => [each.split("=", 1)[0] ?? "", each.includes("=") ? each.slice(each.indexOf("=") + 1) : ""] as const);
+}
+
+function parsedJson(value: string): unknown {
+	try {
+		return JSON.parse(value);
+	} catch {
+		return undefined;
+	}
+}
+
+/** Empty where it is none. A relative one would be another directory on every machine. */
+function absoluteDirectory(name: string, directory: string, homeDir: string): string {
+	if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name) || directory.includes("\0")) return "";
+	if (directory === "~" || directory.startsWith("~/")) return resolve(homeDir, `.${directory.slice(1)}`);
+	return directory.startsWith("/") ? resolve(directory) : "";
 }
 
 function listed(values: readonly string[]): string {

@@ -22,6 +22,8 @@ export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOpti
 	readonly stateDir: string;
 	readonly sweepIntervalMs: number;
 	readonly drainTimeoutMs: number;
+	/** Called when the workspace is restored, before the agent starts, after each commit, and at the end. */
+	readonly onDurable?: () => void;
 	/** Called once the agent runs and every change is seen. */
 	readonly onServing?: (serving: Serving) => void;
 	/** Called once, when another writer owns the workspace. */
@@ -132,17 +134,19 @@ class Daemon {
 	}
 
 	async #serve(stop: AbortSignal): Promise<DaemonEnd> {
-		const { command, agentUser, workspace, prepareWorkspace } = this.#options;
+		const { command, agentUser, workspace, roots, prepareWorkspace } = this.#options;
 		const session = await Session.open({ ...this.#options, signal: stop });
 		this.#session = session;
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
 		try {
 			this.#phase = "serving";
+			this.#options.onDurable?.();
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
 			if (command.length > 0 && !stop.aborted) {
 				try {
 					prepareWorkspace?.();
-					if (agentUser !== undefined) this.#log.info("workspace.handed-over", { ...agentUser, entries: handOver(workspace, agentUser) });
+					if (agentUser !== undefined)
+						this.#log.info("workspace.handed-over", { ...agentUser, entries: handOver(roots?.directories ?? [workspace], agentUser) });
 					this.#agent = await startConfigured(this.#options, this.#log);
 				} catch (error) {
 					// Hand the tree back: the next writer need not wait for one that never had an agent.
@@ -186,6 +190,7 @@ class Daemon {
 			idle: this.#chain,
 			stopWatching,
 		});
+		this.#options.onDurable?.();
 		const agentStatus = this.#agent?.exit?.status;
 		const exitStatus = session.isSuperseded ? 4 : !drained.isDurable ? 3 : stop.aborted ? 0 : (agentStatus ?? 0);
 		const end: DaemonEnd = {
@@ -314,6 +319,7 @@ class Daemon {
 			lagMs: Math.round(nowMs - dirtySinceMs),
 			...(setAside && { setAside, kind: "security" }),
 		});
+		this.#options.onDurable?.();
 	}
 
 	#scheduleSweep(delayMs: number): void {
@@ -370,7 +376,7 @@ class Daemon {
 		this.#log.debug("durability.measured", {
 			lagMs,
 			dirtyFiles: paths.length,
-			dirtyBytes: dirtyBytes(this.#options.workspace, paths),
+			dirtyBytes: dirtyBytes(this.#options.roots ?? this.#options.workspace, paths),
 			storeRequests,
 		});
 	}

@@ -1,8 +1,8 @@
 import { lstatSync } from "node:fs";
-import { fsPath } from "../path.ts";
+import { fsPath, type Root } from "../path.ts";
 
 /** Size of what is there of `paths`; what cannot be looked at counts nothing. */
-export function dirtyBytes(workspace: string, paths: readonly string[]): number {
+export function dirtyBytes(workspace: Root, paths: readonly string[]): number {
 	let sizeBytes = 0;
 	for (const path of paths) {
 		try {

@@ -5,10 +5,10 @@ import type { AgentUser } from "./agent.ts";
  * Gives a restored workspace to the agent's user: what another user restored, it could not write.
  *
  * Links are not followed. A file with a second name is left alone: the other may lie outside, where nobody handed anything over.
- * @param workspace absolute
+ * @param directories absolute: the workspace, and its additional roots
  * @returns how many entries changed hands
  */
-export function handOver(workspace: string, user: AgentUser): number {
+export function handOver(directories: readonly string[], user: AgentUser): number {
 	let count = 0;
 	const give = (path: Buffer) => {
 		const stat = lstatSync(path);
@@ -25,7 +25,9 @@ export function handOver(workspace: string, user: AgentUser): number {
 			if (entry.isDirectory()) walk(path);
 		}
 	};
-	give(Buffer.from(workspace));
-	walk(Buffer.from(workspace));
+	for (const directory of directories) {
+		give(Buffer.from(directory));
+		walk(Buffer.from(directory));
+	}
 	return count;
 }

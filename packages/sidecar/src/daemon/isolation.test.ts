@@ -59,7 +59,7 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 			expect([status, stderr]).toEqual([0, ""]);
 			return readFileSync(out, "utf8");
 		};
-		handOver(dir, { uid: 0, gid: 0 });
+		handOver([dir], { uid: 0, gid: 0 });
 		// The file it writes to is its own; the directory above must let it through.
 		spawnSync("chmod", ["755", dir]);
 		spawnSync("chown", [`${AGENT.uid}`, out]);
@@ -81,11 +81,11 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 		writeFileSync(outside, "x");
 		symlinkSync(outside, join(workspace, "link"));
 		linkSync(outside, join(workspace, "second-name"));
-		expect(handOver(workspace, AGENT)).toBe(5);
+		expect(handOver([workspace], AGENT)).toBe(5);
 		for (const path of ["", "memory", "memory/a.md", "link"]) expect(lstatSync(join(workspace, path))).toMatchObject(AGENT);
 		expect(lstatSync(odd)).toMatchObject(AGENT);
 		expect(lstatSync(outside)).toMatchObject({ uid: 0, gid: 0 });
-		expect(handOver(workspace, AGENT)).toBe(0);
+		expect(handOver([workspace], AGENT)).toBe(0);
 	});
 });
 

@@ -77,19 +77,20 @@ async function flushByDaemon(stateDir: string, workspace: string): Promise<Flush
 }
 
 async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undefined): Promise<FlushReport> {
-	const { settings, store, profile, privateDir, log, progress } = opened;
-	const root = settings.workspace;
-	requireDirectory(root);
+	const { settings, store, roots, profile, privateDir, log, progress } = opened;
+	const { workspace } = settings;
+	requireDirectory(workspace);
 	const { head } = await readLog(store, signal && { signal });
 	if (isUnused(head)) await requireNothingPlain(opened, signal);
-	const disk = await inspectDisk({ store, root, profile, privateDir, onSecret: settings.onSecret, ...(signal && { signal }) }, head);
-	requireRestored(root, head, disk);
-	if (disk.notDurable.every(({ kind }) => kind === "unreadable"))
+	const disk = await inspectDisk({ store, root: roots, profile, privateDir, onSecret: settings.onSecret, ...(signal && { signal }) }, head);
+	requireRestored(workspace, head, disk);
+	if (disk.notDurable.every(({ kind }) => kind === "unreadable" || kind === "reserved"))
 		return { ...report("this process", [], false, disk.notDurable, [], disk.unbelieved), seq: head.seq, excluded: disk.excluded };
 
 	const session = await Session.open({
 		store,
-		workspace: root,
+		workspace,
+		roots,
 		profile,
 		privateDir,
 		log,

@@ -5,6 +5,7 @@
 import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
 import { type Config, fileKeyOf, OPTION_LIST } from "../config/options.ts";
+import type { Roots } from "../path.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { type OpenStoreOptions, openStore } from "../store/open.ts";
 import type { ObjectStore } from "../store/port.ts";
@@ -13,6 +14,7 @@ import { silentLog } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import { type Profile, profileNamed } from "../workspace/profile.ts";
+import { openRoots } from "./open-roots.ts";
 
 /** Which log: for the verbs that read a log and touch no disk. */
 export interface LogOptions extends OpenStoreOptions {
@@ -30,6 +32,11 @@ export interface WorkspaceOptions extends LogOptions {
 	readonly workspace?: string;
 	/** What is known of the directory. Default `openclaw`. */
 	readonly profile?: "openclaw" | "plain" | Profile;
+	/**
+	 * Directories outside the workspace that belong to it: absolute paths by name. In the log they stand below `.roots/{name}/`. Default:
+	 * none; what the log has of others stays in it.
+	 */
+	readonly roots?: Readonly<Record<string, string>> | ReadonlyMap<string, string>;
 	/** Private to the sidecar, outside the workspace. Default `$XDG_STATE_HOME/openclaw-sidecar`. */
 	readonly stateDir?: string;
 	/** What becomes of a file that holds a secret where the profile expects none. Default `warn`. */
@@ -52,6 +59,8 @@ export interface OpenLog {
 }
 
 export interface OpenWorkspace extends OpenLog {
+	/** Where the workspace's tree lies on this machine. */
+	readonly roots: Roots;
 	readonly profile: Profile;
 	readonly privateDir: string;
 	readonly log: Log;
@@ -68,8 +77,10 @@ export function settingsOf(options: object): Config {
 	const flags: Record<string, unknown> = {};
 	for (const [key, option] of OPTION_LIST) {
 		const value = given[key];
-		// What is an object was made by this program: a store, a profile.
-		if (value !== undefined && typeof value !== "object") flags[fileKeyOf(option)] = typeof value === "number" ? `${value}ms` : value;
+		if (key === "roots" && value instanceof Map) flags[fileKeyOf(option)] = Object.fromEntries(value);
+		else if (key === "roots" && value !== undefined) flags[fileKeyOf(option)] = value;
+		// What else is an object was made by this program: a store, a profile.
+		else if (value !== undefined && typeof value !== "object") flags[fileKeyOf(option)] = typeof value === "number" ? `${value}ms` : value;
 	}
 	const { XDG_DATA_HOME, XDG_STATE_HOME } = process.env;
 	const env = { XDG_DATA_HOME, XDG_STATE_HOME, XDG_CONFIG_HOME: undefined };
@@ -109,8 +120,9 @@ export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: 
 	return await withLog(options, async (opened) => {
 		const { workspace, stateDir, namespace, profile: name } = opened.settings;
 		const profile = typeof options.profile === "object" ? options.profile : (profileNamed(name) as Profile);
+		const roots = openRoots(opened.settings, opened.storeUrl);
 		const privateDir = privateDirectory(stateDir, { workspace, store: opened.storeUrl, namespace });
-		return await use({ ...opened, profile, privateDir, log: options.log ?? silentLog, progress: options.progress ?? noProgress });
+		return await use({ ...opened, roots, profile, privateDir, log: options.log ?? silentLog, progress: options.progress ?? noProgress });
 	});
 }
 

@@ -138,17 +138,18 @@ export interface RecoverApplied {
 export async function recoverApply(options: RecoverApplyOptions): Promise<RecoverApplied> {
 	const { signal } = options;
 	const wanted = { ...wantedOf(options), path: options.path };
-	return await withWorkspace(options, async ({ settings, store, profile, privateDir, log, progress }) => {
+	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir, log, progress }) => {
 		const { stateDir, workspace, handoverWaitMs } = settings;
 		await refuseBesideDaemon(stateDir, workspace);
 		return await withControl(stateDir, workspace, "recovering", async () => {
 			requireDirectory(workspace);
 			const { head } = await readLog(store, signal && { signal });
 			pickOne(head.tree, wanted);
-			requireRestored(workspace, head, await inspectDisk({ store, root: workspace, profile, privateDir, ...(signal && { signal }) }, head));
+			requireRestored(workspace, head, await inspectDisk({ store, root: roots, profile, privateDir, ...(signal && { signal }) }, head));
 			const session = await Session.open({
 				store,
 				workspace,
+				roots,
 				profile,
 				privateDir,
 				log,

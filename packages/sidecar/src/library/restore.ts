@@ -30,6 +30,8 @@ export interface RestoreResult {
 	readonly keptLocal: number;
 	/** Where bytes of this disk went that had to give way; `to` is an absolute path outside the workspace. */
 	readonly moved: readonly { readonly path: string; readonly to: string }[];
+	/** What the log has of additional roots that are not configured here: left in the log, and not on this disk. */
+	readonly elsewhere: readonly { readonly path: string; readonly files: number; readonly bytes: number }[];
 	readonly ms: number;
 }
 
@@ -41,7 +43,7 @@ export interface RestoreResult {
  */
 export async function restore(options: RestoreOptions = {}): Promise<RestoreResult> {
 	const { at, signal } = options;
-	return await withWorkspace(options, async ({ settings, store, profile, privateDir, log, progress }) => {
+	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir, log, progress }) => {
 		const { stateDir, workspace, expect } = settings;
 		return await withControl(stateDir, workspace, "restoring", async () => {
 			const started = performance.now();
@@ -52,7 +54,7 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 			const counted = countingBytes(progress);
 			const restored = await restoreTree({
 				store,
-				root: workspace,
+				root: roots,
 				profile,
 				privateDir,
 				times,
@@ -66,10 +68,10 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 				...which,
 			});
 			await restored.finish(true);
-			const { head, files, bytes, written, keptLocal, moved } = restored;
+			const { head, files, bytes, written, keptLocal, moved, elsewhere } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: head.seq, files, bytes, written, keptLocal, ms });
-			return { seq: head.seq, files, bytes, written, writtenBytes: counted.bytes(), keptLocal, moved, ms };
+			return { seq: head.seq, files, bytes, written, writtenBytes: counted.bytes(), keptLocal, moved, elsewhere, ms };
 		});
 	});
 }

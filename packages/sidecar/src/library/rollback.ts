@@ -9,14 +9,15 @@
 import { existsSync, readdirSync } from "node:fs";
 import xxhash from "xxhash-wasm";
 import { diffTrees, type PathDifference } from "../log/diff-trees.ts";
+import { rootPath } from "../path.ts";
 import { readEarlier } from "../sync/expired.ts";
 import { thisMachine } from "../sync/machine.ts";
 import { inspectDisk } from "../sync/not-durable.ts";
 import { readLog } from "../sync/read-log.ts";
 import { resolveAt } from "../sync/resolve-at.ts";
 import { restore as restoreTree } from "../sync/restore.ts";
+import { ownTree, withRoots } from "../sync/roots-in-tree.ts";
 import { Session } from "../sync/session.ts";
-import { withoutSetAside } from "../sync/set-aside.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { withControl } from "./control.ts";
 import { flushOnce, requireRestored } from "./flush.ts";
@@ -66,17 +67,17 @@ export async function rollback(options: RollbackOptions): Promise<RollbackResult
 }
 
 async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: AbortSignal | undefined): Promise<RollbackResult> {
-	const { settings, store, profile, privateDir, log, progress } = opened;
-	const root = settings.workspace;
+	const { settings, store, roots: root, profile, privateDir, log, progress } = opened;
+	const { workspace } = settings;
 	const heard = signal && { signal };
 	const to = await resolveAt(store, String(at), signal);
 	const target = (await readEarlier(store, to, () => readLog(store, { at: to, ...heard }), signal)).head.tree;
-	if (existsSync(root) && readdirSync(root).length > 0) {
+	if (existsSync(workspace) && readdirSync(workspace).length > 0) {
 		const { head } = await readLog(store, { ...heard });
-		requireRestored(root, head, await inspectDisk({ store, root, profile, privateDir, ...heard }, head));
+		requireRestored(workspace, head, await inspectDisk({ store, root, profile, privateDir, ...heard }, head));
 	}
 	const { handoverWaitMs } = settings;
-	const session = await Session.open({ store, workspace: root, profile, privateDir, log, progress, handoverWaitMs, ...heard });
+	const session = await Session.open({ store, workspace, roots: root, profile, privateDir, log, progress, handoverWaitMs, ...heard });
 	const saved = await flushOnce(session, signal);
 	const from = session.head.seq;
 	if (session.isSuperseded) return { ...NOTHING, to, from, seq: from, moved: session.restored.moved, superseded: true, exitStatus: 4 };
@@ -91,7 +92,10 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 	await restored.finish(true);
 	const result = await flushOnce(session, signal, true);
 	const superseded = session.isSuperseded;
-	const differences = diffTrees(withoutSetAside(target), withoutSetAside(session.head.tree));
+	// A root that this disk does not have, or that did not exist then, is left as it is.
+	const knownThen = ownTree(target, root);
+	const now = withRoots(ownTree(session.head.tree, root), (name) => knownThen.has(rootPath(name)));
+	const differences = diffTrees(knownThen, now);
 	const { changed, removed, bytes } = result.kind === "committed" ? result : NOTHING;
 	log.info("rollback.finished", { to, from, seq: session.head.seq, changed, removed, differences: differences.length, kind: "security" });
 	return {

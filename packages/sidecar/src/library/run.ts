@@ -1,4 +1,5 @@
 import { type DaemonEnd, type DaemonOptions, runDaemon } from "../daemon/daemon.ts";
+import { uncoveredTeller } from "./agent-directories.ts";
 import { type Expectation, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface RunOptions extends WorkspaceOptions {
@@ -50,7 +51,10 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 	});
 }
 
-export function daemonOptions(options: RunOptions, { settings, store, profile, privateDir, log, progress }: OpenWorkspace): DaemonOptions {
+export function daemonOptions(
+	options: RunOptions,
+	{ settings, store, roots, profile, privateDir, log, progress }: OpenWorkspace,
+): DaemonOptions {
 	const {
 		workspace,
 		stateDir,
@@ -65,9 +69,12 @@ export function daemonOptions(options: RunOptions, { settings, store, profile, p
 		agentUser,
 	} = settings;
 	const [uid, gid] = agentUser?.split(":").map(Number) ?? [];
+	const env = options.env ?? process.env;
 	return {
 		store,
 		workspace,
+		roots,
+		onDurable: uncoveredTeller(roots, profile, env, log),
 		profile,
 		privateDir,
 		log,
@@ -81,7 +88,7 @@ export function daemonOptions(options: RunOptions, { settings, store, profile, p
 		quietMs,
 		maxDelayMs,
 		command: options.command ?? [],
-		env: options.env ?? process.env,
+		env,
 		agentEnv: agentEnv?.split(",") ?? ["*"],
 		agentToStderr: options.agentToStderr ?? false,
 		ownsProcess: options.ownsProcess ?? false,

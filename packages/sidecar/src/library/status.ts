@@ -1,5 +1,6 @@
 import type { DaemonStatus } from "../daemon/daemon.ts";
 import { status as readStatus, type Status } from "../sync/status.ts";
+import { uncoveredDirectories } from "./agent-directories.ts";
 import { ask } from "./control.ts";
 import { type WorkspaceOptions, withWorkspace } from "./options.ts";
 
@@ -15,6 +16,8 @@ export interface WorkspaceStatus extends Status {
 	readonly workspace: string;
 	/** Everything on this disk is in the log, but for what is left out by choice. */
 	readonly isDurable: boolean;
+	/** Directories that OpenClaw's settings give agents, and that nothing keeps: they are in no commit, and `isDurable` says nothing of them. */
+	readonly notCovered: readonly string[];
 	/** Undefined: nobody looks after the workspace on this machine. */
 	readonly daemon: DaemonReport | undefined;
 }
@@ -24,12 +27,12 @@ export interface WorkspaceStatus extends Status {
  * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_*, STATE_DIR_UNUSABLE, and for a wrong option
  */
 export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceStatus> {
-	return await withWorkspace(options, async ({ settings, store, profile, privateDir }) => {
+	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir }) => {
 		const { stateDir, workspace, onSecret } = settings;
 		const daemon = await ask<DaemonReport>(stateDir, workspace, "status");
 		const found = await readStatus({
 			store,
-			root: workspace,
+			root: roots,
 			profile,
 			privateDir,
 			onSecret,
@@ -39,6 +42,7 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 		const byDaemon = new Map(daemon?.excluded?.map((file) => [file.path, file]));
 		const notDurable = found.notDurable.filter(({ path }) => !byDaemon.has(path));
 		const excluded = [...new Map([...found.excluded.map((file) => [file.path, file] as const), ...byDaemon]).values()];
-		return { logUrl: store.url, workspace, isDurable: notDurable.length === 0, daemon, ...found, notDurable, excluded };
+		const notCovered = profile.name === "openclaw" ? uncoveredDirectories(roots).paths : [];
+		return { logUrl: store.url, workspace, isDurable: notDurable.length === 0, daemon, notCovered, ...found, notDurable, excluded };
 	});
 }

@@ -110,6 +110,73 @@ describe("a hostile log writes nothing anywhere", () => {
 	});
 });
 
+describe("a hostile log does not lead out of an additional root", () => {
+	const notes = ".roots/notes";
+	const link: Entry = { type: "link", mtimeNs: 0n, target: "/tmp" };
+	const below = (...entries: readonly (readonly [string, Entry])[]) => manifestOf([["", dir], [".roots", dir], ...entries]);
+	const logs: readonly (readonly [string, Buffer])[] = [
+		["a path that climbs out", below([notes, dir], [`${notes}/../../x`, file])],
+		["a name of two dots", below([".roots/..", dir], [".roots/../x", file])],
+		["a root that is a link", below([notes, link])],
+		["a root that is a file", below([notes, file])],
+		[
+			"the directory of roots is a link",
+			manifestOf([
+				["", dir],
+				[".roots", link],
+			]),
+		],
+		["a place where files are staged", below([notes, dir], [`${notes}/.openclaw-sidecar`, link])],
+	];
+	test.each(logs)("%s", async (_, manifest) => {
+		await using bench = await workbench();
+		await hostileLog(bench, manifest);
+		const root = join(bench.dir, "notes");
+		mkdirSync(root);
+		writeFileSync(join(root, "mine"), "untouched");
+		const error = await bench.open("a", { roots: { notes: root } }).catch((caught: unknown) => caught);
+		expect(error).toMatchObject({ code: "TREE_UNSAFE", exitStatus: 5 });
+		expect(readdirSync(root)).toEqual(["mine"]);
+		expect(bench.store.requests.put).toBe(0);
+	});
+
+	const aside: readonly (readonly [string, readonly (readonly [string, Entry])[]])[] = [
+		["the directory of roots is a file", [[".roots", file]]],
+		["a root that is a link", [[notes, link]]],
+		[
+			"a place where files are staged",
+			[
+				[".roots", dir],
+				[notes, dir],
+				[`${notes}/.openclaw-sidecar`, dir],
+			],
+		],
+		[
+			"a path that climbs out",
+			[
+				[".roots", dir],
+				[`${notes}/../x`, file],
+			],
+		],
+	];
+	test.each(aside)("nor is it brought in from what was set aside: %s", async (_, entries) => {
+		for (const roots of [{}, { notes: "notes" }]) {
+			await using bench = await workbench();
+			const given = Object.fromEntries(Object.entries(roots).map(([name, directory]) => [name, join(bench.dir, directory)]));
+			const session = await bench.open("a", { roots: given });
+			const picked = { writer: "0".repeat(32), path: "", entries: new Map<string, Entry>([["", dir], ...entries]) };
+			await expect(session.bringIn(picked)).rejects.toMatchObject({ code: expect.stringMatching(/^(TREE_UNSAFE|USAGE)$/) });
+		}
+	});
+
+	test("and where no root is configured nothing of it is written at all", async () => {
+		await using bench = await workbench();
+		await hostileLog(bench, below([notes, link], [".roots/x", file]));
+		await bench.open("a");
+		expect(readdirSync(bench.workspace("a"))).toEqual([]);
+	});
+});
+
 describe("a disk without room", () => {
 	/** Where root may, a file system of its own; elsewhere the test says why it did not run. */
 	function mountSmall(context: TestContext, path: string): () => void {

@@ -3,6 +3,7 @@ import { SidecarError } from "../errors.ts";
 import { EMPTY_HEAD } from "../log/fold.ts";
 import { unsafePath } from "../log/safe-path.ts";
 import type { Entry, Path } from "../log/types.ts";
+import { ROOTS_DIRECTORY } from "../path.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
@@ -11,6 +12,7 @@ import type { Action } from "./reconcile.ts";
 import { checkSpace, type Moved } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { RestoreWork } from "./restore-work.ts";
+import { requireRootsAreDirectories } from "./roots-in-tree.ts";
 
 /**
  * Writes what a superseded writer set aside to its own place in the workspace, and commits nothing. What stands there is moved to the
@@ -22,12 +24,17 @@ import { RestoreWork } from "./restore-work.ts";
 export async function bringIn(options: RestoreOptions, { entries }: Picked): Promise<readonly Moved[]> {
 	const { root, privateDir, label, times } = options;
 	const rootStat = requireDirectory(root);
+	requireRootsAreDirectories(entries, root);
 	const target = new Map<Path, Entry>();
 	const plan = new Map<Path, Action>();
 	const disk = new Map<Path, Stat>();
 	for (const [path, entry] of entries) {
 		const reason = unsafePath(path);
 		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason });
+		if (typeof root !== "string" && root.locate(path) === undefined && !(path === ROOTS_DIRECTORY && entry.type === "dir")) {
+			const remedy = "name its directory with --root, or write it elsewhere with --to";
+			throw new SidecarError("USAGE", { value: path, reason: "it lies in a root that is not configured on this machine", remedy });
+		}
 		const there = lstatPath(root, path);
 		if (there === undefined) {
 			target.set(path, entry);
@@ -50,7 +57,7 @@ export async function bringIn(options: RestoreOptions, { entries }: Picked): Pro
 		const work = new RestoreWork(
 			options,
 			writer,
-			{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, unbelieved: 0 },
+			{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, unbelieved: 0, roots: {}, freshRoots: new Set() },
 			{ head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts: new Map() },
 			join(privateDir, "trash", label),
 		);

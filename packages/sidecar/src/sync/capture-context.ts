@@ -1,4 +1,5 @@
 import type { Path } from "../log/types.ts";
+import type { Root } from "../path.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
@@ -8,7 +9,7 @@ import type { SecretGuard } from "./secret-guard.ts";
 
 /** What capturing needs to know; nothing of it changes during one capture but `local` between captures. */
 export interface CaptureContext {
-	readonly root: string;
+	readonly root: Root;
 	readonly filter: Filter;
 	readonly profile: Profile;
 	/** Private, outside the workspace: database snapshots live here for the length of one read. */

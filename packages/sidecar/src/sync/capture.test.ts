@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { plainProfile, workbench } from "../../test/workbench.ts";
+import { Roots } from "../path.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import { Capture } from "./capture.ts";
@@ -21,7 +22,7 @@ async function firstCapture() {
 	const reads: string[] = [];
 	const copies: string[] = [];
 	const context = {
-		root,
+		root: new Roots(root),
 		filter: () => "keep" as const,
 		profile: { ...plainProfile, cleanSqlite: (path: string) => void copies.push(path) },
 		tempDir: bench.dir,

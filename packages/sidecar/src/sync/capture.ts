@@ -5,19 +5,21 @@
  * only when lstat says so below a root that is still the same directory.
  * Does NOT guarantee a point-in-time view by itself; Flush repeats captures until no hint came in between.
  */
-import { readdirSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { MAX_TIME_SECONDS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
-import { decodeName, fsPath, joinPath, parentOf } from "../path.ts";
+import { decodeName, fsPath, joinPath, mainOf, parentOf, rootNameOf, rootPath } from "../path.ts";
+import { readNames } from "../workspace/read-names.ts";
 import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
 import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { captureFile } from "./capture-file.ts";
 import type { CapturedFile } from "./captured-file.ts";
+import type { KnownRoots } from "./known-roots.ts";
 import type { LocalEntry } from "./local-tree.ts";
 
 /** Longest stretch without giving the event loop a turn. */
@@ -33,6 +35,9 @@ export class Capture {
 	readonly #context: CaptureContext;
 	readonly #builder: BlockBuilder;
 	readonly #root: Stat;
+	readonly #roots: KnownRoots | undefined;
+	/** Additional roots that were astray when the capture began. */
+	readonly #astray: ReadonlySet<Path>;
 	/** New or different entries. Dir entries that differ only in mtime are in `minor`. */
 	readonly changed = new Map<Path, LocalEntry>();
 	/** Different only in a time that nobody reads content from: rides along with other changes. */
@@ -53,12 +58,14 @@ export class Capture {
 	#sliceStart = performance.now();
 
 	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
-	constructor(context: CaptureContext, builder: BlockBuilder) {
+	constructor(context: CaptureContext, builder: BlockBuilder, roots?: KnownRoots) {
 		this.#context = context;
 		this.#builder = builder;
 		const root = lstatPath(context.root, "");
-		if (root?.type !== "dir") throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: context.root, reason: "it is gone" });
+		if (root?.type !== "dir") throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: mainOf(context.root), reason: "it is gone" });
 		this.#root = root;
+		this.#roots = roots;
+		this.#astray = roots?.astray() ?? new Set();
 	}
 
 	/** Is the root still the directory that was restored? Nothing in another one is a change of this workspace. */
@@ -67,12 +74,30 @@ export class Capture {
 		return root?.type === "dir" && identityOf(root) === identity && identityOf(this.#root) === identity;
 	}
 
+	/**
+	 * Takes nothing of an additional root that is astray: neither is what it lacks deleted, nor what it holds a change. It stays dirty, and
+	 * all else is taken. Called when everything was looked at, for what went astray meanwhile.
+	 */
+	leaveOutRootsAstray(): void {
+		for (const path of new Set([...this.#astray, ...(this.#roots?.astray() ?? [])])) {
+			for (const found of [this.changed, this.minor, this.confirmed, this.removed, this.deferred, this.raw, this.postponed])
+				for (const each of [...found.keys()]) if (each === path || each.startsWith(`${path}/`)) found.delete(each);
+			this.deferred.set(path, "its directory is not there, or not the one that was restored");
+		}
+	}
+
+	/** Not a byte of such a root is read: it may be another's. */
+	#isAstray(path: Path): boolean {
+		const name = this.#astray.size === 0 ? undefined : rootNameOf(path);
+		return name !== undefined && this.#astray.has(rootPath(name));
+	}
+
 	async take(hints: Iterable<Path>): Promise<void> {
 		this.#looked.clear();
 		const parents = new Set<Path>();
 		for (const hint of hints) {
 			const path = this.#topmostUnknown(hint);
-			if (path === undefined) continue;
+			if (path === undefined || this.#isAstray(path)) continue;
 			await this.#path(path);
 			if (path !== "") parents.add(parentOf(path));
 		}
@@ -145,7 +170,7 @@ export class Capture {
 		});
 		let names: Set<string>;
 		try {
-			names = new Set(readNames(fsPath(this.#context.root, path)));
+			names = new Set(readNames(this.#context.root, path));
 		} catch (error) {
 			// Its children are neither seen nor gone.
 			if (isGone(error)) return this.#gone(path);
@@ -156,6 +181,7 @@ export class Capture {
 		const isAnother = before?.stat === undefined || identityOf(before.stat) !== identityOf(stat);
 		for (const name of names) {
 			const child = joinPath(path, name);
+			if (this.#isAstray(child)) continue;
 			if (isAnother || (local.get(child) === undefined && !this.changed.has(child))) await this.#path(child);
 		}
 		for (const child of [...local.children(path)]) if (!names.has(child.slice(path === "" ? 0 : path.length + 1))) this.#gone(child);
@@ -291,14 +317,6 @@ export class Capture {
 function isKeptTime(timeNs: bigint): boolean {
 	const seconds = timeNs / 1_000_000_000n;
 	return seconds < MAX_TIME_SECONDS && seconds > -MAX_TIME_SECONDS;
-}
-
-/** As strings; a name with U+FFFD may not be UTF-8, so such a directory is read again as bytes. */
-function readNames(directory: string | Buffer): string[] {
-	const names = readdirSync(directory);
-	return names.some((name) => name.includes("\ufffd"))
-		? readdirSync(directory, { encoding: "buffer" }).map((name) => decodeName(name))
-		: names;
 }
 
 function isGone(error: unknown): boolean {

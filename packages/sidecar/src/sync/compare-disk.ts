@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { readlinkSync } from "node:fs";
 import type { Entry, FileEntry, Path, Tree } from "../log/types.ts";
-import { decodeName, fsPath } from "../path.ts";
+import { decodeName, fsPath, isRootItself, type Root } from "../path.ts";
 import { isSqliteHeader } from "../workspace/sqlite.ts";
 import { readStable } from "../workspace/stable-read.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
@@ -12,7 +12,7 @@ import type { OnDisk } from "./reconcile.ts";
  * @param isSecret such paths are restored without rights for others, whatever mode the log has: that is no difference
  */
 export async function compareDisk(
-	root: string,
+	root: Root,
 	disk: ReadonlyMap<Path, Stat>,
 	base: Tree | undefined,
 	target: Tree,
@@ -29,16 +29,16 @@ export async function compareDisk(
 	return compared;
 }
 
-async function isLike(root: string, path: Path, stat: Stat, entry: Entry, isSecret: (path: Path) => boolean): Promise<boolean> {
+async function isLike(root: Root, path: Path, stat: Stat, entry: Entry, isSecret: (path: Path) => boolean): Promise<boolean> {
 	if (entry.type !== stat.type) return false;
 	if (entry.type === "link") return decodeName(readlinkSync(fsPath(root, path), { encoding: "buffer" })) === entry.target;
 	const mode = stat.mode & (entry.type === "dir" ? 0o3777 : 0o1777);
-	const hasMode = mode === entry.mode || (isSecret(path) && mode === (entry.mode & 0o700)) || path === "";
+	const hasMode = mode === entry.mode || (isSecret(path) && mode === (entry.mode & 0o700)) || path === "" || isRootItself(root, path);
 	if (entry.type === "dir" || !hasMode) return hasMode;
 	return entry.size === stat.size && (await hasContent(root, path, entry));
 }
 
-async function hasContent(root: string, path: Path, entry: FileEntry): Promise<boolean> {
+async function hasContent(root: Root, path: Path, entry: FileEntry): Promise<boolean> {
 	let isSame = true;
 	const read = await readStable(root, path, 2 ** entry.chunkBits, (index, bytes) => {
 		// The newest rows of a database may stand in its WAL: then its bytes alone say nothing.

@@ -1,4 +1,5 @@
 import type { Path } from "../log/types.ts";
+import { rootNameOf } from "../path.ts";
 
 /** Fewer than this many files may vanish at once without a second look. */
 export const BRAKE_MIN_FILES = 10;
@@ -19,3 +20,32 @@ export interface Vanished {
 export function isHeld({ files, filesBefore, critical }: Vanished): boolean {
 	return critical.length > 0 || (files >= BRAKE_MIN_FILES && files * 2 > filesBefore);
 }
+
+/**
+ * The same for the whole tree, and for the workspace's own directory and each additional root by itself: each may be a mount, and small
+ * beside the rest.
+ */
+export function isAnyHeld(
+	gone: Iterable<Path>,
+	before: Iterable<Path>,
+	isFile: (path: Path) => boolean,
+	critical: readonly Path[],
+): boolean {
+	const counts = new Map<string | undefined, { files: number; filesBefore: number }>();
+	const add = (name: string | undefined, what: "files" | "filesBefore") => {
+		const sum = counts.get(name) ?? { files: 0, filesBefore: 0 };
+		counts.set(name, sum);
+		sum[what]++;
+	};
+	const count = (path: Path, what: "files" | "filesBefore") => {
+		if (!isFile(path)) return;
+		add(undefined, what);
+		add(rootNameOf(path) ?? OWN, what);
+	};
+	for (const path of gone) count(path, "files");
+	for (const path of before) count(path, "filesBefore");
+	return critical.length > 0 || [...counts.values()].some((sum) => isHeld({ ...sum, critical: [] }));
+}
+
+/** The workspace's own directory among roots, none of which has that name. */
+const OWN = "";

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, type TestContext, test } from "vitest";
@@ -59,6 +59,19 @@ test("a restore over older files that runs out of room leaves each of them whole
 	await bench.open("b");
 	for (const name of [...names, "more3"])
 		expect(readFileSync(join(bench.workspace("b"), name)).equals(readFileSync(join(bench.workspace("a"), name)))).toBe(true);
+});
+
+test("an additional root without room is named before anything is written, however much the workspace has", async (context) => {
+	await using bench = await workbench();
+	const source = await bench.open("a", { roots: { notes: join(bench.dir, "notes") } });
+	writeFileSync(join(bench.workspace("a"), "f"), "1");
+	writeFileSync(join(bench.dir, "notes/large"), part(1));
+	await source.flush({ sweep: true });
+	const small = join(bench.dir, "small");
+	using _ = mountSmall(context, small, "1m");
+	const error = await bench.open("b", { roots: { notes: small } }).catch((caught: unknown) => caught);
+	expect(error).toMatchObject({ code: "WORKSPACE_DISK_FULL", message: expect.stringContaining(small) });
+	expect(readdirSync(bench.workspace("b"))).toEqual([]);
 });
 
 test("no room for the copy of a database: it waits, by name, and everything else is committed", async (context) => {

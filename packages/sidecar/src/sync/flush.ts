@@ -11,21 +11,23 @@ import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import { RECOVERED_DIRECTORY, setAsideHome } from "../log/safe-path.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
-import { parentOf } from "../path.ts";
+import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
-import { scan } from "../workspace/scan.ts";
+import { hasReservedName, scan } from "../workspace/scan.ts";
 import { filesOf, walFingerprint } from "../workspace/sqlite.ts";
 import { sameStat } from "../workspace/stat.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
-import { isHeld } from "./deletion-brake.ts";
+import { isAnyHeld } from "./deletion-brake.ts";
+import type { KnownRoots } from "./known-roots.ts";
 import type { LocalEntry, LocalTree } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
+import { ownTree } from "./roots-in-tree.ts";
 import type { Excluded } from "./secret-guard.ts";
-import { reservedName, type SetAsideDelta, setAsideDelta, withoutSetAside } from "./set-aside.ts";
+import { reservedName, type SetAsideDelta, setAsideDelta } from "./set-aside.ts";
 
 /** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
 const ROUNDS = 6;
@@ -89,6 +91,7 @@ export class Flusher {
 	readonly #writer: LogWriter;
 	readonly #context: Omit<CaptureContext, "keepsRaw">;
 	readonly #root: string;
+	readonly #roots: KnownRoots | undefined;
 	readonly #critical: readonly Path[];
 	#hints = new Set<Path>();
 	#sweepDue = false;
@@ -108,12 +111,14 @@ export class Flusher {
 		context: Omit<CaptureContext, "keepsRaw">;
 		/** The identity of the directory that was restored. */
 		root: string;
+		roots?: KnownRoots;
 	}) {
 		this.#store = options.store;
 		this.#machine = options.machine;
 		this.#writer = options.writer;
 		this.#context = options.context;
 		this.#root = options.root;
+		this.#roots = options.roots;
 		this.#critical = options.context.profile.critical;
 	}
 
@@ -185,7 +190,7 @@ export class Flusher {
 			// Not at the first try: most locks are let go of, and what is set aside costs an upload.
 			keepsRaw: (path) => options.closed === true || this.#deferred.some((deferred) => deferred.path === path),
 		};
-		const capture = new Capture(context, builder);
+		const capture = new Capture(context, builder, this.#roots);
 		const sweep = options.sweep === true || this.#sweepDue;
 		const taken = new Set<Path>();
 		try {
@@ -193,9 +198,11 @@ export class Flusher {
 			// Another volume in its place: neither is what it lacks deleted, nor what it holds a change.
 			if (!capture.isSameRoot(this.#root))
 				throw new SidecarError("WORKSPACE_NOT_DIRECTORY", {
-					value: this.#context.root,
+					value: mainOf(this.#context.root),
 					reason: "it is not the directory that was restored",
 				});
+			capture.leaveOutRootsAstray();
+			if (hasReservedName(context.root)) capture.deferred.set(ROOTS_DIRECTORY, "the name is reserved for additional roots (--root)");
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			const { removed, held } = this.#judge(capture, sweep, options);
 			this.#dropOrphans(capture, removed);
@@ -318,7 +325,8 @@ export class Flusher {
 			filesBefore: countFiles(local.paths()),
 			critical: this.#critical.filter((path) => gone.has(path)),
 		};
-		if (options.deletionsAreMeant === true || !isHeld(vanished)) {
+		const isFile = (path: Path) => local.get(path)?.entry.type !== "dir";
+		if (options.deletionsAreMeant === true || !isAnyHeld(gone, local.paths(), isFile, vanished.critical)) {
 			this.#held.clear();
 			return { removed: gone, held: this.#held };
 		}
@@ -446,7 +454,7 @@ export class Flusher {
 	/** The log may have lost what it had of this disk: what the head has becomes the basis, and everything is looked at again. */
 	#distrust(): void {
 		const { local } = this.#context;
-		const tree = withoutSetAside(this.#writer.head.tree);
+		const tree = ownTree(this.#writer.head.tree, this.#context.root);
 		for (const path of [...local.paths()]) if (!tree.has(path)) local.delete(path);
 		for (const [path, entry] of tree) local.set(path, { entry, stat: undefined, quick: undefined, database: undefined });
 		this.#sweepDue = true;

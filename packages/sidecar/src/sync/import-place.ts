@@ -77,7 +77,7 @@ async function importObjects(
 	const directory = join(staging, "tree");
 	const writer = new Materializer(directory, options.times);
 	try {
-		const free = writer.freeBytes();
+		const free = writer.spaceFor("").freeBytes;
 		if (bytes + SPARE_BYTES > free) throw diskFull(directory, bytes, free);
 		const { progress, signal } = options;
 		await stageObjects({ objects, tree, writer, progress, signal });

@@ -12,14 +12,25 @@ export interface Marker {
 	readonly baseId: string;
 	/** False while a restore is under way: a half-restored disk is trusted for nothing. */
 	readonly complete: boolean;
+	/** Where the workspace lay, absolute. */
+	readonly workspace?: string;
 	/** The workspace directory's identity: deletions made while nobody watched are believed only in this very directory. */
 	readonly root: string;
+	/** The same for additional roots, by name. One that is missing was not on this disk: it derives from nothing. */
+	readonly roots?: Readonly<Record<string, RootMark>>;
 	/** The kernel's boot id when it was written. */
 	readonly boot: string;
 	/** The writer that owned the workspace when it was written; absent after a mere restore. */
 	readonly writer?: string;
 	/** Everything the marker speaks of is on the platter: a restore or a closed flush ended with a syncfs. */
 	readonly clean: boolean;
+}
+
+/** Where an additional root lay, absolute, and which directory it was. */
+export interface RootMark {
+	readonly directory: string;
+	/** Undefined where there was none. */
+	readonly identity?: string;
 }
 
 const VERSION = 1;
@@ -54,13 +65,16 @@ export function privateDirectory(stateDir: string, identity: WorkspaceIdentity):
 export function readMarker(directory: string): Marker | undefined {
 	try {
 		const marker = JSON.parse(readFileSync(join(directory, "base.json"), "utf8")) as Partial<Marker> & { readonly version?: number };
-		const { baseSeq, baseId, complete, root, boot, clean } = marker;
+		const { baseSeq, baseId, complete, workspace = "", root, roots = {}, boot, clean } = marker;
 		const isWhole =
 			marker.version === VERSION &&
 			Number.isSafeInteger(baseSeq) &&
 			typeof baseId === "string" &&
 			typeof complete === "boolean" &&
+			typeof workspace === "string" &&
 			typeof root === "string" &&
+			typeof roots === "object" &&
+			roots !== null &&
 			typeof boot === "string" &&
 			typeof clean === "boolean";
 		return isWhole ? (marker as Marker) : undefined;

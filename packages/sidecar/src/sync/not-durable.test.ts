@@ -109,7 +109,15 @@ test("a directory that is not the one that was restored has deleted nothing; one
 
 test("a workspace that is not there holds nothing that could be lost", async () => {
 	await using bench = await workbench();
-	expect(await inspect(bench, "a")).toEqual({ marker: undefined, hasBase: false, notDurable: [], excluded: [], behind: 0, unbelieved: 0 });
+	expect(await inspect(bench, "a")).toEqual({
+		marker: undefined,
+		hasBase: false,
+		notDurable: [],
+		excluded: [],
+		behind: 0,
+		unbelieved: 0,
+		elsewhere: [],
+	});
 });
 
 test("what cannot be read is not durable, and nothing below it counts as deleted", async () => {

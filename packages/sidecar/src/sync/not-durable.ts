@@ -19,6 +19,7 @@ import { type Marker, readMarker } from "./marker.ts";
 import { type DiskPlan, planDisk } from "./plan-disk.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { type RootElsewhere, rootsElsewhere } from "./roots-in-tree.ts";
 import { type Excluded, type SecretPolicy, whyExcluded } from "./secret-guard.ts";
 
 export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "signal"> & {
@@ -28,8 +29,8 @@ export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "p
 
 export interface NotDurable {
 	readonly path: Path;
-	/** `time`: only its modification time differs. `conflict`: the log changed there too. `unreadable`: nobody knows. */
-	readonly kind: "new" | "changed" | "time" | "deleted" | "conflict" | "unreadable";
+	/** `time`: only its modification time differs. `conflict`: the log changed there too. `unreadable`: nobody knows. `reserved`: no flush takes it. */
+	readonly kind: "new" | "changed" | "time" | "deleted" | "conflict" | "unreadable" | "reserved";
 	/** The same for people, one clause. */
 	readonly reason: string;
 }
@@ -46,6 +47,8 @@ export interface DiskState {
 	readonly behind: number;
 	/** Files missing here whose deletion nobody watched and nobody believes (see the deletion brake): a restore brings them back. */
 	readonly unbelieved: number;
+	/** What the log has of additional roots that are not configured on this machine. */
+	readonly elsewhere: readonly RootElsewhere[];
 }
 
 /** Without koffi restored times are off by up to 238 ns. */
@@ -53,16 +56,19 @@ const TIME_TOLERANCE_NS = 1_000n;
 
 /** @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE, WORKSPACE_DISK_FULL (copies of databases) */
 export async function inspectDisk(options: DiskOptions, head: Head): Promise<DiskState> {
+	const elsewhere = rootsElsewhere(head.tree, options.root);
 	const marker = readMarker(options.privateDir);
 	if (lstatPath(options.root, "") === undefined)
-		return { marker, hasBase: false, notDurable: [], excluded: [], behind: head.tree.size, unbelieved: 0 };
+		return { marker, hasBase: false, notDurable: [], excluded: [], behind: head.tree.size, unbelieved: 0, elsewhere };
 	const planned = await planDisk(options, head);
 	const { plan, problems } = planned;
 	const isHidden = hiddenBy(problems);
 	const notDurable: NotDurable[] = [];
 	const excluded: Excluded[] = [];
-	for (const { path, reason, code } of problems)
+	for (const { path, reason, code } of problems) {
+		if (reason === "reserved") notDurable.push({ path, kind: reason, reason: "the name is reserved for additional roots (--root)" });
 		if (reason === "unreadable") notDurable.push({ path, kind: reason, reason: `cannot be read (${code ?? "EIO"})` });
+	}
 	let behind = 0;
 	const copies = new Copies(options);
 	try {
@@ -78,7 +84,7 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 	} finally {
 		copies.dispose();
 	}
-	return { marker, hasBase: planned.base !== undefined, notDurable, excluded, behind, unbelieved: planned.unbelieved };
+	return { marker, hasBase: planned.base !== undefined, notDurable, excluded, behind, unbelieved: planned.unbelieved, elsewhere };
 }
 
 async function whyNotDurable(

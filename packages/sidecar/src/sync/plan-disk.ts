@@ -1,17 +1,19 @@
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
+import { sameEntry } from "../log/same-entry.ts";
 import type { Path, Tree } from "../log/types.ts";
+import { othersOf, ROOTS_DIRECTORY, type Root, rootNameOf, rootPath } from "../path.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
-import { identityOf, type Stat } from "../workspace/stat.ts";
+import { identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { compareDisk } from "./compare-disk.ts";
-import { isHeld } from "./deletion-brake.ts";
-import { isTrusted, type Marker, readMarker } from "./marker.ts";
+import { isAnyHeld } from "./deletion-brake.ts";
+import { isTrusted, type Marker, type RootMark, readMarker } from "./marker.ts";
 import { readLog } from "./read-log.ts";
 import { type Action, type OnDisk, planExact, planReconcile } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
-import { withoutSetAside } from "./set-aside.ts";
+import { onThisDisk, ownTree, requireRootsAreDirectories, withRoots } from "./roots-in-tree.ts";
 
 /** What a restore would do with each path of this disk, and what it is derived from. */
 export interface DiskPlan {
@@ -20,6 +22,10 @@ export interface DiskPlan {
 	readonly base: Tree | undefined;
 	readonly marker: Marker | undefined;
 	readonly rootStat: Stat;
+	/** Additional roots as they are on this disk now; and as they were, those that are not given but still derive from the target. */
+	readonly roots: Readonly<Record<string, RootMark>>;
+	/** Those of them that are not the directories this disk's base is of. */
+	readonly freshRoots: ReadonlySet<string>;
 	readonly disk: ReadonlyMap<Path, Stat>;
 	/** What the scan could not look at. */
 	readonly problems: readonly Problem[];
@@ -30,33 +36,84 @@ export interface DiskPlan {
 
 /**
  * Looks at an existing workspace and plans; writes nothing.
- * @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE
+ * @throws SidecarError STORE_*, OBJECT_*, TREE_UNSAFE, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE
  */
 export async function planDisk(
 	options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "withSetAside" | "signal">,
 	head: Head,
 ): Promise<DiskPlan> {
 	const { root } = options;
-	const target = options.withSetAside === true ? head.tree : withoutSetAside(head.tree);
+	const target = options.withSetAside === true ? onThisDisk(head.tree, root) : ownTree(head.tree, root);
+	requireRootsAreDirectories(head.tree, root);
 	const rootStat = requireDirectory(root);
 	const marker = readMarker(options.privateDir);
 	// Another directory in its place (an upgrade's templates, a fresh volume) derives from nothing, whatever the state directory says.
 	const isSameRoot = marker?.root === identityOf(rootStat);
 	const trusted = marker !== undefined && isSameRoot && isTrusted(marker) ? marker : undefined;
 	// An exact plan needs no base, and must work where the base cannot be read: it is the way out of a damaged log.
-	const base = options.at === undefined ? await baseTree(options, trusted, head) : undefined;
+	const roots = rootMarks(root);
+	const isKnownRoot = (name: string) => isSameDirectory(roots[name], trusted?.roots?.[name]);
+	const baseOfAll = options.at === undefined ? await baseTree(options, trusted, head) : undefined;
+	// A root that this disk did not have then, or another directory in its place, derives from nothing.
+	const ownBase = baseOfAll && ownTree(baseOfAll, root);
+	const base = ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
 	const { stats: disk, problems } = await scan(
 		root,
 		new WorkspaceFilter(root, options.profile).filter,
 		options.signal && { signal: options.signal },
 	);
 	const compared = await compareDisk(root, disk, base, target, options.profile.secret);
-	const trustDeletes = trusted?.complete === true;
+	const freshRoots = new Set([...othersOf(root).keys()].filter((name) => !isKnownRoot(name)));
+	const trustsDeletes = (path: Path) => {
+		const name = typeof root === "string" ? undefined : rootNameOf(path);
+		return trusted?.complete === true && (name === undefined || !freshRoots.has(name));
+	};
 	const { plan, unbelieved } =
 		options.at === undefined
-			? reconcile(options.profile, compared, base, target, trustDeletes)
-			: { plan: planExact(compared, target), unbelieved: 0 };
-	return { target, base, marker, rootStat, disk, problems, plan, unbelieved };
+			? reconcile(options.profile, compared, base, target, trustsDeletes)
+			: { plan: leavingRoots(planExact(compared, target), target, root), unbelieved: 0 };
+	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
+	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, disk, problems, plan, unbelieved };
+}
+
+function rootMarks(root: Root): Record<string, RootMark> {
+	const markOf = (name: string, directory: string): RootMark => {
+		const stat = lstatPath(root, rootPath(name));
+		return { directory, ...(stat?.type === "dir" && { identity: identityOf(stat) }) };
+	};
+	return Object.fromEntries([...othersOf(root)].map(([name, directory]) => [name, markOf(name, directory)]));
+}
+
+/** A root that is not given this time goes on deriving from the log as long as nobody changed it there. */
+function marksLeft(root: Root, marker: Marker | undefined, base: Tree, head: Tree): Record<string, RootMark> {
+	if (typeof root === "string") return {};
+	const left = Object.entries(marker?.roots ?? {}).filter(([name]) => !root.others.has(name));
+	return Object.fromEntries(left.filter(([name]) => base === head || isSameRoot(name, base, head)));
+}
+
+function isSameRoot(name: string, before: Tree, now: Tree): boolean {
+	const isIn = (path: Path) => rootNameOf(path) === name;
+	const isAsIn = (tree: Tree, other: Tree) =>
+		[...tree].every(([path, entry]) => {
+			const there = isIn(path) ? other.get(path) : entry;
+			return there !== undefined && sameEntry(there, entry);
+		});
+	return isAsIn(before, now) && isAsIn(now, before);
+}
+
+function isSameDirectory(now: RootMark | undefined, before: RootMark | undefined): boolean {
+	return now?.identity !== undefined && now.identity === before?.identity && now.directory === before.directory;
+}
+
+/** A commit that does not know a root says nothing of what is in it. */
+function leavingRoots(plan: Map<Path, Action>, target: Tree, root: Root): Map<Path, Action> {
+	if (typeof root === "string") return plan;
+	for (const path of plan.keys()) {
+		const name = rootNameOf(path);
+		const at = name === undefined ? (path === ROOTS_DIRECTORY ? path : undefined) : rootPath(name);
+		if (at !== undefined && !target.has(at)) plan.set(path, "keep-local");
+	}
+	return plan;
 }
 
 /** A plan for a disk that was watched before. Deletions that look like a wipe, or like a fresh volume, come back instead. */
@@ -65,15 +122,14 @@ function reconcile(
 	compared: ReadonlyMap<Path, OnDisk>,
 	base: Tree | undefined,
 	target: Tree,
-	trustDeletes: boolean,
+	trustsDeletes: (path: Path) => boolean,
 ): Pick<DiskPlan, "plan" | "unbelieved"> {
-	const plan = planReconcile(compared, base, target, trustDeletes);
+	const plan = planReconcile(compared, base, target, trustsDeletes);
 	const gone = new Set([...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path));
 	const countFiles = (paths: Iterable<Path>) => [...paths].filter((path) => target.get(path)?.type !== "dir").length;
 	const critical = profile.critical.filter((path) => gone.has(path));
-	const files = countFiles(gone);
-	const isWipe = isHeld({ files, filesBefore: countFiles(target.keys()), critical });
-	return isWipe ? { plan: planReconcile(compared, base, target, false), unbelieved: files } : { plan, unbelieved: 0 };
+	const isWipe = isAnyHeld(gone, target.keys(), (path) => target.get(path)?.type !== "dir", critical);
+	return isWipe ? { plan: planReconcile(compared, base, target, () => false), unbelieved: countFiles(gone) } : { plan, unbelieved: 0 };
 }
 
 /** What the disk derives from; undefined where nobody knows. */
@@ -84,10 +140,10 @@ async function baseTree(
 ): Promise<Tree | undefined> {
 	if (marker === undefined) return undefined;
 	if (marker.baseSeq === 0) return marker.complete ? new Map() : undefined;
-	if (marker.baseId === head.id) return withoutSetAside(head.tree);
+	if (marker.baseId === head.id) return head.tree;
 	try {
 		const base = (await readLog(options.store, { at: marker.baseSeq, ...(options.signal && { signal: options.signal }) })).head;
-		return base.id === marker.baseId ? withoutSetAside(base.tree) : undefined;
+		return base.id === marker.baseId ? base.tree : undefined;
 	} catch (error) {
 		// Past retention, damaged, or another log: without a base, what differs here is set aside.
 		if (error instanceof SidecarError && (error.exitStatus === 5 || error.code === "COMMIT_NOT_FOUND")) return undefined;

@@ -15,7 +15,7 @@ function actionFor(disk: bigint | undefined, base: bigint | undefined | "unknown
 		new Map(disk === undefined ? [] : [["p", there]]),
 		base === "unknown" ? undefined : treeOf(base),
 		treeOf(target),
-		trust,
+		() => trust,
 	);
 	return plan.get("p");
 }

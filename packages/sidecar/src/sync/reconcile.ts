@@ -30,18 +30,18 @@ export type Action =
  * looked at here.
  * @param base the tree the disk derives from; undefined where that is not known: then nothing local counts as a change, and what
  * differs is set aside
- * @param trustDeletes the disk is the very directory that was restored, so what is missing was deleted
+ * @param trustsDeletes the disk has the path in the very directory that was restored, so what is missing was deleted
  */
 export function planReconcile(
 	disk: ReadonlyMap<Path, OnDisk>,
 	base: Tree | undefined,
 	target: Tree,
-	trustDeletes: boolean,
+	trustsDeletes: (path: Path) => boolean,
 ): Map<Path, Action> {
 	const plan = new Map<Path, Action>();
 	for (const [path, entry] of target) {
 		const there = disk.get(path);
-		plan.set(path, there === undefined ? missing(base?.get(path), entry, trustDeletes) : present(there, base?.get(path), entry));
+		plan.set(path, there === undefined ? missing(base?.get(path), entry, trustsDeletes(path)) : present(there, base?.get(path), entry));
 	}
 	for (const [path, there] of disk) {
 		if (target.has(path)) continue;

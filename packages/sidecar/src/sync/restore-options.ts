@@ -1,3 +1,4 @@
+import type { Root } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
@@ -7,8 +8,8 @@ import type { SecretPolicy } from "./secret-guard.ts";
 
 export interface RestoreOptions {
 	readonly store: ObjectStore;
-	/** Absolute. */
-	readonly root: string;
+	/** Absolute. A workspace, or a plain directory that gets the whole tree. */
+	readonly root: Root;
 	readonly profile: Profile;
 	/** See `privateDirectory`. */
 	readonly privateDir: string;

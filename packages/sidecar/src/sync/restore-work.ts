@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { BlockRef, ChunkRef, FileEntry, Path, Tree } from "../log/types.ts";
-import { parentOf } from "../path.ts";
+import { isRootItself, parentOf } from "../path.ts";
 import type { Materializer, StagedFile } from "../workspace/materialize.ts";
 import { isSqlite } from "../workspace/sqlite-file.ts";
 import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
@@ -167,7 +167,8 @@ export class RestoreWork {
 	#moveAside(path: Path): void {
 		// Two directories that differ in their mode only: nothing to set aside.
 		const isDirectory = this.#target.get(path)?.type === "dir" && lstatPath(this.#options.root, path)?.type === "dir";
-		if (path !== "" && !isDirectory) this.#setAside(path);
+		// What took the place of an additional root is not ours to move.
+		if (path !== "" && !isDirectory && !isRootItself(this.#options.root, path)) this.#setAside(path);
 	}
 
 	#setAside(path: Path): void {

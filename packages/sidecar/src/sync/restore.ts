@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import { EMPTY_HEAD, type Head } from "../log/fold.ts";
 import type { FileEntry, Path, Tree } from "../log/types.ts";
+import { mainOf, rootNameOf, rootPath } from "../path.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
@@ -19,12 +20,14 @@ import { adopt } from "./adopt.ts";
 import { isUnused } from "./commit-directory.ts";
 import { readEarlier } from "./expired.ts";
 import type { LocalTree } from "./local-tree.ts";
-import { bootId, writeMarker } from "./marker.ts";
+import { bootId, type RootMark, writeMarker } from "./marker.ts";
 import { planDisk } from "./plan-disk.ts";
 import { type LogRead, readLog } from "./read-log.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { isWritten, RestoreWork } from "./restore-work.ts";
+import { type RootElsewhere, rootsElsewhere } from "./roots-in-tree.ts";
+import { requireOwnDirectories } from "./shared-directories.ts";
 
 /** Something that had to give way, and where it is now: an absolute path outside the workspace. */
 export interface Moved {
@@ -41,6 +44,10 @@ export interface Restored {
 	readonly filter: WorkspaceFilter;
 	/** The directory that was restored. */
 	readonly root: Stat;
+	/** The same for additional roots, by name. */
+	readonly roots: Readonly<Record<string, RootMark>>;
+	/** What the log has of additional roots that this machine has not. */
+	readonly elsewhere: readonly RootElsewhere[];
 	readonly files: number;
 	readonly bytes: number;
 	/** Files written; the rest was there already. */
@@ -70,6 +77,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 
 async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const { root, privateDir, log } = options;
+	requireOwnDirectories(root, privateDir);
 	const read = await readOrAdopt(options);
 	const { head } = read;
 
@@ -78,15 +86,24 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		const planned = await planDisk(options, head);
 		const { target, base, marker, rootStat, plan } = planned;
 		if (base === undefined || options.at !== undefined) plan.set("", target.has("") ? "write" : "keep");
+		for (const path of [...planned.freshRoots].map(rootPath)) if (target.has(path)) plan.set(path, "write");
+		const elsewhere = rootsElsewhere(head.tree, root);
+		for (const { path, files, bytes } of elsewhere) log.warn("restore.root-left-out", { path, files, bytes });
+		for (const name of planned.freshRoots) {
+			// Maybe its volume is not mounted. On a new machine nobody knows another, and nothing is said.
+			const [before, now] = [marker?.roots?.[name], planned.roots[name]];
+			if (before?.identity !== undefined && before.identity !== now?.identity && before.directory === now?.directory)
+				log.warn("restore.root-is-another", { path: rootPath(name), directory: now.directory });
+		}
 		if (planned.unbelieved > 0) log.warn("deletion.not-believed", { files: planned.unbelieved });
 		checkSpace(writer, plan, target);
 
-		const here = { root: identityOf(rootStat), boot: bootId() };
+		const here = { workspace: mainOf(root), root: identityOf(rootStat), boot: bootId() };
 		// Until the end, what the disk derives from is what it was before: a restore that is cut off is planned anew from there.
 		const known =
 			base === undefined || marker === undefined
-				? { baseSeq: 0, baseId: EMPTY_HEAD.id }
-				: { baseSeq: marker.baseSeq, baseId: marker.baseId };
+				? { baseSeq: 0, baseId: EMPTY_HEAD.id, roots: {} }
+				: { baseSeq: marker.baseSeq, baseId: marker.baseId, roots: marker.roots ?? {} };
 		writeMarker(privateDir, { ...known, ...here, complete: false, clean: false });
 		const work = new RestoreWork(options, writer, planned, read, join(privateDir, "trash", options.label));
 		await work.run();
@@ -98,6 +115,8 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			local: () => work.local(),
 			filter: new WorkspaceFilter(root, options.profile),
 			root: rootStat,
+			roots: planned.roots,
+			elsewhere,
 			files: work.files,
 			bytes: work.bytes,
 			written: work.written,
@@ -105,7 +124,8 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			moved: work.moved,
 			finish: async (onDisk) => {
 				if (onDisk) await writer.sync();
-				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, ...here, complete: true, clean: onDisk });
+				const { roots } = planned;
+				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, roots, ...here, complete: true, clean: onDisk });
 			},
 		};
 	} catch (error) {
@@ -139,16 +159,27 @@ function checkExpectation({ expect, store }: RestoreOptions, head: Head): void {
 
 /** @throws SidecarError WORKSPACE_DISK_FULL */
 export function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree): void {
-	let needed = 0;
+	const neededFor = new Map<Path, number>();
 	for (const [path, action] of plan) {
 		const entry = target.get(path);
-		if (entry?.type === "file" && isWritten(action)) needed += occupied(entry);
+		if (entry?.type !== "file" || !isWritten(action)) continue;
+		const name = rootNameOf(path);
+		const at = name === undefined ? "" : rootPath(name);
+		neededFor.set(at, (neededFor.get(at) ?? 0) + occupied(entry));
 	}
-	const free = writer.freeBytes();
-	if (needed > 0 && needed + SPARE_BYTES > free) {
-		throw new SidecarError("WORKSPACE_DISK_FULL", {
-			reason: `${needed} bytes are to be restored, ${free} are free and ${SPARE_BYTES} of them must stay free`,
-		});
+	const spaces = new Map<bigint, { directory: string; needed: number; freeBytes: number }>();
+	for (const [path, needed] of neededFor) {
+		const { directory, device, freeBytes } = writer.spaceFor(path);
+		const space = spaces.get(device);
+		spaces.set(device, { directory: space?.directory ?? directory, needed: needed + (space?.needed ?? 0), freeBytes });
+	}
+	for (const { directory, needed, freeBytes } of spaces.values()) {
+		if (needed > 0 && needed + SPARE_BYTES > freeBytes) {
+			throw new SidecarError("WORKSPACE_DISK_FULL", {
+				value: directory,
+				reason: `${needed} bytes are to be restored, ${freeBytes} are free and ${SPARE_BYTES} of them must stay free`,
+			});
+		}
 	}
 }
 

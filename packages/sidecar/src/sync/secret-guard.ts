@@ -5,8 +5,10 @@
  * file held when it was last captured or restored is not looked at again under `warn`; under `exclude` and `fail` all of a file is.
  * Never in an event, an error or a report: the secret, or any part of it.
  */
+
 import { SidecarError } from "../errors.ts";
 import type { Path } from "../log/types.ts";
+import type { Root } from "../path.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { SCANNED_BYTES, SecretScanner } from "../workspace/secrets/scanner.ts";
@@ -94,7 +96,7 @@ export class SecretGuard {
 	}
 
 	/** What is on the disk below `root` and left out of the log by choice. */
-	excluded(root: string): Excluded[] {
+	excluded(root: Root): Excluded[] {
 		for (const path of this.#excluded.keys()) if (!isFile(root, path)) this.#excluded.delete(path);
 		return [...this.#excluded].map(([path, { reason }]) => ({ path, reason }));
 	}
@@ -133,7 +135,7 @@ export class SecretLook {
 }
 
 /** What `exclude` would say of a file where secrets are not expected; undefined where it would be stored. */
-export async function whyExcluded(root: string, path: Path, hasOlder: boolean, signal?: AbortSignal): Promise<string | undefined> {
+export async function whyExcluded(root: Root, path: Path, hasOlder: boolean, signal?: AbortSignal): Promise<string | undefined> {
 	const look = new SecretLook(path, () => 0n);
 	await lookThrough(root, look, signal);
 	return look.found.size === 0 ? undefined : excludedBecause([...look.found.keys()].join(", "), hasOlder);
@@ -142,7 +144,7 @@ export async function whyExcluded(root: string, path: Path, hasOlder: boolean, s
 const CHUNK_BYTES = 1 << 20;
 
 /** Reads the file for its secrets alone, up to the first. */
-export async function lookThrough(root: string, look: SecretLook, signal?: AbortSignal): Promise<void> {
+export async function lookThrough(root: Root, look: SecretLook, signal?: AbortSignal): Promise<void> {
 	const onChunk = (_index: number, bytes: Buffer, offset: number) => {
 		look.take(bytes, offset, true, bytes.length < CHUNK_BYTES);
 		return look.found.size === 0 && !look.isBinary;
@@ -154,7 +156,7 @@ function excludedBecause(kinds: string, hasOlder: boolean): string {
 	return `left out by --on-secret exclude: it holds ${kinds}${hasOlder ? "; an older version is in the log and stays there" : ""}`;
 }
 
-function isFile(root: string, path: Path): boolean {
+function isFile(root: Root, path: Path): boolean {
 	try {
 		return lstatPath(root, path)?.type === "file";
 	} catch {

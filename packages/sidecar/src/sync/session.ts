@@ -9,12 +9,14 @@ import xxhash from "xxhash-wasm";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import type { Path } from "../log/types.ts";
+import { Roots } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import { type FileTimes, loadFileTimes } from "../workspace/file-times.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
-import { type WorkspaceWatcher, watchWorkspace } from "../workspace/watch.ts";
+import type { WorkspaceWatcher } from "../workspace/watch.ts";
+import { watchRoots } from "../workspace/watch-roots.ts";
 import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { bringIn } from "./bring-in.ts";
 import type { Deferred } from "./capture.ts";
@@ -22,6 +24,7 @@ import { decided } from "./decided.ts";
 import { type DropOptions, type Dropped, dropSetAside } from "./drop-set-aside.ts";
 import { Flusher, type FlushOptions, type FlushResult } from "./flush.ts";
 import { readWhenHandedOver } from "./handover.ts";
+import { KnownRoots } from "./known-roots.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
@@ -36,6 +39,8 @@ export interface SessionOptions {
 	readonly store: ObjectStore;
 	/** Absolute. */
 	readonly workspace: string;
+	/** Where the tree lies. Default: in the workspace alone. */
+	readonly roots?: Roots;
 	readonly profile: Profile;
 	/** See `privateDirectory`. */
 	readonly privateDir: string;
@@ -60,8 +65,11 @@ export class Session {
 	readonly #filter: WorkspaceFilter;
 	#rewatch: (() => Promise<void>) | undefined;
 	/** What the restore found and did. */
-	readonly restored: Pick<Restored, "files" | "bytes" | "written" | "keptLocal" | "moved">;
+	readonly restored: Pick<Restored, "files" | "bytes" | "written" | "keptLocal" | "moved" | "elsewhere">;
 	readonly #root: string;
+	readonly #roots: KnownRoots;
+	/** Something of an additional root is not watched. */
+	#isBlind = false;
 	readonly #boot = bootId();
 	readonly #times: FileTimes;
 	readonly #restoreOptions: RestoreOptions;
@@ -79,6 +87,7 @@ export class Session {
 		this.restored = restored;
 		this.#root = identityOf(restored.root);
 		this.#repackedSince = restored.head.fullSeq;
+		this.#roots = new KnownRoots(whereOf(options), restored.roots);
 		const tempDir = join(options.privateDir, "tmp");
 		// Left over from a process that was killed.
 		rmSync(tempDir, { recursive: true, force: true });
@@ -88,8 +97,9 @@ export class Session {
 			machine: options.machine ?? thisMachine,
 			writer,
 			root: identityOf(restored.root),
+			roots: this.#roots,
 			context: {
-				root: options.workspace,
+				root: whereOf(options),
 				filter: restored.filter.filter,
 				profile: options.profile,
 				tempDir,
@@ -118,7 +128,7 @@ export class Session {
 		const label = machine.randomBytes(4).toString("hex");
 		const restoreOptions: RestoreOptions = {
 			store,
-			root: options.workspace,
+			root: whereOf(options),
 			profile: options.profile,
 			privateDir: options.privateDir,
 			times,
@@ -214,8 +224,8 @@ export class Session {
 			onChange();
 		};
 		const start = async () =>
-			await watchWorkspace(
-				this.#options.workspace,
+			await watchRoots(
+				whereOf(this.#options),
 				this.#filter.filter,
 				(path) => {
 					this.#flusher.hint(path);
@@ -252,12 +262,13 @@ export class Session {
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const { isSuperseded: wasSuperseded, id: previously, catchUps } = this.#writer;
 		const ignoring = await this.#lookAtIgnoreFile();
+		await this.#lookAtRoots();
 		const result = await this.#flusher.flush(options);
 		// So that there is another flush soon, and another look.
 		if (ignoring === "pending") this.#flusher.doubt();
 		if (result.kind === "committed") {
 			// A closed flush is an end in order: what the log says of this disk shall survive a power cut.
-			const clean = options.closed === true && (await this.#times.syncfs(this.#options.workspace));
+			const clean = options.closed === true && (await this.#syncDisks());
 			this.#mark(clean);
 		}
 		if (!wasSuperseded && this.#writer.isSuperseded) {
@@ -272,6 +283,20 @@ export class Session {
 		}
 		if (this.#writer.catchUps !== catchUps && !this.#writer.isSuperseded) this.#tellSetAside();
 		return result;
+	}
+
+	async #syncDisks(): Promise<boolean> {
+		const synced = await Promise.all(whereOf(this.#options).directories.map((directory) => this.#times.syncfs(directory)));
+		return synced.every((isSafe) => isSafe);
+	}
+
+	/** A directory that came, or came back, has no watches, or not all of them. */
+	async #lookAtRoots(): Promise<void> {
+		if (this.#roots.refresh()) this.#isBlind = true;
+		if (!this.#isBlind) return;
+		this.#flusher.doubt();
+		await this.#rewatch?.();
+		this.#isBlind = false;
 	}
 
 	/** What is ignored from now on leaves the newest tree, and stays in history; what is not any more is found by the sweep. */
@@ -353,10 +378,20 @@ export class Session {
 		if (this.#writer.isSuperseded) return;
 		const { seq, id } = this.#writer.head;
 		try {
-			const here = { root: this.#root, boot: this.#boot, writer: this.#writer.id };
+			const here = {
+				workspace: this.#options.workspace,
+				root: this.#root,
+				roots: this.#roots.marks,
+				boot: this.#boot,
+				writer: this.#writer.id,
+			};
 			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, ...here, clean });
 		} catch (error) {
 			this.#options.log.warn("workspace.marker-not-written", { error });
 		}
 	}
+}
+
+function whereOf({ workspace, roots }: SessionOptions): Roots {
+	return roots ?? new Roots(workspace);
 }

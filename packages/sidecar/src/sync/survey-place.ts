@@ -21,6 +21,7 @@ import type { Profile } from "../workspace/profile.ts";
 import { scan } from "../workspace/scan.ts";
 import type { Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
+import { whyNoRoot } from "./roots-in-tree.ts";
 
 export interface SurveyOptions {
 	/** The log's. */
@@ -76,6 +77,7 @@ async function surveyObjects(options: SurveyOptions, objects: PlainObjects): Pro
 	}
 	tree.finish();
 	tree.problems.push(...(await ambiguous(options, hashed)));
+	tree.problems.push(...noRoots(tree.files.keys(), () => false), ...noRoots(tree.directories, () => true));
 	if (tree.problems.length > 0) throw unsafe(objects.url, tree.problems);
 	// The place itself, as "folders" are made by a console, is nothing to import.
 	if (tree.files.size + tree.directories.size === 0) return undefined;
@@ -98,7 +100,7 @@ async function surveyDirectory(options: SurveyOptions, path: string): Promise<Su
 	}
 	// Directories that are there for the log alone.
 	for (const own of besideLog ? OWN_DIRECTORIES : []) if (![...stats.keys()].some((at) => at.startsWith(`${own}/`))) stats.delete(own);
-	const wrong = await ambiguous(options, hashed);
+	const wrong = [...(await ambiguous(options, hashed)), ...noRoots(stats.keys(), (at) => stats.get(at)?.type === "dir")];
 	if (wrong.length > 0) throw unsafe(path, wrong);
 	if (stats.size <= 1) return undefined;
 	const files = [...stats.values()].filter(({ type }) => type !== "dir");
@@ -120,6 +122,15 @@ const OWN_DIRECTORIES = [LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX].map((prefix) => 
 /** Is it the key of an object of the log that is named by its content? */
 function isHashed(key: string): boolean {
 	return sha256OfPackKey(key) !== undefined || sha256OfSweepKey(key) !== undefined;
+}
+
+function noRoots(paths: Iterable<Path>, isDirectory: (path: Path) => boolean): KeyProblem[] {
+	const problems: KeyProblem[] = [];
+	for (const key of paths) {
+		const reason = whyNoRoot(key, isDirectory(key));
+		if (reason !== undefined) problems.push({ key, reason });
+	}
+	return problems;
 }
 
 async function ambiguous({ store, signal }: SurveyOptions, keys: readonly string[]): Promise<KeyProblem[]> {

@@ -8,7 +8,7 @@
  * snapshots register the inode they have a SQLite handle on, and a descriptor of such a file is closed after the last handle.
  */
 import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
-import { encodePath, fsPath } from "../path.ts";
+import { encodePath, fsPath, type Root } from "../path.ts";
 import { lstatPath, type Stat, toStat } from "./stat.ts";
 
 export interface OpenFile {
@@ -39,7 +39,7 @@ const ATTEMPTS = 8;
  * Opens the regular file at `path` for reading.
  * @param refuseHeld do not open a file that a snapshot has open
  */
-export function openGuarded(root: string, path: string, refuseHeld = true): OpenFile | OpenRefusal {
+export function openGuarded(root: Root, path: string, refuseHeld = true): OpenFile | OpenRefusal {
 	let opened: OpenFile | OpenRefusal = { kind: "gone" };
 	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 		opened = openOnce(root, path, refuseHeld);
@@ -48,7 +48,7 @@ export function openGuarded(root: string, path: string, refuseHeld = true): Open
 	return opened;
 }
 
-function openOnce(root: string, path: string, refuseHeld: boolean): OpenFile | OpenRefusal {
+function openOnce(root: Root, path: string, refuseHeld: boolean): OpenFile | OpenRefusal {
 	let fd: number | undefined;
 	try {
 		const named = lstatPath(root, path);
@@ -69,7 +69,7 @@ function openOnce(root: string, path: string, refuseHeld: boolean): OpenFile | O
 	}
 }
 
-function refusalOf(root: string, path: string, fd: number, stat: Stat, refuseHeld: boolean): OpenRefusal | undefined {
+function refusalOf(root: Root, path: string, fd: number, stat: Stat, refuseHeld: boolean): OpenRefusal | undefined {
 	if (stat.type !== "file") return irregular(stat);
 	if (refuseHeld && isHeldOpen(stat)) return { kind: "held" };
 	const place = linkOf(fd);
@@ -105,7 +105,11 @@ function linkOf(fd: number | string): Buffer | undefined {
 
 const realRoots = new Map<string, string>();
 
-function isPlaceOf(place: Buffer, root: string, path: string): boolean {
+function isPlaceOf(place: Buffer, root: Root, path: string): boolean {
+	if (typeof root !== "string") {
+		const located = root.locate(path);
+		return located !== undefined && isPlaceOf(place, ...located);
+	}
 	// Most descriptors are of something else altogether: no need to ask where the root lies by now.
 	if (!place.subarray(-path.length).equals(encodePath(path).subarray(-path.length))) return false;
 	let real = realRoots.get(root);
@@ -141,7 +145,7 @@ export function descriptors(): Descriptors | undefined {
  * @param file it must be this one; then a descriptor that SQLite kept for another handle on it, and used again, will do, provided that
  * nothing else was opened
  */
-export function wasOpened(before: Descriptors | undefined, root: string, path: string, file?: Stat): boolean {
+export function wasOpened(before: Descriptors | undefined, root: Root, path: string, file?: Stat): boolean {
 	const now = before === undefined ? undefined : descriptors();
 	if (before === undefined || now === undefined) return true;
 	const guards = file === undefined ? undefined : heldOpen.get(inodeKey(file))?.waiting;
@@ -159,7 +163,7 @@ export function wasOpened(before: Descriptors | undefined, root: string, path: s
 }
 
 /** Is the open file still the one at its path? */
-export function isInPlace(root: string, path: string, { fd, stat }: OpenFile): boolean {
+export function isInPlace(root: Root, path: string, { fd, stat }: OpenFile): boolean {
 	const place = linkOf(fd);
 	const named = lstatPath(root, path);
 	return named !== undefined && isSameInode(named, stat) && (place === undefined || isPlaceOf(place, root, path));

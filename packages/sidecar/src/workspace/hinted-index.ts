@@ -1,18 +1,18 @@
 /** For tests: a picture of a directory that is kept up by hints alone, as a flush keeps up its own. Right = equal to a scan. */
 
-import { parentOf } from "../path.ts";
+import { parentOf, type Root } from "../path.ts";
 import type { Filter } from "./filter.ts";
 import { scan } from "./scan.ts";
 import { lstatPath, type Stat, sameStat } from "./stat.ts";
 
 export class HintedIndex {
-	readonly #root: string;
+	readonly #root: Root;
 	readonly #filter: Filter;
 	#known = new Map<string, Stat>();
 	readonly #hints = new Set<string>();
 	#working: Promise<void> | undefined;
 
-	constructor(root: string, filter: Filter) {
+	constructor(root: Root, filter: Filter) {
 		this.#root = root;
 		this.#filter = filter;
 	}

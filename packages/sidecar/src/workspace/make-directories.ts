@@ -2,20 +2,25 @@ import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * Makes a directory and what is missing above it, for the user alone. As `mkdirSync` with `recursive`, but that one never returns
+ * Makes a directory, for the user alone, and what is missing above it. As `mkdirSync` with `recursive`, but that one never returns
  * where a parent is there and ENOENT is said all the same, as in /proc (Node 24.21).
+ * @param modeAbove of what is missing above, less the umask
  * @throws NodeJS.ErrnoException
  */
-export function makeDirectories(directory: string): void {
-	if (make(directory) === "made") return;
-	if (dirname(directory) !== directory) makeDirectories(dirname(directory));
-	// A second ENOENT is the truth.
-	if (make(directory) !== "made") mkdirSync(directory, { mode: 0o700 });
+export function makeDirectories(directory: string, modeAbove = 0o700): void {
+	make(directory, 0o700, modeAbove);
 }
 
-function make(directory: string): "made" | "no parent" {
+function make(directory: string, mode: number, modeAbove: number): void {
+	if (makeOne(directory, mode) === "made") return;
+	if (dirname(directory) !== directory) make(dirname(directory), modeAbove, modeAbove);
+	// A second ENOENT is the truth.
+	if (makeOne(directory, mode) !== "made") mkdirSync(directory, { mode });
+}
+
+function makeOne(directory: string, mode: number): "made" | "no parent" {
 	try {
-		mkdirSync(directory, { mode: 0o700 });
+		mkdirSync(directory, { mode });
 		return "made";
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;

@@ -14,7 +14,6 @@ import {
 	chmodSync,
 	closeSync,
 	constants,
-	cpSync,
 	existsSync,
 	fchmodSync,
 	fstatSync,
@@ -31,12 +30,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
-import { encodePath, fsPath, isEscaped, parentOf } from "../path.ts";
+import { encodePath, fsPath, isEscaped, isRootItself, parentOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
 import type { FileTimes } from "./file-times.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";
 import { makeDirectories } from "./make-directories.ts";
+import { move } from "./move.ts";
 import { COMPANIONS } from "./sqlite-file.ts";
-import { type Stat, statOf, toStat } from "./stat.ts";
+import { lstatPath, type Stat, statOf, toStat } from "./stat.ts";
 
 /** A file being put together; `finish` makes it visible. */
 export interface StagedFile {
@@ -60,8 +60,9 @@ const WRITE_BACK_BYTES = 16 * 1024 * 1024;
 const MAX_PLACE_BYTES = 4095;
 
 export class Materializer {
-	readonly #root: string;
-	readonly #staging: string;
+	readonly #root: Root;
+	/** The workspace's own directory, and those of additional roots. */
+	readonly #directories: readonly string[];
 	readonly #times: FileTimes;
 	/** Every directory in a hidden one, and that itself, by path. */
 	readonly #hidden = new Map<string, Hidden>();
@@ -72,30 +73,35 @@ export class Materializer {
 	#syncing: Promise<unknown> | undefined;
 
 	/**
-	 * Makes the workspace where it is not there, and a staging directory inside it (a rename must not leave the file system, and the
-	 * workspace itself may be a mount).
+	 * Makes the workspace and its additional roots where they are not there, and a staging directory inside each (a rename must not leave
+	 * the file system, and each may be a mount).
 	 * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_READ_ONLY, WORKSPACE_DISK_FULL
 	 */
-	constructor(root: string, times: FileTimes) {
+	constructor(root: Root, times: FileTimes) {
 		this.#root = root;
 		this.#times = times;
-		this.#staging = join(root, RESERVED_DIRECTORY, "staging");
-		explain(root, () => {
-			makeDirectories(root);
-			// Left over from a restore that was killed.
-			rmSync(join(root, RESERVED_DIRECTORY), { recursive: true, force: true });
-			mkdirSync(this.#staging, { recursive: true, mode: 0o700 });
-		});
+		this.#directories = typeof root === "string" ? [root] : root.directories;
+		for (const directory of this.#directories) {
+			explain(directory, () => {
+				// The agent may be another user, and must get there.
+				makeDirectories(directory, 0o755);
+				// Left over from a restore that was killed.
+				rmSync(join(directory, RESERVED_DIRECTORY), { recursive: true, force: true });
+				mkdirSync(stagingOf(directory), { recursive: true, mode: 0o700 });
+			});
+		}
 	}
 
-	/** Bytes an ordinary user may still write to the workspace's file system. */
-	freeBytes(): number {
-		const { bavail, bsize } = statfsSync(this.#root);
-		return bavail * bsize;
+	/** The file system that a path goes to, and the bytes an ordinary user may still write to it. */
+	spaceFor(path: string): { readonly directory: string; readonly device: bigint; readonly freeBytes: number } {
+		const directory = this.#directoryOf(path);
+		const { bavail, bsize } = statfsSync(directory);
+		return { directory, device: statOf(directory)?.dev ?? 0n, freeBytes: bavail * bsize };
 	}
 
 	/** Writable for us until `finishDirectory` gives it its mode; out of sight until `reveal` where it is new. */
 	makeDirectory(path: string): void {
+		if (this.#isNowhere(path)) return;
 		explain(path, () => {
 			const place = this.#placeOf(path);
 			const above = this.#hidden.get(parentOf(path));
@@ -106,7 +112,7 @@ export class Materializer {
 			}
 			const there = lstatSync(place, { throwIfNoEntry: false });
 			if (there === undefined) {
-				const staged = this.#stagingName();
+				const staged = this.#stagingName(path);
 				mkdirSync(staged, { mode: 0o700 });
 				this.#hidden.set(path, { path, staged });
 			} else if (!there.isDirectory())
@@ -139,6 +145,7 @@ export class Materializer {
 
 	/** After `reveal`. @returns what the kernel says of it then; undefined where somebody took it away at once */
 	finishDirectory(path: string, mode: number, mtimeNs: bigint): Stat | undefined {
+		if (this.#isNowhere(path)) return lstatPath(this.#root, path);
 		const target = fsPath(this.#root, path);
 		return explain(path, () => {
 			chmodSync(target, mode);
@@ -152,7 +159,7 @@ export class Materializer {
 		return explain(path, () => {
 			const place = this.#placeOf(path);
 			const isHidden = this.isHidden(path);
-			const file = isHidden ? place : this.#stagingName();
+			const file = isHidden ? place : this.#stagingName(path);
 			const fd = openSync(file, CREATE, mode);
 			let stat: Stat;
 			try {
@@ -167,7 +174,7 @@ export class Materializer {
 
 	/** A file of `size` bytes that comes in parts, in any order. Parts that hold only zeros stay holes. */
 	stageFile(path: string, size: number): StagedFile {
-		const staged = this.#stagingName();
+		const staged = this.#stagingName(path);
 		explain(path, () => ftruncateSync(this.#openPart(staged, CREATE), size));
 		return {
 			writeAt: (offset, bytes) => {
@@ -187,7 +194,7 @@ export class Materializer {
 	placeLink(path: string, target: string, mtimeNs: bigint): Stat | undefined {
 		return explain(path, () => {
 			const place = this.#placeOf(path);
-			const link = this.isHidden(path) ? place : this.#stagingName();
+			const link = this.isHidden(path) ? place : this.#stagingName(path);
 			symlinkSync(isEscaped(target) ? encodePath(target) : target, link);
 			this.#times.setMtime(link, mtimeNs);
 			return link === place ? statOf(place) : renamed(link, place);
@@ -221,8 +228,9 @@ export class Materializer {
 		});
 	}
 
-	/** Only where nothing is left in it. */
+	/** Only where nothing is left in it; never an additional root itself, which may be a mount. */
 	removeEmptyDirectory(path: string): void {
+		if (this.#isNowhere(path) || isRootItself(this.#root, path)) return;
 		try {
 			rmdirSync(fsPath(this.#root, path));
 		} catch (error) {
@@ -231,9 +239,10 @@ export class Materializer {
 		}
 	}
 
-	/** One call for everything written. False where the system cannot say. */
-	sync(): Promise<boolean> {
-		return this.#times.syncfs(this.#root);
+	/** One call for everything written to a directory. False where the system cannot say. */
+	async sync(): Promise<boolean> {
+		const synced = await Promise.all(this.#directories.map((directory) => this.#times.syncfs(directory)));
+		return synced.every((isSafe) => isSafe);
 	}
 
 	/** Settled when no call to the disk is under way, so that nothing keeps the file system busy. */
@@ -244,7 +253,7 @@ export class Materializer {
 	/** What is still out of sight goes. */
 	close(): void {
 		this.#closePart();
-		rmSync(join(this.#root, RESERVED_DIRECTORY), { recursive: true, force: true });
+		for (const directory of this.#directories) rmSync(join(directory, RESERVED_DIRECTORY), { recursive: true, force: true });
 	}
 
 	/** Where a path is as long as its directory is out of sight. */
@@ -297,26 +306,33 @@ export class Materializer {
 		if (open !== undefined) closeSync(open.fd);
 	}
 
-	#stagingName(): string {
+	/** On the file system of the path itself. */
+	#stagingName(path: string): string {
 		this.#count++;
-		return join(this.#staging, this.#count.toString(36));
+		return join(stagingOf(this.#directoryOf(path)), this.#count.toString(36));
 	}
+
+	/** @throws SidecarError INTERNAL where the path has no place on this disk: nothing may be written for it */
+	#directoryOf(path: string): string {
+		const directory = typeof this.#root === "string" ? this.#root : this.#root.locate(path)?.[0];
+		if (directory === undefined) throw new SidecarError("INTERNAL", { value: path, reason: "a path with no place on this disk" });
+		return directory;
+	}
+
+	/** The directory of additional roots, which is on no disk. */
+	#isNowhere(path: string): boolean {
+		return path === ROOTS_DIRECTORY && typeof this.#root !== "string";
+	}
+}
+
+function stagingOf(directory: string): string {
+	return join(directory, RESERVED_DIRECTORY, "staging");
 }
 
 /** The rename itself is a change of the file's status. */
 function renamed(from: string | Buffer, to: string | Buffer): Stat | undefined {
 	renameSync(from, to);
 	return statOf(to);
-}
-
-function move(from: string | Buffer, to: string | Buffer): void {
-	try {
-		renameSync(from, to);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
-		cpSync(from.toString(), to.toString(), { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
-		rmSync(from, { recursive: true });
-	}
 }
 
 /** Runs file system work and turns what it throws into an error with a remedy. */

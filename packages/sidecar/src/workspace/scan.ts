@@ -8,21 +8,21 @@
  * be looked at is named, so that its absence from the result is never taken for a deletion.
  * Not guaranteed: one moment in time. What is moved during a scan may be seen at both places or at neither.
  */
-import { readdirSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
-import { decodeName, fsPath, joinPath } from "../path.ts";
+import { joinPath, mainOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
 import type { Filter } from "./filter.ts";
+import { readNames } from "./read-names.ts";
 import { isCompanion } from "./sqlite-file.ts";
-import { lstatPath, type Stat } from "./stat.ts";
+import { lstatPath, type Stat, statOf } from "./stat.ts";
 
 /**
  * `unreadable`: nothing is known about the path, or about what lies below it. `other-type`: a socket, a FIFO or a device; it is
- * there, and it is never stored.
+ * there, and it is never stored. `reserved`: something of that name lies in the workspace's own directory, where additional roots stand.
  */
 export interface Problem {
 	readonly path: string;
-	readonly reason: "unreadable" | "other-type";
+	readonly reason: "unreadable" | "other-type" | "reserved";
 	/** The system's error code for `unreadable`: EACCES, EIO, ENAMETOOLONG. */
 	readonly code?: string;
 }
@@ -45,10 +45,10 @@ export interface ScanResult {
 const ENTRIES_PER_LOOK = 64;
 
 /**
- * @param root absolute path of the workspace
+ * @param root absolute
  * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE (of the workspace itself); the signal's reason
  */
-export async function scan(root: string, filter: Filter, options: ScanOptions = {}): Promise<ScanResult> {
+export async function scan(root: Root, filter: Filter, options: ScanOptions = {}): Promise<ScanResult> {
 	const { below = "", sliceMs = 5, signal } = options;
 	const stats = new Map<string, Stat>();
 	const problems: Problem[] = [];
@@ -62,6 +62,7 @@ export async function scan(root: string, filter: Filter, options: ScanOptions = 
 
 	signal?.throwIfAborted();
 	if (below === "") requireDirectory(root);
+	if (below === "" && hasReservedName(root)) problems.push({ path: ROOTS_DIRECTORY, reason: "reserved" });
 	visit(below);
 	let until = performance.now() + sliceMs;
 	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
@@ -79,7 +80,8 @@ export async function scan(root: string, filter: Filter, options: ScanOptions = 
 		}
 	}
 	const unreadableRoot = problems.find(({ path, reason }) => path === "" && reason === "unreadable");
-	if (unreadableRoot !== undefined) throw new SidecarError("WORKSPACE_UNREADABLE", { value: root, reason: unreadableRoot.code ?? "EIO" });
+	if (unreadableRoot !== undefined)
+		throw new SidecarError("WORKSPACE_UNREADABLE", { value: mainOf(root), reason: unreadableRoot.code ?? "EIO" });
 	return { stats, problems };
 }
 
@@ -97,7 +99,7 @@ export function hiddenBy(problems: readonly Problem[]): (path: string) => boolea
 }
 
 /** Is this entry to be stored? Names what is left out because of its type. */
-function isStored(root: string, path: string, stat: Stat, filter: Filter, problems: Problem[]): boolean {
+function isStored(root: Root, path: string, stat: Stat, filter: Filter, problems: Problem[]): boolean {
 	if (stat.type === "other") {
 		if (filter(path, "file") === "keep") problems.push({ path, reason: "other-type" });
 		return false;
@@ -105,7 +107,7 @@ function isStored(root: string, path: string, stat: Stat, filter: Filter, proble
 	return filter(path, stat.type) === "keep" && !(stat.type === "file" && isCompanion(root, path));
 }
 
-function look(root: string, path: string, problems: Problem[]): Stat | undefined {
+function look(root: Root, path: string, problems: Problem[]): Stat | undefined {
 	try {
 		return lstatPath(root, path);
 	} catch (error) {
@@ -115,12 +117,9 @@ function look(root: string, path: string, problems: Problem[]): Stat | undefined
 }
 
 /** The names in a directory; undefined where it has vanished, none where it cannot be read. */
-function list(root: string, path: string, problems: Problem[]): string[] | undefined {
-	const directory = fsPath(root, path);
+function list(root: Root, path: string, problems: Problem[]): string[] | undefined {
 	try {
-		const names = readdirSync(directory);
-		if (!names.some((name) => name.includes("\ufffd"))) return names;
-		return readdirSync(directory, { encoding: "buffer" }).map(decodeName);
+		return readNames(root, path);
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		if (code === "ENOENT" || code === "ENOTDIR") return undefined;
@@ -133,14 +132,27 @@ function unreadable(path: string, error: unknown): Problem {
 	return { path, reason: "unreadable", code: (error as NodeJS.ErrnoException).code ?? "EIO" };
 }
 
+/** Does the workspace's own directory hold something by the name where additional roots stand? It is never stored. */
+export function hasReservedName(root: Root): boolean {
+	try {
+		return typeof root !== "string" && statOf(`${root.main}/${ROOTS_DIRECTORY}`) !== undefined;
+	} catch {
+		// Then the workspace itself is unreadable, and that is said.
+		return false;
+	}
+}
+
 /** @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE */
-export function requireDirectory(root: string): Stat {
+export function requireDirectory(root: Root): Stat {
 	let stat: Stat | undefined;
 	try {
 		stat = lstatPath(root, "");
 	} catch (cause) {
-		throw new SidecarError("WORKSPACE_UNREADABLE", { value: root, cause });
+		throw new SidecarError("WORKSPACE_UNREADABLE", { value: mainOf(root), cause });
 	}
 	if (stat?.type === "dir") return stat;
-	throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: root, ...(stat === undefined ? { reason: "it does not exist" } : {}) });
+	throw new SidecarError("WORKSPACE_NOT_DIRECTORY", {
+		value: mainOf(root),
+		...(stat === undefined ? { reason: "it does not exist" } : {}),
+	});
 }

@@ -1,5 +1,6 @@
 /** SQLite databases as files: told by their header, never by their name. */
 import { readSync } from "node:fs";
+import type { Root } from "../path.ts";
 import { closeGuarded, openGuarded } from "./guarded-open.ts";
 import { lstatPath, type Stat } from "./stat.ts";
 
@@ -31,7 +32,7 @@ export function chunkBitsFor(head: Buffer): ChunkBits {
  * Is there a SQLite database at `path`? Not remembered: looking costs about 15 us, and a file can become a database under an
  * unchanged name. False where it is empty, unreadable or gone; an empty file that will be a database is one with its first commit.
  */
-export function isSqlite(root: string, path: string): boolean {
+export function isSqlite(root: Root, path: string): boolean {
 	try {
 		const opened = openGuarded(root, path);
 		if (opened.kind !== "open") return opened.kind === "held";
@@ -71,7 +72,7 @@ export function companionOf(path: string): string | undefined {
 }
 
 /** Is `path` a write-ahead log, an index of one, or a rollback journal of a database beside it? Those are never stored. */
-export function isCompanion(root: string, path: string): boolean {
+export function isCompanion(root: Root, path: string): boolean {
 	const database = companionOf(path);
 	return database !== undefined && isSqlite(root, database);
 }
@@ -97,7 +98,7 @@ let unsettled = 0;
  * database's owner) moved the log's ctime; so only its mtime counts. While a write is younger than 20 ms the string is equal to no
  * other, since the next one might not show. "" where there is no file.
  */
-export function walFingerprint(root: string, path: string): string {
+export function walFingerprint(root: Root, path: string): string {
 	const database = lstatPath(root, path);
 	if (database === undefined) return "";
 	const wal = lstatPath(root, `${path}-wal`);

@@ -14,6 +14,7 @@
  * everybody from writing.
  */
 import { fstatSync, readSync } from "node:fs";
+import type { Root } from "../path.ts";
 import { closeGuarded, holdOpen, isInPlace, openGuarded } from "./guarded-open.ts";
 import { COUNTERS, openForReading, type Source } from "./sqlite.ts";
 import { isSettled, isSqliteHeader, isWalMode, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
@@ -49,7 +50,7 @@ const LOCK_BYTE = 0x40000000;
 /**
  * @returns undefined for what is not readable this way, or not now: it is to be copied then
  */
-export async function readPagesInPlace(root: string, path: string, busyMs: number, before?: SeenPages): Promise<PagesInPlace | undefined> {
+export async function readPagesInPlace(root: Root, path: string, busyMs: number, before?: SeenPages): Promise<PagesInPlace | undefined> {
 	const guard = openGuarded(root, path, false);
 	if (guard.kind !== "open") return undefined;
 	const release = holdOpen(guard.stat, guard.fd);

@@ -24,7 +24,7 @@ import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
-import { fsPath } from "../path.ts";
+import { fsPath, type Root } from "../path.ts";
 import { closeGuarded, descriptors, holdOpen, isInPlace, type OpenFile, type OpenRefusal, openGuarded, wasOpened } from "./guarded-open.ts";
 import {
 	COMPANIONS,
@@ -88,7 +88,7 @@ const ONE_STEP = 0x7fffffff;
  * `clean` fails for a reason of its own
  */
 export async function snapshotSqlite(
-	root: string,
+	root: Root,
 	path: string,
 	tempDir: string,
 	clean?: (copy: DatabaseSync) => void,
@@ -114,12 +114,12 @@ export async function snapshotSqlite(
 
 /** A database, open by our own means too: that descriptor tells which file SQLite must have opened. */
 export interface Source {
-	readonly root: string;
+	readonly root: Root;
 	readonly path: string;
 	readonly guard: OpenFile;
 }
 
-async function copyLive(root: string, path: string, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
+async function copyLive(root: Root, path: string, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
 	for (let attempt = 0; attempt < MAX_OPENED; attempt++) {
 		const guard = openGuarded(root, path, false);
 		if (guard.kind !== "open") return refusalOf(guard);

@@ -10,6 +10,7 @@
  */
 import { fstatSync, readSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Root } from "../path.ts";
 import { closeGuarded, type OpenFile, openGuarded } from "./guarded-open.ts";
 import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
 
@@ -53,7 +54,7 @@ const MAX_IDLE_BUFFERS = 2;
  * @throws what `onChunk` throws; the signal's reason
  */
 export async function readStable(
-	root: string,
+	root: Root,
 	path: string,
 	chunkBytes: number,
 	onChunk: OnChunk,
@@ -81,7 +82,7 @@ export async function readStable(
  * The offset after the last line feed among the first `upTo` bytes, so that what is before it is whole lines; 0 where there is none
  * or the file cannot be read.
  */
-export function lastLineEnd(root: string, path: string, upTo: number): number {
+export function lastLineEnd(root: Root, path: string, upTo: number): number {
 	const opened = openRegular(root, path);
 	if (opened.kind !== "open") return 0;
 	const block = Buffer.allocUnsafe(64 << 10);
@@ -135,7 +136,7 @@ async function deliver(
 	return size;
 }
 
-function judge(root: string, path: string, fd: number, before: Stat, size: number, wanted: number): ReadResult {
+function judge(root: Root, path: string, fd: number, before: Stat, size: number, wanted: number): ReadResult {
 	const [after, named] = reading(() => [toStat(fstatSync(fd, { bigint: true })), lstatPath(root, path)] as const);
 	if (named === undefined) return { kind: "gone" };
 	const isSettled = size === wanted && sameStat(before, after) && named.ino === before.ino && named.dev === before.dev;
@@ -155,7 +156,7 @@ function fill(fd: number, buffer: Buffer, length: number, position: number): num
 
 type Refused = Exclude<ReadResult, { kind: "settled" }>;
 
-function openRegular(root: string, path: string): OpenFile | Refused {
+function openRegular(root: Root, path: string): OpenFile | Refused {
 	const opened = openGuarded(root, path);
 	switch (opened.kind) {
 		case "open":

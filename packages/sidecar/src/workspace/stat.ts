@@ -1,5 +1,5 @@
 import { type BigIntStats, lstatSync } from "node:fs";
-import { fsPath } from "../path.ts";
+import { fsPath, ROOTS_DIRECTORY, type Root } from "../path.ts";
 
 export type FileType = "file" | "dir" | "link" | "other";
 
@@ -42,9 +42,17 @@ const OPTIONS = { bigint: true, throwIfNoEntry: false } as const;
  * The stat of what lies at `path` below `root`; undefined where there is nothing (ENOENT, ENOTDIR). About 4 us.
  * @throws NodeJS.ErrnoException EACCES, ENAMETOOLONG, EIO and the like: then nothing is known, not even absence
  */
-export function lstatPath(root: string, path: string): Stat | undefined {
+export function lstatPath(root: Root, path: string): Stat | undefined {
+	if (typeof root !== "string" && path.startsWith(ROOTS_DIRECTORY)) {
+		const place = root.locate(path);
+		if (place === undefined) return path === ROOTS_DIRECTORY && root.others.size > 0 ? NOWHERE : undefined;
+		return statOf(fsPath(...place));
+	}
 	return statOf(fsPath(root, path));
 }
+
+/** The directory of additional roots, which is on no disk: always the same, so that it is never a change. */
+const NOWHERE: Stat = { type: "dir", mode: 0o700, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 0n, dev: 0n, birthNs: 0n };
 
 /** The same for an absolute path. */
 export function statOf(file: string | Buffer): Stat | undefined {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { fsPath, type Root } from "../path.ts";
 import { type Filter, makeFilter } from "./filter.ts";
 import { IGNORE_FILE } from "./ignore-file.ts";
 import type { Profile } from "./profile.ts";
@@ -10,14 +10,14 @@ export const IGNORE_SETTLED_MS = 1_000;
 
 /** The filter of a workspace: the agent's profile, and the ignore file as it stands there. */
 export class WorkspaceFilter {
-	readonly #root: string;
+	readonly #root: Root;
 	readonly #profile: Profile;
 	#stat: Stat | undefined;
 	#text: string | undefined;
 	#current: Filter;
 
 	/** @throws NodeJS.ErrnoException where the ignore file cannot be read: then nobody knows what is private */
-	constructor(root: string, profile: Profile) {
+	constructor(root: Root, profile: Profile) {
 		this.#root = root;
 		this.#profile = profile;
 		this.#current = makeFilter(profile);
@@ -44,7 +44,7 @@ export class WorkspaceFilter {
 	}
 
 	#adopt(stat: Stat | undefined): boolean {
-		const text = stat?.type === "file" ? readFileSync(join(this.#root, IGNORE_FILE), "utf8") : undefined;
+		const text = stat?.type === "file" ? readFileSync(fsPath(this.#root, IGNORE_FILE), "utf8") : undefined;
 		this.#stat = stat;
 		if (text === this.#text) return false;
 		this.#text = text;

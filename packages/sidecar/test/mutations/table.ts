@@ -172,4 +172,82 @@ export const MUTATIONS: readonly Mutation[] = [
 		replace: 'if (hash("sha256", bytes, "hex") === "")',
 		test: { file: "src/sync/repack.test.ts", name: "never gives damaged bytes a new checksum, and commits nothing then" },
 	},
+	{
+		rule: "another volume in an additional root's place is not captured",
+		file: "src/sync/flush.ts",
+		find: "			capture.leaveOutRootsAstray();\n",
+		replace: "",
+		test: {
+			file: "src/sync/known-roots.test.ts",
+			name: "that is gone is no deletion, and all else is committed; back again, what changed meanwhile is found",
+		},
+	},
+	{
+		rule: "a directory that a link leads to now is not a root made anew, and not read",
+		file: "src/sync/known-roots.ts",
+		find: "if (realpathSync.native(directory) !== directory) return undefined;",
+		replace: "",
+		test: { file: "src/sync/known-roots.test.ts", name: "to whose parent a link leads now is not taken for one made anew" },
+	},
+	{
+		rule: "nothing of a root that is astray is read",
+		file: "src/sync/capture.ts",
+		find: "return name !== undefined && this.#astray.has(rootPath(name));",
+		replace: "return name === undefined && this.#astray.size > 0 && false;",
+		test: { file: "src/sync/known-roots.test.ts", name: "to whose parent a link leads now is not taken for one made anew" },
+	},
+	{
+		rule: "the deletion brake counts the workspace's own directory and each root by itself",
+		file: "src/sync/deletion-brake.ts",
+		find: "		add(rootNameOf(path) ?? OWN, what);\n",
+		replace: "",
+		test: {
+			file: "src/sync/roots.test.ts",
+			name: "however large, does not cover for the workspace's own directory: emptied, that is held too",
+		},
+	},
+	{
+		rule: "a root is of one workspace",
+		file: "src/sync/restore.ts",
+		find: "	requireOwnDirectories(root, privateDir);\n",
+		replace: "",
+		test: {
+			file: "src/library/roots.test.ts",
+			name: "are those of one workspace: a look at an earlier commit elsewhere leaves them alone",
+		},
+	},
+	{
+		rule: "a log that was cut deletes no root that lies elsewhere",
+		file: "src/sync/flush.ts",
+		find: "const tree = ownTree(this.#writer.head.tree, this.#context.root);",
+		replace: 'const tree = ownTree(this.#writer.head.tree, "/");',
+		test: {
+			file: "src/sync/roots.test.ts",
+			name: "that lies on other machines only stays in the log when an operator cut it and everything is looked at anew",
+		},
+	},
+	{
+		rule: "a root that is not on this machine is not deleted",
+		file: "src/sync/roots-in-tree.ts",
+		find: "(name) => root.others.has(name)",
+		replace: "() => true",
+		test: {
+			file: "src/library/roots.test.ts",
+			name: "that a machine does not have stay in the log, are said, and come to the next machine that has them",
+		},
+	},
+	{
+		rule: "a root that this disk did not have derives from nothing",
+		file: "src/sync/restore.ts",
+		find: "roots: marker.roots ?? {} }",
+		replace: "roots: planned.roots }",
+		test: { file: "src/sync/roots.test.ts", name: "whose first restore was cut off keeps no stale bytes as changes" },
+	},
+	{
+		rule: "a root is a directory, whoever wrote the log",
+		file: "src/sync/roots-in-tree.ts",
+		find: "if (others.size === 0) return;",
+		replace: "return;",
+		test: { file: "src/sync/bad-input.test.ts", name: "a root that is a link" },
+	},
 ];

@@ -151,7 +151,7 @@ export class Sidecar {
 			const content = contentOfNode(node);
 			onDisk.set(path, { type: node.type, likeTarget: like(content, target.get(path)), likeBase: like(content, base?.get(path)) });
 		}
-		const plan = planReconcile(onDisk, base, target, true);
+		const plan = planReconcile(onDisk, base, target, () => true);
 		for (const [path, action] of plan) if (path !== "" && (action === "trash" || action.startsWith("set-aside"))) remove(disk, path);
 		for (const path of [...target.keys()].sort()) {
 			const action = plan.get(path);

@@ -1,7 +1,7 @@
 /** The verdicts by themselves, for findings that a test machine cannot be brought to have. */
 import { describe, expect, test } from "vitest";
 import { ERRORS } from "../../errors.ts";
-import { directoriesNamed } from "./agent-checks.ts";
+import { directoriesNamed } from "../agent-directories.ts";
 import { type Check, ok, runChecks } from "./check.ts";
 import { judgeSpace } from "./disk-checks.ts";
 import { explain } from "./explain.ts";

@@ -12,10 +12,14 @@ const SHOWN = 3;
 export const workspace: Check = {
 	name: "workspace",
 	look: async (patient) => {
-		const root = patient.settings.workspace;
+		const { main: root, others } = patient.roots;
 		if (statOf(root) === undefined) return writableParent(root, "WORKSPACE_READ_ONLY", `${root} is not there yet; a restore makes it`);
 		const { stats, problems } = await patient.scan();
-		if (!isAllowed(root, constants.W_OK | constants.X_OK)) return problem(new SidecarError("WORKSPACE_READ_ONLY", { value: root }));
+		for (const directory of patient.roots.directories) {
+			const isThere = statOf(directory) !== undefined;
+			const isWritable = isThere ? isAllowed(directory, constants.W_OK | constants.X_OK) : canBeMade(directory);
+			if (!isWritable) return problem(new SidecarError("WORKSPACE_READ_ONLY", { value: directory }));
+		}
 		const unreadable = problems.filter(({ reason }) => reason === "unreadable");
 		if (unreadable.length > 0) {
 			const names = unreadable.slice(0, SHOWN).map(({ path, code }) => `${path} (${code})`);
@@ -26,16 +30,18 @@ export const workspace: Check = {
 				}),
 			);
 		}
-		return ok(`${root}: ${stats.size} files and directories, readable and writable`);
+		const roots = others.size === 0 ? "" : ` and ${[...others.values()].join(", ")}`;
+		const missing = [...others.values()].filter((directory) => statOf(directory) === undefined);
+		const made = missing.length === 0 ? "" : `; not there yet, a restore makes it: ${missing.join(", ")}`;
+		return ok(`${root}${roots}: ${stats.size} files and directories, readable and writable${made}`);
 	},
 };
 
 export const staging: Check = {
 	name: "staging",
-	look: ({ settings }) => {
-		const place = join(settings.workspace, RESERVED_DIRECTORY);
-		const [root, own] = [statOf(settings.workspace), statOf(place)];
-		if (root === undefined || own === undefined || own.dev === root.dev) return ok("files are staged on the workspace's own file system");
+	look: ({ roots }) => {
+		const place = roots.directories.map((directory) => join(directory, RESERVED_DIRECTORY)).find(isAcrossFileSystems);
+		if (place === undefined) return ok("files are staged on the workspace's own file system");
 		return problem(
 			new SidecarError("WORKSPACE_READ_ONLY", {
 				value: place,
@@ -60,7 +66,16 @@ export const stateDirectory: Check = {
 	},
 };
 
-export const workspaceSpace: Check = { name: "disk of the workspace", look: ({ settings }) => space(settings.workspace) };
+/** Of each file system that the workspace and its roots lie on: the worst. */
+export const workspaceSpace: Check = {
+	name: "disk of the workspace",
+	look: ({ roots }) => {
+		const byDevice = new Map(roots.directories.toReversed().map((directory) => [statOf(nearest(directory))?.dev, directory]));
+		const outcomes = [...byDevice.values()].reverse().map(space);
+		const worst = outcomes.find(({ status }) => status === "problem") ?? outcomes.find(({ status }) => status === "warning");
+		return worst ?? ok(outcomes.map(({ found }) => found).join("; "));
+	},
+};
 export const stateSpace: Check = { name: "disk of the state directory", look: ({ settings }) => space(settings.stateDir) };
 
 export interface FreeSpace {
@@ -92,9 +107,18 @@ export function judgeSpace(path: string, { freeBytes, freeInodes, inodes }: Free
 }
 
 function writableParent(path: string, code: "WORKSPACE_READ_ONLY" | "STATE_DIR_UNUSABLE", found: string): CheckOutcome {
-	const parent = nearest(dirname(path));
-	if (isAllowed(parent, constants.W_OK | constants.X_OK)) return ok(found);
-	return problem(new SidecarError(code, { value: path, reason: `it is not there, and ${parent} cannot be written` }));
+	if (canBeMade(path)) return ok(found);
+	return problem(new SidecarError(code, { value: path, reason: `it is not there, and ${nearest(dirname(path))} cannot be written` }));
+}
+
+function canBeMade(path: string): boolean {
+	return isAllowed(nearest(dirname(path)), constants.W_OK | constants.X_OK);
+}
+
+/** Is the place on another file system than the directory it lies in? */
+function isAcrossFileSystems(place: string): boolean {
+	const [directory, own] = [statOf(dirname(place)), statOf(place)];
+	return directory !== undefined && own !== undefined && own.dev !== directory.dev;
 }
 
 /** The path itself, or what there is above it. */

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import type { Config } from "../../config/options.ts";
 import { SidecarError } from "../../errors.ts";
 import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
+import type { Roots } from "../../path.ts";
 import { namespaced } from "../../store/namespaced.ts";
 import { type OpenStoreOptions, openStore, parseStoreUrl, type StoreLocation } from "../../store/open.ts";
 import type { ObjectStore } from "../../store/port.ts";
@@ -10,6 +11,7 @@ import { newestSeq } from "../../sync/read-log.ts";
 import type { Profile } from "../../workspace/profile.ts";
 import { type ScanResult, scan } from "../../workspace/scan.ts";
 import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";
+import { openRoots } from "../open-roots.ts";
 
 export interface PatientOptions {
 	readonly settings: Config;
@@ -50,6 +52,11 @@ export class Patient {
 	/** Undefined for a store that was handed in. */
 	get location(): StoreLocation | undefined {
 		return this.options.store === undefined ? parseStoreUrl(this.settings.store) : undefined;
+	}
+
+	/** @throws SidecarError as openRoots */
+	get roots(): Roots {
+		return openRoots(this.settings, this.options.store?.url ?? this.settings.store);
 	}
 
 	/** What the URL of an S3 store does not say. */
@@ -111,12 +118,8 @@ export class Patient {
 	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE */
 	scan(): Promise<ScanResult> {
 		return this.#remember("scan", async () => {
-			const { workspace } = this.settings;
-			return await scan(
-				workspace,
-				new WorkspaceFilter(workspace, this.profile).filter,
-				this.options.signal && { signal: this.options.signal },
-			);
+			const { roots } = this;
+			return await scan(roots, new WorkspaceFilter(roots, this.profile).filter, this.options.signal && { signal: this.options.signal });
 		});
 	}
 

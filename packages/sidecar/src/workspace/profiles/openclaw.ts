@@ -6,9 +6,9 @@ import type { Profile } from "./profile.ts";
  * OpenClaw 2026.9: the workspace is its state directory (~/.openclaw), and the directory its agent works in is `workspace/` (or
  * `workspace-{agent}/`) below it.
  *
- * What people and agents author. A `notes.tmp` or a `yarn.lock` in here is data, so no pattern for file names reaches in.
+ * What people and agents author; an additional root is an agent's directory as `workspace/` is. A `notes.tmp` or a `yarn.lock` in here is data, so no pattern for file names reaches in.
  */
-const AUTHORED = compilePatterns(["/{workspace,workspace-*,skills,hooks,extensions,sandboxes,wiki,canvas,media,transcripts}/**"]);
+const AUTHORED = compilePatterns(["/{.roots,workspace,workspace-*,skills,hooks,extensions,sandboxes,wiki,canvas,media,transcripts}/**"]);
 
 /** Made again at the next start, in tens of megabytes: 52 MB below cache/, 482 MB a run below tmp/, 13 GB seen below logs/. */
 const REGENERATED = compilePatterns([
