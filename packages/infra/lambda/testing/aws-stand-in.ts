@@ -2,7 +2,7 @@
  * The few calls of Secrets Manager, SQS, KMS and SSM that door and worker make, for the default suite; `*.heavy.test.ts` run the same code
  * against moto. Nothing is checked but what the SDK itself checks of an answer.
  */
-import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import { constants, createHash, generateKeyPairSync, privateEncrypt } from "node:crypto";
 import { LocalServer } from "./local-server.ts";
 
 export type SentMessage = Readonly<Record<"MessageBody" | "MessageGroupId" | "MessageDeduplicationId", string>>;
@@ -67,10 +67,10 @@ export class AwsStandIn implements AsyncDisposable {
 		}
 	}
 
-	/** PKCS #1 v1.5 of a SHA-256 digest: its DER prefix and the digest, padded and signed raw. */
+	/** PKCS #1 v1.5 of a SHA-256 digest: its DER prefix and the digest, padded and raised to the private exponent. */
 	#signDigest(digest: Buffer): string {
 		const info = Buffer.concat([Buffer.from("3031300d060960864801650304020105000420", "hex"), digest]);
-		return sign(undefined, info, this.#key.privateKey).toString("base64");
+		return privateEncrypt({ key: this.#key.privateKey, padding: constants.RSA_PKCS1_PADDING }, info).toString("base64");
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
