@@ -2,7 +2,7 @@
  * The KMS key that signs users' tokens: RSA_2048, SIGN_VERIFY, RS256, which both the daemon and IAM's OpenID providers accept. Its private
  * part never leaves KMS. The key id in a token is the RFC 7638 thumbprint, so that worker and issuer name it alike without agreeing on it.
  */
-import { createHash, createPublicKey } from "node:crypto";
+import { createPublicKey } from "node:crypto";
 import { GetPublicKeyCommand, KMSClient, SignCommand } from "@aws-sdk/client-kms";
 import { calculateJwkThumbprint, type JWK } from "jose";
 import { QUICK } from "./aws-limits.ts";
@@ -37,9 +37,9 @@ export class SigningKey {
 		const { Signature } = await this.#client.send(
 			new SignCommand({
 				KeyId: this.#id,
-				// A token may be longer than the 4 KiB that KMS takes whole.
-				MessageType: "DIGEST",
-				Message: createHash("sha256").update(input).digest(),
+				// Whole: KMS takes 4 KiB, and a token that is longer would not fit in a header anyway.
+				MessageType: "RAW",
+				Message: Buffer.from(input),
 				SigningAlgorithm: "RSASSA_PKCS1_V1_5_SHA_256",
 			}),
 		);

@@ -2,7 +2,7 @@
  * The few calls of Secrets Manager, SQS, KMS and SSM that door and worker make, for the default suite; `*.heavy.test.ts` run the same code
  * against moto. Nothing is checked but what the SDK itself checks of an answer.
  */
-import { constants, createHash, generateKeyPairSync, privateEncrypt } from "node:crypto";
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { LocalServer } from "./local-server.ts";
 
 export type SentMessage = Readonly<Record<"MessageBody" | "MessageGroupId" | "MessageDeduplicationId", string>>;
@@ -61,16 +61,10 @@ export class AwsStandIn implements AsyncDisposable {
 			case "TrentService.GetPublicKey":
 				return [200, { PublicKey: this.#key.publicKey.export({ type: "spki", format: "der" }).toString("base64") }];
 			case "TrentService.Sign":
-				return [200, { Signature: this.#signDigest(Buffer.from(input.Message ?? "", "base64")) }];
+				return [200, { Signature: sign("sha256", Buffer.from(input.Message ?? "", "base64"), this.#key.privateKey).toString("base64") }];
 			default:
 				return [400, { __type: "UnknownOperationException", message: target }];
 		}
-	}
-
-	/** PKCS #1 v1.5 of a SHA-256 digest: its DER prefix and the digest, padded and raised to the private exponent. */
-	#signDigest(digest: Buffer): string {
-		const info = Buffer.concat([Buffer.from("3031300d060960864801650304020105000420", "hex"), digest]);
-		return privateEncrypt({ key: this.#key.privateKey, padding: constants.RSA_PKCS1_PADDING }, info).toString("base64");
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -18,7 +18,7 @@ export interface MachineAnswer {
 export class RuntimeStandIn implements AsyncDisposable {
 	readonly invocations: Invocation[] = [];
 	/** What the machine answers. */
-	machine: (payload: Readonly<Record<string, unknown>>) => Promise<MachineAnswer> | MachineAnswer = () => ({
+	machine: (payload: Readonly<Record<string, unknown>>, sessionId: string) => Promise<MachineAnswer> | MachineAnswer = () => ({
 		status: 200,
 		body: { response: "hello back", status: "success" },
 	});
@@ -31,9 +31,10 @@ export class RuntimeStandIn implements AsyncDisposable {
 		const standIn = new RuntimeStandIn();
 		standIn.#server = await LocalServer.start(async ({ path, headers, body }) => {
 			const payload = JSON.parse(body.toString());
-			standIn.invocations.push({ path, sessionId: String(headers["x-amzn-bedrock-agentcore-runtime-session-id"]), payload });
+			const sessionId = String(headers["x-amzn-bedrock-agentcore-runtime-session-id"]);
+			standIn.invocations.push({ path, sessionId, payload });
 			if (standIn.refusal !== undefined) return failure(standIn.refusal.status, standIn.refusal.name, "refused");
-			const { status, body: answer } = await standIn.machine(payload);
+			const { status, body: answer } = await standIn.machine(payload, sessionId);
 			const message = `Received error (${status}) from runtime. Please check your CloudWatch logs for more information.`;
 			if (status !== 200) return failure(424, "RuntimeClientError", message);
 			return { status: 200, headers: { "content-type": "application/json" }, body: JSON.stringify(answer) };
