@@ -7,6 +7,7 @@ import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { CreateQueueCommand, DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
+import { createLogger } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Place } from "../../sidecar/test/cli.ts";
 import { PlatformMachine } from "../../sidecar/test/platform.ts";
@@ -30,6 +31,7 @@ let keys: readonly [string, string];
 
 beforeAll(async () => {
 	if (moto === undefined) return;
+	vi.doMock("./log.ts", () => ({ log: createLogger("silent") }));
 	servers.push(await startTable(), moto);
 	const manager = new SecretsManagerClient({});
 	for (const [Name, secret] of Object.entries(SECRETS))
@@ -53,7 +55,8 @@ beforeAll(async () => {
 	channels = await ChannelStandIn.start();
 	const runtime = await RuntimeStandIn.start();
 	runtime.machine = async (payload, sessionId) => {
-		if (!machines.has(sessionId)) machines.set(sessionId, boot(sessionId));
+		// A state directory must have a short path, and these ids are long.
+		if (!machines.has(sessionId)) machines.set(sessionId, boot(`m${machines.size}`));
 		const response = await (await machines.get(sessionId)!).invoke(payload);
 		return { status: response.status, body: (await response.json()) as object };
 	};
@@ -75,8 +78,8 @@ async function makeKey(): Promise<string> {
 	return KeyMetadata!.Arn!;
 }
 
-async function boot(sessionId: string): Promise<PlatformMachine> {
-	return await PlatformMachine.boot(place, sessionId, ["--issuer", front.url, "--audience", "openclaw"]);
+async function boot(name: string): Promise<PlatformMachine> {
+	return await PlatformMachine.boot(place, name, ["--issuer", front.url, "--audience", "openclaw"]);
 }
 
 async function say({ path, headers, body }: WebhookRequest): Promise<unknown> {
@@ -126,7 +129,7 @@ describe.skipIf(moto === undefined)("from the channel to the agent and back", ()
 		expect([await say(request), await say(request)]).toEqual(["QUEUED", "REPLAYED"]);
 		expect(await drain()).toBe(0);
 		expect(await drain()).toBe(0);
-		expect(channels.messages).toHaveLength(1);
+		expect(channels.messages).toEqual([{ to: "D01", text: "turn 3 of anna" }]);
 	});
 
 	test("the daemon does not believe a token whose key the issuer does not publish", async () => {
