@@ -1,16 +1,19 @@
 /**
  * From a channel's request to the answer in the channel: the real handlers over HTTP, moto's SQS, KMS and Secrets Manager, and the daemon as
- * it ships, one process a session, which checks the worker's tokens by the keys that the real issuer publishes. AgentCore itself, for which
- * there is no local server, is a stand-in that starts a machine for each session id.
+ * it ships, one process a session. It checks the worker's tokens by the keys that the real issuer publishes, and trades them at MinIO's STS,
+ * which does the same, for credentials of that user's part of the store. AgentCore itself, for which there is no local server, is a stand-in
+ * that starts a machine for each session id.
  */
 import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { CreateQueueCommand, DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
-import { createLogger } from "openclaw-sidecar";
+import { createLogger, namespaces } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Place } from "../../sidecar/test/cli.ts";
+import { startTrustingS3Server, type TrustingS3Server } from "../../sidecar/test/oidc-s3-server.ts";
 import { PlatformMachine } from "../../sidecar/test/platform.ts";
+import { s3TestServer } from "../../sidecar/test/s3-server.ts";
 import { startApiFront } from "./testing/api-front.ts";
 import { feishuMessage, SECRETS, slackMessage, telegramMessage, type WebhookRequest } from "./testing/channel-requests.ts";
 import { ChannelStandIn } from "./testing/channel-stand-in.ts";
@@ -19,12 +22,13 @@ import { startMoto } from "./testing/moto.ts";
 import { RuntimeStandIn } from "./testing/runtime-stand-in.ts";
 import { startTable } from "./testing/table.ts";
 
-const moto = await startMoto();
+const moto = s3TestServer() === undefined ? undefined : await startMoto();
 
 const servers: AsyncDisposable[] = [];
 const machines = new Map<string, Promise<PlatformMachine>>();
 const place = new Place();
 let front: LocalServer;
+let cloud: TrustingS3Server;
 let channels: ChannelStandIn;
 let queue: SQSClient;
 let keys: readonly [string, string];
@@ -42,7 +46,7 @@ beforeAll(async () => {
 	keys = [await makeKey(), await makeKey()];
 	Object.assign(process.env, {
 		CHANNEL_SECRETS: JSON.stringify({ slack: "slack", telegram: "telegram", feishu: "feishu" }),
-		ALLOWED_USERS: JSON.stringify({ "slack.T01.U01": "anna", "feishu.ou_anna": "anna", "telegram.4711": "jürgen/7" }),
+		ALLOWED_USERS: JSON.stringify({ "slack.T01.U01": "anna", "feishu.ou_anna": "anna", "telegram.4711": "ben" }),
 		SIGNING_KEY_ID: keys[0],
 		AUDIENCE: "openclaw",
 		RUNTIME_ARN: "arn:aws:bedrock-agentcore:eu-central-1:123456789012:runtime/openclaw-abc",
@@ -52,6 +56,7 @@ beforeAll(async () => {
 	const [webhook, issuer] = [(await import("./webhook.ts")).handler, (await import("./issuer.ts")).handler];
 	front = await startApiFront((path) => (path.startsWith("/webhook/") ? webhook : issuer));
 	process.env.ISSUER = front.url;
+	cloud = await startTrustingS3Server({ url: front.url, audience: "openclaw" });
 	channels = await ChannelStandIn.start();
 	const runtime = await RuntimeStandIn.start();
 	runtime.machine = async (payload, sessionId) => {
@@ -69,6 +74,7 @@ beforeEach(() => {
 
 afterAll(async () => {
 	for (const machine of machines.values()) await (await machine).end();
+	await cloud?.server.stop();
 	for (const server of servers) await server[Symbol.asyncDispose]();
 	place[Symbol.dispose]();
 });
@@ -79,7 +85,12 @@ async function makeKey(): Promise<string> {
 }
 
 async function boot(name: string): Promise<PlatformMachine> {
-	return await PlatformMachine.boot(place, name, ["--issuer", front.url, "--audience", "openclaw"]);
+	const { server, bucket, roleArn } = cloud;
+	const store = ["--store", `s3://${bucket}`, "--region", server.region, "--endpoint", server.endpoint];
+	const identity = ["--identity", "web-identity", "--issuer", front.url, "--audience", "openclaw", "--role-arn", roleArn];
+	const args = [...store, ...identity, "--role-duration", "15m"];
+	const env = { AWS_ENDPOINT_URL_STS: server.endpoint, AWS_REGION: server.region };
+	return await PlatformMachine.boot(place, name, args, { env });
 }
 
 async function say({ path, headers, body }: WebhookRequest): Promise<unknown> {
@@ -117,11 +128,16 @@ describe.skipIf(moto === undefined)("from the channel to the agent and back", ()
 		expect(machines.size).toBe(1);
 	});
 
-	test("another user has another, with the namespace that the daemon itself makes of the id", async () => {
+	test("another user has another, with a part of the store that is theirs alone", async () => {
 		expect(await say(telegramMessage())).toBe("QUEUED");
 		expect(await drain()).toBe(0);
-		expect(channels.messages).toEqual([{ to: "4711", text: "turn 1 of j=C3=BCrgen=2F7" }]);
+		expect(channels.messages).toEqual([{ to: "4711", text: "turn 1 of ben" }]);
 		expect(machines.size).toBe(2);
+		const { endpoint, region, accessKeyId, secretAccessKey } = cloud.server;
+		const s3 = { store: `s3://${cloud.bucket}`, endpoint, region, credentials: { accessKeyId, secretAccessKey } };
+		const found: string[] = [];
+		for await (const namespace of namespaces(s3)) found.push(namespace);
+		expect(found).toEqual(["anna", "ben"]);
 	});
 
 	test("a message that is delivered twice is worked on once", async () => {

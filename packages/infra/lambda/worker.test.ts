@@ -1,3 +1,4 @@
+import { DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
 import type { SQSRecord } from "aws-lambda";
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { encodeUserId } from "openclaw-sidecar";
@@ -167,6 +168,17 @@ describe("handed out again", () => {
 		await work(one);
 		expect(await work(again(one, 2))).toEqual([]);
 		expect([runtime.invocations.length, texts().length]).toEqual([1, 1]);
+	});
+
+	test("what was said is kept no longer than it takes to send it", async () => {
+		runtime.machine = () => ({ status: 200, body: { response: "between us" } });
+		const one = record({ text: "a question" });
+		channels.answers.set("sendMessage", [{ status: 500, body: { ok: false } }]);
+		const kept = async () => JSON.stringify((await new DynamoDBClient({}).send(new ScanCommand({ TableName: "nonces" }))).Items);
+		await work(one);
+		expect(await kept()).toContain("between us");
+		await work(again(one, 2));
+		expect(await kept()).not.toMatch(/between us|a question/);
 	});
 
 	test("an answer whose parts broke off goes on with the next part, without asking", async () => {
