@@ -123,7 +123,9 @@ describe.skipIf(moto === undefined)("telegram", () => {
 		await begin("telegram");
 		const version = await rotate(3);
 		const now = await secret();
+		const asked = channels.calls.length;
 		await rotate(1, version);
+		expect(channels.calls).toHaveLength(asked);
 		expect(await secret()).toEqual(now);
 		expect(channels.telegramWebhook.secret_token).toBe(now.secret_token);
 	});

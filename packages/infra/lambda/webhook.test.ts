@@ -233,6 +233,28 @@ describe("malformed", () => {
 	});
 });
 
+test("a channel whose secret lacks something is closed, and the log says what", async () => {
+	vi.resetModules();
+	const { handler } = await import("./webhook.ts");
+	await using other = await startApiFront(() => handler);
+	aws.secrets.set("secret-slack", { AWSCURRENT: { unused: "x" } });
+	const response = await fetch(`${other.url}/webhook/slack`, { method: "POST", ...slackMessage() });
+	expect(await response.json()).toMatchObject({ code: "CHANNEL_CLOSED" });
+	expect(logged()).toMatch(/"level":"error".*"the channel's secret lacks something: the secret has no signing_secret"/);
+	aws.secrets.set("secret-slack", { AWSCURRENT: SECRETS.slack });
+});
+
+test("forgeries cost no more than three looks at the secrets in ten seconds", async () => {
+	vi.resetModules();
+	const { handler } = await import("./webhook.ts");
+	await using other = await startApiFront(() => handler);
+	const forge = async () => await fetch(`${other.url}/webhook/slack`, { method: "POST", ...slackMessage({ secret: "forged" }) });
+	await forge();
+	const before = aws.calls.length;
+	for (let count = 0; count < 5; count++) expect((await forge()).status).toBe(401);
+	expect(aws.calls.length).toBe(before);
+});
+
 test("no secret is in the log", () => {
 	expect(logged()).toContain("webhook.refused");
 	for (const secret of Object.values(SECRETS).flatMap((fields) => Object.values(fields))) {

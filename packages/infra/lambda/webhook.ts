@@ -22,10 +22,10 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
 			log.error("webhook.failed", { path: event.path, error });
 			return new Refusal("UNAVAILABLE").toResult();
 		}
-		const level = error.status >= 500 ? "error" : "warn";
+		const isOurs = error.code === "CHANNEL_MISCONFIGURED";
 		const kind = error.status === 401 || error.status === 409 ? "security" : "lifecycle";
-		log[level]("webhook.refused", { path: event.path, code: error.code, reason: error.message, kind });
+		log[isOurs ? "error" : "warn"]("webhook.refused", { path: event.path, code: error.code, reason: error.message, kind });
 		// What the secret lacks is for the log alone.
-		return (error.code === "CHANNEL_MISCONFIGURED" ? new Refusal(error.code) : error).toResult();
+		return (isOurs ? new Refusal("CHANNEL_CLOSED") : error).toResult();
 	}
 }

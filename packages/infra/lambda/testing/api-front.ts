@@ -1,4 +1,5 @@
 /** Plays API Gateway's REST API: turns a request into a proxy event, calls the handler, and sends what it returns. */
+import { isUtf8 } from "node:buffer";
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { LocalServer } from "./local-server.ts";
 
@@ -15,9 +16,9 @@ export async function startApiFront(
 			headers: Object.fromEntries(given.map(([name, values]) => [name, values.at(-1)])),
 			multiValueHeaders: Object.fromEntries(given),
 			queryStringParameters: null,
-			// As the gateway does for types that are binary; what is not UTF-8 would be lost otherwise.
-			body: body.length === 0 ? null : body.toString("base64"),
-			isBase64Encoded: body.length > 0,
+			// In base64 what the gateway takes for binary.
+			body: body.length === 0 ? null : body.toString(isUtf8(body) ? "utf8" : "base64"),
+			isBase64Encoded: !isUtf8(body),
 		} as unknown as APIGatewayProxyEvent;
 		const result = await handlerFor(route)(event);
 		return { status: result.statusCode, headers: result.headers as Record<string, string>, body: result.body };

@@ -1,7 +1,7 @@
 /**
- * Secrets Manager, SQS and KMS of this machine: moto's server, a Python program, installed once into `.cache`.
+ * Secrets Manager, SQS and KMS of this machine: moto's server, a Python program, installed once into `.cache`, as a folder of its own.
  *
- * Without Python or a package index the tests that need it are skipped, and a line says so; with CI=true that is an error.
+ * Without Python and its pip, or a package index, the tests that need it are skipped, and a line says so; with CI=true that is an error.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -28,13 +28,14 @@ export async function startMoto(): Promise<Moto | undefined> {
 		await install();
 	} catch (error) {
 		const reason = (error as Error).message.trim().split("\n").at(-1);
-		const message = `moto ${VERSION} cannot be installed: ${reason} (python3 with venv and pip, and a package index, are needed)`;
+		const message = `moto ${VERSION} cannot be installed: ${reason} (python3 with pip, and a package index, are needed)`;
 		if (process.env.CI === "true") throw new Error(message);
 		console.warn(`The tests against moto are SKIPPED: ${message}`);
 		return undefined;
 	}
 	const port = await freePort();
-	const server = spawn(join(HOME, "bin/python"), ["-m", "moto.server", "-H", "127.0.0.1", "-p", String(port)], { stdio: "ignore" });
+	const args = ["-m", "moto.server", "-H", "127.0.0.1", "-p", String(port)];
+	const server = spawn("python3", args, { stdio: "ignore", env: { ...process.env, PYTHONPATH: HOME } });
 	const url = `http://127.0.0.1:${port}`;
 	const exited = once(server, "exit");
 	const stop = async () => {
@@ -58,9 +59,9 @@ async function install(): Promise<void> {
 	mkdirSync(CACHE, { recursive: true });
 	try {
 		console.log(`installing moto ${VERSION}: once, about a minute`);
-		await run("python3", ["-m", "venv", making]);
 		const packages = [`moto[kms,secretsmanager]==${VERSION}`, "flask==3.*", "flask-cors==6.*"];
-		await run(join(making, "bin/python"), ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...packages]);
+		const options = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--target", making];
+		await run("python3", ["-m", "pip", "install", ...options, ...packages]);
 		// Another process may have been quicker.
 		if (!existsSync(HOME)) renameSync(making, HOME);
 	} finally {
