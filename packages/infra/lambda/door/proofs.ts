@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Refusal } from "./refusal.ts";
 
-/** Feishu, Slack and the OWASP cheat sheet name 5 minutes; a clock may be wrong in either direction. */
+/** What Slack names; a clock may be wrong in either direction. */
 const WINDOW_MS = 300_000;
 
 /** Takes as long whatever differs and however long either is: digests are compared. */
