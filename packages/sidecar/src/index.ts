@@ -8,6 +8,7 @@
  * import { restore, run } from "openclaw-sidecar";
  * await restore({ store: "s3://my-bucket", namespace: "anna", workspace: "/tmp/look", profile: "plain", at: "2h" });
  */
+export { decodeNamespace, encodeUserId } from "./agentcore/namespace-code.ts";
 export { ERRORS, type ErrorCode, type ErrorDetail, type ErrorSpec, SidecarError } from "./errors.ts";
 export { type Comparison, type DiffOptions, diff } from "./library/diff.ts";
 export {
@@ -40,7 +41,7 @@ export {
 } from "./library/recover.ts";
 export { type RepairOptions, type RepairResult, repair } from "./library/repair.ts";
 export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
-export { namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
+export { type NamespacesOptions, namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
 export { type RollbackOptions, type RollbackResult, rollback } from "./library/rollback.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
 export { type ServeOptions, type ServeResult, serve } from "./library/serve.ts";

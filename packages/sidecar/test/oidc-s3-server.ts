@@ -6,17 +6,33 @@ import { createHash } from "node:crypto";
 import { OidcIssuer } from "./oidc-issuer.ts";
 import { makeBucket, type StartedS3Server, startS3Server } from "./s3-server.ts";
 
-export interface OidcS3Server extends AsyncDisposable {
-	readonly issuer: OidcIssuer;
+export interface TrustingS3Server {
 	readonly server: StartedS3Server;
 	readonly bucket: string;
 	/** Allows only what is below the prefix of the token's `sub`. */
 	readonly roleArn: string;
 }
 
+export interface OidcS3Server extends TrustingS3Server, AsyncDisposable {
+	readonly issuer: OidcIssuer;
+}
+
 /** @param rolePolicy of the role; default: everything that is below the prefix of the token's `sub` */
 export async function startOidcS3Server(rolePolicy?: (bucket: string) => object): Promise<OidcS3Server> {
 	const issuer = await OidcIssuer.start();
+	const trusting = await startTrustingS3Server(issuer, rolePolicy);
+	const dispose = async () => {
+		await trusting.server.stop();
+		await issuer[Symbol.asyncDispose]();
+	};
+	return { ...trusting, issuer, [Symbol.asyncDispose]: dispose };
+}
+
+/** The same for an issuer that is there already; it is asked for its documents right away. */
+export async function startTrustingS3Server(
+	issuer: { readonly url: string; readonly audience: string },
+	rolePolicy?: (bucket: string) => object,
+): Promise<TrustingS3Server> {
 	const server = await startS3Server({
 		MINIO_IDENTITY_OPENID_CONFIG_URL: `${issuer.url}/.well-known/openid-configuration`,
 		MINIO_IDENTITY_OPENID_CLIENT_ID: issuer.audience,
@@ -27,11 +43,7 @@ export async function startOidcS3Server(rolePolicy?: (bucket: string) => object)
 	await addPolicy(server, "users", (rolePolicy ?? ownPrefix)(bucket));
 	// How the server names the role of a client.
 	const roleArn = `arn:minio:iam:::role/${createHash("sha1").update(issuer.audience).digest("base64url")}`;
-	const dispose = async () => {
-		await server.stop();
-		await issuer[Symbol.asyncDispose]();
-	};
-	return { issuer, server, bucket, roleArn, [Symbol.asyncDispose]: dispose };
+	return { server, bucket, roleArn };
 }
 
 function ownPrefix(bucket: string): object {

@@ -1,0 +1,158 @@
+/**
+ * From a channel's request to the answer in the channel: the real handlers over HTTP, moto's SQS, KMS and Secrets Manager, and the daemon as
+ * it ships, one process a session. It checks the worker's tokens by the keys that the real issuer publishes, and trades them at MinIO's STS,
+ * which does the same, for credentials of that user's part of the store. AgentCore itself, for which there is no local server, is a stand-in
+ * that starts a machine for each session id.
+ */
+import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
+import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { CreateQueueCommand, DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import type { SQSRecord } from "aws-lambda";
+import { createLogger, namespaces } from "openclaw-sidecar";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { Place } from "../../sidecar/test/cli.ts";
+import { startTrustingS3Server, type TrustingS3Server } from "../../sidecar/test/oidc-s3-server.ts";
+import { PlatformMachine } from "../../sidecar/test/platform.ts";
+import { s3TestServer } from "../../sidecar/test/s3-server.ts";
+import { startApiFront } from "./testing/api-front.ts";
+import { feishuMessage, SECRETS, slackMessage, telegramMessage, type WebhookRequest } from "./testing/channel-requests.ts";
+import { ChannelStandIn } from "./testing/channel-stand-in.ts";
+import type { LocalServer } from "./testing/local-server.ts";
+import { startMoto } from "./testing/moto.ts";
+import { RuntimeStandIn } from "./testing/runtime-stand-in.ts";
+import { startTable } from "./testing/table.ts";
+
+const moto = s3TestServer() === undefined ? undefined : await startMoto();
+
+const servers: AsyncDisposable[] = [];
+const machines = new Map<string, Promise<PlatformMachine>>();
+const place = new Place();
+let front: LocalServer;
+let cloud: TrustingS3Server;
+let channels: ChannelStandIn;
+let queue: SQSClient;
+let keys: readonly [string, string];
+
+beforeAll(async () => {
+	if (moto === undefined) return;
+	vi.doMock("./log.ts", () => ({ log: createLogger("silent") }));
+	servers.push(await startTable(), moto);
+	const manager = new SecretsManagerClient({});
+	for (const [Name, secret] of Object.entries(SECRETS))
+		await manager.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(secret) }));
+	queue = new SQSClient({});
+	const Attributes = { FifoQueue: "true", VisibilityTimeout: "900" };
+	process.env.QUEUE_URL = (await queue.send(new CreateQueueCommand({ QueueName: "messages.fifo", Attributes }))).QueueUrl;
+	keys = [await makeKey(), await makeKey()];
+	Object.assign(process.env, {
+		CHANNEL_SECRETS: JSON.stringify({ slack: "slack", telegram: "telegram", feishu: "feishu" }),
+		ALLOWED_USERS: JSON.stringify({ "slack.T01.U01": "anna", "feishu.ou_anna": "anna", "telegram.4711": "ben" }),
+		SIGNING_KEY_ID: keys[0],
+		AUDIENCE: "openclaw",
+		RUNTIME_ARN: "arn:aws:bedrock-agentcore:eu-central-1:123456789012:runtime/openclaw-abc",
+		RUNTIME_QUALIFIER: "live",
+		MAX_RECEIVES: "3",
+	});
+	const [webhook, issuer] = [(await import("./webhook.ts")).handler, (await import("./issuer.ts")).handler];
+	front = await startApiFront((path) => (path.startsWith("/webhook/") ? webhook : issuer));
+	process.env.ISSUER = front.url;
+	cloud = await startTrustingS3Server({ url: front.url, audience: "openclaw" });
+	channels = await ChannelStandIn.start();
+	const runtime = await RuntimeStandIn.start();
+	runtime.machine = async (payload, sessionId) => {
+		// A state directory must have a short path, and these ids are long.
+		if (!machines.has(sessionId)) machines.set(sessionId, boot(`m${machines.size}`));
+		const response = await (await machines.get(sessionId)!).invoke(payload);
+		return { status: response.status, body: (await response.json()) as object };
+	};
+	servers.unshift(front, channels, runtime);
+});
+
+beforeEach(() => {
+	if (moto !== undefined) channels.calls.length = 0;
+});
+
+afterAll(async () => {
+	for (const machine of machines.values()) await (await machine).end();
+	await cloud?.server.stop();
+	for (const server of servers) await server[Symbol.asyncDispose]();
+	place[Symbol.dispose]();
+});
+
+async function makeKey(): Promise<string> {
+	const { KeyMetadata } = await new KMSClient({}).send(new CreateKeyCommand({ KeySpec: "RSA_2048", KeyUsage: "SIGN_VERIFY" }));
+	return KeyMetadata!.Arn!;
+}
+
+async function boot(name: string): Promise<PlatformMachine> {
+	const { server, bucket, roleArn } = cloud;
+	const store = ["--store", `s3://${bucket}`, "--region", server.region, "--endpoint", server.endpoint];
+	const identity = ["--identity", "web-identity", "--issuer", front.url, "--audience", "openclaw", "--role-arn", roleArn];
+	const args = [...store, ...identity, "--role-duration", "15m"];
+	const env = { AWS_ENDPOINT_URL_STS: server.endpoint, AWS_REGION: server.region };
+	return await PlatformMachine.boot(place, name, args, { env });
+}
+
+async function say({ path, headers, body }: WebhookRequest): Promise<unknown> {
+	const response = await fetch(front.url + path, { method: "POST", headers, body });
+	return ((await response.json()) as { code: string }).code;
+}
+
+/** What Lambda's event source does: hands out what is in the queue, and deletes what did not fail. @returns how many failed */
+async function drain(): Promise<number> {
+	const { handler } = await import("./worker.ts");
+	const QueueUrl = process.env.QUEUE_URL;
+	const ask = new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, MessageSystemAttributeNames: ["All"] });
+	const messages = (await queue.send(ask)).Messages ?? [];
+	const context = { getRemainingTimeInMillis: () => 120_000 };
+	const { batchItemFailures } = await handler({ Records: messages.map(recordOf) }, context);
+	const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+	for (const { MessageId, ReceiptHandle } of messages) {
+		if (!failed.has(MessageId!)) await queue.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+	}
+	return failed.size;
+}
+
+function recordOf({ MessageId, ReceiptHandle, Body, Attributes }: Message): SQSRecord {
+	return { messageId: MessageId, receiptHandle: ReceiptHandle, body: Body, attributes: Attributes } as unknown as SQSRecord;
+}
+
+describe.skipIf(moto === undefined)("from the channel to the agent and back", () => {
+	test("a user has one machine, whatever channel they write from, and their memory grows", async () => {
+		expect(await say(slackMessage({ text: "你好" }))).toBe("QUEUED");
+		expect(await drain()).toBe(0);
+		expect(channels.messages).toEqual([{ to: "D01", text: "turn 1 of anna" }]);
+		expect(await say(feishuMessage({ text: "again" }))).toBe("QUEUED");
+		expect(await drain()).toBe(0);
+		expect(channels.messages.at(-1)).toEqual({ to: "om_1", text: "turn 2 of anna" });
+		expect(machines.size).toBe(1);
+	});
+
+	test("another user has another, with a part of the store that is theirs alone", async () => {
+		expect(await say(telegramMessage())).toBe("QUEUED");
+		expect(await drain()).toBe(0);
+		expect(channels.messages).toEqual([{ to: "4711", text: "turn 1 of ben" }]);
+		expect(machines.size).toBe(2);
+		const { endpoint, region, accessKeyId, secretAccessKey } = cloud.server;
+		const s3 = { store: `s3://${cloud.bucket}`, endpoint, region, credentials: { accessKeyId, secretAccessKey } };
+		const found: string[] = [];
+		for await (const namespace of namespaces(s3)) found.push(namespace);
+		expect(found).toEqual(["anna", "ben"]);
+	});
+
+	test("a message that is delivered twice is worked on once", async () => {
+		const request = slackMessage();
+		expect([await say(request), await say(request)]).toEqual(["QUEUED", "REPLAYED"]);
+		expect(await drain()).toBe(0);
+		expect(await drain()).toBe(0);
+		expect(channels.messages).toEqual([{ to: "D01", text: "turn 3 of anna" }]);
+	});
+
+	test("the daemon does not believe a token whose key the issuer does not publish", async () => {
+		vi.resetModules();
+		process.env.SIGNING_KEY_ID = keys[1];
+		expect(await say(slackMessage())).toBe("QUEUED");
+		expect(await drain()).toBe(1);
+		expect(channels.messages).toEqual([]);
+	});
+});

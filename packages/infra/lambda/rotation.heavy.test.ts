@@ -1,0 +1,276 @@
+/**
+ * Rotations through all their steps, against moto's Secrets Manager and the real door. Secrets Manager itself would call the steps and
+ * reserve the pending label before the first; moto calls a function only in Docker, so `rotate` calls them here.
+ */
+import { randomUUID } from "node:crypto";
+import {
+	CreateSecretCommand,
+	DescribeSecretCommand,
+	GetSecretValueCommand,
+	PutSecretValueCommand,
+	SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
+import { createLogger } from "openclaw-sidecar";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { startApiFront } from "./testing/api-front.ts";
+import { feishuMessage, SECRETS, slackBody, slackMessage, telegramMessage, type WebhookRequest } from "./testing/channel-requests.ts";
+import { ChannelStandIn } from "./testing/channel-stand-in.ts";
+import { LocalServer } from "./testing/local-server.ts";
+import { startMoto } from "./testing/moto.ts";
+import { startTable } from "./testing/table.ts";
+
+const moto = await startMoto();
+const STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"] as const;
+
+const lines: string[] = [];
+const servers: AsyncDisposable[] = [];
+let channels: ChannelStandIn;
+let rotation: typeof import("./rotation.ts").handler;
+let client: SecretsManagerClient;
+let doorUrl: string;
+/** A name of its own for each test. */
+let SecretId: string;
+
+beforeAll(async () => {
+	if (moto === undefined) return;
+	vi.doMock("./log.ts", () => ({ log: createLogger("info", { write: (line: string) => void lines.push(line) }) }));
+	servers.push(await startTable(), moto);
+	process.env.QUEUE_URL = "http://127.0.0.1:1/000000000000/messages.fifo";
+	process.env.ALLOWED_USERS = "[]";
+	client = new SecretsManagerClient({});
+});
+
+/** A door that has seen no secret yet, and a channel that has heard nothing. */
+beforeEach(async () => {
+	if (moto === undefined) return;
+	vi.resetModules();
+	SecretId = `openclaw/${randomUUID()}`;
+	process.env.CHANNEL_SECRETS = JSON.stringify({ feishu: SecretId, slack: SecretId, telegram: SecretId });
+	channels = await ChannelStandIn.start();
+	const front = await startApiFront(
+		await import("./webhook.ts").then(
+			({ handler }) =>
+				() =>
+					handler,
+		),
+	);
+	servers.unshift(channels, front);
+	doorUrl = front.url;
+	process.env.WEBHOOK_URL = `${doorUrl}/webhook/telegram`;
+	delete process.env.DRY_RUN;
+	rotation = (await import("./rotation.ts")).handler;
+});
+
+afterAll(async () => {
+	for (const server of servers) await server[Symbol.asyncDispose]();
+});
+
+async function begin(channel: keyof typeof SECRETS): Promise<void> {
+	process.env.CHANNEL = channel;
+	const SecretString = JSON.stringify({ ...SECRETS[channel], note: "kept" });
+	await client.send(new CreateSecretCommand({ Name: SecretId, SecretString }));
+}
+
+/** As an operator does. */
+async function stage(fields: object): Promise<void> {
+	await client.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(fields), VersionStages: ["STAGED"] }));
+}
+
+/** As Secrets Manager does: the next step only after one that did not fail. */
+async function rotate(times = 1, ClientRequestToken: string = randomUUID()): Promise<string> {
+	for (const Step of STEPS) for (let time = 0; time < times; time++) await rotation({ Step, SecretId, ClientRequestToken });
+	return ClientRequestToken;
+}
+
+async function secret(VersionStage = "AWSCURRENT"): Promise<Record<string, string>> {
+	return JSON.parse((await client.send(new GetSecretValueCommand({ SecretId, VersionStage }))).SecretString!);
+}
+
+/** The labels that are attached to any version. */
+async function labels(): Promise<string[]> {
+	const { VersionIdsToStages } = await client.send(new DescribeSecretCommand({ SecretId }));
+	return Object.values(VersionIdsToStages ?? {})
+		.flat()
+		.sort();
+}
+
+async function knock({ path, headers, body }: WebhookRequest): Promise<number> {
+	const response = await fetch(doorUrl + path, { method: "POST", headers, body });
+	await response.body?.cancel();
+	return response.status;
+}
+
+const paths = () => channels.calls.map(({ path }) => path.split("/").at(-1));
+
+describe.skipIf(moto === undefined)("telegram", () => {
+	test("a new secret token is made, told to Telegram, tried at the door and promoted; all else is kept", async () => {
+		await begin("telegram");
+		expect(await knock(telegramMessage())).toBe(200);
+		await rotate();
+		const [now, before] = [await secret(), await secret("AWSPREVIOUS")];
+		expect(before).toEqual({ ...SECRETS.telegram, note: "kept" });
+		expect(now).toEqual({ ...before, secret_token: expect.stringMatching(/^[\w-]{43}$/) });
+		expect(channels.telegramWebhook).toEqual({
+			url: process.env.WEBHOOK_URL,
+			secret_token: now.secret_token,
+			allowed_updates: ["message"],
+		});
+		expect(await labels()).toEqual(["AWSCURRENT", "AWSPREVIOUS"]);
+		expect(await knock(telegramMessage({ secret: now.secret_token! }))).toBe(200);
+	});
+
+	test("steps that are repeated change nothing more", async () => {
+		await begin("telegram");
+		const version = await rotate(3);
+		const now = await secret();
+		const asked = channels.calls.length;
+		await rotate(1, version);
+		expect(channels.calls).toHaveLength(asked);
+		expect(await secret()).toEqual(now);
+		expect(channels.telegramWebhook.secret_token).toBe(now.secret_token);
+	});
+
+	test("where the new bot token does not work everything is as before, and a later rotation succeeds", async () => {
+		await begin("telegram");
+		channels.answers.set("getMe", [{ status: 401, body: { ok: false, description: "Unauthorized" } }]);
+		await expect(rotate()).rejects.toThrow("telegram getMe: Unauthorized");
+		expect(await secret()).toEqual({ ...SECRETS.telegram, note: "kept" });
+		expect(channels.telegramWebhook.secret_token).toBe(SECRETS.telegram.secret_token);
+		expect(paths()).toEqual(["setWebhook", "getMe", "setWebhook"]);
+		expect(await labels()).toEqual(["AWSCURRENT"]);
+		await rotate();
+		expect((await secret()).secret_token).toBe(channels.telegramWebhook.secret_token);
+	});
+
+	test("where Telegram does not take the new secret", async () => {
+		await begin("telegram");
+		channels.answers.set("setWebhook", [{ status: 400, body: { ok: false, description: "Bad Request: bad webhook" } }]);
+		await expect(rotate()).rejects.toThrow("telegram setWebhook: Bad Request");
+		expect(await labels()).toEqual(["AWSCURRENT"]);
+	});
+
+	test("where the door does not open to the new secret", async () => {
+		await begin("telegram");
+		await using shut = await LocalServer.start(() => ({ status: 503, body: "" }));
+		process.env.WEBHOOK_URL = shut.url;
+		await expect(rotate()).rejects.toThrow("DOOR_CLOSED: the webhook answers 503");
+		expect(channels.telegramWebhook.secret_token).toBe(SECRETS.telegram.secret_token);
+		expect(await labels()).toEqual(["AWSCURRENT"]);
+	});
+
+	test("a step that is tried again after a roll-back goes on with the version that was made", async () => {
+		await begin("telegram");
+		channels.answers.set("getMe", [{ status: 500, body: { ok: false } }]);
+		const version = randomUUID();
+		await expect(rotate(1, version)).rejects.toThrow("getMe");
+		await rotate(1, version);
+		expect(await labels()).toEqual(["AWSCURRENT", "AWSPREVIOUS"]);
+	});
+
+	test("a bot token of another bot is refused", async () => {
+		await begin("telegram");
+		await stage({ bot_token: "4712:AAother" });
+		await expect(rotate()).rejects.toThrow("STAGED_REFUSED");
+		expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
+	});
+});
+
+describe.skipIf(moto === undefined)("feishu", () => {
+	test("an app secret that an operator staged is verified at the tenant-token endpoint, then promoted", async () => {
+		await begin("feishu");
+		await stage({ app_secret: "new-app-secret" });
+		channels.feishuSecrets.add("new-app-secret");
+		await rotate();
+		expect(await secret()).toEqual({ ...SECRETS.feishu, app_secret: "new-app-secret", note: "kept" });
+		expect(await labels()).toEqual(["AWSCURRENT", "AWSPREVIOUS"]);
+		expect(channels.calls.map(({ body }) => body)).toEqual([{ app_id: "cli_a1", app_secret: "new-app-secret" }]);
+	});
+
+	test("a wrong one is not, and the operator can stage another", async () => {
+		await begin("feishu");
+		await stage({ app_secret: "mistyped" });
+		await expect(rotate()).rejects.toThrow("feishu tenant_access_token: code 10014");
+		expect(await secret()).toEqual({ ...SECRETS.feishu, note: "kept" });
+		expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
+		channels.feishuSecrets.add("right");
+		await stage({ app_secret: "right" });
+		await rotate();
+		expect((await secret()).app_secret).toBe("right");
+	});
+
+	test("with nothing staged there is nothing to rotate, and another app is refused", async () => {
+		await begin("feishu");
+		await expect(rotate()).rejects.toThrow("NOTHING_STAGED");
+		await stage({ app_id: "cli_other", app_secret: "x" });
+		await expect(rotate()).rejects.toThrow("STAGED_REFUSED: app_id must stay");
+		expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
+	});
+
+	test("an encrypt key is promoted once Feishu has signed with it: until then the door takes both", async () => {
+		await begin("feishu");
+		await stage({ encrypt_key: "the-next-encrypt-key" });
+		await expect(rotate()).rejects.toThrow("NOT_PROVED");
+		expect(await knock(feishuMessage())).toBe(200);
+		expect(await knock(feishuMessage({ secret: "the-next-encrypt-key" }))).toBe(200);
+		expect(await knock(feishuMessage({ secret: "a-third-key" }))).toBe(401);
+		await rotate();
+		expect((await secret()).encrypt_key).toBe("the-next-encrypt-key");
+		expect(await knock(feishuMessage({ secret: "the-next-encrypt-key" }))).toBe(200);
+	});
+});
+
+describe.skipIf(moto === undefined)("slack", () => {
+	test("a signing secret is promoted once Slack has signed with it", async () => {
+		await begin("slack");
+		await stage({ signing_secret: "next" });
+		await expect(rotate()).rejects.toThrow("NOT_PROVED: slack has sent nothing yet");
+		expect(await knock(slackBody({ type: "url_verification", challenge: "c" }, { secret: "next" }))).toBe(200);
+		await rotate();
+		expect(await secret()).toEqual({ ...SECRETS.slack, signing_secret: "next", note: "kept" });
+		expect(await knock(slackMessage({ secret: "next" }))).toBe(200);
+	});
+
+	test("a bot token is tried, and one of another team refused", async () => {
+		await begin("slack");
+		await stage({ bot_token: "xoxb-new" });
+		channels.answers.set("auth.test", [{ status: 200, body: { ok: false, error: "invalid_auth" } }]);
+		await expect(rotate()).rejects.toThrow("slack auth.test: invalid_auth");
+		channels.answers.set("auth.test", [{ status: 200, body: { ok: true, team_id: "T99" } }]);
+		await expect(rotate()).rejects.toThrow("STAGED_REFUSED: the bot token is of another team");
+		expect((await secret()).bot_token).toBe(SECRETS.slack.bot_token);
+		await rotate();
+		expect((await secret()).bot_token).toBe("xoxb-new");
+	});
+});
+
+describe.skipIf(moto === undefined)("a rehearsal changes nothing", () => {
+	test("and says which fields would change, or why not", async () => {
+		await begin("feishu");
+		await stage({ app_secret: "mistyped" });
+		await expect(rotation({ SecretId })).rejects.toThrow("code 10014");
+		channels.feishuSecrets.add("mistyped");
+		expect(await rotation({ SecretId })).toEqual({ dryRun: true, channel: "feishu", changes: ["app_secret"] });
+		expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
+		expect(await secret()).toEqual({ ...SECRETS.feishu, note: "kept" });
+	});
+
+	test("nor do four steps with DRY_RUN, which give the pending label back", async () => {
+		await begin("telegram");
+		process.env.DRY_RUN = "true";
+		const reserved = randomUUID();
+		const command = { SecretId, ClientRequestToken: reserved, SecretString: "{}", VersionStages: ["AWSPENDING"] };
+		await client.send(new PutSecretValueCommand(command));
+		await rotate(1, reserved);
+		expect(paths()).toEqual(["getMe"]);
+		expect(await secret()).toEqual({ ...SECRETS.telegram, note: "kept" });
+		expect(await labels()).toEqual(["AWSCURRENT"]);
+	});
+});
+
+test.skipIf(moto === undefined)("no secret is in the log", () => {
+	const logged = lines.join("");
+	expect(logged).toContain("rotation.rolled-back");
+	const secrets = Object.values(SECRETS).flatMap(({ ...fields }: Record<string, string>) => Object.values(fields));
+	for (const one of [...secrets, "mistyped", "new-app-secret", "xoxb-new"])
+		if (one !== SECRETS.feishu.app_id) expect(logged).not.toContain(one);
+});

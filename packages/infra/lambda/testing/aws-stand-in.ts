@@ -1,0 +1,73 @@
+/**
+ * The few calls of Secrets Manager, SQS, KMS and SSM that door and worker make, for the default suite; `*.heavy.test.ts` run the same code
+ * against moto. Nothing is checked but what the SDK itself checks of an answer.
+ */
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import { LocalServer } from "./local-server.ts";
+
+export type SentMessage = Readonly<Record<"MessageBody" | "MessageGroupId" | "MessageDeduplicationId", string>>;
+
+export class AwsStandIn implements AsyncDisposable {
+	/** By secret, then by label. */
+	readonly secrets = new Map<string, Partial<Record<string, object>>>();
+	readonly parameters = new Map<string, string>();
+	/** What was sent to the queue; FIFO's own deduplication is not played. */
+	readonly sent: SentMessage[] = [];
+	/** Calls that were made, e.g. `AmazonSQS.SendMessage`. */
+	readonly calls: string[] = [];
+	/** Calls that fail. */
+	readonly broken = new Set<string>();
+	readonly #key = generateKeyPairSync("rsa", { modulusLength: 2_048 });
+	#server: LocalServer | undefined;
+
+	/** Sets what makes the SDK come here. */
+	static async start(): Promise<AwsStandIn> {
+		const standIn = new AwsStandIn();
+		standIn.#server = await LocalServer.start(({ headers, body }) => {
+			const target = String(headers["x-amz-target"]);
+			standIn.calls.push(target);
+			const [status, answer] = standIn.broken.has(target)
+				? [500, { __type: "InternalServiceError", message: "broken" }]
+				: standIn.#answer(target, JSON.parse(body.toString()));
+			return { status, headers: { "content-type": "application/x-amz-json-1.1" }, body: JSON.stringify(answer) };
+		});
+		process.env.AWS_ENDPOINT_URL = standIn.#server.url;
+		process.env.QUEUE_URL = `${standIn.#server.url}/000000000000/messages.fifo`;
+		return standIn;
+	}
+
+	#answer(target: string, input: Readonly<Record<string, string>>): readonly [number, object] {
+		switch (target) {
+			case "secretsmanager.GetSecretValue": {
+				const version = this.secrets.get(input.SecretId ?? "")?.[input.VersionStage ?? "AWSCURRENT"];
+				if (version === undefined) return [400, { __type: "ResourceNotFoundException", message: "no such version" }];
+				return [200, { SecretString: JSON.stringify(version) }];
+			}
+			case "AmazonSSM.GetParameter":
+				return [200, { Parameter: { Value: this.parameters.get(input.Name ?? "") } }];
+			case "AmazonSQS.SendMessage":
+				this.sent.push(input as SentMessage);
+				return [
+					200,
+					{
+						MessageId: "1",
+						MD5OfMessageBody: createHash("md5")
+							.update(input.MessageBody ?? "")
+							.digest("hex"),
+					},
+				];
+			case "AmazonSQS.ChangeMessageVisibility":
+				return [200, {}];
+			case "TrentService.GetPublicKey":
+				return [200, { PublicKey: this.#key.publicKey.export({ type: "spki", format: "der" }).toString("base64") }];
+			case "TrentService.Sign":
+				return [200, { Signature: sign("sha256", Buffer.from(input.Message ?? "", "base64"), this.#key.privateKey).toString("base64") }];
+			default:
+				return [400, { __type: "UnknownOperationException", message: target }];
+		}
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.#server?.[Symbol.asyncDispose]();
+	}
+}

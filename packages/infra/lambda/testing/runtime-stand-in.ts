@@ -1,0 +1,53 @@
+/**
+ * Plays InvokeAgentRuntime, for which there is no local server: AgentCore's HTTP API in front of a machine, whose failures it wraps as the
+ * devguide says (424 `RuntimeClientError`, "Received error (503) from runtime").
+ */
+import { LocalServer } from "./local-server.ts";
+
+export interface Invocation {
+	readonly path: string;
+	readonly sessionId: string;
+	readonly payload: Readonly<Record<string, unknown>>;
+}
+
+export interface MachineAnswer {
+	readonly status: number;
+	readonly body: object;
+}
+
+export class RuntimeStandIn implements AsyncDisposable {
+	readonly invocations: Invocation[] = [];
+	/** What the machine answers. */
+	machine: (payload: Readonly<Record<string, unknown>>, sessionId: string) => Promise<MachineAnswer> | MachineAnswer = () => ({
+		status: 200,
+		body: { response: "hello back", status: "success" },
+	});
+	/** What AgentCore itself answers, without asking the machine: an error's name and status. */
+	refusal: { readonly name: string; readonly status: number } | undefined;
+	#server: LocalServer | undefined;
+
+	/** Makes it what the SDK calls. */
+	static async start(): Promise<RuntimeStandIn> {
+		const standIn = new RuntimeStandIn();
+		standIn.#server = await LocalServer.start(async ({ path, headers, body }) => {
+			const payload = JSON.parse(body.toString());
+			const sessionId = String(headers["x-amzn-bedrock-agentcore-runtime-session-id"]);
+			standIn.invocations.push({ path, sessionId, payload });
+			if (standIn.refusal !== undefined) return failure(standIn.refusal.status, standIn.refusal.name, "refused");
+			const { status, body: answer } = await standIn.machine(payload, sessionId);
+			const message = `Received error (${status}) from runtime. Please check your CloudWatch logs for more information.`;
+			if (status !== 200) return failure(424, "RuntimeClientError", message);
+			return { status: 200, headers: { "content-type": "application/json" }, body: JSON.stringify(answer) };
+		});
+		process.env.AWS_ENDPOINT_URL_BEDROCK_AGENTCORE = standIn.#server.url;
+		return standIn;
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.#server?.[Symbol.asyncDispose]();
+	}
+}
+
+function failure(status: number, name: string, message: string) {
+	return { status, headers: { "x-amzn-errortype": name, "content-type": "application/json" }, body: JSON.stringify({ message }) };
+}

@@ -1,0 +1,37 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { splitText } from "./split-text.ts";
+
+const bare = (text: string) => text.replace(/\s/g, "");
+
+test("nothing is lost, nothing is too long, no character is cut", () => {
+	const text = fc.string({
+		unit: fc.oneof(fc.constantFrom(" ", "\n", "\n\n", ". ", "👩‍👩‍👧", "你", "a"), fc.string({ unit: "binary", maxLength: 3 })),
+		maxLength: 300,
+	});
+	fc.assert(
+		fc.property(text, fc.integer({ min: 2, max: 50 }), (whole, maxLength) => {
+			const parts = splitText(whole, maxLength);
+			expect(bare(parts.join(""))).toBe(bare(whole));
+			for (const part of parts) {
+				expect(part.length).toBeLessThanOrEqual(maxLength);
+				expect(part).not.toBe("");
+				expect(part.isWellFormed()).toBe(true);
+			}
+		}),
+	);
+});
+
+test.each([
+	["one paragraph\n\nand another", 20, ["one paragraph", "and another"]],
+	["a line that is\nlong enough here", 20, ["a line that is", "long enough here"]],
+	["It ends here. And goes on", 20, ["It ends here.", "And goes on"]],
+	["words and words again", 16, ["words and words", "again"]],
+	[`short. ${"x".repeat(15)}`, 12, ["short.", "xxxxxxxxxxxx", "xxx"]],
+	["x".repeat(25), 10, ["x".repeat(10), "x".repeat(10), "x".repeat(5)]],
+	["a👍👍👍", 4, ["a👍", "👍👍"]],
+	["exactly", 7, ["exactly"]],
+	[" \n ", 7, []],
+])("%j in parts of %i", (text, maxLength, parts) => {
+	expect(splitText(text, maxLength)).toEqual(parts);
+});
