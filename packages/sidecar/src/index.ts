@@ -8,6 +8,7 @@
  * import { restore, run } from "openclaw-sidecar";
  * await restore({ store: "s3://my-bucket", namespace: "anna", workspace: "/tmp/look", profile: "plain", at: "2h" });
  */
+export { decodeNamespace, encodeUserId } from "./agentcore/namespace-code.ts";
 export { ERRORS, type ErrorCode, type ErrorDetail, type ErrorSpec, SidecarError } from "./errors.ts";
 export { type Comparison, type DiffOptions, diff } from "./library/diff.ts";
 export {
