@@ -5,7 +5,36 @@
  * Environment: `SIGNING_KEY_ID` (needs kms:GetPublicKey), `ISSUER`, the URL below which the two paths are served.
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
+import { json } from "./door/refusal.ts";
+import { once, required } from "./environment.ts";
+import { log } from "./log.ts";
+import { ALGORITHM, SigningKey } from "./signing-key.ts";
 
-export async function handler(_event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
-	throw new Error("not written yet");
+/** A key that is replaced should be believed no longer than tokens live. */
+const CACHE = { "cache-control": "public, max-age=300" };
+
+const key = once(() => new SigningKey(required("SIGNING_KEY_ID")));
+
+export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
+	try {
+		if (event.path.endsWith("/.well-known/openid-configuration")) return json(200, discovery(required("ISSUER")), CACHE);
+		if (event.path.endsWith("/.well-known/jwks.json")) return json(200, { keys: [await key().published()] }, CACHE);
+	} catch (error) {
+		log.error("issuer.failed", { error });
+		return json(503, { code: "UNAVAILABLE", message: "the signing key cannot be read now", remedy: "ask again" }, { "retry-after": "5" });
+	}
+	return json(404, { code: "PATH_UNKNOWN", message: "there is no such document", remedy: "ask for /.well-known/openid-configuration" });
+}
+
+/** What IAM requires of a provider's document. Nobody logs in here: tokens are made for users who have proved themselves to a channel. */
+function discovery(issuer: string): object {
+	return {
+		issuer,
+		jwks_uri: `${issuer.replace(/\/$/, "")}/.well-known/jwks.json`,
+		authorization_endpoint: `${issuer.replace(/\/$/, "")}/authorize`,
+		response_types_supported: ["id_token"],
+		subject_types_supported: ["public"],
+		id_token_signing_alg_values_supported: [ALGORITHM],
+		claims_supported: ["iss", "aud", "sub", "iat", "exp", "https://aws.amazon.com/tags"],
+	};
 }

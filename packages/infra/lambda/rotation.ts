@@ -1,14 +1,49 @@
 /**
- * Rotates one channel's secret in Secrets Manager's four steps.
+ * Rotates one channel's secret in Secrets Manager's four steps: a schedule, or an operator, calls RotateSecret, which calls this function
+ * once for each. An event without a step (`{"SecretId": "…"}`) rehearses: it says which fields would change, and changes nothing.
  *
- * Environment: `CHANNEL` (`feishu`, `telegram`, `slack`), `NONCE_TABLE` (read: which staged keys the channel has signed with), `DRY_RUN`
- * (`true`: nothing is changed).
+ * What only the channel's console can make is brought by an operator, in a version of the secret with the label `STAGED` that holds the new
+ * fields alone; all others are kept.
+ *
+ * Environment: `CHANNEL` (`feishu`, `telegram`, `slack`), `NONCE_TABLE` (get: which staged keys the channel has signed with), `WEBHOOK_URL`
+ * (telegram), `DRY_RUN` (`true`: every rotation is a rehearsal).
  */
 import type { SecretsManagerRotationEvent } from "aws-lambda";
+import { isChannelName } from "./channels/by-name.ts";
+import type { ChannelName } from "./channels/channel.ts";
+import { required } from "./environment.ts";
+import { feishu } from "./rotation/feishu.ts";
+import { slack } from "./rotation/slack.ts";
+import { rehearse, takeStep } from "./rotation/steps.ts";
+import type { Strategy } from "./rotation/strategy.ts";
+import { telegram } from "./rotation/telegram.ts";
+import { Versions } from "./rotation/versions.ts";
 
-/** An event without a step rehearses all of them. */
 export type RotationEvent = SecretsManagerRotationEvent | { readonly SecretId: string };
 
-export async function handler(_event: RotationEvent): Promise<unknown> {
-	throw new Error("not written yet");
+export interface Rehearsal {
+	readonly dryRun: true;
+	readonly channel: string;
+	/** Names of fields, never what they hold. */
+	readonly changes: readonly string[];
+}
+
+const STRATEGIES: Readonly<Record<ChannelName, Strategy>> = { feishu, slack, telegram };
+
+/** @throws RotationFailure, ChannelFailure, Error: nothing was promoted */
+export async function handler(event: RotationEvent): Promise<Rehearsal | undefined> {
+	const channel = required("CHANNEL");
+	if (!isChannelName(channel)) throw new Error(`CHANNEL is ${channel}, but must be one of ${Object.keys(STRATEGIES).join(", ")}`);
+	const rotation = { channel, strategy: STRATEGIES[channel], versions: new Versions(event.SecretId) };
+	const step = "Step" in event ? event : undefined;
+	if (step !== undefined && process.env.DRY_RUN !== "true") {
+		await takeStep(step.Step, { ...rotation, versionId: step.ClientRequestToken });
+		return undefined;
+	}
+	// Of a rehearsal's four steps the first does all, and the last gives back the label that Secrets Manager has reserved.
+	if (step === undefined || step.Step === "createSecret") {
+		return { dryRun: true, channel, changes: await rehearse(rotation) };
+	}
+	if (step.Step === "finishSecret") await rotation.versions.drop("AWSPENDING", step.ClientRequestToken);
+	return undefined;
 }

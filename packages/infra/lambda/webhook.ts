@@ -2,10 +2,30 @@
  * The door: what Feishu, Telegram and Slack post to `/webhook/{channel}`.
  *
  * Environment: `CHANNEL_SECRETS` `{"slack": "arn:…"}`, a channel without a secret is closed; `NONCE_TABLE` (partition key `id`, a string;
- * TTL attribute `expiresAt`); `QUEUE_URL` of a FIFO queue; `ALLOWED_USERS`, JSON or the name of an SSM parameter that holds it.
+ * TTL attribute `expiresAt`; get, put and update); `QUEUE_URL` of a FIFO queue; `ALLOWED_USERS`, JSON or the name of an SSM parameter.
+ *
+ * Every answer is JSON. 4xx says what is wrong with the request, 503 asks the channel to send it again; nothing says why a proof failed.
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
+import { Door } from "./door/door.ts";
+import { Refusal } from "./door/refusal.ts";
+import { once } from "./environment.ts";
+import { log } from "./log.ts";
 
-export async function handler(_event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
-	throw new Error("not written yet");
+const door = once(() => new Door());
+
+export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
+	try {
+		return await door().receive(event, Date.now());
+	} catch (error) {
+		if (!(error instanceof Refusal)) {
+			log.error("webhook.failed", { path: event.path, error });
+			return new Refusal("UNAVAILABLE").toResult();
+		}
+		const level = error.status >= 500 ? "error" : "warn";
+		const kind = error.status === 401 || error.status === 409 ? "security" : "lifecycle";
+		log[level]("webhook.refused", { path: event.path, code: error.code, reason: error.message, kind });
+		// What the secret lacks is for the log alone.
+		return (error.code === "CHANNEL_MISCONFIGURED" ? new Refusal(error.code) : error).toResult();
+	}
 }

@@ -2,11 +2,39 @@
  * Takes messages off the queue: asks the user's agent and sends its answer to the channel.
  *
  * Environment: `RUNTIME_ARN`, `RUNTIME_QUALIFIER`, `SIGNING_KEY_ID` (RSA_2048, SIGN_VERIFY; needs kms:Sign and kms:GetPublicKey), `ISSUER`,
- * `AUDIENCE`, `CHANNEL_SECRETS`, `NONCE_TABLE`, `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and `MAX_RECEIVES`, the redrive policy's
- * maxReceiveCount: after the last attempt the user is told.
+ * `AUDIENCE`, `CHANNEL_SECRETS`, `NONCE_TABLE` (get, update, delete), `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and `MAX_RECEIVES`,
+ * the redrive policy's maxReceiveCount: after the last attempt the user is told.
+ *
+ * A message is at most asked once and answered at least once. The queue's visibility timeout must be longer than the function's.
  */
 import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
+import { ChannelSecrets } from "./channel-secrets.ts";
+import { once, parseJson, required, requiredStrings } from "./environment.ts";
+import { QueuedMessage } from "./message.ts";
+import { SigningKey } from "./signing-key.ts";
+import { openTable } from "./state-table.ts";
+import { Answers } from "./worker/answers.ts";
+import { handleMessage } from "./worker/handle-message.ts";
+import { handleBatch, receiveCount } from "./worker/queue.ts";
 
-export async function handler(_event: SQSEvent, _context: Context): Promise<SQSBatchResponse> {
-	throw new Error("not written yet");
+/** Left of the function's time when it stops waiting for the agent: for telling the user, in up to a dozen calls. */
+const RESERVE_MS = 20_000;
+
+const tools = once(() => ({
+	answers: new Answers(openTable()),
+	secrets: new ChannelSecrets(requiredStrings("CHANNEL_SECRETS")),
+	key: new SigningKey(required("SIGNING_KEY_ID")),
+	tokenRules: { issuer: required("ISSUER"), audience: required("AUDIENCE") },
+	runtime: { arn: required("RUNTIME_ARN"), qualifier: required("RUNTIME_QUALIFIER") },
+}));
+
+const settings = once(() => ({ queueUrl: required("QUEUE_URL"), maxReceives: Number(required("MAX_RECEIVES")) }));
+
+export async function handler(event: SQSEvent, context: Pick<Context, "getRemainingTimeInMillis">): Promise<SQSBatchResponse> {
+	const { queueUrl, maxReceives } = settings();
+	const signal = AbortSignal.timeout(Math.max(1_000, context.getRemainingTimeInMillis() - RESERVE_MS));
+	return await handleBatch(event, queueUrl, async (record) => {
+		const message = QueuedMessage.parse(parseJson(record.body));
+		await handleMessage(message, { isLast: receiveCount(record) >= maxReceives, signal }, tools());
+	});
 }

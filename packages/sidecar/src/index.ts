@@ -41,7 +41,7 @@ export {
 } from "./library/recover.ts";
 export { type RepairOptions, type RepairResult, repair } from "./library/repair.ts";
 export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
-export { namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
+export { type NamespacesOptions, namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
 export { type RollbackOptions, type RollbackResult, rollback } from "./library/rollback.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
 export { type ServeOptions, type ServeResult, serve } from "./library/serve.ts";

@@ -40,11 +40,17 @@ export async function retain(options: RetainOptions = {}): Promise<RetentionRepo
 	);
 }
 
-/** Every namespace of a store that holds an object: one LIST each. @throws SidecarError STORE_*, and for a wrong option */
-export async function* namespaces(options: Omit<LogOptions, "namespace"> = {}): AsyncGenerator<string> {
+export interface NamespacesOptions extends Omit<LogOptions, "namespace"> {
+	/** Begins after this one, which need not exist: to go on where an earlier run stopped. */
+	readonly after?: string;
+}
+
+/** Every namespace of a store that holds an object, in the order of their bytes: one LIST each. @throws SidecarError STORE_*, and for a wrong option */
+export async function* namespaces(options: NamespacesOptions = {}): AsyncGenerator<string> {
+	const { after, signal } = options;
 	const { store, close } = await openRoot(options);
 	try {
-		yield* listNamespaces(store, options.signal);
+		yield* listNamespaces(store, { ...(after !== undefined && { after }), ...(signal !== undefined && { signal }) });
 	} finally {
 		await close();
 	}

@@ -11,9 +11,9 @@ import { listNamespaces } from "./list-namespaces.ts";
 /** Names that sort around the `/` after a name they begin with. */
 const NAMES = ["a", "a-b", "a.b", "a0", "a+b", "aa", "B", "z@x=y"];
 
-async function namesIn(store: ObjectStore): Promise<string[]> {
+async function namesIn(store: ObjectStore, after?: string): Promise<string[]> {
 	const names: string[] = [];
-	for await (const name of listNamespaces(store)) names.push(name);
+	for await (const name of listNamespaces(store, after === undefined ? {} : { after })) names.push(name);
 	return names;
 }
 
@@ -22,7 +22,9 @@ async function expectNames(store: ObjectStore): Promise<void> {
 	for (const name of NAMES)
 		for (const key of ["log/0", "log/zz", "packs/zz"]) await store.putIfAbsent(`users/${name}/${key}`, Buffer.from("x"));
 	for (const key of ["users/stray", "userz/a/b", "user/a/b"]) await store.putIfAbsent(key, Buffer.from("x"));
-	expect((await namesIn(store)).sort()).toEqual([...NAMES].sort());
+	const names = await namesIn(store);
+	expect([...names].sort()).toEqual([...NAMES].sort());
+	for (const [index, name] of names.entries()) expect(await namesIn(store, name)).toEqual(names.slice(index + 1));
 }
 
 test("every namespace, once, in a directory", async () => {

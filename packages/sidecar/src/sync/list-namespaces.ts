@@ -2,9 +2,15 @@ import type { ObjectStore } from "../store/port.ts";
 
 const USERS = "users/";
 
+export interface ListNamespacesOptions {
+	/** Begins after this one. */
+	readonly after?: string;
+	readonly signal?: AbortSignal;
+}
+
 /** Every namespace that has an object, in the order of their bytes, with one LIST of one key each. @throws SidecarError STORE_* */
-export async function* listNamespaces(store: ObjectStore, signal?: AbortSignal): AsyncGenerator<string> {
-	let startAfter = USERS;
+export async function* listNamespaces(store: ObjectStore, { after, signal }: ListNamespacesOptions = {}): AsyncGenerator<string> {
+	let startAfter = after === undefined ? USERS : endOf(after);
 	for (;;) {
 		let found: string | undefined;
 		for await (const { objects } of store.list(USERS, { startAfter, limit: 1, ...(signal && { signal }) })) {
@@ -17,7 +23,11 @@ export async function* listNamespaces(store: ObjectStore, signal?: AbortSignal):
 			continue;
 		}
 		yield found.slice(USERS.length, end);
-		// "0" comes right after "/": past every key of this namespace, and before every key of another.
-		startAfter = `${found.slice(0, end)}0`;
+		startAfter = endOf(found.slice(USERS.length, end));
 	}
+}
+
+/** "0" comes right after "/": past every key of the namespace, and before every key of another. */
+function endOf(namespace: string): string {
+	return `${USERS}${namespace}0`;
 }

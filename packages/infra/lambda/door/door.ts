@@ -1,0 +1,111 @@
+/**
+ * Takes a channel's request: proves it, remembers it, queues what it says, and answers; all else happens later, in the worker.
+ *
+ * Steps that cost nothing come first. A request that is proved but says nothing to us, or comes from somebody who is not allowed, is
+ * answered like one that is taken: a channel would repeat it otherwise, and a stranger learns nothing.
+ */
+import { PutItemCommand } from "@aws-sdk/client-dynamodb";
+import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
+import { encodeUserId } from "openclaw-sidecar";
+import { QUICK } from "../aws-limits.ts";
+import { ChannelSecrets } from "../channel-secrets.ts";
+import { CHANNELS, isChannelName } from "../channels/by-name.ts";
+import type { ChannelMessage, ChannelName, Opened } from "../channels/channel.ts";
+import { required, requiredStrings } from "../environment.ts";
+import { log } from "../log.ts";
+import { deliveryIdOf, type QueuedMessage } from "../message.ts";
+import { openTable, provedId, secondsFrom, type Table } from "../state-table.ts";
+import { AllowedUsers } from "./allowed-users.ts";
+import { Deliveries } from "./deliveries.ts";
+import { type Delivery, deliveryOf } from "./delivery.ts";
+import { json, Refusal } from "./refusal.ts";
+
+const PROOF_KEPT_DAYS = 30;
+
+export class Door {
+	readonly #secrets = new ChannelSecrets(requiredStrings("CHANNEL_SECRETS"));
+	readonly #users = new AllowedUsers(required("ALLOWED_USERS"));
+	readonly #queueUrl = required("QUEUE_URL");
+	readonly #queue = new SQSClient(QUICK);
+	readonly #table: Table = openTable();
+	readonly #deliveries = new Deliveries(this.#table);
+
+	/** @throws Refusal, Error */
+	async receive(event: APIGatewayProxyEvent, nowMs: number): Promise<APIGatewayProxyResult> {
+		const channel = /^\/webhook\/([a-z]+)\/?$/.exec(event.path)?.[1] ?? "";
+		if (!isChannelName(channel)) throw new Refusal("PATH_UNKNOWN");
+		if (event.httpMethod !== "POST") throw new Refusal("METHOD_NOT_ALLOWED");
+		if (!this.#secrets.has(channel)) throw new Refusal("CHANNEL_CLOSED");
+		const { content, proof } = await this.#open(channel, deliveryOf(event, nowMs));
+		if (content.kind === "challenge") return json(200, content.answer);
+		if (content.kind === "ignored") {
+			log.info("webhook.ignored", { channel, reason: content.reason });
+			return json(200, { code: "IGNORED" });
+		}
+		return await this.#take(channel, content.message, proof, nowMs);
+	}
+
+	/** With the current secret, and where that fails with one that is about to replace it. */
+	async #open(channel: ChannelName, delivery: Delivery): Promise<Opened> {
+		const { open, provedWith } = CHANNELS[channel];
+		try {
+			return open(delivery, await this.#secrets.current(channel, delivery.nowMs));
+		} catch (error) {
+			if (!(error instanceof Refusal && error.code === "SIGNATURE_INVALID")) throw error;
+			for (const secret of await this.#secrets.replacing(channel, delivery.nowMs)) {
+				const opened = openOrUndefined(() => open(delivery, secret));
+				if (opened === undefined) continue;
+				await this.#noteProof(provedId(provedWith, secret), delivery.nowMs);
+				return opened;
+			}
+			throw error;
+		}
+	}
+
+	/** The rotation takes a key that an operator brought only once the channel has signed with it. */
+	async #noteProof(id: string, nowMs: number): Promise<void> {
+		const { client, TableName } = this.#table;
+		await client.send(new PutItemCommand({ TableName, Item: { id: { S: id }, expiresAt: secondsFrom(nowMs, PROOF_KEPT_DAYS) } }));
+	}
+
+	async #take(
+		channel: ChannelName,
+		{ eventId, sender, text, replyTo }: ChannelMessage,
+		proof: string | undefined,
+		nowMs: number,
+	): Promise<APIGatewayProxyResult> {
+		const userId = await this.#users.find(sender, nowMs);
+		if (userId === undefined) {
+			log.warn("security.user-refused", { channel, sender });
+			return json(200, { code: "IGNORED" });
+		}
+		const deliveryId = deliveryIdOf(channel, eventId);
+		if ((await this.#deliveries.admit(deliveryId, proof, nowMs)) === "repeated") {
+			log.info("webhook.repeated", { channel, deliveryId });
+			return json(200, { code: "DUPLICATE" });
+		}
+		const message: QueuedMessage = { channel, deliveryId, userId, replyTo, ...(text !== undefined && { text }) };
+		await this.#queue.send(
+			new SendMessageCommand({
+				QueueUrl: this.#queueUrl,
+				MessageBody: JSON.stringify(message),
+				MessageGroupId: encodeUserId(userId),
+				MessageDeduplicationId: deliveryId,
+			}),
+		);
+		// It is in the queue: to fail now would only make the channel send it again.
+		await this.#deliveries.markQueued(deliveryId).catch((error: unknown) => log.warn("webhook.not-remembered", { deliveryId, error }));
+		log.info("webhook.queued", { channel, deliveryId });
+		return json(200, { code: "QUEUED" });
+	}
+}
+
+function openOrUndefined(open: () => Opened): Opened | undefined {
+	try {
+		return open();
+	} catch (error) {
+		if (error instanceof Refusal && (error.code === "SIGNATURE_INVALID" || error.code === "CHANNEL_MISCONFIGURED")) return undefined;
+		throw error;
+	}
+}

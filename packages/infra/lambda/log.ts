@@ -1,0 +1,4 @@
+/** JSON lines on stderr, which Lambda ships; keys that hold secrets are never written. */
+import { createLogger } from "openclaw-sidecar";
+
+export const log = createLogger("info");

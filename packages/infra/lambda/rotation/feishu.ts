@@ -1,0 +1,14 @@
+/** Feishu has no API that makes an app secret: an operator stages it, the tenant-token endpoint says whether it is right. */
+import { field } from "../channels/channel.ts";
+import { askTenantToken } from "../channels/feishu-token.ts";
+import { requireProof } from "./proof.ts";
+import { merged, type Strategy } from "./strategy.ts";
+
+export const feishu: Strategy = {
+	propose: (current, staged) => merged(current, staged, "app_id"),
+
+	async test(replacement) {
+		await askTenantToken(field(replacement.next, "app_id"), field(replacement.next, "app_secret"));
+		await requireProof("feishu", replacement);
+	},
+};

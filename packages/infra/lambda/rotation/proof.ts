@@ -1,0 +1,21 @@
+/** Whether the channel has signed with a key: no channel's API tells, but the door notes it when a request comes that only the staged key fits. */
+import { GetItemCommand } from "@aws-sdk/client-dynamodb";
+import { CHANNELS } from "../channels/by-name.ts";
+import type { ChannelName } from "../channels/channel.ts";
+import { openTable, provedId } from "../state-table.ts";
+import { changedFields, type Replacement, RotationFailure } from "./strategy.ts";
+
+/** @throws RotationFailure NOT_PROVED */
+export async function requireProof(channel: ChannelName, replacement: Replacement): Promise<void> {
+	const { provedWith } = CHANNELS[channel];
+	if (!changedFields(replacement).some((name) => provedWith.includes(name))) return;
+	const { client, TableName } = openTable();
+	const id = provedId(provedWith, replacement.next);
+	const { Item } = await client.send(new GetItemCommand({ TableName, Key: { id: { S: id } }, ConsistentRead: true }));
+	if (Item === undefined) {
+		throw new RotationFailure(
+			"NOT_PROVED",
+			`${channel} has sent nothing yet with the new ${provedWith.join(" and ")}: write to the bot, then rotate again`,
+		);
+	}
+}

@@ -1,0 +1,67 @@
+/**
+ * Telegram's `secret_token` is made here and told to Telegram; a new bot token comes from its BotFather and is staged by an operator.
+ *
+ * Environment: `WEBHOOK_URL`, where Telegram sends updates. The door takes both secrets while they change places.
+ */
+import { randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
+import { field, type SecretFields } from "../channels/channel.ts";
+import { callTelegram } from "../channels/telegram.ts";
+import { isRecord, required } from "../environment.ts";
+import { RotationFailure, type Strategy } from "./strategy.ts";
+
+/** Of the 256 characters of `A-Z a-z 0-9 _ -` that Telegram takes. */
+const TOKEN_BYTES = 32;
+/** The door looks for a secret that is to come at most every 10 s. */
+const PROBES = 4;
+const PROBE_PAUSE_MS = 4_000;
+
+export const telegram: Strategy = {
+	propose(current, staged) {
+		const next = { ...current, ...staged, secret_token: randomBytes(TOKEN_BYTES).toString("base64url") };
+		if (botOf(next) !== botOf(current)) throw new RotationFailure("STAGED_REFUSED", "the bot token is of another bot");
+		return next;
+	},
+
+	apply: async ({ next }) => await setWebhook(next),
+	revert: async ({ current }) => await setWebhook(current),
+
+	async test({ next }, isApplied) {
+		await callTelegram("getMe", {}, next);
+		if (!isApplied) return;
+		const info = await callTelegram("getWebhookInfo", {}, next);
+		if (!isRecord(info) || info.url !== required("WEBHOOK_URL")) throw new RotationFailure("NOT_PROVED", "Telegram has another webhook");
+		await knock(field(next, "secret_token"));
+	},
+};
+
+async function setWebhook(secret: SecretFields): Promise<void> {
+	const body = { url: required("WEBHOOK_URL"), secret_token: field(secret, "secret_token"), allowed_updates: ["message"] };
+	await callTelegram("setWebhook", body, secret);
+}
+
+/** As Telegram will: an update that says nothing. @throws RotationFailure */
+async function knock(secretToken: string): Promise<void> {
+	let status = 0;
+	for (let probe = 1; probe <= PROBES; probe++) {
+		const headers = { "content-type": "application/json", "x-telegram-bot-api-secret-token": secretToken };
+		const response = await fetch(required("WEBHOOK_URL"), {
+			method: "POST",
+			headers,
+			body: JSON.stringify({ update_id: 0 }),
+			redirect: "error",
+			signal: AbortSignal.timeout(10_000),
+		});
+		await response.body?.cancel();
+		status = response.status;
+		if (status === 200) return;
+		if (status !== 401) break;
+		if (probe < PROBES) await wait(PROBE_PAUSE_MS);
+	}
+	throw new RotationFailure("DOOR_CLOSED", `the webhook answers ${status} to the new secret`);
+}
+
+/** `4711:AAH…` is of bot 4711. */
+function botOf(secret: SecretFields): string | undefined {
+	return field(secret, "bot_token").split(":")[0];
+}

@@ -1,0 +1,95 @@
+/** The labels of a secret's versions, and how they move. */
+import {
+	DescribeSecretCommand,
+	GetSecretValueCommand,
+	PutSecretValueCommand,
+	ResourceNotFoundException,
+	SecretsManagerClient,
+	UpdateSecretVersionStageCommand,
+} from "@aws-sdk/client-secrets-manager";
+import { readSecret, STAGED } from "../channel-secrets.ts";
+import type { SecretFields } from "../channels/channel.ts";
+import { isRecord, parseJson } from "../environment.ts";
+
+export class Versions {
+	readonly #client = new SecretsManagerClient({});
+	readonly #secretId: string;
+
+	constructor(secretId: string) {
+		this.#secretId = secretId;
+	}
+
+	async current(): Promise<SecretFields> {
+		return (await readSecret(this.#client, this.#secretId, "AWSCURRENT")) as SecretFields;
+	}
+
+	async staged(): Promise<SecretFields | undefined> {
+		return await readSecret(this.#client, this.#secretId, STAGED);
+	}
+
+	/** What a version holds; undefined: there is none yet. */
+	async read(versionId: string): Promise<SecretFields | undefined> {
+		try {
+			const { SecretString } = await this.#client.send(new GetSecretValueCommand({ SecretId: this.#secretId, VersionId: versionId }));
+			const fields = parseJson(SecretString ?? "");
+			return isRecord(fields) ? fields : undefined;
+		} catch (error) {
+			if (error instanceof ResourceNotFoundException) return undefined;
+			throw error;
+		}
+	}
+
+	async isCurrent(versionId: string): Promise<boolean> {
+		return (await this.#holder("AWSCURRENT")) === versionId;
+	}
+
+	/** A version of that content, pending. A step that Secrets Manager repeats finds it made. */
+	async makePending(versionId: string, fields: SecretFields): Promise<void> {
+		await this.#client.send(
+			new PutSecretValueCommand({
+				SecretId: this.#secretId,
+				ClientRequestToken: versionId,
+				SecretString: JSON.stringify(fields),
+				VersionStages: ["AWSPENDING"],
+			}),
+		);
+	}
+
+	async markPending(versionId: string): Promise<void> {
+		await this.#move("AWSPENDING", versionId);
+	}
+
+	/** What was current becomes AWSPREVIOUS by Secrets Manager's own doing. */
+	async promote(versionId: string): Promise<void> {
+		await this.#move("AWSCURRENT", versionId);
+		await this.drop("AWSPENDING", versionId);
+		const staged = await this.#holder(STAGED);
+		if (staged !== undefined) await this.drop(STAGED, staged);
+	}
+
+	/** Takes the label off that version, where it has it. */
+	async drop(label: "AWSPENDING" | typeof STAGED, versionId: string): Promise<void> {
+		if ((await this.#holder(label)) !== versionId) return;
+		await this.#client.send(
+			new UpdateSecretVersionStageCommand({ SecretId: this.#secretId, VersionStage: label, RemoveFromVersionId: versionId }),
+		);
+	}
+
+	async #move(label: "AWSCURRENT" | "AWSPENDING", versionId: string): Promise<void> {
+		const holder = await this.#holder(label);
+		if (holder === versionId) return;
+		await this.#client.send(
+			new UpdateSecretVersionStageCommand({
+				SecretId: this.#secretId,
+				VersionStage: label,
+				MoveToVersionId: versionId,
+				...(holder !== undefined && { RemoveFromVersionId: holder }),
+			}),
+		);
+	}
+
+	async #holder(label: string): Promise<string | undefined> {
+		const { VersionIdsToStages = {} } = await this.#client.send(new DescribeSecretCommand({ SecretId: this.#secretId }));
+		return Object.entries(VersionIdsToStages).find(([, labels]) => labels.includes(label))?.[0];
+	}
+}

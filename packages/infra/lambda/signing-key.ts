@@ -1,0 +1,63 @@
+/**
+ * The KMS key that signs users' tokens: RSA_2048, SIGN_VERIFY, RS256, which both the daemon and IAM's OpenID providers accept. Its private
+ * part never leaves KMS. The key id in a token is the RFC 7638 thumbprint, so that worker and issuer name it alike without agreeing on it.
+ */
+import { createHash, createPublicKey } from "node:crypto";
+import { GetPublicKeyCommand, KMSClient, SignCommand } from "@aws-sdk/client-kms";
+import { calculateJwkThumbprint, type JWK } from "jose";
+import { QUICK } from "./aws-limits.ts";
+import { isRecord } from "./environment.ts";
+
+export const ALGORITHM = "RS256";
+
+export class SigningKey {
+	readonly #client = new KMSClient(QUICK);
+	readonly #id: string;
+	#published: Promise<JWK & { readonly kid: string }> | undefined;
+
+	/** @param id of the key, its ARN or an alias */
+	constructor(id: string) {
+		this.#id = id;
+	}
+
+	/** As a key set lists it. @throws Error: KMS's, or a key that is not RSA */
+	async published(): Promise<JWK & { readonly kid: string }> {
+		this.#published ??= this.#readPublicKey().catch((error: unknown) => {
+			// The next one tries again.
+			this.#published = undefined;
+			throw error;
+		});
+		return await this.#published;
+	}
+
+	/** A compact JWS. @throws Error: KMS's */
+	async sign(claims: Readonly<Record<string, unknown>>): Promise<string> {
+		const { kid } = await this.published();
+		const input = `${encode({ alg: ALGORITHM, typ: "JWT", kid })}.${encode(claims)}`;
+		const { Signature } = await this.#client.send(
+			new SignCommand({
+				KeyId: this.#id,
+				// A token may be longer than the 4 KiB that KMS takes whole.
+				MessageType: "DIGEST",
+				Message: createHash("sha256").update(input).digest(),
+				SigningAlgorithm: "RSASSA_PKCS1_V1_5_SHA_256",
+			}),
+		);
+		if (Signature === undefined) throw new Error("KMS gave no signature");
+		return `${input}.${Buffer.from(Signature).toString("base64url")}`;
+	}
+
+	async #readPublicKey(): Promise<JWK & { readonly kid: string }> {
+		const { PublicKey } = await this.#client.send(new GetPublicKeyCommand({ KeyId: this.#id }));
+		if (PublicKey === undefined) throw new Error("KMS gave no public key");
+		const jwk = createPublicKey({ key: Buffer.from(PublicKey), format: "der", type: "spki" }).export({ format: "jwk" });
+		if (!isRecord(jwk) || jwk.kty !== "RSA") throw new Error(`the signing key must be RSA, not ${isRecord(jwk) ? jwk.kty : "unknown"}`);
+		const { n, e } = jwk as { readonly n: string; readonly e: string };
+		const kid = await calculateJwkThumbprint({ kty: "RSA", n, e });
+		return { kty: "RSA", n, e, kid, alg: ALGORITHM, use: "sig" };
+	}
+}
+
+function encode(value: object): string {
+	return Buffer.from(JSON.stringify(value)).toString("base64url");
+}

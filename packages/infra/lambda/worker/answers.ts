@@ -1,0 +1,98 @@
+/**
+ * What became of each message, so that one that the queue hands out again is neither asked nor answered twice.
+ *
+ * Written down before the agent is asked; forgotten where it certainly was not; with the answer until all its parts are sent. A message
+ * that was asked and has no answer is of unknown outcome. Not guaranteed: that a part is not sent twice, where the function dies between
+ * sending it and writing that down.
+ */
+import {
+	type AttributeValue,
+	ConditionalCheckFailedException,
+	DeleteItemCommand,
+	GetItemCommand,
+	UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import { secondsFrom, type Table } from "../state-table.ts";
+
+/** A message may lie in the queue and in the dead-letter queue for 14 days each. */
+const KEPT_DAYS = 29;
+/** A DynamoDB item holds 400 KB. */
+const MAX_ANSWER_BYTES = 300_000;
+
+export type Progress =
+	| { readonly kind: "new" }
+	| { readonly kind: "asked" }
+	| { readonly kind: "answered"; readonly answer: string; readonly sentParts: number }
+	| { readonly kind: "done" };
+
+export class Answers {
+	readonly #table: Table;
+
+	constructor(table: Table) {
+		this.#table = table;
+	}
+
+	/** Notes that the message is about to be asked, unless it was. @returns what was known of it before */
+	async begin(deliveryId: string, nowMs: number): Promise<Progress> {
+		try {
+			await this.#update(deliveryId, "SET askedAt = :now, expiresAt = :end", {
+				values: { ":now": { N: String(nowMs) }, ":end": secondsFrom(nowMs, KEPT_DAYS) },
+				condition: "attribute_not_exists(id)",
+			});
+			return { kind: "new" };
+		} catch (error) {
+			if (!(error instanceof ConditionalCheckFailedException)) throw error;
+			return await this.#read(deliveryId);
+		}
+	}
+
+	async #read(deliveryId: string): Promise<Progress> {
+		const { client, TableName } = this.#table;
+		const { Item } = await client.send(new GetItemCommand({ TableName, Key: keyOf(deliveryId), ConsistentRead: true }));
+		if (Item?.done !== undefined) return { kind: "done" };
+		if (Item?.answer?.S === undefined) return { kind: "asked" };
+		return { kind: "answered", answer: Item.answer.S, sentParts: Number(Item.sentParts?.N ?? 0) };
+	}
+
+	/** It was not asked after all. */
+	async forget(deliveryId: string): Promise<void> {
+		const { client, TableName } = this.#table;
+		await client.send(new DeleteItemCommand({ TableName, Key: keyOf(deliveryId) }));
+	}
+
+	/** A longer one than an item takes is not kept: should its parts break off, the user is told that the outcome is unknown. */
+	async keep(deliveryId: string, answer: string): Promise<void> {
+		if (Buffer.byteLength(answer) > MAX_ANSWER_BYTES) return;
+		await this.#update(deliveryId, "SET answer = :answer", { values: { ":answer": { S: answer } } });
+	}
+
+	async noteSent(deliveryId: string, parts: number): Promise<void> {
+		await this.#update(deliveryId, "SET sentParts = :parts", { values: { ":parts": { N: String(parts) } } });
+	}
+
+	/** All is sent: a user's words are kept no longer. */
+	async finish(deliveryId: string): Promise<void> {
+		await this.#update(deliveryId, "SET done = :true REMOVE answer", { values: { ":true": { BOOL: true } } });
+	}
+
+	async #update(
+		deliveryId: string,
+		expression: string,
+		{ values, condition }: { readonly values: Record<string, AttributeValue>; readonly condition?: string },
+	): Promise<void> {
+		const { client, TableName } = this.#table;
+		await client.send(
+			new UpdateItemCommand({
+				TableName,
+				Key: keyOf(deliveryId),
+				UpdateExpression: expression,
+				ExpressionAttributeValues: values,
+				...(condition !== undefined && { ConditionExpression: condition }),
+			}),
+		);
+	}
+}
+
+function keyOf(deliveryId: string): { readonly id: { readonly S: string } } {
+	return { id: { S: `answer#${deliveryId}` } };
+}
