@@ -1,0 +1,2 @@
+import type { OpenClawStack } from "./stack.ts";
+export function acknowledge(_stack: OpenClawStack): void {}
