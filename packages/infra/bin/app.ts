@@ -1,14 +1,10 @@
-/** The CDK app: one stack, as the context says. Every synth is checked by cdk-nag's AwsSolutions and CDK's own validator. */
-import { App, Validations } from "aws-cdk-lib";
+/** The CDK app: one stack, as the context says. Every synth is checked by CDK's validator and by cdk-nag's AwsSolutions. */
+import { Validations } from "aws-cdk-lib";
 import { AwsSolutionsChecks } from "cdk-nag";
-import { acknowledge } from "../lib/acknowledgements.ts";
-import { readConfig } from "../lib/config.ts";
-import { OpenClawStack } from "../lib/stack.ts";
+import { makeInstallation } from "../lib/app.ts";
 
-const app = new App();
 try {
-	const stack = new OpenClawStack(app, readConfig(app.node));
-	acknowledge(stack);
+	const { app } = makeInstallation();
 	Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 } catch (error) {
 	// What is wrong is in the message; where in our code it was noticed helps nobody.

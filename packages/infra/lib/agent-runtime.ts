@@ -9,7 +9,7 @@
 import { fileURLToPath } from "node:url";
 import { ArnFormat, Duration, IgnoreMode, Stack } from "aws-cdk-lib";
 import * as agentcore from "aws-cdk-lib/aws-bedrockagentcore";
-import { Platform } from "aws-cdk-lib/aws-ecr-assets";
+import { DockerImageAsset, Platform } from "aws-cdk-lib/aws-ecr-assets";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import type * as logs from "aws-cdk-lib/aws-logs";
@@ -63,18 +63,27 @@ export class AgentRuntime extends Construct {
 		const { config, network, key } = props;
 		const { region, account, partition } = Stack.of(this);
 		this.executionRole = this.#makeRole(config);
-		const artifact = agentcore.AgentRuntimeArtifact.fromAsset(ROOT, {
+		const image = new DockerImageAsset(this, "Image", {
+			directory: ROOT,
 			file: "Containerfile",
 			platform: Platform.LINUX_ARM64,
 			ignoreMode: IgnoreMode.DOCKER,
-			exclude: ["**", ...IMAGE_SOURCES.flatMap((path) => [`!${path}`, `!${path}/**`]), "**/node_modules", "**/dist", "**/.cache", "**/*.test.ts"],
+			exclude: [
+				"**",
+				...IMAGE_SOURCES.flatMap((path) => [`!${path}`, `!${path}/**`]),
+				"**/node_modules",
+				"**/dist",
+				"**/.cache",
+				"**/*.test.ts",
+			],
 			assetName: "openclaw-agent",
 		});
+		allow(this.executionRole, "PullImage", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [image.repository.repositoryArn]);
 		const isOwnIssuer = config.issuer === undefined;
 		this.runtime = new agentcore.Runtime(this, "Runtime", {
 			runtimeName: config.stackName,
 			description: "OpenClaw, one machine per user",
-			agentRuntimeArtifact: artifact,
+			agentRuntimeArtifact: agentcore.AgentRuntimeArtifact.fromEcrRepository(image.repository, image.imageTag),
 			// What CDK would add to the role is left out: see above.
 			executionRole: this.executionRole.withoutPolicyUpdates(),
 			networkConfiguration: network.runtimeNetwork,
@@ -128,10 +137,9 @@ export class AgentRuntime extends Construct {
 				conditions: { StringEquals: { "aws:SourceAccount": account }, ArnLike: { "aws:SourceArn": runtimes } },
 			}),
 		});
-		const repository = Stack.of(this).formatArn({ service: "ecr", resource: "repository", resourceName: `cdk-*-container-assets-*` });
-		allow(role, "PullImage", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [repository]);
 		allow(role, "LogInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]);
-		if (models.length > 0) allow(role, "CallModels", ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], modelArns(this, models));
+		if (models.length > 0)
+			allow(role, "CallModels", ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], modelArns(this, models));
 		return role;
 	}
 
@@ -159,7 +167,11 @@ export function platformVersion(scope: Construct, config: Config): "V1" | "V2" {
 
 /** What stands for something that is only known at deployment counts as 100 bytes, more than any ARN here has. */
 function checkEnvironment(environment: Record<string, string>): Record<string, string> {
-	const bytes = Object.entries(environment).reduce((sum, [name, value]) => sum + name.length + value.replace(/\$\{Token\[[^\]]*\]\}/g, "x".repeat(100)).length, 0);
-	if (bytes > MAX_ENVIRONMENT_BYTES) throw new Error(`The runtime's variables have ${bytes} bytes, and the platform takes ${MAX_ENVIRONMENT_BYTES}.`);
+	const bytes = Object.entries(environment).reduce(
+		(sum, [name, value]) => sum + name.length + value.replace(/\$\{Token\[[^\]]*\]\}/g, "x".repeat(100)).length,
+		0,
+	);
+	if (bytes > MAX_ENVIRONMENT_BYTES)
+		throw new Error(`The runtime's variables have ${bytes} bytes, and the platform takes ${MAX_ENVIRONMENT_BYTES}.`);
 	return environment;
 }

@@ -5,7 +5,7 @@
 import { Duration } from "aws-cdk-lib";
 import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import * as iam from "aws-cdk-lib/aws-iam";
-import * as kms from "aws-cdk-lib/aws-kms";
+import type * as kms from "aws-cdk-lib/aws-kms";
 import { Schedule, ScheduleExpression, ScheduleTargetInput } from "aws-cdk-lib/aws-scheduler";
 import { Universal } from "aws-cdk-lib/aws-scheduler-targets";
 import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
@@ -13,11 +13,14 @@ import { Construct } from "constructs";
 import type { Channel } from "./config.ts";
 import { allow, allowKey, Handler } from "./handler.ts";
 import { makeKey } from "./keys.ts";
+import { makeSchedulerRole } from "./schedule.ts";
 
 export interface ChannelSecretsProps {
 	readonly channels: readonly Channel[];
 	readonly rotationDays: number;
 	readonly dryRun: boolean;
+	/** Where Telegram sends updates: each rotation tells it anew. */
+	readonly webhookUrl: string;
 	readonly table: dynamodb.ITable;
 	/** Of the logs. */
 	readonly logKey: kms.IKey;
@@ -56,13 +59,17 @@ export class ChannelSecrets extends Construct {
 		allowKey(role, this.key, "secretsmanager", ["kms:Decrypt"]);
 	}
 
-	#rotate(channel: Channel, secret: secretsmanager.Secret, { rotationDays, dryRun, table, logKey, logDays }: ChannelSecretsProps): Handler {
+	#rotate(
+		channel: Channel,
+		secret: secretsmanager.Secret,
+		{ rotationDays, dryRun, webhookUrl, table, logKey, logDays }: ChannelSecretsProps,
+	): Handler {
 		const handler = new Handler(this, `${channel}-rotation`, {
 			entry: "rotation",
 			description: `Rotates the secret of ${channel}`,
 			timeout: Duration.minutes(2),
 			memory: 512,
-			environment: { CHANNEL: channel, DRY_RUN: String(dryRun), NONCE_TABLE: table.tableName },
+			environment: { CHANNEL: channel, DRY_RUN: String(dryRun), NONCE_TABLE: table.tableName, WEBHOOK_URL: `${webhookUrl}/${channel}` },
 			key: logKey,
 			logDays,
 		});
@@ -84,6 +91,7 @@ export class ChannelSecrets extends Construct {
 			rotateImmediatelyOnUpdate: false,
 		});
 		if (permission !== undefined) rotation.node.addDependency(permission);
+		const role = makeSchedulerRole(this, `${channel}-starter`, `Starts the rotation of ${channel}`);
 		new Schedule(this, `${channel}-rotation-schedule`, {
 			description: `Rotates the secret of ${channel}`,
 			schedule: ScheduleExpression.rate(Duration.days(rotationDays)),
@@ -92,6 +100,7 @@ export class ChannelSecrets extends Construct {
 				action: "rotateSecret",
 				input: ScheduleTargetInput.fromObject({ SecretId: secret.secretArn }),
 				retryAttempts: 2,
+				role,
 				policyStatements: [
 					new iam.PolicyStatement({ actions: ["secretsmanager:RotateSecret"], resources: [secret.secretArn] }),
 					new iam.PolicyStatement({ actions: ["lambda:InvokeFunction"], resources: [handler.fn.functionArn] }),

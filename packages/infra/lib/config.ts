@@ -11,7 +11,16 @@ export const CHANNELS = ["feishu", "telegram", "slack"] as const;
 export type Channel = (typeof CHANNELS)[number];
 
 const list = <T extends z.ZodType<unknown, string>>(item: T) =>
-	z.preprocess((value) => (typeof value === "string" ? value.split(",").map((part) => part.trim()).filter(Boolean) : value), z.array(item));
+	z.preprocess(
+		(value) =>
+			typeof value === "string"
+				? value
+						.split(",")
+						.map((part) => part.trim())
+						.filter(Boolean)
+				: value,
+		z.array(item),
+	);
 const onOff = z.union([z.boolean(), z.stringbool()]);
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
@@ -57,8 +66,13 @@ const SCHEMA = z
 			.describe("Bring your own OpenID issuer: no router is made, users call the runtime with its tokens."),
 		audience: z.string().regex(/^\S+$/).default("openclaw").describe("Whom tokens are for."),
 
-		channels: list(z.enum(CHANNELS)).default([...CHANNELS]).describe("Chats that may call."),
-		allowedUsers: list(z.string()).default([]).describe("Who may talk to the agent, as `channel:id`; changed later in the SSM parameter."),
+		channels: list(z.enum(CHANNELS))
+			.default([...CHANNELS])
+			.describe("Chats that may call."),
+		allowedUsers: z
+			.union([list(z.string().regex(/^[a-z]+\../, "must look like telegram.4711")), z.record(z.string(), z.string())])
+			.default([])
+			.describe('Who may talk to the agent: `["telegram.4711"]`, or `{"telegram.4711": "anna"}` for one person on several channels.'),
 		provisionedConcurrency: whole(0, 100).default(1).describe("Of the webhook's function; 0: cold starts of about a second."),
 		maxProvisionedConcurrency: whole(0, 1_000).default(5).describe("As far as autoscaling may go."),
 		turnsAtOnce: whole(2, 1_000).default(20).describe("How many messages are worked on at the same time."),
@@ -121,6 +135,6 @@ export function settings(): readonly { readonly name: string; readonly default: 
 }
 
 function shown(value: unknown): string {
-	if (value === undefined) return "-";
+	if (value === undefined) return "";
 	return Array.isArray(value) ? value.join(",") || "none" : String(value);
 }

@@ -50,7 +50,11 @@ export class Firewall extends Construct {
 			defaultAction: { allow: {} },
 			visibilityConfig: visibility(this.name),
 			associationConfig: { requestBody: { API_GATEWAY: { defaultSizeInspectionLimit: "KB_64" } } },
-			rules: [perAddress(requestsPerIp), bodySize(), ...Object.entries(MANAGED).map(([name, counted], index) => managed(name, counted, index + 2))],
+			rules: [
+				perAddress(requestsPerIp),
+				bodySize(),
+				...Object.entries(MANAGED).map(([name, counted], index) => managed(name, counted, index + 2)),
+			],
 		});
 		new wafv2.CfnWebACLAssociation(this, "Association", { webAclArn: acl.attrArn, resourceArn: stage.stageArn });
 		// WAF takes log groups of this prefix only.

@@ -25,8 +25,6 @@ export interface HandlerProps {
 	readonly logDays: number;
 	/** Default: a new one. */
 	readonly role?: iam.Role;
-	/** Of this function's instances at the same time. Default: the account's limit. */
-	readonly reservedConcurrency?: number;
 }
 
 export class Handler extends Construct {
@@ -35,7 +33,7 @@ export class Handler extends Construct {
 
 	constructor(scope: Construct, id: string, props: HandlerProps) {
 		super(scope, id);
-		const { entry, description, timeout, memory, environment, key, logDays, reservedConcurrency } = props;
+		const { entry, description, timeout, memory, environment, key, logDays } = props;
 		this.role = props.role ?? makeLambdaRole(this, "Role", description);
 		const logGroup = makeLogGroup(this, "Logs", { key, days: logDays });
 		allow(this.role, "WriteOwnLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [logGroup.logGroupArn]);
@@ -52,7 +50,6 @@ export class Handler extends Construct {
 			role: this.role,
 			logGroup,
 			loggingFormat: lambda.LoggingFormat.JSON,
-			...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
 			bundling: {
 				format: OutputFormat.ESM,
 				target: "node24",

@@ -18,6 +18,8 @@ export interface IssuerProps {
 export class Issuer extends Construct {
 	readonly signingKey: kms.Key;
 	readonly handler: Handler;
+	/** `GET /.well-known/jwks.json`, by which every token is checked. */
+	readonly keysMethod: apigateway.Method;
 	/** As in the tokens' `iss`. */
 	readonly url: string;
 
@@ -44,6 +46,7 @@ export class Issuer extends Construct {
 		allow(this.handler.role, "ReadPublicKey", ["kms:GetPublicKey"], [this.signingKey.keyArn]);
 		const wellKnown = door.api.root.addResource(".well-known");
 		const integration = new apigateway.LambdaIntegration(this.handler.fn, { timeout: Duration.seconds(10), allowTestInvoke: false });
-		for (const name of ["openid-configuration", "jwks.json"]) wellKnown.addResource(name).addMethod("GET", integration);
+		wellKnown.addResource("openid-configuration").addMethod("GET", integration);
+		this.keysMethod = wellKnown.addResource("jwks.json").addMethod("GET", integration);
 	}
 }

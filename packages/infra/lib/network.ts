@@ -59,7 +59,8 @@ export class Network extends Construct {
 		if (zoneIds.length === 0) {
 			Annotations.of(this).addInfo("openclaw:zoneIds is not set: `pnpm infra:doctor` looks up whether AgentCore supports the VPC's zones.");
 		}
-		if (s3EndpointId === undefined) Annotations.of(this).addInfo("openclaw:s3EndpointId is not set: endpoints are made in the existing VPC.");
+		if (s3EndpointId === undefined)
+			Annotations.of(this).addInfo("openclaw:s3EndpointId is not set: endpoints are made in the existing VPC.");
 		return ec2.Vpc.fromLookup(this, "Vpc", { vpcId: vpcId!, region: region! });
 	}
 

@@ -47,7 +47,8 @@ const SUPPORTED = Object.keys(REGIONS).join(", ");
 export function supportOf(region: string): RegionSupport | undefined {
 	if (Token.isUnresolved(region)) return undefined;
 	const support = REGIONS[region];
-	if (support === undefined) throw new Error(`AgentCore Runtime is not available in ${region}. Set openclaw:region to one of ${SUPPORTED}.`);
+	if (support === undefined)
+		throw new Error(`AgentCore Runtime is not available in ${region}. Set openclaw:region to one of ${SUPPORTED}.`);
 	return support;
 }
 
@@ -57,7 +58,9 @@ export function checkZones(region: string, zoneIds: readonly string[]): void {
 	if (supported.length === 0) return;
 	const wrong = zoneIds.filter((id) => !supported.includes(id));
 	if (wrong.length === 0) return;
-	throw new Error(`AgentCore Runtime is not available in ${wrong.join(", ")}. Zones of ${region} that it supports: ${supported.join(", ")}.`);
+	throw new Error(
+		`AgentCore Runtime is not available in ${wrong.join(", ")}. Zones of ${region} that it supports: ${supported.join(", ")}.`,
+	);
 }
 
 /**

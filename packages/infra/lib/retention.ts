@@ -6,6 +6,7 @@ import { Schedule, ScheduleExpression } from "aws-cdk-lib/aws-scheduler";
 import { LambdaInvoke } from "aws-cdk-lib/aws-scheduler-targets";
 import { Construct } from "constructs";
 import { allow, Handler } from "./handler.ts";
+import { makeSchedulerRole } from "./schedule.ts";
 import type { WorkspaceBucket } from "./workspace-bucket.ts";
 
 export interface RetentionProps {
@@ -32,10 +33,14 @@ export class Retention extends Construct {
 			key,
 			logDays,
 		});
+		// A run that failed is repeated by the next day's, not at once.
+		this.handler.fn.configureAsyncInvoke({ retryAttempts: 0 });
 		allow(workspaces.sweeper, "RememberProgress", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], [table.tableArn]);
+		const role = makeSchedulerRole(this, "Starter", "Starts retention");
+		allow(role, "Start", ["lambda:InvokeFunction"], [this.handler.fn.functionArn]);
 		new Schedule(this, "Daily", {
 			schedule: ScheduleExpression.cron({ hour: "3", minute: "17", timeZone: TimeZone.ETC_UTC }),
-			target: new LambdaInvoke(this.handler.fn, { retryAttempts: 2 }),
+			target: new LambdaInvoke(this.handler.fn, { retryAttempts: 2, role: role.withoutPolicyUpdates() }),
 			description: "Retention of all workspaces",
 		});
 	}

@@ -5,7 +5,7 @@
  */
 import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
-import { ScalableTarget, ServiceNamespace, PredefinedMetric } from "aws-cdk-lib/aws-applicationautoscaling";
+import { PredefinedMetric, ScalableTarget, ServiceNamespace } from "aws-cdk-lib/aws-applicationautoscaling";
 import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import * as lambda from "aws-cdk-lib/aws-lambda";
@@ -61,7 +61,7 @@ export class Router extends Construct {
 		});
 		const allowedUsers = new ssm.StringParameter(this, "AllowedUsers", {
 			parameterName: `/${Stack.of(this).stackName}/allowed-users`,
-			description: "Who may talk to the agent: a JSON list of channel:id",
+			description: "Who may talk to the agent: JSON, see docs/deploy.md",
 			stringValue: JSON.stringify(config.allowedUsers),
 		});
 		this.webhook = new Handler(this, "Webhook", {
@@ -79,12 +79,11 @@ export class Router extends Construct {
 			logDays: config.logDays,
 		});
 		allow(this.webhook.role, "Enqueue", ["sqs:SendMessage"], [this.queue.queueArn]);
+		allow(this.webhook.role, "RememberDeliveries", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table.tableArn]);
 		allow(this.webhook.role, "ReadAllowedUsers", ["ssm:GetParameter"], [allowedUsers.parameterArn]);
 		this.worker = this.#makeWorker(props);
-		for (const { role } of [this.webhook, this.worker]) {
-			allow(role, "RememberNonces", ["GetItem", "PutItem", "UpdateItem", "DeleteItem"].map((action) => `dynamodb:${action}`), [table.tableArn]);
-			secrets.allowReading(role);
-		}
+		secrets.allowReading(this.webhook.role);
+		secrets.allowReading(this.worker.role);
 		this.alias = this.#keepWarm(config);
 		this.#serve(props.door, config.channels);
 	}
@@ -113,6 +112,7 @@ export class Router extends Construct {
 			new SqsEventSource(this.queue, { batchSize: 1, reportBatchItemFailures: true, maxConcurrency: config.turnsAtOnce }),
 		);
 		allow(worker.role, "SignTokens", ["kms:Sign", "kms:GetPublicKey"], [issuer.signingKey.keyArn]);
+		allow(worker.role, "RememberAnswers", ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [table.tableArn]);
 		allow(worker.role, "AskAgent", ["bedrock-agentcore:InvokeAgentRuntime"], [runtime.arn, runtime.endpointArn]);
 		return worker;
 	}
@@ -147,7 +147,10 @@ export class Router extends Construct {
 			schema: { schema: apigateway.JsonSchemaVersion.DRAFT4, type: apigateway.JsonSchemaType.OBJECT },
 		});
 		const validator = api.addRequestValidator("Complete", { validateRequestBody: true, validateRequestParameters: true });
-		const integration = new apigateway.LambdaIntegration(this.alias as lambda.IFunction, { timeout: Door.integrationTimeout, allowTestInvoke: false });
+		const integration = new apigateway.LambdaIntegration(this.alias as lambda.IFunction, {
+			timeout: Door.integrationTimeout,
+			allowTestInvoke: false,
+		});
 		const webhooks = api.root.addResource("webhook");
 		for (const channel of channels) {
 			webhooks.addResource(channel).addMethod("POST", integration, {

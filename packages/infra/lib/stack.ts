@@ -1,7 +1,7 @@
 /** All constructs of an installation, joined. Read it first: it says who knows whom. */
 import { CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-lib";
 import type { Construct } from "constructs";
-import { AgentRuntime } from "./agent-runtime.ts";
+import { AgentRuntime, platformVersion } from "./agent-runtime.ts";
 import { Audit } from "./audit.ts";
 import { ChannelSecrets } from "./channel-secrets.ts";
 import type { Config } from "./config.ts";
@@ -10,9 +10,8 @@ import { Endpoints } from "./endpoints.ts";
 import { Issuer } from "./issuer.ts";
 import { makeOperationsKey } from "./keys.ts";
 import { Network } from "./network.ts";
-import { makeTopic, Observability } from "./observability.ts";
 import type { Watched } from "./observability/alarms.ts";
-import { platformVersion } from "./agent-runtime.ts";
+import { makeTopic, Observability } from "./observability.ts";
 import { checkZones, pickZones, supportOf } from "./regions.ts";
 import { Retention } from "./retention.ts";
 import { makeNonceTable, Router } from "./router.ts";
@@ -50,11 +49,20 @@ export class OpenClawStack extends Stack {
 		let watched: Watched = { runtime, retention };
 		if (door !== undefined && ownIssuer !== undefined) {
 			const { channels, rotationDays, rotationDryRun } = config;
-			const secrets = new ChannelSecrets(this, "Secrets", { channels, rotationDays, dryRun: rotationDryRun, table, logKey: key, logDays });
+			const secrets = new ChannelSecrets(this, "Secrets", {
+				channels,
+				rotationDays,
+				dryRun: rotationDryRun,
+				webhookUrl: `${door.url}/webhook`,
+				table,
+				logKey: key,
+				logDays,
+			});
 			const router = new Router(this, "Router", { config, door, issuer: ownIssuer, runtime, secrets, table, key });
 			watched = { ...watched, door, issuer: ownIssuer, router, secrets };
 			for (const channel of channels) new CfnOutput(this, `Webhook${channel}`, { value: `${door.url}/webhook/${channel}` });
-			for (const [channel, secret] of Object.entries(secrets.secrets)) new CfnOutput(this, `Secret${channel}`, { value: secret.secretName });
+			for (const [channel, secret] of Object.entries(secrets.secrets))
+				new CfnOutput(this, `Secret${channel}`, { value: secret.secretName });
 		}
 		const audit = new Audit(this, "Audit", { workspaces, topic, key, logDays, dataEvents: config.dataEvents });
 		new Observability(this, "Observability", {

@@ -178,7 +178,7 @@ function doorAlarms({ door, issuer, router }: Watched): readonly AlarmSpec[] {
 		},
 		{
 			name: "IssuerFailed",
-			metric: issuer.handler.fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
+			metric: issuer.keysMethod.metricServerError(door.api.deploymentStage, { period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
 			why: "Without the issuer's keys no machine starts. They are asked for rarely, so each failure counts.",
 		},

@@ -1,6 +1,15 @@
 /** One page: is the data safe, do users get answers, who knocks at the door, what does it cost. */
 import { Duration, Stack } from "aws-cdk-lib";
-import { AlarmStatusWidget, Dashboard, GraphWidget, type IAlarm, type IMetric, type IWidget, MathExpression, Stats } from "aws-cdk-lib/aws-cloudwatch";
+import {
+	AlarmStatusWidget,
+	Dashboard,
+	GraphWidget,
+	type IAlarm,
+	type IMetric,
+	type IWidget,
+	MathExpression,
+	Stats,
+} from "aws-cdk-lib/aws-cloudwatch";
 import type { Construct } from "constructs";
 import type { Watched } from "./alarms.ts";
 import { blockedMetric, daemonMetric, runtimeMetric, usageMetric } from "./metrics.ts";
@@ -16,7 +25,10 @@ export interface DashboardProps {
 
 export function makeDashboard(scope: Construct, id: string, { watched, alarms, platformVersion }: DashboardProps): Dashboard {
 	const { runtime, door, router } = watched;
-	const dashboard = new Dashboard(scope, id, { dashboardName: `${Stack.of(scope).stackName}-overview`, defaultInterval: Duration.hours(12) });
+	const dashboard = new Dashboard(scope, id, {
+		dashboardName: `${Stack.of(scope).stackName}-overview`,
+		defaultInterval: Duration.hours(12),
+	});
 	dashboard.addWidgets(new AlarmStatusWidget({ title: "Alarms", alarms: [...alarms], width: 24, height: 4 }));
 	dashboard.addWidgets(
 		graph("Durability lag (s)", daemonMetric("DurabilityLag", Stats.MAXIMUM), daemonMetric("DurabilityLag", "p90")),

@@ -2,7 +2,7 @@
 import { Duration, Stack } from "aws-cdk-lib";
 import { Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import type { Construct } from "constructs";
-import { METRIC_NAMESPACE, METRICS, type MetricName } from "../../../sidecar/src/telemetry/metrics.ts";
+import { METRIC_NAMESPACE, type METRICS, type MetricName } from "../../../sidecar/src/telemetry/metrics.ts";
 import type { AgentRuntime } from "../agent-runtime.ts";
 
 const PERIOD = Duration.minutes(5);
