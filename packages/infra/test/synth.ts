@@ -4,12 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Template } from "aws-cdk-lib/assertions";
 import { makeInstallation } from "../lib/app.ts";
+import type { Config } from "../lib/config.ts";
 import type { OpenClawStack } from "../lib/stack.ts";
 
 export type Mode = "public" | "new-vpc" | "existing-vpc" | "own-issuer";
 
 export interface Synthesised {
 	readonly stack: OpenClawStack;
+	readonly config: Config;
 	readonly template: Template;
 }
 
@@ -17,7 +19,7 @@ export interface Synthesised {
 export function synthesise(mode: Mode, context: Readonly<Record<string, unknown>> = {}): Synthesised {
 	const outdir = mkdtempSync(join(tmpdir(), "openclaw-infra-"));
 	try {
-		const { stack } = makeInstallation(
+		const { stack, config } = makeInstallation(
 			{
 				outdir,
 				builtinCloudFormationValidation: false,
@@ -26,7 +28,7 @@ export function synthesise(mode: Mode, context: Readonly<Record<string, unknown>
 			},
 			{},
 		);
-		return { stack, template: Template.fromStack(stack) };
+		return { stack, config, template: Template.fromStack(stack) };
 	} finally {
 		rmSync(outdir, { recursive: true, force: true });
 	}
