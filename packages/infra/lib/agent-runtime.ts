@@ -128,7 +128,7 @@ export class AgentRuntime extends Construct {
 		const runtimes = Stack.of(this).formatArn({
 			service: "bedrock-agentcore",
 			resource: "runtime",
-			resourceName: `${stackName}-*`,
+			resourceName: `${stackName}*`,
 			arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
 		});
 		const role = new iam.Role(this, "ExecutionRole", {

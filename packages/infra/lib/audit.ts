@@ -15,7 +15,7 @@ import * as logs from "aws-cdk-lib/aws-logs";
 import * as s3 from "aws-cdk-lib/aws-s3";
 import type * as sns from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
-import { makeLogGroup } from "./keys.ts";
+import { bareArn, makeLogGroup } from "./keys.ts";
 import type { WorkspaceBucket } from "./workspace-bucket.ts";
 
 export interface AuditProps {
@@ -52,24 +52,37 @@ export class Audit extends Construct {
 					],
 				},
 			},
-			targets: [new targets.SnsTopic(topic), { bind: () => ({ arn: changes.logGroupArn }) }],
+			targets: [new targets.SnsTopic(topic), { bind: () => ({ arn: bareArn(changes) }) }],
 		});
-		const groups = (name: string) => `arn:${partition}:logs:${region}:${account}:log-group:${name}:*`;
-		const write = (service: string, resource: string, sources: Record<string, unknown>) =>
-			new iam.PolicyStatement({
-				principals: [new iam.ServicePrincipal(`${service}.amazonaws.com`)],
-				actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
-				resources: [resource],
-				conditions: { StringEquals: { "aws:SourceAccount": account }, ...sources },
-			});
+		const streams = (name: string) => `arn:${partition}:logs:${region}:${account}:log-group:${name}:*`;
+		const services = (...names: string[]) => names.map((name) => new iam.ServicePrincipal(`${name}.amazonaws.com`));
 		new logs.ResourcePolicy(this, "LogDelivery", {
 			resourcePolicyName: `${stackName}-log-delivery`,
 			policyStatements: [
-				write("delivery.logs", groups(`aws-waf-logs-${stackName.toLowerCase()}`), {
-					ArnLike: { "aws:SourceArn": `arn:${partition}:logs:${region}:${account}:*` },
+				new iam.PolicyStatement({
+					sid: "Firewall",
+					principals: services("delivery.logs"),
+					actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
+					resources: [streams(`aws-waf-logs-${stackName.toLowerCase()}`)],
+					conditions: {
+						StringEquals: { "aws:SourceAccount": account },
+						ArnLike: { "aws:SourceArn": `arn:${partition}:logs:${region}:${account}:*` },
+					},
 				}),
-				write("events", groups(`/aws/events/${stackName}-changes`), { ArnEquals: { "aws:SourceArn": rule.ruleArn } }),
-				write("delivery.logs", groups(`/aws/events/${stackName}-changes`), { ArnEquals: { "aws:SourceArn": rule.ruleArn } }),
+				// EventBridge makes streams without saying for which rule; what is written names our rule, and with it our account.
+				new iam.PolicyStatement({
+					sid: "ChangesStreams",
+					principals: services("events", "delivery.logs"),
+					actions: ["logs:CreateLogStream"],
+					resources: [streams(`/aws/events/${stackName}-changes`)],
+				}),
+				new iam.PolicyStatement({
+					sid: "Changes",
+					principals: services("events", "delivery.logs"),
+					actions: ["logs:PutLogEvents"],
+					resources: [streams(`/aws/events/${stackName}-changes`)],
+					conditions: { ArnEquals: { "aws:SourceArn": rule.ruleArn } },
+				}),
 			],
 		});
 		if (dataEvents) this.trailLogs = this.#followObjects(workspaces, key, logDays);

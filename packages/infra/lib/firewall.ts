@@ -10,7 +10,7 @@ import type * as apigateway from "aws-cdk-lib/aws-apigateway";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import * as wafv2 from "aws-cdk-lib/aws-wafv2";
 import { Construct } from "constructs";
-import { makeLogGroup } from "./keys.ts";
+import { bareArn, makeLogGroup } from "./keys.ts";
 
 /** The most that WAF reads of a body at a regional API, and far more than any channel sends. */
 const MAX_BODY_BYTES = 65_536;
@@ -61,7 +61,7 @@ export class Firewall extends Construct {
 		const logs = makeLogGroup(this, "Logs", { key, days: logDays, name: `aws-waf-logs-${stackName.toLowerCase()}` });
 		new wafv2.CfnLoggingConfiguration(this, "Logging", {
 			resourceArn: acl.attrArn,
-			logDestinationConfigs: [logs.logGroupArn],
+			logDestinationConfigs: [bareArn(logs)],
 			redactedFields: ["authorization", "x-telegram-bot-api-secret-token"].map((name) => ({ singleHeader: { Name: name } })),
 			loggingFilter: {
 				DefaultBehavior: "DROP",

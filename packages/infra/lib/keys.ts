@@ -49,6 +49,16 @@ export function makeOperationsKey(scope: Construct, id: string): kms.Key {
 	return key;
 }
 
+/** Without the `:*` at the end of what CDK calls the group's ARN: WAF and EventBridge refuse that one. */
+export function bareArn(group: logs.ILogGroup): string {
+	return Stack.of(group).formatArn({
+		service: "logs",
+		resource: "log-group",
+		resourceName: group.logGroupName,
+		arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+	});
+}
+
 export interface LogGroupProps {
 	readonly key: kms.IKey;
 	/** One of the numbers that CloudWatch knows. */

@@ -329,9 +329,16 @@ describe("channel secrets", () => {
 describe("audit", () => {
 	test("services write into our log groups for this account only", () => {
 		const text = JSON.stringify(properties(publicMode, "AWS::Logs::ResourcePolicy"));
-		expect(text.match(/aws:SourceAccount/g)).toHaveLength(3);
-		expect(text).toContain("delivery.logs.amazonaws.com");
-		expect(text).toContain("events.amazonaws.com");
+		expect(text).toContain('\\"StringEquals\\":{\\"aws:SourceAccount\\":');
+		expect(text).toContain('\\"ArnEquals\\":{\\"aws:SourceArn\\":');
+		expect(text.match(/delivery\.logs\.amazonaws\.com/g)).toHaveLength(3);
+	});
+
+	test("WAF and EventBridge are given log groups by the ARN that they take, without `:*`", () => {
+		const logging = JSON.stringify(properties(publicMode, "AWS::WAFv2::LoggingConfiguration"));
+		expect(logging).toMatch(/"LogDestinationConfigs":\[\{"Fn::Join":\["",\[.*":log-group:",\{"Ref":"DoorFirewallLogs\w+"\}\]\]\}\]/);
+		const rule = JSON.stringify(properties(publicMode, "AWS::Events::Rule"));
+		expect(rule).toMatch(/":log-group:",\{"Ref":"AuditChanges\w+"\}\]\]/);
 	});
 
 	test("object access is followed where that is asked for, and nothing is recorded twice", () => {
