@@ -1,0 +1,138 @@
+/**
+ * What cdk-nag finds and we leave as it is, each with its reason. A finding that is not here fails the synth, and so does the test an
+ * entry that nothing matches. For wildcards in IAM (AwsSolutions-IAM5) the reason is also what docs/iam-wildcards.md prints.
+ */
+import { type CfnElement, type Stack, Token, Validations } from "aws-cdk-lib";
+import type { IConstruct } from "constructs";
+import type { Config } from "./config.ts";
+import { modelOfProfile } from "./models.ts";
+
+export interface Acknowledgement {
+	/** Path of the construct below the stack. */
+	readonly at: string;
+	/** Of cdk-nag; for IAM5 with what it found, in which `{bucket}` and the like stand for logical ids. */
+	readonly id: string;
+	readonly reason: string;
+}
+
+const WEBHOOKS = "a webhook is authenticated by the channel's signature, which no authorizer of API Gateway can compute over the body";
+const PUBLIC_DOCUMENTS = "the issuer's documents are public: STS and every machine read them without credentials";
+
+export function acknowledgements(stack: Stack, config: Config): readonly Acknowledgement[] {
+	return [
+		...storage(config),
+		...sweeping(stack),
+		...identity(stack),
+		...execution(stack, config),
+		...(config.issuer === undefined ? door(config) : []),
+	];
+}
+
+export function acknowledge(stack: Stack, config: Config): void {
+	for (const { at, id, reason } of acknowledgements(stack, config)) {
+		Validations.of(find(stack, at)).acknowledge({ id, reason });
+	}
+}
+
+function storage({ dataEvents }: Config): readonly Acknowledgement[] {
+	return [
+		{
+			at: "WorkspaceBucket/Bucket",
+			id: "AwsSolutions-S1",
+			reason:
+				"server access logs come late and incomplete; CloudTrail data events (openclaw:dataEvents) are complete and say which role it was",
+		},
+		{
+			at: "Nonces",
+			id: "AwsSolutions-DDB3",
+			reason: "it holds what is worth remembering for two days at most; a backup of it would be of no use",
+		},
+		...(dataEvents
+			? [
+					{
+						at: "Audit/TrailBucket",
+						id: "AwsSolutions-S1",
+						reason: "it is itself an access log; CloudTrail signs its files, which shows tampering",
+					},
+				]
+			: []),
+	];
+}
+
+function sweeping(stack: Stack): readonly Acknowledgement[] {
+	const bucket = logicalId(stack, "WorkspaceBucket/Bucket/Resource");
+	return ["log", "packs", "sweeps"].map((room) => ({
+		at: "WorkspaceBucket/Sweeper",
+		id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/users/*/${room}/*]`,
+		reason: `retention works on the ${room}/ of every user's log, and on no plain object of a workspace`,
+	}));
+}
+
+function identity(stack: Stack): readonly Acknowledgement[] {
+	const bucket = logicalId(stack, "WorkspaceBucket/Bucket/Resource");
+	return [
+		{
+			at: "UserIdentity/WorkspaceRole",
+			id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/users/<aws:PrincipalTag/namespace>/*]`,
+			reason: "everything of one user: IAM puts the namespace of the token's tag in, and without that tag nothing matches",
+		},
+	];
+}
+
+function execution(stack: Stack, { stackName, models }: Config): readonly Acknowledgement[] {
+	const { partition, region, account } = shown(stack);
+	const logGroups = `arn:${partition}:logs:${region}:${account}:log-group:/aws/bedrock-agentcore/runtimes/${stackName}-*`;
+	const found = (resource: string, reason: string) => ({
+		at: "AgentRuntime/ExecutionRole",
+		id: `AwsSolutions-IAM5[Resource::${resource}]`,
+		reason,
+	});
+	return [
+		found("*", "ecr:GetAuthorizationToken knows no resource"),
+		found(logGroups, "the runtime's id, which ends the name, is made after its role"),
+		found(`${logGroups}:log-stream:*`, "streams of the runtime's own log groups: one per machine"),
+		...models
+			.map(modelOfProfile)
+			.filter((model) => model !== undefined)
+			.map((model) =>
+				found(`arn:${partition}:bedrock:*::foundation-model/${model}`, "the one model behind a profile, which picks the region by itself"),
+			),
+	];
+}
+
+function door({ channels }: Config): readonly Acknowledgement[] {
+	const methods = [
+		...["openid-configuration", "jwks.json"].map((name) => ({ at: `.well-known/${name}/GET`, reason: PUBLIC_DOCUMENTS })),
+		...channels.map((channel) => ({ at: `webhook/${channel}/POST`, reason: WEBHOOKS })),
+	];
+	return [
+		{
+			at: "Door/Api/CloudWatchRole",
+			id: "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
+			reason: "API Gateway writes access logs with one role per account, and this is the policy that AWS makes for it",
+		},
+		...methods.flatMap(({ at, reason }) =>
+			["AwsSolutions-APIG4", "AwsSolutions-COG4"].map((id) => ({ at: `Door/Api/Default/${at}`, id, reason })),
+		),
+		...channels.map((channel) => ({
+			at: `Secrets/${channel}`,
+			id: "AwsSolutions-SMG4",
+			reason:
+				"rotated by EventBridge Scheduler, which calls RotateSecret: a schedule that can be switched off, and that says when it failed",
+		})),
+	];
+}
+
+function find(stack: Stack, path: string): IConstruct {
+	return path.split("/").reduce<IConstruct>(({ node }, part) => node.findChild(part), stack);
+}
+
+function logicalId(stack: Stack, path: string): string {
+	return stack.getLogicalId(find(stack, path) as CfnElement);
+}
+
+/** cdk-nag prints `<AWS::Region>` for what is not known before the deployment. */
+function shown({ partition, region, account }: Stack) {
+	const text = (value: string, name: string) => (Token.isUnresolved(value) ? `<${name}>` : value);
+	return { partition: text(partition, "AWS::Partition"), region: text(region, "AWS::Region"), account: text(account, "AWS::AccountId") };
+}

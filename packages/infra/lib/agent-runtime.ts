@@ -1,0 +1,177 @@
+/**
+ * The agent's machines: the image of the root Containerfile as an AgentCore runtime, and the endpoint `live` through which it is called.
+ *
+ * Any program in a machine can ask the metadata service for the execution role's keys, so that role pulls the image, writes logs, calls
+ * the models that are named, and has no right to anybody's data. CDK's own role would also hand out workload tokens of every agent of the
+ * account. Metrics and logs go by the endpoint, since its log group can be made (encrypted) before anything writes to it; that of DEFAULT
+ * is made by the service.
+ */
+import { fileURLToPath } from "node:url";
+import { ArnFormat, Duration, IgnoreMode, Stack } from "aws-cdk-lib";
+import * as agentcore from "aws-cdk-lib/aws-bedrockagentcore";
+import { DockerImageAsset, Platform } from "aws-cdk-lib/aws-ecr-assets";
+import * as iam from "aws-cdk-lib/aws-iam";
+import type * as kms from "aws-cdk-lib/aws-kms";
+import type * as logs from "aws-cdk-lib/aws-logs";
+import { Construct } from "constructs";
+import type { Config } from "./config.ts";
+import { allow } from "./handler.ts";
+import { makeLogGroup } from "./keys.ts";
+import { modelArns } from "./models.ts";
+import type { Network } from "./network.ts";
+import { supportOf } from "./regions.ts";
+import type { UserIdentity } from "./user-identity.ts";
+import type { WorkspaceBucket } from "./workspace-bucket.ts";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** All that the Containerfile copies from, so that nothing else changes the image's hash, or is read at synth. */
+const IMAGE_SOURCES = [
+	"Containerfile",
+	"package.json",
+	"pnpm-lock.yaml",
+	"pnpm-workspace.yaml",
+	"tsconfig.json",
+	"packages/sidecar",
+	"packages/image",
+	"LICENSE",
+];
+
+/** The platform's limit for all variables together: 4 KB, 2.5 KB on V2. */
+const MAX_ENVIRONMENT_BYTES = 2_500;
+
+export interface AgentRuntimeProps {
+	readonly config: Config;
+	/** Begins with https://; may be a token. */
+	readonly issuer: string;
+	readonly identity: UserIdentity;
+	readonly workspaces: WorkspaceBucket;
+	readonly network: Network;
+	readonly key: kms.IKey;
+}
+
+export class AgentRuntime extends Construct {
+	readonly runtime: agentcore.Runtime;
+	readonly endpointName = "live";
+	readonly endpointArn: string;
+	readonly executionRole: iam.Role;
+	/** Of the endpoint: what machines write. */
+	readonly logGroup: logs.LogGroup;
+
+	constructor(scope: Construct, id: string, props: AgentRuntimeProps) {
+		super(scope, id);
+		const { config, network, key } = props;
+		const { region, account, partition } = Stack.of(this);
+		this.executionRole = this.#makeRole(config);
+		const image = new DockerImageAsset(this, "Image", {
+			directory: ROOT,
+			file: "Containerfile",
+			platform: Platform.LINUX_ARM64,
+			ignoreMode: IgnoreMode.DOCKER,
+			exclude: [
+				"**",
+				...IMAGE_SOURCES.flatMap((path) => [`!${path}`, `!${path}/**`]),
+				"**/node_modules",
+				"**/dist",
+				"**/.cache",
+				"**/*.test.ts",
+			],
+			assetName: "openclaw-agent",
+		});
+		allow(this.executionRole, "PullImage", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [image.repository.repositoryArn]);
+		const isOwnIssuer = config.issuer === undefined;
+		this.runtime = new agentcore.Runtime(this, "Runtime", {
+			runtimeName: config.stackName,
+			description: "OpenClaw, one machine per user",
+			agentRuntimeArtifact: agentcore.AgentRuntimeArtifact.fromEcrRepository(image.repository, image.imageTag),
+			// What CDK would add to the role is left out: see above.
+			executionRole: this.executionRole.withoutPolicyUpdates(),
+			networkConfiguration: network.runtimeNetwork,
+			protocolConfiguration: agentcore.ProtocolType.HTTP,
+			platformVersion: agentcore.PlatformVersion.of(platformVersion(this, config)),
+			lifecycleConfiguration: {
+				idleRuntimeSessionTimeout: Duration.minutes(config.idleMinutes),
+				maxLifetime: Duration.hours(config.maxHours),
+			},
+			// The router signs its calls and sends the token in the body; no header passes. Callers with an issuer of their own send it as one.
+			...(isOwnIssuer
+				? { authorizerConfiguration: agentcore.RuntimeAuthorizerConfiguration.usingIAM() }
+				: {
+						authorizerConfiguration: agentcore.RuntimeAuthorizerConfiguration.usingJWT(
+							`${config.issuer}/.well-known/openid-configuration`,
+							undefined,
+							[config.audience],
+						),
+						requestHeaderConfiguration: { allowlistedHeaders: ["Authorization"] },
+					}),
+			environmentVariables: checkEnvironment(this.#environment(props)),
+		});
+		this.logGroup = makeLogGroup(this, "Logs", {
+			key,
+			days: config.logDays,
+			name: `/aws/bedrock-agentcore/runtimes/${this.runtime.agentRuntimeId}-${this.endpointName}`,
+		});
+		const endpoint = this.runtime.addEndpoint(this.endpointName, { description: "What users talk to" });
+		endpoint.node.addDependency(this.logGroup);
+		this.endpointArn = endpoint.agentRuntimeEndpointArn;
+		const logGroups = `arn:${partition}:logs:${region}:${account}:log-group:/aws/bedrock-agentcore/runtimes/${config.stackName}-*`;
+		allow(this.executionRole, "WriteOwnLogs", ["logs:CreateLogGroup", "logs:DescribeLogStreams"], [logGroups]);
+		allow(this.executionRole, "WriteOwnLogStreams", ["logs:CreateLogStream", "logs:PutLogEvents"], [`${logGroups}:log-stream:*`]);
+	}
+
+	get arn(): string {
+		return this.runtime.agentRuntimeArn;
+	}
+
+	#makeRole({ stackName, models }: Config): iam.Role {
+		const { account } = Stack.of(this);
+		const runtimes = Stack.of(this).formatArn({
+			service: "bedrock-agentcore",
+			resource: "runtime",
+			resourceName: `${stackName}*`,
+			arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
+		});
+		const role = new iam.Role(this, "ExecutionRole", {
+			description: "Machines of OpenClaw: image, logs, models; no data",
+			assumedBy: new iam.ServicePrincipal("bedrock-agentcore.amazonaws.com", {
+				conditions: { StringEquals: { "aws:SourceAccount": account }, ArnLike: { "aws:SourceArn": runtimes } },
+			}),
+		});
+		allow(role, "LogInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]);
+		if (models.length > 0)
+			allow(role, "CallModels", ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], modelArns(this, models));
+		return role;
+	}
+
+	#environment({ config, issuer, identity, workspaces }: AgentRuntimeProps): Record<string, string> {
+		return {
+			OPENCLAW_SIDECAR_STORE: `s3://${workspaces.bucket.bucketName}`,
+			OPENCLAW_SIDECAR_REGION: Stack.of(this).region,
+			OPENCLAW_SIDECAR_KMS_KEY: workspaces.key.keyArn,
+			OPENCLAW_SIDECAR_IDENTITY: "web-identity",
+			OPENCLAW_SIDECAR_ISSUER: issuer,
+			OPENCLAW_SIDECAR_AUDIENCE: config.audience,
+			OPENCLAW_SIDECAR_ROLE_ARN: identity.role.roleArn,
+			OPENCLAW_SIDECAR_ROLE_DURATION: `${identity.sessionDuration.toMinutes()}m`,
+			OPENCLAW_SIDECAR_METRICS: "true",
+			// The platform sets it nowhere, and every SDK asks for it.
+			AWS_REGION: Stack.of(this).region,
+		};
+	}
+}
+
+/** V2 where it is known to be; a region that is not known yet may lack it. */
+export function platformVersion(scope: Construct, config: Config): "V1" | "V2" {
+	return config.platformVersion ?? (supportOf(Stack.of(scope).region)?.hasV2 ? "V2" : "V1");
+}
+
+/** What stands for something that is only known at deployment counts as 100 bytes, more than any ARN here has. */
+function checkEnvironment(environment: Record<string, string>): Record<string, string> {
+	const bytes = Object.entries(environment).reduce(
+		(sum, [name, value]) => sum + name.length + value.replace(/\$\{Token\[[^\]]*\]\}/g, "x".repeat(100)).length,
+		0,
+	);
+	if (bytes > MAX_ENVIRONMENT_BYTES)
+		throw new Error(`The runtime's variables have ${bytes} bytes, and the platform takes ${MAX_ENVIRONMENT_BYTES}.`);
+	return environment;
+}

@@ -1,0 +1,112 @@
+/**
+ * One secret per channel, and its rotation: EventBridge Scheduler asks Secrets Manager to rotate, which takes the channel's function
+ * through the four steps. Nothing rotates at deployment; an empty secret keeps its channel closed.
+ */
+import { Duration } from "aws-cdk-lib";
+import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
+import * as iam from "aws-cdk-lib/aws-iam";
+import type * as kms from "aws-cdk-lib/aws-kms";
+import { Schedule, ScheduleExpression, ScheduleTargetInput } from "aws-cdk-lib/aws-scheduler";
+import { Universal } from "aws-cdk-lib/aws-scheduler-targets";
+import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
+import { Construct } from "constructs";
+import type { Channel } from "./config.ts";
+import { allow, allowKey, Handler } from "./handler.ts";
+import { makeKey } from "./keys.ts";
+import { makeSchedulerRole } from "./schedule.ts";
+
+export interface ChannelSecretsProps {
+	readonly channels: readonly Channel[];
+	readonly rotationDays: number;
+	readonly dryRun: boolean;
+	/** Where Telegram sends updates: each rotation tells it anew. */
+	readonly webhookUrl: string;
+	readonly table: dynamodb.ITable;
+	/** Of the logs. */
+	readonly logKey: kms.IKey;
+	readonly logDays: number;
+}
+
+export class ChannelSecrets extends Construct {
+	readonly key: kms.Key;
+	readonly secrets: Readonly<Partial<Record<Channel, secretsmanager.Secret>>>;
+	readonly rotations: readonly Handler[];
+
+	constructor(scope: Construct, id: string, props: ChannelSecretsProps) {
+		super(scope, id);
+		this.key = makeKey(this, "Key", "Channel secrets of OpenClaw");
+		const made = props.channels.map((channel) => {
+			const secret = new secretsmanager.Secret(this, channel, {
+				description: `${channel}: see docs/deploy.md for its keys`,
+				encryptionKey: this.key,
+				generateSecretString: { secretStringTemplate: "{}", generateStringKey: "unused" },
+			});
+			return { channel, secret, rotation: this.#rotate(channel, secret, props) };
+		});
+		this.secrets = Object.fromEntries(made.map(({ channel, secret }) => [channel, secret]));
+		this.rotations = made.map(({ rotation }) => rotation);
+	}
+
+	/** As the handlers' `CHANNEL_SECRETS`. */
+	get arns(): string {
+		return JSON.stringify(Object.fromEntries(Object.entries(this.secrets).map(([channel, secret]) => [channel, secret.secretArn])));
+	}
+
+	allowReading(role: iam.Role): void {
+		const arns = Object.values(this.secrets).map(({ secretArn }) => secretArn);
+		if (arns.length === 0) return;
+		allow(role, "ReadChannelSecrets", ["secretsmanager:GetSecretValue"], arns);
+		allowKey(role, this.key, "secretsmanager", ["kms:Decrypt"]);
+	}
+
+	#rotate(
+		channel: Channel,
+		secret: secretsmanager.Secret,
+		{ rotationDays, dryRun, webhookUrl, table, logKey, logDays }: ChannelSecretsProps,
+	): Handler {
+		const handler = new Handler(this, `${channel}-rotation`, {
+			entry: "rotation",
+			description: `Rotates the secret of ${channel}`,
+			timeout: Duration.minutes(2),
+			memory: 512,
+			environment: { CHANNEL: channel, DRY_RUN: String(dryRun), NONCE_TABLE: table.tableName, WEBHOOK_URL: `${webhookUrl}/${channel}` },
+			key: logKey,
+			logDays,
+		});
+		allow(
+			handler.role,
+			"RotateOwnSecret",
+			["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"].map((action) => `secretsmanager:${action}`),
+			[secret.secretArn],
+		);
+		allow(handler.role, "ReadWhatWasSeen", ["dynamodb:GetItem"], [table.tableArn]);
+		allowKey(handler.role, this.key, "secretsmanager", ["kms:Decrypt", "kms:GenerateDataKey"]);
+		const permission = handler.fn.addPermission("SecretsManager", {
+			principal: new iam.ServicePrincipal("secretsmanager.amazonaws.com"),
+			sourceArn: secret.secretArn,
+		});
+		const rotation = new secretsmanager.CfnRotationSchedule(this, `${channel}-rotation-function`, {
+			secretId: secret.secretArn,
+			rotationLambdaArn: handler.fn.functionArn,
+			rotateImmediatelyOnUpdate: false,
+		});
+		if (permission !== undefined) rotation.node.addDependency(permission);
+		const role = makeSchedulerRole(this, `${channel}-starter`, `Starts the rotation of ${channel}`);
+		new Schedule(this, `${channel}-rotation-schedule`, {
+			description: `Rotates the secret of ${channel}`,
+			schedule: ScheduleExpression.rate(Duration.days(rotationDays)),
+			target: new Universal({
+				service: "secretsmanager",
+				action: "rotateSecret",
+				input: ScheduleTargetInput.fromObject({ SecretId: secret.secretArn }),
+				retryAttempts: 2,
+				role,
+				policyStatements: [
+					new iam.PolicyStatement({ actions: ["secretsmanager:RotateSecret"], resources: [secret.secretArn] }),
+					new iam.PolicyStatement({ actions: ["lambda:InvokeFunction"], resources: [handler.fn.functionArn] }),
+				],
+			}),
+		});
+		return handler;
+	}
+}

@@ -1,0 +1,75 @@
+/** The real machine and the real account behind the checks. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import type { Account } from "./account-checks.ts";
+import type { Machine } from "./machine-checks.ts";
+
+export function lookAtMachine(env: NodeJS.ProcessEnv = process.env): Machine {
+	const isArm = process.arch === "arm64";
+	return {
+		nodeVersion: process.versions.node,
+		cdkVersion: cdkVersion(),
+		containerTool: containerTool(env),
+		architecture: process.arch,
+		runsArm64: isArm || process.platform !== "linux" || existsSync("/proc/sys/fs/binfmt_misc/qemu-aarch64"),
+	};
+}
+
+/** @param region that is asked */
+export function askAccount(region: string): Account {
+	const options = { region, maxAttempts: 2 };
+	return {
+		async whoAmI() {
+			const { GetCallerIdentityCommand, STSClient } = await import("@aws-sdk/client-sts");
+			const { Account: account = "", Arn: arn = "" } = await new STSClient(options).send(new GetCallerIdentityCommand({}));
+			return { account, arn };
+		},
+		async bootstrapVersion() {
+			const { GetParameterCommand, ParameterNotFound, SSMClient } = await import("@aws-sdk/client-ssm");
+			try {
+				const { Parameter } = await new SSMClient(options).send(new GetParameterCommand({ Name: "/cdk-bootstrap/hnb659fds/version" }));
+				return Parameter?.Value;
+			} catch (error) {
+				if (error instanceof ParameterNotFound) return undefined;
+				throw error;
+			}
+		},
+		async zoneIds() {
+			const { DescribeAvailabilityZonesCommand, EC2Client } = await import("@aws-sdk/client-ec2");
+			const { AvailabilityZones = [] } = await new EC2Client(options).send(new DescribeAvailabilityZonesCommand({}));
+			return AvailabilityZones.flatMap(({ ZoneId }) => ZoneId ?? []);
+		},
+		async subnetZoneIds(vpcId) {
+			const { EC2Client, paginateDescribeSubnets } = await import("@aws-sdk/client-ec2");
+			const ids: string[] = [];
+			const filters = [{ Name: "vpc-id", Values: [vpcId] }];
+			for await (const { Subnets = [] } of paginateDescribeSubnets({ client: new EC2Client(options) }, { Filters: filters }))
+				for (const { AvailabilityZoneId, MapPublicIpOnLaunch } of Subnets)
+					if (AvailabilityZoneId !== undefined && !MapPublicIpOnLaunch) ids.push(AvailabilityZoneId);
+			return ids;
+		},
+		async quotas(service) {
+			const { paginateListServiceQuotas, ServiceQuotasClient } = await import("@aws-sdk/client-service-quotas");
+			const found: Record<string, number> = {};
+			const pages = paginateListServiceQuotas({ client: new ServiceQuotasClient(options) }, { ServiceCode: service });
+			for await (const { Quotas = [] } of pages)
+				for (const { QuotaName, Value } of Quotas) if (QuotaName !== undefined && Value !== undefined) found[QuotaName] = Value;
+			return found;
+		},
+	};
+}
+
+function cdkVersion(): string | undefined {
+	const manifest = new URL("../../node_modules/aws-cdk/package.json", import.meta.url);
+	if (!existsSync(manifest)) return undefined;
+	return (JSON.parse(readFileSync(manifest, "utf8")) as { readonly version: string }).version;
+}
+
+function containerTool(env: NodeJS.ProcessEnv): Machine["containerTool"] {
+	const names = env.CDK_DOCKER === undefined ? ["docker", "podman", "finch"] : [env.CDK_DOCKER];
+	for (const name of names) {
+		const { status, stdout } = spawnSync(name, ["--version"], { encoding: "utf8", timeout: 10_000 });
+		if (status === 0) return { name, version: stdout.trim().split("\n")[0]! };
+	}
+	return undefined;
+}

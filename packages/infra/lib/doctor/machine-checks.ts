@@ -1,0 +1,45 @@
+/** What must be on the machine that deploys. */
+import { type Check, failed, isAtLeast, ok, warning } from "./check.ts";
+
+/** What was looked up; undefined: not there. */
+export interface Machine {
+	readonly nodeVersion: string;
+	/** Of the CDK CLI beside this package. */
+	readonly cdkVersion: string | undefined;
+	/** Program and its version line. */
+	readonly containerTool: { readonly name: string; readonly version: string } | undefined;
+	/** `arm64`, `x64`. */
+	readonly architecture: string;
+	/** Can programs for arm64 run, by themselves or emulated? */
+	readonly runsArm64: boolean;
+}
+
+/** The CLI must know the newest format that the library writes. */
+const MIN_CDK = "2.1148.1";
+
+export function checkMachine({ nodeVersion, cdkVersion, containerTool, architecture, runsArm64 }: Machine): readonly Check[] {
+	return [
+		isAtLeast(nodeVersion, "24.0.0")
+			? ok("Node", nodeVersion)
+			: failed("Node", nodeVersion, "use Node 24 or newer: `pnpm install` brings one for `pnpm infra:doctor`"),
+		checkCdk(cdkVersion),
+		containerTool === undefined
+			? failed("container tool", "none", "install Docker, Podman or Finch; for another than Docker set CDK_DOCKER to its name")
+			: ok("container tool", `${containerTool.name}: ${containerTool.version}`),
+		runsArm64
+			? ok("arm64 images", architecture === "arm64" ? "native" : `emulated on ${architecture}`)
+			: warning(
+					"arm64 images",
+					`${architecture} without emulation`,
+					"AgentCore runs arm64: install qemu-user-static and binfmt-support, or deploy from an arm64 machine",
+				),
+	];
+}
+
+function checkCdk(version: string | undefined): Check {
+	const name = "CDK CLI";
+	if (version === undefined) return failed(name, "none", "run `pnpm install`");
+	// npm's tag `latest` once pointed at a stray 3.0.0 that is older than 2.1148.
+	if (!version.startsWith("2.")) return failed(name, version, `use ${MIN_CDK}, which package.json pins: \`pnpm install\``);
+	return isAtLeast(version, MIN_CDK) ? ok(name, version) : failed(name, version, `use ${MIN_CDK} or newer: \`pnpm install\``);
+}

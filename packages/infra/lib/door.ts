@@ -1,0 +1,67 @@
+/**
+ * The one way in from the internet: a regional REST API behind WAF, throttled, its requests logged without bodies. A REST API, because
+ * WAF cannot stand before an HTTP API. What is served is added by `Issuer` and `Router`.
+ */
+import { Aws, Duration, Stack } from "aws-cdk-lib";
+import * as apigateway from "aws-cdk-lib/aws-apigateway";
+import type * as kms from "aws-cdk-lib/aws-kms";
+import { Construct } from "constructs";
+import { Firewall } from "./firewall.ts";
+import { makeLogGroup } from "./keys.ts";
+
+const STAGE = "v1";
+
+export interface DoorProps {
+	readonly key: kms.IKey;
+	readonly logDays: number;
+	readonly requestsPerSecond: number;
+	/** In 5 minutes. */
+	readonly requestsPerIp: number;
+}
+
+export class Door extends Construct {
+	readonly api: apigateway.RestApi;
+	readonly firewall: Firewall;
+	/** Of the stage, without a slash at its end. */
+	readonly url: string;
+
+	constructor(scope: Construct, id: string, { key, logDays, requestsPerSecond, requestsPerIp }: DoorProps) {
+		super(scope, id);
+		const accessLogs = makeLogGroup(this, "AccessLogs", { key, days: logDays });
+		this.api = new apigateway.RestApi(this, "Api", {
+			restApiName: `${Stack.of(this).stackName}-door`,
+			description: "Webhooks of the chats, and the issuer's documents",
+			endpointTypes: [apigateway.EndpointType.REGIONAL],
+			cloudWatchRole: true,
+			deployOptions: {
+				stageName: STAGE,
+				throttlingRateLimit: requestsPerSecond,
+				throttlingBurstLimit: requestsPerSecond * 2,
+				metricsEnabled: true,
+				loggingLevel: apigateway.MethodLoggingLevel.ERROR,
+				dataTraceEnabled: false,
+				accessLogDestination: new apigateway.LogGroupLogDestination(accessLogs),
+				accessLogFormat: apigateway.AccessLogFormat.custom(
+					JSON.stringify({
+						time: apigateway.AccessLogField.contextRequestTime(),
+						requestId: apigateway.AccessLogField.contextRequestId(),
+						ip: apigateway.AccessLogField.contextIdentitySourceIp(),
+						method: apigateway.AccessLogField.contextHttpMethod(),
+						path: apigateway.AccessLogField.contextResourcePath(),
+						status: apigateway.AccessLogField.contextStatus(),
+						bytes: apigateway.AccessLogField.contextResponseLength(),
+						ms: apigateway.AccessLogField.contextResponseLatency(),
+						waf: "$context.waf.status",
+						error: apigateway.AccessLogField.contextErrorMessage(),
+					}),
+				),
+			},
+		});
+		// Not `api.url`: that depends on the methods, whose functions are told this URL.
+		this.url = `https://${this.api.restApiId}.execute-api.${Stack.of(this).region}.${Aws.URL_SUFFIX}/${STAGE}`;
+		this.firewall = new Firewall(this, "Firewall", { key, logDays, requestsPerIp, stage: this.api.deploymentStage });
+	}
+
+	/** How long a channel waits at most, and a little more. */
+	static readonly integrationTimeout = Duration.seconds(10);
+}

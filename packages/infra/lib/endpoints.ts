@@ -1,0 +1,88 @@
+/**
+ * Endpoints of the VPC, each with a policy that lets through what machines need and no more: keys of somebody else's account that came
+ * into a machine cannot carry data to their bucket through our endpoint.
+ *
+ * KMS is in the table and not among the defaults: S3 itself calls it for a machine's objects.
+ */
+import { Stack } from "aws-cdk-lib";
+import * as ec2 from "aws-cdk-lib/aws-ec2";
+import * as iam from "aws-cdk-lib/aws-iam";
+import { Construct } from "constructs";
+import type { Network } from "./network.ts";
+
+export interface EndpointsProps {
+	readonly network: Network;
+	readonly names: readonly string[];
+}
+
+type Allowed = (stack: Stack) => Pick<iam.PolicyStatementProps, "actions" | "resources" | "conditions">;
+
+const ofThisAccount = ({ account }: Stack) => ({ StringEquals: { "aws:PrincipalAccount": account } });
+
+/** By service: what its policy allows. */
+const INTERFACES: Readonly<Record<string, Allowed>> = {
+	"ecr.api": () => ({ actions: ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], resources: ["*"] }),
+	"ecr.dkr": () => ({ actions: ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], resources: ["*"] }),
+	logs: ({ partition, region, account }) => ({
+		actions: ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+		resources: [`arn:${partition}:logs:${region}:${account}:log-group:/aws/bedrock-agentcore/*`],
+	}),
+	// A call with a web identity bears no signature, hence no account: the role says whose it is.
+	sts: ({ partition, account }) => ({
+		actions: ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
+		resources: [`arn:${partition}:iam::${account}:role/*`],
+	}),
+	"bedrock-runtime": (stack) => ({
+		actions: ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
+		resources: ["*"],
+		conditions: ofThisAccount(stack),
+	}),
+	kms: (stack) => ({ actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: ["*"], conditions: ofThisAccount(stack) }),
+	secretsmanager: (stack) => ({ actions: ["secretsmanager:GetSecretValue"], resources: ["*"], conditions: ofThisAccount(stack) }),
+	"bedrock-agentcore": (stack) => ({
+		actions: ["bedrock-agentcore:InvokeAgentRuntime"],
+		resources: ["*"],
+		conditions: ofThisAccount(stack),
+	}),
+};
+
+export class Endpoints extends Construct {
+	readonly s3EndpointId: string;
+	readonly #s3: ec2.GatewayVpcEndpoint;
+
+	constructor(scope: Construct, id: string, { network, names }: EndpointsProps) {
+		super(scope, id);
+		const vpc = network.vpc!;
+		this.#s3 = new ec2.GatewayVpcEndpoint(this, "S3", {
+			vpc,
+			service: ec2.GatewayVpcEndpointAwsService.S3,
+			subnets: [network.subnets],
+		});
+		this.s3EndpointId = this.#s3.vpcEndpointId;
+		const group = new ec2.SecurityGroup(this, "Group", { vpc, description: "Endpoints of OpenClaw", allowAllOutbound: false });
+		for (const name of names) {
+			const allowed = INTERFACES[name];
+			if (allowed === undefined)
+				throw new Error(`openclaw:endpoints has ${JSON.stringify(name)}; known are ${Object.keys(INTERFACES).join(", ")}.`);
+			const endpoint = new ec2.InterfaceVpcEndpoint(this, name, {
+				vpc,
+				service: new ec2.InterfaceVpcEndpointAwsService(name),
+				subnets: network.subnets,
+				securityGroups: [group],
+				open: false,
+			});
+			endpoint.addToPolicy(new iam.PolicyStatement({ principals: [new iam.AnyPrincipal()], ...allowed(Stack.of(this)) }));
+		}
+		group.addIngressRule(network.machines!, ec2.Port.tcp(443), "HTTPS of machines");
+	}
+
+	/** Opens the S3 endpoint to one bucket, and to the layers of images. */
+	allowBucket(bucketArn: string): void {
+		const { partition, region } = Stack.of(this);
+		const statement = (sid: string, actions: string[], resources: string[]) =>
+			new iam.PolicyStatement({ sid, principals: [new iam.AnyPrincipal()], actions, resources });
+		this.#s3.addToPolicy(statement("Workspaces", ["s3:GetObject", "s3:PutObject"], [`${bucketArn}/users/*`]));
+		this.#s3.addToPolicy(statement("ListWorkspaces", ["s3:ListBucket"], [bucketArn]));
+		this.#s3.addToPolicy(statement("ImageLayers", ["s3:GetObject"], [`arn:${partition}:s3:::prod-${region}-starport-layer-bucket/*`]));
+	}
+}

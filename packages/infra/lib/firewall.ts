@@ -1,0 +1,125 @@
+/**
+ * WAF in front of the API.
+ *
+ * Rules that look into bodies only count: a body here is what somebody wrote in a chat, and a question about `<script>` or `../../etc` is
+ * no attack on anything. That a request is genuine is proven by its signature. So does the rule against requests without User-Agent,
+ * which Telegram's servers do not send. No list of hosting providers' addresses: all callers, STS among them, are servers.
+ */
+import { Stack } from "aws-cdk-lib";
+import type * as apigateway from "aws-cdk-lib/aws-apigateway";
+import type * as kms from "aws-cdk-lib/aws-kms";
+import * as wafv2 from "aws-cdk-lib/aws-wafv2";
+import { Construct } from "constructs";
+import { bareArn, makeLogGroup } from "./keys.ts";
+
+/** The most that WAF reads of a body at a regional API, and far more than any channel sends. */
+const MAX_BODY_BYTES = 65_536;
+
+const MANAGED: Readonly<Record<string, readonly string[]>> = {
+	AWSManagedRulesAmazonIpReputationList: [],
+	AWSManagedRulesKnownBadInputsRuleSet: ["JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"],
+	AWSManagedRulesCommonRuleSet: [
+		"NoUserAgent_HEADER",
+		"SizeRestrictions_BODY",
+		"EC2MetaDataSSRF_BODY",
+		"GenericLFI_BODY",
+		"GenericRFI_BODY",
+		"CrossSiteScripting_BODY",
+	],
+};
+
+export interface FirewallProps {
+	readonly stage: apigateway.Stage;
+	readonly key: kms.IKey;
+	readonly logDays: number;
+	/** In 5 minutes. */
+	readonly requestsPerIp: number;
+}
+
+export class Firewall extends Construct {
+	/** `WebACL` of its metrics. */
+	readonly name: string;
+
+	constructor(scope: Construct, id: string, { stage, key, logDays, requestsPerIp }: FirewallProps) {
+		super(scope, id);
+		const { stackName } = Stack.of(this);
+		this.name = `${stackName}-door`;
+		const acl = new wafv2.CfnWebACL(this, "Acl", {
+			name: this.name,
+			scope: "REGIONAL",
+			defaultAction: { allow: {} },
+			visibilityConfig: visibility(this.name),
+			associationConfig: { requestBody: { API_GATEWAY: { defaultSizeInspectionLimit: "KB_64" } } },
+			rules: [
+				perAddress(requestsPerIp),
+				bodySize(),
+				...Object.entries(MANAGED).map(([name, counted], index) => managed(name, counted, index + 2)),
+			],
+		});
+		new wafv2.CfnWebACLAssociation(this, "Association", { webAclArn: acl.attrArn, resourceArn: stage.stageArn });
+		// WAF takes log groups of this prefix only.
+		const logs = makeLogGroup(this, "Logs", { key, days: logDays, name: `aws-waf-logs-${stackName.toLowerCase()}` });
+		new wafv2.CfnLoggingConfiguration(this, "Logging", {
+			resourceArn: acl.attrArn,
+			logDestinationConfigs: [bareArn(logs)],
+			redactedFields: ["authorization", "x-telegram-bot-api-secret-token"].map((name) => ({ singleHeader: { Name: name } })),
+			loggingFilter: {
+				DefaultBehavior: "DROP",
+				Filters: [
+					{
+						Behavior: "KEEP",
+						Requirement: "MEETS_ANY",
+						Conditions: [{ ActionCondition: { Action: "BLOCK" } }, { ActionCondition: { Action: "COUNT" } }],
+					},
+				],
+			},
+		});
+	}
+}
+
+function perAddress(limit: number): wafv2.CfnWebACL.RuleProperty {
+	return {
+		name: "TooManyRequests",
+		priority: 0,
+		action: { block: { customResponse: { responseCode: 429 } } },
+		statement: { rateBasedStatement: { limit, aggregateKeyType: "IP", evaluationWindowSec: 300 } },
+		visibilityConfig: visibility("TooManyRequests"),
+	};
+}
+
+function bodySize(): wafv2.CfnWebACL.RuleProperty {
+	return {
+		name: "BodyTooLarge",
+		priority: 1,
+		action: { block: { customResponse: { responseCode: 413 } } },
+		statement: {
+			sizeConstraintStatement: {
+				fieldToMatch: { body: { oversizeHandling: "MATCH" } },
+				comparisonOperator: "GE",
+				size: MAX_BODY_BYTES,
+				textTransformations: [{ priority: 0, type: "NONE" }],
+			},
+		},
+		visibilityConfig: visibility("BodyTooLarge"),
+	};
+}
+
+function managed(name: string, counted: readonly string[], priority: number): wafv2.CfnWebACL.RuleProperty {
+	return {
+		name,
+		priority,
+		overrideAction: { none: {} },
+		statement: {
+			managedRuleGroupStatement: {
+				vendorName: "AWS",
+				name,
+				ruleActionOverrides: counted.map((rule) => ({ name: rule, actionToUse: { count: {} } })),
+			},
+		},
+		visibilityConfig: visibility(name),
+	};
+}
+
+function visibility(metricName: string): wafv2.CfnWebACL.VisibilityConfigProperty {
+	return { metricName, cloudWatchMetricsEnabled: true, sampledRequestsEnabled: false };
+}

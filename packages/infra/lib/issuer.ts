@@ -1,0 +1,52 @@
+/**
+ * An OpenID issuer of our own: a key in KMS that never leaves it, and the two documents by which others check what it signed. The worker
+ * signs; only this construct's key, its role and the public documents exist.
+ */
+import { Duration, RemovalPolicy } from "aws-cdk-lib";
+import * as apigateway from "aws-cdk-lib/aws-apigateway";
+import * as kms from "aws-cdk-lib/aws-kms";
+import { Construct } from "constructs";
+import type { Door } from "./door.ts";
+import { allow, Handler } from "./handler.ts";
+
+export interface IssuerProps {
+	readonly door: Door;
+	readonly key: kms.IKey;
+	readonly logDays: number;
+}
+
+export class Issuer extends Construct {
+	readonly signingKey: kms.Key;
+	readonly handler: Handler;
+	/** `GET /.well-known/jwks.json`, by which every token is checked. */
+	readonly keysMethod: apigateway.Method;
+	/** As in the tokens' `iss`. */
+	readonly url: string;
+
+	constructor(scope: Construct, id: string, { door, key, logDays }: IssuerProps) {
+		super(scope, id);
+		this.url = door.url;
+		this.signingKey = new kms.Key(this, "SigningKey", {
+			description: "Signs the tokens that say who a user is",
+			// RS256, which STS and every OpenID library knows.
+			keySpec: kms.KeySpec.RSA_2048,
+			keyUsage: kms.KeyUsage.SIGN_VERIFY,
+			removalPolicy: RemovalPolicy.DESTROY,
+			pendingWindow: Duration.days(7),
+		});
+		this.handler = new Handler(this, "Handler", {
+			entry: "issuer",
+			description: "Publishes the issuer's keys",
+			timeout: Duration.seconds(10),
+			memory: 512,
+			environment: { SIGNING_KEY_ID: this.signingKey.keyId, ISSUER: this.url },
+			key,
+			logDays,
+		});
+		allow(this.handler.role, "ReadPublicKey", ["kms:GetPublicKey"], [this.signingKey.keyArn]);
+		const wellKnown = door.api.root.addResource(".well-known");
+		const integration = new apigateway.LambdaIntegration(this.handler.fn, { timeout: Duration.seconds(10), allowTestInvoke: false });
+		wellKnown.addResource("openid-configuration").addMethod("GET", integration);
+		this.keysMethod = wellKnown.addResource("jwks.json").addMethod("GET", integration);
+	}
+}

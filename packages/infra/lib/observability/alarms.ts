@@ -1,0 +1,211 @@
+/** What somebody must hear of, from which value on, and why from there. Each is an alarm; docs/deploy.md has the table. */
+import { Duration } from "aws-cdk-lib";
+import { type Alarm, ComparisonOperator, type Metric, Stats, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
+import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
+import type * as sns from "aws-cdk-lib/aws-sns";
+import type { Construct } from "constructs";
+import type { AgentRuntime } from "../agent-runtime.ts";
+import type { ChannelSecrets } from "../channel-secrets.ts";
+import type { Door } from "../door.ts";
+import type { Issuer } from "../issuer.ts";
+import type { Retention } from "../retention.ts";
+import type { Router } from "../router.ts";
+import { blockedMetric, daemonMetric, runtimeMetric } from "./metrics.ts";
+
+const PERIOD = Duration.minutes(5);
+
+/** What there is to watch. Without a router (an issuer of your own) the last four are missing. */
+export interface Watched {
+	readonly runtime: AgentRuntime;
+	readonly retention: Retention;
+	readonly door?: Door;
+	readonly issuer?: Issuer;
+	readonly router?: Router;
+	readonly secrets?: ChannelSecrets;
+}
+
+export interface AlarmSpec {
+	readonly name: string;
+	readonly metric: Metric;
+	readonly threshold: number;
+	/** Of `of`, as many periods must be at the threshold. Default 1 of 1. */
+	readonly periods?: { readonly bad: number; readonly of: number };
+	/** Default: the metric must reach the threshold. */
+	readonly isBelow?: true;
+	/** Why this value, and what to do. */
+	readonly why: string;
+}
+
+export function alarmSpecs(watched: Watched): readonly AlarmSpec[] {
+	return [...dataAlarms(), ...machineAlarms(watched), ...keepingAlarms(watched), ...doorAlarms(watched), ...queueAlarms(watched)];
+}
+
+export function makeAlarms(scope: Construct, specs: readonly AlarmSpec[], topic: sns.ITopic): readonly Alarm[] {
+	return specs.map(({ name, metric, threshold, periods, isBelow, why }) => {
+		const alarm = metric.createAlarm(scope, name, {
+			alarmDescription: why,
+			threshold,
+			evaluationPeriods: periods?.of ?? 1,
+			datapointsToAlarm: periods?.bad ?? 1,
+			comparisonOperator: isBelow ? ComparisonOperator.LESS_THAN_THRESHOLD : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+			// No machine, no numbers: that is the ordinary night. What should have run and did not is bad.
+			treatMissingData: isBelow ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+		});
+		alarm.addAlarmAction(new SnsAction(topic));
+		return alarm;
+	});
+}
+
+function dataAlarms(): readonly AlarmSpec[] {
+	return [
+		{
+			name: "DurabilityLag",
+			metric: daemonMetric("DurabilityLag", Stats.MAXIMUM),
+			threshold: 60,
+			periods: { bad: 2, of: 3 },
+			why: "Seconds. A change is durable after 1 to 5 s; 60 s twice in a quarter of an hour is no slow request but a store that does not take commits. See errors by code in the saved queries.",
+		},
+		{
+			name: "RestoreFailures",
+			metric: daemonMetric("RestoreFailures", Stats.SUM),
+			threshold: 1,
+			why: "A user has no agent: their machine refused to start on what it could not verify. Each one counts; `openclaw-sidecar doctor` says what is wrong.",
+		},
+		{
+			name: "FlushErrors",
+			metric: daemonMetric("FlushErrors", Stats.SUM),
+			threshold: 3,
+			periods: { bad: 2, of: 2 },
+			why: "A flush that fails is repeated within seconds, and one or two are the network's; three in each of two periods are not.",
+		},
+		{
+			name: "FencedWriters",
+			metric: daemonMetric("FencedWriters", Stats.SUM),
+			threshold: 1,
+			why: "Two machines had one workspace. Nothing is lost: late bytes lie under .recovered/ (`openclaw-sidecar recover`). It should not happen, so one is enough to look at.",
+		},
+		{
+			name: "RefusedIdentities",
+			metric: daemonMetric("RefusedIdentities", Stats.SUM),
+			threshold: 5,
+			why: "Requests without a valid token, or for somebody else's machine. A token that ran out on the way is one; five in 5 minutes are somebody who tries.",
+		},
+		{
+			name: "SecretsFound",
+			metric: daemonMetric("SecretsFound", Stats.SUM),
+			threshold: 1,
+			why: "A workspace holds what looks like a secret where none belongs. The log line names the file; `--on-secret exclude` keeps such files out.",
+		},
+	];
+}
+
+function machineAlarms({ runtime }: Watched): readonly AlarmSpec[] {
+	return [
+		{
+			name: "RuntimeThrottles",
+			metric: runtimeMetric(runtime, "Throttles"),
+			threshold: 1,
+			why: "The platform refused a call: a quota of the account (25 new machines a second, 2,500 to 5,000 at once) is reached. The worker tries again; ask for more.",
+		},
+		{
+			name: "RuntimeSystemErrors",
+			metric: runtimeMetric(runtime, "SystemErrors"),
+			threshold: 3,
+			why: "Failures of the platform itself; the queue repeats a message twice, so fewer than three reach nobody.",
+		},
+	];
+}
+
+function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
+	const { fn } = retention.handler;
+	return [
+		{
+			name: "RetentionFailed",
+			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
+			threshold: 1,
+			why: "A daily run failed: nothing is lost, and nothing is deleted. A log that cannot be read is the usual reason: run `openclaw-sidecar verify`.",
+		},
+		{
+			name: "RetentionMissing",
+			metric: fn.metricInvocations({ period: Duration.days(1), statistic: Stats.SUM }),
+			threshold: 1,
+			periods: { bad: 2, of: 2 },
+			isBelow: true,
+			why: "It runs daily. Two days without a run are a schedule that is off, and history that grows.",
+		},
+		...(secrets?.rotations ?? []).map(({ fn, node }) => ({
+			name: `RotationFailed-${node.id.replace(/-rotation$/, "")}`,
+			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
+			threshold: 1,
+			why: "The secret in use is unchanged. The function's log says which of the four steps failed.",
+		})),
+	];
+}
+
+function doorAlarms({ door, issuer, router }: Watched): readonly AlarmSpec[] {
+	if (door === undefined || issuer === undefined || router === undefined) return [];
+	return [
+		{
+			name: "DoorServerErrors",
+			metric: door.api.metricServerError({ period: PERIOD, statistic: Stats.SUM }),
+			threshold: 3,
+			why: "Channels repeat a webhook that failed, so one or two are made good; three in 5 minutes are a broken function.",
+		},
+		{
+			name: "DoorClientErrors",
+			metric: door.api.metricClientError({ period: PERIOD, statistic: Stats.SUM }),
+			threshold: 100,
+			why: "Wrong signatures above all. Scanners find every address and make some dozens; a hundred in 5 minutes are an attack, or a channel whose secret is wrong here.",
+		},
+		{
+			name: "Blocked",
+			metric: blockedMetric(door, door.firewall.name),
+			threshold: 500,
+			why: "WAF stopped as many requests in 5 minutes. Look whether it stops a channel: the saved query on blocked requests names the rules.",
+		},
+		{
+			name: "WebhookSlow",
+			metric: router.webhook.fn.metricDuration({ period: PERIOD, statistic: "p99" }),
+			threshold: 2_000,
+			periods: { bad: 2, of: 3 },
+			why: "Milliseconds. Slack and Feishu give up after 3 s and send again; 2 s leave the second for the network. More provisioned concurrency helps against cold starts.",
+		},
+		{
+			name: "WebhookThrottles",
+			metric: router.webhook.fn.metricThrottles({ period: PERIOD, statistic: Stats.SUM }),
+			threshold: 1,
+			why: "Lambda refused: the account's concurrency is used up by something.",
+		},
+		{
+			name: "IssuerFailed",
+			metric: issuer.keysMethod.metricServerError(door.api.deploymentStage, { period: PERIOD, statistic: Stats.SUM }),
+			threshold: 1,
+			why: "Without the issuer's keys no machine starts. They are asked for rarely, so each failure counts.",
+		},
+	];
+}
+
+function queueAlarms({ router }: Watched): readonly AlarmSpec[] {
+	if (router === undefined) return [];
+	return [
+		{
+			name: "DeadLetters",
+			metric: router.deadLetters.metricApproximateNumberOfMessagesVisible({ period: PERIOD, statistic: Stats.MAXIMUM }),
+			threshold: 1,
+			why: "A message failed three times and its user was told. It lies there for 14 days: mend the cause, then redrive.",
+		},
+		{
+			name: "QueueAge",
+			metric: router.queue.metricApproximateAgeOfOldestMessage({ period: PERIOD, statistic: Stats.MAXIMUM }),
+			threshold: 1_800,
+			periods: { bad: 2, of: 2 },
+			why: "Seconds. A turn may take 15 minutes and the next message of that user waits for it; half an hour is two turns, or too few turns at once (openclaw:turnsAtOnce).",
+		},
+		{
+			name: "WorkerErrors",
+			metric: router.worker.fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
+			threshold: 3,
+			why: "The worker itself broke, rather than one message: three in 5 minutes are more than a machine that came too late.",
+		},
+	];
+}

@@ -1,0 +1,47 @@
+/** Daily: deletes what is past retention, in every namespace. Its failures, and days on which it did not run, are alarms. */
+import { Duration, TimeZone } from "aws-cdk-lib";
+import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
+import type * as kms from "aws-cdk-lib/aws-kms";
+import { Schedule, ScheduleExpression } from "aws-cdk-lib/aws-scheduler";
+import { LambdaInvoke } from "aws-cdk-lib/aws-scheduler-targets";
+import { Construct } from "constructs";
+import { allow, Handler } from "./handler.ts";
+import { makeSchedulerRole } from "./schedule.ts";
+import type { WorkspaceBucket } from "./workspace-bucket.ts";
+
+export interface RetentionProps {
+	readonly workspaces: WorkspaceBucket;
+	/** Where a run that ran out of time notes how far it came. */
+	readonly table: dynamodb.ITable;
+	readonly key: kms.IKey;
+	readonly logDays: number;
+}
+
+export class Retention extends Construct {
+	readonly handler: Handler;
+
+	constructor(scope: Construct, id: string, { workspaces, table, key, logDays }: RetentionProps) {
+		super(scope, id);
+		this.handler = new Handler(this, "Handler", {
+			entry: "retention",
+			description: "Deletes what is past retention",
+			// Lambda's longest. A run goes on where the last one stopped.
+			timeout: Duration.minutes(15),
+			memory: 1_769,
+			environment: { STORE_URL: `s3://${workspaces.bucket.bucketName}`, NONCE_TABLE: table.tableName },
+			role: workspaces.sweeper,
+			key,
+			logDays,
+		});
+		// A run that failed is repeated by the next day's, not at once.
+		this.handler.fn.configureAsyncInvoke({ retryAttempts: 0 });
+		allow(workspaces.sweeper, "RememberProgress", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], [table.tableArn]);
+		const role = makeSchedulerRole(this, "Starter", "Starts retention");
+		allow(role, "Start", ["lambda:InvokeFunction"], [this.handler.fn.functionArn]);
+		new Schedule(this, "Daily", {
+			schedule: ScheduleExpression.cron({ hour: "3", minute: "17", timeZone: TimeZone.ETC_UTC }),
+			target: new LambdaInvoke(this.handler.fn, { retryAttempts: 2, role: role.withoutPolicyUpdates() }),
+			description: "Retention of all workspaces",
+		});
+	}
+}

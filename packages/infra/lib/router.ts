@@ -1,0 +1,178 @@
+/**
+ * From a chat to the user's machine and back: the webhook's function checks and enqueues within the channel's time limit, the worker asks
+ * the agent, however long that takes, and answers in the channel. One message of a user at a time, in order (FIFO, group = namespace);
+ * what fails three times lies in the dead-letter queue for 14 days, and is an alarm.
+ */
+import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import * as apigateway from "aws-cdk-lib/aws-apigateway";
+import { PredefinedMetric, ScalableTarget, ServiceNamespace } from "aws-cdk-lib/aws-applicationautoscaling";
+import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
+import type * as kms from "aws-cdk-lib/aws-kms";
+import * as lambda from "aws-cdk-lib/aws-lambda";
+import { SqsEventSource } from "aws-cdk-lib/aws-lambda-event-sources";
+import * as sqs from "aws-cdk-lib/aws-sqs";
+import * as ssm from "aws-cdk-lib/aws-ssm";
+import { Construct } from "constructs";
+import type { AgentRuntime } from "./agent-runtime.ts";
+import type { ChannelSecrets } from "./channel-secrets.ts";
+import type { Channel, Config } from "./config.ts";
+import { Door } from "./door.ts";
+import { allow, Handler } from "./handler.ts";
+import type { Issuer } from "./issuer.ts";
+
+/** Lambda's longest, and AgentCore's for one answer. */
+const TURN = Duration.minutes(15);
+const ATTEMPTS = 3;
+
+/** Without these a request cannot be genuine. Feishu's challenge comes without signature. */
+const HEADERS: Readonly<Record<Channel, readonly string[]>> = {
+	feishu: [],
+	telegram: ["X-Telegram-Bot-Api-Secret-Token"],
+	slack: ["X-Slack-Signature", "X-Slack-Request-Timestamp"],
+};
+
+export interface RouterProps {
+	readonly config: Config;
+	readonly door: Door;
+	readonly issuer: Issuer;
+	readonly runtime: AgentRuntime;
+	readonly secrets: ChannelSecrets;
+	readonly table: dynamodb.ITable;
+	readonly key: kms.IKey;
+}
+
+export class Router extends Construct {
+	readonly webhook: Handler;
+	readonly worker: Handler;
+	readonly queue: sqs.Queue;
+	readonly deadLetters: sqs.Queue;
+	/** What the API calls: a published version with instances that wait for work. */
+	readonly alias: lambda.Alias;
+
+	constructor(scope: Construct, id: string, props: RouterProps) {
+		super(scope, id);
+		const { config, key, table, secrets } = props;
+		this.deadLetters = new sqs.Queue(this, "DeadLetters", { ...queueProps(), retentionPeriod: Duration.days(14) });
+		this.queue = new sqs.Queue(this, "Messages", {
+			...queueProps(),
+			visibilityTimeout: TURN.plus(Duration.seconds(30)),
+			retentionPeriod: Duration.days(1),
+			deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: ATTEMPTS },
+		});
+		const allowedUsers = new ssm.StringParameter(this, "AllowedUsers", {
+			parameterName: `/${Stack.of(this).stackName}/allowed-users`,
+			description: "Who may talk to the agent: JSON, see docs/deploy.md",
+			stringValue: JSON.stringify(config.allowedUsers),
+		});
+		this.webhook = new Handler(this, "Webhook", {
+			entry: "webhook",
+			description: "Checks what channels send, and enqueues it",
+			timeout: Door.integrationTimeout,
+			memory: 1_024,
+			environment: {
+				NONCE_TABLE: table.tableName,
+				QUEUE_URL: this.queue.queueUrl,
+				CHANNEL_SECRETS: secrets.arns,
+				ALLOWED_USERS: allowedUsers.parameterName,
+			},
+			key,
+			logDays: config.logDays,
+		});
+		allow(this.webhook.role, "Enqueue", ["sqs:SendMessage"], [this.queue.queueArn]);
+		allow(this.webhook.role, "RememberDeliveries", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table.tableArn]);
+		allow(this.webhook.role, "ReadAllowedUsers", ["ssm:GetParameter"], [allowedUsers.parameterArn]);
+		this.worker = this.#makeWorker(props);
+		secrets.allowReading(this.webhook.role);
+		secrets.allowReading(this.worker.role);
+		this.alias = this.#keepWarm(config);
+		this.#serve(props.door, config.channels);
+	}
+
+	#makeWorker({ config, issuer, runtime, secrets, table, key }: RouterProps): Handler {
+		const worker = new Handler(this, "Worker", {
+			entry: "worker",
+			description: "Asks the user's agent and answers in the channel",
+			timeout: TURN,
+			memory: 512,
+			environment: {
+				RUNTIME_ARN: runtime.arn,
+				RUNTIME_QUALIFIER: runtime.endpointName,
+				SIGNING_KEY_ID: issuer.signingKey.keyId,
+				ISSUER: issuer.url,
+				AUDIENCE: config.audience,
+				CHANNEL_SECRETS: secrets.arns,
+				NONCE_TABLE: table.tableName,
+				QUEUE_URL: this.queue.queueUrl,
+				MAX_RECEIVES: String(ATTEMPTS),
+			},
+			key,
+			logDays: config.logDays,
+		});
+		worker.fn.addEventSource(
+			new SqsEventSource(this.queue, { batchSize: 1, reportBatchItemFailures: true, maxConcurrency: config.turnsAtOnce }),
+		);
+		allow(worker.role, "SignTokens", ["kms:Sign", "kms:GetPublicKey"], [issuer.signingKey.keyArn]);
+		allow(worker.role, "RememberAnswers", ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [table.tableArn]);
+		allow(worker.role, "AskAgent", ["bedrock-agentcore:InvokeAgentRuntime"], [runtime.arn, runtime.endpointArn]);
+		return worker;
+	}
+
+	#keepWarm({ provisionedConcurrency: min, maxProvisionedConcurrency: max }: Config): lambda.Alias {
+		const alias = new lambda.Alias(this, "Live", {
+			aliasName: "live",
+			version: this.webhook.fn.currentVersion as lambda.IVersion,
+			...(min > 0 && { provisionedConcurrentExecutions: min }),
+		});
+		if (min > 0 && max > min) {
+			const target = new ScalableTarget(this, "Scaling", {
+				serviceNamespace: ServiceNamespace.LAMBDA,
+				scalableDimension: "lambda:function:ProvisionedConcurrency",
+				resourceId: `function:${this.webhook.fn.functionName}:${alias.aliasName}`,
+				minCapacity: min,
+				maxCapacity: max,
+			});
+			target.node.addDependency(alias);
+			target.scaleToTrackMetric("Utilization", {
+				// AWS's own advice; above it a burst meets cold starts before capacity has grown.
+				targetValue: 0.7,
+				predefinedMetric: PredefinedMetric.LAMBDA_PROVISIONED_CONCURRENCY_UTILIZATION,
+			});
+		}
+		return alias;
+	}
+
+	#serve({ api }: Door, channels: readonly Channel[]): void {
+		const object = api.addModel("JsonObject", {
+			contentType: "application/json",
+			schema: { schema: apigateway.JsonSchemaVersion.DRAFT4, type: apigateway.JsonSchemaType.OBJECT },
+		});
+		const validator = api.addRequestValidator("Complete", { validateRequestBody: true, validateRequestParameters: true });
+		const integration = new apigateway.LambdaIntegration(this.alias as lambda.IFunction, {
+			timeout: Door.integrationTimeout,
+			allowTestInvoke: false,
+		});
+		const webhooks = api.root.addResource("webhook");
+		for (const channel of channels) {
+			webhooks.addResource(channel).addMethod("POST", integration, {
+				requestValidator: validator,
+				requestModels: { "application/json": object },
+				requestParameters: Object.fromEntries(HEADERS[channel].map((name) => [`method.request.header.${name}`, true])),
+			});
+		}
+	}
+}
+
+/** Nonces, event ids and other things that are worth remembering for minutes. Of no worth to anybody when lost. */
+export function makeNonceTable(scope: Construct, id: string): dynamodb.ITable {
+	return new dynamodb.Table(scope, id, {
+		partitionKey: { name: "id", type: dynamodb.AttributeType.STRING },
+		timeToLiveAttribute: "expiresAt",
+		billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
+		encryption: dynamodb.TableEncryption.AWS_MANAGED,
+		removalPolicy: RemovalPolicy.DESTROY,
+	}) as dynamodb.ITable;
+}
+
+function queueProps(): sqs.QueueProps {
+	return { fifo: true, encryption: sqs.QueueEncryption.SQS_MANAGED, enforceSSL: true, removalPolicy: RemovalPolicy.DESTROY };
+}

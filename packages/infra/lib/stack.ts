@@ -1,0 +1,96 @@
+/** All constructs of an installation, joined. Read it first: it says who knows whom. */
+import { CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-lib";
+import type { Construct } from "constructs";
+import { AgentRuntime, platformVersion } from "./agent-runtime.ts";
+import { Audit } from "./audit.ts";
+import { ChannelSecrets } from "./channel-secrets.ts";
+import type { Config } from "./config.ts";
+import { Door } from "./door.ts";
+import { Endpoints } from "./endpoints.ts";
+import { Issuer } from "./issuer.ts";
+import { makeOperationsKey } from "./keys.ts";
+import { Network } from "./network.ts";
+import type { Watched } from "./observability/alarms.ts";
+import { makeTopic, Observability } from "./observability.ts";
+import { checkZones, pickZones, supportOf } from "./regions.ts";
+import { Retention } from "./retention.ts";
+import { makeNonceTable, Router } from "./router.ts";
+import { UserIdentity } from "./user-identity.ts";
+import { WorkspaceBucket } from "./workspace-bucket.ts";
+
+export class OpenClawStack extends Stack {
+	readonly #zoneIds: readonly string[];
+
+	constructor(scope: Construct, config: Config) {
+		super(scope, config.stackName, stackProps(config));
+		supportOf(this.region);
+		Tags.of(this).add("application", config.stackName);
+		this.#zoneIds = config.network === "vpc" ? this.#chooseZones(config) : [];
+		const { logDays, maxHours, audience } = config;
+		const key = makeOperationsKey(this, "OperationsKey");
+		const topic = makeTopic(this, "Alarms", key, config.alarmEmail);
+
+		const network = new Network(this, "Network", { config, zoneIds: this.#zoneIds, key });
+		const hasOwnEndpoints = network.vpc !== undefined && network.s3EndpointId === undefined;
+		const endpoints = hasOwnEndpoints ? new Endpoints(this, "Endpoints", { network, names: config.endpoints }) : undefined;
+		const workspaces = new WorkspaceBucket(this, "WorkspaceBucket", { s3EndpointId: endpoints?.s3EndpointId ?? network.s3EndpointId });
+		endpoints?.allowBucket(workspaces.bucket.bucketArn);
+
+		const door = config.issuer === undefined ? new Door(this, "Door", { ...config, key }) : undefined;
+		const ownIssuer = door && new Issuer(this, "Issuer", { door, key, logDays });
+		const issuer = ownIssuer?.url ?? config.issuer!;
+		const identity = new UserIdentity(this, "UserIdentity", { issuer, audience, workspaces, maxHours });
+		// IAM fetches the issuer's certificate when the provider is made.
+		if (door !== undefined) identity.provider.node.addDependency(door.api.deploymentStage);
+		const runtime = new AgentRuntime(this, "AgentRuntime", { config, issuer, identity, workspaces, network, key });
+
+		const table = makeNonceTable(this, "Nonces");
+		const retention = new Retention(this, "Retention", { workspaces, table, key, logDays });
+		let watched: Watched = { runtime, retention };
+		if (door !== undefined && ownIssuer !== undefined) {
+			const { channels, rotationDays, rotationDryRun } = config;
+			const secrets = new ChannelSecrets(this, "Secrets", {
+				channels,
+				rotationDays,
+				dryRun: rotationDryRun,
+				webhookUrl: `${door.url}/webhook`,
+				table,
+				logKey: key,
+				logDays,
+			});
+			const router = new Router(this, "Router", { config, door, issuer: ownIssuer, runtime, secrets, table, key });
+			watched = { ...watched, door, issuer: ownIssuer, router, secrets };
+			for (const channel of channels) new CfnOutput(this, `Webhook${channel}`, { value: `${door.url}/webhook/${channel}` });
+			for (const [channel, secret] of Object.entries(secrets.secrets))
+				new CfnOutput(this, `Secret${channel}`, { value: secret.secretName });
+		}
+		const audit = new Audit(this, "Audit", { workspaces, topic, key, logDays, dataEvents: config.dataEvents });
+		new Observability(this, "Observability", {
+			watched,
+			topic,
+			platformVersion: platformVersion(this, config),
+			trailLogs: audit.trailLogs,
+		});
+		new CfnOutput(this, "StoreUrl", { value: `s3://${workspaces.bucket.bucketName}` });
+		new CfnOutput(this, "RuntimeArn", { value: runtime.arn });
+		new CfnOutput(this, "IssuerUrl", { value: issuer });
+	}
+
+	/** Zones go by id, so nobody need look up what this account calls them. */
+	override get availabilityZones(): string[] {
+		return [...this.#zoneIds];
+	}
+
+	#chooseZones({ zoneIds, zones }: Config): readonly string[] {
+		if (zoneIds.length === 0) return pickZones(this, zones);
+		checkZones(this.region, zoneIds);
+		return zoneIds;
+	}
+}
+
+function stackProps({ account, region }: Config): StackProps {
+	return {
+		description: "OpenClaw on AgentCore: one machine and one workspace per user",
+		env: { ...(account !== undefined && { account }), ...(region !== undefined && { region }) },
+	};
+}

@@ -1,0 +1,73 @@
+/**
+ * `pnpm infra:check`: every example synthesised by the CDK CLI without network access of its own (no lookups, no credentials), checked by
+ * CDK's validator and cdk-nag, no finding left, and its template by cfn-lint. 1 to 2 minutes on 2 cores.
+ *
+ * cfn-lint is installed by pip into `.cache/`, unless it is on the PATH in this version; without Python that part is skipped with a line
+ * that says so, and with CI=true that is an error.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const INFRA = fileURLToPath(new URL("..", import.meta.url));
+const CACHE = fileURLToPath(new URL("../../../.cache/infra/", import.meta.url));
+const MODES = ["public", "new-vpc", "existing-vpc", "own-issuer"];
+
+/** Pinned: a newer one brings new rules. */
+const CFN_LINT = "1.58.0";
+/** W3005: CDK says `DependsOn` where a reference says it already. */
+const IGNORED = ["W3005"];
+
+interface Report {
+	readonly pluginReports: readonly { readonly pluginName: string; readonly violations: readonly { readonly ruleName: string }[] }[];
+}
+
+function main(): void {
+	const lint = cfnLint();
+	const problems = MODES.flatMap((mode) => [...synthesise(mode), ...(lint === undefined ? [] : lintTemplate(lint, mode))]);
+	for (const problem of problems) console.error(problem);
+	process.exitCode = problems.length > 0 ? 1 : 0;
+}
+
+function synthesise(mode: string): readonly string[] {
+	const startedMs = Date.now();
+	const output = `${CACHE}${mode}`;
+	const cdk = `${INFRA}node_modules/.bin/cdk`;
+	const args = ["synth", "--quiet", "--no-lookups", "--no-notices", "--output", output];
+	// Nothing of this machine may decide what is synthesised.
+	const env = { PATH: process.env.PATH, HOME: CACHE, AWS_EC2_METADATA_DISABLED: "true", CDK_DISABLE_CLI_TELEMETRY: "true", CI: "true" };
+	const { status, stdout, stderr } = spawnSync(cdk, args, { cwd: `${INFRA}examples/${mode}`, env, encoding: "utf8" });
+	if (status !== 0) return [`${mode}: cdk synth ended with ${status}\n${stdout}${stderr}`.slice(-4_000)];
+	const report = JSON.parse(readFileSync(`${output}/validation-report.json`, "utf8")) as Report;
+	const findings = report.pluginReports.flatMap(({ pluginName, violations }) =>
+		violations.filter(({ ruleName }) => !isInformation(ruleName)).map(({ ruleName }) => `${mode}: ${pluginName} finds ${ruleName}`),
+	);
+	const { Resources } = JSON.parse(readFileSync(`${output}/OpenClaw.template.json`, "utf8")) as { readonly Resources: object };
+	console.log(`${mode}: ${Object.keys(Resources).length} resources in ${((Date.now() - startedMs) / 1_000).toFixed(1)} s, ${findings.length} findings`);
+	return findings;
+}
+
+/** What CDK and we ourselves tell the reader of a synth. */
+function isInformation(ruleName: string): boolean {
+	return /^Annotation::(aws-cdk-lib\.aws-bedrockagentcore:containerUriValidationSkipped|Construct|openclaw)/.test(ruleName);
+}
+
+function lintTemplate(lint: string, mode: string): readonly string[] {
+	const { status, stdout } = spawnSync(lint, ["--ignore-checks", ...IGNORED, "--", `${CACHE}${mode}/OpenClaw.template.json`], { encoding: "utf8" });
+	return status === 0 ? [] : [`${mode}: cfn-lint\n${stdout}`];
+}
+
+/** Path of the program. */
+function cfnLint(): string | undefined {
+	const venv = `${CACHE}cfn-lint-${CFN_LINT}`;
+	const program = `${venv}/bin/cfn-lint`;
+	if (existsSync(program)) return program;
+	const isMade = spawnSync("python3", ["-m", "venv", venv], { stdio: "inherit" }).status === 0;
+	if (isMade && spawnSync(`${venv}/bin/pip`, ["install", "--quiet", `cfn-lint==${CFN_LINT}`], { stdio: "inherit" }).status === 0) return program;
+	const reason = "cfn-lint cannot be installed: it needs Python 3 with venv (Debian: apt-get install python3-venv) and PyPI";
+	if (process.env.CI === "true") throw new Error(reason);
+	console.warn(`The templates are NOT linted: ${reason}`);
+	return undefined;
+}
+
+main();

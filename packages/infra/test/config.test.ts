@@ -1,0 +1,78 @@
+/** What is refused at synth, and with which words: whoever reads them knows what to change. */
+import { App } from "aws-cdk-lib";
+import { describe, expect, test } from "vitest";
+import { readConfig, settings } from "../lib/config.ts";
+import { checkZones, REGIONS, supportOf } from "../lib/regions.ts";
+import { synthesise } from "./synth.ts";
+
+const config = (context: Record<string, unknown>, env = {}) => readConfig(new App({ context }).node, env);
+
+describe("settings", () => {
+	test("come from context, as text from the command line too", () => {
+		expect(config({ "openclaw:idleMinutes": "30", "openclaw:channels": "slack, telegram", "openclaw:dataEvents": "true" })).toMatchObject({
+			idleMinutes: 30,
+			channels: ["slack", "telegram"],
+			dataEvents: true,
+		});
+	});
+
+	test("the region of the CLI's credentials counts where none is named", () => {
+		expect(config({}, { CDK_DEFAULT_ACCOUNT: "111111111111", CDK_DEFAULT_REGION: "eu-west-1" })).toMatchObject({ region: "eu-west-1" });
+		expect(config({ "openclaw:region": "us-east-1" }, { CDK_DEFAULT_REGION: "eu-west-1" }).region).toBe("us-east-1");
+	});
+
+	test.each([
+		[{ "openclaw:idleMinuts": 5 }, /openclaw:idleMinuts: no such setting; there are .*idleMinutes/],
+		[{ "openclaw:idleMinutes": 500 }, /openclaw:idleMinutes \(500\)/],
+		[{ "openclaw:account": "123" }, /openclaw:account \("123"\)/],
+		[{ "openclaw:channels": "whatsapp" }, /openclaw:channels/],
+		[{ "openclaw:network": "existing" }, /openclaw:vpcId: is needed with network=existing/],
+		[{ "openclaw:network": "vpc", "openclaw:natGateways": 0 }, /openclaw:natGateways \(0\): must be at least 1: without it a machine cannot read/],
+		[{ "openclaw:idleMinutes": 90, "openclaw:maxHours": 1 }, /must not exceed maxHours/],
+		[{ "openclaw:allowedUsers": "4711" }, /telegram\.4711/],
+	])("%j is refused", (context, message) => {
+		expect(() => config(context)).toThrow(message);
+	});
+
+	test("each has a meaning", () => {
+		expect(settings().filter(({ meaning }) => meaning.length < 10)).toEqual([]);
+	});
+});
+
+describe("regions", () => {
+	test("one without AgentCore is refused, by name, with those that have it", () => {
+		expect(() => synthesise("public", { "openclaw:region": "eu-central-2", "openclaw:account": "111111111111" })).toThrow(
+			/not available in eu-central-2\. Set openclaw:region to one of .*eu-central-1.*us-west-2/,
+		);
+	});
+
+	test("a region that is not known before the deployment is no error, and is looked up by CloudFormation", () => {
+		const { template } = synthesise("public", { "openclaw:network": "vpc" });
+		const [table] = Object.values(template.findMappings("AgentCoreRegions"));
+		expect(table!["us-east-1"]).toEqual({ zone0: "use1-az1", zone1: "use1-az2", zone2: "use1-az4" });
+		const zones = Object.values(template.findResources("AWS::EC2::Subnet")).map(({ Properties }) => Properties.AvailabilityZoneId);
+		expect(zones[0]).toEqual({ "Fn::FindInMap": ["AgentCoreRegions", { Ref: "AWS::Region" }, "zone0"] });
+	});
+
+	test("zones that AgentCore lacks are refused, with those that it has", () => {
+		expect(() => checkZones("us-east-1", ["use1-az1", "use1-az3"])).toThrow(
+			"AgentCore Runtime is not available in use1-az3. Zones of us-east-1 that it supports: use1-az1, use1-az2, use1-az4.",
+		);
+		expect(() => synthesise("existing-vpc", { "openclaw:zoneIds": "use1-az6" })).toThrow(/use1-az6/);
+	});
+
+	test("zones that are not published cannot be picked, but named", () => {
+		const inCalifornia = { "openclaw:region": "us-west-1", "openclaw:account": "111111111111", "openclaw:network": "vpc" };
+		expect(() => synthesise("public", inCalifornia)).toThrow(/not published.*openclaw:zoneIds/);
+		expect(() => synthesise("public", { ...inCalifornia, "openclaw:zoneIds": "usw1-az1,usw1-az3" })).not.toThrow();
+	});
+
+	test("zone ids belong to their region", () => {
+		expect(Object.keys(REGIONS)).toHaveLength(22);
+		for (const [region, { zoneIds }] of Object.entries(REGIONS)) {
+			const [area = "", direction = "", number = ""] = region.replace("us-gov-", "usg-").split("-");
+			const begin = `${area}${direction.replace(/^(north|south)?(east|west|central)?.*$/, (_, a = "", b = "") => a.slice(0, 1) + b.slice(0, 1))}${number}-az`;
+			expect(zoneIds.filter((id) => !id.startsWith(begin))).toEqual([]);
+		}
+	});
+});

@@ -1,0 +1,282 @@
+/**
+ * The policies judged, not read. All of it by a simulator of IAM, which knows each condition key; the role's own policy also by MinIO's
+ * engine, with real tokens and requests. What neither can show is that AWS judges alike.
+ */
+import { runSimulation } from "@cloud-copilot/iam-simulate";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tradeToken } from "../../sidecar/src/agentcore/assume-role.ts";
+import { UserToken } from "../../sidecar/src/agentcore/user-token.ts";
+import { openStore } from "../../sidecar/src/store/open.ts";
+import type { ObjectStore } from "../../sidecar/src/store/port.ts";
+import { type OidcS3Server, startOidcS3Server } from "../../sidecar/test/oidc-s3-server.ts";
+import { s3TestServer } from "../../sidecar/test/s3-server.ts";
+import { NAMESPACE } from "../lib/user-identity.ts";
+import { ACCOUNT, Deployed, type PolicyDocument } from "./deployed.ts";
+import { synthesise } from "./synth.ts";
+
+const ANYTHING: PolicyDocument = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "s3:*", Resource: "*" }] };
+const CREATE_ONLY = { "s3:if-none-match": "*" };
+
+let open: Deployed;
+let closed: Deployed;
+
+beforeAll(() => {
+	open = new Deployed(synthesise("public").template);
+	closed = new Deployed(synthesise("existing-vpc").template);
+});
+
+interface Caller {
+	readonly arn: string;
+	readonly policy: PolicyDocument;
+	readonly context?: Readonly<Record<string, string>>;
+}
+
+interface Asked {
+	readonly action: string;
+	/** Of an object; or what is listed. */
+	readonly key: string;
+	readonly context?: Readonly<Record<string, string>>;
+}
+
+const user = (place: Deployed, namespace: string | undefined, context = {}): Caller => ({
+	arn: place.arnOf("AWS::IAM::Role", "UserIdentityWorkspaceRole"),
+	policy: place.identityPolicy("UserIdentityWorkspaceRole"),
+	context: { ...(namespace !== undefined && { "aws:PrincipalTag/namespace": namespace }), ...context },
+});
+const sweeper = (place: Deployed): Caller => ({
+	arn: place.arnOf("AWS::IAM::Role", "WorkspaceBucketSweeper"),
+	policy: place.identityPolicy("WorkspaceBucketSweeper"),
+});
+const machine = (place: Deployed): Caller => ({
+	arn: place.arnOf("AWS::IAM::Role", "AgentRuntimeExecutionRole"),
+	policy: place.identityPolicy("AgentRuntimeExecutionRole"),
+});
+const administrator: Caller = { arn: `arn:aws:iam::${ACCOUNT}:role/Administrator`, policy: ANYTHING };
+
+async function judge(place: Deployed, { arn, policy, context }: Caller, asked: Asked): Promise<string> {
+	const bucket = place.arnOf("AWS::S3::Bucket", "WorkspaceBucket");
+	const isList = asked.action === "s3:ListBucket";
+	const session = arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/");
+	const answer = await runSimulation(
+		{
+			request: {
+				action: asked.action,
+				principal: `${session}/session`,
+				resource: { accountId: ACCOUNT, resource: isList ? bucket : `${bucket}/${asked.key}` },
+				contextVariables: {
+					"aws:SecureTransport": "true",
+					"s3:TlsVersion": "1.3",
+					"aws:PrincipalArn": arn,
+					...(asked.action === "s3:PutObject" && { "s3:ObjectCreationOperation": "true" }),
+					...(isList && { "s3:prefix": asked.key }),
+					...context,
+					...asked.context,
+				},
+			},
+			identityPolicies: [
+				{ name: "identity", policy: { ...policy, Statement: policy.Statement.filter(({ Action }) => !touchesKms(Action)) } },
+			],
+			serviceControlPolicies: [],
+			resourceControlPolicies: [],
+			resourcePolicy: place.bucketPolicy("WorkspaceBucket"),
+		},
+		{},
+	);
+	if (answer.resultType === "error") throw new Error(JSON.stringify(answer.errors));
+	return answer.overallResult;
+}
+
+/** The key is asked about in a request of its own. */
+function touchesKms(action: string | readonly string[]): boolean {
+	return [action].flat().every((name) => name.startsWith("kms:"));
+}
+
+const ALLOWED = "Allowed";
+const DENIED = expect.stringMatching(/Denied$/);
+
+describe.each(["anna", "ben"])("what %s's machine may do", (namespace) => {
+	const other = namespace === "anna" ? "ben" : "anna";
+	const cases: readonly (readonly [string, Asked, unknown])[] = [
+		["read what is theirs", { action: "s3:GetObject", key: `users/${namespace}/log/fffffffffffe` }, ALLOWED],
+		["create what is theirs", { action: "s3:PutObject", key: `users/${namespace}/log/fffffffffffe`, context: CREATE_ONLY }, ALLOWED],
+		["replace what is theirs", { action: "s3:PutObject", key: `users/${namespace}/log/fffffffffffe` }, DENIED],
+		[
+			"send a part of a multipart upload",
+			{ action: "s3:PutObject", key: `users/${namespace}/packs/a`, context: { "s3:ObjectCreationOperation": "false" } },
+			ALLOWED,
+		],
+		["list their log", { action: "s3:ListBucket", key: `users/${namespace}/log/` }, ALLOWED],
+		["list all that is theirs, for adoption", { action: "s3:ListBucket", key: `users/${namespace}/` }, ALLOWED],
+		["delete what is theirs", { action: "s3:DeleteObject", key: `users/${namespace}/log/fffffffffffe` }, DENIED],
+		["delete a version", { action: "s3:DeleteObjectVersion", key: `users/${namespace}/log/fffffffffffe` }, DENIED],
+		["read what is another's", { action: "s3:GetObject", key: `users/${other}/log/fffffffffffe` }, DENIED],
+		["create what is another's", { action: "s3:PutObject", key: `users/${other}/log/fffffffffffe`, context: CREATE_ONLY }, DENIED],
+		["list what is another's", { action: "s3:ListBucket", key: `users/${other}/` }, DENIED],
+		["list all users", { action: "s3:ListBucket", key: "users/" }, DENIED],
+		["list users whose names begin like theirs", { action: "s3:ListBucket", key: `users/${namespace}` }, DENIED],
+		["read what is beside a name that begins like theirs", { action: "s3:GetObject", key: `users/${namespace}2/log/f` }, DENIED],
+		["delete what is another's", { action: "s3:DeleteObject", key: `users/${other}/log/fffffffffffe` }, DENIED],
+	];
+	test.each(cases)("%s", async (_, asked, verdict) => {
+		expect(await judge(open, user(open, namespace), asked)).toEqual(verdict);
+	});
+});
+
+describe("who else", () => {
+	const theirs = "users/anna/log/fffffffffffe";
+
+	test("a session without the tag is nobody, even where its name is somebody's", async () => {
+		expect(await judge(open, user(open, undefined), { action: "s3:GetObject", key: theirs })).toEqual(DENIED);
+		expect(await judge(open, user(open, undefined), { action: "s3:ListBucket", key: "users/" })).toEqual(DENIED);
+	});
+
+	test.each([
+		["s3:GetObject", theirs, {}],
+		["s3:PutObject", theirs, CREATE_ONLY],
+		["s3:ListBucket", "users/anna/", {}],
+	])("the machine's own role has no right to data: %s", async (action, key, context) => {
+		expect(await judge(open, machine(open), { action, key, context })).toEqual(DENIED);
+	});
+
+	test("the machine's own role has no action of S3, KMS or STS at all", () => {
+		const actions = open.identityPolicy("AgentRuntimeExecutionRole").Statement.flatMap(({ Action }) => Action);
+		expect(actions.filter((action) => /^(s3|kms|sts|secretsmanager|\*)/.test(action))).toEqual([]);
+	});
+
+	test("only retention deletes, and only parts of a log", async () => {
+		expect(await judge(open, sweeper(open), { action: "s3:DeleteObject", key: theirs })).toBe(ALLOWED);
+		expect(await judge(open, sweeper(open), { action: "s3:DeleteObject", key: "users/anna/MEMORY.md" })).toEqual(DENIED);
+		expect(await judge(open, sweeper(open), { action: "s3:DeleteObjectVersion", key: theirs })).toEqual(DENIED);
+		expect(await judge(open, sweeper(open), { action: "s3:PutObject", key: "users/anna/sweeps/a", context: CREATE_ONLY })).toBe(ALLOWED);
+		expect(await judge(open, sweeper(open), { action: "s3:PutObject", key: theirs, context: CREATE_ONLY })).toEqual(DENIED);
+		expect(await judge(open, sweeper(open), { action: "s3:ListBucket", key: "users/" })).toBe(ALLOWED);
+	});
+
+	test("not even an administrator replaces or deletes, or comes without TLS", async () => {
+		expect(await judge(open, administrator, { action: "s3:GetObject", key: theirs })).toBe(ALLOWED);
+		expect(await judge(open, administrator, { action: "s3:PutObject", key: theirs })).toEqual(DENIED);
+		expect(await judge(open, administrator, { action: "s3:DeleteObject", key: theirs })).toEqual(DENIED);
+		const plain = { "aws:SecureTransport": "false" };
+		expect(await judge(open, administrator, { action: "s3:GetObject", key: theirs, context: plain })).toEqual(DENIED);
+	});
+
+	test("where there is a VPC, data moves through its endpoint only", async () => {
+		const asked = { action: "s3:GetObject", key: theirs };
+		const through = (endpoint: string) => ({ "aws:SourceVpce": endpoint });
+		expect(await judge(closed, user(closed, "anna", through("vpce-0123456789abcdef0")), asked)).toBe(ALLOWED);
+		expect(await judge(closed, user(closed, "anna", through("vpce-somebodyelses")), asked)).toEqual(DENIED);
+		expect(await judge(closed, user(closed, "anna"), asked)).toEqual(DENIED);
+		expect(await judge(closed, administrator, asked)).toEqual(DENIED);
+		expect(await judge(closed, sweeper(closed), asked)).toBe(ALLOWED);
+	});
+});
+
+/** The simulator knows the condition keys of a few issuers only; ours takes the place of one of them. */
+const AUDIENCE = "accounts.google.com:aud";
+
+describe("whose token is traded", () => {
+	const token = { [AUDIENCE]: "openclaw", "aws:RequestTag/namespace": "anna", "aws:TagKeys": ["namespace"] };
+	const cases: readonly (readonly [string, Readonly<Record<string, string | string[] | undefined>>, unknown])[] = [
+		["ours", {}, ALLOWED],
+		["one for another audience", { [AUDIENCE]: "somebody-else" }, DENIED],
+		["one without the tag", { "aws:RequestTag/namespace": undefined, "aws:TagKeys": undefined }, DENIED],
+		["one with an empty tag", { "aws:RequestTag/namespace": "" }, DENIED],
+		["one that reaches into another's place", { "aws:RequestTag/namespace": "ben/log" }, DENIED],
+		["one with further tags", { "aws:TagKeys": ["namespace", "admin"], "aws:RequestTag/admin": "true" }, DENIED],
+	];
+	test.each(cases)("%s", async (_, changes, verdict) => {
+		const role = open.arnOf("AWS::IAM::Role", "UserIdentityWorkspaceRole");
+		const trust = open.trustPolicy("UserIdentityWorkspaceRole");
+		const contextVariables = Object.fromEntries(
+			Object.entries({ ...token, ...changes }).filter(([, value]) => value !== undefined),
+		) as Record<string, string | string[]>;
+		const known = JSON.parse(JSON.stringify(trust).replace(/"[^"]*:aud"/, `"${AUDIENCE}"`)) as PolicyDocument;
+		const answer = await runSimulation(
+			{
+				request: {
+					action: "sts:AssumeRoleWithWebIdentity",
+					principal: open.arnOf("AWS::IAM::OIDCProvider", "UserIdentityProvider"),
+					resource: { accountId: ACCOUNT, resource: role },
+					contextVariables,
+				},
+				identityPolicies: [],
+				serviceControlPolicies: [],
+				resourceControlPolicies: [],
+				resourcePolicy: known,
+			},
+			{},
+		);
+		if (answer.resultType === "error") throw new Error(JSON.stringify(answer.errors));
+		expect(answer.overallResult).toEqual(verdict);
+	});
+
+	test("the condition is named after the issuer", () => {
+		expect(JSON.stringify(open.trustPolicy("UserIdentityWorkspaceRole"))).toMatch(
+			/"StringEquals":\{"\w+\.execute-api\.eu-west-1\.amazonaws\.com\/v1:aud":"openclaw"\}/,
+		);
+	});
+});
+
+/** MinIO names the token's own claim where AWS names the tag that was made of it, and knows no KMS. */
+function asMinio(policy: PolicyDocument, bucket: string, ownBucket: string): object {
+	const statements = policy.Statement.filter(({ Action }) => !touchesKms(Action));
+	return JSON.parse(
+		JSON.stringify({ ...policy, Statement: statements })
+			.replaceAll(NAMESPACE, "$" + "{jwt:sub}")
+			.replaceAll(ownBucket, bucket),
+	) as object;
+}
+
+async function keysBelow(store: ObjectStore, prefix: string): Promise<readonly string[]> {
+	const keys: string[] = [];
+	for await (const { objects } of store.list(prefix)) keys.push(...objects.map(({ key }) => key));
+	return keys;
+}
+
+describe.skipIf(s3TestServer() === undefined)("the role's policy in MinIO's engine", () => {
+	let place: OidcS3Server;
+	beforeAll(async () => {
+		place = await startOidcS3Server((bucket) =>
+			asMinio(open.identityPolicy("UserIdentityWorkspaceRole"), bucket, open.arnOf("AWS::S3::Bucket", "WorkspaceBucket").split(":::")[1]!),
+		);
+	});
+	afterAll(async () => await place?.[Symbol.asyncDispose]());
+
+	async function storeOf(namespace: string) {
+		const { bucket, issuer, roleArn, server } = place;
+		const token = new UserToken(await issuer.token({ sub: namespace }), 0, 0);
+		const role = {
+			roleArn,
+			namespace,
+			policy: JSON.stringify(ANYTHING),
+			durationS: 900,
+			region: server.region,
+			stsEndpoint: server.endpoint,
+		};
+		const credentials = await tradeToken(role, token);
+		return await openStore(`s3://${bucket}`, { endpoint: server.endpoint, region: server.region, credentials });
+	}
+
+	test.each([
+		["anna", "ben"],
+		["ben", "anna"],
+	])("%s gets, puts and lists their own, and nothing of %s's", async (namespace, other) => {
+		const store = await storeOf(namespace);
+		const denied = expect.objectContaining({ code: "STORE_ACCESS_DENIED" });
+		const key = `users/${namespace}/log/fffffffffffe`;
+		const bytes = Buffer.from("commit");
+		expect(await store.putIfAbsent(key, bytes)).toMatchObject({ kind: "created" });
+		expect((await store.get(key)).body).toEqual(bytes);
+		expect(await keysBelow(store, `users/${namespace}/`)).toEqual([key]);
+		await expect(store.delete(key)).rejects.toEqual(denied);
+
+		for (const theirs of [`users/${other}/log/fffffffffffe`, `users/${namespace}2/log/fffffffffffe`]) {
+			await expect(store.get(theirs)).rejects.toEqual(denied);
+			await expect(store.putIfAbsent(theirs, bytes)).rejects.toEqual(denied);
+			await expect(store.delete(theirs)).rejects.toEqual(denied);
+		}
+		for (const prefix of [`users/${other}/`, "users/", `users/${namespace}`])
+			await expect(keysBelow(store, prefix)).rejects.toEqual(denied);
+		await store.close();
+	});
+});

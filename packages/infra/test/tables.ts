@@ -1,0 +1,95 @@
+/** Tables for docs/, made from a template: what stands there is what is deployed. */
+import type { Template } from "aws-cdk-lib/assertions";
+import type { Acknowledgement } from "../lib/acknowledgements.ts";
+import { Deployed, type PolicyDocument, type PolicyStatement } from "./deployed.ts";
+
+type Resource = { readonly Type: string; readonly Properties: Readonly<Record<string, never>> };
+
+export function alarmTable(template: Template): string {
+	const alarms = Object.values(template.findResources("AWS::CloudWatch::Alarm")).map(({ Properties: alarm }) => {
+		const sign = alarm.ComparisonOperator.startsWith("Less") ? "<" : "≥";
+		const { Namespace, MetricName, Statistic, ExtendedStatistic, Period, DatapointsToAlarm, EvaluationPeriods } = alarm;
+		const periods = `${DatapointsToAlarm} of ${EvaluationPeriods} × ${Period === 86_400 ? "1 day" : `${Period / 60} min`}`;
+		return `| ${MetricName} (${Namespace}) | ${Statistic ?? ExtendedStatistic} ${sign} ${alarm.Threshold} | ${periods} | ${alarm.AlarmDescription} |`;
+	});
+	return [
+		"# Alarms",
+		"",
+		"Made by `packages/infra/test/stack.test.ts` from the template; each goes to the topic `Alarms`. The thresholds are in `packages/infra/lib/observability/alarms.ts`.",
+		"",
+		"| metric | threshold | for | why there, and what to do |",
+		"|---|---|---|---|",
+		...alarms,
+		"",
+	].join("\n");
+}
+
+/** Of policies on resources, where the wildcard means something else than in a role's. By type, and what the statement allows. */
+const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reason: string])[] = [
+	["AWS::KMS::Key", /^kms:\*$/, "the account's root, as AWS recommends: without it IAM policies could not allow use of the key, and nobody could mend this policy"],
+	["AWS::KMS::Key", /./, "`*` in a key's policy is that key"],
+	["AWS::EC2::VPCEndpoint", /^ecr:/, "the image's repository only: the roles say so; a pull carries no data out"],
+	["AWS::EC2::VPCEndpoint", /^sts:/, "a web identity has no account to be checked; the roles of this account say whose token they believe"],
+	["AWS::EC2::VPCEndpoint", /^logs:/, "streams of AgentCore's own log groups in this account"],
+	["AWS::EC2::VPCEndpoint", /^s3:/, "objects below users/ of this bucket, and the layers of container images, which AWS keeps in a bucket per region"],
+	["AWS::EC2::VPCEndpoint", /^bedrock:/, "callers of this account only; which models, their role says"],
+	["AWS::S3::BucketPolicy", /^s3:PutObject$/, "CloudTrail's own files, put by CloudTrail for this trail only"],
+	["AWS::Logs::ResourcePolicy", /^logs:/, "streams of the one log group named before the wildcard"],
+];
+
+/** @throws Error for a wildcard that nobody explains */
+export function wildcardTable(template: Template, acknowledged: readonly Acknowledgement[]): string {
+	const deployed = new Deployed(template);
+	const resources = Object.entries(template.toJSON().Resources as Record<string, Resource>);
+	const rows = resources.flatMap(([id, { Type, Properties }]) =>
+		policiesOf(deployed, Properties).flatMap(({ Statement }) =>
+			Statement.filter(({ Effect }) => Effect === "Allow").flatMap((statement) =>
+				wildcards(statement).map((wildcard) => {
+					const actions = [statement.Action].flat();
+					const reason = Type === "AWS::IAM::Policy" ? reasonOf(id, wildcard, acknowledged) : reasonOfResource(Type, actions[0]!);
+					if (reason === undefined) throw new Error(`${id} allows ${actions.join(", ")} on ${wildcard}, and nothing says why`);
+					return `| ${id.replace(/[0-9A-F]{8}$/, "")} | ${actions.join(", ")} | \`${wildcard}\` | ${reason} |`;
+				}),
+			),
+		),
+	);
+	return [
+		"# Wildcards in IAM",
+		"",
+		"Made by `packages/infra/test/stack.test.ts` from the template of `examples/new-vpc`: every statement that allows something and holds a `*`, in roles and on resources. One without a reason fails the test. Statements that deny are left out: there a `*` is the point.",
+		"",
+		"| where | allows | on | why |",
+		"|---|---|---|---|",
+		...[...new Set(rows)].sort(),
+		"",
+	].join("\n");
+}
+
+/** Every policy document among the properties, however deep. */
+function policiesOf(deployed: Deployed, value: unknown): readonly PolicyDocument[] {
+	if (typeof value !== "object" || value === null) return [];
+	if ("Statement" in value && "Version" in value) return [deployed.resolve(value) as PolicyDocument];
+	return Object.entries(value).flatMap(([name, item]) => {
+		// The Logs policy is JSON in text.
+		if (name !== "PolicyDocument" || typeof item !== "object" || item === null || "Statement" in item) return policiesOf(deployed, item);
+		return [JSON.parse(deployed.resolve(item) as string) as PolicyDocument];
+	});
+}
+
+function wildcards({ Action, Resource = [] }: PolicyStatement): readonly string[] {
+	const resources = [Resource].flat().filter((resource) => resource.includes("*"));
+	const actions = [Action].flat().filter((action) => action.includes("*"));
+	return resources.length > 0 ? resources : actions;
+}
+
+function reasonOf(policyId: string, wildcard: string, acknowledged: readonly Acknowledgement[]): string | undefined {
+	return acknowledged.find(({ at, id }) => {
+		const [, found = ""] = /IAM5\[Resource::(.*)\]$/.exec(id) ?? [];
+		const tail = found.slice(found.lastIndexOf(">") + 1);
+		return tail !== "" && policyId.startsWith(at.replaceAll(/[^A-Za-z0-9]/g, "")) && (tail === "*" ? wildcard === "*" : wildcard.endsWith(tail));
+	})?.reason;
+}
+
+function reasonOfResource(type: string, action: string): string | undefined {
+	return RESOURCE_POLICIES.find(([ofType, pattern]) => ofType === type && pattern.test(action))?.[2];
+}
