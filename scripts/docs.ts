@@ -1,6 +1,7 @@
 /** Writes the documents that derive from the code. `pnpm docs:write` */
 import { readFileSync, writeFileSync } from "node:fs";
 import { readmeWithTables } from "../falco/test/driver/tables.ts";
+import { withSettings } from "../packages/infra/lib/settings-table.ts";
 import { configurationDocument } from "../packages/sidecar/src/config/document.ts";
 import { operationsDocument } from "../packages/sidecar/src/library/doctor/document.ts";
 
@@ -11,3 +12,5 @@ writeFileSync(operations, operationsDocument(readFileSync(operations, "utf8")));
 
 const falco = new URL("../falco/README.md", import.meta.url);
 writeFileSync(falco, readmeWithTables(readFileSync(falco, "utf8")));
+const deploy = new URL("../docs/deploy.md", import.meta.url);
+writeFileSync(deploy, withSettings(readFileSync(deploy, "utf8")));
