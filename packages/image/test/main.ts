@@ -1,0 +1,94 @@
+/**
+ * `pnpm image:test`: builds the image, builds it again from the cache, and runs it. Where the base image cannot be pulled a stand-in of the
+ * same name takes its place, and a line says so. `--arm64` also assembles the image for arm64, emulated, and asks it for its first ping.
+ *
+ * Needs root, for containers and a network of its own: what runs in it has this machine's loopback interface, empty, and nothing else.
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startS3Server } from "../../sidecar/test/s3-server.ts";
+import { labels } from "../build/labels.ts";
+import { layersOf, layerTable } from "../build/layers.ts";
+import { type Architecture, OWN_ARCHITECTURE, ROOT } from "../build/place.ts";
+import { isInstalled, outputOf, run, succeeds } from "../build/run.ts";
+import { makeStandIn } from "../build/stand-in.ts";
+import { buildImage, buildImageQuietly } from "../build/tool.ts";
+
+const TAG = "localhost/openclaw-sidecar";
+/** By the name of the program, the Debian package it is in. */
+const NEEDED = { buildah: "buildah", podman: "podman", runc: "runc", mmdebstrap: "mmdebstrap", ip: "iproute2", unshare: "util-linux" } as const;
+const PULL_TIMEOUT_S = "20";
+
+const { values: options } = parseArgs({ options: { arm64: { type: "boolean", default: false } } });
+
+const lacking = whatIsLacking();
+if (lacking !== undefined) {
+	console.error(`The image test is SKIPPED: ${lacking}`);
+	process.exit(process.env.CI === "true" ? 1 : 0);
+}
+
+// Containers within a container: the builder makes no further namespaces.
+process.env.BUILDAH_ISOLATION ??= "chroot";
+const architectures: readonly Architecture[] = options.arm64 ? [...new Set<Architecture>([OWN_ARCHITECTURE, "arm64"])] : [OWN_ARCHITECTURE];
+const base = /^ARG BASE=(\S+)$/m.exec(readFileSync(join(ROOT, "Containerfile"), "utf8"))?.[1] ?? "";
+provideBase();
+
+const request = { tool: "buildah", root: ROOT, labels: labels(), isOffline: true } as const;
+const image = `${TAG}:${OWN_ARCHITECTURE}`;
+const builtMs = timed(() => buildImage({ ...request, tag: image, platform: `linux/${OWN_ARCHITECTURE}` }));
+const again = timedOutput(() => buildImageQuietly({ ...request, tag: image, platform: `linux/${OWN_ARCHITECTURE}` }));
+const repeated = again.output.match(/^--> (?!Using cache)[0-9a-f]+$/gm) ?? [];
+if (repeated.length > 0) fail(`building again without a change took no step from the cache: ${repeated.length} were done anew`);
+console.log(`\nbuilt in ${seconds(builtMs)}, again from the cache in ${seconds(again.ms)}\n\n${layerTable(layersOf("buildah", image))}\n`);
+
+// Its program is built now, while there is a network.
+await (await startS3Server()).stop();
+const vitest = join(ROOT, "node_modules/.bin/vitest");
+const inOwnNetwork = ["unshare", "--net", "--", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
+const { status } = spawnSync("unshare", [...inOwnNetwork.slice(1), vitest, "run", "--mode", "image"], {
+	cwd: ROOT,
+	stdio: "inherit",
+	env: { ...process.env, OPENCLAW_TEST_IMAGE: image },
+});
+if (status !== 0) process.exit(status ?? 1);
+
+function whatIsLacking(): string | undefined {
+	if (process.getuid?.() !== 0) return "it must be run as root";
+	const missing = Object.entries(NEEDED).filter(([program]) => !isInstalled(program));
+	if (missing.length === 0) return undefined;
+	const packages = [...new Set(missing.map(([, name]) => name))].join(" ");
+	return `${missing.map(([program]) => program).join(", ")} missing. On Debian: apt-get install --no-install-recommends ${packages}`;
+}
+
+function provideBase(): void {
+	const isHere = (architecture: Architecture) =>
+		succeeds(["timeout", PULL_TIMEOUT_S, "buildah", "pull", "--quiet", "--platform", `linux/${architecture}`, base]);
+	if (architectures.every(isHere)) return;
+	console.log(`${base} cannot be pulled here: a stand-in of that name is used, Debian and Node ${process.versions.node} from their own sources`);
+	makeStandIn(base, architectures);
+}
+
+function timed(act: () => void): number {
+	const started = performance.now();
+	act();
+	return performance.now() - started;
+}
+
+function timedOutput(act: () => string): { readonly output: string; readonly ms: number } {
+	let output = "";
+	const ms = timed(() => {
+		output = act();
+	});
+	return { output, ms };
+}
+
+function seconds(ms: number): string {
+	return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function fail(message: string): never {
+	console.error(`image:test: ${message}`);
+	process.exit(1);
+}
