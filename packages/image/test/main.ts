@@ -64,7 +64,7 @@ function whatIsLacking(): string | undefined {
 
 function provideBase(): void {
 	const isHere = (architecture: Architecture) =>
-		succeeds(["timeout", PULL_TIMEOUT_S, "buildah", "pull", "--quiet", "--platform", `linux/${architecture}`, base]);
+		succeeds(["timeout", PULL_TIMEOUT_S, "buildah", "pull", "--quiet", "--policy=always", "--platform", `linux/${architecture}`, base]);
 	if (architectures.every(isHere)) return;
 	console.log(`${base} cannot be pulled here: a stand-in of that name is used, Debian and Node ${process.versions.node} from their own sources`);
 	makeStandIn(base, architectures);
