@@ -120,7 +120,9 @@ export async function openClawAgent({ bin, version }: Installed, model?: FakeMod
 		command: () => [process.execPath, bin, "gateway", "run", "--port", String(port), "--bind", "loopback"],
 		async prepare(stateDirectory) {
 			mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-			writeFileSync(join(stateDirectory, "openclaw.json"), openClawConfig({ port, token, modelUrl: model.url, modelId: model.id }), { mode: 0o600 });
+			writeFileSync(join(stateDirectory, "openclaw.json"), openClawConfig({ port, token, modelUrl: model.url, modelId: model.id }), {
+				mode: 0o600,
+			});
 			return "openclaw.json; the gateway makes the rest";
 		},
 		ready: async (process) => await answers(`${url}/readyz`, process, 300_000),

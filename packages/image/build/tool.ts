@@ -19,7 +19,11 @@ export interface BuildRequest {
 
 /** A docker without its engine builds nothing. */
 export function findTool(): Tool | undefined {
-	const isThere = { podman: () => isInstalled("podman"), buildah: () => isInstalled("buildah"), docker: () => succeeds(["docker", "info"]) };
+	const isThere = {
+		podman: () => isInstalled("podman"),
+		buildah: () => isInstalled("buildah"),
+		docker: () => succeeds(["docker", "info"]),
+	};
 	return (["buildah", "podman", "docker"] as const).find((tool) => isThere[tool]());
 }
 
@@ -35,7 +39,10 @@ export function buildImageQuietly(request: BuildRequest): string {
 
 function buildCommand(request: BuildRequest): readonly string[] {
 	const { tool, tag, platform, base, root, labels, isOffline } = request;
-	const args = Object.entries({ ...labels, ...(base !== undefined && { BASE: base }) }).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
+	const args = Object.entries({ ...labels, ...(base !== undefined && { BASE: base }) }).flatMap(([name, value]) => [
+		"--build-arg",
+		`${name}=${value}`,
+	]);
 	// Behind a proxy with a certificate of its own. A secret leaves nothing in the image.
 	const certificates = process.env.NODE_EXTRA_CA_CERTS;
 	const secret = certificates === undefined ? [] : ["--secret", `id=ca,src=${certificates}`];

@@ -15,7 +15,7 @@ const ENVIRONMENT = { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "/
 
 export interface ContainerOptions {
 	readonly env?: Readonly<Record<string, string>>;
-	/** Directories of this machine by their place inside. */
+	/** Paths of this machine by their place inside, `:ro` where they are only to be read. */
 	readonly volumes?: Readonly<Record<string, string>>;
 	/** Instead of the image's own: what comes after `run`. */
 	readonly args?: readonly string[];

@@ -25,7 +25,7 @@ async function probed(name: string, options: readonly string[] = []): Promise<Pr
 	// As a user of this machine makes it.
 	chmodSync(store, 0o755);
 	await using container = new Container(name, {
-		volumes: { [WORKSPACE]: workspace, "/store": store, "/probe.ts": `${PROBE}:ro` },
+		volumes: { [WORKSPACE]: workspace, "/store": store, "/probe.ts:ro": PROBE },
 		env: { OPENCLAW_SIDECAR_STORE: "file:///store", OPENCLAW_SIDECAR_PROFILE: "plain", AWS_SECRET_ACCESS_KEY: SECRET },
 		args: [...options, "--", "setpriv", "--inh-caps=-all", "--", "node", "/probe.ts", `${WORKSPACE}/probed.json`],
 	});
@@ -81,15 +81,26 @@ describe("an agent in the image", () => {
 
 	test("would get at everything as the sidecar's own user: the probe can succeed", async () => {
 		const root = await probed("control", ["--agent-user", "0:0"]);
-		expect(root.attempts).toMatchObject({ "the daemon's environment": "succeeded", "root's home": "succeeded", "the sidecar's state": "succeeded" });
-		expect(root.attempts).toMatchObject({ "a signal to the daemon": "succeeded", "the store": "succeeded", "the sidecar's program": "succeeded" });
+		expect(root.attempts).toMatchObject({
+			"the daemon's environment": "succeeded",
+			"root's home": "succeeded",
+			"the sidecar's state": "succeeded",
+		});
+		expect(root.attempts).toMatchObject({
+			"a signal to the daemon": "succeeded",
+			"the store": "succeeded",
+			"the sidecar's program": "succeeded",
+		});
 		// Even then.
 		expect(root.status).toMatchObject({ CapBnd: "0000000000000000", CapEff: "0000000000000000", NoNewPrivs: "1" });
 	});
 });
 
 describe("the image", () => {
-	const find = (...condition: readonly string[]) => inImage("find", "/", "-xdev", ...condition).split("\n").filter(Boolean);
+	const find = (...condition: readonly string[]) =>
+		inImage("find", "/", "-xdev", ...condition)
+			.split("\n")
+			.filter(Boolean);
 
 	test("has no setuid or setgid file", () => {
 		expect(find("-type", "f", "-perm", "/6000")).toEqual([]);

@@ -12,17 +12,25 @@ import { startS3Server } from "../../sidecar/test/s3-server.ts";
 import { labels } from "../build/labels.ts";
 import { layersOf, layerTable } from "../build/layers.ts";
 import { type Architecture, OWN_ARCHITECTURE, ROOT } from "../build/place.ts";
-import { isInstalled, outputOf, run, succeeds } from "../build/run.ts";
+import { isInstalled, run, succeeds } from "../build/run.ts";
 import { makeStandIn } from "../build/stand-in.ts";
 import { buildImage, buildImageQuietly } from "../build/tool.ts";
 
 const TAG = "localhost/openclaw-sidecar";
 /** By the name of the program, the Debian package it is in. */
-const NEEDED = { buildah: "buildah", podman: "podman", runc: "runc", mmdebstrap: "mmdebstrap", ip: "iproute2", unshare: "util-linux" } as const;
+const NEEDED = {
+	buildah: "buildah",
+	podman: "podman",
+	runc: "runc",
+	mmdebstrap: "mmdebstrap",
+	ip: "iproute2",
+	unshare: "util-linux",
+} as const;
 const PULL_TIMEOUT_S = "20";
 
 const { values: options } = parseArgs({ options: { arm64: { type: "boolean", default: false } } });
 
+if (process.env.CI === "true") install(missingPackages());
 const lacking = whatIsLacking();
 if (lacking !== undefined) {
 	console.error(`The image test is SKIPPED: ${lacking}`);
@@ -56,17 +64,32 @@ if (status !== 0) process.exit(status ?? 1);
 
 function whatIsLacking(): string | undefined {
 	if (process.getuid?.() !== 0) return "it must be run as root";
-	const missing = Object.entries(NEEDED).filter(([program]) => !isInstalled(program));
-	if (missing.length === 0) return undefined;
-	const packages = [...new Set(missing.map(([, name]) => name))].join(" ");
-	return `${missing.map(([program]) => program).join(", ")} missing. On Debian: apt-get install --no-install-recommends ${packages}`;
+	const packages = missingPackages();
+	return packages.length === 0 ? undefined : `it needs ${packages.join(", ")}. On Debian: ${installation(packages).join(" ")}`;
+}
+
+function missingPackages(): readonly string[] {
+	return Object.entries(NEEDED)
+		.filter(([program]) => !isInstalled(program))
+		.map(([, name]) => name);
+}
+
+const installation = (packages: readonly string[]) => ["apt-get", "install", "--yes", "--no-install-recommends", ...packages];
+
+/** Only where a machine is made for one run. */
+function install(packages: readonly string[]): void {
+	if (packages.length === 0 || process.getuid?.() !== 0 || !isInstalled("apt-get")) return;
+	run(["apt-get", "update"]);
+	run(installation(packages));
 }
 
 function provideBase(): void {
 	const isHere = (architecture: Architecture) =>
 		succeeds(["timeout", PULL_TIMEOUT_S, "buildah", "pull", "--quiet", "--policy=always", "--platform", `linux/${architecture}`, base]);
 	if (architectures.every(isHere)) return;
-	console.log(`${base} cannot be pulled here: a stand-in of that name is used, Debian and Node ${process.versions.node} from their own sources`);
+	console.log(
+		`${base} cannot be pulled here: a stand-in of that name is used, Debian and Node ${process.versions.node} from their own sources`,
+	);
 	makeStandIn(base, architectures);
 }
 

@@ -127,7 +127,9 @@ const memory = (pid: number) => `${Math.round(Number.parseInt(statusOf(pid).get(
 /** Of every process in the container: root's are the daemon alone, and nobody can gain a right. */
 function expectConfined(vm: Container): void {
 	const text = vm.exec("sh", "-c", "for p in /proc/[0-9]*; do [ $p = /proc/$$ ] || cat $p/status 2>/dev/null; done");
-	const processes = text.split(/^(?=Name:)/m).map((part) => new Map(part.split("\n").map((line) => line.split(/:\s*/, 2) as [string, string])));
+	const processes = text
+		.split(/^(?=Name:)/m)
+		.map((part) => new Map(part.split("\n").map((line) => line.split(/:\s*/, 2) as [string, string])));
 	const ofAgent = processes.filter((status) => status.get("Uid")?.startsWith("10001\t"));
 	expect(ofAgent.length).toBeGreaterThan(0);
 	for (const status of ofAgent) {

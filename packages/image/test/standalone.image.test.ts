@@ -29,10 +29,16 @@ test("keeps a directory of this machine in another, and brings it back", async (
 		expect([await first.process.exited, first.process.tail]).toMatchObject([{ code: 0 }, expect.stringContaining("everything is durable")]);
 	}
 	expect(readFileSync(at("ws/who"), "utf8")).toBe("10001\n");
-	expect(readdirSync(at("store"))).toEqual(["users"]);
+	expect(readdirSync(at("store/users"))).toEqual(["default"]);
 	{
-		await using second = new Container("second", options("other", "sh", "-c", "cat ~openclaw/.openclaw/MEMORY.md >> ~openclaw/.openclaw/copy"));
-		expect([await second.process.exited, second.process.tail]).toMatchObject([{ code: 0 }, expect.stringContaining("everything is durable")]);
+		await using second = new Container(
+			"second",
+			options("other", "sh", "-c", "cat ~openclaw/.openclaw/MEMORY.md >> ~openclaw/.openclaw/copy"),
+		);
+		expect([await second.process.exited, second.process.tail]).toMatchObject([
+			{ code: 0 },
+			expect.stringContaining("everything is durable"),
+		]);
 	}
 	expect(readFileSync(at("other/copy"), "utf8")).toBe("was there\n");
 	expect(readFileSync(at("other/who"), "utf8")).toBe("10001\n");
@@ -45,7 +51,10 @@ test("passes on the agent's status", async () => {
 
 test("says what is missing instead of losing it: a place for the log", async () => {
 	await using container = new Container("no store", { args: ["--", "true"] });
-	expect([await container.process.exited, container.process.tail]).toMatchObject([{ code: 2 }, expect.stringContaining("OPENCLAW_SIDECAR_STORE")]);
+	expect([await container.process.exited, container.process.tail]).toMatchObject([
+		{ code: 2 },
+		expect.stringContaining("OPENCLAW_SIDECAR_STORE"),
+	]);
 });
 
 test("and the rights to run the agent as another user", async () => {
@@ -56,5 +65,8 @@ test("and the rights to run the agent as another user", async () => {
 test("runs with a root file system that cannot be written", async () => {
 	const readOnly = ["--read-only", "--tmpfs", "/tmp", "--tmpfs", "/var/lib/openclaw-sidecar:mode=700"];
 	await using container = new Container("read-only", { ...options("ws", "sh", "-c", "echo x > ~openclaw/.openclaw/x"), options: readOnly });
-	expect([await container.process.exited, container.process.tail]).toMatchObject([{ code: 0 }, expect.stringContaining("everything is durable")]);
+	expect([await container.process.exited, container.process.tail]).toMatchObject([
+		{ code: 0 },
+		expect.stringContaining("everything is durable"),
+	]);
 });
