@@ -3,13 +3,15 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import imagePackage from "../packages/image/openclaw/package.json" with { type: "json" };
 import { type Agent, answers, freePort } from "./agent.ts";
 import { type FakeModel, startFakeModel } from "./fake-model.ts";
 import { openClawConfig } from "./openclaw-config.ts";
 import { run } from "./processes.ts";
 import { seconds } from "./report.ts";
 
-const VERSION = "2026.9.6";
+/** One version for demo, tests and image. */
+const VERSION = imagePackage.dependencies.openclaw;
 const SERIES = /^OpenClaw 2026\.9\./;
 const CACHE = join(import.meta.dirname, "../.cache/openclaw");
 const PARTIAL = `${CACHE}.partial-${process.pid}`;

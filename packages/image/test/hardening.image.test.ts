@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CLI_BUNDLE } from "../../sidecar/test/cli.ts";
+import openclaw from "../openclaw/package.json" with { type: "json" };
 import { Container, inImage, inspectImage } from "./container.ts";
 import type { Probed } from "./probe.ts";
 
@@ -149,7 +150,7 @@ describe("the image", () => {
 	});
 
 	test.each([
-		["openclaw", "pkg:npm/openclaw@2026.9.6"],
+		["openclaw", `pkg:npm/openclaw@${openclaw.dependencies.openclaw}`],
 		["openclaw-sidecar", "pkg:npm/hono@"],
 		["debian", "pkg:deb/debian/libc6@"],
 	])("says what %s is made of", (name, component) => {

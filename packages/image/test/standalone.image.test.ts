@@ -1,5 +1,5 @@
 /** The image without any cloud: a directory as the workspace, another as the store. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -69,4 +69,16 @@ test("runs with a root file system that cannot be written", async () => {
 		{ code: 0 },
 		expect.stringContaining("everything is durable"),
 	]);
+});
+
+test("is a first process: what the agent's children leave behind is adopted, and reaped when it ends", async () => {
+	const script = 'cd ~openclaw/.openclaw; (sleep 5 & echo $! > orphan); trap "exit 0" TERM; while :; do sleep 0.05; done';
+	await using container = new Container("init", options("ws", "sh", "-c", script));
+	const orphan = () => (existsSync(at("ws/orphan")) ? readFileSync(at("ws/orphan"), "utf8").trim() : "");
+	await expect.poll(orphan).not.toBe("");
+	const state = () => container.exec("sh", "-c", `grep -E '^(State|PPid)' /proc/${orphan()}/status || echo gone`);
+	expect(state()).toMatch(/^State:\s+S[\s\S]*^PPid:\s+1$/m);
+	await expect.poll(state, { interval: 500 }).toBe("gone");
+	expect(container.exec("openclaw-sidecar", "status")).toContain("default");
+	expect(await container.end()).toEqual({ code: 0, signal: null });
 });
