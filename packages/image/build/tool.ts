@@ -13,6 +13,8 @@ export interface BuildRequest {
 	readonly base?: string;
 	readonly root: string;
 	readonly labels: Labels;
+	/** Further build arguments. */
+	readonly settings?: Readonly<Record<string, string>>;
 	/** Never asks a registry: what is needed is here. */
 	readonly isOffline?: boolean;
 }
@@ -38,8 +40,8 @@ export function buildImageQuietly(request: BuildRequest): string {
 }
 
 function buildCommand(request: BuildRequest): readonly string[] {
-	const { tool, tag, platform, base, root, labels, isOffline } = request;
-	const args = Object.entries({ ...labels, ...(base !== undefined && { BASE: base }) }).flatMap(([name, value]) => [
+	const { tool, tag, platform, base, root, labels, settings, isOffline } = request;
+	const args = Object.entries({ ...labels, ...settings, ...(base !== undefined && { BASE: base }) }).flatMap(([name, value]) => [
 		"--build-arg",
 		`${name}=${value}`,
 	]);

@@ -21,18 +21,20 @@ export interface ContainerOptions {
 	readonly args?: readonly string[];
 	/** Further arguments of `podman run`. */
 	readonly options?: readonly string[];
+	/** Default: the one for this machine's architecture. */
+	readonly image?: string;
 }
 
 export class Container implements AsyncDisposable {
 	readonly name = `openclaw-image-test-${randomUUID().slice(0, 8)}`;
 	readonly process: Running;
 
-	constructor(what: string, { env = {}, volumes = {}, args = [], options = [] }: ContainerOptions = {}) {
+	constructor(what: string, { env = {}, volumes = {}, args = [], options = [], image = ownImage() }: ContainerOptions = {}) {
 		const variables = Object.entries(env).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
 		const mounts = Object.entries(volumes).flatMap(([inside, outside]) => ["--volume", `${outside}:${inside}`]);
 		const rights = ["--cap-drop", "all", "--cap-add", CAPABILITIES];
 		const how = ["--rm", "--name", this.name, "--pull", "never", "--network", "host", ...LIMITS, ...rights, ...options];
-		this.process = new Running(what, [...PODMAN, "run", ...how, ...variables, ...mounts, image(), ...args], ENVIRONMENT);
+		this.process = new Running(what, [...PODMAN, "run", ...how, ...variables, ...mounts, image, ...args], ENVIRONMENT);
 	}
 
 	/** Of its first process, as this machine sees it. */
@@ -63,12 +65,17 @@ export class Container implements AsyncDisposable {
 
 /** Prints what a program of the image prints, without the sidecar. */
 export function inImage(program: string, ...args: readonly string[]): string {
-	return podman("run", "--rm", "--pull", "never", "--network", "none", ...LIMITS, "--entrypoint", program, image(), ...args);
+	return runIn(ownImage(), program, ...args);
+}
+
+/** The same for any image. */
+export function runIn(image: string, program: string, ...args: readonly string[]): string {
+	return podman("run", "--rm", "--pull", "never", "--network", "none", ...LIMITS, "--entrypoint", program, image, ...args);
 }
 
 /** The image's settings, as `podman image inspect` gives them. */
 export function inspectImage(): { readonly Config: Readonly<Record<string, unknown>>; readonly Size: number } {
-	return JSON.parse(podman("image", "inspect", image()))[0];
+	return JSON.parse(podman("image", "inspect", ownImage()))[0];
 }
 
 /** Of a process of this machine, by `/proc/PID/status`. */
@@ -83,7 +90,7 @@ function podman(...args: readonly string[]): string {
 }
 
 /** Made by `main.ts`. */
-function image(): string {
+function ownImage(): string {
 	const name = process.env.OPENCLAW_TEST_IMAGE;
 	if (name === undefined) throw new Error("OPENCLAW_TEST_IMAGE names no image: start this by `pnpm image:test`");
 	return name;

@@ -12,6 +12,8 @@ import { Container, statusOf } from "./container.ts";
 const URL = "http://127.0.0.1:8080";
 /** OpenClaw starts in 10 to 60 s, by what else the machine does. */
 const TIMEOUT_MS = 5 * 60_000;
+/** What the kernel counts times of processes in. */
+const TICK_MS = 10;
 
 let cloud: OidcS3Server;
 let model: FakeModel;
@@ -31,7 +33,8 @@ test("a user's conversation outlives the machine", { timeout: 2 * TIMEOUT_MS }, 
 	let asked: number;
 	{
 		await using vm = machine("vm-1");
-		numbers["start of the process to the first healthy ping"] = `${await firstHealthyPing(vm)} ms`;
+		const first = await firstHealthyPing(vm);
+		numbers["start of the process to the first healthy ping"] = `${first.ms} ms; ${first.computedMs} ms of computing, with what it loads right after`;
 		const daemon = vm.pid;
 		numbers["sidecar's memory before the first request"] = memory(daemon);
 		expect(await ask("hello", await cloud.issuer.token({ sub: "anna" }, { expiresInS: -60 }))).toBe("401 IDENTITY_REFUSED");
@@ -107,15 +110,17 @@ async function ping(): Promise<string | undefined> {
 	return answer?.ok ? ((await answer.json()) as { readonly status: string }).status : undefined;
 }
 
-/** ms since the kernel started the container's first process, to the 10 ms that it counts in. */
-async function firstHealthyPing(vm: Container): Promise<number> {
+/** Since the kernel started the container's first process, to the 10 ms that it counts in. */
+async function firstHealthyPing(vm: Container): Promise<{ readonly ms: number; readonly computedMs: number }> {
 	while ((await ping()) !== "Healthy") {
 		if (vm.process.exit !== undefined) throw new Error(`the container ended\n${vm.process.tail}`);
 		await delay(5);
 	}
 	const [nowS = "0"] = readFileSync("/proc/uptime", "utf8").split(" ");
-	const startedTicks = Number(readFileSync(`/proc/${vm.pid}/stat`, "utf8").split(") ")[1]?.split(" ")[19]);
-	return Math.round(Number(nowS) * 1000 - startedTicks * 10);
+	// From the third field on; by proc(5) utime and stime are the 14th and 15th, starttime the 22nd.
+	const fields = readFileSync(`/proc/${vm.pid}/stat`, "utf8").split(") ")[1]?.split(" ").map(Number) ?? [];
+	const [utime = 0, stime = 0, startTime = 0] = [fields[11], fields[12], fields[19]];
+	return { ms: Math.round(Number(nowS) * 1000 - startTime * TICK_MS), computedMs: (utime + stime) * TICK_MS };
 }
 
 async function untilHealthy(): Promise<void> {
