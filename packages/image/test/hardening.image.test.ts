@@ -1,6 +1,6 @@
 /** What an agent in the image can get at, tried by a program in the agent's place. */
 import { hash } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -11,7 +11,6 @@ import type { Probed } from "./probe.ts";
 
 const SECRET = "canary-5b1d";
 const PROBE = join(import.meta.dirname, "probe.ts");
-const WORKSPACE = "/home/openclaw/.openclaw";
 
 let root: string;
 beforeAll(() => {
@@ -19,19 +18,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** Runs the probe as the agent of a sidecar, and gives what it wrote into its workspace. */
+/** Runs the probe as the agent of a sidecar, and gives what it wrote. The workspace is no volume: one could not be renamed anyway. */
 async function probed(name: string, options: readonly string[] = []): Promise<Probed> {
-	const [workspace, store] = ["ws", "store"].map((directory) => join(root, name, directory)) as [string, string];
-	for (const directory of [workspace, store]) mkdirSync(directory, { recursive: true });
-	// As a user of this machine makes it.
-	chmodSync(store, 0o755);
+	const [out, store] = ["out", "store"].map((directory) => join(root, name, directory)) as [string, string];
+	// As a user of this machine makes them.
+	for (const directory of [out, store]) mkdirSync(directory, { recursive: true, mode: 0o755 });
+	chownSync(out, 10_001, 10_001);
 	await using container = new Container(name, {
-		volumes: { [WORKSPACE]: workspace, "/store": store, "/probe.ts:ro": PROBE },
+		volumes: { "/out": out, "/store": store, "/probe.ts:ro": PROBE },
 		env: { OPENCLAW_SIDECAR_STORE: "file:///store", OPENCLAW_SIDECAR_PROFILE: "plain", AWS_SECRET_ACCESS_KEY: SECRET },
-		args: [...options, "--", "setpriv", "--inh-caps=-all", "--", "node", "/probe.ts", `${WORKSPACE}/probed.json`],
+		args: [...options, "--", "setpriv", "--inh-caps=-all", "--", "node", "/probe.ts", "/out/probed.json"],
 	});
 	expect([await container.process.exited, container.process.tail]).toMatchObject([{ code: 0 }, expect.stringContaining("durable")]);
-	return JSON.parse(readFileSync(join(workspace, "probed.json"), "utf8")) as Probed;
+	return JSON.parse(readFileSync(join(out, "probed.json"), "utf8")) as Probed;
 }
 
 describe("an agent in the image", () => {
@@ -56,6 +55,7 @@ describe("an agent in the image", () => {
 			"the sidecar's compile cache": "EACCES",
 			"its own compile cache": "EACCES",
 			"its own program": "EACCES",
+			"another directory in the workspace's place": "EACCES",
 			"the control socket": "EACCES",
 		});
 		expect(agent.environment.filter((name) => /^(AWS_|OPENCLAW_SIDECAR_)/.test(name))).toEqual([]);
@@ -76,8 +76,9 @@ describe("an agent in the image", () => {
 		});
 	});
 
-	test("can write its home and what is for temporary files, and nothing else", () => {
-		expect(agent.writable).toEqual(["/home/openclaw", "/tmp", "/var/tmp"]);
+	test("can write its own directories and what is for temporary files, and nothing else", () => {
+		const own = [".cache", ".config", ".local", ".npm", ".openclaw"].map((name) => `/home/openclaw/${name}`);
+		expect([...agent.writable].sort()).toEqual([...own, "/tmp", "/var/tmp"]);
 	});
 
 	test("would get at everything as the sidecar's own user: the probe can succeed", async () => {
@@ -113,7 +114,7 @@ describe("the image", () => {
 	});
 
 	test("gives the agent's user nothing but its home", () => {
-		expect(find("-uid", "10001", "-not", "-path", "/home/openclaw*")).toEqual([]);
+		expect(find("-uid", "10001", "-not", "-path", "/home/openclaw/*")).toEqual([]);
 	});
 
 	test("has no tool that only builds need, and npm, by which OpenClaw installs plugins", () => {

@@ -34,7 +34,8 @@ test("a user's conversation outlives the machine", { timeout: 2 * TIMEOUT_MS }, 
 	{
 		await using vm = machine("vm-1");
 		const first = await firstHealthyPing(vm);
-		numbers["start of the process to the first healthy ping"] = `${first.ms} ms; ${first.computedMs} ms of computing, with what it loads right after`;
+		numbers["start of the process to the first healthy ping"] =
+			`${first.ms} ms; ${first.computedMs} ms of computing, with what it loads right after`;
 		const daemon = vm.pid;
 		numbers["sidecar's memory before the first request"] = memory(daemon);
 		expect(await ask("hello", await cloud.issuer.token({ sub: "anna" }, { expiresInS: -60 }))).toBe("401 IDENTITY_REFUSED");

@@ -2,7 +2,18 @@
  * Runs in the image in the agent's place and tries what an agent must not get. Writes what came of each attempt to the file that is its
  * argument: a result, or the code of the error.
  */
-import { accessSync, closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync, readSync, writeFileSync } from "node:fs";
+import {
+	accessSync,
+	closeSync,
+	constants,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	readSync,
+	renameSync,
+	writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 
 export interface Probed {
@@ -14,9 +25,10 @@ export interface Probed {
 }
 
 const [, , out = ""] = process.argv;
+const WORKSPACE = "/home/openclaw/.openclaw";
 
 /** The kernel's own, and what the runtime puts there; `/proc/self` is anybody's. */
-const NOT_OF_THE_IMAGE = new Set(["/proc", "/sys", "/dev", "/probe.ts"]);
+const NOT_OF_THE_IMAGE = new Set(["/proc", "/sys", "/dev", "/probe.ts", "/out"]);
 
 const attempts = {
 	"the daemon's environment": () => readFileSync("/proc/1/environ", "latin1"),
@@ -37,6 +49,10 @@ const attempts = {
 	"the sidecar's program": () => accessSync("/opt/openclaw-sidecar/openclaw-sidecar.mjs", constants.W_OK),
 	"the sidecar's compile cache": () => accessSync("/opt/openclaw-sidecar/compile-cache", constants.W_OK),
 	"its own compile cache": () => accessSync("/opt/openclaw/compile-cache", constants.W_OK),
+	"another directory in the workspace's place": () => {
+		renameSync(WORKSPACE, `${WORKSPACE}-moved`);
+		renameSync(`${WORKSPACE}-moved`, WORKSPACE);
+	},
 	"its own program": () => accessSync("/opt/openclaw/node_modules", constants.W_OK),
 };
 
