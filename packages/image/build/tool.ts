@@ -1,5 +1,5 @@
 import type { Labels } from "./labels.ts";
-import { isInstalled, outputOf, run, succeeds } from "./run.ts";
+import { isInstalled, run, succeeds } from "./run.ts";
 
 /** What builds images here, and can tell of them. */
 export type Tool = "buildah" | "podman" | "docker";
@@ -31,15 +31,6 @@ export function findTool(): Tool | undefined {
 
 /** @throws Error where the build fails; what it printed says why */
 export function buildImage(request: BuildRequest): void {
-	run(buildCommand(request));
-}
-
-/** As `buildImage`, and gives what it printed on stdout. */
-export function buildImageQuietly(request: BuildRequest): string {
-	return outputOf(buildCommand(request));
-}
-
-function buildCommand(request: BuildRequest): readonly string[] {
 	const { tool, tag, platform, base, root, labels, settings, isOffline } = request;
 	const args = Object.entries({ ...labels, ...settings, ...(base !== undefined && { BASE: base }) }).flatMap(([name, value]) => [
 		"--build-arg",
@@ -49,5 +40,5 @@ function buildCommand(request: BuildRequest): readonly string[] {
 	const certificates = process.env.NODE_EXTRA_CA_CERTS;
 	const secret = certificates === undefined ? [] : ["--secret", `id=ca,src=${certificates}`];
 	const own = tool === "docker" ? [] : ["--layers", ...(isOffline ? ["--pull=never"] : [])];
-	return [tool, "build", ...own, "--platform", platform, "--tag", tag, ...args, ...secret, "--file", "Containerfile", root];
+	run([tool, "build", ...own, "--platform", platform, "--tag", tag, ...args, ...secret, "--file", "Containerfile", root]);
 }
