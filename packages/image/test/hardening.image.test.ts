@@ -1,6 +1,6 @@
 /** What an agent in the image can get at, tried by a program in the agent's place. */
 import { hash } from "node:crypto";
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -23,7 +23,7 @@ async function probed(name: string, options: readonly string[] = []): Promise<Pr
 	const [out, store] = ["out", "store"].map((directory) => join(root, name, directory)) as [string, string];
 	// As a user of this machine makes them.
 	for (const directory of [out, store]) mkdirSync(directory, { recursive: true, mode: 0o755 });
-	chownSync(out, 10_001, 10_001);
+	chmodSync(out, 0o777);
 	await using container = new Container(name, {
 		volumes: { "/out": out, "/store": store, "/probe.ts:ro": PROBE },
 		env: { OPENCLAW_SIDECAR_STORE: "file:///store", OPENCLAW_SIDECAR_PROFILE: "plain", AWS_SECRET_ACCESS_KEY: SECRET },

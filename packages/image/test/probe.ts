@@ -44,7 +44,8 @@ const attempts = {
 	"the sidecar's state": () => readdirSync("/var/lib/openclaw-sidecar"),
 	"root's home": () => readdirSync("/root"),
 	"the store": () => readdirSync("/store/users"),
-	"a signal to the daemon": () => process.kill(1, "SIGCONT"),
+	// One that it ignores. SIGCONT anybody may send within a session.
+	"a signal to the daemon": () => process.kill(1, "SIGWINCH"),
 	"being root": () => process.setuid?.(0),
 	"the sidecar's program": () => accessSync("/opt/openclaw-sidecar/openclaw-sidecar.mjs", constants.W_OK),
 	"the sidecar's compile cache": () => accessSync("/opt/openclaw-sidecar/compile-cache", constants.W_OK),

@@ -27,6 +27,8 @@ test("keeps a directory of this machine in another, and brings it back", async (
 	{
 		await using first = new Container("first", options("ws", "sh", "-c", "id -u > ~openclaw/.openclaw/who; sync"));
 		expect([await first.process.exited, first.process.tail]).toMatchObject([{ code: 0 }, expect.stringContaining("everything is durable")]);
+		// Such as that koffi is missing, and times are rounded.
+		expect(first.process.tail).not.toContain('"level":"warn"');
 	}
 	expect(readFileSync(at("ws/who"), "utf8")).toBe("10001\n");
 	expect(readdirSync(at("store/users"))).toEqual(["default"]);
