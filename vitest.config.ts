@@ -11,24 +11,29 @@ const REAL_STORE = "packages/sidecar/test/global-setup.ts";
 const COMMAND = "packages/sidecar/test/build-command.ts";
 const report = process.env.TEST_REPORT;
 
-/** `vitest run` is the default suite, `vitest run --mode heavy` the heavy one. */
+/** By vitest's mode; any other is the default suite, everything that none of these takes. */
+const SUITES: Readonly<Record<string, string>> = { heavy: "**/*.heavy.test.ts", image: "**/*.image.test.ts" };
+
+/** `vitest run` is the default suite, `vitest run --mode heavy` the heavy one; `--mode image` needs what `pnpm image:test` makes. */
 export default defineConfig(({ mode }) => {
 	const heavy = mode === "heavy";
+	const suite = SUITES[mode];
 	return {
 		test: {
-			include: [heavy ? "**/*.heavy.test.ts" : "**/*.test.ts"],
-			exclude: ["**/node_modules/**", "**/dist/**", "**/.cache/**", ...(heavy ? [] : ["**/*.heavy.test.ts"])],
+			include: [suite ?? "**/*.test.ts"],
+			exclude: ["**/node_modules/**", "**/dist/**", "**/.cache/**", ...(suite === undefined ? Object.values(SUITES) : [])],
 			globalSetup: ["test/print-seed.ts", ...[COMMAND, REAL_STORE].filter((path) => existsSync(path))],
 			setupFiles: ["test/seed-fast-check.ts"],
 			pool: "forks",
-			maxWorkers: 2,
+			// Two containers would want the same port.
+			maxWorkers: mode === "image" ? 1 : 2,
 			// A process for each of 130 files costs 50 s of processor time. Files share nothing that outlives a test but what is undone here.
-			isolate: heavy,
+			isolate: suite !== undefined,
 			unstubEnvs: true,
 			restoreMocks: true,
 			// What is waited for comes; on a busy machine it takes longer than the default second.
 			expect: { poll: { timeout: 20_000, interval: 20 } },
-			testTimeout: heavy ? 20 * 60_000 : 30_000,
+			testTimeout: heavy ? 20 * 60_000 : mode === "image" ? 2 * 60_000 : 30_000,
 			hookTimeout: heavy ? 5 * 60_000 : 60_000,
 			reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
 		},

@@ -3,12 +3,15 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import imagePackage from "../packages/image/openclaw/package.json" with { type: "json" };
 import { type Agent, answers, freePort } from "./agent.ts";
 import { type FakeModel, startFakeModel } from "./fake-model.ts";
+import { openClawConfig } from "./openclaw-config.ts";
 import { run } from "./processes.ts";
 import { seconds } from "./report.ts";
 
-const VERSION = "2026.9.6";
+/** One version for demo, tests and image. */
+const VERSION = imagePackage.dependencies.openclaw;
 const SERIES = /^OpenClaw 2026\.9\./;
 const CACHE = join(import.meta.dirname, "../.cache/openclaw");
 const PARTIAL = `${CACHE}.partial-${process.pid}`;
@@ -119,7 +122,9 @@ export async function openClawAgent({ bin, version }: Installed, model?: FakeMod
 		command: () => [process.execPath, bin, "gateway", "run", "--port", String(port), "--bind", "loopback"],
 		async prepare(stateDirectory) {
 			mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-			writeFileSync(join(stateDirectory, "openclaw.json"), config(port, token, model.url, model.id), { mode: 0o600 });
+			writeFileSync(join(stateDirectory, "openclaw.json"), openClawConfig({ port, token, modelUrl: model.url, modelId: model.id }), {
+				mode: 0o600,
+			});
 			return "openclaw.json; the gateway makes the rest";
 		},
 		ready: async (process) => await answers(`${url}/readyz`, process, 300_000),
@@ -137,34 +142,6 @@ export async function openClawAgent({ bin, version }: Installed, model?: FakeMod
 		},
 		close: () => model.close(),
 	};
-}
-
-function config(port: number, token: string, baseUrl: string, modelId: string): string {
-	const model = {
-		id: modelId,
-		name: modelId,
-		contextWindow: 128_000,
-		maxTokens: 4_096,
-		input: ["text"],
-		reasoning: false,
-		cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
-	};
-	return JSON.stringify(
-		{
-			gateway: {
-				mode: "local",
-				port,
-				bind: "loopback",
-				auth: { mode: "token", token },
-				http: { endpoints: { chatCompletions: { enabled: true } } },
-			},
-			agents: { defaults: { model: { primary: `fake/${modelId}` }, models: { [`fake/${modelId}`]: {} } } },
-			tools: { profile: "full" },
-			models: { mode: "merge", providers: { fake: { baseUrl, api: "openai-completions", apiKey: "none", models: [model] } } },
-		},
-		undefined,
-		2,
-	);
 }
 
 /** OpenClaw's own condition: >=24.16.0 <25, or >=26.1.0. */

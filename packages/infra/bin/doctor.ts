@@ -17,7 +17,9 @@ const MARKS = { ok: "ok      ", warning: "warning ", failed: "FAILED  " } as con
 const args = process.argv.slice(2);
 const directory = args.find((arg) => !arg.startsWith("--")) ?? fileURLToPath(new URL("..", import.meta.url));
 try {
-	const { context = {} } = JSON.parse(readFileSync(resolve(directory, "cdk.json"), "utf8")) as { readonly context?: Record<string, unknown> };
+	const { context = {} } = JSON.parse(readFileSync(resolve(directory, "cdk.json"), "utf8")) as {
+		readonly context?: Record<string, unknown>;
+	};
 	const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
 	const region = AWS_REGION ?? AWS_DEFAULT_REGION;
 	const config = readConfig(new App({ context }).node, region === undefined ? {} : { CDK_DEFAULT_REGION: region });

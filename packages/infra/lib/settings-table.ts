@@ -5,7 +5,9 @@ const BEGIN = "<!-- settings: written by pnpm docs:write -->\n";
 const END = "<!-- end of settings -->";
 
 export function withSettings(document: string): string {
-	const rows = settings().map(({ name, default: value, meaning }) => `| \`${name}\` | ${value === "" ? "" : `\`${value}\``} | ${meaning} |`);
+	const rows = settings().map(
+		({ name, default: value, meaning }) => `| \`${name}\` | ${value === "" ? "" : `\`${value}\``} | ${meaning} |`,
+	);
 	const table = ["| setting | default | |", "|---|---|---|", ...rows, ""].join("\n");
 	const [before = "", rest = ""] = document.split(BEGIN);
 	return `${before}${BEGIN}${table}${END}${rest.slice(rest.indexOf(END) + END.length)}`;

@@ -43,7 +43,9 @@ function synthesise(mode: string): readonly string[] {
 		violations.filter(({ ruleName }) => !isInformation(ruleName)).map(({ ruleName }) => `${mode}: ${pluginName} finds ${ruleName}`),
 	);
 	const { Resources } = JSON.parse(readFileSync(`${output}/OpenClaw.template.json`, "utf8")) as { readonly Resources: object };
-	console.log(`${mode}: ${Object.keys(Resources).length} resources in ${((Date.now() - startedMs) / 1_000).toFixed(1)} s, ${findings.length} findings`);
+	console.log(
+		`${mode}: ${Object.keys(Resources).length} resources in ${((Date.now() - startedMs) / 1_000).toFixed(1)} s, ${findings.length} findings`,
+	);
 	return findings;
 }
 
@@ -53,7 +55,9 @@ function isInformation(ruleName: string): boolean {
 }
 
 function lintTemplate(lint: string, mode: string): readonly string[] {
-	const { status, stdout } = spawnSync(lint, ["--ignore-checks", ...IGNORED, "--", `${CACHE}${mode}/OpenClaw.template.json`], { encoding: "utf8" });
+	const { status, stdout } = spawnSync(lint, ["--ignore-checks", ...IGNORED, "--", `${CACHE}${mode}/OpenClaw.template.json`], {
+		encoding: "utf8",
+	});
 	return status === 0 ? [] : [`${mode}: cfn-lint\n${stdout}`];
 }
 
@@ -63,7 +67,8 @@ function cfnLint(): string | undefined {
 	const program = `${venv}/bin/cfn-lint`;
 	if (existsSync(program)) return program;
 	const isMade = spawnSync("python3", ["-m", "venv", venv], { stdio: "inherit" }).status === 0;
-	if (isMade && spawnSync(`${venv}/bin/pip`, ["install", "--quiet", `cfn-lint==${CFN_LINT}`], { stdio: "inherit" }).status === 0) return program;
+	if (isMade && spawnSync(`${venv}/bin/pip`, ["install", "--quiet", `cfn-lint==${CFN_LINT}`], { stdio: "inherit" }).status === 0)
+		return program;
 	const reason = "cfn-lint cannot be installed: it needs Python 3 with venv (Debian: apt-get install python3-venv) and PyPI";
 	if (process.env.CI === "true") throw new Error(reason);
 	console.warn(`The templates are NOT linted: ${reason}`);

@@ -27,7 +27,10 @@ describe("settings", () => {
 		[{ "openclaw:account": "123" }, /openclaw:account \("123"\)/],
 		[{ "openclaw:channels": "whatsapp" }, /openclaw:channels/],
 		[{ "openclaw:network": "existing" }, /openclaw:vpcId: is needed with network=existing/],
-		[{ "openclaw:network": "vpc", "openclaw:natGateways": 0 }, /openclaw:natGateways \(0\): must be at least 1: without it a machine cannot read/],
+		[
+			{ "openclaw:network": "vpc", "openclaw:natGateways": 0 },
+			/openclaw:natGateways \(0\): must be at least 1: without it a machine cannot read/,
+		],
 		[{ "openclaw:idleMinutes": 90, "openclaw:maxHours": 1 }, /must not exceed maxHours/],
 		[{ "openclaw:allowedUsers": "4711" }, /telegram\.4711/],
 	])("%j is refused", (context, message) => {

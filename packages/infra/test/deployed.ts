@@ -82,7 +82,8 @@ export class Deployed {
 	}
 
 	#call(name: string, argument: unknown): unknown {
-		const parts = (Array.isArray(argument) ? argument : [argument]).map((part) => this.resolve(part)) as unknown as readonly (string & string[])[];
+		const parts = (Array.isArray(argument) ? argument : [argument]).map((part) => this.resolve(part)) as unknown as readonly (string &
+			string[])[];
 		const [first, second] = parts;
 		switch (name) {
 			case "Ref":

@@ -99,7 +99,8 @@ describe("the user's identity", () => {
 	});
 
 	test("with an issuer of one's own there is no door: no API, no queue, no secret, and the runtime asks for its tokens", () => {
-		for (const type of ["ApiGateway::RestApi", "SQS::Queue", "SecretsManager::Secret", "WAFv2::WebACL"]) ownIssuer.resourceCountIs(`AWS::${type}`, 0);
+		for (const type of ["ApiGateway::RestApi", "SQS::Queue", "SecretsManager::Secret", "WAFv2::WebACL"])
+			ownIssuer.resourceCountIs(`AWS::${type}`, 0);
 		expect(properties(ownIssuer, "AWS::IAM::OIDCProvider")).toMatchObject({
 			Url: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_example",
 			ClientIdList: ["1example23456789"],
@@ -189,10 +190,14 @@ describe("the network", () => {
 	test("every endpoint has a policy, and that of S3 knows two buckets", () => {
 		const endpoints = Object.values(newVpc.findResources("AWS::EC2::VPCEndpoint")).map(({ Properties }) => Properties);
 		const names = ["bedrock-runtime", "ecr.api", "ecr.dkr", "logs", "s3", "sts"];
-		expect(endpoints.map(({ ServiceName }) => names.find((name) => JSON.stringify(ServiceName).includes(`.${name}"`))).sort()).toEqual(names);
+		expect(endpoints.map(({ ServiceName }) => names.find((name) => JSON.stringify(ServiceName).includes(`.${name}"`))).sort()).toEqual(
+			names,
+		);
 		for (const endpoint of endpoints) {
 			expect(JSON.stringify(endpoint.PolicyDocument)).toMatch(/"Action"/);
-			expect(JSON.stringify(endpoint.PolicyDocument.Statement.map(({ Action }: { readonly Action: unknown }) => Action))).not.toContain("*");
+			expect(JSON.stringify(endpoint.PolicyDocument.Statement.map(({ Action }: { readonly Action: unknown }) => Action))).not.toContain(
+				"*",
+			);
 		}
 		const s3 = endpoints.find(({ VpcEndpointType }) => VpcEndpointType === "Gateway")!;
 		const resources = s3.PolicyDocument.Statement.map(({ Resource }: { readonly Resource: unknown }) => JSON.stringify(Resource));
@@ -307,7 +312,9 @@ describe("the door", () => {
 describe("channel secrets", () => {
 	test("one each, with a key of their own, rotated by a schedule and never at deployment", () => {
 		publicMode.resourceCountIs("AWS::SecretsManager::Secret", 3);
-		publicMode.allResourcesProperties("AWS::SecretsManager::Secret", { KmsKeyId: { "Fn::GetAtt": [Match.stringLikeRegexp("^SecretsKey"), "Arn"] } });
+		publicMode.allResourcesProperties("AWS::SecretsManager::Secret", {
+			KmsKeyId: { "Fn::GetAtt": [Match.stringLikeRegexp("^SecretsKey"), "Arn"] },
+		});
 		publicMode.allResourcesProperties("AWS::SecretsManager::RotationSchedule", { RotateImmediatelyOnUpdate: false });
 		publicMode.resourcePropertiesCountIs(
 			"AWS::Scheduler::Schedule",
@@ -318,7 +325,9 @@ describe("channel secrets", () => {
 
 	test("a rotation may change its own channel's secret only", () => {
 		for (const channel of ["feishu", "telegram", "slack"]) {
-			const policies = Object.entries(publicMode.findResources("AWS::IAM::Policy")).filter(([id]) => id.startsWith(`Secrets${channel}rotation`));
+			const policies = Object.entries(publicMode.findResources("AWS::IAM::Policy")).filter(([id]) =>
+				id.startsWith(`Secrets${channel}rotation`),
+			);
 			const text = JSON.stringify(policies);
 			expect(text).toContain("secretsmanager:UpdateSecretVersionStage");
 			expect([...text.matchAll(/"Ref":"Secrets(feishu|telegram|slack)[0-9A-F]{8}"/g)].map(([, name]) => name)).toEqual([channel]);
@@ -376,7 +385,17 @@ describe("what is watched", () => {
 
 	test("the dashboard shows every row", () => {
 		const body = JSON.stringify(properties(publicMode, "AWS::CloudWatch::Dashboard").DashboardBody);
-		for (const title of ["Durability lag", "Restore time", "Failures", "Sessions", "Refused by the platform", "Machines, estimated", "Door", "WAF blocks", "Queue"])
+		for (const title of [
+			"Durability lag",
+			"Restore time",
+			"Failures",
+			"Sessions",
+			"Refused by the platform",
+			"Machines, estimated",
+			"Door",
+			"WAF blocks",
+			"Queue",
+		])
 			expect(body).toContain(title);
 	});
 

@@ -26,12 +26,20 @@ export function alarmTable(template: Template): string {
 
 /** Of policies on resources, where the wildcard means something else than in a role's. By type, and what the statement allows. */
 const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reason: string])[] = [
-	["AWS::KMS::Key", /^kms:\*$/, "the account's root, as AWS recommends: without it IAM policies could not allow use of the key, and nobody could mend this policy"],
+	[
+		"AWS::KMS::Key",
+		/^kms:\*$/,
+		"the account's root, as AWS recommends: without it IAM policies could not allow use of the key, and nobody could mend this policy",
+	],
 	["AWS::KMS::Key", /./, "`*` in a key's policy is that key"],
 	["AWS::EC2::VPCEndpoint", /^ecr:/, "the image's repository only: the roles say so; a pull carries no data out"],
 	["AWS::EC2::VPCEndpoint", /^sts:/, "a web identity has no account to be checked; the roles of this account say whose token they believe"],
 	["AWS::EC2::VPCEndpoint", /^logs:/, "streams of AgentCore's own log groups in this account"],
-	["AWS::EC2::VPCEndpoint", /^s3:/, "objects below users/ of this bucket, and the layers of container images, which AWS keeps in a bucket per region"],
+	[
+		"AWS::EC2::VPCEndpoint",
+		/^s3:/,
+		"objects below users/ of this bucket, and the layers of container images, which AWS keeps in a bucket per region",
+	],
 	["AWS::EC2::VPCEndpoint", /^bedrock:/, "callers of this account only; which models, their role says"],
 	["AWS::S3::BucketPolicy", /^s3:PutObject$/, "CloudTrail's own files, put by CloudTrail for this trail only"],
 	["AWS::Logs::ResourcePolicy", /^logs:/, "streams of the one log group named before the wildcard"],
@@ -86,7 +94,9 @@ function reasonOf(policyId: string, wildcard: string, acknowledged: readonly Ack
 	return acknowledged.find(({ at, id }) => {
 		const [, found = ""] = /IAM5\[Resource::(.*)\]$/.exec(id) ?? [];
 		const tail = found.slice(found.lastIndexOf(">") + 1);
-		return tail !== "" && policyId.startsWith(at.replaceAll(/[^A-Za-z0-9]/g, "")) && (tail === "*" ? wildcard === "*" : wildcard.endsWith(tail));
+		return (
+			tail !== "" && policyId.startsWith(at.replaceAll(/[^A-Za-z0-9]/g, "")) && (tail === "*" ? wildcard === "*" : wildcard.endsWith(tail))
+		);
 	})?.reason;
 }
 

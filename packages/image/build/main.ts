@@ -1,0 +1,27 @@
+/**
+ * `pnpm image:build [--platform linux/arm64] [--tag NAME] [--base IMAGE]`: builds the image with docker, podman or buildah, whichever is
+ * here, and says what its layers weigh.
+ */
+import { parseArgs } from "node:util";
+import { labels } from "./labels.ts";
+import { layersOf, layerTable } from "./layers.ts";
+import { OWN_ARCHITECTURE, ROOT } from "./place.ts";
+import { buildImage, findTool } from "./tool.ts";
+
+const { values } = parseArgs({
+	options: {
+		platform: { type: "string", default: `linux/${OWN_ARCHITECTURE}` },
+		tag: { type: "string", default: "localhost/openclaw-sidecar:latest" },
+		base: { type: "string" },
+	},
+});
+
+const tool = findTool();
+if (tool === undefined) {
+	console.error("image:build needs one of docker, podman and buildah, and none is here. On Debian: apt-get install buildah podman runc");
+	process.exit(2);
+}
+const { platform, tag, base } = values;
+buildImage({ tool, tag, platform, ...(base !== undefined && { base }), labels: labels(), root: ROOT });
+console.log(`${tag} for ${platform}, built with ${tool}\n`);
+console.log(layerTable(layersOf(tool, tag)));

@@ -1,0 +1,163 @@
+/** What an agent in the image can get at, tried by a program in the agent's place. */
+import { hash } from "node:crypto";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CLI_BUNDLE } from "../../sidecar/test/cli.ts";
+import openclaw from "../openclaw/package.json" with { type: "json" };
+import { Container, inImage, inspectImage } from "./container.ts";
+import type { Probed } from "./probe.ts";
+
+const SECRET = "canary-5b1d";
+const PROBE = join(import.meta.dirname, "probe.ts");
+
+let root: string;
+beforeAll(() => {
+	root = mkdtempSync(join(tmpdir(), "openclaw-image-"));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+/** Runs the probe as the agent of a sidecar, and gives what it wrote. The workspace is no volume: one could not be renamed anyway. */
+async function probed(name: string, options: readonly string[] = []): Promise<Probed> {
+	const [out, store] = ["out", "store"].map((directory) => join(root, name, directory)) as [string, string];
+	// As a user of this machine makes them.
+	for (const directory of [out, store]) mkdirSync(directory, { recursive: true, mode: 0o755 });
+	chmodSync(out, 0o777);
+	await using container = new Container(name, {
+		volumes: { "/out": out, "/store": store, "/probe.ts:ro": PROBE },
+		env: { OPENCLAW_SIDECAR_STORE: "file:///store", OPENCLAW_SIDECAR_PROFILE: "plain", AWS_SECRET_ACCESS_KEY: SECRET },
+		args: [...options, "--", "setpriv", "--inh-caps=-all", "--", "node", "/probe.ts", "/out/probed.json"],
+	});
+	expect([await container.process.exited, container.process.tail]).toMatchObject([{ code: 0 }, expect.stringContaining("durable")]);
+	return JSON.parse(readFileSync(join(out, "probed.json"), "utf8")) as Probed;
+}
+
+describe("an agent in the image", () => {
+	let agent: Probed;
+	beforeAll(async () => {
+		agent = await probed("agent");
+	});
+
+	test("gets at nothing of the sidecar's", () => {
+		expect(agent.attempts).toEqual({
+			"the daemon's environment": "EACCES",
+			"the daemon's memory": "EACCES",
+			"opening the daemon's memory": "EACCES",
+			"the daemon's descriptors": "EACCES",
+			"the daemon's directory": "EACCES",
+			"the sidecar's state": "EACCES",
+			"root's home": "EACCES",
+			"the store": "EACCES",
+			"a signal to the daemon": "EPERM",
+			"being root": "EPERM",
+			"the sidecar's program": "EACCES",
+			"the sidecar's compile cache": "EACCES",
+			"its own compile cache": "EACCES",
+			"its own program": "EACCES",
+			"another directory in the workspace's place": "EACCES",
+			"the control socket": "EACCES",
+		});
+		expect(agent.environment.filter((name) => /^(AWS_|OPENCLAW_SIDECAR_)/.test(name))).toEqual([]);
+	});
+
+	test("has no right, and no way to one", () => {
+		const none = "0000000000000000";
+		expect(agent.status).toEqual({
+			Uid: "10001\t10001\t10001\t10001",
+			Gid: "10001\t10001\t10001\t10001",
+			Groups: expect.stringMatching(/^\s*$/),
+			CapInh: none,
+			CapPrm: none,
+			CapEff: none,
+			CapBnd: none,
+			CapAmb: none,
+			NoNewPrivs: "1",
+		});
+	});
+
+	test("can write its own directories and what is for temporary files, and nothing else", () => {
+		const own = [".cache", ".config", ".local", ".npm", ".openclaw"].map((name) => `/home/openclaw/${name}`);
+		expect([...agent.writable].sort()).toEqual([...own, "/tmp", "/var/tmp"]);
+	});
+
+	test("would get at everything as the sidecar's own user: the probe can succeed", async () => {
+		const root = await probed("control", ["--agent-user", "0:0"]);
+		expect(root.attempts).toMatchObject({
+			"the daemon's environment": "succeeded",
+			"root's home": "succeeded",
+			"the sidecar's state": "succeeded",
+		});
+		expect(root.attempts).toMatchObject({
+			"a signal to the daemon": "succeeded",
+			"the store": "succeeded",
+			"the sidecar's program": "succeeded",
+		});
+		// Even then.
+		expect(root.status).toMatchObject({ CapBnd: "0000000000000000", CapEff: "0000000000000000", NoNewPrivs: "1" });
+	});
+});
+
+describe("the image", () => {
+	const find = (...condition: readonly string[]) =>
+		inImage("find", "/", "-xdev", ...condition)
+			.split("\n")
+			.filter(Boolean);
+
+	test("has no setuid or setgid file", () => {
+		expect(find("-type", "f", "-perm", "/6000")).toEqual([]);
+	});
+
+	test("has nothing that everybody can write, but the two sticky directories for temporary files", () => {
+		expect(find("-perm", "-0002", "-not", "-type", "l").sort()).toEqual(["/tmp", "/var/tmp"]);
+		expect(find("-perm", "-1002", "-type", "d").sort()).toEqual(["/tmp", "/var/tmp"]);
+	});
+
+	test("gives the agent's user nothing but its home", () => {
+		expect(find("-uid", "10001", "-not", "-path", "/home/openclaw/*")).toEqual([]);
+	});
+
+	test("has no tool that only builds need, and npm, by which OpenClaw installs plugins", () => {
+		const tools = "cc gcc make python3 git yarn corepack pnpm npm node".split(" ");
+		const found = inImage("sh", "-c", `for tool in ${tools.join(" ")}; do command -v $tool; done; true`);
+		expect(found.split("\n")).toEqual(["/usr/local/bin/npm", "/usr/local/bin/node"]);
+	});
+
+	test("starts the sidecar as root on port 8080, by numbers, without a health check", () => {
+		const { Config } = inspectImage();
+		expect(Config).toMatchObject({
+			User: "0:0",
+			ExposedPorts: { "8080/tcp": {} },
+			Entrypoint: ["/usr/local/bin/openclaw-sidecar", "run"],
+			Cmd: ["--listen", "0.0.0.0:8080", "--", "start-openclaw"],
+			Labels: {
+				"org.opencontainers.image.title": "openclaw-sidecar",
+				"org.opencontainers.image.licenses": "Apache-2.0",
+				"org.opencontainers.image.version": expect.stringMatching(/^\d+\.\d+\.\d+$/),
+				"org.opencontainers.image.revision": expect.stringMatching(/^[0-9a-f]{40}$/),
+			},
+		});
+		expect(Config.Healthcheck).toBeUndefined();
+		expect((Config.Env as string[]).filter((entry) => /KEY|TOKEN|SECRET|PASSWORD/i.test(entry))).toEqual([]);
+	});
+
+	test("holds the sidecar of this checkout, byte for byte", () => {
+		const inside = inImage("sha256sum", "/opt/openclaw-sidecar/openclaw-sidecar.mjs").split(" ")[0];
+		expect(inside).toBe(hash("sha256", readFileSync(CLI_BUNDLE)));
+	});
+
+	test("is far below the platform's 2 GB", () => {
+		expect(inspectImage().Size).toBeLessThan(1_000_000_000);
+	});
+
+	test.each([
+		["openclaw", `pkg:npm/openclaw@${openclaw.dependencies.openclaw}`],
+		["openclaw-sidecar", "pkg:npm/hono@"],
+		["debian", "pkg:deb/debian/libc6@"],
+	])("says what %s is made of", (name, component) => {
+		const bill = JSON.parse(inImage("cat", `/usr/share/sbom/${name}.cdx.json`));
+		expect(bill.bomFormat).toBe("CycloneDX");
+		const purls = [bill.metadata?.component, ...bill.components].map((entry) => String(entry?.purl));
+		expect(purls.some((purl) => purl.startsWith(component))).toBe(true);
+	});
+});

@@ -1,0 +1,149 @@
+/**
+ * The image as AgentCore runs it, with OpenClaw itself: a user's token starts the machine, turns go through, the machine is ended, the next
+ * one goes on. Outside of it: an S3 server with an STS, an OpenID issuer, a model. Prints what it measured.
+ */
+import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type FakeModel, startFakeModel } from "../../../demo/fake-model.ts";
+import { type OidcS3Server, startOidcS3Server } from "../../sidecar/test/oidc-s3-server.ts";
+import { Container, statusOf } from "./container.ts";
+
+const URL = "http://127.0.0.1:8080";
+/** OpenClaw starts in 10 to 60 s, by what else the machine does. */
+const TIMEOUT_MS = 5 * 60_000;
+/** What the kernel counts times of processes in. */
+const TICK_MS = 10;
+
+let cloud: OidcS3Server;
+let model: FakeModel;
+beforeAll(async () => {
+	cloud = await startOidcS3Server();
+	model = await startFakeModel();
+});
+afterAll(async () => {
+	await model.close();
+	await cloud[Symbol.asyncDispose]();
+});
+
+test("a user's conversation outlives the machine", { timeout: 2 * TIMEOUT_MS }, async () => {
+	const anna = await cloud.issuer.token({ sub: "anna" });
+	const bob = await cloud.issuer.token({ sub: "bob" });
+	const numbers: Record<string, string> = {};
+	let asked: number;
+	{
+		await using vm = machine("vm-1");
+		const first = await firstHealthyPing(vm);
+		numbers["start of the process to the first healthy ping"] =
+			`${first.ms} ms; ${first.computedMs} ms of computing, with what it loads right after`;
+		const daemon = vm.pid;
+		numbers["sidecar's memory before the first request"] = memory(daemon);
+		expect(await ask("hello", await cloud.issuer.token({ sub: "anna" }, { expiresInS: -60 }))).toBe("401 IDENTITY_REFUSED");
+		expect(model.messageCounts).toEqual([]);
+
+		expect(await ask("hello", anna)).toMatch(/^reply-1-word-0 /);
+		const [{ ms: readyMs }, { ms: servingMs }] = [await vm.process.event("agent.ready"), await vm.process.event("machine.serving")];
+		numbers["first request to agent ready"] = `${servingMs} ms, of which OpenClaw took ${readyMs} ms`;
+		numbers["sidecar's memory with the agent"] = memory(daemon);
+		expectConfined(vm);
+
+		const streamed = await invoke({ prompt: "and more", stream: true }, anna);
+		expect(await streamed.text()).toMatch(/reply-2-word-0[\s\S]*\[DONE\]/);
+		expect(await ask("hello", bob)).toBe("403 NAMESPACE_FOREIGN");
+		asked = model.messageCounts.at(-1) ?? 0;
+		await untilHealthy();
+		expect(await vm.end()).toEqual({ code: 0, signal: null });
+		expect(vm.process.events("drain.finished").at(-1)).toMatchObject({ isDurable: true });
+	}
+	{
+		await using vm = machine("vm-2");
+		await firstHealthyPing(vm);
+		expect(await ask("still there?", anna)).toMatch(/^reply-3-word-0 /);
+		// The model is given what was said in the first machine: two turns more than it said then.
+		expect(model.messageCounts.at(-1)).toBe(asked + 2);
+		expect(model.lastAsked).toContain("and more");
+		numbers["second machine: first request to agent ready"] = `${(await vm.process.event("machine.serving")).ms} ms`;
+		expect(await vm.end()).toEqual({ code: 0, signal: null });
+		expect(vm.process.events("drain.finished").at(-1)).toMatchObject({ isDurable: true });
+	}
+	for (const [what, value] of Object.entries(numbers)) console.log(`${what}: ${value}`);
+});
+
+function machine(name: string): Container {
+	const { issuer, roleArn, bucket, server } = cloud;
+	const settings = {
+		STORE: `s3://${bucket}`,
+		REGION: server.region,
+		ENDPOINT: server.endpoint,
+		IDENTITY: "web-identity",
+		ISSUER: issuer.url,
+		AUDIENCE: issuer.audience,
+		ROLE_ARN: roleArn,
+	};
+	const env = {
+		...Object.fromEntries(Object.entries(settings).map(([key, value]) => [`OPENCLAW_SIDECAR_${key}`, value])),
+		AWS_ENDPOINT_URL_STS: server.endpoint,
+		AWS_REGION: server.region,
+		OPENCLAW_OFFLINE: "1",
+		OPENCLAW_MODEL_BASE_URL: model.url,
+		OPENCLAW_MODEL_ID: model.id,
+	};
+	return new Container(name, { env });
+}
+
+async function invoke(body: object, token: string): Promise<Response> {
+	return await fetch(`${URL}/invocations`, {
+		method: "POST",
+		headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+		body: JSON.stringify(body),
+		signal: AbortSignal.timeout(TIMEOUT_MS),
+	});
+}
+
+async function ask(prompt: string, token: string): Promise<string> {
+	const response = await invoke({ prompt }, token);
+	const { response: text, code } = (await response.json()) as { readonly response?: string; readonly code?: string };
+	return text ?? `${response.status} ${code}`;
+}
+
+async function ping(): Promise<string | undefined> {
+	const answer = await fetch(`${URL}/ping`).catch(() => undefined);
+	return answer?.ok ? ((await answer.json()) as { readonly status: string }).status : undefined;
+}
+
+/** Since the kernel started the container's first process, to the 10 ms that it counts in. */
+async function firstHealthyPing(vm: Container): Promise<{ readonly ms: number; readonly computedMs: number }> {
+	while ((await ping()) !== "Healthy") {
+		if (vm.process.exit !== undefined) throw new Error(`the container ended\n${vm.process.tail}`);
+		await delay(5);
+	}
+	const [nowS = "0"] = readFileSync("/proc/uptime", "utf8").split(" ");
+	// From the third field on; by proc(5) utime and stime are the 14th and 15th, starttime the 22nd.
+	const fields = readFileSync(`/proc/${vm.pid}/stat`, "utf8").split(") ")[1]?.split(" ").map(Number) ?? [];
+	const [utime = 0, stime = 0, startTime = 0] = [fields[11], fields[12], fields[19]];
+	return { ms: Math.round(Number(nowS) * 1000 - startTime * TICK_MS), computedMs: (utime + stime) * TICK_MS };
+}
+
+async function untilHealthy(): Promise<void> {
+	await expect.poll(ping, { timeout: TIMEOUT_MS }).toBe("Healthy");
+}
+
+const memory = (pid: number) => `${Math.round(Number.parseInt(statusOf(pid).get("VmRSS") ?? "", 10) / 1000)} MB`;
+
+/** Of every process in the container: root's are the daemon alone, and nobody can gain a right. */
+function expectConfined(vm: Container): void {
+	const text = vm.exec("sh", "-c", "for p in /proc/[0-9]*; do [ $p = /proc/$$ ] || cat $p/status 2>/dev/null; done");
+	const processes = text
+		.split(/^(?=Name:)/m)
+		.map((part) => new Map(part.split("\n").map((line) => line.split(/:\s*/, 2) as [string, string])));
+	const ofAgent = processes.filter((status) => status.get("Uid")?.startsWith("10001\t"));
+	expect(ofAgent.length).toBeGreaterThan(0);
+	for (const status of ofAgent) {
+		for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) expect([set, status.get(set)]).toEqual([set, "0000000000000000"]);
+		expect(status.get("NoNewPrivs")).toBe("1");
+	}
+	const daemon = processes.find((status) => status.get("Pid") === "1");
+	expect(daemon?.get("Uid")).toMatch(/^0\t/);
+	expect(daemon?.get("CapBnd")).toBe("0000000000000000");
+	expect(daemon?.get("NoNewPrivs")).toBe("1");
+}

@@ -1,0 +1,48 @@
+/** What the image test needs of a machine, and how a machine that was made for one run gets it. */
+import { isInstalled, run } from "../build/run.ts";
+import { emulatesArm64, enableArm64 } from "./emulation.ts";
+
+/** By the name of the program, the Debian package it is in. */
+const NEEDED = {
+	buildah: "buildah",
+	podman: "podman",
+	runc: "runc",
+	mmdebstrap: "mmdebstrap",
+	ip: "iproute2",
+	unshare: "util-linux",
+} as const;
+
+const EMULATION = ["qemu-user-static", "binfmt-support"];
+
+/** Where `CI=true`: installs from Debian what is missing, and lets the kernel run programs for arm64. */
+export function installMissing(): void {
+	const packages = [...missingPackages(), ...(emulatesArm64() ? [] : EMULATION)];
+	if (process.getuid?.() !== 0 || !isInstalled("apt-get")) return;
+	if (packages.length > 0) {
+		run(["apt-get", "update"]);
+		run(installation(packages));
+	}
+	enableArm64();
+}
+
+/** For people: why the test cannot be made here, and what helps; undefined where it can. */
+export function whatIsLacking(): string | undefined {
+	if (process.getuid?.() !== 0) return "it must be run as root";
+	const packages = missingPackages();
+	return packages.length === 0 ? undefined : `it needs ${packages.join(", ")}. On Debian: ${installation(packages).join(" ")}`;
+}
+
+/** The same for the image of another architecture. */
+export function whatEmulationLacks(): string | undefined {
+	return emulatesArm64() ? undefined : `its programs cannot be emulated here. On Debian: ${installation(EMULATION).join(" ")}`;
+}
+
+function missingPackages(): readonly string[] {
+	return Object.entries(NEEDED)
+		.filter(([program]) => !isInstalled(program))
+		.map(([, name]) => name);
+}
+
+function installation(packages: readonly string[]): readonly string[] {
+	return ["apt-get", "install", "--yes", "--no-install-recommends", ...packages];
+}
