@@ -13,7 +13,10 @@ import {
 	type WebhookRequest,
 } from "./testing/channel-requests.ts";
 import type { LocalServer } from "./testing/local-server.ts";
+import { asInOwnProcess } from "./testing/own-process.ts";
 import { type LocalTable, startTable } from "./testing/table.ts";
+
+asInOwnProcess();
 
 let aws: AwsStandIn;
 let table: LocalTable;

@@ -8,9 +8,12 @@ import { startApiFront } from "./testing/api-front.ts";
 import { AwsStandIn } from "./testing/aws-stand-in.ts";
 import { SECRETS } from "./testing/channel-requests.ts";
 import { ChannelStandIn } from "./testing/channel-stand-in.ts";
+import { asInOwnProcess } from "./testing/own-process.ts";
 import { RuntimeStandIn } from "./testing/runtime-stand-in.ts";
 import { startTable } from "./testing/table.ts";
 import { NOTICES } from "./worker/notices.ts";
+
+asInOwnProcess();
 
 const servers: AsyncDisposable[] = [];
 const lines: string[] = [];

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AwsStandIn } from "../testing/aws-stand-in.ts";
+import { asInOwnProcess } from "../testing/own-process.ts";
 import { FAKE_CREDENTIALS } from "../testing/table.ts";
 import { AllowedUsers, parseUsers } from "./allowed-users.ts";
+
+asInOwnProcess();
 
 let aws: AwsStandIn;
 
