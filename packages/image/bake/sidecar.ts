@@ -5,13 +5,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import { leaveReadable } from "./compile-cache.ts";
 
 const CACHE = "/opt/openclaw-sidecar/compile-cache";
 const STORE = ["--store", "s3://not-asked/for", "--region", "us-east-1"];
 
 // Without it the sidecar works less exactly and says so, where nobody reads it yet.
-await import("/opt/openclaw-sidecar/node_modules/koffi/index.js");
+await import(pathToFileURL("/opt/openclaw-sidecar/node_modules/koffi/index.js").href);
 
 mkdirSync(CACHE);
 const sidecar = spawn("/usr/local/bin/openclaw-sidecar", ["run", "--listen", "127.0.0.1:0", ...STORE, "--", "true"], {

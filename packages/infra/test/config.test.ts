@@ -2,7 +2,7 @@
 import { App } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
 import { readConfig, settings } from "../lib/config.ts";
-import { checkZones, REGIONS, supportOf } from "../lib/regions.ts";
+import { checkZones, REGIONS } from "../lib/regions.ts";
 import { synthesise } from "./synth.ts";
 
 const config = (context: Record<string, unknown>, env = {}) => readConfig(new App({ context }).node, env);
