@@ -1,8 +1,11 @@
 /** What an installation is made of, per construct. The templates are those of examples/. */
+import { readFileSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { IgnoreStrategy } from "aws-cdk-lib";
 import { Match, type Template } from "aws-cdk-lib/assertions";
 import { beforeAll, describe, expect, test } from "vitest";
 import { acknowledgements } from "../lib/acknowledgements.ts";
-import { type Synthesised, synthesise } from "./synth.ts";
+import { nagFindings, type Synthesised, synthesise } from "./synth.ts";
 import { alarmTable, wildcardTable } from "./tables.ts";
 
 let publicMode: Template;
@@ -125,6 +128,7 @@ describe("the agent's runtime", () => {
 		expect(runtime).not.toHaveProperty("RequestHeaderConfiguration");
 		expect(Object.keys(runtime.EnvironmentVariables as object).sort()).toEqual([
 			"AWS_REGION",
+			"OPENCLAW_MODEL_ID",
 			...["AUDIENCE", "IDENTITY", "ISSUER", "KMS_KEY", "METRICS", "REGION", "ROLE_ARN", "ROLE_DURATION", "STORE"].map(
 				(name) => `OPENCLAW_SIDECAR_${name}`,
 			),
@@ -145,6 +149,27 @@ describe("the agent's runtime", () => {
 			KmsKeyId: Match.anyValue(),
 			RetentionInDays: 90,
 		});
+	});
+
+	test("all that the Containerfile copies is let through by .dockerignore, and nothing of a working copy is", () => {
+		const root = new URL("../../../", import.meta.url);
+		const staged = IgnoreStrategy.docker(fileURLToPath(root), readFileSync(new URL(".dockerignore", root), "utf8").trim().split("\n"));
+		const lines = readFileSync(new URL("Containerfile", root), "utf8").match(/^COPY (?!--from).*/gm) ?? [];
+		const sources = lines.flatMap((line) =>
+			line
+				.split(/\s+/)
+				.filter((word) => !word.startsWith("--"))
+				.slice(1, -1),
+		);
+		expect(sources.length).toBeGreaterThan(5);
+		const isLeftOut = (path: string) => {
+			const absolute = fileURLToPath(new URL(path, root));
+			return statSync(absolute, { throwIfNoEntry: false })?.isDirectory() ? staged.completelyIgnores(absolute) : staged.ignores(absolute);
+		};
+		expect(sources.filter(isLeftOut)).toEqual([]);
+		expect(isLeftOut("packages/sidecar/src/index.ts")).toBe(false);
+		for (const path of ["node_modules/any", ".cache/bin/any", ".git/config", "packages/sidecar/node_modules/any"])
+			expect(isLeftOut(path)).toBe(true);
 	});
 
 	test("pulls the image from one repository", () => {
@@ -408,6 +433,16 @@ describe("all of it", () => {
 	test("every wildcard in IAM has a reason, and docs/iam-wildcards.md has them all", async () => {
 		const { stack, config } = inNewVpc;
 		await expect(wildcardTable(newVpc, acknowledgements(stack, config))).toMatchFileSnapshot("../../../docs/iam-wildcards.md");
+	});
+
+	test("every acknowledged finding of cdk-nag is one that it has, and the other way round", () => {
+		const { stack, config } = inNewVpc;
+		const acknowledged = acknowledgements(stack, config);
+		const covers = (finding: string) => acknowledged.filter(({ at, id }) => finding.startsWith(`${at}/`) && finding.endsWith(` ${id}`));
+		const findings = nagFindings("new-vpc").filter((finding) => !finding.includes(" Annotation::"));
+		expect(findings.filter((finding) => covers(finding).length === 0)).toEqual([]);
+		const used = new Set(findings.flatMap(covers));
+		expect(acknowledged.filter((one) => !used.has(one))).toEqual([]);
 	});
 
 	test("has the resources it had: one whose id changes is deleted and made anew, with what was in it", () => {
