@@ -32,5 +32,11 @@ export function layerTable(layers: readonly Layer[]): string {
 /** What builders make of `COPY --from=system / /`: buildah keeps only where it went. */
 function nameOf(step: string): string {
 	const place = / in (\/\S*)\s*$/.exec(step)?.[1];
-	return place ?? step.replace(/^\/bin\/sh -c #\(nop\) /, "").replace(/\s+/g, " ").slice(0, 100);
+	return (
+		place ??
+		step
+			.replace(/^\/bin\/sh -c #\(nop\) /, "")
+			.replace(/\s+/g, " ")
+			.slice(0, 100)
+	);
 }
