@@ -29,8 +29,14 @@ export function layerTable(layers: readonly Layer[]): string {
 	return [...layers.map(({ bytes, step }) => line(bytes, nameOf(step))), line(total, "together")].join("\n");
 }
 
-/** `COPY --from=system / /` and what builders make of it. */
+/** What builders make of `COPY --from=system / /`: buildah keeps only where it went. */
 function nameOf(step: string): string {
-	const [text = ""] = step.replace(/^\/bin\/sh -c #\(nop\) /, "").split(" in ");
-	return text.replace(/\s+/g, " ").slice(0, 100);
+	const place = / in (\/\S*)\s*$/.exec(step)?.[1];
+	return (
+		place ??
+		step
+			.replace(/^\/bin\/sh -c #\(nop\) /, "")
+			.replace(/\s+/g, " ")
+			.slice(0, 100)
+	);
 }

@@ -1,4 +1,5 @@
 import type { Labels } from "./labels.ts";
+import { OWN_ARCHITECTURE } from "./place.ts";
 import { isInstalled, run, succeeds } from "./run.ts";
 
 /** What builds images here, and can tell of them. */
@@ -39,6 +40,8 @@ export function buildImage(request: BuildRequest): void {
 	// Behind a proxy with a certificate of its own. A secret leaves nothing in the image.
 	const certificates = process.env.NODE_EXTRA_CA_CERTS;
 	const secret = certificates === undefined ? [] : ["--secret", `id=ca,src=${certificates}`];
-	const own = tool === "docker" ? [] : ["--layers", ...(isOffline ? ["--pull=never"] : [])];
+	// Older buildah, Debian 12's among them, does not know it in FROM and would emulate what can run natively.
+	const builder = `BUILDPLATFORM=linux/${OWN_ARCHITECTURE}`;
+	const own = tool === "docker" ? [] : ["--layers", "--build-arg", builder, ...(isOffline ? ["--pull=never"] : [])];
 	run([tool, "build", ...own, "--platform", platform, "--tag", tag, ...args, ...secret, "--file", "Containerfile", root]);
 }
