@@ -25,18 +25,6 @@ import type { WorkspaceBucket } from "./workspace-bucket.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** All that the Containerfile copies from, so that nothing else changes the image's hash, or is read at synth. */
-const IMAGE_SOURCES = [
-	"Containerfile",
-	"package.json",
-	"pnpm-lock.yaml",
-	"pnpm-workspace.yaml",
-	"tsconfig.json",
-	"packages/sidecar",
-	"packages/image",
-	"LICENSE",
-];
-
 /** The platform's limit for all variables together: 4 KB, 2.5 KB on V2. */
 const MAX_ENVIRONMENT_BYTES = 2_500;
 
@@ -67,15 +55,8 @@ export class AgentRuntime extends Construct {
 			directory: ROOT,
 			file: "Containerfile",
 			platform: Platform.LINUX_ARM64,
+			// By the root's .dockerignore: nothing else changes the image's hash, or is read at synth.
 			ignoreMode: IgnoreMode.DOCKER,
-			exclude: [
-				"**",
-				...IMAGE_SOURCES.flatMap((path) => [`!${path}`, `!${path}/**`]),
-				"**/node_modules",
-				"**/dist",
-				"**/.cache",
-				"**/*.test.ts",
-			],
 			assetName: "openclaw-agent",
 		});
 		allow(this.executionRole, "PullImage", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [image.repository.repositoryArn]);
@@ -154,6 +135,8 @@ export class AgentRuntime extends Construct {
 			OPENCLAW_SIDECAR_ROLE_ARN: identity.role.roleArn,
 			OPENCLAW_SIDECAR_ROLE_DURATION: `${identity.sessionDuration.toMinutes()}m`,
 			OPENCLAW_SIDECAR_METRICS: "true",
+			// The workspace's first configuration names it; without one OpenClaw asks for a model of its own choice.
+			...(config.models[0] !== undefined && { OPENCLAW_MODEL_ID: config.models[0] }),
 			// The platform sets it nowhere, and every SDK asks for it.
 			AWS_REGION: Stack.of(this).region,
 		};

@@ -58,7 +58,7 @@ const SCHEMA = z
 		maxHours: whole(1, 8).default(8).describe("A machine ends after this in any case."),
 		models: list(z.string())
 			.default([])
-			.describe("Bedrock models or inference profiles that the agent may call, by id; none: it brings a key of its own."),
+			.describe("Bedrock models or inference profiles that the agent may call, by id; the first is the one that a new workspace uses."),
 
 		issuer: z
 			.url({ protocol: /^https$/ })

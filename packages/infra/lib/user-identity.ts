@@ -59,6 +59,8 @@ export class UserIdentity extends Construct {
 /** `${Issuer}` is the issuer without its scheme, `${Provider}` the provider's ARN. */
 export function trustText(audience: string): string {
 	const issuer = "$" + "{Issuer}";
+	// `$` + `{!` comes out of Fn::Sub as a variable of IAM's.
+	const namespace = "$" + "{!aws:RequestTag/namespace}";
 	return JSON.stringify({
 		Version: "2012-10-17",
 		Statement: [
@@ -69,7 +71,11 @@ export function trustText(audience: string): string {
 				Condition: {
 					StringEquals: { [`${issuer}:aud`]: audience },
 					// Without the tag there is nobody to be; with a slash in it, it could name a place inside another's.
-					StringLike: { "aws:RequestTag/namespace": "?*" },
+					StringLike: {
+						"aws:RequestTag/namespace": "?*",
+						// So CloudTrail shows whose session it was; the hash stands for names that STS does not take (decision 30).
+						"sts:RoleSessionName": [namespace, `=session-${"?".repeat(32)}`],
+					},
 					StringNotLike: { "aws:RequestTag/namespace": "*/*" },
 					"ForAllValues:StringEquals": { "aws:TagKeys": ["namespace"] },
 				},

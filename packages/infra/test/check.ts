@@ -2,11 +2,11 @@
  * `pnpm infra:check`: every example synthesised by the CDK CLI without network access of its own (no lookups, no credentials), checked by
  * CDK's validator and cdk-nag, no finding left, and its template by cfn-lint. 1 to 2 minutes on 2 cores.
  *
- * cfn-lint is installed by pip into `.cache/`, unless it is on the PATH in this version; without Python that part is skipped with a line
- * that says so, and with CI=true that is an error.
+ * cfn-lint is installed by pip into `.cache/`. Without Python and its pip that part is skipped with a line that says so, and with CI=true
+ * that is an error.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const INFRA = fileURLToPath(new URL("..", import.meta.url));
@@ -23,7 +23,8 @@ interface Report {
 }
 
 function main(): void {
-	const lint = cfnLint();
+	mkdirSync(CACHE, { recursive: true });
+	const lint = installCfnLint();
 	const problems = MODES.flatMap((mode) => [...synthesise(mode), ...(lint === undefined ? [] : lintTemplate(lint, mode))]);
 	for (const problem of problems) console.error(problem);
 	process.exitCode = problems.length > 0 ? 1 : 0;
@@ -54,22 +55,25 @@ function isInformation(ruleName: string): boolean {
 	return /^Annotation::(aws-cdk-lib\.aws-bedrockagentcore:containerUriValidationSkipped|Construct|openclaw)/.test(ruleName);
 }
 
-function lintTemplate(lint: string, mode: string): readonly string[] {
-	const { status, stdout } = spawnSync(lint, ["--ignore-checks", ...IGNORED, "--", `${CACHE}${mode}/OpenClaw.template.json`], {
-		encoding: "utf8",
-	});
-	return status === 0 ? [] : [`${mode}: cfn-lint\n${stdout}`];
+function lintTemplate(packages: string, mode: string): readonly string[] {
+	const args = ["-m", "cfnlint", "--ignore-checks", ...IGNORED, "--", `${CACHE}${mode}/OpenClaw.template.json`];
+	const { status, stdout, stderr } = spawnSync("python3", args, { encoding: "utf8", env: { ...process.env, PYTHONPATH: packages } });
+	return status === 0 ? [] : [`${mode}: cfn-lint\n${stdout}${stderr}`];
 }
 
-/** Path of the program. */
-function cfnLint(): string | undefined {
-	const venv = `${CACHE}cfn-lint-${CFN_LINT}`;
-	const program = `${venv}/bin/cfn-lint`;
-	if (existsSync(program)) return program;
-	const isMade = spawnSync("python3", ["-m", "venv", venv], { stdio: "inherit" }).status === 0;
-	if (isMade && spawnSync(`${venv}/bin/pip`, ["install", "--quiet", `cfn-lint==${CFN_LINT}`], { stdio: "inherit" }).status === 0)
-		return program;
-	const reason = "cfn-lint cannot be installed: it needs Python 3 with venv (Debian: apt-get install python3-venv) and PyPI";
+/** The directory of its packages. */
+function installCfnLint(): string | undefined {
+	const packages = `${CACHE}cfn-lint-${CFN_LINT}`;
+	if (existsSync(packages)) return packages;
+	const making = mkdtempSync(`${CACHE}making-`);
+	const options = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--target", making];
+	const { status } = spawnSync("python3", ["-m", "pip", "install", ...options, `cfn-lint==${CFN_LINT}`], { stdio: "inherit" });
+	if (status === 0) {
+		renameSync(making, packages);
+		return packages;
+	}
+	rmSync(making, { recursive: true, force: true });
+	const reason = "cfn-lint cannot be installed: python3 with pip, and a package index, are needed";
 	if (process.env.CI === "true") throw new Error(reason);
 	console.warn(`The templates are NOT linted: ${reason}`);
 	return undefined;

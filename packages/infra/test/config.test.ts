@@ -1,8 +1,10 @@
 /** What is refused at synth, and with which words: whoever reads them knows what to change. */
+import { readFileSync } from "node:fs";
 import { App } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
 import { readConfig, settings } from "../lib/config.ts";
 import { checkZones, REGIONS } from "../lib/regions.ts";
+import { withSettings } from "../lib/settings-table.ts";
 import { synthesise } from "./synth.ts";
 
 const config = (context: Record<string, unknown>, env = {}) => readConfig(new App({ context }).node, env);
@@ -35,6 +37,11 @@ describe("settings", () => {
 		[{ "openclaw:allowedUsers": "4711" }, /telegram\.4711/],
 	])("%j is refused", (context, message) => {
 		expect(() => config(context)).toThrow(message);
+	});
+
+	test("docs/deploy.md has them all: `pnpm docs:write`", () => {
+		const document = readFileSync(new URL("../../../docs/deploy.md", import.meta.url), "utf8");
+		expect(document).toBe(withSettings(document));
 	});
 
 	test("each has a meaning", () => {

@@ -97,7 +97,9 @@ export class Deployed {
 			case "Fn::Select":
 				return second![Number(first)];
 			case "Fn::Sub":
-				return first!.replace(/\$\{(\w+)\}/g, (_, key: string) => (second as unknown as Record<string, string>)[key]!);
+				return first!
+					.replace(/\$\{(\w+)\}/g, (_, key: string) => (second as unknown as Record<string, string>)[key]!)
+					.replaceAll("$" + "{!", "$" + "{");
 			default:
 				throw new Error(`${name} is not known here`);
 		}

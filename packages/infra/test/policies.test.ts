@@ -175,13 +175,15 @@ describe("who else", () => {
 const AUDIENCE = "accounts.google.com:aud";
 
 describe("whose token is traded", () => {
-	const token = { [AUDIENCE]: "openclaw", "aws:RequestTag/namespace": "anna", "aws:TagKeys": ["namespace"] };
+	const token = { [AUDIENCE]: "openclaw", "aws:RequestTag/namespace": "anna", "aws:TagKeys": ["namespace"], "sts:RoleSessionName": "anna" };
 	const cases: readonly (readonly [string, Readonly<Record<string, string | string[] | undefined>>, unknown])[] = [
 		["ours", {}, ALLOWED],
 		["one for another audience", { [AUDIENCE]: "somebody-else" }, DENIED],
 		["one without the tag", { "aws:RequestTag/namespace": undefined, "aws:TagKeys": undefined }, DENIED],
 		["one with an empty tag", { "aws:RequestTag/namespace": "" }, DENIED],
 		["one that reaches into another's place", { "aws:RequestTag/namespace": "ben/log" }, DENIED],
+		["one under another's name", { "sts:RoleSessionName": "ben" }, DENIED],
+		["one under the hash of a name that STS does not take", { "sts:RoleSessionName": `=session-${"0a".repeat(16)}` }, ALLOWED],
 		["one with further tags", { "aws:TagKeys": ["namespace", "admin"], "aws:RequestTag/admin": "true" }, DENIED],
 	];
 	test.each(cases)("%s", async (_, changes, verdict) => {

@@ -1,4 +1,7 @@
 /** What an installation is made of, per construct. The templates are those of examples/. */
+import { readFileSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { IgnoreStrategy } from "aws-cdk-lib";
 import { Match, type Template } from "aws-cdk-lib/assertions";
 import { beforeAll, describe, expect, test } from "vitest";
 import { acknowledgements } from "../lib/acknowledgements.ts";
@@ -125,6 +128,7 @@ describe("the agent's runtime", () => {
 		expect(runtime).not.toHaveProperty("RequestHeaderConfiguration");
 		expect(Object.keys(runtime.EnvironmentVariables as object).sort()).toEqual([
 			"AWS_REGION",
+			"OPENCLAW_MODEL_ID",
 			...["AUDIENCE", "IDENTITY", "ISSUER", "KMS_KEY", "METRICS", "REGION", "ROLE_ARN", "ROLE_DURATION", "STORE"].map(
 				(name) => `OPENCLAW_SIDECAR_${name}`,
 			),
@@ -145,6 +149,27 @@ describe("the agent's runtime", () => {
 			KmsKeyId: Match.anyValue(),
 			RetentionInDays: 90,
 		});
+	});
+
+	test("all that the Containerfile copies is let through by .dockerignore, and nothing of a working copy is", () => {
+		const root = new URL("../../../", import.meta.url);
+		const staged = IgnoreStrategy.docker(fileURLToPath(root), readFileSync(new URL(".dockerignore", root), "utf8").trim().split("\n"));
+		const lines = readFileSync(new URL("Containerfile", root), "utf8").match(/^COPY (?!--from).*/gm) ?? [];
+		const sources = lines.flatMap((line) =>
+			line
+				.split(/\s+/)
+				.filter((word) => !word.startsWith("--"))
+				.slice(1, -1),
+		);
+		expect(sources.length).toBeGreaterThan(5);
+		const isLeftOut = (path: string) => {
+			const absolute = fileURLToPath(new URL(path, root));
+			return statSync(absolute, { throwIfNoEntry: false })?.isDirectory() ? staged.completelyIgnores(absolute) : staged.ignores(absolute);
+		};
+		expect(sources.filter(isLeftOut)).toEqual([]);
+		expect(isLeftOut("packages/sidecar/src/index.ts")).toBe(false);
+		for (const path of ["node_modules/any", ".cache/bin/any", ".git/config", "packages/sidecar/node_modules/any"])
+			expect(isLeftOut(path)).toBe(true);
 	});
 
 	test("pulls the image from one repository", () => {
