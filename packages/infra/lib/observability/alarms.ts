@@ -137,7 +137,7 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 			name: `RotationFailed-${node.id.replace(/-rotation$/, "")}`,
 			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "The secret in use is unchanged. The function's log says which of the four steps failed.",
+			why: "The secret in use is unchanged. The function's log says which step failed, and why: NOTHING_STAGED is the reminder to stage a new one.",
 		})),
 	];
 }
