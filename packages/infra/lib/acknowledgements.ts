@@ -1,6 +1,6 @@
 /**
- * What cdk-nag finds and we leave as it is, each with its reason. A finding that is not here fails the synth, and so does the test an
- * entry that nothing matches. For wildcards in IAM (AwsSolutions-IAM5) the reason is also what docs/iam-wildcards.md prints.
+ * What cdk-nag finds and we leave as it is, each with its reason. A finding that is not here fails the synth; an entry that nothing
+ * matches fails the test. For wildcards in IAM (AwsSolutions-IAM5) the reason is also what docs/iam-wildcards.md prints.
  */
 import { type CfnElement, type Stack, Token, Validations } from "aws-cdk-lib";
 import type { IConstruct } from "constructs";

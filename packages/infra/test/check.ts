@@ -56,8 +56,11 @@ function isInformation(ruleName: string): boolean {
 }
 
 function lintTemplate(packages: string, mode: string): readonly string[] {
-	const args = ["-m", "cfnlint", "--ignore-checks", ...IGNORED, "--", `${CACHE}${mode}/OpenClaw.template.json`];
-	const { status, stdout, stderr } = spawnSync("python3", args, { encoding: "utf8", env: { ...process.env, PYTHONPATH: packages } });
+	const args = ["--ignore-checks", ...IGNORED, "--", `${CACHE}${mode}/OpenClaw.template.json`];
+	const { status, stdout, stderr } = spawnSync(`${packages}/bin/cfn-lint`, args, {
+		encoding: "utf8",
+		env: { ...process.env, PYTHONPATH: packages },
+	});
 	return status === 0 ? [] : [`${mode}: cfn-lint\n${stdout}${stderr}`];
 }
 

@@ -171,6 +171,8 @@ describe("who else", () => {
 	});
 });
 
+/** How a session is named whose namespace STS does not take as a name. */
+const HASHED = `=session-${"0a".repeat(16)}`;
 /** The simulator knows the condition keys of a few issuers only; ours takes the place of one of them. */
 const AUDIENCE = "accounts.google.com:aud";
 
@@ -181,9 +183,9 @@ describe("whose token is traded", () => {
 		["one for another audience", { [AUDIENCE]: "somebody-else" }, DENIED],
 		["one without the tag", { "aws:RequestTag/namespace": undefined, "aws:TagKeys": undefined }, DENIED],
 		["one with an empty tag", { "aws:RequestTag/namespace": "" }, DENIED],
-		["one that reaches into another's place", { "aws:RequestTag/namespace": "ben/log" }, DENIED],
+		["one that reaches into another's place", { "aws:RequestTag/namespace": "ben/log", "sts:RoleSessionName": HASHED }, DENIED],
 		["one under another's name", { "sts:RoleSessionName": "ben" }, DENIED],
-		["one under the hash of a name that STS does not take", { "sts:RoleSessionName": `=session-${"0a".repeat(16)}` }, ALLOWED],
+		["one under the hash of a name that STS does not take", { "sts:RoleSessionName": HASHED }, ALLOWED],
 		["one with further tags", { "aws:TagKeys": ["namespace", "admin"], "aws:RequestTag/admin": "true" }, DENIED],
 	];
 	test.each(cases)("%s", async (_, changes, verdict) => {

@@ -5,7 +5,7 @@ import { IgnoreStrategy } from "aws-cdk-lib";
 import { Match, type Template } from "aws-cdk-lib/assertions";
 import { beforeAll, describe, expect, test } from "vitest";
 import { acknowledgements } from "../lib/acknowledgements.ts";
-import { type Synthesised, synthesise } from "./synth.ts";
+import { nagFindings, type Synthesised, synthesise } from "./synth.ts";
 import { alarmTable, wildcardTable } from "./tables.ts";
 
 let publicMode: Template;
@@ -433,6 +433,16 @@ describe("all of it", () => {
 	test("every wildcard in IAM has a reason, and docs/iam-wildcards.md has them all", async () => {
 		const { stack, config } = inNewVpc;
 		await expect(wildcardTable(newVpc, acknowledgements(stack, config))).toMatchFileSnapshot("../../../docs/iam-wildcards.md");
+	});
+
+	test("every acknowledged finding of cdk-nag is one that it has, and the other way round", () => {
+		const { stack, config } = inNewVpc;
+		const acknowledged = acknowledgements(stack, config);
+		const covers = (finding: string) => acknowledged.filter(({ at, id }) => finding.startsWith(`${at}/`) && finding.endsWith(` ${id}`));
+		const findings = nagFindings("new-vpc").filter((finding) => !finding.includes(" Annotation::"));
+		expect(findings.filter((finding) => covers(finding).length === 0)).toEqual([]);
+		const used = new Set(findings.flatMap(covers));
+		expect(acknowledged.filter((one) => !used.has(one))).toEqual([]);
 	});
 
 	test("has the resources it had: one whose id changes is deleted and made anew, with what was in it", () => {

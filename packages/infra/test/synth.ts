@@ -2,8 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type AppProps, Validations } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
-import { makeInstallation } from "../lib/app.ts";
+import { AwsSolutionsChecks } from "cdk-nag";
+import { makeInstallation, makeStack } from "../lib/app.ts";
 import type { Config } from "../lib/config.ts";
 import type { OpenClawStack } from "../lib/stack.ts";
 
@@ -17,18 +19,55 @@ export interface Synthesised {
 
 /** What `examples/{mode}` gives, with `context` beside it. */
 export function synthesise(mode: Mode, context: Readonly<Record<string, unknown>> = {}): Synthesised {
+	return inScratch((outdir) => {
+		const { stack, config } = makeInstallation(propsOf(mode, outdir, context), {});
+		return { stack, config, template: Template.fromStack(stack) };
+	});
+}
+
+/** What cdk-nag would find if nothing were acknowledged: `path rule`, the path below the stack. */
+export function nagFindings(mode: Mode): readonly string[] {
+	return inScratch((outdir) => {
+		const { app, stack } = makeStack(propsOf(mode, outdir, {}), {});
+		Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+		try {
+			app.synth();
+		} catch {
+			// That there are findings is no news.
+		}
+		const report = JSON.parse(readFileSync(join(outdir, "validation-report.json"), "utf8")) as ValidationReport;
+		return report.pluginReports.flatMap(({ violations }) =>
+			violations.flatMap(({ ruleName, violatingConstructs }) =>
+				violatingConstructs.map(({ constructPath }) => `${constructPath.slice(stack.node.path.length + 1)} ${ruleName}`),
+			),
+		);
+	});
+}
+
+interface ValidationReport {
+	readonly pluginReports: readonly {
+		readonly violations: readonly {
+			readonly ruleName: string;
+			readonly violatingConstructs: readonly { readonly constructPath: string }[];
+		}[];
+	}[];
+}
+
+const UNBUNDLED = { "aws:cdk:bundling-stacks": [] };
+
+function propsOf(mode: Mode, outdir: string, context: Readonly<Record<string, unknown>>): AppProps {
+	return {
+		outdir,
+		builtinCloudFormationValidation: false,
+		analyticsReporting: false,
+		context: { ...contextOf(mode), ...UNBUNDLED, ...context },
+	};
+}
+
+function inScratch<T>(work: (outdir: string) => T): T {
 	const outdir = mkdtempSync(join(tmpdir(), "openclaw-infra-"));
 	try {
-		const { stack, config } = makeInstallation(
-			{
-				outdir,
-				builtinCloudFormationValidation: false,
-				analyticsReporting: false,
-				context: { ...contextOf(mode), "aws:cdk:bundling-stacks": [], ...context },
-			},
-			{},
-		);
-		return { stack, config, template: Template.fromStack(stack) };
+		return work(outdir);
 	} finally {
 		rmSync(outdir, { recursive: true, force: true });
 	}
