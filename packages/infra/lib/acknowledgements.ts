@@ -10,7 +10,7 @@ import { modelOfProfile } from "./models.ts";
 export interface Acknowledgement {
 	/** Path of the construct below the stack. */
 	readonly at: string;
-	/** Of cdk-nag; for IAM5 with what it found, in which `{bucket}` and the like stand for logical ids. */
+	/** Of cdk-nag; for IAM4 and IAM5 with what it found in brackets. */
 	readonly id: string;
 	readonly reason: string;
 }
