@@ -23,7 +23,7 @@ describe.skipIf(image === undefined)("the image for arm64", () => {
 
 	test("answers its first ping, and ends", { timeout: TIMEOUT_MS }, async () => {
 		const env = { OPENCLAW_SIDECAR_STORE: "s3://not-asked/for", OPENCLAW_SIDECAR_REGION: "us-east-1" };
-		await using vm = new Container("arm64", { image: image ?? "", env });
+		await using vm = new Container("arm64", { image: image ?? "", env, options: ["--platform", "linux/arm64"] });
 		let status: unknown;
 		while (status === undefined && vm.process.exit === undefined) {
 			const answer = await fetch("http://127.0.0.1:8080/ping").catch(() => undefined);
