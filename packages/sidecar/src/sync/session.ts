@@ -13,6 +13,7 @@ import { Roots } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import { type FileTimes, loadFileTimes } from "../workspace/file-times.ts";
+import { noteRealPlaces } from "../workspace/guarded-open.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
 import type { WorkspaceWatcher } from "../workspace/watch.ts";
@@ -86,6 +87,7 @@ export class Session {
 		this.#filter = restored.filter;
 		this.restored = restored;
 		this.#root = identityOf(restored.root);
+		noteRealPlaces(whereOf(options).directories);
 		this.#repackedSince = restored.head.fullSeq;
 		this.#roots = new KnownRoots(whereOf(options), restored.roots);
 		const tempDir = join(options.privateDir, "tmp");

@@ -7,7 +7,7 @@
  * The trap here: POSIX advisory locks belong to a process and an inode, and closing ANY descriptor of the file drops them all. So
  * snapshots register the inode they have a SQLite handle on, and a descriptor of such a file is closed after the last handle.
  */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
 import { encodePath, fsPath, type Root } from "../path.ts";
 import { lstatPath, type Stat, toStat } from "./stat.ts";
 
@@ -103,7 +103,16 @@ function linkOf(fd: number | string): Buffer | undefined {
 	}
 }
 
+/**
+ * Where the kernel says a root lies, asked once: a root that becomes a link later would lead to wherever its owner likes, with the rights
+ * of this process.
+ */
 const realRoots = new Map<string, string>();
+
+/** Notes where the directories of a workspace lie, as far as they are there, before anybody is let in who could put a link in their place. */
+export function noteRealPlaces(directories: readonly string[]): void {
+	for (const directory of directories) if (existsSync(directory)) realRoots.set(directory, realpathSync.native(directory));
+}
 
 function isPlaceOf(place: Buffer, root: Root, path: string): boolean {
 	if (typeof root !== "string") {
@@ -112,12 +121,9 @@ function isPlaceOf(place: Buffer, root: Root, path: string): boolean {
 	}
 	// Most descriptors are of something else altogether: no need to ask where the root lies by now.
 	if (!place.subarray(-path.length).equals(encodePath(path).subarray(-path.length))) return false;
-	let real = realRoots.get(root);
-	const matches = (base: string) => place.equals(encodePath(`${base === "/" ? "" : base}/${path}`));
-	if (real !== undefined && matches(real)) return true;
-	real = realpathSync.native(root);
-	realRoots.set(root, real);
-	return matches(real);
+	if (!realRoots.has(root)) noteRealPlaces([root]);
+	const base = realRoots.get(root);
+	return base !== undefined && place.equals(encodePath(`${base === "/" ? "" : base}/${path}`));
 }
 
 /** Descriptors of this process and where they lie. */
