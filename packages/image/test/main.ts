@@ -30,7 +30,8 @@ async function test(): Promise<void> {
 	// Containers within a container: the builder makes no further namespaces.
 	process.env.BUILDAH_ISOLATION ??= "chroot";
 	const lackingArm64 = OWN_ARCHITECTURE === "arm64" ? "this machine's own is tested" : whatEmulationLacks();
-	if (lackingArm64 !== undefined) skip("The emulated image for arm64", lackingArm64, OWN_ARCHITECTURE !== "arm64");
+	// Whether a kernel runs programs of another architecture is not ours to decide: said, and no failure.
+	if (lackingArm64 !== undefined) skip("The emulated image for arm64", lackingArm64, false);
 	const isStandIn = provideBase(lackingArm64 === undefined ? [OWN_ARCHITECTURE, "arm64"] : [OWN_ARCHITECTURE]);
 	const build = (tag: string, architecture: Architecture, settings = {}) => {
 		const started = performance.now();
