@@ -89,19 +89,21 @@ export interface Comparison {
 }
 
 /**
- * Everything but databases: content, modes, times to the nanosecond, link targets; and nothing there that should not be. Not the time of
- * a directory that holds a database: files beside an open one come and go, and a directory's time alone makes no commit.
+ * Everything but databases: content, modes, times to the nanosecond, link targets; and nothing there that should not be. A directory that
+ * holds a database must have the time that the log has: files beside an open one come and go until the machine dies, and a directory's
+ * time alone makes no commit.
+ * @param committedTime by path, as the log lists it; undefined where the expected tree stood still and is the only judge
  */
-export function compareTrees(expectedRoot: string, actualRoot: string): Comparison {
+export function compareTrees(expectedRoot: string, actualRoot: string, committedTime?: (path: string) => bigint | undefined): Comparison {
 	const expected = scan(expectedRoot);
 	const actual = scan(actualRoot);
 	const problems: string[] = [];
 	const counts = { files: 0, bytes: 0, directories: 0, links: 0 };
 	const holdsDatabase = new Set(databasesOf(expected).map((path) => dirname(path)));
 	for (const [path, entry] of expected) {
-		const found = actual.get(path);
-		const other = found?.type === "dir" && holdsDatabase.has(path) ? { ...found, mtimeNs: entry.mtimeNs } : found;
-		problems.push(...differences(path, entry, other));
+		const other = actual.get(path);
+		const committed = entry.type === "dir" && holdsDatabase.has(path) ? committedTime?.(path) : undefined;
+		problems.push(...differences(path, { ...entry, mtimeNs: committed ?? entry.mtimeNs }, other));
 		if (entry.type === "dir") counts.directories++;
 		else if (entry.type === "link") counts.links++;
 		else if (!entry.isDatabase) {
