@@ -28,11 +28,11 @@ describe("a child of the agent that goes on writing", () => {
 		["as an orphan", `(${WRITER} &) ; exec sleep 600`],
 	])("%s does not write past the last capture", async (_, script) => {
 		using place = new Place();
-		await using daemon = await place.run("a", ["--drain-timeout", "2s", ...agent(script, place.path("a", "log"))]);
+		await using daemon = await place.run("a", ["--drain-timeout", "6s", ...agent(script, place.path("a", "log"))]);
 		const pidFile = place.path("a", "log.pid");
 		await expect.poll(() => pidIn(pidFile)).toBeGreaterThan(0);
-		const { status } = await daemon.stop();
-		expect(status).toBe(0);
+		const { status, stderr } = await daemon.stop();
+		expect(status, stderr).toBe(0);
 		expect(isAlive(pidIn(pidFile))).toBe(false);
 		await place.cli("b", ["restore"]);
 		expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));

@@ -7,6 +7,7 @@ import { type Workbench, workbench } from "../../test/workbench.ts";
 import type { ObjectStore, PutOutcome } from "../store/port.ts";
 import { readLog } from "../sync/read-log.ts";
 import type { Session } from "../sync/session.ts";
+import type { Agent, AgentExit } from "./agent.ts";
 import { type Drained, drain } from "./drain.ts";
 
 /** Far beyond any budget here: what is not over by then hangs. */
@@ -51,6 +52,35 @@ describe("a drain", () => {
 		writeFileSync(join(bench.workspace("a"), "f"), "1");
 		expect(await drained(bench, session, 20_000)).toMatchObject({ isDurable: true, lost: [] });
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
+	});
+
+	it("leaves time for the last capture, however long the ones beside a running agent take", async () => {
+		await using bench = await workbench();
+		const store = new Silent(bench.store);
+		const session = await bench.open("a", { store });
+		writeFileSync(join(bench.workspace("a"), "f"), "1");
+		store.isSilent = true;
+		const { promise: exited, resolve } = Promise.withResolvers<AgentExit>();
+		let exit: AgentExit | undefined;
+		const agent: Agent = {
+			pid: 1,
+			exited,
+			get exit() {
+				return exit;
+			},
+			kill: (signal) => {
+				if (signal !== "SIGKILL") return;
+				store.isSilent = false;
+				exit = { status: 137, signal };
+				resolve(exit);
+			},
+			pass: () => {},
+		};
+		const idle = Promise.resolve();
+		const drained = await drain({ session, agent, timeoutMs: 4_000, log: bench.log, idle, stopWatching: async () => {} });
+		expect(drained).toMatchObject({ isDurable: true, lost: [] });
+		expect(store.silentPuts).toBeGreaterThan(0);
+		expect((await readLog(bench.store)).head).toMatchObject({ isClosed: true });
 	});
 
 	it("ends within its budget when the store answers no PUT, and says that nothing is durable", async () => {

@@ -47,9 +47,8 @@ export async function drain({ session, agent, isAgentTold, timeoutMs, log, idle,
 		agent?.kill(isAgentTold ? 0 : "SIGTERM");
 		await Promise.race([idle, ended(budget.signal)]);
 		if (agent !== undefined && agent.exit === undefined) {
-			await flushInWaves(session, false, budget.signal, log);
 			const left = timeoutMs * (1 - RESERVE) - (performance.now() - started);
-			await Promise.race([agent.exited, delay(Math.max(0, left), undefined, { ref: false })]);
+			await flushBeside(agent, session, left, budget.signal, log);
 			if (agent.exit === undefined) {
 				log.warn("agent.killed", { pid: agent.pid, afterMs: Math.round(performance.now() - started) });
 				agent.kill("SIGKILL");
@@ -75,6 +74,24 @@ export async function drain({ session, agent, isAgentTold, timeoutMs, log, idle,
 /** Rejects with the signal's reason. */
 function ended(signal: AbortSignal): Promise<never> {
 	return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+}
+
+/**
+ * Captures beside the agent, and waits for its end, `ms` at most. An agent that never pauses gives the waves ever more to do, and a store may
+ * be slow: the last capture, of a disk that stands still, must have its time. What was uploaded until then need not be sent again.
+ */
+async function flushBeside(agent: Agent, session: Session, ms: number, budget: AbortSignal, log: Log): Promise<void> {
+	const isOver = new AbortController();
+	const over = delay(Math.max(0, ms), undefined, { ref: false }).then(() => {
+		// One that has ended is not waited for: then these waves are the last capture's already.
+		if (agent.exit === undefined) isOver.abort(new SidecarError("NOT_DURABLE", { reason: "the agent is still running" }));
+	});
+	try {
+		await flushInWaves(session, false, AbortSignal.any([budget, isOver.signal]), log);
+	} catch (error) {
+		if (budget.aborted || !isOver.signal.aborted) throw error;
+	}
+	await Promise.race([agent.exited, over]);
 }
 
 /** Tries again until the budget ends it: a store that hiccups must not cost the last minute's work. */
