@@ -9,6 +9,7 @@ import { silentLog } from "../telemetry/logger.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import { Capture } from "./capture.ts";
 import { ChunkIndex } from "./chunk-index.ts";
+import { KnownRoots } from "./known-roots.ts";
 import { LocalTree } from "./local-tree.ts";
 import { thisMachine } from "./machine.ts";
 import { SecretGuard } from "./secret-guard.ts";
@@ -40,6 +41,8 @@ async function firstCapture() {
 	return {
 		bench,
 		root,
+		context,
+		builder,
 		reads,
 		copies,
 		local: context.local,
@@ -104,4 +107,24 @@ test("a database that is as it was restored is copied once in a capture, however
 	for (let round = 0; round < 3; round++) await again.take(["memory.db"]);
 	expect(copies).toEqual(["memory.db"]);
 	expect(again.changed.size + again.removed.size + again.deferred.size).toBe(0);
+});
+
+test("not a name of a root that is astray is looked at, whatever leads there, and the rest of the workspace is taken", async () => {
+	const { bench, root, context, builder, reads } = await firstCapture();
+	await using _ = bench;
+	const notes = join(bench.dir, "notes");
+	mkdirSync(notes);
+	for (const path of [join(notes, "theirs"), join(root, "mine")]) writeFileSync(path, path);
+	const roots = new Roots(root, new Map([["notes", notes]]));
+	const asked: string[] = [];
+	const filter = (path: string) => {
+		asked.push(path);
+		return "keep" as const;
+	};
+	const astray = new KnownRoots(roots, { notes: { directory: notes, identity: "another directory" } });
+	const capture = new Capture({ ...context, root: roots, filter }, builder, astray);
+	await capture.take(["", "mine", ".roots", ".roots/notes", ".roots/notes/theirs"]);
+	expect(asked).toContain("mine");
+	expect(asked).not.toContain(".roots/notes/theirs");
+	expect(reads).toEqual([join(root, "mine")]);
 });

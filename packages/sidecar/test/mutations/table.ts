@@ -194,7 +194,10 @@ export const MUTATIONS: readonly Mutation[] = [
 		file: "src/sync/capture.ts",
 		find: "return name !== undefined && this.#astray.has(rootPath(name));",
 		replace: "return name === undefined && this.#astray.size > 0 && false;",
-		test: { file: "src/sync/known-roots.test.ts", name: "to whose parent a link leads now is not taken for one made anew" },
+		test: {
+			file: "src/sync/capture.test.ts",
+			name: "not a name of a root that is astray is looked at, whatever leads there, and the rest of the workspace is taken",
+		},
 	},
 	{
 		rule: "the deletion brake counts the workspace's own directory and each root by itself",
