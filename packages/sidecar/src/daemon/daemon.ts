@@ -5,7 +5,7 @@
  * dirty; the exit status says whether everything is durable. Nothing depends on the drain: kill -9 loses at most one cadence.
  */
 import { SidecarError } from "../errors.ts";
-import type { FlushResult } from "../sync/flush.ts";
+import type { FlushResult } from "../sync/flush-result.ts";
 import type { Wanted } from "../sync/pick-set-aside.ts";
 import { Session, type SessionOptions } from "../sync/session.ts";
 import type { Log } from "../telemetry/types.ts";

@@ -2,7 +2,7 @@ import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import { findPlain } from "../sync/adopt.ts";
 import { isUnused } from "../sync/commit-directory.ts";
-import type { FlushResult } from "../sync/flush.ts";
+import type { FlushResult } from "../sync/flush-result.ts";
 import { thisMachine } from "../sync/machine.ts";
 import { type DiskState, inspectDisk } from "../sync/not-durable.ts";
 import { readLog } from "../sync/read-log.ts";

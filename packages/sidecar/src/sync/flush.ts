@@ -7,24 +7,23 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
-import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import { RECOVERED_DIRECTORY, setAsideHome } from "../log/safe-path.ts";
-import { sameEntry } from "../log/same-entry.ts";
-import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
+import type { CommitFlags, Entry, Path } from "../log/types.ts";
 import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
-import { hasReservedName, scan } from "../workspace/scan.ts";
-import { filesOf, walFingerprint } from "../workspace/sqlite.ts";
-import { sameStat } from "../workspace/stat.ts";
+import { hasReservedName } from "../workspace/scan.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
-import { isAnyHeld } from "./deletion-brake.ts";
+import { findChanges } from "./find-changes.ts";
+import type { FlushOptions, FlushResult } from "./flush-result.ts";
+import { HeldDeletions } from "./held-deletions.ts";
 import type { KnownRoots } from "./known-roots.ts";
 import type { LocalEntry, LocalTree } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
+import { newRaw, replacedRaw } from "./raw-databases.ts";
 import { ownTree } from "./roots-in-tree.ts";
 import type { Excluded } from "./secret-guard.ts";
 import { reservedName, type SetAsideDelta, setAsideDelta } from "./set-aside.ts";
@@ -36,43 +35,6 @@ const SETTLE_MS = 300;
 const ATTEMPTS = 10;
 /** The log line names so many paths; `recover` lists all. */
 const TOLD_PATHS = 20;
-
-export interface FlushOptions {
-	/** Look at every path, not only at the hinted ones. */
-	readonly sweep?: boolean;
-	/** Commit even if nothing but directory times changed, and flag the commit `closed`. */
-	readonly closed?: boolean;
-	/**
-	 * Leave larger files for a later flush, and deletions with them: what is renamed must not be gone in between. For a drain, which
-	 * makes everything small durable first.
-	 */
-	readonly maxFileBytes?: number;
-	/** A drain: a held deletion is not a deletion, and a due FULL is left out. */
-	readonly inHurry?: boolean;
-	/** The caller deleted on purpose, and one commit shall hold all of it: no deletion is held. For a rollback. */
-	readonly deletionsAreMeant?: boolean;
-	/** Commit nothing where something could not be taken, or another writer owns the tree. */
-	readonly allOrNothing?: boolean;
-	readonly signal?: AbortSignal;
-}
-
-export type FlushResult =
-	/** Nothing had changed: no request was made. */
-	| { readonly kind: "nothing"; readonly deferred: readonly Deferred[]; readonly held: number }
-	| {
-			readonly kind: "committed";
-			readonly seq: number;
-			readonly changed: number;
-			readonly removed: number;
-			/** Bytes sent: packs and the commit. */
-			readonly bytes: number;
-			/** True: below `.recovered/`, because another writer owns the tree. */
-			readonly setAside: boolean;
-			readonly deferred: readonly Deferred[];
-			readonly held: number;
-	  }
-	/** The store did not say whether it has the commit; the next flush tries the same bytes. */
-	| { readonly kind: "unknown"; readonly cause: unknown };
 
 interface Pending {
 	readonly capture: Capture;
@@ -92,12 +54,10 @@ export class Flusher {
 	readonly #context: Omit<CaptureContext, "keepsRaw">;
 	readonly #root: string;
 	readonly #roots: KnownRoots | undefined;
-	readonly #critical: readonly Path[];
 	#hints = new Set<Path>();
 	#sweepDue = false;
 	#pending: Pending | undefined;
-	/** Deletions that wait for a second scan. */
-	#held = new Set<Path>();
+	readonly #held: HeldDeletions;
 	#deferred: readonly Deferred[] = [];
 	/** Directories (and databases) of which only the time changed since it was committed: they ride along with the next commit. */
 	#riding = new Set<Path>();
@@ -119,7 +79,8 @@ export class Flusher {
 		this.#context = options.context;
 		this.#root = options.root;
 		this.#roots = options.roots;
-		this.#critical = options.context.profile.critical;
+		const { local, log, profile } = options.context;
+		this.#held = new HeldDeletions(local, profile.critical, log);
 	}
 
 	hint(path: Path): void {
@@ -151,7 +112,7 @@ export class Flusher {
 	}
 
 	get heldDeletions(): number {
-		return this.#held.size;
+		return this.#held.paths.size;
 	}
 
 	/** Files that are on the disk and, by choice, not stored. */
@@ -204,11 +165,15 @@ export class Flusher {
 			capture.leaveOutRootsAstray();
 			if (hasReservedName(context.root)) capture.deferred.set(ROOTS_DIRECTORY, "the name is reserved for additional roots (--root)");
 			if (capture.postponed.size > 0) this.#postpone(capture);
-			const { removed, held } = this.#judge(capture, sweep, options);
+			const { inHurry = false, deletionsAreMeant = false } = options;
+			const removed = this.#held.judge(capture, { isSweep: sweep, inHurry, areMeant: deletionsAreMeant });
+			const held = this.#held.paths;
+			if (held.size > 0) this.#sweepDue = true;
 			this.#dropOrphans(capture, removed);
 			if (options.allOrNothing === true) this.#requireAll(capture);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
-			const raw = this.#newRaw(capture);
+			const { id, head } = this.#writer;
+			const raw = newRaw(capture, head.tree, id);
 			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && !isClosing) {
 				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
 				this.#keepDirty(capture);
@@ -217,7 +182,10 @@ export class Flusher {
 			const changed = new Map([...capture.changed, ...capture.minor]);
 			const inline = await builder.finish();
 			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed, raw) : undefined;
-			const delta = setAside?.delta ?? merged({ changed: entriesOf(changed), removed }, this.#rawDelta(capture, raw));
+			const delta = setAside?.delta ?? {
+				changed: new Map([...entriesOf(changed), ...this.#asideDelta(raw).delta.changed]),
+				removed: new Set([...removed, ...replacedRaw(capture, head.tree, id)]),
+			};
 			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), new Set([...capture.removed, ...held]));
 			const flags: CommitFlags = {
 				...(setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
@@ -236,7 +204,7 @@ export class Flusher {
 				this.#adopt(pending);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
 			}
-			const outcome = await this.#writer.commit(delta, inline, flags, { inHurry: options.inHurry === true, signal: options.signal });
+			const outcome = await this.#writer.commit(delta, inline, flags, { inHurry, signal: options.signal });
 			if (outcome.kind === "unknown") {
 				this.#pending = pending;
 				return outcome;
@@ -257,11 +225,15 @@ export class Flusher {
 
 	/** Captures until no hint came in while looking. */
 	async #look(capture: Capture, sweep: boolean, isClosing: boolean, taken: Set<Path>, signal: AbortSignal | undefined): Promise<void> {
-		for (const path of this.#held) this.#hints.add(path);
+		for (const path of this.#held.paths) this.#hints.add(path);
 		for (const { path } of this.#deferred) this.#hints.add(path);
 		if (sweep) {
 			this.#sweepDue = false;
-			for (const path of await this.#sweep(capture, signal)) this.#hints.add(path);
+			const { paths, unreadable, special } = await findChanges(this.#context, signal);
+			for (const path of paths) this.#hints.add(path);
+			for (const path of unreadable) capture.deferred.set(path, "unreadable");
+			for (const path of special) if (!this.#toldSpecial.has(path)) this.#context.log.info("flush.not-a-file", { path });
+			this.#toldSpecial = new Set(special);
 		}
 		if (this.#hints.size > 0 || isClosing) for (const path of this.#riding) this.#hints.add(path);
 		const until = performance.now() + SETTLE_MS;
@@ -274,26 +246,6 @@ export class Flusher {
 			await nextTurn();
 			await nextTurn();
 		}
-	}
-
-	/** Paths whose stat is not the one they were captured under, and paths that are new or gone. */
-	async #sweep(capture: Capture, signal: AbortSignal | undefined): Promise<Path[]> {
-		const { root, filter, local } = this.#context;
-		const { stats, problems } = await scan(root, filter, signal && { signal });
-		const unseen = problems.filter(({ reason }) => reason === "unreadable").map(({ path }) => path);
-		for (const path of unseen) capture.deferred.set(path, "unreadable");
-		const special = problems.filter(({ reason }) => reason === "other-type").map(({ path }) => path);
-		for (const path of special) if (!this.#toldSpecial.has(path)) this.#context.log.info("flush.not-a-file", { path });
-		this.#toldSpecial = new Set(special);
-		const found: Path[] = [];
-		for (const [path, stat] of stats) {
-			const known = local.get(path);
-			if (known?.stat === undefined || !sameStat(known.stat, stat)) found.push(path);
-			// A database's newest rows may stand in its WAL, which moves nothing of the file itself.
-			else if (isDatabase(known) && known.database !== walFingerprint(root, path)) found.push(path);
-		}
-		for (const path of local.paths()) if (!stats.has(path) && !isBelow(path, unseen)) found.push(path);
-		return found;
 	}
 
 	#requireAll({ deferred }: Capture): void {
@@ -309,44 +261,6 @@ export class Flusher {
 		// A file where a directory was waits for the directory's children to go.
 		for (const path of capture.removed) capture.changed.delete(path);
 		capture.removed.clear();
-	}
-
-	/** Which deletions are believed. The rest is held, and stays in the log. */
-	#judge(capture: Capture, sweep: boolean, options: FlushOptions): { readonly removed: Set<Path>; readonly held: ReadonlySet<Path> } {
-		const { local, log } = this.#context;
-		const gone = capture.removed;
-		if (gone.size === 0) {
-			this.#held.clear();
-			return { removed: gone, held: this.#held };
-		}
-		const countFiles = (paths: Iterable<Path>) => [...paths].filter((path) => local.get(path)?.entry.type !== "dir").length;
-		const vanished = {
-			files: countFiles(gone),
-			filesBefore: countFiles(local.paths()),
-			critical: this.#critical.filter((path) => gone.has(path)),
-		};
-		const isFile = (path: Path) => local.get(path)?.entry.type !== "dir";
-		if (options.deletionsAreMeant === true || !isAnyHeld(gone, local.paths(), isFile, vanished.critical)) {
-			this.#held.clear();
-			return { removed: gone, held: this.#held };
-		}
-		const isSecondScan = sweep && this.#held.size > 0 && [...gone].every((path) => this.#held.has(path));
-		if (isSecondScan && options.inHurry !== true) {
-			log.warn("deletion.confirmed", { files: vanished.files, filesBefore: vanished.filesBefore, critical: vanished.critical });
-			this.#held.clear();
-			return { removed: gone, held: this.#held };
-		}
-		if (this.#held.size === 0)
-			log.warn("deletion.held", { files: vanished.files, filesBefore: vanished.filesBefore, critical: vanished.critical });
-		this.#held = new Set(gone);
-		this.#sweepDue = true;
-		// A file where a directory was: not before the directory's children are believed to be gone.
-		for (const [path, { entry }] of capture.changed)
-			if (entry.type !== "dir" && local.get(path)?.entry.type === "dir") {
-				capture.changed.delete(path);
-				capture.deferred.set(path, "it replaces a directory whose deletion is held until a second scan agrees");
-			}
-		return { removed: new Set(), held: this.#held };
 	}
 
 	/** What changed under the capture's hands so that the tree would not hold together waits for the next flush. */
@@ -465,33 +379,6 @@ export class Flusher {
 		if (sweep) this.#sweepDue = true;
 	}
 
-	/**
-	 * Raw bytes of databases go where a superseded writer's files go: the database that the log has is sound, these are not. They leave
-	 * with the next consistent copy.
-	 */
-	#rawDelta(capture: Capture, raw: ReadonlyMap<Path, LocalEntry>): Delta {
-		const { tree } = this.#writer.head;
-		const removed = new Set<Path>();
-		for (const found of [capture.changed, capture.confirmed, capture.minor])
-			for (const [path, local] of found)
-				if (isDatabase(local))
-					for (const at of filesOf(path)) if (!capture.raw.has(at) && tree.has(this.#asidePath(at))) removed.add(this.#asidePath(at));
-		return { changed: this.#asideDelta(raw).delta.changed, removed };
-	}
-
-	/** Raw bytes that the log does not have yet. */
-	#newRaw(capture: Capture): ReadonlyMap<Path, LocalEntry> {
-		const isKnown = ([path, { entry }]: [Path, LocalEntry]) => {
-			const known = this.#writer.head.tree.get(this.#asidePath(path));
-			return known !== undefined && sameEntry(known, entry);
-		};
-		return new Map([...capture.raw].filter((each) => !isKnown(each)));
-	}
-
-	#asidePath(path: Path): Path {
-		return `${setAsideHome(this.#writer.id)}/${path}`;
-	}
-
 	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): SetAsideDelta {
 		const { local } = this.#context;
 		return setAsideDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), (path) => local.get(path)?.entry);
@@ -512,10 +399,6 @@ function summary(
 	};
 }
 
-function merged(a: Delta, b: Delta): Delta {
-	return { changed: new Map([...a.changed, ...b.changed]), removed: new Set([...a.removed, ...b.removed]) };
-}
-
 function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {
 	return new Map([...changed].map(([path, { entry }]) => [path, entry]));
 }
@@ -527,12 +410,4 @@ function entriesOfTree(local: LocalTree): Parameters<typeof massRewrite>[0] {
 			for (const [path, { entry }] of local.entries()) yield [path, entry] as const;
 		},
 	};
-}
-
-function isDatabase({ entry }: LocalEntry): boolean {
-	return entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS;
-}
-
-function isBelow(path: Path, directories: readonly Path[]): boolean {
-	return directories.some((directory) => path === directory || directory === "" || path.startsWith(`${directory}/`));
 }

@@ -1,3 +1,4 @@
+import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { Entry, Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 import type { SeenPages } from "../workspace/sqlite-pages.ts";
@@ -14,6 +15,10 @@ export interface LocalEntry {
 	readonly database: string | undefined;
 	/** For one that was read where it lies: what the next read goes on from. */
 	readonly pages?: SeenPages | undefined;
+}
+
+export function isDatabase({ entry }: LocalEntry): boolean {
+	return entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS;
 }
 
 /** The local state of one workspace, with the children of each directory at hand. */

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "vitest";
-import type { FlushOptions } from "../../src/sync/flush.ts";
+import type { FlushOptions } from "../../src/sync/flush-result.ts";
 import type { Session } from "../../src/sync/session.ts";
 import type { Workbench } from "../workbench.ts";
 

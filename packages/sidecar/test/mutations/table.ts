@@ -89,8 +89,8 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		rule: "rows that stand in a WAL make their database dirty",
-		file: "src/sync/flush.ts",
-		find: "else if (isDatabase(known) && known.database !== walFingerprint(root, path)) found.push(path);",
+		file: "src/sync/find-changes.ts",
+		find: "else if (isDatabase(known) && known.database !== walFingerprint(root, path)) paths.push(path);",
 		replace: "",
 		test: { file: "src/sync/databases.test.ts", name: "that changed after a restore in its WAL only is found by the next sweep" },
 	},

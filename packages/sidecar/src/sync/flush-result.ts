@@ -1,0 +1,38 @@
+import type { Deferred } from "./capture.ts";
+
+export interface FlushOptions {
+	/** Look at every path, not only at the hinted ones. */
+	readonly sweep?: boolean;
+	/** Commit even if nothing but directory times changed, and flag the commit `closed`. */
+	readonly closed?: boolean;
+	/**
+	 * Leave larger files for a later flush, and deletions with them: what is renamed must not be gone in between. For a drain, which
+	 * makes everything small durable first.
+	 */
+	readonly maxFileBytes?: number;
+	/** A drain: a held deletion is not a deletion, and a due FULL is left out. */
+	readonly inHurry?: boolean;
+	/** The caller deleted on purpose, and one commit shall hold all of it: no deletion is held. For a rollback. */
+	readonly deletionsAreMeant?: boolean;
+	/** Commit nothing where something could not be taken, or another writer owns the tree. */
+	readonly allOrNothing?: boolean;
+	readonly signal?: AbortSignal;
+}
+
+export type FlushResult =
+	/** Nothing had changed: no request was made. */
+	| { readonly kind: "nothing"; readonly deferred: readonly Deferred[]; readonly held: number }
+	| {
+			readonly kind: "committed";
+			readonly seq: number;
+			readonly changed: number;
+			readonly removed: number;
+			/** Bytes sent: packs and the commit. */
+			readonly bytes: number;
+			/** True: below `.recovered/`, because another writer owns the tree. */
+			readonly setAside: boolean;
+			readonly deferred: readonly Deferred[];
+			readonly held: number;
+	  }
+	/** The store did not say whether it has the commit; the next flush tries the same bytes. */
+	| { readonly kind: "unknown"; readonly cause: unknown };
