@@ -36,25 +36,61 @@ export function compressBlock(raw: Buffer, ref = emptyBlockRef()): PendingBlock 
 	return sealBlock(ref, raw, zstdCompressSync(raw, { chunkSize: zstdChunkSize(raw.length) }));
 }
 
+/** zlib's options, shared by both ways of opening a block. */
+interface Decompression {
+	readonly chunkSize: number;
+	readonly maxOutputLength: number;
+}
+
 /**
  * The raw bytes of a block.
  * @param stored exactly `ref.storedBytes` bytes as read from the object
  * @throws SidecarError OBJECT_CORRUPT naming the object
  */
 export function openBlock(ref: BlockRef, stored: Buffer): Buffer {
-	const corrupt = (reason: string, cause?: unknown) =>
-		new SidecarError("OBJECT_CORRUPT", { value: ref.key, reason: `${reason} in the block at byte ${ref.offset}`, cause });
-	if (stored.length !== ref.storedBytes) throw corrupt(`${stored.length} of ${ref.storedBytes} bytes`);
-	if (crc32(stored) !== ref.crc32) throw corrupt("wrong checksum");
-	if (ref.codec === 0) return stored;
-	let raw: Buffer;
+	if (!isCompressed(ref, stored)) return stored;
 	try {
-		raw = zstdDecompressSync(stored, { chunkSize: zstdChunkSize(ref.rawBytes), maxOutputLength: ref.rawBytes });
+		return checkRaw(ref, zstdDecompressSync(stored, decompression(ref)));
 	} catch (cause) {
-		throw corrupt("zstd refuses the bytes", cause);
+		throw refused(ref, cause);
 	}
-	if (raw.length !== ref.rawBytes) throw corrupt(`${raw.length} raw bytes instead of ${ref.rawBytes}`);
+}
+
+/**
+ * As `openBlock`, where somebody else decompresses, such as another thread.
+ * @param decompress promised zstdDecompress
+ */
+export async function openBlockWith(
+	ref: BlockRef,
+	stored: Buffer,
+	decompress: (stored: Buffer, options: Decompression) => Promise<Buffer>,
+): Promise<Buffer> {
+	if (!isCompressed(ref, stored)) return stored;
+	try {
+		return checkRaw(ref, await decompress(stored, decompression(ref)));
+	} catch (cause) {
+		throw refused(ref, cause);
+	}
+}
+
+const decompression = ({ rawBytes }: BlockRef): Decompression => ({ chunkSize: zstdChunkSize(rawBytes), maxOutputLength: rawBytes });
+
+/** @throws SidecarError OBJECT_CORRUPT where the stored bytes are not those that were written */
+function isCompressed(ref: BlockRef, stored: Buffer): boolean {
+	if (stored.length !== ref.storedBytes) throw corrupt(ref, `${stored.length} of ${ref.storedBytes} bytes`);
+	if (crc32(stored) !== ref.crc32) throw corrupt(ref, "wrong checksum");
+	return ref.codec !== 0;
+}
+
+function checkRaw(ref: BlockRef, raw: Buffer): Buffer {
+	if (raw.length !== ref.rawBytes) throw corrupt(ref, `${raw.length} raw bytes instead of ${ref.rawBytes}`);
 	return raw;
+}
+
+const refused = (ref: BlockRef, cause: unknown) => (cause instanceof SidecarError ? cause : corrupt(ref, "zstd refuses the bytes", cause));
+
+function corrupt(ref: BlockRef, reason: string, cause?: unknown): SidecarError {
+	return new SidecarError("OBJECT_CORRUPT", { value: ref.key, reason: `${reason} in the block at byte ${ref.offset}`, cause });
 }
 
 /**
