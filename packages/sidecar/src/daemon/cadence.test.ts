@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { flushDueAt, leastPauseMs, retryDelayMs, sweepDelayMs } from "./cadence.ts";
+import { flushDueAt, isIdle, leastPauseMs, retryDelayMs, sweepDelayMs } from "./cadence.ts";
 
 const cadence = { quietMs: 1000, maxDelayMs: 5000 };
 const idle = { lastFlushEndMs: -1e9, lastFlushCostMs: 0 };
@@ -25,6 +25,11 @@ describe("cadence", () => {
 	it("sweeps at most a five-hundredth of the time", () => {
 		expect(sweepDelayMs(60_000, 45)).toBe(60_000);
 		expect(sweepDelayMs(60_000, 300)).toBe(150_000);
+	});
+
+	it("calls a workspace idle ten seconds after its last change, sooner only where sweeps are closer together", () => {
+		expect([9_999, 10_000].map((ms) => isIdle(ms, 60_000))).toEqual([false, true]);
+		expect([999, 1000].map((ms) => isIdle(ms, 1000))).toEqual([false, true]);
 	});
 
 	it("tries again after 1, 2, 4 ... 30 seconds", () => {

@@ -29,6 +29,17 @@ export function sweepDelayMs(intervalMs: number, lastSweepCostMs: number): numbe
 	return Math.max(intervalMs, lastSweepCostMs * 500);
 }
 
+const IDLE_MS = 10_000;
+
+/**
+ * Is a workspace idle that has not changed for so long? After ten seconds, or a whole sweep interval where that is less. A repacking takes
+ * about 2 s; one that is cut off leaves packs for nothing, so none begins between the writes of an agent at work. OpenClaw's lease moves
+ * every 30 s.
+ */
+export function isIdle(unchangedForMs: number, sweepIntervalMs: number): boolean {
+	return unchangedForMs >= Math.min(IDLE_MS, sweepIntervalMs);
+}
+
 /** How long to wait after the `failures`-th flush in a row that failed: 1 s, doubling to 30 s. */
 export function retryDelayMs(failures: number): number {
 	return Math.min(30_000, 1000 * 2 ** Math.max(0, failures - 1));

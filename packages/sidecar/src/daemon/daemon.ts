@@ -10,7 +10,7 @@ import type { Wanted } from "../sync/pick-set-aside.ts";
 import { Session, type SessionOptions } from "../sync/session.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Agent } from "./agent.ts";
-import { type CadenceOptions, flushDueAt, leastPauseMs, retryDelayMs, sweepDelayMs } from "./cadence.ts";
+import { type CadenceOptions, flushDueAt, isIdle, leastPauseMs, retryDelayMs, sweepDelayMs } from "./cadence.ts";
 import { takeControl } from "./control.ts";
 import { dirtyBytes } from "./dirty-bytes.ts";
 import { drain } from "./drain.ts";
@@ -73,12 +73,6 @@ export interface DaemonEnd {
 
 /** About 8 minutes: a file that could not be taken in so many rounds cannot be waited for. It stays reported, and the drain tries it again. */
 const HOLD_ROUNDS = 20;
-
-/**
- * Without a change for so long, or for a whole sweep interval, a workspace is idle. A repacking takes about 2 s; one that is cut off leaves
- * packs for nothing, so none begins between the writes of an agent at work. OpenClaw's lease moves every 30 s.
- */
-const IDLE_MS = 10_000;
 
 /** Runs until the agent ends or `stop` is aborted. @throws SidecarError when the gate could not be opened */
 export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Promise<DaemonEnd> {
@@ -343,7 +337,7 @@ class Daemon {
 	/** Behind a sweep that left nothing to do. The next change ends it, so that no flush waits for more than one commit's answer. */
 	async #repackWhenIdle(session: Session): Promise<void> {
 		if (this.#phase !== "serving" || this.#firstChangeMs !== undefined || !session.isRepackDue) return;
-		if (performance.now() - this.#lastChangeMs < Math.min(IDLE_MS, this.#options.sweepIntervalMs)) return;
+		if (!isIdle(performance.now() - this.#lastChangeMs, this.#options.sweepIntervalMs)) return;
 		this.#busy = new AbortController();
 		const signal = AbortSignal.any([this.#cut.signal, this.#busy.signal]);
 		const startMs = performance.now();
