@@ -8,13 +8,14 @@ import { count, isoTime, shortTime, shownPath } from "./words.ts";
 export const recover: Command = {
 	name: "recover",
 	args: "[PATH]",
-	summary: "List what superseded writers set aside; write it out, bring it in, or drop it.",
+	summary: "List what was set aside below .recovered/; write it out, bring it in, or drop it.",
 	notes: [
-		"Without an option: who set aside how much, and when; with --writer or PATH each file, by the path it had on that writer's disk.",
+		"Superseded writers set files aside, and restores do that had to move an edit out of the way of newer bytes.",
+		"Without an option: the first files of each; with --writer or PATH all of them, by the path they had on that disk.",
 		"Nothing that is set aside goes away by itself, and what is dropped stays in history.",
 	],
 	options: [
-		{ flags: "--writer <ID>", description: "Only this writer: its id or the first digits of it." },
+		{ flags: "--writer <ID>", description: "Only this writer or restore: its id or the first digits of it." },
 		{ flags: "--to <DIR>", description: "Write it (or only PATH) to DIR/{writer}, which must not hold anything. Touches nothing else." },
 		{
 			flags: "--apply <PATH>",
@@ -28,6 +29,9 @@ export const recover: Command = {
 		return await ACTS[act](context, choice, options);
 	},
 };
+
+/** Of each writer; `--writer` lists all. */
+const SHOWN_PATHS = 20;
 
 type Act = "list" | "to" | "apply" | "drop";
 interface Choice {
@@ -53,13 +57,13 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 		}
 		if (listings.length === 0) await out.line("nothing is set aside");
 		const isDetailed = choice.writer !== undefined || choice.path !== undefined;
-		for (const { writer, files, bytes, firstMs, lastMs, entries } of listings) {
-			const when =
-				firstMs === undefined || lastMs === undefined
-					? "when is not known (raw bytes of a database, or past retention)"
-					: `${shortTime(firstMs)} to ${shortTime(lastMs)}`;
-			await out.line(`${writer}  ${count(files, "file")}, ${humanBytes(bytes)}, ${when}`);
-			if (isDetailed) for (const [path, entry] of entries) await out.line(listedEntry(path, entry));
+		for (const { writer, isRestore, files, bytes, firstMs, lastMs, entries } of listings) {
+			const when = firstMs === undefined || lastMs === undefined ? "time unknown" : `${shortTime(firstMs)} to ${shortTime(lastMs)}`;
+			const by = isRestore ? "moved away by a restore, " : "";
+			await out.line(`${writer}  ${count(files, "file")}, ${humanBytes(bytes)}, ${by}${when}`);
+			const shown = isDetailed ? entries : entries.slice(0, SHOWN_PATHS);
+			for (const [path, entry] of shown) await out.line(listedEntry(path, entry));
+			if (shown.length < entries.length) await out.line(`and ${entries.length - shown.length} more: add --writer ${writer.slice(0, 20)}`);
 		}
 		return 0;
 	},
@@ -105,9 +109,10 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 
 type Listing = Awaited<ReturnType<typeof import("../library/recover.ts").listSetAside>>[number];
 
-function forProgram({ writer, files, bytes, firstMs, lastMs, entries }: Listing): object {
+function forProgram({ writer, isRestore, files, bytes, firstMs, lastMs, entries }: Listing): object {
 	return {
 		writer,
+		restore: isRestore,
 		files,
 		bytes,
 		first: firstMs === undefined ? null : isoTime(firstMs),

@@ -7,7 +7,7 @@ export const restore: Command = {
 	summary: "Bring the workspace to the newest commit, or to an earlier one.",
 	notes: [
 		"Without --at, changes made here since the last restore are kept. With --at the directory becomes exactly that commit.",
-		"Bytes that have to give way are moved out of the workspace, never deleted. Nothing is committed.",
+		"Files that have to give way are moved out of the workspace, never deleted. Nothing is committed: the next flush keeps them.",
 	],
 	options: [AT_OPTION],
 	async run({ config, log, progress, out }, _args, options) {
@@ -25,7 +25,7 @@ type Result = Awaited<ReturnType<typeof import("../library/restore.ts").restore>
 const RATE_FROM_BYTES = 1024 * 1024;
 
 function shown({ seq, files, bytes, written, writtenBytes, keptLocal, moved, elsewhere, ms }: Result): string[] {
-	if (seq === 0) return ["the log is empty: nothing to restore", ...movedLines(moved)];
+	if (seq === 0) return ["the log is empty: nothing to restore", ...movedLines(moved, false)];
 	const rate = writtenBytes >= RATE_FROM_BYTES && ms > 0 ? `, ${humanBytes((writtenBytes / ms) * 1000)}/s` : "";
 	return [
 		`restored commit ${seq}: ${count(files, "file")}, ${humanBytes(bytes)}, in ${humanDuration(ms)}`,
@@ -34,10 +34,12 @@ function shown({ seq, files, bytes, written, writtenBytes, keptLocal, moved, els
 		...elsewhere.map(
 			({ path, files }) => `left out ${shownPath(path)}: ${count(files, "file")} in the log; no --root here says where it lies`,
 		),
-		...movedLines(moved),
+		...movedLines(moved, false),
 	];
 }
 
-export function movedLines(moved: Result["moved"]): string[] {
-	return moved.map(({ path, to }) => `moved    ${shownPath(path)} -> ${shownPath(to)}`);
+/** @param isCommitted what was moved is in the log by now */
+export function movedLines(moved: Result["moved"], isCommitted = true): string[] {
+	const next = isCommitted ? "`openclaw-sidecar recover` lists it" : "not durable before `openclaw-sidecar flush`";
+	return moved.map(({ path, to, isInLog }) => `moved    ${shownPath(path)} -> ${shownPath(to)}${isInLog ? "" : `; ${next}`}`);
 }

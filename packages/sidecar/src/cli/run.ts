@@ -6,6 +6,7 @@ import { metered } from "../telemetry/event-metrics.ts";
 import { emfLine, type MetricValues } from "../telemetry/metrics.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Command } from "./command.ts";
+import { movedLines } from "./restore.ts";
 import { count, shownPath } from "./words.ts";
 
 export const run: Command = {
@@ -70,11 +71,14 @@ function stopOnSignal(log: Log): AbortSignal {
 
 function shown(result: Result): string[] {
 	if (result.kind === "not-started") return ["stopped before the workspace was restored; nothing was committed"];
-	const { isDurable, superseded, lost, excluded, headSeq, agentStatus } = result;
+	const { isDurable, superseded, lost, excluded, moved, headSeq, agentStatus } = result;
 	const agent = agentStatus === undefined ? [] : [`the agent ended with status ${agentStatus}`];
 	if (superseded) return [...agent, `error [SUPERSEDED] ${ERRORS.SUPERSEDED.meaning}`, `what to do: ${ERRORS.SUPERSEDED.remedy}`];
 	const leftOut = excluded.map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
-	if (isDurable) return [...agent, `everything ${leftOut.length > 0 ? "else " : ""}is durable: commit ${headSeq}`, ...leftOut];
+	if (isDurable) {
+		const moves = movedLines(moved.filter(({ isInLog }) => !isInLog));
+		return [...agent, `everything ${leftOut.length > 0 ? "else " : ""}is durable: commit ${headSeq}`, ...leftOut, ...moves];
+	}
 	const left = lost.length - SHOWN_PATHS;
 	return [
 		...agent,

@@ -1,3 +1,4 @@
+import { isRestoreId } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
 import { ago, aligned, count, isoTime, shownPath } from "./words.ts";
@@ -31,7 +32,7 @@ function forPerson(found: Found): string[] {
 			: [["holds", `${count(log.entries, "file and directory", "files and directories")}, ${humanBytes(log.bytes)}`]]),
 		...setAside.map(({ writer, files, bytes }) => [
 			"set aside",
-			`${count(files, "file")}, ${humanBytes(bytes)}, by superseded writer ${writer.slice(0, 8)}: .recovered/${writer}`,
+			`${count(files, "file")}, ${humanBytes(bytes)}, by ${isRestoreId(writer) ? "a restore" : "a superseded writer"}: .recovered/${writer}`,
 		]),
 		...elsewhere.map(({ path, files, bytes }) => [
 			"elsewhere",

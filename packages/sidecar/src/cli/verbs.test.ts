@@ -182,7 +182,7 @@ test("more than half of the tree gone while nobody watched: not believed, and a 
 	expect(readdirSync(place.path("a"))).toHaveLength(12);
 });
 
-test("changed here and meanwhile in the log: flush keeps both, the log's in place and this disk's aside, exit status 3", async () => {
+test("flush keeps both sides of an edit that meets a newer commit: the log's in place, this disk's below .recovered/", async () => {
 	using place = new Place();
 	writeFileSync(place.path("a", "f"), "common");
 	await place.cli("a", ["flush"]);
@@ -192,9 +192,11 @@ test("changed here and meanwhile in the log: flush keeps both, the log's in plac
 	writeFileSync(place.path("b", "f"), "changed here");
 	writeFileSync(place.path("b", "own"), "new here");
 	const { status, stdout } = await place.cli("b", ["flush", "--json"]);
-	expect(status).toBe(3);
+	expect(status).toBe(0);
 	const { moved } = jsonObject(stdout) as { moved: { path: string; to: string }[] };
-	expect(moved).toEqual([{ path: "f", to: expect.any(String) }]);
+	expect(moved).toEqual([{ path: "f", to: expect.any(String), isInLog: false }]);
+	const recovered = jsonObject((await place.cli("a", ["recover", "--json"])).stdout);
+	expect(recovered).toMatchObject({ writers: [{ restore: true, files: 1, entries: [{ path: "f" }] }] });
 	expect(readFileSync(moved[0]?.to as string, "utf8")).toBe("changed here");
 	expect(readFileSync(place.path("b", "f"), "utf8")).toBe("newer in the log");
 	expect((await place.cli("a", ["cat", "own"])).stdout).toBe("new here");

@@ -7,6 +7,7 @@
 import { SidecarError } from "../errors.ts";
 import type { FlushResult } from "../sync/flush-result.ts";
 import type { Wanted } from "../sync/pick-set-aside.ts";
+import type { Moved } from "../sync/restore-work.ts";
 import { Session, type SessionOptions } from "../sync/session.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Agent } from "./agent.ts";
@@ -63,6 +64,8 @@ export interface DaemonEnd {
 	readonly lost: readonly { readonly path: string; readonly reason: string }[];
 	/** Left out of the log by choice: they hold secrets. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
+	/** What the restore moved out of the way of newer bytes. */
+	readonly moved: readonly Moved[];
 	readonly headSeq: number;
 	readonly writer: string;
 	/** Undefined where there was no agent. */
@@ -198,6 +201,7 @@ class Daemon {
 			superseded: session.isSuperseded,
 			lost: drained.lost,
 			excluded: session.excluded,
+			moved: session.restored.moved,
 			headSeq: session.head.seq,
 			writer: session.writerId,
 			agentStatus,

@@ -6,6 +6,7 @@ import type { FlushResult } from "../sync/flush-result.ts";
 import { thisMachine } from "../sync/machine.ts";
 import { type DiskState, inspectDisk } from "../sync/not-durable.ts";
 import { readLog } from "../sync/read-log.ts";
+import type { Moved } from "../sync/restore-work.ts";
 import { Session } from "../sync/session.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { ask, withControl } from "./control.ts";
@@ -32,8 +33,11 @@ export interface FlushReport {
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
 	/** Deletions that are not believed, because too much or something critical is gone at once and nobody watched it go: not committed. */
 	readonly heldDeletions: number;
-	/** Bytes of this disk that had to give way to newer ones of the log, and where they are now. */
-	readonly moved: readonly { readonly path: string; readonly to: string }[];
+	/**
+	 * What had to give way to newer bytes of the log, and where it is on this disk. The log has it too, below `.recovered/`, unless
+	 * `notTaken` names it.
+	 */
+	readonly moved: readonly Moved[];
 	/** What holds a secret and is left out by choice. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	/** Another writer owns the tree: what was committed lies below `.recovered/`. */
@@ -167,6 +171,6 @@ function report(
 		moved,
 		excluded: [],
 		superseded,
-		exitStatus: superseded ? 4 : notTaken.length + heldDeletions + moved.length > 0 ? 3 : 0,
+		exitStatus: superseded ? 4 : notTaken.length + heldDeletions > 0 ? 3 : 0,
 	};
 }

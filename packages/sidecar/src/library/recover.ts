@@ -2,15 +2,17 @@
 import { resolve } from "node:path";
 import xxhash from "xxhash-wasm";
 import { SidecarError } from "../errors.ts";
+import { isRestoreId } from "../log/restore-id.ts";
 import type { Entry, Path } from "../log/types.ts";
 import { compareBytes } from "../path.ts";
 import { decided } from "../sync/decided.ts";
 import { dropSetAside } from "../sync/drop-set-aside.ts";
 import { LogWriter } from "../sync/log-writer.ts";
-import { thisMachine } from "../sync/machine.ts";
+import { newRestoreId, thisMachine } from "../sync/machine.ts";
 import { inspectDisk } from "../sync/not-durable.ts";
 import { pickOne, pickSetAside } from "../sync/pick-set-aside.ts";
 import { readLog } from "../sync/read-log.ts";
+import type { Moved } from "../sync/restore-work.ts";
 import { Session } from "../sync/session.ts";
 import type { SetAside } from "../sync/set-aside.ts";
 import { type SetAsideTimes, setAsideTimes } from "../sync/set-aside-times.ts";
@@ -30,6 +32,8 @@ export interface SetAsideOptions extends LogOptions, Choice {}
 
 /** What one superseded writer set aside, and when. */
 export interface SetAsideListing extends SetAside, SetAsideTimes {
+	/** `writer` names a restore that moved the files out of a workspace, not a superseded writer. */
+	readonly isRestore: boolean;
 	/** Files and links by the paths they had on that writer's disk, ordered by the paths' bytes. */
 	readonly entries: readonly (readonly [Path, Entry])[];
 }
@@ -50,7 +54,14 @@ export async function listSetAside(options: SetAsideOptions = {}): Promise<reado
 		);
 		return picked.map(({ writer, entries: all }) => {
 			const entries = [...all].filter(([, { type }]) => type !== "dir").sort(([a], [b]) => compareBytes(a, b));
-			return { writer, files: entries.length, bytes: bytesOf(entries), ...(times.get(writer) as SetAsideTimes), entries };
+			return {
+				writer,
+				isRestore: isRestoreId(writer),
+				files: entries.length,
+				bytes: bytesOf(entries),
+				...(times.get(writer) as SetAsideTimes),
+				entries,
+			};
 		});
 	});
 }
@@ -93,7 +104,7 @@ export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo>
 				profile: secretBelowWriter,
 				times,
 				quickHash: (bytes) => h64Raw(bytes),
-				label: thisMachine.randomBytes(4).toString("hex"),
+				label: newRestoreId(thisMachine),
 				log,
 				progress,
 				...(signal && { signal }),
@@ -119,7 +130,7 @@ export interface RecoverApplied {
 	/** Files and links that are at their own paths now. */
 	readonly applied: readonly Path[];
 	/** Where what stood there went; it is in history too, as far as it was ever committed. */
-	readonly moved: readonly { readonly path: string; readonly to: string }[];
+	readonly moved: readonly Moved[];
 	/** The newest commit. */
 	readonly seq: number;
 	/** What could not be committed, and why; it is still set aside. */

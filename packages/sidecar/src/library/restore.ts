@@ -1,8 +1,9 @@
 import xxhash from "xxhash-wasm";
-import { thisMachine } from "../sync/machine.ts";
+import { newRestoreId, thisMachine } from "../sync/machine.ts";
 import { readLog } from "../sync/read-log.ts";
 import { resolveAt } from "../sync/resolve-at.ts";
 import { restore as restoreTree } from "../sync/restore.ts";
+import type { Moved } from "../sync/restore-work.ts";
 import type { Progress } from "../telemetry/types.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { withControl } from "./control.ts";
@@ -28,8 +29,11 @@ export interface RestoreResult {
 	readonly writtenBytes: number;
 	/** Paths changed here while nobody watched: kept, and not durable before a flush. */
 	readonly keptLocal: number;
-	/** Where bytes of this disk went that had to give way; `to` is an absolute path outside the workspace. */
-	readonly moved: readonly { readonly path: string; readonly to: string }[];
+	/**
+	 * What had to give way; `to` is an absolute path outside the workspace. Where `isInLog` is false, this is the only copy until the
+	 * next commit keeps it below `.recovered/`.
+	 */
+	readonly moved: readonly Moved[];
 	/** What the log has of additional roots that are not configured here: left in the log, and not on this disk. */
 	readonly elsewhere: readonly { readonly path: string; readonly files: number; readonly bytes: number }[];
 	readonly ms: number;
@@ -59,7 +63,7 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 				privateDir,
 				times,
 				quickHash: (bytes) => h64Raw(bytes),
-				label: thisMachine.randomBytes(4).toString("hex"),
+				label: newRestoreId(thisMachine),
 				log,
 				progress: counted.progress,
 				expect,

@@ -11,11 +11,12 @@ import xxhash from "xxhash-wasm";
 import { diffTrees, type PathDifference } from "../log/diff-trees.ts";
 import { rootPath } from "../path.ts";
 import { readEarlier } from "../sync/expired.ts";
-import { thisMachine } from "../sync/machine.ts";
+import { newRestoreId, thisMachine } from "../sync/machine.ts";
 import { inspectDisk } from "../sync/not-durable.ts";
 import { readLog } from "../sync/read-log.ts";
 import { resolveAt } from "../sync/resolve-at.ts";
 import { restore as restoreTree } from "../sync/restore.ts";
+import type { Moved } from "../sync/restore-work.ts";
 import { ownTree, withRoots } from "../sync/roots-in-tree.ts";
 import { Session } from "../sync/session.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
@@ -43,7 +44,7 @@ export interface RollbackResult {
 	/** Bytes sent. */
 	readonly bytes: number;
 	/** Where bytes of this disk went that had to give way. They are in commit `from` too, unless they could not be taken. */
-	readonly moved: readonly { readonly path: string; readonly to: string }[];
+	readonly moved: readonly Moved[];
 	/** Where the new tree is not that of `to`: what the profile leaves out or holds stricter, and what could not be taken. */
 	readonly differences: readonly PathDifference[];
 	/** Another writer took the tree over meanwhile: nothing was rolled back for it. */
@@ -87,7 +88,7 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 	const restored = await restoreTree({
 		...{ store, root, profile, privateDir, times, log, progress, at: to, ...heard },
 		quickHash: (bytes) => h64Raw(bytes),
-		label: thisMachine.randomBytes(4).toString("hex"),
+		label: newRestoreId(thisMachine),
 	});
 	await restored.finish(true);
 	const result = await flushOnce(session, signal, true);

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import { EMPTY_HEAD } from "../log/fold.ts";
 import { unsafePath } from "../log/safe-path.ts";
@@ -9,9 +8,9 @@ import { requireDirectory } from "../workspace/scan.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
 import type { Picked } from "./pick-set-aside.ts";
 import type { Action } from "./reconcile.ts";
-import { checkSpace, type Moved } from "./restore.ts";
+import { checkSpace } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
-import { RestoreWork } from "./restore-work.ts";
+import { type Moved, RestoreWork } from "./restore-work.ts";
 import { requireRootsAreDirectories } from "./roots-in-tree.ts";
 
 /**
@@ -22,7 +21,7 @@ import { requireRootsAreDirectories } from "./roots-in-tree.ts";
  * @throws SidecarError USAGE where a file would take a directory's place or the other way round; TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function bringIn(options: RestoreOptions, { entries }: Picked): Promise<readonly Moved[]> {
-	const { root, privateDir, label, times } = options;
+	const { root, times } = options;
 	const rootStat = requireDirectory(root);
 	requireRootsAreDirectories(entries, root);
 	const target = new Map<Path, Entry>();
@@ -57,9 +56,20 @@ export async function bringIn(options: RestoreOptions, { entries }: Picked): Pro
 		const work = new RestoreWork(
 			options,
 			writer,
-			{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, unbelieved: 0, roots: {}, freshRoots: new Set() },
+			{
+				target,
+				base: undefined,
+				marker: undefined,
+				rootStat,
+				disk,
+				problems: [],
+				plan,
+				inLog: new Set<Path>(),
+				unbelieved: 0,
+				roots: {},
+				freshRoots: new Set(),
+			},
 			{ head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts: new Map() },
-			join(privateDir, "trash", label),
 		);
 		await work.run();
 		await writer.sync();

@@ -23,6 +23,7 @@ import type { LocalEntry, LocalTree } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
+import type { Quarantine, Quarantined } from "./quarantine.ts";
 import { newRaw, replacedRaw } from "./raw-databases.ts";
 import { ownTree } from "./roots-in-tree.ts";
 import type { Excluded } from "./secret-guard.ts";
@@ -45,6 +46,7 @@ interface Pending {
 	readonly alarm: MassRewrite | undefined;
 	readonly uploadedBytes: number;
 	readonly held: number;
+	readonly quarantined: Quarantined | undefined;
 }
 
 export class Flusher {
@@ -54,6 +56,7 @@ export class Flusher {
 	readonly #context: Omit<CaptureContext, "keepsRaw">;
 	readonly #root: string;
 	readonly #roots: KnownRoots | undefined;
+	readonly #quarantine: Quarantine | undefined;
 	#hints = new Set<Path>();
 	#sweepDue = false;
 	#pending: Pending | undefined;
@@ -72,6 +75,8 @@ export class Flusher {
 		/** The identity of the directory that was restored. */
 		root: string;
 		roots?: KnownRoots;
+		/** What restores moved out of the workspace and the log does not have. */
+		quarantine?: Quarantine;
 	}) {
 		this.#store = options.store;
 		this.#machine = options.machine;
@@ -79,6 +84,7 @@ export class Flusher {
 		this.#context = options.context;
 		this.#root = options.root;
 		this.#roots = options.roots;
+		this.#quarantine = options.quarantine;
 		const { local, log, profile } = options.context;
 		this.#held = new HeldDeletions(local, profile.critical, log);
 	}
@@ -92,9 +98,9 @@ export class Flusher {
 		this.#sweepDue = true;
 	}
 
-	/** Paths hinted and not captured yet, plus what could not be taken, plus a commit that is undecided. */
+	/** Paths hinted and not captured yet, what could not be taken, what restores displaced, and a commit that is undecided. */
 	get waiting(): number {
-		return this.#hints.size + this.#deferred.length + (this.#pending === undefined ? 0 : 1);
+		return this.#hints.size + this.#deferred.length + (this.#quarantine?.size ?? 0) + (this.#pending === undefined ? 0 : 1);
 	}
 
 	/** Something is known to have changed and was not looked at yet, or a commit is undecided. */
@@ -174,7 +180,8 @@ export class Flusher {
 			const isClosing = options.closed === true && capture.postponed.size === 0;
 			const { id, head } = this.#writer;
 			const raw = newRaw(capture, head.tree, id);
-			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && !isClosing) {
+			const quarantined = await this.#takeDisplaced(capture, context, builder);
+			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && quarantined === undefined && !isClosing) {
 				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
 				this.#keepDirty(capture);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
@@ -182,10 +189,12 @@ export class Flusher {
 			const changed = new Map([...capture.changed, ...capture.minor]);
 			const inline = await builder.finish();
 			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed, raw) : undefined;
-			const delta = setAside?.delta ?? {
+			const owned = setAside?.delta ?? {
 				changed: new Map([...entriesOf(changed), ...this.#asideDelta(raw).delta.changed]),
 				removed: new Set([...removed, ...replacedRaw(capture, head.tree, id)]),
 			};
+			// What was changed has its own directories: the quarantine's stand behind it.
+			const delta = quarantined === undefined ? owned : { ...owned, changed: new Map([...quarantined.changed, ...owned.changed]) };
 			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), new Set([...capture.removed, ...held]));
 			const flags: CommitFlags = {
 				...(setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
@@ -199,8 +208,9 @@ export class Flusher {
 				alarm,
 				uploadedBytes: builder.uploadedBytes,
 				held: held.size,
+				quarantined,
 			};
-			if (setAside?.taken.length === 0) {
+			if (setAside?.taken.length === 0 && quarantined === undefined) {
 				this.#adopt(pending);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
 			}
@@ -246,6 +256,16 @@ export class Flusher {
 			await nextTurn();
 			await nextTurn();
 		}
+	}
+
+	/** Undefined where the log needs nothing of it. */
+	async #takeDisplaced(capture: Capture, context: CaptureContext, builder: BlockBuilder): Promise<Quarantined | undefined> {
+		if (this.#quarantine === undefined || this.#quarantine.refresh() === 0) return undefined;
+		const quarantined = await this.#quarantine.capture(context, builder, this.#writer.head.tree);
+		for (const [path, reason] of this.#quarantine.deferred) capture.deferred.set(path, reason);
+		if (quarantined.changed.size > 0) return quarantined;
+		this.#quarantine.committed(quarantined);
+		return undefined;
 	}
 
 	#requireAll({ deferred }: Capture): void {
@@ -317,8 +337,20 @@ export class Flusher {
 	}
 
 	/** What operators must hear of a commit. */
-	#tell({ setAside, alarm, changed }: Pending, seq: number): void {
+	#tell({ setAside, alarm, changed, quarantined }: Pending, seq: number): void {
 		const { head, id } = this.#writer;
+		if (quarantined !== undefined) {
+			const { paths, bytes, done } = quarantined;
+			const restores = [...new Set(done.map(({ restore }) => restore))];
+			this.#context.log.warn("quarantine.committed", {
+				kind: "security",
+				seq,
+				restores,
+				files: paths.length,
+				bytes,
+				paths: paths.slice(0, TOLD_PATHS),
+			});
+		}
 		if (alarm !== undefined) this.#context.log.error("security.mass-rewrite", { seq, writer: id, ...alarm });
 		if (setAside === undefined) return;
 		let bytes = 0;
@@ -341,6 +373,7 @@ export class Flusher {
 	#adopt(pending: Pending): void {
 		const { local } = this.#context;
 		for (const path of pending.removed) local.delete(path);
+		if (pending.quarantined !== undefined) this.#quarantine?.committed(pending.quarantined);
 		this.#confirm(pending.capture, pending.changed, true);
 		this.#keepDirty(pending.capture);
 	}

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { uptime } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
+import { RESTORE_ID_RANDOM_BYTES, restoreId } from "../log/restore-id.ts";
 
 /** What the protocol needs of the machine it runs on; a simulator hands in another. */
 export interface Machine {
@@ -34,6 +35,11 @@ export const thisMachine: Machine = {
 		return bytes;
 	},
 };
+
+/** The name of one restore, see `restoreId`. */
+export function newRestoreId(machine: Machine): string {
+	return restoreId(machine.wallMs(), machine.randomBytes(RESTORE_ID_RANDOM_BYTES));
+}
 
 /** A moment in both clocks: the larger of the two elapsed times counts, since either clock may stand still or be set back. */
 export interface Moment {

@@ -17,6 +17,7 @@ import { lstatPath, type Stat } from "../workspace/stat.ts";
 import { compareDisk } from "./compare-disk.ts";
 import { type Marker, readMarker } from "./marker.ts";
 import { type DiskPlan, planDisk } from "./plan-disk.ts";
+import { displacedFiles } from "./quarantine.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { type RootElsewhere, rootsElsewhere } from "./roots-in-tree.ts";
@@ -29,8 +30,11 @@ export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "p
 
 export interface NotDurable {
 	readonly path: Path;
-	/** `time`: only its modification time differs. `conflict`: the log changed there too. `unreadable`: nobody knows. `reserved`: no flush takes it. */
-	readonly kind: "new" | "changed" | "time" | "deleted" | "conflict" | "unreadable" | "reserved";
+	/**
+	 * `time`: only its modification time differs. `conflict`: the log changed there too. `displaced`: a restore moved it out of the
+	 * workspace. `unreadable`: nobody knows. `reserved`: no flush takes it.
+	 */
+	readonly kind: "new" | "changed" | "time" | "deleted" | "conflict" | "displaced" | "unreadable" | "reserved";
 	/** The same for people, one clause. */
 	readonly reason: string;
 }
@@ -58,12 +62,15 @@ const TIME_TOLERANCE_NS = 1_000n;
 export async function inspectDisk(options: DiskOptions, head: Head): Promise<DiskState> {
 	const elsewhere = rootsElsewhere(head.tree, options.root);
 	const marker = readMarker(options.privateDir);
+	const displaced = displacedFiles(options.privateDir).map(({ path, to }): NotDurable => {
+		return { path, kind: "displaced", reason: `a restore moved it to ${to}; the next flush keeps it below .recovered/` };
+	});
 	if (lstatPath(options.root, "") === undefined)
-		return { marker, hasBase: false, notDurable: [], excluded: [], behind: head.tree.size, unbelieved: 0, elsewhere };
+		return { marker, hasBase: false, notDurable: displaced, excluded: [], behind: head.tree.size, unbelieved: 0, elsewhere };
 	const planned = await planDisk(options, head);
 	const { plan, problems } = planned;
 	const isHidden = hiddenBy(problems);
-	const notDurable: NotDurable[] = [];
+	const notDurable = [...displaced];
 	const excluded: Excluded[] = [];
 	for (const { path, reason, code } of problems) {
 		if (reason === "reserved") notDurable.push({ path, kind: reason, reason: "the name is reserved for additional roots (--root)" });

@@ -30,6 +30,8 @@ export interface DiskPlan {
 	/** What the scan could not look at. */
 	readonly problems: readonly Problem[];
 	readonly plan: Map<Path, Action>;
+	/** Files and links whose content on this disk the log has: as the target, or as the commit this disk derives from. */
+	readonly inLog: ReadonlySet<Path>;
 	/** Files missing here whose deletion nobody watched and nobody believes: they come back. */
 	readonly unbelieved: number;
 }
@@ -53,7 +55,8 @@ export async function planDisk(
 	// An exact plan needs no base, and must work where the base cannot be read: it is the way out of a damaged log.
 	const roots = rootMarks(root);
 	const isKnownRoot = (name: string) => isSameDirectory(roots[name], trusted?.roots?.[name]);
-	const baseOfAll = options.at === undefined ? await baseTree(options, trusted, head) : undefined;
+	const derivedFrom = await baseTree(options, trusted, head);
+	const baseOfAll = options.at === undefined ? derivedFrom : undefined;
 	// A root that this disk did not have then, or another directory in its place, derives from nothing.
 	const ownBase = baseOfAll && ownTree(baseOfAll, root);
 	const base = ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
@@ -62,7 +65,9 @@ export async function planDisk(
 		new WorkspaceFilter(root, options.profile).filter,
 		options.signal && { signal: options.signal },
 	);
-	const compared = await compareDisk(root, disk, base, target, options.profile.secret);
+	// Even where the base decides nothing, what is like it need not be kept again.
+	const stored = options.at === undefined ? base : derivedFrom && ownTree(derivedFrom, root);
+	const compared = await compareDisk(root, disk, stored, target, options.profile.secret);
 	const freshRoots = new Set([...othersOf(root).keys()].filter((name) => !isKnownRoot(name)));
 	const trustsDeletes = (path: Path) => {
 		const name = typeof root === "string" ? undefined : rootNameOf(path);
@@ -73,7 +78,8 @@ export async function planDisk(
 			? reconcile(options.profile, compared, base, target, trustsDeletes)
 			: { plan: leavingRoots(planExact(compared, target), target, root), unbelieved: 0 };
 	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
-	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, disk, problems, plan, unbelieved };
+	const inLog = new Set([...compared].filter(([, there]) => there.likeTarget || there.likeBase).map(([path]) => path));
+	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, disk, problems, plan, inLog, unbelieved };
 }
 
 function rootMarks(root: Root): Record<string, RootMark> {

@@ -16,7 +16,7 @@ export interface RestoreOptions {
 	readonly times: FileTimes;
 	/** xxh64 of some bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
-	/** Names the trash of this restore and what is set aside, for people. */
+	/** Names this restore, see `restoreId`: its trash, and what is quarantined of it. */
 	readonly label: string;
 	readonly log: Log;
 	readonly progress: Progress;

@@ -7,6 +7,7 @@ import { isRootItself, parentOf } from "../path.ts";
 import type { Materializer, StagedFile } from "../workspace/materialize.ts";
 import { isSqlite } from "../workspace/sqlite-file.ts";
 import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
+import { type Displaced, DisplacedJournal, trashOf } from "./displaced.ts";
 import { LocalTree } from "./local-tree.ts";
 import type { DiskPlan } from "./plan-disk.ts";
 import { readBlocks } from "./read-content.ts";
@@ -15,6 +16,14 @@ import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 
 const SLICE_MS = 8;
+
+/** Something that had to give way, and where it is now: an absolute path outside the workspace. */
+export interface Moved {
+	readonly path: Path;
+	readonly to: string;
+	/** False: it is not durable before the next commit, which keeps it below `.recovered/`. */
+	readonly isInLog: boolean;
+}
 
 export function isWritten(action: Action): boolean {
 	return action === "write" || action === "set-aside-and-write";
@@ -43,11 +52,18 @@ export class RestoreWork {
 	readonly #disk: ReadonlyMap<Path, Stat>;
 	readonly #read: LogRead;
 	readonly #trash: string;
+	/** Paths whose bytes on this disk the log has. */
+	readonly #inLog: ReadonlySet<Path>;
+	readonly #journal: DisplacedJournal;
+	/** In the journal and not moved yet, by path: the name in the trash. */
+	readonly #noted = new Map<Path, Path>();
 	readonly #written = new Map<Path, { readonly stat: Stat | undefined; readonly quick: BigUint64Array | undefined }>();
 	/** Directories by whether anything is there. */
 	readonly #bare = new Map<Path, boolean>();
 	readonly #last: Awaited[] = [];
-	readonly moved: { readonly path: Path; readonly to: string }[] = [];
+	readonly moved: Moved[] = [];
+	/** Of each moved path, in the trash. */
+	readonly #names: Path[] = [];
 	files = 0;
 	bytes = 0;
 	written = 0;
@@ -55,14 +71,16 @@ export class RestoreWork {
 	#done = { files: 0, bytes: 0 };
 	#sliceStart = performance.now();
 
-	constructor(options: RestoreOptions, writer: Materializer, planned: DiskPlan, read: LogRead, trash: string) {
+	constructor(options: RestoreOptions, writer: Materializer, planned: DiskPlan, read: LogRead) {
 		this.#options = options;
 		this.#writer = writer;
 		this.#plan = planned.plan;
 		this.#target = planned.target;
 		this.#disk = planned.disk;
 		this.#read = read;
-		this.#trash = trash;
+		this.#inLog = planned.inLog;
+		this.#trash = trashOf(options.privateDir, options.label);
+		this.#journal = new DisplacedJournal(options.privateDir);
 	}
 
 	async run(): Promise<void> {
@@ -130,9 +148,12 @@ export class RestoreWork {
 
 	#clearTheWay(): void {
 		const goneDirectories: Path[] = [];
+		const isDisplaced = (action: Action) => action === "trash" || action === "set-aside" || action === "set-aside-and-write";
+		// In one write: each is synced to the disk.
+		this.#note([...this.#plan].filter(([path, action]) => isDisplaced(action) && this.#isOnlyCopy(path)).map(([path]) => path));
 		for (const [path, action] of this.#plan) {
 			if (action === "trash" && lstatPath(this.#options.root, path)?.type === "dir") goneDirectories.push(path);
-			else if (action === "trash" || action === "set-aside" || action === "set-aside-and-write") this.#moveAside(path);
+			else if (isDisplaced(action)) this.#moveAside(path);
 			else if (action === "write" && !this.#isBare(parentOf(path))) this.#makeRoom(path);
 		}
 		// Deepest first. One that still holds something kept stays.
@@ -172,14 +193,56 @@ export class RestoreWork {
 	}
 
 	#setAside(path: Path): void {
-		const there = lstatPath(this.#options.root, path);
-		// A database goes with its WAL or journal: its newest rows may stand there only.
-		const isDatabase = there?.type === "file" && isSqlite(this.#options.root, path);
-		for (const each of isDatabase ? [path, `${path}-wal`, `${path}-journal`] : [path]) {
-			if (each !== path && lstatPath(this.#options.root, each)?.type !== "file") continue;
-			const to = this.#writer.moveAside(each, this.#trash);
-			if (to !== undefined) this.moved.push({ path: each, to });
+		if (!this.#noted.has(path) && this.#isOnlyCopy(path)) this.#note([path]);
+		const noted = this.#noted.get(path);
+		this.#noted.delete(path);
+		const name = noted ?? this.#writer.asideName(path, this.#trash);
+		for (const suffix of this.#suffixesOf(path)) {
+			const to = this.#writer.moveAside(path + suffix, this.#trash, name + suffix);
+			if (to === undefined) continue;
+			this.moved.push({ path: path + suffix, to, isInLog: noted === undefined });
+			this.#names.push(name + suffix);
 		}
+	}
+
+	/** A database goes with its WAL or journal: its newest rows may stand there only. */
+	#suffixesOf(path: Path): string[] {
+		const isDatabase = lstatPath(this.#options.root, path)?.type === "file" && isSqlite(this.#options.root, path);
+		const companions = isDatabase ? ["-wal", "-journal"] : [];
+		return ["", ...companions.filter((suffix) => lstatPath(this.#options.root, path + suffix)?.type === "file")];
+	}
+
+	/** May this disk have the only copy of what is at the path? A directory that stays a directory loses nothing. */
+	#isOnlyCopy(path: Path): boolean {
+		const there = lstatPath(this.#options.root, path);
+		if (there === undefined || (there.type === "dir" && this.#target.get(path)?.type === "dir")) return false;
+		if (there.type === "dir") return this.#plan.get(path) !== "trash";
+		return !(this.#inLog.has(path) && this.#wasSeen(path, there));
+	}
+
+	/** On the platter before anything moves. */
+	#note(paths: readonly Path[]): void {
+		const entries: Displaced[] = [];
+		for (const path of paths) {
+			const name = this.#writer.asideName(path, this.#trash);
+			this.#noted.set(path, name);
+			for (const suffix of this.#suffixesOf(path)) entries.push({ path: path + suffix, restore: this.#options.label, name: name + suffix });
+		}
+		this.#journal.add(entries);
+	}
+
+	/** After a failure: what was moved goes back where nothing took its place. The rest stays in the trash and in the journal. */
+	putBack(): void {
+		const back: Displaced[] = [];
+		for (let index = this.moved.length - 1; index >= 0; index--) {
+			const { path } = this.moved[index] as Moved;
+			const name = this.#names[index] as Path;
+			if (!this.#writer.putBack(path, this.#trash, name)) continue;
+			back.push({ path, name, restore: this.#options.label });
+			this.moved.splice(index, 1);
+			this.#names.splice(index, 1);
+		}
+		this.#journal.remove(back);
 	}
 
 	/** Every directory that shall be there and every parent of a file to be written, parents first. */

@@ -3,16 +3,17 @@
  *
  * Order: read the log, look at the disk, plan, check the space, then write: directories, files in whatever order their bytes come,
  * links, the profile's last files, times. The marker says `complete` only at the very end.
- * Guarantees: nothing is written before the whole plan is checked; a byte that is on the disk and not in the log is kept, set
- * aside or moved to the trash, never overwritten; kill -9 anywhere and run again is right.
+ * Guarantees: nothing is written before the whole plan is checked; a byte that is on the disk and not in the log is kept in its place or
+ * moved to the trash, never overwritten. What moves is in a journal first (`displaced.ts`), and the next commit keeps it below
+ * `.recovered/`. After a failure it goes back to its place. Kill -9 anywhere and run again is right.
  * Does NOT commit anything else.
  */
 
-import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import { EMPTY_HEAD, type Head } from "../log/fold.ts";
 import type { FileEntry, Path, Tree } from "../log/types.ts";
 import { mainOf, rootNameOf, rootPath } from "../path.ts";
+import type { Log } from "../telemetry/types.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
@@ -22,18 +23,13 @@ import { readEarlier } from "./expired.ts";
 import type { LocalTree } from "./local-tree.ts";
 import { bootId, type RootMark, writeMarker } from "./marker.ts";
 import { planDisk } from "./plan-disk.ts";
+import { displacedFiles } from "./quarantine.ts";
 import { type LogRead, readLog } from "./read-log.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
-import { isWritten, RestoreWork } from "./restore-work.ts";
+import { isWritten, type Moved, RestoreWork } from "./restore-work.ts";
 import { type RootElsewhere, rootsElsewhere } from "./roots-in-tree.ts";
 import { requireOwnDirectories } from "./shared-directories.ts";
-
-/** Something that had to give way, and where it is now: an absolute path outside the workspace. */
-export interface Moved {
-	readonly path: Path;
-	readonly to: string;
-}
 
 export interface Restored {
 	readonly head: Head;
@@ -81,7 +77,9 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const read = await readOrAdopt(options);
 	const { head } = read;
 
+	tellDisplaced(privateDir, log);
 	const writer = new Materializer(root, options.times);
+	let work: RestoreWork | undefined;
 	try {
 		const planned = await planDisk(options, head);
 		const { target, base, marker, rootStat, plan } = planned;
@@ -105,23 +103,24 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 				? { baseSeq: 0, baseId: EMPTY_HEAD.id, roots: {} }
 				: { baseSeq: marker.baseSeq, baseId: marker.baseId, roots: marker.roots ?? {} };
 		writeMarker(privateDir, { ...known, ...here, complete: false, clean: false });
-		const work = new RestoreWork(options, writer, planned, read, join(privateDir, "trash", options.label));
-		await work.run();
+		work = new RestoreWork(options, writer, planned, read);
+		const done = work;
+		await done.run();
 		const keptLocal = [...plan.values()].filter((action) => action === "keep-local" || action === "keep-deleted").length;
-		for (const { path, to } of work.moved) log.warn("restore.moved", { path, to, kind: "security" });
+		tellMoved(done.moved, log);
 		return {
 			head,
 			storeTimeMs: read.storeTimeMs,
-			local: () => work.local(),
+			local: () => done.local(),
 			filter: new WorkspaceFilter(root, options.profile),
 			root: rootStat,
 			roots: planned.roots,
 			elsewhere,
-			files: work.files,
-			bytes: work.bytes,
-			written: work.written,
+			files: done.files,
+			bytes: done.bytes,
+			written: done.written,
 			keptLocal,
-			moved: work.moved,
+			moved: done.moved,
 			finish: async (onDisk) => {
 				if (onDisk) await writer.sync();
 				const { roots } = planned;
@@ -130,10 +129,21 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		};
 	} catch (error) {
 		await writer.settle();
+		work?.putBack();
+		tellMoved(work?.moved ?? [], log);
 		throw error;
 	} finally {
 		writer.close();
 	}
+}
+
+function tellMoved(moved: readonly Moved[], log: Log): void {
+	for (const { path, to, isInLog } of moved) log.warn("restore.moved", { path, to, isInLog, kind: "security" });
+}
+
+/** What an earlier restore moved, and no commit took yet. */
+function tellDisplaced(privateDir: string, log: Log): void {
+	for (const { path, to } of displacedFiles(privateDir)) log.warn("restore.moved-before", { path, to, kind: "security" });
 }
 
 async function readOrAdopt(options: RestoreOptions): Promise<LogRead> {

@@ -28,12 +28,14 @@ import type { FlushOptions, FlushResult } from "./flush-result.ts";
 import { readWhenHandedOver } from "./handover.ts";
 import { KnownRoots } from "./known-roots.ts";
 import { LogWriter } from "./log-writer.ts";
-import { type Machine, thisMachine } from "./machine.ts";
+import { type Machine, newRestoreId, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
 import type { Picked, Wanted } from "./pick-set-aside.ts";
+import { Quarantine } from "./quarantine.ts";
 import { type RepackResult, repack } from "./repack.ts";
-import { type Moved, type Restored, restore } from "./restore.ts";
+import { type Restored, restore } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import type { Moved } from "./restore-work.ts";
 import { type Excluded, SecretGuard, type SecretPolicy } from "./secret-guard.ts";
 import { type SetAside, setAsideIn } from "./set-aside.ts";
 
@@ -101,6 +103,7 @@ export class Session {
 			writer,
 			root: identityOf(restored.root),
 			roots: this.#roots,
+			quarantine: new Quarantine(options.privateDir),
 			context: {
 				root: whereOf(options),
 				filter: restored.filter.filter,
@@ -128,7 +131,7 @@ export class Session {
 		// What is loaded is loaded while the store answers.
 		const [read, { h64Raw }, times] = await Promise.all([readWhenHandedOver(options, machine), xxhash(), loadFileTimes()]);
 		if (!times.exact) log.warn("restore.times-rounded", { reason: "koffi is not installed: times are kept to about 250 ns" });
-		const label = machine.randomBytes(4).toString("hex");
+		const label = newRestoreId(machine);
 		const restoreOptions: RestoreOptions = {
 			store,
 			root: whereOf(options),

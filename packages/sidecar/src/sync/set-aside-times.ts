@@ -1,7 +1,11 @@
+import { isRestoreId, restoreTimeMs } from "../log/restore-id.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { history } from "./history.ts";
 
-/** When a superseded writer set something aside, by the store's clock, ms since the epoch. Undefined: past what the log retains, or kept by the owner itself. */
+/**
+ * When something was set aside, ms since the epoch: by a superseded writer by the store's clock, by a restore by its machine's. Undefined:
+ * past what the log retains, or kept by the owner itself.
+ */
 export interface SetAsideTimes {
 	readonly firstMs: number | undefined;
 	readonly lastMs: number | undefined;
@@ -16,8 +20,8 @@ export async function setAsideTimes(
 	writers: Iterable<string>,
 	signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, SetAsideTimes>> {
-	const times = new Map<string, SetAsideTimes>([...writers].map((writer) => [writer, { firstMs: undefined, lastMs: undefined }]));
-	const sought = new Set(times.keys());
+	const times = new Map<string, SetAsideTimes>([...writers].map((writer) => [writer, ofRestore(writer) ?? UNKNOWN]));
+	const sought = new Set([...times.keys()].filter((writer) => !isRestoreId(writer)));
 	if (sought.size === 0) return times;
 	for await (const entry of history(store, signal && { signal })) {
 		if ("error" in entry || !sought.has(entry.writer)) continue;
@@ -27,4 +31,10 @@ export async function setAsideTimes(
 		if (sought.size === 0) break;
 	}
 	return times;
+}
+
+const UNKNOWN: SetAsideTimes = { firstMs: undefined, lastMs: undefined };
+
+function ofRestore(id: string): SetAsideTimes | undefined {
+	return isRestoreId(id) ? { firstMs: restoreTimeMs(id), lastMs: restoreTimeMs(id) } : undefined;
 }

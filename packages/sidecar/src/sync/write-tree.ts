@@ -32,10 +32,8 @@ export async function writeTree(options: WriteTreeOptions, directory: string, tr
 		const work = new RestoreWork(
 			{ ...options, root: directory, privateDir: directory },
 			writer,
-			{ ...planned, plan, unbelieved: 0, roots: {}, freshRoots: new Set() },
+			{ ...planned, plan, inLog: new Set<Path>(), unbelieved: 0, roots: {}, freshRoots: new Set() },
 			{ head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts },
-			// Nothing can be in the way of a file in an empty directory.
-			directory,
 		);
 		await work.run();
 		await writer.sync();

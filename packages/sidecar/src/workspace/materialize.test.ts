@@ -76,7 +76,7 @@ test("what came to a new directory's place meanwhile is not overwritten: it is m
 	const trash = testDirectory();
 	writer.reveal((path) => {
 		moved.push(path);
-		writer.moveAside(path, trash);
+		writer.moveAside(path, trash, writer.asideName(path, trash));
 	});
 	expect(moved).toEqual(["a", "b"]);
 	expect([readFileSync(join(trash, "a/local"), "utf8"), readFileSync(join(trash, "b"), "utf8")]).toEqual(["local", "local"]);

@@ -35,7 +35,7 @@ import type { FileTimes } from "./file-times.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";
 import { makeDirectories } from "./make-directories.ts";
 import { move } from "./move.ts";
-import { COMPANIONS } from "./sqlite-file.ts";
+import { COMPANIONS, filesOf } from "./sqlite-file.ts";
 import { lstatPath, type Stat, statOf, toStat } from "./stat.ts";
 
 /** A file being put together; `finish` makes it visible. */
@@ -215,17 +215,35 @@ export class Materializer {
 			});
 	}
 
-	/** Moves what is at `path` to `directory/path`, where an earlier thing of that name gets out of the way by a number. */
-	moveAside(path: string, directory: string): string | undefined {
+	/** A free name for `path` in `directory`, also for what may accompany a database: its own, or with a number behind it. */
+	asideName(path: string, directory: string): string {
+		let name = path;
+		for (let count = 1; filesOf(name).some((each) => existsSync(fsPath(directory, each))); count++) name = `${path}.${count}`;
+		return name;
+	}
+
+	/** Moves what is at `path` to `directory/name`. @returns its absolute path there; undefined where nothing is at `path` */
+	moveAside(path: string, directory: string, name: string): string | undefined {
 		const from = fsPath(this.#root, path);
 		return explain(path, () => {
 			if (lstatSync(from, { throwIfNoEntry: false }) === undefined) return undefined;
-			let to = fsPath(directory, path);
-			for (let count = 1; existsSync(to); count++) to = fsPath(directory, `${path}.${count}`);
-			mkdirSync(fsPath(directory, parentOf(path)), { recursive: true, mode: 0o700 });
+			const to = fsPath(directory, name);
+			mkdirSync(fsPath(directory, parentOf(name)), { recursive: true, mode: 0o700 });
 			move(from, to);
 			return to.toString();
 		});
+	}
+
+	/** Undoes `moveAside`. @returns false where something is in its place, or it cannot be moved */
+	putBack(path: string, directory: string, name: string): boolean {
+		const to = fsPath(this.#root, path);
+		try {
+			if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) return false;
+			move(fsPath(directory, name), to);
+			return true;
+		} catch {
+			return false;
+		}
 	}
 
 	/** Only where nothing is left in it; never an additional root itself, which may be a mount. */

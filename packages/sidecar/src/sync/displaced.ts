@@ -1,0 +1,98 @@
+/**
+ * The journal of what restores moved out of the workspace and the log does not have.
+ *
+ * An entry is on the platter before its file moves, and goes when a commit holds the file or the file is back in its place. So whatever
+ * becomes of the restore, the next start knows what gave way and where it is, and commits it (`quarantine.ts`).
+ */
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { SidecarError } from "../errors.ts";
+import type { Path } from "../log/types.ts";
+
+export interface Displaced {
+	/** Where it was in the workspace. */
+	readonly path: Path;
+	/** The restore that moved it, see `restoreId`. */
+	readonly restore: string;
+	/** Its path in that restore's trash: `path`, or with a number behind it. */
+	readonly name: Path;
+}
+
+/** What a restore moves goes below this directory, out of the workspace. */
+export function trashOf(privateDir: string, restore: string): string {
+	return join(privateDir, "trash", restore);
+}
+
+export class DisplacedJournal {
+	readonly #file: string;
+
+	/** @param privateDir see `privateDirectory` */
+	constructor(privateDir: string) {
+		this.#file = join(privateDir, "displaced.jsonl");
+	}
+
+	/** Oldest first. @throws SidecarError STATE_DIR_UNUSABLE */
+	entries(): readonly Displaced[] {
+		if (!existsSync(this.#file)) return [];
+		return this.#explain(() => readFileSync(this.#file, "utf8"))
+			.split("\n")
+			.flatMap(parse);
+	}
+
+	/** Before they are moved. @throws SidecarError STATE_DIR_UNUSABLE, WORKSPACE_DISK_FULL */
+	add(entries: readonly Displaced[]): void {
+		if (entries.length > 0) this.#write(this.#file, "a", entries);
+	}
+
+	/** They are in the log, or in their places again. @throws SidecarError STATE_DIR_UNUSABLE, WORKSPACE_DISK_FULL */
+	remove(entries: readonly Displaced[]): void {
+		if (entries.length === 0) return;
+		const gone = new Set(entries.map(keyOf));
+		const left = this.entries().filter((entry) => !gone.has(keyOf(entry)));
+		if (left.length === 0) return this.#explain(() => rmSync(this.#file, { force: true }));
+		this.#write(`${this.#file}.new`, "w", left);
+		this.#explain(() => renameSync(`${this.#file}.new`, this.#file));
+	}
+
+	#write(file: string, flags: "a" | "w", entries: readonly Displaced[]): void {
+		this.#explain(() => {
+			const fd = openSync(file, flags, 0o600);
+			try {
+				// A line that a crash cut short must not spoil the next one.
+				const bytes = Buffer.from(`\n${entries.map((entry) => JSON.stringify(entry)).join("\n")}\n`);
+				for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+				fsyncSync(fd);
+			} finally {
+				closeSync(fd);
+			}
+		});
+	}
+
+	#explain<Result>(work: () => Result): Result {
+		try {
+			return work();
+		} catch (cause) {
+			const { code } = cause as NodeJS.ErrnoException;
+			const isFull = code === "ENOSPC" || code === "EDQUOT";
+			throw new SidecarError(isFull ? "WORKSPACE_DISK_FULL" : "STATE_DIR_UNUSABLE", {
+				value: this.#file,
+				reason: code ?? String(cause),
+				cause,
+			});
+		}
+	}
+}
+
+function keyOf({ restore, name }: Displaced): string {
+	return `${restore}/${name}`;
+}
+
+/** A line that a crash cut short is of a file that was not moved yet. */
+function parse(line: string): Displaced[] {
+	try {
+		const { path, restore, name } = JSON.parse(line) as Partial<Displaced>;
+		return path !== undefined && restore !== undefined && name !== undefined ? [{ path, restore, name }] : [];
+	} catch {
+		return [];
+	}
+}
