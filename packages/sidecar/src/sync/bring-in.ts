@@ -57,7 +57,10 @@ export async function bringIn(options: RestoreOptions, { entries }: Picked): Pro
 		const work = new RestoreWork(
 			options,
 			writer,
-			{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, unbelieved: 0, roots: {}, freshRoots: new Set() },
+			{
+				...{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, unbelieved: 0 },
+				...{ roots: {}, freshRoots: new Set(), away: new Map(), mounts: {} },
+			},
 			{ head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts: new Map() },
 			join(privateDir, "trash", label),
 		);

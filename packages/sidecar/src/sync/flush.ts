@@ -33,6 +33,8 @@ const ROUNDS = 6;
 const SETTLE_MS = 300;
 /** A writer that loses its slot this often in one flush is not racing, it is broken. */
 const ATTEMPTS = 10;
+/** As long as the daemon's sweep interval is by default. */
+const CONFIRM_AFTER_MS = 60_000;
 /** The log line names so many paths; `recover` lists all. */
 const TOLD_PATHS = 20;
 
@@ -72,6 +74,10 @@ export class Flusher {
 		/** The identity of the directory that was restored. */
 		root: string;
 		roots?: KnownRoots;
+		/** Deletions that the restore found and believed. */
+		believed?: ReadonlySet<Path>;
+		/** How long a held deletion is held; default a minute. */
+		confirmAfterMs?: number;
 	}) {
 		this.#store = options.store;
 		this.#machine = options.machine;
@@ -80,7 +86,8 @@ export class Flusher {
 		this.#root = options.root;
 		this.#roots = options.roots;
 		const { local, log, profile } = options.context;
-		this.#held = new HeldDeletions(local, profile.critical, log);
+		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
+		this.#held = new HeldDeletions({ local, critical: profile.critical, believed, confirmAfterMs, machine, log });
 	}
 
 	hint(path: Path): void {
@@ -112,7 +119,7 @@ export class Flusher {
 	}
 
 	get heldDeletions(): number {
-		return this.#held.paths.size;
+		return this.#held.size;
 	}
 
 	/** Files that are on the disk and, by choice, not stored. */
@@ -167,8 +174,7 @@ export class Flusher {
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			const { inHurry = false, deletionsAreMeant = false } = options;
 			const removed = this.#held.judge(capture, { isSweep: sweep, inHurry, areMeant: deletionsAreMeant });
-			const held = this.#held.paths;
-			if (held.size > 0) this.#sweepDue = true;
+			const held = this.#held;
 			this.#dropOrphans(capture, removed);
 			if (options.allOrNothing === true) this.#requireAll(capture);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
@@ -186,7 +192,7 @@ export class Flusher {
 				changed: new Map([...entriesOf(changed), ...this.#asideDelta(raw).delta.changed]),
 				removed: new Set([...removed, ...replacedRaw(capture, head.tree, id)]),
 			};
-			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), new Set([...capture.removed, ...held]));
+			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), capture.removed);
 			const flags: CommitFlags = {
 				...(setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
 				...(alarm && { alarm: true }),
@@ -225,7 +231,7 @@ export class Flusher {
 
 	/** Captures until no hint came in while looking. */
 	async #look(capture: Capture, sweep: boolean, isClosing: boolean, taken: Set<Path>, signal: AbortSignal | undefined): Promise<void> {
-		for (const path of this.#held.paths) this.#hints.add(path);
+		for (const path of this.#held.tops) this.#hints.add(path);
 		for (const { path } of this.#deferred) this.#hints.add(path);
 		if (sweep) {
 			this.#sweepDue = false;

@@ -29,8 +29,8 @@ export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "p
 
 export interface NotDurable {
 	readonly path: Path;
-	/** `time`: only its modification time differs. `conflict`: the log changed there too. `unreadable`: nobody knows. `reserved`: no flush takes it. */
-	readonly kind: "new" | "changed" | "time" | "deleted" | "conflict" | "unreadable" | "reserved";
+	/** `time`: only its modification time differs. `conflict`: the log changed there too. `unreadable`: nobody knows. `reserved`: no flush takes it. `away`: a mount point whose volume is not there. */
+	readonly kind: "new" | "changed" | "time" | "deleted" | "conflict" | "unreadable" | "reserved" | "away";
 	/** The same for people, one clause. */
 	readonly reason: string;
 }
@@ -69,6 +69,7 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 		if (reason === "reserved") notDurable.push({ path, kind: reason, reason: "the name is reserved for additional roots (--root)" });
 		if (reason === "unreadable") notDurable.push({ path, kind: reason, reason: `cannot be read (${code ?? "EIO"})` });
 	}
+	for (const [path, reason] of planned.away) notDurable.push({ path, kind: "away", reason });
 	let behind = 0;
 	const copies = new Copies(options);
 	try {

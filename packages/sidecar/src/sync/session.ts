@@ -53,6 +53,8 @@ export interface SessionOptions {
 	readonly handoverWaitMs: number;
 	/** What becomes of a file that holds a secret where none is expected. Default `warn`. */
 	readonly onSecret?: SecretPolicy;
+	/** How often the whole workspace is swept. A deletion that is held waits for a sweep that much later. Default a minute. */
+	readonly sweepIntervalMs?: number;
 	readonly machine?: Machine;
 	readonly signal?: AbortSignal;
 }
@@ -90,7 +92,13 @@ export class Session {
 		this.#root = identityOf(restored.root);
 		noteRealPlaces(whereOf(options).directories);
 		this.#repackedSince = restored.head.fullSeq;
-		this.#roots = new KnownRoots(whereOf(options), restored.roots);
+		const local = restored.local();
+		this.#roots = new KnownRoots(whereOf(options), {
+			roots: restored.roots,
+			mounts: restored.mounts,
+			filter: restored.filter.filter,
+			holds: (path) => local.holds(path),
+		});
 		const tempDir = join(options.privateDir, "tmp");
 		// Left over from a process that was killed.
 		rmSync(tempDir, { recursive: true, force: true });
@@ -101,12 +109,14 @@ export class Session {
 			writer,
 			root: identityOf(restored.root),
 			roots: this.#roots,
+			believed: restored.keptDeleted,
+			...(options.sweepIntervalMs !== undefined && { confirmAfterMs: options.sweepIntervalMs }),
 			context: {
 				root: whereOf(options),
 				filter: restored.filter.filter,
 				profile: options.profile,
 				tempDir,
-				local: restored.local(),
+				local,
 				index: writer.index,
 				quickHash,
 				log: options.log,
@@ -385,6 +395,7 @@ export class Session {
 				workspace: this.#options.workspace,
 				root: this.#root,
 				roots: this.#roots.marks,
+				mounts: this.#roots.mounts,
 				boot: this.#boot,
 				writer: this.#writer.id,
 			};
