@@ -111,15 +111,19 @@ async function requireNothingPlain({ store, profile, settings }: OpenWorkspace, 
 }
 
 /** A directory that does not derive from this log must not become its next commit. An empty log is a new user's. */
-export function requireRestored(root: string, head: Head, { marker, hasBase }: DiskState): void {
-	if (head.seq === 0) return;
-	const refuse = (reason: string) => new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
-	if (marker === undefined) throw refuse(`the log has ${head.seq} commits`);
-	if (!marker.complete) throw refuse("a restore of it was cut off");
+export function requireRestored(root: string, head: Head, disk: DiskState): void {
+	const reason = whyNotRestored(head.seq, disk);
+	if (reason !== undefined) throw new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
+}
+
+/** Why the directory does not derive from a log with so many commits; undefined where it does. */
+export function whyNotRestored(seq: number, { marker, hasBase }: Pick<DiskState, "marker" | "hasBase">): string | undefined {
+	if (seq === 0) return undefined;
+	if (marker === undefined) return `the log has ${seq} commits`;
+	if (!marker.complete) return "a restore of it was cut off";
 	if (!hasBase)
-		throw refuse(
-			`what it derives from (commit ${marker.baseSeq}) is not in the log any more, the machine went down before it was safe on the disk, or this is another directory than was restored`,
-		);
+		return `what it derives from (commit ${marker.baseSeq}) is not in the log any more, the machine went down before it was safe on the disk, or this is another directory than was restored`;
+	return undefined;
 }
 
 /** Everything that changed, and the end in order. @throws SidecarError STORE_UNREACHABLE where the store never says whether it took the commit */

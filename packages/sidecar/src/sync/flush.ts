@@ -85,9 +85,9 @@ export class Flusher {
 		this.#context = options.context;
 		this.#root = options.root;
 		this.#roots = options.roots;
-		const { local, log, profile } = options.context;
+		const { local, filter, log, profile } = options.context;
 		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
-		this.#held = new HeldDeletions({ local, critical: profile.critical, believed, confirmAfterMs, machine, log });
+		this.#held = new HeldDeletions({ local, filter, critical: profile.critical, believed, confirmAfterMs, machine, log });
 	}
 
 	hint(path: Path): void {
@@ -171,6 +171,10 @@ export class Flusher {
 				});
 			capture.leaveOutRootsAstray();
 			if (hasReservedName(context.root)) capture.deferred.set(ROOTS_DIRECTORY, "the name is reserved for additional roots (--root)");
+			if (options.refused !== undefined) {
+				capture.changed.delete(options.refused.path);
+				capture.deferred.set(options.refused.path, options.refused.reason);
+			}
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			const { inHurry = false, deletionsAreMeant = false } = options;
 			const removed = this.#held.judge(capture, { isSweep: sweep, inHurry, areMeant: deletionsAreMeant });

@@ -1,6 +1,7 @@
 import type { Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 import type { Log, LogFields } from "../telemetry/types.ts";
+import type { Filter } from "../workspace/filter.ts";
 import type { Capture } from "./capture.ts";
 import { isBelowAny } from "./check-mounts.ts";
 import { isAnyHeld, vanishedDirectories } from "./deletion-brake.ts";
@@ -18,6 +19,7 @@ export interface Judging {
 
 export interface BrakeOptions {
 	readonly local: LocalTree;
+	readonly filter: Filter;
 	/** Paths that no deletion takes at once. */
 	readonly critical: readonly Path[];
 	/** Gone before the session began, and believed by its restore. */
@@ -76,10 +78,12 @@ export class HeldDeletions {
 
 	#suspect(gone: ReadonlySet<Path>): ReadonlySet<Path> {
 		if (gone.size === 0) return gone;
-		const { local, critical, believed } = this.#options;
+		const { local, critical, believed, filter } = this.#options;
 		const isFile = (path: Path) => local.get(path)?.entry.type !== "dir";
 		if (isAnyHeld(gone, local.paths(), isFile, criticalIn(critical, gone))) return gone;
-		const watched = new Set([...gone].filter((path) => !believed.has(path)));
+		// What the user's ignore file takes out has not vanished.
+		const isIgnored = (path: Path) => path !== "" && filter(path, isFile(path) ? "file" : "dir") === "skip";
+		const watched = new Set([...gone].filter((path) => !believed.has(path) && !isIgnored(path)));
 		const whole = vanishedDirectories(watched, isFile);
 		return new Set([...watched].filter((path) => isBelowAny(path, whole)));
 	}

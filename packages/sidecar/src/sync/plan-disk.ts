@@ -1,5 +1,6 @@
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
+import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path, Tree } from "../log/types.ts";
 import { othersOf, ROOTS_DIRECTORY, type Root, rootNameOf, rootPath } from "../path.ts";
@@ -9,7 +10,8 @@ import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
 import { identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { checkMounts, holdsIn, isBelowAny } from "./check-mounts.ts";
-import { compareDisk } from "./compare-disk.ts";
+import { compareDisk, hasMode } from "./compare-disk.ts";
+import { DatabaseCopies } from "./database-copies.ts";
 import { isAnyHeld } from "./deletion-brake.ts";
 import { isTrusted, type Marker, type Mounts, type RootMark, readMarker } from "./marker.ts";
 import { readLog } from "./read-log.ts";
@@ -77,6 +79,7 @@ export async function planDisk(
 	for (const path of disk.keys()) if (isBelowAny(path, away)) disk.delete(path);
 	const judged = away.size === 0 ? target : new Map([...target].filter(([path]) => !isBelowAny(path, away)));
 	const compared = await compareDisk(root, disk, base, judged, options.profile.secret);
+	if (options.at !== undefined) await compareDatabases(options, compared, disk, judged);
 	const freshRoots = new Set([...othersOf(root).keys()].filter((name) => !isKnownRoot(name)));
 	const trustsDeletes = (path: Path) => {
 		const name = typeof root === "string" ? undefined : rootNameOf(path);
@@ -90,6 +93,26 @@ export async function planDisk(
 	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
 	const seen = { disk, problems: problems.filter(({ path }) => !isBelowAny(path, away)), away, mounts };
 	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, ...seen, plan, unbelieved };
+}
+
+/** A database in WAL mode is never the bytes that the log has. One with the same content stays as it is. */
+async function compareDatabases(
+	options: Pick<RestoreOptions, "root" | "profile" | "privateDir">,
+	compared: Map<Path, OnDisk>,
+	disk: ReadonlyMap<Path, Stat>,
+	target: Tree,
+): Promise<void> {
+	const copies = new DatabaseCopies(options);
+	try {
+		for (const [path, found] of compared) {
+			const [entry, stat] = [target.get(path), disk.get(path)];
+			if (found.likeTarget || entry?.type !== "file" || entry.chunkBits !== SQLITE_CHUNK_BITS || stat?.type !== "file") continue;
+			if (hasMode(stat, entry, options.profile.secret(path)) && (await copies.isDatabase(path, entry)))
+				compared.set(path, { ...found, likeTarget: true });
+		}
+	} finally {
+		copies.dispose();
+	}
 }
 
 /** Exactly a commit is all or nothing. @throws SidecarError NOT_DURABLE */

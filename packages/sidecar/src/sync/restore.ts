@@ -41,7 +41,8 @@ export interface Restored {
 	readonly storeTimeMs: number;
 	/** What is now on the disk, as far as it is known to be what the log says. */
 	local(): LocalTree;
-	readonly filter: WorkspaceFilter;
+	/** As the restored ignore file says. @throws SidecarError IGNORE_FILE_UNUSABLE */
+	filter(): WorkspaceFilter;
 	/** The directory that was restored. */
 	readonly root: Stat;
 	/** The same for additional roots, by name. */
@@ -120,7 +121,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			head,
 			storeTimeMs: read.storeTimeMs,
 			local: () => work.local(),
-			filter: new WorkspaceFilter(root, options.profile),
+			filter: () => new WorkspaceFilter(root, options.profile),
 			root: rootStat,
 			roots: planned.roots,
 			mounts: planned.mounts,
