@@ -38,8 +38,8 @@ export const ERRORS = {
 	),
 	WORKSPACE_NOT_DIRECTORY: spec(
 		2,
-		"the workspace path exists but is not a directory",
-		"point --workspace at a directory, or move the file away",
+		"there is no workspace directory at this path",
+		"point --workspace at a directory; `openclaw-sidecar restore` makes one from the log where nothing is there",
 	),
 	WORKSPACE_READ_ONLY: spec(2, "the workspace cannot be written", "check the owner, the mode and the mount of the workspace"),
 	WORKSPACE_DISK_FULL: spec(
@@ -57,6 +57,11 @@ export const ERRORS = {
 		2,
 		"another openclaw-sidecar on this machine already looks after this workspace",
 		"stop it, or talk to it: `status` and `flush` reach a running daemon",
+	),
+	IGNORE_FILE_UNUSABLE: spec(
+		2,
+		"the ignore file cannot be read, so it is not known what must not be stored",
+		"make .openclaw-sidecar-ignore a regular text file, or a link to one inside the workspace; or remove it",
 	),
 	STATE_DIR_UNUSABLE: spec(
 		2,

@@ -50,6 +50,18 @@ export async function s3Namespace(): Promise<SweepableStore> {
 	);
 }
 
+/** This machine, whose clocks can be moved on. */
+export function machineWithClock(): { readonly machine: Machine; pass(ms: number): void } {
+	let aheadMs = 0;
+	const machine = { ...thisMachine, wallMs: () => thisMachine.wallMs() + aheadMs, bootMs: () => thisMachine.bootMs() + aheadMs };
+	return {
+		machine,
+		pass: (ms) => {
+			aheadMs += ms;
+		},
+	};
+}
+
 export const plainProfile = profileNamed("plain") as Profile;
 export const openclawProfile = profileNamed("openclaw") as Profile;
 

@@ -6,7 +6,10 @@ import { ago, aligned, count, isoTime, shownPath } from "./words.ts";
 export const status: Command = {
 	name: "status",
 	summary: "Show the log, the daemon, and what on this disk is not durable.",
-	notes: ["Exit status 0 when everything on this disk is in the log, 3 when something is not."],
+	notes: [
+		"Exit status 0 when everything on this disk is in the log; 3 when something is not, a deletion is held, an inner volume is away, or the",
+		"directory does not derive from the log. A workspace that is not there is an error, as for `flush`.",
+	],
 	async run({ config, out }) {
 		const library = await import("../library/status.ts");
 		const found = await library.status(config);
@@ -44,16 +47,20 @@ function forPerson(found: Found): string[] {
 		...(behind > 0 && log !== undefined ? [["behind", `${count(behind, "path")} would be changed by a restore`]] : []),
 		["daemon", daemonWords(found)],
 		...(excluded.length > 0 ? [["left out", `${count(excluded.length, "file")}, by choice: not durable, and in no restore`]] : []),
-		[
-			"durable",
-			isDurable
-				? `yes, everything ${excluded.length > 0 ? "else " : ""}on this disk is in the log`
-				: `NO: ${count(notDurable.length, "path")}`,
-		],
+		...(found.heldDeletions > 0
+			? [["held", `${count(found.heldDeletions, "deletion")}: too much is gone at once; the log keeps it, and a restore brings it back`]]
+			: []),
+		["durable", isDurable ? `yes, everything ${excluded.length > 0 ? "else " : ""}on this disk is in the log` : whyNotDurable(found)],
 	];
 	const shown = [...notDurable, ...excluded].slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
 	const left = notDurable.length + excluded.length - shown.length;
 	return [...aligned(rows), ...shown, ...(left > 0 ? [`  and ${count(left, "more", "more")}`] : [])];
+}
+
+function whyNotDurable({ notDurable, heldDeletions, notRestored }: Found): string {
+	if (notRestored !== undefined) return `NO: nothing of this directory may be committed: ${notRestored}`;
+	if (notDurable.length > 0) return `NO: ${count(notDurable.length, "path")}`;
+	return `NO: ${count(heldDeletions, "deletion")} held`;
 }
 
 function newest(log: NonNullable<Found["log"]>, storeTimeMs: number): string {
@@ -95,6 +102,8 @@ function forProgram({
 	excluded,
 	elsewhere,
 	notCovered,
+	heldDeletions,
+	notRestored,
 	daemon,
 }: Found): object {
 	return {
@@ -110,6 +119,8 @@ function forProgram({
 		notCovered,
 		base: marker === undefined ? null : { seq: marker.baseSeq, id: marker.baseId, complete: marker.complete, known: hasBase },
 		behind,
+		heldDeletions,
+		notRestored: notRestored ?? null,
 		notDurableCount: notDurable.length,
 		notDurable: notDurable.slice(0, LISTED_PATHS),
 		excluded: excluded.slice(0, LISTED_PATHS),

@@ -267,7 +267,7 @@ describe("places that cannot be used", () => {
 			expect({ command, status, stderr: stderr.split(":", 1)[0] }).toEqual({
 				command,
 				status: 2,
-				stderr: "error [WORKSPACE_NOT_DIRECTORY] the workspace path exists but is not a directory",
+				stderr: "error [WORKSPACE_NOT_DIRECTORY] there is no workspace directory at this path",
 			});
 		}
 		expect(readFileSync(place.path("a"), "utf8")).toBe("a file");

@@ -1,3 +1,4 @@
+import type { Config } from "../config/options.ts";
 import type { ErrorSpec } from "../errors.ts";
 import { ERRORS } from "../errors.ts";
 import { type Profile, profileNamed } from "../workspace/profile.ts";
@@ -6,9 +7,11 @@ import { type Check, type CheckResult, runChecks } from "./doctor/check.ts";
 import { staging, stateDirectory, stateSpace, workspace, workspaceSpace } from "./doctor/disk-checks.ts";
 import { logState, owner, thisDisk } from "./doctor/log-checks.ts";
 import { exactTimes, inotify, node } from "./doctor/machine-checks.ts";
+import { innerMounts } from "./doctor/mount-checks.ts";
 import { Patient } from "./doctor/patient.ts";
 import { clock, conditionalWrites, credentials, endpoint, forbidden, get, list, put } from "./doctor/store-checks.ts";
 import { settingsOf, type WorkspaceOptions } from "./options.ts";
+import { withRealWorkspace } from "./workspace-place.ts";
 
 export type { CheckOutcome, CheckResult } from "./doctor/check.ts";
 export { type Explanation, explain } from "./doctor/explain.ts";
@@ -53,7 +56,17 @@ const CHECKS: readonly Check[] = [
 	forbidden,
 	logState,
 	thisDisk,
+	innerMounts,
 ];
+
+/** A workspace that leads nowhere is the workspace check's to report. */
+function realWhereItCanBe(settings: Config): Config {
+	try {
+		return withRealWorkspace(settings);
+	} catch {
+		return settings;
+	}
+}
 
 /** Worst first: a bug, damage, another owner, then what keeps the store away, the settings, and what only waits. */
 const WORST_FIRST: readonly ErrorSpec["exitStatus"][] = [1, 5, 4, 6, 7, 2, 3];
@@ -64,7 +77,7 @@ const WORST_FIRST: readonly ErrorSpec["exitStatus"][] = [1, 5, 4, 6, 7, 2, 3];
  * @throws SidecarError for a wrong option only
  */
 export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
-	const settings = settingsOf(options);
+	const settings = realWhereItCanBe(settingsOf(options));
 	const { store, profile, credentials: given, signal, tryForbidden = false } = options;
 	const patient = new Patient({
 		settings,

@@ -73,11 +73,7 @@ type Answer = Exclude<FlushResult, { readonly kind: "unknown" }> & {
 async function flushByDaemon(stateDir: string, workspace: string): Promise<FlushReport | undefined> {
 	const answer = await ask<Answer>(stateDir, workspace, "flush");
 	if (answer === undefined) return undefined;
-	// Held deletions wait for a second scan; whoever asks for a flush asks for that too.
-	const second = answer.held > 0 ? await ask<Answer>(stateDir, workspace, "flush") : undefined;
-	const results = second === undefined ? [answer] : [answer, second];
-	const isSuperseded = answer.superseded || second?.superseded === true;
-	return { ...report("daemon", results, isSuperseded, []), excluded: (second ?? answer).excluded ?? [] };
+	return { ...report("daemon", answer, answer.superseded, []), excluded: answer.excluded ?? [] };
 }
 
 async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undefined): Promise<FlushReport> {
@@ -88,8 +84,8 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 	if (isUnused(head)) await requireNothingPlain(opened, signal);
 	const disk = await inspectDisk({ store, root: roots, profile, privateDir, onSecret: settings.onSecret, ...(signal && { signal }) }, head);
 	requireRestored(workspace, head, disk);
-	if (disk.notDurable.every(({ kind }) => kind === "unreadable" || kind === "reserved"))
-		return { ...report("this process", [], false, disk.notDurable, [], disk.unbelieved), seq: head.seq, excluded: disk.excluded };
+	if (disk.notDurable.every(({ kind }) => kind === "unreadable" || kind === "reserved" || kind === "away"))
+		return { ...report("this process", undefined, false, disk.notDurable, [], disk.unbelieved), seq: head.seq, excluded: disk.excluded };
 
 	const session = await Session.open({
 		store,
@@ -103,10 +99,9 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 		onSecret: settings.onSecret,
 		...(signal && { signal }),
 	});
-	const results = [await flushOnce(session, signal)];
-	if (session.heldDeletions > 0) results.push(await flushOnce(session, signal));
+	const result = await flushOnce(session, signal);
 	const { isSuperseded, restored, excluded } = session;
-	return { ...report("this process", results, isSuperseded, [], restored.moved, disk.unbelieved), seq: session.head.seq, excluded };
+	return { ...report("this process", result, isSuperseded, [], restored.moved, disk.unbelieved), seq: session.head.seq, excluded };
 }
 
 /** Else this directory would be the log's first content, and the objects that lie there would never be adopted. */
@@ -120,15 +115,19 @@ async function requireNothingPlain({ store, profile, settings }: OpenWorkspace, 
 }
 
 /** A directory that does not derive from this log must not become its next commit. An empty log is a new user's. */
-export function requireRestored(root: string, head: Head, { marker, hasBase }: DiskState): void {
-	if (head.seq === 0) return;
-	const refuse = (reason: string) => new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
-	if (marker === undefined) throw refuse(`the log has ${head.seq} commits`);
-	if (!marker.complete) throw refuse("a restore of it was cut off");
+export function requireRestored(root: string, head: Head, disk: DiskState): void {
+	const reason = whyNotRestored(head.seq, disk);
+	if (reason !== undefined) throw new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
+}
+
+/** Why the directory does not derive from a log with so many commits; undefined where it does. */
+export function whyNotRestored(seq: number, { marker, hasBase }: Pick<DiskState, "marker" | "hasBase">): string | undefined {
+	if (seq === 0) return undefined;
+	if (marker === undefined) return `the log has ${seq} commits`;
+	if (!marker.complete) return "a restore of it was cut off";
 	if (!hasBase)
-		throw refuse(
-			`what it derives from (commit ${marker.baseSeq}) is not in the log any more, the machine went down before it was safe on the disk, or this is another directory than was restored`,
-		);
+		return `what it derives from (commit ${marker.baseSeq}) is not in the log any more, the machine went down before it was safe on the disk, or this is another directory than was restored`;
+	return undefined;
 }
 
 /** Everything that changed, and the end in order. @throws SidecarError STORE_UNREACHABLE where the store never says whether it took the commit */
@@ -149,23 +148,22 @@ export async function flushOnce(
 
 function report(
 	by: FlushReport["by"],
-	results: readonly Exclude<FlushResult, { kind: "unknown" }>[],
+	result: Exclude<FlushResult, { kind: "unknown" }> | undefined,
 	superseded: boolean,
 	unreadable: DiskState["notDurable"],
 	moved: FlushReport["moved"] = [],
 	unbelieved = 0,
 ): FlushReport {
-	const commits = results.filter((result) => result.kind === "committed");
-	const sum = (of: (commit: (typeof commits)[number]) => number) => commits.reduce((total, commit) => total + of(commit), 0);
-	const notTaken = [...unreadable.map(({ path, reason }) => ({ path, reason })), ...(results.at(-1)?.deferred ?? [])];
-	const heldDeletions = (results.at(-1)?.held ?? 0) + unbelieved;
+	const commit = result?.kind === "committed" ? result : undefined;
+	const notTaken = [...unreadable.map(({ path, reason }) => ({ path, reason })), ...(result?.deferred ?? [])];
+	const heldDeletions = (result?.held ?? 0) + unbelieved;
 	return {
 		by,
-		kind: commits.length > 0 ? "committed" : "nothing",
-		seq: commits.at(-1)?.seq,
-		changed: sum(({ changed }) => changed),
-		removed: sum(({ removed }) => removed),
-		bytes: sum(({ bytes }) => bytes),
+		kind: commit === undefined ? "nothing" : "committed",
+		seq: commit?.seq,
+		changed: commit?.changed ?? 0,
+		removed: commit?.removed ?? 0,
+		bytes: commit?.bytes ?? 0,
 		notTaken,
 		heldDeletions,
 		moved,

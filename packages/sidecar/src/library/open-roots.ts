@@ -4,14 +4,14 @@
  * No directory may hold another, nor the store or the private directory: a commit would hold itself, or a restore write one over the other.
  * Does NOT see a directory that is mounted inside another under a name of its own.
  */
-import { lstatSync, realpathSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../config/options.ts";
 import { SidecarError } from "../errors.ts";
 import { Roots } from "../path.ts";
 import { statOf } from "../workspace/stat.ts";
 import { realPath } from "./place.ts";
+import { leadsTo } from "./workspace-place.ts";
 
 interface Place {
 	/** For people. */
@@ -81,17 +81,6 @@ function rootPathOf(name: string, directory: string): string {
 		throw refuse((cause as NodeJS.ErrnoException).code ?? String(cause));
 	}
 	throw refuse("it is not a directory");
-}
-
-/** Where a path leads; what is not there yet below where its parent leads. @throws NodeJS.ErrnoException as for a link that leads nowhere */
-function leadsTo(path: string): string {
-	try {
-		return realpathSync.native(path);
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		if (code !== "ENOENT" || lstatSync(path, { throwIfNoEntry: false }) !== undefined || dirname(path) === path) throw error;
-		return join(leadsTo(dirname(path)), basename(path));
-	}
 }
 
 /** A directory is inside itself. */

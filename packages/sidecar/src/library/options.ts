@@ -15,6 +15,7 @@ import { noProgress } from "../telemetry/progress.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import { type Profile, profileNamed } from "../workspace/profile.ts";
 import { openRoots } from "./open-roots.ts";
+import { withRealWorkspace } from "./workspace-place.ts";
 
 /** Which log: for the verbs that read a log and touch no disk. */
 export interface LogOptions extends OpenStoreOptions {
@@ -118,11 +119,21 @@ export async function openRoot(
 /** The same for verbs that work on a directory. */
 export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: OpenWorkspace) => Promise<T>): Promise<T> {
 	return await withLog(options, async (opened) => {
-		const { workspace, stateDir, namespace, profile: name } = opened.settings;
+		const { storeUrl } = opened;
+		const settings = withRealWorkspace(opened.settings);
+		const { workspace, stateDir, namespace, profile: name } = settings;
 		const profile = typeof options.profile === "object" ? options.profile : (profileNamed(name) as Profile);
-		const roots = openRoots(opened.settings, opened.storeUrl);
-		const privateDir = privateDirectory(stateDir, { workspace, store: opened.storeUrl, namespace });
-		return await use({ ...opened, roots, profile, privateDir, log: options.log ?? silentLog, progress: options.progress ?? noProgress });
+		const roots = openRoots(settings, storeUrl);
+		const privateDir = privateDirectory(stateDir, { workspace, store: storeUrl, namespace });
+		return await use({
+			...opened,
+			settings,
+			roots,
+			profile,
+			privateDir,
+			log: options.log ?? silentLog,
+			progress: options.progress ?? noProgress,
+		});
 	});
 }
 

@@ -67,6 +67,7 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 				log,
 				progress: counted.progress,
 				expect,
+				acceptsMounts: true,
 				onSecret: settings.onSecret,
 				read,
 				...which,

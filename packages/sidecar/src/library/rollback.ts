@@ -8,11 +8,13 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import xxhash from "xxhash-wasm";
+import { SidecarError } from "../errors.ts";
 import { diffTrees, type PathDifference } from "../log/diff-trees.ts";
 import { rootPath } from "../path.ts";
 import { readEarlier } from "../sync/expired.ts";
 import { newRestoreId, thisMachine } from "../sync/machine.ts";
-import { inspectDisk } from "../sync/not-durable.ts";
+import { type DiskState, inspectDisk } from "../sync/not-durable.ts";
+import { MOUNT_REMEDY } from "../sync/plan-disk.ts";
 import { readLog } from "../sync/read-log.ts";
 import { resolveAt } from "../sync/resolve-at.ts";
 import { restore as restoreTree } from "../sync/restore.ts";
@@ -75,7 +77,9 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 	const target = (await readEarlier(store, to, () => readLog(store, { at: to, ...heard }), signal)).head.tree;
 	if (existsSync(workspace) && readdirSync(workspace).length > 0) {
 		const { head } = await readLog(store, { ...heard });
-		requireRestored(workspace, head, await inspectDisk({ store, root, profile, privateDir, ...heard }, head));
+		const disk = await inspectDisk({ store, root, profile, privateDir, ...heard }, head);
+		requireRestored(workspace, head, disk);
+		requireMounts(disk);
 	}
 	const { handoverWaitMs } = settings;
 	const session = await Session.open({ store, workspace, roots: root, profile, privateDir, log, progress, handoverWaitMs, ...heard });
@@ -104,6 +108,13 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 		moved: [...session.restored.moved, ...restored.moved],
 		exitStatus: superseded ? 4 : differences.length > 0 ? 3 : 0,
 	};
+}
+
+/** Half a rollback is none. @throws SidecarError NOT_DURABLE */
+function requireMounts({ notDurable }: DiskState): void {
+	const away = notDurable.find(({ kind }) => kind === "away");
+	if (away === undefined) return;
+	throw new SidecarError("NOT_DURABLE", { value: away.path, reason: `${away.reason}; nothing was rolled back`, remedy: MOUNT_REMEDY });
 }
 
 const NOTHING = { changed: 0, removed: 0, bytes: 0, differences: [] } as const;

@@ -1,7 +1,9 @@
 import type { DaemonStatus } from "../daemon/daemon.ts";
 import { status as readStatus, type Status } from "../sync/status.ts";
+import { requireDirectory } from "../workspace/scan.ts";
 import { uncoveredDirectories } from "./agent-directories.ts";
 import { ask } from "./control.ts";
+import { whyNotRestored } from "./flush.ts";
 import { type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 /** What the process that looks after the workspace says of itself; a command that restores or flushes says its phase only. */
@@ -14,8 +16,15 @@ export interface WorkspaceStatus extends Status {
 	readonly logUrl: string;
 	/** Absolute. */
 	readonly workspace: string;
-	/** Everything on this disk is in the log, but for what is left out by choice. */
+	/**
+	 * A flush would find nothing to do and nothing wrong: everything on this disk is in the log, but for what is left out by choice; no
+	 * deletion is held, and the directory derives from the log.
+	 */
 	readonly isDurable: boolean;
+	/** Deletions that are not believed yet, by the daemon or by the next start. */
+	readonly heldDeletions: number;
+	/** Why a flush refuses this directory; undefined where it does not. */
+	readonly notRestored: string | undefined;
 	/** Directories that OpenClaw's settings give agents, and that nothing keeps: they are in no commit, and `isDurable` says nothing of them. */
 	readonly notCovered: readonly string[];
 	/** Undefined: nobody looks after the workspace on this machine. */
@@ -24,11 +33,12 @@ export interface WorkspaceStatus extends Status {
 
 /**
  * What the log holds, and whether it holds everything on this disk. Reads the workspace; commits and restores nothing.
- * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_*, STATE_DIR_UNUSABLE, and for a wrong option
+ * @throws SidecarError WORKSPACE_NOT_DIRECTORY where there is no workspace, as a flush says it; STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_*, STATE_DIR_UNUSABLE, and for a wrong option
  */
 export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceStatus> {
 	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir }) => {
 		const { stateDir, workspace, onSecret } = settings;
+		requireDirectory(workspace);
 		const daemon = await ask<DaemonReport>(stateDir, workspace, "status");
 		const found = await readStatus({
 			store,
@@ -43,6 +53,10 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 		const notDurable = found.notDurable.filter(({ path }) => !byDaemon.has(path));
 		const excluded = [...new Map([...found.excluded.map((file) => [file.path, file] as const), ...byDaemon]).values()];
 		const notCovered = profile.name === "openclaw" ? uncoveredDirectories(roots).paths : [];
-		return { logUrl: store.url, workspace, isDurable: notDurable.length === 0, daemon, notCovered, ...found, notDurable, excluded };
+		const heldDeletions = Math.max(found.unbelieved, daemon?.heldDeletions ?? 0);
+		const notRestored = whyNotRestored(found.log?.seq ?? 0, found);
+		const isDurable = notDurable.length === 0 && heldDeletions === 0 && notRestored === undefined;
+		const about = { logUrl: store.url, workspace, isDurable, heldDeletions, notRestored };
+		return { ...about, daemon, notCovered, ...found, notDurable, excluded };
 	});
 }

@@ -121,7 +121,12 @@ test("not a name of a root that is astray is looked at, whatever leads there, an
 		asked.push(path);
 		return "keep" as const;
 	};
-	const astray = new KnownRoots(roots, { notes: { directory: notes, identity: "another directory" } });
+	const astray = new KnownRoots(roots, {
+		roots: { notes: { directory: notes, identity: "another directory" } },
+		mounts: {},
+		filter,
+		holds: () => false,
+	});
 	const capture = new Capture({ ...context, root: roots, filter }, builder, astray);
 	await capture.take(["", "mine", ".roots", ".roots/notes", ".roots/notes/theirs"]);
 	expect(asked).toContain("mine");

@@ -11,7 +11,7 @@ import { SidecarError } from "../errors.ts";
 import { MAX_TIME_SECONDS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
-import { decodeName, fsPath, joinPath, mainOf, parentOf, rootNameOf, rootPath } from "../path.ts";
+import { decodeName, fsPath, joinPath, mainOf, parentOf } from "../path.ts";
 import { readNames } from "../workspace/read-names.ts";
 import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
 import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
@@ -19,6 +19,7 @@ import type { BlockBuilder } from "./block-builder.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { captureFile } from "./capture-file.ts";
 import type { CapturedFile } from "./captured-file.ts";
+import { isBelowAny } from "./check-mounts.ts";
 import type { KnownRoots } from "./known-roots.ts";
 import type { LocalEntry } from "./local-tree.ts";
 
@@ -36,8 +37,8 @@ export class Capture {
 	readonly #builder: BlockBuilder;
 	readonly #root: Stat;
 	readonly #roots: KnownRoots | undefined;
-	/** Additional roots that were astray when the capture began. */
-	readonly #astray: ReadonlySet<Path>;
+	/** Roots and mount points that were astray when the capture began. */
+	readonly #astray: ReadonlyMap<Path, string>;
 	/** New or different entries. Dir entries that differ only in mtime are in `minor`. */
 	readonly changed = new Map<Path, LocalEntry>();
 	/** Different only in a time that nobody reads content from: rides along with other changes. */
@@ -65,7 +66,7 @@ export class Capture {
 		if (root?.type !== "dir") throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: mainOf(context.root), reason: "it is gone" });
 		this.#root = root;
 		this.#roots = roots;
-		this.#astray = roots?.astray() ?? new Set();
+		this.#astray = roots?.astray() ?? new Map();
 	}
 
 	/** Is the root still the directory that was restored? Nothing in another one is a change of this workspace. */
@@ -75,21 +76,31 @@ export class Capture {
 	}
 
 	/**
-	 * Takes nothing of an additional root that is astray: neither is what it lacks deleted, nor what it holds a change. It stays dirty, and
-	 * all else is taken. Called when everything was looked at, for what went astray meanwhile.
+	 * Takes nothing of a root or mount point that is astray: neither is what it lacks deleted, nor what it holds a change. It stays dirty,
+	 * and all else is taken. Called when everything was looked at, for what went astray meanwhile.
 	 */
 	leaveOutRootsAstray(): void {
-		for (const path of new Set([...this.#astray, ...(this.#roots?.astray() ?? [])])) {
+		for (const [path, reason] of new Map([...this.#astray, ...(this.#roots?.astray() ?? [])])) {
 			for (const found of [this.changed, this.minor, this.confirmed, this.removed, this.deferred, this.raw, this.postponed])
 				for (const each of [...found.keys()]) if (each === path || each.startsWith(`${path}/`)) found.delete(each);
-			this.deferred.set(path, "its directory is not there, or not the one that was restored");
+			this.deferred.set(path, reason);
+			this.#keepDirectoriesAbove(path);
 		}
 	}
 
-	/** Not a byte of such a root is read: it may be another's. */
+	/** What stays in the log needs the directories that lead to it. */
+	#keepDirectoriesAbove(path: Path): void {
+		for (let above = parentOf(path); above !== ""; above = parentOf(above)) {
+			this.removed.delete(above);
+			if ((this.changed.get(above)?.entry.type ?? "dir") === "dir") continue;
+			this.changed.delete(above);
+			this.deferred.set(above, `it replaces a directory that the log keeps for ${path}`);
+		}
+	}
+
+	/** Not a byte of it is read: it may be another's. */
 	#isAstray(path: Path): boolean {
-		const name = this.#astray.size === 0 ? undefined : rootNameOf(path);
-		return name !== undefined && this.#astray.has(rootPath(name));
+		return isBelowAny(path, this.#astray);
 	}
 
 	async take(hints: Iterable<Path>): Promise<void> {

@@ -32,10 +32,15 @@ export async function compareDisk(
 async function isLike(root: Root, path: Path, stat: Stat, entry: Entry, isSecret: (path: Path) => boolean): Promise<boolean> {
 	if (entry.type !== stat.type) return false;
 	if (entry.type === "link") return decodeName(readlinkSync(fsPath(root, path), { encoding: "buffer" })) === entry.target;
-	const mode = stat.mode & (entry.type === "dir" ? 0o3777 : 0o1777);
-	const hasMode = mode === entry.mode || (isSecret(path) && mode === (entry.mode & 0o700)) || path === "" || isRootItself(root, path);
-	if (entry.type === "dir" || !hasMode) return hasMode;
+	const isRightMode = hasMode(stat, entry, isSecret(path)) || path === "" || isRootItself(root, path);
+	if (entry.type === "dir" || !isRightMode) return isRightMode;
 	return entry.size === stat.size && (await hasContent(root, path, entry));
+}
+
+/** A secret is restored without rights for others, whatever the log has. */
+export function hasMode(stat: Stat, entry: Exclude<Entry, { readonly type: "link" }>, isSecret: boolean): boolean {
+	const mode = stat.mode & (entry.type === "dir" ? 0o3777 : 0o1777);
+	return mode === entry.mode || (isSecret && mode === (entry.mode & 0o700));
 }
 
 async function hasContent(root: Root, path: Path, entry: FileEntry): Promise<boolean> {

@@ -1,7 +1,7 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openclawProfile, workbench } from "../../test/workbench.ts";
+import { machineWithClock, openclawProfile, workbench } from "../../test/workbench.ts";
 import { readLog } from "./read-log.ts";
 
 describe("the deletion brake", () => {
@@ -10,12 +10,18 @@ describe("the deletion brake", () => {
 		const root = bench.workspace("a");
 		mkdirSync(root, { recursive: true });
 		for (let index = 0; index < 20; index++) writeFileSync(join(root, `f${index}`), `${index}`);
-		const session = await bench.open("a");
+		const clock = machineWithClock();
+		const session = await bench.open("a", { machine: clock.machine });
 		await session.flush({ sweep: true });
 		for (let index = 0; index < 15; index++) rmSync(join(root, `f${index}`));
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
 		expect((await readLog(bench.store)).head.tree.size).toBe(21);
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 15 });
+		// A quick second look proves nothing: a volume may be away for longer.
+		clock.pass(30_000);
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
+		clock.pass(31_000);
+		expect(await session.flush()).toMatchObject({ kind: "nothing", held: 15 });
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 15, held: 0 });
 	});
 
 	it("believes nothing of another volume in the workspace's place, neither what it lacks nor what it holds", async () => {
@@ -50,7 +56,8 @@ describe("the deletion brake", () => {
 
 	it("holds what the profile calls critical, if only for the moment in which it is written anew", async () => {
 		await using bench = await workbench();
-		const session = await bench.open("a", { profile: openclawProfile });
+		const clock = machineWithClock();
+		const session = await bench.open("a", { profile: openclawProfile, machine: clock.machine });
 		const config = join(bench.workspace("a"), "openclaw.json");
 		for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 		writeFileSync(config, "{}");
@@ -62,6 +69,7 @@ describe("the deletion brake", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 0, held: 0 });
 		rmSync(config);
 		await session.flush({ sweep: true });
+		clock.pass(61_000);
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 1 });
 	});
 
@@ -80,6 +88,43 @@ describe("the deletion brake", () => {
 			expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: to });
 		}
 		expect((await readLog(bench.store)).head.tree.size).toBe(41);
+	});
+
+	it("holds a directory that vanished whole, and takes every other deletion at once", async () => {
+		await using bench = await workbench();
+		const clock = machineWithClock();
+		const root = bench.workspace("a");
+		const session = await bench.open("a", { machine: clock.machine });
+		mkdirSync(join(root, "project/src"), { recursive: true });
+		mkdirSync(join(root, "small"));
+		for (let index = 0; index < 10; index++) writeFileSync(join(root, `project/src/f${index}`), `${index}`);
+		for (let index = 0; index < 9; index++) writeFileSync(join(root, `small/f${index}`), `${index}`);
+		for (let index = 0; index < 30; index++) writeFileSync(join(root, `f${index}`), `${index}`);
+		await session.flush({ sweep: true });
+		for (const path of ["project", "small", "f0"]) rmSync(join(root, path), { recursive: true });
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 11, held: 12 });
+		// What vanishes meanwhile has its own time, and does not hold up the rest.
+		clock.pass(61_000);
+		rmSync(join(root, "f1"));
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 13, held: 0 });
+	});
+
+	it("does not hold what the ignore file takes out, nor what a restore believed to be deleted", async () => {
+		await using bench = await workbench();
+		const root = bench.workspace("a");
+		const session = await bench.open("a");
+		for (const directory of ["out", "old"]) {
+			mkdirSync(join(root, directory));
+			for (let index = 0; index < 10; index++) writeFileSync(join(root, `${directory}/f${index}`), `${index}`);
+		}
+		for (let index = 0; index < 30; index++) writeFileSync(join(root, `f${index}`), `${index}`);
+		await session.flush({ sweep: true });
+		rmSync(join(root, "old"), { recursive: true });
+		const again = await bench.open("a");
+		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, held: 0 });
+		writeFileSync(join(root, ".openclaw-sidecar-ignore"), "/out/");
+		for (const path of [".openclaw-sidecar-ignore", ""]) utimesSync(join(root, path), 1_700_000_000, 1_700_000_000);
+		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, held: 0 });
 	});
 
 	it("holds at a drain, however often it looks, and says that nothing is lost", async () => {

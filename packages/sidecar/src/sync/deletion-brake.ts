@@ -1,5 +1,5 @@
 import type { Path } from "../log/types.ts";
-import { rootNameOf } from "../path.ts";
+import { parentOf, rootNameOf } from "../path.ts";
 
 /** Fewer than this many files may vanish at once without a second look. */
 export const BRAKE_MIN_FILES = 10;
@@ -14,7 +14,7 @@ export interface Vanished {
 }
 
 /**
- * Should these deletions wait until a second scan agrees? More than half of the tree (at least 10 files), or anything critical,
+ * Should these deletions wait until a later sweep confirms them? More than half of the tree (at least 10 files), or anything critical,
  * vanishing at once looks like a mount that went away or a wipe, not like an agent at work.
  */
 export function isHeld({ files, filesBefore, critical }: Vanished): boolean {
@@ -45,6 +45,18 @@ export function isAnyHeld(
 	for (const path of gone) count(path, "files");
 	for (const path of before) count(path, "filesBefore");
 	return critical.length > 0 || [...counts.values()].some((sum) => isHeld({ ...sum, critical: [] }));
+}
+
+/** Directories that vanished whole, with at least 10 files: the highest of each. A volume that went away looks like that. */
+export function vanishedDirectories(gone: ReadonlySet<Path>, isFile: (path: Path) => boolean): Set<Path> {
+	const files = new Map<Path, number>();
+	for (const path of gone) {
+		if (!isFile(path)) continue;
+		let top = path;
+		while (top !== "" && gone.has(parentOf(top))) top = parentOf(top);
+		if (top !== path) files.set(top, (files.get(top) ?? 0) + 1);
+	}
+	return new Set([...files].filter(([, count]) => count >= BRAKE_MIN_FILES).map(([top]) => top));
 }
 
 /** The workspace's own directory among roots, none of which has that name. */

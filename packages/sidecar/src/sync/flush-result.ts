@@ -16,6 +16,8 @@ export interface FlushOptions {
 	readonly deletionsAreMeant?: boolean;
 	/** Commit nothing where something could not be taken, or another writer owns the tree. */
 	readonly allOrNothing?: boolean;
+	/** Cannot be taken as it is now, for a reason that a capture does not see. */
+	readonly refused?: Deferred;
 	readonly signal?: AbortSignal;
 }
 

@@ -34,6 +34,8 @@ const ROUNDS = 6;
 const SETTLE_MS = 300;
 /** A writer that loses its slot this often in one flush is not racing, it is broken. */
 const ATTEMPTS = 10;
+/** As long as the daemon's sweep interval is by default. */
+const CONFIRM_AFTER_MS = 60_000;
 /** The log line names so many paths; `recover` lists all. */
 const TOLD_PATHS = 20;
 
@@ -77,6 +79,10 @@ export class Flusher {
 		roots?: KnownRoots;
 		/** What restores moved out of the workspace and the log does not have. */
 		quarantine?: Quarantine;
+		/** Deletions that the restore found and believed. */
+		believed?: ReadonlySet<Path>;
+		/** How long a held deletion is held; default a minute. */
+		confirmAfterMs?: number;
 	}) {
 		this.#store = options.store;
 		this.#machine = options.machine;
@@ -85,8 +91,9 @@ export class Flusher {
 		this.#root = options.root;
 		this.#roots = options.roots;
 		this.#quarantine = options.quarantine;
-		const { local, log, profile } = options.context;
-		this.#held = new HeldDeletions(local, profile.critical, log);
+		const { local, filter, log, profile } = options.context;
+		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
+		this.#held = new HeldDeletions({ local, filter, critical: profile.critical, believed, confirmAfterMs, machine, log });
 	}
 
 	hint(path: Path): void {
@@ -118,7 +125,7 @@ export class Flusher {
 	}
 
 	get heldDeletions(): number {
-		return this.#held.paths.size;
+		return this.#held.size;
 	}
 
 	/** Files that are on the disk and, by choice, not stored. */
@@ -170,11 +177,14 @@ export class Flusher {
 				});
 			capture.leaveOutRootsAstray();
 			if (hasReservedName(context.root)) capture.deferred.set(ROOTS_DIRECTORY, "the name is reserved for additional roots (--root)");
+			if (options.refused !== undefined) {
+				capture.changed.delete(options.refused.path);
+				capture.deferred.set(options.refused.path, options.refused.reason);
+			}
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			const { inHurry = false, deletionsAreMeant = false } = options;
 			const removed = this.#held.judge(capture, { isSweep: sweep, inHurry, areMeant: deletionsAreMeant });
-			const held = this.#held.paths;
-			if (held.size > 0) this.#sweepDue = true;
+			const held = this.#held;
 			this.#dropOrphans(capture, removed);
 			if (options.allOrNothing === true) this.#requireAll(capture);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
@@ -195,7 +205,7 @@ export class Flusher {
 			};
 			// What was changed has its own directories: the quarantine's stand behind it.
 			const delta = quarantined === undefined ? owned : { ...owned, changed: new Map([...quarantined.changed, ...owned.changed]) };
-			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), new Set([...capture.removed, ...held]));
+			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), capture.removed);
 			const flags: CommitFlags = {
 				...(setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
 				...(alarm && { alarm: true }),
@@ -235,7 +245,7 @@ export class Flusher {
 
 	/** Captures until no hint came in while looking. */
 	async #look(capture: Capture, sweep: boolean, isClosing: boolean, taken: Set<Path>, signal: AbortSignal | undefined): Promise<void> {
-		for (const path of this.#held.paths) this.#hints.add(path);
+		for (const path of this.#held.tops) this.#hints.add(path);
 		for (const { path } of this.#deferred) this.#hints.add(path);
 		if (sweep) {
 			this.#sweepDue = false;

@@ -5,7 +5,7 @@
  * writer that was killed on this very machine, and no harm where a copied machine takes the other's writer for its own.
  */
 import type { Machine } from "./machine.ts";
-import { bootId, readMarker } from "./marker.ts";
+import { isThisBoot, readMarker } from "./marker.ts";
 import { type LogRead, newestSeq, readLog } from "./read-log.ts";
 import type { SessionOptions } from "./session.ts";
 
@@ -36,5 +36,5 @@ function mayHaveMore({ head, newest, storeTimeMs }: LogRead, privateDir: string)
 	if (newest === undefined || head.isClosed || storeTimeMs - newest.lastModifiedMs > YOUNG_MS) return false;
 	// It was here, and is no more: whoever asks has taken the workspace's control over.
 	const marker = readMarker(privateDir);
-	return marker?.writer !== newest.commit.info.writer || marker.boot !== bootId();
+	return marker?.writer !== newest.commit.info.writer || !isThisBoot(marker);
 }

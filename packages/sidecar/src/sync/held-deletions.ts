@@ -1,11 +1,15 @@
 import type { Path } from "../log/types.ts";
-import type { Log } from "../telemetry/types.ts";
+import { parentOf } from "../path.ts";
+import type { Log, LogFields } from "../telemetry/types.ts";
+import type { Filter } from "../workspace/filter.ts";
 import type { Capture } from "./capture.ts";
-import { isAnyHeld } from "./deletion-brake.ts";
+import { isBelowAny } from "./check-mounts.ts";
+import { isAnyHeld, vanishedDirectories } from "./deletion-brake.ts";
 import type { LocalTree } from "./local-tree.ts";
+import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
 
 export interface Judging {
-	/** Was everything looked at? Only then is this a second scan. */
+	/** Was everything looked at? Only a sweep confirms a deletion. */
 	readonly isSweep: boolean;
 	/** A drain: a held deletion is not a deletion. */
 	readonly inHurry: boolean;
@@ -13,52 +17,89 @@ export interface Judging {
 	readonly areMeant: boolean;
 }
 
-/** Deletions that wait for a second scan: the deletion brake's memory between flushes. */
+export interface BrakeOptions {
+	readonly local: LocalTree;
+	readonly filter: Filter;
+	/** Paths that no deletion takes at once. */
+	readonly critical: readonly Path[];
+	/** Gone before the session began, and believed by its restore. */
+	readonly believed: ReadonlySet<Path>;
+	/** A deletion that was held is believed when a sweep finds it gone this long after it was first seen. */
+	readonly confirmAfterMs: number;
+	readonly machine: Machine;
+	readonly log: Log;
+}
+
+/** Deletions that wait for a later sweep: the deletion brake's memory between flushes. */
 export class HeldDeletions {
-	readonly #local: LocalTree;
-	readonly #critical: readonly Path[];
-	readonly #log: Log;
-	#held: ReadonlySet<Path> = new Set();
+	readonly #options: BrakeOptions;
+	/** When each was first seen to be gone. */
+	#held: ReadonlyMap<Path, Moment> = new Map();
 
-	/** @param critical paths that no deletion takes at once */
-	constructor(local: LocalTree, critical: readonly Path[], log: Log) {
-		this.#local = local;
-		this.#critical = critical;
-		this.#log = log;
+	constructor(options: BrakeOptions) {
+		this.#options = options;
 	}
 
-	get paths(): ReadonlySet<Path> {
-		return this.#held;
+	get size(): number {
+		return this.#held.size;
 	}
 
-	/**
-	 * Which deletions of a capture are believed. The rest is held, stays in the log, and wants a sweep; what replaces a directory that is
-	 * held is deferred.
-	 */
+	/** The highest of what is held: a look at these is a look at all of it. */
+	get tops(): readonly Path[] {
+		return [...this.#held.keys()].filter((path) => path === "" || !this.#held.has(parentOf(path)));
+	}
+
+	/** Deletions of a capture that are believed. The others stay in the log; what replaces a directory that is held is deferred. */
 	judge(capture: Capture, { isSweep, inHurry, areMeant }: Judging): Set<Path> {
+		const { local, machine, confirmAfterMs, log } = this.#options;
 		const gone = capture.removed;
-		const isFile = (path: Path) => this.#local.get(path)?.entry.type !== "dir";
-		const critical = this.#critical.filter((path) => gone.has(path));
-		if (gone.size === 0 || areMeant || !isAnyHeld(gone, this.#local.paths(), isFile, critical)) {
-			this.#held = new Set();
-			return gone;
+		const suspect = areMeant ? new Set<Path>() : this.#suspect(gone);
+		const isConfirmed = (since: Moment) => isSweep && !inHurry && elapsedMs(machine, since) >= confirmAfterMs;
+		const held = new Map<Path, Moment>();
+		const fresh: Path[] = [];
+		const confirmed: Path[] = [];
+		for (const path of suspect) {
+			const since = this.#held.get(path);
+			if (since === undefined) fresh.push(path);
+			if (since !== undefined && isConfirmed(since)) confirmed.push(path);
+			else held.set(path, since ?? now(machine));
 		}
-		const count = (paths: Iterable<Path>) => [...paths].filter(isFile).length;
-		const vanished = { files: count(gone), filesBefore: count(this.#local.paths()), critical };
-		const isSecondScan = isSweep && this.#held.size > 0 && [...gone].every((path) => this.#held.has(path));
-		if (isSecondScan && !inHurry) {
-			this.#log.warn("deletion.confirmed", vanished);
-			this.#held = new Set();
-			return gone;
-		}
-		if (this.#held.size === 0) this.#log.warn("deletion.held", vanished);
-		this.#held = new Set(gone);
+		if (fresh.length > 0) log.warn("deletion.held", this.#told(fresh));
+		if (confirmed.length > 0) log.warn("deletion.confirmed", this.#told(confirmed));
+		this.#held = held;
 		// A file where a directory was: not before the directory's children are believed to be gone.
 		for (const [path, { entry }] of capture.changed)
-			if (entry.type !== "dir" && this.#local.get(path)?.entry.type === "dir") {
+			if (entry.type !== "dir" && local.get(path)?.entry.type === "dir" && this.#isHeldBelow(path)) {
 				capture.changed.delete(path);
-				capture.deferred.set(path, "it replaces a directory whose deletion is held until a second scan agrees");
+				capture.deferred.set(path, "it replaces a directory whose deletion is held until a later sweep confirms it");
 			}
-		return new Set();
+		return new Set([...gone].filter((path) => !held.has(path)));
 	}
+
+	#suspect(gone: ReadonlySet<Path>): ReadonlySet<Path> {
+		if (gone.size === 0) return gone;
+		const { local, critical, believed, filter } = this.#options;
+		const isFile = (path: Path) => local.get(path)?.entry.type !== "dir";
+		if (isAnyHeld(gone, local.paths(), isFile, criticalIn(critical, gone))) return gone;
+		// What the user's ignore file takes out has not vanished.
+		const isIgnored = (path: Path) => path !== "" && filter(path, isFile(path) ? "file" : "dir") === "skip";
+		const watched = new Set([...gone].filter((path) => !believed.has(path) && !isIgnored(path)));
+		const whole = vanishedDirectories(watched, isFile);
+		return new Set([...watched].filter((path) => isBelowAny(path, whole)));
+	}
+
+	#told(gone: readonly Path[]): LogFields {
+		const { local, critical } = this.#options;
+		const count = (paths: Iterable<Path>) => [...paths].filter((path) => local.get(path)?.entry.type !== "dir").length;
+		return { files: count(gone), filesBefore: count(local.paths()), critical: criticalIn(critical, new Set(gone)) };
+	}
+
+	#isHeldBelow(directory: Path): boolean {
+		for (const path of this.#held.keys()) if (path.startsWith(`${directory}/`)) return true;
+		return false;
+	}
+}
+
+function criticalIn(critical: readonly Path[], gone: ReadonlySet<Path>): Path[] {
+	return critical.filter((path) => gone.has(path));
 }

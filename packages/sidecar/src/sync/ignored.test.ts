@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
-import { type Workbench, workbench } from "../../test/workbench.ts";
+import { machineWithClock, type Workbench, workbench } from "../../test/workbench.ts";
 import { readLog } from "./read-log.ts";
 
 const IGNORE_FILE = ".openclaw-sidecar-ignore";
@@ -52,13 +52,15 @@ it("what is ignored from now on leaves the newest tree, stays on the disk and in
 
 it("most of the tree at once: held like any such deletion, until a second scan agrees", async () => {
 	await using bench = await workbench();
-	const session = await bench.open("a");
+	const clock = machineWithClock();
+	const session = await bench.open("a", { machine: clock.machine });
 	for (let index = 0; index < 20; index++) write(bench, `docs/${index}.md`, String(index));
 	await session.flush({ sweep: true });
 	write(bench, IGNORE_FILE, "docs/\n");
 	session.hint(IGNORE_FILE);
 	expect(await session.flush()).toMatchObject({ held: 20 + 1 });
 	expect(await paths(bench)).toHaveLength(21);
+	clock.pass(61_000);
 	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", held: 0 });
 	expect(await paths(bench)).toEqual([IGNORE_FILE]);
 });

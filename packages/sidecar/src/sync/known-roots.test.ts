@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { type Workbench, workbench } from "../../test/workbench.ts";
+import { machineWithClock, type Workbench, workbench } from "../../test/workbench.ts";
 import { readLog } from "./read-log.ts";
 
 const SECRET = `aws_access_key_id = AKIA${"Q7".repeat(8)}\n`;
@@ -15,11 +15,12 @@ async function filled(bench: Workbench) {
 	mkdirSync(notes, { recursive: true });
 	for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 	for (let index = 0; index < 12; index++) writeFileSync(join(notes, `n${index}`), `${index}`);
-	const session = await bench.open("a", { roots: { notes } });
+	const clock = machineWithClock();
+	const session = await bench.open("a", { roots: { notes }, machine: clock.machine });
 	await session.flush({ sweep: true });
 	const inLog = async () =>
 		[...(await readLog(bench.store)).head.tree.keys()].filter((path) => path.startsWith(".roots/notes/")).map((path) => path.slice(13));
-	return { notes, session, inLog };
+	return { notes, session, inLog, clock };
 }
 
 const ASTRAY = [{ path: ".roots/notes", reason: "its directory is not there, or not the one that was restored" }];
@@ -93,11 +94,12 @@ describe("an additional root", () => {
 
 	it("that is removed and made anew, as by an agent that clones its project again, is taken like any directory", async () => {
 		await using bench = await workbench();
-		const { notes, session, inLog } = await filled(bench);
+		const { notes, session, inLog, clock } = await filled(bench);
 		rmSync(notes, { recursive: true });
 		mkdirSync(notes);
 		writeFileSync(join(notes, "cloned"), "1");
 		expect(await session.flush()).toMatchObject({ kind: "committed", removed: 0, held: 12, deferred: [] });
+		clock.pass(61_000);
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 12 });
 		expect(await inLog()).toEqual(["cloned"]);
 		// It is the directory of this disk from now on: what is changed in it while nobody watches stays.

@@ -62,6 +62,11 @@ export class LocalTree {
 		return this.#children.get(path) ?? [];
 	}
 
+	/** Is there a file, a link, or a directory that holds something? */
+	holds(path: Path): boolean {
+		return this.#children.has(path) || (this.#entries.get(path)?.entry.type ?? "dir") !== "dir";
+	}
+
 	/** The path itself, if it is there, and everything below it. */
 	*subtree(path: Path): Generator<Path> {
 		if (this.#entries.has(path)) yield path;

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
+import type { Path } from "../log/types.ts";
 import { makeDirectories } from "../workspace/make-directories.ts";
 
 /** What this machine knows of one workspace, kept outside it. */
@@ -18,7 +19,9 @@ export interface Marker {
 	readonly root: string;
 	/** The same for additional roots, by name. One that is missing was not on this disk: it derives from nothing. */
 	readonly roots?: Readonly<Record<string, RootMark>>;
-	/** The kernel's boot id when it was written. */
+	/** Mount points inside the workspace and its roots, and the volume in each. Absent in a marker of an earlier release. */
+	readonly mounts?: Mounts;
+	/** The kernel's boot id when it was written, "" where the kernel does not say. */
 	readonly boot: string;
 	/** The writer that owned the workspace when it was written; absent after a mere restore. */
 	readonly writer?: string;
@@ -32,6 +35,9 @@ export interface RootMark {
 	/** Undefined where there was none. */
 	readonly identity?: string;
 }
+
+/** Volumes as `volumeOf` names them, by the path of their mount point in the tree. */
+export type Mounts = Readonly<Record<Path, string>>;
 
 const VERSION = 1;
 
@@ -65,7 +71,7 @@ export function privateDirectory(stateDir: string, identity: WorkspaceIdentity):
 export function readMarker(directory: string): Marker | undefined {
 	try {
 		const marker = JSON.parse(readFileSync(join(directory, "base.json"), "utf8")) as Partial<Marker> & { readonly version?: number };
-		const { baseSeq, baseId, complete, workspace = "", root, roots = {}, boot, clean } = marker;
+		const { baseSeq, baseId, complete, workspace = "", root, roots = {}, mounts = {}, boot, clean } = marker;
 		const isWhole =
 			marker.version === VERSION &&
 			Number.isSafeInteger(baseSeq) &&
@@ -75,6 +81,8 @@ export function readMarker(directory: string): Marker | undefined {
 			typeof root === "string" &&
 			typeof roots === "object" &&
 			roots !== null &&
+			typeof mounts === "object" &&
+			mounts !== null &&
 			typeof boot === "string" &&
 			typeof clean === "boolean";
 		return isWhole ? (marker as Marker) : undefined;
@@ -88,12 +96,26 @@ export function readMarker(directory: string): Marker | undefined {
  * anybody made.
  */
 export function isTrusted(marker: Marker): boolean {
-	return marker.clean || marker.boot === bootId();
+	return marker.clean || isThisBoot(marker);
 }
 
-/** Stays the same in every copy of a machine's memory, which is right: what one machine wrote is in all their memories. */
+/** Was it written since this machine started? No where the kernel does not say. */
+export function isThisBoot({ boot }: Marker): boolean {
+	return boot !== UNKNOWN_BOOT && boot === bootId();
+}
+
+const UNKNOWN_BOOT = "";
+
+/**
+ * Stays the same in every copy of a machine's memory, which is right: what one machine wrote is in all their memories. "" where /proc
+ * does not show it (`subset=pid`, or no /proc): then only a clean marker is trusted.
+ */
 export function bootId(): string {
-	return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+	try {
+		return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+	} catch {
+		return UNKNOWN_BOOT;
+	}
 }
 
 /** Replaces the marker whole. Not fsynced: a marker older than the disk only makes a restore look twice. */

@@ -4,17 +4,13 @@
  * Guarantees: what is not named here has its content, type and mode in the log's head, or in the commit this disk derives from.
  * Does NOT guarantee that it stays so: a file may change right after it was compared.
  */
-import { hash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import type { Head } from "../log/fold.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
-import type { Entry, FileEntry, Path } from "../log/types.ts";
+import type { Entry, Path } from "../log/types.ts";
 import { hiddenBy } from "../workspace/scan.ts";
-import { snapshotSqlite } from "../workspace/sqlite.ts";
-import { readStable } from "../workspace/stable-read.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
-import { compareDisk } from "./compare-disk.ts";
+import { compareDisk, hasMode } from "./compare-disk.ts";
+import { DatabaseCopies } from "./database-copies.ts";
 import { type Marker, readMarker } from "./marker.ts";
 import { type DiskPlan, planDisk } from "./plan-disk.ts";
 import { displacedFiles } from "./quarantine.ts";
@@ -32,9 +28,9 @@ export interface NotDurable {
 	readonly path: Path;
 	/**
 	 * `time`: only its modification time differs. `conflict`: the log changed there too. `displaced`: a restore moved it out of the
-	 * workspace. `unreadable`: nobody knows. `reserved`: no flush takes it.
+	 * workspace. `unreadable`: nobody knows. `reserved`: no flush takes it. `away`: a mount point whose volume is not there.
 	 */
-	readonly kind: "new" | "changed" | "time" | "deleted" | "conflict" | "displaced" | "unreadable" | "reserved";
+	readonly kind: "new" | "changed" | "time" | "deleted" | "conflict" | "displaced" | "unreadable" | "reserved" | "away";
 	/** The same for people, one clause. */
 	readonly reason: string;
 }
@@ -76,8 +72,9 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 		if (reason === "reserved") notDurable.push({ path, kind: reason, reason: "the name is reserved for additional roots (--root)" });
 		if (reason === "unreadable") notDurable.push({ path, kind: reason, reason: `cannot be read (${code ?? "EIO"})` });
 	}
+	for (const [path, reason] of planned.away) notDurable.push({ path, kind: "away", reason });
 	let behind = 0;
-	const copies = new Copies(options);
+	const copies = new DatabaseCopies(options);
 	try {
 		for (const [path, action] of plan) {
 			if (path === "" || isHidden(path)) continue;
@@ -99,7 +96,7 @@ async function whyNotDurable(
 	{ target, base, disk }: DiskPlan,
 	path: Path,
 	action: Action,
-	copies: Copies,
+	copies: DatabaseCopies,
 ): Promise<Omit<NotDurable, "path"> | undefined> {
 	const stat = disk.get(path);
 	const known = [target.get(path), base?.get(path)].filter((entry) => entry !== undefined);
@@ -138,53 +135,11 @@ function hasOtherTime(stat: Stat, known: readonly Entry[]): boolean {
 }
 
 /** What only looks different: a secret that was restored with a stricter mode, or a database whose content is that of the log. */
-async function isStoredAs({ root, profile }: DiskOptions, path: Path, stat: Stat, entry: Entry, copies: Copies): Promise<boolean> {
+async function isStoredAs({ root, profile }: DiskOptions, path: Path, stat: Stat, entry: Entry, copies: DatabaseCopies): Promise<boolean> {
 	if (entry.type === "link" || entry.type !== stat.type) return false;
-	const mode = stat.mode & (entry.type === "dir" ? 0o3777 : 0o1777);
-	if (mode !== entry.mode && !(profile.secret(path) && mode === (entry.mode & 0o700))) return false;
+	if (!hasMode(stat, entry, profile.secret(path))) return false;
 	if (entry.type === "dir") return true;
 	if (entry.chunkBits === SQLITE_CHUNK_BITS) return await copies.isDatabase(path, entry);
 	const compared = await compareDisk(root, new Map([[path, stat]]), undefined, new Map([[path, entry]]), profile.secret);
 	return compared.get(path)?.likeTarget === true;
-}
-
-/** Databases as a flush would take them: with what stands in the WAL, and cleaned by the profile. */
-class Copies {
-	readonly #options: DiskOptions;
-	#directory: string | undefined;
-
-	constructor(options: DiskOptions) {
-		this.#options = options;
-	}
-
-	async isDatabase(path: Path, entry: FileEntry): Promise<boolean> {
-		const { root, profile } = this.#options;
-		const copy = await snapshotSqlite(root, path, this.#tempDir(), (database) => profile.cleanSqlite?.(path, database));
-		if (copy.kind !== "snapshot") return false;
-		try {
-			let isSame = copy.sizeBytes === entry.size;
-			if (!isSame) return false;
-			const read = await readStable(copy.directory, copy.name, 2 ** entry.chunkBits, (index, bytes) => {
-				isSame = hash("sha256", bytes, "hex") === entry.chunks[index]?.sha256;
-				return isSame;
-			});
-			return isSame && read.kind === "settled";
-		} finally {
-			copy.dispose();
-		}
-	}
-
-	/** Where a session puts such copies too: it clears away what a killed process left there. */
-	#tempDir(): string {
-		if (this.#directory === undefined) {
-			const parent = join(this.#options.privateDir, "tmp");
-			mkdirSync(parent, { recursive: true, mode: 0o700 });
-			this.#directory = mkdtempSync(join(parent, "status-"));
-		}
-		return this.#directory;
-	}
-
-	dispose(): void {
-		if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
-	}
 }

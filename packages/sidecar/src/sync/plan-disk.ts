@@ -1,15 +1,19 @@
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
+import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path, Tree } from "../log/types.ts";
 import { othersOf, ROOTS_DIRECTORY, type Root, rootNameOf, rootPath } from "../path.ts";
+import { mountsBelow, mountsByDevice } from "../workspace/mounts.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
 import { identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
-import { compareDisk } from "./compare-disk.ts";
+import { checkMounts, holdsIn, isBelowAny } from "./check-mounts.ts";
+import { compareDisk, hasMode } from "./compare-disk.ts";
+import { DatabaseCopies } from "./database-copies.ts";
 import { isAnyHeld } from "./deletion-brake.ts";
-import { isTrusted, type Marker, type RootMark, readMarker } from "./marker.ts";
+import { isTrusted, type Marker, type Mounts, type RootMark, readMarker } from "./marker.ts";
 import { readLog } from "./read-log.ts";
 import { type Action, type OnDisk, planExact, planReconcile } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
@@ -27,6 +31,10 @@ export interface DiskPlan {
 	/** Those of them that are not the directories this disk's base is of. */
 	readonly freshRoots: ReadonlySet<string>;
 	readonly disk: ReadonlyMap<Path, Stat>;
+	/** Mount points that are not to be believed: nothing below them is touched, and what the log has there stays. */
+	readonly away: ReadonlyMap<Path, string>;
+	/** What the marker is to remember of mount points. */
+	readonly mounts: Mounts;
 	/** What the scan could not look at. */
 	readonly problems: readonly Problem[];
 	readonly plan: Map<Path, Action>;
@@ -38,10 +46,11 @@ export interface DiskPlan {
 
 /**
  * Looks at an existing workspace and plans; writes nothing.
- * @throws SidecarError STORE_*, OBJECT_*, TREE_UNSAFE, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE
+ * @throws SidecarError STORE_*, OBJECT_*, TREE_UNSAFE, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE, IGNORE_FILE_UNUSABLE; NOT_DURABLE for
+ * an exact plan where a mount point is not to be believed
  */
 export async function planDisk(
-	options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "withSetAside" | "signal">,
+	options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "acceptsMounts" | "withSetAside" | "signal">,
 	head: Head,
 ): Promise<DiskPlan> {
 	const { root } = options;
@@ -60,14 +69,22 @@ export async function planDisk(
 	// A root that this disk did not have then, or another directory in its place, derives from nothing.
 	const ownBase = baseOfAll && ownTree(baseOfAll, root);
 	const base = ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
-	const { stats: disk, problems } = await scan(
+	const { filter } = new WorkspaceFilter(root, options.profile);
+	const { stats: disk, problems } = await scan(root, filter, options.signal && { signal: options.signal });
+	const { away, mounts } = checkMounts({
 		root,
-		new WorkspaceFilter(root, options.profile).filter,
-		options.signal && { signal: options.signal },
-	);
+		filter,
+		known: isSameRoot && options.acceptsMounts !== true ? marker?.mounts : undefined,
+		listed: mountsBelow(root) ?? mountsByDevice(disk),
+		holds: holdsIn(base ?? target),
+	});
+	requireMounts(options.at, away);
+	for (const path of disk.keys()) if (isBelowAny(path, away)) disk.delete(path);
+	const judged = away.size === 0 ? target : new Map([...target].filter(([path]) => !isBelowAny(path, away)));
 	// Even where the base decides nothing, what is like it need not be kept again.
 	const stored = options.at === undefined ? base : derivedFrom && ownTree(derivedFrom, root);
-	const compared = await compareDisk(root, disk, stored, target, options.profile.secret);
+	const compared = await compareDisk(root, disk, stored, judged, options.profile.secret);
+	if (options.at !== undefined) await compareDatabases(options, compared, disk, judged);
 	const freshRoots = new Set([...othersOf(root).keys()].filter((name) => !isKnownRoot(name)));
 	const trustsDeletes = (path: Path) => {
 		const name = typeof root === "string" ? undefined : rootNameOf(path);
@@ -75,12 +92,45 @@ export async function planDisk(
 	};
 	const { plan, unbelieved } =
 		options.at === undefined
-			? reconcile(options.profile, compared, base, target, trustsDeletes)
+			? reconcile(options.profile, compared, base, judged, trustsDeletes)
 			: { plan: leavingRoots(planExact(compared, target), target, root), unbelieved: 0 };
+	for (const path of target.keys()) if (!judged.has(path)) plan.set(path, "keep");
 	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
 	const inLog = new Set([...compared].filter(([, there]) => there.likeTarget || there.likeBase).map(([path]) => path));
-	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, disk, problems, plan, inLog, unbelieved };
+	const seen = { disk, problems: problems.filter(({ path }) => !isBelowAny(path, away)), away, mounts };
+	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, ...seen, plan, inLog, unbelieved };
 }
+
+/** A database in WAL mode is never the bytes that the log has. One with the same content stays as it is. */
+async function compareDatabases(
+	options: Pick<RestoreOptions, "root" | "profile" | "privateDir">,
+	compared: Map<Path, OnDisk>,
+	disk: ReadonlyMap<Path, Stat>,
+	target: Tree,
+): Promise<void> {
+	const copies = new DatabaseCopies(options);
+	try {
+		for (const [path, found] of compared) {
+			const [entry, stat] = [target.get(path), disk.get(path)];
+			if (found.likeTarget || entry?.type !== "file" || entry.chunkBits !== SQLITE_CHUNK_BITS || stat?.type !== "file") continue;
+			if (hasMode(stat, entry, options.profile.secret(path)) && (await copies.isDatabase(path, entry)))
+				compared.set(path, { ...found, likeTarget: true });
+		}
+	} finally {
+		copies.dispose();
+	}
+}
+
+/** Exactly a commit is all or nothing. @throws SidecarError NOT_DURABLE */
+function requireMounts(at: number | undefined, away: ReadonlyMap<Path, string>): void {
+	const [first] = at === undefined ? [] : away;
+	if (first === undefined) return;
+	throw new SidecarError("NOT_DURABLE", { value: first[0], reason: first[1], remedy: MOUNT_REMEDY });
+}
+
+/** What ends the doubt about a mount point. */
+export const MOUNT_REMEDY =
+	"mount the volume that was there; or run `openclaw-sidecar restore`, which takes the directory as it is now and brings back what the log has";
 
 function rootMarks(root: Root): Record<string, RootMark> {
 	const markOf = (name: string, directory: string): RootMark => {

@@ -21,7 +21,7 @@ import { adopt } from "./adopt.ts";
 import { isUnused } from "./commit-directory.ts";
 import { readEarlier } from "./expired.ts";
 import type { LocalTree } from "./local-tree.ts";
-import { bootId, type RootMark, writeMarker } from "./marker.ts";
+import { bootId, type Mounts, type RootMark, writeMarker } from "./marker.ts";
 import { planDisk } from "./plan-disk.ts";
 import { displacedFiles } from "./quarantine.ts";
 import { type LogRead, readLog } from "./read-log.ts";
@@ -37,11 +37,14 @@ export interface Restored {
 	readonly storeTimeMs: number;
 	/** What is now on the disk, as far as it is known to be what the log says. */
 	local(): LocalTree;
-	readonly filter: WorkspaceFilter;
+	/** As the restored ignore file says. @throws SidecarError IGNORE_FILE_UNUSABLE */
+	filter(): WorkspaceFilter;
 	/** The directory that was restored. */
 	readonly root: Stat;
 	/** The same for additional roots, by name. */
 	readonly roots: Readonly<Record<string, RootMark>>;
+	/** Volumes inside the workspace and its roots. */
+	readonly mounts: Mounts;
 	/** What the log has of additional roots that this machine has not. */
 	readonly elsewhere: readonly RootElsewhere[];
 	readonly files: number;
@@ -50,6 +53,8 @@ export interface Restored {
 	readonly written: number;
 	/** Paths changed here while nobody watched; they are kept and not durable yet. */
 	readonly keptLocal: number;
+	/** Those of them that were deleted. */
+	readonly keptDeleted: ReadonlySet<Path>;
 	/** Where bytes of this disk went that had to give way. */
 	readonly moved: readonly Moved[];
 	/**
@@ -93,6 +98,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			if (before?.identity !== undefined && before.identity !== now?.identity && before.directory === now?.directory)
 				log.warn("restore.root-is-another", { path: rootPath(name), directory: now.directory });
 		}
+		for (const [path, reason] of planned.away) log.warn("restore.mount-away", { path, reason });
 		if (planned.unbelieved > 0) log.warn("deletion.not-believed", { files: planned.unbelieved });
 		checkSpace(writer, plan, target);
 
@@ -102,7 +108,9 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			base === undefined || marker === undefined
 				? { baseSeq: 0, baseId: EMPTY_HEAD.id, roots: {} }
 				: { baseSeq: marker.baseSeq, baseId: marker.baseId, roots: marker.roots ?? {} };
-		writeMarker(privateDir, { ...known, ...here, complete: false, clean: false });
+		// Cut off, a restore that accepts other volumes has not done so.
+		const mounts = marker?.mounts ?? planned.mounts;
+		writeMarker(privateDir, { ...known, ...here, mounts, complete: false, clean: false });
 		work = new RestoreWork(options, writer, planned, read);
 		const done = work;
 		await done.run();
@@ -112,19 +120,21 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			head,
 			storeTimeMs: read.storeTimeMs,
 			local: () => done.local(),
-			filter: new WorkspaceFilter(root, options.profile),
+			filter: () => new WorkspaceFilter(root, options.profile),
 			root: rootStat,
 			roots: planned.roots,
+			mounts: planned.mounts,
 			elsewhere,
 			files: done.files,
 			bytes: done.bytes,
 			written: done.written,
 			keptLocal,
+			keptDeleted: new Set([...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path)),
 			moved: done.moved,
 			finish: async (onDisk) => {
 				if (onDisk) await writer.sync();
-				const { roots } = planned;
-				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, roots, ...here, complete: true, clean: onDisk });
+				const { roots, mounts } = planned;
+				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, roots, mounts, ...here, complete: true, clean: onDisk });
 			},
 		};
 	} catch (error) {

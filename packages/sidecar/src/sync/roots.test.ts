@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { openclawProfile, plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { machineWithClock, openclawProfile, plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
 import { logKey } from "../log/keys.ts";
 import { Roots } from "../path.ts";
 import { noProgress } from "../telemetry/progress.ts";
@@ -21,9 +21,10 @@ async function filled(bench: Workbench) {
 	mkdirSync(join(notes, "sub"), { recursive: true });
 	for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 	for (let index = 0; index < 12; index++) writeFileSync(join(notes, `n${index}`), `${index}`);
-	const session = await bench.open("a", { roots: { notes } });
+	const clock = machineWithClock();
+	const session = await bench.open("a", { roots: { notes }, machine: clock.machine });
 	await session.flush({ sweep: true });
-	return { notes, session };
+	return { notes, session, clock };
 }
 
 describe("an additional root", () => {
@@ -69,9 +70,10 @@ describe("an additional root", () => {
 
 	it("that is emptied is held until a second scan agrees, however large the rest is", async () => {
 		await using bench = await workbench();
-		const { notes, session } = await filled(bench);
+		const { notes, session, clock } = await filled(bench);
 		for (let index = 0; index < 11; index++) rmSync(join(notes, `n${index}`));
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 11 });
+		clock.pass(61_000);
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 11 });
 	});
 

@@ -14,6 +14,7 @@ import type { ObjectStore } from "../store/port.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import { type FileTimes, loadFileTimes } from "../workspace/file-times.ts";
 import { noteRealPlaces } from "../workspace/guarded-open.ts";
+import { IGNORE_FILE } from "../workspace/ignore-file.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
 import type { WorkspaceWatcher } from "../workspace/watch.ts";
@@ -55,6 +56,8 @@ export interface SessionOptions {
 	readonly handoverWaitMs: number;
 	/** What becomes of a file that holds a secret where none is expected. Default `warn`. */
 	readonly onSecret?: SecretPolicy;
+	/** How often the whole workspace is swept. A deletion that is held waits for a sweep that much later. Default a minute. */
+	readonly sweepIntervalMs?: number;
 	readonly machine?: Machine;
 	readonly signal?: AbortSignal;
 }
@@ -74,6 +77,8 @@ export class Session {
 	readonly #roots: KnownRoots;
 	/** Something of an additional root is not watched. */
 	#isBlind = false;
+	/** Why the ignore file cannot be honoured any more. */
+	#ignoreRefusal: Deferred | undefined;
 	readonly #boot = bootId();
 	readonly #times: FileTimes;
 	readonly #restoreOptions: RestoreOptions;
@@ -81,18 +86,30 @@ export class Session {
 	/** The FULL commit since which there is nothing to repack. At first the one that was restored: a start makes no request for it. */
 	#repackedSince: number;
 
-	private constructor(options: SessionOptions, writer: LogWriter, restored: Restored, restoreOptions: RestoreOptions) {
+	private constructor(
+		options: SessionOptions,
+		writer: LogWriter,
+		restored: Restored,
+		filter: WorkspaceFilter,
+		restoreOptions: RestoreOptions,
+	) {
 		const { times, quickHash } = restoreOptions;
 		this.#restoreOptions = restoreOptions;
 		this.#times = times;
 		this.#options = options;
 		this.#writer = writer;
-		this.#filter = restored.filter;
+		this.#filter = filter;
 		this.restored = restored;
 		this.#root = identityOf(restored.root);
 		noteRealPlaces(whereOf(options).directories);
 		this.#repackedSince = restored.head.fullSeq;
-		this.#roots = new KnownRoots(whereOf(options), restored.roots);
+		const local = restored.local();
+		this.#roots = new KnownRoots(whereOf(options), {
+			roots: restored.roots,
+			mounts: restored.mounts,
+			filter: filter.filter,
+			holds: (path) => local.holds(path),
+		});
 		const tempDir = join(options.privateDir, "tmp");
 		// Left over from a process that was killed.
 		rmSync(tempDir, { recursive: true, force: true });
@@ -104,12 +121,14 @@ export class Session {
 			root: identityOf(restored.root),
 			roots: this.#roots,
 			quarantine: new Quarantine(options.privateDir),
+			believed: restored.keptDeleted,
+			...(options.sweepIntervalMs !== undefined && { confirmAfterMs: options.sweepIntervalMs }),
 			context: {
 				root: whereOf(options),
-				filter: restored.filter.filter,
+				filter: filter.filter,
 				profile: options.profile,
 				tempDir,
-				local: restored.local(),
+				local,
 				index: writer.index,
 				quickHash,
 				log: options.log,
@@ -151,6 +170,8 @@ export class Session {
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
+			// Where it cannot be read the gate stays shut, and the tree stays the other's.
+			const filter = restored.filter();
 			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) }, restored.storeTimeMs);
 			const fenced = async () => await decided(writer, machine, await writer.fence(signal), { signal });
 			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
@@ -160,7 +181,7 @@ export class Session {
 				started = performance.now();
 				continue;
 			}
-			const session = new Session(options, writer, restored, restoreOptions);
+			const session = new Session(options, writer, restored, filter, restoreOptions);
 			session.#mark(false);
 			const { fence: over, isClosed } = restored.head;
 			log.info("fence.won", {
@@ -269,7 +290,8 @@ export class Session {
 		const { isSuperseded: wasSuperseded, id: previously, catchUps } = this.#writer;
 		const ignoring = await this.#lookAtIgnoreFile();
 		await this.#lookAtRoots();
-		const result = await this.#flusher.flush(options);
+		const refused = this.#ignoreRefusal;
+		const result = await this.#flusher.flush({ ...options, ...(refused !== undefined && { refused }) });
 		// So that there is another flush soon, and another look.
 		if (ignoring === "pending") this.#flusher.doubt();
 		if (result.kind === "committed") {
@@ -310,13 +332,17 @@ export class Session {
 		const { log } = this.#options;
 		try {
 			const ignoring = this.#filter.refresh();
+			this.#ignoreRefusal = undefined;
 			if (ignoring !== "changed") return ignoring;
 			log.info("ignore.changed");
 			this.#flusher.doubt();
 			await this.#rewatch?.();
 			return ignoring;
 		} catch (error) {
-			log.warn("ignore.unreadable", { error });
+			// The patterns from before stay in force.
+			const reason = error instanceof SidecarError ? error.message : String(error);
+			if (reason !== this.#ignoreRefusal?.reason) log.error("ignore.unreadable", { error });
+			this.#ignoreRefusal = { path: IGNORE_FILE, reason };
 			return "same";
 		}
 	}
@@ -388,6 +414,7 @@ export class Session {
 				workspace: this.#options.workspace,
 				root: this.#root,
 				roots: this.#roots.marks,
+				mounts: this.#roots.mounts,
 				boot: this.#boot,
 				writer: this.#writer.id,
 			};

@@ -32,7 +32,7 @@ export async function writeTree(options: WriteTreeOptions, directory: string, tr
 		const work = new RestoreWork(
 			{ ...options, root: directory, privateDir: directory },
 			writer,
-			{ ...planned, plan, inLog: new Set<Path>(), unbelieved: 0, roots: {}, freshRoots: new Set() },
+			{ ...planned, plan, inLog: new Set<Path>(), unbelieved: 0, roots: {}, freshRoots: new Set(), away: new Map(), mounts: {} },
 			{ head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts },
 		);
 		await work.run();

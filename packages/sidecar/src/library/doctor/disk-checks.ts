@@ -5,6 +5,8 @@ import { SidecarError } from "../../errors.ts";
 import { humanBytes } from "../../telemetry/format.ts";
 import { RESERVED_DIRECTORY } from "../../workspace/filter.ts";
 import { statOf } from "../../workspace/stat.ts";
+import { realPath } from "../place.ts";
+import { withRealWorkspace } from "../workspace-place.ts";
 import { type Check, type CheckOutcome, ok, problem, warning } from "./check.ts";
 
 const SHOWN = 3;
@@ -12,6 +14,7 @@ const SHOWN = 3;
 export const workspace: Check = {
 	name: "workspace",
 	look: async (patient) => {
+		withRealWorkspace(patient.settings);
 		const { main: root, others } = patient.roots;
 		if (statOf(root) === undefined) return writableParent(root, "WORKSPACE_READ_ONLY", `${root} is not there yet; a restore makes it`);
 		const { stats, problems } = await patient.scan();
@@ -55,7 +58,7 @@ export const staging: Check = {
 export const stateDirectory: Check = {
 	name: "state directory",
 	look: ({ settings: { stateDir } }) => {
-		const stat = statOf(stateDir);
+		const stat = statOf(realPath(stateDir));
 		if (stat === undefined)
 			return writableParent(stateDir, "STATE_DIR_UNUSABLE", `${stateDir} is not there yet; it is made when it is needed`);
 		if (stat.type !== "dir") return problem(new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: "it is no directory" }));

@@ -1,0 +1,42 @@
+import { SidecarError } from "../../errors.ts";
+import { checkMounts, holdsIn } from "../../sync/check-mounts.ts";
+import { privatePath, readMarker } from "../../sync/marker.ts";
+import { MOUNT_REMEDY } from "../../sync/plan-disk.ts";
+import { readLog } from "../../sync/read-log.ts";
+import { ownTree } from "../../sync/roots-in-tree.ts";
+import { mountsBelow } from "../../workspace/mounts.ts";
+import { identityOf, lstatPath } from "../../workspace/stat.ts";
+import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";
+import { type Check, ok, problem } from "./check.ts";
+import { credentials, endpoint, get, list } from "./store-checks.ts";
+
+/** Volumes mounted inside the workspace: those that this disk had are the ones that are there. */
+export const innerMounts: Check = {
+	name: "mounts inside",
+	needs: [endpoint, credentials, list, get],
+	look: async (patient) => {
+		const { settings, roots, profile } = patient;
+		const { signal } = patient.options;
+		const stat = lstatPath(roots, "");
+		if (stat?.type !== "dir") return ok("the workspace is not there yet");
+		const store = await patient.store();
+		const { stateDir, workspace, namespace } = settings;
+		const marker = readMarker(privatePath(stateDir, { workspace, store: patient.storeUrl, namespace }));
+		const listed = mountsBelow(roots);
+		if (listed === undefined) return ok("the kernel does not list them here");
+		const { away, mounts } = checkMounts({
+			root: roots,
+			filter: new WorkspaceFilter(roots, profile).filter,
+			known: marker?.root === identityOf(stat) ? marker.mounts : undefined,
+			listed,
+			holds: holdsIn(ownTree((await readLog(store, signal && { signal })).head.tree, roots)),
+		});
+		const [first] = away;
+		if (first !== undefined) {
+			const reason = away.size > 1 ? `${first[1]}, and ${away.size - 1} more` : first[1];
+			return problem(new SidecarError("NOT_DURABLE", { value: first[0], reason, remedy: MOUNT_REMEDY }));
+		}
+		const paths = Object.keys(mounts);
+		return ok(paths.length === 0 ? "none" : `${paths.join(", ")}: each is the volume that was restored`);
+	},
+};

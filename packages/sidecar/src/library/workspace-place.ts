@@ -1,0 +1,59 @@
+import { lstatSync, readdirSync, realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Config } from "../config/options.ts";
+import { SidecarError } from "../errors.ts";
+import { readMarker } from "../sync/marker.ts";
+
+/**
+ * The settings with the workspace's own directory: links that lead there are followed here, once. A link that is replaced later leads
+ * nobody elsewhere, and every name of the directory finds the same state.
+ *
+ * Earlier releases took a path as it was given. Where this machine still has state under that name, and none under the real one, it stays.
+ * @throws SidecarError WORKSPACE_NOT_DIRECTORY for a link that leads nowhere, WORKSPACE_UNREADABLE
+ */
+export function withRealWorkspace(settings: Config): Config {
+	const { workspace, stateDir } = settings;
+	const real = realWorkspace(workspace);
+	if (real === workspace) return settings;
+	const isLink = lstatSync(workspace, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+	const known = isLink ? [] : knownWorkspaces(stateDir);
+	return known.includes(workspace) && !known.includes(real) ? settings : { ...settings, workspace: real };
+}
+
+function realWorkspace(workspace: string): string {
+	try {
+		return leadsTo(workspace);
+	} catch (cause) {
+		const { code } = cause as NodeJS.ErrnoException;
+		if (code === "ENOENT" || code === "ELOOP" || code === "ENOTDIR") {
+			const reason =
+				code === "ENOTDIR"
+					? "a part of the path is not a directory"
+					: code === "ELOOP"
+						? "it is a link that leads to itself"
+						: "it is a link that leads nowhere";
+			throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: workspace, reason, cause });
+		}
+		throw new SidecarError("WORKSPACE_UNREADABLE", { value: workspace, reason: code ?? String(cause), cause });
+	}
+}
+
+/** Where a path leads; what is not there yet lies below where its parent leads. @throws NodeJS.ErrnoException as for a link that leads nowhere */
+export function leadsTo(path: string): string {
+	try {
+		return realpathSync.native(path);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code !== "ENOENT" || lstatSync(path, { throwIfNoEntry: false }) !== undefined || dirname(path) === path) throw error;
+		return join(leadsTo(dirname(path)), basename(path));
+	}
+}
+
+/** As the markers in a state directory name them. */
+function knownWorkspaces(stateDir: string): string[] {
+	try {
+		return readdirSync(stateDir).flatMap((name) => readMarker(join(stateDir, name))?.workspace ?? []);
+	} catch {
+		return [];
+	}
+}

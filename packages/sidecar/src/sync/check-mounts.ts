@@ -1,0 +1,86 @@
+/**
+ * Compares the mount points of a workspace with the volumes that they are known to hold.
+ *
+ * A mount point is away when its volume is not there or another one is. Nothing below it is believed then: what it lacks was not
+ * deleted, and what it holds is no change. The same goes for a volume that is mounted over something that the log has.
+ * A mounted file counts as there when any file is mounted: programs replace a file by another inode, and its content is all it has.
+ */
+import type { Path } from "../log/types.ts";
+import { parentOf, type Root } from "../path.ts";
+import type { Filter } from "../workspace/filter.ts";
+import { type Mount, volumeOf } from "../workspace/mounts.ts";
+import { lstatPath, type Stat } from "../workspace/stat.ts";
+import type { Mounts } from "./marker.ts";
+
+export interface MountCheck {
+	/** Mount points that are not to be believed, and why. Of those inside one another, the outermost. */
+	readonly away: ReadonlyMap<Path, string>;
+	/** What to remember: the volumes that are there, and the expected ones where they are away. */
+	readonly mounts: Mounts;
+}
+
+export interface MountsToCheck {
+	readonly root: Root;
+	readonly filter: Filter;
+	/** Undefined: any volume is accepted. */
+	readonly known: Mounts | undefined;
+	readonly listed: ReadonlyMap<Path, Mount>;
+	/** Is there content below the path, as this disk last gave it? A volume that is mounted over it hides it. */
+	readonly holds: (path: Path) => boolean;
+}
+
+export function checkMounts({ root, filter, known, listed, holds }: MountsToCheck): MountCheck {
+	const away = new Map<Path, string>();
+	const mounts: Record<Path, string> = {};
+	const paths = new Set([...Object.keys(known ?? {}), ...listed.keys()]);
+	// What a mount holds is judged after it.
+	for (const path of [...paths].sort((a, b) => a.length - b.length)) {
+		const expected = known?.[path];
+		const mount = listed.get(path);
+		const stat = statAt(root, path);
+		const isFile = stat === undefined ? expected?.startsWith(FILE) === true : stat.type !== "dir";
+		if (filter(path, isFile ? "file" : "dir") === "skip") continue;
+		const volume = stat && volumeOf(stat, mount?.source ?? "");
+		const isBelow = isBelowAny(path, away);
+		if (expected === undefined) {
+			if (volume === undefined || isBelow) continue;
+			if (known !== undefined && holds(path)) away.set(path, "a volume is mounted over what the log has there");
+			else mounts[path] = volume;
+			continue;
+		}
+		const isThere = volume === expected || (expected.startsWith(FILE) && mount !== undefined && stat?.type === "file");
+		mounts[path] = isThere && volume !== undefined ? volume : expected;
+		if (isThere || isBelow) continue;
+		away.set(path, mount === undefined ? "its volume is not mounted" : "another volume than before is mounted there");
+	}
+	return { away, mounts };
+}
+
+/** As `volumeOf` names them. */
+const FILE = "file:";
+
+/** Is it one of the paths, or does it lie below one? */
+export function isBelowAny(path: Path, paths: { readonly size: number; has(path: Path): boolean }): boolean {
+	if (paths.size === 0) return false;
+	for (let at = path; at !== ""; at = parentOf(at)) if (paths.has(at)) return true;
+	return paths.has("");
+}
+
+function statAt(root: Root, path: Path): Stat | undefined {
+	try {
+		return lstatPath(root, path);
+	} catch {
+		// A volume that answers with an error is not there.
+		return undefined;
+	}
+}
+
+/** `holds` of a tree. */
+export function holdsIn(tree: ReadonlyMap<Path, { readonly type: string }>): (path: Path) => boolean {
+	return (path) => {
+		const entry = tree.get(path);
+		if (entry !== undefined && entry.type !== "dir") return true;
+		for (const each of tree.keys()) if (each.startsWith(`${path}/`)) return true;
+		return false;
+	};
+}

@@ -1,0 +1,57 @@
+import { expect, test } from "vitest";
+import { mountsListed, volumeOf } from "./mounts.ts";
+import type { Stat } from "./stat.ts";
+
+const text = (...lines: readonly string[]) => Buffer.from(lines.join("\n"), "latin1");
+const paths = (listed: Buffer, directory = "/ws") => [...mountsListed(listed, new Map([["", directory]])).keys()];
+
+test("lists bind mounts, mounts inside mounts and single files below a directory, and nothing beside it", () => {
+	const listed = text(
+		"27 1 254:0 / / rw - ext4 /dev/vda rw",
+		"40 27 254:0 /v /ws/workspace rw - ext4 /dev/vda rw",
+		"41 40 0:50 / /ws/workspace/cache rw - tmpfs tmpfs rw",
+		"42 27 254:0 /c.json /ws/openclaw.json rw - ext4 /dev/vda rw",
+		"43 27 254:0 / /ws-other/x rw - ext4 /dev/vda rw",
+		"44 27 254:0 / /ws rw - ext4 /dev/vda rw",
+	);
+	// The workspace is a mount itself, mounted over the others.
+	expect(paths(listed)).toEqual([]);
+	expect(paths(Buffer.from(listed.toString().replace(/\n44.*/, "")))).toEqual(["workspace", "workspace/cache", "openclaw.json"]);
+});
+
+test("lists the topmost of mounts that are stacked, and not what a mount above hides", () => {
+	const listed = text(
+		"27 1 254:0 / / rw - ext4 /dev/vda rw",
+		"40 27 0:50 / /ws/a rw - tmpfs one rw",
+		"41 40 0:51 / /ws/a rw - tmpfs two rw",
+		"42 27 0:52 / /ws/b/c rw - tmpfs hidden rw",
+		"43 27 0:53 / /ws/b rw - tmpfs over rw",
+	);
+	expect([...mountsListed(listed, new Map([["", "/ws"]])).values()]).toEqual([
+		{ path: "a", id: "41", source: "tmpfs two /" },
+		{ path: "b", id: "43", source: "tmpfs over /" },
+	]);
+});
+
+test("reads names with spaces, backslashes and bytes that are not UTF-8", () => {
+	const listed = text("27 1 254:0 / / rw - ext4 /dev/vda rw", "40 27 0:50 / /ws/a\\040b\\134c\xff rw - tmpfs t rw");
+	expect(paths(listed)).toEqual(["a b\\c\udcff"]);
+});
+
+test("finds mounts of an additional root below its place in the tree, and those of a workspace that is /", () => {
+	const listed = text("27 1 254:0 / / rw - ext4 /dev/vda rw", "40 27 0:50 / /notes/n rw - tmpfs t rw");
+	expect([...mountsListed(listed, new Map([[".roots/notes", "/notes"]])).keys()]).toEqual([".roots/notes/n"]);
+	expect(paths(listed, "/")).toEqual(["notes/n"]);
+});
+
+test("a volume keeps its identity when its device number changes, and memory does not", () => {
+	const stat = (dev: bigint, birthNs: bigint): Stat => ({
+		...{ type: "dir", mode: 0o755, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 2n },
+		...{ dev, birthNs },
+	});
+	expect(volumeOf(stat(1n, 5n), "ext4 /dev/vdb /")).toBe(volumeOf(stat(2n, 5n), "ext4 /dev/vdc /"));
+	expect(volumeOf(stat(1n, 5n), "ext4 /dev/vdb /")).not.toBe(volumeOf(stat(1n, 6n), "ext4 /dev/vdb /"));
+	expect(volumeOf(stat(1n, 0n), "nfs4 server:/a /")).toBe(volumeOf(stat(2n, 0n), "nfs4 server:/a /"));
+	expect(volumeOf(stat(1n, 0n), "nfs4 server:/a /")).not.toBe(volumeOf(stat(1n, 0n), "nfs4 server:/b /"));
+	expect(volumeOf(stat(1n, 0n), "tmpfs tmpfs /")).not.toBe(volumeOf(stat(2n, 0n), "tmpfs tmpfs /"));
+});

@@ -1,0 +1,95 @@
+/**
+ * Reads the ignore file of a workspace, also through a link to a file inside the workspace, as dotfile managers make it.
+ *
+ * Guarantees: one that is there and cannot be honoured is an error. Without its patterns nobody knows what is private.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
+import { SidecarError } from "../errors.ts";
+import { decodeName, mainOf, type Root } from "../path.ts";
+import { IGNORE_FILE } from "./ignore-file.ts";
+import { lstatPath, type Stat, sameStat, statOf, toStat } from "./stat.ts";
+
+export interface IgnoreFile {
+	/** Of the name itself. Undefined where there is none. */
+	readonly named: Stat | undefined;
+	/** Of the file that a link leads to; else the same. */
+	readonly target: Stat | undefined;
+}
+
+/** Longer patterns would slow down every look at a path. */
+const MAX_BYTES = 1024 * 1024;
+
+/** @throws SidecarError IGNORE_FILE_UNUSABLE */
+export function lookAtIgnoreFile(root: Root): IgnoreFile {
+	try {
+		const named = lstatPath(root, IGNORE_FILE);
+		const target = named?.type === "link" ? statOf(placeOf(root)) : named;
+		return { named, target };
+	} catch (error) {
+		throw unusable(root, error);
+	}
+}
+
+export function isSameIgnoreFile(a: IgnoreFile, b: IgnoreFile): boolean {
+	return isSame(a.named, b.named) && isSame(a.target, b.target);
+}
+
+function isSame(a: Stat | undefined, b: Stat | undefined): boolean {
+	return a === undefined || b === undefined ? a === b : sameStat(a, b);
+}
+
+/** Its text; undefined where there is none. @throws SidecarError IGNORE_FILE_UNUSABLE */
+export function readIgnoreFile(root: Root): string | undefined {
+	try {
+		return lstatPath(root, IGNORE_FILE) === undefined ? undefined : textOf(readAll(placeOf(root)));
+	} catch (error) {
+		throw unusable(root, error);
+	}
+}
+
+/** Bytes that are not UTF-8 match the names on the disk that have them. */
+function textOf(bytes: Buffer): string {
+	if (bytes.includes(0)) throw new Unusable("it holds NUL bytes, so it is no text in UTF-8");
+	const text = decodeName(bytes);
+	return text.startsWith("\ufeff") ? text.slice(1) : text;
+}
+
+/** Why it cannot be honoured, for people. */
+class Unusable extends Error {}
+
+/** Where the file really lies. */
+function placeOf(root: Root): string {
+	const main = realpathSync.native(mainOf(root));
+	const place = realpathSync.native(`${main}/${IGNORE_FILE}`);
+	if (place.startsWith(main === "/" ? "/" : `${main}/`)) return place;
+	throw new Unusable(`it is a link to ${place}, outside the workspace`);
+}
+
+function readAll(place: string): Buffer {
+	// No link in the last name: what was put there since is not followed. O_NONBLOCK: a FIFO must not be waited for.
+	const fd = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+	try {
+		const stat = toStat(fstatSync(fd, { bigint: true }));
+		if (stat.type !== "file") throw new Unusable(stat.type === "dir" ? "it is a directory" : "it is not a regular file");
+		if (stat.size > MAX_BYTES) throw new Unusable(`it has ${stat.size} bytes, more than ${MAX_BYTES}`);
+		const bytes = Buffer.alloc(MAX_BYTES);
+		let length = 0;
+		for (let read = -1; read !== 0 && length < MAX_BYTES; length += read) read = readSync(fd, bytes, length, MAX_BYTES - length, length);
+		return bytes.subarray(0, length);
+	} finally {
+		closeSync(fd);
+	}
+}
+
+function unusable(root: Root, error: unknown): SidecarError {
+	const { code, message } = error as NodeJS.ErrnoException;
+	const reason =
+		error instanceof Unusable
+			? message
+			: code === "ENOENT"
+				? "it is a link that leads nowhere"
+				: code === "ELOOP"
+					? "it is a link that leads to itself"
+					: (code ?? message);
+	return new SidecarError("IGNORE_FILE_UNUSABLE", { value: `${mainOf(root)}/${IGNORE_FILE}`, reason, cause: error });
+}
