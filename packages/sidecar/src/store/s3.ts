@@ -154,14 +154,16 @@ export class S3Store implements SweepableStore {
 		assertKey(key);
 		const { signal } = options;
 		const wire: Wire = { method: "put", sent: 0 };
+		let etag = "";
 		const input = { Bucket: this.#bucket, Key: this.#prefix + key, Body: body, IfNoneMatch: "*", ...this.#encryption };
 		try {
 			await this.#send(wire, signal, async (_, until) => {
 				const { sdk, client, bulkClient } = this.#connection;
 				const output = await (body.length > BULK_BYTES ? bulkClient : client).send(new sdk.PutObjectCommand(input), until);
 				if (!output.ETag) throw unusable("a 200 without an ETag, so not from S3");
+				etag = output.ETag;
 			});
-			return { kind: "created", ...(wire.dateMs !== undefined && { storeTimeMs: wire.dateMs }) };
+			return { kind: "created", etag, ...(wire.dateMs !== undefined && { storeTimeMs: wire.dateMs }) };
 		} catch (error) {
 			const failure = new S3Failure(error, wire);
 			const verdict = judgePut(failure);
