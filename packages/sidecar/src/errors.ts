@@ -2,7 +2,7 @@
  * Every error a user can meet, in one table: stable code, exit status, meaning, what to do next.
  *
  * Exit statuses: 1 a bug; 2 usage or configuration (including a machine that cannot do what was asked);
- * 3 something is not durable; 4 superseded by another writer; 5 integrity; 6 access denied; 7 store unreachable.
+ * 3 something is not durable; 4 superseded by another writer; 5 integrity; 6 access denied, or refused by the store; 7 store unreachable.
  */
 export interface ErrorSpec {
 	readonly exitStatus: 1 | 2 | 3 | 4 | 5 | 6 | 7;
@@ -137,6 +137,16 @@ export const ERRORS = {
 		"the store denied the request",
 		"check the credentials and that the policy allows list, get and create-only put below the namespace's prefix",
 	),
+	STORE_REFUSED: spec(
+		6,
+		"the store refused the request for a reason that trying again does not change; nothing was stored by it",
+		"the store's own code and words say why: correct that, then run again; `openclaw-sidecar doctor` tries everything the log needs of a store",
+	),
+	STORE_FULL: spec(
+		6,
+		"the store has no room left, or its quota is used up; nothing was stored by the request",
+		"free space in the store or raise its quota, and keep the disk; a running daemon commits as soon as there is room",
+	),
 	IDENTITY_REFUSED: spec(
 		6,
 		"the request does not prove who its user is",
@@ -168,7 +178,7 @@ export interface ErrorDetail {
 	/** One clause that says what about it is wrong. */
 	readonly reason?: string;
 	/** Overrides the table's remedy where more is known. */
-	readonly remedy?: string;
+	readonly remedy?: string | undefined;
 	readonly cause?: unknown;
 }
 

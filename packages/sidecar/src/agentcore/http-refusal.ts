@@ -48,6 +48,8 @@ export function refusalOf(error: unknown): HttpRefusal {
 			return new HttpRefusal(403, error);
 		case "NOT_READY":
 		case "ISSUER_UNREACHABLE":
+		case "STORE_REFUSED":
+		case "STORE_FULL":
 			return new HttpRefusal(503, error, { "retry-after": RETRY_AFTER_S });
 		case "AGENT_UNREACHABLE":
 			return new HttpRefusal(502, error);

@@ -142,7 +142,10 @@ function unknownVariables(env: Environment): string[] {
 }
 
 /** What no single value shows: the three places must not swallow each other, and a delay must leave room for quiet. */
-function checkTogether({ workspace, store, stateDir, quietMs, maxDelayMs }: Config, sources: LoadedConfig["sources"]): void {
+function checkTogether(
+	{ workspace, store, stateDir, quietMs, maxDelayMs, sse, sseKmsKeyId }: Config,
+	sources: LoadedConfig["sources"],
+): void {
 	const inWorkspace = `lies inside the workspace ${workspace} (${sources.workspace}), which would then hold itself`;
 	if (isInside(stateDir, workspace)) throw wrong("STATE_DIR_UNUSABLE", stateDir, sources.stateDir, inWorkspace);
 	const storeDir = localDirectory(store, sources.store);
@@ -151,6 +154,8 @@ function checkTogether({ workspace, store, stateDir, quietMs, maxDelayMs }: Conf
 		if (isInside(workspace, storeDir))
 			throw wrong("USAGE", workspace, sources.workspace, `lies inside the store ${store} (${sources.store})`);
 	}
+	if (sseKmsKeyId !== undefined && sse?.startsWith("aws:kms") !== true)
+		throw wrong("USAGE", sseKmsKeyId, sources.sseKmsKeyId, "needs --sse aws:kms or --sse aws:kms:dsse");
 	if (maxDelayMs < quietMs) {
 		throw wrong("USAGE", `${maxDelayMs}ms`, sources.maxDelayMs, `is less than the quiet period of ${quietMs}ms (${sources.quietMs})`);
 	}

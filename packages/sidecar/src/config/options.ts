@@ -254,16 +254,30 @@ export const OPTIONS = {
 	endpoint: optional({
 		name: "endpoint",
 		kind: text("URL", /^https?:\/\/[^/?#@\s]+(\/[^?#@\s]*)?$/, "http://host[:port] or https://host[:port], without credentials"),
-		defaultText: "what the AWS SDK finds (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL), else AWS",
+		defaultText: "what the AWS SDK finds (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the shared config file), else AWS",
 		example: "http://127.0.0.1:9000",
 		meaning: "Another S3 server than that of AWS.",
 	}),
 	forcePathStyle: optional({
 		name: "force-path-style",
 		kind: onOff,
-		defaultText: "on with another endpoint than that of AWS, else off",
+		defaultText: "`addressing_style` of the AWS profile; else on with another endpoint than that of AWS, and off with AWS",
 		example: true,
 		meaning: "Name the bucket in the path of a request rather than in its host name.",
+	}),
+	sse: optional({
+		name: "sse",
+		kind: choice("AES256", "aws:kms", "aws:kms:dsse"),
+		defaultText: "none: the bucket's own encryption",
+		example: "aws:kms",
+		meaning: "Ask for this server-side encryption with every PUT, for buckets whose policy demands the header.",
+	}),
+	sseKmsKeyId: optional({
+		name: "sse-kms-key-id",
+		kind: text("KEY", /^[\w:/-]{1,2048}$/, "the id, ARN or alias of a KMS key"),
+		defaultText: "the bucket's key, or the one that AWS keeps for the account",
+		example: "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+		meaning: "With --sse aws:kms and aws:kms:dsse: the key to encrypt with.",
 	}),
 };
 

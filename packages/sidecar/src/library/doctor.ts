@@ -9,6 +9,7 @@ import { logState, owner, thisDisk } from "./doctor/log-checks.ts";
 import { exactTimes, inotify, node } from "./doctor/machine-checks.ts";
 import { innerMounts } from "./doctor/mount-checks.ts";
 import { Patient } from "./doctor/patient.ts";
+import { atomicPut } from "./doctor/race-check.ts";
 import { clock, conditionalWrites, credentials, endpoint, forbidden, get, list, put } from "./doctor/store-checks.ts";
 import { settingsOf, type WorkspaceOptions } from "./options.ts";
 import { withRealWorkspace } from "./workspace-place.ts";
@@ -52,6 +53,7 @@ const CHECKS: readonly Check[] = [
 	clock,
 	put,
 	conditionalWrites,
+	atomicPut,
 	get,
 	forbidden,
 	logState,
@@ -73,7 +75,7 @@ const WORST_FIRST: readonly ErrorSpec["exitStatus"][] = [1, 5, 4, 6, 7, 2, 3];
 
 /**
  * Checks all that a sidecar needs and says what to do about what is wrong. All checks are made, whatever becomes of each. Nothing is
- * changed, but that the store gets one object of 28 bytes that nothing refers to (see `PROBE`).
+ * changed, but that the store gets five objects of 28 bytes that nothing refers to: `PROBE` once, and four of `race-check.ts` each time.
  * @throws SidecarError for a wrong option only
  */
 export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {

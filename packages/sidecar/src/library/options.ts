@@ -138,11 +138,17 @@ export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: 
 }
 
 /** How S3 is reached, whatever for. */
-export function connectionOf({ credentials }: OpenStoreOptions, { region, endpoint, forcePathStyle }: Config): OpenStoreOptions {
+export function connectionOf(
+	{ credentials }: { readonly credentials?: OpenStoreOptions["credentials"] | undefined },
+	settings: Config,
+): OpenStoreOptions {
+	const { region, endpoint, forcePathStyle, sse, sseKmsKeyId } = settings;
 	return {
 		...(region !== undefined && { region }),
 		...(endpoint !== undefined && { endpoint }),
 		...(forcePathStyle !== undefined && { forcePathStyle }),
+		...(sse !== undefined && { sse }),
+		...(sseKmsKeyId !== undefined && { sseKmsKeyId }),
 		...(credentials !== undefined && { credentials }),
 	};
 }

@@ -178,11 +178,12 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				}
 			});
 
-			it("tells sizes and times", async () => {
-				await put("list/info/a", "four");
+			it("tells sizes and times, and the ETag that the PUT was answered with", async () => {
+				const made = await put("list/info/a", "four");
+				const etag = made.kind === "created" ? made.etag : undefined;
 				const [page, ...more] = await pagesOf("list/info/");
 				expect(more).toEqual([]);
-				expect(page?.objects).toEqual([{ key: "list/info/a", sizeBytes: 4, lastModifiedMs: expect.any(Number) }]);
+				expect(page?.objects).toEqual([{ key: "list/info/a", sizeBytes: 4, lastModifiedMs: expect.any(Number), ...(etag && { etag }) }]);
 				expectRecent(page?.objects[0]?.lastModifiedMs);
 				expectRecent(page?.storeTimeMs);
 			});

@@ -7,7 +7,7 @@ import type { S3ConnectionOptions } from "./s3-client.ts";
 import type { SweepableStore } from "./sweepable.ts";
 
 /** What the URL does not say. All of it concerns `s3://` only. */
-export type OpenStoreOptions = Pick<S3ConnectionOptions, "endpoint" | "region" | "forcePathStyle" | "credentials">;
+export type OpenStoreOptions = Pick<S3ConnectionOptions, "endpoint" | "region" | "forcePathStyle" | "sse" | "sseKmsKeyId" | "credentials">;
 
 /** Loads what opening it will need, ahead of time: the SDK takes about 80 ms. @throws as `parseStoreUrl` */
 export async function loadStore(url: string): Promise<void> {

@@ -12,7 +12,7 @@ export interface PlainObject {
 	/** The store's clock, ms since the epoch. */
 	readonly lastModifiedMs: number;
 	/** Which version of the object was listed; undefined where the store does not say. */
-	readonly etag: string | undefined;
+	readonly etag?: string | undefined;
 }
 
 export interface PlainRead {

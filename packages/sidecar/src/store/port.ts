@@ -14,6 +14,8 @@ export interface ObjectInfo {
 	readonly sizeBytes: number;
 	/** The store's clock, ms since the epoch. */
 	readonly lastModifiedMs: number;
+	/** The one its PUT was answered with, for as long as nothing replaced the object; not there where a store has none. */
+	readonly etag?: string;
 }
 
 export interface ListPage {
@@ -54,7 +56,7 @@ export interface GetResult {
  */
 export type PutOutcome =
 	/** `storeTimeMs`: the store's clock when it answered, ms since the epoch, where it is another machine's. */
-	| { readonly kind: "created"; readonly storeTimeMs?: number }
+	| { readonly kind: "created"; readonly storeTimeMs?: number; readonly etag?: string }
 	| { readonly kind: "exists" }
 	| { readonly kind: "unknown"; readonly cause: unknown };
 
@@ -64,19 +66,19 @@ export interface ObjectStore {
 
 	/**
 	 * Pages of what lies below `prefix`. An absent prefix is an empty listing.
-	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNREACHABLE
+	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_REFUSED, STORE_UNREACHABLE
 	 */
 	list(prefix: string, options?: ListOptions): AsyncIterable<ListPage>;
 
 	/**
 	 * One object or a range of it, retried within the implementation while that is useful.
-	 * @throws SidecarError OBJECT_NOT_FOUND, STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNREACHABLE
+	 * @throws SidecarError OBJECT_NOT_FOUND, STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_REFUSED, STORE_UNREACHABLE
 	 */
 	get(key: string, options?: GetOptions): Promise<GetResult>;
 
 	/**
 	 * ONE create-only PUT, never retried here: what an `unknown` means is the commit protocol's to decide.
-	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, NOT_DURABLE (no space): the object was NOT created
+	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, STORE_REFUSED, STORE_FULL, NOT_DURABLE (no space): the object was NOT created
 	 */
 	putIfAbsent(key: string, body: Buffer, options?: { readonly signal?: AbortSignal }): Promise<PutOutcome>;
 

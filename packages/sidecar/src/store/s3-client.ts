@@ -2,22 +2,31 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { SidecarError } from "../errors.ts";
-import { withoutSecrets } from "./redact.ts";
+import { s3Settings } from "./s3-settings.ts";
 
 /** How to reach S3: what the SDK is told, and what it is told to leave alone. */
 export interface S3ConnectionOptions {
 	/** Instead of AWS, e.g. `http://127.0.0.1:9000`. Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the shared config file. */
 	readonly endpoint?: string;
-	/** Default: AWS_REGION, AWS_DEFAULT_REGION; then `us-east-1` behind an `endpoint`, which few of them look at, else the shared config file. */
+	/** Default: AWS_REGION, AWS_DEFAULT_REGION, the shared config file; then `us-east-1` behind an endpoint, which few of them look at. */
 	readonly region?: string;
-	/** `https://host/bucket/key` instead of `https://bucket.host/key`. Default: only behind an `endpoint`. */
+	/** `https://host/bucket/key` instead of `https://bucket.host/key`. Default: `addressing_style` of the shared config file, else only behind an endpoint that is not of AWS. */
 	readonly forcePathStyle?: boolean;
+	/** Server-side encryption to ask for with every PUT, for buckets whose policy demands its headers. Default: the bucket's own. */
+	readonly sse?: "AES256" | "aws:kms" | "aws:kms:dsse";
+	/** With `aws:kms` and `aws:kms:dsse`. Default: the bucket's key, else the one that AWS keeps for the account. */
+	readonly sseKmsKeyId?: string;
 	/** Default: the SDK's chain for Node (environment, shared files, web identity, container, instance). */
 	readonly credentials?: NonNullable<S3ClientConfig["credentials"]>;
 	/** How often the SDK sends a request at most. Default 1: the store itself repeats what may be repeated. */
 	readonly attempts?: number;
 	/** For tests; a part left out keeps its default. */
 	readonly timeouts?: Partial<Timeouts>;
+}
+
+/** The part of a PUT's input that asks for encryption. */
+export function encryptionInput({ sse, sseKmsKeyId }: S3ConnectionOptions) {
+	return { ...(sse && { ServerSideEncryption: sse }), ...(sseKmsKeyId && { SSEKMSKeyId: sseKmsKeyId }) };
 }
 
 /**
@@ -54,26 +63,25 @@ export interface S3Connection {
  * @throws SidecarError USAGE: no region, or an endpoint that is no URL
  */
 export async function connectS3(options: S3ConnectionOptions, maxSockets: number): Promise<S3Connection> {
-	const endpoint = options.endpoint || endpointOfEnvironment();
-	if (endpoint !== undefined) assertEndpoint(endpoint);
-	const region = options.region || process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || (endpoint && "us-east-1");
+	const settings = await s3Settings(options);
+	const { endpoint, region, ca } = settings;
 	const [sdk, { fromNodeProviderChain }] = await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/credential-providers")]);
-	const agents = [new HttpAgent({ keepAlive: true, maxSockets }), new HttpsAgent({ keepAlive: true, maxSockets })] as const;
+	const agents = agentsFor({ maxSockets, ca });
 	const config: S3ClientConfig = {
 		...(endpoint && { endpoint }),
 		...(region && { region }),
-		forcePathStyle: options.forcePathStyle ?? endpoint !== undefined,
+		forcePathStyle: settings.pathStyle,
 		maxAttempts: options.attempts ?? 1,
 		retryMode: "standard",
-		requestChecksumCalculation: "WHEN_SUPPORTED",
-		// Every object of the log is verified by SHA-256 after it was read.
-		responseChecksumValidation: "WHEN_REQUIRED",
+		requestChecksumCalculation: settings.requestChecksums,
+		responseChecksumValidation: settings.responseChecksums,
 		// With agents of our own the SDK would send the header, but not wait for the answer to it.
 		expectContinueHeader: false,
 	};
 	const { connectMs, idleMs, bulkIdleMs } = { ...TIMEOUTS, ...options.timeouts };
 	const handler = { httpAgent: agents[0], httpsAgent: agents[1], connectionTimeout: connectMs };
-	const credentials = options.credentials ?? fromNodeProviderChain();
+	// What trades one credential for another (STS, SSO) goes the same way; instance and container metadata never go through a proxy.
+	const credentials = options.credentials ?? fromNodeProviderChain({ clientConfig: { requestHandler: handler } });
 	const client = new sdk.S3Client({ ...config, credentials, requestHandler: { ...handler, socketTimeout: idleMs } });
 	const shared = client.config.credentials;
 	const bulkClient = new sdk.S3Client({ ...config, credentials: shared, requestHandler: { ...handler, socketTimeout: bulkIdleMs } });
@@ -95,16 +103,17 @@ export function dropIdleSockets({ agents }: S3Connection): void {
 	}
 }
 
-/** As the SDK reads it; taken out of its hands because path style depends on it. */
-function endpointOfEnvironment(): string | undefined {
-	const { AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
-	return AWS_IGNORE_CONFIGURED_ENDPOINT_URLS === "true" ? undefined : AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL || undefined;
-}
-
-function assertEndpoint(endpoint: string): void {
-	const url = URL.parse(endpoint);
-	if (url === null || !["http:", "https:"].includes(url.protocol) || url.username !== "" || url.password !== "") {
-		const remedy = "use http://host:port or https://host, without a user";
-		throw new SidecarError("USAGE", { value: withoutSecrets(endpoint), reason: "not usable as the store's endpoint", remedy });
+/** Through the proxy of HTTPS_PROXY or HTTP_PROXY, in either case of letters, unless NO_PROXY lists the host. */
+function agentsFor({ maxSockets, ca }: { readonly maxSockets: number; readonly ca: readonly string[] | undefined }) {
+	const options = { keepAlive: true, maxSockets, proxyEnv: process.env };
+	try {
+		return [new HttpAgent(options), new HttpsAgent({ ...options, ...(ca && { ca: [...ca] }) })] as const;
+	} catch (cause) {
+		// Its message may hold the password of the proxy.
+		throw new SidecarError("USAGE", {
+			reason: "HTTPS_PROXY or HTTP_PROXY is not the URL of a proxy",
+			remedy: "use http://host:port or https://host:port",
+			cause: (cause as NodeJS.ErrnoException).code,
+		});
 	}
 }

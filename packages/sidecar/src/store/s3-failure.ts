@@ -1,4 +1,5 @@
 import { printable } from "../errors.ts";
+import { isPassing, refusalOf } from "./s3-refusal.ts";
 
 /**
  * What an S3 request that failed means. The SDK's own errors never leave the room: beside the message they carry the parsed
@@ -47,9 +48,18 @@ export class S3Failure extends Error {
 		this.dateMs = wire.dateMs;
 	}
 
+	/** The answer named an error of S3's, so that it comes from the store and not from a proxy before it. */
+	get hasCode(): boolean {
+		return (
+			this.status !== undefined && this.message !== "UnknownError" && /^[A-Z][\w.]{2,}$/.test(this.name) && this.name !== "SyntaxError"
+		);
+	}
+
 	/** One clause: `ECONNREFUSED`, `503 SlowDown: Please reduce your request rate.`, `TimeoutError: …`. */
 	get summary(): string {
-		if (this.status === undefined && this.code !== undefined) return this.code;
+		// Codes of Node's own say little: those of proxies and certificates come with words.
+		if (this.status === undefined && this.code !== undefined)
+			return /^E[A-Z]+$/.test(this.code) ? this.code : `${this.code}: ${this.message}`;
 		if (this.status === undefined || this.status < 300) return `${this.name}: ${this.message}`;
 		// What the SDK makes of an answer without an error document.
 		if (this.message === "UnknownError") return `${this.status}`;
@@ -96,9 +106,13 @@ export function lacksCredentials(failure: S3Failure): boolean {
 	return failure.verb === undefined && failure.name.endsWith("ProviderError");
 }
 
+/** 403 also answers what has nothing to do with who asks. */
+const NOT_DENIED = /^(InvalidObjectState|InvalidBucketState)$|QuotaExceeded|cap_exceeded|^KMS\./i;
+
 function isDenied(failure: S3Failure): boolean {
 	if (lacksCredentials(failure)) return true;
-	return failure.status === 401 || failure.status === 403 || (failure.status === 400 && DENIED_NAMES.has(failure.name));
+	if (failure.status === 401 || (failure.status === 400 && DENIED_NAMES.has(failure.name))) return true;
+	return failure.status === 403 && !NOT_DENIED.test(failure.name) && !isPassing(failure);
 }
 
 /**
@@ -110,24 +124,25 @@ function isClockWrong(failure: S3Failure): boolean {
 }
 
 /** What becomes of a PUT. `unknown` unless the answer leaves no doubt. */
-export type PutVerdict = "exists" | "denied" | "bucket-missing" | "unsupported" | "unknown";
+export type PutVerdict = "exists" | "denied" | "bucket-missing" | "unsupported" | "refused" | "unknown";
 
 export function judgePut(failure: S3Failure): PutVerdict {
 	if (failure.status === 412) return "exists";
 	if (isClockWrong(failure)) return "unknown";
 	if (isDenied(failure)) return "denied";
 	if (failure.status === 404 && failure.name === "NoSuchBucket") return "bucket-missing";
-	if (failure.status === 501) return "unsupported";
 	if (failure.status === 400 && /if-none-match|conditional/i.test(failure.message)) return "unsupported";
-	return "unknown";
+	if (refusalOf(failure) !== undefined) return "refused";
+	return failure.status === 501 ? "unsupported" : "unknown";
 }
 
 /** What becomes of a GET, a LIST or a DELETE: of whatever may be asked again. */
-export type ReadVerdict = "not-found" | "denied" | "bucket-missing" | "retry" | "unreachable";
+export type ReadVerdict = "not-found" | "denied" | "bucket-missing" | "unsupported" | "refused" | "retry" | "unreachable";
 
 export function judgeRead(failure: S3Failure): ReadVerdict {
 	if (isClockWrong(failure)) return "retry";
 	if (isDenied(failure)) return "denied";
+	if (refusalOf(failure) !== undefined) return "refused";
 	switch (failure.status) {
 		case 404:
 			if (failure.name === "NoSuchBucket") return "bucket-missing";
@@ -136,8 +151,11 @@ export function judgeRead(failure: S3Failure): ReadVerdict {
 		case 408:
 		case 429:
 			return "retry";
+		case 501:
+			return "unsupported";
 		default:
 			// No status: the connection failed. Below 300: the answer could not be used. Other 3xx and 4xx answers stay what they are.
-			return failure.status === undefined || failure.status < 300 || failure.status >= 500 ? "retry" : "unreachable";
+			if (failure.status === undefined || failure.status < 300 || failure.status >= 500) return "retry";
+			return isPassing(failure) ? "retry" : "unreachable";
 	}
 }

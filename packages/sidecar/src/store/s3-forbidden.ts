@@ -2,7 +2,7 @@
  * May these credentials do what the log never does, overwrite and delete? Tried on one object that nothing refers to, with the very bytes
  * it holds, so that it harms nothing where it succeeds. Not part of the port: no verb of the log has a use for it.
  */
-import { connectS3, type S3ConnectionOptions } from "./s3-client.ts";
+import { connectS3, encryptionInput, type S3ConnectionOptions } from "./s3-client.ts";
 import { S3Failure, type Wire } from "./s3-failure.ts";
 
 /** `unclear`: neither an answer nor a denial, but what is said. */
@@ -23,7 +23,7 @@ export async function tryForbidden(
 	const input = { Bucket: options.bucket, Key: key };
 	try {
 		return {
-			overwrite: await attempt(() => client.send(new sdk.PutObjectCommand({ ...input, Body: bytes }))),
+			overwrite: await attempt(() => client.send(new sdk.PutObjectCommand({ ...input, Body: bytes, ...encryptionInput(options) }))),
 			delete: await attempt(() => client.send(new sdk.DeleteObjectCommand(input))),
 		};
 	} finally {

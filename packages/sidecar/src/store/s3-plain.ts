@@ -43,8 +43,7 @@ export class S3PlainObjects implements PlainObjects {
 			};
 			const page = await this.#read("list", this.#prefix, signal, async (_, until) => {
 				const output = decoded(await client.send(new sdk.ListObjectsV2Command(input), until));
-				const { objects, next } = parsePage(output, this.#prefix);
-				return { objects: objects.map((object, index) => ({ ...object, etag: output.Contents?.[index]?.ETag })), next };
+				return parsePage(output, this.#prefix);
 			});
 			yield page.objects.map((object) => ({ ...object, key: object.key.slice(this.#prefix.length) }));
 			token = page.next;

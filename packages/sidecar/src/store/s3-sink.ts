@@ -1,8 +1,9 @@
 import type { Readable } from "node:stream";
 import { SidecarError } from "../errors.ts";
 import type { PlainSink } from "./plain.ts";
-import { connectS3, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
+import { connectS3, encryptionInput, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
 import { judgePut, S3Failure, type Wire } from "./s3-failure.ts";
+import { denialRemedy, refusalOf } from "./s3-refusal.ts";
 import { unusable } from "./s3-wire.ts";
 
 /**
@@ -43,11 +44,14 @@ class S3Sink implements PlainSink {
 	readonly #bucket: string;
 	readonly #prefix: string;
 	readonly #connection: S3Connection;
+	readonly #encryption: ReturnType<typeof encryptionInput>;
 	readonly #Upload: typeof import("@aws-sdk/lib-storage").Upload;
 
-	constructor({ bucket, prefix }: S3SinkOptions, connection: S3Connection, Upload: typeof import("@aws-sdk/lib-storage").Upload) {
+	constructor(options: S3SinkOptions, connection: S3Connection, Upload: typeof import("@aws-sdk/lib-storage").Upload) {
+		const { bucket, prefix } = options;
 		this.#bucket = bucket;
 		this.#prefix = prefix;
+		this.#encryption = encryptionInput(options);
 		this.#connection = connection;
 		this.#Upload = Upload;
 		this.url = `s3://${bucket}/${prefix}`;
@@ -71,7 +75,14 @@ class S3Sink implements PlainSink {
 		try {
 			const upload = new this.#Upload({
 				client: this.#connection.bulkClient,
-				params: { Bucket: this.#bucket, Key: this.#prefix + key, Body: body, ContentLength: sizeBytes, Metadata: { ...metadata } },
+				params: {
+					Bucket: this.#bucket,
+					Key: this.#prefix + key,
+					Body: body,
+					ContentLength: sizeBytes,
+					Metadata: { ...metadata },
+					...this.#encryption,
+				},
 				partSize: Math.max(PART_BYTES, Math.ceil(sizeBytes / (MAX_PARTS - 1))),
 				queueSize: PARTS_AT_ONCE,
 				abortController: abort,
@@ -99,8 +110,11 @@ class S3Sink implements PlainSink {
 		if (verdict === "bucket-missing")
 			return new SidecarError("STORE_BUCKET_MISSING", { value: `s3://${this.#bucket}`, reason: cause.summary, cause });
 		const detail = { value: this.url + key, reason: cause.summary, cause };
+		const refusal = verdict === "refused" ? refusalOf(cause) : undefined;
+		if (refusal !== undefined) return new SidecarError(refusal.code, { ...detail, remedy: refusal.remedy });
 		if (verdict !== "denied") return new SidecarError("STORE_UNREACHABLE", detail);
-		return new SidecarError("STORE_ACCESS_DENIED", { ...detail, remedy: "check that the credentials allow s3:PutObject there" });
+		const remedy = denialRemedy(cause, "PUT") ?? "check that the credentials allow s3:PutObject there";
+		return new SidecarError("STORE_ACCESS_DENIED", { ...detail, remedy });
 	}
 }
 

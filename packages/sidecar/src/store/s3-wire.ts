@@ -72,11 +72,11 @@ async function collectAtMost(body: Readable | Uint8Array | undefined, limitBytes
 export function parsePage(output: ListObjectsV2CommandOutput, prefix: string): { objects: ObjectInfo[]; next: string | undefined } {
 	if (!output.Name || output.IsTruncated === undefined) throw unusable("a 200 that is not a listing");
 	if (output.IsTruncated && !output.NextContinuationToken) throw unusable("a listing that is cut off");
-	const objects = (output.Contents ?? []).map(({ Key: key, Size: sizeBytes, LastModified: lastModified }) => {
+	const objects = (output.Contents ?? []).map(({ Key: key, Size: sizeBytes, LastModified: lastModified, ETag: etag }) => {
 		if (key === undefined || sizeBytes === undefined || lastModified === undefined)
 			throw unusable("a listing that lacks keys, sizes or times");
 		if (!key.startsWith(prefix)) throw unusable("a listing of another prefix");
-		return { key, sizeBytes, lastModifiedMs: lastModified.getTime() };
+		return { key, sizeBytes, lastModifiedMs: lastModified.getTime(), ...(etag && { etag }) };
 	});
 	return { objects, next: output.IsTruncated ? output.NextContinuationToken : undefined };
 }

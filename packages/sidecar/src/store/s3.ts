@@ -7,9 +7,10 @@ import { throwIfAborted } from "./abort.ts";
 import { assertKey, assertPrefix, assertRange, isKey } from "./keys.ts";
 import type { PlainPlace } from "./plain.ts";
 import type { GetOptions, GetResult, ListOptions, ListPage, PutOutcome, RequestCounts } from "./port.ts";
-import { BULK_BYTES, connectS3, dropIdleSockets, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
+import { BULK_BYTES, connectS3, dropIdleSockets, encryptionInput, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
 import { judgePut, judgeRead, lacksCredentials, type PutVerdict, type ReadVerdict, S3Failure, type Wire } from "./s3-failure.ts";
 import { type ReadS3, S3PlainObjects } from "./s3-plain.ts";
+import { denialRemedy, refusalOf } from "./s3-refusal.ts";
 import { observeRequest, observeResponse, parsePage, readBody, unusable } from "./s3-wire.ts";
 import type { SweepableStore } from "./sweepable.ts";
 
@@ -49,6 +50,7 @@ export class S3Store implements SweepableStore {
 	/** Empty or ending in `/`. */
 	readonly #prefix: string;
 	readonly #backoffMs: readonly number[];
+	readonly #encryption: ReturnType<typeof encryptionInput>;
 	readonly #inFlight = new PQueue({ concurrency: MAX_IN_FLIGHT });
 	readonly #wires = new AsyncLocalStorage<Wire>();
 
@@ -66,6 +68,7 @@ export class S3Store implements SweepableStore {
 		this.#bucket = options.bucket;
 		this.#prefix = options.prefix ? `${options.prefix}/` : "";
 		this.#backoffMs = options.backoffMs ?? BACKOFF_MS;
+		this.#encryption = encryptionInput(options);
 		this.url = `s3://${options.bucket}${options.prefix ? `/${options.prefix}` : ""}`;
 		for (const client of [connection.client, connection.bulkClient]) this.#observe(client);
 	}
@@ -151,14 +154,16 @@ export class S3Store implements SweepableStore {
 		assertKey(key);
 		const { signal } = options;
 		const wire: Wire = { method: "put", sent: 0 };
-		const input = { Bucket: this.#bucket, Key: this.#prefix + key, Body: body, IfNoneMatch: "*" };
+		let etag = "";
+		const input = { Bucket: this.#bucket, Key: this.#prefix + key, Body: body, IfNoneMatch: "*", ...this.#encryption };
 		try {
 			await this.#send(wire, signal, async (_, until) => {
 				const { sdk, client, bulkClient } = this.#connection;
 				const output = await (body.length > BULK_BYTES ? bulkClient : client).send(new sdk.PutObjectCommand(input), until);
 				if (!output.ETag) throw unusable("a 200 without an ETag, so not from S3");
+				etag = output.ETag;
 			});
-			return { kind: "created", ...(wire.dateMs !== undefined && { storeTimeMs: wire.dateMs }) };
+			return { kind: "created", etag, ...(wire.dateMs !== undefined && { storeTimeMs: wire.dateMs }) };
 		} catch (error) {
 			const failure = new S3Failure(error, wire);
 			const verdict = judgePut(failure);
@@ -253,16 +258,31 @@ export class S3Store implements SweepableStore {
 			case "unsupported":
 				return new SidecarError("STORE_UNSUPPORTED", { value: this.url, reason, cause });
 			case "denied":
-				if (!lacksCredentials(cause)) return new SidecarError("STORE_ACCESS_DENIED", { value: object, reason, cause });
+				if (!lacksCredentials(cause))
+					return new SidecarError("STORE_ACCESS_DENIED", { value: object, reason, remedy: denialRemedy(cause, wire.verb), cause });
 				return new SidecarError("STORE_ACCESS_DENIED", { value: this.url, reason: cause.summary, remedy: CREDENTIALS_REMEDY, cause });
+			case "refused": {
+				const { code = "STORE_REFUSED", remedy } = refusalOf(cause) ?? {};
+				return new SidecarError(code, { value: object, reason, remedy, cause });
+			}
 			case "retry":
 			case "unreachable":
-				return new SidecarError("STORE_UNREACHABLE", { value: object, reason, cause });
+				return new SidecarError("STORE_UNREACHABLE", { value: object, reason, remedy: connectionRemedy(cause), cause });
 		}
 	}
 }
 
 const PAST_THE_END = Symbol("the range starts past the end");
+
+/** What helps where not even a connection came about, and the machine's settings may be the reason. */
+function connectionRemedy({ status, code = "" }: S3Failure): string | undefined {
+	if (status !== undefined) return undefined;
+	if (/CERT|ISSUER|SIGNATURE|ALTNAME/.test(code))
+		return "let AWS_CA_BUNDLE (or NODE_EXTRA_CA_CERTS) name the certificate of the authority that the server, or the proxy before it, uses";
+	const isProxied = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].find((name) => process.env[name]);
+	if (isProxied === undefined) return undefined;
+	return `check the network and --endpoint; ${isProxied} is set, so requests go through that proxy unless NO_PROXY lists the store's host`;
+}
 
 const CREDENTIALS_REMEDY =
 	"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role provides credentials (container, instance, web identity)";

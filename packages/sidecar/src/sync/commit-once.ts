@@ -6,8 +6,8 @@ import { commitInSlot } from "./read-log.ts";
 
 /** `lost`: another commit has the slot. `unknown`: the slot is undecided; only the same bytes may be tried again. */
 export type CommitOutcome =
-	/** The store's clock when it took the commit, where it told. */
-	| { readonly kind: "committed"; readonly storeTimeMs: number | undefined }
+	/** The store's clock when it took the commit, and the object's ETag, where it told. */
+	| { readonly kind: "committed"; readonly storeTimeMs: number | undefined; readonly etag?: string | undefined }
 	| { readonly kind: "lost" }
 	| { readonly kind: "unknown"; readonly cause: unknown };
 
@@ -21,7 +21,7 @@ const TRIES = 3;
  * A lost answer must not become a second, different commit: the SAME bytes are put again, and a refusal is decided by comparing
  * the id of what is there. "Absent" on a read-back proves nothing, so it decides nothing.
  * Does NOT guarantee that an `unknown` commit is absent: it may land later.
- * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, NOT_DURABLE: surely not committed
+ * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, STORE_REFUSED, STORE_FULL, NOT_DURABLE: surely not committed
  */
 export async function commitOnce(
 	store: ObjectStore,
@@ -41,7 +41,7 @@ export async function commitOnce(
 			if (attempt === 0) throw error;
 			return { kind: "unknown", cause: error };
 		}
-		if (put.kind === "created") return { kind: "committed", storeTimeMs: put.storeTimeMs };
+		if (put.kind === "created") return { kind: "committed", storeTimeMs: put.storeTimeMs, etag: put.etag };
 		if (put.kind === "unknown") cause = put.cause;
 		if (put.kind === "exists") {
 			const decided = await decide(store, commit, signal);

@@ -2,7 +2,8 @@
  * One writer's end of the log: its fence, its head, and the one commit that may be on its way.
  *
  * Guarantees: no commit before a won fence; an undecided commit is settled with the same bytes before the next is made; a commit
- * refers only to what its head refers to or what this writer put within the last hour.
+ * refers only to what its head refers to or what this writer put within the last hour. A fence and the last commit before an
+ * end are read back before they count, and the slots that were won since are looked at before the log is extended by a FULL or in a drain.
  * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`. A memory image that is continued several
  * times holds one fence several times: the first to commit keeps it, each other one finds a commit in its name that it did not make,
  * and gives the name up.
@@ -20,9 +21,13 @@ import { ChunkIndex } from "./chunk-index.ts";
 import { type CommitOutcome, commitOnce } from "./commit-once.ts";
 import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
 import { fetchCommit, fetchCommits, newestSeq, readLog } from "./read-log.ts";
+import { firstOverwritten, holderOf, type WonSlot, waitForRivals } from "./won-slots.ts";
 
 /** Beyond this without a word from the store, retention may have swept the slot this writer is about to win. */
 const LONG_PAUSE_MS = 60 * 60 * 1000;
+
+/** A fence is looked at again before the first commit, unless that comes sooner: it was read back when it was won. */
+const SECOND_LOOK_MS = 1_000;
 
 /** Room that set-aside entries leave to the owner: a writer that lost the tree must not keep the owner from committing. */
 const OWNERS_ENTRIES = 50_000;
@@ -44,6 +49,8 @@ interface Undecided {
 	readonly info: CommitInfo;
 	readonly delta: Delta;
 	readonly inlineBytes: number;
+	/** A fence, and the last commit before an end: a 200 alone is not enough for what depends on it. */
+	readonly isReadBack: boolean;
 }
 
 const EMPTY_DELTA: Delta = { changed: new Map(), removed: new Set() };
@@ -59,6 +66,13 @@ export class LogWriter {
 	#undecided: Undecided | undefined;
 	/** Ids of commits that were sent for slots after the head: what of them is in the log is this writer's work. */
 	readonly #sent = new Set<string>();
+	/** Slots that were won and not looked at since, or only at once, by seq. Never more than a few beyond a segment. */
+	readonly #won = new Map<number, WonSlot>();
+	#fencedAt: Moment;
+	/** The newest slot that was won and held something else later: the store lets two writers win. */
+	#overwritten: number | undefined;
+	/** What this writer committed may be gone from the log. */
+	#isBereft = false;
 	/** A slot was lost and what took it is not known yet. */
 	#isBehind = false;
 	#catchUps = 0;
@@ -79,6 +93,7 @@ export class LogWriter {
 		this.index.rebuild(head.tree);
 		this.#id = unusedId(machine, head);
 		this.#lastContact = now(machine);
+		this.#fencedAt = this.#lastContact;
 		this.#lastStoreMs = storeTimeMs;
 	}
 
@@ -108,6 +123,11 @@ export class LogWriter {
 	/** How often the head was taken from the log because others had written to it. */
 	get catchUps(): number {
 		return this.#catchUps;
+	}
+
+	/** The newest slot that this writer won and that held another writer's commit later: create-only PUTs of this store are not atomic. */
+	get overwritten(): number | undefined {
+		return this.#overwritten;
 	}
 
 	get isUndecided(): boolean {
@@ -155,6 +175,8 @@ export class LogWriter {
 		if (!this.#mayRefer(delta, inline)) return { kind: "stale" };
 		const seq = this.#head.seq + 1;
 		const isFull = seq % SEGMENT_COMMITS === 0 && !this.isSuperseded && options.inHurry !== true;
+		const isLookDue = isFull || options.inHurry === true || flags.closed === true || this.#isSecondLookDue();
+		if (isLookDue && !(await this.#stillHolds(options.signal))) return { kind: "lost", isBroken: await this.catchUp(options.signal) };
 		const info: CommitInfo = {
 			seq,
 			kind: isFull ? "full" : "delta",
@@ -169,7 +191,8 @@ export class LogWriter {
 		// What no reader could decode must never be in the log: it would shut the gate for good.
 		decodeCommit(commit.key, commit.bytes, commit.bytes.length);
 		const inlineBytes = inline.reduce((sum, { stored }) => sum + stored.length, 0);
-		return await this.#decide({ commit, info, delta, inlineBytes }, options.signal);
+		const isLast = flags.closed === true || (flags.recovered === true && options.inHurry === true);
+		return await this.#decide({ commit, info, delta, inlineBytes, isReadBack: flags.fence === true || isLast }, options.signal);
 	}
 
 	async #decide(undecided: Undecided, signal: AbortSignal | undefined): Promise<WriteOutcome> {
@@ -177,6 +200,7 @@ export class LogWriter {
 		const { commit, info } = undecided;
 		this.#sent.add(commit.id);
 		let outcome: CommitOutcome;
+		const asked = now(this.#machine);
 		try {
 			outcome = await commitOnce(this.#store, commit, this.#machine, signal);
 		} catch (error) {
@@ -187,6 +211,7 @@ export class LogWriter {
 		// Looked at after the PUT: a machine may be frozen at any line before this one.
 		const storeTimeMs = outcome.kind === "committed" ? outcome.storeTimeMs : undefined;
 		if (outcome.kind === "committed" && this.#wasLong(storeTimeMs)) outcome = await this.#confirm(undecided, signal);
+		if (outcome.kind === "committed" && undecided.isReadBack) outcome = await this.#readBack(undecided, outcome, elapsedMs(this.#machine, asked), signal);
 		this.#wasTried = outcome.kind === "unknown";
 		if (outcome.kind === "unknown") return outcome;
 		this.#lastContact = now(this.#machine);
@@ -194,7 +219,13 @@ export class LogWriter {
 		this.#undecided = undefined;
 		this.#isBehind = outcome.kind === "lost";
 		if (this.#isBehind) return { kind: "lost", isBroken: await this.catchUp(signal) };
-		if (info.flags.fence === true) this.#fenceSeq = info.seq;
+		if (info.flags.fence === true) {
+			this.#fenceSeq = info.seq;
+			this.#fencedAt = now(this.#machine);
+		}
+		// What lies before a FULL no reader follows any more.
+		if (info.kind === "full") this.#won.clear();
+		if (!undecided.isReadBack || info.flags.fence === true) this.#won.set(info.seq, { commit, etag: outcome.kind === "committed" ? outcome.etag : undefined });
 		this.#advance(undecided);
 		return { kind: "committed", seq: info.seq, bytes: commit.bytes.length };
 	}
@@ -220,6 +251,46 @@ export class LogWriter {
 			const isSwept = cause instanceof SidecarError && cause.code === "OBJECT_NOT_FOUND";
 			return isSwept ? { kind: "lost" } : { kind: "unknown", cause };
 		}
+	}
+
+	/**
+	 * Nothing is durable, and no gate opens, by a 200 alone: the store may have given the slot to two writers. Without an answer the commit
+	 * stays undecided, and its bytes are put again.
+	 */
+	async #readBack(
+		{ commit, info }: Undecided,
+		committed: CommitOutcome,
+		tookMs: number,
+		signal: AbortSignal | undefined,
+	): Promise<CommitOutcome> {
+		await waitForRivals(this.#machine, tookMs, signal);
+		try {
+			const holder = await holderOf(this.#store, commit, signal);
+			if (holder === "ours") return committed;
+			if (holder === "absent") return { kind: "unknown", cause: new Error("nothing is in the slot that was won") };
+			this.#overwritten = info.seq;
+			return { kind: "lost" };
+		} catch (cause) {
+			return { kind: "unknown", cause };
+		}
+	}
+
+	/** The fence was read back at once when it was won, and a rival may have been slower than that. */
+	#isSecondLookDue(): boolean {
+		return this.#won.has(this.#fenceSeq) && elapsedMs(this.#machine, this.#fencedAt) >= SECOND_LOOK_MS;
+	}
+
+	/** Looks at the slots that were won, so that no commit is built upon one that was lost. @throws SidecarError STORE_* */
+	async #stillHolds(signal: AbortSignal | undefined): Promise<boolean> {
+		const isFreshFence = this.#won.size === 1 && this.#won.has(this.#fenceSeq) && !this.#isSecondLookDue();
+		if (this.#won.size === 0 || isFreshFence) return true;
+		const overwritten = await firstOverwritten(this.#store, this.#won, signal);
+		this.#won.clear();
+		if (overwritten === undefined) return true;
+		this.#overwritten = overwritten;
+		this.#isBereft = true;
+		this.#isBehind = true;
+		return false;
 	}
 
 	/** As `catchUp`, where the log has a newer commit at all. */
@@ -254,6 +325,9 @@ export class LogWriter {
 			const isShorter = head.seq < known.seq && head.fence.seq === this.#fenceSeq && head.fence.writer === this.#id;
 			isOthers = isBroken && !isShorter;
 		}
+		isBroken ||= this.#isBereft;
+		this.#isBereft = false;
+		this.#won.clear();
 		this.#lastContact = now(this.#machine);
 		this.#lastStoreMs = storeTimeMs;
 		this.#isBehind = false;

@@ -176,6 +176,7 @@ export class Session {
 			const fenced = async () => await decided(writer, machine, await writer.fence(signal), { signal });
 			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
 			if (kind !== "committed") {
+				tellOverwritten(writer, undefined, log);
 				const { fence: owner } = writer.head;
 				log.warn("fence.lost", { kind: "security", seq: restored.head.seq + 1, owner: owner.writer, fence: owner.seq });
 				started = performance.now();
@@ -287,11 +288,12 @@ export class Session {
 
 	/** One at a time. @throws SidecarError as Flusher.flush */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
-		const { isSuperseded: wasSuperseded, id: previously, catchUps } = this.#writer;
+		const { isSuperseded: wasSuperseded, id: previously, catchUps, overwritten } = this.#writer;
 		const ignoring = await this.#lookAtIgnoreFile();
 		await this.#lookAtRoots();
 		const refused = this.#ignoreRefusal;
-		const result = await this.#flusher.flush({ ...options, ...(refused !== undefined && { refused }) });
+		const flushed = this.#flusher.flush({ ...options, ...(refused !== undefined && { refused }) });
+		const result = await flushed.finally(() => tellOverwritten(this.#writer, overwritten, this.#options.log));
 		// So that there is another flush soon, and another look.
 		if (ignoring === "pending") this.#flusher.doubt();
 		if (result.kind === "committed") {
@@ -423,6 +425,18 @@ export class Session {
 			this.#options.log.warn("workspace.marker-not-written", { error });
 		}
 	}
+}
+
+/** Whatever comes of it: operators must hear that the store let two writers win one slot. */
+function tellOverwritten(writer: LogWriter, known: number | undefined, log: Log): void {
+	if (writer.overwritten === undefined || writer.overwritten === known) return;
+	log.error("store.overwrote", {
+		kind: "security",
+		seq: writer.overwritten,
+		writer: writer.id,
+		reason: "this writer won the slot, and another writer's commit is in it: the store's create-only PUT is not atomic",
+		remedy: "run `openclaw-sidecar doctor`, and move to a store that passes it",
+	});
 }
 
 function whereOf({ workspace, roots }: SessionOptions): Roots {

@@ -12,6 +12,7 @@ import type { Profile } from "../../workspace/profile.ts";
 import { type ScanResult, scan } from "../../workspace/scan.ts";
 import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";
 import { openRoots } from "../open-roots.ts";
+import { connectionOf } from "../options.ts";
 
 export interface PatientOptions {
 	readonly settings: Config;
@@ -61,14 +62,7 @@ export class Patient {
 
 	/** What the URL of an S3 store does not say. */
 	get connection(): OpenStoreOptions {
-		const { region, endpoint, forcePathStyle } = this.settings;
-		const { credentials } = this.options;
-		return {
-			...(region !== undefined && { region }),
-			...(endpoint !== undefined && { endpoint }),
-			...(forcePathStyle !== undefined && { forcePathStyle }),
-			...(credentials !== undefined && { credentials }),
-		};
+		return connectionOf(this.options, this.settings);
 	}
 
 	/** The namespace's part of the store. @throws SidecarError as openStore */

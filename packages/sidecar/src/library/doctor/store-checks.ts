@@ -191,7 +191,7 @@ function wordsOf(permission: Permission): string {
 	return permission.kind === "unclear" ? `unclear (${permission.reason})` : permission.kind;
 }
 
-const UNREACHABLE = "the store cannot be reached";
+export const UNREACHABLE = "the store cannot be reached";
 
 async function identify(patient: Patient) {
 	const { identifyS3 } = await import("../../store/s3-identity.ts");

@@ -1,0 +1,71 @@
+/** Does one of many create-only puts of one object win, and only one, when they come at once? */
+import { randomBytes } from "node:crypto";
+import { SidecarError } from "../../errors.ts";
+import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
+import type { ObjectStore, PutOutcome } from "../../store/port.ts";
+import { type Check, type CheckOutcome, notTested, ok, problem } from "./check.ts";
+import type { Patient } from "./patient.ts";
+import { conditionalWrites, credentials, endpoint, put, UNREACHABLE } from "./store-checks.ts";
+
+/** The first round opens the connections, so that the puts of the others arrive closer together. */
+const ROUNDS = 4;
+const PUTS_AT_ONCE = 12;
+
+export const atomicPut: Check = {
+	name: "create-only put is atomic",
+	needs: [endpoint, credentials, put, conditionalWrites],
+	look: async (patient: Patient) => {
+		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
+		if ((await patient.probe()).kind === "not-made") return notTested("the store's directory is not there yet");
+		const store = await patient.store();
+		for (let round = 0; round < ROUNDS; round++) {
+			const bad = judgeRace(await race(store, patient.options.signal));
+			if (bad !== undefined) return bad;
+		}
+		return ok(`${ROUNDS} times ${PUTS_AT_ONCE} puts of one object at once: one was taken each time, and stayed`);
+	},
+};
+
+export interface Race {
+	readonly key: string;
+	readonly outcomes: readonly PutOutcome["kind"][];
+	/** Whose body is there afterwards, by index; -1: nobody's, or nothing. */
+	readonly stayed: number;
+}
+
+/**
+ * Puts empty packs that differ, all under one key that nothing has. They are of the kind of `PROBE`: nothing refers to what stays, and
+ * retention sweeps it.
+ */
+async function race(store: ObjectStore, signal: AbortSignal | undefined): Promise<Race> {
+	const bodies = Array.from({ length: PUTS_AT_ONCE }, () => new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), randomBytes(16)).finish());
+	const key = bodies[0]?.key as string;
+	const outcomes = await Promise.all(bodies.map(async ({ bytes }) => (await store.putIfAbsent(key, bytes, signal && { signal })).kind));
+	const there = await store.get(key, signal && { signal }).catch((error: unknown) => {
+		if (error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND") return undefined;
+		throw error;
+	});
+	return { key, outcomes, stayed: bodies.findIndex(({ bytes }) => there?.body.equals(bytes)) };
+}
+
+/** Undefined where all is well. A put without a clear answer (409, a timeout) may have won if no other did. */
+export function judgeRace({ key, outcomes, stayed }: Race): CheckOutcome | undefined {
+	const won = outcomes.flatMap((kind, index) => (kind === "created" ? [index] : []));
+	const refuse = (reason: string) =>
+		problem(
+			new SidecarError("STORE_UNSUPPORTED", {
+				value: key,
+				reason: `${reason}: two writers can both be told that their commit is durable, and one of the commits is lost`,
+				remedy: "use a store whose create-only PUT (If-None-Match: *) is atomic; docs/stores.md lists stores that were tried",
+			}),
+		);
+	if (won.length > 1) return refuse(`of ${outcomes.length} create-only puts of one object at once ${won.length} were taken`);
+	const [winner] = won;
+	if (winner !== undefined && winner !== stayed) return refuse("the object that stayed is not the one whose create-only put was taken");
+	const mayHaveWon = winner !== undefined || outcomes[stayed] === "unknown";
+	if (mayHaveWon) return undefined;
+	if (stayed !== -1) return refuse("an object stayed whose create-only put was refused");
+	return problem(
+		new SidecarError("STORE_UNREACHABLE", { value: key, reason: `none of ${outcomes.length} puts at once was taken, and nothing is there` }),
+	);
+}

@@ -1,0 +1,124 @@
+import { readFileSync } from "node:fs";
+import { getCACertificates } from "node:tls";
+import { loadSharedConfigFiles } from "@smithy/core/config";
+import { SidecarError } from "../errors.ts";
+import { withoutSecrets } from "./redact.ts";
+
+/**
+ * What the AWS SDK's own variables and shared config file say about reaching S3. The SDK reads most of it too late, or not at all:
+ * path style depends on the endpoint, `addressing_style` and `ca_bundle` are unknown to it, and a wrong value is no plain error there.
+ */
+export interface S3Settings {
+	/** Undefined: that of AWS for the region. */
+	readonly endpoint: string | undefined;
+	readonly region: string | undefined;
+	readonly pathStyle: boolean;
+	readonly requestChecksums: ChecksumUse;
+	readonly responseChecksums: ChecksumUse;
+	/** Trusted instead of the built-in authorities. */
+	readonly ca: readonly string[] | undefined;
+}
+
+export type ChecksumUse = "WHEN_SUPPORTED" | "WHEN_REQUIRED";
+
+type Section = Readonly<Record<string, string | undefined>>;
+
+/** @throws SidecarError USAGE: names the variable or the profile's key whose value cannot be used */
+export async function s3Settings(given: {
+	readonly endpoint?: string | undefined;
+	readonly region?: string | undefined;
+	readonly forcePathStyle?: boolean | undefined;
+}): Promise<S3Settings> {
+	const { env } = process;
+	const { configFile, credentialsFile } = await loadSharedConfigFiles();
+	const name = env.AWS_PROFILE || "default";
+	const profile: Section = { ...credentialsFile[name], ...configFile[name] };
+	const value = (variable: string, key: string): Value | undefined => {
+		if (env[variable]) return { text: env[variable], source: variable };
+		return profile[key] ? { text: profile[key], source: `${key} of profile ${name}` } : undefined;
+	};
+
+	const endpoint = given.endpoint || configuredEndpoint(env, profile, configFile);
+	if (endpoint !== undefined) assertEndpoint(endpoint);
+	const region = given.region || env.AWS_REGION || env.AWS_DEFAULT_REGION || profile.region || (endpoint && "us-east-1");
+	const style = addressingStyle(profile["s3.addressing_style"] ?? profile.addressing_style, name);
+	return {
+		endpoint,
+		region,
+		pathStyle: given.forcePathStyle ?? style ?? (endpoint !== undefined && !isOfAws(endpoint)),
+		requestChecksums: checksumUse(value("AWS_REQUEST_CHECKSUM_CALCULATION", "request_checksum_calculation")) ?? "WHEN_SUPPORTED",
+		// Every object of the log is verified by SHA-256 after it was read.
+		responseChecksums: checksumUse(value("AWS_RESPONSE_CHECKSUM_VALIDATION", "response_checksum_validation")) ?? "WHEN_REQUIRED",
+		ca: authorities(value("AWS_CA_BUNDLE", "ca_bundle")),
+	};
+}
+
+interface Value {
+	readonly text: string;
+	readonly source: string;
+}
+
+/** In the SDK's order: for S3 before for all, variables before the profile. */
+function configuredEndpoint(env: NodeJS.ProcessEnv, profile: Section, sections: Readonly<Record<string, Section>>): string | undefined {
+	const isIgnored = env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS ?? profile.ignore_configured_endpoint_urls;
+	if (isIgnored?.toLowerCase() === "true") return undefined;
+	const { services } = profile;
+	const ofServices = services && sections[`services.${services}`];
+	if (services && ofServices === undefined)
+		throw new SidecarError("USAGE", {
+			value: services,
+			reason: "the AWS profile names a services section that does not exist",
+			remedy: `add [services ${services}] to the shared config file, or remove the profile's line`,
+		});
+	const ofSection = ofServices ? ofServices["s3.endpoint_url"] : undefined;
+	return env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || ofSection || profile.endpoint_url || undefined;
+}
+
+function assertEndpoint(endpoint: string): void {
+	const url = URL.parse(endpoint);
+	if (url === null || !["http:", "https:"].includes(url.protocol) || url.username !== "" || url.password !== "") {
+		const remedy = "use http://host:port or https://host, without a user";
+		throw new SidecarError("USAGE", { value: withoutSecrets(endpoint), reason: "not usable as the store's endpoint", remedy });
+	}
+}
+
+/** Only AWS is known to give every bucket a host name of its own. */
+function isOfAws(endpoint: string): boolean {
+	return /(^|\.)(amazonaws\.(com|eu)|amazonaws\.com\.cn|api\.aws)$/.test(new URL(endpoint).hostname);
+}
+
+function addressingStyle(text: string | undefined, profile: string): boolean | undefined {
+	if (text === undefined || text === "auto") return undefined;
+	if (text === "path" || text === "virtual") return text === "path";
+	throw new SidecarError("USAGE", {
+		value: text,
+		reason: `not an addressing_style, in profile ${profile}`,
+		remedy: "use path, virtual or auto",
+	});
+}
+
+function checksumUse(given: Value | undefined): ChecksumUse | undefined {
+	if (given === undefined) return undefined;
+	const use = given.text.toUpperCase();
+	if (use === "WHEN_SUPPORTED" || use === "WHEN_REQUIRED") return use;
+	throw new SidecarError("USAGE", {
+		value: given.text,
+		reason: `${given.source} has no such value`,
+		remedy: "use when_supported or when_required",
+	});
+}
+
+/** As other SDKs read it, the bundle replaces the built-in authorities. Those of NODE_EXTRA_CA_CERTS stay. */
+function authorities(given: Value | undefined): readonly string[] | undefined {
+	if (given === undefined) return undefined;
+	const remedy = "name a readable file of certificates in PEM form";
+	let text: string;
+	try {
+		text = readFileSync(given.text, "utf8");
+	} catch (cause) {
+		throw new SidecarError("USAGE", { value: given.text, reason: `${given.source}: ${(cause as Error).message}`, remedy, cause });
+	}
+	if (!text.includes("-----BEGIN CERTIFICATE-----"))
+		throw new SidecarError("USAGE", { value: given.text, reason: `${given.source} holds no certificate`, remedy });
+	return [text, ...getCACertificates("extra")];
+}

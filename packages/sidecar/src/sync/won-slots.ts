@@ -1,0 +1,69 @@
+/**
+ * Do the slots that a writer won still hold what it put there?
+ *
+ * A store must create an object only where there is none. One that looks first and writes later lets two writers win one slot: both
+ * are told 200, and the later write stays. No answer to a PUT shows that, only a look at the slot.
+ */
+import type { EncodedCommit } from "../log/commit-codec.ts";
+import { LOG_PREFIX, logKey } from "../log/keys.ts";
+import type { ObjectStore } from "../store/port.ts";
+import type { Machine } from "./machine.ts";
+import { commitInSlot } from "./read-log.ts";
+
+export interface WonSlot {
+	readonly commit: Pick<EncodedCommit, "key" | "id">;
+	/** As the store gave it for the PUT. */
+	readonly etag: string | undefined;
+}
+
+/** A rival's write that the store let pass beside ours is over about as long after ours as ours took; half of that more for one that is slower. */
+const RIVALS_FACTOR = 1.5;
+const LEAST_PAUSE_MS = 20;
+const MOST_PAUSE_MS = 2_000;
+
+/** Waits until a rival's write of the slot must have landed. @param tookMs how long the winning PUT took */
+export async function waitForRivals(machine: Machine, tookMs: number, signal?: AbortSignal): Promise<void> {
+	const ms = Math.min(Math.max(tookMs * RIVALS_FACTOR, LEAST_PAUSE_MS), MOST_PAUSE_MS);
+	await machine.sleep(ms, signal).catch(() => undefined);
+}
+
+/** `absent`: swept, deleted, or not there yet. @throws SidecarError STORE_* */
+export async function holderOf(
+	store: ObjectStore,
+	{ key, id }: WonSlot["commit"],
+	signal?: AbortSignal,
+): Promise<"ours" | "another's" | "absent"> {
+	const there = await commitInSlot(store, key, signal);
+	if (there === undefined) return "absent";
+	return there.id === id ? "ours" : "another's";
+}
+
+/**
+ * The oldest of the slots that holds another commit. One GET for one slot. For more one LIST, and a GET of each whose ETag does not say
+ * that it is the same object. A slot that retention swept holds nothing: that is not this module's matter.
+ * @param slots by seq, in ascending order
+ * @throws SidecarError STORE_*
+ */
+export async function firstOverwritten(
+	store: ObjectStore,
+	slots: ReadonlyMap<number, WonSlot>,
+	signal?: AbortSignal,
+): Promise<number | undefined> {
+	const etags = slots.size > 1 ? await listedEtags(store, slots, signal) : undefined;
+	const doubtful = [...slots].filter(([, { commit, etag }]) => etag === undefined || etags?.get(commit.key) !== etag);
+	const looked = await Promise.all(
+		doubtful.map(async ([seq, { commit }]) => ((await holderOf(store, commit, signal)) === "another's" ? seq : undefined)),
+	);
+	return looked.find((seq) => seq !== undefined);
+}
+
+async function listedEtags(store: ObjectStore, slots: ReadonlyMap<number, WonSlot>, signal?: AbortSignal): Promise<Map<string, string>> {
+	const seqs = [...slots.keys()];
+	const [oldest, newest] = [Math.min(...seqs), Math.max(...seqs)];
+	const etags = new Map<string, string>();
+	const options = { startAfter: logKey(newest + 1), limit: newest - oldest + 1, ...(signal && { signal }) };
+	for await (const { objects } of store.list(LOG_PREFIX, options)) {
+		for (const { key, etag } of objects) if (etag !== undefined) etags.set(key, etag);
+	}
+	return etags;
+}
