@@ -24,8 +24,8 @@ describe("makeFilter", () => {
 		const filter = makeFilter(openclaw);
 		expect(filter("tmp/a/b/c.md", "file")).toBe("skip");
 		expect(filter("tmp", "dir")).toBe("skip");
-		expect(filter("extensions/x/node_modules/y/z/index.js", "file")).toBe("skip");
-		expect(filter("extensions/x/index.js", "file")).toBe("keep");
+		expect(filter("sandbox/skills-workspaces/y/z/index.js", "file")).toBe("skip");
+		expect(filter("sandbox/index.js", "file")).toBe("keep");
 	});
 
 	test("forgets directories without changing its mind", () => {
@@ -79,10 +79,10 @@ describe("the ignore file", () => {
 	});
 
 	test("has the last word over the profile", () => {
-		expect(makeFilter(openclaw)("npm/projects/whatsapp/index.js", "file")).toBe("skip");
-		const filter = makeFilter(openclaw, "!/npm/\nnode_modules/\n");
-		expect(filter("npm/projects/whatsapp/index.js", "file")).toBe("keep");
-		expect(filter("npm/projects/whatsapp/node_modules/x/index.js", "file")).toBe("skip");
+		expect(makeFilter(openclaw)("logs/support/index.js", "file")).toBe("skip");
+		const filter = makeFilter(openclaw, "!/logs/\nnode_modules/\n");
+		expect(filter("logs/support/index.js", "file")).toBe("keep");
+		expect(filter("logs/support/node_modules/x/index.js", "file")).toBe("skip");
 		expect(filter("cache/x", "file")).toBe("skip");
 	});
 

@@ -16,7 +16,7 @@ const REMEMBERED_DIRECTORIES = 8_192;
 const ROOTS_ARE_KEPT = `!/${ROOTS_DIRECTORY}/\n!/${ROOTS_DIRECTORY}/*/\n`;
 
 /**
- * Joins what the agent's profile leaves out with what the user's ignore file says. The user has the last word: `!/npm/` takes in
+ * Joins what the agent's profile leaves out with what the user's ignore file says. The user has the last word: `!/logs/` takes in
  * what the profile would skip. The reserved directory is skipped whatever they say, and so is what is no file, directory or link.
  */
 export function makeFilter(profile: Profile, ignoreText?: string): Filter {

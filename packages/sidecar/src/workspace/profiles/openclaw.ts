@@ -3,54 +3,55 @@ import { compilePatterns } from "./patterns.ts";
 import type { Profile } from "./profile.ts";
 
 /**
- * OpenClaw 2026.9: the workspace is its state directory (~/.openclaw), and the directory its agent works in is `workspace/` (or
- * `workspace-{agent}/`) below it.
+ * OpenClaw 2026.9: the workspace is its state directory (~/.openclaw), and agents work in `workspace/`, `workspace-{agent}/` or any other
+ * directory below it that openclaw.json names.
  *
- * What people and agents author; an additional root is an agent's directory as `workspace/` is. A `notes.tmp` or a `yarn.lock` in here is data, so no pattern for file names reaches in.
+ * Only exactly known places of OpenClaw's own are left out. Nobody knows where people and agents work: a `yarn.lock`, a `server.pid` or a
+ * `notes.tmp` is data wherever OpenClaw does not write that very name. Plugins (npm/, git/, extensions/) are kept: decision 60.
+ *
+ * Made again at the next start, in tens of megabytes: 52 MB below cache/, 482 MB a run below tmp/, 13 GB seen below logs/.
  */
-const AUTHORED = compilePatterns(["/{.roots,workspace,workspace-*,skills,hooks,extensions,sandboxes,wiki,canvas,media,transcripts}/**"]);
-
-/** Made again at the next start, in tens of megabytes: 52 MB below cache/, 482 MB a run below tmp/, 13 GB seen below logs/. */
 const REGENERATED = compilePatterns([
 	"/cache/",
 	"/tmp/",
 	"/logs/",
 	// Absolute links into the installation.
 	"/plugin-skills/",
-	// Installations, which OpenClaw's own backup skips too. A plugin missing from npm/ is installed again from the registry.
-	"/dev/",
-	"/git/",
-	"/npm/",
-	"/npm-runtime/",
-	"/tools/",
-	"/extensions/**/node_modules/",
 	"/sandbox/skills-workspaces/",
-	"/agents/*/agent/**/{tmp,.tmp,cache,shell_snapshots}/",
+	"/agents/*/agent/{tmp,.tmp}/",
+	// Codex keeps worktrees in its home too, so only its own directories.
+	"/agents/*/agent/codex-home/{tmp,.tmp,cache,shell_snapshots}/",
 	// Codex's own log database, and its write-ahead log: 43 GB in eight days.
 	"/agents/*/agent/codex-home/logs_*.sqlite{,-*}",
 	// Chromium: locks, which are links that name a host and a process, and caches.
-	"/browser/*/user-data/Singleton*",
-	// OpenClaw's atomic write, `.fs-safe-replace.{pid}.{uuid}.tmp`, also in an agent's workspace.
-	".fs-safe-*.tmp",
-	"/browser/*/user-data/**/{Cache,Code Cache,GPUCache,GrShaderCache,ShaderCache,DawnGraphiteCache,DawnWebGPUCache}/",
+	"/browser/*/user-data/Singleton{Cookie,Lock,Socket}",
+	"/browser/*/user-data/{Cache,Code Cache,GPUCache,GrShaderCache,ShaderCache,DawnGraphiteCache,DawnWebGPUCache}/",
+	"/browser/*/user-data/*/{Cache,Code Cache,GPUCache,GrShaderCache,ShaderCache,DawnGraphiteCache,DawnWebGPUCache}/",
 ]);
 
-/** Locks, process ids and half-written files, wherever OpenClaw itself keeps house. */
+/** Locks and process ids: one that is restored keeps the next gateway down, or makes it wait. */
 const TRANSIENT = compilePatterns([
-	"*.lock",
-	// Databases that are locks; 0-4 KB, and their names end in .sqlite. A kill leaves the journal of one that is still empty.
-	"*.lock.sqlite{,-*}",
-	"*.sqlite.{generation-lock,generation-writer,reindex-lock}.sqlite{,-*}",
-	// A database while it is rebuilt, without a .sqlite of its own.
-	"*.memory-reindex-*",
-	"*.quarantined-*",
-	"*.pid",
-	"*.sock",
-	"*.tmp",
-	"*.tmp.*",
-	"openclaw-config-backup-*/",
-	"*.update-captures/",
+	"/{openclaw.json,openclaw.json.clobber,exec-approvals.json,secrets.json,config-journal-fingerprint.key}.lock",
+	"/{gateway,gateway.*}.lock",
+	"/{gateway,node}.pid",
+	"/{exec-approvals,mac-control}.sock",
+	"/sessions.json.{lock,tmp,tmp.*}",
+	"/state/*.lock{,.sqlite,.sqlite-*}",
+	"/migration/*.lock",
+	// A project's lock file is named after its tool; these are named after a file of OpenClaw's.
+	"/agents/*/sessions/*.{json,jsonl}.{lock,tmp,tmp.*}",
+	"/agents/*/agent/*.{json,jsonl,sqlite}.lock",
+	// Databases that are locks; 0-4 KB. A kill leaves the journal of one that is still empty.
+	"/agents/*/agent/*.lock.sqlite{,-*}",
+	"openclaw-agent.sqlite.{generation-lock,generation-writer,reindex-lock}.sqlite{,-*}",
 ]);
+
+/**
+ * What OpenClaw names after a process or a random number while it writes: an atomic write, also in an agent's workspace, and a database
+ * that is rebuilt.
+ */
+const UNFINISHED =
+	/^(?:\.fs-safe-(?:[a-z]+[.-])?(?:\d+[.-])?[0-9a-f]+(?:-[0-9a-f]+)+\.tmp|openclaw-agent\.sqlite\.memory-reindex-[0-9a-f-]+(?:-wal|-shm|-journal)?)$/;
 
 /** Tokens, keys, pairing secrets, browser cookies, and transcripts into which people paste such things. */
 const SECRET = compilePatterns([
@@ -73,7 +74,7 @@ const isCleaned = (path: string) => path === "state/openclaw.sqlite";
 
 export const openclaw: Profile = {
 	name: "openclaw",
-	volatile: (path, type) => REGENERATED(path, type) || (!AUTHORED(path, type) && TRANSIENT(path, type)),
+	volatile: (path, type) => REGENERATED(path, type) || TRANSIENT(path, type) || UNFINISHED.test(path.slice(path.lastIndexOf("/") + 1)),
 	secret: (path) => SECRET(path, "file"),
 	critical: ["openclaw.json", "state/openclaw.sqlite", "workspace"],
 	// Without it the gateway refuses to start, so a start in the middle of a restore fails closed.
