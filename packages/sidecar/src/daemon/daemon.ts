@@ -17,6 +17,7 @@ import { dirtyBytes } from "./dirty-bytes.ts";
 import { drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
 import { type AgentOptions, startConfigured } from "./start-configured.ts";
+import { endSurvivors } from "./survivors.ts";
 import { ToldByTerminal } from "./terminal.ts";
 
 export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOptions {
@@ -126,6 +127,8 @@ class Daemon {
 			drop: async (what) => await this.#dropNow(what),
 		});
 		try {
+			const { stateDir, workspace } = this.#options;
+			await endSurvivors({ stateDir, workspace, log: this.#log, signal: stop });
 			return await this.#serve(stop);
 		} finally {
 			clearTimeout(this.#timer);
