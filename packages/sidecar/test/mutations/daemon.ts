@@ -1,6 +1,7 @@
 import type { Mutation } from "./table.ts";
 
 const survivors = "src/cli/survivors.test.ts";
+const unwatched = "src/cli/unwatched.test.ts";
 
 /** Agents that outlive their sidecar, and file systems without notifications. */
 export const DAEMON_MUTATIONS: readonly Mutation[] = [
@@ -36,17 +37,37 @@ export const DAEMON_MUTATIONS: readonly Mutation[] = [
 		},
 	},
 	{
-		rule: "a survivor of another user is not half ended: the start is refused",
-		file: "src/daemon/survivors.ts",
-		find: '			return (error as NodeJS.ErrnoException).code === "EPERM";',
-		replace: '			return (error as NodeJS.ErrnoException).code === "";',
-		test: { file: survivors, name: "that this user may not end stops the start, by name, and nothing is touched" },
-	},
-	{
 		rule: "the death of the sidecar ends the agent",
 		file: "src/daemon/death-watch.ts",
 		find: 'read -r line || exec "$@"',
 		replace: "read -r line || exit 0",
 		test: { file: survivors, name: "that ends when it is told to, and all it started" },
+	},
+	{
+		rule: "unwatched: sweeps come every few seconds where the kernel gives no watch",
+		file: "src/daemon/daemon.ts",
+		find: "		if (!session.isWatchedInPart) return sweepDelayMs(sweepIntervalMs, lastCostMs);",
+		replace: "		if (!session.isWatchedInPart || lastCostMs >= 0) return sweepDelayMs(sweepIntervalMs, lastCostMs);",
+		test: {
+			file: unwatched,
+			name: "a change is found by the next sweep, seconds later, and its lag counts from the sweep before",
+		},
+	},
+	{
+		rule: "unwatched: the lag of a change that nothing announced counts from the sweep before",
+		file: "src/daemon/cadence.ts",
+		find: "	return Math.min(announcedMs ?? lastSweepMs, lastSweepMs);",
+		replace: "	return announcedMs;",
+		test: {
+			file: unwatched,
+			name: "a change is found by the next sweep, seconds later, and its lag counts from the sweep before",
+		},
+	},
+	{
+		rule: "unwatched: a directory without notifications is found by trying",
+		file: "src/workspace/unwatched.ts",
+		find: "		return isSeen ? undefined :",
+		replace: "		return isSeen || trialMs > 0 ? undefined :",
+		test: { file: "src/workspace/unwatched.test.ts", name: "names a directory in which no notification comes" },
 	},
 ];
