@@ -87,6 +87,11 @@ export const ERRORS = {
 	),
 	TARGET_NOT_EMPTY: spec(2, "the place to export to is not empty", "name a new directory or prefix"),
 	AGENT_NOT_STARTED: spec(2, "the agent command could not be started", "check the command after `--`"),
+	AGENT_SURVIVES: spec(
+		2,
+		"an agent that an earlier openclaw-sidecar started on this workspace still runs and cannot be ended",
+		"end the named process (`kill -9`, as its user or as root), then run again; nothing of the workspace was touched",
+	),
 	REQUEST_INVALID: spec(2, "the request is not one that is answered here", "docs/agentcore.md describes what is"),
 	NOT_READY: spec(2, "the machine cannot take this request now", "send it again after the time in Retry-After"),
 	AGENT_UNREACHABLE: spec(2, "the agent does not answer as expected", "see the agent's own log; check --agent-url and --agent-ready-path"),

@@ -39,6 +39,8 @@ export interface AgentProcess {
 	readonly user?: AgentUser | undefined;
 	/** Its orphans become children of this process, which has no others: see `adoptOrphans`. */
 	readonly ownsOrphans?: boolean;
+	/** A child of this process that is not the agent's. */
+	readonly spared?: number | undefined;
 	readonly log: Log;
 }
 
@@ -52,7 +54,7 @@ const LOOK_MS = 10;
  * Starts the agent with our stdin, stdout and stderr, and no other descriptor of ours. Resolves once it runs.
  * @throws SidecarError AGENT_NOT_STARTED
  */
-export async function startAgent({ command, env, toStderr, user, ownsOrphans, log }: AgentProcess): Promise<Agent> {
+export async function startAgent({ command, env, toStderr, user, ownsOrphans, spared, log }: AgentProcess): Promise<Agent> {
 	const [file, ...args] = command;
 	if (file === undefined) throw new SidecarError("AGENT_NOT_STARTED", { reason: "the command is empty" });
 	const failed = (cause: NodeJS.ErrnoException) =>
@@ -67,22 +69,24 @@ export async function startAgent({ command, env, toStderr, user, ownsOrphans, lo
 		child.once("spawn", resolve);
 		child.once("error", (cause) => reject(failed(cause)));
 	});
-	return new RunningAgent(child, ownsOrphans ? process.pid : (child.pid as number), log);
+	return new RunningAgent(child, ownsOrphans ? process.pid : (child.pid as number), spared, log);
 }
 
 class RunningAgent implements Agent {
 	readonly #child: ChildProcess;
 	/** Whatever descends from it is the agent's. */
 	readonly #ancestor: number;
+	readonly #spared: number | undefined;
 	readonly #log: Log;
 	readonly exited: Promise<AgentExit>;
 	#exit: AgentExit | undefined;
 	#hasEnded = false;
 	#isKilled = false;
 
-	constructor(child: ChildProcess, ancestor: number, log: Log) {
+	constructor(child: ChildProcess, ancestor: number, spared: number | undefined, log: Log) {
 		this.#child = child;
 		this.#ancestor = ancestor;
+		this.#spared = spared;
 		this.#log = log;
 		this.exited = new Promise((resolve) => {
 			child.once("exit", async (code, signal) => {
@@ -118,7 +122,7 @@ class RunningAgent implements Agent {
 
 	#others(): readonly number[] {
 		const running = descendantsOf(this.#ancestor, readProcesses()).filter(({ isZombie }) => !isZombie);
-		return running.map(({ pid }) => pid).filter((pid) => pid !== this.pid);
+		return running.map(({ pid }) => pid).filter((pid) => pid !== this.pid && pid !== this.#spared);
 	}
 
 	async #endOthers(): Promise<void> {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { flushDueAt, isIdle, leastPauseMs, retryDelayMs, sweepDelayMs } from "./cadence.ts";
+import { changedSince, flushDueAt, isIdle, leastPauseMs, retryDelayMs, sweepDelayMs, unwatchedSweepDelayMs } from "./cadence.ts";
 
 const cadence = { quietMs: 1000, maxDelayMs: 5000 };
 const idle = { lastFlushEndMs: -1e9, lastFlushCostMs: 0 };
@@ -25,6 +25,24 @@ describe("cadence", () => {
 	it("sweeps at most a five-hundredth of the time", () => {
 		expect(sweepDelayMs(60_000, 45)).toBe(60_000);
 		expect(sweepDelayMs(60_000, 300)).toBe(150_000);
+	});
+
+	it("sweeps every five seconds where changes are not announced, at most a twentieth of the time, and never less often than elsewhere", () => {
+		expect(unwatchedSweepDelayMs(60_000, 60, 60)).toBe(5_000);
+		expect(unwatchedSweepDelayMs(60_000, 60, 1_000)).toBe(20_000);
+		expect(unwatchedSweepDelayMs(60_000, 0, 10_000)).toBe(60_000);
+		expect(unwatchedSweepDelayMs(1_000, 0, 60)).toBe(1_000);
+		// A large upload makes one sweep slow, and no reason to wait for the next.
+		expect(unwatchedSweepDelayMs(60_000, 30_000, 60)).toBe(5_000);
+	});
+
+	it("counts the age of a change that nothing announced from the sweep before", () => {
+		expect(changedSince(70, undefined, false)).toBe(70);
+		expect(changedSince(70, undefined, true)).toBe(70);
+		expect(changedSince(undefined, 10, false)).toBe(10);
+		expect(changedSince(70, 10, false)).toBe(70);
+		expect(changedSince(70, 10, true)).toBe(10);
+		expect(changedSince(undefined, undefined, true)).toBe(undefined);
 	});
 
 	it("calls a workspace idle ten seconds after its last change, sooner only where sweeps are closer together", () => {

@@ -4,6 +4,7 @@
  * Guarantees: no agent before the gate (a verified restore and a won fence); a flush that fails is tried again and its paths stay
  * dirty; the exit status says whether everything is durable. Nothing depends on the drain: kill -9 loses at most one cadence.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import type { FlushResult } from "../sync/flush-result.ts";
 import type { Wanted } from "../sync/pick-set-aside.ts";
@@ -11,12 +12,22 @@ import type { Moved } from "../sync/restore-work.ts";
 import { Session, type SessionOptions } from "../sync/session.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Agent } from "./agent.ts";
-import { type CadenceOptions, flushDueAt, isIdle, leastPauseMs, retryDelayMs, sweepDelayMs } from "./cadence.ts";
+import {
+	type CadenceOptions,
+	changedSince,
+	flushDueAt,
+	isIdle,
+	leastPauseMs,
+	retryDelayMs,
+	sweepDelayMs,
+	unwatchedSweepDelayMs,
+} from "./cadence.ts";
 import { takeControl } from "./control.ts";
 import { dirtyBytes } from "./dirty-bytes.ts";
 import { drain } from "./drain.ts";
 import { handOver } from "./hand-over.ts";
 import { type AgentOptions, startConfigured } from "./start-configured.ts";
+import { endSurvivors } from "./survivors.ts";
 import { ToldByTerminal } from "./terminal.ts";
 
 export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOptions {
@@ -106,6 +117,12 @@ class Daemon {
 	/** Before the first flush there was none, however short the process runs. */
 	#lastFlushEndMs = Number.NEGATIVE_INFINITY;
 	#lastFlushCostMs = 0;
+	/** When the last look at the whole disk began: a change that nothing announced is not older. */
+	#lastSweepMs = 0;
+	/** How long a sweep took that found nothing. */
+	#quietSweepMs = 0;
+	/** The kernel may run out of watches at any time. */
+	#sweepsOften = false;
 	#failures = 0;
 	#lastError: SidecarError | undefined;
 	#notTaken = "[]";
@@ -126,6 +143,8 @@ class Daemon {
 			drop: async (what) => await this.#dropNow(what),
 		});
 		try {
+			const { stateDir, workspace } = this.#options;
+			await endSurvivors({ stateDir, workspace, log: this.#log, signal: stop });
 			return await this.#serve(stop);
 		} finally {
 			clearTimeout(this.#timer);
@@ -143,6 +162,7 @@ class Daemon {
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
 		try {
 			this.#phase = "serving";
+			this.#lastSweepMs = performance.now();
 			this.#options.onDurable?.();
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
 			if (command.length > 0 && !stop.aborted) {
@@ -167,7 +187,7 @@ class Daemon {
 				wake: () => this.#wake(session),
 				status: () => this.#status(),
 			});
-			this.#scheduleSweep(this.#options.sweepIntervalMs);
+			this.#scheduleSweep(this.#sweepDelay(session, 0));
 			await Promise.race([aborted(stop), ...(this.#agent === undefined ? [] : [this.#agent.exited])]);
 			const watching = watcher;
 			return await this.#end(session, stop, () => watching.close());
@@ -257,14 +277,18 @@ class Daemon {
 	}
 
 	async #flushOnce(session: Session, sweep: boolean): Promise<FlushResult | undefined> {
+		// What was announced already is to be seen as announced: the next two turns bring it.
+		if (sweep) for (let turn = 0; turn < 2; turn++) await nextTurn();
 		this.#firstChangeMs = undefined;
 		this.#isFlushing = true;
-		const dirtySinceMs = this.#dirtySinceMs;
 		const startMs = performance.now();
+		const sinceMs = changedSince(this.#dirtySinceMs, sweep ? this.#lastSweepMs : undefined, session.isWatchedInPart);
 		const cpu = process.cpuUsage();
 		try {
 			const result = await session.flush({ sweep, signal: this.#cut.signal });
-			this.#report(result, startMs, dirtySinceMs);
+			this.#report(result, startMs, sinceMs);
+			if (sweep) this.#lastSweepMs = startMs;
+			if (sweep && result.kind === "nothing") this.#quietSweepMs = performance.now() - startMs;
 			this.#failures = result.kind === "unknown" ? this.#failures + 1 : 0;
 			return result;
 		} catch (error) {
@@ -293,12 +317,16 @@ class Daemon {
 			this.#toldSuperseded = true;
 			this.#options.onSuperseded?.();
 		}
+		if (session.isWatchedInPart && !this.#sweepsOften && this.#phase === "serving") {
+			this.#sweepsOften = true;
+			this.#scheduleSweep(this.#sweepDelay(session, 0));
+		}
 		clearTimeout(this.#retryTimer);
 		if (session.isDue) this.#due();
 		else if (session.deferred.length > 0) this.#retryTimer = setTimeout(() => this.#due(), retryDelayMs(this.#notTakenRounds)).unref();
 	}
 
-	#report(result: FlushResult, startMs: number, dirtySinceMs = startMs): void {
+	#report(result: FlushResult, startMs: number, sinceMs = startMs): void {
 		const nowMs = performance.now();
 		const ms = Math.round(nowMs - startMs);
 		if (result.kind === "unknown") {
@@ -320,22 +348,29 @@ class Daemon {
 			removed,
 			bytes,
 			ms,
-			lagMs: Math.round(nowMs - dirtySinceMs),
+			lagMs: Math.round(nowMs - sinceMs),
 			...(setAside && { setAside, kind: "security" }),
 		});
 		this.#options.onDurable?.();
 	}
 
 	#scheduleSweep(delayMs: number): void {
+		clearTimeout(this.#sweepTimer);
 		this.#sweepTimer = setTimeout(async () => {
 			const started = performance.now();
 			await this.#flush(true);
 			const costMs = performance.now() - started;
 			if (this.#phase === "serving") this.#measure(this.#session as Session);
 			await this.#repackWhenIdle(this.#session as Session);
-			if (this.#phase === "serving") this.#scheduleSweep(sweepDelayMs(this.#options.sweepIntervalMs, costMs));
+			if (this.#phase === "serving") this.#scheduleSweep(this.#sweepDelay(this.#session as Session, costMs));
 		}, delayMs);
 		this.#sweepTimer.unref();
+	}
+
+	#sweepDelay(session: Session, lastCostMs: number): number {
+		const { sweepIntervalMs } = this.#options;
+		if (!session.isWatchedInPart) return sweepDelayMs(sweepIntervalMs, lastCostMs);
+		return unwatchedSweepDelayMs(sweepIntervalMs, lastCostMs, this.#quietSweepMs);
 	}
 
 	/** Behind a sweep that left nothing to do. The next change ends it, so that no flush waits for more than one commit's answer. */

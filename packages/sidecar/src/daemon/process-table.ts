@@ -22,6 +22,16 @@ export function readProcesses(): readonly ProcessEntry[] {
 	});
 }
 
+/** When a process that has not ended was started; undefined where there is none of that pid. */
+export function startOf(pid: number): string | undefined {
+	try {
+		const entry = parseStat(readFileSync(`/proc/${pid}/stat`, "latin1"));
+		return entry?.isZombie === true ? undefined : entry?.startedAt;
+	} catch {
+		return undefined;
+	}
+}
+
 /** The text of /proc/PID/stat. A program's name may hold anything, brackets and line ends included. */
 export function parseStat(text: string): ProcessEntry | undefined {
 	const nameEnd = text.lastIndexOf(") ");

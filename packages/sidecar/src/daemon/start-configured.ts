@@ -1,6 +1,9 @@
 import type { Log } from "../telemetry/types.ts";
 import { type Agent, type AgentUser, startAgent } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";
+import { MARK_VARIABLE, markText, ownMark } from "./agent-mark.ts";
+import { recordAgent, recordPath } from "./agent-record.ts";
+import { watchDeath } from "./death-watch.ts";
 import { adoptOrphans } from "./orphans.ts";
 import { superviseAgent } from "./supervised-agent.ts";
 
@@ -28,14 +31,44 @@ export interface AgentOptions {
 /** Meant for the agent where this process is all that is known of both, as PID 1 of a container is. */
 const PASSED_ON = ["SIGUSR1", "SIGUSR2"] as const;
 
+export interface AgentPlace {
+	readonly workspace: string;
+	readonly stateDir: string;
+}
+
 /** @throws SidecarError AGENT_NOT_STARTED */
-export async function startConfigured(options: AgentOptions, log: Log): Promise<Agent> {
-	const { command, agentVariables, agentToStderr: toStderr, agentUser: user } = options;
+export async function startConfigured(options: AgentOptions & AgentPlace, log: Log): Promise<Agent> {
+	const { command, agentVariables, agentToStderr: toStderr, agentUser: user, workspace, stateDir } = options;
 	const { env, withheld } = agentEnvironment(options.env, options.agentEnv);
 	log.debug("agent.environment", { withheld });
 	const ownsOrphans = options.ownsProcess === true && (await adoptOrphans(log));
-	const start = async () => await startAgent({ command, env: { ...env, ...agentVariables }, toStderr, user, ownsOrphans, log });
-	const agent = options.restartAgent ? await superviseAgent(start, log) : await start();
+	const own = ownMark(workspace);
+	const mark = own && markText(own);
+	const record = recordPath(stateDir, workspace);
+	const watch = options.ownsProcess ? watchDeath(mark, record, log) : undefined;
+	const variables = { ...env, ...agentVariables, ...(mark !== undefined && { [MARK_VARIABLE]: mark }) };
+	const start = async () => {
+		const agent = await startAgent({ command, env: variables, toStderr, user, ownsOrphans, spared: watch?.pid, log });
+		if (mark !== undefined) note(record, agent, mark, log);
+		return agent;
+	};
+	let agent: Agent;
+	try {
+		agent = options.restartAgent ? await superviseAgent(start, log) : await start();
+	} catch (error) {
+		watch?.disarm();
+		throw error;
+	}
+	void agent.exited.then(() => watch?.disarm());
 	if (options.ownsProcess) for (const signal of PASSED_ON) process.on(signal, () => agent.pass(signal));
 	return agent;
+}
+
+/** Without a record the mark alone finds the agent: no reason to be without one. */
+function note(record: string, { pid }: Agent, mark: string, log: Log): void {
+	try {
+		recordAgent(record, pid, mark);
+	} catch (error) {
+		log.warn("agent.not-recorded", { error });
+	}
 }

@@ -6,7 +6,7 @@ import { outsideWorkspaces, profileFits } from "./doctor/agent-checks.ts";
 import { type Check, type CheckResult, runChecks } from "./doctor/check.ts";
 import { staging, stateDirectory, stateSpace, workspace, workspaceSpace } from "./doctor/disk-checks.ts";
 import { logState, owner, thisDisk } from "./doctor/log-checks.ts";
-import { exactTimes, inotify, node } from "./doctor/machine-checks.ts";
+import { exactTimes, inotify, node, notifications } from "./doctor/machine-checks.ts";
 import { innerMounts } from "./doctor/mount-checks.ts";
 import { Patient } from "./doctor/patient.ts";
 import { atomicPut } from "./doctor/race-check.ts";
@@ -44,6 +44,7 @@ const CHECKS: readonly Check[] = [
 	stateDirectory,
 	stateSpace,
 	inotify,
+	notifications,
 	profileFits,
 	outsideWorkspaces,
 	owner,

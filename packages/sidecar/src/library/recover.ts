@@ -1,6 +1,7 @@
 /** The verbs for what superseded writers set aside: list it, write it out, bring it in, drop it. */
 import { resolve } from "node:path";
 import xxhash from "xxhash-wasm";
+import { endSurvivors } from "../daemon/survivors.ts";
 import { SidecarError } from "../errors.ts";
 import { isRestoreId } from "../log/restore-id.ts";
 import type { Entry, Path } from "../log/types.ts";
@@ -153,6 +154,7 @@ export async function recoverApply(options: RecoverApplyOptions): Promise<Recove
 		const { stateDir, workspace, handoverWaitMs } = settings;
 		await refuseBesideDaemon(stateDir, workspace);
 		return await withControl(stateDir, workspace, "recovering", async () => {
+			await endSurvivors({ stateDir, workspace, log, signal });
 			requireDirectory(workspace);
 			const { head } = await readLog(store, signal && { signal });
 			pickOne(head.tree, wanted);

@@ -1,4 +1,5 @@
 import xxhash from "xxhash-wasm";
+import { endSurvivors } from "../daemon/survivors.ts";
 import { newRestoreId, thisMachine } from "../sync/machine.ts";
 import { readLog } from "../sync/read-log.ts";
 import { resolveAt } from "../sync/resolve-at.ts";
@@ -43,13 +44,14 @@ export interface RestoreResult {
  * Brings the workspace to a commit of the log. Commits nothing.
  *
  * @throws SidecarError WORKSPACE_BUSY where a daemon looks after the directory; WORKSPACE_*, STATE_DIR_UNUSABLE, COMMIT_NOT_FOUND,
- * EXISTING_EXPECTED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
+ * AGENT_SURVIVES, EXISTING_EXPECTED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
 export async function restore(options: RestoreOptions = {}): Promise<RestoreResult> {
 	const { at, signal } = options;
 	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir, log, progress }) => {
 		const { stateDir, workspace, expect } = settings;
 		return await withControl(stateDir, workspace, "restoring", async () => {
+			await endSurvivors({ stateDir, workspace, log, signal });
 			const started = performance.now();
 			const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
 			const which = { ...(seq !== undefined && { at: seq }), ...(signal && { signal }) };

@@ -8,6 +8,7 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import xxhash from "xxhash-wasm";
+import { endSurvivors } from "../daemon/survivors.ts";
 import { SidecarError } from "../errors.ts";
 import { diffTrees, type PathDifference } from "../log/diff-trees.ts";
 import { rootPath } from "../path.ts";
@@ -65,7 +66,10 @@ export async function rollback(options: RollbackOptions): Promise<RollbackResult
 	const { to, signal } = options;
 	return await withWorkspace(options, async (opened) => {
 		const { stateDir, workspace } = opened.settings;
-		return await withControl(stateDir, workspace, "restoring", async () => rollBackTo(opened, to, signal));
+		return await withControl(stateDir, workspace, "restoring", async () => {
+			await endSurvivors({ stateDir, workspace, log: opened.log, signal });
+			return await rollBackTo(opened, to, signal);
+		});
 	});
 }
 

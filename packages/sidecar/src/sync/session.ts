@@ -17,6 +17,7 @@ import { noteRealPlaces } from "../workspace/guarded-open.ts";
 import { IGNORE_FILE } from "../workspace/ignore-file.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
+import { findUnwatched, noWatchReason, type Unwatched } from "../workspace/unwatched.ts";
 import type { WorkspaceWatcher } from "../workspace/watch.ts";
 import { watchRoots } from "../workspace/watch-roots.ts";
 import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
@@ -79,6 +80,8 @@ export class Session {
 	#isBlind = false;
 	/** Why the ignore file cannot be honoured any more. */
 	#ignoreRefusal: Deferred | undefined;
+	/** Reason by directory. */
+	readonly #unwatched = new Map<string, string>();
 	readonly #boot = bootId();
 	readonly #times: FileTimes;
 	readonly #restoreOptions: RestoreOptions;
@@ -248,11 +251,13 @@ export class Session {
 	async watch(onChange: () => void): Promise<WorkspaceWatcher> {
 		const doubt = (reason: string) => {
 			this.#options.log.debug("watch.doubt", { reason });
+			const noWatch = noWatchReason(reason);
+			if (noWatch !== undefined) this.#tellUnwatched({ directory: this.#options.workspace, reason: noWatch });
 			this.#flusher.doubt();
 			onChange();
 		};
-		const start = async () =>
-			await watchRoots(
+		const start = async () => {
+			const started = await watchRoots(
 				whereOf(this.#options),
 				this.#filter.filter,
 				(path) => {
@@ -261,6 +266,9 @@ export class Session {
 				},
 				doubt,
 			);
+			for (const each of await findUnwatched(whereOf(this.#options), this.#filter.filter)) this.#tellUnwatched(each);
+			return started;
+		};
 		let watcher = await start();
 		let isClosed = false;
 		this.#rewatch = async () => {
@@ -276,6 +284,17 @@ export class Session {
 				await watcher.close();
 			},
 		};
+	}
+
+	/** Somewhere notifications miss changes: only a sweep finds them. */
+	get isWatchedInPart(): boolean {
+		return this.#unwatched.size > 0;
+	}
+
+	#tellUnwatched({ directory, reason }: Unwatched): void {
+		if (this.#unwatched.has(directory)) return;
+		this.#unwatched.set(directory, reason);
+		this.#options.log.warn("watch.not-supported", { directory, reason });
 	}
 
 	hint(path: string): void {

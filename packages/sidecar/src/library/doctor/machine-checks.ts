@@ -1,8 +1,13 @@
 /** What the sidecar needs of the machine. */
 import { readFileSync } from "node:fs";
 import { SidecarError } from "../../errors.ts";
+import type { Roots } from "../../path.ts";
 import { loadFileTimes } from "../../workspace/file-times.ts";
+import type { Filter } from "../../workspace/filter.ts";
 import { statOf } from "../../workspace/stat.ts";
+import { findUnwatched, noWatchReason, type Unwatched } from "../../workspace/unwatched.ts";
+import { watchRoots } from "../../workspace/watch-roots.ts";
+import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";
 import { type Check, notTested, ok, problem, warning } from "./check.ts";
 import { workspace } from "./disk-checks.ts";
 
@@ -53,6 +58,39 @@ export const inotify: Check = {
 		return judgeInotify(limits, [...stats.values()].filter(({ type }) => type === "dir").length);
 	},
 };
+
+export const notifications: Check = {
+	name: "change notifications",
+	needs: [workspace],
+	look: async (patient) => {
+		if (statOf(patient.settings.workspace) === undefined) return notTested("the workspace is not there yet");
+		const { roots, profile } = patient;
+		const { filter } = new WorkspaceFilter(roots, profile);
+		const refused = await refusedWatches(roots, filter);
+		const found = await findUnwatched(roots, filter);
+		return judgeUnwatched([...refused, ...found.filter(({ directory }) => !refused.some((each) => each.directory === directory))]);
+	},
+};
+
+/** Tries a watch on every directory, as a daemon does. */
+async function refusedWatches(roots: Roots, filter: Filter): Promise<readonly Unwatched[]> {
+	const reasons = new Set<string>();
+	const onDoubt = (doubt: string) => {
+		const reason = noWatchReason(doubt);
+		if (reason !== undefined) reasons.add(reason);
+	};
+	const watcher = await watchRoots(roots, filter, () => {}, onDoubt);
+	await watcher.close();
+	return [...reasons].map((reason) => ({ directory: roots.main, reason }));
+}
+
+export function judgeUnwatched(unwatched: readonly Unwatched[]) {
+	if (unwatched.length === 0) return ok("changes made on this machine are announced");
+	return warning(
+		unwatched.map(({ directory, reason }) => `${directory}: ${reason}`).join("; "),
+		"nothing is lost: a running daemon compares the workspace every 5 s or more, and takes such a change that much later; use a local disk, or raise fs.inotify.max_user_watches and max_user_instances where the reason is ENOSPC or EMFILE",
+	);
+}
 
 /** One watch a directory; the limit is shared by all processes of a user, so half of it is what one may count on. */
 export function judgeInotify({ watches, queuedEvents, instances }: InotifyLimits, directories: number) {

@@ -1,0 +1,49 @@
+import { hash } from "node:crypto";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { bootId } from "../sync/marker.ts";
+import { ownPidNamespace } from "./agent-mark.ts";
+import { type ProcessEntry, startOf } from "./process-table.ts";
+
+/** Which process the agent is. It finds an agent whose environment cannot be read or was overwritten. */
+export interface AgentRecord {
+	readonly boot: string;
+	readonly pidNamespace: string;
+	readonly pid: number;
+	readonly startedAt: string;
+	/** Of the sidecar that started it. */
+	readonly mark: string;
+}
+
+/** One for each workspace, whatever the store, as the control socket. */
+export function recordPath(stateDir: string, workspace: string): string {
+	return join(stateDir, `${hash("sha256", workspace, "hex").slice(0, 16)}.agent.json`);
+}
+
+/** It stays after an agent's end, and names nobody then. @throws NodeJS.ErrnoException */
+export function recordAgent(path: string, pid: number, mark: string): void {
+	const startedAt = startOf(pid);
+	const pidNamespace = ownPidNamespace();
+	// It has ended already.
+	if (startedAt === undefined || pidNamespace === undefined) return;
+	const record: AgentRecord = { boot: bootId(), pidNamespace, pid, startedAt, mark };
+	writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+	renameSync(`${path}.new`, path);
+}
+
+/** Undefined where there is none of this boot and this pid namespace: its pid may be anybody's. */
+export function readRecord(path: string): AgentRecord | undefined {
+	try {
+		const record = JSON.parse(readFileSync(path, "utf8")) as Partial<AgentRecord>;
+		const { boot, pidNamespace, pid, startedAt, mark } = record;
+		const isWhole = Number.isSafeInteger(pid) && typeof startedAt === "string" && typeof mark === "string";
+		return isWhole && boot === bootId() && pidNamespace === ownPidNamespace() ? (record as AgentRecord) : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+/** A pid is given to another process sooner or later; a pid with its start is not. */
+export function isRecorded(record: AgentRecord, { pid, startedAt }: ProcessEntry): boolean {
+	return pid === record.pid && startedAt === record.startedAt;
+}

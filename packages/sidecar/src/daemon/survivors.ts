@@ -1,0 +1,165 @@
+/**
+ * Agents that outlived their sidecar. Two of them on one workspace write over each other, and a restore below a running agent takes its
+ * files away. So they end before anything of the workspace is restored.
+ *
+ * How: a survivor is the recorded agent, or a process that carries the mark of a dead sidecar of this workspace, with all that descends
+ * from them. All get SIGTERM, and SIGKILL after `GRACE_MS`. Each signal goes to a pid whose start was compared just before.
+ *
+ * Does NOT find a process that has left the agent's tree and has emptied its environment, or anything where there is no /proc.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { SidecarError } from "../errors.ts";
+import type { Log } from "../telemetry/types.ts";
+import { type AgentMark, directoryId, markOf, ownPidNamespace, parseMark } from "./agent-mark.ts";
+import { type AgentRecord, isRecorded, readRecord, recordPath } from "./agent-record.ts";
+import { descendantsOf, type ProcessEntry, readProcesses, startOf } from "./process-table.ts";
+
+/** As long as what an agent leaves behind at an end in order. */
+const GRACE_MS = 2_000;
+/** What was killed may be in the middle of writing a page. */
+const KILL_MS = 3_000;
+const LOOK_MS = 50;
+/** The log line names so many processes. */
+const TOLD = 20;
+
+export interface SurvivorOptions {
+	readonly stateDir: string;
+	readonly workspace: string;
+	readonly log: Log;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Call it with the workspace's control socket in hand, so that no other start does the same.
+ * @throws SidecarError WORKSPACE_BUSY where the sidecar of a running agent is alive, and has another state directory; AGENT_SURVIVES
+ */
+export async function endSurvivors({ stateDir, workspace, log, signal }: SurvivorOptions): Promise<void> {
+	const directory = directoryId(workspace);
+	const record = readRecord(recordPath(stateDir, workspace));
+	const isOurs = (mark: AgentMark, text: string) => text === record?.mark || mark.workspace === directory;
+	const agents = () => {
+		const { found, processes } = findAgents(isOurs, record);
+		for (const { mark } of found) refuseBesideSidecar(mark, processes, workspace);
+		return withDescendants(found, processes);
+	};
+	await endAll(agents, log, signal);
+}
+
+/** Ends what one sidecar started, once that has ended itself. @throws SidecarError AGENT_SURVIVES */
+export async function endAgentsOf(sidecar: string, record: string, log: Log): Promise<void> {
+	await endAll(
+		() => {
+			const recorded = readRecord(record);
+			const { found, processes } = findAgents((_, text) => text === sidecar, recorded?.mark === sidecar ? recorded : undefined);
+			return withDescendants(found, processes);
+		},
+		log,
+		undefined,
+	);
+}
+
+interface Found {
+	readonly agent: ProcessEntry;
+	readonly mark: AgentMark | undefined;
+}
+
+function findAgents(
+	isOurs: (mark: AgentMark, text: string) => boolean,
+	record: AgentRecord | undefined,
+): { readonly found: readonly Found[]; readonly processes: readonly ProcessEntry[] } {
+	const processes = readProcesses().filter(({ isZombie }) => !isZombie);
+	const namespace = ownPidNamespace();
+	const found = processes.flatMap((agent): Found[] => {
+		const text = markOf(agent.pid);
+		const mark = text === undefined ? undefined : parseMark(text);
+		const isMarked = mark !== undefined && mark.pidNamespace === namespace && isOurs(mark, text as string);
+		if (isMarked) return [{ agent, mark }];
+		return record !== undefined && isRecorded(record, agent) ? [{ agent, mark: parseMark(record.mark) }] : [];
+	});
+	return { found, processes };
+}
+
+function refuseBesideSidecar(mark: AgentMark | undefined, processes: readonly ProcessEntry[], workspace: string): void {
+	if (mark === undefined || mark.pid === process.pid) return;
+	if (!processes.some(({ pid, startedAt }) => pid === mark.pid && startedAt === mark.startedAt)) return;
+	throw new SidecarError("WORKSPACE_BUSY", {
+		value: workspace,
+		reason: `process ${mark.pid} looks after it, with another state directory`,
+		remedy: "stop that process, or give this command the same --state-dir",
+	});
+}
+
+/** @throws SidecarError AGENT_SURVIVES where this very process runs inside the agent */
+function withDescendants(found: readonly Found[], processes: readonly ProcessEntry[]): readonly ProcessEntry[] {
+	const all = new Map<number, ProcessEntry>();
+	for (const { agent } of found) for (const each of [agent, ...descendantsOf(agent.pid, processes)]) all.set(each.pid, each);
+	// An agent may have started this process, and have left it behind.
+	for (const { pid } of descendantsOf(process.pid, processes)) all.delete(pid);
+	all.delete(process.pid);
+	const parents = new Map(processes.map(({ pid, parent }) => [pid, parent]));
+	for (let above = parents.get(process.pid); above !== undefined && above !== 0; above = parents.get(above)) {
+		const outer = all.get(above);
+		if (outer !== undefined) throw survives([outer], "this command runs inside it");
+	}
+	return [...all.values()];
+}
+
+async function endAll(agents: () => readonly ProcessEntry[], log: Log, signal: AbortSignal | undefined): Promise<void> {
+	const startedMs = performance.now();
+	/** Also those that lost their parent meanwhile, and with it what tells whose they are. */
+	const known = new Map<string, ProcessEntry>();
+	const told = new Set<string>();
+	let isKilled = false;
+	for (;;) {
+		for (const agent of agents()) known.set(nameOf(agent), agent);
+		const left = [...known.values()].filter(isRunning);
+		if (left.length === 0) break;
+		requireAllowed(left);
+		const waitedMs = performance.now() - startedMs;
+		if (waitedMs > GRACE_MS + KILL_MS) throw survives(left, "SIGKILL did not end it");
+		isKilled = waitedMs > GRACE_MS;
+		for (const each of left) {
+			if (isKilled) send("SIGKILL", each);
+			else if (!told.has(nameOf(each))) send("SIGTERM", each);
+			told.add(nameOf(each));
+		}
+		await delay(LOOK_MS, undefined, { signal });
+	}
+	if (known.size === 0) return;
+	const pids = [...known.values()].map(({ pid }) => pid);
+	const ms = Math.round(performance.now() - startedMs);
+	log.warn("agent.survivor-ended", { processes: pids.length, pids: pids.slice(0, TOLD), killed: isKilled, ms });
+}
+
+/** Before the first signal: an agent is ended whole or left whole. */
+function requireAllowed(processes: readonly ProcessEntry[]): void {
+	const foreign = processes.filter(({ pid }) => {
+		try {
+			process.kill(pid, 0);
+			return false;
+		} catch (error) {
+			return (error as NodeJS.ErrnoException).code === "EPERM";
+		}
+	});
+	if (foreign.length > 0) throw survives(foreign, "it belongs to another user");
+}
+
+function send(signal: NodeJS.Signals, target: ProcessEntry): void {
+	if (!isRunning(target)) return;
+	try {
+		process.kill(target.pid, signal);
+	} catch {
+		// It has ended.
+	}
+}
+
+function isRunning({ pid, startedAt }: ProcessEntry): boolean {
+	return startOf(pid) === startedAt;
+}
+
+function survives(processes: readonly ProcessEntry[], reason: string): SidecarError {
+	const pids = processes.slice(0, TOLD).map(({ pid }) => pid);
+	return new SidecarError("AGENT_SURVIVES", { value: `process ${pids.join(", ")}`, reason });
+}
+
+const nameOf = ({ pid, startedAt }: ProcessEntry) => `${pid}:${startedAt}`;
