@@ -99,7 +99,7 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 		onSecret: settings.onSecret,
 		...(signal && { signal }),
 	});
-	const results = [await flushOnce(session, signal)];
+	const results = await flushInWaves(session, signal);
 	if (session.heldDeletions > 0) results.push(await flushOnce(session, signal));
 	const { isSuperseded, restored, excluded } = session;
 	return { ...report("this process", results, isSuperseded, [], restored.moved, disk.unbelieved), seq: session.head.seq, excluded };
@@ -127,14 +127,28 @@ export function requireRestored(root: string, head: Head, { marker, hasBase }: D
 		);
 }
 
+/** Small files are durable before larger ones are read; where there are none, it is one commit. */
+const WAVES = [16 * 1024 * 1024, 256 * 1024 * 1024, Number.POSITIVE_INFINITY];
+
+async function flushInWaves(session: Session, signal: AbortSignal | undefined): Promise<Exclude<FlushResult, { kind: "unknown" }>[]> {
+	const results: Exclude<FlushResult, { kind: "unknown" }>[] = [];
+	for (const maxFileBytes of WAVES) {
+		results.push(await flushOnce(session, signal, false, maxFileBytes));
+		// What this wave left for the next one.
+		if (!session.isDue) break;
+	}
+	return results;
+}
+
 /** Everything that changed, and the end in order. @throws SidecarError STORE_UNREACHABLE where the store never says whether it took the commit */
 export async function flushOnce(
 	session: Session,
 	signal: AbortSignal | undefined,
 	deletionsAreMeant = false,
+	maxFileBytes = Number.POSITIVE_INFINITY,
 ): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
 	for (let retry = 0; ; retry++) {
-		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, ...(signal && { signal }) });
+		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, maxFileBytes, ...(signal && { signal }) });
 		if (result.kind !== "unknown") return result;
 		if (retry === UNKNOWN_RETRIES) {
 			throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });

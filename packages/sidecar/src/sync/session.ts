@@ -27,6 +27,7 @@ import { Flusher } from "./flush.ts";
 import type { FlushOptions, FlushResult } from "./flush-result.ts";
 import { readWhenHandedOver } from "./handover.ts";
 import { KnownRoots } from "./known-roots.ts";
+import type { LargeFiles } from "./large-files.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
@@ -202,6 +203,11 @@ export class Session {
 		return this.#flusher.waitingPaths;
 	}
 
+	/** Large files on their way; each is committed by a flush after its transfer. */
+	get large(): Pick<LargeFiles, "paths" | "sinceMs" | "readySinceMs" | "settled"> {
+		return this.#flusher.large;
+	}
+
 	get deferred(): readonly Deferred[] {
 		return this.#flusher.deferred;
 	}
@@ -238,6 +244,7 @@ export class Session {
 			);
 		let watcher = await start();
 		let isClosed = false;
+		this.#flusher.leaveLargeAside(onChange);
 		this.#rewatch = async () => {
 			if (isClosed) return;
 			const before = watcher;
@@ -248,6 +255,7 @@ export class Session {
 		return {
 			close: async () => {
 				isClosed = true;
+				await this.#flusher.takeLargeAgain();
 				await watcher.close();
 			},
 		};
