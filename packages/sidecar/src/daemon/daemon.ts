@@ -281,12 +281,13 @@ class Daemon {
 		if (sweep) for (let turn = 0; turn < 2; turn++) await nextTurn();
 		this.#firstChangeMs = undefined;
 		this.#isFlushing = true;
+		const { readySinceMs = Number.POSITIVE_INFINITY } = session.large;
 		const startMs = performance.now();
 		const sinceMs = changedSince(this.#dirtySinceMs, sweep ? this.#lastSweepMs : undefined, session.isWatchedInPart);
 		const cpu = process.cpuUsage();
 		try {
 			const result = await session.flush({ sweep, signal: this.#cut.signal });
-			this.#report(result, startMs, sinceMs);
+			this.#report(result, startMs, Math.min(sinceMs ?? startMs, readySinceMs));
 			if (sweep) this.#lastSweepMs = startMs;
 			if (sweep && result.kind === "nothing") this.#quietSweepMs = performance.now() - startMs;
 			this.#failures = result.kind === "unknown" ? this.#failures + 1 : 0;
@@ -375,7 +376,7 @@ class Daemon {
 
 	/** Behind a sweep that left nothing to do. The next change ends it, so that no flush waits for more than one commit's answer. */
 	async #repackWhenIdle(session: Session): Promise<void> {
-		if (this.#phase !== "serving" || this.#firstChangeMs !== undefined || !session.isRepackDue) return;
+		if (this.#phase !== "serving" || this.#firstChangeMs !== undefined || !session.isRepackDue || session.large.paths.length > 0) return;
 		if (!isIdle(performance.now() - this.#lastChangeMs, this.#options.sweepIntervalMs)) return;
 		this.#busy = new AbortController();
 		const signal = AbortSignal.any([this.#cut.signal, this.#busy.signal]);
@@ -396,7 +397,10 @@ class Daemon {
 	#notDurableForMs(): number | undefined {
 		const session = this.#session as Session;
 		const isWaitedFor = this.#isFlushing || session.isDue || (session.deferred.length > 0 && this.#notTakenRounds <= HOLD_ROUNDS);
-		return isWaitedFor ? performance.now() - (this.#dirtySinceMs ?? performance.now()) : undefined;
+		const { sinceMs } = session.large;
+		if (!isWaitedFor && sinceMs === undefined) return undefined;
+		const nowMs = performance.now();
+		return nowMs - Math.min(isWaitedFor ? (this.#dirtySinceMs ?? nowMs) : nowMs, sinceMs ?? nowMs);
 	}
 
 	/** What was hinted at may have been missed, and connections that hung are no reason to wait longer. */
@@ -424,11 +428,25 @@ class Daemon {
 	async #flushNow(): Promise<object> {
 		if (this.#phase !== "serving")
 			throw new SidecarError("WORKSPACE_BUSY", { value: this.#options.workspace, reason: `the daemon is ${this.#phase}` });
-		const result = await this.#flush(true);
+		const first = await this.#flush(true);
+		const result = first?.kind === "committed" || first?.kind === "nothing" ? await this.#withLarge(first) : first;
 		if (result === undefined) throw this.#lastError ?? new SidecarError("NOT_DURABLE", { value: this.#options.workspace });
 		if (result.kind === "unknown")
 			throw new SidecarError("NOT_DURABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });
 		return { ...result, superseded: this.#session?.isSuperseded === true, excluded: this.#session?.excluded ?? [] };
+	}
+
+	/** Waits for the large files that a flush found, while other flushes go on, and commits them. */
+	async #withLarge(first: Exclude<FlushResult, { kind: "unknown" }>): Promise<FlushResult | undefined> {
+		const session = this.#session as Session;
+		const { paths } = session.large;
+		if (paths.length === 0) return first;
+		await session.large.settled(paths);
+		const last = await this.#flush(false);
+		if (last?.kind !== "committed" || first.kind !== "committed")
+			return last?.kind === "nothing" ? { ...first, deferred: last.deferred } : last;
+		const sum = (of: "changed" | "removed" | "bytes") => first[of] + last[of];
+		return { ...last, changed: sum("changed"), removed: sum("removed"), bytes: sum("bytes") };
 	}
 
 	/** Behind a flush, so that nothing of this writer is undecided. */

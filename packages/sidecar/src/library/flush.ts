@@ -73,7 +73,7 @@ type Answer = Exclude<FlushResult, { readonly kind: "unknown" }> & {
 async function flushByDaemon(stateDir: string, workspace: string): Promise<FlushReport | undefined> {
 	const answer = await ask<Answer>(stateDir, workspace, "flush");
 	if (answer === undefined) return undefined;
-	return { ...report("daemon", answer, answer.superseded, []), excluded: answer.excluded ?? [] };
+	return { ...report("daemon", [answer], answer.superseded, []), excluded: answer.excluded ?? [] };
 }
 
 async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undefined): Promise<FlushReport> {
@@ -85,7 +85,7 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 	const disk = await inspectDisk({ store, root: roots, profile, privateDir, onSecret: settings.onSecret, ...(signal && { signal }) }, head);
 	requireRestored(workspace, head, disk);
 	if (disk.notDurable.every(({ kind }) => kind === "unreadable" || kind === "reserved" || kind === "away"))
-		return { ...report("this process", undefined, false, disk.notDurable, [], disk.unbelieved), seq: head.seq, excluded: disk.excluded };
+		return { ...report("this process", [], false, disk.notDurable, [], disk.unbelieved), seq: head.seq, excluded: disk.excluded };
 
 	const session = await Session.open({
 		store,
@@ -99,9 +99,9 @@ async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undef
 		onSecret: settings.onSecret,
 		...(signal && { signal }),
 	});
-	const result = await flushOnce(session, signal);
+	const results = await flushInWaves(session, signal);
 	const { isSuperseded, restored, excluded } = session;
-	return { ...report("this process", result, isSuperseded, [], restored.moved, disk.unbelieved), seq: session.head.seq, excluded };
+	return { ...report("this process", results, isSuperseded, [], restored.moved, disk.unbelieved), seq: session.head.seq, excluded };
 }
 
 /** Else this directory would be the log's first content, and the objects that lie there would never be adopted. */
@@ -130,14 +130,28 @@ export function whyNotRestored(seq: number, { marker, hasBase }: Pick<DiskState,
 	return undefined;
 }
 
+/** Small files are durable before larger ones are read; where there are none, it is one commit. */
+const WAVES = [16 * 1024 * 1024, 256 * 1024 * 1024, Number.POSITIVE_INFINITY];
+
+async function flushInWaves(session: Session, signal: AbortSignal | undefined): Promise<Exclude<FlushResult, { kind: "unknown" }>[]> {
+	const results: Exclude<FlushResult, { kind: "unknown" }>[] = [];
+	for (const maxFileBytes of WAVES) {
+		results.push(await flushOnce(session, signal, false, maxFileBytes));
+		// What this wave left for the next one.
+		if (!session.isDue) break;
+	}
+	return results;
+}
+
 /** Everything that changed, and the end in order. @throws SidecarError STORE_UNREACHABLE where the store never says whether it took the commit */
 export async function flushOnce(
 	session: Session,
 	signal: AbortSignal | undefined,
 	deletionsAreMeant = false,
+	maxFileBytes = Number.POSITIVE_INFINITY,
 ): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
 	for (let retry = 0; ; retry++) {
-		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, ...(signal && { signal }) });
+		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, maxFileBytes, ...(signal && { signal }) });
 		if (result.kind !== "unknown") return result;
 		if (retry === UNKNOWN_RETRIES) {
 			throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });
@@ -148,22 +162,24 @@ export async function flushOnce(
 
 function report(
 	by: FlushReport["by"],
-	result: Exclude<FlushResult, { kind: "unknown" }> | undefined,
+	results: readonly Exclude<FlushResult, { kind: "unknown" }>[],
 	superseded: boolean,
 	unreadable: DiskState["notDurable"],
 	moved: FlushReport["moved"] = [],
 	unbelieved = 0,
 ): FlushReport {
-	const commit = result?.kind === "committed" ? result : undefined;
+	const commits = results.filter((result) => result.kind === "committed");
+	const sum = (of: (commit: (typeof commits)[number]) => number) => commits.reduce((total, commit) => total + of(commit), 0);
+	const result = results.at(-1);
 	const notTaken = [...unreadable.map(({ path, reason }) => ({ path, reason })), ...(result?.deferred ?? [])];
 	const heldDeletions = (result?.held ?? 0) + unbelieved;
 	return {
 		by,
-		kind: commit === undefined ? "nothing" : "committed",
-		seq: commit?.seq,
-		changed: commit?.changed ?? 0,
-		removed: commit?.removed ?? 0,
-		bytes: commit?.bytes ?? 0,
+		kind: commits.length === 0 ? "nothing" : "committed",
+		seq: commits.at(-1)?.seq,
+		changed: sum(({ changed }) => changed),
+		removed: sum(({ removed }) => removed),
+		bytes: sum(({ bytes }) => bytes),
 		notTaken,
 		heldDeletions,
 		moved,

@@ -55,6 +55,8 @@ export class BlockBuilder {
 	#failure: unknown;
 	/** Bytes of packs. */
 	uploadedBytes = 0;
+	/** New content, before compression. */
+	addedBytes = 0;
 
 	/** @param options.inlineLimitBytes how much may travel inside the commit; 0 when the segment's budget is spent */
 	constructor(options: {
@@ -83,6 +85,7 @@ export class BlockBuilder {
 		bytes.copy(this.#raw, this.#rawBytes);
 		const ref: ChunkRef = { sha256, block: this.#block, offset: this.#rawBytes, length: bytes.length };
 		this.#rawBytes += bytes.length;
+		this.addedBytes += bytes.length;
 		this.#blockChunks.push(ref);
 		this.#known.set(sha256, ref);
 		return ref;

@@ -4,7 +4,9 @@ import type { Log } from "../telemetry/types.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
+import type { LargeFiles } from "./large-files.ts";
 import type { LocalTree } from "./local-tree.ts";
+import type { Room } from "./room.ts";
 import type { SecretGuard } from "./secret-guard.ts";
 
 /** What capturing needs to know; nothing of it changes during one capture but `local` between captures. */
@@ -24,9 +26,21 @@ export interface CaptureContext {
 	readonly secrets: SecretGuard;
 	/** Files larger than this are left for a later capture; default: none. */
 	readonly maxFileBytes?: number;
+	/** What the tree has room for; default: for everything. */
+	readonly room?: Room;
+	/** Takes what is large or slow, beside this capture; default: this capture takes it. */
+	readonly large?: LargeFiles | undefined;
+	/** New content of one file beyond which it is large. */
+	readonly maxNewBytes?: number;
+	/** Reads wait for the disk on another thread: for files that may be slow. */
+	readonly isAside?: boolean;
 	readonly signal?: AbortSignal | undefined;
 }
 
-export function readOptions(context: CaptureContext): { readonly signal?: AbortSignal } {
-	return context.signal === undefined ? {} : { signal: context.signal };
+export function readOptions(context: CaptureContext): { readonly signal?: AbortSignal; readonly isAside?: boolean } {
+	const { signal, isAside } = context;
+	return { ...(signal && { signal }), ...(isAside === true && { isAside }) };
 }
+
+/** A file turned out to be large while it was read. What was sent of it need not be sent again. */
+export class TooMuchNew extends Error {}

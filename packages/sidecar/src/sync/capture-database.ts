@@ -31,6 +31,8 @@ export async function captureDatabase(
 	if (earlier !== undefined && earlier.database === fingerprint) return { kind: "taken", local: earlier };
 	if (before !== undefined && before.database === fingerprint && before.stat !== undefined)
 		return { kind: "same", local: { ...before, stat } };
+	const left = context.room?.reserve(path, stat.size, before?.entry.type === "file" ? before.entry.chunks.length : 0, SQLITE_CHUNK_BITS);
+	if (left !== undefined) return { kind: "deferred", reason: left.reason };
 	const inPlace = (canCopy: boolean) => captureInPlace(context, builder, path, stat, fingerprint, canCopy);
 	if (stat.size >= IN_PLACE_BYTES && before?.quick !== undefined) {
 		const taken = await inPlace(true);

@@ -1,5 +1,6 @@
 import { FILE_CHUNK_BITS } from "../log/limits.ts";
 import type { Path } from "../log/types.ts";
+import type { Root } from "../path.ts";
 import { lastLineEnd, readStable } from "../workspace/stable-read.ts";
 import { isRacy, type Stat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
@@ -10,12 +11,18 @@ import { ChunkPass } from "./chunk-pass.ts";
 import type { LocalEntry } from "./local-tree.ts";
 import { lookThrough, type SecretLook } from "./secret-guard.ts";
 
+interface Source {
+	readonly root: Root;
+	readonly path: Path;
+}
+
 /** Reads of one file before it is taken at a prefix or left for the next flush. */
 const PASSES = 3;
 
 /**
  * Takes one regular file: new chunks go to the builder, known ones are referred to.
  * @param earlier what an earlier round of the same capture took
+ * @param source where its bytes are read: a private copy, where it must be of one moment with other files
  */
 export async function captureFile(
 	context: CaptureContext,
@@ -23,6 +30,7 @@ export async function captureFile(
 	path: Path,
 	stat: Stat,
 	earlier?: LocalEntry,
+	source: Source = { root: context.root, path },
 ): Promise<CapturedFile> {
 	const { local, secrets } = context;
 	const before = local.get(path);
@@ -38,7 +46,7 @@ export async function captureFile(
 	}
 	for (let attempt = 0; attempt < PASSES; attempt++) {
 		pass.reset();
-		const read = await readStable(context.root, path, 2 ** FILE_CHUNK_BITS, pass.chunk, readOptions(context));
+		const read = await readStable(source.root, source.path, 2 ** FILE_CHUNK_BITS, pass.chunk, readOptions(context));
 		if (pass.isDatabase) return await captureDatabase(context, builder, path, stat);
 		if (pass.holdsSecret && look !== undefined) return excluded(context, look, stat);
 		if (read.kind === "gone") return read;

@@ -12,12 +12,13 @@ import { MAX_TIME_SECONDS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
 import { decodeName, fsPath, joinPath, mainOf, parentOf } from "../path.ts";
+import { besides, filesOfSet, mainFileOf } from "../workspace/file-set.ts";
 import { readNames } from "../workspace/read-names.ts";
 import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
 import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
-import type { CaptureContext } from "./capture-context.ts";
-import { captureFile } from "./capture-file.ts";
+import { type CaptureContext, TooMuchNew } from "./capture-context.ts";
+import { captureUnit } from "./capture-unit.ts";
 import type { CapturedFile } from "./captured-file.ts";
 import { isBelowAny } from "./check-mounts.ts";
 import type { KnownRoots } from "./known-roots.ts";
@@ -51,6 +52,8 @@ export class Capture {
 	readonly raw = new Map<Path, LocalEntry>();
 	/** Too large for this capture. */
 	readonly postponed = new Set<Path>();
+	/** Left to transfers beside the flushes. */
+	readonly aside = new Set<Path>();
 	/**
 	 * Looked at in this round, and how: after all of its hints. So what is still the same need not be looked at again, whatever else leads
 	 * to it: its own hint, every directory above it that is new. A database that is locked is waited for once.
@@ -81,7 +84,7 @@ export class Capture {
 	 */
 	leaveOutRootsAstray(): void {
 		for (const [path, reason] of new Map([...this.#astray, ...(this.#roots?.astray() ?? [])])) {
-			for (const found of [this.changed, this.minor, this.confirmed, this.removed, this.deferred, this.raw, this.postponed])
+			for (const found of [this.changed, this.minor, this.confirmed, this.removed, this.deferred, this.raw, this.postponed, this.aside])
 				for (const each of [...found.keys()]) if (each === path || each.startsWith(`${path}/`)) found.delete(each);
 			this.deferred.set(path, reason);
 			this.#keepDirectoriesAbove(path);
@@ -153,15 +156,67 @@ export class Capture {
 			if (local.get(path)?.entry.type === "dir") for (const below of local.subtree(path)) this.#drop(below);
 			this.#leaveOutBelow(path);
 		}
+		if (!this.#hasRoom(path, stat)) return;
 		this.#looked.set(path, stat);
 		if (stat.type === "dir") return await this.#directory(path, stat);
 		if (stat.type === "link") return this.#link(path, stat);
-		if (stat.size > (this.#context.maxFileBytes ?? Number.POSITIVE_INFINITY)) {
-			this.postponed.add(path);
+		const main = mainFileOf(root, path);
+		await this.#file(main, main === path ? stat : (lstatPath(root, main) as Stat));
+	}
+
+	/** Within the format's limits. What is left out is read by nobody. */
+	#hasRoom(path: Path, stat: Stat): boolean {
+		const { room, local } = this.#context;
+		const known = this.changed.get(path) ?? local.get(path);
+		const chunks = known?.entry.type === "file" ? known.entry.chunks.length : 0;
+		const left =
+			(known === undefined ? room?.admit(path) : undefined) ??
+			(stat.type === "file" && known?.database === undefined ? room?.reserve(path, stat.size, chunks) : undefined);
+		if (left === undefined) return true;
+		this.deferred.set(left.path, left.reason);
+		this.#context.large?.forget(path);
+		return false;
+	}
+
+	/** A file, or a database that is not SQLite's with its log. */
+	async #file(main: Path, stat: Stat): Promise<void> {
+		const { root, local, large, maxFileBytes = Number.POSITIVE_INFINITY } = this.#context;
+		const paths = filesOfSet(root, main);
+		for (const path of besides(main)) {
+			const known = paths.includes(path) || isCompanion(root, path) ? undefined : (this.changed.get(path) ?? local.get(path));
+			// With the database: an older log beside it would be rolled into it.
+			if (known?.entry.type === "file") this.#gone(path);
+		}
+		for (const path of paths) this.#looked.set(path, path === main ? stat : (lstatPath(root, path) ?? stat));
+		if (stat.size > maxFileBytes) {
+			for (const path of paths) this.postponed.add(path);
 			return;
 		}
-		const earlier = this.changed.get(path) ?? this.minor.get(path) ?? this.confirmed.get(path);
-		this.#record(path, stat, await captureFile(this.#context, this.#builder, path, stat, earlier));
+		const ready = large?.take(main);
+		if (ready !== undefined) {
+			for (const [path, { stat: taken, file }] of ready) this.#record(path, taken, file);
+			const local = this.changed.get(main) ?? this.minor.get(main) ?? this.confirmed.get(main);
+			// It moved on meanwhile: what was taken is a state that it passed through.
+			if (local?.stat !== undefined && !sameStat(local.stat, stat)) this.#leaveAside(main, stat);
+			return;
+		}
+		const earlier = this.changed.get(main) ?? this.minor.get(main) ?? this.confirmed.get(main);
+		const isLarge = earlier === undefined && large?.isLarge(main, stat, local.get(main), this.#builder) === true;
+		if (isLarge) return this.#leaveAside(main, stat);
+		const started = performance.now();
+		try {
+			const unit = await captureUnit(this.#context, this.#builder, main, stat, earlier);
+			for (const [path, { stat: taken, file }] of unit) this.#record(path, taken, file);
+		} catch (error) {
+			if (!(error instanceof TooMuchNew)) throw error;
+			this.#leaveAside(main, stat);
+		}
+		large?.took(main, performance.now() - started);
+	}
+
+	#leaveAside(path: Path, stat: Stat): void {
+		this.aside.add(path);
+		this.#context.large?.want(path, stat);
 	}
 
 	/** Sockets and their like, what the filter skips, and a database's `-wal` and its like never are. */
@@ -286,6 +341,7 @@ export class Capture {
 
 	#gone(path: Path): void {
 		this.#context.secrets.forget(path);
+		this.#context.large?.forget(path);
 		for (const below of [...this.#context.local.subtree(path)]) this.#drop(below);
 		this.#leaveOutBelow(path);
 		this.changed.delete(path);

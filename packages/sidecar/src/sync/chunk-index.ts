@@ -16,6 +16,8 @@ export class ChunkIndex {
 	readonly #machine: Machine;
 	readonly #head = new Map<string, { readonly ref: ChunkRef; count: number }>();
 	readonly #recent = new Map<string, { readonly ref: ChunkRef; readonly put: Moment }>();
+	/** Of all files of the head's tree, as often as they refer to them. */
+	chunks = 0;
 
 	constructor(machine: Machine) {
 		this.#machine = machine;
@@ -38,6 +40,7 @@ export class ChunkIndex {
 	/** The head's tree gained an entry. */
 	add(entry: Entry): void {
 		if (entry.type !== "file") return;
+		this.chunks += entry.chunks.length;
 		for (const ref of entry.chunks) {
 			const known = this.#head.get(ref.sha256);
 			if (known === undefined) this.#head.set(ref.sha256, { ref, count: 1 });
@@ -49,6 +52,7 @@ export class ChunkIndex {
 	/** The head's tree lost an entry. */
 	remove(entry: Entry): void {
 		if (entry.type !== "file") return;
+		this.chunks -= entry.chunks.length;
 		for (const ref of entry.chunks) {
 			const known = this.#head.get(ref.sha256);
 			if (known === undefined || !samePlace(known.ref, ref)) continue;
@@ -60,6 +64,7 @@ export class ChunkIndex {
 	/** The head is another one. */
 	rebuild(tree: Tree): void {
 		this.#head.clear();
+		this.chunks = 0;
 		for (const entry of tree.values()) this.add(entry);
 	}
 

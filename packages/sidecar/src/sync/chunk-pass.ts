@@ -1,10 +1,11 @@
 import { hash } from "node:crypto";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { ChunkRef, FileEntry } from "../log/types.ts";
+import { hashingZerosOnce } from "../workspace/holes.ts";
 import { isSqliteHeader } from "../workspace/sqlite.ts";
 import type { Stat } from "../workspace/stat.ts";
 import type { BlockBuilder } from "./block-builder.ts";
-import type { CaptureContext } from "./capture-context.ts";
+import { type CaptureContext, TooMuchNew } from "./capture-context.ts";
 import type { CapturedFile } from "./captured-file.ts";
 import type { LocalEntry } from "./local-tree.ts";
 import type { SecretLook } from "./secret-guard.ts";
@@ -17,6 +18,8 @@ export class ChunkPass {
 	readonly #bits: number;
 	readonly #asBytes: boolean;
 	readonly #look: SecretLook | undefined;
+	readonly #quickHash: (bytes: Buffer) => bigint;
+	readonly #sha256 = hashingZerosOnce((bytes) => hash("sha256", bytes, "hex"));
 	#refs: ChunkRef[] = [];
 	#quick: bigint[] = [];
 	bytes = 0;
@@ -41,6 +44,7 @@ export class ChunkPass {
 		this.#builder = builder;
 		this.#before = before?.entry.type === "file" && before.entry.chunkBits === bits ? before : undefined;
 		this.#bits = bits;
+		this.#quickHash = hashingZerosOnce(context.quickHash);
 	}
 
 	reset(): void {
@@ -54,19 +58,20 @@ export class ChunkPass {
 		return BigUint64Array.from(this.#quick);
 	}
 
-	/** Gives false to end the read. */
+	/** Gives false to end the read. @throws TooMuchNew */
 	readonly chunk = async (index: number, bytes: Buffer, offset: number): Promise<boolean> => {
 		if (index === 0 && !this.#asBytes && isSqliteHeader(bytes)) {
 			this.isDatabase = true;
 			return false;
 		}
-		const quick = this.#context.quickHash(bytes);
+		const quick = this.#quickHash(bytes);
 		const known = this.#knownChunk(index, bytes.length, quick);
 		if (this.#isRefused(bytes, offset, known !== undefined)) return false;
-		const sha256 = known?.sha256 ?? hash("sha256", bytes, "hex");
+		const sha256 = known?.sha256 ?? this.#sha256(bytes);
 		this.#quick.push(quick);
 		let ref = this.#context.index.lookup(sha256) ?? this.#builder.lookup(sha256);
 		if (ref === undefined) {
+			if (this.newBytes + bytes.length > (this.#context.maxNewBytes ?? Number.POSITIVE_INFINITY)) throw new TooMuchNew();
 			ref = await this.#builder.add(sha256, bytes);
 			this.newBytes += bytes.length;
 		}

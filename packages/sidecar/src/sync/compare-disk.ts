@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { readlinkSync } from "node:fs";
 import type { Entry, FileEntry, Path, Tree } from "../log/types.ts";
 import { decodeName, fsPath, isRootItself, type Root } from "../path.ts";
+import { hashingZerosOnce } from "../workspace/holes.ts";
 import { isSqliteHeader } from "../workspace/sqlite.ts";
 import { readStable } from "../workspace/stable-read.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
@@ -44,12 +45,13 @@ export function hasMode(stat: Stat, entry: Exclude<Entry, { readonly type: "link
 }
 
 async function hasContent(root: Root, path: Path, entry: FileEntry): Promise<boolean> {
+	const sha256 = hashingZerosOnce((bytes) => hash("sha256", bytes, "hex"));
 	let isSame = true;
 	const read = await readStable(root, path, 2 ** entry.chunkBits, (index, bytes) => {
 		// The newest rows of a database may stand in its WAL: then its bytes alone say nothing.
 		if (index === 0 && isSqliteHeader(bytes) && ["-wal", "-journal"].some((suffix) => (lstatPath(root, path + suffix)?.size ?? 0) > 0))
 			isSame = false;
-		if (isSame) isSame = hash("sha256", bytes, "hex") === entry.chunks[index]?.sha256;
+		if (isSame) isSame = sha256(bytes) === entry.chunks[index]?.sha256;
 		return isSame;
 	});
 	return isSame && read.kind === "settled";

@@ -19,12 +19,14 @@ import { findChanges } from "./find-changes.ts";
 import type { FlushOptions, FlushResult } from "./flush-result.ts";
 import { HeldDeletions } from "./held-deletions.ts";
 import type { KnownRoots } from "./known-roots.ts";
+import { LARGE_BYTES, LargeFiles } from "./large-files.ts";
 import type { LocalEntry, LocalTree } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
 import type { Quarantine, Quarantined } from "./quarantine.ts";
 import { newRaw, replacedRaw } from "./raw-databases.ts";
+import { Room } from "./room.ts";
 import { ownTree } from "./roots-in-tree.ts";
 import type { Excluded } from "./secret-guard.ts";
 import { reservedName, type SetAsideDelta, setAsideDelta } from "./set-aside.ts";
@@ -68,6 +70,11 @@ export class Flusher {
 	#riding = new Set<Path>();
 	/** Sockets, FIFOs and devices the log lines have named. */
 	#toldSpecial: ReadonlySet<Path> = new Set();
+	/** Large files and their like, read and sent beside the flushes. */
+	readonly large: LargeFiles;
+	#onReady: () => void = () => undefined;
+	/** Deletions that wait for a large file, which may be the same file under another name. */
+	#waitingForLarge: ReadonlySet<Path> = new Set();
 
 	constructor(options: {
 		store: ObjectStore;
@@ -94,6 +101,38 @@ export class Flusher {
 		const { local, filter, log, profile } = options.context;
 		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
 		this.#held = new HeldDeletions({ local, filter, critical: profile.critical, believed, confirmAfterMs, machine, log });
+		this.large = new LargeFiles({
+			root: options.context.root,
+			machine: options.machine,
+			log,
+			begin: (signal) => ({
+				builder: this.#builder(0, signal),
+				context: { ...this.#context, signal, isAside: true, keepsRaw: (path) => this.#wasDeferred(path) },
+			}),
+			onReady: (paths) => {
+				for (const path of paths) this.#hints.add(path);
+				this.#onReady();
+			},
+		});
+	}
+
+	/** From now on large files do not hold up a flush. @param onReady is called when one is to be committed */
+	leaveLargeAside(onReady: () => void): void {
+		this.#onReady = onReady;
+		this.large.open();
+	}
+
+	/** Every flush takes large files itself again. */
+	async takeLargeAgain(): Promise<void> {
+		for (const path of await this.large.stop()) this.#hints.add(path);
+	}
+
+	#builder(inlineLimitBytes: number, signal: AbortSignal | undefined): BlockBuilder {
+		return new BlockBuilder({ store: this.#store, index: this.#writer.index, machine: this.#machine, inlineLimitBytes, signal });
+	}
+
+	#wasDeferred(path: Path): boolean {
+		return this.#deferred.some((deferred) => deferred.path === path);
 	}
 
 	hint(path: Path): void {
@@ -107,7 +146,7 @@ export class Flusher {
 
 	/** Paths hinted and not captured yet, what could not be taken, what restores displaced, and a commit that is undecided. */
 	get waiting(): number {
-		return this.#hints.size + this.#deferred.length + (this.#quarantine?.size ?? 0) + (this.#pending === undefined ? 0 : 1);
+		return this.waitingPaths.length + (this.#quarantine?.size ?? 0) + (this.#pending === undefined ? 0 : 1);
 	}
 
 	/** Something is known to have changed and was not looked at yet, or a commit is undecided. */
@@ -117,7 +156,7 @@ export class Flusher {
 
 	/** Paths that something was hinted about or that could not be taken; a sweep may find more. */
 	get waitingPaths(): readonly Path[] {
-		return [...this.#hints, ...this.#deferred.map(({ path }) => path)];
+		return [...new Set([...this.#hints, ...this.#deferred.map(({ path }) => path), ...this.large.paths, ...this.#waitingForLarge])];
 	}
 
 	get deferred(): readonly Deferred[] {
@@ -138,6 +177,8 @@ export class Flusher {
 	 * committed stays dirty
 	 */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
+		const isWhole = options.closed === true || options.allOrNothing === true || options.maxFileBytes !== undefined;
+		if (isWhole && this.large.isOpen) await this.takeLargeAgain();
 		const settled = await this.#settle(options.signal);
 		if (settled?.kind === "unknown") return settled;
 		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -150,19 +191,15 @@ export class Flusher {
 	}
 
 	async #attempt(options: FlushOptions): Promise<FlushResult | "again"> {
-		const builder = new BlockBuilder({
-			store: this.#store,
-			index: this.#writer.index,
-			machine: this.#machine,
-			inlineLimitBytes: this.#writer.inlineRoomBytes,
-			signal: options.signal,
-		});
+		const builder = this.#builder(this.#writer.inlineRoomBytes, options.signal);
 		const context: CaptureContext = {
 			...this.#context,
 			signal: options.signal,
 			maxFileBytes: options.maxFileBytes ?? Number.POSITIVE_INFINITY,
+			room: new Room({ entries: this.#writer.head.tree.size, chunks: this.#writer.index.chunks }),
+			...(this.large.isOpen && { large: this.large, maxNewBytes: LARGE_BYTES }),
 			// Not at the first try: most locks are let go of, and what is set aside costs an upload.
-			keepsRaw: (path) => options.closed === true || this.#deferred.some((deferred) => deferred.path === path),
+			keepsRaw: (path) => options.closed === true || this.#wasDeferred(path),
 		};
 		const capture = new Capture(context, builder, this.#roots);
 		const sweep = options.sweep === true || this.#sweepDue;
@@ -182,6 +219,7 @@ export class Flusher {
 				capture.deferred.set(options.refused.path, options.refused.reason);
 			}
 			if (capture.postponed.size > 0) this.#postpone(capture);
+			this.#waitingForLarge = this.large.holdBack(capture, this.#context.local);
 			const { inHurry = false, deletionsAreMeant = false } = options;
 			const removed = this.#held.judge(capture, { isSweep: sweep, inHurry, areMeant: deletionsAreMeant });
 			const held = this.#held;
@@ -247,6 +285,7 @@ export class Flusher {
 	async #look(capture: Capture, sweep: boolean, isClosing: boolean, taken: Set<Path>, signal: AbortSignal | undefined): Promise<void> {
 		for (const path of this.#held.tops) this.#hints.add(path);
 		for (const { path } of this.#deferred) this.#hints.add(path);
+		for (const path of this.#waitingForLarge) this.#hints.add(path);
 		if (sweep) {
 			this.#sweepDue = false;
 			const { paths, unreadable, special } = await findChanges(this.#context, signal);
@@ -405,7 +444,9 @@ export class Flusher {
 	}
 
 	#keepDirty(capture: Capture): void {
-		this.#deferred = [...capture.deferred].map(([path, reason]) => ({ path, reason }));
+		const isTriedAgain = ({ path }: Deferred) => capture.aside.has(path) && !capture.deferred.has(path);
+		const before = this.#deferred.filter(isTriedAgain);
+		this.#deferred = [...before, ...[...capture.deferred].map(([path, reason]) => ({ path, reason }))];
 	}
 
 	/** The log may have lost what it had of this disk: what the head has becomes the basis, and everything is looked at again. */

@@ -4,6 +4,7 @@ import { SidecarError } from "../errors.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { BlockRef, ChunkRef, FileEntry, Path, Tree } from "../log/types.ts";
 import { isRootItself, parentOf } from "../path.ts";
+import { isZeros } from "../workspace/holes.ts";
 import type { Materializer, StagedFile } from "../workspace/materialize.ts";
 import { isSqlite } from "../workspace/sqlite-file.ts";
 import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
@@ -328,13 +329,16 @@ export class RestoreWork {
 				reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
 			});
 		}
+		// The zeros of a hole have thousands of places: they are looked at once.
+		const isHole = places.length > 1 && isZeros(bytes);
+		let quick: bigint | undefined;
 		for (const { file, index } of places) {
-			if (file.quick !== undefined) file.quick[index] = this.#options.quickHash(bytes);
+			if (file.quick !== undefined) file.quick[index] = quick ??= this.#options.quickHash(bytes);
 			file.left--;
 			if (file.entry.chunks.length === 1) file.whole = file.isLast ? Buffer.from(bytes) : bytes;
 			else {
 				file.staged ??= this.#writer.stageFile(file.path, file.entry.size);
-				file.staged.writeAt(index * 2 ** file.entry.chunkBits, bytes);
+				if (!isHole) file.staged.writeAt(index * 2 ** file.entry.chunkBits, bytes);
 			}
 			this.#done.bytes += bytes.length;
 			if (file.left > 0) continue;

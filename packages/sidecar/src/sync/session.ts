@@ -29,6 +29,7 @@ import { Flusher } from "./flush.ts";
 import type { FlushOptions, FlushResult } from "./flush-result.ts";
 import { readWhenHandedOver } from "./handover.ts";
 import { KnownRoots } from "./known-roots.ts";
+import type { LargeFiles } from "./large-files.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type Machine, newRestoreId, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
@@ -230,6 +231,11 @@ export class Session {
 		return this.#flusher.waitingPaths;
 	}
 
+	/** Large files on their way; each is committed by a flush after its transfer. */
+	get large(): Pick<LargeFiles, "paths" | "sinceMs" | "readySinceMs" | "settled"> {
+		return this.#flusher.large;
+	}
+
 	get deferred(): readonly Deferred[] {
 		return this.#flusher.deferred;
 	}
@@ -271,6 +277,7 @@ export class Session {
 		};
 		let watcher = await start();
 		let isClosed = false;
+		this.#flusher.leaveLargeAside(onChange);
 		this.#rewatch = async () => {
 			if (isClosed) return;
 			const before = watcher;
@@ -281,6 +288,7 @@ export class Session {
 		return {
 			close: async () => {
 				isClosed = true;
+				await this.#flusher.takeLargeAgain();
 				await watcher.close();
 			},
 		};

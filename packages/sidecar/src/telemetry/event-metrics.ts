@@ -24,6 +24,7 @@ const METERS: Readonly<Record<EventName, Meter>> = {
 	}),
 	"drain.committed": ({ bytes }) => ({ FlushBytes: number(bytes) }),
 	"flush.failed": () => ({ FlushErrors: 1 }),
+	"flush.transfer-failed": () => ({ FlushErrors: 1 }),
 	"flush.undecided": () => ({ FlushErrors: 1 }),
 	"flush.not-taken": () => ({ SkippedFiles: 1 }),
 	"writer.superseded": () => ({ FencedWriters: 1 }),

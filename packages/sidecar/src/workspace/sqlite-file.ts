@@ -11,6 +11,9 @@ export const SQLITE_HEADER_BYTES = 100;
 /** Of a write-ahead log; it is written anew, with other salts, before the first frame is overwritten. */
 export const WAL_HEADER_BYTES = 32;
 
+/** The first word of an index of a write-ahead log. */
+const WAL_INDEX_VERSION = 3_007_000;
+
 /** log2 of the chunk size: 14 (16 KiB) for a database, whose changes are pages here and there; 20 (1 MiB) for anything else. */
 export type ChunkBits = 14 | 20;
 
@@ -71,10 +74,31 @@ export function companionOf(path: string): string | undefined {
 	return undefined;
 }
 
-/** Is `path` a write-ahead log, an index of one, or a rollback journal of a database beside it? Those are never stored. */
+/**
+ * Is `path` a write-ahead log, an index of one, or a rollback journal of a SQLite database beside it? Those are never stored. Of any
+ * other database, such as an encrypted one, only the index is left out: its log belongs to it (see `file-set.ts`).
+ */
 export function isCompanion(root: Root, path: string): boolean {
 	const database = companionOf(path);
-	return database !== undefined && isSqlite(root, database);
+	if (database === undefined) return false;
+	return isSqlite(root, database) || (path.endsWith("-shm") && isIndexOf(root, path, database));
+}
+
+/** By SQLite's own header, which encryption leaves as it is. */
+function isIndexOf(root: Root, path: string, database: string): boolean {
+	try {
+		if (lstatPath(root, database)?.type !== "file") return false;
+		const opened = openGuarded(root, path);
+		if (opened.kind !== "open") return false;
+		try {
+			const head = readHead(opened.fd, 4);
+			return head.length === 4 && (head.readUInt32LE(0) === WAL_INDEX_VERSION || head.readUInt32BE(0) === WAL_INDEX_VERSION);
+		} finally {
+			closeGuarded(opened.fd);
+		}
+	} catch {
+		return false;
+	}
 }
 
 /**

@@ -8,10 +8,12 @@
  * Not guaranteed: that a rewrite of the same size within one clock tick of the read (up to 10 ms) is seen. Callers that remember a file
  * as clean must see to it that its times are older than the read.
  */
-import { fstatSync, readSync } from "node:fs";
+import { fstatSync, read, readSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { promisify } from "node:util";
 import type { Root } from "../path.ts";
 import { closeGuarded, type OpenFile, openGuarded } from "./guarded-open.ts";
+import { loadNextData, type NextData, tellsHoles, ZEROS } from "./holes.ts";
 import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
 
 export type ReadResult =
@@ -35,11 +37,15 @@ export type OnChunk = (index: number, bytes: Buffer, offset: number) => undefine
 export interface ReadOptions {
 	/** Read no more than the first so many bytes, whatever the size. */
 	readonly maxBytes?: number;
+	/** Wait for the disk on another thread: the event loop goes on beside a file that is slow. */
+	readonly isAside?: boolean;
 	readonly signal?: AbortSignal;
 }
 
 /** One read call fills up to this many bytes, 1 MiB; chunks are slices of it. */
 export const READ_BYTES = 1 << 20;
+/** From this size on holes are looked for; the zeros of a smaller file are read in less than 20 ms. */
+const SPARSE_BYTES = 64 << 20;
 /** The event loop gets its turn after this long. */
 const SLICE_MS = 8;
 
@@ -67,7 +73,8 @@ export async function readStable(
 	const buffer = idleBuffers.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES);
 	try {
 		const wanted = Math.min(stat.size, options.maxBytes ?? Number.POSITIVE_INFINITY);
-		const size = await deliver(fd, buffer, wanted, chunkBytes, onChunk, options.signal);
+		const nextData = wanted >= SPARSE_BYTES && tellsHoles(fd) ? await loadNextData() : undefined;
+		const size = await deliver(fd, buffer, wanted, chunkBytes, onChunk, nextData, options);
 		return size === STOPPED ? { kind: "unsettled", stat, size: 0 } : judge(root, path, fd, stat, size, wanted);
 	} catch (error) {
 		if (error instanceof ReadFailure) return { kind: "unreadable", reason: error.message };
@@ -112,16 +119,22 @@ async function deliver(
 	wanted: number,
 	chunkBytes: number,
 	onChunk: OnChunk,
-	signal: AbortSignal | undefined,
+	nextData: NextData | undefined,
+	{ signal, isAside = false }: ReadOptions,
 ): Promise<number> {
 	let size = 0;
+	let dataAt = 0;
 	let until = performance.now() + SLICE_MS;
 	signal?.throwIfAborted();
 	while (size < wanted) {
-		const length = fill(fd, buffer, Math.min(buffer.length, wanted - size), size);
+		if (nextData !== undefined && dataAt <= size) dataAt = nextData(fd, size);
+		const most = Math.min(buffer.length, wanted - size);
+		const isHole = dataAt >= size + most;
+		const length = isHole ? most : isAside ? await fillAside(fd, buffer, most, size) : fill(fd, buffer, most, size);
+		const bytes = isHole ? ZEROS : buffer;
 		for (let at = 0; at < length; at += chunkBytes) {
 			const offset = size + at;
-			const answer = onChunk(offset / chunkBytes, buffer.subarray(at, Math.min(at + chunkBytes, length)), offset);
+			const answer = onChunk(offset / chunkBytes, bytes.subarray(at, Math.min(at + chunkBytes, length)), offset);
 			// A promise is awaited only where there is one: a small file is then read in one go.
 			if ((typeof answer === "object" ? await answer : answer) === false) return STOPPED;
 		}
@@ -154,6 +167,21 @@ function fill(fd: number, buffer: Buffer, length: number, position: number): num
 	return filled;
 }
 
+const readAside = promisify(read);
+
+/** The same on another thread. */
+async function fillAside(fd: number, buffer: Buffer, length: number, position: number): Promise<number> {
+	let filled = 0;
+	while (filled < length) {
+		const { bytesRead } = await readAside(fd, buffer, filled, length - filled, position + filled).catch((error: unknown) => {
+			throw failureOf(error);
+		});
+		if (bytesRead === 0) break;
+		filled += bytesRead;
+	}
+	return filled;
+}
+
 type Refused = Exclude<ReadResult, { kind: "settled" }>;
 
 function openRegular(root: Root, path: string): OpenFile | Refused {
@@ -181,6 +209,10 @@ function reading<T>(step: () => T): T {
 	try {
 		return step();
 	} catch (error) {
-		throw new ReadFailure(error instanceof Error ? error.message : String(error), { cause: error });
+		throw failureOf(error);
 	}
+}
+
+function failureOf(cause: unknown): ReadFailure {
+	return new ReadFailure(cause instanceof Error ? cause.message : String(cause), { cause });
 }

@@ -1,0 +1,164 @@
+/**
+ * Files of one database whose header is not SQLite's, such as one of SQLCipher: the database, its write-ahead log and its journal. We
+ * cannot checkpoint it, so its log is stored with it, and both are copied as of one moment.
+ *
+ * How: all files are copied into a private directory. They are of one moment where no stat moved meanwhile, and all of them were older
+ * than a tick of the clock before. A log with SQLite's own header may grow: what lies behind its last whole commit is dropped when
+ * the database is opened.
+ * Not guaranteed: anything across files that are not named this way, such as the files of LMDB, RocksDB or a maildir.
+ */
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+import type { Root } from "../path.ts";
+import { closeGuarded, type OpenFile, openGuarded } from "./guarded-open.ts";
+import { companionOf, isSettled, isSqlite, readHead, WAL_HEADER_BYTES } from "./sqlite-file.ts";
+import { lstatPath, type Stat, sameStat } from "./stat.ts";
+
+/** An index of the log is not among them: it is made again when the database is opened. */
+const STORED_SUFFIXES = ["-wal", "-journal"] as const;
+
+/** The database that the file belongs to by its name; the path itself for any other file. */
+export function mainFileOf(root: Root, path: string): string {
+	const main = companionOf(path);
+	if (main === undefined || path.endsWith("-shm") || !isFile(root, main) || isSqlite(root, main)) return path;
+	return main;
+}
+
+/** The paths that its set may have beside it, whether they are there or not. */
+export function besides(main: string): readonly string[] {
+	return STORED_SUFFIXES.map((suffix) => main + suffix);
+}
+
+/** Every file of the set that is there, the database first; only itself where it is a file of its own, or a SQLite database. */
+export function filesOfSet(root: Root, main: string): readonly string[] {
+	const beside = besides(main).filter((path) => isFile(root, path));
+	return beside.length === 0 || isSqlite(root, main) ? [main] : [main, ...beside];
+}
+
+function isFile(root: Root, path: string): boolean {
+	try {
+		return lstatPath(root, path)?.type === "file";
+	} catch {
+		return false;
+	}
+}
+
+export interface SetCopy {
+	readonly kind: "copied";
+	readonly directory: string;
+	readonly files: readonly {
+		readonly path: string;
+		/** Of the copy, in `directory`. */
+		readonly name: string;
+		/** Of the original. */
+		readonly stat: Stat;
+		/** The original had grown already when the copy was made. */
+		readonly isOlder: boolean;
+	}[];
+	dispose(): void;
+}
+
+/** How long a set is waited for, and how long every file of it must stand still. */
+const PATIENCE_MS = 2_000;
+const STRICT_MS = 250;
+const PAUSE_MS = 25;
+const SLICE_MS = 8;
+
+/**
+ * Copies a set as of one moment.
+ * @param paths as `filesOfSet` gives them
+ * @returns why not, where it never stood still or cannot be read
+ * @throws NodeJS.ErrnoException where `tempDir` has no room
+ */
+export async function copySet(
+	root: Root,
+	paths: readonly string[],
+	tempDir: string,
+	patienceMs = PATIENCE_MS,
+): Promise<SetCopy | { readonly kind: "refused"; readonly reason: string }> {
+	const started = performance.now();
+	const names = new Map(paths.map((path) => [path, `${randomBytes(12).toString("hex")}.set`]));
+	const dispose = () => {
+		for (const name of names.values()) rmSync(join(tempDir, name), { force: true });
+	};
+	let isCopied = false;
+	try {
+		for (;;) {
+			const age = performance.now() - started;
+			const copied = await copyOnce(root, paths, tempDir, names, age > STRICT_MS);
+			if (copied === "unreadable") return { kind: "refused", reason: "a file of its database cannot be read" };
+			if (copied !== "moved") {
+				isCopied = true;
+				return { kind: "copied", directory: tempDir, files: copied, dispose };
+			}
+			if (age > patienceMs) {
+				const [main, ...beside] = paths.map((path) => path.slice(path.lastIndexOf("/") + 1));
+				return { kind: "refused", reason: `${main} and ${beside.join(", ")} never stood still together: no copy would be consistent` };
+			}
+			await delay(PAUSE_MS);
+		}
+	} finally {
+		if (!isCopied) dispose();
+	}
+}
+
+async function copyOnce(
+	root: Root,
+	paths: readonly string[],
+	tempDir: string,
+	names: ReadonlyMap<string, string>,
+	mayGrow: boolean,
+): Promise<SetCopy["files"] | "moved" | "unreadable"> {
+	const opened = new Map<string, OpenFile>();
+	try {
+		for (const path of paths) {
+			const file = openGuarded(root, path);
+			if (file.kind === "unreadable" || file.kind === "outside") return "unreadable";
+			if (file.kind !== "open") return "moved";
+			opened.set(path, file);
+		}
+		const heads = new Map([...opened].map(([path, { fd }]) => [path, readHead(fd, WAL_HEADER_BYTES)]));
+		const grows = (path: string) => mayGrow && path.endsWith("-wal") && isWalHeader(heads.get(path));
+		for (const [path, { stat }] of opened) if (!grows(path) && !isSettled(stat)) return "moved";
+		for (const [path, { fd }] of opened) await copy(fd, join(tempDir, names.get(path) as string));
+		const files: { path: string; name: string; stat: Stat; isOlder: boolean }[] = [];
+		for (const [path, { fd, stat }] of opened) {
+			const now = lstatPath(root, path);
+			const isStill = now !== undefined && sameStat(stat, now);
+			const isSameLog = now?.ino === stat.ino && grows(path) && readHead(fd, WAL_HEADER_BYTES).equals(heads.get(path) as Buffer);
+			if (!isStill && !isSameLog) return "moved";
+			files.push({ path, name: names.get(path) as string, stat, isOlder: !isStill });
+		}
+		const [main = ""] = paths;
+		const isWhole = besides(main).every((path) => opened.has(path) || lstatPath(root, path) === undefined);
+		return isWhole ? files : "moved";
+	} finally {
+		for (const { fd } of opened.values()) closeGuarded(fd);
+	}
+}
+
+/** https://sqlite.org/fileformat2.html#walformat; encryption leaves this header as it is. */
+function isWalHeader(head: Buffer | undefined): boolean {
+	return head?.length === WAL_HEADER_BYTES && head.readUInt32BE(0) >>> 1 === 0x377f0682 >>> 1;
+}
+
+async function copy(from: number, file: string): Promise<void> {
+	const to = openSync(file, "w", 0o600);
+	try {
+		const block = Buffer.allocUnsafe(1 << 20);
+		let until = performance.now() + SLICE_MS;
+		for (let at = 0; ; ) {
+			const length = readSync(from, block, 0, block.length, at);
+			if (length === 0) return;
+			for (let done = 0; done < length; ) done += writeSync(to, block, done, length - done, at + done);
+			at += length;
+			if (performance.now() < until) continue;
+			await nextTurn();
+			until = performance.now() + SLICE_MS;
+		}
+	} finally {
+		closeSync(to);
+	}
+}
