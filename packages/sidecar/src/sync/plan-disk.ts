@@ -7,7 +7,7 @@ import { othersOf, ROOTS_DIRECTORY, type Root, rootNameOf, rootPath } from "../p
 import { mountsBelow, mountsByDevice } from "../workspace/mounts.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
-import { identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
+import { hasOtherNames, identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { checkMounts, holdsIn, isBelowAny } from "./check-mounts.ts";
 import { compareDisk, hasMode } from "./compare-disk.ts";
@@ -93,7 +93,7 @@ export async function planDisk(
 	const { plan, unbelieved } =
 		options.at === undefined
 			? reconcile(options.profile, compared, base, judged, trustsDeletes)
-			: { plan: leavingRoots(planExact(compared, target), target, root), unbelieved: 0 };
+			: { plan: partingNames(leavingRoots(planExact(compared, target), target, root), disk, target, root), unbelieved: 0 };
 	for (const path of target.keys()) if (!judged.has(path)) plan.set(path, "keep");
 	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
 	const inLog = new Set([...compared].filter(([, there]) => there.likeTarget || there.likeBase).map(([path]) => path));
@@ -168,6 +168,15 @@ function leavingRoots(plan: Map<Path, Action>, target: Tree, root: Root): Map<Pa
 		const name = rootNameOf(path);
 		const at = name === undefined ? (path === ROOTS_DIRECTORY ? path : undefined) : rootPath(name);
 		if (at !== undefined && !target.has(at)) plan.set(path, "keep-local");
+	}
+	return plan;
+}
+
+/** `--at` sets times. Set on a file with several names, one would be the time of all: such a file is written anew. */
+function partingNames(plan: Map<Path, Action>, disk: ReadonlyMap<Path, Stat>, target: Tree, root: Root): Map<Path, Action> {
+	for (const [path, entry] of target) {
+		const isRetimed = plan.get(path) === "keep" && entry.type === "file" && disk.get(path)?.mtimeNs !== entry.mtimeNs;
+		if (isRetimed && hasOtherNames(root, path)) plan.set(path, "write");
 	}
 	return plan;
 }

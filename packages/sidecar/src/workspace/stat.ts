@@ -51,6 +51,13 @@ export function lstatPath(root: Root, path: string): Stat | undefined {
 	return statOf(fsPath(root, path));
 }
 
+/** The file at `path` has more names than this one: what is set there is set for all of them. */
+export function hasOtherNames(root: Root, path: string): boolean {
+	const place = typeof root === "string" ? ([root, path] as const) : root.locate(path);
+	const stats = place === undefined ? undefined : lstatSync(fsPath(...place), { throwIfNoEntry: false });
+	return stats?.isFile() === true && stats.nlink > 1;
+}
+
 /** The directory of additional roots, which is on no disk: always the same, so that it is never a change. */
 const NOWHERE: Stat = { type: "dir", mode: 0o700, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 0n, dev: 0n, birthNs: 0n };
 

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { expect } from "vitest";
 import type { FlushOptions } from "../../src/sync/flush-result.ts";
 import type { Session } from "../../src/sync/session.ts";
+import { type DiskEntry, readDisk } from "../disk.ts";
 import type { Workbench } from "../workbench.ts";
 
 /** Text by path. */
@@ -32,4 +33,11 @@ export async function commit(session: Session, options: FlushOptions = {}): Prom
 	const result = await session.flush({ sweep: true, ...options });
 	expect(result).toMatchObject({ kind: "committed", deferred: [] });
 	return session.head.seq;
+}
+
+/** What is below a directory; not the directory itself, whose time changes with every staging. */
+export function below(directory: string): Map<string, DiskEntry> {
+	const found = readDisk(directory);
+	found.delete("");
+	return found;
 }

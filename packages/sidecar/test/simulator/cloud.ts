@@ -11,6 +11,8 @@ export class Cloud {
 	readonly objects = new Map<string, CloudObject>();
 	onCreated: (key: string, object: CloudObject) => void = () => {};
 	onDeleted: (key: string) => void = () => {};
+	/** Only a store that looks first and writes later replaces an object. */
+	onReplaced: (key: string, object: CloudObject) => void = () => {};
 	#sorted: string[] | undefined;
 
 	constructor(world: World) {
@@ -19,12 +21,29 @@ export class Cloud {
 
 	putIfAbsent(key: string, body: Buffer): boolean {
 		if (this.objects.has(key)) return false;
+		this.write(key, body);
+		return true;
+	}
+
+	/** Whatever is there. */
+	write(key: string, body: Buffer): void {
+		const before = this.objects.get(key);
 		// S3 keeps whole seconds.
 		const object = { body: Buffer.from(body), lastModifiedMs: Math.floor(this.#world.nowMs / 1000) * 1000 };
 		this.objects.set(key, object);
+		if (before?.body.equals(body) === true) return;
 		this.#sorted = undefined;
-		this.onCreated(key, object);
-		return true;
+		if (before === undefined) this.onCreated(key, object);
+		else this.onReplaced(key, object);
+	}
+
+	/** What the store holds, for a digest. */
+	*content(): Generator<string | Buffer> {
+		for (const key of [...this.objects.keys()].sort()) {
+			const { body, lastModifiedMs } = this.objects.get(key) as CloudObject;
+			yield `${key} ${lastModifiedMs} ${body.length}\n`;
+			yield body;
+		}
 	}
 
 	delete(key: string): void {

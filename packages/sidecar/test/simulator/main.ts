@@ -4,9 +4,9 @@ import { simulate } from "./simulate.ts";
 const [first, count] = process.argv.slice(2).map(Number);
 if (first === undefined || Number.isNaN(first)) throw new Error("usage: main.ts SEED | main.ts FIRST COUNT");
 if (count === undefined) {
-	const { trace, violations, counts } = await simulate(first, { isTold: true });
+	const { trace, violations, counts, digest } = await simulate(first, { isTold: true });
 	for (const line of trace) console.log(line);
-	console.log(counts);
+	console.log(counts, digest);
 	for (const { invariant, what } of violations) console.log(`BROKEN ${invariant}: ${what}`);
 	process.exitCode = violations.length > 0 ? 1 : 0;
 } else {

@@ -25,6 +25,8 @@ export type Invariant =
 	| "restoreEqualsCommit"
 	/** A writer believes only what the log says. */
 	| "believedIsDurable"
+	/** What was on a disk and not in the log is on the disk, in the log, or in the journalled trash. */
+	| "noByteIsLost"
 	/** Nothing that runs here meets an error it could not explain. */
 	| "noUnexpectedError";
 
@@ -54,13 +56,38 @@ export class Oracle {
 	readonly #acked = new Set<number>();
 	/** Places of chunks whose bytes were seen to be right. */
 	readonly #proven = new Set<string>();
-	readonly counts = { commits: 0, fences: 0, aside: 0, repacks: 0, full: 0, packs: 0, acks: 0, deleted: 0, strays: 0, gates: 0 };
+	/** Slots that somebody relies on: a gate was opened, or a drain said durable. By seq, whose commit is in it. */
+	readonly #relied = new Map<number, { readonly id: string; readonly invariant: Invariant; readonly who: string }>();
+	#isTorn = false;
+	readonly counts = {
+		replaced: 0,
+		torn: 0,
+		commits: 0,
+		fences: 0,
+		aside: 0,
+		repacks: 0,
+		full: 0,
+		packs: 0,
+		acks: 0,
+		deleted: 0,
+		strays: 0,
+		gates: 0,
+	};
 
 	constructor(world: World, cloud: Cloud) {
 		this.#world = world;
 		this.#cloud = cloud;
 		cloud.onCreated = (key, object) => this.#created(key, object);
 		cloud.onDeleted = (key) => this.#deleted(key);
+		cloud.onReplaced = (key, object) => this.#replaced(key, object);
+	}
+
+	/**
+	 * A racy store replaced an acknowledged commit that others had built upon: the log needs repair, and nothing else is promised. That
+	 * no gate opens on it, and no drain says durable, is.
+	 */
+	get isTorn(): boolean {
+		return this.#isTorn;
 	}
 
 	broken(invariant: Invariant, what: string): void {
@@ -83,18 +110,54 @@ export class Oracle {
 		if (process.isReliving) return;
 		this.counts.gates++;
 		this.#world.tell(() => `${process.name}: gate open, fence ${writer.head.seq}, writer ${writer.id.slice(0, 6)}`);
+		this.#relies(process, writer, "gateOpensAfterFence");
 		const fence = this.#landed.get(writer.head.seq);
-		if (fence === undefined || fence.id !== writer.head.id || fence.head.fence.writer !== writer.id)
+		if (!this.#isTorn && (fence === undefined || fence.id !== writer.head.id || fence.head.fence.writer !== writer.id))
 			this.broken("gateOpensAfterFence", `${process.name} opened its gate on fence ${writer.head.seq}, which the log does not have`);
 		this.acknowledged(process, writer);
 	}
 
+	/** A drain said that everything is durable, with the writer's newest commit. */
+	closed(process: Process, writer: LogWriter): void {
+		if (!process.isReliving) this.#relies(process, writer, "believedIsDurable");
+	}
+
+	/** From now on nothing may replace the commit, and nothing has. */
+	#relies({ name: who }: Process, { head: { seq, id } }: LogWriter, invariant: Invariant): void {
+		const there = this.#cloud.objects.get(logKey(seq));
+		if (there !== undefined && idOf(there.body) !== id)
+			this.broken(invariant, `${who} relies on commit ${seq}, and another writer's is in its slot`);
+		this.#relied.set(seq, { id, invariant, who });
+	}
+
+	#replaced(key: string, { body }: CloudObject): void {
+		const seq = seqOfKey(key);
+		if (seq === undefined) return;
+		this.counts.replaced++;
+		this.#world.tell(() => `the store replaces commit ${seq} by one of another writer`);
+		const relied = this.#relied.get(seq);
+		if (relied !== undefined && relied.id !== idOf(body))
+			this.broken(relied.invariant, `${relied.who} relied on commit ${seq}, and the store replaced it`);
+		this.#acked.delete(seq);
+		if (seq !== this.#newest) return this.#tear();
+		this.#landed.delete(seq);
+		this.#newest = seq - 1;
+		this.#extend(seq, decodeCommit(key, body, body.length));
+	}
+
+	#tear(): void {
+		if (!this.#isTorn) this.counts.torn++;
+		this.#isTorn = true;
+	}
+
 	/** A writer was told that its newest commit is durable. */
 	acknowledged(process: Process, writer: LogWriter): void {
-		if (process.isReliving) return;
+		if (process.isReliving || this.#isTorn) return;
 		this.counts.acks++;
 		const { seq, id, tree } = writer.head;
 		const landed = this.#landed.get(seq);
+		// An ordinary commit is not read back: that a racy store replaced it is found out by the next look.
+		if (landed?.id !== id && this.counts.replaced > 0) return;
 		if (landed?.id !== id)
 			return this.broken("believedIsDurable", `${process.name} believes in commit ${seq}, which the log does not have`);
 		this.#acked.add(seq);
@@ -113,6 +176,7 @@ export class Oracle {
 
 	/** What a fresh machine got must be what the log's newest commit says. */
 	restored(content: Content): void {
+		if (this.#isTorn) return;
 		const head = this.#landed.get(this.#newest)?.head ?? EMPTY_HEAD;
 		const path = difference(
 			contentOfTree(head.tree, (each) => !isRecovered(each)),
@@ -123,6 +187,7 @@ export class Oracle {
 
 	/** At the end of a run: everything that must still be there is. */
 	concluded(): void {
+		if (this.#isTorn) return;
 		for (const [seq, { id, head, atMs }] of this.#landed) {
 			if (seq !== this.#newest && this.#world.nowMs - atMs >= KEPT_MS) continue;
 			const object = this.#cloud.objects.get(logKey(seq));
@@ -139,6 +204,7 @@ export class Oracle {
 			this.counts.packs++;
 			return;
 		}
+		if (this.#isTorn) return;
 		const commit = decodeCommit(key, object.body, object.body.length);
 		const { flags, kind } = commit.info;
 		this.#world.tell(
@@ -165,6 +231,8 @@ export class Oracle {
 		try {
 			head = foldCommits(previous, [commit]);
 		} catch (error) {
+			// Its writer goes on from a commit that was replaced.
+			if (this.counts.replaced > 0) return this.#tear();
 			return this.broken("headIsRestorable", `commit ${seq} does not fold: ${error}`);
 		}
 		if (!isRestorable(head.tree)) this.broken("headIsRestorable", `the tree of commit ${seq} does not hold together`);
@@ -231,6 +299,7 @@ export class Oracle {
 
 	#deleted(key: string): void {
 		this.counts.deleted++;
+		if (this.#isTorn) return;
 		for (const seq of [this.#newest, ...this.#landed.keys()]) {
 			const { head, atMs } = this.#landed.get(seq) as Landed;
 			if (seq !== this.#newest && this.#world.nowMs - atMs >= KEPT_MS) continue;

@@ -16,9 +16,11 @@ export interface Weather {
 	readonly faults: number;
 	/** The share of requests before which the whole machine stops for hours or days. */
 	readonly freezes: number;
+	/** A store that looks first and writes up to so much later: two PUTs of one key may both be told 200. 0: it never does. */
+	readonly racyMs: number;
 }
 
-export const CALM: Weather = { faults: 0, freezes: 0 };
+export const CALM: Weather = { faults: 0, freezes: 0, racyMs: 0 };
 
 /** Which clocks go on while a machine is frozen; at least one does, else nobody in it could know. */
 export type Frozen = "both" | "wall" | "boot";
@@ -40,6 +42,11 @@ interface Journal {
 
 /** An answer that never came: the SDK gives up after 5 s without a byte. */
 const TIMEOUT_MS = 5 * SECOND;
+
+/** What may become of a PUT beside what should, by weight. */
+const FATES = { lostRequest: 4, lostAnswer: 4, late: 4, conflict: 1, busy: 2, twice: 2, denied: 0.3 };
+/** Without those that write at once: every write of a racy store is late. */
+const RACY_FATES = { lostRequest: 4, lostAnswer: 0, late: 0, conflict: 1, busy: 2, twice: 0, denied: 0.3 };
 
 /** S3 lists 1,000 keys a page; here few, so that the log changes between two pages. */
 const PAGE_KEYS = 20;
@@ -213,18 +220,11 @@ export class Process {
 		const back = there + this.#dice.spread(5, 400);
 		const unknown = (reason: string): Outcome => ({ value: { kind: "unknown", cause: new Error(reason) } satisfies PutOutcome });
 		const create = (): Outcome => ({ value: { kind: this.#cloud.putIfAbsent(key, body) ? "created" : "exists" } satisfies PutOutcome });
-		const fate = this.#fate(frozenMs, {
-			lostRequest: 4,
-			lostAnswer: 4,
-			late: 4,
-			conflict: 1,
-			busy: 2,
-			twice: 2,
-			denied: 0.3,
-		});
+		const fate = this.#fate(frozenMs, this.weather.racyMs > 0 ? RACY_FATES : FATES);
 		this.#world.tell(() => `${this.name}: PUT ${key} ${fate === "ok" ? "" : fate}`);
 		switch (fate) {
 			case "ok":
+				if (this.weather.racyMs > 0) return this.#sendRacyPut(key, body, there, back - there);
 				return { afterMs: back, at: { ms: there, run: create } };
 			case "lostRequest":
 				return { afterMs: frozenMs + TIMEOUT_MS, outcome: unknown("no answer") };
@@ -250,6 +250,17 @@ export class Process {
 			default:
 				throw new Error(`no such fate: ${fate}`);
 		}
+	}
+
+	/** Looks at once, writes later. */
+	#sendRacyPut(key: string, body: Buffer, thereMs: number, backMs: number): { afterMs: number; at: { ms: number; run: () => Outcome } } {
+		const writesMs = this.weather.racyMs * (0.7 + 0.3 * this.#dice.roll());
+		const run = (): Outcome => {
+			if (this.#cloud.objects.has(key)) return { value: { kind: "exists" } satisfies PutOutcome };
+			this.#world.after(writesMs, () => this.#cloud.write(key, body));
+			return { value: { kind: "created" } satisfies PutOutcome };
+		};
+		return { afterMs: thereMs + writesMs + backMs, at: { ms: thereMs, run } };
 	}
 
 	async #read<T>(what: string, look: () => Outcome): Promise<T> {

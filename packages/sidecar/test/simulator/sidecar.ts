@@ -99,6 +99,7 @@ export class Sidecar {
 			isDurable = await this.#tryFlush(true);
 			if (!isDurable) await this.#process.machine.sleep(SECOND);
 		}
+		if (isDurable && this.#writer !== undefined) this.#oracle.closed(this.#process, this.#writer);
 		return !isDurable ? "not durable" : this.writer?.isSuperseded === true ? "superseded" : "closed";
 	}
 
@@ -124,7 +125,7 @@ export class Sidecar {
 				}
 				if (outcome === "unknown") return false;
 			} catch (error) {
-				if (!isWeather(error)) throw error;
+				if (!this.#isWeather(error)) throw error;
 				await this.#process.machine.sleep(SECOND);
 			}
 		}
@@ -200,7 +201,7 @@ export class Sidecar {
 		try {
 			return await this.#flush(closed);
 		} catch (error) {
-			if (!isWeather(error)) throw error;
+			if (!this.#isWeather(error)) throw error;
 			return false;
 		}
 	}
@@ -215,7 +216,7 @@ export class Sidecar {
 			if (kind === "unknown") this.#pending = { local: this.#local };
 			if (kind === "committed") this.#oracle.repacked(this.#process, writer);
 		} catch (error) {
-			if (!isWeather(error)) throw error;
+			if (!this.#isWeather(error)) throw error;
 		}
 	}
 
@@ -284,6 +285,12 @@ export class Sidecar {
 		return captured.size === this.machine.disk.size && [...captured].every(([path, node]) => this.machine.disk.get(path) === node);
 	}
 
+	/** What a sidecar rides out; everything else is a finding. */
+	#isWeather(error: unknown): boolean {
+		if (!(error instanceof SidecarError)) return false;
+		return [6, 7].includes(error.exitStatus) || error.code === "OBJECT_NOT_FOUND" || (this.#oracle.isTorn && error.exitStatus === 5);
+	}
+
 	#adopt(writer: LogWriter, { local }: Pending): void {
 		this.#local = local;
 		if (!writer.isSuperseded) this.machine.base = local;
@@ -315,9 +322,4 @@ export function isRecovered(path: Path): boolean {
 
 function contents(tree: ReadonlyMap<Path, Entry>): Content {
 	return new Map([...tree].map(([path, entry]) => [path, contentOfEntry(entry)]));
-}
-
-/** What a sidecar rides out; everything else is a finding. */
-function isWeather(error: unknown): boolean {
-	return error instanceof SidecarError && ([6, 7].includes(error.exitStatus) || error.code === "OBJECT_NOT_FOUND");
 }

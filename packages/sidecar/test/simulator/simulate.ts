@@ -14,7 +14,12 @@ export interface Outcome {
 	readonly violations: readonly Violation[];
 	readonly counts: Oracle["counts"] & { twins: number; kills: number; freezes: number; events: number; days: number };
 	readonly trace: readonly string[];
+	/** SHA-256 of every event, every line of the trace and all that the store holds at the end; empty where nothing is told. */
+	readonly digest: string;
 }
+
+/** Runs whose store looks first and writes later. */
+const RACY_SHARE = 0.1;
 
 /** A run that does more than this is stuck. */
 const MAX_EVENTS = 60_000;
@@ -56,6 +61,7 @@ class Run {
 		this.#weather = {
 			faults: dice.oneOf([0, 0.02, 0.1, 0.3, 0.5]),
 			freezes: dice.oneOf([0, 0, 0.002, 0.01, 0.03]),
+			racyMs: dice.chance(RACY_SHARE) ? dice.oneOf([50, 300, 1000]) : 0,
 		};
 	}
 
@@ -79,6 +85,7 @@ class Run {
 				days: (this.#world.nowMs - this.#startMs) / DAY,
 			},
 			trace: this.#world.trace,
+			digest: this.#world.digest(this.#cloud.content()),
 		};
 	}
 
@@ -110,10 +117,12 @@ class Run {
 			});
 			this.#start(process, machine, habits, dice.chance(0.7), (sidecar) => {
 				machine = sidecar.machine;
-				this.#world.after(dice.spread(SECOND, 10 * DAY), live);
+				this.#world.after(dice.spread(SECOND, isRaced ? MINUTE : 10 * DAY), live);
 			});
 		};
-		this.#world.after(dice.spread(SECOND, 3 * DAY), live);
+		// Writers meet where they start together.
+		const isRaced = this.#weather.racyMs > 0;
+		this.#world.after(dice.spread(10, isRaced ? SECOND : 3 * DAY), live);
 	}
 
 	#start(process: Process, machine: Machine, habits: Habits, closes: boolean, ended: (sidecar: Sidecar) => void): void {
@@ -199,7 +208,7 @@ class Run {
 
 	/** When the storm is over a fresh machine restores the newest commit, works on it, and closes. */
 	async #conclude(): Promise<void> {
-		if (this.#oracle.violations.length > 0) return;
+		if (this.#oracle.violations.length > 0 || this.#oracle.isTorn) return;
 		const process = new Process({
 			name: "last",
 			world: this.#world,

@@ -2,6 +2,7 @@
  * Virtual time. Events happen one after the other in the order of their time; between two of them every promise that can settle does.
  * Days cost nothing, and the same seed gives the same order.
  */
+import { createHash, type Hash } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 interface Happening {
@@ -26,10 +27,13 @@ export class World {
 	/** What happened, for people who replay a seed. */
 	readonly trace: string[] = [];
 	readonly #isTold: boolean;
+	/** Of every event and of every line that is told. */
+	readonly #hash: Hash | undefined;
 	events = 0;
 
 	constructor(isTold: boolean) {
 		this.#isTold = isTold;
+		this.#hash = isTold ? createHash("sha256") : undefined;
 	}
 
 	after(ms: number, run: () => void): void {
@@ -51,6 +55,7 @@ export class World {
 		for (let next = this.#coming.pop(); next !== undefined && !mustEnd(); next = this.#coming.pop()) {
 			this.nowMs = next.atMs;
 			this.events++;
+			this.#hash?.update(`${next.order} ${next.atMs}\n`);
 			next.run();
 			await nextTurn();
 			for (let held = this.#held; held !== undefined; held = this.#held) {
@@ -70,6 +75,14 @@ export class World {
 		const passed = this.nowMs - this.#startMs;
 		const day = Math.floor(passed / DAY);
 		const time = new Date(this.nowMs).toISOString().slice(11, 23);
-		this.trace.push(`day ${String(day).padStart(2)} ${time}  ${line()}`);
+		const told = `day ${String(day).padStart(2)} ${time}  ${line()}`;
+		this.trace.push(told);
+		this.#hash?.update(`${told}\n`);
+	}
+
+	/** Everything that happened, and then `last`; empty where nothing is told. */
+	digest(last: Iterable<string | Buffer>): string {
+		for (const each of last) this.#hash?.update(each);
+		return this.#hash?.digest("hex") ?? "";
 	}
 }

@@ -1,0 +1,24 @@
+/** `restore --at` on a machine of a workbench. */
+
+import { Roots } from "../../src/path.ts";
+import { restore } from "../../src/sync/restore.ts";
+import { recordingLog } from "../../src/telemetry/logger.ts";
+import { noProgress } from "../../src/telemetry/progress.ts";
+import { loadFileTimes } from "../../src/workspace/file-times.ts";
+import { plainProfile, type Workbench } from "../workbench.ts";
+
+export async function restoreAt(bench: Workbench, machine: string, at: number): Promise<void> {
+	const restored = await restore({
+		store: bench.store,
+		root: new Roots(bench.workspace(machine)),
+		profile: plainProfile,
+		privateDir: bench.privateDir(machine),
+		times: await loadFileTimes(),
+		quickHash: () => 0n,
+		label: "at",
+		log: recordingLog(),
+		progress: noProgress,
+		at,
+	});
+	await restored.finish(true);
+}
