@@ -68,6 +68,11 @@ export const ERRORS = {
 		"the private state directory cannot be used",
 		"point --state-dir at a writable directory outside the workspace with a short path",
 	),
+	SYSTEM_REFUSED: spec(
+		2,
+		"the operating system refused a call",
+		"check the named path, its file system and the limits of this process (rights, open files, memory), then run it again",
+	),
 	COMMIT_NOT_FOUND: spec(2, "no such commit or time in the log", "`openclaw-sidecar history` lists what is retained"),
 	COMMIT_EXPIRED: spec(
 		2,
@@ -207,6 +212,21 @@ export class SidecarError extends Error {
 	get exitStatus(): ErrorSpec["exitStatus"] {
 		return ERRORS[this.code].exitStatus;
 	}
+}
+
+/**
+ * What the operating system refused, as an error of ours; undefined for any other error. Node's `rmSync` gives some of them no code, only
+ * words.
+ * @param value default: the path that the error names
+ */
+export function systemRefusal(error: unknown, value?: string): SidecarError | undefined {
+	const { code, errno, syscall, path, message = "" } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
+	if (errno === undefined || syscall === undefined) return undefined;
+	const named = value ?? path;
+	const reason = `${code || (/Unknown error: ([^']+)/.exec(message)?.[1]?.trim() ?? message)} (${syscall})`;
+	const isFull = code === "ENOSPC" || code === "EDQUOT";
+	const detail = { reason, cause: error, ...(named !== undefined && { value: named }) };
+	return new SidecarError(isFull ? "WORKSPACE_DISK_FULL" : "SYSTEM_REFUSED", detail);
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escaping control characters is the point

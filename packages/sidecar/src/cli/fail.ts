@@ -1,5 +1,5 @@
 /** The one place where a command's failure becomes what a person or a program reads, and an exit status. */
-import { printable, SidecarError } from "../errors.ts";
+import { printable, SidecarError, systemRefusal } from "../errors.ts";
 import type { Output } from "./output.ts";
 
 export interface Failing {
@@ -29,7 +29,7 @@ export async function fail(thrown: unknown, { json, isVerbose, out }: Failing): 
 
 function toSidecarError(thrown: unknown): SidecarError {
 	if (thrown instanceof SidecarError) return thrown;
-	return new SidecarError("INTERNAL", { reason: thrown instanceof Error ? thrown.message : String(thrown), cause: thrown });
+	return systemRefusal(thrown) ?? new SidecarError("INTERNAL", { reason: thrown instanceof Error ? thrown.message : String(thrown), cause: thrown });
 }
 
 function shown(text: string): string {

@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { chmodSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import { join } from "node:path";
-import { ERRORS, type ErrorCode, SidecarError } from "../errors.ts";
+import { ERRORS, type ErrorCode, SidecarError, systemRefusal } from "../errors.ts";
 
 /** What a running daemon can be asked. Each answer is one JSON object. */
 export interface ControlHandlers {
@@ -167,10 +167,11 @@ function serve(handlers: ControlHandlers): Server {
 		try {
 			answer(200, await handle(handlers, verb as ControlVerb, incoming));
 		} catch (error) {
+			const known = error instanceof SidecarError ? error : systemRefusal(error);
 			const told =
-				error instanceof SidecarError
-					? { code: error.code, message: error.message, remedy: error.remedy }
-					: { code: "INTERNAL", message: String(error) };
+				known === undefined
+					? { code: "INTERNAL", message: String(error) }
+					: { code: known.code, message: known.message, remedy: known.remedy };
 			answer(500, { error: told });
 		}
 	});

@@ -5,7 +5,7 @@
  * dirty; the exit status says whether everything is durable. Nothing depends on the drain: kill -9 loses at most one cadence.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { SidecarError } from "../errors.ts";
+import { SidecarError, systemRefusal } from "../errors.ts";
 import type { FlushResult } from "../sync/flush-result.ts";
 import type { Wanted } from "../sync/pick-set-aside.ts";
 import type { Moved } from "../sync/restore-work.ts";
@@ -493,7 +493,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 export function toSidecarError(error: unknown): SidecarError {
-	return error instanceof SidecarError
-		? error
-		: new SidecarError("INTERNAL", { reason: error instanceof Error ? error.message : String(error), cause: error });
+	if (error instanceof SidecarError) return error;
+	const reason = error instanceof Error ? error.message : String(error);
+	return systemRefusal(error) ?? new SidecarError("INTERNAL", { reason, cause: error });
 }

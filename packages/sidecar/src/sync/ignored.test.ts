@@ -1,5 +1,5 @@
 /** The ignore file while a session runs: what it takes out of the log, what it takes back in. */
-import { appendFileSync, existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
 import { machineWithClock, type Workbench, workbench } from "../../test/workbench.ts";
@@ -63,4 +63,25 @@ it("most of the tree at once: held like any such deletion, until a second scan a
 	clock.pass(61_000);
 	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", held: 0 });
 	expect(await paths(bench)).toEqual([IGNORE_FILE]);
+});
+
+it("that becomes unusable while a session runs keeps its last patterns, is named, and stays as it was in the log", async () => {
+	await using bench = await workbench();
+	const session = await bench.open("a");
+	write(bench, "rules", "/private/\n");
+	symlinkSync("rules", join(bench.workspace("a"), IGNORE_FILE));
+	const again = await bench.open("a");
+	write(bench, "private/key", "secret");
+	await again.flush({ sweep: true });
+	rmSync(join(bench.workspace("a"), IGNORE_FILE));
+	symlinkSync("../outside", join(bench.workspace("a"), IGNORE_FILE));
+	write(bench, "private/other", "secret");
+	const refused = [{ path: IGNORE_FILE, reason: expect.stringContaining("leads nowhere") }];
+	expect(await again.flush({ sweep: true })).toMatchObject({ deferred: refused });
+	expect(again.waiting).toBe(1);
+	expect(bench.log.events.filter(({ event }) => event === "ignore.unreadable")).toHaveLength(1);
+	expect(await paths(bench)).toEqual([IGNORE_FILE, "rules"]);
+	expect((await readLog(bench.store)).head.tree.get(IGNORE_FILE)).toMatchObject({ target: "rules" });
+	await expect(bench.open("a")).rejects.toMatchObject({ code: "IGNORE_FILE_UNUSABLE" });
+	expect(session.isSuperseded).toBe(false);
 });

@@ -68,19 +68,19 @@ export async function planDisk(
 	const baseOfAll = options.at === undefined ? derivedFrom : undefined;
 	// A root that this disk did not have then, or another directory in its place, derives from nothing.
 	const ownBase = baseOfAll && ownTree(baseOfAll, root);
-	const base = ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
+	const baseOfRoots = ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
 	const { filter } = new WorkspaceFilter(root, options.profile);
 	const { stats: disk, problems } = await scan(root, filter, options.signal && { signal: options.signal });
-	const { away, mounts } = checkMounts({
-		root,
-		filter,
-		known: isSameRoot && options.acceptsMounts !== true ? marker?.mounts : undefined,
-		listed: mountsBelow(root) ?? mountsByDevice(disk),
-		holds: holdsIn(base ?? target),
-	});
+	const known = isSameRoot ? marker?.mounts : undefined;
+	const found = { root, filter, listed: mountsBelow(root) ?? mountsByDevice(disk), holds: holdsIn(baseOfRoots ?? target) };
+	const checked = checkMounts({ ...found, known });
+	const isAccepted = options.acceptsMounts === true;
+	const { away, mounts } = isAccepted ? { ...checkMounts({ ...found, known: undefined }), away: NONE } : checked;
+	// What is accepted in a volume's place derives from nothing: what it lacks comes back, and what differs there gives way.
+	const base = isAccepted ? baseOfRoots && without(baseOfRoots, checked.away) : baseOfRoots;
 	requireMounts(options.at, away);
 	for (const path of disk.keys()) if (isBelowAny(path, away)) disk.delete(path);
-	const judged = away.size === 0 ? target : new Map([...target].filter(([path]) => !isBelowAny(path, away)));
+	const judged = without(target, away);
 	// Even where the base decides nothing, what is like it need not be kept again.
 	const stored = options.at === undefined ? base : derivedFrom && ownTree(derivedFrom, root);
 	const compared = await compareDisk(root, disk, stored, judged, options.profile.secret);
@@ -99,6 +99,12 @@ export async function planDisk(
 	const inLog = new Set([...compared].filter(([, there]) => there.likeTarget || there.likeBase).map(([path]) => path));
 	const seen = { disk, problems: problems.filter(({ path }) => !isBelowAny(path, away)), away, mounts };
 	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, ...seen, plan, inLog, unbelieved };
+}
+
+const NONE: ReadonlyMap<Path, string> = new Map();
+
+function without(tree: Tree, places: ReadonlyMap<Path, string>): Tree {
+	return places.size === 0 ? tree : new Map([...tree].filter(([path]) => !isBelowAny(path, places)));
 }
 
 /** A database in WAL mode is never the bytes that the log has. One with the same content stays as it is. */

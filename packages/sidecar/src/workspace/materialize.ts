@@ -29,7 +29,7 @@ import {
 	writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { SidecarError } from "../errors.ts";
+import { SidecarError, systemRefusal } from "../errors.ts";
 import { encodePath, fsPath, isEscaped, isRootItself, parentOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
 import type { FileTimes } from "./file-times.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";
@@ -369,5 +369,5 @@ function failure(path: string, error: unknown): SidecarError {
 	if (code === "ENOSPC" || code === "EDQUOT") return new SidecarError("WORKSPACE_DISK_FULL", detail);
 	if (code === "EACCES" || code === "EPERM" || code === "EROFS") return new SidecarError("WORKSPACE_READ_ONLY", detail);
 	if (code === "ENOTDIR" || code === "EEXIST") return new SidecarError("WORKSPACE_NOT_DIRECTORY", detail);
-	return new SidecarError("INTERNAL", detail);
+	return systemRefusal(error, path) ?? new SidecarError("INTERNAL", detail);
 }

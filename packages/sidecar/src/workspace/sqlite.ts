@@ -8,7 +8,7 @@
  *
  * Guaranteed: every commit that ended before the call is in the copy; two copies of an unchanged database are the same bytes, also
  * when its WAL was checkpointed in between; a database in rollback mode comes out as the very bytes of its file, until it is cleaned.
- * One in WAL mode differs from its file in three counters of the header even when its WAL is empty (`COUNTERS`).
+ * One in WAL mode differs from its file in four fields of the header even when its WAL is empty (`COUNTERS`).
  * Also: what is copied, its WAL and its journal lie at their paths in the workspace, reached through no link, where the system has
  * /proc. SQLite opens by name, so a name that is swapped just then can make it open, and close again, a file elsewhere.
  * One that somebody holds locked (`locking_mode = EXCLUSIVE`) comes out as a kill of that process would leave it, once it stands still.
@@ -159,6 +159,7 @@ async function copyGuarded(source: Source, file: string, busyMs: number): Promis
 		}
 	}
 	if (isUnchangedRollbackMode(source, header)) writeCounters(file, header);
+	else if (isWalMode(header)) writeCounters(file, ONES);
 	return undefined;
 }
 
@@ -370,10 +371,10 @@ function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
 
 /**
  * The backup resets these to 1: bytes 24-27 (file change counter), 40-43 (schema cookie) and 92-95 (the change counter that the size
- * field is valid for). All else comes out as it was. In WAL mode their newest values may stand in the WAL, so there they are left at 1,
+ * field is valid for), and gives 96-99 its own SQLite version. All else comes out as it was. In WAL mode their newest values may stand in the WAL, so there they are 1,
  * whether or not it is empty just now: else every checkpoint would look like a change.
  */
-export const COUNTERS = [24, 40, 92] as const;
+export const COUNTERS = [24, 40, 92, 96] as const;
 
 const ONES = Buffer.alloc(SQLITE_HEADER_BYTES);
 for (const offset of COUNTERS) ONES.writeUInt32BE(1, offset);

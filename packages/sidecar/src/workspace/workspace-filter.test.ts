@@ -47,10 +47,10 @@ describe("WorkspaceFilter", () => {
 		expect(workspace.refresh()).toBe("changed");
 	});
 
-	test("is no file: nothing is ignored", () => {
+	test("is a directory: it is refused, since nobody knows what it should leave out", () => {
 		const { root, file } = place();
 		mkdirSync(file);
-		expect(new WorkspaceFilter(root, plain).filter("a", "file")).toBe("keep");
+		expect(() => new WorkspaceFilter(root, plain)).toThrow(expect.objectContaining({ code: "IGNORE_FILE_UNUSABLE" }));
 	});
 
 	test("cannot be read: what it said last goes on", async () => {

@@ -1,5 +1,6 @@
 import { DAEMON_MUTATIONS } from "./daemon.ts";
 import { LEAD } from "./lead.ts";
+import { STATE_MUTATIONS } from "./state.ts";
 
 /** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
 export interface Mutation {
@@ -195,8 +196,8 @@ export const MUTATIONS: readonly Mutation[] = [
 	{
 		rule: "nothing of a root that is astray is read",
 		file: "src/sync/capture.ts",
-		find: "return name !== undefined && this.#astray.has(rootPath(name));",
-		replace: "return name === undefined && this.#astray.size > 0 && false;",
+		find: "return isBelowAny(path, this.#astray);",
+		replace: "return this.#astray.size < 0 && isBelowAny(path, this.#astray);",
 		test: {
 			file: "src/sync/capture.test.ts",
 			name: "not a name of a root that is astray is looked at, whatever leads there, and the rest of the workspace is taken",
@@ -258,4 +259,5 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	...LEAD,
 	...DAEMON_MUTATIONS,
+	...STATE_MUTATIONS,
 ];

@@ -1,4 +1,4 @@
-import { type ErrorCode, SidecarError } from "../../errors.ts";
+import { type ErrorCode, SidecarError, systemRefusal } from "../../errors.ts";
 import type { Patient } from "./patient.ts";
 
 /** `not-tested` is no verdict: what it would need is not there, or trying it was not asked for. */
@@ -22,7 +22,7 @@ export const notTested = (found: string): CheckOutcome => ({ status: "not-tested
 export const warning = (found: string, remedy: string): CheckOutcome => ({ status: "warning", found, remedy });
 
 export function problem(error: unknown): CheckOutcome {
-	const { code, message: found, remedy } = error instanceof SidecarError ? error : new SidecarError("INTERNAL", { reason: String(error) });
+	const { code, message: found, remedy } = error instanceof SidecarError ? error : (systemRefusal(error) ?? new SidecarError("INTERNAL", { reason: String(error) }));
 	return { status: "problem", found, remedy, code };
 }
 

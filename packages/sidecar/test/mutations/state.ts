@@ -1,0 +1,99 @@
+/** What is believed of a disk: volumes inside it, deletions, the ignore file, what status says. */
+import type { Mutation } from "./table.ts";
+
+const innerMounts = "src/sync/inner-mounts.test.ts";
+const linkedPlaces = "src/library/linked-places.test.ts";
+const readIgnoreFile = "src/workspace/read-ignore-file.test.ts";
+
+export const STATE_MUTATIONS: readonly Mutation[] = [
+	{
+		rule: "an inner volume that is away is no deletion",
+		file: "src/sync/check-mounts.ts",
+		find: "		if (isThere || isBelow) continue;",
+		replace: "		if (isThere || isBelow || mount === undefined) continue;",
+		test: { file: innerMounts, name: "is kept in the log while it is missing, and everything else is committed" },
+	},
+	{
+		rule: "another volume in an inner volume's place is not read",
+		file: "src/sync/check-mounts.ts",
+		find: "const isThere = volume === expected ||",
+		replace: "const isThere = mount !== undefined || volume === expected ||",
+		test: { file: innerMounts, name: "is not taken for another one: nothing of that is read, stored or overwritten" },
+	},
+	{
+		rule: "a volume mounted over content is no deletion of it",
+		file: "src/sync/check-mounts.ts",
+		find: "if (known !== undefined && holds(path)) away.set(",
+		replace: "if (known === undefined && holds(path)) away.set(",
+		test: { file: innerMounts, name: "hides content that the log has: that is no deletion, neither while a session runs nor at the next start" },
+	},
+	{
+		rule: "what the log keeps for an inner volume keeps the directories above it",
+		file: "src/sync/capture.ts",
+		find: "			this.#keepDirectoriesAbove(path);\n",
+		replace: "",
+		test: { file: innerMounts, name: "keeps the directories above it in the log when they go with it" },
+	},
+	{
+		rule: "what a user accepts in an inner volume's place deletes nothing",
+		file: "src/sync/plan-disk.ts",
+		find: "isAccepted ? baseOfRoots && without(baseOfRoots, checked.away) : baseOfRoots",
+		replace: "baseOfRoots",
+		test: {
+			file: innerMounts,
+			name: "is given up by a restore that the user asks for: what the log has comes back, and the directory is an ordinary one",
+		},
+	},
+	{
+		rule: "the deletion brake: a quick second look confirms nothing",
+		file: "src/sync/held-deletions.ts",
+		find: "elapsedMs(machine, since) >= confirmAfterMs",
+		replace: "elapsedMs(machine, since) >= 0",
+		test: { file: "src/sync/deletion-brake.test.ts", name: "holds a vanished half until a second scan agrees" },
+	},
+	{
+		rule: "the deletion brake: a directory that vanished whole is held",
+		file: "src/sync/deletion-brake.ts",
+		find: "filter(([, count]) => count >= BRAKE_MIN_FILES)",
+		replace: "filter(([, count]) => count < 0)",
+		test: {
+			file: "src/sync/deletion-brake.test.ts",
+			name: "holds a directory that vanished whole, and takes every other deletion at once",
+		},
+	},
+	{
+		rule: "an ignore file behind a link is honoured",
+		file: "src/workspace/read-ignore-file.ts",
+		find: "		return lstatPath(root, IGNORE_FILE) === undefined ?",
+		replace: '		return lstatPath(root, IGNORE_FILE)?.type !== "file" ?',
+		test: { file: readIgnoreFile, name: "is honoured where it leads to a file inside the workspace, also over other links" },
+	},
+	{
+		rule: "an ignore file outside the workspace is refused",
+		file: "src/workspace/read-ignore-file.ts",
+		find: 'if (place.startsWith(main === "/" ? "/" : `${main}/`)) return place;',
+		replace: "if (place !== main) return place;",
+		test: { file: readIgnoreFile, name: "is refused where it leads nowhere, to itself or out of the workspace" },
+	},
+	{
+		rule: "status is not durable while deletions are held",
+		file: "src/library/status.ts",
+		find: "notDurable.length === 0 && heldDeletions === 0",
+		replace: "notDurable.length === 0 && heldDeletions >= 0",
+		test: { file: linkedPlaces, name: "is not durable while deletions are held, as a flush says it" },
+	},
+	{
+		rule: "a link to the workspace is followed once",
+		file: "src/library/workspace-place.ts",
+		find: "{ ...settings, workspace: real };",
+		replace: "settings;",
+		test: { file: linkedPlaces, name: "stays that directory when the link is replaced while the daemon runs" },
+	},
+	{
+		rule: "a rollback leaves databases of the same content alone",
+		file: "src/sync/plan-disk.ts",
+		find: "	if (options.at !== undefined) await compareDatabases(options, compared, disk, judged);\n",
+		replace: "",
+		test: { file: linkedPlaces, name: "leaves one that did not change alone, and makes nothing beside it" },
+	},
+];
