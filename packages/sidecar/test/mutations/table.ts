@@ -1,4 +1,4 @@
-import { DAEMON_MUTATIONS } from "./daemon.ts";
+import { DAEMON } from "./daemon.ts";
 import { LEAD } from "./lead.ts";
 
 /** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
@@ -257,5 +257,5 @@ export const MUTATIONS: readonly Mutation[] = [
 		test: { file: "src/sync/bad-input.test.ts", name: "a root that is a link" },
 	},
 	...LEAD,
-	...DAEMON_MUTATIONS,
+	...DAEMON,
 ];
