@@ -24,9 +24,10 @@ export function recordPath(stateDir: string, workspace: string): string {
 export function recordAgent(path: string, pid: number, mark: string): void {
 	const startedAt = startOf(pid);
 	const pidNamespace = ownPidNamespace();
-	// It has ended already.
-	if (startedAt === undefined || pidNamespace === undefined) return;
-	const record: AgentRecord = { boot: bootId(), pidNamespace, pid, startedAt, mark };
+	const boot = knownBoot();
+	// It has ended already, or nobody could tell later that the record is of this boot.
+	if (startedAt === undefined || pidNamespace === undefined || boot === undefined) return;
+	const record: AgentRecord = { boot, pidNamespace, pid, startedAt, mark };
 	writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
 	renameSync(`${path}.new`, path);
 }
@@ -36,8 +37,17 @@ export function readRecord(path: string): AgentRecord | undefined {
 	try {
 		const record = JSON.parse(readFileSync(path, "utf8")) as Partial<AgentRecord>;
 		const { boot, pidNamespace, pid, startedAt, mark } = record;
-		const isWhole = Number.isSafeInteger(pid) && typeof startedAt === "string" && typeof mark === "string";
-		return isWhole && boot === bootId() && pidNamespace === ownPidNamespace() ? (record as AgentRecord) : undefined;
+		const isWhole = boot !== undefined && Number.isSafeInteger(pid) && typeof startedAt === "string" && typeof mark === "string";
+		return isWhole && boot === knownBoot() && pidNamespace === ownPidNamespace() ? (record as AgentRecord) : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+/** After a reboot one pid may have the very start it had before. */
+function knownBoot(): string | undefined {
+	try {
+		return /^[0-9a-f-]{36}$/.exec(bootId())?.[0];
 	} catch {
 		return undefined;
 	}

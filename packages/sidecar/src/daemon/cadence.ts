@@ -34,9 +34,9 @@ const UNWATCHED_SWEEP_MS = 5_000;
 /** A sweep takes at most a twentieth of the time. */
 const UNWATCHED_FACTOR = 20;
 
-/** @param quietSweepMs how long a sweep takes that finds nothing */
-export function unwatchedSweepDelayMs(intervalMs: number, lastSweepCostMs: number, quietSweepMs: number): number {
-	return Math.min(sweepDelayMs(intervalMs, lastSweepCostMs), Math.max(UNWATCHED_SWEEP_MS, quietSweepMs * UNWATCHED_FACTOR));
+/** @param lookMs how long the last sweep took without the commit that came of it */
+export function unwatchedSweepDelayMs(intervalMs: number, lastSweepCostMs: number, lookMs: number): number {
+	return Math.min(sweepDelayMs(intervalMs, lastSweepCostMs), Math.max(UNWATCHED_SWEEP_MS, lookMs * UNWATCHED_FACTOR));
 }
 
 const IDLE_MS = 10_000;

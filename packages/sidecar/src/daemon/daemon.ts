@@ -117,10 +117,6 @@ class Daemon {
 	/** Before the first flush there was none, however short the process runs. */
 	#lastFlushEndMs = Number.NEGATIVE_INFINITY;
 	#lastFlushCostMs = 0;
-	/** When the last look at the whole disk began: a change that nothing announced is not older. */
-	#lastSweepMs = 0;
-	/** How long a sweep took that found nothing. */
-	#quietSweepMs = 0;
 	/** The kernel may run out of watches at any time. */
 	#sweepsOften = false;
 	#failures = 0;
@@ -162,7 +158,6 @@ class Daemon {
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
 		try {
 			this.#phase = "serving";
-			this.#lastSweepMs = performance.now();
 			this.#options.onDurable?.();
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
 			if (command.length > 0 && !stop.aborted) {
@@ -283,17 +278,18 @@ class Daemon {
 		this.#isFlushing = true;
 		const { readySinceMs = Number.POSITIVE_INFINITY } = session.large;
 		const startMs = performance.now();
-		const sinceMs = changedSince(this.#dirtySinceMs, sweep ? this.#lastSweepMs : undefined, session.isWatchedInPart);
+		const sinceMs = changedSince(this.#dirtySinceMs, sweep ? session.lastSweep.startedMs : undefined, session.isWatchedInPart);
 		const cpu = process.cpuUsage();
 		try {
 			const result = await session.flush({ sweep, signal: this.#cut.signal });
 			this.#report(result, startMs, Math.min(sinceMs ?? startMs, readySinceMs));
-			if (sweep) this.#lastSweepMs = startMs;
-			if (sweep && result.kind === "nothing") this.#quietSweepMs = performance.now() - startMs;
 			this.#failures = result.kind === "unknown" ? this.#failures + 1 : 0;
+			// What the sweep found stays as old as it is until it is committed.
+			if (result.kind === "unknown") this.#dirtySinceMs ??= sinceMs;
 			return result;
 		} catch (error) {
 			if (this.#cut.signal.aborted) return undefined;
+			this.#dirtySinceMs ??= sinceMs;
 			this.#failures++;
 			this.#lastError = toSidecarError(error);
 			this.#log.error("flush.failed", { error: this.#lastError, failures: this.#failures });
@@ -371,7 +367,7 @@ class Daemon {
 	#sweepDelay(session: Session, lastCostMs: number): number {
 		const { sweepIntervalMs } = this.#options;
 		if (!session.isWatchedInPart) return sweepDelayMs(sweepIntervalMs, lastCostMs);
-		return unwatchedSweepDelayMs(sweepIntervalMs, lastCostMs, this.#quietSweepMs);
+		return unwatchedSweepDelayMs(sweepIntervalMs, lastCostMs, session.lastSweep.ms);
 	}
 
 	/** Behind a sweep that left nothing to do. The next change ends it, so that no flush waits for more than one commit's answer. */

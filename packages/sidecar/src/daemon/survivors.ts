@@ -39,7 +39,7 @@ export async function endSurvivors({ stateDir, workspace, log, signal }: Survivo
 	const isOurs = (mark: AgentMark, text: string) => text === record?.mark || mark.workspace === directory;
 	const agents = () => {
 		const { found, processes } = findAgents(isOurs, record);
-		for (const { mark } of found) refuseBesideSidecar(mark, processes, workspace);
+		for (const agent of found) refuseBesideSidecar(agent, processes, workspace);
 		return withDescendants(found, processes);
 	};
 	await endAll(agents, log, signal);
@@ -79,9 +79,11 @@ function findAgents(
 	return { found, processes };
 }
 
-function refuseBesideSidecar(mark: AgentMark | undefined, processes: readonly ProcessEntry[], workspace: string): void {
+/** An orphan below a living process is a survivor all the same: a program may have made its runs one after the other. */
+function refuseBesideSidecar({ agent, mark }: Found, processes: readonly ProcessEntry[], workspace: string): void {
 	if (mark === undefined || mark.pid === process.pid) return;
 	if (!processes.some(({ pid, startedAt }) => pid === mark.pid && startedAt === mark.startedAt)) return;
+	if (!descendantsOf(mark.pid, processes).some(({ pid }) => pid === agent.pid)) return;
 	throw new SidecarError("WORKSPACE_BUSY", {
 		value: workspace,
 		reason: `process ${mark.pid} looks after it, with another state directory`,

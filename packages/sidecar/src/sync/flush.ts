@@ -53,6 +53,12 @@ interface Pending {
 	readonly quarantined: Quarantined | undefined;
 }
 
+/** A look at the whole disk: when it began by `performance.now()`, and how long it took without what came of it. */
+export interface Sweep {
+	readonly startedMs: number;
+	readonly ms: number;
+}
+
 export class Flusher {
 	readonly #store: ObjectStore;
 	readonly #machine: Machine;
@@ -63,6 +69,8 @@ export class Flusher {
 	readonly #quarantine: Quarantine | undefined;
 	#hints = new Set<Path>();
 	#sweepDue = false;
+	/** The restore has just looked at everything. */
+	#lastSweep: Sweep = { startedMs: performance.now(), ms: 0 };
 	#pending: Pending | undefined;
 	readonly #held: HeldDeletions;
 	#deferred: readonly Deferred[] = [];
@@ -142,6 +150,10 @@ export class Flusher {
 	/** Something may have been missed: the next flush sweeps. */
 	doubt(): void {
 		this.#sweepDue = true;
+	}
+
+	get lastSweep(): Sweep {
+		return this.#lastSweep;
 	}
 
 	/** Paths hinted and not captured yet, what could not be taken, what restores displaced, and a commit that is undecided. */
@@ -288,7 +300,9 @@ export class Flusher {
 		for (const path of this.#waitingForLarge) this.#hints.add(path);
 		if (sweep) {
 			this.#sweepDue = false;
+			const startedMs = performance.now();
 			const { paths, unreadable, special } = await findChanges(this.#context, signal);
+			this.#lastSweep = { startedMs, ms: performance.now() - startedMs };
 			for (const path of paths) this.#hints.add(path);
 			for (const path of unreadable) capture.deferred.set(path, "unreadable");
 			for (const path of special) if (!this.#toldSpecial.has(path)) this.#context.log.info("flush.not-a-file", { path });

@@ -25,7 +25,7 @@ import { bringIn } from "./bring-in.ts";
 import type { Deferred } from "./capture.ts";
 import { decided } from "./decided.ts";
 import { type DropOptions, type Dropped, dropSetAside } from "./drop-set-aside.ts";
-import { Flusher } from "./flush.ts";
+import { Flusher, type Sweep } from "./flush.ts";
 import type { FlushOptions, FlushResult } from "./flush-result.ts";
 import { readWhenHandedOver } from "./handover.ts";
 import { KnownRoots } from "./known-roots.ts";
@@ -292,6 +292,10 @@ export class Session {
 				await watcher.close();
 			},
 		};
+	}
+
+	get lastSweep(): Sweep {
+		return this.#flusher.lastSweep;
 	}
 
 	/** Somewhere notifications miss changes: only a sweep finds them. */

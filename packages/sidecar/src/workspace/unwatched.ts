@@ -8,7 +8,7 @@
  * Proves that this kernel announces a change made here. Does NOT prove that it announces every change, and does not try a directory
  * that belongs to another user.
  */
-import { chownSync, type FSWatcher, lstatSync, readFileSync, statfsSync, watch } from "node:fs";
+import { chownSync, type FSWatcher, readFileSync, realpathSync, statfsSync, statSync, watch } from "node:fs";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { joinPath, type Roots, rootPath } from "../path.ts";
 import type { Filter } from "./filter.ts";
@@ -55,8 +55,9 @@ export async function findUnwatched(roots: Roots, filter: Filter, trial: Trial =
 	const mounts = mountPoints();
 	const places = roots.directories.flatMap((directory, index) => {
 		const name = index === 0 ? "" : rootPath([...roots.others.keys()][index - 1] as string);
-		const isKept = (mount: string) => filter(joinPath(name, mount.slice(directory.length + 1)), "dir") === "keep";
-		return [directory, ...mounts.filter((mount) => mount.startsWith(`${directory}/`) && isKept(mount))];
+		const place = realPath(directory);
+		const isKept = (mount: string) => filter(joinPath(name, mount.slice(place.length + 1)), "dir") === "keep";
+		return [directory, ...mounts.filter((mount) => mount.startsWith(`${place}/`) && isKept(mount))];
 	});
 	const found = await Promise.all(
 		[...new Set(places)].map(async (directory) => {
@@ -90,7 +91,7 @@ async function tryOut(directory: string, { watch: start = startWatch, trialMs = 
 		resolve();
 	};
 	try {
-		const stat = lstatSync(directory);
+		const stat = statSync(directory);
 		if (!stat.isDirectory()) return undefined;
 		watcher = start(directory, onEvent);
 		watcher.on("error", () => {});
@@ -111,6 +112,15 @@ async function tryOut(directory: string, { watch: start = startWatch, trialMs = 
 
 function startWatch(directory: string, onEvent: () => void): FSWatcher {
 	return watch(directory, { persistent: false }, onEvent);
+}
+
+/** Mounts have no links in their paths. */
+function realPath(directory: string): string {
+	try {
+		return realpathSync.native(directory);
+	} catch {
+		return directory;
+	}
 }
 
 /** Absolute, as this process sees them. */

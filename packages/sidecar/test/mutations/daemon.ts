@@ -4,7 +4,7 @@ const survivors = "src/cli/survivors.test.ts";
 const unwatched = "src/cli/unwatched.test.ts";
 
 /** Agents that outlive their sidecar, and file systems without notifications. */
-export const DAEMON_MUTATIONS: readonly Mutation[] = [
+export const DAEMON: readonly Mutation[] = [
 	{
 		rule: "a survivor ends before anything is restored",
 		file: "src/daemon/daemon.ts",
@@ -29,7 +29,7 @@ export const DAEMON_MUTATIONS: readonly Mutation[] = [
 	{
 		rule: "no survivor is an agent whose sidecar is alive",
 		file: "src/daemon/survivors.ts",
-		find: "		for (const { mark } of found) refuseBesideSidecar(mark, processes, workspace);",
+		find: "		for (const agent of found) refuseBesideSidecar(agent, processes, workspace);",
 		replace: "		void [refuseBesideSidecar, workspace];",
 		test: {
 			file: survivors,

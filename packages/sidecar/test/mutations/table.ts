@@ -1,4 +1,4 @@
-import { DAEMON_MUTATIONS } from "./daemon.ts";
+import { DAEMON } from "./daemon.ts";
 import { LEAD } from "./lead.ts";
 import { STATE_MUTATIONS } from "./state.ts";
 
@@ -258,6 +258,6 @@ export const MUTATIONS: readonly Mutation[] = [
 		test: { file: "src/sync/bad-input.test.ts", name: "a root that is a link" },
 	},
 	...LEAD,
-	...DAEMON_MUTATIONS,
+	...DAEMON,
 	...STATE_MUTATIONS,
 ];
