@@ -8,7 +8,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { RECOVERED_DIRECTORY, setAsideHome } from "../log/safe-path.ts";
-import type { CommitFlags, Entry, Path } from "../log/types.ts";
+import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { hasReservedName } from "../workspace/scan.ts";
@@ -24,7 +24,7 @@ import type { LocalEntry, LocalTree } from "./local-tree.ts";
 import type { LogWriter } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
-import { newRaw, replacedRaw } from "./raw-databases.ts";
+import { newRaw, RAW_WRITER, replacedRaw } from "./raw-databases.ts";
 import { Room } from "./room.ts";
 import { ownTree } from "./roots-in-tree.ts";
 import type { Excluded } from "./secret-guard.ts";
@@ -93,7 +93,8 @@ export class Flusher {
 			machine: options.machine,
 			log,
 			begin: (signal) => ({
-				builder: this.#builder(0, signal),
+				// What is on its way when a transfer ends is of use to the flush that takes the file then.
+				builder: this.#builder(0, undefined),
 				context: { ...this.#context, signal, isAside: true, keepsRaw: (path) => this.#wasDeferred(path) },
 			}),
 			onReady: (paths) => {
@@ -210,8 +211,8 @@ export class Flusher {
 			this.#dropOrphans(capture, removed);
 			if (options.allOrNothing === true) this.#requireAll(capture);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
-			const { id, head } = this.#writer;
-			const raw = newRaw(capture, head.tree, id);
+			const { head } = this.#writer;
+			const raw = newRaw(capture, head.tree);
 			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && !isClosing) {
 				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
 				this.#keepDirty(capture);
@@ -221,8 +222,8 @@ export class Flusher {
 			const inline = await builder.finish();
 			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed, raw) : undefined;
 			const delta = setAside?.delta ?? {
-				changed: new Map([...entriesOf(changed), ...this.#asideDelta(raw).delta.changed]),
-				removed: new Set([...removed, ...replacedRaw(capture, head.tree, id)]),
+				changed: new Map([...this.#rawDelta(raw, changed).changed, ...entriesOf(changed)]),
+				removed: new Set([...removed, ...replacedRaw(capture, head.tree)]),
 			};
 			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), new Set([...capture.removed, ...held]));
 			const flags: CommitFlags = {
@@ -423,6 +424,12 @@ export class Flusher {
 	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): SetAsideDelta {
 		const { local } = this.#context;
 		return setAsideDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), (path) => local.get(path)?.entry);
+	}
+
+	/** @param changed of the same commit: a log's first has its directories from nowhere else */
+	#rawDelta(raw: ReadonlyMap<Path, LocalEntry>, changed: ReadonlyMap<Path, LocalEntry>): Delta {
+		const { local } = this.#context;
+		return setAsideDelta(this.#writer.head.tree, RAW_WRITER, entriesOf(raw), (path) => (changed.get(path) ?? local.get(path))?.entry).delta;
 	}
 }
 

@@ -152,7 +152,8 @@ async function copyGuarded(source: Source, file: string, busyMs: number): Promis
 			}
 			break;
 		} catch (error) {
-			if (!isHotJournal(error) && !isBusy(error)) throw error;
+			// Beside a database in WAL mode SQLite makes files, or writes to them, even to read it.
+			if (!isHotJournal(error) && !isBusy(error) && !mayNotWrite(error)) throw error;
 			const refusal = copyStill(source, file);
 			if (refusal?.kind !== "locked" || performance.now() > until) return refusal;
 			await delay(PAUSE_MS);
@@ -407,10 +408,14 @@ function removeDatabase(file: string): void {
 }
 
 // Result codes, https://sqlite.org/rescode.html
+const PERM = 3;
 const BUSY = 5;
 const LOCKED = 6;
+const READONLY = 8;
+const IOERR = 10;
 const CORRUPT = 11;
 const FULL = 13;
+const CANTOPEN = 14;
 const PROTOCOL = 15;
 const NOTADB = 26;
 const READONLY_ROLLBACK = 776;
@@ -418,6 +423,7 @@ const READONLY_ROLLBACK = 776;
 const codeOf = (error: unknown) => (error as { errcode?: number }).errcode ?? 0;
 const isOutOfSpace = (error: unknown) => ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
 const isBusy = (error: unknown) => [BUSY, LOCKED, PROTOCOL].includes(codeOf(error) & 0xff);
+const mayNotWrite = (error: unknown) => [PERM, READONLY, IOERR, CANTOPEN].includes(codeOf(error) & 0xff);
 const isHotJournal = (error: unknown) => codeOf(error) === READONLY_ROLLBACK;
 
 function refusalFor(error: unknown, tempDir: string): SqliteRefusal {
