@@ -1,5 +1,6 @@
 import type { ObjectStore } from "../store/port.ts";
 import { history } from "./history.ts";
+import { RAW_WRITER } from "./raw-databases.ts";
 
 /** When a superseded writer set something aside, by the store's clock, ms since the epoch. Undefined: past what the log retains, or kept by the owner itself. */
 export interface SetAsideTimes {
@@ -18,6 +19,8 @@ export async function setAsideTimes(
 ): Promise<ReadonlyMap<string, SetAsideTimes>> {
 	const times = new Map<string, SetAsideTimes>([...writers].map((writer) => [writer, { firstMs: undefined, lastMs: undefined }]));
 	const sought = new Set(times.keys());
+	// It has no fence to end the walk at.
+	sought.delete(RAW_WRITER);
 	if (sought.size === 0) return times;
 	for await (const entry of history(store, signal && { signal })) {
 		if ("error" in entry || !sought.has(entry.writer)) continue;

@@ -25,6 +25,7 @@ import { backup, DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { fsPath, type Root } from "../path.ts";
+import { copyDescriptor } from "./copy-descriptor.ts";
 import { closeGuarded, descriptors, holdOpen, isInPlace, type OpenFile, type OpenRefusal, openGuarded, wasOpened } from "./guarded-open.ts";
 import {
 	COMPANIONS,
@@ -138,7 +139,7 @@ async function copyLive(root: Root, path: string, file: string, busyMs: number):
 async function copyGuarded(source: Source, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
 	const header = readHead(source.guard.fd, SQLITE_HEADER_BYTES);
 	if (!isSqliteHeader(header)) return { kind: "not-a-database", reason: "no SQLite header" };
-	if (isClosed(source, header) && copyStill(source, file) === undefined) return undefined;
+	if (isClosed(source, header) && (await copyStill(source, file)) === undefined) return undefined;
 	const until = performance.now() + busyMs;
 	for (;;) {
 		clear(file);
@@ -154,7 +155,7 @@ async function copyGuarded(source: Source, file: string, busyMs: number): Promis
 		} catch (error) {
 			// Beside a database in WAL mode SQLite makes files, or writes to them, even to read it.
 			if (!isHotJournal(error) && !isBusy(error) && !mayNotWrite(error)) throw error;
-			const refusal = copyStill(source, file);
+			const refusal = await copyStill(source, file);
 			if (refusal?.kind !== "locked" || performance.now() > until) return refusal;
 			await delay(PAUSE_MS);
 		}
@@ -238,9 +239,9 @@ function openLive({ root, path, guard }: Source): DatabaseSync {
  * rolled back. That is one moment where the database did not move meanwhile, nor the journal; a WAL may grow, it is not overwritten
  * before its header changes.
  */
-function copyStill(source: Source, file: string): SqliteRefusal | undefined {
+async function copyStill(source: Source, file: string): Promise<SqliteRefusal | undefined> {
 	clear(file);
-	const refusal = copyFiles(source, file) ?? recoverCopy(file);
+	const refusal = (await copyFiles(source, file)) ?? recoverCopy(file);
 	// As the backup leaves them.
 	if (refusal === undefined && isWalMode(readHeadOf(file))) writeCounters(file, ONES);
 	return refusal;
@@ -250,12 +251,9 @@ function copyStill(source: Source, file: string): SqliteRefusal | undefined {
  * In WAL mode, and nobody has it open. Opened by us, it would get an empty log and an index beside it, which its agent does not expect: if
  * that replaces the file just then, they are taken for those of the new one.
  */
-function isClosed({ root, path, guard }: Source, header: Buffer): boolean {
-	return isWalMode(header) && guard.stat.size <= MAX_CLOSED_BYTES && lstatPath(root, `${path}-shm`) === undefined;
+function isClosed({ root, path }: Source, header: Buffer): boolean {
+	return isWalMode(header) && lstatPath(root, `${path}-shm`) === undefined;
 }
-
-/** Copied in one go, 30 ms. */
-const MAX_CLOSED_BYTES = 64 * 1024 * 1024;
 
 function clear(file: string): void {
 	truncateSync(file);
@@ -273,7 +271,7 @@ function readHeadOf(file: string): Buffer {
 
 const MOVES: SqliteRefusal = { kind: "locked", reason: "somebody holds it locked, and it never stood still" };
 
-function copyFiles({ root, path, guard }: Source, file: string): SqliteRefusal | undefined {
+async function copyFiles({ root, path, guard }: Source, file: string): Promise<SqliteRefusal | undefined> {
 	const beside = [openGuarded(root, `${path}-wal`, false), openGuarded(root, `${path}-journal`, false)] as const;
 	try {
 		if (beside.some(({ kind }) => kind !== "open" && kind !== "gone")) return OUTSIDE;
@@ -282,9 +280,9 @@ function copyFiles({ root, path, guard }: Source, file: string): SqliteRefusal |
 		// A younger one may be written again without a trace in its times.
 		if (!isSettled(before) || (journal.kind === "open" && !isOlderThanATick(journal.stat.mtimeNs))) return MOVES;
 		const walHeader = wal.kind === "open" ? readHead(wal.fd, WAL_HEADER_BYTES) : undefined;
-		copyDescriptor(guard.fd, file);
-		if (wal.kind === "open") copyDescriptor(wal.fd, `${file}-wal`);
-		if (journal.kind === "open") copyDescriptor(journal.fd, `${file}-journal`);
+		await copyDescriptor(guard.fd, file);
+		if (wal.kind === "open") await copyDescriptor(wal.fd, `${file}-wal`);
+		if (journal.kind === "open") await copyDescriptor(journal.fd, `${file}-journal`);
 		const now = lstatPath(root, path);
 		const isStill =
 			now !== undefined &&
@@ -341,21 +339,6 @@ function namesSuperJournal(journal: string): boolean {
 		closeSync(fd);
 	}
 	return end.equals(SUPER_JOURNAL_MAGIC);
-}
-
-function copyDescriptor(from: number, file: string): void {
-	const to = openSync(file, "w", 0o600);
-	try {
-		const block = Buffer.allocUnsafe(1 << 20);
-		for (let at = 0; ; ) {
-			const length = readSync(from, block, 0, block.length, at);
-			if (length === 0) return;
-			for (let done = 0; done < length; ) done += writeSync(to, block, done, length - done, at + done);
-			at += length;
-		}
-	} finally {
-		closeSync(to);
-	}
 }
 
 function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {

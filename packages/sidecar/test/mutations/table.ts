@@ -1,3 +1,5 @@
+import { CAPTURE } from "./capture.ts";
+
 /** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
 export interface Mutation {
 	readonly rule: string;
@@ -253,4 +255,5 @@ export const MUTATIONS: readonly Mutation[] = [
 		replace: "return;",
 		test: { file: "src/sync/bad-input.test.ts", name: "a root that is a link" },
 	},
+	...CAPTURE,
 ];
