@@ -1,4 +1,5 @@
 import { SidecarError } from "../errors.ts";
+import { RAW_ID } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command, Context } from "./command.ts";
 import { entryForProgram, listedEntry } from "./ls.ts";
@@ -59,7 +60,7 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 		const isDetailed = choice.writer !== undefined || choice.path !== undefined;
 		for (const { writer, isRestore, files, bytes, firstMs, lastMs, entries } of listings) {
 			const when = firstMs === undefined || lastMs === undefined ? "time unknown" : `${shortTime(firstMs)} to ${shortTime(lastMs)}`;
-			const by = isRestore ? "moved away by a restore, " : "";
+			const by = isRestore ? "moved away by a restore, " : writer === RAW_ID ? "raw bytes of databases, " : "";
 			await out.line(`${writer}  ${count(files, "file")}, ${humanBytes(bytes)}, ${by}${when}`);
 			const shown = isDetailed ? entries : entries.slice(0, SHOWN_PATHS);
 			for (const [path, entry] of shown) await out.line(listedEntry(path, entry));

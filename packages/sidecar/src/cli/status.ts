@@ -1,4 +1,4 @@
-import { isRestoreId } from "../log/restore-id.ts";
+import { isReservedId } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
 import { ago, aligned, count, isoTime, shownPath } from "./words.ts";
@@ -35,7 +35,7 @@ function forPerson(found: Found): string[] {
 			: [["holds", `${count(log.entries, "file and directory", "files and directories")}, ${humanBytes(log.bytes)}`]]),
 		...setAside.map(({ writer, files, bytes }) => [
 			"set aside",
-			`${count(files, "file")}, ${humanBytes(bytes)}, by ${isRestoreId(writer) ? "a restore" : "a superseded writer"}: .recovered/${writer}`,
+			`${count(files, "file")}, ${humanBytes(bytes)}, by ${isReservedId(writer) ? "this log's own writers" : "a superseded writer"}: .recovered/${writer}`,
 		]),
 		...elsewhere.map(({ path, files, bytes }) => [
 			"elsewhere",

@@ -67,8 +67,17 @@ export async function drain({ session, agent, isAgentTold, timeoutMs, log, idle,
 		clearTimeout(timer);
 	}
 	const lost = session.deferred.map(({ path, reason }) => ({ path, reason }));
-	if (!isDurable && lost.length === 0) lost.push({ path: "", reason: failure?.message ?? `${session.waiting} paths were not committed` });
+	if (!isDurable && lost.length === 0) lost.push(...unsent(session, failure?.message ?? "it was not committed"));
 	return { isDurable, lost: isDurable ? [] : lost, ms: Math.round(performance.now() - started) };
+}
+
+/** A report names so many paths. */
+const NAMED_PATHS = 20;
+
+function unsent({ waiting, waitingPaths }: Session, reason: string): Drained["lost"] {
+	const named = waitingPaths.slice(0, NAMED_PATHS).map((path) => ({ path, reason }));
+	const more = waiting - named.length;
+	return more > 0 ? [...named, { path: "", reason: named.length === 0 ? reason : `${more} more: ${reason}` }] : named;
 }
 
 /** Rejects with the signal's reason. */

@@ -18,8 +18,16 @@ export function restoreId(timeMs: number, random: Buffer): string {
 }
 
 export function isRestoreId(id: string): boolean {
+	return isReservedId(id) && id !== RAW_ID;
+}
+
+/** May no writer have this id? */
+export function isReservedId(id: string): boolean {
 	return id.startsWith(PREFIX);
 }
+
+/** Stands below `.recovered/` for the raw bytes of databases, whichever session took them. */
+export const RAW_ID = "0".repeat(32);
 
 /** When the restore began, ms since the epoch by its machine's clock. */
 export function restoreTimeMs(id: string): number {

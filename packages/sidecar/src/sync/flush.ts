@@ -7,8 +7,9 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
+import { RAW_ID } from "../log/restore-id.ts";
 import { RECOVERED_DIRECTORY, setAsideHome } from "../log/safe-path.ts";
-import type { CommitFlags, Entry, Path } from "../log/types.ts";
+import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { hasReservedName } from "../workspace/scan.ts";
@@ -114,7 +115,8 @@ export class Flusher {
 			machine: options.machine,
 			log,
 			begin: (signal) => ({
-				builder: this.#builder(0, signal),
+				// What is on its way when a transfer ends is of use to the flush that takes the file then.
+				builder: this.#builder(0, undefined),
 				context: { ...this.#context, signal, isAside: true, keepsRaw: (path) => this.#wasDeferred(path) },
 			}),
 			onReady: (paths) => {
@@ -238,8 +240,8 @@ export class Flusher {
 			this.#dropOrphans(capture, removed);
 			if (options.allOrNothing === true) this.#requireAll(capture);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
-			const { id, head } = this.#writer;
-			const raw = newRaw(capture, head.tree, id);
+			const { head } = this.#writer;
+			const raw = newRaw(capture, head.tree);
 			const quarantined = await this.#takeDisplaced(capture, context, builder);
 			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && quarantined === undefined && !isClosing) {
 				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
@@ -250,8 +252,8 @@ export class Flusher {
 			const inline = await builder.finish();
 			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed, raw) : undefined;
 			const owned = setAside?.delta ?? {
-				changed: new Map([...entriesOf(changed), ...this.#asideDelta(raw).delta.changed]),
-				removed: new Set([...removed, ...replacedRaw(capture, head.tree, id)]),
+				changed: new Map([...this.#rawDelta(raw, changed).changed, ...entriesOf(changed)]),
+				removed: new Set([...removed, ...replacedRaw(capture, head.tree)]),
 			};
 			// What was changed has its own directories: the quarantine's stand behind it.
 			const delta = quarantined === undefined ? owned : { ...owned, changed: new Map([...quarantined.changed, ...owned.changed]) };
@@ -480,6 +482,12 @@ export class Flusher {
 	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): SetAsideDelta {
 		const { local } = this.#context;
 		return setAsideDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), (path) => local.get(path)?.entry);
+	}
+
+	/** @param changed of the same commit: a log's first has its directories from nowhere else */
+	#rawDelta(raw: ReadonlyMap<Path, LocalEntry>, changed: ReadonlyMap<Path, LocalEntry>): Delta {
+		const { local } = this.#context;
+		return setAsideDelta(this.#writer.head.tree, RAW_ID, entriesOf(raw), (path) => (changed.get(path) ?? local.get(path))?.entry).delta;
 	}
 }
 

@@ -104,10 +104,9 @@ export class LargeFiles {
 		return stat.size > (before?.quick !== undefined && before.entry.type === "file" ? LARGE_KNOWN_BYTES : LARGE_BYTES);
 	}
 
-	/** What the capture of one file took. */
+	/** How long a flush took for one file. */
 	took(path: Path, ms: number): void {
 		if (ms > SLOW_MS) this.#slow.add(path);
-		else this.#slow.delete(path);
 	}
 
 	/** What a transfer made of the file; given once. */
@@ -217,7 +216,7 @@ export class LargeFiles {
 			const started = performance.now();
 			const stat = lstatPath(root, path);
 			if (stat?.type === "file") units.set(path, await captureUnit(context, builder, path, stat));
-			this.took(path, performance.now() - started);
+			if (performance.now() - started < SLOW_MS) this.#slow.delete(path);
 		}
 		await builder.finish();
 		signal.throwIfAborted();

@@ -13,7 +13,7 @@ import type { PendingBlock } from "../log/block.ts";
 import { decodeCommit, type EncodedCommit, encodeCommit } from "../log/commit-codec.ts";
 import { advanceHead, foldCommits, type Head } from "../log/fold.ts";
 import { MAX_CHUNKS, MAX_ENTRIES, MAX_SEGMENT_INLINE_BYTES, SEGMENT_COMMITS } from "../log/limits.ts";
-import { isRestoreId } from "../log/restore-id.ts";
+import { isReservedId } from "../log/restore-id.ts";
 import { setAsideHome, unrestorableAfter } from "../log/safe-path.ts";
 import type { CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
@@ -400,6 +400,6 @@ export class LogWriter {
 function unusedId(machine: Machine, head: Head): string {
 	for (;;) {
 		const id = machine.randomBytes(16).toString("hex");
-		if (!isRestoreId(id) && id !== head.fence.writer && !head.tree.has(setAsideHome(id))) return id;
+		if (!isReservedId(id) && id !== head.fence.writer && !head.tree.has(setAsideHome(id))) return id;
 	}
 }

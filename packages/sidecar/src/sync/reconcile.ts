@@ -1,6 +1,7 @@
 import { sameEntry } from "../log/same-entry.ts";
 import type { Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
+import { COMPANIONS } from "../workspace/sqlite-file.ts";
 
 /** How a path on the disk compares, in all but times, with what the log has for it. */
 export interface OnDisk {
@@ -50,7 +51,17 @@ export function planReconcile(
 		else plan.set(path, there.likeBase ? "trash" : "set-aside");
 	}
 	giveWay(plan, disk);
+	companionsGiveWay(plan, target);
 	return plan;
+}
+
+/** A log or a journal of this disk belongs to this disk's database: beside the log's database it would be rolled into it. */
+function companionsGiveWay(plan: Map<Path, Action>, target: Tree): void {
+	for (const [path, action] of plan) {
+		if ((action !== "write" && action !== "set-aside-and-write") || target.get(path)?.type !== "file") continue;
+		for (const suffix of COMPANIONS)
+			if (plan.get(path + suffix) === "keep-local" && !target.has(path + suffix)) plan.set(path + suffix, "set-aside");
+	}
 }
 
 /** A file that took a directory's place here, while something below that directory changed in the log: both sides changed, so the log wins. */

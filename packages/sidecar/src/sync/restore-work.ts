@@ -15,6 +15,7 @@ import { readBlocks } from "./read-content.ts";
 import type { LogRead } from "./read-log.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { isInvented } from "./set-aside.ts";
 
 const SLICE_MS = 8;
 
@@ -108,10 +109,10 @@ export class RestoreWork {
 			// Its mode was changed here: that is kept, like every other change.
 			if (this.#plan.get(path) === "keep-local") continue;
 			const entry = this.#target.get(path);
-			const stat =
-				entry?.type === "dir"
-					? this.#writer.finishDirectory(path, this.#modeOf(path, entry.mode), entry.mtimeNs)
-					: lstatPath(this.#options.root, path);
+			const isReal = entry?.type === "dir" && !(path === "" && isInvented(entry));
+			const stat = isReal
+				? this.#writer.finishDirectory(path, this.#modeOf(path, entry.mode), entry.mtimeNs)
+				: lstatPath(this.#options.root, path);
 			this.#written.set(path, { stat, quick: undefined });
 		}
 		progress.end();

@@ -1,4 +1,4 @@
-import { isRestoreId, restoreTimeMs } from "../log/restore-id.ts";
+import { isRestoreId, RAW_ID, restoreTimeMs } from "../log/restore-id.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { history } from "./history.ts";
 
@@ -21,7 +21,8 @@ export async function setAsideTimes(
 	signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, SetAsideTimes>> {
 	const times = new Map<string, SetAsideTimes>([...writers].map((writer) => [writer, ofRestore(writer) ?? UNKNOWN]));
-	const sought = new Set([...times.keys()].filter((writer) => !isRestoreId(writer)));
+	// Neither restores nor raw databases have a fence to end the walk at.
+	const sought = new Set([...times.keys()].filter((writer) => !isRestoreId(writer) && writer !== RAW_ID));
 	if (sought.size === 0) return times;
 	for await (const entry of history(store, signal && { signal })) {
 		if ("error" in entry || !sought.has(entry.writer)) continue;

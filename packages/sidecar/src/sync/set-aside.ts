@@ -8,6 +8,17 @@ import { RECOVERED_DIRECTORY, setAsideHome, setAsideWriter, unsafePath } from ".
 import type { Delta, DirEntry, Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 
+/** A directory that stands on no disk, or that nobody looked at. */
+const INVENTED: DirEntry = { type: "dir", mode: 0o700, mtimeNs: 0n };
+
+/**
+ * Earlier releases gave a log's first commit such a directory as the workspace's own, when they set something aside with it. A real one
+ * was not changed last at the very start of 1970.
+ */
+export function isInvented(entry: Entry): boolean {
+	return entry.type === "dir" && entry.mode === INVENTED.mode && entry.mtimeNs === INVENTED.mtimeNs;
+}
+
 /** What one superseded writer set aside. */
 export interface SetAside {
 	/** 32 hex digits. */
@@ -43,8 +54,9 @@ export function setAsideDelta(
 	const tooLong: Path[] = [];
 	const directoryAt = (target: Path): DirEntry => {
 		const path = target.slice(home.length + 1);
-		const own = target.startsWith(`${home}/`) ? (changed.get(path) ?? directories(path)) : undefined;
-		return own?.type === "dir" ? own : { type: "dir", mode: 0o700, mtimeNs: 0n };
+		const isOwn = target === "" || target.startsWith(`${home}/`);
+		const own = isOwn ? (changed.get(path) ?? directories(path)) : undefined;
+		return own?.type === "dir" ? own : INVENTED;
 	};
 	for (const [path, entry] of changed) {
 		if (entry.type === "dir") continue;

@@ -8,10 +8,11 @@
  * Not guaranteed: anything across files that are not named this way, such as the files of LMDB, RocksDB or a maildir.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Root } from "../path.ts";
+import { copyDescriptor } from "./copy-descriptor.ts";
 import { closeGuarded, type OpenFile, openGuarded } from "./guarded-open.ts";
 import { companionOf, isSettled, isSqlite, readHead, WAL_HEADER_BYTES } from "./sqlite-file.ts";
 import { lstatPath, type Stat, sameStat } from "./stat.ts";
@@ -60,11 +61,11 @@ export interface SetCopy {
 	dispose(): void;
 }
 
-/** How long a set is waited for, and how long every file of it must stand still. */
 const PATIENCE_MS = 2_000;
-const STRICT_MS = 250;
+/** So long a set that stood still for `STILL_MS` is waited for; then one is taken that just stands still, or whose log grows. */
+const STRICT_MS = 500;
+const STILL_MS = 100;
 const PAUSE_MS = 25;
-const SLICE_MS = 8;
 
 /**
  * Copies a set as of one moment.
@@ -121,8 +122,8 @@ async function copyOnce(
 		}
 		const heads = new Map([...opened].map(([path, { fd }]) => [path, readHead(fd, WAL_HEADER_BYTES)]));
 		const grows = (path: string) => mayGrow && path.endsWith("-wal") && isWalHeader(heads.get(path));
-		for (const [path, { stat }] of opened) if (!grows(path) && !isSettled(stat)) return "moved";
-		for (const [path, { fd }] of opened) await copy(fd, join(tempDir, names.get(path) as string));
+		for (const [path, { stat }] of opened) if (!grows(path) && !(mayGrow ? isSettled(stat) : isStillFor(stat, STILL_MS))) return "moved";
+		for (const [path, { fd }] of opened) await copyDescriptor(fd, join(tempDir, names.get(path) as string));
 		const files: { path: string; name: string; stat: Stat; isOlder: boolean }[] = [];
 		for (const [path, { fd, stat }] of opened) {
 			const now = lstatPath(root, path);
@@ -139,26 +140,11 @@ async function copyOnce(
 	}
 }
 
+function isStillFor({ mtimeNs, ctimeNs }: Stat, ms: number): boolean {
+	return BigInt(Date.now() - ms) * 1_000_000n > (mtimeNs > ctimeNs ? mtimeNs : ctimeNs);
+}
+
 /** https://sqlite.org/fileformat2.html#walformat; encryption leaves this header as it is. */
 function isWalHeader(head: Buffer | undefined): boolean {
 	return head?.length === WAL_HEADER_BYTES && head.readUInt32BE(0) >>> 1 === 0x377f0682 >>> 1;
-}
-
-async function copy(from: number, file: string): Promise<void> {
-	const to = openSync(file, "w", 0o600);
-	try {
-		const block = Buffer.allocUnsafe(1 << 20);
-		let until = performance.now() + SLICE_MS;
-		for (let at = 0; ; ) {
-			const length = readSync(from, block, 0, block.length, at);
-			if (length === 0) return;
-			for (let done = 0; done < length; ) done += writeSync(to, block, done, length - done, at + done);
-			at += length;
-			if (performance.now() < until) continue;
-			await nextTurn();
-			until = performance.now() + SLICE_MS;
-		}
-	} finally {
-		closeSync(to);
-	}
 }

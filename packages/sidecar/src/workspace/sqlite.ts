@@ -25,6 +25,7 @@ import { backup, DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { fsPath, type Root } from "../path.ts";
+import { copyDescriptor } from "./copy-descriptor.ts";
 import { closeGuarded, descriptors, holdOpen, isInPlace, type OpenFile, type OpenRefusal, openGuarded, wasOpened } from "./guarded-open.ts";
 import {
 	COMPANIONS,
@@ -138,7 +139,7 @@ async function copyLive(root: Root, path: string, file: string, busyMs: number):
 async function copyGuarded(source: Source, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
 	const header = readHead(source.guard.fd, SQLITE_HEADER_BYTES);
 	if (!isSqliteHeader(header)) return { kind: "not-a-database", reason: "no SQLite header" };
-	if (isClosed(source, header) && copyStill(source, file) === undefined) return undefined;
+	if (isClosed(source, header) && (await copyStill(source, file)) === undefined) return undefined;
 	const until = performance.now() + busyMs;
 	for (;;) {
 		clear(file);
@@ -152,8 +153,9 @@ async function copyGuarded(source: Source, file: string, busyMs: number): Promis
 			}
 			break;
 		} catch (error) {
-			if (!isHotJournal(error) && !isBusy(error)) throw error;
-			const refusal = copyStill(source, file);
+			// Beside a database in WAL mode SQLite makes files, or writes to them, even to read it.
+			if (!isHotJournal(error) && !isBusy(error) && !mayNotWrite(error)) throw error;
+			const refusal = await copyStill(source, file);
 			if (refusal?.kind !== "locked" || performance.now() > until) return refusal;
 			await delay(PAUSE_MS);
 		}
@@ -238,9 +240,9 @@ function openLive({ root, path, guard }: Source): DatabaseSync {
  * rolled back. That is one moment where the database did not move meanwhile, nor the journal; a WAL may grow, it is not overwritten
  * before its header changes.
  */
-function copyStill(source: Source, file: string): SqliteRefusal | undefined {
+async function copyStill(source: Source, file: string): Promise<SqliteRefusal | undefined> {
 	clear(file);
-	const refusal = copyFiles(source, file) ?? recoverCopy(file);
+	const refusal = (await copyFiles(source, file)) ?? recoverCopy(file);
 	// As the backup leaves them.
 	if (refusal === undefined && isWalMode(readHeadOf(file))) writeCounters(file, ONES);
 	return refusal;
@@ -250,12 +252,9 @@ function copyStill(source: Source, file: string): SqliteRefusal | undefined {
  * In WAL mode, and nobody has it open. Opened by us, it would get an empty log and an index beside it, which its agent does not expect: if
  * that replaces the file just then, they are taken for those of the new one.
  */
-function isClosed({ root, path, guard }: Source, header: Buffer): boolean {
-	return isWalMode(header) && guard.stat.size <= MAX_CLOSED_BYTES && lstatPath(root, `${path}-shm`) === undefined;
+function isClosed({ root, path }: Source, header: Buffer): boolean {
+	return isWalMode(header) && lstatPath(root, `${path}-shm`) === undefined;
 }
-
-/** Copied in one go, 30 ms. */
-const MAX_CLOSED_BYTES = 64 * 1024 * 1024;
 
 function clear(file: string): void {
 	truncateSync(file);
@@ -273,7 +272,7 @@ function readHeadOf(file: string): Buffer {
 
 const MOVES: SqliteRefusal = { kind: "locked", reason: "somebody holds it locked, and it never stood still" };
 
-function copyFiles({ root, path, guard }: Source, file: string): SqliteRefusal | undefined {
+async function copyFiles({ root, path, guard }: Source, file: string): Promise<SqliteRefusal | undefined> {
 	const beside = [openGuarded(root, `${path}-wal`, false), openGuarded(root, `${path}-journal`, false)] as const;
 	try {
 		if (beside.some(({ kind }) => kind !== "open" && kind !== "gone")) return OUTSIDE;
@@ -282,9 +281,9 @@ function copyFiles({ root, path, guard }: Source, file: string): SqliteRefusal |
 		// A younger one may be written again without a trace in its times.
 		if (!isSettled(before) || (journal.kind === "open" && !isOlderThanATick(journal.stat.mtimeNs))) return MOVES;
 		const walHeader = wal.kind === "open" ? readHead(wal.fd, WAL_HEADER_BYTES) : undefined;
-		copyDescriptor(guard.fd, file);
-		if (wal.kind === "open") copyDescriptor(wal.fd, `${file}-wal`);
-		if (journal.kind === "open") copyDescriptor(journal.fd, `${file}-journal`);
+		await copyDescriptor(guard.fd, file);
+		if (wal.kind === "open") await copyDescriptor(wal.fd, `${file}-wal`);
+		if (journal.kind === "open") await copyDescriptor(journal.fd, `${file}-journal`);
 		const now = lstatPath(root, path);
 		const isStill =
 			now !== undefined &&
@@ -343,21 +342,6 @@ function namesSuperJournal(journal: string): boolean {
 	return end.equals(SUPER_JOURNAL_MAGIC);
 }
 
-function copyDescriptor(from: number, file: string): void {
-	const to = openSync(file, "w", 0o600);
-	try {
-		const block = Buffer.allocUnsafe(1 << 20);
-		for (let at = 0; ; ) {
-			const length = readSync(from, block, 0, block.length, at);
-			if (length === 0) return;
-			for (let done = 0; done < length; ) done += writeSync(to, block, done, length - done, at + done);
-			at += length;
-		}
-	} finally {
-		closeSync(to);
-	}
-}
-
 function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
 	// Foreign keys off: cleaning removes the rows it names and no others. No fsync, no shared memory: the copy is ours alone.
 	const copy = new DatabaseSync(file, { enableForeignKeyConstraints: false });
@@ -408,10 +392,14 @@ function removeDatabase(file: string): void {
 }
 
 // Result codes, https://sqlite.org/rescode.html
+const PERM = 3;
 const BUSY = 5;
 const LOCKED = 6;
+const READONLY = 8;
+const IOERR = 10;
 const CORRUPT = 11;
 const FULL = 13;
+const CANTOPEN = 14;
 const PROTOCOL = 15;
 const NOTADB = 26;
 const READONLY_ROLLBACK = 776;
@@ -419,6 +407,7 @@ const READONLY_ROLLBACK = 776;
 const codeOf = (error: unknown) => (error as { errcode?: number }).errcode ?? 0;
 const isOutOfSpace = (error: unknown) => ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
 const isBusy = (error: unknown) => [BUSY, LOCKED, PROTOCOL].includes(codeOf(error) & 0xff);
+const mayNotWrite = (error: unknown) => [PERM, READONLY, IOERR, CANTOPEN].includes(codeOf(error) & 0xff);
 const isHotJournal = (error: unknown) => codeOf(error) === READONLY_ROLLBACK;
 
 function refusalFor(error: unknown, tempDir: string): SqliteRefusal {

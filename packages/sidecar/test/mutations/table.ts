@@ -1,6 +1,7 @@
 import { DAEMON } from "./daemon.ts";
 import { LEAD } from "./lead.ts";
 import { STATE_MUTATIONS } from "./state.ts";
+import { CAPTURE } from "./capture.ts";
 
 /** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
 export interface Mutation {
@@ -260,4 +261,5 @@ export const MUTATIONS: readonly Mutation[] = [
 	...LEAD,
 	...DAEMON,
 	...STATE_MUTATIONS,
+	...CAPTURE,
 ];
