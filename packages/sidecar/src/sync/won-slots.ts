@@ -23,7 +23,7 @@ const MOST_PAUSE_MS = 2_000;
 
 /** Waits until a rival's write of the slot must have landed. @param tookMs how long the winning PUT took */
 export async function waitForRivals(machine: Machine, tookMs: number, signal?: AbortSignal): Promise<void> {
-	const ms = Math.min(Math.max(tookMs * RIVALS_FACTOR, LEAST_PAUSE_MS), MOST_PAUSE_MS);
+	const ms = Math.ceil(Math.min(Math.max(tookMs * RIVALS_FACTOR, LEAST_PAUSE_MS), MOST_PAUSE_MS));
 	await machine.sleep(ms, signal).catch(() => undefined);
 }
 
