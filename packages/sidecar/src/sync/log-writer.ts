@@ -265,7 +265,7 @@ export class LogWriter {
 		tookMs: number,
 		signal: AbortSignal | undefined,
 	): Promise<CommitOutcome> {
-		await waitForRivals(this.#machine, tookMs, signal);
+		await waitForRivals(this.#machine, tookMs, info.flags.fence === true, signal);
 		try {
 			const holder = await holderOf(this.#store, commit, signal);
 			if (holder === "ours") return committed;
