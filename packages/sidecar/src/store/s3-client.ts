@@ -63,6 +63,10 @@ export interface S3Connection {
  * @throws SidecarError USAGE: no region, or an endpoint that is no URL
  */
 export async function connectS3(options: S3ConnectionOptions, maxSockets: number): Promise<S3Connection> {
+	if (options.sseKmsKeyId !== undefined && options.sse?.startsWith("aws:kms") !== true) {
+		const reason = "--sse-kms-key-id needs --sse aws:kms or --sse aws:kms:dsse";
+		throw new SidecarError("USAGE", { value: options.sseKmsKeyId, reason });
+	}
 	const settings = await s3Settings(options);
 	const { endpoint, region } = settings;
 	const [sdk, { fromNodeProviderChain }] = await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/credential-providers")]);

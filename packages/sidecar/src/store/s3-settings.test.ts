@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { answer, startFaultServer } from "../../test/fault-server.ts";
 import { openStore } from "./open.ts";
 import { s3Settings } from "./s3-settings.ts";
+import { openS3Sink } from "./s3-sink.ts";
 
 let dir = "";
 beforeEach(() => {
@@ -170,6 +171,21 @@ describe("encryption", () => {
 		await store.putIfAbsent("packs/1", Buffer.from("x"));
 		expect(server.requests[0]?.headers).toMatchObject(headers);
 		await store.close();
+		await server.stop();
+	});
+
+	it("with a KMS key and another algorithm is a usage error", async () => {
+		const refused = openStore("s3://bucket", { endpoint: "http://127.0.0.1:9", sse: "AES256", sseKmsKeyId: "alias/k" });
+		await expect(refused).rejects.toMatchObject({ code: "USAGE", value: "alias/k" });
+	});
+
+	it("is asked for with every object of an export", async () => {
+		const server = await startFaultServer(answer(200, { etag: '"e"' }));
+		const credentials = { accessKeyId: "a", secretAccessKey: "b" };
+		const sink = await openS3Sink({ bucket: "b", prefix: "p/", endpoint: server.endpoint, region: "x", credentials, sse: "aws:kms:dsse" });
+		await sink.put("f", Buffer.from("x"), { sizeBytes: 1, metadata: {} });
+		expect(server.requests[0]?.headers["x-amz-server-side-encryption"]).toBe("aws:kms:dsse");
+		await sink.close();
 		await server.stop();
 	});
 });
