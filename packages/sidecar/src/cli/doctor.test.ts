@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Ended, jsonObject, Place } from "../../test/cli.ts";
 import { FaultyStore } from "../../test/faulty-store.ts";
+import { meeting, RacyStore } from "../../test/racy-store.ts";
 import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../test/s3-server.ts";
 import { doctor, openStore } from "../index.ts";
 import type { PutOutcome } from "../store/port.ts";
+import type { SweepableStore } from "../store/sweepable.ts";
 
 interface Shown {
 	readonly name: string;
@@ -89,6 +91,29 @@ test("a store that takes a second create-only put is a problem", async () => {
 	expect(checks.filter(({ status }) => status === "problem")).toMatchObject([
 		{ name: "create-only put is honoured", code: "STORE_UNSUPPORTED" },
 	]);
+});
+
+test("a store that lets two of many puts at once win is a problem, and what was put disturbs nothing", async () => {
+	using place = new Place();
+	writeFileSync(place.path("a", "f"), "x");
+	await place.cli("a", ["flush"]);
+	const opened = await openStore(`file://${place.store}`);
+	const checked = { workspace: place.path("a"), stateDir: join(place.dir, "state"), profile: "plain" } as const;
+	expect((await doctor({ ...checked, store: opened })).checks).toContainEqual(
+		expect.objectContaining({ name: "create-only put is atomic", status: "ok" }),
+	);
+	const racy = new RacyStore(opened as SweepableStore);
+	const meet = meeting(2);
+	racy.beforeWrite = async (key) => {
+		if (key.includes("/packs/")) await meet();
+	};
+	const { exitStatus, checks } = await doctor({ ...checked, store: racy });
+	expect(exitStatus).toBe(2);
+	expect(checks.filter(({ status }) => status === "problem")).toMatchObject([
+		{ name: "create-only put is atomic", code: "STORE_UNSUPPORTED", found: expect.stringContaining("were taken") },
+	]);
+	expect((await place.cli("a", ["verify", "--deep"])).status).toBe(0);
+	expect((await place.cli("b", ["restore"])).status).toBe(0);
 });
 
 test("an endpoint where nothing listens is exit status 7, said once; no credential is shown", async () => {

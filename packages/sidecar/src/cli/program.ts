@@ -48,7 +48,7 @@ const AFTER_HELP = `
 Every option is also a variable, OPENCLAW_SIDECAR_STORE for --store, and a key of the config file; docs/configuration.md lists them.
 
 Exit status: 0 all durable, 2 usage or configuration, 3 something is not durable, 4 another writer owns the workspace,
-5 integrity, 6 access denied, 7 store unreachable, 1 a bug. \`run\` gives the agent's own when everything is durable.
+5 integrity, 6 denied or refused by the store, 7 store unreachable, 1 a bug. \`run\` gives the agent's own when everything is durable.
 
 Examples:
   openclaw-sidecar run --store s3://my-bucket --namespace anna -- openclaw gateway

@@ -172,6 +172,7 @@ describe("a wrong value names itself and where it came from", () => {
 		[{ flags: { drainTimeout: "-1s" } }, "USAGE", "-1s: flag --drain-timeout accepts"],
 		[{ flags: { sweepInterval: "10ms" } }, "USAGE", "10ms: flag --sweep-interval accepts a duration from 1s to 60m"],
 		[{ flags: { endpoint: "localhost:9000" } }, "USAGE", "localhost:9000: flag --endpoint accepts http://host[:port]"],
+		[{ flags: { sse: "kms" } }, "USAGE", "kms: flag --sse accepts AES256, aws:kms or aws:kms:dsse"],
 		[
 			{ flags: { quietPeriod: "6s" } },
 			"USAGE",

@@ -6,6 +6,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError, systemRefusal } from "../errors.ts";
+import { undecided } from "../sync/decided.ts";
 import type { FlushResult } from "../sync/flush-result.ts";
 import type { Wanted } from "../sync/pick-set-aside.ts";
 import type { Moved } from "../sync/restore-work.ts";
@@ -327,10 +328,7 @@ class Daemon {
 		const nowMs = performance.now();
 		const ms = Math.round(nowMs - startMs);
 		if (result.kind === "unknown") {
-			this.#lastError = new SidecarError("STORE_UNREACHABLE", {
-				reason: "the store did not say whether it took a commit",
-				cause: result.cause,
-			});
+			this.#lastError = undecided(result.cause);
 			this.#log.warn("flush.undecided", { error: result.cause, ms });
 			return;
 		}

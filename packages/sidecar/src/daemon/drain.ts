@@ -98,7 +98,9 @@ async function flushBeside(agent: Agent, session: Session, ms: number, budget: A
 	try {
 		await flushInWaves(session, false, AbortSignal.any([budget, isOver.signal]), log);
 	} catch (error) {
-		if (budget.aborted || !isOver.signal.aborted) throw error;
+		if (budget.aborted) throw error;
+		// What the store refuses now is no reason to take the agent's time away: this disk may be the only copy. The last capture tries again.
+		if (!isOver.signal.aborted) log.warn("drain.refused", { error });
 	}
 	await Promise.race([agent.exited, over]);
 }

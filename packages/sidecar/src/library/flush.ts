@@ -2,6 +2,7 @@ import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import { findPlain } from "../sync/adopt.ts";
 import { isUnused } from "../sync/commit-directory.ts";
+import { undecided } from "../sync/decided.ts";
 import type { FlushResult } from "../sync/flush-result.ts";
 import { thisMachine } from "../sync/machine.ts";
 import { type DiskState, inspectDisk } from "../sync/not-durable.ts";
@@ -153,9 +154,7 @@ export async function flushOnce(
 	for (let retry = 0; ; retry++) {
 		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, maxFileBytes, ...(signal && { signal }) });
 		if (result.kind !== "unknown") return result;
-		if (retry === UNKNOWN_RETRIES) {
-			throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });
-		}
+		if (retry === UNKNOWN_RETRIES) throw undecided(result.cause);
 		await thisMachine.sleep(FIRST_PAUSE_MS * 2 ** retry, signal);
 	}
 }

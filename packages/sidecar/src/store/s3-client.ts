@@ -2,7 +2,7 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { SidecarError } from "../errors.ts";
-import { s3Settings } from "./s3-settings.ts";
+import { type S3Settings, s3Settings } from "./s3-settings.ts";
 
 /** How to reach S3: what the SDK is told, and what it is told to leave alone. */
 export interface S3ConnectionOptions {
@@ -63,10 +63,14 @@ export interface S3Connection {
  * @throws SidecarError USAGE: no region, or an endpoint that is no URL
  */
 export async function connectS3(options: S3ConnectionOptions, maxSockets: number): Promise<S3Connection> {
+	if (options.sseKmsKeyId !== undefined && options.sse?.startsWith("aws:kms") !== true) {
+		const reason = "--sse-kms-key-id needs --sse aws:kms or --sse aws:kms:dsse";
+		throw new SidecarError("USAGE", { value: options.sseKmsKeyId, reason });
+	}
 	const settings = await s3Settings(options);
-	const { endpoint, region, ca } = settings;
+	const { endpoint, region } = settings;
 	const [sdk, { fromNodeProviderChain }] = await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/credential-providers")]);
-	const agents = agentsFor({ maxSockets, ca });
+	const agents = agentsFor(settings, maxSockets);
 	const config: S3ClientConfig = {
 		...(endpoint && { endpoint }),
 		...(region && { region }),
@@ -104,10 +108,10 @@ export function dropIdleSockets({ agents }: S3Connection): void {
 }
 
 /** Through the proxy of HTTPS_PROXY or HTTP_PROXY, in either case of letters, unless NO_PROXY lists the host. */
-function agentsFor({ maxSockets, ca }: { readonly maxSockets: number; readonly ca: readonly string[] | undefined }) {
+function agentsFor({ secureContext }: S3Settings, maxSockets: number) {
 	const options = { keepAlive: true, maxSockets, proxyEnv: process.env };
 	try {
-		return [new HttpAgent(options), new HttpsAgent({ ...options, ...(ca && { ca: [...ca] }) })] as const;
+		return [new HttpAgent(options), new HttpsAgent({ ...options, ...(secureContext && { secureContext }) })] as const;
 	} catch (cause) {
 		// Its message may hold the password of the proxy.
 		throw new SidecarError("USAGE", {

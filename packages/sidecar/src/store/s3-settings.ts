@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { getCACertificates } from "node:tls";
+import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
 import { loadSharedConfigFiles } from "@smithy/core/config";
 import { SidecarError } from "../errors.ts";
 import { withoutSecrets } from "./redact.ts";
@@ -15,8 +15,8 @@ export interface S3Settings {
 	readonly pathStyle: boolean;
 	readonly requestChecksums: ChecksumUse;
 	readonly responseChecksums: ChecksumUse;
-	/** Trusted instead of the built-in authorities. */
-	readonly ca: readonly string[] | undefined;
+	/** What is trusted instead of the built-in authorities. One for all connections: a bundle of hundreds of certificates is parsed once. */
+	readonly secureContext: SecureContext | undefined;
 }
 
 export type ChecksumUse = "WHEN_SUPPORTED" | "WHEN_REQUIRED";
@@ -30,7 +30,7 @@ export async function s3Settings(given: {
 	readonly forcePathStyle?: boolean | undefined;
 }): Promise<S3Settings> {
 	const { env } = process;
-	const { configFile, credentialsFile } = await loadSharedConfigFiles();
+	const { configFile, credentialsFile } = await loadSharedConfigFiles({ ignoreCache: true });
 	const name = env.AWS_PROFILE || "default";
 	const profile: Section = { ...credentialsFile[name], ...configFile[name] };
 	const value = (variable: string, key: string): Value | undefined => {
@@ -49,7 +49,7 @@ export async function s3Settings(given: {
 		requestChecksums: checksumUse(value("AWS_REQUEST_CHECKSUM_CALCULATION", "request_checksum_calculation")) ?? "WHEN_SUPPORTED",
 		// Every object of the log is verified by SHA-256 after it was read.
 		responseChecksums: checksumUse(value("AWS_RESPONSE_CHECKSUM_VALIDATION", "response_checksum_validation")) ?? "WHEN_REQUIRED",
-		ca: authorities(value("AWS_CA_BUNDLE", "ca_bundle")),
+		secureContext: authorities(value("AWS_CA_BUNDLE", "ca_bundle")),
 	};
 }
 
@@ -109,16 +109,14 @@ function checksumUse(given: Value | undefined): ChecksumUse | undefined {
 }
 
 /** As other SDKs read it, the bundle replaces the built-in authorities. Those of NODE_EXTRA_CA_CERTS stay. */
-function authorities(given: Value | undefined): readonly string[] | undefined {
+function authorities(given: Value | undefined): SecureContext | undefined {
 	if (given === undefined) return undefined;
 	const remedy = "name a readable file of certificates in PEM form";
-	let text: string;
 	try {
-		text = readFileSync(given.text, "utf8");
+		const bundle = readFileSync(given.text, "utf8");
+		if (!bundle.includes("-----BEGIN CERTIFICATE-----")) throw new Error("it holds no certificate");
+		return createSecureContext({ ca: [bundle, ...getCACertificates("extra")] });
 	} catch (cause) {
 		throw new SidecarError("USAGE", { value: given.text, reason: `${given.source}: ${(cause as Error).message}`, remedy, cause });
 	}
-	if (!text.includes("-----BEGIN CERTIFICATE-----"))
-		throw new SidecarError("USAGE", { value: given.text, reason: `${given.source} holds no certificate`, remedy });
-	return [text, ...getCACertificates("extra")];
 }

@@ -13,7 +13,7 @@ import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { identityOf } from "../workspace/stat.ts";
-import { decided } from "./decided.ts";
+import { decided, undecided } from "./decided.ts";
 import { Flusher } from "./flush.ts";
 import type { FlushResult } from "./flush-result.ts";
 import { LocalTree } from "./local-tree.ts";
@@ -91,5 +91,5 @@ async function flushWhole(flusher: Flusher, { machine, signal }: CommitDirectory
 		if (result.kind !== "unknown") return;
 	}
 	const cause = result?.kind === "unknown" ? result.cause : undefined;
-	throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the commit", cause });
+	throw undecided(cause);
 }

@@ -10,7 +10,7 @@ import { noProgress } from "../telemetry/progress.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { startNode } from "../workspace/testing.ts";
 import type { Deferred } from "./capture.ts";
-import { RAW_WRITER } from "./raw-databases.ts";
+import { RAW_ID } from "../log/restore-id.ts";
 import { readLog } from "./read-log.ts";
 import { restore } from "./restore.ts";
 
@@ -155,7 +155,7 @@ describe("a database in WAL mode", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: locked });
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: locked });
 		expect(session.waiting).toBeGreaterThan(0);
-		const aside = `.recovered/${RAW_WRITER}/x.db`;
+		const aside = `.recovered/${RAW_ID}/x.db`;
 		const { tree } = (await readLog(bench.store)).head;
 		expect([...tree.keys()]).toContain(aside);
 		expect((tree.get(aside) as FileEntry).size).toBeGreaterThan(0);
@@ -303,7 +303,7 @@ describe("what lies beside a database", () => {
 			reason: expect.stringContaining("its raw bytes were taken"),
 		});
 		const { tree } = (await readLog(bench.store)).head;
-		const wal = tree.get(`.recovered/${RAW_WRITER}/x.db-wal`);
+		const wal = tree.get(`.recovered/${RAW_ID}/x.db-wal`);
 		expect(wal).toMatchObject({ type: "file", size: lstatSync(`${file}-wal`).size });
 		await bench.open("b");
 		expect(readFileSync(fileOf(bench, "b")).equals(damaged)).toBe(true);

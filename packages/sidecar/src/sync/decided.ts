@@ -1,4 +1,5 @@
 import { SidecarError } from "../errors.ts";
+import { S3Failure } from "../store/s3-failure.ts";
 import type { LogWriter, WriteOutcome } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 
@@ -19,5 +20,11 @@ export async function decided(
 		outcome = (await writer.settle(signal)) ?? outcome;
 	}
 	if (outcome.kind !== "unknown") return outcome;
-	throw new SidecarError("STORE_UNREACHABLE", { reason: "the store did not say whether it took the commit", cause: outcome.cause });
+	throw undecided(outcome.cause);
+}
+
+/** @param cause of the last try; its words are the store's own */
+export function undecided(cause: unknown): SidecarError {
+	const words = cause instanceof S3Failure ? `: ${cause.summary}` : cause instanceof Error ? `: ${cause.message}` : "";
+	return new SidecarError("STORE_UNREACHABLE", { reason: `the store did not say whether it took the commit${words}`, cause });
 }

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { workbench } from "../../test/workbench.ts";
 import { startNode } from "../workspace/testing.ts";
-import { RAW_WRITER } from "./raw-databases.ts";
+import { RAW_ID } from "../log/restore-id.ts";
 import { readLog } from "./read-log.ts";
 
 /** Held locked, and it looks as if it were written just now: no copy of it is consistent. */
@@ -41,10 +41,10 @@ describe("a database that can never be taken", () => {
 			await session.flush({ sweep: true, closed: true });
 			const { tree, seq } = (await readLog(bench.store)).head;
 			seqs.push(seq);
-			expect([...tree.keys()].filter((path) => path.endsWith("x.db"))).toEqual([`.recovered/${RAW_WRITER}/x.db`]);
+			expect([...tree.keys()].filter((path) => path.endsWith("x.db"))).toEqual([`.recovered/${RAW_ID}/x.db`]);
 		}
 		const sizes = await Promise.all(
-			seqs.map(async (at) => (await readLog(bench.store, { at })).head.tree.get(`.recovered/${RAW_WRITER}/x.db`)),
+			seqs.map(async (at) => (await readLog(bench.store, { at })).head.tree.get(`.recovered/${RAW_ID}/x.db`)),
 		);
 		// The second start stored nothing anew, the third what had changed.
 		expect(sizes[1]).toEqual(sizes[0]);
@@ -59,7 +59,7 @@ describe("a database that can never be taken", () => {
 		await session.flush({ sweep: true, closed: true });
 		const { tree } = (await readLog(bench.store)).head;
 		const { newRaw } = await import("./raw-databases.ts");
-		const entry = tree.get(`.recovered/${RAW_WRITER}/x.db`);
+		const entry = tree.get(`.recovered/${RAW_ID}/x.db`);
 		if (entry === undefined) throw new Error("nothing was set aside");
 		const raw = new Map([["x.db", { entry, stat: undefined, quick: undefined, database: undefined }]]);
 		const earlier = new Map([[`.recovered/${"ab".repeat(16)}/x.db`, entry]]);

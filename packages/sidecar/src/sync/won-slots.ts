@@ -19,11 +19,15 @@ export interface WonSlot {
 /** A rival's write that the store let pass beside ours is over about as long after ours as ours took; half of that more for one that is slower. */
 const RIVALS_FACTOR = 1.5;
 const LEAST_PAUSE_MS = 20;
+/** A fence is small: what it took was the store's own time. */
+const MOST_PAUSE_AFTER_FENCE_MS = 5_000;
+/** A last commit may have taken long to send, and the drain has 8 s in all. */
 const MOST_PAUSE_MS = 2_000;
 
 /** Waits until a rival's write of the slot must have landed. @param tookMs how long the winning PUT took */
-export async function waitForRivals(machine: Machine, tookMs: number, signal?: AbortSignal): Promise<void> {
-	const ms = Math.min(Math.max(tookMs * RIVALS_FACTOR, LEAST_PAUSE_MS), MOST_PAUSE_MS);
+export async function waitForRivals(machine: Machine, tookMs: number, isFence: boolean, signal?: AbortSignal): Promise<void> {
+	const mostMs = isFence ? MOST_PAUSE_AFTER_FENCE_MS : MOST_PAUSE_MS;
+	const ms = Math.ceil(Math.min(Math.max(tookMs * RIVALS_FACTOR, LEAST_PAUSE_MS), mostMs));
 	await machine.sleep(ms, signal).catch(() => undefined);
 }
 

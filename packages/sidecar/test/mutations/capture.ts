@@ -65,7 +65,7 @@ export const CAPTURE: readonly Mutation[] = [
 	{
 		rule: "the raw copy of a database is not repeated",
 		file: "src/sync/flush.ts",
-		find: "setAsideDelta(this.#writer.head.tree, RAW_WRITER, entriesOf(raw)",
+		find: "setAsideDelta(this.#writer.head.tree, RAW_ID, entriesOf(raw)",
 		replace: "setAsideDelta(this.#writer.head.tree, this.#writer.id, entriesOf(raw)",
 		test: { file: rawDatabases, name: "has one raw copy in the tree, however often the sidecar starts and however it changes" },
 	},

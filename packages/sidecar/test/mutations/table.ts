@@ -2,6 +2,7 @@ import { DAEMON } from "./daemon.ts";
 import { LEAD } from "./lead.ts";
 import { STATE_MUTATIONS } from "./state.ts";
 import { CAPTURE } from "./capture.ts";
+import { STORE_MUTATIONS } from "./store.ts";
 
 /** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
 export interface Mutation {
@@ -21,6 +22,7 @@ const retain = "src/sync/retain.test.ts";
 const planRetention = "src/log/plan-retention.test.ts";
 
 export const MUTATIONS: readonly Mutation[] = [
+	...STORE_MUTATIONS,
 	{
 		rule: "the gate: no agent before a verified restore",
 		file: "src/daemon/daemon.ts",

@@ -8,6 +8,7 @@ import { explain } from "./explain.ts";
 import { judgeInotify, judgeNode } from "./machine-checks.ts";
 import { type Patient, PROBE, requireDecided } from "./patient.ts";
 import { PLATFORM_CODES } from "./platform-codes.ts";
+import { judgeRace } from "./race-check.ts";
 import { judgeClock, judgeCredentials, judgeForbidden } from "./store-checks.ts";
 
 const MINUTE = 60_000;
@@ -107,5 +108,22 @@ describe("explain", () => {
 
 	test.each(["", "STORE_ACCESS", "XNOT_DURABLE", "all is well"])("%s holds none: USAGE", (text) => {
 		expect(() => explain(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
+	});
+});
+
+describe("a race for one object", () => {
+	const rest = Array.from({ length: 4 }, () => "exists" as const);
+	test.each([
+		["one that wins and stays", { outcomes: ["created", ...rest], stayed: 0 }, undefined],
+		["one that wins among answers in doubt", { outcomes: ["unknown", "created", "unknown"], stayed: 1 }, undefined],
+		["none that says so, but one of those in doubt stayed", { outcomes: ["unknown", "exists", "unknown"], stayed: 2 }, undefined],
+		["two that win", { outcomes: ["created", "created", ...rest], stayed: 1 }, "STORE_UNSUPPORTED"],
+		["a winner whose object another one's replaced", { outcomes: ["created", "unknown", ...rest], stayed: 1 }, "STORE_UNSUPPORTED"],
+		["a winner whose object is not there", { outcomes: ["created", ...rest], stayed: -1 }, "STORE_UNSUPPORTED"],
+		["a refused one that stayed", { outcomes: ["exists", ...rest], stayed: 0 }, "STORE_UNSUPPORTED"],
+		["none at all", { outcomes: ["unknown", ...rest], stayed: -1 }, "STORE_UNREACHABLE"],
+	] as const)("with %s", (_, { outcomes, stayed }, code) => {
+		const verdict = judgeRace({ key: "packs/x", outcomes, stayed });
+		expect(verdict === undefined ? undefined : "code" in verdict ? verdict.code : verdict).toBe(code);
 	});
 });

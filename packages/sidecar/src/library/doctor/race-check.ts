@@ -5,7 +5,7 @@ import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
 import type { ObjectStore, PutOutcome } from "../../store/port.ts";
 import { type Check, type CheckOutcome, notTested, ok, problem } from "./check.ts";
 import type { Patient } from "./patient.ts";
-import { conditionalWrites, credentials, endpoint, put, UNREACHABLE } from "./store-checks.ts";
+import { conditionalWrites, credentials, endpoint, get, put, UNREACHABLE } from "./store-checks.ts";
 
 /** The first round opens the connections, so that the puts of the others arrive closer together. */
 const ROUNDS = 4;
@@ -13,7 +13,7 @@ const PUTS_AT_ONCE = 12;
 
 export const atomicPut: Check = {
 	name: "create-only put is atomic",
-	needs: [endpoint, credentials, put, conditionalWrites],
+	needs: [endpoint, credentials, put, conditionalWrites, get],
 	look: async (patient: Patient) => {
 		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
 		if ((await patient.probe()).kind === "not-made") return notTested("the store's directory is not there yet");
@@ -66,6 +66,9 @@ export function judgeRace({ key, outcomes, stayed }: Race): CheckOutcome | undef
 	if (mayHaveWon) return undefined;
 	if (stayed !== -1) return refuse("an object stayed whose create-only put was refused");
 	return problem(
-		new SidecarError("STORE_UNREACHABLE", { value: key, reason: `none of ${outcomes.length} puts at once was taken, and nothing is there` }),
+		new SidecarError("STORE_UNREACHABLE", {
+			value: key,
+			reason: `none of ${outcomes.length} puts at once was taken, and nothing is there`,
+		}),
 	);
 }

@@ -1,0 +1,142 @@
+/** Slots that a store gave to two writers. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect, it } from "vitest";
+import { meeting, RacyStore } from "../../test/racy-store.ts";
+import { workbench } from "../../test/workbench.ts";
+import { logKey } from "../log/keys.ts";
+import { openStore } from "../store/open.ts";
+import { isSweepable } from "../store/sweepable.ts";
+import { thisMachine } from "./machine.ts";
+import { fetchCommit, readLog } from "./read-log.ts";
+
+async function racyBench() {
+	const dir = mkdtempSync(join(tmpdir(), "sidecar-racy-"));
+	const inner = await openStore(pathToFileURL(join(dir, "store")).href, {});
+	if (!isSweepable(inner)) throw new Error("a directory can delete");
+	const store = new RacyStore(inner);
+	const bench = await workbench(store);
+	return {
+		bench,
+		store,
+		write: (machine: string, name: string, text = name) => {
+			mkdirSync(bench.workspace(machine), { recursive: true });
+			writeFileSync(join(bench.workspace(machine), name), text);
+		},
+		/** What a rival that knows the log up to `seq` would fence with in the slot after it. */
+		rivalFence: async (seq: number) => {
+			const copy = await openStore(pathToFileURL(join(dir, `copy-${seq}`)).href, {});
+			for (let at = 1; at <= seq; at++) await copy.putIfAbsent(logKey(at), (await store.get(logKey(at))).body);
+			await (await bench.open(`rival-${seq}`, { store: copy })).flush({ deletionsAreMeant: true });
+			return (await copy.get(logKey(seq + 1))).body;
+		},
+		overwrote: () => bench.log.events.filter(({ event }) => event === "store.overwrote").map(({ fields }) => fields?.seq),
+		[Symbol.asyncDispose]: async () => {
+			await bench[Symbol.asyncDispose]();
+			rmSync(dir, { recursive: true, force: true });
+		},
+	};
+}
+
+/** A machine on which time passes as told, and a pause may be used by others. */
+function machineWith(onSleep: () => Promise<void> = async () => {}) {
+	const machine = { ...thisMachine, aheadMs: 0, onSleep };
+	return Object.assign(machine, {
+		wallMs: () => Date.now() + machine.aheadMs,
+		sleep: async (ms: number) => {
+			machine.aheadMs += ms;
+			await machine.onSleep();
+		},
+	});
+}
+
+it("lets one of two writers keep a fence that a racy store gave to both, and the other fences after it", async () => {
+	await using racy = await racyBench();
+	racy.write("a", "A");
+	racy.write("b", "B");
+	const meet = meeting(2);
+	racy.store.beforeWrite = async (key) => {
+		if (key === logKey(1)) await meet();
+	};
+	const [a, b] = await Promise.all([racy.bench.open("a"), racy.bench.open("b")]);
+	const { head } = await readLog(racy.store);
+	expect(head.seq).toBe(2);
+	expect(racy.overwrote()).toEqual([1]);
+	const [owner, other] = head.fence.writer === a.writerId ? [a, b] : [b, a];
+	expect(await owner.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", setAside: false });
+	expect(await other.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", setAside: true });
+	const { tree } = (await readLog(racy.store)).head;
+	expect([...tree.keys()].filter((path) => /(^|\/)[AB]$/.test(path))).toHaveLength(2);
+});
+
+it("finds at the first commit that a fence was overwritten after it was read back, and sets its bytes aside", async () => {
+	await using racy = await racyBench();
+	racy.write("a", "A");
+	const machine = machineWith();
+	const fence = await racy.rivalFence(0);
+	const a = await racy.bench.open("a", { machine });
+	machine.aheadMs += 5_000;
+	await racy.store.overwrite(logKey(1), fence);
+	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+	expect(a.isSuperseded).toBe(true);
+	expect(racy.overwrote()).toEqual([1]);
+	const { tree } = (await readLog(racy.store)).head;
+	expect(tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
+});
+
+it("finds in the drain that an earlier commit was overwritten, and commits its bytes again before it ends", async () => {
+	await using racy = await racyBench();
+	racy.write("a", "A");
+	const a = await racy.bench.open("a");
+	const fence = await racy.rivalFence(1);
+	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 2, setAside: false });
+	await racy.store.overwrite(logKey(2), fence);
+	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 3, setAside: true });
+	expect(racy.overwrote()).toEqual([2]);
+	const { tree, fence: owner } = (await readLog(racy.store)).head;
+	expect(owner.seq).toBe(2);
+	expect(tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
+});
+
+it("does not call a last commit durable that a rival's late write replaced", async () => {
+	await using racy = await racyBench();
+	racy.write("a", "A");
+	const machine = machineWith();
+	const a = await racy.bench.open("a", { machine });
+	const fence = await racy.rivalFence(1);
+	machine.onSleep = async () => {
+		machine.onSleep = async () => {};
+		await racy.store.overwrite(logKey(2), fence);
+	};
+	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 3, setAside: true });
+	expect((await fetchCommit(racy.store, 2)).commit.info.flags.fence).toBe(true);
+	expect((await readLog(racy.store)).head.tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
+});
+
+it("costs one GET at the start, one before a late first commit, and nothing with an ordinary change", async () => {
+	await using racy = await racyBench();
+	const { requests } = racy.store;
+	const machine = machineWith();
+	racy.write("a", "A");
+	const counted = async (work: () => Promise<unknown>) => {
+		const before = { ...requests };
+		await work();
+		return { list: requests.list - before.list, get: requests.get - before.get, put: requests.put - before.put };
+	};
+	// The racy store's own look before each PUT is no request of the writer's.
+	const own = 1;
+	let a: Awaited<ReturnType<typeof racy.bench.open>> | undefined;
+	const session = () => a as NonNullable<typeof a>;
+	expect(await counted(async () => (a = await racy.bench.open("a", { machine })))).toEqual({ list: 1, get: 1 + own, put: 1 });
+	machine.aheadMs += 5_000;
+	expect(await counted(() => session().flush({ sweep: true }))).toEqual({ list: 0, get: 1 + own, put: 1 });
+	for (let change = 0; change < 3; change++) {
+		racy.write("a", "A", `${change}`);
+		expect(await counted(() => session().flush({ sweep: true }))).toEqual({ list: 0, get: 0 + own, put: 1 });
+	}
+	racy.write("a", "A", "last");
+	// A directory has no ETags: after the LIST each of the slots is read. With ETags the LIST is enough.
+	expect(await counted(() => session().flush({ sweep: true, closed: true, inHurry: true }))).toEqual({ list: 1, get: 4 + 1 + own, put: 1 });
+});
