@@ -1,5 +1,6 @@
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
+import { coverageRows, everything, exceptions, isLeftOut } from "./coverage-words.ts";
 import { ago, aligned, count, isoTime, shownPath } from "./words.ts";
 
 export const status: Command = {
@@ -22,7 +23,7 @@ const SHOWN_PATHS = 20;
 const LISTED_PATHS = 1_000;
 
 function forPerson(found: Found): string[] {
-	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, excluded, behind, elsewhere, notCovered } = found;
+	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, excluded, behind, elsewhere, coverage } = found;
 	const rows = [
 		["log", logUrl],
 		["newest", log === undefined ? "none: the log is empty" : newest(log, storeTimeMs)],
@@ -38,7 +39,7 @@ function forPerson(found: Found): string[] {
 			`${shownPath(path)}: ${count(files, "file")}, ${humanBytes(bytes)}, only in the log; no --root here says where it lies`,
 		]),
 		["workspace", shownPath(workspace)],
-		...notCovered.map((path) => ["NOT KEPT", `${shownPath(path)}: OpenClaw gives it to an agent, and no --root names it`]),
+		...coverageRows(coverage),
 		["this disk", thisDisk(found)],
 		...(behind > 0 && log !== undefined ? [["behind", `${count(behind, "path")} would be changed by a restore`]] : []),
 		["daemon", daemonWords(found)],
@@ -46,7 +47,7 @@ function forPerson(found: Found): string[] {
 		[
 			"durable",
 			isDurable
-				? `yes, everything ${excluded.length > 0 ? "else " : ""}on this disk is in the log`
+				? `yes, ${everything(coverage, excluded.length > 0 || isLeftOut(coverage))} on this disk is in the log${exceptions(coverage)}`
 				: `NO: ${count(notDurable.length, "path")}`,
 		],
 	];
@@ -93,7 +94,7 @@ function forProgram({
 	notDurable,
 	excluded,
 	elsewhere,
-	notCovered,
+	coverage,
 	daemon,
 }: Found): object {
 	return {
@@ -106,7 +107,8 @@ function forProgram({
 		setAside,
 		elsewhere,
 		workspace,
-		notCovered,
+		notCovered: coverage?.gaps.map(({ path }) => path) ?? [],
+		coverage: coverage ?? null,
 		base: marker === undefined ? null : { seq: marker.baseSeq, id: marker.baseId, complete: marker.complete, known: hasBase },
 		behind,
 		notDurableCount: notDurable.length,

@@ -1,7 +1,8 @@
 import type { DaemonStatus } from "../daemon/daemon.ts";
 import { status as readStatus, type Status } from "../sync/status.ts";
-import { uncoveredDirectories } from "./agent-directories.ts";
+import { statOf } from "../workspace/stat.ts";
 import { ask } from "./control.ts";
+import { type Coverage, coverageOf } from "./coverage.ts";
 import { type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 /** What the process that looks after the workspace says of itself; a command that restores or flushes says its phase only. */
@@ -16,8 +17,8 @@ export interface WorkspaceStatus extends Status {
 	readonly workspace: string;
 	/** Everything on this disk is in the log, but for what is left out by choice. */
 	readonly isDurable: boolean;
-	/** Directories that OpenClaw's settings give agents, and that nothing keeps: they are in no commit, and `isDurable` says nothing of them. */
-	readonly notCovered: readonly string[];
+	/** What settings and links name and nothing keeps, and what is left out: `isDurable` says nothing of it. Undefined: there is no workspace. */
+	readonly coverage: Coverage | undefined;
 	/** Undefined: nobody looks after the workspace on this machine. */
 	readonly daemon: DaemonReport | undefined;
 }
@@ -42,7 +43,7 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 		const byDaemon = new Map(daemon?.excluded?.map((file) => [file.path, file]));
 		const notDurable = found.notDurable.filter(({ path }) => !byDaemon.has(path));
 		const excluded = [...new Map([...found.excluded.map((file) => [file.path, file] as const), ...byDaemon]).values()];
-		const notCovered = profile.name === "openclaw" ? uncoveredDirectories(roots).paths : [];
-		return { logUrl: store.url, workspace, isDurable: notDurable.length === 0, daemon, notCovered, ...found, notDurable, excluded };
+		const coverage = statOf(workspace) === undefined ? undefined : coverageOf(roots, profile);
+		return { logUrl: store.url, workspace, isDurable: notDurable.length === 0, daemon, coverage, ...found, notDurable, excluded };
 	});
 }
