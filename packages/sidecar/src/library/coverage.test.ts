@@ -80,7 +80,11 @@ describe("settings", () => {
 		expect(found.gaps.map(({ path }) => path)).toEqual(["/srv/by-variable", "/srv/oauth", "/data/notes", "/srv/included", "/srv/deep"]);
 		expect(found.unread).toEqual([join(main, "missing.json")]);
 		config({ agents: { defaults: { workspace: "beside" } } });
-		expect(look().gaps[1]).toEqual({ path: join(process.cwd(), "beside"), by: "agents.defaults.workspace in openclaw.json", kind: "outside" });
+		expect(look().gaps[1]).toEqual({
+			path: join(process.cwd(), "beside"),
+			by: "agents.defaults.workspace in openclaw.json",
+			kind: "outside",
+		});
 	});
 
 	it("finds the places of a configuration that cannot be parsed", () => {
@@ -91,19 +95,24 @@ describe("settings", () => {
 	it("names a file that is included from outside", () => {
 		const outside = put("dotfiles/agents.json", { list: [{ workspace: "/srv/included" }] });
 		config({ $include: outside });
-		expect(look()).toMatchObject({ gaps: [{ path: outside }, { path: "/srv/included" }], flags: [`--root dotfiles=${dirname(outside)}`, expect.any(String)] });
+		expect(look()).toMatchObject({
+			gaps: [{ path: outside }, { path: "/srv/included" }],
+			flags: [`--root dotfiles=${dirname(outside)}`, expect.any(String)],
+		});
 	});
 
 	it("names a place in what the profile or the ignore file leaves out, with the line that takes it in", () => {
 		mkdirSync(join(main, "tmp/agent"), { recursive: true });
 		put("ws/.openclaw-sidecar-ignore", "/private/\n");
-		config({ agents: { list: [{ workspace: join(main, "tmp/agent") }, { workspace: join(main, "private/b") }, { workspace: join(main, "kept") }] } });
+		config({
+			agents: { list: [{ workspace: join(main, "tmp/agent") }, { workspace: join(main, "private/b") }, { workspace: join(main, "kept") }] },
+		});
 		expect(look()).toMatchObject({
 			gaps: [{ kind: "left-out" }, { kind: "left-out" }],
 			flags: [],
-			ignoreLines: ["!/tmp/", "!/private/"],
+			ignoreLines: ["!/tmp/", "/tmp/*", "!/tmp/agent/", "!/private/", "/private/*", "!/private/b/"],
 		});
-		put("ws/.openclaw-sidecar-ignore", "/private/\n!/tmp/\n!/private/\n");
+		put("ws/.openclaw-sidecar-ignore", `/private/\n${look().ignoreLines.join("\n")}\n`);
 		expect(paths()).toEqual([]);
 	});
 
@@ -140,7 +149,9 @@ describe("links", () => {
 		const flags = [flag("dotfiles", "dotfiles"), flag("workspace", "data/workspace"), flag("deep", "gone/deep"), flag("beside", "beside")];
 		expect(found.flags).toEqual(flags);
 		expect(paths({}, {}, plain)).toHaveLength(4);
-		expect(paths({}, { data: join(dir, "data"), beside: join(dir, "beside"), dotfiles: join(dir, "dotfiles") })).toEqual([join(dir, "gone/deep")]);
+		expect(paths({}, { data: join(dir, "data"), beside: join(dir, "beside"), dotfiles: join(dir, "dotfiles") })).toEqual([
+			join(dir, "gone/deep"),
+		]);
 	});
 
 	it("names nothing for links within the workspace, and what is left out where one leads there", () => {
@@ -151,8 +162,9 @@ describe("links", () => {
 		link("lock", "host:4711");
 		expect(paths()).toEqual([]);
 		link("work", "tmp/work");
-		expect(look().gaps).toEqual([{ path: join(main, "tmp/work"), by: "the link work", kind: "left-out" }]);
-		expect(look().ignoreLines).toEqual(["!/tmp/"]);
+		expect(look().gaps).toEqual([
+			{ path: join(main, "tmp/work"), by: "the link work", kind: "left-out", takeIn: ["!/tmp/", "/tmp/*", "!/tmp/work/"] },
+		]);
 	});
 
 	it("counts links to programs and within packages, and names none of them", () => {
@@ -168,7 +180,9 @@ describe("links", () => {
 		put("root/x");
 		put("beyond/x");
 		symlinkSync("../beyond", join(dir, "root/out"));
-		expect(look({}, { root: join(dir, "root") }).gaps).toEqual([{ path: join(dir, "beyond"), by: "the link .roots/root/out", kind: "outside" }]);
+		expect(look({}, { root: join(dir, "root") }).gaps).toEqual([
+			{ path: join(dir, "beyond"), by: "the link .roots/root/out", kind: "outside" },
+		]);
 	});
 });
 

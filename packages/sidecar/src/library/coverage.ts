@@ -24,6 +24,8 @@ export interface Gap {
 	readonly by: string;
 	/** `left-out`: in the workspace, but the profile or the ignore file leaves it out. */
 	readonly kind: "outside" | "left-out";
+	/** Lines of the ignore file that take it back in. */
+	readonly takeIn?: readonly string[];
 }
 
 export interface Remedies {
@@ -79,12 +81,12 @@ export function gapsOf({ roots, profile, filter, env, links }: Where): Gaps {
 	}
 	const installed = outward.filter(isInstalled);
 	for (const link of outward.filter((each) => !installed.includes(each)).sort(byWeight(profile.critical)))
-		take({ path: link.place, by: `${LINK}${link.path}`, kind: whereIs(link.place, roots, filter) as Gap["kind"] });
+		take({ path: link.place, by: `${LINK}${link.path}`, ...gapAt(link.place, roots, filter) });
 	for (const { path, by, isKnown } of profile.name === "openclaw" ? namedPlaces(roots.main, env, unread) : []) {
 		const kind = whereIs(path, roots, filter);
 		if (kind === "kept" || (kind === "left-out" && !isKnown)) continue;
 		const place = kind === "outside" ? realPath(path) : path;
-		take({ path: place, by, kind });
+		take({ path: place, by, ...gapAt(place, roots, filter) });
 	}
 	return { ...remediesOf([...found.values()], roots), installedLinks: installed.length, unread };
 }
@@ -94,7 +96,7 @@ export const isLink = (by: string) => by.startsWith(LINK);
 /** What keeps these places. */
 export function remediesOf(gaps: readonly Gap[], roots: Roots): Remedies {
 	const outside = gaps.filter(({ kind }) => kind === "outside").map(({ path }) => path);
-	const ignoreLines = gaps.filter(({ kind }) => kind === "left-out").map(({ path }) => `!/${treePath(path, roots) ?? ""}`);
+	const ignoreLines = [...new Set(gaps.flatMap(({ takeIn = [] }) => takeIn))];
 	return { gaps, flags: flagsFor(outside, roots), ignoreLines };
 }
 
@@ -103,6 +105,24 @@ function whereIs(path: string, roots: Roots, filter: Filter): "kept" | Gap["kind
 	const inTree = treePath(path, roots);
 	if (inTree === undefined) return "outside";
 	return filter(inTree, "dir") === "skip" && filter(inTree, "file") === "skip" ? "left-out" : "kept";
+}
+
+function gapAt(path: string, roots: Roots, filter: Filter): Pick<Gap, "kind" | "takeIn"> {
+	const inTree = treePath(path, roots);
+	return inTree === undefined ? { kind: "outside" } : { kind: "left-out", takeIn: linesThatTakeIn(inTree, isFile(path), filter) };
+}
+
+/** As git has it: nothing comes back below a directory that is out, so each directory on the way comes in, and all else in it stays out. */
+function linesThatTakeIn(path: string, isFile: boolean, filter: Filter): string[] {
+	const parts = path.split("/");
+	const lines: string[] = [];
+	for (let depth = 1; depth <= parts.length; depth++) {
+		const at = parts.slice(0, depth).join("/");
+		const isLast = depth === parts.length;
+		if (filter(at, isLast && isFile ? "file" : "dir") === "keep") continue;
+		lines.push(`!/${at}${isLast && isFile ? "" : "/"}`, ...(isLast ? [] : [`/${at}/*`]));
+	}
+	return lines;
 }
 
 /** Undefined outside every root. */
@@ -122,7 +142,7 @@ export function remedyFor({ flags, ignoreLines, gaps }: Remedies): string {
 		...(flags.length > 0 ? [`add ${flags.join(" ")}`] : []),
 		...(hasOutside ? [`move them into the workspace and correct ${AGENT_CONFIG} or the link`] : []),
 	].join(", or ");
-	const takeIn = ignoreLines.length > 0 ? `add ${ignoreLines.map((line) => `"${line}"`).join(" and ")} to ${IGNORE_FILE}` : "";
+	const takeIn = ignoreLines.length > 0 ? `add the lines ${ignoreLines.join(" ")} to ${IGNORE_FILE}` : "";
 	return [ways, takeIn].filter(Boolean).join("; ");
 }
 
@@ -145,11 +165,14 @@ function holdsOurs(directory: string, roots: Roots): boolean {
 	return roots.directories.some((ours) => isInside(realPath(ours), realPath(directory)));
 }
 
-/** What is not there yet is a file where its name has an ending. */
 function directoryOf(path: string): string {
+	return resolve(isFile(path) ? dirname(path) : path);
+}
+
+/** What is not there yet is a file where its name has an ending. */
+function isFile(path: string): boolean {
 	const stat = statSync(path, { throwIfNoEntry: false });
-	const isFile = stat === undefined ? /[^.]\.(?:db|env|json5?|jsonl|sqlite3?|toml|ya?ml)$/.test(path) : !stat.isDirectory();
-	return resolve(isFile ? dirname(path) : path);
+	return stat === undefined ? /[^.]\.(?:db|env|json5?|jsonl|sqlite3?|toml|ya?ml)$/.test(path) : !stat.isDirectory();
 }
 
 /** For a shell. */
