@@ -18,8 +18,9 @@ export function coverageRows(coverage: Coverage | undefined): Row[] {
 	const more = gaps.length - SHOWN_GAPS;
 	return [
 		...gaps.slice(0, SHOWN_GAPS).map(({ path, by, kind }): Row => {
-			const why = kind === "outside" ? "outside the workspace, and no --root names it" : "left out of the log";
-			return ["NOT KEPT", `${shownPath(path)}: ${shownPath(by)}; ${why}`];
+			const why = kind === "outside" ? "it lies outside the workspace, and no --root names it" : "it is left out of the log";
+			const who = by.startsWith("agents.") ? `OpenClaw gives it to an agent (${shownPath(by)})` : shownPath(by);
+			return ["NOT KEPT", `${shownPath(path)}: ${who}; ${why}`];
 		}),
 		...(more > 0 ? [["NOT KEPT", `and ${count(more, "more place")}`] as Row] : []),
 		...(gaps.length > 0 ? [["what to do", remedyFor(coverage)] as Row] : []),

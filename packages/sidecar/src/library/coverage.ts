@@ -18,7 +18,7 @@ import { byWeight, isInstalled, leadsTo, type OutwardLink } from "./outward-link
 import { realPath } from "./place.ts";
 
 export interface Gap {
-	/** Absolute: where it lies. */
+	/** Absolute: where a link leads, or as a setting names it. */
 	readonly path: string;
 	/** What leads there: `agents.defaults.workspace in openclaw.json`, `the link workspace`. */
 	readonly by: string;
@@ -70,23 +70,25 @@ interface Where {
 
 export function gapsOf({ roots, profile, filter, env, links }: Where): Gaps {
 	const unread: string[] = [];
+	/** By where they really lie: a setting may name a link. */
 	const found = new Map<string, Gap>();
 	const take = (gap: Gap) => {
-		if (!found.has(gap.path)) found.set(gap.path, gap);
+		const place = realPath(gap.path);
+		if (!found.has(place)) found.set(place, gap);
 	};
+	for (const { path, by, isKnown } of profile.name === "openclaw" ? namedPlaces(roots.main, env, unread) : []) {
+		const where = gapAt(path, roots, filter);
+		if (where !== undefined && (where.kind === "outside" || isKnown)) take({ path, by, ...where });
+	}
 	const outward: OutwardLink[] = [];
 	for (const [path, target] of links) {
 		const place = leadsTo(roots, path, target);
-		if (place !== undefined && whereIs(place, roots, filter) !== "kept") outward.push({ path, place });
+		if (place !== undefined && gapAt(place, roots, filter) !== undefined) outward.push({ path, place });
 	}
 	const installed = outward.filter(isInstalled);
-	for (const link of outward.filter((each) => !installed.includes(each)).sort(byWeight(profile.critical)))
-		take({ path: link.place, by: `${LINK}${link.path}`, ...gapAt(link.place, roots, filter) });
-	for (const { path, by, isKnown } of profile.name === "openclaw" ? namedPlaces(roots.main, env, unread) : []) {
-		const kind = whereIs(path, roots, filter);
-		if (kind === "kept" || (kind === "left-out" && !isKnown)) continue;
-		const place = kind === "outside" ? realPath(path) : path;
-		take({ path: place, by, ...gapAt(place, roots, filter) });
+	for (const { path, place } of outward.filter((each) => !installed.includes(each)).sort(byWeight(profile.critical))) {
+		const where = gapAt(place, roots, filter);
+		if (where !== undefined) take({ path: place, by: `${LINK}${path}`, ...where });
 	}
 	return { ...remediesOf([...found.values()], roots), installedLinks: installed.length, unread };
 }
@@ -101,15 +103,11 @@ export function remediesOf(gaps: readonly Gap[], roots: Roots): Remedies {
 }
 
 /** A link is stored as a link: what counts is where the path really leads. A link out of the workspace may lead into a root. */
-function whereIs(path: string, roots: Roots, filter: Filter): "kept" | Gap["kind"] {
+function gapAt(path: string, roots: Roots, filter: Filter): Pick<Gap, "kind" | "takeIn"> | undefined {
 	const inTree = treePath(path, roots);
-	if (inTree === undefined) return "outside";
-	return filter(inTree, "dir") === "skip" && filter(inTree, "file") === "skip" ? "left-out" : "kept";
-}
-
-function gapAt(path: string, roots: Roots, filter: Filter): Pick<Gap, "kind" | "takeIn"> {
-	const inTree = treePath(path, roots);
-	return inTree === undefined ? { kind: "outside" } : { kind: "left-out", takeIn: linesThatTakeIn(inTree, isFile(path), filter) };
+	if (inTree === undefined) return { kind: "outside" };
+	const isKept = filter(inTree, "dir") === "keep" || filter(inTree, "file") === "keep";
+	return isKept ? undefined : { kind: "left-out", takeIn: linesThatTakeIn(inTree, isFile(path), filter) };
 }
 
 /** As git has it: nothing comes back below a directory that is out, so each directory on the way comes in, and all else in it stays out. */
@@ -148,7 +146,7 @@ export function remedyFor({ flags, ignoreLines, gaps }: Remedies): string {
 
 /** `--root NAME=DIR` for each directory, or for the one that a file lies in; but for what lies in another of them. */
 function flagsFor(places: readonly string[], roots: Roots): string[] {
-	const directories = [...new Set(places.map(directoryOf))];
+	const directories = [...new Set(places.map((place) => directoryOf(isInside(place, roots.main) ? realPath(place) : place)))];
 	const flags: string[] = [];
 	const taken = new Set(roots.others.keys());
 	for (const directory of directories) {

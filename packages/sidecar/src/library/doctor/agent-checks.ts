@@ -32,7 +32,7 @@ export const outsideWorkspaces: Check = {
 		const { gaps, unread } = await patient.coverage();
 		const unseen = unread.length === 0 ? "" : `; not read: ${unread.map((path) => printable(path)).join(", ")}`;
 		const named = gaps.filter(({ by }) => !isLink(by));
-		if (named.length > 0) return notCovered(named, patient.roots, `, named by settings of OpenClaw${unseen}`);
+		if (named.length > 0) return notCovered(named, patient.roots, unseen);
 		if (unread.length > 0) return notTested(`the agents' directories are not known${unseen}`);
 		return ok(`all places named in ${AGENT_CONFIG} lie in the workspace${patient.settings.roots === undefined ? "" : " or its roots"}`);
 	},
@@ -61,7 +61,9 @@ export const leftOut: Check = {
 const SHOWN_GAPS = 10;
 
 function notCovered(gaps: readonly Gap[], roots: Roots, why: string) {
-	const named = gaps.slice(0, SHOWN_GAPS).map(({ path, by }) => `${printable(path)} (${printable(by)})`);
+	const shown = gaps.slice(0, SHOWN_GAPS);
 	const more = gaps.length > SHOWN_GAPS ? ` and ${gaps.length - SHOWN_GAPS} more` : "";
-	return warning(`NOT COVERED, and LOST with this machine: ${named.join(", ")}${more}${why}`, remedyFor(remediesOf(gaps, roots)));
+	const named = shown.map(({ path }) => printable(path)).join(", ");
+	const by = [...new Set(shown.map(({ by }) => printable(by)))].join(", ");
+	return warning(`NOT COVERED, and LOST with this machine: ${named}${more} (by ${by})${why}`, remedyFor(remediesOf(gaps, roots)));
 }
