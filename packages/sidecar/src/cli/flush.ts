@@ -1,5 +1,6 @@
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
+import { coverageRows, everything, exceptions } from "./coverage-words.ts";
 import { movedLines } from "./restore.ts";
 import { count, shownPath } from "./words.ts";
 
@@ -33,13 +34,14 @@ function shown({
 	moved,
 	excluded,
 	superseded,
+	coverage,
 	exitStatus,
 }: Report): string[] {
 	const byDaemon = by === "daemon" ? ", by the daemon" : "";
 	return [
 		kind === "committed"
 			? `committed ${seq}: ${count(changed, "path")} changed, ${removed} removed, ${humanBytes(bytes)} sent${byDaemon}`
-			: `nothing to flush${exitStatus === 0 ? ": everything is durable" : ""}${byDaemon}`,
+			: `nothing to flush${exitStatus === 0 ? `: ${everything(coverage, false)} is durable${exceptions(coverage)}` : ""}${byDaemon}`,
 		...(superseded ? ["another writer owns this workspace: what was committed lies below .recovered/"] : []),
 		...notTaken.map(({ path, reason }) => `not taken  ${shownPath(path)}: ${reason}`),
 		...excluded.map(({ path, reason }) => `left out  ${shownPath(path)}: ${reason}`),
@@ -49,5 +51,6 @@ function shown({
 				]
 			: []),
 		...movedLines(moved),
+		...coverageRows(coverage).map(([label, text]) => `${label}  ${text}`),
 	];
 }

@@ -2,10 +2,12 @@ import { isTypedInterrupt, ToldByTerminal } from "../daemon/terminal.ts";
 import { ERRORS } from "../errors.ts";
 import type { RunOptions, RunResult } from "../library/run.ts";
 import type { ServeResult } from "../library/serve.ts";
+import type { StartReceipt } from "../library/start-receipt.ts";
 import { metered } from "../telemetry/event-metrics.ts";
 import { emfLine, type MetricValues } from "../telemetry/metrics.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Command } from "./command.ts";
+import { coverageRows, everything, exceptions, receiptLine } from "./coverage-words.ts";
 import { movedLines } from "./restore.ts";
 import { count, shownPath } from "./words.ts";
 
@@ -29,6 +31,9 @@ export const run: Command = {
 			signal: stop,
 			command,
 			ownsProcess: true,
+			onReceipt: (receipt: StartReceipt) => {
+				if (!config.json) process.stderr.write(`${receiptLine(receipt)}\n`);
+			},
 		};
 		const result = await runOrServe({ ...options, agentToStderr: config.json });
 		if (config.json) await out.json(result);
@@ -71,13 +76,15 @@ function stopOnSignal(log: Log): AbortSignal {
 
 function shown(result: Result): string[] {
 	if (result.kind === "not-started") return ["stopped before the workspace was restored; nothing was committed"];
-	const { isDurable, superseded, lost, excluded, moved, headSeq, agentStatus } = result;
+	const { isDurable, superseded, lost, excluded, moved, headSeq, agentStatus, coverage } = result;
+	const outside = coverageRows(coverage).map(([label, text]) => `  ${label}  ${text}`);
 	const agent = agentStatus === undefined ? [] : [`the agent ended with status ${agentStatus}`];
 	if (superseded) return [...agent, `error [SUPERSEDED] ${ERRORS.SUPERSEDED.meaning}`, `what to do: ${ERRORS.SUPERSEDED.remedy}`];
 	const leftOut = excluded.map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
 	if (isDurable) {
 		const moves = movedLines(moved.filter(({ isInLog }) => !isInLog));
-		return [...agent, `everything ${leftOut.length > 0 ? "else " : ""}is durable: commit ${headSeq}`, ...leftOut, ...moves];
+		const durable = `${everything(coverage, leftOut.length > 0)} is durable: commit ${headSeq}${exceptions(coverage)}`;
+		return [...agent, durable, ...leftOut, ...moves, ...outside];
 	}
 	const left = lost.length - SHOWN_PATHS;
 	return [
@@ -85,6 +92,7 @@ function shown(result: Result): string[] {
 		`error [NOT_DURABLE] ${ERRORS.NOT_DURABLE.meaning}`,
 		...lost.slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`),
 		...(left > 0 ? [`  and ${count(left, "more", "more")}`] : []),
+		...outside,
 		`what to do: ${ERRORS.NOT_DURABLE.remedy}`,
 	];
 }

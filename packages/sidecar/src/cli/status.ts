@@ -1,6 +1,7 @@
 import { isReservedId } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
+import { coverageRows, everything, exceptions, isLeftOut } from "./coverage-words.ts";
 import { ago, aligned, count, isoTime, shownPath } from "./words.ts";
 
 export const status: Command = {
@@ -26,7 +27,7 @@ const SHOWN_PATHS = 20;
 const LISTED_PATHS = 1_000;
 
 function forPerson(found: Found): string[] {
-	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, excluded, behind, elsewhere, notCovered } = found;
+	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, excluded, behind, elsewhere, coverage } = found;
 	const rows = [
 		["log", logUrl],
 		["newest", log === undefined ? "none: the log is empty" : newest(log, storeTimeMs)],
@@ -42,7 +43,7 @@ function forPerson(found: Found): string[] {
 			`${shownPath(path)}: ${count(files, "file")}, ${humanBytes(bytes)}, only in the log; no --root here says where it lies`,
 		]),
 		["workspace", shownPath(workspace)],
-		...notCovered.map((path) => ["NOT KEPT", `${shownPath(path)}: OpenClaw gives it to an agent, and no --root names it`]),
+		...coverageRows(coverage),
 		["this disk", thisDisk(found)],
 		...(behind > 0 && log !== undefined ? [["behind", `${count(behind, "path")} would be changed by a restore`]] : []),
 		["daemon", daemonWords(found)],
@@ -50,7 +51,12 @@ function forPerson(found: Found): string[] {
 		...(found.heldDeletions > 0
 			? [["held", `${count(found.heldDeletions, "deletion")}: too much is gone at once; the log keeps it, and a restore brings it back`]]
 			: []),
-		["durable", isDurable ? `yes, everything ${excluded.length > 0 ? "else " : ""}on this disk is in the log` : whyNotDurable(found)],
+		[
+			"durable",
+			isDurable
+				? `yes, ${everything(coverage, excluded.length > 0 || isLeftOut(coverage))} on this disk is in the log${exceptions(coverage)}`
+				: whyNotDurable(found),
+		],
 	];
 	const shown = [...notDurable, ...excluded].slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
 	const left = notDurable.length + excluded.length - shown.length;
@@ -101,9 +107,9 @@ function forProgram({
 	notDurable,
 	excluded,
 	elsewhere,
-	notCovered,
 	heldDeletions,
 	notRestored,
+	coverage,
 	daemon,
 }: Found): object {
 	return {
@@ -116,7 +122,8 @@ function forProgram({
 		setAside,
 		elsewhere,
 		workspace,
-		notCovered,
+		notCovered: coverage?.gaps.map(({ path }) => path) ?? [],
+		coverage: coverage ?? null,
 		base: marker === undefined ? null : { seq: marker.baseSeq, id: marker.baseId, complete: marker.complete, known: hasBase },
 		behind,
 		heldDeletions,

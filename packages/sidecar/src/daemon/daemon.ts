@@ -36,7 +36,7 @@ export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOpti
 	readonly sweepIntervalMs: number;
 	readonly drainTimeoutMs: number;
 	/** Called when the workspace is restored, before the agent starts, after each commit, and at the end. */
-	readonly onDurable?: () => void;
+	readonly onDurable?: (session: Session) => void;
 	/** Called once the agent runs and every change is seen. */
 	readonly onServing?: (serving: Serving) => void;
 	/** Called once, when another writer owns the workspace. */
@@ -159,7 +159,7 @@ class Daemon {
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
 		try {
 			this.#phase = "serving";
-			this.#options.onDurable?.();
+			this.#options.onDurable?.(session);
 			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
 			if (command.length > 0 && !stop.aborted) {
 				try {
@@ -209,7 +209,7 @@ class Daemon {
 			idle: this.#chain,
 			stopWatching,
 		});
-		this.#options.onDurable?.();
+		this.#options.onDurable?.(session);
 		const agentStatus = this.#agent?.exit?.status;
 		const exitStatus = session.isSuperseded ? 4 : !drained.isDurable ? 3 : stop.aborted ? 0 : (agentStatus ?? 0);
 		const end: DaemonEnd = {
@@ -346,7 +346,7 @@ class Daemon {
 			lagMs: Math.round(nowMs - sinceMs),
 			...(setAside && { setAside, kind: "security" }),
 		});
-		this.#options.onDurable?.();
+		this.#options.onDurable?.(this.#session as Session);
 	}
 
 	#scheduleSweep(delayMs: number): void {

@@ -2,7 +2,7 @@ import type { Config } from "../config/options.ts";
 import type { ErrorSpec } from "../errors.ts";
 import { ERRORS } from "../errors.ts";
 import { type Profile, profileNamed } from "../workspace/profile.ts";
-import { outsideWorkspaces, profileFits } from "./doctor/agent-checks.ts";
+import { leftOut, outsideWorkspaces, outwardLinks, profileFits } from "./doctor/agent-checks.ts";
 import { type Check, type CheckResult, runChecks } from "./doctor/check.ts";
 import { staging, stateDirectory, stateSpace, workspace, workspaceSpace } from "./doctor/disk-checks.ts";
 import { logState, owner, thisDisk } from "./doctor/log-checks.ts";
@@ -47,6 +47,8 @@ const CHECKS: readonly Check[] = [
 	notifications,
 	profileFits,
 	outsideWorkspaces,
+	outwardLinks,
+	leftOut,
 	owner,
 	endpoint,
 	credentials,

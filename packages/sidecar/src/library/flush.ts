@@ -11,6 +11,7 @@ import type { Moved } from "../sync/restore-work.ts";
 import { Session } from "../sync/session.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { ask, withControl } from "./control.ts";
+import { type Coverage, coverageOf } from "./coverage.ts";
 import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface FlushOptions extends WorkspaceOptions {
@@ -43,9 +44,13 @@ export interface FlushReport {
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	/** Another writer owns the tree: what was committed lies below `.recovered/`. */
 	readonly superseded: boolean;
+	/** What settings and links name and nothing keeps, and what is left out: the exit status says nothing of it. */
+	readonly coverage: Coverage;
 	/** 0 everything is durable, 3 something is not, 4 superseded. */
 	readonly exitStatus: 0 | 3 | 4;
 }
+
+type Flushed = Omit<FlushReport, "coverage">;
 
 /** A PUT that the store did not answer is repeated so often, after 0.5, 1 and 2 s. */
 const UNKNOWN_RETRIES = 3;
@@ -62,7 +67,8 @@ export async function flush(options: FlushOptions = {}): Promise<FlushReport> {
 	return await withWorkspace(options, async (opened) => {
 		const { stateDir, workspace } = opened.settings;
 		const answered = await flushByDaemon(stateDir, workspace);
-		return answered ?? (await withControl(stateDir, workspace, "flushing", () => flushInOneShot(opened, options.signal)));
+		const report = answered ?? (await withControl(stateDir, workspace, "flushing", () => flushInOneShot(opened, options.signal)));
+		return { ...report, coverage: coverageOf(opened.roots, opened.profile) };
 	});
 }
 
@@ -71,13 +77,13 @@ type Answer = Exclude<FlushResult, { readonly kind: "unknown" }> & {
 	readonly excluded?: FlushReport["excluded"];
 };
 
-async function flushByDaemon(stateDir: string, workspace: string): Promise<FlushReport | undefined> {
+async function flushByDaemon(stateDir: string, workspace: string): Promise<Flushed | undefined> {
 	const answer = await ask<Answer>(stateDir, workspace, "flush");
 	if (answer === undefined) return undefined;
 	return { ...report("daemon", [answer], answer.superseded, []), excluded: answer.excluded ?? [] };
 }
 
-async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undefined): Promise<FlushReport> {
+async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undefined): Promise<Flushed> {
 	const { settings, store, roots, profile, privateDir, log, progress } = opened;
 	const { workspace } = settings;
 	requireDirectory(workspace);
@@ -166,7 +172,7 @@ function report(
 	unreadable: DiskState["notDurable"],
 	moved: FlushReport["moved"] = [],
 	unbelieved = 0,
-): FlushReport {
+): Flushed {
 	const commits = results.filter((result) => result.kind === "committed");
 	const sum = (of: (commit: (typeof commits)[number]) => number) => commits.reduce((total, commit) => total + of(commit), 0);
 	const result = results.at(-1);

@@ -1,6 +1,8 @@
 import { type DaemonEnd, type DaemonOptions, runDaemon } from "../daemon/daemon.ts";
-import { uncoveredTeller } from "./agent-directories.ts";
+import { type Coverage, coverageOf } from "./coverage.ts";
+import { coverageTeller } from "./coverage-teller.ts";
 import { type Expectation, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
+import type { StartReceipt } from "./start-receipt.ts";
 
 export interface RunOptions extends WorkspaceOptions {
 	/** Aborting it drains and ends the run; before the gate has opened it ends at once. */
@@ -28,10 +30,15 @@ export interface RunOptions extends WorkspaceOptions {
 	readonly handoverWaitMs?: number;
 	/** How often the whole workspace is compared with what is committed, ms. Default 60,000. */
 	readonly sweepIntervalMs?: number;
+	/** Called once the workspace is restored, before the agent starts. */
+	readonly onReceipt?: (receipt: StartReceipt) => void;
 }
 
+/** How a run ended. `isDurable` speaks of the workspace and its roots; `coverage` says what lies outside of them and what is left out. */
+export type RunEnd = { readonly kind: "ended"; readonly coverage: Coverage | undefined } & DaemonEnd;
+
 /** `not-started`: the signal came before the gate opened; no agent was started, and nothing but perhaps an empty commit was written. */
-export type RunResult = ({ readonly kind: "ended" } & DaemonEnd) | { readonly kind: "not-started"; readonly exitStatus: 0 };
+export type RunResult = RunEnd | { readonly kind: "not-started"; readonly exitStatus: 0 };
 
 /**
  * Restores the workspace, starts the agent, commits what changes, and at the end drains.
@@ -42,13 +49,26 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 	const stop = options.signal ?? new AbortController().signal;
 	return await withWorkspace(options, async (opened) => {
 		try {
-			return { kind: "ended", ...(await runDaemon(daemonOptions(options, opened), stop)) };
+			return runEnd(options, opened, await runDaemon(daemonOptions(options, opened), stop));
 		} catch (error) {
 			if (!stop.aborted || !isAbort(error, stop.reason)) throw error;
 			opened.log.info("run.stopped-before-start", { workspace: opened.settings.workspace });
 			return { kind: "not-started", exitStatus: 0 };
 		}
 	});
+}
+
+/** Of a drain's few seconds little is left to count what is left out. */
+const COUNTING_MS = 500;
+
+export function runEnd({ env }: RunOptions, { roots, profile }: OpenWorkspace, end: DaemonEnd): RunEnd {
+	let coverage: Coverage | undefined;
+	try {
+		coverage = coverageOf(roots, profile, env, COUNTING_MS);
+	} catch {
+		// The ignore file cannot be read, which was said; or the workspace is gone.
+	}
+	return { kind: "ended", ...end, coverage };
 }
 
 export function daemonOptions(
@@ -74,7 +94,7 @@ export function daemonOptions(
 		store,
 		workspace,
 		roots,
-		onDurable: uncoveredTeller(roots, profile, env, log),
+		onDurable: coverageTeller({ roots, profile, env, log, onReceipt: options.onReceipt }),
 		profile,
 		privateDir,
 		log,

@@ -3,7 +3,7 @@ import { type IdentityStrategy, type IdentityStrategyName, identityStrategy, typ
 import { Life } from "../agentcore/life.ts";
 import { startServer } from "../agentcore/server.ts";
 import type { Config } from "../config/options.ts";
-import type { DaemonEnd, Serving } from "../daemon/daemon.ts";
+import type { Serving } from "../daemon/daemon.ts";
 import { SidecarError } from "../errors.ts";
 import { loadStore, parseStoreUrl } from "../store/open.ts";
 import type { ObjectStore } from "../store/port.ts";
@@ -13,7 +13,7 @@ import { silentLog } from "../telemetry/logger.ts";
 import type { Log } from "../telemetry/types.ts";
 import { settingsOf, withWorkspace } from "./options.ts";
 import { type PlatformAgent, platformAgent } from "./platform-agent.ts";
-import type { RunOptions } from "./run.ts";
+import type { RunEnd, RunOptions } from "./run.ts";
 
 export interface ServeOptions extends RunOptions {
 	/** Where AgentCore's contract is answered, `HOST:PORT`; port 0: any that is free, see the event `server.listening`. */
@@ -44,14 +44,12 @@ export interface ServeOptions extends RunOptions {
 }
 
 /** `not-started`: no request came, or none could be served; the status is then that of the last failure. */
-export type ServeResult =
-	| ({ readonly kind: "ended" } & DaemonEnd)
-	| { readonly kind: "not-started"; readonly exitStatus: SidecarError["exitStatus"] | 0 };
+export type ServeResult = RunEnd | { readonly kind: "not-started"; readonly exitStatus: SidecarError["exitStatus"] | 0 };
 
 /** What a start needs is loaded after the first ping, which must be answered soon, and before a request, which must not wait for it. */
 const loadDaemon = async () => {
-	const [{ runDaemon }, { daemonOptions }] = await Promise.all([import("../daemon/daemon.ts"), import("./run.ts")]);
-	return { runDaemon, daemonOptions };
+	const [{ runDaemon }, { daemonOptions, runEnd }] = await Promise.all([import("../daemon/daemon.ts"), import("./run.ts")]);
+	return { runDaemon, daemonOptions, runEnd };
 };
 
 /** Requests that wait for the start: more than one user's clients send. */
@@ -159,13 +157,13 @@ class PlatformMachine {
 		const credentials = user && Object.assign(async () => await user.renewing.provide(), { memoized: true });
 		const { promise: begun, resolve, reject } = Promise.withResolvers<Serving>();
 		const ended = withWorkspace({ ...this.#options, namespace, ...(credentials && { credentials }) }, async (opened) => {
-			const { runDaemon, daemonOptions } = await loadDaemon();
+			const { runDaemon, daemonOptions, runEnd } = await loadDaemon();
 			const store = user === undefined ? opened.store : renewed(opened.store, user.renewing);
 			this.#store = store;
 			const token = thisMachine.randomBytes(32).toString("base64url");
 			const agent = await platformAgent(opened, this.#options.env ?? process.env, token);
 			this.#platformAgent = agent;
-			return await runDaemon(
+			const end = await runDaemon(
 				{
 					...daemonOptions(this.#options, { ...opened, store }),
 					agentEnv: opened.settings.agentEnv?.split(",") ?? [],
@@ -177,9 +175,10 @@ class PlatformMachine {
 				},
 				this.#stop.signal,
 			);
+			return runEnd(this.#options, opened, end);
 		});
 		ended.then(
-			(end) => this.#end.resolve({ kind: "ended", ...end }),
+			(end) => this.#end.resolve(end),
 			(error: unknown) => {
 				// Before it served: the next request tries again. Later there is no way back.
 				if (this.#serving !== undefined) return this.#end.reject(error);

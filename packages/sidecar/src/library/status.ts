@@ -1,8 +1,9 @@
 import type { DaemonStatus } from "../daemon/daemon.ts";
 import { status as readStatus, type Status } from "../sync/status.ts";
+import { statOf } from "../workspace/stat.ts";
 import { requireDirectory } from "../workspace/scan.ts";
-import { uncoveredDirectories } from "./agent-directories.ts";
 import { ask } from "./control.ts";
+import { type Coverage, coverageOf } from "./coverage.ts";
 import { whyNotRestored } from "./flush.ts";
 import { type WorkspaceOptions, withWorkspace } from "./options.ts";
 
@@ -25,8 +26,8 @@ export interface WorkspaceStatus extends Status {
 	readonly heldDeletions: number;
 	/** Why a flush refuses this directory; undefined where it does not. */
 	readonly notRestored: string | undefined;
-	/** Directories that OpenClaw's settings give agents, and that nothing keeps: they are in no commit, and `isDurable` says nothing of them. */
-	readonly notCovered: readonly string[];
+	/** What settings and links name and nothing keeps, and what is left out: `isDurable` says nothing of it. Undefined: there is no workspace. */
+	readonly coverage: Coverage | undefined;
 	/** Undefined: nobody looks after the workspace on this machine. */
 	readonly daemon: DaemonReport | undefined;
 }
@@ -52,11 +53,11 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 		const byDaemon = new Map(daemon?.excluded?.map((file) => [file.path, file]));
 		const notDurable = found.notDurable.filter(({ path }) => !byDaemon.has(path));
 		const excluded = [...new Map([...found.excluded.map((file) => [file.path, file] as const), ...byDaemon]).values()];
-		const notCovered = profile.name === "openclaw" ? uncoveredDirectories(roots).paths : [];
+		const coverage = statOf(workspace) === undefined ? undefined : coverageOf(roots, profile);
 		const heldDeletions = Math.max(found.unbelieved, daemon?.heldDeletions ?? 0);
 		const notRestored = whyNotRestored(found.log?.seq ?? 0, found);
 		const isDurable = notDurable.length === 0 && heldDeletions === 0 && notRestored === undefined;
 		const about = { logUrl: store.url, workspace, isDurable, heldDeletions, notRestored };
-		return { ...about, daemon, notCovered, ...found, notDurable, excluded };
+		return { ...about, daemon, coverage, ...found, notDurable, excluded };
 	});
 }

@@ -1,8 +1,11 @@
 /** Does the profile fit what lies in the workspace, and does the workspace hold all of the agent? */
 import { join } from "node:path";
 import { printable } from "../../errors.ts";
+import type { Roots } from "../../path.ts";
 import { statOf } from "../../workspace/stat.ts";
-import { AGENT_CONFIG, remedyFor, uncoveredDirectories } from "../agent-directories.ts";
+import { type Gap, isLink, remediesOf, remedyFor } from "../coverage.ts";
+import { leftOutLines } from "../left-out.ts";
+import { AGENT_CONFIG } from "../named-places.ts";
 import { type Check, notTested, ok, warning } from "./check.ts";
 
 export const profileFits: Check = {
@@ -24,16 +27,43 @@ export const profileFits: Check = {
 
 export const outsideWorkspaces: Check = {
 	name: "agents' directories",
-	look: ({ roots, settings, profile }) => {
-		if (profile.name !== "openclaw") return notTested(`the profile ${profile.name} knows no agents`);
-		const { paths, flags, unread } = uncoveredDirectories(roots);
+	look: async (patient) => {
+		if (patient.profile.name !== "openclaw") return notTested(`the profile ${patient.profile.name} knows no agents`);
+		const { gaps, unread } = await patient.coverage();
 		const unseen = unread.length === 0 ? "" : `; not read: ${unread.map((path) => printable(path)).join(", ")}`;
-		if (paths.length > 0) {
-			const named = paths.map((path) => printable(path)).join(", ");
-			const where = `given to agents by ${AGENT_CONFIG} or OPENCLAW_WORKSPACE_DIR, outside ${settings.workspace}`;
-			return warning(`NOT COVERED, and LOST with this machine: ${named} (${where})${unseen}`, remedyFor(flags));
-		}
+		const named = gaps.filter(({ by }) => !isLink(by));
+		if (named.length > 0) return notCovered(named, patient.roots, unseen);
 		if (unread.length > 0) return notTested(`the agents' directories are not known${unseen}`);
-		return ok(`all directories named in ${AGENT_CONFIG} lie in the workspace${settings.roots === undefined ? "" : " or its roots"}`);
+		return ok(`all places named in ${AGENT_CONFIG} lie in the workspace${patient.settings.roots === undefined ? "" : " or its roots"}`);
 	},
 };
+
+export const outwardLinks: Check = {
+	name: "links",
+	look: async (patient) => {
+		if (statOf(patient.settings.workspace) === undefined) return ok("nothing is here yet");
+		const { gaps, installedLinks } = await patient.coverage();
+		const links = gaps.filter(({ by }) => isLink(by));
+		if (links.length > 0) return notCovered(links, patient.roots, ": a link is stored, and what it leads to is not");
+		return ok(`none leads out of the workspace${installedLinks === 0 ? "" : `, but for ${installedLinks} to programs and packages`}`);
+	},
+};
+
+export const leftOut: Check = {
+	name: "left out",
+	look: async (patient) => {
+		if (statOf(patient.settings.workspace) === undefined) return ok("nothing is here yet");
+		const lines = leftOutLines((await patient.coverage()).leftOut);
+		return ok(lines.length === 0 ? "nothing" : lines.join("; "));
+	},
+};
+
+const SHOWN_GAPS = 10;
+
+function notCovered(gaps: readonly Gap[], roots: Roots, why: string) {
+	const shown = gaps.slice(0, SHOWN_GAPS);
+	const more = gaps.length > SHOWN_GAPS ? ` and ${gaps.length - SHOWN_GAPS} more` : "";
+	const named = shown.map(({ path }) => printable(path)).join(", ");
+	const by = [...new Set(shown.map(({ by }) => printable(by)))].join(", ");
+	return warning(`NOT COVERED, and LOST with this machine: ${named}${more} (by ${by})${why}`, remedyFor(remediesOf(gaps, roots)));
+}

@@ -1,7 +1,6 @@
 /** The verdicts by themselves, for findings that a test machine cannot be brought to have. */
 import { describe, expect, test } from "vitest";
 import { ERRORS } from "../../errors.ts";
-import { directoriesNamed } from "../agent-directories.ts";
 import { type Check, ok, runChecks } from "./check.ts";
 import { judgeSpace } from "./disk-checks.ts";
 import { explain } from "./explain.ts";
@@ -68,28 +67,6 @@ test("the probe is 28 bytes that never change, under the key of a pack", () => {
 	expect(() => requireDecided({ kind: "unknown", cause: new Error("gone") })).toThrow(
 		expect.objectContaining({ code: "STORE_UNREACHABLE" }),
 	);
-});
-
-describe("directories that openclaw.json names", () => {
-	test("every workspace and agentDir of agents, and nothing else's", () => {
-		const config = {
-			agents: {
-				defaults: { workspace: "/a" },
-				list: [{ id: "main", workspace: "~/b", agentDir: "/c" }],
-				entries: { other: { workspace: "/d", model: { workspace: 1 } } },
-			},
-			plugins: { workspace: "/not-this" },
-		};
-		expect(directoriesNamed(JSON.stringify(config))).toEqual(["/a", "~/b", "/c", "/d"]);
-	});
-
-	test("of JSON5 every one, wherever it stands", () => {
-		expect(directoriesNamed('{ // comment\n agents: { defaults: { workspace: \'/a\', }, main: {"agentDir" : "/b"} },\n}')).toEqual([
-			"/a",
-			"/b",
-		]);
-		expect(directoriesNamed("null")).toEqual([]);
-	});
 });
 
 describe("explain", () => {

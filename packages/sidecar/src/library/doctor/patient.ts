@@ -11,6 +11,7 @@ import { newestSeq } from "../../sync/read-log.ts";
 import type { Profile } from "../../workspace/profile.ts";
 import { type ScanResult, scan } from "../../workspace/scan.ts";
 import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";
+import { type Coverage, coverageOf } from "../coverage.ts";
 import { openRoots } from "../open-roots.ts";
 import { connectionOf } from "../options.ts";
 
@@ -58,6 +59,11 @@ export class Patient {
 	/** @throws SidecarError as openRoots */
 	get roots(): Roots {
 		return openRoots(this.settings, this.options.store?.url ?? this.settings.store);
+	}
+
+	/** @throws NodeJS.ErrnoException where the ignore file cannot be read */
+	coverage(): Promise<Coverage> {
+		return this.#remember("coverage", async () => coverageOf(this.roots, this.profile));
 	}
 
 	/** What the URL of an S3 store does not say. */

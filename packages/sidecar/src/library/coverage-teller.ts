@@ -1,0 +1,73 @@
+/** Tells while a daemon runs what nothing keeps: in the receipt of its start, and again when it becomes other. */
+import { join } from "node:path";
+import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
+import type { Tree } from "../log/types.ts";
+import type { Roots } from "../path.ts";
+import type { Session } from "../sync/session.ts";
+import type { Log } from "../telemetry/types.ts";
+import type { Profile } from "../workspace/profile.ts";
+import { type Stat, sameStat, statOf } from "../workspace/stat.ts";
+import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
+import { type Gaps, gapsOf, type Links, remedyFor } from "./coverage.ts";
+import { NO_COUNTING, survey } from "./left-out.ts";
+import { AGENT_CONFIG } from "./named-places.ts";
+import { type StartReceipt, startReceipt } from "./start-receipt.ts";
+
+export interface Telling {
+	readonly roots: Roots;
+	readonly profile: Profile;
+	/** The agent's. */
+	readonly env: NodeJS.ProcessEnv;
+	readonly log: Log;
+	readonly onReceipt?: ((receipt: StartReceipt) => void) | undefined;
+}
+
+/** @returns to be called when the workspace is restored, and after each commit */
+export function coverageTeller(telling: Telling): (session: Pick<Session, "head" | "restored">) => void {
+	const { roots, log, onReceipt } = telling;
+	let looked: { readonly config: Stat | undefined; readonly links: string } | undefined;
+	let told: string | undefined;
+	return (session) => {
+		const config = statOf(join(roots.main, AGENT_CONFIG));
+		const links = linksIn(session.head.tree);
+		const now = { config, links: JSON.stringify(links) };
+		if (looked !== undefined && isSame(looked, now)) return;
+		looked = now;
+		// Before the first commit the tree does not know the links of this disk.
+		const found = look(telling, told === undefined ? undefined : links);
+		const paths = found.gaps.map(({ path }) => path);
+		if (told === undefined) {
+			const receipt = startReceipt(session, found);
+			log[receipt.verdict === "COMPLETE" ? "info" : "warn"]("start.receipt", { ...receipt });
+			onReceipt?.(receipt);
+		}
+		const news = JSON.stringify(paths);
+		if (paths.length > 0 && news !== told)
+			log.warn("workspace.not-covered", { paths, by: found.gaps.map(({ by }) => by), remedy: remedyFor(found) });
+		told = news;
+	};
+}
+
+function isSame(a: { readonly config: Stat | undefined; readonly links: string }, b: typeof a): boolean {
+	const isSameConfig = a.config === undefined || b.config === undefined ? a.config === b.config : sameStat(a.config, b.config);
+	return isSameConfig && a.links === b.links;
+}
+
+function look({ roots, profile, env, log }: Telling, links: Links | undefined): Gaps {
+	try {
+		const { filter } = new WorkspaceFilter(roots, profile);
+		return gapsOf({ roots, profile, filter, env, links: links ?? survey(roots, profile, filter, NO_COUNTING).links });
+	} catch (error) {
+		log.warn("ignore.unreadable", { error });
+		return gapsOf({ roots, profile, filter: () => "keep", env, links: links ?? [] });
+	}
+}
+
+/** What is set aside is on no disk. */
+function linksIn(tree: Tree): Links {
+	const links: (readonly [string, string])[] = [];
+	for (const [path, entry] of tree) {
+		if (entry.type === "link" && !path.startsWith(`${RECOVERED_DIRECTORY}/`)) links.push([path, entry.target]);
+	}
+	return links;
+}

@@ -1,0 +1,140 @@
+/** What of a workspace is left out of the log, counted by who says so; and the links in the rest. Looks at the disk, changes nothing. */
+import { lstatSync, readlinkSync } from "node:fs";
+import { printable } from "../errors.ts";
+import { decodeName, fsPath, joinPath, type Roots, rootNameOf, rootPath } from "../path.ts";
+import { humanBytes } from "../telemetry/format.ts";
+import { type Filter, RESERVED_DIRECTORY } from "../workspace/filter.ts";
+import { IGNORE_FILE } from "../workspace/ignore-file.ts";
+import type { Profile } from "../workspace/profile.ts";
+import { readNames } from "../workspace/read-names.ts";
+import type { FileType } from "../workspace/stat.ts";
+
+export interface LeftOutSum {
+	/** The first few paths, the rest of each below it. */
+	readonly paths: readonly string[];
+	/** How many such paths there are. */
+	readonly count: number;
+	/** Files and links at or below them. */
+	readonly files: number;
+	readonly bytes: number;
+}
+
+export interface LeftOut {
+	readonly byProfile: LeftOutSum;
+	readonly byIgnoreFile: LeftOutSum;
+	/** False: there are more. What is on another file system, and what would take longer than a moment, is not counted. */
+	readonly isComplete: boolean;
+}
+
+export interface Survey {
+	readonly leftOut: LeftOut;
+	/** Of what is stored: path and target. */
+	readonly links: readonly (readonly [path: string, target: string])[];
+}
+
+const NAMED_PATHS = 5;
+/** Nobody waits longer to learn how much is left out. */
+const COUNTING_MS = 2_000;
+/** Where only links are asked for. */
+export const NO_COUNTING = 0;
+
+interface Sum {
+	readonly paths: string[];
+	count: number;
+	files: number;
+	bytes: number;
+}
+
+/** Looks at the whole of what is stored, and at what is left out for at most `countingMs`; default 2 s. */
+export function survey(roots: Roots, profile: Pick<Profile, "volatile">, filter: Filter, countingMs = COUNTING_MS): Survey {
+	const sums = { profile: emptySum(), ignoreFile: emptySum() };
+	const links: (readonly [string, string])[] = [];
+	const deadline = performance.now() + countingMs;
+	let isComplete = true;
+
+	const count = (sum: Sum, path: string, device: number) => {
+		const pending = [path];
+		for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+			const stat = look(roots, at);
+			if (stat === undefined) continue;
+			if (!stat.isDirectory()) {
+				sum.files++;
+				if (stat.isFile()) sum.bytes += stat.size;
+				continue;
+			}
+			if (stat.dev !== device || performance.now() > deadline) isComplete = false;
+			else for (const name of namesIn(roots, at)) pending.push(joinPath(at, name));
+		}
+	};
+
+	const pending = [""];
+	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+		const device = look(roots, directory)?.dev ?? 0;
+		for (const name of namesIn(roots, directory)) {
+			const path = joinPath(directory, name);
+			const stat = look(roots, path);
+			const type: FileType =
+				stat === undefined || stat.isDirectory() ? "dir" : stat.isSymbolicLink() ? "link" : stat.isFile() ? "file" : "other";
+			if (type === "other" || isReserved(path)) continue;
+			if (filter(path, type) === "skip") {
+				const sum = sums[profile.volatile(path, type) ? "profile" : "ignoreFile"];
+				sum.count++;
+				if (sum.paths.length < NAMED_PATHS) sum.paths.push(path);
+				count(sum, path, device);
+			} else if (type === "dir") pending.push(path);
+			else if (type === "link") {
+				const target = targetOf(roots, path);
+				if (target !== undefined) links.push([path, target]);
+			}
+		}
+	}
+	return { leftOut: { byProfile: sums.profile, byIgnoreFile: sums.ignoreFile, isComplete }, links };
+}
+
+/** One line for each of those who leave something out. */
+export function leftOutLines({ byProfile, byIgnoreFile, isComplete }: LeftOut): string[] {
+	const line = ({ paths, count, files, bytes }: LeftOutSum, who: string) => {
+		const more = count > paths.length ? `, and ${count - paths.length} more` : "";
+		const amount = `${isComplete ? "" : "at least "}${files.toLocaleString("en-US")} ${files === 1 ? "file" : "files"}, ${humanBytes(bytes)}`;
+		return `${amount} by ${who}: ${paths.map((path) => printable(path)).join(", ")}${more}`;
+	};
+	return [
+		...(byProfile.count > 0 ? [line(byProfile, "the profile")] : []),
+		...(byIgnoreFile.count > 0 ? [line(byIgnoreFile, IGNORE_FILE)] : []),
+	];
+}
+
+function emptySum(): Sum {
+	return { paths: [], count: 0, files: 0, bytes: 0 };
+}
+
+function isReserved(path: string): boolean {
+	const name = rootNameOf(path);
+	return path === RESERVED_DIRECTORY || (name !== undefined && path === `${rootPath(name)}/${RESERVED_DIRECTORY}`);
+}
+
+/** `.roots` itself has no place on a disk. What cannot be looked at is named by the scan. */
+function look(roots: Roots, path: string) {
+	if (roots.locate(path) === undefined) return undefined;
+	try {
+		return lstatSync(fsPath(roots, path), { throwIfNoEntry: false });
+	} catch {
+		return undefined;
+	}
+}
+
+function namesIn(roots: Roots, path: string): readonly string[] {
+	try {
+		return readNames(roots, path);
+	} catch {
+		return [];
+	}
+}
+
+function targetOf(roots: Roots, path: string): string | undefined {
+	try {
+		return decodeName(readlinkSync(fsPath(roots, path), { encoding: "buffer" }));
+	} catch {
+		return undefined;
+	}
+}

@@ -1,0 +1,46 @@
+/**
+ * Links that lead out of the workspace: a link is stored as a link, and what it leads to is in no commit.
+ *
+ * Links to programs and within installed packages are counted and not named: they lead to what an installation brings again.
+ */
+import { lstatSync, readlinkSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { Roots } from "../path.ts";
+import { realPath } from "./place.ts";
+import { isSystemPlace } from "./system-places.ts";
+
+export interface OutwardLink {
+	/** In the tree. */
+	readonly path: string;
+	/** Absolute: where it leads in the end. */
+	readonly place: string;
+}
+
+/** As many as the kernel follows. */
+const LINKS_DEEP = 40;
+
+/** Where a link leads. One that leads to nothing leads to the place where that would be. */
+export function leadsTo(roots: Roots, path: string, target: string): string | undefined {
+	const located = roots.locate(path);
+	if (located === undefined) return undefined;
+	let place = realPath(resolve(realPath(dirname(located.join("/"))), target));
+	for (let deep = 0; deep < LINKS_DEEP && lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === true; deep++)
+		place = realPath(resolve(dirname(place), readlinkSync(place)));
+	return place;
+}
+
+/** Does the link lead to what an installation brings again? */
+export function isInstalled({ path, place }: OutwardLink): boolean {
+	return isSystemPlace(place) || /(?:^|\/)node_modules\//.test(path) || (/(?:^|\/)bin\/[^/]+$/.test(path) && isProgram(place));
+}
+
+function isProgram(place: string): boolean {
+	const stat = statSync(place, { throwIfNoEntry: false });
+	return stat === undefined || (stat.isFile() && (stat.mode & 0o111) !== 0);
+}
+
+/** What an agent cannot do without first, then what stands higher up. */
+export function byWeight(critical: readonly string[]): (a: OutwardLink, b: OutwardLink) => number {
+	const weight = ({ path }: OutwardLink) => (critical.includes(path) ? 0 : path.split("/").length);
+	return (a, b) => weight(a) - weight(b) || (a.path < b.path ? -1 : 1);
+}

@@ -1,0 +1,32 @@
+/** What a start brought, what it did not, and what nothing keeps: one event and one line, before the agent runs. */
+import { setAsideHome } from "../log/safe-path.ts";
+import type { Session } from "../sync/session.ts";
+import { setAsideIn } from "../sync/set-aside.ts";
+import type { Gaps } from "./coverage.ts";
+
+export interface StartReceipt {
+	/** COMPLETE: this disk has all that the log has, and nothing that the agent is known to use lies outside. */
+	readonly verdict: "COMPLETE" | "INCOMPLETE";
+	/** What was restored; 0 for an empty log. */
+	readonly commit: number;
+	readonly files: number;
+	readonly bytes: number;
+	/** What the log has and this disk does not: roots that are not given here, and what waits below `.recovered/`. */
+	readonly missing: readonly { readonly path: string; readonly files: number; readonly bytes: number }[];
+	/** Absolute: places that nothing keeps. */
+	readonly outside: readonly string[];
+}
+
+export function startReceipt({ restored, head }: Pick<Session, "restored" | "head">, { gaps }: Gaps): StartReceipt {
+	const setAside = setAsideIn(head.tree).map(({ writer, files, bytes }) => ({ path: setAsideHome(writer), files, bytes }));
+	const missing = [...restored.elsewhere.map(({ path, files, bytes }) => ({ path, files, bytes })), ...setAside];
+	const outside = gaps.map(({ path }) => path);
+	return {
+		verdict: missing.length + outside.length === 0 ? "COMPLETE" : "INCOMPLETE",
+		commit: restored.head.seq,
+		files: restored.files,
+		bytes: restored.bytes,
+		missing,
+		outside,
+	};
+}
