@@ -74,8 +74,8 @@ export const STATE_MUTATIONS: readonly Mutation[] = [
 	{
 		rule: "an ignore file outside the workspace is refused",
 		file: "src/workspace/read-ignore-file.ts",
-		find: 'if (place.startsWith(main === "/" ? "/" : `${main}/`)) return place;',
-		replace: "if (place !== main) return place;",
+		find: "if (place.startsWith(main ===",
+		replace: "if (place !== main || place.startsWith(main ===",
 		test: { file: readIgnoreFile, name: "is refused where it leads nowhere, to itself or out of the workspace" },
 	},
 	{
