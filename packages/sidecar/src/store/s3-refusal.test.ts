@@ -62,7 +62,11 @@ describe("a PUT that is surely refused", () => {
 			"400 that demands a checksum",
 			REFUSED,
 			/unset AWS_REQUEST_CHECKSUM_CALCULATION/,
-			s3Error(400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters"),
+			s3Error(
+				400,
+				"InvalidRequest",
+				"Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
+			),
 		],
 		["400 about encryption", REFUSED, /--sse/, s3Error(400, "InvalidArgument", "x-amz-server-side-encryption is not supported")],
 		["403 AccessDenied", "STORE_ACCESS_DENIED", /--sse/, s3Error(403, "AccessDenied")],

@@ -66,6 +66,9 @@ export function judgeRace({ key, outcomes, stayed }: Race): CheckOutcome | undef
 	if (mayHaveWon) return undefined;
 	if (stayed !== -1) return refuse("an object stayed whose create-only put was refused");
 	return problem(
-		new SidecarError("STORE_UNREACHABLE", { value: key, reason: `none of ${outcomes.length} puts at once was taken, and nothing is there` }),
+		new SidecarError("STORE_UNREACHABLE", {
+			value: key,
+			reason: `none of ${outcomes.length} puts at once was taken, and nothing is there`,
+		}),
 	);
 }
