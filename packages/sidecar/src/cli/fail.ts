@@ -29,7 +29,10 @@ export async function fail(thrown: unknown, { json, isVerbose, out }: Failing): 
 
 function toSidecarError(thrown: unknown): SidecarError {
 	if (thrown instanceof SidecarError) return thrown;
-	return systemRefusal(thrown) ?? new SidecarError("INTERNAL", { reason: thrown instanceof Error ? thrown.message : String(thrown), cause: thrown });
+	return (
+		systemRefusal(thrown) ??
+		new SidecarError("INTERNAL", { reason: thrown instanceof Error ? thrown.message : String(thrown), cause: thrown })
+	);
 }
 
 function shown(text: string): string {

@@ -75,7 +75,10 @@ describe("a workspace named by a link", () => {
 		const given = join(dir, "parent/ws");
 		const identity = { store: options.store, namespace: "default" };
 		// As an earlier release left it, which did not follow links.
-		const [real, old] = [privatePath(options.stateDir, { ...identity, workspace: ws }), privatePath(options.stateDir, { ...identity, workspace: given })];
+		const [real, old] = [
+			privatePath(options.stateDir, { ...identity, workspace: ws }),
+			privatePath(options.stateDir, { ...identity, workspace: given }),
+		];
 		const marker = readFileSync(join(real, "base.json"), "utf8");
 		writeFileSync(join(real, "base.json"), marker.replace(JSON.stringify(ws), JSON.stringify(given)));
 		renameSync(real, old);

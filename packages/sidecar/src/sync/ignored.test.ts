@@ -80,7 +80,7 @@ it("that becomes unusable while a session runs keeps its last patterns, is named
 	expect(await again.flush({ sweep: true })).toMatchObject({ deferred: refused });
 	expect(again.waiting).toBe(1);
 	expect(bench.log.events.filter(({ event }) => event === "ignore.unreadable")).toHaveLength(1);
-	expect(await paths(bench)).toEqual([IGNORE_FILE, "rules"]);
+	expect(await paths(bench)).toEqual(["rules"]);
 	expect((await readLog(bench.store)).head.tree.get(IGNORE_FILE)).toMatchObject({ target: "rules" });
 	await expect(bench.open("a")).rejects.toMatchObject({ code: "IGNORE_FILE_UNUSABLE" });
 	expect(session.isSuperseded).toBe(false);

@@ -263,26 +263,23 @@ export class Session {
 			onChange();
 		};
 		const start = async () => {
-			const started = await watchRoots(
-				whereOf(this.#options),
-				this.#filter.filter,
-				(path) => {
-					this.#flusher.hint(path);
-					onChange();
-				},
-				doubt,
-			);
+			// Before the watcher: the end of the trial's own watch can end that of a directory that was moved away and back.
 			for (const each of await findUnwatched(whereOf(this.#options), this.#filter.filter)) this.#tellUnwatched(each);
-			return started;
+			const hint = (path: Path) => {
+				this.#flusher.hint(path);
+				onChange();
+			};
+			return await watchRoots(whereOf(this.#options), this.#filter.filter, hint, doubt);
 		};
 		let watcher = await start();
 		let isClosed = false;
 		this.#flusher.leaveLargeAside(onChange);
 		this.#rewatch = async () => {
 			if (isClosed) return;
-			const before = watcher;
+			// The sweep that follows finds what nobody watched meanwhile.
+			await watcher.close();
 			watcher = await start();
-			await (isClosed ? watcher : before).close();
+			if (isClosed) await watcher.close();
 		};
 		doubt("started");
 		return {

@@ -22,7 +22,11 @@ export const notTested = (found: string): CheckOutcome => ({ status: "not-tested
 export const warning = (found: string, remedy: string): CheckOutcome => ({ status: "warning", found, remedy });
 
 export function problem(error: unknown): CheckOutcome {
-	const { code, message: found, remedy } = error instanceof SidecarError ? error : (systemRefusal(error) ?? new SidecarError("INTERNAL", { reason: String(error) }));
+	const {
+		code,
+		message: found,
+		remedy,
+	} = error instanceof SidecarError ? error : (systemRefusal(error) ?? new SidecarError("INTERNAL", { reason: String(error) }));
 	return { status: "problem", found, remedy, code };
 }
 
