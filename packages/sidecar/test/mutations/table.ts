@@ -3,6 +3,7 @@ import { LEAD } from "./lead.ts";
 import { STATE_MUTATIONS } from "./state.ts";
 import { CAPTURE } from "./capture.ts";
 import { STORE_MUTATIONS } from "./store.ts";
+import { PROFILE_MUTATIONS } from "./profile.ts";
 
 /** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
 export interface Mutation {
@@ -264,4 +265,5 @@ export const MUTATIONS: readonly Mutation[] = [
 	...DAEMON,
 	...STATE_MUTATIONS,
 	...CAPTURE,
+	...PROFILE_MUTATIONS,
 ];

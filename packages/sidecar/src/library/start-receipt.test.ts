@@ -1,0 +1,30 @@
+import { expect, it } from "vitest";
+import type { Head } from "../log/fold.ts";
+import { startReceipt } from "./start-receipt.ts";
+
+const NOTHING_OUTSIDE = { gaps: [], flags: [], ignoreLines: [], installedLinks: 0, unread: [] };
+const sessionWith = (elsewhere: readonly { path: string; files: number; bytes: number }[]) => {
+	const head = { seq: 4, tree: new Map() } as unknown as Head;
+	return { head, restored: { head, files: 2, bytes: 9, written: 2, keptLocal: 0, moved: [], elsewhere } };
+};
+
+it("is COMPLETE where this disk has all that the log has", () => {
+	expect(startReceipt(sessionWith([]), NOTHING_OUTSIDE)).toEqual({
+		verdict: "COMPLETE",
+		commit: 4,
+		files: 2,
+		bytes: 9,
+		missing: [],
+		outside: [],
+	});
+});
+
+it("is INCOMPLETE while the log has what this disk does not", () => {
+	const missing = [{ path: ".roots/notes", files: 1, bytes: 1 }];
+	expect(startReceipt(sessionWith(missing), NOTHING_OUTSIDE)).toMatchObject({ verdict: "INCOMPLETE", missing });
+});
+
+it("is INCOMPLETE while something lies outside", () => {
+	const gaps = [{ path: "/data", by: "the link data", kind: "outside" as const }];
+	expect(startReceipt(sessionWith([]), { ...NOTHING_OUTSIDE, gaps })).toMatchObject({ verdict: "INCOMPLETE", outside: ["/data"] });
+});
