@@ -211,7 +211,8 @@ export class LogWriter {
 		// Looked at after the PUT: a machine may be frozen at any line before this one.
 		const storeTimeMs = outcome.kind === "committed" ? outcome.storeTimeMs : undefined;
 		if (outcome.kind === "committed" && this.#wasLong(storeTimeMs)) outcome = await this.#confirm(undecided, signal);
-		if (outcome.kind === "committed" && undecided.isReadBack) outcome = await this.#readBack(undecided, outcome, elapsedMs(this.#machine, asked), signal);
+		if (outcome.kind === "committed" && undecided.isReadBack)
+			outcome = await this.#readBack(undecided, outcome, elapsedMs(this.#machine, asked), signal);
 		this.#wasTried = outcome.kind === "unknown";
 		if (outcome.kind === "unknown") return outcome;
 		this.#lastContact = now(this.#machine);
@@ -225,7 +226,8 @@ export class LogWriter {
 		}
 		// What lies before a FULL no reader follows any more.
 		if (info.kind === "full") this.#won.clear();
-		if (!undecided.isReadBack || info.flags.fence === true) this.#won.set(info.seq, { commit, etag: outcome.kind === "committed" ? outcome.etag : undefined });
+		if (!undecided.isReadBack || info.flags.fence === true)
+			this.#won.set(info.seq, { commit, etag: outcome.kind === "committed" ? outcome.etag : undefined });
 		this.#advance(undecided);
 		return { kind: "committed", seq: info.seq, bytes: commit.bytes.length };
 	}

@@ -79,7 +79,9 @@ export class FailingDisk implements Disposable {
 		if (this.#left-- <= 0 && !(name === "closeSync" && this.#failure === "killed")) {
 			if (this.#failure !== "killed") this.disarm();
 			this.failed ??= `${name} ${String(target)}`;
-			throw Object.assign(new Error(`${this.#failure}: made up, ${name}`), { code: this.#failure === "killed" ? undefined : this.#failure });
+			throw Object.assign(new Error(`${this.#failure}: made up, ${name}`), {
+				code: this.#failure === "killed" ? undefined : this.#failure,
+			});
 		}
 		const result = original(...args);
 		if (name === "openSync") this.#open.add(result as number);
