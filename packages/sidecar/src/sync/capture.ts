@@ -59,6 +59,8 @@ export class Capture {
 	 * to it: its own hint, every directory above it that is new. A database that is locked is waited for once.
 	 */
 	readonly #looked = new Map<Path, Stat>();
+	/** Why, by the path that is told. */
+	readonly #withoutRoom = new Map<Path, string>();
 	#sliceStart = performance.now();
 
 	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
@@ -173,9 +175,14 @@ export class Capture {
 			(known === undefined ? room?.admit(path) : undefined) ??
 			(stat.type === "file" && known?.database === undefined ? room?.reserve(path, stat.size, chunks) : undefined);
 		if (left === undefined) return true;
-		this.deferred.set(left.path, left.reason);
+		this.#withoutRoom.set(left.path, left.reason);
 		this.#context.large?.forget(path);
 		return false;
+	}
+
+	/** Called when everything was looked at: a directory that is taken itself does not hide that something in it has no room. */
+	deferWithoutRoom(): void {
+		for (const [path, reason] of this.#withoutRoom) this.deferred.set(path, reason);
 	}
 
 	/** A file, or a database that is not SQLite's with its log. */

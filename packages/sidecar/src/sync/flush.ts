@@ -226,6 +226,7 @@ export class Flusher {
 					value: mainOf(this.#context.root),
 					reason: "it is not the directory that was restored",
 				});
+			capture.deferWithoutRoom();
 			capture.leaveOutRootsAstray();
 			if (hasReservedName(context.root)) capture.deferred.set(ROOTS_DIRECTORY, "the name is reserved for additional roots (--root)");
 			if (options.refused !== undefined) {

@@ -1,6 +1,7 @@
 /** `restore --at` on a machine of a workbench. */
 
 import { Roots } from "../../src/path.ts";
+import { newRestoreId, thisMachine } from "../../src/sync/machine.ts";
 import { restore } from "../../src/sync/restore.ts";
 import { recordingLog } from "../../src/telemetry/logger.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
@@ -15,7 +16,7 @@ export async function restoreAt(bench: Workbench, machine: string, at: number): 
 		privateDir: bench.privateDir(machine),
 		times: await loadFileTimes(),
 		quickHash: () => 0n,
-		label: "at",
+		label: newRestoreId(thisMachine),
 		log: recordingLog(),
 		progress: noProgress,
 		at,

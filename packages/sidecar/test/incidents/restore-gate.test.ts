@@ -8,6 +8,7 @@ import { run } from "../../src/index.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { ListOptions } from "../../src/store/port.ts";
 import { thisMachine } from "../../src/sync/machine.ts";
+import { readLog } from "../../src/sync/read-log.ts";
 import { s3Error, startFaultServer } from "../fault-server.ts";
 import { DeafToPacks, FaultyStore } from "../faulty-store.ts";
 import { workbench } from "../workbench.ts";
@@ -38,9 +39,14 @@ describe("1: more files than somebody thought of", () => {
 		const store = new DeafToPacks(bench.store);
 		await expect(bench.open("b", { store })).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
 		expect(bench.store.requests.put).toBe(puts);
+		const tree = (await readLog(bench.store)).head.tree;
 		const session = await bench.open("b");
 		expect(textOf(bench, "b", "MEMORY.md")).toBe("years of it");
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing" });
+		// The template gave way, and is kept aside.
+		await commit(session);
+		const after = (await readLog(bench.store)).head.tree;
+		expect(new Map([...after].filter(([path]) => !path.startsWith(".recovered")))).toEqual(tree);
+		expect([...after.keys()].filter((path) => path.endsWith("/MEMORY.md"))).toHaveLength(1);
 	});
 });
 

@@ -45,7 +45,7 @@ it("19: half-written files that OpenClaw would prefer to the real ones are never
 		"cron/jobs.json.4711.tmp",
 		"cron/jobs.json.tmp.4711",
 		".fs-safe-replace.12.0a-0b.tmp",
-		"workspace/.fs-safe-replace.1.0b.tmp",
+		"workspace/.fs-safe-replace.1.0b-1c.tmp",
 	];
 	put(bench, "a", { "cron/jobs.json": "[]", ...Object.fromEntries(orphans.map((path) => [path, '["deleted long ago"]'])) });
 	await commit(await bench.open("a", { profile }));

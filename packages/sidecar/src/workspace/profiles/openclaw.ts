@@ -36,6 +36,8 @@ const TRANSIENT = compilePatterns([
 	"/{gateway,node}.pid",
 	"/{exec-approvals,mac-control}.sock",
 	"/sessions.json.{lock,tmp,tmp.*}",
+	// Preferred to the real file by releases of early 2026: deleted jobs ran again.
+	"/cron/jobs.json.{tmp,tmp.*,*.tmp}",
 	"/state/*.lock{,.sqlite,.sqlite-*}",
 	"/migration/*.lock",
 	// A project's lock file is named after its tool; these are named after a file of OpenClaw's.

@@ -1,0 +1,205 @@
+/**
+ * Storms on real disks: two machines edit one workspace, and restores of the second fail or are killed at a random step.
+ *
+ * What must hold after each start, whether it failed, was killed or succeeded: every text that was on the disk before is on the disk, in
+ * the log, or in the trash and in its journal. Once a flush says that all is durable, every text is in the log.
+ */
+import { hash } from "node:crypto";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { SidecarError } from "../../src/errors.ts";
+import { displacedFiles } from "../../src/sync/quarantine.ts";
+import { readLog } from "../../src/sync/read-log.ts";
+import type { Session } from "../../src/sync/session.ts";
+import { AgingStore } from "../aging-store.ts";
+import { Dice } from "../dice.ts";
+import { restoreAt } from "../incidents/restore-at.ts";
+import { type Workbench, workbench } from "../workbench.ts";
+import { FailingDisk, type Failure } from "./failing-disk.ts";
+
+export interface HalfRestores {
+	readonly violations: readonly string[];
+	readonly trace: readonly string[];
+	readonly counts: { restores: number; failures: number; kills: number; displaced: number; commits: number };
+}
+
+const NAMES = ["a", "b", "c", "d/a", "d/b", "d/e/f", "d", "e/x", "e"];
+const ROUNDS = 5;
+
+export async function halfRestores(seed: number): Promise<HalfRestores> {
+	await using bench = await workbench(new AgingStore());
+	using disk = new FailingDisk(bench.dir);
+	return await new Storm(seed, bench, disk).play();
+}
+
+class Storm {
+	readonly #dice: Dice;
+	readonly #bench: Workbench;
+	readonly #disk: FailingDisk;
+	readonly #inLog = new Set<string>();
+	#seen = 0;
+	#texts = 0;
+	readonly violations: string[] = [];
+	readonly trace: string[] = [];
+	readonly counts = { restores: 0, failures: 0, kills: 0, displaced: 0, commits: 0 };
+
+	constructor(seed: number, bench: Workbench, disk: FailingDisk) {
+		this.#dice = new Dice(seed);
+		this.#bench = bench;
+		this.#disk = disk;
+	}
+
+	async play(): Promise<HalfRestores> {
+		mkdirSync(this.#bench.workspace("a"));
+		this.#edit("a", 8);
+		await this.#live("a", 0);
+		await this.#live("b", 0);
+		for (let round = 0; round < ROUNDS && this.violations.length === 0; round++) {
+			await this.#live("a", this.#dice.below(6));
+			// While nobody watches.
+			this.#edit("b", this.#dice.below(6));
+			const mayFail = 1 + this.#dice.below(3);
+			if (this.#dice.chance(0.2)) await this.#attempt(true, () => this.#look());
+			for (let attempt = 0; attempt < mayFail; attempt++) if (await this.#attempt(true, () => this.#start("b"))) break;
+			await this.#live("b", this.#dice.below(3));
+		}
+		return this;
+	}
+
+	/** A start without faults, some edits, and a flush that says that all is durable. */
+	async #live(machine: string, edits: number): Promise<void> {
+		if (this.violations.length > 0) return;
+		let session: Session | undefined;
+		const open = async () => {
+			session = await this.#start(machine);
+		};
+		if (machine === "b") await this.#attempt(false, open);
+		else await open();
+		if (session === undefined) return;
+		this.#edit(machine, edits);
+		const texts = textsBelow(this.#bench.workspace(machine));
+		for (let again = 0; again < 5; again++) {
+			try {
+				await session.flush({ sweep: true, closed: true });
+			} catch (error) {
+				return this.#broken(`${machine} cannot flush: ${(error as Error).stack}`);
+			}
+			if (session.waiting === 0 && session.heldDeletions === 0) break;
+		}
+		await this.#readLog();
+		if (session.waiting > 0) return this.#broken(`${machine} is not durable: ${JSON.stringify(session.waitingPaths)}`);
+		for (const [text, where] of texts) if (!this.#inLog.has(text)) this.#broken(`${machine} said that ${where} is durable`);
+		const left = displacedFiles(this.#bench.privateDir(machine));
+		if (left.length > 0) this.#broken(`${machine} said that all is durable, and ${left[0]?.to} is not`);
+	}
+
+	async #start(machine: string): Promise<Session> {
+		return await this.#bench.open(machine);
+	}
+
+	async #look(): Promise<void> {
+		const { seq } = (await readLog(this.#bench.store)).head;
+		await restoreAt(this.#bench, "b", 1 + this.#dice.below(seq));
+	}
+
+	/** @returns true where it ended without a failure */
+	async #attempt(mayFail: boolean, start: () => Promise<unknown>): Promise<boolean> {
+		const { workspace, privateDir } = this.#bench;
+		const before = new Map([...textsBelow(workspace("b")), ...this.#journalled()]);
+		const failure = this.#dice.oneOf<Failure>(["EIO", "EACCES", "ENOSPC", "killed", "killed"]);
+		const steps = Math.floor(this.#dice.spread(1, 120));
+		if (mayFail) this.#disk.arm(steps, failure);
+		let error: unknown;
+		try {
+			await start();
+		} catch (caught) {
+			error = caught;
+		}
+		this.#disk.disarm();
+		const { failed } = this.#disk;
+		this.counts.restores++;
+		this.trace.push(`a start of b${failed === undefined ? "" : `, ${failure} at ${failed}`}: ${error ?? "ok"}`);
+		if (failed !== undefined) this.counts[failure === "killed" ? "kills" : "failures"]++;
+		if (error !== undefined && failed === undefined) this.#broken(`a start without a fault failed: ${(error as Error).stack}`);
+		if (error !== undefined && failure !== "killed") this.#explained(error);
+		await this.#readLog();
+		const journalled = this.#journalled();
+		this.counts.displaced += journalled.size;
+		const now = textsBelow(workspace("b"));
+		for (const [text, where] of before) {
+			if (now.has(text) || journalled.has(text) || this.#inLog.has(text)) continue;
+			const hidden = textsBelow(privateDir("b")).get(text);
+			this.#broken(`the text of ${where} is ${hidden === undefined ? "gone" : `in ${hidden}, and in no journal`}`);
+		}
+		return error === undefined;
+	}
+
+	#explained(error: unknown): void {
+		const isExplained = error instanceof SidecarError && error.code !== "INTERNAL";
+		if (!isExplained) this.#broken(`a failing disk gives an error without a code: ${(error as Error).stack}`);
+	}
+
+	/** Texts in b's trash that its journal names. */
+	#journalled(): Map<string, string> {
+		return new Map(displacedFiles(this.#bench.privateDir("b")).flatMap(({ to }) => [...textsBelow(to)]));
+	}
+
+	async #readLog(): Promise<void> {
+		const { store } = this.#bench;
+		const { seq } = (await readLog(store)).head;
+		for (this.#seen++; this.#seen <= seq; this.#seen++) {
+			this.counts.commits++;
+			for (const entry of (await readLog(store, { at: this.#seen })).head.tree.values()) {
+				if (entry.type === "file") this.#inLog.add(entry.chunks.map(({ sha256 }) => sha256).join());
+				if (entry.type === "link") this.#inLog.add(`-> ${entry.target}`);
+			}
+		}
+		this.#seen = seq;
+	}
+
+	#edit(machine: string, count: number): void {
+		for (let edits = count; edits > 0; edits--) {
+			const path = join(this.#bench.workspace(machine), this.#dice.oneOf(NAMES));
+			const kind = this.#dice.weighted({ write: 6, remove: 2, link: 1, directory: 1 });
+			if (kind === "remove") {
+				rmSync(path, { recursive: true, force: true });
+				continue;
+			}
+			clearTheWay(this.#bench.workspace(machine), path);
+			const text = `text ${this.#texts++}`;
+			if (kind === "write") {
+				if (existsSync(path) && lstatSync(path).isDirectory()) rmSync(path, { recursive: true });
+				writeFileSync(path, text);
+			} else {
+				rmSync(path, { recursive: true, force: true });
+				if (kind === "link") symlinkSync(text, path);
+				else mkdirSync(path);
+			}
+		}
+	}
+
+	#broken(what: string): void {
+		this.violations.push(what);
+		this.trace.push(`BROKEN: ${what}`);
+	}
+}
+
+/** Makes the directories above a path, whatever stands in their places. */
+function clearTheWay(root: string, path: string): void {
+	const above = dirname(path);
+	if (above === root) return;
+	clearTheWay(root, above);
+	if (existsSync(above) && lstatSync(above).isDirectory()) return;
+	rmSync(above, { recursive: true, force: true });
+	mkdirSync(above);
+}
+
+/** What the files and links below a path hold, as the log names it, with where it is. */
+function textsBelow(path: string): Map<string, string> {
+	const stat = lstatSync(path, { throwIfNoEntry: false });
+	if (stat === undefined) return new Map();
+	if (stat.isSymbolicLink()) return new Map([[`-> ${readlinkSync(path)}`, path]]);
+	if (stat.isFile()) return new Map([[hash("sha256", readFileSync(path), "hex"), path]]);
+	const own = path.endsWith("/.openclaw-sidecar");
+	return new Map(own ? [] : readdirSync(path).flatMap((name) => [...textsBelow(join(path, name))]));
+}
