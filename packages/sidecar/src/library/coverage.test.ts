@@ -167,6 +167,15 @@ describe("links", () => {
 		]);
 	});
 
+	it("names nothing for a loop and for a target that is too long, and names one that cannot be", () => {
+		link("loop", "loop");
+		link("long", "x".repeat(300));
+		link("far", `/${"x".repeat(300)}`);
+		expect(look().gaps).toMatchObject([{ by: "the link far" }]);
+		config({ a: "/nul\0/x", agents: { list: [{ workspace: "/nul\0/y" }] } });
+		expect(look().gaps).toHaveLength(2);
+	});
+
 	it("counts links to programs and within packages, and names none of them", () => {
 		put("elsewhere/package/index.js");
 		link("venv/bin/python3", "/usr/bin/python3");

@@ -4,7 +4,6 @@
  *
  * Does NOT change an exit status: what is outside may be meant to be (decision 61).
  */
-import { statSync } from "node:fs";
 import { basename, dirname, relative, resolve } from "node:path";
 import { type Roots, rootPath } from "../path.ts";
 import type { Filter } from "../workspace/filter.ts";
@@ -12,6 +11,7 @@ import { IGNORE_FILE } from "../workspace/ignore-file.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { type LeftOut, type Survey, survey } from "./left-out.ts";
+import { statAt } from "./look-at.ts";
 import { AGENT_CONFIG, namedPlaces } from "./named-places.ts";
 import { isInside } from "./open-roots.ts";
 import { byWeight, isInstalled, leadsTo, type OutwardLink } from "./outward-links.ts";
@@ -169,7 +169,7 @@ function directoryOf(path: string): string {
 
 /** What is not there yet is a file where its name has an ending. */
 function isFile(path: string): boolean {
-	const stat = statSync(path, { throwIfNoEntry: false });
+	const stat = statAt(path);
 	return stat === undefined ? /[^.]\.(?:db|env|json5?|jsonl|sqlite3?|toml|ya?ml)$/.test(path) : !stat.isDirectory();
 }
 

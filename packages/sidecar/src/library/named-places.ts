@@ -4,10 +4,11 @@
  * A place is known by its key (`workspace`, `authDir`), or because its value is an absolute path that is there. Does NOT see what an agent
  * makes elsewhere by itself.
  */
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import JSON5 from "json5";
+import { statAt } from "./look-at.ts";
 import { isSystemPlace } from "./system-places.ts";
 
 export const AGENT_CONFIG = "openclaw.json";
@@ -156,6 +157,6 @@ function placeOf(text: string, env: NodeJS.ProcessEnv): string {
 /** A directory or a file; a program holds no state. */
 function isThere(path: string): boolean {
 	if (path === "/" || isSystemPlace(path)) return false;
-	const stat = statSync(path, { throwIfNoEntry: false });
+	const stat = statAt(path);
 	return stat?.isDirectory() === true || (stat?.isFile() === true && (stat.mode & 0o111) === 0);
 }

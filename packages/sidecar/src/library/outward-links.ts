@@ -3,9 +3,10 @@
  *
  * Links to programs and within installed packages are counted and not named: they lead to what an installation brings again.
  */
-import { lstatSync, readlinkSync, statSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Roots } from "../path.ts";
+import { lstatAt, statAt } from "./look-at.ts";
 import { realPath } from "./place.ts";
 import { isSystemPlace } from "./system-places.ts";
 
@@ -24,7 +25,7 @@ export function leadsTo(roots: Roots, path: string, target: string): string | un
 	const located = roots.locate(path);
 	if (located === undefined) return undefined;
 	let place = realPath(resolve(realPath(dirname(located.join("/"))), target));
-	for (let deep = 0; deep < LINKS_DEEP && lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === true; deep++)
+	for (let deep = 0; deep < LINKS_DEEP && lstatAt(place)?.isSymbolicLink() === true; deep++)
 		place = realPath(resolve(dirname(place), readlinkSync(place)));
 	return place;
 }
@@ -35,7 +36,7 @@ export function isInstalled({ path, place }: OutwardLink): boolean {
 }
 
 function isProgram(place: string): boolean {
-	const stat = statSync(place, { throwIfNoEntry: false });
+	const stat = statAt(place);
 	return stat === undefined || (stat.isFile() && (stat.mode & 0o111) !== 0);
 }
 

@@ -1,7 +1,7 @@
 import type { DaemonStatus } from "../daemon/daemon.ts";
 import { status as readStatus, type Status } from "../sync/status.ts";
-import { statOf } from "../workspace/stat.ts";
 import { requireDirectory } from "../workspace/scan.ts";
+import { statOf } from "../workspace/stat.ts";
 import { ask } from "./control.ts";
 import { type Coverage, coverageOf } from "./coverage.ts";
 import { whyNotRestored } from "./flush.ts";
