@@ -207,9 +207,9 @@ export class Capture {
 			if (local?.stat !== undefined && !sameStat(local.stat, stat)) this.#leaveAside(main, stat);
 			return;
 		}
+		// What this capture has of it already is a state that it passed through.
+		if (large?.isLarge(main, stat, local.get(main), this.#builder) === true) return this.#leaveAside(main, stat);
 		const earlier = this.changed.get(main) ?? this.minor.get(main) ?? this.confirmed.get(main);
-		const isLarge = earlier === undefined && large?.isLarge(main, stat, local.get(main), this.#builder) === true;
-		if (isLarge) return this.#leaveAside(main, stat);
 		const started = performance.now();
 		try {
 			const unit = await captureUnit(this.#context, this.#builder, main, stat, earlier);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isSetAside, unrestorable, unrestorableAfter } from "../log/safe-path.ts";
 import type { Delta, Entry, FileEntry, Path, Tree } from "../log/types.ts";
-import { reservedName, setAsideDelta, setAsideIn, withoutSetAside } from "./set-aside.ts";
+import { isInvented, reservedName, setAsideDelta, setAsideIn, withoutSetAside } from "./set-aside.ts";
 
 const writer = "a".repeat(32);
 const other = "b".repeat(32);
@@ -98,4 +98,15 @@ it.each([
 	[`a/.recovered/${writer}`, true, undefined],
 ])("%s (directory: %s) is reserved as %s", (path, isDirectory, reserved) => {
 	expect(reservedName(path, isDirectory)).toBe(reserved);
+});
+
+describe("the first commit of a log that only sets aside", () => {
+	it("has the workspace's own directory as it is on the disk", () => {
+		const real: Entry = { type: "dir", mode: 0o775, mtimeNs: 7n };
+		const link: Entry = { type: "link", mtimeNs: 1n, target: "t" };
+		const { delta } = setAsideDelta(new Map(), "ab".repeat(16), new Map([["l", link]]), (path) => (path === "" ? real : undefined));
+		expect(delta.changed.get("")).toEqual(real);
+		expect(isInvented(real)).toBe(false);
+		expect(isInvented(delta.changed.get(".recovered") as Entry)).toBe(true);
+	});
 });

@@ -74,6 +74,6 @@ export const CAPTURE: readonly Mutation[] = [
 		file: "src/sync/set-aside.ts",
 		find: 'const isOwn = target === "" ||',
 		replace: "const isOwn =",
-		test: { file: rawDatabases, name: "and is all that a new log has leaves the workspace's own directory as it is" },
+		test: { file: "src/sync/set-aside.test.ts", name: "has the workspace's own directory as it is on the disk" },
 	},
 ];
