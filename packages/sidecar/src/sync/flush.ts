@@ -327,7 +327,8 @@ export class Flusher {
 	/** Undefined where the log needs nothing of it. */
 	async #takeDisplaced(capture: Capture, context: CaptureContext, builder: BlockBuilder): Promise<Quarantined | undefined> {
 		if (this.#quarantine === undefined || this.#quarantine.refresh() === 0) return undefined;
-		const quarantined = await this.#quarantine.capture(context, builder, this.#writer.head.tree);
+		const { head, id, isSuperseded } = this.#writer;
+		const quarantined = await this.#quarantine.capture(context, builder, head.tree, isSuperseded ? id : undefined);
 		for (const [path, reason] of this.#quarantine.deferred) capture.deferred.set(path, reason);
 		if (quarantined.changed.size > 0) return quarantined;
 		this.#quarantine.committed(quarantined);

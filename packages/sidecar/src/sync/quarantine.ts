@@ -72,8 +72,11 @@ export class Quarantine {
 		return this.#deferred;
 	}
 
-	/** @throws SidecarError STORE_*; the signal's reason */
-	async capture(context: CaptureContext, builder: BlockBuilder, tree: Tree): Promise<Quarantined> {
+	/**
+	 * @param superseded the writer's id where another one owns the tree: readers take nothing of it but what is below its own directory
+	 * @throws SidecarError STORE_*; the signal's reason
+	 */
+	async capture(context: CaptureContext, builder: BlockBuilder, tree: Tree, superseded?: string): Promise<Quarantined> {
 		this.#deferred = new Map();
 		const changed = new Map<Path, Entry>();
 		const paths: Path[] = [];
@@ -83,17 +86,27 @@ export class Quarantine {
 		for (const displaced of this.#pending) {
 			const taken = await this.#take(context, builder, displaced);
 			if (taken === undefined) continue;
-			done.push(displaced);
 			const entries = new Map([...taken].filter(([name, { entry }]) => !isKnown(tree, known, pathOf(displaced, name), entry)));
-			const aside = setAsideDelta(tree, displaced.restore, entriesOf(entries), () => undefined);
-			for (const [path, entry] of aside.delta.changed) changed.set(path, entry);
-			for (const name of aside.taken) {
-				paths.push(pathOf(displaced, name));
-				const entry = entries.get(name)?.entry;
-				if (entry?.type === "file") bytes += entry.size;
+			// Beside what this writer sets aside itself, which is updated in place.
+			const suffix = superseded === undefined ? "" : `~${displaced.restore}`;
+			const named = new Map([...entries].map(([name, { entry }]) => [suffixed(displaced, name, suffix), { name, entry }]));
+			const wanted = new Map([...named].map(([at, { entry }]) => [at, entry]));
+			const aside = setAsideDelta(tree, superseded ?? displaced.restore, wanted, () => undefined);
+			const [tooLong] = aside.tooLong.map((at) => named.get(at)?.name as Path);
+			if (tooLong !== undefined) {
+				this.#defer(
+					pathOf(displaced, tooLong),
+					`its path is too long for ${RECOVERED_DIRECTORY}/; it is in ${this.#trash(displaced)}/${tooLong}`,
+				);
+				continue;
 			}
-			for (const name of aside.tooLong)
-				context.log.warn("quarantine.path-too-long", { path: pathOf(displaced, name), to: this.#trash(displaced) });
+			done.push(displaced);
+			for (const [path, entry] of aside.delta.changed) changed.set(path, entry);
+			for (const at of aside.taken) {
+				const { name, entry } = named.get(at) as { name: Path; entry: Entry };
+				paths.push(pathOf(displaced, name));
+				if (entry.type === "file") bytes += entry.size;
+			}
 		}
 		return { changed, paths, bytes, done };
 	}
@@ -103,6 +116,10 @@ export class Quarantine {
 		this.#journal.remove(done);
 		const gone = new Set(done);
 		this.#pending = this.#pending.filter((displaced) => !gone.has(displaced));
+	}
+
+	#defer(path: Path, reason: string): void {
+		this.#deferred = new Map([...this.#deferred, [path, reason]]);
 	}
 
 	#trash({ restore }: Displaced): string {
@@ -135,10 +152,7 @@ export class Quarantine {
 			for (const [at, local] of raw ?? []) taken.set(at, local);
 			if (file.kind !== "deferred" || raw?.has(name) === true) continue;
 			waits = true;
-			this.#deferred = new Map([
-				...this.#deferred,
-				[path, `a restore moved it to ${root}/${name}, where it cannot be read: ${file.reason}`],
-			]);
+			this.#defer(path, `a restore moved it to ${root}/${name}, where it cannot be read: ${file.reason}`);
 		}
 		return waits ? undefined : taken;
 	}
@@ -171,6 +185,11 @@ function pathOf({ path, name }: Displaced, at: Path): Path {
 	return path + at.slice(name.length);
 }
 
+/** Of a whole directory, the suffix stands behind the directory's own name. */
+function suffixed({ name }: Displaced, at: Path, suffix: string): Path {
+	return name + suffix + at.slice(name.length);
+}
+
 /** Entries below `.recovered/` by the path they had in a workspace. */
 function quarantinedPaths(tree: Tree): ReadonlyMap<Path, readonly Entry[]> {
 	const found = new Map<Path, Entry[]>();
@@ -186,8 +205,4 @@ function quarantinedPaths(tree: Tree): ReadonlyMap<Path, readonly Entry[]> {
 function isKnown(tree: Tree, quarantined: ReadonlyMap<Path, readonly Entry[]>, path: Path, entry: Entry): boolean {
 	const there = tree.get(path);
 	return [...(there === undefined ? [] : [there]), ...(quarantined.get(path) ?? [])].some((known) => sameEntry(known, entry));
-}
-
-function entriesOf(taken: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {
-	return new Map([...taken].map(([path, { entry }]) => [path, entry]));
 }

@@ -1,6 +1,7 @@
 import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
 import { LEAD } from "./lead.ts";
+import { PROOF_MUTATIONS } from "./proof.ts";
 import { PROFILE_MUTATIONS } from "./profile.ts";
 import { STATE_MUTATIONS } from "./state.ts";
 import { STORE_MUTATIONS } from "./store.ts";
@@ -263,6 +264,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	...LEAD,
 	...DAEMON,
+	...PROOF_MUTATIONS,
 	...STATE_MUTATIONS,
 	...CAPTURE,
 	...PROFILE_MUTATIONS,

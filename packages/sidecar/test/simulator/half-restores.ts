@@ -76,6 +76,8 @@ class Storm {
 		if (machine === "b") await this.#attempt(false, open);
 		else await open();
 		if (session === undefined) return;
+		// Another machine takes the workspace over before the first commit.
+		if (machine === "b" && this.#dice.chance(0.3)) await this.#start("c");
 		this.#edit(machine, edits);
 		const texts = textsBelow(this.#bench.workspace(machine));
 		for (let again = 0; again < 5; again++) {
@@ -84,7 +86,7 @@ class Storm {
 			} catch (error) {
 				return this.#broken(`${machine} cannot flush: ${(error as Error).stack}`);
 			}
-			if (session.waiting === 0 && session.heldDeletions === 0) break;
+			if (session.waiting === 0 && (session.heldDeletions === 0 || session.isSuperseded)) break;
 		}
 		await this.#readLog();
 		if (session.waiting > 0) return this.#broken(`${machine} is not durable: ${JSON.stringify(session.waitingPaths)}`);

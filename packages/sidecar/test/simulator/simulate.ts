@@ -24,12 +24,19 @@ const RACY_SHARE = 0.1;
 /** A run that does more than this is stuck. */
 const MAX_EVENTS = 60_000;
 
-export async function simulate(seed: number, options: { readonly isTold?: boolean } = {}): Promise<Outcome> {
+export interface SimulateOptions {
+	/** Keep a trace and a digest. Default false. */
+	readonly isTold?: boolean;
+	/** A store that looks first and writes later. Default: as the seed says. */
+	readonly isRacy?: boolean;
+}
+
+export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
 	// Weather makes errors by the thousand; where they come from is asked for only when a seed is replayed.
 	const { stackTraceLimit } = Error;
 	if (options.isTold !== true) Error.stackTraceLimit = 0;
 	try {
-		return await new Run(seed, options.isTold === true).play();
+		return await new Run(seed, options).play();
 	} finally {
 		Error.stackTraceLimit = stackTraceLimit;
 	}
@@ -50,7 +57,7 @@ class Run {
 	#processes = 0;
 	#startMs: number;
 
-	constructor(seed: number, isTold: boolean) {
+	constructor(seed: number, { isTold = false, isRacy }: SimulateOptions) {
 		this.#seed = seed;
 		this.#dice = new Dice(seed);
 		this.#world = new World(isTold);
@@ -61,7 +68,7 @@ class Run {
 		this.#weather = {
 			faults: dice.oneOf([0, 0.02, 0.1, 0.3, 0.5]),
 			freezes: dice.oneOf([0, 0, 0.002, 0.01, 0.03]),
-			racyMs: dice.chance(RACY_SHARE) ? dice.oneOf([50, 300, 1000]) : 0,
+			racyMs: (isRacy ?? dice.chance(RACY_SHARE)) ? dice.oneOf([50, 300, 1000]) : 0,
 		};
 	}
 

@@ -1,0 +1,71 @@
+/** Rules whose cause the incident tests and the simulator bring about. */
+import type { Mutation } from "./table.ts";
+
+const halfRestores = { file: "test/simulator/half-restores.test.ts", name: "restores that fail or are killed at any step lose no text" };
+
+export const PROOF_MUTATIONS: readonly Mutation[] = [
+	{
+		rule: "names in a manifest are in order and unique",
+		file: "src/log/manifest-decode.ts",
+		find: "		if (length !== undefined && bytes.compare(own, 0, ownBytes, shared, length) >= 0)",
+		replace: "		if (length !== undefined && bytes.compare(own, 0, ownBytes, shared, length) > 2)",
+		test: {
+			file: "test/incidents/damaged-log.test.ts",
+			name: "restic #22180: restore, flush and run refuse the tree and touch nothing: a name twice",
+		},
+	},
+	{
+		rule: "restore --at gives a file with several names a file of its own",
+		file: "src/sync/plan-disk.ts",
+		find: "if (isRetimed && hasOtherNames(root, path))",
+		replace: "if (isRetimed && path === undefined)",
+		test: {
+			file: "test/incidents/hard-links.test.ts",
+			name: "restic #22085: names that are one file here and had different modes and times then are two again",
+		},
+	},
+	{
+		rule: "a superseded writer keeps displaced edits below its own directory",
+		file: "src/sync/flush.ts",
+		find: "isSuperseded ? id : undefined);",
+		replace: "isSuperseded && id === '' ? id : undefined);",
+		test: {
+			file: "test/incidents/edit-meets-newer.test.ts",
+			name: "W1: a machine that is superseded before its first commit keeps the edit below its own directory",
+		},
+	},
+	{
+		rule: "an edit that cannot be quarantined stays in the journal",
+		file: "src/sync/quarantine.ts",
+		find: "			if (tooLong !== undefined) {",
+		replace: "			if (tooLong === '') {",
+		test: {
+			file: "test/incidents/edit-meets-newer.test.ts",
+			name: "W1: an edit whose name has no room there is named and not durable, and the next start keeps it",
+		},
+	},
+	{
+		rule: "what a restore displaces is in the journal before it moves",
+		file: "src/sync/restore-work.ts",
+		find: "		this.#journal.add(entries);\n",
+		replace: "",
+		test: halfRestores,
+	},
+	{
+		rule: "what has no room is named",
+		file: "src/sync/flush.ts",
+		find: "			capture.deferWithoutRoom();\n",
+		replace: "",
+		test: {
+			file: "test/incidents/caps-lowered.test.ts",
+			name: "fastagent #489: beyond MAX_CHUNKS the file is named each time, and everything else is committed",
+		},
+	},
+	{
+		rule: "a won fence is read back before the gate opens",
+		file: "src/sync/log-writer.ts",
+		find: "		const isReadBack = info.flags.fence === true || info.flags.closed === true || info.flags.recovered === true;",
+		replace: "		const isReadBack = info.flags.closed === true && info.seq < 0;",
+		test: { file: "test/simulator/simulator.test.ts", name: "storms over a racy store open no gate on a fence that is replaced" },
+	},
+];
