@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { IGNORE_FILE } from "./ignore-file.ts";
-import { profileNamed, type Profile } from "./profile.ts";
+import { type Profile, profileNamed } from "./profile.ts";
 import { WorkspaceFilter } from "./workspace-filter.ts";
 
 const plain = profileNamed("plain") as Profile;

@@ -25,7 +25,10 @@ export const STATE_MUTATIONS: readonly Mutation[] = [
 		file: "src/sync/check-mounts.ts",
 		find: "if (known !== undefined && holds(path)) away.set(",
 		replace: "if (known === undefined && holds(path)) away.set(",
-		test: { file: innerMounts, name: "hides content that the log has: that is no deletion, neither while a session runs nor at the next start" },
+		test: {
+			file: innerMounts,
+			name: "hides content that the log has: that is no deletion, neither while a session runs nor at the next start",
+		},
 	},
 	{
 		rule: "what the log keeps for an inner volume keeps the directories above it",

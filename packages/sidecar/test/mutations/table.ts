@@ -1,7 +1,8 @@
+import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
 import { LEAD } from "./lead.ts";
+import { MOUNTS } from "./mounts.ts";
 import { STATE_MUTATIONS } from "./state.ts";
-import { CAPTURE } from "./capture.ts";
 import { STORE_MUTATIONS } from "./store.ts";
 
 /** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
@@ -264,4 +265,5 @@ export const MUTATIONS: readonly Mutation[] = [
 	...DAEMON,
 	...STATE_MUTATIONS,
 	...CAPTURE,
+	...MOUNTS,
 ];
