@@ -42,6 +42,11 @@ export const ERRORS = {
 		"point --workspace at a directory; `openclaw-sidecar restore` makes one from the log where nothing is there",
 	),
 	WORKSPACE_READ_ONLY: spec(2, "the workspace cannot be written", "check the owner, the mode and the mount of the workspace"),
+	WORKSPACE_NAME_UNFIT: spec(
+		2,
+		"the file system of the workspace cannot hold a name of the tree as it is",
+		"restore to another file system, or rename the file on a machine that can hold it",
+	),
 	WORKSPACE_DISK_FULL: spec(
 		2,
 		"the disk has no room for the workspace",

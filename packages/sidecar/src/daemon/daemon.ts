@@ -12,7 +12,7 @@ import type { Wanted } from "../sync/pick-set-aside.ts";
 import type { Moved } from "../sync/restore-work.ts";
 import { Session, type SessionOptions } from "../sync/session.ts";
 import type { Log } from "../telemetry/types.ts";
-import type { Agent } from "./agent.ts";
+import type { Agent, AgentUser } from "./agent.ts";
 import {
 	type CadenceOptions,
 	changedSince,
@@ -164,8 +164,7 @@ class Daemon {
 			if (command.length > 0 && !stop.aborted) {
 				try {
 					prepareWorkspace?.();
-					if (agentUser !== undefined)
-						this.#log.info("workspace.handed-over", { ...agentUser, entries: handOver(roots?.directories ?? [workspace], agentUser) });
+					if (agentUser !== undefined) this.#handOver(roots?.directories ?? [workspace], agentUser);
 					this.#agent = await startConfigured(this.#options, this.#log);
 				} catch (error) {
 					// Hand the tree back: the next writer need not wait for one that never had an agent.
@@ -191,6 +190,11 @@ class Daemon {
 			await watcher?.close();
 			this.#agent?.kill("SIGKILL");
 		}
+	}
+
+	#handOver(directories: readonly string[], user: AgentUser): void {
+		const handedOver = handOver(directories, user);
+		this.#log[handedOver.refused > 0 ? "warn" : "info"]("workspace.handed-over", { ...user, ...handedOver });
 	}
 
 	async #end(session: Session, stop: AbortSignal, stopWatching: () => Promise<void>): Promise<DaemonEnd> {

@@ -1,25 +1,36 @@
-import { lchownSync, lstatSync, readdirSync } from "node:fs";
+import { type Dirent, lchownSync, lstatSync, readdirSync } from "node:fs";
 import type { AgentUser } from "./agent.ts";
+
+export interface HandedOver {
+	/** Entries that changed hands. */
+	readonly entries: number;
+	/** Entries whose owner cannot be changed: on a file system without owners, on a read-only mount, without the right to. */
+	readonly refused: number;
+}
 
 /**
  * Gives a restored workspace to the agent's user: what another user restored, it could not write.
  *
  * Links are not followed. A file with a second name is left alone: the other may lie outside, where nobody handed anything over.
+ * What refuses to change hands stays as it is: the agent may be able to write it all the same.
  * @param directories absolute: the workspace, and its additional roots
- * @returns how many entries changed hands
  */
-export function handOver(directories: readonly string[], user: AgentUser): number {
-	let count = 0;
+export function handOver(directories: readonly string[], user: AgentUser): HandedOver {
+	let [entries, refused] = [0, 0];
 	const give = (path: Buffer) => {
-		const stat = lstatSync(path);
-		if (stat.uid === user.uid && stat.gid === user.gid) return;
-		if (stat.isFile() && stat.nlink > 1) return;
-		lchownSync(path, user.uid, user.gid);
-		count++;
+		try {
+			const stat = lstatSync(path);
+			if (stat.uid === user.uid && stat.gid === user.gid) return;
+			if (stat.isFile() && stat.nlink > 1) return;
+			lchownSync(path, user.uid, user.gid);
+			entries++;
+		} catch (error) {
+			if (!isGone(error)) refused++;
+		}
 	};
 	// Bytes all along: a name need not be UTF-8.
 	const walk = (directory: Buffer) => {
-		for (const entry of readdirSync(directory, { withFileTypes: true, encoding: "buffer" })) {
+		for (const entry of namesIn(directory)) {
 			const path = Buffer.concat([directory, Buffer.from("/"), entry.name]);
 			give(path);
 			if (entry.isDirectory()) walk(path);
@@ -29,5 +40,18 @@ export function handOver(directories: readonly string[], user: AgentUser): numbe
 		give(Buffer.from(directory));
 		walk(Buffer.from(directory));
 	}
-	return count;
+	return { entries, refused };
+}
+
+/** None where it cannot be read, or is gone. */
+function namesIn(directory: Buffer): Dirent<Buffer>[] {
+	try {
+		return readdirSync(directory, { withFileTypes: true, encoding: "buffer" });
+	} catch {
+		return [];
+	}
+}
+
+function isGone(error: unknown): boolean {
+	return (error as NodeJS.ErrnoException).code === "ENOENT";
 }

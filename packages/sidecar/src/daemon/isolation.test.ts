@@ -3,6 +3,7 @@ import { linkSync, lstatSync, mkdirSync, mkdtempSync, openSync, readFileSync, rm
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { mounted } from "../../test/mounted.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { startAgent } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";
@@ -81,11 +82,20 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 		writeFileSync(outside, "x");
 		symlinkSync(outside, join(workspace, "link"));
 		linkSync(outside, join(workspace, "second-name"));
-		expect(handOver([workspace], AGENT)).toBe(5);
+		expect(handOver([workspace], AGENT)).toEqual({ entries: 5, refused: 0 });
 		for (const path of ["", "memory", "memory/a.md", "link"]) expect(lstatSync(join(workspace, path))).toMatchObject(AGENT);
 		expect(lstatSync(odd)).toMatchObject(AGENT);
 		expect(lstatSync(outside)).toMatchObject({ uid: 0, gid: 0 });
-		expect(handOver([workspace], AGENT)).toBe(0);
+		expect(handOver([workspace], AGENT)).toEqual({ entries: 0, refused: 0 });
+	});
+
+	test("starts all the same where the file system refuses another owner, and that is counted", (context) => {
+		using made = mounted(context);
+		const workspace = join(dir, "ws");
+		mkdirSync(workspace);
+		writeFileSync(join(workspace, "a.md"), "x");
+		made.bind(workspace, workspace, "ro");
+		expect(handOver([workspace], AGENT)).toEqual({ entries: 0, refused: 2 });
 	});
 });
 

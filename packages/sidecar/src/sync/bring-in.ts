@@ -6,12 +6,15 @@ import { ROOTS_DIRECTORY } from "../path.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
+import { forgetOpened } from "./opened-directories.ts";
 import type { Picked } from "./pick-set-aside.ts";
+import { preflight } from "./preflight.ts";
 import type { Action } from "./reconcile.ts";
 import { checkSpace } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { type Moved, RestoreWork } from "./restore-work.ts";
 import { requireRootsAreDirectories } from "./roots-in-tree.ts";
+import { UnsetMetadata } from "./unset-metadata.ts";
 
 /**
  * Writes what a superseded writer set aside to its own place in the workspace, and commits nothing. What stands there is moved to the
@@ -21,7 +24,7 @@ import { requireRootsAreDirectories } from "./roots-in-tree.ts";
  * @throws SidecarError USAGE where a file would take a directory's place or the other way round; TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function bringIn(options: RestoreOptions, { entries }: Picked): Promise<readonly Moved[]> {
-	const { root, times } = options;
+	const { root, privateDir, times } = options;
 	const rootStat = requireDirectory(root);
 	requireRootsAreDirectories(entries, root);
 	const target = new Map<Path, Entry>();
@@ -53,15 +56,13 @@ export async function bringIn(options: RestoreOptions, { entries }: Picked): Pro
 	const writer = new Materializer(root, times);
 	try {
 		checkSpace(writer, plan, target);
-		const work = new RestoreWork(
-			options,
-			writer,
-			{
-				...{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, inLog: new Set<Path>(), unbelieved: 0 },
-				...{ roots: {}, freshRoots: new Set(), away: new Map(), mounts: {} },
-			},
-			{ head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts: new Map() },
-		);
+		const planned = {
+			...{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, inLog: new Set<Path>(), unbelieved: 0 },
+			...{ roots: {}, freshRoots: new Set<string>(), away: new Map<Path, string>(), mounts: {} },
+			unset: new UnsetMetadata(),
+		};
+		await preflight({ root, privateDir, isExact: true }, writer, planned);
+		const work = new RestoreWork(options, writer, planned, { head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts: new Map() });
 		await work.run();
 		await writer.sync();
 		return work.moved;
@@ -70,5 +71,6 @@ export async function bringIn(options: RestoreOptions, { entries }: Picked): Pro
 		throw error;
 	} finally {
 		writer.close();
+		forgetOpened(privateDir);
 	}
 }

@@ -8,6 +8,7 @@ import type { LargeFiles } from "./large-files.ts";
 import type { LocalTree } from "./local-tree.ts";
 import type { Room } from "./room.ts";
 import type { SecretGuard } from "./secret-guard.ts";
+import type { UnsetMetadata } from "./unset-metadata.ts";
 
 /** What capturing needs to know; nothing of it changes during one capture but `local` between captures. */
 export interface CaptureContext {
@@ -24,6 +25,8 @@ export interface CaptureContext {
 	/** Shall the raw bytes of this database be kept, where no consistent copy of it can be had? */
 	readonly keepsRaw: (path: Path) => boolean;
 	readonly secrets: SecretGuard;
+	/** Modes and times of the log that this disk could not be given, as of the last restore. Default: none. */
+	readonly unset?: () => UnsetMetadata;
 	/** Files larger than this are left for a later capture; default: none. */
 	readonly maxFileBytes?: number;
 	/** What the tree has room for; default: for everything. */

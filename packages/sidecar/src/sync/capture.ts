@@ -13,6 +13,7 @@ import { sameEntry } from "../log/same-entry.ts";
 import type { Path } from "../log/types.ts";
 import { decodeName, fsPath, joinPath, mainOf, parentOf } from "../path.ts";
 import { besides, filesOfSet, mainFileOf } from "../workspace/file-set.ts";
+import { FoldedNames } from "../workspace/folded-names.ts";
 import { readNames } from "../workspace/read-names.ts";
 import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
 import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
@@ -23,6 +24,7 @@ import type { CapturedFile } from "./captured-file.ts";
 import { isBelowAny } from "./check-mounts.ts";
 import type { KnownRoots } from "./known-roots.ts";
 import type { LocalEntry } from "./local-tree.ts";
+import type { UnsetMetadata } from "./unset-metadata.ts";
 
 /** Longest stretch without giving the event loop a turn. */
 const SLICE_MS = 8;
@@ -61,12 +63,16 @@ export class Capture {
 	readonly #looked = new Map<Path, Stat>();
 	/** Why, by the path that is told. */
 	readonly #withoutRoom = new Map<Path, string>();
+	readonly #unset: UnsetMetadata | undefined;
+	readonly #folded: FoldedNames;
 	#sliceStart = performance.now();
 
 	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
 	constructor(context: CaptureContext, builder: BlockBuilder, roots?: KnownRoots) {
 		this.#context = context;
 		this.#builder = builder;
+		this.#unset = context.unset?.();
+		this.#folded = new FoldedNames(context.root);
 		const root = lstatPath(context.root, "");
 		if (root?.type !== "dir") throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: mainOf(context.root), reason: "it is gone" });
 		this.#root = root;
@@ -143,6 +149,7 @@ export class Capture {
 		let stat: Stat | undefined;
 		try {
 			stat = lstatPath(root, path);
+			if (stat !== undefined && this.#folded.isOtherName(path, stat)) stat = undefined;
 		} catch (error) {
 			this.deferred.set(path, reasonOf(error));
 			return;
@@ -328,7 +335,8 @@ export class Capture {
 		}
 	}
 
-	#keep(path: Path, taken: LocalEntry): void {
+	#keep(path: Path, captured: LocalEntry): void {
+		const taken = { ...captured, entry: this.#unset?.inLog(path, captured.entry) ?? captured.entry };
 		const before = this.#context.local.get(path);
 		const local = { ...taken, stat: taken.stat !== undefined && isRacy(taken.stat) ? undefined : taken.stat };
 		this.#forget(path);

@@ -1,16 +1,18 @@
 import { hash } from "node:crypto";
 import { readlinkSync } from "node:fs";
 import type { Entry, FileEntry, Path, Tree } from "../log/types.ts";
-import { decodeName, fsPath, isRootItself, type Root } from "../path.ts";
+import { decodeName, fsPath, type Root } from "../path.ts";
 import { hashingZerosOnce } from "../workspace/holes.ts";
 import { isSqliteHeader } from "../workspace/sqlite.ts";
 import { readStable } from "../workspace/stable-read.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
 import type { OnDisk } from "./reconcile.ts";
+import { type Metadata, UnsetMetadata } from "./unset-metadata.ts";
 
 /**
  * Compares what is on the disk with what the log has for it. A file is read only where its size and mode could be the same.
  * @param isSecret such paths are restored without rights for others, whatever mode the log has: that is no difference
+ * @param unset modes that this disk could not be given are no difference either
  */
 export async function compareDisk(
 	root: Root,
@@ -18,33 +20,41 @@ export async function compareDisk(
 	base: Tree | undefined,
 	target: Tree,
 	isSecret: (path: Path) => boolean,
+	unset: UnsetMetadata = new UnsetMetadata(),
 ): Promise<Map<Path, OnDisk>> {
 	const compared = new Map<Path, OnDisk>();
 	for (const [path, stat] of disk) {
 		const wanted = target.get(path);
 		const before = base?.get(path);
-		const likeTarget = wanted !== undefined && (await isLike(root, path, stat, wanted, isSecret));
-		const likeBase = before === wanted ? likeTarget : before !== undefined && (await isLike(root, path, stat, before, isSecret));
+		const likeTarget = wanted !== undefined && (await isLike(root, path, stat, wanted, isSecret, unset));
+		const likeBase = before === wanted ? likeTarget : before !== undefined && (await isLike(root, path, stat, before, isSecret, unset));
 		compared.set(path, { type: stat.type, likeTarget, likeBase });
 	}
 	return compared;
 }
 
-async function isLike(root: Root, path: Path, stat: Stat, entry: Entry, isSecret: (path: Path) => boolean): Promise<boolean> {
+async function isLike(
+	root: Root,
+	path: Path,
+	stat: Stat,
+	entry: Entry,
+	isSecret: (path: Path) => boolean,
+	unset: UnsetMetadata,
+): Promise<boolean> {
 	if (entry.type !== stat.type) return false;
 	if (entry.type === "link") return decodeName(readlinkSync(fsPath(root, path), { encoding: "buffer" })) === entry.target;
-	const isRightMode = hasMode(stat, entry, isSecret(path)) || path === "" || isRootItself(root, path);
+	const isRightMode = hasMode(unset.asInLog(path, stat), entry, isSecret(path));
 	if (entry.type === "dir" || !isRightMode) return isRightMode;
 	return entry.size === stat.size && (await hasContent(root, path, entry));
 }
 
-/** A secret is restored without rights for others, whatever the log has. */
-export function hasMode(stat: Stat, entry: Exclude<Entry, { readonly type: "link" }>, isSecret: boolean): boolean {
-	const mode = stat.mode & (entry.type === "dir" ? 0o3777 : 0o1777);
+/** A secret is restored without rights for others, whatever the log has. The mode is in the terms of the log. */
+export function hasMode({ mode }: Metadata, entry: Exclude<Entry, { readonly type: "link" }>, isSecret: boolean): boolean {
 	return mode === entry.mode || (isSecret && mode === (entry.mode & 0o700));
 }
 
-async function hasContent(root: Root, path: Path, entry: FileEntry): Promise<boolean> {
+/** Does the file hold these bytes, with nothing in a WAL beside it? */
+export async function hasContent(root: Root, path: Path, entry: FileEntry): Promise<boolean> {
 	const sha256 = hashingZerosOnce((bytes) => hash("sha256", bytes, "hex"));
 	let isSame = true;
 	const read = await readStable(root, path, 2 ** entry.chunkBits, (index, bytes) => {

@@ -18,6 +18,7 @@ import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { type RootElsewhere, rootsElsewhere } from "./roots-in-tree.ts";
 import { type Excluded, type SecretPolicy, whyExcluded } from "./secret-guard.ts";
+import type { UnsetMetadata } from "./unset-metadata.ts";
 
 export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "signal"> & {
 	/** Under `exclude`, what a flush would leave out is not counted as not durable. Default `warn`. */
@@ -77,7 +78,8 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 	const copies = new DatabaseCopies(options);
 	try {
 		for (const [path, action] of plan) {
-			if (path === "" || isHidden(path)) continue;
+			// Without a base the workspace's own directory gets its mode from the log.
+			if ((path === "" && action !== "keep-local") || isHidden(path)) continue;
 			if (action === "write" || action === "trash") behind++;
 			const why = await whyNotDurable(options, planned, path, action, copies);
 			if (why === undefined) continue;
@@ -93,7 +95,7 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 
 async function whyNotDurable(
 	options: DiskOptions,
-	{ target, base, disk }: DiskPlan,
+	{ target, base, disk, unset }: DiskPlan,
 	path: Path,
 	action: Action,
 	copies: DatabaseCopies,
@@ -102,8 +104,9 @@ async function whyNotDurable(
 	const known = [target.get(path), base?.get(path)].filter((entry) => entry !== undefined);
 	if (action === "keep-deleted") return { kind: "deleted", reason: "deleted" };
 	if (action === "write" || action === "trash" || stat === undefined) return undefined;
-	if (action === "keep") return hasOtherTime(stat, known) ? { kind: "time", reason: "its time changed" } : undefined;
-	for (const entry of known) if (await isStoredAs(options, path, stat, entry, copies)) return undefined;
+	if (action === "keep")
+		return hasOtherTime(stat, unset.asInLog(path, stat).mtimeNs, known) ? { kind: "time", reason: "its time changed" } : undefined;
+	for (const entry of known) if (await isStoredAs(options, path, stat, entry, copies, unset)) return undefined;
 	if (action === "set-aside") return { kind: "conflict", reason: "changed here, deleted in the log" };
 	if (action === "set-aside-and-write") {
 		return {
@@ -125,21 +128,28 @@ async function whyLeftOut(
 }
 
 /** A database's time says nothing: a checkpoint moves it. */
-function hasOtherTime(stat: Stat, known: readonly Entry[]): boolean {
+function hasOtherTime(stat: Stat, mtimeNs: bigint, known: readonly Entry[]): boolean {
 	if (stat.type === "dir") return false;
 	return known.every((entry) => {
 		if (entry.type === "dir" || (entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS)) return false;
-		const off = entry.mtimeNs - stat.mtimeNs;
+		const off = entry.mtimeNs - mtimeNs;
 		return off > TIME_TOLERANCE_NS || off < -TIME_TOLERANCE_NS;
 	});
 }
 
 /** What only looks different: a secret that was restored with a stricter mode, or a database whose content is that of the log. */
-async function isStoredAs({ root, profile }: DiskOptions, path: Path, stat: Stat, entry: Entry, copies: DatabaseCopies): Promise<boolean> {
+async function isStoredAs(
+	{ root, profile }: DiskOptions,
+	path: Path,
+	stat: Stat,
+	entry: Entry,
+	copies: DatabaseCopies,
+	unset: UnsetMetadata,
+): Promise<boolean> {
 	if (entry.type === "link" || entry.type !== stat.type) return false;
-	if (!hasMode(stat, entry, profile.secret(path))) return false;
+	if (!hasMode(unset.asInLog(path, stat), entry, profile.secret(path))) return false;
 	if (entry.type === "dir") return true;
 	if (entry.chunkBits === SQLITE_CHUNK_BITS) return await copies.isDatabase(path, entry);
-	const compared = await compareDisk(root, new Map([[path, stat]]), undefined, new Map([[path, entry]]), profile.secret);
+	const compared = await compareDisk(root, new Map([[path, stat]]), undefined, new Map([[path, entry]]), profile.secret, unset);
 	return compared.get(path)?.likeTarget === true;
 }

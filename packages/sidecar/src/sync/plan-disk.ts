@@ -18,6 +18,7 @@ import { readLog } from "./read-log.ts";
 import { type Action, type OnDisk, planExact, planReconcile } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { onThisDisk, ownTree, requireRootsAreDirectories, withRoots } from "./roots-in-tree.ts";
+import { UnsetMetadata } from "./unset-metadata.ts";
 
 /** What a restore would do with each path of this disk, and what it is derived from. */
 export interface DiskPlan {
@@ -42,6 +43,8 @@ export interface DiskPlan {
 	readonly inLog: ReadonlySet<Path>;
 	/** Files missing here whose deletion nobody watched and nobody believes: they come back. */
 	readonly unbelieved: number;
+	/** What this disk could not be given so far. */
+	readonly unset: UnsetMetadata;
 }
 
 /**
@@ -83,8 +86,9 @@ export async function planDisk(
 	const judged = without(target, away);
 	// Even where the base decides nothing, what is like it need not be kept again.
 	const stored = options.at === undefined ? base : derivedFrom && ownTree(derivedFrom, root);
-	const compared = await compareDisk(root, disk, stored, judged, options.profile.secret);
-	if (options.at !== undefined) await compareDatabases(options, compared, disk, judged);
+	const unset = UnsetMetadata.read(options.privateDir);
+	const compared = await compareDisk(root, disk, stored, judged, options.profile.secret, unset);
+	if (options.at !== undefined) await compareDatabases(options, compared, disk, judged, unset);
 	const freshRoots = new Set([...othersOf(root).keys()].filter((name) => !isKnownRoot(name)));
 	const trustsDeletes = (path: Path) => {
 		const name = typeof root === "string" ? undefined : rootNameOf(path);
@@ -98,7 +102,7 @@ export async function planDisk(
 	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
 	const inLog = new Set([...compared].filter(([, there]) => there.likeTarget || there.likeBase).map(([path]) => path));
 	const seen = { disk, problems: problems.filter(({ path }) => !isBelowAny(path, away)), away, mounts };
-	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, ...seen, plan, inLog, unbelieved };
+	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, ...seen, plan, inLog, unbelieved, unset };
 }
 
 const NONE: ReadonlyMap<Path, string> = new Map();
@@ -113,13 +117,14 @@ async function compareDatabases(
 	compared: Map<Path, OnDisk>,
 	disk: ReadonlyMap<Path, Stat>,
 	target: Tree,
+	unset: UnsetMetadata,
 ): Promise<void> {
 	const copies = new DatabaseCopies(options);
 	try {
 		for (const [path, found] of compared) {
 			const [entry, stat] = [target.get(path), disk.get(path)];
 			if (found.likeTarget || entry?.type !== "file" || entry.chunkBits !== SQLITE_CHUNK_BITS || stat?.type !== "file") continue;
-			if (hasMode(stat, entry, options.profile.secret(path)) && (await copies.isDatabase(path, entry)))
+			if (hasMode(unset.asInLog(path, stat), entry, options.profile.secret(path)) && (await copies.isDatabase(path, entry)))
 				compared.set(path, { ...found, likeTarget: true });
 		}
 	} finally {

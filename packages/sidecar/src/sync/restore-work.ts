@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { BlockRef, ChunkRef, FileEntry, Path, Tree } from "../log/types.ts";
-import { isRootItself, parentOf } from "../path.ts";
+import { isRootItself, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import { isZeros } from "../workspace/holes.ts";
 import type { Materializer, StagedFile } from "../workspace/materialize.ts";
 import { isSqlite } from "../workspace/sqlite-file.ts";
@@ -16,6 +16,7 @@ import type { LogRead } from "./read-log.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { isInvented } from "./set-aside.ts";
+import { UnsetMetadata } from "./unset-metadata.ts";
 
 const SLICE_MS = 8;
 
@@ -59,10 +60,17 @@ export class RestoreWork {
 	readonly #journal: DisplacedJournal;
 	/** In the journal and not moved yet, by path: the name in the trash. */
 	readonly #noted = new Map<Path, Path>();
+	readonly #before: UnsetMetadata;
+	/** Kept with another mode than the log's. */
+	readonly #keepMode: ReadonlySet<Path>;
 	readonly #written = new Map<Path, { readonly stat: Stat | undefined; readonly quick: BigUint64Array | undefined }>();
 	/** Directories by whether anything is there. */
 	readonly #bare = new Map<Path, boolean>();
 	readonly #last: Awaited[] = [];
+	/** What this disk could not be given. */
+	readonly unset = new UnsetMetadata();
+	/** Paths whose mode, or time where it is no directory, is not the log's now, although it was to be set. */
+	readonly notSet: Path[] = [];
 	readonly moved: Moved[] = [];
 	/** Of each moved path, in the trash. */
 	readonly #names: Path[] = [];
@@ -73,7 +81,9 @@ export class RestoreWork {
 	#done = { files: 0, bytes: 0 };
 	#sliceStart = performance.now();
 
-	constructor(options: RestoreOptions, writer: Materializer, planned: DiskPlan, read: LogRead) {
+	constructor(options: RestoreOptions, writer: Materializer, planned: DiskPlan, read: LogRead, keepMode: ReadonlySet<Path> = new Set()) {
+		this.#before = planned.unset;
+		this.#keepMode = keepMode;
 		this.#options = options;
 		this.#writer = writer;
 		this.#plan = planned.plan;
@@ -115,7 +125,23 @@ export class RestoreWork {
 				: lstatPath(this.#options.root, path);
 			this.#written.set(path, { stat, quick: undefined });
 		}
+		this.#compareMetadata();
 		progress.end();
+	}
+
+	/** What was written has the log's mode and time, or that is noted. */
+	#compareMetadata(): void {
+		for (const [path, entry] of this.#target) {
+			const written = this.#written.get(path);
+			const stat = written === undefined ? this.#disk.get(path) : written.stat;
+			if (stat === undefined) continue;
+			if (written === undefined && !this.#keepMode.has(path)) this.unset.keep(this.#before, path, entry, stat);
+			else if (
+				path !== ROOTS_DIRECTORY &&
+				this.unset.compare(path, entry, entry.type === "link" ? 0 : this.#modeOf(path, entry.mode), stat)
+			)
+				this.notSet.push(path);
+		}
 	}
 
 	/** The local state: what is now on the disk, as far as it is known to be what the log says. */
@@ -129,7 +155,8 @@ export class RestoreWork {
 			}
 			// Kept: content and mode are the log's. Where the time is too, a sweep need not read it again.
 			const stat = this.#disk.get(path);
-			const isClean = this.#plan.get(path) === "keep" && entry.type !== "dir" && stat?.mtimeNs === entry.mtimeNs;
+			const mtimeNs = stat === undefined ? undefined : this.unset.asInLog(path, stat).mtimeNs;
+			const isClean = this.#plan.get(path) === "keep" && entry.type !== "dir" && mtimeNs === entry.mtimeNs;
 			local.set(path, { entry, stat: isClean ? stat : undefined, quick: undefined, database: undefined });
 		}
 		return local;

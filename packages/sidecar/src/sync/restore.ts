@@ -1,7 +1,7 @@
 /**
  * Brings a directory to a commit of the log; first makes one of plain objects beside a log that was never used (`adopt.ts`).
  *
- * Order: read the log, look at the disk, plan, check the space, then write: directories, files in whatever order their bytes come,
+ * Order: read the log, look at the disk, plan, check the space and that all of the plan can be done, then write: directories, files in whatever order their bytes come,
  * links, the profile's last files, times. The marker says `complete` only at the very end.
  * Guarantees: nothing is written before the whole plan is checked; a byte that is on the disk and not in the log is kept in its place or
  * moved to the trash, never overwritten. What moves is in a journal first (`displaced.ts`), and the next commit keeps it below
@@ -12,8 +12,9 @@
 import { SidecarError } from "../errors.ts";
 import { EMPTY_HEAD, type Head } from "../log/fold.ts";
 import type { FileEntry, Path, Tree } from "../log/types.ts";
-import { mainOf, rootNameOf, rootPath } from "../path.ts";
+import { mainOf, rootPath } from "../path.ts";
 import type { Log } from "../telemetry/types.ts";
+import { type InnerMounts, innerMountsByDevice } from "../workspace/inner-mounts.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
@@ -22,7 +23,9 @@ import { isUnused } from "./commit-directory.ts";
 import { readEarlier } from "./expired.ts";
 import type { LocalTree } from "./local-tree.ts";
 import { bootId, type Mounts, type RootMark, writeMarker } from "./marker.ts";
+import { forgetOpened, setBackOpened } from "./opened-directories.ts";
 import { planDisk } from "./plan-disk.ts";
+import { preflight } from "./preflight.ts";
 import { displacedFiles } from "./quarantine.ts";
 import { type LogRead, readLog } from "./read-log.ts";
 import type { Action } from "./reconcile.ts";
@@ -65,6 +68,9 @@ export interface Restored {
 	finish(onDisk: boolean): Promise<void>;
 }
 
+/** Paths that one log line names. */
+const TOLD_PATHS = 5;
+
 /** Left free on the disk beside what is restored: the agent must be able to start. */
 const SPARE_BYTES = 16 * 1024 * 1024;
 
@@ -86,6 +92,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const writer = new Materializer(root, options.times);
 	let work: RestoreWork | undefined;
 	try {
+		setBackOpened(privateDir, root);
 		const planned = await planDisk(options, head);
 		const { target, base, marker, rootStat, plan } = planned;
 		if (base === undefined || options.at !== undefined) plan.set("", target.has("") ? "write" : "keep");
@@ -100,7 +107,10 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		}
 		for (const [path, reason] of planned.away) log.warn("restore.mount-away", { path, reason });
 		if (planned.unbelieved > 0) log.warn("deletion.not-believed", { files: planned.unbelieved });
+		if (!writer.mounts.isKnown) writer.assumeMounts(innerMountsByDevice(planned.disk));
+		tellMounts(writer.mounts, log);
 		checkSpace(writer, plan, target);
+		const keepMode = await preflight({ root, privateDir, isExact: options.at !== undefined }, writer, planned);
 
 		const here = { workspace: mainOf(root), root: identityOf(rootStat), boot: bootId() };
 		// Until the end, what the disk derives from is what it was before: a restore that is cut off is planned anew from there.
@@ -111,9 +121,12 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		// Cut off, a restore that accepts other volumes has not done so.
 		const mounts = marker?.mounts ?? planned.mounts;
 		writeMarker(privateDir, { ...known, ...here, mounts, complete: false, clean: false });
-		work = new RestoreWork(options, writer, planned, read);
+		work = new RestoreWork(options, writer, planned, read, keepMode);
 		const done = work;
 		await done.run();
+		done.unset.write(privateDir);
+		if (done.notSet.length > 0)
+			log.warn("restore.metadata-not-set", { count: done.notSet.length, paths: done.notSet.slice(0, TOLD_PATHS) });
 		const keptLocal = [...plan.values()].filter((action) => action === "keep-local" || action === "keep-deleted").length;
 		tellMoved(done.moved, log);
 		return {
@@ -144,6 +157,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		throw error;
 	} finally {
 		writer.close();
+		forgetOpened(privateDir);
 	}
 }
 
@@ -154,6 +168,12 @@ function tellMoved(moved: readonly Moved[], log: Log): void {
 /** What an earlier restore moved, and no commit took yet. */
 function tellDisplaced(privateDir: string, log: Log): void {
 	for (const { path, to } of displacedFiles(privateDir)) log.warn("restore.moved-before", { path, to, kind: "security" });
+}
+
+/** What a later restore cannot do is said on the day the log is filled. */
+function tellMounts({ files, readOnly }: InnerMounts, log: Log): void {
+	if (files.size > 0) log.warn("restore.mounted-files", { count: files.size, paths: [...files].slice(0, TOLD_PATHS) });
+	if (readOnly.length > 0) log.warn("restore.read-only-mounts", { count: readOnly.length, paths: readOnly.slice(0, TOLD_PATHS) });
 }
 
 async function readOrAdopt(options: RestoreOptions): Promise<LogRead> {
@@ -179,25 +199,27 @@ function checkExpectation({ expect, store }: RestoreOptions, head: Head): void {
 
 /** @throws SidecarError WORKSPACE_DISK_FULL */
 export function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree): void {
-	const neededFor = new Map<Path, number>();
+	const neededFor = new Map<Path, { readonly path: Path; readonly bytes: number }>();
 	for (const [path, action] of plan) {
 		const entry = target.get(path);
 		if (entry?.type !== "file" || !isWritten(action)) continue;
-		const name = rootNameOf(path);
-		const at = name === undefined ? "" : rootPath(name);
-		neededFor.set(at, (neededFor.get(at) ?? 0) + occupied(entry));
+		const at = writer.mountOf(path);
+		const needed = neededFor.get(at);
+		neededFor.set(at, { path, bytes: (needed?.bytes ?? 0) + occupied(entry) });
 	}
-	const spaces = new Map<bigint, { directory: string; needed: number; freeBytes: number }>();
-	for (const [path, needed] of neededFor) {
+	const spaces = new Map<bigint, { directory: string; needed: number; freeBytes: number; spareBytes: number }>();
+	for (const [at, { path, bytes }] of neededFor) {
 		const { directory, device, freeBytes } = writer.spaceFor(path);
 		const space = spaces.get(device);
-		spaces.set(device, { directory: space?.directory ?? directory, needed: needed + (space?.needed ?? 0), freeBytes });
+		// A volume mounted inside may be small on purpose.
+		const spareBytes = writer.mounts.directories.includes(at) ? (space?.spareBytes ?? 0) : SPARE_BYTES;
+		spaces.set(device, { directory: space?.directory ?? directory, needed: bytes + (space?.needed ?? 0), freeBytes, spareBytes });
 	}
-	for (const { directory, needed, freeBytes } of spaces.values()) {
-		if (needed > 0 && needed + SPARE_BYTES > freeBytes) {
+	for (const { directory, needed, freeBytes, spareBytes } of spaces.values()) {
+		if (needed > 0 && needed + spareBytes > freeBytes) {
 			throw new SidecarError("WORKSPACE_DISK_FULL", {
 				value: directory,
-				reason: `${needed} bytes are to be restored, ${freeBytes} are free and ${SPARE_BYTES} of them must stay free`,
+				reason: `${needed} bytes are to be restored, ${freeBytes} are free and ${spareBytes} of them must stay free`,
 			});
 		}
 	}

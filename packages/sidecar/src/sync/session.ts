@@ -41,6 +41,7 @@ import type { RestoreOptions } from "./restore-options.ts";
 import type { Moved } from "./restore-work.ts";
 import { type Excluded, SecretGuard, type SecretPolicy } from "./secret-guard.ts";
 import { type SetAside, setAsideIn } from "./set-aside.ts";
+import { UnsetMetadata } from "./unset-metadata.ts";
 
 export interface SessionOptions {
 	readonly store: ObjectStore;
@@ -136,6 +137,7 @@ export class Session {
 				index: writer.index,
 				quickHash,
 				log: options.log,
+				unset: () => UnsetMetadata.read(options.privateDir),
 				secrets: new SecretGuard({ policy: options.onSecret ?? "warn", profile: options.profile, quickHash, log: options.log }),
 			},
 		});

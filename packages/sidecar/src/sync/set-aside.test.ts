@@ -32,6 +32,12 @@ const arbitraryDisk = fc
 	});
 
 describe("what a superseded writer sets aside", () => {
+	it("gives a tree without the workspace's own directory the one that the disk has", () => {
+		const changed = new Map<Path, Entry>([["f", file(1)]]);
+		const { delta } = setAsideDelta(new Map(), writer, changed, (path) => (path === "" ? directory : undefined));
+		expect(delta.changed.get("")).toBe(directory);
+	});
+
 	it("lies below its own directory only, always restorable, in place, with every file as it stood last", () => {
 		fc.assert(
 			fc.property(arbitraryDisk, fc.array(arbitraryDisk, { maxLength: 5 }), (owned, disks) => {

@@ -9,6 +9,7 @@ import { requireDirectory } from "../workspace/scan.ts";
 import type { LogRead } from "./read-log.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { RestoreWork } from "./restore-work.ts";
+import { UnsetMetadata } from "./unset-metadata.ts";
 
 export type WriteTreeOptions = Pick<RestoreOptions, "store" | "profile" | "times" | "quickHash" | "label" | "log" | "progress" | "signal">;
 
@@ -32,7 +33,10 @@ export async function writeTree(options: WriteTreeOptions, directory: string, tr
 		const work = new RestoreWork(
 			{ ...options, root: directory, privateDir: directory },
 			writer,
-			{ ...planned, plan, inLog: new Set<Path>(), unbelieved: 0, roots: {}, freshRoots: new Set(), away: new Map(), mounts: {} },
+			{
+				...{ ...planned, plan, inLog: new Set<Path>(), unbelieved: 0, roots: {}, freshRoots: new Set(), away: new Map(), mounts: {} },
+				unset: new UnsetMetadata(),
+			},
 			{ head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts },
 		);
 		await work.run();

@@ -12,19 +12,22 @@ export type Filter = (path: string, type: FileType) => "keep" | "skip";
 /** Directories whose verdict is remembered; beyond, all are forgotten, which costs one walk up per directory. */
 const REMEMBERED_DIRECTORIES = 8_192;
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** A `/*` was written for what lies in the workspace; a root was named one by one. What is in a root obeys the patterns like all else. */
 const ROOTS_ARE_KEPT = `!/${ROOTS_DIRECTORY}/\n!/${ROOTS_DIRECTORY}/*/\n`;
 
 /**
  * Joins what the agent's profile leaves out with what the user's ignore file says. The user has the last word: `!/logs/` takes in
  * what the profile would skip. The reserved directory is skipped whatever they say, and so is what is no file, directory or link.
+ * @param foreign paths that are skipped too, see `Mounts`
  */
-export function makeFilter(profile: Profile, ignoreText?: string): Filter {
+export function makeFilter(profile: Profile, ignoreText?: string, foreign: ReadonlySet<string> = NONE): Filter {
 	const ignored = ignoreText === undefined ? undefined : parseIgnoreFile(`${ignoreText}\n${ROOTS_ARE_KEPT}`);
 	const skippedDirectories = new Map<string, boolean>();
 
 	const isSkippedItself = (path: string, type: FileType): boolean => {
-		if (type === "other" || path === RESERVED_DIRECTORY || isReservedInRoot(path)) return true;
+		if (type === "other" || path === RESERVED_DIRECTORY || foreign.has(path) || isReservedInRoot(path)) return true;
 		const verdict = ignored?.(path, type);
 		return verdict === undefined ? profile.volatile(path, type) : verdict === "ignored";
 	};

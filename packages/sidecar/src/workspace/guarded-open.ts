@@ -78,6 +78,13 @@ function refusalOf(root: Root, path: string, fd: number, stat: Stat, refuseHeld:
 	const named = lstatPath(root, path);
 	if (named === undefined) return { kind: "gone" };
 	if (named.type !== "file") return irregular(named);
+	// A file that is mounted here, and was replaced where it comes from: it has no other name, and is what the path names.
+	if (
+		isSameInode(named, stat) &&
+		place.subarray(-DELETED.length).equals(DELETED) &&
+		isPlaceOf(place.subarray(0, -DELETED.length), root, path)
+	)
+		return undefined;
 	return isSameInode(named, stat) && !place.subarray(-DELETED.length).equals(DELETED)
 		? { kind: "outside" }
 		: { kind: "replaced", stat: named };

@@ -2,7 +2,11 @@
  * Writes a tree to the disk, so that a file is seen whole or not at all.
  *
  * What is missing as a whole directory is put together out of sight and renamed into place in one go, by `reveal`: a file in it costs
- * no name and no rename of its own (5 calls instead of 9). Every other file is written under a temporary name and renamed.
+ * no name and no rename of its own (5 calls instead of 9). Every other file is written under a temporary name and renamed. A rename
+ * cannot leave a mount, so each mount has a staging directory of its own, made when it is first needed. A single file that is a mount
+ * point cannot be renamed over: it is written in place, and a kill in between leaves it torn until the next restore.
+ *
+ * Modes and times that cannot be set are left as they are: what each call returns says what the disk has.
  *
  * Guarantees: nothing is written outside the workspace (the caller hands in checked paths and makes every parent through
  * `makeDirectory`, which never passes through a link); what was in the way was moved aside by the caller. What a killed restore left
@@ -26,15 +30,27 @@ import {
 	rmSync,
 	statfsSync,
 	symlinkSync,
+	writeFileSync,
 	writeSync,
 } from "node:fs";
-import { join } from "node:path";
 import { SidecarError, systemRefusal } from "../errors.ts";
-import { encodePath, fsPath, isEscaped, isRootItself, parentOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
+import {
+	encodePath,
+	fsPath,
+	isEscaped,
+	isRootItself,
+	joinPath,
+	parentOf,
+	ROOTS_DIRECTORY,
+	type Root,
+	rootNameOf,
+	rootPath,
+} from "../path.ts";
 import type { FileTimes } from "./file-times.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";
+import { type InnerMounts, readInnerMounts } from "./inner-mounts.ts";
 import { makeDirectories } from "./make-directories.ts";
-import { move } from "./move.ts";
+import { copyAside, move, overwrite } from "./move.ts";
 import { COMPANIONS, filesOf } from "./sqlite-file.ts";
 import { lstatPath, type Stat, statOf, toStat } from "./stat.ts";
 
@@ -48,12 +64,19 @@ export interface StagedFile {
 /** A directory that nobody sees yet, with all that is in it. */
 interface Hidden {
 	readonly path: string;
-	/** Absolute. */
+	/** Below a staging directory, as a path of the tree. */
 	readonly staged: string;
+}
+
+/** A name in a staging directory that nothing is renamed to: the kernel refuses it only when the rest of a rename is allowed. */
+export interface Probe {
+	readonly file: string | Buffer;
+	readonly directory: string | Buffer;
 }
 
 const ZEROS = Buffer.alloc(1024 * 1024);
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+const OVERWRITE = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW;
 /** Written between two calls to the disk: it works while files are made, not after (500 ms less on a busy disk). */
 const WRITE_BACK_BYTES = 16 * 1024 * 1024;
 /** PATH_MAX without its NUL. */
@@ -61,45 +84,90 @@ const MAX_PLACE_BYTES = 4095;
 
 export class Materializer {
 	readonly #root: Root;
-	/** The workspace's own directory, and those of additional roots. */
-	readonly #directories: readonly string[];
+	/** The workspace's own directory, and those of additional roots, as paths of the tree. */
+	readonly #bases: readonly string[];
+	#mounts: InnerMounts;
+	/** Mounts that have a staging directory. */
+	readonly #staging = new Set<string>();
+	readonly #probes = new Map<string, Probe>();
+	/** Directories that were made writable, by the mode to set back. */
+	readonly #opened = new Map<string, number>();
 	readonly #times: FileTimes;
 	/** Every directory in a hidden one, and that itself, by path. */
 	readonly #hidden = new Map<string, Hidden>();
 	/** The staged file written to last: its next part finds it open. */
-	#open: { readonly file: string; readonly fd: number } | undefined;
+	#open: { readonly file: string | Buffer; readonly fd: number } | undefined;
 	#count = 0;
 	#unsyncedBytes = 0;
 	#syncing: Promise<unknown> | undefined;
 
 	/**
-	 * Makes the workspace and its additional roots where they are not there, and a staging directory inside each (a rename must not leave
-	 * the file system, and each may be a mount).
+	 * Makes the workspace and its additional roots where they are not there.
 	 * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_READ_ONLY, WORKSPACE_DISK_FULL
 	 */
 	constructor(root: Root, times: FileTimes) {
 		this.#root = root;
 		this.#times = times;
-		this.#directories = typeof root === "string" ? [root] : root.directories;
-		for (const directory of this.#directories) {
-			explain(directory, () => {
-				// The agent may be another user, and must get there.
-				makeDirectories(directory, 0o755);
-				// Left over from a restore that was killed.
-				rmSync(join(directory, RESERVED_DIRECTORY), { recursive: true, force: true });
-				mkdirSync(stagingOf(directory), { recursive: true, mode: 0o700 });
-			});
-		}
+		this.#bases = typeof root === "string" ? [""] : ["", ...[...root.others.keys()].map(rootPath)];
+		// The agent may be another user, and must get there.
+		for (const directory of typeof root === "string" ? [root] : root.directories)
+			explain(directory, () => makeDirectories(directory, 0o755));
+		this.#mounts = readInnerMounts(root);
+		// Left over from a restore that was killed.
+		for (const mount of [...this.#bases, ...this.#mounts.directories]) this.#removeStaging(mount);
+	}
+
+	get mounts(): InnerMounts {
+		return this.#mounts;
+	}
+
+	/** What a scan found, where the kernel does not say. */
+	assumeMounts(mounts: InnerMounts): void {
+		this.#mounts = mounts;
+	}
+
+	/** The mount that holds the name `path`: a mount point inside the workspace, an additional root, or "". */
+	mountOf(path: string): string {
+		const inner = this.#mounts.directories.find((mount) => path.startsWith(`${mount}/`));
+		if (inner !== undefined) return inner;
+		const name = typeof this.#root === "string" ? undefined : rootNameOf(path);
+		return name === undefined ? "" : rootPath(name);
 	}
 
 	/** The file system that a path goes to, and the bytes an ordinary user may still write to it. */
 	spaceFor(path: string): { readonly directory: string; readonly device: bigint; readonly freeBytes: number } {
-		const directory = this.#directoryOf(path);
-		const { bavail, bsize } = statfsSync(directory);
-		return { directory, device: statOf(directory)?.dev ?? 0n, freeBytes: bavail * bsize };
+		const directory = fsPath(this.#root, this.mountOf(path));
+		const { bavail, blocks, bsize } = statfsSync(directory);
+		// Some FUSE file systems say that they have no blocks at all: that is no answer.
+		const freeBytes = blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+		return { directory: String(directory), device: statOf(directory)?.dev ?? 0n, freeBytes };
 	}
 
-	/** Writable for us until `finishDirectory` gives it its mode; out of sight until `reveal` where it is new. */
+	/**
+	 * For `renameSync`: a directory renamed to the file, and anything else renamed to the directory, fails in the end, but not before the
+	 * kernel found that it may leave its place (ENOTDIR and EISDIR then).
+	 * @throws NodeJS.ErrnoException where the mount's top directory cannot be written
+	 */
+	probeFor(path: string): Probe {
+		const mount = this.mountOf(path);
+		const known = this.#probes.get(mount);
+		if (known !== undefined) return known;
+		const [file, directory] = [this.#stagingName(path), this.#stagingName(path)].map((staged) => fsPath(this.#root, staged));
+		const probe = { file: file as string | Buffer, directory: directory as string | Buffer };
+		writeFileSync(probe.file, "", { mode: 0o600 });
+		mkdirSync(probe.directory, { mode: 0o700 });
+		this.#probes.set(mount, probe);
+		return probe;
+	}
+
+	/** Makes a directory of ours writable until `close`. */
+	open(path: string, mode: number): void {
+		if (this.#opened.has(path)) return;
+		explain(path, () => chmodSync(fsPath(this.#root, path), (mode & 0o7777) | 0o700));
+		this.#opened.set(path, mode & 0o7777);
+	}
+
+	/** A new one is out of sight until `reveal`, and writable for us until `finishDirectory` gives it its mode. */
 	makeDirectory(path: string): void {
 		if (this.#isNowhere(path)) return;
 		explain(path, () => {
@@ -113,11 +181,10 @@ export class Materializer {
 			const there = lstatSync(place, { throwIfNoEntry: false });
 			if (there === undefined) {
 				const staged = this.#stagingName(path);
-				mkdirSync(staged, { mode: 0o700 });
+				mkdirSync(fsPath(this.#root, staged), { mode: 0o700 });
 				this.#hidden.set(path, { path, staged });
 			} else if (!there.isDirectory())
 				throw new SidecarError("INTERNAL", { value: path, reason: "something else is in the way of a directory" });
-			else if ((there.mode & 0o700) !== 0o700) chmodSync(place, 0o700);
 		});
 	}
 
@@ -148,9 +215,12 @@ export class Materializer {
 		if (this.#isNowhere(path)) return lstatPath(this.#root, path);
 		const target = fsPath(this.#root, path);
 		return explain(path, () => {
-			chmodSync(target, mode);
-			this.#times.setMtime(target, mtimeNs);
-			return statOf(target);
+			const there = statOf(target);
+			if (there === undefined) return undefined;
+			this.#opened.delete(path);
+			const isChanged = there.mode !== mode && tryTo(() => chmodSync(target, mode));
+			const isMoved = there.mtimeNs !== mtimeNs && tryTo(() => this.#times.setMtime(target, mtimeNs));
+			return isChanged || isMoved ? statOf(target) : there;
 		});
 	}
 
@@ -159,8 +229,9 @@ export class Materializer {
 		return explain(path, () => {
 			const place = this.#placeOf(path);
 			const isHidden = this.isHidden(path);
-			const file = isHidden ? place : this.#stagingName(path);
-			const fd = openSync(file, CREATE, mode);
+			const isInPlace = this.#mounts.files.has(path);
+			const file = isHidden || isInPlace ? place : fsPath(this.#root, this.#stagingName(path));
+			const fd = openSync(file, isInPlace ? OVERWRITE : CREATE, mode);
 			let stat: Stat;
 			try {
 				this.#write(fd, bytes, 0);
@@ -168,13 +239,13 @@ export class Materializer {
 			} finally {
 				closeSync(fd);
 			}
-			return isHidden ? stat : renamed(file, place);
+			return file === place ? stat : renamed(file, place);
 		});
 	}
 
 	/** A file of `size` bytes that comes in parts, in any order. Parts that hold only zeros stay holes. */
 	stageFile(path: string, size: number): StagedFile {
-		const staged = this.#stagingName(path);
+		const staged = explain(path, () => fsPath(this.#root, this.#stagingName(path)));
 		explain(path, () => ftruncateSync(this.#openPart(staged, CREATE), size));
 		return {
 			writeAt: (offset, bytes) => {
@@ -183,6 +254,7 @@ export class Materializer {
 			},
 			finish: (mode, mtimeNs) =>
 				explain(path, () => {
+					if (this.#mounts.files.has(path)) return this.#copyInPlace(path, staged, mode, mtimeNs);
 					this.#seal(this.#openPart(staged), mode, mtimeNs);
 					this.#closePart();
 					return renamed(staged, this.#placeOf(path));
@@ -194,15 +266,16 @@ export class Materializer {
 	placeLink(path: string, target: string, mtimeNs: bigint): Stat | undefined {
 		return explain(path, () => {
 			const place = this.#placeOf(path);
-			const link = this.isHidden(path) ? place : this.#stagingName(path);
+			const link = this.isHidden(path) ? place : fsPath(this.#root, this.#stagingName(path));
 			symlinkSync(isEscaped(target) ? encodePath(target) : target, link);
-			this.#times.setMtime(link, mtimeNs);
+			tryTo(() => this.#times.setMtime(link, mtimeNs));
 			return link === place ? statOf(place) : renamed(link, place);
 		});
 	}
 
-	setTime(path: string, mtimeNs: bigint): void {
-		explain(path, () => this.#times.setMtime(fsPath(this.#root, path), mtimeNs));
+	/** @returns false where it cannot be set */
+	setTime(path: string, mtimeNs: bigint): boolean {
+		return explain(path, () => tryTo(() => this.#times.setMtime(fsPath(this.#root, path), mtimeNs)));
 	}
 
 	/** `-wal`, `-shm` and `-journal` of another life of this database would corrupt it (incidents 22-24). */
@@ -222,14 +295,21 @@ export class Materializer {
 		return name;
 	}
 
-	/** Moves what is at `path` to `directory/name`. @returns its absolute path there; undefined where nothing is at `path` */
+	/**
+	 * Moves what is at `path` to `directory/name`. A file that is a mount point cannot leave: it is copied.
+	 * @returns its absolute path there; undefined where nothing is at `path`
+	 */
 	moveAside(path: string, directory: string, name: string): string | undefined {
 		const from = fsPath(this.#root, path);
 		return explain(path, () => {
 			if (lstatSync(from, { throwIfNoEntry: false }) === undefined) return undefined;
 			const to = fsPath(directory, name);
 			mkdirSync(fsPath(directory, parentOf(name)), { recursive: true, mode: 0o700 });
-			move(from, to);
+			if (this.#mounts.files.has(path)) copyAside(from, to);
+			else move(from, to);
+			const mode = this.#opened.get(path);
+			if (mode !== undefined) tryTo(() => chmodSync(to, mode));
+			this.#opened.delete(path);
 			return to.toString();
 		});
 	}
@@ -253,13 +333,15 @@ export class Materializer {
 			rmdirSync(fsPath(this.#root, path));
 		} catch (error) {
 			const code = (error as NodeJS.ErrnoException).code;
-			if (code !== "ENOTEMPTY" && code !== "ENOENT" && code !== "EEXIST") throw failure(path, error);
+			// EBUSY: it became a mount point.
+			if (code !== "ENOTEMPTY" && code !== "ENOENT" && code !== "EEXIST" && code !== "EBUSY") throw failure(path, error);
 		}
 	}
 
 	/** One call for everything written to a directory. False where the system cannot say. */
 	async sync(): Promise<boolean> {
-		const synced = await Promise.all(this.#directories.map((directory) => this.#times.syncfs(directory)));
+		const mounts = new Set([...this.#bases, ...this.#staging]);
+		const synced = await Promise.all([...mounts].map((mount) => this.#times.syncfs(String(fsPath(this.#root, mount)))));
 		return synced.every((isSafe) => isSafe);
 	}
 
@@ -268,17 +350,30 @@ export class Materializer {
 		await this.#syncing;
 	}
 
-	/** What is still out of sight goes. */
+	/** What is still out of sight goes, and directories that were made writable get their modes back. */
 	close(): void {
 		this.#closePart();
-		for (const directory of this.#directories) rmSync(join(directory, RESERVED_DIRECTORY), { recursive: true, force: true });
+		for (const mount of this.#staging) this.#removeStaging(mount);
+		this.#staging.clear();
+		this.#probes.clear();
+		// The innermost first: an outer one may not be searchable then.
+		for (const [path, mode] of [...this.#opened].sort(([a], [b]) => b.length - a.length)) {
+			const place = fsPath(this.#root, path);
+			if (statOf(place)?.type === "dir") tryTo(() => chmodSync(place, mode));
+		}
+		this.#opened.clear();
+	}
+
+	/** As far as possible: what stays is hidden by the filter, and the next restore tries again. */
+	#removeStaging(mount: string): void {
+		tryTo(() => rmSync(fsPath(this.#root, joinPath(mount, RESERVED_DIRECTORY)), { recursive: true, force: true }));
 	}
 
 	/** Where a path is as long as its directory is out of sight. */
 	#placeOf(path: string): string | Buffer {
 		const hidden = this.#hidden.get(parentOf(path));
 		if (hidden !== undefined) {
-			const place = fsPath(hidden.staged, path.slice(hidden.path.length + 1));
+			const place = fsPath(this.#root, `${hidden.staged}${path.slice(hidden.path.length)}`);
 			if (Buffer.byteLength(place) <= MAX_PLACE_BYTES) return place;
 			// Its own place is nearer to the root.
 			this.#reveal(hidden);
@@ -287,7 +382,7 @@ export class Materializer {
 	}
 
 	#reveal(hidden: Hidden): void {
-		renameSync(hidden.staged, fsPath(this.#root, hidden.path));
+		renameSync(fsPath(this.#root, hidden.staged), fsPath(this.#root, hidden.path));
 		for (const [path, within] of this.#hidden) if (within === hidden) this.#hidden.delete(path);
 	}
 
@@ -303,15 +398,26 @@ export class Materializer {
 
 	/** The umask may have taken bits from the mode it was made with. */
 	#seal(fd: number, mode: number, mtimeNs: bigint): Stat {
-		this.#times.setOpenMtime(fd, mtimeNs);
+		tryTo(() => this.#times.setOpenMtime(fd, mtimeNs));
 		const stat = toStat(fstatSync(fd, { bigint: true }));
-		if (stat.mode === mode) return stat;
-		fchmodSync(fd, mode);
+		if (stat.mode === mode || !tryTo(() => fchmodSync(fd, mode))) return stat;
 		return toStat(fstatSync(fd, { bigint: true }));
 	}
 
+	#copyInPlace(path: string, staged: string | Buffer, mode: number, mtimeNs: bigint): Stat {
+		this.#closePart();
+		const fd = openSync(fsPath(this.#root, path), OVERWRITE);
+		try {
+			overwrite(fd, staged);
+			return this.#seal(fd, mode, mtimeNs);
+		} finally {
+			closeSync(fd);
+			rmSync(staged, { force: true });
+		}
+	}
+
 	/** One at a time: thousands of files may be in the making at once, and the parts of one mostly come together. */
-	#openPart(file: string, flags: number = constants.O_WRONLY): number {
+	#openPart(file: string | Buffer, flags: number = constants.O_WRONLY): number {
 		if (this.#open?.file === file) return this.#open.fd;
 		this.#closePart();
 		this.#open = { file, fd: openSync(file, flags, 0o600) };
@@ -324,17 +430,16 @@ export class Materializer {
 		if (open !== undefined) closeSync(open.fd);
 	}
 
-	/** On the file system of the path itself. */
+	/** In the mount of the path itself, as a path of the tree. */
 	#stagingName(path: string): string {
+		const mount = this.mountOf(path);
+		const staging = joinPath(mount, `${RESERVED_DIRECTORY}/staging`);
+		if (!this.#staging.has(mount)) {
+			this.#staging.add(mount);
+			mkdirSync(fsPath(this.#root, staging), { recursive: true, mode: 0o700 });
+		}
 		this.#count++;
-		return join(stagingOf(this.#directoryOf(path)), this.#count.toString(36));
-	}
-
-	/** @throws SidecarError INTERNAL where the path has no place on this disk: nothing may be written for it */
-	#directoryOf(path: string): string {
-		const directory = typeof this.#root === "string" ? this.#root : this.#root.locate(path)?.[0];
-		if (directory === undefined) throw new SidecarError("INTERNAL", { value: path, reason: "a path with no place on this disk" });
-		return directory;
+		return `${staging}/${this.#count.toString(36)}`;
 	}
 
 	/** The directory of additional roots, which is on no disk. */
@@ -343,14 +448,33 @@ export class Materializer {
 	}
 }
 
-function stagingOf(directory: string): string {
-	return join(directory, RESERVED_DIRECTORY, "staging");
-}
-
 /** The rename itself is a change of the file's status. */
 function renamed(from: string | Buffer, to: string | Buffer): Stat | undefined {
 	renameSync(from, to);
 	return statOf(to);
+}
+
+/** What a file system, or the owner of a file, may refuse without harm: modes and times. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set([
+	"EPERM",
+	"EACCES",
+	"EROFS",
+	"ENOTSUP",
+	"EOPNOTSUPP",
+	"ENOSYS",
+	"EINVAL",
+	"EBUSY",
+]);
+
+/** @returns whether it was done */
+function tryTo(work: () => void): boolean {
+	try {
+		work();
+		return true;
+	} catch (error) {
+		if (!REFUSALS.has((error as NodeJS.ErrnoException).code)) throw error;
+		return false;
+	}
 }
 
 /** Runs file system work and turns what it throws into an error with a remedy. */
@@ -367,7 +491,8 @@ function failure(path: string, error: unknown): SidecarError {
 	const { code } = error as NodeJS.ErrnoException;
 	const detail = { value: path, reason: code ?? String(error), cause: error };
 	if (code === "ENOSPC" || code === "EDQUOT") return new SidecarError("WORKSPACE_DISK_FULL", detail);
-	if (code === "EACCES" || code === "EPERM" || code === "EROFS") return new SidecarError("WORKSPACE_READ_ONLY", detail);
+	if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "EXDEV" || code === "EBUSY" || code === "ETXTBSY")
+		return new SidecarError("WORKSPACE_READ_ONLY", detail);
 	if (code === "ENOTDIR" || code === "EEXIST") return new SidecarError("WORKSPACE_NOT_DIRECTORY", detail);
 	return systemRefusal(error, path) ?? new SidecarError("INTERNAL", detail);
 }

@@ -45,7 +45,7 @@ test("finds mounts of an additional root below its place in the tree, and those 
 });
 
 test("a volume keeps its identity when its device number changes, and memory does not", () => {
-	const stat = (dev: bigint, birthNs: bigint): Stat => ({
+	const stat = (dev: bigint, uid: 0, birthNs: bigint): Stat => ({
 		...{ type: "dir", mode: 0o755, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 2n },
 		...{ dev, birthNs },
 	});

@@ -16,6 +16,7 @@ export interface Mount {
 	readonly id: string;
 	/** File system type, source and the directory inside the source; "" where they are not known. */
 	readonly source: string;
+	readonly isReadOnly: boolean;
 }
 
 /** A line of mountinfo. */
@@ -24,24 +25,26 @@ interface Line {
 	readonly parent: string;
 	readonly place: string;
 	readonly source: string;
+	readonly isReadOnly: boolean;
 }
 
-/** Visible mount points below the workspace and its additional roots, by path; undefined where the kernel does not list them. 0.1 ms. */
-export function mountsBelow(root: Root): Map<string, Mount> | undefined {
+/** Visible mount points below the workspace and its additional roots, by path; undefined where the kernel does not list them. 0.1 ms. `withTops`: these directories themselves too. */
+export function mountsBelow(root: Root, withTops = false): Map<string, Mount> | undefined {
 	let text: Buffer;
 	try {
 		text = readFileSync("/proc/self/mountinfo");
 	} catch {
 		return undefined;
 	}
-	return mountsListed(text, placesOf(root));
+	return mountsListed(text, placesOf(root), withTops);
 }
 
 /**
  * The same from the text of a mountinfo.
  * @param places real absolute directories, by where they stand in the tree
+ * @param withTops also those of them that are mount points themselves
  */
-export function mountsListed(text: Buffer, places: ReadonlyMap<string, string>): Map<string, Mount> {
+export function mountsListed(text: Buffer, places: ReadonlyMap<string, string>, withTops = false): Map<string, Mount> {
 	const lines = text
 		.toString("latin1")
 		.split("\n")
@@ -50,9 +53,10 @@ export function mountsListed(text: Buffer, places: ReadonlyMap<string, string>):
 	for (const line of lines)
 		for (const [at, directory] of places) {
 			const prefix = directory === "/" ? "/" : `${directory}/`;
-			if (!line.place.startsWith(prefix) || line.place === prefix || visibleAt(line.place, lines) !== line) continue;
-			const path = joinPath(at, line.place.slice(prefix.length));
-			found.set(path, { path, id: line.id, source: line.source });
+			const isTop = line.place === directory;
+			if ((isTop ? !withTops : !line.place.startsWith(prefix)) || visibleAt(line.place, lines) !== line) continue;
+			const path = isTop ? at : joinPath(at, line.place.slice(prefix.length));
+			found.set(path, { path, id: line.id, source: line.source, isReadOnly: line.isReadOnly });
 		}
 	return found;
 }
@@ -63,7 +67,8 @@ export function mountsByDevice(stats: ReadonlyMap<string, Stat>): Map<string, Mo
 	for (const [path, { dev }] of stats) {
 		const above = path === "" ? undefined : stats.get(parentOf(path));
 		// Device 0 stands for `.roots`, which is on no disk.
-		if (above !== undefined && above.dev !== 0n && dev !== 0n && above.dev !== dev) found.set(path, { path, id: "", source: "" });
+		if (above !== undefined && above.dev !== 0n && dev !== 0n && above.dev !== dev)
+			found.set(path, { path, id: "", source: "", isReadOnly: false });
 	}
 	return found;
 }
@@ -94,10 +99,11 @@ function placesOf(root: Root): Map<string, string> {
 
 function parseLine(line: string): Line | undefined {
 	const [left = "", right = ""] = line.split(" - ", 2);
-	const [id, parent, , inside = "", place] = left.split(" ");
-	const [type = "", source = ""] = right.split(" ");
+	const [id, parent, , inside = "", place, options = ""] = left.split(" ");
+	const [type = "", source = "", superOptions = ""] = right.split(" ");
 	if (id === undefined || parent === undefined || place === undefined) return undefined;
-	return { id, parent, place: unescaped(place), source: `${type} ${source} ${inside}` };
+	const isReadOnly = [options, superOptions].some((each) => each.split(",").includes("ro"));
+	return { id, parent, place: unescaped(place), source: `${type} ${source} ${inside}`, isReadOnly };
 }
 
 /** Spaces, tabs, newlines and backslashes stand there as octal numbers. */

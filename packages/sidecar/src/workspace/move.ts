@@ -1,28 +1,71 @@
 import {
 	chmodSync,
+	closeSync,
+	constants,
 	copyFileSync,
+	fchmodSync,
+	fstatSync,
+	fsyncSync,
+	ftruncateSync,
 	lstatSync,
 	lutimesSync,
 	mkdirSync,
+	openSync,
 	readdirSync,
 	readlinkSync,
+	readSync,
 	renameSync,
 	rmSync,
 	symlinkSync,
+	writeSync,
 } from "node:fs";
 
 /**
  * Moves a file, link or directory, to another file system too; there with its mode and time. Sockets and their like hold nothing, and stay
  * behind then. Not `cpSync`, which takes no name that is not UTF-8.
- * @throws NodeJS.ErrnoException; what was to be moved is still there then
+ *
+ * Across file systems the copy is whole and on its disk before anything is removed.
+ * @throws NodeJS.ErrnoException; what was to be moved is whole then, at its place or at the new one
  */
 export function move(from: string | Buffer, to: string | Buffer): void {
 	try {
 		renameSync(from, to);
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
-		copy(from, to);
+		copyAside(from, to);
+		makeWritable(from);
 		rmSync(from, { recursive: true });
+	}
+}
+
+/**
+ * Copies a file, link or directory, and what was copied is on its disk.
+ * @throws NodeJS.ErrnoException; nothing is left of the copy then
+ */
+export function copyAside(from: string | Buffer, to: string | Buffer): void {
+	try {
+		copy(from, to);
+	} catch (error) {
+		makeWritable(to);
+		rmSync(to, { recursive: true, force: true });
+		throw error;
+	}
+}
+
+/** Gives an open file the bytes of another. Its old ones are gone at once. */
+export function overwrite(fd: number, from: string | Buffer): void {
+	const part = Buffer.allocUnsafe(1024 * 1024);
+	const source = openSync(from, constants.O_RDONLY);
+	try {
+		ftruncateSync(fd, 0);
+		for (let at = 0; ; ) {
+			const length = readSync(source, part, 0, part.length, at);
+			if (length === 0) break;
+			for (let written = 0; written < length; ) written += writeSync(fd, part, written, length - written, at + written);
+			at += length;
+		}
+	} finally {
+		closeSync(source);
 	}
 }
 
@@ -32,10 +75,33 @@ function copy(from: string | Buffer, to: string | Buffer): void {
 	else if (stat.isDirectory()) {
 		mkdirSync(to, { mode: 0o700 });
 		for (const name of readdirSync(from, { encoding: "buffer" })) copy(below(from, name), below(to, name));
-	} else if (stat.isFile()) copyFileSync(from, to);
-	else return;
-	if (!stat.isSymbolicLink()) chmodSync(to, stat.mode & 0o7777);
+		sync(to, stat.mode);
+	} else if (stat.isFile()) {
+		copyFileSync(from, to, constants.COPYFILE_EXCL);
+		sync(to, stat.mode);
+	} else return;
 	lutimesSync(to, stat.atime, stat.mtime);
+}
+
+/** Opened before it gets a mode that may forbid that. */
+function sync(path: string | Buffer, mode: number): void {
+	chmodSync(path, 0o700);
+	const fd = openSync(path, constants.O_RDONLY);
+	try {
+		fchmodSync(fd, mode & 0o7777);
+		if (fstatSync(fd).isFile()) fsyncSync(fd);
+	} finally {
+		closeSync(fd);
+	}
+}
+
+/** A read-only directory cannot be emptied. */
+function makeWritable(path: string | Buffer): void {
+	const stat = lstatSync(path, { throwIfNoEntry: false });
+	if (stat?.isDirectory() !== true) return;
+	if ((stat.mode & 0o700) !== 0o700) chmodSync(path, 0o700);
+	for (const entry of readdirSync(path, { withFileTypes: true, encoding: "buffer" }))
+		if (entry.isDirectory()) makeWritable(below(path, entry.name));
 }
 
 function below(directory: string | Buffer, name: Buffer): Buffer {

@@ -16,6 +16,8 @@ export interface Stat {
 	readonly ctimeNs: bigint;
 	readonly ino: bigint;
 	readonly dev: bigint;
+	/** Who owns it. */
+	readonly uid: number;
 	/** When it came to be; 0 where the file system does not say. */
 	readonly birthNs: bigint;
 }
@@ -33,6 +35,7 @@ export function toStat(stats: BigIntStats): Stat {
 		ino: stats.ino,
 		birthNs: stats.birthtimeNs,
 		dev: stats.dev,
+		uid: Number(stats.uid),
 	};
 }
 
@@ -59,7 +62,7 @@ export function hasOtherNames(root: Root, path: string): boolean {
 }
 
 /** The directory of additional roots, which is on no disk: always the same, so that it is never a change. */
-const NOWHERE: Stat = { type: "dir", mode: 0o700, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 0n, dev: 0n, birthNs: 0n };
+const NOWHERE: Stat = { type: "dir", mode: 0o700, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 0n, dev: 0n, uid: 0, birthNs: 0n };
 
 /** The same for an absolute path. */
 export function statOf(file: string | Buffer): Stat | undefined {

@@ -1,5 +1,6 @@
 import type { Root } from "../path.ts";
 import { type Filter, makeFilter } from "./filter.ts";
+import { readInnerMounts } from "./inner-mounts.ts";
 import type { Profile } from "./profile.ts";
 import { type IgnoreFile, isSameIgnoreFile, lookAtIgnoreFile, readIgnoreFile } from "./read-ignore-file.ts";
 import { lstatPath } from "./stat.ts";
@@ -13,13 +14,15 @@ export class WorkspaceFilter {
 	readonly #profile: Profile;
 	#file: IgnoreFile = { named: undefined, target: undefined };
 	#text: string | undefined;
+	#foreign: ReadonlySet<string>;
 	#current: Filter;
 
 	/** @throws SidecarError IGNORE_FILE_UNUSABLE where it cannot be read: then nobody knows what is private */
 	constructor(root: Root, profile: Profile) {
 		this.#root = root;
 		this.#profile = profile;
-		this.#current = makeFilter(profile);
+		this.#foreign = readInnerMounts(root).foreign;
+		this.#current = makeFilter(profile, undefined, this.#foreign);
 		this.#adopt(lookAtIgnoreFile(root));
 	}
 
@@ -33,6 +36,7 @@ export class WorkspaceFilter {
 	 * @throws SidecarError IGNORE_FILE_UNUSABLE: nothing changes then
 	 */
 	refresh(nowMs = Date.now()): "same" | "pending" | "changed" {
+		this.#refreshMounts();
 		const file = lookAtIgnoreFile(this.#root);
 		if (isSameIgnoreFile(file, this.#file)) return "same";
 		// Where it is gone, the directory says since when.
@@ -41,12 +45,20 @@ export class WorkspaceFilter {
 		return ageMs >= 0 && ageMs < IGNORE_SETTLED_MS ? "pending" : this.#adopt(file) ? "changed" : "same";
 	}
 
+	/** A mount that came or went hides or shows names that are never the user's: no reason to look at everything again. */
+	#refreshMounts(): void {
+		const { foreign } = readInnerMounts(this.#root);
+		if (foreign.size === this.#foreign.size && [...foreign].every((path) => this.#foreign.has(path))) return;
+		this.#foreign = foreign;
+		this.#current = makeFilter(this.#profile, this.#text, foreign);
+	}
+
 	#adopt(file: IgnoreFile): boolean {
 		const text = readIgnoreFile(this.#root);
 		this.#file = file;
 		if (text === this.#text) return false;
 		this.#text = text;
-		this.#current = makeFilter(this.#profile, text);
+		this.#current = makeFilter(this.#profile, text, this.#foreign);
 		return true;
 	}
 }

@@ -1,8 +1,9 @@
 import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
 import { LEAD } from "./lead.ts";
-import { PROOF_MUTATIONS } from "./proof.ts";
+import { MOUNTS } from "./mounts.ts";
 import { PROFILE_MUTATIONS } from "./profile.ts";
+import { PROOF_MUTATIONS } from "./proof.ts";
 import { STATE_MUTATIONS } from "./state.ts";
 import { STORE_MUTATIONS } from "./store.ts";
 
@@ -268,4 +269,5 @@ export const MUTATIONS: readonly Mutation[] = [
 	...STATE_MUTATIONS,
 	...CAPTURE,
 	...PROFILE_MUTATIONS,
+	...MOUNTS,
 ];

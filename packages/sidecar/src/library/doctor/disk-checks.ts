@@ -95,7 +95,8 @@ const LEAST_INODES = 100;
 const SCANT_INODES = 10_000;
 
 function space(path: string): CheckOutcome {
-	const { bavail, bsize, ffree, files } = statfsSync(nearest(path));
+	const { bavail, blocks, bsize, ffree, files } = statfsSync(nearest(path));
+	if (blocks === 0) return ok(`the file system does not say how much is free at ${path}`);
 	return judgeSpace(path, { freeBytes: bavail * bsize, freeInodes: ffree, inodes: files });
 }
 

@@ -1,0 +1,210 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { mounted } from "../../test/mounted.ts";
+import { plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { noProgress } from "../telemetry/progress.ts";
+import { loadFileTimes } from "../workspace/file-times.ts";
+import { readLog } from "./read-log.ts";
+import { restore } from "./restore.ts";
+
+async function restoreAt(bench: Workbench, machine: string, at: number): Promise<void> {
+	const restored = await restore({
+		...{ store: bench.store, root: bench.workspace(machine), profile: plainProfile, privateDir: bench.privateDir(machine), at },
+		...{ times: await loadFileTimes(), quickHash: () => 0n, label: "test", log: bench.log, progress: noProgress },
+	});
+	await restored.finish(true);
+}
+
+/** Fills the log from machine `a`; returns the commit. */
+async function fill(bench: Workbench, files: Readonly<Record<string, string>>): Promise<number> {
+	const root = bench.workspace("a");
+	for (const [path, text] of Object.entries(files)) {
+		mkdirSync(join(root, path, ".."), { recursive: true });
+		writeFileSync(join(root, path), text);
+	}
+	const session = await bench.open("a");
+	const result = await session.flush({ sweep: true, closed: true });
+	if (result.kind !== "committed") throw new Error(result.kind);
+	return result.seq;
+}
+
+const read = (...names: readonly string[]) => readFileSync(join(...names), "utf8");
+
+describe("a mount inside the workspace", () => {
+	it("gets its files by a staging directory of its own: on the same file system, on another, and nested", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		const first = await fill(bench, { top: "1", "m/f": "1", "m/new/deep": "1", "m/n/f": "1", "m/n/large": "x".repeat(3_000_000) });
+		const root = bench.workspace("b");
+		mkdirSync(join(root, "m"), { recursive: true });
+		mkdirSync(join(bench.dir, "volume"));
+		made.bind(join(bench.dir, "volume"), join(root, "m"));
+		made.tmpfs(join(root, "m/n"));
+		await (await bench.open("b")).flush({ sweep: true, closed: true });
+		expect(read(bench.dir, "volume/new/deep")).toBe("1");
+		expect(read(root, "m/n/large").length).toBe(3_000_000);
+
+		for (const name of ["top", "m/f", "m/n/f", "m/n/large"]) writeFileSync(join(root, name), "2");
+		rmSync(join(root, "m/new"), { recursive: true });
+		const session = await bench.open("b");
+		await session.flush({ sweep: true, closed: true });
+		await restoreAt(bench, "b", first);
+		expect(["top", "m/f", "m/n/f", "m/new/deep"].map((name) => read(root, name))).toEqual(["1", "1", "1", "1"]);
+		expect(read(root, "m/n/large").length).toBe(3_000_000);
+		for (const directory of ["", "m", "m/n"]) expect(readdirSync(join(root, directory))).not.toContain(".openclaw-sidecar");
+	});
+
+	it("is left where the log deleted its directory", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		await fill(bench, { top: "1", "m/f": "1" });
+		const root = bench.workspace("b");
+		mkdirSync(join(root, "m"), { recursive: true });
+		mkdirSync(join(bench.dir, "volume"));
+		made.bind(join(bench.dir, "volume"), join(root, "m"));
+		await (await bench.open("b")).flush({ sweep: true, closed: true });
+		const owner = await bench.open("a");
+		rmSync(join(bench.workspace("a"), "m"), { recursive: true });
+		await owner.flush({ sweep: true, deletionsAreMeant: true, closed: true });
+		const session = await bench.open("b");
+		expect(readdirSync(join(bench.dir, "volume"))).toEqual([]);
+		await session.flush({ sweep: true, closed: true });
+		expect((await readLog(bench.store)).head.tree.get("m")).toMatchObject({ type: "dir" });
+	});
+
+	it("keeps nothing of a staging directory that a killed restore left there, and no capture takes it", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		const root = bench.workspace("a");
+		mkdirSync(join(root, "m"), { recursive: true });
+		mkdirSync(join(bench.dir, "volume/.openclaw-sidecar/staging"), { recursive: true });
+		writeFileSync(join(bench.dir, "volume/.openclaw-sidecar/staging/1"), "half");
+		const session = await bench.open("a");
+		// It comes while the daemon runs.
+		made.bind(join(bench.dir, "volume"), join(root, "m"));
+		await session.flush({ sweep: true, closed: true });
+		expect([...(await readLog(bench.store)).head.tree.keys()]).toEqual(["", "m"]);
+		await bench.open("a");
+		expect(readdirSync(join(bench.dir, "volume"))).toEqual([]);
+	});
+
+	it("read-only is fine as long as it has what the log has, and else is named before anything is written", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		await fill(bench, { top: "1", "m/f": "same" });
+		for (const [machine, text] of [
+			["b", "same"],
+			["c", "other"],
+		] as const) {
+			const [root, volume] = [bench.workspace(machine), join(bench.dir, `volume-${machine}`)];
+			mkdirSync(join(root, "m"), { recursive: true });
+			mkdirSync(volume);
+			writeFileSync(join(volume, "f"), text, { mode: 0o600 });
+			made.bind(volume, join(root, "m"), "ro");
+		}
+		await (await bench.open("b")).flush({ sweep: true, closed: true });
+		await (await bench.open("b")).flush({ sweep: true, closed: true });
+		expect((await readLog(bench.store)).head.tree.get("m/f")).toMatchObject({ mode: 0o644 });
+		expect(bench.log.events).toContainEqual(expect.objectContaining({ level: "warn", event: "restore.read-only-mounts" }));
+		const error = await bench.open("c").catch((caught: unknown) => caught);
+		expect(error).toMatchObject({ code: "WORKSPACE_READ_ONLY", value: "m/f", message: expect.stringContaining("mounted read-only") });
+		expect((error as Error).message).toContain(join(bench.workspace("c"), "m"));
+		expect(existsSync(join(bench.workspace("c"), "top"))).toBe(false);
+	});
+
+	it("is in nobody's way as a directory that the log replaced by a file: that is refused, and nothing moves", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		await fill(bench, { a: "1", m: "a file" });
+		const root = bench.workspace("b");
+		mkdirSync(join(root, "m"), { recursive: true });
+		mkdirSync(join(bench.dir, "volume"));
+		writeFileSync(join(bench.dir, "volume/own"), "own");
+		made.bind(join(bench.dir, "volume"), join(root, "m"));
+		await expect(bench.open("b")).rejects.toMatchObject({ code: "WORKSPACE_READ_ONLY", value: "m" });
+		expect(read(bench.dir, "volume/own")).toBe("own");
+		expect(existsSync(join(root, "a"))).toBe(false);
+	});
+});
+
+describe("a single file that is mounted", () => {
+	it("is written in place, and its own bytes are kept", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		const first = await fill(bench, { small: "log", large: "l".repeat(3_000_000), same: "same" });
+		const root = bench.workspace("b");
+		mkdirSync(root, { recursive: true });
+		for (const name of ["small", "large", "same"]) {
+			writeFileSync(join(root, name), "");
+			writeFileSync(join(bench.dir, name), name === "same" ? "same" : `only copy of ${name}`);
+			made.bind(join(bench.dir, name), join(root, name));
+		}
+		const { ino } = statSync(join(bench.dir, "small"));
+		const session = await bench.open("b");
+		expect(session.restored.moved.map(({ path, to }) => [path, read(to)]).sort()).toEqual([
+			["large", "only copy of large"],
+			["small", "only copy of small"],
+		]);
+		expect(read(bench.dir, "small")).toBe("log");
+		expect(read(bench.dir, "large").length).toBe(3_000_000);
+		expect(statSync(join(bench.dir, "small")).ino).toBe(ino);
+		expect(bench.log.events).toContainEqual(expect.objectContaining({ level: "warn", event: "restore.mounted-files" }));
+		writeFileSync(join(bench.dir, "small"), "changed outside");
+		await session.flush({ sweep: true, closed: true });
+		expect((await readLog(bench.store)).head.tree.get("small")).toMatchObject({ size: 15 });
+		await restoreAt(bench, "b", first);
+		expect(read(bench.dir, "small")).toBe("log");
+	});
+
+	it("stays where the log deleted it, and `restore --at` is refused with nothing moved", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		const first = await fill(bench, { a: "1" });
+		const root = bench.workspace("a");
+		writeFileSync(join(root, "mounted"), "");
+		writeFileSync(join(bench.dir, "outer"), "outer");
+		made.bind(join(bench.dir, "outer"), join(root, "mounted"));
+		await fill(bench, { a: "2" });
+		await expect(restoreAt(bench, "a", first)).rejects.toMatchObject({ code: "WORKSPACE_READ_ONLY", value: "mounted" });
+		expect(read(root, "a")).toBe("2");
+		const other = await bench.open("b");
+		rmSync(join(bench.workspace("b"), "mounted"));
+		await other.flush({ sweep: true, closed: true });
+		await (await bench.open("a")).flush({ sweep: true, closed: true });
+		expect(read(root, "mounted")).toBe("outer");
+		expect((await readLog(bench.store)).head.tree.has("mounted")).toBe(true);
+	});
+
+	it("is captured when it was replaced where it comes from, as editors do", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		const root = bench.workspace("a");
+		mkdirSync(root);
+		writeFileSync(join(root, "f"), "");
+		writeFileSync(join(bench.dir, "outer"), "mounted");
+		made.bind(join(bench.dir, "outer"), join(root, "f"));
+		rmSync(join(bench.dir, "outer"));
+		const session = await bench.open("a");
+		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", deferred: [] });
+		expect((await readLog(bench.store)).head.tree.get("f")).toMatchObject({ size: 7 });
+	});
+});
+
+describe("lost+found", () => {
+	it("at the top of a mount is the file system's own, and anywhere else the user's", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		const root = bench.workspace("a");
+		made.tmpfs(root);
+		mkdirSync(join(root, "d"));
+		made.tmpfs(join(root, "m"));
+		for (const directory of ["", "d", "m"]) {
+			mkdirSync(join(root, directory, "lost+found"), { mode: 0o700 });
+			writeFileSync(join(root, directory, "lost+found/f"), "f");
+		}
+		await (await bench.open("a")).flush({ sweep: true, closed: true });
+		const kept = [...(await readLog(bench.store)).head.tree.keys()].filter((path) => path.includes("lost+found"));
+		expect(kept).toEqual(["d/lost+found", "d/lost+found/f"]);
+	});
+});

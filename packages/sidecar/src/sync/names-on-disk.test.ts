@@ -1,0 +1,85 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Entry, Path, Tree } from "../log/types.ts";
+import { testDirectory } from "../workspace/testing.ts";
+import { alikeIn, type NameProbe, requireNames } from "./names-on-disk.ts";
+import type { Action } from "./reconcile.ts";
+
+const FILE: Entry = { type: "file", mode: 0o644, mtimeNs: 0n, size: 0, chunkBits: 20, chunks: [] };
+const treeOf = (...paths: readonly Path[]): Tree => new Map(paths.map((path) => [path, FILE]));
+const planOf = (tree: Tree, action: Action = "write") => new Map([...tree.keys()].map((path) => [path, action]));
+const places = { nearest: () => "", mountOf: () => "" };
+
+/** As a file system that folds case and keeps names of one form. */
+const folding: NameProbe = (_, names) => {
+	const [first = "", second] = names.map((name) => name.normalize("NFC").toLowerCase());
+	return first === second ? { code: "EEXIST", name: names[1] as string } : undefined;
+};
+
+function check(tree: Tree, probe: NameProbe, plan = planOf(tree)): void {
+	const written = new Set([...plan].filter(([, action]) => action === "write").map(([path]) => path));
+	requireNames("/nowhere", { target: tree, plan }, written, places, probe);
+}
+
+describe("names that are one on the disk", () => {
+	it("are found in one directory, by case and by Unicode form", () => {
+		const tree = treeOf("a/README", "a/ReadMe", "b/readme", "é", "e\u0301", "Straße", "STRASSE");
+		expect([...alikeIn(tree)]).toEqual([
+			["a/README", "a/ReadMe"],
+			["é", "e\u0301"],
+			["Straße", "STRASSE"],
+		]);
+	});
+
+	it("are refused before anything is written, and both are named", () => {
+		const refusal = { code: "WORKSPACE_NAME_UNFIT", value: "d/readme", message: expect.stringContaining("d/README") };
+		expect(() => check(treeOf("d/README", "d/readme"), folding)).toThrow(expect.objectContaining(refusal));
+	});
+
+	it("are no reason to ask where the disk has both already, or one was deleted here", () => {
+		const tree = treeOf("README", "readme");
+		const never: NameProbe = () => expect.fail("nothing is written");
+		check(tree, never, planOf(tree, "keep"));
+		check(
+			tree,
+			(_, names) => {
+				expect(names).toEqual(["README"]);
+				return undefined;
+			},
+			new Map<Path, Action>([
+				["README", "write"],
+				["readme", "keep-deleted"],
+			]),
+		);
+	});
+});
+
+describe("names that the disk does not take", () => {
+	it("are refused with the path and what the system says", () => {
+		const windows: NameProbe = (_, names) => {
+			const name = names.find((each) => each.includes(":"));
+			return name === undefined ? undefined : { code: "EINVAL", name };
+		};
+		const refusal = { code: "WORKSPACE_NAME_UNFIT", value: "d/a:b", message: expect.stringContaining("EINVAL") };
+		expect(() => check(treeOf("x", "d/a:b", "d/c:d"), windows)).toThrow(expect.objectContaining(refusal));
+	});
+
+	it("are asked for once for each kind, and ordinary names never", () => {
+		const asked: string[][] = [];
+		check(treeOf("plain.md", "dir/x", "a:b", "c:d", "MEMORY.md", "d/SOUL.md", "n".repeat(200)), (_, names) => {
+			asked.push([...names]);
+			return undefined;
+		});
+		expect(asked).toEqual([["a:b", "MEMORY.md", "n".repeat(200)]]);
+	});
+
+	it("are tried in a directory of ours, of which nothing is left", () => {
+		const root = testDirectory();
+		mkdirSync(join(root, "d"));
+		const tree = treeOf("d/README", "d/readme", "d/a:b");
+		requireNames(root, { target: tree, plan: planOf(tree) }, new Set(tree.keys()), { nearest: () => "d", mountOf: () => "" });
+		expect(readdirSync(root)).toEqual(["d"]);
+		expect(readdirSync(join(root, "d"))).toEqual([]);
+	});
+});

@@ -1,0 +1,146 @@
+/**
+ * Makes certain that the file system can hold the names of a tree as they are, before anything is written.
+ *
+ * Two names that differ in case or in their Unicode form only may be one name there: the second file would overwrite the first, and the
+ * next capture would take its bytes for both. Such pairs are looked for in the tree, which costs no call to the disk; only where there are
+ * any, or names that some file systems refuse, is the disk asked, by making them in a directory of our own.
+ */
+import { closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, utimesSync } from "node:fs";
+import { SidecarError } from "../errors.ts";
+import type { Path, Tree } from "../log/types.ts";
+import { baseOf, decodeName, fsPath, isEscaped, parentOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
+import { RESERVED_DIRECTORY } from "../workspace/filter.ts";
+import type { Action } from "./reconcile.ts";
+
+/** Names that some file system refuses or changes: Windows' rules, and what encrypted directories shorten. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: file systems refuse them in names
+const SUSPICIOUS = /[\\:*?"<>|\u0000-\u001f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+/** eCryptfs takes 143 bytes of a name, others 255. */
+const LONG_BYTES = 140;
+/** A kind of its own: a file system without large letters gives `memory.md` for `MEMORY.md`. */
+const LARGE = "large letters";
+const ASCII = /^[\0-\x7f]*$/;
+
+export interface Places {
+	/** The directory itself, or the nearest one above that is there. */
+	nearest(path: Path): Path;
+	/** The mount that holds a name. */
+	mountOf(path: Path): Path;
+}
+
+/** Instead of a system's error code: the name is there, but not as it was made. */
+const CHANGED = "changed";
+
+/** Asks a directory of the disk. `hold` says whether it can hold the names side by side, exactly as they are. */
+export type NameProbe = (directory: Path, names: readonly string[]) => { readonly code: string; readonly name: string } | undefined;
+
+/**
+ * @param written the paths that will be written
+ * @throws SidecarError WORKSPACE_NAME_UNFIT
+ */
+export function requireNames(
+	root: Root,
+	{ target, plan }: { readonly target: Tree; readonly plan: ReadonlyMap<Path, Action> },
+	written: ReadonlySet<Path>,
+	{ nearest, mountOf }: Places,
+	probe: NameProbe = (directory, names) => probeNames(root, directory, names),
+): void {
+	for (const [first, second] of alikeIn(target)) {
+		if (!written.has(first) && !written.has(second)) continue;
+		if (plan.get(first) === "keep-deleted" || plan.get(second) === "keep-deleted") continue;
+		const unfit = probe(nearest(parentOf(first)), [baseOf(first), baseOf(second)]);
+		if (unfit === undefined) continue;
+		throw new SidecarError("WORKSPACE_NAME_UNFIT", {
+			value: second,
+			reason: `it is one name with ${first} on the file system of ${String(fsPath(root, nearest(parentOf(first))))}`,
+			remedy: "use a case-sensitive file system, or rename one of the two on a machine that has one and flush; then run this again",
+		});
+	}
+	for (const [directory, names] of suspiciousIn(target, written, { nearest, mountOf })) {
+		const unfit = probe(directory, [...names.keys()]);
+		if (unfit === undefined) continue;
+		throw new SidecarError("WORKSPACE_NAME_UNFIT", {
+			value: names.get(unfit.name) ?? unfit.name,
+			reason: `the file system of ${String(fsPath(root, directory))} ${unfit.code === CHANGED ? "changes this name" : `refuses this name (${unfit.code})`}`,
+			remedy: "use another file system, or rename the file on a machine that can hold it and flush; then run this again",
+		});
+	}
+}
+
+/** Pairs of paths in one directory that differ in case or Unicode form only. */
+export function* alikeIn(tree: Tree): Generator<readonly [Path, Path]> {
+	const byFolded = new Map<string, Path>();
+	for (const path of tree.keys()) {
+		const folded = `${parentOf(path)}/${fold(baseOf(path))}`;
+		const other = byFolded.get(folded);
+		if (other === undefined) byFolded.set(folded, path);
+		else yield [other, path];
+	}
+}
+
+/** At least as coarse as what file systems do: a pair too many costs a question, one too few a file. */
+function fold(name: string): string {
+	return ASCII.test(name) ? name.toLowerCase() : name.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
+}
+
+/** One name of each kind for each directory that will take such, by the first path that has it. */
+function suspiciousIn(tree: Tree, written: ReadonlySet<Path>, { nearest, mountOf }: Places): Map<Path, Map<string, Path>> {
+	const found = new Map<Path, Map<string, Path>>();
+	const seen = new Set<string>();
+	for (const path of tree.keys()) {
+		const name = baseOf(path);
+		const kind = kindOf(name);
+		if (kind === undefined || !written.has(path) || path === "" || path === ROOTS_DIRECTORY) continue;
+		// Which letters a file system keeps is the same all over it, and nearly every tree has large ones.
+		const directory = kind === LARGE ? mountOf(path) : nearest(parentOf(path));
+		const key = `${directory}/${kind}`;
+		if (seen.has(key)) continue;
+		seen.add(key);
+		const names = found.get(directory) ?? new Map<string, Path>();
+		found.set(directory, names.set(name, path));
+	}
+	return found;
+}
+
+/** What may make a file system refuse a name; names of one kind are taken or refused together. Undefined for ordinary ones. */
+function kindOf(name: string): string | undefined {
+	const isAscii = ASCII.test(name);
+	const bytes = isAscii ? name.length : Buffer.byteLength(name);
+	const isPlain = isAscii && bytes <= LONG_BYTES && !SUSPICIOUS.test(name);
+	if (isPlain) return name === name.toLowerCase() ? undefined : LARGE;
+	const signs = [...new Set(name.replaceAll(/[^\\:*?"<>|\p{Cc}]/gu, ""))].sort().join("");
+	const isReserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name);
+	const isComposed = !isAscii && name !== name.normalize("NFD");
+	const length = bytes > LONG_BYTES ? bytes : 0;
+	return [signs, /[. ]$/.test(name), isReserved, isEscaped(name), !isAscii, isComposed, length].join();
+}
+
+/** Makes the names in a new directory inside `directory`, which folds them as that one does, and reads them back. */
+function probeNames(root: Root, directory: Path, names: readonly string[]): { readonly code: string; readonly name: string } | undefined {
+	const above = fsPath(root, directory);
+	const times = lstatSync(above);
+	const own = fsPath(root, directory === "" ? RESERVED_DIRECTORY : `${directory}/${RESERVED_DIRECTORY}`);
+	const isMine = !existsSync(own);
+	if (isMine) mkdirSync(own, { mode: 0o700 });
+	const place = mkdtempSync(`${String(own)}/names-`);
+	try {
+		for (const name of names) {
+			try {
+				closeSync(openSync(fsPath(place, name), "wx", 0o600));
+			} catch (error) {
+				return { code: (error as NodeJS.ErrnoException).code ?? String(error), name };
+			}
+		}
+		const there = new Set(readdirSync(place, { encoding: "buffer" }).map(decodeName));
+		const changed = names.find((name) => !there.has(name));
+		return changed === undefined ? undefined : { code: CHANGED, name: changed };
+	} finally {
+		rmSync(isMine ? own : place, { recursive: true, force: true });
+		if (isMine)
+			try {
+				utimesSync(above, times.atime, times.mtime);
+			} catch {
+				// Not ours: its time says that something was made in it, which is so.
+			}
+	}
+}

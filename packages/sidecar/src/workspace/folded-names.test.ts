@@ -1,0 +1,23 @@
+import { linkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { FoldedNames } from "./folded-names.ts";
+import { statOf } from "./stat.ts";
+import { testDirectory } from "./testing.ts";
+
+test("a name that is looked up and not listed is another's, where the directory folds names", () => {
+	const root = testDirectory();
+	writeFileSync(join(root, "readme"), "");
+	const stat = statOf(join(root, "readme"));
+	if (stat === undefined) throw new Error("it was just made");
+	// No second name leads to it: nothing is folded here.
+	expect(new FoldedNames(root).isOtherName("ReadMe", stat)).toBe(false);
+	// A second name of the same file stands for a directory that folds.
+	linkSync(join(root, "readme"), join(root, "README"));
+	const folded = new FoldedNames(root);
+	expect(folded.isOtherName("readme", stat)).toBe(false);
+	expect(folded.isOtherName("ReadMe", stat)).toBe(true);
+	writeFileSync(join(root, "ReadMe"), "");
+	expect(folded.isOtherName("ReadMe", stat)).toBe(false);
+	expect(folded.isOtherName("", stat)).toBe(false);
+});

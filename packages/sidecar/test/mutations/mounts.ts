@@ -1,0 +1,91 @@
+import type { Mutation } from "./table.ts";
+
+const preflight = "src/sync/preflight.test.ts";
+const mounts = "src/sync/mounts.test.ts";
+
+/** Mounts, modes and names: what a restore makes certain of before it moves anything. */
+export const MOUNTS: readonly Mutation[] = [
+	{
+		rule: "pre-flight: nothing moves before all of a restore can be done",
+		file: "src/sync/preflight.ts",
+		find: "	const keepMode = await obstacles.lookAtPaths(changes);",
+		replace: "	const keepMode = await obstacles.lookAtPaths([]);",
+		test: { file: preflight, name: "moves nothing where one file cannot go, and says why: immutable (chattr +i)" },
+	},
+	{
+		rule: "pre-flight: a directory that cannot be written is found first",
+		file: "src/sync/preflight.ts",
+		find: "} else this.#directories.set(path, this.#whyNotWritable(path, stat));",
+		replace: "} else this.#directories.set(path, undefined);",
+		test: { file: mounts, name: "read-only is fine as long as it has what the log has, and else is named before anything is written" },
+	},
+	{
+		rule: "pre-flight: a read-only directory is opened for the duration",
+		file: "src/sync/preflight.ts",
+		find: "writer.open(path, mode);",
+		replace: "void [path, mode];",
+		test: { file: preflight, name: "takes what was deleted elsewhere out of read-only directories, however deep" },
+	},
+	{
+		rule: "pre-flight: what a killed restore left writable gets its mode back",
+		file: "src/sync/opened-directories.ts",
+		find: 'if (stat?.type === "dir" && stat.mode === (mode | 0o700))',
+		replace: 'if (stat?.type === "dir" && stat.mode === mode)',
+		test: { file: preflight, name: "gives a directory that a killed restore left writable its mode back" },
+	},
+	{
+		rule: "staging per mount: a rename cannot leave one",
+		file: "src/workspace/materialize.ts",
+		find: "		if (inner !== undefined) return inner;",
+		replace: "		if (inner === path) return inner;",
+		test: { file: mounts, name: "gets its files by a staging directory of its own: on the same file system, on another, and nested" },
+	},
+	{
+		rule: "staging in an inner mount is never captured",
+		file: "src/workspace/filter.ts",
+		find: "foreign.has(path) || ",
+		replace: "",
+		test: { file: mounts, name: "keeps nothing of a staging directory that a killed restore left there, and no capture takes it" },
+	},
+	{
+		rule: "a mounted single file is written in place",
+		file: "src/workspace/materialize.ts",
+		find: "			const isInPlace = this.#mounts.files.has(path);",
+		replace: "			const isInPlace = false;",
+		test: { file: mounts, name: "is written in place, and its own bytes are kept" },
+	},
+	{
+		rule: "a mode that this disk could not be given is no change of the user's",
+		file: "src/sync/unset-metadata.ts",
+		find: "			mode: mode === unset.disk.mode ? unset.log.mode : mode,",
+		replace: "			mode,",
+		test: { file: preflight, name: "of another user gets no mode, is no reason to stop, and its own mode is no change" },
+	},
+	{
+		rule: "names: two that are one on the disk are refused before anything is written",
+		file: "src/sync/names-on-disk.ts",
+		find: "		else yield [other, path];",
+		replace: "		else if (other === path) yield [other, path];",
+		test: { file: "src/sync/names-on-disk.test.ts", name: "are refused before anything is written, and both are named" },
+	},
+	{
+		rule: "names: a name that is looked up and not listed is another's",
+		file: "src/workspace/folded-names.ts",
+		find: "		return !names.has(baseOf(path));",
+		replace: "		return false;",
+		test: {
+			file: "src/workspace/folded-names.test.ts",
+			name: "a name that is looked up and not listed is another's, where the directory folds names",
+		},
+	},
+	{
+		rule: "a move to another file system leaves no half copy, and what was there",
+		file: "src/workspace/move.ts",
+		find: "		rmSync(to, { recursive: true, force: true });",
+		replace: "		rmSync(from, { recursive: true, force: true });",
+		test: {
+			file: "src/workspace/move.test.ts",
+			name: "a move that finds no room leaves everything where it was, and no half of it behind",
+		},
+	},
+];
