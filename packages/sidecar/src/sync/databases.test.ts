@@ -5,12 +5,12 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { RAW_ID } from "../log/restore-id.ts";
 import type { FileEntry } from "../log/types.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { startNode } from "../workspace/testing.ts";
 import type { Deferred } from "./capture.ts";
-import { RAW_ID } from "../log/restore-id.ts";
 import { readLog } from "./read-log.ts";
 import { restore } from "./restore.ts";
 

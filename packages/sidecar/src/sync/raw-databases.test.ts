@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { workbench } from "../../test/workbench.ts";
-import { startNode } from "../workspace/testing.ts";
 import { RAW_ID } from "../log/restore-id.ts";
+import { startNode } from "../workspace/testing.ts";
 import { readLog } from "./read-log.ts";
 
 /** Held locked, and it looks as if it were written just now: no copy of it is consistent. */

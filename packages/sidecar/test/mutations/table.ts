@@ -1,9 +1,9 @@
+import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
 import { LEAD } from "./lead.ts";
-import { STATE_MUTATIONS } from "./state.ts";
-import { CAPTURE } from "./capture.ts";
-import { STORE_MUTATIONS } from "./store.ts";
 import { PROFILE_MUTATIONS } from "./profile.ts";
+import { STATE_MUTATIONS } from "./state.ts";
+import { STORE_MUTATIONS } from "./store.ts";
 
 /** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
 export interface Mutation {
