@@ -301,7 +301,8 @@ class Daemon {
 			return undefined;
 		} finally {
 			const { user, system } = process.cpuUsage(cpu);
-			this.#lastFlushCostMs = (user + system) / 1000;
+			// Beside a transfer most of it is the transfer's, which paces itself.
+			this.#lastFlushCostMs = session.large.paths.length > 0 ? 0 : (user + system) / 1000;
 			this.#lastFlushEndMs = performance.now();
 			this.#isFlushing = false;
 			this.#followUp(session);

@@ -109,7 +109,7 @@ describe("a large file", () => {
 		session.hint("small");
 		await session.flush();
 		expect(await paths()).toEqual(["large", "small"]);
-		expect(session.waitingPaths).toEqual(["large"]);
+		expect(session.waitingPaths).toContain("large");
 		await session.large.settled(["large"]);
 		await session.flush();
 		expect(session.waiting).toBe(0);

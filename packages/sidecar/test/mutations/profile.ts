@@ -1,7 +1,7 @@
 /** What is not stored is told, and nothing of a user's is left out by its name. */
 import type { Mutation } from "./table.ts";
 
-export const PROFILE_MUTATIONS: readonly Mutation[] = [
+export const PROFILE: readonly Mutation[] = [
 	{
 		rule: "lock files in work directories are kept",
 		file: "src/workspace/profiles/openclaw.ts",

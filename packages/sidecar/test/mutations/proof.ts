@@ -3,7 +3,7 @@ import type { Mutation } from "./table.ts";
 
 const halfRestores = { file: "test/simulator/half-restores.test.ts", name: "restores that fail or are killed at any step lose no text" };
 
-export const PROOF_MUTATIONS: readonly Mutation[] = [
+export const PROOF: readonly Mutation[] = [
 	{
 		rule: "names in a manifest are in order and unique",
 		file: "src/log/manifest-decode.ts",

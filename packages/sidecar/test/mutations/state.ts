@@ -5,7 +5,7 @@ const innerMounts = "src/sync/inner-mounts.test.ts";
 const linkedPlaces = "src/library/linked-places.test.ts";
 const readIgnoreFile = "src/workspace/read-ignore-file.test.ts";
 
-export const STATE_MUTATIONS: readonly Mutation[] = [
+export const STATE: readonly Mutation[] = [
 	{
 		rule: "an inner volume that is away is no deletion",
 		file: "src/sync/check-mounts.ts",

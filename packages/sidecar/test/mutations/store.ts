@@ -2,7 +2,7 @@ import type { Mutation } from "./table.ts";
 
 const wonSlots = "src/sync/won-slots.test.ts";
 
-export const STORE_MUTATIONS: readonly Mutation[] = [
+export const STORE: readonly Mutation[] = [
 	{
 		rule: "doctor: one winner of many puts at once",
 		file: "src/library/doctor/race-check.ts",

@@ -1,11 +1,11 @@
 import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
-import { LEAD } from "./lead.ts";
 import { MOUNTS } from "./mounts.ts";
-import { PROFILE_MUTATIONS } from "./profile.ts";
-import { PROOF_MUTATIONS } from "./proof.ts";
-import { STATE_MUTATIONS } from "./state.ts";
-import { STORE_MUTATIONS } from "./store.ts";
+import { PROFILE } from "./profile.ts";
+import { PROOF } from "./proof.ts";
+import { QUARANTINE } from "./quarantine.ts";
+import { STATE } from "./state.ts";
+import { STORE } from "./store.ts";
 
 /** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
 export interface Mutation {
@@ -25,7 +25,6 @@ const retain = "src/sync/retain.test.ts";
 const planRetention = "src/log/plan-retention.test.ts";
 
 export const MUTATIONS: readonly Mutation[] = [
-	...STORE_MUTATIONS,
 	{
 		rule: "the gate: no agent before a verified restore",
 		file: "src/daemon/daemon.ts",
@@ -263,11 +262,12 @@ export const MUTATIONS: readonly Mutation[] = [
 		replace: "return;",
 		test: { file: "src/sync/bad-input.test.ts", name: "a root that is a link" },
 	},
-	...LEAD,
+	...QUARANTINE,
 	...DAEMON,
-	...PROOF_MUTATIONS,
-	...STATE_MUTATIONS,
+	...PROOF,
+	...STATE,
+	...STORE,
 	...CAPTURE,
-	...PROFILE_MUTATIONS,
+	...PROFILE,
 	...MOUNTS,
 ];

@@ -3,7 +3,7 @@ import type { Mutation } from "./table.ts";
 const quarantine = "src/sync/quarantine.test.ts";
 
 /** What a restore moves away and the log does not have. */
-export const LEAD: readonly Mutation[] = [
+export const QUARANTINE: readonly Mutation[] = [
 	{
 		rule: "what a restore moves and the log lacks is in the journal before it moves",
 		file: "src/sync/restore-work.ts",
