@@ -17,8 +17,11 @@ import type { Action } from "./reconcile.ts";
 const SUSPICIOUS = /[\\:*?"<>|\u0000-\u001f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 /** eCryptfs takes 143 bytes of a name, others 255. */
 const LONG_BYTES = 140;
-/** A kind of its own: a file system without large letters gives `memory.md` for `MEMORY.md`. */
-const LARGE = "large letters";
+/** A path with anything in it that `SUSPICIOUS` or another alphabet may make of a name. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: file systems refuse them in names
+const UNUSUAL = /[^\x20-\x7e]|[\\:*?"<>|]|[. ](\/|$)|(^|\/)(con|prn|aux|nul|com\d|lpt\d)(\.|\/|$)/i;
+/** A file system without large letters gives `memory.md` for `MEMORY.md`. */
+const LARGE = /[A-Z]/;
 const ASCII = /^[\0-\x7f]*$/;
 
 export interface Places {
@@ -35,18 +38,16 @@ const CHANGED = "changed";
 export type NameProbe = (directory: Path, names: readonly string[]) => { readonly code: string; readonly name: string } | undefined;
 
 /**
- * @param written the paths that will be written
  * @throws SidecarError WORKSPACE_NAME_UNFIT
  */
 export function requireNames(
 	root: Root,
 	{ target, plan }: { readonly target: Tree; readonly plan: ReadonlyMap<Path, Action> },
-	written: ReadonlySet<Path>,
 	{ nearest, mountOf }: Places,
 	probe: NameProbe = (directory, names) => probeNames(root, directory, names),
 ): void {
 	for (const [first, second] of alikeIn(target)) {
-		if (!written.has(first) && !written.has(second)) continue;
+		if (!isWritten(plan.get(first)) && !isWritten(plan.get(second))) continue;
 		if (plan.get(first) === "keep-deleted" || plan.get(second) === "keep-deleted") continue;
 		const unfit = probe(nearest(parentOf(first)), [baseOf(first), baseOf(second)]);
 		if (unfit === undefined) continue;
@@ -56,7 +57,7 @@ export function requireNames(
 			remedy: "use a case-sensitive file system, or rename one of the two on a machine that has one and flush; then run this again",
 		});
 	}
-	for (const [directory, names] of suspiciousIn(target, written, { nearest, mountOf })) {
+	for (const [directory, names] of suspiciousIn(target, plan, { nearest, mountOf })) {
 		const unfit = probe(directory, [...names.keys()]);
 		if (unfit === undefined) continue;
 		throw new SidecarError("WORKSPACE_NAME_UNFIT", {
@@ -69,35 +70,40 @@ export function requireNames(
 
 /** Pairs of paths in one directory that differ in case or Unicode form only. */
 export function* alikeIn(tree: Tree): Generator<readonly [Path, Path]> {
-	const byFolded = new Map<string, Path>();
+	const byFolded = new Map<string, Path | Path[]>();
 	for (const path of tree.keys()) {
-		const folded = `${parentOf(path)}/${fold(baseOf(path))}`;
-		const other = byFolded.get(folded);
-		if (other === undefined) byFolded.set(folded, path);
-		else yield [other, path];
+		const folded = fold(path);
+		const alike = byFolded.get(folded);
+		byFolded.set(folded, alike === undefined ? path : [alike, path].flat());
+		// Directories that differ so are a pair of their own.
+		for (const other of alike === undefined ? [] : [alike].flat()) if (parentOf(other) === parentOf(path)) yield [other, path];
 	}
 }
 
 /** At least as coarse as what file systems do: a pair too many costs a question, one too few a file. */
-function fold(name: string): string {
-	return ASCII.test(name) ? name.toLowerCase() : name.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
+function fold(path: Path): string {
+	return ASCII.test(path) ? path.toLowerCase() : path.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
 }
 
 /** One name of each kind for each directory that will take such, by the first path that has it. */
-function suspiciousIn(tree: Tree, written: ReadonlySet<Path>, { nearest, mountOf }: Places): Map<Path, Map<string, Path>> {
+function suspiciousIn(tree: Tree, plan: ReadonlyMap<Path, Action>, { nearest, mountOf }: Places): Map<Path, Map<string, Path>> {
 	const found = new Map<Path, Map<string, Path>>();
 	const seen = new Set<string>();
-	for (const path of tree.keys()) {
-		const name = baseOf(path);
-		const kind = kindOf(name);
-		if (kind === undefined || !written.has(path) || path === "" || path === ROOTS_DIRECTORY) continue;
-		// Which letters a file system keeps is the same all over it, and nearly every tree has large ones.
-		const directory = kind === LARGE ? mountOf(path) : nearest(parentOf(path));
+	const add = (directory: Path, kind: string, path: Path) => {
 		const key = `${directory}/${kind}`;
-		if (seen.has(key)) continue;
+		if (seen.has(key)) return;
 		seen.add(key);
 		const names = found.get(directory) ?? new Map<string, Path>();
-		found.set(directory, names.set(name, path));
+		found.set(directory, names.set(baseOf(path), path));
+	};
+	for (const path of tree.keys()) {
+		const isOdd = UNUSUAL.test(path) || path.length > LONG_BYTES;
+		if ((!isOdd && !LARGE.test(path)) || !isWritten(plan.get(path)) || path === ROOTS_DIRECTORY) continue;
+		const name = baseOf(path);
+		const kind = isOdd ? kindOf(name) : undefined;
+		if (kind !== undefined) add(nearest(parentOf(path)), kind, path);
+		// Which letters a file system keeps is the same all over it, and nearly every tree has large ones.
+		else if (LARGE.test(name)) add(mountOf(path), "large letters", path);
 	}
 	return found;
 }
@@ -106,8 +112,7 @@ function suspiciousIn(tree: Tree, written: ReadonlySet<Path>, { nearest, mountOf
 function kindOf(name: string): string | undefined {
 	const isAscii = ASCII.test(name);
 	const bytes = isAscii ? name.length : Buffer.byteLength(name);
-	const isPlain = isAscii && bytes <= LONG_BYTES && !SUSPICIOUS.test(name);
-	if (isPlain) return name === name.toLowerCase() ? undefined : LARGE;
+	if (isAscii && bytes <= LONG_BYTES && !SUSPICIOUS.test(name)) return undefined;
 	const signs = [...new Set(name.replaceAll(/[^\\:*?"<>|\p{Cc}]/gu, ""))].sort().join("");
 	const isReserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name);
 	const isComposed = !isAscii && name !== name.normalize("NFD");
@@ -143,4 +148,8 @@ function probeNames(root: Root, directory: Path, names: readonly string[]): { re
 				// Not ours: its time says that something was made in it, which is so.
 			}
 	}
+}
+
+function isWritten(action: Action | undefined): boolean {
+	return action === "write" || action === "set-aside-and-write";
 }

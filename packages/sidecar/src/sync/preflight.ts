@@ -33,7 +33,7 @@ interface Change {
 	readonly path: Path;
 	readonly action: Action;
 	readonly entry: Entry | undefined;
-	/** What is there now and has to go. */
+	/** What is there now and has to go. Undefined: something new, and the first of all that `directory` gets. */
 	readonly there: Stat | undefined;
 	/** The directory the path lies in, or the nearest one above that is there. */
 	readonly directory: Path;
@@ -66,7 +66,7 @@ export async function preflight(
 	for (const [path, mode] of [...openable].sort(([a], [b]) => a.length - b.length)) writer.open(path, mode);
 	const keepMode = await obstacles.lookAtPaths(changes);
 	const places = { nearest: (path: Path) => obstacles.nearest(path), mountOf: (path: Path) => writer.mountOf(path) };
-	requireNames(root, planned, new Set(changes.map(({ path }) => path)), places);
+	requireNames(root, planned, places);
 	return keepMode;
 }
 
@@ -90,6 +90,7 @@ class Obstacles {
 	/** Everything that will gain or lose a name. */
 	changes(): Change[] {
 		const changes: Change[] = [];
+		const gains = new Set<Path>();
 		for (const [path, action] of this.#plan) {
 			if (action === "keep" || action === "keep-local" || action === "keep-deleted") continue;
 			// The tops are never replaced, only given a mode.
@@ -98,7 +99,9 @@ class Obstacles {
 			const parent = parentOf(path);
 			const directory = this.nearest(parent);
 			const there = directory === parent ? lstatPath(this.#root, path) : undefined;
-			if (there === undefined ? entry === undefined : there.type === "dir" && entry?.type === "dir") continue;
+			if (there === undefined ? entry === undefined || gains.has(directory) : there.type === "dir" && entry?.type === "dir") continue;
+			// Thousands of new files in one new directory are one question.
+			if (there === undefined) gains.add(directory);
 			if (there !== undefined && entry === undefined && this.#stays(path, there)) continue;
 			changes.push({ path, action, entry, there, directory });
 		}

@@ -199,13 +199,14 @@ function checkExpectation({ expect, store }: RestoreOptions, head: Head): void {
 
 /** @throws SidecarError WORKSPACE_DISK_FULL */
 export function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree): void {
-	const neededFor = new Map<Path, { readonly path: Path; readonly bytes: number }>();
+	const neededFor = new Map<Path, { readonly path: Path; bytes: number }>();
 	for (const [path, action] of plan) {
 		const entry = target.get(path);
 		if (entry?.type !== "file" || !isWritten(action)) continue;
 		const at = writer.mountOf(path);
 		const needed = neededFor.get(at);
-		neededFor.set(at, { path, bytes: (needed?.bytes ?? 0) + occupied(entry) });
+		if (needed === undefined) neededFor.set(at, { path, bytes: occupied(entry) });
+		else needed.bytes += occupied(entry);
 	}
 	const spaces = new Map<bigint, { directory: string; needed: number; freeBytes: number; spareBytes: number }>();
 	for (const [at, { path, bytes }] of neededFor) {

@@ -89,7 +89,7 @@ export class UnsetMetadata {
 	compare(path: Path, entry: Entry, mode: number, stat: Stat): boolean {
 		const diskMode = modeOf(stat);
 		const hasMode = entry.type === "link" || diskMode === mode;
-		const off = entry.mtimeNs - stat.mtimeNs;
+		const off = entry.mtimeNs === stat.mtimeNs ? 0n : entry.mtimeNs - stat.mtimeNs;
 		const hasTime = off <= TOLERANCE_NS && off >= -TOLERANCE_NS;
 		if (hasMode && (hasTime || entry.type === "dir")) return false;
 		const logMode = entry.type === "link" || hasMode ? diskMode : entry.mode;

@@ -28,8 +28,8 @@ test("lists the topmost of mounts that are stacked, and not what a mount above h
 		"43 27 0:53 / /ws/b rw - tmpfs over rw",
 	);
 	expect([...mountsListed(listed, new Map([["", "/ws"]])).values()]).toEqual([
-		{ path: "a", id: "41", source: "tmpfs two /" },
-		{ path: "b", id: "43", source: "tmpfs over /" },
+		{ path: "a", id: "41", source: "tmpfs two /", isReadOnly: false },
+		{ path: "b", id: "43", source: "tmpfs over /", isReadOnly: false },
 	]);
 });
 
@@ -45,13 +45,30 @@ test("finds mounts of an additional root below its place in the tree, and those 
 });
 
 test("a volume keeps its identity when its device number changes, and memory does not", () => {
-	const stat = (dev: bigint, uid: 0, birthNs: bigint): Stat => ({
+	const stat = (dev: bigint, birthNs: bigint): Stat => ({
 		...{ type: "dir", mode: 0o755, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 2n },
-		...{ dev, birthNs },
+		...{ dev, birthNs, uid: 0 },
 	});
 	expect(volumeOf(stat(1n, 5n), "ext4 /dev/vdb /")).toBe(volumeOf(stat(2n, 5n), "ext4 /dev/vdc /"));
 	expect(volumeOf(stat(1n, 5n), "ext4 /dev/vdb /")).not.toBe(volumeOf(stat(1n, 6n), "ext4 /dev/vdb /"));
 	expect(volumeOf(stat(1n, 0n), "nfs4 server:/a /")).toBe(volumeOf(stat(2n, 0n), "nfs4 server:/a /"));
 	expect(volumeOf(stat(1n, 0n), "nfs4 server:/a /")).not.toBe(volumeOf(stat(1n, 0n), "nfs4 server:/b /"));
 	expect(volumeOf(stat(1n, 0n), "tmpfs tmpfs /")).not.toBe(volumeOf(stat(2n, 0n), "tmpfs tmpfs /"));
+});
+
+test("a mount is read-only by its own options or by those of its file system", () => {
+	const listed = text(
+		"27 1 254:0 / / rw - ext4 /dev/vda rw",
+		"40 27 0:50 / /ws/a ro shared:1 master:2 - tmpfs t rw",
+		"41 27 0:51 / /ws/b rw - tmpfs t ro",
+		"42 27 0:52 / /ws/c rw - tmpfs t rw",
+	);
+	const readOnly = [...mountsListed(listed, new Map([["", "/ws"]])).values()].filter(({ isReadOnly }) => isReadOnly);
+	expect(readOnly.map(({ path }) => path)).toEqual(["a", "b"]);
+});
+
+test("the directories themselves are listed where that is asked for", () => {
+	const listed = text("27 1 254:0 / / rw - ext4 /dev/vda rw", "40 27 0:50 / /ws rw - tmpfs t rw");
+	expect([...mountsListed(listed, new Map([["", "/ws"]])).keys()]).toEqual([]);
+	expect([...mountsListed(listed, new Map([["", "/ws"]]), true).keys()]).toEqual([""]);
 });
