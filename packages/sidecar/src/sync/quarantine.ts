@@ -87,9 +87,9 @@ export class Quarantine {
 			const taken = await this.#take(context, builder, displaced);
 			if (taken === undefined) continue;
 			const entries = new Map([...taken].filter(([name, { entry }]) => !isKnown(tree, known, pathOf(displaced, name), entry)));
-			// Beside what this writer sets aside itself, which is updated in place.
-			const suffix = superseded === undefined ? "" : `~${displaced.restore}`;
-			const named = new Map([...entries].map(([name, { entry }]) => [suffixed(displaced, name, suffix), { name, entry }]));
+			// In a directory of its own there: what this writer sets aside itself has the workspace's own paths, and is updated in place.
+			const home = superseded === undefined ? "" : `${displaced.restore}/`;
+			const named = new Map([...entries].map(([name, { entry }]) => [home + name, { name, entry }]));
 			const wanted = new Map([...named].map(([at, { entry }]) => [at, entry]));
 			const aside = setAsideDelta(tree, superseded ?? displaced.restore, wanted, () => undefined);
 			const [tooLong] = aside.tooLong.map((at) => named.get(at)?.name as Path);
@@ -183,11 +183,6 @@ async function filesIn(root: string, { path, name }: Displaced): Promise<Found[]
 
 function pathOf({ path, name }: Displaced, at: Path): Path {
 	return path + at.slice(name.length);
-}
-
-/** Of a whole directory, the suffix stands behind the directory's own name. */
-function suffixed({ name }: Displaced, at: Path, suffix: string): Path {
-	return name + suffix + at.slice(name.length);
 }
 
 /** Entries below `.recovered/` by the path they had in a workspace. */

@@ -1,9 +1,11 @@
 /** W1: an edit that meets a newer commit, on a machine that loses the workspace before its first commit. See docs/reliability.md. */
-import { expect, it } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { expect, it, onTestFinished } from "vitest";
 import { displacedFiles } from "../../src/sync/quarantine.ts";
 import { readLog } from "../../src/sync/read-log.ts";
-import type { Session } from "../../src/sync/session.ts";
-import { type Workbench, workbench } from "../workbench.ts";
+import { Session } from "../../src/sync/session.ts";
+import { noProgress } from "../../src/telemetry/progress.ts";
+import { plainProfile, type Workbench, workbench } from "../workbench.ts";
 import { commit, put, textOf } from "./files.ts";
 
 /** On `b` an edit of `path` gave way to a newer commit of `a`; then `c` took the workspace over. */
@@ -35,18 +37,35 @@ it("W1: a machine that is superseded before its first commit keeps the edit belo
 	await b.flush({ sweep: true });
 	expect(b.isSuperseded).toBe(true);
 	expect(b.waiting).toBe(0);
-	expect(await setAside(bench)).toEqual([`.recovered/${b.writerId}/notes.md`, `.recovered/${b.writerId}/notes.md~${displaced?.restore}`]);
+	expect(await setAside(bench)).toEqual([`.recovered/${b.writerId}/${displaced?.restore}/notes.md`, `.recovered/${b.writerId}/notes.md`]);
 	expect(displacedFiles(bench.privateDir("b"))).toEqual([]);
 });
 
-it("W1: an edit whose name has no room there is named and not durable, and the next start keeps it", async () => {
+it("W1: an edit whose path has no room there is named and not durable, and the next start keeps it", async () => {
+	// Short enough that the trash has room for what `.recovered/` has none for.
+	const [workspace, privateDir] = ["w", "p"].map((name) => mkdtempSync(`/tmp/${name}`)) as [string, string];
+	onTestFinished(() => {
+		for (const path of [workspace, privateDir]) rmSync(path, { recursive: true, force: true });
+	});
 	await using bench = await workbench();
-	const name = "n".repeat(250);
-	const b = await displacedThenSuperseded(bench, name);
-	const flushed = await b.flush({ sweep: true });
-	expect(flushed).toMatchObject({ deferred: [{ path: name, reason: expect.stringContaining("too long") }] });
+	const own = { ...bench, workspace: (machine: string) => (machine === "b" ? workspace : bench.workspace(machine)) };
+	const path = `${`${"n".repeat(250)}/`.repeat(16)}${"n".repeat(14)}`;
+	const open: Workbench["open"] = async (machine) =>
+		machine === "b"
+			? await Session.open({
+					store: bench.store,
+					workspace,
+					privateDir,
+					profile: plainProfile,
+					log: bench.log,
+					progress: noProgress,
+					handoverWaitMs: 0,
+				})
+			: await bench.open(machine);
+	const b = await displacedThenSuperseded({ ...own, open }, path);
+	expect(await b.flush({ sweep: true })).toMatchObject({ deferred: [{ path, reason: expect.stringContaining("too long") }] });
 	expect(b.waiting).toBeGreaterThan(0);
 	expect(await setAside(bench)).toEqual([]);
-	await commit(await bench.open("b"));
-	expect(await setAside(bench)).toEqual([expect.stringMatching(`^\\.recovered/00000000[0-9a-f]{24}/${name}$`)]);
+	await commit(await open("b"));
+	expect(await setAside(bench)).toEqual([expect.stringMatching(/^\.recovered\/00000000[0-9a-f]{24}\/n/)]);
 });

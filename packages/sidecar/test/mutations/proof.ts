@@ -41,7 +41,7 @@ export const PROOF: readonly Mutation[] = [
 		replace: "			if (tooLong === '') {",
 		test: {
 			file: "test/incidents/edit-meets-newer.test.ts",
-			name: "W1: an edit whose name has no room there is named and not durable, and the next start keeps it",
+			name: "W1: an edit whose path has no room there is named and not durable, and the next start keeps it",
 		},
 	},
 	{

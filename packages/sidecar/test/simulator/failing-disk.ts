@@ -92,6 +92,12 @@ export class FailingDisk implements Disposable {
 	#isChange(name: Name, args: unknown[], target: unknown): boolean {
 		if (typeof target === "number") return this.#open.has(target);
 		if (!String(target).startsWith(this.#below + sep)) return false;
-		return name !== "openSync" || (args[1] !== undefined && args[1] !== "r" && args[1] !== fs.constants.O_RDONLY);
+		return name !== "openSync" || mayWrite(args[1]);
 	}
+}
+
+function mayWrite(flags: unknown): boolean {
+	const { O_WRONLY, O_RDWR, O_CREAT } = fs.constants;
+	if (typeof flags === "number") return (flags & (O_WRONLY | O_RDWR | O_CREAT)) !== 0;
+	return flags !== undefined && flags !== "r";
 }

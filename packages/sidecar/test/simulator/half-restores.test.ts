@@ -14,5 +14,4 @@ it("restores that fail or are killed at any step lose no text", async () => {
 	}
 	// Each kind of thing must have happened, else nothing was tried.
 	for (const [name, count] of Object.entries(sums)) expect(count, name).toBeGreaterThan(0);
-	console.log(sums);
 }, 120_000);
