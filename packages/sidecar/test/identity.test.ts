@@ -34,6 +34,11 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 	"daemon/daemon.ts": [/^process\.pid$/, "shown to people"],
 	"sync/staging-directory.ts": [/^process\.pid$/, "a private directory's name, made anew, on this machine's own disk"],
 	"library/control.ts": [/^process\.pid$/, "shown to people"],
+	"daemon/agent-mark.ts": [/^process\.pid$/, "with its start time, boot and namespace: names this process to this machine's own kernel"],
+	"daemon/death-watch.ts": [/^process\.pid$/, "whether this is the first process of its namespace"],
+	"daemon/survivors.ts": [/^process\.pid$/, "so that this process is no survivor, asked of this machine's own kernel"],
+	"store/s3-settings.ts": [/^hostname$/, "the store's, in a URL"],
+	"workspace/file-set.ts": [/^randomBytes$/, "a private file's name, opened exclusively, on this machine's own disk"],
 };
 
 const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts") && !name.includes("test"));

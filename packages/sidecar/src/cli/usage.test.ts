@@ -121,6 +121,7 @@ describe("a wrong value names itself and where it came from", () => {
 test.concurrent("flags win over the environment, that over the config file, and that over the default", async () => {
 	mkdirSync(join(place.dir, ".config/openclaw-sidecar"), { recursive: true });
 	writeFileSync(join(place.dir, ".config/openclaw-sidecar/config.json"), '{ "namespace": "file", "json": true }');
+	mkdirSync(place.path("m"), { recursive: true });
 	const base = place.args("m").filter((_, index, all) => all[index] !== "--namespace");
 	const url = async (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
 		(jsonObject((await cli([...base, "status", ...args], { cwd: place.dir, env })).stdout).log as { url: string }).url;
@@ -136,6 +137,7 @@ test.concurrent("flags win over the environment, that over the config file, and 
 
 test.concurrent("options may stand before the command, and a variable that is no option is warned of", async () => {
 	const env = { OPENCLAW_SIDECAR_NAMSPACE: "x" };
+	mkdirSync(place.path("m"), { recursive: true });
 	const { status, events } = await cli([...place.args("m"), "--json", "status"], { cwd: place.dir, env });
 	expect(status).toBe(0);
 	expect(events).toEqual([expect.objectContaining({ event: "config.ignored", level: "warn" })]);

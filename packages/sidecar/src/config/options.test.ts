@@ -25,7 +25,8 @@ describe("names", () => {
 });
 
 test.each(OPTION_LIST)("%s: its example is accepted as flag, in the environment and in the file", (key, option) => {
-	const store = { OPENCLAW_SIDECAR_STORE: "s3://bucket" };
+	// A key goes with its kind of encryption only.
+	const store = { OPENCLAW_SIDECAR_STORE: "s3://bucket", ...(key === "sseKmsKeyId" && { OPENCLAW_SIDECAR_SSE: "aws:kms" }) };
 	const fileText = JSON.stringify({ [fileKeyOf(option)]: option.example });
 	const text = typeof option.example === "object" ? JSON.stringify(option.example) : String(option.example);
 	const values = [

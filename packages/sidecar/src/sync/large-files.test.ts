@@ -53,7 +53,8 @@ interface Served {
 async function served(bench: Workbench, onChange: () => void = () => undefined): Promise<Served> {
 	const store = new Gate(bench.store);
 	const session = await bench.open("a", { store });
-	await session.watch(onChange);
+	const watcher = await session.watch(onChange);
+	onTestFinished(async () => await watcher.close());
 	return {
 		session,
 		store,

@@ -79,7 +79,7 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 	try {
 		for (const [path, action] of plan) {
 			// Without a base the workspace's own directory gets its mode from the log.
-			if ((path === "" && action !== "keep-local") || isHidden(path)) continue;
+			if ((path === "" && (action !== "keep-local" || !planned.target.has(path))) || isHidden(path)) continue;
 			if (action === "write" || action === "trash") behind++;
 			const why = await whyNotDurable(options, planned, path, action, copies);
 			if (why === undefined) continue;

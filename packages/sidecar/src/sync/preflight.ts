@@ -12,7 +12,7 @@ import { accessSync, closeSync, constants, lstatSync, openSync, renameSync } fro
 import { SidecarError } from "../errors.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { Entry, Path } from "../log/types.ts";
-import { fsPath, isRootItself, parentOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
+import { fsPath, isRootItself, mainOf, parentOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
 import { holdsMount } from "../workspace/inner-mounts.ts";
 import type { Materializer } from "../workspace/materialize.ts";
 import { COMPANIONS } from "../workspace/sqlite-file.ts";
@@ -59,6 +59,7 @@ export async function preflight(
 	const { root, privateDir } = options;
 	const obstacles = new Obstacles(options, writer, planned);
 	const changes = obstacles.changes();
+	obstacles.requireWritableTop();
 	if (changes.length === 0) return new Set();
 	const openable = obstacles.lookAtDirectories(changes);
 	noteOpened(privateDir, openable);
@@ -85,6 +86,15 @@ class Obstacles {
 		this.#writer = writer;
 		this.#plan = plan;
 		this.#target = target;
+	}
+
+	/** Where nobody may write, no agent can work. @throws SidecarError WORKSPACE_READ_ONLY */
+	requireWritableTop(): void {
+		const stat = lstatPath(this.#root, "");
+		const cause = this.#whyNotWritable("", stat);
+		const canOpen = stat?.uid === process.geteuid?.() && stat !== undefined && (stat.mode & 0o700) !== 0o700 && !isSealed(this.#root, "");
+		if (cause === undefined || canOpen) return;
+		throw new SidecarError("WORKSPACE_READ_ONLY", { value: mainOf(this.#root), ...cause });
 	}
 
 	/** Everything that will gain or lose a name. */

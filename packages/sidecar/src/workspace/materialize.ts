@@ -366,7 +366,8 @@ export class Materializer {
 
 	/** As far as possible: what stays is hidden by the filter, and the next restore tries again. */
 	#removeStaging(mount: string): void {
-		tryTo(() => rmSync(fsPath(this.#root, joinPath(mount, RESERVED_DIRECTORY)), { recursive: true, force: true }));
+		const staging = fsPath(this.#root, joinPath(mount, RESERVED_DIRECTORY));
+		explain(mount, () => tryTo(() => rmSync(staging, { recursive: true, force: true })));
 	}
 
 	/** Where a path is as long as its directory is out of sight. */

@@ -102,7 +102,8 @@ describe("scan leaves out", () => {
 	test("what the filter skips, and all below", async () => {
 		const root = testDirectory();
 		for (const dir of ["tmp/x", "workspace/tmp", ".openclaw-sidecar/staging"]) mkdirSync(`${root}/${dir}`, { recursive: true });
-		for (const file of ["tmp/x/y", "workspace/tmp/z", ".openclaw-sidecar/staging/1", "a.lock"]) writeFileSync(`${root}/${file}`, "");
+		for (const file of ["tmp/x/y", "workspace/tmp/z", ".openclaw-sidecar/staging/1", "openclaw.json.lock"])
+			writeFileSync(`${root}/${file}`, "");
 		const { stats, problems } = await scan(root, makeFilter(openclaw));
 		expect([...stats.keys()].sort()).toEqual(["", "workspace", "workspace/tmp", "workspace/tmp/z"]);
 		expect(problems).toEqual([]);

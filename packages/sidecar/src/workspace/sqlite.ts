@@ -139,7 +139,7 @@ async function copyLive(root: Root, path: string, file: string, busyMs: number):
 async function copyGuarded(source: Source, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
 	const header = readHead(source.guard.fd, SQLITE_HEADER_BYTES);
 	if (!isSqliteHeader(header)) return { kind: "not-a-database", reason: "no SQLite header" };
-	if (isClosed(source, header) && (await copyStill(source, file)) === undefined) return undefined;
+	if (await copyClosed(source, header, file)) return undefined;
 	const until = performance.now() + busyMs;
 	for (;;) {
 		clear(file);
@@ -246,6 +246,15 @@ async function copyStill(source: Source, file: string): Promise<SqliteRefusal | 
 	// As the backup leaves them.
 	if (refusal === undefined && isWalMode(readHeadOf(file))) writeCounters(file, ONES);
 	return refusal;
+}
+
+/** @returns false where somebody has it open, or it does not stand still. One that was just written stands still a clock tick later. */
+async function copyClosed(source: Source, header: Buffer, file: string): Promise<boolean> {
+	for (let attempt = 0; attempt < 2 && isClosed(source, header); attempt++) {
+		if (attempt > 0) await delay(PAUSE_MS);
+		if ((await copyStill(source, file)) === undefined) return true;
+	}
+	return false;
 }
 
 /**

@@ -2,8 +2,10 @@
  * Real files below one directory, where a call that changes something fails when it is told to: once, as a disk does, or from then on,
  * as for a process that was killed there. What was done before stays done, in its order.
  */
+
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+import { constants } from "node:os";
 import { sep } from "node:path";
 
 export type Failure = "EIO" | "EACCES" | "ENOSPC" | "killed";
@@ -79,9 +81,9 @@ export class FailingDisk implements Disposable {
 		if (this.#left-- <= 0 && !(name === "closeSync" && this.#failure === "killed")) {
 			if (this.#failure !== "killed") this.disarm();
 			this.failed ??= `${name} ${String(target)}`;
-			throw Object.assign(new Error(`${this.#failure}: made up, ${name}`), {
-				code: this.#failure === "killed" ? undefined : this.#failure,
-			});
+			const error = new Error(`${this.#failure}: made up, ${name}`);
+			if (this.#failure === "killed") throw error;
+			throw Object.assign(error, { code: this.#failure, errno: -constants.errno[this.#failure], syscall: name });
 		}
 		const result = original(...args);
 		if (name === "openSync") this.#open.add(result as number);

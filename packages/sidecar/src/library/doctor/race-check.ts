@@ -1,8 +1,8 @@
 /** Does one of many create-only puts of one object win, and only one, when they come at once? */
-import { randomBytes } from "node:crypto";
 import { SidecarError } from "../../errors.ts";
 import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
 import type { ObjectStore, PutOutcome } from "../../store/port.ts";
+import { thisMachine } from "../../sync/machine.ts";
 import { type Check, type CheckOutcome, notTested, ok, problem } from "./check.ts";
 import type { Patient } from "./patient.ts";
 import { conditionalWrites, credentials, endpoint, get, put, UNREACHABLE } from "./store-checks.ts";
@@ -38,7 +38,9 @@ export interface Race {
  * retention sweeps it.
  */
 async function race(store: ObjectStore, signal: AbortSignal | undefined): Promise<Race> {
-	const bodies = Array.from({ length: PUTS_AT_ONCE }, () => new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), randomBytes(16)).finish());
+	const bodies = Array.from({ length: PUTS_AT_ONCE }, () =>
+		new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), thisMachine.randomBytes(16)).finish(),
+	);
 	const key = bodies[0]?.key as string;
 	const outcomes = await Promise.all(bodies.map(async ({ bytes }) => (await store.putIfAbsent(key, bytes, signal && { signal })).kind));
 	const there = await store.get(key, signal && { signal }).catch((error: unknown) => {
