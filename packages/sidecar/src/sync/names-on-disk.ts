@@ -17,8 +17,7 @@ import type { Action } from "./reconcile.ts";
 const SUSPICIOUS = /[\\:*?"<>|\u0000-\u001f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 /** eCryptfs takes 143 bytes of a name, others 255. */
 const LONG_BYTES = 140;
-/** A path with anything in it that `SUSPICIOUS` or another alphabet may make of a name. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: file systems refuse them in names
+/** A path that may have a `SUSPICIOUS` name in it, or one of another alphabet. */
 const UNUSUAL = /[^\x20-\x7e]|[\\:*?"<>|]|[. ](\/|$)|(^|\/)(con|prn|aux|nul|com\d|lpt\d)(\.|\/|$)/i;
 /** A file system without large letters gives `memory.md` for `MEMORY.md`. */
 const LARGE = /[A-Z]/;
