@@ -74,8 +74,9 @@ export function* alikeIn(tree: Tree): Generator<readonly [Path, Path]> {
 		const folded = fold(path);
 		const alike = byFolded.get(folded);
 		byFolded.set(folded, alike === undefined ? path : [alike, path].flat());
+		if (alike === undefined) continue;
 		// Directories that differ so are a pair of their own.
-		for (const other of alike === undefined ? [] : [alike].flat()) if (parentOf(other) === parentOf(path)) yield [other, path];
+		for (const other of [alike].flat()) if (parentOf(other) === parentOf(path)) yield [other, path];
 	}
 }
 
@@ -88,21 +89,26 @@ function fold(path: Path): string {
 function suspiciousIn(tree: Tree, plan: ReadonlyMap<Path, Action>, { nearest, mountOf }: Places): Map<Path, Map<string, Path>> {
 	const found = new Map<Path, Map<string, Path>>();
 	const seen = new Set<string>();
-	const add = (directory: Path, kind: string, path: Path) => {
-		const key = `${directory}/${kind}`;
-		if (seen.has(key)) return;
-		seen.add(key);
+	const largeIn = new Set<Path>();
+	const add = (directory: Path, path: Path) => {
 		const names = found.get(directory) ?? new Map<string, Path>();
 		found.set(directory, names.set(baseOf(path), path));
 	};
 	for (const path of tree.keys()) {
-		const isOdd = UNUSUAL.test(path) || path.length > LONG_BYTES;
-		if ((!isOdd && !LARGE.test(path)) || !isWritten(plan.get(path)) || path === ROOTS_DIRECTORY) continue;
-		const name = baseOf(path);
-		const kind = isOdd ? kindOf(name) : undefined;
-		if (kind !== undefined) add(nearest(parentOf(path)), kind, path);
-		// Which letters a file system keeps is the same all over it, and nearly every tree has large ones.
-		else if (LARGE.test(name)) add(mountOf(path), "large letters", path);
+		if (path === ROOTS_DIRECTORY || !isWritten(plan.get(path))) continue;
+		const kind = UNUSUAL.test(path) || path.length > LONG_BYTES ? kindOf(baseOf(path)) : undefined;
+		if (kind === undefined) {
+			// Which letters a file system keeps is the same all over it, and nearly every tree has large ones.
+			const mount = mountOf(path);
+			if (largeIn.has(mount) || !LARGE.test(baseOf(path))) continue;
+			largeIn.add(mount);
+			add(mount, path);
+			continue;
+		}
+		const directory = nearest(parentOf(path));
+		if (seen.has(`${directory}/${kind}`)) continue;
+		seen.add(`${directory}/${kind}`);
+		add(directory, path);
 	}
 	return found;
 }
