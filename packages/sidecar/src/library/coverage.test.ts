@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { mounted } from "../../test/mounted.ts";
 import { Roots } from "../path.ts";
 import { openclaw } from "../workspace/profiles/openclaw.ts";
 import { plain } from "../workspace/profiles/plain.ts";
@@ -209,6 +210,14 @@ describe("what is left out", () => {
 			byIgnoreFile: { paths: expect.arrayContaining(["private", "notes/x.bin"]), count: 2, files: 3, bytes: 9 },
 			isComplete: true,
 		});
+	});
+
+	it("does not count what a file system keeps for itself at the top of a mount", (context) => {
+		using made = mounted(context);
+		made.tmpfs(join(main, "volume"));
+		mkdirSync(join(main, "volume/lost+found"), { mode: 0o700 });
+		put("ws/volume/lost+found/x");
+		expect(look({}, {}, plain).leftOut).toMatchObject({ byProfile: { count: 0 }, byIgnoreFile: { count: 0 }, isComplete: true });
 	});
 
 	it("says that there is more where counting takes too long", () => {

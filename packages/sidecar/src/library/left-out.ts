@@ -5,6 +5,7 @@ import { decodeName, fsPath, joinPath, type Roots, rootNameOf, rootPath } from "
 import { humanBytes } from "../telemetry/format.ts";
 import { type Filter, RESERVED_DIRECTORY } from "../workspace/filter.ts";
 import { IGNORE_FILE } from "../workspace/ignore-file.ts";
+import { readInnerMounts } from "../workspace/inner-mounts.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { readNames } from "../workspace/read-names.ts";
 import type { FileType } from "../workspace/stat.ts";
@@ -51,6 +52,8 @@ export function survey(roots: Roots, profile: Pick<Profile, "volatile">, filter:
 	const links: (readonly [string, string])[] = [];
 	const deadline = performance.now() + countingMs;
 	let isComplete = true;
+	// `lost+found` and our own staging: nobody's to count.
+	const { foreign } = readInnerMounts(roots);
 
 	const count = (sum: Sum, path: string, device: number) => {
 		const pending = [path];
@@ -75,7 +78,7 @@ export function survey(roots: Roots, profile: Pick<Profile, "volatile">, filter:
 			const stat = look(roots, path);
 			const type: FileType =
 				stat === undefined || stat.isDirectory() ? "dir" : stat.isSymbolicLink() ? "link" : stat.isFile() ? "file" : "other";
-			if (type === "other" || isReserved(path)) continue;
+			if (type === "other" || isReserved(path) || foreign.has(path)) continue;
 			if (filter(path, type) === "skip") {
 				const sum = sums[profile.volatile(path, type) ? "profile" : "ignoreFile"];
 				sum.count++;

@@ -1,7 +1,7 @@
 import { randomFillSync } from "node:crypto";
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FaultyStore } from "../../test/faulty-store.ts";
 import { type Workbench, workbench } from "../../test/workbench.ts";
 import { drain } from "../daemon/drain.ts";

@@ -64,8 +64,8 @@ export const MOUNTS: readonly Mutation[] = [
 	{
 		rule: "names: two that are one on the disk are refused before anything is written",
 		file: "src/sync/names-on-disk.ts",
-		find: "		else yield [other, path];",
-		replace: "		else if (other === path) yield [other, path];",
+		find: "if (parentOf(other) === parentOf(path)) yield [other, path];",
+		replace: "if (other === path) yield [other, path];",
 		test: { file: "src/sync/names-on-disk.test.ts", name: "are refused before anything is written, and both are named" },
 	},
 	{
