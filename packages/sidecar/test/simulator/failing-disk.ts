@@ -8,6 +8,8 @@ import { sep } from "node:path";
 
 export type Failure = "EIO" | "EACCES" | "ENOSPC" | "killed";
 
+const ERRNO = { EIO: 5, EACCES: 13, ENOSPC: 28 } as const;
+
 /** Of `node:fs`, by which of their arguments is a path or a descriptor that is changed. */
 const CHANGING = {
 	chmodSync: 0,
@@ -79,9 +81,7 @@ export class FailingDisk implements Disposable {
 		if (this.#left-- <= 0 && !(name === "closeSync" && this.#failure === "killed")) {
 			if (this.#failure !== "killed") this.disarm();
 			this.failed ??= `${name} ${String(target)}`;
-			throw Object.assign(new Error(`${this.#failure}: made up, ${name}`), {
-				code: this.#failure === "killed" ? undefined : this.#failure,
-			});
+			throw made(this.#failure, name);
 		}
 		const result = original(...args);
 		if (name === "openSync") this.#open.add(result as number);
@@ -94,6 +94,12 @@ export class FailingDisk implements Disposable {
 		if (!String(target).startsWith(this.#below + sep)) return false;
 		return name !== "openSync" || mayWrite(args[1]);
 	}
+}
+
+/** As Node makes them; a killed process gets none, and what it threw nobody sees. */
+function made(failure: Failure, name: Name): Error {
+	const error = new Error(`${failure}: made up, ${name}`);
+	return failure === "killed" ? error : Object.assign(error, { code: failure, errno: -ERRNO[failure], syscall: name.replace("Sync", "") });
 }
 
 function mayWrite(flags: unknown): boolean {

@@ -7,7 +7,7 @@
 import { hash } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { SidecarError } from "../../src/errors.ts";
+import { SidecarError, systemRefusal } from "../../src/errors.ts";
 import { displacedFiles } from "../../src/sync/quarantine.ts";
 import { readLog } from "../../src/sync/read-log.ts";
 import type { Session } from "../../src/sync/session.ts";
@@ -137,7 +137,9 @@ class Storm {
 	}
 
 	#explained(error: unknown): void {
-		const isExplained = error instanceof SidecarError && error.code !== "INTERNAL";
+		// The command turns what the system refused into an error of ours.
+		const known = error instanceof SidecarError ? error : systemRefusal(error);
+		const isExplained = known !== undefined && known.code !== "INTERNAL";
 		if (!isExplained) this.#broken(`a failing disk gives an error without a code: ${(error as Error).stack}`);
 	}
 
