@@ -5,10 +5,11 @@
 
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
-import { constants } from "node:os";
 import { sep } from "node:path";
 
 export type Failure = "EIO" | "EACCES" | "ENOSPC" | "killed";
+
+const ERRNO = { EIO: 5, EACCES: 13, ENOSPC: 28 } as const;
 
 /** Of `node:fs`, by which of their arguments is a path or a descriptor that is changed. */
 const CHANGING = {
@@ -81,9 +82,7 @@ export class FailingDisk implements Disposable {
 		if (this.#left-- <= 0 && !(name === "closeSync" && this.#failure === "killed")) {
 			if (this.#failure !== "killed") this.disarm();
 			this.failed ??= `${name} ${String(target)}`;
-			const error = new Error(`${this.#failure}: made up, ${name}`);
-			if (this.#failure === "killed") throw error;
-			throw Object.assign(error, { code: this.#failure, errno: -constants.errno[this.#failure], syscall: name });
+			throw made(this.#failure, name);
 		}
 		const result = original(...args);
 		if (name === "openSync") this.#open.add(result as number);
@@ -96,6 +95,12 @@ export class FailingDisk implements Disposable {
 		if (!String(target).startsWith(this.#below + sep)) return false;
 		return name !== "openSync" || mayWrite(args[1]);
 	}
+}
+
+/** As Node makes them; a killed process gets none, and what it threw nobody sees. */
+function made(failure: Failure, name: Name): Error {
+	const error = new Error(`${failure}: made up, ${name}`);
+	return failure === "killed" ? error : Object.assign(error, { code: failure, errno: -ERRNO[failure], syscall: name.replace("Sync", "") });
 }
 
 function mayWrite(flags: unknown): boolean {
