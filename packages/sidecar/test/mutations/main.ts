@@ -31,76 +31,98 @@ interface Ran {
 	readonly said: string;
 }
 
-const scratch = mkdtempSync(join(tmpdir(), "sidecar-mutations-"));
-const inScratch = (...names: readonly string[]) => join(scratch, "packages/sidecar", ...names);
+/** A copy of the sources to break. Each lane has its own. */
+class Scratch {
+	readonly #directory = mkdtempSync(join(tmpdir(), "sidecar-mutations-"));
 
-function copySources(): void {
-	mkdirSync(inScratch(), { recursive: true });
-	for (const directory of SOURCE_DIRECTORIES)
-		cpSync(join(REPOSITORY, "packages/sidecar", directory), inScratch(directory), { recursive: true });
-	for (const file of ["package.json", "tsconfig.json", "test"]) cpSync(join(REPOSITORY, file), join(scratch, file), { recursive: true });
-	for (const file of ["package.json", "build.ts"]) cpSync(join(REPOSITORY, "packages/sidecar", file), inScratch(file));
-	for (const modules of ["node_modules", "packages/sidecar/node_modules"]) symlinkSync(join(REPOSITORY, modules), join(scratch, modules));
-	writeFileSync(join(scratch, "vitest.config.ts"), CONFIG);
-}
+	constructor() {
+		mkdirSync(this.#sidecar(), { recursive: true });
+		for (const directory of SOURCE_DIRECTORIES)
+			cpSync(join(REPOSITORY, "packages/sidecar", directory), this.#sidecar(directory), { recursive: true });
+		for (const file of ["package.json", "tsconfig.json", "test"])
+			cpSync(join(REPOSITORY, file), join(this.#directory, file), { recursive: true });
+		for (const file of ["package.json", "build.ts"]) cpSync(join(REPOSITORY, "packages/sidecar", file), this.#sidecar(file));
+		for (const modules of ["node_modules", "packages/sidecar/node_modules"])
+			symlinkSync(join(REPOSITORY, modules), join(this.#directory, modules));
+		writeFileSync(join(this.#directory, "vitest.config.ts"), CONFIG);
+	}
 
-async function runTests(tests: readonly Mutation["test"][]): Promise<Ran> {
-	const report = join(scratch, "report.json");
-	rmSync(report, { force: true });
-	const names = tests.map(({ name }) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
-	const files = [...new Set(tests.map(({ file }) => `packages/sidecar/${file}`))];
-	const args = [VITEST, "run", ...files, "-t", `(${names})$`, "--reporter=json", `--outputFile=${report}`];
-	const child = spawn(process.execPath, args, {
-		cwd: scratch,
-		stdio: ["ignore", "pipe", "pipe"],
-		env: { ...process.env, FC_SEED: process.env.FC_SEED ?? "20261125", NODE_DISABLE_COMPILE_CACHE: "1" },
-	});
-	const [out, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
-	const results = JSON.parse(readFileSync(report, "utf8")) as {
-		readonly testResults: readonly { readonly assertionResults: readonly { readonly status: string; readonly title: string }[] }[];
-	};
-	const titles = (status: string) =>
-		results.testResults.flatMap(({ assertionResults }) =>
-			assertionResults.filter((one) => one.status === status).map(({ title }) => title),
+	[Symbol.dispose](): void {
+		rmSync(this.#directory, { recursive: true, force: true });
+	}
+
+	async runTests(tests: readonly Mutation["test"][]): Promise<Ran> {
+		const report = join(this.#directory, "report.json");
+		rmSync(report, { force: true });
+		const names = tests.map(({ name }) => name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
+		const files = [...new Set(tests.map(({ file }) => `packages/sidecar/${file}`))];
+		const args = [VITEST, "run", ...files, "-t", `(${names})$`, "--reporter=json", `--outputFile=${report}`];
+		const child = spawn(process.execPath, args, {
+			cwd: this.#directory,
+			stdio: ["ignore", "pipe", "pipe"],
+			env: { ...process.env, FC_SEED: process.env.FC_SEED ?? "20261125", NODE_DISABLE_COMPILE_CACHE: "1" },
+		});
+		const [out, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
+		const results = JSON.parse(readFileSync(report, "utf8")) as {
+			readonly testResults: readonly { readonly assertionResults: readonly { readonly status: string; readonly title: string }[] }[];
+		};
+		const titles = (status: string) =>
+			results.testResults.flatMap(({ assertionResults }) =>
+				assertionResults.filter((one) => one.status === status).map(({ title }) => title),
+			);
+		return { passed: titles("passed"), failed: titles("failed"), said: (out + errors).slice(-2000) };
+	}
+
+	/** What is wrong with a mutation, undefined where its test noticed it. */
+	async tryOut({ file, find, replace, test }: Mutation): Promise<string | undefined> {
+		const path = this.#sidecar(file);
+		const source = readFileSync(path, "utf8");
+		const found = source.split(find).length - 1;
+		if (found !== 1) return `the patch does not apply: its text occurs ${found} times in ${file}`;
+		writeFileSync(
+			path,
+			source.replace(find, () => replace),
 		);
-	return { passed: titles("passed"), failed: titles("failed"), said: (out + errors).slice(-2000) };
-}
+		try {
+			const { failed, passed, said } = await this.runTests([test]);
+			if (failed.includes(test.name)) return undefined;
+			return passed.includes(test.name) ? "its test passes all the same" : `its test did not run: ${said}`;
+		} finally {
+			writeFileSync(path, source);
+		}
+	}
 
-/** What is wrong with a mutation, undefined where its test noticed it. */
-async function tryOut({ file, find, replace, test }: Mutation): Promise<string | undefined> {
-	const path = inScratch(file);
-	const source = readFileSync(path, "utf8");
-	const found = source.split(find).length - 1;
-	if (found !== 1) return `the patch does not apply: its text occurs ${found} times in ${file}`;
-	writeFileSync(
-		path,
-		source.replace(find, () => replace),
-	);
-	try {
-		const { failed, passed, said } = await runTests([test]);
-		if (failed.includes(test.name)) return undefined;
-		return passed.includes(test.name) ? "its test passes all the same" : `its test did not run: ${said}`;
-	} finally {
-		writeFileSync(path, source);
+	#sidecar(...names: readonly string[]): string {
+		return join(this.#directory, "packages/sidecar", ...names);
 	}
 }
 
+/** One a core. */
+const LANES = 2;
+
 let problems = 0;
-try {
-	copySources();
+const left = [...CHOSEN];
+
+async function lane(): Promise<void> {
+	using scratch = new Scratch();
+	for (let mutation = left.shift(); mutation !== undefined; mutation = left.shift()) {
+		const problem = await scratch.tryOut(mutation);
+		if (problem !== undefined) problems++;
+		console.log(`${problem === undefined ? "noticed" : "NOT NOTICED"}  ${mutation.rule}${problem === undefined ? "" : `: ${problem}`}`);
+	}
+}
+
+async function requireAllPass(): Promise<void> {
+	using scratch = new Scratch();
 	const wanted = CHOSEN.map(({ test }) => test);
-	const { passed, failed, said } = await runTests(wanted);
+	const { passed, failed, said } = await scratch.runTests(wanted);
 	for (const { name } of wanted.filter((test) => !passed.includes(test.name))) {
 		problems++;
 		console.log(`not even passing unchanged: ${name}${failed.includes(name) ? "" : ` (it did not run: ${said})`}`);
 	}
-	for (const mutation of problems > 0 ? [] : CHOSEN) {
-		const problem = await tryOut(mutation);
-		if (problem !== undefined) problems++;
-		console.log(`${problem === undefined ? "noticed" : "NOT NOTICED"}  ${mutation.rule}${problem === undefined ? "" : `: ${problem}`}`);
-	}
-} finally {
-	rmSync(scratch, { recursive: true, force: true });
 }
+
+await requireAllPass();
+if (problems === 0) await Promise.all(Array.from({ length: LANES }, lane));
 console.log(problems === 0 ? `all ${CHOSEN.length} rules are guarded` : `${problems} problems`);
 process.exitCode = problems === 0 ? 0 : 1;
