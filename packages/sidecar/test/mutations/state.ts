@@ -95,7 +95,7 @@ export const STATE: readonly Mutation[] = [
 	{
 		rule: "a rollback leaves databases of the same content alone",
 		file: "src/sync/plan-disk.ts",
-		find: "	if (options.at !== undefined) await compareDatabases(options, compared, disk, judged);\n",
+		find: "	if (options.at !== undefined) await compareDatabases(options, compared, disk, judged, unset);\n",
 		replace: "",
 		test: { file: linkedPlaces, name: "leaves one that did not change alone, and makes nothing beside it" },
 	},
