@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { halfRestores } from "./half-restores.ts";
 
-const SEEDS = Number(process.env.HALF_RESTORES ?? 25);
+const SEEDS = Number(process.env.HALF_RESTORES ?? 15);
 
 it("restores that fail or are killed at any step lose no text", async () => {
 	const first = Number(process.env.FC_SEED) || 1;
