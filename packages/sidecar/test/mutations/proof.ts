@@ -62,10 +62,20 @@ export const PROOF: readonly Mutation[] = [
 		},
 	},
 	{
-		rule: "a won fence is read back before the gate opens",
+		rule: "storms notice a fence that is not read back",
 		file: "src/sync/log-writer.ts",
-		find: "		const isReadBack = info.flags.fence === true || info.flags.closed === true || info.flags.recovered === true;",
-		replace: "		const isReadBack = info.flags.closed === true && info.seq < 0;",
+		find: "isReadBack: flags.fence === true || isLast }",
+		replace: "isReadBack: isLast && seq < 0 }",
 		test: { file: "test/simulator/simulator.test.ts", name: "storms over a racy store open no gate on a fence that is replaced" },
+	},
+	{
+		rule: "storms notice an inner volume whose absence is believed",
+		file: "src/sync/check-mounts.ts",
+		find: "		if (isThere || isBelow) continue;",
+		replace: "		if (isThere || isBelow || mount === undefined) continue;",
+		test: {
+			file: "test/simulator/inner-volumes.test.ts",
+			name: "volumes that come and go are never taken for deletions, and lose no text",
+		},
 	},
 ];

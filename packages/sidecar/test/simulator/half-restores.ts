@@ -4,9 +4,7 @@
  * What must hold after each start, whether it failed, was killed or succeeded: every text that was on the disk before is on the disk, in
  * the log, or in the trash and in its journal. Once a flush says that all is durable, every text is in the log.
  */
-import { hash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync } from "node:fs";
 import { SidecarError, systemRefusal } from "../../src/errors.ts";
 import { displacedFiles } from "../../src/sync/quarantine.ts";
 import { readLog } from "../../src/sync/read-log.ts";
@@ -16,6 +14,7 @@ import { Dice } from "../dice.ts";
 import { restoreAt } from "../incidents/restore-at.ts";
 import { type Workbench, workbench } from "../workbench.ts";
 import { FailingDisk, type Failure } from "./failing-disk.ts";
+import { edit, TextsInLog, textsBelow } from "./real-disk.ts";
 
 export interface HalfRestores {
 	readonly violations: readonly string[];
@@ -36,8 +35,7 @@ class Storm {
 	readonly #dice: Dice;
 	readonly #bench: Workbench;
 	readonly #disk: FailingDisk;
-	readonly #inLog = new Set<string>();
-	#seen = 0;
+	readonly #inLog: TextsInLog;
 	#texts = 0;
 	readonly violations: string[] = [];
 	readonly trace: string[] = [];
@@ -47,6 +45,7 @@ class Storm {
 		this.#dice = new Dice(seed);
 		this.#bench = bench;
 		this.#disk = disk;
+		this.#inLog = new TextsInLog(bench.store);
 	}
 
 	async play(): Promise<HalfRestores> {
@@ -63,6 +62,7 @@ class Storm {
 			for (let attempt = 0; attempt < mayFail; attempt++) if (await this.#attempt(true, () => this.#start("b"))) break;
 			await this.#live("b", this.#dice.below(3));
 		}
+		this.counts.commits = this.#inLog.commits;
 		return this;
 	}
 
@@ -88,7 +88,7 @@ class Storm {
 			}
 			if (session.waiting === 0 && (session.heldDeletions === 0 || session.isSuperseded)) break;
 		}
-		await this.#readLog();
+		await this.#inLog.refresh();
 		if (session.waiting > 0) return this.#broken(`${machine} is not durable: ${JSON.stringify(session.waitingPaths)}`);
 		for (const [text, where] of texts) if (!this.#inLog.has(text)) this.#broken(`${machine} said that ${where} is durable`);
 		const left = displacedFiles(this.#bench.privateDir(machine));
@@ -124,7 +124,7 @@ class Storm {
 		if (failed !== undefined) this.counts[failure === "killed" ? "kills" : "failures"]++;
 		if (error !== undefined && failed === undefined) this.#broken(`a start without a fault failed: ${(error as Error).stack}`);
 		if (error !== undefined && failure !== "killed") this.#explained(error);
-		await this.#readLog();
+		await this.#inLog.refresh();
 		const journalled = this.#journalled();
 		this.counts.displaced += journalled.size;
 		const now = textsBelow(workspace("b"));
@@ -147,62 +147,12 @@ class Storm {
 		return new Map(displacedFiles(this.#bench.privateDir("b")).flatMap(({ to }) => [...textsBelow(to)]));
 	}
 
-	async #readLog(): Promise<void> {
-		const { store } = this.#bench;
-		const { seq } = (await readLog(store)).head;
-		for (this.#seen++; this.#seen <= seq; this.#seen++) {
-			this.counts.commits++;
-			for (const entry of (await readLog(store, { at: this.#seen })).head.tree.values()) {
-				if (entry.type === "file") this.#inLog.add(entry.chunks.map(({ sha256 }) => sha256).join());
-				if (entry.type === "link") this.#inLog.add(`-> ${entry.target}`);
-			}
-		}
-		this.#seen = seq;
-	}
-
 	#edit(machine: string, count: number): void {
-		for (let edits = count; edits > 0; edits--) {
-			const path = join(this.#bench.workspace(machine), this.#dice.oneOf(NAMES));
-			const kind = this.#dice.weighted({ write: 6, remove: 2, link: 1, directory: 1 });
-			if (kind === "remove") {
-				rmSync(path, { recursive: true, force: true });
-				continue;
-			}
-			clearTheWay(this.#bench.workspace(machine), path);
-			const text = `text ${this.#texts++}`;
-			if (kind === "write") {
-				if (existsSync(path) && lstatSync(path).isDirectory()) rmSync(path, { recursive: true });
-				writeFileSync(path, text);
-			} else {
-				rmSync(path, { recursive: true, force: true });
-				if (kind === "link") symlinkSync(text, path);
-				else mkdirSync(path);
-			}
-		}
+		edit(this.#bench.workspace(machine), NAMES, count, this.#dice, () => `text ${this.#texts++}`);
 	}
 
 	#broken(what: string): void {
 		this.violations.push(what);
 		this.trace.push(`BROKEN: ${what}`);
 	}
-}
-
-/** Makes the directories above a path, whatever stands in their places. */
-function clearTheWay(root: string, path: string): void {
-	const above = dirname(path);
-	if (above === root) return;
-	clearTheWay(root, above);
-	if (existsSync(above) && lstatSync(above).isDirectory()) return;
-	rmSync(above, { recursive: true, force: true });
-	mkdirSync(above);
-}
-
-/** What the files and links below a path hold, as the log names it, with where it is. */
-function textsBelow(path: string): Map<string, string> {
-	const stat = lstatSync(path, { throwIfNoEntry: false });
-	if (stat === undefined) return new Map();
-	if (stat.isSymbolicLink()) return new Map([[`-> ${readlinkSync(path)}`, path]]);
-	if (stat.isFile()) return new Map([[hash("sha256", readFileSync(path), "hex"), path]]);
-	const own = path.endsWith("/.openclaw-sidecar");
-	return new Map(own ? [] : readdirSync(path).flatMap((name) => [...textsBelow(join(path, name))]));
 }

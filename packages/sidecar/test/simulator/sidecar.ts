@@ -274,7 +274,7 @@ export class Sidecar {
 		}
 		this.#intent = isAside ? { kind: "aside", content: contents(aside) } : { kind: "tree", content: contentOfDisk(captured) };
 		const outcome = isAside
-			? await writer.commit({ changed: aside, removed: new Set() }, inline, { recovered: true })
+			? await writer.commit({ changed: aside, removed: new Set() }, inline, { recovered: true }, { inHurry: closed })
 			: await writer.commit({ changed, removed }, inline, closed ? { closed: true } : {}, { inHurry: closed });
 		if (outcome.kind === "unknown") {
 			this.#pending = { local };

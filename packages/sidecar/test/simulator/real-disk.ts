@@ -1,0 +1,86 @@
+/** Edits of real directories, and what is in them, for storms. */
+import { hash } from "node:crypto";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Entry } from "../../src/log/types.ts";
+import type { ObjectStore } from "../../src/store/port.ts";
+import { readLog } from "../../src/sync/read-log.ts";
+import type { Dice } from "../dice.ts";
+
+/** What an agent does: writes, deletes, links, makes directories, whatever stands in the way. */
+export function edit(root: string, names: readonly string[], count: number, dice: Dice, text: () => string): void {
+	for (let edits = count; edits > 0; edits--) {
+		const path = join(root, dice.oneOf(names));
+		const kind = dice.weighted({ write: 6, remove: 2, link: 1, directory: 1 });
+		if (kind === "remove") {
+			rmSync(path, { recursive: true, force: true });
+			continue;
+		}
+		clearTheWay(root, path);
+		if (kind !== "write" || isDirectory(path)) rmSync(path, { recursive: true, force: true });
+		if (kind === "write") writeFileSync(path, text());
+		else if (kind === "link") symlinkSync(text(), path);
+		else mkdirSync(path);
+	}
+}
+
+function isDirectory(path: string): boolean {
+	return existsSync(path) && lstatSync(path).isDirectory();
+}
+
+/** Every text that a commit of the log holds, as `textsBelow` names it. */
+export class TextsInLog {
+	readonly #store: ObjectStore;
+	readonly #texts = new Set<string>();
+	#seen = 0;
+
+	constructor(store: ObjectStore) {
+		this.#store = store;
+	}
+
+	get commits(): number {
+		return this.#seen;
+	}
+
+	has(text: string): boolean {
+		return this.#texts.has(text);
+	}
+
+	/** Reads the commits that came since. */
+	async refresh(): Promise<void> {
+		const { seq } = (await readLog(this.#store)).head;
+		while (this.#seen < seq) {
+			this.#seen++;
+			for (const entry of (await readLog(this.#store, { at: this.#seen })).head.tree.values()) {
+				const text = textOf(entry);
+				if (text !== undefined) this.#texts.add(text);
+			}
+		}
+	}
+}
+
+/** Undefined for a directory. Texts are shorter than a chunk. */
+export function textOf(entry: Entry): string | undefined {
+	if (entry.type === "file") return entry.chunks.map(({ sha256 }) => sha256).join();
+	return entry.type === "link" ? `-> ${entry.target}` : undefined;
+}
+
+/** Makes the directories above a path, whatever stands in their places. */
+function clearTheWay(root: string, path: string): void {
+	const above = dirname(path);
+	if (above === root) return;
+	clearTheWay(root, above);
+	if (isDirectory(above)) return;
+	rmSync(above, { recursive: true, force: true });
+	mkdirSync(above);
+}
+
+/** What the files and links below a path hold, as the log names it, with where it is. */
+export function textsBelow(path: string): Map<string, string> {
+	const stat = lstatSync(path, { throwIfNoEntry: false });
+	if (stat === undefined) return new Map();
+	if (stat.isSymbolicLink()) return new Map([[`-> ${readlinkSync(path)}`, path]]);
+	if (stat.isFile()) return new Map([[hash("sha256", readFileSync(path), "hex"), path]]);
+	const own = path.endsWith("/.openclaw-sidecar");
+	return new Map(own ? [] : readdirSync(path).flatMap((name) => [...textsBelow(join(path, name))]));
+}
