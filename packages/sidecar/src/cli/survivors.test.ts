@@ -163,7 +163,7 @@ describe("a survivor", () => {
 		const { status, stderr } = await place.cli("a", ["run", "--state-dir", state, ...agent("exec true")]);
 		daemon.signal("SIGCONT");
 		expect(status).toBe(2);
-		expect(stderr).toContain(`process ${daemon.pid} looks after it, with another state directory`);
+		expect(stderr).toContain(`process ${daemon.pid} runs on it with another state directory`);
 		expect(isAlive(pid)).toBe(true);
 	});
 

@@ -12,7 +12,7 @@ import { readLog } from "./read-log.ts";
 import { restore } from "./restore.ts";
 
 const MISSING = "its volume is not mounted";
-const ANOTHER = "another volume than before is mounted there";
+const ANOTHER = "another volume is mounted there";
 const COVERED = "a volume is mounted over what the log has there";
 
 /** Mounts that are gone when the test is over. Skipped where nobody may mount. */
