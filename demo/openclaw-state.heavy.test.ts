@@ -118,7 +118,7 @@ describe.skipIf(openclaw.kind === "missing")("what OpenClaw calls its state", ()
 		return await ask([process.execPath, SIDECAR_LAUNCHER, ...args, ...own]);
 	};
 
-	test("is in the log after a flush, but for named exceptions; and each place that its backup adds is told", async () => {
+	test("is in the log after a flush except for named exceptions, and each place that its backup adds is reported", async () => {
 		const outside = join(dir, "outside/workspace");
 		plant(dir, "outside/workspace/MEMORY.md");
 		plant(

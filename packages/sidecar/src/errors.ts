@@ -39,12 +39,12 @@ export const ERRORS = {
 	WORKSPACE_NOT_DIRECTORY: spec(
 		2,
 		"there is no workspace directory at this path",
-		"point --workspace at a directory; `openclaw-sidecar restore` makes one from the log where nothing is there",
+		"point --workspace at a directory, or run `openclaw-sidecar restore` to make one from the log",
 	),
 	WORKSPACE_READ_ONLY: spec(2, "the workspace cannot be written", "check the owner, the mode and the mount of the workspace"),
 	WORKSPACE_NAME_UNFIT: spec(
 		2,
-		"the file system of the workspace cannot hold a name of the tree as it is",
+		"the file system of the workspace cannot hold a name that the log has",
 		"restore to another file system, or rename the file on a machine that can hold it",
 	),
 	WORKSPACE_DISK_FULL: spec(
@@ -65,8 +65,8 @@ export const ERRORS = {
 	),
 	IGNORE_FILE_UNUSABLE: spec(
 		2,
-		"the ignore file cannot be read, so it is not known what must not be stored",
-		"make .openclaw-sidecar-ignore a regular text file, or a link to one inside the workspace; or remove it",
+		"the ignore file cannot be read, so the sidecar does not know which paths to leave out",
+		"make .openclaw-sidecar-ignore a regular text file or a link to one inside the workspace, or remove it",
 	),
 	STATE_DIR_UNUSABLE: spec(
 		2,
@@ -76,7 +76,7 @@ export const ERRORS = {
 	SYSTEM_REFUSED: spec(
 		2,
 		"the operating system refused a call",
-		"check the named path, its file system and the limits of this process (rights, open files, memory), then run it again",
+		"check the named path, its file system, and the permissions and limits of this process (open files, memory), then run it again",
 	),
 	COMMIT_NOT_FOUND: spec(2, "no such commit or time in the log", "`openclaw-sidecar history` lists what is retained"),
 	COMMIT_EXPIRED: spec(
@@ -99,8 +99,8 @@ export const ERRORS = {
 	AGENT_NOT_STARTED: spec(2, "the agent command could not be started", "check the command after `--`"),
 	AGENT_SURVIVES: spec(
 		2,
-		"an agent that an earlier openclaw-sidecar started on this workspace still runs and cannot be ended",
-		"end the named process (`kill -9`, as its user or as root), then run again; nothing of the workspace was touched",
+		"an agent from an earlier openclaw-sidecar still runs on this workspace and cannot be ended",
+		"end the named process (`kill -9`, as its user or as root), then run this again; the workspace was not touched",
 	),
 	REQUEST_INVALID: spec(2, "the request is not one that is answered here", "docs/agentcore.md describes what is"),
 	NOT_READY: spec(2, "the machine cannot take this request now", "send it again after the time in Retry-After"),
@@ -154,13 +154,13 @@ export const ERRORS = {
 	),
 	STORE_REFUSED: spec(
 		6,
-		"the store refused the request for a reason that trying again does not change; nothing was stored by it",
-		"the store's own code and words say why: correct that, then run again; `openclaw-sidecar doctor` tries everything the log needs of a store",
+		"the store refused the request, and a retry will not help; the request stored nothing",
+		"correct what the store's code and message name, then run this again; `openclaw-sidecar doctor` tests what the log needs from a store",
 	),
 	STORE_FULL: spec(
 		6,
-		"the store has no room left, or its quota is used up; nothing was stored by the request",
-		"free space in the store or raise its quota, and keep the disk; a running daemon commits as soon as there is room",
+		"the store is full, or its quota is used up; the request stored nothing",
+		"free space in the store or raise its quota, and keep this disk; a running daemon commits as soon as there is room",
 	),
 	IDENTITY_REFUSED: spec(
 		6,

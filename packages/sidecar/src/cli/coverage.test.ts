@@ -85,7 +85,7 @@ test("a start gives a receipt: what was restored, what is missing, what is outsi
 	expect((await place.cli("b", ["run", "--json", "--", "true"])).stderr).not.toMatch(/^INCOMPLETE/m);
 });
 
-test("a link that an agent makes while it runs is told", async () => {
+test("reports a link that an agent makes while it runs", async () => {
 	using place = new Place();
 	const outside = join(place.dir, "outside");
 	mkdirSync(outside);

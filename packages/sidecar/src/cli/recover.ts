@@ -11,8 +11,8 @@ export const recover: Command = {
 	args: "[PATH]",
 	summary: "List what was set aside below .recovered/; write it out, bring it in, or drop it.",
 	notes: [
-		"Superseded writers set files aside, and restores do that had to move an edit out of the way of newer bytes.",
-		"Without an option: the first files of each; with --writer or PATH all of them, by the path they had on that disk.",
+		"Superseded writers set files aside. So do restores that move an edit out of the way of newer bytes.",
+		"Without an option, lists the first files of each entry; with --writer or PATH, all of them. Paths are those on the original disk.",
 		"Nothing that is set aside goes away by itself, and what is dropped stays in history.",
 	],
 	options: [

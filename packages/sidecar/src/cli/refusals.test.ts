@@ -96,7 +96,7 @@ describe("a PUT that is refused from the start", () => {
 	});
 });
 
-test("a commit that is refused while an agent works is no undecided one, is tried rarely, and does not cost the drain its budget", async () => {
+test("a commit that is refused while an agent works is not undecided, is retried rarely, and leaves the drain its time", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a"), { recursive: true });
 	const store = await server();

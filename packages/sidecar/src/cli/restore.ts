@@ -7,7 +7,7 @@ export const restore: Command = {
 	summary: "Bring the workspace to the newest commit, or to an earlier one.",
 	notes: [
 		"Without --at, changes made here since the last restore are kept. With --at the directory becomes exactly that commit.",
-		"Files that have to give way are moved out of the workspace, never deleted. Nothing is committed: the next flush keeps them.",
+		"Files that give way are moved out of the workspace, never deleted. A restore commits nothing: the next flush keeps them.",
 	],
 	options: [AT_OPTION],
 	async run({ config, log, progress, out }, _args, options) {
@@ -38,8 +38,8 @@ function shown({ seq, files, bytes, written, writtenBytes, keptLocal, moved, els
 	];
 }
 
-/** @param isCommitted what was moved is in the log by now */
+/** @param isCommitted the log has the moved files now */
 export function movedLines(moved: Result["moved"], isCommitted = true): string[] {
-	const next = isCommitted ? "`openclaw-sidecar recover` lists it" : "not durable before `openclaw-sidecar flush`";
+	const next = isCommitted ? "`openclaw-sidecar recover` lists it" : "not durable until `openclaw-sidecar flush`";
 	return moved.map(({ path, to, isInLog }) => `moved    ${shownPath(path)} -> ${shownPath(to)}${isInLog ? "" : `; ${next}`}`);
 }

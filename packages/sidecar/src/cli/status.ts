@@ -8,8 +8,8 @@ export const status: Command = {
 	name: "status",
 	summary: "Show the log, the daemon, and what on this disk is not durable.",
 	notes: [
-		"Exit status 0 when everything on this disk is in the log; 3 when something is not, a deletion is held, an inner volume is away, or the",
-		"directory does not derive from the log. A workspace that is not there is an error, as for `flush`.",
+		"Exit status 0: everything on this disk is in the log. 3: something is not, a deletion is held, a volume inside is missing, or the",
+		"directory does not derive from the log. A missing workspace is an error, as for `flush`.",
 	],
 	async run({ config, out }) {
 		const library = await import("../library/status.ts");
@@ -49,7 +49,7 @@ function forPerson(found: Found): string[] {
 		["daemon", daemonWords(found)],
 		...(excluded.length > 0 ? [["left out", `${count(excluded.length, "file")}, by choice: not durable, and in no restore`]] : []),
 		...(found.heldDeletions > 0
-			? [["held", `${count(found.heldDeletions, "deletion")}: too much is gone at once; the log keeps it, and a restore brings it back`]]
+			? [["held", `${count(found.heldDeletions, "deletion")}: too much vanished at once; the log keeps it, and a restore brings it back`]]
 			: []),
 		[
 			"durable",
@@ -64,7 +64,7 @@ function forPerson(found: Found): string[] {
 }
 
 function whyNotDurable({ notDurable, heldDeletions, notRestored }: Found): string {
-	if (notRestored !== undefined) return `NO: nothing of this directory may be committed: ${notRestored}`;
+	if (notRestored !== undefined) return `NO: this directory must not be committed: ${notRestored}`;
 	if (notDurable.length > 0) return `NO: ${count(notDurable.length, "path")}`;
 	return `NO: ${count(heldDeletions, "deletion")} held`;
 }

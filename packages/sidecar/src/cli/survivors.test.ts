@@ -135,7 +135,7 @@ describe("a survivor", () => {
 		expect(isAlive(pid)).toBe(false);
 	});
 
-	test.skipIf(!isRoot)("that this user may not end stops the start, by name, and nothing is touched", async () => {
+	test.skipIf(!isRoot)("that this user may not end is named and stops the start, and nothing is touched", async () => {
 		using place = new Place();
 		mkdirSync(place.store);
 		for (const path of [place.dir, place.store, join(place.path("a"), "..")]) chownSync(path, OTHER_USER, OTHER_USER);
@@ -153,7 +153,7 @@ describe("a survivor", () => {
 		await endChild(foreign);
 	});
 
-	test("whose sidecar is stopped is no survivor: a start with another state directory is refused", async () => {
+	test("whose sidecar is stopped is not a survivor: a start with another state directory is refused", async () => {
 		using place = new Place();
 		const own = join(place.dir, "own");
 		await using daemon = await place.run("a", agent(PATIENT, own));
@@ -163,7 +163,7 @@ describe("a survivor", () => {
 		const { status, stderr } = await place.cli("a", ["run", "--state-dir", state, ...agent("exec true")]);
 		daemon.signal("SIGCONT");
 		expect(status).toBe(2);
-		expect(stderr).toContain(`process ${daemon.pid} looks after it, with another state directory`);
+		expect(stderr).toContain(`process ${daemon.pid} runs on it with another state directory`);
 		expect(isAlive(pid)).toBe(true);
 	});
 

@@ -29,7 +29,7 @@ async function nextCommit(daemon: CliProcess) {
 }
 
 describe.skipIf(limited === undefined)("without a single watch", () => {
-	test("a change is found by the next sweep, seconds later, and its lag counts from the sweep before", async () => {
+	test("the next sweep finds a change seconds later, and its lag counts from the previous sweep", async () => {
 		using place = new Place();
 		mkdirSync(place.path("a"));
 		await using daemon = await place.run("a", [], { below: limited ?? [] });
@@ -58,7 +58,7 @@ describe.skipIf(limited === undefined)("without a single watch", () => {
 	});
 });
 
-test.skipIf(limited === undefined)("watches that do not suffice for all directories are found by doctor and by the daemon", async () => {
+test.skipIf(limited === undefined)("doctor and the daemon report too few watches", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a", "1", "2", "3", "4"), { recursive: true });
 	const below = withLimit("max_inotify_watches", 2) ?? [];

@@ -261,7 +261,7 @@ export const OPTIONS = {
 	forcePathStyle: optional({
 		name: "force-path-style",
 		kind: onOff,
-		defaultText: "`addressing_style` of the AWS profile; else on with another endpoint than that of AWS, and off with AWS",
+		defaultText: "`addressing_style` of the AWS profile, else on for endpoints outside AWS and off for AWS",
 		example: true,
 		meaning: "Name the bucket in the path of a request rather than in its host name.",
 	}),
@@ -275,9 +275,9 @@ export const OPTIONS = {
 	sseKmsKeyId: optional({
 		name: "sse-kms-key-id",
 		kind: text("KEY", /^[\w:/-]{1,2048}$/, "the id, ARN or alias of a KMS key"),
-		defaultText: "the bucket's key, or the one that AWS keeps for the account",
+		defaultText: "the bucket's key, else the account's AWS managed key",
 		example: "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-		meaning: "With --sse aws:kms and aws:kms:dsse: the key to encrypt with.",
+		meaning: "Encrypt with this KMS key. Needs --sse aws:kms or aws:kms:dsse.",
 	}),
 };
 

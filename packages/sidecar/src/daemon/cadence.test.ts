@@ -27,7 +27,7 @@ describe("cadence", () => {
 		expect(sweepDelayMs(60_000, 300)).toBe(150_000);
 	});
 
-	it("sweeps every five seconds where changes are not announced, at most a twentieth of the time, and never less often than elsewhere", () => {
+	it("sweeps every five seconds if changes are not announced, for at most a twentieth of the time, and at least as often as elsewhere", () => {
 		expect(unwatchedSweepDelayMs(60_000, 60, 60)).toBe(5_000);
 		expect(unwatchedSweepDelayMs(60_000, 60, 1_000)).toBe(20_000);
 		expect(unwatchedSweepDelayMs(60_000, 0, 10_000)).toBe(60_000);
@@ -36,7 +36,7 @@ describe("cadence", () => {
 		expect(unwatchedSweepDelayMs(60_000, 30_000, 60)).toBe(5_000);
 	});
 
-	it("counts the age of a change that nothing announced from the sweep before", () => {
+	it("counts the age of an unannounced change from the previous sweep", () => {
 		expect(changedSince(70, undefined, false)).toBe(70);
 		expect(changedSince(70, undefined, true)).toBe(70);
 		expect(changedSince(undefined, 10, false)).toBe(10);

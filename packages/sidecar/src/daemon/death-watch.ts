@@ -26,7 +26,7 @@ const NONE: DeathWatch = { pid: undefined, disarm: () => {} };
 export function watchDeath(mark: string | undefined, record: string, log: Log): DeathWatch {
 	if (process.pid === 1) return NONE;
 	const unwatched = (reason: string) => {
-		log.warn("agent.not-guarded", { reason, meaning: "the agent goes on when this process is killed; the next start ends it" });
+		log.warn("agent.not-guarded", { reason, meaning: "the agent survives if this process is killed; the next start ends it" });
 		return NONE;
 	};
 	if (mark === undefined) return unwatched("/proc cannot be read");

@@ -89,7 +89,7 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 		expect(handOver([workspace], AGENT)).toEqual({ entries: 0, refused: 0 });
 	});
 
-	test("starts all the same where the file system refuses another owner, and that is counted", (context) => {
+	test("starts even if the file system refuses another owner, and counts the refusals", (context) => {
 		using made = mounted(context);
 		const workspace = join(dir, "ws");
 		mkdirSync(workspace);

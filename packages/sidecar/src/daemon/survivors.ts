@@ -86,7 +86,7 @@ function refuseBesideSidecar({ agent, mark }: Found, processes: readonly Process
 	if (!descendantsOf(mark.pid, processes).some(({ pid }) => pid === agent.pid)) return;
 	throw new SidecarError("WORKSPACE_BUSY", {
 		value: workspace,
-		reason: `process ${mark.pid} looks after it, with another state directory`,
+		reason: `process ${mark.pid} runs on it with another state directory`,
 		remedy: "stop that process, or give this command the same --state-dir",
 	});
 }

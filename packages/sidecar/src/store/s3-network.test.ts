@@ -98,7 +98,7 @@ describe("a proxy", () => {
 		expect(via.seen).toEqual([`PUT ${server.endpoint}/bucket/log/1`]);
 	});
 
-	it("is passed by for a host that NO_PROXY lists", async () => {
+	it("is not used for a host that NO_PROXY lists", async () => {
 		const [server, via] = [await startFaultServer(answer(200, { etag: '"e"' })), await proxy()];
 		undo.push(() => server.stop());
 		vi.stubEnv("HTTP_PROXY", via.url);
@@ -114,7 +114,7 @@ describe("a proxy", () => {
 		await expect(refused).rejects.not.toThrow("hunter2");
 	});
 
-	it("that nobody runs is named in the remedy", async () => {
+	it("that is not running is named in the remedy", async () => {
 		vi.stubEnv("HTTP_PROXY", "http://127.0.0.1:9");
 		const store = await storeAt("http://127.0.0.1:10");
 		await expect(store.get("log/1")).rejects.toMatchObject({
@@ -151,7 +151,7 @@ describe.skipIf(!canSign && process.env.CI !== "true")("an authority of our own"
 		expect(via.seen).toEqual([`CONNECT ${new URL(endpoint).host}`]);
 	});
 
-	it("is not trusted by itself, and the remedy says how", async () => {
+	it("is not trusted by default, and the remedy says how to trust it", async () => {
 		const { endpoint } = await tlsServer();
 		const store = await storeAt(endpoint);
 		await expect(store.get("log/1")).rejects.toMatchObject({ code: "STORE_UNREACHABLE", remedy: expect.stringContaining("AWS_CA_BUNDLE") });

@@ -102,7 +102,7 @@ describe("path style", () => {
 	});
 });
 
-it("takes the region from the profile before it makes one up behind an endpoint", async () => {
+it("takes the region of the profile before the default for an endpoint", async () => {
 	profile("region = ap-south-2");
 	expect((await s3Settings({ endpoint: "http://localhost:1" })).region).toBe("ap-south-2");
 	vi.stubEnv("AWS_REGION", "eu-north-1");

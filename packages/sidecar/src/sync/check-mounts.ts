@@ -51,7 +51,7 @@ export function checkMounts({ root, filter, known, listed, holds }: MountsToChec
 		const isThere = volume === expected || (expected.startsWith(FILE) && mount !== undefined && stat?.type === "file");
 		mounts[path] = isThere && volume !== undefined ? volume : expected;
 		if (isThere || isBelow) continue;
-		away.set(path, mount === undefined ? "its volume is not mounted" : "another volume than before is mounted there");
+		away.set(path, mount === undefined ? "its volume is not mounted" : "another volume is mounted there");
 	}
 	return { away, mounts };
 }

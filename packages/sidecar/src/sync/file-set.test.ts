@@ -72,7 +72,7 @@ describe("an encrypted database in WAL mode", () => {
 		expect((await readLog(bench.store)).head.tree.get("vault.db")).toBeUndefined();
 	});
 
-	it("loses its log in the log when it lost it on the disk, in the same commit", async () => {
+	it("drops its -wal in the commit that has the database without it", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = join(bench.workspace("a"), "vault.db");
@@ -87,7 +87,7 @@ describe("an encrypted database in WAL mode", () => {
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "vault.db"]);
 	});
 
-	it("that is restored over an older one is not joined by that one's log", async () => {
+	it("that is restored over an older one does not get the older one's log", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
 		writeFileSync(join(bench.workspace("a"), "vault.db"), Buffer.alloc(1000, 1));
@@ -104,7 +104,7 @@ describe("an encrypted database in WAL mode", () => {
 });
 
 describe("a file that only looks like a part of a set", () => {
-	it("is stored whatever its name says: an index that is none, a log without a database", async () => {
+	it("is stored whatever its name says: a false index, a log without a database", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const names = ["notes", "notes-shm", "diary-wal", "list", "list-journal"];

@@ -12,7 +12,7 @@ import { readLog } from "./read-log.ts";
 import { restore } from "./restore.ts";
 
 const MISSING = "its volume is not mounted";
-const ANOTHER = "another volume than before is mounted there";
+const ANOTHER = "another volume is mounted there";
 const COVERED = "a volume is mounted over what the log has there";
 
 /** Mounts that are gone when the test is over. Skipped where nobody may mount. */
@@ -98,7 +98,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await stateOf(bench)).toMatchObject([{ path: "inner", kind: "away", reason: MISSING }]);
 	});
 
-	it("is found missing by a start, and comes back with what changed in it meanwhile", async (context) => {
+	it("is missing at a start, and returns with the changes made in it meanwhile", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, volume, inner } = await filled(context, bench);
 		using _ = mounts;
@@ -138,7 +138,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await innerIn(bench)).toContain("inner/new");
 	});
 
-	it("is not taken for another one: nothing of that is read, stored or overwritten", async (context) => {
+	it("is not confused with another one, which is not read, stored or overwritten", async (context) => {
 		await using bench = await workbench();
 		const { mounts, inner, session } = await filled(context, bench);
 		using _ = mounts;
@@ -153,7 +153,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(readFileSync(join(inner, "SOUL.md"), "utf8")).toBe("foreign");
 	});
 
-	it("hides content that the log has: that is no deletion, neither while a session runs nor at the next start", async (context) => {
+	it("that hides content of the log deletes nothing, neither while a session runs nor at the next start", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, session } = await filled(context, bench);
 		using _ = mounts;
@@ -170,7 +170,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await started.flush({ sweep: true })).toMatchObject({ deferred: [] });
 	});
 
-	it("is taken up where nothing was before, whether a session runs or not", async (context) => {
+	it("is stored where nothing was before, whether a session runs or not", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, session } = await filled(context, bench);
 		using _ = mounts;
@@ -240,7 +240,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", changed: 1, deferred: [] });
 	});
 
-	it("is given up by a restore that the user asks for: what the log has comes back, and the directory is an ordinary one", async (context) => {
+	it("is given up by a restore on request: what the log has comes back, and the directory is an ordinary one", async (context) => {
 		await using bench = await workbench();
 		const { mounts, inner } = await filled(context, bench);
 		using _ = mounts;
@@ -253,7 +253,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await innerIn(bench)).toEqual(["inner/MEMORY.md", "inner/SOUL.md", "inner/below"]);
 	});
 
-	it("is no concern of ours where the ignore file leaves it out", async (context) => {
+	it("is not checked where the ignore file leaves it out", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, inner } = await filled(context, bench);
 		using _ = mounts;

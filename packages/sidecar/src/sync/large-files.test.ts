@@ -90,7 +90,7 @@ describe("a large file", () => {
 		expect(readFileSync(join(bench.workspace("b"), "large")).equals(large)).toBe(true);
 	});
 
-	it("that the log knows and that becomes other in most of its content goes beside the flushes too", async () => {
+	it("that the log has and that changes in most of its content is sent beside the flushes too", async () => {
 		await using bench = await workbench();
 		const { session, store, file, paths } = await served(bench);
 		store.open();
@@ -179,7 +179,7 @@ describe("a large file", () => {
 		expect(await paths()).toEqual(["last.md"]);
 	});
 
-	it("that no store takes is tried again, and said", async () => {
+	it("that the store does not take is retried and reported", async () => {
 		await using bench = await workbench();
 		const { session, store, file, paths } = await served(bench);
 		store.open();

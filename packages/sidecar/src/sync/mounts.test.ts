@@ -89,7 +89,7 @@ describe("a mount inside the workspace", () => {
 		expect(readdirSync(join(bench.dir, "volume"))).toEqual([]);
 	});
 
-	it("read-only is fine as long as it has what the log has, and else is named before anything is written", async (context) => {
+	it("that is read-only works if it has what the log has, and is otherwise named before anything is written", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		await fill(bench, { top: "1", "m/f": "same" });
@@ -113,7 +113,7 @@ describe("a mount inside the workspace", () => {
 		expect(existsSync(join(bench.workspace("c"), "top"))).toBe(false);
 	});
 
-	it("is in nobody's way as a directory that the log replaced by a file: that is refused, and nothing moves", async (context) => {
+	it("that the log replaced by a file is refused, and nothing moves", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		await fill(bench, { a: "1", m: "a file" });
@@ -176,7 +176,7 @@ describe("a single file that is mounted", () => {
 		expect((await readLog(bench.store)).head.tree.has("mounted")).toBe(true);
 	});
 
-	it("is captured when it was replaced where it comes from, as editors do", async (context) => {
+	it("is captured after its source was replaced, as editors do", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		const root = bench.workspace("a");
@@ -192,7 +192,7 @@ describe("a single file that is mounted", () => {
 });
 
 describe("lost+found", () => {
-	it("at the top of a mount is the file system's own, and anywhere else the user's", async (context) => {
+	it("belongs to the file system at the top of a mount, and to the user anywhere else", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		const root = bench.workspace("a");

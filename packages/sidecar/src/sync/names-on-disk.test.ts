@@ -36,7 +36,7 @@ describe("names that are one on the disk", () => {
 		expect(() => check(treeOf("d/README", "d/readme"), folding)).toThrow(expect.objectContaining(refusal));
 	});
 
-	it("are no reason to ask where the disk has both already, or one was deleted here", () => {
+	it("are not tested if the disk has both already, or one was deleted here", () => {
 		const tree = treeOf("README", "readme");
 		const never: NameProbe = () => expect.fail("nothing is written");
 		check(tree, never, planOf(tree, "keep"));
@@ -64,7 +64,7 @@ describe("names that the disk does not take", () => {
 		expect(() => check(treeOf("x", "d/a:b", "d/c:d"), windows)).toThrow(expect.objectContaining(refusal));
 	});
 
-	it("are asked for once for each kind, and ordinary names never", () => {
+	it("are tested once for each kind, and ordinary names never", () => {
 		const asked: string[][] = [];
 		check(treeOf("plain.md", "dir/x", "a:b", "c:d", "MEMORY.md", "d/SOUL.md", "n".repeat(200)), (_, names) => {
 			asked.push([...names]);
@@ -73,7 +73,7 @@ describe("names that the disk does not take", () => {
 		expect(asked).toEqual([["a:b", "MEMORY.md", "n".repeat(200)]]);
 	});
 
-	it("are tried in a directory of ours, of which nothing is left", () => {
+	it("are tested in a directory of ours, which leaves nothing behind", () => {
 		const root = testDirectory();
 		mkdirSync(join(root, "d"));
 		const tree = treeOf("d/README", "d/readme", "d/a:b");

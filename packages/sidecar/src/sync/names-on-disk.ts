@@ -52,7 +52,7 @@ export function requireNames(
 		if (unfit === undefined) continue;
 		throw new SidecarError("WORKSPACE_NAME_UNFIT", {
 			value: second,
-			reason: `it is one name with ${first} on the file system of ${String(fsPath(root, nearest(parentOf(first))))}`,
+			reason: `it is the same name as ${first} on the file system of ${String(fsPath(root, nearest(parentOf(first))))}`,
 			remedy: "use a case-sensitive file system, or rename one of the two on a machine that has one and flush; then run this again",
 		});
 	}

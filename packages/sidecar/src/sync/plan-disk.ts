@@ -141,7 +141,7 @@ function requireMounts(at: number | undefined, away: ReadonlyMap<Path, string>):
 
 /** What ends the doubt about a mount point. */
 export const MOUNT_REMEDY =
-	"mount the volume that was there; or run `openclaw-sidecar restore`, which takes the directory as it is now and brings back what the log has";
+	"mount the volume that was there, or run `openclaw-sidecar restore`: it accepts the directory as it is now and brings back what the log has";
 
 function rootMarks(root: Root): Record<string, RootMark> {
 	const markOf = (name: string, directory: string): RootMark => {

@@ -77,7 +77,7 @@ describe("a restore", () => {
 		expect(readFileSync(join(root, "A"), "utf8")).toBe("2");
 	});
 
-	it("leaves a file whose bytes are the log's and that only has another mode, where it cannot be replaced", async (context) => {
+	it("leaves a file that differs only in its mode and cannot be replaced", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		await twoCommits(bench);
@@ -164,7 +164,7 @@ describe("the workspace's own directory", () => {
 		expect((await readLog(bench.store)).head.tree.get("")).toMatchObject({ mode: 0o700 });
 	});
 
-	it("of another user gets no mode, is no reason to stop, and its own mode is no change", async () => {
+	it("of another user keeps its mode, does not stop the restore, and is not a change", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		mkdirSync(root, { mode: 0o700 });

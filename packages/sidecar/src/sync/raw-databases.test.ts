@@ -67,7 +67,7 @@ describe("a database that can never be taken", () => {
 		expect(newRaw({ raw } as never, new Map()).size).toBe(1);
 	});
 
-	it("and is all that a new log has leaves the workspace's own directory as it is", async () => {
+	it("in an otherwise empty log leaves the workspace's own directory as it is", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const directory = bench.workspace("a");

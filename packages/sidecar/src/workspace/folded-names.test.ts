@@ -5,7 +5,7 @@ import { FoldedNames } from "./folded-names.ts";
 import { statOf } from "./stat.ts";
 import { testDirectory } from "./testing.ts";
 
-test("a name that is looked up and not listed is another's, where the directory folds names", () => {
+test("a name that can be looked up but is not listed belongs to another file if the directory folds names", () => {
 	const root = testDirectory();
 	writeFileSync(join(root, "readme"), "");
 	const stat = statOf(join(root, "readme"));

@@ -9,7 +9,7 @@ import { plain } from "./profiles/plain.ts";
 import { scan } from "./scan.ts";
 import { testDirectory } from "./testing.ts";
 
-test("mounts inside are found with their kinds, the innermost first; one that another covers is none", async (context) => {
+test("mounts inside are found with their kinds, the innermost first, without those that another covers", async (context) => {
 	using made = mounted(context);
 	const base = testDirectory();
 	const [main, notes] = [join(base, "ws"), join(base, "notes")];

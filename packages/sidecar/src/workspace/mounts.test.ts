@@ -44,7 +44,7 @@ test("finds mounts of an additional root below its place in the tree, and those 
 	expect(paths(listed, "/")).toEqual(["notes/n"]);
 });
 
-test("a volume keeps its identity when its device number changes, and memory does not", () => {
+test("a volume keeps its identity when its device number changes, and a tmpfs does not", () => {
 	const stat = (dev: bigint, birthNs: bigint): Stat => ({
 		...{ type: "dir", mode: 0o755, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 2n },
 		...{ dev, birthNs, uid: 0 },

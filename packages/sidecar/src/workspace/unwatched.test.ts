@@ -15,7 +15,7 @@ const look = async (trial: Trial = {}) => await findUnwatched(new Roots(director
 const silent: Trial = { watch: () => ({ on: () => undefined as never, close: () => {} }), trialMs: 10 };
 
 describe("findUnwatched", () => {
-	test("has nothing to say of a directory whose changes are announced", async () => {
+	test("reports nothing for a directory whose changes are announced", async () => {
 		expect(await look()).toEqual([]);
 	});
 
@@ -44,12 +44,12 @@ describe("findUnwatched", () => {
 		expect({ uid, gid, mode, mtimeNs }).toEqual({ uid: before.uid, gid: before.gid, mode: before.mode, mtimeNs: before.mtimeNs });
 	});
 
-	test("has nothing to say of a directory that is not there", async () => {
+	test("reports nothing for a directory that does not exist", async () => {
 		expect(await findUnwatched(new Roots(join(directory, "gone")), () => "keep")).toEqual([]);
 	});
 });
 
-test("a directory that cannot be read, or that is gone, is no lack of watches", () => {
+test("a directory that cannot be read, or that is gone, does not count as a lack of watches", () => {
 	expect(["ENOSPC", "EMFILE", "ENOSYS"].map(noWatchReason)).not.toContain(undefined);
 	expect(["EACCES", "ENOENT", "overflow", "started", "root"].map(noWatchReason)).toEqual(Array(5).fill(undefined));
 });

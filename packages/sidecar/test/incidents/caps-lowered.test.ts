@@ -30,7 +30,7 @@ async function expectRestored(place: Place, run: ReturnType<typeof lowered>): Pr
 	expect(below(place.path("b"))).toEqual(below(place.path("a")));
 }
 
-it("fastagent #489: beyond MAX_ENTRIES what has no room is named each time, and all of it is taken once there is room", async () => {
+it("fastagent #489: beyond MAX_ENTRIES the rest is named each time, and taken once there is room", async () => {
 	using place = new Place();
 	const run = lowered(place, { MAX_ENTRIES: 40 });
 	write(place, "SOUL.md", "soul");

@@ -41,7 +41,7 @@ it("W1: a machine that is superseded before its first commit keeps the edit belo
 	expect(displacedFiles(bench.privateDir("b"))).toEqual([]);
 });
 
-it("W1: an edit whose path has no room there is named and not durable, and the next start keeps it", async () => {
+it("W1: an edit whose path is too long there is named and not durable, and the next start keeps it", async () => {
 	// Short enough that the trash has room for what `.recovered/` has none for.
 	const [workspace, privateDir] = ["w", "p"].map((name) => mkdtempSync(`/tmp/${name}`)) as [string, string];
 	onTestFinished(() => {

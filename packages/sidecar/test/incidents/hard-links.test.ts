@@ -63,7 +63,7 @@ describe("restic #22085: a file with several names that matches the log in part"
 		expect(readDisk(at("c"))).toEqual(readDisk(at("b")));
 	});
 
-	it("restic #22085: both names are in the log and one of them is edited in its place elsewhere: each is what its commit says", async () => {
+	it("restic #22085: if another machine edits one of two names in the log in place, each name gets what its commit says", async () => {
 		await using bench = await workbench();
 		const at = (machine: string, ...names: string[]) => join(bench.workspace(machine), ...names);
 		mkdirSync(at("a"));
@@ -87,7 +87,7 @@ describe("restic #22085: a file with several names that matches the log in part"
 		expect(readFileSync(at("b", "two")).equals(bytes)).toBe(true);
 	});
 
-	it("restic #22085: names that are one file here and had different modes and times then are two again", async () => {
+	it("restic #22085: names that are one file now and had different modes and times at that commit are two files again", async () => {
 		await using bench = await workbench();
 		const at = (machine: string, ...names: string[]) => join(bench.workspace(machine), ...names);
 		mkdirSync(at("a"));

@@ -44,7 +44,7 @@ async function commitsWithoutMemory(bench: Workbench, from: number): Promise<num
 	return without;
 }
 
-it("openclaw #95495: both layouts are stored, the move is in one commit, and the old one can be had from history", async () => {
+it("openclaw #95495: both layouts are stored, the move is in one commit, and history has the old one", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "openclaw.json": "{}" });
 	remember(fileOf(bench, "a", OLD), "chunks");
@@ -60,7 +60,7 @@ it("openclaw #95495: both layouts are stored, the move is in one commit, and the
 	expect(notesIn(fileOf(bench, "past", OLD), "chunks")).toEqual({ notes: ROWS });
 });
 
-it("openclaw #95495: an upgrade that begins an empty store and leaves the old one loses nothing of it", async () => {
+it("openclaw #95495: an upgrade that starts an empty store and leaves the old one loses nothing of the old one", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "openclaw.json": "{}" });
 	remember(fileOf(bench, "a", OLD), "chunks");

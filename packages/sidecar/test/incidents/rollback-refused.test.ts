@@ -52,7 +52,7 @@ for (const [where, isElsewhere] of [
 	["in the workspace", false],
 	["in a root elsewhere", true],
 ] as const) {
-	it(`ANOLISA #2812: what the agent noted goes back with what it noted: ${where}`, async () => {
+	it(`ANOLISA #2812: the agent's note goes back with the workspace that it describes: ${where}`, async () => {
 		const at = place(isElsewhere);
 		at.write(at.soul("a"), "first\n");
 		at.write(at.attested("a"), "first\n");

@@ -18,7 +18,7 @@ export const CAPTURE: readonly Mutation[] = [
 		file: "src/sync/chunk-pass.ts",
 		find: "throw new TooMuchNew();",
 		replace: "this.newBytes = 0;",
-		test: { file: largeFiles, name: "that the log knows and that becomes other in most of its content goes beside the flushes too" },
+		test: { file: largeFiles, name: "that the log has and that changes in most of its content is sent beside the flushes too" },
 	},
 	{
 		rule: "the old name of a large file stays until the new one is durable",
@@ -53,14 +53,14 @@ export const CAPTURE: readonly Mutation[] = [
 		file: "src/sync/capture.ts",
 		find: '			if (known?.entry.type === "file") this.#gone(path);\n		}\n		for (const path of paths)',
 		replace: "		}\n		for (const path of paths)",
-		test: { file: fileSet, name: "loses its log in the log when it lost it on the disk, in the same commit" },
+		test: { file: fileSet, name: "drops its -wal in the commit that has the database without it" },
 	},
 	{
 		rule: "a log of this disk does not join a database of the log",
 		file: "src/sync/reconcile.ts",
 		find: "	companionsGiveWay(plan, target);\n",
 		replace: "",
-		test: { file: fileSet, name: "that is restored over an older one is not joined by that one's log" },
+		test: { file: fileSet, name: "that is restored over an older one does not get the older one's log" },
 	},
 	{
 		rule: "the raw copy of a database is not repeated",

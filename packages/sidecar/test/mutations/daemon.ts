@@ -33,7 +33,7 @@ export const DAEMON: readonly Mutation[] = [
 		replace: "		void [refuseBesideSidecar, workspace];",
 		test: {
 			file: survivors,
-			name: "whose sidecar is stopped is no survivor: a start with another state directory is refused",
+			name: "whose sidecar is stopped is not a survivor: a start with another state directory is refused",
 		},
 	},
 	{
@@ -50,7 +50,7 @@ export const DAEMON: readonly Mutation[] = [
 		replace: "		if (!session.isWatchedInPart || lastCostMs >= 0) return sweepDelayMs(sweepIntervalMs, lastCostMs);",
 		test: {
 			file: unwatched,
-			name: "a change is found by the next sweep, seconds later, and its lag counts from the sweep before",
+			name: "the next sweep finds a change seconds later, and its lag counts from the previous sweep",
 		},
 	},
 	{
@@ -60,7 +60,7 @@ export const DAEMON: readonly Mutation[] = [
 		replace: "	return announcedMs;",
 		test: {
 			file: unwatched,
-			name: "a change is found by the next sweep, seconds later, and its lag counts from the sweep before",
+			name: "the next sweep finds a change seconds later, and its lag counts from the previous sweep",
 		},
 	},
 	{

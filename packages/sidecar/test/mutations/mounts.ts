@@ -17,7 +17,7 @@ export const MOUNTS: readonly Mutation[] = [
 		file: "src/sync/preflight.ts",
 		find: "} else this.#directories.set(path, this.#whyNotWritable(path, stat));",
 		replace: "} else this.#directories.set(path, undefined);",
-		test: { file: mounts, name: "read-only is fine as long as it has what the log has, and else is named before anything is written" },
+		test: { file: mounts, name: "that is read-only works if it has what the log has, and is otherwise named before anything is written" },
 	},
 	{
 		rule: "pre-flight: a read-only directory is opened for the duration",
@@ -59,7 +59,7 @@ export const MOUNTS: readonly Mutation[] = [
 		file: "src/sync/unset-metadata.ts",
 		find: "			mode: mode === unset.disk.mode ? unset.log.mode : mode,",
 		replace: "			mode,",
-		test: { file: preflight, name: "of another user gets no mode, is no reason to stop, and its own mode is no change" },
+		test: { file: preflight, name: "of another user keeps its mode, does not stop the restore, and is not a change" },
 	},
 	{
 		rule: "names: two that are one on the disk are refused before anything is written",
@@ -75,7 +75,7 @@ export const MOUNTS: readonly Mutation[] = [
 		replace: "		return false;",
 		test: {
 			file: "src/workspace/folded-names.test.ts",
-			name: "a name that is looked up and not listed is another's, where the directory folds names",
+			name: "a name that can be looked up but is not listed belongs to another file if the directory folds names",
 		},
 	},
 	{

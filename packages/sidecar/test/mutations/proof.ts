@@ -21,7 +21,7 @@ export const PROOF: readonly Mutation[] = [
 		replace: "if (isRetimed && path === undefined)",
 		test: {
 			file: "test/incidents/hard-links.test.ts",
-			name: "restic #22085: names that are one file here and had different modes and times then are two again",
+			name: "restic #22085: names that are one file now and had different modes and times at that commit are two files again",
 		},
 	},
 	{
@@ -41,7 +41,7 @@ export const PROOF: readonly Mutation[] = [
 		replace: "			if (tooLong === '') {",
 		test: {
 			file: "test/incidents/edit-meets-newer.test.ts",
-			name: "W1: an edit whose path has no room there is named and not durable, and the next start keeps it",
+			name: "W1: an edit whose path is too long there is named and not durable, and the next start keeps it",
 		},
 	},
 	{

@@ -18,7 +18,7 @@ export const STATE: readonly Mutation[] = [
 		file: "src/sync/check-mounts.ts",
 		find: "const isThere = volume === expected ||",
 		replace: "const isThere = mount !== undefined || volume === expected ||",
-		test: { file: innerMounts, name: "is not taken for another one: nothing of that is read, stored or overwritten" },
+		test: { file: innerMounts, name: "is not confused with another one, which is not read, stored or overwritten" },
 	},
 	{
 		rule: "a volume mounted over content is no deletion of it",
@@ -27,7 +27,7 @@ export const STATE: readonly Mutation[] = [
 		replace: "if (known === undefined && holds(path)) away.set(",
 		test: {
 			file: innerMounts,
-			name: "hides content that the log has: that is no deletion, neither while a session runs nor at the next start",
+			name: "that hides content of the log deletes nothing, neither while a session runs nor at the next start",
 		},
 	},
 	{
@@ -44,7 +44,7 @@ export const STATE: readonly Mutation[] = [
 		replace: "baseOfRoots",
 		test: {
 			file: innerMounts,
-			name: "is given up by a restore that the user asks for: what the log has comes back, and the directory is an ordinary one",
+			name: "is given up by a restore on request: what the log has comes back, and the directory is an ordinary one",
 		},
 	},
 	{

@@ -41,18 +41,18 @@ export const outsideWorkspaces: Check = {
 export const outwardLinks: Check = {
 	name: "links",
 	look: async (patient) => {
-		if (statOf(patient.settings.workspace) === undefined) return ok("nothing is here yet");
+		if (statOf(patient.settings.workspace) === undefined) return ok("the workspace does not exist yet");
 		const { gaps, installedLinks } = await patient.coverage();
 		const links = gaps.filter(({ by }) => isLink(by));
-		if (links.length > 0) return notCovered(links, patient.roots, ": a link is stored, and what it leads to is not");
-		return ok(`none leads out of the workspace${installedLinks === 0 ? "" : `, but for ${installedLinks} to programs and packages`}`);
+		if (links.length > 0) return notCovered(links, patient.roots, ": the log has the link, but not its target");
+		return ok(`none leads out of the workspace${installedLinks === 0 ? "" : `, except ${installedLinks} to programs and packages`}`);
 	},
 };
 
 export const leftOut: Check = {
 	name: "left out",
 	look: async (patient) => {
-		if (statOf(patient.settings.workspace) === undefined) return ok("nothing is here yet");
+		if (statOf(patient.settings.workspace) === undefined) return ok("the workspace does not exist yet");
 		const lines = leftOutLines((await patient.coverage()).leftOut);
 		return ok(lines.length === 0 ? "nothing" : lines.join("; "));
 	},

@@ -88,7 +88,7 @@ export function judgeUnwatched(unwatched: readonly Unwatched[]) {
 	if (unwatched.length === 0) return ok("changes made on this machine are announced");
 	return warning(
 		unwatched.map(({ directory, reason }) => `${directory}: ${reason}`).join("; "),
-		"nothing is lost: a running daemon compares the workspace every 5 s or more, and takes such a change that much later; use a local disk, or raise fs.inotify.max_user_watches and max_user_instances where the reason is ENOSPC or EMFILE",
+		"nothing is lost: a running daemon finds such changes when it compares the workspace, every 5 s or less often. Use a local disk, or raise fs.inotify.max_user_watches and max_user_instances if the reason is ENOSPC or EMFILE",
 	);
 }
 

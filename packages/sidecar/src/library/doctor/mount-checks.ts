@@ -10,7 +10,7 @@ import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";
 import { type Check, ok, problem } from "./check.ts";
 import { credentials, endpoint, get, list } from "./store-checks.ts";
 
-/** Volumes mounted inside the workspace: those that this disk had are the ones that are there. */
+/** Checks that each volume inside the workspace is the one that this disk had before. */
 export const innerMounts: Check = {
 	name: "mounts inside",
 	needs: [endpoint, credentials, list, get],
@@ -23,7 +23,7 @@ export const innerMounts: Check = {
 		const { stateDir, workspace, namespace } = settings;
 		const marker = readMarker(privatePath(stateDir, { workspace, store: patient.storeUrl, namespace }));
 		const listed = mountsBelow(roots);
-		if (listed === undefined) return ok("the kernel does not list them here");
+		if (listed === undefined) return ok("the kernel does not list mounts here");
 		const { away, mounts } = checkMounts({
 			root: roots,
 			filter: new WorkspaceFilter(roots, profile).filter,

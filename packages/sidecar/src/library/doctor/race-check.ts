@@ -1,4 +1,4 @@
-/** Does one of many create-only puts of one object win, and only one, when they come at once? */
+/** Checks that exactly one of many simultaneous create-only puts of one object wins. */
 import { SidecarError } from "../../errors.ts";
 import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
 import type { ObjectStore, PutOutcome } from "../../store/port.ts";
@@ -22,14 +22,14 @@ export const atomicPut: Check = {
 			const bad = judgeRace(await race(store, patient.options.signal));
 			if (bad !== undefined) return bad;
 		}
-		return ok(`${ROUNDS} times ${PUTS_AT_ONCE} puts of one object at once: one was taken each time, and stayed`);
+		return ok(`${PUTS_AT_ONCE} puts of one object at once, ${ROUNDS} times: one was taken each time, and its object stayed`);
 	},
 };
 
 export interface Race {
 	readonly key: string;
 	readonly outcomes: readonly PutOutcome["kind"][];
-	/** Whose body is there afterwards, by index; -1: nobody's, or nothing. */
+	/** Index of the put whose body is there afterwards; -1: none of them, or no object. */
 	readonly stayed: number;
 }
 
@@ -57,16 +57,16 @@ export function judgeRace({ key, outcomes, stayed }: Race): CheckOutcome | undef
 		problem(
 			new SidecarError("STORE_UNSUPPORTED", {
 				value: key,
-				reason: `${reason}: two writers can both be told that their commit is durable, and one of the commits is lost`,
+				reason: `${reason}: two writers can both get a success for one commit, and one of the commits is lost`,
 				remedy: "use a store whose create-only PUT (If-None-Match: *) is atomic; docs/stores.md lists stores that were tried",
 			}),
 		);
-	if (won.length > 1) return refuse(`of ${outcomes.length} create-only puts of one object at once ${won.length} were taken`);
+	if (won.length > 1) return refuse(`${won.length} of ${outcomes.length} create-only puts of one object at once were taken`);
 	const [winner] = won;
 	if (winner !== undefined && winner !== stayed) return refuse("the object that stayed is not the one whose create-only put was taken");
 	const mayHaveWon = winner !== undefined || outcomes[stayed] === "unknown";
 	if (mayHaveWon) return undefined;
-	if (stayed !== -1) return refuse("an object stayed whose create-only put was refused");
+	if (stayed !== -1) return refuse("the object that stayed comes from a create-only put that was refused");
 	return problem(
 		new SidecarError("STORE_UNREACHABLE", {
 			value: key,
