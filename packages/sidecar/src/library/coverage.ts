@@ -1,8 +1,8 @@
 /**
  * What an agent uses and no commit holds: places that its settings name or a link leads to, outside the workspace or in what is left out.
- * They are told, never taken up: the agent writes its settings, and a restore that wrote wherever they say could be led anywhere.
+ * They are reported, never stored automatically: the agent writes its settings and could direct a restore anywhere.
  *
- * Does NOT change an exit status: what is outside may be meant to be (decision 61).
+ * Does NOT change an exit status: what is outside may be there on purpose (decision 61).
  */
 import { basename, dirname, relative, resolve } from "node:path";
 import { type Roots, rootPath } from "../path.ts";

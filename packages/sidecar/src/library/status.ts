@@ -22,7 +22,7 @@ export interface WorkspaceStatus extends Status {
 	 * deletion is held, and the directory derives from the log.
 	 */
 	readonly isDurable: boolean;
-	/** Deletions that are not believed yet, by the daemon or by the next start. */
+	/** Deletions that are held, by the daemon or by the next start. */
 	readonly heldDeletions: number;
 	/** Why a flush refuses this directory; undefined if it does not. */
 	readonly notRestored: string | undefined;

@@ -1,7 +1,7 @@
 /**
  * The directories of a session whose identity matters: additional roots, and mount points inside the workspace and its roots.
  *
- * Guarantees: one that is not there, or that holds another volume than the one restored, is astray: it changes nothing in the log,
+ * Guarantees: one that is not there, or that holds another volume than the one restored, is "astray": it changes nothing in the log,
  * whatever it lacks or holds. A root that was removed and made again on the same mount, as by an agent that clones its project
  * again, is an ordinary directory of the workspace: what it lacks was deleted, and the deletion brake applies.
  * Does NOT tell a directory that was moved into a root's place from one that was made there. Does NOT see a volume that is mounted while

@@ -183,7 +183,7 @@ function leavingRoots(plan: Map<Path, Action>, target: Tree, root: Root): Map<Pa
 	return plan;
 }
 
-/** `--at` sets times. Set on a file with several names, one would be the time of all: such a file is written anew. */
+/** `--at` sets times. Set on a file with several names, one would be the time of all, so such a file is written as a new one. */
 function partingNames(plan: Map<Path, Action>, disk: ReadonlyMap<Path, Stat>, target: Tree, root: Root): Map<Path, Action> {
 	for (const [path, entry] of target) {
 		const isRetimed = plan.get(path) === "keep" && entry.type === "file" && disk.get(path)?.mtimeNs !== entry.mtimeNs;

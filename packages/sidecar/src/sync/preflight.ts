@@ -310,7 +310,7 @@ function isSealed(root: Root, path: Path): boolean {
 	}
 }
 
-/** Append-only: the kernel lets nobody open it for writing anywhere else. */
+/** Append-only: the kernel refuses every open for writing that does not append. */
 function isAppendOnly(root: Root, path: Path): boolean {
 	try {
 		closeSync(openSync(fsPath(root, path), constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));

@@ -94,7 +94,7 @@ describe("a database in a directory where nothing may be made", () => {
 		);
 		await child.line();
 		await child.kill("SIGKILL");
-		// An index that nobody may write, and that SQLite cannot use.
+		// An index that is read-only and that SQLite cannot use.
 		writeFileSync(`${file}-shm`, "");
 		chmodSync(`${file}-shm`, 0o000);
 		chmodSync(file, 0o444);

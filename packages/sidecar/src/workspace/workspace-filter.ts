@@ -17,7 +17,7 @@ export class WorkspaceFilter {
 	#foreign: ReadonlySet<string>;
 	#current: Filter;
 
-	/** @throws SidecarError IGNORE_FILE_UNUSABLE where it cannot be read: then nobody knows what is private */
+	/** @throws SidecarError IGNORE_FILE_UNUSABLE if it cannot be read: private files are unknown then */
 	constructor(root: Root, profile: Profile) {
 		this.#root = root;
 		this.#profile = profile;
