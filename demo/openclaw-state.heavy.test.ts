@@ -18,9 +18,9 @@ if (openclaw.kind === "missing") {
 	console.warn(`skipped: OpenClaw cannot be asked for its state here: ${openclaw.reason}`);
 }
 
-/** What its backup has and no flush stores, and why. */
+/** What OpenClaw's backup has and no flush stores, and why. */
 const EXCEPTIONS: readonly (readonly [RegExp, string])[] = [
-	[/^cache\//, "made again at the next start, 52 MB; a place of state in it is told"],
+	[/^cache\//, "made again at the next start, 52 MB; state in it is reported"],
 	[/^logs\//, "diagnostics of one machine, up to 13 GB; nothing reads them back"],
 	[/^agents\/[^/]+\/agent\/codex-home\/(?:cache|shell_snapshots)\//, "Codex makes them again for each session"],
 	[/^browser\/[^/]+\/user-data\/(?:[^/]+\/)?(?:Code Cache|Cache|GPUCache|\w*ShaderCache)\//, "Chromium fetches and compiles again"],

@@ -1,4 +1,4 @@
-/** What the log does not cover, for people. */
+/** Words for what the log does not cover. */
 import type { Coverage } from "../library/coverage.ts";
 import { remedyFor } from "../library/coverage.ts";
 import { leftOutLines } from "../library/left-out.ts";
@@ -6,7 +6,7 @@ import type { StartReceipt } from "../library/start-receipt.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import { count, shownPath } from "./words.ts";
 
-/** The rest is counted. */
+/** Lists so many places; counts the rest. */
 const SHOWN_GAPS = 10;
 
 type Row = [label: string, text: string];
@@ -28,13 +28,13 @@ export function coverageRows(coverage: Coverage | undefined): Row[] {
 	];
 }
 
-/** `everything`, as far as that is true. */
+/** "everything", or less where something is not stored. */
 export function everything(coverage: Coverage | undefined, hasExcluded: boolean): string {
 	if (coverage === undefined || coverage.gaps.length > 0) return "everything in the workspace";
 	return hasExcluded ? "everything else" : "everything";
 }
 
-/** What follows a sentence that says it. */
+/** Qualifies a sentence that says "everything is durable". */
 export function exceptions(coverage: Coverage | undefined): string {
 	if (coverage === undefined) return "";
 	const { gaps, leftOut } = coverage;

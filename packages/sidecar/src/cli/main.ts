@@ -16,7 +16,7 @@ const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
 	process.stdout.write(`${manifest.version}\n`);
 } else if (argv[0] === "end-agent" && argv.length === 3) {
-	// No command of a person's: see daemon/death-watch.ts.
+	// Not a user's command: see daemon/death-watch.ts.
 	const { endAgent } = await import("./end-agent.ts");
 	process.exit(await endAgent(argv[1] as string, argv[2] as string));
 } else {

@@ -31,7 +31,7 @@ export const recover: Command = {
 	},
 };
 
-/** Of each writer; `--writer` lists all. */
+/** Paths listed for each writer; `--writer` lists all. */
 const SHOWN_PATHS = 20;
 
 type Act = "list" | "to" | "apply" | "drop";

@@ -1,4 +1,4 @@
-/** A store that refuses what it is asked: the command says why, at once, and ends. */
+/** If the store refuses a request, the command fails at once and says why. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,7 +14,7 @@ interface Refusing {
 	readonly endpoint: string;
 	/** PUTs so far. */
 	readonly puts: () => number;
-	/** From now on each PUT is refused so. */
+	/** Refuses each PUT from now on, with this answer. */
 	refuse(status: number, code: string, message?: string): void;
 }
 

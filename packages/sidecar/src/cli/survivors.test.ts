@@ -1,4 +1,4 @@
-/** What becomes of an agent whose sidecar was killed: it ends with the sidecar, or at the latest before the next start restores anything. */
+/** An agent whose sidecar was killed ends with it, or at the latest before the next start restores anything. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

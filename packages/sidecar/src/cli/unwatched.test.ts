@@ -1,4 +1,4 @@
-/** Changes that the kernel does not announce: a sweep finds them within seconds, and the log says how old they may be. */
+/** A sweep finds changes that the kernel does not announce within seconds. The log says how old they may be. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { type CliProcess, Place } from "../../test/cli.ts";
 
 const SWEEP_MS = 5_000;
 
-/** A command that starts the command where the kernel gives it so many inotify instances or watches; undefined where that cannot be had. */
+/** Wraps the command so that the kernel grants it only so many inotify instances or watches; undefined if that is not possible here. */
 function withLimit(name: "max_inotify_instances" | "max_inotify_watches", count: number): readonly string[] | undefined {
 	const below = ["unshare", "--user", "--map-root-user", "sh", "-c", `echo ${count} > /proc/sys/user/${name} && exec "$@"`, "sh"];
 	try {

@@ -7,7 +7,7 @@
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { startOf } from "./process-table.ts";
 
-/** The agent gets it whatever its environment is; it is no setting of ours. */
+/** Every agent gets it; it is not a setting of the sidecar. */
 export const MARK_VARIABLE = "AGENT_OF_OPENCLAW_SIDECAR";
 
 export interface AgentMark {
@@ -41,7 +41,7 @@ export function parseMark(text: string): AgentMark | undefined {
 	return { pidNamespace, pid: Number(pid), startedAt, workspace };
 }
 
-/** Undefined where the process has none, is gone, or hides its environment from this user. About 20 us. */
+/** Undefined if the process has no mark, is gone, or hides its environment from this user. Takes about 20 us. */
 export function markOf(pid: number): string | undefined {
 	let environment: string;
 	try {

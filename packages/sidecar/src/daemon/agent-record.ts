@@ -20,19 +20,19 @@ export function recordPath(stateDir: string, workspace: string): string {
 	return join(stateDir, `${hash("sha256", workspace, "hex").slice(0, 16)}.agent.json`);
 }
 
-/** It stays after an agent's end, and names nobody then. @throws NodeJS.ErrnoException */
+/** The record stays after the agent ends and then matches no process. @throws NodeJS.ErrnoException */
 export function recordAgent(path: string, pid: number, mark: string): void {
 	const startedAt = startOf(pid);
 	const pidNamespace = ownPidNamespace();
 	const boot = knownBoot();
-	// It has ended already, or nobody could tell later that the record is of this boot.
+	// The agent has ended already, or the record could not be matched to this boot later.
 	if (startedAt === undefined || pidNamespace === undefined || boot === undefined) return;
 	const record: AgentRecord = { boot, pidNamespace, pid, startedAt, mark };
 	writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
 	renameSync(`${path}.new`, path);
 }
 
-/** Undefined where there is none of this boot and this pid namespace: its pid may be anybody's. */
+/** Undefined if there is no record of this boot and pid namespace: its pid may belong to any process. */
 export function readRecord(path: string): AgentRecord | undefined {
 	try {
 		const record = JSON.parse(readFileSync(path, "utf8")) as Partial<AgentRecord>;
@@ -44,7 +44,7 @@ export function readRecord(path: string): AgentRecord | undefined {
 	}
 }
 
-/** After a reboot one pid may have the very start it had before. */
+/** After a reboot, another process may have the same pid and the same start time. */
 function knownBoot(): string | undefined {
 	try {
 		return /^[0-9a-f-]{36}$/.exec(bootId())?.[0];
@@ -53,7 +53,7 @@ function knownBoot(): string | undefined {
 	}
 }
 
-/** A pid is given to another process sooner or later; a pid with its start is not. */
+/** The kernel reuses pids; a pid together with its start time stays unique. */
 export function isRecorded(record: AgentRecord, { pid, startedAt }: ProcessEntry): boolean {
 	return pid === record.pid && startedAt === record.startedAt;
 }

@@ -32,7 +32,7 @@ describe("cadence", () => {
 		expect(unwatchedSweepDelayMs(60_000, 60, 1_000)).toBe(20_000);
 		expect(unwatchedSweepDelayMs(60_000, 0, 10_000)).toBe(60_000);
 		expect(unwatchedSweepDelayMs(1_000, 0, 60)).toBe(1_000);
-		// A large upload makes one sweep slow, and no reason to wait for the next.
+		// A large upload makes one sweep slow; the next one must not wait longer because of that.
 		expect(unwatchedSweepDelayMs(60_000, 30_000, 60)).toBe(5_000);
 	});
 

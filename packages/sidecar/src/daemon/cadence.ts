@@ -29,12 +29,12 @@ export function sweepDelayMs(intervalMs: number, lastSweepCostMs: number): numbe
 	return Math.max(intervalMs, lastSweepCostMs * 500);
 }
 
-/** Where notifications miss changes a sweep is the only one to find them. A tree of 10,000 files costs 60 ms of it. */
+/** Where notifications miss changes, only a sweep finds them. It takes 60 ms for a tree of 10,000 files. */
 const UNWATCHED_SWEEP_MS = 5_000;
 /** A sweep takes at most a twentieth of the time. */
 const UNWATCHED_FACTOR = 20;
 
-/** @param lookMs how long the last sweep took without the commit that came of it */
+/** @param lookMs how long the last sweep took, without its commit */
 export function unwatchedSweepDelayMs(intervalMs: number, lastSweepCostMs: number, lookMs: number): number {
 	return Math.min(sweepDelayMs(intervalMs, lastSweepCostMs), Math.max(UNWATCHED_SWEEP_MS, lookMs * UNWATCHED_FACTOR));
 }
@@ -64,7 +64,7 @@ export function leastPauseMs(failures: number, isSuperseded: boolean): number {
 }
 
 /**
- * The earliest moment at which what a flush commits can have changed.
+ * The earliest moment at which the changes that a flush commits can have happened.
  * @param announcedMs the first notification since the last commit
  * @param lastSweepMs of a flush that sweeps: when the sweep before it began
  * @param isWatchedInPart notifications miss changes, so that a sweep may find an older one than was announced

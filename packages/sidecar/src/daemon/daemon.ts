@@ -277,7 +277,7 @@ class Daemon {
 	}
 
 	async #flushOnce(session: Session, sweep: boolean): Promise<FlushResult | undefined> {
-		// What was announced already is to be seen as announced: the next two turns bring it.
+		// Notifications that have arrived are delivered in the next two turns of the event loop.
 		if (sweep) for (let turn = 0; turn < 2; turn++) await nextTurn();
 		this.#firstChangeMs = undefined;
 		this.#isFlushing = true;
@@ -289,7 +289,7 @@ class Daemon {
 			const result = await session.flush({ sweep, signal: this.#cut.signal });
 			this.#report(result, startMs, Math.min(sinceMs ?? startMs, readySinceMs));
 			this.#failures = result.kind === "unknown" ? this.#failures + 1 : 0;
-			// What the sweep found stays as old as it is until it is committed.
+			// Changes that the sweep found keep their age until they are committed.
 			if (result.kind === "unknown") this.#dirtySinceMs ??= sinceMs;
 			return result;
 		} catch (error) {
@@ -301,7 +301,7 @@ class Daemon {
 			return undefined;
 		} finally {
 			const { user, system } = process.cpuUsage(cpu);
-			// Beside a transfer most of it is the transfer's, which paces itself.
+			// During a transfer, the transfer uses most of the processor time, and it paces itself.
 			this.#lastFlushCostMs = session.large.paths.length > 0 ? 0 : (user + system) / 1000;
 			this.#lastFlushEndMs = performance.now();
 			this.#isFlushing = false;

@@ -1,8 +1,8 @@
 /**
  * Ends the agent when this process dies without ending it: by SIGKILL, by the OOM killer, by a crash.
  *
- * How: a shell in a session of its own reads from a pipe that only this process holds open. The pipe's end tells it of the death, by
- * whatever cause, and it becomes the command that ends the agent (`endAgentsOf`). A line from this process means an end in order.
+ * How: a shell in a session of its own reads from a pipe that only this process holds open. When the pipe closes, this process
+ * has died, and the shell becomes the command that ends the agent (`endAgentsOf`). A line from this process means a normal end.
  * A shell costs 1 MB and 3 ms where a second Node would cost 45 MB.
  *
  * Not needed as PID 1: the kernel ends all of a pid namespace with it.
@@ -17,7 +17,7 @@ export interface DeathWatch {
 	disarm(): void;
 }
 
-/** What stops the sidecar in order stops the whole group or service with it, and this must see the end. */
+/** Signals that stop the sidecar often go to its whole group or service. The shell ignores them to see the end. */
 const SCRIPT = 'trap "" HUP INT QUIT TERM; read -r line || exec "$@"';
 
 const NONE: DeathWatch = { pid: undefined, disarm: () => {} };

@@ -71,7 +71,7 @@ export async function drain({ session, agent, isAgentTold, timeoutMs, log, idle,
 	return { isDurable, lost: isDurable ? [] : lost, ms: Math.round(performance.now() - started) };
 }
 
-/** A report names so many paths. */
+/** Most paths that a report names. */
 const NAMED_PATHS = 20;
 
 function unsent({ waiting, waitingPaths }: Session, reason: string): Drained["lost"] {
@@ -99,7 +99,7 @@ async function flushBeside(agent: Agent, session: Session, ms: number, budget: A
 		await flushInWaves(session, false, AbortSignal.any([budget, isOver.signal]), log);
 	} catch (error) {
 		if (budget.aborted) throw error;
-		// What the store refuses now is no reason to take the agent's time away: this disk may be the only copy. The last capture tries again.
+		// A refusal must not shorten the agent's time: this disk may be the only copy. The last capture tries again.
 		if (!isOver.signal.aborted) log.warn("drain.refused", { error });
 	}
 	await Promise.race([agent.exited, over]);

@@ -22,7 +22,7 @@ export function readProcesses(): readonly ProcessEntry[] {
 	});
 }
 
-/** When a process that has not ended was started; undefined where there is none of that pid. */
+/** Start time of a running process; undefined if no process has that pid. */
 export function startOf(pid: number): string | undefined {
 	try {
 		const entry = parseStat(readFileSync(`/proc/${pid}/stat`, "latin1"));

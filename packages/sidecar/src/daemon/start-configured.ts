@@ -64,7 +64,7 @@ export async function startConfigured(options: AgentOptions & AgentPlace, log: L
 	return agent;
 }
 
-/** Without a record the mark alone finds the agent: no reason to be without one. */
+/** A failure is only logged: the mark alone still finds the agent. */
 function note(record: string, { pid }: Agent, mark: string, log: Log): void {
 	try {
 		recordAgent(record, pid, mark);

@@ -14,12 +14,12 @@ import { type AgentMark, directoryId, markOf, ownPidNamespace, parseMark } from 
 import { type AgentRecord, isRecorded, readRecord, recordPath } from "./agent-record.ts";
 import { descendantsOf, type ProcessEntry, readProcesses, startOf } from "./process-table.ts";
 
-/** As long as what an agent leaves behind at an end in order. */
+/** The same time that an agent's leftover processes get at a normal end. */
 const GRACE_MS = 2_000;
 /** What was killed may be in the middle of writing a page. */
 const KILL_MS = 3_000;
 const LOOK_MS = 50;
-/** The log line names so many processes. */
+/** Most processes that the log line names. */
 const TOLD = 20;
 
 export interface SurvivorOptions {
@@ -30,7 +30,7 @@ export interface SurvivorOptions {
 }
 
 /**
- * Call it with the workspace's control socket in hand, so that no other start does the same.
+ * The caller holds the workspace's control socket, so that no other start does the same.
  * @throws SidecarError WORKSPACE_BUSY where the sidecar of a running agent is alive, and has another state directory; AGENT_SURVIVES
  */
 export async function endSurvivors({ stateDir, workspace, log, signal }: SurvivorOptions): Promise<void> {
@@ -79,7 +79,7 @@ function findAgents(
 	return { found, processes };
 }
 
-/** An orphan below a living process is a survivor all the same: a program may have made its runs one after the other. */
+/** An orphan below a living process is still a survivor: a program may start one run after the other. */
 function refuseBesideSidecar({ agent, mark }: Found, processes: readonly ProcessEntry[], workspace: string): void {
 	if (mark === undefined || mark.pid === process.pid) return;
 	if (!processes.some(({ pid, startedAt }) => pid === mark.pid && startedAt === mark.startedAt)) return;
@@ -95,7 +95,7 @@ function refuseBesideSidecar({ agent, mark }: Found, processes: readonly Process
 function withDescendants(found: readonly Found[], processes: readonly ProcessEntry[]): readonly ProcessEntry[] {
 	const all = new Map<number, ProcessEntry>();
 	for (const { agent } of found) for (const each of [agent, ...descendantsOf(agent.pid, processes)]) all.set(each.pid, each);
-	// An agent may have started this process, and have left it behind.
+	// The agent may have started this process and left it behind.
 	for (const { pid } of descendantsOf(process.pid, processes)) all.delete(pid);
 	all.delete(process.pid);
 	const parents = new Map(processes.map(({ pid, parent }) => [pid, parent]));
@@ -108,7 +108,7 @@ function withDescendants(found: readonly Found[], processes: readonly ProcessEnt
 
 async function endAll(agents: () => readonly ProcessEntry[], log: Log, signal: AbortSignal | undefined): Promise<void> {
 	const startedMs = performance.now();
-	/** Also those that lost their parent meanwhile, and with it what tells whose they are. */
+	/** Includes those that lost their parent meanwhile, and with it the sign of where they belong. */
 	const known = new Map<string, ProcessEntry>();
 	const told = new Set<string>();
 	let isKilled = false;
@@ -133,7 +133,7 @@ async function endAll(agents: () => readonly ProcessEntry[], log: Log, signal: A
 	log.warn("agent.survivor-ended", { processes: pids.length, pids: pids.slice(0, TOLD), killed: isKilled, ms });
 }
 
-/** Before the first signal: an agent is ended whole or left whole. */
+/** Checked before the first signal, so that an agent is ended completely or not at all. */
 function requireAllowed(processes: readonly ProcessEntry[]): void {
 	const foreign = processes.filter(({ pid }) => {
 		try {

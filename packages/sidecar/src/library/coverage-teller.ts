@@ -1,4 +1,4 @@
-/** Tells while a daemon runs what nothing keeps: in the receipt of its start, and again when it becomes other. */
+/** Reports places that are not stored: in the receipt of each start, and again when they change. */
 import { join } from "node:path";
 import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { Tree } from "../log/types.ts";
@@ -63,7 +63,7 @@ function look({ roots, profile, env, log }: Telling, links: Links | undefined): 
 	}
 }
 
-/** What is set aside is on no disk. */
+/** Files that were set aside are on no disk. */
 function linksIn(tree: Tree): Links {
 	const links: (readonly [string, string])[] = [];
 	for (const [path, entry] of tree) {

@@ -1,8 +1,8 @@
 /**
  * What an agent uses and no commit holds: places that its settings name or a link leads to, outside the workspace or in what is left out.
- * They are told, never taken up: the agent writes its settings, and a restore that wrote wherever they say could be led anywhere.
+ * They are reported, never stored automatically: the agent writes its settings and could direct a restore anywhere.
  *
- * Does NOT change an exit status: what is outside may be meant to be (decision 61).
+ * Does NOT change an exit status: what is outside may be there on purpose (decision 61).
  */
 import { basename, dirname, relative, resolve } from "node:path";
 import { type Roots, rootPath } from "../path.ts";
@@ -29,9 +29,9 @@ export interface Gap {
 }
 
 export interface Remedies {
-	/** What nothing keeps, each place once; what an agent cannot do without comes first. */
+	/** Places that are not stored, each once; the most important ones come first. */
 	readonly gaps: readonly Gap[];
-	/** What keeps them, for a command line: `--root NAME=DIR`. A directory that holds the workspace can be no root, and has none. */
+	/** Flags that store them: `--root NAME=DIR`. A directory that holds the workspace cannot be a root, and gets no flag. */
 	readonly flags: readonly string[];
 	/** Lines for the ignore file that take back in what is left out. */
 	readonly ignoreLines: readonly string[];
@@ -70,7 +70,7 @@ interface Where {
 
 export function gapsOf({ roots, profile, filter, env, links }: Where): Gaps {
 	const unread: string[] = [];
-	/** By where they really lie: a setting may name a link. */
+	/** By real path: a setting may name a link. */
 	const found = new Map<string, Gap>();
 	const take = (gap: Gap) => {
 		const place = realPath(gap.path);
@@ -95,14 +95,14 @@ export function gapsOf({ roots, profile, filter, env, links }: Where): Gaps {
 
 export const isLink = (by: string) => by.startsWith(LINK);
 
-/** What keeps these places. */
+/** How to store these places. */
 export function remediesOf(gaps: readonly Gap[], roots: Roots): Remedies {
 	const outside = gaps.filter(({ kind }) => kind === "outside").map(({ path }) => path);
 	const ignoreLines = [...new Set(gaps.flatMap(({ takeIn = [] }) => takeIn))];
 	return { gaps, flags: flagsFor(outside, roots), ignoreLines };
 }
 
-/** A link is stored as a link: what counts is where the path really leads. A link out of the workspace may lead into a root. */
+/** A link is stored as a link, so its real target counts. A link out of the workspace may lead into a root. */
 function gapAt(path: string, roots: Roots, filter: Filter): Pick<Gap, "kind" | "takeIn"> | undefined {
 	const inTree = treePath(path, roots);
 	if (inTree === undefined) return { kind: "outside" };
@@ -110,7 +110,7 @@ function gapAt(path: string, roots: Roots, filter: Filter): Pick<Gap, "kind" | "
 	return isKept ? undefined : { kind: "left-out", takeIn: linesThatTakeIn(inTree, isFile(path), filter) };
 }
 
-/** As git has it: nothing comes back below a directory that is out, so each directory on the way comes in, and all else in it stays out. */
+/** As in git, nothing below an excluded directory can come back. So each directory on the way is included, and everything else in it stays excluded. */
 function linesThatTakeIn(path: string, isFile: boolean, filter: Filter): string[] {
 	const parts = path.split("/");
 	const lines: string[] = [];
@@ -144,7 +144,7 @@ export function remedyFor({ flags, ignoreLines, gaps }: Remedies): string {
 	return [ways, takeIn].filter(Boolean).join("; ");
 }
 
-/** `--root NAME=DIR` for each directory, or for the one that a file lies in; but for what lies in another of them. */
+/** `--root NAME=DIR` for each directory, or for the directory of a file, except those inside another one. */
 function flagsFor(places: readonly string[], roots: Roots): string[] {
 	const directories = [...new Set(places.map((place) => directoryOf(isInside(place, roots.main) ? realPath(place) : place)))];
 	const flags: string[] = [];
@@ -167,7 +167,7 @@ function directoryOf(path: string): string {
 	return resolve(isFile(path) ? dirname(path) : path);
 }
 
-/** What is not there yet is a file where its name has an ending. */
+/** A path that does not exist yet counts as a file if its name has an extension. */
 function isFile(path: string): boolean {
 	const stat = statAt(path);
 	return stat === undefined ? /[^.]\.(?:db|env|json5?|jsonl|sqlite3?|toml|ya?ml)$/.test(path) : !stat.isDirectory();
@@ -178,7 +178,7 @@ function quoted(text: string): string {
 	return /^[\w./:=@%+,~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** As `--root` takes it, and not taken. */
+/** A name that `--root` accepts and that is free. */
 function nameFor(path: string, taken: ReadonlySet<string>): string {
 	const like = basename(path)
 		.toLowerCase()

@@ -64,7 +64,7 @@ const CHECKS: readonly Check[] = [
 	innerMounts,
 ];
 
-/** A workspace that leads nowhere is the workspace check's to report. */
+/** The workspace check reports a workspace link that leads nowhere. */
 function realWhereItCanBe(settings: Config): Config {
 	try {
 		return withRealWorkspace(settings);

@@ -44,7 +44,7 @@ export interface FlushReport {
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	/** Another writer owns the tree: what was committed lies below `.recovered/`. */
 	readonly superseded: boolean;
-	/** What settings and links name and nothing keeps, and what is left out: the exit status says nothing of it. */
+	/** Places that settings and links name and the log lacks, and what is left out. The exit status ignores them. */
 	readonly coverage: Coverage;
 	/** 0 everything is durable, 3 something is not, 4 superseded. */
 	readonly exitStatus: 0 | 3 | 4;
@@ -127,7 +127,7 @@ export function requireRestored(root: string, head: Head, disk: DiskState): void
 	if (reason !== undefined) throw new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
 }
 
-/** Why the directory does not derive from a log with so many commits; undefined where it does. */
+/** Why the directory does not derive from a log with so many commits; undefined if it does. */
 export function whyNotRestored(seq: number, { marker, hasBase }: Pick<DiskState, "marker" | "hasBase">): string | undefined {
 	if (seq === 0) return undefined;
 	if (marker === undefined) return `the log has ${seq} commits`;

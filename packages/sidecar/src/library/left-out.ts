@@ -1,4 +1,4 @@
-/** What of a workspace is left out of the log, counted by who says so; and the links in the rest. Looks at the disk, changes nothing. */
+/** Counts what is left out of the log, by the profile and by the ignore file, and lists the links in the rest. Only reads the disk. */
 import { lstatSync, readlinkSync } from "node:fs";
 import { printable } from "../errors.ts";
 import { decodeName, fsPath, joinPath, type Roots, rootNameOf, rootPath } from "../path.ts";
@@ -23,7 +23,7 @@ export interface LeftOutSum {
 export interface LeftOut {
 	readonly byProfile: LeftOutSum;
 	readonly byIgnoreFile: LeftOutSum;
-	/** False: there are more. What is on another file system, and what would take longer than a moment, is not counted. */
+	/** False: there are more. Other file systems, and anything beyond the time limit, are not counted. */
 	readonly isComplete: boolean;
 }
 
@@ -34,7 +34,7 @@ export interface Survey {
 }
 
 const NAMED_PATHS = 5;
-/** Nobody waits longer to learn how much is left out. */
+/** Time limit for counting what is left out. */
 const COUNTING_MS = 2_000;
 /** Where only links are asked for. */
 export const NO_COUNTING = 0;
@@ -52,7 +52,7 @@ export function survey(roots: Roots, profile: Pick<Profile, "volatile">, filter:
 	const links: (readonly [string, string])[] = [];
 	const deadline = performance.now() + countingMs;
 	let isComplete = true;
-	// `lost+found` and our own staging: nobody's to count.
+	// `lost+found` and our own staging are not counted.
 	const { foreign } = readInnerMounts(roots);
 
 	const count = (sum: Sum, path: string, device: number) => {
@@ -94,7 +94,7 @@ export function survey(roots: Roots, profile: Pick<Profile, "volatile">, filter:
 	return { leftOut: { byProfile: sums.profile, byIgnoreFile: sums.ignoreFile, isComplete }, links };
 }
 
-/** One line for each of those who leave something out. */
+/** One line each for the profile and the ignore file. */
 export function leftOutLines({ byProfile, byIgnoreFile, isComplete }: LeftOut): string[] {
 	const line = ({ paths, count, files, bytes }: LeftOutSum, who: string) => {
 		const more = count > paths.length ? `, and ${count - paths.length} more` : "";

@@ -1,4 +1,4 @@
-/** Links on the way to the directories that a user names, and directories that are not there. */
+/** Resolves links on the way to directories that a user names, also to ones that do not exist. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,7 +74,7 @@ describe("a workspace named by a link", () => {
 		symlinkSync(".", join(dir, "parent"));
 		const given = join(dir, "parent/ws");
 		const identity = { store: options.store, namespace: "default" };
-		// As an earlier release left it, which did not follow links.
+		// State of an earlier release, which did not follow links.
 		const [real, old] = [
 			privatePath(options.stateDir, { ...identity, workspace: ws }),
 			privatePath(options.stateDir, { ...identity, workspace: given }),

@@ -1,6 +1,6 @@
 import { lstatSync, type Stats, statSync } from "node:fs";
 
-/** What a path leads to; undefined where nothing can be looked at: it is not there, too long, a loop, or not ours to see. */
+/** Stat of what a path leads to; undefined if it is missing, too long, a loop, or not accessible. */
 export function statAt(path: string): Stats | undefined {
 	return attempt(() => statSync(path));
 }

@@ -20,7 +20,7 @@ export interface NamedPlace {
 	readonly path: string;
 	/** `agents.defaults.workspace in openclaw.json`, `OPENCLAW_WORKSPACE_DIR`. */
 	readonly by: string;
-	/** It holds state whether it is there or not; else it is only a path that is there. */
+	/** True: it holds state, existing or not. False: it is only a path that exists. */
 	readonly isKnown: boolean;
 }
 
@@ -49,7 +49,7 @@ const STATE_VARIABLES: ReadonlySet<string> = new Set([
 	"OPENCLAW_STATE_DIR",
 	"OPENCLAW_WORKSPACE_DIR",
 ]);
-/** Variables of ours, of the installation and of what is made again. */
+/** Variables of the sidecar, of the installation, and for files that are made again. */
 const OTHER_VARIABLES = /^OPENCLAW_(?:SIDECAR|BUNDLED|PACKAGED|LOG|HOME$)|CACHE|_BIN$/;
 
 /**
@@ -109,7 +109,7 @@ function readConfig(file: string, take: Take, unread: string[], deep = 0): void 
 			else takeSetting(value, keys, name, isPart, take);
 		});
 	} catch {
-		// OpenClaw refuses it too. It names the same places once somebody has mended it, and a warning too many costs less than a directory.
+		// OpenClaw refuses it too. It will name the same places once it is fixed, and a needless warning costs less than a lost directory.
 		for (const [, key = "", double, single] of text.matchAll(LOOSE_PAIR)) takeSetting(double ?? single ?? "", [key], name, true, take);
 		includes.push(...includesIn(text));
 	}
@@ -144,7 +144,7 @@ function walk(value: unknown, keys: readonly string[], visit: (value: string, ke
 
 const isPlace = (text: string) => /^(?:\/.|~(?:$|\/)|\$\{)/.test(text);
 
-/** Up to the first part that OpenClaw fills in for each agent. */
+/** The path up to the first part that OpenClaw fills in for each agent. */
 function placeOf(text: string, env: NodeJS.ProcessEnv): string {
 	const filled = text.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, variable: string) => env[variable] ?? "");
 	const parts = filled.split("/");

@@ -40,7 +40,7 @@ function isProgram(place: string): boolean {
 	return stat === undefined || (stat.isFile() && (stat.mode & 0o111) !== 0);
 }
 
-/** What an agent cannot do without first, then what stands higher up. */
+/** Most important first, then by depth. */
 export function byWeight(critical: readonly string[]): (a: OutwardLink, b: OutwardLink) => number {
 	const weight = ({ path }: OutwardLink) => (critical.includes(path) ? 0 : path.split("/").length);
 	return (a, b) => weight(a) - weight(b) || (a.path < b.path ? -1 : 1);

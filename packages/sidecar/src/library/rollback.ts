@@ -114,7 +114,7 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 	};
 }
 
-/** Half a rollback is none. @throws SidecarError NOT_DURABLE */
+/** A rollback must be complete. @throws SidecarError NOT_DURABLE */
 function requireMounts({ notDurable }: DiskState): void {
 	const away = notDurable.find(({ kind }) => kind === "away");
 	if (away === undefined) return;

@@ -58,7 +58,7 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 	});
 }
 
-/** Of a drain's few seconds little is left to count what is left out. */
+/** Short, because a drain leaves little time to count. */
 const COUNTING_MS = 500;
 
 export function runEnd({ env }: RunOptions, { roots, profile }: OpenWorkspace, end: DaemonEnd): RunEnd {
@@ -66,7 +66,7 @@ export function runEnd({ env }: RunOptions, { roots, profile }: OpenWorkspace, e
 	try {
 		coverage = coverageOf(roots, profile, env, COUNTING_MS);
 	} catch {
-		// The ignore file cannot be read, which was said; or the workspace is gone.
+		// The ignore file cannot be read, which was reported, or the workspace is gone.
 	}
 	return { kind: "ended", ...end, coverage };
 }

@@ -1,4 +1,4 @@
-/** What a start brought, what it did not, and what nothing keeps: one event and one line, before the agent runs. */
+/** Receipt of a start: what was restored, what is missing and what is not stored. One event and one line, before the agent runs. */
 import { setAsideHome } from "../log/safe-path.ts";
 import type { Session } from "../sync/session.ts";
 import { setAsideIn } from "../sync/set-aside.ts";

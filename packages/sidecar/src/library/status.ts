@@ -22,9 +22,9 @@ export interface WorkspaceStatus extends Status {
 	 * deletion is held, and the directory derives from the log.
 	 */
 	readonly isDurable: boolean;
-	/** Deletions that are not believed yet, by the daemon or by the next start. */
+	/** Deletions that are held, by the daemon or by the next start. */
 	readonly heldDeletions: number;
-	/** Why a flush refuses this directory; undefined where it does not. */
+	/** Why a flush refuses this directory; undefined if it does not. */
 	readonly notRestored: string | undefined;
 	/** What settings and links name and nothing keeps, and what is left out: `isDurable` says nothing of it. Undefined: there is no workspace. */
 	readonly coverage: Coverage | undefined;

@@ -1,4 +1,4 @@
-/** Where the system and its packages lie: nothing in there is an agent's. */
+/** Directories of the system and its packages, which hold no agent's files. */
 const SYSTEM =
 	/^\/(?:bin|boot|dev|gnu\/store|lib|lib32|lib64|libx32|nix\/store|proc|sbin|snap|sys|usr(?!\/local\/(?:data|share|srv|var))|etc\/(?:alternatives|ssl))(?:\/|$)/;
 

@@ -5,8 +5,8 @@ import { SidecarError } from "../errors.ts";
 import { readMarker } from "../sync/marker.ts";
 
 /**
- * The settings with the workspace's own directory: links that lead there are followed here, once. A link that is replaced later leads
- * nobody elsewhere, and every name of the directory finds the same state.
+ * The settings with the workspace's own directory: links that lead there are followed here, once. A link that is replaced later
+ * has no effect, and every name of the directory finds the same state.
  *
  * Earlier releases took a path as it was given. Where this machine still has state under that name, and none under the real one, it stays.
  * @throws SidecarError WORKSPACE_NOT_DIRECTORY for a link that leads nowhere, WORKSPACE_UNREADABLE

@@ -26,7 +26,7 @@ export function isReservedId(id: string): boolean {
 	return id.startsWith(PREFIX);
 }
 
-/** Stands below `.recovered/` for the raw bytes of databases, whichever session took them. */
+/** Directory below `.recovered/` for the raw bytes of databases, for all sessions. */
 export const RAW_ID = "0".repeat(32);
 
 /** When the restore began, ms since the epoch by its machine's clock. */

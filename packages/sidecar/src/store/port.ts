@@ -14,7 +14,7 @@ export interface ObjectInfo {
 	readonly sizeBytes: number;
 	/** The store's clock, ms since the epoch. */
 	readonly lastModifiedMs: number;
-	/** The one its PUT was answered with, for as long as nothing replaced the object; not there where a store has none. */
+	/** The ETag that the PUT returned, as long as nothing replaced the object; undefined if the store has none. */
 	readonly etag?: string;
 }
 

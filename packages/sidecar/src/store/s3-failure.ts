@@ -48,7 +48,7 @@ export class S3Failure extends Error {
 		this.dateMs = wire.dateMs;
 	}
 
-	/** The answer named an error of S3's, so that it comes from the store and not from a proxy before it. */
+	/** The answer has an S3 error code, so it comes from the store and not from a proxy. */
 	get hasCode(): boolean {
 		return (
 			this.status !== undefined && this.message !== "UnknownError" && /^[A-Z][\w.]{2,}$/.test(this.name) && this.name !== "SyntaxError"
@@ -106,7 +106,7 @@ export function lacksCredentials(failure: S3Failure): boolean {
 	return failure.verb === undefined && failure.name.endsWith("ProviderError");
 }
 
-/** 403 also answers what has nothing to do with who asks. */
+/** Some 403 answers are not about permissions. */
 const NOT_DENIED = /^(InvalidObjectState|InvalidBucketState)$|QuotaExceeded|cap_exceeded|^KMS\./i;
 
 function isDenied(failure: S3Failure): boolean {

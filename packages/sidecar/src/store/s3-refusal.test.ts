@@ -24,8 +24,8 @@ const FULL = "STORE_FULL";
 
 describe("a PUT that is surely refused", () => {
 	it.each<[string, string, RegExp, Answer]>([
-		["400 InvalidArgument", REFUSED, /own code and words/, s3Error(400, "InvalidArgument")],
-		["400 InvalidRequest", REFUSED, /own code and words/, s3Error(400, "InvalidRequest")],
+		["400 InvalidArgument", REFUSED, /code and message/, s3Error(400, "InvalidArgument")],
+		["400 InvalidRequest", REFUSED, /code and message/, s3Error(400, "InvalidRequest")],
 		["400 InvalidBucketName", REFUSED, /--store/, s3Error(400, "InvalidBucketName")],
 		["400 KMS.DisabledException", REFUSED, /KMS key/, s3Error(400, "KMS.DisabledException")],
 		["400 KMS.NotFoundException", REFUSED, /KMS key/, s3Error(400, "KMS.NotFoundException")],
@@ -35,11 +35,11 @@ describe("a PUT that is surely refused", () => {
 		["405 of a proxy", REFUSED, /--endpoint/, page(405)],
 		["411 MissingContentLength", REFUSED, /Content-Length/, s3Error(411, "MissingContentLength")],
 		["411 of a proxy", REFUSED, /Content-Length/, page(411)],
-		["400 EntityTooLarge", REFUSED, /largest/, s3Error(400, "EntityTooLarge")],
-		["413 EntityTooLarge", REFUSED, /largest/, s3Error(413, "EntityTooLarge")],
-		["413 of a proxy", REFUSED, /largest/, page(413)],
-		["414 of a proxy", REFUSED, /own code and words/, page(414)],
-		["431 of a proxy", REFUSED, /own code and words/, page(431)],
+		["400 EntityTooLarge", REFUSED, /limit for objects/, s3Error(400, "EntityTooLarge")],
+		["413 EntityTooLarge", REFUSED, /limit for objects/, s3Error(413, "EntityTooLarge")],
+		["413 of a proxy", REFUSED, /limit for objects/, page(413)],
+		["414 of a proxy", REFUSED, /code and message/, page(414)],
+		["431 of a proxy", REFUSED, /code and message/, page(431)],
 		["507 XMinioStorageFull", FULL, /quota/, s3Error(507, "XMinioStorageFull")],
 		["507 of a proxy", FULL, /quota/, page(507)],
 		["403 QuotaExceeded", FULL, /quota/, s3Error(403, "QuotaExceeded")],

@@ -1,6 +1,6 @@
 /**
- * Answers by which a store surely did not do what it was asked to, and will not do it if asked again: what they are called here, and
- * what to do about each. Their codes are those of AWS, MinIO, Ceph, R2 and B2.
+ * Answers that mean a store did not carry out the request and never will: the error code for each, and
+ * what to do about it. Their codes are those of AWS, MinIO, Ceph, R2 and B2.
  */
 import type { S3Failure } from "./s3-failure.ts";
 
@@ -14,7 +14,7 @@ export interface Refusal {
 const RETRY =
 	/^(BadDigest|IncompleteBody|RequestTimeout|RequestTimeTooSkewed|OperationAborted|XAmzContentSHA256Mismatch|XAmzContentChecksumMismatch)|SlowDown|Throttl|TooManyRequests|LimitExceeded|PriorRequestNotComplete/i;
 
-/** Statuses that say by themselves that the request was not carried out, whoever sent them: a proxy before the store answers 413. */
+/** Statuses that are certain from any sender: a proxy in front of the store also answers 413. */
 const CERTAIN: ReadonlySet<number | undefined> = new Set([402, 405, 406, 411, 413, 414, 415, 417, 422, 431, 451, 507]);
 
 /** Statuses that are certain where the store's own code comes with them. */
@@ -26,7 +26,7 @@ const REGION = /^(PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocation
 const SIZE = /^(EntityTooLarge|MaxMessageLengthExceeded|InvalidSize)$/;
 const ENCRYPTION = /server-side-encryption|\bSSE\b/i;
 
-/** Undefined where there is doubt, or where asking again may help. Denials have a judgement of their own. */
+/** Undefined if the outcome is in doubt, or a retry may help. Denials are judged elsewhere. */
 export function refusalOf(failure: S3Failure): Refusal | undefined {
 	const { status, name } = failure;
 	if (isPassing(failure)) return undefined;
@@ -73,7 +73,7 @@ function isAboutKms(name: string, message: string): boolean {
 const KMS_REMEDY =
 	"enable the bucket's KMS key, and allow these credentials kms:GenerateDataKey and kms:Decrypt with it; --sse-kms-key-id names another key";
 
-/** What helps against a denial, where its words say more than "denied". */
+/** Remedy for a denial whose message says more than "denied". */
 export function denialRemedy({ name, message }: S3Failure, verb: string | undefined): string | undefined {
 	if (isAboutKms(name, message)) return KMS_REMEDY;
 	if (verb !== "PUT" || name !== "AccessDenied") return undefined;

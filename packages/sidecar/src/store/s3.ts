@@ -274,7 +274,7 @@ export class S3Store implements SweepableStore {
 
 const PAST_THE_END = Symbol("the range starts past the end");
 
-/** What helps where not even a connection came about, and the machine's settings may be the reason. */
+/** Remedy for a failed connection, if the machine's settings may be the reason. */
 function connectionRemedy({ status, code = "" }: S3Failure): string | undefined {
 	if (status !== undefined) return undefined;
 	if (/CERT|ISSUER|SIGNATURE|ALTNAME/.test(code))

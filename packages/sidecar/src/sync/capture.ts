@@ -40,7 +40,7 @@ export class Capture {
 	readonly #builder: BlockBuilder;
 	readonly #root: Stat;
 	readonly #roots: KnownRoots | undefined;
-	/** Roots and mount points that were astray when the capture began. */
+	/** Roots and mount points that were missing or replaced when the capture began. */
 	readonly #astray: ReadonlyMap<Path, string>;
 	/** New or different entries. Dir entries that differ only in mtime are in `minor`. */
 	readonly changed = new Map<Path, LocalEntry>();
@@ -87,8 +87,8 @@ export class Capture {
 	}
 
 	/**
-	 * Takes nothing of a root or mount point that is astray: neither is what it lacks deleted, nor what it holds a change. It stays dirty,
-	 * and all else is taken. Called when everything was looked at, for what went astray meanwhile.
+	 * Takes nothing of a root or mount point that is missing or replaced: it causes neither deletions nor changes. It stays dirty,
+	 * and everything else is taken. Called at the end of the capture, to include those that went missing meanwhile.
 	 */
 	leaveOutRootsAstray(): void {
 		for (const [path, reason] of new Map([...this.#astray, ...(this.#roots?.astray() ?? [])])) {
@@ -173,7 +173,7 @@ export class Capture {
 		await this.#file(main, main === path ? stat : (lstatPath(root, main) as Stat));
 	}
 
-	/** Within the format's limits. What is left out is read by nobody. */
+	/** Within the format's limits. Files that are left out are not read. */
 	#hasRoom(path: Path, stat: Stat): boolean {
 		const { room, local } = this.#context;
 		const known = this.changed.get(path) ?? local.get(path);

@@ -1,8 +1,8 @@
 /**
  * Compares the mount points of a workspace with the volumes that they are known to hold.
  *
- * A mount point is away when its volume is not there or another one is. Nothing below it is believed then: what it lacks was not
- * deleted, and what it holds is no change. The same goes for a volume that is mounted over something that the log has.
+ * A mount point is away when its volume is not there or another one is. Nothing below it counts then: what it lacks was not
+ * deleted, and what it holds is not a change. The same goes for a volume that is mounted over something that the log has.
  * A mounted file counts as there when any file is mounted: programs replace a file by another inode, and its content is all it has.
  */
 import type { Path } from "../log/types.ts";
@@ -13,9 +13,9 @@ import { lstatPath, type Stat } from "../workspace/stat.ts";
 import type { Mounts } from "./marker.ts";
 
 export interface MountCheck {
-	/** Mount points that are not to be believed, and why. Of those inside one another, the outermost. */
+	/** Mount points whose content does not count, and why. Of nested ones, only the outermost. */
 	readonly away: ReadonlyMap<Path, string>;
-	/** What to remember: the volumes that are there, and the expected ones where they are away. */
+	/** What to record: the volumes that are mounted, and the expected ones that are missing. */
 	readonly mounts: Mounts;
 }
 
@@ -33,7 +33,7 @@ export function checkMounts({ root, filter, known, listed, holds }: MountsToChec
 	const away = new Map<Path, string>();
 	const mounts: Record<Path, string> = {};
 	const paths = new Set([...Object.keys(known ?? {}), ...listed.keys()]);
-	// What a mount holds is judged after it.
+	// Mounts inside a mount are checked after it.
 	for (const path of [...paths].sort((a, b) => a.length - b.length)) {
 		const expected = known?.[path];
 		const mount = listed.get(path);
@@ -70,7 +70,7 @@ function statAt(root: Root, path: Path): Stat | undefined {
 	try {
 		return lstatPath(root, path);
 	} catch {
-		// A volume that answers with an error is not there.
+		// A volume that returns an error counts as missing.
 		return undefined;
 	}
 }

@@ -16,7 +16,7 @@ export class ChunkIndex {
 	readonly #machine: Machine;
 	readonly #head = new Map<string, { readonly ref: ChunkRef; count: number }>();
 	readonly #recent = new Map<string, { readonly ref: ChunkRef; readonly put: Moment }>();
-	/** Of all files of the head's tree, as often as they refer to them. */
+	/** References from all files of the head's tree. */
 	chunks = 0;
 
 	constructor(machine: Machine) {

@@ -1,8 +1,8 @@
 /**
  * The journal of what restores moved out of the workspace and the log does not have.
  *
- * An entry is on the platter before its file moves, and goes when a commit holds the file or the file is back in its place. So whatever
- * becomes of the restore, the next start knows what gave way and where it is, and commits it (`quarantine.ts`).
+ * An entry is synced to the disk before its file moves, and is removed when a commit holds the file or the file is back in its place.
+ * So however the restore ends, the next start knows what gave way and where it is, and commits it (`quarantine.ts`).
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -87,7 +87,7 @@ function keyOf({ restore, name }: Displaced): string {
 	return `${restore}/${name}`;
 }
 
-/** A line that a crash cut short is of a file that was not moved yet. */
+/** The file of a line that a crash cut short has not moved yet. */
 function parse(line: string): Displaced[] {
 	try {
 		const { path, restore, name } = JSON.parse(line) as Partial<Displaced>;

@@ -1,4 +1,4 @@
-/** Databases whose header is not SQLite's: they are known by what lies beside them. */
+/** Databases without SQLite's header: the files beside them identify them. */
 import { randomFillSync } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

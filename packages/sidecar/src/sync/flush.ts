@@ -115,7 +115,7 @@ export class Flusher {
 			machine: options.machine,
 			log,
 			begin: (signal) => ({
-				// What is on its way when a transfer ends is of use to the flush that takes the file then.
+				// Content in flight when a transfer ends is still useful to the flush that takes the file.
 				builder: this.#builder(0, undefined),
 				context: { ...this.#context, signal, isAside: true, keepsRaw: (path) => this.#wasDeferred(path) },
 			}),
@@ -256,7 +256,7 @@ export class Flusher {
 				changed: new Map([...this.#rawDelta(raw, changed).changed, ...entriesOf(changed)]),
 				removed: new Set([...removed, ...replacedRaw(capture, head.tree)]),
 			};
-			// What was changed has its own directories: the quarantine's stand behind it.
+			// The directories of the change itself come before those of the quarantine.
 			const delta = quarantined === undefined ? owned : { ...owned, changed: new Map([...quarantined.changed, ...owned.changed]) };
 			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), capture.removed);
 			const flags: CommitFlags = {

@@ -9,7 +9,7 @@ import type { LocalTree } from "./local-tree.ts";
 import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
 
 export interface Judging {
-	/** Was everything looked at? Only a sweep confirms a deletion. */
+	/** True for a sweep of the whole workspace: only a sweep confirms a deletion. */
 	readonly isSweep: boolean;
 	/** A drain: a held deletion is not a deletion. */
 	readonly inHurry: boolean;
@@ -22,9 +22,9 @@ export interface BrakeOptions {
 	readonly filter: Filter;
 	/** Paths that no deletion takes at once. */
 	readonly critical: readonly Path[];
-	/** Gone before the session began, and believed by its restore. */
+	/** Gone before the session began, and accepted by its restore. */
 	readonly believed: ReadonlySet<Path>;
-	/** A deletion that was held is believed when a sweep finds it gone this long after it was first seen. */
+	/** A held deletion is committed when a sweep still finds the path gone this long after it was first seen. */
 	readonly confirmAfterMs: number;
 	readonly machine: Machine;
 	readonly log: Log;
@@ -49,7 +49,7 @@ export class HeldDeletions {
 		return [...this.#held.keys()].filter((path) => path === "" || !this.#held.has(parentOf(path)));
 	}
 
-	/** Deletions of a capture that are believed. The others stay in the log; what replaces a directory that is held is deferred. */
+	/** Deletions of a capture that are accepted. The others stay in the log; a replacement of a held directory is deferred. */
 	judge(capture: Capture, { isSweep, inHurry, areMeant }: Judging): Set<Path> {
 		const { local, machine, confirmAfterMs, log } = this.#options;
 		const gone = capture.removed;
@@ -81,7 +81,7 @@ export class HeldDeletions {
 		const { local, critical, believed, filter } = this.#options;
 		const isFile = (path: Path) => local.get(path)?.entry.type !== "dir";
 		if (isAnyHeld(gone, local.paths(), isFile, criticalIn(critical, gone))) return gone;
-		// What the user's ignore file takes out has not vanished.
+		// Paths that the user's ignore file excludes have not vanished.
 		const isIgnored = (path: Path) => path !== "" && filter(path, isFile(path) ? "file" : "dir") === "skip";
 		const watched = new Set([...gone].filter((path) => !believed.has(path) && !isIgnored(path)));
 		const whole = vanishedDirectories(watched, isFile);

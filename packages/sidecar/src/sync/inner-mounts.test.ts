@@ -15,7 +15,7 @@ const MISSING = "its volume is not mounted";
 const ANOTHER = "another volume is mounted there";
 const COVERED = "a volume is mounted over what the log has there";
 
-/** Mounts that are gone when the test is over. Skipped where nobody may mount. */
+/** Mounts that are removed when the test ends. Skipped where mounting is not allowed. */
 class Mounts implements Disposable {
 	readonly #context: TestContext;
 	readonly #places: string[] = [];

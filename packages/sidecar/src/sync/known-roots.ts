@@ -1,9 +1,9 @@
 /**
  * The directories of a session whose identity matters: additional roots, and mount points inside the workspace and its roots.
  *
- * Guarantees: one that is not there, or that holds another volume than the one restored, is astray: nothing of it is believed, neither
- * that it lacks something nor what it holds. A root that was removed and made anew on the same mount, as by an agent that clones its
- * project again, is what any directory of a workspace is then: what it lacks was deleted, and the deletion brake looks twice.
+ * Guarantees: one that is not there, or that holds another volume than the one restored, is "astray": it changes nothing in the log,
+ * whatever it lacks or holds. A root that was removed and made again on the same mount, as by an agent that clones its project
+ * again, is an ordinary directory of the workspace: what it lacks was deleted, and the deletion brake applies.
  * Does NOT tell a directory that was moved into a root's place from one that was made there. Does NOT see a volume that is mounted while
  * the session runs where there is no /proc.
  */
@@ -69,7 +69,7 @@ export class KnownRoots {
 		return this.#mounts;
 	}
 
-	/** What is not to be believed now, and why. 4 us for each root, 0.1 ms for all mounts. */
+	/** Roots and mounts that do not count now, and why. 4 us for each root, 0.1 ms for all mounts. */
 	astray(): ReadonlyMap<Path, string> {
 		const astray = new Map<Path, string>();
 		for (const [name, { mark }] of this.#known)

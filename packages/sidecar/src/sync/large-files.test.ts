@@ -72,7 +72,7 @@ describe("a large file", () => {
 		writeFileSync(file("MEMORY.md"), "m");
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [] });
 		expect(await paths()).toEqual(["MEMORY.md"]);
-		// It is not durable, and that is said.
+		// It is reported as not durable.
 		expect(session.waitingPaths).toEqual(["large"]);
 		expect(session.large.sinceMs).toBeLessThan(performance.now());
 		writeFileSync(file("second.md"), "s");
@@ -130,7 +130,7 @@ describe("a large file", () => {
 		writeFileSync(file("new"), random(20 * MiB));
 		rmSync(file("d"), { recursive: true });
 		await session.flush({ sweep: true });
-		// A deletion that can be no half of a rename waits for nothing.
+		// A deletion that cannot be half of a rename does not wait.
 		expect(await paths()).toEqual(["old"]);
 		expect(session.waiting).toBeGreaterThan(0);
 		await session.large.settled(["new"]);

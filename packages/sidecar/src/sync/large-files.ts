@@ -1,5 +1,5 @@
 /**
- * Files that would hold up the small ones: they are read and sent beside the flushes, and a later flush commits what is ready.
+ * Reads and sends files beside the flushes that would delay small ones. A later flush commits what is ready.
  *
  * How: a capture leaves such a file to `want`. One batch at a time is captured into packs of its own, the smallest files first. Its
  * result waits for the next capture, which takes it like a file that it read itself.
@@ -126,7 +126,7 @@ export class LargeFiles {
 		});
 	}
 
-	/** It is not there any more, or small. */
+	/** The file is gone, or small now. */
 	forget(path: Path): void {
 		this.#wanted.delete(path);
 		this.#ready.delete(path);
@@ -230,7 +230,7 @@ export class LargeFiles {
 		onReady([...batch.keys()]);
 	}
 
-	/** Ends early for a file that need not wait. */
+	/** Ends early if a file does not have to wait. */
 	async #pause(ms: number, signal: AbortSignal): Promise<void> {
 		const early = new AbortController();
 		this.#wake = () => early.abort();

@@ -66,10 +66,10 @@ export class LogWriter {
 	#undecided: Undecided | undefined;
 	/** Ids of commits that were sent for slots after the head: what of them is in the log is this writer's work. */
 	readonly #sent = new Set<string>();
-	/** Slots that were won and not looked at since, or only at once, by seq. Never more than a few beyond a segment. */
+	/** Won slots that were not checked since, or only right after the PUT, by seq. At most a few more than a segment. */
 	readonly #won = new Map<number, WonSlot>();
 	#fencedAt: Moment;
-	/** The newest slot that was won and held something else later: the store lets two writers win. */
+	/** The newest won slot that held something else later: the store lets two writers win. */
 	#overwritten: number | undefined;
 	/** What this writer committed may be gone from the log. */
 	#isBereft = false;
@@ -256,7 +256,7 @@ export class LogWriter {
 	}
 
 	/**
-	 * Nothing is durable, and no gate opens, by a 200 alone: the store may have given the slot to two writers. Without an answer the commit
+	 * A 200 alone neither makes a commit durable nor lets the agent start: the store may have given the slot to two writers. Without an answer the commit
 	 * stays undecided, and its bytes are put again.
 	 */
 	async #readBack(
@@ -282,7 +282,7 @@ export class LogWriter {
 		return this.#won.has(this.#fenceSeq) && elapsedMs(this.#machine, this.#fencedAt) >= SECOND_LOOK_MS;
 	}
 
-	/** Looks at the slots that were won, so that no commit is built upon one that was lost. @throws SidecarError STORE_* */
+	/** Checks the won slots, so that no commit is built on a lost one. @throws SidecarError STORE_* */
 	async #stillHolds(signal: AbortSignal | undefined): Promise<boolean> {
 		const isFreshFence = this.#won.size === 1 && this.#won.has(this.#fenceSeq) && !this.#isSecondLookDue();
 		if (this.#won.size === 0 || isFreshFence) return true;

@@ -36,7 +36,7 @@ export interface RootMark {
 	readonly identity?: string;
 }
 
-/** Volumes as `volumeOf` names them, by the path of their mount point in the tree. */
+/** Volumes by the path of their mount point in the tree, as `volumeOf` names them. */
 export type Mounts = Readonly<Record<Path, string>>;
 
 const VERSION = 1;
@@ -99,7 +99,7 @@ export function isTrusted(marker: Marker): boolean {
 	return marker.clean || isThisBoot(marker);
 }
 
-/** Was it written since this machine started? No where the kernel does not say. */
+/** Whether it was written since this machine started; false if the kernel gives no boot id. */
 export function isThisBoot({ boot }: Marker): boolean {
 	return boot !== UNKNOWN_BOOT && boot === bootId();
 }

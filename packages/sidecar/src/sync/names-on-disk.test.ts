@@ -11,7 +11,7 @@ const treeOf = (...paths: readonly Path[]): Tree => new Map(paths.map((path) => 
 const planOf = (tree: Tree, action: Action = "write") => new Map([...tree.keys()].map((path) => [path, action]));
 const places = { nearest: () => "", mountOf: () => "" };
 
-/** As a file system that folds case and keeps names of one form. */
+/** Imitates a file system that folds case and keeps one form of a name. */
 const folding: NameProbe = (_, names) => {
 	const [first = "", second] = names.map((name) => name.normalize("NFC").toLowerCase());
 	return first === second ? { code: "EEXIST", name: names[1] as string } : undefined;

@@ -1,9 +1,9 @@
 /**
- * Makes certain that the file system can hold the names of a tree as they are, before anything is written.
+ * Checks that the file system can hold the names of a tree unchanged, before anything is written.
  *
  * Two names that differ in case or in their Unicode form only may be one name there: the second file would overwrite the first, and the
- * next capture would take its bytes for both. Such pairs are looked for in the tree, which costs no call to the disk; only where there are
- * any, or names that some file systems refuse, is the disk asked, by making them in a directory of our own.
+ * next capture would take its bytes for both. The tree is searched for such pairs, which needs no call to the disk. Only if there are
+ * any, or names that some file systems refuse, the names are created on the disk, in a directory of our own.
  */
 import { closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, utimesSync } from "node:fs";
 import { SidecarError } from "../errors.ts";
@@ -30,10 +30,10 @@ export interface Places {
 	mountOf(path: Path): Path;
 }
 
-/** Instead of a system's error code: the name is there, but not as it was made. */
+/** In place of a system error code: the name exists, but changed. */
 const CHANGED = "changed";
 
-/** Asks a directory of the disk. `hold` says whether it can hold the names side by side, exactly as they are. */
+/** Tests a directory of the disk. `hold` tells whether it can hold the names side by side, unchanged. */
 export type NameProbe = (directory: Path, names: readonly string[]) => { readonly code: string; readonly name: string } | undefined;
 
 /**
@@ -80,7 +80,7 @@ export function* alikeIn(tree: Tree): Generator<readonly [Path, Path]> {
 	}
 }
 
-/** At least as coarse as what file systems do: a pair too many costs a question, one too few a file. */
+/** At least as coarse as any file system: a pair too many costs a test, a missed pair costs a file. */
 function fold(path: Path): string {
 	return ASCII.test(path) ? path.toLowerCase() : path.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
 }
@@ -160,7 +160,7 @@ function probeNames(root: Root, directory: Path, names: readonly string[]): { re
 			try {
 				utimesSync(above, times.atime, times.mtime);
 			} catch {
-				// Not ours: its time says that something was made in it, which is so.
+				// The time of the directory changed because something was created in it; nothing to reset.
 			}
 	}
 }

@@ -15,12 +15,12 @@ export function noteOpened(privateDir: string, modes: ReadonlyMap<Path, number>)
 	if (modes.size > 0) writeFileSync(fileIn(privateDir), JSON.stringify([...modes]), { mode: 0o600 });
 }
 
-/** Everything has its mode again. */
+/** Every directory has its mode again. */
 export function forgetOpened(privateDir: string): void {
 	rmSync(fileIn(privateDir), { force: true });
 }
 
-/** What a killed restore left writable gets its mode back, unless somebody changed that since. */
+/** Resets the modes of directories that a killed restore left writable, unless they were changed since. */
 export function setBackOpened(privateDir: string, root: Root): void {
 	let noted: unknown;
 	try {

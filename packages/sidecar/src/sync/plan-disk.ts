@@ -32,7 +32,7 @@ export interface DiskPlan {
 	/** Those of them that are not the directories this disk's base is of. */
 	readonly freshRoots: ReadonlySet<string>;
 	readonly disk: ReadonlyMap<Path, Stat>;
-	/** Mount points that are not to be believed: nothing below them is touched, and what the log has there stays. */
+	/** Mount points that do not count: nothing below them is touched, and the log keeps what it has there. */
 	readonly away: ReadonlyMap<Path, string>;
 	/** What the marker is to remember of mount points. */
 	readonly mounts: Mounts;
@@ -43,7 +43,7 @@ export interface DiskPlan {
 	readonly inLog: ReadonlySet<Path>;
 	/** Files missing here whose deletion nobody watched and nobody believes: they come back. */
 	readonly unbelieved: number;
-	/** What this disk could not be given so far. */
+	/** Modes and times that this disk refused so far. */
 	readonly unset: UnsetMetadata;
 }
 
@@ -84,7 +84,7 @@ export async function planDisk(
 	requireMounts(options.at, away);
 	for (const path of disk.keys()) if (isBelowAny(path, away)) disk.delete(path);
 	const judged = without(target, away);
-	// Even where the base decides nothing, what is like it need not be kept again.
+	// A file that equals the base need not be kept again, even if the base decides nothing.
 	const stored = options.at === undefined ? base : derivedFrom && ownTree(derivedFrom, root);
 	const unset = UnsetMetadata.read(options.privateDir);
 	const compared = await compareDisk(root, disk, stored, judged, options.profile.secret, unset);
@@ -132,14 +132,14 @@ async function compareDatabases(
 	}
 }
 
-/** Exactly a commit is all or nothing. @throws SidecarError NOT_DURABLE */
+/** A restore to exactly one commit does all or nothing. @throws SidecarError NOT_DURABLE */
 function requireMounts(at: number | undefined, away: ReadonlyMap<Path, string>): void {
 	const [first] = at === undefined ? [] : away;
 	if (first === undefined) return;
 	throw new SidecarError("NOT_DURABLE", { value: first[0], reason: first[1], remedy: MOUNT_REMEDY });
 }
 
-/** What ends the doubt about a mount point. */
+/** How a user settles the doubt about a mount point. */
 export const MOUNT_REMEDY =
 	"mount the volume that was there, or run `openclaw-sidecar restore`: it accepts the directory as it is now and brings back what the log has";
 
@@ -183,7 +183,7 @@ function leavingRoots(plan: Map<Path, Action>, target: Tree, root: Root): Map<Pa
 	return plan;
 }
 
-/** `--at` sets times. Set on a file with several names, one would be the time of all: such a file is written anew. */
+/** `--at` sets times. Set on a file with several names, one would be the time of all, so such a file is written as a new one. */
 function partingNames(plan: Map<Path, Action>, disk: ReadonlyMap<Path, Stat>, target: Tree, root: Root): Map<Path, Action> {
 	for (const [path, entry] of target) {
 		const isRetimed = plan.get(path) === "keep" && entry.type === "file" && disk.get(path)?.mtimeNs !== entry.mtimeNs;

@@ -89,7 +89,7 @@ describe("a restore", () => {
 		const session = await bench.open("b");
 		await session.flush({ sweep: true, closed: true });
 		expect(readFileSync(join(root, "B"), "utf8")).toBe("2");
-		// Another mode that nobody gave it is no change: the log keeps its own.
+		// A mode that the disk imposed is not a change: the log keeps its own.
 		const { head } = await readLog(bench.store);
 		expect(head.seq).toBe(seq + 2);
 		expect(head.tree.get("A")).toMatchObject({ mode: 0o644 });

@@ -1,12 +1,12 @@
 /**
- * Makes certain that a planned restore can be done, before anything is moved or written: a restore does all of it or nothing.
+ * Checks that a planned restore can be done before anything is moved or written, so that it does all of it or nothing.
  *
  * How: each directory that will gain or lose a name is asked for write access once, and each file that will be replaced, moved or
- * removed is renamed to a place where the kernel must refuse it; the refusal says whether it could have left. What is not there costs
- * nothing, so a restore into an empty directory asks once. Directories of ours that are read-only are opened for the duration.
+ * removed is renamed to a place where the kernel must refuse it; the refusal says whether it could have left. Missing paths cost
+ * nothing, so a restore into an empty directory checks once. Directories of ours that are read-only are opened for the duration.
  *
  * A file whose bytes are the log's and that only has another mode stays as it is, where it cannot be replaced.
- * Does NOT see what changes between the look and the work.
+ * Does NOT see changes between the check and the work.
  */
 import { accessSync, closeSync, constants, lstatSync, openSync, renameSync } from "node:fs";
 import { SidecarError } from "../errors.ts";
@@ -33,7 +33,7 @@ interface Change {
 	readonly path: Path;
 	readonly action: Action;
 	readonly entry: Entry | undefined;
-	/** What is there now and has to go. Undefined: something new, and the first of all that `directory` gets. */
+	/** What is there now and must go. Undefined: a new path, the first one that `directory` gets. */
 	readonly there: Stat | undefined;
 	/** The directory the path lies in, or the nearest one above that is there. */
 	readonly directory: Path;
@@ -42,12 +42,12 @@ interface Change {
 export interface PreflightOptions {
 	readonly root: Root;
 	readonly privateDir: string;
-	/** The disk shall be exactly the target: then nothing may stay because it cannot go. */
+	/** The disk must become exactly the target, so nothing may stay because it cannot be removed. */
 	readonly isExact: boolean;
 }
 
 /**
- * May change the plan: what cannot be changed and need not be is kept.
+ * May change the plan: it keeps what cannot be changed and need not be.
  * @returns paths that keep another mode than the log's, because they cannot be replaced
  * @throws SidecarError WORKSPACE_READ_ONLY naming the first obstacle, WORKSPACE_NAME_UNFIT; nothing was moved or written
  */
@@ -88,7 +88,7 @@ class Obstacles {
 		this.#target = target;
 	}
 
-	/** Where nobody may write, no agent can work. @throws SidecarError WORKSPACE_READ_ONLY */
+	/** An agent cannot work in a directory that nobody may write. @throws SidecarError WORKSPACE_READ_ONLY */
 	requireWritableTop(): void {
 		const stat = lstatPath(this.#root, "");
 		const cause = this.#whyNotWritable("", stat);
@@ -110,7 +110,7 @@ class Obstacles {
 			const directory = this.nearest(parent);
 			const there = directory === parent ? lstatPath(this.#root, path) : undefined;
 			if (there === undefined ? entry === undefined || gains.has(directory) : there.type === "dir" && entry?.type === "dir") continue;
-			// Thousands of new files in one new directory are one question.
+			// Thousands of new files in one new directory need one check.
 			if (there === undefined) gains.add(directory);
 			if (there !== undefined && entry === undefined && this.#stays(path, there)) continue;
 			changes.push({ path, action, entry, there, directory });
@@ -130,7 +130,7 @@ class Obstacles {
 		return nearest;
 	}
 
-	/** What was deleted in the log and is a mount point here cannot go. It is kept, and named by the next commit. */
+	/** A mount point cannot be removed when the log deleted the path. It is kept, and the next commit has it. */
 	#stays(path: Path, there: Stat): boolean {
 		const { directories, files } = this.#writer.mounts;
 		const isPoint = there.type === "dir" ? directories.includes(path) : files.has(path) && !this.#isExact;
@@ -310,7 +310,7 @@ function isSealed(root: Root, path: Path): boolean {
 	}
 }
 
-/** Append-only: the kernel lets nobody open it for writing anywhere else. */
+/** Append-only: the kernel refuses every open for writing that does not append. */
 function isAppendOnly(root: Root, path: Path): boolean {
 	try {
 		closeSync(openSync(fsPath(root, path), constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));

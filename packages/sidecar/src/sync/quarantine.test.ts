@@ -1,4 +1,4 @@
-/** What a restore moves out of a workspace, and what becomes of it. */
+/** Files that a restore moves out of a workspace, and where they go. */
 import { randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -22,7 +22,7 @@ import { type LocalEntry, LocalTree } from "./local-tree.ts";
 import { SecretGuard } from "./secret-guard.ts";
 import { setAsideDelta } from "./set-aside.ts";
 
-/** What one commit takes of it. */
+/** What one commit takes from the journal. */
 export interface Quarantined {
 	/** Entries below `.recovered/`. */
 	readonly changed: ReadonlyMap<Path, Entry>;
@@ -126,7 +126,7 @@ export class Quarantine {
 		return trashOf(this.#privateDir, restore);
 	}
 
-	/** By name in the trash; undefined where something has to wait for the next commit. */
+	/** By name in the trash; undefined if something must wait for the next commit. */
 	async #take(context: CaptureContext, builder: BlockBuilder, displaced: Displaced): Promise<ReadonlyMap<Path, LocalEntry> | undefined> {
 		const root = this.#trash(displaced);
 		const within = { ...context, root, local: new LocalTree(), filter: KEEP_ALL, keepsRaw: () => true, secrets: this.#guard(context) };
@@ -172,7 +172,7 @@ export function displacedFiles(privateDir: string): readonly (Displaced & { read
 		.map((displaced) => ({ ...displaced, to: `${trashOf(privateDir, displaced.restore)}/${displaced.name}` }));
 }
 
-/** The files and links of an entry. None where it never moved: it is in its place then, and the next restore sees it there. */
+/** The files and links of an entry. None if it never moved: it is still in place, and the next restore finds it. */
 async function filesIn(root: string, { path, name }: Displaced): Promise<Found[]> {
 	if (lstatPath(root, name) === undefined) return [];
 	const { stats } = await scan(root, KEEP_ALL, { below: name });

@@ -7,7 +7,7 @@ import { RAW_ID } from "../log/restore-id.ts";
 import { startNode } from "../workspace/testing.ts";
 import { readLog } from "./read-log.ts";
 
-/** Held locked, and it looks as if it were written just now: no copy of it is consistent. */
+/** Locked, and with a fresh modification time: no copy of it is consistent. */
 async function hold(file: string): Promise<{ write: () => Promise<void> }> {
 	const child = startNode(
 		`const database = new DatabaseSync(args[0]);
@@ -46,7 +46,7 @@ describe("a database that can never be taken", () => {
 		const sizes = await Promise.all(
 			seqs.map(async (at) => (await readLog(bench.store, { at })).head.tree.get(`.recovered/${RAW_ID}/x.db`)),
 		);
-		// The second start stored nothing anew, the third what had changed.
+		// The second start stored nothing new, the third what had changed.
 		expect(sizes[1]).toEqual(sizes[0]);
 		expect(sizes[2]).not.toEqual(sizes[0]);
 	});
@@ -94,7 +94,7 @@ describe("a database in a directory where nothing may be made", () => {
 		);
 		await child.line();
 		await child.kill("SIGKILL");
-		// An index that nobody may write, and that SQLite cannot use.
+		// An index that is read-only and that SQLite cannot use.
 		writeFileSync(`${file}-shm`, "");
 		chmodSync(`${file}-shm`, 0o000);
 		chmodSync(file, 0o444);

@@ -241,7 +241,7 @@ export class RestoreWork {
 		return ["", ...companions.filter((suffix) => lstatPath(this.#options.root, path + suffix)?.type === "file")];
 	}
 
-	/** May this disk have the only copy of what is at the path? A directory that stays a directory loses nothing. */
+	/** Whether this disk may have the only copy of the path. A directory that stays a directory loses nothing. */
 	#isOnlyCopy(path: Path): boolean {
 		const there = lstatPath(this.#options.root, path);
 		if (there === undefined || (there.type === "dir" && this.#target.get(path)?.type === "dir")) return false;
@@ -249,7 +249,7 @@ export class RestoreWork {
 		return !(this.#inLog.has(path) && this.#wasSeen(path, there));
 	}
 
-	/** On the platter before anything moves. */
+	/** Synced to the disk before anything moves. */
 	#note(paths: readonly Path[]): void {
 		const entries: Displaced[] = [];
 		for (const path of paths) {
@@ -260,7 +260,7 @@ export class RestoreWork {
 		this.#journal.add(entries);
 	}
 
-	/** After a failure: what was moved goes back where nothing took its place. The rest stays in the trash and in the journal. */
+	/** After a failure, puts files back if nothing took their place. The rest stays in the trash and in the journal. */
 	putBack(): void {
 		const back: Displaced[] = [];
 		for (let index = this.moved.length - 1; index >= 0; index--) {

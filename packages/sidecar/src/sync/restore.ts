@@ -5,7 +5,7 @@
  * links, the profile's last files, times. The marker says `complete` only at the very end.
  * Guarantees: nothing is written before the whole plan is checked; a byte that is on the disk and not in the log is kept in its place or
  * moved to the trash, never overwritten. What moves is in a journal first (`displaced.ts`), and the next commit keeps it below
- * `.recovered/`. After a failure it goes back to its place. Kill -9 anywhere and run again is right.
+ * `.recovered/`. After a failure it goes back to its place. After kill -9 at any point, running it again is correct.
  * Does NOT commit anything else.
  */
 
@@ -165,12 +165,12 @@ function tellMoved(moved: readonly Moved[], log: Log): void {
 	for (const { path, to, isInLog } of moved) log.warn("restore.moved", { path, to, isInLog, kind: "security" });
 }
 
-/** What an earlier restore moved, and no commit took yet. */
+/** Files that an earlier restore moved and no commit has yet. */
 function tellDisplaced(privateDir: string, log: Log): void {
 	for (const { path, to } of displacedFiles(privateDir)) log.warn("restore.moved-before", { path, to, kind: "security" });
 }
 
-/** What a later restore cannot do is said on the day the log is filled. */
+/** Warns when the log is first filled about what a later restore cannot do. */
 function tellMounts({ files, readOnly }: InnerMounts, log: Log): void {
 	if (files.size > 0) log.warn("restore.mounted-files", { count: files.size, paths: [...files].slice(0, TOLD_PATHS) });
 	if (readOnly.length > 0) log.warn("restore.read-only-mounts", { count: readOnly.length, paths: readOnly.slice(0, TOLD_PATHS) });

@@ -1,5 +1,5 @@
 /**
- * What a tree still has room for, within the format's limits. What does not fit is left out by name, before a byte of it is read or
+ * Room that a tree still has within the format's limits. Files that do not fit are named and left out before they are read or
  * sent, and the rest is committed.
  */
 import { FILE_CHUNK_BITS, MAX_CHUNKS, MAX_ENTRIES } from "../log/limits.ts";

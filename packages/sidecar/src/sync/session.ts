@@ -265,7 +265,7 @@ export class Session {
 			onChange();
 		};
 		const start = async () => {
-			// Before the watcher: the end of the trial's own watch can end that of a directory that was moved away and back.
+			// Before the watcher starts: closing the test's watch can close that of a directory that was moved away and back.
 			for (const each of await findUnwatched(whereOf(this.#options), this.#filter.filter)) this.#tellUnwatched(each);
 			const hint = (path: Path) => {
 				this.#flusher.hint(path);
@@ -278,7 +278,7 @@ export class Session {
 		this.#flusher.leaveLargeAside(onChange);
 		this.#rewatch = async () => {
 			if (isClosed) return;
-			// The sweep that follows finds what nobody watched meanwhile.
+			// The next sweep finds changes made before the watch started.
 			await watcher.close();
 			watcher = await start();
 			if (isClosed) await watcher.close();
@@ -297,7 +297,7 @@ export class Session {
 		return this.#flusher.lastSweep;
 	}
 
-	/** Somewhere notifications miss changes: only a sweep finds them. */
+	/** True if notifications miss changes in some directory: only a sweep finds those. */
 	get isWatchedInPart(): boolean {
 		return this.#unwatched.size > 0;
 	}
@@ -457,7 +457,7 @@ export class Session {
 	}
 }
 
-/** Whatever comes of it: operators must hear that the store let two writers win one slot. */
+/** Always logged: operators must learn that the store let two writers win one slot. */
 function tellOverwritten(writer: LogWriter, known: number | undefined, log: Log): void {
 	if (writer.overwritten === undefined || writer.overwritten === known) return;
 	log.error("store.overwrote", {

@@ -8,7 +8,7 @@ import { RECOVERED_DIRECTORY, setAsideHome, setAsideWriter, unsafePath } from ".
 import type { Delta, DirEntry, Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 
-/** A directory that stands on no disk, or that nobody looked at. */
+/** A directory that is on no disk, or that no scan has seen. */
 const INVENTED: DirEntry = { type: "dir", mode: 0o700, mtimeNs: 0n };
 
 /**

@@ -40,7 +40,7 @@ async function racyBench() {
 	};
 }
 
-/** A machine on which time passes as told, and a pause may be used by others. */
+/** A machine with a manual clock, whose pauses let others run. */
 function machineWith(onSleep: () => Promise<void> = async () => {}) {
 	const machine = { ...thisMachine, aheadMs: 0, onSleep };
 	return Object.assign(machine, {

@@ -1,8 +1,8 @@
 /**
- * Do the slots that a writer won still hold what it put there?
+ * Checks that the slots that a writer won still hold what it put there.
  *
- * A store must create an object only where there is none. One that looks first and writes later lets two writers win one slot: both
- * are told 200, and the later write stays. No answer to a PUT shows that, only a look at the slot.
+ * A store must create an object only if it does not exist. A store that checks first and writes later lets two writers win one slot:
+ * both get a 200, and the later write stays. The answer to a PUT does not show that; only reading the slot does.
  */
 import type { EncodedCommit } from "../log/commit-codec.ts";
 import { LOG_PREFIX, logKey } from "../log/keys.ts";
@@ -16,7 +16,7 @@ export interface WonSlot {
 	readonly etag: string | undefined;
 }
 
-/** A rival's write that the store let pass beside ours is over about as long after ours as ours took; half of that more for one that is slower. */
+/** A rival's overlapping write ends at most about as long after ours as ours took. The factor leaves room for a slower one. */
 const RIVALS_FACTOR = 1.5;
 const LEAST_PAUSE_MS = 20;
 /** A fence is small: what it took was the store's own time. */
@@ -44,7 +44,7 @@ export async function holderOf(
 
 /**
  * The oldest of the slots that holds another commit. One GET for one slot. For more one LIST, and a GET of each whose ETag does not say
- * that it is the same object. A slot that retention swept holds nothing: that is not this module's matter.
+ * that it is the same object. A slot that retention swept holds nothing and does not count as lost.
  * @param slots by seq, in ascending order
  * @throws SidecarError STORE_*
  */

@@ -62,7 +62,7 @@ export interface SetCopy {
 }
 
 const PATIENCE_MS = 2_000;
-/** So long a set that stood still for `STILL_MS` is waited for; then one is taken that just stands still, or whose log grows. */
+/** Waits this long for a set that stood still for `STILL_MS`. Then accepts one that stands still during the copy, or whose log only grows. */
 const STRICT_MS = 500;
 const STILL_MS = 100;
 const PAUSE_MS = 25;

@@ -13,7 +13,7 @@ export const ZEROS = Buffer.alloc(1 << 20);
 
 const SEEK_DATA = 3;
 const ENXIO = 6;
-/** OpenZFS before 2.2.2 reports holes over data that was just written. */
+/** OpenZFS before 2.2.2 reports holes where data was just written. */
 const ZFS_MAGIC = 0x2fc12fc1;
 
 let loaded: Promise<NextData | undefined> | undefined;
@@ -35,7 +35,7 @@ async function load(): Promise<NextData> {
 	};
 }
 
-/** Does the file system of this open file tell holes truly? */
+/** Whether the file system of this open file reports holes correctly. */
 export function tellsHoles(fd: number): boolean {
 	try {
 		return statfsSync(`/proc/self/fd/${fd}`).type !== ZFS_MAGIC;

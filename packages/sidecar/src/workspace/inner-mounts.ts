@@ -1,6 +1,6 @@
 /**
- * What mounts inside a workspace mean for writing to it: a rename cannot leave a mount (EXDEV), and nothing can be renamed over a mount
- * point or away from it (EBUSY).
+ * Mounts inside a workspace limit writes to it: a rename cannot cross mounts (EXDEV), and a mount point can be neither replaced nor
+ * renamed (EBUSY).
  */
 import { joinPath, type Root, rootPath } from "../path.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";

@@ -1,7 +1,7 @@
 /**
  * Reads the ignore file of a workspace, also through a link to a file inside the workspace, as dotfile managers make it.
  *
- * Guarantees: one that is there and cannot be honoured is an error. Without its patterns nobody knows what is private.
+ * Guarantees: an ignore file that cannot be read is an error, because without its patterns private files would be stored.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { SidecarError } from "../errors.ts";

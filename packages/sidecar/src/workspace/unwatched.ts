@@ -1,5 +1,5 @@
 /**
- * Finds directories in which the kernel's notifications miss changes, so that sweeps must find them.
+ * Finds directories in which the kernel's notifications miss changes, so that only sweeps find them.
  *
  * How: by the kind of file system, and by trying. On a network file system, FUSE or a folder shared with a host, changes made through
  * this mount are announced, and those made on the other side are not: no trial on this side can show that, so the kind decides. The
@@ -38,7 +38,7 @@ const SHARED: ReadonlyMap<number, string> = new Map([
 	[0x7461636f, "OCFS2"],
 ]);
 
-/** Why the kernel gives no watch. EACCES is not among them: what cannot be read is reported by the sweep. */
+/** Why the kernel grants no watch. Without EACCES: the sweep reports what cannot be read. */
 const NO_WATCH: ReadonlySet<string> = new Set(["ENOSPC", "EMFILE", "ENFILE", "ENOMEM", "ENOSYS"]);
 
 /** A notification takes less than 1 ms. */
@@ -68,7 +68,7 @@ export async function findUnwatched(roots: Roots, filter: Filter, trial: Trial =
 	return found.flat();
 }
 
-/** What a watcher's error code means for the directories it concerns; undefined where they are watched all the same. */
+/** What a watcher's error code means for its directories; undefined if they are still watched. */
 export function noWatchReason(code: string): string | undefined {
 	return NO_WATCH.has(code) ? `${code}: the kernel gives no watch` : undefined;
 }

@@ -47,7 +47,7 @@ describe("WorkspaceFilter", () => {
 		expect(workspace.refresh()).toBe("changed");
 	});
 
-	test("is a directory: it is refused, since nobody knows what it should leave out", () => {
+	test("is refused if it is a directory, because its patterns are unknown", () => {
 		const { root, file } = place();
 		mkdirSync(file);
 		expect(() => new WorkspaceFilter(root, plain)).toThrow(expect.objectContaining({ code: "IGNORE_FILE_UNUSABLE" }));

@@ -17,7 +17,7 @@ export class WorkspaceFilter {
 	#foreign: ReadonlySet<string>;
 	#current: Filter;
 
-	/** @throws SidecarError IGNORE_FILE_UNUSABLE where it cannot be read: then nobody knows what is private */
+	/** @throws SidecarError IGNORE_FILE_UNUSABLE if it cannot be read: private files are unknown then */
 	constructor(root: Root, profile: Profile) {
 		this.#root = root;
 		this.#profile = profile;
@@ -45,7 +45,7 @@ export class WorkspaceFilter {
 		return ageMs >= 0 && ageMs < IGNORE_SETTLED_MS ? "pending" : this.#adopt(file) ? "changed" : "same";
 	}
 
-	/** A mount that came or went hides or shows names that are never the user's: no reason to look at everything again. */
+	/** A mount that came or went only hides or shows names that are never the user's, so nothing needs a new sweep. */
 	#refreshMounts(): void {
 		const { foreign } = readInnerMounts(this.#root);
 		if (foreign.size === this.#foreign.size && [...foreign].every((path) => this.#foreign.has(path))) return;

@@ -3,7 +3,7 @@ import type { Mutation } from "./table.ts";
 const preflight = "src/sync/preflight.test.ts";
 const mounts = "src/sync/mounts.test.ts";
 
-/** Mounts, modes and names: what a restore makes certain of before it moves anything. */
+/** Mounts, modes and names: what a restore checks before it moves anything. */
 export const MOUNTS: readonly Mutation[] = [
 	{
 		rule: "pre-flight: nothing moves before all of a restore can be done",

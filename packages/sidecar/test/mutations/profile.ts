@@ -1,4 +1,4 @@
-/** What is not stored is told, and nothing of a user's is left out by its name. */
+/** Reports what is not stored, and leaves out no user's file by its name. */
 import type { Mutation } from "./table.ts";
 
 export const PROFILE: readonly Mutation[] = [

@@ -1,4 +1,4 @@
-/** What is believed of a disk: volumes inside it, deletions, the ignore file, what status says. */
+/** What counts as a change of the disk: inner volumes, deletions, the ignore file, and what status reports. */
 import type { Mutation } from "./table.ts";
 
 const innerMounts = "src/sync/inner-mounts.test.ts";

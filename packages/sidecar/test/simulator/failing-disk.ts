@@ -97,7 +97,7 @@ export class FailingDisk implements Disposable {
 	}
 }
 
-/** As Node makes them; a killed process gets none, and what it threw nobody sees. */
+/** Errors as Node makes them; a killed process never sees one. */
 function made(failure: Failure, name: Name): Error {
 	const error = new Error(`${failure}: made up, ${name}`);
 	return failure === "killed" ? error : Object.assign(error, { code: failure, errno: -ERRNO[failure], syscall: name.replace("Sync", "") });

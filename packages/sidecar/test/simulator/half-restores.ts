@@ -55,7 +55,7 @@ class Storm {
 		await this.#live("b", 0);
 		for (let round = 0; round < ROUNDS && this.violations.length === 0; round++) {
 			await this.#live("a", this.#dice.below(6));
-			// While nobody watches.
+			// While no sidecar runs.
 			this.#edit("b", this.#dice.below(6));
 			const mayFail = 1 + this.#dice.below(3);
 			if (this.#dice.chance(0.2)) await this.#attempt(true, () => this.#look());

@@ -6,8 +6,8 @@ import type { Profile } from "./profile.ts";
  * OpenClaw 2026.9: the workspace is its state directory (~/.openclaw), and agents work in `workspace/`, `workspace-{agent}/` or any other
  * directory below it that openclaw.json names.
  *
- * Only exactly known places of OpenClaw's own are left out. Nobody knows where people and agents work: a `yarn.lock`, a `server.pid` or a
- * `notes.tmp` is data wherever OpenClaw does not write that very name. Plugins (npm/, git/, extensions/) are kept: decision 60.
+ * Only exactly known places of OpenClaw's own are left out. People and agents work in any directory: a `yarn.lock`, a `server.pid` or a
+ * `notes.tmp` is data unless OpenClaw itself writes that exact path. Plugins (npm/, git/, extensions/) are kept: decision 60.
  *
  * Made again at the next start, in tens of megabytes: 52 MB below cache/, 482 MB a run below tmp/, 13 GB seen below logs/.
  */
