@@ -9,7 +9,7 @@ export const rollback: Command = {
 	summary: "Make the tree of an earlier commit the newest again, by a new commit; the workspace follows.",
 	notes: [
 		"Nothing is rewritten: the rollback can be rolled back. What was changed here and not durable is committed first. Stop a running",
-		"daemon before. Exit status 3 where the new tree is not exactly the earlier one, 4 where another writer took the workspace over.",
+		"daemon before. Exit status 3 where names or content are not the earlier ones, 4 where another writer took the workspace over.",
 	],
 	options: [{ flags: "--to <SEQ|TIME>", description: "The commit, as for --at of the other commands." }],
 	async run({ config, log, progress, out }, _args, options) {
@@ -29,7 +29,13 @@ function shown({ to, from, seq, changed, removed, bytes, moved, differences, sup
 	return [
 		`commit ${seq} has the tree of ${to} again: ${count(changed, "path")} changed, ${removed} removed, ${humanBytes(bytes)} sent`,
 		`undo with \`openclaw-sidecar rollback --to ${from}\``,
-		...differences.map(({ path, kind }) => `differs  ${shownPath(path)}: ${kind}, see \`openclaw-sidecar diff ${to}\``),
+		...differences.map((each) => `differs  ${shownPath(each.path)}: ${howOf(each)}, see \`openclaw-sidecar diff ${to}\``),
 		...movedLines(moved),
 	];
+}
+
+function howOf(difference: Result["differences"][number]): string {
+	if (difference.kind !== "changed") return difference.kind;
+	const only = difference.aspects.every((aspect) => aspect === "mode" || aspect === "time");
+	return only ? `only its ${difference.aspects.join(" and ")}` : difference.kind;
 }

@@ -1,5 +1,5 @@
 /** Resolves links on the way to directories that a user names, also to ones that do not exist. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -22,6 +22,28 @@ function place() {
 	const options = { workspace: ws, stateDir: join(dir, "state"), store: pathToFileURL(join(dir, "store")).href, profile: "plain" as const };
 	return { dir, ws, options };
 }
+
+it("a store or state directory that a link leads into the workspace is refused, and nothing is written there", async () => {
+	const { dir, ws, options } = place();
+	mkdirSync(join(ws, "sub"));
+	symlinkSync("ws/sub", join(dir, "sub"));
+	symlinkSync("ws", join(dir, "way"));
+	for (const directory of ["sub", "way/new"]) {
+		const store = pathToFileURL(join(dir, directory)).href;
+		const stateDir = join(dir, directory);
+		for (const verb of [flush, run, restore, status, rollback]) {
+			await expect(verb({ ...options, store, to: 1 })).rejects.toMatchObject({ code: "USAGE" });
+			await expect(verb({ ...options, stateDir, to: 1 })).rejects.toMatchObject({ code: "STATE_DIR_UNUSABLE" });
+		}
+		expect(await doctor({ ...options, store })).toMatchObject({ isHealthy: false, exitStatus: 2 });
+		expect(await doctor({ ...options, stateDir })).toMatchObject({ isHealthy: false, exitStatus: 2 });
+	}
+	expect(readdirSync(ws).sort()).toEqual(["MEMORY.md", "sub"]);
+	expect(readdirSync(join(ws, "sub"))).toEqual([]);
+	// A store that holds the workspace would be committed to itself as well.
+	symlinkSync(".", join(dir, "up"));
+	await expect(flush({ ...options, store: pathToFileURL(join(dir, "up")).href })).rejects.toMatchObject({ code: "USAGE" });
+});
 
 describe("a workspace named by a link", () => {
 	it("is the directory that the link leads to, under either name", async () => {

@@ -15,7 +15,7 @@ import { noProgress } from "../telemetry/progress.ts";
 import type { Log, Progress } from "../telemetry/types.ts";
 import { type Profile, profileNamed } from "../workspace/profile.ts";
 import { openRoots } from "./open-roots.ts";
-import { withRealWorkspace } from "./workspace-place.ts";
+import { requireOutside, withRealWorkspace } from "./workspace-place.ts";
 
 /** Which log: for the verbs that read a log and touch no disk. */
 export interface LogOptions extends OpenStoreOptions {
@@ -121,6 +121,7 @@ export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: 
 	return await withLog(options, async (opened) => {
 		const { storeUrl } = opened;
 		const settings = withRealWorkspace(opened.settings);
+		requireOutside(settings, storeUrl);
 		const { workspace, stateDir, namespace, profile: name } = settings;
 		const profile = typeof options.profile === "object" ? options.profile : (profileNamed(name) as Profile);
 		const roots = openRoots(settings, storeUrl);

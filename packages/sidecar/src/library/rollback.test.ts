@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -168,6 +168,62 @@ describe("rollback", () => {
 		const owners = new Set<string>();
 		for await (const entry of history({ store })) if ("flags" in entry && entry.flags.recovered === true) owners.add(entry.writer);
 		expect(owners.size).toBe(1);
+	});
+
+	it("to a log's first commit, which has no tree, empties the workspace", async () => {
+		const { a, path } = await twoStates();
+		expect(await rollback({ ...a, to: 1 })).toMatchObject({ differences: [], exitStatus: 0 });
+		expect(readdirSync(path("a"))).toEqual([]);
+	});
+
+	it("succeeds where the profile holds a secret stricter than it was, and lists the mode", async () => {
+		const { options, path } = place();
+		const a = { ...options("a"), profile: "openclaw" } as const;
+		mkdirSync(path("a", "credentials"), { recursive: true });
+		for (const name of ["openclaw.json", "credentials/key.json", "note"]) writeFileSync(path("a", name), "{}");
+		for (const [name, mode] of [
+			["credentials", 0o755],
+			["openclaw.json", 0o644],
+		] as const)
+			chmodSync(path("a", name), mode);
+		await flush(a);
+		writeFileSync(path("a", "openclaw.json"), '{ "changed": 1 }');
+		writeFileSync(path("a", "note"), "changed");
+		await flush(a);
+		const { exitStatus, differences } = await rollback({ ...a, to: 2 });
+		expect(exitStatus).toBe(0);
+		expect(differences.map(({ path, ...difference }) => [path, "aspects" in difference && difference.aspects])).toEqual([
+			["credentials", ["mode"]],
+			["openclaw.json", ["mode"]],
+		]);
+		expect(readFileSync(path("a", "openclaw.json"), "utf8")).toBe("{}");
+	});
+
+	it.runIf(process.getuid?.() === 0)("succeeds in directories whose times it may not set, and lists them", async () => {
+		const { options, path } = place();
+		const a = options("a");
+		mkdirSync(path("a", "team"), { recursive: true });
+		writeFileSync(path("a", "team/note"), "first");
+		for (const name of [".", "team"]) chmodSync(path("a", name), 0o2777);
+		const [user, machine] = [1500, join(path("a"), "..")];
+		for (const name of [machine, join(machine, "..")]) chmodSync(name, 0o777);
+		const process_ = process as { seteuid?: (id: number) => void };
+		process_.seteuid?.(user);
+		try {
+			await flush(a);
+			rmSync(path("a", "team/note"), { force: true });
+			writeFileSync(path("a", "other"), "second");
+			await flush(a);
+			const { exitStatus, differences } = await rollback({ ...a, to: 2 });
+			expect(exitStatus).toBe(0);
+			expect(differences.map((each) => [each.path, "aspects" in each && each.aspects])).toEqual([
+				["", ["time"]],
+				["team", ["time"]],
+			]);
+			expect(readFileSync(path("a", "team/note"), "utf8")).toBe("first");
+		} finally {
+			process_.seteuid?.(0);
+		}
 	});
 
 	it("names what is not there", async () => {

@@ -48,11 +48,14 @@ export interface RollbackResult {
 	readonly bytes: number;
 	/** Where bytes of this disk went that had to give way. They are in commit `from` too, unless they could not be taken. */
 	readonly moved: readonly Moved[];
-	/** Where the new tree is not that of `to`: what the profile leaves out or holds stricter, and what could not be taken. */
+	/**
+	 * Where the new tree is not that of `to`: what the profile leaves out, what could not be taken, and modes and times that cannot be
+	 * set here or that the profile holds stricter.
+	 */
 	readonly differences: readonly PathDifference[];
 	/** Another writer took the tree over meanwhile: nothing was rolled back for it. */
 	readonly superseded: boolean;
-	/** 0, 3 where the tree is another than that of `to`, 4 superseded. */
+	/** 0, 3 where names, types or content are not those of `to`, 4 superseded. Modes and times alone are only listed. */
 	readonly exitStatus: 0 | 3 | 4;
 }
 
@@ -104,14 +107,20 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 	// A root that this disk does not have, or that did not exist then, is left as it is.
 	const knownThen = ownTree(target, root);
 	const now = withRoots(ownTree(session.head.tree, root), (name) => knownThen.has(rootPath(name)));
-	const differences = diffTrees(knownThen, now);
+	// A commit without a tree, such as a log's first, does not speak of the workspace's own directory, which stays.
+	const differences = diffTrees(knownThen, now).filter(({ kind, path }) => kind !== "added" || path !== "");
 	const { changed, removed, bytes } = result.kind === "committed" ? result : NOTHING;
 	log.info("rollback.finished", { to, from, seq: session.head.seq, changed, removed, differences: differences.length, kind: "security" });
 	return {
 		...{ to, from, seq: session.head.seq, changed, removed, bytes, differences, superseded },
 		moved: [...session.restored.moved, ...restored.moved],
-		exitStatus: superseded ? 4 : differences.length > 0 ? 3 : 0,
+		exitStatus: superseded ? 4 : differences.some(isOfSubstance) ? 3 : 0,
 	};
+}
+
+/** Only a directory's owner can set its mode or time, and a profile may restrict the mode of a secret. Neither is a failure. */
+function isOfSubstance(difference: PathDifference): boolean {
+	return difference.kind !== "changed" || difference.aspects.some((aspect) => aspect === "type" || aspect === "content");
 }
 
 /** A rollback must be complete. @throws SidecarError NOT_DURABLE */

@@ -3,9 +3,10 @@ import type { Head } from "../log/fold.ts";
 import { startReceipt } from "./start-receipt.ts";
 
 const NOTHING_OUTSIDE = { gaps: [], flags: [], ignoreLines: [], installedLinks: 0, unread: [] };
-const sessionWith = (elsewhere: readonly { path: string; files: number; bytes: number }[]) => {
+type Missing = readonly { path: string; files: number; bytes: number }[];
+const sessionWith = (elsewhere: Missing, away: Missing = []) => {
 	const head = { seq: 4, tree: new Map() } as unknown as Head;
-	return { head, restored: { head, files: 2, bytes: 9, written: 2, keptLocal: 0, moved: [], elsewhere } };
+	return { head, restored: { head, files: 2, bytes: 9, written: 2, keptLocal: 0, moved: [], elsewhere, away } };
 };
 
 it("is COMPLETE where this disk has all that the log has", () => {
@@ -22,6 +23,11 @@ it("is COMPLETE where this disk has all that the log has", () => {
 it("is INCOMPLETE while the log has what this disk does not", () => {
 	const missing = [{ path: ".roots/notes", files: 1, bytes: 1 }];
 	expect(startReceipt(sessionWith(missing), NOTHING_OUTSIDE)).toMatchObject({ verdict: "INCOMPLETE", missing });
+});
+
+it("is INCOMPLETE while a volume that the log has files of is not mounted", () => {
+	const missing = [{ path: "workspace", files: 3, bytes: 9 }];
+	expect(startReceipt(sessionWith([], missing), NOTHING_OUTSIDE)).toMatchObject({ verdict: "INCOMPLETE", missing });
 });
 
 it("is INCOMPLETE while something lies outside", () => {

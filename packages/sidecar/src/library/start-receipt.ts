@@ -11,7 +11,7 @@ export interface StartReceipt {
 	readonly commit: number;
 	readonly files: number;
 	readonly bytes: number;
-	/** What the log has and this disk does not: roots that are not given here, and what waits below `.recovered/`. */
+	/** What the log has and this disk does not: roots that are not given here, volumes that are not mounted, and what waits below `.recovered/`. */
 	readonly missing: readonly { readonly path: string; readonly files: number; readonly bytes: number }[];
 	/** Absolute: places that nothing keeps. */
 	readonly outside: readonly string[];
@@ -19,7 +19,7 @@ export interface StartReceipt {
 
 export function startReceipt({ restored, head }: Pick<Session, "restored" | "head">, { gaps }: Gaps): StartReceipt {
 	const setAside = setAsideIn(head.tree).map(({ writer, files, bytes }) => ({ path: setAsideHome(writer), files, bytes }));
-	const missing = [...restored.elsewhere.map(({ path, files, bytes }) => ({ path, files, bytes })), ...setAside];
+	const missing = [...[...restored.elsewhere, ...restored.away].map(({ path, files, bytes }) => ({ path, files, bytes })), ...setAside];
 	const outside = gaps.map(({ path }) => path);
 	return {
 		verdict: missing.length + outside.length === 0 ? "COMPLETE" : "INCOMPLETE",

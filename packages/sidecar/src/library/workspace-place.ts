@@ -1,8 +1,10 @@
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Config } from "../config/options.ts";
 import { SidecarError } from "../errors.ts";
 import { readMarker } from "../sync/marker.ts";
+import { realPath } from "./place.ts";
 
 /**
  * The settings with the workspace's own directory: links that lead there are followed here, once. A link that is replaced later
@@ -18,6 +20,36 @@ export function withRealWorkspace(settings: Config): Config {
 	const isLink = lstatSync(workspace, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 	const known = isLink ? [] : knownWorkspaces(stateDir);
 	return known.includes(workspace) && !known.includes(real) ? settings : { ...settings, workspace: real };
+}
+
+/**
+ * What the options' own check asks of names, asked of the directories that links lead to: a commit must not hold its own store or state.
+ * @throws SidecarError USAGE, STATE_DIR_UNUSABLE
+ */
+export function requireOutside(settings: Config, storeUrl: string): void {
+	const { workspace, stateDir } = settings;
+	const state = realPath(stateDir);
+	if (isInside(state, realPath(workspace)))
+		throw new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: `it leads into the workspace ${workspace}, to ${state}` });
+	requireStoreOutside(settings, storeUrl);
+}
+
+/** @throws SidecarError USAGE */
+export function requireStoreOutside({ workspace }: Config, storeUrl: string): void {
+	if (!storeUrl.startsWith("file:")) return;
+	const [inner, store] = [realPath(workspace), realPath(fileURLToPath(storeUrl))];
+	const how = isInside(store, inner) ? "leads into" : isInside(inner, store) ? "holds" : undefined;
+	if (how === undefined) return;
+	throw new SidecarError("USAGE", {
+		value: storeUrl,
+		reason: `the store ${how} the workspace ${workspace}: its directory is ${store}`,
+		remedy: "name a --store outside the workspace that does not hold it",
+	});
+}
+
+/** A directory is inside itself. */
+function isInside(inner: string, outer: string): boolean {
+	return `${inner}/`.startsWith(outer === "/" ? outer : `${outer}/`);
 }
 
 function realWorkspace(workspace: string): string {

@@ -123,6 +123,11 @@ function isClockWrong(failure: S3Failure): boolean {
 	return failure.name === "RequestTimeTooSkewed";
 }
 
+/** What helps where the store went on giving an answer that is tried again. */
+export function undecidedRemedy(failure: S3Failure): string | undefined {
+	return isClockWrong(failure) ? "set this machine's clock right, or the store's; the workspace is untouched, so run again" : undefined;
+}
+
 /** What becomes of a PUT. `unknown` unless the answer leaves no doubt. */
 export type PutVerdict = "exists" | "denied" | "bucket-missing" | "unsupported" | "refused" | "unknown";
 

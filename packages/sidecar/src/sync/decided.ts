@@ -1,5 +1,5 @@
 import { SidecarError } from "../errors.ts";
-import { S3Failure } from "../store/s3-failure.ts";
+import { S3Failure, undecidedRemedy } from "../store/s3-failure.ts";
 import type { LogWriter, WriteOutcome } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 
@@ -26,5 +26,6 @@ export async function decided(
 /** @param cause of the last try; its words are the store's own */
 export function undecided(cause: unknown): SidecarError {
 	const words = cause instanceof S3Failure ? `: ${cause.summary}` : cause instanceof Error ? `: ${cause.message}` : "";
-	return new SidecarError("STORE_UNREACHABLE", { reason: `the store did not say whether it took the commit${words}`, cause });
+	const remedy = cause instanceof S3Failure ? undecidedRemedy(cause) : undefined;
+	return new SidecarError("STORE_UNREACHABLE", { reason: `the store did not say whether it took the commit${words}`, remedy, cause });
 }

@@ -21,6 +21,15 @@ function check(tree: Tree, probe: NameProbe, plan = planOf(tree)): void {
 	requireNames("/nowhere", { target: tree, plan }, places, probe);
 }
 
+it("are not to blame where the disk takes no more files", () => {
+	for (const code of ["ENOSPC", "EDQUOT"]) {
+		const full: NameProbe = (_, [name = ""]) => ({ code, name });
+		const refusal = { code: "WORKSPACE_DISK_FULL", message: expect.stringContaining(code) };
+		expect(() => check(treeOf("MEMORY.md"), full)).toThrow(expect.objectContaining(refusal));
+		expect(() => check(treeOf("d/README", "d/readme"), full)).toThrow(expect.objectContaining(refusal));
+	}
+});
+
 describe("names that are one on the disk", () => {
 	it("are found in one directory, by case and by Unicode form", () => {
 		const tree = treeOf("a/README", "a/ReadMe", "b/readme", "é", "e\u0301", "Straße", "STRASSE");

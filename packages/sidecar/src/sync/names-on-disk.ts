@@ -50,6 +50,7 @@ export function requireNames(
 		if (plan.get(first) === "keep-deleted" || plan.get(second) === "keep-deleted") continue;
 		const unfit = probe(nearest(parentOf(first)), [baseOf(first), baseOf(second)]);
 		if (unfit === undefined) continue;
+		requireRoom(root, nearest(parentOf(first)), unfit.code);
 		throw new SidecarError("WORKSPACE_NAME_UNFIT", {
 			value: second,
 			reason: `it is the same name as ${first} on the file system of ${String(fsPath(root, nearest(parentOf(first))))}`,
@@ -59,12 +60,22 @@ export function requireNames(
 	for (const [directory, names] of suspiciousIn(target, plan, { nearest, mountOf })) {
 		const unfit = probe(directory, [...names.keys()]);
 		if (unfit === undefined) continue;
+		requireRoom(root, directory, unfit.code);
 		throw new SidecarError("WORKSPACE_NAME_UNFIT", {
 			value: names.get(unfit.name) ?? unfit.name,
 			reason: `the file system of ${String(fsPath(root, directory))} ${unfit.code === CHANGED ? "changes this name" : `refuses this name (${unfit.code})`}`,
 			remedy: "use another file system, or rename the file on a machine that can hold it and flush; then run this again",
 		});
 	}
+}
+
+/** A full disk refuses every name. @throws SidecarError WORKSPACE_DISK_FULL */
+function requireRoom(root: Root, directory: Path, code: string): void {
+	if (code !== "ENOSPC" && code !== "EDQUOT") return;
+	throw new SidecarError("WORKSPACE_DISK_FULL", {
+		value: String(fsPath(root, directory)),
+		reason: `${code}: no more files can be made there`,
+	});
 }
 
 /** Pairs of paths in one directory that differ in case or Unicode form only. */
@@ -141,14 +152,20 @@ function probeNames(root: Root, directory: Path, names: readonly string[]): { re
 	const times = lstatSync(above);
 	const own = fsPath(root, directory === "" ? RESERVED_DIRECTORY : `${directory}/${RESERVED_DIRECTORY}`);
 	const isMine = !existsSync(own);
-	if (isMine) mkdirSync(own, { mode: 0o700 });
-	const place = mkdtempSync(`${String(own)}/names-`);
+	let place = String(own);
+	try {
+		if (isMine) mkdirSync(own, { mode: 0o700 });
+		place = mkdtempSync(`${String(own)}/names-`);
+	} catch (error) {
+		if (isMine) rmSync(own, { recursive: true, force: true });
+		return { code: codeOf(error), name: names[0] ?? "" };
+	}
 	try {
 		for (const name of names) {
 			try {
 				closeSync(openSync(fsPath(place, name), "wx", 0o600));
 			} catch (error) {
-				return { code: (error as NodeJS.ErrnoException).code ?? String(error), name };
+				return { code: codeOf(error), name };
 			}
 		}
 		const there = new Set(readdirSync(place, { encoding: "buffer" }).map(decodeName));
@@ -167,4 +184,8 @@ function probeNames(root: Root, directory: Path, names: readonly string[]): { re
 
 function isWritten(action: Action | undefined): boolean {
 	return action === "write" || action === "set-aside-and-write";
+}
+
+function codeOf(error: unknown): string {
+	return (error as NodeJS.ErrnoException).code ?? String(error);
 }

@@ -8,6 +8,7 @@ import { isZeros } from "../workspace/holes.ts";
 import type { Materializer, StagedFile } from "../workspace/materialize.ts";
 import { isSqlite } from "../workspace/sqlite-file.ts";
 import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
+import { isBelowAny } from "./check-mounts.ts";
 import { type Displaced, DisplacedJournal, trashOf } from "./displaced.ts";
 import { LocalTree } from "./local-tree.ts";
 import type { DiskPlan } from "./plan-disk.ts";
@@ -53,6 +54,8 @@ export class RestoreWork {
 	readonly #target: Tree;
 	/** What the plan was made from. */
 	readonly #disk: ReadonlyMap<Path, Stat>;
+	/** Mount points whose volumes are not there: nothing below them is restored. */
+	readonly #away: DiskPlan["away"];
 	readonly #read: LogRead;
 	readonly #trash: string;
 	/** Paths whose bytes on this disk the log has. */
@@ -89,6 +92,7 @@ export class RestoreWork {
 		this.#plan = planned.plan;
 		this.#target = planned.target;
 		this.#disk = planned.disk;
+		this.#away = planned.away;
 		this.#read = read;
 		this.#inLog = planned.inLog;
 		this.#trash = trashOf(options.privateDir, options.label);
@@ -99,7 +103,7 @@ export class RestoreWork {
 		const { progress } = this.#options;
 		const toWrite: [Path, FileEntry][] = [];
 		for (const [path, entry] of this.#target) {
-			if (entry.type !== "file") continue;
+			if (entry.type !== "file" || isBelowAny(path, this.#away)) continue;
 			this.files++;
 			this.bytes += entry.size;
 			if (isWritten(this.#plan.get(path) as Action)) toWrite.push([path, entry]);

@@ -50,6 +50,8 @@ export interface Restored {
 	readonly mounts: Mounts;
 	/** What the log has of additional roots that this machine has not. */
 	readonly elsewhere: readonly RootElsewhere[];
+	/** What the log has in volumes that are not mounted here now. */
+	readonly away: readonly RootElsewhere[];
 	readonly files: number;
 	readonly bytes: number;
 	/** Files written; the rest was there already. */
@@ -138,6 +140,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			roots: planned.roots,
 			mounts: planned.mounts,
 			elsewhere,
+			away: awayIn(target, planned.away),
 			files: done.files,
 			bytes: done.bytes,
 			written: done.written,
@@ -159,6 +162,18 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		writer.close();
 		forgetOpened(privateDir);
 	}
+}
+
+function awayIn(target: Tree, away: ReadonlyMap<Path, string>): RootElsewhere[] {
+	return [...away.keys()].map((at) => {
+		const sum = { path: at, files: 0, bytes: 0 };
+		for (const [path, entry] of target) {
+			if (entry.type === "dir" || (path !== at && !path.startsWith(`${at}/`))) continue;
+			sum.files++;
+			if (entry.type === "file") sum.bytes += entry.size;
+		}
+		return sum;
+	});
 }
 
 function tellMoved(moved: readonly Moved[], log: Log): void {

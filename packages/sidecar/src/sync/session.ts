@@ -75,7 +75,7 @@ export class Session {
 	readonly #filter: WorkspaceFilter;
 	#rewatch: (() => Promise<void>) | undefined;
 	/** What the restore found and did. */
-	readonly restored: Pick<Restored, "head" | "files" | "bytes" | "written" | "keptLocal" | "moved" | "elsewhere">;
+	readonly restored: Pick<Restored, "head" | "files" | "bytes" | "written" | "keptLocal" | "moved" | "away" | "elsewhere">;
 	readonly #root: string;
 	readonly #roots: KnownRoots;
 	/** Something of an additional root is not watched. */

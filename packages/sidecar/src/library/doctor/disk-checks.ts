@@ -6,7 +6,7 @@ import { humanBytes } from "../../telemetry/format.ts";
 import { RESERVED_DIRECTORY } from "../../workspace/filter.ts";
 import { statOf } from "../../workspace/stat.ts";
 import { realPath } from "../place.ts";
-import { withRealWorkspace } from "../workspace-place.ts";
+import { requireOutside, withRealWorkspace } from "../workspace-place.ts";
 import { type Check, type CheckOutcome, ok, problem, warning } from "./check.ts";
 
 const SHOWN = 3;
@@ -14,7 +14,7 @@ const SHOWN = 3;
 export const workspace: Check = {
 	name: "workspace",
 	look: async (patient) => {
-		withRealWorkspace(patient.settings);
+		requireOutside(withRealWorkspace(patient.settings), patient.options.store?.url ?? patient.settings.store);
 		const { main: root, others } = patient.roots;
 		if (statOf(root) === undefined) return writableParent(root, "WORKSPACE_READ_ONLY", `${root} is not there yet; a restore makes it`);
 		const { stats, problems } = await patient.scan();

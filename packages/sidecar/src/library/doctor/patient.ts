@@ -14,6 +14,7 @@ import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";
 import { type Coverage, coverageOf } from "../coverage.ts";
 import { openRoots } from "../open-roots.ts";
 import { connectionOf } from "../options.ts";
+import { requireStoreOutside } from "../workspace-place.ts";
 
 export interface PatientOptions {
 	readonly settings: Config;
@@ -75,6 +76,8 @@ export class Patient {
 	store(): Promise<ObjectStore> {
 		return this.#remember("store", async () => {
 			const { store } = this.options;
+			// The probes would be written into the workspace.
+			requireStoreOutside(this.settings, store?.url ?? this.settings.store);
 			if (store === undefined) this.#opened = await openStore(this.settings.store, this.connection);
 			return namespaced((store ?? this.#opened) as ObjectStore, this.settings.namespace);
 		});

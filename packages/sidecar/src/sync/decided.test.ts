@@ -1,0 +1,17 @@
+import { expect, it } from "vitest";
+import { S3Failure, type Wire } from "../store/s3-failure.ts";
+import { undecided } from "./decided.ts";
+
+const failure = (name: string, status: number) => {
+	const wire: Wire = { method: "put", sent: 1, verb: "PUT", status };
+	return new S3Failure(Object.assign(new Error("no"), { name }), wire);
+};
+
+it("an undecided commit names the clock where that is what the store complains of, and the network otherwise", () => {
+	expect(undecided(failure("RequestTimeTooSkewed", 403))).toMatchObject({
+		code: "STORE_UNREACHABLE",
+		message: expect.stringContaining("RequestTimeTooSkewed"),
+		remedy: expect.stringContaining("clock"),
+	});
+	expect(undecided(failure("InternalError", 500)).remedy).toContain("network");
+});
