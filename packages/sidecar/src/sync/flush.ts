@@ -274,6 +274,12 @@ export class Flusher {
 				quarantined,
 			};
 			if (setAside?.taken.length === 0 && quarantined === undefined) {
+				const lost = options.closed === true ? await this.#writer.lookAtWon(options.signal) : undefined;
+				if (lost !== undefined) {
+					if (lost.isBroken) this.#distrust();
+					this.#again(taken, sweep);
+					return "again";
+				}
 				this.#adopt(pending);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
 			}

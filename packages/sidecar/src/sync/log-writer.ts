@@ -295,6 +295,15 @@ export class LogWriter {
 		return false;
 	}
 
+	/**
+	 * For an end that has nothing to commit: do the slots that were won still hold what was put there?
+	 * @throws SidecarError STORE_*
+	 */
+	async lookAtWon(signal?: AbortSignal): Promise<Extract<WriteOutcome, { kind: "lost" }> | undefined> {
+		if (!this.#isBehind && (await this.#stillHolds(signal))) return undefined;
+		return { kind: "lost", isBroken: await this.catchUp(signal) };
+	}
+
 	/** As `catchUp`, where the log has a newer commit at all. */
 	async lookForNews(signal?: AbortSignal): Promise<void> {
 		if ((await newestSeq(this.#store, signal)).seq !== this.#head.seq) await this.catchUp(signal);
@@ -305,6 +314,8 @@ export class LogWriter {
 	 * @returns true where the log does not continue what this writer knew, and nobody took the tree over by a fence
 	 */
 	async catchUp(signal?: AbortSignal): Promise<boolean> {
+		// The new head hides which slots were this writer's.
+		await this.#stillHolds(signal);
 		const { seq, storeTimeMs } = await newestSeq(this.#store, signal);
 		const known = this.#head;
 		let head: Head;

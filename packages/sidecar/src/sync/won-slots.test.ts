@@ -100,6 +100,36 @@ it("finds in the drain that an earlier commit was overwritten, and commits its b
 	expect(tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });
 
+it("finds at the end of a superseded writer that what it set aside was replaced, and sets it aside again", async () => {
+	await using racy = await racyBench();
+	racy.write("a", "A");
+	const a = await racy.bench.open("a");
+	await racy.bench.open("b");
+	const fence = await racy.rivalFence(2);
+	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 3, setAside: true });
+	await racy.store.overwrite(logKey(3), fence);
+	// Nothing has changed since, so there is no commit that would look.
+	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 4, setAside: true });
+	expect(racy.overwrote()).toEqual([3]);
+	expect((await readLog(racy.store)).head.tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
+});
+
+it("finds where it loses a slot that an earlier one was replaced, and sets its bytes aside again", async () => {
+	await using racy = await racyBench();
+	racy.write("a", "A");
+	const a = await racy.bench.open("a");
+	await racy.bench.open("b");
+	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 3, setAside: true });
+	const fence = await racy.rivalFence(2);
+	await racy.store.overwrite(logKey(3), fence);
+	await racy.bench.open("c");
+	racy.write("a", "A2");
+	await a.flush({ sweep: true });
+	expect(racy.overwrote()).toEqual([3]);
+	const { tree } = (await readLog(racy.store)).head;
+	expect(["A", "A2"].filter((name) => tree.has(`.recovered/${a.writerId}/${name}`))).toEqual(["A", "A2"]);
+});
+
 it("does not call a last commit durable that a rival's late write replaced", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");

@@ -1,122 +1,152 @@
-/** Incidents in which a limit was met in silence: each limit, lowered, as a user of the command meets it. Numbers: docs/reliability.md. */
+/** Incidents in which a limit was met in silence: each limit, lowered, as a writer meets it. Numbers: docs/reliability.md. */
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect, it } from "vitest";
-import { CLI_SOURCE, type Ended, Place } from "../cli.ts";
 import { below } from "./files.ts";
 
 const MiB = 1024 * 1024;
 const PRELOAD = new URL("lower-limits.ts", import.meta.url).href;
+const LIBRARY = fileURLToPath(new URL("lowered-library.ts", import.meta.url));
 
-/** The command with other limits. */
-function lowered(place: Place, limits: Readonly<Record<string, number>>) {
-	const env = { NODE_OPTIONS: `--import=${PRELOAD}`, LIMITS: JSON.stringify(limits) };
-	return async (machine: string, ...args: string[]) => await place.cli(machine, [...args, "--json"], { entry: CLI_SOURCE, env });
-}
+type Result = Readonly<Record<string, unknown>>;
 
-const write = (place: Place, path: string, content: string | Buffer) => {
-	const file = place.path("a", path);
-	mkdirSync(dirname(file), { recursive: true });
-	writeFileSync(file, content);
-};
+/** The library with other limits, and machines that share a store. */
+class Lowered implements AsyncDisposable {
+	readonly #dir = mkdtempSync(join(tmpdir(), "lowered-"));
+	readonly #child;
+	readonly #lines;
 
-const reportOf = ({ stdout }: Ended): Record<string, unknown> => JSON.parse(stdout) as Record<string, unknown>;
+	constructor(limits: Readonly<Record<string, number>>) {
+		const env = { ...process.env, LIMITS: JSON.stringify(limits) };
+		this.#child = spawn(process.execPath, ["--import", PRELOAD, LIBRARY], { env, stdio: ["pipe", "pipe", "inherit"] });
+		this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+	}
 
-/** What another machine restores is what this one has. */
-async function expectRestored(place: Place, run: ReturnType<typeof lowered>): Promise<void> {
-	expect(await run("b", "restore")).toMatchObject({ status: 0 });
-	expect(below(place.path("b"))).toEqual(below(place.path("a")));
+	path(machine: string, ...names: string[]): string {
+		return join(this.#dir, machine, "ws", ...names);
+	}
+
+	write(path: string, content: string | Buffer): void {
+		const file = this.path("a", path);
+		mkdirSync(dirname(file), { recursive: true });
+		writeFileSync(file, content);
+	}
+
+	async run(machine: string, verb: "flush" | "restore" | "status"): Promise<Result> {
+		const place = {
+			workspace: this.path(machine),
+			stateDir: join(this.#dir, machine, "state"),
+			store: pathToFileURL(join(this.#dir, "store")).href,
+		};
+		mkdirSync(join(this.#dir, machine), { recursive: true });
+		this.#child.stdin.write(`${JSON.stringify([verb, { ...place, profile: "plain", handoverWaitMs: 0 }])}\n`);
+		return JSON.parse((await this.#lines.next()).value as string) as Result;
+	}
+
+	/** What another machine restores is what this one has. */
+	async expectRestored(): Promise<void> {
+		await this.run("b", "restore");
+		expect(below(this.path("b"))).toEqual(below(this.path("a")));
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#child.stdin.end();
+		await once(this.#child, "exit");
+		rmSync(this.#dir, { recursive: true, force: true });
+	}
 }
 
 it("fastagent #489: beyond MAX_ENTRIES the rest is named each time, and taken once there is room", async () => {
-	using place = new Place();
-	const run = lowered(place, { MAX_ENTRIES: 40 });
-	write(place, "SOUL.md", "soul");
-	expect(await run("a", "flush")).toMatchObject({ status: 0 });
-	write(place, "SOUL.md", "soul, edited");
-	for (let index = 0; index < 45; index++) write(place, `many/${index}`, "x");
+	await using place = new Lowered({ MAX_ENTRIES: 40 });
+	place.write("SOUL.md", "soul");
+	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
+	place.write("SOUL.md", "soul, edited");
+	for (let index = 0; index < 45; index++) place.write(`many/${index}`, "x");
 	for (let round = 0; round < 2; round++) {
-		const flushed = await run("a", "flush");
-		expect(flushed).toMatchObject({ status: 3 });
-		expect(reportOf(flushed)).toMatchObject({ notTaken: [{ path: "many", reason: expect.stringContaining("40 files and directories") }] });
+		const flushed = await place.run("a", "flush");
+		expect(flushed).toMatchObject({
+			exitStatus: 3,
+			notTaken: [{ path: "many", reason: expect.stringContaining("40 files and directories") }],
+		});
 	}
-	expect(await run("a", "status")).toMatchObject({ status: 3 });
+	expect((await place.run("a", "status")).notDurable).toHaveLength(8);
 	for (let index = 0; index < 20; index++) rmSync(place.path("a", `many/${index}`));
 	// The room is that of the newest commit: the first flush makes it, the second one uses it.
-	expect(await run("a", "flush")).toMatchObject({ status: 3 });
-	expect(await run("a", "flush")).toMatchObject({ status: 0 });
-	await expectRestored(place, run);
+	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 3 });
+	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
+	await place.expectRestored();
 });
 
 it("fastagent #489: beyond MAX_CHUNKS the file is named each time, and everything else is committed", async () => {
-	using place = new Place();
-	const run = lowered(place, { MAX_CHUNKS: 50 });
-	write(place, "SOUL.md", "soul");
-	expect(await run("a", "flush")).toMatchObject({ status: 0 });
-	write(place, "SOUL.md", "soul, edited");
-	write(place, "giant", "");
+	await using place = new Lowered({ MAX_CHUNKS: 50 });
+	place.write("SOUL.md", "soul");
+	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
+	place.write("SOUL.md", "soul, edited");
+	place.write("giant", "");
 	truncateSync(place.path("a", "giant"), 51 * MiB);
 	for (let round = 0; round < 2; round++) {
-		const flushed = await run("a", "flush");
-		expect(flushed).toMatchObject({ status: 3 });
-		expect(reportOf(flushed)).toMatchObject({ notTaken: [{ path: "giant", reason: expect.stringMatching(/53477376 bytes.* 50 chunks/) }] });
+		const flushed = await place.run("a", "flush");
+		expect(flushed).toMatchObject({
+			exitStatus: 3,
+			notTaken: [{ path: "giant", reason: expect.stringMatching(/53477376 bytes.* 50 chunks/) }],
+		});
 	}
 	rmSync(place.path("a", "giant"));
-	await expectRestored(place, run);
+	await place.expectRestored();
 });
 
 it("fastagent #489: a manifest of more than MAX_MANIFEST_BYTES is refused each time, and taken once it is smaller", async () => {
-	using place = new Place();
-	const run = lowered(place, { MAX_MANIFEST_BYTES: 4000 });
-	write(place, "SOUL.md", "soul");
-	expect(await run("a", "flush")).toMatchObject({ status: 0 });
+	await using place = new Lowered({ MAX_MANIFEST_BYTES: 4000 });
+	place.write("SOUL.md", "soul");
+	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
 	const name = (index: number) => `${index}${"n".repeat(240)}`;
-	for (let index = 0; index < 20; index++) write(place, name(index), "x");
+	for (let index = 0; index < 20; index++) place.write(name(index), "x");
 	for (let round = 0; round < 2; round++) {
-		const flushed = await run("a", "flush");
-		expect(flushed.status).toBe(3);
-		expect(flushed.stdout).toContain("WORKSPACE_TOO_LARGE");
-		expect(flushed.stdout).toMatch(/the manifest has \d+ bytes, the limit is 4000/);
+		const flushed = await place.run("a", "flush");
+		const message = expect.stringMatching(/the manifest has \d+ bytes, the limit is 4000/);
+		expect(flushed).toMatchObject({ exitStatus: 3, code: "WORKSPACE_TOO_LARGE", message });
 	}
 	for (let index = 5; index < 20; index++) rmSync(place.path("a", name(index)));
-	expect(await run("a", "flush")).toMatchObject({ status: 0 });
-	await expectRestored(place, run);
+	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
+	await place.expectRestored();
 });
 
 it("fastagent #489: content beyond MAX_INLINE_BYTES and MAX_SEGMENT_INLINE_BYTES goes to packs, and is no limit", async () => {
-	using place = new Place();
-	const run = lowered(place, { MAX_INLINE_BYTES: 64 * 1024, MAX_SEGMENT_INLINE_BYTES: 96 * 1024 });
+	await using place = new Lowered({ MAX_INLINE_BYTES: 64 * 1024, MAX_SEGMENT_INLINE_BYTES: 96 * 1024 });
 	for (let round = 0; round < 3; round++) {
-		write(place, `inline-${round}`, randomBytes(60 * 1024));
-		expect(await run("a", "flush")).toMatchObject({ status: 0 });
+		place.write(`inline-${round}`, randomBytes(60 * 1024));
+		expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
 	}
-	write(place, "beyond", randomBytes(200 * 1024));
-	expect(await run("a", "flush")).toMatchObject({ status: 0 });
-	await expectRestored(place, run);
+	place.write("beyond", randomBytes(200 * 1024));
+	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
+	await place.expectRestored();
 });
 
 it("fastagent #489: SEGMENT_COMMITS only says where a log is folded from: there may be any number of commits", async () => {
-	using place = new Place();
-	const run = lowered(place, { SEGMENT_COMMITS: 3 });
+	await using place = new Lowered({ SEGMENT_COMMITS: 3 });
 	for (let round = 0; round < 5; round++) {
-		write(place, "note", `${round}`);
-		expect(await run("a", "flush")).toMatchObject({ status: 0 });
+		place.write("note", `${round}`);
+		expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
 	}
-	await expectRestored(place, run);
+	await place.expectRestored();
 });
 
 it("fastagent #489: SQLITE_CHUNK_BITS is a size and no limit: a database of any number of pages is stored", async () => {
-	using place = new Place();
-	const run = lowered(place, { SQLITE_CHUNK_BITS: 12 });
-	mkdirSync(place.path("a"));
+	await using place = new Lowered({ SQLITE_CHUNK_BITS: 12 });
+	mkdirSync(place.path("a"), { recursive: true });
 	{
 		using database = new DatabaseSync(join(place.path("a"), "x.db"));
 		database.exec("CREATE TABLE t (v); INSERT INTO t VALUES (zeroblob(300000))");
 	}
-	expect(await run("a", "flush")).toMatchObject({ status: 0 });
-	expect(await run("b", "restore")).toMatchObject({ status: 0 });
+	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
+	await place.run("b", "restore");
 	using copy = new DatabaseSync(place.path("b", "x.db"), { readOnly: true });
 	expect(copy.prepare("SELECT length(v) AS bytes FROM t").get()).toEqual({ bytes: 300_000 });
 });

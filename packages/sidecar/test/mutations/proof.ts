@@ -78,4 +78,24 @@ export const PROOF: readonly Mutation[] = [
 			name: "volumes that come and go are never taken for deletions, and lose no text",
 		},
 	},
+	{
+		rule: "an end without a commit looks at the slots that were won",
+		file: "src/sync/flush.ts",
+		find: "options.closed === true ? await this.#writer.lookAtWon(options.signal) : undefined;",
+		replace: "undefined as Awaited<ReturnType<LogWriter['lookAtWon']>>;",
+		test: {
+			file: "src/sync/won-slots.test.ts",
+			name: "finds at the end of a superseded writer that what it set aside was replaced, and sets it aside again",
+		},
+	},
+	{
+		rule: "won slots are looked at before a new head hides them",
+		file: "src/sync/log-writer.ts",
+		find: "		// The new head hides which slots were this writer's.\n		await this.#stillHolds(signal);\n",
+		replace: "",
+		test: {
+			file: "src/sync/won-slots.test.ts",
+			name: "finds where it loses a slot that an earlier one was replaced, and sets its bytes aside again",
+		},
+	},
 ];

@@ -10,7 +10,7 @@ import { isRestorable } from "../../src/log/safe-path.ts";
 import type { ChunkRef, Path, Tree } from "../../src/log/types.ts";
 import type { LogWriter } from "../../src/sync/log-writer.ts";
 import type { Cloud, CloudObject } from "./cloud.ts";
-import { type Content, contentOfTree, difference, sha256 } from "./disk.ts";
+import { type Content, contentOfEntry, contentOfTree, difference, sha256 } from "./disk.ts";
 import type { Process } from "./process.ts";
 import { type Intent, isRecovered } from "./sidecar.ts";
 import { DAY, type World } from "./world.ts";
@@ -25,7 +25,7 @@ export type Invariant =
 	| "restoreEqualsCommit"
 	/** A writer believes only what the log says. */
 	| "believedIsDurable"
-	/** What was on a disk and not in the log is on the disk, in the log, or in the journalled trash. */
+	/** What a drain calls durable is in a commit. */
 	| "noByteIsLost"
 	/** Nothing that runs here meets an error it could not explain. */
 	| "noUnexpectedError";
@@ -117,9 +117,16 @@ export class Oracle {
 		this.acknowledged(process, writer);
 	}
 
-	/** A drain said that everything is durable, with the writer's newest commit. */
-	closed(process: Process, writer: LogWriter): void {
-		if (!process.isReliving) this.#relies(process, writer, "believedIsDurable");
+	/** A drain said that everything on the disk is durable. What is in no commit that can be read is not. */
+	closed(process: Process, writer: LogWriter, disk: Content): void {
+		if (process.isReliving) return;
+		this.#relies(process, writer, "believedIsDurable");
+		if (this.#isTorn) return;
+		const inLog = new Set<string>();
+		for (const { head } of this.#landed.values()) for (const entry of head.tree.values()) inLog.add(contentOfEntry(entry));
+		for (const [path, content] of disk)
+			if (content !== "dir" && !inLog.has(content))
+				this.broken("noByteIsLost", `${process.name} said that ${path} is durable, and no commit has it`);
 	}
 
 	/** From now on nothing may replace the commit, and nothing has. */

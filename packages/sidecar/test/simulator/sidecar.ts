@@ -99,7 +99,7 @@ export class Sidecar {
 			isDurable = await this.#tryFlush(true);
 			if (!isDurable) await this.#process.machine.sleep(SECOND);
 		}
-		if (isDurable && this.#writer !== undefined) this.#oracle.closed(this.#process, this.#writer);
+		if (isDurable && this.#writer !== undefined) this.#oracle.closed(this.#process, this.#writer, contentOfDisk(this.machine.disk));
 		return !isDurable ? "not durable" : this.writer?.isSuperseded === true ? "superseded" : "closed";
 	}
 
@@ -269,6 +269,8 @@ export class Sidecar {
 		const isAside = writer.isSuperseded;
 		const aside = isAside ? this.#aside(writer, changed) : new Map<Path, Entry>();
 		if (isAside && aside.size === 0) {
+			const lost = closed ? await writer.lookAtWon() : undefined;
+			if (lost !== undefined) return this.#lost(writer, lost.isBroken);
 			this.#local = local;
 			return true;
 		}
@@ -280,9 +282,15 @@ export class Sidecar {
 			this.#pending = { local };
 			return false;
 		}
-		if (outcome.kind !== "committed") return "again";
+		if (outcome.kind !== "committed") return this.#lost(writer, outcome.kind === "lost" && outcome.isBroken);
 		this.#adopt(writer, { local });
 		return captured.size === this.machine.disk.size && [...captured].every(([path, node]) => this.machine.disk.get(path) === node);
+	}
+
+	/** Where the log does not continue what this writer knew, what is durable is what the log says. */
+	#lost(writer: LogWriter, isBroken: boolean): "again" {
+		if (isBroken) this.#local = new Map([...writer.head.tree].filter(([path]) => !isRecovered(path)));
+		return "again";
 	}
 
 	/** What a sidecar rides out; everything else is a finding. */
