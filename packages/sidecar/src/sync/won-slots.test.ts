@@ -100,7 +100,7 @@ it("finds in the drain that an earlier commit was overwritten, and commits its b
 	expect(tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });
 
-it("finds at the end of a superseded writer that what it set aside was replaced, and sets it aside again", async () => {
+it("notices a replaced slot at the end of a superseded writer, and sets its bytes aside again", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	const a = await racy.bench.open("a");
@@ -114,7 +114,7 @@ it("finds at the end of a superseded writer that what it set aside was replaced,
 	expect((await readLog(racy.store)).head.tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });
 
-it("finds where it loses a slot that an earlier one was replaced, and sets its bytes aside again", async () => {
+it("notices a replaced slot when it loses another one, and sets its bytes aside again", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	const a = await racy.bench.open("a");

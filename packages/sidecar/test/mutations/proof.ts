@@ -85,7 +85,7 @@ export const PROOF: readonly Mutation[] = [
 		replace: "undefined as Awaited<ReturnType<LogWriter['lookAtWon']>>;",
 		test: {
 			file: "src/sync/won-slots.test.ts",
-			name: "finds at the end of a superseded writer that what it set aside was replaced, and sets it aside again",
+			name: "notices a replaced slot at the end of a superseded writer, and sets its bytes aside again",
 		},
 	},
 	{
@@ -95,7 +95,7 @@ export const PROOF: readonly Mutation[] = [
 		replace: "",
 		test: {
 			file: "src/sync/won-slots.test.ts",
-			name: "finds where it loses a slot that an earlier one was replaced, and sets its bytes aside again",
+			name: "notices a replaced slot when it loses another one, and sets its bytes aside again",
 		},
 	},
 ];
