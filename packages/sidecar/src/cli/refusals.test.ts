@@ -99,6 +99,7 @@ describe("a PUT that is refused from the start", () => {
 test("a commit that is refused while an agent works is not undecided, is retried rarely, and leaves the drain its time", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a"), { recursive: true });
+	writeFileSync(place.path("a", "first"), "x");
 	const store = await server();
 	await using daemon = place.start(
 		"a",
@@ -117,6 +118,8 @@ test("a commit that is refused while an agent works is not undecided, is retried
 		{ env: ENV },
 	);
 	await daemon.waitForEvent("watch.started");
+	// The first commit is over, and the look at the fence before it.
+	await daemon.waitForEvent("flush.committed");
 	const before = store.puts();
 	store.refuse(507, "XMinioStorageFull");
 	writeFileSync(place.path("a", "f"), "x");
