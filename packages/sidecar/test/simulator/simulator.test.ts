@@ -31,7 +31,7 @@ it("the same seed gives the same digest of every event and of all that the store
 		digests.add(one.digest);
 	}
 	expect(digests.size).toBe(DIGESTED.length);
-});
+}, 120_000);
 
 it("storms over a racy store open no gate on a fence that is replaced", async () => {
 	let replaced = 0;
