@@ -84,15 +84,16 @@ export class LogWriter {
 	/**
 	 * @param head as read a moment ago; its tree is taken over
 	 * @param storeTimeMs the store's clock when it was read
+	 * @param since before the reading began: a machine may be frozen for days in the middle of it
 	 */
-	constructor(store: ObjectStore, machine: Machine, head: Head, storeTimeMs?: number) {
+	constructor(store: ObjectStore, machine: Machine, head: Head, storeTimeMs?: number, since: Moment = now(machine)) {
 		this.#store = store;
 		this.#machine = machine;
 		this.#head = head;
 		this.index = new ChunkIndex(machine);
 		this.index.rebuild(head.tree);
 		this.#id = unusedId(machine, head);
-		this.#lastContact = now(machine);
+		this.#lastContact = since;
 		this.#fencedAt = this.#lastContact;
 		this.#lastStoreMs = storeTimeMs;
 	}

@@ -31,7 +31,7 @@ import { readWhenHandedOver } from "./handover.ts";
 import { KnownRoots } from "./known-roots.ts";
 import type { LargeFiles } from "./large-files.ts";
 import { LogWriter } from "./log-writer.ts";
-import { type Machine, newRestoreId, thisMachine } from "./machine.ts";
+import { type Machine, newRestoreId, now, thisMachine } from "./machine.ts";
 import { bootId, writeMarker } from "./marker.ts";
 import type { Picked, Wanted } from "./pick-set-aside.ts";
 import { Quarantine } from "./quarantine.ts";
@@ -153,6 +153,7 @@ export class Session {
 		const { store, log, signal } = options;
 		const machine = options.machine ?? thisMachine;
 		let started = performance.now();
+		let since = now(machine);
 		// What is loaded is loaded while the store answers.
 		const [read, { h64Raw }, times] = await Promise.all([readWhenHandedOver(options, machine), xxhash(), loadFileTimes()]);
 		if (!times.exact) log.warn("restore.times-rounded", { reason: "koffi is not installed: times are kept to about 250 ns" });
@@ -172,13 +173,15 @@ export class Session {
 			...(signal && { signal }),
 		};
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
+			if (attempt > 0) since = now(machine);
 			const restored = await restore(attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" });
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
 			// Where it cannot be read the gate stays shut, and the tree stays the other's.
 			const filter = restored.filter();
-			const writer = new LogWriter(store, machine, { ...restored.head, tree: new Map(restored.head.tree) }, restored.storeTimeMs);
+			const head = { ...restored.head, tree: new Map(restored.head.tree) };
+			const writer = new LogWriter(store, machine, head, restored.storeTimeMs, since);
 			const fenced = async () => await decided(writer, machine, await writer.fence(signal), { signal });
 			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
 			if (kind !== "committed") {

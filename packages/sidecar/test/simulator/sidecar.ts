@@ -9,6 +9,7 @@ import type { ChunkRef, Entry, Path } from "../../src/log/types.ts";
 import { parentOf } from "../../src/path.ts";
 import { BlockBuilder } from "../../src/sync/block-builder.ts";
 import { LogWriter, type WriteOutcome } from "../../src/sync/log-writer.ts";
+import { now } from "../../src/sync/machine.ts";
 import { readBlocks } from "../../src/sync/read-content.ts";
 import { type LogRead, readLog } from "../../src/sync/read-log.ts";
 import { type OnDisk, planReconcile } from "../../src/sync/reconcile.ts";
@@ -112,10 +113,12 @@ export class Sidecar {
 	async #boot(): Promise<boolean> {
 		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 			try {
+				const since = now(this.#process.machine);
 				const read = await readLog(this.#process.store);
 				const restored = await this.#restore(read);
 				this.onRestored(restored);
-				const writer = new LogWriter(this.#process.store, this.#process.machine, { ...read.head, tree: new Map(read.head.tree) });
+				const head = { ...read.head, tree: new Map(read.head.tree) };
+				const writer = new LogWriter(this.#process.store, this.#process.machine, head, undefined, since);
 				this.#intent = { kind: "tree", content: restored };
 				const outcome = await this.#fence(writer);
 				if (outcome === "won") {
