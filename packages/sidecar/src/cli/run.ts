@@ -32,7 +32,8 @@ export const run: Command = {
 			command,
 			ownsProcess: true,
 			onReceipt: (receipt: StartReceipt) => {
-				if (!config.json) process.stderr.write(`${receiptLine(receipt)}\n`);
+				// A log collector reads JSON lines there: the event says the same.
+				if (!config.json && process.stderr.isTTY) process.stderr.write(`${receiptLine(receipt)}\n`);
 			},
 		};
 		const result = await runOrServe({ ...options, agentToStderr: config.json });
