@@ -32,8 +32,7 @@ export const run: Command = {
 			command,
 			ownsProcess: true,
 			onReceipt: (receipt: StartReceipt) => {
-				// A log collector reads JSON lines there: the event says the same.
-				if (!config.json && process.stderr.isTTY) process.stderr.write(`${receiptLine(receipt)}\n`);
+				if (!config.json) process.stderr.write(`${receiptLine(receipt)}\n`);
 			},
 		};
 		const result = await runOrServe({ ...options, agentToStderr: config.json });
