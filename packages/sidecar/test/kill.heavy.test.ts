@@ -91,6 +91,8 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 	const watching = new Promise<void>((resolve, reject) => {
 		daemon.once("exit", () => reject(new Error(`seed ${seed}: the daemon ended by itself`)));
 		createInterface({ input: daemon.stderr }).on("line", (line) => {
+			// The receipt and the last words are for people.
+			if (!line.startsWith("{")) return;
 			const { event, seq } = JSON.parse(line) as { event: string; seq?: number };
 			if (event === "watch.started") isWatching = true;
 			if (event === "flush.committed") acknowledged = Math.max(acknowledged, seq ?? 0);
