@@ -33,6 +33,7 @@ import {
 	writeFileSync,
 	writeSync,
 } from "node:fs";
+import { join } from "node:path";
 import { SidecarError, systemRefusal } from "../errors.ts";
 import {
 	encodePath,
@@ -111,7 +112,10 @@ export class Materializer {
 		this.#bases = typeof root === "string" ? [""] : ["", ...[...root.others.keys()].map(rootPath)];
 		// The agent may be another user, and must get there.
 		for (const directory of typeof root === "string" ? [root] : root.directories)
-			explain(directory, () => makeDirectories(directory, 0o755));
+			explain(directory, () => {
+				makeDirectories(directory, 0o755);
+				copyUp(directory);
+			});
 		this.#mounts = readInnerMounts(root);
 		// Left over from a restore that was killed.
 		for (const mount of [...this.#bases, ...this.#mounts.directories]) this.#removeStaging(mount);
@@ -466,6 +470,17 @@ const REFUSALS: ReadonlySet<string | undefined> = new Set([
 	"EINVAL",
 	"EBUSY",
 ]);
+
+/**
+ * On overlayfs a directory of the image becomes another one, with another inode, at its first change. That must be over before anybody
+ * asks which directory it is.
+ */
+function copyUp(directory: string): void {
+	const mode = statOf(directory)?.mode ?? 0o755;
+	if (tryTo(() => chmodSync(directory, mode & 0o7777))) return;
+	const probe = join(directory, RESERVED_DIRECTORY);
+	tryTo(() => mkdirSync(probe, { mode: 0o700 }));
+}
 
 /** @returns whether it was done */
 function tryTo(work: () => void): boolean {
