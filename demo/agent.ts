@@ -40,12 +40,18 @@ export async function freePort(): Promise<number> {
 	return port;
 }
 
+/**
+ * For each `fetch` of an agent: no connection is used twice. A gateway that computes for longer than it keeps an idle connection open
+ * (5 s) resets what arrives on it meanwhile.
+ */
+export const ONE_USE: Readonly<Record<string, string>> = { connection: "close" };
+
 /** Settled when `GET url` says 200. */
 export async function answers(url: string, process: Running, timeoutMs: number): Promise<void> {
 	const until = performance.now() + timeoutMs;
 	while (performance.now() < until) {
 		if (process.exit !== undefined) throw new Error(`${process.name} ended before the agent was ready\n${process.tail}`);
-		const status = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
+		const status = await fetch(url, { headers: ONE_USE, signal: AbortSignal.timeout(2_000) }).then(
 			(response) => response.status,
 			() => 0,
 		);

@@ -1,6 +1,6 @@
 /** The demo without OpenClaw: generated state, and a small gateway that writes to it as the real one does. */
 import { join } from "node:path";
-import { type Agent, answers, freePort } from "./agent.ts";
+import { type Agent, answers, freePort, ONE_USE } from "./agent.ts";
 import { generateOpenClawState, type TurnResult } from "./generate-state.ts";
 import { bytes, many } from "./report.ts";
 
@@ -25,7 +25,7 @@ export async function generatedAgent(seed: number): Promise<Agent> {
 		},
 		ready: async (process) => await answers(`${url}/readyz`, process, 20_000),
 		async turn(text) {
-			const response = await fetch(`${url}/turn`, { method: "POST", body: text, signal: AbortSignal.timeout(20_000) });
+			const response = await fetch(`${url}/turn`, { method: "POST", headers: ONE_USE, body: text, signal: AbortSignal.timeout(20_000) });
 			if (response.status !== 200) throw new Error(`the turn failed: ${await response.text()}`);
 			const { messages, firstSeq, lastSeq } = (await response.json()) as TurnResult;
 			return { messages, rows: { first: firstSeq, last: lastSeq } };

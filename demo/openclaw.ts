@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import imagePackage from "../packages/image/openclaw/package.json" with { type: "json" };
-import { type Agent, answers, freePort } from "./agent.ts";
+import { type Agent, answers, freePort, ONE_USE } from "./agent.ts";
 import { type FakeModel, startFakeModel } from "./fake-model.ts";
 import { openClawConfig } from "./openclaw-config.ts";
 import { run } from "./processes.ts";
@@ -131,7 +131,7 @@ export async function openClawAgent({ bin, version }: Installed, model?: FakeMod
 		async turn(text) {
 			const response = await fetch(`${url}/v1/chat/completions`, {
 				method: "POST",
-				headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+				headers: { ...ONE_USE, authorization: `Bearer ${token}`, "content-type": "application/json" },
 				body: JSON.stringify({ model: "openclaw/default", user: "anna", messages: [{ role: "user", content: text }] }),
 				signal: AbortSignal.timeout(180_000),
 			});

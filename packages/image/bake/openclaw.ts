@@ -35,7 +35,8 @@ const exited = once(gateway, "exit");
 await ready();
 const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
 	method: "POST",
-	headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
+	// The gateway computes for longer than it keeps an idle connection open: one from before would be reset.
+	headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", connection: "close" },
 	body: JSON.stringify({ model: "openclaw/default", user: "bake", messages: [{ role: "user", content: "hello [[write:hello.txt:20]]" }] }),
 });
 if (!response.ok) throw new Error(`the turn failed: ${response.status} ${await response.text()}`);

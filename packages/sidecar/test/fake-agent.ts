@@ -17,6 +17,8 @@ export class FakeAgent implements AsyncDisposable {
 	readonly url: string;
 	readonly requests: AgentRequest[] = [];
 	isReady = true;
+	/** Connections that were opened so far. */
+	connections = 0;
 	/** What a request is answered with. */
 	answer: Answer = ({ body }, response) => json(response, 200, completion(`you said ${JSON.stringify(body.messages ?? body.input)}`));
 	readonly #server;
@@ -24,6 +26,7 @@ export class FakeAgent implements AsyncDisposable {
 	private constructor(server: ReturnType<typeof createServer>) {
 		this.#server = server;
 		this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+		server.on("connection", () => this.connections++);
 		server.on("request", (request, response) => void this.#take(request, response));
 	}
 

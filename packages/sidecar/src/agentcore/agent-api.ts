@@ -43,15 +43,14 @@ const LEAVE_TOKEN =
 
 export class AgentApi {
 	readonly #options: AgentApiOptions;
-	readonly #connections = new Agent({ keepAlive: true });
+	/**
+	 * A connection for each request. OpenClaw may compute for longer than it keeps an idle connection open (5 s), as it does right
+	 * after it says that it is ready: a message on such a connection is reset unread. A new one costs 0.1 ms on this machine.
+	 */
+	readonly #connections = new Agent({ keepAlive: false });
 
 	constructor(options: AgentApiOptions) {
 		this.#options = options;
-	}
-
-	/** Connections from before a freeze are dead. */
-	reconnect(): void {
-		for (const sockets of Object.values(this.#connections.freeSockets)) for (const socket of [...(sockets ?? [])]) socket.destroy();
 	}
 
 	close(): void {

@@ -133,6 +133,13 @@ describe("POST /invocations", () => {
 		expect(JSON.stringify([headers, body])).not.toMatch(/S3CRET|bob|Bearer anna/);
 	});
 
+	test("opens a new connection to the agent for each request", async () => {
+		expect(await api.isReady(new AbortController().signal)).toBe(true);
+		expect((await invoke({ prompt: "hello" })).status).toBe(200);
+		expect((await invoke({ prompt: "hello again" })).status).toBe(200);
+		expect(agent.connections).toBe(3);
+	});
+
 	test("is logged with the platform's own ids", async () => {
 		await invoke({ prompt: "hello" }, { "x-amzn-bedrock-agentcore-runtime-session-id": "session-1" });
 		await expect.poll(() => log.events.find(({ event }) => event === "invocation.ended")?.fields).toMatchObject({ sessionId: "session-1" });

@@ -207,7 +207,6 @@ class PlatformMachine {
 
 	#wake(): void {
 		this.#store?.reconnect?.();
-		this.agent.reconnect();
 		this.#serving?.wake();
 	}
 
