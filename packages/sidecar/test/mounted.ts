@@ -8,6 +8,8 @@ export interface Mounted extends Disposable {
 	bind(from: string, to: string, options?: "rw" | "ro"): void;
 	/** A file system of its own, on a directory that is made. */
 	tmpfs(path: string, options?: string): void;
+	/** As a container's root: changes to what is in `lower` go to `upper`. */
+	overlay(layers: { readonly lower: string; readonly upper: string; readonly work: string }, to: string): void;
 	chattr(attribute: "i" | "a", path: string): void;
 }
 
@@ -33,6 +35,9 @@ export function mounted(context: TestContext): Mounted {
 		tmpfs(path, options = "size=16m") {
 			mkdirSync(path, { recursive: true });
 			run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], ["umount", path]);
+		},
+		overlay({ lower, upper, work }, to) {
+			run(["mount", "-t", "overlay", "-o", `lowerdir=${lower},upperdir=${upper},workdir=${work}`, "overlay", to], ["umount", to]);
 		},
 		chattr: (attribute, path) => run(["chattr", `+${attribute}`, path], ["chattr", `-${attribute}`, path]),
 		[Symbol.dispose]() {

@@ -7,7 +7,7 @@ import { readDisk } from "../../test/disk.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { openStore } from "../store/open.ts";
 import { LogWriter } from "../sync/log-writer.ts";
-import { thisMachine } from "../sync/machine.ts";
+import { now, thisMachine } from "../sync/machine.ts";
 import { readLog } from "../sync/read-log.ts";
 
 it("an idle daemon moves what is needed out of a pack that is mostly dead, after a FULL commit, once, and says so", async () => {
@@ -42,7 +42,7 @@ it("an idle daemon moves what is needed out of a pack that is mostly dead, after
 /** Commits without content, by a writer that has no disk. */
 async function fillTo(place: Place, seq: number): Promise<void> {
 	const store = namespaced(await openStore(pathToFileURL(place.store).href, {}), "default");
-	const writer = new LogWriter(store, thisMachine, (await readLog(store)).head);
+	const writer = new LogWriter(store, thisMachine, (await readLog(store)).head, now(thisMachine));
 	expect((await writer.fence()).kind).toBe("committed");
 	while (writer.head.seq < seq) expect((await writer.commit({ changed: new Map(), removed: new Set() }, [], {})).kind).toBe("committed");
 	await store.close();

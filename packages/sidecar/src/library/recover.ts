@@ -9,7 +9,7 @@ import { compareBytes } from "../path.ts";
 import { decided } from "../sync/decided.ts";
 import { dropSetAside } from "../sync/drop-set-aside.ts";
 import { LogWriter } from "../sync/log-writer.ts";
-import { newRestoreId, thisMachine } from "../sync/machine.ts";
+import { newRestoreId, now, thisMachine } from "../sync/machine.ts";
 import { inspectDisk } from "../sync/not-durable.ts";
 import { pickOne, pickSetAside } from "../sync/pick-set-aside.ts";
 import { readLog } from "../sync/read-log.ts";
@@ -211,10 +211,11 @@ export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverD
 		const answer = await ask<{ files: number; seq?: number }>(stateDir, workspace, "drop", wanted);
 		if (answer !== undefined) return { by: "daemon", files: answer.files, seq: answer.seq };
 		return await withControl(stateDir, workspace, "recovering", async () => {
+			const since = now(thisMachine);
 			const { head, storeTimeMs } = await readLog(store, signal && { signal });
 			pickSetAside(head.tree, wanted);
 			if (!head.isClosed) throw notClosed(head.fence.writer);
-			const log = new LogWriter(store, thisMachine, { ...head, tree: new Map(head.tree) }, storeTimeMs);
+			const log = new LogWriter(store, thisMachine, { ...head, tree: new Map(head.tree) }, since, storeTimeMs);
 			const fenced = await decided(log, thisMachine, await log.fence(signal), { signal });
 			if (fenced.kind !== "committed") throw notClosed(log.head.fence.writer);
 			const { files, seq } = await dropSetAside(log, thisMachine, wanted, { closed: true, signal });

@@ -2,7 +2,8 @@
  * Compares the mount points of a workspace with the volumes that they are known to hold.
  *
  * A mount point is away when its volume is not there or another one is. Nothing below it counts then: what it lacks was not
- * deleted, and what it holds is not a change. The same goes for a volume that is mounted over something that the log has.
+ * deleted, and what it holds is not a change. The same goes for a volume that is mounted over something that the log has, and for a
+ * read-only mount to which the log's content could not be restored.
  * A mounted file counts as there when any file is mounted: programs replace a file by another inode, and its content is all it has.
  */
 import type { Path } from "../log/types.ts";
@@ -42,6 +43,11 @@ export function checkMounts({ root, filter, known, listed, holds }: MountsToChec
 		if (filter(path, isFile ? "file" : "dir") === "skip") continue;
 		const volume = stat && volumeOf(stat, mount?.source ?? "");
 		const isBelow = isBelowAny(path, away);
+		if (expected === NOT_RESTORED) {
+			mounts[path] = expected;
+			if (!isBelowAny(path, away)) away.set(path, READ_ONLY);
+			continue;
+		}
 		if (expected === undefined) {
 			if (volume === undefined || isBelow) continue;
 			if (known !== undefined && holds(path)) away.set(path, "a volume is mounted over what the log has there");
@@ -58,6 +64,9 @@ export function checkMounts({ root, filter, known, listed, holds }: MountsToChec
 
 /** As `volumeOf` names them. */
 const FILE = "file:";
+/** In a volume's place: a read-only mount that holds other content than the log, so that nothing was restored there. */
+export const NOT_RESTORED = "not-restored";
+export const READ_ONLY = "it is mounted read-only and holds other content than the log";
 
 /** Is it one of the paths, or does it lie below one? */
 export function isBelowAny(path: Path, paths: { readonly size: number; has(path: Path): boolean }): boolean {

@@ -18,7 +18,7 @@ import { Flusher } from "./flush.ts";
 import type { FlushResult } from "./flush-result.ts";
 import { LocalTree } from "./local-tree.ts";
 import { LogWriter } from "./log-writer.ts";
-import type { Machine } from "./machine.ts";
+import { type Machine, now } from "./machine.ts";
 import { readLog } from "./read-log.ts";
 import { SecretGuard, type SecretPolicy } from "./secret-guard.ts";
 
@@ -50,9 +50,10 @@ const FIRST_PAUSE_MS = 500;
  */
 export async function commitDirectory(options: CommitDirectoryOptions): Promise<Head> {
 	const { store, directory, machine, log, signal } = options;
+	const since = now(machine);
 	const { head, storeTimeMs } = await readLog(store, signal && { signal });
 	requireEmpty(head, store);
-	const writer = new LogWriter(store, machine, { ...head, tree: new Map(head.tree) }, storeTimeMs);
+	const writer = new LogWriter(store, machine, { ...head, tree: new Map(head.tree) }, since, storeTimeMs);
 	await takeOver(writer, options);
 	const { filter, profile, tempDir, quickHash, onSecret = "warn" } = options;
 	const secrets = new SecretGuard({ policy: onSecret, profile, quickHash, log });

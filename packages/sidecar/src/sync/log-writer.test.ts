@@ -4,11 +4,14 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DeafToLists, FaultyStore } from "../../test/faulty-store.ts";
 import { workbench } from "../../test/workbench.ts";
+import { logKey } from "../log/keys.ts";
+import { SEGMENT_COMMITS } from "../log/limits.ts";
 import type { Entry } from "../log/types.ts";
+import type { SweepableStore } from "../store/sweepable.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { LogWriter } from "./log-writer.ts";
-import { type Machine, thisMachine } from "./machine.ts";
+import { type Machine, now, thisMachine } from "./machine.ts";
 import { readLog } from "./read-log.ts";
 
 const HOUR_MS = 3_600_000;
@@ -29,7 +32,7 @@ function turnable(): Machine & { turn(ms: number): void } {
 
 it("a commit is refused before the fence is won", async () => {
 	await using bench = await workbench();
-	const writer = new LogWriter(bench.store, thisMachine, { ...(await readLog(bench.store)).head, tree: new Map() });
+	const writer = new LogWriter(bench.store, thisMachine, { ...(await readLog(bench.store)).head, tree: new Map() }, now(thisMachine));
 	const root: Entry = { type: "dir", mode: 0o755, mtimeNs: 0n };
 	await expect(writer.commit({ changed: new Map([["", root]]), removed: new Set() }, [], {})).rejects.toMatchObject({ code: "INTERNAL" });
 	expect((await readLog(bench.store)).head.seq).toBe(0);
@@ -74,6 +77,25 @@ describe("a commit after a pause of more than an hour", () => {
 	});
 });
 
+describe("a machine that is frozen for hours while it reads the log", () => {
+	it("loses a slot that others filled and retention swept meanwhile, although the store lets it be created", async () => {
+		await using bench = await workbench();
+		const machine = turnable();
+		const since = now(machine);
+		const { head } = await readLog(bench.store);
+		const other = new LogWriter(bench.store, thisMachine, { ...head, tree: new Map() }, now(thisMachine));
+		expect(await other.fence()).toMatchObject({ kind: "committed", seq: 1 });
+		for (let seq = 2; seq <= SEGMENT_COMMITS; seq++) {
+			const changed = new Map<string, Entry>([["", { type: "dir", mode: 0o755, mtimeNs: BigInt(seq) }]]);
+			expect(await other.commit({ changed, removed: new Set() }, [], {})).toMatchObject({ kind: "committed", seq });
+		}
+		for (let seq = 1; seq < SEGMENT_COMMITS; seq++) await (bench.store as SweepableStore).delete(logKey(seq));
+		machine.turn(2 * HOUR_MS);
+		const late = new LogWriter(bench.store, machine, { ...head, tree: new Map() }, since);
+		expect(await late.fence()).toMatchObject({ kind: "lost" });
+	});
+});
+
 describe("one memory on two machines", () => {
 	it("holds one fence twice: the first to commit keeps it, the other one sets its bytes aside under a new name", async () => {
 		await using bench = await workbench();
@@ -85,8 +107,8 @@ describe("one memory on two machines", () => {
 			return { ...thisMachine, wallMs: () => frozen, randomBytes: (count: number) => Buffer.alloc(count, ++drawn) };
 		};
 		const { head } = await readLog(bench.store);
-		const one = new LogWriter(bench.store, machine(), { ...head, tree: new Map() });
-		const two = new LogWriter(bench.store, machine(), { ...head, tree: new Map() });
+		const one = new LogWriter(bench.store, machine(), { ...head, tree: new Map() }, now(thisMachine));
+		const two = new LogWriter(bench.store, machine(), { ...head, tree: new Map() }, now(thisMachine));
 		for (const writer of [one, two]) expect(await writer.fence()).toMatchObject({ kind: "committed", seq: 1 });
 		expect(two.id).toBe(one.id);
 

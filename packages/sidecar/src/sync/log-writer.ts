@@ -83,10 +83,10 @@ export class LogWriter {
 
 	/**
 	 * @param head as read a moment ago; its tree is taken over
-	 * @param storeTimeMs the store's clock when it was read
 	 * @param since before the reading began: a machine may be frozen for days in the middle of it
+	 * @param storeTimeMs the store's clock when it was read
 	 */
-	constructor(store: ObjectStore, machine: Machine, head: Head, storeTimeMs?: number, since: Moment = now(machine)) {
+	constructor(store: ObjectStore, machine: Machine, head: Head, since: Moment, storeTimeMs?: number) {
 		this.#store = store;
 		this.#machine = machine;
 		this.#head = head;

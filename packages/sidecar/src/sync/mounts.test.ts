@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { mounted } from "../../test/mounted.ts";
+import { type Mounted, mounted } from "../../test/mounted.ts";
 import { plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
+import { inspectDisk } from "./not-durable.ts";
 import { readLog } from "./read-log.ts";
 import { restore } from "./restore.ts";
 
@@ -27,6 +28,16 @@ async function fill(bench: Workbench, files: Readonly<Record<string, string>>): 
 	const result = await session.flush({ sweep: true, closed: true });
 	if (result.kind !== "committed") throw new Error(result.kind);
 	return result.seq;
+}
+
+/** A workspace with a read-only mount at `m`. Its files have another mode than the log's. */
+function readOnlyMount(bench: Workbench, made: Mounted, machine: string, files: Readonly<Record<string, string>>): string {
+	const [root, volume] = [bench.workspace(machine), join(bench.dir, `volume-${machine}`)];
+	mkdirSync(join(root, "m"), { recursive: true });
+	mkdirSync(volume);
+	for (const [name, text] of Object.entries(files)) writeFileSync(join(volume, name), text, { mode: 0o600 });
+	made.bind(volume, join(root, "m"), "ro");
+	return root;
 }
 
 const read = (...names: readonly string[]) => readFileSync(join(...names), "utf8");
@@ -89,28 +100,67 @@ describe("a mount inside the workspace", () => {
 		expect(readdirSync(join(bench.dir, "volume"))).toEqual([]);
 	});
 
-	it("that is read-only works if it has what the log has, and is otherwise named before anything is written", async (context) => {
+	it("that is read-only works if it has what the log has", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		await fill(bench, { top: "1", "m/f": "same" });
-		for (const [machine, text] of [
-			["b", "same"],
-			["c", "other"],
-		] as const) {
-			const [root, volume] = [bench.workspace(machine), join(bench.dir, `volume-${machine}`)];
-			mkdirSync(join(root, "m"), { recursive: true });
-			mkdirSync(volume);
-			writeFileSync(join(volume, "f"), text, { mode: 0o600 });
-			made.bind(volume, join(root, "m"), "ro");
-		}
-		await (await bench.open("b")).flush({ sweep: true, closed: true });
-		await (await bench.open("b")).flush({ sweep: true, closed: true });
+		const root = readOnlyMount(bench, made, "b", { f: "same" });
+		for (const _ of [1, 2]) await (await bench.open("b")).flush({ sweep: true, closed: true });
+		expect(read(root, "top")).toBe("1");
 		expect((await readLog(bench.store)).head.tree.get("m/f")).toMatchObject({ mode: 0o644 });
 		expect(bench.log.events).toContainEqual(expect.objectContaining({ level: "warn", event: "restore.read-only-mounts" }));
-		const error = await bench.open("c").catch((caught: unknown) => caught);
+	});
+
+	it.for<[string, Record<string, string>]>([
+		["other content", { f: "other" }],
+		["a file less", {}],
+		["a file more, and another one changed", { f: "other", g: "more" }],
+	])("that is read-only with %s than the log stays as it is, and the log keeps what it has", async ([, files], context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		await fill(bench, { top: "1", "m/f": "same" });
+		const root = readOnlyMount(bench, made, "b", files);
+		const reason = "it is mounted read-only and holds other content than the log";
+		for (const changed of ["2", "3"]) {
+			const session = await bench.open("b");
+			expect(session.restored.away).toEqual([{ path: "m", files: 1, bytes: 4 }]);
+			writeFileSync(join(root, "top"), changed);
+			expect(await session.flush({ sweep: true })).toMatchObject({ changed: 1, removed: 0, deferred: [{ path: "m", reason }] });
+			const { head } = await readLog(bench.store);
+			expect(head.tree.get("m/f")).toMatchObject({ size: 4 });
+			expect(head.tree.has("m/g")).toBe(false);
+			const options = { store: bench.store, root, profile: plainProfile, privateDir: bench.privateDir("b") };
+			expect((await inspectDisk(options, head)).notDurable).toEqual([{ path: "m", kind: "away", reason }]);
+			await session.flush({ closed: true });
+		}
+		expect(Object.fromEntries(readdirSync(join(root, "m")).map((name) => [name, read(root, "m", name)]))).toEqual(files);
+	});
+
+	it("that is a read-only file with other content than the log stays as it is", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		await fill(bench, { top: "1", "config.json": "old" });
+		const [root, file] = [bench.workspace("b"), join(bench.dir, "config")];
+		mkdirSync(root);
+		writeFileSync(join(root, "config.json"), "");
+		writeFileSync(file, "of this deployment");
+		made.bind(file, join(root, "config.json"), "ro");
+		const session = await bench.open("b");
+		writeFileSync(join(root, "top"), "2");
+		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({ changed: 1, deferred: [{ path: "config.json" }] });
+		expect(read(root, "config.json")).toBe("of this deployment");
+		expect((await readLog(bench.store)).head.tree.get("config.json")).toMatchObject({ size: 3 });
+	});
+
+	it("that is read-only is named before anything is written by a restore to one commit", async (context) => {
+		await using bench = await workbench();
+		using made = mounted(context);
+		const first = await fill(bench, { top: "1", "m/f": "same" });
+		const root = readOnlyMount(bench, made, "b", { f: "other" });
+		const error = await restoreAt(bench, "b", first).catch((caught: unknown) => caught);
 		expect(error).toMatchObject({ code: "WORKSPACE_READ_ONLY", value: "m/f", message: expect.stringContaining("mounted read-only") });
-		expect((error as Error).message).toContain(join(bench.workspace("c"), "m"));
-		expect(existsSync(join(bench.workspace("c"), "top"))).toBe(false);
+		expect((error as Error).message).toContain(join(root, "m"));
+		expect(existsSync(join(root, "top"))).toBe(false);
 	});
 
 	it("that the log replaced by a file is refused, and nothing moves", async (context) => {

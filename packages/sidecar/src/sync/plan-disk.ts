@@ -4,17 +4,18 @@ import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path, Tree } from "../log/types.ts";
 import { othersOf, ROOTS_DIRECTORY, type Root, rootNameOf, rootPath } from "../path.ts";
-import { mountsBelow, mountsByDevice } from "../workspace/mounts.ts";
+import { type Mount, mountsBelow, mountsByDevice } from "../workspace/mounts.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
 import { hasOtherNames, identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
-import { checkMounts, holdsIn, isBelowAny } from "./check-mounts.ts";
+import { checkMounts, holdsIn, isBelowAny, NOT_RESTORED } from "./check-mounts.ts";
 import { compareDisk, hasMode } from "./compare-disk.ts";
 import { DatabaseCopies } from "./database-copies.ts";
 import { isAnyHeld } from "./deletion-brake.ts";
 import { isTrusted, type Marker, type Mounts, type RootMark, readMarker } from "./marker.ts";
 import { readLog } from "./read-log.ts";
+import { unwritableMounts } from "./read-only-mounts.ts";
 import { type Action, type OnDisk, planExact, planReconcile } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { onThisDisk, ownTree, requireRootsAreDirectories, withRoots } from "./roots-in-tree.ts";
@@ -55,6 +56,8 @@ export interface DiskPlan {
 export async function planDisk(
 	options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "acceptsMounts" | "withSetAside" | "signal">,
 	head: Head,
+	/** Read-only mounts that the plan would have to write to. */
+	unwritable: ReadonlyMap<Path, string> = NONE,
 ): Promise<DiskPlan> {
 	const { root } = options;
 	const target = options.withSetAside === true ? onThisDisk(head.tree, root) : ownTree(head.tree, root);
@@ -72,15 +75,19 @@ export async function planDisk(
 	// A root that this disk did not have then, or another directory in its place, derives from nothing.
 	const ownBase = baseOfAll && ownTree(baseOfAll, root);
 	const baseOfRoots = ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
+	// Nor does what a mount held when nothing could be restored to it.
+	const { known, notRestored } = knownMounts(isSameRoot ? marker.mounts : undefined);
+	const baseOfMounts = baseOfRoots && without(baseOfRoots, notRestored);
 	const { filter } = new WorkspaceFilter(root, options.profile);
 	const { stats: disk, problems } = await scan(root, filter, options.signal && { signal: options.signal });
-	const known = isSameRoot ? marker?.mounts : undefined;
-	const found = { root, filter, listed: mountsBelow(root) ?? mountsByDevice(disk), holds: holdsIn(baseOfRoots ?? target) };
+	const found = { root, filter, listed: mountsBelow(root) ?? mountsByDevice(disk), holds: holdsIn(baseOfMounts ?? target) };
 	const checked = checkMounts({ ...found, known });
 	const isAccepted = options.acceptsMounts === true;
-	const { away, mounts } = isAccepted ? { ...checkMounts({ ...found, known: undefined }), away: NONE } : checked;
+	const { mounts: mounted } = isAccepted ? checkMounts({ ...found, known: undefined }) : checked;
+	const mounts = { ...mounted, ...Object.fromEntries([...unwritable.keys()].map((path) => [path, NOT_RESTORED])) };
+	const away = new Map([...(isAccepted ? NONE : checked.away), ...unwritable]);
 	// What is accepted in a volume's place derives from nothing: what it lacks comes back, and what differs there gives way.
-	const base = isAccepted ? baseOfRoots && without(baseOfRoots, checked.away) : baseOfRoots;
+	const base = isAccepted ? baseOfMounts && without(baseOfMounts, checked.away) : baseOfMounts;
 	requireMounts(options.at, away);
 	for (const path of disk.keys()) if (isBelowAny(path, away)) disk.delete(path);
 	const judged = without(target, away);
@@ -98,6 +105,10 @@ export async function planDisk(
 		options.at === undefined
 			? reconcile(options.profile, compared, base, judged, trustsDeletes)
 			: { plan: partingNames(leavingRoots(planExact(compared, target), target, root), disk, target, root), unbelieved: 0 };
+	if (options.at === undefined) {
+		const more = await unwritableMounts({ root, mounts: mountsToWrite(root), plan, target, disk });
+		if (more.size > 0) return await planDisk(options, head, new Map([...unwritable, ...more]));
+	}
 	for (const path of target.keys()) if (!judged.has(path)) plan.set(path, "keep");
 	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
 	const inLog = new Set([...compared].filter(([, there]) => there.likeTarget || there.likeBase).map(([path]) => path));
@@ -106,6 +117,20 @@ export async function planDisk(
 }
 
 const NONE: ReadonlyMap<Path, string> = new Map();
+
+function knownMounts(mounts: Mounts | undefined): { readonly known: Mounts | undefined; readonly notRestored: ReadonlyMap<Path, string> } {
+	if (mounts === undefined) return { known: undefined, notRestored: NONE };
+	const [not, known] = [new Map<Path, string>(), new Map<Path, string>()];
+	for (const [path, volume] of Object.entries(mounts)) (volume === NOT_RESTORED ? not : known).set(path, volume);
+	return { known: Object.fromEntries(known), notRestored: not };
+}
+
+/** With those of additional roots; the workspace itself must be writable. */
+function mountsToWrite(root: Root): Map<Path, Mount> {
+	const mounts = mountsBelow(root, true) ?? new Map<Path, Mount>();
+	mounts.delete("");
+	return mounts;
+}
 
 function without(tree: Tree, places: ReadonlyMap<Path, string>): Tree {
 	return places.size === 0 ? tree : new Map([...tree].filter(([path]) => !isBelowAny(path, places)));

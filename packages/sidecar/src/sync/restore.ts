@@ -98,7 +98,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		const planned = await planDisk(options, head);
 		const { target, base, marker, rootStat, plan } = planned;
 		if (base === undefined || options.at !== undefined) plan.set("", target.has("") ? "write" : "keep");
-		for (const path of [...planned.freshRoots].map(rootPath)) if (target.has(path)) plan.set(path, "write");
+		for (const path of [...planned.freshRoots].map(rootPath)) if (target.has(path) && !planned.away.has(path)) plan.set(path, "write");
 		const elsewhere = rootsElsewhere(head.tree, root);
 		for (const { path, files, bytes } of elsewhere) log.warn("restore.root-left-out", { path, files, bytes });
 		for (const name of planned.freshRoots) {

@@ -181,7 +181,7 @@ export class Session {
 			// Where it cannot be read the gate stays shut, and the tree stays the other's.
 			const filter = restored.filter();
 			const head = { ...restored.head, tree: new Map(restored.head.tree) };
-			const writer = new LogWriter(store, machine, head, restored.storeTimeMs, since);
+			const writer = new LogWriter(store, machine, head, since, restored.storeTimeMs);
 			const fenced = async () => await decided(writer, machine, await writer.fence(signal), { signal });
 			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
 			if (kind !== "committed") {

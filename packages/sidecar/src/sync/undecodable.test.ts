@@ -8,7 +8,7 @@ import { plainProfile, workbench } from "../../test/workbench.ts";
 import { EMPTY_HEAD } from "../log/fold.ts";
 import type { Entry } from "../log/types.ts";
 import { LogWriter } from "./log-writer.ts";
-import { thisMachine } from "./machine.ts";
+import { now, thisMachine } from "./machine.ts";
 import { readLog } from "./read-log.ts";
 
 /** Beyond 2^40 s. */
@@ -25,7 +25,7 @@ describe("a commit that no reader could decode", () => {
 		it(`is not put by the writer, and the next one goes on: ${what}`, async () => {
 			await using bench = await workbench();
 			const store = new FaultyStore(bench.store);
-			const writer = new LogWriter(store, thisMachine, { ...EMPTY_HEAD, tree: new Map() });
+			const writer = new LogWriter(store, thisMachine, { ...EMPTY_HEAD, tree: new Map() }, now(thisMachine));
 			await writer.fence();
 			const before = store.sent.length;
 			const delta = (each: Entry) => ({ changed: new Map([["", directory] as const, ["p", each] as const]), removed: new Set<string>() });

@@ -17,7 +17,7 @@ export const MOUNTS: readonly Mutation[] = [
 		file: "src/sync/preflight.ts",
 		find: "} else this.#directories.set(path, this.#whyNotWritable(path, stat));",
 		replace: "} else this.#directories.set(path, undefined);",
-		test: { file: mounts, name: "that is read-only works if it has what the log has, and is otherwise named before anything is written" },
+		test: { file: mounts, name: "that is read-only is named before anything is written by a restore to one commit" },
 	},
 	{
 		rule: "pre-flight: a read-only directory is opened for the duration",
@@ -87,5 +87,26 @@ export const MOUNTS: readonly Mutation[] = [
 			file: "src/workspace/move.test.ts",
 			name: "a move that finds no room leaves everything where it was, and no half of it behind",
 		},
+	},
+	{
+		rule: "a read-only mount with other content than the log refuses no start",
+		file: "src/sync/read-only-mounts.ts",
+		find: "if (!isDirectory && !isSameFile) found.set(",
+		replace: 'if (path === "") found.set(',
+		test: { file: mounts, name: "that is read-only with other content than the log stays as it is, and the log keeps what it has" },
+	},
+	{
+		rule: "what a read-only mount lacks was not deleted, at the next start either",
+		file: "src/sync/plan-disk.ts",
+		find: "	const baseOfMounts = baseOfRoots && without(baseOfRoots, notRestored);",
+		replace: "	const baseOfMounts = baseOfRoots && without(baseOfRoots, new Map());",
+		test: { file: mounts, name: "that is read-only with a file less than the log stays as it is, and the log keeps what it has" },
+	},
+	{
+		rule: "overlayfs: a directory of the image is settled before anybody asks which it is",
+		file: "src/workspace/materialize.ts",
+		find: "				copyUp(directory);",
+		replace: "				void copyUp;",
+		test: { file: "src/workspace/overlay.test.ts", name: "is the same directory before and after a restore writes to it" },
 	},
 ];

@@ -98,4 +98,14 @@ export const PROOF: readonly Mutation[] = [
 			name: "notices a replaced slot when it loses another one, and sets its bytes aside again",
 		},
 	},
+	{
+		rule: "a pause counts from before the log was read",
+		file: "src/sync/log-writer.ts",
+		find: "		this.#lastContact = since;",
+		replace: "		this.#lastContact = now(machine) ?? since;",
+		test: {
+			file: "src/sync/log-writer.test.ts",
+			name: "loses a slot that others filled and retention swept meanwhile, although the store lets it be created",
+		},
+	},
 ];

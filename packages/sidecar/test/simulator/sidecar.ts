@@ -118,7 +118,7 @@ export class Sidecar {
 				const restored = await this.#restore(read);
 				this.onRestored(restored);
 				const head = { ...read.head, tree: new Map(read.head.tree) };
-				const writer = new LogWriter(this.#process.store, this.#process.machine, head, undefined, since);
+				const writer = new LogWriter(this.#process.store, this.#process.machine, head, since);
 				this.#intent = { kind: "tree", content: restored };
 				const outcome = await this.#fence(writer);
 				if (outcome === "won") {
