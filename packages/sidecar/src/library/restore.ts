@@ -1,9 +1,9 @@
 import xxhash from "xxhash-wasm";
 import { endSurvivors } from "../daemon/survivors.ts";
+import { boot } from "../sync/boot.ts";
 import { newRestoreId, thisMachine } from "../sync/machine.ts";
 import { readLog } from "../sync/read-log.ts";
 import { resolveAt } from "../sync/resolve-at.ts";
-import { restore as restoreTree } from "../sync/restore.ts";
 import type { Moved } from "../sync/restore-work.ts";
 import type { Progress } from "../telemetry/types.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
@@ -58,7 +58,7 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 			// What is loaded is loaded while the store answers.
 			const [read, { h64Raw }, times] = await Promise.all([readLog(store, which), xxhash(), loadFileTimes()]);
 			const counted = countingBytes(progress);
-			const restored = await restoreTree({
+			const restored = await boot({
 				store,
 				root: roots,
 				profile,

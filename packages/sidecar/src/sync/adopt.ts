@@ -8,23 +8,44 @@
  * cannot be a path, that error is the caller's: the gate stays shut.
  */
 import { SidecarError } from "../errors.ts";
+import type { ObjectStore } from "../store/port.ts";
+import type { Log, Progress } from "../telemetry/types.ts";
+import type { FileTimes } from "../workspace/file-times.ts";
+import type { Profile } from "../workspace/profile.ts";
 import { importPlace } from "./import-place.ts";
 import { thisMachine } from "./machine.ts";
-import type { RestoreOptions } from "./restore-options.ts";
+import type { SecretPolicy } from "./secret-guard.ts";
 import { type Survey, surveyPlace } from "./survey-place.ts";
+
+export interface AdoptOptions {
+	readonly store: ObjectStore;
+	readonly profile: Profile;
+	/** See `privateDirectory`. */
+	readonly privateDir: string;
+	/** xxh64 of some bytes. */
+	readonly quickHash: (bytes: Uint8Array) => bigint;
+	readonly times: FileTimes;
+	readonly log: Log;
+	readonly progress: Progress;
+	/** What becomes of secrets in them; default `warn`. */
+	readonly onSecret?: SecretPolicy;
+	/** `new`: there must be none. */
+	readonly expect?: "new" | "existing" | "any";
+	readonly signal?: AbortSignal;
+}
 
 /** The plain objects beside a log; undefined where there are none. @throws SidecarError as `surveyPlace` */
 export async function findPlain({
 	store,
 	profile,
 	signal,
-}: Pick<RestoreOptions, "store" | "profile" | "signal">): Promise<Survey | undefined> {
+}: Pick<AdoptOptions, "store" | "profile" | "signal">): Promise<Survey | undefined> {
 	const place = store.plain?.("");
 	return place === undefined ? undefined : await surveyPlace({ store, place, besideLog: true, profile, signal });
 }
 
 /** @returns whether there was something to adopt. @throws SidecarError USAGE (`expect` is `new`), and as `surveyPlace` and `importPlace` */
-export async function adopt(options: RestoreOptions): Promise<boolean> {
+export async function adopt(options: AdoptOptions): Promise<boolean> {
 	const survey = await findPlain(options);
 	if (survey === undefined) return false;
 	if (options.expect === "new") {

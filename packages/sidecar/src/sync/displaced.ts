@@ -8,6 +8,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, r
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import type { Path } from "../log/types.ts";
+import { lstatPath } from "../workspace/stat.ts";
 
 export interface Displaced {
 	/** Where it was in the workspace. */
@@ -81,6 +82,14 @@ export class DisplacedJournal {
 			});
 		}
 	}
+}
+
+/** Entries of the journal whose bytes the log does not have, with where they are. For looking only. */
+export function displacedFiles(privateDir: string): readonly (Displaced & { readonly to: string })[] {
+	return new DisplacedJournal(privateDir)
+		.entries()
+		.filter(({ restore, name }) => lstatPath(trashOf(privateDir, restore), name) !== undefined)
+		.map((displaced) => ({ ...displaced, to: `${trashOf(privateDir, displaced.restore)}/${displaced.name}` }));
 }
 
 function keyOf({ restore, name }: Displaced): string {

@@ -164,14 +164,6 @@ export class Quarantine {
 	}
 }
 
-/** Entries of the journal whose bytes the log does not have, with where they are. For looking only. */
-export function displacedFiles(privateDir: string): readonly (Displaced & { readonly to: string })[] {
-	return new DisplacedJournal(privateDir)
-		.entries()
-		.filter(({ restore, name }) => lstatPath(trashOf(privateDir, restore), name) !== undefined)
-		.map((displaced) => ({ ...displaced, to: `${trashOf(privateDir, displaced.restore)}/${displaced.name}` }));
-}
-
 /** The files and links of an entry. None if it never moved: it is still in place, and the next restore finds it. */
 async function filesIn(root: string, { path, name }: Displaced): Promise<Found[]> {
 	if (lstatPath(root, name) === undefined) return [];

@@ -4,7 +4,6 @@ import type { Log, Progress } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import type { Profile } from "../workspace/profile.ts";
 import type { LogRead } from "./read-log.ts";
-import type { SecretPolicy } from "./secret-guard.ts";
 
 export interface RestoreOptions {
 	readonly store: ObjectStore;
@@ -28,8 +27,5 @@ export interface RestoreOptions {
 	readonly read?: LogRead;
 	/** Also what superseded writers set aside below `.recovered/`. */
 	readonly withSetAside?: boolean;
-	/** What becomes of secrets in plain objects that are adopted; default `warn`. */
-	readonly onSecret?: SecretPolicy;
-	readonly expect?: "new" | "existing" | "any";
 	readonly signal?: AbortSignal;
 }

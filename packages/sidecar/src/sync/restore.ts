@@ -1,12 +1,12 @@
 /**
- * Brings a directory to a commit of the log; first makes one of plain objects beside a log that was never used (`adopt.ts`).
+ * Brings a directory to a commit of the log.
  *
  * Order: read the log, look at the disk, plan, check the space and that all of the plan can be done, then write: directories, files in whatever order their bytes come,
  * links, the profile's last files, times. The marker says `complete` only at the very end.
  * Guarantees: nothing is written before the whole plan is checked; a byte that is on the disk and not in the log is kept in its place or
  * moved to the trash, never overwritten. What moves is in a journal first (`displaced.ts`), and the next commit keeps it below
  * `.recovered/`. After a failure it goes back to its place. After kill -9 at any point, running it again is correct.
- * Does NOT commit anything else.
+ * Does NOT write to the store.
  */
 
 import { SidecarError } from "../errors.ts";
@@ -18,16 +18,14 @@ import { type InnerMounts, innerMountsByDevice } from "../workspace/inner-mounts
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
-import { adopt } from "./adopt.ts";
-import { isUnused } from "./commit-directory.ts";
+import { displacedFiles } from "./displaced.ts";
 import { readEarlier } from "./expired.ts";
 import type { LocalTree } from "./local-tree.ts";
 import { bootId, type Mounts, type RootMark, writeMarker } from "./marker.ts";
 import { forgetOpened, setBackOpened } from "./opened-directories.ts";
 import { planDisk } from "./plan-disk.ts";
 import { preflight } from "./preflight.ts";
-import { displacedFiles } from "./quarantine.ts";
-import { type LogRead, readLog } from "./read-log.ts";
+import { readLog } from "./read-log.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { isWritten, type Moved, RestoreWork } from "./restore-work.ts";
@@ -77,8 +75,7 @@ const TOLD_PATHS = 5;
 const SPARE_BYTES = 16 * 1024 * 1024;
 
 /**
- * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, EXISTING_EXPECTED, COMMIT_NOT_FOUND,
- * COMMIT_EXPIRED, WORKSPACE_*; where plain objects were to be adopted also SOURCE_*, SUPERSEDED, NOT_DURABLE
+ * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, COMMIT_NOT_FOUND, COMMIT_EXPIRED, WORKSPACE_*
  */
 export async function restore(options: RestoreOptions): Promise<Restored> {
 	return await readEarlier(options.store, options.at, () => restoreTree(options), options.signal);
@@ -87,7 +84,8 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
 async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const { root, privateDir, log } = options;
 	requireOwnDirectories(root, privateDir);
-	const read = await readOrAdopt(options);
+	const { store, at, signal } = options;
+	const read = options.read ?? (await readLog(store, { ...(at !== undefined && { at }), ...(signal && { signal }) }));
 	const { head } = read;
 
 	tellDisplaced(privateDir, log);
@@ -189,27 +187,6 @@ function tellDisplaced(privateDir: string, log: Log): void {
 function tellMounts({ files, readOnly }: InnerMounts, log: Log): void {
 	if (files.size > 0) log.warn("restore.mounted-files", { count: files.size, paths: [...files].slice(0, TOLD_PATHS) });
 	if (readOnly.length > 0) log.warn("restore.read-only-mounts", { count: readOnly.length, paths: readOnly.slice(0, TOLD_PATHS) });
-}
-
-async function readOrAdopt(options: RestoreOptions): Promise<LogRead> {
-	const { store, at, signal } = options;
-	const reading = { ...(at !== undefined && { at }), ...(signal && { signal }) };
-	let read = options.read ?? (await readLog(store, reading));
-	if (options.expect === "new") checkExpectation(options, read.head);
-	if (at === undefined && isUnused(read.head) && (await adopt(options))) read = await readLog(store, reading);
-	checkExpectation(options, read.head);
-	return read;
-}
-
-function checkExpectation({ expect, store }: RestoreOptions, head: Head): void {
-	if (expect === "existing" && head.seq === 0) throw new SidecarError("EXISTING_EXPECTED", { value: store.url });
-	if (expect === "new" && head.seq !== 0) {
-		throw new SidecarError("USAGE", {
-			value: store.url,
-			reason: `--expect new, but the log has ${head.seq} commits`,
-			remedy: "check --namespace, or leave --expect out",
-		});
-	}
 }
 
 /** @throws SidecarError WORKSPACE_DISK_FULL */

@@ -21,6 +21,7 @@ import { findUnwatched, noWatchReason, type Unwatched } from "../workspace/unwat
 import type { WorkspaceWatcher } from "../workspace/watch.ts";
 import { watchRoots } from "../workspace/watch-roots.ts";
 import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
+import { type BootOptions, boot } from "./boot.ts";
 import { bringIn } from "./bring-in.ts";
 import type { Deferred } from "./capture.ts";
 import { decided } from "./decided.ts";
@@ -36,7 +37,7 @@ import { bootId, writeMarker } from "./marker.ts";
 import type { Picked, Wanted } from "./pick-set-aside.ts";
 import { Quarantine } from "./quarantine.ts";
 import { type RepackResult, repack } from "./repack.ts";
-import { type Restored, restore } from "./restore.ts";
+import type { Restored } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import type { Moved } from "./restore-work.ts";
 import { type Excluded, SecretGuard, type SecretPolicy } from "./secret-guard.ts";
@@ -147,7 +148,7 @@ export class Session {
 
 	/**
 	 * Restore, then fence. A fence that is lost brings the winner's changes to the disk and is tried again.
-	 * @throws SidecarError as `restore`, STORE_UNREACHABLE where the fence stays undecided
+	 * @throws SidecarError as `boot`, STORE_UNREACHABLE where the fence stays undecided
 	 */
 	static async open(options: SessionOptions): Promise<Session> {
 		const { store, log, signal } = options;
@@ -158,7 +159,7 @@ export class Session {
 		const [read, { h64Raw }, times] = await Promise.all([readWhenHandedOver(options, machine), xxhash(), loadFileTimes()]);
 		if (!times.exact) log.warn("restore.times-rounded", { reason: "koffi is not installed: times are kept to about 250 ns" });
 		const label = newRestoreId(machine);
-		const restoreOptions: RestoreOptions = {
+		const restoreOptions: BootOptions = {
 			store,
 			root: whereOf(options),
 			profile: options.profile,
@@ -174,7 +175,7 @@ export class Session {
 		};
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
 			if (attempt > 0) since = now(machine);
-			const restored = await restore(attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" });
+			const restored = await boot(attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" });
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });

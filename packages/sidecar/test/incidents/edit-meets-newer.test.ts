@@ -1,7 +1,7 @@
 /** W1: an edit that meets a newer commit, on a machine that loses the workspace before its first commit. See docs/reliability.md. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { expect, it, onTestFinished } from "vitest";
-import { displacedFiles } from "../../src/sync/quarantine.ts";
+import { displacedFiles } from "../../src/sync/displaced.ts";
 import { readLog } from "../../src/sync/read-log.ts";
 import { Session } from "../../src/sync/session.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";

@@ -6,7 +6,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { SidecarError, systemRefusal } from "../../src/errors.ts";
-import { displacedFiles } from "../../src/sync/quarantine.ts";
+import { displacedFiles } from "../../src/sync/displaced.ts";
 import { readLog } from "../../src/sync/read-log.ts";
 import type { Session } from "../../src/sync/session.ts";
 import { AgingStore } from "../aging-store.ts";

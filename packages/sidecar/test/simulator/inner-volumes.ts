@@ -8,7 +8,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { displacedFiles } from "../../src/sync/quarantine.ts";
+import { displacedFiles } from "../../src/sync/displaced.ts";
 import { readLog } from "../../src/sync/read-log.ts";
 import type { Session } from "../../src/sync/session.ts";
 import { AgingStore } from "../aging-store.ts";
