@@ -9,7 +9,13 @@
  * await restore({ store: "s3://my-bucket", namespace: "anna", workspace: "/tmp/look", profile: "plain", at: "2h" });
  */
 export { decodeNamespace, encodeUserId } from "./agentcore/namespace-code.ts";
+export type { Excluded, SecretPolicy } from "./capture/secret-guard.ts";
+export type { RootElsewhere } from "./commit/roots-in-tree.ts";
+export type { SetAside } from "./commit/set-aside.ts";
 export { ERRORS, type ErrorCode, type ErrorDetail, type ErrorSpec, SidecarError } from "./errors.ts";
+export type { HistoryEntry, ReadableEntry, UnreadableEntry } from "./history/history.ts";
+export type { MarkProblem } from "./history/mark.ts";
+export type { SetAsideTimes } from "./history/set-aside-times.ts";
 export { type Comparison, type DiffOptions, diff } from "./library/diff.ts";
 export {
 	type CheckOutcome,
@@ -50,22 +56,16 @@ export { type VerifyOptions, verify } from "./library/verify.ts";
 export type { Aspect, PathDifference } from "./log/diff-trees.ts";
 export type { RetentionPolicy, StoredObject } from "./log/plan-retention.ts";
 export type { ChunkRef, CommitFlags, DirEntry, Entry, FileEntry, LinkEntry, Path } from "./log/types.ts";
+export type { Removal } from "./maintenance/repair.ts";
+export type { ObjectSum, RetentionReport } from "./maintenance/retain.ts";
+export type { Damage, Verification } from "./maintenance/verify.ts";
+export type { NotDurable } from "./session/not-durable.ts";
+export type { LogState } from "./session/status.ts";
 export { namespaced } from "./store/namespaced.ts";
 export { type OpenStoreOptions, openStore } from "./store/open.ts";
 export type { PlainObject, PlainObjects, PlainPlace, PlainRead } from "./store/plain.ts";
 export type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, ObjectStore, PutOutcome, RequestCounts } from "./store/port.ts";
 export type { SweepableStore } from "./store/sweepable.ts";
-export type { HistoryEntry, ReadableEntry, UnreadableEntry } from "./sync/history.ts";
-export type { MarkProblem } from "./sync/mark.ts";
-export type { NotDurable } from "./sync/not-durable.ts";
-export type { Removal } from "./sync/repair.ts";
-export type { ObjectSum, RetentionReport } from "./sync/retain.ts";
-export type { RootElsewhere } from "./sync/roots-in-tree.ts";
-export type { Excluded, SecretPolicy } from "./sync/secret-guard.ts";
-export type { SetAside } from "./sync/set-aside.ts";
-export type { SetAsideTimes } from "./sync/set-aside-times.ts";
-export type { LogState } from "./sync/status.ts";
-export type { Damage, Verification } from "./sync/verify.ts";
 export { createLogger } from "./telemetry/logger.ts";
 export type { Log, LogFields, Progress } from "./telemetry/types.ts";
 export type { Profile } from "./workspace/profile.ts";

@@ -15,11 +15,11 @@ const SHARED_BY_COPIES =
 
 /** By file, what may stand there and why. */
 const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
-	"sync/machine.ts": [
+	"commit/machine.ts": [
 		/^randomBytes$/,
 		"the one place that reads the kernel's generator, at each call; who asks the machine is not looked at",
 	],
-	"sync/marker.ts": [/^boot_id$/, "tells whether this machine went down; what is in a copy's memory is on its disk too"],
+	"disk/marker.ts": [/^boot_id$/, "tells whether this machine went down; what is in a copy's memory is on its disk too"],
 	"workspace/sqlite.ts": [/^randomBytes$/, "a private file's name, opened exclusively, on this machine's own disk"],
 	"workspace/sqlite-file.ts": [/^process\.pid$/, "tells a string of this process from those of others on this disk"],
 	"store/directory.ts": [/^(randomUUID|process\.pid)$/, "a private file's name, opened exclusively"],
@@ -32,7 +32,7 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 	"daemon/orphans.ts": [/^process\.pid$/, "whose children are looked at, asked of this machine's own kernel"],
 	"cli/run.ts": [/^process\.pid$/, "shown to people"],
 	"daemon/daemon.ts": [/^process\.pid$/, "shown to people"],
-	"sync/staging-directory.ts": [/^process\.pid$/, "a private directory's name, made anew, on this machine's own disk"],
+	"transfer/staging-directory.ts": [/^process\.pid$/, "a private directory's name, made anew, on this machine's own disk"],
 	"library/control.ts": [/^process\.pid$/, "shown to people"],
 	"daemon/agent-mark.ts": [/^process\.pid$/, "with its start time, boot and namespace: names this process to this machine's own kernel"],
 	"daemon/death-watch.ts": [/^process\.pid$/, "whether this is the first process of its namespace"],

@@ -7,18 +7,28 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 const ROOT = new URL("../../../", import.meta.url).pathname;
 const BIOME = join(ROOT, "node_modules/.bin/biome");
 
+const SESSION = ["log", "store", "workspace", "disk", "commit", "capture", "history", "restore", "maintenance", "transfer"];
+const LIBRARY = [...SESSION, "session", "agentcore", "daemon", "telemetry", "config"];
+
 /** Which rooms a room may import from; every other pair must be rejected. */
 const EDGES: Readonly<Record<string, readonly string[]>> = {
 	log: [],
 	store: [],
 	workspace: [],
-	sync: ["log", "store", "workspace"],
+	disk: ["log", "workspace"],
+	commit: ["log", "store", "workspace"],
+	capture: ["log", "store", "workspace", "disk", "commit"],
+	history: ["log", "store", "commit"],
+	restore: ["log", "store", "workspace", "disk", "commit", "history"],
+	maintenance: ["log", "store", "commit", "history"],
+	transfer: ["log", "store", "workspace", "disk", "commit", "capture", "history"],
+	session: SESSION,
 	agentcore: ["telemetry"],
-	daemon: ["sync", "agentcore", "telemetry"],
+	daemon: ["disk", "commit", "capture", "history", "restore", "session", "agentcore", "telemetry"],
 	telemetry: [],
 	config: [],
-	library: ["log", "store", "workspace", "sync", "agentcore", "daemon", "telemetry", "config"],
-	cli: ["log", "store", "workspace", "sync", "agentcore", "daemon", "telemetry", "config", "library"],
+	library: LIBRARY,
+	cli: [...LIBRARY, "library"],
 };
 const ROOMS = Object.keys(EDGES);
 
@@ -49,9 +59,12 @@ const cases = [
 	...ROOMS.map((room) => single(true, `${room} imports errors`, fixture(room, "imports-errors", importing("../errors.ts")))),
 	...ROOMS.map((room) => single(true, `${room} imports its neighbour`, fixture(room, "imports-self", importing("./neighbour.ts")))),
 	single(false, "index imports cli", fixture("", "index", importing("./cli/main.ts"))),
-	single(true, "index-like imports sync", fixture("", "library", importing("./sync/index.ts"))),
+	single(true, "index-like imports session", fixture("", "library", importing("./session/index.ts"))),
 	single(false, "errors imports a room", fixture("", "errors", importing("./log/types.ts"))),
-	single(true, "sync imports the telemetry types", fixture("sync", "telemetry-types", importing("../telemetry/types.ts"))),
+	...["capture", "restore", "maintenance", "transfer", "session"].map((room) =>
+		single(true, `${room} imports the telemetry types`, fixture(room, "telemetry-types", importing("../telemetry/types.ts"))),
+	),
+	single(false, "restore imports what writes", fixture("restore", "writes", importing("../capture/flush.ts"))),
 	single(false, "dynamic import across rooms", fixture("store", "dynamic", 'export const it = await import("../log/types.ts");\n')),
 	single(false, "re-export across rooms", fixture("store", "re-export", 'export * from "../log/types.ts";\n')),
 	single(false, "type import across rooms", fixture("workspace", "type-only", 'export type { Tree } from "../log/types.ts";\n')),
@@ -79,7 +92,7 @@ const cases = [
 	single(
 		false,
 		"a promise is dropped",
-		fixture("sync", "floating", "const later = async () => {};\nexport const go = () => {\n\tlater();\n};\n"),
+		fixture("session", "floating", "const later = async () => {};\nexport const go = () => {\n\tlater();\n};\n"),
 	),
 ];
 

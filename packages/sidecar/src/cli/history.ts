@@ -1,5 +1,5 @@
 import { SidecarError } from "../errors.ts";
-import type { HistoryEntry } from "../sync/history.ts";
+import type { HistoryEntry } from "../history/history.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
 import { isoTime } from "./words.ts";

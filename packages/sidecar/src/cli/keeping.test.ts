@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jsonLines, jsonObject, Place } from "../../test/cli.ts";
 import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../test/s3-server.ts";
 import { plainProfile } from "../../test/workbench.ts";
+import { privateDirectory } from "../disk/marker.ts";
 import { logKey } from "../log/keys.ts";
+import { Session } from "../session/session.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { openStore } from "../store/open.ts";
-import { privateDirectory } from "../sync/marker.ts";
-import { Session } from "../sync/session.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 

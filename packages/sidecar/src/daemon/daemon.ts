@@ -5,12 +5,12 @@
  * dirty; the exit status says whether everything is durable. Nothing depends on the drain: kill -9 loses at most one cadence.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { FlushResult } from "../capture/flush-result.ts";
+import { undecided } from "../commit/decided.ts";
 import { SidecarError, systemRefusal } from "../errors.ts";
-import { undecided } from "../sync/decided.ts";
-import type { FlushResult } from "../sync/flush-result.ts";
-import type { Wanted } from "../sync/pick-set-aside.ts";
-import type { Moved } from "../sync/restore-work.ts";
-import { Session, type SessionOptions } from "../sync/session.ts";
+import type { Wanted } from "../history/pick-set-aside.ts";
+import type { Moved } from "../restore/restore-work.ts";
+import { Session, type SessionOptions } from "../session/session.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Agent, AgentUser } from "./agent.ts";
 import {

@@ -4,9 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { FaultyStore } from "../../test/faulty-store.ts";
 import { type Workbench, workbench } from "../../test/workbench.ts";
+import { readLog } from "../commit/read-log.ts";
+import type { Session } from "../session/session.ts";
 import type { ObjectStore, PutOutcome } from "../store/port.ts";
-import { readLog } from "../sync/read-log.ts";
-import type { Session } from "../sync/session.ts";
 import type { Agent, AgentExit } from "./agent.ts";
 import { type Drained, drain } from "./drain.ts";
 

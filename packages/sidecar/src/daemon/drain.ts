@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
-import type { Session } from "../sync/session.ts";
+import type { Session } from "../session/session.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Agent } from "./agent.ts";
 

@@ -4,11 +4,11 @@ import { pathToFileURL } from "node:url";
 import { expect, it } from "vitest";
 import { Place } from "../../test/cli.ts";
 import { readDisk } from "../../test/disk.ts";
+import { LogWriter } from "../commit/log-writer.ts";
+import { now, thisMachine } from "../commit/machine.ts";
+import { readLog } from "../commit/read-log.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { openStore } from "../store/open.ts";
-import { LogWriter } from "../sync/log-writer.ts";
-import { now, thisMachine } from "../sync/machine.ts";
-import { readLog } from "../sync/read-log.ts";
 
 it("an idle daemon moves what is needed out of a pack that is mostly dead, after a FULL commit, once, and says so", async () => {
 	using place = new Place();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { Tree } from "../log/types.ts";
 import type { Roots } from "../path.ts";
-import type { Session } from "../sync/session.ts";
+import type { Session } from "../session/session.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Stat, sameStat, statOf } from "../workspace/stat.ts";

@@ -1,10 +1,10 @@
 import xxhash from "xxhash-wasm";
+import { thisMachine } from "../commit/machine.ts";
 import { SidecarError } from "../errors.ts";
 import { openPlace } from "../store/place.ts";
 import type { PlainPlace } from "../store/plain.ts";
-import { type Imported, importPlace } from "../sync/import-place.ts";
-import { thisMachine } from "../sync/machine.ts";
-import { surveyPlace } from "../sync/survey-place.ts";
+import { type Imported, importPlace } from "../transfer/import-place.ts";
+import { surveyPlace } from "../transfer/survey-place.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { connectionOf, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 import { isAmongLogs, placeOf, realPath } from "./place.ts";

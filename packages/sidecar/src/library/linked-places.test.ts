@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
+import { privatePath, readMarker } from "../disk/marker.ts";
 import { doctor, exportTree, flush, restore, rollback, run, status } from "../index.ts";
-import { privatePath, readMarker } from "../sync/marker.ts";
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {

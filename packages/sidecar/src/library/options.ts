@@ -5,11 +5,11 @@
 import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
 import { type Config, fileKeyOf, OPTION_LIST } from "../config/options.ts";
+import { privateDirectory } from "../disk/marker.ts";
 import type { Roots } from "../path.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { type OpenStoreOptions, openStore } from "../store/open.ts";
 import type { ObjectStore } from "../store/port.ts";
-import { privateDirectory } from "../sync/marker.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import type { Log, Progress } from "../telemetry/types.ts";

@@ -1,13 +1,13 @@
 /** The verbs that look into a log and touch no disk. */
 import type { Writable } from "node:stream";
+import { type LogRead, readLog } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
+import { readEarlier } from "../history/expired.ts";
+import { type HistoryEntry, history as readHistory } from "../history/history.ts";
+import { cat as catFile, findPath, listTree } from "../history/inspect.ts";
+import { resolveAt } from "../history/resolve-at.ts";
 import type { Entry, Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
-import { readEarlier } from "../sync/expired.ts";
-import { type HistoryEntry, history as readHistory } from "../sync/history.ts";
-import { cat as catFile, findPath, listTree } from "../sync/inspect.ts";
-import { type LogRead, readLog } from "../sync/read-log.ts";
-import { resolveAt } from "../sync/resolve-at.ts";
 import { type LogOptions, openLog, withLog } from "./options.ts";
 
 export interface HistoryOptions extends LogOptions {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Removal, repair as repairLog } from "../sync/repair.ts";
+import { type Removal, repair as repairLog } from "../maintenance/repair.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import type { Log } from "../telemetry/types.ts";
 import { type LogOptions, withLog } from "./options.ts";

@@ -1,10 +1,10 @@
 import xxhash from "xxhash-wasm";
+import { newRestoreId, thisMachine } from "../commit/machine.ts";
+import { readLog } from "../commit/read-log.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
-import { boot } from "../sync/boot.ts";
-import { newRestoreId, thisMachine } from "../sync/machine.ts";
-import { readLog } from "../sync/read-log.ts";
-import { resolveAt } from "../sync/resolve-at.ts";
-import type { Moved } from "../sync/restore-work.ts";
+import { resolveAt } from "../history/resolve-at.ts";
+import type { Moved } from "../restore/restore-work.ts";
+import { boot } from "../session/boot.ts";
 import type { Progress } from "../telemetry/types.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { withControl } from "./control.ts";

@@ -1,9 +1,9 @@
 import { SidecarError } from "../errors.ts";
+import { listNamespaces } from "../history/list-namespaces.ts";
 import { DEFAULT_RETENTION } from "../log/plan-retention.ts";
+import { type RetentionReport, retain as retainLog } from "../maintenance/retain.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { isSweepable, type SweepableStore } from "../store/sweepable.ts";
-import { listNamespaces } from "../sync/list-namespaces.ts";
-import { type RetentionReport, retain as retainLog } from "../sync/retain.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import type { Log } from "../telemetry/types.ts";
 import { type LogOptions, openRoot, withLog } from "./options.ts";

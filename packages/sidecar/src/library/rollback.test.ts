@@ -6,9 +6,9 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, it } from "vitest";
 import { AgingStore } from "../../test/aging-store.ts";
 import { readDisk } from "../../test/disk.ts";
+import { readLog } from "../commit/read-log.ts";
 import { flush, history, restore, rollback, run, SidecarError, verify } from "../index.ts";
 import { namespaced } from "../store/namespaced.ts";
-import { readLog } from "../sync/read-log.ts";
 import { recordingLog } from "../telemetry/logger.ts";
 
 const MiB = 1024 * 1024;

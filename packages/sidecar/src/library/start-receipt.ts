@@ -1,7 +1,8 @@
 /** Receipt of a start: what was restored, what is missing and what is not stored. One event and one line, before the agent runs. */
+
+import { setAsideIn } from "../commit/set-aside.ts";
 import { setAsideHome } from "../log/safe-path.ts";
-import type { Session } from "../sync/session.ts";
-import { setAsideIn } from "../sync/set-aside.ts";
+import type { Session } from "../session/session.ts";
 import type { Gaps } from "./coverage.ts";
 
 export interface StartReceipt {

@@ -1,5 +1,5 @@
 import type { DaemonStatus } from "../daemon/daemon.ts";
-import { status as readStatus, type Status } from "../sync/status.ts";
+import { status as readStatus, type Status } from "../session/status.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { statOf } from "../workspace/stat.ts";
 import { ask } from "./control.ts";

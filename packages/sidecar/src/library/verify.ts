@@ -1,4 +1,4 @@
-import { type Verification, verify as verifyLog } from "../sync/verify.ts";
+import { type Verification, verify as verifyLog } from "../maintenance/verify.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import type { Progress } from "../telemetry/types.ts";
 import { type LogOptions, withLog } from "./options.ts";

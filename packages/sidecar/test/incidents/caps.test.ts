@@ -1,6 +1,8 @@
 /** Incidents in which a limit was met in silence: each limit of the format, as a reader meets it. Numbers: docs/reliability.md. */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { listCommits } from "../../src/commit/list-commits.ts";
+import { readLog } from "../../src/commit/read-log.ts";
 import { SidecarError } from "../../src/errors.ts";
 import { ByteWriter } from "../../src/log/byte-writer.ts";
 import { decodeCommit } from "../../src/log/commit-codec.ts";
@@ -11,9 +13,7 @@ import { decodeManifest } from "../../src/log/manifest-decode.ts";
 import { encodeManifest } from "../../src/log/manifest-encode.ts";
 import { ENTRY, OBJECT } from "../../src/log/manifest-words.ts";
 import type { CommitInfo } from "../../src/log/types.ts";
-import { listCommits } from "../../src/sync/list-commits.ts";
-import { readLog } from "../../src/sync/read-log.ts";
-import { verify } from "../../src/sync/verify.ts";
+import { verify } from "../../src/maintenance/verify.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
 import { AgingStore } from "../aging-store.ts";
 

@@ -4,12 +4,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { readLog } from "../../src/commit/read-log.ts";
 import { SidecarError } from "../../src/errors.ts";
 import { exportTree, flush, repair, restore, retain, rollback, run, verify } from "../../src/index.ts";
 import { logKey } from "../../src/log/keys.ts";
 import { namespaced } from "../../src/store/namespaced.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
-import { readLog } from "../../src/sync/read-log.ts";
 import { AgingStore } from "../aging-store.ts";
 import { readDisk } from "../disk.ts";
 import { workbench } from "../workbench.ts";

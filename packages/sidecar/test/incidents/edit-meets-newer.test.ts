@@ -1,9 +1,9 @@
 /** W1: an edit that meets a newer commit, on a machine that loses the workspace before its first commit. See docs/reliability.md. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { expect, it, onTestFinished } from "vitest";
-import { displacedFiles } from "../../src/sync/displaced.ts";
-import { readLog } from "../../src/sync/read-log.ts";
-import { Session } from "../../src/sync/session.ts";
+import { readLog } from "../../src/commit/read-log.ts";
+import { displacedFiles } from "../../src/disk/displaced.ts";
+import { Session } from "../../src/session/session.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
 import { plainProfile, type Workbench, workbench } from "../workbench.ts";
 import { commit, put, textOf } from "./files.ts";

@@ -2,8 +2,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "vitest";
-import type { FlushOptions } from "../../src/sync/flush-result.ts";
-import type { Session } from "../../src/sync/session.ts";
+import type { FlushOptions } from "../../src/capture/flush-result.ts";
+import type { Session } from "../../src/session/session.ts";
 import { type DiskEntry, readDisk } from "../disk.ts";
 import type { Workbench } from "../workbench.ts";
 

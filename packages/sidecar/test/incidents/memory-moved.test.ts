@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
-import { readLog } from "../../src/sync/read-log.ts";
+import { readLog } from "../../src/commit/read-log.ts";
 import { FaultyStore } from "../faulty-store.ts";
 import { openclawProfile, type Workbench, workbench } from "../workbench.ts";
 import { commit, put, textOf } from "./files.ts";

@@ -2,7 +2,7 @@
 import { readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { readLog } from "../../src/sync/read-log.ts";
+import { readLog } from "../../src/commit/read-log.ts";
 import { workbench } from "../workbench.ts";
 import { commit, put, textOf, textsOf } from "./files.ts";
 

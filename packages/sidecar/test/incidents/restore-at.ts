@@ -1,8 +1,8 @@
 /** `restore --at` on a machine of a workbench. */
 
+import { newRestoreId, thisMachine } from "../../src/commit/machine.ts";
 import { Roots } from "../../src/path.ts";
-import { newRestoreId, thisMachine } from "../../src/sync/machine.ts";
-import { restore } from "../../src/sync/restore.ts";
+import { restore } from "../../src/restore/restore.ts";
 import { recordingLog } from "../../src/telemetry/logger.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
 import { loadFileTimes } from "../../src/workspace/file-times.ts";

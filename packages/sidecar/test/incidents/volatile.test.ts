@@ -3,7 +3,7 @@ import { existsSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
-import { readLog } from "../../src/sync/read-log.ts";
+import { readLog } from "../../src/commit/read-log.ts";
 import { openclawProfile, workbench } from "../workbench.ts";
 import { commit, put, textOf } from "./files.ts";
 

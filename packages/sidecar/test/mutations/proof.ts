@@ -16,7 +16,7 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		rule: "restore --at gives a file with several names a file of its own",
-		file: "src/sync/plan-disk.ts",
+		file: "src/restore/plan-disk.ts",
 		find: "if (isRetimed && hasOtherNames(root, path))",
 		replace: "if (isRetimed && path === undefined)",
 		test: {
@@ -26,7 +26,7 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		rule: "a superseded writer keeps displaced edits below its own directory",
-		file: "src/sync/flush.ts",
+		file: "src/capture/flush.ts",
 		find: "isSuperseded ? id : undefined);",
 		replace: "isSuperseded && id === '' ? id : undefined);",
 		test: {
@@ -36,7 +36,7 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		rule: "an edit that cannot be quarantined stays in the journal",
-		file: "src/sync/quarantine.ts",
+		file: "src/capture/quarantine.ts",
 		find: "			if (tooLong !== undefined) {",
 		replace: "			if (tooLong === '') {",
 		test: {
@@ -46,14 +46,14 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		rule: "what a restore displaces is in the journal before it moves",
-		file: "src/sync/restore-work.ts",
+		file: "src/restore/restore-work.ts",
 		find: "		this.#journal.add(entries);\n",
 		replace: "",
 		test: halfRestores,
 	},
 	{
 		rule: "what has no room is named",
-		file: "src/sync/flush.ts",
+		file: "src/capture/flush.ts",
 		find: "			capture.deferWithoutRoom();\n",
 		replace: "",
 		test: {
@@ -63,14 +63,14 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		rule: "storms notice a fence that is not read back",
-		file: "src/sync/log-writer.ts",
+		file: "src/commit/log-writer.ts",
 		find: "isReadBack: flags.fence === true || isLast }",
 		replace: "isReadBack: isLast && seq < 0 }",
 		test: { file: "test/simulator/simulator.test.ts", name: "storms over a racy store open no gate on a fence that is replaced" },
 	},
 	{
 		rule: "storms notice an inner volume whose absence is believed",
-		file: "src/sync/check-mounts.ts",
+		file: "src/disk/check-mounts.ts",
 		find: "		if (isThere || isBelow) continue;",
 		replace: "		if (isThere || isBelow || mount === undefined) continue;",
 		test: {
@@ -80,31 +80,31 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		rule: "an end without a commit looks at the slots that were won",
-		file: "src/sync/flush.ts",
+		file: "src/capture/flush.ts",
 		find: "options.closed === true ? await this.#writer.lookAtWon(options.signal) : undefined;",
 		replace: "undefined as Awaited<ReturnType<LogWriter['lookAtWon']>>;",
 		test: {
-			file: "src/sync/won-slots.test.ts",
+			file: "src/commit/won-slots.test.ts",
 			name: "notices a replaced slot at the end of a superseded writer, and sets its bytes aside again",
 		},
 	},
 	{
 		rule: "won slots are looked at before a new head hides them",
-		file: "src/sync/log-writer.ts",
+		file: "src/commit/log-writer.ts",
 		find: "		// The new head hides which slots were this writer's.\n		await this.#stillHolds(signal);\n",
 		replace: "",
 		test: {
-			file: "src/sync/won-slots.test.ts",
+			file: "src/commit/won-slots.test.ts",
 			name: "notices a replaced slot when it loses another one, and sets its bytes aside again",
 		},
 	},
 	{
 		rule: "a pause counts from before the log was read",
-		file: "src/sync/log-writer.ts",
+		file: "src/commit/log-writer.ts",
 		find: "		this.#lastContact = since;",
 		replace: "		this.#lastContact = now(machine) ?? since;",
 		test: {
-			file: "src/sync/log-writer.test.ts",
+			file: "src/commit/log-writer.test.ts",
 			name: "loses a slot that others filled and retention swept meanwhile, although the store lets it be created",
 		},
 	},

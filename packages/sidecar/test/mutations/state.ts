@@ -1,28 +1,28 @@
 /** What counts as a change of the disk: inner volumes, deletions, the ignore file, and what status reports. */
 import type { Mutation } from "./table.ts";
 
-const innerMounts = "src/sync/inner-mounts.test.ts";
+const innerMounts = "src/session/inner-mounts.test.ts";
 const linkedPlaces = "src/library/linked-places.test.ts";
 const readIgnoreFile = "src/workspace/read-ignore-file.test.ts";
 
 export const STATE: readonly Mutation[] = [
 	{
 		rule: "an inner volume that is away is no deletion",
-		file: "src/sync/check-mounts.ts",
+		file: "src/disk/check-mounts.ts",
 		find: "		if (isThere || isBelow) continue;",
 		replace: "		if (isThere || isBelow || mount === undefined) continue;",
 		test: { file: innerMounts, name: "is kept in the log while it is missing, and everything else is committed" },
 	},
 	{
 		rule: "another volume in an inner volume's place is not read",
-		file: "src/sync/check-mounts.ts",
+		file: "src/disk/check-mounts.ts",
 		find: "const isThere = volume === expected ||",
 		replace: "const isThere = mount !== undefined || volume === expected ||",
 		test: { file: innerMounts, name: "is not confused with another one, which is not read, stored or overwritten" },
 	},
 	{
 		rule: "a volume mounted over content is no deletion of it",
-		file: "src/sync/check-mounts.ts",
+		file: "src/disk/check-mounts.ts",
 		find: "if (known !== undefined && holds(path)) away.set(",
 		replace: "if (known === undefined && holds(path)) away.set(",
 		test: {
@@ -32,14 +32,14 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		rule: "what the log keeps for an inner volume keeps the directories above it",
-		file: "src/sync/capture.ts",
+		file: "src/capture/capture.ts",
 		find: "			this.#keepDirectoriesAbove(path);\n",
 		replace: "",
 		test: { file: innerMounts, name: "keeps the directories above it in the log when they go with it" },
 	},
 	{
 		rule: "what a user accepts in an inner volume's place deletes nothing",
-		file: "src/sync/plan-disk.ts",
+		file: "src/restore/plan-disk.ts",
 		find: "isAccepted ? baseOfRoots && without(baseOfRoots, checked.away) : baseOfRoots",
 		replace: "baseOfRoots",
 		test: {
@@ -49,18 +49,18 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		rule: "the deletion brake: a quick second look confirms nothing",
-		file: "src/sync/held-deletions.ts",
+		file: "src/capture/held-deletions.ts",
 		find: "elapsedMs(machine, since) >= confirmAfterMs",
 		replace: "elapsedMs(machine, since) >= 0",
-		test: { file: "src/sync/deletion-brake.test.ts", name: "holds a vanished half until a second scan agrees" },
+		test: { file: "src/disk/deletion-brake.test.ts", name: "holds a vanished half until a second scan agrees" },
 	},
 	{
 		rule: "the deletion brake: a directory that vanished whole is held",
-		file: "src/sync/deletion-brake.ts",
+		file: "src/disk/deletion-brake.ts",
 		find: "filter(([, count]) => count >= BRAKE_MIN_FILES)",
 		replace: "filter(([, count]) => count < 0)",
 		test: {
-			file: "src/sync/deletion-brake.test.ts",
+			file: "src/disk/deletion-brake.test.ts",
 			name: "holds a directory that vanished whole, and takes every other deletion at once",
 		},
 	},
@@ -94,7 +94,7 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		rule: "a rollback leaves databases of the same content alone",
-		file: "src/sync/plan-disk.ts",
+		file: "src/restore/plan-disk.ts",
 		find: "	if (options.at !== undefined) await compareDatabases(options, compared, disk, judged, unset);\n",
 		replace: "",
 		test: { file: linkedPlaces, name: "leaves one that did not change alone, and makes nothing beside it" },

@@ -1,6 +1,6 @@
 import type { Mutation } from "./table.ts";
 
-const wonSlots = "src/sync/won-slots.test.ts";
+const wonSlots = "src/commit/won-slots.test.ts";
 
 export const STORE: readonly Mutation[] = [
 	{
@@ -15,14 +15,14 @@ export const STORE: readonly Mutation[] = [
 	},
 	{
 		rule: "a fence is read back before the gate opens",
-		file: "src/sync/log-writer.ts",
+		file: "src/commit/log-writer.ts",
 		find: "isReadBack: flags.fence === true || isLast }",
 		replace: "isReadBack: isLast }",
 		test: { file: wonSlots, name: "lets one of two writers keep a fence that a racy store gave to both, and the other fences after it" },
 	},
 	{
 		rule: "a fence is read back again before the first commit",
-		file: "src/sync/log-writer.ts",
+		file: "src/commit/log-writer.ts",
 		find: " || this.#isSecondLookDue();",
 		replace: ";",
 		test: {
@@ -32,14 +32,14 @@ export const STORE: readonly Mutation[] = [
 	},
 	{
 		rule: "a drain looks at the slots that were won",
-		file: "src/sync/log-writer.ts",
+		file: "src/commit/log-writer.ts",
 		find: "isFull || options.inHurry === true || flags.closed === true || this",
 		replace: "isFull || this",
 		test: { file: wonSlots, name: "finds in the drain that an earlier commit was overwritten, and commits its bytes again before it ends" },
 	},
 	{
 		rule: "the last commit is read back before it counts as durable",
-		file: "src/sync/log-writer.ts",
+		file: "src/commit/log-writer.ts",
 		find: "		const isLast = flags.closed === true || ",
 		replace: "		const isLast = ",
 		test: { file: wonSlots, name: "does not call a last commit durable that a rival's late write replaced" },

@@ -5,10 +5,10 @@
  * the log, or in the trash and in its journal. Once a flush says that all is durable, every text is in the log.
  */
 import { mkdirSync } from "node:fs";
+import { readLog } from "../../src/commit/read-log.ts";
+import { displacedFiles } from "../../src/disk/displaced.ts";
 import { SidecarError, systemRefusal } from "../../src/errors.ts";
-import { displacedFiles } from "../../src/sync/displaced.ts";
-import { readLog } from "../../src/sync/read-log.ts";
-import type { Session } from "../../src/sync/session.ts";
+import type { Session } from "../../src/session/session.ts";
 import { AgingStore } from "../aging-store.ts";
 import { Dice } from "../dice.ts";
 import { restoreAt } from "../incidents/restore-at.ts";

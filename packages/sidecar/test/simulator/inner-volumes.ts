@@ -8,9 +8,9 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { displacedFiles } from "../../src/sync/displaced.ts";
-import { readLog } from "../../src/sync/read-log.ts";
-import type { Session } from "../../src/sync/session.ts";
+import { readLog } from "../../src/commit/read-log.ts";
+import { displacedFiles } from "../../src/disk/displaced.ts";
+import type { Session } from "../../src/session/session.ts";
 import { AgingStore } from "../aging-store.ts";
 import { Dice } from "../dice.ts";
 import { type Workbench, workbench } from "../workbench.ts";

@@ -2,13 +2,14 @@
  * Sees everything: each object as it lands, each answer a writer believes. It holds what it sees against the invariants, each by
  * its name, and remembers what was broken.
  */
+
+import type { LogWriter } from "../../src/commit/log-writer.ts";
 import { openBlock } from "../../src/log/block.ts";
 import { type DecodedCommit, decodeCommit } from "../../src/log/commit-codec.ts";
 import { EMPTY_HEAD, foldCommits, type Head } from "../../src/log/fold.ts";
 import { logKey, seqOfKey } from "../../src/log/keys.ts";
 import { isRestorable } from "../../src/log/safe-path.ts";
 import type { ChunkRef, Path, Tree } from "../../src/log/types.ts";
-import type { LogWriter } from "../../src/sync/log-writer.ts";
 import type { Cloud, CloudObject } from "./cloud.ts";
 import { type Content, contentOfEntry, contentOfTree, difference, sha256 } from "./disk.ts";
 import type { Process } from "./process.ts";

@@ -1,6 +1,6 @@
 /** One run of retention, by a principal that may delete; it meets the same weather as everybody. */
 import { SidecarError } from "../../src/errors.ts";
-import { retain } from "../../src/sync/retain.ts";
+import { retain } from "../../src/maintenance/retain.ts";
 import { silentLog } from "../../src/telemetry/logger.ts";
 import type { Process } from "./process.ts";
 

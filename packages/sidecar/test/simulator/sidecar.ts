@@ -3,17 +3,18 @@
  * `readBlocks`, `planReconcile`, `LogWriter`, `BlockBuilder`, `ChunkIndex`. What stands here is what `Session` and `Flusher` do with
  * a real disk, in its plainest form.
  */
+
+import { BlockBuilder } from "../../src/commit/block-builder.ts";
+import { LogWriter, type WriteOutcome } from "../../src/commit/log-writer.ts";
+import { now } from "../../src/commit/machine.ts";
+import { readBlocks } from "../../src/commit/read-content.ts";
+import { type LogRead, readLog } from "../../src/commit/read-log.ts";
 import { SidecarError } from "../../src/errors.ts";
 import { RECOVERED_DIRECTORY } from "../../src/log/safe-path.ts";
 import type { ChunkRef, Entry, Path } from "../../src/log/types.ts";
+import { repack } from "../../src/maintenance/repack.ts";
 import { parentOf } from "../../src/path.ts";
-import { BlockBuilder } from "../../src/sync/block-builder.ts";
-import { LogWriter, type WriteOutcome } from "../../src/sync/log-writer.ts";
-import { now } from "../../src/sync/machine.ts";
-import { readBlocks } from "../../src/sync/read-content.ts";
-import { type LogRead, readLog } from "../../src/sync/read-log.ts";
-import { type OnDisk, planReconcile } from "../../src/sync/reconcile.ts";
-import { repack } from "../../src/sync/repack.ts";
+import { type OnDisk, planReconcile } from "../../src/restore/reconcile.ts";
 import {
 	CHUNK_BITS,
 	type Content,

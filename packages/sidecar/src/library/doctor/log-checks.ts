@@ -1,10 +1,10 @@
 /** The log as it stands, and who looks after the workspace. */
 
+import { readLog } from "../../commit/read-log.ts";
 import { askDaemon } from "../../daemon/control.ts";
+import { privatePath, readMarker } from "../../disk/marker.ts";
 import { ERRORS, type ErrorCode, SidecarError } from "../../errors.ts";
-import { privatePath, readMarker } from "../../sync/marker.ts";
-import { readLog } from "../../sync/read-log.ts";
-import { logStatus } from "../../sync/status.ts";
+import { logStatus } from "../../session/status.ts";
 import { humanBytes, humanDuration } from "../../telemetry/format.ts";
 import type { DaemonReport } from "../status.ts";
 import { type Check, ok, problem, warning } from "./check.ts";

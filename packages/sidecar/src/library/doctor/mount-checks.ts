@@ -1,9 +1,9 @@
+import { readLog } from "../../commit/read-log.ts";
+import { ownTree } from "../../commit/roots-in-tree.ts";
+import { checkMounts, holdsIn } from "../../disk/check-mounts.ts";
+import { privatePath, readMarker } from "../../disk/marker.ts";
 import { SidecarError } from "../../errors.ts";
-import { checkMounts, holdsIn } from "../../sync/check-mounts.ts";
-import { privatePath, readMarker } from "../../sync/marker.ts";
-import { MOUNT_REMEDY } from "../../sync/plan-disk.ts";
-import { readLog } from "../../sync/read-log.ts";
-import { ownTree } from "../../sync/roots-in-tree.ts";
+import { MOUNT_REMEDY } from "../../restore/plan-disk.ts";
 import { mountsBelow } from "../../workspace/mounts.ts";
 import { identityOf, lstatPath } from "../../workspace/stat.ts";
 import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";

@@ -1,5 +1,6 @@
 /** What several checks need, each part of it looked up once. */
 import { existsSync } from "node:fs";
+import { newestSeq } from "../../commit/read-log.ts";
 import type { Config } from "../../config/options.ts";
 import { SidecarError } from "../../errors.ts";
 import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
@@ -7,7 +8,6 @@ import type { Roots } from "../../path.ts";
 import { namespaced } from "../../store/namespaced.ts";
 import { type OpenStoreOptions, openStore, parseStoreUrl, type StoreLocation } from "../../store/open.ts";
 import type { ObjectStore } from "../../store/port.ts";
-import { newestSeq } from "../../sync/read-log.ts";
 import type { Profile } from "../../workspace/profile.ts";
 import { type ScanResult, scan } from "../../workspace/scan.ts";
 import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";

@@ -1,8 +1,9 @@
 /** Checks that exactly one of many simultaneous create-only puts of one object wins. */
+
+import { thisMachine } from "../../commit/machine.ts";
 import { SidecarError } from "../../errors.ts";
 import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
 import type { ObjectStore, PutOutcome } from "../../store/port.ts";
-import { thisMachine } from "../../sync/machine.ts";
 import { type Check, type CheckOutcome, notTested, ok, problem } from "./check.ts";
 import type { Patient } from "./patient.ts";
 import { conditionalWrites, credentials, endpoint, get, put, UNREACHABLE } from "./store-checks.ts";

@@ -1,0 +1,135 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { plainProfile, workbench } from "../../test/workbench.ts";
+import { BlockBuilder } from "../commit/block-builder.ts";
+import { ChunkIndex } from "../commit/chunk-index.ts";
+import { thisMachine } from "../commit/machine.ts";
+import { LocalTree } from "../disk/local-tree.ts";
+import { Roots } from "../path.ts";
+import { silentLog } from "../telemetry/logger.ts";
+import { Capture } from "./capture.ts";
+import { KnownRoots } from "./known-roots.ts";
+import { SecretGuard } from "./secret-guard.ts";
+
+/** A capture of a workspace of which nothing is known yet, and what it read. */
+async function firstCapture() {
+	const bench = await workbench();
+	const root = bench.workspace("a");
+	mkdirSync(root);
+	const index = new ChunkIndex(thisMachine);
+	const reads: string[] = [];
+	const copies: string[] = [];
+	const context = {
+		root: new Roots(root),
+		filter: () => "keep" as const,
+		profile: { ...plainProfile, cleanSqlite: (path: string) => void copies.push(path) },
+		tempDir: bench.dir,
+		local: new LocalTree(),
+		index,
+		quickHash: (bytes: Uint8Array) => {
+			reads.push(Buffer.from(bytes).toString());
+			return 0n;
+		},
+		log: silentLog,
+		keepsRaw: () => false,
+		secrets: new SecretGuard({ policy: "warn", profile: plainProfile, quickHash: () => 0n, log: silentLog }),
+	};
+	const builder = new BlockBuilder({ store: bench.store, index, machine: thisMachine, inlineLimitBytes: 1e6, signal: undefined });
+	return {
+		bench,
+		root,
+		context,
+		builder,
+		reads,
+		copies,
+		local: context.local,
+		capture: new Capture(context, builder),
+		next: () => new Capture(context, builder),
+	};
+}
+
+const typesOf = ({ changed }: Capture) => Object.fromEntries([...changed].map(([path, { entry }]) => [path, entry.type]));
+
+test("a file of a first capture is read once, however many new directories lead to it; a later hint reads it again", async () => {
+	const { bench, root, reads, capture } = await firstCapture();
+	await using _ = bench;
+	mkdirSync(join(root, "a/b/c"), { recursive: true });
+	for (const path of ["a/b/c/1", "a/b/2", "3"]) writeFileSync(join(root, path), path);
+	await capture.take(["", "3", "a", "a/b", "a/b/2", "a/b/c", "a/b/c/1"]);
+	expect(reads.sort()).toEqual(["3", "a/b/2", "a/b/c/1"]);
+	reads.length = 0;
+	await capture.take(["a/b/2"]);
+	expect(reads).toEqual(["a/b/2"]);
+});
+
+test("what became something else between two hints of one round is looked at again", async () => {
+	const { bench, root, capture } = await firstCapture();
+	await using _ = bench;
+	mkdirSync(join(root, "d"));
+	writeFileSync(join(root, "d/inside"), "1");
+	writeFileSync(join(root, "f"), "1");
+	function* hints() {
+		yield "";
+		// The directory goes away and a file takes its place; of the file it is the other way round.
+		renameSync(join(root, "d"), join(root, "elsewhere"));
+		writeFileSync(join(root, "d"), "a file");
+		rmSync(join(root, "f"));
+		mkdirSync(join(root, "f"));
+		writeFileSync(join(root, "f/inside"), "1");
+		yield* ["d", "f"];
+		expect(typesOf(capture)).toEqual({ "": "dir", d: "file", f: "dir", "f/inside": "file" });
+		// And back: what is in it is as it was when it was looked at first.
+		rmSync(join(root, "d"));
+		renameSync(join(root, "elsewhere"), join(root, "d"));
+		yield "d";
+	}
+	await capture.take(hints());
+	expect(typesOf(capture)).toEqual({ "": "dir", d: "dir", "d/inside": "file", f: "dir", "f/inside": "file" });
+});
+
+test("a database that is as it was restored is copied once in a capture, however often our own reading stirs up a hint", async () => {
+	const { bench, root, copies, local, capture, next } = await firstCapture();
+	await using _ = bench;
+	{
+		using database = new DatabaseSync(join(root, "memory.db"));
+		database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (v); INSERT INTO t VALUES ('x')");
+	}
+	// Younger, it may hide another write of the same clock tick.
+	await delay(60);
+	await capture.take([""]);
+	// What a restore knows: the content, and not the state of the log beside it.
+	for (const [path, { entry }] of capture.changed) local.set(path, { entry, stat: undefined, quick: undefined, database: undefined });
+	copies.length = 0;
+	const again = next();
+	for (let round = 0; round < 3; round++) await again.take(["memory.db"]);
+	expect(copies).toEqual(["memory.db"]);
+	expect(again.changed.size + again.removed.size + again.deferred.size).toBe(0);
+});
+
+test("not a name of a root that is astray is looked at, whatever leads there, and the rest of the workspace is taken", async () => {
+	const { bench, root, context, builder, reads } = await firstCapture();
+	await using _ = bench;
+	const notes = join(bench.dir, "notes");
+	mkdirSync(notes);
+	for (const path of [join(notes, "theirs"), join(root, "mine")]) writeFileSync(path, path);
+	const roots = new Roots(root, new Map([["notes", notes]]));
+	const asked: string[] = [];
+	const filter = (path: string) => {
+		asked.push(path);
+		return "keep" as const;
+	};
+	const astray = new KnownRoots(roots, {
+		roots: { notes: { directory: notes, identity: "another directory" } },
+		mounts: {},
+		filter,
+		holds: () => false,
+	});
+	const capture = new Capture({ ...context, root: roots, filter }, builder, astray);
+	await capture.take(["", "mine", ".roots", ".roots/notes", ".roots/notes/theirs"]);
+	expect(asked).toContain("mine");
+	expect(asked).not.toContain(".roots/notes/theirs");
+	expect(reads).toEqual([join(root, "mine")]);
+});

@@ -1,0 +1,128 @@
+import { hash } from "node:crypto";
+import type { BlockBuilder } from "../commit/block-builder.ts";
+import type { LocalEntry } from "../disk/local-tree.ts";
+import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
+import type { ChunkRef, FileEntry } from "../log/types.ts";
+import { hashingZerosOnce } from "../workspace/holes.ts";
+import { isSqliteHeader } from "../workspace/sqlite.ts";
+import type { Stat } from "../workspace/stat.ts";
+import { type CaptureContext, TooMuchNew } from "./capture-context.ts";
+import type { CapturedFile } from "./captured-file.ts";
+import type { SecretLook } from "./secret-guard.ts";
+
+/** One read of one file: hashes, and where each chunk lies or will lie. */
+export class ChunkPass {
+	readonly #context: CaptureContext;
+	readonly #builder: BlockBuilder;
+	readonly #before: LocalEntry | undefined;
+	readonly #bits: number;
+	readonly #asBytes: boolean;
+	readonly #look: SecretLook | undefined;
+	readonly #quickHash: (bytes: Buffer) => bigint;
+	readonly #sha256 = hashingZerosOnce((bytes) => hash("sha256", bytes, "hex"));
+	#refs: ChunkRef[] = [];
+	#quick: bigint[] = [];
+	bytes = 0;
+	/** Of them, what had to be added to the builder. */
+	newBytes = 0;
+	isDatabase = false;
+	/** The read was ended: the file is not to be stored. */
+	holdsSecret = false;
+
+	/** @param asBytes whatever it holds, a database or not */
+	constructor(
+		context: CaptureContext,
+		builder: BlockBuilder,
+		before: LocalEntry | undefined,
+		bits: number,
+		look?: SecretLook,
+		asBytes = false,
+	) {
+		this.#look = look;
+		this.#context = context;
+		this.#asBytes = asBytes || bits === SQLITE_CHUNK_BITS;
+		this.#builder = builder;
+		this.#before = before?.entry.type === "file" && before.entry.chunkBits === bits ? before : undefined;
+		this.#bits = bits;
+		this.#quickHash = hashingZerosOnce(context.quickHash);
+	}
+
+	reset(): void {
+		this.#refs = [];
+		this.#quick = [];
+		this.bytes = 0;
+		this.holdsSecret = false;
+	}
+
+	quick(): BigUint64Array {
+		return BigUint64Array.from(this.#quick);
+	}
+
+	/** Gives false to end the read. @throws TooMuchNew */
+	readonly chunk = async (index: number, bytes: Buffer, offset: number): Promise<boolean> => {
+		if (index === 0 && !this.#asBytes && isSqliteHeader(bytes)) {
+			this.isDatabase = true;
+			return false;
+		}
+		const quick = this.#quickHash(bytes);
+		const known = this.#knownChunk(index, bytes.length, quick);
+		if (this.#isRefused(bytes, offset, known !== undefined)) return false;
+		const sha256 = known?.sha256 ?? this.#sha256(bytes);
+		this.#quick.push(quick);
+		let ref = this.#context.index.lookup(sha256) ?? this.#builder.lookup(sha256);
+		if (ref === undefined) {
+			if (this.newBytes + bytes.length > (this.#context.maxNewBytes ?? Number.POSITIVE_INFINITY)) throw new TooMuchNew();
+			ref = await this.#builder.add(sha256, bytes);
+			this.newBytes += bytes.length;
+		}
+		this.#refs.push(ref);
+		this.bytes += bytes.length;
+		return true;
+	};
+
+	/** Takes a chunk unread, as it was before. False where a commit may not refer to that any more. */
+	keep(index: number, length: number): boolean {
+		const old = this.#oldChunk(index);
+		const quick = this.#before?.quick?.[index];
+		const ref = old?.length === length ? this.#context.index.lookup(old.sha256) : undefined;
+		if (ref === undefined || quick === undefined) return false;
+		this.#quick.push(quick);
+		this.#refs.push(ref);
+		this.bytes += length;
+		return true;
+	}
+
+	/** @param clean the stat under which the content is known; undefined leaves the path dirty */
+	result(stat: Stat, size: number, clean: Stat | undefined, database?: string): CapturedFile {
+		// Never an entry whose chunks do not make up its size.
+		if (this.bytes !== size) return { kind: "deferred", reason: `${this.bytes} of ${size} bytes could be read` };
+		const entry: FileEntry = {
+			type: "file",
+			mode: stat.mode & 0o1777,
+			mtimeNs: stat.mtimeNs,
+			size,
+			chunkBits: this.#bits,
+			chunks: this.#refs,
+		};
+		return { kind: "taken", local: { entry, stat: clean, quick: this.quick(), database } };
+	}
+
+	#isRefused(bytes: Buffer, offset: number, isKnown: boolean): boolean {
+		if (this.#look === undefined) return false;
+		const mayStore = this.#context.secrets.policy === "warn";
+		this.#look.take(bytes, offset, !isKnown || !mayStore, bytes.length < 2 ** this.#bits);
+		this.holdsSecret = !mayStore && this.#look.found.size > 0;
+		return this.holdsSecret;
+	}
+
+	/** The chunk as it was, where it is still the same. */
+	#knownChunk(index: number, length: number, quick: bigint): ChunkRef | undefined {
+		const chunk = this.#oldChunk(index);
+		return chunk?.length === length && this.#before?.quick?.[index] === quick ? chunk : undefined;
+	}
+
+	#oldChunk(index: number): ChunkRef | undefined {
+		const entry = this.#before?.entry;
+		return entry?.type === "file" ? entry.chunks[index] : undefined;
+	}
+}

@@ -1,0 +1,39 @@
+import { isDatabase } from "../disk/local-tree.ts";
+import type { Path } from "../log/types.ts";
+import { scan } from "../workspace/scan.ts";
+import { walFingerprint } from "../workspace/sqlite.ts";
+import { sameStat } from "../workspace/stat.ts";
+import type { CaptureContext } from "./capture-context.ts";
+
+export interface FoundChanges {
+	/** Paths whose stat is not the one they were captured under, and paths that are new or gone. */
+	readonly paths: readonly Path[];
+	/** What could not be looked at: nothing is known of it, nor of what lies below. */
+	readonly unreadable: readonly Path[];
+	/** Sockets, FIFOs and devices. */
+	readonly special: readonly Path[];
+}
+
+/** Sweeps the workspace: looks at every path, and reads no content. */
+export async function findChanges(
+	{ root, filter, local }: Pick<CaptureContext, "root" | "filter" | "local">,
+	signal: AbortSignal | undefined,
+): Promise<FoundChanges> {
+	const { stats, problems } = await scan(root, filter, signal && { signal });
+	const pathsOf = (wanted: (typeof problems)[number]["reason"]) =>
+		problems.filter(({ reason }) => reason === wanted).map(({ path }) => path);
+	const unreadable = pathsOf("unreadable");
+	const paths: Path[] = [];
+	for (const [path, stat] of stats) {
+		const known = local.get(path);
+		if (known?.stat === undefined || !sameStat(known.stat, stat)) paths.push(path);
+		// A database's newest rows may stand in its WAL, which moves nothing of the file itself.
+		else if (isDatabase(known) && known.database !== walFingerprint(root, path)) paths.push(path);
+	}
+	for (const path of local.paths()) if (!stats.has(path) && !isBelow(path, unreadable)) paths.push(path);
+	return { paths, unreadable, special: pathsOf("other-type") };
+}
+
+function isBelow(path: Path, directories: readonly Path[]): boolean {
+	return directories.some((directory) => path === directory || directory === "" || path.startsWith(`${directory}/`));
+}

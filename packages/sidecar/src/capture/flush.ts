@@ -1,0 +1,527 @@
+/**
+ * Makes the workspace's changes durable: hints -> capture -> commit.
+ *
+ * A flush captures until no hint came in while it looked (for SETTLE_MS at most): where it ends so, the commit is the tree as it stood
+ * at one moment. Under a writer that never pauses each file is whole, but the files may be of different moments.
+ * One flush runs at a time; the caller sees to that.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { BlockBuilder } from "../commit/block-builder.ts";
+import type { LogWriter } from "../commit/log-writer.ts";
+import type { Machine } from "../commit/machine.ts";
+import { ownTree } from "../commit/roots-in-tree.ts";
+import { reservedName, type SetAsideDelta, setAsideDelta } from "../commit/set-aside.ts";
+import type { LocalEntry, LocalTree } from "../disk/local-tree.ts";
+import { SidecarError } from "../errors.ts";
+import { RAW_ID } from "../log/restore-id.ts";
+import { RECOVERED_DIRECTORY, setAsideHome } from "../log/safe-path.ts";
+import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
+import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
+import type { ObjectStore } from "../store/port.ts";
+import { hasReservedName } from "../workspace/scan.ts";
+import { Capture, type Deferred } from "./capture.ts";
+import type { CaptureContext } from "./capture-context.ts";
+import { findChanges } from "./find-changes.ts";
+import type { FlushOptions, FlushResult } from "./flush-result.ts";
+import { HeldDeletions } from "./held-deletions.ts";
+import type { KnownRoots } from "./known-roots.ts";
+import { LARGE_BYTES, LargeFiles } from "./large-files.ts";
+import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
+import type { Quarantine, Quarantined } from "./quarantine.ts";
+import { newRaw, replacedRaw } from "./raw-databases.ts";
+import { Room } from "./room.ts";
+import type { Excluded } from "./secret-guard.ts";
+
+/** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
+const ROUNDS = 6;
+const SETTLE_MS = 300;
+/** A writer that loses its slot this often in one flush is not racing, it is broken. */
+const ATTEMPTS = 10;
+/** As long as the daemon's sweep interval is by default. */
+const CONFIRM_AFTER_MS = 60_000;
+/** The log line names so many paths; `recover` lists all. */
+const TOLD_PATHS = 20;
+
+interface Pending {
+	readonly capture: Capture;
+	readonly changed: Map<Path, LocalEntry>;
+	readonly removed: Set<Path>;
+	/** Files and links that go below `.recovered/`; undefined where this writer owns the tree. */
+	readonly setAside: readonly Path[] | undefined;
+	readonly alarm: MassRewrite | undefined;
+	readonly uploadedBytes: number;
+	readonly held: number;
+	readonly quarantined: Quarantined | undefined;
+}
+
+/** A look at the whole disk: when it began by `performance.now()`, and how long it took without what came of it. */
+export interface Sweep {
+	readonly startedMs: number;
+	readonly ms: number;
+}
+
+export class Flusher {
+	readonly #store: ObjectStore;
+	readonly #machine: Machine;
+	readonly #writer: LogWriter;
+	readonly #context: Omit<CaptureContext, "keepsRaw">;
+	readonly #root: string;
+	readonly #roots: KnownRoots | undefined;
+	readonly #quarantine: Quarantine | undefined;
+	#hints = new Set<Path>();
+	#sweepDue = false;
+	/** The restore has just looked at everything. */
+	#lastSweep: Sweep = { startedMs: performance.now(), ms: 0 };
+	#pending: Pending | undefined;
+	readonly #held: HeldDeletions;
+	#deferred: readonly Deferred[] = [];
+	/** Directories (and databases) of which only the time changed since it was committed: they ride along with the next commit. */
+	#riding = new Set<Path>();
+	/** Sockets, FIFOs and devices the log lines have named. */
+	#toldSpecial: ReadonlySet<Path> = new Set();
+	/** Large files and their like, read and sent beside the flushes. */
+	readonly large: LargeFiles;
+	#onReady: () => void = () => undefined;
+	/** Deletions that wait for a large file, which may be the same file under another name. */
+	#waitingForLarge: ReadonlySet<Path> = new Set();
+
+	constructor(options: {
+		store: ObjectStore;
+		machine: Machine;
+		writer: LogWriter;
+		context: Omit<CaptureContext, "keepsRaw">;
+		/** The identity of the directory that was restored. */
+		root: string;
+		roots?: KnownRoots;
+		/** What restores moved out of the workspace and the log does not have. */
+		quarantine?: Quarantine;
+		/** Deletions that the restore found and believed. */
+		believed?: ReadonlySet<Path>;
+		/** How long a held deletion is held; default a minute. */
+		confirmAfterMs?: number;
+	}) {
+		this.#store = options.store;
+		this.#machine = options.machine;
+		this.#writer = options.writer;
+		this.#context = options.context;
+		this.#root = options.root;
+		this.#roots = options.roots;
+		this.#quarantine = options.quarantine;
+		const { local, filter, log, profile } = options.context;
+		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
+		this.#held = new HeldDeletions({ local, filter, critical: profile.critical, believed, confirmAfterMs, machine, log });
+		this.large = new LargeFiles({
+			root: options.context.root,
+			machine: options.machine,
+			log,
+			begin: (signal) => ({
+				// Content in flight when a transfer ends is still useful to the flush that takes the file.
+				builder: this.#builder(0, undefined),
+				context: { ...this.#context, signal, isAside: true, keepsRaw: (path) => this.#wasDeferred(path) },
+			}),
+			onReady: (paths) => {
+				for (const path of paths) this.#hints.add(path);
+				this.#onReady();
+			},
+		});
+	}
+
+	/** From now on large files do not hold up a flush. @param onReady is called when one is to be committed */
+	leaveLargeAside(onReady: () => void): void {
+		this.#onReady = onReady;
+		this.large.open();
+	}
+
+	/** Every flush takes large files itself again. */
+	async takeLargeAgain(): Promise<void> {
+		for (const path of await this.large.stop()) this.#hints.add(path);
+	}
+
+	#builder(inlineLimitBytes: number, signal: AbortSignal | undefined): BlockBuilder {
+		return new BlockBuilder({ store: this.#store, index: this.#writer.index, machine: this.#machine, inlineLimitBytes, signal });
+	}
+
+	#wasDeferred(path: Path): boolean {
+		return this.#deferred.some((deferred) => deferred.path === path);
+	}
+
+	hint(path: Path): void {
+		this.#hints.add(path);
+	}
+
+	/** Something may have been missed: the next flush sweeps. */
+	doubt(): void {
+		this.#sweepDue = true;
+	}
+
+	get lastSweep(): Sweep {
+		return this.#lastSweep;
+	}
+
+	/** Paths hinted and not captured yet, what could not be taken, what restores displaced, and a commit that is undecided. */
+	get waiting(): number {
+		return this.waitingPaths.length + (this.#quarantine?.size ?? 0) + (this.#pending === undefined ? 0 : 1);
+	}
+
+	/** Something is known to have changed and was not looked at yet, or a commit is undecided. */
+	get isDue(): boolean {
+		return this.#hints.size > 0 || this.#sweepDue || this.#pending !== undefined;
+	}
+
+	/** Paths that something was hinted about or that could not be taken; a sweep may find more. */
+	get waitingPaths(): readonly Path[] {
+		return [...new Set([...this.#hints, ...this.#deferred.map(({ path }) => path), ...this.large.paths, ...this.#waitingForLarge])];
+	}
+
+	get deferred(): readonly Deferred[] {
+		return this.#deferred;
+	}
+
+	get heldDeletions(): number {
+		return this.#held.size;
+	}
+
+	/** Files that are on the disk and, by choice, not stored. */
+	get excluded(): readonly Excluded[] {
+		return this.#context.secrets.excluded(this.#context.root);
+	}
+
+	/**
+	 * @throws SidecarError STORE_*, WORKSPACE_*, SECRET_FOUND, with `allOrNothing` NOT_DURABLE, SUPERSEDED; nothing is lost: what was not
+	 * committed stays dirty
+	 */
+	async flush(options: FlushOptions = {}): Promise<FlushResult> {
+		const isWhole = options.closed === true || options.allOrNothing === true || options.maxFileBytes !== undefined;
+		if (isWhole && this.large.isOpen) await this.takeLargeAgain();
+		const settled = await this.#settle(options.signal);
+		if (settled?.kind === "unknown") return settled;
+		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+			const result = await this.#attempt(options);
+			if (result !== "again")
+				return settled !== undefined && result.kind === "nothing" ? { ...settled, deferred: result.deferred } : result;
+			// The references may have gone with the old head: everything this attempt took is taken anew.
+		}
+		throw new SidecarError("NOT_DURABLE", { value: this.#store.url, reason: `the log's next slot was lost ${ATTEMPTS} times in a row` });
+	}
+
+	async #attempt(options: FlushOptions): Promise<FlushResult | "again"> {
+		const builder = this.#builder(this.#writer.inlineRoomBytes, options.signal);
+		const context: CaptureContext = {
+			...this.#context,
+			signal: options.signal,
+			maxFileBytes: options.maxFileBytes ?? Number.POSITIVE_INFINITY,
+			room: new Room({ entries: this.#writer.head.tree.size, chunks: this.#writer.index.chunks }),
+			...(this.large.isOpen && { large: this.large, maxNewBytes: LARGE_BYTES }),
+			// Not at the first try: most locks are let go of, and what is set aside costs an upload.
+			keepsRaw: (path) => options.closed === true || this.#wasDeferred(path),
+		};
+		const capture = new Capture(context, builder, this.#roots);
+		const sweep = options.sweep === true || this.#sweepDue;
+		const taken = new Set<Path>();
+		try {
+			await this.#look(capture, sweep, options.closed === true, taken, options.signal);
+			// Another volume in its place: neither is what it lacks deleted, nor what it holds a change.
+			if (!capture.isSameRoot(this.#root))
+				throw new SidecarError("WORKSPACE_NOT_DIRECTORY", {
+					value: mainOf(this.#context.root),
+					reason: "it is not the directory that was restored",
+				});
+			capture.deferWithoutRoom();
+			capture.leaveOutRootsAstray();
+			if (hasReservedName(context.root)) capture.deferred.set(ROOTS_DIRECTORY, "the name is reserved for additional roots (--root)");
+			if (options.refused !== undefined) {
+				capture.changed.delete(options.refused.path);
+				capture.deferred.set(options.refused.path, options.refused.reason);
+			}
+			if (capture.postponed.size > 0) this.#postpone(capture);
+			this.#waitingForLarge = this.large.holdBack(capture, this.#context.local);
+			const { inHurry = false, deletionsAreMeant = false } = options;
+			const removed = this.#held.judge(capture, { isSweep: sweep, inHurry, areMeant: deletionsAreMeant });
+			const held = this.#held;
+			this.#dropOrphans(capture, removed);
+			if (options.allOrNothing === true) this.#requireAll(capture);
+			const isClosing = options.closed === true && capture.postponed.size === 0;
+			const { head } = this.#writer;
+			const raw = newRaw(capture, head.tree);
+			const quarantined = await this.#takeDisplaced(capture, context, builder);
+			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && quarantined === undefined && !isClosing) {
+				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
+				this.#keepDirty(capture);
+				return { kind: "nothing", deferred: this.#deferred, held: held.size };
+			}
+			const changed = new Map([...capture.changed, ...capture.minor]);
+			const inline = await builder.finish();
+			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed, raw) : undefined;
+			const owned = setAside?.delta ?? {
+				changed: new Map([...this.#rawDelta(raw, changed).changed, ...entriesOf(changed)]),
+				removed: new Set([...removed, ...replacedRaw(capture, head.tree)]),
+			};
+			// The directories of the change itself come before those of the quarantine.
+			const delta = quarantined === undefined ? owned : { ...owned, changed: new Map([...quarantined.changed, ...owned.changed]) };
+			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), capture.removed);
+			const flags: CommitFlags = {
+				...(setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
+				...(alarm && { alarm: true }),
+			};
+			const pending: Pending = {
+				capture,
+				changed,
+				removed,
+				setAside: setAside?.taken,
+				alarm,
+				uploadedBytes: builder.uploadedBytes,
+				held: held.size,
+				quarantined,
+			};
+			if (setAside?.taken.length === 0 && quarantined === undefined) {
+				const lost = options.closed === true ? await this.#writer.lookAtWon(options.signal) : undefined;
+				if (lost !== undefined) {
+					if (lost.isBroken) this.#distrust();
+					this.#again(taken, sweep);
+					return "again";
+				}
+				this.#adopt(pending);
+				return { kind: "nothing", deferred: this.#deferred, held: held.size };
+			}
+			const outcome = await this.#writer.commit(delta, inline, flags, { inHurry, signal: options.signal });
+			if (outcome.kind === "unknown") {
+				this.#pending = pending;
+				return outcome;
+			}
+			if (outcome.kind !== "committed") {
+				if (outcome.kind === "lost" && outcome.isBroken) this.#distrust();
+				this.#again(taken, sweep);
+				return "again";
+			}
+			this.#adopt(pending);
+			this.#tell(pending, outcome.seq);
+			return { ...summary(pending, outcome.seq), bytes: pending.uploadedBytes + outcome.bytes, deferred: this.#deferred };
+		} catch (error) {
+			this.#again(taken, sweep);
+			throw error;
+		}
+	}
+
+	/** Captures until no hint came in while looking. */
+	async #look(capture: Capture, sweep: boolean, isClosing: boolean, taken: Set<Path>, signal: AbortSignal | undefined): Promise<void> {
+		for (const path of this.#held.tops) this.#hints.add(path);
+		for (const { path } of this.#deferred) this.#hints.add(path);
+		for (const path of this.#waitingForLarge) this.#hints.add(path);
+		if (sweep) {
+			this.#sweepDue = false;
+			const startedMs = performance.now();
+			const { paths, unreadable, special } = await findChanges(this.#context, signal);
+			this.#lastSweep = { startedMs, ms: performance.now() - startedMs };
+			for (const path of paths) this.#hints.add(path);
+			for (const path of unreadable) capture.deferred.set(path, "unreadable");
+			for (const path of special) if (!this.#toldSpecial.has(path)) this.#context.log.info("flush.not-a-file", { path });
+			this.#toldSpecial = new Set(special);
+		}
+		if (this.#hints.size > 0 || isClosing) for (const path of this.#riding) this.#hints.add(path);
+		const until = performance.now() + SETTLE_MS;
+		for (let round = 0; this.#hints.size > 0 && (round < ROUNDS || performance.now() < until); round++) {
+			const hints = this.#hints;
+			this.#hints = new Set();
+			for (const hint of hints) taken.add(hint);
+			await capture.take(hints);
+			// Two turns: the first polls for events of the kernel, the second lets their handlers run.
+			await nextTurn();
+			await nextTurn();
+		}
+	}
+
+	/** Undefined where the log needs nothing of it. */
+	async #takeDisplaced(capture: Capture, context: CaptureContext, builder: BlockBuilder): Promise<Quarantined | undefined> {
+		if (this.#quarantine === undefined || this.#quarantine.refresh() === 0) return undefined;
+		const { head, id, isSuperseded } = this.#writer;
+		const quarantined = await this.#quarantine.capture(context, builder, head.tree, isSuperseded ? id : undefined);
+		for (const [path, reason] of this.#quarantine.deferred) capture.deferred.set(path, reason);
+		if (quarantined.changed.size > 0) return quarantined;
+		this.#quarantine.committed(quarantined);
+		return undefined;
+	}
+
+	#requireAll({ deferred }: Capture): void {
+		if (this.#writer.isSuperseded) throw new SidecarError("SUPERSEDED", { reason: "nothing was committed" });
+		const [first] = deferred;
+		if (first === undefined) return;
+		const more = deferred.size > 1 ? `, and ${deferred.size - 1} more` : "";
+		throw new SidecarError("NOT_DURABLE", { value: first[0], reason: `${first[1]}${more}; nothing was committed` });
+	}
+
+	#postpone(capture: Capture): void {
+		for (const path of [...capture.postponed, ...capture.removed]) this.#hints.add(path);
+		// A file where a directory was waits for the directory's children to go.
+		for (const path of capture.removed) capture.changed.delete(path);
+		capture.removed.clear();
+	}
+
+	/** What changed under the capture's hands so that the tree would not hold together waits for the next flush. */
+	#dropOrphans(capture: Capture, removed: Set<Path>): void {
+		const { local } = this.#context;
+		const { tree } = this.#writer.head;
+		for (const path of [...capture.changed.keys()].sort((a, b) => a.length - b.length)) {
+			if (path === "") continue;
+			const parent = parentOf(path);
+			const above = capture.changed.get(parent) ?? (removed.has(parent) ? undefined : local.get(parent));
+			const reserved = reservedName(path, capture.changed.get(path)?.entry.type === "dir");
+			if (above?.entry.type === "dir" && reserved === undefined) continue;
+			capture.changed.delete(path);
+			if (reserved !== undefined) capture.deferred.set(reserved, "the name is reserved for what superseded writers set aside");
+			else this.#hints.add(path);
+		}
+		// The log may hold set-aside files that this disk never had: their directories stay.
+		for (const path of [...removed].filter((path) => path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`))) {
+			for (const below of tree.keys()) if (below.startsWith(`${path}/`) && !removed.has(below)) removed.delete(path);
+		}
+	}
+
+	/** The same bytes again, until the slot is decided. */
+	async #settle(signal: AbortSignal | undefined): Promise<Exclude<FlushResult, { kind: "nothing" }> | undefined> {
+		const outcome = await this.#writer.settle(signal);
+		const pending = this.#pending;
+		if (outcome === undefined) {
+			// Decided elsewhere (a lost slot whose catching up failed): what it held is taken anew.
+			this.#pending = undefined;
+			if (pending !== undefined) this.#again([...pending.changed.keys(), ...pending.removed], true);
+			return undefined;
+		}
+		if (pending === undefined) return undefined;
+		if (outcome.kind === "unknown") return outcome;
+		this.#pending = undefined;
+		if (outcome.kind !== "committed") {
+			if (outcome.kind === "lost" && outcome.isBroken) this.#distrust();
+			this.#again([...pending.changed.keys(), ...pending.removed], false);
+			return undefined;
+		}
+		this.#adopt(pending);
+		this.#tell(pending, outcome.seq);
+		return { ...summary(pending, outcome.seq), bytes: outcome.bytes, deferred: this.#deferred };
+	}
+
+	/** A superseded writer's part of a capture. What cannot be set aside stays dirty, by name. */
+	#setAside(capture: Capture, changed: Map<Path, LocalEntry>, raw: ReadonlyMap<Path, LocalEntry>): Pick<SetAsideDelta, "delta" | "taken"> {
+		const { delta, taken, tooLong } = this.#asideDelta(new Map([...changed, ...raw]));
+		for (const path of tooLong) {
+			changed.delete(path);
+			capture.deferred.set(path, `another writer owns the tree, and its path is too long for ${setAsideHome("{writer}")}/`);
+		}
+		return { delta, taken };
+	}
+
+	/** What operators must hear of a commit. */
+	#tell({ setAside, alarm, changed, quarantined }: Pending, seq: number): void {
+		const { head, id } = this.#writer;
+		if (quarantined !== undefined) {
+			const { paths, bytes, done } = quarantined;
+			const restores = [...new Set(done.map(({ restore }) => restore))];
+			this.#context.log.warn("quarantine.committed", {
+				kind: "security",
+				seq,
+				restores,
+				files: paths.length,
+				bytes,
+				paths: paths.slice(0, TOLD_PATHS),
+			});
+		}
+		if (alarm !== undefined) this.#context.log.error("security.mass-rewrite", { seq, writer: id, ...alarm });
+		if (setAside === undefined) return;
+		let bytes = 0;
+		for (const path of setAside) {
+			const entry = changed.get(path)?.entry;
+			if (entry?.type === "file") bytes += entry.size;
+		}
+		this.#context.log.warn("writer.set-aside", {
+			kind: "security",
+			seq,
+			writer: id,
+			owner: head.fence.writer,
+			files: setAside.length,
+			bytes,
+			paths: setAside.slice(0, TOLD_PATHS),
+		});
+	}
+
+	/** The commit is durable: what was captured is what this disk last gave. */
+	#adopt(pending: Pending): void {
+		const { local } = this.#context;
+		for (const path of pending.removed) local.delete(path);
+		if (pending.quarantined !== undefined) this.#quarantine?.committed(pending.quarantined);
+		this.#confirm(pending.capture, pending.changed, true);
+		this.#keepDirty(pending.capture);
+	}
+
+	/** @param refer also take over where the content lies, which only a commit decides */
+	#confirm(capture: Capture, changed: ReadonlyMap<Path, LocalEntry>, refer: boolean): void {
+		const { local } = this.#context;
+		for (const [path, entry] of capture.confirmed) local.set(path, entry);
+		for (const [path, entry] of changed) {
+			if (refer) {
+				local.set(path, entry);
+				this.#riding.delete(path);
+			} else {
+				// The stat is known, the time is not committed yet: the entry keeps the old one.
+				local.set(path, { ...entry, entry: (local.get(path) ?? entry).entry });
+				this.#riding.add(path);
+			}
+		}
+	}
+
+	#keepDirty(capture: Capture): void {
+		const isTriedAgain = ({ path }: Deferred) => capture.aside.has(path) && !capture.deferred.has(path);
+		const before = this.#deferred.filter(isTriedAgain);
+		this.#deferred = [...before, ...[...capture.deferred].map(([path, reason]) => ({ path, reason }))];
+	}
+
+	/** The log may have lost what it had of this disk: what the head has becomes the basis, and everything is looked at again. */
+	#distrust(): void {
+		const { local } = this.#context;
+		const tree = ownTree(this.#writer.head.tree, this.#context.root);
+		for (const path of [...local.paths()]) if (!tree.has(path)) local.delete(path);
+		for (const [path, entry] of tree) local.set(path, { entry, stat: undefined, quick: undefined, database: undefined });
+		this.#sweepDue = true;
+	}
+
+	#again(paths: Iterable<Path>, sweep: boolean): void {
+		for (const path of paths) this.#hints.add(path);
+		if (sweep) this.#sweepDue = true;
+	}
+
+	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): SetAsideDelta {
+		const { local } = this.#context;
+		return setAsideDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), (path) => local.get(path)?.entry);
+	}
+
+	/** @param changed of the same commit: a log's first has its directories from nowhere else */
+	#rawDelta(raw: ReadonlyMap<Path, LocalEntry>, changed: ReadonlyMap<Path, LocalEntry>): Delta {
+		const { local } = this.#context;
+		return setAsideDelta(this.#writer.head.tree, RAW_ID, entriesOf(raw), (path) => (changed.get(path) ?? local.get(path))?.entry).delta;
+	}
+}
+
+function summary(
+	pending: Pending,
+	seq: number,
+): { kind: "committed"; seq: number; changed: number; removed: number; setAside: boolean; held: number } {
+	return {
+		kind: "committed",
+		seq,
+		changed: pending.changed.size,
+		removed: pending.removed.size,
+		setAside: pending.setAside !== undefined,
+		held: pending.held,
+	};
+}
+
+function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {
+	return new Map([...changed].map(([path, { entry }]) => [path, entry]));
+}
+
+function entriesOfTree(local: LocalTree): Parameters<typeof massRewrite>[0] {
+	return {
+		get: (path) => local.get(path)?.entry,
+		*entries() {
+			for (const [path, { entry }] of local.entries()) yield [path, entry] as const;
+		},
+	};
+}

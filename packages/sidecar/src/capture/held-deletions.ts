@@ -1,0 +1,105 @@
+import { elapsedMs, type Machine, type Moment, now } from "../commit/machine.ts";
+import { isBelowAny } from "../disk/check-mounts.ts";
+import { isAnyHeld, vanishedDirectories } from "../disk/deletion-brake.ts";
+import type { LocalTree } from "../disk/local-tree.ts";
+import type { Path } from "../log/types.ts";
+import { parentOf } from "../path.ts";
+import type { Log, LogFields } from "../telemetry/types.ts";
+import type { Filter } from "../workspace/filter.ts";
+import type { Capture } from "./capture.ts";
+
+export interface Judging {
+	/** True for a sweep of the whole workspace: only a sweep confirms a deletion. */
+	readonly isSweep: boolean;
+	/** A drain: a held deletion is not a deletion. */
+	readonly inHurry: boolean;
+	/** The caller deleted on purpose. */
+	readonly areMeant: boolean;
+}
+
+export interface BrakeOptions {
+	readonly local: LocalTree;
+	readonly filter: Filter;
+	/** Paths that no deletion takes at once. */
+	readonly critical: readonly Path[];
+	/** Gone before the session began, and accepted by its restore. */
+	readonly believed: ReadonlySet<Path>;
+	/** A held deletion is committed when a sweep still finds the path gone this long after it was first seen. */
+	readonly confirmAfterMs: number;
+	readonly machine: Machine;
+	readonly log: Log;
+}
+
+/** Deletions that wait for a later sweep: the deletion brake's memory between flushes. */
+export class HeldDeletions {
+	readonly #options: BrakeOptions;
+	/** When each was first seen to be gone. */
+	#held: ReadonlyMap<Path, Moment> = new Map();
+
+	constructor(options: BrakeOptions) {
+		this.#options = options;
+	}
+
+	get size(): number {
+		return this.#held.size;
+	}
+
+	/** The highest of what is held: a look at these is a look at all of it. */
+	get tops(): readonly Path[] {
+		return [...this.#held.keys()].filter((path) => path === "" || !this.#held.has(parentOf(path)));
+	}
+
+	/** Deletions of a capture that are accepted. The others stay in the log; a replacement of a held directory is deferred. */
+	judge(capture: Capture, { isSweep, inHurry, areMeant }: Judging): Set<Path> {
+		const { local, machine, confirmAfterMs, log } = this.#options;
+		const gone = capture.removed;
+		const suspect = areMeant ? new Set<Path>() : this.#suspect(gone);
+		const isConfirmed = (since: Moment) => isSweep && !inHurry && elapsedMs(machine, since) >= confirmAfterMs;
+		const held = new Map<Path, Moment>();
+		const fresh: Path[] = [];
+		const confirmed: Path[] = [];
+		for (const path of suspect) {
+			const since = this.#held.get(path);
+			if (since === undefined) fresh.push(path);
+			if (since !== undefined && isConfirmed(since)) confirmed.push(path);
+			else held.set(path, since ?? now(machine));
+		}
+		if (fresh.length > 0) log.warn("deletion.held", this.#told(fresh));
+		if (confirmed.length > 0) log.warn("deletion.confirmed", this.#told(confirmed));
+		this.#held = held;
+		// A file where a directory was: not before the directory's children are believed to be gone.
+		for (const [path, { entry }] of capture.changed)
+			if (entry.type !== "dir" && local.get(path)?.entry.type === "dir" && this.#isHeldBelow(path)) {
+				capture.changed.delete(path);
+				capture.deferred.set(path, "it replaces a directory whose deletion is held until a later sweep confirms it");
+			}
+		return new Set([...gone].filter((path) => !held.has(path)));
+	}
+
+	#suspect(gone: ReadonlySet<Path>): ReadonlySet<Path> {
+		if (gone.size === 0) return gone;
+		const { local, critical, believed, filter } = this.#options;
+		const isFile = (path: Path) => local.get(path)?.entry.type !== "dir";
+		if (isAnyHeld(gone, local.paths(), isFile, criticalIn(critical, gone))) return gone;
+		// Paths that the user's ignore file excludes have not vanished.
+		const isIgnored = (path: Path) => path !== "" && filter(path, isFile(path) ? "file" : "dir") === "skip";
+		const watched = new Set([...gone].filter((path) => !believed.has(path) && !isIgnored(path)));
+		const whole = vanishedDirectories(watched, isFile);
+		return new Set([...watched].filter((path) => isBelowAny(path, whole)));
+	}
+
+	#told(gone: readonly Path[]): LogFields {
+		const { local, critical } = this.#options;
+		const count = (paths: Iterable<Path>) => [...paths].filter((path) => local.get(path)?.entry.type !== "dir").length;
+		return { files: count(gone), filesBefore: count(local.paths()), critical: criticalIn(critical, new Set(gone)) };
+	}
+
+	#isHeldBelow(directory: Path): boolean {
+		for (const path of this.#held.keys()) if (path.startsWith(`${directory}/`)) return true;
+		return false;
+	}
+}
+
+function criticalIn(critical: readonly Path[], gone: ReadonlySet<Path>): Path[] {
+	return critical.filter((path) => gone.has(path));
+}

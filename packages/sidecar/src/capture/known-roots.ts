@@ -1,0 +1,151 @@
+/**
+ * The directories of a session whose identity matters: additional roots, and mount points inside the workspace and its roots.
+ *
+ * Guarantees: one that is not there, or that holds another volume than the one restored, is "astray": it changes nothing in the log,
+ * whatever it lacks or holds. A root that was removed and made again on the same mount, as by an agent that clones its project
+ * again, is an ordinary directory of the workspace: what it lacks was deleted, and the deletion brake applies.
+ * Does NOT tell a directory that was moved into a root's place from one that was made there. Does NOT see a volume that is mounted while
+ * the session runs where there is no /proc.
+ */
+import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
+import { checkMounts, isBelowAny } from "../disk/check-mounts.ts";
+import type { Mounts, RootMark } from "../disk/marker.ts";
+import type { Path } from "../log/types.ts";
+import { othersOf, type Root, rootPath } from "../path.ts";
+import type { Filter } from "../workspace/filter.ts";
+import { mountsBelow } from "../workspace/mounts.ts";
+import { identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
+
+interface Known {
+	mark: RootMark;
+	/** Undefined where nobody says: then another directory is never taken for this one made anew. */
+	readonly mount: string | undefined;
+}
+
+export interface KnownDirectories {
+	/** Additional roots as they were restored, by name. */
+	readonly roots: Readonly<Record<string, RootMark>>;
+	readonly mounts: Mounts;
+	readonly filter: Filter;
+	/** Is there content below the path, as this disk last gave it? */
+	readonly holds: (path: Path) => boolean;
+}
+
+export class KnownRoots {
+	readonly #root: Root;
+	readonly #known = new Map<string, Known>();
+	/** As they were restored, those that are not given too. */
+	readonly #restored: Readonly<Record<string, RootMark>>;
+	#away = new Set<string>();
+	readonly #filter: Filter;
+	readonly #holds: (path: Path) => boolean;
+	#mounts: Mounts;
+	/** The kernel's numbers of the mounts that are there: another number is another mounting, without our watches. */
+	#mountings = new Map<Path, string>();
+	/** A mount came or came back since the last `refresh`. */
+	#hasNewMount = false;
+
+	constructor(root: Root, { roots, mounts, filter, holds }: KnownDirectories) {
+		this.#root = root;
+		this.#restored = roots;
+		this.#mounts = mounts;
+		this.#filter = filter;
+		this.#holds = holds;
+		for (const name of othersOf(root).keys()) {
+			const mark = roots[name];
+			if (mark !== undefined) this.#known.set(name, { mark, mount: mountOf(mark.directory) });
+		}
+		this.#mountsAstray();
+		this.#hasNewMount = false;
+	}
+
+	/** For the marker. */
+	get marks(): Readonly<Record<string, RootMark>> {
+		return { ...this.#restored, ...Object.fromEntries([...this.#known].map(([name, { mark }]) => [name, mark])) };
+	}
+
+	/** For the marker. */
+	get mounts(): Mounts {
+		return this.#mounts;
+	}
+
+	/** Roots and mounts that do not count now, and why. 4 us for each root, 0.1 ms for all mounts. */
+	astray(): ReadonlyMap<Path, string> {
+		const astray = new Map<Path, string>();
+		for (const [name, { mark }] of this.#known)
+			if (identityNow(this.#root, name) !== mark.identity)
+				astray.set(rootPath(name), "its directory is not there, or not the one that was restored");
+		for (const [path, reason] of this.#mountsAstray()) if (!isBelowAny(path, astray)) astray.set(path, reason);
+		return astray;
+	}
+
+	#mountsAstray(): ReadonlyMap<Path, string> {
+		const listed = mountsBelow(this.#root);
+		const { away, mounts } = checkMounts({
+			root: this.#root,
+			filter: this.#filter,
+			known: this.#mounts,
+			listed: listed ?? new Map(),
+			holds: this.#holds,
+		});
+		this.#mounts = mounts;
+		const mountings = new Map<Path, string>();
+		for (const [path, { id }] of listed ?? []) if (!isBelowAny(path, away)) mountings.set(path, id);
+		this.#hasNewMount ||= [...mountings].some(([path, id]) => this.#mountings.get(path) !== id);
+		this.#mountings = mountings;
+		return away;
+	}
+
+	/**
+	 * Takes up what was made anew on the same mount.
+	 * @returns whether a root is there that was not, or is another directory than at the last call, or a volume was mounted: nobody watched
+	 * it meanwhile
+	 */
+	refresh(): boolean {
+		this.#mountsAstray();
+		let isNews = this.#hasNewMount;
+		this.#hasNewMount = false;
+		const away = new Set<string>();
+		for (const [name, known] of this.#known) {
+			const identity = identityNow(this.#root, name);
+			if (identity !== known.mark.identity) {
+				const isAnew = identity !== undefined && known.mount !== undefined && known.mount === mountOf(known.mark.directory);
+				if (!isAnew) {
+					away.add(name);
+					continue;
+				}
+				known.mark = { ...known.mark, identity };
+				isNews = true;
+			}
+			isNews ||= this.#away.has(name);
+		}
+		this.#away = away;
+		return isNews;
+	}
+}
+
+/** Undefined where there is no directory, or nobody knows. */
+function identityNow(root: Root, name: string): string | undefined {
+	let stat: Stat | undefined;
+	try {
+		stat = lstatPath(root, rootPath(name));
+	} catch {
+		return undefined;
+	}
+	return stat?.type === "dir" ? identityOf(stat) : undefined;
+}
+
+/** The mount that a directory lies on, when no link leads to it. The device alone is the same on both sides of a bind mount. */
+function mountOf(directory: string): string | undefined {
+	let fd: number | undefined;
+	try {
+		if (realpathSync.native(directory) !== directory) return undefined;
+		fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+		const id = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1];
+		return id === undefined ? undefined : `${fstatSync(fd).dev}:${id}`;
+	} catch {
+		return undefined;
+	} finally {
+		if (fd !== undefined) closeSync(fd);
+	}
+}

@@ -1,0 +1,194 @@
+import { randomFillSync } from "node:crypto";
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { FaultyStore } from "../../test/faulty-store.ts";
+import { type Workbench, workbench } from "../../test/workbench.ts";
+import { readLog } from "../commit/read-log.ts";
+import { drain } from "../daemon/drain.ts";
+import { SidecarError } from "../errors.ts";
+import type { Session } from "../session/session.ts";
+import type { ObjectStore, PutOutcome } from "../store/port.ts";
+
+const MiB = 1024 * 1024;
+const random = (bytes: number) => randomFillSync(Buffer.allocUnsafe(bytes));
+
+/** Keeps packs waiting until it is opened, or until their sender gives up. */
+class Gate extends FaultyStore {
+	#opened = Promise.withResolvers<void>();
+	/** The next packs are refused. */
+	refusals = 0;
+	/** Packs that arrived at the gate. */
+	packs = 0;
+
+	open(): void {
+		this.#opened.resolve();
+	}
+
+	shut(): void {
+		this.#opened = Promise.withResolvers();
+	}
+
+	override async putIfAbsent(...[key, body, options]: Parameters<ObjectStore["putIfAbsent"]>): Promise<PutOutcome> {
+		if (key.startsWith("packs/")) {
+			this.packs++;
+			if (this.refusals-- > 0) throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
+			const { signal } = options ?? {};
+			const gaveUp = new Promise((resolve) => signal?.addEventListener("abort", resolve, { once: true }));
+			await Promise.race([this.#opened.promise, gaveUp]);
+			signal?.throwIfAborted();
+		}
+		return await super.putIfAbsent(key, body);
+	}
+}
+
+interface Served {
+	readonly session: Session;
+	readonly store: Gate;
+	readonly file: (name: string) => string;
+	readonly paths: () => Promise<readonly string[]>;
+}
+
+/** As a daemon has it: the workspace is watched, and packs do not arrive. */
+async function served(bench: Workbench, onChange: () => void = () => undefined): Promise<Served> {
+	const store = new Gate(bench.store);
+	const session = await bench.open("a", { store });
+	const watcher = await session.watch(onChange);
+	onTestFinished(async () => await watcher.close());
+	return {
+		session,
+		store,
+		file: (name) => join(bench.workspace("a"), name),
+		paths: async () => [...(await readLog(bench.store)).head.tree.keys()].filter((path) => path !== "").sort(),
+	};
+}
+
+describe("a large file", () => {
+	it("does not hold up a small one: that is durable while the large one is on its way", async () => {
+		await using bench = await workbench();
+		const { session, store, file, paths } = await served(bench);
+		const large = random(20 * MiB);
+		writeFileSync(file("large"), large);
+		writeFileSync(file("MEMORY.md"), "m");
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [] });
+		expect(await paths()).toEqual(["MEMORY.md"]);
+		// It is reported as not durable.
+		expect(session.waitingPaths).toEqual(["large"]);
+		expect(session.large.sinceMs).toBeLessThan(performance.now());
+		writeFileSync(file("second.md"), "s");
+		session.hint("second.md");
+		await session.flush();
+		expect(await paths()).toEqual(["MEMORY.md", "second.md"]);
+
+		store.open();
+		await session.large.settled(["large"]);
+		expect(session.isDue).toBe(true);
+		await session.flush();
+		expect(await paths()).toEqual(["MEMORY.md", "large", "second.md"]);
+		expect(session.waiting).toBe(0);
+		await bench.open("b");
+		expect(readFileSync(join(bench.workspace("b"), "large")).equals(large)).toBe(true);
+	});
+
+	it("that the log has and that changes in most of its content is sent beside the flushes too", async () => {
+		await using bench = await workbench();
+		const { session, store, file, paths } = await served(bench);
+		store.open();
+		writeFileSync(file("large"), random(40 * MiB));
+		await session.flush({ sweep: true });
+		await session.large.settled(["large"]);
+		await session.flush();
+		const before = store.sent.length;
+		appendFileSync(file("large"), "one line\n");
+		session.hint("large");
+		// What is new of it is little: it travels in the commit.
+		expect(await session.flush()).toMatchObject({ kind: "committed", changed: 1 });
+		expect(store.sent.length - before).toBe(1);
+		writeFileSync(file("large"), random(40 * MiB));
+		writeFileSync(file("small"), "s");
+		session.hint("large");
+		session.hint("small");
+		await session.flush();
+		expect(await paths()).toEqual(["large", "small"]);
+		expect(session.waitingPaths).toContain("large");
+		await session.large.settled(["large"]);
+		await session.flush();
+		expect(session.waiting).toBe(0);
+	});
+
+	it("that is renamed before it is durable leaves its old name in the log until then", async () => {
+		await using bench = await workbench();
+		const { session, store, file, paths } = await served(bench);
+		store.open();
+		writeFileSync(file("old"), random(20 * MiB));
+		mkdirSync(file("d"));
+		writeFileSync(file("d/gone"), "g");
+		await session.flush({ sweep: true });
+		await session.large.settled(["old"]);
+		await session.flush();
+		renameSync(file("old"), file("new"));
+		writeFileSync(file("new"), random(20 * MiB));
+		rmSync(file("d"), { recursive: true });
+		await session.flush({ sweep: true });
+		// A deletion that cannot be half of a rename does not wait.
+		expect(await paths()).toEqual(["old"]);
+		expect(session.waiting).toBeGreaterThan(0);
+		await session.large.settled(["new"]);
+		await session.flush();
+		expect(await paths()).toEqual(["new"]);
+		expect(session.waiting).toBe(0);
+	});
+
+	it("that changed while it was on its way is committed as it was, and taken again", async () => {
+		await using bench = await workbench();
+		const { session, store, file } = await served(bench);
+		const first = random(20 * MiB);
+		writeFileSync(file("large"), first);
+		await session.flush({ sweep: true });
+		// All of it is read, and one pack is awaited.
+		await vi.waitUntil(() => store.packs >= 2, { timeout: 20_000 });
+		store.open();
+		await session.large.settled(["large"]);
+		store.shut();
+		appendFileSync(file("large"), "more");
+		await session.flush();
+		const { tree } = (await readLog(bench.store)).head;
+		expect(tree.get("large")).toMatchObject({ size: first.length });
+		expect(session.waitingPaths).toEqual(["large"]);
+		store.open();
+		await session.large.settled(["large"]);
+		await session.flush();
+		expect((await readLog(bench.store)).head.tree.get("large")).toMatchObject({ size: first.length + 4 });
+	});
+
+	it("is sent by a drain, and named where there is no time for it", async () => {
+		await using bench = await workbench();
+		const { session, file, paths } = await served(bench);
+		writeFileSync(file("large"), random(20 * MiB));
+		await session.flush({ sweep: true });
+		writeFileSync(file("last.md"), "l");
+		const ended = await drain({
+			session,
+			agent: undefined,
+			timeoutMs: 3_000,
+			log: bench.log,
+			idle: Promise.resolve(),
+			stopWatching: async () => {},
+		});
+		expect(ended).toMatchObject({ isDurable: false, lost: [{ path: "large", reason: expect.stringContaining("not durable") }] });
+		expect(await paths()).toEqual(["last.md"]);
+	});
+
+	it("that the store does not take is retried and reported", async () => {
+		await using bench = await workbench();
+		const { session, store, file, paths } = await served(bench);
+		store.open();
+		store.refusals = 1;
+		writeFileSync(file("large"), random(20 * MiB));
+		await session.flush({ sweep: true });
+		await session.large.settled(["large"]);
+		await session.flush();
+		expect(await paths()).toEqual(["large"]);
+		expect(bench.log.events.map(({ event }) => event)).toContain("flush.transfer-failed");
+	});
+});

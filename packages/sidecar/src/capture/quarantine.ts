@@ -1,0 +1,195 @@
+/**
+ * Takes what restores displaced (`displaced.ts`) into the log, below `.recovered/{restore id}/`, with the next commit of the session.
+ *
+ * Guarantees: an entry leaves the journal only once the log has its bytes, or a rule of the user keeps them out of the log; content that
+ * the head has at the same path, or that is quarantined already, is not stored again.
+ * Does NOT delete the copy in the trash.
+ */
+import { readlinkSync } from "node:fs";
+import type { BlockBuilder } from "../commit/block-builder.ts";
+import { setAsideDelta } from "../commit/set-aside.ts";
+import { type Displaced, DisplacedJournal, trashOf } from "../disk/displaced.ts";
+import { type LocalEntry, LocalTree } from "../disk/local-tree.ts";
+import { RECOVERED_DIRECTORY, setAsideWriter } from "../log/safe-path.ts";
+import { sameEntry } from "../log/same-entry.ts";
+import type { Entry, Path, Tree } from "../log/types.ts";
+import { decodeName, fsPath } from "../path.ts";
+import type { Filter } from "../workspace/filter.ts";
+import { scan } from "../workspace/scan.ts";
+import { isCompanion } from "../workspace/sqlite-file.ts";
+import { lstatPath, type Stat } from "../workspace/stat.ts";
+import type { CaptureContext } from "./capture-context.ts";
+import { captureFile } from "./capture-file.ts";
+import { SecretGuard } from "./secret-guard.ts";
+
+/** What one commit takes from the journal. */
+export interface Quarantined {
+	/** Entries below `.recovered/`. */
+	readonly changed: ReadonlyMap<Path, Entry>;
+	/** Files and links, by the paths they had in the workspace. */
+	readonly paths: readonly Path[];
+	readonly bytes: number;
+	/** Entries that leave the journal with the commit. */
+	readonly done: readonly Displaced[];
+}
+
+/** A file or link in the trash. */
+interface Found {
+	readonly path: Path;
+	readonly name: Path;
+	readonly stat: Stat;
+}
+
+const KEEP_ALL: Filter = () => "keep";
+
+export class Quarantine {
+	readonly #privateDir: string;
+	readonly #journal: DisplacedJournal;
+	#pending: readonly Displaced[];
+	#deferred: ReadonlyMap<Path, string> = new Map();
+	#secrets: SecretGuard | undefined;
+
+	/** @throws SidecarError STATE_DIR_UNUSABLE */
+	constructor(privateDir: string) {
+		this.#privateDir = privateDir;
+		this.#journal = new DisplacedJournal(privateDir);
+		this.#pending = this.#journal.entries();
+	}
+
+	/** Entries that are not durable, as of the last look. */
+	get size(): number {
+		return this.#pending.length;
+	}
+
+	/** Looks at the journal: a rollback restores beside an open session. @throws SidecarError STATE_DIR_UNUSABLE */
+	refresh(): number {
+		this.#pending = this.#journal.entries();
+		return this.size;
+	}
+
+	/** What could not be taken at the last try, and why. */
+	get deferred(): ReadonlyMap<Path, string> {
+		return this.#deferred;
+	}
+
+	/**
+	 * @param superseded the writer's id where another one owns the tree: readers take nothing of it but what is below its own directory
+	 * @throws SidecarError STORE_*; the signal's reason
+	 */
+	async capture(context: CaptureContext, builder: BlockBuilder, tree: Tree, superseded?: string): Promise<Quarantined> {
+		this.#deferred = new Map();
+		const changed = new Map<Path, Entry>();
+		const paths: Path[] = [];
+		const done: Displaced[] = [];
+		let bytes = 0;
+		const known = quarantinedPaths(tree);
+		for (const displaced of this.#pending) {
+			const taken = await this.#take(context, builder, displaced);
+			if (taken === undefined) continue;
+			const entries = new Map([...taken].filter(([name, { entry }]) => !isKnown(tree, known, pathOf(displaced, name), entry)));
+			// In a directory of its own there: what this writer sets aside itself has the workspace's own paths, and is updated in place.
+			const home = superseded === undefined ? "" : `${displaced.restore}/`;
+			const named = new Map([...entries].map(([name, { entry }]) => [home + name, { name, entry }]));
+			const wanted = new Map([...named].map(([at, { entry }]) => [at, entry]));
+			const aside = setAsideDelta(tree, superseded ?? displaced.restore, wanted, () => undefined);
+			const [tooLong] = aside.tooLong.map((at) => named.get(at)?.name as Path);
+			if (tooLong !== undefined) {
+				this.#defer(
+					pathOf(displaced, tooLong),
+					`its path is too long for ${RECOVERED_DIRECTORY}/; it is in ${this.#trash(displaced)}/${tooLong}`,
+				);
+				continue;
+			}
+			done.push(displaced);
+			for (const [path, entry] of aside.delta.changed) changed.set(path, entry);
+			for (const at of aside.taken) {
+				const { name, entry } = named.get(at) as { name: Path; entry: Entry };
+				paths.push(pathOf(displaced, name));
+				if (entry.type === "file") bytes += entry.size;
+			}
+		}
+		return { changed, paths, bytes, done };
+	}
+
+	/** @throws SidecarError STATE_DIR_UNUSABLE, WORKSPACE_DISK_FULL */
+	committed({ done }: Quarantined): void {
+		this.#journal.remove(done);
+		const gone = new Set(done);
+		this.#pending = this.#pending.filter((displaced) => !gone.has(displaced));
+	}
+
+	#defer(path: Path, reason: string): void {
+		this.#deferred = new Map([...this.#deferred, [path, reason]]);
+	}
+
+	#trash({ restore }: Displaced): string {
+		return trashOf(this.#privateDir, restore);
+	}
+
+	/** By name in the trash; undefined if something must wait for the next commit. */
+	async #take(context: CaptureContext, builder: BlockBuilder, displaced: Displaced): Promise<ReadonlyMap<Path, LocalEntry> | undefined> {
+		const root = this.#trash(displaced);
+		const within = { ...context, root, local: new LocalTree(), filter: KEEP_ALL, keepsRaw: () => true, secrets: this.#guard(context) };
+		const taken = new Map<Path, LocalEntry>();
+		let waits = false;
+		for (const { path, name, stat } of await filesIn(root, displaced)) {
+			if (context.filter(path, stat.type) === "skip") {
+				context.log.warn("quarantine.left-out", { path, to: `${root}/${name}`, reason: "the ignore file or the profile leaves it out" });
+				continue;
+			}
+			if (stat.type === "link") {
+				const target = decodeName(readlinkSync(fsPath(root, name), { encoding: "buffer" }));
+				taken.set(name, { entry: { type: "link", mtimeNs: stat.mtimeNs, target }, stat, quick: undefined, database: undefined });
+				continue;
+			}
+			if (stat.size > (context.maxFileBytes ?? Number.POSITIVE_INFINITY)) {
+				waits = true;
+				continue;
+			}
+			const file = await captureFile(within, builder, name, stat);
+			if (file.kind === "taken") taken.set(name, file.local);
+			const raw = file.kind === "taken" || file.kind === "deferred" ? file.raw : undefined;
+			for (const [at, local] of raw ?? []) taken.set(at, local);
+			if (file.kind !== "deferred" || raw?.has(name) === true) continue;
+			waits = true;
+			this.#defer(path, `a restore moved it to ${root}/${name}, where it cannot be read: ${file.reason}`);
+		}
+		return waits ? undefined : taken;
+	}
+
+	/** A secret is kept out of the log here too, but nothing here ends a flush: the file is not in the workspace any more. */
+	#guard({ secrets, profile, quickHash, log }: CaptureContext): SecretGuard {
+		this.#secrets ??= new SecretGuard({ policy: secrets.policy === "fail" ? "exclude" : secrets.policy, profile, quickHash, log });
+		return this.#secrets;
+	}
+}
+
+/** The files and links of an entry. None if it never moved: it is still in place, and the next restore finds it. */
+async function filesIn(root: string, { path, name }: Displaced): Promise<Found[]> {
+	if (lstatPath(root, name) === undefined) return [];
+	const { stats } = await scan(root, KEEP_ALL, { below: name });
+	return [...stats]
+		.filter(([at, { type }]) => type !== "dir" && !(type === "file" && isCompanion(root, at)))
+		.map(([at, stat]) => ({ path: path + at.slice(name.length), name: at, stat }));
+}
+
+function pathOf({ path, name }: Displaced, at: Path): Path {
+	return path + at.slice(name.length);
+}
+
+/** Entries below `.recovered/` by the path they had in a workspace. */
+function quarantinedPaths(tree: Tree): ReadonlyMap<Path, readonly Entry[]> {
+	const found = new Map<Path, Entry[]>();
+	for (const [at, entry] of tree) {
+		const home = setAsideWriter(at);
+		if (home === undefined || entry.type === "dir") continue;
+		const path = at.slice(RECOVERED_DIRECTORY.length + home.length + 2);
+		found.set(path, [...(found.get(path) ?? []), entry]);
+	}
+	return found;
+}
+
+function isKnown(tree: Tree, quarantined: ReadonlyMap<Path, readonly Entry[]>, path: Path, entry: Entry): boolean {
+	const there = tree.get(path);
+	return [...(there === undefined ? [] : [there]), ...(quarantined.get(path) ?? [])].some((known) => sameEntry(known, entry));
+}

@@ -1,0 +1,40 @@
+/**
+ * Raw bytes of databases that no consistent copy could be had of lie where a superseded writer's files lie: the database that the log has
+ * is sound, these are not. They leave with the next consistent copy. Pure.
+ *
+ * All sessions of all machines put them in one place, so that a database that can never be taken has one raw copy in the tree, however
+ * often the sidecar starts. Older ones are in history.
+ */
+
+import { isDatabase, type LocalEntry } from "../disk/local-tree.ts";
+import { RAW_ID } from "../log/restore-id.ts";
+import { RECOVERED_DIRECTORY, setAsideHome, setAsideWriter } from "../log/safe-path.ts";
+import { sameEntry } from "../log/same-entry.ts";
+import type { Path, Tree } from "../log/types.ts";
+import { filesOf } from "../workspace/sqlite-file.ts";
+import type { Capture } from "./capture.ts";
+
+/** Raw bytes that the log does not have yet. Earlier releases kept them below the id of their session. */
+export function newRaw({ raw }: Capture, tree: Tree): ReadonlyMap<Path, LocalEntry> {
+	if (raw.size === 0) return raw;
+	const writers = new Set([...tree.keys()].flatMap((path) => (path.startsWith(RECOVERED_DIRECTORY) ? (setAsideWriter(path) ?? []) : [])));
+	const isKnown = ([path, { entry }]: [Path, LocalEntry]) =>
+		[...writers].some((writer) => {
+			const known = tree.get(`${setAsideHome(writer)}/${path}`);
+			return known !== undefined && sameEntry(known, entry);
+		});
+	return new Map([...raw].filter((each) => !isKnown(each)));
+}
+
+/** Where the log has raw bytes of databases that a consistent copy was taken of now. */
+export function replacedRaw(capture: Capture, tree: Tree): Set<Path> {
+	const replaced = new Set<Path>();
+	for (const found of [capture.changed, capture.confirmed, capture.minor])
+		for (const [path, local] of found)
+			if (isDatabase(local))
+				for (const file of filesOf(path)) {
+					const aside = `${setAsideHome(RAW_ID)}/${file}`;
+					if (!capture.raw.has(file) && tree.has(aside)) replaced.add(aside);
+				}
+	return replaced;
+}

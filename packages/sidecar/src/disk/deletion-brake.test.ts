@@ -1,0 +1,145 @@
+import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { machineWithClock, openclawProfile, workbench } from "../../test/workbench.ts";
+import { readLog } from "../commit/read-log.ts";
+
+describe("the deletion brake", () => {
+	it("holds a vanished half until a second scan agrees", async () => {
+		await using bench = await workbench();
+		const root = bench.workspace("a");
+		mkdirSync(root, { recursive: true });
+		for (let index = 0; index < 20; index++) writeFileSync(join(root, `f${index}`), `${index}`);
+		const clock = machineWithClock();
+		const session = await bench.open("a", { machine: clock.machine });
+		await session.flush({ sweep: true });
+		for (let index = 0; index < 15; index++) rmSync(join(root, `f${index}`));
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
+		expect((await readLog(bench.store)).head.tree.size).toBe(21);
+		// A quick second look proves nothing: a volume may be away for longer.
+		clock.pass(30_000);
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
+		clock.pass(31_000);
+		expect(await session.flush()).toMatchObject({ kind: "nothing", held: 15 });
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 15, held: 0 });
+	});
+
+	it("believes nothing of another volume in the workspace's place, neither what it lacks nor what it holds", async () => {
+		await using bench = await workbench();
+		const session = await bench.open("a");
+		writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "of months");
+		await session.flush({ sweep: true });
+		const { id } = session.head;
+		renameSync(bench.workspace("a"), join(bench.dir, "unmounted"));
+		mkdirSync(bench.workspace("a"));
+		writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "from a template");
+		session.hint("MEMORY.md");
+		await expect(session.flush()).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
+		expect((await readLog(bench.store)).head.id).toBe(id);
+		rmSync(bench.workspace("a"), { recursive: true });
+		renameSync(join(bench.dir, "unmounted"), bench.workspace("a"));
+		writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "mounted again");
+		expect(await session.flush()).toMatchObject({ kind: "committed" });
+	});
+
+	it("believes nothing when the workspace is another directory", async () => {
+		await using bench = await workbench();
+		const session = await bench.open("a");
+		writeFileSync(join(bench.workspace("a"), "f"), "1");
+		await session.flush({ sweep: true });
+		rmSync(bench.workspace("a"), { recursive: true });
+		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
+		mkdirSync(bench.workspace("a"));
+		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
+		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
+	});
+
+	it("holds what the profile calls critical, if only for the moment in which it is written anew", async () => {
+		await using bench = await workbench();
+		const clock = machineWithClock();
+		const session = await bench.open("a", { profile: openclawProfile, machine: clock.machine });
+		const config = join(bench.workspace("a"), "openclaw.json");
+		for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
+		writeFileSync(config, "{}");
+		await session.flush({ sweep: true });
+		rmSync(config);
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 1 });
+		expect(bench.log.events.filter(({ event }) => event === "deletion.held")).toMatchObject([{ fields: { critical: ["openclaw.json"] } }]);
+		writeFileSync(config, "{ }");
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 0, held: 0 });
+		rmSync(config);
+		await session.flush({ sweep: true });
+		clock.pass(61_000);
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 1 });
+	});
+
+	it("lets go of nothing it held when the sweep finds more gone than before", async () => {
+		await using bench = await workbench();
+		const session = await bench.open("a");
+		for (let index = 0; index < 40; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
+		await session.flush({ sweep: true });
+		// As `rm -r` over a slow file system.
+		for (const [from, to] of [
+			[0, 22],
+			[22, 30],
+			[30, 40],
+		] as const) {
+			for (let index = from; index < to; index++) rmSync(join(bench.workspace("a"), `f${index}`));
+			expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: to });
+		}
+		expect((await readLog(bench.store)).head.tree.size).toBe(41);
+	});
+
+	it("holds a directory that vanished whole, and takes every other deletion at once", async () => {
+		await using bench = await workbench();
+		const clock = machineWithClock();
+		const root = bench.workspace("a");
+		const session = await bench.open("a", { machine: clock.machine });
+		mkdirSync(join(root, "project/src"), { recursive: true });
+		mkdirSync(join(root, "small"));
+		for (let index = 0; index < 10; index++) writeFileSync(join(root, `project/src/f${index}`), `${index}`);
+		for (let index = 0; index < 9; index++) writeFileSync(join(root, `small/f${index}`), `${index}`);
+		for (let index = 0; index < 30; index++) writeFileSync(join(root, `f${index}`), `${index}`);
+		await session.flush({ sweep: true });
+		for (const path of ["project", "small", "f0"]) rmSync(join(root, path), { recursive: true });
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 11, held: 12 });
+		// What vanishes meanwhile has its own time, and does not hold up the rest.
+		clock.pass(61_000);
+		rmSync(join(root, "f1"));
+		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 13, held: 0 });
+	});
+
+	it("does not hold what the ignore file takes out, nor what a restore believed to be deleted", async () => {
+		await using bench = await workbench();
+		const root = bench.workspace("a");
+		const session = await bench.open("a");
+		for (const directory of ["out", "old"]) {
+			mkdirSync(join(root, directory));
+			for (let index = 0; index < 10; index++) writeFileSync(join(root, `${directory}/f${index}`), `${index}`);
+		}
+		for (let index = 0; index < 30; index++) writeFileSync(join(root, `f${index}`), `${index}`);
+		await session.flush({ sweep: true });
+		rmSync(join(root, "old"), { recursive: true });
+		const again = await bench.open("a");
+		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, held: 0 });
+		writeFileSync(join(root, ".openclaw-sidecar-ignore"), "/out/");
+		for (const path of [".openclaw-sidecar-ignore", ""]) utimesSync(join(root, path), 1_700_000_000, 1_700_000_000);
+		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, held: 0 });
+	});
+
+	it("holds at a drain, however often it looks, and says that nothing is lost", async () => {
+		await using bench = await workbench();
+		const root = bench.workspace("a");
+		const session = await bench.open("a");
+		for (let index = 0; index < 20; index++) writeFileSync(join(root, `f${index}`), `${index}`);
+		await session.flush({ sweep: true });
+		for (let index = 0; index < 20; index++) rmSync(join(root, `f${index}`));
+		writeFileSync(join(root, "last"), "moment");
+		for (let round = 0; round < 3; round++) await session.flush({ sweep: true, inHurry: true });
+		expect(await session.flush({ sweep: true, inHurry: true, closed: true })).toMatchObject({ kind: "committed", removed: 0, held: 20 });
+		expect(session.waiting).toBe(0);
+		const { head } = await readLog(bench.store);
+		expect(head.isClosed).toBe(true);
+		expect([...head.tree.keys()]).toHaveLength(22);
+	});
+});

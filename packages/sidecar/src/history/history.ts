@@ -1,0 +1,80 @@
+import { type ListedCommit, listCommits } from "../commit/list-commits.ts";
+import { fetchCommit } from "../commit/read-log.ts";
+import { SidecarError } from "../errors.ts";
+import type { CommitFlags } from "../log/types.ts";
+import type { ObjectStore } from "../store/port.ts";
+
+/** What every entry says, from the listing alone. */
+interface Listed {
+	readonly seq: number;
+	/** When the store took it, by the store's clock, ms since the epoch. */
+	readonly timeMs: number;
+	readonly objectBytes: number;
+}
+
+export interface ReadableEntry extends Listed {
+	/** 64 hex digits. */
+	readonly id: string;
+	/** 32 hex digits. */
+	readonly writer: string;
+	readonly kind: "full" | "delta";
+	readonly flags: CommitFlags;
+	/** Paths the commit adds or changes; for a FULL commit the whole tree. */
+	readonly changed: number;
+	readonly removed: number;
+}
+
+/** Damaged, or of a newer release: named, so that it does not hide what is older. */
+export interface UnreadableEntry extends Listed {
+	readonly error: SidecarError;
+}
+
+export type HistoryEntry = ReadableEntry | UnreadableEntry;
+
+export interface HistoryOptions {
+	/** Commits at most; default: all. */
+	readonly limit?: number;
+	readonly signal?: AbortSignal;
+}
+
+/** Starts of commits on their way at once: each up to 256 KiB. */
+const PARALLEL_GETS = 16;
+
+/**
+ * The log's commits, newest first. Reads ahead by up to 16 commits.
+ * @throws SidecarError STORE_*
+ */
+export async function* history(store: ObjectStore, options: HistoryOptions = {}): AsyncGenerator<HistoryEntry> {
+	const stop = new AbortController();
+	const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+	const ahead: Promise<HistoryEntry>[] = [];
+	try {
+		for await (const listed of listCommits(store, { ...(options.limit !== undefined && { limit: options.limit }), signal })) {
+			const entry = describe(store, listed, signal);
+			// It is awaited later, or never where the caller stops before.
+			entry.catch(() => {});
+			ahead.push(entry);
+			if (ahead.length >= PARALLEL_GETS) yield await (ahead.shift() as Promise<HistoryEntry>);
+		}
+		for (const entry of ahead) yield await entry;
+	} finally {
+		stop.abort();
+		await Promise.allSettled(ahead);
+	}
+}
+
+async function describe(
+	store: ObjectStore,
+	{ seq, lastModifiedMs, objectBytes }: ListedCommit,
+	signal: AbortSignal,
+): Promise<HistoryEntry> {
+	const listed: Listed = { seq, timeMs: lastModifiedMs, objectBytes };
+	try {
+		const { commit } = await fetchCommit(store, seq, signal);
+		const { kind, flags, writer } = commit.info;
+		return { ...listed, id: commit.id, writer, kind, flags, changed: commit.changed.size, removed: commit.removed.size };
+	} catch (error) {
+		if (error instanceof SidecarError && error.exitStatus === 5) return { ...listed, error };
+		throw error;
+	}
+}

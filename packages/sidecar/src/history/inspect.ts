@@ -1,0 +1,158 @@
+/** Looking into a commit without touching a disk: what it holds, and one file's bytes. */
+import { hash } from "node:crypto";
+import type { Writable } from "node:stream";
+import { readBlocks } from "../commit/read-content.ts";
+import type { LogRead } from "../commit/read-log.ts";
+import { SidecarError } from "../errors.ts";
+import type { BlockRef, ChunkRef, Entry, FileEntry, Path, Tree } from "../log/types.ts";
+import { compareBytes } from "../path.ts";
+import type { ObjectStore } from "../store/port.ts";
+
+/**
+ * The path of a tree that a person means: as it is, without a leading `./` or a trailing `/`, or with what `ls` prints as `\u000a`.
+ * Undefined where the tree has neither.
+ */
+export function findPath(tree: Tree, typed: string): Path | undefined {
+	const path = typed.replace(/^(\.\/+)+/, "").replace(/\/+$/, "");
+	const plain = path === "." ? "" : path;
+	if (tree.has(plain)) return plain;
+	const unescaped = plain.replace(/\\u([0-9a-f]{4})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+	return tree.has(unescaped) ? unescaped : undefined;
+}
+
+/**
+ * The entry at `path` and all below it, ordered by the paths' bytes; "" is the whole tree, without its root.
+ * @throws SidecarError PATH_NOT_FOUND
+ */
+export function listTree(tree: Tree, path: Path): readonly (readonly [Path, Entry])[] {
+	if (path !== "" && !tree.has(path)) throw new SidecarError("PATH_NOT_FOUND", { value: path });
+	const below = path === "" ? "" : `${path}/`;
+	const found = [...tree].filter(([at]) => at !== "" && (at === path || at.startsWith(below)));
+	return found.sort(([a], [b]) => compareBytes(a, b));
+}
+
+/** Chunks fetched before the first of them is written: blocks come in any order, a stream's bytes do not. */
+const WINDOW_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Writes one file's bytes to a stream, each chunk checked against its SHA-256 first. At most about 100 MB of memory, whatever the size.
+ * @param to not ended; a failure of the stream is thrown as it is
+ * @returns bytes written
+ * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), STORE_*, OBJECT_CORRUPT, OBJECT_NOT_FOUND
+ */
+export async function cat(
+	store: ObjectStore,
+	read: Pick<LogRead, "head" | "starts">,
+	path: Path,
+	to: Writable,
+	signal?: AbortSignal,
+): Promise<number> {
+	const file = requireFile(read.head.tree, path);
+	for await (const bytes of contentOf(store, read, file, WINDOW_BYTES, signal)) await write(to, bytes);
+	return file.size;
+}
+
+/**
+ * One file's bytes from the first to the last, each chunk checked against its SHA-256 first.
+ * @param windowBytes fetched at once, at least one chunk
+ * @returns parts that are valid until the next one is asked for
+ * @throws SidecarError STORE_*, OBJECT_CORRUPT, OBJECT_NOT_FOUND
+ */
+export async function* contentOf(
+	store: ObjectStore,
+	read: Pick<LogRead, "starts">,
+	file: FileEntry,
+	windowBytes: number,
+	signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
+	let buffer = Buffer.alloc(0);
+	const idle: Buffer[] = [];
+	for (const window of windowsOf(file, windowBytes)) {
+		if (buffer.length < window.bytes) buffer = Buffer.allocUnsafeSlow(window.bytes);
+		await fill(store, read, window.chunks, buffer, idle, signal);
+		yield buffer.subarray(0, window.bytes);
+	}
+}
+
+function requireFile(tree: Tree, path: Path): FileEntry {
+	const entry = tree.get(path);
+	if (entry?.type === "file") return entry;
+	if (entry === undefined) throw new SidecarError("PATH_NOT_FOUND", { value: path });
+	const reason = entry.type === "dir" ? "it is a directory" : `it is a symbolic link to ${entry.target}`;
+	throw new SidecarError("PATH_NOT_FOUND", { value: path === "" ? "." : path, reason });
+}
+
+interface Window {
+	readonly chunks: readonly ChunkRef[];
+	readonly bytes: number;
+}
+
+function* windowsOf({ chunks }: FileEntry, windowBytes: number): Generator<Window> {
+	let taken: ChunkRef[] = [];
+	let bytes = 0;
+	for (const chunk of chunks) {
+		if (bytes > 0 && bytes + chunk.length > windowBytes) {
+			yield { chunks: taken, bytes };
+			taken = [];
+			bytes = 0;
+		}
+		taken.push(chunk);
+		bytes += chunk.length;
+	}
+	if (bytes > 0) yield { chunks: taken, bytes };
+}
+
+/** Puts the chunks into `buffer` one after the other. */
+async function fill(
+	store: ObjectStore,
+	{ starts }: Pick<LogRead, "starts">,
+	chunks: readonly ChunkRef[],
+	buffer: Buffer,
+	idle: Buffer[],
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	/** By the block's place: refs of different commits to one block are different objects. */
+	const wanted = new Map<string, { readonly block: BlockRef; readonly uses: { readonly chunk: ChunkRef; readonly at: number }[] }>();
+	let at = 0;
+	for (const chunk of chunks) {
+		const use = { chunk, at };
+		const known = wanted.get(placeOf(chunk.block));
+		if (known === undefined) wanted.set(placeOf(chunk.block), { block: chunk.block, uses: [use] });
+		else known.uses.push(use);
+		at += chunk.length;
+	}
+	const blocks = [...wanted.values()].map(({ block }) => block);
+	await readBlocks(
+		store,
+		blocks,
+		starts,
+		async (block, raw) => {
+			for (const { chunk, at } of wanted.get(placeOf(block))?.uses ?? []) {
+				checkChunk(chunk, raw).copy(buffer, at);
+			}
+		},
+		signal,
+		idle,
+	);
+}
+
+/** The chunk's bytes in its block, if they are what it says. @throws SidecarError OBJECT_CORRUPT */
+export function checkChunk(chunk: ChunkRef, raw: Buffer): Buffer {
+	const bytes = raw.subarray(chunk.offset, chunk.offset + chunk.length);
+	if (hash("sha256", bytes, "hex") === chunk.sha256) return bytes;
+	throw new SidecarError("OBJECT_CORRUPT", {
+		value: chunk.block.key,
+		reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
+	});
+}
+
+function placeOf({ key, offset }: BlockRef): string {
+	return `${key}:${offset}`;
+}
+
+/** Settled when the stream is done with the bytes, so that the buffer may be used again. */
+async function write(to: Writable, bytes: Buffer): Promise<void> {
+	await new Promise<void>((resolve, reject) => {
+		to.write(bytes, (error) => (error ? reject(error) : resolve()));
+	});
+}

@@ -1,0 +1,85 @@
+/** Which set-aside files a person means, and what the tree is without them. Pure. */
+
+import { setAsideIn } from "../commit/set-aside.ts";
+import { SidecarError } from "../errors.ts";
+import { RECOVERED_DIRECTORY, setAsideHome, setAsideWriter } from "../log/safe-path.ts";
+import type { Delta, Entry, Path, Tree } from "../log/types.ts";
+import { parentOf } from "../path.ts";
+import { findPath } from "./inspect.ts";
+
+export interface Wanted {
+	/** A superseded writer's id or its first digits; default: every writer. */
+	readonly writer?: string;
+	/** By its own path, as typed: a file, a link, or a directory and all below it. Default: everything. */
+	readonly path?: string;
+}
+
+/** What one writer set aside, by the paths it had on its own disk. */
+export interface Picked {
+	readonly writer: string;
+	/** What was asked for; "" where everything was. */
+	readonly path: Path;
+	/** The entries there and below, and the directories above them; "" for the writer's workspace itself. */
+	readonly entries: ReadonlyMap<Path, Entry>;
+}
+
+/** @throws SidecarError USAGE (a writer that is not told apart), PATH_NOT_FOUND */
+export function pickSetAside(tree: Tree, { writer, path }: Wanted): readonly Picked[] {
+	const writers = setAsideIn(tree).map((each) => each.writer);
+	const meant = writers.filter((each) => writer === undefined || each.startsWith(writer));
+	if (writer !== undefined && meant.length !== 1) {
+		const reason = meant.length === 0 ? "no writer of that name set anything aside" : `${meant.length} writers' names begin so`;
+		throw new SidecarError("USAGE", { value: writer || '""', reason, remedy: "`openclaw-sidecar recover` lists them" });
+	}
+	const picked = meant.flatMap((each) => pickOf(tree, each, path) ?? []);
+	if (picked.length === 0 && path !== undefined)
+		throw new SidecarError("PATH_NOT_FOUND", { value: path, reason: "nothing of that name is set aside", remedy: REMEDY });
+	return picked;
+}
+
+/** @throws SidecarError as `pickSetAside`; USAGE where several writers set it aside */
+export function pickOne(tree: Tree, wanted: Wanted & { readonly path: string }): Picked {
+	const [picked, ...others] = pickSetAside(tree, wanted);
+	if (picked !== undefined && others.length === 0) return picked;
+	const writers = [picked, ...others].map((each) => each?.writer.slice(0, 8)).join(", ");
+	throw new SidecarError("USAGE", {
+		value: wanted.path,
+		reason: `several writers set it aside: ${writers}`,
+		remedy: "name one with --writer",
+	});
+}
+
+const REMEDY = "`openclaw-sidecar recover` lists what is set aside";
+
+function pickOf(tree: Tree, writer: string, typed: string | undefined): Picked | undefined {
+	const home = setAsideHome(writer);
+	const own = new Map<Path, Entry>();
+	for (const [path, entry] of tree) if (path === home || path.startsWith(`${home}/`)) own.set(path.slice(home.length + 1), entry);
+	const path = typed === undefined ? "" : findPath(own, typed);
+	if (path === undefined) return undefined;
+	const entries = new Map<Path, Entry>();
+	for (let above = path; above !== ""; ) {
+		above = parentOf(above);
+		entries.set(above, own.get(above) as Entry);
+	}
+	for (const [at, entry] of own) if (path === "" || at === path || at.startsWith(`${path}/`)) entries.set(at, entry);
+	return { writer, path, entries };
+}
+
+/** Takes files and links out of `.recovered/`, and the directories that hold nothing then. */
+export function dropDelta(tree: Tree, picked: readonly Picked[]): Delta {
+	const dropped = new Set<Path>();
+	for (const { writer, entries } of picked) {
+		for (const [path, entry] of entries) if (entry.type !== "dir") dropped.add(`${setAsideHome(writer)}/${path}`);
+	}
+	const needed = new Set<Path>();
+	for (const [path, entry] of tree) {
+		if (entry.type === "dir" || dropped.has(path) || setAsideWriter(path) === undefined) continue;
+		for (let above = parentOf(path); above !== RECOVERED_DIRECTORY && !needed.has(above); above = parentOf(above)) needed.add(above);
+	}
+	const removed = new Set<Path>();
+	for (const [path, entry] of tree) {
+		if (setAsideWriter(path) !== undefined && (dropped.has(path) || (entry.type === "dir" && !needed.has(path)))) removed.add(path);
+	}
+	return { changed: new Map(), removed: dropped.size === 0 ? new Set() : removed };
+}

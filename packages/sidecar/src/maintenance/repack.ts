@@ -1,0 +1,104 @@
+/**
+ * Moves what the newest tree needs out of objects that hold little else of it, and commits the new places: an ordinary commit in which no
+ * content, time or name changes. No disk is looked at.
+ *
+ * For idle hours: `signal` ends it at any point, and nothing is lost by that. Every SHA-256 is checked on the way, so that damaged
+ * bytes are never given a new checksum.
+ */
+import { hash } from "node:crypto";
+import PQueue from "p-queue";
+import { BlockBuilder } from "../commit/block-builder.ts";
+import { listObjects } from "../commit/list-objects.ts";
+import type { LogWriter, WriteOutcome } from "../commit/log-writer.ts";
+import type { Machine } from "../commit/machine.ts";
+import { readBlocks } from "../commit/read-content.ts";
+import { SidecarError } from "../errors.ts";
+import { PACK_PREFIX } from "../log/keys.ts";
+import { packsOf, planRepack } from "../log/plan-repack.ts";
+import type { BlockRef, ChunkRef, Entry, ObjectKey, Path, Tree } from "../log/types.ts";
+import type { ObjectStore } from "../store/port.ts";
+
+export type RepackResult =
+	/** Every object is needed enough as it is. */
+	| { readonly kind: "nothing" }
+	| { readonly kind: "committed"; readonly seq: number; readonly objects: number; readonly bytes: number }
+	/** Another writer was faster, or the answer is not known yet: the next flush finds out. */
+	| { readonly kind: Exclude<WriteOutcome["kind"], "committed"> };
+
+/**
+ * The writer must own the tree, and nothing of it may be undecided.
+ * @param signal ends it; a commit that is on its way is `unknown` then
+ * @throws SidecarError STORE_*, OBJECT_NOT_FOUND, OBJECT_CORRUPT, and the signal's reason
+ */
+export async function repack(store: ObjectStore, machine: Machine, writer: LogWriter, signal?: AbortSignal): Promise<RepackResult> {
+	const { head } = writer;
+	const packs = packsOf(head);
+	const listed = packs.size === 0 ? [] : (await listObjects(store, PACK_PREFIX, signal)).objects;
+	const from = planRepack(head, new Map(listed.map(({ key, sizeBytes }) => [key, sizeBytes])));
+	if (from.size === 0) return { kind: "nothing" };
+	const builder = new BlockBuilder({ store, index: writer.index, machine, inlineLimitBytes: 0, signal });
+	await copyContent(store, head.tree, from, builder, signal);
+	await builder.finish();
+	signal?.throwIfAborted();
+	const changed = movedEntries(head.tree, from, builder);
+	const outcome = await writer.commit({ changed, removed: new Set() }, [], {}, { signal });
+	if (outcome.kind !== "committed") return { kind: outcome.kind };
+	return { kind: "committed", seq: outcome.seq, objects: from.size, bytes: builder.uploadedBytes + outcome.bytes };
+}
+
+async function copyContent(
+	store: ObjectStore,
+	tree: Tree,
+	from: ReadonlySet<ObjectKey>,
+	builder: BlockBuilder,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const wanted = new Map<string, { readonly block: BlockRef; readonly chunks: ChunkRef[] }>();
+	for (const chunk of chunksOf(tree)) {
+		if (!from.has(chunk.block.key)) continue;
+		const place = placeOf(chunk.block);
+		const known = wanted.get(place) ?? { block: chunk.block, chunks: [] };
+		wanted.set(place, known);
+		known.chunks.push(chunk);
+	}
+	// Six ranges arrive at once, and a builder takes one chunk after the other.
+	const adding = new PQueue({ concurrency: 1 });
+	const add = async (block: BlockRef, raw: Buffer) => {
+		for (const { sha256, offset, length } of wanted.get(placeOf(block))?.chunks ?? []) {
+			if (builder.lookup(sha256) !== undefined) continue;
+			const bytes = raw.subarray(offset, offset + length);
+			if (hash("sha256", bytes, "hex") !== sha256)
+				throw new SidecarError("OBJECT_CORRUPT", {
+					value: block.key,
+					reason: `a chunk at byte ${block.offset} is not the content it is said to be`,
+				});
+			await builder.add(sha256, bytes);
+		}
+	};
+	await readBlocks(
+		store,
+		[...wanted.values()].map(({ block }) => block),
+		new Map(),
+		async (block, raw) => await adding.add(async () => await add(block, raw)),
+		signal,
+	);
+}
+
+/** The entries with content in those objects, and where it lies now. */
+function movedEntries(tree: Tree, from: ReadonlySet<ObjectKey>, builder: BlockBuilder): Map<Path, Entry> {
+	const moved = new Map<Path, Entry>();
+	for (const [path, entry] of tree) {
+		if (entry.type !== "file" || !entry.chunks.some(({ block }) => from.has(block.key))) continue;
+		const chunks = entry.chunks.map((chunk) => (from.has(chunk.block.key) ? (builder.lookup(chunk.sha256) ?? chunk) : chunk));
+		moved.set(path, { ...entry, chunks });
+	}
+	return moved;
+}
+
+function* chunksOf(tree: Tree): Generator<ChunkRef> {
+	for (const entry of tree.values()) if (entry.type === "file") yield* entry.chunks;
+}
+
+function placeOf({ key, offset }: BlockRef): string {
+	return `${key}:${offset}`;
+}

@@ -1,0 +1,128 @@
+/**
+ * Takes away what stands before the newest good commit and keeps everybody from reading the log: garbage in newer slots, as stolen
+ * credentials can write it. Keys below `log/` that are no commit's are in nobody's way (`newestSeq`), and may be somebody's files.
+ *
+ * Guarantees: nothing is removed that any reader could restore, whatever the caller says; every byte removed is first written to a
+ * local directory and synced.
+ * Does NOT bring back what a writer could not commit meanwhile: its next flush does.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { listObjects } from "../commit/list-objects.ts";
+import { SidecarError } from "../errors.ts";
+import { readChain } from "../history/mark.ts";
+import { LOG_PREFIX, logKey, seqOfKey } from "../log/keys.ts";
+import type { ObjectStore } from "../store/port.ts";
+import type { SweepableStore } from "../store/sweepable.ts";
+import type { Log } from "../telemetry/types.ts";
+
+export interface RepairOptions {
+	/** The newest commit that shall stay. */
+	readonly after: number;
+	/** Where a copy of what is removed goes. Absolute; it need not exist. Undefined: nothing is removed, only told. */
+	readonly copyTo?: string;
+	readonly log: Log;
+	readonly signal?: AbortSignal;
+}
+
+export interface Removal {
+	readonly key: string;
+	readonly seq: number;
+	readonly bytes: number;
+	/** When the store took it, by its clock, ms since the epoch. */
+	readonly timeMs: number;
+	/** Why nobody can read it. */
+	readonly error: SidecarError;
+	/** Where its copy is; undefined where nothing was removed. */
+	readonly copy: string | undefined;
+}
+
+/** Copies are read and written in pieces of this. */
+const PIECE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * @returns what is in the way, newest first; removed if `copyTo` was given
+ * @throws SidecarError COMMIT_NOT_FOUND where `after` is not in the log, its own error where it cannot be read, USAGE where a later
+ * commit can be read, FORMAT_UNKNOWN, WORKSPACE_DISK_FULL and the like for the copies, STORE_*
+ */
+export async function repair(store: SweepableStore, options: RepairOptions): Promise<readonly Removal[]> {
+	const { after, copyTo, log, signal } = options;
+	const { objects } = await listObjects(store, LOG_PREFIX, signal);
+	const seqs = new Set(objects.flatMap(({ key }) => seqOfKey(key) ?? []));
+	if (!seqs.has(after)) throw new SidecarError("COMMIT_NOT_FOUND", { value: String(after) });
+	const isListed = (seq: number) => seqs.has(seq);
+	await readChain(store, after, isListed, signal);
+
+	const removals: Removal[] = [];
+	for (const { key, sizeBytes, timeMs } of objects) {
+		const seq = seqOfKey(key);
+		if (seq === undefined || seq <= after) continue;
+		const error = await whyUnreadable(store, seq, isListed, signal);
+		removals.push({ key, seq, bytes: sizeBytes, timeMs, error, copy: undefined });
+	}
+	if (copyTo === undefined) return removals;
+	const done: Removal[] = [];
+	for (const removal of removals) {
+		const copy = await copyObject(store, removal.key, copyTo, signal);
+		await store.delete(removal.key, signal && { signal });
+		log.warn("repair.removed", { key: removal.key, bytes: removal.bytes, copy, code: removal.error.code, kind: "security" });
+		done.push({ ...removal, copy });
+	}
+	return done;
+}
+
+/** @throws SidecarError USAGE where it can be read, FORMAT_UNKNOWN where a newer release might */
+async function whyUnreadable(
+	store: ObjectStore,
+	seq: number,
+	isListed: (seq: number) => boolean,
+	signal: AbortSignal | undefined,
+): Promise<SidecarError> {
+	try {
+		await readChain(store, seq, isListed, signal);
+	} catch (error) {
+		if (!(error instanceof SidecarError) || error.exitStatus !== 5) throw error;
+		if (error.code !== "FORMAT_UNKNOWN") return error;
+		throw new SidecarError("FORMAT_UNKNOWN", {
+			value: logKey(seq),
+			reason: "a newer release can read it, so it is not removed",
+			remedy: "upgrade; if none of your releases wrote it, copy it away and delete it with the store's own tools",
+			cause: error,
+		});
+	}
+	throw new SidecarError("USAGE", {
+		value: String(seq),
+		reason: "this later commit can be read, and what can be read is never removed",
+		remedy: `use --after ${seq}, or \`openclaw-sidecar rollback --to\` to go back without removing anything`,
+	});
+}
+
+async function copyObject(store: ObjectStore, key: string, directory: string, signal: AbortSignal | undefined): Promise<string> {
+	const path = join(directory, key);
+	try {
+		mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+		const file = openSync(`${path}.part`, "w", 0o600);
+		try {
+			for (let offset = 0; ; ) {
+				const { body, totalBytes } = await store.get(key, { range: { offset, length: PIECE_BYTES }, ...(signal && { signal }) });
+				for (let written = 0; written < body.length; ) written += writeSync(file, body, written);
+				offset += body.length;
+				if (offset >= totalBytes) break;
+				if (body.length === 0)
+					throw new SidecarError("STORE_UNREACHABLE", { value: key, reason: `it ended at byte ${offset} of ${totalBytes}` });
+			}
+			fsyncSync(file);
+		} finally {
+			closeSync(file);
+		}
+		renameSync(`${path}.part`, path);
+		const parent = openSync(dirname(path), "r");
+		fsyncSync(parent);
+		closeSync(parent);
+		return path;
+	} catch (error) {
+		if (error instanceof SidecarError) throw error;
+		const reason = `the copy cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}), so nothing more is removed`;
+		throw new SidecarError("STATE_DIR_UNUSABLE", { value: path, reason, cause: error });
+	}
+}

@@ -1,0 +1,422 @@
+import { hash } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { readBlocks } from "../commit/read-content.ts";
+import type { LogRead } from "../commit/read-log.ts";
+import { isInvented } from "../commit/set-aside.ts";
+import { isBelowAny } from "../disk/check-mounts.ts";
+import { type Displaced, DisplacedJournal, trashOf } from "../disk/displaced.ts";
+import { LocalTree } from "../disk/local-tree.ts";
+import { UnsetMetadata } from "../disk/unset-metadata.ts";
+import { SidecarError } from "../errors.ts";
+import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
+import type { BlockRef, ChunkRef, FileEntry, Path, Tree } from "../log/types.ts";
+import { isRootItself, parentOf, ROOTS_DIRECTORY } from "../path.ts";
+import { isZeros } from "../workspace/holes.ts";
+import type { Materializer, StagedFile } from "../workspace/materialize.ts";
+import { isSqlite } from "../workspace/sqlite-file.ts";
+import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
+import type { DiskPlan } from "./plan-disk.ts";
+import type { Action } from "./reconcile.ts";
+import type { RestoreOptions } from "./restore-options.ts";
+
+const SLICE_MS = 8;
+
+/** Something that had to give way, and where it is now: an absolute path outside the workspace. */
+export interface Moved {
+	readonly path: Path;
+	readonly to: string;
+	/** False: it is not durable before the next commit, which keeps it below `.recovered/`. */
+	readonly isInLog: boolean;
+}
+
+export function isWritten(action: Action): boolean {
+	return action === "write" || action === "set-aside-and-write";
+}
+
+/** A file that waits for its chunks. */
+interface Awaited {
+	readonly path: Path;
+	readonly entry: FileEntry;
+	/** Of a file of one chunk it would save nothing: a change of it is a change of that chunk. */
+	readonly quick: BigUint64Array | undefined;
+	left: number;
+	staged: StagedFile | undefined;
+	/** The profile wants it last: its bytes, or its staged file, wait for all others. */
+	readonly isLast: boolean;
+	whole: Buffer | undefined;
+}
+
+/** Carries a plan out. */
+export class RestoreWork {
+	readonly #options: RestoreOptions;
+	readonly #writer: Materializer;
+	readonly #plan: ReadonlyMap<Path, Action>;
+	readonly #target: Tree;
+	/** What the plan was made from. */
+	readonly #disk: ReadonlyMap<Path, Stat>;
+	/** Mount points whose volumes are not there: nothing below them is restored. */
+	readonly #away: DiskPlan["away"];
+	readonly #read: LogRead;
+	readonly #trash: string;
+	/** Paths whose bytes on this disk the log has. */
+	readonly #inLog: ReadonlySet<Path>;
+	readonly #journal: DisplacedJournal;
+	/** In the journal and not moved yet, by path: the name in the trash. */
+	readonly #noted = new Map<Path, Path>();
+	readonly #before: UnsetMetadata;
+	/** Kept with another mode than the log's. */
+	readonly #keepMode: ReadonlySet<Path>;
+	readonly #written = new Map<Path, { readonly stat: Stat | undefined; readonly quick: BigUint64Array | undefined }>();
+	/** Directories by whether anything is there. */
+	readonly #bare = new Map<Path, boolean>();
+	readonly #last: Awaited[] = [];
+	/** What this disk could not be given. */
+	readonly unset = new UnsetMetadata();
+	/** Paths whose mode, or time where it is no directory, is not the log's now, although it was to be set. */
+	readonly notSet: Path[] = [];
+	readonly moved: Moved[] = [];
+	/** Of each moved path, in the trash. */
+	readonly #names: Path[] = [];
+	files = 0;
+	bytes = 0;
+	written = 0;
+	/** Since the progress was told last. */
+	#done = { files: 0, bytes: 0 };
+	#sliceStart = performance.now();
+
+	constructor(options: RestoreOptions, writer: Materializer, planned: DiskPlan, read: LogRead, keepMode: ReadonlySet<Path> = new Set()) {
+		this.#before = planned.unset;
+		this.#keepMode = keepMode;
+		this.#options = options;
+		this.#writer = writer;
+		this.#plan = planned.plan;
+		this.#target = planned.target;
+		this.#disk = planned.disk;
+		this.#away = planned.away;
+		this.#read = read;
+		this.#inLog = planned.inLog;
+		this.#trash = trashOf(options.privateDir, options.label);
+		this.#journal = new DisplacedJournal(options.privateDir);
+	}
+
+	async run(): Promise<void> {
+		const { progress } = this.#options;
+		const toWrite: [Path, FileEntry][] = [];
+		for (const [path, entry] of this.#target) {
+			if (entry.type !== "file" || isBelowAny(path, this.#away)) continue;
+			this.files++;
+			this.bytes += entry.size;
+			if (isWritten(this.#plan.get(path) as Action)) toWrite.push([path, entry]);
+		}
+		this.written = toWrite.length;
+		progress.start("restore", { files: toWrite.length, bytes: toWrite.reduce((sum, [, entry]) => sum + entry.size, 0) });
+		// While the first bytes are on their way.
+		const directories = this.#prepare(toWrite);
+		await this.#writeFiles(toWrite, directories);
+		this.#writeLinks();
+		this.#writer.reveal((path) => this.#setAside(path));
+		for (const awaited of this.#last) this.#finish(awaited);
+		if (this.#options.at !== undefined) this.#setKeptTimes();
+		// Before the directories get their times: the staging directory lies in the root.
+		this.#writer.close();
+		for (const path of (await directories).reverse()) {
+			// Its mode was changed here: that is kept, like every other change.
+			if (this.#plan.get(path) === "keep-local") continue;
+			const entry = this.#target.get(path);
+			const isReal = entry?.type === "dir" && !(path === "" && isInvented(entry));
+			const stat = isReal
+				? this.#writer.finishDirectory(path, this.#modeOf(path, entry.mode), entry.mtimeNs)
+				: lstatPath(this.#options.root, path);
+			this.#written.set(path, { stat, quick: undefined });
+		}
+		this.#compareMetadata();
+		progress.end();
+	}
+
+	/** What was written has the log's mode and time, or that is noted. */
+	#compareMetadata(): void {
+		for (const [path, entry] of this.#target) {
+			const written = this.#written.get(path);
+			const stat = written === undefined ? this.#disk.get(path) : written.stat;
+			if (stat === undefined) continue;
+			if (written === undefined && !this.#keepMode.has(path)) this.unset.keep(this.#before, path, entry, stat);
+			else if (
+				path !== ROOTS_DIRECTORY &&
+				this.unset.compare(path, entry, entry.type === "link" ? 0 : this.#modeOf(path, entry.mode), stat)
+			)
+				this.notSet.push(path);
+		}
+	}
+
+	/** The local state: what is now on the disk, as far as it is known to be what the log says. */
+	local(): LocalTree {
+		const local = new LocalTree();
+		for (const [path, entry] of this.#target) {
+			const written = this.#written.get(path);
+			if (written !== undefined) {
+				local.set(path, { entry, stat: written.stat, quick: written.quick, database: undefined });
+				continue;
+			}
+			// Kept: content and mode are the log's. Where the time is too, a sweep need not read it again.
+			const stat = this.#disk.get(path);
+			const mtimeNs = stat === undefined ? undefined : this.unset.asInLog(path, stat).mtimeNs;
+			const isClean = this.#plan.get(path) === "keep" && entry.type !== "dir" && mtimeNs === entry.mtimeNs;
+			local.set(path, { entry, stat: isClean ? stat : undefined, quick: undefined, database: undefined });
+		}
+		return local;
+	}
+
+	/** @returns directories, parents first */
+	async #prepare(toWrite: readonly [Path, FileEntry][]): Promise<Path[]> {
+		// The first requests go out before.
+		await nextTurn();
+		this.#clearTheWay();
+		const directories = this.#directories(toWrite);
+		for (const path of directories) {
+			this.#writer.makeDirectory(path);
+			await this.#breathe();
+		}
+		return directories;
+	}
+
+	#clearTheWay(): void {
+		const goneDirectories: Path[] = [];
+		const isDisplaced = (action: Action) => action === "trash" || action === "set-aside" || action === "set-aside-and-write";
+		// In one write: each is synced to the disk.
+		this.#note([...this.#plan].filter(([path, action]) => isDisplaced(action) && this.#isOnlyCopy(path)).map(([path]) => path));
+		for (const [path, action] of this.#plan) {
+			if (action === "trash" && lstatPath(this.#options.root, path)?.type === "dir") goneDirectories.push(path);
+			else if (isDisplaced(action)) this.#moveAside(path);
+			else if (action === "write" && !this.#isBare(parentOf(path))) this.#makeRoom(path);
+		}
+		// Deepest first. One that still holds something kept stays.
+		for (const path of goneDirectories.sort((a, b) => b.length - a.length)) this.#writer.removeEmptyDirectory(path);
+	}
+
+	/** Is nothing where the directory shall be? Then nothing is in it either, and its thousands of files need not be looked for. */
+	#isBare(directory: Path): boolean {
+		if (directory === "") return false;
+		const known = this.#bare.get(directory);
+		if (known !== undefined) return known;
+		const isBare = this.#isBare(parentOf(directory)) || lstatPath(this.#options.root, directory) === undefined;
+		this.#bare.set(directory, isBare);
+		return isBare;
+	}
+
+	/** What stands where something of another type shall be. A file gives way to a file by the rename itself. */
+	#makeRoom(path: Path): void {
+		const there = lstatPath(this.#options.root, path);
+		const wanted = this.#target.get(path);
+		if (there === undefined || wanted === undefined || (there.type === wanted.type && this.#wasSeen(path, there))) return;
+		this.#moveAside(path);
+	}
+
+	/** Is this what the plan was made from? What the filter hides, or what changed since, may be the only copy. */
+	#wasSeen(path: Path, there: Stat): boolean {
+		if (there.type === "dir") return true;
+		const seen = this.#disk.get(path);
+		return seen !== undefined && sameStat(seen, there);
+	}
+
+	#moveAside(path: Path): void {
+		// Two directories that differ in their mode only: nothing to set aside.
+		const isDirectory = this.#target.get(path)?.type === "dir" && lstatPath(this.#options.root, path)?.type === "dir";
+		// What took the place of an additional root is not ours to move.
+		if (path !== "" && !isDirectory && !isRootItself(this.#options.root, path)) this.#setAside(path);
+	}
+
+	#setAside(path: Path): void {
+		if (!this.#noted.has(path) && this.#isOnlyCopy(path)) this.#note([path]);
+		const noted = this.#noted.get(path);
+		this.#noted.delete(path);
+		const name = noted ?? this.#writer.asideName(path, this.#trash);
+		for (const suffix of this.#suffixesOf(path)) {
+			const to = this.#writer.moveAside(path + suffix, this.#trash, name + suffix);
+			if (to === undefined) continue;
+			this.moved.push({ path: path + suffix, to, isInLog: noted === undefined });
+			this.#names.push(name + suffix);
+		}
+	}
+
+	/** A database goes with its WAL or journal: its newest rows may stand there only. */
+	#suffixesOf(path: Path): string[] {
+		const isDatabase = lstatPath(this.#options.root, path)?.type === "file" && isSqlite(this.#options.root, path);
+		const companions = isDatabase ? ["-wal", "-journal"] : [];
+		return ["", ...companions.filter((suffix) => lstatPath(this.#options.root, path + suffix)?.type === "file")];
+	}
+
+	/** Whether this disk may have the only copy of the path. A directory that stays a directory loses nothing. */
+	#isOnlyCopy(path: Path): boolean {
+		const there = lstatPath(this.#options.root, path);
+		if (there === undefined || (there.type === "dir" && this.#target.get(path)?.type === "dir")) return false;
+		if (there.type === "dir") return this.#plan.get(path) !== "trash";
+		return !(this.#inLog.has(path) && this.#wasSeen(path, there));
+	}
+
+	/** Synced to the disk before anything moves. */
+	#note(paths: readonly Path[]): void {
+		const entries: Displaced[] = [];
+		for (const path of paths) {
+			const name = this.#writer.asideName(path, this.#trash);
+			this.#noted.set(path, name);
+			for (const suffix of this.#suffixesOf(path)) entries.push({ path: path + suffix, restore: this.#options.label, name: name + suffix });
+		}
+		this.#journal.add(entries);
+	}
+
+	/** After a failure, puts files back if nothing took their place. The rest stays in the trash and in the journal. */
+	putBack(): void {
+		const back: Displaced[] = [];
+		for (let index = this.moved.length - 1; index >= 0; index--) {
+			const { path } = this.moved[index] as Moved;
+			const name = this.#names[index] as Path;
+			if (!this.#writer.putBack(path, this.#trash, name)) continue;
+			back.push({ path, name, restore: this.#options.label });
+			this.moved.splice(index, 1);
+			this.#names.splice(index, 1);
+		}
+		this.#journal.remove(back);
+	}
+
+	/** Every directory that shall be there and every parent of a file to be written, parents first. */
+	#directories(toWrite: readonly [Path, FileEntry][]): Path[] {
+		const wanted = new Set<Path>();
+		const want = (path: Path) => {
+			for (let at = path; !wanted.has(at); at = parentOf(at)) {
+				wanted.add(at);
+				if (at === "") break;
+			}
+		};
+		for (const [path, entry] of this.#target) if (entry.type === "dir" && isWritten(this.#plan.get(path) as Action)) want(path);
+		for (const [path] of toWrite) want(parentOf(path));
+		for (const [path, entry] of this.#target) {
+			if (entry.type === "link" && isWritten(this.#plan.get(path) as Action)) want(parentOf(path));
+		}
+		wanted.add("");
+		if (this.#options.at !== undefined) for (const [path, entry] of this.#target) if (entry.type === "dir") wanted.add(path);
+		return [...wanted].sort((a, b) => a.length - b.length);
+	}
+
+	/** @param ready before it nothing is written */
+	async #writeFiles(toWrite: readonly [Path, FileEntry][], ready: Promise<unknown>): Promise<void> {
+		const { store, profile, progress, signal } = this.#options;
+		const last = new Set(profile.restoredLast);
+		const empty: Awaited[] = [];
+		const uses = new Map<BlockRef, Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>>();
+		for (const [path, entry] of toWrite) {
+			const file: Awaited = {
+				path,
+				entry,
+				quick: entry.chunks.length > 1 ? new BigUint64Array(entry.chunks.length) : undefined,
+				left: entry.chunks.length,
+				staged: undefined,
+				isLast: last.has(path),
+				whole: undefined,
+			};
+			if (entry.chunks.length === 0) {
+				file.whole = Buffer.alloc(0);
+				empty.push(file);
+			}
+			for (const [index, chunk] of entry.chunks.entries()) {
+				const chunks = uses.get(chunk.block) ?? new Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>();
+				uses.set(chunk.block, chunks);
+				const places = chunks.get(chunk);
+				if (places === undefined) chunks.set(chunk, [{ file, index }]);
+				else places.push({ file, index });
+			}
+		}
+		const byPlace = new Map<string, BlockRef[]>();
+		for (const block of uses.keys()) {
+			const name = `${block.key}:${block.offset}`;
+			const same = byPlace.get(name);
+			if (same === undefined) byPlace.set(name, [block]);
+			else same.push(block);
+		}
+		const firsts = [...byPlace.values()].map(([first]) => first as BlockRef);
+		const reading = readBlocks(
+			store,
+			firsts,
+			this.#read.starts,
+			async (block, raw) => {
+				await ready;
+				for (const same of byPlace.get(`${block.key}:${block.offset}`) ?? []) {
+					for (const [chunk, places] of uses.get(same) ?? []) this.#takeChunk(chunk, raw, places);
+				}
+				progress.advance(this.#done);
+				this.#done = { files: 0, bytes: 0 };
+				await this.#breathe();
+			},
+			signal,
+		);
+		await Promise.all([reading, ready]);
+		for (const file of empty) this.#complete(file);
+		progress.advance({ files: empty.length, bytes: 0 });
+	}
+
+	#takeChunk(chunk: ChunkRef, raw: Buffer, places: readonly { readonly file: Awaited; readonly index: number }[]): void {
+		const bytes = raw.subarray(chunk.offset, chunk.offset + chunk.length);
+		if (hash("sha256", bytes, "hex") !== chunk.sha256) {
+			throw new SidecarError("OBJECT_CORRUPT", {
+				value: chunk.block.key,
+				reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
+			});
+		}
+		// The zeros of a hole have thousands of places: they are looked at once.
+		const isHole = places.length > 1 && isZeros(bytes);
+		let quick: bigint | undefined;
+		for (const { file, index } of places) {
+			if (file.quick !== undefined) file.quick[index] = quick ??= this.#options.quickHash(bytes);
+			file.left--;
+			if (file.entry.chunks.length === 1) file.whole = file.isLast ? Buffer.from(bytes) : bytes;
+			else {
+				file.staged ??= this.#writer.stageFile(file.path, file.entry.size);
+				if (!isHole) file.staged.writeAt(index * 2 ** file.entry.chunkBits, bytes);
+			}
+			this.#done.bytes += bytes.length;
+			if (file.left > 0) continue;
+			this.#done.files++;
+			this.#complete(file);
+		}
+	}
+
+	#complete(file: Awaited): void {
+		if (file.isLast) this.#last.push(file);
+		else this.#finish(file);
+	}
+
+	#finish({ path, entry, staged, whole, quick }: Awaited): void {
+		if (!this.#writer.isHidden(path)) {
+			const there = lstatPath(this.#options.root, path);
+			// Changed while this was fetched: not even now is it overwritten.
+			if (there !== undefined && !this.#wasSeen(path, there)) this.#moveAside(path);
+			if (entry.chunkBits === SQLITE_CHUNK_BITS) this.#writer.removeDatabaseSidecars(path);
+		}
+		const mode = this.#modeOf(path, entry.mode);
+		const stat = whole === undefined ? staged?.finish(mode, entry.mtimeNs) : this.#writer.placeFile(path, whole, mode, entry.mtimeNs);
+		this.#written.set(path, { stat, quick });
+	}
+
+	/** A secret is nobody else's business, whatever was stored. */
+	#modeOf(path: Path, mode: number): number {
+		return this.#options.profile.secret(path) ? mode & 0o700 : mode;
+	}
+
+	#writeLinks(): void {
+		for (const [path, entry] of this.#target) {
+			if (entry.type !== "link" || !isWritten(this.#plan.get(path) as Action)) continue;
+			this.#written.set(path, { stat: this.#writer.placeLink(path, entry.target, entry.mtimeNs), quick: undefined });
+		}
+	}
+
+	/** `--at` promises that very commit: what was there already gets its times too. */
+	#setKeptTimes(): void {
+		for (const [path, entry] of this.#target)
+			if (this.#plan.get(path) === "keep" && entry.type !== "dir") this.#writer.setTime(path, entry.mtimeNs);
+	}
+
+	async #breathe(): Promise<void> {
+		if (performance.now() - this.#sliceStart < SLICE_MS) return;
+		await nextTurn();
+		this.#sliceStart = performance.now();
+	}
+}

@@ -1,0 +1,226 @@
+/**
+ * Brings a directory to a commit of the log.
+ *
+ * Order: read the log, look at the disk, plan, check the space and that all of the plan can be done, then write: directories, files in whatever order their bytes come,
+ * links, the profile's last files, times. The marker says `complete` only at the very end.
+ * Guarantees: nothing is written before the whole plan is checked; a byte that is on the disk and not in the log is kept in its place or
+ * moved to the trash, never overwritten. What moves is in a journal first (`displaced.ts`), and the next commit keeps it below
+ * `.recovered/`. After a failure it goes back to its place. After kill -9 at any point, running it again is correct.
+ * Does NOT write to the store.
+ */
+
+import { readLog } from "../commit/read-log.ts";
+import { type RootElsewhere, rootsElsewhere } from "../commit/roots-in-tree.ts";
+import { displacedFiles } from "../disk/displaced.ts";
+import type { LocalTree } from "../disk/local-tree.ts";
+import { bootId, type Mounts, type RootMark, writeMarker } from "../disk/marker.ts";
+import { forgetOpened, setBackOpened } from "../disk/opened-directories.ts";
+import { requireOwnDirectories } from "../disk/shared-directories.ts";
+import { SidecarError } from "../errors.ts";
+import { readEarlier } from "../history/expired.ts";
+import { EMPTY_HEAD, type Head } from "../log/fold.ts";
+import type { FileEntry, Path, Tree } from "../log/types.ts";
+import { mainOf, rootPath } from "../path.ts";
+import type { Log } from "../telemetry/types.ts";
+import { type InnerMounts, innerMountsByDevice } from "../workspace/inner-mounts.ts";
+import { Materializer } from "../workspace/materialize.ts";
+import { identityOf, type Stat } from "../workspace/stat.ts";
+import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
+import { planDisk } from "./plan-disk.ts";
+import { preflight } from "./preflight.ts";
+import type { Action } from "./reconcile.ts";
+import type { RestoreOptions } from "./restore-options.ts";
+import { isWritten, type Moved, RestoreWork } from "./restore-work.ts";
+
+export interface Restored {
+	readonly head: Head;
+	/** The store's clock when the log was read, ms since the epoch. */
+	readonly storeTimeMs: number;
+	/** What is now on the disk, as far as it is known to be what the log says. */
+	local(): LocalTree;
+	/** As the restored ignore file says. @throws SidecarError IGNORE_FILE_UNUSABLE */
+	filter(): WorkspaceFilter;
+	/** The directory that was restored. */
+	readonly root: Stat;
+	/** The same for additional roots, by name. */
+	readonly roots: Readonly<Record<string, RootMark>>;
+	/** Volumes inside the workspace and its roots. */
+	readonly mounts: Mounts;
+	/** What the log has of additional roots that this machine has not. */
+	readonly elsewhere: readonly RootElsewhere[];
+	/** What the log has in volumes that are not mounted here now. */
+	readonly away: readonly RootElsewhere[];
+	readonly files: number;
+	readonly bytes: number;
+	/** Files written; the rest was there already. */
+	readonly written: number;
+	/** Paths changed here while nobody watched; they are kept and not durable yet. */
+	readonly keptLocal: number;
+	/** Those of them that were deleted. */
+	readonly keptDeleted: ReadonlySet<Path>;
+	/** Where bytes of this disk went that had to give way. */
+	readonly moved: readonly Moved[];
+	/**
+	 * Marks the restore as complete; before anything else writes.
+	 * @param onDisk true: settled when it is safe from a power cut. Whoever goes on as the workspace's owner need not wait for that: what
+	 * it restored is in the log
+	 */
+	finish(onDisk: boolean): Promise<void>;
+}
+
+/** Paths that one log line names. */
+const TOLD_PATHS = 5;
+
+/** Left free on the disk beside what is restored: the agent must be able to start. */
+const SPARE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, COMMIT_NOT_FOUND, COMMIT_EXPIRED, WORKSPACE_*
+ */
+export async function restore(options: RestoreOptions): Promise<Restored> {
+	return await readEarlier(options.store, options.at, () => restoreTree(options), options.signal);
+}
+
+async function restoreTree(options: RestoreOptions): Promise<Restored> {
+	const { root, privateDir, log } = options;
+	requireOwnDirectories(root, privateDir);
+	const { store, at, signal } = options;
+	const read = options.read ?? (await readLog(store, { ...(at !== undefined && { at }), ...(signal && { signal }) }));
+	const { head } = read;
+
+	tellDisplaced(privateDir, log);
+	const writer = new Materializer(root, options.times);
+	let work: RestoreWork | undefined;
+	try {
+		setBackOpened(privateDir, root);
+		const planned = await planDisk(options, head);
+		const { target, base, marker, rootStat, plan } = planned;
+		if (base === undefined || options.at !== undefined) plan.set("", target.has("") ? "write" : "keep");
+		for (const path of [...planned.freshRoots].map(rootPath)) if (target.has(path) && !planned.away.has(path)) plan.set(path, "write");
+		const elsewhere = rootsElsewhere(head.tree, root);
+		for (const { path, files, bytes } of elsewhere) log.warn("restore.root-left-out", { path, files, bytes });
+		for (const name of planned.freshRoots) {
+			// Maybe its volume is not mounted. On a new machine nobody knows another, and nothing is said.
+			const [before, now] = [marker?.roots?.[name], planned.roots[name]];
+			if (before?.identity !== undefined && before.identity !== now?.identity && before.directory === now?.directory)
+				log.warn("restore.root-is-another", { path: rootPath(name), directory: now.directory });
+		}
+		for (const [path, reason] of planned.away) log.warn("restore.mount-away", { path, reason });
+		if (planned.unbelieved > 0) log.warn("deletion.not-believed", { files: planned.unbelieved });
+		if (!writer.mounts.isKnown) writer.assumeMounts(innerMountsByDevice(planned.disk));
+		tellMounts(writer.mounts, log);
+		checkSpace(writer, plan, target);
+		const keepMode = await preflight({ root, privateDir, isExact: options.at !== undefined }, writer, planned);
+
+		const here = { workspace: mainOf(root), root: identityOf(rootStat), boot: bootId() };
+		// Until the end, what the disk derives from is what it was before: a restore that is cut off is planned anew from there.
+		const known =
+			base === undefined || marker === undefined
+				? { baseSeq: 0, baseId: EMPTY_HEAD.id, roots: {} }
+				: { baseSeq: marker.baseSeq, baseId: marker.baseId, roots: marker.roots ?? {} };
+		// Cut off, a restore that accepts other volumes has not done so.
+		const mounts = marker?.mounts ?? planned.mounts;
+		writeMarker(privateDir, { ...known, ...here, mounts, complete: false, clean: false });
+		work = new RestoreWork(options, writer, planned, read, keepMode);
+		const done = work;
+		await done.run();
+		done.unset.write(privateDir);
+		if (done.notSet.length > 0)
+			log.warn("restore.metadata-not-set", { count: done.notSet.length, paths: done.notSet.slice(0, TOLD_PATHS) });
+		const keptLocal = [...plan.values()].filter((action) => action === "keep-local" || action === "keep-deleted").length;
+		tellMoved(done.moved, log);
+		return {
+			head,
+			storeTimeMs: read.storeTimeMs,
+			local: () => done.local(),
+			filter: () => new WorkspaceFilter(root, options.profile),
+			root: rootStat,
+			roots: planned.roots,
+			mounts: planned.mounts,
+			elsewhere,
+			away: awayIn(target, planned.away),
+			files: done.files,
+			bytes: done.bytes,
+			written: done.written,
+			keptLocal,
+			keptDeleted: new Set([...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path)),
+			moved: done.moved,
+			finish: async (onDisk) => {
+				if (onDisk) await writer.sync();
+				const { roots, mounts } = planned;
+				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, roots, mounts, ...here, complete: true, clean: onDisk });
+			},
+		};
+	} catch (error) {
+		await writer.settle();
+		work?.putBack();
+		tellMoved(work?.moved ?? [], log);
+		throw error;
+	} finally {
+		writer.close();
+		forgetOpened(privateDir);
+	}
+}
+
+function awayIn(target: Tree, away: ReadonlyMap<Path, string>): RootElsewhere[] {
+	return [...away.keys()].map((at) => {
+		const sum = { path: at, files: 0, bytes: 0 };
+		for (const [path, entry] of target) {
+			if (entry.type === "dir" || (path !== at && !path.startsWith(`${at}/`))) continue;
+			sum.files++;
+			if (entry.type === "file") sum.bytes += entry.size;
+		}
+		return sum;
+	});
+}
+
+function tellMoved(moved: readonly Moved[], log: Log): void {
+	for (const { path, to, isInLog } of moved) log.warn("restore.moved", { path, to, isInLog, kind: "security" });
+}
+
+/** Files that an earlier restore moved and no commit has yet. */
+function tellDisplaced(privateDir: string, log: Log): void {
+	for (const { path, to } of displacedFiles(privateDir)) log.warn("restore.moved-before", { path, to, kind: "security" });
+}
+
+/** Warns when the log is first filled about what a later restore cannot do. */
+function tellMounts({ files, readOnly }: InnerMounts, log: Log): void {
+	if (files.size > 0) log.warn("restore.mounted-files", { count: files.size, paths: [...files].slice(0, TOLD_PATHS) });
+	if (readOnly.length > 0) log.warn("restore.read-only-mounts", { count: readOnly.length, paths: readOnly.slice(0, TOLD_PATHS) });
+}
+
+/** @throws SidecarError WORKSPACE_DISK_FULL */
+export function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree): void {
+	const neededFor = new Map<Path, { readonly path: Path; bytes: number }>();
+	for (const [path, action] of plan) {
+		const entry = target.get(path);
+		if (entry?.type !== "file" || !isWritten(action)) continue;
+		const at = writer.mountOf(path);
+		const needed = neededFor.get(at);
+		if (needed === undefined) neededFor.set(at, { path, bytes: occupied(entry) });
+		else needed.bytes += occupied(entry);
+	}
+	const spaces = new Map<bigint, { directory: string; needed: number; freeBytes: number; spareBytes: number }>();
+	for (const [at, { path, bytes }] of neededFor) {
+		const { directory, device, freeBytes } = writer.spaceFor(path);
+		const space = spaces.get(device);
+		// A volume mounted inside may be small on purpose.
+		const spareBytes = writer.mounts.directories.includes(at) ? (space?.spareBytes ?? 0) : SPARE_BYTES;
+		spaces.set(device, { directory: space?.directory ?? directory, needed: bytes + (space?.needed ?? 0), freeBytes, spareBytes });
+	}
+	for (const { directory, needed, freeBytes, spareBytes } of spaces.values()) {
+		if (needed > 0 && needed + spareBytes > freeBytes) {
+			throw new SidecarError("WORKSPACE_DISK_FULL", {
+				value: directory,
+				reason: `${needed} bytes are to be restored, ${freeBytes} are free and ${spareBytes} of them must stay free`,
+			});
+		}
+	}
+}
+
+/** Bytes on the disk: a chunk that comes again and again (the zeros of a sparse file) may stay a hole. */
+function occupied(entry: FileEntry): number {
+	return entry.chunks.length < 2
+		? entry.size
+		: Math.min(entry.size, new Set(entry.chunks.map(({ sha256 }) => sha256)).size * 2 ** entry.chunkBits);
+}

@@ -1,0 +1,48 @@
+/**
+ * Brings a workspace to the log's newest commit, or to an earlier one. Plain objects beside a log that was never used become its first
+ * commit before that (`adopt.ts`).
+ */
+
+import type { SecretPolicy } from "../capture/secret-guard.ts";
+import { type LogRead, readLog } from "../commit/read-log.ts";
+import { SidecarError } from "../errors.ts";
+import { readEarlier } from "../history/expired.ts";
+import type { Head } from "../log/fold.ts";
+import { type Restored, restore } from "../restore/restore.ts";
+import type { RestoreOptions } from "../restore/restore-options.ts";
+import { adopt } from "../transfer/adopt.ts";
+import { isUnused } from "../transfer/commit-directory.ts";
+
+export interface BootOptions extends RestoreOptions {
+	/** What becomes of secrets in plain objects that are adopted; default `warn`. */
+	readonly onSecret?: SecretPolicy;
+	readonly expect?: "new" | "existing" | "any";
+}
+
+/** @throws SidecarError as `restore`, EXISTING_EXPECTED, USAGE; where plain objects are adopted also SOURCE_*, SUPERSEDED, NOT_DURABLE */
+export async function boot(options: BootOptions): Promise<Restored> {
+	const { store, at, signal } = options;
+	const read = await readEarlier(store, at, async () => await readOrAdopt(options), signal);
+	return await restore({ ...options, read });
+}
+
+async function readOrAdopt(options: BootOptions): Promise<LogRead> {
+	const { store, at, signal } = options;
+	const reading = { ...(at !== undefined && { at }), ...(signal && { signal }) };
+	let read = options.read ?? (await readLog(store, reading));
+	if (options.expect === "new") checkExpectation(options, read.head);
+	if (at === undefined && isUnused(read.head) && (await adopt(options))) read = await readLog(store, reading);
+	checkExpectation(options, read.head);
+	return read;
+}
+
+function checkExpectation({ expect, store }: BootOptions, head: Head): void {
+	if (expect === "existing" && head.seq === 0) throw new SidecarError("EXISTING_EXPECTED", { value: store.url });
+	if (expect === "new" && head.seq !== 0) {
+		throw new SidecarError("USAGE", {
+			value: store.url,
+			reason: `--expect new, but the log has ${head.seq} commits`,
+			remedy: "check --namespace, or leave --expect out",
+		});
+	}
+}

@@ -1,0 +1,46 @@
+import { decided } from "../commit/decided.ts";
+import type { LogWriter } from "../commit/log-writer.ts";
+import type { Machine } from "../commit/machine.ts";
+import { SidecarError } from "../errors.ts";
+import { dropDelta, pickSetAside, type Wanted } from "../history/pick-set-aside.ts";
+
+/** Slots lost in a row before giving up. */
+const ATTEMPTS = 10;
+
+export interface DropOptions {
+	/** Flag the commit `closed`: nothing else comes from this writer. */
+	readonly closed: boolean;
+	readonly signal?: AbortSignal | undefined;
+}
+
+export interface Dropped {
+	/** Files and links. */
+	readonly files: number;
+	/** The commit that did it; undefined where there was nothing to drop. */
+	readonly seq: number | undefined;
+}
+
+/**
+ * One commit that takes what was dealt with out of `.recovered/`. History keeps it. The writer must hold the fence, and nothing of it
+ * may be undecided.
+ * @throws SidecarError PATH_NOT_FOUND, USAGE, SUPERSEDED, STORE_*, NOT_DURABLE
+ */
+export async function dropSetAside(writer: LogWriter, machine: Machine, wanted: Wanted, options: DropOptions): Promise<Dropped> {
+	// Others set aside while the owner had nothing to write: its head does not know of it yet.
+	await writer.lookForNews(options.signal);
+	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+		if (writer.isSuperseded) throw new SidecarError("SUPERSEDED", { reason: "only the owner of the tree drops what is set aside" });
+		const { tree } = writer.head;
+		const delta = dropDelta(tree, pickSetAside(tree, wanted));
+		if (delta.removed.size === 0) return { files: 0, seq: undefined };
+		const files = [...delta.removed].filter((path) => tree.get(path)?.type !== "dir").length;
+		const outcome = await decided(
+			writer,
+			machine,
+			await writer.commit(delta, [], options.closed ? { closed: true } : {}, options),
+			options,
+		);
+		if (outcome.kind === "committed") return { files, seq: outcome.seq };
+	}
+	throw new SidecarError("NOT_DURABLE", { reason: `the log's next slot was lost ${ATTEMPTS} times in a row` });
+}

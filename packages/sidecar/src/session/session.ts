@@ -1,0 +1,478 @@
+/**
+ * One workspace, owned by one writer from restore to close.
+ *
+ * The gate: `open` returns only after a verified restore and a won fence. No agent may start and nothing may be committed before.
+ */
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import xxhash from "xxhash-wasm";
+import type { Deferred } from "../capture/capture.ts";
+import { Flusher, type Sweep } from "../capture/flush.ts";
+import type { FlushOptions, FlushResult } from "../capture/flush-result.ts";
+import { KnownRoots } from "../capture/known-roots.ts";
+import type { LargeFiles } from "../capture/large-files.ts";
+import { Quarantine } from "../capture/quarantine.ts";
+import { type Excluded, SecretGuard, type SecretPolicy } from "../capture/secret-guard.ts";
+import { decided } from "../commit/decided.ts";
+import { LogWriter } from "../commit/log-writer.ts";
+import { type Machine, newRestoreId, now, thisMachine } from "../commit/machine.ts";
+import { type SetAside, setAsideIn } from "../commit/set-aside.ts";
+import { bootId, writeMarker } from "../disk/marker.ts";
+import { UnsetMetadata } from "../disk/unset-metadata.ts";
+import { SidecarError } from "../errors.ts";
+import type { Picked, Wanted } from "../history/pick-set-aside.ts";
+import type { Head } from "../log/fold.ts";
+import type { Path } from "../log/types.ts";
+import { type RepackResult, repack } from "../maintenance/repack.ts";
+import { Roots } from "../path.ts";
+import { bringIn } from "../restore/bring-in.ts";
+import type { Restored } from "../restore/restore.ts";
+import type { RestoreOptions } from "../restore/restore-options.ts";
+import type { Moved } from "../restore/restore-work.ts";
+import type { ObjectStore } from "../store/port.ts";
+import type { Log, Progress } from "../telemetry/types.ts";
+import { type FileTimes, loadFileTimes } from "../workspace/file-times.ts";
+import { noteRealPlaces } from "../workspace/guarded-open.ts";
+import { IGNORE_FILE } from "../workspace/ignore-file.ts";
+import type { Profile } from "../workspace/profile.ts";
+import { identityOf } from "../workspace/stat.ts";
+import { findUnwatched, noWatchReason, type Unwatched } from "../workspace/unwatched.ts";
+import type { WorkspaceWatcher } from "../workspace/watch.ts";
+import { watchRoots } from "../workspace/watch-roots.ts";
+import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
+import { type BootOptions, boot } from "./boot.ts";
+import { type DropOptions, type Dropped, dropSetAside } from "./drop-set-aside.ts";
+import { readWhenHandedOver } from "./handover.ts";
+
+export interface SessionOptions {
+	readonly store: ObjectStore;
+	/** Absolute. */
+	readonly workspace: string;
+	/** Where the tree lies. Default: in the workspace alone. */
+	readonly roots?: Roots;
+	readonly profile: Profile;
+	/** See `privateDirectory`. */
+	readonly privateDir: string;
+	readonly log: Log;
+	readonly progress: Progress;
+	readonly expect?: "new" | "existing" | "any";
+	/** How long to wait for a writer that seems to be still at work; 0 = not at all. */
+	readonly handoverWaitMs: number;
+	/** What becomes of a file that holds a secret where none is expected. Default `warn`. */
+	readonly onSecret?: SecretPolicy;
+	/** How often the whole workspace is swept. A deletion that is held waits for a sweep that much later. Default a minute. */
+	readonly sweepIntervalMs?: number;
+	readonly machine?: Machine;
+	readonly signal?: AbortSignal;
+}
+
+/** Fences lost in a row before giving up: each loss means another writer took over within one round trip. */
+const FENCE_TRIES = 10;
+
+export class Session {
+	readonly #options: SessionOptions;
+	readonly #writer: LogWriter;
+	readonly #flusher: Flusher;
+	readonly #filter: WorkspaceFilter;
+	#rewatch: (() => Promise<void>) | undefined;
+	/** What the restore found and did. */
+	readonly restored: Pick<Restored, "head" | "files" | "bytes" | "written" | "keptLocal" | "moved" | "away" | "elsewhere">;
+	readonly #root: string;
+	readonly #roots: KnownRoots;
+	/** Something of an additional root is not watched. */
+	#isBlind = false;
+	/** Why the ignore file cannot be honoured any more. */
+	#ignoreRefusal: Deferred | undefined;
+	/** Reason by directory. */
+	readonly #unwatched = new Map<string, string>();
+	readonly #boot = bootId();
+	readonly #times: FileTimes;
+	readonly #restoreOptions: RestoreOptions;
+	#toldSetAside = "[]";
+	/** The FULL commit since which there is nothing to repack. At first the one that was restored: a start makes no request for it. */
+	#repackedSince: number;
+
+	private constructor(
+		options: SessionOptions,
+		writer: LogWriter,
+		restored: Restored,
+		filter: WorkspaceFilter,
+		restoreOptions: RestoreOptions,
+	) {
+		const { times, quickHash } = restoreOptions;
+		this.#restoreOptions = restoreOptions;
+		this.#times = times;
+		this.#options = options;
+		this.#writer = writer;
+		this.#filter = filter;
+		this.restored = restored;
+		this.#root = identityOf(restored.root);
+		noteRealPlaces(whereOf(options).directories);
+		this.#repackedSince = restored.head.fullSeq;
+		const local = restored.local();
+		this.#roots = new KnownRoots(whereOf(options), {
+			roots: restored.roots,
+			mounts: restored.mounts,
+			filter: filter.filter,
+			holds: (path) => local.holds(path),
+		});
+		const tempDir = join(options.privateDir, "tmp");
+		// Left over from a process that was killed.
+		rmSync(tempDir, { recursive: true, force: true });
+		mkdirSync(tempDir, { recursive: true, mode: 0o700 });
+		this.#flusher = new Flusher({
+			store: options.store,
+			machine: options.machine ?? thisMachine,
+			writer,
+			root: identityOf(restored.root),
+			roots: this.#roots,
+			quarantine: new Quarantine(options.privateDir),
+			believed: restored.keptDeleted,
+			...(options.sweepIntervalMs !== undefined && { confirmAfterMs: options.sweepIntervalMs }),
+			context: {
+				root: whereOf(options),
+				filter: filter.filter,
+				profile: options.profile,
+				tempDir,
+				local,
+				index: writer.index,
+				quickHash,
+				log: options.log,
+				unset: () => UnsetMetadata.read(options.privateDir),
+				secrets: new SecretGuard({ policy: options.onSecret ?? "warn", profile: options.profile, quickHash, log: options.log }),
+			},
+		});
+		// The disk may hold changes made while nobody watched, and the watcher is not ready yet.
+		this.#flusher.doubt();
+	}
+
+	/**
+	 * Restore, then fence. A fence that is lost brings the winner's changes to the disk and is tried again.
+	 * @throws SidecarError as `boot`, STORE_UNREACHABLE where the fence stays undecided
+	 */
+	static async open(options: SessionOptions): Promise<Session> {
+		const { store, log, signal } = options;
+		const machine = options.machine ?? thisMachine;
+		let started = performance.now();
+		let since = now(machine);
+		// What is loaded is loaded while the store answers.
+		const [read, { h64Raw }, times] = await Promise.all([readWhenHandedOver(options, machine), xxhash(), loadFileTimes()]);
+		if (!times.exact) log.warn("restore.times-rounded", { reason: "koffi is not installed: times are kept to about 250 ns" });
+		const label = newRestoreId(machine);
+		const restoreOptions: BootOptions = {
+			store,
+			root: whereOf(options),
+			profile: options.profile,
+			privateDir: options.privateDir,
+			times,
+			quickHash: (bytes) => h64Raw(bytes),
+			label,
+			log,
+			progress: options.progress,
+			...(options.expect !== undefined && { expect: options.expect }),
+			...(options.onSecret !== undefined && { onSecret: options.onSecret }),
+			...(signal && { signal }),
+		};
+		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
+			if (attempt > 0) since = now(machine);
+			const restored = await boot(attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" });
+			const { files, bytes, written, keptLocal } = restored;
+			const ms = Math.round(performance.now() - started);
+			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
+			// Where it cannot be read the gate stays shut, and the tree stays the other's.
+			const filter = restored.filter();
+			const head = { ...restored.head, tree: new Map(restored.head.tree) };
+			const writer = new LogWriter(store, machine, head, since, restored.storeTimeMs);
+			const fenced = async () => await decided(writer, machine, await writer.fence(signal), { signal });
+			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
+			if (kind !== "committed") {
+				tellOverwritten(writer, undefined, log);
+				const { fence: owner } = writer.head;
+				log.warn("fence.lost", { kind: "security", seq: restored.head.seq + 1, owner: owner.writer, fence: owner.seq });
+				started = performance.now();
+				continue;
+			}
+			const session = new Session(options, writer, restored, filter, restoreOptions);
+			session.#mark(false);
+			const { fence: over, isClosed } = restored.head;
+			log.info("fence.won", {
+				kind: "security",
+				seq: writer.head.seq,
+				writer: writer.id,
+				over: over.seq === 0 ? null : { writer: over.writer, fence: over.seq, closed: isClosed },
+			});
+			session.#tellSetAside();
+			return session;
+		}
+		throw new SidecarError("STORE_UNREACHABLE", {
+			value: store.url,
+			reason: `${FENCE_TRIES} fences were lost in a row: other writers keep starting on this namespace`,
+		});
+	}
+
+	get head(): Head {
+		return this.#writer.head;
+	}
+
+	get writerId(): string {
+		return this.#writer.id;
+	}
+
+	get isSuperseded(): boolean {
+		return this.#writer.isSuperseded;
+	}
+
+	/** What is not durable right now: hinted paths, deferred paths, an undecided commit. */
+	get waiting(): number {
+		return this.#flusher.waiting;
+	}
+
+	/** Another flush has something to look at; `waiting` also counts what could not be taken. */
+	get isDue(): boolean {
+		return this.#flusher.isDue;
+	}
+
+	/** As far as is known without looking. */
+	get waitingPaths(): readonly Path[] {
+		return this.#flusher.waitingPaths;
+	}
+
+	/** Large files on their way; each is committed by a flush after its transfer. */
+	get large(): Pick<LargeFiles, "paths" | "sinceMs" | "readySinceMs" | "settled"> {
+		return this.#flusher.large;
+	}
+
+	get deferred(): readonly Deferred[] {
+		return this.#flusher.deferred;
+	}
+
+	/** Files that are on the disk and, by choice, not stored. */
+	get excluded(): readonly Excluded[] {
+		return this.#flusher.excluded;
+	}
+
+	get heldDeletions(): number {
+		return this.#flusher.heldDeletions;
+	}
+
+	/**
+	 * Watches the workspace from now on; what changed before is found by the sweep that the next flush makes. Settled when every
+	 * directory has its watch.
+	 * @param onChange called for every hint, so keep it cheap
+	 */
+	async watch(onChange: () => void): Promise<WorkspaceWatcher> {
+		const doubt = (reason: string) => {
+			this.#options.log.debug("watch.doubt", { reason });
+			const noWatch = noWatchReason(reason);
+			if (noWatch !== undefined) this.#tellUnwatched({ directory: this.#options.workspace, reason: noWatch });
+			this.#flusher.doubt();
+			onChange();
+		};
+		const start = async () => {
+			// Before the watcher starts: closing the test's watch can close that of a directory that was moved away and back.
+			for (const each of await findUnwatched(whereOf(this.#options), this.#filter.filter)) this.#tellUnwatched(each);
+			const hint = (path: Path) => {
+				this.#flusher.hint(path);
+				onChange();
+			};
+			return await watchRoots(whereOf(this.#options), this.#filter.filter, hint, doubt);
+		};
+		let watcher = await start();
+		let isClosed = false;
+		this.#flusher.leaveLargeAside(onChange);
+		this.#rewatch = async () => {
+			if (isClosed) return;
+			// The next sweep finds changes made before the watch started.
+			await watcher.close();
+			watcher = await start();
+			if (isClosed) await watcher.close();
+		};
+		doubt("started");
+		return {
+			close: async () => {
+				isClosed = true;
+				await this.#flusher.takeLargeAgain();
+				await watcher.close();
+			},
+		};
+	}
+
+	get lastSweep(): Sweep {
+		return this.#flusher.lastSweep;
+	}
+
+	/** True if notifications miss changes in some directory: only a sweep finds those. */
+	get isWatchedInPart(): boolean {
+		return this.#unwatched.size > 0;
+	}
+
+	#tellUnwatched({ directory, reason }: Unwatched): void {
+		if (this.#unwatched.has(directory)) return;
+		this.#unwatched.set(directory, reason);
+		this.#options.log.warn("watch.not-supported", { directory, reason });
+	}
+
+	hint(path: string): void {
+		this.#flusher.hint(path);
+	}
+
+	doubt(): void {
+		this.#flusher.doubt();
+	}
+
+	/** One at a time. @throws SidecarError as Flusher.flush */
+	async flush(options: FlushOptions = {}): Promise<FlushResult> {
+		const { isSuperseded: wasSuperseded, id: previously, catchUps, overwritten } = this.#writer;
+		const ignoring = await this.#lookAtIgnoreFile();
+		await this.#lookAtRoots();
+		const refused = this.#ignoreRefusal;
+		const flushed = this.#flusher.flush({ ...options, ...(refused !== undefined && { refused }) });
+		const result = await flushed.finally(() => tellOverwritten(this.#writer, overwritten, this.#options.log));
+		// So that there is another flush soon, and another look.
+		if (ignoring === "pending") this.#flusher.doubt();
+		if (result.kind === "committed") {
+			// A closed flush is an end in order: what the log says of this disk shall survive a power cut.
+			const clean = options.closed === true && (await this.#syncDisks());
+			this.#mark(clean);
+		}
+		if (!wasSuperseded && this.#writer.isSuperseded) {
+			this.#options.log.error("writer.superseded", {
+				writer: this.#writer.id,
+				previously,
+				owner: this.#writer.head.fence.writer,
+				fence: this.#writer.head.fence.seq,
+				because: this.#writer.isDisowned ? "clone" : "fence",
+				kind: "security",
+			});
+		}
+		if (this.#writer.catchUps !== catchUps && !this.#writer.isSuperseded) this.#tellSetAside();
+		return result;
+	}
+
+	async #syncDisks(): Promise<boolean> {
+		const synced = await Promise.all(whereOf(this.#options).directories.map((directory) => this.#times.syncfs(directory)));
+		return synced.every((isSafe) => isSafe);
+	}
+
+	/** A directory that came, or came back, has no watches, or not all of them. */
+	async #lookAtRoots(): Promise<void> {
+		if (this.#roots.refresh()) this.#isBlind = true;
+		if (!this.#isBlind) return;
+		this.#flusher.doubt();
+		await this.#rewatch?.();
+		this.#isBlind = false;
+	}
+
+	/** What is ignored from now on leaves the newest tree, and stays in history; what is not any more is found by the sweep. */
+	async #lookAtIgnoreFile(): Promise<"same" | "pending" | "changed"> {
+		const { log } = this.#options;
+		try {
+			const ignoring = this.#filter.refresh();
+			this.#ignoreRefusal = undefined;
+			if (ignoring !== "changed") return ignoring;
+			log.info("ignore.changed");
+			this.#flusher.doubt();
+			await this.#rewatch?.();
+			return ignoring;
+		} catch (error) {
+			// The patterns from before stay in force.
+			const reason = error instanceof SidecarError ? error.message : String(error);
+			if (reason !== this.#ignoreRefusal?.reason) log.error("ignore.unreadable", { error });
+			this.#ignoreRefusal = { path: IGNORE_FILE, reason };
+			return "same";
+		}
+	}
+
+	/**
+	 * Brings what a superseded writer set aside to its own path on this disk; the next flush commits it. What stands there goes to the
+	 * trash. One at a time with flushes, and not beside an agent: it may hold open what is replaced.
+	 * @throws SidecarError as `bringIn`
+	 */
+	async bringIn(picked: Picked): Promise<readonly Moved[]> {
+		const moved = await bringIn(this.#restoreOptions, picked);
+		this.#flusher.doubt();
+		return moved;
+	}
+
+	/** One at a time with flushes, after one that left nothing undecided. @throws SidecarError as `dropSetAside` */
+	async dropSetAside(wanted: Wanted, options: DropOptions): Promise<Dropped> {
+		const machine = this.#options.machine ?? thisMachine;
+		const dropped = await dropSetAside(this.#writer, machine, wanted, options);
+		this.#mark(false);
+		this.#tellSetAside();
+		return dropped;
+	}
+
+	/** Looked for after each FULL commit, until there is nothing, by the owner of the tree. */
+	get isRepackDue(): boolean {
+		return !this.#writer.isSuperseded && !this.#writer.isUndecided && this.#writer.head.fullSeq !== this.#repackedSince;
+	}
+
+	/** One at a time with flushes, after one that left nothing undecided. @throws SidecarError as `repack`; it is not due again then */
+	async repack(signal?: AbortSignal): Promise<RepackResult> {
+		const { fullSeq } = this.#writer.head;
+		try {
+			const result = await repack(this.#options.store, this.#options.machine ?? thisMachine, this.#writer, signal);
+			if (result.kind === "nothing") this.#repackedSince = fullSeq;
+			if (result.kind === "committed") this.#mark(false);
+			return result;
+		} catch (error) {
+			if (signal?.aborted !== true) this.#repackedSince = fullSeq;
+			throw error;
+		}
+	}
+
+	/** Bytes that superseded writers set aside wait for somebody to look at them: said at the start and whenever they become other. */
+	#tellSetAside(): void {
+		const setAside = setAsideIn(this.#writer.head.tree);
+		const told = JSON.stringify(setAside);
+		const isNews = told !== this.#toldSetAside && setAside.length > 0;
+		this.#toldSetAside = told;
+		if (!isNews) return;
+		const sum = (of: (each: SetAside) => number) => setAside.reduce((total, each) => total + of(each), 0);
+		this.#options.log.warn("recover.waiting", {
+			kind: "security",
+			writers: setAside.map(({ writer }) => writer),
+			files: sum(({ files }) => files),
+			bytes: sum(({ bytes }) => bytes),
+		});
+	}
+
+	/**
+	 * A superseded writer's disk no longer derives from the head: its marker stays where it was. One that cannot be written stays
+	 * too: the commit is durable all the same, and an older marker only makes a restore look twice.
+	 */
+	#mark(clean: boolean): void {
+		if (this.#writer.isSuperseded) return;
+		const { seq, id } = this.#writer.head;
+		try {
+			const here = {
+				workspace: this.#options.workspace,
+				root: this.#root,
+				roots: this.#roots.marks,
+				mounts: this.#roots.mounts,
+				boot: this.#boot,
+				writer: this.#writer.id,
+			};
+			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, ...here, clean });
+		} catch (error) {
+			this.#options.log.warn("workspace.marker-not-written", { error });
+		}
+	}
+}
+
+/** Always logged: operators must learn that the store let two writers win one slot. */
+function tellOverwritten(writer: LogWriter, known: number | undefined, log: Log): void {
+	if (writer.overwritten === undefined || writer.overwritten === known) return;
+	log.error("store.overwrote", {
+		kind: "security",
+		seq: writer.overwritten,
+		writer: writer.id,
+		reason: "this writer won the slot, and another writer's commit is in it: the store's create-only PUT is not atomic",
+		remedy: "run `openclaw-sidecar doctor`, and move to a store that passes it",
+	});
+}
+
+function whereOf({ workspace, roots }: SessionOptions): Roots {
+	return roots ?? new Roots(workspace);
+}

@@ -1,0 +1,48 @@
+import { type LogRead, readLog } from "../commit/read-log.ts";
+import { type SetAside, setAsideIn } from "../commit/set-aside.ts";
+import type { Head } from "../log/fold.ts";
+import { type DiskOptions, type DiskState, inspectDisk } from "./not-durable.ts";
+
+/** The log's newest commit and its tree. */
+export interface LogState {
+	readonly seq: number;
+	/** 64 hex digits. */
+	readonly id: string;
+	/** Who wrote the newest commit, 32 hex digits. */
+	readonly writer: string;
+	/** The tree's owner ended in order. */
+	readonly isClosed: boolean;
+	/** Files, directories and links. */
+	readonly entries: number;
+	/** Of all files. */
+	readonly bytes: number;
+	/** When the store took the newest commit, by its clock. */
+	readonly timeMs: number;
+}
+
+export interface Status extends DiskState {
+	/** Undefined: the log is empty. */
+	readonly log: LogState | undefined;
+	/** What superseded writers set aside below `.recovered/`. */
+	readonly setAside: readonly SetAside[];
+	/** The store's clock at the LIST. */
+	readonly storeTimeMs: number;
+}
+
+/** Reads the log and compares the disk with it; writes nothing to either. @throws SidecarError as `readLog` and `inspectDisk` */
+export async function status(options: DiskOptions): Promise<Status> {
+	const read = await readLog(options.store, options.signal && { signal: options.signal });
+	return { ...logStatus(read), ...(await inspectDisk(options, read.head)) };
+}
+
+/** What is known of a log without looking at a disk. */
+export function logStatus({ head, newest, storeTimeMs }: LogRead): Pick<Status, "log" | "setAside" | "storeTimeMs"> {
+	const log = newest === undefined ? undefined : logState(head, newest.commit.info.writer, newest.lastModifiedMs);
+	return { log, setAside: setAsideIn(head.tree), storeTimeMs };
+}
+
+function logState({ seq, id, isClosed, tree }: Head, writer: string, timeMs: number): LogState {
+	let bytes = 0;
+	for (const entry of tree.values()) if (entry.type === "file") bytes += entry.size;
+	return { seq, id, writer, isClosed, entries: tree.size, bytes, timeMs };
+}

@@ -1,0 +1,97 @@
+/**
+ * Makes a directory the first content of a log: fence, capture, one commit.
+ *
+ * Guarantees: the log's tree was empty, and becomes the whole directory by one commit or stays empty; the directory is only read (but
+ * for what SQLite makes beside a database that it reads). Killed anywhere and run again is right: before the commit the tree is empty.
+ * Does NOT guarantee that every path is in the commit: the filter and SQLite's companions are left out, as in any flush.
+ */
+
+import { Flusher } from "../capture/flush.ts";
+import type { FlushResult } from "../capture/flush-result.ts";
+import { SecretGuard, type SecretPolicy } from "../capture/secret-guard.ts";
+import { decided, undecided } from "../commit/decided.ts";
+import { LogWriter } from "../commit/log-writer.ts";
+import { type Machine, now } from "../commit/machine.ts";
+import { readLog } from "../commit/read-log.ts";
+import { LocalTree } from "../disk/local-tree.ts";
+import { SidecarError } from "../errors.ts";
+import type { Head } from "../log/fold.ts";
+import type { ObjectStore } from "../store/port.ts";
+import type { Log } from "../telemetry/types.ts";
+import type { Filter } from "../workspace/filter.ts";
+import type { Profile } from "../workspace/profile.ts";
+import { requireDirectory } from "../workspace/scan.ts";
+import { identityOf } from "../workspace/stat.ts";
+
+export interface CommitDirectoryOptions {
+	readonly store: ObjectStore;
+	/** Absolute. */
+	readonly directory: string;
+	readonly filter: Filter;
+	readonly profile: Profile;
+	/** Private, outside the directory: copies of databases for the length of one read. */
+	readonly tempDir: string;
+	readonly quickHash: (bytes: Uint8Array) => bigint;
+	readonly machine: Machine;
+	readonly log: Log;
+	/** Default `warn`. */
+	readonly onSecret?: SecretPolicy | undefined;
+	readonly signal?: AbortSignal | undefined;
+}
+
+const FENCE_TRIES = 10;
+/** A commit that the store did not answer is settled so often, after 0.5, 1 and 2 s. */
+const SETTLE_TRIES = 3;
+const FIRST_PAUSE_MS = 500;
+
+/**
+ * @returns the head after the commit
+ * @throws SidecarError LOG_NOT_EMPTY, SUPERSEDED (another writer took the log over meanwhile), NOT_DURABLE (something could not be
+ * read), STORE_*, WORKSPACE_*; nothing of the directory was committed, but for STORE_UNREACHABLE, which leaves that open
+ */
+export async function commitDirectory(options: CommitDirectoryOptions): Promise<Head> {
+	const { store, directory, machine, log, signal } = options;
+	const since = now(machine);
+	const { head, storeTimeMs } = await readLog(store, signal && { signal });
+	requireEmpty(head, store);
+	const writer = new LogWriter(store, machine, { ...head, tree: new Map(head.tree) }, since, storeTimeMs);
+	await takeOver(writer, options);
+	const { filter, profile, tempDir, quickHash, onSecret = "warn" } = options;
+	const secrets = new SecretGuard({ policy: onSecret, profile, quickHash, log });
+	const context = { root: directory, filter, profile, tempDir, local: new LocalTree(), index: writer.index, quickHash, log, secrets };
+	const flusher = new Flusher({ store, machine, writer, context, root: identityOf(requireDirectory(directory)) });
+	await flushWhole(flusher, options);
+	return writer.head;
+}
+
+/** Nothing was ever committed: not even an empty workspace, which has its directory in the tree. Fences may be there. */
+export function isUnused(head: Head): boolean {
+	return head.tree.size === 0;
+}
+
+function requireEmpty(head: Head, store: ObjectStore): void {
+	if (!isUnused(head)) throw new SidecarError("LOG_NOT_EMPTY", { value: store.url, reason: `commit ${head.seq} is the newest` });
+}
+
+async function takeOver(writer: LogWriter, { store, machine, signal }: CommitDirectoryOptions): Promise<void> {
+	for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
+		const { kind } = await decided(writer, machine, await writer.fence(signal), { signal });
+		if (kind === "committed") return;
+		requireEmpty(writer.head, store);
+	}
+	throw new SidecarError("STORE_UNREACHABLE", {
+		value: store.url,
+		reason: `${FENCE_TRIES} fences were lost in a row: other writers keep starting on this namespace`,
+	});
+}
+
+async function flushWhole(flusher: Flusher, { machine, signal }: CommitDirectoryOptions): Promise<void> {
+	let result: FlushResult | undefined;
+	for (let attempt = 0; attempt <= SETTLE_TRIES; attempt++) {
+		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal);
+		result = await flusher.flush({ sweep: true, closed: true, allOrNothing: true, ...(signal && { signal }) });
+		if (result.kind !== "unknown") return;
+	}
+	const cause = result?.kind === "unknown" ? result.cause : undefined;
+	throw undecided(cause);
+}
