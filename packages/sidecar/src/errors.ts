@@ -1,184 +1,205 @@
-/**
- * Every error a user can meet, in one table: stable code, exit status, meaning, what to do next.
- *
- * Exit statuses: 1 a bug; 2 usage or configuration (including a machine that cannot do what was asked);
- * 3 something is not durable; 4 superseded by another writer; 5 integrity; 6 access denied, or refused by the store; 7 store unreachable.
- */
+/** Every error a user can meet, in one table: stable code, category, meaning, what to do next. A category has one exit status. */
+export const EXIT_STATUS = {
+	bug: 1,
+	/** A wrong option, or a machine that cannot do what was asked. */
+	usage: 2,
+	/** Something is not in the log. */
+	"not-durable": 3,
+	/** Another writer owns the log. */
+	superseded: 4,
+	/** An object of the log is missing or wrong. */
+	damaged: 5,
+	/** Access denied, or refused by the store. */
+	refused: 6,
+	/** The store does not answer. */
+	unreachable: 7,
+} as const;
+
+export type ErrorCategory = keyof typeof EXIT_STATUS;
+
 export interface ErrorSpec {
-	readonly exitStatus: 1 | 2 | 3 | 4 | 5 | 6 | 7;
+	readonly category: ErrorCategory;
+	readonly exitStatus: (typeof EXIT_STATUS)[ErrorCategory];
 	readonly meaning: string;
 	readonly remedy: string;
 }
 
-const spec = (exitStatus: ErrorSpec["exitStatus"], meaning: string, remedy: string): ErrorSpec => ({
-	exitStatus,
-	meaning,
-	remedy,
+const spec = (category: ErrorCategory, meaning: string, remedy: string): ErrorSpec => ({
+	...{ category, exitStatus: EXIT_STATUS[category] },
+	...{ meaning, remedy },
 });
 
 export const ERRORS = {
 	INTERNAL: spec(
-		1,
+		"bug",
 		"an unexpected failure: a bug",
 		"report it with the log lines around it; the store is never overwritten, so nothing committed is lost",
 	),
 
-	USAGE: spec(2, "the command line or a setting cannot be understood", "correct the named value; --help lists what is accepted"),
+	USAGE: spec("usage", "the command line or a setting cannot be understood", "correct the named value; --help lists what is accepted"),
 	NAMESPACE_INVALID: spec(
-		2,
+		"usage",
 		"the namespace is not usable as a key prefix",
 		"use 1-128 characters of A-Z a-z 0-9 . _ - = @ +, not starting with a dot",
 	),
-	STORE_URL_INVALID: spec(2, "the store URL is not understood", "use file:///absolute/dir or s3://bucket[/prefix]"),
-	STORE_BUCKET_MISSING: spec(2, "the bucket or store directory does not exist", "create it, or correct --store"),
+	STORE_URL_INVALID: spec("usage", "the store URL is not understood", "use file:///absolute/dir or s3://bucket[/prefix]"),
+	STORE_BUCKET_MISSING: spec("usage", "the bucket or store directory does not exist", "create it, or correct --store"),
 	STORE_UNSUPPORTED: spec(
-		2,
+		"usage",
 		"the store lacks something the log depends on (create-only PUT, hard links)",
 		"use a store with conditional writes (If-None-Match: *), or a local file system with hard links",
 	),
 	WORKSPACE_NOT_DIRECTORY: spec(
-		2,
+		"usage",
 		"there is no workspace directory at this path",
 		"point --workspace at a directory, or run `openclaw-sidecar restore` to make one from the log",
 	),
-	WORKSPACE_READ_ONLY: spec(2, "the workspace cannot be written", "check the owner, the mode and the mount of the workspace"),
+	WORKSPACE_READ_ONLY: spec("usage", "the workspace cannot be written", "check the owner, the mode and the mount of the workspace"),
 	WORKSPACE_NAME_UNFIT: spec(
-		2,
+		"usage",
 		"the file system of the workspace cannot hold a name that the log has",
 		"restore to another file system, or rename the file on a machine that can hold it",
 	),
 	WORKSPACE_DISK_FULL: spec(
-		2,
+		"usage",
 		"the disk has no room for the workspace",
 		"free space or enlarge the disk, then run again; nothing in the store was touched",
 	),
-	WORKSPACE_UNREADABLE: spec(2, "the workspace cannot be read", "check the owner and the mode of the named path"),
+	WORKSPACE_UNREADABLE: spec("usage", "the workspace cannot be read", "check the owner and the mode of the named path"),
 	WORKSPACE_NOT_RESTORED: spec(
-		2,
+		"usage",
 		"this directory was never restored from the log, so nothing of it may be committed",
 		"run `openclaw-sidecar restore` first, or use another namespace",
 	),
 	WORKSPACE_BUSY: spec(
-		2,
+		"usage",
 		"another openclaw-sidecar on this machine already looks after this workspace",
 		"stop it, or talk to it: `status` and `flush` reach a running daemon",
 	),
 	IGNORE_FILE_UNUSABLE: spec(
-		2,
+		"usage",
 		"the ignore file cannot be read, so the sidecar does not know which paths to leave out",
 		"make .openclaw-sidecar-ignore a regular text file or a link to one inside the workspace, or remove it",
 	),
 	STATE_DIR_UNUSABLE: spec(
-		2,
+		"usage",
 		"the private state directory cannot be used",
 		"point --state-dir at a writable directory outside the workspace with a short path",
 	),
 	SYSTEM_REFUSED: spec(
-		2,
+		"usage",
 		"the operating system refused a call",
 		"check the named path, its file system, and the permissions and limits of this process (open files, memory), then run it again",
 	),
-	COMMIT_NOT_FOUND: spec(2, "no such commit or time in the log", "`openclaw-sidecar history` lists what is retained"),
+	COMMIT_NOT_FOUND: spec("usage", "no such commit or time in the log", "`openclaw-sidecar history` lists what is retained"),
 	COMMIT_EXPIRED: spec(
-		2,
+		"usage",
 		"that commit is past retention: a part of it was swept",
 		"choose a newer commit, or an older one that was kept for its day; `openclaw-sidecar verify` tells what is whole",
 	),
-	PATH_NOT_FOUND: spec(2, "no such file in that commit", "`openclaw-sidecar ls` lists the paths"),
+	PATH_NOT_FOUND: spec("usage", "no such file in that commit", "`openclaw-sidecar ls` lists the paths"),
 	EXISTING_EXPECTED: spec(
-		2,
+		"usage",
 		"the log is empty although --expect existing was given",
 		"check --store and --namespace; without the option an empty log means a new user",
 	),
 	LOG_NOT_EMPTY: spec(
-		2,
+		"usage",
 		"the log holds a workspace already, and an import is the first content of one",
 		"import into another --namespace; to see what the log holds use `openclaw-sidecar ls`",
 	),
-	TARGET_NOT_EMPTY: spec(2, "the place to export to is not empty", "name a new directory or prefix"),
-	AGENT_NOT_STARTED: spec(2, "the agent command could not be started", "check the command after `--`"),
+	TARGET_NOT_EMPTY: spec("usage", "the place to export to is not empty", "name a new directory or prefix"),
+	AGENT_NOT_STARTED: spec("usage", "the agent command could not be started", "check the command after `--`"),
 	AGENT_SURVIVES: spec(
-		2,
+		"usage",
 		"an agent from an earlier openclaw-sidecar still runs on this workspace and cannot be ended",
 		"end the named process (`kill -9`, as its user or as root), then run this again; the workspace was not touched",
 	),
-	REQUEST_INVALID: spec(2, "the request is not one that is answered here", "docs/agentcore.md describes what is"),
-	NOT_READY: spec(2, "the machine cannot take this request now", "send it again after the time in Retry-After"),
-	AGENT_UNREACHABLE: spec(2, "the agent does not answer as expected", "see the agent's own log; check --agent-url and --agent-ready-path"),
+	REQUEST_INVALID: spec("usage", "the request is not one that is answered here", "docs/agentcore.md describes what is"),
+	NOT_READY: spec("usage", "the machine cannot take this request now", "send it again after the time in Retry-After"),
+	AGENT_UNREACHABLE: spec(
+		"usage",
+		"the agent does not answer as expected",
+		"see the agent's own log; check --agent-url and --agent-ready-path",
+	),
 	WORKSPACE_TOO_LARGE: spec(
-		3,
+		"not-durable",
 		"the workspace exceeds a stated limit of the format",
 		"move what need not be kept out of the workspace, or ignore it; docs/format.md lists the limits",
 	),
 
 	NOT_DURABLE: spec(
-		3,
+		"not-durable",
 		"something in the workspace is not durable",
 		"keep the disk, correct the named cause and run `openclaw-sidecar flush`",
 	),
 	SECRET_FOUND: spec(
-		3,
+		"not-durable",
 		"a file holds what looks like a secret, and --on-secret fail refuses it",
 		"move the secret out of the workspace or ignore the file; --on-secret exclude commits everything else, --on-secret warn commits all",
 	),
-	SOURCE_CHANGED: spec(3, "what is being imported changed meanwhile", "nothing was imported; run it again when nothing else writes there"),
+	SOURCE_CHANGED: spec(
+		"not-durable",
+		"what is being imported changed meanwhile",
+		"nothing was imported; run it again when nothing else writes there",
+	),
 	SUPERSEDED: spec(
-		4,
+		"superseded",
 		"another writer owns this workspace now; this writer's bytes were set aside under .recovered/",
 		"stop this writer; `openclaw-sidecar recover` lists what was set aside and brings it back",
 	),
 
 	OBJECT_CORRUPT: spec(
-		5,
+		"damaged",
 		"an object of the log does not hold what it must",
 		"nothing was applied; keep the bucket as it is and restore an earlier commit with --at; `verify` names all damage, `repair` removes garbage from the newest slots",
 	),
 	OBJECT_NOT_FOUND: spec(
-		5,
+		"damaged",
 		"an object the log refers to is not there",
 		"nothing was applied; check who deletes from the bucket and restore an earlier commit with --at",
 	),
-	FORMAT_UNKNOWN: spec(5, "the object was written by a newer release", "upgrade openclaw-sidecar"),
-	TREE_UNSAFE: spec(5, "the log names a path that must not be written", "nothing was written; find out who wrote that commit"),
+	FORMAT_UNKNOWN: spec("damaged", "the object was written by a newer release", "upgrade openclaw-sidecar"),
+	TREE_UNSAFE: spec("damaged", "the log names a path that must not be written", "nothing was written; find out who wrote that commit"),
 	SOURCE_UNSAFE: spec(
-		5,
+		"damaged",
 		"what is to be imported cannot become a workspace",
 		"nothing was imported and nothing there was changed; move or rename what is named, then run it again",
 	),
-	LIMIT_EXCEEDED: spec(5, "an object declares more than the format allows", "nothing was applied; find out who wrote that object"),
+	LIMIT_EXCEEDED: spec("damaged", "an object declares more than the format allows", "nothing was applied; find out who wrote that object"),
 
 	STORE_ACCESS_DENIED: spec(
-		6,
+		"refused",
 		"the store denied the request",
 		"check the credentials and that the policy allows list, get and create-only put below the namespace's prefix",
 	),
 	STORE_REFUSED: spec(
-		6,
+		"refused",
 		"the store refused the request, and a retry will not help; the request stored nothing",
 		"correct what the store's code and message name, then run this again; `openclaw-sidecar doctor` tests what the log needs from a store",
 	),
 	STORE_FULL: spec(
-		6,
+		"refused",
 		"the store is full, or its quota is used up; the request stored nothing",
 		"free space in the store or raise its quota, and keep this disk; a running daemon commits as soon as there is room",
 	),
 	IDENTITY_REFUSED: spec(
-		6,
+		"refused",
 		"the request does not prove who its user is",
 		"send a current token of the configured issuer and audience, as `Authorization: Bearer`",
 	),
 	NAMESPACE_FOREIGN: spec(
-		6,
+		"refused",
 		"this machine belongs to another user",
 		"use one session id per user: a machine serves the first user that it saw until its end",
 	),
 	ISSUER_UNREACHABLE: spec(
-		7,
+		"unreachable",
 		"the token's issuer could not be asked for its keys",
 		"check --issuer and the network, then send the request again",
 	),
 	STORE_UNREACHABLE: spec(
-		7,
+		"unreachable",
 		"the store could not be reached",
 		"check the endpoint, the region and the network; the workspace is untouched, so run again",
 	),
@@ -212,6 +233,10 @@ export class SidecarError extends Error {
 		this.code = code;
 		this.value = detail.value;
 		this.remedy = detail.remedy ?? ERRORS[code].remedy;
+	}
+
+	get category(): ErrorCategory {
+		return ERRORS[this.code].category;
 	}
 
 	get exitStatus(): ErrorSpec["exitStatus"] {

@@ -55,8 +55,8 @@ export function refusalOf(error: unknown): HttpRefusal {
 			return new HttpRefusal(502, error);
 		default:
 			// 6: denied; 7: unreachable, and the next request tries again.
-			if (error.exitStatus === 6) return new HttpRefusal(403, error);
-			if (error.exitStatus === 7) return new HttpRefusal(503, error, { "retry-after": RETRY_AFTER_S });
+			if (error.category === "refused") return new HttpRefusal(403, error);
+			if (error.category === "unreachable") return new HttpRefusal(503, error, { "retry-after": RETRY_AFTER_S });
 			return new HttpRefusal(500, error);
 	}
 }

@@ -32,7 +32,7 @@ function turnable(): Machine & { turn(ms: number): void } {
 
 it("a commit is refused before the fence is won", async () => {
 	await using bench = await workbench();
-	const writer = new LogWriter(bench.store, thisMachine, { ...(await readLog(bench.store)).head, tree: new Map() }, now(thisMachine));
+	const writer = new LogWriter(bench.store, thisMachine, (await readLog(bench.store)).head, now(thisMachine));
 	const root: Entry = { type: "dir", mode: 0o755, mtimeNs: 0n };
 	await expect(writer.commit({ changed: new Map([["", root]]), removed: new Set() }, [], {})).rejects.toMatchObject({ code: "INTERNAL" });
 	expect((await readLog(bench.store)).head.seq).toBe(0);
@@ -83,7 +83,7 @@ describe("a machine that is frozen for hours while it reads the log", () => {
 		const machine = turnable();
 		const since = now(machine);
 		const { head } = await readLog(bench.store);
-		const other = new LogWriter(bench.store, thisMachine, { ...head, tree: new Map() }, now(thisMachine));
+		const other = new LogWriter(bench.store, thisMachine, head, now(thisMachine));
 		expect(await other.fence()).toMatchObject({ kind: "committed", seq: 1 });
 		for (let seq = 2; seq <= SEGMENT_COMMITS; seq++) {
 			const changed = new Map<string, Entry>([["", { type: "dir", mode: 0o755, mtimeNs: BigInt(seq) }]]);
@@ -91,7 +91,7 @@ describe("a machine that is frozen for hours while it reads the log", () => {
 		}
 		for (let seq = 1; seq < SEGMENT_COMMITS; seq++) await (bench.store as SweepableStore).delete(logKey(seq));
 		machine.turn(2 * HOUR_MS);
-		const late = new LogWriter(bench.store, machine, { ...head, tree: new Map() }, since);
+		const late = new LogWriter(bench.store, machine, head, since);
 		expect(await late.fence()).toMatchObject({ kind: "lost" });
 	});
 });
@@ -107,8 +107,8 @@ describe("one memory on two machines", () => {
 			return { ...thisMachine, wallMs: () => frozen, randomBytes: (count: number) => Buffer.alloc(count, ++drawn) };
 		};
 		const { head } = await readLog(bench.store);
-		const one = new LogWriter(bench.store, machine(), { ...head, tree: new Map() }, now(thisMachine));
-		const two = new LogWriter(bench.store, machine(), { ...head, tree: new Map() }, now(thisMachine));
+		const one = new LogWriter(bench.store, machine(), head, now(thisMachine));
+		const two = new LogWriter(bench.store, machine(), head, now(thisMachine));
 		for (const writer of [one, two]) expect(await writer.fence()).toMatchObject({ kind: "committed", seq: 1 });
 		expect(two.id).toBe(one.id);
 

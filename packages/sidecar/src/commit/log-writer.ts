@@ -11,7 +11,7 @@
 import { SidecarError } from "../errors.ts";
 import type { PendingBlock } from "../log/block.ts";
 import { decodeCommit, type EncodedCommit, encodeCommit } from "../log/commit-codec.ts";
-import { advanceHead, foldCommits, type Head } from "../log/fold.ts";
+import { advanceHead, foldCommits, type Head, type OwnedHead, ownedHead } from "../log/fold.ts";
 import { MAX_CHUNKS, MAX_ENTRIES, MAX_SEGMENT_INLINE_BYTES, SEGMENT_COMMITS } from "../log/limits.ts";
 import { isReservedId } from "../log/restore-id.ts";
 import { setAsideHome, unrestorableAfter } from "../log/safe-path.ts";
@@ -60,7 +60,7 @@ export class LogWriter {
 	readonly #machine: Machine;
 	readonly index: ChunkIndex;
 	#id: string;
-	#head: Head;
+	#head: OwnedHead;
 	#fenceSeq = 0;
 	#isDisowned = false;
 	#undecided: Undecided | undefined;
@@ -82,14 +82,14 @@ export class LogWriter {
 	#lastStoreMs: number | undefined;
 
 	/**
-	 * @param head as read a moment ago; its tree is taken over
+	 * @param head as read a moment ago
 	 * @param since before the reading began: a machine may be frozen for days in the middle of it
 	 * @param storeTimeMs the store's clock when it was read
 	 */
 	constructor(store: ObjectStore, machine: Machine, head: Head, since: Moment, storeTimeMs?: number) {
 		this.#store = store;
 		this.#machine = machine;
-		this.#head = head;
+		this.#head = ownedHead(head);
 		this.index = new ChunkIndex(machine);
 		this.index.rebuild(head.tree);
 		this.#id = unusedId(machine, head);
@@ -346,7 +346,7 @@ export class LogWriter {
 		this.#lastStoreMs = storeTimeMs;
 		this.#isBehind = false;
 		this.#catchUps++;
-		this.#head = head;
+		this.#head = ownedHead(head);
 		this.#sent.clear();
 		this.index.rebuild(head.tree);
 		if (isOthers && this.hasFence) this.#disown();

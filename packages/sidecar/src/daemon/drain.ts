@@ -119,7 +119,7 @@ async function flushInWaves(session: Session, closed: boolean, signal: AbortSign
 				log.warn("drain.undecided", { error: result.cause });
 			} catch (error) {
 				signal.throwIfAborted();
-				const isFinal = error instanceof SidecarError && error.exitStatus !== 7 && error.code !== "NOT_DURABLE";
+				const isFinal = error instanceof SidecarError && error.category !== "unreachable" && error.code !== "NOT_DURABLE";
 				if (isFinal) throw error;
 				log.warn("drain.retried", { error });
 			}

@@ -74,7 +74,7 @@ async function describe(
 		const { kind, flags, writer } = commit.info;
 		return { ...listed, id: commit.id, writer, kind, flags, changed: commit.changed.size, removed: commit.removed.size };
 	} catch (error) {
-		if (error instanceof SidecarError && error.exitStatus === 5) return { ...listed, error };
+		if (error instanceof SidecarError && error.category === "damaged") return { ...listed, error };
 		throw error;
 	}
 }

@@ -53,7 +53,7 @@ export async function markRetained(
 				for (const key of objectsNamedBy(commit)) named.add(key);
 			}
 		} catch (error) {
-			if (!(error instanceof SidecarError) || error.exitStatus !== 5) throw error;
+			if (!(error instanceof SidecarError) || error.category !== "damaged") throw error;
 			return { keptSeqs, named, problem: { seq, error } };
 		}
 	}

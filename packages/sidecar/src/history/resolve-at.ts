@@ -96,7 +96,7 @@ async function whyExpired(
 	try {
 		await readEarlier(store, seq, () => requireObjects(store, seq, there, signal), signal);
 	} catch (error) {
-		if (!(error instanceof SidecarError) || error.exitStatus > 5) throw error;
+		if (!(error instanceof SidecarError) || error.category === "refused" || error.category === "unreachable") throw error;
 		if (error.code === "COMMIT_EXPIRED") return error;
 	}
 	return undefined;

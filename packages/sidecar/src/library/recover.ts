@@ -215,7 +215,7 @@ export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverD
 			const { head, storeTimeMs } = await readLog(store, signal && { signal });
 			pickSetAside(head.tree, wanted);
 			if (!head.isClosed) throw notClosed(head.fence.writer);
-			const log = new LogWriter(store, thisMachine, { ...head, tree: new Map(head.tree) }, since, storeTimeMs);
+			const log = new LogWriter(store, thisMachine, head, since, storeTimeMs);
 			const fenced = await decided(log, thisMachine, await log.fence(signal), { signal });
 			if (fenced.kind !== "committed") throw notClosed(log.head.fence.writer);
 			const { files, seq } = await dropSetAside(log, thisMachine, wanted, { closed: true, signal });

@@ -8,7 +8,7 @@ import { openBlock } from "./block.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { decodeCommit, encodeCommit, neededBytes } from "./commit-codec.ts";
 import { COMMIT_HEADER_BYTES, encodeHeader } from "./commit-header.ts";
-import { advanceHead, EMPTY_HEAD, foldCommits, type Head } from "./fold.ts";
+import { advanceHead, EMPTY_HEAD, foldCommits, type Head, ownedHead } from "./fold.ts";
 import { logKey } from "./keys.ts";
 import { encodeManifest } from "./manifest-encode.ts";
 import { planReads } from "./plan.ts";
@@ -58,7 +58,7 @@ describe("commit codec", () => {
 					expect(decoded.id).toBe(commit.id);
 					for (const { ref, stored } of inline)
 						expect(commit.bytes.subarray(ref.offset, ref.offset + ref.storedBytes).equals(stored)).toBe(true);
-					written = advanceHead({ ...written, tree: new Map(written.tree) }, info, commit.id, delta, decoded.inlineBytes);
+					written = advanceHead(ownedHead(written), info, commit.id, delta, decoded.inlineBytes);
 					read = foldCommits(isFull && index % 2 === 1 ? EMPTY_HEAD : read, [decoded]);
 					expect(plainTree(read.tree)).toEqual(plainTree(written.tree));
 					expect({ ...read, tree: 0 }).toEqual({ ...written, tree: 0 });
@@ -85,7 +85,7 @@ describe("commit codec", () => {
 			const info = infoOf(seq, { previousId: written.id, ...(seq === 1 && { flags: { fence: true } }) });
 			const commit = encodeCommit(info, delta, written.tree, blocks);
 			const decoded = decodeCommit(commit.key, commit.bytes, commit.bytes.length);
-			written = advanceHead({ ...written, tree: new Map(written.tree) }, info, commit.id, delta, decoded.inlineBytes);
+			written = advanceHead(ownedHead(written), info, commit.id, delta, decoded.inlineBytes);
 			read = foldCommits(read, [decoded]);
 		}
 		expect(plainTree(read.tree)).toEqual(plainTree(written.tree));

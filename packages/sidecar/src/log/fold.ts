@@ -28,6 +28,16 @@ export interface Head {
 	readonly leftOut: number;
 }
 
+/** A head whose tree belongs to whoever holds it: folding changes it in place. */
+export interface OwnedHead extends Head {
+	readonly tree: Map<Path, Entry>;
+}
+
+/** A copy of the head that may be changed. 3 ms for 50,000 entries. */
+export function ownedHead(head: Head): OwnedHead {
+	return { ...head, tree: new Map(head.tree) };
+}
+
 /** Before the first commit. */
 export const EMPTY_HEAD: Head = {
 	seq: 0,
@@ -49,8 +59,8 @@ export function segmentStart(seq: number): number {
  * Folds consecutive commits onto a head. The first may be FULL, whatever the head; every other must follow the one before.
  * @throws SidecarError OBJECT_CORRUPT naming the commit that does not fit, TREE_UNSAFE, LIMIT_EXCEEDED
  */
-export function foldCommits(from: Head, commits: readonly DecodedCommit[]): Head {
-	const head = foldOnto({ ...from, tree: new Map(from.tree) }, commits);
+export function foldCommits(from: Head, commits: readonly DecodedCommit[]): OwnedHead {
+	const head = foldOnto(ownedHead(from), commits);
 	const bad = unrestorable(head.tree);
 	if (bad !== undefined) throw new SidecarError("TREE_UNSAFE", { value: bad.path, reason: `${bad.reason} (in commit ${head.seq})` });
 	return head;
@@ -60,7 +70,7 @@ export function foldCommits(from: Head, commits: readonly DecodedCommit[]): Head
  * As foldCommits, but takes the head's tree over instead of copying it, and leaves the whole-tree check out: for a writer's own
  * commit, which it checked before, so that a flush beside 50,000 files costs what it costs beside 10. After a throw the tree is lost.
  */
-export function foldOnto(from: Head, commits: readonly DecodedCommit[]): Head {
+export function foldOnto(from: OwnedHead, commits: readonly DecodedCommit[]): OwnedHead {
 	let head = from;
 	for (const commit of commits) head = commit.info.kind === "full" ? foldFull(head, commit) : foldDelta(head, commit);
 	return head;
@@ -70,8 +80,8 @@ export function foldOnto(from: Head, commits: readonly DecodedCommit[]): Head {
  * The head after a writer's own commit, whose delta it holds: as decoding and folding the commit would give (a test holds it to
  * that), without decoding it. Takes the head's tree over.
  */
-export function advanceHead(head: Head, info: CommitInfo, id: string, delta: Delta, inlineBytes: number): Head {
-	const tree = head.tree as Map<Path, Entry>;
+export function advanceHead(head: OwnedHead, info: CommitInfo, id: string, delta: Delta, inlineBytes: number): OwnedHead {
+	const { tree } = head;
 	for (const path of delta.removed) tree.delete(path);
 	for (const [path, entry] of delta.changed) tree.set(path, entry);
 	const isFull = info.kind === "full";
@@ -88,7 +98,7 @@ export function advanceHead(head: Head, info: CommitInfo, id: string, delta: Del
 	};
 }
 
-function foldDelta(head: Head, commit: DecodedCommit): Head {
+function foldDelta(head: OwnedHead, commit: DecodedCommit): OwnedHead {
 	const corrupt = (reason: string) => new SidecarError("OBJECT_CORRUPT", { value: commit.key, reason });
 	const { info } = commit;
 	if (info.seq !== head.seq + 1) throw corrupt(`commit ${info.seq} cannot follow commit ${head.seq}`);
@@ -99,7 +109,7 @@ function foldDelta(head: Head, commit: DecodedCommit): Head {
 	const owns = takesOver || (info.fenceSeq === head.fence.seq && info.writer === head.fence.writer);
 	if (!owns && info.fenceSeq >= head.fence.seq) throw corrupt("it holds a fence that the log does not have");
 	const leftOut = apply(
-		head.tree as Map<Path, Entry>,
+		head.tree,
 		commit,
 		owns ? undefined : (path) => isSetAside(path, info.writer) || (path === "" && !head.tree.has("")),
 	);
@@ -116,7 +126,7 @@ function foldDelta(head: Head, commit: DecodedCommit): Head {
 }
 
 /** Only owners write FULL commits, so a FULL tells who owns. */
-function foldFull(head: Head, commit: DecodedCommit): Head {
+function foldFull(head: Head, commit: DecodedCommit): OwnedHead {
 	const { info } = commit;
 	if (head.seq !== 0 && (info.seq !== head.seq + 1 || info.previousId !== head.id)) {
 		throw new SidecarError("OBJECT_CORRUPT", { value: commit.key, reason: "it does not continue the commit before it" });

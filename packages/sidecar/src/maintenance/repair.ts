@@ -81,7 +81,7 @@ async function whyUnreadable(
 	try {
 		await readChain(store, seq, isListed, signal);
 	} catch (error) {
-		if (!(error instanceof SidecarError) || error.exitStatus !== 5) throw error;
+		if (!(error instanceof SidecarError) || error.category !== "damaged") throw error;
 		if (error.code !== "FORMAT_UNKNOWN") return error;
 		throw new SidecarError("FORMAT_UNKNOWN", {
 			value: logKey(seq),

@@ -14,7 +14,7 @@ import { listObjects } from "../commit/list-objects.ts";
 import { fetchCommit } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import type { DecodedCommit } from "../log/commit-codec.ts";
-import { EMPTY_HEAD, foldCommits, foldOnto, type Head } from "../log/fold.ts";
+import { EMPTY_HEAD, foldCommits, foldOnto, type OwnedHead, ownedHead } from "../log/fold.ts";
 import { LOG_PREFIX, logKey, PACK_PREFIX, SWEEP_PREFIX, seqOfKey, sha256OfPackKey, sha256OfSweepKey } from "../log/keys.ts";
 import { SEGMENT_COMMITS } from "../log/limits.ts";
 import { checkPackHeader, PACK_HEADER_BYTES } from "../log/pack-codec.ts";
@@ -150,7 +150,7 @@ class LogWalk {
 	/** By object, then by place: everything a whole commit names, once. */
 	readonly #blocks = new Map<ObjectKey, Map<string, { readonly block: BlockRef; readonly chunks: Map<string, ChunkRef> }>>();
 	/** Where the chain stands; undefined after a hole. */
-	#head: Head | undefined = EMPTY_HEAD;
+	#head: OwnedHead | undefined = ownedHead(EMPTY_HEAD);
 	/** Since the chain's FULL commit. */
 	#broken: Broken | undefined;
 	readonly expiredSeqs: number[] = [];
@@ -176,7 +176,7 @@ class LogWalk {
 		const isFull = commit.info.kind === "full";
 		if (isFull) this.#broken = undefined;
 		else if (!isNext) this.#broken ??= hole(seq, before === undefined ? seq - 1 : before.seq + 1);
-		this.#fold(commit, isFull ? EMPTY_HEAD : isNext ? before : undefined, isNewest);
+		this.#fold(commit, isFull ? ownedHead(EMPTY_HEAD) : isNext ? before : undefined, isNewest);
 		if (isFull && isNext && this.#retained.has(seq - 1) && commit.info.previousId !== before?.id) {
 			const error = new SidecarError("OBJECT_CORRUPT", { value: commit.key, reason: "it does not continue the commit before it" });
 			this.damage(commit.key, isRetained ? seq : undefined, error);
@@ -199,7 +199,7 @@ class LogWalk {
 		try {
 			await check();
 		} catch (error) {
-			if (!(error instanceof SidecarError) || error.exitStatus !== 5) throw error;
+			if (!(error instanceof SidecarError) || error.category !== "damaged") throw error;
 			// Retention was faster: it takes only what no kept commit names.
 			if (error.code === "OBJECT_NOT_FOUND" && !this.#named.has(key)) return;
 			this.damage(key, undefined, error);
@@ -218,15 +218,15 @@ class LogWalk {
 		return this.#blocks.get(key) ?? NO_BLOCKS;
 	}
 
-	#fold(commit: DecodedCommit, onto: Head | undefined, isNewest: boolean): void {
+	#fold(commit: DecodedCommit, onto: OwnedHead | undefined, isNewest: boolean): void {
 		if (onto === undefined) return;
 		const { kind, seq } = commit.info;
 		try {
 			// The whole tree is checked where a segment ends; between, a delta costs what it holds.
 			const isChecked = kind === "full" || isNewest || seq % SEGMENT_COMMITS === SEGMENT_COMMITS - 1;
-			this.#head = isChecked ? foldCommits(onto, [commit]) : foldOnto(onto === EMPTY_HEAD ? { ...onto, tree: new Map() } : onto, [commit]);
+			this.#head = isChecked ? foldCommits(onto, [commit]) : foldOnto(onto, [commit]);
 		} catch (error) {
-			if (!(error instanceof SidecarError) || error.exitStatus !== 5) throw error;
+			if (!(error instanceof SidecarError) || error.category !== "damaged") throw error;
 			this.#broken ??= { key: commit.key, error };
 		}
 	}
@@ -291,7 +291,7 @@ async function fetchOrError(store: ObjectStore, seq: number, signal: AbortSignal
 	try {
 		return (await fetchCommit(store, seq, signal, FIRST_GET_BYTES)).commit;
 	} catch (error) {
-		if (error instanceof SidecarError && error.exitStatus === 5) return error;
+		if (error instanceof SidecarError && error.category === "damaged") return error;
 		throw error;
 	}
 }
@@ -301,7 +301,7 @@ async function checkInline(content: ContentCheck, walk: LogWalk, commits: readon
 	try {
 		await content.checkInline(commits.map(({ key }) => walk.blocksOf(key)));
 	} catch (error) {
-		if (!(error instanceof SidecarError) || error.exitStatus !== 5) throw error;
+		if (!(error instanceof SidecarError) || error.category !== "damaged") throw error;
 		for (const { key } of commits) await walk.guard(key, () => content.checkInline([walk.blocksOf(key)]));
 	}
 }

@@ -247,7 +247,7 @@ async function baseTree(
 		return base.id === marker.baseId ? base.tree : undefined;
 	} catch (error) {
 		// Past retention, damaged, or another log: without a base, what differs here is set aside.
-		if (error instanceof SidecarError && (error.exitStatus === 5 || error.code === "COMMIT_NOT_FOUND")) return undefined;
+		if (error instanceof SidecarError && (error.category === "damaged" || error.code === "COMMIT_NOT_FOUND")) return undefined;
 		throw error;
 	}
 }

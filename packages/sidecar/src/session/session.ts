@@ -181,8 +181,7 @@ export class Session {
 			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
 			// Where it cannot be read the gate stays shut, and the tree stays the other's.
 			const filter = restored.filter();
-			const head = { ...restored.head, tree: new Map(restored.head.tree) };
-			const writer = new LogWriter(store, machine, head, since, restored.storeTimeMs);
+			const writer = new LogWriter(store, machine, restored.head, since, restored.storeTimeMs);
 			const fenced = async () => await decided(writer, machine, await writer.fence(signal), { signal });
 			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
 			if (kind !== "committed") {

@@ -25,7 +25,7 @@ describe("a commit that no reader could decode", () => {
 		it(`is not put by the writer, and the next one goes on: ${what}`, async () => {
 			await using bench = await workbench();
 			const store = new FaultyStore(bench.store);
-			const writer = new LogWriter(store, thisMachine, { ...EMPTY_HEAD, tree: new Map() }, now(thisMachine));
+			const writer = new LogWriter(store, thisMachine, EMPTY_HEAD, now(thisMachine));
 			await writer.fence();
 			const before = store.sent.length;
 			const delta = (each: Entry) => ({ changed: new Map([["", directory] as const, ["p", each] as const]), removed: new Set<string>() });

@@ -54,7 +54,7 @@ export async function commitDirectory(options: CommitDirectoryOptions): Promise<
 	const since = now(machine);
 	const { head, storeTimeMs } = await readLog(store, signal && { signal });
 	requireEmpty(head, store);
-	const writer = new LogWriter(store, machine, { ...head, tree: new Map(head.tree) }, since, storeTimeMs);
+	const writer = new LogWriter(store, machine, head, since, storeTimeMs);
 	await takeOver(writer, options);
 	const { filter, profile, tempDir, quickHash, onSecret = "warn" } = options;
 	const secrets = new SecretGuard({ policy: onSecret, profile, quickHash, log });

@@ -118,7 +118,7 @@ export class Sidecar {
 				const read = await readLog(this.#process.store);
 				const restored = await this.#restore(read);
 				this.onRestored(restored);
-				const head = { ...read.head, tree: new Map(read.head.tree) };
+				const { head } = read;
 				const writer = new LogWriter(this.#process.store, this.#process.machine, head, since);
 				this.#intent = { kind: "tree", content: restored };
 				const outcome = await this.#fence(writer);
@@ -300,7 +300,12 @@ export class Sidecar {
 	/** What a sidecar rides out; everything else is a finding. */
 	#isWeather(error: unknown): boolean {
 		if (!(error instanceof SidecarError)) return false;
-		return [6, 7].includes(error.exitStatus) || error.code === "OBJECT_NOT_FOUND" || (this.#oracle.isTorn && error.exitStatus === 5);
+		return (
+			error.category === "refused" ||
+			error.category === "unreachable" ||
+			error.code === "OBJECT_NOT_FOUND" ||
+			(this.#oracle.isTorn && error.category === "damaged")
+		);
 	}
 
 	#adopt(writer: LogWriter, { local }: Pending): void {
