@@ -2,12 +2,13 @@
  * Takes one database, transaction-consistent: where it lies, or through a private copy; and of one that SQLite gives neither of, the raw
  * bytes.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
+
 import type { BlockBuilder } from "../commit/block-builder.ts";
 import type { LocalEntry } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import { FILE_CHUNK_BITS, SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { Path } from "../log/types.ts";
+import { Slice } from "../workspace/slice.ts";
 import { type SqliteRefusal, snapshotSqlite, walFingerprint } from "../workspace/sqlite.ts";
 import { type PagesInPlace, readPagesInPlace } from "../workspace/sqlite-pages.ts";
 import { readStable } from "../workspace/stable-read.ts";
@@ -66,7 +67,6 @@ const MAX_NEW_IN_PLACE_BYTES = 64 * 1024 * 1024;
 /** A lock that lasts longer is for the copy to wait for. */
 const IN_PLACE_BUSY_MS = 100;
 const BLOCK_BYTES = 1024 * 1024;
-const SLICE_MS = 8;
 
 /**
  * Reads a database where it lies, and of it only what may have changed, where that is known.
@@ -89,14 +89,11 @@ async function captureInPlace(
 	try {
 		const pass = new ChunkPass(context, builder, before, SQLITE_CHUNK_BITS);
 		const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-		let until = performance.now() + SLICE_MS;
+		const slice = new Slice();
 		for (let offset = 0; offset < pages.sizeBytes; offset += BLOCK_BYTES) {
 			const isRead = await readBlock(pages, pass, block, offset);
 			if (!isRead || (canCopy && pass.newBytes > MAX_NEW_IN_PLACE_BYTES)) return undefined;
-			if (performance.now() < until) continue;
-			await nextTurn();
-			signal?.throwIfAborted();
-			until = performance.now() + SLICE_MS;
+			if (slice.isOver) await slice.next(signal);
 		}
 		if (!pages.isOneMoment()) return undefined;
 		const taken = pass.result(stat, pages.sizeBytes, stat, fingerprint);

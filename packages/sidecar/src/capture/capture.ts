@@ -5,8 +5,8 @@
  * only when lstat says so below a root that is still the same directory.
  * Does NOT guarantee a point-in-time view by itself; Flush repeats captures until no hint came in between.
  */
+
 import { readlinkSync } from "node:fs";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { BlockBuilder } from "../commit/block-builder.ts";
 import { isBelowAny } from "../disk/check-mounts.ts";
 import type { LocalEntry } from "../disk/local-tree.ts";
@@ -19,15 +19,13 @@ import { decodeName, fsPath, joinPath, mainOf, parentOf } from "../path.ts";
 import { besides, filesOfSet, mainFileOf } from "../workspace/file-set.ts";
 import { FoldedNames } from "../workspace/folded-names.ts";
 import { readNames } from "../workspace/read-names.ts";
+import { Slice } from "../workspace/slice.ts";
 import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
 import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import { type CaptureContext, TooMuchNew } from "./capture-context.ts";
 import { captureUnit } from "./capture-unit.ts";
 import type { CapturedFile } from "./captured-file.ts";
 import type { KnownRoots } from "./known-roots.ts";
-
-/** Longest stretch without giving the event loop a turn. */
-const SLICE_MS = 8;
 
 /** What could not be taken, and why. It stays dirty. */
 export interface Deferred {
@@ -65,7 +63,7 @@ export class Capture {
 	readonly #withoutRoom = new Map<Path, string>();
 	readonly #unset: UnsetMetadata | undefined;
 	readonly #folded: FoldedNames;
-	#sliceStart = performance.now();
+	readonly #slice = new Slice();
 
 	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
 	constructor(context: CaptureContext, builder: BlockBuilder, roots?: KnownRoots) {
@@ -145,7 +143,8 @@ export class Capture {
 
 	async #path(path: Path): Promise<void> {
 		const { root, local } = this.#context;
-		await this.#breathe();
+		this.#context.signal?.throwIfAborted();
+		if (this.#slice.isOver) await this.#slice.next();
 		let stat: Stat | undefined;
 		try {
 			stat = lstatPath(root, path);
@@ -385,13 +384,6 @@ export class Capture {
 		this.confirmed.delete(path);
 		this.deferred.delete(path);
 		this.removed.delete(path);
-	}
-
-	async #breathe(): Promise<void> {
-		this.#context.signal?.throwIfAborted();
-		if (performance.now() - this.#sliceStart < SLICE_MS) return;
-		await nextTurn();
-		this.#sliceStart = performance.now();
 	}
 }
 

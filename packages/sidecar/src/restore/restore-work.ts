@@ -13,13 +13,12 @@ import type { BlockRef, ChunkRef, FileEntry, Path, Tree } from "../log/types.ts"
 import { isRootItself, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import { isZeros } from "../workspace/holes.ts";
 import type { Materializer, StagedFile } from "../workspace/materialize.ts";
+import { Slice } from "../workspace/slice.ts";
 import { isSqlite } from "../workspace/sqlite-file.ts";
 import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { DiskPlan } from "./plan-disk.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
-
-const SLICE_MS = 8;
 
 /** Something that had to give way, and where it is now: an absolute path outside the workspace. */
 export interface Moved {
@@ -82,7 +81,7 @@ export class RestoreWork {
 	written = 0;
 	/** Since the progress was told last. */
 	#done = { files: 0, bytes: 0 };
-	#sliceStart = performance.now();
+	readonly #slice = new Slice();
 
 	constructor(options: RestoreOptions, writer: Materializer, planned: DiskPlan, read: LogRead, keepMode: ReadonlySet<Path> = new Set()) {
 		this.#before = planned.unset;
@@ -174,7 +173,7 @@ export class RestoreWork {
 		const directories = this.#directories(toWrite);
 		for (const path of directories) {
 			this.#writer.makeDirectory(path);
-			await this.#breathe();
+			if (this.#slice.isOver) await this.#slice.next();
 		}
 		return directories;
 	}
@@ -344,7 +343,7 @@ export class RestoreWork {
 				}
 				progress.advance(this.#done);
 				this.#done = { files: 0, bytes: 0 };
-				await this.#breathe();
+				if (this.#slice.isOver) await this.#slice.next();
 			},
 			signal,
 		);
@@ -412,11 +411,5 @@ export class RestoreWork {
 	#setKeptTimes(): void {
 		for (const [path, entry] of this.#target)
 			if (this.#plan.get(path) === "keep" && entry.type !== "dir") this.#writer.setTime(path, entry.mtimeNs);
-	}
-
-	async #breathe(): Promise<void> {
-		if (performance.now() - this.#sliceStart < SLICE_MS) return;
-		await nextTurn();
-		this.#sliceStart = performance.now();
 	}
 }

@@ -8,11 +8,12 @@
  * be looked at is named, so that its absence from the result is never taken for a deletion.
  * Not guaranteed: one moment in time. What is moved during a scan may be seen at both places or at neither.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
+
 import { SidecarError } from "../errors.ts";
 import { joinPath, mainOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
 import type { Filter } from "./filter.ts";
 import { readNames } from "./read-names.ts";
+import { Slice } from "./slice.ts";
 import { isCompanion } from "./sqlite-file.ts";
 import { lstatPath, type Stat, statOf } from "./stat.ts";
 
@@ -64,7 +65,7 @@ export async function scan(root: Root, filter: Filter, options: ScanOptions = {}
 	if (below === "") requireDirectory(root);
 	if (below === "" && hasReservedName(root)) problems.push({ path: ROOTS_DIRECTORY, reason: "reserved" });
 	visit(below);
-	let until = performance.now() + sliceMs;
+	const slice = new Slice(sliceMs);
 	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
 		const names = list(root, directory, problems);
 		if (names === undefined) {
@@ -73,10 +74,7 @@ export async function scan(root: Root, filter: Filter, options: ScanOptions = {}
 		}
 		for (let i = 0; i < names.length; i++) {
 			visit(joinPath(directory, names[i] ?? ""));
-			if (i % ENTRIES_PER_LOOK !== 0 || performance.now() < until) continue;
-			await nextTurn();
-			signal?.throwIfAborted();
-			until = performance.now() + sliceMs;
+			if (i % ENTRIES_PER_LOOK === 0 && slice.isOver) await slice.next(signal);
 		}
 	}
 	const unreadableRoot = problems.find(({ path, reason }) => path === "" && reason === "unreadable");

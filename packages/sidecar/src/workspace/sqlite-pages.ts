@@ -13,9 +13,11 @@
  * The bytes are those of `snapshotSqlite`. Not for databases that are cleaned, and not in rollback mode, where a read transaction keeps
  * everybody from writing.
  */
-import { fstatSync, readSync } from "node:fs";
+
+import { fstatSync } from "node:fs";
 import type { Root } from "../path.ts";
 import { closeGuarded, holdOpen, isInPlace, openGuarded } from "./guarded-open.ts";
+import { readFully } from "./read-fully.ts";
 import { COUNTERS, openForReading, type Source } from "./sqlite.ts";
 import { isSettled, isSqliteHeader, isWalMode, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
 import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
@@ -212,14 +214,4 @@ class Pages implements PagesInPlace {
 		const last = Math.ceil((offset + length) / this.#pageSize);
 		for (let page = Math.floor(offset / this.#pageSize) + 1; page <= last; page++) yield page;
 	}
-}
-
-function readFully(fd: number, into: Buffer, position: number): number {
-	let filled = 0;
-	while (filled < into.length) {
-		const count = readSync(fd, into, filled, into.length - filled, position + filled);
-		if (count === 0) break;
-		filled += count;
-	}
-	return filled;
 }

@@ -8,12 +8,14 @@
  * Not guaranteed: that a rewrite of the same size within one clock tick of the read (up to 10 ms) is seen. Callers that remember a file
  * as clean must see to it that its times are older than the read.
  */
-import { fstatSync, read, readSync } from "node:fs";
-import { setImmediate as nextTurn } from "node:timers/promises";
+
+import { fstatSync, read } from "node:fs";
 import { promisify } from "node:util";
 import type { Root } from "../path.ts";
 import { closeGuarded, type OpenFile, openGuarded } from "./guarded-open.ts";
 import { loadNextData, type NextData, tellsHoles, ZEROS } from "./holes.ts";
+import { readFully } from "./read-fully.ts";
+import { Slice } from "./slice.ts";
 import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
 
 export type ReadResult =
@@ -46,8 +48,6 @@ export interface ReadOptions {
 export const READ_BYTES = 1 << 20;
 /** From this size on holes are looked for; the zeros of a smaller file are read in less than 20 ms. */
 const SPARSE_BYTES = 64 << 20;
-/** The event loop gets its turn after this long. */
-const SLICE_MS = 8;
 
 /** Buffers at rest. A fresh MiB costs 2-5 ms of page faults on a virtual machine, an old one nothing. */
 const idleBuffers: Buffer[] = [];
@@ -97,7 +97,7 @@ export function lastLineEnd(root: Root, path: string, upTo: number): number {
 		let end = Math.min(upTo, opened.stat.size);
 		while (end > 0) {
 			const start = Math.max(0, end - block.length);
-			const length = fill(opened.fd, block, end - start, start);
+			const length = reading(() => readFully(opened.fd, block.subarray(0, end - start), start));
 			const feed = block.subarray(0, length).lastIndexOf(0x0a);
 			if (feed >= 0) return start + feed + 1;
 			end = start;
@@ -124,13 +124,17 @@ async function deliver(
 ): Promise<number> {
 	let size = 0;
 	let dataAt = 0;
-	let until = performance.now() + SLICE_MS;
+	const slice = new Slice();
 	signal?.throwIfAborted();
 	while (size < wanted) {
 		if (nextData !== undefined && dataAt <= size) dataAt = nextData(fd, size);
 		const most = Math.min(buffer.length, wanted - size);
 		const isHole = dataAt >= size + most;
-		const length = isHole ? most : isAside ? await fillAside(fd, buffer, most, size) : fill(fd, buffer, most, size);
+		const length = isHole
+			? most
+			: isAside
+				? await fillAside(fd, buffer, most, size)
+				: reading(() => readFully(fd, buffer.subarray(0, most), size));
 		const bytes = isHole ? ZEROS : buffer;
 		for (let at = 0; at < length; at += chunkBytes) {
 			const offset = size + at;
@@ -141,10 +145,7 @@ async function deliver(
 		size += length;
 		// Shorter than fstat said: it was cut meanwhile.
 		if (length < buffer.length) return size;
-		if (performance.now() < until) continue;
-		await nextTurn();
-		signal?.throwIfAborted();
-		until = performance.now() + SLICE_MS;
+		if (slice.isOver) await slice.next(signal);
 	}
 	return size;
 }
@@ -154,17 +155,6 @@ function judge(root: Root, path: string, fd: number, before: Stat, size: number,
 	if (named === undefined) return { kind: "gone" };
 	const isSettled = size === wanted && sameStat(before, after) && named.ino === before.ino && named.dev === before.dev;
 	return { kind: isSettled ? "settled" : "unsettled", stat: before, size };
-}
-
-/** Fills `buffer` with up to `length` bytes from `position`; fewer only at the end of the file. */
-function fill(fd: number, buffer: Buffer, length: number, position: number): number {
-	let filled = 0;
-	while (filled < length) {
-		const count = reading(() => readSync(fd, buffer, filled, length - filled, position + filled));
-		if (count === 0) break;
-		filled += count;
-	}
-	return filled;
 }
 
 const readAside = promisify(read);

@@ -6,15 +6,14 @@
  * it. Not guaranteed: that it stays there; the log starts over when all of it is in the database. Whoever goes on to read frames must
  * hold a read transaction, and look at `isSame` afterwards.
  */
-import { readSync } from "node:fs";
-import { setImmediate as nextTurn } from "node:timers/promises";
+
+import { readFully } from "./read-fully.ts";
+import { Slice } from "./slice.ts";
 import { WAL_HEADER_BYTES } from "./sqlite-file.ts";
 
 const FRAME_HEADER_BYTES = 24;
 /** Checksums over little-endian words, as x86 and arm64 write them. A log of the other kind is not read here. */
 const MAGIC = 0x377f0682;
-/** The event loop gets its turn after this long. */
-const SLICE_MS = 8;
 const READ_BYTES = 1 << 20;
 
 /** A place in a write-ahead log: right behind a commit. */
@@ -76,9 +75,9 @@ async function readFrames(fd: number, pageSize: number, from: WalPosition, sum: 
 	const pages = new Map(from.pages);
 	const open = new Map<number, number>();
 	let { frames, lastFrame, pageCount } = from;
-	let until = performance.now() + SLICE_MS;
+	const slice = new Slice();
 	for (let at = frames; ; ) {
-		const count = Math.floor(readInto(fd, buffer, frameOffset(at, pageSize)) / frameBytes);
+		const count = Math.floor(readFully(fd, buffer, frameOffset(at, pageSize)) / frameBytes);
 		for (let i = 0; i < count; i++, at++) {
 			const frame = buffer.subarray(i * frameBytes, (i + 1) * frameBytes);
 			const page = frame.readUInt32BE(0);
@@ -96,9 +95,7 @@ async function readFrames(fd: number, pageSize: number, from: WalPosition, sum: 
 			lastFrame = Buffer.from(frame.subarray(0, FRAME_HEADER_BYTES));
 		}
 		if (count < perRead) return { header, frames, lastFrame, pageCount, pages };
-		if (performance.now() < until) continue;
-		await nextTurn();
-		until = performance.now() + SLICE_MS;
+		if (slice.isOver) await slice.next();
 	}
 }
 
@@ -133,16 +130,5 @@ class Checksum {
 
 function readAt(fd: number, length: number, position: number): Buffer {
 	const bytes = Buffer.allocUnsafeSlow(length);
-	return bytes.subarray(0, readInto(fd, bytes, position));
-}
-
-/** Fills the buffer, but for the end of the file. */
-function readInto(fd: number, buffer: Buffer, position: number): number {
-	let filled = 0;
-	while (filled < buffer.length) {
-		const count = readSync(fd, buffer, filled, buffer.length - filled, position + filled);
-		if (count === 0) break;
-		filled += count;
-	}
-	return filled;
+	return bytes.subarray(0, readFully(fd, bytes, position));
 }
