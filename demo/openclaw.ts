@@ -6,9 +6,9 @@ import { delimiter, dirname, join } from "node:path";
 import imagePackage from "../packages/image/openclaw/package.json" with { type: "json" };
 import { type Agent, answers, freePort, ONE_USE } from "./agent.ts";
 import { type FakeModel, startFakeModel } from "./fake-model.ts";
+import { seconds } from "./format.ts";
 import { openClawConfig } from "./openclaw-config.ts";
 import { run } from "./processes.ts";
-import { seconds } from "./report.ts";
 
 /** One version for demo, tests and image. */
 const VERSION = imagePackage.dependencies.openclaw;

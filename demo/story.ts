@@ -5,9 +5,10 @@ import type { Agent, Turn } from "./agent.ts";
 import { compareDatabases, compareTrees, databasesOf, scan } from "./compare.ts";
 import { type Durable, durable } from "./durable.ts";
 import { DELETED, DELETED_CONTENT, databaseWriter, makeEdits, ROWS, writeDrafts } from "./edits.ts";
+import { bytes, many, seconds } from "./format.ts";
 import type { Machine } from "./machine.ts";
 import { allGone, type Running, textOf } from "./processes.ts";
-import { bytes, many, type Report, seconds } from "./report.ts";
+import type { Report } from "./report.ts";
 import { type HistoryEntry, Sidecar } from "./sidecar.ts";
 
 export interface Stage {
