@@ -15,13 +15,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { zstdDecompressSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Agent } from "./agent.ts";
+import type { Agent } from "../packages/testkit/openclaw/agent.ts";
+import { type FakeModel, startFakeModel } from "../packages/testkit/openclaw/fake-model.ts";
+import { findOrInstallOpenClaw, openClawAgent, removePartialInstall } from "../packages/testkit/openclaw/openclaw.ts";
+import { allGone, killEverything, type Running, textOf } from "../packages/testkit/processes.ts";
 import { databasesOf, LEASE_TABLES, scan } from "./compare.ts";
 import { durable } from "./durable.ts";
-import { type FakeModel, startFakeModel } from "./fake-model.ts";
 import { findIsolation, type Isolation, Machine } from "./machine.ts";
-import { findOrInstallOpenClaw, openClawAgent, removePartialInstall } from "./openclaw.ts";
-import { allGone, killEverything, type Running, textOf } from "./processes.ts";
 import { buildSidecar, Sidecar } from "./sidecar.ts";
 
 const isolation = findIsolation();

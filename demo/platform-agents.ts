@@ -1,7 +1,7 @@
 /** Who answers in the platform's story: OpenClaw with a model that only counts, or a small agent with a memory. */
 import { fileURLToPath } from "node:url";
-import { type FakeModel, startFakeModel } from "./fake-model.ts";
-import { type Installed, OPENCLAW_ENV, OPENCLAW_SCRATCH } from "./openclaw.ts";
+import { type FakeModel, startFakeModel } from "../packages/testkit/openclaw/fake-model.ts";
+import { type Installed, OPENCLAW_ENV, OPENCLAW_SCRATCH } from "../packages/testkit/openclaw/openclaw.ts";
 
 export interface StoryAgent {
 	readonly name: string;

@@ -10,11 +10,11 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { startOidcS3Server } from "../packages/sidecar/test/oidc-s3-server.ts";
 import { s3TestServer } from "../packages/sidecar/test/s3-server.ts";
+import { findOrInstallOpenClaw, removePartialInstall } from "../packages/testkit/openclaw/openclaw.ts";
+import { killEverything } from "../packages/testkit/processes.ts";
 import { findIsolation } from "./machine.ts";
-import { findOrInstallOpenClaw, removePartialInstall } from "./openclaw.ts";
 import { openClaw } from "./platform-agents.ts";
 import { tellPlatformStory } from "./platform-story.ts";
-import { killEverything } from "./processes.ts";
 import { buildSidecar } from "./sidecar.ts";
 import { Timeline } from "./timeline.ts";
 

@@ -7,11 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startOidcS3Server } from "../packages/sidecar/test/oidc-s3-server.ts";
 import { S3ServerUnavailable } from "../packages/sidecar/test/s3-server.ts";
+import { findOpenClaw } from "../packages/testkit/openclaw/openclaw.ts";
+import { killEverything } from "../packages/testkit/processes.ts";
 import { findIsolation } from "./machine.ts";
-import { findOpenClaw } from "./openclaw.ts";
 import { openClaw, smallAgent } from "./platform-agents.ts";
 import { tellPlatformStory } from "./platform-story.ts";
-import { killEverything } from "./processes.ts";
 import { buildSidecar } from "./sidecar.ts";
 import { Timeline } from "./timeline.ts";
 

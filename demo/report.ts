@@ -1,5 +1,5 @@
 /** What the demo says: one line for each step, with its time, and a list of what was proven at the end. */
-import { many, seconds } from "./format.ts";
+import { many, seconds } from "../packages/testkit/format.ts";
 
 const isTerminal = process.stdout.isTTY === true;
 const isColoured = isTerminal && process.env.NO_COLOR === undefined;

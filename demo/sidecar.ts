@@ -1,8 +1,8 @@
 /** The command as a user runs it, on one of the machines. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import type { Running } from "../packages/testkit/processes.ts";
 import type { Machine } from "./machine.ts";
-import type { Running } from "./processes.ts";
 
 const PACKAGE = join(import.meta.dirname, "../packages/sidecar");
 export const SIDECAR_LAUNCHER = join(PACKAGE, "bin/openclaw-sidecar.mjs");

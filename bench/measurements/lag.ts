@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { freePort } from "../../demo/agent.ts";
+import { freePort } from "../../packages/testkit/openclaw/agent.ts";
 import type { Lab } from "../lab.ts";
 import { roundTripMs } from "../link.ts";
 import type { Measurement } from "../measurement.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Running } from "./processes.ts";
+import type { Running } from "../processes.ts";
 
 export interface Turn {
 	/** How many messages the model was given at last: a conversation that goes on has ever more of them. */
