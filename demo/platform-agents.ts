@@ -15,7 +15,7 @@ export interface StoryAgent {
 	close(): Promise<void>;
 }
 
-const SMALL_AGENT = fileURLToPath(new URL("../packages/sidecar/test/platform-agent.ts", import.meta.url));
+const SMALL_AGENT = fileURLToPath(new URL("../packages/testkit/platform/platform-agent.ts", import.meta.url));
 
 export async function openClaw({ bin, version }: Installed): Promise<StoryAgent> {
 	const model = await startFakeModel();

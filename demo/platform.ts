@@ -5,10 +5,10 @@
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startOidcS3Server } from "../packages/sidecar/test/oidc-s3-server.ts";
-import { S3ServerUnavailable } from "../packages/sidecar/test/s3-server.ts";
 import { findOpenClaw } from "../packages/testkit/openclaw/openclaw.ts";
 import { killEverything } from "../packages/testkit/processes.ts";
+import { startOidcS3Server } from "../packages/testkit/store/oidc-s3-server.ts";
+import { S3ServerUnavailable } from "../packages/testkit/store/s3-server.ts";
 import { findIsolation } from "./machine.ts";
 import { openClaw, smallAgent } from "./platform-agents.ts";
 import { tellPlatformStory } from "./platform-story.ts";

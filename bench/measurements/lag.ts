@@ -13,7 +13,7 @@ import { median, milliseconds, percentile } from "../statistics.ts";
 import { Daemon, type LogEvent, type Place } from "../tool.ts";
 import { notes } from "../workloads.ts";
 
-const AGENT = join(import.meta.dirname, "../../packages/sidecar/test/platform-agent.ts");
+const AGENT = join(import.meta.dirname, "../../packages/testkit/platform/platform-agent.ts");
 /** `--max-delay` unless set: changes do not stop while turns come. */
 const CADENCE_MS = 5_000;
 const TURNS_MS = 60_000;

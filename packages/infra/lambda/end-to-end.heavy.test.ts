@@ -10,10 +10,10 @@ import { CreateQueueCommand, DeleteMessageCommand, type Message, ReceiveMessageC
 import type { SQSRecord } from "aws-lambda";
 import { createLogger, namespaces } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { Place } from "../../sidecar/test/cli.ts";
-import { startTrustingS3Server, type TrustingS3Server } from "../../sidecar/test/oidc-s3-server.ts";
-import { PlatformMachine } from "../../sidecar/test/platform.ts";
-import { s3TestServer } from "../../sidecar/test/s3-server.ts";
+import { Place } from "../../testkit/cli.ts";
+import { PlatformMachine } from "../../testkit/platform/platform.ts";
+import { startTrustingS3Server, type TrustingS3Server } from "../../testkit/store/oidc-s3-server.ts";
+import { s3TestServer } from "../../testkit/store/s3-server.ts";
 import { startApiFront } from "./testing/api-front.ts";
 import { feishuMessage, SECRETS, slackMessage, telegramMessage, type WebhookRequest } from "./testing/channel-requests.ts";
 import { ChannelStandIn } from "./testing/channel-stand-in.ts";

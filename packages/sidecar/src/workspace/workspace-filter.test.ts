@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { asOrdinaryUser, testDirectory } from "../../../testkit/workspace/testing.ts";
 import { plain } from "./profiles/plain.ts";
-import { asOrdinaryUser, testDirectory } from "./testing.ts";
 import { IGNORE_SETTLED_MS, WorkspaceFilter } from "./workspace-filter.ts";
 
 function place(text?: string): { root: string; file: string; changedMs: () => number } {

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { CliProcess, Ended, Place, StartOptions } from "./cli.ts";
+import type { CliProcess, Ended, Place, StartOptions } from "../cli.ts";
 
 const AGENT = fileURLToPath(new URL("./platform-agent.ts", import.meta.url));
 
