@@ -14,7 +14,7 @@ import { promisify } from "node:util";
 import { FAKE_CREDENTIALS } from "./table.ts";
 
 const VERSION = "5.2.5";
-const CACHE = fileURLToPath(new URL("../../../../.cache/", import.meta.url));
+const CACHE = fileURLToPath(new URL("../../../.cache/", import.meta.url));
 const HOME = join(CACHE, `moto-${VERSION}`);
 const START_MS = 60_000;
 
