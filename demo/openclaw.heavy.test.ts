@@ -15,6 +15,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { zstdDecompressSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import buildSidecar from "../packages/testkit/build-command.ts";
 import type { Agent } from "../packages/testkit/openclaw/agent.ts";
 import { type FakeModel, startFakeModel } from "../packages/testkit/openclaw/fake-model.ts";
 import { findOrInstallOpenClaw, openClawAgent, removePartialInstall } from "../packages/testkit/openclaw/openclaw.ts";
@@ -22,7 +23,7 @@ import { allGone, killEverything, type Running, textOf } from "../packages/testk
 import { databasesOf, LEASE_TABLES, scan } from "./compare.ts";
 import { durable } from "./durable.ts";
 import { findIsolation, type Isolation, Machine } from "./machine.ts";
-import { buildSidecar, Sidecar } from "./sidecar.ts";
+import { Sidecar } from "./sidecar.ts";
 
 const isolation = findIsolation();
 const openclaw = isolation.unshare === undefined ? missing(isolation.reason) : await findOrInstallOpenClaw((text) => console.warn(text));

@@ -1,7 +1,7 @@
 /** A machine of the platform: the real command in a directory and under a host name of its own, pinged every two seconds. */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { freePort } from "../packages/testkit/openclaw/agent.ts";
+import { freePort } from "../packages/testkit/free-port.ts";
 import type { Running } from "../packages/testkit/processes.ts";
 import type { OidcS3Server } from "../packages/testkit/store/oidc-s3-server.ts";
 import type { Machine } from "./machine.ts";

@@ -8,6 +8,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import buildSidecar from "../packages/testkit/build-command.ts";
 import { findOrInstallOpenClaw, removePartialInstall } from "../packages/testkit/openclaw/openclaw.ts";
 import { killEverything } from "../packages/testkit/processes.ts";
 import { startOidcS3Server } from "../packages/testkit/store/oidc-s3-server.ts";
@@ -15,7 +16,6 @@ import { s3TestServer } from "../packages/testkit/store/s3-server.ts";
 import { findIsolation } from "./machine.ts";
 import { openClaw } from "./platform-agents.ts";
 import { tellPlatformStory } from "./platform-story.ts";
-import { buildSidecar } from "./sidecar.ts";
 import { Timeline } from "./timeline.ts";
 
 const isolation = findIsolation();

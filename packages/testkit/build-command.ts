@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 
 const BUILD = fileURLToPath(new URL("../sidecar/build.ts", import.meta.url));
 
-/** What process tests start is the command as it ships, made from the sources of this very run: half a second, and each start a third. */
-export default function setup(): void {
+/** Makes the command that process tests and the demo start, from the sources of this very run: half a second, and each start a third. */
+export default function buildSidecar(): void {
 	execFileSync(process.execPath, [BUILD, "--bundles-only"], { stdio: ["ignore", "ignore", "inherit"] });
 }

@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { buildSidecar } from "../../../demo/sidecar.ts";
+import buildSidecar from "../../../packages/testkit/build-command.ts";
 import type { Agent } from "../../../packages/testkit/openclaw/agent.ts";
 import { generatedAgent } from "../../../packages/testkit/openclaw/generated.ts";
 import { findOpenClaw, openClawAgent } from "../../../packages/testkit/openclaw/openclaw.ts";

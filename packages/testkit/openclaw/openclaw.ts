@@ -5,8 +5,9 @@ import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } 
 import { delimiter, dirname, join } from "node:path";
 import imagePackage from "../../image/openclaw/package.json" with { type: "json" };
 import { seconds } from "../format.ts";
+import { freePort } from "../free-port.ts";
 import { run } from "../processes.ts";
-import { type Agent, answers, freePort, ONE_USE } from "./agent.ts";
+import { type Agent, answers, ONE_USE } from "./agent.ts";
 import { type FakeModel, startFakeModel } from "./fake-model.ts";
 import { openClawConfig } from "./openclaw-config.ts";
 
