@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import { testDirectory } from "../../testkit/workspace/testing.ts";
+import { testDirectory } from "../../testkit/workspace/test-directory.ts";
 import { SidecarError } from "./errors.ts";
 import { baseOf, compareBytes, decodeName, encodePath, fsPath, isEscaped, joinPath, parentOf } from "./path.ts";
 import { scan } from "./workspace/scan.ts";

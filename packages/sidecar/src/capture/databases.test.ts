@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
-import { startNode } from "../../../testkit/workspace/testing.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
 import { readLog } from "../commit/read-log.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 import type { FileEntry } from "../log/types.ts";

@@ -4,7 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { workbench } from "../../../testkit/workbench.ts";
-import { startNode, testDirectory } from "../../../testkit/workspace/testing.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { readLog } from "../commit/read-log.ts";
 import { copySet } from "../workspace/file-set.ts";
 

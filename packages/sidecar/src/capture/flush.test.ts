@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { DeafToLists } from "../../../testkit/store/faulty-store.ts";
 import { plainProfile, workbench } from "../../../testkit/workbench.ts";
-import { asOrdinaryUser } from "../../../testkit/workspace/testing.ts";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
 import { thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 

@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { finished } from "node:stream/promises";
 import { describe, expect, it } from "vitest";
 import { type Workbench, workbench } from "../../../testkit/workbench.ts";
-import { type Child, startNode } from "../../../testkit/workspace/testing.ts";
+import { type Child, startNode } from "../../../testkit/workspace/start-node.ts";
 import { readLog } from "../commit/read-log.ts";
 import { cat } from "../history/inspect.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { workbench } from "../../../testkit/workbench.ts";
-import { startNode } from "../../../testkit/workspace/testing.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
 import { readLog } from "../commit/read-log.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 

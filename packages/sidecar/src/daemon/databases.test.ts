@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { CLI_BUNDLE, type CliProcess, jsonObject, Place } from "../../../testkit/cli.ts";
-import { startNode } from "../../../testkit/workspace/testing.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
 
 function makeDatabase(file: string, journalMode: string, bytes = 0): void {
 	mkdirSync(dirname(file), { recursive: true });

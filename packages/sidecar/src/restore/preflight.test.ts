@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, write
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
 import { mounted } from "../../../testkit/workspace/mounted.ts";
-import { asOrdinaryUser } from "../../../testkit/workspace/testing.ts";
 import { readLog } from "../commit/read-log.ts";
 import { noteOpened, setBackOpened } from "../disk/opened-directories.ts";
 import { inspectDisk } from "../session/not-durable.ts";

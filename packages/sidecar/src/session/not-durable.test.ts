@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { openclawProfile, plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
-import { asOrdinaryUser } from "../../../testkit/workspace/testing.ts";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
 import { readLog } from "../commit/read-log.ts";
 import { type DiskState, inspectDisk } from "./not-durable.ts";
 import { status } from "./status.ts";

@@ -1,7 +1,7 @@
 import { closeSync, lstatSync, openSync, symlinkSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { testDirectory } from "../../../testkit/workspace/testing.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { approximate, loadExact, loadFileTimes } from "./file-times.ts";
 
 const times = await loadFileTimes();

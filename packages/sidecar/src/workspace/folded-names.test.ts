@@ -1,7 +1,7 @@
 import { linkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { testDirectory } from "../../../testkit/workspace/testing.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { FoldedNames } from "./folded-names.ts";
 import { statOf } from "./stat.ts";
 

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { mounted } from "../../../testkit/workspace/mounted.ts";
-import { testDirectory } from "../../../testkit/workspace/testing.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { Roots } from "../path.ts";
 import { makeFilter } from "./filter.ts";
 import { innerMountsByDevice, readInnerMounts } from "./inner-mounts.ts";

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { testDirectory } from "../../../testkit/workspace/testing.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { loadFileTimes } from "./file-times.ts";
 import { Materializer } from "./materialize.ts";
 import { statOf } from "./stat.ts";

@@ -18,7 +18,9 @@ import {
 } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
-import { asOrdinaryUser, startNode, testDirectory } from "../../../testkit/workspace/testing.ts";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { openclaw } from "./profiles/openclaw.ts";
 import {
 	chunkBitsFor,

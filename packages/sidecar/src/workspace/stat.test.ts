@@ -1,6 +1,7 @@
 import { appendFileSync, chmodSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { asOrdinaryUser, testDirectory } from "../../../testkit/workspace/testing.ts";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { lstatPath, type Stat, sameStat } from "./stat.ts";
 
 function statted(root: string, path: string): Stat {

@@ -14,7 +14,8 @@ import {
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { HintedIndex } from "../../../testkit/workspace/hinted-index.ts";
-import { startNode, testDirectory } from "../../../testkit/workspace/testing.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { fsPath } from "../path.ts";
 import { type Filter, makeFilter } from "./filter.ts";
 import { openclaw } from "./profiles/openclaw.ts";

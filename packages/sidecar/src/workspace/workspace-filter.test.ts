@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { asOrdinaryUser, testDirectory } from "../../../testkit/workspace/testing.ts";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { plain } from "./profiles/plain.ts";
 import { IGNORE_SETTLED_MS, WorkspaceFilter } from "./workspace-filter.ts";
 
