@@ -1,4 +1,4 @@
-/** The demo without OpenClaw: generated state, and a small gateway that writes to it as the real one does. */
+/** An agent without OpenClaw: generated state, and a small gateway that writes to it as the real one does. */
 import { join } from "node:path";
 import { bytes, many } from "../format.ts";
 import { freePort } from "../free-port.ts";

@@ -1,4 +1,4 @@
-/** The demo with OpenClaw itself: where it comes from, how it is configured for a fake model, how it takes turns. */
+/** OpenClaw itself: where it comes from, how it is configured for a fake model, how it takes turns. */
 
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";

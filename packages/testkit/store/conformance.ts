@@ -4,7 +4,7 @@ import type { GetResult, ListOptions, ListPage, ObjectStore, PutOutcome } from "
 import { isSweepable, type SweepableStore } from "../../sidecar/src/store/sweepable.ts";
 
 /**
- * What every ObjectStore must do, as one suite: the guarantees of `port.ts`, each with its own test. A store under test must
+ * What every ObjectStore must do, as one suite: the guarantees of the port, each with its own test. A store under test must
  * be healthy: faults are each implementation's own matter.
  */
 
