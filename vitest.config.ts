@@ -7,8 +7,8 @@ import { defineConfig } from "vitest/config";
 const seed = process.env.FC_SEED ?? "20261125";
 process.env.FC_SEED = seed === "random" ? String(randomInt(2 ** 31)) : seed;
 
-const REAL_STORE = "packages/sidecar/test/global-setup.ts";
-const COMMAND = "packages/sidecar/test/build-command.ts";
+const REAL_STORE = "packages/testkit/store/global-setup.ts";
+const COMMAND = "packages/testkit/build-command.ts";
 const report = process.env.TEST_REPORT;
 
 /** By vitest's mode; any other is the default suite, everything that none of these takes. */

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type StartedS3Server, startS3Server } from "../packages/sidecar/test/s3-server.ts";
+import { type StartedS3Server, startS3Server } from "../packages/testkit/store/s3-server.ts";
 import { CACHE } from "./cache.ts";
 import type { ProxyStats } from "./delay-proxy.ts";
 import { type Link, roundTripMs } from "./link.ts";

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } f
 import { join, relative } from "node:path";
 // The SDK is a dependency of the package alone; the package's own way to it, for the same client.
 import { connectS3, type S3Connection } from "../packages/sidecar/src/store/s3-client.ts";
-import { makeBucket, type S3TestServer } from "../packages/sidecar/test/s3-server.ts";
+import { makeBucket, type S3TestServer } from "../packages/testkit/store/s3-server.ts";
 
 const UPLOADS = 32;
 

@@ -2,7 +2,7 @@
 import { closeSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { generateOpenClawState } from "../demo/generate-state.ts";
+import { generateOpenClawState } from "../packages/testkit/openclaw/generate-state.ts";
 import { Random } from "./random.ts";
 import { TextSource } from "./text.ts";
 

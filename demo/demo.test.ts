@@ -16,11 +16,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { answers, freePort } from "./agent.ts";
+import { freePort } from "../packages/testkit/free-port.ts";
+import { answers } from "../packages/testkit/openclaw/agent.ts";
+import { FakeGateway, type FakeGatewayOptions, type TurnResult } from "../packages/testkit/openclaw/fake-gateway.ts";
+import { generateOpenClawState, summarize, takeTurn } from "../packages/testkit/openclaw/generate-state.ts";
+import { Running } from "../packages/testkit/processes.ts";
 import { compareDatabases, compareTrees, isVolatile, scan } from "./compare.ts";
-import { FakeGateway, type FakeGatewayOptions, type TurnResult } from "./fake-gateway.ts";
-import { generateOpenClawState, summarize, takeTurn } from "./generate-state.ts";
-import { Running } from "./processes.ts";
 
 const STATE = "state/openclaw.sqlite";
 const AGENT = "agents/main/agent/openclaw-agent.sqlite";
@@ -136,7 +137,7 @@ describe("FakeGateway", () => {
 
 	test("is a process that takes turns over HTTP and dies with its rows committed", async () => {
 		const port = await freePort();
-		const program = join(import.meta.dirname, "fake-gateway-main.ts");
+		const program = join(import.meta.dirname, "../packages/testkit/openclaw/fake-gateway-main.ts");
 		const gateway = new Running("gateway", [process.execPath, program, at("s"), String(port), "--without-cache"], {
 			PATH: process.env.PATH ?? "",
 		});

@@ -1,8 +1,8 @@
 /** Waits until the log holds what is on the disk, as an outsider sees both. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Running } from "../packages/testkit/processes.ts";
 import { compareDatabases, databasesOf, type Entry, isVolatile, scan } from "./compare.ts";
-import type { Running } from "./processes.ts";
 import { firstOf } from "./report.ts";
 import type { ListedEntry, Sidecar } from "./sidecar.ts";
 

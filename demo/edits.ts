@@ -1,7 +1,7 @@
 /** What a person and their tools do to files while the agent runs: one of each kind, and how to see that the log has it. */
 import { appendFileSync, chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Random } from "./random.ts";
+import { Random } from "../packages/testkit/openclaw/random.ts";
 
 /** Relative to the state directory. */
 export const EDITED = "workspace/tour";

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { type Finished, Running, run } from "./processes.ts";
+import { type Finished, Running, run } from "../packages/testkit/processes.ts";
 
 export interface Isolation {
 	/** How to start a command with a host name and mounts of its own; undefined where that is not possible. */

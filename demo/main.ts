@@ -9,13 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import type { Agent } from "./agent.ts";
-import { generatedAgent } from "./generated.ts";
+import buildSidecar from "../packages/testkit/build-command.ts";
+import type { Agent } from "../packages/testkit/openclaw/agent.ts";
+import { generatedAgent } from "../packages/testkit/openclaw/generated.ts";
+import { findOpenClaw, installOpenClaw, openClawAgent, removePartialInstall } from "../packages/testkit/openclaw/openclaw.ts";
+import { allGone, killEverything } from "../packages/testkit/processes.ts";
 import { findIsolation, Machine } from "./machine.ts";
-import { findOpenClaw, installOpenClaw, openClawAgent, removePartialInstall } from "./openclaw.ts";
-import { allGone, killEverything } from "./processes.ts";
 import { Report, StoryFailed } from "./report.ts";
-import { buildSidecar } from "./sidecar.ts";
 import { tell } from "./story.ts";
 
 const USAGE = `pnpm demo [--openclaw | --generated] [--seed N] [--keep]

@@ -8,9 +8,10 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findOrInstallOpenClaw, OPENCLAW_ENV } from "./openclaw.ts";
-import { killEverything, run } from "./processes.ts";
-import { buildSidecar, SIDECAR_LAUNCHER } from "./sidecar.ts";
+import buildSidecar from "../packages/testkit/build-command.ts";
+import { findOrInstallOpenClaw, OPENCLAW_ENV } from "../packages/testkit/openclaw/openclaw.ts";
+import { killEverything, run } from "../packages/testkit/processes.ts";
+import { SIDECAR_LAUNCHER } from "./sidecar.ts";
 
 const openclaw = await findOrInstallOpenClaw((text) => console.warn(text));
 if (openclaw.kind === "missing") {

@@ -1,7 +1,7 @@
 /** Who answers in the platform's story: OpenClaw with a model that only counts, or a small agent with a memory. */
-import { fileURLToPath } from "node:url";
-import { type FakeModel, startFakeModel } from "./fake-model.ts";
-import { type Installed, OPENCLAW_ENV, OPENCLAW_SCRATCH } from "./openclaw.ts";
+import { type FakeModel, startFakeModel } from "../packages/testkit/openclaw/fake-model.ts";
+import { type Installed, OPENCLAW_ENV, OPENCLAW_SCRATCH } from "../packages/testkit/openclaw/openclaw.ts";
+import { PLATFORM_AGENT } from "../packages/testkit/platform/platform.ts";
 
 export interface StoryAgent {
 	readonly name: string;
@@ -14,8 +14,6 @@ export interface StoryAgent {
 	remembered(answer: string, said: Readonly<Record<string, readonly string[]>>): Readonly<Record<string, number>>;
 	close(): Promise<void>;
 }
-
-const SMALL_AGENT = fileURLToPath(new URL("../packages/sidecar/test/platform-agent.ts", import.meta.url));
 
 export async function openClaw({ bin, version }: Installed): Promise<StoryAgent> {
 	const model = await startFakeModel();
@@ -37,7 +35,7 @@ export function smallAgent(): StoryAgent {
 		scratch: [],
 		env: { OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:9/v1", OPENCLAW_MODEL_ID: "none" },
 		isOpenClaw: false,
-		command: (port, stateDirectory) => [process.execPath, SMALL_AGENT, String(port), stateDirectory],
+		command: (port, stateDirectory) => [process.execPath, PLATFORM_AGENT, String(port), stateDirectory],
 		remembered: (answer, said) => {
 			const [, turns = "0", user = ""] = /turn (\d+) of (\w+)/.exec(answer) ?? [];
 			return Object.fromEntries(Object.keys(said).map((name) => [name, name === user ? Number(turns) : 0]));

@@ -7,7 +7,7 @@
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { OidcS3Server } from "../packages/sidecar/test/oidc-s3-server.ts";
+import type { OidcS3Server } from "../packages/testkit/store/oidc-s3-server.ts";
 import { type Isolation, Machine } from "./machine.ts";
 import type { StoryAgent } from "./platform-agents.ts";
 import { Vm } from "./platform-vm.ts";

@@ -1,11 +1,11 @@
 /** A machine of the platform: the real command in a directory and under a host name of its own, pinged every two seconds. */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { OidcS3Server } from "../packages/sidecar/test/oidc-s3-server.ts";
-import { freePort } from "./agent.ts";
+import { freePort } from "../packages/testkit/free-port.ts";
+import type { Running } from "../packages/testkit/processes.ts";
+import type { OidcS3Server } from "../packages/testkit/store/oidc-s3-server.ts";
 import type { Machine } from "./machine.ts";
 import type { StoryAgent } from "./platform-agents.ts";
-import type { Running } from "./processes.ts";
 import { SIDECAR_LAUNCHER } from "./sidecar.ts";
 import type { Timeline } from "./timeline.ts";
 

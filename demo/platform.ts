@@ -5,14 +5,14 @@
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startOidcS3Server } from "../packages/sidecar/test/oidc-s3-server.ts";
-import { S3ServerUnavailable } from "../packages/sidecar/test/s3-server.ts";
+import buildSidecar from "../packages/testkit/build-command.ts";
+import { findOpenClaw } from "../packages/testkit/openclaw/openclaw.ts";
+import { killEverything } from "../packages/testkit/processes.ts";
+import { startOidcS3Server } from "../packages/testkit/store/oidc-s3-server.ts";
+import { S3ServerUnavailable } from "../packages/testkit/store/s3-server.ts";
 import { findIsolation } from "./machine.ts";
-import { findOpenClaw } from "./openclaw.ts";
 import { openClaw, smallAgent } from "./platform-agents.ts";
 import { tellPlatformStory } from "./platform-story.ts";
-import { killEverything } from "./processes.ts";
-import { buildSidecar } from "./sidecar.ts";
 import { Timeline } from "./timeline.ts";
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "openclaw-platform-")));

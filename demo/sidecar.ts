@@ -1,16 +1,9 @@
 /** The command as a user runs it, on one of the machines. */
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import type { Running } from "../packages/testkit/processes.ts";
 import type { Machine } from "./machine.ts";
-import type { Running } from "./processes.ts";
 
-const PACKAGE = join(import.meta.dirname, "../packages/sidecar");
-export const SIDECAR_LAUNCHER = join(PACKAGE, "bin/openclaw-sidecar.mjs");
-
-/** From the sources as they are now, so that the demo never shows an older build. */
-export function buildSidecar(): void {
-	execFileSync(process.execPath, [join(PACKAGE, "build.ts"), "--bundles-only"], { stdio: ["ignore", "ignore", "inherit"] });
-}
+export const SIDECAR_LAUNCHER = join(import.meta.dirname, "../packages/sidecar/bin/openclaw-sidecar.mjs");
 
 /** A line of `ls --json`. */
 export interface ListedEntry {

@@ -1,13 +1,14 @@
 /** The demo's story: a workspace that outlives its machine. What is claimed is looked at from outside: `compare.ts`, `durable.ts`. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Agent, Turn } from "./agent.ts";
+import { bytes, many, seconds } from "../packages/testkit/format.ts";
+import type { Agent, Turn } from "../packages/testkit/openclaw/agent.ts";
+import { allGone, type Running, textOf } from "../packages/testkit/processes.ts";
 import { compareDatabases, compareTrees, databasesOf, scan } from "./compare.ts";
 import { type Durable, durable } from "./durable.ts";
 import { DELETED, DELETED_CONTENT, databaseWriter, makeEdits, ROWS, writeDrafts } from "./edits.ts";
 import type { Machine } from "./machine.ts";
-import { allGone, type Running, textOf } from "./processes.ts";
-import { bytes, many, type Report, seconds } from "./report.ts";
+import type { Report } from "./report.ts";
 import { type HistoryEntry, Sidecar } from "./sidecar.ts";
 
 export interface Stage {

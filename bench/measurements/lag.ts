@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { freePort } from "../../demo/agent.ts";
+import { freePort } from "../../packages/testkit/free-port.ts";
+import { PLATFORM_AGENT } from "../../packages/testkit/platform/platform.ts";
 import type { Lab } from "../lab.ts";
 import { roundTripMs } from "../link.ts";
 import type { Measurement } from "../measurement.ts";
@@ -13,7 +14,6 @@ import { median, milliseconds, percentile } from "../statistics.ts";
 import { Daemon, type LogEvent, type Place } from "../tool.ts";
 import { notes } from "../workloads.ts";
 
-const AGENT = join(import.meta.dirname, "../../packages/sidecar/test/platform-agent.ts");
 /** `--max-delay` unless set: changes do not stop while turns come. */
 const CADENCE_MS = 5_000;
 const TURNS_MS = 60_000;
@@ -37,7 +37,7 @@ class Machine {
 	static async boot(lab: Lab, place: Place): Promise<Machine> {
 		const port = await freePort();
 		const options = ["--listen", "127.0.0.1:0", "--agent-url", `http://127.0.0.1:${port}`, "--handover-wait", "0ms"];
-		const agent = ["--", process.execPath, AGENT, String(port), place.workspace];
+		const agent = ["--", process.execPath, PLATFORM_AGENT, String(port), place.workspace];
 		const daemon = new Daemon(start(lab.tool.command("run", place, [...options, ...agent])));
 		const { port: own } = await daemon.event("server.listening");
 		return new Machine(daemon, `http://127.0.0.1:${own}/invocations`);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { takeTurn } from "../../demo/generate-state.ts";
+import { takeTurn } from "../../packages/testkit/openclaw/generate-state.ts";
 import type { Measurement } from "../measurement.ts";
 import { generated } from "../workloads.ts";
 

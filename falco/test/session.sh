@@ -16,7 +16,7 @@ bind() {
 bind home "$home"
 bind cache "$cache"
 bind store "$store"
-bind demo "$repository/demo"
+bind testkit "$repository/packages/testkit"
 bind sidecar "$repository/packages/sidecar/dist"
 if [ "$openclaw" != - ]; then bind openclaw "$openclaw"; fi
 
@@ -30,7 +30,7 @@ show() {
 show home /home/openclaw
 show cache /home/openclaw/.cache/node
 show store /srv/store
-show demo /srv/demo
+show testkit /srv/testkit
 show sidecar /opt/openclaw-sidecar
 if [ "$openclaw" != - ]; then show openclaw /opt/openclaw; fi
 : >/usr/local/bin/node

@@ -1,11 +1,11 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Agent } from "../../../demo/agent.ts";
-import { generatedAgent } from "../../../demo/generated.ts";
-import { findOpenClaw, openClawAgent } from "../../../demo/openclaw.ts";
-import { Running, run } from "../../../demo/processes.ts";
-import { buildSidecar } from "../../../demo/sidecar.ts";
+import buildSidecar from "../../../packages/testkit/build-command.ts";
+import type { Agent } from "../../../packages/testkit/openclaw/agent.ts";
+import { generatedAgent } from "../../../packages/testkit/openclaw/generated.ts";
+import { findOpenClaw, openClawAgent } from "../../../packages/testkit/openclaw/openclaw.ts";
+import { Running, run } from "../../../packages/testkit/processes.ts";
 import { TEST } from "./cases.ts";
 
 const REPOSITORY = join(TEST, "../..");
@@ -172,8 +172,8 @@ async function inside(daemon: Running, env: Readonly<Record<string, string>>, co
 /** Where a path of this repository lies in the machine. */
 function inMachine(part: string, installation: string): string {
 	if (part === process.execPath) return "/usr/local/bin/node";
-	const demo = join(REPOSITORY, "demo");
-	if (part.startsWith(`${demo}/`)) return `/srv/demo${part.slice(demo.length)}`;
+	const testkit = join(REPOSITORY, "packages/testkit");
+	if (part.startsWith(`${testkit}/`)) return `/srv/testkit${part.slice(testkit.length)}`;
 	if (installation === "-" || !part.endsWith("/node_modules/.bin/openclaw")) return part;
 	return "/opt/openclaw/node_modules/.bin/openclaw";
 }

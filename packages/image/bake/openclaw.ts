@@ -8,8 +8,8 @@ import { chownSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { startFakeModel } from "../../../demo/fake-model.ts";
-import { openClawConfig } from "../../../demo/openclaw-config.ts";
+import { startFakeModel } from "../../testkit/openclaw/fake-model.ts";
+import { openClawConfig } from "../../testkit/openclaw/openclaw-config.ts";
 import { leaveReadable } from "./compile-cache.ts";
 
 const CACHE = "/opt/openclaw/compile-cache";

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { type Exit, Running } from "../../../demo/processes.ts";
+import { type Exit, Running } from "../../testkit/processes.ts";
 
 /** What `docs/image.md` says it needs; every other capability is withheld. */
 const CAPABILITIES = "chown,dac_override,fowner,fsetid,kill,setgid,setpcap,setuid";

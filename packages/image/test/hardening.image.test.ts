@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CLI_BUNDLE } from "../../sidecar/test/cli.ts";
+import { CLI_BUNDLE } from "../../testkit/cli.ts";
 import openclaw from "../openclaw/package.json" with { type: "json" };
 import { Container, inImage, inspectImage } from "./container.ts";
 import type { Probed } from "./probe.ts";

@@ -8,7 +8,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { startS3Server } from "../../sidecar/test/s3-server.ts";
+import { startS3Server } from "../../testkit/store/s3-server.ts";
 import { labels } from "../build/labels.ts";
 import { layersOf, layerTable } from "../build/layers.ts";
 import { type Architecture, OWN_ARCHITECTURE, ROOT } from "../build/place.ts";

@@ -5,8 +5,8 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type FakeModel, startFakeModel } from "../../../demo/fake-model.ts";
-import { type OidcS3Server, startOidcS3Server } from "../../sidecar/test/oidc-s3-server.ts";
+import { type FakeModel, startFakeModel } from "../../testkit/openclaw/fake-model.ts";
+import { type OidcS3Server, startOidcS3Server } from "../../testkit/store/oidc-s3-server.ts";
 import { Container, statusOf } from "./container.ts";
 
 const URL = "http://127.0.0.1:8080";

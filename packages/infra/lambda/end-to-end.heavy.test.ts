@@ -10,17 +10,17 @@ import { CreateQueueCommand, DeleteMessageCommand, type Message, ReceiveMessageC
 import type { SQSRecord } from "aws-lambda";
 import { createLogger, namespaces } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { Place } from "../../sidecar/test/cli.ts";
-import { startTrustingS3Server, type TrustingS3Server } from "../../sidecar/test/oidc-s3-server.ts";
-import { PlatformMachine } from "../../sidecar/test/platform.ts";
-import { s3TestServer } from "../../sidecar/test/s3-server.ts";
-import { startApiFront } from "./testing/api-front.ts";
-import { feishuMessage, SECRETS, slackMessage, telegramMessage, type WebhookRequest } from "./testing/channel-requests.ts";
-import { ChannelStandIn } from "./testing/channel-stand-in.ts";
-import type { LocalServer } from "./testing/local-server.ts";
-import { startMoto } from "./testing/moto.ts";
-import { RuntimeStandIn } from "./testing/runtime-stand-in.ts";
-import { startTable } from "./testing/table.ts";
+import { Place } from "../../testkit/cli.ts";
+import { startApiFront } from "../../testkit/functions/api-front.ts";
+import { feishuMessage, SECRETS, slackMessage, telegramMessage, type WebhookRequest } from "../../testkit/functions/channel-requests.ts";
+import { ChannelStandIn } from "../../testkit/functions/channel-stand-in.ts";
+import type { LocalServer } from "../../testkit/functions/local-server.ts";
+import { startMoto } from "../../testkit/functions/moto.ts";
+import { RuntimeStandIn } from "../../testkit/functions/runtime-stand-in.ts";
+import { startTable } from "../../testkit/functions/table.ts";
+import { PlatformMachine } from "../../testkit/platform/platform.ts";
+import { startTrustingS3Server, type TrustingS3Server } from "../../testkit/store/oidc-s3-server.ts";
+import { s3TestServer } from "../../testkit/store/s3-server.ts";
 
 const moto = s3TestServer() === undefined ? undefined : await startMoto();
 

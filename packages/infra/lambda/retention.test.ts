@@ -5,8 +5,8 @@ import { pathToFileURL } from "node:url";
 import { DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { createLogger, flush } from "openclaw-sidecar";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { asInOwnProcess } from "./testing/own-process.ts";
-import { type LocalTable, startTable } from "./testing/table.ts";
+import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
+import { type LocalTable, startTable } from "../../testkit/functions/table.ts";
 
 asInOwnProcess();
 

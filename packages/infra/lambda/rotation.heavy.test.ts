@@ -12,12 +12,19 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { createLogger } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { startApiFront } from "./testing/api-front.ts";
-import { feishuMessage, SECRETS, slackBody, slackMessage, telegramMessage, type WebhookRequest } from "./testing/channel-requests.ts";
-import { ChannelStandIn } from "./testing/channel-stand-in.ts";
-import { LocalServer } from "./testing/local-server.ts";
-import { startMoto } from "./testing/moto.ts";
-import { startTable } from "./testing/table.ts";
+import { startApiFront } from "../../testkit/functions/api-front.ts";
+import {
+	feishuMessage,
+	SECRETS,
+	slackBody,
+	slackMessage,
+	telegramMessage,
+	type WebhookRequest,
+} from "../../testkit/functions/channel-requests.ts";
+import { ChannelStandIn } from "../../testkit/functions/channel-stand-in.ts";
+import { LocalServer } from "../../testkit/functions/local-server.ts";
+import { startMoto } from "../../testkit/functions/moto.ts";
+import { startTable } from "../../testkit/functions/table.ts";
 
 const moto = await startMoto();
 const STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"] as const;

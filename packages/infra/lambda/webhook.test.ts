@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { startApiFront } from "./testing/api-front.ts";
-import { AwsStandIn } from "./testing/aws-stand-in.ts";
+import { startApiFront } from "../../testkit/functions/api-front.ts";
+import { AwsStandIn } from "../../testkit/functions/aws-stand-in.ts";
 import {
 	feishuBody,
 	feishuEvent,
@@ -11,10 +11,10 @@ import {
 	slackText,
 	telegramMessage,
 	type WebhookRequest,
-} from "./testing/channel-requests.ts";
-import type { LocalServer } from "./testing/local-server.ts";
-import { asInOwnProcess } from "./testing/own-process.ts";
-import { type LocalTable, startTable } from "./testing/table.ts";
+} from "../../testkit/functions/channel-requests.ts";
+import type { LocalServer } from "../../testkit/functions/local-server.ts";
+import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
+import { type LocalTable, startTable } from "../../testkit/functions/table.ts";
 
 asInOwnProcess();
 

@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
+import { testDirectory } from "../../testkit/workspace/test-directory.ts";
 import { SidecarError } from "./errors.ts";
 import { baseOf, compareBytes, decodeName, encodePath, fsPath, isEscaped, joinPath, parentOf } from "./path.ts";
 import { scan } from "./workspace/scan.ts";
-import { testDirectory } from "./workspace/testing.ts";
 
 /** Bytes as names have them: text, stray bytes, the beginnings and ends of sequences, encoded surrogates, overlong forms. */
 const fragment = fc.oneof(

@@ -3,6 +3,12 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { infoOf } from "../../testkit/arbitrary-log.ts";
+import { Dice } from "../../testkit/dice.ts";
+import { FAULT_NAMES, FAULTS, type Fault, type FaultProxy, seededPlan, startFaultProxy } from "../../testkit/store/fault-proxy.ts";
+import { makeBucket, type S3TestServer, s3TestServer } from "../../testkit/store/s3-server.ts";
+import { workbench } from "../../testkit/workbench.ts";
+import { readDisk } from "../../testkit/workspace/disk.ts";
 import { commitOnce, putPack } from "../src/commit/commit-once.ts";
 import { thisMachine } from "../src/commit/machine.ts";
 import { readLog } from "../src/commit/read-log.ts";
@@ -11,12 +17,6 @@ import { packKey } from "../src/log/keys.ts";
 import { namespaced } from "../src/store/namespaced.ts";
 import type { ObjectStore } from "../src/store/port.ts";
 import { S3Store } from "../src/store/s3.ts";
-import { infoOf } from "./arbitrary-log.ts";
-import { Dice } from "./dice.ts";
-import { readDisk } from "./disk.ts";
-import { FAULT_NAMES, FAULTS, type Fault, type FaultProxy, seededPlan, startFaultProxy } from "./fault-proxy.ts";
-import { makeBucket, type S3TestServer, s3TestServer } from "./s3-server.ts";
-import { workbench } from "./workbench.ts";
 
 /** No pause between tries: what is decided must not depend on time. */
 const machine = { ...thisMachine, sleep: async () => {} };

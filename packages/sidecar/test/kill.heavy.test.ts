@@ -11,6 +11,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import PQueue from "p-queue";
 import { expect, it } from "vitest";
+import { makeBucket, s3TestServer } from "../../testkit/store/s3-server.ts";
+import { plainProfile } from "../../testkit/workbench.ts";
+import { readDisk } from "../../testkit/workspace/disk.ts";
+import { digestOf, type State, statesOf } from "../../testkit/workspace/write-load.ts";
 import { thisMachine } from "../src/commit/machine.ts";
 import { readLog } from "../src/commit/read-log.ts";
 import { restore } from "../src/restore/restore.ts";
@@ -19,17 +23,13 @@ import { openStore } from "../src/store/open.ts";
 import { silentLog } from "../src/telemetry/logger.ts";
 import { noProgress } from "../src/telemetry/progress.ts";
 import { loadFileTimes } from "../src/workspace/file-times.ts";
-import { readDisk } from "./disk.ts";
-import { makeBucket, s3TestServer } from "./s3-server.ts";
-import { plainProfile } from "./workbench.ts";
-import { digestOf, type State, statesOf } from "./write-load.ts";
 
 const KILLS = Number(process.env.KILLS ?? 200);
 const STEPS = 150;
 /** So that the load goes on for 2 s: the first flushes of a process cost 50-100 ms of processor time, and the next waits nine times that. */
 const PAUSE_MS = 14;
 const CLI = fileURLToPath(new URL("../dist/openclaw-sidecar.js", import.meta.url));
-const LOAD = fileURLToPath(new URL("write-load.ts", import.meta.url));
+const LOAD = fileURLToPath(new URL("../../testkit/workspace/write-load.ts", import.meta.url));
 
 /** Deterministic from the printed seed: when to kill, as a share of the load's length. */
 function shareOf(seed: number): number {

@@ -16,9 +16,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CLI_BUNDLE } from "./cli.ts";
-import { readDisk } from "./disk.ts";
-import { makeBucket, s3TestServer } from "./s3-server.ts";
+import { CLI_BUNDLE } from "../../testkit/cli.ts";
+import { makeBucket, s3TestServer } from "../../testkit/store/s3-server.ts";
+import { readDisk } from "../../testkit/workspace/disk.ts";
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;

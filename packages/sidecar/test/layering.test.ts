@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
@@ -32,16 +32,17 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
 };
 const ROOMS = Object.keys(EDGES);
 
-/** File in packages/sidecar/src -> its text. Each holds one import or one use, so that a finding is the verdict on it. */
+/** File -> its text. Each holds one import or one use, so that a finding is the verdict on it. */
 const fixtures = new Map<string, string>();
 let rejected: Set<string>;
 let directory: string;
 
-function fixture(room: string, name: string, text: string): string {
-	const path = join("packages/sidecar/src", room, `${name}.ts`);
+function fixtureAt(path: string, text: string): string {
 	fixtures.set(path, text);
 	return path;
 }
+
+const fixture = (room: string, name: string, text: string) => fixtureAt(join("packages/sidecar/src", room, `${name}.ts`), text);
 
 const importing = (specifier: string) => `import * as it from "${specifier}";\nexport { it };\n`;
 
@@ -71,6 +72,22 @@ const cases = [
 	single(true, "a test imports across rooms", fixture("log", "cross.test", importing("../store/port.ts"))),
 	single(true, "a folder of workspace imports its room", fixture("workspace/profiles", "up", importing("../stat.ts"))),
 	single(true, "a folder of workspace imports errors", fixture("workspace/profiles", "errors", importing("../../errors.ts"))),
+	...ROOMS.map((room) => single(false, `${room} imports the testkit`, fixture(room, "testkit", importing("../../../testkit/dice.ts")))),
+	single(false, "a folder of library imports the testkit", fixture("library/doctor", "testkit", importing("../../../../testkit/dice.ts"))),
+	single(false, "a file beside the rooms imports the testkit", fixture("", "beside", importing("../../testkit/dice.ts"))),
+	single(false, "path imports the testkit", fixture("", "path", importing("../../testkit/dice.ts"))),
+	single(true, "a test imports the testkit", fixture("library", "kit.test", importing("../../../testkit/dice.ts"))),
+	...["bin", "lambda", "lib"].map((folder) => {
+		const path = fixtureAt(`packages/infra/${folder}/testkit.ts`, importing("../../testkit/dice.ts"));
+		return single(false, `${folder} of infra imports the testkit`, path);
+	}),
+	single(true, "a test of infra imports the testkit", fixtureAt("packages/infra/lambda/kit.test.ts", importing("../../testkit/dice.ts"))),
+	...["packages/image/bake", "packages/image/test", "packages/testkit", "falco/test/driver", "bench"].map((folder) => {
+		const path = fixtureAt(`${folder}/demo.ts`, importing(`${relative(folder, "demo")}/machine.ts`));
+		return single(false, `${folder} imports the demo`, path);
+	}),
+	single(true, "the demo imports the testkit", fixtureAt("demo/kit.ts", importing("../packages/testkit/dice.ts"))),
+	single(true, "the image's build imports the testkit", fixtureAt("packages/image/bake/kit.ts", importing("../../testkit/dice.ts"))),
 	single(false, "a folder of workspace imports a room", fixture("workspace/profiles", "across", importing("../../log/types.ts"))),
 	single(true, "log hashes", fixture("log", "hash", 'import { createHash } from "node:crypto";\nexport { createHash };\n')),
 	single(true, "log compresses", fixture("log", "zlib", importing("node:zlib"))),

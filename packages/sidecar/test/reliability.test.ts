@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { FAULT_NAMES } from "./fault-proxy.ts";
+import { FAULT_NAMES } from "../../testkit/store/fault-proxy.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const INCIDENTS = "test/incidents";

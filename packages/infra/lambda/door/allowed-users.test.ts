@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AwsStandIn } from "../testing/aws-stand-in.ts";
-import { asInOwnProcess } from "../testing/own-process.ts";
-import { FAKE_CREDENTIALS } from "../testing/table.ts";
+import { AwsStandIn } from "../../../testkit/functions/aws-stand-in.ts";
+import { asInOwnProcess } from "../../../testkit/functions/own-process.ts";
+import { FAKE_CREDENTIALS } from "../../../testkit/functions/table.ts";
 import { AllowedUsers, parseUsers } from "./allowed-users.ts";
 
 asInOwnProcess();

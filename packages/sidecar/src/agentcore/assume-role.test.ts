@@ -1,7 +1,7 @@
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type OidcS3Server, startOidcS3Server } from "../../test/oidc-s3-server.ts";
-import { makeBucket, s3TestServer } from "../../test/s3-server.ts";
+import { type OidcS3Server, startOidcS3Server } from "../../../testkit/store/oidc-s3-server.ts";
+import { makeBucket, s3TestServer } from "../../../testkit/store/s3-server.ts";
 import { assertNamespace } from "../store/namespaced.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { sessionName } from "./assume-role.ts";

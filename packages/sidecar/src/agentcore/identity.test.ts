@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { OidcIssuer } from "../../test/oidc-issuer.ts";
+import { OidcIssuer } from "../../../testkit/platform/oidc-issuer.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { type IdentityOptions, identityStrategy } from "./identity.ts";
 

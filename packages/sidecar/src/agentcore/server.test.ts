@@ -3,7 +3,7 @@ import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type AgentRequest, completion, FakeAgent, json } from "../../test/fake-agent.ts";
+import { type AgentRequest, completion, FakeAgent, json } from "../../../testkit/platform/fake-agent.ts";
 import { SidecarError } from "../errors.ts";
 import { recordingLog } from "../telemetry/logger.ts";
 import { AgentApi } from "./agent-api.ts";

@@ -1,6 +1,6 @@
 import { generateKeyPair, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { OidcIssuer } from "../../test/oidc-issuer.ts";
+import { OidcIssuer } from "../../../testkit/platform/oidc-issuer.ts";
 import { TokenVerifier } from "./verify-token.ts";
 
 let issuer: OidcIssuer;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { plainProfile, workbench } from "../../test/workbench.ts";
+import { plainProfile, workbench } from "../../../testkit/workbench.ts";
 import { BlockBuilder } from "../commit/block-builder.ts";
 import { ChunkIndex } from "../commit/chunk-index.ts";
 import { thisMachine } from "../commit/machine.ts";

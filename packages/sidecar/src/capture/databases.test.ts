@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
 import { readLog } from "../commit/read-log.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 import type { FileEntry } from "../log/types.ts";
 import { restore } from "../restore/restore.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
-import { startNode } from "../workspace/testing.ts";
 import type { Deferred } from "./capture.ts";
 
 const fileOf = (bench: Workbench, machine: string) => join(bench.workspace(machine), "x.db");

@@ -3,10 +3,11 @@ import { randomFillSync } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { workbench } from "../../test/workbench.ts";
+import { workbench } from "../../../testkit/workbench.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { readLog } from "../commit/read-log.ts";
 import { copySet } from "../workspace/file-set.ts";
-import { startNode, testDirectory } from "../workspace/testing.ts";
 
 /** Writes one number all over both files, again and again: they are of one moment where both have it. */
 const REWRITER = `

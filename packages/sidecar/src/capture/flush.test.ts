@@ -3,11 +3,11 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { DeafToLists } from "../../test/faulty-store.ts";
-import { plainProfile, workbench } from "../../test/workbench.ts";
+import { DeafToLists } from "../../../testkit/store/faulty-store.ts";
+import { plainProfile, workbench } from "../../../testkit/workbench.ts";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
 import { thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
-import { asOrdinaryUser } from "../workspace/testing.ts";
 
 /** No pause between tries. */
 const machine = { ...thisMachine, sleep: async () => {} };

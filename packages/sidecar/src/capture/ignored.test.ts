@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
-import { machineWithClock, type Workbench, workbench } from "../../test/workbench.ts";
+import { machineWithClock, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 
 const IGNORE_FILE = ".openclaw-sidecar-ignore";

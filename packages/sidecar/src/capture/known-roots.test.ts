@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { machineWithClock, type Workbench, workbench } from "../../test/workbench.ts";
+import { machineWithClock, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 
 const SECRET = `aws_access_key_id = AKIA${"Q7".repeat(8)}\n`;

@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { finished } from "node:stream/promises";
 import { describe, expect, it } from "vitest";
-import { type Workbench, workbench } from "../../test/workbench.ts";
+import { type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { type Child, startNode } from "../../../testkit/workspace/start-node.ts";
 import { readLog } from "../commit/read-log.ts";
 import { cat } from "../history/inspect.ts";
-import { type Child, startNode } from "../workspace/testing.ts";
 
 /** Written out of the log, without the restore's own order of things: one file, nothing beside it. */
 async function newestInLog(bench: Workbench, path: string): Promise<string> {

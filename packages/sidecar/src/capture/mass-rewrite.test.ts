@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { workbench } from "../../test/workbench.ts";
+import { workbench } from "../../../testkit/workbench.ts";
 import { history } from "../history/history.ts";
 import type { Entry, FileEntry, Path } from "../log/types.ts";
 import { massRewrite } from "./mass-rewrite.ts";

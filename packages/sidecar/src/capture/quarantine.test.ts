@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import xxhash from "xxhash-wasm";
-import { plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { newRestoreId, thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 import { DisplacedJournal } from "../disk/displaced.ts";

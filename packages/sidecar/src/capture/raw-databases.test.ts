@@ -2,10 +2,10 @@ import { chmodSync, lstatSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { workbench } from "../../test/workbench.ts";
+import { workbench } from "../../../testkit/workbench.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
 import { readLog } from "../commit/read-log.ts";
 import { RAW_ID } from "../log/restore-id.ts";
-import { startNode } from "../workspace/testing.ts";
 
 /** Locked, and with a fresh modification time: no copy of it is consistent. */
 async function hold(file: string): Promise<{ write: () => Promise<void> }> {

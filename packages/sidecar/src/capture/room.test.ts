@@ -1,7 +1,7 @@
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { workbench } from "../../test/workbench.ts";
+import { workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 import { Room } from "./room.ts";
 

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { openclawProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { openclawProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 import { PACK_PREFIX } from "../log/keys.ts";
 import { inspectDisk } from "../session/not-durable.ts";

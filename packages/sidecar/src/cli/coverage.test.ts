@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { jsonObject, Place } from "../../test/cli.ts";
+import { jsonObject, Place } from "../../../testkit/cli.ts";
 
 function put(path: string, content = "x"): string {
 	mkdirSync(dirname(path), { recursive: true });

@@ -4,9 +4,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, wri
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { jsonLines, jsonObject, Place } from "../../test/cli.ts";
-import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../test/s3-server.ts";
-import { plainProfile } from "../../test/workbench.ts";
+import { jsonLines, jsonObject, Place } from "../../../testkit/cli.ts";
+import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../../testkit/store/s3-server.ts";
+import { plainProfile } from "../../../testkit/workbench.ts";
 import { privateDirectory } from "../disk/marker.ts";
 import { logKey } from "../log/keys.ts";
 import { Session } from "../session/session.ts";

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
-import { CLI_BUNDLE, Place } from "../../test/cli.ts";
-import { readDisk } from "../../test/disk.ts";
-import { childOf, pidNamespace } from "../../test/pid-namespace.ts";
+import { CLI_BUNDLE, Place } from "../../../testkit/cli.ts";
+import { childOf, pidNamespace } from "../../../testkit/pid-namespace.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { readProcesses } from "../daemon/process-table.ts";
 
 const below = pidNamespace();

@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
-import { cli, jsonObject } from "../../test/cli.ts";
-import { workbench } from "../../test/workbench.ts";
+import { cli, jsonObject } from "../../../testkit/cli.ts";
+import { workbench } from "../../../testkit/workbench.ts";
 
 test("recover lists who, how much and when, then each file", async () => {
 	await using bench = await workbench();

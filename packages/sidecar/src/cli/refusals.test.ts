@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { Place } from "../../test/cli.ts";
+import { Place } from "../../../testkit/cli.ts";
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {

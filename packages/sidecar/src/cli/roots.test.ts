@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { jsonObject, Place } from "../../test/cli.ts";
-import { readDisk } from "../../test/disk.ts";
+import { jsonObject, Place } from "../../../testkit/cli.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 
 test("run keeps additional roots: watched, committed, and back on another machine, also after a kill", async () => {
 	using place = new Place();

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type CliProcess, jsonLines, jsonObject, Place } from "../../test/cli.ts";
-import { readDisk } from "../../test/disk.ts";
+import { type CliProcess, jsonLines, jsonObject, Place } from "../../../testkit/cli.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 
 /** Waits until what was written to `path` a moment ago is committed. */
 async function committed(daemon: CliProcess, path: string, text: string): Promise<void> {

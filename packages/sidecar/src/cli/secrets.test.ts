@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { type Ended, jsonObject, Place } from "../../test/cli.ts";
+import { type Ended, jsonObject, Place } from "../../../testkit/cli.ts";
 
 /** In halves, so that this file holds none. */
 const made = (start: string, rest: string) => start + rest;

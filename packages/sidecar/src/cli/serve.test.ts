@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { Place } from "../../test/cli.ts";
-import { type OidcS3Server, startOidcS3Server } from "../../test/oidc-s3-server.ts";
-import { PlatformMachine } from "../../test/platform.ts";
-import { s3TestServer } from "../../test/s3-server.ts";
+import { Place } from "../../../testkit/cli.ts";
+import { PlatformMachine } from "../../../testkit/platform/platform.ts";
+import { type OidcS3Server, startOidcS3Server } from "../../../testkit/store/oidc-s3-server.ts";
+import { s3TestServer } from "../../../testkit/store/s3-server.ts";
 
 describe("run --listen", () => {
 	test("is nobody's until the first request, serves it, drains, and the next machine goes on where it ended", async () => {

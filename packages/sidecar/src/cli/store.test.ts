@@ -3,8 +3,8 @@ import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, w
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Ended, jsonLines, jsonObject, ordinaryUser, Place } from "../../test/cli.ts";
-import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../test/s3-server.ts";
+import { type Ended, jsonLines, jsonObject, ordinaryUser, Place } from "../../../testkit/cli.ts";
+import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../../testkit/store/s3-server.ts";
 import { ls } from "../index.ts";
 import type { FileEntry } from "../log/types.ts";
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type CliProcess, Place } from "../../test/cli.ts";
+import { type CliProcess, Place } from "../../../testkit/cli.ts";
 import { recordAgent, recordPath } from "../daemon/agent-record.ts";
 import { readProcesses, startOf } from "../daemon/process-table.ts";
 

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { CLI_SOURCE, jsonObject, Place } from "../../test/cli.ts";
-import { readDisk } from "../../test/disk.ts";
-import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../test/s3-server.ts";
+import { CLI_SOURCE, jsonObject, Place } from "../../../testkit/cli.ts";
+import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../../testkit/store/s3-server.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 
 const server = s3TestServer();
 

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type CliProcess, Place } from "../../test/cli.ts";
+import { type CliProcess, Place } from "../../../testkit/cli.ts";
 
 const SWEEP_MS = 5_000;
 

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CLI_SOURCE, cli, type Ended, jsonObject, Place } from "../../../testkit/cli.ts";
 import manifest from "../../package.json" with { type: "json" };
-import { CLI_SOURCE, cli, type Ended, jsonObject, Place } from "../../test/cli.ts";
 
 /** What a failing command says to people. */
 const saying = (code: string, text: string) => expect.stringMatching(new RegExp(`^error \\[${code}\\] .*${text}.*\nwhat to do: .+\n$`));

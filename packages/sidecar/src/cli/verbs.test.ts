@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, t
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CLI_BUNDLE, jsonLines, jsonObject, ordinaryUser, Place } from "../../test/cli.ts";
-import { readDisk } from "../../test/disk.ts";
+import { CLI_BUNDLE, jsonLines, jsonObject, ordinaryUser, Place } from "../../../testkit/cli.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 
 const HOSTILE = "new\nline\u001b[31m";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { infoOf } from "../../test/arbitrary-log.ts";
-import { type Fate, FaultyStore } from "../../test/faulty-store.ts";
-import { workbench } from "../../test/workbench.ts";
+import { infoOf } from "../../../testkit/arbitrary-log.ts";
+import { type Fate, FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { workbench } from "../../../testkit/workbench.ts";
 import { encodeCommit } from "../log/commit-codec.ts";
 import { commitOnce, putPack } from "./commit-once.ts";
 import { thisMachine } from "./machine.ts";

@@ -2,8 +2,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { DeafToLists, FaultyStore } from "../../test/faulty-store.ts";
-import { workbench } from "../../test/workbench.ts";
+import { DeafToLists, FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { workbench } from "../../../testkit/workbench.ts";
 import { logKey } from "../log/keys.ts";
 import { SEGMENT_COMMITS } from "../log/limits.ts";
 import type { Entry } from "../log/types.ts";

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { FaultyStore } from "../../test/faulty-store.ts";
-import { workbench } from "../../test/workbench.ts";
+import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { workbench } from "../../../testkit/workbench.ts";
 import type { ListOptions, ListPage, ObjectStore } from "../store/port.ts";
 import { listCommits } from "./list-commits.ts";
 import { newestSeq } from "./read-log.ts";

@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { FaultyStore } from "../../test/faulty-store.ts";
-import { plainProfile, workbench } from "../../test/workbench.ts";
+import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { plainProfile, workbench } from "../../../testkit/workbench.ts";
 import { thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 import { history } from "../history/history.ts";

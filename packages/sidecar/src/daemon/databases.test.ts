@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { CLI_BUNDLE, type CliProcess, jsonObject, Place } from "../../test/cli.ts";
-import { startNode } from "../workspace/testing.ts";
+import { CLI_BUNDLE, type CliProcess, jsonObject, Place } from "../../../testkit/cli.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
 
 function makeDatabase(file: string, journalMode: string, bytes = 0): void {
 	mkdirSync(dirname(file), { recursive: true });

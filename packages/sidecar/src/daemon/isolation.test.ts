@@ -3,7 +3,7 @@ import { linkSync, lstatSync, mkdirSync, mkdtempSync, openSync, readFileSync, rm
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { mounted } from "../../test/mounted.ts";
+import { mounted } from "../../../testkit/workspace/mounted.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { startAgent } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { FaultyStore } from "../../test/faulty-store.ts";
-import { plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { type DaemonEnd, runDaemon, type Serving } from "./daemon.ts";
 

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { machineWithClock, openclawProfile, workbench } from "../../test/workbench.ts";
+import { machineWithClock, openclawProfile, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 
 describe("the deletion brake", () => {

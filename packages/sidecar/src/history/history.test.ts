@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Workbench, workbench } from "../../test/workbench.ts";
+import { type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { logKey } from "../log/keys.ts";
 import { SEGMENT_COMMITS } from "../log/limits.ts";
 import type { ObjectStore } from "../store/port.ts";

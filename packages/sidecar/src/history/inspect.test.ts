@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { type Workbench, workbench } from "../../test/workbench.ts";
+import { type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { type LogRead, readLog } from "../commit/read-log.ts";
 import type { Entry, FileEntry } from "../log/types.ts";
 import { cat, findPath, listTree } from "./inspect.ts";

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { makeBucket, s3TestServer } from "../../test/s3-server.ts";
+import { makeBucket, s3TestServer } from "../../../testkit/store/s3-server.ts";
 import { DirectoryStore } from "../store/directory.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { S3Store } from "../store/s3.ts";

@@ -1,7 +1,7 @@
 import { utimesSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Workbench, workbench } from "../../test/workbench.ts";
+import { type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { SidecarError } from "../errors.ts";
 import { logKey } from "../log/keys.ts";
 import { resolveAt } from "./resolve-at.ts";

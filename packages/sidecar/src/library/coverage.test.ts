@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { mounted } from "../../test/mounted.ts";
+import { mounted } from "../../../testkit/workspace/mounted.ts";
 import { Roots } from "../path.ts";
 import { openclaw } from "../workspace/profiles/openclaw.ts";
 import { plain } from "../workspace/profiles/plain.ts";

@@ -19,7 +19,7 @@ import { DatabaseSync } from "node:sqlite";
 import { PassThrough } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import { readDisk } from "../../test/disk.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { cat, doctor, exportTree, flush, importTree, ls, restore, rollback, status } from "../index.ts";
 import { recordingLog } from "../telemetry/logger.ts";
 

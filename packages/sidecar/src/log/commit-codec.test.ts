@@ -1,7 +1,7 @@
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { anyStep, deltaOf, fileOf, infoOf, WRITER } from "../../test/arbitrary-log.ts";
+import { anyStep, deltaOf, fileOf, infoOf, WRITER } from "../../../testkit/arbitrary-log.ts";
 import { SidecarError } from "../errors.ts";
 import { encodePath } from "../path.ts";
 import { openBlock } from "./block.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { anyStep, deltaOf } from "../../test/arbitrary-log.ts";
+import { anyStep, deltaOf } from "../../../testkit/arbitrary-log.ts";
 import { compareBytes } from "../path.ts";
 import { diffTrees } from "./diff-trees.ts";
 import type { Entry, Path, Tree } from "./types.ts";

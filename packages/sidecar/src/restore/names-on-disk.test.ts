@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import type { Entry, Path, Tree } from "../log/types.ts";
-import { testDirectory } from "../workspace/testing.ts";
 import { alikeIn, type NameProbe, requireNames } from "./names-on-disk.ts";
 import type { Action } from "./reconcile.ts";
 

@@ -2,14 +2,14 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { mounted } from "../../test/mounted.ts";
-import { plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
+import { mounted } from "../../../testkit/workspace/mounted.ts";
 import { readLog } from "../commit/read-log.ts";
 import { noteOpened, setBackOpened } from "../disk/opened-directories.ts";
 import { inspectDisk } from "../session/not-durable.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
-import { asOrdinaryUser } from "../workspace/testing.ts";
 import { restore } from "./restore.ts";
 
 async function restoreAt(bench: Workbench, machine: string, at: number): Promise<void> {

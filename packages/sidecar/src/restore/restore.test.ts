@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readDisk } from "../../test/disk.ts";
-import { openclawProfile, plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { openclawProfile, plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { readLog } from "../commit/read-log.ts";
 import { readMarker, writeMarker } from "../disk/marker.ts";
 import { SidecarError } from "../errors.ts";

@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { dirname, join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { describe, expect, type TestContext, test } from "vitest";
-import { infoOf } from "../../test/arbitrary-log.ts";
-import { readDisk } from "../../test/disk.ts";
-import { type Workbench, workbench } from "../../test/workbench.ts";
+import { infoOf } from "../../../testkit/arbitrary-log.ts";
+import { type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { SidecarError } from "../errors.ts";
 import { ByteWriter } from "../log/byte-writer.ts";
 import { COMMIT_HEADER_BYTES, encodeHeader } from "../log/commit-header.ts";

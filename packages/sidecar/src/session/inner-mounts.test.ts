@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 import { Roots } from "../path.ts";
 import { restore } from "../restore/restore.ts";

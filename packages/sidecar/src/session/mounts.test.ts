@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Mounted, mounted } from "../../test/mounted.ts";
-import { plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { type Mounted, mounted } from "../../../testkit/workspace/mounted.ts";
 import { readLog } from "../commit/read-log.ts";
 import { restore } from "../restore/restore.ts";
 import { noProgress } from "../telemetry/progress.ts";

@@ -2,9 +2,9 @@ import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlin
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { openclawProfile, plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { openclawProfile, plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
 import { readLog } from "../commit/read-log.ts";
-import { asOrdinaryUser } from "../workspace/testing.ts";
 import { type DiskState, inspectDisk } from "./not-durable.ts";
 import { status } from "./status.ts";
 

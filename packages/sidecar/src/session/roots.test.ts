@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { machineWithClock, openclawProfile, plainProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { machineWithClock, openclawProfile, plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 import { logKey } from "../log/keys.ts";
 import { Roots } from "../path.ts";

@@ -2,10 +2,10 @@ import { appendFileSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSyn
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { anyDisk, makeDisk } from "../../test/arbitrary-disk.ts";
-import { readDisk } from "../../test/disk.ts";
-import { s3TestServer } from "../../test/s3-server.ts";
-import { s3Namespace, type Workbench, workbench } from "../../test/workbench.ts";
+import { s3TestServer } from "../../../testkit/store/s3-server.ts";
+import { s3Namespace, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { anyDisk, makeDisk } from "../../../testkit/workspace/arbitrary-disk.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 
 const stores = [
 	{ name: "file store", make: () => workbench(), numRuns: 15, skip: false },

@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { FaultyStore } from "../../test/faulty-store.ts";
-import { workbench } from "../../test/workbench.ts";
+import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { workbench } from "../../../testkit/workbench.ts";
 import { thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openclawProfile, type Workbench, workbench } from "../../test/workbench.ts";
+import { openclawProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 import { type Marker, readMarker, writeMarker } from "../disk/marker.ts";
 

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it, type TestContext } from "vitest";
-import { describeObjectStore, describeSweepableStore } from "./conformance.ts";
+import { describeObjectStore, describeSweepableStore } from "../../../testkit/store/conformance.ts";
 import { DirectoryStore, type FileSystem, putErrorCode } from "./directory.ts";
 import type { ObjectStore } from "./port.ts";
 

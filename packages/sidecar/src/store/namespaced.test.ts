@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describeObjectStore, describeSweepableStore } from "./conformance.ts";
+import { describeObjectStore, describeSweepableStore } from "../../../testkit/store/conformance.ts";
 import { DirectoryStore } from "./directory.ts";
 import { assertNamespace, namespaced } from "./namespaced.ts";
 import type { ObjectStore } from "./port.ts";

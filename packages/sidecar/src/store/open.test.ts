@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { answer, type FaultServer, startFaultServer } from "../../test/fault-server.ts";
+import { answer, type FaultServer, startFaultServer } from "../../../testkit/store/fault-server.ts";
 import { openStore, parseStoreUrl } from "./open.ts";
 
 describe("parseStoreUrl", () => {

@@ -1,7 +1,7 @@
 /**
  * The ObjectStore port: the five things the log needs from a store, and the outcomes they can have.
  *
- * Guarantees every implementation gives (checked by `conformance.ts`):
+ * Guarantees every implementation gives (checked by `packages/testkit/store/conformance.ts`):
  * - `putIfAbsent` creates the object whole or not at all, and never replaces one.
  * - An object is listed and readable as soon as `putIfAbsent` said `created`.
  * - `list` is in ascending order of the keys' bytes.

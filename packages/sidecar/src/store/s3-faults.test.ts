@@ -14,7 +14,7 @@ import {
 	s3Error,
 	silence,
 	startFaultServer,
-} from "../../test/fault-server.ts";
+} from "../../../testkit/store/fault-server.ts";
 import type { ListOptions, ListPage } from "./port.ts";
 import { S3Store, type S3StoreOptions } from "./s3.ts";
 

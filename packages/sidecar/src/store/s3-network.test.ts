@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { answer, startFaultServer } from "../../test/fault-server.ts";
+import { answer, startFaultServer } from "../../../testkit/store/fault-server.ts";
 import { openStore } from "./open.ts";
 
 const undo: (() => unknown)[] = [];
@@ -31,7 +31,7 @@ async function storeAt(endpoint: string) {
 
 /** @returns its URL, and the lines it printed */
 async function proxy(): Promise<{ url: string; seen: string[] }> {
-	const child = spawn(process.execPath, [fileURLToPath(new URL("../../test/forward-proxy.ts", import.meta.url))], {
+	const child = spawn(process.execPath, [fileURLToPath(new URL("../../../testkit/store/forward-proxy.ts", import.meta.url))], {
 		stdio: ["ignore", "pipe", "inherit"],
 	});
 	undo.push(() => child.kill("SIGKILL"));

@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Answer, answer, cutOff, reset, s3Error, startFaultServer } from "../../test/fault-server.ts";
-import { plainBucket } from "../../test/plain-bucket.ts";
-import { makeRestrictedUser, s3TestServer } from "../../test/s3-server.ts";
+import { type Answer, answer, cutOff, reset, s3Error, startFaultServer } from "../../../testkit/store/fault-server.ts";
+import { plainBucket } from "../../../testkit/store/plain-bucket.ts";
+import { makeRestrictedUser, s3TestServer } from "../../../testkit/store/s3-server.ts";
 import { openPlace, openSink, parsePlace } from "./place.ts";
 import type { PlainObject, PlainObjects } from "./plain.ts";
 import { S3Store } from "./s3.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { type Answer, answer, s3Error, startFaultServer } from "../../test/fault-server.ts";
+import { type Answer, answer, s3Error, startFaultServer } from "../../../testkit/store/fault-server.ts";
 import { S3Store } from "./s3.ts";
 
 const undo: (() => unknown)[] = [];

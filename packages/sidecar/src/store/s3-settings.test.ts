@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { answer, startFaultServer } from "../../test/fault-server.ts";
+import { answer, startFaultServer } from "../../../testkit/store/fault-server.ts";
 import { openStore } from "./open.ts";
 import { s3Settings } from "./s3-settings.ts";
 import { openS3Sink } from "./s3-sink.ts";

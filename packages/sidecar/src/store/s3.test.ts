@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../test/s3-server.ts";
-import { describeObjectStore, describeSweepableStore } from "./conformance.ts";
+import { describeObjectStore, describeSweepableStore } from "../../../testkit/store/conformance.ts";
+import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../../testkit/store/s3-server.ts";
 import { S3Store } from "./s3.ts";
 
 /** Against a real server. What a server that fails can do is in `s3-faults.test.ts`. */

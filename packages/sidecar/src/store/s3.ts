@@ -20,7 +20,7 @@ import type { SweepableStore } from "./sweepable.ts";
  * The SDK signs, sends once and parses; retrying is done here. A PUT is never repeated. A GET is repeated as a whole, its
  * body included, which the SDK's own retries leave out: a body that ends early is the most common failure of a long restore.
  *
- * Not guaranteed: that a store which ignores `If-None-Match` is noticed. `conformance.ts` finds such a store, a PUT cannot.
+ * Not guaranteed: that a store which ignores `If-None-Match` is noticed. The conformance suite finds such a store, a PUT cannot.
  */
 export interface S3StoreOptions extends S3ConnectionOptions {
 	readonly bucket: string;

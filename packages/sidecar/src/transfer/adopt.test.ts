@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { FaultyStore } from "../../test/faulty-store.ts";
-import { plainBucket } from "../../test/plain-bucket.ts";
-import { s3TestServer } from "../../test/s3-server.ts";
-import { type Workbench, workbench } from "../../test/workbench.ts";
+import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { plainBucket } from "../../../testkit/store/plain-bucket.ts";
+import { s3TestServer } from "../../../testkit/store/s3-server.ts";
+import { type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import { history } from "../history/history.ts";

@@ -1,8 +1,8 @@
 import { closeSync, lstatSync, openSync, symlinkSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { approximate, loadExact, loadFileTimes } from "./file-times.ts";
-import { testDirectory } from "./testing.ts";
 
 const times = await loadFileTimes();
 const mtimeOf = (path: string | Buffer) => lstatSync(path, { bigint: true }).mtimeNs;

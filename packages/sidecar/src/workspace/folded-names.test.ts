@@ -1,9 +1,9 @@
 import { linkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { FoldedNames } from "./folded-names.ts";
 import { statOf } from "./stat.ts";
-import { testDirectory } from "./testing.ts";
 
 test("a name that can be looked up but is not listed belongs to another file if the directory folds names", () => {
 	const root = testDirectory();

@@ -1,9 +1,9 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { hashingZerosOnce, isZeros, loadNextData, ZEROS } from "./holes.ts";
 import { readStable } from "./stable-read.ts";
-import { testDirectory } from "./testing.ts";
 
 const MiB = 1 << 20;
 

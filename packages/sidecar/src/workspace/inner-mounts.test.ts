@@ -1,13 +1,13 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { mounted } from "../../test/mounted.ts";
+import { mounted } from "../../../testkit/workspace/mounted.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { Roots } from "../path.ts";
 import { makeFilter } from "./filter.ts";
 import { innerMountsByDevice, readInnerMounts } from "./inner-mounts.ts";
 import { plain } from "./profiles/plain.ts";
 import { scan } from "./scan.ts";
-import { testDirectory } from "./testing.ts";
 
 test("mounts inside are found with their kinds, the innermost first, without those that another covers", async (context) => {
 	using made = mounted(context);

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { loadFileTimes } from "./file-times.ts";
 import { Materializer } from "./materialize.ts";
 import { statOf } from "./stat.ts";
-import { testDirectory } from "./testing.ts";
 
 const times = await loadFileTimes();
 const MTIME_NS = 1_700_000_000_123_456_789n;

@@ -1,9 +1,10 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { mounted } from "../../test/mounted.ts";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
+import { mounted } from "../../../testkit/workspace/mounted.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { copyAside, move } from "./move.ts";
-import { asOrdinaryUser, testDirectory } from "./testing.ts";
 
 test("a move to another file system takes content, modes and times along, out of read-only directories too", async (context) => {
 	using made = mounted(context);

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { mounted } from "../../test/mounted.ts";
+import { mounted } from "../../../testkit/workspace/mounted.ts";
 import { loadFileTimes } from "./file-times.ts";
 import { Materializer } from "./materialize.ts";
 import { identityOf, lstatPath } from "./stat.ts";

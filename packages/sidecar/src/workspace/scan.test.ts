@@ -5,12 +5,14 @@ import { createServer } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { encodePath } from "../path.ts";
 import { makeFilter } from "./filter.ts";
 import { openclaw } from "./profiles/openclaw.ts";
 import { plain } from "./profiles/plain.ts";
 import { hiddenBy, scan } from "./scan.ts";
-import { asOrdinaryUser, startNode, testDirectory } from "./testing.ts";
 
 const everything = makeFilter(plain);
 

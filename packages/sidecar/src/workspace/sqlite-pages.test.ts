@@ -3,9 +3,10 @@ import { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { type Child, startNode } from "../../../testkit/workspace/start-node.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { snapshotSqlite } from "./sqlite.ts";
 import { readPagesInPlace, type SeenPages } from "./sqlite-pages.ts";
-import { type Child, startNode, testDirectory } from "./testing.ts";
 
 const CHUNK = 16_384;
 

@@ -18,6 +18,9 @@ import {
 } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { openclaw } from "./profiles/openclaw.ts";
 import {
 	chunkBitsFor,
@@ -33,7 +36,6 @@ import {
 } from "./sqlite.ts";
 import { readStable } from "./stable-read.ts";
 import { lstatPath } from "./stat.ts";
-import { asOrdinaryUser, startNode, testDirectory } from "./testing.ts";
 
 /** A workspace and a private directory beside it. */
 function places(): { root: string; temp: string } {

@@ -15,11 +15,13 @@ import {
 import { dirname } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { fsPath } from "../path.ts";
 import { holdOpen } from "./guarded-open.ts";
 import { lastLineEnd, type OnChunk, READ_BYTES, type ReadOptions, type ReadResult, readStable } from "./stable-read.ts";
 import { lstatPath } from "./stat.ts";
-import { asOrdinaryUser, startNode, testDirectory } from "./testing.ts";
 
 const KIB16 = 1 << 14;
 const MIB = 1 << 20;

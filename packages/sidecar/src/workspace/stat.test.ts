@@ -1,7 +1,8 @@
 import { appendFileSync, chmodSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { lstatPath, type Stat, sameStat } from "./stat.ts";
-import { asOrdinaryUser, testDirectory } from "./testing.ts";
 
 function statted(root: string, path: string): Stat {
 	const stat = lstatPath(root, path);

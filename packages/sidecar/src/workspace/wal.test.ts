@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { testDirectory } from "./testing.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { isSame, readWal, type WalPosition } from "./wal.ts";
 
 const PAGE = 1024;

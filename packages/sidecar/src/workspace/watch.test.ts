@@ -13,12 +13,13 @@ import {
 } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { HintedIndex } from "../../../testkit/workspace/hinted-index.ts";
+import { startNode } from "../../../testkit/workspace/start-node.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { fsPath } from "../path.ts";
 import { type Filter, makeFilter } from "./filter.ts";
-import { HintedIndex } from "./hinted-index.ts";
 import { openclaw } from "./profiles/openclaw.ts";
 import { plain } from "./profiles/plain.ts";
-import { startNode, testDirectory } from "./testing.ts";
 import { watchWorkspace } from "./watch.ts";
 
 const everything = makeFilter(plain);

@@ -1,7 +1,8 @@
 import { chmodSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
+import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { plain } from "./profiles/plain.ts";
-import { asOrdinaryUser, testDirectory } from "./testing.ts";
 import { IGNORE_SETTLED_MS, WorkspaceFilter } from "./workspace-filter.ts";
 
 function place(text?: string): { root: string; file: string; changedMs: () => number } {

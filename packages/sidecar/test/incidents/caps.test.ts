@@ -1,6 +1,7 @@
 /** Incidents in which a limit was met in silence: each limit of the format, as a reader meets it. Numbers: docs/reliability.md. */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { AgingStore } from "../../../testkit/store/aging-store.ts";
 import { listCommits } from "../../src/commit/list-commits.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { SidecarError } from "../../src/errors.ts";
@@ -15,7 +16,6 @@ import { ENTRY, OBJECT } from "../../src/log/manifest-words.ts";
 import type { CommitInfo } from "../../src/log/types.ts";
 import { verify } from "../../src/maintenance/verify.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
-import { AgingStore } from "../aging-store.ts";
 
 const KEY = logKey(1);
 const INFO: CommitInfo = {

@@ -3,8 +3,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readDisk } from "../disk.ts";
-import { openclawProfile, type Workbench, workbench } from "../workbench.ts";
+import { openclawProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { commit } from "./files.ts";
 
 /** By incident: what was left out somewhere. */

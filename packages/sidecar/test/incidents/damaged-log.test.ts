@@ -4,15 +4,15 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { AgingStore } from "../../../testkit/store/aging-store.ts";
+import { workbench } from "../../../testkit/workbench.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { SidecarError } from "../../src/errors.ts";
 import { exportTree, flush, repair, restore, retain, rollback, run, verify } from "../../src/index.ts";
 import { logKey } from "../../src/log/keys.ts";
 import { namespaced } from "../../src/store/namespaced.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
-import { AgingStore } from "../aging-store.ts";
-import { readDisk } from "../disk.ts";
-import { workbench } from "../workbench.ts";
 import { below, commit, put, textOf } from "./files.ts";
 import { type Forgery, forge } from "./forged.ts";
 

@@ -3,11 +3,11 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { DeafToPacks, FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { workbench } from "../../../testkit/workbench.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import type { ListOptions } from "../../src/store/port.ts";
-import { readDisk } from "../disk.ts";
-import { DeafToPacks, FaultyStore } from "../faulty-store.ts";
-import { workbench } from "../workbench.ts";
 import { commit, put, textOf, textsOf } from "./files.ts";
 
 const MEMORY = Object.fromEntries(

@@ -4,14 +4,14 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, it } from "vitest";
+import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { makeBucket, s3TestServer } from "../../../testkit/store/s3-server.ts";
+import { workbench } from "../../../testkit/workbench.ts";
 import { thisMachine } from "../../src/commit/machine.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { restore } from "../../src/index.ts";
 import { namespaced } from "../../src/store/namespaced.ts";
 import { openStore } from "../../src/store/open.ts";
-import { FaultyStore } from "../faulty-store.ts";
-import { makeBucket, s3TestServer } from "../s3-server.ts";
-import { workbench } from "../workbench.ts";
 import { commit, put, textOf, textsOf } from "./files.ts";
 
 /** Waits for nothing between tries. */

@@ -1,11 +1,11 @@
 /** W1: an edit that meets a newer commit, on a machine that loses the workspace before its first commit. See docs/reliability.md. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { expect, it, onTestFinished } from "vitest";
+import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { displacedFiles } from "../../src/disk/displaced.ts";
 import { Session } from "../../src/session/session.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
-import { plainProfile, type Workbench, workbench } from "../workbench.ts";
 import { commit, put, textOf } from "./files.ts";
 
 /** On `b` an edit of `path` gave way to a newer commit of `a`; then `c` took the workspace over. */

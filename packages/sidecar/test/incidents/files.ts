@@ -2,10 +2,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "vitest";
+import type { Workbench } from "../../../testkit/workbench.ts";
+import { type DiskEntry, readDisk } from "../../../testkit/workspace/disk.ts";
 import type { FlushOptions } from "../../src/capture/flush-result.ts";
 import type { Session } from "../../src/session/session.ts";
-import { type DiskEntry, readDisk } from "../disk.ts";
-import type { Workbench } from "../workbench.ts";
 
 /** Text by path. */
 export type Texts = Readonly<Record<string, string>>;

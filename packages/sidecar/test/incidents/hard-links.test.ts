@@ -4,8 +4,8 @@ import { chmodSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSyn
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { readDisk } from "../disk.ts";
-import { type Workbench, workbench } from "../workbench.ts";
+import { type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { below, commit } from "./files.ts";
 import { restoreAt } from "./restore-at.ts";
 

@@ -3,9 +3,9 @@ import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
+import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { openclawProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../../src/commit/read-log.ts";
-import { FaultyStore } from "../faulty-store.ts";
-import { openclawProfile, type Workbench, workbench } from "../workbench.ts";
 import { commit, put, textOf } from "./files.ts";
 import { restoreAt } from "./restore-at.ts";
 

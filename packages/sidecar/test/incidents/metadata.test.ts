@@ -3,9 +3,9 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, linkSync, lstatSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { cli, ordinaryUser, Place } from "../cli.ts";
-import { readDisk } from "../disk.ts";
-import { workbench } from "../workbench.ts";
+import { cli, ordinaryUser, Place } from "../../../testkit/cli.ts";
+import { workbench } from "../../../testkit/workbench.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { commit, put } from "./files.ts";
 
 it("25: what is restored belongs to whoever restores, and can be written by them", async () => {

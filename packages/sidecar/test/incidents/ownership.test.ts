@@ -2,8 +2,8 @@
 import { readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../../src/commit/read-log.ts";
-import { workbench } from "../workbench.ts";
 import { commit, put, textOf, textsOf } from "./files.ts";
 
 const IGNORE_FILE = ".openclaw-sidecar-ignore";

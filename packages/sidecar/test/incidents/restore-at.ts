@@ -1,12 +1,12 @@
 /** `restore --at` on a machine of a workbench. */
 
+import { plainProfile, type Workbench } from "../../../testkit/workbench.ts";
 import { newRestoreId, thisMachine } from "../../src/commit/machine.ts";
 import { Roots } from "../../src/path.ts";
 import { restore } from "../../src/restore/restore.ts";
 import { recordingLog } from "../../src/telemetry/logger.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
 import { loadFileTimes } from "../../src/workspace/file-times.ts";
-import { plainProfile, type Workbench } from "../workbench.ts";
 
 export async function restoreAt(bench: Workbench, machine: string, at: number): Promise<void> {
 	const restored = await restore({

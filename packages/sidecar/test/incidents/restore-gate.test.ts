@@ -4,14 +4,14 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { s3Error, startFaultServer } from "../../../testkit/store/fault-server.ts";
+import { DeafToPacks, FaultyStore } from "../../../testkit/store/faulty-store.ts";
+import { workbench } from "../../../testkit/workbench.ts";
 import { thisMachine } from "../../src/commit/machine.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { run } from "../../src/index.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { ListOptions } from "../../src/store/port.ts";
-import { s3Error, startFaultServer } from "../fault-server.ts";
-import { DeafToPacks, FaultyStore } from "../faulty-store.ts";
-import { workbench } from "../workbench.ts";
 import { commit, put, textOf, textsOf } from "./files.ts";
 
 /** Restores gave up beyond 1,000 in incident 1. */

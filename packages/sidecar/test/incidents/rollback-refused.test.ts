@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { AgingStore } from "../../../testkit/store/aging-store.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { flush, restore, rollback, run, verify } from "../../src/index.ts";
 import { namespaced } from "../../src/store/namespaced.ts";
-import { AgingStore } from "../aging-store.ts";
 
 /** As OpenClaw does since 2026.7: it notes what its workspace holds, and refuses every turn where that is gone. */
 const AGENT = `

@@ -3,8 +3,8 @@ import { existsSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
+import { openclawProfile, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../../src/commit/read-log.ts";
-import { openclawProfile, workbench } from "../workbench.ts";
 import { commit, put, textOf } from "./files.ts";
 
 const profile = openclawProfile;

@@ -22,7 +22,7 @@ if (CHOSEN.length === 0) throw new Error(`no rule has "${WORD}" in its text`);
 
 /** No S3 server: the tests of the table need none. */
 const CONFIG = `export default {
-	test: { globalSetup: ["packages/sidecar/test/build-command.ts"], setupFiles: ["test/seed-fast-check.ts"], pool: "forks", testTimeout: 60_000, include: ["packages/**/*.test.ts"] },
+	test: { globalSetup: ["packages/testkit/build-command.ts"], setupFiles: ["test/seed-fast-check.ts"], pool: "forks", testTimeout: 60_000, include: ["packages/**/*.test.ts"] },
 };`;
 
 interface Ran {
@@ -39,7 +39,7 @@ class Scratch {
 		mkdirSync(this.#sidecar(), { recursive: true });
 		for (const directory of SOURCE_DIRECTORIES)
 			cpSync(join(REPOSITORY, "packages/sidecar", directory), this.#sidecar(directory), { recursive: true });
-		for (const file of ["package.json", "tsconfig.json", "test"])
+		for (const file of ["package.json", "tsconfig.json", "test", "packages/testkit"])
 			cpSync(join(REPOSITORY, file), join(this.#directory, file), { recursive: true });
 		for (const file of ["package.json", "build.ts"]) cpSync(join(REPOSITORY, "packages/sidecar", file), this.#sidecar(file));
 		for (const modules of ["node_modules", "packages/sidecar/node_modules"])

@@ -5,14 +5,14 @@
  * the log, or in the trash and in its journal. Once a flush says that all is durable, every text is in the log.
  */
 import { mkdirSync } from "node:fs";
+import { Dice } from "../../../testkit/dice.ts";
+import { AgingStore } from "../../../testkit/store/aging-store.ts";
+import { type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { displacedFiles } from "../../src/disk/displaced.ts";
 import { SidecarError, systemRefusal } from "../../src/errors.ts";
 import type { Session } from "../../src/session/session.ts";
-import { AgingStore } from "../aging-store.ts";
-import { Dice } from "../dice.ts";
 import { restoreAt } from "../incidents/restore-at.ts";
-import { type Workbench, workbench } from "../workbench.ts";
 import { FailingDisk, type Failure } from "./failing-disk.ts";
 import { edit, TextsInLog, textsBelow } from "./real-disk.ts";
 

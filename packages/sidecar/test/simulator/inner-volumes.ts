@@ -8,12 +8,12 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Dice } from "../../../testkit/dice.ts";
+import { AgingStore } from "../../../testkit/store/aging-store.ts";
+import { type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { displacedFiles } from "../../src/disk/displaced.ts";
 import type { Session } from "../../src/session/session.ts";
-import { AgingStore } from "../aging-store.ts";
-import { Dice } from "../dice.ts";
-import { type Workbench, workbench } from "../workbench.ts";
 import { edit, TextsInLog, textOf, textsBelow } from "./real-disk.ts";
 
 export interface InnerVolumes {

@@ -5,10 +5,10 @@
  * given the same things in the same order up to that point, and then lives on its own.
  */
 
+import type { Dice } from "../../../testkit/dice.ts";
 import type { Machine } from "../../src/commit/machine.ts";
 import { SidecarError } from "../../src/errors.ts";
 import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "../../src/store/port.ts";
-import type { Dice } from "../dice.ts";
 import type { Cloud } from "./cloud.ts";
 import { DAY, HOUR, MINUTE, SECOND, type World } from "./world.ts";
 

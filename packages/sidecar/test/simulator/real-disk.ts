@@ -2,10 +2,10 @@
 import { hash } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Dice } from "../../../testkit/dice.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import type { Entry } from "../../src/log/types.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
-import type { Dice } from "../dice.ts";
 
 /** What an agent does: writes, deletes, links, makes directories, whatever stands in the way. */
 export function edit(root: string, names: readonly string[], count: number, dice: Dice, text: () => string): void {

@@ -1,6 +1,6 @@
 /** One run: some machines of one user, a store, retention, and a storm; all of it from one seed. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { Dice } from "../dice.ts";
+import { Dice } from "../../../testkit/dice.ts";
 import { Cloud } from "./cloud.ts";
 import { emptyDisk } from "./disk.ts";
 import { Oracle, type Violation } from "./oracle.ts";

@@ -5,7 +5,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Dice } from "../dice.ts";
+import { Dice } from "../../../testkit/dice.ts";
 
 const FILES_PER_SECOND = 50;
 const ROWS_PER_SECOND = 200;

@@ -12,10 +12,10 @@ import { DatabaseSync } from "node:sqlite";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { CLI_BUNDLE, CliProcess } from "../cli.ts";
-import { readDisk } from "../disk.ts";
-import { seededPlan, startFaultProxy } from "../fault-proxy.ts";
-import { makeBucket, startS3Server } from "../s3-server.ts";
+import { CLI_BUNDLE, CliProcess } from "../../../testkit/cli.ts";
+import { seededPlan, startFaultProxy } from "../../../testkit/store/fault-proxy.ts";
+import { makeBucket, startS3Server } from "../../../testkit/store/s3-server.ts";
+import { readDisk } from "../../../testkit/workspace/disk.ts";
 
 const MINUTES = Number(process.env.SOAK_MINUTES ?? 10);
 const SEED = Number(process.env.FC_SEED ?? 1) || 1;

@@ -1,19 +1,20 @@
-/** The demo with OpenClaw itself: where it comes from, how it is configured for a fake model, how it takes turns. */
+/** OpenClaw itself: where it comes from, how it is configured for a fake model, how it takes turns. */
 
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
-import imagePackage from "../packages/image/openclaw/package.json" with { type: "json" };
-import { type Agent, answers, freePort, ONE_USE } from "./agent.ts";
+import imagePackage from "../../image/openclaw/package.json" with { type: "json" };
+import { seconds } from "../format.ts";
+import { freePort } from "../free-port.ts";
+import { run } from "../processes.ts";
+import { type Agent, answers, ONE_USE } from "./agent.ts";
 import { type FakeModel, startFakeModel } from "./fake-model.ts";
 import { openClawConfig } from "./openclaw-config.ts";
-import { run } from "./processes.ts";
-import { seconds } from "./report.ts";
 
 /** One version for demo, tests and image. */
 const VERSION = imagePackage.dependencies.openclaw;
 const SERIES = /^OpenClaw 2026\.9\./;
-const CACHE = join(import.meta.dirname, "../.cache/openclaw");
+const CACHE = join(import.meta.dirname, "../../../.cache/openclaw");
 const PARTIAL = `${CACHE}.partial-${process.pid}`;
 const NEEDED_BYTES = 1_500_000_000;
 const INSTALL_LIMIT_MS = 180_000;

@@ -1,8 +1,8 @@
 /** Generators of trees and histories for property tests of the log. No disk: content is what its SHA-256 says. */
 import { hash } from "node:crypto";
 import fc from "fast-check";
-import { compressBlock, type PendingBlock } from "../src/log/block.ts";
-import type { ChunkRef, CommitInfo, Delta, Entry, Path, Tree } from "../src/log/types.ts";
+import { compressBlock, type PendingBlock } from "../sidecar/src/log/block.ts";
+import type { ChunkRef, CommitInfo, Delta, Entry, Path, Tree } from "../sidecar/src/log/types.ts";
 
 /** Names as hostile as a file system takes them: both normal forms, quotes, newlines, stray bytes, long. */
 export const anyName: fc.Arbitrary<string> = fc.oneof(

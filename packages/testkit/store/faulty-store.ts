@@ -1,6 +1,6 @@
 /** A real store behind a line that loses things, as told, one fate a PUT. */
-import { SidecarError } from "../src/errors.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "../src/store/port.ts";
+import { SidecarError } from "../../sidecar/src/errors.ts";
+import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "../../sidecar/src/store/port.ts";
 
 /**
  * `ok`; `lost-answer`: stored, but the caller is told `unknown`; `lost-request`: not stored, `unknown`; `late`: `unknown`, and stored

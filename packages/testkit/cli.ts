@@ -10,12 +10,12 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-export const CLI_SOURCE = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+export const CLI_SOURCE = fileURLToPath(new URL("../sidecar/src/cli/main.ts", import.meta.url));
 /** What `build-command.ts` makes at the start of every run. */
-export const CLI_BUNDLE = fileURLToPath(new URL("../dist/openclaw-sidecar.js", import.meta.url));
+export const CLI_BUNDLE = fileURLToPath(new URL("../sidecar/dist/openclaw-sidecar.js", import.meta.url));
 
 /** Halves what a start costs. */
-const COMPILE_CACHE = fileURLToPath(new URL("../../../.cache/node", import.meta.url));
+const COMPILE_CACHE = fileURLToPath(new URL("../../.cache/node", import.meta.url));
 
 export interface LogEvent {
 	readonly event: string;

@@ -1,6 +1,6 @@
 /**
- * Processes that never outlive the demo: each leads a process group, carries a mark in its environment by which whatever it started is
- * found again, and is killed by its id when the demo ends, however it ends.
+ * Processes that never outlive this one: each leads a process group, carries a mark in its environment by which whatever it started is
+ * found again, and is killed by its id when this process ends, however it ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { buffer, text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 
-const MARK = "OPENCLAW_DEMO_RUN";
+const MARK = "TESTKIT_RUN";
 const RUN = randomUUID();
 
 const running = new Set<Running>();
@@ -36,7 +36,7 @@ export class Running {
 	readonly exited: Promise<Exit>;
 	#exit: Exit | undefined;
 
-	/** @param env the whole environment: nothing of the demo's own is passed on */
+	/** @param env the whole environment: nothing of this process's own is passed on */
 	constructor(name: string, argv: readonly string[], env: Readonly<Record<string, string>>) {
 		this.name = name;
 		const [file, ...args] = argv as [string, ...string[]];

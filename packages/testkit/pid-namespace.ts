@@ -1,6 +1,6 @@
 /** A place where a command is PID 1, as in a container. */
 import { execFileSync } from "node:child_process";
-import { readProcesses } from "../src/daemon/process-table.ts";
+import { readProcesses } from "../sidecar/src/daemon/process-table.ts";
 
 const FLAGS = ["--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"];
 

@@ -1,10 +1,10 @@
 /** Plays AgentCore: starts machines of the real command, pings them, sends them invocations, ends them. */
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { CliProcess, Ended, Place, StartOptions } from "./cli.ts";
+import type { CliProcess, Ended, Place, StartOptions } from "../cli.ts";
+import { freePort } from "../free-port.ts";
 
-const AGENT = fileURLToPath(new URL("./platform-agent.ts", import.meta.url));
+/** The program of a small agent that the platform can talk to: `platform-agent.ts PORT DIRECTORY`. */
+export const PLATFORM_AGENT = fileURLToPath(new URL("./platform-agent.ts", import.meta.url));
 
 export interface Ping {
 	readonly status: "Healthy" | "HealthyBusy";
@@ -23,7 +23,7 @@ export class PlatformMachine implements AsyncDisposable {
 	/** A fresh machine of that name, up and never asked for anything. Further `args` go before the agent's command. */
 	static async boot(place: Place, name: string, args: readonly string[] = [], options: StartOptions = {}): Promise<PlatformMachine> {
 		const port = await freePort();
-		const agent = [process.execPath, AGENT, String(port), place.path(name)];
+		const agent = [process.execPath, PLATFORM_AGENT, String(port), place.path(name)];
 		const cadence = ["--quiet-period", "20ms"];
 		const contract = ["--listen", "127.0.0.1:0", "--agent-url", `http://127.0.0.1:${port}`];
 		const machine = place.start(name, ["run", ...contract, ...cadence, ...args, "--", ...agent], options);
@@ -63,13 +63,4 @@ export class PlatformMachine implements AsyncDisposable {
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.end();
 	}
-}
-
-async function freePort(): Promise<number> {
-	const server = createServer().listen(0, "127.0.0.1");
-	await once(server, "listening");
-	const { port } = server.address() as AddressInfo;
-	server.close();
-	await once(server, "close");
-	return port;
 }

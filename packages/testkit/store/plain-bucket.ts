@@ -1,7 +1,7 @@
 /** A bucket of the test run's S3 server, filled as other programs would, and options to reach it through the library. */
 import PQueue from "p-queue";
-import { openStore } from "../src/store/open.ts";
-import type { ObjectStore } from "../src/store/port.ts";
+import { openStore } from "../../sidecar/src/store/open.ts";
+import type { ObjectStore } from "../../sidecar/src/store/port.ts";
 import { makeBucket, s3TestServer } from "./s3-server.ts";
 
 export interface PlainBucket extends AsyncDisposable {

@@ -1,9 +1,9 @@
 /** For tests: a picture of a directory that is kept up by hints alone, as a flush keeps up its own. Right = equal to a scan. */
 
-import { parentOf, type Root } from "../path.ts";
-import type { Filter } from "./filter.ts";
-import { scan } from "./scan.ts";
-import { lstatPath, type Stat, sameStat } from "./stat.ts";
+import { parentOf, type Root } from "../../sidecar/src/path.ts";
+import type { Filter } from "../../sidecar/src/workspace/filter.ts";
+import { scan } from "../../sidecar/src/workspace/scan.ts";
+import { lstatPath, type Stat, sameStat } from "../../sidecar/src/workspace/stat.ts";
 
 export class HintedIndex {
 	readonly #root: Root;

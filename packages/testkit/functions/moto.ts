@@ -6,15 +6,15 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { freePort } from "../free-port.ts";
 import { FAKE_CREDENTIALS } from "./table.ts";
 
 const VERSION = "5.2.5";
-const CACHE = fileURLToPath(new URL("../../../../.cache/", import.meta.url));
+const CACHE = fileURLToPath(new URL("../../../.cache/", import.meta.url));
 const HOME = join(CACHE, `moto-${VERSION}`);
 const START_MS = 60_000;
 
@@ -73,13 +73,4 @@ async function isReady(url: string): Promise<boolean> {
 	const response = await fetch(`${url}/moto-api/`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
 	await response?.body?.cancel();
 	return response?.ok === true;
-}
-
-async function freePort(): Promise<number> {
-	const server = createServer().listen(0, "127.0.0.1");
-	await once(server, "listening");
-	const { port } = server.address() as AddressInfo;
-	server.close();
-	await once(server, "close");
-	return port;
 }

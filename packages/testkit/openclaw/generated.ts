@@ -1,8 +1,9 @@
-/** The demo without OpenClaw: generated state, and a small gateway that writes to it as the real one does. */
+/** An agent without OpenClaw: generated state, and a small gateway that writes to it as the real one does. */
 import { join } from "node:path";
-import { type Agent, answers, freePort, ONE_USE } from "./agent.ts";
+import { bytes, many } from "../format.ts";
+import { freePort } from "../free-port.ts";
+import { type Agent, answers, ONE_USE } from "./agent.ts";
 import { generateOpenClawState, type TurnResult } from "./generate-state.ts";
-import { bytes, many } from "./report.ts";
 
 const TURNS_BEFORE = 12;
 

@@ -3,7 +3,7 @@
  * `users/` and the token's own `sub`, as the role of an installation does.
  */
 import { createHash } from "node:crypto";
-import { OidcIssuer } from "./oidc-issuer.ts";
+import { OidcIssuer } from "../platform/oidc-issuer.ts";
 import { makeBucket, type StartedS3Server, startS3Server } from "./s3-server.ts";
 
 export interface TrustingS3Server {

@@ -7,7 +7,7 @@ import { createServer, Agent as HttpAgent, request as httpRequest, type Incoming
 import type { AddressInfo, Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Dice } from "./dice.ts";
+import { Dice } from "../dice.ts";
 import { errorDocument } from "./fault-server.ts";
 
 /** What can happen to one request. `reaches`: does the server act on it? */

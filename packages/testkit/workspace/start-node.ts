@@ -1,19 +1,7 @@
-/** What the tests of this room share: directories that go away, and other processes that do something meanwhile. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { onTestFinished } from "vitest";
-
-/** An empty directory, readable for everyone, removed at the end of the test. */
-export function testDirectory(): string {
-	const directory = realpathSync(mkdtempSync(join(tmpdir(), "sidecar-workspace-")));
-	chmodSync(directory, 0o755);
-	onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-	return directory;
-}
 
 export interface Child {
 	/** The next line it prints. */
@@ -60,15 +48,4 @@ export function startNode(script: string, ...args: string[]): Child {
 			await ended;
 		},
 	};
-}
-
-/** Runs as a user for whom file modes count: root reads what it likes. */
-export async function asOrdinaryUser<T>(run: () => Promise<T>): Promise<T> {
-	if (process.geteuid?.() !== 0) return await run();
-	process.seteuid?.(65_534);
-	try {
-		return await run();
-	} finally {
-		process.seteuid?.(0);
-	}
 }

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { GetResult, ListOptions, ListPage, ObjectStore, PutOutcome } from "./port.ts";
-import { isSweepable, type SweepableStore } from "./sweepable.ts";
+import type { GetResult, ListOptions, ListPage, ObjectStore, PutOutcome } from "../../sidecar/src/store/port.ts";
+import { isSweepable, type SweepableStore } from "../../sidecar/src/store/sweepable.ts";
 
 /**
- * What every ObjectStore must do, as one suite: the guarantees of `port.ts`, each with its own test. A store under test must
+ * What every ObjectStore must do, as one suite: the guarantees of the port, each with its own test. A store under test must
  * be healthy: faults are each implementation's own matter.
  */
 

@@ -1,9 +1,9 @@
 /** Generates trees on a real disk, as hostile as the file system takes them. */
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
-import { encodePath, fsPath } from "../src/path.ts";
-import { approximate, loadFileTimes } from "../src/workspace/file-times.ts";
-import { anyName } from "./arbitrary-log.ts";
+import { encodePath, fsPath } from "../../sidecar/src/path.ts";
+import { approximate, loadFileTimes } from "../../sidecar/src/workspace/file-times.ts";
+import { anyName } from "../arbitrary-log.ts";
 
 export interface DiskNode {
 	readonly path: string;

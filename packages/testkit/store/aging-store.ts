@@ -1,9 +1,9 @@
 /** A store in memory under a clock that the test turns: retention takes weeks. It passes the conformance suite like any other. */
-import { SidecarError } from "../src/errors.ts";
-import { throwIfAborted } from "../src/store/abort.ts";
-import { assertKey, assertPrefix, assertRange } from "../src/store/keys.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, PutOutcome, RequestCounts } from "../src/store/port.ts";
-import type { SweepableStore } from "../src/store/sweepable.ts";
+import { SidecarError } from "../../sidecar/src/errors.ts";
+import { throwIfAborted } from "../../sidecar/src/store/abort.ts";
+import { assertKey, assertPrefix, assertRange } from "../../sidecar/src/store/keys.ts";
+import type { GetOptions, GetResult, ListOptions, ListPage, PutOutcome, RequestCounts } from "../../sidecar/src/store/port.ts";
+import type { SweepableStore } from "../../sidecar/src/store/sweepable.ts";
 
 const PAGE_SIZE = 1000;
 

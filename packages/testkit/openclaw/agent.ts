@@ -1,8 +1,5 @@
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Running } from "./processes.ts";
+import type { Running } from "../processes.ts";
 
 export interface Turn {
 	/** How many messages the model was given at last: a conversation that goes on has ever more of them. */
@@ -27,17 +24,6 @@ export interface Agent {
 	/** One turn of the same user's conversation. */
 	turn(text: string): Promise<Turn>;
 	close(): Promise<void>;
-}
-
-/** A port that nobody listens on right now. */
-export async function freePort(): Promise<number> {
-	const server = createServer();
-	server.listen(0, "127.0.0.1");
-	await once(server, "listening");
-	const { port } = server.address() as AddressInfo;
-	server.close();
-	await once(server, "close");
-	return port;
 }
 
 /**

@@ -1,0 +1,10 @@
+/** Runs as a user for whom file modes count: root reads what it likes. */
+export async function asOrdinaryUser<T>(run: () => Promise<T>): Promise<T> {
+	if (process.geteuid?.() !== 0) return await run();
+	process.seteuid?.(65_534);
+	try {
+		return await run();
+	} finally {
+		process.seteuid?.(0);
+	}
+}
