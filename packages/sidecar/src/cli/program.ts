@@ -42,6 +42,7 @@ const COMMANDS: readonly Command[] = [
 	doctor,
 ];
 
+const HELP_WIDTH = Math.min(process.stdout.columns || 120, 120);
 const USAGE_STATUS = ERRORS.USAGE.exitStatus;
 
 const AFTER_HELP = `
@@ -70,7 +71,7 @@ export async function main(argv: readonly string[], version: string): Promise<nu
 			const { makeContext } = await import("./context.ts");
 			const context = makeContext(flags, out);
 			parsed.json = context.config.json;
-			parsed.isVerbose = ["debug", "trace"].includes(context.config.logLevel);
+			parsed.isVerbose = context.config.logLevel === "debug";
 			try {
 				parsed.status = await command.run(context, args, options);
 			} finally {
@@ -101,21 +102,31 @@ function makeProgram(version: string, json: boolean, runCommand: Run): Commander
 		.description("Keeps an agent's workspace durable: restores it at the start, commits what changes, drains at the end.")
 		.version(version)
 		.helpCommand("help [COMMAND]", "Explain a command.")
-		.configureHelp({ showGlobalOptions: true, helpWidth: Math.min(process.stdout.columns || 120, 120), formatHelp: commandsFirst })
+		.configureHelp({ showGlobalOptions: true, helpWidth: HELP_WIDTH, formatHelp: commandsFirst })
 		// Errors are written in one place, by `fail`; help that nobody asked for goes to stderr, where programs expect log lines.
 		.configureOutput({ outputError: () => {}, ...(json && { writeErr: () => {} }) })
 		.addHelpText("after", AFTER_HELP);
 	overrideExit(program, undefined);
 	// On the program alone they are taken before and after the command's name.
-	for (const { flags, description, repeats } of commandLineOptions()) {
+	const options = commandLineOptions();
+	for (const { flags, description, repeats } of options) {
 		if (repeats) program.option(flags, description, (value: string, earlier: readonly string[] = []) => [...earlier, value]);
 		else program.option(flags, description);
 	}
+	const common = options.flatMap(({ flags, commands }) =>
+		commands === undefined && !flags.startsWith("--no-") ? [flags.split(" ")[0]] : [],
+	);
 	for (const command of COMMANDS) {
 		const sub = program.command(`${command.name}${command.args === undefined ? "" : ` ${command.args}`}`);
 		sub.summary(command.summary).description([command.summary, ...(command.notes ?? [])].join("\n"));
 		overrideExit(sub, command.name);
 		for (const { flags, description } of command.options ?? []) sub.option(flags, description);
+		const explained = new Set(options.flatMap(({ flags, commands }) => (commands?.includes(command.name) ? [flags] : [])));
+		const visibleGlobalOptions = (globals: Commander) =>
+			Help.prototype.visibleGlobalOptions.call(sub.createHelp(), globals).filter(({ flags }) => explained.has(flags));
+		sub.configureHelp({ ...program.configureHelp(), visibleGlobalOptions });
+		const also = `Every command also takes ${common.join(", ")}: see \`openclaw-sidecar --help\`.`;
+		sub.addHelpText("after", `\n${new Help().boxWrap(also, HELP_WIDTH)}`);
 		sub.action(async () => runCommand(command, sub.args, sub.opts(), program.opts()));
 	}
 	return program;
@@ -156,9 +167,7 @@ function wantsJson(argv: readonly string[], env: NodeJS.ProcessEnv): boolean {
 }
 
 function wantsStacks(argv: readonly string[], env: NodeJS.ProcessEnv): boolean {
-	return (
-		/--log-level[= ](debug|trace)\b/.test(ownArguments(argv).join(" ")) || /^(debug|trace)$/.test(env.OPENCLAW_SIDECAR_LOG_LEVEL ?? "")
-	);
+	return /--log-level[= ]debug\b/.test(ownArguments(argv).join(" ")) || env.OPENCLAW_SIDECAR_LOG_LEVEL === "debug";
 }
 
 /** What stands after `--` belongs to the agent. */

@@ -91,7 +91,7 @@ describe("--on-secret", () => {
 	});
 });
 
-describe("no secret of the workspace, the environment or the store's credentials is in any output at trace level", () => {
+describe("no secret of the workspace, the environment or the store's credentials is in any output at debug level", () => {
 	const canary = made("CANARY", "-in-the-environment");
 	const env = {
 		AWS_ACCESS_KEY_ID: made("AKIA", "CANARYCANARYCANA"),
@@ -100,7 +100,7 @@ describe("no secret of the workspace, the environment or the store's credentials
 		OPENAI_API_KEY: `${canary}-other`,
 		AWS_REGION: "us-east-1",
 	};
-	const trace = ["--log-level", "trace"];
+	const trace = ["--log-level", "debug"];
 	const plant = (place: Place) => {
 		for (const [name, text] of Object.entries(CANARIES)) writeFileSync(place.path("a", name), text);
 	};

@@ -28,10 +28,14 @@ describe("help", () => {
 		}
 	});
 
-	test.concurrent("of a command names its own options and the common ones", async () => {
+	test.concurrent("of a command explains its own options and names the common ones", async () => {
 		const { status, stdout } = await cli(["cat", "--help"]);
 		expect(status).toBe(0);
-		expect(stdout).toMatch(/<PATH>[\s\S]*--at <SEQ\|TIME>[\s\S]*--namespace <NAME>/);
+		expect(stdout).toMatch(/<PATH>[\s\S]*--at <SEQ\|TIME>[\s\S]*Every command also takes [\s\S]*--namespace,/);
+		expect(stdout).not.toContain("--namespace <NAME>");
+		expect(stdout).not.toContain("--listen");
+		const run = await cli(["run", "--help"]);
+		expect(run.stdout).toContain("--listen <HOST:PORT>");
 	});
 
 	test.concurrent("is what a call without a command gets, as an error", async () => {

@@ -152,7 +152,7 @@ describe("the config file", () => {
 describe("a wrong value names itself and where it came from", () => {
 	test.each([
 		[{ flags: { expect: "exsting" } }, "USAGE", "exsting: flag --expect accepts new, existing or any; did you mean existing?"],
-		[{ env: { OPENCLAW_SIDECAR_LOG_LEVEL: "loud" } }, "USAGE", "loud: env OPENCLAW_SIDECAR_LOG_LEVEL accepts trace, debug,"],
+		[{ env: { OPENCLAW_SIDECAR_LOG_LEVEL: "loud" } }, "USAGE", "loud: env OPENCLAW_SIDECAR_LOG_LEVEL accepts debug,"],
 		[{ env: { OPENCLAW_SIDECAR_STORE: "" } }, "USAGE", '"": env OPENCLAW_SIDECAR_STORE is empty'],
 		[{ flags: { namespace: "a/b" } }, "NAMESPACE_INVALID", "a/b: flag --namespace accepts 1-128 characters"],
 		[{ flags: { namespace: ".." } }, "NAMESPACE_INVALID", "..: flag --namespace"],

@@ -22,11 +22,13 @@ export interface Option<T> {
 	readonly defaultText?: string;
 	readonly example: string | boolean | Readonly<Record<string, string>>;
 	readonly meaning: string;
+	/** The commands whose help explains it; by default every command takes it, and the program's own help explains it. */
+	readonly commands?: readonly string[];
 	/** What a wrong value is reported as; default USAGE. */
 	readonly code?: ErrorCode;
 }
 
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
 export const OPTIONS = {
 	workspace: needed({
@@ -88,6 +90,7 @@ export const OPTIONS = {
 	}),
 	expect: needed({
 		name: "expect",
+		commands: ["run", "restore"],
 		kind: choice("new", "existing", "any"),
 		default: "any",
 		example: "existing",
@@ -96,6 +99,7 @@ export const OPTIONS = {
 	}),
 	drainTimeoutMs: needed({
 		name: "drain-timeout",
+		commands: ["run"],
 		kind: duration("0ms", "60m"),
 		default: "8s",
 		example: "20s",
@@ -103,6 +107,7 @@ export const OPTIONS = {
 	}),
 	quietMs: needed({
 		name: "quiet-period",
+		commands: ["run"],
 		kind: duration("0ms", "60m"),
 		default: "1s",
 		example: "500ms",
@@ -110,6 +115,7 @@ export const OPTIONS = {
 	}),
 	maxDelayMs: needed({
 		name: "max-delay",
+		commands: ["run"],
 		kind: duration("0ms", "60m"),
 		default: "5s",
 		example: "10s",
@@ -117,6 +123,7 @@ export const OPTIONS = {
 	}),
 	handoverWaitMs: needed({
 		name: "handover-wait",
+		commands: ["run", "flush", "rollback", "recover"],
 		kind: duration("0ms", "60m"),
 		default: "5s",
 		example: "2s",
@@ -124,6 +131,7 @@ export const OPTIONS = {
 	}),
 	sweepIntervalMs: needed({
 		name: "sweep-interval",
+		commands: ["run"],
 		kind: duration("1s", "60m"),
 		default: "60s",
 		example: "5m",
@@ -131,6 +139,7 @@ export const OPTIONS = {
 	}),
 	onSecret: needed({
 		name: "on-secret",
+		commands: ["run", "restore", "flush", "rollback", "recover", "import"],
 		kind: choice("warn", "exclude", "fail"),
 		default: "warn",
 		example: "exclude",
@@ -139,6 +148,7 @@ export const OPTIONS = {
 	}),
 	listen: optional({
 		name: "listen",
+		commands: ["run"],
 		kind: text("HOST:PORT", /^(\[[0-9a-fA-F:.]+\]|[^:\s/[\]]+):\d{1,5}$/, "HOST:PORT, such as 0.0.0.0:8080"),
 		defaultText: "none: the workspace is restored and the agent started at once",
 		example: "0.0.0.0:8080",
@@ -146,6 +156,7 @@ export const OPTIONS = {
 	}),
 	identity: needed({
 		name: "identity",
+		commands: ["run"],
 		kind: choice("web-identity", "assume-role", "ambient"),
 		default: "ambient",
 		example: "web-identity",
@@ -154,6 +165,7 @@ export const OPTIONS = {
 	}),
 	issuer: optional({
 		name: "issuer",
+		commands: ["run"],
 		kind: text("URL", /^https?:\/\/[^?#@\s]+$/, "an issuer's URL, exactly as in its tokens"),
 		defaultText: "none: requests need no token, and all are of --namespace",
 		example: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_example",
@@ -161,6 +173,7 @@ export const OPTIONS = {
 	}),
 	audience: optional({
 		name: "audience",
+		commands: ["run"],
 		kind: text("NAME", /^\S{1,1024}$/, "a name without spaces"),
 		defaultText: "none; needed with --issuer",
 		example: "1example23456789",
@@ -168,6 +181,7 @@ export const OPTIONS = {
 	}),
 	userClaim: needed({
 		name: "user-claim",
+		commands: ["run"],
 		kind: text("NAME", /^\S{1,256}$/, "a claim's name"),
 		default: "sub",
 		example: "sub",
@@ -175,6 +189,7 @@ export const OPTIONS = {
 	}),
 	roleArn: optional({
 		name: "role-arn",
+		commands: ["run"],
 		kind: text("ARN", /^arn:[a-z-]+:iam::\d*:role\/\S{1,512}$/, "a role's ARN"),
 		defaultText: "none; needed with --identity web-identity and assume-role",
 		example: "arn:aws:iam::123456789012:role/openclaw-user",
@@ -182,6 +197,7 @@ export const OPTIONS = {
 	}),
 	roleDurationMs: needed({
 		name: "role-duration",
+		commands: ["run"],
 		kind: duration("15m", "720m"),
 		default: "60m",
 		example: "30m",
@@ -189,6 +205,7 @@ export const OPTIONS = {
 	}),
 	kmsKey: optional({
 		name: "kms-key",
+		commands: ["run"],
 		kind: text("ARN", /^arn:[a-z-]+:kms:[\w-]+:\d{12}:key\/\S{1,128}$/, "a key's ARN"),
 		defaultText: "none: the bucket is encrypted with a key of S3's",
 		example: "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
@@ -196,6 +213,7 @@ export const OPTIONS = {
 	}),
 	agentUrl: needed({
 		name: "agent-url",
+		commands: ["run"],
 		kind: text("URL", /^http:\/\/[^/?#@\s]+$/, "http://HOST:PORT"),
 		default: "http://127.0.0.1:18789",
 		example: "http://127.0.0.1:9001",
@@ -203,6 +221,7 @@ export const OPTIONS = {
 	}),
 	agentReadyPath: needed({
 		name: "agent-ready-path",
+		commands: ["run"],
 		kind: text("PATH", /^\/[^\s#]*$/, "a path, such as /readyz"),
 		default: "/readyz",
 		example: "/health",
@@ -210,6 +229,7 @@ export const OPTIONS = {
 	}),
 	agentEnv: optional({
 		name: "agent-env",
+		commands: ["run"],
 		kind: text("NAMES", /^[\w*]+(,[\w*]+)*$/, "names, or prefixes followed by *, joined by commas"),
 		defaultText: "`*`: all; with --listen none",
 		example: "GITHUB_TOKEN,MY_*",
@@ -217,6 +237,7 @@ export const OPTIONS = {
 	}),
 	agentUser: optional({
 		name: "agent-user",
+		commands: ["run"],
 		kind: text("UID:GID", /^\d{1,9}:\d{1,9}$/, "two numbers joined by a colon"),
 		defaultText: "the same as the sidecar's",
 		example: "1000:1000",
@@ -224,6 +245,7 @@ export const OPTIONS = {
 	}),
 	maxBody: needed({
 		name: "max-body",
+		commands: ["run"],
 		kind: text("SIZE", /^[1-9]\d{0,3}(KB|MB)$/, "1KB to 9999MB"),
 		default: "100MB",
 		example: "10MB",
@@ -231,6 +253,7 @@ export const OPTIONS = {
 	}),
 	metrics: needed({
 		name: "metrics",
+		commands: ["run"],
 		kind: onOff,
 		default: false,
 		example: true,
@@ -320,17 +343,35 @@ export function defaultConfigFile(env: Environment, homeDir: string): string {
 }
 
 /** What a command line parser needs: usage as commander writes it, and a description. */
-export function commandLineOptions(): readonly { readonly flags: string; readonly description: string; readonly repeats: boolean }[] {
-	const file = { flags: `${flagOf(CONFIG_FILE_OPTION)} <FILE>`, description: "A JSON file of options.", repeats: false };
+export interface CommandLineOption {
+	readonly flags: string;
+	readonly description: string;
+	readonly repeats: boolean;
+	/** See `Option.commands`. */
+	readonly commands: readonly string[] | undefined;
+}
+
+export function commandLineOptions(): readonly CommandLineOption[] {
+	const file = {
+		flags: `${flagOf(CONFIG_FILE_OPTION)} <FILE>`,
+		description: "A JSON file of options.",
+		repeats: false,
+		commands: undefined,
+	};
 	return [
 		file,
 		...OPTION_LIST.flatMap(([, option]) => {
 			const { placeholder, repeats = false } = option.kind;
+			const { commands } = option;
 			const description = `${option.meaning} (default: ${defaultTextOf(option)})`;
-			if (placeholder !== undefined) return [{ flags: `${flagOf(option)} <${placeholder}>`, description, repeats }];
+			if (placeholder !== undefined) return [{ flags: `${flagOf(option)} <${placeholder}>`, description, repeats, commands }];
 			return [
-				{ flags: flagOf(option), description, repeats },
-				{ flags: `--no-${option.name}`, description: `Undo ${flagOf(option)} of the environment or the config file.`, repeats },
+				{ flags: flagOf(option), description, repeats, commands },
+				{
+					flags: `--no-${option.name}`,
+					description: `Undo ${flagOf(option)} of the environment or the config file.`,
+					...{ repeats, commands },
+				},
 			];
 		}),
 	];

@@ -2,7 +2,7 @@ import { type DestinationStream, destination as fdDestination, pino, stdTimeFunc
 import { SidecarError } from "../errors.ts";
 import type { EventKind, EventName, Log, LogFields } from "./types.ts";
 
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 type LineLevel = "debug" | "info" | "warn" | "error";
 
@@ -41,7 +41,7 @@ export function kindOf(event: EventName): EventKind {
  * @param destination where lines go; default: stderr, because stdout belongs to the command's result.
  */
 export function createLogger(level: LogLevel, destination: DestinationStream = fdDestination({ fd: STDERR, sync: true })): Log {
-	const verbose = level === "debug" || level === "trace";
+	const verbose = level === "debug";
 	const sink = pino(
 		{
 			level,
