@@ -151,14 +151,15 @@ export async function recoverApply(options: RecoverApplyOptions): Promise<Recove
 	const { signal } = options;
 	const wanted = { ...wantedOf(options), path: options.path };
 	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir, log, progress }) => {
-		const { stateDir, workspace, handoverWaitMs } = settings;
+		const { stateDir, workspace, handoverWaitMs, onSecret } = settings;
 		await refuseBesideDaemon(stateDir, workspace);
 		return await withControl(stateDir, workspace, "recovering", async () => {
 			await endSurvivors({ stateDir, workspace, log, signal });
 			requireDirectory(workspace);
 			const { head } = await readLog(store, signal && { signal });
 			pickOne(head.tree, wanted);
-			requireRestored(workspace, head, await inspectDisk({ store, root: roots, profile, privateDir, ...(signal && { signal }) }, head));
+			const disk = { store, root: roots, profile, privateDir, onSecret, ...(signal && { signal }) };
+			requireRestored(workspace, head, await inspectDisk(disk, head));
 			const session = await Session.open({
 				store,
 				workspace,
@@ -168,6 +169,7 @@ export async function recoverApply(options: RecoverApplyOptions): Promise<Recove
 				log,
 				progress,
 				handoverWaitMs,
+				onSecret,
 				...(signal && { signal }),
 			});
 			const picked = pickOne(session.head.tree, wanted);

@@ -78,18 +78,18 @@ export async function rollback(options: RollbackOptions): Promise<RollbackResult
 
 async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: AbortSignal | undefined): Promise<RollbackResult> {
 	const { settings, store, roots: root, profile, privateDir, log, progress } = opened;
-	const { workspace } = settings;
+	const { workspace, handoverWaitMs, onSecret } = settings;
 	const heard = signal && { signal };
 	const to = await resolveAt(store, String(at), signal);
 	const target = (await readEarlier(store, to, () => readLog(store, { at: to, ...heard }), signal)).head.tree;
 	if (existsSync(workspace) && readdirSync(workspace).length > 0) {
 		const { head } = await readLog(store, { ...heard });
-		const disk = await inspectDisk({ store, root, profile, privateDir, ...heard }, head);
+		const disk = await inspectDisk({ store, root, profile, privateDir, onSecret, ...heard }, head);
 		requireRestored(workspace, head, disk);
 		requireMounts(disk);
 	}
-	const { handoverWaitMs } = settings;
-	const session = await Session.open({ store, workspace, roots: root, profile, privateDir, log, progress, handoverWaitMs, ...heard });
+	const disk = { store, workspace, roots: root, profile, privateDir, log, progress };
+	const session = await Session.open({ ...disk, handoverWaitMs, onSecret, ...heard });
 	const saved = await flushOnce(session, signal);
 	const from = session.head.seq;
 	if (session.isSuperseded) return { ...NOTHING, to, from, seq: from, moved: session.restored.moved, superseded: true, exitStatus: 4 };
