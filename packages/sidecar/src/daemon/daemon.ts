@@ -430,8 +430,7 @@ class Daemon {
 		const first = await this.#flush(true);
 		const result = first?.kind === "committed" || first?.kind === "nothing" ? await this.#withLarge(first) : first;
 		if (result === undefined) throw this.#lastError ?? new SidecarError("NOT_DURABLE", { value: this.#options.workspace });
-		if (result.kind === "unknown")
-			throw new SidecarError("NOT_DURABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });
+		if (result.kind === "unknown") throw undecided(result.cause);
 		return { ...result, superseded: this.#session?.isSuperseded === true, excluded: this.#session?.excluded ?? [] };
 	}
 

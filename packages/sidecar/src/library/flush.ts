@@ -60,8 +60,8 @@ const FIRST_PAUSE_MS = 500;
  * Commits what changed on this disk: by the daemon that looks after it, else in one shot, which takes the tree over with a fence.
  * Where nothing changed no commit is made, no fence either.
  *
- * @throws SidecarError WORKSPACE_NOT_RESTORED where the log is not empty and this disk does not derive from it; WORKSPACE_BUSY,
- * WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, and for a wrong option
+ * @throws SidecarError WORKSPACE_NOT_RESTORED where the log is not empty and this disk does not derive from it; NOT_DURABLE where the
+ * store never says whether it took the commit; SECRET_FOUND, WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, and for a wrong option
  */
 export async function flush(options: FlushOptions = {}): Promise<FlushReport> {
 	return await withWorkspace(options, async (opened) => {
@@ -150,7 +150,7 @@ async function flushInWaves(session: Session, signal: AbortSignal | undefined): 
 	return results;
 }
 
-/** Everything that changed, and the end in order. @throws SidecarError STORE_UNREACHABLE where the store never says whether it took the commit */
+/** Everything that changed, and the end in order. @throws SidecarError NOT_DURABLE where the store never says whether it took the commit */
 export async function flushOnce(
 	session: Session,
 	signal: AbortSignal | undefined,
