@@ -206,6 +206,23 @@ test("beside a daemon: restore is refused, status shows it, flush asks it", asyn
 	await daemon.stop();
 });
 
+test("a deletion that is held at the end is exit status 3, as of flush and status, and nothing is lost", async () => {
+	using place = new Place();
+	for (let i = 0; i < 12; i++) writeFileSync(place.path("a", `d/${i}`), "x");
+	await place.cli("a", ["flush"]);
+	const { status, stdout } = await place.cli("a", ["run", "--json", "--", "rm", "-r", place.path("a", "d")]);
+	expect(status).toBe(3);
+	expect(jsonObject(stdout)).toMatchObject({ isDurable: false, exitStatus: 3, lost: [], heldDeletions: 13, agentStatus: 0 });
+	for (const verb of ["flush", "status"]) {
+		const told = await place.cli("a", [verb]);
+		expect(told.status).toBe(3);
+		expect(told.stdout).toMatch(/held +12 deletions: /);
+	}
+	expect((await place.cli("a", ["restore"])).status).toBe(0);
+	expect(readdirSync(place.path("a", "d"))).toHaveLength(12);
+	expect((await place.cli("a", ["status"])).status).toBe(0);
+});
+
 test("what is not durable at the end is exit status 3, and named, whatever the agent's status", async () => {
 	using place = new Place();
 	const { status, stdout } = await place.cli("a", [

@@ -72,8 +72,10 @@ export interface DaemonStatus {
 export interface DaemonEnd {
 	readonly isDurable: boolean;
 	readonly superseded: boolean;
-	/** What is not durable, where something is not. */
+	/** What of this disk is not in the log. */
 	readonly lost: readonly { readonly path: string; readonly reason: string }[];
+	/** Deletions that were not committed: the log keeps the files, and the next start brings them back. */
+	readonly heldDeletions: number;
 	/** Left out of the log by choice: they hold secrets. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	/** What the restore moved out of the way of newer bytes. */
@@ -215,11 +217,12 @@ class Daemon {
 		});
 		this.#options.onDurable?.(session);
 		const agentStatus = this.#agent?.exit?.status;
-		const exitStatus = session.isSuperseded ? 4 : !drained.isDurable ? 3 : stop.aborted ? 0 : (agentStatus ?? 0);
+		const exitStatus = drained.exitStatus || (stop.aborted ? 0 : (agentStatus ?? 0));
 		const end: DaemonEnd = {
 			isDurable: drained.isDurable,
 			superseded: session.isSuperseded,
 			lost: drained.lost,
+			heldDeletions: drained.heldDeletions,
 			excluded: session.excluded,
 			moved: session.restored.moved,
 			headSeq: session.head.seq,
@@ -227,7 +230,7 @@ class Daemon {
 			agentStatus,
 			exitStatus,
 		};
-		this.#log[exitStatus === 3 || exitStatus === 4 ? "error" : "info"]("drain.finished", { ...end, ms: drained.ms });
+		this.#log[drained.exitStatus === 0 ? "info" : "error"]("drain.finished", { ...end, ms: drained.ms });
 		return end;
 	}
 

@@ -5,6 +5,7 @@ import { readLog } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import type { Moved } from "../restore/restore-work.ts";
+import { durability } from "../session/durability.ts";
 import { type DiskState, inspectDisk } from "../session/not-durable.ts";
 import { Session } from "../session/session.ts";
 import { findPlain } from "../transfer/adopt.ts";
@@ -46,7 +47,7 @@ export interface FlushReport {
 	readonly superseded: boolean;
 	/** Places that settings and links name and the log lacks, and what is left out. The exit status ignores them. */
 	readonly coverage: Coverage;
-	/** 0 everything is durable, 3 something is not, 4 superseded. */
+	/** Of `durability`. */
 	readonly exitStatus: 0 | 3 | 4;
 }
 
@@ -190,6 +191,6 @@ function report(
 		moved,
 		excluded: [],
 		superseded,
-		exitStatus: superseded ? 4 : notTaken.length + heldDeletions > 0 ? 3 : 0,
+		exitStatus: durability({ notDurable: notTaken.length, heldDeletions, superseded }).exitStatus,
 	};
 }

@@ -20,6 +20,7 @@ import { rootPath } from "../path.ts";
 import { MOUNT_REMEDY } from "../restore/plan-disk.ts";
 import { restore as restoreTree } from "../restore/restore.ts";
 import type { Moved } from "../restore/restore-work.ts";
+import { durability } from "../session/durability.ts";
 import { type DiskState, inspectDisk } from "../session/not-durable.ts";
 import { Session } from "../session/session.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
@@ -109,12 +110,13 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 	const now = withRoots(ownTree(session.head.tree, root), (name) => knownThen.has(rootPath(name)));
 	// A commit without a tree, such as a log's first, does not speak of the workspace's own directory, which stays.
 	const differences = diffTrees(knownThen, now).filter(({ kind, path }) => kind !== "added" || path !== "");
+	const notDurable = differences.filter(isOfSubstance).length;
 	const { changed, removed, bytes } = result.kind === "committed" ? result : NOTHING;
 	log.info("rollback.finished", { to, from, seq: session.head.seq, changed, removed, differences: differences.length, kind: "security" });
 	return {
 		...{ to, from, seq: session.head.seq, changed, removed, bytes, differences, superseded },
 		moved: [...session.restored.moved, ...restored.moved],
-		exitStatus: superseded ? 4 : differences.some(isOfSubstance) ? 3 : 0,
+		exitStatus: durability({ notDurable, heldDeletions: result.held, superseded }).exitStatus,
 	};
 }
 

@@ -80,9 +80,9 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		rule: "status is not durable while deletions are held",
-		file: "src/library/status.ts",
-		find: "notDurable.length === 0 && heldDeletions === 0",
-		replace: "notDurable.length === 0 && heldDeletions >= 0",
+		file: "src/session/durability.ts",
+		find: '["held", heldDeletions > 0]',
+		replace: '["held", heldDeletions < 0]',
 		test: { file: linkedPlaces, name: "is not durable while deletions are held, as a flush says it" },
 	},
 	{
