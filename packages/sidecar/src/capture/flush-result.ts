@@ -18,7 +18,7 @@ export interface FlushOptions {
 	readonly allOrNothing?: boolean;
 	/** Cannot be taken as it is now, for a reason that a capture does not see. */
 	readonly refused?: Deferred;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export type FlushResult =

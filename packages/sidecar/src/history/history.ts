@@ -34,7 +34,7 @@ export type HistoryEntry = ReadableEntry | UnreadableEntry;
 export interface HistoryOptions {
 	/** Commits at most; default: all. */
 	readonly limit?: number;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 /** Starts of commits on their way at once: each up to 256 KiB. */

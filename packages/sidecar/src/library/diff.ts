@@ -24,8 +24,7 @@ export interface Comparison {
 export async function diff(options: DiffOptions): Promise<Comparison> {
 	const { from, to, signal } = options;
 	return await withLog(options, async ({ store }) => {
-		const at = async (which: number | string | undefined) =>
-			readAt(store, { ...(which !== undefined && { at: which }), ...(signal && { signal }) }, async ({ head }) => head);
+		const at = async (which: number | string | undefined) => readAt(store, { at: which, signal }, async ({ head }) => head);
 		const [before, after] = [await at(from), await at(to)];
 		return { from: before.seq, to: after.seq, differences: diffTrees(before.tree, after.tree) };
 	});

@@ -90,7 +90,7 @@ export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
 		tryForbidden,
 		...(typeof store === "object" && { store }),
 		...(given !== undefined && { credentials: given }),
-		...(signal && { signal }),
+		signal,
 	});
 	try {
 		const checks = await runChecks(CHECKS, patient);

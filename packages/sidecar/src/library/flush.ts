@@ -68,8 +68,8 @@ export async function flush(options: FlushOptions = {}): Promise<FlushReport> {
 	return await withWorkspace(options, async (opened) => {
 		const { stateDir, workspace } = opened.settings;
 		const answered = await flushByDaemon(stateDir, workspace);
-		const report = answered ?? (await withControl(stateDir, workspace, "flushing", () => flushInOneShot(opened, options.signal)));
-		return { ...report, coverage: coverageOf(opened.roots, opened.profile) };
+		const report = answered ?? (await withControl(stateDir, workspace, "flushing", () => flushInOneShot(opened)));
+		return { ...report, coverage: coverageOf(opened.root, opened.profile) };
 	});
 }
 
@@ -84,40 +84,29 @@ async function flushByDaemon(stateDir: string, workspace: string): Promise<Flush
 	return { ...report("daemon", [answer], answer.superseded, []), excluded: answer.excluded ?? [] };
 }
 
-async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undefined): Promise<Flushed> {
-	const { settings, store, roots, profile, privateDir, log, progress } = opened;
-	const { workspace } = settings;
+async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
+	const { settings, store, signal } = opened;
+	const { workspace, handoverWaitMs } = settings;
 	requireDirectory(workspace);
-	const { head } = await readLog(store, signal && { signal });
-	if (isUnused(head)) await requireNothingPlain(opened, signal);
-	const disk = await inspectDisk({ store, root: roots, profile, privateDir, onSecret: settings.onSecret, ...(signal && { signal }) }, head);
+	const { head } = await readLog(store, { signal });
+	if (isUnused(head)) await requireNothingPlain(opened);
+	const disk = await inspectDisk(opened, head);
 	requireRestored(workspace, head, disk);
 	if (disk.notDurable.every(({ kind }) => kind === "unreadable" || kind === "reserved" || kind === "away"))
 		return { ...report("this process", [], false, disk.notDurable, [], disk.unbelieved), seq: head.seq, excluded: disk.excluded };
 
-	const session = await Session.open({
-		store,
-		workspace,
-		roots,
-		profile,
-		privateDir,
-		log,
-		progress,
-		handoverWaitMs: settings.handoverWaitMs,
-		onSecret: settings.onSecret,
-		...(signal && { signal }),
-	});
+	const session = await Session.open({ ...opened, handoverWaitMs });
 	const results = await flushInWaves(session, signal);
 	const { isSuperseded, restored, excluded } = session;
 	return { ...report("this process", results, isSuperseded, [], restored.moved, disk.unbelieved), seq: session.head.seq, excluded };
 }
 
 /** Else this directory would be the log's first content, and the objects that lie there would never be adopted. */
-async function requireNothingPlain({ store, profile, settings }: OpenWorkspace, signal: AbortSignal | undefined): Promise<void> {
-	const plain = await findPlain({ store, profile, ...(signal && { signal }) });
+async function requireNothingPlain(opened: OpenWorkspace): Promise<void> {
+	const plain = await findPlain(opened);
 	if (plain === undefined) return;
 	throw new SidecarError("WORKSPACE_NOT_RESTORED", {
-		value: settings.workspace,
+		value: opened.settings.workspace,
 		reason: `${plain.files} files that are no part of a log lie at ${plain.url}, and a restore will import them`,
 	});
 }
@@ -159,7 +148,7 @@ export async function flushOnce(
 	maxFileBytes = Number.POSITIVE_INFINITY,
 ): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
 	for (let retry = 0; ; retry++) {
-		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, maxFileBytes, ...(signal && { signal }) });
+		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, maxFileBytes, signal });
 		if (result.kind !== "unknown") return result;
 		if (retry === UNKNOWN_RETRIES) throw undecided(result.cause);
 		await thisMachine.sleep(FIRST_PAUSE_MS * 2 ** retry, signal);

@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
 import { type Config, fileKeyOf, OPTION_LIST } from "../config/options.ts";
 import { privateDirectory } from "../disk/marker.ts";
-import type { Roots } from "../path.ts";
+import type { Workspace } from "../session/workspace.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { type OpenStoreOptions, openStore } from "../store/open.ts";
 import type { ObjectStore } from "../store/port.ts";
@@ -24,7 +24,7 @@ export interface LogOptions extends OpenStoreOptions {
 	/** Whose log it is. Default `default`. */
 	readonly namespace?: string;
 	/** Ends the verb early; it throws then. */
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 /** Which log, and which directory of this machine. */
@@ -59,14 +59,7 @@ export interface OpenLog {
 	readonly storeUrl: string;
 }
 
-export interface OpenWorkspace extends OpenLog {
-	/** Where the workspace's tree lies on this machine. */
-	readonly roots: Roots;
-	readonly profile: Profile;
-	readonly privateDir: string;
-	readonly log: Log;
-	readonly progress: Progress;
-}
+export interface OpenWorkspace extends OpenLog, Workspace {}
 
 /**
  * Options, checked and completed.
@@ -124,16 +117,18 @@ export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: 
 		requireOutside(settings, storeUrl);
 		const { workspace, stateDir, namespace, profile: name } = settings;
 		const profile = typeof options.profile === "object" ? options.profile : (profileNamed(name) as Profile);
-		const roots = openRoots(settings, storeUrl);
+		const root = openRoots(settings, storeUrl);
 		const privateDir = privateDirectory(stateDir, { workspace, store: storeUrl, namespace });
 		return await use({
 			...opened,
 			settings,
-			roots,
+			root,
 			profile,
 			privateDir,
+			onSecret: settings.onSecret,
 			log: options.log ?? silentLog,
 			progress: options.progress ?? noProgress,
+			signal: options.signal,
 		});
 	});
 }

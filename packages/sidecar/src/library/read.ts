@@ -30,7 +30,7 @@ export async function* history(options: HistoryOptions = {}): AsyncGenerator<His
 
 export interface AtOptions extends LogOptions {
 	/** Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. Default: the newest. */
-	readonly at?: number | string;
+	readonly at?: number | string | undefined;
 }
 
 export interface LsOptions extends AtOptions {
@@ -81,7 +81,7 @@ export async function cat(options: CatOptions): Promise<number> {
 /** Reads a commit and what `use` needs of it. */
 export async function readAt<T>(store: ObjectStore, { at, signal }: AtOptions, use: (read: LogRead) => Promise<T>): Promise<T> {
 	const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
-	const read = async () => use(await readLog(store, { ...(seq !== undefined && { at: seq }), ...(signal && { signal }) }));
+	const read = async () => use(await readLog(store, { at: seq, signal }));
 	return await readEarlier(store, seq, read, signal);
 }
 

@@ -1,6 +1,5 @@
 /** The verbs for what superseded writers set aside: list it, write it out, bring it in, drop it. */
 import { resolve } from "node:path";
-import xxhash from "xxhash-wasm";
 import { decided } from "../commit/decided.ts";
 import { LogWriter } from "../commit/log-writer.ts";
 import { newRestoreId, now, thisMachine } from "../commit/machine.ts";
@@ -13,13 +12,13 @@ import { type SetAsideTimes, setAsideTimes } from "../history/set-aside-times.ts
 import { isRestoreId } from "../log/restore-id.ts";
 import type { Entry, Path } from "../log/types.ts";
 import { compareBytes } from "../path.ts";
+import { loadTools } from "../restore/load-tools.ts";
 import type { Moved } from "../restore/restore-work.ts";
 import { writeTree } from "../restore/write-tree.ts";
 import { dropSetAside } from "../session/drop-set-aside.ts";
 import { durability } from "../session/durability.ts";
 import { inspectDisk } from "../session/not-durable.ts";
 import { Session } from "../session/session.ts";
-import { loadFileTimes } from "../workspace/file-times.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { ask, withControl } from "./control.ts";
 import { flushOnce, requireRestored } from "./flush.ts";
@@ -47,7 +46,7 @@ export interface SetAsideListing extends SetAside, SetAsideTimes {
 export async function listSetAside(options: SetAsideOptions = {}): Promise<readonly SetAsideListing[]> {
 	const { signal } = options;
 	return await withLog(options, async ({ store }) => {
-		const { head } = await readLog(store, signal && { signal });
+		const { head } = await readLog(store, { signal });
 		const picked = pickSetAside(head.tree, wantedOf(options));
 		const times = await setAsideTimes(
 			store,
@@ -88,33 +87,19 @@ export interface RecoveredTo {
  * @throws SidecarError USAGE (a directory that is not empty, a writer that is not told apart), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo> {
-	const { signal } = options;
 	const to = resolve(options.to);
-	return await withWorkspace(options, async ({ store, profile, log, progress }) => {
-		const { head, starts } = await readLog(store, signal && { signal });
+	return await withWorkspace(options, async (opened) => {
+		const { store, profile, signal } = opened;
+		const { head, starts } = await readLog(store, { signal });
 		const picked = pickSetAside(head.tree, wantedOf(options));
 		if (picked.length === 0) return { directories: [], files: 0, bytes: 0 };
 		const tree = new Map<Path, Entry>([["", { type: "dir", mode: 0o700, mtimeNs: BigInt(Date.now()) * 1_000_000n }]]);
 		for (const { writer, entries } of picked) {
 			for (const [path, entry] of entries) tree.set(path === "" ? writer : `${writer}/${path}`, entry);
 		}
-		const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
 		const secretBelowWriter = { ...profile, secret: (path: Path) => profile.secret(path.slice(path.indexOf("/") + 1)) };
-		await writeTree(
-			{
-				store,
-				profile: secretBelowWriter,
-				times,
-				quickHash: (bytes) => h64Raw(bytes),
-				label: newRestoreId(thisMachine),
-				log,
-				progress,
-				...(signal && { signal }),
-			},
-			to,
-			tree,
-			starts,
-		);
+		const how = { ...opened, ...(await loadTools()), profile: secretBelowWriter, label: newRestoreId(thisMachine) };
+		await writeTree(how, to, tree, starts);
 		const files = [...tree].filter(([, { type }]) => type !== "dir");
 		return { directories: picked.map(({ writer }) => `${to}/${writer}`), files: files.length, bytes: bytesOf(files) };
 	});
@@ -149,30 +134,18 @@ export interface RecoverApplied {
  * place), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function recoverApply(options: RecoverApplyOptions): Promise<RecoverApplied> {
-	const { signal } = options;
 	const wanted = { ...wantedOf(options), path: options.path };
-	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir, log, progress }) => {
-		const { stateDir, workspace, handoverWaitMs, onSecret } = settings;
+	return await withWorkspace(options, async (opened) => {
+		const { settings, store, signal } = opened;
+		const { stateDir, workspace, handoverWaitMs } = settings;
 		await refuseBesideDaemon(stateDir, workspace);
 		return await withControl(stateDir, workspace, "recovering", async () => {
-			await endSurvivors({ stateDir, workspace, log, signal });
+			await endSurvivors({ ...opened, stateDir, workspace });
 			requireDirectory(workspace);
-			const { head } = await readLog(store, signal && { signal });
+			const { head } = await readLog(store, { signal });
 			pickOne(head.tree, wanted);
-			const disk = { store, root: roots, profile, privateDir, onSecret, ...(signal && { signal }) };
-			requireRestored(workspace, head, await inspectDisk(disk, head));
-			const session = await Session.open({
-				store,
-				workspace,
-				roots,
-				profile,
-				privateDir,
-				log,
-				progress,
-				handoverWaitMs,
-				onSecret,
-				...(signal && { signal }),
-			});
+			requireRestored(workspace, head, await inspectDisk(opened, head));
+			const session = await Session.open({ ...opened, handoverWaitMs });
 			const picked = pickOne(session.head.tree, wanted);
 			const moved = [...session.restored.moved, ...(await session.bringIn(picked))];
 			const applied = [...picked.entries].filter(([, { type }]) => type !== "dir").map(([path]) => path);
@@ -215,7 +188,7 @@ export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverD
 		if (answer !== undefined) return { by: "daemon", files: answer.files, seq: answer.seq };
 		return await withControl(stateDir, workspace, "recovering", async () => {
 			const since = now(thisMachine);
-			const { head, storeTimeMs } = await readLog(store, signal && { signal });
+			const { head, storeTimeMs } = await readLog(store, { signal });
 			pickSetAside(head.tree, wanted);
 			if (!head.isClosed) throw notClosed(head.fence.writer);
 			const log = new LogWriter(store, thisMachine, { ...head, tree: new Map(head.tree) }, since, storeTimeMs);

@@ -35,7 +35,7 @@ export async function repair(options: RepairOptions): Promise<RepairResult> {
 	const { after, isConfirmed = false, log = silentLog, signal } = options;
 	return await withLog(options, async ({ store, settings }) => {
 		const copyTo = options.copyTo ?? join(settings.stateDir, "repair", settings.namespace);
-		const how = { after, log, ...(isConfirmed && { copyTo }), ...(signal && { signal }) };
+		const how = { after, log, ...(isConfirmed && { copyTo }), signal };
 		return { after, removed: isConfirmed, objects: await repairLog(requireSweepable(store), how) };
 	});
 }

@@ -33,23 +33,17 @@ export interface WorkspaceStatus extends Status, Durability {
  * @throws SidecarError WORKSPACE_NOT_DIRECTORY where there is no workspace, as a flush says it; STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_*, STATE_DIR_UNUSABLE, and for a wrong option
  */
 export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceStatus> {
-	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir }) => {
-		const { stateDir, workspace, onSecret } = settings;
+	return await withWorkspace(options, async (opened) => {
+		const { settings, store, root, profile } = opened;
+		const { stateDir, workspace } = settings;
 		requireDirectory(workspace);
 		const daemon = await ask<DaemonReport>(stateDir, workspace, "status");
-		const found = await readStatus({
-			store,
-			root: roots,
-			profile,
-			privateDir,
-			onSecret,
-			...(options.signal && { signal: options.signal }),
-		});
+		const found = await readStatus(opened);
 		// The daemon's choice may be another than this call's.
 		const byDaemon = new Map(daemon?.excluded?.map((file) => [file.path, file]));
 		const notDurable = found.notDurable.filter(({ path }) => !byDaemon.has(path));
 		const excluded = [...new Map([...found.excluded.map((file) => [file.path, file] as const), ...byDaemon]).values()];
-		const coverage = statOf(workspace) === undefined ? undefined : coverageOf(roots, profile);
+		const coverage = statOf(workspace) === undefined ? undefined : coverageOf(root, profile);
 		const heldDeletions = Math.max(found.unbelieved, daemon?.heldDeletions ?? 0);
 		const notRestored = whyNotRestored(found.log?.seq ?? 0, found);
 		const standing = { notDurable: notDurable.length, heldDeletions, notRestored, superseded: daemon?.superseded };

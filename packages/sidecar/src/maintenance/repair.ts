@@ -22,7 +22,7 @@ export interface RepairOptions {
 	/** Where a copy of what is removed goes. Absolute; it need not exist. Undefined: nothing is removed, only told. */
 	readonly copyTo?: string;
 	readonly log: Log;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface Removal {

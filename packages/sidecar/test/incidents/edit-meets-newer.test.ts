@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { expect, it, onTestFinished } from "vitest";
 import { readLog } from "../../src/commit/read-log.ts";
 import { displacedFiles } from "../../src/disk/displaced.ts";
+import { Roots } from "../../src/path.ts";
 import { Session } from "../../src/session/session.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
 import { plainProfile, type Workbench, workbench } from "../workbench.ts";
@@ -54,7 +55,7 @@ it("W1: an edit whose path is too long there is named and not durable, and the n
 		machine === "b"
 			? await Session.open({
 					store: bench.store,
-					workspace,
+					root: new Roots(workspace),
 					privateDir,
 					profile: plainProfile,
 					log: bench.log,

@@ -15,9 +15,7 @@ export const logState: Check = {
 	name: "log",
 	needs: [endpoint, credentials, list, get],
 	look: async (patient) => {
-		const { log, setAside, storeTimeMs } = logStatus(
-			await readLog(await patient.store(), patient.options.signal && { signal: patient.options.signal }),
-		);
+		const { log, setAside, storeTimeMs } = logStatus(await readLog(await patient.store(), { signal: patient.options.signal }));
 		if (log === undefined) return ok("empty: a new user's");
 		const age = humanDuration(Math.max(0, storeTimeMs - log.timeMs));
 		const end = log.isClosed ? "closed in order" : "not closed: its writer is at work, or was cut off";

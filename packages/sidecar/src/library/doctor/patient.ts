@@ -24,7 +24,7 @@ export interface PatientOptions {
 	readonly credentials?: OpenStoreOptions["credentials"];
 	/** Also try what should be denied. */
 	readonly tryForbidden: boolean;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface Listing {
