@@ -40,8 +40,8 @@ export const STATE: readonly Mutation[] = [
 	{
 		rule: "what a user accepts in an inner volume's place deletes nothing",
 		file: "src/restore/plan-disk.ts",
-		find: "isAccepted ? baseOfRoots && without(baseOfRoots, checked.away) : baseOfRoots",
-		replace: "baseOfRoots",
+		find: "isAccepted ? baseOfMounts && without(baseOfMounts, checked.away) : baseOfMounts",
+		replace: "baseOfMounts",
 		test: {
 			file: innerMounts,
 			name: "is given up by a restore on request: what the log has comes back, and the directory is an ordinary one",
