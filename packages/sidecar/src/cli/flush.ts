@@ -13,7 +13,7 @@ export const flush: Command = {
 	],
 	async run({ config, log, progress, out }) {
 		const library = await import("../library/flush.ts");
-		const report = await library.flush({ ...config, log, progress });
+		const report = await library.flush({ settings: config, log, progress });
 		if (config.json) await out.json(report);
 		else for (const line of shown(report)) await out.line(line);
 		return report.exitStatus;

@@ -13,7 +13,7 @@ export const ls: Command = {
 	options: [AT_OPTION],
 	async run({ config, out }, [path], options) {
 		const library = await import("../library/read.ts");
-		const { entries } = await library.ls({ ...config, ...atOf(options), ...(path !== undefined && { path }) });
+		const { entries } = await library.ls({ settings: config, ...atOf(options), ...(path !== undefined && { path }) });
 		for (const [at, entry] of entries) {
 			if (config.json) await out.json(entryForProgram(at, entry));
 			else await out.line(listedEntry(at, entry));

@@ -12,7 +12,7 @@ export const restore: Command = {
 	options: [AT_OPTION],
 	async run({ config, log, progress, out }, _args, options) {
 		const library = await import("../library/restore.ts");
-		const result = await library.restore({ ...config, ...atOf(options), log, progress });
+		const result = await library.restore({ settings: config, ...atOf(options), log, progress });
 		if (config.json) await out.json(result);
 		else for (const line of shown(result)) await out.line(line);
 		return 0;

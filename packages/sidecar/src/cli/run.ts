@@ -25,7 +25,7 @@ export const run: Command = {
 		// Before the store's client is loaded: a sign of life, and what of.
 		log.info("run.started", { pid: process.pid, workspace: config.workspace, namespace: config.namespace });
 		const options = {
-			...config,
+			settings: config,
 			log: config.metrics ? metered(log, writeMetrics) : log,
 			progress,
 			signal: stop,
@@ -35,7 +35,7 @@ export const run: Command = {
 				if (!config.json) process.stderr.write(`${receiptLine(receipt)}\n`);
 			},
 		};
-		const result = await runOrServe({ ...options, agentToStderr: config.json });
+		const result = await runOrServe({ ...options, agentToStderr: config.json }, config.listen);
 		if (config.json) await out.json(result);
 		else {
 			// Stdout is the agent's where there is one.
@@ -49,8 +49,7 @@ export const run: Command = {
 
 type Result = RunResult | ServeResult;
 
-async function runOrServe(options: RunOptions & { readonly listen?: string }): Promise<Result> {
-	const { listen } = options;
+async function runOrServe(options: RunOptions, listen: string | undefined): Promise<Result> {
 	if (listen !== undefined) return await (await import("../library/serve.ts")).serve({ ...options, listen });
 	return await (await import("../library/run.ts")).run(options);
 }

@@ -13,7 +13,7 @@ export const status: Command = {
 	],
 	async run({ config, out }) {
 		const library = await import("../library/status.ts");
-		const found = await library.status(config);
+		const found = await library.status({ settings: config });
 		if (config.json) await out.json(forProgram(found));
 		else for (const line of forPerson(found)) await out.line(line);
 		return found.exitStatus;
