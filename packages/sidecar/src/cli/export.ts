@@ -1,5 +1,5 @@
 import { humanBytes, humanDuration } from "../telemetry/format.ts";
-import { AT_OPTION, atOf, type Command } from "./command.ts";
+import { AT_OPTION, type Command, textOf } from "./command.ts";
 import { pathLines } from "./import.ts";
 import { count, shownPath } from "./words.ts";
 
@@ -19,7 +19,7 @@ export const exportCommand: Command = {
 		const library = await import("../library/export.ts");
 		const result = await library.exportTree({
 			settings: config,
-			...atOf(options),
+			at: textOf(options.at),
 			to,
 			overwrite: options.overwrite === true,
 			log,

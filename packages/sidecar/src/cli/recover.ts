@@ -1,7 +1,7 @@
 import { SidecarError } from "../errors.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
-import type { Command, Context } from "./command.ts";
+import { type Command, type Context, textOf } from "./command.ts";
 import { entryForProgram, listedEntry } from "./ls.ts";
 import { movedLines } from "./restore.ts";
 import { count, isoTime, shortTime, shownPath } from "./words.ts";
@@ -26,7 +26,7 @@ export const recover: Command = {
 	],
 	async run(context, [path], options) {
 		const act = actOf(options);
-		const choice = { ...(options.writer !== undefined && { writer: String(options.writer) }), ...(path !== undefined && { path }) };
+		const choice = { writer: textOf(options.writer), path };
 		return await ACTS[act](context, choice, options);
 	},
 };
@@ -36,8 +36,8 @@ const SHOWN_PATHS = 20;
 
 type Act = "list" | "to" | "apply" | "drop";
 interface Choice {
-	readonly writer?: string;
-	readonly path?: string;
+	readonly writer: string | undefined;
+	readonly path: string | undefined;
 }
 type Options = Readonly<Record<string, unknown>>;
 
@@ -86,7 +86,7 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 		const library = await import("../library/recover.ts");
 		const result = await library.recoverApply({
 			settings: config,
-			...(writer !== undefined && { writer }),
+			writer,
 			path: String(apply),
 			log,
 			progress,

@@ -33,7 +33,7 @@ export type HistoryEntry = ReadableEntry | UnreadableEntry;
 
 export interface HistoryOptions {
 	/** Commits at most; default: all. */
-	readonly limit?: number;
+	readonly limit?: number | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 

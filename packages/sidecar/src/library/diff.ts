@@ -6,7 +6,7 @@ export interface DiffOptions extends LogOptions {
 	/** The earlier commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. */
 	readonly from: number | string;
 	/** The later one, in the same words. Default: the newest. */
-	readonly to?: number | string;
+	readonly to?: number | string | undefined;
 }
 
 export interface Comparison {

@@ -16,7 +16,7 @@ export interface ExportOptions extends Omit<WorkspaceOptions, "workspace"> {
 	/** `s3://bucket/prefix/`, or a directory that is new or empty. */
 	readonly to: string;
 	/** Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. Default: the newest. */
-	readonly at?: number | string;
+	readonly at?: number | string | undefined;
 	/** Objects may lie at the prefix already: those of the same keys are replaced, the others stay. Default false. */
 	readonly overwrite?: boolean;
 }

@@ -13,7 +13,7 @@ export interface ImportOptions extends Omit<WorkspaceOptions, "workspace"> {
 	 * `s3://bucket/prefix/` (key = path below it) or a directory. Default: what lies beside the log, `users/{namespace}/{path}`, as a
 	 * first boot would adopt it.
 	 */
-	readonly from?: string;
+	readonly from?: string | undefined;
 }
 
 export interface ImportResult extends Imported {

@@ -12,7 +12,7 @@ import { type LogOptions, openLog, withLog } from "./options.ts";
 
 export interface HistoryOptions extends LogOptions {
 	/** Commits at most; default: all. */
-	readonly limit?: number;
+	readonly limit?: number | undefined;
 }
 
 /**
@@ -35,7 +35,7 @@ export interface AtOptions extends LogOptions {
 
 export interface LsOptions extends AtOptions {
 	/** Only this file, or this directory and all below it. Default: the whole tree. */
-	readonly path?: string;
+	readonly path?: string | undefined;
 }
 
 export interface Listing {

@@ -7,7 +7,7 @@ import { readLog } from "../commit/read-log.ts";
 import type { SetAside } from "../commit/set-aside.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
 import { SidecarError } from "../errors.ts";
-import { pickOne, pickSetAside } from "../history/pick-set-aside.ts";
+import { pickOne, pickSetAside, type Wanted } from "../history/pick-set-aside.ts";
 import { type SetAsideTimes, setAsideTimes } from "../history/set-aside-times.ts";
 import { isRestoreId } from "../log/restore-id.ts";
 import type { Entry, Path } from "../log/types.ts";
@@ -26,7 +26,7 @@ import { type LogOptions, type WorkspaceOptions, withLog, withWorkspace } from "
 
 interface Choice {
 	/** A superseded writer's id, or its first digits. Default: every writer. */
-	readonly writer?: string;
+	readonly writer?: string | undefined;
 }
 
 export interface SetAsideOptions extends LogOptions, Choice {}
@@ -71,7 +71,7 @@ export interface RecoverToOptions extends WorkspaceOptions, Choice {
 	/** A directory that is empty or does not exist; a relative path starts at the working directory. */
 	readonly to: string;
 	/** Only this file, or this directory and all below it, by its path on the writer's disk. Default: everything. */
-	readonly path?: string;
+	readonly path?: string | undefined;
 }
 
 export interface RecoveredTo {
@@ -161,7 +161,7 @@ export async function recoverApply(options: RecoverApplyOptions): Promise<Recove
 
 export interface RecoverDropOptions extends WorkspaceOptions, Choice {
 	/** Only this, by its path on the writer's disk. Default: everything of the writer, which must be named then. */
-	readonly path?: string;
+	readonly path?: string | undefined;
 }
 
 export interface RecoverDropped {
@@ -222,6 +222,6 @@ async function refuseBesideDaemon(stateDir: string, workspace: string): Promise<
 	});
 }
 
-function wantedOf({ writer, path }: Choice & { readonly path?: string }): { readonly writer?: string; readonly path?: string } {
-	return { ...(writer !== undefined && { writer }), ...(path !== undefined && { path }) };
+function wantedOf({ writer, path }: Wanted): Wanted {
+	return { writer, path };
 }

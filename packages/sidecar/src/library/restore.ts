@@ -14,7 +14,7 @@ export interface RestoreOptions extends WorkspaceOptions {
 	 * The directory shall be exactly this commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as
 	 * `2h`. Default: the newest, with what was changed here since the last restore kept.
 	 */
-	readonly at?: number | string;
+	readonly at?: number | string | undefined;
 	readonly expect?: Expectation;
 }
 

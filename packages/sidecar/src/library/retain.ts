@@ -11,9 +11,9 @@ import { type LogOptions, openRoot, withLog } from "./options.ts";
 /** How much history is kept. */
 export interface PolicyOptions {
 	/** Every state of the workspace within this long, ms; at least a day. Default 7 days. */
-	readonly keepAllMs?: number;
+	readonly keepAllMs?: number | undefined;
 	/** Beyond that, the state at each midnight (UTC) within this long, ms. Default 30 days. */
-	readonly keepDailyMs?: number;
+	readonly keepDailyMs?: number | undefined;
 }
 
 export interface RetainOptions extends LogOptions, PolicyOptions {

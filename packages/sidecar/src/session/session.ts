@@ -113,7 +113,7 @@ export class Session {
 			roots: this.#roots,
 			quarantine: new Quarantine(options.privateDir),
 			believed: restored.keptDeleted,
-			...(options.sweepIntervalMs !== undefined && { confirmAfterMs: options.sweepIntervalMs }),
+			confirmAfterMs: options.sweepIntervalMs,
 			context: {
 				root: options.root,
 				filter: filter.filter,
@@ -295,8 +295,7 @@ export class Session {
 		const { isSuperseded: wasSuperseded, id: previously, catchUps, overwritten } = this.#writer;
 		const ignoring = await this.#lookAtIgnoreFile();
 		await this.#lookAtRoots();
-		const refused = this.#ignoreRefusal;
-		const flushed = this.#flusher.flush({ ...options, ...(refused !== undefined && { refused }) });
+		const flushed = this.#flusher.flush({ ...options, refused: this.#ignoreRefusal });
 		const result = await flushed.finally(() => tellOverwritten(this.#writer, overwritten, this.#options.log));
 		// So that there is another flush soon, and another look.
 		if (ignoring === "pending") this.#flusher.doubt();
