@@ -134,6 +134,9 @@ test("two writers: the first is superseded, its later bytes are set aside, exit 
 	writeFileSync(place.path("a", "shared"), "too late");
 	const security = { kind: "security", writer, owner: won.writer };
 	expect(await first.waitForEvent("writer.superseded")).toMatchObject({ ...security, fence: won.seq, because: "fence" });
+	const told = await place.cli("a", ["status", "--json"]);
+	expect(told.status).toBe(4);
+	expect(jsonObject(told.stdout)).toMatchObject({ reasons: expect.arrayContaining(["superseded"]), daemon: { superseded: true } });
 	expect(await first.waitForEvent("writer.set-aside")).toMatchObject({ ...security, files: 1, bytes: 8, paths: ["shared"] });
 	const { status, stdout } = await first.stop();
 	expect(status).toBe(4);
