@@ -82,7 +82,7 @@ export async function workbench(store?: ObjectStore): Promise<Workbench> {
 		open: async (machine, options = {}) =>
 			await Session.open({
 				store: options.store ?? used,
-				workspace: workspace(machine),
+				root: new Roots(workspace(machine), new Map(Object.entries(options.roots ?? {}))),
 				profile: options.profile ?? plainProfile,
 				privateDir: privateDir(machine),
 				log,
@@ -90,8 +90,7 @@ export async function workbench(store?: ObjectStore): Promise<Workbench> {
 				handoverWaitMs: 0,
 				machine: options.machine ?? thisMachine,
 				...(options.expect && { expect: options.expect }),
-				...(options.onSecret && { onSecret: options.onSecret }),
-				...(options.roots && { roots: new Roots(workspace(machine), new Map(Object.entries(options.roots))) }),
+				onSecret: options.onSecret,
 			}),
 		[Symbol.asyncDispose]: async () => {
 			await used.close();

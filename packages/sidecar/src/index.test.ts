@@ -87,7 +87,12 @@ describe("options", () => {
 
 	test("are checked as there", async () => {
 		await expect(restore({ ...options("a"), namespace: "../b" })).rejects.toMatchObject({ code: "NAMESPACE_INVALID", value: "../b" });
-		await expect(run({ ...options("a"), drainTimeoutMs: -1 })).rejects.toMatchObject({ code: "USAGE", value: "-1ms" });
+		await expect(run({ ...options("a"), drainTimeoutMs: -1 })).rejects.toMatchObject({
+			code: "USAGE",
+			value: "-1",
+			message: expect.stringContaining("option drainTimeoutMs accepts a duration from 0ms to 60m"),
+		});
+		await expect(run({ ...options("a"), roots: new Map([["notes", "relative"]]) })).rejects.toMatchObject({ code: "USAGE" });
 		await expect(status({ ...options("a"), stateDir: options("a").workspace })).rejects.toMatchObject({ code: "STATE_DIR_UNUSABLE" });
 		await expect(ls({ ...options("a"), at: "soon" })).rejects.toMatchObject({ code: "USAGE" });
 	});

@@ -17,8 +17,8 @@ export interface FlushOptions {
 	/** Commit nothing where something could not be taken, or another writer owns the tree. */
 	readonly allOrNothing?: boolean;
 	/** Cannot be taken as it is now, for a reason that a capture does not see. */
-	readonly refused?: Deferred;
-	readonly signal?: AbortSignal;
+	readonly refused?: Deferred | undefined;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export type FlushResult =

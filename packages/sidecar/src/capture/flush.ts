@@ -98,7 +98,7 @@ export class Flusher {
 		/** Deletions that the restore found and believed. */
 		believed?: ReadonlySet<Path>;
 		/** How long a held deletion is held; default a minute. */
-		confirmAfterMs?: number;
+		confirmAfterMs?: number | undefined;
 	}) {
 		this.#store = options.store;
 		this.#machine = options.machine;

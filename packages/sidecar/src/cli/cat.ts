@@ -1,4 +1,4 @@
-import { AT_OPTION, atOf, type Command } from "./command.ts";
+import { AT_OPTION, type Command, textOf } from "./command.ts";
 
 export const cat: Command = {
 	name: "cat",
@@ -8,7 +8,7 @@ export const cat: Command = {
 	async run({ config, out }, args, options) {
 		const library = await import("../library/read.ts");
 		const path = args[0] as string;
-		await out.run(() => library.cat({ ...config, ...atOf(options), path, to: out.raw() }));
+		await out.run(() => library.cat({ settings: config, at: textOf(options.at), path, to: out.raw() }));
 		return 0;
 	},
 };

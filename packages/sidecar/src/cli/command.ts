@@ -32,7 +32,7 @@ export const AT_OPTION = {
 		"A commit by its number, by an ISO time (UTC unless it names a zone; the store's clock counts), or by how long ago: 30m, 2h, 1d.",
 } as const;
 
-/** The option's value for a library call, left out where it was not given. */
-export function atOf(options: Readonly<Record<string, unknown>>): { readonly at?: string } {
-	return options.at === undefined ? {} : { at: String(options.at) };
+/** An option's value as text; undefined where it was not given. */
+export function textOf(value: unknown): string | undefined {
+	return value === undefined ? undefined : String(value);
 }

@@ -16,7 +16,7 @@ export const diff: Command = {
 	],
 	async run({ config, out }, [from, to]) {
 		const library = await import("../library/diff.ts");
-		const compared = await library.diff({ ...config, from: from as string, ...(to !== undefined && { to }) });
+		const compared = await library.diff({ settings: config, from: from as string, to });
 		if (config.json) {
 			await out.json({ ...compared, differences: compared.differences.map(forProgram) });
 			return 0;

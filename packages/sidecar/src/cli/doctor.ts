@@ -21,7 +21,7 @@ export const doctor: Command = {
 			else for (const line of found.flatMap(explained)) await out.line(line);
 			return 0;
 		}
-		const diagnosis = await library.doctor({ ...config, tryForbidden: options.tryForbidden === true });
+		const diagnosis = await library.doctor({ settings: config, tryForbidden: options.tryForbidden === true });
 		if (config.json) await out.json(diagnosis);
 		else for (const line of shown(diagnosis)) await out.line(line);
 		return diagnosis.exitStatus;

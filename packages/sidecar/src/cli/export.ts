@@ -1,5 +1,5 @@
 import { humanBytes, humanDuration } from "../telemetry/format.ts";
-import { AT_OPTION, atOf, type Command } from "./command.ts";
+import { AT_OPTION, type Command, textOf } from "./command.ts";
 import { pathLines } from "./import.ts";
 import { count, shownPath } from "./words.ts";
 
@@ -17,7 +17,14 @@ export const exportCommand: Command = {
 	],
 	async run({ config, log, progress, out }, [to = ""], options) {
 		const library = await import("../library/export.ts");
-		const result = await library.exportTree({ ...config, ...atOf(options), to, overwrite: options.overwrite === true, log, progress });
+		const result = await library.exportTree({
+			settings: config,
+			at: textOf(options.at),
+			to,
+			overwrite: options.overwrite === true,
+			log,
+			progress,
+		});
 		if (config.json) await out.json(result);
 		else for (const line of shown(result)) await out.line(line);
 		return result.exitStatus;

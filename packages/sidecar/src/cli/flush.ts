@@ -2,18 +2,18 @@ import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
 import { coverageRows, everything, exceptions } from "./coverage-words.ts";
 import { movedLines } from "./restore.ts";
-import { count, shownPath } from "./words.ts";
+import { count, heldWords, shownPath } from "./words.ts";
 
 export const flush: Command = {
 	name: "flush",
 	summary: "Commit what changed on this disk now.",
 	notes: [
 		"A running daemon is asked to; without one this command does it itself, if the workspace derives from the log (or the log is empty).",
-		"Exit status 3 when something could not be taken, 4 when another writer owns the workspace.",
+		"Exit status 3 when something could not be taken or a deletion is held, 4 when another writer owns the workspace.",
 	],
 	async run({ config, log, progress, out }) {
 		const library = await import("../library/flush.ts");
-		const report = await library.flush({ ...config, log, progress });
+		const report = await library.flush({ settings: config, log, progress });
 		if (config.json) await out.json(report);
 		else for (const line of shown(report)) await out.line(line);
 		return report.exitStatus;
@@ -45,11 +45,7 @@ function shown({
 		...(superseded ? ["another writer owns this workspace: what was committed lies below .recovered/"] : []),
 		...notTaken.map(({ path, reason }) => `not taken  ${shownPath(path)}: ${reason}`),
 		...excluded.map(({ path, reason }) => `left out  ${shownPath(path)}: ${reason}`),
-		...(heldDeletions > 0
-			? [
-					`held  ${count(heldDeletions, "deletion")}: too much is gone at once and nobody watched it go; a restore brings it back, or delete it while run watches`,
-				]
-			: []),
+		...(heldDeletions > 0 ? [`held  ${heldWords(heldDeletions)}`] : []),
 		...movedLines(moved),
 		...coverageRows(coverage).map(([label, text]) => `${label}  ${text}`),
 	];

@@ -23,11 +23,11 @@ export const gc: Command = {
 	async run({ config, log, out }, _args, options) {
 		const library = await import("../library/retain.ts");
 		const how = { ...policyFlags(options), dryRun: options.dryRun === true, log };
-		const names = options.allNamespaces === true ? library.namespaces(config) : [config.namespace];
+		const names = options.allNamespaces === true ? library.namespaces({ settings: config }) : [config.namespace];
 		let failure: SidecarError | undefined;
 		for await (const namespace of names) {
 			try {
-				const report = await library.retain({ ...config, ...how, namespace });
+				const report = await library.retain({ settings: { ...config, namespace }, ...how });
 				failure ??= report.problem?.error;
 				if (config.json) await out.json({ namespace, ...forProgram(report) });
 				else for (const line of shown(namespace, report)) await out.line(line);

@@ -16,7 +16,7 @@ export const history: Command = {
 		const library = await import("../library/read.ts");
 		let unreadable: SidecarError | undefined;
 		let isFirst = true;
-		for await (const entry of library.history({ ...config, ...(limit !== undefined && { limit }) })) {
+		for await (const entry of library.history({ settings: config, limit })) {
 			if (config.json) await out.json(forProgram(entry));
 			else {
 				if (isFirst) await out.line(HEADING);

@@ -13,7 +13,7 @@ export const importCommand: Command = {
 	],
 	async run({ config, log, progress, out }, [from]) {
 		const library = await import("../library/import.ts");
-		const result = await library.importTree({ ...config, ...(from !== undefined && { from }), log, progress });
+		const result = await library.importTree({ settings: config, from, log, progress });
 		if (config.json) await out.json(result);
 		else for (const line of shown(result)) await out.line(line);
 		return 0;

@@ -9,6 +9,7 @@ import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from
 import { plainProfile } from "../../../testkit/workbench.ts";
 import { privateDirectory } from "../disk/marker.ts";
 import { logKey } from "../log/keys.ts";
+import { Roots } from "../path.ts";
 import { Session } from "../session/session.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { openStore } from "../store/open.ts";
@@ -36,7 +37,7 @@ async function openSession(place: Place) {
 	const store = await openStore(url);
 	const privateDir = privateDirectory(join(place.dir, "a/state"), { workspace: place.path("a"), store: url, namespace: "default" });
 	const session = await Session.open({
-		...{ store: namespaced(store, "default"), workspace: place.path("a"), profile: plainProfile, privateDir },
+		...{ store: namespaced(store, "default"), root: new Roots(place.path("a")), profile: plainProfile, privateDir },
 		...{ log: silentLog, progress: noProgress, handoverWaitMs: 0 },
 	});
 	return Object.assign(session, { [Symbol.asyncDispose]: async () => store.close() });

@@ -1,6 +1,6 @@
 import type { Entry } from "../log/types.ts";
 import { humanBytes } from "../telemetry/format.ts";
-import { AT_OPTION, atOf, type Command } from "./command.ts";
+import { AT_OPTION, type Command, textOf } from "./command.ts";
 import { isoTime, modeWord, shortTime, shownPath } from "./words.ts";
 
 export const ls: Command = {
@@ -13,7 +13,7 @@ export const ls: Command = {
 	options: [AT_OPTION],
 	async run({ config, out }, [path], options) {
 		const library = await import("../library/read.ts");
-		const { entries } = await library.ls({ ...config, ...atOf(options), ...(path !== undefined && { path }) });
+		const { entries } = await library.ls({ settings: config, at: textOf(options.at), path });
 		for (const [at, entry] of entries) {
 			if (config.json) await out.json(entryForProgram(at, entry));
 			else await out.line(listedEntry(at, entry));

@@ -9,17 +9,16 @@ export const POLICY_OPTIONS = [
 	},
 ] as const;
 
-export function policyFlags(options: Readonly<Record<string, unknown>>): { readonly keepAllMs?: number; readonly keepDailyMs?: number } {
-	return {
-		...(options.keepAll !== undefined && { keepAllMs: msOf("--keep-all", String(options.keepAll)) }),
-		...(options.keepDaily !== undefined && { keepDailyMs: msOf("--keep-daily", String(options.keepDaily)) }),
-	};
+export function policyFlags({ keepAll, keepDaily }: Readonly<Record<string, unknown>>) {
+	return { keepAllMs: msOf("--keep-all", keepAll), keepDailyMs: msOf("--keep-daily", keepDaily) };
 }
 
 const MS_PER_UNIT = { h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
 /** @throws SidecarError USAGE */
-function msOf(flag: string, text: string): number {
+function msOf(flag: string, value: unknown): number | undefined {
+	if (value === undefined) return undefined;
+	const text = String(value);
 	const [, count, unit] = /^(\d{1,6})([hdw])$/.exec(text) ?? [];
 	if (count !== undefined) return Number(count) * MS_PER_UNIT[unit as keyof typeof MS_PER_UNIT];
 	throw new SidecarError("USAGE", { value: text || '""', reason: `flag ${flag} accepts a number of hours, days or weeks: 36h, 7d, 2w` });

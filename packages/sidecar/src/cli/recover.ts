@@ -1,7 +1,7 @@
 import { SidecarError } from "../errors.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
-import type { Command, Context } from "./command.ts";
+import { type Command, type Context, textOf } from "./command.ts";
 import { entryForProgram, listedEntry } from "./ls.ts";
 import { movedLines } from "./restore.ts";
 import { count, isoTime, shortTime, shownPath } from "./words.ts";
@@ -26,7 +26,7 @@ export const recover: Command = {
 	],
 	async run(context, [path], options) {
 		const act = actOf(options);
-		const choice = { ...(options.writer !== undefined && { writer: String(options.writer) }), ...(path !== undefined && { path }) };
+		const choice = { writer: textOf(options.writer), path };
 		return await ACTS[act](context, choice, options);
 	},
 };
@@ -36,8 +36,8 @@ const SHOWN_PATHS = 20;
 
 type Act = "list" | "to" | "apply" | "drop";
 interface Choice {
-	readonly writer?: string;
-	readonly path?: string;
+	readonly writer: string | undefined;
+	readonly path: string | undefined;
 }
 type Options = Readonly<Record<string, unknown>>;
 
@@ -51,7 +51,7 @@ function actOf(options: Options): Act {
 const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Options) => Promise<number>>> = {
 	async list({ config, out }, choice) {
 		const library = await import("../library/recover.ts");
-		const listings = await library.listSetAside({ ...config, ...choice });
+		const listings = await library.listSetAside({ settings: config, ...choice });
 		if (config.json) {
 			await out.json({ writers: listings.map(forProgram) });
 			return 0;
@@ -71,7 +71,7 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 
 	async to({ config, out, log, progress }, choice, { to }) {
 		const library = await import("../library/recover.ts");
-		const result = await library.recoverTo({ ...config, ...choice, to: String(to), log, progress });
+		const result = await library.recoverTo({ settings: config, ...choice, to: String(to), log, progress });
 		if (config.json) await out.json(result);
 		else if (result.directories.length === 0) await out.line("nothing is set aside");
 		else {
@@ -84,7 +84,13 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 	async apply({ config, out, log, progress }, { writer, path }, { apply }) {
 		if (path !== undefined) throw new SidecarError("USAGE", { value: path, reason: "--apply names the path already" });
 		const library = await import("../library/recover.ts");
-		const result = await library.recoverApply({ ...config, ...(writer !== undefined && { writer }), path: String(apply), log, progress });
+		const result = await library.recoverApply({
+			settings: config,
+			writer,
+			path: String(apply),
+			log,
+			progress,
+		});
 		if (config.json) await out.json(result);
 		else {
 			await out.line(`brought in ${count(result.applied.length, "file")} of ${result.writer.slice(0, 8)}: commit ${result.seq}`);
@@ -96,7 +102,7 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 
 	async drop({ config, out, log, progress }, choice) {
 		const library = await import("../library/recover.ts");
-		const result = await library.recoverDrop({ ...config, ...choice, log, progress });
+		const result = await library.recoverDrop({ settings: config, ...choice, log, progress });
 		if (config.json) await out.json(result);
 		else
 			await out.line(

@@ -19,8 +19,8 @@ export const repair: Command = {
 	async run({ config, log, out }, _args, options) {
 		const after = afterOf(options.after);
 		const library = await import("../library/repair.ts");
-		const copyTo = options.copyTo === undefined ? {} : { copyTo: resolve(String(options.copyTo)) };
-		const result = await library.repair({ ...config, after, isConfirmed: options.yes === true, ...copyTo, log });
+		const copyTo = options.copyTo === undefined ? undefined : resolve(String(options.copyTo));
+		const result = await library.repair({ settings: config, after, isConfirmed: options.yes === true, copyTo, log });
 		if (config.json) await out.json({ ...result, objects: result.objects.map(forProgram) });
 		else for (const line of shown(result)) await out.line(line);
 		// Shown, and not removed: the log is as it was.

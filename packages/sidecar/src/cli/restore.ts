@@ -1,5 +1,5 @@
 import { humanBytes, humanDuration } from "../telemetry/format.ts";
-import { AT_OPTION, atOf, type Command } from "./command.ts";
+import { AT_OPTION, type Command, textOf } from "./command.ts";
 import { count, shownPath } from "./words.ts";
 
 export const restore: Command = {
@@ -12,7 +12,7 @@ export const restore: Command = {
 	options: [AT_OPTION],
 	async run({ config, log, progress, out }, _args, options) {
 		const library = await import("../library/restore.ts");
-		const result = await library.restore({ ...config, ...atOf(options), log, progress });
+		const result = await library.restore({ settings: config, at: textOf(options.at), log, progress });
 		if (config.json) await out.json(result);
 		else for (const line of shown(result)) await out.line(line);
 		return 0;

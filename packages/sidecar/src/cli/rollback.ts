@@ -15,7 +15,7 @@ export const rollback: Command = {
 	async run({ config, log, progress, out }, _args, options) {
 		if (options.to === undefined) throw new SidecarError("USAGE", { reason: "flag --to is missing: which commit?" });
 		const library = await import("../library/rollback.ts");
-		const result = await library.rollback({ ...config, to: String(options.to), log, progress });
+		const result = await library.rollback({ settings: config, to: String(options.to), log, progress });
 		if (config.json) await out.json({ ...result, differences: result.differences.map(({ path, kind }) => ({ path, kind })) });
 		else for (const line of shown(result)) await out.line(line);
 		return result.exitStatus;

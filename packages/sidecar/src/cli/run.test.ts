@@ -134,6 +134,9 @@ test("two writers: the first is superseded, its later bytes are set aside, exit 
 	writeFileSync(place.path("a", "shared"), "too late");
 	const security = { kind: "security", writer, owner: won.writer };
 	expect(await first.waitForEvent("writer.superseded")).toMatchObject({ ...security, fence: won.seq, because: "fence" });
+	const told = await place.cli("a", ["status", "--json"]);
+	expect(told.status).toBe(4);
+	expect(jsonObject(told.stdout)).toMatchObject({ reasons: expect.arrayContaining(["superseded"]), daemon: { superseded: true } });
 	expect(await first.waitForEvent("writer.set-aside")).toMatchObject({ ...security, files: 1, bytes: 8, paths: ["shared"] });
 	const { status, stdout } = await first.stop();
 	expect(status).toBe(4);
@@ -204,6 +207,23 @@ test("beside a daemon: restore is refused, status shows it, flush asks it", asyn
 	expect(after.stdout).toMatch(new RegExp(`daemon +serving, process ${daemon.pid}\n`));
 	expect((await place.cli("a", ["flush"])).stdout).toBe("nothing to flush: everything is durable, by the daemon\n");
 	await daemon.stop();
+});
+
+test("a deletion that is held at the end is exit status 3, as of flush and status, and nothing is lost", async () => {
+	using place = new Place();
+	for (let i = 0; i < 12; i++) writeFileSync(place.path("a", `d/${i}`), "x");
+	await place.cli("a", ["flush"]);
+	const { status, stdout } = await place.cli("a", ["run", "--json", "--", "rm", "-r", place.path("a", "d")]);
+	expect(status).toBe(3);
+	expect(jsonObject(stdout)).toMatchObject({ isDurable: false, exitStatus: 3, lost: [], heldDeletions: 13, agentStatus: 0 });
+	for (const verb of ["flush", "status"]) {
+		const told = await place.cli("a", [verb]);
+		expect(told.status).toBe(3);
+		expect(told.stdout).toMatch(/held +12 deletions: /);
+	}
+	expect((await place.cli("a", ["restore"])).status).toBe(0);
+	expect(readdirSync(place.path("a", "d"))).toHaveLength(12);
+	expect((await place.cli("a", ["status"])).status).toBe(0);
 });
 
 test("what is not durable at the end is exit status 3, and named, whatever the agent's status", async () => {

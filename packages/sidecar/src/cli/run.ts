@@ -9,7 +9,7 @@ import type { Log } from "../telemetry/types.ts";
 import type { Command } from "./command.ts";
 import { coverageRows, everything, exceptions, receiptLine } from "./coverage-words.ts";
 import { movedLines } from "./restore.ts";
-import { count, shownPath } from "./words.ts";
+import { count, heldWords, shownPath } from "./words.ts";
 
 export const run: Command = {
 	name: "run",
@@ -25,7 +25,7 @@ export const run: Command = {
 		// Before the store's client is loaded: a sign of life, and what of.
 		log.info("run.started", { pid: process.pid, workspace: config.workspace, namespace: config.namespace });
 		const options = {
-			...config,
+			settings: config,
 			log: config.metrics ? metered(log, writeMetrics) : log,
 			progress,
 			signal: stop,
@@ -35,7 +35,7 @@ export const run: Command = {
 				if (!config.json) process.stderr.write(`${receiptLine(receipt)}\n`);
 			},
 		};
-		const result = await runOrServe({ ...options, agentToStderr: config.json });
+		const result = await runOrServe({ ...options, agentToStderr: config.json }, config.listen);
 		if (config.json) await out.json(result);
 		else {
 			// Stdout is the agent's where there is one.
@@ -49,8 +49,7 @@ export const run: Command = {
 
 type Result = RunResult | ServeResult;
 
-async function runOrServe(options: RunOptions & { readonly listen?: string }): Promise<Result> {
-	const { listen } = options;
+async function runOrServe(options: RunOptions, listen: string | undefined): Promise<Result> {
 	if (listen !== undefined) return await (await import("../library/serve.ts")).serve({ ...options, listen });
 	return await (await import("../library/run.ts")).run(options);
 }
@@ -76,7 +75,7 @@ function stopOnSignal(log: Log): AbortSignal {
 
 function shown(result: Result): string[] {
 	if (result.kind === "not-started") return ["stopped before the workspace was restored; nothing was committed"];
-	const { isDurable, superseded, lost, excluded, moved, headSeq, agentStatus, coverage } = result;
+	const { isDurable, superseded, lost, heldDeletions, excluded, moved, headSeq, agentStatus, coverage } = result;
 	const outside = coverageRows(coverage).map(([label, text]) => `  ${label}  ${text}`);
 	const agent = agentStatus === undefined ? [] : [`the agent ended with status ${agentStatus}`];
 	if (superseded) return [...agent, `error [SUPERSEDED] ${ERRORS.SUPERSEDED.meaning}`, `what to do: ${ERRORS.SUPERSEDED.remedy}`];
@@ -92,7 +91,8 @@ function shown(result: Result): string[] {
 		`error [NOT_DURABLE] ${ERRORS.NOT_DURABLE.meaning}`,
 		...lost.slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`),
 		...(left > 0 ? [`  and ${count(left, "more", "more")}`] : []),
+		...(heldDeletions > 0 ? [`  held  ${heldWords(heldDeletions)}`] : []),
 		...outside,
-		`what to do: ${ERRORS.NOT_DURABLE.remedy}`,
+		...(lost.length > 0 ? [`what to do: ${ERRORS.NOT_DURABLE.remedy}`] : []),
 	];
 }

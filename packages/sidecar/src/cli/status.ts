@@ -2,21 +2,21 @@ import { isReservedId } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
 import { coverageRows, everything, exceptions, isLeftOut } from "./coverage-words.ts";
-import { ago, aligned, count, isoTime, shownPath } from "./words.ts";
+import { ago, aligned, count, heldWords, isoTime, shownPath } from "./words.ts";
 
 export const status: Command = {
 	name: "status",
 	summary: "Show the log, the daemon, and what on this disk is not durable.",
 	notes: [
 		"Exit status 0: everything on this disk is in the log. 3: something is not, a deletion is held, a volume inside is missing, or the",
-		"directory does not derive from the log. A missing workspace is an error, as for `flush`.",
+		"directory does not derive from the log. 4: another writer owns the workspace. A missing workspace is an error, as for `flush`.",
 	],
 	async run({ config, out }) {
 		const library = await import("../library/status.ts");
-		const found = await library.status(config);
+		const found = await library.status({ settings: config });
 		if (config.json) await out.json(forProgram(found));
 		else for (const line of forPerson(found)) await out.line(line);
-		return found.isDurable ? 0 : 3;
+		return found.exitStatus;
 	},
 };
 
@@ -48,9 +48,7 @@ function forPerson(found: Found): string[] {
 		...(behind > 0 && log !== undefined ? [["behind", `${count(behind, "path")} would be changed by a restore`]] : []),
 		["daemon", daemonWords(found)],
 		...(excluded.length > 0 ? [["left out", `${count(excluded.length, "file")}, by choice: not durable, and in no restore`]] : []),
-		...(found.heldDeletions > 0
-			? [["held", `${count(found.heldDeletions, "deletion")}: too much vanished at once; the log keeps it, and a restore brings it back`]]
-			: []),
+		...(found.heldDeletions > 0 ? [["held", heldWords(found.heldDeletions)]] : []),
 		[
 			"durable",
 			isDurable
@@ -63,10 +61,14 @@ function forPerson(found: Found): string[] {
 	return [...aligned(rows), ...shown, ...(left > 0 ? [`  and ${count(left, "more", "more")}`] : [])];
 }
 
-function whyNotDurable({ notDurable, heldDeletions, notRestored }: Found): string {
-	if (notRestored !== undefined) return `NO: this directory must not be committed: ${notRestored}`;
-	if (notDurable.length > 0) return `NO: ${count(notDurable.length, "path")}`;
-	return `NO: ${count(heldDeletions, "deletion")} held`;
+function whyNotDurable({ notDurable, heldDeletions, notRestored, reasons }: Found): string {
+	const words = {
+		superseded: "another writer owns this workspace",
+		"not-restored": `this directory must not be committed: ${notRestored}`,
+		"not-durable": count(notDurable.length, "path"),
+		held: `${count(heldDeletions, "deletion")} held`,
+	} as const;
+	return `NO: ${reasons.map((reason) => words[reason]).join(", ")}`;
 }
 
 function newest(log: NonNullable<Found["log"]>, storeTimeMs: number): string {
@@ -98,6 +100,7 @@ function forProgram({
 	logUrl,
 	workspace,
 	isDurable,
+	reasons,
 	log,
 	setAside,
 	storeTimeMs,
@@ -114,6 +117,7 @@ function forProgram({
 }: Found): object {
 	return {
 		durable: isDurable,
+		reasons,
 		log: {
 			url: logUrl,
 			...(log === undefined ? { seq: 0 } : { ...log, timeMs: undefined, time: isoTime(log.timeMs) }),

@@ -14,7 +14,7 @@ export const verify: Command = {
 	options: [{ flags: "--deep", description: "Read all content and check every SHA-256." }, ...POLICY_OPTIONS],
 	async run({ config, progress, out }, _args, options) {
 		const library = await import("../library/verify.ts");
-		const found = await library.verify({ ...config, ...policyFlags(options), deep: options.deep === true, progress });
+		const found = await library.verify({ settings: config, ...policyFlags(options), deep: options.deep === true, progress });
 		if (config.json) await out.json(forProgram(found));
 		else for (const line of shown(found)) await out.line(line);
 		return found.damaged.length === 0 ? 0 : ERRORS.OBJECT_CORRUPT.exitStatus;

@@ -17,6 +17,12 @@ export function count(number: number, noun: string, plural = `${noun}s`): string
 	return `${number.toLocaleString("en-US")} ${number === 1 ? noun : plural}`;
 }
 
+/** What became of held deletions, and how to delete the files. */
+export function heldWords(deletions: number): string {
+	const what = `${count(deletions, "deletion")}: too much vanished at once`;
+	return `${what}; the log keeps the files, and a restore brings them back; to delete them, delete them while run watches`;
+}
+
 /** The rows of a table as lines; all columns but the last are padded. @param right columns aligned to the right, by index */
 export function aligned(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
 	const widths: number[] = [];

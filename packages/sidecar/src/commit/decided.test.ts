@@ -8,10 +8,12 @@ const failure = (name: string, status: number) => {
 };
 
 it("an undecided commit names the clock where that is what the store complains of, and the network otherwise", () => {
-	expect(undecided(failure("RequestTimeTooSkewed", 403))).toMatchObject({
-		code: "STORE_UNREACHABLE",
-		message: expect.stringContaining("RequestTimeTooSkewed"),
-		remedy: expect.stringContaining("clock"),
-	});
-	expect(undecided(failure("InternalError", 500)).remedy).toContain("network");
+	for (const code of ["NOT_DURABLE", "STORE_UNREACHABLE"] as const) {
+		expect(undecided(failure("RequestTimeTooSkewed", 403), code)).toMatchObject({
+			code,
+			message: expect.stringContaining("RequestTimeTooSkewed"),
+			remedy: expect.stringContaining("clock"),
+		});
+		expect(undecided(failure("InternalError", 500), code).remedy).toContain("network");
+	}
 });

@@ -7,7 +7,10 @@ const UNKNOWN_RETRIES = 3;
 /** Doubles: 0.5, 1 and 2 s. */
 const FIRST_PAUSE_MS = 500;
 
-/** The same bytes again until the store says what became of them. @throws SidecarError STORE_UNREACHABLE */
+/**
+ * Sends the same bytes again until the store says what became of them. For commits that hold nothing of this disk, such as a fence.
+ * @throws SidecarError STORE_UNREACHABLE
+ */
 export async function decided(
 	writer: LogWriter,
 	machine: Machine,
@@ -20,12 +23,20 @@ export async function decided(
 		outcome = (await writer.settle(signal)) ?? outcome;
 	}
 	if (outcome.kind !== "unknown") return outcome;
-	throw undecided(outcome.cause);
+	throw undecided(outcome.cause, "STORE_UNREACHABLE");
 }
 
-/** @param cause of the last try; its words are the store's own */
-export function undecided(cause: unknown): SidecarError {
+const REMEDY =
+	"check the endpoint, the region and the network; keep the disk and run `openclaw-sidecar flush`, which sends the same bytes again";
+
+/**
+ * The error for a commit that the store may or may not have.
+ * @param cause of the last try; its words are the store's own
+ * @param code NOT_DURABLE where the commit holds changes of this disk, STORE_UNREACHABLE where nothing on this disk depends on it
+ */
+export function undecided(cause: unknown, code: "NOT_DURABLE" | "STORE_UNREACHABLE" = "NOT_DURABLE"): SidecarError {
 	const words = cause instanceof S3Failure ? `: ${cause.summary}` : cause instanceof Error ? `: ${cause.message}` : "";
-	const remedy = cause instanceof S3Failure ? undecidedRemedy(cause) : undefined;
-	return new SidecarError("STORE_UNREACHABLE", { reason: `the store did not say whether it took the commit${words}`, remedy, cause });
+	const byCause = cause instanceof S3Failure ? undecidedRemedy(cause) : undefined;
+	const remedy = byCause ?? (code === "NOT_DURABLE" ? REMEDY : undefined);
+	return new SidecarError(code, { reason: `the store did not say whether it took the commit${words}`, remedy, cause });
 }

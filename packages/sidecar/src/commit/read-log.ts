@@ -73,7 +73,10 @@ async function firstCommit(
  * The tree as of commit `at`, by default the newest.
  * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, COMMIT_NOT_FOUND
  */
-export async function readLog(store: ObjectStore, options: { readonly at?: number; readonly signal?: AbortSignal } = {}): Promise<LogRead> {
+export async function readLog(
+	store: ObjectStore,
+	options: { readonly at?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
+): Promise<LogRead> {
 	const { signal } = options;
 	const { seq: newest, storeTimeMs } = await newestSeq(store, signal);
 	const at = options.at ?? newest;

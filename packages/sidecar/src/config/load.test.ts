@@ -29,6 +29,19 @@ function failure(input: Parameters<typeof load>[0]): Pick<SidecarError, "code" |
 	throw new Error("was accepted");
 }
 
+test("values of a program are typed: durations in ms, roots as a map, and the same limits", () => {
+	const roots = new Map([["notes", "/data/notes"]]);
+	const flags = { drainTimeout: "1s" };
+	expect(load({ flags, values: { drainTimeoutMs: 8_000, quietMs: undefined, roots, json: true } }).config).toMatchObject({
+		...{ drainTimeoutMs: 8_000, quietMs: 1_000, roots, json: true },
+	});
+	expect(failure({ values: { sweepIntervalMs: 10 } })).toMatchObject({
+		...{ code: "USAGE", value: "10", message: expect.stringContaining("option sweepIntervalMs accepts a duration from 1s to 60m") },
+	});
+	expect(failure({ values: { drainTimeoutMs: Number.NaN } })).toMatchObject({ code: "USAGE" });
+	expect(failure({ values: { roots: new Map([["Notes", "/data"]]) } })).toMatchObject({ code: "USAGE" });
+});
+
 describe("defaults", () => {
 	test("are complete", () => {
 		expect(load()).toEqual({

@@ -26,6 +26,8 @@ import { type Place, path } from "./values.ts";
 export interface ConfigInput {
 	/** By the names commander gives them (`drainTimeout`); names that are no option of the table are not looked at. */
 	readonly flags: Readonly<Record<string, unknown>>;
+	/** From a program, by the options' keys: a duration is a number of ms. They win over all others. */
+	readonly values?: Readonly<Record<string, unknown>>;
 	readonly env: Environment;
 	/** Absolute. */
 	readonly homeDir: string;
@@ -49,6 +51,7 @@ interface Given {
 	readonly value: unknown;
 	readonly source: Source;
 	readonly baseDir: string;
+	readonly isTyped?: boolean;
 }
 
 /** @throws SidecarError USAGE, NAMESPACE_INVALID, STORE_URL_INVALID, STATE_DIR_UNUSABLE: the value, where it came from and what is accepted. */
@@ -57,13 +60,18 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
 	const chosen: Partial<Record<OptionKey, unknown>> = {};
 	const sources = {} as Record<OptionKey, Source>;
 	for (const [key, option] of OPTION_LIST) {
-		const given = fromCommandLine(option, input) ?? file.get(fileKeyOf(option)) ?? fromDefault(option, input);
+		const given = fromProgram(key, input) ?? fromCommandLine(option, input) ?? file.get(fileKeyOf(option)) ?? fromDefault(option, input);
 		if (given !== undefined) chosen[key] = parse(option, given, input.homeDir);
 		sources[key] = given?.source ?? `default of ${flagOf(option)}`;
 	}
 	const loaded: LoadedConfig = { config: chosen as Config, warnings: unknownVariables(input.env), sources };
 	checkTogether(loaded.config, loaded.sources);
 	return loaded;
+}
+
+function fromProgram(key: OptionKey, { values, workingDir: baseDir }: ConfigInput): Given | undefined {
+	const value = values?.[key];
+	return value === undefined ? undefined : { value, source: `option ${key}`, baseDir, isTyped: true };
 }
 
 /** What the command line says, else what the environment says. */
@@ -83,9 +91,9 @@ function fromDefault(option: Option<unknown>, { env, homeDir }: ConfigInput): Gi
 	return value === undefined ? undefined : { value, source: `default of ${flagOf(option)}`, baseDir: homeDir };
 }
 
-function parse(option: Option<unknown>, { value, source, baseDir }: Given, homeDir: string): unknown {
+function parse(option: Option<unknown>, { value, source, baseDir, isTyped = false }: Given, homeDir: string): unknown {
 	const { kind, code = "USAGE" } = option;
-	const result = kind.schema({ homeDir, baseDir }).safeParse(value);
+	const result = kind.schema({ homeDir, baseDir, isTyped }).safeParse(value);
 	if (result.success) return result.data;
 	throw wrong(code, value, source, `accepts ${kind.accepts}${didYouMean(String(value), kind.choices ?? [])}`);
 }

@@ -8,6 +8,8 @@ export interface Place {
 	readonly homeDir: string;
 	/** Absolute: the working directory for flags and environment, the file's own for the config file. */
 	readonly baseDir: string;
+	/** The value comes from a program, not from a text: a number is a duration in ms. */
+	readonly isTyped?: boolean;
 }
 
 export interface ValueKind<T> {
@@ -47,8 +49,14 @@ const MS_PER_UNIT = { ms: 1, s: 1_000, m: 60_000 } as const;
 /** @param from least, @param to most, both as a duration such as `500ms`. */
 export function duration(from: string, to: string): ValueKind<number> {
 	const [least, most] = [durationMs(from), durationMs(to)];
-	const schema = z.pipe(z.pipe(z.string(), z.transform(durationMs)), z.number().check(z.gte(least), z.lte(most)));
-	return { schema: () => schema, accepts: `a duration from ${from} to ${to}, such as 500ms, 8s or 2m`, placeholder: "DURATION" };
+	const text = z.pipe(z.string(), z.transform(durationMs));
+	const typed = z.union([z.pipe(z.number(), z.transform(Math.round)), text]);
+	const range = z.number().check(z.gte(least), z.lte(most));
+	return {
+		schema: ({ isTyped }) => z.pipe(isTyped ? typed : text, range),
+		accepts: `a duration from ${from} to ${to}, such as 500ms, 8s or 2m`,
+		placeholder: "DURATION",
+	};
 }
 
 /** ms, rounded; NaN where the text is no duration. A bare number is none: nobody could tell its unit. */
@@ -78,7 +86,7 @@ export function path(placeholder: string): ValueKind<string> {
 export const namedDirectories: ValueKind<ReadonlyMap<string, string>> = {
 	schema: ({ homeDir }) =>
 		z.pipe(
-			z.union([z.string(), z.array(z.string()), z.record(z.string(), z.string())]),
+			z.union([z.string(), z.array(z.string()), z.map(z.string(), z.string()), z.record(z.string(), z.string())]),
 			z.transform((given, context) => {
 				const pairs = pairsOf(given);
 				const directories = new Map(pairs?.map(([name, directory]) => [name, absoluteDirectory(name, directory, homeDir)]));
@@ -93,7 +101,10 @@ export const namedDirectories: ValueKind<ReadonlyMap<string, string>> = {
 	repeats: true,
 };
 
-function pairsOf(given: string | readonly string[] | Readonly<Record<string, string>>): (readonly [string, string])[] | undefined {
+function pairsOf(
+	given: string | readonly string[] | ReadonlyMap<string, string> | Readonly<Record<string, string>>,
+): (readonly [string, string])[] | undefined {
+	if (given instanceof Map) return [...given];
 	if (typeof given === "string" && given.startsWith("{")) {
 		const parsed = z.record(z.string(), z.string()).safeParse(parsedJson(given));
 		return parsed.success ? Object.entries(parsed.data) : undefined;

@@ -8,6 +8,7 @@ import { thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 import { history } from "../history/history.ts";
 import { logKey } from "../log/keys.ts";
+import { Roots } from "../path.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import type { EventName, Log, LogFields } from "../telemetry/types.ts";
 import { runDaemon } from "./daemon.ts";
@@ -36,7 +37,7 @@ it("a daemon commits, retries and drains through jumps of the wall clock, and hi
 	const end = runDaemon(
 		{
 			store,
-			workspace: bench.workspace("a"),
+			root: new Roots(bench.workspace("a")),
 			profile: plainProfile,
 			privateDir: bench.privateDir("a"),
 			stateDir: join(bench.dir, "state"),

@@ -72,8 +72,10 @@ export interface DaemonStatus {
 export interface DaemonEnd {
 	readonly isDurable: boolean;
 	readonly superseded: boolean;
-	/** What is not durable, where something is not. */
+	/** What of this disk is not in the log. */
 	readonly lost: readonly { readonly path: string; readonly reason: string }[];
+	/** Deletions that were not committed: the log keeps the files, and the next start brings them back. */
+	readonly heldDeletions: number;
 	/** Left out of the log by choice: they hold secrets. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	/** What the restore moved out of the way of newer bytes. */
@@ -134,13 +136,14 @@ class Daemon {
 	}
 
 	async run(stop: AbortSignal): Promise<DaemonEnd> {
-		const control = await takeControl(this.#options.stateDir, this.#options.workspace, {
+		const control = await takeControl(this.#options.stateDir, this.#options.root.main, {
 			status: async () => this.#status(),
 			flush: async () => await this.#flushNow(),
 			drop: async (what) => await this.#dropNow(what),
 		});
 		try {
-			const { stateDir, workspace } = this.#options;
+			const { stateDir, root } = this.#options;
+			const workspace = root.main;
 			await endSurvivors({ stateDir, workspace, log: this.#log, signal: stop });
 			return await this.#serve(stop);
 		} finally {
@@ -153,7 +156,7 @@ class Daemon {
 	}
 
 	async #serve(stop: AbortSignal): Promise<DaemonEnd> {
-		const { command, agentUser, workspace, roots, prepareWorkspace } = this.#options;
+		const { command, agentUser, root, prepareWorkspace } = this.#options;
 		const session = await Session.open({ ...this.#options, signal: stop });
 		this.#session = session;
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
@@ -164,8 +167,8 @@ class Daemon {
 			if (command.length > 0 && !stop.aborted) {
 				try {
 					prepareWorkspace?.();
-					if (agentUser !== undefined) this.#handOver(roots?.directories ?? [workspace], agentUser);
-					this.#agent = await startConfigured(this.#options, this.#log);
+					if (agentUser !== undefined) this.#handOver(root.directories, agentUser);
+					this.#agent = await startConfigured({ ...this.#options, workspace: root.main }, this.#log);
 				} catch (error) {
 					// Hand the tree back: the next writer need not wait for one that never had an agent.
 					await session
@@ -215,11 +218,12 @@ class Daemon {
 		});
 		this.#options.onDurable?.(session);
 		const agentStatus = this.#agent?.exit?.status;
-		const exitStatus = session.isSuperseded ? 4 : !drained.isDurable ? 3 : stop.aborted ? 0 : (agentStatus ?? 0);
+		const exitStatus = drained.exitStatus || (stop.aborted ? 0 : (agentStatus ?? 0));
 		const end: DaemonEnd = {
 			isDurable: drained.isDurable,
 			superseded: session.isSuperseded,
 			lost: drained.lost,
+			heldDeletions: drained.heldDeletions,
 			excluded: session.excluded,
 			moved: session.restored.moved,
 			headSeq: session.head.seq,
@@ -227,7 +231,7 @@ class Daemon {
 			agentStatus,
 			exitStatus,
 		};
-		this.#log[exitStatus === 3 || exitStatus === 4 ? "error" : "info"]("drain.finished", { ...end, ms: drained.ms });
+		this.#log[drained.exitStatus === 0 ? "info" : "error"]("drain.finished", { ...end, ms: drained.ms });
 		return end;
 	}
 
@@ -419,19 +423,18 @@ class Daemon {
 		this.#log.debug("durability.measured", {
 			lagMs,
 			dirtyFiles: paths.length,
-			dirtyBytes: dirtyBytes(this.#options.roots ?? this.#options.workspace, paths),
+			dirtyBytes: dirtyBytes(this.#options.root, paths),
 			storeRequests,
 		});
 	}
 
 	async #flushNow(): Promise<object> {
 		if (this.#phase !== "serving")
-			throw new SidecarError("WORKSPACE_BUSY", { value: this.#options.workspace, reason: `the daemon is ${this.#phase}` });
+			throw new SidecarError("WORKSPACE_BUSY", { value: this.#options.root.main, reason: `the daemon is ${this.#phase}` });
 		const first = await this.#flush(true);
 		const result = first?.kind === "committed" || first?.kind === "nothing" ? await this.#withLarge(first) : first;
-		if (result === undefined) throw this.#lastError ?? new SidecarError("NOT_DURABLE", { value: this.#options.workspace });
-		if (result.kind === "unknown")
-			throw new SidecarError("NOT_DURABLE", { reason: "the store did not say whether it took the commit", cause: result.cause });
+		if (result === undefined) throw this.#lastError ?? new SidecarError("NOT_DURABLE", { value: this.#options.root.main });
+		if (result.kind === "unknown") throw undecided(result.cause);
 		return { ...result, superseded: this.#session?.isSuperseded === true, excluded: this.#session?.excluded ?? [] };
 	}
 

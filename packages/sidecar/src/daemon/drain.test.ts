@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -52,6 +52,16 @@ describe("a drain", () => {
 		writeFileSync(join(bench.workspace("a"), "f"), "1");
 		expect(await drained(bench, session, 20_000)).toMatchObject({ isDurable: true, lost: [] });
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
+	});
+
+	it("says that a held deletion is not durable, and that nothing is lost", async () => {
+		await using bench = await workbench();
+		const session = await bench.open("a");
+		for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), "1");
+		await session.flush({ sweep: true });
+		for (let index = 0; index < 20; index++) rmSync(join(bench.workspace("a"), `f${index}`));
+		expect(await drained(bench, session, 20_000)).toMatchObject({ isDurable: false, exitStatus: 3, lost: [], heldDeletions: 20 });
+		expect((await readLog(bench.store)).head.tree.has("f0")).toBe(true);
 	});
 
 	it("leaves time for the last capture, however long the ones beside a running agent take", async () => {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
+import { type Durability, durability } from "../session/durability.ts";
 import type { Session } from "../session/session.ts";
 import type { Log } from "../telemetry/types.ts";
 import type { Agent } from "./agent.ts";
@@ -17,9 +18,9 @@ export interface DrainOptions {
 	stopWatching(): Promise<void>;
 }
 
-export interface Drained {
-	readonly isDurable: boolean;
+export interface Drained extends Pick<Durability, "isDurable" | "exitStatus"> {
 	readonly lost: readonly { readonly path: string; readonly reason: string }[];
+	readonly heldDeletions: number;
 	readonly ms: number;
 }
 
@@ -42,7 +43,6 @@ export async function drain({ session, agent, isAgentTold, timeoutMs, log, idle,
 		timeoutMs,
 	);
 	let failure: SidecarError | undefined;
-	let isDurable = false;
 	try {
 		agent?.kill(isAgentTold ? 0 : "SIGTERM");
 		await Promise.race([idle, ended(budget.signal)]);
@@ -57,8 +57,6 @@ export async function drain({ session, agent, isAgentTold, timeoutMs, log, idle,
 		}
 		await stopWatching();
 		await flushInWaves(session, true, budget.signal, log);
-		// A deletion that is held is not a deletion: the log has more than the disk, never less.
-		isDurable = session.waiting === 0;
 	} catch (error) {
 		const why = budget.signal.aborted ? budget.signal.reason : error;
 		failure = why instanceof SidecarError ? why : new SidecarError("NOT_DURABLE", { reason: String(why), cause: why });
@@ -66,9 +64,13 @@ export async function drain({ session, agent, isAgentTold, timeoutMs, log, idle,
 	} finally {
 		clearTimeout(timer);
 	}
+	const { heldDeletions, isSuperseded: superseded } = session;
+	// After a failure nobody knows whether this disk was looked at to the end.
+	const notDurable = Math.max(session.waiting, failure === undefined ? 0 : 1);
+	const { isDurable, exitStatus } = durability({ notDurable, heldDeletions, superseded });
 	const lost = session.deferred.map(({ path, reason }) => ({ path, reason }));
-	if (!isDurable && lost.length === 0) lost.push(...unsent(session, failure?.message ?? "it was not committed"));
-	return { isDurable, lost: isDurable ? [] : lost, ms: Math.round(performance.now() - started) };
+	if (notDurable > 0 && lost.length === 0) lost.push(...unsent(session, failure?.message ?? "it was not committed"));
+	return { isDurable, exitStatus, lost, heldDeletions, ms: Math.round(performance.now() - started) };
 }
 
 /** Most paths that a report names. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { Roots } from "../path.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { type DaemonEnd, runDaemon, type Serving } from "./daemon.ts";
 
@@ -20,7 +21,7 @@ async function serve(bench: Workbench, store: FaultyStore): Promise<Served> {
 	const ended = runDaemon(
 		{
 			store,
-			workspace: bench.workspace("a"),
+			root: new Roots(bench.workspace("a")),
 			profile: plainProfile,
 			privateDir: bench.privateDir("a"),
 			log: bench.log,

@@ -33,8 +33,8 @@ export type HistoryEntry = ReadableEntry | UnreadableEntry;
 
 export interface HistoryOptions {
 	/** Commits at most; default: all. */
-	readonly limit?: number;
-	readonly signal?: AbortSignal;
+	readonly limit?: number | undefined;
+	readonly signal?: AbortSignal | undefined;
 }
 
 /** Starts of commits on their way at once: each up to 256 KiB. */

@@ -4,8 +4,8 @@ const USERS = "users/";
 
 export interface ListNamespacesOptions {
 	/** Begins after this one. */
-	readonly after?: string;
-	readonly signal?: AbortSignal;
+	readonly after?: string | undefined;
+	readonly signal?: AbortSignal | undefined;
 }
 
 /** Every namespace that has an object, in the order of their bytes, with one LIST of one key each. @throws SidecarError STORE_* */

@@ -9,9 +9,9 @@ import { findPath } from "./inspect.ts";
 
 export interface Wanted {
 	/** A superseded writer's id or its first digits; default: every writer. */
-	readonly writer?: string;
+	readonly writer?: string | undefined;
 	/** By its own path, as typed: a file, a link, or a directory and all below it. Default: everything. */
-	readonly path?: string;
+	readonly path?: string | undefined;
 }
 
 /** What one writer set aside, by the paths it had on its own disk. */

@@ -6,7 +6,7 @@ export interface DiffOptions extends LogOptions {
 	/** The earlier commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. */
 	readonly from: number | string;
 	/** The later one, in the same words. Default: the newest. */
-	readonly to?: number | string;
+	readonly to?: number | string | undefined;
 }
 
 export interface Comparison {
@@ -24,8 +24,7 @@ export interface Comparison {
 export async function diff(options: DiffOptions): Promise<Comparison> {
 	const { from, to, signal } = options;
 	return await withLog(options, async ({ store }) => {
-		const at = async (which: number | string | undefined) =>
-			readAt(store, { ...(which !== undefined && { at: which }), ...(signal && { signal }) }, async ({ head }) => head);
+		const at = async (which: number | string | undefined) => readAt(store, { at: which, signal }, async ({ head }) => head);
 		const [before, after] = [await at(from), await at(to)];
 		return { from: before.seq, to: after.seq, differences: diffTrees(before.tree, after.tree) };
 	});

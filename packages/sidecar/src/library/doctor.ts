@@ -83,14 +83,14 @@ const WORST_FIRST: readonly ErrorSpec["exitStatus"][] = [1, 5, 4, 6, 7, 2, 3];
  */
 export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
 	const settings = realWhereItCanBe(settingsOf(options));
-	const { store, profile, credentials: given, signal, tryForbidden = false } = options;
+	const { store, profile, credentials, signal, tryForbidden = false } = options;
 	const patient = new Patient({
 		settings,
 		profile: typeof profile === "object" ? profile : (profileNamed(settings.profile) as Profile),
 		tryForbidden,
-		...(typeof store === "object" && { store }),
-		...(given !== undefined && { credentials: given }),
-		...(signal && { signal }),
+		store: typeof store === "object" ? store : undefined,
+		credentials,
+		signal,
 	});
 	try {
 		const checks = await runChecks(CHECKS, patient);

@@ -1,15 +1,14 @@
 import { readdirSync } from "node:fs";
-import xxhash from "xxhash-wasm";
 import { readLog } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import { readEarlier } from "../history/expired.ts";
 import { resolveAt } from "../history/resolve-at.ts";
+import { loadTools } from "../restore/load-tools.ts";
 import { restore } from "../restore/restore.ts";
 import { openPlace, openSink, type Place } from "../store/place.ts";
 import type { PlainPlace } from "../store/plain.ts";
 import { exportObjects } from "../transfer/export-objects.ts";
 import { withStaging } from "../transfer/staging-directory.ts";
-import { loadFileTimes } from "../workspace/file-times.ts";
 import { connectionOf, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 import { isAmongLogs, placeOf } from "./place.ts";
 
@@ -17,7 +16,7 @@ export interface ExportOptions extends Omit<WorkspaceOptions, "workspace"> {
 	/** `s3://bucket/prefix/`, or a directory that is new or empty. */
 	readonly to: string;
 	/** Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. Default: the newest. */
-	readonly at?: number | string;
+	readonly at?: number | string | undefined;
 	/** Objects may lie at the prefix already: those of the same keys are replaced, the others stay. Default false. */
 	readonly overwrite?: boolean;
 }
@@ -93,7 +92,7 @@ async function toObjects(
 	try {
 		const there = await keysAt(before.place, overwrite, signal);
 		const write = async () => {
-			const read = await readLog(store, { ...(at !== undefined && { at }), ...(signal && { signal }) });
+			const read = await readLog(store, { at, signal });
 			requireCommit(read.head.seq, store.url);
 			const { notCarried, ...counts } = await exportObjects({ store, read, sink, progress, signal });
 			for (const [path, entry] of read.head.tree) there.delete(entry.type === "dir" && path !== "" ? `${path}/` : path);
@@ -126,8 +125,8 @@ async function keysAt(place: PlainPlace, overwrite: boolean, signal: AbortSignal
 
 /** A restore of exactly that commit to a directory that is nobody's workspace. */
 async function toDirectory(
-	{ to, signal, overwrite }: ExportOptions,
-	{ store, profile, privateDir, log, progress }: OpenWorkspace,
+	{ to, overwrite }: ExportOptions,
+	opened: OpenWorkspace,
 	target: string,
 	at: number | undefined,
 ): Promise<Exported> {
@@ -139,24 +138,13 @@ async function toDirectory(
 		});
 	}
 	requireEmptyDirectory(target);
-	const newest = at ?? (await readLog(store, signal && { signal })).head.seq;
+	const { store, signal } = opened;
+	const newest = at ?? (await readLog(store, { signal })).head.seq;
 	requireCommit(newest, store.url);
-	const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
-	return await withStaging(privateDir, async (staging) => {
-		const restored = await restore({
-			store,
-			root: target,
-			profile,
-			privateDir: staging,
-			times,
-			quickHash: (bytes) => h64Raw(bytes),
-			label: "export",
-			log,
-			progress,
-			at: newest,
-			withSetAside: true,
-			...(signal && { signal }),
-		});
+	const tools = await loadTools();
+	return await withStaging(opened.privateDir, async (privateDir) => {
+		const place = { root: target, privateDir, label: "export" };
+		const restored = await restore({ ...opened, ...tools, ...place, at: newest, withSetAside: true });
 		await restored.finish(true);
 		const entries = [...restored.head.tree].filter(([path]) => path !== "");
 		const count = (type: string) => entries.filter(([, entry]) => entry.type === type).length;

@@ -5,6 +5,7 @@ import { readLog } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import type { Moved } from "../restore/restore-work.ts";
+import { durability } from "../session/durability.ts";
 import { type DiskState, inspectDisk } from "../session/not-durable.ts";
 import { Session } from "../session/session.ts";
 import { findPlain } from "../transfer/adopt.ts";
@@ -46,7 +47,7 @@ export interface FlushReport {
 	readonly superseded: boolean;
 	/** Places that settings and links name and the log lacks, and what is left out. The exit status ignores them. */
 	readonly coverage: Coverage;
-	/** 0 everything is durable, 3 something is not, 4 superseded. */
+	/** Of `durability`. */
 	readonly exitStatus: 0 | 3 | 4;
 }
 
@@ -60,15 +61,15 @@ const FIRST_PAUSE_MS = 500;
  * Commits what changed on this disk: by the daemon that looks after it, else in one shot, which takes the tree over with a fence.
  * Where nothing changed no commit is made, no fence either.
  *
- * @throws SidecarError WORKSPACE_NOT_RESTORED where the log is not empty and this disk does not derive from it; WORKSPACE_BUSY,
- * WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, and for a wrong option
+ * @throws SidecarError WORKSPACE_NOT_RESTORED where the log is not empty and this disk does not derive from it; NOT_DURABLE where the
+ * store never says whether it took the commit; SECRET_FOUND, WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, and for a wrong option
  */
 export async function flush(options: FlushOptions = {}): Promise<FlushReport> {
 	return await withWorkspace(options, async (opened) => {
 		const { stateDir, workspace } = opened.settings;
 		const answered = await flushByDaemon(stateDir, workspace);
-		const report = answered ?? (await withControl(stateDir, workspace, "flushing", () => flushInOneShot(opened, options.signal)));
-		return { ...report, coverage: coverageOf(opened.roots, opened.profile) };
+		const report = answered ?? (await withControl(stateDir, workspace, "flushing", () => flushInOneShot(opened)));
+		return { ...report, coverage: coverageOf(opened.root, opened.profile) };
 	});
 }
 
@@ -83,40 +84,29 @@ async function flushByDaemon(stateDir: string, workspace: string): Promise<Flush
 	return { ...report("daemon", [answer], answer.superseded, []), excluded: answer.excluded ?? [] };
 }
 
-async function flushInOneShot(opened: OpenWorkspace, signal: AbortSignal | undefined): Promise<Flushed> {
-	const { settings, store, roots, profile, privateDir, log, progress } = opened;
-	const { workspace } = settings;
+async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
+	const { settings, store, signal } = opened;
+	const { workspace, handoverWaitMs } = settings;
 	requireDirectory(workspace);
-	const { head } = await readLog(store, signal && { signal });
-	if (isUnused(head)) await requireNothingPlain(opened, signal);
-	const disk = await inspectDisk({ store, root: roots, profile, privateDir, onSecret: settings.onSecret, ...(signal && { signal }) }, head);
+	const { head } = await readLog(store, { signal });
+	if (isUnused(head)) await requireNothingPlain(opened);
+	const disk = await inspectDisk(opened, head);
 	requireRestored(workspace, head, disk);
 	if (disk.notDurable.every(({ kind }) => kind === "unreadable" || kind === "reserved" || kind === "away"))
 		return { ...report("this process", [], false, disk.notDurable, [], disk.unbelieved), seq: head.seq, excluded: disk.excluded };
 
-	const session = await Session.open({
-		store,
-		workspace,
-		roots,
-		profile,
-		privateDir,
-		log,
-		progress,
-		handoverWaitMs: settings.handoverWaitMs,
-		onSecret: settings.onSecret,
-		...(signal && { signal }),
-	});
+	const session = await Session.open({ ...opened, handoverWaitMs });
 	const results = await flushInWaves(session, signal);
 	const { isSuperseded, restored, excluded } = session;
 	return { ...report("this process", results, isSuperseded, [], restored.moved, disk.unbelieved), seq: session.head.seq, excluded };
 }
 
 /** Else this directory would be the log's first content, and the objects that lie there would never be adopted. */
-async function requireNothingPlain({ store, profile, settings }: OpenWorkspace, signal: AbortSignal | undefined): Promise<void> {
-	const plain = await findPlain({ store, profile, ...(signal && { signal }) });
+async function requireNothingPlain(opened: OpenWorkspace): Promise<void> {
+	const plain = await findPlain(opened);
 	if (plain === undefined) return;
 	throw new SidecarError("WORKSPACE_NOT_RESTORED", {
-		value: settings.workspace,
+		value: opened.settings.workspace,
 		reason: `${plain.files} files that are no part of a log lie at ${plain.url}, and a restore will import them`,
 	});
 }
@@ -150,7 +140,7 @@ async function flushInWaves(session: Session, signal: AbortSignal | undefined): 
 	return results;
 }
 
-/** Everything that changed, and the end in order. @throws SidecarError STORE_UNREACHABLE where the store never says whether it took the commit */
+/** Everything that changed, and the end in order. @throws SidecarError NOT_DURABLE where the store never says whether it took the commit */
 export async function flushOnce(
 	session: Session,
 	signal: AbortSignal | undefined,
@@ -158,7 +148,7 @@ export async function flushOnce(
 	maxFileBytes = Number.POSITIVE_INFINITY,
 ): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
 	for (let retry = 0; ; retry++) {
-		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, maxFileBytes, ...(signal && { signal }) });
+		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, maxFileBytes, signal });
 		if (result.kind !== "unknown") return result;
 		if (retry === UNKNOWN_RETRIES) throw undecided(result.cause);
 		await thisMachine.sleep(FIRST_PAUSE_MS * 2 ** retry, signal);
@@ -190,6 +180,6 @@ function report(
 		moved,
 		excluded: [],
 		superseded,
-		exitStatus: superseded ? 4 : notTaken.length + heldDeletions > 0 ? 3 : 0,
+		exitStatus: durability({ notDurable: notTaken.length, heldDeletions, superseded }).exitStatus,
 	};
 }

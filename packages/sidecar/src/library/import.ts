@@ -1,11 +1,10 @@
-import xxhash from "xxhash-wasm";
 import { thisMachine } from "../commit/machine.ts";
 import { SidecarError } from "../errors.ts";
+import { loadTools } from "../restore/load-tools.ts";
 import { openPlace } from "../store/place.ts";
 import type { PlainPlace } from "../store/plain.ts";
 import { type Imported, importPlace } from "../transfer/import-place.ts";
 import { surveyPlace } from "../transfer/survey-place.ts";
-import { loadFileTimes } from "../workspace/file-times.ts";
 import { connectionOf, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 import { isAmongLogs, placeOf, realPath } from "./place.ts";
 
@@ -14,7 +13,7 @@ export interface ImportOptions extends Omit<WorkspaceOptions, "workspace"> {
 	 * `s3://bucket/prefix/` (key = path below it) or a directory. Default: what lies beside the log, `users/{namespace}/{path}`, as a
 	 * first boot would adopt it.
 	 */
-	readonly from?: string;
+	readonly from?: string | undefined;
 }
 
 export interface ImportResult extends Imported {
@@ -35,27 +34,10 @@ export async function importTree(options: ImportOptions = {}): Promise<ImportRes
 		const started = performance.now();
 		const source = await openSource(options, opened);
 		try {
-			const { store, profile, privateDir, log, progress } = opened;
 			const { place, besideLog, name } = source;
-			const { signal } = options;
-			const survey = await surveyPlace({ store, place, besideLog, profile, signal });
+			const survey = await surveyPlace({ ...opened, place, besideLog });
 			if (survey === undefined) throw nothingThere(name);
-			const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
-			const imported = await importPlace(
-				{
-					store,
-					profile,
-					privateDir,
-					times,
-					quickHash: (bytes) => h64Raw(bytes),
-					machine: thisMachine,
-					log,
-					progress,
-					onSecret: opened.settings.onSecret,
-					signal,
-				},
-				survey,
-			);
+			const imported = await importPlace({ ...opened, ...(await loadTools()), machine: thisMachine }, survey);
 			return { from: name, ...imported, ms: Math.round(performance.now() - started) };
 		} finally {
 			await source.close();

@@ -4,9 +4,9 @@
  */
 import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
-import { type Config, fileKeyOf, OPTION_LIST } from "../config/options.ts";
+import type { Config } from "../config/options.ts";
 import { privateDirectory } from "../disk/marker.ts";
-import type { Roots } from "../path.ts";
+import type { Workspace } from "../session/workspace.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { type OpenStoreOptions, openStore } from "../store/open.ts";
 import type { ObjectStore } from "../store/port.ts";
@@ -23,8 +23,10 @@ export interface LogOptions extends OpenStoreOptions {
 	readonly store?: string | ObjectStore;
 	/** Whose log it is. Default `default`. */
 	readonly namespace?: string;
+	/** @internal All options of docs/configuration.md, checked already. The others of them are ignored then. */
+	readonly settings?: Config | undefined;
 	/** Ends the verb early; it throws then. */
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 /** Which log, and which directory of this machine. */
@@ -59,33 +61,22 @@ export interface OpenLog {
 	readonly storeUrl: string;
 }
 
-export interface OpenWorkspace extends OpenLog {
-	/** Where the workspace's tree lies on this machine. */
-	readonly roots: Roots;
-	readonly profile: Profile;
-	readonly privateDir: string;
-	readonly log: Log;
-	readonly progress: Progress;
-}
+export interface OpenWorkspace extends OpenLog, Workspace {}
 
 /**
  * Options, checked and completed.
- * @param durations by option key, ms
+ * @param options by option key; durations in ms
  * @throws SidecarError USAGE, NAMESPACE_INVALID, STORE_URL_INVALID, STATE_DIR_UNUSABLE
  */
-export function settingsOf(options: object): Config {
-	const given = options as Readonly<Record<string, unknown>>;
-	const flags: Record<string, unknown> = {};
-	for (const [key, option] of OPTION_LIST) {
-		const value = given[key];
-		if (key === "roots" && value instanceof Map) flags[fileKeyOf(option)] = Object.fromEntries(value);
-		else if (key === "roots" && value !== undefined) flags[fileKeyOf(option)] = value;
-		// What else is an object was made by this program: a store, a profile.
-		else if (value !== undefined && typeof value !== "object") flags[fileKeyOf(option)] = typeof value === "number" ? `${value}ms` : value;
-	}
+export function settingsOf(options: LogOptions): Config {
+	if (options.settings !== undefined) return options.settings;
 	const { XDG_DATA_HOME, XDG_STATE_HOME } = process.env;
 	const env = { XDG_DATA_HOME, XDG_STATE_HOME, XDG_CONFIG_HOME: undefined };
-	return loadConfig({ flags, env, homeDir: homedir(), workingDir: process.cwd(), readFile: () => undefined }).config;
+	const { store, profile, ...values } = options as Readonly<Record<string, unknown>>;
+	// Those that are open already have no text.
+	const texts = Object.entries({ store, profile }).filter(([, value]) => typeof value !== "object");
+	const input = { values: { ...values, ...Object.fromEntries(texts) }, flags: {}, env };
+	return loadConfig({ ...input, homeDir: homedir(), workingDir: process.cwd(), readFile: () => undefined }).config;
 }
 
 /** Opens the namespace's part of the store for as long as `use` takes. */
@@ -124,34 +115,26 @@ export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: 
 		requireOutside(settings, storeUrl);
 		const { workspace, stateDir, namespace, profile: name } = settings;
 		const profile = typeof options.profile === "object" ? options.profile : (profileNamed(name) as Profile);
-		const roots = openRoots(settings, storeUrl);
+		const root = openRoots(settings, storeUrl);
 		const privateDir = privateDirectory(stateDir, { workspace, store: storeUrl, namespace });
 		return await use({
 			...opened,
 			settings,
-			roots,
+			root,
 			profile,
 			privateDir,
+			onSecret: settings.onSecret,
 			log: options.log ?? silentLog,
 			progress: options.progress ?? noProgress,
+			signal: options.signal,
 		});
 	});
 }
 
 /** How S3 is reached, whatever for. */
-export function connectionOf(
-	{ credentials }: { readonly credentials?: OpenStoreOptions["credentials"] | undefined },
-	settings: Config,
-): OpenStoreOptions {
+export function connectionOf({ credentials }: Pick<OpenStoreOptions, "credentials">, settings: Config): OpenStoreOptions {
 	const { region, endpoint, forcePathStyle, sse, sseKmsKeyId } = settings;
-	return {
-		...(region !== undefined && { region }),
-		...(endpoint !== undefined && { endpoint }),
-		...(forcePathStyle !== undefined && { forcePathStyle }),
-		...(sse !== undefined && { sse }),
-		...(sseKmsKeyId !== undefined && { sseKmsKeyId }),
-		...(credentials !== undefined && { credentials }),
-	};
+	return { region, endpoint, forcePathStyle, sse, sseKmsKeyId, credentials };
 }
 
 async function openedStore(options: LogOptions, settings: Config): Promise<{ readonly store: ObjectStore; readonly isOurs: boolean }> {

@@ -12,7 +12,7 @@ import { type LogOptions, openLog, withLog } from "./options.ts";
 
 export interface HistoryOptions extends LogOptions {
 	/** Commits at most; default: all. */
-	readonly limit?: number;
+	readonly limit?: number | undefined;
 }
 
 /**
@@ -30,12 +30,12 @@ export async function* history(options: HistoryOptions = {}): AsyncGenerator<His
 
 export interface AtOptions extends LogOptions {
 	/** Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. Default: the newest. */
-	readonly at?: number | string;
+	readonly at?: number | string | undefined;
 }
 
 export interface LsOptions extends AtOptions {
 	/** Only this file, or this directory and all below it. Default: the whole tree. */
-	readonly path?: string;
+	readonly path?: string | undefined;
 }
 
 export interface Listing {
@@ -81,7 +81,7 @@ export async function cat(options: CatOptions): Promise<number> {
 /** Reads a commit and what `use` needs of it. */
 export async function readAt<T>(store: ObjectStore, { at, signal }: AtOptions, use: (read: LogRead) => Promise<T>): Promise<T> {
 	const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
-	const read = async () => use(await readLog(store, { ...(seq !== undefined && { at: seq }), ...(signal && { signal }) }));
+	const read = async () => use(await readLog(store, { at: seq, signal }));
 	return await readEarlier(store, seq, read, signal);
 }
 

@@ -28,11 +28,11 @@ let writer: string;
 const notes = "notes/two.sh";
 const setAside = ["MEMORY.md", "notes/link", notes, "x.db"];
 
-const on = (machine: string) => ({
-	store: pathToFileURL(join(bench.dir, "store")).href,
+const on = (machine: string, where = bench) => ({
+	store: pathToFileURL(join(where.dir, "store")).href,
 	namespace: "alice",
-	workspace: bench.workspace(machine),
-	stateDir: join(bench.dir, "state"),
+	workspace: where.workspace(machine),
+	stateDir: join(where.dir, "state"),
 	profile: "plain" as const,
 	handoverWaitMs: 0,
 });
@@ -165,6 +165,24 @@ describe("recoverApply", () => {
 		expect(new Set((await recoverApply({ ...on("machine"), path: "notes" })).applied)).toEqual(new Set(["notes/link", notes]));
 		expect(lstatSync(at("machine", notes)).mode & 0o777).toBe(0o750);
 		expect(await listed()).toEqual(["x.db"]);
+	});
+
+	it("leaves out a secret on this disk, or refuses it, as onSecret says", async () => {
+		await using own = await workbench();
+		const lost = await own.open("lost");
+		const owner = await own.open("owner");
+		writeFileSync(join(own.workspace("lost"), "late"), "x");
+		await lost.flush({ sweep: true });
+		await owner.flush({ sweep: true, closed: true });
+		const here = { ...on("here", own), path: "late" };
+		await restore(here);
+		// In halves, so that this file holds none.
+		writeFileSync(join(here.workspace, "notes.md"), "AKIA" + "QWERTYUIOPASDFGH");
+		await expect(recoverApply({ ...here, onSecret: "fail" })).rejects.toMatchObject({ code: "SECRET_FOUND", value: "notes.md" });
+		expect(await listSetAside(here)).toMatchObject([{ files: 1 }]);
+		expect(await recoverApply({ ...here, onSecret: "exclude" })).toMatchObject({ applied: ["late"], exitStatus: 0 });
+		const { tree } = (await readLog(own.store)).head;
+		expect([tree.has("late"), tree.has("notes.md")]).toEqual([true, false]);
 	});
 });
 

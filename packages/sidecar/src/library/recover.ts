@@ -1,6 +1,5 @@
 /** The verbs for what superseded writers set aside: list it, write it out, bring it in, drop it. */
 import { resolve } from "node:path";
-import xxhash from "xxhash-wasm";
 import { decided } from "../commit/decided.ts";
 import { LogWriter } from "../commit/log-writer.ts";
 import { newRestoreId, now, thisMachine } from "../commit/machine.ts";
@@ -8,17 +7,18 @@ import { readLog } from "../commit/read-log.ts";
 import type { SetAside } from "../commit/set-aside.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
 import { SidecarError } from "../errors.ts";
-import { pickOne, pickSetAside } from "../history/pick-set-aside.ts";
+import { pickOne, pickSetAside, type Wanted } from "../history/pick-set-aside.ts";
 import { type SetAsideTimes, setAsideTimes } from "../history/set-aside-times.ts";
 import { isRestoreId } from "../log/restore-id.ts";
 import type { Entry, Path } from "../log/types.ts";
 import { compareBytes } from "../path.ts";
+import { loadTools } from "../restore/load-tools.ts";
 import type { Moved } from "../restore/restore-work.ts";
 import { writeTree } from "../restore/write-tree.ts";
 import { dropSetAside } from "../session/drop-set-aside.ts";
+import { durability } from "../session/durability.ts";
 import { inspectDisk } from "../session/not-durable.ts";
 import { Session } from "../session/session.ts";
-import { loadFileTimes } from "../workspace/file-times.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { ask, withControl } from "./control.ts";
 import { flushOnce, requireRestored } from "./flush.ts";
@@ -26,7 +26,7 @@ import { type LogOptions, type WorkspaceOptions, withLog, withWorkspace } from "
 
 interface Choice {
 	/** A superseded writer's id, or its first digits. Default: every writer. */
-	readonly writer?: string;
+	readonly writer?: string | undefined;
 }
 
 export interface SetAsideOptions extends LogOptions, Choice {}
@@ -46,7 +46,7 @@ export interface SetAsideListing extends SetAside, SetAsideTimes {
 export async function listSetAside(options: SetAsideOptions = {}): Promise<readonly SetAsideListing[]> {
 	const { signal } = options;
 	return await withLog(options, async ({ store }) => {
-		const { head } = await readLog(store, signal && { signal });
+		const { head } = await readLog(store, { signal });
 		const picked = pickSetAside(head.tree, wantedOf(options));
 		const times = await setAsideTimes(
 			store,
@@ -71,7 +71,7 @@ export interface RecoverToOptions extends WorkspaceOptions, Choice {
 	/** A directory that is empty or does not exist; a relative path starts at the working directory. */
 	readonly to: string;
 	/** Only this file, or this directory and all below it, by its path on the writer's disk. Default: everything. */
-	readonly path?: string;
+	readonly path?: string | undefined;
 }
 
 export interface RecoveredTo {
@@ -87,33 +87,19 @@ export interface RecoveredTo {
  * @throws SidecarError USAGE (a directory that is not empty, a writer that is not told apart), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo> {
-	const { signal } = options;
 	const to = resolve(options.to);
-	return await withWorkspace(options, async ({ store, profile, log, progress }) => {
-		const { head, starts } = await readLog(store, signal && { signal });
+	return await withWorkspace(options, async (opened) => {
+		const { store, profile, signal } = opened;
+		const { head, starts } = await readLog(store, { signal });
 		const picked = pickSetAside(head.tree, wantedOf(options));
 		if (picked.length === 0) return { directories: [], files: 0, bytes: 0 };
 		const tree = new Map<Path, Entry>([["", { type: "dir", mode: 0o700, mtimeNs: BigInt(Date.now()) * 1_000_000n }]]);
 		for (const { writer, entries } of picked) {
 			for (const [path, entry] of entries) tree.set(path === "" ? writer : `${writer}/${path}`, entry);
 		}
-		const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
 		const secretBelowWriter = { ...profile, secret: (path: Path) => profile.secret(path.slice(path.indexOf("/") + 1)) };
-		await writeTree(
-			{
-				store,
-				profile: secretBelowWriter,
-				times,
-				quickHash: (bytes) => h64Raw(bytes),
-				label: newRestoreId(thisMachine),
-				log,
-				progress,
-				...(signal && { signal }),
-			},
-			to,
-			tree,
-			starts,
-		);
+		const how = { ...opened, ...(await loadTools()), profile: secretBelowWriter, label: newRestoreId(thisMachine) };
+		await writeTree(how, to, tree, starts);
 		const files = [...tree].filter(([, { type }]) => type !== "dir");
 		return { directories: picked.map(({ writer }) => `${to}/${writer}`), files: files.length, bytes: bytesOf(files) };
 	});
@@ -148,36 +134,26 @@ export interface RecoverApplied {
  * place), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function recoverApply(options: RecoverApplyOptions): Promise<RecoverApplied> {
-	const { signal } = options;
 	const wanted = { ...wantedOf(options), path: options.path };
-	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir, log, progress }) => {
+	return await withWorkspace(options, async (opened) => {
+		const { settings, store, signal } = opened;
 		const { stateDir, workspace, handoverWaitMs } = settings;
 		await refuseBesideDaemon(stateDir, workspace);
 		return await withControl(stateDir, workspace, "recovering", async () => {
-			await endSurvivors({ stateDir, workspace, log, signal });
+			await endSurvivors({ ...opened, stateDir, workspace });
 			requireDirectory(workspace);
-			const { head } = await readLog(store, signal && { signal });
+			const { head } = await readLog(store, { signal });
 			pickOne(head.tree, wanted);
-			requireRestored(workspace, head, await inspectDisk({ store, root: roots, profile, privateDir, ...(signal && { signal }) }, head));
-			const session = await Session.open({
-				store,
-				workspace,
-				roots,
-				profile,
-				privateDir,
-				log,
-				progress,
-				handoverWaitMs,
-				...(signal && { signal }),
-			});
+			requireRestored(workspace, head, await inspectDisk(opened, head));
+			const session = await Session.open({ ...opened, handoverWaitMs });
 			const picked = pickOne(session.head.tree, wanted);
 			const moved = [...session.restored.moved, ...(await session.bringIn(picked))];
 			const applied = [...picked.entries].filter(([, { type }]) => type !== "dir").map(([path]) => path);
 			const result = await flushOnce(session, signal);
 			const notTaken = result.deferred;
-			const isTaken = notTaken.length === 0 && result.held === 0 && !session.isSuperseded;
-			if (isTaken) await session.dropSetAside({ writer: picked.writer, path: options.path }, { closed: true, signal });
-			const exitStatus = session.isSuperseded ? 4 : isTaken ? 0 : 3;
+			const standing = { notDurable: notTaken.length, heldDeletions: result.held, superseded: session.isSuperseded };
+			const { exitStatus } = durability(standing);
+			if (exitStatus === 0) await session.dropSetAside({ writer: picked.writer, path: options.path }, { closed: true, signal });
 			return { writer: picked.writer, applied, moved, seq: session.head.seq, notTaken, exitStatus };
 		});
 	});
@@ -185,7 +161,7 @@ export async function recoverApply(options: RecoverApplyOptions): Promise<Recove
 
 export interface RecoverDropOptions extends WorkspaceOptions, Choice {
 	/** Only this, by its path on the writer's disk. Default: everything of the writer, which must be named then. */
-	readonly path?: string;
+	readonly path?: string | undefined;
 }
 
 export interface RecoverDropped {
@@ -212,7 +188,7 @@ export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverD
 		if (answer !== undefined) return { by: "daemon", files: answer.files, seq: answer.seq };
 		return await withControl(stateDir, workspace, "recovering", async () => {
 			const since = now(thisMachine);
-			const { head, storeTimeMs } = await readLog(store, signal && { signal });
+			const { head, storeTimeMs } = await readLog(store, { signal });
 			pickSetAside(head.tree, wanted);
 			if (!head.isClosed) throw notClosed(head.fence.writer);
 			const log = new LogWriter(store, thisMachine, head, since, storeTimeMs);
@@ -246,6 +222,6 @@ async function refuseBesideDaemon(stateDir: string, workspace: string): Promise<
 	});
 }
 
-function wantedOf({ writer, path }: Choice & { readonly path?: string }): { readonly writer?: string; readonly path?: string } {
-	return { ...(writer !== undefined && { writer }), ...(path !== undefined && { path }) };
+function wantedOf({ writer, path }: Wanted): Wanted {
+	return { writer, path };
 }

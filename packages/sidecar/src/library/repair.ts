@@ -11,7 +11,7 @@ export interface RepairOptions extends LogOptions {
 	/** Remove what is in the way. Default false: it is only told. */
 	readonly isConfirmed?: boolean;
 	/** Where a copy of each removed object goes. Default: `repair/{namespace}` below the state directory. */
-	readonly copyTo?: string;
+	readonly copyTo?: string | undefined;
 	readonly stateDir?: string;
 	/** Default: silent. */
 	readonly log?: Log;
@@ -35,7 +35,7 @@ export async function repair(options: RepairOptions): Promise<RepairResult> {
 	const { after, isConfirmed = false, log = silentLog, signal } = options;
 	return await withLog(options, async ({ store, settings }) => {
 		const copyTo = options.copyTo ?? join(settings.stateDir, "repair", settings.namespace);
-		const how = { after, log, ...(isConfirmed && { copyTo }), ...(signal && { signal }) };
+		const how = { after, log, copyTo: isConfirmed ? copyTo : undefined, signal };
 		return { after, removed: isConfirmed, objects: await repairLog(requireSweepable(store), how) };
 	});
 }

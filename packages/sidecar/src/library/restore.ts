@@ -1,12 +1,11 @@
-import xxhash from "xxhash-wasm";
 import { newRestoreId, thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
 import { resolveAt } from "../history/resolve-at.ts";
+import { loadTools } from "../restore/load-tools.ts";
 import type { Moved } from "../restore/restore-work.ts";
 import { boot } from "../session/boot.ts";
 import type { Progress } from "../telemetry/types.ts";
-import { loadFileTimes } from "../workspace/file-times.ts";
 import { withControl } from "./control.ts";
 import { type Expectation, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
@@ -15,7 +14,7 @@ export interface RestoreOptions extends WorkspaceOptions {
 	 * The directory shall be exactly this commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as
 	 * `2h`. Default: the newest, with what was changed here since the last restore kept.
 	 */
-	readonly at?: number | string;
+	readonly at?: number | string | undefined;
 	readonly expect?: Expectation;
 }
 
@@ -47,33 +46,18 @@ export interface RestoreResult {
  * AGENT_SURVIVES, EXISTING_EXPECTED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
 export async function restore(options: RestoreOptions = {}): Promise<RestoreResult> {
-	const { at, signal } = options;
-	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir, log, progress }) => {
+	return await withWorkspace(options, async (opened) => {
+		const { settings, store, log, signal } = opened;
 		const { stateDir, workspace, expect } = settings;
 		return await withControl(stateDir, workspace, "restoring", async () => {
-			await endSurvivors({ stateDir, workspace, log, signal });
+			await endSurvivors({ ...opened, stateDir, workspace });
 			const started = performance.now();
-			const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
-			const which = { ...(seq !== undefined && { at: seq }), ...(signal && { signal }) };
-			// What is loaded is loaded while the store answers.
-			const [read, { h64Raw }, times] = await Promise.all([readLog(store, which), xxhash(), loadFileTimes()]);
-			const counted = countingBytes(progress);
-			const restored = await boot({
-				store,
-				root: roots,
-				profile,
-				privateDir,
-				times,
-				quickHash: (bytes) => h64Raw(bytes),
-				label: newRestoreId(thisMachine),
-				log,
-				progress: counted.progress,
-				expect,
-				acceptsMounts: true,
-				onSecret: settings.onSecret,
-				read,
-				...which,
-			});
+			const at = options.at === undefined ? undefined : await resolveAt(store, String(options.at), signal);
+			const [read, tools] = await Promise.all([readLog(store, { at, signal }), loadTools()]);
+			const counted = countingBytes(opened.progress);
+			const label = newRestoreId(thisMachine);
+			const how = { ...opened, ...tools, label, progress: counted.progress };
+			const restored = await boot({ ...how, expect, acceptsMounts: true, read, at });
 			await restored.finish(true);
 			const { head, files, bytes, written, keptLocal, moved, elsewhere } = restored;
 			const ms = Math.round(performance.now() - started);

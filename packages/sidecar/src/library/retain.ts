@@ -11,9 +11,9 @@ import { type LogOptions, openRoot, withLog } from "./options.ts";
 /** How much history is kept. */
 export interface PolicyOptions {
 	/** Every state of the workspace within this long, ms; at least a day. Default 7 days. */
-	readonly keepAllMs?: number;
+	readonly keepAllMs?: number | undefined;
 	/** Beyond that, the state at each midnight (UTC) within this long, ms. Default 30 days. */
-	readonly keepDailyMs?: number;
+	readonly keepDailyMs?: number | undefined;
 }
 
 export interface RetainOptions extends LogOptions, PolicyOptions {
@@ -36,7 +36,7 @@ export interface RetainOptions extends LogOptions, PolicyOptions {
 export async function retain(options: RetainOptions = {}): Promise<RetentionReport> {
 	const { dryRun = false, log = silentLog, signal } = options;
 	return await withLog(options, async ({ store }) =>
-		retainLog(requireSweepable(store), { policy: policyOf(options), dryRun, log, ...(signal && { signal }) }),
+		retainLog(requireSweepable(store), { policy: policyOf(options), dryRun, log, signal }),
 	);
 }
 
@@ -50,7 +50,7 @@ export async function* namespaces(options: NamespacesOptions = {}): AsyncGenerat
 	const { after, signal } = options;
 	const { store, close } = await openRoot(options);
 	try {
-		yield* listNamespaces(store, { ...(after !== undefined && { after }), ...(signal !== undefined && { signal }) });
+		yield* listNamespaces(store, { after, signal });
 	} finally {
 		await close();
 	}

@@ -61,7 +61,27 @@ async function twoStates() {
 	return { ...at, a, first, second, newest: (await at.head()).seq };
 }
 
+/** In halves, so that this file holds none. */
+const SECRET = "AKIA" + "QWERTYUIOPASDFGH";
+
 describe("rollback", () => {
+	it("leaves out a secret on this disk, or refuses it, as onSecret says", async () => {
+		const { options, path, head } = place();
+		const a = options("a");
+		mkdirSync(path("a"), { recursive: true });
+		for (const text of ["first", "second"]) {
+			writeFileSync(path("a", "f"), text);
+			await flush(a);
+		}
+		writeFileSync(path("a", "notes.md"), SECRET);
+		await expect(rollback({ ...a, to: 2, onSecret: "fail" })).rejects.toMatchObject({ code: "SECRET_FOUND", value: "notes.md" });
+		expect(readFileSync(path("a", "f"), "utf8")).toBe("second");
+		const moved = expect.arrayContaining([expect.objectContaining({ path: "notes.md", isInLog: false })]);
+		expect(await rollback({ ...a, to: 2, onSecret: "exclude" })).toMatchObject({ exitStatus: 0, moved });
+		await flush({ ...a, onSecret: "exclude" });
+		expect([...(await head()).tree.keys()].filter((each) => each.endsWith("notes.md"))).toEqual([]);
+	});
+
 	it("is one new commit with the very tree of the old one; the disk follows, other machines too, and it can be undone", async () => {
 		const { a, path, options, first, second, newest, store, head } = await twoStates();
 		const before = await head();

@@ -7,7 +7,6 @@
  * older commit may have it still: what only that one names may be on its way out.
  */
 import { existsSync, readdirSync } from "node:fs";
-import xxhash from "xxhash-wasm";
 import { newRestoreId, thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 import { ownTree, withRoots } from "../commit/roots-in-tree.ts";
@@ -17,12 +16,13 @@ import { readEarlier } from "../history/expired.ts";
 import { resolveAt } from "../history/resolve-at.ts";
 import { diffTrees, type PathDifference } from "../log/diff-trees.ts";
 import { rootPath } from "../path.ts";
+import { loadTools } from "../restore/load-tools.ts";
 import { MOUNT_REMEDY } from "../restore/plan-disk.ts";
 import { restore as restoreTree } from "../restore/restore.ts";
 import type { Moved } from "../restore/restore-work.ts";
+import { durability } from "../session/durability.ts";
 import { type DiskState, inspectDisk } from "../session/not-durable.ts";
 import { Session } from "../session/session.ts";
-import { loadFileTimes } from "../workspace/file-times.ts";
 import { withControl } from "./control.ts";
 import { flushOnce, requireRestored } from "./flush.ts";
 import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
@@ -66,41 +66,33 @@ export interface RollbackResult {
  * COMMIT_EXPIRED, WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
 export async function rollback(options: RollbackOptions): Promise<RollbackResult> {
-	const { to, signal } = options;
 	return await withWorkspace(options, async (opened) => {
 		const { stateDir, workspace } = opened.settings;
 		return await withControl(stateDir, workspace, "restoring", async () => {
-			await endSurvivors({ stateDir, workspace, log: opened.log, signal });
-			return await rollBackTo(opened, to, signal);
+			await endSurvivors({ ...opened, stateDir, workspace });
+			return await rollBackTo(opened, options.to);
 		});
 	});
 }
 
-async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: AbortSignal | undefined): Promise<RollbackResult> {
-	const { settings, store, roots: root, profile, privateDir, log, progress } = opened;
-	const { workspace } = settings;
-	const heard = signal && { signal };
+async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<RollbackResult> {
+	const { settings, store, root, log, signal } = opened;
+	const { workspace, handoverWaitMs } = settings;
 	const to = await resolveAt(store, String(at), signal);
-	const target = (await readEarlier(store, to, () => readLog(store, { at: to, ...heard }), signal)).head.tree;
+	const target = (await readEarlier(store, to, () => readLog(store, { at: to, signal }), signal)).head.tree;
 	if (existsSync(workspace) && readdirSync(workspace).length > 0) {
-		const { head } = await readLog(store, { ...heard });
-		const disk = await inspectDisk({ store, root, profile, privateDir, ...heard }, head);
+		const { head } = await readLog(store, { signal });
+		const disk = await inspectDisk(opened, head);
 		requireRestored(workspace, head, disk);
 		requireMounts(disk);
 	}
-	const { handoverWaitMs } = settings;
-	const session = await Session.open({ store, workspace, roots: root, profile, privateDir, log, progress, handoverWaitMs, ...heard });
+	const session = await Session.open({ ...opened, handoverWaitMs });
 	const saved = await flushOnce(session, signal);
 	const from = session.head.seq;
 	if (session.isSuperseded) return { ...NOTHING, to, from, seq: from, moved: session.restored.moved, superseded: true, exitStatus: 4 };
 	if (saved.deferred.length > 0) log.warn("rollback.not-saved", { paths: saved.deferred });
 
-	const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
-	const restored = await restoreTree({
-		...{ store, root, profile, privateDir, times, log, progress, at: to, ...heard },
-		quickHash: (bytes) => h64Raw(bytes),
-		label: newRestoreId(thisMachine),
-	});
+	const restored = await restoreTree({ ...opened, ...(await loadTools()), label: newRestoreId(thisMachine), at: to });
 	await restored.finish(true);
 	const result = await flushOnce(session, signal, true);
 	const superseded = session.isSuperseded;
@@ -109,12 +101,13 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string, signal: Ab
 	const now = withRoots(ownTree(session.head.tree, root), (name) => knownThen.has(rootPath(name)));
 	// A commit without a tree, such as a log's first, does not speak of the workspace's own directory, which stays.
 	const differences = diffTrees(knownThen, now).filter(({ kind, path }) => kind !== "added" || path !== "");
+	const notDurable = differences.filter(isOfSubstance).length;
 	const { changed, removed, bytes } = result.kind === "committed" ? result : NOTHING;
 	log.info("rollback.finished", { to, from, seq: session.head.seq, changed, removed, differences: differences.length, kind: "security" });
 	return {
 		...{ to, from, seq: session.head.seq, changed, removed, bytes, differences, superseded },
 		moved: [...session.restored.moved, ...restored.moved],
-		exitStatus: superseded ? 4 : differences.some(isOfSubstance) ? 3 : 0,
+		exitStatus: durability({ notDurable, heldDeletions: result.held, superseded }).exitStatus,
 	};
 }
 

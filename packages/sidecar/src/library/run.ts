@@ -6,7 +6,7 @@ import type { StartReceipt } from "./start-receipt.ts";
 
 export interface RunOptions extends WorkspaceOptions {
 	/** Aborting it drains and ends the run; before the gate has opened it ends at once. */
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 	/** The agent: a program and its arguments. Default: none, and the run goes on until `signal`. */
 	readonly command?: readonly string[];
 	/** What the agent may get; never of it the sidecar's settings and AWS credentials. Default `process.env`. */
@@ -61,58 +61,30 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 /** Short, because a drain leaves little time to count. */
 const COUNTING_MS = 500;
 
-export function runEnd({ env }: RunOptions, { roots, profile }: OpenWorkspace, end: DaemonEnd): RunEnd {
+export function runEnd({ env }: RunOptions, { root, profile }: OpenWorkspace, end: DaemonEnd): RunEnd {
 	let coverage: Coverage | undefined;
 	try {
-		coverage = coverageOf(roots, profile, env, COUNTING_MS);
+		coverage = coverageOf(root, profile, env, COUNTING_MS);
 	} catch {
 		// The ignore file cannot be read, which was reported, or the workspace is gone.
 	}
 	return { kind: "ended", ...end, coverage };
 }
 
-export function daemonOptions(
-	options: RunOptions,
-	{ settings, store, roots, profile, privateDir, log, progress }: OpenWorkspace,
-): DaemonOptions {
-	const {
-		workspace,
-		stateDir,
-		expect,
-		drainTimeoutMs,
-		quietMs,
-		maxDelayMs,
-		handoverWaitMs,
-		sweepIntervalMs,
-		onSecret,
-		agentEnv,
-		agentUser,
-	} = settings;
-	const [uid, gid] = agentUser?.split(":").map(Number) ?? [];
+export function daemonOptions(options: RunOptions, opened: OpenWorkspace): DaemonOptions {
+	const { settings, root, profile, log } = opened;
+	const [uid, gid] = settings.agentUser?.split(":").map(Number) ?? [];
 	const env = options.env ?? process.env;
 	return {
-		store,
-		workspace,
-		roots,
-		onDurable: coverageTeller({ roots, profile, env, log, onReceipt: options.onReceipt }),
-		profile,
-		privateDir,
-		log,
-		progress,
-		expect,
-		onSecret,
-		handoverWaitMs,
-		stateDir,
-		sweepIntervalMs,
-		drainTimeoutMs,
-		quietMs,
-		maxDelayMs,
+		...settings,
+		...opened,
+		onDurable: coverageTeller({ roots: root, profile, env, log, onReceipt: options.onReceipt }),
 		command: options.command ?? [],
 		env,
-		agentEnv: agentEnv?.split(",") ?? ["*"],
+		agentEnv: settings.agentEnv?.split(",") ?? ["*"],
 		agentToStderr: options.agentToStderr ?? false,
 		ownsProcess: options.ownsProcess ?? false,
-		...(uid !== undefined && gid !== undefined && { agentUser: { uid, gid } }),
+		agentUser: uid === undefined || gid === undefined ? undefined : { uid, gid },
 	};
 }
 

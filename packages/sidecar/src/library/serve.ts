@@ -96,6 +96,7 @@ class PlatformMachine {
 	readonly agent: AgentApi;
 	readonly ended: Promise<ServeResult>;
 	readonly #options: ServeOptions;
+	readonly #settings: Config;
 	readonly #log: Log;
 	/** Aborted by the caller's signal, or because another writer owns the workspace. */
 	readonly #stop = new AbortController();
@@ -109,6 +110,7 @@ class PlatformMachine {
 
 	constructor(options: ServeOptions, settings: Config, log: Log) {
 		this.#options = options;
+		this.#settings = settings;
 		this.#log = log;
 		this.ended = this.#end.promise;
 		const { agentUrl: url, agentReadyPath: readyPath } = settings;
@@ -154,9 +156,11 @@ class PlatformMachine {
 
 	/** The daemon, from restore to the end. Settled when it serves. */
 	#begin(namespace: string, user: UserCredentials | undefined): Promise<Serving> {
-		const credentials = user && Object.assign(async () => await user.renewing.provide(), { memoized: true });
+		const renewing = user && Object.assign(async () => await user.renewing.provide(), { memoized: true });
+		const credentials = renewing ?? this.#options.credentials;
 		const { promise: begun, resolve, reject } = Promise.withResolvers<Serving>();
-		const ended = withWorkspace({ ...this.#options, namespace, ...(credentials && { credentials }) }, async (opened) => {
+		const settings = { ...this.#settings, namespace };
+		const ended = withWorkspace({ ...this.#options, settings, credentials }, async (opened) => {
 			const { runDaemon, daemonOptions, runEnd } = await loadDaemon();
 			const store = user === undefined ? opened.store : renewed(opened.store, user.renewing);
 			this.#store = store;

@@ -1,4 +1,5 @@
 import type { DaemonStatus } from "../daemon/daemon.ts";
+import { type Durability, durability } from "../session/durability.ts";
 import { status as readStatus, type Status } from "../session/status.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { statOf } from "../workspace/stat.ts";
@@ -12,16 +13,11 @@ export type DaemonReport = Pick<DaemonStatus, "pid"> & { readonly phase: DaemonS
 		Omit<DaemonStatus, "pid" | "phase">
 	>;
 
-export interface WorkspaceStatus extends Status {
+export interface WorkspaceStatus extends Status, Durability {
 	/** Where the log lies: the store's URL and the namespace below it. */
 	readonly logUrl: string;
 	/** Absolute. */
 	readonly workspace: string;
-	/**
-	 * A flush would find nothing to do and nothing wrong: everything on this disk is in the log, but for what is left out by choice; no
-	 * deletion is held, and the directory derives from the log.
-	 */
-	readonly isDurable: boolean;
 	/** Deletions that are held, by the daemon or by the next start. */
 	readonly heldDeletions: number;
 	/** Why a flush refuses this directory; undefined if it does not. */
@@ -37,27 +33,31 @@ export interface WorkspaceStatus extends Status {
  * @throws SidecarError WORKSPACE_NOT_DIRECTORY where there is no workspace, as a flush says it; STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_*, STATE_DIR_UNUSABLE, and for a wrong option
  */
 export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceStatus> {
-	return await withWorkspace(options, async ({ settings, store, roots, profile, privateDir }) => {
-		const { stateDir, workspace, onSecret } = settings;
+	return await withWorkspace(options, async (opened) => {
+		const { settings, store, root, profile } = opened;
+		const { stateDir, workspace } = settings;
 		requireDirectory(workspace);
 		const daemon = await ask<DaemonReport>(stateDir, workspace, "status");
-		const found = await readStatus({
-			store,
-			root: roots,
-			profile,
-			privateDir,
-			onSecret,
-			...(options.signal && { signal: options.signal }),
-		});
+		const found = await readStatus(opened);
 		// The daemon's choice may be another than this call's.
 		const byDaemon = new Map(daemon?.excluded?.map((file) => [file.path, file]));
 		const notDurable = found.notDurable.filter(({ path }) => !byDaemon.has(path));
 		const excluded = [...new Map([...found.excluded.map((file) => [file.path, file] as const), ...byDaemon]).values()];
-		const coverage = statOf(workspace) === undefined ? undefined : coverageOf(roots, profile);
+		const coverage = statOf(workspace) === undefined ? undefined : coverageOf(root, profile);
 		const heldDeletions = Math.max(found.unbelieved, daemon?.heldDeletions ?? 0);
 		const notRestored = whyNotRestored(found.log?.seq ?? 0, found);
-		const isDurable = notDurable.length === 0 && heldDeletions === 0 && notRestored === undefined;
-		const about = { logUrl: store.url, workspace, isDurable, heldDeletions, notRestored };
-		return { ...about, daemon, coverage, ...found, notDurable, excluded };
+		const standing = { notDurable: notDurable.length, heldDeletions, notRestored, superseded: daemon?.superseded };
+		return {
+			logUrl: store.url,
+			workspace,
+			heldDeletions,
+			notRestored,
+			...durability(standing),
+			daemon,
+			coverage,
+			...found,
+			notDurable,
+			excluded,
+		};
 	});
 }

@@ -18,7 +18,5 @@ export interface VerifyOptions extends LogOptions, PolicyOptions {
  */
 export async function verify(options: VerifyOptions = {}): Promise<Verification> {
 	const { deep = false, progress = noProgress, signal } = options;
-	return await withLog(options, async ({ store }) =>
-		verifyLog(store, { policy: policyOf(options), deep, progress, ...(signal && { signal }) }),
-	);
+	return await withLog(options, async ({ store }) => verifyLog(store, { policy: policyOf(options), deep, progress, signal }));
 }

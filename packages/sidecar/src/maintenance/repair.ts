@@ -20,9 +20,9 @@ export interface RepairOptions {
 	/** The newest commit that shall stay. */
 	readonly after: number;
 	/** Where a copy of what is removed goes. Absolute; it need not exist. Undefined: nothing is removed, only told. */
-	readonly copyTo?: string;
+	readonly copyTo?: string | undefined;
 	readonly log: Log;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface Removal {

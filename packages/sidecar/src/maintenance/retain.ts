@@ -42,7 +42,7 @@ export interface RetainOptions {
 	readonly log: Log;
 	/** Default: this one. */
 	readonly machine?: Machine;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface ObjectSum {

@@ -30,7 +30,7 @@ export interface VerifyOptions {
 	/** Read all content and check every SHA-256. Default false. */
 	readonly deep?: boolean;
 	readonly progress: Progress;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface Damage {

@@ -243,7 +243,7 @@ async function baseTree(
 	if (marker.baseSeq === 0) return marker.complete ? new Map() : undefined;
 	if (marker.baseId === head.id) return head.tree;
 	try {
-		const base = (await readLog(options.store, { at: marker.baseSeq, ...(options.signal && { signal: options.signal }) })).head;
+		const base = (await readLog(options.store, { at: marker.baseSeq, signal: options.signal })).head;
 		return base.id === marker.baseId ? base.tree : undefined;
 	} catch (error) {
 		// Past retention, damaged, or another log: without a base, what differs here is set aside.

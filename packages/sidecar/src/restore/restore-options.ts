@@ -20,12 +20,12 @@ export interface RestoreOptions {
 	readonly log: Log;
 	readonly progress: Progress;
 	/** The disk shall be exactly this commit; by default the newest, with changes made here kept. */
-	readonly at?: number;
+	readonly at?: number | undefined;
 	/** Whatever is mounted inside the workspace now is accepted: content of the log comes back there. For a restore that the user asked for. */
 	readonly acceptsMounts?: boolean;
 	/** The log as just read, where the caller has read it. */
 	readonly read?: LogRead;
 	/** Also what superseded writers set aside below `.recovered/`. */
 	readonly withSetAside?: boolean;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }

@@ -85,7 +85,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const { root, privateDir, log } = options;
 	requireOwnDirectories(root, privateDir);
 	const { store, at, signal } = options;
-	const read = options.read ?? (await readLog(store, { ...(at !== undefined && { at }), ...(signal && { signal }) }));
+	const read = options.read ?? (await readLog(store, { at, signal }));
 	const { head } = read;
 
 	tellDisplaced(privateDir, log);

@@ -15,7 +15,7 @@ import { isUnused } from "../transfer/commit-directory.ts";
 
 export interface BootOptions extends RestoreOptions {
 	/** What becomes of secrets in plain objects that are adopted; default `warn`. */
-	readonly onSecret?: SecretPolicy;
+	readonly onSecret?: SecretPolicy | undefined;
 	readonly expect?: "new" | "existing" | "any";
 }
 
@@ -28,10 +28,9 @@ export async function boot(options: BootOptions): Promise<Restored> {
 
 async function readOrAdopt(options: BootOptions): Promise<LogRead> {
 	const { store, at, signal } = options;
-	const reading = { ...(at !== undefined && { at }), ...(signal && { signal }) };
-	let read = options.read ?? (await readLog(store, reading));
+	let read = options.read ?? (await readLog(store, { at, signal }));
 	if (options.expect === "new") checkExpectation(options, read.head);
-	if (at === undefined && isUnused(read.head) && (await adopt(options))) read = await readLog(store, reading);
+	if (at === undefined && isUnused(read.head) && (await adopt(options))) read = await readLog(store, { at, signal });
 	checkExpectation(options, read.head);
 	return read;
 }

@@ -20,13 +20,12 @@ const POLL_MS = 250;
 export async function readWhenHandedOver(options: SessionOptions, machine: Machine): Promise<LogRead> {
 	const { store, handoverWaitMs, privateDir, log, signal } = options;
 	const startedMs = machine.bootMs();
-	const reading = signal === undefined ? {} : { signal };
-	let read = await readLog(store, reading);
+	let read = await readLog(store, { signal });
 	for (let waited = false; machine.bootMs() - startedMs < handoverWaitMs && mayHaveMore(read, privateDir); waited = true) {
 		if (!waited) log.info("handover.waiting", { seq: read.head.seq, writer: read.newest?.commit.info.writer, waitMs: handoverWaitMs });
 		await machine.sleep(Math.min(POLL_MS, handoverWaitMs), signal);
 		const { seq, storeTimeMs } = await newestSeq(store, signal);
-		read = seq === read.head.seq ? { ...read, storeTimeMs } : await readLog(store, reading);
+		read = seq === read.head.seq ? { ...read, storeTimeMs } : await readLog(store, { signal });
 	}
 	return read;
 }

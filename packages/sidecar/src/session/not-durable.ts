@@ -23,7 +23,7 @@ import { lstatPath, type Stat } from "../workspace/stat.ts";
 
 export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "signal"> & {
 	/** Under `exclude`, what a flush would leave out is not counted as not durable. Default `warn`. */
-	readonly onSecret?: SecretPolicy;
+	readonly onSecret?: SecretPolicy | undefined;
 };
 
 export interface NotDurable {

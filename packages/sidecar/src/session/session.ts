@@ -5,14 +5,13 @@
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import xxhash from "xxhash-wasm";
 import type { Deferred } from "../capture/capture.ts";
 import { Flusher, type Sweep } from "../capture/flush.ts";
 import type { FlushOptions, FlushResult } from "../capture/flush-result.ts";
 import { KnownRoots } from "../capture/known-roots.ts";
 import type { LargeFiles } from "../capture/large-files.ts";
 import { Quarantine } from "../capture/quarantine.ts";
-import { type Excluded, SecretGuard, type SecretPolicy } from "../capture/secret-guard.ts";
+import { type Excluded, SecretGuard } from "../capture/secret-guard.ts";
 import { decided } from "../commit/decided.ts";
 import { LogWriter } from "../commit/log-writer.ts";
 import { type Machine, newRestoreId, now, thisMachine } from "../commit/machine.ts";
@@ -24,17 +23,15 @@ import type { Picked, Wanted } from "../history/pick-set-aside.ts";
 import type { Head } from "../log/fold.ts";
 import type { Path } from "../log/types.ts";
 import { type RepackResult, repack } from "../maintenance/repack.ts";
-import { Roots } from "../path.ts";
 import { bringIn } from "../restore/bring-in.ts";
+import { loadTools } from "../restore/load-tools.ts";
 import type { Restored } from "../restore/restore.ts";
 import type { RestoreOptions } from "../restore/restore-options.ts";
 import type { Moved } from "../restore/restore-work.ts";
-import type { ObjectStore } from "../store/port.ts";
-import type { Log, Progress } from "../telemetry/types.ts";
-import { type FileTimes, loadFileTimes } from "../workspace/file-times.ts";
+import type { Log } from "../telemetry/types.ts";
+import type { FileTimes } from "../workspace/file-times.ts";
 import { noteRealPlaces } from "../workspace/guarded-open.ts";
 import { IGNORE_FILE } from "../workspace/ignore-file.ts";
-import type { Profile } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
 import { findUnwatched, noWatchReason, type Unwatched } from "../workspace/unwatched.ts";
 import type { WorkspaceWatcher } from "../workspace/watch.ts";
@@ -43,27 +40,15 @@ import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { type BootOptions, boot } from "./boot.ts";
 import { type DropOptions, type Dropped, dropSetAside } from "./drop-set-aside.ts";
 import { readWhenHandedOver } from "./handover.ts";
+import type { Workspace } from "./workspace.ts";
 
-export interface SessionOptions {
-	readonly store: ObjectStore;
-	/** Absolute. */
-	readonly workspace: string;
-	/** Where the tree lies. Default: in the workspace alone. */
-	readonly roots?: Roots;
-	readonly profile: Profile;
-	/** See `privateDirectory`. */
-	readonly privateDir: string;
-	readonly log: Log;
-	readonly progress: Progress;
+export interface SessionOptions extends Workspace {
 	readonly expect?: "new" | "existing" | "any";
 	/** How long to wait for a writer that seems to be still at work; 0 = not at all. */
 	readonly handoverWaitMs: number;
-	/** What becomes of a file that holds a secret where none is expected. Default `warn`. */
-	readonly onSecret?: SecretPolicy;
 	/** How often the whole workspace is swept. A deletion that is held waits for a sweep that much later. Default a minute. */
 	readonly sweepIntervalMs?: number;
 	readonly machine?: Machine;
-	readonly signal?: AbortSignal;
 }
 
 /** Fences lost in a row before giving up: each loss means another writer took over within one round trip. */
@@ -107,10 +92,10 @@ export class Session {
 		this.#filter = filter;
 		this.restored = restored;
 		this.#root = identityOf(restored.root);
-		noteRealPlaces(whereOf(options).directories);
+		noteRealPlaces(options.root.directories);
 		this.#repackedSince = restored.head.fullSeq;
 		const local = restored.local();
-		this.#roots = new KnownRoots(whereOf(options), {
+		this.#roots = new KnownRoots(options.root, {
 			roots: restored.roots,
 			mounts: restored.mounts,
 			filter: filter.filter,
@@ -128,9 +113,9 @@ export class Session {
 			roots: this.#roots,
 			quarantine: new Quarantine(options.privateDir),
 			believed: restored.keptDeleted,
-			...(options.sweepIntervalMs !== undefined && { confirmAfterMs: options.sweepIntervalMs }),
+			confirmAfterMs: options.sweepIntervalMs,
 			context: {
-				root: whereOf(options),
+				root: options.root,
 				filter: filter.filter,
 				profile: options.profile,
 				tempDir,
@@ -155,24 +140,9 @@ export class Session {
 		const machine = options.machine ?? thisMachine;
 		let started = performance.now();
 		let since = now(machine);
-		// What is loaded is loaded while the store answers.
-		const [read, { h64Raw }, times] = await Promise.all([readWhenHandedOver(options, machine), xxhash(), loadFileTimes()]);
-		if (!times.exact) log.warn("restore.times-rounded", { reason: "koffi is not installed: times are kept to about 250 ns" });
-		const label = newRestoreId(machine);
-		const restoreOptions: BootOptions = {
-			store,
-			root: whereOf(options),
-			profile: options.profile,
-			privateDir: options.privateDir,
-			times,
-			quickHash: (bytes) => h64Raw(bytes),
-			label,
-			log,
-			progress: options.progress,
-			...(options.expect !== undefined && { expect: options.expect }),
-			...(options.onSecret !== undefined && { onSecret: options.onSecret }),
-			...(signal && { signal }),
-		};
+		const [read, tools] = await Promise.all([readWhenHandedOver(options, machine), loadTools()]);
+		if (!tools.times.exact) log.warn("restore.times-rounded", { reason: "koffi is not installed: times are kept to about 250 ns" });
+		const restoreOptions: BootOptions = { ...options, ...tools, label: newRestoreId(machine) };
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
 			if (attempt > 0) since = now(machine);
 			const restored = await boot(attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" });
@@ -263,18 +233,18 @@ export class Session {
 		const doubt = (reason: string) => {
 			this.#options.log.debug("watch.doubt", { reason });
 			const noWatch = noWatchReason(reason);
-			if (noWatch !== undefined) this.#tellUnwatched({ directory: this.#options.workspace, reason: noWatch });
+			if (noWatch !== undefined) this.#tellUnwatched({ directory: this.#options.root.main, reason: noWatch });
 			this.#flusher.doubt();
 			onChange();
 		};
 		const start = async () => {
 			// Before the watcher starts: closing the test's watch can close that of a directory that was moved away and back.
-			for (const each of await findUnwatched(whereOf(this.#options), this.#filter.filter)) this.#tellUnwatched(each);
+			for (const each of await findUnwatched(this.#options.root, this.#filter.filter)) this.#tellUnwatched(each);
 			const hint = (path: Path) => {
 				this.#flusher.hint(path);
 				onChange();
 			};
-			return await watchRoots(whereOf(this.#options), this.#filter.filter, hint, doubt);
+			return await watchRoots(this.#options.root, this.#filter.filter, hint, doubt);
 		};
 		let watcher = await start();
 		let isClosed = false;
@@ -324,8 +294,7 @@ export class Session {
 		const { isSuperseded: wasSuperseded, id: previously, catchUps, overwritten } = this.#writer;
 		const ignoring = await this.#lookAtIgnoreFile();
 		await this.#lookAtRoots();
-		const refused = this.#ignoreRefusal;
-		const flushed = this.#flusher.flush({ ...options, ...(refused !== undefined && { refused }) });
+		const flushed = this.#flusher.flush({ ...options, refused: this.#ignoreRefusal });
 		const result = await flushed.finally(() => tellOverwritten(this.#writer, overwritten, this.#options.log));
 		// So that there is another flush soon, and another look.
 		if (ignoring === "pending") this.#flusher.doubt();
@@ -349,7 +318,7 @@ export class Session {
 	}
 
 	async #syncDisks(): Promise<boolean> {
-		const synced = await Promise.all(whereOf(this.#options).directories.map((directory) => this.#times.syncfs(directory)));
+		const synced = await Promise.all(this.#options.root.directories.map((directory) => this.#times.syncfs(directory)));
 		return synced.every((isSafe) => isSafe);
 	}
 
@@ -446,7 +415,7 @@ export class Session {
 		const { seq, id } = this.#writer.head;
 		try {
 			const here = {
-				workspace: this.#options.workspace,
+				workspace: this.#options.root.main,
 				root: this.#root,
 				roots: this.#roots.marks,
 				mounts: this.#roots.mounts,
@@ -470,8 +439,4 @@ function tellOverwritten(writer: LogWriter, known: number | undefined, log: Log)
 		reason: "this writer won the slot, and another writer's commit is in it: the store's create-only PUT is not atomic",
 		remedy: "run `openclaw-sidecar doctor`, and move to a store that passes it",
 	});
-}
-
-function whereOf({ workspace, roots }: SessionOptions): Roots {
-	return roots ?? new Roots(workspace);
 }

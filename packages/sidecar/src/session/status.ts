@@ -31,7 +31,7 @@ export interface Status extends DiskState {
 
 /** Reads the log and compares the disk with it; writes nothing to either. @throws SidecarError as `readLog` and `inspectDisk` */
 export async function status(options: DiskOptions): Promise<Status> {
-	const read = await readLog(options.store, options.signal && { signal: options.signal });
+	const read = await readLog(options.store, { signal: options.signal });
 	return { ...logStatus(read), ...(await inspectDisk(options, read.head)) };
 }
 

@@ -7,17 +7,17 @@ import { type S3Settings, s3Settings } from "./s3-settings.ts";
 /** How to reach S3: what the SDK is told, and what it is told to leave alone. */
 export interface S3ConnectionOptions {
 	/** Instead of AWS, e.g. `http://127.0.0.1:9000`. Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the shared config file. */
-	readonly endpoint?: string;
+	readonly endpoint?: string | undefined;
 	/** Default: AWS_REGION, AWS_DEFAULT_REGION, the shared config file; then `us-east-1` behind an endpoint, which few of them look at. */
-	readonly region?: string;
+	readonly region?: string | undefined;
 	/** `https://host/bucket/key` instead of `https://bucket.host/key`. Default: `addressing_style` of the shared config file, else only behind an endpoint that is not of AWS. */
-	readonly forcePathStyle?: boolean;
+	readonly forcePathStyle?: boolean | undefined;
 	/** Server-side encryption to ask for with every PUT, for buckets whose policy demands its headers. Default: the bucket's own. */
-	readonly sse?: "AES256" | "aws:kms" | "aws:kms:dsse";
+	readonly sse?: "AES256" | "aws:kms" | "aws:kms:dsse" | undefined;
 	/** With `aws:kms` and `aws:kms:dsse`. Default: the bucket's key, else the one that AWS keeps for the account. */
-	readonly sseKmsKeyId?: string;
+	readonly sseKmsKeyId?: string | undefined;
 	/** Default: the SDK's chain for Node (environment, shared files, web identity, container, instance). */
-	readonly credentials?: NonNullable<S3ClientConfig["credentials"]>;
+	readonly credentials?: NonNullable<S3ClientConfig["credentials"]> | undefined;
 	/** How often the SDK sends a request at most. Default 1: the store itself repeats what may be repeated. */
 	readonly attempts?: number;
 	/** For tests; a part left out keeps its default. */

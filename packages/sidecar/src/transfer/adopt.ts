@@ -29,10 +29,10 @@ export interface AdoptOptions {
 	readonly log: Log;
 	readonly progress: Progress;
 	/** What becomes of secrets in them; default `warn`. */
-	readonly onSecret?: SecretPolicy;
+	readonly onSecret?: SecretPolicy | undefined;
 	/** `new`: there must be none. */
 	readonly expect?: "new" | "existing" | "any";
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 /** The plain objects beside a log; undefined where there are none. @throws SidecarError as `surveyPlace` */

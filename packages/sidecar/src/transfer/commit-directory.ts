@@ -93,5 +93,6 @@ async function flushWhole(flusher: Flusher, { machine, signal }: CommitDirectory
 		if (result.kind !== "unknown") return;
 	}
 	const cause = result?.kind === "unknown" ? result.cause : undefined;
-	throw undecided(cause);
+	// The source stays where it is.
+	throw undecided(cause, "STORE_UNREACHABLE");
 }

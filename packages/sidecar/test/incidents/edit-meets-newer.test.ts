@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { displacedFiles } from "../../src/disk/displaced.ts";
+import { Roots } from "../../src/path.ts";
 import { Session } from "../../src/session/session.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
 import { commit, put, textOf } from "./files.ts";
@@ -54,7 +55,7 @@ it("W1: an edit whose path is too long there is named and not durable, and the n
 		machine === "b"
 			? await Session.open({
 					store: bench.store,
-					workspace,
+					root: new Roots(workspace),
 					privateDir,
 					profile: plainProfile,
 					log: bench.log,

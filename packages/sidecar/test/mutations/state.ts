@@ -40,8 +40,8 @@ export const STATE: readonly Mutation[] = [
 	{
 		rule: "what a user accepts in an inner volume's place deletes nothing",
 		file: "src/restore/plan-disk.ts",
-		find: "isAccepted ? baseOfRoots && without(baseOfRoots, checked.away) : baseOfRoots",
-		replace: "baseOfRoots",
+		find: "isAccepted ? baseOfMounts && without(baseOfMounts, checked.away) : baseOfMounts",
+		replace: "baseOfMounts",
 		test: {
 			file: innerMounts,
 			name: "is given up by a restore on request: what the log has comes back, and the directory is an ordinary one",
@@ -80,9 +80,9 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		rule: "status is not durable while deletions are held",
-		file: "src/library/status.ts",
-		find: "notDurable.length === 0 && heldDeletions === 0",
-		replace: "notDurable.length === 0 && heldDeletions >= 0",
+		file: "src/session/durability.ts",
+		find: '["held", heldDeletions > 0]',
+		replace: '["held", heldDeletions < 0]',
 		test: { file: linkedPlaces, name: "is not durable while deletions are held, as a flush says it" },
 	},
 	{

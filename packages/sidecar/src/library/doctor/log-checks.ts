@@ -4,6 +4,7 @@ import { readLog } from "../../commit/read-log.ts";
 import { askDaemon } from "../../daemon/control.ts";
 import { privatePath, readMarker } from "../../disk/marker.ts";
 import { ERRORS, type ErrorCode, SidecarError } from "../../errors.ts";
+import { durability } from "../../session/durability.ts";
 import { logStatus } from "../../session/status.ts";
 import { humanBytes, humanDuration } from "../../telemetry/format.ts";
 import type { DaemonReport } from "../status.ts";
@@ -14,9 +15,7 @@ export const logState: Check = {
 	name: "log",
 	needs: [endpoint, credentials, list, get],
 	look: async (patient) => {
-		const { log, setAside, storeTimeMs } = logStatus(
-			await readLog(await patient.store(), patient.options.signal && { signal: patient.options.signal }),
-		);
+		const { log, setAside, storeTimeMs } = logStatus(await readLog(await patient.store(), { signal: patient.options.signal }));
 		if (log === undefined) return ok("empty: a new user's");
 		const age = humanDuration(Math.max(0, storeTimeMs - log.timeMs));
 		const end = log.isClosed ? "closed in order" : "not closed: its writer is at work, or was cut off";
@@ -49,7 +48,9 @@ export const owner: Check = {
 		const daemon = (await askDaemon(stateDir, workspace, "status")) as DaemonReport | undefined;
 		if (daemon === undefined) return ok("none looks after this workspace on this machine");
 		const { pid, phase, superseded, lastFlushError, waiting = 0, notTaken = [], heldDeletions = 0, excluded = [] } = daemon;
-		if (superseded === true) return problem(new SidecarError("SUPERSEDED", { value: `process ${pid}` }));
+		// What waits is committed within seconds, and is no reason for a warning.
+		const { exitStatus } = durability({ notDurable: notTaken.length, heldDeletions, superseded });
+		if (exitStatus === 4) return problem(new SidecarError("SUPERSEDED", { value: `process ${pid}` }));
 		if (lastFlushError) {
 			const code = lastFlushError.code in ERRORS ? (lastFlushError.code as ErrorCode) : "INTERNAL";
 			return {
@@ -60,7 +61,7 @@ export const owner: Check = {
 			};
 		}
 		const found = `process ${pid} is ${phase}; ${waiting} paths waiting, ${notTaken.length} not taken, ${heldDeletions} deletions held, ${excluded.length} left out`;
-		if (notTaken.length + heldDeletions === 0) return ok(found);
+		if (exitStatus === 0) return ok(found);
 		return warning(found, "`openclaw-sidecar status` names them and says why");
 	},
 };

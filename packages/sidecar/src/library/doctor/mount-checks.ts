@@ -29,7 +29,7 @@ export const innerMounts: Check = {
 			filter: new WorkspaceFilter(roots, profile).filter,
 			known: marker?.root === identityOf(stat) ? marker.mounts : undefined,
 			listed,
-			holds: holdsIn(ownTree((await readLog(store, signal && { signal })).head.tree, roots)),
+			holds: holdsIn(ownTree((await readLog(store, { signal })).head.tree, roots)),
 		});
 		const [first] = away;
 		if (first !== undefined) {

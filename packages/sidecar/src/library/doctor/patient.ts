@@ -20,11 +20,11 @@ export interface PatientOptions {
 	readonly settings: Config;
 	readonly profile: Profile;
 	/** One that is open already, instead of that of the settings. */
-	readonly store?: ObjectStore;
-	readonly credentials?: OpenStoreOptions["credentials"];
+	readonly store?: ObjectStore | undefined;
+	readonly credentials?: OpenStoreOptions["credentials"] | undefined;
 	/** Also try what should be denied. */
 	readonly tryForbidden: boolean;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface Listing {

@@ -1,0 +1,41 @@
+/**
+ * Whether everything on this disk is durable, and the exit status that says so. Every verb that commits or compares asks here.
+ *
+ * Durable means that the log's newest tree is this disk, but for what is left out by choice. A held deletion loses nothing, because the
+ * log keeps the file. It is not durable all the same: the next restore brings the file back.
+ */
+export interface Standing {
+	/**
+	 * Paths that the log lacks as they are on this disk: waiting, not taken, displaced by a restore, or on a volume that is away. An
+	 * undecided commit counts as one.
+	 */
+	readonly notDurable: number;
+	/** Paths that are gone from this disk and stay in the log for now. */
+	readonly heldDeletions: number;
+	/** Why this directory must not be committed; undefined if it may. */
+	readonly notRestored?: string | undefined;
+	/** Another writer owns the tree. What this one commits lies below `.recovered/`, and is durable there. */
+	readonly superseded?: boolean | undefined;
+}
+
+export type Reason = "superseded" | "not-restored" | "not-durable" | "held";
+
+export interface Durability {
+	readonly isDurable: boolean;
+	/** 0 durable, 3 something is not, 4 superseded. */
+	readonly exitStatus: 0 | 3 | 4;
+	/** Why the exit status is not 0, the gravest first. */
+	readonly reasons: readonly Reason[];
+}
+
+export function durability({ notDurable, heldDeletions, notRestored, superseded = false }: Standing): Durability {
+	const found: readonly (readonly [Reason, boolean])[] = [
+		["superseded", superseded],
+		["not-restored", notRestored !== undefined],
+		["not-durable", notDurable > 0],
+		["held", heldDeletions > 0],
+	];
+	const reasons = found.flatMap(([reason, applies]) => (applies ? [reason] : []));
+	const isDurable = reasons.every((reason) => reason === "superseded");
+	return { isDurable, exitStatus: superseded ? 4 : isDurable ? 0 : 3, reasons };
+}
