@@ -6,7 +6,6 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { sessionPolicy } from "../packages/sidecar/src/agentcore/session-policy.ts";
 import { CONFIG_FILE_OPTION, envOf, OPTION_LIST } from "../packages/sidecar/src/config/options.ts";
-import { CLI_BUNDLE } from "../packages/sidecar/test/cli.ts";
 import { commandsIn, helpOf, problemOf, ROOT } from "./commands.ts";
 import { type MarkdownPage, parseMarkdown } from "./markdown.ts";
 
@@ -18,7 +17,9 @@ const paths = FOLDERS.flatMap((folder) =>
 );
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 const pages = new Map<string, MarkdownPage>(paths.map((path) => [path, parseMarkdown(read(path))]));
-const help = helpOf(CLI_BUNDLE);
+/** The default suite builds it before its first test. */
+const COMMAND = join(ROOT, "packages/sidecar/dist/openclaw-sidecar.js");
+const help = helpOf(COMMAND);
 
 test("the pages are found", () => {
 	expect(paths).toEqual(
@@ -66,7 +67,7 @@ test.each(runnable)("what %s shows runs, with a directory as the store", (_, { b
 	try {
 		const bin = join(scratch, "bin");
 		mkdirSync(bin);
-		const command = `exec "${process.execPath}" "${CLI_BUNDLE}" "$@"`;
+		const command = `exec "${process.execPath}" "${COMMAND}" "$@"`;
 		writeFileSync(join(bin, "openclaw-sidecar"), `#!/bin/sh\n${command}\n`, { mode: 0o755 });
 		// The built command instead of one that pnpm builds first.
 		const npx = `[ "$1 $2 $3 $4" = "-y pnpm --silent openclaw-sidecar" ] || exit 99\nshift 4\n${command}`;
