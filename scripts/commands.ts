@@ -68,7 +68,7 @@ function problemOfOwn(args: readonly string[], help: (verb?: string) => string):
 	const verbs = [...help().matchAll(/^ {2}([a-z]+)(?= )/gm)].map(([, verb]) => verb as string);
 	const [verb] = own.filter((word) => verbs.includes(word));
 	if (verb === undefined && !/^(?:-|…$)/.test(own[0] ?? "")) return `${own[0]} is not a verb`;
-	const known = new Set(help(verb).match(/(?<=^ {2}.*)--[a-z-]+/gm));
+	const known = new Set(`${help()}\n${help(verb)}`.match(/(?<=^ {2}(?:-\w, )?)--[a-z0-9-]+/gm));
 	const unknown = own.map((word) => word.split("=")[0] as string).find((word) => word.startsWith("--") && !known.has(word));
 	return unknown === undefined ? undefined : `${verb ?? "the command"} has no ${unknown}`;
 }
