@@ -134,7 +134,7 @@ export const PEERS: readonly Peer[] = [
 	},
 	{
 		name: "serial boto3",
-		title: `boto3 ${BOTO3}: list, then download_file one after the other, as in the article this began with`,
+		title: `boto3 ${BOTO3}: list, then download_file one after the other`,
 		isSerial: true,
 		obtain: () => installPython(),
 		howToGet: `python3 -m venv .cache/bench/venv && .cache/bench/venv/bin/pip install awscli==${AWSCLI} boto3==${BOTO3}`,

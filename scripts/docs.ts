@@ -3,14 +3,21 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { readmeWithTables } from "../falco/test/driver/tables.ts";
 import { withSettings } from "../packages/infra/lib/settings-table.ts";
 import { configurationDocument } from "../packages/sidecar/src/config/document.ts";
-import { operationsDocument } from "../packages/sidecar/src/library/doctor/document.ts";
+import { operationsDocument, troubleshootingDocument } from "../packages/sidecar/src/library/doctor/document.ts";
+import { readDecisions, withIndex } from "./decisions.ts";
 
 writeFileSync(new URL("../docs/configuration.md", import.meta.url), configurationDocument());
 
 const operations = new URL("../docs/operations.md", import.meta.url);
 writeFileSync(operations, operationsDocument(readFileSync(operations, "utf8")));
 
+const troubleshooting = new URL("../docs/troubleshooting.md", import.meta.url);
+writeFileSync(troubleshooting, troubleshootingDocument(readFileSync(troubleshooting, "utf8")));
+
 const falco = new URL("../falco/README.md", import.meta.url);
 writeFileSync(falco, readmeWithTables(readFileSync(falco, "utf8")));
 const deploy = new URL("../docs/deploy.md", import.meta.url);
 writeFileSync(deploy, withSettings(readFileSync(deploy, "utf8")));
+
+const decisions = new URL("../docs/decisions/README.md", import.meta.url);
+writeFileSync(decisions, withIndex(readFileSync(decisions, "utf8"), readDecisions()));

@@ -36,54 +36,64 @@ const SCHEMA = z
 			.string()
 			.regex(/^[A-Za-z][A-Za-z0-9]{0,39}$/)
 			.default("OpenClaw")
-			.describe("Name of the stack, and the beginning of names that need one."),
+			.describe("Name of the stack, and prefix of names that need one."),
 
 		network: z
 			.enum(["public", "vpc", "existing"])
 			.default("public")
-			.describe("Of the microVMs: the platform's own, a new VPC, or `vpcId`."),
-		zones: whole(1, 3).default(2).describe("Of a new VPC: how many availability zones."),
-		zoneIds: list(z.string()).default([]).describe("Availability zones by id; of an existing VPC, those of its subnets, to be checked."),
-		natGateways: whole(0, 3).default(1).describe("Of a new VPC. 0 only with `issuer`: machines must be able to read the issuer's keys."),
-		vpcId: z.string().startsWith("vpc-").optional().describe("An existing VPC, also one that another account shares."),
+			.describe("Network of the microVMs: the platform's own (`public`), a new VPC (`vpc`), or `vpcId` (`existing`)."),
+		zones: whole(1, 3).default(2).describe("Number of availability zones of a new VPC."),
+		zoneIds: list(z.string())
+			.default([])
+			.describe("Availability zones by id. For an existing VPC: the zones of its subnets, which are checked."),
+		natGateways: whole(0, 3)
+			.default(1)
+			.describe("NAT gateways of a new VPC. 0 needs `issuer`: machines must be able to read the issuer's keys."),
+		vpcId: z.string().startsWith("vpc-").optional().describe("An existing VPC, which another account may share."),
 		s3EndpointId: z
 			.string()
 			.startsWith("vpce-")
 			.optional()
-			.describe("S3 gateway endpoint of an existing VPC. Given: no endpoints are made (those of a shared VPC are its owner's)."),
-		endpoints: list(z.string()).default(["ecr.api", "ecr.dkr", "logs", "sts", "bedrock-runtime"]).describe("Interface endpoints."),
+			.describe(
+				"S3 gateway endpoint of an existing VPC. With it, the stack makes no endpoints; those of a shared VPC belong to its owner.",
+			),
+		endpoints: list(z.string())
+			.default(["ecr.api", "ecr.dkr", "logs", "sts", "bedrock-runtime"])
+			.describe("Interface endpoints of the VPC."),
 
-		platformVersion: z.enum(["V1", "V2"]).optional().describe("Default: V2 where the region is known to have it."),
-		idleMinutes: whole(1, 480).default(15).describe("A machine without requests ends after this."),
-		maxHours: whole(1, 8).default(8).describe("A machine ends after this in any case."),
+		platformVersion: z.enum(["V1", "V2"]).optional().describe("Default: V2 in regions that are known to have it."),
+		idleMinutes: whole(1, 480).default(15).describe("A machine without requests ends after this time."),
+		maxHours: whole(1, 8).default(8).describe("Every machine ends after this time."),
 		models: list(z.string())
 			.default([])
-			.describe("Bedrock models or inference profiles that the agent may call, by id; the first is the one that a new workspace uses."),
+			.describe("Bedrock models or inference profiles that the agent may call, by id. A new workspace uses the first."),
 
 		issuer: z
 			.url({ protocol: /^https$/ })
 			.optional()
-			.describe("Bring your own OpenID issuer: no router is made, users call the runtime with its tokens."),
-		audience: z.string().regex(/^\S+$/).default("openclaw").describe("Whom tokens are for."),
+			.describe("Your own OpenID issuer. The stack then has no webhooks, and users call the runtime with its tokens."),
+		audience: z.string().regex(/^\S+$/).default("openclaw").describe("The audience of the tokens."),
 
 		channels: list(z.enum(CHANNELS))
 			.default([...CHANNELS])
-			.describe("Chats that may call."),
+			.describe("Channels whose webhooks are open."),
 		allowedUsers: z
 			.union([list(z.string().regex(/^[a-z]+\../, "must look like telegram.4711")), z.record(z.string(), z.string())])
 			.default([])
-			.describe('Who may talk to the agent: `["telegram.4711"]`, or `{"telegram.4711": "anna"}` for one person on several channels.'),
-		provisionedConcurrency: whole(0, 100).default(1).describe("Of the webhook's function; 0: cold starts of about a second."),
-		maxProvisionedConcurrency: whole(0, 1_000).default(5).describe("As far as autoscaling may go."),
-		turnsAtOnce: whole(2, 1_000).default(20).describe("How many messages are worked on at the same time."),
-		requestsPerSecond: whole(1, 10_000).default(50).describe("The API's throttle; twice that in bursts."),
-		requestsPerIp: whole(10, 20_000_000).default(2_000).describe("In 5 minutes, before WAF blocks an address."),
+			.describe('Users who may talk to the agent: `["telegram.4711"]`, or `{"telegram.4711": "anna"}` for one person on several channels.'),
+		provisionedConcurrency: whole(0, 100)
+			.default(1)
+			.describe("Instances of the webhook function that are always ready. 0 means cold starts of about a second."),
+		maxProvisionedConcurrency: whole(0, 1_000).default(5).describe("Upper limit of the automatic scaling of `provisionedConcurrency`."),
+		turnsAtOnce: whole(2, 1_000).default(20).describe("Number of messages that are processed at the same time."),
+		requestsPerSecond: whole(1, 10_000).default(50).describe("Throttle of the API; bursts may have twice as many."),
+		requestsPerIp: whole(10, 20_000_000).default(2_000).describe("Requests of one address in 5 minutes before WAF blocks it."),
 
-		rotationDays: whole(1, 365).default(30).describe("How often channel secrets are rotated."),
-		rotationDryRun: onOff.default(false).describe("Rotation only says what it would do."),
+		rotationDays: whole(1, 365).default(30).describe("Days between two rotations of a channel's secret."),
+		rotationDryRun: onOff.default(false).describe("Rotation only reports what it would do."),
 		dataEvents: onOff.default(false).describe("CloudTrail data events of the bucket, $0.10 per 100,000."),
-		logDays: z.coerce.number().default(90).describe("How long logs are kept: a number of days that CloudWatch knows."),
-		alarmEmail: z.email().optional().describe("Who hears of alarms; more can subscribe to the topic."),
+		logDays: z.coerce.number().default(90).describe("Retention of the logs, in days that CloudWatch accepts."),
+		alarmEmail: z.email().optional().describe("Address that gets the alarms. Others can subscribe to the topic."),
 	})
 	.superRefine((value, context) => {
 		const say = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });

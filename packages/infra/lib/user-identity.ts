@@ -3,7 +3,7 @@
  * allows what lies below `users/{that tag}/`. The machine's own role has no right to any of it.
  *
  * The token's claim `https://aws.amazon.com/tags` must be `{"principal_tags": {"namespace": ["…"]}}`; the namespace is the daemon's encoding
- * of the user's id. Not guaranteed here: that an issuer of your own puts the right namespace in. docs/decisions/0035 says why not
+ * of the user's id. Not guaranteed here: that an issuer of your own puts the right namespace in. docs/decisions/0028 says why not
  * `${aws:userid}`.
  */
 import { Duration, Fn } from "aws-cdk-lib";
@@ -73,7 +73,7 @@ export function trustText(audience: string): string {
 					// Without the tag there is nobody to be; with a slash in it, it could name a place inside another's.
 					StringLike: {
 						"aws:RequestTag/namespace": "?*",
-						// So CloudTrail shows whose session it was; the hash stands for names that STS does not take (decision 30).
+						// So CloudTrail shows whose session it was; the hash stands for names that STS does not take (decision 25).
 						"sts:RoleSessionName": [namespace, `=session-${"?".repeat(32)}`],
 					},
 					StringNotLike: { "aws:RequestTag/namespace": "*/*" },

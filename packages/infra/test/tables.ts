@@ -15,9 +15,9 @@ export function alarmTable(template: Template): string {
 	return [
 		"# Alarms",
 		"",
-		"Made by `packages/infra/test/stack.test.ts` from the template; each goes to the topic `Alarms`. The thresholds are in `packages/infra/lib/observability/alarms.ts`.",
+		"Each alarm goes to the topic `Alarms`. `packages/infra/test/stack.test.ts` generates this page from the template; the thresholds are in `packages/infra/lib/observability/alarms.ts`.",
 		"",
-		"| metric | threshold | for | why there, and what to do |",
+		"| metric | threshold | for | why this threshold, and what to do |",
 		"|---|---|---|---|",
 		...alarms,
 		"",

@@ -63,38 +63,38 @@ function dataAlarms(): readonly AlarmSpec[] {
 			metric: daemonMetric("DurabilityLag", Stats.MAXIMUM),
 			threshold: 60,
 			periods: { bad: 2, of: 3 },
-			why: "Seconds. A change is durable after 1 to 5 s; 60 s twice in a quarter of an hour is no slow request but a store that does not take commits. See errors by code in the saved queries.",
+			why: "Seconds. A change is durable after 1 to 5 s; 60 s twice in 15 minutes means that the store does not take commits. See errors by code in the saved queries.",
 		},
 		{
 			name: "RestoreFailures",
 			metric: daemonMetric("RestoreFailures", Stats.SUM),
 			threshold: 1,
-			why: "A user has no agent: their machine refused to start on what it could not verify. Each one counts; `openclaw-sidecar doctor` says what is wrong.",
+			why: "A user has no agent: the machine refused to start on data that it could not verify. Each one counts; `openclaw-sidecar doctor` says what is wrong.",
 		},
 		{
 			name: "FlushErrors",
 			metric: daemonMetric("FlushErrors", Stats.SUM),
 			threshold: 3,
 			periods: { bad: 2, of: 2 },
-			why: "A flush that fails is repeated within seconds, and one or two are the network's; three in each of two periods are not.",
+			why: "A failed flush is repeated within seconds. One or two come from the network; three in each of two periods do not.",
 		},
 		{
 			name: "FencedWriters",
 			metric: daemonMetric("FencedWriters", Stats.SUM),
 			threshold: 1,
-			why: "Two machines had one workspace. Nothing is lost: late bytes lie under .recovered/ (`openclaw-sidecar recover`). It should not happen, so one is enough to look at.",
+			why: "Two machines had one workspace. Nothing is lost: late changes are below .recovered/ (`openclaw-sidecar recover`). This should not happen, so look at each one.",
 		},
 		{
 			name: "RefusedIdentities",
 			metric: daemonMetric("RefusedIdentities", Stats.SUM),
 			threshold: 5,
-			why: "Requests without a valid token, or for somebody else's machine. A token that ran out on the way is one; five in 5 minutes are somebody who tries.",
+			why: "Requests without a valid token, or for another user's machine. One may be a token that expired on the way; five in 5 minutes are an attempt.",
 		},
 		{
 			name: "SecretsFound",
 			metric: daemonMetric("SecretsFound", Stats.SUM),
 			threshold: 1,
-			why: "A workspace holds what looks like a secret where none belongs. The log line names the file; `--on-secret exclude` keeps such files out.",
+			why: "A file holds what looks like a secret where the profile expects none. The log line names the file; `--on-secret exclude` keeps such files out.",
 		},
 	];
 }
@@ -105,13 +105,13 @@ function machineAlarms({ runtime }: Watched): readonly AlarmSpec[] {
 			name: "RuntimeThrottles",
 			metric: runtimeMetric(runtime, "Throttles"),
 			threshold: 1,
-			why: "The platform refused a call: a quota of the account (25 new machines a second, 2,500 to 5,000 at once) is reached. The worker tries again; ask for more.",
+			why: "The platform refused a call: a quota of the account (25 new machines a second, 2,500 to 5,000 at once) is reached. The worker tries again; request a higher quota.",
 		},
 		{
 			name: "RuntimeSystemErrors",
 			metric: runtimeMetric(runtime, "SystemErrors"),
 			threshold: 3,
-			why: "Failures of the platform itself; the queue repeats a message twice, so fewer than three reach nobody.",
+			why: "Failures of the platform itself. The queue repeats a message twice, so fewer than three affect no user.",
 		},
 	];
 }
@@ -123,7 +123,7 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 			name: "RetentionFailed",
 			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "A daily run failed: nothing is lost, and nothing is deleted. A log that cannot be read is the usual reason: run `openclaw-sidecar verify`.",
+			why: "A daily run failed. Nothing is lost, and nothing is deleted. The usual reason is a log that cannot be read: run `openclaw-sidecar verify`.",
 		},
 		{
 			name: "RetentionMissing",
@@ -131,13 +131,13 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 			threshold: 1,
 			periods: { bad: 2, of: 2 },
 			isBelow: true,
-			why: "It runs daily. Two days without a run are a schedule that is off, and history that grows.",
+			why: "It runs daily. Two days without a run mean that the schedule is off and that history grows.",
 		},
 		...(secrets?.rotations ?? []).map(({ fn, node }) => ({
 			name: `RotationFailed-${node.id.replace(/-rotation$/, "")}`,
 			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "The secret in use is unchanged. The function's log says which step failed, and why: NOTHING_STAGED is the reminder to stage a new one.",
+			why: "The secret in use is unchanged. The function's log says which step failed, and why. NOTHING_STAGED is the reminder to stage a new one.",
 		})),
 	];
 }
@@ -149,38 +149,38 @@ function doorAlarms({ door, issuer, router }: Watched): readonly AlarmSpec[] {
 			name: "DoorServerErrors",
 			metric: door.api.metricServerError({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 3,
-			why: "Channels repeat a webhook that failed, so one or two are made good; three in 5 minutes are a broken function.",
+			why: "Channels repeat a failed webhook, so one or two do no harm; three in 5 minutes mean a broken function.",
 		},
 		{
 			name: "DoorClientErrors",
 			metric: door.api.metricClientError({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 100,
-			why: "Wrong signatures above all. Scanners find every address and make some dozens; a hundred in 5 minutes are an attack, or a channel whose secret is wrong here.",
+			why: "Mostly wrong signatures. Scanners find every address and cause some dozens; a hundred in 5 minutes mean an attack, or a channel whose secret is wrong here.",
 		},
 		{
 			name: "Blocked",
 			metric: blockedMetric(door, door.firewall.name),
 			threshold: 500,
-			why: "WAF stopped as many requests in 5 minutes. Look whether it stops a channel: the saved query on blocked requests names the rules.",
+			why: "WAF blocked this many requests in 5 minutes. Check whether it blocks a channel: the saved query on blocked requests names the rules.",
 		},
 		{
 			name: "WebhookSlow",
 			metric: router.webhook.fn.metricDuration({ period: PERIOD, statistic: "p99" }),
 			threshold: 2_000,
 			periods: { bad: 2, of: 3 },
-			why: "Milliseconds. Slack and Feishu give up after 3 s and send again; 2 s leave the second for the network. More provisioned concurrency helps against cold starts.",
+			why: "Milliseconds. Slack and Feishu give up after 3 s and send again; 2 s leave one second for the network. More provisioned concurrency avoids cold starts.",
 		},
 		{
 			name: "WebhookThrottles",
 			metric: router.webhook.fn.metricThrottles({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "Lambda refused: the account's concurrency is used up by something.",
+			why: "Lambda refused an invocation: something uses up the account's concurrency.",
 		},
 		{
 			name: "IssuerFailed",
 			metric: issuer.keysMethod.metricServerError(door.api.deploymentStage, { period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "Without the issuer's keys no machine starts. They are asked for rarely, so each failure counts.",
+			why: "Without the issuer's keys no machine starts. They are requested rarely, so each failure counts.",
 		},
 	];
 }
@@ -192,20 +192,20 @@ function queueAlarms({ router }: Watched): readonly AlarmSpec[] {
 			name: "DeadLetters",
 			metric: router.deadLetters.metricApproximateNumberOfMessagesVisible({ period: PERIOD, statistic: Stats.MAXIMUM }),
 			threshold: 1,
-			why: "A message failed three times and its user was told. It lies there for 14 days: mend the cause, then redrive.",
+			why: "A message failed three times, and its user was told. The queue keeps it for 14 days: fix the cause, then redrive.",
 		},
 		{
 			name: "QueueAge",
 			metric: router.queue.metricApproximateAgeOfOldestMessage({ period: PERIOD, statistic: Stats.MAXIMUM }),
 			threshold: 1_800,
 			periods: { bad: 2, of: 2 },
-			why: "Seconds. A turn may take 15 minutes and the next message of that user waits for it; half an hour is two turns, or too few turns at once (openclaw:turnsAtOnce).",
+			why: "Seconds. A turn may take 15 minutes, and the next message of that user waits for it. Half an hour is two turns, or too few turns at once (openclaw:turnsAtOnce).",
 		},
 		{
 			name: "WorkerErrors",
 			metric: router.worker.fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 3,
-			why: "The worker itself broke, rather than one message: three in 5 minutes are more than a machine that came too late.",
+			why: "The worker itself failed, not one message: three in 5 minutes are more than a machine that came too late.",
 		},
 	];
 }

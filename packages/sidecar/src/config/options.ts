@@ -44,7 +44,7 @@ export const OPTIONS = {
 		default: ({ homeDir, env }) => pathToFileURL(join(xdg(env.XDG_DATA_HOME, homeDir, ".local/share"), "openclaw-sidecar/store")).href,
 		defaultText: "file://$XDG_DATA_HOME/openclaw-sidecar/store (XDG_DATA_HOME is ~/.local/share unless set)",
 		example: "s3://my-bucket/agents",
-		meaning: "Where the log is kept. It must not be the workspace, nor one inside the other.",
+		meaning: "Where the log is stored. Store and workspace must not be the same directory, nor lie inside each other.",
 		code: "STORE_URL_INVALID",
 	}),
 	namespace: needed({
@@ -56,7 +56,7 @@ export const OPTIONS = {
 		),
 		default: "default",
 		example: "anna",
-		meaning: "Whose log it is: one namespace holds one workspace.",
+		meaning: "Name of the workspace in the store. One namespace holds one workspace.",
 		code: "NAMESPACE_INVALID",
 	}),
 	profile: needed({
@@ -64,21 +64,22 @@ export const OPTIONS = {
 		kind: choice("openclaw", "plain"),
 		default: "openclaw",
 		example: "plain",
-		meaning: "What is known of the directory: `openclaw` leaves out what OpenClaw makes anew at each start, `plain` takes everything.",
+		meaning:
+			"What kind of directory the workspace is. `openclaw` leaves out what OpenClaw makes again at each start; `plain` stores everything.",
 	}),
 	json: needed({
 		name: "json",
 		kind: onOff,
 		default: false,
 		example: true,
-		meaning: "Print the result as JSON on stdout, and nothing else there.",
+		meaning: "Print the result as JSON on stdout, and nothing else.",
 	}),
 	logLevel: needed({
 		name: "log-level",
 		kind: choice(...LOG_LEVELS),
 		default: "info",
 		example: "debug",
-		meaning: "The least grave log line that is written to stderr.",
+		meaning: "Minimum level of the log lines on stderr.",
 	}),
 	stateDir: needed({
 		name: "state-dir",
@@ -86,7 +87,7 @@ export const OPTIONS = {
 		default: ({ homeDir, env }) => join(xdg(env.XDG_STATE_HOME, homeDir, ".local/state"), "openclaw-sidecar"),
 		defaultText: "$XDG_STATE_HOME/openclaw-sidecar (XDG_STATE_HOME is ~/.local/state unless set)",
 		example: "/var/lib/openclaw-sidecar",
-		meaning: "Private to the sidecar: caches, locks and the control socket. It must lie outside the workspace.",
+		meaning: "Private directory of the sidecar for caches, locks and the control socket. It must lie outside the workspace.",
 	}),
 	expect: needed({
 		name: "expect",
@@ -95,7 +96,7 @@ export const OPTIONS = {
 		default: "any",
 		example: "existing",
 		meaning:
-			"What the log is expected to hold at the start: nothing yet, something, or either. `existing` guards against a mistyped store.",
+			"What the log must hold at the start: nothing (`new`), something (`existing`), or either (`any`). `existing` protects against a mistyped store.",
 	}),
 	drainTimeoutMs: needed({
 		name: "drain-timeout",
@@ -103,7 +104,7 @@ export const OPTIONS = {
 		kind: duration("0ms", "60m"),
 		default: "8s",
 		example: "20s",
-		meaning: "How long the last flushes together may take after SIGTERM, SIGINT or SIGHUP.",
+		meaning: "Time limit for all last flushes together after SIGTERM, SIGINT or SIGHUP.",
 	}),
 	quietMs: needed({
 		name: "quiet-period",
@@ -111,7 +112,7 @@ export const OPTIONS = {
 		kind: duration("0ms", "60m"),
 		default: "1s",
 		example: "500ms",
-		meaning: "A change is committed once nothing has changed for this long.",
+		meaning: "Commit a change when nothing has changed for this long.",
 	}),
 	maxDelayMs: needed({
 		name: "max-delay",
@@ -119,7 +120,7 @@ export const OPTIONS = {
 		kind: duration("0ms", "60m"),
 		default: "5s",
 		example: "10s",
-		meaning: "A change is committed this long after the first one even if changes do not stop. Not less than the quiet period.",
+		meaning: "Commit at the latest this long after the first change, even if changes do not stop. Not less than the quiet period.",
 	}),
 	handoverWaitMs: needed({
 		name: "handover-wait",
@@ -127,7 +128,7 @@ export const OPTIONS = {
 		kind: duration("0ms", "60m"),
 		default: "5s",
 		example: "2s",
-		meaning: "How long a new writer waits for the one before it, if that seems to be alive, to end in order.",
+		meaning: "How long a new writer waits for the previous one to end in order, if that one seems to be alive.",
 	}),
 	sweepIntervalMs: needed({
 		name: "sweep-interval",
@@ -135,7 +136,7 @@ export const OPTIONS = {
 		kind: duration("1s", "60m"),
 		default: "60s",
 		example: "5m",
-		meaning: "How often the whole workspace is compared with what is committed, in case a watch event was lost.",
+		meaning: "How often to compare the whole workspace with what is committed, in case a watch event was lost.",
 	}),
 	onSecret: needed({
 		name: "on-secret",
@@ -144,7 +145,7 @@ export const OPTIONS = {
 		default: "warn",
 		example: "exclude",
 		meaning:
-			"What happens to a file that holds what looks like a secret where the profile expects none: `warn` stores it and raises an event, `exclude` leaves it out of the log, `fail` commits nothing until it is gone. docs/operations.md says what is recognised.",
+			"What to do with a file that seems to hold a secret where the profile expects none. `warn` stores it and logs an event, `exclude` leaves it out of the log, `fail` commits nothing until the secret is gone. docs/operations.md lists what is recognised.",
 	}),
 	listen: optional({
 		name: "listen",
@@ -152,7 +153,8 @@ export const OPTIONS = {
 		kind: text("HOST:PORT", /^(\[[0-9a-fA-F:.]+\]|[^:\s/[\]]+):\d{1,5}$/, "HOST:PORT, such as 0.0.0.0:8080"),
 		defaultText: "none: the workspace is restored and the agent started at once",
 		example: "0.0.0.0:8080",
-		meaning: "Answer AgentCore's contract (/ping, /invocations) there, and restore and start only when the first request comes.",
+		meaning:
+			"Answer AgentCore's contract (/ping, /invocations) at this address. Restore and start the agent only when the first request comes.",
 	}),
 	identity: needed({
 		name: "identity",
@@ -161,7 +163,7 @@ export const OPTIONS = {
 		default: "ambient",
 		example: "web-identity",
 		meaning:
-			"With --listen: whose credentials open the store. `web-identity` trades the request's token for them, `assume-role` narrows this machine's own role to the user, `ambient` takes what the AWS SDK finds.",
+			"With --listen: the credentials that open the store. `web-identity` trades the request's token for them, `assume-role` narrows this machine's own role to the user, `ambient` uses what the AWS SDK finds.",
 	}),
 	issuer: optional({
 		name: "issuer",
@@ -169,7 +171,7 @@ export const OPTIONS = {
 		kind: text("URL", /^https?:\/\/[^?#@\s]+$/, "an issuer's URL, exactly as in its tokens"),
 		defaultText: "none: requests need no token, and all are of --namespace",
 		example: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_example",
-		meaning: "Who signs the users' tokens (OpenID Connect). The namespace is then taken from the token.",
+		meaning: "The OpenID Connect issuer that signs the users' tokens. The namespace then comes from the token.",
 	}),
 	audience: optional({
 		name: "audience",
@@ -177,7 +179,7 @@ export const OPTIONS = {
 		kind: text("NAME", /^\S{1,1024}$/, "a name without spaces"),
 		defaultText: "none; needed with --issuer",
 		example: "1example23456789",
-		meaning: "Whom the tokens must be made for: one of their `aud`.",
+		meaning: "The audience that tokens must name in `aud`.",
 	}),
 	userClaim: needed({
 		name: "user-claim",
@@ -201,7 +203,7 @@ export const OPTIONS = {
 		kind: duration("15m", "720m"),
 		default: "60m",
 		example: "30m",
-		meaning: "How long a user's credentials are valid. They are renewed as long as a valid token was seen.",
+		meaning: "How long a user's credentials are valid. They are renewed while the sidecar has a valid token.",
 	}),
 	kmsKey: optional({
 		name: "kms-key",
@@ -209,7 +211,7 @@ export const OPTIONS = {
 		kind: text("ARN", /^arn:[a-z-]+:kms:[\w-]+:\d{12}:key\/\S{1,128}$/, "a key's ARN"),
 		defaultText: "none: the bucket is encrypted with a key of S3's",
 		example: "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-		meaning: "The key of the bucket, which a user's credentials must then be allowed to use.",
+		meaning: "The KMS key of the bucket. A user's credentials are then allowed to use it.",
 	}),
 	agentUrl: needed({
 		name: "agent-url",
@@ -225,7 +227,7 @@ export const OPTIONS = {
 		kind: text("PATH", /^\/[^\s#]*$/, "a path, such as /readyz"),
 		default: "/readyz",
 		example: "/health",
-		meaning: "With --listen: answers 200 with JSON as soon as the agent is ready.",
+		meaning: "With --listen: the path at which the agent answers 200 with JSON as soon as it is ready.",
 	}),
 	agentEnv: optional({
 		name: "agent-env",
@@ -233,7 +235,8 @@ export const OPTIONS = {
 		kind: text("NAMES", /^[\w*]+(,[\w*]+)*$/, "names, or prefixes followed by *, joined by commas"),
 		defaultText: "`*`: all; with --listen none",
 		example: "GITHUB_TOKEN,MY_*",
-		meaning: "Variables that the agent gets of ours beside what any program needs. Those of the sidecar and of AWS it never gets.",
+		meaning:
+			"Variables that the agent gets from the sidecar's environment, besides those that any program needs. It never gets those of the sidecar and of AWS.",
 	}),
 	agentUser: optional({
 		name: "agent-user",
@@ -241,7 +244,8 @@ export const OPTIONS = {
 		kind: text("UID:GID", /^\d{1,9}:\d{1,9}$/, "two numbers joined by a colon"),
 		defaultText: "the same as the sidecar's",
 		example: "1000:1000",
-		meaning: "Run the agent as another user, who cannot read the sidecar's memory and files. The workspace is handed over. Needs root.",
+		meaning:
+			"Run the agent as another user, who cannot read the sidecar's memory and files. The workspace will belong to that user. Needs root.",
 	}),
 	maxBody: needed({
 		name: "max-body",
@@ -249,7 +253,7 @@ export const OPTIONS = {
 		kind: text("SIZE", /^[1-9]\d{0,3}(KB|MB)$/, "1KB to 9999MB"),
 		default: "100MB",
 		example: "10MB",
-		meaning: "With --listen: the largest body of a request. The platform itself takes 100 MB.",
+		meaning: "With --listen: the largest body of a request. The platform itself accepts 100 MB.",
 	}),
 	metrics: needed({
 		name: "metrics",
@@ -265,7 +269,7 @@ export const OPTIONS = {
 		defaultText: "none",
 		example: { notes: "/data/notes" },
 		meaning:
-			"A directory outside the workspace that belongs to it, such as an agent's `workspace` that openclaw.json names by an absolute path. It is restored, watched and committed with the workspace, in the same commits; in the log it stands below `.roots/NAME/`. Repeat the flag for more. Directories must not lie inside one another, nor in the store or the state directory, and are those of one workspace. What is in a root obeys the workspace's ignore file as `.roots/NAME/...`. A root that is in the log and not given stays in the log.",
+			"A directory outside the workspace that belongs to it, such as an agent's `workspace` that openclaw.json names by an absolute path. It is restored, watched and committed with the workspace, in the same commits; the log has it below `.roots/NAME/`. Repeat the flag for more. Directories must not lie inside one another, nor in the store or the state directory, and belong to one workspace. Files in a root obey the workspace's ignore file as `.roots/NAME/...`. A root that is not given stays in the log.",
 	}),
 	region: optional({
 		name: "region",
@@ -279,21 +283,21 @@ export const OPTIONS = {
 		kind: text("URL", /^https?:\/\/[^/?#@\s]+(\/[^?#@\s]*)?$/, "http://host[:port] or https://host[:port], without credentials"),
 		defaultText: "what the AWS SDK finds (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the shared config file), else AWS",
 		example: "http://127.0.0.1:9000",
-		meaning: "Another S3 server than that of AWS.",
+		meaning: "The URL of an S3 server other than AWS.",
 	}),
 	forcePathStyle: optional({
 		name: "force-path-style",
 		kind: onOff,
 		defaultText: "`addressing_style` of the AWS profile, else on for endpoints outside AWS and off for AWS",
 		example: true,
-		meaning: "Name the bucket in the path of a request rather than in its host name.",
+		meaning: "Put the bucket's name into the path of a request instead of the host name.",
 	}),
 	sse: optional({
 		name: "sse",
 		kind: choice("AES256", "aws:kms", "aws:kms:dsse"),
 		defaultText: "none: the bucket's own encryption",
 		example: "aws:kms",
-		meaning: "Ask for this server-side encryption with every PUT, for buckets whose policy demands the header.",
+		meaning: "Request this server-side encryption with every PUT, for buckets whose policy demands the header.",
 	}),
 	sseKmsKeyId: optional({
 		name: "sse-kms-key-id",

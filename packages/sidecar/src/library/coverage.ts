@@ -2,7 +2,7 @@
  * What an agent uses and no commit holds: places that its settings name or a link leads to, outside the workspace or in what is left out.
  * They are reported, never stored automatically: the agent writes its settings and could direct a restore anywhere.
  *
- * Does NOT change an exit status: what is outside may be there on purpose (decision 61).
+ * Does NOT change an exit status: what is outside may be there on purpose (decision 48).
  */
 import { basename, dirname, relative, resolve } from "node:path";
 import { type Roots, rootPath } from "../path.ts";

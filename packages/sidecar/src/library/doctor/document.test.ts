@@ -1,19 +1,23 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { ERRORS } from "../../errors.ts";
-import { operationsDocument } from "./document.ts";
+import { operationsDocument, troubleshootingDocument } from "./document.ts";
 import { PLATFORM_CODES } from "./platform-codes.ts";
 
-const written = readFileSync(new URL("../../../../../docs/operations.md", import.meta.url), "utf8");
+const read = (name: string) => readFileSync(new URL(`../../../../../docs/${name}`, import.meta.url), "utf8");
+const operations = read("operations.md");
+const troubleshooting = read("troubleshooting.md");
 
-test("docs/operations.md is up to date; `pnpm docs:write` writes it", () => {
-	expect(written).toBe(operationsDocument(written));
+test("docs/operations.md and docs/troubleshooting.md are up to date; `pnpm docs:write` writes them", () => {
+	expect(operations).toBe(operationsDocument(operations));
+	expect(troubleshooting).toBe(troubleshootingDocument(troubleshooting));
 });
 
-test("it has every code", () => {
-	for (const code of [...Object.keys(ERRORS), ...PLATFORM_CODES.map((platform) => platform.code)]) expect(written).toContain(code);
+test("docs/troubleshooting.md has every code", () => {
+	for (const code of [...Object.keys(ERRORS), ...PLATFORM_CODES.map((platform) => platform.code)]) expect(troubleshooting).toContain(code);
 });
 
 test("a document that lost its marks is refused", () => {
-	expect(() => operationsDocument("# Operations")).toThrow("lacks the marks of errors");
+	expect(() => operationsDocument("# Operations")).toThrow("docs/operations.md lacks the marks of secrets");
+	expect(() => troubleshootingDocument("# Troubleshooting")).toThrow("docs/troubleshooting.md lacks the marks of errors");
 });

@@ -36,7 +36,7 @@ export function explain(text: string): readonly [Explanation, ...Explanation[]] 
 	throw new SidecarError("USAGE", {
 		value: text.trim() === "" ? '""' : text,
 		reason: "no known code is in it",
-		remedy: "docs/operations.md lists the codes; a log line has them as `code`, an error in [brackets]",
+		remedy: "docs/troubleshooting.md lists the codes; a log line has them as `code`, an error in [brackets]",
 	});
 }
 

@@ -7,7 +7,7 @@ import type { Profile } from "./profile.ts";
  * directory below it that openclaw.json names.
  *
  * Only exactly known places of OpenClaw's own are left out. People and agents work in any directory: a `yarn.lock`, a `server.pid` or a
- * `notes.tmp` is data unless OpenClaw itself writes that exact path. Plugins (npm/, git/, extensions/) are kept: decision 60.
+ * `notes.tmp` is data unless OpenClaw itself writes that exact path. Plugins (npm/, git/, extensions/) are kept: decision 47.
  *
  * Made again at the next start, in tens of megabytes: 52 MB below cache/, 482 MB a run below tmp/, 13 GB seen below logs/.
  */
