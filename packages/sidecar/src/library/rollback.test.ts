@@ -62,6 +62,7 @@ async function twoStates() {
 }
 
 describe("rollback", () => {
+	// @id rollback
 	it("is one new commit with the very tree of the old one; the disk follows, other machines too, and it can be undone", async () => {
 		const { a, path, options, first, second, newest, store, head } = await twoStates();
 		const before = await head();
