@@ -4,11 +4,15 @@ import { readmeWithTables } from "../falco/test/driver/tables.ts";
 import { withSettings } from "../packages/infra/lib/settings-table.ts";
 import { configurationDocument } from "../packages/sidecar/src/config/document.ts";
 import { operationsDocument } from "../packages/sidecar/src/library/doctor/document.ts";
+import { reliabilityPage } from "../packages/sidecar/test/reliability/rows.ts";
 
 writeFileSync(new URL("../docs/configuration.md", import.meta.url), configurationDocument());
 
 const operations = new URL("../docs/operations.md", import.meta.url);
 writeFileSync(operations, operationsDocument(readFileSync(operations, "utf8")));
+
+const reliability = new URL("../docs/reliability.md", import.meta.url);
+writeFileSync(reliability, reliabilityPage(readFileSync(reliability, "utf8")));
 
 const falco = new URL("../falco/README.md", import.meta.url);
 writeFileSync(falco, readmeWithTables(readFileSync(falco, "utf8")));
