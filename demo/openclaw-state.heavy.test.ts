@@ -119,6 +119,7 @@ describe.skipIf(openclaw.kind === "missing")("what OpenClaw calls its state", ()
 		return await ask([process.execPath, SIDECAR_LAUNCHER, ...args, ...own]);
 	};
 
+	// @id openclaw-state-stored
 	test("is in the log after a flush except for named exceptions, and each place that its backup adds is reported", async () => {
 		const outside = join(dir, "outside/workspace");
 		plant(dir, "outside/workspace/MEMORY.md");
@@ -154,6 +155,7 @@ describe.skipIf(openclaw.kind === "missing")("what OpenClaw calls its state", ()
 		expect(roots.filter((path) => !notCovered.includes(path))).toEqual([]);
 	});
 
+	// @id openclaw-plugin-restored-offline
 	test("of a local plugin includes its node_modules: without them OpenClaw cannot load it, and after a restore it does, offline", async () => {
 		for (const [path, content] of Object.entries(PLUGIN)) plant(join(dir, "plugin"), path, content);
 		rmSync(state, { recursive: true });

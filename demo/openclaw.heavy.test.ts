@@ -247,6 +247,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		await say("Do you remember?");
 	});
 
+	// @id openclaw-survives-sigterm
 	test("goes on after SIGTERM in the middle of a turn", async () => {
 		timeline = new Timeline("SIGTERM in the middle of a turn");
 		await goOn();
@@ -262,6 +263,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		await say("Where were we?");
 	});
 
+	// @id openclaw-survives-kill
 	test("goes on after kill -9 of everything in the middle of a turn", async () => {
 		timeline = new Timeline("kill -9 in the middle of a turn");
 		await goOn();

@@ -4,6 +4,7 @@ import { readmeWithTables } from "../falco/test/driver/tables.ts";
 import { withSettings } from "../packages/infra/lib/settings-table.ts";
 import { configurationDocument } from "../packages/sidecar/src/config/document.ts";
 import { operationsDocument, troubleshootingDocument } from "../packages/sidecar/src/library/doctor/document.ts";
+import { reliabilityPage } from "../packages/sidecar/test/reliability/rows.ts";
 import { readDecisions, withIndex } from "./decisions.ts";
 
 writeFileSync(new URL("../docs/configuration.md", import.meta.url), configurationDocument());
@@ -13,6 +14,8 @@ writeFileSync(operations, operationsDocument(readFileSync(operations, "utf8")));
 
 const troubleshooting = new URL("../docs/troubleshooting.md", import.meta.url);
 writeFileSync(troubleshooting, troubleshootingDocument(readFileSync(troubleshooting, "utf8")));
+const reliability = new URL("../docs/reliability.md", import.meta.url);
+writeFileSync(reliability, reliabilityPage(readFileSync(reliability, "utf8")));
 
 const falco = new URL("../falco/README.md", import.meta.url);
 writeFileSync(falco, readmeWithTables(readFileSync(falco, "utf8")));

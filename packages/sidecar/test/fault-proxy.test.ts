@@ -77,6 +77,7 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 		expect(await inStore(direct, commit.key)).toEqual(commit.bytes);
 	});
 
+	// @id fault-any-put
 	it.concurrent("on every PUT: committed where the server has it, else undecided and absent; then the same bytes are put again", async () => {
 		await using at = await line();
 		const { proxy, store, direct } = at;
@@ -98,6 +99,7 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 		expect(await inStore(direct, winner.key)).toEqual(winner.bytes);
 	});
 
+	// @id fault-put-and-look
 	it.concurrent("on every PUT and every look at the slot: never lost, and committed only where the server said so", async () => {
 		await using at = await line();
 		const { proxy, store, direct } = at;
@@ -109,6 +111,7 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 		if (kind === "committed") expect(await inStore(direct, commit.key)).toEqual(commit.bytes);
 	});
 
+	// @id fault-pack-put
 	it.concurrent("on PUTs of a pack: stored, or it is said that nobody knows", async () => {
 		await using at = await line();
 		const { proxy, store, direct } = at;

@@ -43,6 +43,7 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 
 const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts") && !name.includes("test"));
 
+// @id identity-not-copied
 test("nothing tells writers apart by what copies of a machine share", () => {
 	const found: string[] = [];
 	for (const name of files) {

@@ -36,6 +36,7 @@ function shareOf(seed: number): number {
 	return ((Math.imul(seed + 1, 2654435761) >>> 0) / 2 ** 32) * 1.2;
 }
 
+// @id kills
 it.skipIf(s3TestServer() === undefined)(`${KILLS} kills lose nothing that was acknowledged and invent nothing`, async () => {
 	const server = s3TestServer();
 	if (server === undefined) return;

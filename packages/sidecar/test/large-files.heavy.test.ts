@@ -112,6 +112,7 @@ describe.skipIf(s3TestServer() === undefined)("large files", () => {
 		return { result: JSON.parse(stdout), peak: peak() };
 	}
 
+	// @id large-files-4-gb
 	it("4 GB go both ways in flat memory", async () => {
 		mkdirSync(join(dir, "huge"));
 		writeNoise(join(dir, "huge/file"), 4 * GiB, "w", 1);

@@ -1,48 +1,19 @@
-/** docs/reliability.md against the tests: a row for everything, and every test it names is there. */
+/** docs/reliability.md against its rows and the tests: a row for everything, and every test it names is there. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { FAULT_NAMES } from "../../testkit/store/fault-proxy.ts";
+import { ROWS, reliabilityPage } from "./reliability/rows.ts";
+import { testOf } from "./test-ids.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const INCIDENTS = "test/incidents";
-const TESTS_COLUMN = -2;
+const INCIDENTS = "packages/sidecar/test/incidents";
 
-const text = (path: string) => readFileSync(join(ROOT, path.startsWith("demo/") ? path : `packages/sidecar/${path}`), "utf8");
-
-/** Cells by the first one. */
-const rows = new Map(
-	readFileSync(join(ROOT, "docs/reliability.md"), "utf8")
-		.split("\n")
-		.filter((line) => line.startsWith("| "))
-		.map((line) => line.slice(2, -2).split(" | "))
-		.map((cells) => [cells[0] as string, cells] as const)
-		.filter(([first]) => first !== "no." && first !== "fault"),
-);
-
-interface Reference {
-	readonly file: string;
-	readonly title: string;
-}
-
-/** `file` "title"; "another title of it"; `next file` "title" */
-function referencesIn(cell: string): Reference[] {
-	let file = "";
-	return [...cell.matchAll(/(?:`([^`]+)` )?"([^"]+)"/g)].map(([, named = file, title = ""]) => {
-		file = named;
-		return { file, title };
-	});
-}
+const rows = new Map(ROWS.map((row) => [row.id, row]));
 
 /** A test that is named after a row: the title and the row. A table of limits has one row, and one test that counts its tests. */
 const NAMED_TITLE = /^\s*it(?:\.skipIf\([^\n]*?\))?\(["`]((\d+|W\d+|[A-Za-z]+ #\d+): (?!a reader refuses )[^"`]+)["`]/gm;
-
-/** What a file's tests, and the tables they are made from, are called; what is filled in is left out. */
-function titlesOf(file: string): string[] {
-	const literals = text(file).matchAll(/(["'`])((?:\\.|(?!\1)[^\\\n])*)\1/g);
-	return [...literals].map(([, , literal = ""]) => literal.replaceAll(/^.*\$\{[^}]*\}:? |\$\{[^}]*\}$/g, ""));
-}
 
 describe("every row", () => {
 	test("is there: every incident, each latent defect, each kind of real workspace, each fault that the proxy makes", () => {
@@ -54,20 +25,28 @@ describe("every row", () => {
 		expect([...wanted, ...named, ...latent, ...real, ...FAULT_NAMES, ...machines].filter((name) => !rows.has(name))).toEqual([]);
 	});
 
-	test.each([...rows])("%s names tests that are there, and what came of them", (_, cells) => {
-		const references = referencesIn(cells.at(TESTS_COLUMN) as string);
-		expect(references).not.toEqual([]);
-		expect(references.filter(({ file, title }) => !titlesOf(file).includes(title))).toEqual([]);
-		expect(cells.at(-1)).toMatch(/^kept/);
-		expect(cells.every((cell) => cell.trim() !== "")).toBe(true);
+	test("has an id of its own", () => {
+		expect(rows.size).toBe(ROWS.length);
+	});
+
+	test.each(ROWS)("$id names tests that are there, and says all that the page shows", ({ where = "-", happened, rule, tests, limit }) => {
+		expect(tests).not.toEqual([]);
+		expect(() => tests.map(testOf)).not.toThrow();
+		expect([where, happened, rule].filter((cell) => cell.trim() === "")).toEqual([]);
+		expect(limit ?? "for a reason").toMatch(/^(?:for|without) ./);
 	});
 });
 
+test("docs/reliability.md is up to date; `pnpm docs:write` writes it", () => {
+	const written = readFileSync(join(ROOT, "docs/reliability.md"), "utf8");
+	expect(written).toBe(reliabilityPage(written));
+});
+
 test("every test that is named after an incident stands in its row", () => {
-	const found = readdirSync(join(ROOT, "packages/sidecar", INCIDENTS))
+	const found = readdirSync(join(ROOT, INCIDENTS))
 		.filter((name) => name.endsWith(".test.ts"))
 		.flatMap((name) => {
-			const titles = text(`${INCIDENTS}/${name}`).matchAll(NAMED_TITLE);
+			const titles = readFileSync(join(ROOT, INCIDENTS, name), "utf8").matchAll(NAMED_TITLE);
 			return [...titles].map(([, title = "", number]) => ({
 				file: `${INCIDENTS}/${name}`,
 				title: title.replace(/\$\{\w+\}$/, ""),
@@ -77,7 +56,10 @@ test("every test that is named after an incident stands in its row", () => {
 	expect(found.length).toBeGreaterThan(45);
 	const missing = found.filter(
 		({ file, title, number }) =>
-			!referencesIn(rows.get(number as string)?.at(TESTS_COLUMN) ?? "").some((one) => one.file === file && one.title === title),
+			!rows
+				.get(number as string)
+				?.tests.map(testOf)
+				.some((one) => one.file === file && one.title === title),
 	);
 	expect(missing).toEqual([]);
 });

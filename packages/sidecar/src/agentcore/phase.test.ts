@@ -11,6 +11,7 @@ test("a life goes waiting, starting, serving, draining, gone", () => {
 	expect(ORDER.map((_, steps) => after((["request", "started", "stop", "end"] as const).slice(0, steps)))).toEqual(ORDER);
 });
 
+// @id nothing-starts-before-request
 test("nothing starts before a request, and nothing serves that did not start", () => {
 	fc.assert(
 		fc.property(fc.array(fc.constantFrom(...EVENTS)), (events) => {

@@ -25,6 +25,7 @@ function live(life: readonly (readonly [number, Work])[], startMs = 1_700_000_00
 }
 
 describe("ping", () => {
+	// @id ping-time-of-last-change
 	test("its time is that of the last change of the status, in whole seconds, and never another", () => {
 		fc.assert(
 			fc.property(arbitraryLife, (life) => {
@@ -36,6 +37,7 @@ describe("ping", () => {
 		);
 	});
 
+	// @id ping-busy
 	test("is busy while starting, draining or answering, whatever else", () => {
 		fc.assert(
 			fc.property(arbitraryWork, fc.boolean(), (work, wasBusy) => {
@@ -44,6 +46,7 @@ describe("ping", () => {
 		);
 	});
 
+	// @id ping-healthy-once-durable
 	test("from busy it is healthy only once all is durable", () => {
 		fc.assert(
 			fc.property(arbitraryLife, (life) => {

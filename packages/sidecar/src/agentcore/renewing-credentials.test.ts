@@ -30,6 +30,7 @@ describe("renewing credentials", () => {
 		expect([await key(), state.asked]).toEqual(["key-2", 2]);
 	});
 
+	// @id credentials-renewed-after-freeze
 	test("are renewed at the first use after a machine was frozen for days", async () => {
 		const { state, key } = source();
 		await key();
@@ -54,6 +55,7 @@ describe("renewing credentials", () => {
 		expect(await key()).toBe("key-5");
 	});
 
+	// @id credentials-renewed-once
 	test("are renewed once after a refusal, however many requests were refused", async () => {
 		const { credentials, key } = source();
 		await key();

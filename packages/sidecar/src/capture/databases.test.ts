@@ -64,6 +64,7 @@ describe("a database in WAL mode", () => {
 		expect(rowsOf(fileOf(bench, "a"))).toEqual(["base", "from b"]);
 	});
 
+	// @id wal-only-change
 	it("that changed after a restore in its WAL only is found by the next sweep", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
@@ -134,6 +135,7 @@ describe("a database in WAL mode", () => {
 		},
 	);
 
+	// @id locked-database
 	it("that is locked and never stands still: the log keeps its last copy, its raw bytes lie aside until there is another", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
@@ -259,6 +261,7 @@ describe("what lies beside a database", () => {
 		}
 	});
 
+	// @id stale-wal-removed
 	it("is what another life left there: it is gone after a restore, to the newest or to an older commit", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
@@ -289,6 +292,7 @@ describe("what lies beside a database", () => {
 		expect(rowsOf(fileOf(bench, "b"))).toEqual(["base"]);
 	});
 
+	// @id damaged-database-wal
 	it("is the WAL of a damaged one: it is set aside with its rows", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
@@ -309,6 +313,7 @@ describe("what lies beside a database", () => {
 		expect(readFileSync(fileOf(bench, "b")).equals(damaged)).toBe(true);
 	});
 
+	// @id hard-linked-database
 	it("are other names of it: all come back, and the live one is unharmed", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");

@@ -29,6 +29,7 @@ function makeSet(file: string): void {
 }
 
 describe("an encrypted database in WAL mode", () => {
+	// @id encrypted-database-one-moment
 	it("is stored with its log, of one moment, and without the log's index", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
@@ -56,6 +57,7 @@ describe("an encrypted database in WAL mode", () => {
 		expect(readFileSync(`${restored}-wal`).equals(readFileSync(`${file}-wal`))).toBe(true);
 	});
 
+	// @id encrypted-database-never-still
 	it("that never stands still is not taken, and is named with its log", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
@@ -73,6 +75,7 @@ describe("an encrypted database in WAL mode", () => {
 		expect((await readLog(bench.store)).head.tree.get("vault.db")).toBeUndefined();
 	});
 
+	// @id encrypted-database-drops-wal
 	it("drops its -wal in the commit that has the database without it", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
@@ -88,6 +91,7 @@ describe("an encrypted database in WAL mode", () => {
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "vault.db"]);
 	});
 
+	// @id encrypted-database-stale-wal
 	it("that is restored over an older one does not get the older one's log", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");

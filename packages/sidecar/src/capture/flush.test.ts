@@ -13,6 +13,7 @@ import { readLog } from "../commit/read-log.ts";
 const machine = { ...thisMachine, sleep: async () => {} };
 
 describe("what cannot be read", () => {
+	// @id unreadable-directory
 	it("a directory that became unreadable stays in the log and is named, and stops nothing else", async () => {
 		await asOrdinaryUser(async () => {
 			await using bench = await workbench();

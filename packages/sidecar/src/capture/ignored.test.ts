@@ -65,6 +65,7 @@ it("most of the tree at once: held like any such deletion, until a second scan a
 	expect(await paths(bench)).toEqual([IGNORE_FILE]);
 });
 
+// @id ignore-file-becomes-unusable
 it("that becomes unusable while a session runs keeps its last patterns, is named, and stays as it was in the log", async () => {
 	await using bench = await workbench();
 	const session = await bench.open("a");

@@ -36,6 +36,7 @@ function mount(context: TestContext, ...args: readonly string[]): () => void {
 }
 
 describe("an additional root", () => {
+	// @id missing-root
 	it("that is gone is no deletion, and all else is committed; back again, what changed meanwhile is found", async () => {
 		await using bench = await workbench();
 		const { notes, session, inLog } = await filled(bench);
@@ -60,6 +61,7 @@ describe("an additional root", () => {
 		expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toEqual([]);
 	});
 
+	// @id volume-over-root
 	it("over which another volume is mounted: nothing in it is read, nothing beneath it is deleted", async (context) => {
 		await using bench = await workbench();
 		const { notes, session, inLog } = await filled(bench);
@@ -109,6 +111,7 @@ describe("an additional root", () => {
 		expect(readFileSync(join(notes, "cloned"), "utf8")).toBe("changed");
 	});
 
+	// @id root-parent-becomes-link
 	it("to whose parent a link leads now is not taken for one made anew", async () => {
 		await using bench = await workbench();
 		const parent = join(bench.dir, "parent");

@@ -143,6 +143,7 @@ const BEHAVIOURS: readonly { readonly name: string; readonly setup: string; read
 const ROUNDS = 4;
 
 describe("a database under a writer", () => {
+	// @id live-database
 	it.each(BEHAVIOURS)("$name: sound, whole transactions, every row committed before", { timeout: 120_000 }, async ({ setup, body }) => {
 		await using bench = await workbench();
 		const session = await bench.open("a");

@@ -93,6 +93,7 @@ describe("a flush", () => {
 	const notes = (root: string) => readdirSync(join(root, "notes")).map((name) => join(root, "notes", name));
 	const encrypt = (path: string) => writeFileSync(path, randomBytes(readFileSync(path).length));
 
+	// @id mass-rewrite
 	it("that finds the tree encrypted is committed, flagged, and told", async () => {
 		const { result, isAlarm, events } = await flushAfter(
 			() => {},

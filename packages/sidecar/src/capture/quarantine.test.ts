@@ -72,6 +72,7 @@ async function restoreAt(bench: Workbench, machine: string, at: number) {
 }
 
 describe("an edit that meets a newer commit", () => {
+	// @id displaced-edit-not-durable
 	it("is not durable before the next commit, which keeps it below .recovered/", async () => {
 		await using bench = await workbench();
 		await twoSides(
@@ -94,6 +95,7 @@ describe("an edit that meets a newer commit", () => {
 		expect((await session.flush({ sweep: true })).kind).toBe("nothing");
 	});
 
+	// @id displaced-edit-after-kill
 	it("is found by the next start where the machine restored and was killed before it committed", async () => {
 		await using bench = await workbench();
 		await twoSides(
@@ -131,6 +133,7 @@ describe("an edit that meets a newer commit", () => {
 		expect((await look()).notDurable).toEqual([]);
 	});
 
+	// @id displaced-database-with-wal
 	it("is kept with its rows, where it is a database whose newest rows stand in the WAL", async () => {
 		await using bench = await workbench();
 		const insert = (machine: string, row: string) => {
@@ -195,6 +198,7 @@ describe("an edit that meets a newer commit", () => {
 		expect([...tree.keys()].filter((path) => path.endsWith("/SOUL.md"))).toHaveLength(1);
 	});
 
+	// @id displaced-private-file
 	it("stays in the trash alone where the ignore file keeps it out of the log, and is named", async () => {
 		await using bench = await workbench();
 		await twoSides(
@@ -213,6 +217,7 @@ describe("an edit that meets a newer commit", () => {
 	});
 });
 
+// @id displaced-by-restore-at
 it("keeps an edit that `restore --at` moves away, and not what only an older commit differs in", async () => {
 	await using bench = await workbench();
 	const a = await bench.open("a");
@@ -234,6 +239,7 @@ it("keeps an edit that `restore --at` moves away, and not what only an older com
 	expect(await quarantined(bench)).toEqual({ edited: "v3, never committed" });
 });
 
+// @id failed-restore-puts-back
 it("puts back what it moved where the store fails in the middle, and the next start goes on", async () => {
 	await using bench = await workbench();
 	await twoSides(
@@ -269,6 +275,7 @@ it("puts back what it moved where the store fails in the middle, and the next st
 	expect(await quarantined(bench)).toEqual({ note: "mine" });
 });
 
+// @id torn-journal
 it("reads a journal whose last line a crash cut short, and goes on writing it", async () => {
 	await using bench = await workbench();
 	const journal = new DisplacedJournal(bench.privateDir("a"));

@@ -29,6 +29,7 @@ async function hold(file: string): Promise<{ write: () => Promise<void> }> {
 }
 
 describe("a database that can never be taken", () => {
+	// @id one-raw-copy
 	it("has one raw copy in the tree, however often the sidecar starts and however it changes", async () => {
 		await using bench = await workbench();
 		const file = join(bench.workspace("a"), "x.db");
@@ -67,6 +68,7 @@ describe("a database that can never be taken", () => {
 		expect(newRaw({ raw } as never, new Map()).size).toBe(1);
 	});
 
+	// @id raw-copy-keeps-root-entry
 	it("in an otherwise empty log leaves the workspace's own directory as it is", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
@@ -82,6 +84,7 @@ describe("a database that can never be taken", () => {
 });
 
 describe("a database in a directory where nothing may be made", () => {
+	// @id read-only-database
 	it.skipIf(process.geteuid?.() !== 0)("is taken with the rows of its log, and nothing is left beside it", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");

@@ -6,6 +6,7 @@ import { readLog } from "../commit/read-log.ts";
 import { Room } from "./room.ts";
 
 describe("what exceeds a limit of the format", () => {
+	// @id file-without-room
 	it("is named and left out, and everything else is committed", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");

@@ -9,6 +9,7 @@ function put(path: string, content = "x"): string {
 	return path;
 }
 
+// @id outside-place-named
 test("names a place outside in flush, status, doctor and run, and none of them says that everything is durable", async () => {
 	using place = new Place();
 	const data = dirname(put(join(place.dir, "data/workspace/MEMORY.md")));
@@ -44,6 +45,7 @@ test("names a place outside in flush, status, doctor and run, and none of them s
 	expect((await place.cli("a", ["ls", ".roots/workspace"])).stdout).toContain("MEMORY.md");
 });
 
+// @id ignored-counted
 test("counts what the ignore file leaves out in flush and status, and keeps exit status 0", async () => {
 	using place = new Place();
 	put(place.path("a", "private/x"), "12345");
@@ -59,6 +61,7 @@ test("counts what the ignore file leaves out in flush and status, and keeps exit
 	expect(status.stdout).toContain("everything else on this disk is in the log; left out: 1 file, 5 B");
 });
 
+// @id start-receipt
 test("a start gives a receipt: what was restored, what is missing, what is outside", async () => {
 	using place = new Place();
 	const receiptOf = ({ events, stderr }: Awaited<ReturnType<Place["cli"]>>) => ({

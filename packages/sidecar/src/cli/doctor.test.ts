@@ -76,6 +76,7 @@ describe("with a directory", () => {
 	});
 });
 
+// @id doctor-second-put
 test("a store that takes a second create-only put is a problem", async () => {
 	class Overwriting extends FaultyStore {
 		override async putIfAbsent(key: string, body: Buffer): Promise<PutOutcome> {
@@ -93,6 +94,7 @@ test("a store that takes a second create-only put is a problem", async () => {
 	]);
 });
 
+// @id doctor-race
 test("a store that lets two of many puts at once win is a problem, and what was put disturbs nothing", async () => {
 	using place = new Place();
 	writeFileSync(place.path("a", "f"), "x");

@@ -74,6 +74,7 @@ const ENV = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b", AWS_REGION: "x
 const argsOf = (place: Place, { endpoint }: Refusing) => [...place.args("a", "s3://bucket"), "--endpoint", endpoint];
 
 describe("a PUT that is refused from the start", () => {
+	// @id refusal-ends-verb
 	test.each([
 		["flush", 400, "InvalidArgument", 6],
 		["run", 400, "InvalidArgument", 6],
@@ -96,6 +97,7 @@ describe("a PUT that is refused from the start", () => {
 	});
 });
 
+// @id refusal-beside-agent
 test("a commit that is refused while an agent works is not undecided, is retried rarely, and leaves the drain its time", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a"), { recursive: true });

@@ -54,6 +54,7 @@ test("a root in the workspace is a usage error with a remedy, and so is a value 
 	expect(relative.stderr).toMatch(/x=relative.*flag --root accepts NAME=DIR/);
 });
 
+// @id uncovered-directory
 test("a directory of an agent that nothing keeps is a loud event, and known to doctor and status; a root covers it", async () => {
 	using place = new Place();
 	const notes = join(place.dir, "a", "notes");

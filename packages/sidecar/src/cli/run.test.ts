@@ -47,6 +47,7 @@ test("the agent sees neither the sidecar's settings nor its credentials", async 
 	expect(stdout + stderr).not.toContain("s3cret");
 });
 
+// @id run-unreadable-log
 test("no agent starts where the log cannot be read", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a"));
@@ -66,6 +67,7 @@ test("an agent that cannot be started is exit status 2", async () => {
 	expect(stderr).toMatch(/error \[AGENT_NOT_STARTED\] .*no-such-agent: ENOENT\nwhat to do: /);
 });
 
+// @id run-drains
 test.each(["SIGTERM", "SIGINT"] as const)("%s drains: a change of the last moment is in the log, which is closed", async (signal) => {
 	using place = new Place();
 	mkdirSync(place.path("a"));
@@ -104,6 +106,7 @@ test("a signal before the gate opened ends it at once, with nothing committed", 
 	expect(new Set(writers).size).toBe(1);
 });
 
+// @id run-sigkill
 test("SIGKILL: what was acknowledged is restored elsewhere, and the same machine goes on", async () => {
 	using place = new Place();
 	await using daemon = await place.run("a");
@@ -151,6 +154,7 @@ test("two writers: the first is superseded, its later bytes are set aside, exit 
 	expect(readFileSync(place.path("b", "shared"), "utf8")).toBe("from a");
 });
 
+// @id run-declared-dead
 test("a machine that was frozen, declared dead and woken up: its bytes are set aside, exit status 4", async () => {
 	using place = new Place();
 	await using frozen = await place.run("a");
@@ -185,6 +189,7 @@ test("deploy overlap: the new one waits for the old one's `closed`, and nothing 
 	expect((await second.stop()).status).toBe(0);
 });
 
+// @id restore-beside-daemon
 test("beside a daemon: restore is refused, status shows it, flush asks it", async () => {
 	using place = new Place();
 	await using daemon = await place.run("a", ["--quiet-period", "1m", "--max-delay", "1m"]);
@@ -226,6 +231,7 @@ test("a deletion that is held at the end is exit status 3, as of flush and statu
 	expect((await place.cli("a", ["status"])).status).toBe(0);
 });
 
+// @id run-not-durable-status
 test("what is not durable at the end is exit status 3, and named, whatever the agent's status", async () => {
 	using place = new Place();
 	const { status, stdout } = await place.cli("a", [

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { type CliProcess, Place } from "../../../testkit/cli.ts";
 import { recordAgent, recordPath } from "../daemon/agent-record.ts";
 import { readProcesses, startOf } from "../daemon/process-table.ts";
@@ -39,6 +39,7 @@ async function survivor(place: Place, script: string, options: readonly string[]
 	chmodSync(file, 0o666);
 	const daemon = await place.run("a", [...options, ...agent(script, file)]);
 	const pid = await pidIn(file);
+	onTestFinished(() => endHard(pid));
 	await endDeathWatch(daemon);
 	daemon.signal("SIGKILL");
 	await expect.poll(() => isAlive(daemon.pid)).toBe(false);
@@ -51,7 +52,9 @@ function endHard(pid: number): void {
 }
 
 describe("the death of the sidecar ends the agent", () => {
+	// @id agent-ends-with-sidecar
 	test.each([
+		// @id agent-ends-with-sidecar-when-told
 		["that ends when it is told to", PATIENT],
 		["that does not hear SIGTERM", DEAF],
 	])("%s, and all it started", async (_, script) => {
@@ -60,9 +63,10 @@ describe("the death of the sidecar ends the agent", () => {
 		const family = `(setsid sh -c '${DEAF}' orphan "$3" &); sh -c '${PATIENT}' child "$2" & ${script}`;
 		const daemon = await place.run("a", agent(family, own, child, orphan));
 		const pids = [await pidIn(own), await pidIn(child), await pidIn(orphan)];
-		const { events } = await daemon.stop("SIGKILL");
-		// Stderr is closed once the last of them has ended.
-		expect(pids.filter(isAlive)).toEqual([]);
+		onTestFinished(() => pids.forEach(endHard));
+		daemon.signal("SIGKILL");
+		await expect.poll(() => pids.filter(isAlive), { timeout: 20_000 }).toEqual([]);
+		const { events } = await daemon.ended;
 		expect(events.filter(({ event }) => event === "agent.survivor-ended")).toMatchObject([{ level: "warn" }]);
 	});
 
@@ -89,8 +93,11 @@ describe("the death of the sidecar ends the agent", () => {
 });
 
 describe("a survivor", () => {
+	// @id survivor-ends-before-restore
 	test.each([
+		// @id survivor-ends-when-told
 		["that ends when it is told to", PATIENT, false],
+		// @id survivor-deaf
 		["that does not hear SIGTERM", DEAF, true],
 		["without its environment", `exec env -i PATH="$PATH" sh -c '${PATIENT}' agent "$1"`, false],
 		["that left its session and its parent", `(setsid sh -c '${PATIENT}' daemon "$1" &); exec sleep 600`, false],
@@ -125,7 +132,6 @@ describe("a survivor", () => {
 		writeFileSync(place.path("a", "file"), "text");
 		expect((await place.cli("a", ["flush"])).status).toBe(0);
 		expect(isAlive(pid)).toBe(true);
-		endHard(pid);
 	});
 
 	test.skipIf(!isRoot)("of another user is ended by root", async () => {
@@ -135,6 +141,7 @@ describe("a survivor", () => {
 		expect(isAlive(pid)).toBe(false);
 	});
 
+	// @id survivor-of-other-user
 	test.skipIf(!isRoot)("that this user may not end is named and stops the start, and nothing is touched", async () => {
 		using place = new Place();
 		mkdirSync(place.store);
@@ -153,6 +160,7 @@ describe("a survivor", () => {
 		await endChild(foreign);
 	});
 
+	// @id stopped-sidecar-no-survivor
 	test("whose sidecar is stopped is not a survivor: a start with another state directory is refused", async () => {
 		using place = new Place();
 		const own = join(place.dir, "own");
@@ -186,6 +194,7 @@ describe("a survivor", () => {
 	});
 });
 
+// @id recycled-pid
 test("a process that has the pid of an earlier agent is never ended", async () => {
 	using place = new Place();
 	const innocent = spawn("sleep", ["600"], { stdio: "ignore" });

@@ -29,6 +29,7 @@ async function nextCommit(daemon: CliProcess) {
 }
 
 describe.skipIf(limited === undefined)("without a single watch", () => {
+	// @id unwatched-change
 	test("the next sweep finds a change seconds later, and its lag counts from the previous sweep", async () => {
 		using place = new Place();
 		mkdirSync(place.path("a"));
@@ -58,6 +59,7 @@ describe.skipIf(limited === undefined)("without a single watch", () => {
 	});
 });
 
+// @id too-few-watches
 test.skipIf(limited === undefined)("doctor and the daemon report too few watches", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a", "1", "2", "3", "4"), { recursive: true });

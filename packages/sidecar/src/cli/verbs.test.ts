@@ -113,6 +113,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		}
 	});
 
+	// @id restore-elsewhere
 	test("restore elsewhere gives the very tree", async () => {
 		const { status, stdout } = await place.cli("b", ["restore", "--json"]);
 		expect(status).toBe(0);
@@ -182,6 +183,7 @@ test("more than half of the tree gone while nobody watched: not believed, and a 
 	expect(readdirSync(place.path("a"))).toHaveLength(12);
 });
 
+// @id flush-keeps-both-sides
 test("flush keeps both sides of an edit that meets a newer commit: the log's in place, this disk's below .recovered/", async () => {
 	using place = new Place();
 	writeFileSync(place.path("a", "f"), "common");
@@ -203,6 +205,7 @@ test("flush keeps both sides of an edit that meets a newer commit: the log's in 
 	expect(await place.cli("b", ["flush"])).toMatchObject({ status: 0, stdout: "nothing to flush: everything is durable\n" });
 });
 
+// @id untakeable-named
 test("what cannot be taken is named, by flush and by status, with exit status 3", async () => {
 	using place = new Place();
 	writeFileSync(place.path("a", "good"), "x");
@@ -216,6 +219,7 @@ test("what cannot be taken is named, by flush and by status, with exit status 3"
 	expect((await place.cli("a", ["status"])).status).toBe(3);
 });
 
+// @id wal-rows-durable
 test("a database with rows in its WAL is durable once they are committed", async () => {
 	using place = new Place();
 	const database = new DatabaseSync(place.path("a", "db.sqlite"));

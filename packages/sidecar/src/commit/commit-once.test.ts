@@ -35,6 +35,7 @@ describe("commitOnce", () => {
 		});
 	}
 
+	// @id slot-of-another
 	it("is lost when another commit has the slot, whatever happened to its own tries", async () => {
 		for (const fates of [["ok"], ["lost-answer"], ["lost-request"], ["late"], ["lost-answer", "lost-answer", "lost-answer"]] as Fate[][]) {
 			await using bench = await workbench();
@@ -75,6 +76,7 @@ describe("putPack", () => {
 		await expect(putPack(silent, "packs/x", Buffer.from("pack"), machine)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
 	});
 
+	// @id pack-is-seen
 	it("does not believe that a pack is there already before it sees it", async () => {
 		await using bench = await workbench();
 		const liar = new FaultyStore(bench.store, ["refused-as-there", "refused-as-there", "refused-as-there", "refused-as-there"]);

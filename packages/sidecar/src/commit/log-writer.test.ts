@@ -30,6 +30,7 @@ function turnable(): Machine & { turn(ms: number): void } {
 	};
 }
 
+// @id commit-before-fence
 it("a commit is refused before the fence is won", async () => {
 	await using bench = await workbench();
 	const writer = new LogWriter(bench.store, thisMachine, (await readLog(bench.store)).head, now(thisMachine));
@@ -39,6 +40,7 @@ it("a commit is refused before the fence is won", async () => {
 });
 
 describe("a commit after a pause of more than an hour", () => {
+	// @id undecided-without-list
 	it("stays undecided where the log cannot be listed, and nothing of its flush is forgotten", async () => {
 		await using bench = await workbench();
 		const store = new DeafToLists(bench.store);
@@ -78,6 +80,7 @@ describe("a commit after a pause of more than an hour", () => {
 });
 
 describe("a machine that is frozen for hours while it reads the log", () => {
+	// @id lost-to-retention
 	it("loses a slot that others filled and retention swept meanwhile, although the store lets it be created", async () => {
 		await using bench = await workbench();
 		const machine = turnable();
@@ -97,6 +100,7 @@ describe("a machine that is frozen for hours while it reads the log", () => {
 });
 
 describe("one memory on two machines", () => {
+	// @id one-fence-held-twice
 	it("holds one fence twice: the first to commit keeps it, the other one sets its bytes aside under a new name", async () => {
 		await using bench = await workbench();
 		let drawn = 0;
@@ -132,6 +136,7 @@ describe("one memory on two machines", () => {
 });
 
 describe("a reference to a pack", () => {
+	// @id reference-age
 	it("is allowed for an hour from before the pack was sent, not from when its answer came", async () => {
 		await using bench = await workbench();
 		const machine = turnable();

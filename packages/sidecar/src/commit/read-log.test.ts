@@ -16,6 +16,7 @@ class EmptyPageFirst extends FaultyStore {
 }
 
 describe("an empty first page of a listing", () => {
+	// @id failed-listing-not-empty
 	it("is not an empty log", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");

@@ -107,6 +107,7 @@ it.each([
 });
 
 describe("the first commit of a log that only sets aside", () => {
+	// @id root-entry-of-this-disk
 	it("has the workspace's own directory as it is on the disk", () => {
 		const real: Entry = { type: "dir", mode: 0o775, mtimeNs: 7n };
 		const link: Entry = { type: "link", mtimeNs: 1n, target: "t" };

@@ -52,6 +52,7 @@ function machineWith(onSleep: () => Promise<void> = async () => {}) {
 	});
 }
 
+// @id racy-fence
 it("lets one of two writers keep a fence that a racy store gave to both, and the other fences after it", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
@@ -71,6 +72,7 @@ it("lets one of two writers keep a fence that a racy store gave to both, and the
 	expect([...tree.keys()].filter((path) => /(^|\/)[AB]$/.test(path))).toHaveLength(2);
 });
 
+// @id fence-overwritten-later
 it("finds at the first commit that a fence was overwritten after it was read back, and sets its bytes aside", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
@@ -86,6 +88,7 @@ it("finds at the first commit that a fence was overwritten after it was read bac
 	expect(tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });
 
+// @id replaced-slot-in-drain
 it("finds in the drain that an earlier commit was overwritten, and commits its bytes again before it ends", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
@@ -100,6 +103,7 @@ it("finds in the drain that an earlier commit was overwritten, and commits its b
 	expect(tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });
 
+// @id replaced-slot-at-end
 it("notices a replaced slot at the end of a superseded writer, and sets its bytes aside again", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
@@ -114,6 +118,7 @@ it("notices a replaced slot at the end of a superseded writer, and sets its byte
 	expect((await readLog(racy.store)).head.tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });
 
+// @id replaced-slot-on-loss
 it("notices a replaced slot when it loses another one, and sets its bytes aside again", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
@@ -130,6 +135,7 @@ it("notices a replaced slot when it loses another one, and sets its bytes aside 
 	expect(["A", "A2"].filter((name) => tree.has(`.recovered/${a.writerId}/${name}`))).toEqual(["A", "A2"]);
 });
 
+// @id last-commit-replaced
 it("does not call a last commit durable that a rival's late write replaced", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");

@@ -6,12 +6,14 @@ const cadence = { quietMs: 1000, maxDelayMs: 5000 };
 const idle = { lastFlushEndMs: -1e9, lastFlushCostMs: 0 };
 
 describe("cadence", () => {
+	// @id cadence-quiet-second
 	it("flushes after a quiet second, or five after the first change", () => {
 		expect(flushDueAt({ firstChangeMs: 0, lastChangeMs: 0, ...idle }, cadence)).toBe(1000);
 		expect(flushDueAt({ firstChangeMs: 0, lastChangeMs: 3900, ...idle }, cadence)).toBe(4900);
 		expect(flushDueAt({ firstChangeMs: 0, lastChangeMs: 4999, ...idle }, cadence)).toBe(5000);
 	});
 
+	// @id cadence-cost
 	it("keeps captures below a tenth of a core, and never waits for more than half a minute", () => {
 		fc.assert(
 			fc.property(fc.nat(100_000), fc.nat(60_000), (lastFlushCostMs, sinceChange) => {
@@ -36,6 +38,7 @@ describe("cadence", () => {
 		expect(unwatchedSweepDelayMs(60_000, 30_000, 60)).toBe(5_000);
 	});
 
+	// @id cadence-unannounced-age
 	it("counts the age of an unannounced change from the previous sweep", () => {
 		expect(changedSince(70, undefined, false)).toBe(70);
 		expect(changedSince(70, undefined, true)).toBe(70);

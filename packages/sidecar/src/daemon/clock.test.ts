@@ -26,6 +26,7 @@ function awaitableLog(): Log & { readonly next: (event: EventName) => Promise<Lo
 	return { ...log, next: (event) => new Promise((resolve) => waiting.set(event, resolve)) };
 }
 
+// @id clock-jumps
 it("a daemon commits, retries and drains through jumps of the wall clock, and history goes by the store's", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);

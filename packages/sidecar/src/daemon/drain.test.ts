@@ -93,6 +93,7 @@ describe("a drain", () => {
 		expect((await readLog(bench.store)).head).toMatchObject({ isClosed: true });
 	});
 
+	// @id drain-budget-silent-store
 	it("ends within its budget when the store answers no PUT, and says that nothing is durable", async () => {
 		await using bench = await workbench();
 		const store = new Silent(bench.store);
@@ -114,6 +115,7 @@ describe("a drain", () => {
 		expect(await drained(bench, session, 300)).toMatchObject({ isDurable: false });
 	});
 
+	// @id drain-budget-running-flush
 	it("ends within its budget when the flush before it does not", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");

@@ -72,6 +72,7 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 		expect(run({ uid: 0, gid: 0 })).toContain(CANARY);
 	});
 
+	// @id agent-user-owns-workspace
 	test("owns the workspace that was restored for it, and nothing that only looks like a part of it", () => {
 		const workspace = join(dir, "ws");
 		mkdirSync(join(workspace, "memory"), { recursive: true });
@@ -89,6 +90,7 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 		expect(handOver([workspace], AGENT)).toEqual({ entries: 0, refused: 0 });
 	});
 
+	// @id owner-refused
 	test("starts even if the file system refuses another owner, and counts the refusals", (context) => {
 		using made = mounted(context);
 		const workspace = join(dir, "ws");

@@ -5,6 +5,7 @@ import { machineWithClock, openclawProfile, workbench } from "../../../testkit/w
 import { readLog } from "../commit/read-log.ts";
 
 describe("the deletion brake", () => {
+	// @id vanished-half
 	it("holds a vanished half until a second scan agrees", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
@@ -24,6 +25,7 @@ describe("the deletion brake", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 15, held: 0 });
 	});
 
+	// @id other-volume-as-workspace
 	it("believes nothing of another volume in the workspace's place, neither what it lacks nor what it holds", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
@@ -90,6 +92,7 @@ describe("the deletion brake", () => {
 		expect((await readLog(bench.store)).head.tree.size).toBe(41);
 	});
 
+	// @id vanished-directory
 	it("holds a directory that vanished whole, and takes every other deletion at once", async () => {
 		await using bench = await workbench();
 		const clock = machineWithClock();
@@ -127,6 +130,7 @@ describe("the deletion brake", () => {
 		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, held: 0 });
 	});
 
+	// @id brake-at-drain
 	it("holds at a drain, however often it looks, and says that nothing is lost", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");

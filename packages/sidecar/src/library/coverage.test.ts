@@ -49,6 +49,7 @@ describe("settings", () => {
 		expect(paths({}, { code: "/data/code", x: "/srv" })).toEqual([join(homedir(), "x")]);
 	});
 
+	// @id every-state-key
 	it("finds every key that names state, also below plugins and channels, and what is left open for each agent", () => {
 		config({
 			worktrees: { worktreeRoot: "/out/trees" },
@@ -65,6 +66,7 @@ describe("settings", () => {
 		);
 	});
 
+	// @id any-key-with-a-path
 	it("finds a path under any other key where something is there", () => {
 		const there = put("elsewhere/certificate.pem");
 		config({ something: { nobody: { heardOf: dirname(there), file: there, absent: "/no/such/place" } } });
@@ -130,6 +132,7 @@ describe("settings", () => {
 });
 
 describe("links", () => {
+	// @id outward-links-named
 	it("names what a link leads to: a directory, a file, a relative one, a chain, and a place that is not there", () => {
 		put("data/workspace/MEMORY.md");
 		put("dotfiles/openclaw.json", "{}");

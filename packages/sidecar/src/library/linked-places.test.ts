@@ -46,6 +46,7 @@ it("a store or state directory that a link leads into the workspace is refused, 
 });
 
 describe("a workspace named by a link", () => {
+	// @id linked-workspace
 	it("is the directory that the link leads to, under either name", async () => {
 		const { dir, ws, options } = place();
 		const link = join(dir, "link");
@@ -56,6 +57,7 @@ describe("a workspace named by a link", () => {
 		expect(await flush(options)).toMatchObject({ exitStatus: 0, kind: "nothing" });
 	});
 
+	// @id replaced-workspace-link
 	it("stays that directory when the link is replaced while the daemon runs", async () => {
 		const { dir, ws, options } = place();
 		const link = join(dir, "link");
@@ -69,6 +71,7 @@ describe("a workspace named by a link", () => {
 		expect(existsSync(join(dir, "again/theirs"))).toBe(false);
 	});
 
+	// @id broken-workspace-link
 	it("is refused where the link leads nowhere or to a file, with what to do", async () => {
 		const { dir, ws, options } = place();
 		const link = join(dir, "link");
@@ -125,6 +128,7 @@ it("links that lead to the store, the state directory, a root and a place to exp
 });
 
 describe("status", () => {
+	// @id status-missing-workspace
 	it("refuses a workspace that is not there, as a flush does", async () => {
 		const { dir, ws, options } = place();
 		await flush(options);
@@ -138,6 +142,7 @@ describe("status", () => {
 		}
 	});
 
+	// @id status-deferred-deletions
 	it("is not durable while deletions are held, as a flush says it", async () => {
 		const { ws, options } = place();
 		mkdirSync(join(ws, "d"));
@@ -148,6 +153,7 @@ describe("status", () => {
 		expect(await status(options)).toMatchObject({ isDurable: false, heldDeletions: 60, notDurable: [] });
 	});
 
+	// @id status-other-directory
 	it("is not durable for another directory in the workspace's place, which a flush refuses", async () => {
 		const { ws, options } = place();
 		await flush(options);
@@ -165,6 +171,7 @@ describe("a rollback beside databases in WAL mode", () => {
 		db.close();
 	}
 
+	// @id unchanged-database-rollback
 	it("leaves one that did not change alone, and makes nothing beside it", async () => {
 		const { ws, options } = place();
 		database(join(ws, "a.db"), "CREATE TABLE t(x)", "INSERT INTO t VALUES (1)");
@@ -179,6 +186,7 @@ describe("a rollback beside databases in WAL mode", () => {
 		for (const suffix of ["-wal", "-shm"]) expect(existsSync(join(ws, `a.db${suffix}`))).toBe(false);
 	});
 
+	// @id changed-database-rollback
 	it("brings back one that did change, and says so", async () => {
 		const { ws, options } = place();
 		database(join(ws, "a.db"), "CREATE TABLE t(x)", "INSERT INTO t VALUES (1)");

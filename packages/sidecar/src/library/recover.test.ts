@@ -69,6 +69,7 @@ beforeAll(async () => {
 afterAll(() => bench[Symbol.asyncDispose]());
 
 describe("what is set aside", () => {
+	// @id recovered-is-own-changes
 	it("is what the writer that lost changed on its own disk, not what the owner's tree has otherwise", async () => {
 		expect(await listed()).toEqual(setAside);
 	});

@@ -82,6 +82,7 @@ describe("rollback", () => {
 		expect([...(await head()).tree.keys()].filter((each) => each.endsWith("notes.md"))).toEqual([]);
 	});
 
+	// @id rollback
 	it("is one new commit with the very tree of the old one; the disk follows, other machines too, and it can be undone", async () => {
 		const { a, path, options, first, second, newest, store, head } = await twoStates();
 		const before = await head();

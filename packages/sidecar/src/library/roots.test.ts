@@ -95,6 +95,7 @@ describe("additional roots", () => {
 		expect(await flush(both("b"))).toMatchObject({ kind: "nothing" });
 	});
 
+	// @id roots-not-on-machine
 	it("that a machine does not have stay in the log, are said, and come to the next machine that has them", async () => {
 		const { at, plain, both } = await filled();
 		const notes = { roots: { notes: at("b", "notes") } };
@@ -258,6 +259,7 @@ describe("additional roots", () => {
 		expect(readFileSync(at("a", "notes/n"), "utf8")).toBe("first");
 	});
 
+	// @id roots-of-one-workspace
 	it("are those of one workspace: a look at an earlier commit elsewhere leaves them alone", async () => {
 		const { at, plain, both } = await filled();
 		writeFileSync(at("a", "notes/sub/plan.md"), "a better plan");

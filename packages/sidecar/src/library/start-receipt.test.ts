@@ -20,6 +20,7 @@ it("is COMPLETE where this disk has all that the log has", () => {
 	});
 });
 
+// @id receipt-incomplete
 it("is INCOMPLETE while the log has what this disk does not", () => {
 	const missing = [{ path: ".roots/notes", files: 1, bytes: 1 }];
 	expect(startReceipt(sessionWith(missing), NOTHING_OUTSIDE)).toMatchObject({ verdict: "INCOMPLETE", missing });

@@ -39,6 +39,7 @@ const anyPolicy: fc.Arbitrary<RetentionPolicy> = fc.record({
 const headAt = (log: readonly StoredCommit[], timeMs: number) => log.find((commit) => commit.timeMs <= timeMs)?.seq;
 
 describe("retainedSeqs", () => {
+	// @id newest-commit-kept
 	it("keeps the newest commit whatever its age", () => {
 		expect(retainedSeqs([at(9, 4000)], DEFAULT_RETENTION, NOW_MS)).toEqual([9]);
 		fc.assert(

@@ -134,6 +134,7 @@ describe("repack", () => {
 		await at.restoreElsewhere();
 	});
 
+	// @id damaged-bytes-not-repacked
 	it("never gives damaged bytes a new checksum, and commits nothing then", async () => {
 		const at = await deadPacks();
 		const { seq } = at.session.head;

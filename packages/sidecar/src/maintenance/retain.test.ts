@@ -119,6 +119,7 @@ async function longLog(at: Aging): Promise<Session> {
 }
 
 describe("the newest commit", () => {
+	// @id retained-commits-whole
 	it("and all it names stay, however old they are, and nothing else does in the end", async () => {
 		const at = await aging();
 		await longLog(at);
@@ -385,6 +386,7 @@ describe("others at the same time", () => {
 		expect(readDisk(two.bench.workspace("a"))).toEqual(readDisk(one.bench.workspace("a")));
 	});
 
+	// @id retention-killed
 	it("a run that is killed anywhere leaves a log that restores, and the next ends what it began", async () => {
 		const before = await aging();
 		const session = await before.bench.open("a");
@@ -483,6 +485,7 @@ describe("a writer that sleeps over a sweep", () => {
 	/** A machine whose clocks are the store's. */
 	const clockOf = (at: Aging) => ({ ...thisMachine, wallMs: () => at.store.nowMs, bootMs: () => at.store.nowMs, sleep: async () => {} });
 
+	// @id swept-slot
 	it("and wins a slot that was swept is not taken for the newest: its bytes go below .recovered/", async () => {
 		const at = await aging();
 		const sleeper = await at.bench.open("sleeper", { machine: clockOf(at) });
@@ -510,6 +513,7 @@ describe("a writer that sleeps over a sweep", () => {
 		await at.expectRestores("a");
 	});
 
+	// @id slow-writer-keeps-packs
 	it("between its packs and its commit finds them all, however often a run came by meanwhile", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a", { machine: clockOf(at) });

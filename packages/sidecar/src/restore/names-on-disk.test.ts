@@ -31,6 +31,7 @@ it("are not to blame where the disk takes no more files", () => {
 });
 
 describe("names that are one on the disk", () => {
+	// @id folded-names-found
 	it("are found in one directory, by case and by Unicode form", () => {
 		const tree = treeOf("a/README", "a/ReadMe", "b/readme", "é", "e\u0301", "Straße", "STRASSE");
 		expect([...alikeIn(tree)]).toEqual([
@@ -40,6 +41,7 @@ describe("names that are one on the disk", () => {
 		]);
 	});
 
+	// @id folded-names-refused
 	it("are refused before anything is written, and both are named", () => {
 		const refusal = { code: "WORKSPACE_NAME_UNFIT", value: "d/readme", message: expect.stringContaining("d/README") };
 		expect(() => check(treeOf("d/README", "d/readme"), folding)).toThrow(expect.objectContaining(refusal));

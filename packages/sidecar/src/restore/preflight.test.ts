@@ -36,10 +36,12 @@ async function twoCommits(bench: Workbench): Promise<number> {
 }
 
 describe("a restore", () => {
-	for (const [attribute, reason] of [
-		["i", "immutable (chattr +i)"],
-		["a", "append-only (chattr +a)"],
-	] as const)
+	for (const [reason, attribute] of [
+		// @id immutable-file
+		["immutable (chattr +i)", "i"],
+		["append-only (chattr +a)", "a"],
+	] as const) {
+		// @id unreplaceable-file
 		it(`moves nothing where one file cannot go, and says why: ${reason}`, async (context) => {
 			await using bench = await workbench();
 			using made = mounted(context);
@@ -55,7 +57,9 @@ describe("a restore", () => {
 			// Nothing happened, so the next start has nothing to tell.
 			expect((await bench.open("a")).restored).toMatchObject({ moved: [], written: 0, keptLocal: 0 });
 		});
+	}
 
+	// @id obstacles-counted
 	it("counts every obstacle and names the first", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
@@ -64,6 +68,7 @@ describe("a restore", () => {
 		await expect(restoreAt(bench, "a", first)).rejects.toThrow(/A: it is immutable .*, and 1 more; nothing was moved/);
 	});
 
+	// @id immutable-directory
 	it("moves nothing where a directory is immutable", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
@@ -77,6 +82,7 @@ describe("a restore", () => {
 		expect(readFileSync(join(root, "A"), "utf8")).toBe("2");
 	});
 
+	// @id mode-only-difference
 	it("leaves a file that differs only in its mode and cannot be replaced", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
@@ -98,6 +104,7 @@ describe("a restore", () => {
 		expect((await inspectDisk(options, head)).notDurable).toEqual([]);
 	});
 
+	// @id read-only-directories-opened
 	it("takes what was deleted elsewhere out of read-only directories, however deep", async () => {
 		await using bench = await workbench();
 		const roots = ["a", "b"].map((machine) => bench.workspace(machine));
@@ -124,6 +131,7 @@ describe("a restore", () => {
 		});
 	});
 
+	// @id killed-restore-mode
 	it("gives a directory that a killed restore left writable its mode back", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
@@ -148,6 +156,7 @@ describe("a restore", () => {
 });
 
 describe("the workspace's own directory", () => {
+	// @id mode-set-unwatched
 	it("keeps a mode that was set while nobody watched, and commits it", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
@@ -164,6 +173,7 @@ describe("the workspace's own directory", () => {
 		expect((await readLog(bench.store)).head.tree.get("")).toMatchObject({ mode: 0o700 });
 	});
 
+	// @id mode-of-other-user
 	it("of another user keeps its mode, does not stop the restore, and is not a change", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");

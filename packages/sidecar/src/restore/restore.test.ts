@@ -71,6 +71,7 @@ describe("restore", () => {
 		}
 	});
 
+	// @id unwatched-edits-kept
 	it("keeps what was changed here while nobody watched, and commits it later", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
@@ -113,6 +114,7 @@ describe("restore", () => {
 		]);
 	});
 
+	// @id image-defaults-give-way
 	it("takes nothing of a disk it never restored for a change: image defaults give way to memory", async () => {
 		await using bench = await workbench();
 		const [seq] = await history(bench, ["the agent's memory"]);
@@ -126,6 +128,7 @@ describe("restore", () => {
 		expect(session.restored.moved.map(({ to }) => readFileSync(to, "utf8"))).toEqual(["template"]);
 	});
 
+	// @id half-restored-disk-deletes-nothing
 	it("trusts no deletion on a half-restored disk or in another directory", async () => {
 		for (const spoil of ["incomplete", "another directory"] as const) {
 			await using bench = await workbench();
@@ -223,6 +226,7 @@ describe("the gate", () => {
 });
 
 describe("damage", () => {
+	// @id any-damage-is-an-error
 	it("anywhere in any object is an error by type or harmless, never a wrong byte on the disk", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("writer");

@@ -117,6 +117,7 @@ describe("a hostile log does not lead out of an additional root", () => {
 	const logs: readonly (readonly [string, Buffer])[] = [
 		["a path that climbs out", below([notes, dir], [`${notes}/../../x`, file])],
 		["a name of two dots", below([".roots/..", dir], [".roots/../x", file])],
+		// @id root-is-a-link
 		["a root that is a link", below([notes, link])],
 		["a root that is a file", below([notes, file])],
 		[
@@ -194,7 +195,8 @@ describe("a disk without room", () => {
 		// One chunk that comes again and again looks like a hole that costs nothing.
 		["found out in the middle", () => 7],
 	] as const;
-	for (const [when, seedOf] of cases)
+	for (const [when, seedOf] of cases) {
+		// @id restore-without-room
 		test(`is ${when}: the gate stays shut, nothing is left behind, the log is untouched`, async (context) => {
 			await using bench = await workbench();
 			const source = await bench.open("a");
@@ -217,4 +219,5 @@ describe("a disk without room", () => {
 			await bench.open("b");
 			expect(readFileSync(join(bench.workspace("b"), "large")).equals(readFileSync(join(bench.workspace("a"), "large")))).toBe(true);
 		});
+	}
 });

@@ -70,6 +70,7 @@ function get(copies: ReadonlyMap<string, Session>, name: string): Session {
 }
 
 describe("copies of one writer's memory", () => {
+	// @id clone-takes-new-name
 	it("the first that commits keeps the tree; every other takes a new name and sets its bytes aside", async () => {
 		await using bench = await workbench();
 		const copies = await copiesOf(bench, {
@@ -130,6 +131,7 @@ describe("copies of one writer's memory", () => {
 		expect(tree.has(`.recovered/${get(copies, "b").writerId}/f`)).toBe(true);
 	});
 
+	// @id clone-slept-past-retention
 	it("one that slept past retention sets aside, whether its own clocks tell of the sleep or only the store's", async () => {
 		await using bench = await workbench();
 		const weekMs = 7 * 24 * 3_600_000;

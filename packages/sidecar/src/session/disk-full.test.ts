@@ -24,6 +24,7 @@ function mountSmall(context: TestContext, path: string, size: string): Disposabl
 const part = (seed: number) =>
 	Buffer.from(Uint32Array.from({ length: 262_144 }, (_, at) => Math.imul(at + seed * 999_983, 2654435761) ^ (at << 7)).buffer);
 
+// @id restore-runs-out-of-room
 test("a restore over older files that runs out of room leaves each of them whole, old or new, and goes on with room", async (context) => {
 	await using bench = await workbench();
 	using disk = mountSmall(context, bench.workspace("b"), "38m");

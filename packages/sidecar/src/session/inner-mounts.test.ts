@@ -85,6 +85,7 @@ async function restoreAsAsked(bench: Workbench) {
 }
 
 describe("a volume mounted inside the workspace", () => {
+	// @id inner-volume-missing
 	it("is kept in the log while it is missing, and everything else is committed", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, inner, session } = await filled(context, bench);
@@ -98,6 +99,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await stateOf(bench)).toMatchObject([{ path: "inner", kind: "away", reason: MISSING }]);
 	});
 
+	// @id inner-volume-returns
 	it("is missing at a start, and returns with the changes made in it meanwhile", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, volume, inner } = await filled(context, bench);
@@ -138,6 +140,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await innerIn(bench)).toContain("inner/new");
 	});
 
+	// @id inner-volume-replaced
 	it("is not confused with another one, which is not read, stored or overwritten", async (context) => {
 		await using bench = await workbench();
 		const { mounts, inner, session } = await filled(context, bench);
@@ -153,6 +156,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(readFileSync(join(inner, "SOUL.md"), "utf8")).toBe("foreign");
 	});
 
+	// @id inner-volume-hides-content
 	it("that hides content of the log deletes nothing, neither while a session runs nor at the next start", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, session } = await filled(context, bench);
@@ -185,6 +189,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: away(MISSING, "empty") });
 	});
 
+	// @id inner-volume-parents
 	it("keeps the directories above it in the log when they go with it", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, session } = await filled(context, bench);
@@ -224,6 +229,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await innerIn(bench)).toContain("inner/cache/c");
 	});
 
+	// @id inner-volume-single-file
 	it("may be a single file: its absence is no change, and another file mounted there is", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, session } = await filled(context, bench);
@@ -240,6 +246,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", changed: 1, deferred: [] });
 	});
 
+	// @id inner-volume-given-up
 	it("is given up by a restore on request: what the log has comes back, and the directory is an ordinary one", async (context) => {
 		await using bench = await workbench();
 		const { mounts, inner } = await filled(context, bench);
@@ -265,6 +272,7 @@ describe("a volume mounted inside the workspace", () => {
 	});
 });
 
+// @id inner-volume-in-root
 it("a volume inside an additional root is kept in the log while it is missing", async (context) => {
 	await using bench = await workbench();
 	using mounts = new Mounts(context);

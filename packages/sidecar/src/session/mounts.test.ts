@@ -43,6 +43,7 @@ function readOnlyMount(bench: Workbench, made: Mounted, machine: string, files: 
 const read = (...names: readonly string[]) => readFileSync(join(...names), "utf8");
 
 describe("a mount inside the workspace", () => {
+	// @id mount-staging
 	it("gets its files by a staging directory of its own: on the same file system, on another, and nested", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
@@ -84,6 +85,7 @@ describe("a mount inside the workspace", () => {
 		expect((await readLog(bench.store)).head.tree.get("m")).toMatchObject({ type: "dir" });
 	});
 
+	// @id mount-staging-left-over
 	it("keeps nothing of a staging directory that a killed restore left there, and no capture takes it", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
@@ -100,6 +102,7 @@ describe("a mount inside the workspace", () => {
 		expect(readdirSync(join(bench.dir, "volume"))).toEqual([]);
 	});
 
+	// @id read-only-mount-same
 	it("that is read-only works if it has what the log has", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
@@ -112,7 +115,9 @@ describe("a mount inside the workspace", () => {
 	});
 
 	it.for<[string, Record<string, string>]>([
+		// @id read-only-mount-other-content
 		["other content", { f: "other" }],
+		// @id read-only-mount-file-less
 		["a file less", {}],
 		["a file more, and another one changed", { f: "other", g: "more" }],
 	])("that is read-only with %s than the log stays as it is, and the log keeps what it has", async ([, files], context) => {
@@ -136,6 +141,7 @@ describe("a mount inside the workspace", () => {
 		expect(Object.fromEntries(readdirSync(join(root, "m")).map((name) => [name, read(root, "m", name)]))).toEqual(files);
 	});
 
+	// @id read-only-mounted-file
 	it("that is a read-only file with other content than the log stays as it is", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
@@ -152,6 +158,7 @@ describe("a mount inside the workspace", () => {
 		expect((await readLog(bench.store)).head.tree.get("config.json")).toMatchObject({ size: 3 });
 	});
 
+	// @id read-only-mount-restore-at
 	it("that is read-only is named before anything is written by a restore to one commit", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
@@ -179,6 +186,7 @@ describe("a mount inside the workspace", () => {
 });
 
 describe("a single file that is mounted", () => {
+	// @id mounted-file-in-place
 	it("is written in place, and its own bytes are kept", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
@@ -207,6 +215,7 @@ describe("a single file that is mounted", () => {
 		expect(read(bench.dir, "small")).toBe("log");
 	});
 
+	// @id mounted-file-deleted
 	it("stays where the log deleted it, and `restore --at` is refused with nothing moved", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
@@ -242,6 +251,7 @@ describe("a single file that is mounted", () => {
 });
 
 describe("lost+found", () => {
+	// @id lost-and-found
 	it("belongs to the file system at the top of a mount, and to the user anywhere else", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);

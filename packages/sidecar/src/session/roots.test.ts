@@ -77,6 +77,7 @@ describe("an additional root", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 11 });
 	});
 
+	// @id root-emptied-beside-large-root
 	it("however large, does not cover for the workspace's own directory: emptied, that is held too", async () => {
 		await using bench = await workbench();
 		const { notes, session } = await filled(bench);
@@ -161,6 +162,7 @@ describe("an additional root", () => {
 		expect((await treeOf(bench)).get(".roots/notes/n0")).toMatchObject({ size: 1 });
 	});
 
+	// @id root-elsewhere-log-cut
 	it("that lies on other machines only stays in the log when an operator cut it and everything is looked at anew", async () => {
 		await using bench = await workbench();
 		await filled(bench);
@@ -181,6 +183,7 @@ describe("an additional root", () => {
 		expect([tree.get("f0"), tree.has(".roots/notes/n0"), session.isSuperseded]).toMatchObject([{ size: 1 }, true, false]);
 	});
 
+	// @id root-restore-cut-off
 	it("whose first restore was cut off keeps no stale bytes as changes", async () => {
 		await using bench = await workbench();
 		const { session } = await filled(bench);

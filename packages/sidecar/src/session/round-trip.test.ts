@@ -14,6 +14,7 @@ const stores = [
 
 for (const { name, make, numRuns, skip } of stores) {
 	describe.skipIf(skip)(`restore(flush(tree)) == tree, ${name}`, () => {
+		// @id round-trip-any-tree
 		it("for any tree, and for what it becomes", async () => {
 			await fc.assert(
 				fc.asyncProperty(anyDisk, anyDisk, async (first, second) => {
@@ -64,6 +65,7 @@ describe("what a flush costs", () => {
 		return { bench, root, session, sent: () => requests.list + requests.get + requests.put };
 	};
 
+	// @id requests-per-flush
 	it("is 1 request for one changed file, and none for nothing", async () => {
 		const { bench, root, session, sent } = await prepare();
 		await using _ = bench;

@@ -7,6 +7,7 @@ import { thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 
 describe("who owns the tree", () => {
+	// @id newest-fence-owns-tree
 	it("is the newest fence; the other writer's bytes go below .recovered/, updated in place", async () => {
 		await using bench = await workbench();
 		const first = await bench.open("a");
@@ -46,6 +47,7 @@ describe("who owns the tree", () => {
 		expect(() => readFileSync(join(bench.workspace("c"), ".recovered"))).toThrow(/ENOENT/);
 	});
 
+	// @id declared-dead-grows-by-changes
 	it("one that was declared dead and writes on for an hour grows the tree by what it changed, not by how often", async () => {
 		await using bench = await workbench();
 		const dead = await bench.open("dead");
@@ -105,6 +107,7 @@ describe("who owns the tree", () => {
 		expect(tree.get(`.recovered/${first.writerId}/.recovered/notes`)).toMatchObject({ size: 11 });
 	});
 
+	// @id lost-fence-applies-winner
 	it("a fence that loses its slot brings the winner's changes to the disk first", async () => {
 		await using bench = await workbench();
 		const other = await bench.open("other");
@@ -123,6 +126,7 @@ describe("who owns the tree", () => {
 		expect(readFileSync(join(bench.workspace("late"), "f"), "utf8")).toBe("written between restore and fence");
 	});
 
+	// @id lost-answer-not-repeated
 	it("a commit whose answer was lost is not made twice, and nothing is forgotten meanwhile", async () => {
 		await using bench = await workbench();
 		const store = new FaultyStore(bench.store);

@@ -22,6 +22,7 @@ describe("a commit that no reader could decode", () => {
 		["a file with fewer chunks than its size asks for", { type: "file", mode: 0o644, mtimeNs: 0n, size: 5, chunkBits: 20, chunks: [] }],
 	];
 	for (const [what, entry] of undecodable) {
+		// @id undecodable-commit
 		it(`is not put by the writer, and the next one goes on: ${what}`, async () => {
 			await using bench = await workbench();
 			const store = new FaultyStore(bench.store);

@@ -20,6 +20,7 @@ async function commitTwentyFiles(bench: Workbench): Promise<string> {
 }
 
 describe("deletions in the very directory that was restored", () => {
+	// @id unwatched-all-gone
 	it("are not believed when everything is gone: it comes back, and the log keeps it", async () => {
 		await using bench = await workbench();
 		const root = await commitTwentyFiles(bench);
@@ -111,6 +112,7 @@ describe("a marker of another boot", () => {
 		return root;
 	}
 
+	// @id unclean-end
 	it("that was not closed cleanly makes nothing here a change: the log's files come back, the torn bytes go to the trash", async () => {
 		await using bench = await workbench();
 		const root = await torn(bench, false);

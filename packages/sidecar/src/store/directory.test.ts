@@ -185,6 +185,7 @@ describe("durability", () => {
 		expect(log).toEqual(["sync .tmp/*", "link log/3", "sync log", "unlink .tmp/*"]);
 	});
 
+	// @id directory-store-unsynced
 	it("does not claim what it could not sync, though the object is there", async () => {
 		const root = await temporaryDirectory();
 		let isLinked = false;

@@ -116,6 +116,7 @@ describe("PUT", () => {
 		["400 IncompleteBody", s3Error(400, "IncompleteBody")],
 		["400 ThrottlingException", s3Error(400, "ThrottlingException")],
 		["400 without a body", answer(400)],
+		// @id s3-400-page-unknown
 		["400 with a page", answer(400, { "content-type": "text/html" }, "<html><body>Bad Request</body></html>")],
 		["409 OperationAborted", s3Error(409, "OperationAborted")],
 		["500 KMS.InternalException", s3Error(500, "KMS.InternalException")],
@@ -435,6 +436,7 @@ describe("connections", () => {
 		expect(server.connections()).toBe(1);
 	});
 
+	// @id s3-dead-connections
 	it("are all given up when one was dead: a machine that was frozen has only dead ones", async () => {
 		let held: (() => void)[] = [];
 		const dead = new Set<unknown>();
@@ -510,6 +512,7 @@ describe("connections", () => {
 });
 
 describe("a wrong clock", () => {
+	// @id s3-clock-corrected
 	it("is put right by the answer that complains of it", async () => {
 		const date = new Date(Date.now() + 3 * 3_600_000);
 		const { store, server } = await facing(

@@ -90,6 +90,7 @@ async function tlsServer() {
 const put = async (endpoint: string) => await (await storeAt(endpoint)).putIfAbsent("log/1", Buffer.from("x"));
 
 describe("a proxy", () => {
+	// @id s3-proxy
 	it.each(["HTTP_PROXY", "http_proxy"])("of %s carries requests to a store without TLS", async (name) => {
 		const [server, via] = [await startFaultServer(answer(200, { etag: '"e"' })), await proxy()];
 		undo.push(() => server.stop());
@@ -98,6 +99,7 @@ describe("a proxy", () => {
 		expect(via.seen).toEqual([`PUT ${server.endpoint}/bucket/log/1`]);
 	});
 
+	// @id s3-no-proxy
 	it("is not used for a host that NO_PROXY lists", async () => {
 		const [server, via] = [await startFaultServer(answer(200, { etag: '"e"' })), await proxy()];
 		undo.push(() => server.stop());
@@ -128,6 +130,7 @@ const canSign = hasOpenssl();
 if (!canSign) console.log("openssl is not installed: the tests of certificates are skipped");
 
 describe.skipIf(!canSign && process.env.CI !== "true")("an authority of our own", () => {
+	// @id s3-ca-bundle
 	it("is trusted where AWS_CA_BUNDLE names its certificate", async () => {
 		const { endpoint, ca } = await tlsServer();
 		vi.stubEnv("AWS_CA_BUNDLE", ca);

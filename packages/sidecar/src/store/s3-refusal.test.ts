@@ -40,6 +40,7 @@ describe("a PUT that is surely refused", () => {
 		["413 of a proxy", REFUSED, /limit for objects/, page(413)],
 		["414 of a proxy", REFUSED, /code and message/, page(414)],
 		["431 of a proxy", REFUSED, /code and message/, page(431)],
+		// @id s3-507-store-full
 		["507 XMinioStorageFull", FULL, /quota/, s3Error(507, "XMinioStorageFull")],
 		["507 of a proxy", FULL, /quota/, page(507)],
 		["403 QuotaExceeded", FULL, /quota/, s3Error(403, "QuotaExceeded")],

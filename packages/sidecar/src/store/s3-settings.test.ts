@@ -53,6 +53,7 @@ describe("the endpoint", () => {
 		expect((await s3Settings({})).endpoint).toBe(endpoint);
 	});
 
+	// @id s3-default-profile
 	it("of the default profile counts without AWS_PROFILE", async () => {
 		writeFileSync(join(dir, "config"), "[default]\nendpoint_url = http://default:1\nregion = eu-west-9\n");
 		expect(await s3Settings({})).toMatchObject({ endpoint: "http://default:1", region: "eu-west-9", pathStyle: true });
@@ -130,6 +131,7 @@ describe("checksums", () => {
 		expect(await putWith()).toContain("x-amz-checksum-crc32");
 	});
 
+	// @id s3-checksums-when-required
 	it("are not sent with AWS_REQUEST_CHECKSUM_CALCULATION=when_required", async () => {
 		vi.stubEnv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required");
 		expect(await putWith()).toEqual([]);
@@ -179,6 +181,7 @@ describe("encryption", () => {
 		await expect(refused).rejects.toMatchObject({ code: "USAGE", value: "alias/k" });
 	});
 
+	// @id s3-export-settings
 	it("is asked for with every object of an export", async () => {
 		const server = await startFaultServer(answer(200, { etag: '"e"' }));
 		const credentials = { accessKeyId: "a", secretAccessKey: "b" };

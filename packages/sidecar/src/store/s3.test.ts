@@ -63,6 +63,7 @@ describe.skipIf(server === undefined)("with a real server", () => {
 		expect(await keysOf(store)).toEqual(["log/1"]);
 	});
 
+	// @id s3-one-creates
 	it("lets exactly one of two stores create an object", async () => {
 		const stores = await Promise.all([open("two"), open("two")]);
 		const outcomes = await Promise.all(stores.flatMap((store) => Array.from({ length: 10 }, () => put(store, "log/1"))));

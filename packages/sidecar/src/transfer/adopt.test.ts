@@ -175,6 +175,7 @@ describe("a boot", () => {
 	/** The bench's store, whose plain objects are `place`. */
 	const withPlain = (bench: Workbench, place: PlainPlace) => Object.assign(new FaultyStore(bench.store), { plain: () => place });
 
+	// @id adopt-failed-listing
 	it("keeps the gate shut where the listing fails", async () => {
 		await using bench = await workbench();
 		const denied = new SidecarError("STORE_ACCESS_DENIED", { reason: "403" });

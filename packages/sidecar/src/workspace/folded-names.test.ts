@@ -5,6 +5,7 @@ import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { FoldedNames } from "./folded-names.ts";
 import { statOf } from "./stat.ts";
 
+// @id folded-name-lookup
 test("a name that can be looked up but is not listed belongs to another file if the directory folds names", () => {
 	const root = testDirectory();
 	writeFileSync(join(root, "readme"), "");

@@ -19,6 +19,7 @@ function sparseFile(...offsets: readonly number[]): { root: string; size: number
 }
 
 describe("a sparse file", () => {
+	// @id holes
 	it("is read without its holes, and comes out with every byte", async () => {
 		expect(await loadNextData(), "koffi is not installed").toBeDefined();
 		const { root, size } = sparseFile(100, 70 * MiB + MiB - 2, 299 * MiB);

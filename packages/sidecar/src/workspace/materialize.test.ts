@@ -101,6 +101,7 @@ test("a path that fits its own place only is written there", () => {
 	expect(readFileSync(join(root, "t/before"), "utf8")).toBe("before");
 });
 
+// @id staging-cleaned
 test("what a killed one left out of sight is gone when the next one begins", () => {
 	const { root, writer } = materializer();
 	writer.makeDirectory("new");

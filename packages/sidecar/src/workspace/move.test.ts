@@ -29,6 +29,7 @@ test("a move to another file system takes content, modes and times along, out of
 	});
 });
 
+// @id move-without-room
 test("a move that finds no room leaves everything where it was, and no half of it behind", (context) => {
 	using made = mounted(context);
 	const base = testDirectory();

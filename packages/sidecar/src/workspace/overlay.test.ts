@@ -9,6 +9,7 @@ import { Materializer } from "./materialize.ts";
 import { identityOf, lstatPath } from "./stat.ts";
 
 describe("a workspace in an image's layer", () => {
+	// @id overlay-directory
 	it("is the same directory before and after a restore writes to it", async (context) => {
 		const dir = mkdtempSync(join(tmpdir(), "sidecar-overlay-"));
 		try {

@@ -28,6 +28,7 @@ function write(file: string, content: string | Buffer): void {
 const refusal = (reason: string) => expect.objectContaining({ code: "IGNORE_FILE_UNUSABLE", message: expect.stringContaining(reason) });
 
 describe("an ignore file that is a link", () => {
+	// @id linked-ignore-file
 	test("is honoured where it leads to a file inside the workspace, also over other links", () => {
 		const { root, file } = workspace();
 		mkdirSync(join(root, "dotfiles"));
@@ -61,6 +62,7 @@ describe("an ignore file that is a link", () => {
 		expect(filter.filter("other", "dir")).toBe("skip");
 	});
 
+	// @id outside-ignore-file
 	test("is refused where it leads nowhere, to itself or out of the workspace", () => {
 		const { dir, root, file } = workspace();
 		write(join(dir, "outside"), "/private/\n");

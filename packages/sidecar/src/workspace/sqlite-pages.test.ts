@@ -142,6 +142,7 @@ describe("reading a database where it lies", () => {
 		expect(spared).toBeGreaterThan(0);
 	});
 
+	// @id sqlite-pages-under-load
 	test("beside a writer at full speed gives a sound database with all that was committed before, time and again", async () => {
 		const { root, temp } = places();
 		const file = `${root}/x.db`;

@@ -477,6 +477,7 @@ describe("a database elsewhere", () => {
 		expect(readdirSync(temp)).toEqual([]);
 	});
 
+	// @id sqlite-replaced
 	test("may take its place: the new one is copied whole", async () => {
 		const { root, temp } = withOther("");
 		const child = startNode(

@@ -175,6 +175,7 @@ describe("a file that moves while it is read", () => {
 		expect(kinds.get("settled")).toBeGreaterThan(0);
 	});
 
+	// @id stable-read-appended
 	test("appended to at full speed: settled only when whole, and a prefix at any time", async () => {
 		const root = testDirectory();
 		const file = `${root}/log.jsonl`;

@@ -19,6 +19,7 @@ describe("findUnwatched", () => {
 		expect(await look()).toEqual([]);
 	});
 
+	// @id no-notification
 	test("names a directory in which no notification comes", async () => {
 		expect(await look(silent)).toEqual([{ directory, reason: "a change made here was not announced within 10 ms" }]);
 	});

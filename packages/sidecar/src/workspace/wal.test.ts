@@ -75,6 +75,7 @@ test("does not read what it does not understand", async () => {
 	expect((await read(Buffer.alloc(0)))?.frames).toBe(0);
 });
 
+// @id wal-restarted
 test("knows a log that started over", async () => {
 	const [one = Buffer.alloc(0), two = Buffer.alloc(0)] = logs();
 	const [other = Buffer.alloc(0)] = logs();

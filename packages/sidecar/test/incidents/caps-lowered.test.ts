@@ -63,6 +63,7 @@ class Lowered implements AsyncDisposable {
 	}
 }
 
+// @id max-entries
 it("fastagent #489: beyond MAX_ENTRIES the rest is named each time, and taken once there is room", async () => {
 	await using place = new Lowered({ MAX_ENTRIES: 40 });
 	place.write("SOUL.md", "soul");
@@ -84,6 +85,7 @@ it("fastagent #489: beyond MAX_ENTRIES the rest is named each time, and taken on
 	await place.expectRestored();
 });
 
+// @id max-chunks
 it("fastagent #489: beyond MAX_CHUNKS the file is named each time, and everything else is committed", async () => {
 	await using place = new Lowered({ MAX_CHUNKS: 50 });
 	place.write("SOUL.md", "soul");
@@ -102,6 +104,7 @@ it("fastagent #489: beyond MAX_CHUNKS the file is named each time, and everythin
 	await place.expectRestored();
 });
 
+// @id max-manifest-bytes
 it("fastagent #489: a manifest of more than MAX_MANIFEST_BYTES is refused each time, and taken once it is smaller", async () => {
 	await using place = new Lowered({ MAX_MANIFEST_BYTES: 4000 });
 	place.write("SOUL.md", "soul");
@@ -118,6 +121,7 @@ it("fastagent #489: a manifest of more than MAX_MANIFEST_BYTES is refused each t
 	await place.expectRestored();
 });
 
+// @id max-inline-bytes
 it("fastagent #489: content beyond MAX_INLINE_BYTES and MAX_SEGMENT_INLINE_BYTES goes to packs, and is no limit", async () => {
 	await using place = new Lowered({ MAX_INLINE_BYTES: 64 * 1024, MAX_SEGMENT_INLINE_BYTES: 96 * 1024 });
 	for (let round = 0; round < 3; round++) {
@@ -129,6 +133,7 @@ it("fastagent #489: content beyond MAX_INLINE_BYTES and MAX_SEGMENT_INLINE_BYTES
 	await place.expectRestored();
 });
 
+// @id segment-commits
 it("fastagent #489: SEGMENT_COMMITS only says where a log is folded from: there may be any number of commits", async () => {
 	await using place = new Lowered({ SEGMENT_COMMITS: 3 });
 	for (let round = 0; round < 5; round++) {
@@ -138,6 +143,7 @@ it("fastagent #489: SEGMENT_COMMITS only says where a log is folded from: there 
 	await place.expectRestored();
 });
 
+// @id sqlite-chunk-bits
 it("fastagent #489: SQLITE_CHUNK_BITS is a size and no limit: a database of any number of pages is stored", async () => {
 	await using place = new Lowered({ SQLITE_CHUNK_BITS: 12 });
 	mkdirSync(place.path("a"), { recursive: true });

@@ -123,6 +123,7 @@ for (const [limit, objectBytes, manifestBytes] of [
 	});
 }
 
+// @id max-pack-bytes
 it("fastagent #489: verify names a pack beyond MAX_PACK_BYTES and goes on with the others", async () => {
 	const store = new AgingStore();
 	const key = `packs/${"a".repeat(64)}`;
@@ -136,6 +137,7 @@ it("fastagent #489: verify names a pack beyond MAX_PACK_BYTES and goes on with t
 	expect(damaged[0]?.error.message).toContain(String(limits.MAX_PACK_BYTES + 1));
 });
 
+// @id max-seq
 it("fastagent #489: garbage at MAX_SEQ keeps the gate shut, and verify names it", async () => {
 	const store = new AgingStore();
 	const key = logKey(limits.MAX_SEQ);
@@ -148,6 +150,7 @@ it("fastagent #489: garbage at MAX_SEQ keeps the gate shut, and verify names it"
 	expect(seqs).toEqual([limits.MAX_SEQ]);
 });
 
+// @id every-limit-met
 it("fastagent #489: every limit of the format is met in a test", () => {
 	const tests = ["caps.test.ts", "caps-lowered.test.ts"].map((name) => readFileSync(new URL(name, import.meta.url), "utf8")).join("\n");
 	const unmet = Object.keys(limits).filter(

@@ -9,25 +9,35 @@ import { commit } from "./files.ts";
 
 /** By incident: what was left out somewhere. */
 const LEFT_OUT: readonly (readonly [string, readonly string[]])[] = [
+	// @id incident-8-tokens
 	["8: refreshed tokens", ["agents/main/agent/auth-profiles.json", "credentials/oauth.json", "identity/device.json"]],
+	// @id incident-13-workspace
 	["13: the agent's own workspace", ["workspace/IDENTITY.md", "workspace/USER.md", "workspace/MEMORY.md"]],
+	// @id incident-21-old-layout
 	["21: automations, in the old layout", ["cron/jobs.json", "agents/main/sessions/sessions.json"]],
+	// @id incident-28-dot-directories
 	["28: dot directories", ["workspace/.openclaw/state.json", "workspace/.config/a/b", ".env"]],
+	// @id ocs-key-names
 	[
 		"OCS: names that look like keys, locks or logs",
 		["workspace/server.pem", "workspace/id.key", "workspace/.env", "workspace/.secrets/a", "workspace/yarn.lock", "workspace/build.log"],
 	],
+	// @id hermes-git
 	["HERMES: .git", ["workspace/.git/HEAD", "workspace/.git/objects/0a/bc", "workspace/project/.git/config"]],
 ];
 
 const DATABASES: readonly (readonly [string, string])[] = [
+	// @id incident-21-new-layout
 	["21: automations, in the new layout", "state/openclaw.sqlite"],
+	// @id hermes-databases
 	["HERMES: databases in directories", "workspace/a/b/notes.db"],
 ];
 
 /** OCS left out what is over 10 MB, without a word; fastagent refused to store anything once 64 MB were there. */
 const LARGE = [
+	// @id ocs-large-file
 	["OCS: a file over 10 MB", "workspace/11-mb.bin", 11_000_000],
+	// @id fastagent-64-mb
 	["fastagent: a workspace over 64 MB", "workspace/65-mb.bin", 65_000_000],
 ] as const;
 
@@ -68,6 +78,7 @@ it.each(LARGE)("%s: stored and restored", (_, path) => {
 	expect(after.get(path)).toEqual(before.get(path));
 });
 
+// @id fastagent-links
 it("fastagent: links: stored and restored", () => {
 	expect(after.get("workspace/link")).toMatchObject({ type: "link", content: before.get("workspace/link")?.content });
 });

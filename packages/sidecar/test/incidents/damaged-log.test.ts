@@ -62,6 +62,7 @@ type Durable = Awaited<ReturnType<typeof durable>>;
 
 describe("restic #22180: names that come twice, or in no order", () => {
 	const forgeries: readonly (readonly [string, Forgery])[] = [
+		// @id restic-22180-name-twice
 		["a name twice", { kind: "full", changed: ["", "SOUL.md", "SOUL.md"] }],
 		["a name twice, as a file and as a directory", { kind: "full", changed: ["", "SOUL.md", "SOUL.md/"] }],
 		["a name twice below a directory", { kind: "full", changed: ["", "memory/", "memory/1.md", "memory/1.md"] }],
@@ -79,6 +80,7 @@ describe("restic #22180: names that come twice, or in no order", () => {
 		["a file without its directory", { kind: "delta", changed: ["nowhere/x"] }],
 	];
 	for (const [what, forgery] of forgeries) {
+		// @id restic-22180-refused
 		it(`restic #22180: restore, flush and run refuse the tree and touch nothing: ${what}`, async () => {
 			const at = await durable(5000);
 			const { key, body } = forge((await readLog(at.log)).head, forgery);
@@ -108,6 +110,7 @@ describe("restic #22180: names that come twice, or in no order", () => {
 		});
 	}
 
+	// @id restic-22180-byte-order
 	it("restic #22180: names in the order of their bytes are accepted, whatever their order as text", async () => {
 		const at = await durable(5000);
 		// U+FB00 sorts before U+1F600 by bytes and after it by UTF-16 units.
@@ -152,6 +155,7 @@ async function refuse(store: AgingStore, part: string, code: "STORE_ACCESS_DENIE
 
 describe("restic #22181: what cannot be loaded is not deleted", () => {
 	for (const [what, damage] of DAMAGES) {
+		// @id restic-22181-no-verb-deletes
 		it(`restic #22181: no verb deletes a file or an object: ${what}`, async () => {
 			const at = await durable();
 			await damage(at);
@@ -184,6 +188,7 @@ describe("restic #22181: what cannot be loaded is not deleted", () => {
 		});
 	}
 
+	// @id restic-22181-repair
 	it("restic #22181: a commit that repair removes is no deletion: what only it had stays on the disk and is committed", async () => {
 		const at = await durable();
 		await at.replace(PREFIX + logKey(at.newest), (body) => body.subarray(0, 100));
@@ -199,6 +204,7 @@ describe("restic #22181: what cannot be loaded is not deleted", () => {
 		expect((await readLog(at.log)).head.tree.has("notes/new.md")).toBe(true);
 	});
 
+	// @id restic-22181-daemon
 	it("restic #22181: a daemon that meets a commit it cannot read deletes nothing and goes on once it can", async () => {
 		await using bench = await workbench(new AgingStore());
 		const store = bench.store as AgingStore;

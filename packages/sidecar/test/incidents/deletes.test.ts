@@ -14,6 +14,7 @@ const MEMORY = Object.fromEntries(
 	["SOUL.md", "MEMORY.md", "USER.md", ...Array.from({ length: 9 }, (_, n) => `memory/${n}.md`)].map((path) => [path, `years of ${path}`]),
 );
 
+// @id incident-20-history
 it("20: what an agent deletes or rewrites can be had from history", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { ...MEMORY, "agents/main/sessions/sessions.json": '{"all":"of them"}' });
@@ -29,6 +30,7 @@ it("20: what an agent deletes or rewrites can be had from history", async () => 
 	expect(then.get("agents/main/sessions/sessions.json")).toMatchObject({ size: 17 });
 });
 
+// @id incident-26-restore-deletes-nothing
 it("26: a restore over a disk with files of its own deletes nothing, and neither do the flushes after it", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
@@ -42,6 +44,7 @@ it("26: a restore over a disk with files of its own deletes nothing, and neither
 	expect(b.restored.moved.map(({ to }) => readFileSync(to, "utf8"))).toEqual(["another soul"]);
 });
 
+// @id incident-29-half-restored
 it("29: a half-restored sandbox prunes nothing: what it lacks comes back", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
@@ -56,6 +59,7 @@ it("29: a half-restored sandbox prunes nothing: what it lacks comes back", async
 	expect((await readLog(bench.store)).head.tree).toEqual((await readLog(bench.store, { at: seq })).head.tree);
 });
 
+// @id incident-35-listing
 it("35: a listing that fails, or that holds nothing at first, is not an empty workspace", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
@@ -82,6 +86,7 @@ it("35: a listing that fails, or that holds nothing at first, is not an empty wo
 	expect(textsOf(bench, "a", Object.keys(MEMORY))).toEqual(MEMORY);
 });
 
+// @id incident-35-unmounted
 it("35: a directory that holds nothing any more, as an unmounted one, deletes nothing from the log", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
@@ -98,6 +103,7 @@ it("35: a directory that holds nothing any more, as an unmounted one, deletes no
 	expect(textsOf(bench, "b", Object.keys(MEMORY))).toEqual(MEMORY);
 });
 
+// @id incident-36-upgrade
 it("36: an upgrade that replaces the workspace by templates: the persona is in the log, and comes back", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
@@ -111,6 +117,7 @@ it("36: an upgrade that replaces the workspace by templates: the persona is in t
 	expect(textsOf(bench, "b", Object.keys(MEMORY))).toEqual(MEMORY);
 });
 
+// @id ocs-deletions
 it("OCS: what was deleted stays deleted on the next machine", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);

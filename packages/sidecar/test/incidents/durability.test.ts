@@ -19,6 +19,7 @@ const hasty = { ...thisMachine, sleep: async () => {} };
 /** All tries of one commit. */
 const NO_ANSWER = ["lost-request", "lost-request", "lost-request"] as const;
 
+// @id incident-3-failing-puts
 it("3: puts that fail again and again are told each time, and nothing is forgotten until one succeeds", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
@@ -38,6 +39,7 @@ it("3: puts that fail again and again are told each time, and nothing is forgott
 	expect(textOf(bench, "b", "sessions.json")).toBe("four");
 });
 
+// @id incident-12-denied-for-hours
 it("12: a store that denies for hours and then permits: what was written meanwhile is committed", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
@@ -54,6 +56,7 @@ it("12: a store that denies for hours and then permits: what was written meanwhi
 	expect(textsOf(bench, "b", paths)).toEqual(textsOf(bench, "a", paths));
 });
 
+// @id incident-12-renewed
 it.skipIf(s3TestServer() === undefined)(
 	"12: credentials that end are asked for again, by the wall clock, without a new store",
 	async () => {
@@ -83,6 +86,7 @@ it.skipIf(s3TestServer() === undefined)(
 	},
 );
 
+// @id incident-15-before-commit
 it("15: a flush that dies between its packs and its commit leaves the state before it, whole", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
@@ -101,6 +105,7 @@ it("15: a flush that dies between its packs and its commit leaves the state befo
 	expect((await readLog(bench.store)).head.tree.has("large")).toBe(false);
 });
 
+// @id incident-17-transcript
 it("17: a transcript that is written all the time is cut after a whole record, and the next flush has the rest", async () => {
 	await using bench = await workbench();
 	const session = await bench.open("a");
@@ -128,6 +133,7 @@ it("17: a transcript that is written all the time is cut after a whole record, a
 	expect(await restored("c")).toBe(whole);
 });
 
+// @id incident-33-lives
 it("33: life after life, each killed: every change of every one is there", async () => {
 	await using bench = await workbench();
 	for (let life = 0; life < 4; life++) {
@@ -141,6 +147,7 @@ it("33: life after life, each killed: every change of every one is there", async
 	}
 });
 
+// @id incident-34-committed
 it("34: nothing is called committed before the store has said so", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);

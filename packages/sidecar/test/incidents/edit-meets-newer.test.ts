@@ -30,6 +30,7 @@ async function setAside(bench: Workbench): Promise<string[]> {
 	return [...tree].filter(([path, { type }]) => path.startsWith(".recovered/") && type === "file").map(([path]) => path);
 }
 
+// @id edit-of-superseded-machine
 it("W1: a machine that is superseded before its first commit keeps the edit below its own directory", async () => {
 	await using bench = await workbench();
 	const b = await displacedThenSuperseded(bench, "notes.md");
@@ -42,6 +43,7 @@ it("W1: a machine that is superseded before its first commit keeps the edit belo
 	expect(displacedFiles(bench.privateDir("b"))).toEqual([]);
 });
 
+// @id edit-with-long-path
 it("W1: an edit whose path is too long there is named and not durable, and the next start keeps it", async () => {
 	// Short enough that the trash has room for what `.recovered/` has none for.
 	const [workspace, privateDir] = ["w", "p"].map((name) => mkdtempSync(`/tmp/${name}`)) as [string, string];

@@ -38,6 +38,7 @@ async function partlyChanged(): Promise<{
 }
 
 describe("restic #22085: a file with several names that matches the log in part", () => {
+	// @id restic-22085-name-outside
 	it("restic #22085: is restored whole, and its other name outside the workspace keeps what it had", async () => {
 		const { bench, at, old, now } = await partlyChanged();
 		await using _ = bench;
@@ -51,6 +52,7 @@ describe("restic #22085: a file with several names that matches the log in part"
 		expect(below(at("b"))).toEqual(below(at("a")));
 	});
 
+	// @id restic-22085-name-inside
 	it("restic #22085: is restored whole, and its other name in the workspace stays as it was and is committed", async () => {
 		const { bench, at, old, now } = await partlyChanged();
 		await using _ = bench;
@@ -63,6 +65,7 @@ describe("restic #22085: a file with several names that matches the log in part"
 		expect(readDisk(at("c"))).toEqual(readDisk(at("b")));
 	});
 
+	// @id restic-22085-edited-in-place
 	it("restic #22085: if another machine edits one of two names in the log in place, each name gets what its commit says", async () => {
 		await using bench = await workbench();
 		const at = (machine: string, ...names: string[]) => join(bench.workspace(machine), ...names);
@@ -87,6 +90,7 @@ describe("restic #22085: a file with several names that matches the log in part"
 		expect(readFileSync(at("b", "two")).equals(bytes)).toBe(true);
 	});
 
+	// @id restic-22085-restore-at
 	it("restic #22085: names that are one file now and had different modes and times at that commit are two files again", async () => {
 		await using bench = await workbench();
 		const at = (machine: string, ...names: string[]) => join(bench.workspace(machine), ...names);
@@ -113,6 +117,7 @@ describe("restic #22085: a file with several names that matches the log in part"
 		expect(below(at("a"))).toEqual(before);
 	});
 
+	// @id restic-22085-database
 	it("restic #22085: a database with several names is replaced by its name, and the other one keeps its rows", async () => {
 		await using bench = await workbench();
 		const at = (machine: string, ...names: string[]) => join(bench.workspace(machine), ...names);

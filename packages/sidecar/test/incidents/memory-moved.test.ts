@@ -44,6 +44,7 @@ async function commitsWithoutMemory(bench: Workbench, from: number): Promise<num
 	return without;
 }
 
+// @id openclaw-95495-one-commit
 it("openclaw #95495: both layouts are stored, the move is in one commit, and history has the old one", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "openclaw.json": "{}" });
@@ -60,6 +61,7 @@ it("openclaw #95495: both layouts are stored, the move is in one commit, and his
 	expect(notesIn(fileOf(bench, "past", OLD), "chunks")).toEqual({ notes: ROWS });
 });
 
+// @id openclaw-95495-empty-store
 it("openclaw #95495: an upgrade that starts an empty store and leaves the old one loses nothing of the old one", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "openclaw.json": "{}" });
@@ -77,6 +79,7 @@ it("openclaw #95495: an upgrade that starts an empty store and leaves the old on
 	expect(notesIn(fileOf(bench, "b", NEW), "memory_index_chunks")).toEqual({ notes: 0 });
 });
 
+// @id openclaw-95495-no-packs
 it("openclaw #95495: the old store is not deleted before the new one is committed: a store that takes no packs", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
@@ -99,6 +102,7 @@ it("openclaw #95495: the old store is not deleted before the new one is committe
 	expect(await commitsWithoutMemory(bench, before)).toEqual([]);
 });
 
+// @id openclaw-95495-drain
 it("openclaw #95495: the old store is not deleted before the new one is committed: a drain that takes small files first", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "openclaw.json": "{}", "workspace/SOUL.md": "soul" });
@@ -116,6 +120,7 @@ it("openclaw #95495: the old store is not deleted before the new one is committe
 	expect(await commitsWithoutMemory(bench, before)).toEqual([]);
 });
 
+// @id openclaw-95495-unwatched
 it("openclaw #95495: an upgrade that nobody watched is committed by the next start, and history has the old store", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "openclaw.json": "{}", "workspace/SOUL.md": "soul" });

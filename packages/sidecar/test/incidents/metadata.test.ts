@@ -8,6 +8,7 @@ import { workbench } from "../../../testkit/workbench.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { commit, put } from "./files.ts";
 
+// @id incident-25-owner
 it("25: what is restored belongs to whoever restores, and can be written by them", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a", "dir"), { recursive: true });
@@ -27,6 +28,7 @@ it("25: what is restored belongs to whoever restores, and can be written by them
 	expect(readFileSync(join(workspace, "dir/SOUL.md"), "utf8")).toBe("soul\nmore\n");
 });
 
+// @id incident-31-special-files
 it("31: hard links, and links to anywhere, are restored; a FIFO is named and stops nothing", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { original: "one content, two names", "dir/file": "x" });
@@ -42,6 +44,7 @@ it("31: hard links, and links to anywhere, are restored; a FIFO is named and sto
 	expect(readDisk(bench.workspace("b"))).toEqual(readDisk(root, (path) => path === "pipe"));
 });
 
+// @id incident-32-metadata
 it("32: links stay links, programs can be run, and times are those of the files", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "bin/tool": "#!/bin/sh\necho works\n", "real/inside": "x", private: "x" });

@@ -8,6 +8,7 @@ import { commit, put, textOf, textsOf } from "./files.ts";
 
 const IGNORE_FILE = ".openclaw-sidecar-ignore";
 
+// @id incident-2-ignored
 it("2: what the image owns and the ignore file names is neither stored nor overlaid", async () => {
 	await using bench = await workbench();
 	const image = (version: number) => ({ [IGNORE_FILE]: "/skills/\n", "skills/house.md": `of image ${version}` });
@@ -24,6 +25,7 @@ it("2: what the image owns and the ignore file names is neither stored nor overl
 	expect(textOf(bench, "b", "skills/house.md")).toBe("of image 2");
 });
 
+// @id incident-2-gives-way
 it("2: an image's file that the log has too gives way, and its bytes are kept and named", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "openclaw.json": "with the user's keys" });
@@ -36,6 +38,7 @@ it("2: an image's file that the log has too gives way, and its bytes are kept an
 	expect(told).toMatchObject([{ level: "warn", fields: { path: "openclaw.json", to: restored.moved[0]?.to } }]);
 });
 
+// @id incident-27-two-turns
 it("27: of two turns that end at once both results are kept, one in place and one aside", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "session.jsonl": "before\n" });
@@ -52,6 +55,7 @@ it("27: of two turns that end at once both results are kept, one in place and on
 	expect(tree.get(`.recovered/${a.writerId}/session.jsonl`)).toMatchObject({ type: "file", size: 17 });
 });
 
+// @id incident-28-stale-copy
 it("28: a worker's stale copy overwrites nothing, however often it looks", async () => {
 	await using bench = await workbench();
 	put(bench, "worker", { "SOUL.md": "old", "notes.md": "notes" });

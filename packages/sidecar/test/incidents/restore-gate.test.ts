@@ -18,6 +18,7 @@ import { commit, put, textOf, textsOf } from "./files.ts";
 const MANY = 1_050;
 
 describe("1: more files than somebody thought of", () => {
+	// @id gate-1050-files
 	it("1,050 files come back, every one", async () => {
 		await using bench = await workbench();
 		const texts = Object.fromEntries(Array.from({ length: MANY }, (_, n) => [`memory/${n % 50}/${n}.md`, `memory ${n}`]));
@@ -27,6 +28,7 @@ describe("1: more files than somebody thought of", () => {
 		expect(textsOf(bench, "b", Object.keys(texts))).toEqual(texts);
 	});
 
+	// @id gate-failed-restore
 	it("a restore that fails in its middle opens no session, puts nothing, and the next one is whole", async () => {
 		await using bench = await workbench();
 		// More than a commit holds inline, so that the restore has packs to read.
@@ -51,6 +53,7 @@ describe("1: more files than somebody thought of", () => {
 });
 
 describe("6: caches made of the directory before it was restored", () => {
+	// @id gate-first-look
 	it("the agent's first look finds its memory, not the image's defaults", async () => {
 		await using bench = await workbench();
 		put(bench, "a", { "MEMORY.md": "years of it" });
@@ -76,6 +79,7 @@ describe("6: caches made of the directory before it was restored", () => {
 });
 
 describe("7: 403 taken for an empty store", () => {
+	// @id gate-denied
 	it.each([
 		[403, "AccessDenied", "STORE_ACCESS_DENIED"],
 		[403, "ExpiredToken", "STORE_ACCESS_DENIED"],
@@ -102,6 +106,7 @@ describe("7: 403 taken for an empty store", () => {
 });
 
 describe("11: a deadline that counts from the snapshot of the machine", () => {
+	// @id gate-days
 	it("days go by on both clocks while the store answers: the gate waits all the same, and what opens is whole", async () => {
 		await using bench = await workbench();
 		put(bench, "a", { "MEMORY.md": "years of it", "notes/today.md": "today" });

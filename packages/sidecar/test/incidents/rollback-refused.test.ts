@@ -52,6 +52,7 @@ for (const [where, isElsewhere] of [
 	["in the workspace", false],
 	["in a root elsewhere", true],
 ] as const) {
+	// @id anolisa-2812-note
 	it(`ANOLISA #2812: the agent's note goes back with the workspace that it describes: ${where}`, async () => {
 		const at = place(isElsewhere);
 		at.write(at.soul("a"), "first\n");
@@ -68,6 +69,7 @@ for (const [where, isElsewhere] of [
 		expect(await at.turn("b")).toBe(0);
 	});
 
+	// @id anolisa-2812-undone
 	it(`ANOLISA #2812: a rollback to a state that the agent refuses can be undone: ${where}`, async () => {
 		const at = place(isElsewhere);
 		at.write(at.attested("a"), "what was here before\n");

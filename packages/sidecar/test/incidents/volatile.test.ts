@@ -9,6 +9,7 @@ import { commit, put, textOf } from "./files.ts";
 
 const profile = openclawProfile;
 
+// @id incident-18-locks
 it("18: locks and process ids of one machine reach no other; the user's own files of such names do", async () => {
 	await using bench = await workbench();
 	const left = ["gateway.pid", "openclaw.json.lock", "agents/main/sessions/1.jsonl.lock", "agents/main/agent/x.lock.sqlite"];
@@ -25,6 +26,7 @@ it("18: locks and process ids of one machine reach no other; the user's own file
 	expect(textOf(bench, "b", "workspace/yarn.lock")).toBe("mine");
 });
 
+// @id incident-18-lease
 it("18: a lease in the state database is released for whoever comes next, and stays with whoever holds it", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "state/.keep": "" });
@@ -39,6 +41,7 @@ it("18: a lease in the state database is released for whoever comes next, and st
 	expect(leases(held)).toEqual([{ host: "old-host" }]);
 });
 
+// @id incident-19-half-written
 it("19: half-written files that OpenClaw would prefer to the real ones are never stored", async () => {
 	await using bench = await workbench();
 	const orphans = [

@@ -4,6 +4,7 @@ import { halfRestores } from "./half-restores.ts";
 
 const SEEDS = Number(process.env.HALF_RESTORES ?? 15);
 
+// @id half-restores
 it("restores that fail or are killed at any step lose no text", async () => {
 	const first = Number(process.env.FC_SEED) || 1;
 	const sums = { restores: 0, failures: 0, kills: 0, displaced: 0, commits: 0 };

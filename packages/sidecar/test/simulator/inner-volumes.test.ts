@@ -8,6 +8,7 @@ import { innerVolumes } from "./inner-volumes.ts";
 
 const SEEDS = Number(process.env.INNER_VOLUMES ?? 12);
 
+// @id inner-volume-storms
 it("volumes that come and go are never taken for deletions, and lose no text", async (context) => {
 	const reason = whyNoMounts();
 	if (reason !== undefined) return context.skip(reason);

@@ -6,6 +6,7 @@ const SEEDS = 80;
 /** Some of them with a racy store, some with clones. */
 const DIGESTED = [3, 7, 12, 21, 33, 47];
 
+// @id storms
 it(`${SEEDS} storms break no invariant of the log`, async () => {
 	const first = Number(process.env.FC_SEED) || 1;
 	const sums = { gates: 0, acks: 0, aside: 0, twins: 0, kills: 0, freezes: 0, deleted: 0, packs: 0, full: 0, repacks: 0 };
@@ -33,6 +34,7 @@ it("the same seed gives the same digest of every event and of all that the store
 	expect(digests.size).toBe(DIGESTED.length);
 }, 120_000);
 
+// @id racy-storms
 it("storms over a racy store open no gate on a fence that is replaced", async () => {
 	let replaced = 0;
 	for (let seed = 1; seed <= SEEDS; seed++) {

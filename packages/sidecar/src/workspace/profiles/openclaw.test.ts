@@ -6,6 +6,7 @@ import { plain } from "./plain.ts";
 
 const filter = makeFilter(openclaw);
 
+// @id openclaw-keeps
 describe("openclaw keeps", () => {
 	test.each([
 		"openclaw.json",
@@ -41,6 +42,7 @@ describe("openclaw keeps", () => {
 		"sandboxes/agent-1/uv.lock",
 		"agents/main/tmp-notes.md",
 		"memory/main.sqlite",
+		// @id openclaw-keeps-worktree-lock
 		"worktrees/repo/task/yarn.lock",
 		"worktrees/repo/task/.git/index.lock",
 		"worktrees/repo/task/node_modules/x/index.js",
@@ -65,6 +67,7 @@ describe("openclaw keeps", () => {
 		"workspace/.fs-safe-notes.tmp",
 		"state/openclaw.sqlite.quarantined-2026",
 		"openclaw-config-backup-2026/openclaw.json",
+		// @id openclaw-keeps-plugin-modules
 		"extensions/mine/node_modules/x/index.js",
 		"npm/projects/whatsapp/node_modules/x.js",
 		"git/x/index.js",
