@@ -26,7 +26,7 @@ export const MUTATIONS: readonly Mutation[] = [
 		rule: "the gate: no agent before a verified restore",
 		file: "src/daemon/daemon.ts",
 		find: "		const session = await Session.open({ ...this.#options, signal: stop });",
-		replace: `		if (command.length > 0) await (await startConfigured(this.#options, this.#log)).exited;
+		replace: `		if (command.length > 0) await (await startConfigured({ ...this.#options, workspace: this.#options.root.main }, this.#log)).exited;
 		const session = await Session.open({ ...this.#options, signal: stop });`,
 		test: "run-unreadable-log",
 	},
