@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { SecretPolicy } from "../sidecar/src/capture/secret-guard.ts";
 import { type Machine, thisMachine } from "../sidecar/src/commit/machine.ts";
-import { privateDirectory } from "../sidecar/src/disk/marker.ts";
+import { privateDirectory } from "../sidecar/src/disk/base-marker.ts";
 import { Roots } from "../sidecar/src/path.ts";
 import { Session } from "../sidecar/src/session/session.ts";
 import { namespaced } from "../sidecar/src/store/namespaced.ts";

@@ -132,7 +132,7 @@ async function runLive(title: string, kind: Kind, options: EngineOptions): Promi
 	await using live = await LiveFalco.start(options);
 	for (const one of wanted(kind)) {
 		if (stopping.signal.aborted) throw new Error("ended by a signal");
-		await judgeCase(live, one);
+		await classifyCase(live, one);
 	}
 	if (kind !== "syscall" || flags["no-session"] || flags.only !== undefined) return;
 	report.heading("a normal session: nothing may be said");
@@ -142,7 +142,7 @@ async function runLive(title: string, kind: Kind, options: EngineOptions): Promi
 	report.judge(session.title, problems, many(alerts.length));
 }
 
-async function judgeCase(live: LiveFalco, one: Case): Promise<void> {
+async function classifyCase(live: LiveFalco, one: Case): Promise<void> {
 	const missing = missingCommands(one);
 	for (const way of ["innocent", "trigger"] as const) {
 		if (missing.length > 0) {

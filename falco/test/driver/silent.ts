@@ -24,7 +24,7 @@ export interface Session {
 
 interface Stage {
 	readonly agent: Agent;
-	/** Of OpenClaw; `-` where the stand-in is used. */
+	/** Of OpenClaw; `-` where the fake is used. */
 	readonly installation: string;
 	readonly root: string;
 	readonly stop: AbortSignal;
@@ -39,7 +39,7 @@ export async function runSilentSession(stop: AbortSignal, say: (line: string) =>
 	const agent = isReal ? await openClawAgent(found) : await generatedAgent(20261125);
 	const installation = isReal ? realpathSync(join(dirname(found.bin), "../..")) : "-";
 	const root = mkdtempSync(join(tmpdir(), "openclaw-session-"));
-	const title = `${isReal ? agent.name : "the stand-in for OpenClaw"}: start, turns, tools, plugin, drain, restore`;
+	const title = `${isReal ? agent.name : "the fake for OpenClaw"}: start, turns, tools, plugin, drain, restore`;
 	try {
 		chmodSync(root, 0o755);
 		mkdirSync(join(root, "store"));

@@ -1,7 +1,7 @@
 /**
- * `pnpm image:test`: builds the image, builds it again from the cache, and runs it. Where the base image cannot be pulled a stand-in of the
+ * `pnpm image:test`: builds the image, builds it again from the cache, and runs it. Where the base image cannot be pulled a fake of the
  * same name takes its place, and a line says so. Where programs for arm64 can be emulated, the image for it is assembled, too, without
- * OpenClaw's first life, and asked for its first ping.
+ * OpenClaw's warm-up, and asked for its first ping.
  *
  * Needs root, for containers and a network of its own: what runs in it has this machine's loopback interface, empty, and nothing else.
  */
@@ -9,11 +9,11 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startS3Server } from "../../testkit/store/s3-server.ts";
+import { makeFakeBase } from "../build/fake-base.ts";
 import { labels } from "../build/labels.ts";
 import { layersOf, layerTable } from "../build/layers.ts";
 import { type Architecture, OWN_ARCHITECTURE, ROOT } from "../build/place.ts";
 import { outputOf, succeeds } from "../build/run.ts";
-import { makeStandIn } from "../build/stand-in.ts";
 import { buildImage } from "../build/tool.ts";
 import { installMissing, whatEmulationLacks, whatIsLacking } from "./prerequisites.ts";
 
@@ -49,7 +49,7 @@ async function test(): Promise<void> {
 	// An image made anew has another id, for it names the time.
 	if (second.id !== first.id) throw new Error(`building again without a change made another image: ${first.id}, ${second.id}`);
 	console.log(`\n${own}: built in ${first.time}, again from the cache in ${second.time}\n\n${layerTable(layersOf("buildah", own))}\n`);
-	const arm64 = `${TAG}:arm64-without-first-life`;
+	const arm64 = `${TAG}:arm64-without-warm-up`;
 	if (lackingArm64 === undefined) console.log(`\n${arm64}: assembled in ${build(arm64, "arm64", { OPENCLAW_FIRST_LIFE: "no" }).time}\n`);
 
 	// Its program is made now, while there is a network.
@@ -61,13 +61,13 @@ async function test(): Promise<void> {
 	process.exitCode = status ?? 1;
 }
 
-/** @returns whether it is a stand-in */
+/** @returns whether it is a fake */
 function provideBase(architectures: readonly Architecture[]): boolean {
 	const base = /^ARG BASE=(\S+)$/m.exec(readFileSync(join(ROOT, "Containerfile"), "utf8"))?.[1] ?? "";
 	const pull = ["buildah", "pull", "--quiet", "--policy=always", "--platform", `linux/${OWN_ARCHITECTURE}`, base];
 	if (succeeds(["timeout", PULL_TIMEOUT_S, ...pull])) return false;
-	console.log(`${base} cannot be pulled here. A stand-in of that name takes its place: Debian and Node ${process.versions.node}`);
-	makeStandIn(base, architectures);
+	console.log(`${base} cannot be pulled here. A fake of that name takes its place: Debian and Node ${process.versions.node}`);
+	makeFakeBase(base, architectures);
 	return true;
 }
 

@@ -1,7 +1,7 @@
 /**
  * From a channel's request to the answer in the channel: the real handlers over HTTP, moto's SQS, KMS and Secrets Manager, and the daemon as
  * it ships, one process a session. It checks the worker's tokens by the keys that the real issuer publishes, and trades them at MinIO's STS,
- * which does the same, for credentials of that user's part of the store. AgentCore itself, for which there is no local server, is a stand-in
+ * which does the same, for credentials of that user's part of the store. AgentCore itself, for which there is no local server, is a fake
  * that starts a machine for each session id.
  */
 import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
@@ -13,10 +13,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vit
 import { Place } from "../../testkit/cli.ts";
 import { startApiFront } from "../../testkit/functions/api-front.ts";
 import { feishuMessage, SECRETS, slackMessage, telegramMessage, type WebhookRequest } from "../../testkit/functions/channel-requests.ts";
-import { ChannelStandIn } from "../../testkit/functions/channel-stand-in.ts";
+import { FakeChannel } from "../../testkit/functions/fake-channel.ts";
+import { FakeRuntime } from "../../testkit/functions/fake-runtime.ts";
 import type { LocalServer } from "../../testkit/functions/local-server.ts";
 import { startMoto } from "../../testkit/functions/moto.ts";
-import { RuntimeStandIn } from "../../testkit/functions/runtime-stand-in.ts";
 import { startTable } from "../../testkit/functions/table.ts";
 import { PlatformMachine } from "../../testkit/platform/platform.ts";
 import { startTrustingS3Server, type TrustingS3Server } from "../../testkit/store/oidc-s3-server.ts";
@@ -29,7 +29,7 @@ const machines = new Map<string, Promise<PlatformMachine>>();
 const place = new Place();
 let front: LocalServer;
 let cloud: TrustingS3Server;
-let channels: ChannelStandIn;
+let channels: FakeChannel;
 let queue: SQSClient;
 let keys: readonly [string, string];
 
@@ -57,8 +57,8 @@ beforeAll(async () => {
 	front = await startApiFront((path) => (path.startsWith("/webhook/") ? webhook : issuer));
 	process.env.ISSUER = front.url;
 	cloud = await startTrustingS3Server({ url: front.url, audience: "openclaw" });
-	channels = await ChannelStandIn.start();
-	const runtime = await RuntimeStandIn.start();
+	channels = await FakeChannel.start();
+	const runtime = await FakeRuntime.start();
 	runtime.machine = async (payload, sessionId) => {
 		// A state directory must have a short path, and these ids are long.
 		if (!machines.has(sessionId)) machines.set(sessionId, boot(`m${machines.size}`));

@@ -21,7 +21,7 @@ import {
 	telegramMessage,
 	type WebhookRequest,
 } from "../../testkit/functions/channel-requests.ts";
-import { ChannelStandIn } from "../../testkit/functions/channel-stand-in.ts";
+import { FakeChannel } from "../../testkit/functions/fake-channel.ts";
 import { LocalServer } from "../../testkit/functions/local-server.ts";
 import { startMoto } from "../../testkit/functions/moto.ts";
 import { startTable } from "../../testkit/functions/table.ts";
@@ -31,7 +31,7 @@ const STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"] as con
 
 const lines: string[] = [];
 const servers: AsyncDisposable[] = [];
-let channels: ChannelStandIn;
+let channels: FakeChannel;
 let rotation: typeof import("./rotation.ts").handler;
 let client: SecretsManagerClient;
 let doorUrl: string;
@@ -53,7 +53,7 @@ beforeEach(async () => {
 	vi.resetModules();
 	SecretId = `openclaw/${randomUUID()}`;
 	process.env.CHANNEL_SECRETS = JSON.stringify({ feishu: SecretId, slack: SecretId, telegram: SecretId });
-	channels = await ChannelStandIn.start();
+	channels = await FakeChannel.start();
 	const front = await startApiFront(
 		await import("./webhook.ts").then(
 			({ handler }) =>

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { startApiFront } from "../../testkit/functions/api-front.ts";
-import { AwsStandIn } from "../../testkit/functions/aws-stand-in.ts";
 import {
 	feishuBody,
 	feishuEvent,
@@ -12,13 +11,14 @@ import {
 	telegramMessage,
 	type WebhookRequest,
 } from "../../testkit/functions/channel-requests.ts";
+import { FakeAws } from "../../testkit/functions/fake-aws.ts";
 import type { LocalServer } from "../../testkit/functions/local-server.ts";
 import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
 import { type LocalTable, startTable } from "../../testkit/functions/table.ts";
 
 asInOwnProcess();
 
-let aws: AwsStandIn;
+let aws: FakeAws;
 let table: LocalTable;
 let front: LocalServer;
 /** All that the handler logs. */
@@ -26,7 +26,7 @@ const lines: string[] = [];
 const logged = () => lines.join("");
 
 beforeAll(async () => {
-	[table, aws] = [await startTable(), await AwsStandIn.start()];
+	[table, aws] = [await startTable(), await FakeAws.start()];
 	for (const [channel, secret] of Object.entries(SECRETS)) aws.secrets.set(`secret-${channel}`, { AWSCURRENT: secret });
 	process.env.CHANNEL_SECRETS = JSON.stringify({ slack: "secret-slack", telegram: "secret-telegram", feishu: "secret-feishu" });
 	process.env.ALLOWED_USERS = JSON.stringify({

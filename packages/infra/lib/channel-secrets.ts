@@ -10,8 +10,8 @@ import { Schedule, ScheduleExpression, ScheduleTargetInput } from "aws-cdk-lib/a
 import { Universal } from "aws-cdk-lib/aws-scheduler-targets";
 import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
 import { Construct } from "constructs";
+import { allow, allowKey, BundledFunction } from "./bundled-function.ts";
 import type { Channel } from "./config.ts";
-import { allow, allowKey, Handler } from "./handler.ts";
 import { makeKey } from "./keys.ts";
 import { makeSchedulerRole } from "./schedule.ts";
 
@@ -30,7 +30,7 @@ export interface ChannelSecretsProps {
 export class ChannelSecrets extends Construct {
 	readonly key: kms.Key;
 	readonly secrets: Readonly<Partial<Record<Channel, secretsmanager.Secret>>>;
-	readonly rotations: readonly Handler[];
+	readonly rotations: readonly BundledFunction[];
 
 	constructor(scope: Construct, id: string, props: ChannelSecretsProps) {
 		super(scope, id);
@@ -63,8 +63,8 @@ export class ChannelSecrets extends Construct {
 		channel: Channel,
 		secret: secretsmanager.Secret,
 		{ rotationDays, dryRun, webhookUrl, table, logKey, logDays }: ChannelSecretsProps,
-	): Handler {
-		const handler = new Handler(this, `${channel}-rotation`, {
+	): BundledFunction {
+		const handler = new BundledFunction(this, `${channel}-rotation`, {
 			entry: "rotation",
 			description: `Rotates the secret of ${channel}`,
 			timeout: Duration.minutes(2),

@@ -6,8 +6,8 @@ import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
 import * as kms from "aws-cdk-lib/aws-kms";
 import { Construct } from "constructs";
+import { allow, BundledFunction } from "./bundled-function.ts";
 import type { Door } from "./door.ts";
-import { allow, Handler } from "./handler.ts";
 
 export interface IssuerProps {
 	readonly door: Door;
@@ -17,7 +17,7 @@ export interface IssuerProps {
 
 export class Issuer extends Construct {
 	readonly signingKey: kms.Key;
-	readonly handler: Handler;
+	readonly handler: BundledFunction;
 	/** `GET /.well-known/jwks.json`, by which every token is checked. */
 	readonly keysMethod: apigateway.Method;
 	/** As in the tokens' `iss`. */
@@ -34,7 +34,7 @@ export class Issuer extends Construct {
 			removalPolicy: RemovalPolicy.DESTROY,
 			pendingWindow: Duration.days(7),
 		});
-		this.handler = new Handler(this, "Handler", {
+		this.handler = new BundledFunction(this, "Handler", {
 			entry: "issuer",
 			description: "Publishes the issuer's keys",
 			timeout: Duration.seconds(10),

@@ -5,7 +5,7 @@ import type * as kms from "aws-cdk-lib/aws-kms";
 import { Schedule, ScheduleExpression } from "aws-cdk-lib/aws-scheduler";
 import { LambdaInvoke } from "aws-cdk-lib/aws-scheduler-targets";
 import { Construct } from "constructs";
-import { allow, Handler } from "./handler.ts";
+import { allow, BundledFunction } from "./bundled-function.ts";
 import { makeSchedulerRole } from "./schedule.ts";
 import type { WorkspaceBucket } from "./workspace-bucket.ts";
 
@@ -18,11 +18,11 @@ export interface RetentionProps {
 }
 
 export class Retention extends Construct {
-	readonly handler: Handler;
+	readonly handler: BundledFunction;
 
 	constructor(scope: Construct, id: string, { workspaces, table, key, logDays }: RetentionProps) {
 		super(scope, id);
-		this.handler = new Handler(this, "Handler", {
+		this.handler = new BundledFunction(this, "Handler", {
 			entry: "retention",
 			description: "Deletes what is past retention",
 			// Lambda's longest. A run goes on where the last one stopped.

@@ -14,10 +14,10 @@ import * as sqs from "aws-cdk-lib/aws-sqs";
 import * as ssm from "aws-cdk-lib/aws-ssm";
 import { Construct } from "constructs";
 import type { AgentRuntime } from "./agent-runtime.ts";
+import { allow, BundledFunction } from "./bundled-function.ts";
 import type { ChannelSecrets } from "./channel-secrets.ts";
 import type { Channel, Config } from "./config.ts";
 import { Door } from "./door.ts";
-import { allow, Handler } from "./handler.ts";
 import type { Issuer } from "./issuer.ts";
 
 /** Lambda's longest, and AgentCore's for one answer. */
@@ -42,8 +42,8 @@ export interface RouterProps {
 }
 
 export class Router extends Construct {
-	readonly webhook: Handler;
-	readonly worker: Handler;
+	readonly webhook: BundledFunction;
+	readonly worker: BundledFunction;
 	readonly queue: sqs.Queue;
 	readonly deadLetters: sqs.Queue;
 	/** What the API calls: a published version with instances that wait for work. */
@@ -64,7 +64,7 @@ export class Router extends Construct {
 			description: "Who may talk to the agent: JSON, see docs/deploy.md",
 			stringValue: JSON.stringify(config.allowedUsers),
 		});
-		this.webhook = new Handler(this, "Webhook", {
+		this.webhook = new BundledFunction(this, "Webhook", {
 			entry: "webhook",
 			description: "Checks what channels send, and enqueues it",
 			timeout: Door.integrationTimeout,
@@ -88,8 +88,8 @@ export class Router extends Construct {
 		this.#serve(props.door, config.channels);
 	}
 
-	#makeWorker({ config, issuer, runtime, secrets, table, key }: RouterProps): Handler {
-		const worker = new Handler(this, "Worker", {
+	#makeWorker({ config, issuer, runtime, secrets, table, key }: RouterProps): BundledFunction {
+		const worker = new BundledFunction(this, "Worker", {
 			entry: "worker",
 			description: "Asks the user's agent and answers in the channel",
 			timeout: TURN,
@@ -163,7 +163,7 @@ export class Router extends Construct {
 }
 
 /** Nonces, event ids and other things that are worth remembering for minutes. Of no worth to anybody when lost. */
-export function makeNonceTable(scope: Construct, id: string): dynamodb.ITable {
+export function makeDeliveriesTable(scope: Construct, id: string): dynamodb.ITable {
 	return new dynamodb.Table(scope, id, {
 		partitionKey: { name: "id", type: dynamodb.AttributeType.STRING },
 		timeToLiveAttribute: "expiresAt",

@@ -14,7 +14,7 @@ import type { Watched } from "./observability/alarms.ts";
 import { makeTopic, Observability } from "./observability.ts";
 import { checkZones, pickZones, supportOf } from "./regions.ts";
 import { Retention } from "./retention.ts";
-import { makeNonceTable, Router } from "./router.ts";
+import { makeDeliveriesTable, Router } from "./router.ts";
 import { UserIdentity } from "./user-identity.ts";
 import { WorkspaceBucket } from "./workspace-bucket.ts";
 
@@ -44,7 +44,7 @@ export class OpenClawStack extends Stack {
 		if (door !== undefined) identity.provider.node.addDependency(door.api.deploymentStage);
 		const runtime = new AgentRuntime(this, "AgentRuntime", { config, issuer, identity, workspaces, network, key });
 
-		const table = makeNonceTable(this, "Nonces");
+		const table = makeDeliveriesTable(this, "Nonces");
 		const retention = new Retention(this, "Retention", { workspaces, table, key, logDays });
 		let watched: Watched = { runtime, retention };
 		if (door !== undefined && ownIssuer !== undefined) {

@@ -9,7 +9,7 @@
 import { Duration, Fn } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
-import { allow, allowKey } from "./handler.ts";
+import { allow, allowKey } from "./bundled-function.ts";
 import type { WorkspaceBucket } from "./workspace-bucket.ts";
 
 /** The tag's value, put in by IAM when a request is judged. */

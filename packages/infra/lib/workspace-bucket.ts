@@ -10,7 +10,7 @@ import * as iam from "aws-cdk-lib/aws-iam";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import * as s3 from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
-import { allow, allowKey, makeLambdaRole } from "./handler.ts";
+import { allow, allowKey, makeLambdaRole } from "./bundled-function.ts";
 import { makeKey } from "./keys.ts";
 
 export interface WorkspaceBucketProps {

@@ -145,8 +145,8 @@ export const ERRORS = {
 	),
 	SUPERSEDED: spec(
 		"superseded",
-		"another writer owns this workspace now; this writer's bytes were set aside under .recovered/",
-		"stop this writer; `openclaw-sidecar recover` lists what was set aside and brings it back",
+		"another writer owns this workspace now; this writer's bytes were quarantined under .recovered/",
+		"stop this writer; `openclaw-sidecar recover` lists what was quarantined and brings it back",
 	),
 
 	OBJECT_CORRUPT: spec(

@@ -10,12 +10,12 @@
  */
 export { decodeNamespace, encodeUserId } from "./agentcore/namespace-code.ts";
 export type { Excluded, SecretPolicy } from "./capture/secret-guard.ts";
+export type { QuarantinedWriter } from "./commit/quarantined.ts";
 export type { RootElsewhere } from "./commit/roots-in-tree.ts";
-export type { SetAside } from "./commit/set-aside.ts";
 export { ERRORS, type ErrorCode, type ErrorDetail, type ErrorSpec, SidecarError } from "./errors.ts";
 export type { HistoryEntry, ReadableEntry, UnreadableEntry } from "./history/history.ts";
-export type { MarkProblem } from "./history/mark.ts";
-export type { SetAsideTimes } from "./history/set-aside-times.ts";
+export type { QuarantineTimes } from "./history/quarantine-times.ts";
+export type { MarkProblem } from "./history/reachable.ts";
 export { type Comparison, type DiffOptions, diff } from "./library/diff.ts";
 export {
 	type CheckOutcome,
@@ -32,7 +32,9 @@ export { type ImportOptions, type ImportResult, importTree } from "./library/imp
 export type { Expectation, LogOptions, WorkspaceOptions } from "./library/options.ts";
 export { type AtOptions, type CatOptions, cat, type HistoryOptions, history, type Listing, type LsOptions, ls } from "./library/read.ts";
 export {
-	listSetAside,
+	listQuarantined,
+	type QuarantineListing,
+	type QuarantineOptions,
 	type RecoverApplied,
 	type RecoverApplyOptions,
 	type RecoverDropOptions,
@@ -42,8 +44,6 @@ export {
 	recoverApply,
 	recoverDrop,
 	recoverTo,
-	type SetAsideListing,
-	type SetAsideOptions,
 } from "./library/recover.ts";
 export { type RepairOptions, type RepairResult, repair } from "./library/repair.ts";
 export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
@@ -67,5 +67,5 @@ export type { PlainObject, PlainObjects, PlainPlace, PlainRead } from "./store/p
 export type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, ObjectStore, PutOutcome, RequestCounts } from "./store/port.ts";
 export type { SweepableStore } from "./store/sweepable.ts";
 export { createLogger } from "./telemetry/logger.ts";
-export type { Log, LogFields, Progress } from "./telemetry/types.ts";
+export type { LogFields, Logger, Progress } from "./telemetry/types.ts";
 export type { Profile } from "./workspace/profile.ts";

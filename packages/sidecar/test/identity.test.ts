@@ -19,7 +19,7 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 		/^randomBytes$/,
 		"the one place that reads the kernel's generator, at each call; who asks the machine is not looked at",
 	],
-	"disk/marker.ts": [/^boot_id$/, "tells whether this machine went down; what is in a copy's memory is on its disk too"],
+	"disk/base-marker.ts": [/^boot_id$/, "tells whether this machine went down; what is in a copy's memory is on its disk too"],
 	"workspace/sqlite.ts": [/^randomBytes$/, "a private file's name, opened exclusively, on this machine's own disk"],
 	"workspace/sqlite-file.ts": [/^process\.pid$/, "tells a string of this process from those of others on this disk"],
 	"store/directory.ts": [/^(randomUUID|process\.pid)$/, "a private file's name, opened exclusively"],

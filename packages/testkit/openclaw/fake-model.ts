@@ -1,5 +1,5 @@
 /**
- * A stand-in for a model: an OpenAI-compatible server on the loopback interface that streams words back and remembers how many
+ * A fake for a model: an OpenAI-compatible server on the loopback interface that streams words back and remembers how many
  * messages it was given. `[[write:PATH:BYTES]]` in what the user says makes it call the agent's `write` tool first, `[[slow:SECONDS]]`
  * makes it think for so long.
  */

@@ -14,7 +14,7 @@ export async function generatedAgent(seed: number): Promise<Agent> {
 		name: `generated: OpenClaw's tree, sizes, databases and write pattern (seed ${seed})`,
 		scratch: [],
 		env: {},
-		shown: "a stand-in gateway",
+		shown: "a fake gateway",
 		command: (stateDirectory) => [process.execPath, join(import.meta.dirname, "fake-gateway-main.ts"), stateDirectory, String(port)],
 		async prepare(stateDirectory) {
 			const {

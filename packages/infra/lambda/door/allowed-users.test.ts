@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AwsStandIn } from "../../../testkit/functions/aws-stand-in.ts";
+import { FakeAws } from "../../../testkit/functions/fake-aws.ts";
 import { asInOwnProcess } from "../../../testkit/functions/own-process.ts";
 import { FAKE_CREDENTIALS } from "../../../testkit/functions/table.ts";
 import { AllowedUsers, parseUsers } from "./allowed-users.ts";
 
 asInOwnProcess();
 
-let aws: AwsStandIn;
+let aws: FakeAws;
 
 beforeAll(async () => {
 	Object.assign(process.env, FAKE_CREDENTIALS);
-	aws = await AwsStandIn.start();
+	aws = await FakeAws.start();
 });
 
 afterAll(async () => await aws[Symbol.asyncDispose]());

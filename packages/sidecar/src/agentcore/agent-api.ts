@@ -8,7 +8,7 @@ import { Agent, type ClientRequest, type IncomingMessage, request, type ServerRe
 import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { printable, SidecarError } from "../errors.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { HttpRefusal, refuse } from "./http-refusal.ts";
 import { AGENT_PATHS, type Invocation, promptAnswer } from "./invocation.ts";
 
@@ -19,7 +19,7 @@ export interface AgentApiOptions {
 	readonly readyPath: string;
 	/** Asked for at each request, since it is made late; undefined: the agent wants none. */
 	readonly token: () => string | undefined;
-	readonly log: Log;
+	readonly log: Logger;
 }
 
 export interface Forwarded {

@@ -7,7 +7,7 @@ import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import { printable } from "../errors.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { type HttpRefusal, refusalOf, refuse, refuseForNow } from "./http-refusal.ts";
 import { type Invocation, parseInvocation } from "./invocation.ts";
 import type { Life } from "./life.ts";
@@ -22,7 +22,7 @@ export interface ContractOptions {
 	readonly status: () => object;
 	/** 100,000,000 on the platform. */
 	readonly maxBodyBytes: number;
-	readonly log: Log;
+	readonly log: Logger;
 }
 
 export interface Admitted {

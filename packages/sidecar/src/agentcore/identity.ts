@@ -9,7 +9,7 @@
  * comes from the body of a request or a header that the caller may choose.
  */
 import { SidecarError } from "../errors.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { assumeRole, type Role, tradeToken } from "./assume-role.ts";
 import { encodeUserId } from "./namespace-code.ts";
 import { type AwsCredentials, RenewingCredentials } from "./renewing-credentials.ts";
@@ -60,7 +60,7 @@ export interface IdentityOptions {
 	readonly kmsKeyArn?: string | undefined;
 	readonly region?: string | undefined;
 	readonly stsEndpoint?: string | undefined;
-	readonly log: Log;
+	readonly log: Logger;
 }
 
 /** Sends nothing. @throws SidecarError USAGE: the strategy lacks something */
@@ -98,7 +98,7 @@ class RoleCredentials implements UserCredentials {
 	readonly renewing: RenewingCredentials;
 	#token: UserToken | undefined;
 
-	constructor(ask: (role: Role, token: UserToken) => Promise<AwsCredentials>, role: Role, token: UserToken | undefined, log: Log) {
+	constructor(ask: (role: Role, token: UserToken) => Promise<AwsCredentials>, role: Role, token: UserToken | undefined, log: Logger) {
 		this.#token = token;
 		this.renewing = new RenewingCredentials(async () => await ask(role, this.#token as UserToken), log);
 	}

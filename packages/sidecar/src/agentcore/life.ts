@@ -6,7 +6,7 @@
  * long as is said, and are sent away with a time to come back otherwise.
  */
 import { SidecarError } from "../errors.ts";
-import type { Log, LogFields } from "../telemetry/types.ts";
+import type { LogFields, Logger } from "../telemetry/types.ts";
 import { refuseForNow } from "./http-refusal.ts";
 import type { Identity, IdentityStrategy, Proof, UserCredentials } from "./identity.ts";
 import { type LifeEvent, nextPhase, type Phase } from "./phase.ts";
@@ -24,14 +24,14 @@ export interface LifeOptions {
 	/** Requests that wait for the start. */
 	readonly maxWaiting: number;
 	readonly waitTimeoutMs: number;
-	readonly log: Log;
+	readonly log: Logger;
 	/** For tests. */
 	readonly readClocks?: () => ClockReading;
 }
 
 export class Life {
 	readonly #options: LifeOptions;
-	readonly #log: Log;
+	readonly #log: Logger;
 	readonly wake: WakeWatch;
 	#phase: Phase = "waiting";
 	#namespace: string | undefined;

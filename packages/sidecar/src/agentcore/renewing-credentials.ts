@@ -4,7 +4,7 @@
  *
  * One renewal at a time. Where renewing fails, what is still valid is used, and it is tried again `RETRY_MS` later.
  */
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 
 export interface AwsCredentials {
 	readonly accessKeyId: string;
@@ -20,14 +20,14 @@ const RETRY_MS = 10_000;
 
 export class RenewingCredentials {
 	readonly #fetch: () => Promise<AwsCredentials>;
-	readonly #log: Log;
+	readonly #log: Logger;
 	readonly #now: () => number;
 	#current: AwsCredentials | undefined;
 	#renewal: Promise<AwsCredentials> | undefined;
 	#lastTryMs: number | undefined;
 	#generation = 0;
 
-	constructor(fetch: () => Promise<AwsCredentials>, log: Log, now: () => number = Date.now) {
+	constructor(fetch: () => Promise<AwsCredentials>, log: Logger, now: () => number = Date.now) {
 		this.#fetch = fetch;
 		this.#log = log;
 		this.#now = now;

@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { SidecarError } from "../errors.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import type { ContractOptions, Listener } from "./contract.ts";
 import { refuse } from "./http-refusal.ts";
 import type { PingAnswer } from "./ping.ts";
@@ -95,7 +95,7 @@ const BROKEN: Readonly<Record<string, readonly [status: number, phrase: string, 
 };
 
 /** What Node's parser refuses never becomes a request. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: Logger): void {
 	if (error.code === "ECONNRESET" || !socket.writable) {
 		socket.destroy();
 		return;

@@ -3,7 +3,7 @@ import type { LocalTree } from "../disk/local-tree.ts";
 import type { UnsetMetadata } from "../disk/unset-metadata.ts";
 import type { Path } from "../log/types.ts";
 import type { Root } from "../path.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import type { LargeFiles } from "./large-files.ts";
@@ -21,7 +21,7 @@ export interface CaptureContext {
 	readonly index: ChunkIndex;
 	/** xxh64 of some bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
-	readonly log: Log;
+	readonly log: Logger;
 	/** Shall the raw bytes of this database be kept, where no consistent copy of it can be had? */
 	readonly keepsRaw: (path: Path) => boolean;
 	readonly secrets: SecretGuard;

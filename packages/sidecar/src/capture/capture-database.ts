@@ -161,5 +161,5 @@ async function captureRaw(
 		if (file.kind === "taken") raw.set(at, file.local);
 	}
 	if (taken?.kind === "taken") return { ...taken, note: `${reason}; its raw bytes were taken`, raw };
-	return { kind: "deferred", reason: raw.size === 0 ? reason : `${reason}; its raw bytes were set aside`, raw };
+	return { kind: "deferred", reason: raw.size === 0 ? reason : `${reason}; its raw bytes were quarantined`, raw };
 }

@@ -110,7 +110,7 @@ test("a database that is as it was restored is copied once in a capture, however
 });
 
 // @id unavailable-root-not-read
-test("not a name of a root that is astray is looked at, whatever leads there, and the rest of the workspace is taken", async () => {
+test("not a name of a root that is unavailable is looked at, whatever leads there, and the rest of the workspace is taken", async () => {
 	const { bench, root, context, builder, reads } = await firstCapture();
 	await using _ = bench;
 	const notes = join(bench.dir, "notes");
@@ -122,13 +122,13 @@ test("not a name of a root that is astray is looked at, whatever leads there, an
 		asked.push(path);
 		return "keep" as const;
 	};
-	const astray = new KnownRoots(roots, {
+	const unavailable = new KnownRoots(roots, {
 		roots: { notes: { directory: notes, identity: "another directory" } },
 		mounts: {},
 		filter,
 		holds: () => false,
 	});
-	const capture = new Capture({ ...context, root: roots, filter }, builder, astray);
+	const capture = new Capture({ ...context, root: roots, filter }, builder, unavailable);
 	await capture.take(["", "mine", ".roots", ".roots/notes", ".roots/notes/theirs"]);
 	expect(asked).toContain("mine");
 	expect(asked).not.toContain(".roots/notes/theirs");

@@ -39,7 +39,7 @@ export class Capture {
 	readonly #root: Stat;
 	readonly #roots: KnownRoots | undefined;
 	/** Roots and mount points that were missing or replaced when the capture began. */
-	readonly #astray: ReadonlyMap<Path, string>;
+	readonly #unavailable: ReadonlyMap<Path, string>;
 	/** New or different entries. Dir entries that differ only in mtime are in `minor`. */
 	readonly changed = new Map<Path, LocalEntry>();
 	/** Different only in a time that nobody reads content from: rides along with other changes. */
@@ -75,7 +75,7 @@ export class Capture {
 		if (root?.type !== "dir") throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: mainOf(context.root), reason: "it is gone" });
 		this.#root = root;
 		this.#roots = roots;
-		this.#astray = roots?.astray() ?? new Map();
+		this.#unavailable = roots?.unavailable() ?? new Map();
 	}
 
 	/** Is the root still the directory that was restored? Nothing in another one is a change of this workspace. */
@@ -89,7 +89,7 @@ export class Capture {
 	 * and everything else is taken. Called at the end of the capture, to include those that went missing meanwhile.
 	 */
 	leaveOutRootsAstray(): void {
-		for (const [path, reason] of new Map([...this.#astray, ...(this.#roots?.astray() ?? [])])) {
+		for (const [path, reason] of new Map([...this.#unavailable, ...(this.#roots?.unavailable() ?? [])])) {
 			for (const found of [this.changed, this.minor, this.confirmed, this.removed, this.deferred, this.raw, this.postponed, this.aside])
 				for (const each of [...found.keys()]) if (each === path || each.startsWith(`${path}/`)) found.delete(each);
 			this.deferred.set(path, reason);
@@ -109,7 +109,7 @@ export class Capture {
 
 	/** Not a byte of it is read: it may be another's. */
 	#isAstray(path: Path): boolean {
-		return isBelowAny(path, this.#astray);
+		return isBelowAny(path, this.#unavailable);
 	}
 
 	async take(hints: Iterable<Path>): Promise<void> {

@@ -136,7 +136,7 @@ describe("a database in WAL mode", () => {
 	);
 
 	// @id locked-database
-	it("that is locked and never stands still: the log keeps its last copy, its raw bytes lie aside until there is another", async () => {
+	it("that is locked and never stands still: the log keeps its last copy, its raw bytes are quarantined until there is another", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = fileOf(bench, "a");
@@ -250,7 +250,7 @@ describe("what lies beside a database", () => {
 		mkdirSync(join(bench.workspace("a"), "dir.sqlite"));
 		// SQLite itself can do nothing with it any more.
 		const { deferred } = (await session.flush({ sweep: true, closed: true })) as { deferred: readonly Deferred[] };
-		expect(deferred).toEqual([{ path: "x.db", reason: expect.stringContaining("its raw bytes were set aside") }]);
+		expect(deferred).toEqual([{ path: "x.db", reason: expect.stringContaining("its raw bytes were quarantined") }]);
 		for (const machine of ["b", "b"]) {
 			await bench.open(machine);
 			const restored = fileOf(bench, machine);
@@ -293,7 +293,7 @@ describe("what lies beside a database", () => {
 	});
 
 	// @id damaged-database-wal
-	it("is the WAL of a damaged one: it is set aside with its rows", async () => {
+	it("is the WAL of a damaged one: it is quarantined with its rows", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = fileOf(bench, "a");

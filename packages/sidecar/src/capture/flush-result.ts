@@ -10,7 +10,7 @@ export interface FlushOptions {
 	 * makes everything small durable first.
 	 */
 	readonly maxFileBytes?: number;
-	/** A drain: a held deletion is not a deletion, and a due FULL is left out. */
+	/** A drain: a deferred deletion is not a deletion, and a due FULL is left out. */
 	readonly inHurry?: boolean;
 	/** The caller deleted on purpose, and one commit shall hold all of it: no deletion is held. For a rollback. */
 	readonly deletionsAreMeant?: boolean;
@@ -32,7 +32,7 @@ export type FlushResult =
 			/** Bytes sent: packs and the commit. */
 			readonly bytes: number;
 			/** True: below `.recovered/`, because another writer owns the tree. */
-			readonly setAside: boolean;
+			readonly quarantined: boolean;
 			readonly deferred: readonly Deferred[];
 			readonly held: number;
 	  }

@@ -74,20 +74,20 @@ describe("a commit that was undecided, then lost its slot, while the log could n
 		store.queue("lost-request", "lost-request", "lost-request");
 		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
 		writeFileSync(join(bench.workspace("old"), "late"), "1");
-		expect(await old.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+		expect(await old.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 
 		store.isDeafToLists = true;
 		await expect(owner.flush()).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
 		expect(owner.waiting).toBeGreaterThan(0);
 		expect(owner.isDue).toBe(true);
 		store.isDeafToLists = false;
-		expect(await owner.flush()).toMatchObject({ kind: "committed", setAside: false });
+		expect(await owner.flush()).toMatchObject({ kind: "committed", quarantined: false });
 		expect(owner.waiting).toBe(0);
 		expect(owner.isDue).toBe(false);
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
 	});
 
-	it("is taken anew and set aside when a new owner had it", async () => {
+	it("is taken anew and quarantined when a new owner had it", async () => {
 		await using bench = await workbench();
 		const store = new DeafToLists(bench.store);
 		const first = await bench.open("first", { store, machine });
@@ -101,13 +101,13 @@ describe("a commit that was undecided, then lost its slot, while the log could n
 		store.isDeafToLists = true;
 		await expect(first.flush()).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
 		store.isDeafToLists = false;
-		expect(await first.flush()).toMatchObject({ kind: "committed", setAside: true });
+		expect(await first.flush()).toMatchObject({ kind: "committed", quarantined: true });
 		expect(first.waiting).toBe(0);
 		expect((await readLog(bench.store)).head.tree.has(`.recovered/${first.writerId}/f`)).toBe(true);
 	});
 });
 
-it("a superseded writer sets aside a file in the place of a directory it had set aside, and what comes later", async () => {
+it("a superseded writer quarantines a file in the place of a directory it had quarantined, and what comes later", async () => {
 	await using bench = await workbench();
 	const root = bench.workspace("a");
 	const session = await bench.open("a");
@@ -115,13 +115,13 @@ it("a superseded writer sets aside a file in the place of a directory it had set
 	mkdirSync(join(root, "d/e"), { recursive: true });
 	writeFileSync(join(root, "d/x"), "1");
 	writeFileSync(join(root, "d/e/y"), "1");
-	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 	rmSync(join(root, "d"), { recursive: true });
 	writeFileSync(join(root, "d"), "a file by now");
 	writeFileSync(join(root, "other"), "later");
-	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 	writeFileSync(join(root, "more"), "later still");
-	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 	expect(session.waiting).toBe(0);
 
 	const { head } = await readLog(bench.store);

@@ -9,25 +9,25 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { BlockBuilder } from "../commit/block-builder.ts";
 import type { LogWriter } from "../commit/log-writer.ts";
 import type { Machine } from "../commit/machine.ts";
+import { type QuarantineDelta, quarantineDelta, reservedName } from "../commit/quarantined.ts";
 import { ownTree } from "../commit/roots-in-tree.ts";
-import { reservedName, type SetAsideDelta, setAsideDelta } from "../commit/set-aside.ts";
 import type { LocalEntry, LocalTree } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import { RAW_ID } from "../log/restore-id.ts";
-import { RECOVERED_DIRECTORY, setAsideHome } from "../log/safe-path.ts";
+import { quarantineHome, RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { hasReservedName } from "../workspace/scan.ts";
 import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
+import { DeferredDeletions } from "./deferred-deletions.ts";
 import { findChanges } from "./find-changes.ts";
 import type { FlushOptions, FlushResult } from "./flush-result.ts";
-import { HeldDeletions } from "./held-deletions.ts";
 import type { KnownRoots } from "./known-roots.ts";
 import { LARGE_BYTES, LargeFiles } from "./large-files.ts";
 import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
-import type { Quarantine, Quarantined } from "./quarantine.ts";
+import type { CapturedDisplaced, Quarantine } from "./quarantine.ts";
 import { newRaw, replacedRaw } from "./raw-databases.ts";
 import { Room } from "./room.ts";
 import type { Excluded } from "./secret-guard.ts";
@@ -47,11 +47,11 @@ interface Pending {
 	readonly changed: Map<Path, LocalEntry>;
 	readonly removed: Set<Path>;
 	/** Files and links that go below `.recovered/`; undefined where this writer owns the tree. */
-	readonly setAside: readonly Path[] | undefined;
+	readonly quarantined: readonly Path[] | undefined;
 	readonly alarm: MassRewrite | undefined;
 	readonly uploadedBytes: number;
 	readonly held: number;
-	readonly quarantined: Quarantined | undefined;
+	readonly displaced: CapturedDisplaced | undefined;
 }
 
 /** A look at the whole disk: when it began by `performance.now()`, and how long it took without what came of it. */
@@ -73,10 +73,10 @@ export class Flusher {
 	/** The restore has just looked at everything. */
 	#lastSweep: Sweep = { startedMs: performance.now(), ms: 0 };
 	#pending: Pending | undefined;
-	readonly #held: HeldDeletions;
+	readonly #held: DeferredDeletions;
 	#deferred: readonly Deferred[] = [];
 	/** Directories (and databases) of which only the time changed since it was committed: they ride along with the next commit. */
-	#riding = new Set<Path>();
+	#piggyback = new Set<Path>();
 	/** Sockets, FIFOs and devices the log lines have named. */
 	#toldSpecial: ReadonlySet<Path> = new Set();
 	/** Large files and their like, read and sent beside the flushes. */
@@ -97,7 +97,7 @@ export class Flusher {
 		quarantine?: Quarantine;
 		/** Deletions that the restore found and believed. */
 		believed?: ReadonlySet<Path>;
-		/** How long a held deletion is held; default a minute. */
+		/** How long a deferred deletion is held; default a minute. */
 		confirmAfterMs?: number | undefined;
 	}) {
 		this.#store = options.store;
@@ -109,7 +109,7 @@ export class Flusher {
 		this.#quarantine = options.quarantine;
 		const { local, filter, log, profile } = options.context;
 		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
-		this.#held = new HeldDeletions({ local, filter, critical: profile.critical, believed, confirmAfterMs, machine, log });
+		this.#held = new DeferredDeletions({ local, filter, critical: profile.critical, believed, confirmAfterMs, machine, log });
 		this.large = new LargeFiles({
 			root: options.context.root,
 			machine: options.machine,
@@ -150,7 +150,7 @@ export class Flusher {
 	}
 
 	/** Something may have been missed: the next flush sweeps. */
-	doubt(): void {
+	requestRescan(): void {
 		this.#sweepDue = true;
 	}
 
@@ -177,7 +177,7 @@ export class Flusher {
 		return this.#deferred;
 	}
 
-	get heldDeletions(): number {
+	get deferredDeletions(): number {
 		return this.#held.size;
 	}
 
@@ -212,7 +212,7 @@ export class Flusher {
 			maxFileBytes: options.maxFileBytes ?? Number.POSITIVE_INFINITY,
 			room: new Room({ entries: this.#writer.head.tree.size, chunks: this.#writer.index.chunks }),
 			...(this.large.isOpen && { large: this.large, maxNewBytes: LARGE_BYTES }),
-			// Not at the first try: most locks are let go of, and what is set aside costs an upload.
+			// Not at the first try: most locks are let go of, and what is quarantined costs an upload.
 			keepsRaw: (path) => options.closed === true || this.#wasDeferred(path),
 		};
 		const capture = new Capture(context, builder, this.#roots);
@@ -243,37 +243,37 @@ export class Flusher {
 			const isClosing = options.closed === true && capture.postponed.size === 0;
 			const { head } = this.#writer;
 			const raw = newRaw(capture, head.tree);
-			const quarantined = await this.#takeDisplaced(capture, context, builder);
-			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && quarantined === undefined && !isClosing) {
+			const displaced = await this.#takeDisplaced(capture, context, builder);
+			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && displaced === undefined && !isClosing) {
 				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
 				this.#keepDirty(capture);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
 			}
 			const changed = new Map([...capture.changed, ...capture.minor]);
 			const inline = await builder.finish();
-			const setAside = this.#writer.isSuperseded ? this.#setAside(capture, changed, raw) : undefined;
-			const owned = setAside?.delta ?? {
+			const quarantined = this.#writer.isSuperseded ? this.#quarantined(capture, changed, raw) : undefined;
+			const owned = quarantined?.delta ?? {
 				changed: new Map([...this.#rawDelta(raw, changed).changed, ...entriesOf(changed)]),
 				removed: new Set([...removed, ...replacedRaw(capture, head.tree)]),
 			};
 			// The directories of the change itself come before those of the quarantine.
-			const delta = quarantined === undefined ? owned : { ...owned, changed: new Map([...quarantined.changed, ...owned.changed]) };
+			const delta = displaced === undefined ? owned : { ...owned, changed: new Map([...displaced.changed, ...owned.changed]) };
 			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), capture.removed);
 			const flags: CommitFlags = {
-				...(setAside !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
+				...(quarantined !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
 				...(alarm && { alarm: true }),
 			};
 			const pending: Pending = {
 				capture,
 				changed,
 				removed,
-				setAside: setAside?.taken,
+				quarantined: quarantined?.taken,
 				alarm,
 				uploadedBytes: builder.uploadedBytes,
 				held: held.size,
-				quarantined,
+				displaced,
 			};
-			if (setAside?.taken.length === 0 && quarantined === undefined) {
+			if (quarantined?.taken.length === 0 && displaced === undefined) {
 				const lost = options.closed === true ? await this.#writer.lookAtWon(options.signal) : undefined;
 				if (lost !== undefined) {
 					if (lost.isBroken) this.#distrust();
@@ -317,7 +317,7 @@ export class Flusher {
 			for (const path of special) if (!this.#toldSpecial.has(path)) this.#context.log.info("flush.not-a-file", { path });
 			this.#toldSpecial = new Set(special);
 		}
-		if (this.#hints.size > 0 || isClosing) for (const path of this.#riding) this.#hints.add(path);
+		if (this.#hints.size > 0 || isClosing) for (const path of this.#piggyback) this.#hints.add(path);
 		const until = performance.now() + SETTLE_MS;
 		for (let round = 0; this.#hints.size > 0 && (round < ROUNDS || performance.now() < until); round++) {
 			const hints = this.#hints;
@@ -331,13 +331,13 @@ export class Flusher {
 	}
 
 	/** Undefined where the log needs nothing of it. */
-	async #takeDisplaced(capture: Capture, context: CaptureContext, builder: BlockBuilder): Promise<Quarantined | undefined> {
+	async #takeDisplaced(capture: Capture, context: CaptureContext, builder: BlockBuilder): Promise<CapturedDisplaced | undefined> {
 		if (this.#quarantine === undefined || this.#quarantine.refresh() === 0) return undefined;
 		const { head, id, isSuperseded } = this.#writer;
-		const quarantined = await this.#quarantine.capture(context, builder, head.tree, isSuperseded ? id : undefined);
+		const displaced = await this.#quarantine.capture(context, builder, head.tree, isSuperseded ? id : undefined);
 		for (const [path, reason] of this.#quarantine.deferred) capture.deferred.set(path, reason);
-		if (quarantined.changed.size > 0) return quarantined;
-		this.#quarantine.committed(quarantined);
+		if (displaced.changed.size > 0) return displaced;
+		this.#quarantine.committed(displaced);
 		return undefined;
 	}
 
@@ -367,10 +367,10 @@ export class Flusher {
 			const reserved = reservedName(path, capture.changed.get(path)?.entry.type === "dir");
 			if (above?.entry.type === "dir" && reserved === undefined) continue;
 			capture.changed.delete(path);
-			if (reserved !== undefined) capture.deferred.set(reserved, "the name is reserved for what superseded writers set aside");
+			if (reserved !== undefined) capture.deferred.set(reserved, "the name is reserved for what superseded writers quarantined");
 			else this.#hints.add(path);
 		}
-		// The log may hold set-aside files that this disk never had: their directories stay.
+		// The log may hold quarantined files that this disk never had: their directories stay.
 		for (const path of [...removed].filter((path) => path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`))) {
 			for (const below of tree.keys()) if (below.startsWith(`${path}/`) && !removed.has(below)) removed.delete(path);
 		}
@@ -399,21 +399,25 @@ export class Flusher {
 		return { ...summary(pending, outcome.seq), bytes: outcome.bytes, deferred: this.#deferred };
 	}
 
-	/** A superseded writer's part of a capture. What cannot be set aside stays dirty, by name. */
-	#setAside(capture: Capture, changed: Map<Path, LocalEntry>, raw: ReadonlyMap<Path, LocalEntry>): Pick<SetAsideDelta, "delta" | "taken"> {
+	/** A superseded writer's part of a capture. What cannot be quarantined stays dirty, by name. */
+	#quarantined(
+		capture: Capture,
+		changed: Map<Path, LocalEntry>,
+		raw: ReadonlyMap<Path, LocalEntry>,
+	): Pick<QuarantineDelta, "delta" | "taken"> {
 		const { delta, taken, tooLong } = this.#asideDelta(new Map([...changed, ...raw]));
 		for (const path of tooLong) {
 			changed.delete(path);
-			capture.deferred.set(path, `another writer owns the tree, and its path is too long for ${setAsideHome("{writer}")}/`);
+			capture.deferred.set(path, `another writer owns the tree, and its path is too long for ${quarantineHome("{writer}")}/`);
 		}
 		return { delta, taken };
 	}
 
 	/** What operators must hear of a commit. */
-	#tell({ setAside, alarm, changed, quarantined }: Pending, seq: number): void {
+	#tell({ quarantined, alarm, changed, displaced }: Pending, seq: number): void {
 		const { head, id } = this.#writer;
-		if (quarantined !== undefined) {
-			const { paths, bytes, done } = quarantined;
+		if (displaced !== undefined) {
+			const { paths, bytes, done } = displaced;
 			const restores = [...new Set(done.map(({ restore }) => restore))];
 			this.#context.log.warn("quarantine.committed", {
 				kind: "security",
@@ -425,20 +429,20 @@ export class Flusher {
 			});
 		}
 		if (alarm !== undefined) this.#context.log.error("security.mass-rewrite", { seq, writer: id, ...alarm });
-		if (setAside === undefined) return;
+		if (quarantined === undefined) return;
 		let bytes = 0;
-		for (const path of setAside) {
+		for (const path of quarantined) {
 			const entry = changed.get(path)?.entry;
 			if (entry?.type === "file") bytes += entry.size;
 		}
-		this.#context.log.warn("writer.set-aside", {
+		this.#context.log.warn("writer.quarantined", {
 			kind: "security",
 			seq,
 			writer: id,
 			owner: head.fence.writer,
-			files: setAside.length,
+			files: quarantined.length,
 			bytes,
-			paths: setAside.slice(0, TOLD_PATHS),
+			paths: quarantined.slice(0, TOLD_PATHS),
 		});
 	}
 
@@ -446,7 +450,7 @@ export class Flusher {
 	#adopt(pending: Pending): void {
 		const { local } = this.#context;
 		for (const path of pending.removed) local.delete(path);
-		if (pending.quarantined !== undefined) this.#quarantine?.committed(pending.quarantined);
+		if (pending.displaced !== undefined) this.#quarantine?.committed(pending.displaced);
 		this.#confirm(pending.capture, pending.changed, true);
 		this.#keepDirty(pending.capture);
 	}
@@ -458,11 +462,11 @@ export class Flusher {
 		for (const [path, entry] of changed) {
 			if (refer) {
 				local.set(path, entry);
-				this.#riding.delete(path);
+				this.#piggyback.delete(path);
 			} else {
 				// The stat is known, the time is not committed yet: the entry keeps the old one.
 				local.set(path, { ...entry, entry: (local.get(path) ?? entry).entry });
-				this.#riding.add(path);
+				this.#piggyback.add(path);
 			}
 		}
 	}
@@ -487,28 +491,28 @@ export class Flusher {
 		if (sweep) this.#sweepDue = true;
 	}
 
-	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): SetAsideDelta {
+	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): QuarantineDelta {
 		const { local } = this.#context;
-		return setAsideDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), (path) => local.get(path)?.entry);
+		return quarantineDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), (path) => local.get(path)?.entry);
 	}
 
 	/** @param changed of the same commit: a log's first has its directories from nowhere else */
 	#rawDelta(raw: ReadonlyMap<Path, LocalEntry>, changed: ReadonlyMap<Path, LocalEntry>): Delta {
 		const { local } = this.#context;
-		return setAsideDelta(this.#writer.head.tree, RAW_ID, entriesOf(raw), (path) => (changed.get(path) ?? local.get(path))?.entry).delta;
+		return quarantineDelta(this.#writer.head.tree, RAW_ID, entriesOf(raw), (path) => (changed.get(path) ?? local.get(path))?.entry).delta;
 	}
 }
 
 function summary(
 	pending: Pending,
 	seq: number,
-): { kind: "committed"; seq: number; changed: number; removed: number; setAside: boolean; held: number } {
+): { kind: "committed"; seq: number; changed: number; removed: number; quarantined: boolean; held: number } {
 	return {
 		kind: "committed",
 		seq,
 		changed: pending.changed.size,
 		removed: pending.removed.size,
-		setAside: pending.setAside !== undefined,
+		quarantined: pending.quarantined !== undefined,
 		held: pending.held,
 	};
 }

@@ -1,15 +1,15 @@
 /**
  * The directories of a session whose identity matters: additional roots, and mount points inside the workspace and its roots.
  *
- * Guarantees: one that is not there, or that holds another volume than the one restored, is "astray": it changes nothing in the log,
+ * Guarantees: one that is not there, or that holds another volume than the one restored, is "unavailable": it changes nothing in the log,
  * whatever it lacks or holds. A root that was removed and made again on the same mount, as by an agent that clones its project
  * again, is an ordinary directory of the workspace: what it lacks was deleted, and the deletion brake applies.
  * Does NOT tell a directory that was moved into a root's place from one that was made there. Does NOT see a volume that is mounted while
  * the session runs where there is no /proc.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
+import type { Mounts, RootMark } from "../disk/base-marker.ts";
 import { checkMounts, isBelowAny } from "../disk/check-mounts.ts";
-import type { Mounts, RootMark } from "../disk/marker.ts";
 import type { Path } from "../log/types.ts";
 import { othersOf, type Root, rootPath } from "../path.ts";
 import type { Filter } from "../workspace/filter.ts";
@@ -70,13 +70,13 @@ export class KnownRoots {
 	}
 
 	/** Roots and mounts that do not count now, and why. 4 us for each root, 0.1 ms for all mounts. */
-	astray(): ReadonlyMap<Path, string> {
-		const astray = new Map<Path, string>();
+	unavailable(): ReadonlyMap<Path, string> {
+		const unavailable = new Map<Path, string>();
 		for (const [name, { mark }] of this.#known)
 			if (identityNow(this.#root, name) !== mark.identity)
-				astray.set(rootPath(name), "its directory is not there, or not the one that was restored");
-		for (const [path, reason] of this.#mountsAstray()) if (!isBelowAny(path, astray)) astray.set(path, reason);
-		return astray;
+				unavailable.set(rootPath(name), "its directory is not there, or not the one that was restored");
+		for (const [path, reason] of this.#mountsAstray()) if (!isBelowAny(path, unavailable)) unavailable.set(path, reason);
+		return unavailable;
 	}
 
 	#mountsAstray(): ReadonlyMap<Path, string> {

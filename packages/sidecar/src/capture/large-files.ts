@@ -13,7 +13,7 @@ import type { LocalEntry, LocalTree } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import type { Path } from "../log/types.ts";
 import type { Root } from "../path.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { Capture } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
@@ -34,7 +34,7 @@ const FIRST_RETRY_MS = 1_000;
 /** A read that hangs in the kernel cannot be ended, and must not hang a drain. */
 const STOP_MS = 1_000;
 
-interface Wanted {
+interface Selection {
 	readonly stat: Stat;
 	readonly sinceMs: number;
 }
@@ -47,7 +47,7 @@ interface Ready {
 export interface LargeFilesOptions {
 	readonly root: Root;
 	readonly machine: Machine;
-	readonly log: Log;
+	readonly log: Logger;
 	/** What one batch is captured with. */
 	begin(signal: AbortSignal): { readonly context: CaptureContext; readonly builder: BlockBuilder };
 	/** The paths are to be looked at by the next flush. */
@@ -56,8 +56,8 @@ export interface LargeFilesOptions {
 
 export class LargeFiles {
 	readonly #options: LargeFilesOptions;
-	readonly #wanted = new Map<Path, Wanted>();
-	#batch: ReadonlyMap<Path, Wanted> = new Map();
+	readonly #wanted = new Map<Path, Selection>();
+	#batch: ReadonlyMap<Path, Selection> = new Map();
 	readonly #ready = new Map<Path, Ready>();
 	readonly #slow = new Set<Path>();
 	/** Paths by when they may be read again. */
@@ -208,7 +208,7 @@ export class LargeFiles {
 		}
 	}
 
-	async #transfer(batch: ReadonlyMap<Path, Wanted>, signal: AbortSignal): Promise<void> {
+	async #transfer(batch: ReadonlyMap<Path, Selection>, signal: AbortSignal): Promise<void> {
 		const { root, onReady } = this.#options;
 		const { context, builder } = this.#options.begin(signal);
 		const units = new Map<Path, CapturedUnit>();
@@ -246,9 +246,9 @@ export class LargeFiles {
 }
 
 /** The smallest file, and what else fits beside it. */
-function pick(wanted: readonly (readonly [Path, Wanted])[]): Map<Path, Wanted> {
+function pick(wanted: readonly (readonly [Path, Selection])[]): Map<Path, Selection> {
 	const bySize = [...wanted].sort(([, a], [, b]) => a.stat.size - b.stat.size);
-	const batch = new Map<Path, Wanted>();
+	const batch = new Map<Path, Selection>();
 	let bytes = 0;
 	for (const [path, each] of bySize) {
 		bytes += each.stat.size;

@@ -13,7 +13,7 @@ import { DisplacedJournal } from "../disk/displaced.ts";
 import { SidecarError } from "../errors.ts";
 import { contentOf } from "../history/inspect.ts";
 import { isRestoreId } from "../log/restore-id.ts";
-import { setAsideWriter } from "../log/safe-path.ts";
+import { quarantineWriter } from "../log/safe-path.ts";
 import { restore } from "../restore/restore.ts";
 import { inspectDisk } from "../session/not-durable.ts";
 import type { GetOptions } from "../store/port.ts";
@@ -33,7 +33,7 @@ async function quarantined(bench: Workbench): Promise<Record<string, string>> {
 	const read = await readLog(bench.store);
 	const found: Record<string, string> = {};
 	for (const [path, entry] of read.head.tree) {
-		const id = setAsideWriter(path);
+		const id = quarantineWriter(path);
 		if (id === undefined || entry.type === "dir") continue;
 		expect(isRestoreId(id)).toBe(true);
 		const chunks: Buffer[] = [];

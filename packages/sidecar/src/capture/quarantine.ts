@@ -2,15 +2,15 @@
  * Takes what restores displaced (`displaced.ts`) into the log, below `.recovered/{restore id}/`, with the next commit of the session.
  *
  * Guarantees: an entry leaves the journal only once the log has its bytes, or a rule of the user keeps them out of the log; content that
- * the head has at the same path, or that is quarantined already, is not stored again.
+ * the head has at the same path, or that is displaced already, is not stored again.
  * Does NOT delete the copy in the trash.
  */
 import { readlinkSync } from "node:fs";
 import type { BlockBuilder } from "../commit/block-builder.ts";
-import { setAsideDelta } from "../commit/set-aside.ts";
+import { quarantineDelta } from "../commit/quarantined.ts";
 import { type Displaced, DisplacedJournal, trashOf } from "../disk/displaced.ts";
 import { type LocalEntry, LocalTree } from "../disk/local-tree.ts";
-import { RECOVERED_DIRECTORY, setAsideWriter } from "../log/safe-path.ts";
+import { quarantineWriter, RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Entry, Path, Tree } from "../log/types.ts";
 import { decodeName, fsPath } from "../path.ts";
@@ -23,7 +23,7 @@ import { captureFile } from "./capture-file.ts";
 import { SecretGuard } from "./secret-guard.ts";
 
 /** What one commit takes from the journal. */
-export interface Quarantined {
+export interface CapturedDisplaced {
 	/** Entries below `.recovered/`. */
 	readonly changed: ReadonlyMap<Path, Entry>;
 	/** Files and links, by the paths they had in the workspace. */
@@ -76,7 +76,7 @@ export class Quarantine {
 	 * @param superseded the writer's id where another one owns the tree: readers take nothing of it but what is below its own directory
 	 * @throws SidecarError STORE_*; the signal's reason
 	 */
-	async capture(context: CaptureContext, builder: BlockBuilder, tree: Tree, superseded?: string): Promise<Quarantined> {
+	async capture(context: CaptureContext, builder: BlockBuilder, tree: Tree, superseded?: string): Promise<CapturedDisplaced> {
 		this.#deferred = new Map();
 		const changed = new Map<Path, Entry>();
 		const paths: Path[] = [];
@@ -87,11 +87,11 @@ export class Quarantine {
 			const taken = await this.#take(context, builder, displaced);
 			if (taken === undefined) continue;
 			const entries = new Map([...taken].filter(([name, { entry }]) => !isKnown(tree, known, pathOf(displaced, name), entry)));
-			// In a directory of its own there: what this writer sets aside itself has the workspace's own paths, and is updated in place.
+			// In a directory of its own there: what this writer quarantines itself has the workspace's own paths, and is updated in place.
 			const home = superseded === undefined ? "" : `${displaced.restore}/`;
 			const named = new Map([...entries].map(([name, { entry }]) => [home + name, { name, entry }]));
 			const wanted = new Map([...named].map(([at, { entry }]) => [at, entry]));
-			const aside = setAsideDelta(tree, superseded ?? displaced.restore, wanted, () => undefined);
+			const aside = quarantineDelta(tree, superseded ?? displaced.restore, wanted, () => undefined);
 			const [tooLong] = aside.tooLong.map((at) => named.get(at)?.name as Path);
 			if (tooLong !== undefined) {
 				this.#defer(
@@ -112,7 +112,7 @@ export class Quarantine {
 	}
 
 	/** @throws SidecarError STATE_DIR_UNUSABLE, WORKSPACE_DISK_FULL */
-	committed({ done }: Quarantined): void {
+	committed({ done }: CapturedDisplaced): void {
 		this.#journal.remove(done);
 		const gone = new Set(done);
 		this.#pending = this.#pending.filter((displaced) => !gone.has(displaced));
@@ -181,7 +181,7 @@ function pathOf({ path, name }: Displaced, at: Path): Path {
 function quarantinedPaths(tree: Tree): ReadonlyMap<Path, readonly Entry[]> {
 	const found = new Map<Path, Entry[]>();
 	for (const [at, entry] of tree) {
-		const home = setAsideWriter(at);
+		const home = quarantineWriter(at);
 		if (home === undefined || entry.type === "dir") continue;
 		const path = at.slice(RECOVERED_DIRECTORY.length + home.length + 2);
 		found.set(path, [...(found.get(path) ?? []), entry]);
@@ -189,7 +189,7 @@ function quarantinedPaths(tree: Tree): ReadonlyMap<Path, readonly Entry[]> {
 	return found;
 }
 
-function isKnown(tree: Tree, quarantined: ReadonlyMap<Path, readonly Entry[]>, path: Path, entry: Entry): boolean {
+function isKnown(tree: Tree, displaced: ReadonlyMap<Path, readonly Entry[]>, path: Path, entry: Entry): boolean {
 	const there = tree.get(path);
-	return [...(there === undefined ? [] : [there]), ...(quarantined.get(path) ?? [])].some((known) => sameEntry(known, entry));
+	return [...(there === undefined ? [] : [there]), ...(displaced.get(path) ?? [])].some((known) => sameEntry(known, entry));
 }

@@ -61,7 +61,7 @@ describe("a database that can never be taken", () => {
 		const { tree } = (await readLog(bench.store)).head;
 		const { newRaw } = await import("./raw-databases.ts");
 		const entry = tree.get(`.recovered/${RAW_ID}/x.db`);
-		if (entry === undefined) throw new Error("nothing was set aside");
+		if (entry === undefined) throw new Error("nothing was quarantined");
 		const raw = new Map([["x.db", { entry, stat: undefined, quick: undefined, database: undefined }]]);
 		const earlier = new Map([[`.recovered/${"ab".repeat(16)}/x.db`, entry]]);
 		expect(newRaw({ raw } as never, earlier).size).toBe(0);

@@ -8,7 +8,7 @@
 
 import { isDatabase, type LocalEntry } from "../disk/local-tree.ts";
 import { RAW_ID } from "../log/restore-id.ts";
-import { RECOVERED_DIRECTORY, setAsideHome, setAsideWriter } from "../log/safe-path.ts";
+import { quarantineHome, quarantineWriter, RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path, Tree } from "../log/types.ts";
 import { filesOf } from "../workspace/sqlite-file.ts";
@@ -17,10 +17,10 @@ import type { Capture } from "./capture.ts";
 /** Raw bytes that the log does not have yet. Earlier releases kept them below the id of their session. */
 export function newRaw({ raw }: Capture, tree: Tree): ReadonlyMap<Path, LocalEntry> {
 	if (raw.size === 0) return raw;
-	const writers = new Set([...tree.keys()].flatMap((path) => (path.startsWith(RECOVERED_DIRECTORY) ? (setAsideWriter(path) ?? []) : [])));
+	const writers = new Set([...tree.keys()].flatMap((path) => (path.startsWith(RECOVERED_DIRECTORY) ? (quarantineWriter(path) ?? []) : [])));
 	const isKnown = ([path, { entry }]: [Path, LocalEntry]) =>
 		[...writers].some((writer) => {
-			const known = tree.get(`${setAsideHome(writer)}/${path}`);
+			const known = tree.get(`${quarantineHome(writer)}/${path}`);
 			return known !== undefined && sameEntry(known, entry);
 		});
 	return new Map([...raw].filter((each) => !isKnown(each)));
@@ -33,7 +33,7 @@ export function replacedRaw(capture: Capture, tree: Tree): Set<Path> {
 		for (const [path, local] of found)
 			if (isDatabase(local))
 				for (const file of filesOf(path)) {
-					const aside = `${setAsideHome(RAW_ID)}/${file}`;
+					const aside = `${quarantineHome(RAW_ID)}/${file}`;
 					if (!capture.raw.has(file) && tree.has(aside)) replaced.add(aside);
 				}
 	return replaced;

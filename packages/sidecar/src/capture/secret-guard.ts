@@ -9,7 +9,7 @@
 import { SidecarError } from "../errors.ts";
 import type { Path } from "../log/types.ts";
 import type { Root } from "../path.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { SCANNED_BYTES, SecretScanner } from "../workspace/secrets/scanner.ts";
 import { readStable } from "../workspace/stable-read.ts";
@@ -30,7 +30,7 @@ export interface SecretGuardOptions {
 	readonly profile: Pick<Profile, "secret">;
 	/** xxh64, so that a secret is recognised without being kept. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
-	readonly log: Log;
+	readonly log: Logger;
 }
 
 /** Secrets remembered as told; beyond, all are forgotten and told once more. */

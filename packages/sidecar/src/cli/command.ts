@@ -1,11 +1,11 @@
 import type { Config } from "../config/options.ts";
-import type { Log, Progress } from "../telemetry/types.ts";
+import type { Logger, Progress } from "../telemetry/types.ts";
 import type { Output } from "./output.ts";
 
 /** What a command runs with: settings by the options' keys, and where it may write. */
 export interface Context {
 	readonly config: Config;
-	readonly log: Log;
+	readonly log: Logger;
 	readonly progress: Progress;
 	/** Takes what a command that failed left of it off the terminal. */
 	readonly clearProgress: () => void;

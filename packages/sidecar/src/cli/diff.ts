@@ -2,7 +2,7 @@ import type { PathDifference } from "../log/diff-trees.ts";
 import type { Entry } from "../log/types.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
-import { count, modeWord, shownPath } from "./words.ts";
+import { count, modeWord, shownPath } from "./format.ts";
 
 const MARKS = { added: "+", removed: "-", changed: "~" } as const;
 

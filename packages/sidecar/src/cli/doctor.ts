@@ -1,6 +1,6 @@
 import { printable } from "../errors.ts";
 import type { Command } from "./command.ts";
-import { count } from "./words.ts";
+import { count } from "./format.ts";
 
 export const doctor: Command = {
 	name: "doctor",

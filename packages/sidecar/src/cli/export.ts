@@ -1,7 +1,7 @@
 import { humanBytes, humanDuration } from "../telemetry/format.ts";
 import { AT_OPTION, type Command, textOf } from "./command.ts";
+import { count, shownPath } from "./format.ts";
 import { pathLines } from "./import.ts";
-import { count, shownPath } from "./words.ts";
 
 export const exportCommand: Command = {
 	name: "export",

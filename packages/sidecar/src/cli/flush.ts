@@ -1,8 +1,8 @@
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
-import { coverageRows, everything, exceptions } from "./coverage-words.ts";
+import { count, heldWords, shownPath } from "./format.ts";
+import { coverageRows, everything, exceptions } from "./format-coverage.ts";
 import { movedLines } from "./restore.ts";
-import { count, heldWords, shownPath } from "./words.ts";
 
 export const flush: Command = {
 	name: "flush",
@@ -30,7 +30,7 @@ function shown({
 	removed,
 	bytes,
 	notTaken,
-	heldDeletions,
+	deferredDeletions,
 	moved,
 	excluded,
 	superseded,
@@ -45,7 +45,7 @@ function shown({
 		...(superseded ? ["another writer owns this workspace: what was committed lies below .recovered/"] : []),
 		...notTaken.map(({ path, reason }) => `not taken  ${shownPath(path)}: ${reason}`),
 		...excluded.map(({ path, reason }) => `left out  ${shownPath(path)}: ${reason}`),
-		...(heldDeletions > 0 ? [`held  ${heldWords(heldDeletions)}`] : []),
+		...(deferredDeletions > 0 ? [`held  ${heldWords(deferredDeletions)}`] : []),
 		...movedLines(moved),
 		...coverageRows(coverage).map(([label, text]) => `${label}  ${text}`),
 	];

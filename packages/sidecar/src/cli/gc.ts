@@ -1,8 +1,8 @@
 import { SidecarError } from "../errors.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
+import { count, ranges } from "./format.ts";
 import { POLICY_OPTIONS, policyFlags } from "./policy.ts";
-import { count, ranges } from "./words.ts";
 
 export const gc: Command = {
 	name: "gc",

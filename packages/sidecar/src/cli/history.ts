@@ -2,7 +2,7 @@ import { SidecarError } from "../errors.ts";
 import type { HistoryEntry } from "../history/history.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
-import { isoTime } from "./words.ts";
+import { isoTime } from "./format.ts";
 
 const DEFAULT_LIMIT = 50;
 

@@ -1,6 +1,6 @@
 import { humanBytes, humanDuration } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
-import { count, shownPath } from "./words.ts";
+import { count, shownPath } from "./format.ts";
 
 export const importCommand: Command = {
 	name: "import",

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jsonLines, jsonObject, Place } from "../../../testkit/cli.ts";
 import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../../testkit/store/s3-server.ts";
 import { plainProfile } from "../../../testkit/workbench.ts";
-import { privateDirectory } from "../disk/marker.ts";
+import { privateDirectory } from "../disk/base-marker.ts";
 import { logKey } from "../log/keys.ts";
 import { Roots } from "../path.ts";
 import { Session } from "../session/session.ts";

@@ -1,7 +1,7 @@
 import type { Entry } from "../log/types.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import { AT_OPTION, type Command, textOf } from "./command.ts";
-import { isoTime, modeWord, shortTime, shownPath } from "./words.ts";
+import { isoTime, modeWord, shortTime, shownPath } from "./format.ts";
 
 export const ls: Command = {
 	name: "ls",

@@ -2,18 +2,18 @@ import { SidecarError } from "../errors.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import { type Command, type Context, textOf } from "./command.ts";
+import { count, isoTime, shortTime, shownPath } from "./format.ts";
 import { entryForProgram, listedEntry } from "./ls.ts";
 import { movedLines } from "./restore.ts";
-import { count, isoTime, shortTime, shownPath } from "./words.ts";
 
 export const recover: Command = {
 	name: "recover",
 	args: "[PATH]",
-	summary: "List what was set aside below .recovered/; write it out, bring it in, or drop it.",
+	summary: "List what was quarantined below .recovered/; write it out, bring it in, or drop it.",
 	notes: [
-		"Superseded writers set files aside. So do restores that move an edit out of the way of newer bytes.",
+		"Superseded writers quarantine files. So do restores that move an edit out of the way of newer bytes.",
 		"Without an option, lists the first files of each entry; with --writer or PATH, all of them. Paths are those on the original disk.",
-		"Nothing that is set aside goes away by itself, and what is dropped stays in history.",
+		"Nothing that is quarantined goes away by itself, and what is dropped stays in history.",
 	],
 	options: [
 		{ flags: "--writer <ID>", description: "Only this writer or restore: its id or the first digits of it." },
@@ -51,12 +51,12 @@ function actOf(options: Options): Act {
 const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Options) => Promise<number>>> = {
 	async list({ config, out }, choice) {
 		const library = await import("../library/recover.ts");
-		const listings = await library.listSetAside({ settings: config, ...choice });
+		const listings = await library.listQuarantined({ settings: config, ...choice });
 		if (config.json) {
 			await out.json({ writers: listings.map(forProgram) });
 			return 0;
 		}
-		if (listings.length === 0) await out.line("nothing is set aside");
+		if (listings.length === 0) await out.line("nothing is quarantined");
 		const isDetailed = choice.writer !== undefined || choice.path !== undefined;
 		for (const { writer, isRestore, files, bytes, firstMs, lastMs, entries } of listings) {
 			const when = firstMs === undefined || lastMs === undefined ? "time unknown" : `${shortTime(firstMs)} to ${shortTime(lastMs)}`;
@@ -73,7 +73,7 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 		const library = await import("../library/recover.ts");
 		const result = await library.recoverTo({ settings: config, ...choice, to: String(to), log, progress });
 		if (config.json) await out.json(result);
-		else if (result.directories.length === 0) await out.line("nothing is set aside");
+		else if (result.directories.length === 0) await out.line("nothing is quarantined");
 		else {
 			await out.line(`wrote ${count(result.files, "file")}, ${humanBytes(result.bytes)}`);
 			for (const directory of result.directories) await out.line(shownPath(directory));
@@ -114,7 +114,7 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 	},
 };
 
-type Listing = Awaited<ReturnType<typeof import("../library/recover.ts").listSetAside>>[number];
+type Listing = Awaited<ReturnType<typeof import("../library/recover.ts").listQuarantined>>[number];
 
 function forProgram({ writer, isRestore, files, bytes, firstMs, lastMs, entries }: Listing): object {
 	return {

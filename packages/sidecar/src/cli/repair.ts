@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { SidecarError } from "../errors.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
-import { count, isoTime, shownPath } from "./words.ts";
+import { count, isoTime, shownPath } from "./format.ts";
 
 export const repair: Command = {
 	name: "repair",

@@ -1,6 +1,6 @@
 import { humanBytes, humanDuration } from "../telemetry/format.ts";
 import { AT_OPTION, type Command, textOf } from "./command.ts";
-import { count, shownPath } from "./words.ts";
+import { count, shownPath } from "./format.ts";
 
 export const restore: Command = {
 	name: "restore",

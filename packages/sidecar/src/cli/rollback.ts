@@ -1,8 +1,8 @@
 import { SidecarError } from "../errors.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
+import { count, shownPath } from "./format.ts";
 import { movedLines } from "./restore.ts";
-import { count, shownPath } from "./words.ts";
 
 export const rollback: Command = {
 	name: "rollback",

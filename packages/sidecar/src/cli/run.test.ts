@@ -126,7 +126,7 @@ test("SIGKILL: what was acknowledged is restored elsewhere, and the same machine
 	expect((await place.cli("b", ["cat", "meanwhile"])).stdout).toBe("unwatched");
 });
 
-test("two writers: the first is superseded, its later bytes are set aside, exit status 4; both tell, and the owner's daemon drops it", async () => {
+test("two writers: the first is superseded, its later bytes are quarantined, exit status 4; both tell, and the owner's daemon drops it", async () => {
 	using place = new Place();
 	await using first = await place.run("a");
 	await committed(first, place.path("a", "shared"), "from a");
@@ -140,13 +140,13 @@ test("two writers: the first is superseded, its later bytes are set aside, exit 
 	const told = await place.cli("a", ["status", "--json"]);
 	expect(told.status).toBe(4);
 	expect(jsonObject(told.stdout)).toMatchObject({ reasons: expect.arrayContaining(["superseded"]), daemon: { superseded: true } });
-	expect(await first.waitForEvent("writer.set-aside")).toMatchObject({ ...security, files: 1, bytes: 8, paths: ["shared"] });
+	expect(await first.waitForEvent("writer.quarantined")).toMatchObject({ ...security, files: 1, bytes: 8, paths: ["shared"] });
 	const { status, stdout } = await first.stop();
 	expect(status).toBe(4);
 	expect(stdout).toMatch(/^error \[SUPERSEDED\] .*\.recovered\/.*\nwhat to do: /);
 
 	const found = jsonObject((await place.cli("b", ["status", "--json"])).stdout);
-	expect(found).toMatchObject({ durable: true, setAside: [{ writer, files: 1, bytes: 8 }] });
+	expect(found).toMatchObject({ durable: true, quarantined: [{ writer, files: 1, bytes: 8 }] });
 	// The owner has written nothing since: it looks first what there is.
 	const dropped = await place.cli("b", ["recover", "--drop", "shared"]);
 	expect(dropped).toMatchObject({ status: 0, stdout: expect.stringMatching(/^dropped 1 file: commit \d+, by the daemon\n$/) });
@@ -155,7 +155,7 @@ test("two writers: the first is superseded, its later bytes are set aside, exit 
 });
 
 // @id run-declared-dead
-test("a machine that was frozen, declared dead and woken up: its bytes are set aside, exit status 4", async () => {
+test("a machine that was frozen, declared dead and woken up: its bytes are quarantined, exit status 4", async () => {
 	using place = new Place();
 	await using frozen = await place.run("a");
 	await committed(frozen, place.path("a", "shared"), "before");
@@ -164,13 +164,13 @@ test("a machine that was frozen, declared dead and woken up: its bytes are set a
 	await using second = await place.run("b");
 	await committed(second, place.path("b", "shared"), "by the next one");
 	frozen.signal("SIGCONT");
-	expect(await frozen.waitForEvent("writer.set-aside")).toMatchObject({ paths: ["shared"] });
+	expect(await frozen.waitForEvent("writer.quarantined")).toMatchObject({ paths: ["shared"] });
 	expect((await frozen.stop()).status).toBe(4);
 	expect((await second.stop()).status).toBe(0);
 	expect((await place.cli("c", ["cat", "shared"])).stdout).toBe("by the next one");
 });
 
-test("deploy overlap: the new one waits for the old one's `closed`, and nothing is set aside", async () => {
+test("deploy overlap: the new one waits for the old one's `closed`, and nothing is quarantined", async () => {
 	using place = new Place();
 	await using first = await place.run("a", [
 		"--",
@@ -220,7 +220,7 @@ test("a deletion that is held at the end is exit status 3, as of flush and statu
 	await place.cli("a", ["flush"]);
 	const { status, stdout } = await place.cli("a", ["run", "--json", "--", "rm", "-r", place.path("a", "d")]);
 	expect(status).toBe(3);
-	expect(jsonObject(stdout)).toMatchObject({ isDurable: false, exitStatus: 3, lost: [], heldDeletions: 13, agentStatus: 0 });
+	expect(jsonObject(stdout)).toMatchObject({ isDurable: false, exitStatus: 3, lost: [], deferredDeletions: 13, agentStatus: 0 });
 	for (const verb of ["flush", "status"]) {
 		const told = await place.cli("a", [verb]);
 		expect(told.status).toBe(3);

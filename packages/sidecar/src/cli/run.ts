@@ -5,11 +5,11 @@ import type { ServeResult } from "../library/serve.ts";
 import type { StartReceipt } from "../library/start-receipt.ts";
 import { metered } from "../telemetry/event-metrics.ts";
 import { emfLine, type MetricValues } from "../telemetry/metrics.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import type { Command } from "./command.ts";
-import { coverageRows, everything, exceptions, receiptLine } from "./coverage-words.ts";
+import { count, heldWords, shownPath } from "./format.ts";
+import { coverageRows, everything, exceptions, receiptLine } from "./format-coverage.ts";
 import { movedLines } from "./restore.ts";
-import { count, heldWords, shownPath } from "./words.ts";
 
 export const run: Command = {
 	name: "run",
@@ -63,7 +63,7 @@ function writeMetrics(values: MetricValues): void {
 const SHOWN_PATHS = 20;
 
 /** The first signal drains; the drain has its own deadline, so that no second one is needed. */
-function stopOnSignal(log: Log): AbortSignal {
+function stopOnSignal(log: Logger): AbortSignal {
 	const stop = new AbortController();
 	const onSignal = (signal: NodeJS.Signals) => {
 		log.info(stop.signal.aborted ? "run.signal-ignored" : "run.signal", { signal });
@@ -75,7 +75,7 @@ function stopOnSignal(log: Log): AbortSignal {
 
 function shown(result: Result): string[] {
 	if (result.kind === "not-started") return ["stopped before the workspace was restored; nothing was committed"];
-	const { isDurable, superseded, lost, heldDeletions, excluded, moved, headSeq, agentStatus, coverage } = result;
+	const { isDurable, superseded, lost, deferredDeletions, excluded, moved, headSeq, agentStatus, coverage } = result;
 	const outside = coverageRows(coverage).map(([label, text]) => `  ${label}  ${text}`);
 	const agent = agentStatus === undefined ? [] : [`the agent ended with status ${agentStatus}`];
 	if (superseded) return [...agent, `error [SUPERSEDED] ${ERRORS.SUPERSEDED.meaning}`, `what to do: ${ERRORS.SUPERSEDED.remedy}`];
@@ -91,7 +91,7 @@ function shown(result: Result): string[] {
 		`error [NOT_DURABLE] ${ERRORS.NOT_DURABLE.meaning}`,
 		...lost.slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`),
 		...(left > 0 ? [`  and ${count(left, "more", "more")}`] : []),
-		...(heldDeletions > 0 ? [`  held  ${heldWords(heldDeletions)}`] : []),
+		...(deferredDeletions > 0 ? [`  held  ${heldWords(deferredDeletions)}`] : []),
 		...outside,
 		...(lost.length > 0 ? [`what to do: ${ERRORS.NOT_DURABLE.remedy}`] : []),
 	];

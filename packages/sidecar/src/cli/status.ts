@@ -1,8 +1,8 @@
 import { isReservedId } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
-import { coverageRows, everything, exceptions, isLeftOut } from "./coverage-words.ts";
-import { ago, aligned, count, heldWords, isoTime, shownPath } from "./words.ts";
+import { ago, aligned, count, heldWords, isoTime, shownPath } from "./format.ts";
+import { coverageRows, everything, exceptions, isLeftOut } from "./format-coverage.ts";
 
 export const status: Command = {
 	name: "status",
@@ -27,15 +27,15 @@ const SHOWN_PATHS = 20;
 const LISTED_PATHS = 1_000;
 
 function forPerson(found: Found): string[] {
-	const { logUrl, workspace, log, setAside, storeTimeMs, isDurable, notDurable, excluded, behind, elsewhere, coverage } = found;
+	const { logUrl, workspace, log, quarantined, storeTimeMs, isDurable, notDurable, excluded, behind, elsewhere, coverage } = found;
 	const rows = [
 		["log", logUrl],
 		["newest", log === undefined ? "none: the log is empty" : newest(log, storeTimeMs)],
 		...(log === undefined
 			? []
 			: [["holds", `${count(log.entries, "file and directory", "files and directories")}, ${humanBytes(log.bytes)}`]]),
-		...setAside.map(({ writer, files, bytes }) => [
-			"set aside",
+		...quarantined.map(({ writer, files, bytes }) => [
+			"quarantined",
 			`${count(files, "file")}, ${humanBytes(bytes)}, by ${isReservedId(writer) ? "this log's own writers" : "a superseded writer"}: .recovered/${writer}`,
 		]),
 		...elsewhere.map(({ path, files, bytes }) => [
@@ -48,7 +48,7 @@ function forPerson(found: Found): string[] {
 		...(behind > 0 && log !== undefined ? [["behind", `${count(behind, "path")} would be changed by a restore`]] : []),
 		["daemon", daemonWords(found)],
 		...(excluded.length > 0 ? [["left out", `${count(excluded.length, "file")}, by choice: not durable, and in no restore`]] : []),
-		...(found.heldDeletions > 0 ? [["held", heldWords(found.heldDeletions)]] : []),
+		...(found.deferredDeletions > 0 ? [["held", heldWords(found.deferredDeletions)]] : []),
 		[
 			"durable",
 			isDurable
@@ -61,12 +61,12 @@ function forPerson(found: Found): string[] {
 	return [...aligned(rows), ...shown, ...(left > 0 ? [`  and ${count(left, "more", "more")}`] : [])];
 }
 
-function whyNotDurable({ notDurable, heldDeletions, notRestored, reasons }: Found): string {
+function whyNotDurable({ notDurable, deferredDeletions, notRestored, reasons }: Found): string {
 	const words = {
 		superseded: "another writer owns this workspace",
 		"not-restored": `this directory must not be committed: ${notRestored}`,
 		"not-durable": count(notDurable.length, "path"),
-		held: `${count(heldDeletions, "deletion")} held`,
+		held: `${count(deferredDeletions, "deletion")} held`,
 	} as const;
 	return `NO: ${reasons.map((reason) => words[reason]).join(", ")}`;
 }
@@ -85,13 +85,13 @@ function thisDisk({ marker, hasBase, log }: Found): string {
 
 function daemonWords({ daemon }: Found): string {
 	if (daemon === undefined) return "none";
-	const { phase, pid, waiting, heldDeletions, superseded, lastFlushError, notTaken } = daemon;
+	const { phase, pid, waiting, deferredDeletions, superseded, lastFlushError, notTaken } = daemon;
 	return [
 		`${phase}, process ${pid}`,
 		...(superseded ? ["SUPERSEDED by another writer"] : []),
 		...(waiting ? [`${count(waiting, "path")} waiting`] : []),
 		...(notTaken?.length ? [`${count(notTaken.length, "path")} not taken`] : []),
-		...(heldDeletions ? [`${count(heldDeletions, "deletion")} held`] : []),
+		...(deferredDeletions ? [`${count(deferredDeletions, "deletion")} held`] : []),
 		...(lastFlushError ? [`last flush failed [${lastFlushError.code}] ${lastFlushError.message}`] : []),
 	].join(", ");
 }
@@ -102,7 +102,7 @@ function forProgram({
 	isDurable,
 	reasons,
 	log,
-	setAside,
+	quarantined,
 	storeTimeMs,
 	marker,
 	hasBase,
@@ -110,7 +110,7 @@ function forProgram({
 	notDurable,
 	excluded,
 	elsewhere,
-	heldDeletions,
+	deferredDeletions,
 	notRestored,
 	coverage,
 	daemon,
@@ -123,14 +123,14 @@ function forProgram({
 			...(log === undefined ? { seq: 0 } : { ...log, timeMs: undefined, time: isoTime(log.timeMs) }),
 			storeTime: isoTime(storeTimeMs),
 		},
-		setAside,
+		quarantined,
 		elsewhere,
 		workspace,
 		notCovered: coverage?.gaps.map(({ path }) => path) ?? [],
 		coverage: coverage ?? null,
 		base: marker === undefined ? null : { seq: marker.baseSeq, id: marker.baseId, complete: marker.complete, known: hasBase },
 		behind,
-		heldDeletions,
+		deferredDeletions,
 		notRestored: notRestored ?? null,
 		notDurableCount: notDurable.length,
 		notDurable: notDurable.slice(0, LISTED_PATHS),

@@ -178,7 +178,7 @@ test("more than half of the tree gone while nobody watched: not believed, and a 
 	for (let i = 0; i < 12; i++) rmSync(place.path("a", String(i)));
 	const { status, stdout } = await place.cli("a", ["flush", "--json"]);
 	expect(status).toBe(3);
-	expect(jsonObject(stdout)).toMatchObject({ kind: "nothing", removed: 0, heldDeletions: 12 });
+	expect(jsonObject(stdout)).toMatchObject({ kind: "nothing", removed: 0, deferredDeletions: 12 });
 	expect((await place.cli("a", ["restore"])).status).toBe(0);
 	expect(readdirSync(place.path("a"))).toHaveLength(12);
 });

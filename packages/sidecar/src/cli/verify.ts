@@ -1,8 +1,8 @@
 import { ERRORS } from "../errors.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
+import { count, isoTime, ranges, shownPath } from "./format.ts";
 import { POLICY_OPTIONS, policyFlags } from "./policy.ts";
-import { count, isoTime, ranges, shownPath } from "./words.ts";
 
 export const verify: Command = {
 	name: "verify",

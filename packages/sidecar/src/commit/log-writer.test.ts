@@ -69,12 +69,12 @@ describe("a commit after a pause of more than an hour", () => {
 		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
 		store.isDeaf = false;
 		writeFileSync(join(bench.workspace("old"), "late"), "1");
-		expect(await old.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+		expect(await old.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 		machine.turn(2 * HOUR_MS);
 		const slot = owner.head.seq + 1;
 		expect(await owner.flush()).toMatchObject({ kind: "committed", seq: slot });
 		rmSync(join(bench.workspace("owner"), "f"));
-		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 1, setAside: false });
+		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 1, quarantined: false });
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(false);
 	});
 });
@@ -101,7 +101,7 @@ describe("a machine that is frozen for hours while it reads the log", () => {
 
 describe("one memory on two machines", () => {
 	// @id one-fence-held-twice
-	it("holds one fence twice: the first to commit keeps it, the other one sets its bytes aside under a new name", async () => {
+	it("holds one fence twice: the first to commit keeps it, the other one quarantines its bytes under a new name", async () => {
 		await using bench = await workbench();
 		let drawn = 0;
 		const frozen = thisMachine.wallMs();

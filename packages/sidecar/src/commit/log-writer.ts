@@ -14,7 +14,7 @@ import { decodeCommit, type EncodedCommit, encodeCommit } from "../log/commit-co
 import { advanceHead, foldCommits, type Head, type OwnedHead, ownedHead } from "../log/fold.ts";
 import { MAX_CHUNKS, MAX_ENTRIES, MAX_SEGMENT_INLINE_BYTES, SEGMENT_COMMITS } from "../log/limits.ts";
 import { isReservedId } from "../log/restore-id.ts";
-import { setAsideHome, unrestorableAfter } from "../log/safe-path.ts";
+import { quarantineHome, unrestorableAfter } from "../log/safe-path.ts";
 import type { CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
@@ -29,7 +29,7 @@ const LONG_PAUSE_MS = 60 * 60 * 1000;
 /** A fence is looked at again before the first commit, unless that comes sooner: it was read back when it was won. */
 const SECOND_LOOK_MS = 1_000;
 
-/** Room that set-aside entries leave to the owner: a writer that lost the tree must not keep the owner from committing. */
+/** Room that quarantined entries leave to the owner: a writer that lost the tree must not keep the owner from committing. */
 const OWNERS_ENTRIES = 50_000;
 
 export type WriteOutcome =
@@ -98,7 +98,7 @@ export class LogWriter {
 		this.#lastStoreMs = storeTimeMs;
 	}
 
-	/** 32 hex digits from the kernel's RNG. Another one after the fence was lost to a twin. */
+	/** 32 hex digits from the kernel's RNG. Another one after the fence was lost to a clone. */
 	get id(): string {
 		return this.#id;
 	}
@@ -116,7 +116,7 @@ export class LogWriter {
 		return this.#isDisowned || (this.#fenceSeq > 0 && this.#head.fence.seq > this.#fenceSeq);
 	}
 
-	/** The fence is a twin's, or not in the log any more: `id` is not the name it was won under. */
+	/** The fence is a clone's, or not in the log any more: `id` is not the name it was won under. */
 	get isDisowned(): boolean {
 		return this.#isDisowned;
 	}
@@ -353,7 +353,7 @@ export class LogWriter {
 		return isBroken;
 	}
 
-	/** The fence is another's now. Its commits count below `.recovered/` only, in a name that no twin has. */
+	/** The fence is another's now. Its commits count below `.recovered/` only, in a name that no clone has. */
 	#disown(): void {
 		this.#isDisowned = true;
 		this.#id = unusedId(this.#machine, this.#head);
@@ -414,6 +414,6 @@ export class LogWriter {
 function unusedId(machine: Machine, head: Head): string {
 	for (;;) {
 		const id = machine.randomBytes(16).toString("hex");
-		if (!isReservedId(id) && id !== head.fence.writer && !head.tree.has(setAsideHome(id))) return id;
+		if (!isReservedId(id) && id !== head.fence.writer && !head.tree.has(quarantineHome(id))) return id;
 	}
 }

@@ -3,7 +3,7 @@ import { SidecarError } from "../errors.ts";
 import type { Entry, Path, Tree } from "../log/types.ts";
 import { othersOf, ROOTS_DIRECTORY, type Root, rootNameOf, rootPath } from "../path.ts";
 import { RESERVED_DIRECTORY } from "../workspace/filter.ts";
-import { withoutSetAside } from "./set-aside.ts";
+import { withoutQuarantined } from "./quarantined.ts";
 
 /** An additional root that the log has and this machine does not: its content stays in the log, and no restore brings it here. */
 export interface RootElsewhere {
@@ -14,9 +14,9 @@ export interface RootElsewhere {
 	readonly bytes: number;
 }
 
-/** What of a tree belongs on this disk: nothing that was set aside, and no root that is not configured here. */
+/** What of a tree belongs on this disk: nothing that was quarantined, and no root that is not configured here. */
 export function ownTree(tree: Tree, root: Root): Tree {
-	return onThisDisk(withoutSetAside(tree), root);
+	return onThisDisk(withoutQuarantined(tree), root);
 }
 
 /** The tree without the roots that are not configured here; all of it for a plain directory. */

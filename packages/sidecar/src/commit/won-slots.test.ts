@@ -66,14 +66,14 @@ it("lets one of two writers keep a fence that a racy store gave to both, and the
 	expect(head.seq).toBe(2);
 	expect(racy.overwrote()).toEqual([1]);
 	const [owner, other] = head.fence.writer === a.writerId ? [a, b] : [b, a];
-	expect(await owner.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", setAside: false });
-	expect(await other.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", setAside: true });
+	expect(await owner.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", quarantined: false });
+	expect(await other.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", quarantined: true });
 	const { tree } = (await readLog(racy.store)).head;
 	expect([...tree.keys()].filter((path) => /(^|\/)[AB]$/.test(path))).toHaveLength(2);
 });
 
 // @id fence-overwritten-later
-it("finds at the first commit that a fence was overwritten after it was read back, and sets its bytes aside", async () => {
+it("finds at the first commit that a fence was overwritten after it was read back, and quarantines its bytes", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	const machine = machineWith();
@@ -81,7 +81,7 @@ it("finds at the first commit that a fence was overwritten after it was read bac
 	const a = await racy.bench.open("a", { machine });
 	machine.aheadMs += 5_000;
 	await racy.store.overwrite(logKey(1), fence);
-	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 	expect(a.isSuperseded).toBe(true);
 	expect(racy.overwrote()).toEqual([1]);
 	const { tree } = (await readLog(racy.store)).head;
@@ -94,9 +94,9 @@ it("finds in the drain that an earlier commit was overwritten, and commits its b
 	racy.write("a", "A");
 	const a = await racy.bench.open("a");
 	const fence = await racy.rivalFence(1);
-	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 2, setAside: false });
+	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 2, quarantined: false });
 	await racy.store.overwrite(logKey(2), fence);
-	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 3, setAside: true });
+	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 3, quarantined: true });
 	expect(racy.overwrote()).toEqual([2]);
 	const { tree, fence: owner } = (await readLog(racy.store)).head;
 	expect(owner.seq).toBe(2);
@@ -104,27 +104,27 @@ it("finds in the drain that an earlier commit was overwritten, and commits its b
 });
 
 // @id replaced-slot-at-end
-it("notices a replaced slot at the end of a superseded writer, and sets its bytes aside again", async () => {
+it("notices a replaced slot at the end of a superseded writer, and quarantines its bytes again", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	const a = await racy.bench.open("a");
 	await racy.bench.open("b");
 	const fence = await racy.rivalFence(2);
-	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 3, setAside: true });
+	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 3, quarantined: true });
 	await racy.store.overwrite(logKey(3), fence);
 	// Nothing has changed since, so there is no commit that would look.
-	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 4, setAside: true });
+	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 4, quarantined: true });
 	expect(racy.overwrote()).toEqual([3]);
 	expect((await readLog(racy.store)).head.tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });
 
 // @id replaced-slot-on-loss
-it("notices a replaced slot when it loses another one, and sets its bytes aside again", async () => {
+it("notices a replaced slot when it loses another one, and quarantines its bytes again", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	const a = await racy.bench.open("a");
 	await racy.bench.open("b");
-	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 3, setAside: true });
+	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 3, quarantined: true });
 	const fence = await racy.rivalFence(2);
 	await racy.store.overwrite(logKey(3), fence);
 	await racy.bench.open("c");
@@ -146,7 +146,7 @@ it("does not call a last commit durable that a rival's late write replaced", asy
 		machine.onSleep = async () => {};
 		await racy.store.overwrite(logKey(2), fence);
 	};
-	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 3, setAside: true });
+	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 3, quarantined: true });
 	expect((await fetchCommit(racy.store, 2)).commit.info.flags.fence).toBe(true);
 	expect((await readLog(racy.store)).head.tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { bootId } from "../disk/marker.ts";
+import { bootId } from "../disk/base-marker.ts";
 import { ownPidNamespace } from "./agent-mark.ts";
 import { type ProcessEntry, startOf } from "./process-table.ts";
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { descendantsOf, readProcesses } from "./process-table.ts";
 
 /** How the agent ended. `status` is what a shell would say: its exit code, or 128 + the signal's number. */
@@ -41,7 +41,7 @@ export interface AgentProcess {
 	readonly ownsOrphans?: boolean;
 	/** A child of this process that is not the agent's. */
 	readonly spared?: number | undefined;
-	readonly log: Log;
+	readonly log: Logger;
 }
 
 /** What the agent leaves behind when it ends is told to end, and has this long to do so. */
@@ -77,13 +77,13 @@ class RunningAgent implements Agent {
 	/** Whatever descends from it is the agent's. */
 	readonly #ancestor: number;
 	readonly #spared: number | undefined;
-	readonly #log: Log;
+	readonly #log: Logger;
 	readonly exited: Promise<AgentExit>;
 	#exit: AgentExit | undefined;
 	#hasEnded = false;
 	#isKilled = false;
 
-	constructor(child: ChildProcess, ancestor: number, spared: number | undefined, log: Log) {
+	constructor(child: ChildProcess, ancestor: number, spared: number | undefined, log: Logger) {
 		this.#child = child;
 		this.#ancestor = ancestor;
 		this.#spared = spared;

@@ -10,13 +10,13 @@ import { history } from "../history/history.ts";
 import { logKey } from "../log/keys.ts";
 import { Roots } from "../path.ts";
 import { noProgress } from "../telemetry/progress.ts";
-import type { EventName, Log, LogFields } from "../telemetry/types.ts";
+import type { EventName, LogFields, Logger } from "../telemetry/types.ts";
 import { runDaemon } from "./daemon.ts";
 
 const DAY_MS = 86_400_000;
 
 /** A log whose next event of a name can be awaited. */
-function awaitableLog(): Log & { readonly next: (event: EventName) => Promise<LogFields> } {
+function awaitableLog(): Logger & { readonly next: (event: EventName) => Promise<LogFields> } {
 	const waiting = new Map<EventName, (fields: LogFields) => void>();
 	const say = (event: EventName, fields: LogFields = {}) => {
 		waiting.get(event)?.(fields);

@@ -12,7 +12,7 @@ import { ERRORS, type ErrorCode, SidecarError, systemRefusal } from "../errors.t
 export interface ControlHandlers {
 	status(): Promise<object>;
 	flush(): Promise<object>;
-	/** Takes out of `.recovered/` what was dealt with. @param what as `dropSetAside` takes it, but from another process */
+	/** Takes out of `.recovered/` what was dealt with. @param what as `dropQuarantined` takes it, but from another process */
 	drop(what: unknown): Promise<object>;
 }
 

@@ -6,12 +6,12 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FlushResult } from "../capture/flush-result.ts";
-import { undecided } from "../commit/decided.ts";
+import { undecided } from "../commit/until-resolved.ts";
 import { SidecarError, systemRefusal } from "../errors.ts";
-import type { Wanted } from "../history/pick-set-aside.ts";
+import type { Selection } from "../history/select-quarantined.ts";
 import type { Moved } from "../restore/restore-work.ts";
 import { Session, type SessionOptions } from "../session/session.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import type { Agent, AgentUser } from "./agent.ts";
 import {
 	type CadenceOptions,
@@ -23,10 +23,10 @@ import {
 	sweepDelayMs,
 	unwatchedSweepDelayMs,
 } from "./cadence.ts";
+import { chownWorkspace } from "./chown-workspace.ts";
 import { takeControl } from "./control.ts";
 import { dirtyBytes } from "./dirty-bytes.ts";
 import { drain } from "./drain.ts";
-import { handOver } from "./hand-over.ts";
 import { type AgentOptions, startConfigured } from "./start-configured.ts";
 import { endSurvivors } from "./survivors.ts";
 import { ToldByTerminal } from "./terminal.ts";
@@ -63,7 +63,7 @@ export interface DaemonStatus {
 	/** Paths that changed and are not durable yet, and a commit that is undecided. */
 	readonly waiting: number;
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
-	readonly heldDeletions: number;
+	readonly deferredDeletions: number;
 	/** Left out of the log by choice: they hold secrets. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	readonly lastFlushError: { readonly code: string; readonly message: string; readonly remedy: string } | null;
@@ -75,7 +75,7 @@ export interface DaemonEnd {
 	/** What of this disk is not in the log. */
 	readonly lost: readonly { readonly path: string; readonly reason: string }[];
 	/** Deletions that were not committed: the log keeps the files, and the next start brings them back. */
-	readonly heldDeletions: number;
+	readonly deferredDeletions: number;
 	/** Left out of the log by choice: they hold secrets. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	/** What the restore moved out of the way of newer bytes. */
@@ -99,7 +99,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
 
 class Daemon {
 	readonly #options: DaemonOptions;
-	readonly #log: Log;
+	readonly #log: Logger;
 	#phase: Phase = "restoring";
 	#session: Session | undefined;
 	#agent: Agent | undefined;
@@ -167,7 +167,7 @@ class Daemon {
 			if (command.length > 0 && !stop.aborted) {
 				try {
 					prepareWorkspace?.();
-					if (agentUser !== undefined) this.#handOver(root.directories, agentUser);
+					if (agentUser !== undefined) this.#chownWorkspace(root.directories, agentUser);
 					this.#agent = await startConfigured({ ...this.#options, workspace: root.main }, this.#log);
 				} catch (error) {
 					// Hand the tree back: the next writer need not wait for one that never had an agent.
@@ -195,8 +195,8 @@ class Daemon {
 		}
 	}
 
-	#handOver(directories: readonly string[], user: AgentUser): void {
-		const handedOver = handOver(directories, user);
+	#chownWorkspace(directories: readonly string[], user: AgentUser): void {
+		const handedOver = chownWorkspace(directories, user);
 		this.#log[handedOver.refused > 0 ? "warn" : "info"]("workspace.handed-over", { ...user, ...handedOver });
 	}
 
@@ -223,7 +223,7 @@ class Daemon {
 			isDurable: drained.isDurable,
 			superseded: session.isSuperseded,
 			lost: drained.lost,
-			heldDeletions: drained.heldDeletions,
+			deferredDeletions: drained.deferredDeletions,
 			excluded: session.excluded,
 			moved: session.restored.moved,
 			headSeq: session.head.seq,
@@ -345,7 +345,7 @@ class Daemon {
 		// What changed since the flush began is the oldest that is left.
 		this.#dirtySinceMs = this.#firstChangeMs;
 		if (result.kind === "nothing") return this.#log.debug("flush.nothing", { ms });
-		const { seq, changed, removed, bytes, setAside } = result;
+		const { seq, changed, removed, bytes, quarantined } = result;
 		this.#log.info("flush.committed", {
 			seq,
 			changed,
@@ -353,7 +353,7 @@ class Daemon {
 			bytes,
 			ms,
 			lagMs: Math.round(nowMs - sinceMs),
-			...(setAside && { setAside, kind: "security" }),
+			...(quarantined && { quarantined, kind: "security" }),
 		});
 		this.#options.onDurable?.(this.#session as Session);
 	}
@@ -408,7 +408,7 @@ class Daemon {
 
 	/** What was hinted at may have been missed, and connections that hung are no reason to wait longer. */
 	#wake(session: Session): void {
-		session.doubt();
+		session.requestRescan();
 		this.#failures = 0;
 		this.#due();
 	}
@@ -453,9 +453,9 @@ class Daemon {
 
 	/** Behind a flush, so that nothing of this writer is undecided. */
 	async #dropNow(what: unknown): Promise<object> {
-		const wanted = wantedOf(what);
+		const wanted = selectionOf(what);
 		await this.#flushNow();
-		const dropped = this.#chain.then(async () => await (this.#session as Session).dropSetAside(wanted, { closed: false }));
+		const dropped = this.#chain.then(async () => await (this.#session as Session).dropQuarantined(wanted, { closed: false }));
 		this.#chain = dropped.catch(() => undefined);
 		return await dropped;
 	}
@@ -471,7 +471,7 @@ class Daemon {
 			superseded: session?.isSuperseded ?? false,
 			waiting: session?.waiting ?? 0,
 			notTaken: session?.deferred ?? [],
-			heldDeletions: session?.heldDeletions ?? 0,
+			deferredDeletions: session?.deferredDeletions ?? 0,
 			excluded: session?.excluded ?? [],
 			lastFlushError: error === undefined ? null : { code: error.code, message: error.message, remedy: error.remedy },
 		};
@@ -479,7 +479,7 @@ class Daemon {
 }
 
 /** From another process: nothing of it is taken on trust. */
-function wantedOf(what: unknown): Wanted {
+function selectionOf(what: unknown): Selection {
 	const { writer, path } = (typeof what === "object" && what !== null ? what : {}) as {
 		readonly writer?: unknown;
 		readonly path?: unknown;

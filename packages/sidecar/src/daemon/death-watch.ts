@@ -8,7 +8,7 @@
  * Not needed as PID 1: the kernel ends all of a pid namespace with it.
  */
 import { spawn } from "node:child_process";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 
 export interface DeathWatch {
 	/** A child of this process that is not the agent's. Undefined where there is no watch. */
@@ -23,7 +23,7 @@ const SCRIPT = 'trap "" HUP INT QUIT TERM; read -r line || exec "$@"';
 const NONE: DeathWatch = { pid: undefined, disarm: () => {} };
 
 /** For the command only: `process.argv[1]` is its entry. Never fails. */
-export function watchDeath(mark: string | undefined, record: string, log: Log): DeathWatch {
+export function watchDeath(mark: string | undefined, record: string, log: Logger): DeathWatch {
 	if (process.pid === 1) return NONE;
 	const unwatched = (reason: string) => {
 		log.warn("agent.not-guarded", { reason, meaning: "the agent survives if this process is killed; the next start ends it" });

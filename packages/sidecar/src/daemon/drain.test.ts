@@ -54,13 +54,13 @@ describe("a drain", () => {
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
 	});
 
-	it("says that a held deletion is not durable, and that nothing is lost", async () => {
+	it("says that a deferred deletion is not durable, and that nothing is lost", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), "1");
 		await session.flush({ sweep: true });
 		for (let index = 0; index < 20; index++) rmSync(join(bench.workspace("a"), `f${index}`));
-		expect(await drained(bench, session, 20_000)).toMatchObject({ isDurable: false, exitStatus: 3, lost: [], heldDeletions: 20 });
+		expect(await drained(bench, session, 20_000)).toMatchObject({ isDurable: false, exitStatus: 3, lost: [], deferredDeletions: 20 });
 		expect((await readLog(bench.store)).head.tree.has("f0")).toBe(true);
 	});
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { type Durability, durability } from "../session/durability.ts";
 import type { Session } from "../session/session.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import type { Agent } from "./agent.ts";
 
 export interface DrainOptions {
@@ -11,7 +11,7 @@ export interface DrainOptions {
 	/** It got the signal itself; a second one means "at once" to many programs. */
 	readonly isAgentTold?: boolean;
 	readonly timeoutMs: number;
-	readonly log: Log;
+	readonly log: Logger;
 	/** Settled when the flush that was under way is over. */
 	readonly idle: Promise<unknown>;
 	/** Ends the hints: the last flush sweeps, and what our own reading of a database stirs up is no change. */
@@ -20,7 +20,7 @@ export interface DrainOptions {
 
 export interface Drained extends Pick<Durability, "isDurable" | "exitStatus"> {
 	readonly lost: readonly { readonly path: string; readonly reason: string }[];
-	readonly heldDeletions: number;
+	readonly deferredDeletions: number;
 	readonly ms: number;
 }
 
@@ -64,13 +64,13 @@ export async function drain({ session, agent, isAgentTold, timeoutMs, log, idle,
 	} finally {
 		clearTimeout(timer);
 	}
-	const { heldDeletions, isSuperseded: superseded } = session;
+	const { deferredDeletions, isSuperseded: superseded } = session;
 	// After a failure nobody knows whether this disk was looked at to the end.
 	const notDurable = Math.max(session.waiting, failure === undefined ? 0 : 1);
-	const { isDurable, exitStatus } = durability({ notDurable, heldDeletions, superseded });
+	const { isDurable, exitStatus } = durability({ notDurable, deferredDeletions, superseded });
 	const lost = session.deferred.map(({ path, reason }) => ({ path, reason }));
 	if (notDurable > 0 && lost.length === 0) lost.push(...unsent(session, failure?.message ?? "it was not committed"));
-	return { isDurable, exitStatus, lost, heldDeletions, ms: Math.round(performance.now() - started) };
+	return { isDurable, exitStatus, lost, deferredDeletions, ms: Math.round(performance.now() - started) };
 }
 
 /** Most paths that a report names. */
@@ -91,7 +91,7 @@ function ended(signal: AbortSignal): Promise<never> {
  * Captures beside the agent, and waits for its end, `ms` at most. An agent that never pauses gives the waves ever more to do, and a store may
  * be slow: the last capture, of a disk that stands still, must have its time. What was uploaded until then need not be sent again.
  */
-async function flushBeside(agent: Agent, session: Session, ms: number, budget: AbortSignal, log: Log): Promise<void> {
+async function flushBeside(agent: Agent, session: Session, ms: number, budget: AbortSignal, log: Logger): Promise<void> {
 	const isOver = new AbortController();
 	const over = delay(Math.max(0, ms), undefined, { ref: false }).then(() => {
 		// One that has ended is not waited for: then these waves are the last capture's already.
@@ -108,7 +108,7 @@ async function flushBeside(agent: Agent, session: Session, ms: number, budget: A
 }
 
 /** Tries again until the budget ends it: a store that hiccups must not cost the last minute's work. */
-async function flushInWaves(session: Session, closed: boolean, signal: AbortSignal, log: Log): Promise<void> {
+async function flushInWaves(session: Session, closed: boolean, signal: AbortSignal, log: Logger): Promise<void> {
 	for (const [index, maxFileBytes] of WAVES.entries()) {
 		const isLast = index === WAVES.length - 1;
 		for (let retry = 0; ; retry++) {

@@ -7,7 +7,7 @@ import { mounted } from "../../../testkit/workspace/mounted.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { startAgent } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";
-import { handOver } from "./hand-over.ts";
+import { chownWorkspace } from "./chown-workspace.ts";
 
 const AGENT = { uid: 65_534, gid: 65_534 };
 const CANARY = "canary-7f3a";
@@ -60,7 +60,7 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 			expect([status, stderr]).toEqual([0, ""]);
 			return readFileSync(out, "utf8");
 		};
-		handOver([dir], { uid: 0, gid: 0 });
+		chownWorkspace([dir], { uid: 0, gid: 0 });
 		// The file it writes to is its own; the directory above must let it through.
 		spawnSync("chmod", ["755", dir]);
 		spawnSync("chown", [`${AGENT.uid}`, out]);
@@ -83,11 +83,11 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 		writeFileSync(outside, "x");
 		symlinkSync(outside, join(workspace, "link"));
 		linkSync(outside, join(workspace, "second-name"));
-		expect(handOver([workspace], AGENT)).toEqual({ entries: 5, refused: 0 });
+		expect(chownWorkspace([workspace], AGENT)).toEqual({ entries: 5, refused: 0 });
 		for (const path of ["", "memory", "memory/a.md", "link"]) expect(lstatSync(join(workspace, path))).toMatchObject(AGENT);
 		expect(lstatSync(odd)).toMatchObject(AGENT);
 		expect(lstatSync(outside)).toMatchObject({ uid: 0, gid: 0 });
-		expect(handOver([workspace], AGENT)).toEqual({ entries: 0, refused: 0 });
+		expect(chownWorkspace([workspace], AGENT)).toEqual({ entries: 0, refused: 0 });
 	});
 
 	// @id owner-refused
@@ -97,7 +97,7 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 		mkdirSync(workspace);
 		writeFileSync(join(workspace, "a.md"), "x");
 		made.bind(workspace, workspace, "ro");
-		expect(handOver([workspace], AGENT)).toEqual({ entries: 0, refused: 2 });
+		expect(chownWorkspace([workspace], AGENT)).toEqual({ entries: 0, refused: 2 });
 	});
 });
 

@@ -7,7 +7,7 @@
  * NOT guaranteed without koffi: then nothing is adopted, unless this is PID 1, and nothing reaped. The log says so.
  */
 import { loadCLibrary } from "../c-library.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { type ProcessEntry, readProcesses } from "./process-table.ts";
 
 const PR_SET_CHILD_SUBREAPER = 36;
@@ -25,7 +25,7 @@ interface Calls {
  * For the whole process, and for good. Never fails.
  * @returns whether orphans become children of this process
  */
-export async function adoptOrphans(log: Log): Promise<boolean> {
+export async function adoptOrphans(log: Logger): Promise<boolean> {
 	const isInit = process.pid === 1;
 	const calls = await loadCalls().catch((error: unknown) => {
 		log.warn("orphans.not-reaped", { error, remedy: "install koffi, or run below an init such as tini" });
@@ -49,12 +49,12 @@ async function loadCalls(): Promise<Calls> {
 
 class Reaper {
 	readonly #reap: (pid: number) => boolean;
-	readonly #log: Log;
+	readonly #log: Logger;
 	/** Zombies of the look before. */
 	#seen: ReadonlySet<string> = new Set();
 	#timer: NodeJS.Timeout | undefined;
 
-	constructor(reap: (pid: number) => boolean, log: Log) {
+	constructor(reap: (pid: number) => boolean, log: Logger) {
 		this.#reap = reap;
 		this.#log = log;
 	}

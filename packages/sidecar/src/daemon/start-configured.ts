@@ -1,4 +1,4 @@
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { type Agent, type AgentUser, startAgent } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";
 import { MARK_VARIABLE, markText, ownMark } from "./agent-mark.ts";
@@ -37,7 +37,7 @@ export interface AgentPlace {
 }
 
 /** @throws SidecarError AGENT_NOT_STARTED */
-export async function startConfigured(options: AgentOptions & AgentPlace, log: Log): Promise<Agent> {
+export async function startConfigured(options: AgentOptions & AgentPlace, log: Logger): Promise<Agent> {
 	const { command, agentVariables, agentToStderr: toStderr, agentUser: user, workspace, stateDir } = options;
 	const { env, withheld } = agentEnvironment(options.env, options.agentEnv);
 	log.debug("agent.environment", { withheld });
@@ -65,7 +65,7 @@ export async function startConfigured(options: AgentOptions & AgentPlace, log: L
 }
 
 /** A failure is only logged: the mark alone still finds the agent. */
-function note(record: string, { pid }: Agent, mark: string, log: Log): void {
+function note(record: string, { pid }: Agent, mark: string, log: Logger): void {
 	try {
 		recordAgent(record, pid, mark);
 	} catch (error) {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import type { Agent, AgentExit } from "./agent.ts";
 import { retryDelayMs } from "./cadence.ts";
 
@@ -12,21 +12,21 @@ const STEADY_MS = 60_000;
  *
  * @throws SidecarError as `start`, where the very first one fails
  */
-export async function superviseAgent(start: () => Promise<Agent>, log: Log, delayMs = retryDelayMs): Promise<Agent> {
+export async function superviseAgent(start: () => Promise<Agent>, log: Logger, delayMs = retryDelayMs): Promise<Agent> {
 	return new SupervisedAgent(await start(), start, log, delayMs);
 }
 
 class SupervisedAgent implements Agent {
 	readonly exited: Promise<AgentExit>;
 	readonly #start: () => Promise<Agent>;
-	readonly #log: Log;
+	readonly #log: Logger;
 	readonly #delayMs: (failures: number) => number;
 	/** No more restarts. */
 	readonly #over = new AbortController();
 	#current: Agent;
 	#exit: AgentExit | undefined;
 
-	constructor(first: Agent, start: () => Promise<Agent>, log: Log, delayMs: (failures: number) => number) {
+	constructor(first: Agent, start: () => Promise<Agent>, log: Logger, delayMs: (failures: number) => number) {
 		this.#current = first;
 		this.#start = start;
 		this.#log = log;

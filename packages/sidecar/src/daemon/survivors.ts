@@ -9,7 +9,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { type AgentMark, directoryId, markOf, ownPidNamespace, parseMark } from "./agent-mark.ts";
 import { type AgentRecord, isRecorded, readRecord, recordPath } from "./agent-record.ts";
 import { descendantsOf, type ProcessEntry, readProcesses, startOf } from "./process-table.ts";
@@ -25,7 +25,7 @@ const TOLD = 20;
 export interface SurvivorOptions {
 	readonly stateDir: string;
 	readonly workspace: string;
-	readonly log: Log;
+	readonly log: Logger;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,7 +46,7 @@ export async function endSurvivors({ stateDir, workspace, log, signal }: Survivo
 }
 
 /** Ends what one sidecar started, once that has ended itself. @throws SidecarError AGENT_SURVIVES */
-export async function endAgentsOf(sidecar: string, record: string, log: Log): Promise<void> {
+export async function endAgentsOf(sidecar: string, record: string, log: Logger): Promise<void> {
 	await endAll(
 		() => {
 			const recorded = readRecord(record);
@@ -106,7 +106,7 @@ function withDescendants(found: readonly Found[], processes: readonly ProcessEnt
 	return [...all.values()];
 }
 
-async function endAll(agents: () => readonly ProcessEntry[], log: Log, signal: AbortSignal | undefined): Promise<void> {
+async function endAll(agents: () => readonly ProcessEntry[], log: Logger, signal: AbortSignal | undefined): Promise<void> {
 	const startedMs = performance.now();
 	/** Includes those that lost their parent meanwhile, and with it the sign of where they belong. */
 	const known = new Map<string, ProcessEntry>();

@@ -11,7 +11,7 @@ import { parentOf, type Root } from "../path.ts";
 import type { Filter } from "../workspace/filter.ts";
 import { type Mount, volumeOf } from "../workspace/mounts.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
-import type { Mounts } from "./marker.ts";
+import type { Mounts } from "./base-marker.ts";
 
 export interface MountCheck {
 	/** Mount points whose content does not count, and why. Of nested ones, only the outermost. */

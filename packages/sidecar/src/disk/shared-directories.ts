@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import { mainOf, othersOf, type Root } from "../path.ts";
 import { identityOf, lstatPath } from "../workspace/stat.ts";
-import { type Marker, readMarker } from "./marker.ts";
+import { type Marker, readMarker } from "./base-marker.ts";
 
 /** @throws SidecarError USAGE where a directory of this workspace is, holds or lies in one of another, and either is a root */
 export function requireOwnDirectories(root: Root, privateDir: string): void {

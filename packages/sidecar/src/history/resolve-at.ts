@@ -14,7 +14,7 @@ import { MIN_AGE_MS } from "../log/plan-retention.ts";
 import type { ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { readEarlier } from "./expired.ts";
-import { objectsNamedBy, readChain } from "./mark.ts";
+import { objectsNamedBy, readChain } from "./reachable.ts";
 
 const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
@@ -24,7 +24,7 @@ const CLOCK_STEP_MS = 999;
 /** `2026-11-23`, `2026-11-23T17:04`, `2026-11-23 17:04:05.678Z`, `…+01:00`. */
 const ISO = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:\d{2})?)?$/i;
 
-type Wanted = { readonly seq: number } | { readonly timeMs: number } | { readonly agoMs: number };
+type Selection = { readonly seq: number } | { readonly timeMs: number } | { readonly agoMs: number };
 
 /**
  * @param at a commit's seq, an ISO time (UTC unless it names a zone), or how long ago: `45s`, `30m`, `2h`, `1d`, `1w`
@@ -36,7 +36,7 @@ export async function resolveAt(store: ObjectStore, at: string, signal?: AbortSi
 }
 
 /** @throws SidecarError USAGE */
-function parseAt(at: string): Wanted {
+function parseAt(at: string): Selection {
 	if (/^\d{1,15}$/.test(at)) return { seq: Number(at) };
 	const [, count, unit] = /^(\d{1,6}(?:\.\d{1,3})?)([smhdw])$/.exec(at) ?? [];
 	if (count !== undefined) return { agoMs: Number(count) * MS_PER_UNIT[unit as keyof typeof MS_PER_UNIT] };

@@ -4,7 +4,7 @@ import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { Tree } from "../log/types.ts";
 import type { Roots } from "../path.ts";
 import type { Session } from "../session/session.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Stat, sameStat, statOf } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
@@ -18,7 +18,7 @@ export interface Telling {
 	readonly profile: Profile;
 	/** The agent's. */
 	readonly env: NodeJS.ProcessEnv;
-	readonly log: Log;
+	readonly log: Logger;
 	readonly onReceipt?: ((receipt: StartReceipt) => void) | undefined;
 }
 
@@ -63,7 +63,7 @@ function look({ roots, profile, env, log }: Telling, links: Links | undefined): 
 	}
 }
 
-/** Files that were set aside are on no disk. */
+/** Files that were quarantined are on no disk. */
 function linksIn(tree: Tree): Links {
 	const links: (readonly [string, string])[] = [];
 	for (const [path, entry] of tree) {

@@ -8,7 +8,7 @@ import { staging, stateDirectory, stateSpace, workspace, workspaceSpace } from "
 import { logState, owner, thisDisk } from "./doctor/log-checks.ts";
 import { exactTimes, inotify, node, notifications } from "./doctor/machine-checks.ts";
 import { innerMounts } from "./doctor/mount-checks.ts";
-import { Patient } from "./doctor/patient.ts";
+import { DoctorContext } from "./doctor/patient.ts";
 import { atomicPut } from "./doctor/race-check.ts";
 import { clock, conditionalWrites, credentials, endpoint, forbidden, get, list, put } from "./doctor/store-checks.ts";
 import { settingsOf, type WorkspaceOptions } from "./options.ts";
@@ -84,7 +84,7 @@ const WORST_FIRST: readonly ErrorSpec["exitStatus"][] = [1, 5, 4, 6, 7, 2, 3];
 export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
 	const settings = realWhereItCanBe(settingsOf(options));
 	const { store, profile, credentials, signal, tryForbidden = false } = options;
-	const patient = new Patient({
+	const patient = new DoctorContext({
 		settings,
 		profile: typeof profile === "object" ? profile : (profileNamed(settings.profile) as Profile),
 		tryForbidden,

@@ -40,7 +40,7 @@ export interface ExportResult {
 }
 
 /**
- * Writes the tree of a commit, with what superseded writers set aside, to a directory or as objects whose keys are the paths.
+ * Writes the tree of a commit, with what superseded writers quarantined, to a directory or as objects whose keys are the paths.
  * docs/transfer.md says how objects hold modes, times and links. What is cut off leaves what was written so far.
  *
  * @throws SidecarError TARGET_NOT_EMPTY; USAGE (a target among the logs, an empty log); COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*,
@@ -144,7 +144,7 @@ async function toDirectory(
 	const tools = await loadTools();
 	return await withStaging(opened.privateDir, async (privateDir) => {
 		const place = { root: target, privateDir, label: "export" };
-		const restored = await restore({ ...opened, ...tools, ...place, at: newest, withSetAside: true });
+		const restored = await restore({ ...opened, ...tools, ...place, at: newest, withQuarantined: true });
 		await restored.finish(true);
 		const entries = [...restored.head.tree].filter(([path]) => path !== "");
 		const count = (type: string) => entries.filter(([, entry]) => entry.type === type).length;

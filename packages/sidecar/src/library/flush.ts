@@ -1,7 +1,7 @@
 import type { FlushResult } from "../capture/flush-result.ts";
-import { undecided } from "../commit/decided.ts";
 import { thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
+import { undecided } from "../commit/until-resolved.ts";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import type { Moved } from "../restore/restore-work.ts";
@@ -35,7 +35,7 @@ export interface FlushReport {
 	/** What could not be taken, and why. */
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
 	/** Deletions that are not believed, because too much or something critical is gone at once and nobody watched it go: not committed. */
-	readonly heldDeletions: number;
+	readonly deferredDeletions: number;
 	/**
 	 * What had to give way to newer bytes of the log, and where it is on this disk. The log has it too, below `.recovered/`, unless
 	 * `notTaken` names it.
@@ -167,7 +167,7 @@ function report(
 	const sum = (of: (commit: (typeof commits)[number]) => number) => commits.reduce((total, commit) => total + of(commit), 0);
 	const result = results.at(-1);
 	const notTaken = [...unreadable.map(({ path, reason }) => ({ path, reason })), ...(result?.deferred ?? [])];
-	const heldDeletions = (result?.held ?? 0) + unbelieved;
+	const deferredDeletions = (result?.held ?? 0) + unbelieved;
 	return {
 		by,
 		kind: commits.length === 0 ? "nothing" : "committed",
@@ -176,10 +176,10 @@ function report(
 		removed: sum(({ removed }) => removed),
 		bytes: sum(({ bytes }) => bytes),
 		notTaken,
-		heldDeletions,
+		deferredDeletions,
 		moved,
 		excluded: [],
 		superseded,
-		exitStatus: durability({ notDurable: notTaken.length, heldDeletions, superseded }).exitStatus,
+		exitStatus: durability({ notDurable: notTaken.length, deferredDeletions, superseded }).exitStatus,
 	};
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import { privatePath, readMarker } from "../disk/marker.ts";
+import { privatePath, readMarker } from "../disk/base-marker.ts";
 import { doctor, exportTree, flush, restore, rollback, run, status } from "../index.ts";
 
 const undo: (() => unknown)[] = [];
@@ -149,8 +149,8 @@ describe("status", () => {
 		for (let index = 0; index < 60; index++) writeFileSync(join(ws, `d/f${index}`), "");
 		await flush(options);
 		rmSync(join(ws, "d"), { recursive: true });
-		expect(await flush(options)).toMatchObject({ exitStatus: 3, heldDeletions: 60 });
-		expect(await status(options)).toMatchObject({ isDurable: false, heldDeletions: 60, notDurable: [] });
+		expect(await flush(options)).toMatchObject({ exitStatus: 3, deferredDeletions: 60 });
+		expect(await status(options)).toMatchObject({ isDurable: false, deferredDeletions: 60, notDurable: [] });
 	});
 
 	// @id status-other-directory

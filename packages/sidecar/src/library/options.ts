@@ -5,14 +5,14 @@
 import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/options.ts";
-import { privateDirectory } from "../disk/marker.ts";
+import { privateDirectory } from "../disk/base-marker.ts";
 import type { Workspace } from "../session/workspace.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { type OpenStoreOptions, openStore } from "../store/open.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
-import type { Log, Progress } from "../telemetry/types.ts";
+import type { Logger, Progress } from "../telemetry/types.ts";
 import { type Profile, profileNamed } from "../workspace/profile.ts";
 import { openRoots } from "./open-roots.ts";
 import { requireOutside, withRealWorkspace } from "./workspace-place.ts";
@@ -45,7 +45,7 @@ export interface WorkspaceOptions extends LogOptions {
 	/** What becomes of a file that holds a secret where the profile expects none. Default `warn`. */
 	readonly onSecret?: "warn" | "exclude" | "fail";
 	/** Default: silent. */
-	readonly log?: Log;
+	readonly log?: Logger;
 	/** Default: none. */
 	readonly progress?: Progress;
 }

@@ -46,7 +46,7 @@ export interface Listing {
 }
 
 /**
- * What a commit's tree holds. What superseded writers set aside is in it, below `.recovered/`.
+ * What a commit's tree holds. What superseded writers quarantined is in it, below `.recovered/`.
  * @throws SidecarError PATH_NOT_FOUND, COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
 export async function ls(options: LsOptions = {}): Promise<Listing> {

@@ -18,7 +18,7 @@ import { type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 import { history } from "../history/history.ts";
 import type { FileEntry } from "../log/types.ts";
-import { listSetAside, recoverApply, recoverDrop, recoverTo } from "./recover.ts";
+import { listQuarantined, recoverApply, recoverDrop, recoverTo } from "./recover.ts";
 import { restore } from "./restore.ts";
 import { status } from "./status.ts";
 
@@ -26,7 +26,7 @@ import { status } from "./status.ts";
 let bench: Workbench;
 let writer: string;
 const notes = "notes/two.sh";
-const setAside = ["MEMORY.md", "notes/link", notes, "x.db"];
+const quarantined = ["MEMORY.md", "notes/link", notes, "x.db"];
 
 const on = (machine: string, where = bench) => ({
 	store: pathToFileURL(join(where.dir, "store")).href,
@@ -37,7 +37,7 @@ const on = (machine: string, where = bench) => ({
 	handoverWaitMs: 0,
 });
 const at = (machine: string, path: string) => join(bench.workspace(machine), path);
-const listed = async () => (await listSetAside(on("any"))).flatMap(({ entries }) => entries.map(([path]) => path));
+const listed = async () => (await listQuarantined(on("any"))).flatMap(({ entries }) => entries.map(([path]) => path));
 
 beforeAll(async () => {
 	bench = await workbench();
@@ -68,23 +68,23 @@ beforeAll(async () => {
 
 afterAll(() => bench[Symbol.asyncDispose]());
 
-describe("what is set aside", () => {
+describe("what is quarantined", () => {
 	// @id recovered-is-own-changes
 	it("is what the writer that lost changed on its own disk, not what the owner's tree has otherwise", async () => {
-		expect(await listed()).toEqual(setAside);
+		expect(await listed()).toEqual(quarantined);
 	});
 
 	it("is told by writer, with the store's times of its first and last commit", async () => {
 		const times: number[] = [];
 		for await (const entry of history(bench.store)) if (!("error" in entry) && entry.flags.recovered === true) times.push(entry.timeMs);
 		expect(times).toHaveLength(2);
-		expect(await listSetAside({ ...on("any"), writer: writer.slice(0, 6) })).toMatchObject([
+		expect(await listQuarantined({ ...on("any"), writer: writer.slice(0, 6) })).toMatchObject([
 			{ writer, files: 4, firstMs: times[1], lastMs: times[0] },
 		]);
 	});
 
 	it("is not guessed at", async () => {
-		await expect(listSetAside({ ...on("any"), writer: "not-hex" })).rejects.toMatchObject({ code: "USAGE", value: "not-hex" });
+		await expect(listQuarantined({ ...on("any"), writer: "not-hex" })).rejects.toMatchObject({ code: "USAGE", value: "not-hex" });
 		await expect(recoverTo({ ...on("any"), to: join(bench.dir, "none"), path: "no-such" })).rejects.toMatchObject({
 			code: "PATH_NOT_FOUND",
 		});
@@ -145,7 +145,7 @@ describe("recoverApply", () => {
 		expect(moved.map(({ path, to }) => [path, readFileSync(to, "utf8")])).toEqual([["MEMORY.md", "by the owner"]]);
 		expect(readFileSync(at("machine", "MEMORY.md"), "utf8")).toBe("by the one that lost");
 		expect(readFileSync(at("machine", "only-owner"), "utf8")).toBe("x");
-		expect(await listed()).toEqual(setAside.slice(1));
+		expect(await listed()).toEqual(quarantined.slice(1));
 		await restore(on("another"));
 		expect(readFileSync(at("another", "MEMORY.md"), "utf8")).toBe("by the one that lost");
 		expect(await status(on("machine"))).toMatchObject({ isDurable: true, behind: 0 });
@@ -180,7 +180,7 @@ describe("recoverApply", () => {
 		// In halves, so that this file holds none.
 		writeFileSync(join(here.workspace, "notes.md"), "AKIA" + "QWERTYUIOPASDFGH");
 		await expect(recoverApply({ ...here, onSecret: "fail" })).rejects.toMatchObject({ code: "SECRET_FOUND", value: "notes.md" });
-		expect(await listSetAside(here)).toMatchObject([{ files: 1 }]);
+		expect(await listQuarantined(here)).toMatchObject([{ files: 1 }]);
 		expect(await recoverApply({ ...here, onSecret: "exclude" })).toMatchObject({ applied: ["late"], exitStatus: 0 });
 		const { tree } = (await readLog(own.store)).head;
 		expect([tree.has("late"), tree.has("notes.md")]).toEqual([true, false]);
@@ -209,7 +209,7 @@ describe("recoverDrop", () => {
 		});
 		expect((await readLog(bench.store)).head.fence.writer).toBe(second.writerId);
 		// The owner itself may, as often as it likes.
-		expect(await second.dropSetAside({ path: "late" }, { closed: false })).toMatchObject({ files: 1 });
-		await expect(first.dropSetAside({ writer: first.writerId }, { closed: false })).rejects.toMatchObject({ code: "SUPERSEDED" });
+		expect(await second.dropQuarantined({ path: "late" }, { closed: false })).toMatchObject({ files: 1 });
+		await expect(first.dropQuarantined({ writer: first.writerId }, { closed: false })).rejects.toMatchObject({ code: "SUPERSEDED" });
 	});
 });

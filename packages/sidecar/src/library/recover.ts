@@ -1,21 +1,21 @@
-/** The verbs for what superseded writers set aside: list it, write it out, bring it in, drop it. */
+/** The verbs for what superseded writers quarantined: list it, write it out, bring it in, drop it. */
 import { resolve } from "node:path";
-import { decided } from "../commit/decided.ts";
 import { LogWriter } from "../commit/log-writer.ts";
 import { newRestoreId, now, thisMachine } from "../commit/machine.ts";
+import type { QuarantinedWriter } from "../commit/quarantined.ts";
 import { readLog } from "../commit/read-log.ts";
-import type { SetAside } from "../commit/set-aside.ts";
+import { untilResolved } from "../commit/until-resolved.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
 import { SidecarError } from "../errors.ts";
-import { pickOne, pickSetAside, type Wanted } from "../history/pick-set-aside.ts";
-import { type SetAsideTimes, setAsideTimes } from "../history/set-aside-times.ts";
+import { type QuarantineTimes, quarantineTimes } from "../history/quarantine-times.ts";
+import { pickOne, type Selection, selectQuarantined } from "../history/select-quarantined.ts";
 import { isRestoreId } from "../log/restore-id.ts";
 import type { Entry, Path } from "../log/types.ts";
 import { compareBytes } from "../path.ts";
 import { loadTools } from "../restore/load-tools.ts";
 import type { Moved } from "../restore/restore-work.ts";
 import { writeTree } from "../restore/write-tree.ts";
-import { dropSetAside } from "../session/drop-set-aside.ts";
+import { dropQuarantined } from "../session/drop-quarantined.ts";
 import { durability } from "../session/durability.ts";
 import { inspectDisk } from "../session/not-durable.ts";
 import { Session } from "../session/session.ts";
@@ -29,10 +29,10 @@ interface Choice {
 	readonly writer?: string | undefined;
 }
 
-export interface SetAsideOptions extends LogOptions, Choice {}
+export interface QuarantineOptions extends LogOptions, Choice {}
 
-/** What one superseded writer set aside, and when. */
-export interface SetAsideListing extends SetAside, SetAsideTimes {
+/** What one superseded writer quarantined, and when. */
+export interface QuarantineListing extends QuarantinedWriter, QuarantineTimes {
 	/** `writer` names a restore that moved the files out of a workspace, not a superseded writer. */
 	readonly isRestore: boolean;
 	/** Files and links by the paths they had on that writer's disk, ordered by the paths' bytes. */
@@ -40,15 +40,15 @@ export interface SetAsideListing extends SetAside, SetAsideTimes {
 }
 
 /**
- * What superseded writers set aside and nobody dropped yet.
+ * What superseded writers quarantined and nobody dropped yet.
  * @throws SidecarError USAGE (a writer that is not told apart), STORE_*, OBJECT_*, and for a wrong option
  */
-export async function listSetAside(options: SetAsideOptions = {}): Promise<readonly SetAsideListing[]> {
+export async function listQuarantined(options: QuarantineOptions = {}): Promise<readonly QuarantineListing[]> {
 	const { signal } = options;
 	return await withLog(options, async ({ store }) => {
 		const { head } = await readLog(store, { signal });
-		const picked = pickSetAside(head.tree, wantedOf(options));
-		const times = await setAsideTimes(
+		const picked = selectQuarantined(head.tree, selectionOf(options));
+		const times = await quarantineTimes(
 			store,
 			picked.map(({ writer }) => writer),
 			signal,
@@ -60,7 +60,7 @@ export async function listSetAside(options: SetAsideOptions = {}): Promise<reado
 				isRestore: isRestoreId(writer),
 				files: entries.length,
 				bytes: bytesOf(entries),
-				...(times.get(writer) as SetAsideTimes),
+				...(times.get(writer) as QuarantineTimes),
 				entries,
 			};
 		});
@@ -82,7 +82,7 @@ export interface RecoveredTo {
 }
 
 /**
- * Writes what is set aside to `{to}/{writer}/{path}`, with modes, times and links. The log, the workspace and a daemon that looks after
+ * Writes what is quarantined to `{to}/{writer}/{path}`, with modes, times and links. The log, the workspace and a daemon that looks after
  * it are left alone.
  * @throws SidecarError USAGE (a directory that is not empty, a writer that is not told apart), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
  */
@@ -91,7 +91,7 @@ export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo>
 	return await withWorkspace(options, async (opened) => {
 		const { store, profile, signal } = opened;
 		const { head, starts } = await readLog(store, { signal });
-		const picked = pickSetAside(head.tree, wantedOf(options));
+		const picked = selectQuarantined(head.tree, selectionOf(options));
 		if (picked.length === 0) return { directories: [], files: 0, bytes: 0 };
 		const tree = new Map<Path, Entry>([["", { type: "dir", mode: 0o700, mtimeNs: BigInt(Date.now()) * 1_000_000n }]]);
 		for (const { writer, entries } of picked) {
@@ -120,7 +120,7 @@ export interface RecoverApplied {
 	readonly moved: readonly Moved[];
 	/** The newest commit. */
 	readonly seq: number;
-	/** What could not be committed, and why; it is still set aside. */
+	/** What could not be committed, and why; it is still quarantined. */
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
 	/** 0 done, 3 something is not durable, 4 superseded meanwhile. */
 	readonly exitStatus: 0 | 3 | 4;
@@ -130,11 +130,11 @@ export interface RecoverApplied {
  * Brings one thing in: to its own path in the workspace, into the next commit, and out of `.recovered/`. What stands there is moved to
  * the trash. As a flush in one shot it takes the tree over, and it refuses a workspace that somebody looks after: an agent may hold
  * open what would be replaced. There `recoverTo` writes it elsewhere, and what is copied into the workspace is a change like any other.
- * @throws SidecarError WORKSPACE_BUSY, WORKSPACE_NOT_RESTORED, USAGE (several writers set it aside; a file would take a directory's
+ * @throws SidecarError WORKSPACE_BUSY, WORKSPACE_NOT_RESTORED, USAGE (several writers quarantine it; a file would take a directory's
  * place), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function recoverApply(options: RecoverApplyOptions): Promise<RecoverApplied> {
-	const wanted = { ...wantedOf(options), path: options.path };
+	const wanted = { ...selectionOf(options), path: options.path };
 	return await withWorkspace(options, async (opened) => {
 		const { settings, store, signal } = opened;
 		const { stateDir, workspace, handoverWaitMs } = settings;
@@ -147,13 +147,13 @@ export async function recoverApply(options: RecoverApplyOptions): Promise<Recove
 			requireRestored(workspace, head, await inspectDisk(opened, head));
 			const session = await Session.open({ ...opened, handoverWaitMs });
 			const picked = pickOne(session.head.tree, wanted);
-			const moved = [...session.restored.moved, ...(await session.bringIn(picked))];
+			const moved = [...session.restored.moved, ...(await session.applyRecovered(picked))];
 			const applied = [...picked.entries].filter(([, { type }]) => type !== "dir").map(([path]) => path);
 			const result = await flushOnce(session, signal);
 			const notTaken = result.deferred;
-			const standing = { notDurable: notTaken.length, heldDeletions: result.held, superseded: session.isSuperseded };
+			const standing = { notDurable: notTaken.length, deferredDeletions: result.held, superseded: session.isSuperseded };
 			const { exitStatus } = durability(standing);
-			if (exitStatus === 0) await session.dropSetAside({ writer: picked.writer, path: options.path }, { closed: true, signal });
+			if (exitStatus === 0) await session.dropQuarantined({ writer: picked.writer, path: options.path }, { closed: true, signal });
 			return { writer: picked.writer, applied, moved, seq: session.head.seq, notTaken, exitStatus };
 		});
 	});
@@ -181,7 +181,7 @@ export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverD
 	const { writer, path, signal } = options;
 	if (writer === undefined && path === undefined)
 		throw new SidecarError("USAGE", { reason: "what shall be dropped is not said", remedy: "name a writer with --writer, or a path" });
-	const wanted = wantedOf(options);
+	const wanted = selectionOf(options);
 	return await withWorkspace(options, async ({ settings, store }) => {
 		const { stateDir, workspace } = settings;
 		const answer = await ask<{ files: number; seq?: number }>(stateDir, workspace, "drop", wanted);
@@ -189,12 +189,12 @@ export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverD
 		return await withControl(stateDir, workspace, "recovering", async () => {
 			const since = now(thisMachine);
 			const { head, storeTimeMs } = await readLog(store, { signal });
-			pickSetAside(head.tree, wanted);
+			selectQuarantined(head.tree, wanted);
 			if (!head.isClosed) throw notClosed(head.fence.writer);
 			const log = new LogWriter(store, thisMachine, head, since, storeTimeMs);
-			const fenced = await decided(log, thisMachine, await log.fence(signal), { signal });
+			const fenced = await untilResolved(log, thisMachine, await log.fence(signal), { signal });
 			if (fenced.kind !== "committed") throw notClosed(log.head.fence.writer);
-			const { files, seq } = await dropSetAside(log, thisMachine, wanted, { closed: true, signal });
+			const { files, seq } = await dropQuarantined(log, thisMachine, wanted, { closed: true, signal });
 			return { by: "this process", files, seq };
 		});
 	});
@@ -222,6 +222,6 @@ async function refuseBesideDaemon(stateDir: string, workspace: string): Promise<
 	});
 }
 
-function wantedOf({ writer, path }: Wanted): Wanted {
+function selectionOf({ writer, path }: Selection): Selection {
 	return { writer, path };
 }

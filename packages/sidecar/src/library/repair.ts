@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Removal, repair as repairLog } from "../maintenance/repair.ts";
 import { silentLog } from "../telemetry/logger.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { type LogOptions, withLog } from "./options.ts";
 import { requireSweepable } from "./retain.ts";
 
@@ -14,7 +14,7 @@ export interface RepairOptions extends LogOptions {
 	readonly copyTo?: string | undefined;
 	readonly stateDir?: string;
 	/** Default: silent. */
-	readonly log?: Log;
+	readonly log?: Logger;
 }
 
 export interface RepairResult {

@@ -5,7 +5,7 @@ import { type RetentionReport, retain as retainLog } from "../maintenance/retain
 import type { ObjectStore } from "../store/port.ts";
 import { isSweepable, type SweepableStore } from "../store/sweepable.ts";
 import { silentLog } from "../telemetry/logger.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { type LogOptions, openRoot, withLog } from "./options.ts";
 
 /** How much history is kept. */
@@ -20,7 +20,7 @@ export interface RetainOptions extends LogOptions, PolicyOptions {
 	/** Only say what would be done. Default false. */
 	readonly dryRun?: boolean;
 	/** Default: silent. */
-	readonly log?: Log;
+	readonly log?: Logger;
 }
 
 /**

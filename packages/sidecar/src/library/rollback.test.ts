@@ -172,7 +172,7 @@ describe("rollback", () => {
 		expect(files(readDisk(path("a")))).toEqual(files(second));
 	});
 
-	it("that loses the tree to another writer says so, and its bytes are set aside", async () => {
+	it("that loses the tree to another writer says so, and its bytes are quarantined", async () => {
 		const { a, options, store, second, path } = await twoStates();
 		let commits = 0;
 		store.before = async (verb, key) => {

@@ -60,7 +60,7 @@ export interface RollbackResult {
 }
 
 /**
- * Makes the tree of an earlier commit the newest, on this disk and in the log. What superseded writers set aside stays.
+ * Makes the tree of an earlier commit the newest, on this disk and in the log. What superseded writers quarantined stays.
  *
  * @throws SidecarError WORKSPACE_BUSY where a daemon looks after the directory: stop it first; WORKSPACE_NOT_RESTORED, COMMIT_NOT_FOUND,
  * COMMIT_EXPIRED, WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
@@ -107,7 +107,7 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 	return {
 		...{ to, from, seq: session.head.seq, changed, removed, bytes, differences, superseded },
 		moved: [...session.restored.moved, ...restored.moved],
-		exitStatus: durability({ notDurable, heldDeletions: result.held, superseded }).exitStatus,
+		exitStatus: durability({ notDurable, deferredDeletions: result.held, superseded }).exitStatus,
 	};
 }
 

@@ -10,7 +10,7 @@ import { loadStore, parseStoreUrl } from "../store/open.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { renewed } from "../store/renewed.ts";
 import { silentLog } from "../telemetry/logger.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { settingsOf, withWorkspace } from "./options.ts";
 import { type PlatformAgent, platformAgent } from "./platform-agent.ts";
 import type { RunEnd, RunOptions } from "./run.ts";
@@ -97,7 +97,7 @@ class PlatformMachine {
 	readonly ended: Promise<ServeResult>;
 	readonly #options: ServeOptions;
 	readonly #settings: Config;
-	readonly #log: Log;
+	readonly #log: Logger;
 	/** Aborted by the caller's signal, or because another writer owns the workspace. */
 	readonly #stop = new AbortController();
 	readonly #end = Promise.withResolvers<ServeResult>();
@@ -108,7 +108,7 @@ class PlatformMachine {
 	#store: ObjectStore | undefined;
 	#lastFailure: SidecarError | undefined;
 
-	constructor(options: ServeOptions, settings: Config, log: Log) {
+	constructor(options: ServeOptions, settings: Config, log: Logger) {
 		this.#options = options;
 		this.#settings = settings;
 		this.#log = log;
@@ -228,7 +228,7 @@ class PlatformMachine {
 	}
 }
 
-function strategyOf(options: ServeOptions, settings: Config, log: Log): IdentityStrategy {
+function strategyOf(options: ServeOptions, settings: Config, log: Logger): IdentityStrategy {
 	const { identity: strategy, namespace, issuer, audience, userClaim, roleArn, roleDurationMs, kmsKey, region } = settings;
 	if (issuer !== undefined && audience === undefined) {
 		throw new SidecarError("USAGE", { value: issuer, reason: "an issuer alone makes tokens for anybody", remedy: "give --audience" });

@@ -1,7 +1,7 @@
 /** Receipt of a start: what was restored, what is missing and what is not stored. One event and one line, before the agent runs. */
 
-import { setAsideIn } from "../commit/set-aside.ts";
-import { setAsideHome } from "../log/safe-path.ts";
+import { quarantinedIn } from "../commit/quarantined.ts";
+import { quarantineHome } from "../log/safe-path.ts";
 import type { Session } from "../session/session.ts";
 import type { Gaps } from "./coverage.ts";
 
@@ -19,8 +19,8 @@ export interface StartReceipt {
 }
 
 export function startReceipt({ restored, head }: Pick<Session, "restored" | "head">, { gaps }: Gaps): StartReceipt {
-	const setAside = setAsideIn(head.tree).map(({ writer, files, bytes }) => ({ path: setAsideHome(writer), files, bytes }));
-	const missing = [...[...restored.elsewhere, ...restored.away].map(({ path, files, bytes }) => ({ path, files, bytes })), ...setAside];
+	const quarantined = quarantinedIn(head.tree).map(({ writer, files, bytes }) => ({ path: quarantineHome(writer), files, bytes }));
+	const missing = [...[...restored.elsewhere, ...restored.away].map(({ path, files, bytes }) => ({ path, files, bytes })), ...quarantined];
 	const outside = gaps.map(({ path }) => path);
 	return {
 		verdict: missing.length + outside.length === 0 ? "COMPLETE" : "INCOMPLETE",

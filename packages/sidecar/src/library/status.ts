@@ -19,7 +19,7 @@ export interface WorkspaceStatus extends Status, Durability {
 	/** Absolute. */
 	readonly workspace: string;
 	/** Deletions that are held, by the daemon or by the next start. */
-	readonly heldDeletions: number;
+	readonly deferredDeletions: number;
 	/** Why a flush refuses this directory; undefined if it does not. */
 	readonly notRestored: string | undefined;
 	/** What settings and links name and nothing keeps, and what is left out: `isDurable` says nothing of it. Undefined: there is no workspace. */
@@ -44,13 +44,13 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 		const notDurable = found.notDurable.filter(({ path }) => !byDaemon.has(path));
 		const excluded = [...new Map([...found.excluded.map((file) => [file.path, file] as const), ...byDaemon]).values()];
 		const coverage = statOf(workspace) === undefined ? undefined : coverageOf(root, profile);
-		const heldDeletions = Math.max(found.unbelieved, daemon?.heldDeletions ?? 0);
+		const deferredDeletions = Math.max(found.unbelieved, daemon?.deferredDeletions ?? 0);
 		const notRestored = whyNotRestored(found.log?.seq ?? 0, found);
-		const standing = { notDurable: notDurable.length, heldDeletions, notRestored, superseded: daemon?.superseded };
+		const standing = { notDurable: notDurable.length, deferredDeletions, notRestored, superseded: daemon?.superseded };
 		return {
 			logUrl: store.url,
 			workspace,
-			heldDeletions,
+			deferredDeletions,
 			notRestored,
 			...durability(standing),
 			daemon,

@@ -71,7 +71,7 @@ describe("export to a directory", () => {
 		expect(readdirSync(join(dir, "anna/state"), { recursive: true }).filter((name) => String(name).includes("staging/"))).toEqual([]);
 	});
 
-	it("holds what superseded writers set aside", async () => {
+	it("holds what superseded writers quarantined", async () => {
 		await committed("anna");
 		const { workspace, stateDir: _, ...rest } = options("anna");
 		mkdirSync(join(workspace, ".recovered/0123"), { recursive: true });

@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../config/options.ts";
-import { readMarker } from "../disk/marker.ts";
+import { readMarker } from "../disk/base-marker.ts";
 import { SidecarError } from "../errors.ts";
 import { realPath } from "./place.ts";
 

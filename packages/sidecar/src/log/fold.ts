@@ -3,7 +3,7 @@ import type { DecodedCommit } from "./commit-codec.ts";
 import { MAX_CHUNKS, MAX_ENTRIES, SEGMENT_COMMITS } from "./limits.ts";
 import { chunkCount, chunkLength, type FilePatch } from "./manifest-decode.ts";
 import { NO_COMMIT_ID } from "./manifest-words.ts";
-import { isSetAside, unrestorable } from "./safe-path.ts";
+import { isQuarantined, unrestorable } from "./safe-path.ts";
 import type { ChunkRef, CommitInfo, Delta, Entry, FileEntry, Path, Tree } from "./types.ts";
 
 /** Who owns the tree: the newest fence of the log. */
@@ -111,7 +111,7 @@ function foldDelta(head: OwnedHead, commit: DecodedCommit): OwnedHead {
 	const leftOut = apply(
 		head.tree,
 		commit,
-		owns ? undefined : (path) => isSetAside(path, info.writer) || (path === "" && !head.tree.has("")),
+		owns ? undefined : (path) => isQuarantined(path, info.writer) || (path === "" && !head.tree.has("")),
 	);
 	return {
 		seq: info.seq,

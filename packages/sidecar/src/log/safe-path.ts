@@ -5,7 +5,7 @@ import type { Delta, Path, Tree } from "./types.ts";
 /** The one directory of a workspace that is the sidecar's own; never captured, never accepted from a log. */
 export const RESERVED_DIRECTORY = ".openclaw-sidecar";
 
-/** Where a superseded writer's bytes are set aside: `.recovered/{writer}/{path}`. */
+/** Where a superseded writer's bytes are quarantined: `.recovered/{writer}/{path}`. */
 export const RECOVERED_DIRECTORY = ".recovered";
 
 /** Nearly every path: ASCII, no name that begins with a dot, and too short as a whole for a name to be too long. */
@@ -69,20 +69,20 @@ export function unrestorableAfter(tree: Tree, delta: Delta): { readonly path: Pa
 	return undefined;
 }
 
-/** Where a writer sets aside. */
-export function setAsideHome(writer: string): Path {
+/** Where a writer quarantines. */
+export function quarantineHome(writer: string): Path {
 	return `${RECOVERED_DIRECTORY}/${writer}`;
 }
 
 /** True for `.recovered` itself, `.recovered/{writer}` and all below. */
-export function isSetAside(path: Path, writer: string): boolean {
-	const own = setAsideHome(writer);
+export function isQuarantined(path: Path, writer: string): boolean {
+	const own = quarantineHome(writer);
 	return path === RECOVERED_DIRECTORY || path === own || path.startsWith(`${own}/`);
 }
 
 const SET_ASIDE = /^\.recovered\/([0-9a-f]{32})(?:\/|$)/;
 
 /** Who set this path aside; undefined where it is an ordinary path. Only names that a writer may have are taken for one. */
-export function setAsideWriter(path: Path): string | undefined {
+export function quarantineWriter(path: Path): string | undefined {
 	return path.startsWith(`${RECOVERED_DIRECTORY}/`) ? SET_ASIDE.exec(path)?.[1] : undefined;
 }

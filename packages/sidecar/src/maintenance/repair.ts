@@ -10,18 +10,18 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from
 import { dirname, join } from "node:path";
 import { listObjects } from "../commit/list-objects.ts";
 import { SidecarError } from "../errors.ts";
-import { readChain } from "../history/mark.ts";
+import { readChain } from "../history/reachable.ts";
 import { LOG_PREFIX, logKey, seqOfKey } from "../log/keys.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { SweepableStore } from "../store/sweepable.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 
 export interface RepairOptions {
 	/** The newest commit that shall stay. */
 	readonly after: number;
 	/** Where a copy of what is removed goes. Absolute; it need not exist. Undefined: nothing is removed, only told. */
 	readonly copyTo?: string | undefined;
-	readonly log: Log;
+	readonly log: Logger;
 	readonly signal?: AbortSignal | undefined;
 }
 

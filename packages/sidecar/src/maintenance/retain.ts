@@ -16,7 +16,7 @@ import { inParallel } from "../commit/in-parallel.ts";
 import { listObjects } from "../commit/list-objects.ts";
 import { type Machine, thisMachine } from "../commit/machine.ts";
 import { SidecarError } from "../errors.ts";
-import { type MarkProblem, markRetained } from "../history/mark.ts";
+import { type MarkProblem, markRetained } from "../history/reachable.ts";
 import { decodeCondemned, encodeCondemned } from "../log/condemned.ts";
 import { LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX, seqOfKey, sha256OfPackKey, sha256OfSweepKey } from "../log/keys.ts";
 import {
@@ -32,14 +32,14 @@ import {
 } from "../log/plan-retention.ts";
 import type { ObjectKey } from "../log/types.ts";
 import type { SweepableStore } from "../store/sweepable.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 
 export interface RetainOptions {
 	/** Default: everything of 7 days, then one a day to 30. */
 	readonly policy?: RetentionPolicy;
 	/** Only say what would be done. Default false. */
 	readonly dryRun?: boolean;
-	readonly log: Log;
+	readonly log: Logger;
 	/** Default: this one. */
 	readonly machine?: Machine;
 	readonly signal?: AbortSignal | undefined;
@@ -161,7 +161,7 @@ interface CondemnedLists {
 	readonly unknown: readonly string[];
 }
 
-async function readCondemned(store: SweepableStore, nowMs: number, log: Log, signal: AbortSignal | undefined): Promise<CondemnedLists> {
+async function readCondemned(store: SweepableStore, nowMs: number, log: Logger, signal: AbortSignal | undefined): Promise<CondemnedLists> {
 	const old = new Set<ObjectKey>();
 	const all = new Set<ObjectKey>();
 	const oldKeys: ObjectKey[] = [];

@@ -183,7 +183,7 @@ function probeNames(root: Root, directory: Path, names: readonly string[]): { re
 }
 
 function isWritten(action: Action | undefined): boolean {
-	return action === "write" || action === "set-aside-and-write";
+	return action === "write" || action === "quarantine-and-write";
 }
 
 function codeOf(error: unknown): string {

@@ -1,8 +1,8 @@
 import { readLog } from "../commit/read-log.ts";
 import { onThisDisk, ownTree, requireRootsAreDirectories, withRoots } from "../commit/roots-in-tree.ts";
+import { isTrusted, type Marker, type Mounts, type RootMark, readMarker } from "../disk/base-marker.ts";
 import { checkMounts, holdsIn, isBelowAny, NOT_RESTORED } from "../disk/check-mounts.ts";
 import { isAnyHeld } from "../disk/deletion-brake.ts";
-import { isTrusted, type Marker, type Mounts, type RootMark, readMarker } from "../disk/marker.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
@@ -54,13 +54,13 @@ export interface DiskPlan {
  * an exact plan where a mount point is not to be believed
  */
 export async function planDisk(
-	options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "acceptsMounts" | "withSetAside" | "signal">,
+	options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "acceptsMounts" | "withQuarantined" | "signal">,
 	head: Head,
 	/** Read-only mounts that the plan would have to write to. */
 	unwritable: ReadonlyMap<Path, string> = NONE,
 ): Promise<DiskPlan> {
 	const { root } = options;
-	const target = options.withSetAside === true ? onThisDisk(head.tree, root) : ownTree(head.tree, root);
+	const target = options.withQuarantined === true ? onThisDisk(head.tree, root) : ownTree(head.tree, root);
 	requireRootsAreDirectories(head.tree, root);
 	const rootStat = requireDirectory(root);
 	const marker = readMarker(options.privateDir);
@@ -246,7 +246,7 @@ async function baseTree(
 		const base = (await readLog(options.store, { at: marker.baseSeq, signal: options.signal })).head;
 		return base.id === marker.baseId ? base.tree : undefined;
 	} catch (error) {
-		// Past retention, damaged, or another log: without a base, what differs here is set aside.
+		// Past retention, damaged, or another log: without a base, what differs here is quarantined.
 		if (error instanceof SidecarError && (error.category === "damaged" || error.code === "COMMIT_NOT_FOUND")) return undefined;
 		throw error;
 	}

@@ -105,7 +105,7 @@ class Obstacles {
 			if (action === "keep" || action === "keep-local" || action === "keep-deleted") continue;
 			// The tops are never replaced, only given a mode.
 			if (path === "" || path === ROOTS_DIRECTORY || isRootItself(this.#root, path)) continue;
-			const entry = action === "write" || action === "set-aside-and-write" ? this.#target.get(path) : undefined;
+			const entry = action === "write" || action === "quarantine-and-write" ? this.#target.get(path) : undefined;
 			const parent = parentOf(path);
 			const directory = this.nearest(parent);
 			const there = directory === parent ? lstatPath(this.#root, path) : undefined;

@@ -21,7 +21,7 @@ export interface MountedContent {
 	readonly disk: ReadonlyMap<Path, Stat>;
 }
 
-const CHANGES: ReadonlySet<Action> = new Set(["write", "set-aside-and-write", "trash", "set-aside"]);
+const CHANGES: ReadonlySet<Action> = new Set(["write", "quarantine-and-write", "trash", "quarantine"]);
 
 /** Mount points below which the plan would have to write, with the reason for people. */
 export async function unwritableMounts({ root, mounts, plan, target, disk }: MountedContent): Promise<Map<Path, string>> {

@@ -32,7 +32,7 @@ describe("planReconcile", () => {
 		fc.assert(
 			fc.property(anyCase, ([disk, base, target, trust]) => {
 				if (disk === undefined || disk === target || (base !== "unknown" && disk === base)) return;
-				expect(["keep-local", "set-aside", "set-aside-and-write"]).toContain(actionFor(disk, base, target, trust));
+				expect(["keep-local", "quarantine", "quarantine-and-write"]).toContain(actionFor(disk, base, target, trust));
 			}),
 		);
 	});
@@ -41,7 +41,7 @@ describe("planReconcile", () => {
 		fc.assert(
 			fc.property(anyCase, ([disk, base, target, trust]) => {
 				if (target === undefined || base === target || disk === target) return;
-				expect(["write", "set-aside-and-write"]).toContain(actionFor(disk, base, target, trust));
+				expect(["write", "quarantine-and-write"]).toContain(actionFor(disk, base, target, trust));
 			}),
 		);
 	});
@@ -75,7 +75,7 @@ describe("planExact", () => {
 		);
 		expect([...plan]).toEqual([
 			["same", "keep"],
-			["other", "set-aside-and-write"],
+			["other", "quarantine-and-write"],
 			["missing", "write"],
 			["surplus", "trash"],
 		]);

@@ -17,12 +17,12 @@ export type Action =
 	| "keep"
 	/** A change made here while nobody watched: stays, and is committed later. */
 	| "keep-local"
-	/** Changed here and in the log: this disk's bytes are set aside, then as `write`. */
-	| "set-aside-and-write"
+	/** Changed here and in the log: this disk's bytes are quarantined, then as `write`. */
+	| "quarantine-and-write"
 	/** Deleted in the log: to the trash. */
 	| "trash"
-	/** Deleted in the log but changed here: this disk's bytes are set aside. */
-	| "set-aside"
+	/** Deleted in the log but changed here: this disk's bytes are quarantined. */
+	| "quarantine"
 	/** Deleted here while nobody watched: stays deleted, and is committed later. */
 	| "keep-deleted";
 
@@ -30,7 +30,7 @@ export type Action =
  * What a restore does with each path, given what the disk has, what it was made from, and what it shall be. Pure: no path is
  * looked at here.
  * @param base the tree the disk derives from; undefined where that is not known: then nothing local counts as a change, and what
- * differs is set aside
+ * differs is quarantined
  * @param trustsDeletes the disk has the path in the very directory that was restored, so what is missing was deleted
  */
 export function planReconcile(
@@ -48,7 +48,7 @@ export function planReconcile(
 		if (target.has(path)) continue;
 		const before = base?.get(path);
 		if (before === undefined) plan.set(path, "keep-local");
-		else plan.set(path, there.likeBase ? "trash" : "set-aside");
+		else plan.set(path, there.likeBase ? "trash" : "quarantine");
 	}
 	giveWay(plan, disk);
 	companionsGiveWay(plan, target);
@@ -58,9 +58,9 @@ export function planReconcile(
 /** A log or a journal of this disk belongs to this disk's database: beside the log's database it would be rolled into it. */
 function companionsGiveWay(plan: Map<Path, Action>, target: Tree): void {
 	for (const [path, action] of plan) {
-		if ((action !== "write" && action !== "set-aside-and-write") || target.get(path)?.type !== "file") continue;
+		if ((action !== "write" && action !== "quarantine-and-write") || target.get(path)?.type !== "file") continue;
 		for (const suffix of COMPANIONS)
-			if (plan.get(path + suffix) === "keep-local" && !target.has(path + suffix)) plan.set(path + suffix, "set-aside");
+			if (plan.get(path + suffix) === "keep-local" && !target.has(path + suffix)) plan.set(path + suffix, "quarantine");
 	}
 }
 
@@ -68,14 +68,14 @@ function companionsGiveWay(plan: Map<Path, Action>, target: Tree): void {
 function giveWay(plan: Map<Path, Action>, disk: ReadonlyMap<Path, OnDisk>): void {
 	const inTheWay = new Set<Path>();
 	for (const [path, action] of plan) {
-		if (action !== "write" && action !== "set-aside-and-write") continue;
+		if (action !== "write" && action !== "quarantine-and-write") continue;
 		for (let parent = parentOf(path); parent !== ""; parent = parentOf(parent)) {
 			const there = disk.get(parent);
 			if (there !== undefined && there.type !== "dir" && plan.get(parent) === "keep-local") inTheWay.add(parent);
 		}
 	}
 	for (const place of inTheWay) {
-		plan.set(place, "set-aside-and-write");
+		plan.set(place, "quarantine-and-write");
 		for (const [path, action] of plan) if (action === "keep-deleted" && path.startsWith(`${place}/`)) plan.set(path, "write");
 	}
 }
@@ -85,7 +85,7 @@ export function planExact(disk: ReadonlyMap<Path, OnDisk>, target: Tree): Map<Pa
 	const plan = new Map<Path, Action>();
 	for (const path of target.keys()) {
 		const there = disk.get(path);
-		plan.set(path, there === undefined ? "write" : there.likeTarget ? "keep" : "set-aside-and-write");
+		plan.set(path, there === undefined ? "write" : there.likeTarget ? "keep" : "quarantine-and-write");
 	}
 	for (const path of disk.keys()) if (!target.has(path)) plan.set(path, "trash");
 	return plan;
@@ -97,7 +97,7 @@ function missing(before: Entry | undefined, entry: Entry, trustDeletes: boolean)
 
 function present(there: OnDisk, before: Entry | undefined, entry: Entry): Action {
 	if (there.likeTarget) return "keep";
-	if (before === undefined) return "set-aside-and-write";
+	if (before === undefined) return "quarantine-and-write";
 	if (there.likeBase) return "write";
-	return sameEntry(before, entry) ? "keep-local" : "set-aside-and-write";
+	return sameEntry(before, entry) ? "keep-local" : "quarantine-and-write";
 }

@@ -1,7 +1,7 @@
 import type { LogRead } from "../commit/read-log.ts";
 import type { Root } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
-import type { Log, Progress } from "../telemetry/types.ts";
+import type { Logger, Progress } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import type { Profile } from "../workspace/profile.ts";
 
@@ -17,7 +17,7 @@ export interface RestoreOptions {
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	/** Names this restore, see `restoreId`: its trash, and what is quarantined of it. */
 	readonly label: string;
-	readonly log: Log;
+	readonly log: Logger;
 	readonly progress: Progress;
 	/** The disk shall be exactly this commit; by default the newest, with changes made here kept. */
 	readonly at?: number | undefined;
@@ -25,7 +25,7 @@ export interface RestoreOptions {
 	readonly acceptsMounts?: boolean;
 	/** The log as just read, where the caller has read it. */
 	readonly read?: LogRead;
-	/** Also what superseded writers set aside below `.recovered/`. */
-	readonly withSetAside?: boolean;
+	/** Also what superseded writers quarantined below `.recovered/`. */
+	readonly withQuarantined?: boolean;
 	readonly signal?: AbortSignal | undefined;
 }

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { isInvented } from "../commit/quarantined.ts";
 import { readBlocks } from "../commit/read-content.ts";
 import type { LogRead } from "../commit/read-log.ts";
-import { isInvented } from "../commit/set-aside.ts";
 import { isBelowAny } from "../disk/check-mounts.ts";
 import { type Displaced, DisplacedJournal, trashOf } from "../disk/displaced.ts";
 import { LocalTree } from "../disk/local-tree.ts";
@@ -29,7 +29,7 @@ export interface Moved {
 }
 
 export function isWritten(action: Action): boolean {
-	return action === "write" || action === "set-aside-and-write";
+	return action === "write" || action === "quarantine-and-write";
 }
 
 /** A file that waits for its chunks. */
@@ -113,7 +113,7 @@ export class RestoreWork {
 		const directories = this.#prepare(toWrite);
 		await this.#writeFiles(toWrite, directories);
 		this.#writeLinks();
-		this.#writer.reveal((path) => this.#setAside(path));
+		this.#writer.reveal((path) => this.#quarantined(path));
 		for (const awaited of this.#last) this.#finish(awaited);
 		if (this.#options.at !== undefined) this.#setKeptTimes();
 		// Before the directories get their times: the staging directory lies in the root.
@@ -180,7 +180,7 @@ export class RestoreWork {
 
 	#clearTheWay(): void {
 		const goneDirectories: Path[] = [];
-		const isDisplaced = (action: Action) => action === "trash" || action === "set-aside" || action === "set-aside-and-write";
+		const isDisplaced = (action: Action) => action === "trash" || action === "quarantine" || action === "quarantine-and-write";
 		// In one write: each is synced to the disk.
 		this.#note([...this.#plan].filter(([path, action]) => isDisplaced(action) && this.#isOnlyCopy(path)).map(([path]) => path));
 		for (const [path, action] of this.#plan) {
@@ -218,13 +218,13 @@ export class RestoreWork {
 	}
 
 	#moveAside(path: Path): void {
-		// Two directories that differ in their mode only: nothing to set aside.
+		// Two directories that differ in their mode only: nothing to quarantine.
 		const isDirectory = this.#target.get(path)?.type === "dir" && lstatPath(this.#options.root, path)?.type === "dir";
 		// What took the place of an additional root is not ours to move.
-		if (path !== "" && !isDirectory && !isRootItself(this.#options.root, path)) this.#setAside(path);
+		if (path !== "" && !isDirectory && !isRootItself(this.#options.root, path)) this.#quarantined(path);
 	}
 
-	#setAside(path: Path): void {
+	#quarantined(path: Path): void {
 		if (!this.#noted.has(path) && this.#isOnlyCopy(path)) this.#note([path]);
 		const noted = this.#noted.get(path);
 		this.#noted.delete(path);

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { openclawProfile, plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { readLog } from "../commit/read-log.ts";
-import { readMarker, writeMarker } from "../disk/marker.ts";
+import { readMarker, writeMarker } from "../disk/base-marker.ts";
 import { SidecarError } from "../errors.ts";
 import { logKey } from "../log/keys.ts";
 import { SEGMENT_COMMITS } from "../log/limits.ts";

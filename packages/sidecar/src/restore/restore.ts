@@ -11,9 +11,9 @@
 
 import { readLog } from "../commit/read-log.ts";
 import { type RootElsewhere, rootsElsewhere } from "../commit/roots-in-tree.ts";
+import { bootId, type Mounts, type RootMark, writeMarker } from "../disk/base-marker.ts";
 import { displacedFiles } from "../disk/displaced.ts";
 import type { LocalTree } from "../disk/local-tree.ts";
-import { bootId, type Mounts, type RootMark, writeMarker } from "../disk/marker.ts";
 import { forgetOpened, setBackOpened } from "../disk/opened-directories.ts";
 import { requireOwnDirectories } from "../disk/shared-directories.ts";
 import { SidecarError } from "../errors.ts";
@@ -21,7 +21,7 @@ import { readEarlier } from "../history/expired.ts";
 import { EMPTY_HEAD, type Head } from "../log/fold.ts";
 import type { FileEntry, Path, Tree } from "../log/types.ts";
 import { mainOf, rootPath } from "../path.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import { type InnerMounts, innerMountsByDevice } from "../workspace/inner-mounts.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
@@ -174,17 +174,17 @@ function awayIn(target: Tree, away: ReadonlyMap<Path, string>): RootElsewhere[] 
 	});
 }
 
-function tellMoved(moved: readonly Moved[], log: Log): void {
+function tellMoved(moved: readonly Moved[], log: Logger): void {
 	for (const { path, to, isInLog } of moved) log.warn("restore.moved", { path, to, isInLog, kind: "security" });
 }
 
 /** Files that an earlier restore moved and no commit has yet. */
-function tellDisplaced(privateDir: string, log: Log): void {
+function tellDisplaced(privateDir: string, log: Logger): void {
 	for (const { path, to } of displacedFiles(privateDir)) log.warn("restore.moved-before", { path, to, kind: "security" });
 }
 
 /** Warns when the log is first filled about what a later restore cannot do. */
-function tellMounts({ files, readOnly }: InnerMounts, log: Log): void {
+function tellMounts({ files, readOnly }: InnerMounts, log: Logger): void {
 	if (files.size > 0) log.warn("restore.mounted-files", { count: files.size, paths: [...files].slice(0, TOLD_PATHS) });
 	if (readOnly.length > 0) log.warn("restore.read-only-mounts", { count: readOnly.length, paths: readOnly.slice(0, TOLD_PATHS) });
 }

@@ -160,13 +160,13 @@ describe("a hostile log does not lead out of an additional root", () => {
 			],
 		],
 	];
-	test.each(aside)("nor is it brought in from what was set aside: %s", async (_, entries) => {
+	test.each(aside)("nor is it brought in from what was quarantined: %s", async (_, entries) => {
 		for (const roots of [{}, { notes: "notes" }]) {
 			await using bench = await workbench();
 			const given = Object.fromEntries(Object.entries(roots).map(([name, directory]) => [name, join(bench.dir, directory)]));
 			const session = await bench.open("a", { roots: given });
 			const picked = { writer: "0".repeat(32), path: "", entries: new Map<string, Entry>([["", dir], ...entries]) };
-			await expect(session.bringIn(picked)).rejects.toMatchObject({ code: expect.stringMatching(/^(TREE_UNSAFE|USAGE)$/) });
+			await expect(session.applyRecovered(picked)).rejects.toMatchObject({ code: expect.stringMatching(/^(TREE_UNSAFE|USAGE)$/) });
 		}
 	});
 

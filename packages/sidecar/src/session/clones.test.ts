@@ -71,7 +71,7 @@ function get(copies: ReadonlyMap<string, Session>, name: string): Session {
 
 describe("copies of one writer's memory", () => {
 	// @id clone-takes-new-name
-	it("the first that commits keeps the tree; every other takes a new name and sets its bytes aside", async () => {
+	it("the first that commits keeps the tree; every other takes a new name and quarantines its bytes", async () => {
 		await using bench = await workbench();
 		const copies = await copiesOf(bench, {
 			a: new FaultyStore(bench.store),
@@ -104,7 +104,7 @@ describe("copies of one writer's memory", () => {
 				.concat(`.recovered/${b}/only-b`, `.recovered/${c}/only-c`)
 				.sort(),
 		);
-		expect(await get(copies, "a").flush({ sweep: true, closed: true })).toMatchObject({ setAside: false });
+		expect(await get(copies, "a").flush({ sweep: true, closed: true })).toMatchObject({ quarantined: false });
 		await bench.open("fresh");
 		expect(readFileSync(join(bench.workspace("fresh"), "MEMORY.md"), "utf8")).toBe("by a again");
 		const told = bench.log.events
@@ -122,7 +122,7 @@ describe("copies of one writer's memory", () => {
 		store.isDeaf = true;
 		expect(await get(copies, "a").flush({ sweep: true })).toMatchObject({ kind: "unknown" });
 		write(bench, "b", "f", "by b");
-		expect(await get(copies, "b").flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+		expect(await get(copies, "b").flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 		store.isDeaf = false;
 		await get(copies, "a").flush({ sweep: true });
 		expect(get(copies, "a").isSuperseded).toBe(false);
@@ -132,7 +132,7 @@ describe("copies of one writer's memory", () => {
 	});
 
 	// @id clone-slept-past-retention
-	it("one that slept past retention sets aside, whether its own clocks tell of the sleep or only the store's", async () => {
+	it("one that slept past retention quarantines, whether its own clocks tell of the sleep or only the store's", async () => {
 		await using bench = await workbench();
 		const weekMs = 7 * 24 * 3_600_000;
 		const machine = copiedMachine("one");
@@ -157,7 +157,7 @@ describe("copies of one writer's memory", () => {
 		for (const name of ["byOwn", "byStore"]) {
 			const asleep = get(copies, name);
 			write(bench, name, "last-words", name);
-			expect(await asleep.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+			expect(await asleep.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 			expect(asleep.isSuperseded).toBe(true);
 			// Retention swept the slot, so the store took a commit in it: only a look at the newest key told that it was lost.
 			rmSync(join(bench.dir, "store/users/alice", next));
@@ -167,7 +167,7 @@ describe("copies of one writer's memory", () => {
 			expect(tree.has(`.recovered/${asleep.writerId}/last-words`)).toBe(true);
 		}
 		write(bench, "awake", "MEMORY.md", "and on");
-		expect(await awake.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: false });
+		expect(await awake.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: false });
 	});
 });
 
@@ -185,7 +185,7 @@ it("a commit of its own that is not the newest any more makes nobody a copy", as
 		// Between the owner's commit and its look at the newest key.
 		if (!raced) {
 			raced = true;
-			write(bench, "late", "f", "set aside");
+			write(bench, "late", "f", "quarantined");
 			await late.flush({ sweep: true });
 		}
 		yield* list(prefix, options);

@@ -1,7 +1,7 @@
 /**
  * Whether everything on this disk is durable, and the exit status that says so. Every verb that commits or compares asks here.
  *
- * Durable means that the log's newest tree is this disk, but for what is left out by choice. A held deletion loses nothing, because the
+ * Durable means that the log's newest tree is this disk, but for what is left out by choice. A deferred deletion loses nothing, because the
  * log keeps the file. It is not durable all the same: the next restore brings the file back.
  */
 export interface Standing {
@@ -11,7 +11,7 @@ export interface Standing {
 	 */
 	readonly notDurable: number;
 	/** Paths that are gone from this disk and stay in the log for now. */
-	readonly heldDeletions: number;
+	readonly deferredDeletions: number;
 	/** Why this directory must not be committed; undefined if it may. */
 	readonly notRestored?: string | undefined;
 	/** Another writer owns the tree. What this one commits lies below `.recovered/`, and is durable there. */
@@ -28,12 +28,12 @@ export interface Durability {
 	readonly reasons: readonly Reason[];
 }
 
-export function durability({ notDurable, heldDeletions, notRestored, superseded = false }: Standing): Durability {
+export function durability({ notDurable, deferredDeletions, notRestored, superseded = false }: Standing): Durability {
 	const found: readonly (readonly [Reason, boolean])[] = [
 		["superseded", superseded],
 		["not-restored", notRestored !== undefined],
 		["not-durable", notDurable > 0],
-		["held", heldDeletions > 0],
+		["held", deferredDeletions > 0],
 	];
 	const reasons = found.flatMap(([reason, applies]) => (applies ? [reason] : []));
 	const isDurable = reasons.every((reason) => reason === "superseded");

@@ -155,7 +155,7 @@ test("a database is compared as a flush would take it: with its WAL, and without
 	expect(readdirSync(join(bench.privateDir("a"), "tmp"))).toEqual([]);
 });
 
-test("status sums up the log, and what superseded writers set aside", async () => {
+test("status sums up the log, and what superseded writers quarantined", async () => {
 	await using bench = await workbench();
 	fill(bench, "a");
 	const first = await bench.open("a");
@@ -167,7 +167,7 @@ test("status sums up the log, and what superseded writers set aside", async () =
 	const found = await status(options);
 	expect(found).toMatchObject({
 		log: { writer: first.writerId, isClosed: false, entries: expect.any(Number) },
-		setAside: [{ writer: first.writerId, files: 1, bytes: 8 }],
+		quarantined: [{ writer: first.writerId, files: 1, bytes: 8 }],
 		notDurable: [],
 	});
 	expect(found.storeTimeMs).toBeGreaterThanOrEqual(found.log?.timeMs ?? Number.POSITIVE_INFINITY);

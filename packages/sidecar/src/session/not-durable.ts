@@ -7,8 +7,8 @@
 
 import { type Excluded, type SecretPolicy, whyExcluded } from "../capture/secret-guard.ts";
 import { type RootElsewhere, rootsElsewhere } from "../commit/roots-in-tree.ts";
+import { type Marker, readMarker } from "../disk/base-marker.ts";
 import { displacedFiles } from "../disk/displaced.ts";
-import { type Marker, readMarker } from "../disk/marker.ts";
 import type { UnsetMetadata } from "../disk/unset-metadata.ts";
 import type { Head } from "../log/fold.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
@@ -108,8 +108,8 @@ async function whyNotDurable(
 	if (action === "keep")
 		return hasOtherTime(stat, unset.asInLog(path, stat).mtimeNs, known) ? { kind: "time", reason: "its time changed" } : undefined;
 	for (const entry of known) if (await isStoredAs(options, path, stat, entry, copies, unset)) return undefined;
-	if (action === "set-aside") return { kind: "conflict", reason: "changed here, deleted in the log" };
-	if (action === "set-aside-and-write") {
+	if (action === "quarantine") return { kind: "conflict", reason: "changed here, deleted in the log" };
+	if (action === "quarantine-and-write") {
 		return {
 			kind: "conflict",
 			reason: base === undefined ? "differs from the log, which was never restored here" : "changed here and in the log",

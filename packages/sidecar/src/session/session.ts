@@ -12,23 +12,23 @@ import { KnownRoots } from "../capture/known-roots.ts";
 import type { LargeFiles } from "../capture/large-files.ts";
 import { Quarantine } from "../capture/quarantine.ts";
 import { type Excluded, SecretGuard } from "../capture/secret-guard.ts";
-import { decided } from "../commit/decided.ts";
 import { LogWriter } from "../commit/log-writer.ts";
 import { type Machine, newRestoreId, now, thisMachine } from "../commit/machine.ts";
-import { type SetAside, setAsideIn } from "../commit/set-aside.ts";
-import { bootId, writeMarker } from "../disk/marker.ts";
+import { type QuarantinedWriter, quarantinedIn } from "../commit/quarantined.ts";
+import { untilResolved } from "../commit/until-resolved.ts";
+import { bootId, writeMarker } from "../disk/base-marker.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
 import { SidecarError } from "../errors.ts";
-import type { Picked, Wanted } from "../history/pick-set-aside.ts";
+import type { Selected, Selection } from "../history/select-quarantined.ts";
 import type { Head } from "../log/fold.ts";
 import type { Path } from "../log/types.ts";
 import { type RepackResult, repack } from "../maintenance/repack.ts";
-import { bringIn } from "../restore/bring-in.ts";
+import { applyRecovered } from "../restore/apply-recovered.ts";
 import { loadTools } from "../restore/load-tools.ts";
 import type { Restored } from "../restore/restore.ts";
 import type { RestoreOptions } from "../restore/restore-options.ts";
 import type { Moved } from "../restore/restore-work.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import { noteRealPlaces } from "../workspace/guarded-open.ts";
 import { IGNORE_FILE } from "../workspace/ignore-file.ts";
@@ -37,9 +37,9 @@ import { findUnwatched, noWatchReason, type Unwatched } from "../workspace/unwat
 import type { WorkspaceWatcher } from "../workspace/watch.ts";
 import { watchRoots } from "../workspace/watch-roots.ts";
 import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
+import { readWhenHandedOver } from "./await-previous-writer.ts";
 import { type BootOptions, boot } from "./boot.ts";
-import { type DropOptions, type Dropped, dropSetAside } from "./drop-set-aside.ts";
-import { readWhenHandedOver } from "./handover.ts";
+import { type DropOptions, type Dropped, dropQuarantined } from "./drop-quarantined.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface SessionOptions extends Workspace {
@@ -73,7 +73,7 @@ export class Session {
 	readonly #boot = bootId();
 	readonly #times: FileTimes;
 	readonly #restoreOptions: RestoreOptions;
-	#toldSetAside = "[]";
+	#toldQuarantined = "[]";
 	/** The FULL commit since which there is nothing to repack. At first the one that was restored: a start makes no request for it. */
 	#repackedSince: number;
 
@@ -128,7 +128,7 @@ export class Session {
 			},
 		});
 		// The disk may hold changes made while nobody watched, and the watcher is not ready yet.
-		this.#flusher.doubt();
+		this.#flusher.requestRescan();
 	}
 
 	/**
@@ -152,7 +152,7 @@ export class Session {
 			// Where it cannot be read the gate stays shut, and the tree stays the other's.
 			const filter = restored.filter();
 			const writer = new LogWriter(store, machine, restored.head, since, restored.storeTimeMs);
-			const fenced = async () => await decided(writer, machine, await writer.fence(signal), { signal });
+			const fenced = async () => await untilResolved(writer, machine, await writer.fence(signal), { signal });
 			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
 			if (kind !== "committed") {
 				tellOverwritten(writer, undefined, log);
@@ -170,7 +170,7 @@ export class Session {
 				writer: writer.id,
 				over: over.seq === 0 ? null : { writer: over.writer, fence: over.seq, closed: isClosed },
 			});
-			session.#tellSetAside();
+			session.#tellQuarantined();
 			return session;
 		}
 		throw new SidecarError("STORE_UNREACHABLE", {
@@ -220,8 +220,8 @@ export class Session {
 		return this.#flusher.excluded;
 	}
 
-	get heldDeletions(): number {
-		return this.#flusher.heldDeletions;
+	get deferredDeletions(): number {
+		return this.#flusher.deferredDeletions;
 	}
 
 	/**
@@ -230,11 +230,11 @@ export class Session {
 	 * @param onChange called for every hint, so keep it cheap
 	 */
 	async watch(onChange: () => void): Promise<WorkspaceWatcher> {
-		const doubt = (reason: string) => {
+		const requestRescan = (reason: string) => {
 			this.#options.log.debug("watch.doubt", { reason });
 			const noWatch = noWatchReason(reason);
 			if (noWatch !== undefined) this.#tellUnwatched({ directory: this.#options.root.main, reason: noWatch });
-			this.#flusher.doubt();
+			this.#flusher.requestRescan();
 			onChange();
 		};
 		const start = async () => {
@@ -244,7 +244,7 @@ export class Session {
 				this.#flusher.hint(path);
 				onChange();
 			};
-			return await watchRoots(this.#options.root, this.#filter.filter, hint, doubt);
+			return await watchRoots(this.#options.root, this.#filter.filter, hint, requestRescan);
 		};
 		let watcher = await start();
 		let isClosed = false;
@@ -256,7 +256,7 @@ export class Session {
 			watcher = await start();
 			if (isClosed) await watcher.close();
 		};
-		doubt("started");
+		requestRescan("started");
 		return {
 			close: async () => {
 				isClosed = true;
@@ -285,8 +285,8 @@ export class Session {
 		this.#flusher.hint(path);
 	}
 
-	doubt(): void {
-		this.#flusher.doubt();
+	requestRescan(): void {
+		this.#flusher.requestRescan();
 	}
 
 	/** One at a time. @throws SidecarError as Flusher.flush */
@@ -297,7 +297,7 @@ export class Session {
 		const flushed = this.#flusher.flush({ ...options, refused: this.#ignoreRefusal });
 		const result = await flushed.finally(() => tellOverwritten(this.#writer, overwritten, this.#options.log));
 		// So that there is another flush soon, and another look.
-		if (ignoring === "pending") this.#flusher.doubt();
+		if (ignoring === "pending") this.#flusher.requestRescan();
 		if (result.kind === "committed") {
 			// A closed flush is an end in order: what the log says of this disk shall survive a power cut.
 			const clean = options.closed === true && (await this.#syncDisks());
@@ -313,7 +313,7 @@ export class Session {
 				kind: "security",
 			});
 		}
-		if (this.#writer.catchUps !== catchUps && !this.#writer.isSuperseded) this.#tellSetAside();
+		if (this.#writer.catchUps !== catchUps && !this.#writer.isSuperseded) this.#tellQuarantined();
 		return result;
 	}
 
@@ -326,7 +326,7 @@ export class Session {
 	async #lookAtRoots(): Promise<void> {
 		if (this.#roots.refresh()) this.#isBlind = true;
 		if (!this.#isBlind) return;
-		this.#flusher.doubt();
+		this.#flusher.requestRescan();
 		await this.#rewatch?.();
 		this.#isBlind = false;
 	}
@@ -339,7 +339,7 @@ export class Session {
 			this.#ignoreRefusal = undefined;
 			if (ignoring !== "changed") return ignoring;
 			log.info("ignore.changed");
-			this.#flusher.doubt();
+			this.#flusher.requestRescan();
 			await this.#rewatch?.();
 			return ignoring;
 		} catch (error) {
@@ -352,22 +352,22 @@ export class Session {
 	}
 
 	/**
-	 * Brings what a superseded writer set aside to its own path on this disk; the next flush commits it. What stands there goes to the
+	 * Brings what a superseded writer quarantined to its own path on this disk; the next flush commits it. What stands there goes to the
 	 * trash. One at a time with flushes, and not beside an agent: it may hold open what is replaced.
-	 * @throws SidecarError as `bringIn`
+	 * @throws SidecarError as `applyRecovered`
 	 */
-	async bringIn(picked: Picked): Promise<readonly Moved[]> {
-		const moved = await bringIn(this.#restoreOptions, picked);
-		this.#flusher.doubt();
+	async applyRecovered(picked: Selected): Promise<readonly Moved[]> {
+		const moved = await applyRecovered(this.#restoreOptions, picked);
+		this.#flusher.requestRescan();
 		return moved;
 	}
 
-	/** One at a time with flushes, after one that left nothing undecided. @throws SidecarError as `dropSetAside` */
-	async dropSetAside(wanted: Wanted, options: DropOptions): Promise<Dropped> {
+	/** One at a time with flushes, after one that left nothing undecided. @throws SidecarError as `dropQuarantined` */
+	async dropQuarantined(wanted: Selection, options: DropOptions): Promise<Dropped> {
 		const machine = this.#options.machine ?? thisMachine;
-		const dropped = await dropSetAside(this.#writer, machine, wanted, options);
+		const dropped = await dropQuarantined(this.#writer, machine, wanted, options);
 		this.#mark(false);
-		this.#tellSetAside();
+		this.#tellQuarantined();
 		return dropped;
 	}
 
@@ -390,17 +390,17 @@ export class Session {
 		}
 	}
 
-	/** Bytes that superseded writers set aside wait for somebody to look at them: said at the start and whenever they become other. */
-	#tellSetAside(): void {
-		const setAside = setAsideIn(this.#writer.head.tree);
-		const told = JSON.stringify(setAside);
-		const isNews = told !== this.#toldSetAside && setAside.length > 0;
-		this.#toldSetAside = told;
+	/** Bytes that superseded writers quarantined wait for somebody to look at them: said at the start and whenever they become other. */
+	#tellQuarantined(): void {
+		const quarantined = quarantinedIn(this.#writer.head.tree);
+		const told = JSON.stringify(quarantined);
+		const isNews = told !== this.#toldQuarantined && quarantined.length > 0;
+		this.#toldQuarantined = told;
 		if (!isNews) return;
-		const sum = (of: (each: SetAside) => number) => setAside.reduce((total, each) => total + of(each), 0);
+		const sum = (of: (each: QuarantinedWriter) => number) => quarantined.reduce((total, each) => total + of(each), 0);
 		this.#options.log.warn("recover.waiting", {
 			kind: "security",
-			writers: setAside.map(({ writer }) => writer),
+			writers: quarantined.map(({ writer }) => writer),
 			files: sum(({ files }) => files),
 			bytes: sum(({ bytes }) => bytes),
 		});
@@ -430,7 +430,7 @@ export class Session {
 }
 
 /** Always logged: operators must learn that the store let two writers win one slot. */
-function tellOverwritten(writer: LogWriter, known: number | undefined, log: Log): void {
+function tellOverwritten(writer: LogWriter, known: number | undefined, log: Logger): void {
 	if (writer.overwritten === undefined || writer.overwritten === known) return;
 	log.error("store.overwrote", {
 		kind: "security",

@@ -1,5 +1,5 @@
+import { type QuarantinedWriter, quarantinedIn } from "../commit/quarantined.ts";
 import { type LogRead, readLog } from "../commit/read-log.ts";
-import { type SetAside, setAsideIn } from "../commit/set-aside.ts";
 import type { Head } from "../log/fold.ts";
 import { type DiskOptions, type DiskState, inspectDisk } from "./not-durable.ts";
 
@@ -23,8 +23,8 @@ export interface LogState {
 export interface Status extends DiskState {
 	/** Undefined: the log is empty. */
 	readonly log: LogState | undefined;
-	/** What superseded writers set aside below `.recovered/`. */
-	readonly setAside: readonly SetAside[];
+	/** What superseded writers quarantined below `.recovered/`. */
+	readonly quarantined: readonly QuarantinedWriter[];
 	/** The store's clock at the LIST. */
 	readonly storeTimeMs: number;
 }
@@ -36,9 +36,9 @@ export async function status(options: DiskOptions): Promise<Status> {
 }
 
 /** What is known of a log without looking at a disk. */
-export function logStatus({ head, newest, storeTimeMs }: LogRead): Pick<Status, "log" | "setAside" | "storeTimeMs"> {
+export function logStatus({ head, newest, storeTimeMs }: LogRead): Pick<Status, "log" | "quarantined" | "storeTimeMs"> {
 	const log = newest === undefined ? undefined : logState(head, newest.commit.info.writer, newest.lastModifiedMs);
-	return { log, setAside: setAsideIn(head.tree), storeTimeMs };
+	return { log, quarantined: quarantinedIn(head.tree), storeTimeMs };
 }
 
 function logState({ seq, id, isClosed, tree }: Head, writer: string, timeMs: number): LogState {

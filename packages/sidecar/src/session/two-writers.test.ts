@@ -20,7 +20,7 @@ describe("who owns the tree", () => {
 
 		for (const text of ["one, changed after the other took over", "one, changed again"]) {
 			writeFileSync(join(bench.workspace("a"), "MEMORY.md"), text);
-			expect(await first.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+			expect(await first.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 			expect(first.isSuperseded).toBe(true);
 		}
 		// A deletion is not the loser's to make.
@@ -38,9 +38,9 @@ describe("who owns the tree", () => {
 		]);
 		expect(bench.log.events.filter(({ event }) => event === "writer.superseded")).toHaveLength(1);
 
-		// The owner goes on, and a third machine gets the owner's tree, without what was set aside.
+		// The owner goes on, and a third machine gets the owner's tree, without what was quarantined.
 		writeFileSync(join(bench.workspace("b"), "more.md"), "more");
-		expect(await second.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", setAside: false });
+		expect(await second.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", quarantined: false });
 		await bench.open("c");
 		expect(readFileSync(join(bench.workspace("c"), "MEMORY.md"), "utf8")).toBe("two, by the owner");
 		expect(readFileSync(join(bench.workspace("c"), "more.md"), "utf8")).toBe("more");
@@ -62,7 +62,7 @@ describe("who owns the tree", () => {
 		for (let flush = 1; flush <= 60; flush++) {
 			write("log.jsonl", 1000 + flush, flush);
 			write("same", 2000, 7);
-			expect(await dead.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: true });
+			expect(await dead.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 		}
 		const { list, get, put } = bench.store.requests;
 		// One PUT a flush, and for the first the lost slot: its PUT, a look at what is there and at the slots that were won, and the catching up.
@@ -78,7 +78,7 @@ describe("who owns the tree", () => {
 		expect(await dead.flush({ sweep: true })).toMatchObject({ kind: "nothing" });
 		expect(bench.store.requests).toEqual(idle);
 		writeFileSync(join(bench.workspace("owner"), "f"), "x");
-		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "committed", setAside: false });
+		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: false });
 		expect(bench.log.events.filter(({ event }) => event === "recover.waiting").map(({ fields }) => fields)).toEqual([
 			{ writers: [dead.writerId], files: 2, bytes: 3060 },
 		]);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openclawProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
-import { type Marker, readMarker, writeMarker } from "../disk/marker.ts";
+import { type Marker, readMarker, writeMarker } from "../disk/base-marker.ts";
 
 const readText = (...parts: string[]) => readFileSync(join(...parts), "utf8");
 

@@ -1,7 +1,7 @@
 import type { SecretPolicy } from "../capture/secret-guard.ts";
 import type { Roots } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
-import type { Log, Progress } from "../telemetry/types.ts";
+import type { Logger, Progress } from "../telemetry/types.ts";
 import type { Profile } from "../workspace/profile.ts";
 
 /** One workspace and its log, opened once. Verbs pass it on as a whole, so that none of them forgets a field. */
@@ -15,7 +15,7 @@ export interface Workspace {
 	readonly privateDir: string;
 	/** What becomes of a file that holds a secret where none is expected. Default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
-	readonly log: Log;
+	readonly log: Logger;
 	readonly progress: Progress;
 	readonly signal?: AbortSignal | undefined;
 }

@@ -131,7 +131,7 @@ export function undecidedRemedy(failure: S3Failure): string | undefined {
 /** What becomes of a PUT. `unknown` unless the answer leaves no doubt. */
 export type PutVerdict = "exists" | "denied" | "bucket-missing" | "unsupported" | "refused" | "unknown";
 
-export function judgePut(failure: S3Failure): PutVerdict {
+export function classifyPut(failure: S3Failure): PutVerdict {
 	if (failure.status === 412) return "exists";
 	if (isClockWrong(failure)) return "unknown";
 	if (isDenied(failure)) return "denied";
@@ -144,7 +144,7 @@ export function judgePut(failure: S3Failure): PutVerdict {
 /** What becomes of a GET, a LIST or a DELETE: of whatever may be asked again. */
 export type ReadVerdict = "not-found" | "denied" | "bucket-missing" | "unsupported" | "refused" | "retry" | "unreachable";
 
-export function judgeRead(failure: S3Failure): ReadVerdict {
+export function classifyRead(failure: S3Failure): ReadVerdict {
 	if (isClockWrong(failure)) return "retry";
 	if (isDenied(failure)) return "denied";
 	if (refusalOf(failure) !== undefined) return "refused";

@@ -387,7 +387,7 @@ describe("LIST", () => {
 	});
 
 	it.each<[string, Answer]>([
-		["a page of a portal", answer(200, { "content-type": "text/html" }, "<html><head><title>Log in</title></head><body></body></html>")],
+		["a page of a portal", answer(200, { "content-type": "text/html" }, "<html><head><title>Logger in</title></head><body></body></html>")],
 		["nothing", answer(200)],
 		["JSON", answer(200, {}, "{}")],
 		["half a document", answer(200, {}, document({ keys: ["pre/log/1"] }).slice(0, 250))],

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { SidecarError } from "../errors.ts";
 import type { PlainSink } from "./plain.ts";
 import { connectS3, encryptionInput, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
-import { judgePut, S3Failure, type Wire } from "./s3-failure.ts";
+import { classifyPut, S3Failure, type Wire } from "./s3-failure.ts";
 import { denialRemedy, refusalOf } from "./s3-refusal.ts";
 import { unusable } from "./s3-wire.ts";
 
@@ -106,7 +106,7 @@ class S3Sink implements PlainSink {
 	}
 
 	#error(cause: S3Failure, key: string): SidecarError {
-		const verdict = judgePut(cause);
+		const verdict = classifyPut(cause);
 		if (verdict === "bucket-missing")
 			return new SidecarError("STORE_BUCKET_MISSING", { value: `s3://${this.#bucket}`, reason: cause.summary, cause });
 		const detail = { value: this.url + key, reason: cause.summary, cause };

@@ -8,7 +8,7 @@ import { assertKey, assertPrefix, assertRange, isKey } from "./keys.ts";
 import type { PlainPlace } from "./plain.ts";
 import type { GetOptions, GetResult, ListOptions, ListPage, PutOutcome, RequestCounts } from "./port.ts";
 import { BULK_BYTES, connectS3, dropIdleSockets, encryptionInput, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
-import { judgePut, judgeRead, lacksCredentials, type PutVerdict, type ReadVerdict, S3Failure, type Wire } from "./s3-failure.ts";
+import { classifyPut, classifyRead, lacksCredentials, type PutVerdict, type ReadVerdict, S3Failure, type Wire } from "./s3-failure.ts";
 import { type ReadS3, S3PlainObjects } from "./s3-plain.ts";
 import { denialRemedy, refusalOf } from "./s3-refusal.ts";
 import { observeRequest, observeResponse, parsePage, readBody, unusable } from "./s3-wire.ts";
@@ -166,7 +166,7 @@ export class S3Store implements SweepableStore {
 			return { kind: "created", etag, ...(wire.dateMs !== undefined && { storeTimeMs: wire.dateMs }) };
 		} catch (error) {
 			const failure = new S3Failure(error, wire);
-			const verdict = judgePut(failure);
+			const verdict = classifyPut(failure);
 			if (verdict === "exists") return { kind: "exists" };
 			if (verdict === "unknown") return { kind: "unknown", cause: signal?.aborted ? signal.reason : failure };
 			throw this.#error(verdict, failure, wire, input.Key);
@@ -220,7 +220,7 @@ export class S3Store implements SweepableStore {
 				throwIfAborted(key, signal);
 				if (error instanceof SidecarError) throw error;
 				const failure = new S3Failure(error, wire);
-				const verdict = judgeRead(failure);
+				const verdict = classifyRead(failure);
 				const pauseMs = this.#backoffMs[attempts - 1];
 				if (verdict !== "retry" || pauseMs === undefined) throw this.#error(verdict, failure, wire, key, attempts);
 				// A signal that aborts the pause is noticed at the top of the loop.

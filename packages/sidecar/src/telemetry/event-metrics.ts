@@ -3,7 +3,7 @@
  * do the work know nothing of metrics, and no number can differ between the two.
  */
 import type { MetricValues } from "./metrics.ts";
-import type { EventName, Log, LogFields } from "./types.ts";
+import type { EventName, LogFields, Logger } from "./types.ts";
 
 type Meter = (fields: LogFields) => MetricValues;
 
@@ -38,8 +38,8 @@ const METERS: Readonly<Record<EventName, Meter>> = {
 export const METERED_EVENTS: readonly string[] = Object.keys(METERS);
 
 /** @param emit called with the metrics of an event, right after the event was written */
-export function metered(log: Log, emit: (values: MetricValues) => void): Log {
-	const wrap = (inner: Log): Log => {
+export function metered(log: Logger, emit: (values: MetricValues) => void): Logger {
+	const wrap = (inner: Logger): Logger => {
 		const at =
 			(level: "error" | "warn" | "info" | "debug") =>
 			(event: EventName, fields: LogFields = {}) => {

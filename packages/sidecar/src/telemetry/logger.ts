@@ -1,6 +1,6 @@
 import { type DestinationStream, destination as fdDestination, pino, stdTimeFunctions } from "pino";
 import { SidecarError } from "../errors.ts";
-import type { EventKind, EventName, Log, LogFields } from "./types.ts";
+import type { EventKind, EventName, LogFields, Logger } from "./types.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -40,7 +40,7 @@ export function kindOf(event: EventName): EventKind {
  *
  * @param destination where lines go; default: stderr, because stdout belongs to the command's result.
  */
-export function createLogger(level: LogLevel, destination: DestinationStream = fdDestination({ fd: STDERR, sync: true })): Log {
+export function createLogger(level: LogLevel, destination: DestinationStream = fdDestination({ fd: STDERR, sync: true })): Logger {
 	const verbose = level === "debug";
 	const sink = pino(
 		{
@@ -71,7 +71,7 @@ export function serializeError(error: unknown, withStack = false): Record<string
 }
 
 /** Drops every event: the default of the library's verbs. */
-export const silentLog: Log = logTo(() => {});
+export const silentLog: Logger = logTo(() => {});
 
 export interface RecordedEvent {
 	readonly level: LineLevel;
@@ -81,7 +81,7 @@ export interface RecordedEvent {
 }
 
 /** Keeps events in memory as they were given, for tests. */
-export function recordingLog(): Log & { readonly events: readonly RecordedEvent[] } {
+export function recordingLog(): Logger & { readonly events: readonly RecordedEvent[] } {
 	const events: RecordedEvent[] = [];
 	const log = logTo((level, event, { kind = kindOf(event), ...fields }) => events.push({ level, event, kind, fields }));
 	return { ...log, events };
@@ -90,7 +90,7 @@ export function recordingLog(): Log & { readonly events: readonly RecordedEvent[
 type Write = (level: LineLevel, event: EventName, fields: LogFields) => void;
 
 /** Bound fields are merged here rather than by pino's `child`, which would write a key twice where a line repeats it. */
-function logTo(write: Write, bound: LogFields = {}): Log {
+function logTo(write: Write, bound: LogFields = {}): Logger {
 	const at = (level: LineLevel) => (event: EventName, fields?: LogFields) => write(level, event, { ...bound, ...fields });
 	return {
 		error: at("error"),

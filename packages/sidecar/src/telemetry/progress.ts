@@ -1,5 +1,5 @@
 import { humanBytes, humanDuration } from "./format.ts";
-import type { Amount, Log, Progress } from "./types.ts";
+import type { Amount, Logger, Progress } from "./types.ts";
 
 /** ms since any fixed moment; handed in so that tests own the clock. */
 export type Clock = () => number;
@@ -36,7 +36,7 @@ export function terminalProgress(stream: TerminalStream, clock: Clock): Progress
 }
 
 /** `{phase}.progress` events, one every 5 s and one at the end with `done: true`. */
-export function logProgress(log: Log, clock: Clock): Progress {
+export function logProgress(log: Logger, clock: Clock): Progress {
 	const line = (phase: Phase, nowMs: number, done: boolean) =>
 		log.info(`${phase.name}.progress`, {
 			files: phase.done.files,

@@ -17,13 +17,13 @@ export interface LogFields {
 	readonly time?: never;
 }
 
-export interface Log {
+export interface Logger {
 	error(event: EventName, fields?: LogFields): void;
 	warn(event: EventName, fields?: LogFields): void;
 	info(event: EventName, fields?: LogFields): void;
 	debug(event: EventName, fields?: LogFields): void;
 	/** A log whose every line also carries `fields`; a line's own fields win. */
-	child(fields: LogFields): Log;
+	child(fields: LogFields): Logger;
 }
 
 export interface Amount {

@@ -12,7 +12,7 @@ import type { SecretPolicy } from "../capture/secret-guard.ts";
 import { thisMachine } from "../commit/machine.ts";
 import { SidecarError } from "../errors.ts";
 import type { ObjectStore } from "../store/port.ts";
-import type { Log, Progress } from "../telemetry/types.ts";
+import type { Logger, Progress } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { importPlace } from "./import-place.ts";
@@ -26,7 +26,7 @@ export interface AdoptOptions {
 	/** xxh64 of some bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	readonly times: FileTimes;
-	readonly log: Log;
+	readonly log: Logger;
 	readonly progress: Progress;
 	/** What becomes of secrets in them; default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;

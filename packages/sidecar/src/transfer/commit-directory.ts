@@ -9,15 +9,15 @@
 import { Flusher } from "../capture/flush.ts";
 import type { FlushResult } from "../capture/flush-result.ts";
 import { SecretGuard, type SecretPolicy } from "../capture/secret-guard.ts";
-import { decided, undecided } from "../commit/decided.ts";
 import { LogWriter } from "../commit/log-writer.ts";
 import { type Machine, now } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
+import { undecided, untilResolved } from "../commit/until-resolved.ts";
 import { LocalTree } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import type { ObjectStore } from "../store/port.ts";
-import type { Log } from "../telemetry/types.ts";
+import type { Logger } from "../telemetry/types.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { requireDirectory } from "../workspace/scan.ts";
@@ -33,7 +33,7 @@ export interface CommitDirectoryOptions {
 	readonly tempDir: string;
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	readonly machine: Machine;
-	readonly log: Log;
+	readonly log: Logger;
 	/** Default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
 	readonly signal?: AbortSignal | undefined;
@@ -75,7 +75,7 @@ function requireEmpty(head: Head, store: ObjectStore): void {
 
 async function takeOver(writer: LogWriter, { store, machine, signal }: CommitDirectoryOptions): Promise<void> {
 	for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
-		const { kind } = await decided(writer, machine, await writer.fence(signal), { signal });
+		const { kind } = await untilResolved(writer, machine, await writer.fence(signal), { signal });
 		if (kind === "committed") return;
 		requireEmpty(writer.head, store);
 	}

@@ -233,7 +233,7 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		restored.close();
 	});
 
-	it("keeps a damaged database as it is, sets aside what belongs to it, and says where", async () => {
+	it("keeps a damaged database as it is, quarantines what belongs to it, and says where", async () => {
 		await using bucket = await plainBucket();
 		await using bench = await workbench(namespaced(bucket.store, "alice"));
 		const damaged = Buffer.concat([Buffer.from("SQLite format 3\0"), Buffer.alloc(5_000, 7)]);
@@ -241,7 +241,7 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		await bucket.put("p/x.db-wal", "its newest rows, perhaps");
 		const imported = await importInto(bench, objectsAt(bucket, "p/"));
 		expect(imported?.leftOut).toMatchObject([
-			{ path: "x.db-wal", reason: expect.stringMatching(/set aside as \.recovered\/[0-9a-f]{32}\/x\.db-wal$/) },
+			{ path: "x.db-wal", reason: expect.stringMatching(/quarantined as \.recovered\/[0-9a-f]{32}\/x\.db-wal$/) },
 		]);
 		await bench.open("b");
 		expect(readFileSync(join(bench.workspace("b"), "x.db")).equals(damaged)).toBe(true);

@@ -13,7 +13,7 @@ import type { Head } from "../log/fold.ts";
 import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { Path } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
-import type { Log, Progress } from "../telemetry/types.ts";
+import type { Logger, Progress } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import type { Profile } from "../workspace/profile.ts";
@@ -32,7 +32,7 @@ export interface ImportPlaceOptions {
 	readonly times: FileTimes;
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	readonly machine: Machine;
-	readonly log: Log;
+	readonly log: Logger;
 	readonly progress: Progress;
 	/** Default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
@@ -119,7 +119,7 @@ function whyLeftOut(tree: ReadonlyMap<Path, unknown>, path: Path): string {
 	if (database === undefined || !tree.has(database)) return "the profile, the ignore file or --on-secret exclude leaves it out";
 	for (const at of tree.keys()) {
 		if (at.startsWith(`${RECOVERED_DIRECTORY}/`) && at.endsWith(`/${path}`))
-			return `the database beside it is damaged, and this was set aside as ${at}`;
+			return `the database beside it is damaged, and this was quarantined as ${at}`;
 	}
 	return "it belongs to the database beside it, which was taken together with it";
 }

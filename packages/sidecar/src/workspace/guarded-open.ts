@@ -13,7 +13,7 @@ import { lstatPath, type Stat, toStat } from "./stat.ts";
 
 export interface OpenFile {
 	readonly kind: "open";
-	/** To be closed by `closeGuarded`, or handed over to `holdOpen`. */
+	/** To be closed by `closeGuarded`, or handed over to `pin`. */
 	readonly fd: number;
 	/** Right after it was opened. */
 	readonly stat: Stat;
@@ -37,27 +37,27 @@ const ATTEMPTS = 8;
 
 /**
  * Opens the regular file at `path` for reading.
- * @param refuseHeld do not open a file that a snapshot has open
+ * @param refusePinned do not open a file that a snapshot has open
  */
-export function openGuarded(root: Root, path: string, refuseHeld = true): OpenFile | OpenRefusal {
+export function openGuarded(root: Root, path: string, refusePinned = true): OpenFile | OpenRefusal {
 	let opened: OpenFile | OpenRefusal = { kind: "gone" };
 	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-		opened = openOnce(root, path, refuseHeld);
+		opened = openOnce(root, path, refusePinned);
 		if (opened.kind !== "replaced" && opened.kind !== "outside") break;
 	}
 	return opened;
 }
 
-function openOnce(root: Root, path: string, refuseHeld: boolean): OpenFile | OpenRefusal {
+function openOnce(root: Root, path: string, refusePinned: boolean): OpenFile | OpenRefusal {
 	let fd: number | undefined;
 	try {
 		const named = lstatPath(root, path);
 		if (named === undefined) return { kind: "gone" };
 		if (named.type !== "file") return irregular(named);
-		if (refuseHeld && isHeldOpen(named)) return { kind: "held" };
+		if (refusePinned && isPinned(named)) return { kind: "held" };
 		fd = openSync(fsPath(root, path), FLAGS);
 		const stat = toStat(fstatSync(fd, { bigint: true }));
-		const refusal = refusalOf(root, path, fd, stat, refuseHeld);
+		const refusal = refusalOf(root, path, fd, stat, refusePinned);
 		if (refusal === undefined) return { kind: "open", fd, stat };
 		closeGuarded(fd);
 		return refusal;
@@ -69,9 +69,9 @@ function openOnce(root: Root, path: string, refuseHeld: boolean): OpenFile | Ope
 	}
 }
 
-function refusalOf(root: Root, path: string, fd: number, stat: Stat, refuseHeld: boolean): OpenRefusal | undefined {
+function refusalOf(root: Root, path: string, fd: number, stat: Stat, refusePinned: boolean): OpenRefusal | undefined {
 	if (stat.type !== "file") return irregular(stat);
-	if (refuseHeld && isHeldOpen(stat)) return { kind: "held" };
+	if (refusePinned && isPinned(stat)) return { kind: "held" };
 	const place = linkOf(fd);
 	if (place === undefined || isPlaceOf(place, root, path)) return undefined;
 	// It was renamed over ("… (deleted)"), moved away, or never was where its path says.
@@ -196,7 +196,7 @@ const inodeKey = (stat: { readonly dev: bigint; readonly ino: bigint }) => `${st
  * Notes that a SQLite handle is open on this inode, until the function it gives is called.
  * @param fd a descriptor of the file, closed when nobody holds it any more
  */
-export function holdOpen(stat: Stat, fd?: number): () => void {
+export function pin(stat: Stat, fd?: number): () => void {
 	const key = inodeKey(stat);
 	const held = heldOpen.get(key) ?? { holders: 0, waiting: [] };
 	heldOpen.set(key, held);
@@ -211,7 +211,7 @@ export function holdOpen(stat: Stat, fd?: number): () => void {
 }
 
 /** Has this process a SQLite handle on the file? Then it must not be opened by other means. */
-export function isHeldOpen(stat: Stat): boolean {
+export function isPinned(stat: Stat): boolean {
 	return heldOpen.size > 0 && heldOpen.has(inodeKey(stat));
 }
 

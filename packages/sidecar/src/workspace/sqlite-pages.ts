@@ -16,7 +16,7 @@
 
 import { fstatSync } from "node:fs";
 import type { Root } from "../path.ts";
-import { closeGuarded, holdOpen, isInPlace, openGuarded } from "./guarded-open.ts";
+import { closeGuarded, isInPlace, openGuarded, pin } from "./guarded-open.ts";
 import { readFully } from "./read-fully.ts";
 import { COUNTERS, openForReading, type Source } from "./sqlite.ts";
 import { isSettled, isSqliteHeader, isWalMode, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
@@ -55,7 +55,7 @@ const LOCK_BYTE = 0x40000000;
 export async function readPagesInPlace(root: Root, path: string, busyMs: number, before?: SeenPages): Promise<PagesInPlace | undefined> {
 	const guard = openGuarded(root, path, false);
 	if (guard.kind !== "open") return undefined;
-	const release = holdOpen(guard.stat, guard.fd);
+	const release = pin(guard.stat, guard.fd);
 	let close = release;
 	let isKept = false;
 	try {

@@ -25,11 +25,11 @@ import { openclaw } from "./profiles/openclaw.ts";
 import {
 	chunkBitsFor,
 	companionOf,
-	holdOpen,
 	isCompanion,
-	isHeldOpen,
+	isPinned,
 	isSqlite,
 	isSqliteHeader,
+	pin,
 	type SqliteSnapshot,
 	snapshotSqlite,
 	walFingerprint,
@@ -245,14 +245,14 @@ describe("a database in use", () => {
 		if (stat === undefined) throw new Error("not written");
 		const running = snapshot(root, "x.db", temp);
 		const beside = snapshot(root, "x.db", temp);
-		expect(isHeldOpen(stat)).toBe(true);
+		expect(isPinned(stat)).toBe(true);
 		expect(isSqlite(root, "x.db")).toBe(true);
 		expect(await readStable(root, "x.db", 1 << 14, () => true)).toMatchObject({ kind: "unreadable" });
 		for (const taken of [await running, await beside]) {
 			expect(query(taken.file, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
 			taken.dispose();
 		}
-		expect(isHeldOpen(stat)).toBe(false);
+		expect(isPinned(stat)).toBe(false);
 	});
 });
 
@@ -511,7 +511,7 @@ describe("our own descriptors", () => {
 		const read = await readStable(root, "x.db", 1 << 14, () => {
 			live.exec("BEGIN");
 			live.prepare("SELECT count(*) FROM sqlite_schema").get();
-			release = holdOpen(stat);
+			release = pin(stat);
 			return false;
 		});
 		expect(read.kind).toBe("unsettled");
@@ -552,7 +552,7 @@ describe("told by the header", () => {
 		writeFileSync(`${root}/x`, "no header".repeat(100));
 		const stat = lstatPath(root, "x");
 		if (stat === undefined) throw new Error("not written");
-		const release = holdOpen(stat);
+		const release = pin(stat);
 		expect(isSqlite(root, "x")).toBe(true);
 		release();
 		expect(isSqlite(root, "x")).toBe(false);

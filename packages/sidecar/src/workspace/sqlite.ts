@@ -26,7 +26,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { fsPath, type Root } from "../path.ts";
 import { copyDescriptor } from "./copy-descriptor.ts";
-import { closeGuarded, descriptors, holdOpen, isInPlace, type OpenFile, type OpenRefusal, openGuarded, wasOpened } from "./guarded-open.ts";
+import { closeGuarded, descriptors, isInPlace, type OpenFile, type OpenRefusal, openGuarded, pin, wasOpened } from "./guarded-open.ts";
 import {
 	COMPANIONS,
 	filesOf,
@@ -40,7 +40,7 @@ import {
 } from "./sqlite-file.ts";
 import { lstatPath, type Stat, sameStat, statOf, toStat } from "./stat.ts";
 
-export { holdOpen, isHeldOpen } from "./guarded-open.ts";
+export { isPinned, pin } from "./guarded-open.ts";
 export * from "./sqlite-file.ts";
 
 export interface SqliteSnapshot {
@@ -124,7 +124,7 @@ async function copyLive(root: Root, path: string, file: string, busyMs: number):
 	for (let attempt = 0; attempt < MAX_OPENED; attempt++) {
 		const guard = openGuarded(root, path, false);
 		if (guard.kind !== "open") return refusalOf(guard);
-		const release = holdOpen(guard.stat, guard.fd);
+		const release = pin(guard.stat, guard.fd);
 		try {
 			return await copyGuarded({ root, path, guard }, file, busyMs);
 		} catch (error) {

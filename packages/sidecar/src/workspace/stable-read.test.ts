@@ -19,7 +19,7 @@ import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
 import { startNode } from "../../../testkit/workspace/start-node.ts";
 import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { fsPath } from "../path.ts";
-import { holdOpen } from "./guarded-open.ts";
+import { pin } from "./guarded-open.ts";
 import { lastLineEnd, type OnChunk, READ_BYTES, type ReadOptions, type ReadResult, readStable } from "./stable-read.ts";
 import { lstatPath } from "./stat.ts";
 
@@ -246,8 +246,8 @@ describe("what is no readable file", () => {
 		writeFileSync(`${root}/x.db`, "SQLite format 3\0");
 		const stat = lstatPath(root, "x.db");
 		if (stat === undefined) throw new Error("not written");
-		const release = holdOpen(stat);
-		const again = holdOpen(stat);
+		const release = pin(stat);
+		const again = pin(stat);
 		expect((await readAll(root, "x.db", MIB)).result).toMatchObject({ kind: "unreadable" });
 		again();
 		expect((await readAll(root, "x.db", MIB)).result).toMatchObject({ kind: "unreadable" });

@@ -24,7 +24,7 @@ async function displacedThenSuperseded(bench: Workbench, path: string): Promise<
 	return b;
 }
 
-async function setAside(bench: Workbench): Promise<string[]> {
+async function quarantined(bench: Workbench): Promise<string[]> {
 	const { tree, leftOut } = (await readLog(bench.store)).head;
 	expect(leftOut).toBe(0);
 	return [...tree].filter(([path, { type }]) => path.startsWith(".recovered/") && type === "file").map(([path]) => path);
@@ -39,7 +39,10 @@ it("W1: a machine that is superseded before its first commit keeps the edit belo
 	await b.flush({ sweep: true });
 	expect(b.isSuperseded).toBe(true);
 	expect(b.waiting).toBe(0);
-	expect(await setAside(bench)).toEqual([`.recovered/${b.writerId}/${displaced?.restore}/notes.md`, `.recovered/${b.writerId}/notes.md`]);
+	expect(await quarantined(bench)).toEqual([
+		`.recovered/${b.writerId}/${displaced?.restore}/notes.md`,
+		`.recovered/${b.writerId}/notes.md`,
+	]);
 	expect(displacedFiles(bench.privateDir("b"))).toEqual([]);
 });
 
@@ -68,7 +71,7 @@ it("W1: an edit whose path is too long there is named and not durable, and the n
 	const b = await displacedThenSuperseded({ ...own, open }, path);
 	expect(await b.flush({ sweep: true })).toMatchObject({ deferred: [{ path, reason: expect.stringContaining("too long") }] });
 	expect(b.waiting).toBeGreaterThan(0);
-	expect(await setAside(bench)).toEqual([]);
+	expect(await quarantined(bench)).toEqual([]);
 	await commit(await open("b"));
-	expect(await setAside(bench)).toEqual([expect.stringMatching(/^\.recovered\/00000000[0-9a-f]{24}\/n/)]);
+	expect(await quarantined(bench)).toEqual([expect.stringMatching(/^\.recovered\/00000000[0-9a-f]{24}\/n/)]);
 });

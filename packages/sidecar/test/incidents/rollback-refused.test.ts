@@ -84,7 +84,7 @@ for (const [where, isElsewhere] of [
 		const { from } = await rollback({ ...at.options("a"), to: refused });
 		expect(await at.turn("a")).toBe(REFUSES);
 		expect(await at.turn("a")).toBe(REFUSES);
-		// Its refusals are its own: nothing is set aside, and nothing of history is gone.
+		// Its refusals are its own: nothing is quarantined, and nothing of history is gone.
 		expect(await verify({ store: at.store, deep: true })).toMatchObject({ damaged: [], gaps: [] });
 		expect(await rollback({ ...at.options("a"), to: from })).toMatchObject({ exitStatus: 0, differences: [] });
 		expect(await at.turn("a")).toBe(0);

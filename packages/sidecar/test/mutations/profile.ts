@@ -21,7 +21,7 @@ export const PROFILE: readonly Mutation[] = [
 	{
 		id: "durable-with-gaps",
 		rule: "everything is durable is not said when a place is outside",
-		file: "src/cli/coverage-words.ts",
+		file: "src/cli/format-coverage.ts",
 		find: 'coverage === undefined || coverage.gaps.length > 0) return "everything in the workspace";',
 		replace: 'coverage === undefined) return "everything in the workspace";',
 		test: "outside-place-named",

@@ -45,7 +45,7 @@ export const STATE: readonly Mutation[] = [
 	{
 		id: "brake-second-look",
 		rule: "the deletion brake: a quick second look confirms nothing",
-		file: "src/capture/held-deletions.ts",
+		file: "src/capture/deferred-deletions.ts",
 		find: "elapsedMs(machine, since) >= confirmAfterMs",
 		replace: "elapsedMs(machine, since) >= 0",
 		test: "vanished-half",
@@ -78,8 +78,8 @@ export const STATE: readonly Mutation[] = [
 		id: "status-deferred-deletions",
 		rule: "status is not durable while deletions are held",
 		file: "src/session/durability.ts",
-		find: '["held", heldDeletions > 0]',
-		replace: '["held", heldDeletions < 0]',
+		find: '["held", deferredDeletions > 0]',
+		replace: '["held", deferredDeletions < 0]',
 		test: "status-deferred-deletions",
 	},
 	{

@@ -122,8 +122,8 @@ export const MUTATIONS: readonly Mutation[] = [
 		id: "superseded-bytes-aside",
 		rule: "a superseded writer's bytes go below .recovered/ only",
 		file: "src/capture/flush.ts",
-		find: "const setAside = this.#writer.isSuperseded ?",
-		replace: "const setAside = this.#writer.head.seq < 0 ?",
+		find: "const quarantined = this.#writer.isSuperseded ?",
+		replace: "const quarantined = this.#writer.head.seq < 0 ?",
 		test: "newest-fence-owns-tree",
 	},
 	{
@@ -200,10 +200,10 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "unavailable-root-not-read",
-		rule: "nothing of a root that is astray is read",
+		rule: "nothing of a root that is unavailable is read",
 		file: "src/capture/capture.ts",
-		find: "return isBelowAny(path, this.#astray);",
-		replace: "return this.#astray.size < 0 && isBelowAny(path, this.#astray);",
+		find: "return isBelowAny(path, this.#unavailable);",
+		replace: "return this.#unavailable.size < 0 && isBelowAny(path, this.#unavailable);",
 		test: "unavailable-root-not-read",
 	},
 	{

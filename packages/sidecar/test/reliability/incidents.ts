@@ -191,7 +191,7 @@ export const INCIDENTS: readonly Row[] = [
 		id: "27",
 		where: "agentserver/agentserver #69, PR 61",
 		happened: "of two turns at once the last to upload won; the store did not honour `If-Match`",
-		rule: "the slot decides, and the loser's bytes are set aside; `doctor` tries on the real store whether a second put is refused",
+		rule: "the slot decides, and the loser's bytes are quarantined; `doctor` tries on the real store whether a second put is refused",
 		tests: ["incident-27-two-turns", "s3-one-creates", "doctor-second-put"],
 	},
 	{

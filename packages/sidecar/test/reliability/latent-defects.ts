@@ -69,7 +69,7 @@ export const LATENT_DEFECTS: readonly Row[] = [
 		id: "L10",
 		where: "HERMES",
 		happened: "a database that cannot be opened is deleted without a word",
-		rule: "it is named, its last good copy stays, and its raw bytes are set aside with its log",
+		rule: "it is named, its last good copy stays, and its raw bytes are quarantined with its log",
 		tests: ["damaged-database-wal", "locked-database"],
 	},
 	{

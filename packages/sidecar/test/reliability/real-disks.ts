@@ -151,7 +151,7 @@ export const REAL_DISKS: readonly Row[] = [
 	{
 		id: "W13",
 		where: "`status` without a workspace",
-		happened: "`status` reported success for a missing directory, and with held deletions",
+		happened: "`status` reported success for a missing directory, and with deferred deletions",
 		rule: "`status` applies the same rules as `flush`",
 		tests: ["status-missing-workspace", "status-deferred-deletions", "status-other-directory"],
 	},

@@ -86,7 +86,7 @@ class Storm {
 			} catch (error) {
 				return this.#broken(`${machine} cannot flush: ${(error as Error).stack}`);
 			}
-			if (session.waiting === 0 && (session.heldDeletions === 0 || session.isSuperseded)) break;
+			if (session.waiting === 0 && (session.deferredDeletions === 0 || session.isSuperseded)) break;
 		}
 		await this.#inLog.refresh();
 		if (session.waiting > 0) return this.#broken(`${machine} is not durable: ${JSON.stringify(session.waitingPaths)}`);

@@ -261,7 +261,7 @@ export class Oracle {
 		if (intent === undefined) return this.broken("historyIsImmutable", `commit ${info.seq} was sent by nobody`);
 		const outside = contentOfTree(head.tree, (path) => !isRecovered(path));
 		if (owns) {
-			const path = intent.kind === "tree" ? difference(outside, intent.content) : "(set aside by the owner)";
+			const path = intent.kind === "tree" ? difference(outside, intent.content) : "(quarantined by the owner)";
 			if (path !== undefined) this.broken("headIsOwnersTree", `commit ${info.seq} has another ${path} than its owner's disk`);
 			return;
 		}

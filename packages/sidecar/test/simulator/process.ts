@@ -147,9 +147,9 @@ export class Process {
 
 	/**
 	 * A second process with this one's memory, which was given the same up to here. Call `relive` on it once its program runs.
-	 * Whatever was on its way when the image was taken belongs to this process; the twin finds its connections broken.
+	 * Whatever was on its way when the image was taken belongs to this process; the clone finds its connections broken.
 	 */
-	twin(name: string, dice: Dice): Process {
+	clone(name: string, dice: Dice): Process {
 		return new Process({
 			name,
 			world: this.#world,
@@ -161,7 +161,7 @@ export class Process {
 		});
 	}
 
-	/** Gives a twin its past. @param turn lets every promise settle that can */
+	/** Gives a clone its past. @param turn lets every promise settle that can */
 	async relive(turn: () => Promise<void>): Promise<void> {
 		const past = this.#replay;
 		if (past === undefined) return;

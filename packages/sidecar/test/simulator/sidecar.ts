@@ -157,10 +157,10 @@ export class Sidecar {
 			onDisk.set(path, { type: node.type, likeTarget: like(content, target.get(path)), likeBase: like(content, base?.get(path)) });
 		}
 		const plan = planReconcile(onDisk, base, target, () => true);
-		for (const [path, action] of plan) if (path !== "" && (action === "trash" || action.startsWith("set-aside"))) remove(disk, path);
+		for (const [path, action] of plan) if (path !== "" && (action === "trash" || action.startsWith("quarantine"))) remove(disk, path);
 		for (const path of [...target.keys()].sort()) {
 			const action = plan.get(path);
-			if (path === "" || (action !== "write" && action !== "set-aside-and-write")) continue;
+			if (path === "" || (action !== "write" && action !== "quarantine-and-write")) continue;
 			const text = texts.get(path);
 			put(disk, path, text === undefined ? { type: "dir" } : { type: "file", text });
 		}

@@ -12,7 +12,7 @@ import { DAY, HOUR, MINUTE, SECOND, World } from "./world.ts";
 export interface Outcome {
 	readonly seed: number;
 	readonly violations: readonly Violation[];
-	readonly counts: Oracle["counts"] & { twins: number; kills: number; freezes: number; events: number; days: number };
+	readonly counts: Oracle["counts"] & { clones: number; kills: number; freezes: number; events: number; days: number };
 	readonly trace: readonly string[];
 	/** SHA-256 of every event, every line of the trace and all that the store holds at the end; empty where nothing is told. */
 	readonly digest: string;
@@ -53,7 +53,7 @@ class Run {
 		Process,
 		{ readonly sidecar: Sidecar; readonly habits: Habits; readonly start: Machine; readonly closes: boolean }
 	>();
-	readonly #counts = { twins: 0, kills: 0, freezes: 0 };
+	readonly #counts = { clones: 0, kills: 0, freezes: 0 };
 	#processes = 0;
 	#startMs: number;
 
@@ -158,7 +158,7 @@ class Run {
 		const dice = this.#dice;
 		const victim = dice.oneOf([...this.#running.keys()]);
 		if (victim === undefined || victim.isReliving) return;
-		switch (dice.weighted({ kill: 3, freeze: 3, cutOff: 2, twin: 2, clock: 1 })) {
+		switch (dice.weighted({ kill: 3, freeze: 3, cutOff: 2, clone: 2, clock: 1 })) {
 			case "kill":
 				this.#counts.kills++;
 				this.#world.tell(() => `${victim.name} is killed`);
@@ -171,8 +171,8 @@ class Run {
 			case "cutOff":
 				victim.cutOff(dice.spread(MINUTE, 5 * DAY));
 				break;
-			case "twin":
-				this.#twin(victim);
+			case "clone":
+				this.#clone(victim);
 				break;
 			case "clock":
 				victim.setWall((dice.roll() - 0.5) * 2 * DAY);
@@ -181,19 +181,19 @@ class Run {
 	}
 
 	/** The machine's memory and disk are continued a second time. */
-	#twin(victim: Process): void {
+	#clone(victim: Process): void {
 		const known = this.#running.get(victim);
 		if (known === undefined) return;
-		this.#counts.twins++;
+		this.#counts.clones++;
 		this.#world.tell(() => `${victim.name} is continued a second time, as ${victim.name}'`);
-		const twin = victim.twin(`${victim.name}'`, new Dice(this.#dice.below(2 ** 31)));
-		this.#start(twin, known.start, known.habits, known.closes, () => {});
-		this.#relive(twin);
+		const clone = victim.clone(`${victim.name}'`, new Dice(this.#dice.below(2 ** 31)));
+		this.#start(clone, known.start, known.habits, known.closes, () => {});
+		this.#relive(clone);
 	}
 
 	/** Its past takes no time: nothing else happens meanwhile. */
-	#relive(twin: Process): void {
-		this.#world.hold(twin.relive(() => nextTurn()));
+	#relive(clone: Process): void {
+		this.#world.hold(clone.relive(() => nextTurn()));
 	}
 
 	#sweep(weather: Weather): void {

@@ -1,5 +1,5 @@
 import { type ErrorCode, SidecarError, systemRefusal } from "../../errors.ts";
-import type { Patient } from "./patient.ts";
+import type { DoctorContext } from "./patient.ts";
 
 /** `not-tested` is no verdict: what it would need is not there, or trying it was not asked for. */
 export type CheckOutcome =
@@ -14,7 +14,7 @@ export interface Check {
 	readonly name: string;
 	/** Where one of these is a problem, this one is not tested: an operator is told a cause once. */
 	readonly needs?: readonly Check[];
-	look(patient: Patient): CheckOutcome | Promise<CheckOutcome>;
+	look(patient: DoctorContext): CheckOutcome | Promise<CheckOutcome>;
 }
 
 export const ok = (found: string): CheckOutcome => ({ status: "ok", found });
@@ -31,7 +31,7 @@ export function problem(error: unknown): CheckOutcome {
 }
 
 /** All of them, one after the other: a problem ends none but those that need what it concerns. */
-export async function runChecks(checks: readonly Check[], patient: Patient): Promise<CheckResult[]> {
+export async function runChecks(checks: readonly Check[], patient: DoctorContext): Promise<CheckResult[]> {
 	const results: CheckResult[] = [];
 	for (const check of checks) {
 		const blocker = check.needs?.find(({ name }) => results.some((result) => result.name === name && result.status === "problem"));
@@ -41,7 +41,7 @@ export async function runChecks(checks: readonly Check[], patient: Patient): Pro
 	return results;
 }
 
-async function answer(check: Check, patient: Patient): Promise<CheckOutcome> {
+async function answer(check: Check, patient: DoctorContext): Promise<CheckOutcome> {
 	try {
 		return await check.look(patient);
 	} catch (error) {

@@ -2,40 +2,40 @@
 import { describe, expect, test } from "vitest";
 import { ERRORS } from "../../errors.ts";
 import { type Check, ok, runChecks } from "./check.ts";
-import { judgeSpace } from "./disk-checks.ts";
+import { classifySpace } from "./disk-checks.ts";
 import { explain } from "./explain.ts";
-import { judgeInotify, judgeNode } from "./machine-checks.ts";
-import { type Patient, PROBE, requireDecided } from "./patient.ts";
+import { classifyInotify, classifyNode } from "./machine-checks.ts";
+import { type DoctorContext, PROBE, requireDecided } from "./patient.ts";
 import { PLATFORM_CODES } from "./platform-codes.ts";
-import { judgeRace } from "./race-check.ts";
-import { judgeClock, judgeCredentials, judgeForbidden } from "./store-checks.ts";
+import { classifyRace } from "./race-check.ts";
+import { classifyClock, classifyCredentials, classifyForbidden } from "./store-checks.ts";
 
 const MINUTE = 60_000;
 
 describe("verdicts", () => {
 	test.each([
-		["Node 24", judgeNode("v24.0.0"), "ok"],
-		["Node 22", judgeNode("v22.19.0"), "problem"],
-		["a clock that is right", judgeClock(1_500), "ok"],
-		["a clock 6 min ahead", judgeClock(6 * MINUTE), "warning"],
-		["a clock 16 min behind", judgeClock(-16 * MINUTE), "problem"],
-		["a clock nobody can compare", judgeClock(undefined), "not-tested"],
-		["a role's credentials", judgeCredentials({ source: "x", isTemporary: true, expiresMs: 60 * MINUTE }, 0), "ok"],
-		["credentials about to end", judgeCredentials({ source: "x", isTemporary: true, expiresMs: 2 * MINUTE }, 0), "warning"],
-		["credentials that ended", judgeCredentials({ source: "x", isTemporary: true, expiresMs: 0 }, MINUTE), "problem"],
-		["credentials that never end", judgeCredentials({ source: "x", isTemporary: false, expiresMs: undefined }, 0), "warning"],
-		["room", judgeSpace("/", { freeBytes: 1e12, freeInodes: 1e6, inodes: 1e7 }), "ok"],
-		["room without a count of inodes", judgeSpace("/", { freeBytes: 1e12, freeInodes: 0, inodes: 0 }), "ok"],
-		["little room", judgeSpace("/", { freeBytes: 1e8, freeInodes: 1e6, inodes: 1e7 }), "warning"],
-		["no room", judgeSpace("/", { freeBytes: 1e6, freeInodes: 1e6, inodes: 1e7 }), "problem"],
-		["no inodes", judgeSpace("/", { freeBytes: 1e12, freeInodes: 5, inodes: 1e7 }), "problem"],
-		["watches enough", judgeInotify({ watches: 8_192, queuedEvents: 16_384, instances: 128 }, 4_096), "ok"],
-		["too few watches", judgeInotify({ watches: 8_192, queuedEvents: 16_384, instances: 128 }, 4_097), "warning"],
-		["a short queue", judgeInotify({ watches: 8_192, queuedEvents: 1_024, instances: 128 }, 1), "warning"],
-		["few instances", judgeInotify({ watches: 8_192, queuedEvents: 16_384, instances: 4 }, 1), "warning"],
-		["both denied", judgeForbidden({ kind: "denied" }, { kind: "denied" }), "ok"],
-		["delete allowed", judgeForbidden({ kind: "denied" }, { kind: "allowed" }), "warning"],
-		["overwrite unclear", judgeForbidden({ kind: "unclear", reason: "x" }, { kind: "denied" }), "warning"],
+		["Node 24", classifyNode("v24.0.0"), "ok"],
+		["Node 22", classifyNode("v22.19.0"), "problem"],
+		["a clock that is right", classifyClock(1_500), "ok"],
+		["a clock 6 min ahead", classifyClock(6 * MINUTE), "warning"],
+		["a clock 16 min behind", classifyClock(-16 * MINUTE), "problem"],
+		["a clock nobody can compare", classifyClock(undefined), "not-tested"],
+		["a role's credentials", classifyCredentials({ source: "x", isTemporary: true, expiresMs: 60 * MINUTE }, 0), "ok"],
+		["credentials about to end", classifyCredentials({ source: "x", isTemporary: true, expiresMs: 2 * MINUTE }, 0), "warning"],
+		["credentials that ended", classifyCredentials({ source: "x", isTemporary: true, expiresMs: 0 }, MINUTE), "problem"],
+		["credentials that never end", classifyCredentials({ source: "x", isTemporary: false, expiresMs: undefined }, 0), "warning"],
+		["room", classifySpace("/", { freeBytes: 1e12, freeInodes: 1e6, inodes: 1e7 }), "ok"],
+		["room without a count of inodes", classifySpace("/", { freeBytes: 1e12, freeInodes: 0, inodes: 0 }), "ok"],
+		["little room", classifySpace("/", { freeBytes: 1e8, freeInodes: 1e6, inodes: 1e7 }), "warning"],
+		["no room", classifySpace("/", { freeBytes: 1e6, freeInodes: 1e6, inodes: 1e7 }), "problem"],
+		["no inodes", classifySpace("/", { freeBytes: 1e12, freeInodes: 5, inodes: 1e7 }), "problem"],
+		["watches enough", classifyInotify({ watches: 8_192, queuedEvents: 16_384, instances: 128 }, 4_096), "ok"],
+		["too few watches", classifyInotify({ watches: 8_192, queuedEvents: 16_384, instances: 128 }, 4_097), "warning"],
+		["a short queue", classifyInotify({ watches: 8_192, queuedEvents: 1_024, instances: 128 }, 1), "warning"],
+		["few instances", classifyInotify({ watches: 8_192, queuedEvents: 16_384, instances: 4 }, 1), "warning"],
+		["both denied", classifyForbidden({ kind: "denied" }, { kind: "denied" }), "ok"],
+		["delete allowed", classifyForbidden({ kind: "denied" }, { kind: "allowed" }), "warning"],
+		["overwrite unclear", classifyForbidden({ kind: "unclear", reason: "x" }, { kind: "denied" }), "warning"],
 	] as const)("%s", (_, outcome, status) => {
 		expect(outcome.status).toBe(status);
 		if (outcome.status === "warning" || outcome.status === "problem") expect(outcome.remedy).not.toBe("");
@@ -51,7 +51,7 @@ test("all checks are made, what throws is a problem, and what needs it is not te
 		},
 	};
 	const after: Check = { name: "after", needs: [broken], look: () => ok("x") };
-	const results = await runChecks([fine, broken, after, { ...fine, name: "last" }], {} as Patient);
+	const results = await runChecks([fine, broken, after, { ...fine, name: "last" }], {} as DoctorContext);
 	expect(results.map(({ name, status }) => [name, status])).toEqual([
 		["fine", "ok"],
 		["broken", "problem"],
@@ -100,7 +100,7 @@ describe("a race for one object", () => {
 		["a refused one that stayed", { outcomes: ["exists", ...rest], stayed: 0 }, "STORE_UNSUPPORTED"],
 		["none at all", { outcomes: ["unknown", ...rest], stayed: -1 }, "STORE_UNREACHABLE"],
 	] as const)("with %s", (_, { outcomes, stayed }, code) => {
-		const verdict = judgeRace({ key: "packs/x", outcomes, stayed });
+		const verdict = classifyRace({ key: "packs/x", outcomes, stayed });
 		expect(verdict === undefined ? undefined : "code" in verdict ? verdict.code : verdict).toBe(code);
 	});
 });

@@ -97,10 +97,10 @@ const SCANT_INODES = 10_000;
 function space(path: string): CheckOutcome {
 	const { bavail, blocks, bsize, ffree, files } = statfsSync(nearest(path));
 	if (blocks === 0) return ok(`the file system does not say how much is free at ${path}`);
-	return judgeSpace(path, { freeBytes: bavail * bsize, freeInodes: ffree, inodes: files });
+	return classifySpace(path, { freeBytes: bavail * bsize, freeInodes: ffree, inodes: files });
 }
 
-export function judgeSpace(path: string, { freeBytes, freeInodes, inodes }: FreeSpace): CheckOutcome {
+export function classifySpace(path: string, { freeBytes, freeInodes, inodes }: FreeSpace): CheckOutcome {
 	const found = `${humanBytes(freeBytes)} and ${inodes === 0 ? "any number of" : freeInodes} files free at ${path}`;
 	const hasInodes = (least: number) => inodes === 0 || freeInodes >= least;
 	if (freeBytes < LEAST_BYTES || !hasInodes(LEAST_INODES))

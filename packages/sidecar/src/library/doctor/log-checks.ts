@@ -2,7 +2,7 @@
 
 import { readLog } from "../../commit/read-log.ts";
 import { askDaemon } from "../../daemon/control.ts";
-import { privatePath, readMarker } from "../../disk/marker.ts";
+import { privatePath, readMarker } from "../../disk/base-marker.ts";
 import { ERRORS, type ErrorCode, SidecarError } from "../../errors.ts";
 import { durability } from "../../session/durability.ts";
 import { logStatus } from "../../session/status.ts";
@@ -15,15 +15,15 @@ export const logState: Check = {
 	name: "log",
 	needs: [endpoint, credentials, list, get],
 	look: async (patient) => {
-		const { log, setAside, storeTimeMs } = logStatus(await readLog(await patient.store(), { signal: patient.options.signal }));
+		const { log, quarantined, storeTimeMs } = logStatus(await readLog(await patient.store(), { signal: patient.options.signal }));
 		if (log === undefined) return ok("empty: a new user's");
 		const age = humanDuration(Math.max(0, storeTimeMs - log.timeMs));
 		const end = log.isClosed ? "closed in order" : "not closed: its writer is at work, or was cut off";
 		const found = `commit ${log.seq}, ${age} old, ${end}; ${log.entries} files and directories, ${humanBytes(log.bytes)}`;
-		const files = setAside.reduce((sum, one) => sum + one.files, 0);
+		const files = quarantined.reduce((sum, one) => sum + one.files, 0);
 		if (files === 0) return ok(found);
 		return warning(
-			`${found}; ${files} files set aside by ${setAside.length} superseded writers`,
+			`${found}; ${files} files quarantined by ${quarantined.length} superseded writers`,
 			`\`openclaw-sidecar recover\` lists them and brings them back`,
 		);
 	},
@@ -47,9 +47,9 @@ export const owner: Check = {
 	look: async ({ settings: { stateDir, workspace } }) => {
 		const daemon = (await askDaemon(stateDir, workspace, "status")) as DaemonReport | undefined;
 		if (daemon === undefined) return ok("none looks after this workspace on this machine");
-		const { pid, phase, superseded, lastFlushError, waiting = 0, notTaken = [], heldDeletions = 0, excluded = [] } = daemon;
+		const { pid, phase, superseded, lastFlushError, waiting = 0, notTaken = [], deferredDeletions = 0, excluded = [] } = daemon;
 		// What waits is committed within seconds, and is no reason for a warning.
-		const { exitStatus } = durability({ notDurable: notTaken.length, heldDeletions, superseded });
+		const { exitStatus } = durability({ notDurable: notTaken.length, deferredDeletions, superseded });
 		if (exitStatus === 4) return problem(new SidecarError("SUPERSEDED", { value: `process ${pid}` }));
 		if (lastFlushError) {
 			const code = lastFlushError.code in ERRORS ? (lastFlushError.code as ErrorCode) : "INTERNAL";
@@ -60,7 +60,7 @@ export const owner: Check = {
 				remedy: lastFlushError.remedy,
 			};
 		}
-		const found = `process ${pid} is ${phase}; ${waiting} paths waiting, ${notTaken.length} not taken, ${heldDeletions} deletions held, ${excluded.length} left out`;
+		const found = `process ${pid} is ${phase}; ${waiting} paths waiting, ${notTaken.length} not taken, ${deferredDeletions} deletions held, ${excluded.length} left out`;
 		if (exitStatus === 0) return ok(found);
 		return warning(found, "`openclaw-sidecar status` names them and says why");
 	},

@@ -15,10 +15,10 @@ const LEAST_NODE_MAJOR = 24;
 
 export const node: Check = {
 	name: "node",
-	look: () => judgeNode(process.version),
+	look: () => classifyNode(process.version),
 };
 
-export function judgeNode(version: string) {
+export function classifyNode(version: string) {
 	const isEnough = Number(/^v(\d+)/.exec(version)?.[1]) >= LEAST_NODE_MAJOR;
 	if (isEnough) return ok(version);
 	return problem(
@@ -55,7 +55,7 @@ export const inotify: Check = {
 		if (limits === undefined) return notTested("this kernel does not tell its inotify limits");
 		if (statOf(patient.settings.workspace) === undefined) return notTested("the workspace is not there yet");
 		const { stats } = await patient.scan();
-		return judgeInotify(limits, [...stats.values()].filter(({ type }) => type === "dir").length);
+		return classifyInotify(limits, [...stats.values()].filter(({ type }) => type === "dir").length);
 	},
 };
 
@@ -68,7 +68,7 @@ export const notifications: Check = {
 		const { filter } = new WorkspaceFilter(roots, profile);
 		const refused = await refusedWatches(roots, filter);
 		const found = await findUnwatched(roots, filter);
-		return judgeUnwatched([...refused, ...found.filter(({ directory }) => !refused.some((each) => each.directory === directory))]);
+		return classifyUnwatched([...refused, ...found.filter(({ directory }) => !refused.some((each) => each.directory === directory))]);
 	},
 };
 
@@ -84,7 +84,7 @@ async function refusedWatches(roots: Roots, filter: Filter): Promise<readonly Un
 	return [...reasons].map((reason) => ({ directory: roots.main, reason }));
 }
 
-export function judgeUnwatched(unwatched: readonly Unwatched[]) {
+export function classifyUnwatched(unwatched: readonly Unwatched[]) {
 	if (unwatched.length === 0) return ok("changes made on this machine are announced");
 	return warning(
 		unwatched.map(({ directory, reason }) => `${directory}: ${reason}`).join("; "),
@@ -93,7 +93,7 @@ export function judgeUnwatched(unwatched: readonly Unwatched[]) {
 }
 
 /** One watch a directory; the limit is shared by all processes of a user, so half of it is what one may count on. */
-export function judgeInotify({ watches, queuedEvents, instances }: InotifyLimits, directories: number) {
+export function classifyInotify({ watches, queuedEvents, instances }: InotifyLimits, directories: number) {
 	const state = `${directories} directories to watch, ${watches} watches allowed, ${queuedEvents} queued events, ${instances} instances`;
 	const raise = (name: string, to: number) =>
 		`raise it: sysctl fs.inotify.${name}=${to}; until then the sweep each minute finds what events miss`;

@@ -1,7 +1,7 @@
 import { readLog } from "../../commit/read-log.ts";
 import { ownTree } from "../../commit/roots-in-tree.ts";
+import { privatePath, readMarker } from "../../disk/base-marker.ts";
 import { checkMounts, holdsIn } from "../../disk/check-mounts.ts";
-import { privatePath, readMarker } from "../../disk/marker.ts";
 import { SidecarError } from "../../errors.ts";
 import { MOUNT_REMEDY } from "../../restore/plan-disk.ts";
 import { mountsBelow } from "../../workspace/mounts.ts";

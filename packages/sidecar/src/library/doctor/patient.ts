@@ -39,7 +39,7 @@ export interface Listing {
 /** `not-made`: the store's directory is not there yet. */
 export type ProbePut = { readonly kind: "created" | "exists" | "not-made" } | { readonly kind: "unknown"; readonly cause: unknown };
 
-export class Patient {
+export class DoctorContext {
 	readonly settings: Config;
 	readonly profile: Profile;
 	readonly options: PatientOptions;

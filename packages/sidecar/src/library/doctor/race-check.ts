@@ -5,7 +5,7 @@ import { SidecarError } from "../../errors.ts";
 import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
 import type { ObjectStore, PutOutcome } from "../../store/port.ts";
 import { type Check, type CheckOutcome, notTested, ok, problem } from "./check.ts";
-import type { Patient } from "./patient.ts";
+import type { DoctorContext } from "./patient.ts";
 import { conditionalWrites, credentials, endpoint, get, put, UNREACHABLE } from "./store-checks.ts";
 
 /** The first round opens the connections, so that the puts of the others arrive closer together. */
@@ -15,12 +15,12 @@ const PUTS_AT_ONCE = 12;
 export const atomicPut: Check = {
 	name: "create-only put is atomic",
 	needs: [endpoint, credentials, put, conditionalWrites, get],
-	look: async (patient: Patient) => {
+	look: async (patient: DoctorContext) => {
 		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
 		if ((await patient.probe()).kind === "not-made") return notTested("the store's directory is not there yet");
 		const store = await patient.store();
 		for (let round = 0; round < ROUNDS; round++) {
-			const bad = judgeRace(await race(store, patient.options.signal));
+			const bad = classifyRace(await race(store, patient.options.signal));
 			if (bad !== undefined) return bad;
 		}
 		return ok(`${PUTS_AT_ONCE} puts of one object at once, ${ROUNDS} times: one was taken each time, and its object stayed`);
@@ -52,7 +52,7 @@ async function race(store: ObjectStore, signal: AbortSignal | undefined): Promis
 }
 
 /** Undefined where all is well. A put without a clear answer (409, a timeout) may have won if no other did. */
-export function judgeRace({ key, outcomes, stayed }: Race): CheckOutcome | undefined {
+export function classifyRace({ key, outcomes, stayed }: Race): CheckOutcome | undefined {
 	const won = outcomes.flatMap((kind, index) => (kind === "created" ? [index] : []));
 	const refuse = (reason: string) =>
 		problem(

@@ -5,7 +5,7 @@ import type { Permission } from "../../store/s3-forbidden.ts";
 import type { CredentialsFound } from "../../store/s3-identity.ts";
 import { humanDuration } from "../../telemetry/format.ts";
 import { type Check, type CheckOutcome, notTested, ok, problem, warning } from "./check.ts";
-import { type Patient, PROBE, requireDecided } from "./patient.ts";
+import { type DoctorContext, PROBE, requireDecided } from "./patient.ts";
 
 export const endpoint: Check = {
 	name: "store",
@@ -29,7 +29,7 @@ export const credentials: Check = {
 		if (patient.location?.kind !== "s3") return notTested("this store needs none");
 		const identity = await identify(patient);
 		try {
-			return judgeCredentials(await identity.credentials(), Date.now());
+			return classifyCredentials(await identity.credentials(), Date.now());
 		} finally {
 			identity.close();
 		}
@@ -38,7 +38,7 @@ export const credentials: Check = {
 
 const SOON_MS = 5 * 60_000;
 
-export function judgeCredentials({ source, isTemporary, expiresMs }: CredentialsFound, nowMs: number): CheckOutcome {
+export function classifyCredentials({ source, isTemporary, expiresMs }: CredentialsFound, nowMs: number): CheckOutcome {
 	const kind = isTemporary ? "temporary" : "long-lived";
 	if (expiresMs === undefined) {
 		if (isTemporary) return ok(`${kind}, from ${source}; when they end is not said, and they cannot be renewed by themselves`);
@@ -73,7 +73,7 @@ export const clock: Check = {
 	name: "clock",
 	look: async (patient) => {
 		if (patient.location?.kind === "directory") return notTested("a directory has no clock of its own");
-		return judgeClock(await clockOffMs(patient));
+		return classifyClock(await clockOffMs(patient));
 	},
 };
 
@@ -82,7 +82,7 @@ const REFUSED_MS = 15 * 60_000;
 const TICK_MS = 1_000;
 
 /** @param offMs ours minus the store's; undefined where the store did not tell */
-export function judgeClock(offMs: number | undefined): CheckOutcome {
+export function classifyClock(offMs: number | undefined): CheckOutcome {
 	if (offMs === undefined) return notTested("the store did not answer");
 	const off = Math.abs(offMs);
 	// The header has whole seconds.
@@ -100,7 +100,7 @@ export function judgeClock(offMs: number | undefined): CheckOutcome {
 }
 
 /** A refusal tells the time too. */
-async function clockOffMs(patient: Patient): Promise<number | undefined> {
+async function clockOffMs(patient: DoctorContext): Promise<number | undefined> {
 	try {
 		const { ourTimeMs, storeTimeMs } = await patient.listing();
 		return ourTimeMs - storeTimeMs;
@@ -174,11 +174,11 @@ export const forbidden: Check = {
 		const prefix = location.prefix === "" ? "" : `${location.prefix}/`;
 		const key = `${prefix}users/${settings.namespace}/${PROBE.key}`;
 		const tried = await tryForbidden({ ...patient.connection, bucket: location.bucket }, key, PROBE.bytes);
-		return judgeForbidden(tried.overwrite, tried.delete);
+		return classifyForbidden(tried.overwrite, tried.delete);
 	},
 };
 
-export function judgeForbidden(overwrite: Permission, remove: Permission): CheckOutcome {
+export function classifyForbidden(overwrite: Permission, remove: Permission): CheckOutcome {
 	const found = `overwrite ${wordsOf(overwrite)}, delete ${wordsOf(remove)}`;
 	if (overwrite.kind === "denied" && remove.kind === "denied") return ok(`${found}: with these credentials nobody can destroy history`);
 	return warning(
@@ -193,7 +193,7 @@ function wordsOf(permission: Permission): string {
 
 export const UNREACHABLE = "the store cannot be reached";
 
-async function identify(patient: Patient) {
+async function identify(patient: DoctorContext) {
 	const { identifyS3 } = await import("../../store/s3-identity.ts");
 	return await identifyS3(patient.connection);
 }

@@ -61,7 +61,7 @@ export function findSecrets(bytes: Buffer): readonly FoundSecret[] {
 		while (start > 0 && isTokenByte(bytes, start - 1)) start--;
 		let end = at + 1;
 		while (end < length && isTokenByte(bytes, end)) end++;
-		const secret = judgeRun(bytes, start, end);
+		const secret = classifyRun(bytes, start, end);
 		if (secret !== undefined) {
 			found ??= [];
 			found.push(secret);
@@ -78,7 +78,7 @@ function isTokenByte(bytes: Buffer, at: number): boolean {
 	return IS_TOKEN[bytes[at] as number] === 1;
 }
 
-function judgeRun(bytes: Buffer, runStart: number, runEnd: number): FoundSecret | undefined {
+function classifyRun(bytes: Buffer, runStart: number, runEnd: number): FoundSecret | undefined {
 	const start = afterEscape(bytes, runStart);
 	const key = ((bytes[start] as number) << 16) | ((bytes[start + 1] as number) << 8) | (bytes[start + 2] as number);
 	const kinds = KINDS.get(key);

@@ -27,7 +27,7 @@ export interface HandlerProps {
 	readonly role?: iam.Role;
 }
 
-export class Handler extends Construct {
+export class BundledFunction extends Construct {
 	readonly fn: lambda.Function;
 	readonly role: iam.Role;
 

@@ -2,7 +2,7 @@ import { requireRootsAreDirectories } from "../commit/roots-in-tree.ts";
 import { forgetOpened } from "../disk/opened-directories.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
 import { SidecarError } from "../errors.ts";
-import type { Picked } from "../history/pick-set-aside.ts";
+import type { Selected } from "../history/select-quarantined.ts";
 import { EMPTY_HEAD } from "../log/fold.ts";
 import { unsafePath } from "../log/safe-path.ts";
 import type { Entry, Path } from "../log/types.ts";
@@ -17,13 +17,13 @@ import type { RestoreOptions } from "./restore-options.ts";
 import { type Moved, RestoreWork } from "./restore-work.ts";
 
 /**
- * Writes what a superseded writer set aside to its own place in the workspace, and commits nothing. What stands there is moved to the
+ * Writes what a superseded writer quarantined to its own place in the workspace, and commits nothing. What stands there is moved to the
  * trash, a database with its WAL. Directories that are there keep their mode and what else is in them.
  *
  * Nobody may have the workspace's files open: a program goes on writing to the file that was moved away.
  * @throws SidecarError USAGE where a file would take a directory's place or the other way round; TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
  */
-export async function bringIn(options: RestoreOptions, { entries }: Picked): Promise<readonly Moved[]> {
+export async function applyRecovered(options: RestoreOptions, { entries }: Selected): Promise<readonly Moved[]> {
 	const { root, privateDir, times } = options;
 	const rootStat = requireDirectory(root);
 	requireRootsAreDirectories(entries, root);
@@ -51,7 +51,7 @@ export async function bringIn(options: RestoreOptions, { entries }: Picked): Pro
 		disk.set(path, there);
 		if (entry.type === "dir") continue;
 		target.set(path, entry);
-		plan.set(path, "set-aside-and-write");
+		plan.set(path, "quarantine-and-write");
 	}
 	const writer = new Materializer(root, times);
 	try {

@@ -11,7 +11,7 @@ const FIRST_PAUSE_MS = 500;
  * Sends the same bytes again until the store says what became of them. For commits that hold nothing of this disk, such as a fence.
  * @throws SidecarError STORE_UNREACHABLE
  */
-export async function decided(
+export async function untilResolved(
 	writer: LogWriter,
 	machine: Machine,
 	first: WriteOutcome,

@@ -1,8 +1,8 @@
-import { decided } from "../commit/decided.ts";
 import type { LogWriter } from "../commit/log-writer.ts";
 import type { Machine } from "../commit/machine.ts";
+import { untilResolved } from "../commit/until-resolved.ts";
 import { SidecarError } from "../errors.ts";
-import { dropDelta, pickSetAside, type Wanted } from "../history/pick-set-aside.ts";
+import { dropDelta, type Selection, selectQuarantined } from "../history/select-quarantined.ts";
 
 /** Slots lost in a row before giving up. */
 const ATTEMPTS = 10;
@@ -25,16 +25,16 @@ export interface Dropped {
  * may be undecided.
  * @throws SidecarError PATH_NOT_FOUND, USAGE, SUPERSEDED, STORE_*, NOT_DURABLE
  */
-export async function dropSetAside(writer: LogWriter, machine: Machine, wanted: Wanted, options: DropOptions): Promise<Dropped> {
-	// Others set aside while the owner had nothing to write: its head does not know of it yet.
+export async function dropQuarantined(writer: LogWriter, machine: Machine, wanted: Selection, options: DropOptions): Promise<Dropped> {
+	// Others quarantined while the owner had nothing to write: its head does not know of it yet.
 	await writer.lookForNews(options.signal);
 	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-		if (writer.isSuperseded) throw new SidecarError("SUPERSEDED", { reason: "only the owner of the tree drops what is set aside" });
+		if (writer.isSuperseded) throw new SidecarError("SUPERSEDED", { reason: "only the owner of the tree drops what is quarantined" });
 		const { tree } = writer.head;
-		const delta = dropDelta(tree, pickSetAside(tree, wanted));
+		const delta = dropDelta(tree, selectQuarantined(tree, wanted));
 		if (delta.removed.size === 0) return { files: 0, seq: undefined };
 		const files = [...delta.removed].filter((path) => tree.get(path)?.type !== "dir").length;
-		const outcome = await decided(
+		const outcome = await untilResolved(
 			writer,
 			machine,
 			await writer.commit(delta, [], options.closed ? { closed: true } : {}, options),

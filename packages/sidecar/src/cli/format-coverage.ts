@@ -4,7 +4,7 @@ import { remedyFor } from "../library/coverage.ts";
 import { leftOutLines } from "../library/left-out.ts";
 import type { StartReceipt } from "../library/start-receipt.ts";
 import { humanBytes } from "../telemetry/format.ts";
-import { count, shownPath } from "./words.ts";
+import { count, shownPath } from "./format.ts";
 
 /** Lists so many places; counts the rest. */
 const SHOWN_GAPS = 10;

@@ -6,7 +6,7 @@
  */
 import type { Machine } from "../commit/machine.ts";
 import { type LogRead, newestSeq, readLog } from "../commit/read-log.ts";
-import { isThisBoot, readMarker } from "../disk/marker.ts";
+import { isThisBoot, readMarker } from "../disk/base-marker.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** A head younger than this whose writer did not close it may have more to come. */
@@ -31,7 +31,7 @@ export async function readWhenHandedOver(options: SessionOptions, machine: Machi
 }
 
 function mayHaveMore({ head, newest, storeTimeMs }: LogRead, privateDir: string): boolean {
-	// By the owner: that a superseded writer set something aside since opens nothing again.
+	// By the owner: that a superseded writer quarantine something since opens nothing again.
 	if (newest === undefined || head.isClosed || storeTimeMs - newest.lastModifiedMs > YOUNG_MS) return false;
 	// It was here, and is no more: whoever asks has taken the workspace's control over.
 	const marker = readMarker(privateDir);

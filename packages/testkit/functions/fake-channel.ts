@@ -7,7 +7,7 @@ export interface ChannelCall {
 	readonly body: Readonly<Record<string, unknown>>;
 }
 
-export class ChannelStandIn implements AsyncDisposable {
+export class FakeChannel implements AsyncDisposable {
 	readonly calls: ChannelCall[] = [];
 	/** Answers instead of the usual, in their order, to calls whose path holds the key. */
 	readonly answers = new Map<string, { readonly status: number; readonly body: object; readonly headers?: Record<string, string> }[]>();
@@ -18,18 +18,18 @@ export class ChannelStandIn implements AsyncDisposable {
 	#server: LocalServer | undefined;
 
 	/** Makes it what the handlers call. */
-	static async start(): Promise<ChannelStandIn> {
-		const standIn = new ChannelStandIn();
-		standIn.#server = await LocalServer.start(({ path, headers, body }) => {
+	static async start(): Promise<FakeChannel> {
+		const fake = new FakeChannel();
+		fake.#server = await LocalServer.start(({ path, headers, body }) => {
 			const call = { path, authorization: headers.authorization, body: JSON.parse(body.toString()) };
-			standIn.calls.push(call);
-			const planned = [...standIn.answers].find(([part, answers]) => path.includes(part) && answers.length > 0)?.[1].shift();
-			const { status, body: answer, headers: sent } = planned ?? { status: 200, body: standIn.#answer(call), headers: {} };
+			fake.calls.push(call);
+			const planned = [...fake.answers].find(([part, answers]) => path.includes(part) && answers.length > 0)?.[1].shift();
+			const { status, body: answer, headers: sent } = planned ?? { status: 200, body: fake.#answer(call), headers: {} };
 			return { status, headers: { "content-type": "application/json", ...sent }, body: JSON.stringify(answer) };
 		});
-		const { url } = standIn.#server;
+		const { url } = fake.#server;
 		Object.assign(process.env, { SLACK_API_URL: `${url}/slack`, TELEGRAM_API_URL: `${url}/telegram`, FEISHU_API_URL: `${url}/feishu` });
-		return standIn;
+		return fake;
 	}
 
 	/** The texts that were sent, with whom to. */

@@ -3,10 +3,10 @@ import type { ObjectStore } from "../store/port.ts";
 import { history } from "./history.ts";
 
 /**
- * When something was set aside, ms since the epoch: by a superseded writer by the store's clock, by a restore by its machine's. Undefined:
+ * When something was quarantined, ms since the epoch: by a superseded writer by the store's clock, by a restore by its machine's. Undefined:
  * past what the log retains, or kept by the owner itself.
  */
-export interface SetAsideTimes {
+export interface QuarantineTimes {
 	readonly firstMs: number | undefined;
 	readonly lastMs: number | undefined;
 }
@@ -15,12 +15,12 @@ export interface SetAsideTimes {
  * Walks the log from its newest commit back to each writer's fence, or to its end: one GET a commit.
  * @throws SidecarError STORE_*, OBJECT_CORRUPT (a key that is no commit's)
  */
-export async function setAsideTimes(
+export async function quarantineTimes(
 	store: ObjectStore,
 	writers: Iterable<string>,
 	signal?: AbortSignal,
-): Promise<ReadonlyMap<string, SetAsideTimes>> {
-	const times = new Map<string, SetAsideTimes>([...writers].map((writer) => [writer, ofRestore(writer) ?? UNKNOWN]));
+): Promise<ReadonlyMap<string, QuarantineTimes>> {
+	const times = new Map<string, QuarantineTimes>([...writers].map((writer) => [writer, ofRestore(writer) ?? UNKNOWN]));
 	// Neither restores nor raw databases have a fence to end the walk at.
 	const sought = new Set([...times.keys()].filter((writer) => !isRestoreId(writer) && writer !== RAW_ID));
 	if (sought.size === 0) return times;
@@ -34,8 +34,8 @@ export async function setAsideTimes(
 	return times;
 }
 
-const UNKNOWN: SetAsideTimes = { firstMs: undefined, lastMs: undefined };
+const UNKNOWN: QuarantineTimes = { firstMs: undefined, lastMs: undefined };
 
-function ofRestore(id: string): SetAsideTimes | undefined {
+function ofRestore(id: string): QuarantineTimes | undefined {
 	return isRestoreId(id) ? { firstMs: restoreTimeMs(id), lastMs: restoreTimeMs(id) } : undefined;
 }

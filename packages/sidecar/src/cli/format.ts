@@ -17,7 +17,7 @@ export function count(number: number, noun: string, plural = `${noun}s`): string
 	return `${number.toLocaleString("en-US")} ${number === 1 ? noun : plural}`;
 }
 
-/** What became of held deletions, and how to delete the files. */
+/** What became of deferred deletions, and how to delete the files. */
 export function heldWords(deletions: number): string {
 	const what = `${count(deletions, "deletion")}: too much vanished at once`;
 	return `${what}; the log keeps the files, and a restore brings them back; to delete them, delete them while run watches`;

@@ -1,10 +1,10 @@
 /**
  * What superseded writers keep safe: each below its own `.recovered/{writer}/`, updated in place, so that a machine that was declared
- * dead and writes on for an hour grows the tree by what it changed, not by how often. What it deletes stays set aside.
+ * dead and writes on for an hour grows the tree by what it changed, not by how often. What it deletes stays quarantined.
  *
- * Pure. Does NOT set directories aside for their own sake: a directory is there because something with content lies below it.
+ * Pure. Does NOT quarantine directories for their own sake: a directory is there because something with content lies below it.
  */
-import { RECOVERED_DIRECTORY, setAsideHome, setAsideWriter, unsafePath } from "../log/safe-path.ts";
+import { quarantineHome, quarantineWriter, RECOVERED_DIRECTORY, unsafePath } from "../log/safe-path.ts";
 import type { Delta, DirEntry, Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 
@@ -12,15 +12,15 @@ import { parentOf } from "../path.ts";
 const INVENTED: DirEntry = { type: "dir", mode: 0o700, mtimeNs: 0n };
 
 /**
- * Earlier releases gave a log's first commit such a directory as the workspace's own, when they set something aside with it. A real one
+ * Earlier releases gave a log's first commit such a directory as the workspace's own, when they quarantine something with it. A real one
  * was not changed last at the very start of 1970.
  */
 export function isInvented(entry: Entry): boolean {
 	return entry.type === "dir" && entry.mode === INVENTED.mode && entry.mtimeNs === INVENTED.mtimeNs;
 }
 
-/** What one superseded writer set aside. */
-export interface SetAside {
+/** What one superseded writer quarantined. */
+export interface QuarantinedWriter {
 	/** 32 hex digits. */
 	readonly writer: string;
 	/** Files and links. */
@@ -28,11 +28,11 @@ export interface SetAside {
 	readonly bytes: number;
 }
 
-export interface SetAsideDelta {
+export interface QuarantineDelta {
 	readonly delta: Delta;
 	/** Files and links, by their own paths. */
 	readonly taken: readonly Path[];
-	/** Paths that may be no longer below `.recovered/{writer}/`: nothing of them can be set aside. */
+	/** Paths that may be no longer below `.recovered/{writer}/`: nothing of them can be quarantined. */
 	readonly tooLong: readonly Path[];
 }
 
@@ -41,13 +41,13 @@ export interface SetAsideDelta {
  * @param tree the head's
  * @param directories what this disk has for a directory; for those that `changed` does not name
  */
-export function setAsideDelta(
+export function quarantineDelta(
 	tree: Tree,
 	writer: string,
 	changed: ReadonlyMap<Path, Entry>,
 	directories: (path: Path) => Entry | undefined,
-): SetAsideDelta {
-	const home = setAsideHome(writer);
+): QuarantineDelta {
+	const home = quarantineHome(writer);
 	const aside = new Map<Path, Entry>();
 	const gone = new Set<Path>();
 	const taken: Path[] = [];
@@ -67,7 +67,7 @@ export function setAsideDelta(
 		}
 		taken.push(path);
 		aside.set(target, entry);
-		// What it set aside below a directory that is none any more stays in history.
+		// What it quarantined below a directory that is none any more stays in history.
 		if (tree.get(target)?.type === "dir") for (const below of tree.keys()) if (below.startsWith(`${target}/`)) gone.add(below);
 		for (let parent = parentOf(target); ; parent = parentOf(parent)) {
 			if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir") aside.set(parent, directoryAt(parent));
@@ -79,10 +79,10 @@ export function setAsideDelta(
 }
 
 /** By writer, in the order of the tree. */
-export function setAsideIn(tree: Tree): SetAside[] {
+export function quarantinedIn(tree: Tree): QuarantinedWriter[] {
 	const byWriter = new Map<string, { files: number; bytes: number }>();
 	for (const [path, entry] of tree) {
-		const writer = setAsideWriter(path);
+		const writer = quarantineWriter(path);
 		if (writer === undefined || entry.type === "dir") continue;
 		const sum = byWriter.get(writer) ?? { files: 0, bytes: 0 };
 		byWriter.set(writer, sum);
@@ -92,19 +92,19 @@ export function setAsideIn(tree: Tree): SetAside[] {
 	return [...byWriter].map(([writer, sum]) => ({ writer, ...sum }));
 }
 
-/** The name on a disk that must not become part of the tree, because what is set aside lies there; undefined where there is none. */
+/** The name on a disk that must not become part of the tree, because what is quarantined lies there; undefined where there is none. */
 export function reservedName(path: Path, isDirectory: boolean): Path | undefined {
-	const writer = setAsideWriter(path);
-	if (writer !== undefined) return setAsideHome(writer);
+	const writer = quarantineWriter(path);
+	if (writer !== undefined) return quarantineHome(writer);
 	return path === RECOVERED_DIRECTORY && !isDirectory ? path : undefined;
 }
 
-/** The tree without what superseded writers set aside. What else a user keeps in a directory of that name is the user's. */
-export function withoutSetAside(tree: Tree): Tree {
+/** The tree without what superseded writers quarantined. What else a user keeps in a directory of that name is the user's. */
+export function withoutQuarantined(tree: Tree): Tree {
 	const kept = new Map<Path, Entry>();
 	let isOwn = false;
 	for (const [path, entry] of tree) {
-		if (setAsideWriter(path) !== undefined) continue;
+		if (quarantineWriter(path) !== undefined) continue;
 		kept.set(path, entry);
 		isOwn ||= path.startsWith(`${RECOVERED_DIRECTORY}/`);
 	}

@@ -7,7 +7,7 @@ import { LocalServer } from "./local-server.ts";
 
 export type SentMessage = Readonly<Record<"MessageBody" | "MessageGroupId" | "MessageDeduplicationId", string>>;
 
-export class AwsStandIn implements AsyncDisposable {
+export class FakeAws implements AsyncDisposable {
 	/** By secret, then by label. */
 	readonly secrets = new Map<string, Partial<Record<string, object>>>();
 	readonly parameters = new Map<string, string>();
@@ -21,19 +21,19 @@ export class AwsStandIn implements AsyncDisposable {
 	#server: LocalServer | undefined;
 
 	/** Sets what makes the SDK come here. */
-	static async start(): Promise<AwsStandIn> {
-		const standIn = new AwsStandIn();
-		standIn.#server = await LocalServer.start(({ headers, body }) => {
+	static async start(): Promise<FakeAws> {
+		const fake = new FakeAws();
+		fake.#server = await LocalServer.start(({ headers, body }) => {
 			const target = String(headers["x-amz-target"]);
-			standIn.calls.push(target);
-			const [status, answer] = standIn.broken.has(target)
+			fake.calls.push(target);
+			const [status, answer] = fake.broken.has(target)
 				? [500, { __type: "InternalServiceError", message: "broken" }]
-				: standIn.#answer(target, JSON.parse(body.toString()));
+				: fake.#answer(target, JSON.parse(body.toString()));
 			return { status, headers: { "content-type": "application/x-amz-json-1.1" }, body: JSON.stringify(answer) };
 		});
-		process.env.AWS_ENDPOINT_URL = standIn.#server.url;
-		process.env.QUEUE_URL = `${standIn.#server.url}/000000000000/messages.fifo`;
-		return standIn;
+		process.env.AWS_ENDPOINT_URL = fake.#server.url;
+		process.env.QUEUE_URL = `${fake.#server.url}/000000000000/messages.fifo`;
+		return fake;
 	}
 
 	#answer(target: string, input: Readonly<Record<string, string>>): readonly [number, object] {

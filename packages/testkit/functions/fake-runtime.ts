@@ -15,7 +15,7 @@ export interface MachineAnswer {
 	readonly body: object;
 }
 
-export class RuntimeStandIn implements AsyncDisposable {
+export class FakeRuntime implements AsyncDisposable {
 	readonly invocations: Invocation[] = [];
 	/** What the machine answers. */
 	machine: (payload: Readonly<Record<string, unknown>>, sessionId: string) => Promise<MachineAnswer> | MachineAnswer = () => ({
@@ -27,20 +27,20 @@ export class RuntimeStandIn implements AsyncDisposable {
 	#server: LocalServer | undefined;
 
 	/** Makes it what the SDK calls. */
-	static async start(): Promise<RuntimeStandIn> {
-		const standIn = new RuntimeStandIn();
-		standIn.#server = await LocalServer.start(async ({ path, headers, body }) => {
+	static async start(): Promise<FakeRuntime> {
+		const fake = new FakeRuntime();
+		fake.#server = await LocalServer.start(async ({ path, headers, body }) => {
 			const payload = JSON.parse(body.toString());
 			const sessionId = String(headers["x-amzn-bedrock-agentcore-runtime-session-id"]);
-			standIn.invocations.push({ path, sessionId, payload });
-			if (standIn.refusal !== undefined) return failure(standIn.refusal.status, standIn.refusal.name, "refused");
-			const { status, body: answer } = await standIn.machine(payload, sessionId);
+			fake.invocations.push({ path, sessionId, payload });
+			if (fake.refusal !== undefined) return failure(fake.refusal.status, fake.refusal.name, "refused");
+			const { status, body: answer } = await fake.machine(payload, sessionId);
 			const message = `Received error (${status}) from runtime. Please check your CloudWatch logs for more information.`;
 			if (status !== 200) return failure(424, "RuntimeClientError", message);
 			return { status: 200, headers: { "content-type": "application/json" }, body: JSON.stringify(answer) };
 		});
-		process.env.AWS_ENDPOINT_URL_BEDROCK_AGENTCORE = standIn.#server.url;
-		return standIn;
+		process.env.AWS_ENDPOINT_URL_BEDROCK_AGENTCORE = fake.#server.url;
+		return fake;
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -15,7 +15,7 @@ export interface HandedOver {
  * An entry whose owner cannot be changed stays as it is: the agent may still be able to write it.
  * @param directories absolute: the workspace, and its additional roots
  */
-export function handOver(directories: readonly string[], user: AgentUser): HandedOver {
+export function chownWorkspace(directories: readonly string[], user: AgentUser): HandedOver {
 	let [entries, refused] = [0, 0];
 	const give = (path: Buffer) => {
 		try {

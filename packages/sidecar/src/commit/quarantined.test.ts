@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isSetAside, unrestorable, unrestorableAfter } from "../log/safe-path.ts";
+import { isQuarantined, unrestorable, unrestorableAfter } from "../log/safe-path.ts";
 import type { Delta, Entry, FileEntry, Path, Tree } from "../log/types.ts";
-import { isInvented, reservedName, setAsideDelta, setAsideIn, withoutSetAside } from "./set-aside.ts";
+import { isInvented, quarantineDelta, quarantinedIn, reservedName, withoutQuarantined } from "./quarantined.ts";
 
 const writer = "a".repeat(32);
 const other = "b".repeat(32);
@@ -31,10 +31,10 @@ const arbitraryDisk = fc
 		return disk;
 	});
 
-describe("what a superseded writer sets aside", () => {
+describe("what a superseded writer quarantines", () => {
 	it("gives a tree without the workspace's own directory the one that the disk has", () => {
 		const changed = new Map<Path, Entry>([["f", file(1)]]);
-		const { delta } = setAsideDelta(new Map(), writer, changed, (path) => (path === "" ? directory : undefined));
+		const { delta } = quarantineDelta(new Map(), writer, changed, (path) => (path === "" ? directory : undefined));
 		expect(delta.changed.get("")).toBe(directory);
 	});
 
@@ -45,16 +45,16 @@ describe("what a superseded writer sets aside", () => {
 				let local = new Map(owned);
 				for (const disk of disks) {
 					const changed = new Map([...disk].filter(([path, entry]) => local.get(path) !== entry));
-					const { delta, taken } = setAsideDelta(tree, writer, changed, (path) => disk.get(path));
+					const { delta, taken } = quarantineDelta(tree, writer, changed, (path) => disk.get(path));
 					expect(unrestorableAfter(tree, delta)).toBeUndefined();
-					for (const path of [...delta.changed.keys(), ...delta.removed]) expect(path === "" || isSetAside(path, writer)).toBe(true);
+					for (const path of [...delta.changed.keys(), ...delta.removed]) expect(path === "" || isQuarantined(path, writer)).toBe(true);
 					tree = applied(tree, delta);
 					local = disk;
 					for (const path of taken) expect(tree.get(`.recovered/${writer}/${path}`)).toBe(disk.get(path));
 					expect(taken).toHaveLength([...changed.values()].filter(({ type }) => type !== "dir").length);
 				}
 				expect(unrestorable(tree)).toBeUndefined();
-				expect(withoutSetAside(tree)).toEqual(withoutSetAside(owned));
+				expect(withoutQuarantined(tree)).toEqual(withoutQuarantined(owned));
 			}),
 		);
 	});
@@ -71,16 +71,16 @@ describe("what a superseded writer sets aside", () => {
 			[`.recovered/${other}/f`, file(1)],
 			[".recovered/notes", file(100)],
 		]);
-		expect(setAsideIn(tree)).toEqual([
+		expect(quarantinedIn(tree)).toEqual([
 			{ writer, files: 2, bytes: 5 },
 			{ writer: other, files: 1, bytes: 1 },
 		]);
-		expect([...withoutSetAside(tree).keys()]).toEqual(["", ".recovered", ".recovered/notes"]);
+		expect([...withoutQuarantined(tree).keys()]).toEqual(["", ".recovered", ".recovered/notes"]);
 	});
 
 	it("names what is too long to lie there, and takes the rest", () => {
 		const long = Array.from({ length: 20 }, () => "n".repeat(203)).join("/");
-		const { delta, taken, tooLong } = setAsideDelta(
+		const { delta, taken, tooLong } = quarantineDelta(
 			new Map([["", directory]]),
 			writer,
 			new Map([
@@ -106,12 +106,12 @@ it.each([
 	expect(reservedName(path, isDirectory)).toBe(reserved);
 });
 
-describe("the first commit of a log that only sets aside", () => {
+describe("the first commit of a log that only quarantines", () => {
 	// @id root-entry-of-this-disk
 	it("has the workspace's own directory as it is on the disk", () => {
 		const real: Entry = { type: "dir", mode: 0o775, mtimeNs: 7n };
 		const link: Entry = { type: "link", mtimeNs: 1n, target: "t" };
-		const { delta } = setAsideDelta(new Map(), "ab".repeat(16), new Map([["l", link]]), (path) => (path === "" ? real : undefined));
+		const { delta } = quarantineDelta(new Map(), "ab".repeat(16), new Map([["l", link]]), (path) => (path === "" ? real : undefined));
 		expect(delta.changed.get("")).toEqual(real);
 		expect(isInvented(real)).toBe(false);
 		expect(isInvented(delta.changed.get(".recovered") as Entry)).toBe(true);

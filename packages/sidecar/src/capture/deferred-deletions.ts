@@ -4,14 +4,14 @@ import { isAnyHeld, vanishedDirectories } from "../disk/deletion-brake.ts";
 import type { LocalTree } from "../disk/local-tree.ts";
 import type { Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
-import type { Log, LogFields } from "../telemetry/types.ts";
+import type { LogFields, Logger } from "../telemetry/types.ts";
 import type { Filter } from "../workspace/filter.ts";
 import type { Capture } from "./capture.ts";
 
 export interface Judging {
 	/** True for a sweep of the whole workspace: only a sweep confirms a deletion. */
 	readonly isSweep: boolean;
-	/** A drain: a held deletion is not a deletion. */
+	/** A drain: a deferred deletion is not a deletion. */
 	readonly inHurry: boolean;
 	/** The caller deleted on purpose. */
 	readonly areMeant: boolean;
@@ -24,14 +24,14 @@ export interface BrakeOptions {
 	readonly critical: readonly Path[];
 	/** Gone before the session began, and accepted by its restore. */
 	readonly believed: ReadonlySet<Path>;
-	/** A held deletion is committed when a sweep still finds the path gone this long after it was first seen. */
+	/** A deferred deletion is committed when a sweep still finds the path gone this long after it was first seen. */
 	readonly confirmAfterMs: number;
 	readonly machine: Machine;
-	readonly log: Log;
+	readonly log: Logger;
 }
 
 /** Deletions that wait for a later sweep: the deletion brake's memory between flushes. */
-export class HeldDeletions {
+export class DeferredDeletions {
 	readonly #options: BrakeOptions;
 	/** When each was first seen to be gone. */
 	#held: ReadonlyMap<Path, Moment> = new Map();

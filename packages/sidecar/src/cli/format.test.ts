@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Entry } from "../log/types.ts";
-import { ago, aligned, count, isoTime, modeWord, shownPath } from "./words.ts";
+import { ago, aligned, count, isoTime, modeWord, shownPath } from "./format.ts";
 
 test.each([
 	[-5_000, "just now"],

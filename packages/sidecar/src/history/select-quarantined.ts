@@ -1,21 +1,21 @@
-/** Which set-aside files a person means, and what the tree is without them. Pure. */
+/** Which quarantined files a person means, and what the tree is without them. Pure. */
 
-import { setAsideIn } from "../commit/set-aside.ts";
+import { quarantinedIn } from "../commit/quarantined.ts";
 import { SidecarError } from "../errors.ts";
-import { RECOVERED_DIRECTORY, setAsideHome, setAsideWriter } from "../log/safe-path.ts";
+import { quarantineHome, quarantineWriter, RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { Delta, Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 import { findPath } from "./inspect.ts";
 
-export interface Wanted {
+export interface Selection {
 	/** A superseded writer's id or its first digits; default: every writer. */
 	readonly writer?: string | undefined;
 	/** By its own path, as typed: a file, a link, or a directory and all below it. Default: everything. */
 	readonly path?: string | undefined;
 }
 
-/** What one writer set aside, by the paths it had on its own disk. */
-export interface Picked {
+/** What one writer quarantined, by the paths it had on its own disk. */
+export interface Selected {
 	readonly writer: string;
 	/** What was asked for; "" where everything was. */
 	readonly path: Path;
@@ -24,35 +24,35 @@ export interface Picked {
 }
 
 /** @throws SidecarError USAGE (a writer that is not told apart), PATH_NOT_FOUND */
-export function pickSetAside(tree: Tree, { writer, path }: Wanted): readonly Picked[] {
-	const writers = setAsideIn(tree).map((each) => each.writer);
+export function selectQuarantined(tree: Tree, { writer, path }: Selection): readonly Selected[] {
+	const writers = quarantinedIn(tree).map((each) => each.writer);
 	const meant = writers.filter((each) => writer === undefined || each.startsWith(writer));
 	if (writer !== undefined && meant.length !== 1) {
-		const reason = meant.length === 0 ? "no writer of that name set anything aside" : `${meant.length} writers' names begin so`;
+		const reason = meant.length === 0 ? "no writer of that name quarantine anything" : `${meant.length} writers' names begin so`;
 		throw new SidecarError("USAGE", { value: writer || '""', reason, remedy: "`openclaw-sidecar recover` lists them" });
 	}
 	const picked = meant.flatMap((each) => pickOf(tree, each, path) ?? []);
 	if (picked.length === 0 && path !== undefined)
-		throw new SidecarError("PATH_NOT_FOUND", { value: path, reason: "nothing of that name is set aside", remedy: REMEDY });
+		throw new SidecarError("PATH_NOT_FOUND", { value: path, reason: "nothing of that name is quarantined", remedy: REMEDY });
 	return picked;
 }
 
-/** @throws SidecarError as `pickSetAside`; USAGE where several writers set it aside */
-export function pickOne(tree: Tree, wanted: Wanted & { readonly path: string }): Picked {
-	const [picked, ...others] = pickSetAside(tree, wanted);
+/** @throws SidecarError as `selectQuarantined`; USAGE where several writers quarantine it */
+export function pickOne(tree: Tree, wanted: Selection & { readonly path: string }): Selected {
+	const [picked, ...others] = selectQuarantined(tree, wanted);
 	if (picked !== undefined && others.length === 0) return picked;
 	const writers = [picked, ...others].map((each) => each?.writer.slice(0, 8)).join(", ");
 	throw new SidecarError("USAGE", {
 		value: wanted.path,
-		reason: `several writers set it aside: ${writers}`,
+		reason: `several writers quarantine it: ${writers}`,
 		remedy: "name one with --writer",
 	});
 }
 
-const REMEDY = "`openclaw-sidecar recover` lists what is set aside";
+const REMEDY = "`openclaw-sidecar recover` lists what is quarantined";
 
-function pickOf(tree: Tree, writer: string, typed: string | undefined): Picked | undefined {
-	const home = setAsideHome(writer);
+function pickOf(tree: Tree, writer: string, typed: string | undefined): Selected | undefined {
+	const home = quarantineHome(writer);
 	const own = new Map<Path, Entry>();
 	for (const [path, entry] of tree) if (path === home || path.startsWith(`${home}/`)) own.set(path.slice(home.length + 1), entry);
 	const path = typed === undefined ? "" : findPath(own, typed);
@@ -67,19 +67,19 @@ function pickOf(tree: Tree, writer: string, typed: string | undefined): Picked |
 }
 
 /** Takes files and links out of `.recovered/`, and the directories that hold nothing then. */
-export function dropDelta(tree: Tree, picked: readonly Picked[]): Delta {
+export function dropDelta(tree: Tree, picked: readonly Selected[]): Delta {
 	const dropped = new Set<Path>();
 	for (const { writer, entries } of picked) {
-		for (const [path, entry] of entries) if (entry.type !== "dir") dropped.add(`${setAsideHome(writer)}/${path}`);
+		for (const [path, entry] of entries) if (entry.type !== "dir") dropped.add(`${quarantineHome(writer)}/${path}`);
 	}
 	const needed = new Set<Path>();
 	for (const [path, entry] of tree) {
-		if (entry.type === "dir" || dropped.has(path) || setAsideWriter(path) === undefined) continue;
+		if (entry.type === "dir" || dropped.has(path) || quarantineWriter(path) === undefined) continue;
 		for (let above = parentOf(path); above !== RECOVERED_DIRECTORY && !needed.has(above); above = parentOf(above)) needed.add(above);
 	}
 	const removed = new Set<Path>();
 	for (const [path, entry] of tree) {
-		if (setAsideWriter(path) !== undefined && (dropped.has(path) || (entry.type === "dir" && !needed.has(path)))) removed.add(path);
+		if (quarantineWriter(path) !== undefined && (dropped.has(path) || (entry.type === "dir" && !needed.has(path)))) removed.add(path);
 	}
 	return { changed: new Map(), removed: dropped.size === 0 ? new Set() : removed };
 }
