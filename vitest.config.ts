@@ -25,8 +25,8 @@ export default defineConfig(({ mode }) => {
 			globalSetup: ["test/print-seed.ts", ...[COMMAND, REAL_STORE].filter((path) => existsSync(path))],
 			setupFiles: ["test/seed-fast-check.ts"],
 			pool: "forks",
-			// Two containers would want the same port.
-			maxWorkers: mode === "image" ? 1 : 2,
+			// Two containers would want the same port. A quarter of the default suite's time is spent waiting, so two cores carry three workers.
+			maxWorkers: mode === "image" ? 1 : heavy ? 2 : 3,
 			// A process for each of 130 files costs 50 s of processor time. Files share nothing that outlives a test but what is undone here.
 			isolate: suite !== undefined,
 			unstubEnvs: true,

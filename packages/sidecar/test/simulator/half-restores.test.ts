@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { halfRestores } from "./half-restores.ts";
 
-const SEEDS = Number(process.env.HALF_RESTORES ?? 15);
+const SEEDS = Number(process.env.HALF_RESTORES ?? 6);
 
 // @id half-restores
 it("restores that fail or are killed at any step lose no text", async () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { innerVolumes } from "./inner-volumes.ts";
 
-const SEEDS = Number(process.env.INNER_VOLUMES ?? 12);
+const SEEDS = Number(process.env.INNER_VOLUMES ?? 6);
 
 // @id inner-volume-storms
 it("volumes that come and go are never taken for deletions, and lose no text", async (context) => {
