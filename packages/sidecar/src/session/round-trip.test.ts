@@ -8,8 +8,8 @@ import { anyDisk, makeDisk } from "../../../testkit/workspace/arbitrary-disk.ts"
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 
 const stores = [
-	{ name: "file store", make: () => workbench(), numRuns: 15, skip: false },
-	{ name: "S3 server", make: async () => workbench(await s3Namespace()), numRuns: 6, skip: s3TestServer() === undefined },
+	{ name: "file store", make: () => workbench(), numRuns: 10, skip: false },
+	{ name: "S3 server", make: async () => workbench(await s3Namespace()), numRuns: 4, skip: s3TestServer() === undefined },
 ];
 
 for (const { name, make, numRuns, skip } of stores) {

@@ -2,9 +2,9 @@
 import { expect, it } from "vitest";
 import { simulate } from "./simulate.ts";
 
-const SEEDS = 60;
+const SEEDS = 40;
 /** A racy store replaces a commit in about every tenth of them. */
-const RACY_SEEDS = 30;
+const RACY_SEEDS = 25;
 /** Some of them with a racy store, some with clones. */
 const DIGESTED = [3, 7, 12, 21, 33, 47];
 
