@@ -2,8 +2,8 @@ import { randomInt } from "node:crypto";
 import { existsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
-// One seed for every worker of a run. A change must not fail for what it did not touch, so runs repeat unless FC_SEED says otherwise:
-// `random` draws and prints one, a number replays it.
+// One seed for every worker of a run. A change must not fail for what it did not touch, so runs
+// repeat unless FC_SEED says otherwise: `random` draws and prints one, a number replays it.
 const seed = process.env.FC_SEED ?? "20261125";
 process.env.FC_SEED = seed === "random" ? String(randomInt(2 ** 31)) : seed;
 
@@ -12,22 +12,38 @@ const COMMAND = "packages/testkit/build-command.ts";
 const report = process.env.TEST_REPORT;
 
 /** By vitest's mode; any other is the default suite, everything that none of these takes. */
-const SUITES: Readonly<Record<string, string>> = { heavy: "**/*.heavy.test.ts", image: "**/*.image.test.ts" };
+const SUITES: Readonly<Record<string, string>> = {
+	heavy: "**/*.heavy.test.ts",
+	image: "**/*.image.test.ts",
+};
 
-/** `vitest run` is the default suite, `vitest run --mode heavy` the heavy one; `--mode image` needs what `pnpm image:test` makes. */
+/**
+ * `vitest run` is the default suite, `vitest run --mode heavy` the heavy one; `--mode image` needs
+ * what `pnpm image:test` makes.
+ */
 export default defineConfig(({ mode }) => {
 	const heavy = mode === "heavy";
 	const suite = SUITES[mode];
 	return {
 		test: {
 			include: [suite ?? "**/*.test.ts"],
-			exclude: ["**/node_modules/**", "**/dist/**", "**/.cache/**", ...(suite === undefined ? Object.values(SUITES) : [])],
-			globalSetup: ["test/print-seed.ts", ...[COMMAND, REAL_STORE].filter((path) => existsSync(path))],
+			exclude: [
+				"**/node_modules/**",
+				"**/dist/**",
+				"**/.cache/**",
+				...(suite === undefined ? Object.values(SUITES) : []),
+			],
+			globalSetup: [
+				"test/print-seed.ts",
+				...[COMMAND, REAL_STORE].filter((path) => existsSync(path)),
+			],
 			setupFiles: ["test/seed-fast-check.ts"],
 			pool: "forks",
-			// Two containers would want the same port. A quarter of the default suite's time is spent waiting, so two cores carry three workers.
+			// Two containers would want the same port. A quarter of the default suite's time is spent
+			// waiting, so two cores carry three workers.
 			maxWorkers: mode === "image" ? 1 : heavy ? 2 : 3,
-			// A process for each of 130 files costs 50 s of processor time. Files share nothing that outlives a test but what is undone here.
+			// A process for each of 130 files costs 50 s of processor time. Files share nothing that
+			// outlives a test but what is undone here.
 			isolate: suite !== undefined,
 			unstubEnvs: true,
 			restoreMocks: true,

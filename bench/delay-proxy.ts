@@ -1,11 +1,14 @@
 /**
- * A link of a given round trip and a given rate per connection, between a client on this machine and a server on this machine.
+ * A link of a given round trip and a given rate per connection, between a client on this machine
+ * and a server on this machine.
  *
- * Each direction of each connection is a lane: what arrives leaves the link when everything before it has left at the rate, and comes
- * out half a round trip later. A lane holds at most 2 MiB; beyond, its source is paused, so a fast sender feels the rate as it would on
- * a network. Opening a connection costs one round trip, as TCP's handshake does; slow start and loss are not imitated.
+ * Each direction of each connection is a lane: what arrives leaves the link when everything before
+ * it has left at the rate, and comes out half a round trip later. A lane holds at most 2 MiB;
+ * beyond, its source is paused, so a fast sender feels the rate as it would on a network. Opening a
+ * connection costs one round trip, as TCP's handshake does; slow start and loss are not imitated.
  *
- * A process of its own (`fork` it), so that it measures nobody's time but its own. It counts requests by reading HTTP/1.1 heads.
+ * A process of its own (`fork` it), so that it measures nobody's time but its own. It counts
+ * requests by reading HTTP/1.1 heads.
  */
 
 import type { AddressInfo } from "node:net";
@@ -24,12 +27,20 @@ export interface ProxyStats {
 }
 
 const LANE_BYTES = 2 * 1024 * 1024;
-/** What a socket takes before it says that it is full: several chunks, so that they go out together. */
+/**
+ * What a socket takes before it says that it is full: several chunks, so that they go out together.
+ */
 const SOCKET_BYTES = 512 * 1024;
-/** Between two deliveries: at 85 MB/s they carry 170 kB in one system call, and what is due within half of it goes now, so that the mean is right. */
+/**
+ * Between two deliveries: at 85 MB/s they carry 170 kB in one system call, and what is due within
+ * half of it goes now, so that the mean is right.
+ */
 const TICK_MS = 2;
 const EARLY_MS = TICK_MS / 2;
-/** Node's timers come this much late on average: they count whole milliseconds from the loop's own time. */
+/**
+ * Node's timers come this much late on average: they count whole milliseconds from the loop's own
+ * time.
+ */
 const LATE_MS = 0.5;
 
 interface Parcel {
@@ -70,7 +81,8 @@ class Lane {
 	}
 
 	#push(bytes: Buffer | undefined): void {
-		this.#freeAtMs = Math.max(this.#freeAtMs, performance.now()) + (bytes?.length ?? 0) / bytesPerMs;
+		this.#freeAtMs =
+			Math.max(this.#freeAtMs, performance.now()) + (bytes?.length ?? 0) / bytesPerMs;
 		this.#parcels.push({ dueMs: this.#freeAtMs + oneWayMs, bytes });
 		waiting.add(this);
 		arm(this.dueMs);
@@ -78,7 +90,9 @@ class Lane {
 
 	/** When the next parcel is due; Infinity where none waits for the clock. */
 	get dueMs(): number {
-		return this.#isBlocked ? Number.POSITIVE_INFINITY : (this.#parcels[this.#next]?.dueMs ?? Number.POSITIVE_INFINITY);
+		return this.#isBlocked
+			? Number.POSITIVE_INFINITY
+			: (this.#parcels[this.#next]?.dueMs ?? Number.POSITIVE_INFINITY);
 	}
 
 	/** Hands over everything that is due and that the sink takes. */
@@ -122,7 +136,10 @@ function arm(dueMs: number): void {
 	if (dueMs >= timerAtMs || dueMs === Number.POSITIVE_INFINITY) return;
 	clearTimeout(timer);
 	timerAtMs = dueMs;
-	timer = setTimeout(tick, Math.max(0, Math.round(Math.max(dueMs, tickedAtMs + TICK_MS) - performance.now() - LATE_MS)));
+	timer = setTimeout(
+		tick,
+		Math.max(0, Math.round(Math.max(dueMs, tickedAtMs + TICK_MS) - performance.now() - LATE_MS)),
+	);
 }
 
 function tick(): void {
@@ -133,7 +150,9 @@ function tick(): void {
 	for (const lane of waiting) arm(lane.dueMs);
 }
 
-const { values } = parseArgs({ options: { port: { type: "string" }, delay: { type: "string" }, rate: { type: "string" } } });
+const { values } = parseArgs({
+	options: { port: { type: "string" }, delay: { type: "string" }, rate: { type: "string" } },
+});
 const oneWayMs = Number(values.delay) / 2;
 const bytesPerMs = (Number(values.rate) * 1_000_000) / 1000;
 
@@ -142,43 +161,54 @@ let sentBytes = 0;
 let receivedBytes = 0;
 let connections = 0;
 
-const server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: SOCKET_BYTES }, (client) => {
-	connections++;
-	const upstream = connect({
-		host: "127.0.0.1",
-		port: Number(values.port),
-		allowHalfOpen: true,
-		noDelay: true,
-		...{ highWaterMark: SOCKET_BYTES },
-	});
-	const reader = new RequestReader((name) => {
-		counts[name] = (counts[name] ?? 0) + 1;
-	});
-	const toServer = new Lane(client, upstream, performance.now() + 2 * oneWayMs, (bytes) => {
-		sentBytes += bytes.length;
-		reader.read(bytes);
-	});
-	const toClient = new Lane(upstream, client, 0, (bytes) => {
-		receivedBytes += bytes.length;
-	});
-	for (const [socket, other] of [
-		[client, upstream],
-		[upstream, client],
-	] as const) {
-		socket.on("error", () => other.destroy());
-		socket.on("close", (hadError) => {
-			if (!hadError) return;
-			toServer.drop();
-			toClient.drop();
+const server = createServer(
+	{ allowHalfOpen: true, noDelay: true, highWaterMark: SOCKET_BYTES },
+	(client) => {
+		connections++;
+		const upstream = connect({
+			host: "127.0.0.1",
+			port: Number(values.port),
+			allowHalfOpen: true,
+			noDelay: true,
+			...{ highWaterMark: SOCKET_BYTES },
 		});
-	}
-});
+		const reader = new RequestReader((name) => {
+			counts[name] = (counts[name] ?? 0) + 1;
+		});
+		const toServer = new Lane(client, upstream, performance.now() + 2 * oneWayMs, (bytes) => {
+			sentBytes += bytes.length;
+			reader.read(bytes);
+		});
+		const toClient = new Lane(upstream, client, 0, (bytes) => {
+			receivedBytes += bytes.length;
+		});
+		for (const [socket, other] of [
+			[client, upstream],
+			[upstream, client],
+		] as const) {
+			socket.on("error", () => other.destroy());
+			socket.on("close", (hadError) => {
+				if (!hadError) return;
+				toServer.drop();
+				toClient.drop();
+			});
+		}
+	},
+);
 
-server.listen(0, "127.0.0.1", () => process.send?.({ port: (server.address() as AddressInfo).port }));
+server.listen(0, "127.0.0.1", () =>
+	process.send?.({ port: (server.address() as AddressInfo).port }),
+);
 
 process.on("message", () => {
 	const { user, system } = process.cpuUsage();
-	const stats: ProxyStats = { requests: { ...counts }, sentBytes, receivedBytes, connections, cpuMs: (user + system) / 1000 };
+	const stats: ProxyStats = {
+		requests: { ...counts },
+		sentBytes,
+		receivedBytes,
+		connections,
+		cpuMs: (user + system) / 1000,
+	};
 	process.send?.(stats);
 });
 process.on("disconnect", () => process.exit(0));

@@ -1,4 +1,7 @@
-/** Where everything is measured: a real S3 server, a link to it, directories that were never used before, and the clean-up. */
+/**
+ * Where everything is measured: a real S3 server, a link to it, directories that were never used
+ * before, and the clean-up.
+ */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
@@ -47,7 +50,14 @@ export class Lab {
 	readonly #made = new Map<string, Made>();
 	#count = 0;
 
-	private constructor(options: LabOptions, root: string, server: StartedS3Server, store: Store, proxy: ChildProcess, proxyPort: number) {
+	private constructor(
+		options: LabOptions,
+		root: string,
+		server: StartedS3Server,
+		store: Store,
+		proxy: ChildProcess,
+		proxyPort: number,
+	) {
 		this.options = options;
 		this.root = root;
 		this.#server = server;
@@ -120,12 +130,24 @@ export class Lab {
 	}
 
 	/** Another machine that looks after `workspace` in `namespace`. */
-	place(workspace: string, namespace: string, profile: Place["profile"] = "plain", endpoint = this.endpoint): Place {
+	place(
+		workspace: string,
+		namespace: string,
+		profile: Place["profile"] = "plain",
+		endpoint = this.endpoint,
+	): Place {
 		mkdirSync(join(this.root, "home"), { recursive: true });
 		this.#count++;
 		const machine = join(this.root, `m${this.#count}`);
 		mkdirSync(machine);
-		return { workspace, namespace, profile, store: `s3://${this.store.bucket}`, env: this.env(endpoint), machine };
+		return {
+			workspace,
+			namespace,
+			profile,
+			store: `s3://${this.store.bucket}`,
+			env: this.env(endpoint),
+			machine,
+		};
 	}
 
 	/** A workload's directory, made once and not to be changed. */
@@ -172,22 +194,31 @@ export class Lab {
 	}
 
 	/** What went over the link while `work` ran; only for what uses `countedEndpoint`. */
-	async counted<T>(
-		work: () => Promise<T>,
-	): Promise<{ readonly result: T; readonly traffic: Pick<ProxyStats, "requests" | "sentBytes" | "receivedBytes"> }> {
+	async counted<T>(work: () => Promise<T>): Promise<{
+		readonly result: T;
+		readonly traffic: Pick<ProxyStats, "requests" | "sentBytes" | "receivedBytes">;
+	}> {
 		const before = await this.traffic();
 		const result = await work();
 		const after = await this.traffic();
-		const gained = Object.entries(after.requests).map(([name, count]) => [name, count - (before.requests[name] ?? 0)] as const);
+		const gained = Object.entries(after.requests).map(
+			([name, count]) => [name, count - (before.requests[name] ?? 0)] as const,
+		);
 		const requests = Object.fromEntries(gained.filter(([, count]) => count > 0));
 		return {
 			result,
-			traffic: { requests, sentBytes: after.sentBytes - before.sentBytes, receivedBytes: after.receivedBytes - before.receivedBytes },
+			traffic: {
+				requests,
+				sentBytes: after.sentBytes - before.sentBytes,
+				receivedBytes: after.receivedBytes - before.receivedBytes,
+			},
 		};
 	}
 
 	/** Runs `work` and tells what strangers took of the machine meanwhile. */
-	async observed<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly quietness: Quietness }> {
+	async observed<T>(
+		work: () => Promise<T>,
+	): Promise<{ readonly result: T; readonly quietness: Quietness }> {
 		const loadBefore = load();
 		const startedMs = performance.now();
 		const before = machineBusyMs() - this.#ownMs();
@@ -201,11 +232,15 @@ export class Lab {
 		return self.own + self.children + cpuMs(this.#server.pid).own + cpuMs(this.#proxy.pid ?? 0).own;
 	}
 
-	/** Deletes what earlier rounds wrote where `neededBytes` more would not fit, and waits until the disk is itself again. */
+	/**
+	 * Deletes what earlier rounds wrote where `neededBytes` more would not fit, and waits until the
+	 * disk is itself again.
+	 */
 	async makeRoom(neededBytes: number, disposable: string[]): Promise<void> {
 		const { bavail, bsize } = statfsSync(this.root);
 		if (bavail * bsize > neededBytes + SPARE_BYTES) return;
-		if (disposable.length === 0) throw new Error(`too little room on the disk of ${tmpdir()} for this workload`);
+		if (disposable.length === 0)
+			throw new Error(`too little room on the disk of ${tmpdir()} for this workload`);
 		for (const path of disposable.splice(0)) rmSync(path, { recursive: true, force: true });
 		await delay(AFTER_DELETION_MS);
 	}

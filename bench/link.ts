@@ -15,7 +15,9 @@ export async function roundTripMs(url: string): Promise<number> {
 	const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 	const head = () =>
 		new Promise<void>((resolve, reject) => {
-			const call = request(url, { method: "HEAD", agent }, (response) => response.resume().once("end", resolve));
+			const call = request(url, { method: "HEAD", agent }, (response) =>
+				response.resume().once("end", resolve),
+			);
 			call.once("error", reject).end();
 		});
 	const samples: number[] = [];

@@ -1,8 +1,9 @@
 /**
  * `pnpm bench`: measures the budgets of the design on this machine and writes docs/benchmarks.md.
  *
- * Options: `--only W1,flush-one` (names below; results of earlier runs are kept for the others), `--rounds N` (5), `--delay MS` (20; 0 =
- * straight to the server), `--no-peers`, `--quick` (a hundredth of everything: shows that it works, its numbers are not kept).
+ * Options: `--only W1,flush-one` (names below; results of earlier runs are kept for the others),
+ * `--rounds N` (5), `--delay MS` (20; 0 = straight to the server), `--no-peers`, `--quick` (a
+ * hundredth of everything: shows that it works, its numbers are not kept).
  */
 import { parseArgs } from "node:util";
 import { Lab } from "./lab.ts";
@@ -51,13 +52,17 @@ const { values } = parseArgs({
 const wanted = values.only?.split(",");
 for (const name of wanted ?? []) {
 	if (!MEASUREMENTS.some((each) => each.name === name)) {
-		console.error(`no measurement ${name}; there are ${MEASUREMENTS.map((each) => each.name).join(", ")}`);
+		console.error(
+			`no measurement ${name}; there are ${MEASUREMENTS.map((each) => each.name).join(", ")}`,
+		);
 		process.exit(2);
 	}
 }
 const chosen = MEASUREMENTS.filter(({ name }) => wanted === undefined || wanted.includes(name));
 
-const { peers, skipped } = chosen.some(({ name }) => /^W\d$/.test(name)) ? obtainPeers(values.peers) : { peers: [], skipped: [] };
+const { peers, skipped } = chosen.some(({ name }) => /^W\d$/.test(name))
+	? obtainPeers(values.peers)
+	: { peers: [], skipped: [] };
 for (const line of skipped) console.log(line);
 
 // So that what runs when a process exits cleans up.
@@ -69,12 +74,24 @@ const lab = await Lab.open({ delayMs: Number(values.delay), rateMBs: RATE_MBS, s
 let failures = 0;
 try {
 	const link = await lab.verifyLink();
-	console.log(`the link: ${link.roundTripMs.toFixed(1)} ms round trip of a HEAD, ${link.rateMBs.toFixed(0)} MB/s of one GET`);
+	console.log(
+		`the link: ${link.roundTripMs.toFixed(1)} ms round trip of a HEAD, ${link.rateMBs.toFixed(0)} MB/s of one GET`,
+	);
 	for (const { name, title, run } of chosen) {
 		console.log(`${name}: ${title}`);
 		try {
 			const { result, quietness } = await lab.observed(async () => await run(lab, peers));
-			const kept: Kept = { ...result, name, title, dateMs: Date.now(), delayMs: lab.options.delayMs, scale, rounds, link, quietness };
+			const kept: Kept = {
+				...result,
+				name,
+				title,
+				dateMs: Date.now(),
+				delayMs: lab.options.delayMs,
+				scale,
+				rounds,
+				link,
+				quietness,
+			};
 			show(kept);
 			if (!values.quick) {
 				keepResult(kept);
@@ -93,8 +110,12 @@ process.exitCode = failures > 0 ? 1 : 0;
 function show({ lines, notes = [], quietness }: Kept): void {
 	for (const { what, budget, measured, ratio, isMet } of lines) {
 		const verdict = isMet === undefined ? "-" : isMet ? "met" : "NOT MET";
-		console.log(`  ${verdict.padEnd(8)}${what}: ${measured}${ratio === undefined ? "" : ` = ${ratio.toFixed(2)}`} (${budget})`);
+		console.log(
+			`  ${verdict.padEnd(8)}${what}: ${measured}${ratio === undefined ? "" : ` = ${ratio.toFixed(2)}`} (${budget})`,
+		);
 	}
 	for (const note of notes) console.log(`          ${note}`);
-	console.log(`          load average ${quietness.load.toFixed(1)}, others kept ${quietness.others.toFixed(2)} cores busy`);
+	console.log(
+		`          load average ${quietness.load.toFixed(1)}, others kept ${quietness.others.toFixed(2)} cores busy`,
+	);
 }

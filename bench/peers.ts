@@ -1,9 +1,18 @@
 /**
- * Who else could bring a workspace back, each at its best documented settings. They are never part of the repository: built or
- * installed once into the ignored `.cache/bench`, from the Go module proxy and PyPI; what cannot be had is skipped and named.
+ * Who else could bring a workspace back, each at its best documented settings. They are never part
+ * of the repository: built or installed once into the ignored `.cache/bench`, from the Go module
+ * proxy and PyPI; what cannot be had is skipped and named.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	renameSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { CACHE } from "./cache.ts";
 import type { Lab } from "./lab.ts";
@@ -43,10 +52,12 @@ export const FLOOR = "curl | tar";
 export const PEERS: readonly Peer[] = [
 	{
 		name: FLOOR,
-		title: "curl, up to 16 parts of one .tar.zst (level 3) at once, piped in order to `tar -x --zstd`: the floor",
+		title:
+			"curl, up to 16 parts of one .tar.zst (level 3) at once, piped in order to `tar -x --zstd`: the floor",
 		obtain: () => {
 			for (const program of ["curl", "tar", "zstd", "bash"])
-				if (spawnSync(program, ["--version"]).status !== 0) throw new Error(`${program} is missing`);
+				if (spawnSync(program, ["--version"]).status !== 0)
+					throw new Error(`${program} is missing`);
 		},
 		howToGet: "install curl 7.75 or later, tar and zstd",
 		prepare: async (lab, workload) => {
@@ -57,7 +68,11 @@ export const PEERS: readonly Peer[] = [
 			await lab.store.putParts(packed, parts, `packed-${workload}`);
 			rmSync(packed);
 			const url = `${lab.endpoint}/${lab.store.bucket}/packed-${workload}`;
-			return (to) => ({ argv: ["bash", "-c", PARALLEL_CURL, url, to, String(parts)], env: lab.env(), name: FLOOR });
+			return (to) => ({
+				argv: ["bash", "-c", PARALLEL_CURL, url, to, String(parts)],
+				env: lab.env(),
+				name: FLOOR,
+			});
 		},
 	},
 	{
@@ -68,7 +83,16 @@ export const PEERS: readonly Peer[] = [
 		prepare: async (lab, workload) => {
 			const from = `s3://${lab.store.bucket}/${await objects(lab, workload)}/*`;
 			return (to) => ({
-				argv: [join(BIN, "s5cmd"), "--endpoint-url", lab.endpoint, "--log", "error", "cp", from, `${to}/`],
+				argv: [
+					join(BIN, "s5cmd"),
+					"--endpoint-url",
+					lab.endpoint,
+					"--log",
+					"error",
+					"cp",
+					from,
+					`${to}/`,
+				],
 				env: lab.env(),
 				name: "s5cmd",
 			});
@@ -90,14 +114,27 @@ export const PEERS: readonly Peer[] = [
 				RCLONE_CONFIG_BENCH_ENDPOINT: lab.endpoint,
 				RCLONE_CONFIG_BENCH_REGION: "us-east-1",
 			};
-			const settings = ["--transfers", "64", "--checkers", "64", "--fast-list", "--use-server-modtime", "--quiet"];
-			return (to) => ({ argv: [join(BIN, "rclone"), "copy", from, to, ...settings], env: { ...env, HOME: lab.root }, name: "rclone" });
+			const settings = [
+				"--transfers",
+				"64",
+				"--checkers",
+				"64",
+				"--fast-list",
+				"--use-server-modtime",
+				"--quiet",
+			];
+			return (to) => ({
+				argv: [join(BIN, "rclone"), "copy", from, to, ...settings],
+				env: { ...env, HOME: lab.root },
+				name: "rclone",
+			});
 		},
 	},
 	{
 		name: "restic",
 		title: `restic ${RESTIC}: -o s3.connections=32, a new cache`,
-		obtain: () => buildGo("restic", "github.com/restic/restic", RESTIC, "github.com/restic/restic/cmd/restic"),
+		obtain: () =>
+			buildGo("restic", "github.com/restic/restic", RESTIC, "github.com/restic/restic/cmd/restic"),
 		howToGet: `go install github.com/restic/restic/cmd/restic@${RESTIC}`,
 		prepare: async (lab, workload) => {
 			const { directory } = await lab.workload(workload);
@@ -115,8 +152,18 @@ export const PEERS: readonly Peer[] = [
 				name: "restic",
 			});
 			await measure(run(lab.directEndpoint, ["init", "--cache-dir", lab.fresh("cache")]));
-			await measure(run(lab.directEndpoint, ["backup", directory, "--cache-dir", lab.fresh("cache")]));
-			return (to) => run(lab.endpoint, ["restore", `latest:${directory}`, "--target", to, "--cache-dir", lab.fresh("cache")]);
+			await measure(
+				run(lab.directEndpoint, ["backup", directory, "--cache-dir", lab.fresh("cache")]),
+			);
+			return (to) =>
+				run(lab.endpoint, [
+					"restore",
+					`latest:${directory}`,
+					"--target",
+					to,
+					"--cache-dir",
+					lab.fresh("cache"),
+				]);
 		},
 	},
 	{
@@ -127,9 +174,16 @@ export const PEERS: readonly Peer[] = [
 		prepare: async (lab, workload) => {
 			const from = `s3://${lab.store.bucket}/${await objects(lab, workload)}`;
 			const config = lab.fresh("config");
-			writeFileSync(config, "[default]\ns3 =\n  max_concurrent_requests = 64\n  max_queue_size = 10000\n  addressing_style = path\n");
+			writeFileSync(
+				config,
+				"[default]\ns3 =\n  max_concurrent_requests = 64\n  max_queue_size = 10000\n  addressing_style = path\n",
+			);
 			const env = { ...lab.env(), AWS_CONFIG_FILE: config, HOME: lab.root };
-			return (to) => ({ argv: [join(VENV, "bin/aws"), "s3", "sync", from, to, "--only-show-errors"], env, name: "aws s3 sync" });
+			return (to) => ({
+				argv: [join(VENV, "bin/aws"), "s3", "sync", from, to, "--only-show-errors"],
+				env,
+				name: "aws s3 sync",
+			});
 		},
 	},
 	{
@@ -141,12 +195,19 @@ export const PEERS: readonly Peer[] = [
 		prepare: async (lab, workload) => {
 			const prefix = `${await objects(lab, workload)}/`;
 			const env = { ...lab.env(), HOME: lab.root };
-			return (to) => ({ argv: [join(VENV, "bin/python"), "-c", SERIAL_LOOP, lab.store.bucket, prefix, to], env, name: "serial boto3" });
+			return (to) => ({
+				argv: [join(VENV, "bin/python"), "-c", SERIAL_LOOP, lab.store.bucket, prefix, to],
+				env,
+				name: "serial boto3",
+			});
 		},
 	},
 ];
 
-/** Fetches the parts side by side into memory and hands them to tar in order. $0 URL, $1 target, $2 parts */
+/**
+ * Fetches the parts side by side into memory and hands them to tar in order. $0 URL, $1 target, $2
+ * parts
+ */
 const PARALLEL_CURL = `
 set -eu -o pipefail
 mkdir -p "$1"
@@ -183,7 +244,9 @@ for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=p
 
 const uploaded = new Map<string, Promise<void>>();
 
-/** The workload as one object per file; once for all peers that want it so. @returns their prefix */
+/**
+ * The workload as one object per file; once for all peers that want it so. @returns their prefix
+ */
 async function objects(lab: Lab, workload: string): Promise<string> {
 	const prefix = `files-${workload}`;
 	const { directory } = await lab.workload(workload);
@@ -200,14 +263,21 @@ function buildGo(name: string, module: string, version: string, main: string): v
 	mkdirSync(BIN, { recursive: true });
 	const directory = mkdtempSync(join(CACHE, "build-"));
 	try {
-		writeFileSync(join(directory, "go.mod"), `module bench.invalid/peers\n\ngo 1.24\n\nrequire ${module} ${version}\n`);
+		writeFileSync(
+			join(directory, "go.mod"),
+			`module bench.invalid/peers\n\ngo 1.24\n\nrequire ${module} ${version}\n`,
+		);
 		console.log(`building ${name} ${version}: once, some minutes`);
 		const built = join(directory, name);
-		const { status, stderr, error } = spawnSync("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", built, main], {
-			cwd: directory,
-			env: { ...process.env, GOFLAGS: "-mod=mod", GOWORK: "off", CGO_ENABLED: "0" },
-			encoding: "utf8",
-		});
+		const { status, stderr, error } = spawnSync(
+			"go",
+			["build", "-trimpath", "-ldflags=-s -w", "-o", built, main],
+			{
+				cwd: directory,
+				env: { ...process.env, GOFLAGS: "-mod=mod", GOWORK: "off", CGO_ENABLED: "0" },
+				encoding: "utf8",
+			},
+		);
 		if (status !== 0) throw new Error((error?.message ?? stderr).trim().split("\n").at(-1));
 		renameSync(built, program);
 	} finally {
@@ -231,7 +301,10 @@ function installPython(): void {
 }
 
 /** Those that are here or can be had; what cannot is skipped, and said. */
-export function obtainPeers(wanted: boolean): { readonly peers: readonly Peer[]; readonly skipped: readonly string[] } {
+export function obtainPeers(wanted: boolean): {
+	readonly peers: readonly Peer[];
+	readonly skipped: readonly string[];
+} {
 	const peers: Peer[] = [];
 	const skipped: string[] = [];
 	for (const peer of PEERS) {
@@ -241,7 +314,9 @@ export function obtainPeers(wanted: boolean): { readonly peers: readonly Peer[];
 			peer.obtain();
 			peers.push(peer);
 		} catch (error) {
-			skipped.push(`${peer.name} is skipped (${(error as Error).message}); to have it: ${peer.howToGet}`);
+			skipped.push(
+				`${peer.name} is skipped (${(error as Error).message}); to have it: ${peer.howToGet}`,
+			);
 		}
 	}
 	return { peers, skipped };

@@ -18,14 +18,21 @@ export function cpuMs(pid: number | "self"): { readonly own: number; readonly ch
 	const text = readFileSync(`/proc/${pid}/stat`, "latin1");
 	const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
 	const ticks = (index: number) => Number(fields[index - 3]);
-	return { own: (ticks(14) + ticks(15)) * MS_PER_TICK, children: (ticks(16) + ticks(17)) * MS_PER_TICK };
+	return {
+		own: (ticks(14) + ticks(15)) * MS_PER_TICK,
+		children: (ticks(16) + ticks(17)) * MS_PER_TICK,
+	};
 }
 
-/** CPU time of a process to the nanosecond, in ms; finer than ticks for a process that does next to nothing. */
+/**
+ * CPU time of a process to the nanosecond, in ms; finer than ticks for a process that does next to
+ * nothing.
+ */
 export function exactCpuMs(pid: number): number {
 	let total = 0;
 	for (const task of readdirSync(`/proc/${pid}/task`)) {
-		total += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "latin1").split(" ", 1)[0]) / 1e6;
+		total +=
+			Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "latin1").split(" ", 1)[0]) / 1e6;
 	}
 	return total;
 }
@@ -40,7 +47,8 @@ export interface Memory {
 export function memory(pid: number): Memory | undefined {
 	try {
 		const status = readFileSync(`/proc/${pid}/status`, "latin1");
-		const bytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? Number.NaN) * 1024;
+		const bytes = (name: string) =>
+			Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? Number.NaN) * 1024;
 		const found = { rssBytes: bytes("VmRSS"), peakBytes: bytes("VmHWM") };
 		return Number.isNaN(found.rssBytes) ? undefined : found;
 	} catch {
@@ -48,9 +56,14 @@ export function memory(pid: number): Memory | undefined {
 	}
 }
 
-/** CPU time spent by the whole machine so far, in ms; stolen time counts, since it was wanted here. */
+/**
+ * CPU time spent by the whole machine so far, in ms; stolen time counts, since it was wanted here.
+ */
 export function machineBusyMs(): number {
-	const fields = (readFileSync("/proc/stat", "latin1").split("\n", 1)[0] as string).split(/\s+/).slice(1).map(Number);
+	const fields = (readFileSync("/proc/stat", "latin1").split("\n", 1)[0] as string)
+		.split(/\s+/)
+		.slice(1)
+		.map(Number);
 	const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = fields;
 	return (user + nice + system + irq + softirq + steal) * MS_PER_TICK;
 }

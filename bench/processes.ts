@@ -1,4 +1,7 @@
-/** Processes under measurement, and what they cost. Each is killed by its id when the benchmark ends, however it ends. */
+/**
+ * Processes under measurement, and what they cost. Each is killed by its id when the benchmark
+ * ends, however it ends.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -74,7 +77,13 @@ export async function measure(command: Command): Promise<Measured> {
 	} finally {
 		clearInterval(looking);
 	}
-	return { wallMs: endedMs - startedMs, cpuMs: cpuMs("self").children - before, peakBytes, stdout: stdout(), stderr: stderr() };
+	return {
+		wallMs: endedMs - startedMs,
+		cpuMs: cpuMs("self").children - before,
+		peakBytes,
+		stdout: stdout(),
+		stderr: stderr(),
+	};
 }
 
 export function collect(stream: NodeJS.ReadableStream | null): () => string {
@@ -90,7 +99,10 @@ export async function end(child: ChildProcess, patienceMs = 10_000): Promise<voi
 	if (child.exitCode !== null || child.signalCode !== null) return;
 	const exited = once(child, "exit");
 	child.kill("SIGTERM");
-	const ended = await Promise.race([exited.then(() => true), delay(patienceMs, false, { ref: false })]);
+	const ended = await Promise.race([
+		exited.then(() => true),
+		delay(patienceMs, false, { ref: false }),
+	]);
 	if (!ended) child.kill("SIGKILL");
 	await exited;
 }

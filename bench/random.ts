@@ -1,4 +1,7 @@
-/** The same numbers for the same seed, on every machine (xorshift32): fast enough for 500 MB of text. */
+/**
+ * The same numbers for the same seed, on every machine (xorshift32): fast enough for 500 MB of
+ * text.
+ */
 export class Random {
 	#state: number;
 

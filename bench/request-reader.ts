@@ -1,11 +1,17 @@
-/** Counts the requests of one connection by their heads; bodies are passed over by their announced length. */
+/**
+ * Counts the requests of one connection by their heads; bodies are passed over by their announced
+ * length.
+ */
 export class RequestReader {
 	readonly #onRequest: (name: string) => void;
 	#head = "";
 	#bodyBytes = 0;
 	#isLost = false;
 
-	/** @param onRequest is called with `GET`, `HEAD`, `PUT`, `LIST`, …; with `UNCOUNTED` once where a body has no length */
+	/**
+	 * @param onRequest is called with `GET`, `HEAD`, `PUT`, `LIST`, …; with `UNCOUNTED` once where a
+	 * body has no length
+	 */
 	constructor(onRequest: (name: string) => void) {
 		this.#onRequest = onRequest;
 	}

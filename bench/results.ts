@@ -1,4 +1,7 @@
-/** What was measured, kept between runs in `.cache/bench/results.json`, so that one measurement can be repeated by itself. */
+/**
+ * What was measured, kept between runs in `.cache/bench/results.json`, so that one measurement can
+ * be repeated by itself.
+ */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CACHE } from "./cache.ts";
@@ -13,7 +16,10 @@ export interface Line {
 	readonly measured: string;
 	/** Of what was measured to what it is held against; undefined where nothing is. */
 	readonly ratio?: number;
-	/** Undefined: there is nothing to hold it against, because a peer is missing or no budget is stated. */
+	/**
+	 * Undefined: there is nothing to hold it against, because a peer is missing or no budget is
+	 * stated.
+	 */
 	readonly isMet: boolean | undefined;
 }
 
@@ -59,7 +65,9 @@ export function loadResults(): Kept[] {
 
 /** Replaces the one of the same name and delay. */
 export function keepResult(result: Kept): void {
-	const others = loadResults().filter(({ name, delayMs }) => name !== result.name || delayMs !== result.delayMs);
+	const others = loadResults().filter(
+		({ name, delayMs }) => name !== result.name || delayMs !== result.delayMs,
+	);
 	mkdirSync(CACHE, { recursive: true });
 	writeFileSync(`${FILE}.new`, JSON.stringify([...others, result], undefined, "\t"));
 	renameSync(`${FILE}.new`, FILE);

@@ -3,18 +3,28 @@
 export function median(values: readonly number[]): number {
 	const sorted = [...values].sort((a, b) => a - b);
 	const middle = Math.floor(sorted.length / 2);
-	return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
+	return sorted.length % 2 === 1
+		? (sorted[middle] as number)
+		: ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
 }
 
-/** The least value that so large a share of all does not exceed. @param share 0.99: the 99th percentile */
+/**
+ * The least value that so large a share of all does not exceed. @param share 0.99: the 99th
+ * percentile
+ */
 export function percentile(values: readonly number[], share: number): number {
 	const sorted = [...values].sort((a, b) => a - b);
 	return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** Of the n-th value of one to the n-th of the other: rounds are interleaved, so a noisy one is noisy for both. */
+/**
+ * Of the n-th value of one to the n-th of the other: rounds are interleaved, so a noisy one is
+ * noisy for both.
+ */
 export function medianRatio(values: readonly number[], against: readonly number[]): number {
-	return median(values.slice(0, against.length).map((value, round) => value / (against[round] as number)));
+	return median(
+		values.slice(0, against.length).map((value, round) => value / (against[round] as number)),
+	);
 }
 
 export const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;

@@ -25,7 +25,9 @@ export class Store {
 
 	/** One object per file, as every tool without packs lays them out. */
 	async putFiles(directory: string, prefix: string): Promise<void> {
-		const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+		const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) =>
+			entry.isFile(),
+		);
 		const next = files[Symbol.iterator]();
 		const upload = async () => {
 			for (const entry of next) {
@@ -53,7 +55,9 @@ export class Store {
 		await put(this.#connection, this.bucket, key, body);
 	}
 
-	/** A client of the SDK's for timing single requests through `endpoint`, as the tool makes them. */
+	/**
+	 * A client of the SDK's for timing single requests through `endpoint`, as the tool makes them.
+	 */
 	async timer(endpoint: string): Promise<RequestTimer> {
 		const connection = await connect(this.#server, endpoint);
 		return {
@@ -66,7 +70,9 @@ export class Store {
 			getMs: async (key) => {
 				const startedMs = performance.now();
 				const { client, sdk } = connection;
-				const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket: this.bucket, Key: key }));
+				const { Body } = await client.send(
+					new sdk.GetObjectCommand({ Bucket: this.bucket, Key: key }),
+				);
 				for await (const _ of Body as AsyncIterable<Buffer>);
 				return performance.now() - startedMs;
 			},
@@ -87,12 +93,25 @@ export interface RequestTimer {
 	close(): void;
 }
 
-async function connect({ region, accessKeyId, secretAccessKey }: S3TestServer, endpoint: string): Promise<S3Connection> {
-	return await connectS3({ endpoint, region, credentials: async () => ({ accessKeyId, secretAccessKey }) }, UPLOADS);
+async function connect(
+	{ region, accessKeyId, secretAccessKey }: S3TestServer,
+	endpoint: string,
+): Promise<S3Connection> {
+	return await connectS3(
+		{ endpoint, region, credentials: async () => ({ accessKeyId, secretAccessKey }) },
+		UPLOADS,
+	);
 }
 
-async function put({ sdk, client }: S3Connection, bucket: string, key: string, body: Buffer): Promise<void> {
-	await client.send(new sdk.PutObjectCommand({ Bucket: bucket, Key: key, Body: body, IfNoneMatch: "*" }));
+async function put(
+	{ sdk, client }: S3Connection,
+	bucket: string,
+	key: string,
+	body: Buffer,
+): Promise<void> {
+	await client.send(
+		new sdk.PutObjectCommand({ Bucket: bucket, Key: key, Body: body, IfNoneMatch: "*" }),
+	);
 }
 
 function close({ client, bulkClient }: S3Connection): void {

@@ -1,6 +1,9 @@
 import type { Random } from "./random.ts";
 
-/** Words of which few are frequent and most are rare, as in prose; phrases come again as they do in notes. */
+/**
+ * Words of which few are frequent and most are rare, as in prose; phrases come again as they do in
+ * notes.
+ */
 const VOCABULARY = 12_000;
 const PHRASES = 6_000;
 const TABLE = 1 << 15;
@@ -10,8 +13,8 @@ const AGAIN = 118;
 const LETTERS = "etaoinshrdlucmfwypvbgkjqxz";
 
 /**
- * Markdown and JSONL that compress about as an agent's notes and transcripts do. zstd at level 3, these / real ones: 256 KiB 3.4-3.9 / 4.1
- * times, 4 MiB 5.1-5.7 / 4.2-4.5 times.
+ * Markdown and JSONL that compress about as an agent's notes and transcripts do. zstd at level 3,
+ * these / real ones: 256 KiB 3.4-3.9 / 4.1 times, 4 MiB 5.1-5.7 / 4.2-4.5 times.
  */
 export class TextSource {
 	readonly #random: Random;
@@ -21,13 +24,19 @@ export class TextSource {
 
 	constructor(random: Random) {
 		this.#random = random;
-		const words = Array.from({ length: VOCABULARY }, (_, rank) => this.#word(2 + Math.floor(Math.log2(rank + 2) * 0.6) + random.below(4)));
+		const words = Array.from({ length: VOCABULARY }, (_, rank) =>
+			this.#word(2 + Math.floor(Math.log2(rank + 2) * 0.6) + random.below(4)),
+		);
 		const frequent = () => words[Math.floor(VOCABULARY * random.next() ** 3)] as string;
-		const phrases = Array.from({ length: PHRASES }, () => Array.from({ length: 3 + random.below(5) }, frequent).join(" "));
+		const phrases = Array.from({ length: PHRASES }, () =>
+			Array.from({ length: 3 + random.below(5) }, frequent).join(" "),
+		);
 		for (let place = 0; place < TABLE; place++) {
 			const isPhrase = random.next() < 0.2;
 			const list = isPhrase ? phrases : words;
-			this.#tokens.push(Buffer.from(`${list[Math.floor(list.length * random.next() ** (isPhrase ? 1.5 : 3))]} `));
+			this.#tokens.push(
+				Buffer.from(`${list[Math.floor(list.length * random.next() ** (isPhrase ? 1.5 : 3))]} `),
+			);
 		}
 	}
 
@@ -85,7 +94,8 @@ export class TextSource {
 
 	#word(length: number): string {
 		let word = "";
-		while (word.length < length) word += LETTERS[Math.floor(LETTERS.length * this.#random.next() ** 1.8)];
+		while (word.length < length)
+			word += LETTERS[Math.floor(LETTERS.length * this.#random.next() ** 1.8)];
 		return word;
 	}
 }

@@ -1,7 +1,15 @@
 /** openclaw-sidecar as a user runs it: the built bundle, a process of its own. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, cpSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+	copyFileSync,
+	cpSync,
+	existsSync,
+	mkdirSync,
+	rmSync,
+	statSync,
+	symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type Command, collect, end, type Measured, measure, start } from "./processes.ts";
@@ -34,7 +42,10 @@ export class Tool {
 	readonly #launcher: string;
 	readonly bundleBytes: number;
 
-	/** @param directory where a copy of the build is kept, so that a build in between does not change what is measured */
+	/**
+	 * @param directory where a copy of the build is kept, so that a build in between does not change
+	 * what is measured
+	 */
 	constructor(directory: string) {
 		if (!existsSync(BUNDLE)) throw new Error("there is no build to measure: `pnpm build` makes it");
 		rmSync(directory, { recursive: true, force: true });
@@ -50,7 +61,11 @@ export class Tool {
 
 	/** @param home where Node's compile cache is kept: warm after the first run with it */
 	bare(args: readonly string[], home: string): Command {
-		return { argv: [process.execPath, this.#launcher, ...args], env: { HOME: home }, name: `openclaw-sidecar ${args[0]}` };
+		return {
+			argv: [process.execPath, this.#launcher, ...args],
+			env: { HOME: home },
+			name: `openclaw-sidecar ${args[0]}`,
+		};
 	}
 
 	command(verb: string, place: Place, args: readonly string[] = []): Command {
@@ -120,8 +135,12 @@ export class Daemon {
 		for (;;) {
 			const found = this.events.slice(from).find(({ event }) => event === name);
 			if (found !== undefined) return found;
-			if (this.#isOver) throw new Error(`openclaw-sidecar run ended before ${name}: ${this.#stderr().slice(-1_500)}`);
-			if (performance.now() > deadline) throw new Error(`no ${name} within ${timeoutMs / 1000} s: ${this.#stderr().slice(-1_500)}`);
+			if (this.#isOver)
+				throw new Error(
+					`openclaw-sidecar run ended before ${name}: ${this.#stderr().slice(-1_500)}`,
+				);
+			if (performance.now() > deadline)
+				throw new Error(`no ${name} within ${timeoutMs / 1000} s: ${this.#stderr().slice(-1_500)}`);
 			await new Promise<void>((resolve) => {
 				const wake = () => {
 					clearTimeout(timer);

@@ -1,4 +1,7 @@
-/** The named directories that everything is measured on. Content, names and modes depend on the seed alone; times are those of making. */
+/**
+ * The named directories that everything is measured on. Content, names and modes depend on the seed
+ * alone; times are those of making.
+ */
 import { closeSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -40,7 +43,8 @@ export const WORKLOADS: readonly Workload[] = [
 		name: "W2",
 		title: "OpenClaw's state directory after 50 turns",
 		profile: "openclaw",
-		make: async (directory, scale) => await generated(directory, Math.max(1, Math.round(50 * scale))),
+		make: async (directory, scale) =>
+			await generated(directory, Math.max(1, Math.round(50 * scale))),
 	},
 	{
 		name: "W3",
@@ -49,7 +53,11 @@ export const WORKLOADS: readonly Workload[] = [
 		make: async (directory, scale) => {
 			const summary = notes(directory, 2_000 * scale, 200 * scale, SEED + 3);
 			database(join(directory, "memory.sqlite"), 512 * MiB * scale);
-			return sum(summary, { files: 1, directories: 0, bytes: statSync(join(directory, "memory.sqlite")).size });
+			return sum(summary, {
+				files: 1,
+				directories: 0,
+				bytes: statSync(join(directory, "memory.sqlite")).size,
+			});
 		},
 	},
 	{
@@ -62,41 +70,63 @@ export const WORKLOADS: readonly Workload[] = [
 		name: "W5",
 		title: "10,000 files of 256 KiB that do not compress (2.6 GB)",
 		profile: "plain",
-		make: async (directory, scale) => equalFiles(directory, Math.ceil(10_000 * scale), 256 * 1024, SEED + 5),
+		make: async (directory, scale) =>
+			equalFiles(directory, Math.ceil(10_000 * scale), 256 * 1024, SEED + 5),
 	},
 ];
 
 export function workload(name: string): Workload {
 	const found = WORKLOADS.find((each) => each.name === name);
-	if (found === undefined) throw new Error(`no workload ${name}; there are ${WORKLOADS.map((each) => each.name).join(", ")}`);
+	if (found === undefined)
+		throw new Error(
+			`no workload ${name}; there are ${WORKLOADS.map((each) => each.name).join(", ")}`,
+		);
 	return found;
 }
 
 /** Markdown and JSONL, half each, log-normal sizes, in directories up to four levels deep. */
-export function notes(directory: string, files: number, directories: number, seed: number): Summary {
+export function notes(
+	directory: string,
+	files: number,
+	directories: number,
+	seed: number,
+): Summary {
 	const random = new Random(seed);
 	const text = new TextSource(random);
 	const made = tree(directory, Math.ceil(directories), random);
 	const summary: Summary = { files: Math.ceil(files), directories: made.length, bytes: 0 };
 	for (let i = 0; i < summary.files; i++) {
-		const size = Math.min(LARGEST_BYTES, Math.round(MEDIAN_BYTES * Math.exp(SIGMA * random.normal())));
+		const size = Math.min(
+			LARGEST_BYTES,
+			Math.round(MEDIAN_BYTES * Math.exp(SIGMA * random.normal())),
+		);
 		const isNote = random.next() < 0.5;
 		const place = made[random.below(made.length)] as string;
-		writeFileSync(join(place, isNote ? `note-${i}.md` : `session-${i}.jsonl`), isNote ? text.markdown(size) : text.jsonl(size), {
-			mode: random.next() < 0.05 ? 0o600 : 0o644,
-		});
+		writeFileSync(
+			join(place, isNote ? `note-${i}.md` : `session-${i}.jsonl`),
+			isNote ? text.markdown(size) : text.jsonl(size),
+			{
+				mode: random.next() < 0.05 ? 0o600 : 0o644,
+			},
+		);
 		summary.bytes += size;
 	}
 	return summary;
 }
 
 /** The shape of the aws-crt-s3-benchmarks: many files of one size. */
-export function equalFiles(directory: string, files: number, sizeBytes: number, seed: number): Summary {
+export function equalFiles(
+	directory: string,
+	files: number,
+	sizeBytes: number,
+	seed: number,
+): Summary {
 	const random = new Random(seed);
 	const bytes = random.fill(Buffer.allocUnsafe(sizeBytes + files * 4));
 	mkdirSync(join(directory, "data"), { recursive: true });
 	// Each begins elsewhere in the same random bytes: no two share an aligned block, none compresses.
-	for (let i = 0; i < files; i++) writeFileSync(join(directory, "data", `${i}.bin`), bytes.subarray(i * 4, i * 4 + sizeBytes));
+	for (let i = 0; i < files; i++)
+		writeFileSync(join(directory, "data", `${i}.bin`), bytes.subarray(i * 4, i * 4 + sizeBytes));
 	return { files, directories: 1, bytes: files * sizeBytes };
 }
 
@@ -112,10 +142,15 @@ export function bigFile(file: string, sizeBytes: number): void {
 }
 
 const PAGE_BYTES = 4096;
-/** One row to a page: with its header and the page's it fills more than half, so that a second one does not fit. */
+/**
+ * One row to a page: with its header and the page's it fills more than half, so that a second one
+ * does not fit.
+ */
 const ROW_BYTES = 3_400;
 
-/** A WAL-mode database of text and embeddings, one row to a page, closed in order: no WAL is left. */
+/**
+ * A WAL-mode database of text and embeddings, one row to a page, closed in order: no WAL is left.
+ */
 export function database(file: string, sizeBytes: number): void {
 	const random = new Random(SEED + 7);
 	const text = new TextSource(random);
@@ -127,15 +162,23 @@ export function database(file: string, sizeBytes: number): void {
 	const rows = Math.max(1, Math.floor(sizeBytes / PAGE_BYTES));
 	for (let row = 0; row < rows; ) {
 		db.exec("BEGIN");
-		for (const end = Math.min(rows, row + 5_000); row < end; row++) insert.run(rowBody(text, random));
+		for (const end = Math.min(rows, row + 5_000); row < end; row++)
+			insert.run(rowBody(text, random));
 		db.exec("COMMIT");
 	}
 	db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 	db.close();
 }
 
-/** Rewrites `share` of the rows, chosen at random, in one transaction; it stays in the WAL until `close`, as it does beside an agent. */
-export function touchRows(file: string, share: number, seed: number): { readonly touchedBytes: number; close(): void } {
+/**
+ * Rewrites `share` of the rows, chosen at random, in one transaction; it stays in the WAL until
+ * `close`, as it does beside an agent.
+ */
+export function touchRows(
+	file: string,
+	share: number,
+	seed: number,
+): { readonly touchedBytes: number; close(): void } {
 	const random = new Random(seed);
 	const text = new TextSource(random);
 	const db = new DatabaseSync(file);
@@ -150,7 +193,10 @@ export function touchRows(file: string, share: number, seed: number): { readonly
 	return { touchedBytes: ids.size * PAGE_BYTES, close: () => db.close() };
 }
 
-/** Text, and a tenth floats: compresses 3.5 times (zstd level 3, 1 MiB frames), as a database of notes, vectors and a full-text index did. */
+/**
+ * Text, and a tenth floats: compresses 3.5 times (zstd level 3, 1 MiB frames), as a database of
+ * notes, vectors and a full-text index did.
+ */
 function rowBody(text: TextSource, random: Random): Buffer {
 	const body = Buffer.allocUnsafe(ROW_BYTES);
 	const split = Math.floor(ROW_BYTES * 0.9) & ~3;
@@ -161,7 +207,11 @@ function rowBody(text: TextSource, random: Random): Buffer {
 
 /** OpenClaw's state directory after so many turns. */
 export async function generated(directory: string, turns: number): Promise<Summary> {
-	const { files, directories, bytes } = await generateOpenClawState(directory, { seed: SEED, turns, withCache: true });
+	const { files, directories, bytes } = await generateOpenClawState(directory, {
+		seed: SEED,
+		turns,
+		withCache: true,
+	});
 	return { files, directories, bytes };
 }
 
@@ -169,7 +219,8 @@ export async function generated(directory: string, turns: number): Promise<Summa
 function tree(root: string, count: number, random: Random): string[] {
 	const made: { readonly path: string; readonly depth: number }[] = [];
 	while (made.length < Math.max(1, count)) {
-		const above = made.length > 0 && random.next() < 0.7 ? made[random.below(made.length)] : undefined;
+		const above =
+			made.length > 0 && random.next() < 0.7 ? made[random.below(made.length)] : undefined;
 		const parent = above !== undefined && above.depth < 4 ? above : { path: root, depth: 0 };
 		const path = join(parent.path, `d${made.length}`);
 		mkdirSync(path, { recursive: true });
@@ -179,5 +230,9 @@ function tree(root: string, count: number, random: Random): string[] {
 }
 
 function sum(a: Summary, b: Summary): Summary {
-	return { files: a.files + b.files, directories: a.directories + b.directories, bytes: a.bytes + b.bytes };
+	return {
+		files: a.files + b.files,
+		directories: a.directories + b.directories,
+		bytes: a.bytes + b.bytes,
+	};
 }

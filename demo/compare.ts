@@ -1,4 +1,7 @@
-/** Is this directory that one? Looked at without the sidecar's own code, so that one mistake cannot hide in both. */
+/**
+ * Is this directory that one? Looked at without the sidecar's own code, so that one mistake cannot
+ * hide in both.
+ */
 import {
 	closeSync,
 	copyFileSync,
@@ -89,12 +92,18 @@ export interface Comparison {
 }
 
 /**
- * Everything but databases: content, modes, times to the nanosecond, link targets; and nothing there that should not be. A directory that
- * holds a database must have the time that the log has: files beside an open one come and go until the machine dies, and a directory's
- * time alone makes no commit.
- * @param committedTime by path, as the log lists it; undefined where the expected tree stood still and is the only judge
+ * Everything but databases: content, modes, times to the nanosecond, link targets; and nothing
+ * there that should not be. A directory that holds a database must have the time that the log has:
+ * files beside an open one come and go until the machine dies, and a directory's time alone makes
+ * no commit.
+ * @param committedTime by path, as the log lists it; undefined where the expected tree stood still
+ * and is the only judge
  */
-export function compareTrees(expectedRoot: string, actualRoot: string, committedTime?: (path: string) => bigint | undefined): Comparison {
+export function compareTrees(
+	expectedRoot: string,
+	actualRoot: string,
+	committedTime?: (path: string) => bigint | undefined,
+): Comparison {
 	const expected = scan(expectedRoot);
 	const actual = scan(actualRoot);
 	const problems: string[] = [];
@@ -102,24 +111,36 @@ export function compareTrees(expectedRoot: string, actualRoot: string, committed
 	const holdsDatabase = new Set(databasesOf(expected).map((path) => dirname(path)));
 	for (const [path, entry] of expected) {
 		const other = actual.get(path);
-		const committed = entry.type === "dir" && holdsDatabase.has(path) ? committedTime?.(path) : undefined;
+		const committed =
+			entry.type === "dir" && holdsDatabase.has(path) ? committedTime?.(path) : undefined;
 		problems.push(...differences(path, { ...entry, mtimeNs: committed ?? entry.mtimeNs }, other));
 		if (entry.type === "dir") counts.directories++;
 		else if (entry.type === "link") counts.links++;
 		else if (!entry.isDatabase) {
 			counts.files++;
 			counts.bytes += entry.size;
-			if (other?.type === "file" && !readFileSync(join(expectedRoot, path)).equals(readFileSync(join(actualRoot, path)))) {
+			if (
+				other?.type === "file" &&
+				!readFileSync(join(expectedRoot, path)).equals(readFileSync(join(actualRoot, path)))
+			) {
 				problems.push(`${path}: other content`);
 			}
 		}
 	}
-	for (const path of actual.keys()) if (!expected.has(path)) problems.push(`${path}: was not there before`);
+	for (const path of actual.keys())
+		if (!expected.has(path)) problems.push(`${path}: was not there before`);
 	return { problems, ...counts };
 }
 
-/** A database's time and size may differ: what is restored is a snapshot of its transactions, not its file. */
-export function differences(path: string, expected: Entry, actual: Entry | undefined): readonly string[] {
+/**
+ * A database's time and size may differ: what is restored is a snapshot of its transactions, not
+ * its file.
+ */
+export function differences(
+	path: string,
+	expected: Entry,
+	actual: Entry | undefined,
+): readonly string[] {
 	if (actual === undefined) return [`${path}: missing`];
 	const problems: string[] = [];
 	const differ = (what: string, a: unknown, b: unknown) => {
@@ -150,14 +171,22 @@ export interface DatabaseComparison {
 }
 
 /**
- * Row by row, whatever their order: nothing lost, nothing more, and no lease. `actual` must be sound by SQLite's own check.
- * @param expected may be in use, or be left behind by a process that was killed: then with the write-ahead log beside it
+ * Row by row, whatever their order: nothing lost, nothing more, and no lease. `actual` must be
+ * sound by SQLite's own check.
+ * @param expected may be in use, or be left behind by a process that was killed: then with the
+ * write-ahead log beside it
  */
-export function compareDatabases(path: string, expected: string, actual: string): DatabaseComparison {
+export function compareDatabases(
+	path: string,
+	expected: string,
+	actual: string,
+): DatabaseComparison {
 	const problems: string[] = [];
 	const counts = { tables: 0, rows: 0, leases: 0 };
 	try {
-		withCopy(expected, (ours) => withCopy(actual, (theirs) => compareTables(path, ours, theirs, problems, counts)));
+		withCopy(expected, (ours) =>
+			withCopy(actual, (theirs) => compareTables(path, ours, theirs, problems, counts)),
+		);
 	} catch (error) {
 		problems.push(`${path}: ${(error as Error).message}`);
 	}
@@ -175,9 +204,11 @@ function compareTables(
 		.prepare("PRAGMA integrity_check")
 		.all()
 		.map((row) => String(Object.values(row)[0]));
-	if (checked.join() !== "ok") problems.push(...checked.map((line) => `${path}: integrity_check says ${line}`));
+	if (checked.join() !== "ok")
+		problems.push(...checked.map((line) => `${path}: integrity_check says ${line}`));
 	const tables = tablesOf(ours);
-	for (const table of tablesOf(theirs)) if (!tables.includes(table)) problems.push(`${path}: table ${table} was not there before`);
+	for (const table of tablesOf(theirs))
+		if (!tables.includes(table)) problems.push(`${path}: table ${table} was not there before`);
 	for (const table of tables) {
 		const rows = rowsOf(ours, table);
 		const others = rowsOf(theirs, table);
@@ -190,11 +221,17 @@ function compareTables(
 		counts.rows += total(rows);
 		const lost = surplus(rows, others);
 		const added = surplus(others, rows);
-		if (lost + added > 0) problems.push(`${path}: ${table} lost ${lost} rows of ${total(rows)} and has ${added} others`);
+		if (lost + added > 0)
+			problems.push(
+				`${path}: ${table} lost ${lost} rows of ${total(rows)} and has ${added} others`,
+			);
 	}
 }
 
-/** Reading a database in place would leave files beside it, so a copy is read: the file and its write-ahead log. */
+/**
+ * Reading a database in place would leave files beside it, so a copy is read: the file and its
+ * write-ahead log.
+ */
 function withCopy<T>(file: string, use: (database: DatabaseSync) => T): T {
 	const directory = mkdtempSync(join(tmpdir(), "openclaw-demo-db-"));
 	try {
@@ -214,7 +251,9 @@ function withCopy<T>(file: string, use: (database: DatabaseSync) => T): T {
 const COMPANIONS = ["", "-wal", "-journal"];
 const COPY_TRIES = 50;
 
-/** Files of different moments are no database: copied again until none of them changed meanwhile. */
+/**
+ * Files of different moments are no database: copied again until none of them changed meanwhile.
+ */
 function copyStill(file: string, copy: string): void {
 	const state = () =>
 		COMPANIONS.map((suffix) => look(`${file}${suffix}`))
@@ -234,26 +273,33 @@ function copyStill(file: string, copy: string): void {
 /** Virtual tables keep their content in ordinary ones, which are compared. */
 function tablesOf(database: DatabaseSync): readonly string[] {
 	const tables = database
-		.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name")
+		.prepare(
+			"SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
+		)
 		.all();
 	return tables.map(({ name }) => name as string);
 }
 
 /** How often each row is there. */
 function rowsOf(database: DatabaseSync, table: string): ReadonlyMap<string, number> {
-	const exists = database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(table) !== undefined;
+	const exists =
+		database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(table) !==
+		undefined;
 	const rows = new Map<string, number>();
 	if (!exists) return rows;
 	const statement = database.prepare(`SELECT * FROM "${table.replaceAll('"', '""')}"`);
 	statement.setReadBigInts(true);
 	for (const row of statement.iterate()) {
-		const key = JSON.stringify(Object.values(row), (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+		const key = JSON.stringify(Object.values(row), (_, value: unknown) =>
+			typeof value === "bigint" ? `${value}n` : value,
+		);
 		rows.set(key, (rows.get(key) ?? 0) + 1);
 	}
 	return rows;
 }
 
-const total = (rows: ReadonlyMap<string, number>) => [...rows.values()].reduce((sum, n) => sum + n, 0);
+const total = (rows: ReadonlyMap<string, number>) =>
+	[...rows.values()].reduce((sum, n) => sum + n, 0);
 
 function surplus(rows: ReadonlyMap<string, number>, others: ReadonlyMap<string, number>): number {
 	let count = 0;

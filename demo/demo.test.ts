@@ -18,8 +18,16 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { freePort } from "../packages/testkit/free-port.ts";
 import { answers } from "../packages/testkit/openclaw/agent.ts";
-import { FakeGateway, type FakeGatewayOptions, type TurnResult } from "../packages/testkit/openclaw/fake-gateway.ts";
-import { generateOpenClawState, summarize, takeTurn } from "../packages/testkit/openclaw/generate-state.ts";
+import {
+	FakeGateway,
+	type FakeGatewayOptions,
+	type TurnResult,
+} from "../packages/testkit/openclaw/fake-gateway.ts";
+import {
+	generateOpenClawState,
+	summarize,
+	takeTurn,
+} from "../packages/testkit/openclaw/generate-state.ts";
 import { Running } from "../packages/testkit/processes.ts";
 import { compareDatabases, compareTrees, isVolatile, scan } from "./compare.ts";
 
@@ -49,15 +57,24 @@ describe("generateOpenClawState", () => {
 	});
 
 	test("has the measured sizes and modes", async () => {
-		const { regenerated } = await generateOpenClawState(at("s"), { seed: 1, turns: 0, withCache: true });
+		const { regenerated } = await generateOpenClawState(at("s"), {
+			seed: 1,
+			turns: 0,
+			withCache: true,
+		});
 		expect(regenerated).toEqual({ files: 1_556, bytes: 51_964_922 + 29 });
 		expect(sizeOf(at("s", STATE)) / 1e6).toBeCloseTo(1.46, 1);
 		expect(sizeOf(at("s", AGENT)) / 1e6).toBeCloseTo(0.95, 1);
-		const modes = ["", "openclaw.json", STATE, AGENT, "credentials/whatsapp/default/creds.json"].map(
-			(path) => lstatSync(at("s", path)).mode & 0o777,
-		);
+		const modes = [
+			"",
+			"openclaw.json",
+			STATE,
+			AGENT,
+			"credentials/whatsapp/default/creds.json",
+		].map((path) => lstatSync(at("s", path)).mode & 0o777);
 		expect(modes).toEqual([0o700, 0o600, 0o600, 0o600, 0o600]);
-		for (const name of ["AGENTS", "SOUL", "USER", "IDENTITY", "MEMORY"]) expect(existsSync(at("s/workspace", `${name}.md`))).toBe(true);
+		for (const name of ["AGENTS", "SOUL", "USER", "IDENTITY", "MEMORY"])
+			expect(existsSync(at("s/workspace", `${name}.md`))).toBe(true);
 	});
 });
 
@@ -87,9 +104,13 @@ describe("FakeGateway", () => {
 
 	test("writes what a turn of OpenClaw writes: about 1 MB and 0.3 MB, to the write-ahead logs alone", () => {
 		const gateway = start();
-		const before = [STATE, AGENT].map((path) => [statSync(at("s", path)).mtimeMs, sizeOf(at("s", `${path}-wal`))] as const);
+		const before = [STATE, AGENT].map(
+			(path) => [statSync(at("s", path)).mtimeMs, sizeOf(at("s", `${path}-wal`))] as const,
+		);
 		gateway.turn();
-		const after = [STATE, AGENT].map((path) => [statSync(at("s", path)).mtimeMs, sizeOf(at("s", `${path}-wal`))] as const);
+		const after = [STATE, AGENT].map(
+			(path) => [statSync(at("s", path)).mtimeMs, sizeOf(at("s", `${path}-wal`))] as const,
+		);
 		expect(after.map(([mtime]) => mtime)).toEqual(before.map(([mtime]) => mtime));
 		const [state = 0, agent = 0] = after.map(([, size], i) => size - (before[i]?.[1] ?? 0));
 		expect(state).toBeGreaterThan(250_000);
@@ -102,14 +123,21 @@ describe("FakeGateway", () => {
 		const first = start();
 		const { turn, messages, lastSeq } = first.turn();
 		stop(first);
-		expect(takeTurn(at("s"), 2)).toEqual({ turn: turn + 1, messages: messages + 4, firstSeq: lastSeq + 1, lastSeq: lastSeq + 7 });
+		expect(takeTurn(at("s"), 2)).toEqual({
+			turn: turn + 1,
+			messages: messages + 4,
+			firstSeq: lastSeq + 1,
+			lastSeq: lastSeq + 7,
+		});
 	});
 
 	test("is kept down by another host's lease, not by a dead process of its own host, and leaves none", () => {
 		const leases = () => {
 			const database = new DatabaseSync(at("s", STATE), { readOnly: true });
 			const { n } = database
-				.prepare("SELECT (SELECT count(*) FROM state_leases) + (SELECT count(*) FROM agent_database_leases) AS n")
+				.prepare(
+					"SELECT (SELECT count(*) FROM state_leases) + (SELECT count(*) FROM agent_database_leases) AS n",
+				)
 				.get() as { n: number };
 			database.close();
 			return n;
@@ -120,9 +148,15 @@ describe("FakeGateway", () => {
 		stop(first);
 		expect(leases()).toBe(0);
 
-		const elsewhere = new FakeGateway(at("crashed"), { withCache: false, owner: { pid: 1, host: "b" } });
+		const elsewhere = new FakeGateway(at("crashed"), {
+			withCache: false,
+			owner: { pid: 1, host: "b" },
+		});
 		expect(() => elsewhere.start()).toThrow("Another Gateway owner lease is still active");
-		const again = new FakeGateway(at("crashed"), { withCache: false, owner: { pid: 1, host: "a" } });
+		const again = new FakeGateway(at("crashed"), {
+			withCache: false,
+			owner: { pid: 1, host: "a" },
+		});
 		again.start();
 		again.stop();
 	});
@@ -138,18 +172,27 @@ describe("FakeGateway", () => {
 	test("is a process that takes turns over HTTP and dies with its rows committed", async () => {
 		const port = await freePort();
 		const program = join(import.meta.dirname, "../packages/testkit/openclaw/fake-gateway-main.ts");
-		const gateway = new Running("gateway", [process.execPath, program, at("s"), String(port), "--without-cache"], {
-			PATH: process.env.PATH ?? "",
-		});
+		const gateway = new Running(
+			"gateway",
+			[process.execPath, program, at("s"), String(port), "--without-cache"],
+			{
+				PATH: process.env.PATH ?? "",
+			},
+		);
 		try {
 			await answers(`http://127.0.0.1:${port}/readyz`, gateway, 10_000);
-			const response = await fetch(`http://127.0.0.1:${port}/turn`, { method: "POST", body: "hello" });
+			const response = await fetch(`http://127.0.0.1:${port}/turn`, {
+				method: "POST",
+				body: "hello",
+			});
 			const { lastSeq } = (await response.json()) as TurnResult;
 			gateway.killGroup();
 			expect((await gateway.exited).signal).toBe("SIGKILL");
 			expect(sizeOf(at("s", `${AGENT}-wal`))).toBeGreaterThan(900_000);
 			const database = new DatabaseSync(at("s", AGENT));
-			expect(database.prepare("SELECT max(seq) AS seq FROM transcript_events").get()).toEqual({ seq: lastSeq });
+			expect(database.prepare("SELECT max(seq) AS seq FROM transcript_events").get()).toEqual({
+				seq: lastSeq,
+			});
 			database.close();
 		} finally {
 			gateway.killGroup();
@@ -158,7 +201,13 @@ describe("FakeGateway", () => {
 });
 
 describe("comparing", () => {
-	const FILES = { "same.md": "same", "content.md": "one", "mode.md": "mode", "time.md": "time", "gone.md": "gone" };
+	const FILES = {
+		"same.md": "same",
+		"content.md": "one",
+		"mode.md": "mode",
+		"time.md": "time",
+		"gone.md": "gone",
+	};
 
 	beforeEach(() => {
 		for (const side of ["a", "b"]) {
@@ -204,11 +253,17 @@ describe("comparing", () => {
 		expect(compare()).toMatchObject({ problems: [], leases: 1 });
 		change("b", "INSERT INTO state_leases VALUES ('me')");
 		expect(compare().problems).toEqual(["some.db: state_leases still has 1 rows"]);
-		change("b", "DELETE FROM state_leases; DELETE FROM t WHERE id = 1; UPDATE t SET v = 2 WHERE id = 3");
+		change(
+			"b",
+			"DELETE FROM state_leases; DELETE FROM t WHERE id = 1; UPDATE t SET v = 2 WHERE id = 3",
+		);
 		expect(compare().problems).toEqual(["some.db: t lost 2 rows of 3 and has 1 others"]);
 		change("b", "CREATE TABLE u (x)");
 		expect(compare().problems).toContain("some.db: table u was not there before");
-		change("b", "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET rootpage = 99 WHERE name = 't'");
+		change(
+			"b",
+			"PRAGMA writable_schema = 1; UPDATE sqlite_schema SET rootpage = 99 WHERE name = 't'",
+		);
 		expect(compare().problems.join()).toMatch(/malformed|integrity_check/);
 	});
 
@@ -219,7 +274,13 @@ describe("comparing", () => {
 	}
 
 	test("leaves out what OpenClaw makes anew, and nothing that looks like it elsewhere", () => {
-		const volatile = ["cache/x", "tmp", "state/openclaw.sqlite-wal", `${AGENT}.reindex-lock.sqlite`, "plugin-skills/canvas"];
+		const volatile = [
+			"cache/x",
+			"tmp",
+			"state/openclaw.sqlite-wal",
+			`${AGENT}.reindex-lock.sqlite`,
+			"plugin-skills/canvas",
+		];
 		const kept = ["workspace/cache/x", "workspace/tmp", STATE, "openclaw.json", "cacheable"];
 		expect(volatile.map(isVolatile)).not.toContain(false);
 		expect(kept.map(isVolatile)).not.toContain(true);

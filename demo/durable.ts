@@ -28,11 +28,15 @@ export interface Episode {
 	readonly copies: string;
 }
 
-/** Below the minute after which a sweep finds what the watcher missed: here the watcher has to find it. */
+/**
+ * Below the minute after which a sweep finds what the watcher missed: here the watcher has to find
+ * it.
+ */
 const LIMIT_MS = 30_000;
 
 /**
- * Looks again after each commit that the daemon reports. The databases have to hold every row that the live ones hold.
+ * Looks again after each commit that the daemon reports. The databases have to hold every row that
+ * the live ones hold.
  * @throws with the differences, if they do not go away
  */
 export async function durable({ daemon, sidecar, disk, from, copies }: Episode): Promise<Durable> {
@@ -54,7 +58,12 @@ export async function durable({ daemon, sidecar, disk, from, copies }: Episode):
 	}
 }
 
-async function difference(sidecar: Sidecar, root: string, copies: string, databases: Map<string, string>): Promise<readonly string[]> {
+async function difference(
+	sidecar: Sidecar,
+	root: string,
+	copies: string,
+	databases: Map<string, string>,
+): Promise<readonly string[]> {
 	const listed = new Map((await sidecar.list()).map((entry) => [entry.path, entry]));
 	const disk = scan(root);
 	const problems: string[] = [];
@@ -63,7 +72,8 @@ async function difference(sidecar: Sidecar, root: string, copies: string, databa
 		if (other === undefined) problems.push(`${path}: not in the log yet`);
 		else if (!isSame(entry, other)) problems.push(`${path}: the log has an older one`);
 	}
-	for (const path of listed.keys()) if (!disk.has(path) && !isVolatile(path)) problems.push(`${path}: still in the log`);
+	for (const path of listed.keys())
+		if (!disk.has(path) && !isVolatile(path)) problems.push(`${path}: still in the log`);
 	if (problems.length > 0) return problems;
 
 	mkdirSync(copies, { recursive: true });
@@ -80,5 +90,9 @@ function isSame(entry: Entry, listed: ListedEntry): boolean {
 	if (entry.type !== listed.type) return false;
 	if (entry.type === "link") return entry.target === listed.target;
 	if (entry.mode !== Number.parseInt(listed.mode ?? "", 8)) return false;
-	return entry.type === "dir" || entry.isDatabase || (entry.size === listed.size && String(entry.mtimeNs) === listed.mtimeNs);
+	return (
+		entry.type === "dir" ||
+		entry.isDatabase ||
+		(entry.size === listed.size && String(entry.mtimeNs) === listed.mtimeNs)
+	);
 }

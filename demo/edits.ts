@@ -1,5 +1,16 @@
-/** What a person and their tools do to files while the agent runs: one of each kind, and how to see that the log has it. */
-import { appendFileSync, chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+/**
+ * What a person and their tools do to files while the agent runs: one of each kind, and how to see
+ * that the log has it.
+ */
+import {
+	appendFileSync,
+	chmodSync,
+	mkdirSync,
+	renameSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Random } from "../packages/testkit/openclaw/random.ts";
 
@@ -38,8 +49,8 @@ export function makeEdits(stateDirectory: string): string {
 }
 
 /**
- * A process that commits rows and is killed at once by its own hand: what it committed is in the write-ahead log only, and the database
- * file alone holds none of it.
+ * A process that commits rows and is killed at once by its own hand: what it committed is in the
+ * write-ahead log only, and the database file alone holds none of it.
  */
 export function databaseWriter(stateDirectory: string): readonly string[] {
 	const program = `

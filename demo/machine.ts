@@ -1,6 +1,7 @@
 /**
- * Two machines on one. Each has a directory of its own that it sees at the same absolute path, and a host name: what OpenClaw keeps in
- * its databases ties it to both. Where this system does not allow that, the second machine is only another directory.
+ * Two machines on one. Each has a directory of its own that it sees at the same absolute path, and
+ * a host name: what OpenClaw keeps in its databases ties it to both. Where this system does not
+ * allow that, the second machine is only another directory.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmdirSync } from "node:fs";
@@ -9,16 +10,25 @@ import { basename, join } from "node:path";
 import { type Finished, Running, run } from "../packages/testkit/processes.ts";
 
 export interface Isolation {
-	/** How to start a command with a host name and mounts of its own; undefined where that is not possible. */
+	/**
+	 * How to start a command with a host name and mounts of its own; undefined where that is not
+	 * possible.
+	 */
 	readonly unshare: readonly string[] | undefined;
 	/** Why not. */
 	readonly reason: string;
 }
 
-/** Absolute directories that the agent uses outside its state directory; each machine gets its own in their place. */
+/**
+ * Absolute directories that the agent uses outside its state directory; each machine gets its own
+ * in their place.
+ */
 export type Scratch = readonly string[];
 
-/** $1 host name, $2 the machine's directory, $3 the path at which it is seen, $4 how many pairs (directory, place) follow, then the command. */
+/**
+ * $1 host name, $2 the machine's directory, $3 the path at which it is seen, $4 how many pairs
+ * (directory, place) follow, then the command.
+ */
 const ENTER = `
 hostname "$1" && mount --bind "$2" "$3" || exit 126
 pairs=$4; shift 4
@@ -34,12 +44,29 @@ export function findIsolation(): Isolation {
 	let reason = "";
 	for (const unshare of ways) {
 		try {
-			const trial = [...unshare.slice(1), "sh", "-c", ENTER, "enter", "demo-trial", tmpdir(), tmpdir(), "0", "true"];
-			execFileSync(unshare[0] as string, trial, { stdio: ["ignore", "ignore", "pipe"], timeout: 10_000 });
+			const trial = [
+				...unshare.slice(1),
+				"sh",
+				"-c",
+				ENTER,
+				"enter",
+				"demo-trial",
+				tmpdir(),
+				tmpdir(),
+				"0",
+				"true",
+			];
+			execFileSync(unshare[0] as string, trial, {
+				stdio: ["ignore", "ignore", "pipe"],
+				timeout: 10_000,
+			});
 			return { unshare, reason: "" };
 		} catch (error) {
 			const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: Buffer };
-			reason = code === "ENOENT" ? "there is no `unshare` here" : (stderr?.toString().trim().split("\n")[0] ?? String(error));
+			reason =
+				code === "ENOENT"
+					? "there is no `unshare` here"
+					: (stderr?.toString().trim().split("\n")[0] ?? String(error));
 		}
 	}
 	return { unshare: undefined, reason };
@@ -60,7 +87,8 @@ export class Machine {
 		this.hostname = `demo-machine-${number}`;
 		this.outside = join(root, `machine-${number}`);
 		this.path = isolation.unshare === undefined ? this.outside : join(root, "machine");
-		for (const directory of ["home", "run", "tmp"]) mkdirSync(join(this.outside, directory), { recursive: true, mode: 0o700 });
+		for (const directory of ["home", "run", "tmp"])
+			mkdirSync(join(this.outside, directory), { recursive: true, mode: 0o700 });
 		mkdirSync(this.path, { recursive: true, mode: 0o700 });
 		this.#enter = isolation.unshare === undefined ? [] : this.#entering(isolation.unshare, scratch);
 		this.#env = {
@@ -71,7 +99,11 @@ export class Machine {
 		};
 	}
 
-	start(name: string, argv: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+	start(
+		name: string,
+		argv: readonly string[],
+		env: Readonly<Record<string, string>> = {},
+	): Running {
 		return new Running(name, [...this.#enter, ...argv], { ...this.#env, ...env });
 	}
 
@@ -94,9 +126,21 @@ export class Machine {
 		const pairs = scratch.flatMap((place) => {
 			const own = join(this.outside, "tmp", basename(place));
 			mkdirSync(own, { recursive: true, mode: 0o700 });
-			if (mkdirSync(place, { recursive: true, mode: 0o700 }) !== undefined) this.#madePlaces.push(place);
+			if (mkdirSync(place, { recursive: true, mode: 0o700 }) !== undefined)
+				this.#madePlaces.push(place);
 			return [own, place];
 		});
-		return [...unshare, "sh", "-c", ENTER, "enter", this.hostname, this.outside, this.path, String(pairs.length / 2), ...pairs];
+		return [
+			...unshare,
+			"sh",
+			"-c",
+			ENTER,
+			"enter",
+			this.hostname,
+			this.outside,
+			this.path,
+			String(pairs.length / 2),
+			...pairs,
+		];
 	}
 }

@@ -1,8 +1,8 @@
 /**
  * `pnpm demo`: a workspace that outlives its machine, shown and proven in about a minute.
  *
- * With OpenClaw itself where it can be had, else with a generator; everything happens below one temporary directory and on the loopback
- * interface, and nothing of it is left at the end.
+ * With OpenClaw itself where it can be had, else with a generator; everything happens below one
+ * temporary directory and on the loopback interface, and nothing of it is left at the end.
  */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +12,12 @@ import { parseArgs } from "node:util";
 import buildSidecar from "../packages/testkit/build-command.ts";
 import type { Agent } from "../packages/testkit/openclaw/agent.ts";
 import { generatedAgent } from "../packages/testkit/openclaw/generated.ts";
-import { findOpenClaw, installOpenClaw, openClawAgent, removePartialInstall } from "../packages/testkit/openclaw/openclaw.ts";
+import {
+	findOpenClaw,
+	installOpenClaw,
+	openClawAgent,
+	removePartialInstall,
+} from "../packages/testkit/openclaw/openclaw.ts";
 import { allGone, killEverything } from "../packages/testkit/processes.ts";
 import { findIsolation, Machine } from "./machine.ts";
 import { Report, StoryFailed } from "./report.ts";
@@ -80,7 +85,15 @@ async function main(): Promise<number> {
 		const store = join(root, "store");
 		mkdirSync(store);
 		report.fact("store", pathToFileURL(store).href);
-		await tell({ report, agent, first, second, root, store: pathToFileURL(store).href, isIsolated });
+		await tell({
+			report,
+			agent,
+			first,
+			second,
+			root,
+			store: pathToFileURL(store).href,
+			isIsolated,
+		});
 	} catch (error) {
 		if (!(error instanceof StoryFailed)) {
 			console.error(error instanceof Refused ? `demo: ${error.message}` : error);
@@ -94,7 +107,9 @@ async function main(): Promise<number> {
 	report.summary();
 	if (report.failures > 0) return 1;
 	report.title("Where to go next");
-	report.note("docs/format.md     the log, byte by byte\nREADME.md          the tour, with your own directory and S3");
+	report.note(
+		"docs/format.md     the log, byte by byte\nREADME.md          the tour, with your own directory and S3",
+	);
 	return 0;
 }
 
@@ -105,7 +120,8 @@ async function chooseAgent(): Promise<Agent> {
 		return await generatedAgent(seed);
 	}
 	const here = await findOpenClaw();
-	const found = here.kind === "installed" ? here : await installOpenClaw((text) => report.note(text));
+	const found =
+		here.kind === "installed" ? here : await installOpenClaw((text) => report.note(text));
 	if (found.kind === "installed") return await openClawAgent(found);
 	if (choice === "openclaw") throw new Refused(`OpenClaw cannot be had: ${found.reason}`);
 	report.note(`without OpenClaw: ${found.reason}`);
@@ -121,14 +137,19 @@ function readOptions(): Options {
 		help: { type: "boolean" },
 	} as const;
 	try {
-		const { values } = parseArgs({ options: flags, args: process.argv.slice(2).filter((argument) => argument !== "--") });
+		const { values } = parseArgs({
+			options: flags,
+			args: process.argv.slice(2).filter((argument) => argument !== "--"),
+		});
 		if (values.help === true) {
 			console.log(USAGE);
 			process.exit(0);
 		}
 		const seed = Number(values.seed ?? "1");
-		if (!Number.isSafeInteger(seed) || seed < 0) throw new Error(`--seed ${values.seed}: accepts a whole number`);
-		if (values.openclaw === true && values.generated === true) throw new Error("--openclaw and --generated exclude each other");
+		if (!Number.isSafeInteger(seed) || seed < 0)
+			throw new Error(`--seed ${values.seed}: accepts a whole number`);
+		if (values.openclaw === true && values.generated === true)
+			throw new Error("--openclaw and --generated exclude each other");
 		const asked = process.env.OPENCLAW_DEMO;
 		const isFlag = values.openclaw === true || values.generated === true;
 		const choice =

@@ -1,8 +1,10 @@
 /**
- * What OpenClaw itself calls its state, and what a flush stores: nothing of the first may be missing in the second.
+ * What OpenClaw itself calls its state, and what a flush stores: nothing of the first may be
+ * missing in the second.
  *
- * The oracle is OpenClaw's own backup, of a state directory with a file in each place that its documentation names. Needs OpenClaw
- * (installed into `.cache/openclaw` once: 650 MB). With CI=true its absence is an error.
+ * The oracle is OpenClaw's own backup, of a state directory with a file in each place that its
+ * documentation names. Needs OpenClaw (installed into `.cache/openclaw` once: 650 MB). With CI=true
+ * its absence is an error.
  */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +17,8 @@ import { SIDECAR_LAUNCHER } from "./sidecar.ts";
 
 const openclaw = await findOrInstallOpenClaw((text) => console.warn(text));
 if (openclaw.kind === "missing") {
-	if (process.env.CI === "true") throw new Error(`OpenClaw cannot be asked for its state here: ${openclaw.reason}`);
+	if (process.env.CI === "true")
+		throw new Error(`OpenClaw cannot be asked for its state here: ${openclaw.reason}`);
 	console.warn(`skipped: OpenClaw cannot be asked for its state here: ${openclaw.reason}`);
 }
 
@@ -23,9 +26,18 @@ if (openclaw.kind === "missing") {
 const EXCEPTIONS: readonly (readonly [RegExp, string])[] = [
 	[/^cache\//, "made again at the next start, 52 MB; state in it is reported"],
 	[/^logs\//, "diagnostics of one machine, up to 13 GB; nothing reads them back"],
-	[/^agents\/[^/]+\/agent\/codex-home\/(?:cache|shell_snapshots)\//, "Codex makes them again for each session"],
-	[/^browser\/[^/]+\/user-data\/(?:[^/]+\/)?(?:Code Cache|Cache|GPUCache|\w*ShaderCache)\//, "Chromium fetches and compiles again"],
-	[/^(?:openclaw\.json|state\/[^/]+|agents\/[^/]+\/sessions\/[^/]+\.jsonl?)\.lock$/, "a lock that is restored keeps the next gateway down"],
+	[
+		/^agents\/[^/]+\/agent\/codex-home\/(?:cache|shell_snapshots)\//,
+		"Codex makes them again for each session",
+	],
+	[
+		/^browser\/[^/]+\/user-data\/(?:[^/]+\/)?(?:Code Cache|Cache|GPUCache|\w*ShaderCache)\//,
+		"Chromium fetches and compiles again",
+	],
+	[
+		/^(?:openclaw\.json|state\/[^/]+|agents\/[^/]+\/sessions\/[^/]+\.jsonl?)\.lock$/,
+		"a lock that is restored keeps the next gateway down",
+	],
 ];
 
 const PLANTED = [
@@ -73,7 +85,12 @@ const PLANTED = [
 
 /** A plugin that cannot load without its dependency. */
 const PLUGIN: Readonly<Record<string, string>> = {
-	"package.json": JSON.stringify({ name: "sidecar-oracle", version: "1.0.0", type: "module", openclaw: { extensions: ["./index.js"] } }),
+	"package.json": JSON.stringify({
+		name: "sidecar-oracle",
+		version: "1.0.0",
+		type: "module",
+		openclaw: { extensions: ["./index.js"] },
+	}),
 	"openclaw.plugin.json": JSON.stringify({
 		id: "sidecar-oracle",
 		name: "Oracle",
@@ -81,8 +98,10 @@ const PLUGIN: Readonly<Record<string, string>> = {
 		activation: { onStartup: true },
 		configSchema: { type: "object", additionalProperties: false, properties: {} },
 	}),
-	"index.js": 'import { x } from "dep"; export default { id: "sidecar-oracle", name: "o", description: x, register() {} };',
-	"node_modules/dep/package.json": '{"name":"dep","version":"1.0.0","type":"module","main":"index.js"}',
+	"index.js":
+		'import { x } from "dep"; export default { id: "sidecar-oracle", name: "o", description: x, register() {} };',
+	"node_modules/dep/package.json":
+		'{"name":"dep","version":"1.0.0","type":"module","main":"index.js"}',
 	"node_modules/dep/index.js": 'export const x = "x";',
 };
 
@@ -106,16 +125,32 @@ describe.skipIf(openclaw.kind === "missing")("what OpenClaw calls its state", ()
 	}
 
 	async function ask(argv: readonly string[], expected = 0): Promise<string> {
-		const env = { ...OPENCLAW_ENV, HOME: join(dir, "home"), PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}` };
+		const env = {
+			...OPENCLAW_ENV,
+			HOME: join(dir, "home"),
+			PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
+		};
 		const { status, stdout, stderr } = await run(argv, env, 180_000, dir);
 		if (status !== expected)
-			throw new Error(`${argv.join(" ")} ended with ${status}:\n${stderr.slice(-2_000)}${stdout.toString().slice(-2_000)}`);
+			throw new Error(
+				`${argv.join(" ")} ended with ${status}:\n${stderr.slice(-2_000)}${stdout.toString().slice(-2_000)}`,
+			);
 		return stdout.toString();
 	}
 	const bin = () => (openclaw as Extract<typeof openclaw, { kind: "installed" }>).bin;
-	const openClaw = async (...args: readonly string[]) => await ask([process.execPath, bin(), ...args]);
+	const openClaw = async (...args: readonly string[]) =>
+		await ask([process.execPath, bin(), ...args]);
 	const sidecar = async (...args: readonly string[]) => {
-		const own = ["--workspace", state, "--store", `file://${dir}/store`, "--state-dir", join(dir, "state"), "--handover-wait", "0ms"];
+		const own = [
+			"--workspace",
+			state,
+			"--store",
+			`file://${dir}/store`,
+			"--state-dir",
+			join(dir, "state"),
+			"--handover-wait",
+			"0ms",
+		];
 		return await ask([process.execPath, SIDECAR_LAUNCHER, ...args, ...own]);
 	};
 
@@ -126,7 +161,10 @@ describe.skipIf(openclaw.kind === "missing")("what OpenClaw calls its state", ()
 		plant(
 			state,
 			"openclaw.json",
-			JSON.stringify({ gateway: { mode: "local" }, agents: { list: [{ id: "main" }, { id: "out", workspace: outside }] } }),
+			JSON.stringify({
+				gateway: { mode: "local" },
+				agents: { list: [{ id: "main" }, { id: "out", workspace: outside }] },
+			}),
 		);
 		for (const path of PLANTED) plant(state, path);
 		symlinkSync(outside, join(state, "linked"));
@@ -139,17 +177,22 @@ describe.skipIf(openclaw.kind === "missing")("what OpenClaw calls its state", ()
 		await sidecar("flush");
 
 		const listed = (await sidecar("ls", "--json")).split("\n").filter(Boolean);
-		const stored = new Set(listed.map((line) => (JSON.parse(line) as { readonly path: string }).path));
+		const stored = new Set(
+			listed.map((line) => (JSON.parse(line) as { readonly path: string }).path),
+		);
 		const payload = `/payload/posix${state}/`;
 		const backedUp = (await ask(["tar", "tzf", archive]))
 			.split("\n")
 			.filter((name) => name.includes(payload) && !name.endsWith("/"))
 			.map((name) => name.slice(name.indexOf(payload) + payload.length));
 		expect(backedUp.length).toBeGreaterThan(30);
-		const isException = (path: string) => EXCEPTIONS.some(([pattern]) => pattern.test(path) || pattern.test(`${path}/`));
+		const isException = (path: string) =>
+			EXCEPTIONS.some(([pattern]) => pattern.test(path) || pattern.test(`${path}/`));
 		expect(backedUp.filter((path) => !stored.has(path) && !isException(path))).toEqual([]);
 
-		const { notCovered } = JSON.parse(await sidecar("status", "--json")) as { readonly notCovered: readonly string[] };
+		const { notCovered } = JSON.parse(await sidecar("status", "--json")) as {
+			readonly notCovered: readonly string[];
+		};
 		const roots = plan.assets.map(({ sourcePath }) => sourcePath).filter((path) => path !== state);
 		expect(roots).toContain(outside);
 		expect(roots.filter((path) => !notCovered.includes(path))).toEqual([]);

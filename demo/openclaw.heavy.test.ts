@@ -1,13 +1,25 @@
 /**
- * A real gateway of OpenClaw that takes turns while it is captured, and moves from machine to machine: after a clean stop, after SIGTERM in
- * the middle of a turn, after kill -9 of everything in the middle of a turn. Each machine has another host name and sees its directory at
- * the same path. One conversation goes through all of them. Every sentence of it must be in the transcript that the log has. The model must
- * be given what was answered, each time, and what was cut off once: OpenClaw puts a turn without an end before the next message as
- * context, and takes it off the conversation's branch after that.
+ * A real gateway of OpenClaw that takes turns while it is captured, and moves from machine to
+ * machine: after a clean stop, after SIGTERM in the middle of a turn, after kill -9 of everything
+ * in the middle of a turn. Each machine has another host name and sees its directory at the same
+ * path. One conversation goes through all of them. Every sentence of it must be in the transcript
+ * that the log has. The model must be given what was answered, each time, and what was cut off
+ * once: OpenClaw puts a turn without an end before the next message as context, and takes it off
+ * the conversation's branch after that.
  *
- * Needs OpenClaw (installed into `.cache/openclaw` once: 650 MB) and `unshare`. With CI=true their absence is an error.
+ * Needs OpenClaw (installed into `.cache/openclaw` once: 650 MB) and `unshare`. With CI=true their
+ * absence is an error.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	realpathSync,
+	rmSync,
+	statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -18,7 +30,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import buildSidecar from "../packages/testkit/build-command.ts";
 import type { Agent } from "../packages/testkit/openclaw/agent.ts";
 import { type FakeModel, startFakeModel } from "../packages/testkit/openclaw/fake-model.ts";
-import { findOrInstallOpenClaw, openClawAgent, removePartialInstall } from "../packages/testkit/openclaw/openclaw.ts";
+import {
+	findOrInstallOpenClaw,
+	openClawAgent,
+	removePartialInstall,
+} from "../packages/testkit/openclaw/openclaw.ts";
 import { allGone, killEverything, type Running, textOf } from "../packages/testkit/processes.ts";
 import { databasesOf, LEASE_TABLES, scan } from "./compare.ts";
 import { durable } from "./durable.ts";
@@ -26,9 +42,13 @@ import { findIsolation, type Isolation, Machine } from "./machine.ts";
 import { Sidecar } from "./sidecar.ts";
 
 const isolation = findIsolation();
-const openclaw = isolation.unshare === undefined ? missing(isolation.reason) : await findOrInstallOpenClaw((text) => console.warn(text));
+const openclaw =
+	isolation.unshare === undefined
+		? missing(isolation.reason)
+		: await findOrInstallOpenClaw((text) => console.warn(text));
 if (openclaw.kind === "missing") {
-	if (process.env.CI === "true") throw new Error(`OpenClaw cannot be moved between machines here: ${openclaw.reason}`);
+	if (process.env.CI === "true")
+		throw new Error(`OpenClaw cannot be moved between machines here: ${openclaw.reason}`);
 	console.warn(`skipped: OpenClaw cannot be moved between machines here: ${openclaw.reason}`);
 }
 
@@ -49,7 +69,9 @@ class Timeline {
 	at(what: string): void {
 		const nowMs = performance.now();
 		const inSeconds = (ms: number) => `${(ms / 1000).toFixed(1).padStart(6)} s`;
-		this.#lines.push(`${inSeconds(nowMs - this.#started)} (+${inSeconds(nowMs - this.#last).trim()})  ${what}`);
+		this.#lines.push(
+			`${inSeconds(nowMs - this.#started)} (+${inSeconds(nowMs - this.#last).trim()})  ${what}`,
+		);
 		this.#last = nowMs;
 	}
 
@@ -127,7 +149,8 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 
 	/** The daemon of the test before; by itself a test begins with a first machine. */
 	async function goOn(): Promise<void> {
-		if (daemon !== undefined) return expect(daemon.exit, "the test before left no gateway").toBeUndefined();
+		if (daemon !== undefined)
+			return expect(daemon.exit, "the test before left no gateway").toBeUndefined();
 		await boot();
 		await say("Hello, who are you?");
 	}
@@ -145,14 +168,16 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		});
 		await daemon.event("agent.started");
 		const [restored] = daemon.events("restore.finished");
-		timeline.at(`${machine.hostname}: restored commit ${restored?.seq}, ${restored?.files} files; fence won, gateway started`);
+		timeline.at(
+			`${machine.hostname}: restored commit ${restored?.seq}, ${restored?.files} files; fence won, gateway started`,
+		);
 		await agent.ready(daemon);
 		timeline.at("the gateway is ready");
 	}
 
 	/**
-	 * A gateway that finds a turn cut off takes it up again by itself. Whoever speaks to that session in the very moment gets a 500, and
-	 * its log says "Session changed while starting work. Retry."
+	 * A gateway that finds a turn cut off takes it up again by itself. Whoever speaks to that session
+	 * in the very moment gets a 500, and its log says "Session changed while starting work. Retry."
 	 */
 	async function turnWhenFree(text: string): ReturnType<Agent["turn"]> {
 		const deadline = performance.now() + TAKEN_UP_MS;
@@ -161,37 +186,57 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 				return await agent.turn(text);
 			} catch (error) {
 				if (!String(error).includes("HTTP 500") || performance.now() > deadline) throw error;
-				if (tries === 1) timeline.at("the gateway takes the turn up that was cut off, and says so: asked until it is done");
+				if (tries === 1)
+					timeline.at(
+						"the gateway takes the turn up that was cut off, and says so: asked until it is done",
+					);
 				await delay(1_000);
 			}
 		}
 	}
 
 	async function say(text: string): Promise<void> {
-		const given = [...said.slice(0, -1).filter((each) => !cutOff.has(each)), ...said.slice(-1), text];
+		const given = [
+			...said.slice(0, -1).filter((each) => !cutOff.has(each)),
+			...said.slice(-1),
+			text,
+		];
 		said.push(text);
 		const before = messages;
 		({ messages } = await turnWhenFree(text));
 		timeline.at(`turn: the model was given ${messages} messages`);
 		// A message that was never answered becomes one with the next.
 		expect(messages).toBeGreaterThanOrEqual(before);
-		for (const each of given) expect(model.lastAsked.includes(each), `the model was given: ${each}`).toBe(true);
+		for (const each of given)
+			expect(model.lastAsked.includes(each), `the model was given: ${each}`).toBe(true);
 	}
 
-	/** A turn that is under way: the model was asked, and does not answer for a minute. Nobody gets its end. */
+	/**
+	 * A turn that is under way: the model was asked, and does not answer for a minute. Nobody gets
+	 * its end.
+	 */
 	async function sayAndDoNotWait(text: string): Promise<void> {
 		said.push(text);
 		cutOff.add(text);
 		const asked = model.asked();
 		const turn = agent.turn(`${text} [[slow:60]]`);
 		turn.catch(() => undefined);
-		await Promise.race([asked, turn.then(() => Promise.reject(new Error("the turn ended before its middle")))]);
+		await Promise.race([
+			asked,
+			turn.then(() => Promise.reject(new Error("the turn ended before its middle"))),
+		]);
 		messages = model.messageCounts.at(-1) ?? 0;
 		timeline.at(`in the middle of a turn: the model was given ${messages} messages and thinks`);
 	}
 
 	async function allDurable(from: number): Promise<void> {
-		const { seq, bytes } = await durable({ daemon, sidecar, disk: join(machine.outside, STATE), from, copies: join(root, "copies") });
+		const { seq, bytes } = await durable({
+			daemon,
+			sidecar,
+			disk: join(machine.outside, STATE),
+			from,
+			copies: join(root, "copies"),
+		});
 		timeline.at(`all of the disk is in the log: commit ${seq}, ${Math.round(bytes / 1000)} kB`);
 	}
 
@@ -212,21 +257,34 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 
 	/** Restored beside the last machine, before any gateway opens them. */
 	async function logIsWhole(): Promise<void> {
-		const elsewhere = new Machine(root, 100 + machines.length, isolation as Isolation, agent.scratch);
+		const elsewhere = new Machine(
+			root,
+			100 + machines.length,
+			isolation as Isolation,
+			agent.scratch,
+		);
 		await new Sidecar(elsewhere, pathToFileURL(join(root, "store")).href).restore();
 		const disk = join(elsewhere.outside, STATE);
 		const found = databasesOf(scan(disk));
 		expect(found.length).toBeGreaterThanOrEqual(2);
 		for (const path of found) {
 			using database = new DatabaseSync(join(disk, path), { readOnly: true });
-			expect(database.prepare("PRAGMA integrity_check").all(), path).toEqual([{ integrity_check: "ok" }]);
-			for (const { name } of database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all())
-				if (LEASE_TABLES.has(String(name))) expect(database.prepare(`SELECT * FROM ${name}`).all(), path).toEqual([]);
+			expect(database.prepare("PRAGMA integrity_check").all(), path).toEqual([
+				{ integrity_check: "ok" },
+			]);
+			for (const { name } of database
+				.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+				.all())
+				if (LEASE_TABLES.has(String(name)))
+					expect(database.prepare(`SELECT * FROM ${name}`).all(), path).toEqual([]);
 		}
 		const transcript = transcriptOf(join(disk, AGENT_DATABASE));
-		for (const each of said) expect(transcript.includes(each), `in the transcript: ${each}`).toBe(true);
+		for (const each of said)
+			expect(transcript.includes(each), `in the transcript: ${each}`).toBe(true);
 		elsewhere.leave();
-		timeline.at(`${found.length} databases of the log are sound and hold no lease; all ${said.length} sentences are in the transcript`);
+		timeline.at(
+			`${found.length} databases of the log are sound and hold no lease; all ${said.length} sentences are in the transcript`,
+		);
 	}
 
 	test("goes on after a clean stop, and costs nothing while it is idle", async () => {
@@ -257,7 +315,9 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		expect(textOf(exit), daemon.tail).toBe("exit status 0");
 		expect(daemon.events("agent.killed")).toHaveLength(1);
 		await allGone(GONE_MS);
-		timeline.at(`SIGTERM: the gateway did not end and was killed, drained in ${daemon.events("drain.finished")[0]?.ms} ms, exit status 0`);
+		timeline.at(
+			`SIGTERM: the gateway did not end and was killed, drained in ${daemon.events("drain.finished")[0]?.ms} ms, exit status 0`,
+		);
 		await logIsWhole();
 		await boot();
 		await say("Where were we?");

@@ -1,6 +1,13 @@
-/** Who answers in the platform's story: OpenClaw with a model that only counts, or a small agent with a memory. */
+/**
+ * Who answers in the platform's story: OpenClaw with a model that only counts, or a small agent
+ * with a memory.
+ */
 import { type FakeModel, startFakeModel } from "../packages/testkit/openclaw/fake-model.ts";
-import { type Installed, OPENCLAW_ENV, OPENCLAW_SCRATCH } from "../packages/testkit/openclaw/openclaw.ts";
+import {
+	type Installed,
+	OPENCLAW_ENV,
+	OPENCLAW_SCRATCH,
+} from "../packages/testkit/openclaw/openclaw.ts";
 import { PLATFORM_AGENT } from "../packages/testkit/platform/platform.ts";
 
 export interface StoryAgent {
@@ -11,7 +18,10 @@ export interface StoryAgent {
 	readonly isOpenClaw: boolean;
 	command(port: number, stateDirectory: string): readonly string[];
 	/** How much of what each user said it had before it when it gave this answer. */
-	remembered(answer: string, said: Readonly<Record<string, readonly string[]>>): Readonly<Record<string, number>>;
+	remembered(
+		answer: string,
+		said: Readonly<Record<string, readonly string[]>>,
+	): Readonly<Record<string, number>>;
 	close(): Promise<void>;
 }
 
@@ -22,7 +32,16 @@ export async function openClaw({ bin, version }: Installed): Promise<StoryAgent>
 		scratch: OPENCLAW_SCRATCH,
 		env: { ...OPENCLAW_ENV, ...modelVariables(model) },
 		isOpenClaw: true,
-		command: (port) => [process.execPath, bin, "gateway", "run", "--port", String(port), "--bind", "loopback"],
+		command: (port) => [
+			process.execPath,
+			bin,
+			"gateway",
+			"run",
+			"--port",
+			String(port),
+			"--bind",
+			"loopback",
+		],
 		remembered: (_, said) => countedIn(model.lastAsked, said),
 		close: () => model.close(),
 	};
@@ -35,10 +54,17 @@ export function smallAgent(): StoryAgent {
 		scratch: [],
 		env: { OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:9/v1", OPENCLAW_MODEL_ID: "none" },
 		isOpenClaw: false,
-		command: (port, stateDirectory) => [process.execPath, PLATFORM_AGENT, String(port), stateDirectory],
+		command: (port, stateDirectory) => [
+			process.execPath,
+			PLATFORM_AGENT,
+			String(port),
+			stateDirectory,
+		],
 		remembered: (answer, said) => {
 			const [, turns = "0", user = ""] = /turn (\d+) of (\w+)/.exec(answer) ?? [];
-			return Object.fromEntries(Object.keys(said).map((name) => [name, name === user ? Number(turns) : 0]));
+			return Object.fromEntries(
+				Object.keys(said).map((name) => [name, name === user ? Number(turns) : 0]),
+			);
 		},
 		close: async () => {},
 	};
@@ -50,6 +76,14 @@ const modelVariables = ({ url, id }: FakeModel) => ({
 	OPENCLAW_MODEL_API_KEY: "none",
 });
 
-function countedIn(text: string, said: Readonly<Record<string, readonly string[]>>): Record<string, number> {
-	return Object.fromEntries(Object.entries(said).map(([user, texts]) => [user, texts.filter((each) => text.includes(each)).length]));
+function countedIn(
+	text: string,
+	said: Readonly<Record<string, readonly string[]>>,
+): Record<string, number> {
+	return Object.fromEntries(
+		Object.entries(said).map(([user, texts]) => [
+			user,
+			texts.filter((each) => text.includes(each)).length,
+		]),
+	);
 }

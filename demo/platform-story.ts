@@ -1,9 +1,11 @@
 /**
- * The platform's story: a machine is booted and pinged every two seconds, a user's signed token starts it, turns go through as JSON and as
- * events, forgeries bounce, the idle machine is ended; the next machine, with a directory and a host name of its own, goes on, from a
- * configuration that has a gateway token of its own by then; another user's machine is empty.
+ * The platform's story: a machine is booted and pinged every two seconds, a user's signed token
+ * starts it, turns go through as JSON and as events, forgeries bounce, the idle machine is ended;
+ * the next machine, with a directory and a host name of its own, goes on, from a configuration that
+ * has a gateway token of its own by then; another user's machine is empty.
  *
- * Real: the command, an S3 server with an STS, an OpenID issuer, and the agent where it is OpenClaw.
+ * Real: the command, an S3 server with an STS, an OpenID issuer, and the agent where it is
+ * OpenClaw.
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -45,14 +47,39 @@ class PlatformStory implements AsyncDisposable {
 		await using vm = await this.#boot("vm-1");
 		const token = await this.#token("anna");
 		const expired = await cloud.issuer.token({ sub: "anna" }, { expiresInS: -60 });
-		await timeline.step("vm-1", "a token that has expired", async () => await refused(vm, expired), "401 IDENTITY_REFUSED");
-		await timeline.step("vm-1", "anna's first turn", async () => await this.#turn(vm, "anna", "Hello, who are you?"), REMEMBERS_ALL);
+		await timeline.step(
+			"vm-1",
+			"a token that has expired",
+			async () => await refused(vm, expired),
+			"401 IDENTITY_REFUSED",
+		);
+		await timeline.step(
+			"vm-1",
+			"anna's first turn",
+			async () => await this.#turn(vm, "anna", "Hello, who are you?"),
+			REMEMBERS_ALL,
+		);
 		timeline.say("vm-1", vm.startedIn());
 		const plan = agent.isOpenClaw ? ` [[write:notes/plan.md:${PLAN_BYTES}]]` : "";
-		await timeline.step("vm-1", "turn 2", async () => await this.#turn(vm, "anna", `Remember the plan.${plan}`), REMEMBERS_ALL);
-		await timeline.step("vm-1", "turn 3, as events", async () => await this.#streamedTurn(vm, "anna", "And then?"), REMEMBERS_ALL);
+		await timeline.step(
+			"vm-1",
+			"turn 2",
+			async () => await this.#turn(vm, "anna", `Remember the plan.${plan}`),
+			REMEMBERS_ALL,
+		);
+		await timeline.step(
+			"vm-1",
+			"turn 3, as events",
+			async () => await this.#streamedTurn(vm, "anna", "And then?"),
+			REMEMBERS_ALL,
+		);
 		if (agent.isOpenClaw) {
-			await timeline.step("vm-1", "a turn of the responses API", async () => await response(vm, token), /^200 response completed /);
+			await timeline.step(
+				"vm-1",
+				"a turn of the responses API",
+				async () => await response(vm, token),
+				/^200 response completed /,
+			);
 		}
 		await timeline.step(
 			"vm-1",
@@ -68,20 +95,40 @@ class PlatformStory implements AsyncDisposable {
 	async nextMachine(): Promise<void> {
 		const { timeline, agent } = this.#stage;
 		await using vm = await this.#boot("vm-2");
-		await timeline.step("vm-2", "anna goes on", async () => await this.#turn(vm, "anna", "Do you remember?"), REMEMBERS_ALL);
+		await timeline.step(
+			"vm-2",
+			"anna goes on",
+			async () => await this.#turn(vm, "anna", "Do you remember?"),
+			REMEMBERS_ALL,
+		);
 		timeline.say("vm-2", vm.startedIn());
 		await timeline.step("vm-2", "her configuration", async () => ownToken(vm), OWN_TOKEN);
 		if (agent.isOpenClaw) {
 			const path = join(vm.workspace, "workspace/notes/plan.md");
-			await timeline.step("vm-2", "the plan", async () => `${existsSync(path) ? statSync(path).size : 0} bytes`, `${PLAN_BYTES} bytes`);
+			await timeline.step(
+				"vm-2",
+				"the plan",
+				async () => `${existsSync(path) ? statSync(path).size : 0} bytes`,
+				`${PLAN_BYTES} bytes`,
+			);
 		}
-		await timeline.step("vm-2", "SIGTERM right after a turn", async () => await vm.end(), /^exit 0, durable true/);
+		await timeline.step(
+			"vm-2",
+			"SIGTERM right after a turn",
+			async () => await vm.end(),
+			/^exit 0, durable true/,
+		);
 	}
 
 	async anotherUser(): Promise<void> {
 		const { timeline } = this.#stage;
 		await using vm = await this.#boot("vm-3");
-		await timeline.step("vm-3", "bob sees nothing of it", async () => await this.#turn(vm, "bob", "Hello, am I new here?"), REMEMBERS_ALL);
+		await timeline.step(
+			"vm-3",
+			"bob sees nothing of it",
+			async () => await this.#turn(vm, "bob", "Hello, am I new here?"),
+			REMEMBERS_ALL,
+		);
 		timeline.say("vm-3", vm.startedIn());
 		await timeline.step("vm-3", "SIGTERM", async () => await vm.end(), /^exit 0, durable true/);
 	}
@@ -103,17 +150,26 @@ class PlatformStory implements AsyncDisposable {
 
 	async #turn(vm: Vm, user: "anna" | "bob", text: string): Promise<string> {
 		this.#said[user].push(text);
-		const answered = await vm.invoke({ prompt: text, user: "somebody else" }, await this.#token(user));
+		const answered = await vm.invoke(
+			{ prompt: text, user: "somebody else" },
+			await this.#token(user),
+		);
 		const { response: answer, code, message } = (await answered.json()) as Record<string, string>;
-		return answer === undefined ? `${answered.status} ${code}: ${message}` : this.#memory(user, answer);
+		return answer === undefined
+			? `${answered.status} ${code}: ${message}`
+			: this.#memory(user, answer);
 	}
 
 	async #streamedTurn(vm: Vm, user: "anna" | "bob", text: string): Promise<string> {
 		this.#said[user].push(text);
 		const answered = await vm.invoke({ prompt: text, stream: true }, await this.#token(user));
-		const events = (await answered.text()).split("\n").flatMap((line) => (line.startsWith("data: ") ? [line.slice(6)] : []));
+		const events = (await answered.text())
+			.split("\n")
+			.flatMap((line) => (line.startsWith("data: ") ? [line.slice(6)] : []));
 		if (events.at(-1) !== "[DONE]") return `${answered.status}, cut off: ${events.at(-1)}`;
-		const words = events.slice(0, -1).map((event) => JSON.parse(event).choices?.[0]?.delta?.content ?? "");
+		const words = events
+			.slice(0, -1)
+			.map((event) => JSON.parse(event).choices?.[0]?.delta?.content ?? "");
 		return this.#memory(user, words.join(""));
 	}
 
@@ -127,7 +183,10 @@ class PlatformStory implements AsyncDisposable {
 	/** As onboarding leaves it: with a token of its own, which wins over that of the environment. */
 	#onboard(vm: Vm): void {
 		const path = join(vm.workspace, "openclaw.json");
-		writeFileSync(path, readFileSync(path, "utf8").replace("$" + "{OPENCLAW_GATEWAY_TOKEN}", OWN_TOKEN));
+		writeFileSync(
+			path,
+			readFileSync(path, "utf8").replace("$" + "{OPENCLAW_GATEWAY_TOKEN}", OWN_TOKEN),
+		);
 	}
 }
 

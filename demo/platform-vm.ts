@@ -1,4 +1,7 @@
-/** A machine of the platform: the real command in a directory and under a host name of its own, pinged every two seconds. */
+/**
+ * A machine of the platform: the real command in a directory and under a host name of its own,
+ * pinged every two seconds.
+ */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../packages/testkit/free-port.ts";
@@ -28,7 +31,13 @@ export class Vm implements AsyncDisposable {
 	readonly #stopPings = new AbortController();
 	readonly #pings: Promise<void>;
 
-	private constructor(name: string, machine: Machine, process: Running, url: string, timeline: Timeline) {
+	private constructor(
+		name: string,
+		machine: Machine,
+		process: Running,
+		url: string,
+		timeline: Timeline,
+	) {
 		this.name = name;
 		this.workspace = join(machine.outside, "home/.openclaw");
 		this.#process = process;
@@ -37,7 +46,13 @@ export class Vm implements AsyncDisposable {
 		this.#pings = this.#keepPinging();
 	}
 
-	static async boot(name: string, machine: Machine, cloud: OidcS3Server, agent: StoryAgent, timeline: Timeline): Promise<Vm> {
+	static async boot(
+		name: string,
+		machine: Machine,
+		cloud: OidcS3Server,
+		agent: StoryAgent,
+		timeline: Timeline,
+	): Promise<Vm> {
 		const { issuer, roleArn, bucket, server } = cloud;
 		const port = await freePort();
 		const workspace = join(machine.path, "home/.openclaw");
@@ -56,13 +71,27 @@ export class Vm implements AsyncDisposable {
 			"role-arn": roleArn,
 		};
 		const flags = Object.entries(options).flatMap(([option, value]) => [`--${option}`, value]);
-		const command = [process.execPath, SIDECAR_LAUNCHER, "run", ...flags, "--", ...agent.command(port, workspace)];
+		const command = [
+			process.execPath,
+			SIDECAR_LAUNCHER,
+			"run",
+			...flags,
+			"--",
+			...agent.command(port, workspace),
+		];
 		const started = performance.now();
-		const running = machine.start(name, command, { ...agent.env, AWS_ENDPOINT_URL_STS: server.endpoint, AWS_REGION: server.region });
+		const running = machine.start(name, command, {
+			...agent.env,
+			AWS_ENDPOINT_URL_STS: server.endpoint,
+			AWS_REGION: server.region,
+		});
 		const { port: own } = await running.event("server.listening");
 		const vm = new Vm(name, machine, running, `http://127.0.0.1:${own}`, timeline);
 		const { status } = await vm.ping();
-		timeline.say(name, `booted as ${machine.hostname}; first ping ${status} after ${Math.round(performance.now() - started)} ms`);
+		timeline.say(
+			name,
+			`booted as ${machine.hostname}; first ping ${status} after ${Math.round(performance.now() - started)} ms`,
+		);
 		return vm;
 	}
 
@@ -100,7 +129,8 @@ export class Vm implements AsyncDisposable {
 		for (let count = 1; count < pings; count++) {
 			await delay(PING_MS);
 			const ping = await this.ping();
-			if (ping.status !== "Healthy" || ping.time_of_last_update !== since) return `${ping.status}, changed meanwhile`;
+			if (ping.status !== "Healthy" || ping.time_of_last_update !== since)
+				return `${ping.status}, changed meanwhile`;
 		}
 		return `Healthy, unchanged for ${pings} pings`;
 	}
@@ -112,7 +142,9 @@ export class Vm implements AsyncDisposable {
 		const { code, signal } = await this.#process.exited;
 		const [drained] = this.#process.events("drain.finished");
 		const text =
-			drained === undefined ? this.#process.tail : `durable ${drained.isDurable}, commit ${drained.headSeq}, drain ${drained.ms} ms`;
+			drained === undefined
+				? this.#process.tail
+				: `durable ${drained.isDurable}, commit ${drained.headSeq}, drain ${drained.ms} ms`;
 		return `exit ${code ?? signal}, ${text}`;
 	}
 
@@ -128,7 +160,9 @@ export class Vm implements AsyncDisposable {
 		while (!this.#stopPings.signal.aborted) {
 			const ping = await this.ping().catch(() => undefined);
 			const text =
-				ping === undefined ? "no answer" : `${ping.status} since ${new Date(ping.time_of_last_update * 1000).toISOString().slice(11, 19)}`;
+				ping === undefined
+					? "no answer"
+					: `${ping.status} since ${new Date(ping.time_of_last_update * 1000).toISOString().slice(11, 19)}`;
 			if (text !== last) this.#timeline.say(this.name, `ping: ${text}`);
 			last = text;
 			await delay(PING_MS, undefined, { signal: this.#stopPings.signal }).catch(() => {});

@@ -1,6 +1,7 @@
 /**
- * `pnpm demo:platform`: plays Amazon Bedrock AgentCore, as a timeline with durations. With OpenClaw itself where it is installed, else with
- * a small agent that has a memory. Everything happens below one temporary directory and on the loopback interface.
+ * `pnpm demo:platform`: plays Amazon Bedrock AgentCore, as a timeline with durations. With OpenClaw
+ * itself where it is installed, else with a small agent that has a memory. Everything happens below
+ * one temporary directory and on the loopback interface.
  */
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,7 +28,8 @@ buildSidecar();
 const found = await findOpenClaw();
 const agent = found.kind === "installed" ? await openClaw(found) : smallAgent();
 console.log(`agent     ${agent.name}`);
-if (found.kind === "missing") console.log(`          ${found.reason}; \`pnpm demo --openclaw\` installs it`);
+if (found.kind === "missing")
+	console.log(`          ${found.reason}; \`pnpm demo --openclaw\` installs it`);
 const isolation = findIsolation();
 console.log(
 	`machines  ${isolation.unshare === undefined ? `directories only: ${isolation.reason}` : "each with a directory and a host name of its own"}\n`,
@@ -42,5 +44,9 @@ try {
 	process.exit(2);
 }
 await agent.close();
-console.log(timeline.failures.length > 0 ? `\nFAILED\n${timeline.failures.join("\n")}` : "\neverything as it must be");
+console.log(
+	timeline.failures.length > 0
+		? `\nFAILED\n${timeline.failures.join("\n")}`
+		: "\neverything as it must be",
+);
 process.exit(timeline.failures.length > 0 ? 1 : 0);

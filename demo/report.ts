@@ -1,4 +1,7 @@
-/** What the demo says: one line for each step, with its time, and a list of what was proven at the end. */
+/**
+ * What the demo says: one line for each step, with its time, and a list of what was proven at the
+ * end.
+ */
 import { many, seconds } from "../packages/testkit/format.ts";
 
 const isTerminal = process.stdout.isTTY === true;
@@ -79,7 +82,9 @@ export class Report {
 
 	#line(mark: string, text: string, time: string, detail = ""): void {
 		const clear = isTerminal ? "\r\u001b[K" : "";
-		console.log(`${clear}  ${mark} ${text.padEnd(TEXT_WIDTH)} ${dim(`${time.padStart(6)}  ${detail}`)}`.trimEnd());
+		console.log(
+			`${clear}  ${mark} ${text.padEnd(TEXT_WIDTH)} ${dim(`${time.padStart(6)}  ${detail}`)}`.trimEnd(),
+		);
 	}
 }
 

@@ -3,7 +3,10 @@ import { join } from "node:path";
 import type { Running } from "../packages/testkit/processes.ts";
 import type { Machine } from "./machine.ts";
 
-export const SIDECAR_LAUNCHER = join(import.meta.dirname, "../packages/sidecar/bin/openclaw-sidecar.mjs");
+export const SIDECAR_LAUNCHER = join(
+	import.meta.dirname,
+	"../packages/sidecar/bin/openclaw-sidecar.mjs",
+);
 
 /** A line of `ls --json`. */
 export interface ListedEntry {
@@ -44,7 +47,16 @@ export class Sidecar {
 	constructor(machine: Machine, store: string) {
 		this.#machine = machine;
 		this.stateDirectory = join(machine.path, "home/.openclaw");
-		this.#options = ["--workspace", this.stateDirectory, "--store", store, "--namespace", "anna", "--state-dir", join(machine.path, "run")];
+		this.#options = [
+			"--workspace",
+			this.stateDirectory,
+			"--store",
+			store,
+			"--namespace",
+			"anna",
+			"--state-dir",
+			join(machine.path, "run"),
+		];
 	}
 
 	/** Signals go to the sidecar itself: `pnpm` in between would answer them in its own way. */
@@ -76,9 +88,17 @@ export class Sidecar {
 	}
 
 	async #verb(verb: string, ...args: readonly string[]): Promise<Buffer> {
-		const { status, stdout, stderr } = await this.#machine.run([process.execPath, SIDECAR_LAUNCHER, verb, ...this.#options, ...args]);
+		const { status, stdout, stderr } = await this.#machine.run([
+			process.execPath,
+			SIDECAR_LAUNCHER,
+			verb,
+			...this.#options,
+			...args,
+		]);
 		if (status === 0) return stdout;
-		throw new Error(`\`openclaw-sidecar ${[verb, ...args].join(" ")}\` ended with status ${status}\n${stderr.trim().slice(-2_000)}`);
+		throw new Error(
+			`\`openclaw-sidecar ${[verb, ...args].join(" ")}\` ended with status ${status}\n${stderr.trim().slice(-2_000)}`,
+		);
 	}
 }
 

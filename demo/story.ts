@@ -1,4 +1,7 @@
-/** The demo's story: a workspace that outlives its machine. What is claimed is looked at from outside: `compare.ts`, `durable.ts`. */
+/**
+ * The demo's story: a workspace that outlives its machine. What is claimed is looked at from
+ * outside: `compare.ts`, `durable.ts`.
+ */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { bytes, many, seconds } from "../packages/testkit/format.ts";
@@ -45,7 +48,10 @@ async function boot({ report, agent, first, store, root }: Stage): Promise<Runni
 	const disk = join(first.outside, STATE);
 
 	report.title("1  First boot, on an empty store");
-	await report.step("a state directory with OpenClaw's shape", async () => await agent.prepare(disk));
+	await report.step(
+		"a state directory with OpenClaw's shape",
+		async () => await agent.prepare(disk),
+	);
 	const daemon = sidecar.run(agent.command(sidecar.stateDirectory), agent.env);
 	await report.step(`openclaw-sidecar run -- ${agent.shown}`, async () => await gateOpened(daemon));
 	await report.step("the gateway is ready", async () => {
@@ -53,14 +59,25 @@ async function boot({ report, agent, first, store, root }: Stage): Promise<Runni
 		return "";
 	});
 	await report.step("what is on the disk is in the log", async () => {
-		const { seq, bytes: uploaded } = await durable({ daemon, sidecar, disk, from: 0, copies: join(root, "copies") });
+		const { seq, bytes: uploaded } = await durable({
+			daemon,
+			sidecar,
+			disk,
+			from: 0,
+			copies: join(root, "copies"),
+		});
 		return `commit ${seq}; uploaded ${bytes(uploaded)}`;
 	});
-	report.proves("No agent starts before a verified restore and a won fence; an empty store loses nothing that is on the disk.");
+	report.proves(
+		"No agent starts before a verified restore and a won fence; an empty store loses nothing that is on the disk.",
+	);
 	return daemon;
 }
 
-async function work({ report, agent, first, store, root }: Stage, daemon: Running): Promise<Legacy> {
+async function work(
+	{ report, agent, first, store, root }: Stage,
+	daemon: Running,
+): Promise<Legacy> {
 	const sidecar = new Sidecar(first, store);
 	const disk = join(first.outside, STATE);
 	const copies = join(root, "copies");
@@ -68,7 +85,11 @@ async function work({ report, agent, first, store, root }: Stage, daemon: Runnin
 	report.title("2  Work, while the sidecar watches");
 	let from = daemon.mark;
 	let lastTurn: Turn = { messages: 0 };
-	for (const [i, text] of ["Hello, who are you?", "Remember the plan. [[write:notes/plan.md:5000]]", "How far are we?"].entries()) {
+	for (const [i, text] of [
+		"Hello, who are you?",
+		"Remember the plan. [[write:notes/plan.md:5000]]",
+		"How far are we?",
+	].entries()) {
 		await report.step(`turn ${i + 1}: ${text.split(" [[")[0]}`, async () => {
 			lastTurn = await agent.turn(text);
 			return turnDetail(lastTurn);
@@ -94,7 +115,10 @@ async function work({ report, agent, first, store, root }: Stage, daemon: Runnin
 	});
 	const seq = drafts?.seq ?? 0;
 	const deleted = await sidecar.cat(DELETED, "--at", String(seq));
-	report.check(`the deleted file is still there in commit ${seq}`, deleted.toString() === DELETED_CONTENT ? [] : [`cat says: ${deleted}`]);
+	report.check(
+		`the deleted file is still there in commit ${seq}`,
+		deleted.toString() === DELETED_CONTENT ? [] : [`cat says: ${deleted}`],
+	);
 	report.proves(
 		"What agent, people and other processes write is in the log seconds later, databases in use included; every commit stays readable.",
 	);
@@ -112,20 +136,27 @@ async function die({ report }: Stage, daemon: Running): Promise<void> {
 	});
 }
 
-async function restoreElsewhere({ report, first, second, store, isIsolated }: Stage, legacy: Legacy): Promise<void> {
+async function restoreElsewhere(
+	{ report, first, second, store, isIsolated }: Stage,
+	legacy: Legacy,
+): Promise<void> {
 	const sidecar = new Sidecar(second, store);
 	const old = join(first.outside, STATE);
 	const disk = join(second.outside, STATE);
 
 	report.title(
-		isIsolated ? `4  Another machine, ${second.hostname}: the same path, but empty` : "4  Another machine: an empty directory elsewhere",
+		isIsolated
+			? `4  Another machine, ${second.hostname}: the same path, but empty`
+			: "4  Another machine: an empty directory elsewhere",
 	);
 	await report.step("openclaw-sidecar restore", async () => {
 		const { seq, files, bytes: size } = await sidecar.restore();
 		return `commit ${seq}: ${many(files, "file")}, ${bytes(size)}`;
 	});
 
-	const listed = new Map((await sidecar.list()).map(({ path, mtimeNs }) => [path, BigInt(mtimeNs)]));
+	const listed = new Map(
+		(await sidecar.list()).map(({ path, mtimeNs }) => [path, BigInt(mtimeNs)]),
+	);
 	const tree = compareTrees(old, disk, (path) => listed.get(path));
 	report.check(
 		"equal: content, modes, times to the ns, link targets",
@@ -133,13 +164,20 @@ async function restoreElsewhere({ report, first, second, store, isIsolated }: St
 		`${many(tree.files, "file")}, ${many(tree.directories, "directory", "directories")}, ${many(tree.links, "link")}; ${bytes(tree.bytes)} compared`,
 	);
 	compareAllDatabases(report, old, disk, legacy);
-	report.proves("kill -9 of everything loses nothing the log had taken: another machine has the same bytes, modes, times and links.");
+	report.proves(
+		"kill -9 of everything loses nothing the log had taken: another machine has the same bytes, modes, times and links.",
+	);
 	report.proves(
 		"Databases arrive as consistent snapshots with every committed row, without leases of the dead machine, without stale -wal files.",
 	);
 }
 
-function compareAllDatabases(report: Report, old: string, disk: string, { acknowledged }: Legacy): void {
+function compareAllDatabases(
+	report: Report,
+	old: string,
+	disk: string,
+	{ acknowledged }: Legacy,
+): void {
 	const databases = databasesOf(scan(old));
 	const problems: string[] = [];
 	const counts = { tables: 0, rows: 0, leases: 0 };
@@ -149,11 +187,15 @@ function compareAllDatabases(report: Report, old: string, disk: string, { acknow
 		counts.rows += compared.rows;
 		counts.leases += compared.leases;
 		if (compared.problems.length === 0) continue;
-		// The agent may have written between the last commit and its death: then the commit's very state must be here.
+		// The agent may have written between the last commit and its death: then the commit's very
+		// state must be here.
 		const copy = acknowledged.databases.get(path);
-		const isAcknowledged = copy !== undefined && compareDatabases(path, copy, join(disk, path)).problems.length === 0;
+		const isAcknowledged =
+			copy !== undefined && compareDatabases(path, copy, join(disk, path)).problems.length === 0;
 		if (isAcknowledged)
-			report.note(`${path}: as of commit ${acknowledged.seq}; rows written in the moment before the kill are lost, by design`);
+			report.note(
+				`${path}: as of commit ${acknowledged.seq}; rows written in the moment before the kill are lost, by design`,
+			);
 		else problems.push(...compared.problems);
 	}
 	report.check(
@@ -166,16 +208,23 @@ function compareAllDatabases(report: Report, old: string, disk: string, { acknow
 		counts.leases > 0 ? [] : ["there were none"],
 		`${many(counts.leases, "row")} on its disk, none here`,
 	);
-	const beside = databases.flatMap((path) => ["-wal", "-shm", "-journal"].map((suffix) => `${path}${suffix}`));
+	const beside = databases.flatMap((path) =>
+		["-wal", "-shm", "-journal"].map((suffix) => `${path}${suffix}`),
+	);
 	report.check(
 		"no stale -wal, -shm or -journal beside a database",
 		beside.filter((path) => existsSync(join(disk, path))),
 		`${beside.filter((path) => existsSync(join(old, path))).length} on its disk`,
 	);
-	report.note("A database's file differs by design: the log has a consistent snapshot of its transactions, write-ahead log included.");
+	report.note(
+		"A database's file differs by design: the log has a consistent snapshot of its transactions, write-ahead log included.",
+	);
 }
 
-async function goOn({ report, agent, second, store, isIsolated }: Stage, { acknowledged, lastTurn }: Legacy): Promise<void> {
+async function goOn(
+	{ report, agent, second, store, isIsolated }: Stage,
+	{ acknowledged, lastTurn }: Legacy,
+): Promise<void> {
 	const sidecar = new Sidecar(second, store);
 	const disk = join(second.outside, STATE);
 
@@ -186,10 +235,13 @@ async function goOn({ report, agent, second, store, isIsolated }: Stage, { ackno
 		const hasWaited = daemon.events("handover.waiting").length > 0;
 		return hasWaited ? `${detail}; first waited for the dead one` : detail;
 	});
-	await report.step(`the gateway is ready${isIsolated ? ", under another host name" : ""}`, async () => {
-		await agent.ready(daemon);
-		return "";
-	});
+	await report.step(
+		`the gateway is ready${isIsolated ? ", under another host name" : ""}`,
+		async () => {
+			await agent.ready(daemon);
+			return "";
+		},
+	);
 	let turn: Turn = { messages: 0 };
 	await report.step("one more turn of the same conversation", async () => {
 		turn = await agent.turn("Do you remember?");
@@ -221,7 +273,8 @@ function turnDetail({ messages, rows }: Turn): string {
 
 function newConversation(before: Turn, after: Turn): readonly string[] {
 	const problems: string[] = [];
-	if (after.messages <= before.messages) problems.push(`${before.messages} messages before, ${after.messages} now: a new conversation`);
+	if (after.messages <= before.messages)
+		problems.push(`${before.messages} messages before, ${after.messages} now: a new conversation`);
 	if (before.rows?.last !== undefined && after.rows?.first !== before.rows.last + 1) {
 		problems.push(`the last row was ${before.rows.last}, the next is ${after.rows?.first}`);
 	}
@@ -233,15 +286,22 @@ async function gateOpened(daemon: Running): Promise<string> {
 	await daemon.event("agent.started");
 	const [restored] = daemon.events("restore.finished");
 	const [fence] = daemon.events("fence.won");
-	if (restored === undefined || fence === undefined) throw new Error("the agent was started before the restore or the fence");
+	if (restored === undefined || fence === undefined)
+		throw new Error("the agent was started before the restore or the fence");
 	await daemon.event("watch.started");
 	const seq = Number(fence.seq);
 	return `${seq === 1 ? "the log is empty" : `restored commit ${seq - 1}`}, fence ${seq}, agent`;
 }
 
-const progressOf = ({ seq, commits, bytes: uploaded }: Durable) => `commit ${seq}; ${many(commits, "commit")}, uploaded ${bytes(uploaded)}`;
+const progressOf = ({ seq, commits, bytes: uploaded }: Durable) =>
+	`commit ${seq}; ${many(commits, "commit")}, uploaded ${bytes(uploaded)}`;
 
-async function lookAtLog(report: Report, sidecar: Sidecar, disk: string, acknowledged: Durable): Promise<void> {
+async function lookAtLog(
+	report: Report,
+	sidecar: Sidecar,
+	disk: string,
+	acknowledged: Durable,
+): Promise<void> {
 	const listed = new Set((await sidecar.list()).map(({ path }) => path));
 	const missing = [...scan(disk).keys()].filter((path) => !listed.has(path));
 	report.check(
@@ -257,7 +317,11 @@ async function lookAtLog(report: Report, sidecar: Sidecar, disk: string, acknowl
 	if (history.some(({ seq }, i) => seq !== history.length - i)) problems.push("the log has a gap");
 	const writers = new Set(history.map(({ writer }) => writer)).size;
 	if (writers !== 2) problems.push(`${writers} writers instead of 2`);
-	report.check("one log without a gap, two writers, closed in order", problems, `${many(history.length, "commit")}, the newest:`);
+	report.check(
+		"one log without a gap, two writers, closed in order",
+		problems,
+		`${many(history.length, "commit")}, the newest:`,
+	);
 	report.note(history.slice(0, 6).map(historyLine).join("\n"));
 }
 

@@ -1,4 +1,6 @@
-/** What happens, as it happens: when, where, how long it took, and whether it came out as it must. */
+/**
+ * What happens, as it happens: when, where, how long it took, and whether it came out as it must.
+ */
 export class Timeline {
 	/** What did not come out as it must. */
 	readonly failures: string[] = [];
@@ -10,16 +12,26 @@ export class Timeline {
 	}
 
 	say(machine: string, text: string): void {
-		this.#print(`${((performance.now() - this.#beganMs) / 1000).toFixed(2).padStart(7)} s  ${machine.padEnd(5)} ${text}`);
+		this.#print(
+			`${((performance.now() - this.#beganMs) / 1000).toFixed(2).padStart(7)} s  ${machine.padEnd(5)} ${text}`,
+		);
 	}
 
 	/** @param act what it gives is compared with `expected` */
-	async step(machine: string, what: string, act: () => Promise<string>, expected: RegExp | string): Promise<void> {
+	async step(
+		machine: string,
+		what: string,
+		act: () => Promise<string>,
+		expected: RegExp | string,
+	): Promise<void> {
 		const started = performance.now();
 		const got = await act();
 		const isRight = typeof expected === "string" ? got === expected : expected.test(got);
 		const text = `${what}: ${got}${isRight ? "" : ` (expected ${expected})`}`;
 		if (!isRight) this.failures.push(`${machine}: ${text}`);
-		this.say(machine, `${isRight ? "ok " : "BAD"} ${text}  ${Math.round(performance.now() - started)} ms`);
+		this.say(
+			machine,
+			`${isRight ? "ok " : "BAD"} ${text}  ${Math.round(performance.now() - started)} ms`,
+		);
 	}
 }

@@ -1,5 +1,6 @@
 /**
- * What is wrong with a command that a document shows, without running it: is its program known, and do verb, flags, script and path exist?
+ * What is wrong with a command that a document shows, without running it: is its program known, and
+ * do verb, flags, script and path exist?
  *
  * Not guaranteed: that the command works. Blocks marked with `<!-- run -->` are run for that.
  */
@@ -12,7 +13,19 @@ export const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 const OWN_COMMANDS = ["openclaw-sidecar", "sidecar"];
 /** Programs whose arguments are not checked. */
-const PROGRAMS = new Set(["alias", "cd", "cp", "curl", "echo", "export", "falco", "git", "ln", "mkdir", "npm"]);
+const PROGRAMS = new Set([
+	"alias",
+	"cd",
+	"cp",
+	"curl",
+	"echo",
+	"export",
+	"falco",
+	"git",
+	"ln",
+	"mkdir",
+	"npm",
+]);
 /** Programs of which some subcommands are used. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
 	aws: [
@@ -28,14 +41,21 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
 const PNPM_FLAGS = ["-y", "--silent"];
 const PNPM_COMMANDS = ["install", "test"];
 const scripts = Object.keys(readJson("package.json").scripts ?? {});
-const packages = readdirSync(join(ROOT, "packages")).map((name) => readJson(`packages/${name}/package.json`).name);
+const packages = readdirSync(join(ROOT, "packages")).map(
+	(name) => readJson(`packages/${name}/package.json`).name,
+);
 
-/** Commands of a shell block: comments removed, continued lines joined, split where the shell would start another program. */
+/**
+ * Commands of a shell block: comments removed, continued lines joined, split where the shell would
+ * start another program.
+ */
 export function commandsIn(block: string): string[][] {
 	const commands: string[][] = [];
 	for (const line of block.replaceAll(/\\\n/g, " ").split("\n")) {
 		let words: string[] = [];
-		for (const [word] of line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s;|&#'"]|(?<=\S)#)+|&&|\|\|?|;|#.*/g)) {
+		for (const [word] of line.matchAll(
+			/(?:'[^']*'|"[^"]*"|[^\s;|&#'"]|(?<=\S)#)+|&&|\|\|?|;|#.*/g,
+		)) {
 			if (word.startsWith("#")) break;
 			if (!["&&", "||", "|", ";"].includes(word)) words.push(word);
 			else {
@@ -46,38 +66,60 @@ export function commandsIn(block: string): string[][] {
 		commands.push(words);
 	}
 	// `A=b command`: the command counts.
-	return commands.map((words) => words.slice(words.findIndex((word) => !/^[A-Z_]+=/.test(word)))).filter((words) => words.length > 0);
+	return commands
+		.map((words) => words.slice(words.findIndex((word) => !/^[A-Z_]+=/.test(word))))
+		.filter((words) => words.length > 0);
 }
 
-/** @param help of a verb, or of the whole command without one @returns undefined where nothing is wrong */
-export function problemOf(words: readonly string[], help: (verb?: string) => string): string | undefined {
+/**
+ * @param help of a verb, or of the whole command without one @returns undefined where nothing is
+ * wrong
+ */
+export function problemOf(
+	words: readonly string[],
+	help: (verb?: string) => string,
+): string | undefined {
 	const [program = "", ...rest] = words[0] === "sudo" ? words.slice(1) : words;
 	if (OWN_COMMANDS.includes(program)) return problemOfOwn(rest, help);
-	if (program === "npx" && rest[0] === "-y" && rest[1] === "pnpm") return problemOfPnpm(rest.slice(2), help);
+	if (program === "npx" && rest[0] === "-y" && rest[1] === "pnpm")
+		return problemOfPnpm(rest.slice(2), help);
 	if (program === "pnpm") return problemOfPnpm(rest, help);
-	if (program.includes("/")) return existsSync(join(ROOT, program)) ? undefined : `there is no ${program}`;
+	if (program.includes("/"))
+		return existsSync(join(ROOT, program)) ? undefined : `there is no ${program}`;
 	const subcommands = SUBCOMMANDS[program];
 	if (subcommands !== undefined) {
-		return subcommands.some((name) => rest.join(" ").startsWith(name)) ? undefined : `${program} ${rest[0]} is not a known subcommand`;
+		return subcommands.some((name) => rest.join(" ").startsWith(name))
+			? undefined
+			: `${program} ${rest[0]} is not a known subcommand`;
 	}
 	return PROGRAMS.has(program) ? undefined : `${program} is not a known program`;
 }
 
-function problemOfOwn(args: readonly string[], help: (verb?: string) => string): string | undefined {
+function problemOfOwn(
+	args: readonly string[],
+	help: (verb?: string) => string,
+): string | undefined {
 	const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
 	const verbs = [...help().matchAll(/^ {2}([a-z]+)(?= )/gm)].map(([, verb]) => verb as string);
 	const [verb] = own.filter((word) => verbs.includes(word));
 	if (verb === undefined && !/^(?:-|…$)/.test(own[0] ?? "")) return `${own[0]} is not a verb`;
 	const known = new Set(`${help()}\n${help(verb)}`.match(/(?<=^ {2}(?:-\w, )?)--[a-z0-9-]+/gm));
-	const unknown = own.map((word) => word.split("=")[0] as string).find((word) => word.startsWith("--") && !known.has(word));
+	const unknown = own
+		.map((word) => word.split("=")[0] as string)
+		.find((word) => word.startsWith("--") && !known.has(word));
 	return unknown === undefined ? undefined : `${verb ?? "the command"} has no ${unknown}`;
 }
 
-function problemOfPnpm(args: readonly string[], help: (verb?: string) => string): string | undefined {
+function problemOfPnpm(
+	args: readonly string[],
+	help: (verb?: string) => string,
+): string | undefined {
 	const [name = "", ...rest] = args.filter((word) => !PNPM_FLAGS.includes(word));
 	if (name === "openclaw-sidecar") return problemOfOwn(rest, help);
-	if (name === "--filter") return packages.includes(rest[0]) ? undefined : `there is no package ${rest[0]}`;
-	if (name === "exec") return rest.find((word) => word.includes("/") && !existsSync(join(ROOT, word)));
+	if (name === "--filter")
+		return packages.includes(rest[0]) ? undefined : `there is no package ${rest[0]}`;
+	if (name === "exec")
+		return rest.find((word) => word.includes("/") && !existsSync(join(ROOT, word)));
 	return [...scripts, ...PNPM_COMMANDS].includes(name) ? undefined : `there is no script ${name}`;
 }
 
@@ -88,12 +130,19 @@ export function helpOf(entry: string): (verb?: string) => string {
 		const known = kept.get(verb);
 		if (known !== undefined) return known;
 		const env = { ...process.env, NODE_COMPILE_CACHE: join(ROOT, ".cache/node") };
-		const text = execFileSync(process.execPath, [entry, ...(verb === undefined ? [] : [verb]), "--help"], { env, encoding: "utf8" });
+		const text = execFileSync(
+			process.execPath,
+			[entry, ...(verb === undefined ? [] : [verb]), "--help"],
+			{ env, encoding: "utf8" },
+		);
 		kept.set(verb, text);
 		return text;
 	};
 }
 
 function readJson(path: string): { readonly name?: string; readonly scripts?: object } {
-	return JSON.parse(readFileSync(join(ROOT, path), "utf8")) as { readonly name?: string; readonly scripts?: object };
+	return JSON.parse(readFileSync(join(ROOT, path), "utf8")) as {
+		readonly name?: string;
+		readonly scripts?: object;
+	};
 }

@@ -16,7 +16,9 @@ test("decisions are numbered without gaps, in the file name and in the title", (
 test("each decision has the headings Status, Context, Decision and Consequences", () => {
 	for (const { file, text } of pages) {
 		const headings = [...text.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
-		expect(headings, file).toEqual(expect.arrayContaining(["Status", "Context", "Decision", "Consequences"]));
+		expect(headings, file).toEqual(
+			expect.arrayContaining(["Status", "Context", "Decision", "Consequences"]),
+		);
 	}
 });
 
@@ -25,6 +27,8 @@ test("docs/decisions/README.md lists each decision; `pnpm docs:write` writes it"
 });
 
 test("a page without a status, and a README without marks, are refused", () => {
-	expect(() => withIndex(readme, [{ file: "0001-x.md", text: "# 1. X\n\n## Context\n" }])).toThrow("0001-x.md must begin with");
+	expect(() => withIndex(readme, [{ file: "0001-x.md", text: "# 1. X\n\n## Context\n" }])).toThrow(
+		"0001-x.md must begin with",
+	);
 	expect(() => withIndex("# Decisions", pages)).toThrow("lacks the marks of the index");
 });

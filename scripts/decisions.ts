@@ -14,7 +14,9 @@ const END = "<!-- end of index -->";
 export function readDecisions(): DecisionPage[] {
 	const folder = new URL("../docs/decisions/", import.meta.url);
 	const files = readdirSync(folder).filter((file) => /^\d/.test(file));
-	return files.toSorted().map((file) => ({ file, text: readFileSync(new URL(file, folder), "utf8") }));
+	return files
+		.toSorted()
+		.map((file) => ({ file, text: readFileSync(new URL(file, folder), "utf8") }));
 }
 
 /**
@@ -24,13 +26,16 @@ export function readDecisions(): DecisionPage[] {
  */
 export function withIndex(readme: string, pages: readonly DecisionPage[]): string {
 	const [from, to] = [readme.indexOf(START), readme.indexOf(END)];
-	if (from < 0 || to < from) throw new Error("docs/decisions/README.md lacks the marks of the index");
+	if (from < 0 || to < from)
+		throw new Error("docs/decisions/README.md lacks the marks of the index");
 	const table = ["| | decision | status |", "|---|---|---|", ...pages.map(row)].join("\n");
 	return `${readme.slice(0, from + START.length)}\n\n${table}\n\n${readme.slice(to)}`;
 }
 
 function row({ file, text }: DecisionPage): string {
-	const [, number, title, status] = /^# (\d+)\. (.+)\n\n## Status\n\n(.+)\.\n\n## Context\n/.exec(text) ?? [];
-	if (number === undefined) throw new Error(`${file} must begin with "# N. Title", "## Status" and "## Context"`);
+	const [, number, title, status] =
+		/^# (\d+)\. (.+)\n\n## Status\n\n(.+)\.\n\n## Context\n/.exec(text) ?? [];
+	if (number === undefined)
+		throw new Error(`${file} must begin with "# N. Title", "## Status" and "## Context"`);
 	return `| ${number} | [${title}](${file}) | ${status} |`;
 }

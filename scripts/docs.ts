@@ -3,7 +3,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { readmeWithTables } from "../falco/test/driver/tables.ts";
 import { withSettings } from "../packages/infra/lib/settings-table.ts";
 import { configurationDocument } from "../packages/sidecar/src/config/document.ts";
-import { operationsDocument, troubleshootingDocument } from "../packages/sidecar/src/library/doctor/document.ts";
+import {
+	operationsDocument,
+	troubleshootingDocument,
+} from "../packages/sidecar/src/library/doctor/document.ts";
 import { reliabilityPage } from "../packages/sidecar/test/reliability/rows.ts";
 import { readDecisions, withIndex } from "./decisions.ts";
 

@@ -1,4 +1,7 @@
-/** The parts of a Markdown page that can be wrong: links, headings and code. Knows only what the pages of this repository use. */
+/**
+ * The parts of a Markdown page that can be wrong: links, headings and code. Knows only what the
+ * pages of this repository use.
+ */
 
 export interface CodeBlock {
 	/** What stands behind the fence: `sh`, `json`, or nothing. */
@@ -29,20 +32,35 @@ export function parseMarkdown(text: string): MarkdownPage {
 	for (const [index, line] of text.split("\n").entries()) {
 		const fence = FENCE.exec(line);
 		if (fence === null) (open?.lines ?? prose).push(line);
-		else if (open === undefined) open = { language: fence[1] ?? "", lines: [], line: index + 2, isRun: prose.at(-1) === "<!-- run -->" };
+		else if (open === undefined)
+			open = {
+				language: fence[1] ?? "",
+				lines: [],
+				line: index + 2,
+				isRun: prose.at(-1) === "<!-- run -->",
+			};
 		else {
-			blocks.push({ language: open.language, text: open.lines.join("\n"), line: open.line, isRun: open.isRun });
+			blocks.push({
+				language: open.language,
+				text: open.lines.join("\n"),
+				line: open.line,
+				isRun: open.isRun,
+			});
 			open = undefined;
 		}
 	}
 	if (open !== undefined) throw new Error(`the code block of line ${open.line} is not closed`);
 	const rest = prose.join("\n");
 	const inlineCode = [...rest.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code as string);
-	const links = [...rest.replaceAll(/`[^`\n]+`/g, "").matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target as string);
+	const links = [...rest.replaceAll(/`[^`\n]+`/g, "").matchAll(/\]\(([^)\s]+)\)/g)].map(
+		([, target]) => target as string,
+	);
 	return { anchors: anchorsOf(prose), links, blocks, inlineCode };
 }
 
-/** https://docs.github.com/en/get-started/writing-on-github/getting-started-with-writing-and-formatting-on-github/basic-writing-and-formatting-syntax#section-links */
+/**
+ * https://docs.github.com/en/get-started/writing-on-github/getting-started-with-writing-and-formatting-on-github/basic-writing-and-formatting-syntax#section-links
+ */
 function anchorsOf(prose: readonly string[]): Set<string> {
 	const anchors = new Set<string>();
 	for (const line of prose) {

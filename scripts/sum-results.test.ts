@@ -9,8 +9,14 @@ let directory: string;
 
 beforeAll(() => {
 	directory = mkdtempSync(join(tmpdir(), "sum-"));
-	writeFileSync(join(directory, "good.json"), JSON.stringify({ numPassedTests: 7, numFailedTests: 0 }));
-	writeFileSync(join(directory, "bad.json"), JSON.stringify({ numPassedTests: 5, numFailedTests: 2 }));
+	writeFileSync(
+		join(directory, "good.json"),
+		JSON.stringify({ numPassedTests: 7, numFailedTests: 0 }),
+	);
+	writeFileSync(
+		join(directory, "bad.json"),
+		JSON.stringify({ numPassedTests: 5, numFailedTests: 2 }),
+	);
 	writeFileSync(join(directory, "torn.json"), '{"numPassedTests":');
 });
 

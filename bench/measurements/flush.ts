@@ -20,7 +20,8 @@ const AT_ONCE = ["--quiet-period", "0ms", "--max-delay", "0ms", "--sweep-interva
 
 export const flushOne: Measurement = {
 	name: "flush-one",
-	title: "One changed small file made durable by a running daemon, against one bare PUT of the same bytes",
+	title:
+		"One changed small file made durable by a running daemon, against one bare PUT of the same bytes",
 	run: async (lab) => {
 		const few = lab.fresh("few");
 		notes(few, 10, 2, 1);
@@ -118,7 +119,8 @@ const TOUCHED_FACTOR = 1.5;
 
 export const flushDatabase: Measurement = {
 	name: "flush-database",
-	title: "A 100 MB SQLite database of which 1 % of the pages changed, spread at random, beside its open writer",
+	title:
+		"A 100 MB SQLite database of which 1 % of the pages changed, spread at random, beside its open writer",
 	run: async (lab) => {
 		const workspace = lab.fresh("database");
 		mkdirSync(workspace);
@@ -191,14 +193,19 @@ export const drain: Measurement = {
 			const place = lab.place(workspace, `drain-${round}`);
 			await lab.tool.run("flush", { ...place, env: lab.env(lab.directEndpoint) });
 			const daemon = await lab.tool.daemon(place, patient);
-			for (let i = 0; i < DIRTY_FILES; i++) appendFileSync(join(workspace, `dirty-${i}.md`), `${i}\n`.repeat(100));
-			writeFileSync(join(workspace, "large.bin"), new Random(3).fill(Buffer.allocUnsafe(DIRTY_BYTES)));
+			for (let i = 0; i < DIRTY_FILES; i++)
+				appendFileSync(join(workspace, `dirty-${i}.md`), `${i}\n`.repeat(100));
+			writeFileSync(
+				join(workspace, "large.bin"),
+				new Random(3).fill(Buffer.allocUnsafe(DIRTY_BYTES)),
+			);
 			await delay(1_000);
 			const stopped = await daemon.stop();
 			if (stopped.status !== 0) throw new Error(`the drain ended with status ${stopped.status}`);
 			ms.push(stopped.ms);
 			const commits = daemon.events.filter(({ event }) => event === "drain.committed");
-			isInOrder &&= Number(commits[0]?.changed) >= DIRTY_FILES && Number(commits[0]?.bytes) < DIRTY_BYTES / 2;
+			isInOrder &&=
+				Number(commits[0]?.changed) >= DIRTY_FILES && Number(commits[0]?.bytes) < DIRTY_BYTES / 2;
 		}
 		return result(ms, isInOrder);
 	},

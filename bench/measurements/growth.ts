@@ -19,11 +19,17 @@ export const growth: Measurement = {
 		for (const [index, size] of SIZES.entries()) {
 			const directory = lab.fresh("grown");
 			notes(directory, FILES * size * scale, (FILES * size * scale) / 10, 4);
-			await lab.tool.run("flush", lab.place(directory, `growth-${index}`, "plain", lab.directEndpoint));
+			await lab.tool.run(
+				"flush",
+				lab.place(directory, `growth-${index}`, "plain", lab.directEndpoint),
+			);
 		}
 		for (let round = 0; round < rounds; round++) {
 			for (const [index] of SIZES.entries()) {
-				walls[index]?.push((await lab.tool.run("restore", lab.place(lab.fresh("restored"), `growth-${index}`))).wallMs);
+				walls[index]?.push(
+					(await lab.tool.run("restore", lab.place(lab.fresh("restored"), `growth-${index}`)))
+						.wallMs,
+				);
 			}
 		}
 		const [once = Number.NaN, , fourTimes = Number.NaN] = walls.map(median);
@@ -53,7 +59,14 @@ export const commits: Measurement = {
 		mkdirSync(workspace);
 		notes(workspace, 10, 2, 5);
 		const place = lab.place(workspace, "commits", "plain", lab.directEndpoint);
-		const daemon = await lab.tool.daemon(place, ["--quiet-period", "60m", "--max-delay", "60m", "--sweep-interval", "60m"]);
+		const daemon = await lab.tool.daemon(place, [
+			"--quiet-period",
+			"60m",
+			"--max-delay",
+			"60m",
+			"--sweep-interval",
+			"60m",
+		]);
 		const count = Math.max(3 * SAMPLE, Math.round(COMMITS * Math.min(1, lab.options.scale)));
 		const ms: number[] = [];
 		try {
@@ -68,7 +81,10 @@ export const commits: Measurement = {
 		}
 		const early = median(ms.slice(SAMPLE, 2 * SAMPLE));
 		const late = median(ms.slice(-SAMPLE));
-		const { wallMs } = await lab.tool.run("restore", { ...lab.place(lab.fresh("restored"), "commits"), env: lab.env() });
+		const { wallMs } = await lab.tool.run("restore", {
+			...lab.place(lab.fresh("restored"), "commits"),
+			env: lab.env(),
+		});
 		return {
 			lines: [
 				{
@@ -79,7 +95,9 @@ export const commits: Measurement = {
 					isMet: late / early <= 1.2,
 				},
 			],
-			notes: [`no added delay here; a restore after ${count.toLocaleString("en-US")} commits took ${seconds(wallMs)}`],
+			notes: [
+				`no added delay here; a restore after ${count.toLocaleString("en-US")} commits took ${seconds(wallMs)}`,
+			],
 		};
 	},
 };

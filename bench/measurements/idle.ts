@@ -15,7 +15,8 @@ const RSS_BYTES: Readonly<Record<string, number>> = { W1: 220e6, W2: 130e6 };
 
 export const idle: Measurement = {
 	name: "idle",
-	title: "A daemon that watches a workspace in which nothing happens, for 60 s with one sweep in them",
+	title:
+		"A daemon that watches a workspace in which nothing happens, for 60 s with one sweep in them",
 	run: async (lab) => {
 		const lines: Line[] = [];
 		const notes: string[] = [];
@@ -23,7 +24,12 @@ export const idle: Measurement = {
 			const { cpuShare, requests, rssBytes, watchedBytes } = await watchIdle(lab, workload);
 			const limit = RSS_BYTES[workload] as number;
 			if (workload === "W1") {
-				lines.push({ what: "idle, W1 watched: requests", budget: "0", measured: String(requests), isMet: requests === 0 });
+				lines.push({
+					what: "idle, W1 watched: requests",
+					budget: "0",
+					measured: String(requests),
+					isMet: requests === 0,
+				});
 				lines.push({
 					what: "idle, W1 watched: CPU",
 					budget: `<= ${CPU_SHARE * 100} % of one core, a sweep included`,
@@ -39,7 +45,9 @@ export const idle: Measurement = {
 				ratio: rssBytes / limit,
 				isMet: rssBytes <= limit,
 			});
-			notes.push(`chokidar by itself on ${workload}: ${megabytes(watchedBytes)} more than before it was loaded`);
+			notes.push(
+				`chokidar by itself on ${workload}: ${megabytes(watchedBytes)} more than before it was loaded`,
+			);
 		}
 		return { lines, notes };
 	},
@@ -56,11 +64,18 @@ interface Idleness {
 async function watchIdle(lab: Lab, workload: string): Promise<Idleness> {
 	const made = await lab.workload(workload);
 	const workspace = lab.fresh("idle");
-	cpSync(made.directory, workspace, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+	cpSync(made.directory, workspace, {
+		recursive: true,
+		preserveTimestamps: true,
+		verbatimSymlinks: true,
+	});
 	const place = lab.place(workspace, `idle-${workload}`, made.profile, lab.countedEndpoint);
 	await lab.tool.run("flush", { ...place, env: lab.env(lab.directEndpoint) });
 	const idleMs = Math.max(5_000, IDLE_MS * Math.min(1, lab.options.scale));
-	const daemon = await lab.tool.daemon(place, ["--sweep-interval", `${Math.round((idleMs * 2) / 3)}ms`]);
+	const daemon = await lab.tool.daemon(place, [
+		"--sweep-interval",
+		`${Math.round((idleMs * 2) / 3)}ms`,
+	]);
 	try {
 		await delay(SETTLING_MS);
 		const cpuBefore = exactCpuMs(daemon.pid);

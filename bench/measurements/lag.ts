@@ -36,7 +36,14 @@ class Machine {
 
 	static async boot(lab: Lab, place: Place): Promise<Machine> {
 		const port = await freePort();
-		const options = ["--listen", "127.0.0.1:0", "--agent-url", `http://127.0.0.1:${port}`, "--handover-wait", "0ms"];
+		const options = [
+			"--listen",
+			"127.0.0.1:0",
+			"--agent-url",
+			`http://127.0.0.1:${port}`,
+			"--handover-wait",
+			"0ms",
+		];
 		const agent = ["--", process.execPath, PLATFORM_AGENT, String(port), place.workspace];
 		const daemon = new Daemon(start(lab.tool.command("run", place, [...options, ...agent])));
 		const { port: own } = await daemon.event("server.listening");
@@ -50,7 +57,8 @@ class Machine {
 			headers: { "content-type": "application/json" },
 			body: '{"prompt":"go on"}',
 		});
-		if (response.status !== 200) throw new Error(`a turn was answered with ${response.status}: ${await response.text()}`);
+		if (response.status !== 200)
+			throw new Error(`a turn was answered with ${response.status}: ${await response.text()}`);
 		await response.arrayBuffer();
 		return performance.now();
 	}
@@ -92,7 +100,12 @@ export const lag: Measurement = {
 			},
 		];
 		const spread = `${lags.length} turns, lag p50 ${milliseconds(median(lags))}, max ${milliseconds(Math.max(...lags))}`;
-		return { lines, notes: [`${spread}; drains ${drains.map(milliseconds).join(", ")}; round trip ${milliseconds(roundTrip)}`] };
+		return {
+			lines,
+			notes: [
+				`${spread}; drains ${drains.map(milliseconds).join(", ")}; round trip ${milliseconds(roundTrip)}`,
+			],
+		};
 	},
 };
 
@@ -109,7 +122,8 @@ async function lagsOf(lab: Lab, place: Place, machine: Machine): Promise<readonl
 	}
 	const commits = daemon.events.slice(from).filter(({ event }) => event === "flush.committed");
 	const held = commits.map(({ seq, seenMs }) => ({ seenMs, turns: turnsIn(lab, place, seq) }));
-	// The first ones may have come before the watch; the last ones belong to a commit that is yet to come.
+	// The first ones may have come before the watch; the last ones belong to a commit that is yet to
+	// come.
 	const first = held[0]?.turns ?? 0;
 	return doneMs.slice(first).flatMap((atMs, index) => {
 		const commit = held.find(({ turns }) => turns > first + index);
@@ -118,13 +132,21 @@ async function lagsOf(lab: Lab, place: Place, machine: Machine): Promise<readonl
 }
 
 function turnsIn(lab: Lab, place: Place, seq: LogEvent["seq"]): number {
-	const { argv, env } = lab.tool.command("cat", { ...place, env: lab.env(lab.directEndpoint) }, ["memory.jsonl", "--at", String(seq)]);
+	const { argv, env } = lab.tool.command("cat", { ...place, env: lab.env(lab.directEndpoint) }, [
+		"memory.jsonl",
+		"--at",
+		String(seq),
+	]);
 	const [file, ...args] = argv as [string, ...string[]];
-	return execFileSync(file, args, { env: { ...process.env, ...env }, encoding: "utf8" }).split("\n").length - 1;
+	return (
+		execFileSync(file, args, { env: { ...process.env, ...env }, encoding: "utf8" }).split("\n")
+			.length - 1
+	);
 }
 
 async function drainOf({ daemon }: Machine, workspace: string): Promise<number> {
-	for (let i = 0; i < DIRTY_FILES; i++) writeFileSync(join(workspace, `dirty-${i}.md`), `${i}\n`.repeat(100));
+	for (let i = 0; i < DIRTY_FILES; i++)
+		writeFileSync(join(workspace, `dirty-${i}.md`), `${i}\n`.repeat(100));
 	writeFileSync(join(workspace, "large.bin"), new Random(3).fill(Buffer.allocUnsafe(DIRTY_BYTES)));
 	const stopped = await daemon.stop();
 	if (stopped.status !== 0) throw new Error(`the drain ended with status ${stopped.status}`);

@@ -8,7 +8,10 @@ import { type Measured, measure } from "../processes.ts";
 import type { Bar, Line, Result } from "../results.ts";
 import { median, medianRatio, seconds } from "../statistics.ts";
 
-/** From the start of the process to its end: files, modes and times are there. Ours has also told the disk to keep them (syncfs). */
+/**
+ * From the start of the process to its end: files, modes and times are there. Ours has also told
+ * the disk to keep them (syncfs).
+ */
 const OURS = "openclaw-sidecar";
 
 interface Contestant {
@@ -20,7 +23,13 @@ interface Contestant {
 	readonly samples: Measured[];
 }
 
-const W1_BUDGETS: Readonly<Record<string, number>> = { s5cmd: 0.5, rclone: 0.2, "aws s3 sync": 0.1, restic: 0.5, [FLOOR]: 1.5 };
+const W1_BUDGETS: Readonly<Record<string, number>> = {
+	s5cmd: 0.5,
+	rclone: 0.2,
+	"aws s3 sync": 0.1,
+	restic: 0.5,
+	[FLOOR]: 1.5,
+};
 /** `restore <= 80 requests` */
 const W1_REQUESTS = 80;
 
@@ -44,11 +53,15 @@ async function measureRestore(lab: Lab, peers: readonly Peer[], workload: string
 			// What the one before left to be written is not to be paid by this one's syncfs.
 			execFileSync("sync", ["-f", lab.root]);
 			contestant.samples.push(await contestant.restore(directory));
-			console.log(`  ${workload} round ${round + 1} ${contestant.name}: ${seconds(contestant.samples.at(-1)?.wallMs ?? 0)}`);
+			console.log(
+				`  ${workload} round ${round + 1} ${contestant.name}: ${seconds(contestant.samples.at(-1)?.wallMs ?? 0)}`,
+			);
 			if (round > 0) continue;
 			const { files, bytes } = weigh(directory);
 			if (files !== made.files || bytes !== made.bytes) {
-				throw new Error(`${contestant.name} brought ${files} files and ${bytes} bytes of ${workload}'s ${made.files} and ${made.bytes}`);
+				throw new Error(
+					`${contestant.name} brought ${files} files and ${bytes} bytes of ${workload}'s ${made.files} and ${made.bytes}`,
+				);
 			}
 		}
 	}
@@ -60,7 +73,8 @@ async function measureRestore(lab: Lab, peers: readonly Peer[], workload: string
 			.map(([name, count]) => `${count} ${name}`)
 			.join(", ")}`,
 	);
-	const lines = workload === "W1" ? linesOfW1(contestants, requests) : [lineAgainstBest(workload, contestants)];
+	const lines =
+		workload === "W1" ? linesOfW1(contestants, requests) : [lineAgainstBest(workload, contestants)];
 	return { lines, bars, notes };
 }
 
@@ -72,13 +86,20 @@ async function prepare(lab: Lab, peers: readonly Peer[], workload: string): Prom
 		if (peer.isSerial && workload !== "W1") continue;
 		const restore = await peer.prepare(lab, workload);
 		const rounds = peer.isSerial ? 1 : Number.POSITIVE_INFINITY;
-		others.push({ name: peer.name, restore: async (directory) => await measure(restore(directory)), rounds, samples: [] });
+		others.push({
+			name: peer.name,
+			restore: async (directory) => await measure(restore(directory)),
+			rounds,
+			samples: [],
+		});
 	}
-	// Last: reading a database leaves an empty "-wal" and a "-shm" beside it, which the peers would take for files.
+	// Last: reading a database leaves an empty "-wal" and a "-shm" beside it, which the peers would
+	// take for files.
 	const namespace = await lab.committed(workload);
 	const ours: Contestant = {
 		name: OURS,
-		restore: async (directory) => await lab.tool.run("restore", lab.place(directory, namespace, profile)),
+		restore: async (directory) =>
+			await lab.tool.run("restore", lab.place(directory, namespace, profile)),
 		rounds: Number.POSITIVE_INFINITY,
 		samples: [],
 	};
@@ -96,21 +117,29 @@ function barOf(name: string, samples: readonly Measured[]): Bar {
 	};
 }
 
-async function countRequests(lab: Lab, workload: string, disposable: string[]): Promise<Readonly<Record<string, number>>> {
+async function countRequests(
+	lab: Lab,
+	workload: string,
+	disposable: string[],
+): Promise<Readonly<Record<string, number>>> {
 	const { bytes, profile } = await lab.workload(workload);
 	const namespace = await lab.committed(workload);
 	await lab.makeRoom(bytes * 1.2, disposable);
 	const directory = lab.fresh("restored");
 	disposable.push(directory);
 	const { traffic } = await lab.counted(
-		async () => await lab.tool.run("restore", lab.place(directory, namespace, profile, lab.countedEndpoint)),
+		async () =>
+			await lab.tool.run("restore", lab.place(directory, namespace, profile, lab.countedEndpoint)),
 	);
 	return traffic.requests;
 }
 
 const wallsOf = ({ samples }: Contestant) => samples.map(({ wallMs }) => wallMs);
 
-function linesOfW1([ours, ...others]: readonly Contestant[], requests: Readonly<Record<string, number>>): Line[] {
+function linesOfW1(
+	[ours, ...others]: readonly Contestant[],
+	requests: Readonly<Record<string, number>>,
+): Line[] {
 	const lines: Line[] = [];
 	const own = wallsOf(ours as Contestant);
 	for (const [name, factor] of Object.entries(W1_BUDGETS)) {
@@ -128,7 +157,12 @@ function linesOfW1([ours, ...others]: readonly Contestant[], requests: Readonly<
 		});
 	}
 	const total = Object.values(requests).reduce((sum, count) => sum + count, 0);
-	lines.push({ what: "requests of a restore of W1", budget: `<= ${W1_REQUESTS}`, measured: String(total), isMet: total <= W1_REQUESTS });
+	lines.push({
+		what: "requests of a restore of W1",
+		budget: `<= ${W1_REQUESTS}`,
+		measured: String(total),
+		isMet: total <= W1_REQUESTS,
+	});
 	return lines;
 }
 

@@ -7,7 +7,9 @@ import { megabytes } from "../statistics.ts";
 const BUNDLE_BYTES = 3_000_000;
 /** The runtime dependencies that were planned; at most three more meet the budget. */
 const PLANNED: ReadonlySet<string> = new Set(
-	"@aws-sdk/client-s3 @aws-sdk/lib-storage @aws-sdk/credential-providers chokidar commander pino zod p-queue ignore xxhash-wasm".split(" "),
+	"@aws-sdk/client-s3 @aws-sdk/lib-storage @aws-sdk/credential-providers chokidar commander pino zod p-queue ignore xxhash-wasm".split(
+		" ",
+	),
 );
 
 export const size: Measurement = {
@@ -40,19 +42,27 @@ export const size: Measurement = {
 				},
 			],
 			...(installed !== undefined && {
-				notes: [`installed with all dependencies: ${megabytes(installed.bytes)} in ${installed.packages} packages`],
+				notes: [
+					`installed with all dependencies: ${megabytes(installed.bytes)} in ${installed.packages} packages`,
+				],
 			}),
 		};
 	},
 };
 
 /** As a user's package manager would, from what is on this machine already. */
-function install(directory: string): { readonly bytes: number; readonly packages: number } | undefined {
+function install(
+	directory: string,
+): { readonly bytes: number; readonly packages: number } | undefined {
 	try {
-		execFileSync("pnpm", ["--filter", "openclaw-sidecar", "deploy", "--legacy", "--prod", "--offline", directory], {
-			cwd: join(import.meta.dirname, "../.."),
-			stdio: "ignore",
-		});
+		execFileSync(
+			"pnpm",
+			["--filter", "openclaw-sidecar", "deploy", "--legacy", "--prod", "--offline", directory],
+			{
+				cwd: join(import.meta.dirname, "../.."),
+				stdio: "ignore",
+			},
+		);
 	} catch {
 		return undefined;
 	}
@@ -61,5 +71,8 @@ function install(directory: string): { readonly bytes: number; readonly packages
 		if (entry.isFile()) bytes += lstatSync(join(entry.parentPath, entry.name)).size;
 	}
 	const store = join(directory, "node_modules/.pnpm");
-	return { bytes, packages: existsSync(store) ? readdirSync(store).filter((name) => /@\d/.test(name)).length : 0 };
+	return {
+		bytes,
+		packages: existsSync(store) ? readdirSync(store).filter((name) => /@\d/.test(name)).length : 0,
+	};
 }

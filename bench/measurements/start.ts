@@ -25,10 +25,13 @@ export const start: Measurement = {
 			bare.push((await measure({ argv: [process.execPath, "-e", "0"], name: "node" })).wallMs);
 			version.push((await measure(lab.tool.bare(["--version"], home))).wallMs);
 			const place = lab.place(workspace, `start-${round}`);
-			if (round === 0) rmSync(join(place.env.HOME ?? home, ".cache"), { recursive: true, force: true });
+			if (round === 0)
+				rmSync(join(place.env.HOME ?? home, ".cache"), { recursive: true, force: true });
 			const startedMs = performance.now();
 			const daemon = new Daemon(startProcess(lab.tool.command("run", place)));
-			const ms = (await daemon.event("watch.started")) && (daemon.events[0]?.seenMs ?? Number.NaN) - startedMs;
+			const ms =
+				(await daemon.event("watch.started")) &&
+				(daemon.events[0]?.seenMs ?? Number.NaN) - startedMs;
 			const ready = await daemon.event("fence.won");
 			await daemon.stop();
 			(round === 0 ? cold : firstLine).push(ms);
@@ -43,7 +46,12 @@ export const start: Measurement = {
 					ratio: median(firstLine) / START_MS,
 					isMet: median(firstLine) <= START_MS,
 				},
-				{ what: "start: `--version`, exec to exit", budget: "-", measured: milliseconds(median(version)), isMet: undefined },
+				{
+					what: "start: `--version`, exec to exit",
+					budget: "-",
+					measured: milliseconds(median(version)),
+					isMet: undefined,
+				},
 			],
 			notes: [
 				`node -e 0 took ${milliseconds(median(bare))}; \`run\` with a cold compile cache ${milliseconds(median(cold))}`,

@@ -20,7 +20,8 @@ const BETWEEN_MS = 4_000;
 
 export const turns: Measurement = {
 	name: "turns",
-	title: "Requests of a daemon with its default settings while OpenClaw's state changes turn by turn",
+	title:
+		"Requests of a daemon with its default settings while OpenClaw's state changes turn by turn",
 	run: async (lab) => {
 		const workspace = lab.fresh("turns");
 		await generated(workspace, 10);
@@ -35,7 +36,10 @@ export const turns: Measurement = {
 			}
 			await daemon.stop();
 		});
-		const dollars = Object.entries(traffic.requests).reduce((sum, [name, requests]) => sum + requests * (PRICE[name] ?? Number.NaN), 0);
+		const dollars = Object.entries(traffic.requests).reduce(
+			(sum, [name, requests]) => sum + requests * (PRICE[name] ?? Number.NaN),
+			0,
+		);
 		const aDay = (dollars / count) * TURNS_A_DAY;
 		return {
 			lines: [

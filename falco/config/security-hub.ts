@@ -1,8 +1,10 @@
 /**
- * The Lambda function between falcosidekick and Security Hub: an alert becomes a finding of the account's own product.
+ * The Lambda function between falcosidekick and Security Hub: an alert becomes a finding of the
+ * account's own product.
  *
- * `pnpm exec esbuild falco/config/security-hub.ts --format=esm --outfile=index.mjs`, on nodejs24.x, whose runtime brings the SDK. Its role
- * needs securityhub:BatchImportFindings. The same alert in the same second is the same finding.
+ * `pnpm exec esbuild falco/config/security-hub.ts --format=esm --outfile=index.mjs`, on nodejs24.x,
+ * whose runtime brings the SDK. Its role needs securityhub:BatchImportFindings. The same alert in
+ * the same second is the same finding.
  */
 import { createHash } from "node:crypto";
 
@@ -34,8 +36,14 @@ const SEVERITIES: Readonly<Record<string, string>> = {
 };
 const SDK = "@aws-sdk/client-securityhub";
 
-/** A finding in the AWS Security Finding Format. Its limits: a title of 256 characters, a description of 1,024. */
-export function findingOf(alert: FalcoAlert, { id, region, partition }: Account): Readonly<Record<string, unknown>> {
+/**
+ * A finding in the AWS Security Finding Format. Its limits: a title of 256 characters, a
+ * description of 1,024.
+ */
+export function findingOf(
+	alert: FalcoAlert,
+	{ id, region, partition }: Account,
+): Readonly<Record<string, unknown>> {
 	const { rule, priority, output, hostname = "unknown", output_fields: fields = {} } = alert;
 	const time = new Date(alert.time).toISOString();
 	const key = [rule, output, hostname, time.slice(0, 19)].join("\n");
@@ -51,15 +59,28 @@ export function findingOf(alert: FalcoAlert, { id, region, partition }: Account)
 		Severity: { Label: SEVERITIES[priority.toLowerCase()] ?? "INFORMATIONAL", Original: priority },
 		Title: rule.slice(0, 256),
 		Description: output.slice(0, 1_024),
-		Resources: [{ Type: "Other", Id: String(fields["s3.bucket"] ?? hostname), Region: region, Partition: partition }],
+		Resources: [
+			{
+				Type: "Other",
+				Id: String(fields["s3.bucket"] ?? hostname),
+				Region: region,
+				Partition: partition,
+			},
+		],
 	};
 }
 
-export async function handler(alert: FalcoAlert, { invokedFunctionArn }: { readonly invokedFunctionArn: string }): Promise<void> {
+export async function handler(
+	alert: FalcoAlert,
+	{ invokedFunctionArn }: { readonly invokedFunctionArn: string },
+): Promise<void> {
 	const [, partition = "aws", , region = "", id = ""] = invokedFunctionArn.split(":");
 	const { SecurityHubClient, BatchImportFindingsCommand } = await import(SDK);
-	const command = new BatchImportFindingsCommand({ Findings: [findingOf(alert, { id, region, partition })] });
+	const command = new BatchImportFindingsCommand({
+		Findings: [findingOf(alert, { id, region, partition })],
+	});
 	const { FailedCount, FailedFindings } = await new SecurityHubClient({}).send(command);
 	// The invocation fails, and Lambda tries it again.
-	if (FailedCount > 0) throw new Error(`Security Hub refused the finding: ${JSON.stringify(FailedFindings)}`);
+	if (FailedCount > 0)
+		throw new Error(`Security Hub refused the finding: ${JSON.stringify(FailedFindings)}`);
 }

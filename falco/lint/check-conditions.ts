@@ -9,7 +9,9 @@ export const knownFields: Check = {
 	id: "known-fields",
 	find: (file) =>
 		eachComparison(file, (item, { field, fields }) =>
-			[field, ...fields].filter((name) => !isKnownField(name, sourceOf(item))).map((name) => `there is no field ${name}`),
+			[field, ...fields]
+				.filter((name) => !isKnownField(name, sourceOf(item)))
+				.map((name) => `there is no field ${name}`),
 		),
 };
 
@@ -31,20 +33,31 @@ export const knownEvents: Check = {
 	find: (file) =>
 		eachComparison(file, (_, { field, values }) =>
 			field === "evt.type"
-				? values.filter(({ text }) => !EVENTS.has(text) && !isList(file, text)).map(({ text }) => `there is no event type ${text}`)
+				? values
+						.filter(({ text }) => !EVENTS.has(text) && !isList(file, text))
+						.map(({ text }) => `there is no event type ${text}`)
 				: [],
 		),
 };
 
-/** Falco takes the name of a list that is not there for a value. A value that looks like one is quoted. */
+/**
+ * Falco takes the name of a list that is not there for a value. A value that looks like one is
+ * quoted.
+ */
 export const literalLists: Check = {
 	id: "literal-lists",
 	find: (file) =>
 		eachComparison(file, (_, { field, operator, values }) =>
 			["in", "pmatch", "intersects"].includes(operator) && field !== "evt.type"
 				? values
-						.filter(({ text, isQuoted }) => !isQuoted && /^[a-z0-9]+(_[a-z0-9]+)+$/.test(text) && !isList(file, text))
-						.map(({ text }) => `${text} is no list of this file, so Falco compares with the word itself; quote it if that is meant`)
+						.filter(
+							({ text, isQuoted }) =>
+								!isQuoted && /^[a-z0-9]+(_[a-z0-9]+)+$/.test(text) && !isList(file, text),
+						)
+						.map(
+							({ text }) =>
+								`${text} is no list of this file, so Falco compares with the word itself; quote it if that is meant`,
+						)
 				: [],
 		),
 };
@@ -63,15 +76,25 @@ export const globInList: Check = {
 		),
 };
 
-/** An event of every type is looked at otherwise, and open, close and fstat of one file alert three times. */
+/**
+ * An event of every type is looked at otherwise, and open, close and fstat of one file alert three
+ * times.
+ */
 export const eventType: Check = {
 	id: "event-type",
 	find: ({ items, conditions }) =>
 		items.flatMap((item) => {
 			const condition = conditions.get(item);
-			if (item.rule === undefined || condition === undefined || sourceOf(item) !== "syscall") return [];
-			const macros = new Map([...conditions].flatMap(([{ macro }, one]) => (macro === undefined ? [] : [[macro, one] as const])));
-			return namesEventType(condition, macros) ? [] : [`${item.rule}: the condition is not bound to event types`];
+			if (item.rule === undefined || condition === undefined || sourceOf(item) !== "syscall")
+				return [];
+			const macros = new Map(
+				[...conditions].flatMap(([{ macro }, one]) =>
+					macro === undefined ? [] : [[macro, one] as const],
+				),
+			);
+			return namesEventType(condition, macros)
+				? []
+				: [`${item.rule}: the condition is not bound to event types`];
 		}),
 };
 
@@ -81,35 +104,53 @@ export const deprecated: Check = {
 		...eachComparison(file, (_, { field }) =>
 			field === "evt.dir" ? ["evt.dir: there are no enter events any more, > is always false"] : [],
 		),
-		...file.items.filter(({ append }) => append !== undefined).map((item) => `${nameOfItem(item)}: append is deprecated, use override`),
+		...file.items
+			.filter(({ append }) => append !== undefined)
+			.map((item) => `${nameOfItem(item)}: append is deprecated, use override`),
 	],
 };
 
-/** Node 24 calls its main thread MainThread, what npm is is seen as node, and any process may choose. */
-const NAMES = /^proc\.(name|pname|aname|sname|pcmdline|acmdline|exe|pexe|aexe|vpgid\.name|pgid\.name)$/;
+/**
+ * Node 24 calls its main thread MainThread, what npm is is seen as node, and any process may
+ * choose.
+ */
+const NAMES =
+	/^proc\.(name|pname|aname|sname|pcmdline|acmdline|exe|pexe|aexe|vpgid\.name|pgid\.name)$/;
 
 export const processNames: Check = {
 	id: "process-names",
 	find: (file) =>
 		eachComparison(file, (_, { field }) =>
-			NAMES.test(field) ? [`${field} is what a process calls itself; compare proc.exepath, proc.pexepath or user.uid`] : [],
+			NAMES.test(field)
+				? [
+						`${field} is what a process calls itself; compare proc.exepath, proc.pexepath or user.uid`,
+					]
+				: [],
 		),
 };
 
 function namesEventType(condition: Condition, macros: ReadonlyMap<string, Condition>): boolean {
-	if (condition.kind === "comparison") return condition.field === "evt.type" && ["=", "==", "in"].includes(condition.operator);
+	if (condition.kind === "comparison")
+		return condition.field === "evt.type" && ["=", "==", "in"].includes(condition.operator);
 	if (condition.kind === "not") return false;
 	if (condition.kind === "macro") {
 		const macro = macros.get(condition.name);
 		return macro !== undefined && namesEventType(macro, macros);
 	}
 	const { kind, parts } = condition;
-	return kind === "and" ? parts.some((part) => namesEventType(part, macros)) : parts.every((part) => namesEventType(part, macros));
+	return kind === "and"
+		? parts.some((part) => namesEventType(part, macros))
+		: parts.every((part) => namesEventType(part, macros));
 }
 
-function eachComparison(file: RulesFile, find: (item: Item, comparison: Comparison) => readonly string[]): readonly string[] {
+function eachComparison(
+	file: RulesFile,
+	find: (item: Item, comparison: Comparison) => readonly string[],
+): readonly string[] {
 	return [...file.conditions].flatMap(([item, condition]) =>
-		comparisonsOf(condition).flatMap((comparison) => find(item, comparison).map((text) => `${nameOfItem(item)}: ${text}`)),
+		comparisonsOf(condition).flatMap((comparison) =>
+			find(item, comparison).map((text) => `${nameOfItem(item)}: ${text}`),
+		),
 	);
 }
 

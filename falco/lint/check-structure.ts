@@ -14,11 +14,16 @@ const isRulesFile = ajv.compile(RULE_SCHEMA);
 export const schema: Check = {
 	id: "schema",
 	find({ raw, unreadable }) {
-		const problems = [...unreadable].map(([item, reason]) => `${nameOfItem(item)}: the condition ${reason}`);
+		const problems = [...unreadable].map(
+			([item, reason]) => `${nameOfItem(item)}: the condition ${reason}`,
+		);
 		if (isRulesFile(raw)) return problems;
 		return [
 			...problems,
-			...(isRulesFile.errors ?? []).map(({ instancePath, message, params }) => `${instancePath}: ${message} ${JSON.stringify(params)}`),
+			...(isRulesFile.errors ?? []).map(
+				({ instancePath, message, params }) =>
+					`${instancePath}: ${message} ${JSON.stringify(params)}`,
+			),
 		];
 	},
 };
@@ -30,7 +35,9 @@ export const completeRules: Check = {
 		return items.flatMap((item) =>
 			item.rule === undefined || item.override !== undefined
 				? []
-				: needed.filter((key) => (item as Record<string, unknown>)[key] === undefined).map((key) => `${item.rule}: there is no ${key}`),
+				: needed
+						.filter((key) => (item as Record<string, unknown>)[key] === undefined)
+						.map((key) => `${item.rule}: there is no ${key}`),
 		);
 	},
 };
@@ -43,7 +50,8 @@ export const uniqueNames: Check = {
 			const kind = item.rule !== undefined ? "rule" : item.macro !== undefined ? "macro" : "list";
 			const name = `${kind} ${nameOfItem(item)}`;
 			if (nameOfItem(item) === "the file" || item.override !== undefined) return [];
-			if (seen.has(name)) return [`${name}: defined twice, and the second silently replaces the first`];
+			if (seen.has(name))
+				return [`${name}: defined twice, and the second silently replaces the first`];
 			seen.add(name);
 			return [];
 		});
@@ -56,26 +64,44 @@ const NEEDS_0_62 = new Set(["concat", "join"]);
 export const engineVersion: Check = {
 	id: "engine-version",
 	find({ items, conditions }) {
-		const asked = items.find((item) => item.required_engine_version !== undefined)?.required_engine_version;
-		if (asked === undefined) return ["the file: required_engine_version is missing, so an older Falco fails late and with another message"];
+		const asked = items.find(
+			(item) => item.required_engine_version !== undefined,
+		)?.required_engine_version;
+		if (asked === undefined)
+			return [
+				"the file: required_engine_version is missing, so an older Falco fails late and with another message",
+			];
 		const [, minor] = /^0\.(\d+)\.\d+$/.exec(asked) ?? [];
 		if (minor === undefined) return [`required_engine_version: ${asked} is not of the form 0.N.N`];
-		const functions = [...conditions.values()].flatMap((condition) => comparisonsOf(condition).flatMap((one) => one.functions));
+		const functions = [...conditions.values()].flatMap((condition) =>
+			comparisonsOf(condition).flatMap((one) => one.functions),
+		);
 		const newest = functions.find((name) => NEEDS_0_62.has(name));
-		return newest !== undefined && Number(minor) < 62 ? [`required_engine_version: ${newest}() needs 0.62.0`] : [];
+		return newest !== undefined && Number(minor) < 62
+			? [`required_engine_version: ${newest}() needs 0.62.0`]
+			: [];
 	},
 };
 
 export const pluginVersions: Check = {
 	id: "plugin-versions",
 	find(file) {
-		const asked = new Set(file.items.flatMap(({ required_plugin_versions: plugins = [] }) => plugins.map(({ name }) => name)));
+		const asked = new Set(
+			file.items.flatMap(({ required_plugin_versions: plugins = [] }) =>
+				plugins.map(({ name }) => name),
+			),
+		);
 		const needed = new Set(allFields(file).flatMap((field) => pluginOf(field) ?? []));
 		return [
 			...[...needed]
 				.filter((name) => !asked.has(name))
-				.map((name) => `the file: fields of the plugin ${name} are used, required_plugin_versions does not name it`),
-			...[...asked].filter((name) => !needed.has(name)).map((name) => `required_plugin_versions: no field of the plugin ${name} is used`),
+				.map(
+					(name) =>
+						`the file: fields of the plugin ${name} are used, required_plugin_versions does not name it`,
+				),
+			...[...asked]
+				.filter((name) => !needed.has(name))
+				.map((name) => `required_plugin_versions: no field of the plugin ${name} is used`),
 		];
 	},
 };
@@ -93,7 +119,8 @@ export const order: Check = {
 		const defined = new Set<string>();
 		return items.flatMap((item) => {
 			const condition = conditions.get(item);
-			const missing = condition === undefined ? [] : macrosOf(condition).filter((name) => !defined.has(name));
+			const missing =
+				condition === undefined ? [] : macrosOf(condition).filter((name) => !defined.has(name));
 			if (item.macro !== undefined) defined.add(item.macro);
 			return missing.map((name) => `${nameOfItem(item)}: the macro ${name} is not defined above`);
 		});
@@ -106,12 +133,16 @@ export const unused: Check = {
 		const all = [...conditions.values()];
 		const used = new Set([
 			...all.flatMap(macrosOf),
-			...all.flatMap((condition) => comparisonsOf(condition).flatMap(({ values }) => values.map(({ text }) => text))),
+			...all.flatMap((condition) =>
+				comparisonsOf(condition).flatMap(({ values }) => values.map(({ text }) => text)),
+			),
 			...items.flatMap(({ items: values = [] }) => values.map(String)),
 		]);
 		return items.flatMap(({ macro, list, override }) => {
 			const name = macro ?? list;
-			return name === undefined || override !== undefined || used.has(name) ? [] : [`${name}: is used nowhere`];
+			return name === undefined || override !== undefined || used.has(name)
+				? []
+				: [`${name}: is used nowhere`];
 		});
 	},
 };

@@ -17,14 +17,19 @@ export const tags: Check = {
 		items.flatMap(({ rule, tags: named }) => {
 			if (rule === undefined || named === undefined) return [];
 			const problems: string[] = [];
-			if (!MATURITY.test(named[0] ?? "")) problems.push(`the first tag is "${named[0]}", not its maturity`);
-			if (!named.some((tag) => PLACES.includes(tag))) problems.push(`none of ${PLACES.join(", ")} is there`);
+			if (!MATURITY.test(named[0] ?? ""))
+				problems.push(`the first tag is "${named[0]}", not its maturity`);
+			if (!named.some((tag) => PLACES.includes(tag)))
+				problems.push(`none of ${PLACES.join(", ")} is there`);
 			const tactics = named.filter((tag) => tag.startsWith("mitre_"));
 			if (tactics.length === 0) problems.push("there is no MITRE tactic");
-			for (const tactic of tactics) if (!TACTICS.has(tactic.slice("mitre_".length))) problems.push(`${tactic} is no MITRE tactic`);
+			for (const tactic of tactics)
+				if (!TACTICS.has(tactic.slice("mitre_".length)))
+					problems.push(`${tactic} is no MITRE tactic`);
 			const techniques = named.filter((tag) => /^t\d|^ta\d/i.test(tag));
 			if (techniques.length === 0) problems.push("there is no MITRE technique");
-			for (const technique of techniques) if (!TECHNIQUE.test(technique)) problems.push(`${technique} is no id of a MITRE technique`);
+			for (const technique of techniques)
+				if (!TECHNIQUE.test(technique)) problems.push(`${technique} is no id of a MITRE technique`);
 			if (new Set(named).size !== named.length) problems.push("a tag stands there twice");
 			return problems.map((problem) => `${rule}: ${problem}`);
 		}),

@@ -1,6 +1,6 @@
 /**
- * The structure of a Falco condition: which fields are compared how with what, and which macros are used. Nothing is evaluated: that is what
- * falco/test/run has a real engine for.
+ * The structure of a Falco condition: which fields are compared how with what, and which macros are
+ * used. Nothing is evaluated: that is what falco/test/run has a real engine for.
  */
 export type Condition =
 	| { readonly kind: "and" | "or"; readonly parts: readonly Condition[] }
@@ -26,11 +26,28 @@ export interface Value {
 }
 
 const OPERATORS = new Set(
-	"exists = == != < <= > >= contains icontains bcontains glob iglob startswith bstartswith endswith in intersects pmatch regex".split(" "),
+	"exists = == != < <= > >= contains icontains bcontains glob iglob startswith bstartswith endswith in intersects pmatch regex".split(
+		" ",
+	),
 );
-const FUNCTIONS = new Set(["val", "concat", "join", "toupper", "tolower", "b64", "basename", "len", "storage", "getopt"]);
-/** Strings, brackets of a field's argument, parentheses, commas, operators, and everything else up to a space or one of these. */
-const TOKEN = /\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[(),]|[<>=!]=?|[^\s(),<>=!"'[]+(?:\[[^\]]*\])?)/y;
+const FUNCTIONS = new Set([
+	"val",
+	"concat",
+	"join",
+	"toupper",
+	"tolower",
+	"b64",
+	"basename",
+	"len",
+	"storage",
+	"getopt",
+]);
+/**
+ * Strings, brackets of a field's argument, parentheses, commas, operators, and everything else up
+ * to a space or one of these.
+ */
+const TOKEN =
+	/\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[(),]|[<>=!]=?|[^\s(),<>=!"'[]+(?:\[[^\]]*\])?)/y;
 
 export class ConditionError extends Error {}
 
@@ -61,7 +78,8 @@ function tokensOf(text: string): readonly string[] {
 	while (TOKEN.lastIndex < text.trimEnd().length) {
 		const at = TOKEN.lastIndex;
 		const [, token] = TOKEN.exec(text) ?? [];
-		if (token === undefined) throw new ConditionError(`cannot be read from "${text.slice(at, at + 30).trim()}"`);
+		if (token === undefined)
+			throw new ConditionError(`cannot be read from "${text.slice(at, at + 30).trim()}"`);
 		tokens.push(token);
 	}
 	return tokens;
@@ -80,7 +98,8 @@ class Parser {
 	}
 
 	expectEnd(): void {
-		if (this.#peek() !== undefined) throw new ConditionError(`"${this.#peek()}" is not expected there`);
+		if (this.#peek() !== undefined)
+			throw new ConditionError(`"${this.#peek()}" is not expected there`);
 	}
 
 	#readList(kind: "and" | "or", read: () => Condition): Condition {
@@ -110,17 +129,28 @@ class Parser {
 	#readComparison(): Condition {
 		const token = this.#next();
 		const isFunction = FUNCTIONS.has(token) && this.#peek() === "(";
-		const left = isFunction ? this.#readFunction(token) : { fields: [nameOf(token)], functions: [], values: [] };
+		const left = isFunction
+			? this.#readFunction(token)
+			: { fields: [nameOf(token)], functions: [], values: [] };
 		const operator = this.#peek() ?? "";
 		if (!OPERATORS.has(operator)) {
-			if (isFunction || token.includes(".")) throw new ConditionError(`"${token}" needs an operator, "${operator}" is none`);
+			if (isFunction || token.includes("."))
+				throw new ConditionError(`"${token}" needs an operator, "${operator}" is none`);
 			return { kind: "macro", name: token };
 		}
 		this.#at++;
 		const [field = "", ...more] = left.fields;
-		const right = operator === "exists" ? { fields: [], functions: [], values: [] } : this.#readRight();
+		const right =
+			operator === "exists" ? { fields: [], functions: [], values: [] } : this.#readRight();
 		const fields = [...more, ...right.fields];
-		return { kind: "comparison", field, operator, fields, functions: [...left.functions, ...right.functions], values: right.values };
+		return {
+			kind: "comparison",
+			field,
+			operator,
+			fields,
+			functions: [...left.functions, ...right.functions],
+			values: right.values,
+		};
 	}
 
 	#readRight(): { fields: string[]; functions: string[]; values: Value[] } {
@@ -131,7 +161,8 @@ class Parser {
 		while (this.#peek() !== ")") {
 			values.push(readValue(this.#next()));
 			if (this.#peek() === ",") this.#at++;
-			else if (this.#peek() !== ")") throw new ConditionError(`"${this.#peek()}" is not expected in a list`);
+			else if (this.#peek() !== ")")
+				throw new ConditionError(`"${this.#peek()}" is not expected in a list`);
 		}
 		this.#at++;
 		return { fields: [], functions: [], values };
@@ -166,7 +197,8 @@ class Parser {
 
 	#expect(token: string): void {
 		const found = this.#next();
-		if (found !== token) throw new ConditionError(`"${token}" is expected, "${found}" stands there`);
+		if (found !== token)
+			throw new ConditionError(`"${token}" is expected, "${found}" stands there`);
 	}
 }
 
@@ -175,5 +207,7 @@ function nameOf(token: string): string {
 }
 
 function readValue(token: string): Value {
-	return /^["']/.test(token) ? { text: token.slice(1, -1), isQuoted: true } : { text: token, isQuoted: false };
+	return /^["']/.test(token)
+		? { text: token.slice(1, -1), isQuoted: true }
+		: { text: token, isQuoted: false };
 }

@@ -18,7 +18,15 @@ export const EVENTS = linesOf("events.txt");
 export const RULE_SCHEMA = JSON.parse(read("rule-schema.json")) as object;
 
 /** Fields whose argument follows after a dot: evt.arg.flags. */
-const WITH_DOTTED_ARGUMENT = ["evt.arg", "evt.rawarg", "evt.type.is", "thread.cgroup", "container.label", "k8s.pod.label", "k8s.ns.label"];
+const WITH_DOTTED_ARGUMENT = [
+	"evt.arg",
+	"evt.rawarg",
+	"evt.type.is",
+	"thread.cgroup",
+	"container.label",
+	"k8s.pod.label",
+	"k8s.ns.label",
+];
 
 /** Which plugin brings a field. */
 const PLUGINS: readonly (readonly [prefix: RegExp, plugin: string])[] = [

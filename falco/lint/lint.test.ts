@@ -5,7 +5,8 @@ import { CHECKS, lint } from "./lint.ts";
 
 const RULES = join(import.meta.dirname, "../rules");
 const SAMPLES = join(import.meta.dirname, "samples");
-const lintFile = (directory: string, name: string) => lint(name, readFileSync(join(directory, name), "utf8"));
+const lintFile = (directory: string, name: string) =>
+	lint(name, readFileSync(join(directory, name), "utf8"));
 
 test.each(readdirSync(RULES))("%s has nothing that Falco accepts in silence", (name) => {
 	expect(lintFile(RULES, name).map(({ text }) => text)).toEqual([]);
@@ -13,17 +14,22 @@ test.each(readdirSync(RULES))("%s has nothing that Falco accepts in silence", (n
 
 describe("each check", () => {
 	test("has a bad sample, and each sample a check", () => {
-		expect(readdirSync(SAMPLES).sort()).toEqual(["good.yaml", ...CHECKS.map(({ id }) => `${id}.yaml`)].sort());
+		expect(readdirSync(SAMPLES).sort()).toEqual(
+			["good.yaml", ...CHECKS.map(({ id }) => `${id}.yaml`)].sort(),
+		);
 	});
 
-	test.each(CHECKS.map(({ id }) => id))("notices its bad sample, and nothing else there: %s", (id) => {
-		const source = readFileSync(join(SAMPLES, `${id}.yaml`), "utf8");
-		// Each line that is bad says so.
-		const bad = source.match(/# bad/g)?.length ?? 0;
-		const findings = lint(`${id}.yaml`, source);
-		expect(new Set(findings.map(({ check }) => check))).toEqual(new Set([id]));
-		expect(findings).toHaveLength(bad);
-	});
+	test.each(CHECKS.map(({ id }) => id))(
+		"notices its bad sample, and nothing else there: %s",
+		(id) => {
+			const source = readFileSync(join(SAMPLES, `${id}.yaml`), "utf8");
+			// Each line that is bad says so.
+			const bad = source.match(/# bad/g)?.length ?? 0;
+			const findings = lint(`${id}.yaml`, source);
+			expect(new Set(findings.map(({ check }) => check))).toEqual(new Set([id]));
+			expect(findings).toHaveLength(bad);
+		},
+	);
 
 	test("has nothing against a good sample", () => {
 		expect(lintFile(SAMPLES, "good.yaml")).toEqual([]);

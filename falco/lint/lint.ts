@@ -1,4 +1,7 @@
-/** What Falco accepts in silence: each check by its id. `falco -V` finds the rest, in falco/test/run. */
+/**
+ * What Falco accepts in silence: each check by its id. `falco -V` finds the rest, in
+ * falco/test/run.
+ */
 import type { Check } from "./check.ts";
 import {
 	deprecated,
@@ -10,7 +13,15 @@ import {
 	outputFields,
 	processNames,
 } from "./check-conditions.ts";
-import { completeRules, engineVersion, order, pluginVersions, schema, uniqueNames, unused } from "./check-structure.ts";
+import {
+	completeRules,
+	engineVersion,
+	order,
+	pluginVersions,
+	schema,
+	uniqueNames,
+	unused,
+} from "./check-structure.ts";
 import { tags } from "./check-tags.ts";
 import { readRulesFile } from "./rules-file.ts";
 
@@ -40,5 +51,7 @@ export interface Finding {
 
 export function lint(path: string, content: string): readonly Finding[] {
 	const file = readRulesFile(path, content);
-	return CHECKS.flatMap(({ id, find }) => find(file).map((text) => ({ check: id, text: `${file.name}: ${text}` })));
+	return CHECKS.flatMap(({ id, find }) =>
+		find(file).map((text) => ({ check: id, text: `${file.name}: ${text}` })),
+	);
 }

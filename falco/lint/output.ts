@@ -1,4 +1,6 @@
 /** The fields that an output names. */
 export function outputFieldsOf(output: string | undefined): readonly string[] {
-	return [...(output ?? "").matchAll(/%([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+)/g)].map(([, field]) => field as string);
+	return [...(output ?? "").matchAll(/%([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+)/g)].map(
+		([, field]) => field as string,
+	);
 }

@@ -16,7 +16,10 @@ export interface Item {
 	readonly append?: boolean;
 	readonly override?: object;
 	readonly required_engine_version?: string;
-	readonly required_plugin_versions?: readonly { readonly name: string; readonly version: string }[];
+	readonly required_plugin_versions?: readonly {
+		readonly name: string;
+		readonly version: string;
+	}[];
 }
 
 export interface RulesFile {
@@ -24,7 +27,9 @@ export interface RulesFile {
 	/** As YAML has it, for the schema. */
 	readonly raw: unknown;
 	readonly items: readonly Item[];
-	/** Of rules and macros, by item; an item without one, or one that cannot be read, is not in it. */
+	/**
+	 * Of rules and macros, by item; an item without one, or one that cannot be read, is not in it.
+	 */
 	readonly conditions: ReadonlyMap<Item, Condition>;
 	/** Of those that cannot be read: why. */
 	readonly unreadable: ReadonlyMap<Item, string>;

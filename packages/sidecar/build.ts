@@ -33,9 +33,10 @@ import { createRequire as __createRequire } from "node:module";
 const require = __createRequire(import.meta.url);`;
 
 /**
- * Loads a module of Node when the first module that imports it runs. As an import of the bundle it would be loaded at every start,
- * `--version` included, and with it whatever its exports load when they are listed: `node:http` brings all of undici (40 ms). Only
- * the names that somebody imports are looked up.
+ * Loads a module of Node when the first module that imports it runs. As an import of the bundle it
+ * would be loaded at every start, `--version` included, and with it whatever its exports load when
+ * they are listed: `node:http` brings all of undici (40 ms). Only the names that somebody imports
+ * are looked up.
  */
 const lazyBuiltins: Plugin = {
 	name: "lazy-builtins",
@@ -45,11 +46,16 @@ const lazyBuiltins: Plugin = {
 			return kind === "import-statement" && isBuiltin ? { path, namespace: "builtin" } : undefined;
 		});
 		onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => {
-			const names = Object.getOwnPropertyNames(process.getBuiltinModule(path)).filter((name) => /^(?!default$)[A-Za-z_]\w*$/.test(name));
+			const names = Object.getOwnPropertyNames(process.getBuiltinModule(path)).filter((name) =>
+				/^(?!default$)[A-Za-z_]\w*$/.test(name),
+			);
 			const lines = [
 				`const builtin = require(${JSON.stringify(path)});`,
 				"const exported = (name) => builtin[name];",
-				...names.map((name) => `const $${name} = /* @__PURE__ */ exported("${name}"); export { $${name} as ${name} };`),
+				...names.map(
+					(name) =>
+						`const $${name} = /* @__PURE__ */ exported("${name}"); export { $${name} as ${name} };`,
+				),
 				"export default builtin;",
 			];
 			return { contents: lines.join("\n") };
@@ -57,7 +63,9 @@ const lazyBuiltins: Plugin = {
 	},
 };
 
-const { "bundles-only": bundlesOnly } = parseArgs({ options: { "bundles-only": { type: "boolean" } } }).values;
+const { "bundles-only": bundlesOnly } = parseArgs({
+	options: { "bundles-only": { type: "boolean" } },
+}).values;
 
 mkdirSync(DIST, { recursive: true });
 const command = await bundle("openclaw-sidecar.js", {
@@ -68,13 +76,22 @@ const command = await bundle("openclaw-sidecar.js", {
 	banner: { js: COMMAND_BANNER },
 });
 if (command.sizeBytes > COMMAND_LIMIT_BYTES) {
-	throw new Error(`the command exceeds ${COMMAND_LIMIT_BYTES} bytes; largest parts:\n${largestParts(command.metafile)}`);
+	throw new Error(
+		`the command exceeds ${COMMAND_LIMIT_BYTES} bytes; largest parts:\n${largestParts(command.metafile)}`,
+	);
 }
 await bundle("index.js", { entryPoints: ["src/index.ts"], packages: "external" });
 if (!bundlesOnly) declare();
 
-async function bundle(name: string, options: BuildOptions): Promise<{ sizeBytes: number; metafile: Metafile }> {
-	const { outputFiles, metafile } = await build({ ...COMMON, ...options, outfile: join(DIST, name) });
+async function bundle(
+	name: string,
+	options: BuildOptions,
+): Promise<{ sizeBytes: number; metafile: Metafile }> {
+	const { outputFiles, metafile } = await build({
+		...COMMON,
+		...options,
+		outfile: join(DIST, name),
+	});
 	const contents = outputFiles?.[0]?.contents ?? new Uint8Array();
 	replaceFile(join(DIST, name), contents);
 	console.log(`dist/${name}  ${(contents.length / 1000).toFixed(0)} kB`);
@@ -92,13 +109,17 @@ function replaceFile(path: string, contents: Uint8Array): void {
 function declare(): void {
 	rmSync(join(DIST, "types"), { recursive: true, force: true });
 	const tsc = join(createRequire(import.meta.url).resolve("typescript/package.json"), "../bin/tsc");
-	execFileSync(process.execPath, [tsc, "--project", join(DIRECTORY, "tsconfig.build.json")], { stdio: "inherit" });
+	execFileSync(process.execPath, [tsc, "--project", join(DIRECTORY, "tsconfig.build.json")], {
+		stdio: "inherit",
+	});
 	console.log("dist/types");
 }
 
 function largestParts({ outputs }: Metafile): string {
 	const sizes = new Map<string, number>();
-	for (const [path, { bytesInOutput }] of Object.values(outputs).flatMap((output) => Object.entries(output.inputs))) {
+	for (const [path, { bytesInOutput }] of Object.values(outputs).flatMap((output) =>
+		Object.entries(output.inputs),
+	)) {
 		const part = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path;
 		sizes.set(part, (sizes.get(part) ?? 0) + bytesInOutput);
 	}

@@ -1,10 +1,16 @@
-/** Generators of trees and histories for property tests of the log. No disk: content is what its SHA-256 says. */
+/**
+ * Generators of trees and histories for property tests of the log. No disk: content is what its
+ * SHA-256 says.
+ */
 import { hash } from "node:crypto";
 import fc from "fast-check";
 import { compressBlock, type PendingBlock } from "../sidecar/src/log/block.ts";
 import type { ChunkRef, CommitInfo, Delta, Entry, Path, Tree } from "../sidecar/src/log/types.ts";
 
-/** Names as hostile as a file system takes them: both normal forms, quotes, newlines, stray bytes, long. */
+/**
+ * Names as hostile as a file system takes them: both normal forms, quotes, newlines, stray bytes,
+ * long.
+ */
 export const anyName: fc.Arbitrary<string> = fc.oneof(
 	fc.constantFrom(
 		"a",
@@ -25,20 +31,39 @@ export const anyName: fc.Arbitrary<string> = fc.oneof(
 	),
 	fc
 		.string({ minLength: 1, maxLength: 12 })
-		.filter((name) => !name.includes("/") && !name.includes("\0") && name !== "." && name !== ".." && name.isWellFormed()),
+		.filter(
+			(name) =>
+				!name.includes("/") &&
+				!name.includes("\0") &&
+				name !== "." &&
+				name !== ".." &&
+				name.isWellFormed(),
+		),
 );
 
 const anyTime = fc.bigInt({ min: -1_000_000_000_000_000_000n, max: 4_000_000_000_000_000_000n });
 
-/** A file whose content is `bytes`, in chunks of 2^bits; every chunk lies in a block of its own or with its neighbours. */
-export function fileOf(bytes: Buffer, bits: number, meta: { mode: number; mtimeNs: bigint }): { entry: Entry; blocks: PendingBlock[] } {
+/**
+ * A file whose content is `bytes`, in chunks of 2^bits; every chunk lies in a block of its own or
+ * with its neighbours.
+ */
+export function fileOf(
+	bytes: Buffer,
+	bits: number,
+	meta: { mode: number; mtimeNs: bigint },
+): { entry: Entry; blocks: PendingBlock[] } {
 	const chunks: ChunkRef[] = [];
 	const blocks: PendingBlock[] = [];
 	for (let at = 0; at < bytes.length; at += 2 ** bits) {
 		const raw = bytes.subarray(at, at + 2 ** bits);
 		const block = compressBlock(Buffer.from(raw));
 		blocks.push(block);
-		chunks.push({ sha256: hash("sha256", raw, "hex"), block: block.ref, offset: 0, length: raw.length });
+		chunks.push({
+			sha256: hash("sha256", raw, "hex"),
+			block: block.ref,
+			offset: 0,
+			length: raw.length,
+		});
 	}
 	return { entry: { type: "file", ...meta, size: bytes.length, chunkBits: bits, chunks }, blocks };
 }
@@ -67,7 +92,11 @@ const anyLeaf = fc.oneof(
 
 /** One step of a history: paths that change, and picks (0-1) among the existing ones that go. */
 export interface Step {
-	readonly put: readonly { readonly path: Path; readonly entry: Entry; readonly blocks: readonly PendingBlock[] }[];
+	readonly put: readonly {
+		readonly path: Path;
+		readonly entry: Entry;
+		readonly blocks: readonly PendingBlock[];
+	}[];
 	readonly drop: readonly number[];
 }
 
@@ -81,11 +110,15 @@ export const anyStep: fc.Arbitrary<Step> = fc.record({
 	drop: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 3 }),
 });
 
-/** Makes a step into a delta that keeps the tree restorable: parents are added, what a path passes through gives way. */
+/**
+ * Makes a step into a delta that keeps the tree restorable: parents are added, what a path passes
+ * through gives way.
+ */
 export function deltaOf(tree: Tree, step: Step): { delta: Delta; inline: PendingBlock[] } {
 	const changed = new Map<Path, Entry>();
 	const removed = new Set<Path>();
-	const after = (path: Path) => changed.get(path) ?? (removed.has(path) ? undefined : tree.get(path));
+	const after = (path: Path) =>
+		changed.get(path) ?? (removed.has(path) ? undefined : tree.get(path));
 	const drop = (path: Path) => {
 		for (const each of new Set([...tree.keys(), ...changed.keys()])) {
 			if (each !== path && !each.startsWith(`${path}/`)) continue;
@@ -112,8 +145,15 @@ export function deltaOf(tree: Tree, step: Step): { delta: Delta; inline: Pending
 		}
 		put(path, entry);
 	}
-	const live = new Set([...changed.values()].flatMap((entry) => (entry.type === "file" ? entry.chunks.map(({ block }) => block) : [])));
-	return { delta: { changed, removed }, inline: step.put.flatMap(({ blocks }) => blocks).filter(({ ref }) => live.has(ref)) };
+	const live = new Set(
+		[...changed.values()].flatMap((entry) =>
+			entry.type === "file" ? entry.chunks.map(({ block }) => block) : [],
+		),
+	);
+	return {
+		delta: { changed, removed },
+		inline: step.put.flatMap(({ blocks }) => blocks).filter(({ ref }) => live.has(ref)),
+	};
 }
 
 export const WRITER = "11".repeat(16);

@@ -3,7 +3,12 @@ import { fileURLToPath } from "node:url";
 
 const BUILD = fileURLToPath(new URL("../sidecar/build.ts", import.meta.url));
 
-/** Makes the command that process tests and the demo start, from the sources of this very run: half a second, and each start a third. */
+/**
+ * Makes the command that process tests and the demo start, from the sources of this very run: half
+ * a second, and each start a third.
+ */
 export default function buildSidecar(): void {
-	execFileSync(process.execPath, [BUILD, "--bundles-only"], { stdio: ["ignore", "ignore", "inherit"] });
+	execFileSync(process.execPath, [BUILD, "--bundles-only"], {
+		stdio: ["ignore", "ignore", "inherit"],
+	});
 }

@@ -1,5 +1,6 @@
 /**
- * The command as a real process, for tests: as it ships, made at the start of the run; its log lines collected as they come.
+ * The command as a real process, for tests: as it ships, made at the start of the run; its log
+ * lines collected as they come.
  *
  * Nothing here sleeps: `waitForEvent` waits for a line of the log.
  */
@@ -12,7 +13,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 export const CLI_SOURCE = fileURLToPath(new URL("../sidecar/src/cli/main.ts", import.meta.url));
 /** What `build-command.ts` makes at the start of every run. */
-export const CLI_BUNDLE = fileURLToPath(new URL("../sidecar/dist/openclaw-sidecar.js", import.meta.url));
+export const CLI_BUNDLE = fileURLToPath(
+	new URL("../sidecar/dist/openclaw-sidecar.js", import.meta.url),
+);
 
 /** Halves what a start costs. */
 const COMPILE_CACHE = fileURLToPath(new URL("../../.cache/node", import.meta.url));
@@ -94,13 +97,18 @@ export class CliProcess implements AsyncDisposable {
 	 * The first event of that name, past or to come, for which `isIt` holds.
 	 * @throws with all of stderr when the process ends without it, or after 20 s
 	 */
-	async waitForEvent(name: string, isIt: (event: LogEvent) => boolean = () => true): Promise<LogEvent> {
+	async waitForEvent(
+		name: string,
+		isIt: (event: LogEvent) => boolean = () => true,
+	): Promise<LogEvent> {
 		const deadline = Date.now() + WAIT_MS;
 		for (;;) {
 			const found = this.events.find((event) => event.event === name && isIt(event));
 			if (found !== undefined) return found;
 			if (this.#hasEnded || Date.now() > deadline) {
-				throw new Error(`${this.#hasEnded ? "the process ended" : `${WAIT_MS} ms went by`} without ${name}; stderr:\n${this.#stderr}`);
+				throw new Error(
+					`${this.#hasEnded ? "the process ended" : `${WAIT_MS} ms went by`} without ${name}; stderr:\n${this.#stderr}`,
+				);
 			}
 			await this.#next(deadline - Date.now());
 		}
@@ -124,7 +132,8 @@ export class CliProcess implements AsyncDisposable {
 		this.#stderr += `${line}\n`;
 		try {
 			const parsed: unknown = JSON.parse(line);
-			if (typeof parsed === "object" && parsed !== null && "event" in parsed) this.events.push(parsed as LogEvent);
+			if (typeof parsed === "object" && parsed !== null && "event" in parsed)
+				this.events.push(parsed as LogEvent);
 		} catch {
 			// For people.
 		}
@@ -168,16 +177,27 @@ export class Place implements Disposable {
 		chmodSync(this.dir, 0o755);
 	}
 
-	/** Absolute path of a machine's workspace, or of something in it. Nothing is made but the directories above it. */
+	/**
+	 * Absolute path of a machine's workspace, or of something in it. Nothing is made but the
+	 * directories above it.
+	 */
 	path(machine: string, ...names: readonly string[]): string {
 		const path = join(this.dir, machine, "ws", ...names);
 		mkdirSync(dirname(path), { recursive: true });
 		return path;
 	}
 
-	/** Options for a machine: its own workspace and state, the common store, no waiting, the plain profile. */
+	/**
+	 * Options for a machine: its own workspace and state, the common store, no waiting, the plain
+	 * profile.
+	 */
 	args(machine: string, store = pathToFileURL(this.store).href): string[] {
-		const own = ["--workspace", this.path(machine), "--state-dir", join(this.dir, machine, "state")];
+		const own = [
+			"--workspace",
+			this.path(machine),
+			"--state-dir",
+			join(this.dir, machine, "state"),
+		];
 		return [...own, "--store", store, "--profile", "plain", "--handover-wait", "0ms"];
 	}
 
@@ -191,7 +211,11 @@ export class Place implements Disposable {
 	}
 
 	/** A daemon that commits soon after each change, up and watching. */
-	async run(machine: string, args: readonly string[] = [], options: StartOptions = {}): Promise<CliProcess> {
+	async run(
+		machine: string,
+		args: readonly string[] = [],
+		options: StartOptions = {},
+	): Promise<CliProcess> {
 		const daemon = this.start(machine, ["run", "--quiet-period", "20ms", ...args], options);
 		try {
 			await daemon.waitForEvent("watch.started");
@@ -209,13 +233,15 @@ export class Place implements Disposable {
 
 /** What a command printed with `--json`: every line of stdout must be an object. */
 export function jsonLines(stdout: string): Record<string, unknown>[] {
-	if (stdout !== "" && !stdout.endsWith("\n")) throw new Error(`not a whole line: ${stdout.slice(-200)}`);
+	if (stdout !== "" && !stdout.endsWith("\n"))
+		throw new Error(`not a whole line: ${stdout.slice(-200)}`);
 	return stdout
 		.split("\n")
 		.slice(0, -1)
 		.map((line) => {
 			const value: unknown = JSON.parse(line);
-			if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`not an object: ${line}`);
+			if (typeof value !== "object" || value === null || Array.isArray(value))
+				throw new Error(`not an object: ${line}`);
 			return value as Record<string, unknown>;
 		});
 }

@@ -4,20 +4,30 @@ import { readProcesses } from "../sidecar/src/daemon/process-table.ts";
 
 const FLAGS = ["--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"];
 
-/** What to start a command below; undefined where this system does not allow it: then a line says so, and in CI it is an error. */
+/**
+ * What to start a command below; undefined where this system does not allow it: then a line says
+ * so, and in CI it is an error.
+ */
 export function pidNamespace(): readonly string[] | undefined {
 	const ways = [FLAGS, ["--user", "--map-root-user", ...FLAGS]];
 	let reason = "";
 	for (const flags of ways) {
 		try {
-			execFileSync("unshare", [...flags, "true"], { stdio: ["ignore", "ignore", "pipe"], timeout: 10_000 });
+			execFileSync("unshare", [...flags, "true"], {
+				stdio: ["ignore", "ignore", "pipe"],
+				timeout: 10_000,
+			});
 			return ["unshare", ...flags];
 		} catch (error) {
-			reason = (error as { readonly stderr?: Buffer }).stderr?.toString().trim() || (error as Error).message;
+			reason =
+				(error as { readonly stderr?: Buffer }).stderr?.toString().trim() ||
+				(error as Error).message;
 		}
 	}
 	if (process.env.CI === "true") throw new Error(`nothing can be PID 1 here: ${reason}`);
-	console.warn(`skipped: nothing can be PID 1 here (\`unshare\` of util-linux, as root or with user namespaces): ${reason}`);
+	console.warn(
+		`skipped: nothing can be PID 1 here (\`unshare\` of util-linux, as root or with user namespaces): ${reason}`,
+	);
 	return undefined;
 }
 

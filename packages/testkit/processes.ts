@@ -1,6 +1,7 @@
 /**
- * Processes that never outlive this one: each leads a process group, carries a mark in its environment by which whatever it started is
- * found again, and is killed by its id when this process ends, however it ends.
+ * Processes that never outlive this one: each leads a process group, carries a mark in its
+ * environment by which whatever it started is found again, and is killed by its id when this
+ * process ends, however it ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -40,9 +41,14 @@ export class Running {
 	constructor(name: string, argv: readonly string[], env: Readonly<Record<string, string>>) {
 		this.name = name;
 		const [file, ...args] = argv as [string, ...string[]];
-		this.#child = spawn(file, args, { env: { ...env, [MARK]: RUN }, stdio: ["ignore", "pipe", "pipe"], detached: true });
+		this.#child = spawn(file, args, {
+			env: { ...env, [MARK]: RUN },
+			stdio: ["ignore", "pipe", "pipe"],
+			detached: true,
+		});
 		running.add(this);
-		for (const stream of [this.#child.stdout, this.#child.stderr]) this.#readLines(stream as NodeJS.ReadableStream);
+		for (const stream of [this.#child.stdout, this.#child.stderr])
+			this.#readLines(stream as NodeJS.ReadableStream);
 		this.exited = new Promise((resolve) => {
 			const settle = (exit: Exit) => {
 				this.#exit = exit;
@@ -54,7 +60,8 @@ export class Running {
 				this.#tail.push(error.message);
 				settle({ code: 127, signal: null });
 			});
-			// "close" rather than "exit": its last lines are in by then. What it left running may hold the streams open, so not for long.
+			// "close" rather than "exit": its last lines are in by then. What it left running may hold
+			// the streams open, so not for long.
 			this.#child.once("exit", async (code, signal) => {
 				await Promise.race([once(this.#child, "close"), delay(1_000, undefined, { ref: false })]);
 				settle({ code, signal });
@@ -83,14 +90,19 @@ export class Running {
 		return this.#events.slice(from).filter(({ event }) => event === name);
 	}
 
-	/** The first event of this name at or after `from`; waits for it. @throws when the process ends or the time is over */
+	/**
+	 * The first event of this name at or after `from`; waits for it. @throws when the process ends or
+	 * the time is over
+	 */
 	async event(name: string, from = 0, timeoutMs = 60_000): Promise<LogEvent> {
 		const deadline = AbortSignal.timeout(timeoutMs);
 		for (;;) {
 			const [found] = this.events(name, from);
 			if (found !== undefined) return found;
-			if (this.#exit !== undefined) throw new Error(`${this.name} ended (${textOf(this.#exit)}) before ${name}\n${this.tail}`);
-			if (deadline.aborted) throw new Error(`${this.name}: no ${name} within ${timeoutMs / 1000} s\n${this.tail}`);
+			if (this.#exit !== undefined)
+				throw new Error(`${this.name} ended (${textOf(this.#exit)}) before ${name}\n${this.tail}`);
+			if (deadline.aborted)
+				throw new Error(`${this.name}: no ${name} within ${timeoutMs / 1000} s\n${this.tail}`);
 			await new Promise<void>((resolve) => {
 				const wake = () => {
 					this.#waiting.delete(wake);
@@ -146,7 +158,9 @@ function parseEvent(line: string): LogEvent | undefined {
 	if (!line.startsWith("{")) return undefined;
 	try {
 		const value = JSON.parse(line) as Partial<LogEvent>;
-		return typeof value.event === "string" && typeof value.level === "string" ? (value as LogEvent) : undefined;
+		return typeof value.event === "string" && typeof value.level === "string"
+			? (value as LogEvent)
+			: undefined;
 	} catch {
 		return undefined;
 	}
@@ -172,7 +186,11 @@ export async function run(
 		detached: true,
 		...(cwd !== undefined && { cwd }),
 	});
-	const output = Promise.all([buffer(child.stdout), text(child.stderr), once(child, "close") as Promise<[number | null]>]);
+	const output = Promise.all([
+		buffer(child.stdout),
+		text(child.stderr),
+		once(child, "close") as Promise<[number | null]>,
+	]);
 	const killed = new AbortController();
 	const timer = setTimeout(() => {
 		killed.abort();
@@ -181,7 +199,8 @@ export async function run(
 	children.add(child);
 	try {
 		const [stdout, stderr, [code]] = await output;
-		if (killed.signal.aborted) throw new Error(`\`${argv.join(" ")}\` took longer than ${timeoutMs / 1000} s`);
+		if (killed.signal.aborted)
+			throw new Error(`\`${argv.join(" ")}\` took longer than ${timeoutMs / 1000} s`);
 		return { status: code ?? 128, stdout, stderr };
 	} finally {
 		clearTimeout(timer);
@@ -191,7 +210,10 @@ export async function run(
 
 const children = new Set<ChildProcess>();
 
-/** Ids of living processes that carry this run's mark. On a system without /proc: none, and groups must do. */
+/**
+ * Ids of living processes that carry this run's mark. On a system without /proc: none, and groups
+ * must do.
+ */
 export function survivors(): readonly number[] {
 	const found: number[] = [];
 	for (const pid of pidsOf("/proc")) {
@@ -216,7 +238,10 @@ function pidsOf(proc: string): readonly number[] {
 	}
 }
 
-/** Settled when nothing of this run lives any more. @throws after the time is over, with the ids that still do */
+/**
+ * Settled when nothing of this run lives any more. @throws after the time is over, with the ids
+ * that still do
+ */
 export async function allGone(timeoutMs: number): Promise<void> {
 	const until = performance.now() + timeoutMs;
 	for (;;) {
@@ -227,7 +252,9 @@ export async function allGone(timeoutMs: number): Promise<void> {
 	}
 }
 
-/** Kills what is left, each by its id. Synchronous, so that it can be the last thing a process does. */
+/**
+ * Kills what is left, each by its id. Synchronous, so that it can be the last thing a process does.
+ */
 export function killEverything(): void {
 	for (const process of running) process.killGroup();
 	for (const child of children) {

@@ -1,4 +1,7 @@
-/** A place for tests of whole workspaces: temp directories, a store, sessions on any number of "machines". */
+/**
+ * A place for tests of whole workspaces: temp directories, a store, sessions on any number of
+ * "machines".
+ */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,7 +48,11 @@ export async function s3Namespace(): Promise<SweepableStore> {
 	const { endpoint, region, accessKeyId, secretAccessKey } = server;
 	const bucket = await makeBucket(server);
 	return namespaced(
-		await openStore(`s3://${bucket}`, { endpoint, region, credentials: async () => ({ accessKeyId, secretAccessKey }) }),
+		await openStore(`s3://${bucket}`, {
+			endpoint,
+			region,
+			credentials: async () => ({ accessKeyId, secretAccessKey }),
+		}),
 		"alice",
 	);
 }
@@ -53,7 +60,11 @@ export async function s3Namespace(): Promise<SweepableStore> {
 /** This machine, whose clocks can be moved on. */
 export function machineWithClock(): { readonly machine: Machine; pass(ms: number): void } {
 	let aheadMs = 0;
-	const machine = { ...thisMachine, wallMs: () => thisMachine.wallMs() + aheadMs, bootMs: () => thisMachine.bootMs() + aheadMs };
+	const machine = {
+		...thisMachine,
+		wallMs: () => thisMachine.wallMs() + aheadMs,
+		bootMs: () => thisMachine.bootMs() + aheadMs,
+	};
 	return {
 		machine,
 		pass: (ms) => {
@@ -69,8 +80,14 @@ export const openclawProfile = profileNamed("openclaw") as Profile;
 export async function workbench(store?: ObjectStore): Promise<Workbench> {
 	const dir = mkdtempSync(join(tmpdir(), "sidecar-"));
 	const log = recordingLog();
-	const used = store ?? namespaced(await openStore(pathToFileURL(join(dir, "store")).href, {}), "alice");
-	const privateDir = (machine: string) => privateDirectory(join(dir, "state"), { workspace: machine, store: used.url, namespace: "alice" });
+	const used =
+		store ?? namespaced(await openStore(pathToFileURL(join(dir, "store")).href, {}), "alice");
+	const privateDir = (machine: string) =>
+		privateDirectory(join(dir, "state"), {
+			workspace: machine,
+			store: used.url,
+			namespace: "alice",
+		});
 	const workspace = (machine: string) => join(dir, "ws", machine);
 	mkdirSync(join(dir, "ws"));
 	return {

@@ -8,7 +8,11 @@ import { readmeWithTables } from "./tables.ts";
 const cases = casesOfAllRules();
 
 test("every rule has a case, and every case a rule", () => {
-	expect([...cases].map(([kind, { length }]) => `${kind} ${length > 0}`)).toEqual(["syscall true", "container true", "cloudtrail true"]);
+	expect([...cases].map(([kind, { length }]) => `${kind} ${length > 0}`)).toEqual([
+		"syscall true",
+		"container true",
+		"cloudtrail true",
+	]);
 });
 
 test("the tables of the README are those of the rules and cases (pnpm docs:write)", () => {
@@ -19,25 +23,32 @@ test("the tables of the README are those of the rules and cases (pnpm docs:write
 
 describe("scripts", () => {
 	const scripts = [...cases.values()].flat().filter(({ kind }) => kind !== "cloudtrail");
-	test.each(scripts.flatMap(({ kind, name }) => [`${kind}/${name}/trigger.sh`, `${kind}/${name}/innocent.sh`]))(
-		"%s is a shell's, and says what it does",
-		(path) => {
-			const { status, stderr } = spawnSync("sh", ["-n", join(TEST, path)], { encoding: "utf8" });
-			expect([status, stderr]).toEqual([0, ""]);
-			expect(readFileSync(join(TEST, path), "utf8")).toMatch(/^# \S/);
-		},
-	);
+	test.each(
+		scripts.flatMap(({ kind, name }) => [
+			`${kind}/${name}/trigger.sh`,
+			`${kind}/${name}/innocent.sh`,
+		]),
+	)("%s is a shell's, and says what it does", (path) => {
+		const { status, stderr } = spawnSync("sh", ["-n", join(TEST, path)], { encoding: "utf8" });
+		expect([status, stderr]).toEqual([0, ""]);
+		expect(readFileSync(join(TEST, path), "utf8")).toMatch(/^# \S/);
+	});
 });
 
 describe("records", () => {
 	const trail = cases.get("cloudtrail") ?? [];
-	test.each(trail)("$name names each expected record, and the innocent ones are others", ({ name, trigger }) => {
-		const idsOf = (way: string) =>
-			(JSON.parse(readFileSync(join(TEST, "cloudtrail", name, `${way}.json`), "utf8")) as { Records: { eventID: string }[] }).Records.map(
-				({ eventID }) => eventID,
-			);
-		const bad = idsOf("trigger");
-		expect(new Set(trigger.map(({ event }) => event))).toEqual(new Set(bad));
-		expect(idsOf("innocent").length).toBeGreaterThan(0);
-	});
+	test.each(trail)(
+		"$name names each expected record, and the innocent ones are others",
+		({ name, trigger }) => {
+			const idsOf = (way: string) =>
+				(
+					JSON.parse(readFileSync(join(TEST, "cloudtrail", name, `${way}.json`), "utf8")) as {
+						Records: { eventID: string }[];
+					}
+				).Records.map(({ eventID }) => eventID);
+			const bad = idsOf("trigger");
+			expect(new Set(trigger.map(({ event }) => event))).toEqual(new Set(bad));
+			expect(idsOf("innocent").length).toBeGreaterThan(0);
+		},
+	);
 });

@@ -1,4 +1,7 @@
-/** The cases: what is done for each rule, and what a Falco must and must not say of it. Data in falco/test/{syscall,container,cloudtrail}. */
+/**
+ * The cases: what is done for each rule, and what a Falco must and must not say of it. Data in
+ * falco/test/{syscall,container,cloudtrail}.
+ */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -52,7 +55,10 @@ interface CaseFile {
 const EXPECTED_KEYS = ["does", "rule", "file", "uid", "event", "count"];
 export const TEST = join(import.meta.dirname, "..");
 
-/** @throws what is wrong with a case: a file that is missing, a key that is unknown, a rule that has no case */
+/**
+ * @throws what is wrong with a case: a file that is missing, a key that is unknown, a rule that has
+ * no case
+ */
 export function readCases(kind: Kind): readonly Case[] {
 	const root = join(TEST, kind);
 	return readdirSync(root).map((name) => readCase(kind, name, join(root, name)));
@@ -77,10 +83,17 @@ function readCase(kind: Kind, name: string, directory: string): Case {
 	} = file;
 	const [unknown] = Object.keys(rest);
 	if (unknown !== undefined) throw new Error(`${where}: unknown key ${unknown}`);
-	if (rule === undefined || trigger.length === 0 || innocent === undefined || falsePositives === undefined || response === undefined)
+	if (
+		rule === undefined ||
+		trigger.length === 0 ||
+		innocent === undefined ||
+		falsePositives === undefined ||
+		response === undefined
+	)
 		throw new Error(`${where}: rule, trigger, innocent, false_positives and response are needed`);
 	for (const expected of trigger)
-		for (const key of Object.keys(expected)) if (!EXPECTED_KEYS.includes(key)) throw new Error(`${where}: unknown key trigger.${key}`);
+		for (const key of Object.keys(expected))
+			if (!EXPECTED_KEYS.includes(key)) throw new Error(`${where}: unknown key trigger.${key}`);
 	return { kind, name, rule, needs, as, network, trigger, innocent, falsePositives, response };
 }
 
@@ -91,11 +104,13 @@ export function casesOfAllRules(): ReadonlyMap<Kind, readonly Case[]> {
 			const cases = new Map(readCases(kind).map((one) => [one.rule, one]));
 			const ordered = rulesOf(kind).map(({ rule }) => {
 				const found = cases.get(rule);
-				if (found === undefined) throw new Error(`the rule "${rule}" has no case in falco/test/${kind}`);
+				if (found === undefined)
+					throw new Error(`the rule "${rule}" has no case in falco/test/${kind}`);
 				cases.delete(rule);
 				return found;
 			});
-			for (const { name, rule } of cases.values()) throw new Error(`falco/test/${kind}/${name}: there is no rule "${rule}"`);
+			for (const { name, rule } of cases.values())
+				throw new Error(`falco/test/${kind}/${name}: there is no rule "${rule}"`);
 			return [kind, ordered] as const;
 		}),
 	);

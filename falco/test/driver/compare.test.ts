@@ -21,8 +21,12 @@ test("exactly the expected alerts: by rule, user, file and number", () => {
 	];
 	expect(differences(ONE, expected, right)).toEqual([]);
 	expect(differences(ONE, [], [])).toEqual([]);
-	expect(differences(ONE, expected, right.slice(1))).toEqual(['expected 1, got 0: "R" on /proc/<pid>/environ (a)']);
-	expect(differences(ONE, expected, [...right, alert("R", { "user.uid": 0 })])).toEqual(['expected 2, got 3: "R" (b)']);
+	expect(differences(ONE, expected, right.slice(1))).toEqual([
+		'expected 1, got 0: "R" on /proc/<pid>/environ (a)',
+	]);
+	expect(differences(ONE, expected, [...right, alert("R", { "user.uid": 0 })])).toEqual([
+		'expected 2, got 3: "R" (b)',
+	]);
 });
 
 test("an alert of another rule, user or file is one too many", () => {
@@ -41,9 +45,17 @@ test("an alert of another rule, user or file is one too many", () => {
 
 test("a removed or renamed path counts as the file, a record by its id", () => {
 	expect(
-		differences(ONE, [{ does: "a", file: "/w" }], [alert("R", { "user.uid": 10001, "fd.name": null, "fs.path.source": "/w" })]),
+		differences(
+			ONE,
+			[{ does: "a", file: "/w" }],
+			[alert("R", { "user.uid": 10001, "fd.name": null, "fs.path.source": "/w" })],
+		),
 	).toEqual([]);
 	const trail = { rule: "R", kind: "cloudtrail" } as const;
-	expect(differences(trail, [{ does: "a", event: "e1" }], [alert("R", { "ct.id": "e1" })])).toEqual([]);
-	expect(differences(trail, [{ does: "a", event: "e1" }], [alert("R", { "ct.id": "e2" })])).toHaveLength(2);
+	expect(differences(trail, [{ does: "a", event: "e1" }], [alert("R", { "ct.id": "e1" })])).toEqual(
+		[],
+	);
+	expect(
+		differences(trail, [{ does: "a", event: "e1" }], [alert("R", { "ct.id": "e2" })]),
+	).toHaveLength(2);
 });

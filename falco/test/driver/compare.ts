@@ -28,19 +28,29 @@ export function differences(
 			got++;
 		}
 		if (got !== wanted)
-			lines.push(`expected ${wanted}, got ${got}: "${one.rule ?? rule}"${one.file === undefined ? "" : ` on ${one.file}`} (${one.does})`);
+			lines.push(
+				`expected ${wanted}, got ${got}: "${one.rule ?? rule}"${one.file === undefined ? "" : ` on ${one.file}`} (${one.does})`,
+			);
 	}
 	for (const { output } of left) lines.push(`not expected: ${output}`);
 	return lines;
 }
 
-function fits(expected: Expected, rule: string, kind: Case["kind"], { rule: alerted, output_fields: fields }: Alert): boolean {
+function fits(
+	expected: Expected,
+	rule: string,
+	kind: Case["kind"],
+	{ rule: alerted, output_fields: fields }: Alert,
+): boolean {
 	if (alerted !== rule) return false;
 	if (expected.event !== undefined) return fields["ct.id"] === expected.event;
 	const uid = expected.uid ?? (kind === "syscall" ? 10_001 : undefined);
 	if (uid !== undefined && fields["user.uid"] !== uid) return false;
 	const { file } = expected;
-	return file === undefined || FILE_FIELDS.some((name) => typeof fields[name] === "string" && isNamed(file, fields[name]));
+	return (
+		file === undefined ||
+		FILE_FIELDS.some((name) => typeof fields[name] === "string" && isNamed(file, fields[name]))
+	);
 }
 
 function isNamed(pattern: string, name: string): boolean {

@@ -1,11 +1,20 @@
 /**
  * A real Falco: found, asked whether it takes rules files, started, awaited, ended.
  *
- * Its own configuration is not read: each run gets one of its own that listens on nothing but loopback and prints alerts as JSON.
+ * Its own configuration is not read: each run gets one of its own that listens on nothing but
+ * loopback and prints alerts as JSON.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import {
+	accessSync,
+	closeSync,
+	constants,
+	existsSync,
+	mkdirSync,
+	openSync,
+	writeFileSync,
+} from "node:fs";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
@@ -41,7 +50,11 @@ export function findFalco(): string | undefined {
 
 /** $FALCO_PLUGINS, or where Falco's packages and falcoctl put them. */
 export function findPlugins(): Plugins {
-	const directories = [process.env.FALCO_PLUGINS, "/usr/share/falco/plugins", "/usr/local/share/falco/plugins"];
+	const directories = [
+		process.env.FALCO_PLUGINS,
+		"/usr/share/falco/plugins",
+		"/usr/local/share/falco/plugins",
+	];
 	const find = (name: string) =>
 		directories
 			.flatMap((directory) => (directory === undefined ? [] : [join(directory, `lib${name}.so`)]))
@@ -75,18 +88,38 @@ interface PluginConfig {
 	readonly open_params?: string;
 }
 
-function writeConfig({ directory, plugins, rules, asContainer, records, driver = "modern_ebpf" }: EngineOptions, name: string): string {
+function writeConfig(
+	{ directory, plugins, rules, asContainer, records, driver = "modern_ebpf" }: EngineOptions,
+	name: string,
+): string {
 	const loaded: PluginConfig[] = [];
 	if (asContainer !== undefined && plugins.container !== undefined) {
 		const off = Object.fromEntries(
-			["docker", "podman", "containerd", "cri", "lxc", "libvirt_lxc", "bpm"].map((engine) => [engine, { enabled: false }]),
+			["docker", "podman", "containerd", "cri", "lxc", "libvirt_lxc", "bpm"].map((engine) => [
+				engine,
+				{ enabled: false },
+			]),
 		);
 		const { id, name: containerName, image } = asContainer;
-		const fixed = { enabled: true, container_id: id, container_name: containerName, container_image: image };
-		loaded.push({ name: "container", library_path: plugins.container, init_config: { engines: { ...off, static: fixed } } });
+		const fixed = {
+			enabled: true,
+			container_id: id,
+			container_name: containerName,
+			container_image: image,
+		};
+		loaded.push({
+			name: "container",
+			library_path: plugins.container,
+			init_config: { engines: { ...off, static: fixed } },
+		});
 	}
 	if (records !== undefined && plugins.cloudtrail !== undefined && plugins.json !== undefined) {
-		loaded.push({ name: "cloudtrail", library_path: plugins.cloudtrail, init_config: "", open_params: records });
+		loaded.push({
+			name: "cloudtrail",
+			library_path: plugins.cloudtrail,
+			init_config: "",
+			open_params: records,
+		});
 		loaded.push({ name: "json", library_path: plugins.json, init_config: "" });
 	}
 	const config = {
@@ -109,15 +142,23 @@ function writeConfig({ directory, plugins, rules, asContainer, records, driver =
 	return path;
 }
 
-/** @returns what Falco has against the files, errors and warnings alike; none: it takes them as they are */
+/**
+ * @returns what Falco has against the files, errors and warnings alike; none: it takes them as they
+ * are
+ */
 export function validate(options: EngineOptions): readonly string[] {
 	const config = writeConfig({ ...options, rules: [] }, "validate");
 	const args = ["-c", config, ...options.rules.flatMap((file) => ["-V", file])];
-	const { status, stdout, stderr, error } = spawnSync(options.falco, args, { encoding: "utf8", timeout: ANSWER_MS });
+	const { status, stdout, stderr, error } = spawnSync(options.falco, args, {
+		encoding: "utf8",
+		timeout: ANSWER_MS,
+	});
 	if (error !== undefined) return [error.message];
 	const result = stdout.split("\n").find((line) => line.startsWith("{"));
 	if (result === undefined) return [`exit ${status}: ${(stderr || stdout).trim().slice(-1_000)}`];
-	const { falco_load_results: files } = JSON.parse(result) as { falco_load_results: readonly LoadResult[] };
+	const { falco_load_results: files } = JSON.parse(result) as {
+		falco_load_results: readonly LoadResult[];
+	};
 	const lines = files.flatMap(({ name, errors, warnings }) =>
 		[...errors, ...warnings].map(({ code, codedesc, message, context }) =>
 			`${name}: ${code} ${message || codedesc} ${context?.snippet ?? ""}`.trim(),
@@ -140,9 +181,13 @@ interface Finding {
 
 /** Runs to the end of the records. @throws when Falco fails */
 export async function replayRecords(options: EngineOptions): Promise<readonly Alert[]> {
-	const child = spawn(options.falco, ["-c", writeConfig(options, "cloudtrail"), "--disable-source", "syscall"], {
-		stdio: ["ignore", "pipe", "pipe"],
-	});
+	const child = spawn(
+		options.falco,
+		["-c", writeConfig(options, "cloudtrail"), "--disable-source", "syscall"],
+		{
+			stdio: ["ignore", "pipe", "pipe"],
+		},
+	);
 	const timer = setTimeout(() => child.kill("SIGKILL"), ANSWER_MS);
 	const [stdout, stderr, [code]] = await Promise.all([
 		text(child.stdout),
@@ -150,7 +195,8 @@ export async function replayRecords(options: EngineOptions): Promise<readonly Al
 		once(child, "close") as Promise<[number | null]>,
 	]);
 	clearTimeout(timer);
-	if (code !== 0) throw new Error(`Falco ended with status ${code}\n${stderr.trim().slice(-1_000)}`);
+	if (code !== 0)
+		throw new Error(`Falco ended with status ${code}\n${stderr.trim().slice(-1_000)}`);
 	return stdout.split("\n").flatMap((line) => parseAlert(line) ?? []);
 }
 
@@ -180,7 +226,9 @@ export class LiveFalco implements AsyncDisposable {
 	private constructor(child: ChildProcess, barriers: string) {
 		this.#child = child;
 		this.#barriers = barriers;
-		createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) => this.#readLine(line));
+		createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) =>
+			this.#readLine(line),
+		);
 		(child.stderr as NodeJS.ReadableStream).setEncoding("utf8").on("data", (part: string) => {
 			this.#log = (this.#log + part).slice(-4_000);
 		});
@@ -190,7 +238,10 @@ export class LiveFalco implements AsyncDisposable {
 		});
 	}
 
-	/** Up when it has told of the first file that was opened for it. @throws when it ends before, or does not tell for 90 s */
+	/**
+	 * Up when it has told of the first file that was opened for it. @throws when it ends before, or
+	 * does not tell for 90 s
+	 */
 	static async start(options: EngineOptions): Promise<LiveFalco> {
 		const barriers = join(options.directory, "barrier");
 		mkdirSync(barriers, { recursive: true });
@@ -231,20 +282,28 @@ export class LiveFalco implements AsyncDisposable {
 		throw new Error(`Falco was not ready within ${READY_MS / 1_000} s\n${this.#log.trim()}`);
 	}
 
-	/** What was said since the last call, when all that happened before this call is told of. @throws when Falco has ended, or lost events */
+	/**
+	 * What was said since the last call, when all that happened before this call is told of. @throws
+	 * when Falco has ended, or lost events
+	 */
 	async takeAlerts(): Promise<readonly Alert[]> {
 		// Twice: the buffers of two processors are read one after the other.
-		for (let i = 0; i < 2; i++) if (!(await this.#pass(ANSWER_MS))) throw new Error(`Falco does not answer\n${this.#log.trim()}`);
+		for (let i = 0; i < 2; i++)
+			if (!(await this.#pass(ANSWER_MS)))
+				throw new Error(`Falco does not answer\n${this.#log.trim()}`);
 		const alerts = this.#alerts;
 		this.#alerts = [];
-		if (alerts.some(({ rule }) => DROPPED.test(rule))) throw new Error("Falco lost events: this machine is too busy for a verdict");
+		if (alerts.some(({ rule }) => DROPPED.test(rule)))
+			throw new Error("Falco lost events: this machine is too busy for a verdict");
 		return alerts;
 	}
 
 	async #pass(timeoutMs: number): Promise<boolean> {
 		const file = join(this.#barriers, String(++this.#barrier));
 		const limit = new AbortController();
-		const seen = new Promise<boolean>((resolve) => this.#waiting.set(file, () => resolve(!this.#hasEnded)));
+		const seen = new Promise<boolean>((resolve) =>
+			this.#waiting.set(file, () => resolve(!this.#hasEnded)),
+		);
 		closeSync(openSync(file, "w"));
 		const late = delay(timeoutMs, false, { signal: limit.signal }).catch(() => false);
 		try {

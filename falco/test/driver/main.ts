@@ -1,6 +1,7 @@
 /**
- * `falco/test/run`: the rules before a real Falco. Validates each file, plays CloudTrail records, then does the bad and the innocent things of
- * each case on this machine under a live Falco, and compares what it says with what the cases expect.
+ * `falco/test/run`: the rules before a real Falco. Validates each file, plays CloudTrail records,
+ * then does the bad and the innocent things of each case on this machine under a live Falco, and
+ * compares what it says with what the cases expect.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +10,15 @@ import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import { type Case, casesOfAllRules, TEST } from "./cases.ts";
 import { differences } from "./compare.ts";
-import { type EngineOptions, findFalco, findPlugins, LiveFalco, replayRecords, validate, versionOf } from "./engine.ts";
+import {
+	type EngineOptions,
+	findFalco,
+	findPlugins,
+	LiveFalco,
+	replayRecords,
+	validate,
+	versionOf,
+} from "./engine.ts";
 import { FALCO, type Kind, RULES_FILES } from "./places.ts";
 import { Report } from "./report.ts";
 import { runSilentSession } from "./silent.ts";
@@ -37,7 +46,9 @@ if (flags.help) {
 
 const falco = findFalco();
 if (falco === undefined) {
-	console.error("There is no Falco here: install it (falco.org/docs/setup) or name it, FALCO=/path/to/falco falco/test/run.");
+	console.error(
+		"There is no Falco here: install it (falco.org/docs/setup) or name it, FALCO=/path/to/falco falco/test/run.",
+	);
 	process.exit(2);
 }
 
@@ -47,9 +58,13 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 
 const report = new Report();
 const plugins = findPlugins();
-const base = { falco, plugins, directory, driver: flags.engine } satisfies Omit<EngineOptions, "rules">;
+const base = { falco, plugins, directory, driver: flags.engine } satisfies Omit<
+	EngineOptions,
+	"rules"
+>;
 const cases = casesOfAllRules();
-const wanted = (kind: Kind) => (cases.get(kind) ?? []).filter(({ name, rule }) => `${name} ${rule}`.includes(flags.only ?? ""));
+const wanted = (kind: Kind) =>
+	(cases.get(kind) ?? []).filter(({ name, rule }) => `${name} ${rule}`.includes(flags.only ?? ""));
 const hasRecordPlugins = plugins.cloudtrail !== undefined && plugins.json !== undefined;
 /** Of the agent, in world.sh and session.sh as in the image. */
 const AGENT_UID = 10_001;
@@ -105,19 +120,25 @@ function validateAll(): void {
 		// Without plugins that they do not need: what they use of one would be noticed.
 		const asContainer = rules.includes(container) ? { asContainer: OPENCLAW } : {};
 		const records = rules.includes(cloudtrail) ? { records: join(TEST, "cloudtrail") } : {};
-		if (missing.length > 0) report.add("skipped", what, `plugins that are not here: ${missing.join(", ")}`);
+		if (missing.length > 0)
+			report.add("skipped", what, `plugins that are not here: ${missing.join(", ")}`);
 		else report.judge(what, validate({ ...base, ...asContainer, ...records, rules }));
 	}
 }
 
 async function playRecords(): Promise<void> {
 	report.heading("CloudTrail records");
-	if (!hasRecordPlugins) return skipAll("cloudtrail", "the plugins cloudtrail and json are not here");
+	if (!hasRecordPlugins)
+		return skipAll("cloudtrail", "the plugins cloudtrail and json are not here");
 	for (const one of wanted("cloudtrail")) {
 		for (const way of ["trigger", "innocent"] as const) {
 			const records = join(TEST, "cloudtrail", one.name, `${way}.json`);
 			const alerts = await replayRecords({ ...base, rules: [RULES_FILES.cloudtrail], records });
-			report.judge(`${one.name} ${way}`, differences(one, way === "trigger" ? one.trigger : [], alerts), many(alerts.length));
+			report.judge(
+				`${one.name} ${way}`,
+				differences(one, way === "trigger" ? one.trigger : [], alerts),
+				many(alerts.length),
+			);
 		}
 	}
 }
@@ -128,7 +149,9 @@ async function runLive(title: string, kind: Kind, options: EngineOptions): Promi
 	// In a container only what the cases start counts.
 	const foreign = kind === "syscall" ? foreignProcesses(AGENT_UID) : [];
 	if (foreign.length > 0)
-		throw new Error(`User ${AGENT_UID} has processes here already (${foreign.join(", ")}): end them, or take another host.`);
+		throw new Error(
+			`User ${AGENT_UID} has processes here already (${foreign.join(", ")}): end them, or take another host.`,
+		);
 	await using live = await LiveFalco.start(options);
 	for (const one of wanted(kind)) {
 		if (stopping.signal.aborted) throw new Error("ended by a signal");
@@ -136,7 +159,9 @@ async function runLive(title: string, kind: Kind, options: EngineOptions): Promi
 	}
 	if (kind !== "syscall" || flags["no-session"] || flags.only !== undefined) return;
 	report.heading("a normal session: nothing may be said");
-	const session = await runSilentSession(stopping.signal, (line) => console.log(`         ${line}`));
+	const session = await runSilentSession(stopping.signal, (line) =>
+		console.log(`         ${line}`),
+	);
 	const alerts = await live.takeAlerts();
 	const problems = [...session.problems, ...alerts.map(({ output }) => `not expected: ${output}`)];
 	report.judge(session.title, problems, many(alerts.length));
@@ -146,14 +171,22 @@ async function classifyCase(live: LiveFalco, one: Case): Promise<void> {
 	const missing = missingCommands(one);
 	for (const way of ["innocent", "trigger"] as const) {
 		if (missing.length > 0) {
-			report.add("skipped", `${one.name} ${way}`, `commands that are not here: ${missing.join(", ")}`);
+			report.add(
+				"skipped",
+				`${one.name} ${way}`,
+				`commands that are not here: ${missing.join(", ")}`,
+			);
 			continue;
 		}
 		await live.takeAlerts();
 		const problem = runScript(one, way);
 		const alerts = await live.takeAlerts();
 		const lines = differences(one, way === "trigger" ? one.trigger : [], alerts);
-		report.judge(`${one.name} ${way}`, problem === undefined ? lines : [problem, ...lines], many(alerts.length));
+		report.judge(
+			`${one.name} ${way}`,
+			problem === undefined ? lines : [problem, ...lines],
+			many(alerts.length),
+		);
 	}
 }
 
@@ -161,11 +194,23 @@ function skipAll(kind: Kind, reason: string): void {
 	for (const { name } of wanted(kind)) report.add("skipped", name, reason);
 }
 
-/** With the static engine every process of this machine is in the container: of those, only what the cases start counts. */
+/**
+ * With the static engine every process of this machine is in the container: of those, only what the
+ * cases start counts.
+ */
 function onlyCases(): string {
 	const path = join(directory, "only_cases.yaml");
 	const override = { condition: "append" };
-	writeFileSync(path, stringify([{ macro: "openclaw_container", condition: "and proc.env contains OPENCLAW_FALCO_CASE", override }]));
+	writeFileSync(
+		path,
+		stringify([
+			{
+				macro: "openclaw_container",
+				condition: "and proc.env contains OPENCLAW_FALCO_CASE",
+				override,
+			},
+		]),
+	);
 	return path;
 }
 

@@ -23,7 +23,10 @@ export class Report {
 		this.add(problems.length === 0 ? "ok" : "FAILED", what, detail, problems);
 	}
 
-	/** @returns the exit status: 1 something failed, 3 nothing failed and something could not be looked at */
+	/**
+	 * @returns the exit status: 1 something failed, 3 nothing failed and something could not be
+	 * looked at
+	 */
 	finish(): number {
 		const { ok, FAILED, skipped } = this.#counts;
 		console.log(`\n${ok} passed, ${FAILED} failed, ${skipped} skipped`);

@@ -1,8 +1,13 @@
-/** `falco/test/silent-session`: the normal session alone, to run beside a Falco of one's own. Exit status 0: it went as it should. */
+/**
+ * `falco/test/silent-session`: the normal session alone, to run beside a Falco of one's own. Exit
+ * status 0: it went as it should.
+ */
 import { runSilentSession } from "./silent.ts";
 
 if (process.getuid?.() !== 0) {
-	console.error("falco/test/silent-session needs root: it starts an agent as another user, in a mount namespace of its own");
+	console.error(
+		"falco/test/silent-session needs root: it starts an agent as another user, in a mount namespace of its own",
+	);
 	process.exit(2);
 }
 const stopping = new AbortController();

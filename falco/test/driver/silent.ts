@@ -32,7 +32,10 @@ interface Stage {
 }
 
 /** Ends whatever it started, however it ends. */
-export async function runSilentSession(stop: AbortSignal, say: (line: string) => void): Promise<Session> {
+export async function runSilentSession(
+	stop: AbortSignal,
+	say: (line: string) => void,
+): Promise<Session> {
 	buildSidecar();
 	const found = await findOpenClaw();
 	const isReal = found.kind === "installed";
@@ -73,9 +76,32 @@ async function live(
 	// For the agent alone: what root would write there, the agent could not read.
 	const cached = ["env", "NODE_COMPILE_CACHE=/home/openclaw/.cache/node"];
 	const command = [...cached, ...agent.command(STATE).map((part) => inMachine(part, installation))];
-	const options = ["--workspace", STATE, "--store", "file:///srv/store", "--namespace", "anna", "--agent-user", `${AGENT}:${AGENT}`];
-	const sidecar = ["/usr/local/bin/node", "/opt/openclaw-sidecar/openclaw-sidecar.js", "run", ...options];
-	const machine = ["sh", join(TEST, "session.sh"), process.execPath, REPOSITORY, installation, COMPILE_CACHE, home, join(root, "store")];
+	const options = [
+		"--workspace",
+		STATE,
+		"--store",
+		"file:///srv/store",
+		"--namespace",
+		"anna",
+		"--agent-user",
+		`${AGENT}:${AGENT}`,
+	];
+	const sidecar = [
+		"/usr/local/bin/node",
+		"/opt/openclaw-sidecar/openclaw-sidecar.js",
+		"run",
+		...options,
+	];
+	const machine = [
+		"sh",
+		join(TEST, "session.sh"),
+		process.execPath,
+		REPOSITORY,
+		installation,
+		COMPILE_CACHE,
+		home,
+		join(root, "store"),
+	];
 	const { NODE_COMPILE_CACHE: _, ...agentEnv } = agent.env;
 	const env = {
 		PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -86,7 +112,17 @@ async function live(
 	};
 	const daemon = new Running(
 		"openclaw-sidecar run",
-		["unshare", "--mount", "--propagation", "private", "--", ...machine, ...sidecar, "--", ...command],
+		[
+			"unshare",
+			"--mount",
+			"--propagation",
+			"private",
+			"--",
+			...machine,
+			...sidecar,
+			"--",
+			...command,
+		],
 		env,
 	);
 	const end = () => daemon.signal("SIGTERM");
@@ -95,7 +131,11 @@ async function live(
 		await daemon.event("agent.started", 0, START_MS);
 		await agent.ready(daemon);
 		say(`${name} machine: OpenClaw is ready`);
-		for (const text of ["Hello, who are you?", "Remember the plan. [[write:notes/plan.md:5000]]", "How far are we?"])
+		for (const text of [
+			"Hello, who are you?",
+			"Remember the plan. [[write:notes/plan.md:5000]]",
+			"How far are we?",
+		])
 			await agent.turn(text);
 		await useTools(daemon, env);
 		if (name === "first") say(await installPlugin(daemon, env, installation));
@@ -103,7 +143,10 @@ async function live(
 		say(`${name} machine: turns, tools`);
 		end();
 		const exit = await Promise.race([daemon.exited, limit(DRAIN_MS)]);
-		if (exit?.code !== 0) throw new Error(`the ${name} machine's drain ended with ${JSON.stringify(exit ?? "nothing")}\n${daemon.tail}`);
+		if (exit?.code !== 0)
+			throw new Error(
+				`the ${name} machine's drain ended with ${JSON.stringify(exit ?? "nothing")}\n${daemon.tail}`,
+			);
 		say(`${name} machine: drained, exit 0`);
 	} finally {
 		stop.removeEventListener("abort", end);
@@ -133,8 +176,15 @@ async function useTools(daemon: Running, env: Readonly<Record<string, string>>):
 	await inside(daemon, env, ["sh", "-c", script]);
 }
 
-/** OpenClaw's own command where it is here, from a directory of this machine; what npm lays out for a plugin in any case. */
-async function installPlugin(daemon: Running, env: Readonly<Record<string, string>>, installation: string): Promise<string> {
+/**
+ * OpenClaw's own command where it is here, from a directory of this machine; what npm lays out for
+ * a plugin in any case.
+ */
+async function installPlugin(
+	daemon: Running,
+	env: Readonly<Record<string, string>>,
+	installation: string,
+): Promise<string> {
 	const layOut = `
 		const { copyFileSync, mkdirSync, symlinkSync, writeFileSync } = require("node:fs");
 		const root = "${STATE}/npm/projects/whatsapp/node_modules";
@@ -162,11 +212,23 @@ async function installPlugin(daemon: Running, env: Readonly<Record<string, strin
 }
 
 /** A program of the agent's user in the daemon's machine. */
-async function inside(daemon: Running, env: Readonly<Record<string, string>>, command: readonly string[]): Promise<void> {
+async function inside(
+	daemon: Running,
+	env: Readonly<Record<string, string>>,
+	command: readonly string[],
+): Promise<void> {
 	const enter = ["nsenter", "--mount", `--target=${daemon.pid}`, "--"];
 	const asAgent = ["setpriv", "--reuid", String(AGENT), "--regid", String(AGENT), "--clear-groups"];
-	const { status, stdout, stderr } = await run([...enter, ...asAgent, ...command], env, 180_000, "/");
-	if (status !== 0) throw new Error(`\`${command[0]} …\` ended with status ${status}\n${(stderr + stdout).trim().slice(-800)}`);
+	const { status, stdout, stderr } = await run(
+		[...enter, ...asAgent, ...command],
+		env,
+		180_000,
+		"/",
+	);
+	if (status !== 0)
+		throw new Error(
+			`\`${command[0]} …\` ended with status ${status}\n${(stderr + stdout).trim().slice(-800)}`,
+		);
 }
 
 /** Where a path of this repository lies in the machine. */

@@ -5,7 +5,10 @@ import { FALCO, KINDS, type Kind, RULES_FILES, rulesOf } from "./places.ts";
 
 const CASES = casesOfAllRules();
 
-/** The README with its generated parts made anew: what stands between `<!-- NAME -->` and `<!-- /NAME -->`. */
+/**
+ * The README with its generated parts made anew: what stands between `<!-- NAME -->` and `<!--
+ * /NAME -->`.
+ */
 export function readmeWithTables(readme: string): string {
 	let text = readme;
 	for (const [name, content] of [
@@ -21,7 +24,11 @@ export function readmeWithTables(readme: string): string {
 
 function caseTable(kind: Kind): string {
 	const rows = casesOf(kind).map(({ rule, name, trigger, innocent }) =>
-		row([`[${rule}](test/${kind}/${name})`, trigger.map((one) => alertText(rule, one)).join("<br>"), `${innocent}: 0`]),
+		row([
+			`[${rule}](test/${kind}/${name})`,
+			trigger.map((one) => alertText(rule, one)).join("<br>"),
+			`${innocent}: 0`,
+		]),
 	);
 	return [
 		`### ${relative(FALCO, RULES_FILES[kind])}`,

@@ -1,4 +1,7 @@
-/** Runs the scripts of a case in `world.sh`, which is a machine of its own as far as paths and users go. */
+/**
+ * Runs the scripts of a case in `world.sh`, which is a machine of its own as far as paths and users
+ * go.
+ */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, readdirSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -10,10 +13,15 @@ const ALWAYS_NEEDED = ["unshare", "setpriv", "mount", "sh"];
 /** @returns commands that are not here */
 export function missingCommands({ needs }: Pick<Case, "needs">): readonly string[] {
 	const directories = (process.env.PATH ?? "").split(delimiter);
-	return [...ALWAYS_NEEDED, ...needs].filter((name) => !directories.some((directory) => isExecutable(join(directory, name))));
+	return [...ALWAYS_NEEDED, ...needs].filter(
+		(name) => !directories.some((directory) => isExecutable(join(directory, name))),
+	);
 }
 
-/** Processes of the agent's user that are here already: what is said of them would be taken for the cases'. */
+/**
+ * Processes of the agent's user that are here already: what is said of them would be taken for the
+ * cases'.
+ */
 export function foreignProcesses(uid: number): readonly string[] {
 	return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && ownerOf(name) === uid);
 }
@@ -28,9 +36,19 @@ function ownerOf(pid: string): number | undefined {
 }
 
 /** @returns what went wrong: the script did not do what it is there for; undefined: it did */
-export function runScript({ kind, name, as, network }: Case, way: "trigger" | "innocent"): string | undefined {
+export function runScript(
+	{ kind, name, as, network }: Case,
+	way: "trigger" | "innocent",
+): string | undefined {
 	const own = network === "own" ? ["--net"] : [];
-	const world = [join(TEST, "world.sh"), process.execPath, TEST, as, network, `${kind}/${name}/${way}.sh`];
+	const world = [
+		join(TEST, "world.sh"),
+		process.execPath,
+		TEST,
+		as,
+		network,
+		`${kind}/${name}/${way}.sh`,
+	];
 	const args = ["--mount", "--propagation", "private", ...own, "--", "sh", ...world];
 	const { status, signal, stdout, stderr, error } = spawnSync("unshare", args, {
 		encoding: "utf8",
@@ -39,7 +57,9 @@ export function runScript({ kind, name, as, network }: Case, way: "trigger" | "i
 		env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" },
 	});
 	if (error !== undefined) return error.message;
-	return status === 0 ? undefined : `exit ${status ?? signal}: ${(stderr + stdout).trim().slice(-500)}`;
+	return status === 0
+		? undefined
+		: `exit ${status ?? signal}: ${(stderr + stdout).trim().slice(-500)}`;
 }
 
 function isExecutable(path: string): boolean {

@@ -1,15 +1,29 @@
-/** Prints the Debian packages of this system as CycloneDX: what npm's and pnpm's own bills do not know of. */
+/**
+ * Prints the Debian packages of this system as CycloneDX: what npm's and pnpm's own bills do not
+ * know of.
+ */
 import { execFileSync } from "node:child_process";
 
-const FORMAT = ["Package", "Version", "Architecture", "source:Package"].map((field) => `\${${field}}`).join("\t");
+const FORMAT = ["Package", "Version", "Architecture", "source:Package"]
+	.map((field) => `\${${field}}`)
+	.join("\t");
 
-const rows = execFileSync("dpkg-query", ["--show", "--showformat", `${FORMAT}\n`], { encoding: "utf8" })
+const rows = execFileSync("dpkg-query", ["--show", "--showformat", `${FORMAT}\n`], {
+	encoding: "utf8",
+})
 	.trim()
 	.split("\n");
 const components = rows.map((row) => {
 	const [name = "", version = "", architecture = "", source = ""] = row.split("\t");
 	const purl = `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${architecture}`;
-	return { type: "library", "bom-ref": purl, name, version, purl, properties: [{ name: "debian:source", value: source }] };
+	return {
+		type: "library",
+		"bom-ref": purl,
+		name,
+		version,
+		purl,
+		properties: [{ name: "debian:source", value: source }],
+	};
 });
 const node = {
 	type: "platform",
@@ -18,5 +32,10 @@ const node = {
 	version: process.versions.node,
 	purl: `pkg:generic/node@${process.versions.node}`,
 };
-const bill = { bomFormat: "CycloneDX", specVersion: "1.6", version: 1, components: [node, ...components] };
+const bill = {
+	bomFormat: "CycloneDX",
+	specVersion: "1.6",
+	version: 1,
+	components: [node, ...components],
+};
 console.log(JSON.stringify(bill, undefined, "\t"));

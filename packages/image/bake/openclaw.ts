@@ -1,6 +1,7 @@
 /**
- * Lets OpenClaw's gateway live once, as the user it runs as: start, one turn with a fake model, end. What V8 compiled of it stays in the
- * image; its state stays in this stage of the build. Needs no network.
+ * Lets OpenClaw's gateway live once, as the user it runs as: start, one turn with a fake model,
+ * end. What V8 compiled of it stays in the image; its state stays in this stage of the build. Needs
+ * no network.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -24,20 +25,45 @@ mkdirSync(join(home, ".openclaw"), { mode: 0o700 });
 const model = await startFakeModel();
 const port = await freePort();
 const config = join(home, ".openclaw/openclaw.json");
-writeFileSync(config, openClawConfig({ port, token: TOKEN, modelUrl: model.url, modelId: model.id }), { mode: 0o600 });
-for (const path of [home, join(home, ".openclaw"), config, CACHE]) chownSync(path, AGENT.uid, AGENT.gid);
+writeFileSync(
+	config,
+	openClawConfig({ port, token: TOKEN, modelUrl: model.url, modelId: model.id }),
+	{ mode: 0o600 },
+);
+for (const path of [home, join(home, ".openclaw"), config, CACHE])
+	chownSync(path, AGENT.uid, AGENT.gid);
 
-const env = { PATH: process.env.PATH, HOME: home, OPENCLAW_OFFLINE: "1", OPENCLAW_NO_AUTO_UPDATE: "1", OPENCLAW_DISABLE_BONJOUR: "1" };
+const env = {
+	PATH: process.env.PATH,
+	HOME: home,
+	OPENCLAW_OFFLINE: "1",
+	OPENCLAW_NO_AUTO_UPDATE: "1",
+	OPENCLAW_DISABLE_BONJOUR: "1",
+};
 const args = ["gateway", "run", "--port", String(port), "--bind", "loopback"];
-const gateway = spawn("/usr/local/bin/openclaw", args, { ...AGENT, env, cwd: home, stdio: ["ignore", "inherit", "inherit"] });
+const gateway = spawn("/usr/local/bin/openclaw", args, {
+	...AGENT,
+	env,
+	cwd: home,
+	stdio: ["ignore", "inherit", "inherit"],
+});
 const exited = once(gateway, "exit");
 
 await ready();
 const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
 	method: "POST",
-	// The gateway computes for longer than it keeps an idle connection open: one from before would be reset.
-	headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", connection: "close" },
-	body: JSON.stringify({ model: "openclaw/default", user: "bake", messages: [{ role: "user", content: "hello [[write:hello.txt:20]]" }] }),
+	// The gateway computes for longer than it keeps an idle connection open: one from before would be
+	// reset.
+	headers: {
+		authorization: `Bearer ${TOKEN}`,
+		"content-type": "application/json",
+		connection: "close",
+	},
+	body: JSON.stringify({
+		model: "openclaw/default",
+		user: "bake",
+		messages: [{ role: "user", content: "hello [[write:hello.txt:20]]" }],
+	}),
 });
 if (!response.ok) throw new Error(`the turn failed: ${response.status} ${await response.text()}`);
 await response.arrayBuffer();
@@ -52,7 +78,8 @@ leaveReadable(CACHE, AGENT.uid);
 async function ready(): Promise<void> {
 	const until = performance.now() + READY_TIMEOUT_MS;
 	while (performance.now() < until) {
-		if (gateway.exitCode !== null || gateway.signalCode !== null) throw new Error("the gateway ended before it was ready");
+		if (gateway.exitCode !== null || gateway.signalCode !== null)
+			throw new Error("the gateway ended before it was ready");
 		const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
 		const text = await answer?.text();
 		if (answer?.ok && text?.startsWith("{")) return;

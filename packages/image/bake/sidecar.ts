@@ -1,6 +1,7 @@
 /**
- * Lets the sidecar live once as far as a machine can before its first request: listening, pinged, everything loaded that a start needs.
- * What V8 compiled of it stays in the image, and a machine answers its first ping sooner. Needs no network.
+ * Lets the sidecar live once as far as a machine can before its first request: listening, pinged,
+ * everything loaded that a start needs. What V8 compiled of it stays in the image, and a machine
+ * answers its first ping sooner. Needs no network.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,9 +16,13 @@ const STORE = ["--store", "s3://not-asked/for", "--region", "us-east-1"];
 await import(pathToFileURL("/opt/openclaw-sidecar/node_modules/koffi/index.js").href);
 
 mkdirSync(CACHE);
-const sidecar = spawn("/usr/local/bin/openclaw-sidecar", ["run", "--listen", "127.0.0.1:0", ...STORE, "--", "true"], {
-	stdio: ["ignore", "inherit", "pipe"],
-});
+const sidecar = spawn(
+	"/usr/local/bin/openclaw-sidecar",
+	["run", "--listen", "127.0.0.1:0", ...STORE, "--", "true"],
+	{
+		stdio: ["ignore", "inherit", "pipe"],
+	},
+);
 let log = "";
 sidecar.stderr.setEncoding("utf8").on("data", (text: string) => {
 	log += text;
@@ -37,9 +42,14 @@ leaveReadable(CACHE, 0);
 
 async function listening(): Promise<number> {
 	for (;;) {
-		const line = log.split("\n").find((text) => text.endsWith("}") && text.includes('"server.listening"'));
+		const line = log
+			.split("\n")
+			.find((text) => text.endsWith("}") && text.includes('"server.listening"'));
 		if (line !== undefined) return (JSON.parse(line) as { readonly port: number }).port;
-		const isOver = await Promise.race([once(sidecar.stderr, "data").then(() => false), exited.then(() => true)]);
+		const isOver = await Promise.race([
+			once(sidecar.stderr, "data").then(() => false),
+			exited.then(() => true),
+		]);
 		if (isOver) throw new Error(`the sidecar ended before it listened\n${log}`);
 	}
 }

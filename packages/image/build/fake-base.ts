@@ -1,9 +1,10 @@
 /**
- * A local fake for the base image, for machines that cannot pull it: Debian from its own mirrors and Node from npm, under the name of
- * the real one. Needs root, buildah, mmdebstrap and npm; for another architecture no emulation.
+ * A local fake for the base image, for machines that cannot pull it: Debian from its own mirrors
+ * and Node from npm, under the name of the real one. Needs root, buildah, mmdebstrap and npm; for
+ * another architecture no emulation.
  *
- * It is NOT the base image: fewer packages, no yarn, another size. For another architecture nothing of Debian is configured, and its
- * package list is empty.
+ * It is NOT the base image: fewer packages, no yarn, another size. For another architecture nothing
+ * of Debian is configured, and its package list is empty.
  */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -29,12 +30,23 @@ function standInOf(architecture: Architecture): string {
 	const scratch = mkdtempSync(join(CACHE, "base-"));
 	const root = join(scratch, "root");
 	try {
-		if (architecture === OWN_ARCHITECTURE) run(["mmdebstrap", "--quiet", "--variant=minbase", "--include=libstdc++6", SUITE, root]);
+		if (architecture === OWN_ARCHITECTURE)
+			run(["mmdebstrap", "--quiet", "--variant=minbase", "--include=libstdc++6", SUITE, root]);
 		else unpackSystem(architecture, root);
 		addNode(architecture, scratch, root);
 		const container = outputOf(["buildah", "from", "--arch", architecture, "scratch"]);
 		run(["buildah", "add", "--quiet", container, root, "/"]);
-		run(["buildah", "config", "--arch", architecture, "--os", "linux", "--env", `NODE_VERSION=${process.versions.node}`, container]);
+		run([
+			"buildah",
+			"config",
+			"--arch",
+			architecture,
+			"--os",
+			"linux",
+			"--env",
+			`NODE_VERSION=${process.versions.node}`,
+			container,
+		]);
 		run(["buildah", "commit", "--quiet", "--rm", container, image]);
 		return image;
 	} finally {
@@ -46,23 +58,48 @@ function standInOf(architecture: Architecture): string {
 function unpackSystem(architecture: Architecture, root: string): void {
 	const packages = ["--include=?essential", "--include=passwd,libstdc++6"];
 	const usrMerge = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr";
-	run(["mmdebstrap", "--quiet", `--arch=${architecture}`, "--variant=extract", ...packages, usrMerge, SUITE, root]);
-	for (const file of ["passwd", "group"]) cpSync(join(root, `usr/share/base-passwd/${file}.master`), join(root, "etc", file));
+	run([
+		"mmdebstrap",
+		"--quiet",
+		`--arch=${architecture}`,
+		"--variant=extract",
+		...packages,
+		usrMerge,
+		SUITE,
+		root,
+	]);
+	for (const file of ["passwd", "group"])
+		cpSync(join(root, `usr/share/base-passwd/${file}.master`), join(root, "etc", file));
 }
 
 function addNode(architecture: Architecture, scratch: string, root: string): void {
 	const local = join(root, "usr/local");
-	cpSync(join(unpacked(`${NODE_PACKAGE[architecture]}@${process.versions.node}`, scratch), "bin/node"), join(local, "bin/node"));
+	cpSync(
+		join(unpacked(`${NODE_PACKAGE[architecture]}@${process.versions.node}`, scratch), "bin/node"),
+		join(local, "bin/node"),
+	);
 	const npm = join(local, "lib/node_modules/npm");
 	mkdirSync(dirname(npm), { recursive: true });
 	cpSync(unpacked(`npm@${NPM_VERSION}`, scratch), npm, { recursive: true });
-	for (const command of ["npm", "npx"]) symlinkSync(`../lib/node_modules/npm/bin/${command}-cli.js`, join(local, "bin", command));
+	for (const command of ["npm", "npx"])
+		symlinkSync(`../lib/node_modules/npm/bin/${command}-cli.js`, join(local, "bin", command));
 }
 
 /** A package from the npm registry, as a directory. */
 function unpacked(spec: string, scratch: string): string {
 	const into = mkdtempSync(join(scratch, "package-"));
-	const file = outputOf(["npm", "pack", "--silent", "--pack-destination", into, spec]).split("\n").at(-1) ?? "";
-	run(["tar", "--extract", "--gzip", "--no-same-owner", "--file", join(into, file), "--directory", into]);
+	const file =
+		outputOf(["npm", "pack", "--silent", "--pack-destination", into, spec]).split("\n").at(-1) ??
+		"";
+	run([
+		"tar",
+		"--extract",
+		"--gzip",
+		"--no-same-owner",
+		"--file",
+		join(into, file),
+		"--directory",
+		into,
+	]);
 	return join(into, "package");
 }

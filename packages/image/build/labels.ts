@@ -12,7 +12,9 @@ export interface Labels {
 
 /** What the image says of where it comes from. */
 export function labels(): Labels {
-	const { version } = JSON.parse(readFileSync(join(ROOT, "packages/sidecar/package.json"), "utf8")) as { readonly version: string };
+	const { version } = JSON.parse(
+		readFileSync(join(ROOT, "packages/sidecar/package.json"), "utf8"),
+	) as { readonly version: string };
 	const head = ["git", "-C", ROOT, "rev-parse", "HEAD"];
 	return { VERSION: version, REVISION: succeeds(head) ? outputOf(head) : "unknown" };
 }

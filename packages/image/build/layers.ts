@@ -13,8 +13,17 @@ export function layersOf(tool: Tool, image: string): readonly Layer[] {
 	// Buildah does not tell sizes of layers.
 	const teller = tool === "buildah" ? "podman" : tool;
 	const format = teller === "docker" ? "{{json .}}" : "json";
-	const text = outputOf([teller, "history", "--human=false", "--no-trunc", "--format", format, image]);
-	const rows = teller === "docker" ? text.split("\n").map((line) => JSON.parse(line)) : JSON.parse(text);
+	const text = outputOf([
+		teller,
+		"history",
+		"--human=false",
+		"--no-trunc",
+		"--format",
+		format,
+		image,
+	]);
+	const rows =
+		teller === "docker" ? text.split("\n").map((line) => JSON.parse(line)) : JSON.parse(text);
 	return (rows as readonly Record<string, unknown>[])
 		.map((row) => ({ bytes: Number(row.size ?? row.Size), step: String(row.CreatedBy) }))
 		.filter(({ bytes }) => bytes > 0)
@@ -25,8 +34,12 @@ const MB = 1_000_000;
 
 export function layerTable(layers: readonly Layer[]): string {
 	const total = layers.reduce((sum, { bytes }) => sum + bytes, 0);
-	const line = (bytes: number, text: string) => `${(bytes / MB).toFixed(1).padStart(8)} MB  ${text}`;
-	return [...layers.map(({ bytes, step }) => line(bytes, nameOf(step))), line(total, "together")].join("\n");
+	const line = (bytes: number, text: string) =>
+		`${(bytes / MB).toFixed(1).padStart(8)} MB  ${text}`;
+	return [
+		...layers.map(({ bytes, step }) => line(bytes, nameOf(step))),
+		line(total, "together"),
+	].join("\n");
 }
 
 /** What builders make of `COPY --from=system / /`: buildah keeps only where it went. */

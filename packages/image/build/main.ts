@@ -1,6 +1,6 @@
 /**
- * `pnpm image:build [--platform linux/arm64] [--tag NAME] [--base IMAGE]`: builds the image with docker, podman or buildah, whichever is
- * here, and says what its layers weigh.
+ * `pnpm image:build [--platform linux/arm64] [--tag NAME] [--base IMAGE]`: builds the image with
+ * docker, podman or buildah, whichever is here, and says what its layers weigh.
  */
 import { parseArgs } from "node:util";
 import { labels } from "./labels.ts";
@@ -18,10 +18,19 @@ const { values } = parseArgs({
 
 const tool = findTool();
 if (tool === undefined) {
-	console.error("image:build needs one of docker, podman and buildah, and none is here. On Debian: apt-get install buildah podman runc");
+	console.error(
+		"image:build needs one of docker, podman and buildah, and none is here. On Debian: apt-get install buildah podman runc",
+	);
 	process.exit(2);
 }
 const { platform, tag, base } = values;
-buildImage({ tool, tag, platform, ...(base !== undefined && { base }), labels: labels(), root: ROOT });
+buildImage({
+	tool,
+	tag,
+	platform,
+	...(base !== undefined && { base }),
+	labels: labels(),
+	root: ROOT,
+});
 console.log(`${tag} for ${platform}, built with ${tool}\n`);
 console.log(layerTable(layersOf(tool, tag)));

@@ -4,7 +4,10 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** @throws Error with the command, where it does not end with status 0 */
-export function run([file = "", ...args]: readonly string[], env: NodeJS.ProcessEnv = process.env): void {
+export function run(
+	[file = "", ...args]: readonly string[],
+	env: NodeJS.ProcessEnv = process.env,
+): void {
 	const { status, signal, error } = spawnSync(file, args, { stdio: ["ignore", 2, 2], env });
 	if (status !== 0) throw failure([file, ...args], status ?? signal ?? error?.message);
 }

@@ -33,15 +33,33 @@ export function findTool(): Tool | undefined {
 /** @throws Error where the build fails; what it printed says why */
 export function buildImage(request: BuildRequest): void {
 	const { tool, tag, platform, base, root, labels, settings, isOffline } = request;
-	const args = Object.entries({ ...labels, ...settings, ...(base !== undefined && { BASE: base }) }).flatMap(([name, value]) => [
-		"--build-arg",
-		`${name}=${value}`,
-	]);
+	const args = Object.entries({
+		...labels,
+		...settings,
+		...(base !== undefined && { BASE: base }),
+	}).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
 	// Behind a proxy with a certificate of its own. A secret leaves nothing in the image.
 	const certificates = process.env.NODE_EXTRA_CA_CERTS;
 	const secret = certificates === undefined ? [] : ["--secret", `id=ca,src=${certificates}`];
-	// Older buildah, Debian 12's among them, does not know it in FROM and would emulate what can run natively.
+	// Older buildah, Debian 12's among them, does not know it in FROM and would emulate what can run
+	// natively.
 	const builder = `BUILDPLATFORM=linux/${OWN_ARCHITECTURE}`;
-	const own = tool === "docker" ? [] : ["--layers", "--build-arg", builder, ...(isOffline ? ["--pull=never"] : [])];
-	run([tool, "build", ...own, "--platform", platform, "--tag", tag, ...args, ...secret, "--file", "Containerfile", root]);
+	const own =
+		tool === "docker"
+			? []
+			: ["--layers", "--build-arg", builder, ...(isOffline ? ["--pull=never"] : [])];
+	run([
+		tool,
+		"build",
+		...own,
+		"--platform",
+		platform,
+		"--tag",
+		tag,
+		...args,
+		...secret,
+		"--file",
+		"Containerfile",
+		root,
+	]);
 }

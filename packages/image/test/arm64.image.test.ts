@@ -1,4 +1,6 @@
-/** The image for AgentCore's own architecture, emulated: slow, so only that it is whole and starts. */
+/**
+ * The image for AgentCore's own architecture, emulated: slow, so only that it is whole and starts.
+ */
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { Container, runIn } from "./container.ts";
@@ -7,11 +9,13 @@ const image = process.env.OPENCLAW_TEST_IMAGE_ARM64;
 const TIMEOUT_MS = 4 * 60_000;
 
 describe.skipIf(image === undefined)("the image for arm64", () => {
-	const inImage = (program: string, ...args: readonly string[]) => runIn(image ?? "", program, ...args);
+	const inImage = (program: string, ...args: readonly string[]) =>
+		runIn(image ?? "", program, ...args);
 
 	test("holds native code of its own architecture alone", { timeout: TIMEOUT_MS }, () => {
 		// Bytes 18 and 19 of an ELF file: its machine, 183 for AArch64.
-		const script = 'find /opt -name "*.node" -path "*linux*" -exec sh -c \'od -An -tu2 -j18 -N2 "$1"\' sh {} \\;';
+		const script =
+			'find /opt -name "*.node" -path "*linux*" -exec sh -c \'od -An -tu2 -j18 -N2 "$1"\' sh {} \\;';
 		const machines = inImage("sh", "-c", script).split("\n").map(Number);
 		expect(machines.length).toBeGreaterThan(3);
 		expect(new Set(machines)).toEqual(new Set([183]));
@@ -22,8 +26,15 @@ describe.skipIf(image === undefined)("the image for arm64", () => {
 	});
 
 	test("answers its first ping, and ends", { timeout: TIMEOUT_MS }, async () => {
-		const env = { OPENCLAW_SIDECAR_STORE: "s3://not-asked/for", OPENCLAW_SIDECAR_REGION: "us-east-1" };
-		await using vm = new Container("arm64", { image: image ?? "", env, options: ["--platform", "linux/arm64"] });
+		const env = {
+			OPENCLAW_SIDECAR_STORE: "s3://not-asked/for",
+			OPENCLAW_SIDECAR_REGION: "us-east-1",
+		};
+		await using vm = new Container("arm64", {
+			image: image ?? "",
+			env,
+			options: ["--platform", "linux/arm64"],
+		});
 		let status: unknown;
 		while (status === undefined && vm.process.exit === undefined) {
 			const answer = await fetch("http://127.0.0.1:8080/ping").catch(() => undefined);

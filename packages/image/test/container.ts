@@ -1,4 +1,7 @@
-/** The image as a platform runs it: a container with a root file system of its own, on the network of this machine alone. */
+/**
+ * The image as a platform runs it: a container with a root file system of its own, on the network
+ * of this machine alone.
+ */
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -7,7 +10,10 @@ import { type Exit, Running } from "../../testkit/processes.ts";
 /** What `docs/image.md` says it needs; every other capability is withheld. */
 const CAPABILITIES = "chown,dac_override,fowner,fsetid,kill,setgid,setpcap,setuid";
 
-/** Runs where cgroups are hybrid, which Debian's crun does not; the limits are below what a process without CAP_SYS_RESOURCE may set. */
+/**
+ * Runs where cgroups are hybrid, which Debian's crun does not; the limits are below what a process
+ * without CAP_SYS_RESOURCE may set.
+ */
 const PODMAN = ["podman", "--runtime", "runc"];
 const LIMITS = ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=4096:4096"];
 
@@ -29,12 +35,33 @@ export class Container implements AsyncDisposable {
 	readonly name = `openclaw-image-test-${randomUUID().slice(0, 8)}`;
 	readonly process: Running;
 
-	constructor(what: string, { env = {}, volumes = {}, args = [], options = [], image = ownImage() }: ContainerOptions = {}) {
+	constructor(
+		what: string,
+		{ env = {}, volumes = {}, args = [], options = [], image = ownImage() }: ContainerOptions = {},
+	) {
 		const variables = Object.entries(env).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
-		const mounts = Object.entries(volumes).flatMap(([inside, outside]) => ["--volume", `${outside}:${inside}`]);
+		const mounts = Object.entries(volumes).flatMap(([inside, outside]) => [
+			"--volume",
+			`${outside}:${inside}`,
+		]);
 		const rights = ["--cap-drop", "all", "--cap-add", CAPABILITIES];
-		const how = ["--rm", "--name", this.name, "--pull", "never", "--network", "host", ...LIMITS, ...rights, ...options];
-		this.process = new Running(what, [...PODMAN, "run", ...how, ...variables, ...mounts, image, ...args], ENVIRONMENT);
+		const how = [
+			"--rm",
+			"--name",
+			this.name,
+			"--pull",
+			"never",
+			"--network",
+			"host",
+			...LIMITS,
+			...rights,
+			...options,
+		];
+		this.process = new Running(
+			what,
+			[...PODMAN, "run", ...how, ...variables, ...mounts, image, ...args],
+			ENVIRONMENT,
+		);
 	}
 
 	/** Of its first process, as this machine sees it. */
@@ -70,11 +97,26 @@ export function inImage(program: string, ...args: readonly string[]): string {
 
 /** The same for any image. */
 export function runIn(image: string, program: string, ...args: readonly string[]): string {
-	return podman("run", "--rm", "--pull", "never", "--network", "none", ...LIMITS, "--entrypoint", program, image, ...args);
+	return podman(
+		"run",
+		"--rm",
+		"--pull",
+		"never",
+		"--network",
+		"none",
+		...LIMITS,
+		"--entrypoint",
+		program,
+		image,
+		...args,
+	);
 }
 
 /** The image's settings, as `podman image inspect` gives them. */
-export function inspectImage(): { readonly Config: Readonly<Record<string, unknown>>; readonly Size: number } {
+export function inspectImage(): {
+	readonly Config: Readonly<Record<string, unknown>>;
+	readonly Size: number;
+} {
 	return JSON.parse(podman("image", "inspect", ownImage()))[0];
 }
 
@@ -86,12 +128,17 @@ export function statusOf(pid: number): ReadonlyMap<string, string> {
 
 function podman(...args: readonly string[]): string {
 	const [file = "", ...globals] = PODMAN;
-	return execFileSync(file, [...globals, ...args], { encoding: "utf8", env: ENVIRONMENT, stdio: ["ignore", "pipe", "pipe"] }).trimEnd();
+	return execFileSync(file, [...globals, ...args], {
+		encoding: "utf8",
+		env: ENVIRONMENT,
+		stdio: ["ignore", "pipe", "pipe"],
+	}).trimEnd();
 }
 
 /** Made by `main.ts`. */
 function ownImage(): string {
 	const name = process.env.OPENCLAW_TEST_IMAGE;
-	if (name === undefined) throw new Error("OPENCLAW_TEST_IMAGE names no image: start this by `pnpm image:test`");
+	if (name === undefined)
+		throw new Error("OPENCLAW_TEST_IMAGE names no image: start this by `pnpm image:test`");
 	return name;
 }

@@ -13,6 +13,7 @@ export function emulatesArm64(): boolean {
 /** Only where a machine is made for one run: it changes the kernel's settings. */
 export function enableArm64(): void {
 	if (emulatesArm64() || !isInstalled("update-binfmts")) return;
-	if (!existsSync(`${BINFMT}/register`)) succeeds(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT]);
+	if (!existsSync(`${BINFMT}/register`))
+		succeeds(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT]);
 	succeeds(["update-binfmts", "--enable", "qemu-aarch64"]);
 }

@@ -18,18 +18,40 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** Runs the probe as the agent of a sidecar, and gives what it wrote. The workspace is no volume: one could not be renamed anyway. */
+/**
+ * Runs the probe as the agent of a sidecar, and gives what it wrote. The workspace is no volume:
+ * one could not be renamed anyway.
+ */
 async function probed(name: string, options: readonly string[] = []): Promise<Probed> {
-	const [out, store] = ["out", "store"].map((directory) => join(root, name, directory)) as [string, string];
+	const [out, store] = ["out", "store"].map((directory) => join(root, name, directory)) as [
+		string,
+		string,
+	];
 	// As a user of this machine makes them.
 	for (const directory of [out, store]) mkdirSync(directory, { recursive: true, mode: 0o755 });
 	chmodSync(out, 0o777);
 	await using container = new Container(name, {
 		volumes: { "/out": out, "/store": store, "/probe.ts:ro": PROBE },
-		env: { OPENCLAW_SIDECAR_STORE: "file:///store", OPENCLAW_SIDECAR_PROFILE: "plain", AWS_SECRET_ACCESS_KEY: SECRET },
-		args: [...options, "--", "setpriv", "--inh-caps=-all", "--", "node", "/probe.ts", "/out/probed.json"],
+		env: {
+			OPENCLAW_SIDECAR_STORE: "file:///store",
+			OPENCLAW_SIDECAR_PROFILE: "plain",
+			AWS_SECRET_ACCESS_KEY: SECRET,
+		},
+		args: [
+			...options,
+			"--",
+			"setpriv",
+			"--inh-caps=-all",
+			"--",
+			"node",
+			"/probe.ts",
+			"/out/probed.json",
+		],
 	});
-	expect([await container.process.exited, container.process.tail]).toMatchObject([{ code: 0 }, expect.stringContaining("durable")]);
+	expect([await container.process.exited, container.process.tail]).toMatchObject([
+		{ code: 0 },
+		expect.stringContaining("durable"),
+	]);
 	return JSON.parse(readFileSync(join(out, "probed.json"), "utf8")) as Probed;
 }
 
@@ -77,17 +99,34 @@ describe("an agent in the image", () => {
 	});
 
 	test("can write its own directories and what is for temporary files, and nothing else", () => {
-		const own = [".cache", ".config", ".local", ".npm", ".openclaw"].map((name) => `/home/openclaw/${name}`);
+		const own = [".cache", ".config", ".local", ".npm", ".openclaw"].map(
+			(name) => `/home/openclaw/${name}`,
+		);
 		expect([...agent.writable].sort()).toEqual([...own, "/tmp", "/var/tmp"]);
 	});
 
 	test("would get at the files as the sidecar's own user: the probe can succeed", async () => {
 		const root = await probed("control", ["--agent-user", "0:0"]);
-		const files = ["root's home", "the sidecar's state", "the store", "the sidecar's program", "a signal to the daemon"];
-		expect(files.map((name) => [name, root.attempts[name]])).toEqual(files.map((name) => [name, "succeeded"]));
+		const files = [
+			"root's home",
+			"the sidecar's state",
+			"the store",
+			"the sidecar's program",
+			"a signal to the daemon",
+		];
+		expect(files.map((name) => [name, root.attempts[name]])).toEqual(
+			files.map((name) => [name, "succeeded"]),
+		);
 		// Even then; and without the sidecar's capabilities not even root reads its memory.
-		expect(root.attempts).toMatchObject({ "the daemon's environment": "EACCES", "opening the daemon's memory": "EACCES" });
-		expect(root.status).toMatchObject({ CapBnd: "0000000000000000", CapEff: "0000000000000000", NoNewPrivs: "1" });
+		expect(root.attempts).toMatchObject({
+			"the daemon's environment": "EACCES",
+			"opening the daemon's memory": "EACCES",
+		});
+		expect(root.status).toMatchObject({
+			CapBnd: "0000000000000000",
+			CapEff: "0000000000000000",
+			NoNewPrivs: "1",
+		});
 	});
 });
 
@@ -112,7 +151,11 @@ describe("the image", () => {
 
 	test("has no tool that only builds need, and npm, by which OpenClaw installs plugins", () => {
 		const tools = "cc gcc make python3 git yarn corepack pnpm npm node".split(" ");
-		const found = inImage("sh", "-c", `for tool in ${tools.join(" ")}; do command -v $tool; done; true`);
+		const found = inImage(
+			"sh",
+			"-c",
+			`for tool in ${tools.join(" ")}; do command -v $tool; done; true`,
+		);
 		expect(found.split("\n")).toEqual(["/usr/local/bin/npm", "/usr/local/bin/node"]);
 	});
 
@@ -131,7 +174,9 @@ describe("the image", () => {
 			},
 		});
 		expect(Config.Healthcheck).toBeUndefined();
-		expect((Config.Env as string[]).filter((entry) => /KEY|TOKEN|SECRET|PASSWORD/i.test(entry))).toEqual([]);
+		expect(
+			(Config.Env as string[]).filter((entry) => /KEY|TOKEN|SECRET|PASSWORD/i.test(entry)),
+		).toEqual([]);
 	});
 
 	test("holds the sidecar of this checkout, byte for byte", () => {
@@ -150,7 +195,9 @@ describe("the image", () => {
 	])("says what %s is made of", (name, component) => {
 		const bill = JSON.parse(inImage("cat", `/usr/share/sbom/${name}.cdx.json`));
 		expect(bill.bomFormat).toBe("CycloneDX");
-		const purls = [bill.metadata?.component, ...bill.components].map((entry) => String(entry?.purl));
+		const purls = [bill.metadata?.component, ...bill.components].map((entry) =>
+			String(entry?.purl),
+		);
 		expect(purls.some((purl) => purl.startsWith(component))).toBe(true);
 	});
 });

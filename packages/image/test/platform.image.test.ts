@@ -1,6 +1,7 @@
 /**
- * The image as AgentCore runs it, with OpenClaw itself: a user's token starts the machine, turns go through, the machine is ended, the next
- * one goes on. Outside of it: an S3 server with an STS, an OpenID issuer, a model. Prints what it measured.
+ * The image as AgentCore runs it, with OpenClaw itself: a user's token starts the machine, turns go
+ * through, the machine is ended, the next one goes on. Outside of it: an S3 server with an STS, an
+ * OpenID issuer, a model. Prints what it measured.
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -38,12 +39,18 @@ test("a user's conversation outlives the machine", { timeout: 2 * TIMEOUT_MS }, 
 			`${first.ms} ms; ${first.computedMs} ms of computing, with what it loads right after`;
 		const daemon = vm.pid;
 		numbers["sidecar's memory before the first request"] = memory(daemon);
-		expect(await ask("hello", await cloud.issuer.token({ sub: "anna" }, { expiresInS: -60 }))).toBe("401 IDENTITY_REFUSED");
+		expect(await ask("hello", await cloud.issuer.token({ sub: "anna" }, { expiresInS: -60 }))).toBe(
+			"401 IDENTITY_REFUSED",
+		);
 		expect(model.messageCounts).toEqual([]);
 
 		expect(await ask("hello", anna)).toMatch(/^reply-1-word-0 /);
-		const [{ ms: readyMs }, { ms: servingMs }] = [await vm.process.event("agent.ready"), await vm.process.event("machine.serving")];
-		numbers["first request to agent ready"] = `${servingMs} ms, of which OpenClaw took ${readyMs} ms`;
+		const [{ ms: readyMs }, { ms: servingMs }] = [
+			await vm.process.event("agent.ready"),
+			await vm.process.event("machine.serving"),
+		];
+		numbers["first request to agent ready"] =
+			`${servingMs} ms, of which OpenClaw took ${readyMs} ms`;
 		numbers["sidecar's memory with the agent"] = memory(daemon);
 		expectConfined(vm);
 
@@ -62,7 +69,8 @@ test("a user's conversation outlives the machine", { timeout: 2 * TIMEOUT_MS }, 
 		// The model is given what was said in the first machine: two turns more than it said then.
 		expect(model.messageCounts.at(-1)).toBe(asked + 2);
 		expect(model.lastAsked).toContain("and more");
-		numbers["second machine: first request to agent ready"] = `${(await vm.process.event("machine.serving")).ms} ms`;
+		numbers["second machine: first request to agent ready"] =
+			`${(await vm.process.event("machine.serving")).ms} ms`;
 		expect(await vm.end()).toEqual({ code: 0, signal: null });
 		expect(vm.process.events("drain.finished").at(-1)).toMatchObject({ isDurable: true });
 	}
@@ -81,7 +89,9 @@ function machine(name: string): Container {
 		ROLE_ARN: roleArn,
 	};
 	const env = {
-		...Object.fromEntries(Object.entries(settings).map(([key, value]) => [`OPENCLAW_SIDECAR_${key}`, value])),
+		...Object.fromEntries(
+			Object.entries(settings).map(([key, value]) => [`OPENCLAW_SIDECAR_${key}`, value]),
+		),
 		AWS_ENDPOINT_URL_STS: server.endpoint,
 		AWS_REGION: server.region,
 		OPENCLAW_OFFLINE: "1",
@@ -102,7 +112,10 @@ async function invoke(body: object, token: string): Promise<Response> {
 
 async function ask(prompt: string, token: string): Promise<string> {
 	const response = await invoke({ prompt }, token);
-	const { response: text, code } = (await response.json()) as { readonly response?: string; readonly code?: string };
+	const { response: text, code } = (await response.json()) as {
+		readonly response?: string;
+		readonly code?: string;
+	};
 	return text ?? `${response.status} ${code}`;
 }
 
@@ -112,34 +125,48 @@ async function ping(): Promise<string | undefined> {
 }
 
 /** Since the kernel started the container's first process, to the 10 ms that it counts in. */
-async function firstHealthyPing(vm: Container): Promise<{ readonly ms: number; readonly computedMs: number }> {
+async function firstHealthyPing(
+	vm: Container,
+): Promise<{ readonly ms: number; readonly computedMs: number }> {
 	while ((await ping()) !== "Healthy") {
 		if (vm.process.exit !== undefined) throw new Error(`the container ended\n${vm.process.tail}`);
 		await delay(5);
 	}
 	const [nowS = "0"] = readFileSync("/proc/uptime", "utf8").split(" ");
 	// From the third field on; by proc(5) utime and stime are the 14th and 15th, starttime the 22nd.
-	const fields = readFileSync(`/proc/${vm.pid}/stat`, "utf8").split(") ")[1]?.split(" ").map(Number) ?? [];
+	const fields =
+		readFileSync(`/proc/${vm.pid}/stat`, "utf8").split(") ")[1]?.split(" ").map(Number) ?? [];
 	const [utime = 0, stime = 0, startTime = 0] = [fields[11], fields[12], fields[19]];
-	return { ms: Math.round(Number(nowS) * 1000 - startTime * TICK_MS), computedMs: (utime + stime) * TICK_MS };
+	return {
+		ms: Math.round(Number(nowS) * 1000 - startTime * TICK_MS),
+		computedMs: (utime + stime) * TICK_MS,
+	};
 }
 
 async function untilHealthy(): Promise<void> {
 	await expect.poll(ping, { timeout: TIMEOUT_MS }).toBe("Healthy");
 }
 
-const memory = (pid: number) => `${Math.round(Number.parseInt(statusOf(pid).get("VmRSS") ?? "", 10) / 1000)} MB`;
+const memory = (pid: number) =>
+	`${Math.round(Number.parseInt(statusOf(pid).get("VmRSS") ?? "", 10) / 1000)} MB`;
 
 /** Of every process in the container: root's are the daemon alone, and nobody can gain a right. */
 function expectConfined(vm: Container): void {
-	const text = vm.exec("sh", "-c", "for p in /proc/[0-9]*; do [ $p = /proc/$$ ] || cat $p/status 2>/dev/null; done");
+	const text = vm.exec(
+		"sh",
+		"-c",
+		"for p in /proc/[0-9]*; do [ $p = /proc/$$ ] || cat $p/status 2>/dev/null; done",
+	);
 	const processes = text
 		.split(/^(?=Name:)/m)
-		.map((part) => new Map(part.split("\n").map((line) => line.split(/:\s*/, 2) as [string, string])));
+		.map(
+			(part) => new Map(part.split("\n").map((line) => line.split(/:\s*/, 2) as [string, string])),
+		);
 	const ofAgent = processes.filter((status) => status.get("Uid")?.startsWith("10001\t"));
 	expect(ofAgent.length).toBeGreaterThan(0);
 	for (const status of ofAgent) {
-		for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) expect([set, status.get(set)]).toEqual([set, "0000000000000000"]);
+		for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
+			expect([set, status.get(set)]).toEqual([set, "0000000000000000"]);
 		expect(status.get("NoNewPrivs")).toBe("1");
 	}
 	const daemon = processes.find((status) => status.get("Pid") === "1");

@@ -14,7 +14,10 @@ const NEEDED = {
 
 const EMULATION = ["qemu-user-static", "binfmt-support"];
 
-/** Where `CI=true`: installs from Debian what is missing, and lets the kernel run programs for arm64. */
+/**
+ * Where `CI=true`: installs from Debian what is missing, and lets the kernel run programs for
+ * arm64.
+ */
 export function installMissing(): void {
 	const packages = [...missingPackages(), ...(emulatesArm64() ? [] : EMULATION)];
 	if (process.getuid?.() !== 0 || !isInstalled("apt-get")) return;
@@ -29,12 +32,16 @@ export function installMissing(): void {
 export function whatIsLacking(): string | undefined {
 	if (process.getuid?.() !== 0) return "it must be run as root";
 	const packages = missingPackages();
-	return packages.length === 0 ? undefined : `it needs ${packages.join(", ")}. On Debian: ${installation(packages).join(" ")}`;
+	return packages.length === 0
+		? undefined
+		: `it needs ${packages.join(", ")}. On Debian: ${installation(packages).join(" ")}`;
 }
 
 /** The same for the image of another architecture. */
 export function whatEmulationLacks(): string | undefined {
-	return emulatesArm64() ? undefined : `its programs cannot be emulated here. On Debian: ${installation(EMULATION).join(" ")}`;
+	return emulatesArm64()
+		? undefined
+		: `its programs cannot be emulated here. On Debian: ${installation(EMULATION).join(" ")}`;
 }
 
 function missingPackages(): readonly string[] {

@@ -1,6 +1,6 @@
 /**
- * Runs in the image in the agent's place and tries what an agent must not get. Writes what came of each attempt to the file that is its
- * argument: a result, or the code of the error.
+ * Runs in the image in the agent's place and tries what an agent must not get. Writes what came of
+ * each attempt to the file that is its argument: a result, or the code of the error.
  */
 import {
 	accessSync,
@@ -47,8 +47,10 @@ const attempts = {
 	// One that it ignores. SIGCONT anybody may send within a session.
 	"a signal to the daemon": () => process.kill(1, "SIGWINCH"),
 	"being root": () => process.setuid?.(0),
-	"the sidecar's program": () => accessSync("/opt/openclaw-sidecar/openclaw-sidecar.mjs", constants.W_OK),
-	"the sidecar's compile cache": () => accessSync("/opt/openclaw-sidecar/compile-cache", constants.W_OK),
+	"the sidecar's program": () =>
+		accessSync("/opt/openclaw-sidecar/openclaw-sidecar.mjs", constants.W_OK),
+	"the sidecar's compile cache": () =>
+		accessSync("/opt/openclaw-sidecar/compile-cache", constants.W_OK),
 	"its own compile cache": () => accessSync("/opt/openclaw/compile-cache", constants.W_OK),
 	"another directory in the workspace's place": () => {
 		renameSync(WORKSPACE, `${WORKSPACE}-moved`);

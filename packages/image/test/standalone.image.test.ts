@@ -1,5 +1,13 @@
 /** The image without any cloud: a directory as the workspace, another as the store. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -25,8 +33,14 @@ function options(workspace: string, ...command: readonly string[]): ContainerOpt
 test("keeps a directory of this machine in another, and brings it back", async () => {
 	writeFileSync(at("ws/MEMORY.md"), "was there\n");
 	{
-		await using first = new Container("first", options("ws", "sh", "-c", "id -u > ~openclaw/.openclaw/who; sync"));
-		expect([await first.process.exited, first.process.tail]).toMatchObject([{ code: 0 }, expect.stringContaining("everything is durable")]);
+		await using first = new Container(
+			"first",
+			options("ws", "sh", "-c", "id -u > ~openclaw/.openclaw/who; sync"),
+		);
+		expect([await first.process.exited, first.process.tail]).toMatchObject([
+			{ code: 0 },
+			expect.stringContaining("everything is durable"),
+		]);
 		// Such as that koffi is missing, and times are rounded.
 		expect(first.process.tail).not.toContain('"level":"warn"');
 	}
@@ -60,13 +74,28 @@ test("says what is missing instead of losing it: a place for the log", async () 
 });
 
 test("and the rights to run the agent as another user", async () => {
-	await using container = new Container("not root", { ...options("ws", "true"), options: ["--user", "10001:10001"] });
-	expect([await container.process.exited, container.process.tail]).toMatchObject([{ code: 2 }, expect.stringContaining("as root")]);
+	await using container = new Container("not root", {
+		...options("ws", "true"),
+		options: ["--user", "10001:10001"],
+	});
+	expect([await container.process.exited, container.process.tail]).toMatchObject([
+		{ code: 2 },
+		expect.stringContaining("as root"),
+	]);
 });
 
 test("runs with a root file system that cannot be written", async () => {
-	const readOnly = ["--read-only", "--tmpfs", "/tmp", "--tmpfs", "/var/lib/openclaw-sidecar:mode=700"];
-	await using container = new Container("read-only", { ...options("ws", "sh", "-c", "echo x > ~openclaw/.openclaw/x"), options: readOnly });
+	const readOnly = [
+		"--read-only",
+		"--tmpfs",
+		"/tmp",
+		"--tmpfs",
+		"/var/lib/openclaw-sidecar:mode=700",
+	];
+	await using container = new Container("read-only", {
+		...options("ws", "sh", "-c", "echo x > ~openclaw/.openclaw/x"),
+		options: readOnly,
+	});
 	expect([await container.process.exited, container.process.tail]).toMatchObject([
 		{ code: 0 },
 		expect.stringContaining("everything is durable"),
@@ -74,11 +103,14 @@ test("runs with a root file system that cannot be written", async () => {
 });
 
 test("is a first process: what the agent's children leave behind is adopted, and reaped when it ends", async () => {
-	const script = 'cd ~openclaw/.openclaw; (sleep 5 & echo $! > orphan); trap "exit 0" TERM; while :; do sleep 0.05; done';
+	const script =
+		'cd ~openclaw/.openclaw; (sleep 5 & echo $! > orphan); trap "exit 0" TERM; while :; do sleep 0.05; done';
 	await using container = new Container("init", options("ws", "sh", "-c", script));
-	const orphan = () => (existsSync(at("ws/orphan")) ? readFileSync(at("ws/orphan"), "utf8").trim() : "");
+	const orphan = () =>
+		existsSync(at("ws/orphan")) ? readFileSync(at("ws/orphan"), "utf8").trim() : "";
 	await expect.poll(orphan).not.toBe("");
-	const state = () => container.exec("sh", "-c", `grep -E '^(State|PPid)' /proc/${orphan()}/status || echo gone`);
+	const state = () =>
+		container.exec("sh", "-c", `grep -E '^(State|PPid)' /proc/${orphan()}/status || echo gone`);
 	expect(state()).toMatch(/^State:\s+S[\s\S]*^PPid:\s+1$/m);
 	await expect.poll(state, { interval: 500 }).toBe("gone");
 	expect(container.exec("openclaw-sidecar", "status")).toContain("default");

@@ -1,4 +1,7 @@
-/** The CDK app: one stack, as the context says. Every synth is checked by CDK's validator and by cdk-nag's AwsSolutions. */
+/**
+ * The CDK app: one stack, as the context says. Every synth is checked by CDK's validator and by
+ * cdk-nag's AwsSolutions.
+ */
 import { Validations } from "aws-cdk-lib";
 import { AwsSolutionsChecks } from "cdk-nag";
 import { makeInstallation } from "../lib/app.ts";

@@ -1,6 +1,7 @@
 /**
- * `pnpm infra:doctor [DIRECTORY] [--json]`: can this machine deploy what DIRECTORY/cdk.json describes (default: packages/infra)? Changes
- * nothing. Exit status 1 where something is in the way.
+ * `pnpm infra:doctor [DIRECTORY] [--json]`: can this machine deploy what DIRECTORY/cdk.json
+ * describes (default: packages/infra)? Changes nothing. Exit status 1 where something is in the
+ * way.
  */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -15,16 +16,25 @@ import { checkMachine } from "../lib/doctor/machine-checks.ts";
 const MARKS = { ok: "ok      ", warning: "warning ", failed: "FAILED  " } as const;
 
 const args = process.argv.slice(2);
-const directory = args.find((arg) => !arg.startsWith("--")) ?? fileURLToPath(new URL("..", import.meta.url));
+const directory =
+	args.find((arg) => !arg.startsWith("--")) ?? fileURLToPath(new URL("..", import.meta.url));
 try {
 	const { context = {} } = JSON.parse(readFileSync(resolve(directory, "cdk.json"), "utf8")) as {
 		readonly context?: Record<string, unknown>;
 	};
 	const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
 	const region = AWS_REGION ?? AWS_DEFAULT_REGION;
-	const config = readConfig(new App({ context }).node, region === undefined ? {} : { CDK_DEFAULT_REGION: region });
-	const checks = [...checkMachine(lookAtMachine()), ...(await checkAccount(config, askAccount(config.region ?? "us-east-1")))];
-	console.log(args.includes("--json") ? JSON.stringify(checks, null, "\t") : checks.map(line).join("\n"));
+	const config = readConfig(
+		new App({ context }).node,
+		region === undefined ? {} : { CDK_DEFAULT_REGION: region },
+	);
+	const checks = [
+		...checkMachine(lookAtMachine()),
+		...(await checkAccount(config, askAccount(config.region ?? "us-east-1"))),
+	];
+	console.log(
+		args.includes("--json") ? JSON.stringify(checks, null, "\t") : checks.map(line).join("\n"),
+	);
 	process.exitCode = checks.some(({ outcome }) => outcome === "failed") ? 1 : 0;
 } catch (error) {
 	console.error(error instanceof Error ? error.message : error);

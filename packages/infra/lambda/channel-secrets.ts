@@ -1,15 +1,23 @@
 /**
  * The channels' secrets, as Secrets Manager has them. What is current is kept for a minute.
  *
- * While a secret is being replaced two are right: the one in use and the one that is to come. `replacing` gives the latter, and is asked
- * only after the current one has failed, at most every 10 s, so that forged requests cost no more than that.
+ * While a secret is being replaced two are right: the one in use and the one that is to come.
+ * `replacing` gives the latter, and is asked only after the current one has failed, at most every
+ * 10 s, so that forged requests cost no more than that.
  */
-import { GetSecretValueCommand, ResourceNotFoundException, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import {
+	GetSecretValueCommand,
+	ResourceNotFoundException,
+	SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
 import { QUICK } from "./aws-limits.ts";
 import type { SecretFields } from "./channels/channel.ts";
 import { isRecord, parseJson } from "./environment.ts";
 
-/** An operator's own label: a version that a rotation is to take in. `AWSPENDING` would make Secrets Manager refuse the rotation. */
+/**
+ * An operator's own label: a version that a rotation is to take in. `AWSPENDING` would make Secrets
+ * Manager refuse the rotation.
+ */
 export const STAGED = "STAGED";
 
 export type Stage = "AWSCURRENT" | "AWSPENDING" | typeof STAGED;
@@ -20,8 +28,14 @@ const MIN_PAUSE_MS = 10_000;
 export class ChannelSecrets {
 	readonly #client = new SecretsManagerClient(QUICK);
 	readonly #arns: Readonly<Record<string, string>>;
-	readonly #current = new Map<string, { readonly fields: SecretFields; readonly readAtMs: number }>();
-	readonly #replacing = new Map<string, { readonly versions: readonly SecretFields[]; readonly readAtMs: number }>();
+	readonly #current = new Map<
+		string,
+		{ readonly fields: SecretFields; readonly readAtMs: number }
+	>();
+	readonly #replacing = new Map<
+		string,
+		{ readonly versions: readonly SecretFields[]; readonly readAtMs: number }
+	>();
 
 	/** @param arns by channel */
 	constructor(arns: Readonly<Record<string, string>>) {
@@ -50,11 +64,15 @@ export class ChannelSecrets {
 		this.#current.delete(channel);
 		const current = await this.current(channel, nowMs);
 		const others = await Promise.all(
-			[STAGED, "AWSPENDING" as const].map((stage) => readSecret(this.#client, this.#arn(channel), stage as Stage)),
+			[STAGED, "AWSPENDING" as const].map((stage) =>
+				readSecret(this.#client, this.#arn(channel), stage as Stage),
+			),
 		);
 		const versions = [
 			...(JSON.stringify(before) === JSON.stringify(current) ? [] : [current]),
-			...others.filter((fields) => fields !== undefined).map((fields) => ({ ...current, ...fields })),
+			...others
+				.filter((fields) => fields !== undefined)
+				.map((fields) => ({ ...current, ...fields })),
 		];
 		this.#replacing.set(channel, { versions, readAtMs: nowMs });
 		return versions;
@@ -76,13 +94,16 @@ export async function readSecret(
 ): Promise<SecretFields | undefined> {
 	let text: string | undefined;
 	try {
-		const answer = await client.send(new GetSecretValueCommand({ SecretId: secretId, VersionStage: stage, VersionId: versionId }));
+		const answer = await client.send(
+			new GetSecretValueCommand({ SecretId: secretId, VersionStage: stage, VersionId: versionId }),
+		);
 		text = answer.SecretString;
 	} catch (error) {
 		if (error instanceof ResourceNotFoundException && stage !== "AWSCURRENT") return undefined;
 		throw error;
 	}
 	const fields = text === undefined ? undefined : parseJson(text);
-	if (!isRecord(fields)) throw new Error(`the ${stage} version of the secret ${secretId} is no JSON object`);
+	if (!isRecord(fields))
+		throw new Error(`the ${stage} version of the secret ${secretId} is no JSON object`);
 	return fields;
 }

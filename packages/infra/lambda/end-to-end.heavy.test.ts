@@ -1,25 +1,41 @@
 /**
- * From a channel's request to the answer in the channel: the real handlers over HTTP, moto's SQS, KMS and Secrets Manager, and the daemon as
- * it ships, one process a session. It checks the worker's tokens by the keys that the real issuer publishes, and trades them at MinIO's STS,
- * which does the same, for credentials of that user's part of the store. AgentCore itself, for which there is no local server, is a fake
- * that starts a machine for each session id.
+ * From a channel's request to the answer in the channel: the real handlers over HTTP, moto's SQS,
+ * KMS and Secrets Manager, and the daemon as it ships, one process a session. It checks the
+ * worker's tokens by the keys that the real issuer publishes, and trades them at MinIO's STS, which
+ * does the same, for credentials of that user's part of the store. AgentCore itself, for which
+ * there is no local server, is a fake that starts a machine for each session id.
  */
 import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { CreateQueueCommand, DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import {
+	CreateQueueCommand,
+	DeleteMessageCommand,
+	type Message,
+	ReceiveMessageCommand,
+	SQSClient,
+} from "@aws-sdk/client-sqs";
 import type { SQSRecord } from "aws-lambda";
 import { createLogger, namespaces } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Place } from "../../testkit/cli.ts";
 import { startApiFront } from "../../testkit/functions/api-front.ts";
-import { feishuMessage, SECRETS, slackMessage, telegramMessage, type WebhookRequest } from "../../testkit/functions/channel-requests.ts";
+import {
+	feishuMessage,
+	SECRETS,
+	slackMessage,
+	telegramMessage,
+	type WebhookRequest,
+} from "../../testkit/functions/channel-requests.ts";
 import { FakeChannel } from "../../testkit/functions/fake-channel.ts";
 import { FakeRuntime } from "../../testkit/functions/fake-runtime.ts";
 import type { LocalServer } from "../../testkit/functions/local-server.ts";
 import { startMoto } from "../../testkit/functions/moto.ts";
 import { startTable } from "../../testkit/functions/table.ts";
 import { PlatformMachine } from "../../testkit/platform/platform.ts";
-import { startTrustingS3Server, type TrustingS3Server } from "../../testkit/store/oidc-s3-server.ts";
+import {
+	startTrustingS3Server,
+	type TrustingS3Server,
+} from "../../testkit/store/oidc-s3-server.ts";
 import { s3TestServer } from "../../testkit/store/s3-server.ts";
 
 const moto = s3TestServer() === undefined ? undefined : await startMoto();
@@ -42,18 +58,27 @@ beforeAll(async () => {
 		await manager.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(secret) }));
 	queue = new SQSClient({});
 	const Attributes = { FifoQueue: "true", VisibilityTimeout: "900" };
-	process.env.QUEUE_URL = (await queue.send(new CreateQueueCommand({ QueueName: "messages.fifo", Attributes }))).QueueUrl;
+	process.env.QUEUE_URL = (
+		await queue.send(new CreateQueueCommand({ QueueName: "messages.fifo", Attributes }))
+	).QueueUrl;
 	keys = [await makeKey(), await makeKey()];
 	Object.assign(process.env, {
 		CHANNEL_SECRETS: JSON.stringify({ slack: "slack", telegram: "telegram", feishu: "feishu" }),
-		ALLOWED_USERS: JSON.stringify({ "slack.T01.U01": "anna", "feishu.ou_anna": "anna", "telegram.4711": "ben" }),
+		ALLOWED_USERS: JSON.stringify({
+			"slack.T01.U01": "anna",
+			"feishu.ou_anna": "anna",
+			"telegram.4711": "ben",
+		}),
 		SIGNING_KEY_ID: keys[0],
 		AUDIENCE: "openclaw",
 		RUNTIME_ARN: "arn:aws:bedrock-agentcore:eu-central-1:123456789012:runtime/openclaw-abc",
 		RUNTIME_QUALIFIER: "live",
 		MAX_RECEIVES: "3",
 	});
-	const [webhook, issuer] = [(await import("./webhook.ts")).handler, (await import("./issuer.ts")).handler];
+	const [webhook, issuer] = [
+		(await import("./webhook.ts")).handler,
+		(await import("./issuer.ts")).handler,
+	];
 	front = await startApiFront((path) => (path.startsWith("/webhook/") ? webhook : issuer));
 	process.env.ISSUER = front.url;
 	cloud = await startTrustingS3Server({ url: front.url, audience: "openclaw" });
@@ -80,14 +105,32 @@ afterAll(async () => {
 });
 
 async function makeKey(): Promise<string> {
-	const { KeyMetadata } = await new KMSClient({}).send(new CreateKeyCommand({ KeySpec: "RSA_2048", KeyUsage: "SIGN_VERIFY" }));
+	const { KeyMetadata } = await new KMSClient({}).send(
+		new CreateKeyCommand({ KeySpec: "RSA_2048", KeyUsage: "SIGN_VERIFY" }),
+	);
 	return KeyMetadata!.Arn!;
 }
 
 async function boot(name: string): Promise<PlatformMachine> {
 	const { server, bucket, roleArn } = cloud;
-	const store = ["--store", `s3://${bucket}`, "--region", server.region, "--endpoint", server.endpoint];
-	const identity = ["--identity", "web-identity", "--issuer", front.url, "--audience", "openclaw", "--role-arn", roleArn];
+	const store = [
+		"--store",
+		`s3://${bucket}`,
+		"--region",
+		server.region,
+		"--endpoint",
+		server.endpoint,
+	];
+	const identity = [
+		"--identity",
+		"web-identity",
+		"--issuer",
+		front.url,
+		"--audience",
+		"openclaw",
+		"--role-arn",
+		roleArn,
+	];
 	const args = [...store, ...identity, "--role-duration", "15m"];
 	const env = { AWS_ENDPOINT_URL_STS: server.endpoint, AWS_REGION: server.region };
 	return await PlatformMachine.boot(place, name, args, { env });
@@ -98,23 +141,36 @@ async function say({ path, headers, body }: WebhookRequest): Promise<unknown> {
 	return ((await response.json()) as { code: string }).code;
 }
 
-/** What Lambda's event source does: hands out what is in the queue, and deletes what did not fail. @returns how many failed */
+/**
+ * What Lambda's event source does: hands out what is in the queue, and deletes what did not fail.
+ * @returns how many failed
+ */
 async function drain(): Promise<number> {
 	const { handler } = await import("./worker.ts");
 	const QueueUrl = process.env.QUEUE_URL;
-	const ask = new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, MessageSystemAttributeNames: ["All"] });
+	const ask = new ReceiveMessageCommand({
+		QueueUrl,
+		MaxNumberOfMessages: 10,
+		MessageSystemAttributeNames: ["All"],
+	});
 	const messages = (await queue.send(ask)).Messages ?? [];
 	const context = { getRemainingTimeInMillis: () => 120_000 };
 	const { batchItemFailures } = await handler({ Records: messages.map(recordOf) }, context);
 	const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
 	for (const { MessageId, ReceiptHandle } of messages) {
-		if (!failed.has(MessageId!)) await queue.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+		if (!failed.has(MessageId!))
+			await queue.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
 	}
 	return failed.size;
 }
 
 function recordOf({ MessageId, ReceiptHandle, Body, Attributes }: Message): SQSRecord {
-	return { messageId: MessageId, receiptHandle: ReceiptHandle, body: Body, attributes: Attributes } as unknown as SQSRecord;
+	return {
+		messageId: MessageId,
+		receiptHandle: ReceiptHandle,
+		body: Body,
+		attributes: Attributes,
+	} as unknown as SQSRecord;
 }
 
 describe.skipIf(moto === undefined)("from the channel to the agent and back", () => {
@@ -134,7 +190,12 @@ describe.skipIf(moto === undefined)("from the channel to the agent and back", ()
 		expect(channels.messages).toEqual([{ to: "4711", text: "turn 1 of ben" }]);
 		expect(machines.size).toBe(2);
 		const { endpoint, region, accessKeyId, secretAccessKey } = cloud.server;
-		const s3 = { store: `s3://${cloud.bucket}`, endpoint, region, credentials: { accessKeyId, secretAccessKey } };
+		const s3 = {
+			store: `s3://${cloud.bucket}`,
+			endpoint,
+			region,
+			credentials: { accessKeyId, secretAccessKey },
+		};
 		const found: string[] = [];
 		for await (const namespace of namespaces(s3)) found.push(namespace);
 		expect(found).toEqual(["anna", "ben"]);

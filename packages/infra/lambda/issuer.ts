@@ -1,8 +1,9 @@
 /**
- * The OpenID documents that let the daemon and AWS STS check the worker's tokens: `GET /.well-known/openid-configuration` and
- * `GET /.well-known/jwks.json`.
+ * The OpenID documents that let the daemon and AWS STS check the worker's tokens: `GET
+ * /.well-known/openid-configuration` and `GET /.well-known/jwks.json`.
  *
- * Environment: `SIGNING_KEY_ID` (needs kms:GetPublicKey), `ISSUER`, the URL below which the two paths are served.
+ * Environment: `SIGNING_KEY_ID` (needs kms:GetPublicKey), `ISSUER`, the URL below which the two
+ * paths are served.
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { json } from "./door/refusal.ts";
@@ -17,16 +18,29 @@ const key = once(() => new SigningKey(required("SIGNING_KEY_ID")));
 
 export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
 	try {
-		if (event.path.endsWith("/.well-known/openid-configuration")) return json(200, discovery(required("ISSUER")), CACHE);
-		if (event.path.endsWith("/.well-known/jwks.json")) return json(200, { keys: [await key().published()] }, CACHE);
+		if (event.path.endsWith("/.well-known/openid-configuration"))
+			return json(200, discovery(required("ISSUER")), CACHE);
+		if (event.path.endsWith("/.well-known/jwks.json"))
+			return json(200, { keys: [await key().published()] }, CACHE);
 	} catch (error) {
 		log.error("issuer.failed", { error });
-		return json(503, { code: "UNAVAILABLE", message: "the signing key cannot be read now", remedy: "ask again" }, { "retry-after": "5" });
+		return json(
+			503,
+			{ code: "UNAVAILABLE", message: "the signing key cannot be read now", remedy: "ask again" },
+			{ "retry-after": "5" },
+		);
 	}
-	return json(404, { code: "PATH_UNKNOWN", message: "there is no such document", remedy: "ask for /.well-known/openid-configuration" });
+	return json(404, {
+		code: "PATH_UNKNOWN",
+		message: "there is no such document",
+		remedy: "ask for /.well-known/openid-configuration",
+	});
 }
 
-/** What IAM requires of a provider's document. Nobody logs in here: tokens are made for users who have proved themselves to a channel. */
+/**
+ * What IAM requires of a provider's document. Nobody logs in here: tokens are made for users who
+ * have proved themselves to a channel.
+ */
 function discovery(issuer: string): object {
 	return {
 		issuer,

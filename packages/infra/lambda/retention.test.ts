@@ -20,7 +20,9 @@ const lines: string[] = [];
 let handler: typeof import("./retention.ts").handler;
 
 beforeAll(async () => {
-	vi.doMock("./log.ts", () => ({ log: createLogger("info", { write: (line: string) => void lines.push(line) }) }));
+	vi.doMock("./log.ts", () => ({
+		log: createLogger("info", { write: (line: string) => void lines.push(line) }),
+	}));
 	handler = (await import("./retention.ts")).handler;
 	table = await startTable();
 	dir = mkdtempSync(join(tmpdir(), "retention-"));
@@ -30,7 +32,13 @@ beforeAll(async () => {
 		const workspace = join(dir, namespace);
 		mkdirSync(workspace);
 		writeFileSync(join(workspace, "memory"), namespace);
-		await flush({ store, namespace, workspace, stateDir: join(dir, `${namespace}.state`), profile: "plain" });
+		await flush({
+			store,
+			namespace,
+			workspace,
+			stateDir: join(dir, `${namespace}.state`),
+			profile: "plain",
+		});
 	}
 });
 
@@ -48,7 +56,9 @@ test("every namespace has its turn", async () => {
 test("a run begins where the last one stopped, and a whole round clears that", async () => {
 	const client = new DynamoDBClient({});
 	const TableName = table.name;
-	await client.send(new PutItemCommand({ TableName, Item: { id: { S: "retention" }, after: { S: "anna" } } }));
+	await client.send(
+		new PutItemCommand({ TableName, Item: { id: { S: "retention" }, after: { S: "anna" } } }),
+	);
 	expect(await run()).toMatchObject({ done: 2 });
 	expect(await run()).toMatchObject({ done: 3 });
 });
@@ -56,14 +66,22 @@ test("a run begins where the last one stopped, and a whole round clears that", a
 test("a run without time leaves the place where the last one stopped", async () => {
 	const client = new DynamoDBClient({});
 	const TableName = table.name;
-	await client.send(new PutItemCommand({ TableName, Item: { id: { S: "retention" }, after: { S: "ben" } } }));
-	expect(await handler({}, { getRemainingTimeInMillis: () => 0 })).toEqual({ done: 0, failures: {}, stoppedAfter: "ben" });
+	await client.send(
+		new PutItemCommand({ TableName, Item: { id: { S: "retention" }, after: { S: "ben" } } }),
+	);
+	expect(await handler({}, { getRemainingTimeInMillis: () => 0 })).toEqual({
+		done: 0,
+		failures: {},
+		stoppedAfter: "ben",
+	});
 	expect(await run()).toMatchObject({ done: 1 });
 });
 
 test("one that cannot be read fails the run, after the others", async () => {
 	const log = join(dir, "store/users/anna/log");
 	for (const name of readdirSync(log)) writeFileSync(join(log, name), "not a commit");
-	await expect(run()).rejects.toThrow(/^retention failed in 1 namespaces, the first: anna: commit \d+ cannot be read/);
+	await expect(run()).rejects.toThrow(
+		/^retention failed in 1 namespaces, the first: anna: commit \d+ cannot be read/,
+	);
 	expect(lines.join("")).toContain('"done":2');
 });

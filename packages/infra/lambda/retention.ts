@@ -1,8 +1,10 @@
 /**
- * Deletes what is past retention, one namespace after the other; on a schedule, with one run at a time. Fails, so that an alarm on the
- * function's errors sees it, when any namespace did; the others have had their turn by then.
+ * Deletes what is past retention, one namespace after the other; on a schedule, with one run at a
+ * time. Fails, so that an alarm on the function's errors sees it, when any namespace did; the
+ * others have had their turn by then.
  *
- * Environment: `STORE_URL`, `NONCE_TABLE` (get, put and delete of the item `retention`: where the last run stopped).
+ * Environment: `STORE_URL`, `NONCE_TABLE` (get, put and delete of the item `retention`: where the
+ * last run stopped).
  */
 import { DeleteItemCommand, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import type { Context } from "aws-lambda";
@@ -17,34 +19,52 @@ const RESERVE_MS = 20_000;
 const KEY = { id: { S: "retention" } };
 
 /** @throws Error: some namespace failed, or the store cannot be listed */
-export async function handler(_event: unknown, context: Pick<Context, "getRemainingTimeInMillis">): Promise<SweepReport> {
+export async function handler(
+	_event: unknown,
+	context: Pick<Context, "getRemainingTimeInMillis">,
+): Promise<SweepReport> {
 	const store = required("STORE_URL");
 	const timeMs = context.getRemainingTimeInMillis() - RESERVE_MS;
 	const signal = timeMs > 0 ? AbortSignal.timeout(timeMs) : AbortSignal.abort();
 	const after = await stoppedAfter();
 	const names = namespaces({ store, ...(after !== undefined && { after }) });
-	const report = await sweepAll(names, (namespace) => sweep(store, namespace, signal), after, signal);
+	const report = await sweepAll(
+		names,
+		(namespace) => sweep(store, namespace, signal),
+		after,
+		signal,
+	);
 	await noteStop(report.stoppedAfter);
 	log.info("retention.run-finished", { ...report });
 	const [first, ...others] = Object.entries(report.failures);
-	if (first !== undefined) throw new Error(`retention failed in ${1 + others.length} namespaces, the first: ${first.join(": ")}`);
+	if (first !== undefined)
+		throw new Error(
+			`retention failed in ${1 + others.length} namespaces, the first: ${first.join(": ")}`,
+		);
 	return report;
 }
 
 /** @returns what went wrong */
-async function sweep(store: string, namespace: string, signal: AbortSignal): Promise<string | undefined> {
+async function sweep(
+	store: string,
+	namespace: string,
+	signal: AbortSignal,
+): Promise<string | undefined> {
 	try {
 		const { problem } = await retain({ store, namespace, signal, log: log.child({ namespace }) });
 		return problem && `commit ${problem.seq} cannot be read: nothing older was deleted`;
 	} catch (error) {
 		log.error("retention.failed", { namespace, error });
-		return error instanceof SidecarError ? `${error.code}: ${error.message}` : (error as Error).message;
+		return error instanceof SidecarError
+			? `${error.code}: ${error.message}`
+			: (error as Error).message;
 	}
 }
 
 async function stoppedAfter(): Promise<string | undefined> {
 	const { client, TableName } = openTable();
-	return (await client.send(new GetItemCommand({ TableName, Key: KEY, ConsistentRead: true }))).Item?.after?.S;
+	return (await client.send(new GetItemCommand({ TableName, Key: KEY, ConsistentRead: true }))).Item
+		?.after?.S;
 }
 
 async function noteStop(after: string | undefined): Promise<void> {

@@ -1,6 +1,7 @@
 /**
- * Rotations through all their steps, against moto's Secrets Manager and the real door. Secrets Manager itself would call the steps and
- * reserve the pending label before the first; moto calls a function only in Docker, so `rotate` calls them here.
+ * Rotations through all their steps, against moto's Secrets Manager and the real door. Secrets
+ * Manager itself would call the steps and reserve the pending label before the first; moto calls a
+ * function only in Docker, so `rotate` calls them here.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -40,7 +41,9 @@ let SecretId: string;
 
 beforeAll(async () => {
 	if (moto === undefined) return;
-	vi.doMock("./log.ts", () => ({ log: createLogger("info", { write: (line: string) => void lines.push(line) }) }));
+	vi.doMock("./log.ts", () => ({
+		log: createLogger("info", { write: (line: string) => void lines.push(line) }),
+	}));
 	servers.push(await startTable(), moto);
 	process.env.QUEUE_URL = "http://127.0.0.1:1/000000000000/messages.fifo";
 	process.env.ALLOWED_USERS = "[]";
@@ -52,7 +55,11 @@ beforeEach(async () => {
 	if (moto === undefined) return;
 	vi.resetModules();
 	SecretId = `openclaw/${randomUUID()}`;
-	process.env.CHANNEL_SECRETS = JSON.stringify({ feishu: SecretId, slack: SecretId, telegram: SecretId });
+	process.env.CHANNEL_SECRETS = JSON.stringify({
+		feishu: SecretId,
+		slack: SecretId,
+		telegram: SecretId,
+	});
 	channels = await FakeChannel.start();
 	const front = await startApiFront(
 		await import("./webhook.ts").then(
@@ -80,17 +87,26 @@ async function begin(channel: keyof typeof SECRETS): Promise<void> {
 
 /** As an operator does. */
 async function stage(fields: object): Promise<void> {
-	await client.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(fields), VersionStages: ["STAGED"] }));
+	await client.send(
+		new PutSecretValueCommand({
+			SecretId,
+			SecretString: JSON.stringify(fields),
+			VersionStages: ["STAGED"],
+		}),
+	);
 }
 
 /** As Secrets Manager does: the next step only after one that did not fail. */
 async function rotate(times = 1, ClientRequestToken: string = randomUUID()): Promise<string> {
-	for (const Step of STEPS) for (let time = 0; time < times; time++) await rotation({ Step, SecretId, ClientRequestToken });
+	for (const Step of STEPS)
+		for (let time = 0; time < times; time++) await rotation({ Step, SecretId, ClientRequestToken });
 	return ClientRequestToken;
 }
 
 async function secret(VersionStage = "AWSCURRENT"): Promise<Record<string, string>> {
-	return JSON.parse((await client.send(new GetSecretValueCommand({ SecretId, VersionStage }))).SecretString!);
+	return JSON.parse(
+		(await client.send(new GetSecretValueCommand({ SecretId, VersionStage }))).SecretString!,
+	);
 }
 
 /** The labels that are attached to any version. */
@@ -139,7 +155,9 @@ describe.skipIf(moto === undefined)("telegram", () => {
 
 	test("where the new bot token does not work everything is as before, and a later rotation succeeds", async () => {
 		await begin("telegram");
-		channels.answers.set("getMe", [{ status: 401, body: { ok: false, description: "Unauthorized" } }]);
+		channels.answers.set("getMe", [
+			{ status: 401, body: { ok: false, description: "Unauthorized" } },
+		]);
 		await expect(rotate()).rejects.toThrow("telegram getMe: Unauthorized");
 		expect(await secret()).toEqual({ ...SECRETS.telegram, note: "kept" });
 		expect(channels.telegramWebhook.secret_token).toBe(SECRETS.telegram.secret_token);
@@ -151,7 +169,9 @@ describe.skipIf(moto === undefined)("telegram", () => {
 
 	test("where Telegram does not take the new secret", async () => {
 		await begin("telegram");
-		channels.answers.set("setWebhook", [{ status: 400, body: { ok: false, description: "Bad Request: bad webhook" } }]);
+		channels.answers.set("setWebhook", [
+			{ status: 400, body: { ok: false, description: "Bad Request: bad webhook" } },
+		]);
 		await expect(rotate()).rejects.toThrow("telegram setWebhook: Bad Request");
 		expect(await labels()).toEqual(["AWSCURRENT"]);
 	});
@@ -188,9 +208,15 @@ describe.skipIf(moto === undefined)("feishu", () => {
 		await stage({ app_secret: "new-app-secret" });
 		channels.feishuSecrets.add("new-app-secret");
 		await rotate();
-		expect(await secret()).toEqual({ ...SECRETS.feishu, app_secret: "new-app-secret", note: "kept" });
+		expect(await secret()).toEqual({
+			...SECRETS.feishu,
+			app_secret: "new-app-secret",
+			note: "kept",
+		});
 		expect(await labels()).toEqual(["AWSCURRENT", "AWSPREVIOUS"]);
-		expect(channels.calls.map(({ body }) => body)).toEqual([{ app_id: "cli_a1", app_secret: "new-app-secret" }]);
+		expect(channels.calls.map(({ body }) => body)).toEqual([
+			{ app_id: "cli_a1", app_secret: "new-app-secret" },
+		]);
 	});
 
 	test("a wrong one is not, and the operator can stage another", async () => {
@@ -231,7 +257,9 @@ describe.skipIf(moto === undefined)("slack", () => {
 		await begin("slack");
 		await stage({ signing_secret: "next" });
 		await expect(rotate()).rejects.toThrow("NOT_PROVED: slack has sent nothing yet");
-		expect(await knock(slackBody({ type: "url_verification", challenge: "c" }, { secret: "next" }))).toBe(200);
+		expect(
+			await knock(slackBody({ type: "url_verification", challenge: "c" }, { secret: "next" })),
+		).toBe(200);
 		await rotate();
 		expect(await secret()).toEqual({ ...SECRETS.slack, signing_secret: "next", note: "kept" });
 		expect(await knock(slackMessage({ secret: "next" }))).toBe(200);
@@ -240,7 +268,9 @@ describe.skipIf(moto === undefined)("slack", () => {
 	test("a bot token is tried, and one of another team refused", async () => {
 		await begin("slack");
 		await stage({ bot_token: "xoxb-new" });
-		channels.answers.set("auth.test", [{ status: 200, body: { ok: false, error: "invalid_auth" } }]);
+		channels.answers.set("auth.test", [
+			{ status: 200, body: { ok: false, error: "invalid_auth" } },
+		]);
 		await expect(rotate()).rejects.toThrow("slack auth.test: invalid_auth");
 		channels.answers.set("auth.test", [{ status: 200, body: { ok: true, team_id: "T99" } }]);
 		await expect(rotate()).rejects.toThrow("STAGED_REFUSED: the bot token is of another team");
@@ -256,7 +286,11 @@ describe.skipIf(moto === undefined)("a rehearsal changes nothing", () => {
 		await stage({ app_secret: "mistyped" });
 		await expect(rotation({ SecretId })).rejects.toThrow("code 10014");
 		channels.feishuSecrets.add("mistyped");
-		expect(await rotation({ SecretId })).toEqual({ dryRun: true, channel: "feishu", changes: ["app_secret"] });
+		expect(await rotation({ SecretId })).toEqual({
+			dryRun: true,
+			channel: "feishu",
+			changes: ["app_secret"],
+		});
 		expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
 		expect(await secret()).toEqual({ ...SECRETS.feishu, note: "kept" });
 	});
@@ -265,7 +299,12 @@ describe.skipIf(moto === undefined)("a rehearsal changes nothing", () => {
 		await begin("telegram");
 		process.env.DRY_RUN = "true";
 		const reserved = randomUUID();
-		const command = { SecretId, ClientRequestToken: reserved, SecretString: "{}", VersionStages: ["AWSPENDING"] };
+		const command = {
+			SecretId,
+			ClientRequestToken: reserved,
+			SecretString: "{}",
+			VersionStages: ["AWSPENDING"],
+		};
 		await client.send(new PutSecretValueCommand(command));
 		await rotate(1, reserved);
 		expect(paths()).toEqual(["getMe"]);
@@ -277,7 +316,9 @@ describe.skipIf(moto === undefined)("a rehearsal changes nothing", () => {
 test.skipIf(moto === undefined)("no secret is in the log", () => {
 	const logged = lines.join("");
 	expect(logged).toContain("rotation.rolled-back");
-	const secrets = Object.values(SECRETS).flatMap(({ ...fields }: Record<string, string>) => Object.values(fields));
+	const secrets = Object.values(SECRETS).flatMap(({ ...fields }: Record<string, string>) =>
+		Object.values(fields),
+	);
 	for (const one of [...secrets, "mistyped", "new-app-secret", "xoxb-new"])
 		if (one !== SECRETS.feishu.app_id) expect(logged).not.toContain(one);
 });

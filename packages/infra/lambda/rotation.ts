@@ -1,12 +1,14 @@
 /**
- * Rotates one channel's secret in Secrets Manager's four steps: a schedule, or an operator, calls RotateSecret, which calls this function
- * once for each. An event without a step (`{"SecretId": "…"}`) rehearses: it says which fields would change, and changes nothing.
+ * Rotates one channel's secret in Secrets Manager's four steps: a schedule, or an operator, calls
+ * RotateSecret, which calls this function once for each. An event without a step (`{"SecretId":
+ * "…"}`) rehearses: it says which fields would change, and changes nothing.
  *
- * What only the channel's console can make is brought by an operator, in a version of the secret with the label `STAGED` that holds the new
- * fields alone; all others are kept.
+ * What only the channel's console can make is brought by an operator, in a version of the secret
+ * with the label `STAGED` that holds the new fields alone; all others are kept.
  *
- * Environment: `CHANNEL` (`feishu`, `telegram`, `slack`), `NONCE_TABLE` (get: which staged keys the channel has signed with), `WEBHOOK_URL`
- * (telegram), `DRY_RUN` (`true`: every rotation is a rehearsal).
+ * Environment: `CHANNEL` (`feishu`, `telegram`, `slack`), `NONCE_TABLE` (get: which staged keys the
+ * channel has signed with), `WEBHOOK_URL` (telegram), `DRY_RUN` (`true`: every rotation is a
+ * rehearsal).
  */
 import type { SecretsManagerRotationEvent } from "aws-lambda";
 import { isChannelName } from "./channels/by-name.ts";
@@ -33,17 +35,26 @@ const STRATEGIES: Readonly<Record<ChannelName, Strategy>> = { feishu, slack, tel
 /** @throws RotationFailure, ChannelFailure, Error: nothing was promoted */
 export async function handler(event: RotationEvent): Promise<Rehearsal | undefined> {
 	const channel = required("CHANNEL");
-	if (!isChannelName(channel)) throw new Error(`CHANNEL is ${channel}, but must be one of ${Object.keys(STRATEGIES).join(", ")}`);
-	const rotation = { channel, strategy: STRATEGIES[channel], versions: new Versions(event.SecretId) };
+	if (!isChannelName(channel))
+		throw new Error(
+			`CHANNEL is ${channel}, but must be one of ${Object.keys(STRATEGIES).join(", ")}`,
+		);
+	const rotation = {
+		channel,
+		strategy: STRATEGIES[channel],
+		versions: new Versions(event.SecretId),
+	};
 	const step = "Step" in event ? event : undefined;
 	if (step !== undefined && process.env.DRY_RUN !== "true") {
 		await takeStep(step.Step, { ...rotation, versionId: step.ClientRequestToken });
 		return undefined;
 	}
-	// Of a rehearsal's four steps the first does all, and the last gives back the label that Secrets Manager has reserved.
+	// Of a rehearsal's four steps the first does all, and the last gives back the label that Secrets
+	// Manager has reserved.
 	if (step === undefined || step.Step === "createSecret") {
 		return { dryRun: true, channel, changes: await rehearse(rotation) };
 	}
-	if (step.Step === "finishSecret") await rotation.versions.drop("AWSPENDING", step.ClientRequestToken);
+	if (step.Step === "finishSecret")
+		await rotation.versions.drop("AWSPENDING", step.ClientRequestToken);
 	return undefined;
 }

@@ -1,6 +1,7 @@
 /**
- * The KMS key that signs users' tokens: RSA_2048, SIGN_VERIFY, RS256, which both the daemon and IAM's OpenID providers accept. Its private
- * part never leaves KMS. The key id in a token is the RFC 7638 thumbprint, so that worker and issuer name it alike without agreeing on it.
+ * The KMS key that signs users' tokens: RSA_2048, SIGN_VERIFY, RS256, which both the daemon and
+ * IAM's OpenID providers accept. Its private part never leaves KMS. The key id in a token is the
+ * RFC 7638 thumbprint, so that worker and issuer name it alike without agreeing on it.
  */
 import { createPublicKey } from "node:crypto";
 import { GetPublicKeyCommand, KMSClient, SignCommand } from "@aws-sdk/client-kms";
@@ -50,8 +51,13 @@ export class SigningKey {
 	async #readPublicKey(): Promise<JWK & { readonly kid: string }> {
 		const { PublicKey } = await this.#client.send(new GetPublicKeyCommand({ KeyId: this.#id }));
 		if (PublicKey === undefined) throw new Error("KMS gave no public key");
-		const jwk = createPublicKey({ key: Buffer.from(PublicKey), format: "der", type: "spki" }).export({ format: "jwk" });
-		if (!isRecord(jwk) || jwk.kty !== "RSA") throw new Error(`the signing key must be RSA, not ${isRecord(jwk) ? jwk.kty : "unknown"}`);
+		const jwk = createPublicKey({
+			key: Buffer.from(PublicKey),
+			format: "der",
+			type: "spki",
+		}).export({ format: "jwk" });
+		if (!isRecord(jwk) || jwk.kty !== "RSA")
+			throw new Error(`the signing key must be RSA, not ${isRecord(jwk) ? jwk.kty : "unknown"}`);
 		const { n, e } = jwk as { readonly n: string; readonly e: string };
 		const kid = await calculateJwkThumbprint({ kty: "RSA", n, e });
 		return { kty: "RSA", n, e, kid, alg: ALGORITHM, use: "sig" };

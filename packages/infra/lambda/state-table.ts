@@ -1,19 +1,27 @@
 /**
- * The one table of what the functions remember: partition key `id` (a string), TTL attribute `expiresAt` (seconds).
+ * The one table of what the functions remember: partition key `id` (a string), TTL attribute
+ * `expiresAt` (seconds).
  *
- * `event#…` deliveries, `answer#…` what became of a message, `proved#…` keys a channel has signed with, `retention` where it stopped.
+ * `event#…` deliveries, `answer#…` what became of a message, `proved#…` keys a channel has signed
+ * with, `retention` where it stopped.
  */
 import { createHash } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { QUICK } from "./aws-limits.ts";
 import { once, required } from "./environment.ts";
 
-export const openTable = once(() => ({ client: new DynamoDBClient(QUICK), TableName: required("NONCE_TABLE") }));
+export const openTable = once(() => ({
+	client: new DynamoDBClient(QUICK),
+	TableName: required("NONCE_TABLE"),
+}));
 
 export type Table = ReturnType<typeof openTable>;
 
 /** Says nothing of the keys, which are random and long. */
-export function provedId(fields: readonly string[], secret: Readonly<Record<string, unknown>>): string {
+export function provedId(
+	fields: readonly string[],
+	secret: Readonly<Record<string, unknown>>,
+): string {
 	const keys = fields.map((field) => `${field}\n${secret[field]}`).join("\n");
 	return `proved#${createHash("sha256").update(keys).digest("hex")}`;
 }

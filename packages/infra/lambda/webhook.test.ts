@@ -27,8 +27,13 @@ const logged = () => lines.join("");
 
 beforeAll(async () => {
 	[table, aws] = [await startTable(), await FakeAws.start()];
-	for (const [channel, secret] of Object.entries(SECRETS)) aws.secrets.set(`secret-${channel}`, { AWSCURRENT: secret });
-	process.env.CHANNEL_SECRETS = JSON.stringify({ slack: "secret-slack", telegram: "secret-telegram", feishu: "secret-feishu" });
+	for (const [channel, secret] of Object.entries(SECRETS))
+		aws.secrets.set(`secret-${channel}`, { AWSCURRENT: secret });
+	process.env.CHANNEL_SECRETS = JSON.stringify({
+		slack: "secret-slack",
+		telegram: "secret-telegram",
+		feishu: "secret-feishu",
+	});
 	process.env.ALLOWED_USERS = JSON.stringify({
 		"slack.T01.U01": "anna",
 		"telegram.4711": "anna",
@@ -55,7 +60,11 @@ async function post(
 	{ path, headers, body }: WebhookRequest,
 	method = "POST",
 ): Promise<{ status: number; answer: Record<string, unknown> }> {
-	const response = await fetch(front.url + path, { method, headers, ...(method === "POST" && { body }) });
+	const response = await fetch(front.url + path, {
+		method,
+		headers,
+		...(method === "POST" && { body }),
+	});
 	return { status: response.status, answer: (await response.json()) as Record<string, unknown> };
 }
 
@@ -67,41 +76,62 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 	test("a message is queued for its user, whatever its characters", async () => {
 		const text = 'Grüße 你好 👩‍👩‍👧 <b>&amp;</b>\u0000\n"quoted"';
 		const shown = channel === "slack" ? text.replaceAll("&amp;", "&amp;amp;") : text;
-		expect(await post(message({ text: shown }))).toMatchObject({ status: 200, answer: { code: "QUEUED" } });
+		expect(await post(message({ text: shown }))).toMatchObject({
+			status: 200,
+			answer: { code: "QUEUED" },
+		});
 		expect(aws.sent).toHaveLength(1);
 		const [sent] = aws.sent;
 		expect(JSON.parse(sent!.MessageBody)).toMatchObject({ channel, userId: "anna", text });
-		expect(sent).toMatchObject({ MessageGroupId: "anna", MessageDeduplicationId: JSON.parse(sent!.MessageBody).deliveryId });
+		expect(sent).toMatchObject({
+			MessageGroupId: "anna",
+			MessageDeduplicationId: JSON.parse(sent!.MessageBody).deliveryId,
+		});
 	});
 
 	test("what the channel sends again is taken once", async () => {
 		const first = message({ eventId: "77" });
 		expect(await code(first)).toBe("QUEUED");
-		expect(await post(message({ eventId: "77", skewS: 1 }))).toMatchObject({ status: 200, answer: { code: "DUPLICATE" } });
+		expect(await post(message({ eventId: "77", skewS: 1 }))).toMatchObject({
+			status: 200,
+			answer: { code: "DUPLICATE" },
+		});
 		expect(aws.sent).toHaveLength(1);
 	});
 
 	test("a wrong secret is refused", async () => {
 		const wrong = message({ secret: "x".repeat(32) });
-		expect(await post(wrong)).toMatchObject({ status: 401, answer: { code: "SIGNATURE_INVALID", remedy: expect.any(String) } });
+		expect(await post(wrong)).toMatchObject({
+			status: 401,
+			answer: { code: "SIGNATURE_INVALID", remedy: expect.any(String) },
+		});
 		expect(await post({ ...wrong, headers: {} })).toMatchObject({ status: 401 });
 		expect(aws.sent).toHaveLength(0);
 	});
 
 	test("a huge body is refused before it is looked at", async () => {
 		const huge = { ...message(), body: "x".repeat(512 * 1024 + 1) };
-		expect(await post(huge)).toMatchObject({ status: 413, answer: { code: "BODY_TOO_LARGE", message: expect.stringContaining("524289") } });
+		expect(await post(huge)).toMatchObject({
+			status: 413,
+			answer: { code: "BODY_TOO_LARGE", message: expect.stringContaining("524289") },
+		});
 	});
 
 	test("who is not allowed is answered like anybody, and nothing is queued", async () => {
 		const stranger = {
 			slack: () => message({ change: { user: "U99" } }),
 			telegram: () => message({ change: { from: { id: 99, is_bot: false } } }),
-			feishu: () => feishuBody({ ...feishuEvent(), event: { ...(feishuEvent() as { event: object }).event, sender: STRANGER } }),
+			feishu: () =>
+				feishuBody({
+					...feishuEvent(),
+					event: { ...(feishuEvent() as { event: object }).event, sender: STRANGER },
+				}),
 		}[channel as "slack"]();
 		expect(await post(stranger)).toEqual({ status: 200, answer: { code: "IGNORED" } });
 		expect(aws.sent).toHaveLength(0);
-		expect(logged()).toMatch(/"event":"security.user-refused".*"sender":"(slack\.T01\.U99|telegram\.99|feishu\.ou_eve)"/);
+		expect(logged()).toMatch(
+			/"event":"security.user-refused".*"sender":"(slack\.T01\.U99|telegram\.99|feishu\.ou_eve)"/,
+		);
 	});
 
 	test("a message that was not queued is taken when it comes again", async () => {
@@ -113,7 +143,12 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 	});
 
 	test("what is not text is queued without any", async () => {
-		const change = { text: undefined, message_type: "image", content: '{"image_key":"i"}', photo: [{}] };
+		const change = {
+			text: undefined,
+			message_type: "image",
+			content: '{"image_key":"i"}',
+			photo: [{}],
+		};
 		expect(await code(message({ change }))).toBe("QUEUED");
 		expect(JSON.parse(aws.sent[0]!.MessageBody)).not.toHaveProperty("text");
 	});
@@ -121,38 +156,44 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 
 const STRANGER = { sender_id: { open_id: "ou_eve" }, sender_type: "user" };
 
-describe.each(Object.entries({ slack: slackMessage, feishu: feishuMessage }))("signed by %s", (_channel, message) => {
-	test("the very same request is refused inside the window", async () => {
-		const request = message();
-		expect(await code(request)).toBe("QUEUED");
-		expect(await post(request)).toMatchObject({ status: 409, answer: { code: "REPLAYED" } });
-		expect(aws.sent).toHaveLength(1);
-	});
+describe.each(Object.entries({ slack: slackMessage, feishu: feishuMessage }))(
+	"signed by %s",
+	(_channel, message) => {
+		test("the very same request is refused inside the window", async () => {
+			const request = message();
+			expect(await code(request)).toBe("QUEUED");
+			expect(await post(request)).toMatchObject({ status: 409, answer: { code: "REPLAYED" } });
+			expect(aws.sent).toHaveLength(1);
+		});
 
-	test.each([
-		[-310, "TIMESTAMP_INVALID"],
-		[310, "TIMESTAMP_INVALID"],
-		[-290, "QUEUED"],
-		[290, "QUEUED"],
-	])("a clock that is off by %i s: %s", async (skewS, expected) => {
-		expect(await code(message({ skewS }))).toBe(expected);
-	});
+		test.each([
+			[-310, "TIMESTAMP_INVALID"],
+			[310, "TIMESTAMP_INVALID"],
+			[-290, "QUEUED"],
+			[290, "QUEUED"],
+		])("a clock that is off by %i s: %s", async (skewS, expected) => {
+			expect(await code(message({ skewS }))).toBe(expected);
+		});
 
-	test("a body that was changed is refused", async () => {
-		const request = message();
-		const body = request.body.replace(/.(?=.{20}$)/, (one) => (one === "a" ? "b" : "a"));
-		expect(body).not.toBe(request.body);
-		expect(await code({ ...request, body })).toBe("SIGNATURE_INVALID");
-	});
+		test("a body that was changed is refused", async () => {
+			const request = message();
+			const body = request.body.replace(/.(?=.{20}$)/, (one) => (one === "a" ? "b" : "a"));
+			expect(body).not.toBe(request.body);
+			expect(await code({ ...request, body })).toBe("SIGNATURE_INVALID");
+		});
 
-	test("a time that was changed is refused", async () => {
-		const request = message();
-		const headers = Object.fromEntries(
-			Object.entries(request.headers).map(([name, value]) => [name, name.endsWith("timestamp") ? String(Number(value) - 1) : value]),
-		);
-		expect(await code({ ...request, headers })).toBe("SIGNATURE_INVALID");
-	});
-});
+		test("a time that was changed is refused", async () => {
+			const request = message();
+			const headers = Object.fromEntries(
+				Object.entries(request.headers).map(([name, value]) => [
+					name,
+					name.endsWith("timestamp") ? String(Number(value) - 1) : value,
+				]),
+			);
+			expect(await code({ ...request, headers })).toBe("SIGNATURE_INVALID");
+		});
+	},
+);
 
 test("Telegram delivers for a day: older updates and those of the future are refused", async () => {
 	expect(await code(telegramMessage({ skewS: -86_000 }))).toBe("QUEUED");
@@ -173,13 +214,28 @@ describe("challenges are answered", () => {
 	});
 
 	test("Feishu's, which is encrypted and may come without a signature", async () => {
-		const challenge = { type: "url_verification", challenge: "c-2", token: SECRETS.feishu.verification_token };
-		for (const isSigned of [true, false]) expect((await post(feishuBody(challenge, {}, isSigned))).answer).toEqual({ challenge: "c-2" });
+		const challenge = {
+			type: "url_verification",
+			challenge: "c-2",
+			token: SECRETS.feishu.verification_token,
+		};
+		for (const isSigned of [true, false])
+			expect((await post(feishuBody(challenge, {}, isSigned))).answer).toEqual({
+				challenge: "c-2",
+			});
 	});
 
 	test("but with Feishu's token only, and an event never goes unsigned", async () => {
-		expect(await code(feishuBody({ type: "url_verification", challenge: "c", token: "wrong" }, {}, false))).toBe("SIGNATURE_INVALID");
-		expect(await code(feishuBody({ type: "url_verification", challenge: "c" }, { secret: "wrong" }, false))).toBe("SIGNATURE_INVALID");
+		expect(
+			await code(
+				feishuBody({ type: "url_verification", challenge: "c", token: "wrong" }, {}, false),
+			),
+		).toBe("SIGNATURE_INVALID");
+		expect(
+			await code(
+				feishuBody({ type: "url_verification", challenge: "c" }, { secret: "wrong" }, false),
+			),
+		).toBe("SIGNATURE_INVALID");
 		expect(await code(feishuBody(feishuEvent(), {}, false))).toBe("SIGNATURE_INVALID");
 	});
 });
@@ -189,11 +245,25 @@ describe("nothing is queued of", () => {
 		["a Slack channel", () => slackMessage({ change: { channel_type: "channel" } })],
 		["a Slack bot", () => slackMessage({ change: { bot_id: "B01" } })],
 		["a Slack edit", () => slackMessage({ change: { subtype: "message_changed" } })],
-		["another Slack event", () => slackBody({ type: "event_callback", event: { type: "app_home_opened" } })],
-		["a Telegram group", () => telegramMessage({ change: { chat: { id: -1, type: "supergroup" } } })],
+		[
+			"another Slack event",
+			() => slackBody({ type: "event_callback", event: { type: "app_home_opened" } }),
+		],
+		[
+			"a Telegram group",
+			() => telegramMessage({ change: { chat: { id: -1, type: "supergroup" } } }),
+		],
 		["a Telegram bot", () => telegramMessage({ change: { from: { id: 4711, is_bot: true } } })],
 		["a Feishu group", () => feishuMessage({ change: { chat_type: "group" } })],
-		["another Feishu event", () => feishuBody({ schema: "2.0", header: { token: SECRETS.feishu.verification_token }, event: {} })],
+		[
+			"another Feishu event",
+			() =>
+				feishuBody({
+					schema: "2.0",
+					header: { token: SECRETS.feishu.verification_token },
+					event: {},
+				}),
+		],
 	])("%s", async (_what, request) => {
 		expect(await post(request())).toEqual({ status: 200, answer: { code: "IGNORED" } });
 		expect(aws.sent).toHaveLength(0);
@@ -209,7 +279,10 @@ describe("malformed", () => {
 		["ids", () => slackMessage({ change: { user: "../../x" } }), "REQUEST_INVALID"],
 		[
 			"a time",
-			() => ({ ...slackMessage(), headers: { "x-slack-request-timestamp": "1e9", "x-slack-signature": "v0=" } }),
+			() => ({
+				...slackMessage(),
+				headers: { "x-slack-request-timestamp": "1e9", "x-slack-signature": "v0=" },
+			}),
 			"TIMESTAMP_INVALID",
 		],
 	])("%s", async (_what, request, expected) => {
@@ -232,7 +305,10 @@ describe("malformed", () => {
 	test("an unknown channel, and a method that is none", async () => {
 		expect((await post({ ...slackMessage(), path: "/webhook/irc" })).status).toBe(404);
 		expect((await post({ ...slackMessage(), path: "/webhook/__proto__" })).status).toBe(404);
-		expect(await post(slackMessage(), "GET")).toMatchObject({ status: 405, answer: { code: "METHOD_NOT_ALLOWED" } });
+		expect(await post(slackMessage(), "GET")).toMatchObject({
+			status: 405,
+			answer: { code: "METHOD_NOT_ALLOWED" },
+		});
 	});
 });
 
@@ -243,7 +319,9 @@ test("a channel whose secret lacks something is closed, and the log says what", 
 	aws.secrets.set("secret-slack", { AWSCURRENT: { unused: "x" } });
 	const response = await fetch(`${other.url}/webhook/slack`, { method: "POST", ...slackMessage() });
 	expect(await response.json()).toMatchObject({ code: "CHANNEL_CLOSED" });
-	expect(logged()).toMatch(/"level":"error".*"the channel's secret lacks something: the secret has no signing_secret"/);
+	expect(logged()).toMatch(
+		/"level":"error".*"the channel's secret lacks something: the secret has no signing_secret"/,
+	);
 	aws.secrets.set("secret-slack", { AWSCURRENT: SECRETS.slack });
 });
 
@@ -251,7 +329,11 @@ test("forgeries cost no more than three looks at the secrets in ten seconds", as
 	vi.resetModules();
 	const { handler } = await import("./webhook.ts");
 	await using other = await startApiFront(() => handler);
-	const forge = async () => await fetch(`${other.url}/webhook/slack`, { method: "POST", ...slackMessage({ secret: "forged" }) });
+	const forge = async () =>
+		await fetch(`${other.url}/webhook/slack`, {
+			method: "POST",
+			...slackMessage({ secret: "forged" }),
+		});
 	await forge();
 	const before = aws.calls.length;
 	for (let count = 0; count < 5; count++) expect((await forge()).status).toBe(401);

@@ -1,10 +1,12 @@
 /**
  * The door: what Feishu, Telegram and Slack post to `/webhook/{channel}`.
  *
- * Environment: `CHANNEL_SECRETS` `{"slack": "arn:…"}`, a channel without a secret is closed; `NONCE_TABLE` (partition key `id`, a string;
- * TTL attribute `expiresAt`; get, put and update); `QUEUE_URL` of a FIFO queue; `ALLOWED_USERS`, JSON or the name of an SSM parameter.
+ * Environment: `CHANNEL_SECRETS` `{"slack": "arn:…"}`, a channel without a secret is closed;
+ * `NONCE_TABLE` (partition key `id`, a string; TTL attribute `expiresAt`; get, put and update);
+ * `QUEUE_URL` of a FIFO queue; `ALLOWED_USERS`, JSON or the name of an SSM parameter.
  *
- * Every answer is JSON. 4xx says what is wrong with the request, 503 asks the channel to send it again; nothing says why a proof failed.
+ * Every answer is JSON. 4xx says what is wrong with the request, 503 asks the channel to send it
+ * again; nothing says why a proof failed.
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { Door } from "./door/door.ts";
@@ -24,7 +26,12 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
 		}
 		const isOurs = error.code === "CHANNEL_MISCONFIGURED";
 		const kind = error.status === 401 || error.status === 409 ? "security" : "lifecycle";
-		log[isOurs ? "error" : "warn"]("webhook.refused", { path: event.path, code: error.code, reason: error.message, kind });
+		log[isOurs ? "error" : "warn"]("webhook.refused", {
+			path: event.path,
+			code: error.code,
+			reason: error.message,
+			kind,
+		});
 		// What the secret lacks is for the log alone.
 		return (isOurs ? new Refusal("CHANNEL_CLOSED") : error).toResult();
 	}

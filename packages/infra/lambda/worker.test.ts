@@ -36,9 +36,14 @@ beforeAll(async () => {
 	const front = await startApiFront(() => handler);
 	servers.push(aws, channels, runtime, front);
 	issuerUrl = front.url;
-	for (const [channel, secret] of Object.entries(SECRETS)) aws.secrets.set(`secret-${channel}`, { AWSCURRENT: secret });
+	for (const [channel, secret] of Object.entries(SECRETS))
+		aws.secrets.set(`secret-${channel}`, { AWSCURRENT: secret });
 	Object.assign(process.env, {
-		CHANNEL_SECRETS: JSON.stringify({ slack: "secret-slack", telegram: "secret-telegram", feishu: "secret-feishu" }),
+		CHANNEL_SECRETS: JSON.stringify({
+			slack: "secret-slack",
+			telegram: "secret-telegram",
+			feishu: "secret-feishu",
+		}),
 		RUNTIME_ARN: "arn:aws:bedrock-agentcore:eu-central-1:123456789012:runtime/openclaw-abc",
 		RUNTIME_QUALIFIER: "live",
 		SIGNING_KEY_ID: "alias/tokens",
@@ -77,8 +82,17 @@ const TO = { slack: { channel: "D01" }, telegram: { chat: "4711" }, feishu: { me
 function record(given: Handed = {}): SQSRecord {
 	const { receives = 1, user = "anna", channel = "telegram" } = given;
 	const text = "text" in given ? given.text : "hello";
-	const message: QueuedMessage = { channel, deliveryId: deliveryIdOf(channel, String(++count)), userId: user, text, replyTo: TO[channel] };
-	const attributes = { ApproximateReceiveCount: String(receives), MessageGroupId: encodeUserId(user) };
+	const message: QueuedMessage = {
+		channel,
+		deliveryId: deliveryIdOf(channel, String(++count)),
+		userId: user,
+		text,
+		replyTo: TO[channel],
+	};
+	const attributes = {
+		ApproximateReceiveCount: String(receives),
+		MessageGroupId: encodeUserId(user),
+	};
 	return {
 		messageId: `m-${count}`,
 		receiptHandle: `r-${count}`,
@@ -93,7 +107,10 @@ const again = (one: SQSRecord, receives: number): SQSRecord => ({
 });
 
 async function work(...Records: SQSRecord[]): Promise<string[]> {
-	const { batchItemFailures } = await worker({ Records }, { getRemainingTimeInMillis: () => 60_000 });
+	const { batchItemFailures } = await worker(
+		{ Records },
+		{ getRemainingTimeInMillis: () => 60_000 },
+	);
 	return batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
 }
 
@@ -103,12 +120,15 @@ test.each([
 	["slack", "D01", "/slack/chat.postMessage", "Bearer xoxb-slack-bot-token"],
 	["telegram", "4711", "/telegram/bot4711:AAtelegram-bot-token/sendMessage", undefined],
 	["feishu", "om_1", "/feishu/open-apis/im/v1/messages/om_1/reply", "Bearer t-1"],
-] as const)("%s: the agent is asked and its answer sent", async (channel, to, path, authorization) => {
-	runtime.machine = ({ prompt }) => ({ status: 200, body: { response: `you said: ${prompt}` } });
-	expect(await work(record({ channel, text: "Grüße 你好" }))).toEqual([]);
-	expect(channels.messages).toEqual([{ to, text: "you said: Grüße 你好" }]);
-	expect(channels.calls.at(-1)).toMatchObject({ path, authorization });
-});
+] as const)(
+	"%s: the agent is asked and its answer sent",
+	async (channel, to, path, authorization) => {
+		runtime.machine = ({ prompt }) => ({ status: 200, body: { response: `you said: ${prompt}` } });
+		expect(await work(record({ channel, text: "Grüße 你好" }))).toEqual([]);
+		expect(channels.messages).toEqual([{ to, text: "you said: Grüße 你好" }]);
+		expect(channels.calls.at(-1)).toMatchObject({ path, authorization });
+	},
+);
 
 test("the machine is the user's own: its session, and a token that the issuer's published keys confirm", async () => {
 	await work(record({ user: "jürgen" }), record({ user: "anna" }), record({ user: "anna" }));
@@ -118,10 +138,16 @@ test("the machine is the user's own: its session, and a token that the issuer's 
 	expect(first!.sessionId).toMatch(/^openclaw-[0-9a-f]{64}$/);
 	expect(new Set([first, second, third].map((one) => one!.sessionId)).size).toBe(2);
 
-	const discovery = (await (await fetch(`${issuerUrl}/.well-known/openid-configuration`)).json()) as { issuer: string; jwks_uri: string };
-	expect(discovery).toMatchObject({ issuer: issuerUrl, id_token_signing_alg_values_supported: ["RS256"] });
+	const discovery = (await (
+		await fetch(`${issuerUrl}/.well-known/openid-configuration`)
+	).json()) as { issuer: string; jwks_uri: string };
+	expect(discovery).toMatchObject({
+		issuer: issuerUrl,
+		id_token_signing_alg_values_supported: ["RS256"],
+	});
 	const keys = createLocalJWKSet((await (await fetch(discovery.jwks_uri)).json()) as JSONWebKeySet);
-	const token = runtime.invocations.find(({ payload }) => payload.prompt === "hello")!.payload.identityToken as string;
+	const token = runtime.invocations.find(({ payload }) => payload.prompt === "hello")!.payload
+		.identityToken as string;
 	const { payload, protectedHeader } = await jwtVerify(token, keys, {
 		issuer: issuerUrl,
 		audience: "openclaw",
@@ -177,7 +203,10 @@ describe("handed out again", () => {
 		runtime.machine = () => ({ status: 200, body: { response: "between us" } });
 		const one = record({ text: "a question" });
 		channels.answers.set("sendMessage", [{ status: 500, body: { ok: false } }]);
-		const kept = async () => JSON.stringify((await new DynamoDBClient({}).send(new ScanCommand({ TableName: "nonces" }))).Items);
+		const kept = async () =>
+			JSON.stringify(
+				(await new DynamoDBClient({}).send(new ScanCommand({ TableName: "nonces" }))).Items,
+			);
 		await work(one);
 		expect(await kept()).toContain("between us");
 		await work(again(one, 2));
@@ -185,7 +214,10 @@ describe("handed out again", () => {
 	});
 
 	test("an answer whose parts broke off goes on with the next part, without asking", async () => {
-		runtime.machine = () => ({ status: 200, body: { response: `${"a".repeat(4_000)} ${"b".repeat(4_000)}` } });
+		runtime.machine = () => ({
+			status: 200,
+			body: { response: `${"a".repeat(4_000)} ${"b".repeat(4_000)}` },
+		});
 		const one = record();
 		channels.answers.set("sendMessage", [
 			{ status: 200, body: { ok: true, result: {} } },
@@ -245,7 +277,9 @@ describe("the agent is not asked where it cannot be, and asked later", () => {
 		expect(texts()).toEqual([]);
 		expect(await work(again(one, 4))).toEqual([one.messageId]);
 		expect(texts()).toEqual([NOTICES.failed]);
-		expect(aws.calls.filter((call) => call === "AmazonSQS.ChangeMessageVisibility")).toHaveLength(2);
+		expect(aws.calls.filter((call) => call === "AmazonSQS.ChangeMessageVisibility")).toHaveLength(
+			2,
+		);
 	});
 });
 
@@ -260,14 +294,24 @@ test.each([500, 502])(
 );
 
 test("a user's messages stay in order behind one that failed, and others are not kept waiting", async () => {
-	runtime.machine = ({ prompt }) => (prompt === "fails" ? { status: 503, body: {} } : { status: 200, body: { response: `to ${prompt}` } });
-	const batch = [record({ text: "1" }), record({ text: "fails" }), record({ text: "3" }), record({ text: "other", user: "ben" })];
+	runtime.machine = ({ prompt }) =>
+		prompt === "fails"
+			? { status: 503, body: {} }
+			: { status: 200, body: { response: `to ${prompt}` } };
+	const batch = [
+		record({ text: "1" }),
+		record({ text: "fails" }),
+		record({ text: "3" }),
+		record({ text: "other", user: "ben" }),
+	];
 	expect(await work(...batch)).toEqual([batch[1]!.messageId, batch[2]!.messageId]);
 	expect(texts().sort()).toEqual(["to 1", "to other"]);
 });
 
 test("a channel that asks to wait is waited for", async () => {
-	channels.answers.set("sendMessage", [{ status: 429, body: { ok: false, parameters: { retry_after: 0.01 } } }]);
+	channels.answers.set("sendMessage", [
+		{ status: 429, body: { ok: false, parameters: { retry_after: 0.01 } } },
+	]);
 	expect(await work(record())).toEqual([]);
 	expect(texts()).toEqual(["hello back", "hello back"]);
 });
@@ -277,7 +321,9 @@ test("what Feishu sends again by mistake it can tell: a part has the same uuid i
 	channels.answers.set("/reply", [{ status: 500, body: { code: 1, msg: "busy" } }]);
 	await work(one);
 	await work(again(one, 2));
-	const ids = channels.calls.filter(({ path }) => path.endsWith("/reply")).map(({ body }) => body.uuid);
+	const ids = channels.calls
+		.filter(({ path }) => path.endsWith("/reply"))
+		.map(({ body }) => body.uuid);
 	expect(ids).toHaveLength(2);
 	expect(new Set(ids).size).toBe(1);
 	expect(String(ids[0]).length).toBeLessThanOrEqual(50);
@@ -292,6 +338,7 @@ test("what is no message of ours fails alone", async () => {
 test("no secret, no token and nothing that was said is in the log", () => {
 	const logged = lines.join("");
 	expect(logged).toContain("worker.sent");
-	for (const secret of Object.values(SECRETS).flatMap((fields) => Object.values(fields))) expect(logged).not.toContain(secret);
+	for (const secret of Object.values(SECRETS).flatMap((fields) => Object.values(fields)))
+		expect(logged).not.toContain(secret);
 	expect(logged).not.toMatch(/eyJ|hello|Grüße/);
 });

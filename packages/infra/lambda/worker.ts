@@ -1,11 +1,13 @@
 /**
  * Takes messages off the queue: asks the user's agent and sends its answer to the channel.
  *
- * Environment: `RUNTIME_ARN`, `RUNTIME_QUALIFIER`, `SIGNING_KEY_ID` (RSA_2048, SIGN_VERIFY; needs kms:Sign and kms:GetPublicKey), `ISSUER`,
- * `AUDIENCE`, `CHANNEL_SECRETS`, `NONCE_TABLE` (get, update, delete), `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and `MAX_RECEIVES`,
- * the redrive policy's maxReceiveCount: after the last attempt the user is told.
+ * Environment: `RUNTIME_ARN`, `RUNTIME_QUALIFIER`, `SIGNING_KEY_ID` (RSA_2048, SIGN_VERIFY; needs
+ * kms:Sign and kms:GetPublicKey), `ISSUER`, `AUDIENCE`, `CHANNEL_SECRETS`, `NONCE_TABLE` (get,
+ * update, delete), `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and `MAX_RECEIVES`, the redrive
+ * policy's maxReceiveCount: after the last attempt the user is told.
  *
- * A message is at most asked once and answered at least once. The queue's visibility timeout must be longer than the function's.
+ * A message is at most asked once and answered at least once. The queue's visibility timeout must
+ * be longer than the function's.
  */
 import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { ChannelSecrets } from "./channel-secrets.ts";
@@ -17,7 +19,10 @@ import { Answers } from "./worker/answers.ts";
 import { handleMessage } from "./worker/handle-message.ts";
 import { handleBatch, receiveCount } from "./worker/queue.ts";
 
-/** Left of the function's time when it stops waiting for the agent: for telling the user, in up to a dozen calls. */
+/**
+ * Left of the function's time when it stops waiting for the agent: for telling the user, in up to a
+ * dozen calls.
+ */
 const RESERVE_MS = 20_000;
 
 const tools = once(() => ({
@@ -28,11 +33,19 @@ const tools = once(() => ({
 	runtime: { arn: required("RUNTIME_ARN"), qualifier: required("RUNTIME_QUALIFIER") },
 }));
 
-const settings = once(() => ({ queueUrl: required("QUEUE_URL"), maxReceives: Number(required("MAX_RECEIVES")) }));
+const settings = once(() => ({
+	queueUrl: required("QUEUE_URL"),
+	maxReceives: Number(required("MAX_RECEIVES")),
+}));
 
-export async function handler(event: SQSEvent, context: Pick<Context, "getRemainingTimeInMillis">): Promise<SQSBatchResponse> {
+export async function handler(
+	event: SQSEvent,
+	context: Pick<Context, "getRemainingTimeInMillis">,
+): Promise<SQSBatchResponse> {
 	const { queueUrl, maxReceives } = settings();
-	const signal = AbortSignal.timeout(Math.max(1_000, context.getRemainingTimeInMillis() - RESERVE_MS));
+	const signal = AbortSignal.timeout(
+		Math.max(1_000, context.getRemainingTimeInMillis() - RESERVE_MS),
+	);
 	return await handleBatch(event, queueUrl, async (record) => {
 		const message = QueuedMessage.parse(parseJson(record.body));
 		await handleMessage(message, { isLast: receiveCount(record) >= maxReceives, signal }, tools());

@@ -1,6 +1,7 @@
 /**
- * What cdk-nag finds and we leave as it is, each with its reason. A finding that is not here fails the synth; an entry that nothing
- * matches fails the test. For wildcards in IAM (AwsSolutions-IAM5) the reason is also what docs/iam-wildcards.md prints.
+ * What cdk-nag finds and we leave as it is, each with its reason. A finding that is not here fails
+ * the synth; an entry that nothing matches fails the test. For wildcards in IAM (AwsSolutions-IAM5)
+ * the reason is also what docs/iam-wildcards.md prints.
  */
 import { type CfnElement, type Stack, Token, Validations } from "aws-cdk-lib";
 import type { IConstruct } from "constructs";
@@ -15,8 +16,10 @@ export interface Acknowledgement {
 	readonly reason: string;
 }
 
-const WEBHOOKS = "a webhook is authenticated by the channel's signature, which no authorizer of API Gateway can compute over the body";
-const PUBLIC_DOCUMENTS = "the issuer's documents are public: STS and every machine read them without credentials";
+const WEBHOOKS =
+	"a webhook is authenticated by the channel's signature, which no authorizer of API Gateway can compute over the body";
+const PUBLIC_DOCUMENTS =
+	"the issuer's documents are public: STS and every machine read them without credentials";
 
 export function acknowledgements(stack: Stack, config: Config): readonly Acknowledgement[] {
 	return [
@@ -45,7 +48,8 @@ function storage({ dataEvents }: Config): readonly Acknowledgement[] {
 		{
 			at: "Nonces",
 			id: "AwsSolutions-DDB3",
-			reason: "it holds what is worth remembering for two days at most; a backup of it would be of no use",
+			reason:
+				"it holds what is worth remembering for two days at most; a backup of it would be of no use",
 		},
 		...(dataEvents
 			? [
@@ -74,7 +78,8 @@ function identity(stack: Stack): readonly Acknowledgement[] {
 		{
 			at: "UserIdentity/WorkspaceRole",
 			id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/users/<aws:PrincipalTag/namespace>/*]`,
-			reason: "everything of one user: IAM puts the namespace of the token's tag in, and without that tag nothing matches",
+			reason:
+				"everything of one user: IAM puts the namespace of the token's tag in, and without that tag nothing matches",
 		},
 	];
 }
@@ -95,24 +100,35 @@ function execution(stack: Stack, { stackName, models }: Config): readonly Acknow
 			.map(modelOfProfile)
 			.filter((model) => model !== undefined)
 			.map((model) =>
-				found(`arn:${partition}:bedrock:*::foundation-model/${model}`, "the one model behind a profile, which picks the region by itself"),
+				found(
+					`arn:${partition}:bedrock:*::foundation-model/${model}`,
+					"the one model behind a profile, which picks the region by itself",
+				),
 			),
 	];
 }
 
 function door({ channels }: Config): readonly Acknowledgement[] {
 	const methods = [
-		...["openid-configuration", "jwks.json"].map((name) => ({ at: `.well-known/${name}/GET`, reason: PUBLIC_DOCUMENTS })),
+		...["openid-configuration", "jwks.json"].map((name) => ({
+			at: `.well-known/${name}/GET`,
+			reason: PUBLIC_DOCUMENTS,
+		})),
 		...channels.map((channel) => ({ at: `webhook/${channel}/POST`, reason: WEBHOOKS })),
 	];
 	return [
 		{
 			at: "Door/Api/CloudWatchRole",
 			id: "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
-			reason: "API Gateway writes access logs with one role per account, and this is the policy that AWS makes for it",
+			reason:
+				"API Gateway writes access logs with one role per account, and this is the policy that AWS makes for it",
 		},
 		...methods.flatMap(({ at, reason }) =>
-			["AwsSolutions-APIG4", "AwsSolutions-COG4"].map((id) => ({ at: `Door/Api/Default/${at}`, id, reason })),
+			["AwsSolutions-APIG4", "AwsSolutions-COG4"].map((id) => ({
+				at: `Door/Api/Default/${at}`,
+				id,
+				reason,
+			})),
 		),
 		...channels.map((channel) => ({
 			at: `Secrets/${channel}`,
@@ -134,5 +150,9 @@ function logicalId(stack: Stack, path: string): string {
 /** cdk-nag prints `<AWS::Region>` for what is not known before the deployment. */
 function shown({ partition, region, account }: Stack) {
 	const text = (value: string, name: string) => (Token.isUnresolved(value) ? `<${name}>` : value);
-	return { partition: text(partition, "AWS::Partition"), region: text(region, "AWS::Region"), account: text(account, "AWS::AccountId") };
+	return {
+		partition: text(partition, "AWS::Partition"),
+		region: text(region, "AWS::Region"),
+		account: text(account, "AWS::AccountId"),
+	};
 }

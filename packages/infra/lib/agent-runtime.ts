@@ -1,10 +1,12 @@
 /**
- * The agent's machines: the image of the root Containerfile as an AgentCore runtime, and the endpoint `live` through which it is called.
+ * The agent's machines: the image of the root Containerfile as an AgentCore runtime, and the
+ * endpoint `live` through which it is called.
  *
- * Any program in a machine can ask the metadata service for the execution role's keys, so that role pulls the image, writes logs, calls
- * the models that are named, and has no right to anybody's data. CDK's own role would also hand out workload tokens of every agent of the
- * account. Metrics and logs go by the endpoint, since its log group can be made (encrypted) before anything writes to it; that of DEFAULT
- * is made by the service.
+ * Any program in a machine can ask the metadata service for the execution role's keys, so that role
+ * pulls the image, writes logs, calls the models that are named, and has no right to anybody's
+ * data. CDK's own role would also hand out workload tokens of every agent of the account. Metrics
+ * and logs go by the endpoint, since its log group can be made (encrypted) before anything writes
+ * to it; that of DEFAULT is made by the service.
  */
 import { fileURLToPath } from "node:url";
 import { ArnFormat, Duration, IgnoreMode, Stack } from "aws-cdk-lib";
@@ -59,12 +61,20 @@ export class AgentRuntime extends Construct {
 			ignoreMode: IgnoreMode.DOCKER,
 			assetName: "openclaw-agent",
 		});
-		allow(this.executionRole, "PullImage", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [image.repository.repositoryArn]);
+		allow(
+			this.executionRole,
+			"PullImage",
+			["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+			[image.repository.repositoryArn],
+		);
 		const isOwnIssuer = config.issuer === undefined;
 		this.runtime = new agentcore.Runtime(this, "Runtime", {
 			runtimeName: config.stackName,
 			description: "OpenClaw, one machine per user",
-			agentRuntimeArtifact: agentcore.AgentRuntimeArtifact.fromEcrRepository(image.repository, image.imageTag),
+			agentRuntimeArtifact: agentcore.AgentRuntimeArtifact.fromEcrRepository(
+				image.repository,
+				image.imageTag,
+			),
 			// What CDK would add to the role is left out: see above.
 			executionRole: this.executionRole.withoutPolicyUpdates(),
 			networkConfiguration: network.runtimeNetwork,
@@ -74,7 +84,8 @@ export class AgentRuntime extends Construct {
 				idleRuntimeSessionTimeout: Duration.minutes(config.idleMinutes),
 				maxLifetime: Duration.hours(config.maxHours),
 			},
-			// The router signs its calls and sends the token in the body; no header passes. Callers with an issuer of their own send it as one.
+			// The router signs its calls and sends the token in the body; no header passes. Callers with
+			// an issuer of their own send it as one.
 			...(isOwnIssuer
 				? { authorizerConfiguration: agentcore.RuntimeAuthorizerConfiguration.usingIAM() }
 				: {
@@ -92,12 +103,24 @@ export class AgentRuntime extends Construct {
 			days: config.logDays,
 			name: `/aws/bedrock-agentcore/runtimes/${this.runtime.agentRuntimeId}-${this.endpointName}`,
 		});
-		const endpoint = this.runtime.addEndpoint(this.endpointName, { description: "What users talk to" });
+		const endpoint = this.runtime.addEndpoint(this.endpointName, {
+			description: "What users talk to",
+		});
 		endpoint.node.addDependency(this.logGroup);
 		this.endpointArn = endpoint.agentRuntimeEndpointArn;
 		const logGroups = `arn:${partition}:logs:${region}:${account}:log-group:/aws/bedrock-agentcore/runtimes/${config.stackName}-*`;
-		allow(this.executionRole, "WriteOwnLogs", ["logs:CreateLogGroup", "logs:DescribeLogStreams"], [logGroups]);
-		allow(this.executionRole, "WriteOwnLogStreams", ["logs:CreateLogStream", "logs:PutLogEvents"], [`${logGroups}:log-stream:*`]);
+		allow(
+			this.executionRole,
+			"WriteOwnLogs",
+			["logs:CreateLogGroup", "logs:DescribeLogStreams"],
+			[logGroups],
+		);
+		allow(
+			this.executionRole,
+			"WriteOwnLogStreams",
+			["logs:CreateLogStream", "logs:PutLogEvents"],
+			[`${logGroups}:log-stream:*`],
+		);
 	}
 
 	get arn(): string {
@@ -115,16 +138,29 @@ export class AgentRuntime extends Construct {
 		const role = new iam.Role(this, "ExecutionRole", {
 			description: "Machines of OpenClaw: image, logs, models; no data",
 			assumedBy: new iam.ServicePrincipal("bedrock-agentcore.amazonaws.com", {
-				conditions: { StringEquals: { "aws:SourceAccount": account }, ArnLike: { "aws:SourceArn": runtimes } },
+				conditions: {
+					StringEquals: { "aws:SourceAccount": account },
+					ArnLike: { "aws:SourceArn": runtimes },
+				},
 			}),
 		});
 		allow(role, "LogInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]);
 		if (models.length > 0)
-			allow(role, "CallModels", ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], modelArns(this, models));
+			allow(
+				role,
+				"CallModels",
+				["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
+				modelArns(this, models),
+			);
 		return role;
 	}
 
-	#environment({ config, issuer, identity, workspaces }: AgentRuntimeProps): Record<string, string> {
+	#environment({
+		config,
+		issuer,
+		identity,
+		workspaces,
+	}: AgentRuntimeProps): Record<string, string> {
 		return {
 			OPENCLAW_SIDECAR_STORE: `s3://${workspaces.bucket.bucketName}`,
 			OPENCLAW_SIDECAR_REGION: Stack.of(this).region,
@@ -135,7 +171,8 @@ export class AgentRuntime extends Construct {
 			OPENCLAW_SIDECAR_ROLE_ARN: identity.role.roleArn,
 			OPENCLAW_SIDECAR_ROLE_DURATION: `${identity.sessionDuration.toMinutes()}m`,
 			OPENCLAW_SIDECAR_METRICS: "true",
-			// The workspace's first configuration names it; without one OpenClaw asks for a model of its own choice.
+			// The workspace's first configuration names it; without one OpenClaw asks for a model of its
+			// own choice.
 			...(config.models[0] !== undefined && { OPENCLAW_MODEL_ID: config.models[0] }),
 			// The platform sets it nowhere, and every SDK asks for it.
 			AWS_REGION: Stack.of(this).region,
@@ -148,13 +185,19 @@ export function platformVersion(scope: Construct, config: Config): "V1" | "V2" {
 	return config.platformVersion ?? (supportOf(Stack.of(scope).region)?.hasV2 ? "V2" : "V1");
 }
 
-/** What stands for something that is only known at deployment counts as 100 bytes, more than any ARN here has. */
+/**
+ * What stands for something that is only known at deployment counts as 100 bytes, more than any ARN
+ * here has.
+ */
 function checkEnvironment(environment: Record<string, string>): Record<string, string> {
 	const bytes = Object.entries(environment).reduce(
-		(sum, [name, value]) => sum + name.length + value.replace(/\$\{Token\[[^\]]*\]\}/g, "x".repeat(100)).length,
+		(sum, [name, value]) =>
+			sum + name.length + value.replace(/\$\{Token\[[^\]]*\]\}/g, "x".repeat(100)).length,
 		0,
 	);
 	if (bytes > MAX_ENVIRONMENT_BYTES)
-		throw new Error(`The runtime's variables have ${bytes} bytes, and the platform takes ${MAX_ENVIRONMENT_BYTES}.`);
+		throw new Error(
+			`The runtime's variables have ${bytes} bytes, and the platform takes ${MAX_ENVIRONMENT_BYTES}.`,
+		);
 	return environment;
 }

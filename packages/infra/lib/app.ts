@@ -11,7 +11,10 @@ export interface Installation {
 	readonly config: Config;
 }
 
-/** With the findings of cdk-nag that stay acknowledged. @throws Error that says which setting is wrong */
+/**
+ * With the findings of cdk-nag that stay acknowledged. @throws Error that says which setting is
+ * wrong
+ */
 export function makeInstallation(props: AppProps = {}, env?: NodeJS.ProcessEnv): Installation {
 	const installation = makeStack(props, env);
 	acknowledge(installation.stack, installation.config);
@@ -20,7 +23,8 @@ export function makeInstallation(props: AppProps = {}, env?: NodeJS.ProcessEnv):
 
 /** @param props its context is overridden by that of the CDK CLI */
 export function makeStack(props: AppProps, env?: NodeJS.ProcessEnv): Installation {
-	// How CDK behaves goes with its version, which is pinned; what CloudFormation would refuse is an error and no warning.
+	// How CDK behaves goes with its version, which is pinned; what CloudFormation would refuse is an
+	// error and no warning.
 	const context = { ...flags, "@aws-cdk/core:validateAgainstDefaultRules": true, ...props.context };
 	const app = new App({ ...props, context });
 	const config = readConfig(app.node, env);

@@ -1,9 +1,10 @@
 /**
- * Who touched what. Always: changes of what protects the data (the bucket's policy, its versions, its key) are events of CloudTrail, which
- * go to a log and to the alarms' topic. Opt-in: a trail of every single access to the bucket's objects.
+ * Who touched what. Always: changes of what protects the data (the bucket's policy, its versions,
+ * its key) are events of CloudTrail, which go to a log and to the alarms' topic. Opt-in: a trail of
+ * every single access to the bucket's objects.
  *
- * And the Logs resource policy: which services may write into this stack's log groups, for this account only. (Lambda functions need none:
- * they write with their own roles.)
+ * And the Logs resource policy: which services may write into this stack's log groups, for this
+ * account only. (Lambda functions need none: they write with their own roles.)
  */
 import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import * as cloudtrail from "aws-cdk-lib/aws-cloudtrail";
@@ -30,10 +31,18 @@ export class Audit extends Construct {
 	/** Where the trail writes; undefined without it. */
 	readonly trailLogs: logs.LogGroup | undefined;
 
-	constructor(scope: Construct, id: string, { workspaces, topic, key, logDays, dataEvents }: AuditProps) {
+	constructor(
+		scope: Construct,
+		id: string,
+		{ workspaces, topic, key, logDays, dataEvents }: AuditProps,
+	) {
 		super(scope, id);
 		const { stackName, account, region, partition } = Stack.of(this);
-		const changes = makeLogGroup(this, "Changes", { key, days: logDays, name: `/aws/events/${stackName}-changes` });
+		const changes = makeLogGroup(this, "Changes", {
+			key,
+			days: logDays,
+			name: `/aws/events/${stackName}-changes`,
+		});
 		const rule = new events.Rule(this, "ProtectionChanged", {
 			description: "Somebody changed what protects the workspaces",
 			eventPattern: {
@@ -41,7 +50,12 @@ export class Audit extends Construct {
 				detailType: ["AWS API Call via CloudTrail"],
 				detail: {
 					eventName: [
-						...["BucketPolicy", "BucketVersioning", "BucketLifecycle", "BucketPublicAccessBlock"].map((what) => ({ suffix: what })),
+						...[
+							"BucketPolicy",
+							"BucketVersioning",
+							"BucketLifecycle",
+							"BucketPublicAccessBlock",
+						].map((what) => ({ suffix: what })),
 						"DisableKey",
 						"ScheduleKeyDeletion",
 						"PutKeyPolicy",
@@ -54,8 +68,10 @@ export class Audit extends Construct {
 			},
 			targets: [new targets.SnsTopic(topic), { bind: () => ({ arn: bareArn(changes) }) }],
 		});
-		const streams = (name: string) => `arn:${partition}:logs:${region}:${account}:log-group:${name}:*`;
-		const services = (...names: string[]) => names.map((name) => new iam.ServicePrincipal(`${name}.amazonaws.com`));
+		const streams = (name: string) =>
+			`arn:${partition}:logs:${region}:${account}:log-group:${name}:*`;
+		const services = (...names: string[]) =>
+			names.map((name) => new iam.ServicePrincipal(`${name}.amazonaws.com`));
 		new logs.ResourcePolicy(this, "LogDelivery", {
 			resourcePolicyName: `${stackName}-log-delivery`,
 			policyStatements: [
@@ -69,7 +85,8 @@ export class Audit extends Construct {
 						ArnLike: { "aws:SourceArn": `arn:${partition}:logs:${region}:${account}:*` },
 					},
 				}),
-				// EventBridge makes streams without saying for which rule; what is written names our rule, and with it our account.
+				// EventBridge makes streams without saying for which rule; what is written names our rule,
+				// and with it our account.
 				new iam.PolicyStatement({
 					sid: "ChangesStreams",
 					principals: services("events", "delivery.logs"),

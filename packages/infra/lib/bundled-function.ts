@@ -1,6 +1,6 @@
 /**
- * A Lambda function from `lambda/{entry}.ts`, bundled by esbuild at synth; needs no network. Its role may write its own log and nothing
- * else until it is given more.
+ * A Lambda function from `lambda/{entry}.ts`, bundled by esbuild at synth; needs no network. Its
+ * role may write its own log and nothing else until it is given more.
  */
 import { fileURLToPath } from "node:url";
 import { type Duration, Stack } from "aws-cdk-lib";
@@ -36,7 +36,12 @@ export class BundledFunction extends Construct {
 		const { entry, description, timeout, memory, environment, key, logDays } = props;
 		this.role = props.role ?? makeLambdaRole(this, "Role", description);
 		const logGroup = makeLogGroup(this, "Logs", { key, days: logDays });
-		allow(this.role, "WriteOwnLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [logGroup.logGroupArn]);
+		allow(
+			this.role,
+			"WriteOwnLog",
+			["logs:CreateLogStream", "logs:PutLogEvents"],
+			[logGroup.logGroupArn],
+		);
 		this.fn = new NodejsFunction(this, "Function", {
 			entry: `${ROOT}packages/infra/lambda/${entry}.ts`,
 			projectRoot: ROOT,
@@ -59,17 +64,24 @@ export class BundledFunction extends Construct {
 				// The SDK that Lambda brings is older than AgentCore's newest calls.
 				bundleAwsSDK: true,
 				// CommonJS packages in the bundle ask for Node's own modules by `require`.
-				banner: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+				banner:
+					"import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
 			},
 		});
 	}
 }
 
 export function makeLambdaRole(scope: Construct, id: string, description: string): iam.Role {
-	return new iam.Role(scope, id, { assumedBy: new iam.ServicePrincipal("lambda.amazonaws.com"), description });
+	return new iam.Role(scope, id, {
+		assumedBy: new iam.ServicePrincipal("lambda.amazonaws.com"),
+		description,
+	});
 }
 
-/** Grants by name: the `grant*` methods of CDK allow whole families of actions (`kms:GenerateDataKey*`). */
+/**
+ * Grants by name: the `grant*` methods of CDK allow whole families of actions
+ * (`kms:GenerateDataKey*`).
+ */
 export function allow(
 	role: iam.Role,
 	sid: string,
@@ -78,12 +90,24 @@ export function allow(
 	conditions?: Record<string, Record<string, unknown>>,
 ): void {
 	role.addToPolicy(
-		new iam.PolicyStatement({ sid, actions: [...actions], resources: [...resources], ...(conditions !== undefined && { conditions }) }),
+		new iam.PolicyStatement({
+			sid,
+			actions: [...actions],
+			resources: [...resources],
+			...(conditions !== undefined && { conditions }),
+		}),
 	);
 }
 
 /** Use of `key`, but only through `service` of this region. */
-export function allowKey(role: iam.Role, key: kms.IKey, service: string, actions: readonly string[]): void {
+export function allowKey(
+	role: iam.Role,
+	key: kms.IKey,
+	service: string,
+	actions: readonly string[],
+): void {
 	const { region, urlSuffix } = Stack.of(role);
-	allow(role, "UseKey", actions, [key.keyArn], { StringEquals: { "kms:ViaService": `${service}.${region}.${urlSuffix}` } });
+	allow(role, "UseKey", actions, [key.keyArn], {
+		StringEquals: { "kms:ViaService": `${service}.${region}.${urlSuffix}` },
+	});
 }

@@ -1,6 +1,7 @@
 /**
- * One secret per channel, and its rotation: EventBridge Scheduler asks Secrets Manager to rotate, which takes the channel's function
- * through the four steps. Nothing rotates at deployment; an empty secret keeps its channel closed.
+ * One secret per channel, and its rotation: EventBridge Scheduler asks Secrets Manager to rotate,
+ * which takes the channel's function through the four steps. Nothing rotates at deployment; an
+ * empty secret keeps its channel closed.
  */
 import { Duration } from "aws-cdk-lib";
 import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
@@ -49,7 +50,11 @@ export class ChannelSecrets extends Construct {
 
 	/** As the handlers' `CHANNEL_SECRETS`. */
 	get arns(): string {
-		return JSON.stringify(Object.fromEntries(Object.entries(this.secrets).map(([channel, secret]) => [channel, secret.secretArn])));
+		return JSON.stringify(
+			Object.fromEntries(
+				Object.entries(this.secrets).map(([channel, secret]) => [channel, secret.secretArn]),
+			),
+		);
 	}
 
 	allowReading(role: iam.Role): void {
@@ -69,14 +74,21 @@ export class ChannelSecrets extends Construct {
 			description: `Rotates the secret of ${channel}`,
 			timeout: Duration.minutes(2),
 			memory: 512,
-			environment: { CHANNEL: channel, DRY_RUN: String(dryRun), NONCE_TABLE: table.tableName, WEBHOOK_URL: `${webhookUrl}/${channel}` },
+			environment: {
+				CHANNEL: channel,
+				DRY_RUN: String(dryRun),
+				NONCE_TABLE: table.tableName,
+				WEBHOOK_URL: `${webhookUrl}/${channel}`,
+			},
 			key: logKey,
 			logDays,
 		});
 		allow(
 			handler.role,
 			"RotateOwnSecret",
-			["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"].map((action) => `secretsmanager:${action}`),
+			["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"].map(
+				(action) => `secretsmanager:${action}`,
+			),
 			[secret.secretArn],
 		);
 		allow(handler.role, "ReadWhatWasSeen", ["dynamodb:GetItem"], [table.tableArn]);
@@ -102,8 +114,14 @@ export class ChannelSecrets extends Construct {
 				retryAttempts: 2,
 				role,
 				policyStatements: [
-					new iam.PolicyStatement({ actions: ["secretsmanager:RotateSecret"], resources: [secret.secretArn] }),
-					new iam.PolicyStatement({ actions: ["lambda:InvokeFunction"], resources: [handler.fn.functionArn] }),
+					new iam.PolicyStatement({
+						actions: ["secretsmanager:RotateSecret"],
+						resources: [secret.secretArn],
+					}),
+					new iam.PolicyStatement({
+						actions: ["lambda:InvokeFunction"],
+						resources: [handler.fn.functionArn],
+					}),
 				],
 			}),
 		});

@@ -1,6 +1,7 @@
 /**
- * What an installation may choose, read from CDK context. Keys begin with `openclaw:`, so that a mistyped one is an error and not a
- * default: `-c openclaw:region=eu-west-1`, or in cdk.json. Lists may be written as JSON or joined by commas, as `-c` knows text only.
+ * What an installation may choose, read from CDK context. Keys begin with `openclaw:`, so that a
+ * mistyped one is an error and not a default: `-c openclaw:region=eu-west-1`, or in cdk.json. Lists
+ * may be written as JSON or joined by commas, as `-c` knows text only.
  */
 import type { Node } from "constructs";
 import { z } from "zod";
@@ -30,8 +31,14 @@ const SCHEMA = z
 			.string()
 			.regex(/^\d{12}$/)
 			.optional()
-			.describe("Twelve digits. Default: the CLI's credentials, else none (a template for any account)."),
-		region: z.string().min(1).optional().describe("Default: the CLI's, else none (a template for any region)."),
+			.describe(
+				"Twelve digits. Default: the CLI's credentials, else none (a template for any account).",
+			),
+		region: z
+			.string()
+			.min(1)
+			.optional()
+			.describe("Default: the CLI's, else none (a template for any region)."),
 		stackName: z
 			.string()
 			.regex(/^[A-Za-z][A-Za-z0-9]{0,39}$/)
@@ -41,15 +48,25 @@ const SCHEMA = z
 		network: z
 			.enum(["public", "vpc", "existing"])
 			.default("public")
-			.describe("Network of the microVMs: the platform's own (`public`), a new VPC (`vpc`), or `vpcId` (`existing`)."),
+			.describe(
+				"Network of the microVMs: the platform's own (`public`), a new VPC (`vpc`), or `vpcId` (`existing`).",
+			),
 		zones: whole(1, 3).default(2).describe("Number of availability zones of a new VPC."),
 		zoneIds: list(z.string())
 			.default([])
-			.describe("Availability zones by id. For an existing VPC: the zones of its subnets, which are checked."),
+			.describe(
+				"Availability zones by id. For an existing VPC: the zones of its subnets, which are checked.",
+			),
 		natGateways: whole(0, 3)
 			.default(1)
-			.describe("NAT gateways of a new VPC. 0 needs `issuer`: machines must be able to read the issuer's keys."),
-		vpcId: z.string().startsWith("vpc-").optional().describe("An existing VPC, which another account may share."),
+			.describe(
+				"NAT gateways of a new VPC. 0 needs `issuer`: machines must be able to read the issuer's keys.",
+			),
+		vpcId: z
+			.string()
+			.startsWith("vpc-")
+			.optional()
+			.describe("An existing VPC, which another account may share."),
 		s3EndpointId: z
 			.string()
 			.startsWith("vpce-")
@@ -61,48 +78,88 @@ const SCHEMA = z
 			.default(["ecr.api", "ecr.dkr", "logs", "sts", "bedrock-runtime"])
 			.describe("Interface endpoints of the VPC."),
 
-		platformVersion: z.enum(["V1", "V2"]).optional().describe("Default: V2 in regions that are known to have it."),
-		idleMinutes: whole(1, 480).default(15).describe("A machine without requests ends after this time."),
+		platformVersion: z
+			.enum(["V1", "V2"])
+			.optional()
+			.describe("Default: V2 in regions that are known to have it."),
+		idleMinutes: whole(1, 480)
+			.default(15)
+			.describe("A machine without requests ends after this time."),
 		maxHours: whole(1, 8).default(8).describe("Every machine ends after this time."),
 		models: list(z.string())
 			.default([])
-			.describe("Bedrock models or inference profiles that the agent may call, by id. A new workspace uses the first."),
+			.describe(
+				"Bedrock models or inference profiles that the agent may call, by id. A new workspace uses the first.",
+			),
 
 		issuer: z
 			.url({ protocol: /^https$/ })
 			.optional()
-			.describe("Your own OpenID issuer. The stack then has no webhooks, and users call the runtime with its tokens."),
+			.describe(
+				"Your own OpenID issuer. The stack then has no webhooks, and users call the runtime with its tokens.",
+			),
 		audience: z.string().regex(/^\S+$/).default("openclaw").describe("The audience of the tokens."),
 
 		channels: list(z.enum(CHANNELS))
 			.default([...CHANNELS])
 			.describe("Channels whose webhooks are open."),
 		allowedUsers: z
-			.union([list(z.string().regex(/^[a-z]+\../, "must look like telegram.4711")), z.record(z.string(), z.string())])
+			.union([
+				list(z.string().regex(/^[a-z]+\../, "must look like telegram.4711")),
+				z.record(z.string(), z.string()),
+			])
 			.default([])
-			.describe('Users who may talk to the agent: `["telegram.4711"]`, or `{"telegram.4711": "anna"}` for one person on several channels.'),
+			.describe(
+				'Users who may talk to the agent: `["telegram.4711"]`, or `{"telegram.4711": "anna"}` for one person on several channels.',
+			),
 		provisionedConcurrency: whole(0, 100)
 			.default(1)
-			.describe("Instances of the webhook function that are always ready. 0 means cold starts of about a second."),
-		maxProvisionedConcurrency: whole(0, 1_000).default(5).describe("Upper limit of the automatic scaling of `provisionedConcurrency`."),
-		turnsAtOnce: whole(2, 1_000).default(20).describe("Number of messages that are processed at the same time."),
-		requestsPerSecond: whole(1, 10_000).default(50).describe("Throttle of the API; bursts may have twice as many."),
-		requestsPerIp: whole(10, 20_000_000).default(2_000).describe("Requests of one address in 5 minutes before WAF blocks it."),
+			.describe(
+				"Instances of the webhook function that are always ready. 0 means cold starts of about a second.",
+			),
+		maxProvisionedConcurrency: whole(0, 1_000)
+			.default(5)
+			.describe("Upper limit of the automatic scaling of `provisionedConcurrency`."),
+		turnsAtOnce: whole(2, 1_000)
+			.default(20)
+			.describe("Number of messages that are processed at the same time."),
+		requestsPerSecond: whole(1, 10_000)
+			.default(50)
+			.describe("Throttle of the API; bursts may have twice as many."),
+		requestsPerIp: whole(10, 20_000_000)
+			.default(2_000)
+			.describe("Requests of one address in 5 minutes before WAF blocks it."),
 
-		rotationDays: whole(1, 365).default(30).describe("Days between two rotations of a channel's secret."),
+		rotationDays: whole(1, 365)
+			.default(30)
+			.describe("Days between two rotations of a channel's secret."),
 		rotationDryRun: onOff.default(false).describe("Rotation only reports what it would do."),
-		dataEvents: onOff.default(false).describe("CloudTrail data events of the bucket, $0.10 per 100,000."),
-		logDays: z.coerce.number().default(90).describe("Retention of the logs, in days that CloudWatch accepts."),
-		alarmEmail: z.email().optional().describe("Address that gets the alarms. Others can subscribe to the topic."),
+		dataEvents: onOff
+			.default(false)
+			.describe("CloudTrail data events of the bucket, $0.10 per 100,000."),
+		logDays: z.coerce
+			.number()
+			.default(90)
+			.describe("Retention of the logs, in days that CloudWatch accepts."),
+		alarmEmail: z
+			.email()
+			.optional()
+			.describe("Address that gets the alarms. Others can subscribe to the topic."),
 	})
 	.superRefine((value, context) => {
-		const say = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
-		if (value.network === "existing" && value.vpcId === undefined) say("vpcId", "is needed with network=existing");
-		if (value.network !== "existing" && value.vpcId !== undefined) say("network", "must be `existing` where vpcId is given");
+		const say = (path: string, message: string) =>
+			context.addIssue({ code: "custom", path: [path], message });
+		if (value.network === "existing" && value.vpcId === undefined)
+			say("vpcId", "is needed with network=existing");
+		if (value.network !== "existing" && value.vpcId !== undefined)
+			say("network", "must be `existing` where vpcId is given");
 		if (value.network === "existing" && (value.account === undefined || value.region === undefined))
 			say("account", "and region are needed with network=existing: a VPC is looked up in them");
 		if (value.network === "vpc" && value.natGateways === 0 && value.issuer === undefined)
-			say("natGateways", "must be at least 1: without it a machine cannot read the keys of the issuer that this stack makes");
+			say(
+				"natGateways",
+				"must be at least 1: without it a machine cannot read the keys of the issuer that this stack makes",
+			);
 		if (value.idleMinutes > value.maxHours * 60) say("idleMinutes", "must not exceed maxHours");
 		if (value.maxProvisionedConcurrency < value.provisionedConcurrency)
 			say("maxProvisionedConcurrency", "must not be less than provisionedConcurrency");
@@ -131,11 +188,17 @@ export function readConfig(node: Node, env: NodeJS.ProcessEnv = process.env): Co
 		const value = context[PREFIX + String(path[0])];
 		return `${PREFIX}${path.join(".")}${value === undefined ? "" : ` (${JSON.stringify(value)})`}: ${message}`;
 	});
-	throw new Error(`The configuration is wrong:\n- ${problems.join("\n- ")}\ndocs/deploy.md describes every setting.`);
+	throw new Error(
+		`The configuration is wrong:\n- ${problems.join("\n- ")}\ndocs/deploy.md describes every setting.`,
+	);
 }
 
 /** Name, default and meaning of every setting, for docs/deploy.md. */
-export function settings(): readonly { readonly name: string; readonly default: string; readonly meaning: string }[] {
+export function settings(): readonly {
+	readonly name: string;
+	readonly default: string;
+	readonly meaning: string;
+}[] {
 	const defaults = SCHEMA.parse({}) as Record<string, unknown>;
 	return Object.entries(SCHEMA.shape).map(([name, field]) => ({
 		name: PREFIX + name,

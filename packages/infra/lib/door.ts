@@ -1,6 +1,7 @@
 /**
- * The one way in from the internet: a regional REST API behind WAF, throttled, its requests logged without bodies. A REST API, because
- * WAF cannot stand before an HTTP API. What is served is added by `Issuer` and `Router`.
+ * The one way in from the internet: a regional REST API behind WAF, throttled, its requests logged
+ * without bodies. A REST API, because WAF cannot stand before an HTTP API. What is served is added
+ * by `Issuer` and `Router`.
  */
 import { Aws, Duration, Stack } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
@@ -25,7 +26,11 @@ export class Door extends Construct {
 	/** Of the stage, without a slash at its end. */
 	readonly url: string;
 
-	constructor(scope: Construct, id: string, { key, logDays, requestsPerSecond, requestsPerIp }: DoorProps) {
+	constructor(
+		scope: Construct,
+		id: string,
+		{ key, logDays, requestsPerSecond, requestsPerIp }: DoorProps,
+	) {
 		super(scope, id);
 		const accessLogs = makeLogGroup(this, "AccessLogs", { key, days: logDays });
 		this.api = new apigateway.RestApi(this, "Api", {
@@ -59,7 +64,12 @@ export class Door extends Construct {
 		});
 		// Not `api.url`: that depends on the methods, whose functions are told this URL.
 		this.url = `https://${this.api.restApiId}.execute-api.${Stack.of(this).region}.${Aws.URL_SUFFIX}/${STAGE}`;
-		this.firewall = new Firewall(this, "Firewall", { key, logDays, requestsPerIp, stage: this.api.deploymentStage });
+		this.firewall = new Firewall(this, "Firewall", {
+			key,
+			logDays,
+			requestsPerIp,
+			stage: this.api.deploymentStage,
+		});
 	}
 
 	/** How long a channel waits at most, and a little more. */

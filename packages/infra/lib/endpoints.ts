@@ -1,6 +1,7 @@
 /**
- * Endpoints of the VPC, each with a policy that lets through what machines need and no more: keys of somebody else's account that came
- * into a machine cannot carry data to their bucket through our endpoint.
+ * Endpoints of the VPC, each with a policy that lets through what machines need and no more: keys
+ * of somebody else's account that came into a machine cannot carry data to their bucket through our
+ * endpoint.
  *
  * KMS is in the table and not among the defaults: S3 itself calls it for a machine's objects.
  */
@@ -15,16 +16,31 @@ export interface EndpointsProps {
 	readonly names: readonly string[];
 }
 
-type Allowed = (stack: Stack) => Pick<iam.PolicyStatementProps, "actions" | "resources" | "conditions">;
+type Allowed = (
+	stack: Stack,
+) => Pick<iam.PolicyStatementProps, "actions" | "resources" | "conditions">;
 
-const ofThisAccount = ({ account }: Stack) => ({ StringEquals: { "aws:PrincipalAccount": account } });
+const ofThisAccount = ({ account }: Stack) => ({
+	StringEquals: { "aws:PrincipalAccount": account },
+});
 
 /** By service: what its policy allows. */
 const INTERFACES: Readonly<Record<string, Allowed>> = {
-	"ecr.api": () => ({ actions: ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], resources: ["*"] }),
-	"ecr.dkr": () => ({ actions: ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], resources: ["*"] }),
+	"ecr.api": () => ({
+		actions: ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+		resources: ["*"],
+	}),
+	"ecr.dkr": () => ({
+		actions: ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+		resources: ["*"],
+	}),
 	logs: ({ partition, region, account }) => ({
-		actions: ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+		actions: [
+			"logs:CreateLogGroup",
+			"logs:CreateLogStream",
+			"logs:DescribeLogStreams",
+			"logs:PutLogEvents",
+		],
 		resources: [`arn:${partition}:logs:${region}:${account}:log-group:/aws/bedrock-agentcore/*`],
 	}),
 	// A call with a web identity bears no signature, hence no account: the role says whose it is.
@@ -37,8 +53,16 @@ const INTERFACES: Readonly<Record<string, Allowed>> = {
 		resources: ["*"],
 		conditions: ofThisAccount(stack),
 	}),
-	kms: (stack) => ({ actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: ["*"], conditions: ofThisAccount(stack) }),
-	secretsmanager: (stack) => ({ actions: ["secretsmanager:GetSecretValue"], resources: ["*"], conditions: ofThisAccount(stack) }),
+	kms: (stack) => ({
+		actions: ["kms:Decrypt", "kms:GenerateDataKey"],
+		resources: ["*"],
+		conditions: ofThisAccount(stack),
+	}),
+	secretsmanager: (stack) => ({
+		actions: ["secretsmanager:GetSecretValue"],
+		resources: ["*"],
+		conditions: ofThisAccount(stack),
+	}),
 	"bedrock-agentcore": (stack) => ({
 		actions: ["bedrock-agentcore:InvokeAgentRuntime"],
 		resources: ["*"],
@@ -59,11 +83,17 @@ export class Endpoints extends Construct {
 			subnets: [network.subnets],
 		});
 		this.s3EndpointId = this.#s3.vpcEndpointId;
-		const group = new ec2.SecurityGroup(this, "Group", { vpc, description: "Endpoints of OpenClaw", allowAllOutbound: false });
+		const group = new ec2.SecurityGroup(this, "Group", {
+			vpc,
+			description: "Endpoints of OpenClaw",
+			allowAllOutbound: false,
+		});
 		for (const name of names) {
 			const allowed = INTERFACES[name];
 			if (allowed === undefined)
-				throw new Error(`openclaw:endpoints has ${JSON.stringify(name)}; known are ${Object.keys(INTERFACES).join(", ")}.`);
+				throw new Error(
+					`openclaw:endpoints has ${JSON.stringify(name)}; known are ${Object.keys(INTERFACES).join(", ")}.`,
+				);
 			const endpoint = new ec2.InterfaceVpcEndpoint(this, name, {
 				vpc,
 				service: new ec2.InterfaceVpcEndpointAwsService(name),
@@ -71,7 +101,12 @@ export class Endpoints extends Construct {
 				securityGroups: [group],
 				open: false,
 			});
-			endpoint.addToPolicy(new iam.PolicyStatement({ principals: [new iam.AnyPrincipal()], ...allowed(Stack.of(this)) }));
+			endpoint.addToPolicy(
+				new iam.PolicyStatement({
+					principals: [new iam.AnyPrincipal()],
+					...allowed(Stack.of(this)),
+				}),
+			);
 		}
 		group.addIngressRule(network.machines!, ec2.Port.tcp(443), "HTTPS of machines");
 	}
@@ -81,8 +116,16 @@ export class Endpoints extends Construct {
 		const { partition, region } = Stack.of(this);
 		const statement = (sid: string, actions: string[], resources: string[]) =>
 			new iam.PolicyStatement({ sid, principals: [new iam.AnyPrincipal()], actions, resources });
-		this.#s3.addToPolicy(statement("Workspaces", ["s3:GetObject", "s3:PutObject"], [`${bucketArn}/users/*`]));
+		this.#s3.addToPolicy(
+			statement("Workspaces", ["s3:GetObject", "s3:PutObject"], [`${bucketArn}/users/*`]),
+		);
 		this.#s3.addToPolicy(statement("ListWorkspaces", ["s3:ListBucket"], [bucketArn]));
-		this.#s3.addToPolicy(statement("ImageLayers", ["s3:GetObject"], [`arn:${partition}:s3:::prod-${region}-starport-layer-bucket/*`]));
+		this.#s3.addToPolicy(
+			statement(
+				"ImageLayers",
+				["s3:GetObject"],
+				[`arn:${partition}:s3:::prod-${region}-starport-layer-bucket/*`],
+			),
+		);
 	}
 }

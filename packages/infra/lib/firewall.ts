@@ -1,9 +1,11 @@
 /**
  * WAF in front of the API.
  *
- * Rules that look into bodies only count: a body here is what somebody wrote in a chat, and a question about `<script>` or `../../etc` is
- * no attack on anything. That a request is genuine is proven by its signature. So does the rule against requests without User-Agent,
- * which Telegram's servers do not send. No list of hosting providers' addresses: all callers, STS among them, are servers.
+ * Rules that look into bodies only count: a body here is what somebody wrote in a chat, and a
+ * question about `<script>` or `../../etc` is no attack on anything. That a request is genuine is
+ * proven by its signature. So does the rule against requests without User-Agent, which Telegram's
+ * servers do not send. No list of hosting providers' addresses: all callers, STS among them, are
+ * servers.
  */
 import { Stack } from "aws-cdk-lib";
 import type * as apigateway from "aws-cdk-lib/aws-apigateway";
@@ -17,7 +19,11 @@ const MAX_BODY_BYTES = 65_536;
 
 const MANAGED: Readonly<Record<string, readonly string[]>> = {
 	AWSManagedRulesAmazonIpReputationList: [],
-	AWSManagedRulesKnownBadInputsRuleSet: ["JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"],
+	AWSManagedRulesKnownBadInputsRuleSet: [
+		"JavaDeserializationRCE_BODY",
+		"Log4JRCE_BODY",
+		"ReactJSRCE_BODY",
+	],
 	AWSManagedRulesCommonRuleSet: [
 		"NoUserAgent_HEADER",
 		"SizeRestrictions_BODY",
@@ -53,23 +59,37 @@ export class Firewall extends Construct {
 			rules: [
 				perAddress(requestsPerIp),
 				bodySize(),
-				...Object.entries(MANAGED).map(([name, counted], index) => managed(name, counted, index + 2)),
+				...Object.entries(MANAGED).map(([name, counted], index) =>
+					managed(name, counted, index + 2),
+				),
 			],
 		});
-		new wafv2.CfnWebACLAssociation(this, "Association", { webAclArn: acl.attrArn, resourceArn: stage.stageArn });
+		new wafv2.CfnWebACLAssociation(this, "Association", {
+			webAclArn: acl.attrArn,
+			resourceArn: stage.stageArn,
+		});
 		// WAF takes log groups of this prefix only.
-		const logs = makeLogGroup(this, "Logs", { key, days: logDays, name: `aws-waf-logs-${stackName.toLowerCase()}` });
+		const logs = makeLogGroup(this, "Logs", {
+			key,
+			days: logDays,
+			name: `aws-waf-logs-${stackName.toLowerCase()}`,
+		});
 		new wafv2.CfnLoggingConfiguration(this, "Logging", {
 			resourceArn: acl.attrArn,
 			logDestinationConfigs: [bareArn(logs)],
-			redactedFields: ["authorization", "x-telegram-bot-api-secret-token"].map((name) => ({ singleHeader: { Name: name } })),
+			redactedFields: ["authorization", "x-telegram-bot-api-secret-token"].map((name) => ({
+				singleHeader: { Name: name },
+			})),
 			loggingFilter: {
 				DefaultBehavior: "DROP",
 				Filters: [
 					{
 						Behavior: "KEEP",
 						Requirement: "MEETS_ANY",
-						Conditions: [{ ActionCondition: { Action: "BLOCK" } }, { ActionCondition: { Action: "COUNT" } }],
+						Conditions: [
+							{ ActionCondition: { Action: "BLOCK" } },
+							{ ActionCondition: { Action: "COUNT" } },
+						],
 					},
 				],
 			},
@@ -104,7 +124,11 @@ function bodySize(): wafv2.CfnWebACL.RuleProperty {
 	};
 }
 
-function managed(name: string, counted: readonly string[], priority: number): wafv2.CfnWebACL.RuleProperty {
+function managed(
+	name: string,
+	counted: readonly string[],
+	priority: number,
+): wafv2.CfnWebACL.RuleProperty {
 	return {
 		name,
 		priority,

@@ -1,6 +1,7 @@
 /**
- * An OpenID issuer of our own: a key in KMS that never leaves it, and the two documents by which others check what it signed. The worker
- * signs; only this construct's key, its role and the public documents exist.
+ * An OpenID issuer of our own: a key in KMS that never leaves it, and the two documents by which
+ * others check what it signed. The worker signs; only this construct's key, its role and the public
+ * documents exist.
  */
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
@@ -45,7 +46,10 @@ export class Issuer extends Construct {
 		});
 		allow(this.handler.role, "ReadPublicKey", ["kms:GetPublicKey"], [this.signingKey.keyArn]);
 		const wellKnown = door.api.root.addResource(".well-known");
-		const integration = new apigateway.LambdaIntegration(this.handler.fn, { timeout: Duration.seconds(10), allowTestInvoke: false });
+		const integration = new apigateway.LambdaIntegration(this.handler.fn, {
+			timeout: Duration.seconds(10),
+			allowTestInvoke: false,
+		});
 		wellKnown.addResource("openid-configuration").addMethod("GET", integration);
 		this.keysMethod = wellKnown.addResource("jwks.json").addMethod("GET", integration);
 	}

@@ -15,7 +15,10 @@ export function makeKey(scope: Construct, id: string, description: string): kms.
 	});
 }
 
-/** For logs, alarms and what else the services themselves write: each may use it for this account's resources only. */
+/**
+ * For logs, alarms and what else the services themselves write: each may use it for this account's
+ * resources only.
+ */
 export function makeOperationsKey(scope: Construct, id: string): kms.Key {
 	const key = makeKey(scope, id, "Logs and alarms of OpenClaw");
 	const { account, region } = Stack.of(scope);
@@ -40,7 +43,9 @@ export function makeOperationsKey(scope: Construct, id: string): kms.Key {
 	key.addToResourcePolicy(
 		new iam.PolicyStatement({
 			sid: "AlarmsOfThisAccount",
-			principals: ["cloudwatch", "events"].map((service) => new iam.ServicePrincipal(`${service}.amazonaws.com`)),
+			principals: ["cloudwatch", "events"].map(
+				(service) => new iam.ServicePrincipal(`${service}.amazonaws.com`),
+			),
 			actions: ["kms:Decrypt", "kms:GenerateDataKey"],
 			resources: ["*"],
 			conditions: { StringEquals: { "aws:SourceAccount": account } },
@@ -49,7 +54,10 @@ export function makeOperationsKey(scope: Construct, id: string): kms.Key {
 	return key;
 }
 
-/** Without the `:*` at the end of what CDK calls the group's ARN: WAF and EventBridge refuse that one. */
+/**
+ * Without the `:*` at the end of what CDK calls the group's ARN: WAF and EventBridge refuse that
+ * one.
+ */
 export function bareArn(group: logs.ILogGroup): string {
 	return Stack.of(group).formatArn({
 		service: "logs",
@@ -67,7 +75,11 @@ export interface LogGroupProps {
 	readonly name?: string;
 }
 
-export function makeLogGroup(scope: Construct, id: string, { key, days, name }: LogGroupProps): logs.LogGroup {
+export function makeLogGroup(
+	scope: Construct,
+	id: string,
+	{ key, days, name }: LogGroupProps,
+): logs.LogGroup {
 	return new logs.LogGroup(scope, id, {
 		encryptionKey: key,
 		retention: days as logs.RetentionDays,

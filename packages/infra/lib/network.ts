@@ -1,8 +1,9 @@
 /**
- * Where machines run: in the platform's own network (`public`), in a new VPC, or in an existing one, which another account may share.
- * A machine opens connections by HTTPS only and accepts none.
+ * Where machines run: in the platform's own network (`public`), in a new VPC, or in an existing
+ * one, which another account may share. A machine opens connections by HTTPS only and accepts none.
  *
- * A VPC without NAT works only with an issuer that can be reached inside it: machines read the issuer's keys.
+ * A VPC without NAT works only with an issuer that can be reached inside it: machines read the
+ * issuer's keys.
  */
 import { Annotations } from "aws-cdk-lib";
 import { RuntimeNetworkConfiguration } from "aws-cdk-lib/aws-bedrockagentcore";
@@ -34,19 +35,28 @@ export class Network extends Construct {
 		super(scope, id);
 		this.s3EndpointId = config.s3EndpointId;
 		const isClosed = config.network === "vpc" && config.natGateways === 0;
-		this.subnets = { subnetType: isClosed ? ec2.SubnetType.PRIVATE_ISOLATED : ec2.SubnetType.PRIVATE_WITH_EGRESS };
+		this.subnets = {
+			subnetType: isClosed ? ec2.SubnetType.PRIVATE_ISOLATED : ec2.SubnetType.PRIVATE_WITH_EGRESS,
+		};
 		if (config.network === "public") {
 			this.runtimeNetwork = RuntimeNetworkConfiguration.usingPublicNetwork();
 			return;
 		}
-		const vpc = config.network === "vpc" ? (this.#makeVpc(config, zoneIds, key) as ec2.IVpc) : this.#findVpc(config);
+		const vpc =
+			config.network === "vpc"
+				? (this.#makeVpc(config, zoneIds, key) as ec2.IVpc)
+				: this.#findVpc(config);
 		this.vpc = vpc;
 		this.machines = new ec2.SecurityGroup(this, "Machines", {
 			vpc,
 			description: "Machines of OpenClaw: HTTPS out, nothing in",
 			allowAllOutbound: false,
 		});
-		this.machines.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(443), "AWS, models, and whatever the agent looks up");
+		this.machines.addEgressRule(
+			ec2.Peer.anyIpv4(),
+			ec2.Port.tcp(443),
+			"AWS, models, and whatever the agent looks up",
+		);
 		this.runtimeNetwork = RuntimeNetworkConfiguration.usingVpc(this, {
 			vpc,
 			vpcSubnets: this.subnets,
@@ -57,10 +67,14 @@ export class Network extends Construct {
 	#findVpc({ vpcId, region, zoneIds, s3EndpointId }: Config): ec2.IVpc {
 		checkZones(region!, zoneIds);
 		if (zoneIds.length === 0) {
-			Annotations.of(this).addInfo("openclaw:zoneIds is not set: `pnpm infra:doctor` looks up whether AgentCore supports the VPC's zones.");
+			Annotations.of(this).addInfo(
+				"openclaw:zoneIds is not set: `pnpm infra:doctor` looks up whether AgentCore supports the VPC's zones.",
+			);
 		}
 		if (s3EndpointId === undefined)
-			Annotations.of(this).addInfo("openclaw:s3EndpointId is not set: endpoints are made in the existing VPC.");
+			Annotations.of(this).addInfo(
+				"openclaw:s3EndpointId is not set: endpoints are made in the existing VPC.",
+			);
 		return ec2.Vpc.fromLookup(this, "Vpc", { vpcId: vpcId!, region: region! });
 	}
 
@@ -75,7 +89,12 @@ export class Network extends Construct {
 					? [{ name: "machines", subnetType: ec2.SubnetType.PRIVATE_ISOLATED, cidrMask: 20 }]
 					: [
 							{ name: "machines", subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS, cidrMask: 20 },
-							{ name: "nat", subnetType: ec2.SubnetType.PUBLIC, cidrMask: 28, mapPublicIpOnLaunch: false },
+							{
+								name: "nat",
+								subnetType: ec2.SubnetType.PUBLIC,
+								cidrMask: 28,
+								mapPublicIpOnLaunch: false,
+							},
 						],
 		});
 		const subnets = [...vpc.publicSubnets, ...vpc.privateSubnets, ...vpc.isolatedSubnets];
@@ -85,7 +104,9 @@ export class Network extends Construct {
 			resource.addPropertyDeletionOverride("AvailabilityZone");
 		}
 		const logs = makeLogGroup(this, "FlowLogs", { key, days: logDays });
-		const role = new iam.Role(this, "FlowLogsRole", { assumedBy: new iam.ServicePrincipal("vpc-flow-logs.amazonaws.com") });
+		const role = new iam.Role(this, "FlowLogsRole", {
+			assumedBy: new iam.ServicePrincipal("vpc-flow-logs.amazonaws.com"),
+		});
 		vpc.addFlowLog("FlowLog", { destination: ec2.FlowLogDestination.toCloudWatchLogs(logs, role) });
 		return vpc;
 	}

@@ -18,7 +18,11 @@ export interface ObservabilityProps {
 }
 
 export class Observability extends Construct {
-	constructor(scope: Construct, id: string, { watched, topic, platformVersion, trailLogs }: ObservabilityProps) {
+	constructor(
+		scope: Construct,
+		id: string,
+		{ watched, topic, platformVersion, trailLogs }: ObservabilityProps,
+	) {
 		super(scope, id);
 		const alarms = makeAlarms(this, alarmSpecs(watched), topic);
 		makeDashboard(this, "Dashboard", { watched, alarms, platformVersion });
@@ -27,8 +31,17 @@ export class Observability extends Construct {
 }
 
 /** Made before what publishes to it. */
-export function makeTopic(scope: Construct, id: string, key: kms.IKey, email: string | undefined): sns.Topic {
-	const topic = new sns.Topic(scope, id, { displayName: `${Stack.of(scope).stackName} alarms`, masterKey: key, enforceSSL: true });
+export function makeTopic(
+	scope: Construct,
+	id: string,
+	key: kms.IKey,
+	email: string | undefined,
+): sns.Topic {
+	const topic = new sns.Topic(scope, id, {
+		displayName: `${Stack.of(scope).stackName} alarms`,
+		masterKey: key,
+		enforceSSL: true,
+	});
 	topic.addToResourcePolicy(
 		new iam.PolicyStatement({
 			sid: "AlarmsOfThisAccount",

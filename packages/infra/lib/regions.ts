@@ -1,16 +1,24 @@
 /**
- * Where AgentCore Runtime runs, and in which availability zones: neither CDK nor CloudFormation knows the zones, and a subnet in another
- * one fails only after minutes, as "subnets are in unsupported availability zones". Zones go by id (`use1-az4`): a name such as
- * us-east-1a is another zone in every account.
+ * Where AgentCore Runtime runs, and in which availability zones: neither CDK nor CloudFormation
+ * knows the zones, and a subnet in another one fails only after minutes, as "subnets are in
+ * unsupported availability zones". Zones go by id (`use1-az4`): a name such as us-east-1a is
+ * another zone in every account.
  *
- * Not guaranteed: that the table is complete. AWS adds to it; `pnpm infra:doctor` says which zones an account sees.
- * Regions: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/agentcore-regions.html (November 2026)
- * Zones: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/agentcore-vpc.html#agentcore-supported-azs (no entry: AWS names none)
+ * Not guaranteed: that the table is complete. AWS adds to it; `pnpm infra:doctor` says which zones
+ * an account sees.
+ * Regions: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/agentcore-regions.html
+ * (November 2026)
+ * Zones:
+ * https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/agentcore-vpc.html#agentcore-supported-azs
+ * (no entry: AWS names none)
  */
 import { CfnMapping, type Stack, Token } from "aws-cdk-lib";
 
 export interface RegionSupport {
-	/** Ids of the supported zones; empty: not published, so only PUBLIC mode and a lookup can be judged. */
+	/**
+	 * Ids of the supported zones; empty: not published, so only PUBLIC mode and a lookup can be
+	 * judged.
+	 */
 	readonly zoneIds: readonly string[];
 	/** Platform version V2 (a copied, running machine: starts in 2 s instead of 5 to 30 s). */
 	readonly hasV2: boolean;
@@ -43,12 +51,17 @@ export const REGIONS: Readonly<Record<string, RegionSupport>> = {
 
 const SUPPORTED = Object.keys(REGIONS).join(", ");
 
-/** @returns undefined for a region that is not known before the deployment: a token cannot be compared with anything */
+/**
+ * @returns undefined for a region that is not known before the deployment: a token cannot be
+ * compared with anything
+ */
 export function supportOf(region: string): RegionSupport | undefined {
 	if (Token.isUnresolved(region)) return undefined;
 	const support = REGIONS[region];
 	if (support === undefined)
-		throw new Error(`AgentCore Runtime is not available in ${region}. Set openclaw:region to one of ${SUPPORTED}.`);
+		throw new Error(
+			`AgentCore Runtime is not available in ${region}. Set openclaw:region to one of ${SUPPORTED}.`,
+		);
 	return support;
 }
 
@@ -64,16 +77,22 @@ export function checkZones(region: string, zoneIds: readonly string[]): void {
 }
 
 /**
- * The ids of the first `count` supported zones; for a region that is not known yet, by a table that CloudFormation looks into. A region that
- * is not in it ends the deployment before anything is made: `Unable to get mapping for AgentCoreRegions::…`.
+ * The ids of the first `count` supported zones; for a region that is not known yet, by a table that
+ * CloudFormation looks into. A region that is not in it ends the deployment before anything is
+ * made: `Unable to get mapping for AgentCoreRegions::…`.
  */
 export function pickZones(stack: Stack, count: number): readonly string[] {
 	const support = supportOf(stack.region);
 	const withZones = Object.entries(REGIONS).filter(([, { zoneIds }]) => zoneIds.length > 0);
 	if (support === undefined) {
-		const rows = withZones.map(([region, { zoneIds }]) => [region, Object.fromEntries(zoneIds.map((id, index) => [`zone${index}`, id]))]);
+		const rows = withZones.map(([region, { zoneIds }]) => [
+			region,
+			Object.fromEntries(zoneIds.map((id, index) => [`zone${index}`, id])),
+		]);
 		const table = new CfnMapping(stack, "AgentCoreRegions", { mapping: Object.fromEntries(rows) });
-		return Array.from({ length: count }, (_, index) => table.findInMap(stack.region, `zone${index}`));
+		return Array.from({ length: count }, (_, index) =>
+			table.findInMap(stack.region, `zone${index}`),
+		);
 	}
 	if (support.zoneIds.length >= count) return support.zoneIds.slice(0, count);
 	throw new Error(
@@ -82,6 +101,10 @@ export function pickZones(stack: Stack, count: number): readonly string[] {
 	);
 }
 
-function at(prefix: string, zones: readonly number[] = [1, 2, 3], version: "V1" | "V2" = "V1"): RegionSupport {
+function at(
+	prefix: string,
+	zones: readonly number[] = [1, 2, 3],
+	version: "V1" | "V2" = "V1",
+): RegionSupport {
 	return { zoneIds: zones.map((zone) => `${prefix}-az${zone}`), hasV2: version === "V2" };
 }

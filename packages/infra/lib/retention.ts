@@ -1,4 +1,7 @@
-/** Daily: deletes what is past retention, in every namespace. Its failures, and days on which it did not run, are alarms. */
+/**
+ * Daily: deletes what is past retention, in every namespace. Its failures, and days on which it did
+ * not run, are alarms.
+ */
 import { Duration, TimeZone } from "aws-cdk-lib";
 import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import type * as kms from "aws-cdk-lib/aws-kms";
@@ -28,19 +31,30 @@ export class Retention extends Construct {
 			// Lambda's longest. A run goes on where the last one stopped.
 			timeout: Duration.minutes(15),
 			memory: 1_769,
-			environment: { STORE_URL: `s3://${workspaces.bucket.bucketName}`, NONCE_TABLE: table.tableName },
+			environment: {
+				STORE_URL: `s3://${workspaces.bucket.bucketName}`,
+				NONCE_TABLE: table.tableName,
+			},
 			role: workspaces.sweeper,
 			key,
 			logDays,
 		});
 		// A run that failed is repeated by the next day's, not at once.
 		this.handler.fn.configureAsyncInvoke({ retryAttempts: 0 });
-		allow(workspaces.sweeper, "RememberProgress", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], [table.tableArn]);
+		allow(
+			workspaces.sweeper,
+			"RememberProgress",
+			["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"],
+			[table.tableArn],
+		);
 		const role = makeSchedulerRole(this, "Starter", "Starts retention");
 		allow(role, "Start", ["lambda:InvokeFunction"], [this.handler.fn.functionArn]);
 		new Schedule(this, "Daily", {
 			schedule: ScheduleExpression.cron({ hour: "3", minute: "17", timeZone: TimeZone.ETC_UTC }),
-			target: new LambdaInvoke(this.handler.fn, { retryAttempts: 2, role: role.withoutPolicyUpdates() }),
+			target: new LambdaInvoke(this.handler.fn, {
+				retryAttempts: 2,
+				role: role.withoutPolicyUpdates(),
+			}),
 			description: "Retention of all workspaces",
 		});
 	}

@@ -1,11 +1,16 @@
 /**
- * From a chat to the user's machine and back: the webhook's function checks and enqueues within the channel's time limit, the worker asks
- * the agent, however long that takes, and answers in the channel. One message of a user at a time, in order (FIFO, group = namespace);
- * what fails three times lies in the dead-letter queue for 14 days, and is an alarm.
+ * From a chat to the user's machine and back: the webhook's function checks and enqueues within the
+ * channel's time limit, the worker asks the agent, however long that takes, and answers in the
+ * channel. One message of a user at a time, in order (FIFO, group = namespace); what fails three
+ * times lies in the dead-letter queue for 14 days, and is an alarm.
  */
 import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
-import { PredefinedMetric, ScalableTarget, ServiceNamespace } from "aws-cdk-lib/aws-applicationautoscaling";
+import {
+	PredefinedMetric,
+	ScalableTarget,
+	ServiceNamespace,
+} from "aws-cdk-lib/aws-applicationautoscaling";
 import * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import * as lambda from "aws-cdk-lib/aws-lambda";
@@ -52,7 +57,10 @@ export class Router extends Construct {
 	constructor(scope: Construct, id: string, props: RouterProps) {
 		super(scope, id);
 		const { config, key, table, secrets } = props;
-		this.deadLetters = new sqs.Queue(this, "DeadLetters", { ...queueProps(), retentionPeriod: Duration.days(14) });
+		this.deadLetters = new sqs.Queue(this, "DeadLetters", {
+			...queueProps(),
+			retentionPeriod: Duration.days(14),
+		});
 		this.queue = new sqs.Queue(this, "Messages", {
 			...queueProps(),
 			visibilityTimeout: TURN.plus(Duration.seconds(30)),
@@ -79,7 +87,12 @@ export class Router extends Construct {
 			logDays: config.logDays,
 		});
 		allow(this.webhook.role, "Enqueue", ["sqs:SendMessage"], [this.queue.queueArn]);
-		allow(this.webhook.role, "RememberDeliveries", ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table.tableArn]);
+		allow(
+			this.webhook.role,
+			"RememberDeliveries",
+			["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+			[table.tableArn],
+		);
 		allow(this.webhook.role, "ReadAllowedUsers", ["ssm:GetParameter"], [allowedUsers.parameterArn]);
 		this.worker = this.#makeWorker(props);
 		secrets.allowReading(this.webhook.role);
@@ -109,11 +122,25 @@ export class Router extends Construct {
 			logDays: config.logDays,
 		});
 		worker.fn.addEventSource(
-			new SqsEventSource(this.queue, { batchSize: 1, reportBatchItemFailures: true, maxConcurrency: config.turnsAtOnce }),
+			new SqsEventSource(this.queue, {
+				batchSize: 1,
+				reportBatchItemFailures: true,
+				maxConcurrency: config.turnsAtOnce,
+			}),
 		);
 		allow(worker.role, "SignTokens", ["kms:Sign", "kms:GetPublicKey"], [issuer.signingKey.keyArn]);
-		allow(worker.role, "RememberAnswers", ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [table.tableArn]);
-		allow(worker.role, "AskAgent", ["bedrock-agentcore:InvokeAgentRuntime"], [runtime.arn, runtime.endpointArn]);
+		allow(
+			worker.role,
+			"RememberAnswers",
+			["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+			[table.tableArn],
+		);
+		allow(
+			worker.role,
+			"AskAgent",
+			["bedrock-agentcore:InvokeAgentRuntime"],
+			[runtime.arn, runtime.endpointArn],
+		);
 		return worker;
 	}
 
@@ -144,9 +171,15 @@ export class Router extends Construct {
 	#serve({ api }: Door, channels: readonly Channel[]): void {
 		const object = api.addModel("JsonObject", {
 			contentType: "application/json",
-			schema: { schema: apigateway.JsonSchemaVersion.DRAFT4, type: apigateway.JsonSchemaType.OBJECT },
+			schema: {
+				schema: apigateway.JsonSchemaVersion.DRAFT4,
+				type: apigateway.JsonSchemaType.OBJECT,
+			},
 		});
-		const validator = api.addRequestValidator("Complete", { validateRequestBody: true, validateRequestParameters: true });
+		const validator = api.addRequestValidator("Complete", {
+			validateRequestBody: true,
+			validateRequestParameters: true,
+		});
 		const integration = new apigateway.LambdaIntegration(this.alias as lambda.IFunction, {
 			timeout: Door.integrationTimeout,
 			allowTestInvoke: false,
@@ -156,13 +189,18 @@ export class Router extends Construct {
 			webhooks.addResource(channel).addMethod("POST", integration, {
 				requestValidator: validator,
 				requestModels: { "application/json": object },
-				requestParameters: Object.fromEntries(HEADERS[channel].map((name) => [`method.request.header.${name}`, true])),
+				requestParameters: Object.fromEntries(
+					HEADERS[channel].map((name) => [`method.request.header.${name}`, true]),
+				),
 			});
 		}
 	}
 }
 
-/** Nonces, event ids and other things that are worth remembering for minutes. Of no worth to anybody when lost. */
+/**
+ * Nonces, event ids and other things that are worth remembering for minutes. Of no worth to anybody
+ * when lost.
+ */
 export function makeDeliveriesTable(scope: Construct, id: string): dynamodb.ITable {
 	return new dynamodb.Table(scope, id, {
 		partitionKey: { name: "id", type: dynamodb.AttributeType.STRING },
@@ -174,5 +212,10 @@ export function makeDeliveriesTable(scope: Construct, id: string): dynamodb.ITab
 }
 
 function queueProps(): sqs.QueueProps {
-	return { fifo: true, encryption: sqs.QueueEncryption.SQS_MANAGED, enforceSSL: true, removalPolicy: RemovalPolicy.DESTROY };
+	return {
+		fifo: true,
+		encryption: sqs.QueueEncryption.SQS_MANAGED,
+		enforceSSL: true,
+		removalPolicy: RemovalPolicy.DESTROY,
+	};
 }

@@ -1,4 +1,7 @@
-/** What EventBridge Scheduler acts as: the service, for schedules of this account only. CDK's own role would start every version. */
+/**
+ * What EventBridge Scheduler acts as: the service, for schedules of this account only. CDK's own
+ * role would start every version.
+ */
 import { Stack } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
@@ -7,6 +10,8 @@ export function makeSchedulerRole(scope: Construct, id: string, description: str
 	const { account } = Stack.of(scope);
 	return new iam.Role(scope, id, {
 		description,
-		assumedBy: new iam.ServicePrincipal("scheduler.amazonaws.com", { conditions: { StringEquals: { "aws:SourceAccount": account } } }),
+		assumedBy: new iam.ServicePrincipal("scheduler.amazonaws.com", {
+			conditions: { StringEquals: { "aws:SourceAccount": account } },
+		}),
 	});
 }

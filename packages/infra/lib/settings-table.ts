@@ -6,7 +6,8 @@ const END = "<!-- end of settings -->";
 
 export function withSettings(document: string): string {
 	const rows = settings().map(
-		({ name, default: value, meaning }) => `| \`${name}\` | ${value === "" ? "" : `\`${value}\``} | ${meaning} |`,
+		({ name, default: value, meaning }) =>
+			`| \`${name}\` | ${value === "" ? "" : `\`${value}\``} | ${meaning} |`,
 	);
 	const table = ["| setting | default | |", "|---|---|---|", ...rows, ""].join("\n");
 	const [before = "", rest = ""] = document.split(BEGIN);

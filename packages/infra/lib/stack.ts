@@ -32,17 +32,34 @@ export class OpenClawStack extends Stack {
 
 		const network = new Network(this, "Network", { config, zoneIds: this.#zoneIds, key });
 		const hasOwnEndpoints = network.vpc !== undefined && network.s3EndpointId === undefined;
-		const endpoints = hasOwnEndpoints ? new Endpoints(this, "Endpoints", { network, names: config.endpoints }) : undefined;
-		const workspaces = new WorkspaceBucket(this, "WorkspaceBucket", { s3EndpointId: endpoints?.s3EndpointId ?? network.s3EndpointId });
+		const endpoints = hasOwnEndpoints
+			? new Endpoints(this, "Endpoints", { network, names: config.endpoints })
+			: undefined;
+		const workspaces = new WorkspaceBucket(this, "WorkspaceBucket", {
+			s3EndpointId: endpoints?.s3EndpointId ?? network.s3EndpointId,
+		});
 		endpoints?.allowBucket(workspaces.bucket.bucketArn);
 
-		const door = config.issuer === undefined ? new Door(this, "Door", { ...config, key }) : undefined;
+		const door =
+			config.issuer === undefined ? new Door(this, "Door", { ...config, key }) : undefined;
 		const ownIssuer = door && new Issuer(this, "Issuer", { door, key, logDays });
 		const issuer = ownIssuer?.url ?? config.issuer!;
-		const identity = new UserIdentity(this, "UserIdentity", { issuer, audience, workspaces, maxHours });
+		const identity = new UserIdentity(this, "UserIdentity", {
+			issuer,
+			audience,
+			workspaces,
+			maxHours,
+		});
 		// IAM fetches the issuer's certificate when the provider is made.
 		if (door !== undefined) identity.provider.node.addDependency(door.api.deploymentStage);
-		const runtime = new AgentRuntime(this, "AgentRuntime", { config, issuer, identity, workspaces, network, key });
+		const runtime = new AgentRuntime(this, "AgentRuntime", {
+			config,
+			issuer,
+			identity,
+			workspaces,
+			network,
+			key,
+		});
 
 		const table = makeDeliveriesTable(this, "Nonces");
 		const retention = new Retention(this, "Retention", { workspaces, table, key, logDays });
@@ -58,13 +75,28 @@ export class OpenClawStack extends Stack {
 				logKey: key,
 				logDays,
 			});
-			const router = new Router(this, "Router", { config, door, issuer: ownIssuer, runtime, secrets, table, key });
+			const router = new Router(this, "Router", {
+				config,
+				door,
+				issuer: ownIssuer,
+				runtime,
+				secrets,
+				table,
+				key,
+			});
 			watched = { ...watched, door, issuer: ownIssuer, router, secrets };
-			for (const channel of channels) new CfnOutput(this, `Webhook${channel}`, { value: `${door.url}/webhook/${channel}` });
+			for (const channel of channels)
+				new CfnOutput(this, `Webhook${channel}`, { value: `${door.url}/webhook/${channel}` });
 			for (const [channel, secret] of Object.entries(secrets.secrets))
 				new CfnOutput(this, `Secret${channel}`, { value: secret.secretName });
 		}
-		const audit = new Audit(this, "Audit", { workspaces, topic, key, logDays, dataEvents: config.dataEvents });
+		const audit = new Audit(this, "Audit", {
+			workspaces,
+			topic,
+			key,
+			logDays,
+			dataEvents: config.dataEvents,
+		});
 		new Observability(this, "Observability", {
 			watched,
 			topic,

@@ -1,9 +1,10 @@
 /**
  * The bucket of all workspaces, and the one principal that may delete from it.
  *
- * The bucket's own policy binds everybody, administrators and stolen keys among them: objects are created and never replaced, only the
- * sweeper deletes, and where there is a VPC, data moves through its endpoint only. Not guaranteed: that somebody who may change the policy
- * leaves it as it is; `Audit` tells of that.
+ * The bucket's own policy binds everybody, administrators and stolen keys among them: objects are
+ * created and never replaced, only the sweeper deletes, and where there is a VPC, data moves
+ * through its endpoint only. Not guaranteed: that somebody who may change the policy leaves it as
+ * it is; `Audit` tells of that.
  */
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
@@ -41,7 +42,11 @@ export class WorkspaceBucket extends Construct {
 			lifecycleRules: [
 				{ id: "unfinished-uploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
 				// What retention deletes can be brought back for so long.
-				{ id: "deleted", noncurrentVersionExpiration: Duration.days(30), expiredObjectDeleteMarker: true },
+				{
+					id: "deleted",
+					noncurrentVersionExpiration: Duration.days(30),
+					expiredObjectDeleteMarker: true,
+				},
 			],
 		});
 		this.sweeper = makeLambdaRole(this, "Sweeper", "Retention: deletes what is past it");
@@ -49,19 +54,35 @@ export class WorkspaceBucket extends Construct {
 		for (const statement of this.#denials(s3EndpointId)) this.bucket.addToResourcePolicy(statement);
 	}
 
-	/** Lists and reads all logs, and deletes commits, packs and its own notes: no plain objects of a workspace. */
+	/**
+	 * Lists and reads all logs, and deletes commits, packs and its own notes: no plain objects of a
+	 * workspace.
+	 */
 	#allowSweeping(): void {
-		const below = (...rooms: string[]) => rooms.map((room) => this.bucket.arnForObjects(`users/*${room}`));
-		allow(this.sweeper, "ListWorkspaces", ["s3:ListBucket"], [this.bucket.bucketArn], { StringLike: { "s3:prefix": "users/*" } });
+		const below = (...rooms: string[]) =>
+			rooms.map((room) => this.bucket.arnForObjects(`users/*${room}`));
+		allow(this.sweeper, "ListWorkspaces", ["s3:ListBucket"], [this.bucket.bucketArn], {
+			StringLike: { "s3:prefix": "users/*" },
+		});
 		allow(this.sweeper, "ReadLogs", ["s3:GetObject"], below("/log/*", "/packs/*", "/sweeps/*"));
 		allow(this.sweeper, "WriteSweeps", ["s3:PutObject"], below("/sweeps/*"));
-		allow(this.sweeper, "DeleteExpired", ["s3:DeleteObject"], below("/log/*", "/packs/*", "/sweeps/*"));
+		allow(
+			this.sweeper,
+			"DeleteExpired",
+			["s3:DeleteObject"],
+			below("/log/*", "/packs/*", "/sweeps/*"),
+		);
 		allowKey(this.sweeper, this.key, "s3", ["kms:Decrypt", "kms:GenerateDataKey"]);
 	}
 
 	#denials(s3EndpointId: string | undefined): readonly iam.PolicyStatement[] {
 		const objects = this.bucket.arnForObjects("*");
-		const deny = (sid: string, actions: string[], resources: string[], conditions?: Record<string, Record<string, unknown>>) =>
+		const deny = (
+			sid: string,
+			actions: string[],
+			resources: string[],
+			conditions?: Record<string, Record<string, unknown>>,
+		) =>
 			new iam.PolicyStatement({
 				sid,
 				effect: iam.Effect.DENY,
@@ -73,7 +94,8 @@ export class WorkspaceBucket extends Construct {
 		const unlessSweeper = { ArnNotEquals: { "aws:PrincipalArn": this.sweeper.roleArn } };
 		return [
 			deny("CreateOnly", ["s3:PutObject"], [objects], {
-				// Parts of a multipart upload carry no condition; its completion does, and that is what creates the object.
+				// Parts of a multipart upload carry no condition; its completion does, and that is what
+				// creates the object.
 				Null: { "s3:if-none-match": "true" },
 				Bool: { "s3:ObjectCreationOperation": "true" },
 			}),
@@ -84,7 +106,13 @@ export class WorkspaceBucket extends Construct {
 				: [
 						deny(
 							"OnlyThroughTheVpc",
-							["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket", "s3:ListBucketVersions"],
+							[
+								"s3:GetObject",
+								"s3:GetObjectVersion",
+								"s3:PutObject",
+								"s3:ListBucket",
+								"s3:ListBucketVersions",
+							],
 							[this.bucket.bucketArn, objects],
 							{ StringNotEquals: { "aws:SourceVpce": s3EndpointId }, ...unlessSweeper },
 						),

@@ -1,9 +1,10 @@
 /**
- * `pnpm infra:check`: every example synthesised by the CDK CLI without network access of its own (no lookups, no credentials), checked by
- * CDK's validator and cdk-nag, no finding left, and its template by cfn-lint. 1 to 2 minutes on 2 cores.
+ * `pnpm infra:check`: every example synthesised by the CDK CLI without network access of its own
+ * (no lookups, no credentials), checked by CDK's validator and cdk-nag, no finding left, and its
+ * template by cfn-lint. 1 to 2 minutes on 2 cores.
  *
- * cfn-lint is installed by pip into `.cache/`. Without Python and its pip that part is skipped with a line that says so, and with CI=true
- * that is an error.
+ * cfn-lint is installed by pip into `.cache/`. Without Python and its pip that part is skipped with
+ * a line that says so, and with CI=true that is an error.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
@@ -19,13 +20,19 @@ const CFN_LINT = "1.58.0";
 const IGNORED = ["W3005"];
 
 interface Report {
-	readonly pluginReports: readonly { readonly pluginName: string; readonly violations: readonly { readonly ruleName: string }[] }[];
+	readonly pluginReports: readonly {
+		readonly pluginName: string;
+		readonly violations: readonly { readonly ruleName: string }[];
+	}[];
 }
 
 function main(): void {
 	mkdirSync(CACHE, { recursive: true });
 	const lint = installCfnLint();
-	const problems = MODES.flatMap((mode) => [...synthesise(mode), ...(lint === undefined ? [] : lintTemplate(lint, mode))]);
+	const problems = MODES.flatMap((mode) => [
+		...synthesise(mode),
+		...(lint === undefined ? [] : lintTemplate(lint, mode)),
+	]);
 	for (const problem of problems) console.error(problem);
 	process.exitCode = problems.length > 0 ? 1 : 0;
 }
@@ -36,14 +43,29 @@ function synthesise(mode: string): readonly string[] {
 	const cdk = `${INFRA}node_modules/.bin/cdk`;
 	const args = ["synth", "--quiet", "--no-lookups", "--no-notices", "--output", output];
 	// Nothing of this machine may decide what is synthesised.
-	const env = { PATH: process.env.PATH, HOME: CACHE, AWS_EC2_METADATA_DISABLED: "true", CDK_DISABLE_CLI_TELEMETRY: "true", CI: "true" };
-	const { status, stdout, stderr } = spawnSync(cdk, args, { cwd: `${INFRA}examples/${mode}`, env, encoding: "utf8" });
-	if (status !== 0) return [`${mode}: cdk synth ended with ${status}\n${stdout}${stderr}`.slice(-4_000)];
+	const env = {
+		PATH: process.env.PATH,
+		HOME: CACHE,
+		AWS_EC2_METADATA_DISABLED: "true",
+		CDK_DISABLE_CLI_TELEMETRY: "true",
+		CI: "true",
+	};
+	const { status, stdout, stderr } = spawnSync(cdk, args, {
+		cwd: `${INFRA}examples/${mode}`,
+		env,
+		encoding: "utf8",
+	});
+	if (status !== 0)
+		return [`${mode}: cdk synth ended with ${status}\n${stdout}${stderr}`.slice(-4_000)];
 	const report = JSON.parse(readFileSync(`${output}/validation-report.json`, "utf8")) as Report;
 	const findings = report.pluginReports.flatMap(({ pluginName, violations }) =>
-		violations.filter(({ ruleName }) => !isInformation(ruleName)).map(({ ruleName }) => `${mode}: ${pluginName} finds ${ruleName}`),
+		violations
+			.filter(({ ruleName }) => !isInformation(ruleName))
+			.map(({ ruleName }) => `${mode}: ${pluginName} finds ${ruleName}`),
 	);
-	const { Resources } = JSON.parse(readFileSync(`${output}/OpenClaw.template.json`, "utf8")) as { readonly Resources: object };
+	const { Resources } = JSON.parse(readFileSync(`${output}/OpenClaw.template.json`, "utf8")) as {
+		readonly Resources: object;
+	};
 	console.log(
 		`${mode}: ${Object.keys(Resources).length} resources in ${((Date.now() - startedMs) / 1_000).toFixed(1)} s, ${findings.length} findings`,
 	);
@@ -52,7 +74,9 @@ function synthesise(mode: string): readonly string[] {
 
 /** What CDK and we ourselves tell the reader of a synth. */
 function isInformation(ruleName: string): boolean {
-	return /^Annotation::(aws-cdk-lib\.aws-bedrockagentcore:containerUriValidationSkipped|Construct|openclaw)/.test(ruleName);
+	return /^Annotation::(aws-cdk-lib\.aws-bedrockagentcore:containerUriValidationSkipped|Construct|openclaw)/.test(
+		ruleName,
+	);
 }
 
 function lintTemplate(packages: string, mode: string): readonly string[] {
@@ -69,8 +93,18 @@ function installCfnLint(): string | undefined {
 	const packages = `${CACHE}cfn-lint-${CFN_LINT}`;
 	if (existsSync(packages)) return packages;
 	const making = mkdtempSync(`${CACHE}making-`);
-	const options = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--target", making];
-	const { status } = spawnSync("python3", ["-m", "pip", "install", ...options, `cfn-lint==${CFN_LINT}`], { stdio: "inherit" });
+	const options = [
+		"--quiet",
+		"--disable-pip-version-check",
+		"--root-user-action=ignore",
+		"--target",
+		making,
+	];
+	const { status } = spawnSync(
+		"python3",
+		["-m", "pip", "install", ...options, `cfn-lint==${CFN_LINT}`],
+		{ stdio: "inherit" },
+	);
 	if (status === 0) {
 		renameSync(making, packages);
 		return packages;

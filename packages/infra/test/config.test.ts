@@ -7,11 +7,18 @@ import { checkZones, REGIONS } from "../lib/regions.ts";
 import { withSettings } from "../lib/settings-table.ts";
 import { synthesise } from "./synth.ts";
 
-const config = (context: Record<string, unknown>, env = {}) => readConfig(new App({ context }).node, env);
+const config = (context: Record<string, unknown>, env = {}) =>
+	readConfig(new App({ context }).node, env);
 
 describe("settings", () => {
 	test("come from context, as text from the command line too", () => {
-		expect(config({ "openclaw:idleMinutes": "30", "openclaw:channels": "slack, telegram", "openclaw:dataEvents": "true" })).toMatchObject({
+		expect(
+			config({
+				"openclaw:idleMinutes": "30",
+				"openclaw:channels": "slack, telegram",
+				"openclaw:dataEvents": "true",
+			}),
+		).toMatchObject({
 			idleMinutes: 30,
 			channels: ["slack", "telegram"],
 			dataEvents: true,
@@ -19,8 +26,12 @@ describe("settings", () => {
 	});
 
 	test("the region of the CLI's credentials counts where none is named", () => {
-		expect(config({}, { CDK_DEFAULT_ACCOUNT: "111111111111", CDK_DEFAULT_REGION: "eu-west-1" })).toMatchObject({ region: "eu-west-1" });
-		expect(config({ "openclaw:region": "us-east-1" }, { CDK_DEFAULT_REGION: "eu-west-1" }).region).toBe("us-east-1");
+		expect(
+			config({}, { CDK_DEFAULT_ACCOUNT: "111111111111", CDK_DEFAULT_REGION: "eu-west-1" }),
+		).toMatchObject({ region: "eu-west-1" });
+		expect(
+			config({ "openclaw:region": "us-east-1" }, { CDK_DEFAULT_REGION: "eu-west-1" }).region,
+		).toBe("us-east-1");
 	});
 
 	test.each([
@@ -51,7 +62,12 @@ describe("settings", () => {
 
 describe("regions", () => {
 	test("one without AgentCore is refused, by name, with those that have it", () => {
-		expect(() => synthesise("public", { "openclaw:region": "eu-central-2", "openclaw:account": "111111111111" })).toThrow(
+		expect(() =>
+			synthesise("public", {
+				"openclaw:region": "eu-central-2",
+				"openclaw:account": "111111111111",
+			}),
+		).toThrow(
 			/not available in eu-central-2\. Set openclaw:region to one of .*eu-central-1.*us-west-2/,
 		);
 	});
@@ -59,22 +75,38 @@ describe("regions", () => {
 	test("a region that is not known before the deployment is no error, and is looked up by CloudFormation", () => {
 		const { template } = synthesise("public", { "openclaw:network": "vpc" });
 		const [table] = Object.values(template.findMappings("AgentCoreRegions"));
-		expect(table!["us-east-1"]).toEqual({ zone0: "use1-az1", zone1: "use1-az2", zone2: "use1-az4" });
-		const zones = Object.values(template.findResources("AWS::EC2::Subnet")).map(({ Properties }) => Properties.AvailabilityZoneId);
-		expect(zones[0]).toEqual({ "Fn::FindInMap": ["AgentCoreRegions", { Ref: "AWS::Region" }, "zone0"] });
+		expect(table!["us-east-1"]).toEqual({
+			zone0: "use1-az1",
+			zone1: "use1-az2",
+			zone2: "use1-az4",
+		});
+		const zones = Object.values(template.findResources("AWS::EC2::Subnet")).map(
+			({ Properties }) => Properties.AvailabilityZoneId,
+		);
+		expect(zones[0]).toEqual({
+			"Fn::FindInMap": ["AgentCoreRegions", { Ref: "AWS::Region" }, "zone0"],
+		});
 	});
 
 	test("zones that AgentCore lacks are refused, with those that it has", () => {
 		expect(() => checkZones("us-east-1", ["use1-az1", "use1-az3"])).toThrow(
 			"AgentCore Runtime is not available in use1-az3. Zones of us-east-1 that it supports: use1-az1, use1-az2, use1-az4.",
 		);
-		expect(() => synthesise("existing-vpc", { "openclaw:zoneIds": "use1-az6" })).toThrow(/use1-az6/);
+		expect(() => synthesise("existing-vpc", { "openclaw:zoneIds": "use1-az6" })).toThrow(
+			/use1-az6/,
+		);
 	});
 
 	test("zones that are not published cannot be picked, but named", () => {
-		const inCalifornia = { "openclaw:region": "us-west-1", "openclaw:account": "111111111111", "openclaw:network": "vpc" };
+		const inCalifornia = {
+			"openclaw:region": "us-west-1",
+			"openclaw:account": "111111111111",
+			"openclaw:network": "vpc",
+		};
 		expect(() => synthesise("public", inCalifornia)).toThrow(/not published.*openclaw:zoneIds/);
-		expect(() => synthesise("public", { ...inCalifornia, "openclaw:zoneIds": "usw1-az1,usw1-az3" })).not.toThrow();
+		expect(() =>
+			synthesise("public", { ...inCalifornia, "openclaw:zoneIds": "usw1-az1,usw1-az3" }),
+		).not.toThrow();
 	});
 
 	test("zone ids belong to their region", () => {

@@ -1,4 +1,7 @@
-/** Policies as IAM would get them: CloudFormation's functions replaced by names that resources could have been given. */
+/**
+ * Policies as IAM would get them: CloudFormation's functions replaced by names that resources could
+ * have been given.
+ */
 import type { Template } from "aws-cdk-lib/assertions";
 
 export const ACCOUNT = "111111111111";
@@ -34,7 +37,12 @@ export interface PolicyDocument {
 }
 
 export class Deployed {
-	readonly #resources: Readonly<Record<string, { readonly Type: string; readonly Properties: Readonly<Record<string, unknown>> }>>;
+	readonly #resources: Readonly<
+		Record<
+			string,
+			{ readonly Type: string; readonly Properties: Readonly<Record<string, unknown>> }
+		>
+	>;
 
 	constructor(template: Template) {
 		this.#resources = template.toJSON().Resources;
@@ -42,7 +50,9 @@ export class Deployed {
 
 	/** The resources of a type whose logical id begins so. */
 	idOf(type: string, prefix: string): string {
-		const ids = Object.entries(this.#resources).filter(([id, { Type }]) => Type === type && id.startsWith(prefix));
+		const ids = Object.entries(this.#resources).filter(
+			([id, { Type }]) => Type === type && id.startsWith(prefix),
+		);
 		if (ids.length !== 1) throw new Error(`${ids.length} resources ${type} begin with ${prefix}`);
 		return ids[0]![0];
 	}
@@ -56,18 +66,25 @@ export class Deployed {
 		const role = this.idOf("AWS::IAM::Role", rolePrefix);
 		const attached = Object.values(this.#resources).filter(
 			({ Type, Properties }) =>
-				Type === "AWS::IAM::Policy" && (Properties.Roles as { readonly Ref: string }[]).some(({ Ref }) => Ref === role),
+				Type === "AWS::IAM::Policy" &&
+				(Properties.Roles as { readonly Ref: string }[]).some(({ Ref }) => Ref === role),
 		);
-		const documents = attached.map(({ Properties }) => this.resolve(Properties.PolicyDocument) as PolicyDocument);
+		const documents = attached.map(
+			({ Properties }) => this.resolve(Properties.PolicyDocument) as PolicyDocument,
+		);
 		return { Version: "2012-10-17", Statement: documents.flatMap(({ Statement }) => Statement) };
 	}
 
 	bucketPolicy(bucketPrefix: string): PolicyDocument {
-		return this.resolve(this.#resources[this.idOf("AWS::S3::BucketPolicy", bucketPrefix)]!.Properties.PolicyDocument) as PolicyDocument;
+		return this.resolve(
+			this.#resources[this.idOf("AWS::S3::BucketPolicy", bucketPrefix)]!.Properties.PolicyDocument,
+		) as PolicyDocument;
 	}
 
 	trustPolicy(rolePrefix: string): PolicyDocument {
-		const document = this.resolve(this.#resources[this.idOf("AWS::IAM::Role", rolePrefix)]!.Properties.AssumeRolePolicyDocument);
+		const document = this.resolve(
+			this.#resources[this.idOf("AWS::IAM::Role", rolePrefix)]!.Properties.AssumeRolePolicyDocument,
+		);
 		return (typeof document === "string" ? JSON.parse(document) : document) as PolicyDocument;
 	}
 
@@ -77,13 +94,15 @@ export class Deployed {
 		if (typeof value !== "object" || value === null) return value;
 		const entries = Object.entries(value);
 		const [name, argument] = entries[0] ?? ["", undefined];
-		if (entries.length === 1 && (name === "Ref" || name.startsWith("Fn::"))) return this.#call(name, argument);
+		if (entries.length === 1 && (name === "Ref" || name.startsWith("Fn::")))
+			return this.#call(name, argument);
 		return Object.fromEntries(entries.map(([key, item]) => [key, this.resolve(item)]));
 	}
 
 	#call(name: string, argument: unknown): unknown {
-		const parts = (Array.isArray(argument) ? argument : [argument]).map((part) => this.resolve(part)) as unknown as readonly (string &
-			string[])[];
+		const parts = (Array.isArray(argument) ? argument : [argument]).map((part) =>
+			this.resolve(part),
+		) as unknown as readonly (string & string[])[];
 		const [first, second] = parts;
 		switch (name) {
 			case "Ref":
@@ -98,7 +117,10 @@ export class Deployed {
 				return second![Number(first)];
 			case "Fn::Sub":
 				return first!
-					.replace(/\$\{(\w+)\}/g, (_, key: string) => (second as unknown as Record<string, string>)[key]!)
+					.replace(
+						/\$\{(\w+)\}/g,
+						(_, key: string) => (second as unknown as Record<string, string>)[key]!,
+					)
 					.replaceAll("$" + "{!", "$" + "{");
 			default:
 				throw new Error(`${name} is not known here`);

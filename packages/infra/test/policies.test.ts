@@ -1,6 +1,7 @@
 /**
- * The policies judged, not read. All of it by a simulator of IAM, which knows each condition key; the role's own policy also by MinIO's
- * engine, with real tokens and requests. What neither can show is that AWS judges alike.
+ * The policies judged, not read. All of it by a simulator of IAM, which knows each condition key;
+ * the role's own policy also by MinIO's engine, with real tokens and requests. What neither can
+ * show is that AWS judges alike.
  */
 import { runSimulation } from "@cloud-copilot/iam-simulate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -14,7 +15,10 @@ import { NAMESPACE } from "../lib/user-identity.ts";
 import { ACCOUNT, Deployed, type PolicyDocument } from "./deployed.ts";
 import { synthesise } from "./synth.ts";
 
-const ANYTHING: PolicyDocument = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "s3:*", Resource: "*" }] };
+const ANYTHING: PolicyDocument = {
+	Version: "2012-10-17",
+	Statement: [{ Effect: "Allow", Action: "s3:*", Resource: "*" }],
+};
 const CREATE_ONLY = { "s3:if-none-match": "*" };
 
 let open: Deployed;
@@ -41,7 +45,10 @@ interface Asked {
 const user = (place: Deployed, namespace: string | undefined, context = {}): Caller => ({
 	arn: place.arnOf("AWS::IAM::Role", "UserIdentityWorkspaceRole"),
 	policy: place.identityPolicy("UserIdentityWorkspaceRole"),
-	context: { ...(namespace !== undefined && { "aws:PrincipalTag/namespace": namespace }), ...context },
+	context: {
+		...(namespace !== undefined && { "aws:PrincipalTag/namespace": namespace }),
+		...context,
+	},
 });
 const sweeper = (place: Deployed): Caller => ({
 	arn: place.arnOf("AWS::IAM::Role", "WorkspaceBucketSweeper"),
@@ -51,9 +58,16 @@ const machine = (place: Deployed): Caller => ({
 	arn: place.arnOf("AWS::IAM::Role", "AgentRuntimeExecutionRole"),
 	policy: place.identityPolicy("AgentRuntimeExecutionRole"),
 });
-const administrator: Caller = { arn: `arn:aws:iam::${ACCOUNT}:role/Administrator`, policy: ANYTHING };
+const administrator: Caller = {
+	arn: `arn:aws:iam::${ACCOUNT}:role/Administrator`,
+	policy: ANYTHING,
+};
 
-async function judge(place: Deployed, { arn, policy, context }: Caller, asked: Asked): Promise<string> {
+async function judge(
+	place: Deployed,
+	{ arn, policy, context }: Caller,
+	asked: Asked,
+): Promise<string> {
 	const bucket = place.arnOf("AWS::S3::Bucket", "WorkspaceBucket");
 	const isList = asked.action === "s3:ListBucket";
 	const session = arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/");
@@ -74,7 +88,13 @@ async function judge(place: Deployed, { arn, policy, context }: Caller, asked: A
 				},
 			},
 			identityPolicies: [
-				{ name: "identity", policy: { ...policy, Statement: policy.Statement.filter(({ Action }) => !touchesKms(Action)) } },
+				{
+					name: "identity",
+					policy: {
+						...policy,
+						Statement: policy.Statement.filter(({ Action }) => !touchesKms(Action)),
+					},
+				},
 			],
 			serviceControlPolicies: [],
 			resourceControlPolicies: [],
@@ -97,25 +117,73 @@ const DENIED = expect.stringMatching(/Denied$/);
 describe.each(["anna", "ben"])("what %s's machine may do", (namespace) => {
 	const other = namespace === "anna" ? "ben" : "anna";
 	const cases: readonly (readonly [string, Asked, unknown])[] = [
-		["read what is theirs", { action: "s3:GetObject", key: `users/${namespace}/log/fffffffffffe` }, ALLOWED],
-		["create what is theirs", { action: "s3:PutObject", key: `users/${namespace}/log/fffffffffffe`, context: CREATE_ONLY }, ALLOWED],
-		["replace what is theirs", { action: "s3:PutObject", key: `users/${namespace}/log/fffffffffffe` }, DENIED],
+		[
+			"read what is theirs",
+			{ action: "s3:GetObject", key: `users/${namespace}/log/fffffffffffe` },
+			ALLOWED,
+		],
+		[
+			"create what is theirs",
+			{ action: "s3:PutObject", key: `users/${namespace}/log/fffffffffffe`, context: CREATE_ONLY },
+			ALLOWED,
+		],
+		[
+			"replace what is theirs",
+			{ action: "s3:PutObject", key: `users/${namespace}/log/fffffffffffe` },
+			DENIED,
+		],
 		[
 			"send a part of a multipart upload",
-			{ action: "s3:PutObject", key: `users/${namespace}/packs/a`, context: { "s3:ObjectCreationOperation": "false" } },
+			{
+				action: "s3:PutObject",
+				key: `users/${namespace}/packs/a`,
+				context: { "s3:ObjectCreationOperation": "false" },
+			},
 			ALLOWED,
 		],
 		["list their log", { action: "s3:ListBucket", key: `users/${namespace}/log/` }, ALLOWED],
-		["list all that is theirs, for adoption", { action: "s3:ListBucket", key: `users/${namespace}/` }, ALLOWED],
-		["delete what is theirs", { action: "s3:DeleteObject", key: `users/${namespace}/log/fffffffffffe` }, DENIED],
-		["delete a version", { action: "s3:DeleteObjectVersion", key: `users/${namespace}/log/fffffffffffe` }, DENIED],
-		["read what is another's", { action: "s3:GetObject", key: `users/${other}/log/fffffffffffe` }, DENIED],
-		["create what is another's", { action: "s3:PutObject", key: `users/${other}/log/fffffffffffe`, context: CREATE_ONLY }, DENIED],
+		[
+			"list all that is theirs, for adoption",
+			{ action: "s3:ListBucket", key: `users/${namespace}/` },
+			ALLOWED,
+		],
+		[
+			"delete what is theirs",
+			{ action: "s3:DeleteObject", key: `users/${namespace}/log/fffffffffffe` },
+			DENIED,
+		],
+		[
+			"delete a version",
+			{ action: "s3:DeleteObjectVersion", key: `users/${namespace}/log/fffffffffffe` },
+			DENIED,
+		],
+		[
+			"read what is another's",
+			{ action: "s3:GetObject", key: `users/${other}/log/fffffffffffe` },
+			DENIED,
+		],
+		[
+			"create what is another's",
+			{ action: "s3:PutObject", key: `users/${other}/log/fffffffffffe`, context: CREATE_ONLY },
+			DENIED,
+		],
 		["list what is another's", { action: "s3:ListBucket", key: `users/${other}/` }, DENIED],
 		["list all users", { action: "s3:ListBucket", key: "users/" }, DENIED],
-		["list users whose names begin like theirs", { action: "s3:ListBucket", key: `users/${namespace}` }, DENIED],
-		["read what is beside a name that begins like theirs", { action: "s3:GetObject", key: `users/${namespace}2/log/f` }, DENIED],
-		["delete what is another's", { action: "s3:DeleteObject", key: `users/${other}/log/fffffffffffe` }, DENIED],
+		[
+			"list users whose names begin like theirs",
+			{ action: "s3:ListBucket", key: `users/${namespace}` },
+			DENIED,
+		],
+		[
+			"read what is beside a name that begins like theirs",
+			{ action: "s3:GetObject", key: `users/${namespace}2/log/f` },
+			DENIED,
+		],
+		[
+			"delete what is another's",
+			{ action: "s3:DeleteObject", key: `users/${other}/log/fffffffffffe` },
+			DENIED,
+		],
 	];
 	test.each(cases)("%s", async (_, asked, verdict) => {
 		expect(await judge(open, user(open, namespace), asked)).toEqual(verdict);
@@ -126,8 +194,12 @@ describe("who else", () => {
 	const theirs = "users/anna/log/fffffffffffe";
 
 	test("a session without the tag is nobody, even where its name is somebody's", async () => {
-		expect(await judge(open, user(open, undefined), { action: "s3:GetObject", key: theirs })).toEqual(DENIED);
-		expect(await judge(open, user(open, undefined), { action: "s3:ListBucket", key: "users/" })).toEqual(DENIED);
+		expect(
+			await judge(open, user(open, undefined), { action: "s3:GetObject", key: theirs }),
+		).toEqual(DENIED);
+		expect(
+			await judge(open, user(open, undefined), { action: "s3:ListBucket", key: "users/" }),
+		).toEqual(DENIED);
 	});
 
 	test.each([
@@ -139,32 +211,64 @@ describe("who else", () => {
 	});
 
 	test("the machine's own role has no action of S3, KMS or STS at all", () => {
-		const actions = open.identityPolicy("AgentRuntimeExecutionRole").Statement.flatMap(({ Action }) => Action);
+		const actions = open
+			.identityPolicy("AgentRuntimeExecutionRole")
+			.Statement.flatMap(({ Action }) => Action);
 		expect(actions.filter((action) => /^(s3|kms|sts|secretsmanager|\*)/.test(action))).toEqual([]);
 	});
 
 	test("only retention deletes, and only parts of a log", async () => {
-		expect(await judge(open, sweeper(open), { action: "s3:DeleteObject", key: theirs })).toBe(ALLOWED);
-		expect(await judge(open, sweeper(open), { action: "s3:DeleteObject", key: "users/anna/MEMORY.md" })).toEqual(DENIED);
-		expect(await judge(open, sweeper(open), { action: "s3:DeleteObjectVersion", key: theirs })).toEqual(DENIED);
-		expect(await judge(open, sweeper(open), { action: "s3:PutObject", key: "users/anna/sweeps/a", context: CREATE_ONLY })).toBe(ALLOWED);
-		expect(await judge(open, sweeper(open), { action: "s3:PutObject", key: theirs, context: CREATE_ONLY })).toEqual(DENIED);
-		expect(await judge(open, sweeper(open), { action: "s3:ListBucket", key: "users/" })).toBe(ALLOWED);
+		expect(await judge(open, sweeper(open), { action: "s3:DeleteObject", key: theirs })).toBe(
+			ALLOWED,
+		);
+		expect(
+			await judge(open, sweeper(open), { action: "s3:DeleteObject", key: "users/anna/MEMORY.md" }),
+		).toEqual(DENIED);
+		expect(
+			await judge(open, sweeper(open), { action: "s3:DeleteObjectVersion", key: theirs }),
+		).toEqual(DENIED);
+		expect(
+			await judge(open, sweeper(open), {
+				action: "s3:PutObject",
+				key: "users/anna/sweeps/a",
+				context: CREATE_ONLY,
+			}),
+		).toBe(ALLOWED);
+		expect(
+			await judge(open, sweeper(open), {
+				action: "s3:PutObject",
+				key: theirs,
+				context: CREATE_ONLY,
+			}),
+		).toEqual(DENIED);
+		expect(await judge(open, sweeper(open), { action: "s3:ListBucket", key: "users/" })).toBe(
+			ALLOWED,
+		);
 	});
 
 	test("not even an administrator replaces or deletes, or comes without TLS", async () => {
 		expect(await judge(open, administrator, { action: "s3:GetObject", key: theirs })).toBe(ALLOWED);
-		expect(await judge(open, administrator, { action: "s3:PutObject", key: theirs })).toEqual(DENIED);
-		expect(await judge(open, administrator, { action: "s3:DeleteObject", key: theirs })).toEqual(DENIED);
+		expect(await judge(open, administrator, { action: "s3:PutObject", key: theirs })).toEqual(
+			DENIED,
+		);
+		expect(await judge(open, administrator, { action: "s3:DeleteObject", key: theirs })).toEqual(
+			DENIED,
+		);
 		const plain = { "aws:SecureTransport": "false" };
-		expect(await judge(open, administrator, { action: "s3:GetObject", key: theirs, context: plain })).toEqual(DENIED);
+		expect(
+			await judge(open, administrator, { action: "s3:GetObject", key: theirs, context: plain }),
+		).toEqual(DENIED);
 	});
 
 	test("where there is a VPC, data moves through its endpoint only", async () => {
 		const asked = { action: "s3:GetObject", key: theirs };
 		const through = (endpoint: string) => ({ "aws:SourceVpce": endpoint });
-		expect(await judge(closed, user(closed, "anna", through("vpce-0123456789abcdef0")), asked)).toBe(ALLOWED);
-		expect(await judge(closed, user(closed, "anna", through("vpce-somebodyelses")), asked)).toEqual(DENIED);
+		expect(
+			await judge(closed, user(closed, "anna", through("vpce-0123456789abcdef0")), asked),
+		).toBe(ALLOWED);
+		expect(await judge(closed, user(closed, "anna", through("vpce-somebodyelses")), asked)).toEqual(
+			DENIED,
+		);
 		expect(await judge(closed, user(closed, "anna"), asked)).toEqual(DENIED);
 		expect(await judge(closed, administrator, asked)).toEqual(DENIED);
 		expect(await judge(closed, sweeper(closed), asked)).toBe(ALLOWED);
@@ -173,20 +277,48 @@ describe("who else", () => {
 
 /** How a session is named whose namespace STS does not take as a name. */
 const HASHED = `=session-${"0a".repeat(16)}`;
-/** The simulator knows the condition keys of a few issuers only; ours takes the place of one of them. */
+/**
+ * The simulator knows the condition keys of a few issuers only; ours takes the place of one of
+ * them.
+ */
 const AUDIENCE = "accounts.google.com:aud";
 
 describe("whose token is traded", () => {
-	const token = { [AUDIENCE]: "openclaw", "aws:RequestTag/namespace": "anna", "aws:TagKeys": ["namespace"], "sts:RoleSessionName": "anna" };
-	const cases: readonly (readonly [string, Readonly<Record<string, string | string[] | undefined>>, unknown])[] = [
+	const token = {
+		[AUDIENCE]: "openclaw",
+		"aws:RequestTag/namespace": "anna",
+		"aws:TagKeys": ["namespace"],
+		"sts:RoleSessionName": "anna",
+	};
+	const cases: readonly (readonly [
+		string,
+		Readonly<Record<string, string | string[] | undefined>>,
+		unknown,
+	])[] = [
 		["ours", {}, ALLOWED],
 		["one for another audience", { [AUDIENCE]: "somebody-else" }, DENIED],
-		["one without the tag", { "aws:RequestTag/namespace": undefined, "aws:TagKeys": undefined }, DENIED],
+		[
+			"one without the tag",
+			{ "aws:RequestTag/namespace": undefined, "aws:TagKeys": undefined },
+			DENIED,
+		],
 		["one with an empty tag", { "aws:RequestTag/namespace": "" }, DENIED],
-		["one that reaches into another's place", { "aws:RequestTag/namespace": "ben/log", "sts:RoleSessionName": HASHED }, DENIED],
+		[
+			"one that reaches into another's place",
+			{ "aws:RequestTag/namespace": "ben/log", "sts:RoleSessionName": HASHED },
+			DENIED,
+		],
 		["one under another's name", { "sts:RoleSessionName": "ben" }, DENIED],
-		["one under the hash of a name that STS does not take", { "sts:RoleSessionName": HASHED }, ALLOWED],
-		["one with further tags", { "aws:TagKeys": ["namespace", "admin"], "aws:RequestTag/admin": "true" }, DENIED],
+		[
+			"one under the hash of a name that STS does not take",
+			{ "sts:RoleSessionName": HASHED },
+			ALLOWED,
+		],
+		[
+			"one with further tags",
+			{ "aws:TagKeys": ["namespace", "admin"], "aws:RequestTag/admin": "true" },
+			DENIED,
+		],
 	];
 	test.each(cases)("%s", async (_, changes, verdict) => {
 		const role = open.arnOf("AWS::IAM::Role", "UserIdentityWorkspaceRole");
@@ -194,7 +326,9 @@ describe("whose token is traded", () => {
 		const contextVariables = Object.fromEntries(
 			Object.entries({ ...token, ...changes }).filter(([, value]) => value !== undefined),
 		) as Record<string, string | string[]>;
-		const known = JSON.parse(JSON.stringify(trust).replace(/"[^"]*:aud"/, `"${AUDIENCE}"`)) as PolicyDocument;
+		const known = JSON.parse(
+			JSON.stringify(trust).replace(/"[^"]*:aud"/, `"${AUDIENCE}"`),
+		) as PolicyDocument;
 		const answer = await runSimulation(
 			{
 				request: {
@@ -221,7 +355,9 @@ describe("whose token is traded", () => {
 	});
 });
 
-/** MinIO names the token's own claim where AWS names the tag that was made of it, and knows no KMS. */
+/**
+ * MinIO names the token's own claim where AWS names the tag that was made of it, and knows no KMS.
+ */
 function asMinio(policy: PolicyDocument, bucket: string, ownBucket: string): object {
 	const statements = policy.Statement.filter(({ Action }) => !touchesKms(Action));
 	return JSON.parse(
@@ -241,7 +377,11 @@ describe.skipIf(s3TestServer() === undefined)("the role's policy in MinIO's engi
 	let place: OidcS3Server;
 	beforeAll(async () => {
 		place = await startOidcS3Server((bucket) =>
-			asMinio(open.identityPolicy("UserIdentityWorkspaceRole"), bucket, open.arnOf("AWS::S3::Bucket", "WorkspaceBucket").split(":::")[1]!),
+			asMinio(
+				open.identityPolicy("UserIdentityWorkspaceRole"),
+				bucket,
+				open.arnOf("AWS::S3::Bucket", "WorkspaceBucket").split(":::")[1]!,
+			),
 		);
 	});
 	afterAll(async () => await place?.[Symbol.asyncDispose]());
@@ -258,7 +398,11 @@ describe.skipIf(s3TestServer() === undefined)("the role's policy in MinIO's engi
 			stsEndpoint: server.endpoint,
 		};
 		const credentials = await tradeToken(role, token);
-		return await openStore(`s3://${bucket}`, { endpoint: server.endpoint, region: server.region, credentials });
+		return await openStore(`s3://${bucket}`, {
+			endpoint: server.endpoint,
+			region: server.region,
+			credentials,
+		});
 	}
 
 	test.each([
@@ -274,7 +418,10 @@ describe.skipIf(s3TestServer() === undefined)("the role's policy in MinIO's engi
 		expect(await keysBelow(store, `users/${namespace}/`)).toEqual([key]);
 		await expect(store.delete(key)).rejects.toEqual(denied);
 
-		for (const theirs of [`users/${other}/log/fffffffffffe`, `users/${namespace}2/log/fffffffffffe`]) {
+		for (const theirs of [
+			`users/${other}/log/fffffffffffe`,
+			`users/${namespace}2/log/fffffffffffe`,
+		]) {
 			await expect(store.get(theirs)).rejects.toEqual(denied);
 			await expect(store.putIfAbsent(theirs, bytes)).rejects.toEqual(denied);
 			await expect(store.delete(theirs)).rejects.toEqual(denied);

@@ -23,8 +23,14 @@ beforeAll(() => {
 });
 
 /** Properties of the only resource of its type, or of the only one whose logical id begins so. */
-function properties<T = Readonly<Record<string, unknown>>>(template: Template, type: string, idPrefix = ""): T {
-	const found = Object.entries(template.findResources(type)).filter(([id]) => id.startsWith(idPrefix));
+function properties<T = Readonly<Record<string, unknown>>>(
+	template: Template,
+	type: string,
+	idPrefix = "",
+): T {
+	const found = Object.entries(template.findResources(type)).filter(([id]) =>
+		id.startsWith(idPrefix),
+	);
 	expect(found.map(([id]) => id)).toHaveLength(1);
 	return (found[0]![1] as { readonly Properties: T }).Properties;
 }
@@ -38,7 +44,13 @@ describe("the bucket of workspaces", () => {
 				VersioningConfiguration: { Status: "Enabled" },
 				BucketEncryption: {
 					ServerSideEncryptionConfiguration: [
-						{ BucketKeyEnabled: true, ServerSideEncryptionByDefault: { SSEAlgorithm: "aws:kms", KMSMasterKeyID: Match.anyValue() } },
+						{
+							BucketKeyEnabled: true,
+							ServerSideEncryptionByDefault: {
+								SSEAlgorithm: "aws:kms",
+								KMSMasterKeyID: Match.anyValue(),
+							},
+						},
 					],
 				},
 				OwnershipControls: { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" }] },
@@ -51,7 +63,10 @@ describe("the bucket of workspaces", () => {
 				LifecycleConfiguration: {
 					Rules: [
 						Match.objectLike({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } }),
-						Match.objectLike({ NoncurrentVersionExpiration: { NoncurrentDays: 30 }, ExpiredObjectDeleteMarker: true }),
+						Match.objectLike({
+							NoncurrentVersionExpiration: { NoncurrentDays: 30 },
+							ExpiredObjectDeleteMarker: true,
+						}),
 					],
 				},
 			},
@@ -85,24 +100,36 @@ describe("retention", () => {
 
 describe("the user's identity", () => {
 	test("credentials last an hour longer than a machine", () => {
-		expect(properties(publicMode, "AWS::IAM::Role", "UserIdentityWorkspaceRole").MaxSessionDuration).toBe(9 * 3_600);
+		expect(
+			properties(publicMode, "AWS::IAM::Role", "UserIdentityWorkspaceRole").MaxSessionDuration,
+		).toBe(9 * 3_600);
 		const short = synthesise("public", { "openclaw:maxHours": 2 }).template;
-		expect(properties(short, "AWS::IAM::Role", "UserIdentityWorkspaceRole").MaxSessionDuration).toBe(3 * 3_600);
+		expect(
+			properties(short, "AWS::IAM::Role", "UserIdentityWorkspaceRole").MaxSessionDuration,
+		).toBe(3 * 3_600);
 		expect(properties(short, "AWS::BedrockAgentCore::Runtime")).toMatchObject({
 			EnvironmentVariables: { OPENCLAW_SIDECAR_ROLE_DURATION: "180m" },
 		});
 	});
 
 	test("our own issuer signs with an asymmetric key that only the worker may use", () => {
-		publicMode.hasResourceProperties("AWS::KMS::Key", { KeySpec: "RSA_2048", KeyUsage: "SIGN_VERIFY" });
-		const signers = Object.entries(publicMode.findResources("AWS::IAM::Policy")).filter(([, policy]) =>
-			JSON.stringify(policy).includes("kms:Sign"),
+		publicMode.hasResourceProperties("AWS::KMS::Key", {
+			KeySpec: "RSA_2048",
+			KeyUsage: "SIGN_VERIFY",
+		});
+		const signers = Object.entries(publicMode.findResources("AWS::IAM::Policy")).filter(
+			([, policy]) => JSON.stringify(policy).includes("kms:Sign"),
 		);
 		expect(signers.map(([id]) => id)).toEqual([expect.stringMatching(/^RouterWorkerRole/)]);
 	});
 
 	test("with an issuer of one's own there is no door: no API, no queue, no secret, and the runtime asks for its tokens", () => {
-		for (const type of ["ApiGateway::RestApi", "SQS::Queue", "SecretsManager::Secret", "WAFv2::WebACL"])
+		for (const type of [
+			"ApiGateway::RestApi",
+			"SQS::Queue",
+			"SecretsManager::Secret",
+			"WAFv2::WebACL",
+		])
 			ownIssuer.resourceCountIs(`AWS::${type}`, 0);
 		expect(properties(ownIssuer, "AWS::IAM::OIDCProvider")).toMatchObject({
 			Url: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_example",
@@ -129,9 +156,17 @@ describe("the agent's runtime", () => {
 		expect(Object.keys(runtime.EnvironmentVariables as object).sort()).toEqual([
 			"AWS_REGION",
 			"OPENCLAW_MODEL_ID",
-			...["AUDIENCE", "IDENTITY", "ISSUER", "KMS_KEY", "METRICS", "REGION", "ROLE_ARN", "ROLE_DURATION", "STORE"].map(
-				(name) => `OPENCLAW_SIDECAR_${name}`,
-			),
+			...[
+				"AUDIENCE",
+				"IDENTITY",
+				"ISSUER",
+				"KMS_KEY",
+				"METRICS",
+				"REGION",
+				"ROLE_ARN",
+				"ROLE_DURATION",
+				"STORE",
+			].map((name) => `OPENCLAW_SIDECAR_${name}`),
 		]);
 	});
 
@@ -141,11 +176,17 @@ describe("the agent's runtime", () => {
 	});
 
 	test("its endpoint's log group is made, encrypted, before anything can write to it", () => {
-		const [endpoint] = Object.values(publicMode.findResources("AWS::BedrockAgentCore::RuntimeEndpoint"));
-		expect(endpoint?.DependsOn).toEqual(expect.arrayContaining([expect.stringMatching(/^AgentRuntimeLogs/)]));
+		const [endpoint] = Object.values(
+			publicMode.findResources("AWS::BedrockAgentCore::RuntimeEndpoint"),
+		);
+		expect(endpoint?.DependsOn).toEqual(
+			expect.arrayContaining([expect.stringMatching(/^AgentRuntimeLogs/)]),
+		);
 		expect(endpoint?.Properties.Name).toBe("live");
 		publicMode.hasResourceProperties("AWS::Logs::LogGroup", {
-			LogGroupName: { "Fn::Join": ["", ["/aws/bedrock-agentcore/runtimes/", Match.anyValue(), "-live"]] },
+			LogGroupName: {
+				"Fn::Join": ["", ["/aws/bedrock-agentcore/runtimes/", Match.anyValue(), "-live"]],
+			},
 			KmsKeyId: Match.anyValue(),
 			RetentionInDays: 90,
 		});
@@ -153,8 +194,12 @@ describe("the agent's runtime", () => {
 
 	test("all that the Containerfile copies is let through by .dockerignore, and nothing of a working copy is", () => {
 		const root = new URL("../../../", import.meta.url);
-		const staged = IgnoreStrategy.docker(fileURLToPath(root), readFileSync(new URL(".dockerignore", root), "utf8").trim().split("\n"));
-		const lines = readFileSync(new URL("Containerfile", root), "utf8").match(/^COPY (?!--from).*/gm) ?? [];
+		const staged = IgnoreStrategy.docker(
+			fileURLToPath(root),
+			readFileSync(new URL(".dockerignore", root), "utf8").trim().split("\n"),
+		);
+		const lines =
+			readFileSync(new URL("Containerfile", root), "utf8").match(/^COPY (?!--from).*/gm) ?? [];
 		const sources = lines.flatMap((line) =>
 			line
 				.split(/\s+/)
@@ -164,11 +209,18 @@ describe("the agent's runtime", () => {
 		expect(sources.length).toBeGreaterThan(5);
 		const isLeftOut = (path: string) => {
 			const absolute = fileURLToPath(new URL(path, root));
-			return statSync(absolute, { throwIfNoEntry: false })?.isDirectory() ? staged.completelyIgnores(absolute) : staged.ignores(absolute);
+			return statSync(absolute, { throwIfNoEntry: false })?.isDirectory()
+				? staged.completelyIgnores(absolute)
+				: staged.ignores(absolute);
 		};
 		expect(sources.filter(isLeftOut)).toEqual([]);
 		expect(isLeftOut("packages/sidecar/src/index.ts")).toBe(false);
-		for (const path of ["node_modules/any", ".cache/bin/any", ".git/config", "packages/sidecar/node_modules/any"])
+		for (const path of [
+			"node_modules/any",
+			".cache/bin/any",
+			".git/config",
+			"packages/sidecar/node_modules/any",
+		])
 			expect(isLeftOut(path)).toBe(true);
 	});
 
@@ -188,44 +240,78 @@ describe("the agent's runtime", () => {
 
 describe("the network", () => {
 	test("PUBLIC mode has no VPC and no endpoint, and the bucket asks for none", () => {
-		for (const type of ["VPC", "VPCEndpoint", "SecurityGroup"]) publicMode.resourceCountIs(`AWS::EC2::${type}`, 0);
-		expect(JSON.stringify(publicMode.findResources("AWS::S3::BucketPolicy"))).not.toContain("SourceVpce");
+		for (const type of ["VPC", "VPCEndpoint", "SecurityGroup"])
+			publicMode.resourceCountIs(`AWS::EC2::${type}`, 0);
+		expect(JSON.stringify(publicMode.findResources("AWS::S3::BucketPolicy"))).not.toContain(
+			"SourceVpce",
+		);
 	});
 
 	test("a new VPC lies in zones that AgentCore supports, by id, and logs its flows", () => {
-		const subnets = Object.values(newVpc.findResources("AWS::EC2::Subnet")).map(({ Properties }) => Properties);
-		expect(subnets.map(({ AvailabilityZoneId }) => AvailabilityZoneId).sort()).toEqual(["euw1-az1", "euw1-az1", "euw1-az2", "euw1-az2"]);
-		expect(subnets.every((subnet) => subnet.AvailabilityZone === undefined && subnet.MapPublicIpOnLaunch === false)).toBe(true);
+		const subnets = Object.values(newVpc.findResources("AWS::EC2::Subnet")).map(
+			({ Properties }) => Properties,
+		);
+		expect(subnets.map(({ AvailabilityZoneId }) => AvailabilityZoneId).sort()).toEqual([
+			"euw1-az1",
+			"euw1-az1",
+			"euw1-az2",
+			"euw1-az2",
+		]);
+		expect(
+			subnets.every(
+				(subnet) => subnet.AvailabilityZone === undefined && subnet.MapPublicIpOnLaunch === false,
+			),
+		).toBe(true);
 		newVpc.resourceCountIs("AWS::EC2::NatGateway", 1);
-		newVpc.hasResourceProperties("AWS::EC2::FlowLog", { TrafficType: "ALL", LogDestinationType: "cloud-watch-logs" });
+		newVpc.hasResourceProperties("AWS::EC2::FlowLog", {
+			TrafficType: "ALL",
+			LogDestinationType: "cloud-watch-logs",
+		});
 	});
 
 	test("machines open HTTPS and accept nothing; endpoints accept machines", () => {
 		const groups = newVpc.findResources("AWS::EC2::SecurityGroup");
-		const machines = Object.entries(groups).find(([id]) => id.startsWith("NetworkMachines"))![1].Properties;
-		expect(machines.SecurityGroupEgress).toEqual([expect.objectContaining({ IpProtocol: "tcp", FromPort: 443, ToPort: 443 })]);
+		const machines = Object.entries(groups).find(([id]) => id.startsWith("NetworkMachines"))![1]
+			.Properties;
+		expect(machines.SecurityGroupEgress).toEqual([
+			expect.objectContaining({ IpProtocol: "tcp", FromPort: 443, ToPort: 443 }),
+		]);
 		expect(machines.SecurityGroupIngress).toBeUndefined();
 		newVpc.hasResourceProperties("AWS::EC2::SecurityGroupIngress", {
 			FromPort: 443,
 			ToPort: 443,
-			SourceSecurityGroupId: { "Fn::GetAtt": [Match.stringLikeRegexp("^NetworkMachines"), "GroupId"] },
+			SourceSecurityGroupId: {
+				"Fn::GetAtt": [Match.stringLikeRegexp("^NetworkMachines"), "GroupId"],
+			},
 		});
 	});
 
 	test("every endpoint has a policy, and that of S3 knows two buckets", () => {
-		const endpoints = Object.values(newVpc.findResources("AWS::EC2::VPCEndpoint")).map(({ Properties }) => Properties);
-		const names = ["bedrock-runtime", "ecr.api", "ecr.dkr", "logs", "s3", "sts"];
-		expect(endpoints.map(({ ServiceName }) => names.find((name) => JSON.stringify(ServiceName).includes(`.${name}"`))).sort()).toEqual(
-			names,
+		const endpoints = Object.values(newVpc.findResources("AWS::EC2::VPCEndpoint")).map(
+			({ Properties }) => Properties,
 		);
+		const names = ["bedrock-runtime", "ecr.api", "ecr.dkr", "logs", "s3", "sts"];
+		expect(
+			endpoints
+				.map(({ ServiceName }) =>
+					names.find((name) => JSON.stringify(ServiceName).includes(`.${name}"`)),
+				)
+				.sort(),
+		).toEqual(names);
 		for (const endpoint of endpoints) {
 			expect(JSON.stringify(endpoint.PolicyDocument)).toMatch(/"Action"/);
-			expect(JSON.stringify(endpoint.PolicyDocument.Statement.map(({ Action }: { readonly Action: unknown }) => Action))).not.toContain(
-				"*",
-			);
+			expect(
+				JSON.stringify(
+					endpoint.PolicyDocument.Statement.map(
+						({ Action }: { readonly Action: unknown }) => Action,
+					),
+				),
+			).not.toContain("*");
 		}
 		const s3 = endpoints.find(({ VpcEndpointType }) => VpcEndpointType === "Gateway")!;
-		const resources = s3.PolicyDocument.Statement.map(({ Resource }: { readonly Resource: unknown }) => JSON.stringify(Resource));
+		const resources = s3.PolicyDocument.Statement.map(
+			({ Resource }: { readonly Resource: unknown }) => JSON.stringify(Resource),
+		);
 		expect(resources).toEqual([
 			expect.stringMatching(/WorkspaceBucket.*\/users\/\*/),
 			expect.stringMatching(/WorkspaceBucket/),
@@ -236,11 +322,15 @@ describe("the network", () => {
 	test("an existing VPC keeps its endpoints, and the bucket goes by its S3 endpoint", () => {
 		existingVpc.resourceCountIs("AWS::EC2::VPC", 0);
 		existingVpc.resourceCountIs("AWS::EC2::VPCEndpoint", 0);
-		expect(properties(existingVpc, "AWS::BedrockAgentCore::Runtime").NetworkConfiguration).toMatchObject({
+		expect(
+			properties(existingVpc, "AWS::BedrockAgentCore::Runtime").NetworkConfiguration,
+		).toMatchObject({
 			NetworkMode: "VPC",
 			NetworkModeConfig: { Subnets: ["subnet-0aaaaaaaaaaaaaaaa", "subnet-0bbbbbbbbbbbbbbbb"] },
 		});
-		expect(JSON.stringify(existingVpc.findResources("AWS::S3::BucketPolicy"))).toContain('"aws:SourceVpce":"vpce-0123456789abcdef0"');
+		expect(JSON.stringify(existingVpc.findResources("AWS::S3::BucketPolicy"))).toContain(
+			'"aws:SourceVpce":"vpce-0123456789abcdef0"',
+		);
 	});
 
 	test("without NAT machines have no way out but endpoints", () => {
@@ -252,30 +342,56 @@ describe("the network", () => {
 interface WafStatement {
 	readonly RateBasedStatement?: object;
 	readonly SizeConstraintStatement?: object;
-	readonly ManagedRuleGroupStatement?: { readonly RuleActionOverrides: readonly { readonly Name: string; readonly ActionToUse: object }[] };
+	readonly ManagedRuleGroupStatement?: {
+		readonly RuleActionOverrides: readonly {
+			readonly Name: string;
+			readonly ActionToUse: object;
+		}[];
+	};
 }
 
 describe("the door", () => {
 	test("is a regional API, throttled, behind WAF, with access logs and no bodies in them", () => {
-		publicMode.hasResourceProperties("AWS::ApiGateway::RestApi", { EndpointConfiguration: { Types: ["REGIONAL"] } });
+		publicMode.hasResourceProperties("AWS::ApiGateway::RestApi", {
+			EndpointConfiguration: { Types: ["REGIONAL"] },
+		});
 		publicMode.hasResourceProperties("AWS::ApiGateway::Stage", {
 			AccessLogSetting: { DestinationArn: Match.anyValue() },
-			MethodSettings: [Match.objectLike({ ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100, DataTraceEnabled: false })],
+			MethodSettings: [
+				Match.objectLike({
+					ThrottlingRateLimit: 50,
+					ThrottlingBurstLimit: 100,
+					DataTraceEnabled: false,
+				}),
+			],
 		});
 		publicMode.resourceCountIs("AWS::WAFv2::WebACLAssociation", 1);
 	});
 
 	test("WAF limits addresses and bodies, and only counts what looks into what people write", () => {
-		const { Rules } = properties<{ readonly Rules: readonly { readonly Statement: WafStatement }[] }>(publicMode, "AWS::WAFv2::WebACL");
+		const { Rules } = properties<{
+			readonly Rules: readonly { readonly Statement: WafStatement }[];
+		}>(publicMode, "AWS::WAFv2::WebACL");
 		const statements = Rules.map(({ Statement }) => Statement);
-		expect(statements[0]!.RateBasedStatement).toMatchObject({ Limit: 2_000, EvaluationWindowSec: 300 });
-		expect(statements[1]!.SizeConstraintStatement).toMatchObject({ FieldToMatch: { Body: { OversizeHandling: "MATCH" } }, Size: 65_536 });
+		expect(statements[0]!.RateBasedStatement).toMatchObject({
+			Limit: 2_000,
+			EvaluationWindowSec: 300,
+		});
+		expect(statements[1]!.SizeConstraintStatement).toMatchObject({
+			FieldToMatch: { Body: { OversizeHandling: "MATCH" } },
+			Size: 65_536,
+		});
 		const groups = statements.slice(2).map(({ ManagedRuleGroupStatement: group }) => group!);
 		expect(groups).toHaveLength(3);
 		const counted = groups.flatMap(({ RuleActionOverrides }) => RuleActionOverrides);
 		expect(counted.every(({ ActionToUse }) => "Count" in ActionToUse)).toBe(true);
 		expect(counted.map(({ Name }) => Name)).toEqual(
-			expect.arrayContaining(["NoUserAgent_HEADER", "CrossSiteScripting_BODY", "SizeRestrictions_BODY", "Log4JRCE_BODY"]),
+			expect.arrayContaining([
+				"NoUserAgent_HEADER",
+				"CrossSiteScripting_BODY",
+				"SizeRestrictions_BODY",
+				"Log4JRCE_BODY",
+			]),
 		);
 	});
 
@@ -289,16 +405,22 @@ describe("the door", () => {
 			MinCapacity: 1,
 			MaxCapacity: 5,
 		});
-		const posts = Object.values(publicMode.findResources("AWS::ApiGateway::Method", { Properties: { HttpMethod: "POST" } }));
+		const posts = Object.values(
+			publicMode.findResources("AWS::ApiGateway::Method", { Properties: { HttpMethod: "POST" } }),
+		);
 		expect(posts).toHaveLength(3);
 		for (const { Properties } of posts) {
 			expect(JSON.stringify(Properties.Integration.Uri)).toMatch(/"Ref":"RouterLive/);
 			expect(Properties.RequestValidatorId).toBeDefined();
 			expect(Properties.RequestModels).toHaveProperty(["application/json"]);
 		}
-		const required = posts.flatMap(({ Properties }) => Object.keys(Properties.RequestParameters ?? {}));
+		const required = posts.flatMap(({ Properties }) =>
+			Object.keys(Properties.RequestParameters ?? {}),
+		);
 		expect(required.sort()).toEqual(
-			["X-Slack-Request-Timestamp", "X-Slack-Signature", "X-Telegram-Bot-Api-Secret-Token"].map((name) => `method.request.header.${name}`),
+			["X-Slack-Request-Timestamp", "X-Slack-Signature", "X-Telegram-Bot-Api-Secret-Token"].map(
+				(name) => `method.request.header.${name}`,
+			),
 		);
 	});
 
@@ -309,7 +431,10 @@ describe("the door", () => {
 			VisibilityTimeout: 930,
 			RedrivePolicy: { maxReceiveCount: 3, deadLetterTargetArn: Match.anyValue() },
 		});
-		publicMode.hasResourceProperties("AWS::SQS::Queue", { FifoQueue: true, MessageRetentionPeriod: 14 * 86_400 });
+		publicMode.hasResourceProperties("AWS::SQS::Queue", {
+			FifoQueue: true,
+			MessageRetentionPeriod: 14 * 86_400,
+		});
 		publicMode.hasResourceProperties("AWS::Lambda::EventSourceMapping", {
 			BatchSize: 1,
 			FunctionResponseTypes: ["ReportBatchItemFailures"],
@@ -325,7 +450,12 @@ describe("the door", () => {
 						Action: "bedrock-agentcore:InvokeAgentRuntime",
 						Resource: [
 							{ "Fn::GetAtt": [Match.stringLikeRegexp("^AgentRuntime"), "AgentRuntimeArn"] },
-							{ "Fn::GetAtt": [Match.stringLikeRegexp("^AgentRuntimeEndpoint"), "AgentRuntimeEndpointArn"] },
+							{
+								"Fn::GetAtt": [
+									Match.stringLikeRegexp("^AgentRuntimeEndpoint"),
+									"AgentRuntimeEndpointArn",
+								],
+							},
 						],
 					}),
 				]),
@@ -340,10 +470,15 @@ describe("channel secrets", () => {
 		publicMode.allResourcesProperties("AWS::SecretsManager::Secret", {
 			KmsKeyId: { "Fn::GetAtt": [Match.stringLikeRegexp("^SecretsKey"), "Arn"] },
 		});
-		publicMode.allResourcesProperties("AWS::SecretsManager::RotationSchedule", { RotateImmediatelyOnUpdate: false });
+		publicMode.allResourcesProperties("AWS::SecretsManager::RotationSchedule", {
+			RotateImmediatelyOnUpdate: false,
+		});
 		publicMode.resourcePropertiesCountIs(
 			"AWS::Scheduler::Schedule",
-			{ ScheduleExpression: "rate(30 days)", Target: { Arn: Match.objectLike({ "Fn::Join": Match.anyValue() }) } },
+			{
+				ScheduleExpression: "rate(30 days)",
+				Target: { Arn: Match.objectLike({ "Fn::Join": Match.anyValue() }) },
+			},
 			3,
 		);
 	});
@@ -355,7 +490,11 @@ describe("channel secrets", () => {
 			);
 			const text = JSON.stringify(policies);
 			expect(text).toContain("secretsmanager:UpdateSecretVersionStage");
-			expect([...text.matchAll(/"Ref":"Secrets(feishu|telegram|slack)[0-9A-F]{8}"/g)].map(([, name]) => name)).toEqual([channel]);
+			expect(
+				[...text.matchAll(/"Ref":"Secrets(feishu|telegram|slack)[0-9A-F]{8}"/g)].map(
+					([, name]) => name,
+				),
+			).toEqual([channel]);
 		}
 	});
 });
@@ -370,7 +509,9 @@ describe("audit", () => {
 
 	test("WAF and EventBridge are given log groups by the ARN that they take, without `:*`", () => {
 		const logging = JSON.stringify(properties(publicMode, "AWS::WAFv2::LoggingConfiguration"));
-		expect(logging).toMatch(/"LogDestinationConfigs":\[\{"Fn::Join":\["",\[.*":log-group:",\{"Ref":"DoorFirewallLogs\w+"\}\]\]\}\]/);
+		expect(logging).toMatch(
+			/"LogDestinationConfigs":\[\{"Fn::Join":\["",\[.*":log-group:",\{"Ref":"DoorFirewallLogs\w+"\}\]\]\}\]/,
+		);
 		const rule = JSON.stringify(properties(publicMode, "AWS::Events::Rule"));
 		expect(rule).toMatch(/":log-group:",\{"Ref":"AuditChanges\w+"\}\]\]/);
 	});
@@ -379,14 +520,21 @@ describe("audit", () => {
 		publicMode.resourceCountIs("AWS::CloudTrail::Trail", 0);
 		const trail = properties(newVpc, "AWS::CloudTrail::Trail");
 		expect(trail.EventSelectors).toBeUndefined();
-		expect(JSON.stringify(trail.AdvancedEventSelectors)).toContain('{"Equals":["Data"],"Field":"eventCategory"}');
+		expect(JSON.stringify(trail.AdvancedEventSelectors)).toContain(
+			'{"Equals":["Data"],"Field":"eventCategory"}',
+		);
 		expect(trail.EnableLogFileValidation).toBe(true);
 	});
 
 	test("every log group is encrypted and ends some day", () => {
-		newVpc.allResourcesProperties("AWS::Logs::LogGroup", { KmsKeyId: Match.anyValue(), RetentionInDays: 90 });
+		newVpc.allResourcesProperties("AWS::Logs::LogGroup", {
+			KmsKeyId: Match.anyValue(),
+			RetentionInDays: 90,
+		});
 		const functions = Object.values(newVpc.findResources("AWS::Lambda::Function"));
-		expect(functions.every(({ Properties }) => Properties.LoggingConfig?.LogGroup !== undefined)).toBe(true);
+		expect(
+			functions.every(({ Properties }) => Properties.LoggingConfig?.LogGroup !== undefined),
+		).toBe(true);
 	});
 });
 
@@ -402,8 +550,16 @@ describe("what is watched", () => {
 
 	test("the questions are saved, with those to the trail where there is one", () => {
 		const names = (template: Template) =>
-			Object.values(template.findResources("AWS::Logs::QueryDefinition")).map(({ Properties }) => Properties.Name.split("/")[1]);
-		const always = ["errors by code", "slow restores", "fenced writers", "denied access", "durability lag"];
+			Object.values(template.findResources("AWS::Logs::QueryDefinition")).map(
+				({ Properties }) => Properties.Name.split("/")[1],
+			);
+		const always = [
+			"errors by code",
+			"slow restores",
+			"fenced writers",
+			"denied access",
+			"durability lag",
+		];
 		expect(names(publicMode)).toEqual(always);
 		expect(names(newVpc)).toEqual([...always, "denied access to objects"]);
 	});
@@ -432,13 +588,18 @@ describe("what is watched", () => {
 describe("all of it", () => {
 	test("every wildcard in IAM has a reason, and docs/iam-wildcards.md has them all", async () => {
 		const { stack, config } = inNewVpc;
-		await expect(wildcardTable(newVpc, acknowledgements(stack, config))).toMatchFileSnapshot("../../../docs/iam-wildcards.md");
+		await expect(wildcardTable(newVpc, acknowledgements(stack, config))).toMatchFileSnapshot(
+			"../../../docs/iam-wildcards.md",
+		);
 	});
 
 	test("every acknowledged finding of cdk-nag is one that it has, and the other way round", () => {
 		const { stack, config } = inNewVpc;
 		const acknowledged = acknowledgements(stack, config);
-		const covers = (finding: string) => acknowledged.filter(({ at, id }) => finding.startsWith(`${at}/`) && finding.endsWith(` ${id}`));
+		const covers = (finding: string) =>
+			acknowledged.filter(
+				({ at, id }) => finding.startsWith(`${at}/`) && finding.endsWith(` ${id}`),
+			);
 		const findings = nagFindings("new-vpc").filter((finding) => !finding.includes(" Annotation::"));
 		expect(findings.filter((finding) => covers(finding).length === 0)).toEqual([]);
 		const used = new Set(findings.flatMap(covers));
@@ -446,7 +607,9 @@ describe("all of it", () => {
 	});
 
 	test("has the resources it had: one whose id changes is deleted and made anew, with what was in it", () => {
-		const resources = Object.entries(newVpc.toJSON().Resources as Record<string, { readonly Type: string }>);
+		const resources = Object.entries(
+			newVpc.toJSON().Resources as Record<string, { readonly Type: string }>,
+		);
 		// Versions of functions and deployments of the API are named after what is in them.
 		const named = resources.map(([id, { Type }]) => `${id.replace(/[0-9a-f]{32}$/, "…")} ${Type}`);
 		expect(named.sort().join("\n")).toMatchSnapshot();

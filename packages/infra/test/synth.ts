@@ -1,4 +1,7 @@
-/** The template of an installation, made in this process: nothing bundled, nothing validated, no network. 0.4 s after CDK is loaded. */
+/**
+ * The template of an installation, made in this process: nothing bundled, nothing validated, no
+ * network. 0.4 s after CDK is loaded.
+ */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +21,10 @@ export interface Synthesised {
 }
 
 /** What `examples/{mode}` gives, with `context` beside it. */
-export function synthesise(mode: Mode, context: Readonly<Record<string, unknown>> = {}): Synthesised {
+export function synthesise(
+	mode: Mode,
+	context: Readonly<Record<string, unknown>> = {},
+): Synthesised {
 	return inScratch((outdir) => {
 		const { stack, config } = makeInstallation(propsOf(mode, outdir, context), {});
 		return { stack, config, template: Template.fromStack(stack) };
@@ -35,10 +41,14 @@ export function nagFindings(mode: Mode): readonly string[] {
 		} catch {
 			// That there are findings is no news.
 		}
-		const report = JSON.parse(readFileSync(join(outdir, "validation-report.json"), "utf8")) as ValidationReport;
+		const report = JSON.parse(
+			readFileSync(join(outdir, "validation-report.json"), "utf8"),
+		) as ValidationReport;
 		return report.pluginReports.flatMap(({ violations }) =>
 			violations.flatMap(({ ruleName, violatingConstructs }) =>
-				violatingConstructs.map(({ constructPath }) => `${constructPath.slice(stack.node.path.length + 1)} ${ruleName}`),
+				violatingConstructs.map(
+					({ constructPath }) => `${constructPath.slice(stack.node.path.length + 1)} ${ruleName}`,
+				),
 			),
 		);
 	});
@@ -76,7 +86,10 @@ function inScratch<T>(work: (outdir: string) => T): T {
 /** As the CDK CLI would hand it over. */
 function contextOf(mode: Mode): Record<string, unknown> {
 	const { context } = readJson(`${mode}/cdk.json`) as { readonly context: Record<string, unknown> };
-	return { ...context, ...(mode === "existing-vpc" && (readJson(`${mode}/cdk.context.json`) as object)) };
+	return {
+		...context,
+		...(mode === "existing-vpc" && (readJson(`${mode}/cdk.context.json`) as object)),
+	};
 }
 
 function readJson(path: string): unknown {

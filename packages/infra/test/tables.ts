@@ -6,12 +6,22 @@ import { Deployed, type PolicyDocument, type PolicyStatement } from "./deployed.
 type Resource = { readonly Type: string; readonly Properties: Readonly<Record<string, never>> };
 
 export function alarmTable(template: Template): string {
-	const alarms = Object.values(template.findResources("AWS::CloudWatch::Alarm")).map(({ Properties: alarm }) => {
-		const sign = alarm.ComparisonOperator.startsWith("Less") ? "<" : "≥";
-		const { Namespace, MetricName, Statistic, ExtendedStatistic, Period, DatapointsToAlarm, EvaluationPeriods } = alarm;
-		const periods = `${DatapointsToAlarm} of ${EvaluationPeriods} × ${Period === 86_400 ? "1 day" : `${Period / 60} min`}`;
-		return `| ${MetricName} (${Namespace}) | ${Statistic ?? ExtendedStatistic} ${sign} ${alarm.Threshold} | ${periods} | ${alarm.AlarmDescription} |`;
-	});
+	const alarms = Object.values(template.findResources("AWS::CloudWatch::Alarm")).map(
+		({ Properties: alarm }) => {
+			const sign = alarm.ComparisonOperator.startsWith("Less") ? "<" : "≥";
+			const {
+				Namespace,
+				MetricName,
+				Statistic,
+				ExtendedStatistic,
+				Period,
+				DatapointsToAlarm,
+				EvaluationPeriods,
+			} = alarm;
+			const periods = `${DatapointsToAlarm} of ${EvaluationPeriods} × ${Period === 86_400 ? "1 day" : `${Period / 60} min`}`;
+			return `| ${MetricName} (${Namespace}) | ${Statistic ?? ExtendedStatistic} ${sign} ${alarm.Threshold} | ${periods} | ${alarm.AlarmDescription} |`;
+		},
+	);
 	return [
 		"# Alarms",
 		"",
@@ -24,7 +34,10 @@ export function alarmTable(template: Template): string {
 	].join("\n");
 }
 
-/** Of policies on resources, where the wildcard means something else than in a role's. By type, and what the statement allows. */
+/**
+ * Of policies on resources, where the wildcard means something else than in a role's. By type, and
+ * what the statement allows.
+ */
 const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reason: string])[] = [
 	[
 		"AWS::KMS::Key",
@@ -32,21 +45,40 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 		"the account's root, as AWS recommends: without it IAM policies could not allow use of the key, and nobody could mend this policy",
 	],
 	["AWS::KMS::Key", /./, "`*` in a key's policy is that key"],
-	["AWS::EC2::VPCEndpoint", /^ecr:/, "the image's repository only: the roles say so; a pull carries no data out"],
-	["AWS::EC2::VPCEndpoint", /^sts:/, "a web identity has no account to be checked; the roles of this account say whose token they believe"],
+	[
+		"AWS::EC2::VPCEndpoint",
+		/^ecr:/,
+		"the image's repository only: the roles say so; a pull carries no data out",
+	],
+	[
+		"AWS::EC2::VPCEndpoint",
+		/^sts:/,
+		"a web identity has no account to be checked; the roles of this account say whose token they believe",
+	],
 	["AWS::EC2::VPCEndpoint", /^logs:/, "streams of AgentCore's own log groups in this account"],
 	[
 		"AWS::EC2::VPCEndpoint",
 		/^s3:/,
 		"objects below users/ of this bucket, and the layers of container images, which AWS keeps in a bucket per region",
 	],
-	["AWS::EC2::VPCEndpoint", /^bedrock:/, "callers of this account only; which models, their role says"],
-	["AWS::S3::BucketPolicy", /^s3:PutObject$/, "CloudTrail's own files, put by CloudTrail for this trail only"],
+	[
+		"AWS::EC2::VPCEndpoint",
+		/^bedrock:/,
+		"callers of this account only; which models, their role says",
+	],
+	[
+		"AWS::S3::BucketPolicy",
+		/^s3:PutObject$/,
+		"CloudTrail's own files, put by CloudTrail for this trail only",
+	],
 	["AWS::Logs::ResourcePolicy", /^logs:/, "streams of the one log group named before the wildcard"],
 ];
 
 /** @throws Error for a wildcard that nobody explains */
-export function wildcardTable(template: Template, acknowledged: readonly Acknowledgement[]): string {
+export function wildcardTable(
+	template: Template,
+	acknowledged: readonly Acknowledgement[],
+): string {
 	const deployed = new Deployed(template);
 	const resources = Object.entries(template.toJSON().Resources as Record<string, Resource>);
 	const rows = resources.flatMap(([id, { Type, Properties }]) =>
@@ -54,8 +86,14 @@ export function wildcardTable(template: Template, acknowledged: readonly Acknowl
 			Statement.filter(({ Effect }) => Effect === "Allow").flatMap((statement) =>
 				wildcards(statement).map((wildcard) => {
 					const actions = [statement.Action].flat();
-					const reason = Type === "AWS::IAM::Policy" ? reasonOf(id, wildcard, acknowledged) : reasonOfResource(Type, actions[0]!);
-					if (reason === undefined) throw new Error(`${id} allows ${actions.join(", ")} on ${wildcard}, and nothing says why`);
+					const reason =
+						Type === "AWS::IAM::Policy"
+							? reasonOf(id, wildcard, acknowledged)
+							: reasonOfResource(Type, actions[0]!);
+					if (reason === undefined)
+						throw new Error(
+							`${id} allows ${actions.join(", ")} on ${wildcard}, and nothing says why`,
+						);
 					return `| ${id.replace(/[0-9A-F]{8}$/, "")} | ${actions.join(", ")} | \`${wildcard}\` | ${reason} |`;
 				}),
 			),
@@ -76,10 +114,17 @@ export function wildcardTable(template: Template, acknowledged: readonly Acknowl
 /** Every policy document among the properties, however deep. */
 function policiesOf(deployed: Deployed, value: unknown): readonly PolicyDocument[] {
 	if (typeof value !== "object" || value === null) return [];
-	if ("Statement" in value && "Version" in value) return [deployed.resolve(value) as PolicyDocument];
+	if ("Statement" in value && "Version" in value)
+		return [deployed.resolve(value) as PolicyDocument];
 	return Object.entries(value).flatMap(([name, item]) => {
 		// The Logs policy is JSON in text.
-		if (name !== "PolicyDocument" || typeof item !== "object" || item === null || "Statement" in item) return policiesOf(deployed, item);
+		if (
+			name !== "PolicyDocument" ||
+			typeof item !== "object" ||
+			item === null ||
+			"Statement" in item
+		)
+			return policiesOf(deployed, item);
 		return [JSON.parse(deployed.resolve(item) as string) as PolicyDocument];
 	});
 }
@@ -90,16 +135,24 @@ function wildcards({ Action, Resource = [] }: PolicyStatement): readonly string[
 	return resources.length > 0 ? resources : actions;
 }
 
-function reasonOf(policyId: string, wildcard: string, acknowledged: readonly Acknowledgement[]): string | undefined {
+function reasonOf(
+	policyId: string,
+	wildcard: string,
+	acknowledged: readonly Acknowledgement[],
+): string | undefined {
 	return acknowledged.find(({ at, id }) => {
 		const [, found = ""] = /IAM5\[Resource::(.*)\]$/.exec(id) ?? [];
 		const tail = found.slice(found.lastIndexOf(">") + 1);
 		return (
-			tail !== "" && policyId.startsWith(at.replaceAll(/[^A-Za-z0-9]/g, "")) && (tail === "*" ? wildcard === "*" : wildcard.endsWith(tail))
+			tail !== "" &&
+			policyId.startsWith(at.replaceAll(/[^A-Za-z0-9]/g, "")) &&
+			(tail === "*" ? wildcard === "*" : wildcard.endsWith(tail))
 		);
 	})?.reason;
 }
 
 function reasonOfResource(type: string, action: string): string | undefined {
-	return RESOURCE_POLICIES.find(([ofType, pattern]) => ofType === type && pattern.test(action))?.[2];
+	return RESOURCE_POLICIES.find(
+		([ofType, pattern]) => ofType === type && pattern.test(action),
+	)?.[2];
 }

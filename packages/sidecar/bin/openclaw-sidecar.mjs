@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Starts the bundled command in this very process, so that signals and the exit status are its own.
-// In a checkout that was never built it builds first. Plain JavaScript, so that an old Node can read the message below.
+// In a checkout that was never built it builds first. Plain JavaScript, so that an old Node can
+// read the message below.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import module from "node:module";
@@ -17,13 +18,17 @@ function refuse(message) {
 }
 
 if (Number.parseInt(process.versions.node, 10) < LEAST_NODE) {
-	refuse(`needs Node ${LEAST_NODE} or newer, this is ${process.versions.node}; in a checkout, \`pnpm openclaw-sidecar\` brings its own`);
+	refuse(
+		`needs Node ${LEAST_NODE} or newer, this is ${process.versions.node}; in a checkout, \`pnpm openclaw-sidecar\` brings its own`,
+	);
 }
 
 if (!existsSync(COMMAND)) {
 	if (!existsSync(BUILD)) refuse(`${COMMAND} is missing; install the package again`);
 	// Its messages go to stderr: stdout belongs to the command.
-	const { status } = spawnSync(process.execPath, [BUILD, "--bundles-only"], { stdio: ["ignore", 2, 2] });
+	const { status } = spawnSync(process.execPath, [BUILD, "--bundles-only"], {
+		stdio: ["ignore", 2, 2],
+	});
 	if (status !== 0) refuse("could not be built");
 }
 

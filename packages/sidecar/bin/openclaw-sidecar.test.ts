@@ -9,7 +9,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 const LAUNCHER = new URL("./openclaw-sidecar.mjs", import.meta.url).pathname;
 const ECHO = `console.log(JSON.stringify({ argv: process.argv.slice(2), pid: process.pid }));\n`;
 
-/** A package directory with the real launcher; each test puts its own command or build beside it. */
+/**
+ * A package directory with the real launcher; each test puts its own command or build beside it.
+ */
 let directory: string;
 
 beforeEach(async () => {
@@ -24,7 +26,10 @@ afterEach(() => rm(directory, { recursive: true }));
 
 const provide = (path: string, content: string) => writeFile(join(directory, path), content);
 
-function launch(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess & { readonly stdout: NodeJS.ReadableStream } {
+function launch(
+	args: readonly string[],
+	env: NodeJS.ProcessEnv = {},
+): ChildProcess & { readonly stdout: NodeJS.ReadableStream } {
 	const child = spawn(process.execPath, [join(directory, "bin/openclaw-sidecar.mjs"), ...args], {
 		env: { HOME: directory, ...env },
 		stdio: ["ignore", "pipe", "pipe"],
@@ -33,7 +38,11 @@ function launch(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProc
 }
 
 async function outcome(child: ChildProcess) {
-	const [stdout, stderr, [code, signal]] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, "exit")]);
+	const [stdout, stderr, [code, signal]] = await Promise.all([
+		text(child.stdout!),
+		text(child.stderr!),
+		once(child, "exit"),
+	]);
 	return { stdout, stderr, code, signal };
 }
 
@@ -79,9 +88,15 @@ test("builds a checkout that was never built, with nothing of that on stdout", a
 
 test("says so if the build fails, or if there is nothing to build", async () => {
 	await provide("build.ts", "process.exit(1);");
-	expect(await outcome(launch([]))).toMatchObject({ code: 2, stderr: "openclaw-sidecar: could not be built\n" });
+	expect(await outcome(launch([]))).toMatchObject({
+		code: 2,
+		stderr: "openclaw-sidecar: could not be built\n",
+	});
 	await rm(join(directory, "build.ts"));
-	expect(await outcome(launch([]))).toMatchObject({ code: 2, stderr: expect.stringContaining("is missing; install the package again") });
+	expect(await outcome(launch([]))).toMatchObject({
+		code: 2,
+		stderr: expect.stringContaining("is missing; install the package again"),
+	});
 });
 
 test("caches compiled code where only the user can write, and does without where there is no home", async () => {

@@ -1,4 +1,7 @@
-/** The C library of this machine, called through koffi, an optional dependency: what Node has no function for. */
+/**
+ * The C library of this machine, called through koffi, an optional dependency: what Node has no
+ * function for.
+ */
 
 export type Koffi = typeof import("koffi");
 export type CLibrary = ReturnType<Koffi["load"]>;
@@ -14,9 +17,12 @@ const NAMES: Readonly<Partial<Record<NodeJS.Architecture, readonly string[]>>> =
  * @param importKoffi stays outside the bundle: it loads a native library from its own package
  * @throws where koffi or a C library it can call is missing, or this is no 64-bit Linux
  */
-export async function loadCLibrary(importKoffi = () => import("koffi")): Promise<{ readonly koffi: Koffi; readonly library: CLibrary }> {
+export async function loadCLibrary(
+	importKoffi = () => import("koffi"),
+): Promise<{ readonly koffi: Koffi; readonly library: CLibrary }> {
 	const names = process.platform === "linux" ? NAMES[process.arch] : undefined;
-	if (names === undefined) throw new Error(`no C library known for ${process.platform}-${process.arch}`);
+	if (names === undefined)
+		throw new Error(`no C library known for ${process.platform}-${process.arch}`);
 	const koffi = await importKoffi();
 	return { koffi, library: loadFirst(koffi, names) };
 }

@@ -1,4 +1,7 @@
-/** Every error a user can meet, in one table: stable code, category, meaning, what to do next. A category has one exit status. */
+/**
+ * Every error a user can meet, in one table: stable code, category, meaning, what to do next. A
+ * category has one exit status.
+ */
 export const EXIT_STATUS = {
 	bug: 1,
 	/** A wrong option, or a machine that cannot do what was asked. */
@@ -36,14 +39,26 @@ export const ERRORS = {
 		"report it with the log lines around it; the store is never overwritten, so nothing committed is lost",
 	),
 
-	USAGE: spec("usage", "the command line or a setting cannot be understood", "correct the named value; --help lists what is accepted"),
+	USAGE: spec(
+		"usage",
+		"the command line or a setting cannot be understood",
+		"correct the named value; --help lists what is accepted",
+	),
 	NAMESPACE_INVALID: spec(
 		"usage",
 		"the namespace is not usable as a key prefix",
 		"use 1-128 characters of A-Z a-z 0-9 . _ - = @ +, not starting with a dot",
 	),
-	STORE_URL_INVALID: spec("usage", "the store URL is not understood", "use file:///absolute/dir or s3://bucket[/prefix]"),
-	STORE_BUCKET_MISSING: spec("usage", "the bucket or store directory does not exist", "create it, or correct --store"),
+	STORE_URL_INVALID: spec(
+		"usage",
+		"the store URL is not understood",
+		"use file:///absolute/dir or s3://bucket[/prefix]",
+	),
+	STORE_BUCKET_MISSING: spec(
+		"usage",
+		"the bucket or store directory does not exist",
+		"create it, or correct --store",
+	),
 	STORE_UNSUPPORTED: spec(
 		"usage",
 		"the store lacks something the log depends on (create-only PUT, hard links)",
@@ -54,7 +69,11 @@ export const ERRORS = {
 		"there is no workspace directory at this path",
 		"point --workspace at a directory, or run `openclaw-sidecar restore` to make one from the log",
 	),
-	WORKSPACE_READ_ONLY: spec("usage", "the workspace cannot be written", "check the owner, the mode and the mount of the workspace"),
+	WORKSPACE_READ_ONLY: spec(
+		"usage",
+		"the workspace cannot be written",
+		"check the owner, the mode and the mount of the workspace",
+	),
 	WORKSPACE_NAME_UNFIT: spec(
 		"usage",
 		"the file system of the workspace cannot hold a name that the log has",
@@ -65,7 +84,11 @@ export const ERRORS = {
 		"the disk has no room for the workspace",
 		"free space or enlarge the disk, then run again; nothing in the store was touched",
 	),
-	WORKSPACE_UNREADABLE: spec("usage", "the workspace cannot be read", "check the owner and the mode of the named path"),
+	WORKSPACE_UNREADABLE: spec(
+		"usage",
+		"the workspace cannot be read",
+		"check the owner and the mode of the named path",
+	),
 	WORKSPACE_NOT_RESTORED: spec(
 		"usage",
 		"this directory was never restored from the log, so nothing of it may be committed",
@@ -91,13 +114,21 @@ export const ERRORS = {
 		"the operating system refused a call",
 		"check the named path, its file system, and the permissions and limits of this process (open files, memory), then run it again",
 	),
-	COMMIT_NOT_FOUND: spec("usage", "no such commit or time in the log", "`openclaw-sidecar history` lists what is retained"),
+	COMMIT_NOT_FOUND: spec(
+		"usage",
+		"no such commit or time in the log",
+		"`openclaw-sidecar history` lists what is retained",
+	),
 	COMMIT_EXPIRED: spec(
 		"usage",
 		"that commit is past retention: a part of it was swept",
 		"choose a newer commit, or an older one that was kept for its day; `openclaw-sidecar verify` tells what is whole",
 	),
-	PATH_NOT_FOUND: spec("usage", "no such file in that commit", "`openclaw-sidecar ls` lists the paths"),
+	PATH_NOT_FOUND: spec(
+		"usage",
+		"no such file in that commit",
+		"`openclaw-sidecar ls` lists the paths",
+	),
 	EXISTING_EXPECTED: spec(
 		"usage",
 		"the log is empty although --expect existing was given",
@@ -108,15 +139,31 @@ export const ERRORS = {
 		"the log holds a workspace already, and an import is the first content of one",
 		"import into another --namespace; to see what the log holds use `openclaw-sidecar ls`",
 	),
-	TARGET_NOT_EMPTY: spec("usage", "the place to export to is not empty", "name a new directory or prefix"),
-	AGENT_NOT_STARTED: spec("usage", "the agent command could not be started", "check the command after `--`"),
+	TARGET_NOT_EMPTY: spec(
+		"usage",
+		"the place to export to is not empty",
+		"name a new directory or prefix",
+	),
+	AGENT_NOT_STARTED: spec(
+		"usage",
+		"the agent command could not be started",
+		"check the command after `--`",
+	),
 	AGENT_SURVIVES: spec(
 		"usage",
 		"an agent from an earlier openclaw-sidecar still runs on this workspace and cannot be ended",
 		"end the named process (`kill -9`, as its user or as root), then run this again; the workspace was not touched",
 	),
-	REQUEST_INVALID: spec("usage", "the request is not one that is answered here", "docs/agentcore.md describes what is"),
-	NOT_READY: spec("usage", "the machine cannot take this request now", "send it again after the time in Retry-After"),
+	REQUEST_INVALID: spec(
+		"usage",
+		"the request is not one that is answered here",
+		"docs/agentcore.md describes what is",
+	),
+	NOT_READY: spec(
+		"usage",
+		"the machine cannot take this request now",
+		"send it again after the time in Retry-After",
+	),
 	AGENT_UNREACHABLE: spec(
 		"usage",
 		"the agent does not answer as expected",
@@ -159,14 +206,26 @@ export const ERRORS = {
 		"an object the log refers to is not there",
 		"nothing was applied; check who deletes from the bucket and restore an earlier commit with --at",
 	),
-	FORMAT_UNKNOWN: spec("damaged", "the object was written by a newer release", "upgrade openclaw-sidecar"),
-	TREE_UNSAFE: spec("damaged", "the log names a path that must not be written", "nothing was written; find out who wrote that commit"),
+	FORMAT_UNKNOWN: spec(
+		"damaged",
+		"the object was written by a newer release",
+		"upgrade openclaw-sidecar",
+	),
+	TREE_UNSAFE: spec(
+		"damaged",
+		"the log names a path that must not be written",
+		"nothing was written; find out who wrote that commit",
+	),
 	SOURCE_UNSAFE: spec(
 		"damaged",
 		"what is to be imported cannot become a workspace",
 		"nothing was imported and nothing there was changed; move or rename what is named, then run it again",
 	),
-	LIMIT_EXCEEDED: spec("damaged", "an object declares more than the format allows", "nothing was applied; find out who wrote that object"),
+	LIMIT_EXCEEDED: spec(
+		"damaged",
+		"an object declares more than the format allows",
+		"nothing was applied; find out who wrote that object",
+	),
 
 	STORE_ACCESS_DENIED: spec(
 		"refused",
@@ -207,7 +266,10 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** What makes one error different from the next of its code. Values are shown to users: never pass a secret. */
+/**
+ * What makes one error different from the next of its code. Values are shown to users: never pass a
+ * secret.
+ */
 export interface ErrorDetail {
 	/** The offending value: a path, a key, an option's value. */
 	readonly value?: string;
@@ -218,7 +280,9 @@ export interface ErrorDetail {
 	readonly cause?: unknown;
 }
 
-/** The only error class that crosses a room's border. `message` is for people, `code` for programs. */
+/**
+ * The only error class that crosses a room's border. `message` is for people, `code` for programs.
+ */
 export class SidecarError extends Error {
 	readonly code: ErrorCode;
 	readonly value: string | undefined;
@@ -245,12 +309,18 @@ export class SidecarError extends Error {
 }
 
 /**
- * What the operating system refused, as an error of ours; undefined for any other error. Node's `rmSync` gives some of them no code, only
- * words.
+ * What the operating system refused, as an error of ours; undefined for any other error. Node's
+ * `rmSync` gives some of them no code, only words.
  * @param value default: the path that the error names
  */
 export function systemRefusal(error: unknown, value?: string): SidecarError | undefined {
-	const { code, errno, syscall, path, message = "" } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
+	const {
+		code,
+		errno,
+		syscall,
+		path,
+		message = "",
+	} = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
 	if (errno === undefined || syscall === undefined) return undefined;
 	const named = value ?? path;
 	const reason = `${code || (/Unknown error: ([^']+)/.exec(message)?.[1]?.trim() ?? message)} (${syscall})`;
@@ -262,7 +332,10 @@ export function systemRefusal(error: unknown, value?: string): SidecarError | un
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escaping control characters is the point
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
 
-/** Control characters and lone surrogates escaped, so that a hostile name cannot write to a terminal; cut after `maxLength` characters. */
+/**
+ * Control characters and lone surrogates escaped, so that a hostile name cannot write to a
+ * terminal; cut after `maxLength` characters.
+ */
 export function printable(text: string, maxLength = 300): string {
 	const shown = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
 	return shown.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);

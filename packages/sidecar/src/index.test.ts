@@ -5,7 +5,18 @@ import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadConfig } from "./config/load.ts";
-import { cat, ERRORS, flush, history, ls, openStore, restore, run, SidecarError, status } from "./index.ts";
+import {
+	cat,
+	ERRORS,
+	flush,
+	history,
+	ls,
+	openStore,
+	restore,
+	run,
+	SidecarError,
+	status,
+} from "./index.ts";
 import { settingsOf } from "./library/options.ts";
 import { recordingLog } from "./telemetry/logger.ts";
 
@@ -44,7 +55,11 @@ const text = async (path: string, at?: string) => {
 test("the verbs, one after the other", async () => {
 	const a = options("a");
 	writeFileSync(join(a.workspace, "f"), "one");
-	expect(await status(a)).toMatchObject({ isDurable: false, log: undefined, notDurable: [{ path: "f", kind: "new" }] });
+	expect(await status(a)).toMatchObject({
+		isDurable: false,
+		log: undefined,
+		notDurable: [{ path: "f", kind: "new" }],
+	});
 	expect(await flush(a)).toMatchObject({ kind: "committed", seq: 2, exitStatus: 0 });
 	expect(await status(a)).toMatchObject({
 		isDurable: true,
@@ -56,14 +71,21 @@ test("the verbs, one after the other", async () => {
 	const stop = new AbortController();
 	const log = recordingLog();
 	const running = run({ ...a, quietMs: 0, log, signal: stop.signal });
-	while (!log.events.some(({ event }) => event === "watch.started")) await new Promise(setImmediate);
+	while (!log.events.some(({ event }) => event === "watch.started"))
+		await new Promise(setImmediate);
 	await expect(restore(a)).rejects.toMatchObject({ code: "WORKSPACE_BUSY" });
 	writeFileSync(join(a.workspace, "f"), "two");
 	stop.abort();
 	expect(await running).toMatchObject({ kind: "ended", isDurable: true, exitStatus: 0 });
 
 	const b = options("b");
-	expect(await restore({ ...b, at: 2 })).toMatchObject({ seq: 2, files: 1, bytes: 3, written: 1, moved: [] });
+	expect(await restore({ ...b, at: 2 })).toMatchObject({
+		seq: 2,
+		files: 1,
+		bytes: 3,
+		written: 1,
+		moved: [],
+	});
 	expect([await text("f"), await text("f", "2")]).toEqual(["two", "one"]);
 	const seqs: number[] = [];
 	for await (const { seq } of history({ ...a, limit: 2 })) seqs.push(seq);
@@ -80,20 +102,35 @@ test("a signal ends a verb, and a run that has not started", async () => {
 
 describe("options", () => {
 	test("have the command line's defaults", () => {
-		const input = { flags: {}, env: {}, homeDir: homedir(), workingDir: process.cwd(), readFile: () => undefined };
+		const input = {
+			flags: {},
+			env: {},
+			homeDir: homedir(),
+			workingDir: process.cwd(),
+			readFile: () => undefined,
+		};
 		const { XDG_DATA_HOME, XDG_STATE_HOME } = process.env;
-		expect(settingsOf({})).toEqual(loadConfig({ ...input, env: { XDG_DATA_HOME, XDG_STATE_HOME } }).config);
+		expect(settingsOf({})).toEqual(
+			loadConfig({ ...input, env: { XDG_DATA_HOME, XDG_STATE_HOME } }).config,
+		);
 	});
 
 	test("are checked as there", async () => {
-		await expect(restore({ ...options("a"), namespace: "../b" })).rejects.toMatchObject({ code: "NAMESPACE_INVALID", value: "../b" });
+		await expect(restore({ ...options("a"), namespace: "../b" })).rejects.toMatchObject({
+			code: "NAMESPACE_INVALID",
+			value: "../b",
+		});
 		await expect(run({ ...options("a"), drainTimeoutMs: -1 })).rejects.toMatchObject({
 			code: "USAGE",
 			value: "-1",
 			message: expect.stringContaining("option drainTimeoutMs accepts a duration from 0ms to 60m"),
 		});
-		await expect(run({ ...options("a"), roots: new Map([["notes", "relative"]]) })).rejects.toMatchObject({ code: "USAGE" });
-		await expect(status({ ...options("a"), stateDir: options("a").workspace })).rejects.toMatchObject({ code: "STATE_DIR_UNUSABLE" });
+		await expect(
+			run({ ...options("a"), roots: new Map([["notes", "relative"]]) }),
+		).rejects.toMatchObject({ code: "USAGE" });
+		await expect(
+			status({ ...options("a"), stateDir: options("a").workspace }),
+		).rejects.toMatchObject({ code: "STATE_DIR_UNUSABLE" });
 		await expect(ls({ ...options("a"), at: "soon" })).rejects.toMatchObject({ code: "USAGE" });
 	});
 

@@ -1,18 +1,24 @@
 /**
  * openclaw-sidecar as a library: the verbs of the command line, as functions.
  *
- * Every failure is a `SidecarError` with a stable `code`; `ERRORS` says what each means, what to do, and which exit status the command
- * ends with. Options default to what docs/configuration.md says. Nothing is printed, and no signal is handled.
+ * Every failure is a `SidecarError` with a stable `code`; `ERRORS` says what each means, what to
+ * do, and which exit status the command ends with. Options default to what docs/configuration.md
+ * says. Nothing is printed, and no signal is handled.
  *
- * @example
- * import { restore, run } from "openclaw-sidecar";
- * await restore({ store: "s3://my-bucket", namespace: "anna", workspace: "/tmp/look", profile: "plain", at: "2h" });
+ * @example import { restore, run } from "openclaw-sidecar"; await restore({ store:
+ * "s3://my-bucket", namespace: "anna", workspace: "/tmp/look", profile: "plain", at: "2h" });
  */
 export { decodeNamespace, encodeUserId } from "./agentcore/namespace-code.ts";
 export type { Excluded, SecretPolicy } from "./capture/secret-guard.ts";
 export type { QuarantinedWriter } from "./commit/quarantined.ts";
 export type { RootElsewhere } from "./commit/roots-in-tree.ts";
-export { ERRORS, type ErrorCode, type ErrorDetail, type ErrorSpec, SidecarError } from "./errors.ts";
+export {
+	ERRORS,
+	type ErrorCode,
+	type ErrorDetail,
+	type ErrorSpec,
+	SidecarError,
+} from "./errors.ts";
 export type { HistoryEntry, ReadableEntry, UnreadableEntry } from "./history/history.ts";
 export type { QuarantineTimes } from "./history/quarantine-times.ts";
 export type { MarkProblem } from "./history/reachable.ts";
@@ -30,7 +36,16 @@ export { type ExportOptions, type ExportResult, exportTree } from "./library/exp
 export { type FlushOptions, type FlushReport, flush } from "./library/flush.ts";
 export { type ImportOptions, type ImportResult, importTree } from "./library/import.ts";
 export type { Expectation, LogOptions, WorkspaceOptions } from "./library/options.ts";
-export { type AtOptions, type CatOptions, cat, type HistoryOptions, history, type Listing, type LsOptions, ls } from "./library/read.ts";
+export {
+	type AtOptions,
+	type CatOptions,
+	cat,
+	type HistoryOptions,
+	history,
+	type Listing,
+	type LsOptions,
+	ls,
+} from "./library/read.ts";
 export {
 	listQuarantined,
 	type QuarantineListing,
@@ -47,7 +62,13 @@ export {
 } from "./library/recover.ts";
 export { type RepairOptions, type RepairResult, repair } from "./library/repair.ts";
 export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
-export { type NamespacesOptions, namespaces, type PolicyOptions, type RetainOptions, retain } from "./library/retain.ts";
+export {
+	type NamespacesOptions,
+	namespaces,
+	type PolicyOptions,
+	type RetainOptions,
+	retain,
+} from "./library/retain.ts";
 export { type RollbackOptions, type RollbackResult, rollback } from "./library/rollback.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
 export { type ServeOptions, type ServeResult, serve } from "./library/serve.ts";
@@ -55,7 +76,15 @@ export { type DaemonReport, status, type WorkspaceStatus } from "./library/statu
 export { type VerifyOptions, verify } from "./library/verify.ts";
 export type { Aspect, PathDifference } from "./log/diff-trees.ts";
 export type { RetentionPolicy, StoredObject } from "./log/plan-retention.ts";
-export type { ChunkRef, CommitFlags, DirEntry, Entry, FileEntry, LinkEntry, Path } from "./log/types.ts";
+export type {
+	ChunkRef,
+	CommitFlags,
+	DirEntry,
+	Entry,
+	FileEntry,
+	LinkEntry,
+	Path,
+} from "./log/types.ts";
 export type { Removal } from "./maintenance/repair.ts";
 export type { ObjectSum, RetentionReport } from "./maintenance/retain.ts";
 export type { Damage, Verification } from "./maintenance/verify.ts";
@@ -64,7 +93,16 @@ export type { LogState } from "./session/status.ts";
 export { namespaced } from "./store/namespaced.ts";
 export { type OpenStoreOptions, openStore } from "./store/open.ts";
 export type { PlainObject, PlainObjects, PlainPlace, PlainRead } from "./store/plain.ts";
-export type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, ObjectStore, PutOutcome, RequestCounts } from "./store/port.ts";
+export type {
+	GetOptions,
+	GetResult,
+	ListOptions,
+	ListPage,
+	ObjectInfo,
+	ObjectStore,
+	PutOutcome,
+	RequestCounts,
+} from "./store/port.ts";
 export type { SweepableStore } from "./store/sweepable.ts";
 export { createLogger } from "./telemetry/logger.ts";
 export type { LogFields, Logger, Progress } from "./telemetry/types.ts";

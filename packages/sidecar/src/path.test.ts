@@ -3,10 +3,22 @@ import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { testDirectory } from "../../testkit/workspace/test-directory.ts";
 import { SidecarError } from "./errors.ts";
-import { baseOf, compareBytes, decodeName, encodePath, fsPath, isEscaped, joinPath, parentOf } from "./path.ts";
+import {
+	baseOf,
+	compareBytes,
+	decodeName,
+	encodePath,
+	fsPath,
+	isEscaped,
+	joinPath,
+	parentOf,
+} from "./path.ts";
 import { scan } from "./workspace/scan.ts";
 
-/** Bytes as names have them: text, stray bytes, the beginnings and ends of sequences, encoded surrogates, overlong forms. */
+/**
+ * Bytes as names have them: text, stray bytes, the beginnings and ends of sequences, encoded
+ * surrogates, overlong forms.
+ */
 const fragment = fc.oneof(
 	fc.string({ unit: "binary" }).map((text) => Buffer.from(text.toWellFormed(), "utf8")),
 	fc.uint8Array({ maxLength: 4 }).map((bytes) => Buffer.from(bytes)),
@@ -76,14 +88,20 @@ describe("decodeName and encodePath", () => {
 	});
 
 	test("a text with half a character is no path", () => {
-		for (const text of ["a\ud800", "\udc7f", "\udd00", "\ud83d/\ud83d"]) expect(() => encodePath(text)).toThrow(SidecarError);
+		for (const text of ["a\ud800", "\udc7f", "\udd00", "\ud83d/\ud83d"])
+			expect(() => encodePath(text)).toThrow(SidecarError);
 	});
 
 	test("names of any bytes are found on the disk", async () => {
 		const root = testDirectory();
 		const names = new Set<string>();
 		const name = bytes.filter(
-			(raw) => raw.length > 0 && raw.length <= 255 && !raw.includes(0) && !raw.includes(0x2f) && !/^\.\.?$/.test(raw.toString()),
+			(raw) =>
+				raw.length > 0 &&
+				raw.length <= 255 &&
+				!raw.includes(0) &&
+				!raw.includes(0x2f) &&
+				!/^\.\.?$/.test(raw.toString()),
 		);
 		for (const raw of fc.sample(name, 100)) {
 			writeFileSync(Buffer.concat([Buffer.from(`${root}/`), raw]), "");

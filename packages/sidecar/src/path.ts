@@ -1,15 +1,16 @@
 /**
- * The byte rule of a path, as every room knows it: names are bytes on disk and strings in memory. What is UTF-8 is itself; each
- * byte 0x80-0xff that is not part of valid UTF-8 becomes the lone surrogate U+DC80-U+DCFF (Python's surrogateescape), so every
- * byte string has exactly one text and every text that came from bytes gives the same bytes back. Nothing is normalised or
- * case-folded.
+ * The byte rule of a path, as every room knows it: names are bytes on disk and strings in memory.
+ * What is UTF-8 is itself; each byte 0x80-0xff that is not part of valid UTF-8 becomes the lone
+ * surrogate U+DC80-U+DCFF (Python's surrogateescape), so every byte string has exactly one text and
+ * every text that came from bytes gives the same bytes back. Nothing is normalised or case-folded.
  */
 import { SidecarError } from "./errors.ts";
 
 /** The text of a name, or of a whole path or link target, as the file system has it. */
 export function decodeName(bytes: Buffer): string {
 	const text = bytes.toString("utf8");
-	// Node decodes whatever is not UTF-8 to U+FFFD, so a text without one is exact. A name may also hold a U+FFFD of its own.
+	// Node decodes whatever is not UTF-8 to U+FFFD, so a text without one is exact. A name may also
+	// hold a U+FFFD of its own.
 	return text.includes("\ufffd") ? decodeEscaping(bytes) : text;
 }
 
@@ -30,7 +31,10 @@ function decodeEscaping(bytes: Buffer): string {
 	return text + bytes.toString("utf8", from);
 }
 
-/** Length of the well-formed UTF-8 sequence at `at` (Unicode 16, table 3-7: no overlong forms, no surrogates); 0 where there is none. */
+/**
+ * Length of the well-formed UTF-8 sequence at `at` (Unicode 16, table 3-7: no overlong forms, no
+ * surrogates); 0 where there is none.
+ */
 function sequenceLength(bytes: Buffer, at: number): number {
 	const lead = bytes[at] ?? 0;
 	if (lead < 0x80) return 1;
@@ -63,7 +67,10 @@ export function encodePath(path: string): Buffer {
 			continue;
 		}
 		if (unit < 0xdc80 || unit > 0xdcff)
-			throw new SidecarError("INTERNAL", { value: path, reason: "a path with a surrogate that stands for no byte" });
+			throw new SidecarError("INTERNAL", {
+				value: path,
+				reason: "a path with a surrogate that stands for no byte",
+			});
 		parts.push(Buffer.from(path.slice(from, i), "utf8"), Buffer.of(unit & 0xff));
 		from = i + 1;
 	}
@@ -71,12 +78,18 @@ export function encodePath(path: string): Buffer {
 	return Buffer.concat(parts);
 }
 
-/** Does the path hold bytes that are not UTF-8? Such a name cannot be given to an API that takes strings only. */
+/**
+ * Does the path hold bytes that are not UTF-8? Such a name cannot be given to an API that takes
+ * strings only.
+ */
 export function isEscaped(path: string): boolean {
 	return !path.isWellFormed();
 }
 
-/** The reserved top directory of a workspace's tree: what lies in `.roots/{name}` has its place elsewhere on a disk, or on none. */
+/**
+ * The reserved top directory of a workspace's tree: what lies in `.roots/{name}` has its place
+ * elsewhere on a disk, or on none.
+ */
 export const ROOTS_DIRECTORY = ".roots";
 
 /** Where the additional root of that name stands in the tree. */
@@ -92,8 +105,9 @@ export function rootNameOf(path: string): string | undefined {
 }
 
 /**
- * Where the tree of a workspace lies on this disk: in one directory, but for `.roots/{name}`, which lies in a directory of its own.
- * `.roots` itself is nowhere: it is there when any additional root is.
+ * Where the tree of a workspace lies on this disk: in one directory, but for `.roots/{name}`, which
+ * lies in a directory of its own. `.roots` itself is nowhere: it is there when any additional root
+ * is.
  */
 export class Roots {
 	/** Absolute. */
@@ -111,7 +125,10 @@ export class Roots {
 		return [this.main, ...this.others.values()];
 	}
 
-	/** A directory, and the path below it; undefined for `.roots`, and for a root that is not on this disk. */
+	/**
+	 * A directory, and the path below it; undefined for `.roots`, and for a root that is not on this
+	 * disk.
+	 */
 	locate(path: string): readonly [directory: string, below: string] | undefined {
 		if (!path.startsWith(ROOTS_DIRECTORY)) return [this.main, path];
 		const name = rootNameOf(path);
@@ -121,7 +138,10 @@ export class Roots {
 	}
 }
 
-/** A directory as it is, in which `.roots` is a name like any other, or the directories of a workspace. */
+/**
+ * A directory as it is, in which `.roots` is a name like any other, or the directories of a
+ * workspace.
+ */
 export type Root = string | Roots;
 
 /** Is this the directory of an additional root itself? */
@@ -143,19 +163,26 @@ export function mainOf(root: Root): string {
 }
 
 /**
- * What node:fs must be given for `path` below `root`: a string, or bytes where the path is not UTF-8.
+ * What node:fs must be given for `path` below `root`: a string, or bytes where the path is not
+ * UTF-8.
  * @throws SidecarError INTERNAL where the path has no place on this disk
  */
 export function fsPath(root: Root, path: string): string | Buffer {
 	if (typeof root !== "string") {
 		if (!path.startsWith(ROOTS_DIRECTORY)) return fsPath(root.main, path);
 		const place = root.locate(path);
-		if (place === undefined) throw new SidecarError("INTERNAL", { value: path, reason: "a path with no place on this disk" });
+		if (place === undefined)
+			throw new SidecarError("INTERNAL", {
+				value: path,
+				reason: "a path with no place on this disk",
+			});
 		return fsPath(...place);
 	}
 	if (path === "") return root;
 	const text = `${root}/${path}`;
-	return text.isWellFormed() ? text : Buffer.concat([Buffer.from(`${root}/`, "utf8"), encodePath(path)]);
+	return text.isWellFormed()
+		? text
+		: Buffer.concat([Buffer.from(`${root}/`, "utf8"), encodePath(path)]);
 }
 
 /** The directory a path lies in: "" for a top-level name, and for the workspace itself. */
@@ -175,8 +202,8 @@ export function joinPath(path: string, name: string): string {
 }
 
 /**
- * Orders paths by their bytes, which is not the order of `<` on strings: there U+1F600 (D83D DE00) comes before U+FF01, in bytes
- * after it. Encodes only where a surrogate decides.
+ * Orders paths by their bytes, which is not the order of `<` on strings: there U+1F600 (D83D DE00)
+ * comes before U+FF01, in bytes after it. Encodes only where a surrogate decides.
  */
 export function compareBytes(a: string, b: string): number {
 	const length = Math.min(a.length, b.length);
@@ -184,7 +211,8 @@ export function compareBytes(a: string, b: string): number {
 		const x = a.charCodeAt(i);
 		const y = b.charCodeAt(i);
 		if (x === y) continue;
-		// Without surrogates the order of code units is the order of code points, and that is the order of UTF-8.
+		// Without surrogates the order of code units is the order of code points, and that is the order
+		// of UTF-8.
 		if ((x & 0xf800) !== 0xd800 && (y & 0xf800) !== 0xd800) return x - y;
 		return Buffer.compare(encodePath(a), encodePath(b));
 	}

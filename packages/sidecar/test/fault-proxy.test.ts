@@ -1,11 +1,21 @@
-/** Each fault on the way to a real S3 server: what a commit's writer and a pack's writer believe, and what the server really has. */
+/**
+ * Each fault on the way to a real S3 server: what a commit's writer and a pack's writer believe,
+ * and what the server really has.
+ */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { infoOf } from "../../testkit/arbitrary-log.ts";
 import { Dice } from "../../testkit/dice.ts";
-import { FAULT_NAMES, FAULTS, type Fault, type FaultProxy, seededPlan, startFaultProxy } from "../../testkit/store/fault-proxy.ts";
+import {
+	FAULT_NAMES,
+	FAULTS,
+	type Fault,
+	type FaultProxy,
+	seededPlan,
+	startFaultProxy,
+} from "../../testkit/store/fault-proxy.ts";
 import { makeBucket, type S3TestServer, s3TestServer } from "../../testkit/store/s3-server.ts";
 import { workbench } from "../../testkit/workbench.ts";
 import { readDisk } from "../../testkit/workspace/disk.ts";
@@ -37,7 +47,10 @@ async function line(): Promise<Line> {
 	const credentials = async () => ({ accessKeyId, secretAccessKey });
 	const timeouts = { idleMs: 500, bulkIdleMs: 500 };
 	const open = async (endpoint: string) =>
-		namespaced(await S3Store.open({ bucket, endpoint, region, credentials, timeouts, backoffMs: [1, 1] }), "alice");
+		namespaced(
+			await S3Store.open({ bucket, endpoint, region, credentials, timeouts, backoffMs: [1, 1] }),
+			"alice",
+		);
 	const [store, direct] = [await open(proxy.endpoint), await open(server.endpoint)];
 	const close = async () => {
 		for (const each of [store, direct, { close: () => proxy.stop() }]) await each.close();
@@ -47,11 +60,17 @@ async function line(): Promise<Line> {
 
 /** The first `count` PUTs meet the fault; GETs do too where `deaf`. */
 function onPuts(fault: Fault, count: number, deaf = false): FaultProxy["plan"] {
-	return ({ verb, nth }) => ((verb === "PUT" && nth < count) || (verb === "GET" && deaf) ? fault : undefined);
+	return ({ verb, nth }) =>
+		(verb === "PUT" && nth < count) || (verb === "GET" && deaf) ? fault : undefined;
 }
 
 const commitOf = (wallTimeMs: number) =>
-	encodeCommit(infoOf(1, { flags: { fence: true }, wallTimeMs }), { changed: new Map(), removed: new Set() }, new Map(), []);
+	encodeCommit(
+		infoOf(1, { flags: { fence: true }, wallTimeMs }),
+		{ changed: new Map(), removed: new Set() },
+		new Map(),
+		[],
+	);
 
 async function inStore(store: ObjectStore, key: string): Promise<Buffer | undefined> {
 	return await store.get(key).then(
@@ -106,7 +125,8 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 		proxy.plan = onPuts(fault, 3, true);
 		const commit = commitOf(1);
 		const { kind } = await commitOnce(store, commit, machine);
-		// A request that came twice is answered with a refusal, and a look at the slot then says whose it is.
+		// A request that came twice is answered with a refusal, and a look at the slot then says whose
+		// it is.
 		expect(kind).toBe(isHarmless || fault === "twice" ? "committed" : "unknown");
 		if (kind === "committed") expect(await inStore(direct, commit.key)).toEqual(commit.bytes);
 	});
@@ -139,7 +159,8 @@ it.skipIf(s3TestServer() === undefined)(
 		const root = bench.workspace("a");
 		mkdirSync(join(root, "notes"), { recursive: true });
 		// Never the last ones to go, so that no deletion is held.
-		for (let index = 0; index < 30; index++) writeFileSync(join(root, "notes", String(index)), "stays");
+		for (let index = 0; index < 30; index++)
+			writeFileSync(join(root, "notes", String(index)), "stays");
 		const session = await bench.open("a", { store, machine });
 		proxy.plan = seededPlan(seed, 0.25);
 		const acknowledged = new Map<number, string>();
@@ -157,11 +178,16 @@ it.skipIf(s3TestServer() === undefined)(
 				return undefined;
 			});
 			// A flush that only settled an older commit says so with that one's number.
-			if (result?.kind === "committed" && session.waiting === 0) acknowledged.set(session.head.seq, String(round));
+			if (result?.kind === "committed" && session.waiting === 0)
+				acknowledged.set(session.head.seq, String(round));
 		}
 		expect([...proxy.happened.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(5);
 		proxy.plan = () => undefined;
-		for (let attempt = 0; attempt < 3 && (await session.flush({ sweep: true, closed: true })).kind !== "committed"; attempt++);
+		for (
+			let attempt = 0;
+			attempt < 3 && (await session.flush({ sweep: true, closed: true })).kind !== "committed";
+			attempt++
+		);
 		expect(session.waiting).toBe(0);
 
 		expect(acknowledged.size).toBeGreaterThan(5);

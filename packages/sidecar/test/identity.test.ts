@@ -1,7 +1,8 @@
 /**
- * A machine's memory may be copied, and every machine of a platform may have the same host name, process ids and boot id. So nothing
- * that tells writers apart may come from those, or from a generator whose state a copy shares. What asks for them is named here, with
- * the reason why a repetition does no harm.
+ * A machine's memory may be copied, and every machine of a platform may have the same host name,
+ * process ids and boot id. So nothing that tells writers apart may come from those, or from a
+ * generator whose state a copy shares. What asks for them is named here, with the reason why a
+ * repetition does no harm.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,29 +20,64 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 		/^randomBytes$/,
 		"the one place that reads the kernel's generator, at each call; who asks the machine is not looked at",
 	],
-	"disk/base-marker.ts": [/^boot_id$/, "tells whether this machine went down; what is in a copy's memory is on its disk too"],
-	"workspace/sqlite.ts": [/^randomBytes$/, "a private file's name, opened exclusively, on this machine's own disk"],
-	"workspace/sqlite-file.ts": [/^process\.pid$/, "tells a string of this process from those of others on this disk"],
-	"store/directory.ts": [/^(randomUUID|process\.pid)$/, "a private file's name, opened exclusively"],
+	"disk/base-marker.ts": [
+		/^boot_id$/,
+		"tells whether this machine went down; what is in a copy's memory is on its disk too",
+	],
+	"workspace/sqlite.ts": [
+		/^randomBytes$/,
+		"a private file's name, opened exclusively, on this machine's own disk",
+	],
+	"workspace/sqlite-file.ts": [
+		/^process\.pid$/,
+		"tells a string of this process from those of others on this disk",
+	],
+	"store/directory.ts": [
+		/^(randomUUID|process\.pid)$/,
+		"a private file's name, opened exclusively",
+	],
 	"store/s3.ts": [/^Math\.random$/, "the jitter of a retry"],
 	"store/s3-wire.ts": [/^hostname$/, "the store's, in a URL"],
-	"daemon/control.ts": [/^process\.pid$/, "a socket's name while it is moved, on this machine's own disk"],
+	"daemon/control.ts": [
+		/^process\.pid$/,
+		"a socket's name while it is moved, on this machine's own disk",
+	],
 	"store/s3-identity.ts": [/^hostname$/, "the store's, in a URL"],
 	"agentcore/issuer-keys.ts": [/^hostname$/, "the issuer's, in a URL"],
-	"daemon/agent.ts": [/^process\.pid$/, "whose children are the agent's, asked of this machine's own kernel"],
-	"daemon/orphans.ts": [/^process\.pid$/, "whose children are looked at, asked of this machine's own kernel"],
+	"daemon/agent.ts": [
+		/^process\.pid$/,
+		"whose children are the agent's, asked of this machine's own kernel",
+	],
+	"daemon/orphans.ts": [
+		/^process\.pid$/,
+		"whose children are looked at, asked of this machine's own kernel",
+	],
 	"cli/run.ts": [/^process\.pid$/, "shown to people"],
 	"daemon/daemon.ts": [/^process\.pid$/, "shown to people"],
-	"transfer/staging-directory.ts": [/^process\.pid$/, "a private directory's name, made anew, on this machine's own disk"],
+	"transfer/staging-directory.ts": [
+		/^process\.pid$/,
+		"a private directory's name, made anew, on this machine's own disk",
+	],
 	"library/control.ts": [/^process\.pid$/, "shown to people"],
-	"daemon/agent-mark.ts": [/^process\.pid$/, "with its start time, boot and namespace: names this process to this machine's own kernel"],
+	"daemon/agent-mark.ts": [
+		/^process\.pid$/,
+		"with its start time, boot and namespace: names this process to this machine's own kernel",
+	],
 	"daemon/death-watch.ts": [/^process\.pid$/, "whether this is the first process of its namespace"],
-	"daemon/survivors.ts": [/^process\.pid$/, "so that this process is no survivor, asked of this machine's own kernel"],
+	"daemon/survivors.ts": [
+		/^process\.pid$/,
+		"so that this process is no survivor, asked of this machine's own kernel",
+	],
 	"store/s3-settings.ts": [/^hostname$/, "the store's, in a URL"],
-	"workspace/file-set.ts": [/^randomBytes$/, "a private file's name, opened exclusively, on this machine's own disk"],
+	"workspace/file-set.ts": [
+		/^randomBytes$/,
+		"a private file's name, opened exclusively, on this machine's own disk",
+	],
 };
 
-const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts") && !name.includes("test"));
+const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter(
+	(name) => name.endsWith(".ts") && !name.includes("test"),
+);
 
 // @id identity-not-copied
 test("nothing tells writers apart by what copies of a machine share", () => {
@@ -49,8 +85,12 @@ test("nothing tells writers apart by what copies of a machine share", () => {
 	for (const name of files) {
 		for (const line of readFileSync(join(SOURCES, name), "utf8").split("\n")) {
 			if (/^\s*(\/?\*|\/\/)/.test(line)) continue;
-			const [, word] = SHARED_BY_COPIES.exec(line.replace(/achine\.randomBytes|\b(url|endpoint)\.hostname/g, "")) ?? [];
-			if (word !== undefined && HARMLESS[name]?.[0].test(word) !== true) found.push(`${name}: ${line.trim()}`);
+			const [, word] =
+				SHARED_BY_COPIES.exec(
+					line.replace(/achine\.randomBytes|\b(url|endpoint)\.hostname/g, ""),
+				) ?? [];
+			if (word !== undefined && HARMLESS[name]?.[0].test(word) !== true)
+				found.push(`${name}: ${line.trim()}`);
 		}
 	}
 	expect(found).toEqual([]);

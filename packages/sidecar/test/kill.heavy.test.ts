@@ -1,6 +1,7 @@
 /**
- * kill -9 of the daemon at random moments of a scripted load, real processes and a real S3 server: what is restored afterwards is a
- * state the writer passed through, and no acknowledged commit is missing.
+ * kill -9 of the daemon at random moments of a scripted load, real processes and a real S3 server:
+ * what is restored afterwards is a state the writer passed through, and no acknowledged commit is
+ * missing.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
@@ -26,7 +27,10 @@ import { loadFileTimes } from "../src/workspace/file-times.ts";
 
 const KILLS = Number(process.env.KILLS ?? 200);
 const STEPS = 150;
-/** So that the load goes on for 2 s: the first flushes of a process cost 50-100 ms of processor time, and the next waits nine times that. */
+/**
+ * So that the load goes on for 2 s: the first flushes of a process cost 50-100 ms of processor
+ * time, and the next waits nine times that.
+ */
 const PAUSE_MS = 14;
 const CLI = fileURLToPath(new URL("../dist/openclaw-sidecar.js", import.meta.url));
 const LOAD = fileURLToPath(new URL("../../testkit/workspace/write-load.ts", import.meta.url));
@@ -37,34 +41,57 @@ function shareOf(seed: number): number {
 }
 
 // @id kills
-it.skipIf(s3TestServer() === undefined)(`${KILLS} kills lose nothing that was acknowledged and invent nothing`, async () => {
-	const server = s3TestServer();
-	if (server === undefined) return;
-	const bucket = await makeBucket(server);
-	const first = Number(process.env.FC_SEED ?? 1) % 1_000_000;
-	const queue = new PQueue({ concurrency: 2 });
-	const runs = Array.from({ length: KILLS }, (_, index) => queue.add(() => killOnce(bucket, first + index)));
-	const outcomes = await Promise.all(runs);
-	const commits = outcomes.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
-	const partial = outcomes.filter(({ step }) => step > 0 && step < STEPS).length;
-	console.log(`kills: ${KILLS}, acknowledged commits: ${commits}, restored in the middle of the load: ${partial}`);
-	// The kills must have fallen into the load, else nothing was tried.
-	expect(commits).toBeGreaterThan(KILLS);
-	expect(partial).toBeGreaterThan(KILLS / 3);
-});
+it.skipIf(s3TestServer() === undefined)(
+	`${KILLS} kills lose nothing that was acknowledged and invent nothing`,
+	async () => {
+		const server = s3TestServer();
+		if (server === undefined) return;
+		const bucket = await makeBucket(server);
+		const first = Number(process.env.FC_SEED ?? 1) % 1_000_000;
+		const queue = new PQueue({ concurrency: 2 });
+		const runs = Array.from({ length: KILLS }, (_, index) =>
+			queue.add(() => killOnce(bucket, first + index)),
+		);
+		const outcomes = await Promise.all(runs);
+		const commits = outcomes.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
+		const partial = outcomes.filter(({ step }) => step > 0 && step < STEPS).length;
+		console.log(
+			`kills: ${KILLS}, acknowledged commits: ${commits}, restored in the middle of the load: ${partial}`,
+		);
+		// The kills must have fallen into the load, else nothing was tried.
+		expect(commits).toBeGreaterThan(KILLS);
+		expect(partial).toBeGreaterThan(KILLS / 3);
+	},
+);
 
-async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: number; step: number }> {
+async function killOnce(
+	bucket: string,
+	seed: number,
+): Promise<{ acknowledged: number; step: number }> {
 	const server = s3TestServer();
 	if (server === undefined) throw new Error("no S3 server");
 	const dir = mkdtempSync(join(tmpdir(), "sidecar-kill-"));
 	const workspace = join(dir, "ws");
-	// Files that stay: the script may delete most of its own at once, which alone would look like a wipe to the deletion brake.
+	// Files that stay: the script may delete most of its own at once, which alone would look like a
+	// wipe to the deletion brake.
 	mkdirSync(join(workspace, "keep"), { recursive: true });
-	for (let index = 0; index < 30; index++) writeFileSync(join(workspace, "keep", String(index)), "stays");
+	for (let index = 0; index < 30; index++)
+		writeFileSync(join(workspace, "keep", String(index)), "stays");
 	const namespace = `seed-${seed}`;
 	const daemon = spawn(
 		process.execPath,
-		[CLI, "run", "--workspace", workspace, "--store", `s3://${bucket}`, "--namespace", namespace, "--profile", "plain"].concat([
+		[
+			CLI,
+			"run",
+			"--workspace",
+			workspace,
+			"--store",
+			`s3://${bucket}`,
+			"--namespace",
+			namespace,
+			"--profile",
+			"plain",
+		].concat([
 			"--state-dir",
 			join(dir, "state"),
 			"--handover-wait",
@@ -102,9 +129,13 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 	});
 	try {
 		await watching;
-		const load = spawn(process.execPath, [LOAD, workspace, String(seed), String(STEPS), String(PAUSE_MS)], {
-			stdio: ["ignore", "pipe", "inherit"],
-		});
+		const load = spawn(
+			process.execPath,
+			[LOAD, workspace, String(seed), String(STEPS), String(PAUSE_MS)],
+			{
+				stdio: ["ignore", "pipe", "inherit"],
+			},
+		);
 		const ended = new Promise((resolve) => load.once("exit", resolve));
 		await Promise.race([ended, delay(shareOf(seed) * STEPS * PAUSE_MS + 50)]);
 		const killed = new Promise((resolve) => daemon.once("exit", resolve));
@@ -118,12 +149,17 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 			await openStore(`s3://${bucket}`, {
 				endpoint: server.endpoint,
 				region: server.region,
-				credentials: async () => ({ accessKeyId: server.accessKeyId, secretAccessKey: server.secretAccessKey }),
+				credentials: async () => ({
+					accessKeyId: server.accessKeyId,
+					secretAccessKey: server.secretAccessKey,
+				}),
 			}),
 			namespace,
 		);
 		const { head } = await readLog(store);
-		expect(head.seq, `seed ${seed}: an acknowledged commit is missing`).toBeGreaterThanOrEqual(seen);
+		expect(head.seq, `seed ${seed}: an acknowledged commit is missing`).toBeGreaterThanOrEqual(
+			seen,
+		);
 		const restored = join(dir, "restored");
 		mkdirSync(join(dir, "private"));
 		const result = await restore({
@@ -142,9 +178,10 @@ async function killOnce(bucket: string, seed: number): Promise<{ acknowledged: n
 		const states = statesOf(seed, STEPS);
 		const state = stateOf(restored);
 		const step = states.map(digestOf).indexOf(digestOf(state));
-		expect(step, `seed ${seed}: the restored tree is no state the writer passed through; ${nearest(states, state)}`).toBeGreaterThanOrEqual(
-			0,
-		);
+		expect(
+			step,
+			`seed ${seed}: the restored tree is no state the writer passed through; ${nearest(states, state)}`,
+		).toBeGreaterThanOrEqual(0);
 		return { acknowledged: seen, step };
 	} finally {
 		daemon.kill("SIGKILL");
@@ -157,16 +194,32 @@ function stateOf(root: string): Map<string, string> {
 	for (const [path, { type }] of readDisk(root)) {
 		if (path === "" || path === "keep" || path.startsWith("keep/")) continue;
 		const place = join(root, path);
-		state.set(path, type === "dir" ? "dir" : type === "link" ? `link:${readlinkSync(place)}` : readFileSync(place, "utf8"));
+		state.set(
+			path,
+			type === "dir"
+				? "dir"
+				: type === "link"
+					? `link:${readlinkSync(place)}`
+					: readFileSync(place, "utf8"),
+		);
 	}
 	return state;
 }
 
 /** The state that differs in the fewest paths, and those paths. */
 function nearest(states: readonly State[], state: State): string {
-	const diff = (other: State) => [...new Set([...other.keys(), ...state.keys()])].filter((path) => other.get(path) !== state.get(path));
+	const diff = (other: State) =>
+		[...new Set([...other.keys(), ...state.keys()])].filter(
+			(path) => other.get(path) !== state.get(path),
+		);
 	const diffs = states.map(diff);
-	const least = diffs.reduce((best, { length }, index) => (length < (diffs[best]?.length ?? 0) ? index : best), 0);
-	const shown = diffs[least]?.map((path) => `${path}: ${states[least]?.get(path)?.slice(0, 20)} / ${state.get(path)?.slice(0, 20)}`);
+	const least = diffs.reduce(
+		(best, { length }, index) => (length < (diffs[best]?.length ?? 0) ? index : best),
+		0,
+	);
+	const shown = diffs[least]?.map(
+		(path) =>
+			`${path}: ${states[least]?.get(path)?.slice(0, 20)} / ${state.get(path)?.slice(0, 20)}`,
+	);
 	return `nearest is step ${least} of ${states.length - 1}: ${shown?.join(", ")}`;
 }

@@ -1,4 +1,7 @@
-/** Large files through the real command and a real S3 server: memory stays flat, appends cost what was appended, holes stay holes. */
+/**
+ * Large files through the real command and a real S3 server: memory stays flat, appends cost what
+ * was appended, holes stay holes.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -24,7 +27,10 @@ const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 /** The budget: peak resident memory of the process, whatever the file's size. */
 const PEAK_MIB = 256;
-/** The SDK's parts and 3,000 requests in flight come on top: 262 MiB out and 272-291 back were measured. Far below the 1.3 GiB that go through. */
+/**
+ * The SDK's parts and 3,000 requests in flight come on top: 262 MiB out and 272-291 back were
+ * measured. Far below the 1.3 GiB that go through.
+ */
 const COPY_PEAK_MIB = 320;
 
 /** Bytes that do not compress and of which no two MiB are alike, the same at every run. */
@@ -45,12 +51,19 @@ function writeNoise(path: string, bytes: number, flags: "w" | "a", seed: number)
 	closeSync(fd);
 }
 
-/** The kernel's own high-water mark; it can only grow, so the last look before the end is the peak. A process that has ended has none. */
+/**
+ * The kernel's own high-water mark; it can only grow, so the last look before the end is the peak.
+ * A process that has ended has none.
+ */
 function peakMiB(child: ChildProcess): () => number {
 	let peak = 0;
 	const look = () => {
 		try {
-			peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1] ?? 0) / 1024);
+			peak = Math.max(
+				peak,
+				Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1] ?? 0) /
+					1024,
+			);
 		} catch {
 			// It has ended.
 		}
@@ -89,7 +102,16 @@ describe.skipIf(s3TestServer() === undefined)("large files", () => {
 				`s3://${bucket}`,
 				"--namespace",
 				namespace,
-			].concat(["--profile", "plain", "--state-dir", join(dir, "state"), "--handover-wait", "0ms", "--log-level", "warn"]),
+			].concat([
+				"--profile",
+				"plain",
+				"--state-dir",
+				join(dir, "state"),
+				"--handover-wait",
+				"0ms",
+				"--log-level",
+				"warn",
+			]),
 			{
 				stdio: ["ignore", "pipe", "inherit"],
 				env: {
@@ -144,13 +166,16 @@ describe.skipIf(s3TestServer() === undefined)("large files", () => {
 		mkdirSync(join(dir, "many/small"), { recursive: true });
 		writeNoise(join(dir, "many/file"), GiB, "w", 4);
 		writeNoise(join(dir, "many/second"), 300 * MiB, "w", 5);
-		for (let index = 0; index < 3_000; index++) writeFileSync(join(dir, "many/small", `${index}.md`), `note ${index} `.repeat(index % 900));
+		for (let index = 0; index < 3_000; index++)
+			writeFileSync(join(dir, "many/small", `${index}.md`), `note ${index} `.repeat(index % 900));
 		await sidecar("flush", "many", "many");
 		const started = performance.now();
 		const out = await sidecar("export", "many", "many", `s3://${bucket}/exported/`);
 		const between = performance.now();
 		const back = await sidecar("import", "many", "imported", `s3://${bucket}/exported/`);
-		const seconds = [between - started, performance.now() - between].map((ms) => (ms / 1000).toFixed(1));
+		const seconds = [between - started, performance.now() - between].map((ms) =>
+			(ms / 1000).toFixed(1),
+		);
 		console.log(
 			`1.3 GiB, 3,002 files: export ${seconds[0]} s, peak ${Math.round(out.peak)} MiB; import ${seconds[1]} s, peak ${Math.round(back.peak)} MiB`,
 		);

@@ -1,4 +1,7 @@
-/** docs/reliability.md against its rows and the tests: a row for everything, and every test it names is there. */
+/**
+ * docs/reliability.md against its rows and the tests: a row for everything, and every test it names
+ * is there.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,29 +15,53 @@ const INCIDENTS = "packages/sidecar/test/incidents";
 
 const rows = new Map(ROWS.map((row) => [row.id, row]));
 
-/** A test that is named after a row: the title and the row. A table of limits has one row, and one test that counts its tests. */
-const NAMED_TITLE = /^\s*it(?:\.skipIf\([^\n]*?\))?\(["`]((\d+|W\d+|[A-Za-z]+ #\d+): (?!a reader refuses )[^"`]+)["`]/gm;
+/**
+ * A test that is named after a row: the title and the row. A table of limits has one row, and one
+ * test that counts its tests.
+ */
+const NAMED_TITLE =
+	/^\s*it(?:\.skipIf\([^\n]*?\))?\(["`]((\d+|W\d+|[A-Za-z]+ #\d+): (?!a reader refuses )[^"`]+)["`]/gm;
 
 describe("every row", () => {
 	test("is there: every incident, each latent defect, each kind of real workspace, each fault that the proxy makes", () => {
 		const wanted = Array.from({ length: 36 }, (_, index) => String(index + 1));
-		const named = ["restic #22180", "restic #22181", "restic #22085", "ANOLISA #2812", "openclaw #95495", "fastagent #489"];
+		const named = [
+			"restic #22180",
+			"restic #22181",
+			"restic #22085",
+			"ANOLISA #2812",
+			"openclaw #95495",
+			"fastagent #489",
+		];
 		const real = Array.from({ length: 18 }, (_, index) => `W${index + 1}`);
 		const latent = Array.from({ length: 11 }, (_, index) => `L${index + 1}`);
-		const machines = ["late PUT", "frozen machine", "cloned memory", "clock skew", "crash at every step"];
-		expect([...wanted, ...named, ...latent, ...real, ...FAULT_NAMES, ...machines].filter((name) => !rows.has(name))).toEqual([]);
+		const machines = [
+			"late PUT",
+			"frozen machine",
+			"cloned memory",
+			"clock skew",
+			"crash at every step",
+		];
+		expect(
+			[...wanted, ...named, ...latent, ...real, ...FAULT_NAMES, ...machines].filter(
+				(name) => !rows.has(name),
+			),
+		).toEqual([]);
 	});
 
 	test("has an id of its own", () => {
 		expect(rows.size).toBe(ROWS.length);
 	});
 
-	test.each(ROWS)("$id names tests that are there, and says all that the page shows", ({ where = "-", happened, rule, tests, limit }) => {
-		expect(tests).not.toEqual([]);
-		expect(() => tests.map(testOf)).not.toThrow();
-		expect([where, happened, rule].filter((cell) => cell.trim() === "")).toEqual([]);
-		expect(limit ?? "for a reason").toMatch(/^(?:for|without) ./);
-	});
+	test.each(ROWS)(
+		"$id names tests that are there, and says all that the page shows",
+		({ where = "-", happened, rule, tests, limit }) => {
+			expect(tests).not.toEqual([]);
+			expect(() => tests.map(testOf)).not.toThrow();
+			expect([where, happened, rule].filter((cell) => cell.trim() === "")).toEqual([]);
+			expect(limit ?? "for a reason").toMatch(/^(?:for|without) ./);
+		},
+	);
 });
 
 test("docs/reliability.md is up to date; `pnpm docs:write` writes it", () => {

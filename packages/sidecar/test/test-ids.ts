@@ -1,13 +1,17 @@
 /**
- * Stable names for tests. `// @id NAME` stands on the line above a call of `it`, `test` or `describe`, or above a row of a table
- * that such a call is made for. Mutations and the rows of docs/reliability.md name tests by id, so that titles can be reworded.
+ * Stable names for tests. `// @id NAME` stands on the line above a call of `it`, `test` or
+ * `describe`, or above a row of a table that such a call is made for. Mutations and the rows of
+ * docs/reliability.md name tests by id, so that titles can be reworded.
  */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const REPOSITORY = fileURLToPath(new URL("../../../", import.meta.url));
-const TEST_FILES = { cwd: REPOSITORY, exclude: ["**/node_modules/**", "**/dist/**", "**/.cache/**"] };
+const TEST_FILES = {
+	cwd: REPOSITORY,
+	exclude: ["**/node_modules/**", "**/dist/**", "**/.cache/**"],
+};
 
 export interface NamedTest {
 	/** Below the repository. */
@@ -27,7 +31,8 @@ const ROW = new RegExp(String.raw`^\s*(?:\[\s*)?${LITERAL}`);
 const FILLED_IN = /%[sdifjo]|\$\{[^}]*\}|\$\w+/;
 
 const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
-const literalIn = (source: string, expression: RegExp) => expression.exec(source)?.[2]?.replaceAll(/\\(.)/g, "$1");
+const literalIn = (source: string, expression: RegExp) =>
+	expression.exec(source)?.[2]?.replaceAll(/\\(.)/g, "$1");
 
 /** The test that source behind a marker begins with. */
 function parseTest(file: string, source: string): NamedTest | undefined {
@@ -48,18 +53,22 @@ export function idsIn(file: string, text: string): readonly (readonly [string, N
 	return [...text.matchAll(MARKER)].map((marker) => {
 		const [line, id = ""] = marker;
 		const parsed = parseTest(file, text.slice(marker.index + line.length));
-		if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(id)) throw new Error(`${file}: "${id}" is not an id: use lower-case words and hyphens`);
+		if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(id))
+			throw new Error(`${file}: "${id}" is not an id: use lower-case words and hyphens`);
 		if (parsed === undefined) throw new Error(`${file}: no test follows the id ${id}`);
 		return [id, parsed] as const;
 	});
 }
 
 /** Throws where two tests have one id. */
-export function byId(ids: readonly (readonly [string, NamedTest])[]): ReadonlyMap<string, NamedTest> {
+export function byId(
+	ids: readonly (readonly [string, NamedTest])[],
+): ReadonlyMap<string, NamedTest> {
 	const found = new Map<string, NamedTest>();
 	for (const [id, test] of ids) {
 		const other = found.get(id);
-		if (other !== undefined) throw new Error(`the id ${id} stands in ${other.file} and in ${test.file}`);
+		if (other !== undefined)
+			throw new Error(`the id ${id} stands in ${other.file} and in ${test.file}`);
 		found.set(id, test);
 	}
 	return found;
@@ -74,6 +83,7 @@ export const TESTS = byId(
 
 export function testOf(id: string): NamedTest {
 	const test = TESTS.get(id);
-	if (test === undefined) throw new Error(`no test has the id ${id}: put "// @id ${id}" on the line above it`);
+	if (test === undefined)
+		throw new Error(`no test has the id ${id}: put "// @id ${id}" on the line above it`);
 	return test;
 }

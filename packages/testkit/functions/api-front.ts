@@ -1,4 +1,7 @@
-/** Plays API Gateway's REST API: turns a request into a proxy event, calls the handler, and sends what it returns. */
+/**
+ * Plays API Gateway's REST API: turns a request into a proxy event, calls the handler, and sends
+ * what it returns.
+ */
 import { isUtf8 } from "node:buffer";
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { LocalServer } from "./local-server.ts";
@@ -9,7 +12,9 @@ export async function startApiFront(
 ): Promise<LocalServer> {
 	return await LocalServer.start(async ({ method, path, headers, body }) => {
 		const [route = "/"] = path.split("?");
-		const given = Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value : [value ?? ""]] as const);
+		const given = Object.entries(headers).map(
+			([name, value]) => [name, Array.isArray(value) ? value : [value ?? ""]] as const,
+		);
 		const event = {
 			httpMethod: method,
 			path: route,
@@ -21,6 +26,10 @@ export async function startApiFront(
 			isBase64Encoded: !isUtf8(body),
 		} as unknown as APIGatewayProxyEvent;
 		const result = await handlerFor(route)(event);
-		return { status: result.statusCode, headers: result.headers as Record<string, string>, body: result.body };
+		return {
+			status: result.statusCode,
+			headers: result.headers as Record<string, string>,
+			body: result.body,
+		};
 	});
 }

@@ -1,11 +1,14 @@
 /**
- * The few calls of Secrets Manager, SQS, KMS and SSM that door and worker make, for the default suite; `*.heavy.test.ts` run the same code
- * against moto. Nothing is checked but what the SDK itself checks of an answer.
+ * The few calls of Secrets Manager, SQS, KMS and SSM that door and worker make, for the default
+ * suite; `*.heavy.test.ts` run the same code against moto. Nothing is checked but what the SDK
+ * itself checks of an answer.
  */
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { LocalServer } from "./local-server.ts";
 
-export type SentMessage = Readonly<Record<"MessageBody" | "MessageGroupId" | "MessageDeduplicationId", string>>;
+export type SentMessage = Readonly<
+	Record<"MessageBody" | "MessageGroupId" | "MessageDeduplicationId", string>
+>;
 
 export class FakeAws implements AsyncDisposable {
 	/** By secret, then by label. */
@@ -29,7 +32,11 @@ export class FakeAws implements AsyncDisposable {
 			const [status, answer] = fake.broken.has(target)
 				? [500, { __type: "InternalServiceError", message: "broken" }]
 				: fake.#answer(target, JSON.parse(body.toString()));
-			return { status, headers: { "content-type": "application/x-amz-json-1.1" }, body: JSON.stringify(answer) };
+			return {
+				status,
+				headers: { "content-type": "application/x-amz-json-1.1" },
+				body: JSON.stringify(answer),
+			};
 		});
 		process.env.AWS_ENDPOINT_URL = fake.#server.url;
 		process.env.QUEUE_URL = `${fake.#server.url}/000000000000/messages.fifo`;
@@ -39,8 +46,11 @@ export class FakeAws implements AsyncDisposable {
 	#answer(target: string, input: Readonly<Record<string, string>>): readonly [number, object] {
 		switch (target) {
 			case "secretsmanager.GetSecretValue": {
-				const version = this.secrets.get(input.SecretId ?? "")?.[input.VersionStage ?? "AWSCURRENT"];
-				if (version === undefined) return [400, { __type: "ResourceNotFoundException", message: "no such version" }];
+				const version = this.secrets.get(input.SecretId ?? "")?.[
+					input.VersionStage ?? "AWSCURRENT"
+				];
+				if (version === undefined)
+					return [400, { __type: "ResourceNotFoundException", message: "no such version" }];
 				return [200, { SecretString: JSON.stringify(version) }];
 			}
 			case "AmazonSSM.GetParameter":
@@ -59,9 +69,25 @@ export class FakeAws implements AsyncDisposable {
 			case "AmazonSQS.ChangeMessageVisibility":
 				return [200, {}];
 			case "TrentService.GetPublicKey":
-				return [200, { PublicKey: this.#key.publicKey.export({ type: "spki", format: "der" }).toString("base64") }];
+				return [
+					200,
+					{
+						PublicKey: this.#key.publicKey
+							.export({ type: "spki", format: "der" })
+							.toString("base64"),
+					},
+				];
 			case "TrentService.Sign":
-				return [200, { Signature: sign("sha256", Buffer.from(input.Message ?? "", "base64"), this.#key.privateKey).toString("base64") }];
+				return [
+					200,
+					{
+						Signature: sign(
+							"sha256",
+							Buffer.from(input.Message ?? "", "base64"),
+							this.#key.privateKey,
+						).toString("base64"),
+					},
+				];
 			default:
 				return [400, { __type: "UnknownOperationException", message: target }];
 		}

@@ -1,6 +1,7 @@
 /**
- * Plays InvokeAgentRuntime, for which there is no local server: AgentCore's HTTP API in front of a machine, whose failures it wraps as the
- * devguide says (424 `RuntimeClientError`, "Received error (503) from runtime").
+ * Plays InvokeAgentRuntime, for which there is no local server: AgentCore's HTTP API in front of a
+ * machine, whose failures it wraps as the devguide says (424 `RuntimeClientError`, "Received error
+ * (503) from runtime").
  */
 import { LocalServer } from "./local-server.ts";
 
@@ -18,7 +19,10 @@ export interface MachineAnswer {
 export class FakeRuntime implements AsyncDisposable {
 	readonly invocations: Invocation[] = [];
 	/** What the machine answers. */
-	machine: (payload: Readonly<Record<string, unknown>>, sessionId: string) => Promise<MachineAnswer> | MachineAnswer = () => ({
+	machine: (
+		payload: Readonly<Record<string, unknown>>,
+		sessionId: string,
+	) => Promise<MachineAnswer> | MachineAnswer = () => ({
 		status: 200,
 		body: { response: "hello back", status: "success" },
 	});
@@ -33,11 +37,16 @@ export class FakeRuntime implements AsyncDisposable {
 			const payload = JSON.parse(body.toString());
 			const sessionId = String(headers["x-amzn-bedrock-agentcore-runtime-session-id"]);
 			fake.invocations.push({ path, sessionId, payload });
-			if (fake.refusal !== undefined) return failure(fake.refusal.status, fake.refusal.name, "refused");
+			if (fake.refusal !== undefined)
+				return failure(fake.refusal.status, fake.refusal.name, "refused");
 			const { status, body: answer } = await fake.machine(payload, sessionId);
 			const message = `Received error (${status}) from runtime. Please check your CloudWatch logs for more information.`;
 			if (status !== 200) return failure(424, "RuntimeClientError", message);
-			return { status: 200, headers: { "content-type": "application/json" }, body: JSON.stringify(answer) };
+			return {
+				status: 200,
+				headers: { "content-type": "application/json" },
+				body: JSON.stringify(answer),
+			};
 		});
 		process.env.AWS_ENDPOINT_URL_BEDROCK_AGENTCORE = fake.#server.url;
 		return fake;
@@ -49,5 +58,9 @@ export class FakeRuntime implements AsyncDisposable {
 }
 
 function failure(status: number, name: string, message: string) {
-	return { status, headers: { "x-amzn-errortype": name, "content-type": "application/json" }, body: JSON.stringify({ message }) };
+	return {
+		status,
+		headers: { "x-amzn-errortype": name, "content-type": "application/json" },
+		body: JSON.stringify({ message }),
+	};
 }

@@ -27,7 +27,9 @@ export class LocalServer implements AsyncDisposable {
 	}
 
 	/** What `answer` throws is answered with 500 and its message. */
-	static async start(answer: (request: LocalRequest) => Promise<LocalResponse> | LocalResponse): Promise<LocalServer> {
+	static async start(
+		answer: (request: LocalRequest) => Promise<LocalResponse> | LocalResponse,
+	): Promise<LocalServer> {
 		const server = createServer(async (request, response) => {
 			const parts: Buffer[] = [];
 			for await (const part of request) parts.push(part as Buffer);

@@ -1,7 +1,9 @@
 /**
- * Secrets Manager, SQS and KMS of this machine: moto's server, a Python program, installed once into `.cache`, as a folder of its own.
+ * Secrets Manager, SQS and KMS of this machine: moto's server, a Python program, installed once
+ * into `.cache`, as a folder of its own.
  *
- * Without Python and its pip, or a package index, the tests that need it are skipped, and a line says so; with CI=true that is an error.
+ * Without Python and its pip, or a package index, the tests that need it are skipped, and a line
+ * says so; with CI=true that is an error.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -35,7 +37,10 @@ export async function startMoto(): Promise<Moto | undefined> {
 	}
 	const port = await freePort();
 	const args = ["-m", "moto.server", "-H", "127.0.0.1", "-p", String(port)];
-	const server = spawn("python3", args, { stdio: "ignore", env: { ...process.env, PYTHONPATH: HOME } });
+	const server = spawn("python3", args, {
+		stdio: "ignore",
+		env: { ...process.env, PYTHONPATH: HOME },
+	});
 	const url = `http://127.0.0.1:${port}`;
 	const exited = once(server, "exit");
 	const stop = async () => {
@@ -60,7 +65,13 @@ async function install(): Promise<void> {
 	try {
 		console.log(`installing moto ${VERSION}: once, about a minute`);
 		const packages = [`moto[kms,secretsmanager]==${VERSION}`, "flask==3.*", "flask-cors==6.*"];
-		const options = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--target", making];
+		const options = [
+			"--quiet",
+			"--disable-pip-version-check",
+			"--root-user-action=ignore",
+			"--target",
+			making,
+		];
 		await run("python3", ["-m", "pip", "install", ...options, ...packages]);
 		// Another process may have been quicker.
 		if (!existsSync(HOME)) renameSync(making, HOME);
@@ -70,7 +81,9 @@ async function install(): Promise<void> {
 }
 
 async function isReady(url: string): Promise<boolean> {
-	const response = await fetch(`${url}/moto-api/`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
+	const response = await fetch(`${url}/moto-api/`, { signal: AbortSignal.timeout(1_000) }).catch(
+		() => undefined,
+	);
 	await response?.body?.cancel();
 	return response?.ok === true;
 }

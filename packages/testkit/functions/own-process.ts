@@ -1,6 +1,7 @@
 /**
- * Files of the default suite share a process, and handlers read its environment once and keep what they made of it. With this a file
- * begins with handlers that nobody has used, and leaves the environment as it found it.
+ * Files of the default suite share a process, and handlers read its environment once and keep what
+ * they made of it. With this a file begins with handlers that nobody has used, and leaves the
+ * environment as it found it.
  */
 import { afterAll, beforeAll, vi } from "vitest";
 

@@ -10,13 +10,20 @@ export interface LocalTable extends AsyncDisposable {
 }
 
 /** What the SDK asks for everywhere; signatures are not checked here. */
-export const FAKE_CREDENTIALS = { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_REGION: "eu-central-1" };
+export const FAKE_CREDENTIALS = {
+	AWS_ACCESS_KEY_ID: "test",
+	AWS_SECRET_ACCESS_KEY: "test",
+	AWS_REGION: "eu-central-1",
+};
 
 export async function startTable(): Promise<LocalTable> {
 	const server = dynalite({ createTableMs: 0 }).listen(0, "127.0.0.1");
 	await once(server, "listening");
 	const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-	Object.assign(process.env, FAKE_CREDENTIALS, { AWS_ENDPOINT_URL_DYNAMODB: url, NONCE_TABLE: "nonces" });
+	Object.assign(process.env, FAKE_CREDENTIALS, {
+		AWS_ENDPOINT_URL_DYNAMODB: url,
+		NONCE_TABLE: "nonces",
+	});
 	const client = new DynamoDBClient({});
 	await client.send(
 		new CreateTableCommand({
@@ -26,7 +33,10 @@ export async function startTable(): Promise<LocalTable> {
 			KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
 		}),
 	);
-	await waitUntilTableExists({ client, maxWaitTime: 10, minDelay: 0.02, maxDelay: 0.1 }, { TableName: "nonces" });
+	await waitUntilTableExists(
+		{ client, maxWaitTime: 10, minDelay: 0.02, maxDelay: 0.1 },
+		{ TableName: "nonces" },
+	);
 	client.destroy();
 	return {
 		url,

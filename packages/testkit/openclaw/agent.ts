@@ -2,7 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Running } from "../processes.ts";
 
 export interface Turn {
-	/** How many messages the model was given at last: a conversation that goes on has ever more of them. */
+	/**
+	 * How many messages the model was given at last: a conversation that goes on has ever more of
+	 * them.
+	 */
 	readonly messages: number;
 	/** Ids of the transcript rows that the turn added, where the agent tells. */
 	readonly rows?: { readonly first: number; readonly last: number };
@@ -27,8 +30,8 @@ export interface Agent {
 }
 
 /**
- * For each `fetch` of an agent: no connection is used twice. A gateway that computes for longer than it keeps an idle connection open
- * (5 s) resets what arrives on it meanwhile.
+ * For each `fetch` of an agent: no connection is used twice. A gateway that computes for longer
+ * than it keeps an idle connection open (5 s) resets what arrives on it meanwhile.
  */
 export const ONE_USE: Readonly<Record<string, string>> = { connection: "close" };
 
@@ -36,7 +39,8 @@ export const ONE_USE: Readonly<Record<string, string>> = { connection: "close" }
 export async function answers(url: string, process: Running, timeoutMs: number): Promise<void> {
 	const until = performance.now() + timeoutMs;
 	while (performance.now() < until) {
-		if (process.exit !== undefined) throw new Error(`${process.name} ended before the agent was ready\n${process.tail}`);
+		if (process.exit !== undefined)
+			throw new Error(`${process.name} ended before the agent was ready\n${process.tail}`);
 		const status = await fetch(url, { headers: ONE_USE, signal: AbortSignal.timeout(2_000) }).then(
 			(response) => response.status,
 			() => 0,

@@ -1,13 +1,18 @@
 /**
- * The two databases of OpenClaw 2026.9.6, as far as the sidecar can tell them apart from the real ones: the tables that matter by
- * their real names and columns, and as many empty tables and indices beside them as make the files as large as the real ones.
+ * The two databases of OpenClaw 2026.9.6, as far as the sidecar can tell them apart from the real
+ * ones: the tables that matter by their real names and columns, and as many empty tables and
+ * indices beside them as make the files as large as the real ones.
  */
 import { DatabaseSync } from "node:sqlite";
 
 export const APP_VERSION = "2026.9.6";
 
-/** Pages of 4 KiB, incremental vacuum, write-ahead log, and commits that are not fsynced: all as measured. */
-const PRAGMAS = "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
+/**
+ * Pages of 4 KiB, incremental vacuum, write-ahead log, and commits that are not fsynced: all as
+ * measured.
+ */
+const PRAGMAS =
+	"PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
 
 const STATE_SCHEMA = `
 CREATE TABLE state_leases (
@@ -74,10 +79,16 @@ export const openAgentDatabase = (file: string): DatabaseSync => open(file, AGEN
 function open(file: string, { schema, userVersion, fillers }: Kind): DatabaseSync {
 	const database = new DatabaseSync(file, { timeout: 5_000 });
 	database.exec(PRAGMAS);
-	const { user_version } = database.prepare("PRAGMA user_version").get() as { user_version: number };
+	const { user_version } = database.prepare("PRAGMA user_version").get() as {
+		user_version: number;
+	};
 	if (user_version === 0) {
-		const tables = Array.from({ length: fillers }, (_, i) => fillerTable(String(i).padStart(3, "0")));
-		transact(database, () => database.exec(`${schema}${tables.join("")}PRAGMA user_version = ${userVersion};`));
+		const tables = Array.from({ length: fillers }, (_, i) =>
+			fillerTable(String(i).padStart(3, "0")),
+		);
+		transact(database, () =>
+			database.exec(`${schema}${tables.join("")}PRAGMA user_version = ${userVersion};`),
+		);
 		database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 	}
 	return database;

@@ -1,13 +1,18 @@
 /**
- * `node fake-gateway-main.ts STATE_DIR PORT [--without-cache]`: a FakeGateway as a process of its own. On the loopback interface:
- * `GET /readyz`, and `POST /turn`, whose body is what the user says and whose answer is a TurnResult.
+ * `node fake-gateway-main.ts STATE_DIR PORT [--without-cache]`: a FakeGateway as a process of its
+ * own. On the loopback interface: `GET /readyz`, and `POST /turn`, whose body is what the user says
+ * and whose answer is a TurnResult.
  */
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { FakeGateway } from "./fake-gateway.ts";
 
 const [stateDir, port, cache] = process.argv.slice(2);
-if (stateDir === undefined || port === undefined || (cache ?? "--without-cache") !== "--without-cache") {
+if (
+	stateDir === undefined ||
+	port === undefined ||
+	(cache ?? "--without-cache") !== "--without-cache"
+) {
 	console.error("usage: fake-gateway-main.ts STATE_DIR PORT [--without-cache]");
 	process.exit(2);
 }
@@ -25,7 +30,8 @@ const server = createServer(async (request, response) => {
 		response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 	try {
 		if (request.method === "GET" && request.url === "/readyz") return answer(200, { ready: true });
-		if (request.method === "POST" && request.url === "/turn") return answer(200, gateway.turn(await text(request)));
+		if (request.method === "POST" && request.url === "/turn")
+			return answer(200, gateway.turn(await text(request)));
 		return answer(404, { error: "GET /readyz or POST /turn" });
 	} catch (error) {
 		return answer(500, { error: (error as Error).message });

@@ -1,7 +1,7 @@
 /**
- * A fake for a model: an OpenAI-compatible server on the loopback interface that streams words back and remembers how many
- * messages it was given. `[[write:PATH:BYTES]]` in what the user says makes it call the agent's `write` tool first, `[[slow:SECONDS]]`
- * makes it think for so long.
+ * A fake for a model: an OpenAI-compatible server on the loopback interface that streams words back
+ * and remembers how many messages it was given. `[[write:PATH:BYTES]]` in what the user says makes
+ * it call the agent's `write` tool first, `[[slow:SECONDS]]` makes it think for so long.
  */
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -12,7 +12,10 @@ import { setTimeout as delay } from "node:timers/promises";
 export interface FakeModel {
 	readonly url: string;
 	readonly id: string;
-	/** For each request so far, the number of messages in it: a conversation that goes on has ever more of them. */
+	/**
+	 * For each request so far, the number of messages in it: a conversation that goes on has ever
+	 * more of them.
+	 */
 	readonly messageCounts: readonly number[];
 	/** What it was given last, as text. */
 	readonly lastAsked: string;
@@ -40,7 +43,8 @@ export async function startFakeModel(): Promise<FakeModel> {
 			messageCounts.push(messages.length);
 			asking.emit("asked");
 			const [, thinking] = /\[\[slow:(\d+)\]\]/.exec(latestUserText(messages)) ?? [];
-			if (thinking !== undefined) await delay(Number(thinking) * 1000, undefined, { signal: closing.signal });
+			if (thinking !== undefined)
+				await delay(Number(thinking) * 1000, undefined, { signal: closing.signal });
 			return messageCounts.length;
 		};
 		answer(request, response, think).catch((error: unknown) => response.destroy(error as Error));
@@ -74,27 +78,55 @@ async function answer(
 ): Promise<void> {
 	if (request.method === "GET") {
 		response.writeHead(200, { "content-type": "application/json" });
-		response.end(JSON.stringify({ object: "list", data: [{ id: MODEL_ID, object: "model", owned_by: "fake" }] }));
+		response.end(
+			JSON.stringify({
+				object: "list",
+				data: [{ id: MODEL_ID, object: "model", owned_by: "fake" }],
+			}),
+		);
 		return;
 	}
-	const { messages = [], stream } = (await json(request)) as { messages?: Message[]; stream?: boolean };
+	const { messages = [], stream } = (await json(request)) as {
+		messages?: Message[];
+		stream?: boolean;
+	};
 	const number = await think(messages);
 
 	const tool = toolCall(latestUserText(messages), number);
-	const words = Array.from({ length: REPLY_WORDS }, (_, i) => `reply-${number}-word-${i}`).join(" ");
+	const words = Array.from({ length: REPLY_WORDS }, (_, i) => `reply-${number}-word-${i}`).join(
+		" ",
+	);
 	const say = tool === undefined ? { content: words } : { tool_calls: [tool] };
 	const finish_reason = tool === undefined ? "stop" : "tool_calls";
-	const usage = { prompt_tokens: messages.length * 100, completion_tokens: REPLY_WORDS, total_tokens: messages.length * 100 + REPLY_WORDS };
-	const common = { id: `chatcmpl-${number}`, created: Math.floor(Date.now() / 1000), model: MODEL_ID };
+	const usage = {
+		prompt_tokens: messages.length * 100,
+		completion_tokens: REPLY_WORDS,
+		total_tokens: messages.length * 100 + REPLY_WORDS,
+	};
+	const common = {
+		id: `chatcmpl-${number}`,
+		created: Math.floor(Date.now() / 1000),
+		model: MODEL_ID,
+	};
 
 	if (stream !== true) {
 		response.writeHead(200, { "content-type": "application/json" });
 		const message = { role: "assistant", content: null, ...say };
-		response.end(JSON.stringify({ ...common, object: "chat.completion", usage, choices: [{ index: 0, finish_reason, message }] }));
+		response.end(
+			JSON.stringify({
+				...common,
+				object: "chat.completion",
+				usage,
+				choices: [{ index: 0, finish_reason, message }],
+			}),
+		);
 		return;
 	}
 	response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
-	const send = (part: object) => response.write(`data: ${JSON.stringify({ ...common, object: "chat.completion.chunk", ...part })}\n\n`);
+	const send = (part: object) =>
+		response.write(
+			`data: ${JSON.stringify({ ...common, object: "chat.completion.chunk", ...part })}\n\n`,
+		);
 	send({ choices: [{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }] });
 	send({ choices: [{ index: 0, delta: say, finish_reason: null }] });
 	send({ choices: [{ index: 0, delta: {}, finish_reason }] });
@@ -102,7 +134,10 @@ async function answer(
 	response.end("data: [DONE]\n\n");
 }
 
-/** Every user message since the last one of another role: OpenClaw puts context of its own after what the user said. */
+/**
+ * Every user message since the last one of another role: OpenClaw puts context of its own after
+ * what the user said.
+ */
 function latestUserText(messages: readonly Message[]): string {
 	const last = messages.findLastIndex(({ role }) => role !== "user");
 	return messages
@@ -119,7 +154,9 @@ function textOf({ content }: Message): string {
 function toolCall(text: string, number: number): object | undefined {
 	const [, path, bytes] = /\[\[write:([^:\]]+):(\d+)\]\]/.exec(text) ?? [];
 	if (path === undefined) return undefined;
-	const content = `line of generated content ${number}\n`.repeat(Math.ceil(Number(bytes) / 28)).slice(0, Number(bytes));
+	const content = `line of generated content ${number}\n`
+		.repeat(Math.ceil(Number(bytes) / 28))
+		.slice(0, Number(bytes));
 	const call = { name: "write", arguments: JSON.stringify({ path, content }) };
 	return { index: 0, id: `call_${number}`, type: "function", function: call };
 }

@@ -1,10 +1,20 @@
 /**
- * OpenClaw's state directory without OpenClaw: the demo's second choice, and a workload of the benchmarks.
+ * OpenClaw's state directory without OpenClaw: the demo's second choice, and a workload of the
+ * benchmarks.
  *
- * Its shape, sizes and write pattern are those measured for OpenClaw 2026.9.6; see FakeGateway. Everything depends on the seed alone.
+ * Its shape, sizes and write pattern are those measured for OpenClaw 2026.9.6; see FakeGateway.
+ * Everything depends on the seed alone.
  */
 import { hash } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	lstatSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { FakeGateway, type TurnResult } from "./fake-gateway.ts";
@@ -35,7 +45,10 @@ const FIRST_MS = Date.UTC(2026, 10, 1, 8);
 const REGENERATED = /^(cache|tmp|plugin-skills)\//;
 
 /** @param dir made, or empty */
-export async function generateOpenClawState(dir: string, { seed, turns, withCache }: GenerateOptions): Promise<Summary> {
+export async function generateOpenClawState(
+	dir: string,
+	{ seed, turns, withCache }: GenerateOptions,
+): Promise<Summary> {
 	mkdirSync(dir, { recursive: true, mode: 0o700 });
 	chmodSync(dir, 0o700);
 	writeFileSync(join(dir, "openclaw.json"), CONFIG, { mode: 0o600 });
@@ -43,13 +56,25 @@ export async function generateOpenClawState(dir: string, { seed, turns, withCach
 	const random = new Random(seed);
 	writeFileSync(join(dir, "config-journal-fingerprint.key"), random.bytes(32), { mode: 0o600 });
 	mkdirSync(join(dir, "credentials/whatsapp/default"), { recursive: true, mode: 0o700 });
-	writeFileSync(join(dir, "credentials/whatsapp/default/creds.json"), JSON.stringify({ noiseKey: random.hex(64) }), { mode: 0o600 });
+	writeFileSync(
+		join(dir, "credentials/whatsapp/default/creds.json"),
+		JSON.stringify({ noiseKey: random.hex(64) }),
+		{ mode: 0o600 },
+	);
 	mkdirSync(join(dir, "media/outbound"), { recursive: true, mode: 0o700 });
-	writeFileSync(join(dir, `media/outbound/${random.uuid()}.png`), random.bytes(180_000), { mode: 0o600 });
+	writeFileSync(join(dir, `media/outbound/${random.uuid()}.png`), random.bytes(180_000), {
+		mode: 0o600,
+	});
 
 	let clock = FIRST_MS + seed;
 	const owner = { pid: 1, host: "generator" };
-	const gateway = new FakeGateway(dir, { seed, withCache, now: () => clock++, statePath: "/home/node/.openclaw", owner });
+	const gateway = new FakeGateway(dir, {
+		seed,
+		withCache,
+		now: () => clock++,
+		statePath: "/home/node/.openclaw",
+		owner,
+	});
 	gateway.start();
 	for (let turn = 0; turn < turns; turn++) gateway.turn();
 	gateway.stop();
@@ -57,7 +82,10 @@ export async function generateOpenClawState(dir: string, { seed, turns, withCach
 	return summarize(dir);
 }
 
-/** One turn of a gateway that is started for it. A FakeGateway of one's own keeps the databases open, as the real one does. */
+/**
+ * One turn of a gateway that is started for it. A FakeGateway of one's own keeps the databases
+ * open, as the real one does.
+ */
 export function takeTurn(dir: string, n: number): TurnResult {
 	const gateway = new FakeGateway(dir, { withCache: false });
 	gateway.start();
@@ -106,7 +134,12 @@ function quarantineDatabase(file: string): void {
 
 const CONFIG = `${JSON.stringify(
 	{
-		gateway: { mode: "local", port: 18789, bind: "loopback", auth: { mode: "token", token: "not-a-secret-0123456789abcdef" } },
+		gateway: {
+			mode: "local",
+			port: 18789,
+			bind: "loopback",
+			auth: { mode: "token", token: "not-a-secret-0123456789abcdef" },
+		},
 		agents: { defaults: { model: { primary: "fake/fake-1" }, models: { "fake/fake-1": {} } } },
 		tools: { profile: "full" },
 	},

@@ -1,4 +1,7 @@
-/** An agent without OpenClaw: generated state, and a small gateway that writes to it as the real one does. */
+/**
+ * An agent without OpenClaw: generated state, and a small gateway that writes to it as the real one
+ * does.
+ */
 import { join } from "node:path";
 import { bytes, many } from "../format.ts";
 import { freePort } from "../free-port.ts";
@@ -15,18 +18,32 @@ export async function generatedAgent(seed: number): Promise<Agent> {
 		scratch: [],
 		env: {},
 		shown: "a fake gateway",
-		command: (stateDirectory) => [process.execPath, join(import.meta.dirname, "fake-gateway-main.ts"), stateDirectory, String(port)],
+		command: (stateDirectory) => [
+			process.execPath,
+			join(import.meta.dirname, "fake-gateway-main.ts"),
+			stateDirectory,
+			String(port),
+		],
 		async prepare(stateDirectory) {
 			const {
 				files,
 				bytes: size,
 				regenerated,
-			} = await generateOpenClawState(stateDirectory, { seed, turns: TURNS_BEFORE, withCache: true });
+			} = await generateOpenClawState(stateDirectory, {
+				seed,
+				turns: TURNS_BEFORE,
+				withCache: true,
+			});
 			return `${many(files, "file")}, ${bytes(size)}; caches among them: ${many(regenerated.files, "file")}, ${bytes(regenerated.bytes)}`;
 		},
 		ready: async (process) => await answers(`${url}/readyz`, process, 20_000),
 		async turn(text) {
-			const response = await fetch(`${url}/turn`, { method: "POST", headers: ONE_USE, body: text, signal: AbortSignal.timeout(20_000) });
+			const response = await fetch(`${url}/turn`, {
+				method: "POST",
+				headers: ONE_USE,
+				body: text,
+				signal: AbortSignal.timeout(20_000),
+			});
 			if (response.status !== 200) throw new Error(`the turn failed: ${await response.text()}`);
 			const { messages, firstSeq, lastSeq } = (await response.json()) as TurnResult;
 			return { messages, rows: { first: firstSeq, last: lastSeq } };

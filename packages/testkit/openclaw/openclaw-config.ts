@@ -27,9 +27,16 @@ export function openClawConfig({ port, token, modelUrl, modelId }: GatewaySettin
 				auth: { mode: "token", ...(token !== undefined && { token }) },
 				http: { endpoints: { chatCompletions: { enabled: true } } },
 			},
-			agents: { defaults: { model: { primary: `fake/${modelId}` }, models: { [`fake/${modelId}`]: {} } } },
+			agents: {
+				defaults: { model: { primary: `fake/${modelId}` }, models: { [`fake/${modelId}`]: {} } },
+			},
 			tools: { profile: "full" },
-			models: { mode: "merge", providers: { fake: { baseUrl: modelUrl, api: "openai-completions", apiKey: "none", models: [model] } } },
+			models: {
+				mode: "merge",
+				providers: {
+					fake: { baseUrl: modelUrl, api: "openai-completions", apiKey: "none", models: [model] },
+				},
+			},
 		},
 		undefined,
 		2,

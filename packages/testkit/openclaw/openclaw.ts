@@ -1,4 +1,6 @@
-/** OpenClaw itself: where it comes from, how it is configured for a fake model, how it takes turns. */
+/**
+ * OpenClaw itself: where it comes from, how it is configured for a fake model, how it takes turns.
+ */
 
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
@@ -32,7 +34,10 @@ export const OPENCLAW_ENV: Readonly<Record<string, string>> = {
 };
 
 /** Absolute directories that it uses outside its state directory. */
-export const OPENCLAW_SCRATCH: readonly string[] = ["/tmp/openclaw", `/tmp/openclaw-state-locks-${process.getuid?.() ?? 0}`];
+export const OPENCLAW_SCRATCH: readonly string[] = [
+	"/tmp/openclaw",
+	`/tmp/openclaw-state-locks-${process.getuid?.() ?? 0}`,
+];
 
 export interface Installed {
 	readonly kind: "installed";
@@ -59,7 +64,9 @@ export async function findOpenClaw(): Promise<Installed | Missing> {
 }
 
 /** As it is here, else installed. */
-export async function findOrInstallOpenClaw(say: (text: string) => void): Promise<Installed | Missing> {
+export async function findOrInstallOpenClaw(
+	say: (text: string) => void,
+): Promise<Installed | Missing> {
 	const here = await findOpenClaw();
 	return here.kind === "installed" ? here : await installOpenClaw(say);
 }
@@ -74,7 +81,8 @@ export async function installOpenClaw(say: (text: string) => void): Promise<Inst
 	if (bavail * bsize < NEEDED_BYTES) return missing(`it needs ${NEEDED_BYTES / 1e9} GB of disk`);
 
 	const env = environment();
-	// First a question that is answered at once, or not at all: an install without a registry tries for minutes.
+	// First a question that is answered at once, or not at all: an install without a registry tries
+	// for minutes.
 	const known = await run(
 		["npm", "view", `openclaw@${VERSION}`, "version", "--fetch-retries=0", "--fetch-timeout=10000"],
 		env,
@@ -82,16 +90,29 @@ export async function installOpenClaw(say: (text: string) => void): Promise<Inst
 	).catch(asFailure);
 	if (known.status === 127) return missing("there is no npm here");
 	if (known.status !== 0)
-		return missing(`the npm registry ${known.stderr.includes("E404") ? `does not have openclaw@${VERSION}` : "does not answer"}`);
+		return missing(
+			`the npm registry ${known.stderr.includes("E404") ? `does not have openclaw@${VERSION}` : "does not answer"}`,
+		);
 
 	const started = performance.now();
-	say(`installing openclaw@${VERSION} into .cache/openclaw, once: 650 MB, about 40 s (\`pnpm demo --generated\` does without)`);
+	say(
+		`installing openclaw@${VERSION} into .cache/openclaw, once: 650 MB, about 40 s (\`pnpm demo --generated\` does without)`,
+	);
 	try {
 		mkdirSync(PARTIAL, { recursive: true });
 		const allowScripts = Object.fromEntries(ALLOWED_SCRIPTS.map((name) => [name, true]));
-		writeFileSync(join(PARTIAL, "package.json"), JSON.stringify({ private: true, dependencies: { openclaw: VERSION }, allowScripts }));
-		const installed = await run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], env, INSTALL_LIMIT_MS, PARTIAL);
-		if (installed.status !== 0) return missing(`npm install failed: ${installed.stderr.trim().slice(-500)}`);
+		writeFileSync(
+			join(PARTIAL, "package.json"),
+			JSON.stringify({ private: true, dependencies: { openclaw: VERSION }, allowScripts }),
+		);
+		const installed = await run(
+			["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"],
+			env,
+			INSTALL_LIMIT_MS,
+			PARTIAL,
+		);
+		if (installed.status !== 0)
+			return missing(`npm install failed: ${installed.stderr.trim().slice(-500)}`);
 		const version = await versionOf(binOf(PARTIAL));
 		if (version === undefined) return missing("it was installed, but does not run");
 		rmSync(CACHE, { recursive: true, force: true });
@@ -110,7 +131,10 @@ export function removePartialInstall(): void {
 	rmSync(PARTIAL, { recursive: true, force: true, maxRetries: 10 });
 }
 
-export async function openClawAgent({ bin, version }: Installed, model?: FakeModel): Promise<Agent> {
+export async function openClawAgent(
+	{ bin, version }: Installed,
+	model?: FakeModel,
+): Promise<Agent> {
 	model ??= await startFakeModel();
 	const port = await freePort();
 	const token = randomBytes(16).toString("hex");
@@ -120,24 +144,47 @@ export async function openClawAgent({ bin, version }: Installed, model?: FakeMod
 		scratch: OPENCLAW_SCRATCH,
 		env: OPENCLAW_ENV,
 		shown: "openclaw gateway run",
-		command: () => [process.execPath, bin, "gateway", "run", "--port", String(port), "--bind", "loopback"],
+		command: () => [
+			process.execPath,
+			bin,
+			"gateway",
+			"run",
+			"--port",
+			String(port),
+			"--bind",
+			"loopback",
+		],
 		async prepare(stateDirectory) {
 			mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-			writeFileSync(join(stateDirectory, "openclaw.json"), openClawConfig({ port, token, modelUrl: model.url, modelId: model.id }), {
-				mode: 0o600,
-			});
+			writeFileSync(
+				join(stateDirectory, "openclaw.json"),
+				openClawConfig({ port, token, modelUrl: model.url, modelId: model.id }),
+				{
+					mode: 0o600,
+				},
+			);
 			return "openclaw.json; the gateway makes the rest";
 		},
 		ready: async (process) => await answers(`${url}/readyz`, process, 300_000),
 		async turn(text) {
 			const response = await fetch(`${url}/v1/chat/completions`, {
 				method: "POST",
-				headers: { ...ONE_USE, authorization: `Bearer ${token}`, "content-type": "application/json" },
-				body: JSON.stringify({ model: "openclaw/default", user: "anna", messages: [{ role: "user", content: text }] }),
+				headers: {
+					...ONE_USE,
+					authorization: `Bearer ${token}`,
+					"content-type": "application/json",
+				},
+				body: JSON.stringify({
+					model: "openclaw/default",
+					user: "anna",
+					messages: [{ role: "user", content: text }],
+				}),
 				signal: AbortSignal.timeout(180_000),
 			});
 			if (response.status !== 200)
-				throw new Error(`the turn failed with HTTP ${response.status}: ${(await response.text()).slice(0, 500)}`);
+				throw new Error(
+					`the turn failed with HTTP ${response.status}: ${(await response.text()).slice(0, 500)}`,
+				);
 			await response.arrayBuffer();
 			return { messages: model.messageCounts.at(-1) ?? 0 };
 		},
@@ -149,20 +196,31 @@ export async function openClawAgent({ bin, version }: Installed, model?: FakeMod
 function nodeProblem(): string | undefined {
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 	const isFit = (major === 24 && minor >= 16) || (major === 26 && minor >= 1) || major > 26;
-	return isFit ? undefined : `OpenClaw needs Node 24.16 or newer, this is ${process.versions.node}; \`pnpm demo\` brings its own`;
+	return isFit
+		? undefined
+		: `OpenClaw needs Node 24.16 or newer, this is ${process.versions.node}; \`pnpm demo\` brings its own`;
 }
 
 const binOf = (directory: string) => join(directory, "node_modules/.bin/openclaw");
 
 async function versionOf(bin: string): Promise<string | undefined> {
-	const { status, stdout } = await run([process.execPath, bin, "--version"], environment(), 30_000).catch(asFailure);
+	const { status, stdout } = await run(
+		[process.execPath, bin, "--version"],
+		environment(),
+		30_000,
+	).catch(asFailure);
 	return status === 0 ? stdout.toString().trim().split(" (")[0] : undefined;
 }
 
-/** npm and OpenClaw get this very Node, whatever else is installed. npm also gets the user's settings: a registry, a proxy. */
+/**
+ * npm and OpenClaw get this very Node, whatever else is installed. npm also gets the user's
+ * settings: a registry, a proxy.
+ */
 function environment(): Record<string, string> {
 	const kept = Object.entries(process.env).filter(([name]) =>
-		/^(HOME|LANG|TMPDIR|.*_proxy|npm_config_(registry|userconfig|globalconfig|cafile|cache)|NODE_EXTRA_CA_CERTS|SSL_CERT_.*)$/i.test(name),
+		/^(HOME|LANG|TMPDIR|.*_proxy|npm_config_(registry|userconfig|globalconfig|cafile|cache)|NODE_EXTRA_CA_CERTS|SSL_CERT_.*)$/i.test(
+			name,
+		),
 	);
 	const env = Object.fromEntries(kept) as Record<string, string>;
 	return { ...env, PATH: [dirname(process.execPath), process.env.PATH ?? ""].join(delimiter) };

@@ -1,4 +1,7 @@
-/** Numbers in [0, 1) that only depend on the seed (mulberry32): the same seed makes the same state, byte for byte. */
+/**
+ * Numbers in [0, 1) that only depend on the seed (mulberry32): the same seed makes the same state,
+ * byte for byte.
+ */
 export class Random {
 	#state: number;
 
@@ -22,14 +25,16 @@ export class Random {
 	/** Does not compress. */
 	bytes(length: number): Buffer {
 		const bytes = Buffer.allocUnsafe(Math.ceil(length / 4) * 4);
-		for (let i = 0; i < bytes.length; i += 4) bytes.writeUInt32LE(Math.floor(this.next() * 2 ** 32), i);
+		for (let i = 0; i < bytes.length; i += 4)
+			bytes.writeUInt32LE(Math.floor(this.next() * 2 ** 32), i);
 		return bytes.subarray(0, length);
 	}
 
 	/** Compresses about as prose does. */
 	text(length: number): string {
 		let text = "";
-		while (text.length < length) text += `${WORDS[this.int(0, WORDS.length - 1)]}${this.next() < 0.1 ? ".\n" : " "}`;
+		while (text.length < length)
+			text += `${WORDS[this.int(0, WORDS.length - 1)]}${this.next() < 0.1 ? ".\n" : " "}`;
 		return text.slice(0, length);
 	}
 

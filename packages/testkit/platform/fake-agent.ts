@@ -20,7 +20,8 @@ export class FakeAgent implements AsyncDisposable {
 	/** Connections that were opened so far. */
 	connections = 0;
 	/** What a request is answered with. */
-	answer: Answer = ({ body }, response) => json(response, 200, completion(`you said ${JSON.stringify(body.messages ?? body.input)}`));
+	answer: Answer = ({ body }, response) =>
+		json(response, 200, completion(`you said ${JSON.stringify(body.messages ?? body.input)}`));
 	readonly #server;
 
 	private constructor(server: ReturnType<typeof createServer>) {
@@ -37,7 +38,8 @@ export class FakeAgent implements AsyncDisposable {
 	}
 
 	async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-		if (request.url === "/readyz") return json(response, this.isReady ? 200 : 503, { ready: this.isReady });
+		if (request.url === "/readyz")
+			return json(response, this.isReady ? 200 : 503, { ready: this.isReady });
 		if (!request.url?.startsWith("/v1/")) {
 			// As OpenClaw does with paths it does not know.
 			response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html>");
@@ -49,7 +51,12 @@ export class FakeAgent implements AsyncDisposable {
 		response.once("close", () => {
 			if (!response.writableFinished) resolve();
 		});
-		const taken: AgentRequest = { path: request.url, headers: request.headers, body: JSON.parse(text), gone };
+		const taken: AgentRequest = {
+			path: request.url,
+			headers: request.headers,
+			body: JSON.parse(text),
+			gone,
+		};
 		this.requests.push(taken);
 		await this.answer(taken, response);
 	}
@@ -61,8 +68,15 @@ export class FakeAgent implements AsyncDisposable {
 	}
 }
 
-export function json(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
-	response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
+export function json(
+	response: ServerResponse,
+	status: number,
+	body: object,
+	headers: Record<string, string> = {},
+): void {
+	response
+		.writeHead(status, { "content-type": "application/json", ...headers })
+		.end(JSON.stringify(body));
 }
 
 export const completion = (content: string) => ({

@@ -56,7 +56,12 @@ export class OidcIssuer implements AsyncDisposable {
 		const { privateKey, publicKey } = await generateKeyPair("RS256", { extractable: true });
 		const server = createServer().listen(0, "127.0.0.1");
 		await once(server, "listening");
-		return new OidcIssuer(server, privateKey, { ...(await exportJWK(publicKey)), kid: "key-1", alg: "RS256", use: "sig" });
+		return new OidcIssuer(server, privateKey, {
+			...(await exportJWK(publicKey)),
+			kid: "key-1",
+			alg: "RS256",
+			use: "sig",
+		});
 	}
 
 	/** A token for `claims`, by default a current one that this issuer signed. */

@@ -1,7 +1,8 @@
 /**
- * A small agent with a memory, as a program of its own: every prompt is appended to `memory.jsonl` in its workspace, and the answer says
- * how many there are. `crash` ends it. A token in its `openclaw.json` wins over that of the environment, as with OpenClaw. Arguments: its
- * port, its workspace.
+ * A small agent with a memory, as a program of its own: every prompt is appended to `memory.jsonl`
+ * in its workspace, and the answer says how many there are. `crash` ends it. A token in its
+ * `openclaw.json` wins over that of the environment, as with OpenClaw. Arguments: its port, its
+ * workspace.
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -28,12 +29,17 @@ createServer(async (request, response) => {
 	const content = `turn ${turns} of ${user}`;
 	if (!stream) return json(200, { choices: [{ message: { role: "assistant", content } }] });
 	response.writeHead(200, { "content-type": "text/event-stream" });
-	for (const delta of content.split(" ")) response.write(`data: ${JSON.stringify({ choices: [{ delta: { content: `${delta} ` } }] })}\n\n`);
+	for (const delta of content.split(" "))
+		response.write(
+			`data: ${JSON.stringify({ choices: [{ delta: { content: `${delta} ` } }] })}\n\n`,
+		);
 	return response.end("data: [DONE]\n\n");
 }).listen(Number(port), "127.0.0.1");
 
 function ownToken(): string | undefined {
 	const config = join(workspace, "openclaw.json");
-	const token = existsSync(config) ? JSON.parse(readFileSync(config, "utf8")).gateway.auth.token : undefined;
+	const token = existsSync(config)
+		? JSON.parse(readFileSync(config, "utf8")).gateway.auth.token
+		: undefined;
 	return token?.startsWith("$") ? undefined : token;
 }

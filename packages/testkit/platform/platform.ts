@@ -1,9 +1,14 @@
-/** Plays AgentCore: starts machines of the real command, pings them, sends them invocations, ends them. */
+/**
+ * Plays AgentCore: starts machines of the real command, pings them, sends them invocations, ends
+ * them.
+ */
 import { fileURLToPath } from "node:url";
 import type { CliProcess, Ended, Place, StartOptions } from "../cli.ts";
 import { freePort } from "../free-port.ts";
 
-/** The program of a small agent that the platform can talk to: `platform-agent.ts PORT DIRECTORY`. */
+/**
+ * The program of a small agent that the platform can talk to: `platform-agent.ts PORT DIRECTORY`.
+ */
 export const PLATFORM_AGENT = fileURLToPath(new URL("./platform-agent.ts", import.meta.url));
 
 export interface Ping {
@@ -20,13 +25,25 @@ export class PlatformMachine implements AsyncDisposable {
 		this.url = url;
 	}
 
-	/** A fresh machine of that name, up and never asked for anything. Further `args` go before the agent's command. */
-	static async boot(place: Place, name: string, args: readonly string[] = [], options: StartOptions = {}): Promise<PlatformMachine> {
+	/**
+	 * A fresh machine of that name, up and never asked for anything. Further `args` go before the
+	 * agent's command.
+	 */
+	static async boot(
+		place: Place,
+		name: string,
+		args: readonly string[] = [],
+		options: StartOptions = {},
+	): Promise<PlatformMachine> {
 		const port = await freePort();
 		const agent = [process.execPath, PLATFORM_AGENT, String(port), place.path(name)];
 		const cadence = ["--quiet-period", "20ms"];
 		const contract = ["--listen", "127.0.0.1:0", "--agent-url", `http://127.0.0.1:${port}`];
-		const machine = place.start(name, ["run", ...contract, ...cadence, ...args, "--", ...agent], options);
+		const machine = place.start(
+			name,
+			["run", ...contract, ...cadence, ...args, "--", ...agent],
+			options,
+		);
 		const { port: own } = await machine.waitForEvent("server.listening");
 		return new PlatformMachine(machine, `http://127.0.0.1:${own}`);
 	}
@@ -39,10 +56,18 @@ export class PlatformMachine implements AsyncDisposable {
 		return (await (await fetch(`${this.url}/status`)).json()) as Record<string, unknown>;
 	}
 
-	async invoke(body: object, token?: string, headers: Record<string, string> = {}): Promise<Response> {
+	async invoke(
+		body: object,
+		token?: string,
+		headers: Record<string, string> = {},
+	): Promise<Response> {
 		return await fetch(`${this.url}/invocations`, {
 			method: "POST",
-			headers: { "content-type": "application/json", ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
+			headers: {
+				"content-type": "application/json",
+				...(token !== undefined && { authorization: `Bearer ${token}` }),
+				...headers,
+			},
 			body: JSON.stringify(body),
 		});
 	}
@@ -50,7 +75,10 @@ export class PlatformMachine implements AsyncDisposable {
 	/** The text of a prompt's answer. */
 	async ask(prompt: string, token?: string): Promise<string> {
 		const response = await this.invoke({ prompt }, token);
-		const answer = (await response.json()) as { readonly response?: string; readonly code?: string };
+		const answer = (await response.json()) as {
+			readonly response?: string;
+			readonly code?: string;
+		};
 		return answer.response ?? `${response.status} ${answer.code}`;
 	}
 

@@ -1,8 +1,18 @@
-/** A store in memory under a clock that the test turns: retention takes weeks. It passes the conformance suite like any other. */
+/**
+ * A store in memory under a clock that the test turns: retention takes weeks. It passes the
+ * conformance suite like any other.
+ */
 import { SidecarError } from "../../sidecar/src/errors.ts";
 import { throwIfAborted } from "../../sidecar/src/store/abort.ts";
 import { assertKey, assertPrefix, assertRange } from "../../sidecar/src/store/keys.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, PutOutcome, RequestCounts } from "../../sidecar/src/store/port.ts";
+import type {
+	GetOptions,
+	GetResult,
+	ListOptions,
+	ListPage,
+	PutOutcome,
+	RequestCounts,
+} from "../../sidecar/src/store/port.ts";
 import type { SweepableStore } from "../../sidecar/src/store/sweepable.ts";
 
 const PAGE_SIZE = 1000;
@@ -32,14 +42,19 @@ export class AgingStore implements SweepableStore {
 		this.nowMs += days * 86_400_000;
 	}
 
-	async *list(prefix: string, { startAfter = "", limit = Number.POSITIVE_INFINITY, signal }: ListOptions = {}): AsyncGenerator<ListPage> {
+	async *list(
+		prefix: string,
+		{ startAfter = "", limit = Number.POSITIVE_INFINITY, signal }: ListOptions = {},
+	): AsyncGenerator<ListPage> {
 		assertPrefix(prefix);
 		let last = startAfter;
 		for (let left = limit; left > 0; left -= PAGE_SIZE) {
 			throwIfAborted(prefix, signal);
 			this.requests.list++;
 			await this.before("list", prefix);
-			const keys = [...this.#objects.keys()].filter((key) => key.startsWith(prefix) && key > last).sort();
+			const keys = [...this.#objects.keys()]
+				.filter((key) => key.startsWith(prefix) && key > last)
+				.sort();
 			const page = keys.slice(0, Math.min(left, PAGE_SIZE)).map((key) => {
 				const { body, timeMs } = this.#objects.get(key) as { body: Buffer; timeMs: number };
 				return { key, sizeBytes: body.length, lastModifiedMs: timeMs };
@@ -57,13 +72,19 @@ export class AgingStore implements SweepableStore {
 		this.requests.get++;
 		await this.before("get", key);
 		const object = this.#objects.get(key);
-		if (object === undefined) throw new SidecarError("OBJECT_NOT_FOUND", { value: key, reason: `not in ${this.url}` });
+		if (object === undefined)
+			throw new SidecarError("OBJECT_NOT_FOUND", { value: key, reason: `not in ${this.url}` });
 		const { body, timeMs } = object;
-		const wanted = range === undefined ? body : body.subarray(range.offset, range.offset + range.length);
+		const wanted =
+			range === undefined ? body : body.subarray(range.offset, range.offset + range.length);
 		return { body: Buffer.from(wanted), totalBytes: body.length, lastModifiedMs: timeMs };
 	}
 
-	async putIfAbsent(key: string, body: Buffer, { signal }: { readonly signal?: AbortSignal } = {}): Promise<PutOutcome> {
+	async putIfAbsent(
+		key: string,
+		body: Buffer,
+		{ signal }: { readonly signal?: AbortSignal } = {},
+	): Promise<PutOutcome> {
 		assertKey(key);
 		if (signal?.aborted) return { kind: "unknown", cause: signal.reason };
 		this.requests.put++;

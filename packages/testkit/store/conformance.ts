@@ -1,11 +1,17 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { GetResult, ListOptions, ListPage, ObjectStore, PutOutcome } from "../../sidecar/src/store/port.ts";
+import type {
+	GetResult,
+	ListOptions,
+	ListPage,
+	ObjectStore,
+	PutOutcome,
+} from "../../sidecar/src/store/port.ts";
 import { isSweepable, type SweepableStore } from "../../sidecar/src/store/sweepable.ts";
 
 /**
- * What every ObjectStore must do, as one suite: the guarantees of the port, each with its own test. A store under test must
- * be healthy: faults are each implementation's own matter.
+ * What every ObjectStore must do, as one suite: the guarantees of the port, each with its own test.
+ * A store under test must be healthy: faults are each implementation's own matter.
  */
 
 export interface StoreUnderTest {
@@ -32,14 +38,16 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 			await cleanup?.();
 		});
 
-		const put = (key: string, body: string | Buffer = key) => store.putIfAbsent(key, Buffer.from(body));
+		const put = (key: string, body: string | Buffer = key) =>
+			store.putIfAbsent(key, Buffer.from(body));
 		const textOf = async (key: string) => (await store.get(key)).body.toString();
 		const pagesOf = async (prefix: string, options?: ListOptions) => {
 			const pages: ListPage[] = [];
 			for await (const page of store.list(prefix, options)) pages.push(page);
 			return pages;
 		};
-		const keysOf = async (prefix: string, options?: ListOptions) => flatten(await pagesOf(prefix, options)).map(({ key }) => key);
+		const keysOf = async (prefix: string, options?: ListOptions) =>
+			flatten(await pagesOf(prefix, options)).map(({ key }) => key);
 
 		/** Before anything was put: a bucket or directory that holds nothing. */
 		it("lists an empty store as empty", async () => {
@@ -56,17 +64,22 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				["the same bytes", "first"],
 				["other bytes", "second"],
 				["no bytes", ""],
-			])("refuses %s for a key that exists, and leaves the object as it was", async (what, second) => {
-				const key = `put/twice/${what.replaceAll(" ", "-")}`;
-				expect(await put(key, "first")).toMatchObject(CREATED);
-				const before = await store.get(key);
-				expect(await put(key, second)).toEqual(EXISTS);
-				expect(await store.get(key)).toEqual(before);
-			});
+			])(
+				"refuses %s for a key that exists, and leaves the object as it was",
+				async (what, second) => {
+					const key = `put/twice/${what.replaceAll(" ", "-")}`;
+					expect(await put(key, "first")).toMatchObject(CREATED);
+					const before = await store.get(key);
+					expect(await put(key, second)).toEqual(EXISTS);
+					expect(await store.get(key)).toEqual(before);
+				},
+			);
 
 			it("creates exactly one of 50 concurrent objects of one key, and that one whole", async () => {
 				const bodies = Array.from({ length: 50 }, (_, index) => Buffer.alloc(100_000, index));
-				const outcomes = await Promise.all(bodies.map((body) => store.putIfAbsent("put/race", body)));
+				const outcomes = await Promise.all(
+					bodies.map((body) => store.putIfAbsent("put/race", body)),
+				);
 				const created = outcomes.flatMap(({ kind }, index) => (kind === "created" ? [index] : []));
 				expect(created).toHaveLength(1);
 				const winner = bodies[created[0] as number] as Buffer;
@@ -76,19 +89,29 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 
 			it("keeps an object of no bytes", async () => {
 				expect(await put("put/empty", "")).toMatchObject(CREATED);
-				expect(await store.get("put/empty")).toMatchObject({ body: Buffer.alloc(0), totalBytes: 0 });
-				expect(flatten(await pagesOf("put/empty"))).toMatchObject([{ key: "put/empty", sizeBytes: 0 }]);
+				expect(await store.get("put/empty")).toMatchObject({
+					body: Buffer.alloc(0),
+					totalBytes: 0,
+				});
+				expect(flatten(await pagesOf("put/empty"))).toMatchObject([
+					{ key: "put/empty", sizeBytes: 0 },
+				]);
 			});
 
 			it("keeps an object of more than 16 MiB, and refuses a second one", async () => {
 				const body = noise(LARGE_BYTES);
 				expect(await store.putIfAbsent("put/large", body)).toMatchObject(CREATED);
-				// A store may refuse before it has read a large body, and then close the connection: `unknown` is allowed, success is not.
-				expect((await store.putIfAbsent("put/large", Buffer.alloc(LARGE_BYTES))).kind).not.toBe("created");
+				// A store may refuse before it has read a large body, and then close the connection:
+				// `unknown` is allowed, success is not.
+				expect((await store.putIfAbsent("put/large", Buffer.alloc(LARGE_BYTES))).kind).not.toBe(
+					"created",
+				);
 				const read = await store.get("put/large");
 				expect(read.totalBytes).toBe(LARGE_BYTES);
 				expect(read.body.equals(body)).toBe(true);
-				const tail = await store.get("put/large", { range: { offset: LARGE_BYTES - 3, length: 1_000_000 } });
+				const tail = await store.get("put/large", {
+					range: { offset: LARGE_BYTES - 3, length: 1_000_000 },
+				});
 				expect(tail.body.equals(body.subarray(-3))).toBe(true);
 			});
 
@@ -100,21 +123,46 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 			});
 
 			it("takes every character a key may have, as it is", async () => {
-				const keys = ["chars/AZaz09", "chars/a.b_c-d", "chars/x=1", "chars/user@example.com", "chars/a+b", "chars/..a", "chars/@=+-._/f"];
+				const keys = [
+					"chars/AZaz09",
+					"chars/a.b_c-d",
+					"chars/x=1",
+					"chars/user@example.com",
+					"chars/a+b",
+					"chars/..a",
+					"chars/@=+-._/f",
+				];
 				for (const key of keys) expect(await put(key)).toMatchObject(CREATED);
 				expect(await keysOf("chars/")).toEqual([...keys].sort());
 				expect(await Promise.all(keys.map(textOf))).toEqual(keys);
 			});
 
 			const tooLong = `${"a/".repeat(512)}a`;
-			const notKeys = ["", "/a", "a/", "a//b", "..", "a/../b", "./a", "a/.", ".tmp/a", "a b", "a%2Fb", "ä", "a\0b", "a\\b", "a*"];
-			it.each([...notKeys.map((key) => [JSON.stringify(key), key]), ["more than 1,024 bytes", tooLong], ["a long name", "a".repeat(256)]])(
-				"refuses %s as a key, for reading too",
-				async (_, key) => {
-					await expect(put(key as string)).rejects.toMatchObject({ code: "INTERNAL" });
-					await expect(store.get(key as string)).rejects.toMatchObject({ code: "INTERNAL" });
-				},
-			);
+			const notKeys = [
+				"",
+				"/a",
+				"a/",
+				"a//b",
+				"..",
+				"a/../b",
+				"./a",
+				"a/.",
+				".tmp/a",
+				"a b",
+				"a%2Fb",
+				"ä",
+				"a\0b",
+				"a\\b",
+				"a*",
+			];
+			it.each([
+				...notKeys.map((key) => [JSON.stringify(key), key]),
+				["more than 1,024 bytes", tooLong],
+				["a long name", "a".repeat(256)],
+			])("refuses %s as a key, for reading too", async (_, key) => {
+				await expect(put(key as string)).rejects.toMatchObject({ code: "INTERNAL" });
+				await expect(store.get(key as string)).rejects.toMatchObject({ code: "INTERNAL" });
+			});
 		});
 
 		describe("get", () => {
@@ -141,7 +189,10 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 			});
 
 			it.each([0, 5])("gives no bytes of an empty object, from %i", async (offset) => {
-				expect(await store.get("get/none", { range: { offset, length: 5 } })).toMatchObject({ body: Buffer.alloc(0), totalBytes: 0 });
+				expect(await store.get("get/none", { range: { offset, length: 5 } })).toMatchObject({
+					body: Buffer.alloc(0),
+					totalBytes: 0,
+				});
 			});
 
 			it.each([
@@ -150,14 +201,19 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				[0.5, 1],
 				[0, Number.NaN],
 			])("refuses %d+%d as a range", async (offset, length) => {
-				await expect(store.get("get/digits", { range: { offset, length } })).rejects.toMatchObject({ code: "INTERNAL" });
+				await expect(store.get("get/digits", { range: { offset, length } })).rejects.toMatchObject({
+					code: "INTERNAL",
+				});
 			});
 
 			it.each([undefined, { offset: 0, length: 5 }, { offset: 0, length: 0 }])(
 				"names an object that is not there, range %j",
 				async (range) => {
 					const read = store.get("get/absent", range && { range });
-					await expect(read).rejects.toMatchObject({ name: "SidecarError", code: "OBJECT_NOT_FOUND" });
+					await expect(read).rejects.toMatchObject({
+						name: "SidecarError",
+						code: "OBJECT_NOT_FOUND",
+					});
 					await expect(read).rejects.toThrow("get/absent");
 				},
 			);
@@ -185,7 +241,12 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				expect(more).toEqual([]);
 				const [object] = page?.objects ?? [];
 				// A listing may leave ETags out, but never give others.
-				const expected = { key: "list/info/a", sizeBytes: 4, lastModifiedMs: expect.any(Number), ...(object?.etag && { etag }) };
+				const expected = {
+					key: "list/info/a",
+					sizeBytes: 4,
+					lastModifiedMs: expect.any(Number),
+					...(object?.etag && { etag }),
+				};
 				expect(page?.objects).toEqual([expected]);
 				expectRecent(page?.objects[0]?.lastModifiedMs);
 				expectRecent(page?.storeTimeMs);
@@ -217,24 +278,34 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 					"d/x-/y",
 				];
 				await Promise.all(keys.map((key) => put(`list/order/${key}`)));
-				const expected = keys.map((key) => `list/order/${key}`).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+				const expected = keys
+					.map((key) => `list/order/${key}`)
+					.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 				expect(await keysOf("list/order/")).toEqual(expected);
 			});
 
 			it("lists nothing beside the prefix, which may end within a name", async () => {
 				for (const key of ["log/1", "log2/1", "lo/1", "log-/1"]) await put(`list/beside/${key}`);
 				expect(await keysOf("list/beside/log/")).toEqual(["list/beside/log/1"]);
-				expect(await keysOf("list/beside/log")).toEqual(["list/beside/log-/1", "list/beside/log/1", "list/beside/log2/1"]);
+				expect(await keysOf("list/beside/log")).toEqual([
+					"list/beside/log-/1",
+					"list/beside/log/1",
+					"list/beside/log2/1",
+				]);
 				expect(await keysOf("list/beside/log/1")).toEqual(["list/beside/log/1"]);
 				expect(await keysOf("list/beside/log/1/2")).toEqual([]);
 			});
 
 			it("refuses what cannot begin a key", async () => {
-				for (const prefix of ["/", "../", "a//", "a b"]) await expect(pagesOf(prefix)).rejects.toMatchObject({ code: "INTERNAL" });
+				for (const prefix of ["/", "../", "a//", "a b"])
+					await expect(pagesOf(prefix)).rejects.toMatchObject({ code: "INTERNAL" });
 			});
 
 			describe("more keys than a page holds", () => {
-				const keys = Array.from({ length: 1_050 }, (_, index) => `many/${String(index).padStart(4, "0")}`);
+				const keys = Array.from(
+					{ length: 1_050 },
+					(_, index) => `many/${String(index).padStart(4, "0")}`,
+				);
 				beforeAll(async () => {
 					const outcomes = await Promise.all(keys.map((key) => put(key, "x")));
 					expect(outcomes.filter(({ kind }) => kind !== "created")).toEqual([]);
@@ -276,12 +347,16 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				});
 
 				it("starts after a key and stops after a limit", async () => {
-					expect(await keysOf("many/", { startAfter: "many/0020", limit: 1_005 })).toEqual(keys.slice(21, 1_026));
+					expect(await keysOf("many/", { startAfter: "many/0020", limit: 1_005 })).toEqual(
+						keys.slice(21, 1_026),
+					);
 				});
 			});
 
 			it("starts after a key in a directory below", async () => {
-				const keys = ["a/1", "a/2", "b-", "b/1", "b/2/x", "b/3", "c"].map((key) => `list/deep/${key}`);
+				const keys = ["a/1", "a/2", "b-", "b/1", "b/2/x", "b/3", "c"].map(
+					(key) => `list/deep/${key}`,
+				);
 				for (const key of keys) await put(key);
 				for (const [index, startAfter] of keys.entries()) {
 					expect(await keysOf("list/deep/", { startAfter })).toEqual(keys.slice(index + 1));
@@ -302,7 +377,10 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 
 			it("puts nothing once aborted, and does not say that it knows", async () => {
 				const before = store.requests.put;
-				expect(await store.putIfAbsent("signal/never", Buffer.from("x"), { signal })).toEqual({ kind: "unknown", cause: reason });
+				expect(await store.putIfAbsent("signal/never", Buffer.from("x"), { signal })).toEqual({
+					kind: "unknown",
+					cause: reason,
+				});
 				expect(store.requests.put).toBe(before);
 				await expect(store.get("signal/never")).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
 			});
@@ -316,7 +394,8 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				expect(["created", "unknown"]).toContain(kind);
 				const [found] = flatten(await pagesOf("signal/cut"));
 				if (kind === "created") expect(found?.sizeBytes).toBe(LARGE_BYTES);
-				if (found !== undefined) expect((await store.get("signal/cut")).body.equals(body)).toBe(true);
+				if (found !== undefined)
+					expect((await store.get("signal/cut")).body.equals(body)).toBe(true);
 			});
 		});
 
@@ -327,7 +406,11 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 			await textOf("count/a");
 			await store.get("count/absent").catch(() => {});
 			await keysOf("count/");
-			expect(store.requests).toEqual({ put: before.put + 2, get: before.get + 2, list: before.list + 1 });
+			expect(store.requests).toEqual({
+				put: before.put + 2,
+				get: before.get + 2,
+				list: before.list + 1,
+			});
 		});
 
 		it("has a URL for messages", () => {
@@ -336,8 +419,14 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 	});
 }
 
-/** What a store must do that can delete: the guarantees of `sweepable.ts`. Run beside `describeObjectStore`. */
-export function describeSweepableStore(name: string, makeStore: () => Promise<StoreUnderTest & { readonly store: SweepableStore }>): void {
+/**
+ * What a store must do that can delete: the guarantees of `sweepable.ts`. Run beside
+ * `describeObjectStore`.
+ */
+export function describeSweepableStore(
+	name: string,
+	makeStore: () => Promise<StoreUnderTest & { readonly store: SweepableStore }>,
+): void {
 	describe(`${name} is a SweepableStore`, () => {
 		let store: SweepableStore;
 		let cleanup: StoreUnderTest["cleanup"] | undefined;
@@ -396,7 +485,10 @@ export function describeSweepableStore(name: string, makeStore: () => Promise<St
 		it("deletes nothing once aborted", async () => {
 			await put("abort/a");
 			const signal = AbortSignal.abort(new Error("no longer wanted"));
-			await expect(store.delete("abort/a", { signal })).rejects.toMatchObject({ name: "SidecarError", code: "STORE_UNREACHABLE" });
+			await expect(store.delete("abort/a", { signal })).rejects.toMatchObject({
+				name: "SidecarError",
+				code: "STORE_UNREACHABLE",
+			});
 			expect(await keysOf("abort/")).toEqual(["abort/a"]);
 		});
 
@@ -420,7 +512,11 @@ function flatten(pages: readonly ListPage[]): ListPage["objects"][number][] {
 
 /** Bytes that look random and are the same each time. */
 function noise(length: number): Buffer {
-	const block = Buffer.concat(Array.from({ length: 2_048 }, (_, index) => createHash("sha256").update(String(index)).digest()));
+	const block = Buffer.concat(
+		Array.from({ length: 2_048 }, (_, index) =>
+			createHash("sha256").update(String(index)).digest(),
+		),
+	);
 	return Buffer.alloc(length, block);
 }
 
@@ -428,7 +524,10 @@ function digest(body: Buffer): string {
 	return createHash("sha256").update(body).digest("hex");
 }
 
-/** Times of HTTP are cut to the second, and a store's clock need not be ours: a minute tells a time from anything else. */
+/**
+ * Times of HTTP are cut to the second, and a store's clock need not be ours: a minute tells a time
+ * from anything else.
+ */
 function expectRecent(timeMs: number | undefined): void {
 	expect(Math.abs((timeMs ?? 0) - Date.now())).toBeLessThan(60_000);
 }

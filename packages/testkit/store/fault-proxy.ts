@@ -1,9 +1,16 @@
 /**
- * A line between a client and a real S3 server on which things go wrong, as a plan says: each request may meet one fault. What reaches
- * the server reaches it unchanged, signature and all, so that the server really has or really has not what it was sent.
+ * A line between a client and a real S3 server on which things go wrong, as a plan says: each
+ * request may meet one fault. What reaches the server reaches it unchanged, signature and all, so
+ * that the server really has or really has not what it was sent.
  */
 import { once } from "node:events";
-import { createServer, Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type ServerResponse } from "node:http";
+import {
+	createServer,
+	Agent as HttpAgent,
+	request as httpRequest,
+	type IncomingHttpHeaders,
+	type ServerResponse,
+} from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -33,7 +40,9 @@ export const FAULTS = {
 	precondition412: { reaches: false },
 	/** 200, with an error document for a body. */
 	errorIn200: { reaches: false },
-	/** Right, but the connection is closed behind it without a word; the next request finds it dead. */
+	/**
+	 * Right, but the connection is closed behind it without a word; the next request finds it dead.
+	 */
 	stale: { reaches: true },
 	/** The server gets half of the body, then the line breaks. */
 	partialBody: { reaches: false },
@@ -44,7 +53,9 @@ export const FAULTS = {
 export type Fault = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as Fault[];
 
-/** What a plan goes by: nothing that differs between two runs of one seed, as a pack's name does. */
+/**
+ * What a plan goes by: nothing that differs between two runs of one seed, as a pack's name does.
+ */
 export interface Request {
 	readonly verb: "PUT" | "GET" | "LIST" | "other";
 	/** `log/fff…`, `packs`, or "" */
@@ -56,10 +67,15 @@ export interface Request {
 export type FaultPlan = (request: Request) => Fault | undefined;
 
 /** Each request has its own fate, whatever the order in which they come. */
-export function seededPlan(seed: number, rate: number, faults: readonly Fault[] = FAULT_NAMES): FaultPlan {
+export function seededPlan(
+	seed: number,
+	rate: number,
+	faults: readonly Fault[] = FAULT_NAMES,
+): FaultPlan {
 	return ({ verb, what, nth }) => {
 		let mixed = seed;
-		for (const char of `${verb} ${what} ${nth}`) mixed = Math.imul(mixed ^ char.charCodeAt(0), 0x01000193);
+		for (const char of `${verb} ${what} ${nth}`)
+			mixed = Math.imul(mixed ^ char.charCodeAt(0), 0x01000193);
 		const dice = new Dice(mixed);
 		return dice.chance(rate) ? dice.oneOf(faults) : undefined;
 	};
@@ -92,7 +108,10 @@ interface Answer {
 const DELAY_MS = 50;
 
 /** @param target the server's endpoint, `http://host:port` */
-export async function startFaultProxy(target: string, plan: FaultPlan = () => undefined): Promise<FaultProxy> {
+export async function startFaultProxy(
+	target: string,
+	plan: FaultPlan = () => undefined,
+): Promise<FaultProxy> {
 	const happened = new Map<Fault, number>();
 	const counts = new Map<string, number>();
 	const agent = new HttpAgent({ keepAlive: true });
@@ -134,16 +153,29 @@ export async function startFaultProxy(target: string, plan: FaultPlan = () => un
 function kindOf({ method, url }: Incoming): Omit<Request, "nth"> {
 	const { pathname, searchParams } = new URL(url, "http://x");
 	if (method === "GET" && searchParams.has("list-type")) return { verb: "LIST", what: "" };
-	const what = /\/(log\/[0-9a-f]{12})$/.exec(pathname)?.[1] ?? (pathname.includes("/packs/") ? "packs" : "");
+	const what =
+		/\/(log\/[0-9a-f]{12})$/.exec(pathname)?.[1] ?? (pathname.includes("/packs/") ? "packs" : "");
 	return { verb: method === "PUT" || method === "GET" ? method : "other", what };
 }
 
-async function serve(target: URL, agent: HttpAgent, request: Incoming, response: ServerResponse, fault: Fault | undefined): Promise<void> {
+async function serve(
+	target: URL,
+	agent: HttpAgent,
+	request: Incoming,
+	response: ServerResponse,
+	fault: Fault | undefined,
+): Promise<void> {
 	const { socket } = request;
 	const forward = (part?: number) => forwardTo(target, agent, request, part);
 	const say = (status: number, code: string) => {
 		const body = errorDocument(code);
-		response.writeHead(status, { "content-type": "application/xml", "content-length": Buffer.byteLength(body), etag: '"e"' }).end(body);
+		response
+			.writeHead(status, {
+				"content-type": "application/xml",
+				"content-length": Buffer.byteLength(body),
+				etag: '"e"',
+			})
+			.end(body);
 	};
 	switch (fault) {
 		case "drop":
@@ -204,9 +236,22 @@ function pass(response: ServerResponse, { status, headers, body }: Answer): void
 }
 
 /** @param part send so many bytes of the body, and break off */
-async function forwardTo(target: URL, agent: HttpAgent, { method, url, headers, body }: Incoming, part?: number): Promise<Answer> {
+async function forwardTo(
+	target: URL,
+	agent: HttpAgent,
+	{ method, url, headers, body }: Incoming,
+	part?: number,
+): Promise<Answer> {
 	const { hostname, port } = target;
-	const upstream = httpRequest({ hostname, port, agent, method, path: url, headers, setHost: false });
+	const upstream = httpRequest({
+		hostname,
+		port,
+		agent,
+		method,
+		path: url,
+		headers,
+		setHost: false,
+	});
 	if (part !== undefined) {
 		upstream.on("error", () => {});
 		upstream.write(body.subarray(0, part), () => upstream.destroy());

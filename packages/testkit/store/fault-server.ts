@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, Socket } from "node:net";
 
 /**
- * An HTTP server that answers as it is told, right or wrong, in the place of S3. It takes the answers one after the other,
- * and the last one again and again.
+ * An HTTP server that answers as it is told, right or wrong, in the place of S3. It takes the
+ * answers one after the other, and the last one again and again.
  */
 
 export interface SeenRequest {
@@ -27,7 +27,9 @@ export interface FaultServer {
 	stop(): Promise<void>;
 }
 
-export async function startFaultServer(...answers: readonly [Answer, ...Answer[]]): Promise<FaultServer> {
+export async function startFaultServer(
+	...answers: readonly [Answer, ...Answer[]]
+): Promise<FaultServer> {
 	const requests: SeenRequest[] = [];
 	let connections = 0;
 	const server = createServer(async (incoming, response) => {
@@ -60,14 +62,23 @@ export async function startFaultServer(...answers: readonly [Answer, ...Answer[]
 }
 
 /** A whole response. */
-export function answer(status: number, headers: Record<string, string> = {}, body: string | Buffer = ""): Answer {
+export function answer(
+	status: number,
+	headers: Record<string, string> = {},
+	body: string | Buffer = "",
+): Answer {
 	return (response) => {
 		response.writeHead(status, { "content-length": Buffer.byteLength(body), ...headers }).end(body);
 	};
 }
 
 /** An error as S3 words it; `more` are further elements of the document. */
-export function s3Error(status: number, code: string, message = `about ${code}`, more = ""): Answer {
+export function s3Error(
+	status: number,
+	code: string,
+	message = `about ${code}`,
+	more = "",
+): Answer {
 	return answer(status, { "content-type": "application/xml" }, errorDocument(code, message, more));
 }
 
@@ -84,7 +95,12 @@ export const reset: Answer = (_, { socket }) => {
 export const silence: Answer = () => {};
 
 /** The head and the beginning of a body of `length` bytes; then `end`. */
-export function cutOff(status: number, headers: Record<string, string>, length: number, end: Answer): Answer {
+export function cutOff(
+	status: number,
+	headers: Record<string, string>,
+	length: number,
+	end: Answer,
+): Answer {
 	return (response, request) => {
 		response.writeHead(status, { ...headers, "content-length": length });
 		response.write("x".repeat(Math.floor(length / 2)), () => end(response, request));

@@ -1,10 +1,19 @@
 /** A real store behind a line that loses things, as told, one fate a PUT. */
 import { SidecarError } from "../../sidecar/src/errors.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "../../sidecar/src/store/port.ts";
+import type {
+	GetOptions,
+	GetResult,
+	ListOptions,
+	ListPage,
+	ObjectStore,
+	PutOutcome,
+	RequestCounts,
+} from "../../sidecar/src/store/port.ts";
 
 /**
- * `ok`; `lost-answer`: stored, but the caller is told `unknown`; `lost-request`: not stored, `unknown`; `late`: `unknown`, and stored
- * before the next request; `refused`: not stored, STORE_ACCESS_DENIED; `refused-as-there`: not stored, `exists`.
+ * `ok`; `lost-answer`: stored, but the caller is told `unknown`; `lost-request`: not stored,
+ * `unknown`; `late`: `unknown`, and stored before the next request; `refused`: not stored,
+ * STORE_ACCESS_DENIED; `refused-as-there`: not stored, `exists`.
  */
 export type Fate = "ok" | "lost-answer" | "lost-request" | "late" | "refused" | "refused-as-there";
 
@@ -43,7 +52,8 @@ export class FaultyStore implements ObjectStore {
 
 	async get(key: string, options?: GetOptions): Promise<GetResult> {
 		await this.#land();
-		if (this.isDeaf) throw new SidecarError("STORE_UNREACHABLE", { value: this.url, reason: "made up" });
+		if (this.isDeaf)
+			throw new SidecarError("STORE_UNREACHABLE", { value: this.url, reason: "made up" });
 		return await this.#inner.get(key, options);
 	}
 
@@ -53,7 +63,8 @@ export class FaultyStore implements ObjectStore {
 		this.sent.push({ key, body: Buffer.from(body) });
 		const fate = this.#fates.shift() ?? "ok";
 		const unknown: PutOutcome = { kind: "unknown", cause: new Error(fate) };
-		if (fate === "refused") throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
+		if (fate === "refused")
+			throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
 		if (fate === "refused-as-there") return { kind: "exists" };
 		if (fate === "lost-request") return unknown;
 		if (fate === "late") {
@@ -78,7 +89,8 @@ export class DeafToLists extends FaultyStore {
 	isDeafToLists = false;
 
 	override async *list(prefix: string, options?: ListOptions): AsyncIterable<ListPage> {
-		if (this.isDeafToLists) throw new SidecarError("STORE_UNREACHABLE", { value: this.url, reason: "made up" });
+		if (this.isDeafToLists)
+			throw new SidecarError("STORE_UNREACHABLE", { value: this.url, reason: "made up" });
 		yield* super.list(prefix, options);
 	}
 }

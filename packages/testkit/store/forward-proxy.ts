@@ -1,14 +1,21 @@
-/** A forward proxy as companies run them, as a process of its own: absolute-form requests, and CONNECT for TLS. Prints its port, then one line a request. */
+/**
+ * A forward proxy as companies run them, as a process of its own: absolute-form requests, and
+ * CONNECT for TLS. Prints its port, then one line a request.
+ */
 import { createServer, request } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 
 const server = createServer((incoming, outgoing) => {
 	console.log(`${incoming.method} ${incoming.url?.split("?")[0]}`);
 	const { "proxy-authorization": _, ...headers } = incoming.headers;
-	const onward = request(incoming.url as string, { method: incoming.method ?? "GET", headers }, (answer) => {
-		outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-		answer.pipe(outgoing);
-	});
+	const onward = request(
+		incoming.url as string,
+		{ method: incoming.method ?? "GET", headers },
+		(answer) => {
+			outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+			answer.pipe(outgoing);
+		},
+	);
 	onward.on("error", () => outgoing.destroy());
 	incoming.pipe(onward);
 });
@@ -21,7 +28,8 @@ server.on("connect", ({ url = "" }, socket, head) => {
 		onward.write(head);
 		onward.pipe(socket).pipe(onward);
 	});
-	for (const end of [onward, socket]) end.on("error", () => [onward, socket].map((each) => each.destroy()));
+	for (const end of [onward, socket])
+		end.on("error", () => [onward, socket].map((each) => each.destroy()));
 });
 
 server.listen(0, "127.0.0.1", () => console.log((server.address() as AddressInfo).port));

@@ -1,6 +1,14 @@
-import { provideS3TestServer, S3ServerUnavailable, s3ServerOfEnvironment, startS3Server } from "./s3-server.ts";
+import {
+	provideS3TestServer,
+	S3ServerUnavailable,
+	s3ServerOfEnvironment,
+	startS3Server,
+} from "./s3-server.ts";
 
-/** Gives the whole run one real S3 server. Where there cannot be one, its tests are skipped and one line says so; in CI that is an error. */
+/**
+ * Gives the whole run one real S3 server. Where there cannot be one, its tests are skipped and one
+ * line says so; in CI that is an error.
+ */
 export default async function setup(): Promise<(() => Promise<void>) | undefined> {
 	try {
 		const given = s3ServerOfEnvironment();

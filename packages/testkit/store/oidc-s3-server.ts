@@ -1,6 +1,7 @@
 /**
- * An S3 server with an STS that believes an OpenID issuer: what AWS is to a machine of the platform. Its role `users` allows what is below
- * `users/` and the token's own `sub`, as the role of an installation does.
+ * An S3 server with an STS that believes an OpenID issuer: what AWS is to a machine of the
+ * platform. Its role `users` allows what is below `users/` and the token's own `sub`, as the role
+ * of an installation does.
  */
 import { createHash } from "node:crypto";
 import { OidcIssuer } from "../platform/oidc-issuer.ts";
@@ -17,8 +18,12 @@ export interface OidcS3Server extends TrustingS3Server, AsyncDisposable {
 	readonly issuer: OidcIssuer;
 }
 
-/** @param rolePolicy of the role; default: everything that is below the prefix of the token's `sub` */
-export async function startOidcS3Server(rolePolicy?: (bucket: string) => object): Promise<OidcS3Server> {
+/**
+ * @param rolePolicy of the role; default: everything that is below the prefix of the token's `sub`
+ */
+export async function startOidcS3Server(
+	rolePolicy?: (bucket: string) => object,
+): Promise<OidcS3Server> {
 	const issuer = await OidcIssuer.start();
 	const trusting = await startTrustingS3Server(issuer, rolePolicy);
 	const dispose = async () => {
@@ -51,7 +56,11 @@ function ownPrefix(bucket: string): object {
 	return {
 		Version: "2012-10-17",
 		Statement: [
-			{ Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource: [`arn:aws:s3:::${bucket}/${below}`] },
+			{
+				Effect: "Allow",
+				Action: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+				Resource: [`arn:aws:s3:::${bucket}/${below}`],
+			},
 			{
 				Effect: "Allow",
 				Action: ["s3:ListBucket"],
@@ -62,11 +71,19 @@ function ownPrefix(bucket: string): object {
 	};
 }
 
-/** MinIO's administration speaks S3's signature; the SDK signs a request that is turned into one of it. */
+/**
+ * MinIO's administration speaks S3's signature; the SDK signs a request that is turned into one of
+ * it.
+ */
 async function addPolicy(server: StartedS3Server, name: string, policy: object): Promise<void> {
 	const { S3Client, PutObjectCommand } = await import("@aws-sdk/client-s3");
 	const { endpoint, region, accessKeyId, secretAccessKey } = server;
-	const client = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+	const client = new S3Client({
+		endpoint,
+		region,
+		credentials: { accessKeyId, secretAccessKey },
+		forcePathStyle: true,
+	});
 	client.middlewareStack.add(
 		(next) => async (args) => {
 			const request = args.request as { path: string; query: Record<string, string> };
@@ -77,7 +94,9 @@ async function addPolicy(server: StartedS3Server, name: string, policy: object):
 		{ step: "build", priority: "low" },
 	);
 	try {
-		await client.send(new PutObjectCommand({ Bucket: "any", Key: "any", Body: JSON.stringify(policy) }));
+		await client.send(
+			new PutObjectCommand({ Bucket: "any", Key: "any", Body: JSON.stringify(policy) }),
+		);
 	} finally {
 		client.destroy();
 	}

@@ -1,4 +1,7 @@
-/** A bucket of the test run's S3 server, filled as other programs would, and options to reach it through the library. */
+/**
+ * A bucket of the test run's S3 server, filled as other programs would, and options to reach it
+ * through the library.
+ */
 import PQueue from "p-queue";
 import { openStore } from "../../sidecar/src/store/open.ts";
 import type { ObjectStore } from "../../sidecar/src/store/port.ts";
@@ -9,13 +12,19 @@ export interface PlainBucket extends AsyncDisposable {
 	/** The store at the top of the bucket. */
 	readonly store: ObjectStore;
 	/** For the library's verbs. */
-	readonly connection: { readonly endpoint: string; readonly region: string; readonly credentials: () => Promise<Credentials> };
+	readonly connection: {
+		readonly endpoint: string;
+		readonly region: string;
+		readonly credentials: () => Promise<Credentials>;
+	};
 	put(key: string, body?: string | Buffer, metadata?: Record<string, string>): Promise<void>;
 	/** 32 at once. */
 	putAll(objects: Iterable<readonly [key: string, body: string | Buffer]>): Promise<void>;
 	delete(key: string): Promise<void>;
 	/** Every key, with its object. */
-	read(prefix?: string): Promise<Map<string, { readonly body: Buffer; readonly metadata: Record<string, string> }>>;
+	read(
+		prefix?: string,
+	): Promise<Map<string, { readonly body: Buffer; readonly metadata: Record<string, string> }>>;
 	count(prefix: string): Promise<number>;
 	/** Multipart uploads that were not ended. */
 	openUploads(): Promise<number>;
@@ -32,12 +41,30 @@ export async function plainBucket(): Promise<PlainBucket> {
 	const sdk = await import("@aws-sdk/client-s3");
 	const { endpoint, region, accessKeyId, secretAccessKey } = server;
 	const bucket = await makeBucket(server);
-	const client = new sdk.S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
-	const connection = { endpoint, region, credentials: async () => ({ accessKeyId, secretAccessKey }) };
+	const client = new sdk.S3Client({
+		endpoint,
+		region,
+		credentials: { accessKeyId, secretAccessKey },
+		forcePathStyle: true,
+	});
+	const connection = {
+		endpoint,
+		region,
+		credentials: async () => ({ accessKeyId, secretAccessKey }),
+	};
 	const store = await openStore(`s3://${bucket}`, connection);
-	const put = async (key: string, body: string | Buffer = "", metadata?: Record<string, string>) => {
+	const put = async (
+		key: string,
+		body: string | Buffer = "",
+		metadata?: Record<string, string>,
+	) => {
 		await client.send(
-			new sdk.PutObjectCommand({ Bucket: bucket, Key: key, Body: Buffer.from(body), ...(metadata && { Metadata: metadata }) }),
+			new sdk.PutObjectCommand({
+				Bucket: bucket,
+				Key: key,
+				Body: Buffer.from(body),
+				...(metadata && { Metadata: metadata }),
+			}),
 		);
 	};
 	return {
@@ -60,22 +87,35 @@ export async function plainBucket(): Promise<PlainBucket> {
 		},
 		read: async (prefix = "") => {
 			const found = new Map<string, { body: Buffer; metadata: Record<string, string> }>();
-			for await (const page of sdk.paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix, EncodingType: "url" })) {
+			for await (const page of sdk.paginateListObjectsV2(
+				{ client },
+				{ Bucket: bucket, Prefix: prefix, EncodingType: "url" },
+			)) {
 				for (const { Key } of page.Contents ?? []) {
 					const key = decodeURIComponent((Key as string).replaceAll("+", " "));
-					const { Body, Metadata = {} } = await client.send(new sdk.GetObjectCommand({ Bucket: bucket, Key: key }));
-					found.set(key, { body: Buffer.from((await Body?.transformToByteArray()) ?? []), metadata: Metadata });
+					const { Body, Metadata = {} } = await client.send(
+						new sdk.GetObjectCommand({ Bucket: bucket, Key: key }),
+					);
+					found.set(key, {
+						body: Buffer.from((await Body?.transformToByteArray()) ?? []),
+						metadata: Metadata,
+					});
 				}
 			}
 			return found;
 		},
 		count: async (prefix) => {
 			let count = 0;
-			for await (const page of sdk.paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix }))
+			for await (const page of sdk.paginateListObjectsV2(
+				{ client },
+				{ Bucket: bucket, Prefix: prefix },
+			))
 				count += page.Contents?.length ?? 0;
 			return count;
 		},
-		openUploads: async () => (await client.send(new sdk.ListMultipartUploadsCommand({ Bucket: bucket }))).Uploads?.length ?? 0,
+		openUploads: async () =>
+			(await client.send(new sdk.ListMultipartUploadsCommand({ Bucket: bucket }))).Uploads
+				?.length ?? 0,
 		[Symbol.asyncDispose]: async () => {
 			client.destroy();
 			await store.close();

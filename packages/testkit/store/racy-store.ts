@@ -1,5 +1,13 @@
 /** Stores whose create-only PUT is not atomic: they look, wait, and then write. */
-import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "../../sidecar/src/store/port.ts";
+import type {
+	GetOptions,
+	GetResult,
+	ListOptions,
+	ListPage,
+	ObjectStore,
+	PutOutcome,
+	RequestCounts,
+} from "../../sidecar/src/store/port.ts";
 import type { SweepableStore } from "../../sidecar/src/store/sweepable.ts";
 
 export class RacyStore implements ObjectStore {

@@ -16,7 +16,12 @@ describe("s3ServerOfEnvironment", () => {
 	});
 
 	it("takes credentials and region from the usual variables", () => {
-		const env = { ...credentials, S3_TEST_ENDPOINT: "http://host:1", AWS_SESSION_TOKEN: "token", AWS_REGION: "eu-west-1" };
+		const env = {
+			...credentials,
+			S3_TEST_ENDPOINT: "http://host:1",
+			AWS_SESSION_TOKEN: "token",
+			AWS_REGION: "eu-west-1",
+		};
 		const expected = {
 			endpoint: "http://host:1",
 			region: "eu-west-1",
@@ -28,46 +33,55 @@ describe("s3ServerOfEnvironment", () => {
 	});
 
 	it("says what is missing", () => {
-		expect(() => s3ServerOfEnvironment({ S3_TEST_ENDPOINT: "http://host:1" })).toThrow("AWS_ACCESS_KEY_ID");
+		expect(() => s3ServerOfEnvironment({ S3_TEST_ENDPOINT: "http://host:1" })).toThrow(
+			"AWS_ACCESS_KEY_ID",
+		);
 	});
 });
 
 /** Only where the run has a server does it certainly have been built. */
-describe.skipIf(s3TestServer() === undefined || process.env.S3_TEST_ENDPOINT)("startS3Server in a plain script", () => {
-	let temporary: string;
-	beforeEach(async () => {
-		temporary = await mkdtemp(join(tmpdir(), "s3-server-test-"));
-	});
-	afterEach(() => rm(temporary, { recursive: true }));
+describe.skipIf(s3TestServer() === undefined || process.env.S3_TEST_ENDPOINT)(
+	"startS3Server in a plain script",
+	() => {
+		let temporary: string;
+		beforeEach(async () => {
+			temporary = await mkdtemp(join(tmpdir(), "s3-server-test-"));
+		});
+		afterEach(() => rm(temporary, { recursive: true }));
 
-	/** Runs a script with a server of its own, and its data below `temporary`. */
-	async function run(script: string): Promise<{ endpoint: string }> {
-		const text = `
+		/** Runs a script with a server of its own, and its data below `temporary`. */
+		async function run(script: string): Promise<{ endpoint: string }> {
+			const text = `
 			import { makeBucket, startS3Server } from ${MODULE};
 			const server = await startS3Server();
 			await makeBucket(server);
 			console.log(server.endpoint);
 			${script}`;
-		const env = { ...process.env, TMPDIR: temporary };
-		const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", text], { env });
-		return { endpoint: stdout.trim() };
-	}
+			const env = { ...process.env, TMPDIR: temporary };
+			const { stdout } = await promisify(execFile)(
+				process.execPath,
+				["--input-type=module", "-e", text],
+				{ env },
+			);
+			return { endpoint: stdout.trim() };
+		}
 
-	const responds = (endpoint: string) =>
-		fetch(endpoint).then(
-			() => true,
-			() => false,
-		);
+		const responds = (endpoint: string) =>
+			fetch(endpoint).then(
+				() => true,
+				() => false,
+			);
 
-	it.each([
-		["is told to", "await server.stop();"],
-		["forgets to", ""],
-		["exits", "process.exit(0);"],
-	])("ends the server and removes its data when the script %s", async (_, script) => {
-		const { endpoint } = await run(script);
-		expect(endpoint).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-		// Killed, but not at once gone.
-		await expect.poll(() => responds(endpoint)).toBe(false);
-		expect(await readdir(temporary)).toEqual([]);
-	});
-});
+		it.each([
+			["is told to", "await server.stop();"],
+			["forgets to", ""],
+			["exits", "process.exit(0);"],
+		])("ends the server and removes its data when the script %s", async (_, script) => {
+			const { endpoint } = await run(script);
+			expect(endpoint).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+			// Killed, but not at once gone.
+			await expect.poll(() => responds(endpoint)).toBe(false);
+			expect(await readdir(temporary)).toEqual([]);
+		});
+	},
+);

@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import { freePort } from "../free-port.ts";
 
 /**
- * A real S3 server for tests, demo and benchmarks: MinIO, built once from the Go module proxy into `.cache/bin` and started
- * on a free port of this machine. Nothing here needs vitest.
+ * A real S3 server for tests, demo and benchmarks: MinIO, built once from the Go module proxy into
+ * `.cache/bin` and started on a free port of this machine. Nothing here needs vitest.
  */
 
 /** Pinned here and nowhere else. */
@@ -20,7 +20,10 @@ const CACHE = fileURLToPath(new URL("../../../.cache/bin/", import.meta.url));
 const MINIO = join(CACHE, `minio-${MINIO_VERSION}`);
 const LOCK = `${MINIO}.lock`;
 
-/** How tests find the server that `global-setup.ts` started; private, so that tests without credentials stay without. */
+/**
+ * How tests find the server that `global-setup.ts` started; private, so that tests without
+ * credentials stay without.
+ */
 const SERVER_VARIABLE = "OPENCLAW_TEST_S3_SERVER";
 
 export interface S3Credentials {
@@ -43,7 +46,9 @@ export interface StartedS3Server extends S3TestServer {
 /** Why there is no S3 server; the message is one line for people. */
 export class S3ServerUnavailable extends Error {}
 
-/** The server of this test run; `undefined` where there is none, and then the S3 tests are skipped. */
+/**
+ * The server of this test run; `undefined` where there is none, and then the S3 tests are skipped.
+ */
 export function s3TestServer(): S3TestServer | undefined {
 	const provided = process.env[SERVER_VARIABLE];
 	return provided === undefined ? undefined : (JSON.parse(provided) as S3TestServer);
@@ -52,22 +57,45 @@ export function s3TestServer(): S3TestServer | undefined {
 /** Makes `server` the one that `s3TestServer` gives, here and in processes started from now on. */
 export function provideS3TestServer(server: S3TestServer): void {
 	const { endpoint, region, accessKeyId, secretAccessKey, sessionToken } = server;
-	process.env[SERVER_VARIABLE] = JSON.stringify({ endpoint, region, accessKeyId, secretAccessKey, sessionToken });
-}
-
-/** The server named by `S3_TEST_ENDPOINT` and the usual `AWS_*` variables, used instead of MinIO. */
-export function s3ServerOfEnvironment(env: NodeJS.ProcessEnv = process.env): S3TestServer | undefined {
-	const { S3_TEST_ENDPOINT: endpoint, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
-	if (!endpoint) return undefined;
-	if (!accessKeyId || !secretAccessKey) {
-		throw new S3ServerUnavailable("S3_TEST_ENDPOINT is set, but AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not");
-	}
-	const region = env.AWS_REGION || "us-east-1";
-	return { endpoint, region, accessKeyId, secretAccessKey, ...(env.AWS_SESSION_TOKEN && { sessionToken: env.AWS_SESSION_TOKEN }) };
+	process.env[SERVER_VARIABLE] = JSON.stringify({
+		endpoint,
+		region,
+		accessKeyId,
+		secretAccessKey,
+		sessionToken,
+	});
 }
 
 /**
- * Starts a server of its own with an empty store: 0.7 s, and the first time 3 to 8 minutes more on 2 cores, to download and build it.
+ * The server named by `S3_TEST_ENDPOINT` and the usual `AWS_*` variables, used instead of MinIO.
+ */
+export function s3ServerOfEnvironment(
+	env: NodeJS.ProcessEnv = process.env,
+): S3TestServer | undefined {
+	const {
+		S3_TEST_ENDPOINT: endpoint,
+		AWS_ACCESS_KEY_ID: accessKeyId,
+		AWS_SECRET_ACCESS_KEY: secretAccessKey,
+	} = env;
+	if (!endpoint) return undefined;
+	if (!accessKeyId || !secretAccessKey) {
+		throw new S3ServerUnavailable(
+			"S3_TEST_ENDPOINT is set, but AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not",
+		);
+	}
+	const region = env.AWS_REGION || "us-east-1";
+	return {
+		endpoint,
+		region,
+		accessKeyId,
+		secretAccessKey,
+		...(env.AWS_SESSION_TOKEN && { sessionToken: env.AWS_SESSION_TOKEN }),
+	};
+}
+
+/**
+ * Starts a server of its own with an empty store: 0.7 s, and the first time 3 to 8 minutes more on
+ * 2 cores, to download and build it.
  *
  * @param env further variables of the server's, e.g. `MINIO_IDENTITY_OPENID_CONFIG_URL`
  * @throws S3ServerUnavailable without Go, or when the build or the start fails
@@ -81,23 +109,36 @@ export async function startS3Server(env: NodeJS.ProcessEnv = {}): Promise<Starte
 		// Between choosing a free port and listening on it another process may take it.
 		for (let attempt = 1; ; attempt++) {
 			const port = await freePort();
-			const child = spawn(minio, ["server", "--quiet", "--address", `127.0.0.1:${port}`, directory], {
-				env: {
-					PATH: process.env.PATH,
-					HOME: directory,
-					MINIO_ROOT_USER: accessKeyId,
-					MINIO_ROOT_PASSWORD: secretAccessKey,
-					MINIO_BROWSER: "off",
-					MINIO_UPDATE: "off",
-					...env,
+			const child = spawn(
+				minio,
+				["server", "--quiet", "--address", `127.0.0.1:${port}`, directory],
+				{
+					env: {
+						PATH: process.env.PATH,
+						HOME: directory,
+						MINIO_ROOT_USER: accessKeyId,
+						MINIO_ROOT_PASSWORD: secretAccessKey,
+						MINIO_BROWSER: "off",
+						MINIO_UPDATE: "off",
+						...env,
+					},
+					stdio: ["ignore", "pipe", "pipe"],
 				},
-				stdio: ["ignore", "pipe", "pipe"],
-			});
+			);
 			const output = collectOutput(child);
 			const endpoint = `http://127.0.0.1:${port}`;
-			if (await isReady(child, endpoint)) return started(child, directory, { endpoint, region: "us-east-1", accessKeyId, secretAccessKey });
+			if (await isReady(child, endpoint))
+				return started(child, directory, {
+					endpoint,
+					region: "us-east-1",
+					accessKeyId,
+					secretAccessKey,
+				});
 			await end(child);
-			if (attempt === 3) throw new S3ServerUnavailable(`the S3 test server does not start: ${output().trim().slice(-500)}`);
+			if (attempt === 3)
+				throw new S3ServerUnavailable(
+					`the S3 test server does not start: ${output().trim().slice(-500)}`,
+				);
 		}
 	} catch (error) {
 		await rm(directory, { recursive: true, force: true });
@@ -115,7 +156,8 @@ function started(child: ChildProcess, directory: string, server: S3TestServer): 
 	process.once("exit", onExit);
 	// A script that forgets `stop` still ends, and takes the server with it.
 	child.unref();
-	for (const stream of [child.stdout, child.stderr]) (stream as unknown as { unref(): void }).unref();
+	for (const stream of [child.stdout, child.stderr])
+		(stream as unknown as { unref(): void }).unref();
 	return {
 		...server,
 		pid,
@@ -127,7 +169,9 @@ function started(child: ChildProcess, directory: string, server: S3TestServer): 
 	};
 }
 
-/** The last part of what the process prints; it must be read, or a full pipe would stop the process. */
+/**
+ * The last part of what the process prints; it must be read, or a full pipe would stop the process.
+ */
 function collectOutput(child: ChildProcess): () => string {
 	let text = "";
 	for (const stream of [child.stdout, child.stderr]) {
@@ -141,7 +185,9 @@ function collectOutput(child: ChildProcess): () => string {
 async function isReady(child: ChildProcess, endpoint: string): Promise<boolean> {
 	const deadline = Date.now() + 30_000;
 	while (child.exitCode === null && child.signalCode === null && Date.now() < deadline) {
-		const response = await fetch(`${endpoint}/minio/health/ready`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
+		const response = await fetch(`${endpoint}/minio/health/ready`, {
+			signal: AbortSignal.timeout(1_000),
+		}).catch(() => undefined);
 		await response?.body?.cancel();
 		if (response?.ok) return true;
 		await sleep(25);
@@ -159,7 +205,10 @@ async function end(child: ChildProcess): Promise<void> {
 	clearTimeout(timer);
 }
 
-/** Path of the server's program, built if need be; of several processes one builds and the others wait. */
+/**
+ * Path of the server's program, built if need be; of several processes one builds and the others
+ * wait.
+ */
 async function buildOnce(): Promise<string> {
 	await mkdir(CACHE, { recursive: true });
 	let isTold = false;
@@ -204,22 +253,35 @@ function isAlive(pid: number): boolean {
 async function build(): Promise<void> {
 	const bin = await mkdtemp(join(CACHE, ".build-"));
 	try {
-		const go = spawn("go", ["install", "-trimpath", "-ldflags=-s -w", `github.com/minio/minio@${MINIO_VERSION}`], {
-			cwd: bin,
-			env: { ...process.env, GOBIN: bin, GOWORK: "off", CGO_ENABLED: "0" },
-			stdio: ["ignore", "pipe", "pipe"],
-		});
-		go.once("spawn", () => console.log(`building the S3 test server (MinIO ${MINIO_VERSION}): once, 3 to 8 minutes on 2 cores`));
+		const go = spawn(
+			"go",
+			["install", "-trimpath", "-ldflags=-s -w", `github.com/minio/minio@${MINIO_VERSION}`],
+			{
+				cwd: bin,
+				env: { ...process.env, GOBIN: bin, GOWORK: "off", CGO_ENABLED: "0" },
+				stdio: ["ignore", "pipe", "pipe"],
+			},
+		);
+		go.once("spawn", () =>
+			console.log(
+				`building the S3 test server (MinIO ${MINIO_VERSION}): once, 3 to 8 minutes on 2 cores`,
+			),
+		);
 		const output = collectOutput(go);
 		const code = await new Promise<number | null>((resolve, reject) => {
 			go.once("error", reject);
 			go.once("close", resolve);
 		});
-		if (code !== 0) throw new S3ServerUnavailable(`\`go install\` of the S3 test server failed: ${output().trim().slice(-500)}`);
+		if (code !== 0)
+			throw new S3ServerUnavailable(
+				`\`go install\` of the S3 test server failed: ${output().trim().slice(-500)}`,
+			);
 		await rename(join(bin, "minio"), MINIO);
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-		throw new S3ServerUnavailable("Go is missing, and the S3 test server is built with it: install Go 1.24 or later (https://go.dev/dl)");
+		throw new S3ServerUnavailable(
+			"Go is missing, and the S3 test server is built with it: install Go 1.24 or later (https://go.dev/dl)",
+		);
 	} finally {
 		await rm(bin, { recursive: true, force: true });
 	}
@@ -233,7 +295,9 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** @returns the name of a new, empty bucket */
-export async function makeBucket(server: S3TestServer | undefined = s3TestServer()): Promise<string> {
+export async function makeBucket(
+	server: S3TestServer | undefined = s3TestServer(),
+): Promise<string> {
 	const { S3Client, CreateBucketCommand } = await import("@aws-sdk/client-s3");
 	const { endpoint, region, ...credentials } = required(server);
 	const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
@@ -247,23 +311,35 @@ export async function makeBucket(server: S3TestServer | undefined = s3TestServer
 }
 
 /**
- * Credentials that may do what `policyJson` allows and nothing else (AssumeRole with an inline session policy).
+ * Credentials that may do what `policyJson` allows and nothing else (AssumeRole with an inline
+ * session policy).
  *
- * @param policyJson an IAM policy document, e.g. one that allows `s3:GetObject` on `arn:aws:s3:::bucket/*`
+ * @param policyJson an IAM policy document, e.g. one that allows `s3:GetObject` on
+ * `arn:aws:s3:::bucket/*`
  */
-export async function makeRestrictedUser(policyJson: string, server: S3TestServer | undefined = s3TestServer()): Promise<S3Credentials> {
+export async function makeRestrictedUser(
+	policyJson: string,
+	server: S3TestServer | undefined = s3TestServer(),
+): Promise<S3Credentials> {
 	const { fromTemporaryCredentials } = await import("@aws-sdk/credential-providers");
 	const { endpoint, region, ...masterCredentials } = required(server);
 	const { accessKeyId, secretAccessKey, sessionToken } = await fromTemporaryCredentials({
 		masterCredentials,
 		clientConfig: { endpoint, region },
-		params: { RoleArn: "arn:aws:iam::000000000000:role/test", RoleSessionName: "test", Policy: policyJson, DurationSeconds: 900 },
+		params: {
+			RoleArn: "arn:aws:iam::000000000000:role/test",
+			RoleSessionName: "test",
+			Policy: policyJson,
+			DurationSeconds: 900,
+		},
 	})();
 	return { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) };
 }
 
 function required(server: S3TestServer | undefined): S3TestServer {
 	if (server === undefined)
-		throw new Error("no S3 test server in this run: guard the test with `describe.skipIf(s3TestServer() === undefined)`");
+		throw new Error(
+			"no S3 test server in this run: guard the test with `describe.skipIf(s3TestServer() === undefined)`",
+		);
 	return server;
 }

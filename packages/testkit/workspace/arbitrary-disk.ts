@@ -23,13 +23,22 @@ const anyBytes = fc.oneof(
 			.tuple(fc.nat(255), fc.integer({ min: 1_000_000, max: 2_200_000 }))
 			.map(([seed, size]) => Uint8Array.from({ length: size }, (_, index) => (index * seed) >> 3)),
 	},
-	{ weight: 1, arbitrary: fc.integer({ min: 1, max: 3_000_000 }).map((size) => new Uint8Array(size)) },
+	{
+		weight: 1,
+		arbitrary: fc.integer({ min: 1, max: 3_000_000 }).map((size) => new Uint8Array(size)),
+	},
 );
 
 export const anyDisk: fc.Arbitrary<DiskNode[]> = fc.uniqueArray(
 	fc.record({
 		path: fc.array(anyName, { minLength: 1, maxLength: 5 }).map((names) => names.join("/")),
-		kind: fc.constantFrom("file" as const, "file" as const, "file" as const, "dir" as const, "link" as const),
+		kind: fc.constantFrom(
+			"file" as const,
+			"file" as const,
+			"file" as const,
+			"dir" as const,
+			"link" as const,
+		),
 		bytes: anyBytes,
 		target: fc.constantFrom("missing", "../..", "/etc/hostname", "a", "\udcff", "x".repeat(300)),
 		mode: fc.constantFrom(0o644, 0o600, 0o755, 0o400, 0o000, 0o777, 0o1777),
@@ -39,7 +48,10 @@ export const anyDisk: fc.Arbitrary<DiskNode[]> = fc.uniqueArray(
 	{ selector: ({ path }) => path, maxLength: 25 },
 );
 
-/** Makes what it can: a node whose parent turned out to be a file or a link is left out. Directories get their times last. */
+/**
+ * Makes what it can: a node whose parent turned out to be a file or a link is left out. Directories
+ * get their times last.
+ */
 export async function makeDisk(root: string, nodes: readonly DiskNode[]): Promise<void> {
 	const times = await loadFileTimes().catch(() => approximate);
 	mkdirSync(root, { recursive: true });
@@ -51,7 +63,8 @@ export async function makeDisk(root: string, nodes: readonly DiskNode[]): Promis
 	};
 	for (const node of nodes) {
 		if (made.has(node.path) || encodePath(node.path).length > 2000) continue;
-		if (parents(node.path).some((parent) => made.has(parent) && made.get(parent) !== "dir")) continue;
+		if (parents(node.path).some((parent) => made.has(parent) && made.get(parent) !== "dir"))
+			continue;
 		for (const parent of parents(node.path)) {
 			if (made.has(parent)) continue;
 			mkdirSync(fsPath(root, parent));

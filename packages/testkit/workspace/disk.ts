@@ -1,6 +1,14 @@
 /** What is on a disk, exactly, for comparison: nothing of it goes through the code under test. */
 import { createHash } from "node:crypto";
-import { type BigIntStats, closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import {
+	type BigIntStats,
+	closeSync,
+	lstatSync,
+	openSync,
+	readdirSync,
+	readlinkSync,
+	readSync,
+} from "node:fs";
 
 export interface DiskEntry {
 	readonly type: string;
@@ -11,11 +19,19 @@ export interface DiskEntry {
 
 const slash = Buffer.from("/");
 
-/** Every path below `root` (hex of its bytes where it is not plain ASCII), with type, mode, time and a hash of the content. */
-export function readDisk(root: string, skip: (path: string) => boolean = () => false): Map<string, DiskEntry> {
+/**
+ * Every path below `root` (hex of its bytes where it is not plain ASCII), with type, mode, time and
+ * a hash of the content.
+ */
+export function readDisk(
+	root: string,
+	skip: (path: string) => boolean = () => false,
+): Map<string, DiskEntry> {
 	const found = new Map<string, DiskEntry>();
 	const visit = (path: Buffer, relative: Buffer) => {
-		const name = /^[\x20-\x7e]*$/.test(relative.toString("latin1")) ? relative.toString("latin1") : `hex:${relative.toString("hex")}`;
+		const name = /^[\x20-\x7e]*$/.test(relative.toString("latin1"))
+			? relative.toString("latin1")
+			: `hex:${relative.toString("hex")}`;
 		if (skip(name)) return;
 		const stat = lstatSync(path, { bigint: true });
 		found.set(name, {
@@ -26,7 +42,10 @@ export function readDisk(root: string, skip: (path: string) => boolean = () => f
 		});
 		if (!stat.isDirectory()) return;
 		for (const child of readdirSync(path, { encoding: "buffer" })) {
-			visit(Buffer.concat([path, slash, child]), relative.length === 0 ? child : Buffer.concat([relative, slash, child]));
+			visit(
+				Buffer.concat([path, slash, child]),
+				relative.length === 0 ? child : Buffer.concat([relative, slash, child]),
+			);
 		}
 	};
 	visit(Buffer.from(root), Buffer.alloc(0));
@@ -34,7 +53,13 @@ export function readDisk(root: string, skip: (path: string) => boolean = () => f
 }
 
 function typeOf(stat: BigIntStats): string {
-	return stat.isDirectory() ? "dir" : stat.isSymbolicLink() ? "link" : stat.isFile() ? "file" : "other";
+	return stat.isDirectory()
+		? "dir"
+		: stat.isSymbolicLink()
+			? "link"
+			: stat.isFile()
+				? "file"
+				: "other";
 }
 
 function contentOf(path: Buffer, stat: BigIntStats): string {

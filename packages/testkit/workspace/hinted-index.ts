@@ -1,4 +1,7 @@
-/** For tests: a picture of a directory that is kept up by hints alone, as a flush keeps up its own. Right = equal to a scan. */
+/**
+ * For tests: a picture of a directory that is kept up by hints alone, as a flush keeps up its own.
+ * Right = equal to a scan.
+ */
 
 import { parentOf, type Root } from "../../sidecar/src/path.ts";
 import type { Filter } from "../../sidecar/src/workspace/filter.ts";
@@ -24,7 +27,9 @@ export class HintedIndex {
 	/** Looked at as soon as possible: a look that comes too early is what could miss something. */
 	readonly hint = (path: string): void => {
 		this.#hints.add(path);
-		this.#working ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#work());
+		this.#working ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() =>
+			this.#work(),
+		);
 	};
 
 	/** What a scan finds otherwise, once all hints have been followed. */
@@ -35,7 +40,8 @@ export class HintedIndex {
 		for (const [path, stat] of stats) {
 			const known = this.#known.get(path);
 			if (known === undefined) found.push(`unknown: ${path}`);
-			else if (known.type !== stat.type || (stat.type !== "dir" && !sameStat(known, stat))) found.push(`stale: ${path}`);
+			else if (known.type !== stat.type || (stat.type !== "dir" && !sameStat(known, stat)))
+				found.push(`stale: ${path}`);
 		}
 		for (const path of this.#known.keys()) if (!stats.has(path)) found.push(`gone: ${path}`);
 		return found;
@@ -70,17 +76,23 @@ export class HintedIndex {
 			return end < 0 ? below : below.slice(0, end);
 		};
 		const newEntries = new Set(
-			[...stats.keys()].filter((found) => entryOf(found) === found && this.#known.get(found)?.type !== stats.get(found)?.type),
+			[...stats.keys()].filter(
+				(found) =>
+					entryOf(found) === found && this.#known.get(found)?.type !== stats.get(found)?.type,
+			),
 		);
 		for (const known of [...this.#known.keys()]) {
-			if (known !== "" && parentOf(known) === path && (!stats.has(known) || newEntries.has(known))) this.#forget(known);
+			if (known !== "" && parentOf(known) === path && (!stats.has(known) || newEntries.has(known)))
+				this.#forget(known);
 		}
 		for (const [found, now] of stats) {
-			if (isNew || found === path || entryOf(found) === found || newEntries.has(entryOf(found))) this.#known.set(found, now);
+			if (isNew || found === path || entryOf(found) === found || newEntries.has(entryOf(found)))
+				this.#known.set(found, now);
 		}
 	}
 
 	#forget(path: string): void {
-		for (const known of [...this.#known.keys()]) if (known === path || known.startsWith(`${path}/`)) this.#known.delete(known);
+		for (const known of [...this.#known.keys()])
+			if (known === path || known.startsWith(`${path}/`)) this.#known.delete(known);
 	}
 }

@@ -9,7 +9,10 @@ export interface Mounted extends Disposable {
 	/** A file system of its own, on a directory that is made. */
 	tmpfs(path: string, options?: string): void;
 	/** As a container's root: changes to what is in `lower` go to `upper`. */
-	overlay(layers: { readonly lower: string; readonly upper: string; readonly work: string }, to: string): void;
+	overlay(
+		layers: { readonly lower: string; readonly upper: string; readonly work: string },
+		to: string,
+	): void;
 	chattr(attribute: "i" | "a", path: string): void;
 }
 
@@ -22,7 +25,9 @@ export function mounted(context: TestContext): Mounted {
 			execFileSync(program, args, { stdio: "pipe" });
 		} catch (error) {
 			if (process.env.CI === "true") throw error;
-			console.warn(`skipped: ${command.join(" ")}: ${(error as Error).message.split("\n")[1] ?? ""}`);
+			console.warn(
+				`skipped: ${command.join(" ")}: ${(error as Error).message.split("\n")[1] ?? ""}`,
+			);
 			context.skip(`needs the right to run ${program}`);
 		}
 		if (back !== undefined) undo.push(back);
@@ -37,11 +42,24 @@ export function mounted(context: TestContext): Mounted {
 			run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], ["umount", path]);
 		},
 		overlay({ lower, upper, work }, to) {
-			run(["mount", "-t", "overlay", "-o", `lowerdir=${lower},upperdir=${upper},workdir=${work}`, "overlay", to], ["umount", to]);
+			run(
+				[
+					"mount",
+					"-t",
+					"overlay",
+					"-o",
+					`lowerdir=${lower},upperdir=${upper},workdir=${work}`,
+					"overlay",
+					to,
+				],
+				["umount", to],
+			);
 		},
-		chattr: (attribute, path) => run(["chattr", `+${attribute}`, path], ["chattr", `-${attribute}`, path]),
+		chattr: (attribute, path) =>
+			run(["chattr", `+${attribute}`, path], ["chattr", `-${attribute}`, path]),
 		[Symbol.dispose]() {
-			for (const [program = "", ...args] of undo.reverse()) execFileSync(program, args, { stdio: "pipe" });
+			for (const [program = "", ...args] of undo.reverse())
+				execFileSync(program, args, { stdio: "pipe" });
 		},
 	};
 }

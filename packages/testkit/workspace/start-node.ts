@@ -13,8 +13,8 @@ export interface Child {
 }
 
 /**
- * Another process running an ES module given as text. `args` are `process.argv.slice(1)`; `line()` in it waits for a line of input.
- * Killed at the end of the test if it still runs then.
+ * Another process running an ES module given as text. `args` are `process.argv.slice(1)`; `line()`
+ * in it waits for a line of input. Killed at the end of the test if it still runs then.
  */
 export function startNode(script: string, ...args: string[]): Child {
 	const prelude = `
@@ -26,9 +26,13 @@ export function startNode(script: string, ...args: string[]): Child {
 		const say = (text) => fs.writeSync(1, text + "\\n");
 		const args = process.argv.slice(1);
 	`;
-	const child = spawn(process.execPath, ["--input-type=module", "--eval", `${prelude}${script}\nprocess.exit();`, ...args], {
-		stdio: ["pipe", "pipe", "inherit"],
-	});
+	const child = spawn(
+		process.execPath,
+		["--input-type=module", "--eval", `${prelude}${script}\nprocess.exit();`, ...args],
+		{
+			stdio: ["pipe", "pipe", "inherit"],
+		},
+	);
 	const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
 	const ended = once(child, "close").then(([code]) => code as number | null);
 	onTestFinished(async () => {

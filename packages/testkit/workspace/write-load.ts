@@ -1,9 +1,18 @@
 /**
- * A scripted load of which every state is known: each step is one system call, so the disk passes through exactly the states that
- * `statesOf` lists. Run as a program (`node write-load.ts DIR SEED STEPS PAUSE_MS`) it plays the script at its own pace.
+ * A scripted load of which every state is known: each step is one system call, so the disk passes
+ * through exactly the states that `statesOf` lists. Run as a program (`node write-load.ts DIR SEED
+ * STEPS PAUSE_MS`) it plays the script at its own pace.
  */
 import { createHash } from "node:crypto";
-import { appendFileSync, mkdirSync, renameSync, rmdirSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+	appendFileSync,
+	mkdirSync,
+	renameSync,
+	rmdirSync,
+	symlinkSync,
+	unlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -67,15 +76,22 @@ function pick(next: () => number, state: State, count: number): Step {
 	if (choice < 0.7) return { kind: "remove", path: known };
 	if (choice < 0.8) return { kind: "rename", path: known, to: path };
 	if (choice < 0.87) return { kind: "link", path, target: `../missing-${count}` };
-	if (choice < 0.97) return { kind: "mkdir", path: ["notes", "notes/deep", "new"][Math.floor(next() * 3)] as string };
+	if (choice < 0.97)
+		return {
+			kind: "mkdir",
+			path: ["notes", "notes/deep", "new"][Math.floor(next() * 3)] as string,
+		};
 	return { kind: "rmdir", path: known };
 }
 
 /** What the step makes of a state; false where the system would refuse it. */
 function apply(state: Map<string, string>, step: Step): boolean {
-	const parent = step.path.includes("/") ? step.path.slice(0, step.path.lastIndexOf("/")) : undefined;
+	const parent = step.path.includes("/")
+		? step.path.slice(0, step.path.lastIndexOf("/"))
+		: undefined;
 	const isDir = (path: string) => state.get(path) === "dir";
-	const isFile = (path: string) => state.has(path) && !isDir(path) && !state.get(path)?.startsWith("link:");
+	const isFile = (path: string) =>
+		state.has(path) && !isDir(path) && !state.get(path)?.startsWith("link:");
 	const hasParent = parent === undefined || isDir(parent);
 	switch (step.kind) {
 		case "put":
@@ -89,8 +105,16 @@ function apply(state: Map<string, string>, step: Step): boolean {
 		case "remove":
 			return !isDir(step.path) && state.delete(step.path);
 		case "rename": {
-			const toParent = step.to.includes("/") ? step.to.slice(0, step.to.lastIndexOf("/")) : undefined;
-			if (!isFile(step.path) || (toParent !== undefined && !isDir(toParent)) || isDir(step.to) || step.to === step.path) return false;
+			const toParent = step.to.includes("/")
+				? step.to.slice(0, step.to.lastIndexOf("/"))
+				: undefined;
+			if (
+				!isFile(step.path) ||
+				(toParent !== undefined && !isDir(toParent)) ||
+				isDir(step.to) ||
+				step.to === step.path
+			)
+				return false;
 			state.set(step.to, state.get(step.path) as string);
 			return state.delete(step.path);
 		}
@@ -103,7 +127,8 @@ function apply(state: Map<string, string>, step: Step): boolean {
 			state.set(step.path, "dir");
 			return true;
 		case "rmdir":
-			if (!isDir(step.path) || [...state.keys()].some((path) => path.startsWith(`${step.path}/`))) return false;
+			if (!isDir(step.path) || [...state.keys()].some((path) => path.startsWith(`${step.path}/`)))
+				return false;
 			return state.delete(step.path);
 		default:
 			return false;

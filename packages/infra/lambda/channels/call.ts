@@ -1,8 +1,8 @@
 /**
  * One call of a channel's API: POST of JSON, answered with JSON.
  *
- * Waits and repeats only where the channel says that nothing was done (429). What it throws names neither the URL, which holds the bot's
- * token at Telegram, nor anything that was sent.
+ * Waits and repeats only where the channel says that nothing was done (429). What it throws names
+ * neither the URL, which holds the bot's token at Telegram, nor anything that was sent.
  */
 import { setTimeout as wait } from "node:timers/promises";
 import { isRecord, parseJson } from "../environment.ts";
@@ -26,7 +26,12 @@ export class ChannelFailure extends Error {
 export type Answer = Readonly<Record<string, unknown>>;
 
 /** @throws ChannelFailure: unreachable, no JSON, or 429 again and again */
-export async function call(what: string, url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+export async function call(
+	what: string,
+	url: string,
+	body: object,
+	headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
 	for (let attempt = 1; ; attempt++) {
 		const { status, retryAfterS, answer } = await post(what, url, body, headers);
 		if (status !== 429) {
@@ -34,7 +39,8 @@ export async function call(what: string, url: string, body: object, headers: Rea
 			return answer;
 		}
 		const pauseS = retryAfterS ?? 1;
-		if (attempt === MAX_ATTEMPTS || pauseS > MAX_PAUSE_S) throw new ChannelFailure(what, `too many requests, again in ${pauseS} s`);
+		if (attempt === MAX_ATTEMPTS || pauseS > MAX_PAUSE_S)
+			throw new ChannelFailure(what, `too many requests, again in ${pauseS} s`);
 		await wait(pauseS * 1_000);
 	}
 }
@@ -45,7 +51,12 @@ interface Posted {
 	readonly answer: Answer | undefined;
 }
 
-async function post(what: string, url: string, body: object, headers: Readonly<Record<string, string>>): Promise<Posted> {
+async function post(
+	what: string,
+	url: string,
+	body: object,
+	headers: Readonly<Record<string, string>>,
+): Promise<Posted> {
 	let response: Response;
 	let text: string;
 	try {
@@ -61,7 +72,11 @@ async function post(what: string, url: string, body: object, headers: Readonly<R
 		throw new ChannelFailure(what, reasonOf(error));
 	}
 	const answer = parseJson(text);
-	return { status: response.status, retryAfterS: pauseOf(response, answer), answer: isRecord(answer) ? answer : undefined };
+	return {
+		status: response.status,
+		retryAfterS: pauseOf(response, answer),
+		answer: isRecord(answer) ? answer : undefined,
+	};
 }
 
 /** Telegram says it in the body, Slack in the header. */

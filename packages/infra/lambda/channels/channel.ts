@@ -1,7 +1,9 @@
 /**
- * What a channel is: how its requests prove themselves, what they say, and how an answer is sent back.
+ * What a channel is: how its requests prove themselves, what they say, and how an answer is sent
+ * back.
  *
- * Only what a person writes to the bot alone is taken: an agent knows its user's affairs, and in a group others would read the answer.
+ * Only what a person writes to the bot alone is taken: an agent knows its user's affairs, and in a
+ * group others would read the answer.
  */
 import type { Delivery } from "../door/delivery.ts";
 import { Refusal } from "../door/refusal.ts";
@@ -14,7 +16,9 @@ export type SecretFields = Readonly<Record<string, unknown>>;
 export interface ChannelMessage {
 	/** A delivery that is repeated has the same. */
 	readonly eventId: string;
-	/** `telegram.4711`, `slack.T0123.U0456`, `feishu.ou_…`: unlike any other person's of any channel. */
+	/**
+	 * `telegram.4711`, `slack.T0123.U0456`, `feishu.ou_…`: unlike any other person's of any channel.
+	 */
 	readonly sender: string;
 	/** Undefined: of a kind that is not read, such as an image. */
 	readonly text: string | undefined;
@@ -29,7 +33,10 @@ export type Content =
 
 export interface Opened {
 	readonly content: Content;
-	/** What is unlike in any two requests that the channel makes; undefined where it does not sign single requests. */
+	/**
+	 * What is unlike in any two requests that the channel makes; undefined where it does not sign
+	 * single requests.
+	 */
 	readonly proof: string | undefined;
 }
 
@@ -51,10 +58,13 @@ export interface Channel {
 	send(part: ReplyPart, secret: SecretFields): Promise<void>;
 }
 
-/** @throws Refusal CHANNEL_MISCONFIGURED: an empty secret proves nothing, so it is as good as none */
+/**
+ * @throws Refusal CHANNEL_MISCONFIGURED: an empty secret proves nothing, so it is as good as none
+ */
 export function field(secret: SecretFields, name: string): string {
 	const value = secret[name];
-	if (typeof value !== "string" || value === "") throw new Refusal("CHANNEL_MISCONFIGURED", `the secret has no ${name}`);
+	if (typeof value !== "string" || value === "")
+		throw new Refusal("CHANNEL_MISCONFIGURED", `the secret has no ${name}`);
 	return value;
 }
 

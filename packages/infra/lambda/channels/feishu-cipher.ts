@@ -1,4 +1,7 @@
-/** How Feishu encrypts an event: AES-256-CBC, the key is SHA-256 of the encrypt key, the first 16 bytes are the initialisation vector. */
+/**
+ * How Feishu encrypts an event: AES-256-CBC, the key is SHA-256 of the encrypt key, the first 16
+ * bytes are the initialisation vector.
+ */
 import { createDecipheriv, createHash } from "node:crypto";
 
 const IV_BYTES = 16;
@@ -7,15 +10,27 @@ const IV_BYTES = 16;
 export function decryptEvent(encrypted: string, encryptKey: string): Buffer | undefined {
 	const bytes = Buffer.from(encrypted, "base64");
 	try {
-		const decipher = createDecipheriv("aes-256-cbc", createHash("sha256").update(encryptKey).digest(), bytes.subarray(0, IV_BYTES));
+		const decipher = createDecipheriv(
+			"aes-256-cbc",
+			createHash("sha256").update(encryptKey).digest(),
+			bytes.subarray(0, IV_BYTES),
+		);
 		return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES)), decipher.final()]);
 	} catch {
 		return undefined;
 	}
 }
 
-/** Of a request, hex: SHA-256 over timestamp, nonce, encrypt key and the raw body; no HMAC, and not the app secret. */
-export function signatureOf(timestamp: string, nonce: string, encryptKey: string, body: Uint8Array): string {
+/**
+ * Of a request, hex: SHA-256 over timestamp, nonce, encrypt key and the raw body; no HMAC, and not
+ * the app secret.
+ */
+export function signatureOf(
+	timestamp: string,
+	nonce: string,
+	encryptKey: string,
+	body: Uint8Array,
+): string {
 	return createHash("sha256")
 		.update(timestamp + nonce + encryptKey)
 		.update(body)

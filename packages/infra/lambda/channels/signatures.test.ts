@@ -1,6 +1,7 @@
 /**
- * The proofs, against what the channels themselves publish: the worked example of Slack's "Verifying requests from Slack" and the decryption
- * sample of Feishu's "Encrypt Key" page. Feishu publishes no signature; there its official SDK is the judge.
+ * The proofs, against what the channels themselves publish: the worked example of Slack's
+ * "Verifying requests from Slack" and the decryption sample of Feishu's "Encrypt Key" page. Feishu
+ * publishes no signature; there its official SDK is the judge.
  */
 import { EventDispatcher, LoggerLevel } from "@larksuiteoapi/node-sdk";
 import { describe, expect, test } from "vitest";
@@ -11,7 +12,11 @@ import { feishu } from "./feishu.ts";
 import { decryptEvent, signatureOf } from "./feishu-cipher.ts";
 import { slack } from "./slack.ts";
 
-function delivery(headers: Readonly<Record<string, string>>, body: string | Buffer, nowMs = Date.now()): Delivery {
+function delivery(
+	headers: Readonly<Record<string, string>>,
+	body: string | Buffer,
+	nowMs = Date.now(),
+): Delivery {
 	return { header: (name) => headers[name], body: Buffer.from(body), nowMs };
 }
 
@@ -35,14 +40,24 @@ describe("Slack's example", () => {
 		"&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN" +
 		"&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
 	const open = (sent: string, at = Number(timestamp) * 1_000) =>
-		codeOf(() => slack.open(delivery({ "x-slack-request-timestamp": timestamp, "x-slack-signature": sent }, body, at), secret));
+		codeOf(() =>
+			slack.open(
+				delivery({ "x-slack-request-timestamp": timestamp, "x-slack-signature": sent }, body, at),
+				secret,
+			),
+		);
 
 	test("is authentic: it is a slash command, so what comes next is that it is no JSON", () => {
 		expect(open(signature)).toBe("REQUEST_INVALID");
 	});
 
 	test("is not with one digit changed, without `v0=`, or in capitals", () => {
-		for (const wrong of [signature.replace(/3$/, "4"), signature.slice(3), signature.toUpperCase(), ""])
+		for (const wrong of [
+			signature.replace(/3$/, "4"),
+			signature.slice(3),
+			signature.toUpperCase(),
+			"",
+		])
 			expect(open(wrong)).toBe("SIGNATURE_INVALID");
 	});
 
@@ -53,25 +68,39 @@ describe("Slack's example", () => {
 
 describe("Feishu", () => {
 	test("its decryption sample", () => {
-		expect(decryptEvent("P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk=", "test key")?.toString()).toBe("hello world");
-		expect(decryptEvent("P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk=", "another key")).toBeUndefined();
+		expect(
+			decryptEvent("P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk=", "test key")?.toString(),
+		).toBe("hello world");
+		expect(
+			decryptEvent("P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk=", "another key"),
+		).toBeUndefined();
 		expect(decryptEvent("", "test key")).toBeUndefined();
 	});
 
 	test("its SDK accepts what is accepted here, and refuses what is refused", async () => {
 		const { encrypt_key: encryptKey, verification_token: verificationToken } = SECRETS.feishu;
 		const silent = { error() {}, warn() {}, info() {}, debug() {}, trace() {} };
-		const dispatcher = new EventDispatcher({ encryptKey, verificationToken, loggerLevel: LoggerLevel.fatal, logger: silent });
+		const dispatcher = new EventDispatcher({
+			encryptKey,
+			verificationToken,
+			loggerLevel: LoggerLevel.fatal,
+			logger: silent,
+		});
 		dispatcher.register({ "im.message.receive_v1": ({ message }) => message.content });
 		const { headers, body } = feishuBody(feishuEvent({ text: "你好" }));
-		const judge = async (text: string) => await dispatcher.invoke(Object.assign(Object.create({ headers }), JSON.parse(text)));
+		const judge = async (text: string) =>
+			await dispatcher.invoke(Object.assign(Object.create({ headers }), JSON.parse(text)));
 
 		expect(await judge(body)).toBe('{"text":"你好"}');
-		expect(feishu.open(delivery(headers, body), SECRETS.feishu).content).toMatchObject({ message: { text: "你好" } });
+		expect(feishu.open(delivery(headers, body), SECRETS.feishu).content).toMatchObject({
+			message: { text: "你好" },
+		});
 
 		const changed = body.replace(/(.)"\}$/, (_, one) => `${one === "=" ? "A" : "="}"}`);
 		expect(await judge(changed)).toBeUndefined();
-		expect(codeOf(() => feishu.open(delivery(headers, changed), SECRETS.feishu))).toBe("SIGNATURE_INVALID");
+		expect(codeOf(() => feishu.open(delivery(headers, changed), SECRETS.feishu))).toBe(
+			"SIGNATURE_INVALID",
+		);
 	});
 
 	test("the raw bytes are signed, in whatever order and spacing they came", () => {
@@ -99,14 +128,20 @@ describe("Feishu", () => {
 				[{ tag: "text", text: "b" }],
 			],
 		};
-		const { headers, body } = feishuBody(feishuEvent({ change: { message_type: "post", content: JSON.stringify(content) } }));
-		expect(feishu.open(delivery(headers, body), SECRETS.feishu).content).toMatchObject({ message: { text: "Plan\na link\nb" } });
+		const { headers, body } = feishuBody(
+			feishuEvent({ change: { message_type: "post", content: JSON.stringify(content) } }),
+		);
+		expect(feishu.open(delivery(headers, body), SECRETS.feishu).content).toMatchObject({
+			message: { text: "Plan\na link\nb" },
+		});
 	});
 });
 
 test("a secret that is empty proves nothing", () => {
 	const { headers, body } = feishuBody(feishuEvent(), { secret: "" });
-	expect(codeOf(() => feishu.open(delivery(headers, body), { ...SECRETS.feishu, encrypt_key: "" }))).toBe("CHANNEL_MISCONFIGURED");
+	expect(
+		codeOf(() => feishu.open(delivery(headers, body), { ...SECRETS.feishu, encrypt_key: "" })),
+	).toBe("CHANNEL_MISCONFIGURED");
 	const telegram = delivery({ "x-telegram-bot-api-secret-token": "" }, "{}");
 	expect(codeOf(() => slack.open(telegram, {}))).toBe("CHANNEL_MISCONFIGURED");
 });

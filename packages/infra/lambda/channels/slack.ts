@@ -1,5 +1,6 @@
 /**
- * Slack's Events API. Requests are signed `v0=` HMAC-SHA256 of `v0:{timestamp}:{body}` with the app's signing secret.
+ * Slack's Events API. Requests are signed `v0=` HMAC-SHA256 of `v0:{timestamp}:{body}` with the
+ * app's signing secret.
  *
  * The secret: `signing_secret`, `bot_token`.
  */
@@ -24,16 +25,28 @@ export const slack: Channel = {
 	},
 
 	async send({ text, replyTo }, secret) {
-		const body = { channel: replyTo.channel, markdown_text: text, unfurl_links: false, unfurl_media: false };
+		const body = {
+			channel: replyTo.channel,
+			markdown_text: text,
+			unfurl_links: false,
+			unfurl_media: false,
+		};
 		await callSlack("chat.postMessage", body, secret);
 	},
 };
 
 /** @throws ChannelFailure */
-export async function callSlack(method: string, body: object, secret: SecretFields): Promise<Answer> {
+export async function callSlack(
+	method: string,
+	body: object,
+	secret: SecretFields,
+): Promise<Answer> {
 	const url = `${process.env.SLACK_API_URL ?? "https://slack.com/api"}/${method}`;
-	const answer = await call(`slack ${method}`, url, body, { authorization: `Bearer ${field(secret, "bot_token")}` });
-	if (answer.ok !== true) throw new ChannelFailure(`slack ${method}`, String(answer.error ?? "not ok"));
+	const answer = await call(`slack ${method}`, url, body, {
+		authorization: `Bearer ${field(secret, "bot_token")}`,
+	});
+	if (answer.ok !== true)
+		throw new ChannelFailure(`slack ${method}`, String(answer.error ?? "not ok"));
 	return answer;
 }
 
@@ -43,22 +56,29 @@ function prove({ header, body, nowMs }: Delivery, signingSecret: string): string
 	checkWindow(timestamp, nowMs);
 	const signature = header("x-slack-signature");
 	const expected = `v0=${createHmac("sha256", signingSecret).update(`v0:${timestamp}:`).update(body).digest("hex")}`;
-	if (signature === undefined || !isSame(signature, expected)) throw new Refusal("SIGNATURE_INVALID");
+	if (signature === undefined || !isSame(signature, expected))
+		throw new Refusal("SIGNATURE_INVALID");
 	return expected;
 }
 
 function read(body: Readonly<Record<string, unknown>>): Content {
-	if (body.type === "url_verification") return { kind: "challenge", answer: { challenge: body.challenge } };
+	if (body.type === "url_verification")
+		return { kind: "challenge", answer: { challenge: body.challenge } };
 	const { event, event_id: eventId, team_id: team } = body;
 	if (body.type !== "event_callback" || !isRecord(event)) return ignored("no event");
 	if (event.type !== "message") return ignored("no message");
 	if (event.channel_type !== "im") return ignored("not written to the bot alone");
 	const { user, channel, subtype, text } = event;
 	// What the bot itself says comes back as an event; edits and the like are subtypes.
-	if (event.bot_id !== undefined || (subtype !== undefined && subtype !== "file_share")) return ignored("not said by a person");
-	if (!isId(team) || !isId(user) || !isId(channel) || typeof eventId !== "string") throw new Refusal("REQUEST_INVALID", "ids are missing");
+	if (event.bot_id !== undefined || (subtype !== undefined && subtype !== "file_share"))
+		return ignored("not said by a person");
+	if (!isId(team) || !isId(user) || !isId(channel) || typeof eventId !== "string")
+		throw new Refusal("REQUEST_INVALID", "ids are missing");
 	const said = typeof text === "string" && text !== "" ? unescaped(text) : undefined;
-	return { kind: "message", message: { eventId, sender: `slack.${team}.${user}`, text: said, replyTo: { channel } } };
+	return {
+		kind: "message",
+		message: { eventId, sender: `slack.${team}.${user}`, text: said, replyTo: { channel } },
+	};
 }
 
 function isId(value: unknown): value is string {

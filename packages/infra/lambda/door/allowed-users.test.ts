@@ -19,7 +19,11 @@ test("a list allows its users as themselves; an object says who they are", async
 	expect(await new AllowedUsers('["telegram.1"]').find("telegram.1")).toBe("telegram.1");
 	expect(await new AllowedUsers('["telegram.1"]').find("telegram.12")).toBeUndefined();
 	const users = new AllowedUsers('{"telegram.1": "anna", "slack.T.U": "anna"}');
-	expect([await users.find("telegram.1"), await users.find("slack.T.U"), await users.find("anna")]).toEqual(["anna", "anna", undefined]);
+	expect([
+		await users.find("telegram.1"),
+		await users.find("slack.T.U"),
+		await users.find("anna"),
+	]).toEqual(["anna", "anna", undefined]);
 	expect(await new AllowedUsers("[]").find("toString")).toBeUndefined();
 });
 
@@ -34,6 +38,9 @@ test("a parameter is read again after a minute: whoever is taken off it is not a
 	await expect(users.find("telegram.1", 200_000)).rejects.toThrow("ALLOWED_USERS must be JSON");
 });
 
-test.each(['"telegram.1"', "[1]", '[""]', '{"telegram.1": 2}', '{"telegram.1": ""}', "*"])("%s is refused", (text) => {
-	expect(() => parseUsers(text)).toThrow("ALLOWED_USERS must be JSON");
-});
+test.each(['"telegram.1"', "[1]", '[""]', '{"telegram.1": 2}', '{"telegram.1": ""}', "*"])(
+	"%s is refused",
+	(text) => {
+		expect(() => parseUsers(text)).toThrow("ALLOWED_USERS must be JSON");
+	},
+);

@@ -1,7 +1,8 @@
 /**
- * Who may talk to the agents, and who of them is one person: `["telegram.4711"]`, or `{"telegram.4711": "anna", "slack.T01.U02": "anna"}`
- * where one user writes from several channels. Given as JSON, or as the name of an SSM parameter that holds it; there a change counts
- * within a minute. Nobody is allowed by default.
+ * Who may talk to the agents, and who of them is one person: `["telegram.4711"]`, or
+ * `{"telegram.4711": "anna", "slack.T01.U02": "anna"}` where one user writes from several channels.
+ * Given as JSON, or as the name of an SSM parameter that holds it; there a change counts within a
+ * minute. Nobody is allowed by default.
  */
 import { GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { QUICK } from "../aws-limits.ts";
@@ -22,10 +23,15 @@ export class AllowedUsers {
 		if (isJson) this.#kept = { users: parseUsers(setting), readAtMs: Number.POSITIVE_INFINITY };
 	}
 
-	/** The user's id, for whom namespace and session are made; undefined: not allowed. @throws Error: the parameter cannot be read */
+	/**
+	 * The user's id, for whom namespace and session are made; undefined: not allowed. @throws Error:
+	 * the parameter cannot be read
+	 */
 	async find(sender: string, nowMs = Date.now()): Promise<string | undefined> {
 		if (this.#kept === undefined || nowMs - this.#kept.readAtMs > MAX_AGE_MS) {
-			const { Parameter } = await new SSMClient(QUICK).send(new GetParameterCommand({ Name: this.#parameter, WithDecryption: true }));
+			const { Parameter } = await new SSMClient(QUICK).send(
+				new GetParameterCommand({ Name: this.#parameter, WithDecryption: true }),
+			);
 			this.#kept = { users: parseUsers(Parameter?.Value ?? ""), readAtMs: nowMs };
 		}
 		return this.#kept.users.get(sender);
@@ -35,7 +41,11 @@ export class AllowedUsers {
 /** @throws Error */
 export function parseUsers(text: string): Users {
 	const value = parseJson(text);
-	const pairs = Array.isArray(value) ? value.map((one: unknown) => [one, one]) : isRecord(value) ? Object.entries(value) : undefined;
+	const pairs = Array.isArray(value)
+		? value.map((one: unknown) => [one, one])
+		: isRecord(value)
+			? Object.entries(value)
+			: undefined;
 	if (pairs === undefined || !pairs.flat().every((one) => typeof one === "string" && one !== ""))
 		throw new Error('ALLOWED_USERS must be JSON: ["telegram.4711"], or {"telegram.4711": "anna"}');
 	return new Map(pairs as [string, string][]);

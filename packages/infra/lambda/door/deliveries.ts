@@ -1,9 +1,14 @@
 /**
- * Remembers what has been delivered, so that nothing is queued twice: a channel repeats what it got no answer to, and an attacker what they
- * have seen. A delivery counts as taken only once it is in the queue; one that broke off before is let in again, and the queue's own
- * deduplication and the worker's memory make it one.
+ * Remembers what has been delivered, so that nothing is queued twice: a channel repeats what it got
+ * no answer to, and an attacker what they have seen. A delivery counts as taken only once it is in
+ * the queue; one that broke off before is let in again, and the queue's own deduplication and the
+ * worker's memory make it one.
  */
-import { ConditionalCheckFailedException, GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import {
+	ConditionalCheckFailedException,
+	GetItemCommand,
+	UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
 import { secondsFrom, type Table } from "../state-table.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -44,7 +49,9 @@ export class Deliveries {
 			return Attributes?.queued === undefined ? "first" : "repeated";
 		} catch (error) {
 			if (!(error instanceof ConditionalCheckFailedException)) throw error;
-			const { Item } = await client.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }));
+			const { Item } = await client.send(
+				new GetItemCommand({ TableName, Key, ConsistentRead: true }),
+			);
 			if (Item?.queued !== undefined) throw new Refusal("REPLAYED");
 			return "first";
 		}

@@ -16,9 +16,11 @@ const MAX_BODY_BYTES = 512 * 1024;
 /** @throws Refusal BODY_TOO_LARGE */
 export function deliveryOf(event: APIGatewayProxyEvent, nowMs: number): Delivery {
 	const body = Buffer.from(event.body ?? "", event.isBase64Encoded ? "base64" : "utf8");
-	if (body.length > MAX_BODY_BYTES) throw new Refusal("BODY_TOO_LARGE", `${body.length} bytes, at most ${MAX_BODY_BYTES}`);
+	if (body.length > MAX_BODY_BYTES)
+		throw new Refusal("BODY_TOO_LARGE", `${body.length} bytes, at most ${MAX_BODY_BYTES}`);
 	const headers = new Map<string, string | undefined>();
-	for (const [name, value] of Object.entries(event.headers ?? {})) headers.set(name.toLowerCase(), value);
+	for (const [name, value] of Object.entries(event.headers ?? {}))
+		headers.set(name.toLowerCase(), value);
 	for (const [name, values] of Object.entries(event.multiValueHeaders ?? {})) {
 		headers.set(name.toLowerCase(), values?.length === 1 ? values[0] : undefined);
 	}

@@ -1,8 +1,10 @@
 /**
- * Takes a channel's request: proves it, remembers it, queues what it says, and answers; all else happens later, in the worker.
+ * Takes a channel's request: proves it, remembers it, queues what it says, and answers; all else
+ * happens later, in the worker.
  *
- * Steps that cost nothing come first. A request that is proved but says nothing to us, or comes from somebody who is not allowed, is
- * answered like one that is taken: a channel would repeat it otherwise, and a stranger learns nothing.
+ * Steps that cost nothing come first. A request that is proved but says nothing to us, or comes
+ * from somebody who is not allowed, is answered like one that is taken: a channel would repeat it
+ * otherwise, and a stranger learns nothing.
  */
 import { PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
@@ -66,7 +68,12 @@ export class Door {
 	/** The rotation takes a key that an operator brought only once the channel has signed with it. */
 	async #noteProof(id: string, nowMs: number): Promise<void> {
 		const { client, TableName } = this.#table;
-		await client.send(new PutItemCommand({ TableName, Item: { id: { S: id }, expiresAt: secondsFrom(nowMs, PROOF_KEPT_DAYS) } }));
+		await client.send(
+			new PutItemCommand({
+				TableName,
+				Item: { id: { S: id }, expiresAt: secondsFrom(nowMs, PROOF_KEPT_DAYS) },
+			}),
+		);
 	}
 
 	async #take(
@@ -85,7 +92,13 @@ export class Door {
 			log.info("webhook.repeated", { channel, deliveryId });
 			return json(200, { code: "DUPLICATE" });
 		}
-		const message: QueuedMessage = { channel, deliveryId, userId, replyTo, ...(text !== undefined && { text }) };
+		const message: QueuedMessage = {
+			channel,
+			deliveryId,
+			userId,
+			replyTo,
+			...(text !== undefined && { text }),
+		};
 		await this.#queue.send(
 			new SendMessageCommand({
 				QueueUrl: this.#queueUrl,
@@ -95,7 +108,9 @@ export class Door {
 			}),
 		);
 		// It is in the queue: to fail now would only make the channel send it again.
-		await this.#deliveries.markQueued(deliveryId).catch((error: unknown) => log.warn("webhook.not-remembered", { deliveryId, error }));
+		await this.#deliveries
+			.markQueued(deliveryId)
+			.catch((error: unknown) => log.warn("webhook.not-remembered", { deliveryId, error }));
 		log.info("webhook.queued", { channel, deliveryId });
 		return json(200, { code: "QUEUED" });
 	}
@@ -105,7 +120,11 @@ function openOrUndefined(open: () => Opened): Opened | undefined {
 	try {
 		return open();
 	} catch (error) {
-		if (error instanceof Refusal && (error.code === "SIGNATURE_INVALID" || error.code === "CHANNEL_MISCONFIGURED")) return undefined;
+		if (
+			error instanceof Refusal &&
+			(error.code === "SIGNATURE_INVALID" || error.code === "CHANNEL_MISCONFIGURED")
+		)
+			return undefined;
 		throw error;
 	}
 }

@@ -7,7 +7,10 @@ const WINDOW_MS = 300_000;
 
 /** Takes as long whatever differs and however long either is: digests are compared. */
 export function isSame(given: string, expected: string): boolean {
-	return timingSafeEqual(createHash("sha256").update(given).digest(), createHash("sha256").update(expected).digest());
+	return timingSafeEqual(
+		createHash("sha256").update(given).digest(),
+		createHash("sha256").update(expected).digest(),
+	);
 }
 
 /** @param given seconds since the epoch, as a header says it. @throws Refusal TIMESTAMP_INVALID */

@@ -2,12 +2,28 @@
 import type { APIGatewayProxyResult } from "aws-lambda";
 
 const REFUSALS = {
-	REQUEST_INVALID: [400, "the request is not one that is understood here", "send what the channel's documentation describes"],
-	PATH_UNKNOWN: [404, "there is no such channel", "use /webhook/feishu, /webhook/telegram or /webhook/slack"],
+	REQUEST_INVALID: [
+		400,
+		"the request is not one that is understood here",
+		"send what the channel's documentation describes",
+	],
+	PATH_UNKNOWN: [
+		404,
+		"there is no such channel",
+		"use /webhook/feishu, /webhook/telegram or /webhook/slack",
+	],
 	METHOD_NOT_ALLOWED: [405, "a webhook takes POST", "send the request as POST"],
 	BODY_TOO_LARGE: [413, "the body is larger than any message of a channel", "send less"],
-	SIGNATURE_INVALID: [401, "the request does not prove that it comes from the channel", "check the channel's secret in Secrets Manager"],
-	TIMESTAMP_INVALID: [401, "the request's time is missing, or more than 5 minutes away from now", "check the sender's clock"],
+	SIGNATURE_INVALID: [
+		401,
+		"the request does not prove that it comes from the channel",
+		"check the channel's secret in Secrets Manager",
+	],
+	TIMESTAMP_INVALID: [
+		401,
+		"the request's time is missing, or more than 5 minutes away from now",
+		"check the sender's clock",
+	],
 	REPLAYED: [409, "this very request has been taken before", "nothing needs to be done"],
 	CHANNEL_CLOSED: [404, "this channel has no secret", "name its secret in CHANNEL_SECRETS"],
 	CHANNEL_MISCONFIGURED: [
@@ -34,10 +50,22 @@ export class Refusal extends Error {
 	}
 
 	toResult(): APIGatewayProxyResult {
-		return json(this.status, { code: this.code, message: this.message, remedy: REFUSALS[this.code][2] });
+		return json(this.status, {
+			code: this.code,
+			message: this.message,
+			remedy: REFUSALS[this.code][2],
+		});
 	}
 }
 
-export function json(statusCode: number, body: object, headers: Readonly<Record<string, string>> = {}): APIGatewayProxyResult {
-	return { statusCode, headers: { "content-type": "application/json; charset=utf-8", ...headers }, body: JSON.stringify(body) };
+export function json(
+	statusCode: number,
+	body: object,
+	headers: Readonly<Record<string, string>> = {},
+): APIGatewayProxyResult {
+	return {
+		statusCode,
+		headers: { "content-type": "application/json; charset=utf-8", ...headers },
+		body: JSON.stringify(body),
+	};
 }

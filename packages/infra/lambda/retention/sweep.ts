@@ -1,14 +1,19 @@
 /**
- * One namespace after the other, until the time is over; the next run goes on where this one stopped, and begins anew after the last.
+ * One namespace after the other, until the time is over; the next run goes on where this one
+ * stopped, and begins anew after the last.
  *
- * A namespace that fails does not keep the others from their turn. One that is cut short by the end of the time comes first the next time;
- * if it had all the time and still was not done, it counts as failed, for else nothing after it would ever be reached.
+ * A namespace that fails does not keep the others from their turn. One that is cut short by the end
+ * of the time comes first the next time; if it had all the time and still was not done, it counts
+ * as failed, for else nothing after it would ever be reached.
  */
 export interface SweepReport {
 	readonly done: number;
 	/** By namespace, what went wrong. */
 	readonly failures: Readonly<Record<string, string>>;
-	/** The last namespace that need not be looked at again in this round; undefined: the round is complete. */
+	/**
+	 * The last namespace that need not be looked at again in this round; undefined: the round is
+	 * complete.
+	 */
 	readonly stoppedAfter: string | undefined;
 }
 

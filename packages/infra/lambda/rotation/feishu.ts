@@ -1,4 +1,7 @@
-/** Feishu has no API that makes an app secret: an operator stages it, the tenant-token endpoint says whether it is right. */
+/**
+ * Feishu has no API that makes an app secret: an operator stages it, the tenant-token endpoint says
+ * whether it is right.
+ */
 import { field } from "../channels/channel.ts";
 import { askTenantToken } from "../channels/feishu-token.ts";
 import { requireProof } from "./proof.ts";

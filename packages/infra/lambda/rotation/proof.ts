@@ -1,4 +1,7 @@
-/** Whether the channel has signed with a key: no channel's API tells, but the door notes it when a request comes that only the staged key fits. */
+/**
+ * Whether the channel has signed with a key: no channel's API tells, but the door notes it when a
+ * request comes that only the staged key fits.
+ */
 import { GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { CHANNELS } from "../channels/by-name.ts";
 import type { ChannelName } from "../channels/channel.ts";
@@ -11,7 +14,9 @@ export async function requireProof(channel: ChannelName, replacement: Replacemen
 	if (!changedFields(replacement).some((name) => provedWith.includes(name))) return;
 	const { client, TableName } = openTable();
 	const id = provedId(provedWith, replacement.next);
-	const { Item } = await client.send(new GetItemCommand({ TableName, Key: { id: { S: id } }, ConsistentRead: true }));
+	const { Item } = await client.send(
+		new GetItemCommand({ TableName, Key: { id: { S: id } }, ConsistentRead: true }),
+	);
 	if (Item === undefined) {
 		throw new RotationFailure(
 			"NOT_PROVED",

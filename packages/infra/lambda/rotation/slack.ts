@@ -17,11 +17,15 @@ export const slack: Strategy = {
 	},
 };
 
-/** Users are named by their team: a token of another one would answer to nobody. A token that has been revoked meanwhile cannot be asked. */
+/**
+ * Users are named by their team: a token of another one would answer to nobody. A token that has
+ * been revoked meanwhile cannot be asked.
+ */
 async function requireSameTeam(teamId: unknown, current: SecretFields): Promise<void> {
 	const before = await callSlack("auth.test", {}, current).catch((error: unknown) => {
 		if (error instanceof ChannelFailure) return undefined;
 		throw error;
 	});
-	if (before !== undefined && before.team_id !== teamId) throw new RotationFailure("STAGED_REFUSED", "the bot token is of another team");
+	if (before !== undefined && before.team_id !== teamId)
+		throw new RotationFailure("STAGED_REFUSED", "the bot token is of another team");
 }

@@ -1,8 +1,10 @@
 /**
- * The four steps of a rotation. The next secret is tested before it is promoted; where applying or testing it fails, what the channel was
- * told is taken back and the pending label removed, so that the current secret stays in force and a later rotation can begin anew.
+ * The four steps of a rotation. The next secret is tested before it is promoted; where applying or
+ * testing it fails, what the channel was told is taken back and the pending label removed, so that
+ * the current secret stays in force and a later rotation can begin anew.
  *
- * Each step may be repeated. Not guaranteed: the roll-back itself, where the channel cannot be reached; the log says so then.
+ * Each step may be repeated. Not guaranteed: the roll-back itself, where the channel cannot be
+ * reached; the log says so then.
  */
 import type { SecretsManagerRotationEventStep } from "aws-lambda";
 import { log } from "../log.ts";
@@ -17,23 +19,35 @@ export interface Rotation {
 	readonly versionId: string;
 }
 
-export async function takeStep(step: SecretsManagerRotationEventStep, rotation: Rotation): Promise<void> {
+export async function takeStep(
+	step: SecretsManagerRotationEventStep,
+	rotation: Rotation,
+): Promise<void> {
 	const { channel, versions, versionId } = rotation;
 	if (await versions.isCurrent(versionId)) return log.info("rotation.known", { channel, step });
 	await STEPS[step](rotation);
 	log.info("rotation.step-done", { channel, step, versionId });
 }
 
-const STEPS: Readonly<Record<SecretsManagerRotationEventStep, (rotation: Rotation) => Promise<void>>> = {
+const STEPS: Readonly<
+	Record<SecretsManagerRotationEventStep, (rotation: Rotation) => Promise<void>>
+> = {
 	async createSecret({ strategy, versions, versionId }) {
-		if ((await versions.read(versionId)) !== undefined) return await versions.markPending(versionId);
-		await versions.makePending(versionId, strategy.propose(await versions.current(), await versions.staged()));
+		if ((await versions.read(versionId)) !== undefined)
+			return await versions.markPending(versionId);
+		await versions.makePending(
+			versionId,
+			strategy.propose(await versions.current(), await versions.staged()),
+		);
 	},
 	async setSecret(rotation) {
 		await orRollBack(rotation, async (replacement) => await rotation.strategy.apply?.(replacement));
 	},
 	async testSecret(rotation) {
-		await orRollBack(rotation, async (replacement) => await rotation.strategy.test(replacement, true));
+		await orRollBack(
+			rotation,
+			async (replacement) => await rotation.strategy.test(replacement, true),
+		);
 	},
 	async finishSecret({ versions, versionId }) {
 		await versions.promote(versionId);
@@ -42,10 +56,16 @@ const STEPS: Readonly<Record<SecretsManagerRotationEventStep, (rotation: Rotatio
 
 type Replacing = Parameters<Strategy["test"]>[0];
 
-async function orRollBack(rotation: Rotation, act: (replacement: Replacing) => Promise<void>): Promise<void> {
+async function orRollBack(
+	rotation: Rotation,
+	act: (replacement: Replacing) => Promise<void>,
+): Promise<void> {
 	const { channel, strategy, versions, versionId } = rotation;
 	const [current, next] = [await versions.current(), await versions.read(versionId)];
-	if (next === undefined) throw new Error(`version ${versionId} of the secret of ${channel} holds nothing: createSecret comes first`);
+	if (next === undefined)
+		throw new Error(
+			`version ${versionId} of the secret of ${channel} holds nothing: createSecret comes first`,
+		);
 	try {
 		await act({ current, next });
 	} catch (error) {
@@ -58,8 +78,15 @@ async function orRollBack(rotation: Rotation, act: (replacement: Replacing) => P
 	}
 }
 
-/** Proposes and tests as far as that changes nothing. @returns the names of the fields that would change */
-export async function rehearse({ channel, strategy, versions }: Omit<Rotation, "versionId">): Promise<readonly string[]> {
+/**
+ * Proposes and tests as far as that changes nothing. @returns the names of the fields that would
+ * change
+ */
+export async function rehearse({
+	channel,
+	strategy,
+	versions,
+}: Omit<Rotation, "versionId">): Promise<readonly string[]> {
 	const current = await versions.current();
 	const replacement = { current, next: strategy.propose(current, await versions.staged()) };
 	await strategy.test(replacement, false);

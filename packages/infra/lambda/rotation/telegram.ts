@@ -1,7 +1,9 @@
 /**
- * Telegram's `secret_token` is made here and told to Telegram; a new bot token comes from its BotFather and is staged by an operator.
+ * Telegram's `secret_token` is made here and told to Telegram; a new bot token comes from its
+ * BotFather and is staged by an operator.
  *
- * Environment: `WEBHOOK_URL`, where Telegram sends updates. The door takes both secrets while they change places.
+ * Environment: `WEBHOOK_URL`, where Telegram sends updates. The door takes both secrets while they
+ * change places.
  */
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
@@ -18,8 +20,13 @@ const PROBE_PAUSE_MS = 4_000;
 
 export const telegram: Strategy = {
 	propose(current, staged) {
-		const next = { ...current, ...staged, secret_token: randomBytes(TOKEN_BYTES).toString("base64url") };
-		if (botOf(next) !== botOf(current)) throw new RotationFailure("STAGED_REFUSED", "the bot token is of another bot");
+		const next = {
+			...current,
+			...staged,
+			secret_token: randomBytes(TOKEN_BYTES).toString("base64url"),
+		};
+		if (botOf(next) !== botOf(current))
+			throw new RotationFailure("STAGED_REFUSED", "the bot token is of another bot");
 		return next;
 	},
 
@@ -30,13 +37,18 @@ export const telegram: Strategy = {
 		await callTelegram("getMe", {}, next);
 		if (!isApplied) return;
 		const info = await callTelegram("getWebhookInfo", {}, next);
-		if (!isRecord(info) || info.url !== required("WEBHOOK_URL")) throw new RotationFailure("NOT_PROVED", "Telegram has another webhook");
+		if (!isRecord(info) || info.url !== required("WEBHOOK_URL"))
+			throw new RotationFailure("NOT_PROVED", "Telegram has another webhook");
 		await knock(field(next, "secret_token"));
 	},
 };
 
 async function setWebhook(secret: SecretFields): Promise<void> {
-	const body = { url: required("WEBHOOK_URL"), secret_token: field(secret, "secret_token"), allowed_updates: ["message"] };
+	const body = {
+		url: required("WEBHOOK_URL"),
+		secret_token: field(secret, "secret_token"),
+		allowed_updates: ["message"],
+	};
 	await callTelegram("setWebhook", body, secret);
 }
 
@@ -44,7 +56,10 @@ async function setWebhook(secret: SecretFields): Promise<void> {
 async function knock(secretToken: string): Promise<void> {
 	let status = 0;
 	for (let probe = 1; probe <= PROBES; probe++) {
-		const headers = { "content-type": "application/json", "x-telegram-bot-api-secret-token": secretToken };
+		const headers = {
+			"content-type": "application/json",
+			"x-telegram-bot-api-secret-token": secretToken,
+		};
 		const response = await fetch(required("WEBHOOK_URL"), {
 			method: "POST",
 			headers,

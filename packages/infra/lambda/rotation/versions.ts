@@ -30,7 +30,9 @@ export class Versions {
 	/** What a version holds; undefined: there is none yet. */
 	async read(versionId: string): Promise<SecretFields | undefined> {
 		try {
-			const { SecretString } = await this.#client.send(new GetSecretValueCommand({ SecretId: this.#secretId, VersionId: versionId }));
+			const { SecretString } = await this.#client.send(
+				new GetSecretValueCommand({ SecretId: this.#secretId, VersionId: versionId }),
+			);
 			const fields = parseJson(SecretString ?? "");
 			return isRecord(fields) ? fields : undefined;
 		} catch (error) {
@@ -71,7 +73,11 @@ export class Versions {
 	async drop(label: "AWSPENDING" | typeof STAGED, versionId: string): Promise<void> {
 		if ((await this.#holder(label)) !== versionId) return;
 		await this.#client.send(
-			new UpdateSecretVersionStageCommand({ SecretId: this.#secretId, VersionStage: label, RemoveFromVersionId: versionId }),
+			new UpdateSecretVersionStageCommand({
+				SecretId: this.#secretId,
+				VersionStage: label,
+				RemoveFromVersionId: versionId,
+			}),
 		);
 	}
 
@@ -89,7 +95,9 @@ export class Versions {
 	}
 
 	async #holder(label: string): Promise<string | undefined> {
-		const { VersionIdsToStages = {} } = await this.#client.send(new DescribeSecretCommand({ SecretId: this.#secretId }));
+		const { VersionIdsToStages = {} } = await this.#client.send(
+			new DescribeSecretCommand({ SecretId: this.#secretId }),
+		);
 		return Object.entries(VersionIdsToStages).find(([, labels]) => labels.includes(label))?.[0];
 	}
 }

@@ -1,9 +1,11 @@
 /**
- * What became of each message, so that one that the queue hands out again is neither asked nor answered twice.
+ * What became of each message, so that one that the queue hands out again is neither asked nor
+ * answered twice.
  *
- * Written down before the agent is asked; forgotten where it certainly was not; with the answer until all its parts are sent. A message
- * that was asked and has no answer is of unknown outcome. Not guaranteed: that a part is not sent twice, where the function dies between
- * sending it and writing that down.
+ * Written down before the agent is asked; forgotten where it certainly was not; with the answer
+ * until all its parts are sent. A message that was asked and has no answer is of unknown outcome.
+ * Not guaranteed: that a part is not sent twice, where the function dies between sending it and
+ * writing that down.
  */
 import {
 	type AttributeValue,
@@ -32,7 +34,10 @@ export class Answers {
 		this.#table = table;
 	}
 
-	/** Notes that the message is about to be asked, unless it was. @returns what was known of it before */
+	/**
+	 * Notes that the message is about to be asked, unless it was. @returns what was known of it
+	 * before
+	 */
 	async begin(deliveryId: string, nowMs: number): Promise<Progress> {
 		try {
 			await this.#update(deliveryId, "SET askedAt = :now, expiresAt = :end", {
@@ -48,7 +53,9 @@ export class Answers {
 
 	async #read(deliveryId: string): Promise<Progress> {
 		const { client, TableName } = this.#table;
-		const { Item } = await client.send(new GetItemCommand({ TableName, Key: keyOf(deliveryId), ConsistentRead: true }));
+		const { Item } = await client.send(
+			new GetItemCommand({ TableName, Key: keyOf(deliveryId), ConsistentRead: true }),
+		);
 		if (Item?.done !== undefined) return { kind: "done" };
 		if (Item?.answer?.S === undefined) return { kind: "asked" };
 		return { kind: "answered", answer: Item.answer.S, sentParts: Number(Item.sentParts?.N ?? 0) };
@@ -60,25 +67,37 @@ export class Answers {
 		await client.send(new DeleteItemCommand({ TableName, Key: keyOf(deliveryId) }));
 	}
 
-	/** A longer one than an item takes is not kept: should its parts break off, the user is told that the outcome is unknown. */
+	/**
+	 * A longer one than an item takes is not kept: should its parts break off, the user is told that
+	 * the outcome is unknown.
+	 */
 	async keep(deliveryId: string, answer: string): Promise<void> {
 		if (Buffer.byteLength(answer) > MAX_ANSWER_BYTES) return;
-		await this.#update(deliveryId, "SET answer = :answer", { values: { ":answer": { S: answer } } });
+		await this.#update(deliveryId, "SET answer = :answer", {
+			values: { ":answer": { S: answer } },
+		});
 	}
 
 	async noteSent(deliveryId: string, parts: number): Promise<void> {
-		await this.#update(deliveryId, "SET sentParts = :parts", { values: { ":parts": { N: String(parts) } } });
+		await this.#update(deliveryId, "SET sentParts = :parts", {
+			values: { ":parts": { N: String(parts) } },
+		});
 	}
 
 	/** All is sent: a user's words are kept no longer. */
 	async finish(deliveryId: string): Promise<void> {
-		await this.#update(deliveryId, "SET done = :true REMOVE answer", { values: { ":true": { BOOL: true } } });
+		await this.#update(deliveryId, "SET done = :true REMOVE answer", {
+			values: { ":true": { BOOL: true } },
+		});
 	}
 
 	async #update(
 		deliveryId: string,
 		expression: string,
-		{ values, condition }: { readonly values: Record<string, AttributeValue>; readonly condition?: string },
+		{
+			values,
+			condition,
+		}: { readonly values: Record<string, AttributeValue>; readonly condition?: string },
 	): Promise<void> {
 		const { client, TableName } = this.#table;
 		await client.send(

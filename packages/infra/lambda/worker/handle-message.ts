@@ -1,4 +1,7 @@
-/** One message, from the queue to the channel. Everything that is asked of it is written down first: see `answers.ts`. */
+/**
+ * One message, from the queue to the channel. Everything that is asked of it is written down first:
+ * see `answers.ts`.
+ */
 import { createHash } from "node:crypto";
 import type { ChannelSecrets } from "../channel-secrets.ts";
 import { CHANNELS } from "../channels/by-name.ts";
@@ -32,12 +35,18 @@ export class NotAsked extends Error {
 }
 
 /** @throws NotAsked, ChannelFailure, Error: try again */
-export async function handleMessage(message: QueuedMessage, attempt: Attempt, tools: Tools): Promise<void> {
+export async function handleMessage(
+	message: QueuedMessage,
+	attempt: Attempt,
+	tools: Tools,
+): Promise<void> {
 	const { deliveryId } = message;
 	const before = await tools.answers.begin(deliveryId, Date.now());
 	if (before.kind === "done") return log.info("worker.known", { deliveryId });
-	if (before.kind === "answered") return await sendAnswer(message, before.answer, before.sentParts, tools);
-	const answer = before.kind === "asked" ? NOTICES.unknown : await answerTo(message, attempt, tools);
+	if (before.kind === "answered")
+		return await sendAnswer(message, before.answer, before.sentParts, tools);
+	const answer =
+		before.kind === "asked" ? NOTICES.unknown : await answerTo(message, attempt, tools);
 	await tools.answers.keep(deliveryId, answer);
 	await sendAnswer(message, answer, 0, tools);
 }
@@ -58,7 +67,12 @@ async function answerTo(message: QueuedMessage, attempt: Attempt, tools: Tools):
 	throw new NotAsked(outcome.reason);
 }
 
-async function ask(userId: string, text: string, signal: AbortSignal, { key, tokenRules, runtime }: Tools) {
+async function ask(
+	userId: string,
+	text: string,
+	signal: AbortSignal,
+	{ key, tokenRules, runtime }: Tools,
+) {
 	let token: string;
 	try {
 		token = await key.sign(claimsFor(userId, tokenRules, Date.now()));
@@ -68,7 +82,12 @@ async function ask(userId: string, text: string, signal: AbortSignal, { key, tok
 	return await askAgent(runtime, userId, text, token, signal);
 }
 
-async function sendAnswer(message: QueuedMessage, answer: string, sentParts: number, tools: Tools): Promise<void> {
+async function sendAnswer(
+	message: QueuedMessage,
+	answer: string,
+	sentParts: number,
+	tools: Tools,
+): Promise<void> {
 	const parts = splitText(answer, CHANNELS[message.channel].maxPartLength);
 	for (const [index, text] of parts.entries()) {
 		if (index < sentParts) continue;
@@ -79,7 +98,12 @@ async function sendAnswer(message: QueuedMessage, answer: string, sentParts: num
 	log.info("worker.sent", { deliveryId: message.deliveryId, parts: parts.length });
 }
 
-async function sendPart({ channel, deliveryId, replyTo }: QueuedMessage, text: string, name: string, tools: Tools): Promise<void> {
+async function sendPart(
+	{ channel, deliveryId, replyTo }: QueuedMessage,
+	text: string,
+	name: string,
+	tools: Tools,
+): Promise<void> {
 	const id = createHash("sha256").update(`${deliveryId} ${name}`).digest("hex").slice(0, 40);
 	await CHANNELS[channel].send({ text, replyTo, id }, await tools.secrets.current(channel));
 }

@@ -1,7 +1,8 @@
 /**
- * The queue's side of a batch: users are independent, but what one user wrote stays in order. After a failure the rest of that user's
- * messages is left for later, unhandled. What failed comes back after 15 s, then 30 s and so on, rather than after the queue's whole
- * visibility timeout, which must be longer than the agent may think.
+ * The queue's side of a batch: users are independent, but what one user wrote stays in order. After
+ * a failure the rest of that user's messages is left for later, unhandled. What failed comes back
+ * after 15 s, then 30 s and so on, rather than after the queue's whole visibility timeout, which
+ * must be longer than the agent may think.
  */
 import { ChangeMessageVisibilityCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
@@ -18,19 +19,31 @@ export async function handleBatch(
 	queueUrl: string,
 	handle: (record: SQSRecord) => Promise<void>,
 ): Promise<SQSBatchResponse> {
-	const users = Map.groupBy(Records, ({ attributes, messageId }) => attributes.MessageGroupId ?? messageId);
-	const failed = (await Promise.all([...users.values()].map((records) => handleInOrder(records, handle)))).flat();
+	const users = Map.groupBy(
+		Records,
+		({ attributes, messageId }) => attributes.MessageGroupId ?? messageId,
+	);
+	const failed = (
+		await Promise.all([...users.values()].map((records) => handleInOrder(records, handle)))
+	).flat();
 	await Promise.all(failed.map((record) => bringBackSoon(queueUrl, record)));
 	return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) };
 }
 
 /** @returns the first that failed and all after it */
-async function handleInOrder(records: readonly SQSRecord[], handle: (record: SQSRecord) => Promise<void>): Promise<readonly SQSRecord[]> {
+async function handleInOrder(
+	records: readonly SQSRecord[],
+	handle: (record: SQSRecord) => Promise<void>,
+): Promise<readonly SQSRecord[]> {
 	for (const [index, record] of records.entries()) {
 		try {
 			await handle(record);
 		} catch (error) {
-			log.error("worker.failed", { messageId: record.messageId, attempt: receiveCount(record), error });
+			log.error("worker.failed", {
+				messageId: record.messageId,
+				attempt: receiveCount(record),
+				error,
+			});
 			return records.slice(index);
 		}
 	}
@@ -39,9 +52,17 @@ async function handleInOrder(records: readonly SQSRecord[], handle: (record: SQS
 
 async function bringBackSoon(QueueUrl: string, record: SQSRecord): Promise<void> {
 	const VisibilityTimeout = Math.min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (receiveCount(record) - 1));
-	const command = new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle: record.receiptHandle, VisibilityTimeout });
+	const command = new ChangeMessageVisibilityCommand({
+		QueueUrl,
+		ReceiptHandle: record.receiptHandle,
+		VisibilityTimeout,
+	});
 	// Then it comes back after the queue's own timeout.
-	await client.send(command).catch((error: unknown) => log.warn("worker.late-retry", { messageId: record.messageId, error }));
+	await client
+		.send(command)
+		.catch((error: unknown) =>
+			log.warn("worker.late-retry", { messageId: record.messageId, error }),
+		);
 }
 
 export function receiveCount({ attributes }: SQSRecord): number {

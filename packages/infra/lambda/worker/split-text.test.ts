@@ -6,7 +6,10 @@ const bare = (text: string) => text.replace(/\s/g, "");
 
 test("nothing is lost, nothing is too long, no character is cut", () => {
 	const text = fc.string({
-		unit: fc.oneof(fc.constantFrom(" ", "\n", "\n\n", ". ", "👩‍👩‍👧", "你", "a"), fc.string({ unit: "binary", maxLength: 3 })),
+		unit: fc.oneof(
+			fc.constantFrom(" ", "\n", "\n\n", ". ", "👩‍👩‍👧", "你", "a"),
+			fc.string({ unit: "binary", maxLength: 3 }),
+		),
 		maxLength: 300,
 	});
 	fc.assert(

@@ -1,8 +1,10 @@
 /**
- * An answer in parts that a channel takes: nothing is lost but the white space at which it is divided.
+ * An answer in parts that a channel takes: nothing is lost but the white space at which it is
+ * divided.
  *
- * Divides after a blank line, else a line, else a sentence's end, else a space, where one stands in the second half; a surrogate pair is
- * never cut. Not kept together: a code block that is longer than a part.
+ * Divides after a blank line, else a line, else a sentence's end, else a space, where one stands in
+ * the second half; a surrogate pair is never cut. Not kept together: a code block that is longer
+ * than a part.
  */
 const BREAKS = ["\n\n", "\n", ". ", " "];
 
@@ -24,6 +26,8 @@ function endOfPart(text: string, maxLength: number): number {
 		const at = text.lastIndexOf(mark, maxLength - mark.trimEnd().length);
 		if (at >= maxLength / 2) return at + mark.trimEnd().length;
 	}
-	const isPairCut = /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(maxLength - 1, maxLength + 1));
+	const isPairCut = /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(
+		text.slice(maxLength - 1, maxLength + 1),
+	);
 	return isPairCut ? maxLength - 1 : maxLength;
 }

@@ -1,8 +1,14 @@
-/** The claims that say whose machine it is, for the daemon (`sub`) and for IAM (the session tag `namespace`). */
+/**
+ * The claims that say whose machine it is, for the daemon (`sub`) and for IAM (the session tag
+ * `namespace`).
+ */
 import { createHash } from "node:crypto";
 import { encodeUserId } from "openclaw-sidecar";
 
-/** The daemon trades a token for credentials of up to 12 hours when the machine starts, and may first wait 10 minutes for its turn. */
+/**
+ * The daemon trades a token for credentials of up to 12 hours when the machine starts, and may
+ * first wait 10 minutes for its turn.
+ */
 const LIFETIME_S = 900;
 
 export interface TokenRules {
@@ -10,7 +16,11 @@ export interface TokenRules {
 	readonly audience: string;
 }
 
-export function claimsFor(userId: string, { issuer, audience }: TokenRules, nowMs: number): Readonly<Record<string, unknown>> {
+export function claimsFor(
+	userId: string,
+	{ issuer, audience }: TokenRules,
+	nowMs: number,
+): Readonly<Record<string, unknown>> {
 	const issuedAtS = Math.floor(nowMs / 1_000);
 	return {
 		iss: issuer,
@@ -25,7 +35,10 @@ export function claimsFor(userId: string, { issuer, audience }: TokenRules, nowM
 	};
 }
 
-/** One machine a user: the same id always, of 73 characters (33 to 100 are taken), which tells nothing of the user. */
+/**
+ * One machine a user: the same id always, of 73 characters (33 to 100 are taken), which tells
+ * nothing of the user.
+ */
 export function sessionIdOf(userId: string): string {
 	return `openclaw-${createHash("sha256").update(userId).digest("hex")}`;
 }

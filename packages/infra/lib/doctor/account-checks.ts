@@ -1,4 +1,7 @@
-/** What the account and the region must have. Asks AWS by `Account`; a question that AWS denies is a warning, as no answer is no "no". */
+/**
+ * What the account and the region must have. Asks AWS by `Account`; a question that AWS denies is a
+ * warning, as no answer is no "no".
+ */
 import type { Config } from "../config.ts";
 import { REGIONS } from "../regions.ts";
 import { type Check, failed, isAtLeast, ok, warning } from "./check.ts";
@@ -27,65 +30,110 @@ export async function checkAccount(config: Config, account: Account): Promise<re
 	const region = config.region;
 	const support = checkRegion(region);
 	if (region === undefined || support.outcome === "failed") return [support];
-	const credentials = await attempt("credentials", async () => checkIdentity(await account.whoAmI(), config), credentialsRemedy);
+	const credentials = await attempt(
+		"credentials",
+		async () => checkIdentity(await account.whoAmI(), config),
+		credentialsRemedy,
+	);
 	if (credentials.outcome === "failed") return [support, credentials];
 	return [
 		support,
 		credentials,
-		await attempt("bootstrap", async () => checkBootstrap(await account.bootstrapVersion(), region)),
+		await attempt("bootstrap", async () =>
+			checkBootstrap(await account.bootstrapVersion(), region),
+		),
 		await attempt("zones", async () => await checkZonesOf(config, region, account)),
-		await attempt("Lambda concurrency", async () => checkConcurrency(await account.quotas("lambda"))),
-		await attempt("AgentCore sessions", async () => checkSessions(await account.quotas("bedrock-agentcore"))),
+		await attempt("Lambda concurrency", async () =>
+			checkConcurrency(await account.quotas("lambda")),
+		),
+		await attempt("AgentCore sessions", async () =>
+			checkSessions(await account.quotas("bedrock-agentcore")),
+		),
 	];
 }
 
 function checkRegion(region: string | undefined): Check {
 	const name = "region";
 	const supported = Object.keys(REGIONS).join(", ");
-	if (region === undefined) return failed(name, "none", `set openclaw:region or AWS_REGION to one of ${supported}`);
+	if (region === undefined)
+		return failed(name, "none", `set openclaw:region or AWS_REGION to one of ${supported}`);
 	const support = REGIONS[region];
-	if (support === undefined) return failed(name, `${region} has no AgentCore Runtime`, `set openclaw:region to one of ${supported}`);
+	if (support === undefined)
+		return failed(
+			name,
+			`${region} has no AgentCore Runtime`,
+			`set openclaw:region to one of ${supported}`,
+		);
 	return ok(name, `${region}, platform version ${support.hasV2 ? "V2" : "V1"}`);
 }
 
-function checkIdentity({ account, arn }: { readonly account: string; readonly arn: string }, config: Config): Check {
+function checkIdentity(
+	{ account, arn }: { readonly account: string; readonly arn: string },
+	config: Config,
+): Check {
 	if (config.account === undefined || config.account === account) return ok("credentials", arn);
-	return failed("credentials", `${arn}, but openclaw:account is ${config.account}`, "choose the profile of that account (AWS_PROFILE)");
+	return failed(
+		"credentials",
+		`${arn}, but openclaw:account is ${config.account}`,
+		"choose the profile of that account (AWS_PROFILE)",
+	);
 }
 
 function checkBootstrap(version: string | undefined, region: string): Check {
 	const remedy = `run \`pnpm --filter @openclaw-sidecar/infra exec cdk bootstrap\` for ${region}`;
 	if (version === undefined) return failed("bootstrap", "none", remedy);
-	return isAtLeast(version, MIN_BOOTSTRAP) ? ok("bootstrap", `version ${version}`) : failed("bootstrap", `version ${version}`, remedy);
+	return isAtLeast(version, MIN_BOOTSTRAP)
+		? ok("bootstrap", `version ${version}`)
+		: failed("bootstrap", `version ${version}`, remedy);
 }
 
-async function checkZonesOf({ network, vpcId, zones }: Config, region: string, account: Account): Promise<Check> {
+async function checkZonesOf(
+	{ network, vpcId, zones }: Config,
+	region: string,
+	account: Account,
+): Promise<Check> {
 	const name = "zones";
 	const supported = REGIONS[region]?.zoneIds ?? [];
 	if (network === "public") return ok(name, "not needed in PUBLIC mode");
-	const inUse = network === "existing" ? await account.subnetZoneIds(vpcId!) : await account.zoneIds();
+	const inUse =
+		network === "existing" ? await account.subnetZoneIds(vpcId!) : await account.zoneIds();
 	const good = [...new Set(inUse)].filter((id) => supported.includes(id));
 	const found = `${[...new Set(inUse)].sort().join(", ") || "none"}; AgentCore supports ${supported.join(", ") || "unknown ones"}`;
-	if (supported.length === 0) return warning(name, found, "AWS publishes no zones of this region: a deployment will tell");
+	if (supported.length === 0)
+		return warning(name, found, "AWS publishes no zones of this region: a deployment will tell");
 	if (network === "existing") {
 		const isAll = good.length === new Set(inUse).size && good.length > 0;
-		return isAll ? ok(name, found) : failed(name, found, `use private subnets in ${supported.join(", ")} only`);
+		return isAll
+			? ok(name, found)
+			: failed(name, found, `use private subnets in ${supported.join(", ")} only`);
 	}
-	return good.length >= zones ? ok(name, found) : failed(name, found, "lower openclaw:zones, or choose another region");
+	return good.length >= zones
+		? ok(name, found)
+		: failed(name, found, "lower openclaw:zones, or choose another region");
 }
 
 function checkConcurrency(quotas: Readonly<Record<string, number>>): Check {
 	const name = "Lambda concurrency";
 	const value = quotas["Concurrent executions"];
-	if (value === undefined) return warning(name, "not told", "look at Service Quotas, AWS Lambda, Concurrent executions");
+	if (value === undefined)
+		return warning(name, "not told", "look at Service Quotas, AWS Lambda, Concurrent executions");
 	if (value >= MIN_LAMBDA_CONCURRENCY) return ok(name, String(value));
-	return failed(name, String(value), `ask Service Quotas for ${MIN_LAMBDA_CONCURRENCY} or more: provisioned concurrency needs it`);
+	return failed(
+		name,
+		String(value),
+		`ask Service Quotas for ${MIN_LAMBDA_CONCURRENCY} or more: provisioned concurrency needs it`,
+	);
 }
 
 function checkSessions(quotas: Readonly<Record<string, number>>): Check {
 	const name = "AgentCore sessions";
 	const [quota] = Object.entries(quotas).filter(([title]) => /active session/i.test(title));
-	if (quota === undefined) return warning(name, "not told", "the documentation says 2,500 to 5,000 active sessions, by region");
+	if (quota === undefined)
+		return warning(
+			name,
+			"not told",
+			"the documentation says 2,500 to 5,000 active sessions, by region",
+		);
 	return ok(name, `${quota[0]}: ${quota[1]}`);
 }
 
@@ -95,9 +143,14 @@ async function attempt(name: string, check: () => Promise<Check>, remedy?: strin
 	} catch (error) {
 		const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 		return remedy === undefined
-			? warning(name, `could not be asked: ${reason}`, "allow these credentials to read it, or look in the console")
+			? warning(
+					name,
+					`could not be asked: ${reason}`,
+					"allow these credentials to read it, or look in the console",
+				)
 			: failed(name, reason, remedy);
 	}
 }
 
-const credentialsRemedy = "log in (`aws sso login`, `aws configure`) or set AWS_PROFILE; then `aws sts get-caller-identity` answers";
+const credentialsRemedy =
+	"log in (`aws sso login`, `aws configure`) or set AWS_PROFILE; then `aws sts get-caller-identity` answers";

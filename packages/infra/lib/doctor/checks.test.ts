@@ -19,13 +19,18 @@ const ACCOUNT: Account = {
 	zoneIds: async () => ["use1-az1", "use1-az2", "use1-az3"],
 	subnetZoneIds: async () => ["use1-az1", "use1-az2"],
 	quotas: async (service): Promise<Readonly<Record<string, number>>> =>
-		service === "lambda" ? { "Concurrent executions": 1_000 } : { "Active session workloads": 5_000 },
+		service === "lambda"
+			? { "Concurrent executions": 1_000 }
+			: { "Active session workloads": 5_000 },
 };
 
 const VPC = { "openclaw:network": "vpc", "openclaw:region": "us-east-1" };
 
 async function outcomes(context: Record<string, unknown>, changes: Partial<Account> = {}) {
-	const checks = await checkAccount(readConfig(new App({ context }).node, {}), { ...ACCOUNT, ...changes });
+	const checks = await checkAccount(readConfig(new App({ context }).node, {}), {
+		...ACCOUNT,
+		...changes,
+	});
 	return Object.fromEntries(checks.map(({ name, outcome }) => [name, outcome]));
 }
 
@@ -65,14 +70,21 @@ describe("the account", () => {
 
 	test("in a region without AgentCore, or in none, is asked nothing", async () => {
 		const whoAmI = async () => await Promise.reject(new Error("asked"));
-		expect(await outcomes({ "openclaw:region": "eu-central-2" }, { whoAmI })).toEqual({ region: "failed" });
+		expect(await outcomes({ "openclaw:region": "eu-central-2" }, { whoAmI })).toEqual({
+			region: "failed",
+		});
 		expect(await outcomes({}, { whoAmI })).toEqual({ region: "failed" });
 	});
 
 	test("without credentials is asked nothing more, and with those of another account it is told", async () => {
-		const nobody = { whoAmI: async () => await Promise.reject(new Error("Could not load credentials")) };
+		const nobody = {
+			whoAmI: async () => await Promise.reject(new Error("Could not load credentials")),
+		};
 		expect(await outcomes(VPC, nobody)).toEqual({ region: "ok", credentials: "failed" });
-		expect(await outcomes({ ...VPC, "openclaw:account": "222222222222" })).toEqual({ region: "ok", credentials: "failed" });
+		expect(await outcomes({ ...VPC, "openclaw:account": "222222222222" })).toEqual({
+			region: "ok",
+			credentials: "failed",
+		});
 	});
 
 	test.each([
@@ -92,13 +104,17 @@ describe("the account", () => {
 			"openclaw:region": "us-east-1",
 		};
 		expect((await outcomes(existing)).zones).toBe("ok");
-		expect((await outcomes(existing, { subnetZoneIds: async () => ["use1-az1", "use1-az3"] })).zones).toBe("failed");
+		expect(
+			(await outcomes(existing, { subnetZoneIds: async () => ["use1-az1", "use1-az3"] })).zones,
+		).toBe("failed");
 		expect((await outcomes(existing, { subnetZoneIds: async () => [] })).zones).toBe("failed");
 	});
 
 	test("what may not be asked is a warning: no answer is no no", async () => {
 		const denied = async () => await Promise.reject(new Error("AccessDenied"));
-		expect(await outcomes(VPC, { bootstrapVersion: denied, zoneIds: denied, quotas: denied })).toMatchObject({
+		expect(
+			await outcomes(VPC, { bootstrapVersion: denied, zoneIds: denied, quotas: denied }),
+		).toMatchObject({
 			bootstrap: "warning",
 			zones: "warning",
 			"Lambda concurrency": "warning",

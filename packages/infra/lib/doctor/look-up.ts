@@ -11,7 +11,8 @@ export function lookAtMachine(env: NodeJS.ProcessEnv = process.env): Machine {
 		cdkVersion: cdkVersion(),
 		containerTool: containerTool(env),
 		architecture: process.arch,
-		runsArm64: isArm || process.platform !== "linux" || existsSync("/proc/sys/fs/binfmt_misc/qemu-aarch64"),
+		runsArm64:
+			isArm || process.platform !== "linux" || existsSync("/proc/sys/fs/binfmt_misc/qemu-aarch64"),
 	};
 }
 
@@ -21,13 +22,19 @@ export function askAccount(region: string): Account {
 	return {
 		async whoAmI() {
 			const { GetCallerIdentityCommand, STSClient } = await import("@aws-sdk/client-sts");
-			const { Account: account = "", Arn: arn = "" } = await new STSClient(options).send(new GetCallerIdentityCommand({}));
+			const { Account: account = "", Arn: arn = "" } = await new STSClient(options).send(
+				new GetCallerIdentityCommand({}),
+			);
 			return { account, arn };
 		},
 		async bootstrapVersion() {
-			const { GetParameterCommand, ParameterNotFound, SSMClient } = await import("@aws-sdk/client-ssm");
+			const { GetParameterCommand, ParameterNotFound, SSMClient } = await import(
+				"@aws-sdk/client-ssm"
+			);
 			try {
-				const { Parameter } = await new SSMClient(options).send(new GetParameterCommand({ Name: "/cdk-bootstrap/hnb659fds/version" }));
+				const { Parameter } = await new SSMClient(options).send(
+					new GetParameterCommand({ Name: "/cdk-bootstrap/hnb659fds/version" }),
+				);
 				return Parameter?.Value;
 			} catch (error) {
 				if (error instanceof ParameterNotFound) return undefined;
@@ -36,24 +43,36 @@ export function askAccount(region: string): Account {
 		},
 		async zoneIds() {
 			const { DescribeAvailabilityZonesCommand, EC2Client } = await import("@aws-sdk/client-ec2");
-			const { AvailabilityZones = [] } = await new EC2Client(options).send(new DescribeAvailabilityZonesCommand({}));
+			const { AvailabilityZones = [] } = await new EC2Client(options).send(
+				new DescribeAvailabilityZonesCommand({}),
+			);
 			return AvailabilityZones.flatMap(({ ZoneId }) => ZoneId ?? []);
 		},
 		async subnetZoneIds(vpcId) {
 			const { EC2Client, paginateDescribeSubnets } = await import("@aws-sdk/client-ec2");
 			const ids: string[] = [];
 			const filters = [{ Name: "vpc-id", Values: [vpcId] }];
-			for await (const { Subnets = [] } of paginateDescribeSubnets({ client: new EC2Client(options) }, { Filters: filters }))
+			for await (const { Subnets = [] } of paginateDescribeSubnets(
+				{ client: new EC2Client(options) },
+				{ Filters: filters },
+			))
 				for (const { AvailabilityZoneId, MapPublicIpOnLaunch } of Subnets)
-					if (AvailabilityZoneId !== undefined && !MapPublicIpOnLaunch) ids.push(AvailabilityZoneId);
+					if (AvailabilityZoneId !== undefined && !MapPublicIpOnLaunch)
+						ids.push(AvailabilityZoneId);
 			return ids;
 		},
 		async quotas(service) {
-			const { paginateListServiceQuotas, ServiceQuotasClient } = await import("@aws-sdk/client-service-quotas");
+			const { paginateListServiceQuotas, ServiceQuotasClient } = await import(
+				"@aws-sdk/client-service-quotas"
+			);
 			const found: Record<string, number> = {};
-			const pages = paginateListServiceQuotas({ client: new ServiceQuotasClient(options) }, { ServiceCode: service });
+			const pages = paginateListServiceQuotas(
+				{ client: new ServiceQuotasClient(options) },
+				{ ServiceCode: service },
+			);
 			for await (const { Quotas = [] } of pages)
-				for (const { QuotaName, Value } of Quotas) if (QuotaName !== undefined && Value !== undefined) found[QuotaName] = Value;
+				for (const { QuotaName, Value } of Quotas)
+					if (QuotaName !== undefined && Value !== undefined) found[QuotaName] = Value;
 			return found;
 		},
 	};
@@ -68,7 +87,10 @@ function cdkVersion(): string | undefined {
 function containerTool(env: NodeJS.ProcessEnv): Machine["containerTool"] {
 	const names = env.CDK_DOCKER === undefined ? ["docker", "podman", "finch"] : [env.CDK_DOCKER];
 	for (const name of names) {
-		const { status, stdout } = spawnSync(name, ["--version"], { encoding: "utf8", timeout: 10_000 });
+		const { status, stdout } = spawnSync(name, ["--version"], {
+			encoding: "utf8",
+			timeout: 10_000,
+		});
 		if (status === 0) return { name, version: stdout.trim().split("\n")[0]! };
 	}
 	return undefined;

@@ -17,14 +17,28 @@ export interface Machine {
 /** The CLI must know the newest format that the library writes. */
 const MIN_CDK = "2.1148.1";
 
-export function checkMachine({ nodeVersion, cdkVersion, containerTool, architecture, runsArm64 }: Machine): readonly Check[] {
+export function checkMachine({
+	nodeVersion,
+	cdkVersion,
+	containerTool,
+	architecture,
+	runsArm64,
+}: Machine): readonly Check[] {
 	return [
 		isAtLeast(nodeVersion, "24.0.0")
 			? ok("Node", nodeVersion)
-			: failed("Node", nodeVersion, "use Node 24 or newer: `pnpm install` brings one for `pnpm infra:doctor`"),
+			: failed(
+					"Node",
+					nodeVersion,
+					"use Node 24 or newer: `pnpm install` brings one for `pnpm infra:doctor`",
+				),
 		checkCdk(cdkVersion),
 		containerTool === undefined
-			? failed("container tool", "none", "install Docker, Podman or Finch; for another than Docker set CDK_DOCKER to its name")
+			? failed(
+					"container tool",
+					"none",
+					"install Docker, Podman or Finch; for another than Docker set CDK_DOCKER to its name",
+				)
 			: ok("container tool", `${containerTool.name}: ${containerTool.version}`),
 		runsArm64
 			? ok("arm64 images", architecture === "arm64" ? "native" : `emulated on ${architecture}`)
@@ -40,6 +54,9 @@ function checkCdk(version: string | undefined): Check {
 	const name = "CDK CLI";
 	if (version === undefined) return failed(name, "none", "run `pnpm install`");
 	// npm's tag `latest` once pointed at a stray 3.0.0 that is older than 2.1148.
-	if (!version.startsWith("2.")) return failed(name, version, `use ${MIN_CDK}, which package.json pins: \`pnpm install\``);
-	return isAtLeast(version, MIN_CDK) ? ok(name, version) : failed(name, version, `use ${MIN_CDK} or newer: \`pnpm install\``);
+	if (!version.startsWith("2."))
+		return failed(name, version, `use ${MIN_CDK}, which package.json pins: \`pnpm install\``);
+	return isAtLeast(version, MIN_CDK)
+		? ok(name, version)
+		: failed(name, version, `use ${MIN_CDK} or newer: \`pnpm install\``);
 }

@@ -1,6 +1,15 @@
-/** What somebody must hear of, from which value on, and why from there. Each is an alarm; docs/deploy.md has the table. */
+/**
+ * What somebody must hear of, from which value on, and why from there. Each is an alarm;
+ * docs/deploy.md has the table.
+ */
 import { Duration } from "aws-cdk-lib";
-import { type Alarm, ComparisonOperator, type Metric, Stats, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
+import {
+	type Alarm,
+	ComparisonOperator,
+	type Metric,
+	Stats,
+	TreatMissingData,
+} from "aws-cdk-lib/aws-cloudwatch";
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import type * as sns from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
@@ -37,18 +46,31 @@ export interface AlarmSpec {
 }
 
 export function alarmSpecs(watched: Watched): readonly AlarmSpec[] {
-	return [...dataAlarms(), ...machineAlarms(watched), ...keepingAlarms(watched), ...doorAlarms(watched), ...queueAlarms(watched)];
+	return [
+		...dataAlarms(),
+		...machineAlarms(watched),
+		...keepingAlarms(watched),
+		...doorAlarms(watched),
+		...queueAlarms(watched),
+	];
 }
 
-export function makeAlarms(scope: Construct, specs: readonly AlarmSpec[], topic: sns.ITopic): readonly Alarm[] {
+export function makeAlarms(
+	scope: Construct,
+	specs: readonly AlarmSpec[],
+	topic: sns.ITopic,
+): readonly Alarm[] {
 	return specs.map(({ name, metric, threshold, periods, isBelow, why }) => {
 		const alarm = metric.createAlarm(scope, name, {
 			alarmDescription: why,
 			threshold,
 			evaluationPeriods: periods?.of ?? 1,
 			datapointsToAlarm: periods?.bad ?? 1,
-			comparisonOperator: isBelow ? ComparisonOperator.LESS_THAN_THRESHOLD : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-			// No machine, no numbers: that is the ordinary night. What should have run and did not is bad.
+			comparisonOperator: isBelow
+				? ComparisonOperator.LESS_THAN_THRESHOLD
+				: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+			// No machine, no numbers: that is the ordinary night. What should have run and did not is
+			// bad.
 			treatMissingData: isBelow ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
 		});
 		alarm.addAlarmAction(new SnsAction(topic));
@@ -178,7 +200,10 @@ function doorAlarms({ door, issuer, router }: Watched): readonly AlarmSpec[] {
 		},
 		{
 			name: "IssuerFailed",
-			metric: issuer.keysMethod.metricServerError(door.api.deploymentStage, { period: PERIOD, statistic: Stats.SUM }),
+			metric: issuer.keysMethod.metricServerError(door.api.deploymentStage, {
+				period: PERIOD,
+				statistic: Stats.SUM,
+			}),
 			threshold: 1,
 			why: "Without the issuer's keys no machine starts. They are requested rarely, so each failure counts.",
 		},
@@ -190,13 +215,19 @@ function queueAlarms({ router }: Watched): readonly AlarmSpec[] {
 	return [
 		{
 			name: "DeadLetters",
-			metric: router.deadLetters.metricApproximateNumberOfMessagesVisible({ period: PERIOD, statistic: Stats.MAXIMUM }),
+			metric: router.deadLetters.metricApproximateNumberOfMessagesVisible({
+				period: PERIOD,
+				statistic: Stats.MAXIMUM,
+			}),
 			threshold: 1,
 			why: "A message failed three times, and its user was told. The queue keeps it for 14 days: fix the cause, then redrive.",
 		},
 		{
 			name: "QueueAge",
-			metric: router.queue.metricApproximateAgeOfOldestMessage({ period: PERIOD, statistic: Stats.MAXIMUM }),
+			metric: router.queue.metricApproximateAgeOfOldestMessage({
+				period: PERIOD,
+				statistic: Stats.MAXIMUM,
+			}),
 			threshold: 1_800,
 			periods: { bad: 2, of: 2 },
 			why: "Seconds. A turn may take 15 minutes, and the next message of that user waits for it. Half an hour is two turns, or too few turns at once (openclaw:turnsAtOnce).",

@@ -14,8 +14,13 @@ import type { Construct } from "constructs";
 import type { Watched } from "./alarms.ts";
 import { blockedMetric, daemonMetric, runtimeMetric, usageMetric } from "./metrics.ts";
 
-/** $ per vCPU-hour and GB-hour. https://aws.amazon.com/bedrock/agentcore/pricing/ (November 2026) */
-export const PRICES = { V1: { cpu: 0.0895, memory: 0.00945 }, V2: { cpu: 0.1276, memory: 0.0169 } } as const;
+/**
+ * $ per vCPU-hour and GB-hour. https://aws.amazon.com/bedrock/agentcore/pricing/ (November 2026)
+ */
+export const PRICES = {
+	V1: { cpu: 0.0895, memory: 0.00945 },
+	V2: { cpu: 0.1276, memory: 0.0169 },
+} as const;
 
 export interface DashboardProps {
 	readonly watched: Watched;
@@ -23,29 +28,56 @@ export interface DashboardProps {
 	readonly platformVersion: keyof typeof PRICES;
 }
 
-export function makeDashboard(scope: Construct, id: string, { watched, alarms, platformVersion }: DashboardProps): Dashboard {
+export function makeDashboard(
+	scope: Construct,
+	id: string,
+	{ watched, alarms, platformVersion }: DashboardProps,
+): Dashboard {
 	const { runtime, door, router } = watched;
 	const dashboard = new Dashboard(scope, id, {
 		dashboardName: `${Stack.of(scope).stackName}-overview`,
 		defaultInterval: Duration.hours(12),
 	});
-	dashboard.addWidgets(new AlarmStatusWidget({ title: "Alarms", alarms: [...alarms], width: 24, height: 4 }));
 	dashboard.addWidgets(
-		graph("Durability lag (s)", daemonMetric("DurabilityLag", Stats.MAXIMUM), daemonMetric("DurabilityLag", "p90")),
-		graph("Restore time (s)", ...["p50", "p90", Stats.MAXIMUM].map((statistic) => daemonMetric("RestoreTime", statistic))),
+		new AlarmStatusWidget({ title: "Alarms", alarms: [...alarms], width: 24, height: 4 }),
+	);
+	dashboard.addWidgets(
+		graph(
+			"Durability lag (s)",
+			daemonMetric("DurabilityLag", Stats.MAXIMUM),
+			daemonMetric("DurabilityLag", "p90"),
+		),
+		graph(
+			"Restore time (s)",
+			...["p50", "p90", Stats.MAXIMUM].map((statistic) => daemonMetric("RestoreTime", statistic)),
+		),
 		graph(
 			"Failures",
-			...(["FlushErrors", "RestoreFailures", "FencedWriters", "RefusedIdentities"] as const).map((name) => daemonMetric(name, Stats.SUM)),
+			...(["FlushErrors", "RestoreFailures", "FencedWriters", "RefusedIdentities"] as const).map(
+				(name) => daemonMetric(name, Stats.SUM),
+			),
 		),
 	);
 	dashboard.addWidgets(
-		graph("Sessions", runtimeMetric(runtime, "SessionCount"), runtimeMetric(runtime, "Invocations")),
-		graph("Refused by the platform", ...["Throttles", "SystemErrors", "UserErrors"].map((name) => runtimeMetric(runtime, name))),
+		graph(
+			"Sessions",
+			runtimeMetric(runtime, "SessionCount"),
+			runtimeMetric(runtime, "Invocations"),
+		),
+		graph(
+			"Refused by the platform",
+			...["Throttles", "SystemErrors", "UserErrors"].map((name) => runtimeMetric(runtime, name)),
+		),
 		costs(watched, platformVersion),
 	);
 	if (door !== undefined && router !== undefined) {
 		dashboard.addWidgets(
-			graph("Door", door.api.metricCount(), door.api.metricClientError(), door.api.metricServerError()),
+			graph(
+				"Door",
+				door.api.metricCount(),
+				door.api.metricClientError(),
+				door.api.metricServerError(),
+			),
 			graph("WAF blocks", blockedMetric(scope, door.firewall.name)),
 			graph(
 				"Queue",
@@ -68,7 +100,10 @@ function costs({ runtime }: Watched, platformVersion: keyof typeof PRICES): IWid
 	const dollars = new MathExpression({
 		label: "$ a day",
 		expression: `cpu * ${cpu} + memory * ${memory}`,
-		usingMetrics: { cpu: usageMetric(runtime, "CPUUsed-vCPUHours"), memory: usageMetric(runtime, "MemoryUsed-GBHours") },
+		usingMetrics: {
+			cpu: usageMetric(runtime, "CPUUsed-vCPUHours"),
+			memory: usageMetric(runtime, "MemoryUsed-GBHours"),
+		},
 		period: Duration.days(1),
 	});
 	return graph(`Machines, estimated ($ a day, ${platformVersion})`, dollars);

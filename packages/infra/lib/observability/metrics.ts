@@ -1,13 +1,23 @@
-/** Names of what is measured, and by whom. The daemon's metrics: packages/sidecar/src/telemetry/metrics.ts. */
+/**
+ * Names of what is measured, and by whom. The daemon's metrics:
+ * packages/sidecar/src/telemetry/metrics.ts.
+ */
 import { Duration, Stack } from "aws-cdk-lib";
 import { Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import type { Construct } from "constructs";
-import { METRIC_NAMESPACE, type METRICS, type MetricName } from "../../../sidecar/src/telemetry/metrics.ts";
+import {
+	METRIC_NAMESPACE,
+	type METRICS,
+	type MetricName,
+} from "../../../sidecar/src/telemetry/metrics.ts";
 import type { AgentRuntime } from "../agent-runtime.ts";
 
 const PERIOD = Duration.minutes(5);
 
-/** Of the daemons of all machines together; a user is no dimension, as each would be a metric to pay for. */
+/**
+ * Of the daemons of all machines together; a user is no dimension, as each would be a metric to pay
+ * for.
+ */
 export function daemonMetric(name: MetricName, statistic: string): Metric {
 	// The table is what makes a name that the daemon does not know a type error.
 	return new Metric({
@@ -19,8 +29,15 @@ export function daemonMetric(name: MetricName, statistic: string): Metric {
 	});
 }
 
-/** Of calls through the endpoint. https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-runtime-metrics.html */
-export function runtimeMetric({ runtime, endpointName }: AgentRuntime, name: string, statistic: string = Stats.SUM): Metric {
+/**
+ * Of calls through the endpoint.
+ * https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-runtime-metrics.html
+ */
+export function runtimeMetric(
+	{ runtime, endpointName }: AgentRuntime,
+	name: string,
+	statistic: string = Stats.SUM,
+): Metric {
 	return new Metric({
 		namespace: "AWS/Bedrock-AgentCore",
 		metricName: name,
@@ -35,7 +52,10 @@ export function runtimeMetric({ runtime, endpointName }: AgentRuntime, name: str
 }
 
 /** What machines used; comes up to an hour late, and in a burst when a machine ends. */
-export function usageMetric({ runtime }: AgentRuntime, name: "CPUUsed-vCPUHours" | "MemoryUsed-GBHours"): Metric {
+export function usageMetric(
+	{ runtime }: AgentRuntime,
+	name: "CPUUsed-vCPUHours" | "MemoryUsed-GBHours",
+): Metric {
 	return new Metric({
 		namespace: "AWS/Bedrock-AgentCore",
 		metricName: name,

@@ -1,4 +1,7 @@
-/** Saved questions to the logs (CloudWatch, Logs Insights, folder of the stack's name). Field names are those of the daemon's log lines. */
+/**
+ * Saved questions to the logs (CloudWatch, Logs Insights, folder of the stack's name). Field names
+ * are those of the daemon's log lines.
+ */
 import { Stack } from "aws-cdk-lib";
 import * as logs from "aws-cdk-lib/aws-logs";
 import type { Construct } from "constructs";

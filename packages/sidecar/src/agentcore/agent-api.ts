@@ -1,10 +1,17 @@
 /**
  * The agent's HTTP API on this machine: asks whether it is ready, passes invocations on.
  *
- * A stream goes through piece by piece, at the pace of whoever reads it. When the caller goes away, so does the request to the agent.
- * What the agent answers is never taken for an answer of ours: its 401 says that our token is wrong, not the caller's.
+ * A stream goes through piece by piece, at the pace of whoever reads it. When the caller goes away,
+ * so does the request to the agent. What the agent answers is never taken for an answer of ours:
+ * its 401 says that our token is wrong, not the caller's.
  */
-import { Agent, type ClientRequest, type IncomingMessage, request, type ServerResponse } from "node:http";
+import {
+	Agent,
+	type ClientRequest,
+	type IncomingMessage,
+	request,
+	type ServerResponse,
+} from "node:http";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { printable, SidecarError } from "../errors.ts";
@@ -15,7 +22,10 @@ import { AGENT_PATHS, type Invocation, promptAnswer } from "./invocation.ts";
 export interface AgentApiOptions {
 	/** E.g. `http://127.0.0.1:18789`. */
 	readonly url: string;
-	/** Answers 200 with JSON when the agent is ready; OpenClaw answers unknown paths with 200 and a page. */
+	/**
+	 * Answers 200 with JSON when the agent is ready; OpenClaw answers unknown paths with 200 and a
+	 * page.
+	 */
 	readonly readyPath: string;
 	/** Asked for at each request, since it is made late; undefined: the agent wants none. */
 	readonly token: () => string | undefined;
@@ -37,15 +47,17 @@ const MAX_JSON_BYTES = 100_000_000;
 /** Of an agent's refusal, shown to the caller. */
 const MAX_ERROR_BYTES = 4_096;
 const READY_POLL_MS = 100;
-const SWITCH_ON = "set gateway.http.endpoints.chatCompletions.enabled and .responses.enabled to true in its openclaw.json";
+const SWITCH_ON =
+	"set gateway.http.endpoints.chatCompletions.enabled and .responses.enabled to true in its openclaw.json";
 const LEAVE_TOKEN =
 	"leave gateway.auth out of its openclaw.json, or give it a token as text or as a variable there: other places are not read";
 
 export class AgentApi {
 	readonly #options: AgentApiOptions;
 	/**
-	 * A connection for each request. OpenClaw may compute for longer than it keeps an idle connection open (5 s), as it does right
-	 * after it says that it is ready: a message on such a connection is reset unread. A new one costs 0.1 ms on this machine.
+	 * A connection for each request. OpenClaw may compute for longer than it keeps an idle connection
+	 * open (5 s), as it does right after it says that it is ready: a message on such a connection is
+	 * reset unread. A new one costs 0.1 ms on this machine.
 	 */
 	readonly #connections = new Agent({ keepAlive: false });
 
@@ -66,7 +78,14 @@ export class AgentApi {
 
 	async isReady(signal: AbortSignal): Promise<boolean> {
 		try {
-			const response = await this.#ask("GET", this.#options.readyPath, {}, undefined, signal, CONNECT_TIMEOUT_MS);
+			const response = await this.#ask(
+				"GET",
+				this.#options.readyPath,
+				{},
+				undefined,
+				signal,
+				CONNECT_TIMEOUT_MS,
+			);
 			const text = await readText(response, MAX_ERROR_BYTES * 16);
 			if (response.statusCode !== 200 || !isJson(response)) return false;
 			JSON.parse(text);
@@ -78,13 +97,27 @@ export class AgentApi {
 	}
 
 	/**
-	 * Answers the caller with what the agent answers. Once it returns or throws nothing is under way any more.
+	 * Answers the caller with what the agent answers. Once it returns or throws nothing is under way
+	 * any more.
 	 * @throws HttpRefusal where nothing of an answer was sent yet
 	 */
-	async forward({ invocation, namespace, traceHeaders }: Forwarded, caller: ServerResponse, signal: AbortSignal): Promise<void> {
+	async forward(
+		{ invocation, namespace, traceHeaders }: Forwarded,
+		caller: ServerResponse,
+		signal: AbortSignal,
+	): Promise<void> {
 		const { kind, isStream, body } = invocation;
-		const headers = { accept: isStream ? "text/event-stream" : "application/json", "content-type": "application/json", ...traceHeaders };
-		const response = await this.#answer(AGENT_PATHS[kind], headers, JSON.stringify({ ...body, user: namespace }), signal);
+		const headers = {
+			accept: isStream ? "text/event-stream" : "application/json",
+			"content-type": "application/json",
+			...traceHeaders,
+		};
+		const response = await this.#answer(
+			AGENT_PATHS[kind],
+			headers,
+			JSON.stringify({ ...body, user: namespace }),
+			signal,
+		);
 		if (kind === "prompt" && !isStream) return await this.#answerPrompt(response, caller);
 		caller.writeHead(200, {
 			"content-type": response.headers["content-type"] ?? "application/json",
@@ -96,7 +129,12 @@ export class AgentApi {
 		await this.#pass(response, caller, isStream, signal);
 	}
 
-	async #answer(path: string, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<IncomingMessage> {
+	async #answer(
+		path: string,
+		headers: Record<string, string>,
+		body: string,
+		signal: AbortSignal,
+	): Promise<IncomingMessage> {
 		let response: IncomingMessage;
 		try {
 			response = await this.#ask("POST", path, headers, body, signal, IDLE_TIMEOUT_MS);
@@ -115,12 +153,22 @@ export class AgentApi {
 
 	#judge(status: number, text: string, retryAfter: string | undefined): HttpRefusal {
 		const said = `it answers ${status}${text === "" ? "" : `: ${text}`}`;
-		if (status === 200) return refuseAgent(502, this.#unreachable("it answers with a page: its HTTP API is off", SWITCH_ON));
-		if (status === 429 || status === 503) return refuseAgent(503, this.#unreachable(said), { "retry-after": retryAfter ?? "5" });
+		if (status === 200)
+			return refuseAgent(
+				502,
+				this.#unreachable("it answers with a page: its HTTP API is off", SWITCH_ON),
+			);
+		if (status === 429 || status === 503)
+			return refuseAgent(503, this.#unreachable(said), { "retry-after": retryAfter ?? "5" });
 		if (status === 401 || status === 403)
-			return refuseAgent(502, this.#unreachable(`it does not accept our token (${status})`, LEAVE_TOKEN));
-		if (status === 404 || status === 405) return refuseAgent(502, this.#unreachable(`its HTTP API is off (${status})`, SWITCH_ON));
-		if (status >= 400 && status < 500) return refuse(status, "REQUEST_INVALID", { reason: `the agent refuses it: ${said}` });
+			return refuseAgent(
+				502,
+				this.#unreachable(`it does not accept our token (${status})`, LEAVE_TOKEN),
+			);
+		if (status === 404 || status === 405)
+			return refuseAgent(502, this.#unreachable(`its HTTP API is off (${status})`, SWITCH_ON));
+		if (status >= 400 && status < 500)
+			return refuse(status, "REQUEST_INVALID", { reason: `the agent refuses it: ${said}` });
 		return refuseAgent(502, this.#unreachable(said));
 	}
 
@@ -134,11 +182,21 @@ export class AgentApi {
 		const answer = promptAnswer(completion);
 		if (answer === undefined) throw this.#unreachable("its answer has no text");
 		const text = Buffer.from(JSON.stringify(answer));
-		caller.writeHead(200, { "content-type": "application/json", "content-length": text.length }).end(text);
+		caller
+			.writeHead(200, { "content-type": "application/json", "content-length": text.length })
+			.end(text);
 	}
 
-	/** A stream that breaks off says so in an event of its own; a JSON text is left unfinished, so that nobody takes it for whole. */
-	async #pass(response: IncomingMessage, caller: ServerResponse, isStream: boolean, signal: AbortSignal): Promise<void> {
+	/**
+	 * A stream that breaks off says so in an event of its own; a JSON text is left unfinished, so
+	 * that nobody takes it for whole.
+	 */
+	async #pass(
+		response: IncomingMessage,
+		caller: ServerResponse,
+		isStream: boolean,
+		signal: AbortSignal,
+	): Promise<void> {
 		try {
 			await pipeline(response, caller, { end: false });
 			caller.end();
@@ -146,7 +204,8 @@ export class AgentApi {
 			if (signal.aborted || caller.destroyed) return;
 			this.#options.log.warn("agent.answer-broken", { error });
 			const { code, message, remedy } = this.#unreachable("its answer breaks off");
-			if (isStream) caller.end(`\n\nevent: error\ndata: ${JSON.stringify({ code, message, remedy })}\n\n`);
+			if (isStream)
+				caller.end(`\n\nevent: error\ndata: ${JSON.stringify({ code, message, remedy })}\n\n`);
 			else caller.destroy();
 		}
 	}
@@ -184,15 +243,24 @@ export class AgentApi {
 	}
 
 	#unreachable(reason: string, remedy?: string): SidecarError {
-		return new SidecarError("AGENT_UNREACHABLE", { value: this.#options.url, reason, ...(remedy !== undefined && { remedy }) });
+		return new SidecarError("AGENT_UNREACHABLE", {
+			value: this.#options.url,
+			reason,
+			...(remedy !== undefined && { remedy }),
+		});
 	}
 }
 
-const refuseAgent = (status: number, error: SidecarError, headers?: Readonly<Record<string, string>>) =>
-	new HttpRefusal(status, error, headers);
+const refuseAgent = (
+	status: number,
+	error: SidecarError,
+	headers?: Readonly<Record<string, string>>,
+) => new HttpRefusal(status, error, headers);
 
-const isJson = ({ headers }: IncomingMessage) => /^application\/(?:[\w.-]+\+)?json\b/i.test(headers["content-type"] ?? "");
-const isEvents = ({ headers }: IncomingMessage) => /^text\/event-stream\b/i.test(headers["content-type"] ?? "");
+const isJson = ({ headers }: IncomingMessage) =>
+	/^application\/(?:[\w.-]+\+)?json\b/i.test(headers["content-type"] ?? "");
+const isEvents = ({ headers }: IncomingMessage) =>
+	/^text\/event-stream\b/i.test(headers["content-type"] ?? "");
 
 /** What exceeds the limit is cut off, and the connection with it. */
 async function readText(response: IncomingMessage, limitBytes: number): Promise<string> {

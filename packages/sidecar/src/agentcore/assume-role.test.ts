@@ -1,4 +1,10 @@
-import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+	DeleteObjectCommand,
+	GetObjectCommand,
+	ListObjectsV2Command,
+	PutObjectCommand,
+	S3Client,
+} from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type OidcS3Server, startOidcS3Server } from "../../../testkit/store/oidc-s3-server.ts";
 import { makeBucket, s3TestServer } from "../../../testkit/store/s3-server.ts";
@@ -11,7 +17,13 @@ import { encodeUserId } from "./namespace-code.ts";
 /** Both walls alone: what one of them lets through by mistake, the other must stop. */
 const everything = (bucket: string) => ({
 	Version: "2012-10-17",
-	Statement: [{ Effect: "Allow", Action: ["s3:*"], Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`] }],
+	Statement: [
+		{
+			Effect: "Allow",
+			Action: ["s3:*"],
+			Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
+		},
+	],
 });
 
 describe.skipIf(s3TestServer() === undefined).each([
@@ -23,7 +35,12 @@ describe.skipIf(s3TestServer() === undefined).each([
 	beforeAll(async () => {
 		place = await startOidcS3Server(rolePolicy);
 		const { endpoint, region, accessKeyId, secretAccessKey } = place.server;
-		root = new S3Client({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true });
+		root = new S3Client({
+			endpoint,
+			region,
+			credentials: { accessKeyId, secretAccessKey },
+			forcePathStyle: true,
+		});
 		for (const user of ["anna", "ann", "bob"]) await put(root, `users/${user}/log/f`);
 	});
 	afterAll(async () => {
@@ -33,12 +50,16 @@ describe.skipIf(s3TestServer() === undefined).each([
 
 	const put = async (client: S3Client, key: string) =>
 		await client.send(new PutObjectCommand({ Bucket: place.bucket, Key: key, Body: "x" }));
-	const get = async (client: S3Client, key: string) => await client.send(new GetObjectCommand({ Bucket: place.bucket, Key: key }));
+	const get = async (client: S3Client, key: string) =>
+		await client.send(new GetObjectCommand({ Bucket: place.bucket, Key: key }));
 	const list = async (client: S3Client, prefix: string) => {
-		const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: place.bucket, Prefix: prefix }));
+		const { Contents = [] } = await client.send(
+			new ListObjectsV2Command({ Bucket: place.bucket, Prefix: prefix }),
+		);
 		return Contents.map(({ Key }) => Key);
 	};
-	const remove = async (client: S3Client, key: string) => await client.send(new DeleteObjectCommand({ Bucket: place.bucket, Key: key }));
+	const remove = async (client: S3Client, key: string) =>
+		await client.send(new DeleteObjectCommand({ Bucket: place.bucket, Key: key }));
 
 	function strategy() {
 		const { issuer, bucket, roleArn, server } = place;
@@ -58,10 +79,18 @@ describe.skipIf(s3TestServer() === undefined).each([
 
 	async function clientOf(user: string): Promise<S3Client> {
 		const { identify, credentials } = strategy();
-		const identity = await identify({ authorization: `Bearer ${await place.issuer.token({ sub: user })}`, payloadToken: undefined });
+		const identity = await identify({
+			authorization: `Bearer ${await place.issuer.token({ sub: user })}`,
+			payloadToken: undefined,
+		});
 		const { renewing } = credentials(identity) ?? {};
 		const { endpoint, region } = place.server;
-		return new S3Client({ endpoint, region, credentials: async () => await renewing!.provide(), forcePathStyle: true });
+		return new S3Client({
+			endpoint,
+			region,
+			credentials: async () => await renewing!.provide(),
+			forcePathStyle: true,
+		});
 	}
 
 	const denied = expect.objectContaining({ name: "AccessDenied" });
@@ -82,7 +111,8 @@ describe.skipIf(s3TestServer() === undefined).each([
 			await expect(list(anna, `users/${other}/`)).rejects.toEqual(denied);
 			await expect(remove(anna, `users/${other}/log/f`)).rejects.toEqual(denied);
 		}
-		for (const prefix of ["", "users/", "users/ann"]) await expect(list(anna, prefix)).rejects.toEqual(denied);
+		for (const prefix of ["", "users/", "users/ann"])
+			await expect(list(anna, prefix)).rejects.toEqual(denied);
 		anna.destroy();
 		expect(await list(root, "users/bob/")).toEqual(["users/bob/log/f"]);
 	});
@@ -97,55 +127,86 @@ describe.skipIf(s3TestServer() === undefined).each([
 	test("are not given for a token that STS does not believe, and the error says nothing of it", async () => {
 		const { identify, credentials } = strategy();
 		const late = await place.issuer.token({ sub: "anna" }, { expiresInS: -20 });
-		const user = credentials(await identify({ authorization: `Bearer ${late}`, payloadToken: undefined }))!;
+		const user = credentials(
+			await identify({ authorization: `Bearer ${late}`, payloadToken: undefined }),
+		)!;
 		const error = await user.renewing.provide().catch((thrown: unknown) => thrown);
-		expect(error).toMatchObject({ code: "STORE_ACCESS_DENIED", exitStatus: 6, remedy: expect.stringContaining("current token") });
+		expect(error).toMatchObject({
+			code: "STORE_ACCESS_DENIED",
+			exitStatus: 6,
+			remedy: expect.stringContaining("current token"),
+		});
 		expect(JSON.stringify(error) + (error as Error).message).not.toContain(late.split(".")[1]);
 	});
 
 	test("come with a later request's token, and never go back to an older one", async () => {
 		const { identify, credentials } = strategy();
 		const identityOf = async (expiresInS: number) =>
-			await identify({ authorization: `Bearer ${await place.issuer.token({ sub: "anna" }, { expiresInS })}`, payloadToken: undefined });
+			await identify({
+				authorization: `Bearer ${await place.issuer.token({ sub: "anna" }, { expiresInS })}`,
+				payloadToken: undefined,
+			});
 		const user = credentials(await identityOf(-20))!;
 		await expect(user.renewing.provide()).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
 		user.offer((await identityOf(600)).token);
 		user.offer((await identityOf(-25)).token);
 		user.offer(undefined);
-		expect(await user.renewing.provide()).toMatchObject({ accessKeyId: expect.any(String), expiration: expect.any(Date) });
+		expect(await user.renewing.provide()).toMatchObject({
+			accessKeyId: expect.any(String),
+			expiration: expect.any(Date),
+		});
 	});
 });
 
-describe.skipIf(s3TestServer() === undefined)("credentials of a user, from this machine's own role", () => {
-	test("open the user's prefix and no other", async () => {
-		const server = s3TestServer()!;
-		const { endpoint, region } = server;
-		const bucket = await makeBucket();
-		const machine = { AWS_ACCESS_KEY_ID: server.accessKeyId, AWS_SECRET_ACCESS_KEY: server.secretAccessKey };
-		for (const [name, value] of Object.entries(machine)) vi.stubEnv(name, value);
-		try {
-			const { identify, credentials } = identityStrategy({
-				strategy: "assume-role",
-				namespace: "anna",
-				token: undefined,
-				roleArn: "arn:aws:iam::000000000000:role/test",
-				roleDurationS: 900,
-				bucket: { bucket, prefix: "agents" },
-				region,
-				stsEndpoint: endpoint,
-				log: silentLog,
-			});
-			const user = credentials(await identify({ authorization: undefined, payloadToken: undefined }))!;
-			const client = new S3Client({ endpoint, region, credentials: async () => await user.renewing.provide(), forcePathStyle: true });
-			await client.send(new PutObjectCommand({ Bucket: bucket, Key: "agents/users/anna/f", Body: "x" }));
-			const foreign = new PutObjectCommand({ Bucket: bucket, Key: "agents/users/bob/f", Body: "x" });
-			await expect(client.send(foreign)).rejects.toMatchObject({ name: "AccessDenied" });
-			client.destroy();
-		} finally {
-			vi.unstubAllEnvs();
-		}
-	});
-});
+describe.skipIf(s3TestServer() === undefined)(
+	"credentials of a user, from this machine's own role",
+	() => {
+		test("open the user's prefix and no other", async () => {
+			const server = s3TestServer()!;
+			const { endpoint, region } = server;
+			const bucket = await makeBucket();
+			const machine = {
+				AWS_ACCESS_KEY_ID: server.accessKeyId,
+				AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
+			};
+			for (const [name, value] of Object.entries(machine)) vi.stubEnv(name, value);
+			try {
+				const { identify, credentials } = identityStrategy({
+					strategy: "assume-role",
+					namespace: "anna",
+					token: undefined,
+					roleArn: "arn:aws:iam::000000000000:role/test",
+					roleDurationS: 900,
+					bucket: { bucket, prefix: "agents" },
+					region,
+					stsEndpoint: endpoint,
+					log: silentLog,
+				});
+				const user = credentials(
+					await identify({ authorization: undefined, payloadToken: undefined }),
+				)!;
+				const client = new S3Client({
+					endpoint,
+					region,
+					credentials: async () => await user.renewing.provide(),
+					forcePathStyle: true,
+				});
+				await client.send(
+					new PutObjectCommand({ Bucket: bucket, Key: "agents/users/anna/f", Body: "x" }),
+				);
+				const foreign = new PutObjectCommand({
+					Bucket: bucket,
+					Key: "agents/users/bob/f",
+					Body: "x",
+				});
+				await expect(client.send(foreign)).rejects.toMatchObject({ name: "AccessDenied" });
+				client.destroy();
+			} finally {
+				vi.unstubAllEnvs();
+			}
+		});
+	},
+);
 
 test("a role's session has a name that STS takes, and that is the namespace where it can be", () => {
 	for (const id of ["anna@example.org", "ab", "x".repeat(64), "日本語", "a|b"])

@@ -1,4 +1,7 @@
-/** Credentials for one user from STS: two ways to ask, one way to fail. Loads the SDK when it is first asked. */
+/**
+ * Credentials for one user from STS: two ways to ask, one way to fail. Loads the SDK when it is
+ * first asked.
+ */
 import { createHash } from "node:crypto";
 import { printable, SidecarError } from "../errors.ts";
 import type { AwsCredentials } from "./renewing-credentials.ts";
@@ -17,7 +20,10 @@ export interface Role {
 	readonly stsEndpoint?: string | undefined;
 }
 
-/** For AssumeRoleWithWebIdentity: the user's own token is the proof, no other credentials are needed. */
+/**
+ * For AssumeRoleWithWebIdentity: the user's own token is the proof, no other credentials are
+ * needed.
+ */
 export async function tradeToken(role: Role, token: UserToken): Promise<AwsCredentials> {
 	const { fromWebToken } = await import("@aws-sdk/credential-providers");
 	const init = { ...common(role), webIdentityToken: token.reveal() };
@@ -28,7 +34,12 @@ export async function tradeToken(role: Role, token: UserToken): Promise<AwsCrede
 export async function assumeRole(role: Role): Promise<AwsCredentials> {
 	const { fromTemporaryCredentials } = await import("@aws-sdk/credential-providers");
 	const { roleArn, roleSessionName, policy, durationSeconds, clientConfig } = common(role);
-	const params = { RoleArn: roleArn, RoleSessionName: roleSessionName, Policy: policy, DurationSeconds: durationSeconds };
+	const params = {
+		RoleArn: roleArn,
+		RoleSessionName: roleSessionName,
+		Policy: policy,
+		DurationSeconds: durationSeconds,
+	};
 	return await asked(role, async () => await fromTemporaryCredentials({ params, clientConfig })());
 }
 
@@ -39,19 +50,31 @@ function common({ roleArn, namespace, policy, durationS, region, stsEndpoint }: 
 		maxAttempts: 3,
 		requestHandler: { connectionTimeout: 2_000, requestTimeout: 5_000 },
 	};
-	return { roleArn, roleSessionName: sessionName(namespace), policy, durationSeconds: durationS, clientConfig };
+	return {
+		roleArn,
+		roleSessionName: sessionName(namespace),
+		policy,
+		durationSeconds: durationS,
+		clientConfig,
+	};
 }
 
 /**
- * What CloudTrail shows: 2 to 64 characters of `A-Z a-z 0-9 _ = , . @ + -`. The namespace itself, so that an auditor can compare it with the
- * keys that the session names; where it does not fit, `=session-` and a hash, which is no namespace.
+ * What CloudTrail shows: 2 to 64 characters of `A-Z a-z 0-9 _ = , . @ + -`. The namespace itself,
+ * so that an auditor can compare it with the keys that the session names; where it does not fit,
+ * `=session-` and a hash, which is no namespace.
  */
 export function sessionName(namespace: string): string {
 	const fits = namespace.length >= 2 && namespace.length <= 64;
-	return fits ? namespace : `=session-${createHash("sha256").update(namespace).digest("hex").slice(0, 32)}`;
+	return fits
+		? namespace
+		: `=session-${createHash("sha256").update(namespace).digest("hex").slice(0, 32)}`;
 }
 
-async function asked({ roleArn }: Role, ask: () => Promise<AwsCredentials>): Promise<AwsCredentials> {
+async function asked(
+	{ roleArn }: Role,
+	ask: () => Promise<AwsCredentials>,
+): Promise<AwsCredentials> {
 	try {
 		return await ask();
 	} catch (error) {
@@ -61,10 +84,16 @@ async function asked({ roleArn }: Role, ask: () => Promise<AwsCredentials>): Pro
 
 /** The SDK's errors stay here: what hangs on them may hold the token. */
 function judge(error: unknown, roleArn: string): SidecarError {
-	const { name = "Error", message = String(error), $metadata } = error as Partial<Error> & { $metadata?: { httpStatusCode?: number } };
+	const {
+		name = "Error",
+		message = String(error),
+		$metadata,
+	} = error as Partial<Error> & { $metadata?: { httpStatusCode?: number } };
 	const reason = printable(`STS: ${name}: ${message.replace(/eyJ[\w.-]+/g, "[token]")}`);
 	const status = $metadata?.httpStatusCode;
-	const isDenied = (status !== undefined && status >= 400 && status < 500 && status !== 429) || name.endsWith("ProviderError");
+	const isDenied =
+		(status !== undefined && status >= 400 && status < 500 && status !== 429) ||
+		name.endsWith("ProviderError");
 	if (!isDenied) return new SidecarError("STORE_UNREACHABLE", { value: roleArn, reason });
 	const isExpired = /Expired/.test(name) || /expired/i.test(message);
 	const remedy = isExpired

@@ -1,6 +1,7 @@
 /**
- * The routes of the platform's contract but for `GET /ping`, which must be answered before any of this is loaded: `POST /invocations`, for
- * this machine alone `GET /status`, and an answer for everything else.
+ * The routes of the platform's contract but for `GET /ping`, which must be answered before any of
+ * this is loaded: `POST /invocations`, for this machine alone `GET /status`, and an answer for
+ * everything else.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
@@ -17,7 +18,11 @@ import { readBody } from "./read-body.ts";
 export interface ContractOptions {
 	readonly life: Life;
 	/** Answers an admitted invocation. @throws where nothing of an answer was sent yet */
-	readonly forward: (admitted: Admitted, caller: ServerResponse, signal: AbortSignal) => Promise<void>;
+	readonly forward: (
+		admitted: Admitted,
+		caller: ServerResponse,
+		signal: AbortSignal,
+	) => Promise<void>;
 	/** One JSON object without secrets: the agent can read it. */
 	readonly status: () => object;
 	/** 100,000,000 on the platform. */
@@ -46,19 +51,32 @@ export function contractListener(options: ContractOptions): Listener {
 function routes({ life, status, forward, maxBodyBytes, log }: ContractOptions): Hono<Env> {
 	const app = new Hono<Env>();
 	app.get("/status", (c) => {
-		if (!isLoopback(c.env.incoming.socket.remoteAddress) || !isLoopbackHost(c.req.header("host"))) throw notFound(c.req.path);
+		if (!isLoopback(c.env.incoming.socket.remoteAddress) || !isLoopbackHost(c.req.header("host")))
+			throw notFound(c.req.path);
 		return c.json(status());
 	});
 	app.post("/invocations", async (c) => {
 		const { incoming, outgoing } = c.env;
-		if (life.requestsInFlight >= MAX_REQUESTS) throw refuseForNow(`${MAX_REQUESTS} requests are under way`, 5);
+		if (life.requestsInFlight >= MAX_REQUESTS)
+			throw refuseForNow(`${MAX_REQUESTS} requests are under way`, 5);
 		await life.request(async () => {
-			if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(incoming.headers["content-type"] ?? "")) throw unsupportedType(incoming);
+			if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(incoming.headers["content-type"] ?? ""))
+				throw unsupportedType(incoming);
 			const gone = goneSignal(outgoing);
-			const invocation = parseInvocation(await readBody(incoming, maxBodyBytes), incoming.headers.accept);
-			const proof = { authorization: incoming.headers.authorization, payloadToken: invocation.identityToken };
+			const invocation = parseInvocation(
+				await readBody(incoming, maxBodyBytes),
+				incoming.headers.accept,
+			);
+			const proof = {
+				authorization: incoming.headers.authorization,
+				payloadToken: invocation.identityToken,
+			};
 			const namespace = await life.admit(proof, gone);
-			await forward({ invocation, namespace, traceHeaders: traceHeadersOf(incoming) }, outgoing, gone);
+			await forward(
+				{ invocation, namespace, traceHeaders: traceHeadersOf(incoming) },
+				outgoing,
+				gone,
+			);
 		}, platformIdsOf(incoming));
 		return RESPONSE_ALREADY_SENT;
 	});
@@ -97,10 +115,16 @@ function answer(c: Context<Env>, { status, body, headers }: HttpRefusal): Respon
 }
 
 const notFound = (path: string) =>
-	refuse(404, "REQUEST_INVALID", { value: path, reason: "there is nothing here but /ping and /invocations" });
+	refuse(404, "REQUEST_INVALID", {
+		value: path,
+		reason: "there is nothing here but /ping and /invocations",
+	});
 
 const unsupportedType = ({ headers }: IncomingMessage) =>
-	refuse(415, "REQUEST_INVALID", { value: headers["content-type"] ?? "no Content-Type", reason: "the body must be application/json" });
+	refuse(415, "REQUEST_INVALID", {
+		value: headers["content-type"] ?? "no Content-Type",
+		reason: "the body must be application/json",
+	});
 
 /** Aborted when the caller's connection ends before the answer does. */
 function goneSignal(outgoing: ServerResponse): AbortSignal {
@@ -114,7 +138,10 @@ function goneSignal(outgoing: ServerResponse): AbortSignal {
 }
 
 /** By which a line of ours is found from one of the platform's. */
-function platformIdsOf({ headers }: IncomingMessage): { readonly sessionId?: string; readonly requestId?: string } {
+function platformIdsOf({ headers }: IncomingMessage): {
+	readonly sessionId?: string;
+	readonly requestId?: string;
+} {
 	const sessionId = headers["x-amzn-bedrock-agentcore-runtime-session-id"];
 	const requestId = headers["x-amzn-bedrock-agentcore-runtime-request-id"];
 	return {

@@ -1,6 +1,7 @@
 /**
- * The secret that OpenClaw's gateway asks for, as its configuration says. A token or password of the user's own, restored with the rest,
- * wins over the variable that we set: OpenClaw's own commands use it, too, so it stays as it is, and we send it.
+ * The secret that OpenClaw's gateway asks for, as its configuration says. A token or password of
+ * the user's own, restored with the rest, wins over the variable that we set: OpenClaw's own
+ * commands use it, too, so it stays as it is, and we send it.
  *
  * Not followed: `$include`, and secrets that only a file or a program of the user's holds.
  */
@@ -17,11 +18,15 @@ interface GatewayAuth {
  * @param config text of `openclaw.json`; undefined: there is none
  * @param variables what the gateway has in its environment
  */
-export function gatewaySecret(config: string | undefined, variables: Variables): string | undefined {
+export function gatewaySecret(
+	config: string | undefined,
+	variables: Variables,
+): string | undefined {
 	const { mode, token, password } = authOf(config);
 	const given = resolved(password, variables);
 	// OpenClaw's own order: a password without a mode is one that counts.
-	if (mode === "password" || (mode === undefined && given !== undefined)) return given ?? variables.OPENCLAW_GATEWAY_PASSWORD;
+	if (mode === "password" || (mode === undefined && given !== undefined))
+		return given ?? variables.OPENCLAW_GATEWAY_PASSWORD;
 	return resolved(token, variables) ?? variables.OPENCLAW_GATEWAY_TOKEN;
 }
 
@@ -29,7 +34,8 @@ function authOf(config: string | undefined): GatewayAuth {
 	if (config === undefined) return {};
 	try {
 		// Comments and trailing commas are allowed in it.
-		const parsed: { readonly gateway?: { readonly auth?: GatewayAuth | null } | null } | null = JSON5.parse(config);
+		const parsed: { readonly gateway?: { readonly auth?: GatewayAuth | null } | null } | null =
+			JSON5.parse(config);
 		return parsed?.gateway?.auth ?? {};
 	} catch {
 		// OpenClaw will not start from it, and says why.
@@ -37,15 +43,21 @@ function authOf(config: string | undefined): GatewayAuth {
 	}
 }
 
-/** A text with `${NAME}` in it, or a reference to a variable; undefined where it cannot be known here. */
+/**
+ * A text with `${NAME}` in it, or a reference to a variable; undefined where it cannot be known
+ * here.
+ */
 function resolved(secret: unknown, variables: Variables): string | undefined {
 	if (typeof secret === "string") {
 		let isKnown = true;
-		const text = secret.replace(/\$(\$?)\{([A-Z_][A-Z0-9_]*)\}/g, (whole, escaping: string, name: string) => {
-			if (escaping !== "") return whole.slice(1);
-			isKnown &&= variables[name] !== undefined && variables[name] !== "";
-			return variables[name] ?? "";
-		});
+		const text = secret.replace(
+			/\$(\$?)\{([A-Z_][A-Z0-9_]*)\}/g,
+			(whole, escaping: string, name: string) => {
+				if (escaping !== "") return whole.slice(1);
+				isKnown &&= variables[name] !== undefined && variables[name] !== "";
+				return variables[name] ?? "";
+			},
+		);
 		return isKnown && text.trim() !== "" ? text.trim() : undefined;
 	}
 	const { source, id } = (secret ?? {}) as { readonly source?: unknown; readonly id?: unknown };

@@ -26,7 +26,12 @@ export class HttpRefusal extends Error {
 	}
 }
 
-export function refuse(status: number, code: ErrorCode, detail: ErrorDetail, headers?: Readonly<Record<string, string>>): HttpRefusal {
+export function refuse(
+	status: number,
+	code: ErrorCode,
+	detail: ErrorDetail,
+	headers?: Readonly<Record<string, string>>,
+): HttpRefusal {
 	return new HttpRefusal(status, new SidecarError(code, detail), headers);
 }
 
@@ -56,7 +61,8 @@ export function refusalOf(error: unknown): HttpRefusal {
 		default:
 			// 6: denied; 7: unreachable, and the next request tries again.
 			if (error.category === "refused") return new HttpRefusal(403, error);
-			if (error.category === "unreachable") return new HttpRefusal(503, error, { "retry-after": RETRY_AFTER_S });
+			if (error.category === "unreachable")
+				return new HttpRefusal(503, error, { "retry-after": RETRY_AFTER_S });
 			return new HttpRefusal(500, error);
 	}
 }

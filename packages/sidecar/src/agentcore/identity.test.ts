@@ -17,7 +17,10 @@ const nobody = { authorization: undefined, payloadToken: undefined };
 describe("identity", () => {
 	test("without an issuer is the configured namespace, whatever a request says", async () => {
 		const { identify } = identityStrategy(base);
-		expect(await identify({ authorization: "Bearer e30.e30.", payloadToken: "x" })).toEqual({ namespace: "default", token: undefined });
+		expect(await identify({ authorization: "Bearer e30.e30.", payloadToken: "x" })).toEqual({
+			namespace: "default",
+			token: undefined,
+		});
 	});
 
 	test("with an issuer is the token's user, under every strategy; the header wins over the payload", async () => {
@@ -26,9 +29,18 @@ describe("identity", () => {
 		const anna = await issuer.token({ sub: "auth0|anna" });
 		const bob = await issuer.token({ sub: "bob" });
 		for (const strategy of ["web-identity", "assume-role", "ambient"] as const) {
-			const { identify } = identityStrategy({ ...base, strategy, token, roleArn: "arn:aws:iam::1:role/r" });
-			expect((await identify({ authorization: `bearer ${anna}`, payloadToken: bob })).namespace).toBe("auth0=7Canna");
-			expect((await identify({ authorization: "AWS4-HMAC-SHA256 x", payloadToken: bob })).namespace).toBe("bob");
+			const { identify } = identityStrategy({
+				...base,
+				strategy,
+				token,
+				roleArn: "arn:aws:iam::1:role/r",
+			});
+			expect(
+				(await identify({ authorization: `bearer ${anna}`, payloadToken: bob })).namespace,
+			).toBe("auth0=7Canna");
+			expect(
+				(await identify({ authorization: "AWS4-HMAC-SHA256 x", payloadToken: bob })).namespace,
+			).toBe("bob");
 			await expect(identify(nobody)).rejects.toMatchObject({ code: "IDENTITY_REFUSED" });
 		}
 	});
@@ -36,8 +48,12 @@ describe("identity", () => {
 	test("a strategy that lacks something says what", () => {
 		const token = { issuer: "https://issuer.example", audience: "a", userClaim: "sub" };
 		expect(() => identityStrategy({ ...base, strategy: "web-identity" })).toThrow(/--issuer/);
-		expect(() => identityStrategy({ ...base, strategy: "web-identity", token })).toThrow(/--role-arn/);
+		expect(() => identityStrategy({ ...base, strategy: "web-identity", token })).toThrow(
+			/--role-arn/,
+		);
 		expect(() => identityStrategy({ ...base, strategy: "assume-role" })).toThrow(/--role-arn/);
-		expect(identityStrategy(base).credentials({ namespace: "anna", token: undefined })).toBeUndefined();
+		expect(
+			identityStrategy(base).credentials({ namespace: "anna", token: undefined }),
+		).toBeUndefined();
 	});
 });

@@ -1,12 +1,15 @@
 /**
- * Who asks, and with what credentials their namespace is opened: three strategies behind one interface.
+ * Who asks, and with what credentials their namespace is opened: three strategies behind one
+ * interface.
  *
- * `web-identity`  the user's token is verified here and traded for credentials at STS; nothing in this machine could do so without it
- * `assume-role`   this machine's own role is narrowed to the user; whoever runs code in the machine can ask for the role itself
- * `ambient`       whatever the SDK finds; for one user on their own machine
+ * `web-identity` the user's token is verified here and traded for credentials at STS; nothing in
+ * this machine could do so without it `assume-role` this machine's own role is narrowed to the
+ * user; whoever runs code in the machine can ask for the role itself `ambient` whatever the SDK
+ * finds; for one user on their own machine
  *
- * Where an issuer is configured, the namespace comes from a verified token under every strategy; else it is the configured one. It never
- * comes from the body of a request or a header that the caller may choose.
+ * Where an issuer is configured, the namespace comes from a verified token under every strategy;
+ * else it is the configured one. It never comes from the body of a request or a header that the
+ * caller may choose.
  */
 import { SidecarError } from "../errors.ts";
 import type { Logger } from "../telemetry/types.ts";
@@ -66,17 +69,37 @@ export interface IdentityOptions {
 /** Sends nothing. @throws SidecarError USAGE: the strategy lacks something */
 export function identityStrategy(options: IdentityOptions): IdentityStrategy {
 	const { strategy, token, roleArn, bucket, namespace } = options;
-	if (strategy === "web-identity" && token === undefined) throw lacks(strategy, "--issuer and --audience");
-	if (strategy !== "ambient" && roleArn === undefined && bucket !== undefined) throw lacks(strategy, "--role-arn");
+	if (strategy === "web-identity" && token === undefined)
+		throw lacks(strategy, "--issuer and --audience");
+	if (strategy !== "ambient" && roleArn === undefined && bucket !== undefined)
+		throw lacks(strategy, "--role-arn");
 	const verifier = token && new TokenVerifier(token);
 	return {
-		identify: async (proof) => (verifier === undefined ? { namespace, token: undefined } : await verified(verifier, proof)),
+		identify: async (proof) =>
+			verifier === undefined ? { namespace, token: undefined } : await verified(verifier, proof),
 		credentials: (identity) => {
 			if (strategy === "ambient" || roleArn === undefined || bucket === undefined) return undefined;
-			const policy = sessionPolicy({ ...bucket, ...identity, partition: partitionOf(roleArn), kmsKeyArn: options.kmsKeyArn });
+			const policy = sessionPolicy({
+				...bucket,
+				...identity,
+				partition: partitionOf(roleArn),
+				kmsKeyArn: options.kmsKeyArn,
+			});
 			const { roleDurationS: durationS, region, stsEndpoint, log } = options;
-			const role: Role = { roleArn, namespace: identity.namespace, policy, durationS, region, stsEndpoint };
-			return new RoleCredentials(strategy === "web-identity" ? tradeToken : assumeRole, role, identity.token, log);
+			const role: Role = {
+				roleArn,
+				namespace: identity.namespace,
+				policy,
+				durationS,
+				region,
+				stsEndpoint,
+			};
+			return new RoleCredentials(
+				strategy === "web-identity" ? tradeToken : assumeRole,
+				role,
+				identity.token,
+				log,
+			);
 		},
 	};
 }
@@ -90,7 +113,8 @@ async function verified(verifier: TokenVerifier, proof: Proof): Promise<Identity
 function tokenOf({ authorization, payloadToken }: Proof): string {
 	const bearer = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
 	const token = bearer ?? payloadToken;
-	if (token === undefined) throw new SidecarError("IDENTITY_REFUSED", { reason: "there is no token" });
+	if (token === undefined)
+		throw new SidecarError("IDENTITY_REFUSED", { reason: "there is no token" });
 	return token;
 }
 
@@ -98,13 +122,22 @@ class RoleCredentials implements UserCredentials {
 	readonly renewing: RenewingCredentials;
 	#token: UserToken | undefined;
 
-	constructor(ask: (role: Role, token: UserToken) => Promise<AwsCredentials>, role: Role, token: UserToken | undefined, log: Logger) {
+	constructor(
+		ask: (role: Role, token: UserToken) => Promise<AwsCredentials>,
+		role: Role,
+		token: UserToken | undefined,
+		log: Logger,
+	) {
 		this.#token = token;
-		this.renewing = new RenewingCredentials(async () => await ask(role, this.#token as UserToken), log);
+		this.renewing = new RenewingCredentials(
+			async () => await ask(role, this.#token as UserToken),
+			log,
+		);
 	}
 
 	offer(token: UserToken | undefined): void {
-		if (token !== undefined && (this.#token === undefined || token.isNewerThan(this.#token))) this.#token = token;
+		if (token !== undefined && (this.#token === undefined || token.isNewerThan(this.#token)))
+			this.#token = token;
 	}
 }
 

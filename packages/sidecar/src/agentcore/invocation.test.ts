@@ -13,7 +13,11 @@ describe("an invocation", () => {
 		[{ input: { prompt: "hello" } }, "prompt", asked],
 		[asked, "chat", asked],
 		[{ input: "hello" }, "responses", { input: "hello" }],
-		[{ input: [{ role: "user", content: "hello" }] }, "responses", { input: [{ role: "user", content: "hello" }] }],
+		[
+			{ input: [{ role: "user", content: "hello" }] },
+			"responses",
+			{ input: [{ role: "user", content: "hello" }] },
+		],
 	])("%j is a %s", (body, kind, sent) => {
 		expect(parse(body)).toEqual({
 			kind,
@@ -82,8 +86,19 @@ describe("an invocation", () => {
 });
 
 test("a prompt's answer is the completion's text, or none", () => {
-	expect(promptAnswer({ choices: [{ message: { content: "hi" } }] })).toEqual({ response: "hi", status: "success" });
-	for (const odd of [null, 7, {}, { choices: [] }, { choices: "x" }, { choices: [null] }, { choices: [{ message: { content: null } }] }]) {
+	expect(promptAnswer({ choices: [{ message: { content: "hi" } }] })).toEqual({
+		response: "hi",
+		status: "success",
+	});
+	for (const odd of [
+		null,
+		7,
+		{},
+		{ choices: [] },
+		{ choices: "x" },
+		{ choices: [null] },
+		{ choices: [{ message: { content: null } }] },
+	]) {
 		expect(promptAnswer(odd)).toBeUndefined();
 	}
 });

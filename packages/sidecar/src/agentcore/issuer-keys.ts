@@ -1,8 +1,10 @@
 /**
- * The signing keys of one OpenID issuer: discovery, then its key set, both fetched when the first token comes and never before.
+ * The signing keys of one OpenID issuer: discovery, then its key set, both fetched when the first
+ * token comes and never before.
  *
- * Bounded: one key set; answers of at most 256 KiB, within 5 s, without redirects. An unknown key id asks again at most every 30 s, and
- * keys are asked for anew after 10 minutes, so that a key the issuer withdraws is not believed for longer.
+ * Bounded: one key set; answers of at most 256 KiB, within 5 s, without redirects. An unknown key
+ * id asks again at most every 30 s, and keys are asked for anew after 10 minutes, so that a key the
+ * issuer withdraws is not believed for longer.
  */
 import type { FetchImplementation, JWTVerifyGetKey } from "jose";
 import { SidecarError } from "../errors.ts";
@@ -17,11 +19,13 @@ export class IssuerKeys {
 	#keys: Promise<JWTVerifyGetKey> | undefined;
 
 	/**
-	 * @param issuer exactly as in the tokens' `iss`, e.g. `https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc`
+	 * @param issuer exactly as in the tokens' `iss`, e.g.
+	 * `https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc`
 	 * @throws SidecarError USAGE: not https, unless of this very machine
 	 */
 	constructor(issuer: string) {
-		if (!isTrustworthy(issuer)) throw new SidecarError("USAGE", { value: issuer, reason: "an issuer is an https:// URL" });
+		if (!isTrustworthy(issuer))
+			throw new SidecarError("USAGE", { value: issuer, reason: "an issuer is an https:// URL" });
 		this.#issuer = issuer;
 	}
 
@@ -38,13 +42,20 @@ export class IssuerKeys {
 	async #discover(): Promise<JWTVerifyGetKey> {
 		const { createRemoteJWKSet, customFetch } = await import("jose");
 		const url = `${this.#issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
-		const document: unknown = await (await this.#fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })).json().catch(() => undefined);
+		const document: unknown = await (
+			await this.#fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+		)
+			.json()
+			.catch(() => undefined);
 		const { issuer, jwks_uri: keysUrl } = (document ?? {}) as Record<string, unknown>;
 		if (issuer !== this.#issuer)
-			throw this.#unreachable(`its discovery document is of ${issuer === undefined ? "nobody" : "another issuer"}`);
+			throw this.#unreachable(
+				`its discovery document is of ${issuer === undefined ? "nobody" : "another issuer"}`,
+			);
 		if (typeof keysUrl !== "string" || !isTrustworthy(keysUrl))
 			throw this.#unreachable("its discovery document names no https:// jwks_uri");
-		const fetchKeys: FetchImplementation = async (url, { headers, signal }) => await this.#fetch(url, { headers, signal });
+		const fetchKeys: FetchImplementation = async (url, { headers, signal }) =>
+			await this.#fetch(url, { headers, signal });
 		return createRemoteJWKSet(new URL(keysUrl), {
 			timeoutDuration: TIMEOUT_MS,
 			cooldownDuration: COOLDOWN_MS,
@@ -76,7 +87,8 @@ async function readAll(response: Response): Promise<Buffer<ArrayBuffer>> {
 	for await (const part of response.body ?? []) {
 		sizeBytes += part.byteLength;
 		// Leaving the loop cancels the rest.
-		if (sizeBytes > MAX_ANSWER_BYTES) throw new Error(`its answer has more than ${MAX_ANSWER_BYTES} bytes`);
+		if (sizeBytes > MAX_ANSWER_BYTES)
+			throw new Error(`its answer has more than ${MAX_ANSWER_BYTES} bytes`);
 		parts.push(part);
 	}
 	return Buffer.concat(parts);
@@ -91,5 +103,8 @@ function causeOf(error: unknown): string {
 function isTrustworthy(text: string): boolean {
 	const url = URL.parse(text);
 	if (url === null || url.username !== "" || url.password !== "") return false;
-	return url.protocol === "https:" || (url.protocol === "http:" && /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(url.hostname));
+	return (
+		url.protocol === "https:" ||
+		(url.protocol === "http:" && /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(url.hostname))
+	);
 }

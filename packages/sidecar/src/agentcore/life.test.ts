@@ -20,14 +20,24 @@ function born(options: { readonly maxWaiting?: number; readonly waitTimeoutMs?: 
 	const life = new Life({
 		identity: {
 			identify: async ({ authorization = "" }) => {
-				if (authorization === "") throw new SidecarError("IDENTITY_REFUSED", { reason: "there is no token" });
-				return { namespace: authorization, token: new UserToken(`jwt-${authorization}`, 1, 2) } satisfies Identity;
+				if (authorization === "")
+					throw new SidecarError("IDENTITY_REFUSED", { reason: "there is no token" });
+				return {
+					namespace: authorization,
+					token: new UserToken(`jwt-${authorization}`, 1, 2),
+				} satisfies Identity;
 			},
-			credentials: () => ({ renewing: undefined as never, offer: (token) => offered.push(token?.reveal()) }),
+			credentials: () => ({
+				renewing: undefined as never,
+				offer: (token) => offered.push(token?.reveal()),
+			}),
 		},
 		start: async (namespace) => {
 			const { promise, resolve, reject } = Promise.withResolvers<void>();
-			starts.push({ namespace, settle: (error) => (error === undefined ? resolve() : reject(error)) });
+			starts.push({
+				namespace,
+				settle: (error) => (error === undefined ? resolve() : reject(error)),
+			});
 			await promise;
 		},
 		onFirstPing: () => state.firstPings++,
@@ -43,7 +53,8 @@ function born(options: { readonly maxWaiting?: number; readonly waitTimeoutMs?: 
 	return { life, log, starts, offered, clocks, state, admit, settled };
 }
 
-const refusal = (status: number, code: string) => expect.objectContaining({ status, error: expect.objectContaining({ code }) });
+const refusal = (status: number, code: string) =>
+	expect.objectContaining({ status, error: expect.objectContaining({ code }) });
 
 describe("the first request", () => {
 	test("starts the machine, once for all who come meanwhile", async () => {
@@ -95,7 +106,10 @@ describe("a machine that belongs to a user", () => {
 		await expect(admit("bob")).rejects.toMatchObject({ code: "NAMESPACE_FOREIGN" });
 		const audits = log.events.filter(({ event }) => event === "security.namespace-refused");
 		expect(audits).toHaveLength(3);
-		expect(audits[0]).toMatchObject({ kind: "security", fields: { namespace: "anna", asked: "bob" } });
+		expect(audits[0]).toMatchObject({
+			kind: "security",
+			fields: { namespace: "anna", asked: "bob" },
+		});
 	});
 
 	test("keeps its user's newer tokens, and never another's", async () => {
@@ -141,16 +155,19 @@ describe("requests that wait", () => {
 		await expect.poll(() => life.phase).toBe("serving");
 	});
 
-	test.each([undefined, new Error("cut off")])("are sent away when the machine is told to stop before it serves (%s)", async (how) => {
-		const { life, starts, admit, settled } = born();
-		const anna = admit("anna");
-		await settled();
-		life.drain();
-		starts[0]?.settle(how);
-		await expect(anna).rejects.toEqual(refusal(503, "NOT_READY"));
-		expect(life.phase).toBe("draining");
-		await expect(life.request(async () => {})).rejects.toBeInstanceOf(HttpRefusal);
-	});
+	test.each([undefined, new Error("cut off")])(
+		"are sent away when the machine is told to stop before it serves (%s)",
+		async (how) => {
+			const { life, starts, admit, settled } = born();
+			const anna = admit("anna");
+			await settled();
+			life.drain();
+			starts[0]?.settle(how);
+			await expect(anna).rejects.toEqual(refusal(503, "NOT_READY"));
+			expect(life.phase).toBe("draining");
+			await expect(life.request(async () => {})).rejects.toBeInstanceOf(HttpRefusal);
+		},
+	);
 });
 
 describe("ping", () => {

@@ -1,9 +1,11 @@
 /**
- * The life of one machine: waiting -> starting -> serving -> draining -> gone. Nothing of a user's happens before the first request.
+ * The life of one machine: waiting -> starting -> serving -> draining -> gone. Nothing of a user's
+ * happens before the first request.
  *
- * Guarantees: one start at a time; the machine belongs to the first user whose start was begun, for good, since from then on their bytes
- * may be on its disk; a request of another user is refused, and audited, in every phase. Requests that come meanwhile wait, so many and so
- * long as is said, and are sent away with a time to come back otherwise.
+ * Guarantees: one start at a time; the machine belongs to the first user whose start was begun, for
+ * good, since from then on their bytes may be on its disk; a request of another user is refused,
+ * and audited, in every phase. Requests that come meanwhile wait, so many and so long as is said,
+ * and are sent away with a time to come back otherwise.
  */
 import { SidecarError } from "../errors.ts";
 import type { LogFields, Logger } from "../telemetry/types.ts";
@@ -15,11 +17,17 @@ import { type ClockReading, WakeWatch } from "./wake.ts";
 
 export interface LifeOptions {
 	readonly identity: IdentityStrategy;
-	/** Restores the workspace and starts the agent; settled when the agent answers. Called again after a failure. @throws SidecarError */
+	/**
+	 * Restores the workspace and starts the agent; settled when the agent answers. Called again after
+	 * a failure. @throws SidecarError
+	 */
 	readonly start: (namespace: string, credentials: UserCredentials | undefined) => Promise<void>;
 	/** Called once, when the first ping has been answered. */
 	readonly onFirstPing?: () => void;
-	/** How long something has not been durable, ms; undefined: everything is. Cheap: asked at each ping. */
+	/**
+	 * How long something has not been durable, ms; undefined: everything is. Cheap: asked at each
+	 * ping.
+	 */
 	readonly notDurableForMs: () => number | undefined;
 	/** Requests that wait for the start. */
 	readonly maxWaiting: number;
@@ -71,7 +79,8 @@ export class Life {
 	}
 
 	ping(): PingAnswer {
-		if (!this.#isPinged && this.#options.onFirstPing !== undefined) setImmediate(this.#options.onFirstPing);
+		if (!this.#isPinged && this.#options.onFirstPing !== undefined)
+			setImmediate(this.#options.onFirstPing);
 		this.#isPinged = true;
 		this.wake.look();
 		return pingAnswer(this.#touch());
@@ -84,7 +93,8 @@ export class Life {
 	 */
 	async request<T>(answer: () => Promise<T>, about: LogFields = {}): Promise<T> {
 		this.wake.look();
-		if (this.#phase === "draining" || this.#phase === "gone") throw refuseForNow("the machine is about to end", 1);
+		if (this.#phase === "draining" || this.#phase === "gone")
+			throw refuseForNow("the machine is about to end", 1);
 		const started = performance.now();
 		this.#requests++;
 		this.#touch();
@@ -101,7 +111,8 @@ export class Life {
 	/**
 	 * Settled when the machine serves the one who asks; starts it if need be.
 	 * @param signal ends the waiting, not the start
-	 * @throws SidecarError IDENTITY_REFUSED, ISSUER_UNREACHABLE, NAMESPACE_FOREIGN, and as `start`; HttpRefusal: come back later
+	 * @throws SidecarError IDENTITY_REFUSED, ISSUER_UNREACHABLE, NAMESPACE_FOREIGN, and as `start`;
+	 * HttpRefusal: come back later
 	 */
 	async admit(proof: Proof, signal: AbortSignal): Promise<string> {
 		const identity = await this.#identify(proof);
@@ -127,7 +138,8 @@ export class Life {
 		try {
 			return await this.#options.identity.identify(proof);
 		} catch (error) {
-			if (error instanceof SidecarError && error.code === "IDENTITY_REFUSED") this.#log.warn("security.identity-refused", { error });
+			if (error instanceof SidecarError && error.code === "IDENTITY_REFUSED")
+				this.#log.warn("security.identity-refused", { error });
 			throw error;
 		}
 	}
@@ -145,11 +157,17 @@ export class Life {
 		this.#log.info("machine.starting", { namespace: identity.namespace });
 		this.#starting = this.#startOnce(identity).then(
 			() => {
-				this.#log.info("machine.serving", { namespace: identity.namespace, ms: Math.round(performance.now() - started) });
+				this.#log.info("machine.serving", {
+					namespace: identity.namespace,
+					ms: Math.round(performance.now() - started),
+				});
 				this.#move("started");
 			},
 			(error: unknown) => {
-				this.#log.error("machine.not-started", { error, ms: Math.round(performance.now() - started) });
+				this.#log.error("machine.not-started", {
+					error,
+					ms: Math.round(performance.now() - started),
+				});
 				this.#move("failed");
 				throw error;
 			},
@@ -166,12 +184,16 @@ export class Life {
 
 	async #wait(signal: AbortSignal): Promise<void> {
 		const { maxWaiting, waitTimeoutMs } = this.#options;
-		if (this.#waiting >= maxWaiting) throw refuseForNow(`${maxWaiting} requests wait for the machine already`, 5);
+		if (this.#waiting >= maxWaiting)
+			throw refuseForNow(`${maxWaiting} requests wait for the machine already`, 5);
 		this.#waiting++;
 		const ended = new AbortController();
 		try {
 			const timeout = new Promise<never>((_, reject) => {
-				const timer = setTimeout(() => reject(refuseForNow(`the machine is not ready after ${waitTimeoutMs} ms`, 5)), waitTimeoutMs);
+				const timer = setTimeout(
+					() => reject(refuseForNow(`the machine is not ready after ${waitTimeoutMs} ms`, 5)),
+					waitTimeoutMs,
+				);
 				const giveUp = () => reject(signal.reason);
 				ended.signal.addEventListener("abort", () => {
 					clearTimeout(timer);
@@ -196,9 +218,15 @@ export class Life {
 		this.#touch();
 	}
 
-	/** The status at this moment: between two pings it may change twice, and the later change counts. */
+	/**
+	 * The status at this moment: between two pings it may change twice, and the later change counts.
+	 */
 	#touch(): PingState {
-		const work = { phase: this.#phase, requests: this.#requests, notDurableForMs: this.#options.notDurableForMs() };
+		const work = {
+			phase: this.#phase,
+			requests: this.#requests,
+			notDurableForMs: this.#options.notDurableForMs(),
+		};
 		this.#ping = nextPing(this.#ping, work, Date.now());
 		return this.#ping;
 	}

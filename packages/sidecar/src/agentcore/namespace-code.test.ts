@@ -3,10 +3,15 @@ import { describe, expect, test } from "vitest";
 import { assertNamespace } from "../store/namespaced.ts";
 import { decodeNamespace, encodeUserId } from "./namespace-code.ts";
 
-const userId = fc.string({ unit: "binary", minLength: 1, maxLength: 200 }).filter((text) => text.isWellFormed());
+const userId = fc
+	.string({ unit: "binary", minLength: 1, maxLength: 200 })
+	.filter((text) => text.isWellFormed());
 /** Ids made of what the encoding itself uses. */
 const trickyId = fc
-	.array(fc.constantFrom("=", ".", "=2E", "=sha256-", "a", "A", "/", "..", "é", "\0", "*", "$", "{"), { minLength: 1, maxLength: 40 })
+	.array(
+		fc.constantFrom("=", ".", "=2E", "=sha256-", "a", "A", "/", "..", "é", "\0", "*", "$", "{"),
+		{ minLength: 1, maxLength: 40 },
+	)
 	.map((parts) => parts.join(""));
 const anyId = fc.oneof(userId, trickyId);
 
@@ -62,7 +67,10 @@ describe("user ids as namespaces", () => {
 		expect(() => encodeUserId(id)).toThrow(expect.objectContaining({ code: "IDENTITY_REFUSED" }));
 	});
 
-	test.each(["", ".a", "=2e", "=41", "=FF", "a=", "default/x"])("%j was made by nobody", (namespace) => {
-		expect(decodeNamespace(namespace)).toBeUndefined();
-	});
+	test.each(["", ".a", "=2e", "=41", "=FF", "a=", "default/x"])(
+		"%j was made by nobody",
+		(namespace) => {
+			expect(decodeNamespace(namespace)).toBeUndefined();
+		},
+	);
 });

@@ -1,9 +1,12 @@
 /**
- * The one way from a user's id, any text an issuer may put into a token, to a namespace, which becomes part of S3 keys and policies.
+ * The one way from a user's id, any text an issuer may put into a token, to a namespace, which
+ * becomes part of S3 keys and policies.
  *
- * Bytes of `A-Z a-z 0-9 . _ - @ +` stand for themselves, every other byte of the id's UTF-8 is `=` and two upper-case hex digits, and so
- * is a dot at the start. What would be longer than 128 characters becomes `=sha256-` and 64 hex digits: `=s` is no escape, so no id's
- * plain form can be another's hash. Two ids that differ in one bit have two namespaces: nothing is normalised, folded or trimmed.
+ * Bytes of `A-Z a-z 0-9 . _ - @ +` stand for themselves, every other byte of the id's UTF-8 is `=`
+ * and two upper-case hex digits, and so is a dot at the start. What would be longer than 128
+ * characters becomes `=sha256-` and 64 hex digits: `=s` is no escape, so no id's plain form can be
+ * another's hash. Two ids that differ in one bit have two namespaces: nothing is normalised, folded
+ * or trimmed.
  *
  * Not guaranteed: that ids of two issuers differ. A store belongs to one issuer.
  */
@@ -16,9 +19,13 @@ const PLAIN = /^[A-Za-z0-9_@+.-]$/;
 
 /** @throws SidecarError IDENTITY_REFUSED: an id that is empty or no well-formed text */
 export function encodeUserId(userId: string): string {
-	if (userId === "") throw new SidecarError("IDENTITY_REFUSED", { reason: "the user's id is empty" });
+	if (userId === "")
+		throw new SidecarError("IDENTITY_REFUSED", { reason: "the user's id is empty" });
 	// UTF-8 has no form for a lone surrogate: all of them would become one.
-	if (!userId.isWellFormed()) throw new SidecarError("IDENTITY_REFUSED", { reason: "the user's id is not well-formed Unicode" });
+	if (!userId.isWellFormed())
+		throw new SidecarError("IDENTITY_REFUSED", {
+			reason: "the user's id is not well-formed Unicode",
+		});
 	const bytes = Buffer.from(userId, "utf8");
 	let encoded = "";
 	for (const [index, byte] of bytes.entries()) {
@@ -26,17 +33,26 @@ export function encodeUserId(userId: string): string {
 		const isPlain = PLAIN.test(character) && !(index === 0 && character === ".");
 		encoded += isPlain ? character : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
 	}
-	return encoded.length <= MAX_NAMESPACE ? encoded : HASH_PREFIX + createHash("sha256").update(bytes).digest("hex");
+	return encoded.length <= MAX_NAMESPACE
+		? encoded
+		: HASH_PREFIX + createHash("sha256").update(bytes).digest("hex");
 }
 
-/** The id, for people who look at a store; undefined where the namespace holds only its hash, or none that we made. */
+/**
+ * The id, for people who look at a store; undefined where the namespace holds only its hash, or
+ * none that we made.
+ */
 export function decodeNamespace(namespace: string): string | undefined {
 	if (!/^(?:[A-Za-z0-9_@+.-]|=[0-9A-F]{2})+$/.test(namespace)) return undefined;
 	const bytes = Buffer.from(
-		namespace.replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+		namespace.replace(/=([0-9A-F]{2})/g, (_, hex: string) =>
+			String.fromCharCode(Number.parseInt(hex, 16)),
+		),
 		"latin1",
 	);
 	const userId = bytes.toString("utf8");
 	// Not canonical: an escape that need not be one, or bytes that are no UTF-8.
-	return userId !== "" && userId.isWellFormed() && encodeUserId(userId) === namespace ? userId : undefined;
+	return userId !== "" && userId.isWellFormed() && encodeUserId(userId) === namespace
+		? userId
+		: undefined;
 }

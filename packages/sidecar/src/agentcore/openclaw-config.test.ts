@@ -1,12 +1,30 @@
-import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	lstatSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { minimalConfig, openClawVariables, readConfig, writeMinimalConfig } from "./openclaw-config.ts";
+import {
+	minimalConfig,
+	openClawVariables,
+	readConfig,
+	writeMinimalConfig,
+} from "./openclaw-config.ts";
 
 const URL = "http://127.0.0.1:18789";
 const bedrock = { AWS_REGION: "eu-central-1", OPENCLAW_MODEL_ID: "model-7" };
-const other = { OPENCLAW_MODEL_BASE_URL: "https://models.example/v1", OPENCLAW_MODEL_ID: "model-7", OPENCLAW_MODEL_API_KEY: "sk-CANARY" };
+const other = {
+	OPENCLAW_MODEL_BASE_URL: "https://models.example/v1",
+	OPENCLAW_MODEL_ID: "model-7",
+	OPENCLAW_MODEL_API_KEY: "sk-CANARY",
+};
 
 let workspace: string;
 beforeEach(() => {
@@ -24,25 +42,39 @@ describe("a new user's configuration", () => {
 			http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
 		});
 		expect(config.agents.defaults.model.primary).toBe("amazon-bedrock/$" + "{OPENCLAW_MODEL_ID}");
-		expect(config.models.providers["amazon-bedrock"]).toMatchObject({ api: "bedrock-converse-stream", auth: "aws-sdk" });
+		expect(config.models.providers["amazon-bedrock"]).toMatchObject({
+			api: "bedrock-converse-stream",
+			auth: "aws-sdk",
+		});
 	});
 
 	test("asks any OpenAI-compatible server instead, and holds no value of the operator's", () => {
 		const text = minimalConfig(other);
 		const { providers } = JSON.parse(text).models;
 		expect(Object.keys(providers)).toEqual(["openai-compatible"]);
-		expect(providers["openai-compatible"]).toMatchObject({ baseUrl: "$" + "{OPENCLAW_MODEL_BASE_URL}", api: "openai-completions" });
+		expect(providers["openai-compatible"]).toMatchObject({
+			baseUrl: "$" + "{OPENCLAW_MODEL_BASE_URL}",
+			api: "openai-completions",
+		});
 		for (const value of Object.values(other)) expect(text).not.toContain(`"${value}"`);
-		expect(JSON.parse(minimalConfig({ ...other, OPENCLAW_MODEL_API_KEY: undefined })).models.providers["openai-compatible"].apiKey).toBe(
-			"none",
-		);
+		expect(
+			JSON.parse(minimalConfig({ ...other, OPENCLAW_MODEL_API_KEY: undefined })).models.providers[
+				"openai-compatible"
+			].apiKey,
+		).toBe("none");
 	});
 
 	test.each([
 		["AWS_REGION", {}],
 		["OPENCLAW_MODEL_ID", { OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:1/v1" }],
-		["OPENCLAW_MODEL_BASE_URL", { OPENCLAW_MODEL_BASE_URL: "ftp://models", OPENCLAW_MODEL_ID: "m" }],
-		["OPENCLAW_MODEL_BASE_URL", { OPENCLAW_MODEL_BASE_URL: "https://user:CANARY@models/v1", OPENCLAW_MODEL_ID: "m" }],
+		[
+			"OPENCLAW_MODEL_BASE_URL",
+			{ OPENCLAW_MODEL_BASE_URL: "ftp://models", OPENCLAW_MODEL_ID: "m" },
+		],
+		[
+			"OPENCLAW_MODEL_BASE_URL",
+			{ OPENCLAW_MODEL_BASE_URL: "https://user:CANARY@models/v1", OPENCLAW_MODEL_ID: "m" },
+		],
 	])("without %s is refused, with the remedy and without the value", (name, variables) => {
 		expect(() => writeMinimalConfig(workspace, variables)).toThrow(
 			expect.objectContaining({
@@ -73,7 +105,9 @@ describe("a new user's configuration", () => {
 		expect(writeMinimalConfig(workspace, bedrock)).toBe(false);
 		expect(existsSync(join(workspace, "nowhere"))).toBe(false);
 		rmSync(path);
-		expect(writeMinimalConfig(workspace, { ...bedrock, OPENCLAW_CONFIG_PATH: "/elsewhere" })).toBe(false);
+		expect(writeMinimalConfig(workspace, { ...bedrock, OPENCLAW_CONFIG_PATH: "/elsewhere" })).toBe(
+			false,
+		);
 		expect(readdirSync(workspace)).toEqual([]);
 	});
 });
@@ -97,6 +131,8 @@ test("OpenClaw's variables: its port, and a model of Bedrock's unless there is a
 		AWS_REGION: "eu-central-1",
 		OPENCLAW_MODEL_ID: expect.stringContaining("anthropic"),
 	});
-	expect(openClawVariables({ AWS_DEFAULT_REGION: "us-east-1" }, URL, "eu-central-1").AWS_REGION).toBe("us-east-1");
+	expect(
+		openClawVariables({ AWS_DEFAULT_REGION: "us-east-1" }, URL, "eu-central-1").AWS_REGION,
+	).toBe("us-east-1");
 	expect(openClawVariables(other, URL, undefined)).toEqual({ OPENCLAW_GATEWAY_PORT: "18789" });
 });

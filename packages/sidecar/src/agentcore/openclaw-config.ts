@@ -1,10 +1,21 @@
 /**
  * OpenClaw's `openclaw.json`: the least of one for a new user, and the text of whatever there is.
  *
- * The file belongs to the user from the moment it is there. So it names variables rather than values: what an operator changes in the
- * environment reaches every user, and no key of the operator's gets into a user's log.
+ * The file belongs to the user from the moment it is there. So it names variables rather than
+ * values: what an operator changes in the environment reaches every user, and no key of the
+ * operator's gets into a user's log.
  */
-import { closeSync, constants, fstatSync, linkSync, lstatSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	closeSync,
+	constants,
+	fstatSync,
+	linkSync,
+	lstatSync,
+	openSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 
@@ -22,19 +33,25 @@ const MAX_CONFIG_BYTES = 1024 * 1024;
  * @param url where its gateway is to answer
  * @param region of Amazon Bedrock where `variables` name none
  */
-export function openClawVariables(variables: Variables, url: string, region: string | undefined): Record<string, string> {
+export function openClawVariables(
+	variables: Variables,
+	url: string,
+	region: string | undefined,
+): Record<string, string> {
 	const { AWS_REGION, AWS_DEFAULT_REGION, OPENCLAW_MODEL_ID, OPENCLAW_MODEL_BASE_URL } = variables;
 	const bedrockRegion = AWS_REGION ?? AWS_DEFAULT_REGION ?? region;
 	return {
 		// Its own commands find the gateway by it, and it wins over a port in a restored file.
 		OPENCLAW_GATEWAY_PORT: new URL(url).port || "80",
 		...(bedrockRegion !== undefined && { AWS_REGION: bedrockRegion }),
-		...(OPENCLAW_MODEL_ID === undefined && OPENCLAW_MODEL_BASE_URL === undefined && { OPENCLAW_MODEL_ID: DEFAULT_BEDROCK_MODEL }),
+		...(OPENCLAW_MODEL_ID === undefined &&
+			OPENCLAW_MODEL_BASE_URL === undefined && { OPENCLAW_MODEL_ID: DEFAULT_BEDROCK_MODEL }),
 	};
 }
 
 /**
- * Writes the least that OpenClaw can start from, unless there is a configuration: then nothing is touched.
+ * Writes the least that OpenClaw can start from, unless there is a configuration: then nothing is
+ * touched.
  * @param workspace absolute
  * @param variables all that the agent will have
  * @returns whether it was written
@@ -89,19 +106,34 @@ export function minimalConfig(variables: Variables): string {
 }
 
 function providerOf(variables: Variables): readonly [name: string, provider: object] {
-	const { AWS_REGION, OPENCLAW_MODEL_BASE_URL: baseUrl, OPENCLAW_MODEL_API_KEY: apiKey, OPENCLAW_MODEL_ID: modelId } = variables;
+	const {
+		AWS_REGION,
+		OPENCLAW_MODEL_BASE_URL: baseUrl,
+		OPENCLAW_MODEL_API_KEY: apiKey,
+		OPENCLAW_MODEL_ID: modelId,
+	} = variables;
 	if (baseUrl === undefined) {
 		if (AWS_REGION === undefined)
-			throw lacking("AWS_REGION", "the region of Amazon Bedrock, or OPENCLAW_MODEL_BASE_URL to that of another provider");
+			throw lacking(
+				"AWS_REGION",
+				"the region of Amazon Bedrock, or OPENCLAW_MODEL_BASE_URL to that of another provider",
+			);
 		const bedrockUrl = `https://bedrock-runtime.${variable("AWS_REGION")}.amazonaws.com`;
-		return ["amazon-bedrock", { baseUrl: bedrockUrl, api: "bedrock-converse-stream", auth: "aws-sdk" }];
+		return [
+			"amazon-bedrock",
+			{ baseUrl: bedrockUrl, api: "bedrock-converse-stream", auth: "aws-sdk" },
+		];
 	}
 	if (!/^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/.test(baseUrl))
 		throw lacking("OPENCLAW_MODEL_BASE_URL", "an http(s):// URL without credentials");
-	if (modelId === undefined) throw lacking("OPENCLAW_MODEL_ID", "the name of a model that OPENCLAW_MODEL_BASE_URL serves");
+	if (modelId === undefined)
+		throw lacking("OPENCLAW_MODEL_ID", "the name of a model that OPENCLAW_MODEL_BASE_URL serves");
 	// A server without keys is asked with some word all the same.
 	const key = apiKey === undefined ? "none" : variable("OPENCLAW_MODEL_API_KEY");
-	return ["openai-compatible", { baseUrl: variable("OPENCLAW_MODEL_BASE_URL"), api: "openai-completions", apiKey: key }];
+	return [
+		"openai-compatible",
+		{ baseUrl: variable("OPENCLAW_MODEL_BASE_URL"), api: "openai-completions", apiKey: key },
+	];
 }
 
 /** As OpenClaw writes it: replaced when the file is read. */
@@ -109,5 +141,9 @@ const variable = (name: string) => `\${${name}}`;
 
 function lacking(name: string, what: string): SidecarError {
 	const remedy = `set ${name} to ${what}; where the agent is not OpenClaw, give --profile plain`;
-	return new SidecarError("USAGE", { value: name, reason: "a new user's openclaw.json needs it", remedy });
+	return new SidecarError("USAGE", {
+		value: name,
+		reason: "a new user's openclaw.json needs it",
+		remedy,
+	});
 }

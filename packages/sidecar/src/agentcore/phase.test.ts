@@ -8,7 +8,11 @@ const ORDER: readonly Phase[] = ["waiting", "starting", "serving", "draining", "
 const after = (events: readonly LifeEvent[]) => events.reduce(nextPhase, "waiting" as Phase);
 
 test("a life goes waiting, starting, serving, draining, gone", () => {
-	expect(ORDER.map((_, steps) => after((["request", "started", "stop", "end"] as const).slice(0, steps)))).toEqual(ORDER);
+	expect(
+		ORDER.map((_, steps) =>
+			after((["request", "started", "stop", "end"] as const).slice(0, steps)),
+		),
+	).toEqual(ORDER);
 });
 
 // @id nothing-starts-before-request
@@ -17,7 +21,8 @@ test("nothing starts before a request, and nothing serves that did not start", (
 		fc.property(fc.array(fc.constantFrom(...EVENTS)), (events) => {
 			const phase = after(events);
 			if (!events.includes("request")) expect(["waiting", "draining", "gone"]).toContain(phase);
-			if (phase === "serving") expect(events.indexOf("started", events.indexOf("request"))).toBeGreaterThan(-1);
+			if (phase === "serving")
+				expect(events.indexOf("started", events.indexOf("request"))).toBeGreaterThan(-1);
 		}),
 	);
 });
@@ -28,7 +33,8 @@ test("only a start that failed goes back, and what is told to stop never serves 
 			let phase: Phase = "waiting";
 			for (const event of events) {
 				const next = nextPhase(phase, event);
-				if (ORDER.indexOf(next) < ORDER.indexOf(phase)) expect([phase, event, next]).toEqual(["starting", "failed", "waiting"]);
+				if (ORDER.indexOf(next) < ORDER.indexOf(phase))
+					expect([phase, event, next]).toEqual(["starting", "failed", "waiting"]);
 				phase = next;
 			}
 			const stopped = events.findIndex((event) => event === "stop" || event === "end");

@@ -41,7 +41,8 @@ describe("ping", () => {
 	test("is busy while starting, draining or answering, whatever else", () => {
 		fc.assert(
 			fc.property(arbitraryWork, fc.boolean(), (work, wasBusy) => {
-				if (work.requests > 0 || work.phase === "starting" || work.phase === "draining") expect(isBusy(work, wasBusy)).toBe(true);
+				if (work.requests > 0 || work.phase === "starting" || work.phase === "draining")
+					expect(isBusy(work, wasBusy)).toBe(true);
 			}),
 		);
 	});
@@ -52,7 +53,8 @@ describe("ping", () => {
 			fc.property(arbitraryLife, (life) => {
 				for (const { before, state, work } of live(life)) {
 					if (before?.isBusy && !state.isBusy) expect(work.notDurableForMs).toBeUndefined();
-					if (work.notDurableForMs === undefined && work.requests === 0 && work.phase === "serving") expect(state.isBusy).toBe(false);
+					if (work.notDurableForMs === undefined && work.requests === 0 && work.phase === "serving")
+						expect(state.isBusy).toBe(false);
 				}
 			}),
 		);
@@ -89,6 +91,9 @@ describe("ping", () => {
 		const copied = nextPing(undefined, { ...idle, phase: "waiting" }, 1_000_000);
 		expect(copied.sinceS).toBe(1000);
 		// Told that it woke, the owner forgets the state.
-		expect(nextPing(undefined, { ...idle, phase: "waiting" }, 9_000_999)).toEqual({ isBusy: false, sinceS: 9000 });
+		expect(nextPing(undefined, { ...idle, phase: "waiting" }, 9_000_999)).toEqual({
+			isBusy: false,
+			sinceS: 9000,
+		});
 	});
 });

@@ -1,14 +1,18 @@
 /**
  * What `GET /ping` says, as a pure state machine.
  *
- * The platform reaps a machine that has been Healthy for longer than the idle timeout, counted from `time_of_last_update`, and leaves
- * one that is HealthyBusy alone. So the time is that of the last CHANGE of the status: the present time in each answer would keep a
- * machine alive for ever, none at all lets the platform reap a busy one. It is set at the first look, never at the start of the process:
- * the platform copies a running process into fresh machines, where a time from before the copy reads as long idleness.
+ * The platform reaps a machine that has been Healthy for longer than the idle timeout, counted from
+ * `time_of_last_update`, and leaves one that is HealthyBusy alone. So the time is that of the last
+ * CHANGE of the status: the present time in each answer would keep a machine alive for ever, none
+ * at all lets the platform reap a busy one. It is set at the first look, never at the start of the
+ * process: the platform copies a running process into fresh machines, where a time from before the
+ * copy reads as long idleness.
  *
- * Guarantees: Busy while a workspace is restored, a request is in flight, or a drain runs; from Busy it becomes Healthy only when all is
- * durable. NOT guaranteed: that a change the agent makes by itself, while Healthy, is shown before it is `BACKGROUND_MS` old. OpenClaw
- * touches its database every 30 s; were each such write shown, no idle machine would ever end. A drain covers those seconds.
+ * Guarantees: Busy while a workspace is restored, a request is in flight, or a drain runs; from
+ * Busy it becomes Healthy only when all is durable. NOT guaranteed: that a change the agent makes
+ * by itself, while Healthy, is shown before it is `BACKGROUND_MS` old. OpenClaw touches its
+ * database every 30 s; were each such write shown, no idle machine would ever end. A drain covers
+ * those seconds.
  */
 import type { Phase } from "./phase.ts";
 
@@ -26,7 +30,10 @@ export interface PingState {
 	readonly sinceS: number;
 }
 
-/** The longest a flush is put off by the cadence (5 s) and then some: what lasts longer is stuck or large. */
+/**
+ * The longest a flush is put off by the cadence (5 s) and then some: what lasts longer is stuck or
+ * large.
+ */
 export const BACKGROUND_MS = 10_000;
 
 export function isBusy({ phase, requests, notDurableForMs }: Work, wasBusy: boolean): boolean {

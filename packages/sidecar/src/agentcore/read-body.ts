@@ -24,4 +24,9 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
 
 /** The rest of the body is not read: the connection ends. */
 const tooLarge = (limitBytes: number) =>
-	refuse(413, "REQUEST_INVALID", { reason: `the body exceeds ${limitBytes} bytes` }, { connection: "close" });
+	refuse(
+		413,
+		"REQUEST_INVALID",
+		{ reason: `the body exceeds ${limitBytes} bytes` },
+		{ connection: "close" },
+	);

@@ -11,7 +11,11 @@ function source() {
 	const fetch = async (): Promise<AwsCredentials> => {
 		state.asked++;
 		if (state.failure !== undefined) throw state.failure;
-		return { accessKeyId: `key-${state.asked}`, secretAccessKey: "S3CRET", expiration: new Date(state.nowMs + HOUR_MS) };
+		return {
+			accessKeyId: `key-${state.asked}`,
+			secretAccessKey: "S3CRET",
+			expiration: new Date(state.nowMs + HOUR_MS),
+		};
 	};
 	const credentials = new RenewingCredentials(fetch, log, () => state.nowMs);
 	return { state, log, credentials, key: async () => (await credentials.provide()).accessKeyId };

@@ -1,8 +1,9 @@
 /**
- * Credentials that end, renewed when they are used: by the wall clock at each use, not by a timer, which sleeps as long as a frozen
- * machine does and then fires too late.
+ * Credentials that end, renewed when they are used: by the wall clock at each use, not by a timer,
+ * which sleeps as long as a frozen machine does and then fires too late.
  *
- * One renewal at a time. Where renewing fails, what is still valid is used, and it is tried again `RETRY_MS` later.
+ * One renewal at a time. Where renewing fails, what is still valid is used, and it is tried again
+ * `RETRY_MS` later.
  */
 import type { Logger } from "../telemetry/types.ts";
 
@@ -42,7 +43,10 @@ export class RenewingCredentials {
 	async provide(): Promise<AwsCredentials> {
 		const current = this.#current;
 		if (current === undefined) return await this.#renew();
-		const leftMs = current.expiration === undefined ? Number.POSITIVE_INFINITY : current.expiration.getTime() - this.#now();
+		const leftMs =
+			current.expiration === undefined
+				? Number.POSITIVE_INFINITY
+				: current.expiration.getTime() - this.#now();
 		if (leftMs > MARGIN_MS) return current;
 		if (leftMs > 0 && this.#triedJustNow()) return current;
 		try {
@@ -55,7 +59,8 @@ export class RenewingCredentials {
 	}
 
 	/**
-	 * After a request signed at `generation` was refused because its credentials had ended or were withdrawn.
+	 * After a request signed at `generation` was refused because its credentials had ended or were
+	 * withdrawn.
 	 * @throws SidecarError as the source does
 	 */
 	async renewAfter(generation: number): Promise<void> {
@@ -81,7 +86,10 @@ export class RenewingCredentials {
 		this.#current = credentials;
 		this.#lastTryMs = undefined;
 		this.#generation++;
-		this.#log.info("credentials.renewed", { until: credentials.expiration?.toISOString(), generation: this.#generation });
+		this.#log.info("credentials.renewed", {
+			until: credentials.expiration?.toISOString(),
+			generation: this.#generation,
+		});
 		return credentials;
 	}
 }

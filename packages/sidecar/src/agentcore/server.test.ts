@@ -3,7 +3,12 @@ import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type AgentRequest, completion, FakeAgent, json } from "../../../testkit/platform/fake-agent.ts";
+import {
+	type AgentRequest,
+	completion,
+	FakeAgent,
+	json,
+} from "../../../testkit/platform/fake-agent.ts";
 import { SidecarError } from "../errors.ts";
 import { recordingLog } from "../telemetry/logger.ts";
 import { AgentApi } from "./agent-api.ts";
@@ -28,7 +33,8 @@ beforeEach(async () => {
 		identity: {
 			identify: async ({ authorization, payloadToken }) => {
 				const namespace = authorization?.replace("Bearer ", "") ?? payloadToken;
-				if (namespace === undefined) throw new SidecarError("IDENTITY_REFUSED", { reason: "there is no token" });
+				if (namespace === undefined)
+					throw new SidecarError("IDENTITY_REFUSED", { reason: "there is no token" });
 				return { namespace, token: undefined };
 			},
 			credentials: () => undefined,
@@ -58,7 +64,10 @@ afterEach(async () => {
 
 const at = (path: string) => `http://127.0.0.1:${server.port}${path}`;
 
-async function invoke(body: object | string, headers: Record<string, string> = {}): Promise<Response> {
+async function invoke(
+	body: object | string,
+	headers: Record<string, string> = {},
+): Promise<Response> {
 	return await fetch(at("/invocations"), {
 		method: "POST",
 		headers: { "content-type": "application/json", authorization: "Bearer anna", ...headers },
@@ -70,7 +79,11 @@ async function invoke(body: object | string, headers: Record<string, string> = {
 async function refusal(response: Response | Promise<Response>): Promise<[number, string]> {
 	const answered = await response;
 	const body = (await answered.json()) as Record<string, string>;
-	expect(body).toEqual({ code: expect.any(String), message: expect.any(String), remedy: expect.any(String) });
+	expect(body).toEqual({
+		code: expect.any(String),
+		message: expect.any(String),
+		remedy: expect.any(String),
+	});
 	return [answered.status, body.code as string];
 }
 
@@ -91,8 +104,14 @@ async function raw(text: string | Buffer, address = "127.0.0.1"): Promise<string
 describe("GET /ping", () => {
 	test("answers from the first moment, and starts nothing", async () => {
 		const response = await fetch(at("/ping"));
-		expect([response.status, response.headers.get("content-type")]).toEqual([200, expect.stringContaining("application/json")]);
-		expect(await response.json()).toEqual({ status: "Healthy", time_of_last_update: expect.any(Number) });
+		expect([response.status, response.headers.get("content-type")]).toEqual([
+			200,
+			expect.stringContaining("application/json"),
+		]);
+		expect(await response.json()).toEqual({
+			status: "Healthy",
+			time_of_last_update: expect.any(Number),
+		});
 		expect(life.phase).toBe("waiting");
 	});
 
@@ -112,14 +131,22 @@ describe("POST /invocations", () => {
 	test("answers a prompt as AgentCore's samples do", async () => {
 		const response = await invoke({ prompt: "hello" });
 		expect(response.headers.get("content-type")).toBe("application/json");
-		expect(await response.json()).toEqual({ response: 'you said [{"role":"user","content":"hello"}]', status: "success" });
+		expect(await response.json()).toEqual({
+			response: 'you said [{"role":"user","content":"hello"}]',
+			status: "success",
+		});
 	});
 
 	test("answers a chat completion and a response in kind", async () => {
-		expect(await (await invoke({ messages: [{ role: "user", content: "hello" }] })).json()).toMatchObject({ object: "chat.completion" });
+		expect(
+			await (await invoke({ messages: [{ role: "user", content: "hello" }] })).json(),
+		).toMatchObject({ object: "chat.completion" });
 		agent.answer = (_, response) => json(response, 200, { object: "response" });
 		expect(await (await invoke({ input: "hello" })).json()).toEqual({ object: "response" });
-		expect(agent.requests.map(({ path }) => path)).toEqual(["/v1/chat/completions", "/v1/responses"]);
+		expect(agent.requests.map(({ path }) => path)).toEqual([
+			"/v1/chat/completions",
+			"/v1/responses",
+		]);
 	});
 
 	test("gives the agent its own token and the namespace as user, and nothing of the caller's", async () => {
@@ -128,7 +155,10 @@ describe("POST /invocations", () => {
 			{ traceparent: "00-1-1-01", "x-custom": "S3CRET", cookie: "S3CRET" },
 		);
 		const { headers, body } = agent.requests[0] as AgentRequest;
-		expect(headers).toMatchObject({ authorization: "Bearer agent-token", traceparent: "00-1-1-01" });
+		expect(headers).toMatchObject({
+			authorization: "Bearer agent-token",
+			traceparent: "00-1-1-01",
+		});
 		expect(body.user).toBe("anna");
 		expect(JSON.stringify([headers, body])).not.toMatch(/S3CRET|bob|Bearer anna/);
 	});
@@ -141,8 +171,13 @@ describe("POST /invocations", () => {
 	});
 
 	test("is logged with the platform's own ids", async () => {
-		await invoke({ prompt: "hello" }, { "x-amzn-bedrock-agentcore-runtime-session-id": "session-1" });
-		await expect.poll(() => log.events.find(({ event }) => event === "invocation.ended")?.fields).toMatchObject({ sessionId: "session-1" });
+		await invoke(
+			{ prompt: "hello" },
+			{ "x-amzn-bedrock-agentcore-runtime-session-id": "session-1" },
+		);
+		await expect
+			.poll(() => log.events.find(({ event }) => event === "invocation.ended")?.fields)
+			.toMatchObject({ sessionId: "session-1" });
 	});
 
 	test("passes a stream on piece by piece: each event is there before the next is sent", async () => {
@@ -169,7 +204,11 @@ describe("POST /invocations", () => {
 			response.writeHead(200, { "content-type": "text/event-stream" });
 			// More than all socket buffers on the way can hold.
 			for (let sent = 0; sent < 256 && !isFull; sent++) {
-				if (!response.write(Buffer.alloc(1024 * 1024, "x")) && (await isStuck(once(response, "drain")))) isFull = true;
+				if (
+					!response.write(Buffer.alloc(1024 * 1024, "x")) &&
+					(await isStuck(once(response, "drain")))
+				)
+					isFull = true;
 			}
 			onFull();
 			response.end();
@@ -186,7 +225,8 @@ describe("POST /invocations", () => {
 	});
 
 	test("ends the agent's request when the caller goes away, and is no longer busy", async () => {
-		agent.answer = (_, response) => void response.writeHead(200, { "content-type": "text/event-stream" }).write("data: one\n\n");
+		agent.answer = (_, response) =>
+			void response.writeHead(200, { "content-type": "text/event-stream" }).write("data: one\n\n");
 		const caller = new AbortController();
 		const response = await fetch(at("/invocations"), {
 			method: "POST",
@@ -207,7 +247,12 @@ describe("POST /invocations", () => {
 		agent.answer = () => resolve();
 		const caller = new AbortController();
 		const headers = { "content-type": "application/json", authorization: "Bearer anna" };
-		const answered = fetch(at("/invocations"), { method: "POST", headers, body: '{"prompt":"hello"}', signal: caller.signal });
+		const answered = fetch(at("/invocations"), {
+			method: "POST",
+			headers,
+			body: '{"prompt":"hello"}',
+			signal: caller.signal,
+		});
 		await asked;
 		caller.abort();
 		await expect(answered).rejects.toThrow();
@@ -216,32 +261,53 @@ describe("POST /invocations", () => {
 	});
 
 	test("does not pass a page on, and says what to switch on", async () => {
-		agent.answer = (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<html>");
+		agent.answer = (_, response) =>
+			void response.writeHead(200, { "content-type": "text/html" }).end("<html>");
 		const response = await invoke({ messages: [{}] });
-		expect(await response.clone().json()).toMatchObject({ remedy: expect.stringContaining("chatCompletions.enabled") });
+		expect(await response.clone().json()).toMatchObject({
+			remedy: expect.stringContaining("chatCompletions.enabled"),
+		});
 		expect(await refusal(response)).toEqual([502, "AGENT_UNREACHABLE"]);
 	});
 
 	test("says in the stream that it broke off, and leaves a broken JSON text visibly unfinished", async () => {
 		agent.answer = (_, response) => {
-			response.writeHead(200, { "content-type": "text/event-stream" }).write("data: one\n\n", () => response.destroy());
+			response
+				.writeHead(200, { "content-type": "text/event-stream" })
+				.write("data: one\n\n", () => response.destroy());
 		};
 		const text = await (await invoke({ prompt: "hello", stream: true })).text();
 		expect(text).toMatch(/^data: one\n\n\n\nevent: error\ndata: \{"code":"AGENT_UNREACHABLE"/);
 		agent.answer = (_, response) => {
-			response.writeHead(200, { "content-type": "application/json" }).write('{"object":', () => response.destroy());
+			response
+				.writeHead(200, { "content-type": "application/json" })
+				.write('{"object":', () => response.destroy());
 		};
-		await expect(invoke({ messages: [{}] }).then(async (response) => await response.text())).rejects.toThrow();
+		await expect(
+			invoke({ messages: [{}] }).then(async (response) => await response.text()),
+		).rejects.toThrow();
 		expect(await refusal(invoke({ prompt: "hello" }))).toEqual([502, "AGENT_UNREACHABLE"]);
 	});
 
 	test.each<[string, number, (response: ServerResponse) => void, number, string]>([
 		["does not know our token", 401, (r) => json(r, 401, {}), 502, "AGENT_UNREACHABLE"],
 		["has its API switched off", 404, (r) => json(r, 404, {}), 502, "AGENT_UNREACHABLE"],
-		["answers with a page", 200, (r) => void r.writeHead(200, { "content-type": "text/html" }).end("<html>"), 502, "AGENT_UNREACHABLE"],
+		[
+			"answers with a page",
+			200,
+			(r) => void r.writeHead(200, { "content-type": "text/html" }).end("<html>"),
+			502,
+			"AGENT_UNREACHABLE",
+		],
 		["fails", 500, (r) => json(r, 500, { error: "boom" }), 502, "AGENT_UNREACHABLE"],
 		["is shutting down", 503, (r) => json(r, 503, {}), 503, "AGENT_UNREACHABLE"],
-		["has too much to do", 429, (r) => json(r, 429, {}, { "retry-after": "7" }), 503, "AGENT_UNREACHABLE"],
+		[
+			"has too much to do",
+			429,
+			(r) => json(r, 429, {}, { "retry-after": "7" }),
+			503,
+			"AGENT_UNREACHABLE",
+		],
 		["refuses the request", 400, (r) => json(r, 400, { error: "model?" }), 400, "REQUEST_INVALID"],
 		["hangs up", 0, (r) => void r.destroy(), 502, "AGENT_UNREACHABLE"],
 		["answers without a text", 200, (r) => json(r, 200, { choices: [] }), 502, "AGENT_UNREACHABLE"],
@@ -285,9 +351,19 @@ describe("POST /invocations", () => {
 describe("what is refused", () => {
 	test("another user, and one who proves nothing", async () => {
 		expect((await invoke({ prompt: "hello" })).status).toBe(200);
-		expect(await refusal(invoke({ prompt: "hello" }, { authorization: "Bearer bob" }))).toEqual([403, "NAMESPACE_FOREIGN"]);
-		const { authorization: _, ...anonymous } = { authorization: "", "content-type": "application/json" };
-		const response = await fetch(at("/invocations"), { method: "POST", headers: anonymous, body: '{"prompt":"hello"}' });
+		expect(await refusal(invoke({ prompt: "hello" }, { authorization: "Bearer bob" }))).toEqual([
+			403,
+			"NAMESPACE_FOREIGN",
+		]);
+		const { authorization: _, ...anonymous } = {
+			authorization: "",
+			"content-type": "application/json",
+		};
+		const response = await fetch(at("/invocations"), {
+			method: "POST",
+			headers: anonymous,
+			body: '{"prompt":"hello"}',
+		});
 		expect(response.headers.get("www-authenticate")).toContain("Bearer");
 		expect(await refusal(response)).toEqual([401, "IDENTITY_REFUSED"]);
 		expect(log.events.filter(({ kind }) => kind === "security").map(({ event }) => event)).toEqual([
@@ -303,18 +379,24 @@ describe("what is refused", () => {
 		expect(wrongMethod.headers.get("allow")).toBe("POST");
 		expect(await refusal(wrongMethod)).toEqual([405, "REQUEST_INVALID"]);
 		expect(await refusal(fetch(at("/ping"), { method: "POST" }))).toEqual([405, "REQUEST_INVALID"]);
-		expect(await refusal(invoke({ prompt: "hello" }, { "content-type": "text/plain" }))).toEqual([415, "REQUEST_INVALID"]);
+		expect(await refusal(invoke({ prompt: "hello" }, { "content-type": "text/plain" }))).toEqual([
+			415,
+			"REQUEST_INVALID",
+		]);
 	});
 
 	test("bodies that are no JSON, no UTF-8, or too large, told or not", async () => {
 		expect(await refusal(invoke("{"))).toEqual([400, "REQUEST_INVALID"]);
 		const headers = { "content-type": "application/json", authorization: "Bearer anna" };
-		expect(await refusal(fetch(at("/invocations"), { method: "POST", headers, body: Buffer.from([0x7b, 0xff]) }))).toEqual([
-			400,
-			"REQUEST_INVALID",
-		]);
 		expect(
-			await raw("POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 200000000\r\n\r\n"),
+			await refusal(
+				fetch(at("/invocations"), { method: "POST", headers, body: Buffer.from([0x7b, 0xff]) }),
+			),
+		).toEqual([400, "REQUEST_INVALID"]);
+		expect(
+			await raw(
+				"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 200000000\r\n\r\n",
+			),
 		).toMatch(/^HTTP\/1\.1 413 .*connection: close.*REQUEST_INVALID/is);
 		const chunk = `${(60_000).toString(16)}\r\n${"x".repeat(60_000)}\r\n`;
 		expect(
@@ -325,7 +407,8 @@ describe("what is refused", () => {
 	});
 
 	test("headers of 5 MB, and what is no HTTP", async () => {
-		const large = (bytes: number) => `GET /ping HTTP/1.1\r\nhost: x\r\nx-large: ${"x".repeat(bytes)}`;
+		const large = (bytes: number) =>
+			`GET /ping HTTP/1.1\r\nhost: x\r\nx-large: ${"x".repeat(bytes)}`;
 		expect(await raw(large(40_000))).toMatch(/^HTTP\/1\.1 431 .*REQUEST_INVALID/s);
 		// Whoever still sends may be cut off before the answer is read.
 		expect(await raw(large(5_000_000))).toMatch(/^(?:HTTP\/1\.1 431 |$)/);
@@ -334,8 +417,12 @@ describe("what is refused", () => {
 	});
 
 	test("a request that never ends, in its headers or in its body", async () => {
-		expect(await raw("GET /ping HTTP/1.1\r\nhost: x\r\n")).toMatch(/^HTTP\/1\.1 408 .*REQUEST_INVALID/s);
-		await raw("POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{");
+		expect(await raw("GET /ping HTTP/1.1\r\nhost: x\r\n")).toMatch(
+			/^HTTP\/1\.1 408 .*REQUEST_INVALID/s,
+		);
+		await raw(
+			"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{",
+		);
 		await expect.poll(() => life.requestsInFlight).toBe(0);
 	});
 
@@ -345,7 +432,10 @@ describe("what is refused", () => {
 			await promise;
 			json(response, 200, completion("late"));
 		};
-		const answered = Array.from({ length: 64 }, async () => (await invoke({ prompt: "hello" })).status);
+		const answered = Array.from(
+			{ length: 64 },
+			async () => (await invoke({ prompt: "hello" })).status,
+		);
 		await expect.poll(() => life.requestsInFlight).toBe(64);
 		expect(await refusal(invoke({ prompt: "hello" }))).toEqual([503, "NOT_READY"]);
 		expect((await fetch(at("/ping"))).status).toBe(200);
@@ -357,7 +447,9 @@ describe("what is refused", () => {
 		for (const body of ["", "{", "[]", '{"prompt":1}']) await invoke(body);
 		await invoke({ prompt: "hello", identityToken: "S3CRET" }, { authorization: "Basic S3CRET" });
 		expect((await fetch(at("/ping"))).status).toBe(200);
-		expect(JSON.stringify(log.events.map(({ fields }) => ({ ...fields, error: String(fields.error) })))).not.toContain("Bearer S3CRET");
+		expect(
+			JSON.stringify(log.events.map(({ fields }) => ({ ...fields, error: String(fields.error) }))),
+		).not.toContain("Bearer S3CRET");
 	});
 });
 
@@ -373,14 +465,29 @@ describe("GET /status", () => {
 	});
 
 	test("is not for a page that reaches this machine under a name of its own", async () => {
-		expect(await raw("GET /status HTTP/1.1\r\nhost: rebound.example\r\nconnection: close\r\n\r\n")).toMatch(/^HTTP\/1\.1 404 /);
-		expect(await raw("GET /status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /);
+		expect(
+			await raw("GET /status HTTP/1.1\r\nhost: rebound.example\r\nconnection: close\r\n\r\n"),
+		).toMatch(/^HTTP\/1\.1 404 /);
+		expect(
+			await raw("GET /status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"),
+		).toMatch(/^HTTP\/1\.1 200 /);
 	});
 });
 
 test("an address that cannot be had is the user's to correct", async () => {
-	const taken = { host: "127.0.0.1", port: server.port, life, forward: async () => {}, status: () => ({}), maxBodyBytes: 1, log };
-	await expect(startServer(taken)).rejects.toMatchObject({ code: "USAGE", value: `127.0.0.1:${server.port}` });
+	const taken = {
+		host: "127.0.0.1",
+		port: server.port,
+		life,
+		forward: async () => {},
+		status: () => ({}),
+		maxBodyBytes: 1,
+		log,
+	};
+	await expect(startServer(taken)).rejects.toMatchObject({
+		code: "USAGE",
+		value: `127.0.0.1:${server.port}`,
+	});
 });
 
 describe("the agent's readiness", () => {

@@ -1,9 +1,11 @@
 /**
- * The platform's contract over HTTP, as far as it must be there at once: the limits, and `GET /ping`. The routes beside it are loaded when
- * the first ping has been answered, or when something else is asked for first.
+ * The platform's contract over HTTP, as far as it must be there at once: the limits, and `GET
+ * /ping`. The routes beside it are loaded when the first ping has been answered, or when something
+ * else is asked for first.
  *
- * Every answer is JSON or an event stream, every failure `{code, message, remedy}`. Limits: headers of 32 KiB that must be there within
- * 10 s, a whole request within 2 minutes, a body as large as is said, 64 requests at a time.
+ * Every answer is JSON or an event stream, every failure `{code, message, remedy}`. Limits: headers
+ * of 32 KiB that must be there within 10 s, a whole request within 2 minutes, a body as large as is
+ * said, 64 requests at a time.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -32,7 +34,10 @@ export interface ServerTimeouts {
 
 export interface RunningServer {
 	readonly port: number;
-	/** Takes no connection any more; settled when what is under way has been answered, or after `timeoutMs`. */
+	/**
+	 * Takes no connection any more; settled when what is under way has been answered, or after
+	 * `timeoutMs`.
+	 */
 	close(timeoutMs: number): Promise<void>;
 }
 
@@ -50,10 +55,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		connectionsCheckingInterval: Math.min(headersMs, requestMs) / 4,
 	};
 	const server = createServer(limits, listener(options));
-	server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => answerBrokenRequest(error, socket, options.log));
+	server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) =>
+		answerBrokenRequest(error, socket, options.log),
+	);
 	server.listen(port, host);
 	await once(server, "listening").catch((cause: NodeJS.ErrnoException) => {
-		throw new SidecarError("USAGE", { value: `${host}:${port}`, reason: `cannot listen there: ${cause.code}`, cause });
+		throw new SidecarError("USAGE", {
+			value: `${host}:${port}`,
+			reason: `cannot listen there: ${cause.code}`,
+			cause,
+		});
 	});
 	const { port: bound } = server.address() as AddressInfo;
 	options.log.info("server.listening", { host, port: bound });
@@ -82,17 +93,28 @@ function listener(options: ServerOptions): Listener {
 	};
 }
 
-const isPing = ({ method, url }: IncomingMessage) => (method === "GET" || method === "HEAD") && /^\/ping(?:\?|$)/.test(url ?? "");
+const isPing = ({ method, url }: IncomingMessage) =>
+	(method === "GET" || method === "HEAD") && /^\/ping(?:\?|$)/.test(url ?? "");
 
 function answerPing(ping: PingAnswer, outgoing: ServerResponse): void {
 	const text = JSON.stringify(ping);
-	outgoing.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) }).end(text);
+	outgoing
+		.writeHead(200, {
+			"content-type": "application/json",
+			"content-length": Buffer.byteLength(text),
+		})
+		.end(text);
 }
 
-const BROKEN: Readonly<Record<string, readonly [status: number, phrase: string, reason: string]>> = {
-	HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large", `the headers exceed ${MAX_HEADER_BYTES} bytes`],
-	ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "the request was not complete in time"],
-};
+const BROKEN: Readonly<Record<string, readonly [status: number, phrase: string, reason: string]>> =
+	{
+		HPE_HEADER_OVERFLOW: [
+			431,
+			"Request Header Fields Too Large",
+			`the headers exceed ${MAX_HEADER_BYTES} bytes`,
+		],
+		ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "the request was not complete in time"],
+	};
 
 /** What Node's parser refuses never becomes a request. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: Logger): void {
@@ -100,7 +122,11 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: 
 		socket.destroy();
 		return;
 	}
-	const [status, phrase, reason] = BROKEN[error.code ?? ""] ?? [400, "Bad Request", "this is not HTTP"];
+	const [status, phrase, reason] = BROKEN[error.code ?? ""] ?? [
+		400,
+		"Bad Request",
+		"this is not HTTP",
+	];
 	const refusal = refuse(status, "REQUEST_INVALID", { reason });
 	log.warn("request.refused", { status, error: refusal.error });
 	const body = JSON.stringify(refusal.body);

@@ -7,7 +7,11 @@ test("grants list, get and put below the user's prefix, and nothing else", () =>
 	expect(JSON.parse(sessionPolicy(scope))).toEqual({
 		Version: "2012-10-17",
 		Statement: [
-			{ Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject"], Resource: "arn:aws:s3:::b/agents/users/anna/*" },
+			{
+				Effect: "Allow",
+				Action: ["s3:GetObject", "s3:PutObject"],
+				Resource: "arn:aws:s3:::b/agents/users/anna/*",
+			},
 			{
 				Effect: "Allow",
 				Action: "s3:ListBucket",
@@ -19,13 +23,19 @@ test("grants list, get and put below the user's prefix, and nothing else", () =>
 });
 
 test("begins at the bucket's root without a prefix, and knows the other partitions", () => {
-	const policy = sessionPolicy({ ...scope, prefix: "", partition: partitionOf("arn:aws-cn:iam::1:role/r") });
+	const policy = sessionPolicy({
+		...scope,
+		prefix: "",
+		partition: partitionOf("arn:aws-cn:iam::1:role/r"),
+	});
 	expect(policy).toContain('"arn:aws-cn:s3:::b/users/anna/*"');
 	expect(partitionOf("arn:minio:iam:::role/r")).toBe("aws");
 });
 
 test("lets the bucket's key be used where it has one of its own", () => {
-	const { Statement } = JSON.parse(sessionPolicy({ ...scope, kmsKeyArn: "arn:aws:kms:eu-west-1:1:key/k" }));
+	const { Statement } = JSON.parse(
+		sessionPolicy({ ...scope, kmsKeyArn: "arn:aws:kms:eu-west-1:1:key/k" }),
+	);
 	expect(Statement[2]).toEqual({
 		Effect: "Allow",
 		Action: ["kms:Decrypt", "kms:GenerateDataKey"],
@@ -34,7 +44,14 @@ test("lets the bucket's key be used where it has one of its own", () => {
 });
 
 test("fits into what STS takes with the longest names, and says so where it does not", () => {
-	const longest = { ...scope, bucket: "b".repeat(63), namespace: "n".repeat(128), kmsKeyArn: "k".repeat(100) };
+	const longest = {
+		...scope,
+		bucket: "b".repeat(63),
+		namespace: "n".repeat(128),
+		kmsKeyArn: "k".repeat(100),
+	};
 	expect(sessionPolicy({ ...longest, prefix: "p".repeat(500) }).length).toBeLessThanOrEqual(2048);
-	expect(() => sessionPolicy({ ...longest, prefix: "p".repeat(1000) })).toThrow(expect.objectContaining({ code: "USAGE" }));
+	expect(() => sessionPolicy({ ...longest, prefix: "p".repeat(1000) })).toThrow(
+		expect.objectContaining({ code: "USAGE" }),
+	);
 });

@@ -1,6 +1,6 @@
 /**
- * The inline session policy: what credentials made for one user may do, whatever their role may. The second wall beside the role's own
- * policy; effective rights are what both allow.
+ * The inline session policy: what credentials made for one user may do, whatever their role may.
+ * The second wall beside the role's own policy; effective rights are what both allow.
  *
  * Grants list, get and put below the user's prefix, never delete: the log is append-only.
  */
@@ -22,23 +22,46 @@ export interface PolicyScope {
 const MAX_POLICY_LENGTH = 2_048;
 
 /** @throws SidecarError USAGE: longer than STS takes */
-export function sessionPolicy({ bucket, prefix, namespace, partition, kmsKeyArn }: PolicyScope): string {
+export function sessionPolicy({
+	bucket,
+	prefix,
+	namespace,
+	partition,
+	kmsKeyArn,
+}: PolicyScope): string {
 	const below = `${prefix === "" ? "" : `${prefix}/`}users/${namespace}/*`;
 	const arn = `arn:${partition}:s3:::${bucket}`;
 	const statements: object[] = [
 		{ Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject"], Resource: `${arn}/${below}` },
-		{ Effect: "Allow", Action: "s3:ListBucket", Resource: arn, Condition: { StringLike: { "s3:prefix": below } } },
+		{
+			Effect: "Allow",
+			Action: "s3:ListBucket",
+			Resource: arn,
+			Condition: { StringLike: { "s3:prefix": below } },
+		},
 	];
-	if (kmsKeyArn !== undefined) statements.push({ Effect: "Allow", Action: ["kms:Decrypt", "kms:GenerateDataKey"], Resource: kmsKeyArn });
+	if (kmsKeyArn !== undefined)
+		statements.push({
+			Effect: "Allow",
+			Action: ["kms:Decrypt", "kms:GenerateDataKey"],
+			Resource: kmsKeyArn,
+		});
 	const policy = JSON.stringify({ Version: "2012-10-17", Statement: statements });
 	if (policy.length > MAX_POLICY_LENGTH) {
 		const remedy = "shorten the store's prefix";
-		throw new SidecarError("USAGE", { value: prefix, reason: `the session policy would exceed ${MAX_POLICY_LENGTH} characters`, remedy });
+		throw new SidecarError("USAGE", {
+			value: prefix,
+			reason: `the session policy would exceed ${MAX_POLICY_LENGTH} characters`,
+			remedy,
+		});
 	}
 	return policy;
 }
 
-/** `arn:aws-cn:iam::…` -> `aws-cn`. Other servers than those of AWS name their roles otherwise, but S3's resources like AWS. */
+/**
+ * `arn:aws-cn:iam::…` -> `aws-cn`. Other servers than those of AWS name their roles otherwise, but
+ * S3's resources like AWS.
+ */
 export function partitionOf(roleArn: string): string {
 	return /^arn:(aws[a-z-]*):/.exec(roleArn)?.[1] ?? "aws";
 }

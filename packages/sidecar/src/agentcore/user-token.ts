@@ -15,7 +15,10 @@ export class UserToken {
 		return this.#jwt;
 	}
 
-	/** Is it of more use than `other`? A token that ends later is; of two that end together, the one made later. */
+	/**
+	 * Is it of more use than `other`? A token that ends later is; of two that end together, the one
+	 * made later.
+	 */
 	isNewerThan(other: UserToken): boolean {
 		if (this.expiresAtS !== other.expiresAtS) return this.expiresAtS > other.expiresAtS;
 		return this.issuedAtS > other.issuedAtS;

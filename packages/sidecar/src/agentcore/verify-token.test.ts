@@ -13,8 +13,10 @@ beforeEach(() => {
 	issuer.requests.length = 0;
 });
 
-const verifier = (userClaim = "sub", url = issuer.url) => new TokenVerifier({ issuer: url, audience: issuer.audience, userClaim });
-const refusal = (reason: RegExp) => expect.objectContaining({ code: "IDENTITY_REFUSED", message: expect.stringMatching(reason) });
+const verifier = (userClaim = "sub", url = issuer.url) =>
+	new TokenVerifier({ issuer: url, audience: issuer.audience, userClaim });
+const refusal = (reason: RegExp) =>
+	expect.objectContaining({ code: "IDENTITY_REFUSED", message: expect.stringMatching(reason) });
 
 describe("a token", () => {
 	test("of the issuer names its user, and its keys are asked for once", async () => {
@@ -38,16 +40,32 @@ describe("a token", () => {
 
 	test.each<[string, RegExp, () => Promise<string>]>([
 		["that has expired", /expired/, () => issuer.token({ sub: "a" }, { expiresInS: -60 })],
-		["of another issuer", /iss/, () => issuer.token({ sub: "a" }, { issuer: "https://evil.example" })],
+		[
+			"of another issuer",
+			/iss/,
+			() => issuer.token({ sub: "a" }, { issuer: "https://evil.example" }),
+		],
 		["for another audience", /aud/, () => issuer.token({ sub: "a" }, { audience: "other" })],
 		["without a signature", /value not allowed/, async () => unsecured()],
 		["signed with a shared secret", /value not allowed/, async () => await hmacWithPublicKey()],
 		["signed with a key that is not the issuer's", /signature/, foreignKey],
-		["of a key the issuer does not have", /no applicable key/, () => issuer.token({ sub: "a" }, { keyId: "key-2" })],
+		[
+			"of a key the issuer does not have",
+			/no applicable key/,
+			() => issuer.token({ sub: "a" }, { keyId: "key-2" }),
+		],
 		["whose claims were changed", /signature/, tampered],
 		["without a user", /no claim sub/, () => issuer.token({})],
-		["whose user is no text", /no claim sub/, () => issuer.token({ sub: ["a"] as unknown as string })],
-		["that never expires", /exp/, () => issuer.token({ sub: "a" }, { expiresInS: Number.POSITIVE_INFINITY })],
+		[
+			"whose user is no text",
+			/no claim sub/,
+			() => issuer.token({ sub: ["a"] as unknown as string }),
+		],
+		[
+			"that never expires",
+			/exp/,
+			() => issuer.token({ sub: "a" }, { expiresInS: Number.POSITIVE_INFINITY }),
+		],
 		["that is no token", /Compact JWS/, async () => "not.a.token.at.all"],
 		["of 20,000 characters", /16384/, async () => "x".repeat(20_000)],
 	])("%s is refused", async (_, reason, make) => {
@@ -61,7 +79,9 @@ describe("a token", () => {
 	});
 
 	test("that expired half a minute ago still counts: clocks differ", async () => {
-		expect((await verifier().verify(await issuer.token({ sub: "a" }, { expiresInS: -20 }))).userId).toBe("a");
+		expect(
+			(await verifier().verify(await issuer.token({ sub: "a" }, { expiresInS: -20 }))).userId,
+		).toBe("a");
 	});
 
 	test("never shows itself", async () => {
@@ -80,7 +100,10 @@ describe("an issuer", () => {
 		[
 			"whose document is of another",
 			discovery,
-			{ status: 200, body: JSON.stringify({ issuer: "https://other.example", jwks_uri: "https://x" }) },
+			{
+				status: 200,
+				body: JSON.stringify({ issuer: "https://other.example", jwks_uri: "https://x" }),
+			},
 		],
 		["whose document is none", discovery, { status: 200, body: "<html>" }],
 		["whose keys are down", keys, { status: 500, body: "" }],
@@ -97,14 +120,25 @@ describe("an issuer", () => {
 	});
 
 	test("must not send its keys over the network in the clear", async () => {
-		expect(() => verifier("sub", "http://issuer.example")).toThrow(expect.objectContaining({ code: "USAGE" }));
-		issuer.answers.set(discovery, { status: 200, body: JSON.stringify({ issuer: issuer.url, jwks_uri: "http://issuer.example/keys" }) });
-		await expect(verifier().verify(await issuer.token({ sub: "a" }))).rejects.toMatchObject({ code: "ISSUER_UNREACHABLE" });
+		expect(() => verifier("sub", "http://issuer.example")).toThrow(
+			expect.objectContaining({ code: "USAGE" }),
+		);
+		issuer.answers.set(discovery, {
+			status: 200,
+			body: JSON.stringify({ issuer: issuer.url, jwks_uri: "http://issuer.example/keys" }),
+		});
+		await expect(verifier().verify(await issuer.token({ sub: "a" }))).rejects.toMatchObject({
+			code: "ISSUER_UNREACHABLE",
+		});
 	});
 });
 
 function unsecured(): string {
-	return new UnsecuredJWT({ sub: "a" }).setIssuer(issuer.url).setAudience(issuer.audience).setExpirationTime("1h").encode();
+	return new UnsecuredJWT({ sub: "a" })
+		.setIssuer(issuer.url)
+		.setAudience(issuer.audience)
+		.setExpirationTime("1h")
+		.encode();
 }
 
 async function hmacWithPublicKey(): Promise<string> {

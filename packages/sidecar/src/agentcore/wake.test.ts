@@ -2,14 +2,23 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type ClockReading, JUMP_MS, jumpMs, readClocks, WakeWatch } from "./wake.ts";
 
-const at = (wallMs: number, bootMs = wallMs, monotonicMs = wallMs): ClockReading => ({ wallMs, bootMs, monotonicMs });
+const at = (wallMs: number, bootMs = wallMs, monotonicMs = wallMs): ClockReading => ({
+	wallMs,
+	bootMs,
+	monotonicMs,
+});
 
 test("a pause of any clock but the monotonic one is a jump, whatever time was lived through", () => {
 	fc.assert(
-		fc.property(fc.nat(1e9), fc.integer({ min: JUMP_MS + 1, max: 1e12 }), fc.boolean(), (lived, frozen, hasBootTime) => {
-			const after = at(1e12 + lived + frozen, lived + (hasBootTime ? frozen : 0), lived);
-			expect(jumpMs(at(1e12, 0, 0), after)).toBe(frozen);
-		}),
+		fc.property(
+			fc.nat(1e9),
+			fc.integer({ min: JUMP_MS + 1, max: 1e12 }),
+			fc.boolean(),
+			(lived, frozen, hasBootTime) => {
+				const after = at(1e12 + lived + frozen, lived + (hasBootTime ? frozen : 0), lived);
+				expect(jumpMs(at(1e12, 0, 0), after)).toBe(frozen);
+			},
+		),
 	);
 	expect(jumpMs(at(1e12, 0, 0), at(1e12, 60_000, 0))).toBe(60_000);
 	expect(jumpMs(at(1e12, 0, 0), at(1e12 - 60_000, 0, 0))).toBe(-60_000);
@@ -24,7 +33,12 @@ test("ordinary time, rounded by a second and slewed, is none", () => {
 });
 
 test("listeners hear of each jump once, and of none at the first look", () => {
-	const readings = [at(5e11, 0, 1000), at(5e11 + 10, 10, 1010), at(9e11, 20, 1020), at(9e11 + 5, 25, 1025)];
+	const readings = [
+		at(5e11, 0, 1000),
+		at(5e11 + 10, 10, 1010),
+		at(9e11, 20, 1020),
+		at(9e11 + 5, 25, 1025),
+	];
 	const heard: number[] = [];
 	const watch = new WakeWatch(() => readings.shift() as ClockReading);
 	watch.onWake((ms) => heard.push(ms));

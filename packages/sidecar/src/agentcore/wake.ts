@@ -1,8 +1,9 @@
 /**
- * Notices that this machine was frozen or copied: the clocks of its wall or of its boot went on while the monotonic one stood still.
+ * Notices that this machine was frozen or copied: the clocks of its wall or of its boot went on
+ * while the monotonic one stood still.
  *
- * Does NOT notice a pause shorter than `JUMP_MS`, nor one before the first look. A wall clock that is set by hand or by NTP looks the
- * same; what listeners do about it is right then, too.
+ * Does NOT notice a pause shorter than `JUMP_MS`, nor one before the first look. A wall clock that
+ * is set by hand or by NTP looks the same; what listeners do about it is right then, too.
  */
 import { uptime } from "node:os";
 
@@ -15,12 +16,21 @@ export interface ClockReading {
 	readonly monotonicMs: number;
 }
 
-export const readClocks = (): ClockReading => ({ wallMs: Date.now(), bootMs: uptime() * 1000, monotonicMs: performance.now() });
+export const readClocks = (): ClockReading => ({
+	wallMs: Date.now(),
+	bootMs: uptime() * 1000,
+	monotonicMs: performance.now(),
+});
 
-/** Above what CLOCK_BOOTTIME is rounded to (1 s) and what two readings lie apart on a busy machine. */
+/**
+ * Above what CLOCK_BOOTTIME is rounded to (1 s) and what two readings lie apart on a busy machine.
+ */
 export const JUMP_MS = 2_000;
 
-/** How much longer the time between two readings was than this process lived through, ms; negative where the wall clock was set back. */
+/**
+ * How much longer the time between two readings was than this process lived through, ms; negative
+ * where the wall clock was set back.
+ */
 export function jumpMs(before: ClockReading, after: ClockReading): number {
 	const lived = after.monotonicMs - before.monotonicMs;
 	const wall = after.wallMs - before.wallMs - lived;
@@ -32,7 +42,10 @@ export function jumpMs(before: ClockReading, after: ClockReading): number {
 /** Called with the length of the jump, ms. Must not throw. */
 export type WakeListener = (jumpMs: number) => void;
 
-/** A look costs microseconds: whoever is about to trust a time, a connection or a credential takes one. */
+/**
+ * A look costs microseconds: whoever is about to trust a time, a connection or a credential takes
+ * one.
+ */
 export class WakeWatch {
 	readonly #read: () => ClockReading;
 	readonly #listeners = new Set<WakeListener>();

@@ -10,7 +10,10 @@ import type { LargeFiles } from "./large-files.ts";
 import type { Room } from "./room.ts";
 import type { SecretGuard } from "./secret-guard.ts";
 
-/** What capturing needs to know; nothing of it changes during one capture but `local` between captures. */
+/**
+ * What capturing needs to know; nothing of it changes during one capture but `local` between
+ * captures.
+ */
 export interface CaptureContext {
 	readonly root: Root;
 	readonly filter: Filter;
@@ -25,7 +28,10 @@ export interface CaptureContext {
 	/** Shall the raw bytes of this database be kept, where no consistent copy of it can be had? */
 	readonly keepsRaw: (path: Path) => boolean;
 	readonly secrets: SecretGuard;
-	/** Modes and times of the log that this disk could not be given, as of the last restore. Default: none. */
+	/**
+	 * Modes and times of the log that this disk could not be given, as of the last restore. Default:
+	 * none.
+	 */
 	readonly unset?: () => UnsetMetadata;
 	/** Files larger than this are left for a later capture; default: none. */
 	readonly maxFileBytes?: number;
@@ -40,7 +46,10 @@ export interface CaptureContext {
 	readonly signal?: AbortSignal | undefined;
 }
 
-export function readOptions(context: CaptureContext): { readonly signal?: AbortSignal; readonly isAside?: boolean } {
+export function readOptions(context: CaptureContext): {
+	readonly signal?: AbortSignal;
+	readonly isAside?: boolean;
+} {
 	const { signal, isAside } = context;
 	return { ...(signal && { signal }), ...(isAside === true && { isAside }) };
 }

@@ -1,6 +1,6 @@
 /**
- * Takes one database, transaction-consistent: where it lies, or through a private copy; and of one that SQLite gives neither of, the raw
- * bytes.
+ * Takes one database, transaction-consistent: where it lies, or through a private copy; and of one
+ * that SQLite gives neither of, the raw bytes.
  */
 
 import type { BlockBuilder } from "../commit/block-builder.ts";
@@ -29,12 +29,19 @@ export async function captureDatabase(
 	const before = local.get(path);
 	const fingerprint = walFingerprint(root, path);
 	// Our own reading of a database stirs up a hint: what was just taken is not taken again.
-	if (earlier !== undefined && earlier.database === fingerprint) return { kind: "taken", local: earlier };
+	if (earlier !== undefined && earlier.database === fingerprint)
+		return { kind: "taken", local: earlier };
 	if (before !== undefined && before.database === fingerprint && before.stat !== undefined)
 		return { kind: "same", local: { ...before, stat } };
-	const left = context.room?.reserve(path, stat.size, before?.entry.type === "file" ? before.entry.chunks.length : 0, SQLITE_CHUNK_BITS);
+	const left = context.room?.reserve(
+		path,
+		stat.size,
+		before?.entry.type === "file" ? before.entry.chunks.length : 0,
+		SQLITE_CHUNK_BITS,
+	);
 	if (left !== undefined) return { kind: "deferred", reason: left.reason };
-	const inPlace = (canCopy: boolean) => captureInPlace(context, builder, path, stat, fingerprint, canCopy);
+	const inPlace = (canCopy: boolean) =>
+		captureInPlace(context, builder, path, stat, fingerprint, canCopy);
 	if (stat.size >= IN_PLACE_BYTES && before?.quick !== undefined) {
 		const taken = await inPlace(true);
 		if (taken !== undefined) return taken;
@@ -42,7 +49,9 @@ export async function captureDatabase(
 	const pass = new ChunkPass(context, builder, before, SQLITE_CHUNK_BITS);
 	let snapshot: Awaited<ReturnType<typeof snapshotSqlite>>;
 	try {
-		snapshot = await snapshotSqlite(root, path, tempDir, (database) => profile.cleanSqlite?.(path, database));
+		snapshot = await snapshotSqlite(root, path, tempDir, (database) =>
+			profile.cleanSqlite?.(path, database),
+		);
 	} catch (error) {
 		if (!(error instanceof SidecarError)) throw error;
 		const taken = error.code === "WORKSPACE_DISK_FULL" ? await inPlace(false) : undefined;
@@ -50,19 +59,33 @@ export async function captureDatabase(
 		return taken ?? { kind: "deferred", reason: error.message };
 	}
 	if (snapshot.kind === "gone") return { kind: "gone" };
-	if (snapshot.kind !== "snapshot") return await captureRaw(context, builder, path, snapshot, fingerprint);
+	if (snapshot.kind !== "snapshot")
+		return await captureRaw(context, builder, path, snapshot, fingerprint);
 	try {
-		const read = await readStable(snapshot.directory, snapshot.name, 2 ** SQLITE_CHUNK_BITS, pass.chunk, readOptions(context));
-		if (read.kind !== "settled") return { kind: "deferred", reason: `its private copy could not be read: ${read.kind}` };
+		const read = await readStable(
+			snapshot.directory,
+			snapshot.name,
+			2 ** SQLITE_CHUNK_BITS,
+			pass.chunk,
+			readOptions(context),
+		);
+		if (read.kind !== "settled")
+			return { kind: "deferred", reason: `its private copy could not be read: ${read.kind}` };
 		return pass.result(stat, snapshot.sizeBytes, stat, fingerprint);
 	} finally {
 		snapshot.dispose();
 	}
 }
 
-/** From here on a database that was taken before is not copied: 64 MiB take 0.3 s and as much disk, each time. */
+/**
+ * From here on a database that was taken before is not copied: 64 MiB take 0.3 s and as much disk,
+ * each time.
+ */
 const IN_PLACE_BYTES = 64 * 1024 * 1024;
-/** While new content is uploaded the read transaction keeps the write-ahead log from starting over: beyond this, a copy is better. */
+/**
+ * While new content is uploaded the read transaction keeps the write-ahead log from starting over:
+ * beyond this, a copy is better.
+ */
 const MAX_NEW_IN_PLACE_BYTES = 64 * 1024 * 1024;
 /** A lock that lasts longer is for the copy to wait for. */
 const IN_PLACE_BUSY_MS = 100;
@@ -97,38 +120,57 @@ async function captureInPlace(
 		}
 		if (!pages.isOneMoment()) return undefined;
 		const taken = pass.result(stat, pages.sizeBytes, stat, fingerprint);
-		return taken.kind === "taken" ? { ...taken, local: { ...taken.local, pages: pages.seen } } : undefined;
+		return taken.kind === "taken"
+			? { ...taken, local: { ...taken.local, pages: pages.seen } }
+			: undefined;
 	} finally {
 		pages.close();
 	}
 }
 
-/** Takes up to 1 MiB from `offset` on; what cannot have changed is not read. False where it cannot be read. */
-async function readBlock(pages: PagesInPlace, pass: ChunkPass, block: Buffer, offset: number): Promise<boolean> {
+/**
+ * Takes up to 1 MiB from `offset` on; what cannot have changed is not read. False where it cannot
+ * be read.
+ */
+async function readBlock(
+	pages: PagesInPlace,
+	pass: ChunkPass,
+	block: Buffer,
+	offset: number,
+): Promise<boolean> {
 	const chunkBytes = 2 ** SQLITE_CHUNK_BITS;
 	const end = Math.min(BLOCK_BYTES, pages.sizeBytes - offset);
 	for (let from = 0; from < end; ) {
 		const length = Math.min(chunkBytes, end - from);
-		if (!pages.mayDiffer(offset + from, length) && pass.keep((offset + from) / chunkBytes, length)) {
+		if (
+			!pages.mayDiffer(offset + from, length) &&
+			pass.keep((offset + from) / chunkBytes, length)
+		) {
 			from += length;
 			continue;
 		}
 		// All up to the next that cannot differ, in one read.
 		let to = from + length;
-		while (to < end && pages.mayDiffer(offset + to, Math.min(chunkBytes, end - to))) to = Math.min(end, to + chunkBytes);
+		while (to < end && pages.mayDiffer(offset + to, Math.min(chunkBytes, end - to)))
+			to = Math.min(end, to + chunkBytes);
 		const bytes = block.subarray(from, to);
 		if (!pages.read(bytes, offset + from)) return false;
 		for (let at = 0; at < bytes.length; at += chunkBytes)
-			await pass.chunk((offset + from + at) / chunkBytes, bytes.subarray(at, Math.min(at + chunkBytes, bytes.length)), offset + from + at);
+			await pass.chunk(
+				(offset + from + at) / chunkBytes,
+				bytes.subarray(at, Math.min(at + chunkBytes, bytes.length)),
+				offset + from + at,
+			);
 		from = to;
 	}
 	return true;
 }
 
 /**
- * Raw bytes rather than nothing, of a database that SQLite will not copy. A damaged one is taken as the file it is, when that stands
- * still; what is wrong with it may be mended later. A locked one keeps its place in the log: its newest rows may stand in the WAL only,
- * so its file alone would be an older database that looks like this one. What belongs to either is kept apart from them.
+ * Raw bytes rather than nothing, of a database that SQLite will not copy. A damaged one is taken as
+ * the file it is, when that stands still; what is wrong with it may be mended later. A locked one
+ * keeps its place in the log: its newest rows may stand in the WAL only, so its file alone would be
+ * an older database that looks like this one. What belongs to either is kept apart from them.
  */
 async function captureRaw(
 	context: CaptureContext,
@@ -141,7 +183,14 @@ async function captureRaw(
 	const isDamaged = refusal.kind === "corrupt" || refusal.kind === "not-a-database";
 	const raw = new Map<Path, LocalEntry>();
 	const read = async (at: Path, bits: number) => {
-		const pass = new ChunkPass(context, builder, at === path ? context.local.get(path) : undefined, bits, undefined, true);
+		const pass = new ChunkPass(
+			context,
+			builder,
+			at === path ? context.local.get(path) : undefined,
+			bits,
+			undefined,
+			true,
+		);
 		const result = await readStable(context.root, at, 2 ** bits, pass.chunk, readOptions(context));
 		return { pass, result };
 	};
@@ -150,7 +199,8 @@ async function captureRaw(
 		const { pass, result } = await read(path, SQLITE_CHUNK_BITS);
 		if (result.kind === "gone") return result;
 		if (result.kind === "unreadable") return { kind: "deferred", reason: result.reason };
-		if (result.kind === "settled") taken = pass.result(result.stat, result.size, result.stat, fingerprint);
+		if (result.kind === "settled")
+			taken = pass.result(result.stat, result.size, result.stat, fingerprint);
 	}
 	const isTaken = taken?.kind === "taken";
 	if (!isTaken && !context.keepsRaw(path)) return { kind: "deferred", reason };
@@ -160,6 +210,11 @@ async function captureRaw(
 		const file = pass.result(result.stat, pass.bytes, undefined);
 		if (file.kind === "taken") raw.set(at, file.local);
 	}
-	if (taken?.kind === "taken") return { ...taken, note: `${reason}; its raw bytes were taken`, raw };
-	return { kind: "deferred", reason: raw.size === 0 ? reason : `${reason}; its raw bytes were quarantined`, raw };
+	if (taken?.kind === "taken")
+		return { ...taken, note: `${reason}; its raw bytes were taken`, raw };
+	return {
+		kind: "deferred",
+		reason: raw.size === 0 ? reason : `${reason}; its raw bytes were quarantined`,
+		raw,
+	};
 }

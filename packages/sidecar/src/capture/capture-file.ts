@@ -22,7 +22,8 @@ const PASSES = 3;
 /**
  * Takes one regular file: new chunks go to the builder, known ones are referred to.
  * @param earlier what an earlier round of the same capture took
- * @param source where its bytes are read: a private copy, where it must be of one moment with other files
+ * @param source where its bytes are read: a private copy, where it must be of one moment with other
+ * files
  */
 export async function captureFile(
 	context: CaptureContext,
@@ -39,26 +40,38 @@ export async function captureFile(
 	if (secrets.isStillExcluded(path, stat)) return { kind: "excluded" };
 	const look = secrets.look(path);
 	const pass = new ChunkPass(context, builder, before, FILE_CHUNK_BITS, look);
-	// Chunks are on their way before the next one is read: whether a file is stored at all is known first.
+	// Chunks are on their way before the next one is read: whether a file is stored at all is known
+	// first.
 	if (look !== undefined && secrets.policy !== "warn" && stat.size > 2 ** FILE_CHUNK_BITS) {
 		await lookThrough(context.root, look, context.signal);
 		if (look.found.size > 0) return excluded(context, look, stat);
 	}
 	for (let attempt = 0; attempt < PASSES; attempt++) {
 		pass.reset();
-		const read = await readStable(source.root, source.path, 2 ** FILE_CHUNK_BITS, pass.chunk, readOptions(context));
+		const read = await readStable(
+			source.root,
+			source.path,
+			2 ** FILE_CHUNK_BITS,
+			pass.chunk,
+			readOptions(context),
+		);
 		if (pass.isDatabase) return await captureDatabase(context, builder, path, stat);
 		if (pass.holdsSecret && look !== undefined) return excluded(context, look, stat);
 		if (read.kind === "gone") return read;
 		if (read.kind === "unreadable") return { kind: "deferred", reason: read.reason };
-		if (read.kind === "settled") return stored(context, look, pass.result(read.stat, read.size, read.stat));
+		if (read.kind === "settled")
+			return stored(context, look, pass.result(read.stat, read.size, read.stat));
 	}
 	const prefix = await capturePrefix(context, pass, path);
 	if (pass.holdsSecret && look !== undefined) return excluded(context, look, stat);
 	return stored(context, look, prefix);
 }
 
-function stored({ secrets }: CaptureContext, look: SecretLook | undefined, file: CapturedFile): CapturedFile {
+function stored(
+	{ secrets }: CaptureContext,
+	look: SecretLook | undefined,
+	file: CapturedFile,
+): CapturedFile {
 	if (file.kind !== "taken" || look === undefined) return file;
 	secrets.tell(look);
 	secrets.forget(look.path);
@@ -67,17 +80,29 @@ function stored({ secrets }: CaptureContext, look: SecretLook | undefined, file:
 
 /** @throws SidecarError SECRET_FOUND */
 function excluded({ local, secrets }: CaptureContext, look: SecretLook, stat: Stat): CapturedFile {
-	secrets.refuse(look, isRacy(stat) ? undefined : stat, local.get(look.path)?.entry.type === "file");
+	secrets.refuse(
+		look,
+		isRacy(stat) ? undefined : stat,
+		local.get(look.path)?.entry.type === "file",
+	);
 	return { kind: "excluded" };
 }
 
 /**
- * A file that never stands still: if it only grows, its first bytes are a state it passed through. Two reads of the same length
- * must agree; a JSONL file is cut after its last complete line, so that no reader meets half a record.
+ * A file that never stands still: if it only grows, its first bytes are a state it passed through.
+ * Two reads of the same length must agree; a JSONL file is cut after its last complete line, so
+ * that no reader meets half a record.
  */
-async function capturePrefix(context: CaptureContext, pass: ChunkPass, path: Path): Promise<CapturedFile> {
+async function capturePrefix(
+	context: CaptureContext,
+	pass: ChunkPass,
+	path: Path,
+): Promise<CapturedFile> {
 	const unsettled: CapturedFile = { kind: "deferred", reason: "it changed during every read" };
-	const probe = await readStable(context.root, path, 2 ** FILE_CHUNK_BITS, () => undefined, { ...readOptions(context), maxBytes: 1 });
+	const probe = await readStable(context.root, path, 2 ** FILE_CHUNK_BITS, () => undefined, {
+		...readOptions(context),
+		maxBytes: 1,
+	});
 	if (probe.kind === "gone") return probe;
 	if (probe.kind === "unreadable") return { kind: "deferred", reason: probe.reason };
 	const seen = Number(probe.stat.size);
@@ -86,7 +111,10 @@ async function capturePrefix(context: CaptureContext, pass: ChunkPass, path: Pat
 	let first: BigUint64Array | undefined;
 	for (let attempt = 0; attempt < 2; attempt++) {
 		pass.reset();
-		const read = await readStable(context.root, path, 2 ** FILE_CHUNK_BITS, pass.chunk, { ...readOptions(context), maxBytes: size });
+		const read = await readStable(context.root, path, 2 ** FILE_CHUNK_BITS, pass.chunk, {
+			...readOptions(context),
+			maxBytes: size,
+		});
 		if (read.kind === "gone") return read;
 		if (read.kind === "unreadable") return { kind: "deferred", reason: read.reason };
 		if (read.stat.ino !== probe.stat.ino || pass.bytes !== size) return unsettled;
@@ -94,7 +122,9 @@ async function capturePrefix(context: CaptureContext, pass: ChunkPass, path: Pat
 		else if (!sameNumbers(first, pass.quick())) return unsettled;
 	}
 	const taken = pass.result(probe.stat, size, undefined);
-	return taken.kind === "taken" ? { ...taken, note: `it kept growing and was taken at ${size} bytes` } : taken;
+	return taken.kind === "taken"
+		? { ...taken, note: `it kept growing and was taken at ${size} bytes` }
+		: taken;
 }
 
 function sameNumbers(a: BigUint64Array, b: BigUint64Array): boolean {

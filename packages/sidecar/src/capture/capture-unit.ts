@@ -1,4 +1,7 @@
-/** Takes what must be of one moment together: nearly always one file, else a database that is not SQLite's with its log. */
+/**
+ * Takes what must be of one moment together: nearly always one file, else a database that is not
+ * SQLite's with its log.
+ */
 
 import type { BlockBuilder } from "../commit/block-builder.ts";
 import type { LocalEntry } from "../disk/local-tree.ts";
@@ -24,7 +27,10 @@ export async function captureUnit(
 	earlier?: LocalEntry,
 ): Promise<CapturedUnit> {
 	const paths = filesOfSet(context.root, main);
-	if (paths.length === 1) return new Map([[main, { stat, file: await captureFile(context, builder, main, stat, earlier) }]]);
+	if (paths.length === 1)
+		return new Map([
+			[main, { stat, file: await captureFile(context, builder, main, stat, earlier) }],
+		]);
 	const copied = await copyOf(context, paths);
 	if (copied.kind === "refused") return deferredAll(context, paths, stat, copied.reason);
 	try {
@@ -33,7 +39,12 @@ export async function captureUnit(
 			const source = { root: copied.directory, path: each.name };
 			const file = await captureFile(context, builder, each.path, each.stat, undefined, source);
 			if (file.kind === "deferred" || file.kind === "gone")
-				return deferredAll(context, paths, stat, file.kind === "gone" ? "its private copy is gone" : file.reason);
+				return deferredAll(
+					context,
+					paths,
+					stat,
+					file.kind === "gone" ? "its private copy is gone" : file.reason,
+				);
 			unit.set(each.path, { stat: each.stat, file: asOriginal(file, each) });
 		}
 		return unit;
@@ -51,7 +62,11 @@ async function copyOf(
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		if (code === undefined) throw error;
-		return { kind: "refused", reason: new SidecarError("WORKSPACE_DISK_FULL", { value: context.tempDir, reason: code }).message };
+		return {
+			kind: "refused",
+			reason: new SidecarError("WORKSPACE_DISK_FULL", { value: context.tempDir, reason: code })
+				.message,
+		};
 	}
 }
 
@@ -62,6 +77,16 @@ function asOriginal(file: CapturedFile, { stat, isOlder }: SetCopy["files"][numb
 	return { ...file, local: { ...file.local, entry, stat: isOlder ? undefined : stat } };
 }
 
-function deferredAll({ root }: CaptureContext, paths: readonly Path[], stat: Stat, reason: string): CapturedUnit {
-	return new Map(paths.map((path) => [path, { stat: lstatPath(root, path) ?? stat, file: { kind: "deferred", reason } as const }]));
+function deferredAll(
+	{ root }: CaptureContext,
+	paths: readonly Path[],
+	stat: Stat,
+	reason: string,
+): CapturedUnit {
+	return new Map(
+		paths.map((path) => [
+			path,
+			{ stat: lstatPath(root, path) ?? stat, file: { kind: "deferred", reason } as const },
+		]),
+	);
 }

@@ -35,9 +35,20 @@ async function firstCapture() {
 		},
 		log: silentLog,
 		keepsRaw: () => false,
-		secrets: new SecretGuard({ policy: "warn", profile: plainProfile, quickHash: () => 0n, log: silentLog }),
+		secrets: new SecretGuard({
+			policy: "warn",
+			profile: plainProfile,
+			quickHash: () => 0n,
+			log: silentLog,
+		}),
 	};
-	const builder = new BlockBuilder({ store: bench.store, index, machine: thisMachine, inlineLimitBytes: 1e6, signal: undefined });
+	const builder = new BlockBuilder({
+		store: bench.store,
+		index,
+		machine: thisMachine,
+		inlineLimitBytes: 1e6,
+		signal: undefined,
+	});
 	return {
 		bench,
 		root,
@@ -51,7 +62,8 @@ async function firstCapture() {
 	};
 }
 
-const typesOf = ({ changed }: Capture) => Object.fromEntries([...changed].map(([path, { entry }]) => [path, entry.type]));
+const typesOf = ({ changed }: Capture) =>
+	Object.fromEntries([...changed].map(([path, { entry }]) => [path, entry.type]));
 
 test("a file of a first capture is read once, however many new directories lead to it; a later hint reads it again", async () => {
 	const { bench, root, reads, capture } = await firstCapture();
@@ -87,7 +99,13 @@ test("what became something else between two hints of one round is looked at aga
 		yield "d";
 	}
 	await capture.take(hints());
-	expect(typesOf(capture)).toEqual({ "": "dir", d: "dir", "d/inside": "file", f: "dir", "f/inside": "file" });
+	expect(typesOf(capture)).toEqual({
+		"": "dir",
+		d: "dir",
+		"d/inside": "file",
+		f: "dir",
+		"f/inside": "file",
+	});
 });
 
 test("a database that is as it was restored is copied once in a capture, however often our own reading stirs up a hint", async () => {
@@ -101,7 +119,8 @@ test("a database that is as it was restored is copied once in a capture, however
 	await delay(60);
 	await capture.take([""]);
 	// What a restore knows: the content, and not the state of the log beside it.
-	for (const [path, { entry }] of capture.changed) local.set(path, { entry, stat: undefined, quick: undefined, database: undefined });
+	for (const [path, { entry }] of capture.changed)
+		local.set(path, { entry, stat: undefined, quick: undefined, database: undefined });
 	copies.length = 0;
 	const again = next();
 	for (let round = 0; round < 3; round++) await again.take(["memory.db"]);

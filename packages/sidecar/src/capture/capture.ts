@@ -1,9 +1,12 @@
 /**
- * Turns hints into a draft of the next commit: looks at the hinted paths, reads what may have changed, and collects new content.
+ * Turns hints into a draft of the next commit: looks at the hinted paths, reads what may have
+ * changed, and collects new content.
  *
- * A hint always re-reads: a same-size rewrite within one tick of the file system's clock leaves the stat unchanged. A path is gone
- * only when lstat says so below a root that is still the same directory.
- * Does NOT guarantee a point-in-time view by itself; Flush repeats captures until no hint came in between.
+ * A hint always re-reads: a same-size rewrite within one tick of the file system's clock leaves the
+ * stat unchanged. A path is gone only when lstat says so below a root that is still the same
+ * directory.
+ * Does NOT guarantee a point-in-time view by itself; Flush repeats captures until no hint came in
+ * between.
  */
 
 import { readlinkSync } from "node:fs";
@@ -55,8 +58,9 @@ export class Capture {
 	/** Left to transfers beside the flushes. */
 	readonly aside = new Set<Path>();
 	/**
-	 * Looked at in this round, and how: after all of its hints. So what is still the same need not be looked at again, whatever else leads
-	 * to it: its own hint, every directory above it that is new. A database that is locked is waited for once.
+	 * Looked at in this round, and how: after all of its hints. So what is still the same need not be
+	 * looked at again, whatever else leads to it: its own hint, every directory above it that is new.
+	 * A database that is locked is waited for once.
 	 */
 	readonly #looked = new Map<Path, Stat>();
 	/** Why, by the path that is told. */
@@ -72,26 +76,49 @@ export class Capture {
 		this.#unset = context.unset?.();
 		this.#folded = new FoldedNames(context.root);
 		const root = lstatPath(context.root, "");
-		if (root?.type !== "dir") throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: mainOf(context.root), reason: "it is gone" });
+		if (root?.type !== "dir")
+			throw new SidecarError("WORKSPACE_NOT_DIRECTORY", {
+				value: mainOf(context.root),
+				reason: "it is gone",
+			});
 		this.#root = root;
 		this.#roots = roots;
 		this.#unavailable = roots?.unavailable() ?? new Map();
 	}
 
-	/** Is the root still the directory that was restored? Nothing in another one is a change of this workspace. */
+	/**
+	 * Is the root still the directory that was restored? Nothing in another one is a change of this
+	 * workspace.
+	 */
 	isSameRoot(identity: string): boolean {
 		const root = lstatPath(this.#context.root, "");
-		return root?.type === "dir" && identityOf(root) === identity && identityOf(this.#root) === identity;
+		return (
+			root?.type === "dir" && identityOf(root) === identity && identityOf(this.#root) === identity
+		);
 	}
 
 	/**
-	 * Takes nothing of a root or mount point that is missing or replaced: it causes neither deletions nor changes. It stays dirty,
-	 * and everything else is taken. Called at the end of the capture, to include those that went missing meanwhile.
+	 * Takes nothing of a root or mount point that is missing or replaced: it causes neither deletions
+	 * nor changes. It stays dirty, and everything else is taken. Called at the end of the capture, to
+	 * include those that went missing meanwhile.
 	 */
 	leaveOutRootsAstray(): void {
-		for (const [path, reason] of new Map([...this.#unavailable, ...(this.#roots?.unavailable() ?? [])])) {
-			for (const found of [this.changed, this.minor, this.confirmed, this.removed, this.deferred, this.raw, this.postponed, this.aside])
-				for (const each of [...found.keys()]) if (each === path || each.startsWith(`${path}/`)) found.delete(each);
+		for (const [path, reason] of new Map([
+			...this.#unavailable,
+			...(this.#roots?.unavailable() ?? []),
+		])) {
+			for (const found of [
+				this.changed,
+				this.minor,
+				this.confirmed,
+				this.removed,
+				this.deferred,
+				this.raw,
+				this.postponed,
+				this.aside,
+			])
+				for (const each of [...found.keys()])
+					if (each === path || each.startsWith(`${path}/`)) found.delete(each);
 			this.deferred.set(path, reason);
 			this.#keepDirectoriesAbove(path);
 		}
@@ -124,7 +151,10 @@ export class Capture {
 		for (const parent of parents) this.#directoryItself(parent);
 	}
 
-	/** The hint itself or its first ancestor that is not known yet; undefined where the filter skips it. */
+	/**
+	 * The hint itself or its first ancestor that is not known yet; undefined where the filter skips
+	 * it.
+	 */
 	#topmostUnknown(hint: Path): Path | undefined {
 		const { local, filter } = this.#context;
 		if (hint === "") return hint;
@@ -159,9 +189,14 @@ export class Capture {
 			return;
 		}
 		const looked = this.#looked.get(path);
-		if (looked !== undefined && (sameStat(looked, stat) || (looked.type === stat.type && this.deferred.has(path)))) return;
+		if (
+			looked !== undefined &&
+			(sameStat(looked, stat) || (looked.type === stat.type && this.deferred.has(path)))
+		)
+			return;
 		if (stat.type !== "dir") {
-			if (local.get(path)?.entry.type === "dir") for (const below of local.subtree(path)) this.#drop(below);
+			if (local.get(path)?.entry.type === "dir")
+				for (const below of local.subtree(path)) this.#drop(below);
 			this.#leaveOutBelow(path);
 		}
 		if (!this.#hasRoom(path, stat)) return;
@@ -179,14 +214,19 @@ export class Capture {
 		const chunks = known?.entry.type === "file" ? known.entry.chunks.length : 0;
 		const left =
 			(known === undefined ? room?.admit(path) : undefined) ??
-			(stat.type === "file" && known?.database === undefined ? room?.reserve(path, stat.size, chunks) : undefined);
+			(stat.type === "file" && known?.database === undefined
+				? room?.reserve(path, stat.size, chunks)
+				: undefined);
 		if (left === undefined) return true;
 		this.#withoutRoom.set(left.path, left.reason);
 		this.#context.large?.forget(path);
 		return false;
 	}
 
-	/** Called when everything was looked at: a directory that is taken itself does not hide that something in it has no room. */
+	/**
+	 * Called when everything was looked at: a directory that is taken itself does not hide that
+	 * something in it has no room.
+	 */
 	deferWithoutRoom(): void {
 		for (const [path, reason] of this.#withoutRoom) this.deferred.set(path, reason);
 	}
@@ -196,11 +236,15 @@ export class Capture {
 		const { root, local, large, maxFileBytes = Number.POSITIVE_INFINITY } = this.#context;
 		const paths = filesOfSet(root, main);
 		for (const path of besides(main)) {
-			const known = paths.includes(path) || isCompanion(root, path) ? undefined : (this.changed.get(path) ?? local.get(path));
+			const known =
+				paths.includes(path) || isCompanion(root, path)
+					? undefined
+					: (this.changed.get(path) ?? local.get(path));
 			// With the database: an older log beside it would be rolled into it.
 			if (known?.entry.type === "file") this.#gone(path);
 		}
-		for (const path of paths) this.#looked.set(path, path === main ? stat : (lstatPath(root, path) ?? stat));
+		for (const path of paths)
+			this.#looked.set(path, path === main ? stat : (lstatPath(root, path) ?? stat));
 		if (stat.size > maxFileBytes) {
 			for (const path of paths) this.postponed.add(path);
 			return;
@@ -214,7 +258,8 @@ export class Capture {
 			return;
 		}
 		// What this capture has of it already is a state that it passed through.
-		if (large?.isLarge(main, stat, local.get(main), this.#builder) === true) return this.#leaveAside(main, stat);
+		if (large?.isLarge(main, stat, local.get(main), this.#builder) === true)
+			return this.#leaveAside(main, stat);
 		const earlier = this.changed.get(main) ?? this.minor.get(main) ?? this.confirmed.get(main);
 		const started = performance.now();
 		try {
@@ -232,9 +277,12 @@ export class Capture {
 		this.#context.large?.want(path, stat);
 	}
 
-	/** Sockets and their like, what the filter skips, and a database's `-wal` and its like never are. */
+	/**
+	 * Sockets and their like, what the filter skips, and a database's `-wal` and its like never are.
+	 */
 	#isStored(path: Path, stat: Stat): boolean {
-		if (stat.type === "other" || (path !== "" && this.#context.filter(path, stat.type) === "skip")) return false;
+		if (stat.type === "other" || (path !== "" && this.#context.filter(path, stat.type) === "skip"))
+			return false;
 		return stat.type !== "file" || !isCompanion(this.#context.root, path);
 	}
 
@@ -256,14 +304,17 @@ export class Capture {
 			this.deferred.set(path, reasonOf(error));
 			return;
 		}
-		// Another directory under the same name: what its children did before it was watched is unknown.
+		// Another directory under the same name: what its children did before it was watched is
+		// unknown.
 		const isAnother = before?.stat === undefined || identityOf(before.stat) !== identityOf(stat);
 		for (const name of names) {
 			const child = joinPath(path, name);
 			if (this.#isAstray(child)) continue;
-			if (isAnother || (local.get(child) === undefined && !this.changed.has(child))) await this.#path(child);
+			if (isAnother || (local.get(child) === undefined && !this.changed.has(child)))
+				await this.#path(child);
 		}
-		for (const child of [...local.children(path)]) if (!names.has(child.slice(path === "" ? 0 : path.length + 1))) this.#gone(child);
+		for (const child of [...local.children(path)])
+			if (!names.has(child.slice(path === "" ? 0 : path.length + 1))) this.#gone(child);
 	}
 
 	/** Mode and time of a directory whose children changed. */
@@ -294,12 +345,18 @@ export class Capture {
 			this.deferred.set(path, reasonOf(error));
 			return;
 		}
-		this.#keep(path, { entry: { type: "link", mtimeNs: stat.mtimeNs, target }, stat, quick: undefined, database: undefined });
+		this.#keep(path, {
+			entry: { type: "link", mtimeNs: stat.mtimeNs, target },
+			stat,
+			quick: undefined,
+			database: undefined,
+		});
 	}
 
 	#record(path: Path, stat: Stat, file: CapturedFile): void {
 		for (const at of filesOf(path)) this.raw.delete(at);
-		if (file.kind === "taken" || file.kind === "deferred") for (const [at, local] of file.raw ?? []) this.raw.set(at, local);
+		if (file.kind === "taken" || file.kind === "deferred")
+			for (const [at, local] of file.raw ?? []) this.raw.set(at, local);
 		switch (file.kind) {
 			case "gone":
 				return this.#gone(path);
@@ -318,15 +375,22 @@ export class Capture {
 				return;
 			}
 			case "taken":
-				if (file.note !== undefined) this.#context.log.warn("capture.noted", { path, reason: file.note });
+				if (file.note !== undefined)
+					this.#context.log.warn("capture.noted", { path, reason: file.note });
 				if (file.local.database !== undefined) this.#dropCompanions(path);
 				return this.#keep(path, file.local);
 			default:
-				throw new SidecarError("INTERNAL", { value: path, reason: `a capture of ${stat.type} ended oddly` });
+				throw new SidecarError("INTERNAL", {
+					value: path,
+					reason: `a capture of ${stat.type} ended oddly`,
+				});
 		}
 	}
 
-	/** What was a file of its own before this one became a database, such as the journal of one still empty. */
+	/**
+	 * What was a file of its own before this one became a database, such as the journal of one still
+	 * empty.
+	 */
 	#dropCompanions(path: Path): void {
 		for (const suffix of COMPANIONS) {
 			const known = this.changed.get(path + suffix) ?? this.#context.local.get(path + suffix);
@@ -335,11 +399,18 @@ export class Capture {
 	}
 
 	#keep(path: Path, captured: LocalEntry): void {
-		const taken = { ...captured, entry: this.#unset?.inLog(path, captured.entry) ?? captured.entry };
+		const taken = {
+			...captured,
+			entry: this.#unset?.inLog(path, captured.entry) ?? captured.entry,
+		};
 		const before = this.#context.local.get(path);
-		const local = { ...taken, stat: taken.stat !== undefined && isRacy(taken.stat) ? undefined : taken.stat };
+		const local = {
+			...taken,
+			stat: taken.stat !== undefined && isRacy(taken.stat) ? undefined : taken.stat,
+		};
 		this.#forget(path);
-		if (before === undefined || !sameEntry(before.entry, taken.entry)) this.changed.set(path, local);
+		if (before === undefined || !sameEntry(before.entry, taken.entry))
+			this.changed.set(path, local);
 		else if (before.entry.mtimeNs !== taken.entry.mtimeNs) {
 			if (taken.entry.type === "dir" || taken.database !== undefined) this.minor.set(path, local);
 			else this.changed.set(path, local);

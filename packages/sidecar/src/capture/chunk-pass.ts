@@ -42,7 +42,8 @@ export class ChunkPass {
 		this.#context = context;
 		this.#asBytes = asBytes || bits === SQLITE_CHUNK_BITS;
 		this.#builder = builder;
-		this.#before = before?.entry.type === "file" && before.entry.chunkBits === bits ? before : undefined;
+		this.#before =
+			before?.entry.type === "file" && before.entry.chunkBits === bits ? before : undefined;
 		this.#bits = bits;
 		this.#quickHash = hashingZerosOnce(context.quickHash);
 	}
@@ -71,7 +72,8 @@ export class ChunkPass {
 		this.#quick.push(quick);
 		let ref = this.#context.index.lookup(sha256) ?? this.#builder.lookup(sha256);
 		if (ref === undefined) {
-			if (this.newBytes + bytes.length > (this.#context.maxNewBytes ?? Number.POSITIVE_INFINITY)) throw new TooMuchNew();
+			if (this.newBytes + bytes.length > (this.#context.maxNewBytes ?? Number.POSITIVE_INFINITY))
+				throw new TooMuchNew();
 			ref = await this.#builder.add(sha256, bytes);
 			this.newBytes += bytes.length;
 		}
@@ -80,7 +82,9 @@ export class ChunkPass {
 		return true;
 	};
 
-	/** Takes a chunk unread, as it was before. False where a commit may not refer to that any more. */
+	/**
+	 * Takes a chunk unread, as it was before. False where a commit may not refer to that any more.
+	 */
 	keep(index: number, length: number): boolean {
 		const old = this.#oldChunk(index);
 		const quick = this.#before?.quick?.[index];
@@ -95,7 +99,8 @@ export class ChunkPass {
 	/** @param clean the stat under which the content is known; undefined leaves the path dirty */
 	result(stat: Stat, size: number, clean: Stat | undefined, database?: string): CapturedFile {
 		// Never an entry whose chunks do not make up its size.
-		if (this.bytes !== size) return { kind: "deferred", reason: `${this.bytes} of ${size} bytes could be read` };
+		if (this.bytes !== size)
+			return { kind: "deferred", reason: `${this.bytes} of ${size} bytes could be read` };
 		const entry: FileEntry = {
 			type: "file",
 			mode: stat.mode & 0o1777,

@@ -1,5 +1,15 @@
 /** Databases whose newest rows stand in a WAL, through capture and restore. */
-import { linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+	linkSync,
+	lstatSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	symlinkSync,
+	utimesSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -19,7 +29,9 @@ const fileOf = (bench: Workbench, machine: string) => join(bench.workspace(machi
 /** Nothing stands in its WAL or journal. */
 function makeDatabase(file: string, journalMode = "WAL"): void {
 	using database = new DatabaseSync(file);
-	database.exec(`PRAGMA journal_mode = ${journalMode}; CREATE TABLE t (v); INSERT INTO t VALUES ('base')`);
+	database.exec(
+		`PRAGMA journal_mode = ${journalMode}; CREATE TABLE t (v); INSERT INTO t VALUES ('base')`,
+	);
 }
 
 function insert(file: string, row: string): void {
@@ -27,7 +39,9 @@ function insert(file: string, row: string): void {
 	database.prepare("INSERT INTO t VALUES (?)").run(row);
 }
 
-/** By a process that is killed then: the row stays in the WAL, which no close folds into the file. */
+/**
+ * By a process that is killed then: the row stays in the WAL, which no close folds into the file.
+ */
 async function insertIntoWal(file: string, row: string): Promise<void> {
 	const child = startNode(
 		`const database = new DatabaseSync(args[0]); database.prepare("INSERT INTO t VALUES (?)").run(args[1]); say("ok"); await line();`,
@@ -60,7 +74,10 @@ describe("a database in WAL mode", () => {
 
 		const { moved } = (await bench.open("a")).restored;
 		expect(moved.map(({ path }) => path).sort()).toEqual(["x.db", "x.db-wal"]);
-		expect(rowsOf(moved.find(({ path }) => path === "x.db")?.to as string)).toEqual(["base", "only in a's WAL"]);
+		expect(rowsOf(moved.find(({ path }) => path === "x.db")?.to as string)).toEqual([
+			"base",
+			"only in a's WAL",
+		]);
 		expect(rowsOf(fileOf(bench, "a"))).toEqual(["base", "from b"]);
 	});
 
@@ -75,7 +92,11 @@ describe("a database in WAL mode", () => {
 		const before = lstatSync(fileOf(bench, "b"), { bigint: true });
 		await insertIntoWal(fileOf(bench, "b"), "in the WAL");
 		const after = lstatSync(fileOf(bench, "b"), { bigint: true });
-		expect([after.ctimeNs, after.size, after.ino]).toEqual([before.ctimeNs, before.size, before.ino]);
+		expect([after.ctimeNs, after.size, after.ino]).toEqual([
+			before.ctimeNs,
+			before.size,
+			before.ino,
+		]);
 		expect(await b.flush({ sweep: true })).toMatchObject({ kind: "committed" });
 
 		await insertIntoWal(fileOf(bench, "b"), "in the WAL, once more");
@@ -119,7 +140,10 @@ describe("a database in WAL mode", () => {
 				fileOf(bench, "a"),
 			);
 			expect(await child.line()).toBe("committed");
-			expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [] });
+			expect(await session.flush({ sweep: true })).toMatchObject({
+				kind: "committed",
+				deferred: [],
+			});
 			const rows = ["base", "checkpointed", "newest"];
 			await bench.open("b");
 			expect(rowsOf(fileOf(bench, "b"))).toEqual(rows);
@@ -154,8 +178,14 @@ describe("a database in WAL mode", () => {
 		utimesSync(file, future, future);
 		const locked = [{ path: "x.db", reason: expect.stringMatching(/^database locked/) }];
 		// Most locks are let go of: nothing is uploaded for the first try.
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: locked });
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: locked });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferred: locked,
+		});
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			deferred: locked,
+		});
 		expect(session.waiting).toBeGreaterThan(0);
 		const aside = `.recovered/${RAW_ID}/x.db`;
 		const { tree } = (await readLog(bench.store)).head;
@@ -165,7 +195,10 @@ describe("a database in WAL mode", () => {
 
 		child.tell("close");
 		expect(await child.line()).toBe("closed");
-		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", deferred: [] });
+		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({
+			kind: "committed",
+			deferred: [],
+		});
 		expect(session.waiting).toBe(0);
 		const end = (await readLog(bench.store)).head.tree;
 		expect([...end.keys()]).not.toContain(aside);
@@ -176,8 +209,11 @@ describe("a database in WAL mode", () => {
 });
 
 describe("a large database", () => {
-	// 68 MB, restored twice: each restore ends with a syncfs, which waits for whatever else writes to this disk.
-	it("is copied once, and then read where it lies: its WAL, or all of it after a checkpoint", { timeout: 120_000 }, async () => {
+	// 68 MB, restored twice: each restore ends with a syncfs, which waits for whatever else writes to
+	// this disk.
+	it("is copied once, and then read where it lies: its WAL, or all of it after a checkpoint", {
+		timeout: 120_000,
+	}, async () => {
 		await using bench = await workbench();
 		let copies = 0;
 		const profile = { ...plainProfile, cleanSqlite: () => void copies++, isCleaned: () => false };
@@ -186,7 +222,9 @@ describe("a large database", () => {
 		makeDatabase(file);
 		{
 			using database = new DatabaseSync(file);
-			database.exec("PRAGMA synchronous = OFF; CREATE TABLE blobs (b); INSERT INTO blobs VALUES (zeroblob(68000000))");
+			database.exec(
+				"PRAGMA synchronous = OFF; CREATE TABLE blobs (b); INSERT INTO blobs VALUES (zeroblob(68000000))",
+			);
 		}
 		await session.flush({ sweep: true });
 		const first = copies;
@@ -195,7 +233,10 @@ describe("a large database", () => {
 		for (const row of ["one", "two", "three"]) {
 			await insertIntoWal(file, row);
 			rows.push(row);
-			expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [] });
+			expect(await session.flush({ sweep: true })).toMatchObject({
+				kind: "committed",
+				deferred: [],
+			});
 			if (row !== "two") continue;
 			using database = new DatabaseSync(file);
 			database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -208,7 +249,10 @@ describe("a large database", () => {
 		expect(rowsOf(fileOf(bench, "b"))).toEqual(rows);
 		// Right after a restore too: what it wrote is what its pages are compared with.
 		await insertIntoWal(fileOf(bench, "b"), "four");
-		expect(await restored.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", deferred: [] });
+		expect(await restored.flush({ sweep: true, closed: true })).toMatchObject({
+			kind: "committed",
+			deferred: [],
+		});
 		expect(copies).toBe(first);
 		await bench.open("c", { profile });
 		using database = new DatabaseSync(fileOf(bench, "c"));
@@ -230,7 +274,11 @@ describe("what lies beside a database", () => {
 		);
 		await child.line();
 		await session.flush({ sweep: true });
-		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "x.db", "x.db-journal"]);
+		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual([
+			"",
+			"x.db",
+			"x.db-journal",
+		]);
 		child.tell("commit");
 		await child.line();
 		session.hint("x.db");
@@ -249,8 +297,12 @@ describe("what lies beside a database", () => {
 		symlinkSync("elsewhere", `${file}-wal`);
 		mkdirSync(join(bench.workspace("a"), "dir.sqlite"));
 		// SQLite itself can do nothing with it any more.
-		const { deferred } = (await session.flush({ sweep: true, closed: true })) as { deferred: readonly Deferred[] };
-		expect(deferred).toEqual([{ path: "x.db", reason: expect.stringContaining("its raw bytes were quarantined") }]);
+		const { deferred } = (await session.flush({ sweep: true, closed: true })) as {
+			deferred: readonly Deferred[];
+		};
+		expect(deferred).toEqual([
+			{ path: "x.db", reason: expect.stringContaining("its raw bytes were quarantined") },
+		]);
 		for (const machine of ["b", "b"]) {
 			await bench.open(machine);
 			const restored = fileOf(bench, machine);
@@ -270,7 +322,8 @@ describe("what lies beside a database", () => {
 		insert(fileOf(bench, "a"), "second");
 		await a.flush({ sweep: true, closed: true });
 		mkdirSync(bench.workspace("b"), { recursive: true });
-		for (const suffix of ["-wal", "-shm", "-journal"]) writeFileSync(`${fileOf(bench, "b")}${suffix}`, "of another life");
+		for (const suffix of ["-wal", "-shm", "-journal"])
+			writeFileSync(`${fileOf(bench, "b")}${suffix}`, "of another life");
 		await bench.open("b");
 		expect(rowsOf(fileOf(bench, "b"))).toEqual(["base", "second"]);
 		await insertIntoWal(fileOf(bench, "b"), "in a WAL that does not belong to the older one");
@@ -301,8 +354,13 @@ describe("what lies beside a database", () => {
 		await insertIntoWal(file, "only in the WAL");
 		const damaged = readFileSync(file).fill(0xff, 100, 500);
 		writeFileSync(file, damaged);
-		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", deferred: [] });
-		expect(bench.log.events.filter(({ event }) => event === "capture.noted").map(({ fields }) => fields)).toContainEqual({
+		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({
+			kind: "committed",
+			deferred: [],
+		});
+		expect(
+			bench.log.events.filter(({ event }) => event === "capture.noted").map(({ fields }) => fields),
+		).toContainEqual({
 			path: "x.db",
 			reason: expect.stringContaining("its raw bytes were taken"),
 		});
@@ -333,7 +391,8 @@ describe("what lies beside a database", () => {
 		await session.flush({ sweep: true, closed: true });
 		expect(session.waiting).toBe(0);
 		await bench.open("b");
-		for (const name of ["x.db", "hard.db", "soft.db"]) expect(rowsOf(join(bench.workspace("b"), name))).toEqual(["base", "one", "two"]);
+		for (const name of ["x.db", "hard.db", "soft.db"])
+			expect(rowsOf(join(bench.workspace("b"), name))).toEqual(["base", "one", "two"]);
 		expect(readlinkSync(join(bench.workspace("b"), "soft.db"))).toBe("x.db");
 		expect(rowsOf(file)).toEqual(["base", "one", "two"]);
 	});

@@ -24,7 +24,10 @@ export interface BrakeOptions {
 	readonly critical: readonly Path[];
 	/** Gone before the session began, and accepted by its restore. */
 	readonly believed: ReadonlySet<Path>;
-	/** A deferred deletion is committed when a sweep still finds the path gone this long after it was first seen. */
+	/**
+	 * A deferred deletion is committed when a sweep still finds the path gone this long after it was
+	 * first seen.
+	 */
 	readonly confirmAfterMs: number;
 	readonly machine: Machine;
 	readonly log: Logger;
@@ -49,12 +52,16 @@ export class DeferredDeletions {
 		return [...this.#held.keys()].filter((path) => path === "" || !this.#held.has(parentOf(path)));
 	}
 
-	/** Deletions of a capture that are accepted. The others stay in the log; a replacement of a held directory is deferred. */
+	/**
+	 * Deletions of a capture that are accepted. The others stay in the log; a replacement of a held
+	 * directory is deferred.
+	 */
 	judge(capture: Capture, { isSweep, inHurry, areMeant }: Judging): Set<Path> {
 		const { local, machine, confirmAfterMs, log } = this.#options;
 		const gone = capture.removed;
 		const suspect = areMeant ? new Set<Path>() : this.#suspect(gone);
-		const isConfirmed = (since: Moment) => isSweep && !inHurry && elapsedMs(machine, since) >= confirmAfterMs;
+		const isConfirmed = (since: Moment) =>
+			isSweep && !inHurry && elapsedMs(machine, since) >= confirmAfterMs;
 		const held = new Map<Path, Moment>();
 		const fresh: Path[] = [];
 		const confirmed: Path[] = [];
@@ -69,9 +76,16 @@ export class DeferredDeletions {
 		this.#held = held;
 		// A file where a directory was: not before the directory's children are believed to be gone.
 		for (const [path, { entry }] of capture.changed)
-			if (entry.type !== "dir" && local.get(path)?.entry.type === "dir" && this.#isHeldBelow(path)) {
+			if (
+				entry.type !== "dir" &&
+				local.get(path)?.entry.type === "dir" &&
+				this.#isHeldBelow(path)
+			) {
 				capture.changed.delete(path);
-				capture.deferred.set(path, "it replaces a directory whose deletion is held until a later sweep confirms it");
+				capture.deferred.set(
+					path,
+					"it replaces a directory whose deletion is held until a later sweep confirms it",
+				);
 			}
 		return new Set([...gone].filter((path) => !held.has(path)));
 	}
@@ -82,7 +96,8 @@ export class DeferredDeletions {
 		const isFile = (path: Path) => local.get(path)?.entry.type !== "dir";
 		if (isAnyHeld(gone, local.paths(), isFile, criticalIn(critical, gone))) return gone;
 		// Paths that the user's ignore file excludes have not vanished.
-		const isIgnored = (path: Path) => path !== "" && filter(path, isFile(path) ? "file" : "dir") === "skip";
+		const isIgnored = (path: Path) =>
+			path !== "" && filter(path, isFile(path) ? "file" : "dir") === "skip";
 		const watched = new Set([...gone].filter((path) => !believed.has(path) && !isIgnored(path)));
 		const whole = vanishedDirectories(watched, isFile);
 		return new Set([...watched].filter((path) => isBelowAny(path, whole)));
@@ -90,8 +105,13 @@ export class DeferredDeletions {
 
 	#told(gone: readonly Path[]): LogFields {
 		const { local, critical } = this.#options;
-		const count = (paths: Iterable<Path>) => [...paths].filter((path) => local.get(path)?.entry.type !== "dir").length;
-		return { files: count(gone), filesBefore: count(local.paths()), critical: criticalIn(critical, new Set(gone)) };
+		const count = (paths: Iterable<Path>) =>
+			[...paths].filter((path) => local.get(path)?.entry.type !== "dir").length;
+		return {
+			files: count(gone),
+			filesBefore: count(local.paths()),
+			critical: criticalIn(critical, new Set(gone)),
+		};
 	}
 
 	#isHeldBelow(directory: Path): boolean {

@@ -9,7 +9,10 @@ import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { readLog } from "../commit/read-log.ts";
 import { copySet } from "../workspace/file-set.ts";
 
-/** Writes one number all over both files, again and again: they are of one moment where both have it. */
+/**
+ * Writes one number all over both files, again and again: they are of one moment where both have
+ * it.
+ */
 const REWRITER = `
 	const both = [args[0], args[0] + "-wal"].map((file) => fs.openSync(file, "r+"));
 	const bytes = Buffer.alloc(300_000);

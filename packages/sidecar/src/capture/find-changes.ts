@@ -30,10 +30,13 @@ export async function findChanges(
 		// A database's newest rows may stand in its WAL, which moves nothing of the file itself.
 		else if (isDatabase(known) && known.database !== walFingerprint(root, path)) paths.push(path);
 	}
-	for (const path of local.paths()) if (!stats.has(path) && !isBelow(path, unreadable)) paths.push(path);
+	for (const path of local.paths())
+		if (!stats.has(path) && !isBelow(path, unreadable)) paths.push(path);
 	return { paths, unreadable, special: pathsOf("other-type") };
 }
 
 function isBelow(path: Path, directories: readonly Path[]): boolean {
-	return directories.some((directory) => path === directory || directory === "" || path.startsWith(`${directory}/`));
+	return directories.some(
+		(directory) => path === directory || directory === "" || path.startsWith(`${directory}/`),
+	);
 }

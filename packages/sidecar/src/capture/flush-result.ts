@@ -6,13 +6,16 @@ export interface FlushOptions {
 	/** Commit even if nothing but directory times changed, and flag the commit `closed`. */
 	readonly closed?: boolean;
 	/**
-	 * Leave larger files for a later flush, and deletions with them: what is renamed must not be gone in between. For a drain, which
-	 * makes everything small durable first.
+	 * Leave larger files for a later flush, and deletions with them: what is renamed must not be gone
+	 * in between. For a drain, which makes everything small durable first.
 	 */
 	readonly maxFileBytes?: number;
 	/** A drain: a deferred deletion is not a deletion, and a due FULL is left out. */
 	readonly inHurry?: boolean;
-	/** The caller deleted on purpose, and one commit shall hold all of it: no deletion is held. For a rollback. */
+	/**
+	 * The caller deleted on purpose, and one commit shall hold all of it: no deletion is held. For a
+	 * rollback.
+	 */
 	readonly deletionsAreMeant?: boolean;
 	/** Commit nothing where something could not be taken, or another writer owns the tree. */
 	readonly allOrNothing?: boolean;

@@ -1,4 +1,7 @@
-/** Flushes that meet something that will not do as it is told: on the disk, in the store, in the log. */
+/**
+ * Flushes that meet something that will not do as it is told: on the disk, in the store, in the
+ * log.
+ */
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -58,7 +61,10 @@ describe("what cannot be read", () => {
 			database.exec("CREATE TABLE t (v)");
 		}
 		writeFileSync(join(bench.workspace("a"), "important"), "!");
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [{ path: "a.db" }] });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			deferred: [{ path: "a.db" }],
+		});
 		expect(session.waiting).toBeGreaterThan(0);
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "important"]);
 	});
@@ -74,7 +80,10 @@ describe("a commit that was undecided, then lost its slot, while the log could n
 		store.queue("lost-request", "lost-request", "lost-request");
 		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
 		writeFileSync(join(bench.workspace("old"), "late"), "1");
-		expect(await old.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
+		expect(await old.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			quarantined: true,
+		});
 
 		store.isDeafToLists = true;
 		await expect(owner.flush()).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
@@ -115,13 +124,22 @@ it("a superseded writer quarantines a file in the place of a directory it had qu
 	mkdirSync(join(root, "d/e"), { recursive: true });
 	writeFileSync(join(root, "d/x"), "1");
 	writeFileSync(join(root, "d/e/y"), "1");
-	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
+	expect(await session.flush({ sweep: true })).toMatchObject({
+		kind: "committed",
+		quarantined: true,
+	});
 	rmSync(join(root, "d"), { recursive: true });
 	writeFileSync(join(root, "d"), "a file by now");
 	writeFileSync(join(root, "other"), "later");
-	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
+	expect(await session.flush({ sweep: true })).toMatchObject({
+		kind: "committed",
+		quarantined: true,
+	});
 	writeFileSync(join(root, "more"), "later still");
-	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
+	expect(await session.flush({ sweep: true })).toMatchObject({
+		kind: "committed",
+		quarantined: true,
+	});
 	expect(session.waiting).toBe(0);
 
 	const { head } = await readLog(bench.store);

@@ -1,8 +1,9 @@
 /**
  * Makes the workspace's changes durable: hints -> capture -> commit.
  *
- * A flush captures until no hint came in while it looked (for SETTLE_MS at most): where it ends so, the commit is the tree as it stood
- * at one moment. Under a writer that never pauses each file is whole, but the files may be of different moments.
+ * A flush captures until no hint came in while it looked (for SETTLE_MS at most): where it ends so,
+ * the commit is the tree as it stood at one moment. Under a writer that never pauses each file is
+ * whole, but the files may be of different moments.
  * One flush runs at a time; the caller sees to that.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -32,7 +33,10 @@ import { newRaw, replacedRaw } from "./raw-databases.ts";
 import { Room } from "./room.ts";
 import type { Excluded } from "./secret-guard.ts";
 
-/** Captures are repeated while hints keep coming: at least so often, and for so long. A round takes 1-5 ms, so a writer that pauses at all lets one end alone. */
+/**
+ * Captures are repeated while hints keep coming: at least so often, and for so long. A round takes
+ * 1-5 ms, so a writer that pauses at all lets one end alone.
+ */
 const ROUNDS = 6;
 const SETTLE_MS = 300;
 /** A writer that loses its slot this often in one flush is not racing, it is broken. */
@@ -54,7 +58,10 @@ interface Pending {
 	readonly displaced: CapturedDisplaced | undefined;
 }
 
-/** A look at the whole disk: when it began by `performance.now()`, and how long it took without what came of it. */
+/**
+ * A look at the whole disk: when it began by `performance.now()`, and how long it took without what
+ * came of it.
+ */
 export interface Sweep {
 	readonly startedMs: number;
 	readonly ms: number;
@@ -75,7 +82,10 @@ export class Flusher {
 	#pending: Pending | undefined;
 	readonly #held: DeferredDeletions;
 	#deferred: readonly Deferred[] = [];
-	/** Directories (and databases) of which only the time changed since it was committed: they ride along with the next commit. */
+	/**
+	 * Directories (and databases) of which only the time changed since it was committed: they ride
+	 * along with the next commit.
+	 */
 	#piggyback = new Set<Path>();
 	/** Sockets, FIFOs and devices the log lines have named. */
 	#toldSpecial: ReadonlySet<Path> = new Set();
@@ -109,7 +119,15 @@ export class Flusher {
 		this.#quarantine = options.quarantine;
 		const { local, filter, log, profile } = options.context;
 		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
-		this.#held = new DeferredDeletions({ local, filter, critical: profile.critical, believed, confirmAfterMs, machine, log });
+		this.#held = new DeferredDeletions({
+			local,
+			filter,
+			critical: profile.critical,
+			believed,
+			confirmAfterMs,
+			machine,
+			log,
+		});
 		this.large = new LargeFiles({
 			root: options.context.root,
 			machine: options.machine,
@@ -117,7 +135,12 @@ export class Flusher {
 			begin: (signal) => ({
 				// Content in flight when a transfer ends is still useful to the flush that takes the file.
 				builder: this.#builder(0, undefined),
-				context: { ...this.#context, signal, isAside: true, keepsRaw: (path) => this.#wasDeferred(path) },
+				context: {
+					...this.#context,
+					signal,
+					isAside: true,
+					keepsRaw: (path) => this.#wasDeferred(path),
+				},
 			}),
 			onReady: (paths) => {
 				for (const path of paths) this.#hints.add(path);
@@ -126,7 +149,10 @@ export class Flusher {
 		});
 	}
 
-	/** From now on large files do not hold up a flush. @param onReady is called when one is to be committed */
+	/**
+	 * From now on large files do not hold up a flush. @param onReady is called when one is to be
+	 * committed
+	 */
 	leaveLargeAside(onReady: () => void): void {
 		this.#onReady = onReady;
 		this.large.open();
@@ -138,7 +164,13 @@ export class Flusher {
 	}
 
 	#builder(inlineLimitBytes: number, signal: AbortSignal | undefined): BlockBuilder {
-		return new BlockBuilder({ store: this.#store, index: this.#writer.index, machine: this.#machine, inlineLimitBytes, signal });
+		return new BlockBuilder({
+			store: this.#store,
+			index: this.#writer.index,
+			machine: this.#machine,
+			inlineLimitBytes,
+			signal,
+		});
 	}
 
 	#wasDeferred(path: Path): boolean {
@@ -158,9 +190,16 @@ export class Flusher {
 		return this.#lastSweep;
 	}
 
-	/** Paths hinted and not captured yet, what could not be taken, what restores displaced, and a commit that is undecided. */
+	/**
+	 * Paths hinted and not captured yet, what could not be taken, what restores displaced, and a
+	 * commit that is undecided.
+	 */
 	get waiting(): number {
-		return this.waitingPaths.length + (this.#quarantine?.size ?? 0) + (this.#pending === undefined ? 0 : 1);
+		return (
+			this.waitingPaths.length +
+			(this.#quarantine?.size ?? 0) +
+			(this.#pending === undefined ? 0 : 1)
+		);
 	}
 
 	/** Something is known to have changed and was not looked at yet, or a commit is undecided. */
@@ -170,7 +209,14 @@ export class Flusher {
 
 	/** Paths that something was hinted about or that could not be taken; a sweep may find more. */
 	get waitingPaths(): readonly Path[] {
-		return [...new Set([...this.#hints, ...this.#deferred.map(({ path }) => path), ...this.large.paths, ...this.#waitingForLarge])];
+		return [
+			...new Set([
+				...this.#hints,
+				...this.#deferred.map(({ path }) => path),
+				...this.large.paths,
+				...this.#waitingForLarge,
+			]),
+		];
 	}
 
 	get deferred(): readonly Deferred[] {
@@ -187,21 +233,29 @@ export class Flusher {
 	}
 
 	/**
-	 * @throws SidecarError STORE_*, WORKSPACE_*, SECRET_FOUND, with `allOrNothing` NOT_DURABLE, SUPERSEDED; nothing is lost: what was not
-	 * committed stays dirty
+	 * @throws SidecarError STORE_*, WORKSPACE_*, SECRET_FOUND, with `allOrNothing` NOT_DURABLE,
+	 * SUPERSEDED; nothing is lost: what was not committed stays dirty
 	 */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
-		const isWhole = options.closed === true || options.allOrNothing === true || options.maxFileBytes !== undefined;
+		const isWhole =
+			options.closed === true ||
+			options.allOrNothing === true ||
+			options.maxFileBytes !== undefined;
 		if (isWhole && this.large.isOpen) await this.takeLargeAgain();
 		const settled = await this.#settle(options.signal);
 		if (settled?.kind === "unknown") return settled;
 		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 			const result = await this.#attempt(options);
 			if (result !== "again")
-				return settled !== undefined && result.kind === "nothing" ? { ...settled, deferred: result.deferred } : result;
+				return settled !== undefined && result.kind === "nothing"
+					? { ...settled, deferred: result.deferred }
+					: result;
 			// The references may have gone with the old head: everything this attempt took is taken anew.
 		}
-		throw new SidecarError("NOT_DURABLE", { value: this.#store.url, reason: `the log's next slot was lost ${ATTEMPTS} times in a row` });
+		throw new SidecarError("NOT_DURABLE", {
+			value: this.#store.url,
+			reason: `the log's next slot was lost ${ATTEMPTS} times in a row`,
+		});
 	}
 
 	async #attempt(options: FlushOptions): Promise<FlushResult | "again"> {
@@ -228,7 +282,8 @@ export class Flusher {
 				});
 			capture.deferWithoutRoom();
 			capture.leaveOutRootsAstray();
-			if (hasReservedName(context.root)) capture.deferred.set(ROOTS_DIRECTORY, "the name is reserved for additional roots (--root)");
+			if (hasReservedName(context.root))
+				capture.deferred.set(ROOTS_DIRECTORY, "the name is reserved for additional roots (--root)");
 			if (options.refused !== undefined) {
 				capture.changed.delete(options.refused.path);
 				capture.deferred.set(options.refused.path, options.refused.reason);
@@ -236,7 +291,11 @@ export class Flusher {
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			this.#waitingForLarge = this.large.holdBack(capture, this.#context.local);
 			const { inHurry = false, deletionsAreMeant = false } = options;
-			const removed = this.#held.judge(capture, { isSweep: sweep, inHurry, areMeant: deletionsAreMeant });
+			const removed = this.#held.judge(capture, {
+				isSweep: sweep,
+				inHurry,
+				areMeant: deletionsAreMeant,
+			});
 			const held = this.#held;
 			this.#dropOrphans(capture, removed);
 			if (options.allOrNothing === true) this.#requireAll(capture);
@@ -244,21 +303,36 @@ export class Flusher {
 			const { head } = this.#writer;
 			const raw = newRaw(capture, head.tree);
 			const displaced = await this.#takeDisplaced(capture, context, builder);
-			if (capture.changed.size === 0 && removed.size === 0 && raw.size === 0 && displaced === undefined && !isClosing) {
+			if (
+				capture.changed.size === 0 &&
+				removed.size === 0 &&
+				raw.size === 0 &&
+				displaced === undefined &&
+				!isClosing
+			) {
 				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
 				this.#keepDirty(capture);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
 			}
 			const changed = new Map([...capture.changed, ...capture.minor]);
 			const inline = await builder.finish();
-			const quarantined = this.#writer.isSuperseded ? this.#quarantined(capture, changed, raw) : undefined;
+			const quarantined = this.#writer.isSuperseded
+				? this.#quarantined(capture, changed, raw)
+				: undefined;
 			const owned = quarantined?.delta ?? {
 				changed: new Map([...this.#rawDelta(raw, changed).changed, ...entriesOf(changed)]),
 				removed: new Set([...removed, ...replacedRaw(capture, head.tree)]),
 			};
 			// The directories of the change itself come before those of the quarantine.
-			const delta = displaced === undefined ? owned : { ...owned, changed: new Map([...displaced.changed, ...owned.changed]) };
-			const alarm = massRewrite(entriesOfTree(this.#context.local), entriesOf(changed), capture.removed);
+			const delta =
+				displaced === undefined
+					? owned
+					: { ...owned, changed: new Map([...displaced.changed, ...owned.changed]) };
+			const alarm = massRewrite(
+				entriesOfTree(this.#context.local),
+				entriesOf(changed),
+				capture.removed,
+			);
 			const flags: CommitFlags = {
 				...(quarantined !== undefined ? { recovered: true } : isClosing ? { closed: true } : {}),
 				...(alarm && { alarm: true }),
@@ -274,7 +348,8 @@ export class Flusher {
 				displaced,
 			};
 			if (quarantined?.taken.length === 0 && displaced === undefined) {
-				const lost = options.closed === true ? await this.#writer.lookAtWon(options.signal) : undefined;
+				const lost =
+					options.closed === true ? await this.#writer.lookAtWon(options.signal) : undefined;
 				if (lost !== undefined) {
 					if (lost.isBroken) this.#distrust();
 					this.#again(taken, sweep);
@@ -283,7 +358,10 @@ export class Flusher {
 				this.#adopt(pending);
 				return { kind: "nothing", deferred: this.#deferred, held: held.size };
 			}
-			const outcome = await this.#writer.commit(delta, inline, flags, { inHurry, signal: options.signal });
+			const outcome = await this.#writer.commit(delta, inline, flags, {
+				inHurry,
+				signal: options.signal,
+			});
 			if (outcome.kind === "unknown") {
 				this.#pending = pending;
 				return outcome;
@@ -295,7 +373,11 @@ export class Flusher {
 			}
 			this.#adopt(pending);
 			this.#tell(pending, outcome.seq);
-			return { ...summary(pending, outcome.seq), bytes: pending.uploadedBytes + outcome.bytes, deferred: this.#deferred };
+			return {
+				...summary(pending, outcome.seq),
+				bytes: pending.uploadedBytes + outcome.bytes,
+				deferred: this.#deferred,
+			};
 		} catch (error) {
 			this.#again(taken, sweep);
 			throw error;
@@ -303,7 +385,13 @@ export class Flusher {
 	}
 
 	/** Captures until no hint came in while looking. */
-	async #look(capture: Capture, sweep: boolean, isClosing: boolean, taken: Set<Path>, signal: AbortSignal | undefined): Promise<void> {
+	async #look(
+		capture: Capture,
+		sweep: boolean,
+		isClosing: boolean,
+		taken: Set<Path>,
+		signal: AbortSignal | undefined,
+	): Promise<void> {
 		for (const path of this.#held.tops) this.#hints.add(path);
 		for (const { path } of this.#deferred) this.#hints.add(path);
 		for (const path of this.#waitingForLarge) this.#hints.add(path);
@@ -314,12 +402,18 @@ export class Flusher {
 			this.#lastSweep = { startedMs, ms: performance.now() - startedMs };
 			for (const path of paths) this.#hints.add(path);
 			for (const path of unreadable) capture.deferred.set(path, "unreadable");
-			for (const path of special) if (!this.#toldSpecial.has(path)) this.#context.log.info("flush.not-a-file", { path });
+			for (const path of special)
+				if (!this.#toldSpecial.has(path)) this.#context.log.info("flush.not-a-file", { path });
 			this.#toldSpecial = new Set(special);
 		}
-		if (this.#hints.size > 0 || isClosing) for (const path of this.#piggyback) this.#hints.add(path);
+		if (this.#hints.size > 0 || isClosing)
+			for (const path of this.#piggyback) this.#hints.add(path);
 		const until = performance.now() + SETTLE_MS;
-		for (let round = 0; this.#hints.size > 0 && (round < ROUNDS || performance.now() < until); round++) {
+		for (
+			let round = 0;
+			this.#hints.size > 0 && (round < ROUNDS || performance.now() < until);
+			round++
+		) {
 			const hints = this.#hints;
 			this.#hints = new Set();
 			for (const hint of hints) taken.add(hint);
@@ -331,10 +425,19 @@ export class Flusher {
 	}
 
 	/** Undefined where the log needs nothing of it. */
-	async #takeDisplaced(capture: Capture, context: CaptureContext, builder: BlockBuilder): Promise<CapturedDisplaced | undefined> {
+	async #takeDisplaced(
+		capture: Capture,
+		context: CaptureContext,
+		builder: BlockBuilder,
+	): Promise<CapturedDisplaced | undefined> {
 		if (this.#quarantine === undefined || this.#quarantine.refresh() === 0) return undefined;
 		const { head, id, isSuperseded } = this.#writer;
-		const displaced = await this.#quarantine.capture(context, builder, head.tree, isSuperseded ? id : undefined);
+		const displaced = await this.#quarantine.capture(
+			context,
+			builder,
+			head.tree,
+			isSuperseded ? id : undefined,
+		);
 		for (const [path, reason] of this.#quarantine.deferred) capture.deferred.set(path, reason);
 		if (displaced.changed.size > 0) return displaced;
 		this.#quarantine.committed(displaced);
@@ -342,11 +445,15 @@ export class Flusher {
 	}
 
 	#requireAll({ deferred }: Capture): void {
-		if (this.#writer.isSuperseded) throw new SidecarError("SUPERSEDED", { reason: "nothing was committed" });
+		if (this.#writer.isSuperseded)
+			throw new SidecarError("SUPERSEDED", { reason: "nothing was committed" });
 		const [first] = deferred;
 		if (first === undefined) return;
 		const more = deferred.size > 1 ? `, and ${deferred.size - 1} more` : "";
-		throw new SidecarError("NOT_DURABLE", { value: first[0], reason: `${first[1]}${more}; nothing was committed` });
+		throw new SidecarError("NOT_DURABLE", {
+			value: first[0],
+			reason: `${first[1]}${more}; nothing was committed`,
+		});
 	}
 
 	#postpone(capture: Capture): void {
@@ -356,28 +463,41 @@ export class Flusher {
 		capture.removed.clear();
 	}
 
-	/** What changed under the capture's hands so that the tree would not hold together waits for the next flush. */
+	/**
+	 * What changed under the capture's hands so that the tree would not hold together waits for the
+	 * next flush.
+	 */
 	#dropOrphans(capture: Capture, removed: Set<Path>): void {
 		const { local } = this.#context;
 		const { tree } = this.#writer.head;
 		for (const path of [...capture.changed.keys()].sort((a, b) => a.length - b.length)) {
 			if (path === "") continue;
 			const parent = parentOf(path);
-			const above = capture.changed.get(parent) ?? (removed.has(parent) ? undefined : local.get(parent));
+			const above =
+				capture.changed.get(parent) ?? (removed.has(parent) ? undefined : local.get(parent));
 			const reserved = reservedName(path, capture.changed.get(path)?.entry.type === "dir");
 			if (above?.entry.type === "dir" && reserved === undefined) continue;
 			capture.changed.delete(path);
-			if (reserved !== undefined) capture.deferred.set(reserved, "the name is reserved for what superseded writers quarantined");
+			if (reserved !== undefined)
+				capture.deferred.set(
+					reserved,
+					"the name is reserved for what superseded writers quarantined",
+				);
 			else this.#hints.add(path);
 		}
 		// The log may hold quarantined files that this disk never had: their directories stay.
-		for (const path of [...removed].filter((path) => path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`))) {
-			for (const below of tree.keys()) if (below.startsWith(`${path}/`) && !removed.has(below)) removed.delete(path);
+		for (const path of [...removed].filter(
+			(path) => path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`),
+		)) {
+			for (const below of tree.keys())
+				if (below.startsWith(`${path}/`) && !removed.has(below)) removed.delete(path);
 		}
 	}
 
 	/** The same bytes again, until the slot is decided. */
-	async #settle(signal: AbortSignal | undefined): Promise<Exclude<FlushResult, { kind: "nothing" }> | undefined> {
+	async #settle(
+		signal: AbortSignal | undefined,
+	): Promise<Exclude<FlushResult, { kind: "nothing" }> | undefined> {
 		const outcome = await this.#writer.settle(signal);
 		const pending = this.#pending;
 		if (outcome === undefined) {
@@ -408,7 +528,10 @@ export class Flusher {
 		const { delta, taken, tooLong } = this.#asideDelta(new Map([...changed, ...raw]));
 		for (const path of tooLong) {
 			changed.delete(path);
-			capture.deferred.set(path, `another writer owns the tree, and its path is too long for ${quarantineHome("{writer}")}/`);
+			capture.deferred.set(
+				path,
+				`another writer owns the tree, and its path is too long for ${quarantineHome("{writer}")}/`,
+			);
 		}
 		return { delta, taken };
 	}
@@ -428,7 +551,8 @@ export class Flusher {
 				paths: paths.slice(0, TOLD_PATHS),
 			});
 		}
-		if (alarm !== undefined) this.#context.log.error("security.mass-rewrite", { seq, writer: id, ...alarm });
+		if (alarm !== undefined)
+			this.#context.log.error("security.mass-rewrite", { seq, writer: id, ...alarm });
 		if (quarantined === undefined) return;
 		let bytes = 0;
 		for (const path of quarantined) {
@@ -472,17 +596,25 @@ export class Flusher {
 	}
 
 	#keepDirty(capture: Capture): void {
-		const isTriedAgain = ({ path }: Deferred) => capture.aside.has(path) && !capture.deferred.has(path);
+		const isTriedAgain = ({ path }: Deferred) =>
+			capture.aside.has(path) && !capture.deferred.has(path);
 		const before = this.#deferred.filter(isTriedAgain);
-		this.#deferred = [...before, ...[...capture.deferred].map(([path, reason]) => ({ path, reason }))];
+		this.#deferred = [
+			...before,
+			...[...capture.deferred].map(([path, reason]) => ({ path, reason })),
+		];
 	}
 
-	/** The log may have lost what it had of this disk: what the head has becomes the basis, and everything is looked at again. */
+	/**
+	 * The log may have lost what it had of this disk: what the head has becomes the basis, and
+	 * everything is looked at again.
+	 */
 	#distrust(): void {
 		const { local } = this.#context;
 		const tree = ownTree(this.#writer.head.tree, this.#context.root);
 		for (const path of [...local.paths()]) if (!tree.has(path)) local.delete(path);
-		for (const [path, entry] of tree) local.set(path, { entry, stat: undefined, quick: undefined, database: undefined });
+		for (const [path, entry] of tree)
+			local.set(path, { entry, stat: undefined, quick: undefined, database: undefined });
 		this.#sweepDue = true;
 	}
 
@@ -493,20 +625,37 @@ export class Flusher {
 
 	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): QuarantineDelta {
 		const { local } = this.#context;
-		return quarantineDelta(this.#writer.head.tree, this.#writer.id, entriesOf(changed), (path) => local.get(path)?.entry);
+		return quarantineDelta(
+			this.#writer.head.tree,
+			this.#writer.id,
+			entriesOf(changed),
+			(path) => local.get(path)?.entry,
+		);
 	}
 
 	/** @param changed of the same commit: a log's first has its directories from nowhere else */
 	#rawDelta(raw: ReadonlyMap<Path, LocalEntry>, changed: ReadonlyMap<Path, LocalEntry>): Delta {
 		const { local } = this.#context;
-		return quarantineDelta(this.#writer.head.tree, RAW_ID, entriesOf(raw), (path) => (changed.get(path) ?? local.get(path))?.entry).delta;
+		return quarantineDelta(
+			this.#writer.head.tree,
+			RAW_ID,
+			entriesOf(raw),
+			(path) => (changed.get(path) ?? local.get(path))?.entry,
+		).delta;
 	}
 }
 
 function summary(
 	pending: Pending,
 	seq: number,
-): { kind: "committed"; seq: number; changed: number; removed: number; quarantined: boolean; held: number } {
+): {
+	kind: "committed";
+	seq: number;
+	changed: number;
+	removed: number;
+	quarantined: boolean;
+	held: number;
+} {
 	return {
 		kind: "committed",
 		seq,

@@ -1,5 +1,13 @@
 /** The ignore file while a session runs: what it takes out of the log, what it takes back in. */
-import { appendFileSync, existsSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+	appendFileSync,
+	existsSync,
+	mkdirSync,
+	rmSync,
+	symlinkSync,
+	utimesSync,
+	writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
 import { machineWithClock, type Workbench, workbench } from "../../../testkit/workbench.ts";
@@ -24,7 +32,14 @@ const paths = async (bench: Workbench, at?: number) =>
 it("what is ignored from now on leaves the newest tree, stays on the disk and in history, and comes back", async () => {
 	await using bench = await workbench();
 	const session = await bench.open("a");
-	for (const path of ["notes.md", "more.md", "build/out.bin", "build/keep/me.md", "deep/build/out.bin"]) write(bench, path, path);
+	for (const path of [
+		"notes.md",
+		"more.md",
+		"build/out.bin",
+		"build/keep/me.md",
+		"deep/build/out.bin",
+	])
+		write(bench, path, path);
 	await session.flush({ sweep: true });
 	const { seq } = session.head;
 	const all = await paths(bench);
@@ -32,7 +47,10 @@ it("what is ignored from now on leaves the newest tree, stays on the disk and in
 	write(bench, IGNORE_FILE, "/build/*\n!/build/keep/\n");
 	session.hint(IGNORE_FILE);
 	expect(await session.flush()).toMatchObject({ kind: "committed" });
-	expect(await paths(bench)).toEqual([IGNORE_FILE, ...all.filter((path) => path !== "build/out.bin")]);
+	expect(await paths(bench)).toEqual([
+		IGNORE_FILE,
+		...all.filter((path) => path !== "build/out.bin"),
+	]);
 	expect(existsSync(join(bench.workspace("a"), "build/out.bin"))).toBe(true);
 	expect(await paths(bench, seq)).toEqual(all);
 	appendFileSync(join(bench.workspace("a"), "build/out.bin"), "changed");
@@ -82,7 +100,9 @@ it("that becomes unusable while a session runs keeps its last patterns, is named
 	expect(again.waiting).toBe(1);
 	expect(bench.log.events.filter(({ event }) => event === "ignore.unreadable")).toHaveLength(1);
 	expect(await paths(bench)).toEqual(["rules"]);
-	expect((await readLog(bench.store)).head.tree.get(IGNORE_FILE)).toMatchObject({ target: "rules" });
+	expect((await readLog(bench.store)).head.tree.get(IGNORE_FILE)).toMatchObject({
+		target: "rules",
+	});
 	await expect(bench.open("a")).rejects.toMatchObject({ code: "IGNORE_FILE_UNUSABLE" });
 	expect(session.isSuperseded).toBe(false);
 });

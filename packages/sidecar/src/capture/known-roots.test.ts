@@ -13,17 +13,22 @@ async function filled(bench: Workbench) {
 	const notes = join(bench.dir, "notes");
 	mkdirSync(bench.workspace("a"));
 	mkdirSync(notes, { recursive: true });
-	for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
+	for (let index = 0; index < 20; index++)
+		writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 	for (let index = 0; index < 12; index++) writeFileSync(join(notes, `n${index}`), `${index}`);
 	const clock = machineWithClock();
 	const session = await bench.open("a", { roots: { notes }, machine: clock.machine });
 	await session.flush({ sweep: true });
 	const inLog = async () =>
-		[...(await readLog(bench.store)).head.tree.keys()].filter((path) => path.startsWith(".roots/notes/")).map((path) => path.slice(13));
+		[...(await readLog(bench.store)).head.tree.keys()]
+			.filter((path) => path.startsWith(".roots/notes/"))
+			.map((path) => path.slice(13));
 	return { notes, session, inLog, clock };
 }
 
-const ASTRAY = [{ path: ".roots/notes", reason: "its directory is not there, or not the one that was restored" }];
+const ASTRAY = [
+	{ path: ".roots/notes", reason: "its directory is not there, or not the one that was restored" },
+];
 
 /** Skipped where nobody may mount. */
 function mount(context: TestContext, ...args: readonly string[]): () => void {
@@ -42,12 +47,26 @@ describe("an additional root", () => {
 		const { notes, session, inLog } = await filled(bench);
 		renameSync(notes, join(bench.dir, "unmounted"));
 		writeFileSync(join(bench.workspace("a"), "f0"), "changed");
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 0, held: 0, deferred: ASTRAY });
-		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({ removed: 0, held: 0, deferred: ASTRAY });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			removed: 0,
+			held: 0,
+			deferred: ASTRAY,
+		});
+		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({
+			removed: 0,
+			held: 0,
+			deferred: ASTRAY,
+		});
 		expect(await inLog()).toHaveLength(12);
 		writeFileSync(join(bench.dir, "unmounted/n0"), "changed");
 		renameSync(join(bench.dir, "unmounted"), notes);
-		expect(await session.flush()).toMatchObject({ kind: "committed", changed: 1, removed: 0, deferred: [] });
+		expect(await session.flush()).toMatchObject({
+			kind: "committed",
+			changed: 1,
+			removed: 0,
+			deferred: [],
+		});
 	});
 
 	it("in whose place a link stands is not followed", async () => {
@@ -56,7 +75,11 @@ describe("an additional root", () => {
 		renameSync(notes, join(bench.dir, "elsewhere"));
 		symlinkSync("elsewhere", notes);
 		writeFileSync(join(notes, "n0"), SECRET);
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 0, deferred: ASTRAY });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			held: 0,
+			deferred: ASTRAY,
+		});
 		expect(await inLog()).toHaveLength(12);
 		expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toEqual([]);
 	});
@@ -70,7 +93,12 @@ describe("an additional root", () => {
 			for (const name of ["n0", "other"]) writeFileSync(join(notes, name), SECRET);
 			writeFileSync(join(bench.workspace("a"), "f0"), "changed");
 			session.hint(".roots/notes/other");
-			expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", changed: 1, removed: 0, deferred: ASTRAY });
+			expect(await session.flush({ sweep: true })).toMatchObject({
+				kind: "committed",
+				changed: 1,
+				removed: 0,
+				deferred: ASTRAY,
+			});
 			expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toEqual([]);
 		} finally {
 			unmount();
@@ -90,7 +118,11 @@ describe("an additional root", () => {
 		} finally {
 			unmount();
 		}
-		expect(await session.session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 0, deferred: ASTRAY });
+		expect(await session.session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			held: 0,
+			deferred: ASTRAY,
+		});
 		expect(await session.inLog()).toHaveLength(12);
 	});
 
@@ -100,11 +132,17 @@ describe("an additional root", () => {
 		rmSync(notes, { recursive: true });
 		mkdirSync(notes);
 		writeFileSync(join(notes, "cloned"), "1");
-		expect(await session.flush()).toMatchObject({ kind: "committed", removed: 0, held: 12, deferred: [] });
+		expect(await session.flush()).toMatchObject({
+			kind: "committed",
+			removed: 0,
+			held: 12,
+			deferred: [],
+		});
 		clock.pass(61_000);
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 12 });
 		expect(await inLog()).toEqual(["cloned"]);
-		// It is the directory of this disk from now on: what is changed in it while nobody watches stays.
+		// It is the directory of this disk from now on: what is changed in it while nobody watches
+		// stays.
 		writeFileSync(join(notes, "cloned"), "changed");
 		const again = await bench.open("a", { roots: { notes } });
 		expect(again.restored.moved).toEqual([]);
@@ -115,7 +153,8 @@ describe("an additional root", () => {
 	it("to whose parent a link leads now is not taken for one made anew", async () => {
 		await using bench = await workbench();
 		const parent = join(bench.dir, "parent");
-		for (const directory of [parent, join(bench.dir, "other/notes")]) mkdirSync(directory, { recursive: true });
+		for (const directory of [parent, join(bench.dir, "other/notes")])
+			mkdirSync(directory, { recursive: true });
 		mkdirSync(bench.workspace("a"));
 		const session = await bench.open("a", { roots: { notes: join(parent, "notes") } });
 		writeFileSync(join(parent, "notes/mine"), "1");
@@ -123,7 +162,10 @@ describe("an additional root", () => {
 		renameSync(parent, join(bench.dir, "away"));
 		symlinkSync("other", parent);
 		writeFileSync(join(parent, "notes/theirs"), SECRET);
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: ASTRAY });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferred: ASTRAY,
+		});
 		expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toEqual([]);
 	});
 

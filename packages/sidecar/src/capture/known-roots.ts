@@ -1,11 +1,13 @@
 /**
- * The directories of a session whose identity matters: additional roots, and mount points inside the workspace and its roots.
+ * The directories of a session whose identity matters: additional roots, and mount points inside
+ * the workspace and its roots.
  *
- * Guarantees: one that is not there, or that holds another volume than the one restored, is "unavailable": it changes nothing in the log,
- * whatever it lacks or holds. A root that was removed and made again on the same mount, as by an agent that clones its project
- * again, is an ordinary directory of the workspace: what it lacks was deleted, and the deletion brake applies.
- * Does NOT tell a directory that was moved into a root's place from one that was made there. Does NOT see a volume that is mounted while
- * the session runs where there is no /proc.
+ * Guarantees: one that is not there, or that holds another volume than the one restored, is
+ * "unavailable": it changes nothing in the log, whatever it lacks or holds. A root that was removed
+ * and made again on the same mount, as by an agent that clones its project again, is an ordinary
+ * directory of the workspace: what it lacks was deleted, and the deletion brake applies.
+ * Does NOT tell a directory that was moved into a root's place from one that was made there. Does
+ * NOT see a volume that is mounted while the session runs where there is no /proc.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
 import type { Mounts, RootMark } from "../disk/base-marker.ts";
@@ -40,7 +42,10 @@ export class KnownRoots {
 	readonly #filter: Filter;
 	readonly #holds: (path: Path) => boolean;
 	#mounts: Mounts;
-	/** The kernel's numbers of the mounts that are there: another number is another mounting, without our watches. */
+	/**
+	 * The kernel's numbers of the mounts that are there: another number is another mounting, without
+	 * our watches.
+	 */
 	#mountings = new Map<Path, string>();
 	/** A mount came or came back since the last `refresh`. */
 	#hasNewMount = false;
@@ -61,7 +66,10 @@ export class KnownRoots {
 
 	/** For the marker. */
 	get marks(): Readonly<Record<string, RootMark>> {
-		return { ...this.#restored, ...Object.fromEntries([...this.#known].map(([name, { mark }]) => [name, mark])) };
+		return {
+			...this.#restored,
+			...Object.fromEntries([...this.#known].map(([name, { mark }]) => [name, mark])),
+		};
 	}
 
 	/** For the marker. */
@@ -74,8 +82,12 @@ export class KnownRoots {
 		const unavailable = new Map<Path, string>();
 		for (const [name, { mark }] of this.#known)
 			if (identityNow(this.#root, name) !== mark.identity)
-				unavailable.set(rootPath(name), "its directory is not there, or not the one that was restored");
-		for (const [path, reason] of this.#mountsAstray()) if (!isBelowAny(path, unavailable)) unavailable.set(path, reason);
+				unavailable.set(
+					rootPath(name),
+					"its directory is not there, or not the one that was restored",
+				);
+		for (const [path, reason] of this.#mountsAstray())
+			if (!isBelowAny(path, unavailable)) unavailable.set(path, reason);
 		return unavailable;
 	}
 
@@ -98,8 +110,8 @@ export class KnownRoots {
 
 	/**
 	 * Takes up what was made anew on the same mount.
-	 * @returns whether a root is there that was not, or is another directory than at the last call, or a volume was mounted: nobody watched
-	 * it meanwhile
+	 * @returns whether a root is there that was not, or is another directory than at the last call,
+	 * or a volume was mounted: nobody watched it meanwhile
 	 */
 	refresh(): boolean {
 		this.#mountsAstray();
@@ -109,7 +121,10 @@ export class KnownRoots {
 		for (const [name, known] of this.#known) {
 			const identity = identityNow(this.#root, name);
 			if (identity !== known.mark.identity) {
-				const isAnew = identity !== undefined && known.mount !== undefined && known.mount === mountOf(known.mark.directory);
+				const isAnew =
+					identity !== undefined &&
+					known.mount !== undefined &&
+					known.mount === mountOf(known.mark.directory);
 				if (!isAnew) {
 					away.add(name);
 					continue;
@@ -135,7 +150,10 @@ function identityNow(root: Root, name: string): string | undefined {
 	return stat?.type === "dir" ? identityOf(stat) : undefined;
 }
 
-/** The mount that a directory lies on, when no link leads to it. The device alone is the same on both sides of a bind mount. */
+/**
+ * The mount that a directory lies on, when no link leads to it. The device alone is the same on
+ * both sides of a bind mount.
+ */
 function mountOf(directory: string): string | undefined {
 	let fd: number | undefined;
 	try {

@@ -1,5 +1,12 @@
 import { randomFillSync } from "node:crypto";
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+	appendFileSync,
+	mkdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
@@ -29,12 +36,17 @@ class Gate extends FaultyStore {
 		this.#opened = Promise.withResolvers();
 	}
 
-	override async putIfAbsent(...[key, body, options]: Parameters<ObjectStore["putIfAbsent"]>): Promise<PutOutcome> {
+	override async putIfAbsent(
+		...[key, body, options]: Parameters<ObjectStore["putIfAbsent"]>
+	): Promise<PutOutcome> {
 		if (key.startsWith("packs/")) {
 			this.packs++;
-			if (this.refusals-- > 0) throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
+			if (this.refusals-- > 0)
+				throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
 			const { signal } = options ?? {};
-			const gaveUp = new Promise((resolve) => signal?.addEventListener("abort", resolve, { once: true }));
+			const gaveUp = new Promise((resolve) =>
+				signal?.addEventListener("abort", resolve, { once: true }),
+			);
 			await Promise.race([this.#opened.promise, gaveUp]);
 			signal?.throwIfAborted();
 		}
@@ -59,7 +71,8 @@ async function served(bench: Workbench, onChange: () => void = () => undefined):
 		session,
 		store,
 		file: (name) => join(bench.workspace("a"), name),
-		paths: async () => [...(await readLog(bench.store)).head.tree.keys()].filter((path) => path !== "").sort(),
+		paths: async () =>
+			[...(await readLog(bench.store)).head.tree.keys()].filter((path) => path !== "").sort(),
 	};
 }
 
@@ -72,7 +85,9 @@ describe("a large file", () => {
 		writeFileSync(file("large"), large);
 		writeFileSync(file("MEMORY.md"), "m");
 		// A flush that waits for the large file gives up.
-		const flushed = session.flush({ sweep: true, signal: AbortSignal.timeout(10_000) }).catch((error: unknown) => error);
+		const flushed = session
+			.flush({ sweep: true, signal: AbortSignal.timeout(10_000) })
+			.catch((error: unknown) => error);
 		expect(await flushed).toMatchObject({ kind: "committed", deferred: [] });
 		expect(await paths()).toEqual(["MEMORY.md"]);
 		// It is reported as not durable.
@@ -163,7 +178,9 @@ describe("a large file", () => {
 		store.open();
 		await session.large.settled(["large"]);
 		await session.flush();
-		expect((await readLog(bench.store)).head.tree.get("large")).toMatchObject({ size: first.length + 4 });
+		expect((await readLog(bench.store)).head.tree.get("large")).toMatchObject({
+			size: first.length + 4,
+		});
 	});
 
 	// @id large-file-in-drain
@@ -181,7 +198,10 @@ describe("a large file", () => {
 			idle: Promise.resolve(),
 			stopWatching: async () => {},
 		});
-		expect(ended).toMatchObject({ isDurable: false, lost: [{ path: "large", reason: expect.stringContaining("not durable") }] });
+		expect(ended).toMatchObject({
+			isDurable: false,
+			lost: [{ path: "large", reason: expect.stringContaining("not durable") }],
+		});
 		expect(await paths()).toEqual(["last.md"]);
 	});
 

@@ -1,9 +1,12 @@
 /**
- * Reads and sends files beside the flushes that would delay small ones. A later flush commits what is ready.
+ * Reads and sends files beside the flushes that would delay small ones. A later flush commits what
+ * is ready.
  *
- * How: a capture leaves such a file to `want`. One batch at a time is captured into packs of its own, the smallest files first. Its
- * result waits for the next capture, which takes it like a file that it read itself.
- * Guarantees: a result names only content that is stored, as every capture does; a commit checks its references again.
+ * How: a capture leaves such a file to `want`. One batch at a time is captured into packs of its
+ * own, the smallest files first. Its result waits for the next capture, which takes it like a file
+ * that it read itself.
+ * Guarantees: a result names only content that is stored, as every capture does; a commit checks
+ * its references again.
  * Does NOT guarantee that a large file and a small one are of one moment.
  */
 
@@ -23,7 +26,9 @@ import { type CapturedUnit, captureUnit } from "./capture-unit.ts";
 export const LARGE_BYTES = 16 * 1024 * 1024;
 /** New content of all files of one flush, likewise. */
 const FLUSH_BYTES = 32 * 1024 * 1024;
-/** A file that the log has costs its read, about 0.2 s at this size, and only what changed is sent. */
+/**
+ * A file that the log has costs its read, about 0.2 s at this size, and only what changed is sent.
+ */
 const LARGE_KNOWN_BYTES = 256 * 1024 * 1024;
 /** A file that takes this long is read beside the flushes from then on. */
 const SLOW_MS = 1_000;
@@ -95,14 +100,21 @@ export class LargeFiles {
 
 	/** The same of what the next flush commits. */
 	get readySinceMs(): number | undefined {
-		return this.#ready.size === 0 ? undefined : Math.min(...[...this.#ready.values()].map(({ sinceMs }) => sinceMs));
+		return this.#ready.size === 0
+			? undefined
+			: Math.min(...[...this.#ready.values()].map(({ sinceMs }) => sinceMs));
 	}
 
 	/** Must the file be read beside the flushes? */
 	isLarge(path: Path, stat: Stat, before: LocalEntry | undefined, builder: BlockBuilder): boolean {
 		if (this.#slow.has(path) || builder.addedBytes > FLUSH_BYTES) return true;
 		if (before?.database !== undefined) return false;
-		return stat.size > (before?.quick !== undefined && before.entry.type === "file" ? LARGE_KNOWN_BYTES : LARGE_BYTES);
+		return (
+			stat.size >
+			(before?.quick !== undefined && before.entry.type === "file"
+				? LARGE_KNOWN_BYTES
+				: LARGE_BYTES)
+		);
 	}
 
 	/** How long a flush took for one file. */
@@ -136,17 +148,22 @@ export class LargeFiles {
 	}
 
 	/**
-	 * Takes the deletions out of a capture that may be half of a rename: the new name must be in the log first. A rename keeps the inode, and
-	 * what is copied and deleted has its size.
+	 * Takes the deletions out of a capture that may be half of a rename: the new name must be in the
+	 * log first. A rename keeps the inode, and what is copied and deleted has its size.
 	 */
 	holdBack(capture: Pick<Capture, "removed" | "changed">, local: LocalTree): Set<Path> {
 		const held = new Set<Path>();
 		if (capture.removed.size === 0 || this.paths.length === 0) return held;
-		const inodes = new Set([...this.#wanted.values(), ...this.#batch.values()].map(({ stat }) => `${stat.dev}:${stat.ino}`));
+		const inodes = new Set(
+			[...this.#wanted.values(), ...this.#batch.values()].map(
+				({ stat }) => `${stat.dev}:${stat.ino}`,
+			),
+		);
 		for (const path of capture.removed) {
 			const known = local.get(path);
 			if (known?.entry.type !== "file") continue;
-			const isRenamed = known.stat !== undefined && inodes.has(`${known.stat.dev}:${known.stat.ino}`);
+			const isRenamed =
+				known.stat !== undefined && inodes.has(`${known.stat.dev}:${known.stat.ino}`);
 			if (isRenamed || known.entry.size > LARGE_BYTES) held.add(path);
 		}
 		for (const path of [...held]) {
@@ -173,7 +190,10 @@ export class LargeFiles {
 		this.#stop.abort(new SidecarError("NOT_DURABLE", { reason: "the transfer was ended" }));
 		this.#wanted.clear();
 		this.#ready.clear();
-		await Promise.race([this.#running, new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())]);
+		await Promise.race([
+			this.#running,
+			new Promise((resolve) => setTimeout(resolve, STOP_MS).unref()),
+		]);
 		this.#batch = new Map();
 		this.#tellWaiters();
 		return paths;
@@ -185,7 +205,9 @@ export class LargeFiles {
 			const now = performance.now();
 			const due = [...this.#wanted].filter(([path]) => (this.#notBeforeMs.get(path) ?? 0) <= now);
 			if (due.length === 0) {
-				const next = Math.min(...[...this.#wanted.keys()].map((path) => this.#notBeforeMs.get(path) ?? 0));
+				const next = Math.min(
+					...[...this.#wanted.keys()].map((path) => this.#notBeforeMs.get(path) ?? 0),
+				);
 				await this.#pause(next - now, signal);
 				continue;
 			}
@@ -198,9 +220,17 @@ export class LargeFiles {
 			} catch (error) {
 				if (signal.aborted) return;
 				failures++;
-				log.error("flush.transfer-failed", { paths: [...batch.keys()].slice(0, 20), files: batch.size, failures, error });
-				for (const [path, wanted] of batch) if (!this.#wanted.has(path)) this.#wanted.set(path, wanted);
-				await machine.sleep(Math.min(MAX_PAUSE_MS, FIRST_RETRY_MS * 2 ** (failures - 1)), signal).catch(() => undefined);
+				log.error("flush.transfer-failed", {
+					paths: [...batch.keys()].slice(0, 20),
+					files: batch.size,
+					failures,
+					error,
+				});
+				for (const [path, wanted] of batch)
+					if (!this.#wanted.has(path)) this.#wanted.set(path, wanted);
+				await machine
+					.sleep(Math.min(MAX_PAUSE_MS, FIRST_RETRY_MS * 2 ** (failures - 1)), signal)
+					.catch(() => undefined);
 			} finally {
 				if (!signal.aborted) this.#batch = new Map();
 				this.#tellWaiters();
@@ -225,7 +255,10 @@ export class LargeFiles {
 		for (const [path, { sinceMs }] of batch) {
 			const unit = units.get(path);
 			if (unit !== undefined) this.#ready.set(path, { unit, sinceMs });
-			this.#notBeforeMs.set(path, performance.now() + Math.min(MAX_PAUSE_MS, ((user + system) / 1000) * COST_FACTOR));
+			this.#notBeforeMs.set(
+				path,
+				performance.now() + Math.min(MAX_PAUSE_MS, ((user + system) / 1000) * COST_FACTOR),
+			);
 		}
 		this.#batch = new Map();
 		onReady([...batch.keys()]);
@@ -235,7 +268,9 @@ export class LargeFiles {
 	async #pause(ms: number, signal: AbortSignal): Promise<void> {
 		const early = new AbortController();
 		this.#wake = () => early.abort();
-		await this.#options.machine.sleep(ms, AbortSignal.any([signal, early.signal])).catch(() => undefined);
+		await this.#options.machine
+			.sleep(ms, AbortSignal.any([signal, early.signal]))
+			.catch(() => undefined);
 		this.#wake = () => undefined;
 	}
 

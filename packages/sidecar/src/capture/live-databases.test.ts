@@ -1,6 +1,7 @@
 /**
- * Databases that another process writes while they are captured. The writer says which row it has committed; what a flush that began
- * later made durable must hold that row, in a database that is sound.
+ * Databases that another process writes while they are captured. The writer says which row it has
+ * committed; what a flush that began later made durable must hold that row, in a database that is
+ * sound.
  */
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +13,9 @@ import { type Child, startNode } from "../../../testkit/workspace/start-node.ts"
 import { readLog } from "../commit/read-log.ts";
 import { cat } from "../history/inspect.ts";
 
-/** Written out of the log, without the restore's own order of things: one file, nothing beside it. */
+/**
+ * Written out of the log, without the restore's own order of things: one file, nothing beside it.
+ */
 async function newestInLog(bench: Workbench, path: string): Promise<string> {
 	const read = await readLog(bench.store);
 	const file = join(bench.dir, `copy-${read.head.seq}.db`);
@@ -47,8 +50,8 @@ class Committed {
 }
 
 /**
- * The body runs for ever. `commit(n)` inserts n rows into two tables, in one transaction; `run(sql)` runs what may find the database
- * busy, and is then simply tried again the next time.
+ * The body runs for ever. `commit(n)` inserts n rows into two tables, in one transaction;
+ * `run(sql)` runs what may find the database busy, and is then simply tried again the next time.
  */
 const WRITER = `
 	const open = (file) => {
@@ -74,7 +77,11 @@ const WRITER = `
 	const pause = () => new Promise((resolve) => setImmediate(resolve));
 `;
 
-const BEHAVIOURS: readonly { readonly name: string; readonly setup: string; readonly body: string }[] = [
+const BEHAVIOURS: readonly {
+	readonly name: string;
+	readonly setup: string;
+	readonly body: string;
+}[] = [
 	{
 		name: "WAL, checkpoints of every kind in between",
 		setup: "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0",
@@ -126,7 +133,8 @@ const BEHAVIOURS: readonly { readonly name: string; readonly setup: string; read
 		body: `for (let n = 0; ; n++) { commit(5); run("PRAGMA journal_mode = " + ["DELETE", "WAL", "TRUNCATE", "WAL"][n % 4]); }`,
 	},
 	{
-		// In WAL mode nobody may do that beside another connection: the index of the log would be the old database's.
+		// In WAL mode nobody may do that beside another connection: the index of the log would be the
+		// old database's.
 		name: "replaced by rename again and again",
 		setup: "PRAGMA journal_mode = DELETE",
 		body: `for (;;) {
@@ -144,42 +152,58 @@ const ROUNDS = 4;
 
 describe("a database under a writer", () => {
 	// @id live-database
-	it.each(BEHAVIOURS)("$name: sound, whole transactions, every row committed before", { timeout: 120_000 }, async ({ setup, body }) => {
-		await using bench = await workbench();
-		const session = await bench.open("a");
-		const file = join(bench.workspace("a"), "live");
-		const writer = startNode(`${WRITER}${body}`, file, setup);
-		const committed = new Committed(writer);
-		let flushed = 0;
-		for (let round = 0; round < ROUNDS; round++) {
-			await committed.reaches(committed.newest + 1);
-			const before = committed.newest;
-			const { kind, deferred } = { deferred: [], ...(await session.flush({ sweep: round % 2 === 0 })) };
-			session.hint("live");
-			// A writer may hold it for longer than we wait: then it is named, and what the log has stays.
-			if (kind !== "committed" || deferred.some(({ path }) => path === "live")) continue;
-			flushed++;
-			using copy = new DatabaseSync(await newestInLog(bench, "live"));
-			expect(copy.prepare("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
-			const ids = (table: string) =>
-				copy
-					.prepare(`SELECT id FROM ${table} ORDER BY id`)
-					.all()
-					.map(({ id }) => Number(id));
-			const t = ids("t");
-			expect(ids("u")).toEqual(t);
-			expect(t.at(-1)).toBeGreaterThanOrEqual(before);
-			if (!body.includes("DELETE FROM")) expect(t).toEqual(Array.from(t, (_, index) => index + 1));
-			expect(copy.prepare("SELECT count(*) AS n FROM t WHERE text = 'never seen'").get()).toEqual({ n: 0 });
-		}
-		expect(flushed).toBeGreaterThan(0);
-		await writer.kill("SIGKILL");
-		await session.flush({ sweep: true, closed: true });
-		expect(session.deferred).toEqual([]);
-		expect(session.waiting).toBe(0);
-		expect([...(await readLog(bench.store)).head.tree.keys()].filter((path) => path.startsWith("live-"))).toEqual([]);
-		using end = new DatabaseSync(await newestInLog(bench, "live"));
-		expect(end.prepare("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
-		expect(Number(end.prepare("SELECT max(id) AS id FROM t").get()?.id)).toBeGreaterThanOrEqual(committed.newest);
-	});
+	it.each(BEHAVIOURS)(
+		"$name: sound, whole transactions, every row committed before",
+		{ timeout: 120_000 },
+		async ({ setup, body }) => {
+			await using bench = await workbench();
+			const session = await bench.open("a");
+			const file = join(bench.workspace("a"), "live");
+			const writer = startNode(`${WRITER}${body}`, file, setup);
+			const committed = new Committed(writer);
+			let flushed = 0;
+			for (let round = 0; round < ROUNDS; round++) {
+				await committed.reaches(committed.newest + 1);
+				const before = committed.newest;
+				const { kind, deferred } = {
+					deferred: [],
+					...(await session.flush({ sweep: round % 2 === 0 })),
+				};
+				session.hint("live");
+				// A writer may hold it for longer than we wait: then it is named, and what the log has stays.
+				if (kind !== "committed" || deferred.some(({ path }) => path === "live")) continue;
+				flushed++;
+				using copy = new DatabaseSync(await newestInLog(bench, "live"));
+				expect(copy.prepare("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
+				const ids = (table: string) =>
+					copy
+						.prepare(`SELECT id FROM ${table} ORDER BY id`)
+						.all()
+						.map(({ id }) => Number(id));
+				const t = ids("t");
+				expect(ids("u")).toEqual(t);
+				expect(t.at(-1)).toBeGreaterThanOrEqual(before);
+				if (!body.includes("DELETE FROM"))
+					expect(t).toEqual(Array.from(t, (_, index) => index + 1));
+				expect(copy.prepare("SELECT count(*) AS n FROM t WHERE text = 'never seen'").get()).toEqual(
+					{ n: 0 },
+				);
+			}
+			expect(flushed).toBeGreaterThan(0);
+			await writer.kill("SIGKILL");
+			await session.flush({ sweep: true, closed: true });
+			expect(session.deferred).toEqual([]);
+			expect(session.waiting).toBe(0);
+			expect(
+				[...(await readLog(bench.store)).head.tree.keys()].filter((path) =>
+					path.startsWith("live-"),
+				),
+			).toEqual([]);
+			using end = new DatabaseSync(await newestInLog(bench, "live"));
+			expect(end.prepare("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
+			expect(Number(end.prepare("SELECT max(id) AS id FROM t").get()?.id)).toBeGreaterThanOrEqual(
+				committed.newest,
+			);
+		},
+	);
 });

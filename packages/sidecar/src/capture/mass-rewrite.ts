@@ -1,19 +1,25 @@
 /**
  * Does one flush look like encryption: most of what was readable before is noise now? Pure.
  *
- * A file's noise is measured by what the compressor made of its blocks: text, code, JSON and databases shrink to 10-60 %, what is
- * encrypted (and what is compressed already: photos, archives, git's objects) not at all. Only files that did shrink before can turn, so
- * that new photos, `git gc`, an installation or a restored archive, which add noise or replace noise by noise, raise nothing.
+ * A file's noise is measured by what the compressor made of its blocks: text, code, JSON and
+ * databases shrink to 10-60 %, what is encrypted (and what is compressed already: photos, archives,
+ * git's objects) not at all. Only files that did shrink before can turn, so that new photos, `git
+ * gc`, an installation or a restored archive, which add noise or replace noise by noise, raise
+ * nothing.
  *
- * Does NOT see: encryption spread over many flushes, files written under unrelated names (the deletion brake sees those vanish), noise
- * dressed as text (base64), or files whose neighbours in the block hid what they are like. It is an alarm, not a barrier: nothing is
- * held back for it, and history has every byte.
+ * Does NOT see: encryption spread over many flushes, files written under unrelated names (the
+ * deletion brake sees those vanish), noise dressed as text (base64), or files whose neighbours in
+ * the block hid what they are like. It is an alarm, not a barrier: nothing is held back for it, and
+ * history has every byte.
  */
 import type { ChunkRef, Entry, FileEntry, Path } from "../log/types.ts";
 
 /** Fewer than this many files may turn to noise without a word. */
 const MIN_FILES = 10;
-/** Stored to raw bytes. Between the two a file is neither readable nor noise: small blocks of text come out at 0.6-0.75. */
+/**
+ * Stored to raw bytes. Between the two a file is neither readable nor noise: small blocks of text
+ * come out at 0.6-0.75.
+ */
 const READABLE_RATIO = 0.8;
 const NOISE_RATIO = 0.98;
 
@@ -30,7 +36,8 @@ export interface MassRewrite {
  * @param before the disk as it was last captured
  * @param changed what the flush commits
  * @param gone paths that vanished, whether that is believed or not
- * @returns the counts, where more than half of the readable files and of their bytes (at least 10 files) turned to noise
+ * @returns the counts, where more than half of the readable files and of their bytes (at least 10
+ * files) turned to noise
  */
 export function massRewrite(
 	before: { get(path: Path): Entry | undefined; entries(): Iterable<readonly [Path, Entry]> },
@@ -54,20 +61,29 @@ export function massRewrite(
 		filesBefore++;
 		bytesBefore += entry.size;
 	}
-	return files * 2 > filesBefore && bytes * 2 > bytesBefore ? { files, bytes, filesBefore, bytesBefore } : undefined;
+	return files * 2 > filesBefore && bytes * 2 > bytesBefore
+		? { files, bytes, filesBefore, bytesBefore }
+		: undefined;
 }
 
 /** `notes.md.locked` beside a `notes.md` that is gone. */
 function renamedFrom(path: Path, gone: ReadonlySet<Path>): Path | undefined {
 	if (gone.size === 0) return undefined;
-	for (let dot = path.lastIndexOf("."); dot > path.lastIndexOf("/") + 1; dot = path.lastIndexOf(".", dot - 1)) {
+	for (
+		let dot = path.lastIndexOf(".");
+		dot > path.lastIndexOf("/") + 1;
+		dot = path.lastIndexOf(".", dot - 1)
+	) {
 		const original = path.slice(0, dot);
 		if (gone.has(original)) return original;
 	}
 	return undefined;
 }
 
-/** By the chunks that changed: a large file may be encrypted in part. What only grew has turned into nothing else. */
+/**
+ * By the chunks that changed: a large file may be encrypted in part. What only grew has turned into
+ * nothing else.
+ */
 function hasTurned(before: FileEntry, after: FileEntry): boolean {
 	const fresh: ChunkRef[] = [];
 	const replaced: ChunkRef[] = [];

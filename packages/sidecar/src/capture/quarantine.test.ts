@@ -1,6 +1,14 @@
 /** Files that a restore moves out of a workspace, and where they go. */
 import { randomBytes } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	appendFileSync,
+	existsSync,
+	mkdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -25,8 +33,10 @@ afterEach(() => {
 	for (const close of closing.splice(0)) close();
 });
 
-const place = (bench: Workbench, machine: string, path: string) => join(bench.workspace(machine), path);
-const write = (bench: Workbench, machine: string, path: string, text: string) => writeFileSync(place(bench, machine, path), text);
+const place = (bench: Workbench, machine: string, path: string) =>
+	join(bench.workspace(machine), path);
+const write = (bench: Workbench, machine: string, path: string, text: string) =>
+	writeFileSync(place(bench, machine, path), text);
 
 /** Files below `.recovered/` by the path they had, as text; links as `-> target`. */
 async function quarantined(bench: Workbench): Promise<Record<string, string>> {
@@ -37,14 +47,21 @@ async function quarantined(bench: Workbench): Promise<Record<string, string>> {
 		if (id === undefined || entry.type === "dir") continue;
 		expect(isRestoreId(id)).toBe(true);
 		const chunks: Buffer[] = [];
-		if (entry.type === "file") for await (const bytes of contentOf(bench.store, read, entry, 1 << 20)) chunks.push(Buffer.from(bytes));
-		found[path.slice(`.recovered/${id}/`.length)] = entry.type === "link" ? `-> ${entry.target}` : Buffer.concat(chunks).toString();
+		if (entry.type === "file")
+			for await (const bytes of contentOf(bench.store, read, entry, 1 << 20))
+				chunks.push(Buffer.from(bytes));
+		found[path.slice(`.recovered/${id}/`.length)] =
+			entry.type === "link" ? `-> ${entry.target}` : Buffer.concat(chunks).toString();
 	}
 	return found;
 }
 
 /** Machine `a` goes on from commit 2 while `b` commits something newer. */
-async function twoSides(bench: Workbench, prepare: (machine: string) => void, newer: (machine: string) => void): Promise<void> {
+async function twoSides(
+	bench: Workbench,
+	prepare: (machine: string) => void,
+	newer: (machine: string) => void,
+): Promise<void> {
 	const a = await bench.open("a");
 	prepare("a");
 	await a.flush({ sweep: true, closed: true });
@@ -108,7 +125,9 @@ describe("an edit that meets a newer commit", () => {
 
 		const again = await bench.open("a");
 		expect(again.restored.moved).toEqual([]);
-		expect(bench.log.events.filter(({ event }) => event === "restore.moved-before")).toMatchObject([{ fields: { path: "note" } }]);
+		expect(bench.log.events.filter(({ event }) => event === "restore.moved-before")).toMatchObject([
+			{ fields: { path: "note" } },
+		]);
 		await again.flush({ sweep: true });
 		expect(await quarantined(bench)).toEqual({ note: "mine" });
 		expect(new DisplacedJournal(bench.privateDir("a")).entries()).toEqual([]);
@@ -125,7 +144,12 @@ describe("an edit that meets a newer commit", () => {
 		const session = await bench.open("a");
 		const look = async () =>
 			await inspectDisk(
-				{ store: bench.store, root: bench.workspace("a"), profile: plainProfile, privateDir: bench.privateDir("a") },
+				{
+					store: bench.store,
+					root: bench.workspace("a"),
+					profile: plainProfile,
+					privateDir: bench.privateDir("a"),
+				},
 				(await readLog(bench.store)).head,
 			);
 		expect((await look()).notDurable).toMatchObject([{ path: "note", kind: "displaced" }]);
@@ -139,7 +163,9 @@ describe("an edit that meets a newer commit", () => {
 		const insert = (machine: string, row: string) => {
 			const database = new DatabaseSync(place(bench, machine, "a.db"));
 			closing.push(() => database.isOpen && database.close());
-			database.exec("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE IF NOT EXISTS t (x)");
+			database.exec(
+				"PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE IF NOT EXISTS t (x)",
+			);
 			database.prepare("INSERT INTO t VALUES (?)").run(row);
 			return database;
 		};
@@ -212,7 +238,9 @@ describe("an edit that meets a newer commit", () => {
 		await session.flush({ sweep: true, closed: true });
 		expect(session.waiting).toBe(0);
 		expect(await quarantined(bench)).toEqual({});
-		expect(bench.log.events.filter(({ event }) => event === "quarantine.left-out")).toMatchObject([{ fields: { path: "private" } }]);
+		expect(bench.log.events.filter(({ event }) => event === "quarantine.left-out")).toMatchObject([
+			{ fields: { path: "private" } },
+		]);
 		expect(readFileSync(session.restored.moved[0]?.to as string, "utf8")).toBe("mine");
 	});
 });
@@ -265,7 +293,9 @@ it("puts back what it moved where the store fails in the middle, and the next st
 			};
 		},
 	});
-	await expect(bench.open("a", { store: failing })).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+	await expect(bench.open("a", { store: failing })).rejects.toMatchObject({
+		code: "STORE_UNREACHABLE",
+	});
 	expect(seen).toEqual(["note"]);
 	expect(readFileSync(place(bench, "a", "note"), "utf8")).toBe("mine");
 	expect(journal.entries()).toEqual([]);
@@ -279,7 +309,11 @@ it("puts back what it moved where the store fails in the middle, and the next st
 it("reads a journal whose last line a crash cut short, and goes on writing it", async () => {
 	await using bench = await workbench();
 	const journal = new DisplacedJournal(bench.privateDir("a"));
-	const entries = ["a", "b", "\udcff"].map((path) => ({ path, restore: newRestoreId(thisMachine), name: `${path}.1` }));
+	const entries = ["a", "b", "\udcff"].map((path) => ({
+		path,
+		restore: newRestoreId(thisMachine),
+		name: `${path}.1`,
+	}));
 	journal.add(entries.slice(0, 2));
 	appendFileSync(join(bench.privateDir("a"), "displaced.jsonl"), '{"path":"torn","rest');
 	journal.add(entries.slice(2));

@@ -1,8 +1,10 @@
 /**
- * Takes what restores displaced (`displaced.ts`) into the log, below `.recovered/{restore id}/`, with the next commit of the session.
+ * Takes what restores displaced (`displaced.ts`) into the log, below `.recovered/{restore id}/`,
+ * with the next commit of the session.
  *
- * Guarantees: an entry leaves the journal only once the log has its bytes, or a rule of the user keeps them out of the log; content that
- * the head has at the same path, or that is displaced already, is not stored again.
+ * Guarantees: an entry leaves the journal only once the log has its bytes, or a rule of the user
+ * keeps them out of the log; content that the head has at the same path, or that is displaced
+ * already, is not stored again.
  * Does NOT delete the copy in the trash.
  */
 import { readlinkSync } from "node:fs";
@@ -61,7 +63,10 @@ export class Quarantine {
 		return this.#pending.length;
 	}
 
-	/** Looks at the journal: a rollback restores beside an open session. @throws SidecarError STATE_DIR_UNUSABLE */
+	/**
+	 * Looks at the journal: a rollback restores beside an open session. @throws SidecarError
+	 * STATE_DIR_UNUSABLE
+	 */
 	refresh(): number {
 		this.#pending = this.#journal.entries();
 		return this.size;
@@ -73,10 +78,16 @@ export class Quarantine {
 	}
 
 	/**
-	 * @param superseded the writer's id where another one owns the tree: readers take nothing of it but what is below its own directory
+	 * @param superseded the writer's id where another one owns the tree: readers take nothing of it
+	 * but what is below its own directory
 	 * @throws SidecarError STORE_*; the signal's reason
 	 */
-	async capture(context: CaptureContext, builder: BlockBuilder, tree: Tree, superseded?: string): Promise<CapturedDisplaced> {
+	async capture(
+		context: CaptureContext,
+		builder: BlockBuilder,
+		tree: Tree,
+		superseded?: string,
+	): Promise<CapturedDisplaced> {
 		this.#deferred = new Map();
 		const changed = new Map<Path, Entry>();
 		const paths: Path[] = [];
@@ -86,10 +97,17 @@ export class Quarantine {
 		for (const displaced of this.#pending) {
 			const taken = await this.#take(context, builder, displaced);
 			if (taken === undefined) continue;
-			const entries = new Map([...taken].filter(([name, { entry }]) => !isKnown(tree, known, pathOf(displaced, name), entry)));
-			// In a directory of its own there: what this writer quarantines itself has the workspace's own paths, and is updated in place.
+			const entries = new Map(
+				[...taken].filter(
+					([name, { entry }]) => !isKnown(tree, known, pathOf(displaced, name), entry),
+				),
+			);
+			// In a directory of its own there: what this writer quarantines itself has the workspace's
+			// own paths, and is updated in place.
 			const home = superseded === undefined ? "" : `${displaced.restore}/`;
-			const named = new Map([...entries].map(([name, { entry }]) => [home + name, { name, entry }]));
+			const named = new Map(
+				[...entries].map(([name, { entry }]) => [home + name, { name, entry }]),
+			);
 			const wanted = new Map([...named].map(([at, { entry }]) => [at, entry]));
 			const aside = quarantineDelta(tree, superseded ?? displaced.restore, wanted, () => undefined);
 			const [tooLong] = aside.tooLong.map((at) => named.get(at)?.name as Path);
@@ -127,19 +145,39 @@ export class Quarantine {
 	}
 
 	/** By name in the trash; undefined if something must wait for the next commit. */
-	async #take(context: CaptureContext, builder: BlockBuilder, displaced: Displaced): Promise<ReadonlyMap<Path, LocalEntry> | undefined> {
+	async #take(
+		context: CaptureContext,
+		builder: BlockBuilder,
+		displaced: Displaced,
+	): Promise<ReadonlyMap<Path, LocalEntry> | undefined> {
 		const root = this.#trash(displaced);
-		const within = { ...context, root, local: new LocalTree(), filter: KEEP_ALL, keepsRaw: () => true, secrets: this.#guard(context) };
+		const within = {
+			...context,
+			root,
+			local: new LocalTree(),
+			filter: KEEP_ALL,
+			keepsRaw: () => true,
+			secrets: this.#guard(context),
+		};
 		const taken = new Map<Path, LocalEntry>();
 		let waits = false;
 		for (const { path, name, stat } of await filesIn(root, displaced)) {
 			if (context.filter(path, stat.type) === "skip") {
-				context.log.warn("quarantine.left-out", { path, to: `${root}/${name}`, reason: "the ignore file or the profile leaves it out" });
+				context.log.warn("quarantine.left-out", {
+					path,
+					to: `${root}/${name}`,
+					reason: "the ignore file or the profile leaves it out",
+				});
 				continue;
 			}
 			if (stat.type === "link") {
 				const target = decodeName(readlinkSync(fsPath(root, name), { encoding: "buffer" }));
-				taken.set(name, { entry: { type: "link", mtimeNs: stat.mtimeNs, target }, stat, quick: undefined, database: undefined });
+				taken.set(name, {
+					entry: { type: "link", mtimeNs: stat.mtimeNs, target },
+					stat,
+					quick: undefined,
+					database: undefined,
+				});
 				continue;
 			}
 			if (stat.size > (context.maxFileBytes ?? Number.POSITIVE_INFINITY)) {
@@ -152,19 +190,33 @@ export class Quarantine {
 			for (const [at, local] of raw ?? []) taken.set(at, local);
 			if (file.kind !== "deferred" || raw?.has(name) === true) continue;
 			waits = true;
-			this.#defer(path, `a restore moved it to ${root}/${name}, where it cannot be read: ${file.reason}`);
+			this.#defer(
+				path,
+				`a restore moved it to ${root}/${name}, where it cannot be read: ${file.reason}`,
+			);
 		}
 		return waits ? undefined : taken;
 	}
 
-	/** A secret is kept out of the log here too, but nothing here ends a flush: the file is not in the workspace any more. */
+	/**
+	 * A secret is kept out of the log here too, but nothing here ends a flush: the file is not in the
+	 * workspace any more.
+	 */
 	#guard({ secrets, profile, quickHash, log }: CaptureContext): SecretGuard {
-		this.#secrets ??= new SecretGuard({ policy: secrets.policy === "fail" ? "exclude" : secrets.policy, profile, quickHash, log });
+		this.#secrets ??= new SecretGuard({
+			policy: secrets.policy === "fail" ? "exclude" : secrets.policy,
+			profile,
+			quickHash,
+			log,
+		});
 		return this.#secrets;
 	}
 }
 
-/** The files and links of an entry. None if it never moved: it is still in place, and the next restore finds it. */
+/**
+ * The files and links of an entry. None if it never moved: it is still in place, and the next
+ * restore finds it.
+ */
 async function filesIn(root: string, { path, name }: Displaced): Promise<Found[]> {
 	if (lstatPath(root, name) === undefined) return [];
 	const { stats } = await scan(root, KEEP_ALL, { below: name });
@@ -189,7 +241,14 @@ function quarantinedPaths(tree: Tree): ReadonlyMap<Path, readonly Entry[]> {
 	return found;
 }
 
-function isKnown(tree: Tree, displaced: ReadonlyMap<Path, readonly Entry[]>, path: Path, entry: Entry): boolean {
+function isKnown(
+	tree: Tree,
+	displaced: ReadonlyMap<Path, readonly Entry[]>,
+	path: Path,
+	entry: Entry,
+): boolean {
 	const there = tree.get(path);
-	return [...(there === undefined ? [] : [there]), ...(displaced.get(path) ?? [])].some((known) => sameEntry(known, entry));
+	return [...(there === undefined ? [] : [there]), ...(displaced.get(path) ?? [])].some((known) =>
+		sameEntry(known, entry),
+	);
 }

@@ -42,10 +42,14 @@ describe("a database that can never be taken", () => {
 			await session.flush({ sweep: true, closed: true });
 			const { tree, seq } = (await readLog(bench.store)).head;
 			seqs.push(seq);
-			expect([...tree.keys()].filter((path) => path.endsWith("x.db"))).toEqual([`.recovered/${RAW_ID}/x.db`]);
+			expect([...tree.keys()].filter((path) => path.endsWith("x.db"))).toEqual([
+				`.recovered/${RAW_ID}/x.db`,
+			]);
 		}
 		const sizes = await Promise.all(
-			seqs.map(async (at) => (await readLog(bench.store, { at })).head.tree.get(`.recovered/${RAW_ID}/x.db`)),
+			seqs.map(async (at) =>
+				(await readLog(bench.store, { at })).head.tree.get(`.recovered/${RAW_ID}/x.db`),
+			),
 		);
 		// The second start stored nothing new, the third what had changed.
 		expect(sizes[1]).toEqual(sizes[0]);
@@ -62,7 +66,9 @@ describe("a database that can never be taken", () => {
 		const { newRaw } = await import("./raw-databases.ts");
 		const entry = tree.get(`.recovered/${RAW_ID}/x.db`);
 		if (entry === undefined) throw new Error("nothing was quarantined");
-		const raw = new Map([["x.db", { entry, stat: undefined, quick: undefined, database: undefined }]]);
+		const raw = new Map([
+			["x.db", { entry, stat: undefined, quick: undefined, database: undefined }],
+		]);
 		const earlier = new Map([[`.recovered/${"ab".repeat(16)}/x.db`, entry]]);
 		expect(newRaw({ raw } as never, earlier).size).toBe(0);
 		expect(newRaw({ raw } as never, new Map()).size).toBe(1);
@@ -77,7 +83,10 @@ describe("a database that can never be taken", () => {
 		chmodSync(directory, 0o775);
 		utimesSync(directory, 1_700_000_000, 1_700_000_000);
 		await session.flush({ sweep: true, closed: true });
-		expect((await readLog(bench.store)).head.tree.get("")).toMatchObject({ mode: 0o775, mtimeNs: 1_700_000_000_000_000_000n });
+		expect((await readLog(bench.store)).head.tree.get("")).toMatchObject({
+			mode: 0o775,
+			mtimeNs: 1_700_000_000_000_000_000n,
+		});
 		await bench.open("a");
 		expect(lstatSync(directory).mode & 0o7777).toBe(0o775);
 	});
@@ -85,27 +94,33 @@ describe("a database that can never be taken", () => {
 
 describe("a database in a directory where nothing may be made", () => {
 	// @id read-only-database
-	it.skipIf(process.geteuid?.() !== 0)("is taken with the rows of its log, and nothing is left beside it", async () => {
-		await using bench = await workbench();
-		const session = await bench.open("a");
-		const file = join(bench.workspace("a"), "x.db");
-		const child = startNode(
-			`const database = new DatabaseSync(args[0]);
+	it.skipIf(process.geteuid?.() !== 0)(
+		"is taken with the rows of its log, and nothing is left beside it",
+		async () => {
+			await using bench = await workbench();
+			const session = await bench.open("a");
+			const file = join(bench.workspace("a"), "x.db");
+			const child = startNode(
+				`const database = new DatabaseSync(args[0]);
 			database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (v); INSERT INTO t VALUES ('in the log')");
 			say("ok"); await line();`,
-			file,
-		);
-		await child.line();
-		await child.kill("SIGKILL");
-		// An index that is read-only and that SQLite cannot use.
-		writeFileSync(`${file}-shm`, "");
-		chmodSync(`${file}-shm`, 0o000);
-		chmodSync(file, 0o444);
-		chmodSync(bench.workspace("a"), 0o555);
-		process.seteuid?.(0);
-		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", deferred: [] });
-		await bench.open("b");
-		using restored = new DatabaseSync(join(bench.workspace("b"), "x.db"));
-		expect(restored.prepare("SELECT v FROM t").all()).toEqual([{ v: "in the log" }]);
-	});
+				file,
+			);
+			await child.line();
+			await child.kill("SIGKILL");
+			// An index that is read-only and that SQLite cannot use.
+			writeFileSync(`${file}-shm`, "");
+			chmodSync(`${file}-shm`, 0o000);
+			chmodSync(file, 0o444);
+			chmodSync(bench.workspace("a"), 0o555);
+			process.seteuid?.(0);
+			expect(await session.flush({ sweep: true, closed: true })).toMatchObject({
+				kind: "committed",
+				deferred: [],
+			});
+			await bench.open("b");
+			using restored = new DatabaseSync(join(bench.workspace("b"), "x.db"));
+			expect(restored.prepare("SELECT v FROM t").all()).toEqual([{ v: "in the log" }]);
+		},
+	);
 });

@@ -1,9 +1,10 @@
 /**
- * Raw bytes of databases that no consistent copy could be had of lie where a superseded writer's files lie: the database that the log has
- * is sound, these are not. They leave with the next consistent copy. Pure.
+ * Raw bytes of databases that no consistent copy could be had of lie where a superseded writer's
+ * files lie: the database that the log has is sound, these are not. They leave with the next
+ * consistent copy. Pure.
  *
- * All sessions of all machines put them in one place, so that a database that can never be taken has one raw copy in the tree, however
- * often the sidecar starts. Older ones are in history.
+ * All sessions of all machines put them in one place, so that a database that can never be taken
+ * has one raw copy in the tree, however often the sidecar starts. Older ones are in history.
  */
 
 import { isDatabase, type LocalEntry } from "../disk/local-tree.ts";
@@ -14,10 +15,17 @@ import type { Path, Tree } from "../log/types.ts";
 import { filesOf } from "../workspace/sqlite-file.ts";
 import type { Capture } from "./capture.ts";
 
-/** Raw bytes that the log does not have yet. Earlier releases kept them below the id of their session. */
+/**
+ * Raw bytes that the log does not have yet. Earlier releases kept them below the id of their
+ * session.
+ */
 export function newRaw({ raw }: Capture, tree: Tree): ReadonlyMap<Path, LocalEntry> {
 	if (raw.size === 0) return raw;
-	const writers = new Set([...tree.keys()].flatMap((path) => (path.startsWith(RECOVERED_DIRECTORY) ? (quarantineWriter(path) ?? []) : [])));
+	const writers = new Set(
+		[...tree.keys()].flatMap((path) =>
+			path.startsWith(RECOVERED_DIRECTORY) ? (quarantineWriter(path) ?? []) : [],
+		),
+	);
 	const isKnown = ([path, { entry }]: [Path, LocalEntry]) =>
 		[...writers].some((writer) => {
 			const known = tree.get(`${quarantineHome(writer)}/${path}`);

@@ -16,7 +16,9 @@ describe("what exceeds a limit of the format", () => {
 		const result = await session.flush({ sweep: true, closed: true });
 		expect(result).toMatchObject({
 			kind: "committed",
-			deferred: [{ path: "huge", reason: expect.stringContaining("too large: it has 8796093022208 bytes") }],
+			deferred: [
+				{ path: "huge", reason: expect.stringContaining("too large: it has 8796093022208 bytes") },
+			],
 		});
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "MEMORY.md"]);
 	});

@@ -1,12 +1,14 @@
 /**
- * Room that a tree still has within the format's limits. Files that do not fit are named and left out before they are read or
- * sent, and the rest is committed.
+ * Room that a tree still has within the format's limits. Files that do not fit are named and left
+ * out before they are read or sent, and the rest is committed.
  */
 import { FILE_CHUNK_BITS, MAX_CHUNKS, MAX_ENTRIES } from "../log/limits.ts";
 import type { Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 
-/** Of what is left out, and the path that is told: thousands of files of one directory are one line. */
+/**
+ * Of what is left out, and the path that is told: thousands of files of one directory are one line.
+ */
 export interface LeftOut {
 	readonly path: Path;
 	readonly reason: string;
@@ -19,7 +21,10 @@ export class Room {
 	readonly #reserved = new Map<Path, number>();
 
 	/** @param used of the newest tree */
-	constructor(used: { readonly entries: number; readonly chunks: number }, limits = { entries: MAX_ENTRIES, chunks: MAX_CHUNKS }) {
+	constructor(
+		used: { readonly entries: number; readonly chunks: number },
+		limits = { entries: MAX_ENTRIES, chunks: MAX_CHUNKS },
+	) {
 		this.#entries = limits.entries - used.entries;
 		this.#chunks = limits.chunks - used.chunks;
 	}
@@ -40,7 +45,12 @@ export class Room {
 	 * For a file of so many bytes.
 	 * @param known chunks that the tree has of it
 	 */
-	reserve(path: Path, size: number, known: number, chunkBits: number = FILE_CHUNK_BITS): LeftOut | undefined {
+	reserve(
+		path: Path,
+		size: number,
+		known: number,
+		chunkBits: number = FILE_CHUNK_BITS,
+	): LeftOut | undefined {
 		const before = this.#reserved.get(path) ?? 0;
 		const wanted = Math.max(0, Math.ceil(size / 2 ** chunkBits) - known);
 		if (wanted > this.#chunks + before)

@@ -1,9 +1,10 @@
 /**
  * Watches captures for secrets in places where none are expected.
  *
- * Not looked at: paths the profile knows to hold secrets, SQLite databases, links' targets, and what `SecretScanner` leaves out. What a
- * file held when it was last captured or restored is not looked at again under `warn`; under `exclude` and `fail` all of a file is.
- * Never in an event, an error or a report: the secret, or any part of it.
+ * Not looked at: paths the profile knows to hold secrets, SQLite databases, links' targets, and
+ * what `SecretScanner` leaves out. What a file held when it was last captured or restored is not
+ * looked at again under `warn`; under `exclude` and `fail` all of a file is. Never in an event, an
+ * error or a report: the secret, or any part of it.
  */
 
 import { SidecarError } from "../errors.ts";
@@ -42,7 +43,10 @@ export class SecretGuard {
 	/** Path, kind and hash of each secret that an event told of. */
 	readonly #told = new Set<string>();
 	readonly #cut = new Set<Path>();
-	readonly #excluded = new Map<Path, { readonly stat: Stat | undefined; readonly reason: string }>();
+	readonly #excluded = new Map<
+		Path,
+		{ readonly stat: Stat | undefined; readonly reason: string }
+	>();
 
 	constructor(options: SecretGuardOptions) {
 		this.policy = options.policy;
@@ -51,10 +55,15 @@ export class SecretGuard {
 
 	/** Undefined where secrets are expected. */
 	look(path: Path): SecretLook | undefined {
-		return this.#options.profile.secret(path) ? undefined : new SecretLook(path, this.#options.quickHash);
+		return this.#options.profile.secret(path)
+			? undefined
+			: new SecretLook(path, this.#options.quickHash);
 	}
 
-	/** One event for each kind of secret that was not told of yet. @param stored what becomes of the file */
+	/**
+	 * One event for each kind of secret that was not told of yet. @param stored what becomes of the
+	 * file
+	 */
 	tell(look: SecretLook): void {
 		const { path, found, isCut } = look;
 		if (isCut && !this.#cut.has(path)) {
@@ -66,7 +75,8 @@ export class SecretGuard {
 			const isNew = names.some((name) => !this.#told.has(name));
 			if (this.#told.size > REMEMBERED) this.#told.clear();
 			for (const name of names) this.#told.add(name);
-			if (isNew) this.#options.log.warn("security.secret-found", { path, secretKind, policy: this.policy });
+			if (isNew)
+				this.#options.log.warn("security.secret-found", { path, secretKind, policy: this.policy });
 		}
 	}
 
@@ -80,7 +90,8 @@ export class SecretGuard {
 		this.tell(look);
 		const { path } = look;
 		const kinds = [...look.found.keys()].join(", ");
-		if (this.policy === "fail") throw new SidecarError("SECRET_FOUND", { value: path, reason: `it holds ${kinds}` });
+		if (this.policy === "fail")
+			throw new SidecarError("SECRET_FOUND", { value: path, reason: `it holds ${kinds}` });
 		this.#excluded.set(path, { stat, reason: excludedBecause(kinds, hasOlder) });
 	}
 
@@ -134,22 +145,39 @@ export class SecretLook {
 	}
 }
 
-/** What `exclude` would say of a file where secrets are not expected; undefined where it would be stored. */
-export async function whyExcluded(root: Root, path: Path, hasOlder: boolean, signal?: AbortSignal): Promise<string | undefined> {
+/**
+ * What `exclude` would say of a file where secrets are not expected; undefined where it would be
+ * stored.
+ */
+export async function whyExcluded(
+	root: Root,
+	path: Path,
+	hasOlder: boolean,
+	signal?: AbortSignal,
+): Promise<string | undefined> {
 	const look = new SecretLook(path, () => 0n);
 	await lookThrough(root, look, signal);
-	return look.found.size === 0 ? undefined : excludedBecause([...look.found.keys()].join(", "), hasOlder);
+	return look.found.size === 0
+		? undefined
+		: excludedBecause([...look.found.keys()].join(", "), hasOlder);
 }
 
 const CHUNK_BYTES = 1 << 20;
 
 /** Reads the file for its secrets alone, up to the first. */
-export async function lookThrough(root: Root, look: SecretLook, signal?: AbortSignal): Promise<void> {
+export async function lookThrough(
+	root: Root,
+	look: SecretLook,
+	signal?: AbortSignal,
+): Promise<void> {
 	const onChunk = (_index: number, bytes: Buffer, offset: number) => {
 		look.take(bytes, offset, true, bytes.length < CHUNK_BYTES);
 		return look.found.size === 0 && !look.isBinary;
 	};
-	await readStable(root, look.path, CHUNK_BYTES, onChunk, { maxBytes: SCANNED_BYTES, ...(signal && { signal }) });
+	await readStable(root, look.path, CHUNK_BYTES, onChunk, {
+		maxBytes: SCANNED_BYTES,
+		...(signal && { signal }),
+	});
 }
 
 function excludedBecause(kinds: string, hasOlder: boolean): string {

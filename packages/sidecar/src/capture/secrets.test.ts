@@ -15,8 +15,11 @@ const TOKEN = ["ghp_", "abcdefghijklmnopqrstuvwxyz0123456789"].join("");
 const MiB = 1024 * 1024;
 
 const told = (bench: Workbench) =>
-	bench.log.events.filter(({ event }) => event === "security.secret-found").map(({ fields }) => [fields.path, fields.secretKind]);
-const stored = async (bench: Workbench) => [...(await readLog(bench.store)).head.tree.keys()].filter((path) => path !== "").sort();
+	bench.log.events
+		.filter(({ event }) => event === "security.secret-found")
+		.map(({ fields }) => [fields.path, fields.secretKind]);
+const stored = async (bench: Workbench) =>
+	[...(await readLog(bench.store)).head.tree.keys()].filter((path) => path !== "").sort();
 
 /** Every byte of the store, uncompressed. */
 async function allObjects(bench: Workbench): Promise<string[]> {
@@ -37,7 +40,9 @@ describe("warn", () => {
 			["notes.md", "aws-access-key-id"],
 			["notes.md", "github-token"],
 		]);
-		expect(bench.log.events.filter(({ event }) => event === "security.secret-found")[0]).toMatchObject({ level: "warn", kind: "security" });
+		expect(
+			bench.log.events.filter(({ event }) => event === "security.secret-found")[0],
+		).toMatchObject({ level: "warn", kind: "security" });
 
 		appendFileSync(file, "a line more\n");
 		await session.flush({ sweep: true });
@@ -46,7 +51,11 @@ describe("warn", () => {
 		appendFileSync(file, `and ${OTHER_KEY}\n`);
 		await session.flush({ sweep: true });
 		expect(told(bench).slice(2)).toEqual([["notes.md", "aws-access-key-id"]]);
-		expect(JSON.stringify(bench.log.events, (_, value) => (typeof value === "bigint" ? String(value) : value))).not.toMatch(/AKIA|ghp_/);
+		expect(
+			JSON.stringify(bench.log.events, (_, value) =>
+				typeof value === "bigint" ? String(value) : value,
+			),
+		).not.toMatch(/AKIA|ghp_/);
 	});
 
 	it("says nothing of paths that the profile knows to hold secrets, of databases and of binary files", async () => {
@@ -55,7 +64,8 @@ describe("warn", () => {
 		const root = bench.workspace("a");
 		mkdirSync(join(root, "credentials"));
 		mkdirSync(join(root, "workspace"));
-		for (const path of ["openclaw.json", ".env", "credentials/x.json"]) writeFileSync(join(root, path), KEY);
+		for (const path of ["openclaw.json", ".env", "credentials/x.json"])
+			writeFileSync(join(root, path), KEY);
 		writeFileSync(join(root, "workspace/image"), `\0${KEY}`);
 		using database = new DatabaseSync(join(root, "workspace/a.db"));
 		database.exec(`CREATE TABLE t (v); INSERT INTO t VALUES ('${KEY}')`);
@@ -81,11 +91,17 @@ describe("warn", () => {
 	it("says that only the first 64 MiB of a file were looked at", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
-		writeFileSync(join(bench.workspace("a"), "huge.txt"), `${"word ".repeat(13 * MiB)}${"word ".repeat(MiB)}${KEY}`);
+		writeFileSync(
+			join(bench.workspace("a"), "huge.txt"),
+			`${"word ".repeat(13 * MiB)}${"word ".repeat(MiB)}${KEY}`,
+		);
 		await session.flush({ sweep: true });
 		expect(told(bench)).toEqual([]);
 		expect(bench.log.events).toContainEqual(
-			expect.objectContaining({ event: "security.secret-scan-cut", fields: { path: "huge.txt", scannedBytes: 64 * MiB } }),
+			expect.objectContaining({
+				event: "security.secret-scan-cut",
+				fields: { path: "huge.txt", scannedBytes: 64 * MiB },
+			}),
 		);
 	});
 });
@@ -96,7 +112,8 @@ describe("exclude", () => {
 		const session = await bench.open("a", { onSecret: "exclude" });
 		const root = bench.workspace("a");
 		writeFileSync(join(root, "secret.txt"), `key ${KEY}`);
-		// Larger than what travels in a commit, and the secret at its end: nothing may be on its way before it is found.
+		// Larger than what travels in a commit, and the secret at its end: nothing may be on its way
+		// before it is found.
 		writeFileSync(join(root, "large.txt"), `${randomBytes(9 * MiB).toString("base64")}\n${KEY}\n`);
 		writeFileSync(join(root, "good.txt"), "good");
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [] });
@@ -128,7 +145,10 @@ describe("exclude", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing" });
 		expect(await stored(bench)).toEqual(["notes.md"]);
 		expect(session.excluded).toMatchObject([
-			{ path: "notes.md", reason: expect.stringContaining("an older version is in the log and stays there") },
+			{
+				path: "notes.md",
+				reason: expect.stringContaining("an older version is in the log and stays there"),
+			},
 		]);
 
 		await bench.open("a", { onSecret: "exclude" });
@@ -157,9 +177,20 @@ describe("exclude", () => {
 		writeFileSync(join(bench.workspace("a"), "secret.txt"), KEY);
 		await session.flush({ sweep: true });
 		const { head } = await readLog(bench.store);
-		const disk = { store: bench.store, root: bench.workspace("a"), profile: openclawProfile, privateDir: bench.privateDir("a") };
-		expect(await inspectDisk({ ...disk, onSecret: "exclude" }, head)).toMatchObject({ notDurable: [], excluded: [{ path: "secret.txt" }] });
-		expect(await inspectDisk(disk, head)).toMatchObject({ notDurable: [{ path: "secret.txt" }], excluded: [] });
+		const disk = {
+			store: bench.store,
+			root: bench.workspace("a"),
+			profile: openclawProfile,
+			privateDir: bench.privateDir("a"),
+		};
+		expect(await inspectDisk({ ...disk, onSecret: "exclude" }, head)).toMatchObject({
+			notDurable: [],
+			excluded: [{ path: "secret.txt" }],
+		});
+		expect(await inspectDisk(disk, head)).toMatchObject({
+			notDurable: [{ path: "secret.txt" }],
+			excluded: [],
+		});
 	});
 });
 

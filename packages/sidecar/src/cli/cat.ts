@@ -8,7 +8,9 @@ export const cat: Command = {
 	async run({ config, out }, args, options) {
 		const library = await import("../library/read.ts");
 		const path = args[0] as string;
-		await out.run(() => library.cat({ settings: config, at: textOf(options.at), path, to: out.raw() }));
+		await out.run(() =>
+			library.cat({ settings: config, at: textOf(options.at), path, to: out.raw() }),
+		);
 		return 0;
 	},
 };

@@ -23,7 +23,11 @@ export interface Command {
 	readonly notes?: readonly string[];
 	readonly options?: readonly { readonly flags: string; readonly description: string }[];
 	/** @returns the exit status */
-	run(context: Context, args: readonly string[], options: Readonly<Record<string, unknown>>): Promise<number>;
+	run(
+		context: Context,
+		args: readonly string[],
+		options: Readonly<Record<string, unknown>>,
+	): Promise<number>;
 }
 
 export const AT_OPTION = {

@@ -20,11 +20,17 @@ test("names a place outside in flush, status, doctor and run, and none of them s
 	const first = await place.cli("a", ["flush"]);
 	expect(first).toMatchObject({ status: 0, stdout: expect.stringContaining(flag) });
 	const flush = await place.cli("a", ["flush"]);
-	expect(flush).toMatchObject({ status: 0, stdout: expect.stringContaining(`NOT KEPT  ${data}: the link workspace`) });
+	expect(flush).toMatchObject({
+		status: 0,
+		stdout: expect.stringContaining(`NOT KEPT  ${data}: the link workspace`),
+	});
 	const status = await place.cli("a", ["status"]);
 	expect(status.status).toBe(0);
 	expect(status.stdout).toContain(flag);
-	expect(jsonObject((await place.cli("a", ["status", "--json"])).stdout)).toMatchObject({ durable: true, notCovered: [data] });
+	expect(jsonObject((await place.cli("a", ["status", "--json"])).stdout)).toMatchObject({
+		durable: true,
+		notCovered: [data],
+	});
 	const doctor = jsonObject((await place.cli("a", ["doctor", "--json"])).stdout);
 	expect(doctor.checks).toContainEqual(
 		expect.objectContaining({
@@ -35,9 +41,13 @@ test("names a place outside in flush, status, doctor and run, and none of them s
 		}),
 	);
 	const run = await place.cli("a", ["run", "--", "true"]);
-	expect(run).toMatchObject({ status: 0, stderr: expect.stringContaining("everything in the workspace is durable: commit ") });
+	expect(run).toMatchObject({
+		status: 0,
+		stderr: expect.stringContaining("everything in the workspace is durable: commit "),
+	});
 	expect(run.stderr).toMatch(/1 place NOT KEPT/);
-	for (const said of [flush.stdout, status.stdout, run.stderr]) expect(said).not.toMatch(/everything (?:is durable|on this disk)/);
+	for (const said of [flush.stdout, status.stdout, run.stderr])
+		expect(said).not.toMatch(/everything (?:is durable|on this disk)/);
 
 	const kept = await place.cli("a", ["run", "--root", `workspace=${data}`, "--", "true"]);
 	expect(kept.stderr).toContain("\neverything is durable: commit ");
@@ -58,7 +68,9 @@ test("counts what the ignore file leaves out in flush and status, and keeps exit
 	});
 	const status = await place.cli("a", ["status"]);
 	expect(status.status).toBe(0);
-	expect(status.stdout).toContain("everything else on this disk is in the log; left out: 1 file, 5 B");
+	expect(status.stdout).toContain(
+		"everything else on this disk is in the log; left out: 1 file, 5 B",
+	);
 });
 
 // @id start-receipt
@@ -72,7 +84,9 @@ test("a start gives a receipt: what was restored, what is missing, what is outsi
 	const root = join(place.dir, "a", "notes");
 	put(join(root, "x"), "1");
 	const fresh = receiptOf(await place.cli("a", ["run", "--root", `notes=${root}`, "--", "true"]));
-	expect(fresh.event).toMatchObject([{ verdict: "COMPLETE", commit: 0, files: 0, missing: [], outside: [] }]);
+	expect(fresh.event).toMatchObject([
+		{ verdict: "COMPLETE", commit: 0, files: 0, missing: [], outside: [] },
+	]);
 	expect(fresh.line).toEqual(["COMPLETE: the log is empty; missing: nothing; outside: nothing"]);
 
 	symlinkSync(join(place.dir, "elsewhere"), place.path("a", "out"));
@@ -80,20 +94,43 @@ test("a start gives a receipt: what was restored, what is missing, what is outsi
 	const { event, line } = receiptOf(await place.cli("b", ["run", "--", "true"]));
 	const outside = [join(place.dir, "elsewhere")];
 	expect(event).toMatchObject([
-		{ level: "warn", verdict: "INCOMPLETE", files: 1, bytes: 5, missing: [{ path: ".roots/notes", files: 1, bytes: 1 }], outside },
+		{
+			level: "warn",
+			verdict: "INCOMPLETE",
+			files: 1,
+			bytes: 5,
+			missing: [{ path: ".roots/notes", files: 1, bytes: 1 }],
+			outside,
+		},
 	]);
 	expect(line).toEqual([
-		expect.stringMatching(/^INCOMPLETE: restored 1 file, 5 B of commit \d+; missing: \.roots\/notes \(1 file\); outside: \//),
+		expect.stringMatching(
+			/^INCOMPLETE: restored 1 file, 5 B of commit \d+; missing: \.roots\/notes \(1 file\); outside: \//,
+		),
 	]);
-	expect((await place.cli("b", ["run", "--json", "--", "true"])).stderr).not.toMatch(/^INCOMPLETE/m);
+	expect((await place.cli("b", ["run", "--json", "--", "true"])).stderr).not.toMatch(
+		/^INCOMPLETE/m,
+	);
 });
 
 test("reports a link that an agent makes while it runs", async () => {
 	using place = new Place();
 	const outside = join(place.dir, "outside");
 	mkdirSync(outside);
-	const run = await place.cli("a", ["run", "--", "sh", "-c", 'ln -s "$0" "$1"', outside, place.path("a", "link")]);
+	const run = await place.cli("a", [
+		"run",
+		"--",
+		"sh",
+		"-c",
+		'ln -s "$0" "$1"',
+		outside,
+		place.path("a", "link"),
+	]);
 	expect(run.events.filter(({ event }) => event === "workspace.not-covered")).toMatchObject([
-		{ paths: [outside], by: ["the link link"], remedy: expect.stringContaining(`--root outside=${outside}`) },
+		{
+			paths: [outside],
+			by: ["the link link"],
+			remedy: expect.stringContaining(`--root outside=${outside}`),
+		},
 	]);
 });

@@ -28,14 +28,23 @@ export const diff: Command = {
 			if (out.isClosed) return 0;
 		}
 		const other = differences.length - touched.length;
-		const also = touched.length > 0 ? `, and the times of ${count(touched.length, "directory", "directories")}` : "";
-		await out.line(`${compared.from} -> ${compared.to}: ${other === 0 ? "no path differs" : `${count(other, "path")} differ`}${also}`);
+		const also =
+			touched.length > 0
+				? `, and the times of ${count(touched.length, "directory", "directories")}`
+				: "";
+		await out.line(
+			`${compared.from} -> ${compared.to}: ${other === 0 ? "no path differs" : `${count(other, "path")} differ`}${also}`,
+		);
 		return 0;
 	},
 };
 
 function isTouchedDirectory(difference: PathDifference): boolean {
-	return difference.kind === "changed" && difference.after.type === "dir" && difference.aspects.join() === "time";
+	return (
+		difference.kind === "changed" &&
+		difference.after.type === "dir" &&
+		difference.aspects.join() === "time"
+	);
 }
 
 function forPerson(difference: PathDifference): string {
@@ -48,14 +57,22 @@ function forPerson(difference: PathDifference): string {
 }
 
 function shownAspect(aspect: string, before: Entry, after: Entry): string {
-	if (aspect === "mode" || aspect === "type") return `${aspect} ${modeWord(before)} -> ${modeWord(after)}`;
+	if (aspect === "mode" || aspect === "type")
+		return `${aspect} ${modeWord(before)} -> ${modeWord(after)}`;
 	if (aspect !== "content") return aspect;
-	if (before.type === "link" && after.type === "link") return `target ${shownPath(before.target)} -> ${shownPath(after.target)}`;
-	return before.type === "file" && after.type === "file" ? `content ${humanBytes(before.size)} -> ${humanBytes(after.size)}` : aspect;
+	if (before.type === "link" && after.type === "link")
+		return `target ${shownPath(before.target)} -> ${shownPath(after.target)}`;
+	return before.type === "file" && after.type === "file"
+		? `content ${humanBytes(before.size)} -> ${humanBytes(after.size)}`
+		: aspect;
 }
 
 function shownSize(entry: Entry): string {
-	return entry.type === "file" ? `  ${humanBytes(entry.size)}` : entry.type === "dir" ? "/" : `  -> ${shownPath(entry.target)}`;
+	return entry.type === "file"
+		? `  ${humanBytes(entry.size)}`
+		: entry.type === "dir"
+			? "/"
+			: `  -> ${shownPath(entry.target)}`;
 }
 
 function forProgram(difference: PathDifference): object {

@@ -6,7 +6,12 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type Ended, jsonObject, Place } from "../../../testkit/cli.ts";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { meeting, RacyStore } from "../../../testkit/store/racy-store.ts";
-import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../../testkit/store/s3-server.ts";
+import {
+	makeBucket,
+	makeRestrictedUser,
+	type S3Credentials,
+	s3TestServer,
+} from "../../../testkit/store/s3-server.ts";
 import { doctor, openStore } from "../index.ts";
 import type { PutOutcome } from "../store/port.ts";
 import type { SweepableStore } from "../store/sweepable.ts";
@@ -18,8 +23,10 @@ interface Shown {
 	readonly code?: string;
 }
 
-const checksOf = ({ stdout }: Ended) => new Map((jsonObject(stdout).checks as Shown[]).map((check) => [check.name, check]));
-const statusesOf = (ended: Ended) => Object.fromEntries([...checksOf(ended)].map(([name, { status }]) => [name, status]));
+const checksOf = ({ stdout }: Ended) =>
+	new Map((jsonObject(stdout).checks as Shown[]).map((check) => [check.name, check]));
+const statusesOf = (ended: Ended) =>
+	Object.fromEntries([...checksOf(ended)].map(([name, { status }]) => [name, status]));
 
 describe("with a directory", () => {
 	test("a healthy place is exit status 0, before the first commit and after it; the probe disturbs nothing", async () => {
@@ -27,12 +34,20 @@ describe("with a directory", () => {
 		writeFileSync(place.path("a", "f"), "x");
 		const before = await place.cli("a", ["doctor", "--json"]);
 		expect({ status: before.status, stderr: before.stderr }).toEqual({ status: 0, stderr: "" });
-		expect(statusesOf(before)).toMatchObject({ "permission: list": "ok", "create-only put is honoured": "not-tested", log: "ok" });
+		expect(statusesOf(before)).toMatchObject({
+			"permission: list": "ok",
+			"create-only put is honoured": "not-tested",
+			log: "ok",
+		});
 		await place.cli("a", ["flush"]);
 		for (let again = 0; again < 2; again++) {
 			const after = await place.cli("a", ["doctor", "--json"]);
 			expect(after.status).toBe(0);
-			expect(statusesOf(after)).toMatchObject({ "create-only put is honoured": "ok", "permission: get": "ok", profile: "ok" });
+			expect(statusesOf(after)).toMatchObject({
+				"create-only put is honoured": "ok",
+				"permission: get": "ok",
+				profile: "ok",
+			});
 			expect(checksOf(after).get("log")?.found).toMatch(/^commit 2, .*closed in order; 2 files/);
 			expect(checksOf(after).get("this disk")?.found).toBe("derives from commit 2");
 		}
@@ -45,7 +60,9 @@ describe("with a directory", () => {
 		writeFileSync(place.path("a"), "a file");
 		const { status, stdout, stderr } = await place.cli("a", ["doctor"]);
 		expect({ status, stderr }).toEqual({ status: 2, stderr: "" });
-		expect(stdout).toMatch(/^PROBLEM {2}workspace: .*\n {9}what to do: .*\n {9}code: WORKSPACE_NOT_DIRECTORY$/m);
+		expect(stdout).toMatch(
+			/^PROBLEM {2}workspace: .*\n {9}what to do: .*\n {9}code: WORKSPACE_NOT_DIRECTORY$/m,
+		);
 		expect(stdout).toMatch(/^ok {7}permission: list: /m);
 		expect(stdout).toMatch(/begin with the first, workspace/);
 	});
@@ -57,7 +74,10 @@ describe("with a directory", () => {
 		symlinkSync(join(place.dir, "elsewhere"), place.path("a", "workspace"));
 		const inside = place.path("a", "agents/x");
 		const config = {
-			agents: { defaults: { workspace: "/srv/agent" }, list: [{ workspace: place.path("a", "workspace") }, { agentDir: inside }] },
+			agents: {
+				defaults: { workspace: "/srv/agent" },
+				list: [{ workspace: place.path("a", "workspace") }, { agentDir: inside }],
+			},
 		};
 		writeFileSync(place.path("a", "openclaw.json"), JSON.stringify(config));
 		const ended = await place.cli("a", ["doctor", "--json", "--profile", "openclaw"]);
@@ -72,7 +92,9 @@ describe("with a directory", () => {
 	test("names the daemon that holds the workspace", async () => {
 		using place = new Place();
 		await using daemon = await place.run("a");
-		expect(checksOf(await place.cli("a", ["doctor", "--json"])).get("daemon")?.found).toContain(`process ${daemon.pid} is serving`);
+		expect(checksOf(await place.cli("a", ["doctor", "--json"])).get("daemon")?.found).toContain(
+			`process ${daemon.pid} is serving`,
+		);
 	});
 });
 
@@ -87,7 +109,12 @@ test("a store that takes a second create-only put is a problem", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a"), { recursive: true });
 	const store = new Overwriting(await openStore(`file://${place.store}`));
-	const { exitStatus, checks } = await doctor({ store, workspace: place.path("a"), stateDir: join(place.dir, "state"), profile: "plain" });
+	const { exitStatus, checks } = await doctor({
+		store,
+		workspace: place.path("a"),
+		stateDir: join(place.dir, "state"),
+		profile: "plain",
+	});
 	expect(exitStatus).toBe(2);
 	expect(checks.filter(({ status }) => status === "problem")).toMatchObject([
 		{ name: "create-only put is honoured", code: "STORE_UNSUPPORTED" },
@@ -100,7 +127,11 @@ test("a store that lets two of many puts at once win is a problem, and what was 
 	writeFileSync(place.path("a", "f"), "x");
 	await place.cli("a", ["flush"]);
 	const opened = await openStore(`file://${place.store}`);
-	const checked = { workspace: place.path("a"), stateDir: join(place.dir, "state"), profile: "plain" } as const;
+	const checked = {
+		workspace: place.path("a"),
+		stateDir: join(place.dir, "state"),
+		profile: "plain",
+	} as const;
 	expect((await doctor({ ...checked, store: opened })).checks).toContainEqual(
 		expect.objectContaining({ name: "create-only put is atomic", status: "ok" }),
 	);
@@ -112,7 +143,11 @@ test("a store that lets two of many puts at once win is a problem, and what was 
 	const { exitStatus, checks } = await doctor({ ...checked, store: racy });
 	expect(exitStatus).toBe(2);
 	expect(checks.filter(({ status }) => status === "problem")).toMatchObject([
-		{ name: "create-only put is atomic", code: "STORE_UNSUPPORTED", found: expect.stringContaining("were taken") },
+		{
+			name: "create-only put is atomic",
+			code: "STORE_UNSUPPORTED",
+			found: expect.stringContaining("were taken"),
+		},
 	]);
 	expect((await place.cli("a", ["verify", "--deep"])).status).toBe(0);
 	expect((await place.cli("b", ["restore"])).status).toBe(0);
@@ -120,11 +155,22 @@ test("a store that lets two of many puts at once win is a problem, and what was 
 
 test("an endpoint where nothing listens is exit status 7, said once; no credential is shown", async () => {
 	using place = new Place();
-	const env = { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "s3cret", AWS_SESSION_TOKEN: "t0ken", AWS_REGION: "us-east-1" };
-	const ended = await place.cli("a", [...place.args("a", "s3://bucket"), "doctor", "--json", "--endpoint", "http://127.0.0.1:9"], { env });
+	const env = {
+		AWS_ACCESS_KEY_ID: "AKIDEXAMPLE",
+		AWS_SECRET_ACCESS_KEY: "s3cret",
+		AWS_SESSION_TOKEN: "t0ken",
+		AWS_REGION: "us-east-1",
+	};
+	const ended = await place.cli(
+		"a",
+		[...place.args("a", "s3://bucket"), "doctor", "--json", "--endpoint", "http://127.0.0.1:9"],
+		{ env },
+	);
 	expect(ended.status).toBe(7);
 	const problems = [...checksOf(ended).values()].filter(({ status }) => status === "problem");
-	expect(problems.map(({ name, code }) => [name, code])).toEqual([["permission: list", "STORE_UNREACHABLE"]]);
+	expect(problems.map(({ name, code }) => [name, code])).toEqual([
+		["permission: list", "STORE_UNREACHABLE"],
+	]);
 	expect(checksOf(ended).get("credentials")?.found).toMatch(/^temporary, from the environment/);
 	expect(ended.stdout + ended.stderr).not.toMatch(/AKIDEXAMPLE|s3cret|t0ken/);
 });
@@ -140,7 +186,13 @@ test("a clock that is off is found even where every request is refused", async (
 		using place = new Place();
 		const { port } = server.address() as AddressInfo;
 		const env = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "s3cret" };
-		const args = [...place.args("a", "s3://bucket"), "doctor", "--json", "--endpoint", `http://127.0.0.1:${port}`];
+		const args = [
+			...place.args("a", "s3://bucket"),
+			"doctor",
+			"--json",
+			"--endpoint",
+			`http://127.0.0.1:${port}`,
+		];
 		const ended = await place.cli("a", args, { env });
 		expect(ended.status).toBe(6);
 		expect(checksOf(ended).get("clock")).toMatchObject({
@@ -158,7 +210,11 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		bucket = await makeBucket();
 	});
 
-	const environment = ({ accessKeyId, secretAccessKey, sessionToken }: S3Credentials): NodeJS.ProcessEnv => ({
+	const environment = ({
+		accessKeyId,
+		secretAccessKey,
+		sessionToken,
+	}: S3Credentials): NodeJS.ProcessEnv => ({
 		AWS_ENDPOINT_URL_S3: s3TestServer()?.endpoint,
 		AWS_REGION: s3TestServer()?.region,
 		AWS_ACCESS_KEY_ID: accessKeyId,
@@ -168,21 +224,38 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 
 	const diagnose = async (prefix: string, actions: readonly string[], ...args: string[]) => {
 		using place = new Place();
-		const Statement = [{ Effect: "Allow", Action: actions, Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`] }];
-		const env = environment(await makeRestrictedUser(JSON.stringify({ Version: "2012-10-17", Statement })));
-		return await place.cli("a", [...place.args("a", `s3://${bucket}/${prefix}`), "doctor", "--json", ...args], { env });
+		const Statement = [
+			{
+				Effect: "Allow",
+				Action: actions,
+				Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
+			},
+		];
+		const env = environment(
+			await makeRestrictedUser(JSON.stringify({ Version: "2012-10-17", Statement })),
+		);
+		return await place.cli(
+			"a",
+			[...place.args("a", `s3://${bucket}/${prefix}`), "doctor", "--json", ...args],
+			{ env },
+		);
 	};
 
 	test.each([
 		["list", ["s3:GetObject", "s3:PutObject"], "permission: list"],
 		["put", ["s3:ListBucket", "s3:GetObject"], "permission: create-only put"],
 		["get", ["s3:ListBucket", "s3:PutObject"], "permission: get"],
-	])("not being allowed to %s is that one problem, exit status 6", async (prefix, actions, name) => {
-		const ended = await diagnose(prefix, actions);
-		expect(ended.status).toBe(6);
-		const problems = [...checksOf(ended).values()].filter(({ status }) => status === "problem");
-		expect(problems.map((check) => [check.name, check.code])).toEqual([[name, "STORE_ACCESS_DENIED"]]);
-	});
+	])(
+		"not being allowed to %s is that one problem, exit status 6",
+		async (prefix, actions, name) => {
+			const ended = await diagnose(prefix, actions);
+			expect(ended.status).toBe(6);
+			const problems = [...checksOf(ended).values()].filter(({ status }) => status === "problem");
+			expect(problems.map((check) => [check.name, check.code])).toEqual([
+				[name, "STORE_ACCESS_DENIED"],
+			]);
+		},
+	);
 
 	test("a principal that can neither overwrite nor delete is good news, one that can is a warning", async () => {
 		const needed = ["s3:ListBucket", "s3:GetObject", "s3:PutObject"];
@@ -195,9 +268,13 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 			"overwrite and delete are denied": "not-tested",
 		});
 		// Without a bucket policy that demands the header, a put is a put.
-		const tried = checksOf(await diagnose("healthy", needed, "--try-forbidden")).get("overwrite and delete are denied");
+		const tried = checksOf(await diagnose("healthy", needed, "--try-forbidden")).get(
+			"overwrite and delete are denied",
+		);
 		expect(tried).toMatchObject({ status: "warning", found: "overwrite allowed, delete denied" });
-		const mighty = checksOf(await diagnose("mighty", ["s3:*"], "--try-forbidden")).get("overwrite and delete are denied");
+		const mighty = checksOf(await diagnose("mighty", ["s3:*"], "--try-forbidden")).get(
+			"overwrite and delete are denied",
+		);
 		expect(mighty).toMatchObject({ status: "warning", found: "overwrite allowed, delete allowed" });
 	});
 });
@@ -211,7 +288,8 @@ describe("--explain", () => {
 		expect(stdout).toMatch(
 			/^IAM\.ValidationError: .*\n {2}cause: .*\n {2}what to do: .*\nSTORE_UNREACHABLE: .*\n {2}what to do: .*\n {2}exit status: 7\n$/,
 		);
-		const codes = jsonObject((await place.cli("a", ["doctor", "--json", "--explain", text])).stdout).codes as { code: string }[];
+		const codes = jsonObject((await place.cli("a", ["doctor", "--json", "--explain", text])).stdout)
+			.codes as { code: string }[];
 		expect(codes.map(({ code }) => code)).toEqual(["IAM.ValidationError", "STORE_UNREACHABLE"]);
 	});
 

@@ -10,8 +10,14 @@ export const doctor: Command = {
 		"Exit status 0 when no problem was found, else that of the worst one. Warnings do not count.",
 	],
 	options: [
-		{ flags: "--explain <TEXT>", description: "Check nothing; say what an error code means, or the codes in a pasted message." },
-		{ flags: "--try-forbidden", description: "Also try to overwrite and to delete the probe object; both should be denied." },
+		{
+			flags: "--explain <TEXT>",
+			description: "Check nothing; say what an error code means, or the codes in a pasted message.",
+		},
+		{
+			flags: "--try-forbidden",
+			description: "Also try to overwrite and to delete the probe object; both should be denied.",
+		},
 	],
 	async run({ config, out }, _args, options) {
 		const library = await import("../library/doctor.ts");
@@ -21,7 +27,10 @@ export const doctor: Command = {
 			else for (const line of found.flatMap(explained)) await out.line(line);
 			return 0;
 		}
-		const diagnosis = await library.doctor({ settings: config, tryForbidden: options.tryForbidden === true });
+		const diagnosis = await library.doctor({
+			settings: config,
+			tryForbidden: options.tryForbidden === true,
+		});
 		if (config.json) await out.json(diagnosis);
 		else for (const line of shown(diagnosis)) await out.line(line);
 		return diagnosis.exitStatus;
@@ -32,7 +41,12 @@ type Library = typeof import("../library/doctor.ts");
 type Diagnosis = Awaited<ReturnType<Library["doctor"]>>;
 type Explanation = ReturnType<Library["explain"]>[number];
 
-const MARKS = { ok: "ok     ", warning: "WARNING", problem: "PROBLEM", "not-tested": "-      " } as const;
+const MARKS = {
+	ok: "ok     ",
+	warning: "WARNING",
+	problem: "PROBLEM",
+	"not-tested": "-      ",
+} as const;
 const INDENT = " ".repeat(MARKS.ok.length + 2);
 
 function shown({ checks }: Diagnosis): string[] {
@@ -42,11 +56,21 @@ function shown({ checks }: Diagnosis): string[] {
 		if (check.status !== "problem") return [first];
 		return [first, `${INDENT}what to do: ${line(check.remedy)}`, `${INDENT}code: ${check.code}`];
 	});
-	const counted = (status: keyof typeof MARKS) => checks.filter((check) => check.status === status).length;
+	const counted = (status: keyof typeof MARKS) =>
+		checks.filter((check) => check.status === status).length;
 	const [problems, warnings] = [counted("problem"), counted("warning")];
 	const first = checks.find(({ status }) => status === "problem");
-	const start = first === undefined ? "" : `; begin with the first, ${first.name}: it may be the cause of the others`;
-	return [...lines, "", problems + warnings === 0 ? "all is well" : `${count(problems, "problem")}, ${count(warnings, "warning")}${start}`];
+	const start =
+		first === undefined
+			? ""
+			: `; begin with the first, ${first.name}: it may be the cause of the others`;
+	return [
+		...lines,
+		"",
+		problems + warnings === 0
+			? "all is well"
+			: `${count(problems, "problem")}, ${count(warnings, "warning")}${start}`,
+	];
 }
 
 function explained({ code, meaning, cause, remedy, exitStatus }: Explanation): string[] {

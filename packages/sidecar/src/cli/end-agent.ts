@@ -1,7 +1,10 @@
 import { endAgentsOf } from "../daemon/survivors.ts";
 import { createLogger } from "../telemetry/logger.ts";
 
-/** The death watch starts this when its sidecar has died. Nothing waits for it, so it reports by log lines only. */
+/**
+ * The death watch starts this when its sidecar has died. Nothing waits for it, so it reports by log
+ * lines only.
+ */
 export async function endAgent(mark: string, record: string): Promise<number> {
 	for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
 	const log = createLogger("info");

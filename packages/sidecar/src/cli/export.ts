@@ -13,7 +13,11 @@ export const exportCommand: Command = {
 	],
 	options: [
 		AT_OPTION,
-		{ flags: "--overwrite", description: "Objects may lie at the prefix: those of the same keys are replaced, the others stay." },
+		{
+			flags: "--overwrite",
+			description:
+				"Objects may lie at the prefix: those of the same keys are replaced, the others stay.",
+		},
 	],
 	async run({ config, log, progress, out }, [to = ""], options) {
 		const library = await import("../library/export.ts");
@@ -33,7 +37,17 @@ export const exportCommand: Command = {
 
 type Result = Awaited<ReturnType<typeof import("../library/export.ts").exportTree>>;
 
-function shown({ to, seq, files, bytes, directories, links, notCarried, others, ms }: Result): string[] {
+function shown({
+	to,
+	seq,
+	files,
+	bytes,
+	directories,
+	links,
+	notCarried,
+	others,
+	ms,
+}: Result): string[] {
 	return [
 		`exported commit ${seq} to ${shownPath(to)}: ${count(files, "file")}, ${humanBytes(bytes)}, ${count(directories, "directory", "directories")}, ${count(links, "link")}, in ${humanDuration(ms)}`,
 		...pathLines("not carried", notCarried),

@@ -1,4 +1,7 @@
-/** The one place where a command's failure becomes what a person or a program reads, and an exit status. */
+/**
+ * The one place where a command's failure becomes what a person or a program reads, and an exit
+ * status.
+ */
 import { printable, SidecarError, systemRefusal } from "../errors.ts";
 import type { Output } from "./output.ts";
 
@@ -21,7 +24,9 @@ export async function fail(thrown: unknown, { json, isVerbose, out }: Failing): 
 			await out.flush();
 		}
 	} else {
-		process.stderr.write(`error [${error.code}] ${shown(error.message)}\nwhat to do: ${shown(error.remedy)}\n`);
+		process.stderr.write(
+			`error [${error.code}] ${shown(error.message)}\nwhat to do: ${shown(error.remedy)}\n`,
+		);
 	}
 	if (isVerbose || error.code === "INTERNAL") process.stderr.write(`${stackOf(error)}\n`);
 	return error.exitStatus;
@@ -31,7 +36,10 @@ function toSidecarError(thrown: unknown): SidecarError {
 	if (thrown instanceof SidecarError) return thrown;
 	return (
 		systemRefusal(thrown) ??
-		new SidecarError("INTERNAL", { reason: thrown instanceof Error ? thrown.message : String(thrown), cause: thrown })
+		new SidecarError("INTERNAL", {
+			reason: thrown instanceof Error ? thrown.message : String(thrown),
+			cause: thrown,
+		})
 	);
 }
 

@@ -42,7 +42,9 @@ function shown({
 		kind === "committed"
 			? `committed ${seq}: ${count(changed, "path")} changed, ${removed} removed, ${humanBytes(bytes)} sent${byDaemon}`
 			: `nothing to flush${exitStatus === 0 ? `: ${everything(coverage, false)} is durable${exceptions(coverage)}` : ""}${byDaemon}`,
-		...(superseded ? ["another writer owns this workspace: what was committed lies below .recovered/"] : []),
+		...(superseded
+			? ["another writer owns this workspace: what was committed lies below .recovered/"]
+			: []),
 		...notTaken.map(({ path, reason }) => `not taken  ${shownPath(path)}: ${reason}`),
 		...excluded.map(({ path, reason }) => `left out  ${shownPath(path)}: ${reason}`),
 		...(deferredDeletions > 0 ? [`held  ${heldWords(deferredDeletions)}`] : []),

@@ -18,8 +18,13 @@ export function coverageRows(coverage: Coverage | undefined): Row[] {
 	const more = gaps.length - SHOWN_GAPS;
 	return [
 		...gaps.slice(0, SHOWN_GAPS).map(({ path, by, kind }): Row => {
-			const why = kind === "outside" ? "it lies outside the workspace, and no --root names it" : "it is left out of the log";
-			const who = by.startsWith("agents.") ? `OpenClaw gives it to an agent (${shownPath(by)})` : shownPath(by);
+			const why =
+				kind === "outside"
+					? "it lies outside the workspace, and no --root names it"
+					: "it is left out of the log";
+			const who = by.startsWith("agents.")
+				? `OpenClaw gives it to an agent (${shownPath(by)})`
+				: shownPath(by);
 			return ["NOT KEPT", `${shownPath(path)}: ${who}; ${why}`];
 		}),
 		...(more > 0 ? [["NOT KEPT", `and ${count(more, "more place")}`] as Row] : []),
@@ -42,20 +47,39 @@ export function exceptions(coverage: Coverage | undefined): string {
 	const bytes = leftOut.byProfile.bytes + leftOut.byIgnoreFile.bytes;
 	return [
 		...(gaps.length > 0 ? [`; ${count(gaps.length, "place")} NOT KEPT`] : []),
-		...(isLeftOut(coverage) ? [`; left out: ${leftOut.isComplete ? "" : "at least "}${count(files, "file")}, ${humanBytes(bytes)}`] : []),
+		...(isLeftOut(coverage)
+			? [
+					`; left out: ${leftOut.isComplete ? "" : "at least "}${count(files, "file")}, ${humanBytes(bytes)}`,
+				]
+			: []),
 	].join("");
 }
 
 export function isLeftOut(coverage: Coverage | undefined): boolean {
-	return coverage !== undefined && coverage.leftOut.byProfile.count + coverage.leftOut.byIgnoreFile.count > 0;
+	return (
+		coverage !== undefined &&
+		coverage.leftOut.byProfile.count + coverage.leftOut.byIgnoreFile.count > 0
+	);
 }
 
-export function receiptLine({ verdict, commit, files, bytes, missing, outside }: StartReceipt): string {
-	const restored = commit === 0 ? "the log is empty" : `restored ${count(files, "file")}, ${humanBytes(bytes)} of commit ${commit}`;
+export function receiptLine({
+	verdict,
+	commit,
+	files,
+	bytes,
+	missing,
+	outside,
+}: StartReceipt): string {
+	const restored =
+		commit === 0
+			? "the log is empty"
+			: `restored ${count(files, "file")}, ${humanBytes(bytes)} of commit ${commit}`;
 	const lacking = missing.map(({ path, files }) => `${shownPath(path)} (${count(files, "file")})`);
-	return [`${verdict}: ${restored}`, `missing: ${listed(lacking)}`, `outside: ${listed(outside.map((path) => shownPath(path)))}`].join(
-		"; ",
-	);
+	return [
+		`${verdict}: ${restored}`,
+		`missing: ${listed(lacking)}`,
+		`outside: ${listed(outside.map((path) => shownPath(path)))}`,
+	].join("; ");
 }
 
 function listed(names: readonly string[]): string {

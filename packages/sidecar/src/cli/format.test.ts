@@ -34,7 +34,11 @@ test("tables are aligned, counts are counted, long paths are shown whole", () =>
 			[1],
 		),
 	).toEqual(["a       1  x", "long  100"]);
-	expect([count(1, "path"), count(1_234, "path"), count(2, "entry", "entries")]).toEqual(["1 path", "1,234 paths", "2 entries"]);
+	expect([count(1, "path"), count(1_234, "path"), count(2, "entry", "entries")]).toEqual([
+		"1 path",
+		"1,234 paths",
+		"2 entries",
+	]);
 	expect(shownPath("x".repeat(4_000))).toHaveLength(4_000);
 	expect(shownPath("")).toBe(".");
 	expect(isoTime(1e300)).toBe("+275760-09-13T00:00:00.000Z");

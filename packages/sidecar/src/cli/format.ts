@@ -23,10 +23,18 @@ export function heldWords(deletions: number): string {
 	return `${what}; the log keeps the files, and a restore brings them back; to delete them, delete them while run watches`;
 }
 
-/** The rows of a table as lines; all columns but the last are padded. @param right columns aligned to the right, by index */
-export function aligned(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
+/**
+ * The rows of a table as lines; all columns but the last are padded. @param right columns aligned
+ * to the right, by index
+ */
+export function aligned(
+	rows: readonly (readonly string[])[],
+	right: readonly number[] = [],
+): string[] {
 	const widths: number[] = [];
-	for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+	for (const row of rows)
+		for (const [index, cell] of row.entries())
+			widths[index] = Math.max(widths[index] ?? 0, cell.length);
 	const pad = (cell: string, index: number) =>
 		right.includes(index) ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0);
 	return rows.map((row) => row.map(pad).join("  ").trimEnd());
@@ -46,7 +54,12 @@ export function modeWord(entry: Entry): string {
 		return `${bits & 4 ? "r" : "-"}${bits & 2 ? "w" : "-"}${special ? (execute ? letter : letter.toUpperCase()) : execute ? "x" : "-"}`;
 	};
 	const type = entry.type === "dir" ? "d" : entry.type === "link" ? "l" : "-";
-	return type + triple(6, (mode & 0o4000) !== 0, "s") + triple(3, (mode & 0o2000) !== 0, "s") + triple(0, (mode & 0o1000) !== 0, "t");
+	return (
+		type +
+		triple(6, (mode & 0o4000) !== 0, "s") +
+		triple(3, (mode & 0o2000) !== 0, "s") +
+		triple(0, (mode & 0o1000) !== 0, "t")
+	);
 }
 
 /** `2026-11-23 17:04:05`, UTC. */
@@ -54,7 +67,10 @@ export function shortTime(ms: number): string {
 	return isoTime(ms).slice(0, 19).replace("T", " ");
 }
 
-/** ISO 8601 with milliseconds, UTC. File systems know times that JavaScript does not: those are shown as the nearest it does. */
+/**
+ * ISO 8601 with milliseconds, UTC. File systems know times that JavaScript does not: those are
+ * shown as the nearest it does.
+ */
 export function isoTime(ms: number): string {
 	return new Date(Math.min(8.64e15, Math.max(-8.64e15, ms))).toISOString();
 }

@@ -16,14 +16,18 @@ export const gc: Command = {
 		{ flags: "--dry-run", description: "Only say what would be deleted." },
 		{
 			flags: "--all-namespaces",
-			description: "One namespace of the store after the other, instead of --namespace. With --json one line each.",
+			description:
+				"One namespace of the store after the other, instead of --namespace. With --json one line each.",
 		},
 		...POLICY_OPTIONS,
 	],
 	async run({ config, log, out }, _args, options) {
 		const library = await import("../library/retain.ts");
 		const how = { ...policyFlags(options), dryRun: options.dryRun === true, log };
-		const names = options.allNamespaces === true ? library.namespaces({ settings: config }) : [config.namespace];
+		const names =
+			options.allNamespaces === true
+				? library.namespaces({ settings: config })
+				: [config.namespace];
 		let failure: SidecarError | undefined;
 		for await (const namespace of names) {
 			try {
@@ -35,7 +39,8 @@ export const gc: Command = {
 				// One user's log must not keep the others from being looked after.
 				if (options.allNamespaces !== true || !(error instanceof SidecarError)) throw error;
 				failure ??= error;
-				if (config.json) await out.json({ namespace, error: { code: error.code, message: error.message } });
+				if (config.json)
+					await out.json({ namespace, error: { code: error.code, message: error.message } });
 				else await out.line(`${namespace}: error [${error.code}] ${error.message}`);
 			}
 			await out.flush();
@@ -48,16 +53,33 @@ type Report = Awaited<ReturnType<typeof import("../library/retain.ts").retain>>;
 
 function shown(
 	namespace: string,
-	{ dryRun, newestSeq, kept, remnants, sweptSeqs, sweptCommits, packs, problem, unknownKeys }: Report,
+	{
+		dryRun,
+		newestSeq,
+		kept,
+		remnants,
+		sweptSeqs,
+		sweptCommits,
+		packs,
+		problem,
+		unknownKeys,
+	}: Report,
 ): string[] {
-	const sum = ({ count: number, bytes }: Report["kept"], noun: string) => `${count(number, noun)}, ${humanBytes(bytes)}`;
+	const sum = ({ count: number, bytes }: Report["kept"], noun: string) =>
+		`${count(number, noun)}, ${humanBytes(bytes)}`;
 	if (newestSeq === 0) return [`${namespace}: the log is empty: nothing is deleted`];
 	return [
 		`${namespace}: the newest commit is ${newestSeq}`,
 		`kept       ${sum(kept, "commit")}; ${sum(packs.kept, "pack")}`,
-		...(remnants.count > 0 ? [`left       ${sum(remnants, "expired commit")}: for content that is kept, or too young to go`] : []),
+		...(remnants.count > 0
+			? [
+					`left       ${sum(remnants, "expired commit")}: for content that is kept, or too young to go`,
+				]
+			: []),
 		`${dryRun ? "to delete " : "deleted   "} ${sum(sweptCommits, "commit")}${sweptSeqs.length > 0 ? ` (${ranges(sweptSeqs)})` : ""}; ${sum(packs.swept, "pack")}`,
-		...(packs.condemned.count > 0 ? [`condemned  ${sum(packs.condemned, "pack")}: deleted by a run at least a day later`] : []),
+		...(packs.condemned.count > 0
+			? [`condemned  ${sum(packs.condemned, "pack")}: deleted by a run at least a day later`]
+			: []),
 		...(problem === undefined
 			? []
 			: [
@@ -72,6 +94,9 @@ function forProgram({ problem, storeTimeMs, ...report }: Report): object {
 	return {
 		...report,
 		storeTime: new Date(storeTimeMs).toISOString(),
-		problem: problem === undefined ? null : { seq: problem.seq, code: problem.error.code, message: problem.error.message },
+		problem:
+			problem === undefined
+				? null
+				: { seq: problem.seq, code: problem.error.code, message: problem.error.message },
 	};
 }

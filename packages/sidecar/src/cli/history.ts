@@ -10,7 +10,9 @@ export const history: Command = {
 	name: "history",
 	summary: "List the log's commits, newest first.",
 	notes: ["TIME is the store's; what stands there can be given to --at."],
-	options: [{ flags: "--limit <N>", description: `How many commits, or all. (default: ${DEFAULT_LIMIT})` }],
+	options: [
+		{ flags: "--limit <N>", description: `How many commits, or all. (default: ${DEFAULT_LIMIT})` },
+	],
 	async run({ config, out }, _args, options) {
 		const limit = limitOf(options.limit);
 		const library = await import("../library/read.ts");
@@ -37,7 +39,10 @@ function limitOf(value: unknown): number | undefined {
 	if (value === undefined) return DEFAULT_LIMIT;
 	if (value === "all") return undefined;
 	if (/^[1-9]\d{0,11}$/.test(String(value))) return Number(value);
-	throw new SidecarError("USAGE", { value: String(value) || '""', reason: "flag --limit accepts a number from 1, or all" });
+	throw new SidecarError("USAGE", {
+		value: String(value) || '""',
+		reason: "flag --limit accepts a number from 1, or all",
+	});
 }
 
 const HEADING = row("SEQ", "TIME", "KIND", "CHANGED", "REMOVED", "SIZE", "WRITER", "ID", "FLAGS");
@@ -45,7 +50,10 @@ const HEADING = row("SEQ", "TIME", "KIND", "CHANGED", "REMOVED", "SIZE", "WRITER
 function forPerson(entry: HistoryEntry): string {
 	const { seq, timeMs, objectBytes } = entry;
 	if ("error" in entry)
-		return `${row(String(seq), isoTime(timeMs), "?", "", "", humanBytes(objectBytes), "", "", "")} ${entry.error.code}`.replace(/ +/g, " ");
+		return `${row(String(seq), isoTime(timeMs), "?", "", "", humanBytes(objectBytes), "", "", "")} ${entry.error.code}`.replace(
+			/ +/g,
+			" ",
+		);
 	const { id, writer, kind, flags, changed, removed } = entry;
 	return row(
 		String(seq),

@@ -32,10 +32,15 @@ function shown({ seq, files, bytes, directories, links, leftOut, from, ms }: Res
 	];
 }
 
-export function pathLines(word: string, paths: readonly { readonly path: string; readonly reason: string }[]): string[] {
+export function pathLines(
+	word: string,
+	paths: readonly { readonly path: string; readonly reason: string }[],
+): string[] {
 	const left = paths.length - SHOWN_PATHS;
 	return [
-		...paths.slice(0, SHOWN_PATHS).map(({ path, reason }) => `${word}  ${shownPath(path)}: ${reason}`),
+		...paths
+			.slice(0, SHOWN_PATHS)
+			.map(({ path, reason }) => `${word}  ${shownPath(path)}: ${reason}`),
 		...(left > 0 ? [`${word}  and ${count(left, "more", "more")}`] : []),
 	];
 }

@@ -1,11 +1,24 @@
 /** The commands that look after a log: verify, gc, diff, rollback, repair. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	utimesSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jsonLines, jsonObject, Place } from "../../../testkit/cli.ts";
-import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../../testkit/store/s3-server.ts";
+import {
+	makeBucket,
+	makeRestrictedUser,
+	type S3Credentials,
+	s3TestServer,
+} from "../../../testkit/store/s3-server.ts";
 import { plainProfile } from "../../../testkit/workbench.ts";
 import { privateDirectory } from "../disk/base-marker.ts";
 import { logKey } from "../log/keys.ts";
@@ -29,15 +42,26 @@ function age(place: Place, days: number, only = ""): void {
 }
 
 const storedKeys = (place: Place, namespace = "default") =>
-	readdirSync(join(place.store, "users", namespace), { recursive: true, encoding: "utf8" }).filter((name) => /[0-9a-f]{12}$/.test(name));
+	readdirSync(join(place.store, "users", namespace), { recursive: true, encoding: "utf8" }).filter(
+		(name) => /[0-9a-f]{12}$/.test(name),
+	);
 
 /** The place's machine "a" as a writer in this process: a log of many commits in a second. */
 async function openSession(place: Place) {
 	const url = pathToFileURL(place.store).href;
 	const store = await openStore(url);
-	const privateDir = privateDirectory(join(place.dir, "a/state"), { workspace: place.path("a"), store: url, namespace: "default" });
+	const privateDir = privateDirectory(join(place.dir, "a/state"), {
+		workspace: place.path("a"),
+		store: url,
+		namespace: "default",
+	});
 	const session = await Session.open({
-		...{ store: namespaced(store, "default"), root: new Roots(place.path("a")), profile: plainProfile, privateDir },
+		...{
+			store: namespaced(store, "default"),
+			root: new Roots(place.path("a")),
+			profile: plainProfile,
+			privateDir,
+		},
 		...{ log: silentLog, progress: noProgress, handoverWaitMs: 0 },
 	});
 	return Object.assign(session, { [Symbol.asyncDispose]: async () => store.close() });
@@ -61,7 +85,9 @@ describe("one log, one command after the other", () => {
 	test("diff shows what differs, and in what", async () => {
 		const { status, stdout } = await place.cli("a", ["diff", "2"]);
 		expect(status).toBe(0);
-		expect(stdout).toBe("- gone  5 MiB\n+ new  0 B\n~ text  content 3 B -> 11 B, time\n2 -> 4: 3 paths differ\n");
+		expect(stdout).toBe(
+			"- gone  5 MiB\n+ new  0 B\n~ text  content 3 B -> 11 B, time\n2 -> 4: 3 paths differ\n",
+		);
 		const json = jsonObject((await place.cli("a", ["diff", "2", "4", "--json"])).stdout);
 		expect(json).toMatchObject({ from: 2, to: 4 });
 		expect(json.differences).toContainEqual({
@@ -81,14 +107,16 @@ describe("one log, one command after the other", () => {
 			expect(status).toBe(0);
 			expect(stdout).toMatch(/^checked {2}4 commits, .*\nall is well up to commit 4\n$/);
 		}
-		expect(jsonObject((await place.cli("a", ["verify", "--deep", "--json"])).stdout)).toMatchObject({
-			deep: true,
-			newestSeq: 4,
-			newestWholeSeq: 4,
-			checkedBytes: 5 * MiB + 7 + 3 + 11,
-			damaged: [],
-			orphans: [],
-		});
+		expect(jsonObject((await place.cli("a", ["verify", "--deep", "--json"])).stdout)).toMatchObject(
+			{
+				deep: true,
+				newestSeq: 4,
+				newestWholeSeq: 4,
+				checkedBytes: 5 * MiB + 7 + 3 + 11,
+				damaged: [],
+				orphans: [],
+			},
+		);
 	});
 
 	test("gc deletes nothing of it, however old the newest is", async () => {
@@ -96,7 +124,9 @@ describe("one log, one command after the other", () => {
 		const before = storedKeys(place);
 		const { status, stdout } = await place.cli("a", ["gc"]);
 		expect(status).toBe(0);
-		expect(stdout).toMatch(/^default: the newest commit is 4\nkept +4 commits, .*\ndeleted +0 commits, 0 B; 0 packs, 0 B\n$/);
+		expect(stdout).toMatch(
+			/^default: the newest commit is 4\nkept +4 commits, .*\ndeleted +0 commits, 0 B; 0 packs, 0 B\n$/,
+		);
 		expect(storedKeys(place)).toEqual(before);
 	});
 
@@ -107,7 +137,10 @@ describe("one log, one command after the other", () => {
 		);
 		expect(status).toBe(0);
 		expect(readFileSync(place.path("a", "text"), "utf8")).toBe("one");
-		const [diff, state] = await Promise.all([place.cli("a", ["diff", "2", "7"]), place.cli("a", ["status"])]);
+		const [diff, state] = await Promise.all([
+			place.cli("a", ["diff", "2", "7"]),
+			place.cli("a", ["status"]),
+		]);
 		expect([diff.stdout, state.status]).toEqual([expect.stringContaining("no path differs"), 0]);
 	});
 
@@ -117,15 +150,22 @@ describe("one log, one command after the other", () => {
 		expect((await place.cli("a", ["restore"])).status).toBe(5);
 		const verified = await place.cli("a", ["verify"]);
 		expect(verified.status).toBe(5);
-		expect(verified.stdout).toContain(`DAMAGED  ${logKey(8)}, needed by commit 8: [OBJECT_CORRUPT]`);
+		expect(verified.stdout).toContain(
+			`DAMAGED  ${logKey(8)}, needed by commit 8: [OBJECT_CORRUPT]`,
+		);
 		expect(verified.stdout).toMatch(/1 object damaged; the newest commit that is whole is 7\n$/);
 		const swept = await place.cli("a", ["gc", "--json"]);
 		expect(swept.status).toBe(5);
-		expect(jsonObject(swept.stdout)).toMatchObject({ sweptSeqs: [], problem: { seq: 8, code: "OBJECT_CORRUPT" } });
+		expect(jsonObject(swept.stdout)).toMatchObject({
+			sweptSeqs: [],
+			problem: { seq: 8, code: "OBJECT_CORRUPT" },
+		});
 
 		const shown = await place.cli("a", ["repair", "--after", "7"]);
 		expect(shown.status).toBe(5);
-		expect(shown.stdout).toMatch(/1 object would be removed, and commit 7 be the newest: repeat with --yes\n$/);
+		expect(shown.stdout).toMatch(
+			/1 object would be removed, and commit 7 be the newest: repeat with --yes\n$/,
+		);
 		expect(readFileSync(file, "utf8")).toMatch(/^garbage/);
 		expect((await place.cli("a", ["repair", "--after", "6", "--yes"])).stderr).toMatch(
 			/^error \[USAGE\] .*7: this later commit can be read/,
@@ -134,11 +174,20 @@ describe("one log, one command after the other", () => {
 		const repaired = await place.cli("a", ["repair", "--after", "7", "--yes", "--json"]);
 		expect(repaired.status).toBe(0);
 		const [object] = jsonObject(repaired.stdout).objects as { key: string; copy: string }[];
-		expect(object).toMatchObject({ key: logKey(8), copy: join(place.dir, "a/state/repair/default", logKey(8)) });
+		expect(object).toMatchObject({
+			key: logKey(8),
+			copy: join(place.dir, "a/state/repair/default", logKey(8)),
+		});
 		expect(readFileSync(object?.copy as string, "utf8")).toBe("garbage, written with stolen keys");
-		const [restored, again] = await Promise.all([place.cli("b", ["restore"]), place.cli("a", ["repair", "--after", "7"])]);
+		const [restored, again] = await Promise.all([
+			place.cli("b", ["restore"]),
+			place.cli("a", ["repair", "--after", "7"]),
+		]);
 		expect(restored.status).toBe(0);
-		expect(again).toMatchObject({ status: 0, stdout: "nothing stands before commit 7: nothing to remove\n" });
+		expect(again).toMatchObject({
+			status: 0,
+			stdout: "nothing stands before commit 7: nothing to remove\n",
+		});
 	});
 
 	test("what cannot be meant is a usage error", async () => {
@@ -180,7 +229,10 @@ test("gc deletes what expired, over several runs; --dry-run only says so; what w
 	expect(first.status).toBe(0);
 	const done = jsonObject(first.stdout);
 	expect({ ...dry, dryRun: false, storeTime: 0 }).toEqual({ ...done, storeTime: 0 });
-	expect(done).toMatchObject({ sweptSeqs: Array.from({ length: 63 }, (_, index) => 63 - index), packs: { condemned: { count: 1 } } });
+	expect(done).toMatchObject({
+		sweptSeqs: Array.from({ length: 63 }, (_, index) => 63 - index),
+		packs: { condemned: { count: 1 } },
+	});
 	age(place, 2);
 	expect((await place.cli("a", ["gc"])).stdout).toMatch(/\ndeleted +0 commits, 0 B; 1 pack, /);
 	expect(storedKeys(place).filter((key) => !key.startsWith("log/"))).toEqual([]);
@@ -209,7 +261,12 @@ test("gc of all namespaces: a damaged one keeps nobody else from it", async () =
 	mkdirSync(join(place.store, "other/log"), { recursive: true });
 	const { status, stdout } = await place.cli("a", ["gc", "--all-namespaces", "--json"]);
 	expect(status).toBe(5);
-	expect(jsonLines(stdout).map(({ namespace, problem }) => [namespace, (problem as { code: string } | null)?.code])).toEqual([
+	expect(
+		jsonLines(stdout).map(({ namespace, problem }) => [
+			namespace,
+			(problem as { code: string } | null)?.code,
+		]),
+	).toEqual([
 		["anna", undefined],
 		["bert", "OBJECT_CORRUPT"],
 		["carl", undefined],
@@ -217,7 +274,9 @@ test("gc of all namespaces: a damaged one keeps nobody else from it", async () =
 });
 
 describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
-	const environment = (credentials: S3Credentials | undefined = s3TestServer()): NodeJS.ProcessEnv => ({
+	const environment = (
+		credentials: S3Credentials | undefined = s3TestServer(),
+	): NodeJS.ProcessEnv => ({
 		AWS_ENDPOINT_URL_S3: s3TestServer()?.endpoint,
 		AWS_REGION: s3TestServer()?.region,
 		AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
@@ -232,30 +291,52 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 			await makeRestrictedUser(
 				JSON.stringify({
 					Version: "2012-10-17",
-					Statement: [{ Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject", "s3:ListBucket"], Resource: ["*"] }],
+					Statement: [
+						{
+							Effect: "Allow",
+							Action: ["s3:GetObject", "s3:PutObject", "s3:ListBucket"],
+							Resource: ["*"],
+						},
+					],
 				}),
 			),
 		);
 		const args = place.args("a", `s3://${bucket}/pre`);
-		const cli = async (env: NodeJS.ProcessEnv, ...more: string[]) => place.cli("a", [...args, ...more], { env });
+		const cli = async (env: NodeJS.ProcessEnv, ...more: string[]) =>
+			place.cli("a", [...args, ...more], { env });
 		writeFileSync(place.path("a", "f"), "one");
 		expect((await cli(writer, "flush")).status).toBe(0);
 		writeFileSync(place.path("a", "f"), "two");
 		expect((await cli(writer, "flush")).status).toBe(0);
 		expect((await cli(writer, "rollback", "--to", "2")).status).toBe(0);
 		expect(readFileSync(place.path("a", "f"), "utf8")).toBe("one");
-		const [diff, verified] = await Promise.all([cli(writer, "diff", "2"), cli(writer, "verify", "--deep")]);
+		const [diff, verified] = await Promise.all([
+			cli(writer, "diff", "2"),
+			cli(writer, "verify", "--deep"),
+		]);
 		expect([diff.stdout, verified.status]).toEqual([expect.stringContaining("no path differs"), 0]);
 
 		const { S3Client, PutObjectCommand } = await import("@aws-sdk/client-s3");
 		const { endpoint, region, ...credentials } = s3TestServer()!;
 		const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
-		await client.send(new PutObjectCommand({ Bucket: bucket, Key: `pre/users/default/${logKey(8)}`, Body: "garbage" }));
+		await client.send(
+			new PutObjectCommand({
+				Bucket: bucket,
+				Key: `pre/users/default/${logKey(8)}`,
+				Body: "garbage",
+			}),
+		);
 		client.destroy();
-		const [damaged, denied] = await Promise.all([cli(writer, "verify"), cli(writer, "repair", "--after", "7", "--yes")]);
+		const [damaged, denied] = await Promise.all([
+			cli(writer, "verify"),
+			cli(writer, "repair", "--after", "7", "--yes"),
+		]);
 		expect([damaged.status, denied.status]).toEqual([5, 6]);
 		expect((await cli(environment(), "repair", "--after", "7", "--yes")).status).toBe(0);
-		const [swept, well] = await Promise.all([cli(environment(), "gc", "--all-namespaces"), cli(writer, "verify")]);
+		const [swept, well] = await Promise.all([
+			cli(environment(), "gc", "--all-namespaces"),
+			cli(writer, "verify"),
+		]);
 		expect(swept.stdout).toMatch(/^default: the newest commit is 7\nkept +7 commits/);
 		expect(well.status).toBe(0);
 		// Nine processes, one after the other.

@@ -1,14 +1,20 @@
-/** The command's entry. Starts fast: a command's code is loaded when the command is run, and `--version` loads nothing at all. */
+/**
+ * The command's entry. Starts fast: a command's code is loaded when the command is run, and
+ * `--version` loads nothing at all.
+ */
 import { setFlagsFromString } from "node:v8";
 import manifest from "../../package.json" with { type: "json" };
 
-// Under a stream of short-lived objects V8 lets its young generation grow to 150 MB of memory that is never given back. It stays at its
-// first size instead: a restore of 4 GB peaks at 190 MB rather than 226-260, for about a tenth more processor time in a large flush.
+// Under a stream of short-lived objects V8 lets its young generation grow to 150 MB of memory that
+// is never given back. It stays at its first size instead: a restore of 4 GB peaks at 190 MB rather
+// than 226-260, for about a tenth more processor time in a large flush.
 setFlagsFromString("--semi-space-growth-factor=1");
 
 const LEAST_NODE = Number(/\d+/.exec(manifest.engines.node));
 if (Number.parseInt(process.versions.node, 10) < LEAST_NODE) {
-	process.stderr.write(`openclaw-sidecar: needs Node ${LEAST_NODE} or newer, this is ${process.versions.node}\n`);
+	process.stderr.write(
+		`openclaw-sidecar: needs Node ${LEAST_NODE} or newer, this is ${process.versions.node}\n`,
+	);
 	process.exit(2);
 }
 

@@ -1,4 +1,7 @@
-/** What an agent starts and leaves behind: nothing of it may write once the last capture has begun, and nothing of it stays a zombie. */
+/**
+ * What an agent starts and leaves behind: nothing of it may write once the last capture has begun,
+ * and nothing of it stays a zombie.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,9 +14,19 @@ import { readProcesses } from "../daemon/process-table.ts";
 
 const below = pidNamespace();
 
-/** Goes on in a session of its own, whatever happens to who started it. `$1`: where it writes, and where its pid is. */
+/**
+ * Goes on in a session of its own, whatever happens to who started it. `$1`: where it writes, and
+ * where its pid is.
+ */
 const WRITER = `setsid sh -c 'echo $$ > "$0.pid"; while :; do echo line >> "$0"; done' "$1"`;
-const agent = (script: string, ...args: readonly string[]) => ["--", "sh", "-c", script, "agent", ...args];
+const agent = (script: string, ...args: readonly string[]) => [
+	"--",
+	"sh",
+	"-c",
+	script,
+	"agent",
+	...args,
+];
 
 function isAlive(pid: number): boolean {
 	return readProcesses().some((process) => process.pid === pid && !process.isZombie);
@@ -28,7 +41,11 @@ describe("a child of the agent that goes on writing", () => {
 		["as an orphan", `(${WRITER} &) ; exec sleep 600`],
 	])("%s does not write past the last capture", async (_, script) => {
 		using place = new Place();
-		await using daemon = await place.run("a", ["--drain-timeout", "6s", ...agent(script, place.path("a", "log"))]);
+		await using daemon = await place.run("a", [
+			"--drain-timeout",
+			"6s",
+			...agent(script, place.path("a", "log")),
+		]);
 		const pidFile = place.path("a", "log.pid");
 		await expect.poll(() => pidIn(pidFile)).toBeGreaterThan(0);
 		const { status, stderr } = await daemon.stop();
@@ -41,7 +58,8 @@ describe("a child of the agent that goes on writing", () => {
 
 describe.skipIf(below === undefined)("as PID 1", () => {
 	const asInit = { below: below ?? [] };
-	const zombiesOf = (init: number) => readProcesses().filter(({ parent, isZombie }) => parent === init && isZombie).length;
+	const zombiesOf = (init: number) =>
+		readProcesses().filter(({ parent, isZombie }) => parent === init && isZombie).length;
 
 	test("reaps orphans, and the agent's own status is not lost among them", async () => {
 		using place = new Place();
@@ -59,7 +77,9 @@ describe.skipIf(below === undefined)("as PID 1", () => {
 				.filter(({ parent, isZombie }) => parent === init && isZombie)
 				.map(({ pid }) => pid),
 		);
-		await expect.poll(() => readProcesses().some(({ pid, parent }) => parent === init && before.has(pid))).toBe(false);
+		await expect
+			.poll(() => readProcesses().some(({ pid, parent }) => parent === init && before.has(pid)))
+			.toBe(false);
 		writeFileSync(go, "");
 		expect((await daemon.ended).status).toBe(7);
 	});
@@ -88,16 +108,28 @@ test("Ctrl-C reaches the agent once, by the terminal, and SIGTERM once, by the s
 		using place = new Place();
 		const seen = place.path("a", "seen");
 		const script = `trap 'echo INT >> "$1"; sleep 0.2; exit 0' INT; trap 'echo TERM >> "$1"; sleep 0.2; exit 0' TERM; : > "$1.up"; while :; do sleep 0.05; done`;
-		const command = [process.execPath, CLI_BUNDLE, ...place.args("a"), "run", ...agent(script, seen)];
+		const command = [
+			process.execPath,
+			CLI_BUNDLE,
+			...place.args("a"),
+			"run",
+			...agent(script, seen),
+		];
 		const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
 		// A terminal of its own, in whose foreground the command runs.
-		const terminal = spawn("script", ["-qec", `exec ${quoted}`, "/dev/null"], { env: { PATH: process.env.PATH, HOME: place.dir } });
+		const terminal = spawn("script", ["-qec", `exec ${quoted}`, "/dev/null"], {
+			env: { PATH: process.env.PATH, HOME: place.dir },
+		});
 		const output = text(terminal.stdout);
 		const ended = once(terminal, "close");
 		await expect.poll(() => existsSync(`${seen}.up`)).toBe(true);
 		if (signal === "INT") terminal.stdin.write("\x03");
 		else process.kill(childOf(terminal.pid as number), "SIGTERM");
 		const [status] = await ended;
-		expect([status, readFileSync(seen, "utf8"), await output]).toEqual([0, expected, expect.stringContaining("everything is durable")]);
+		expect([status, readFileSync(seen, "utf8"), await output]).toEqual([
+			0,
+			expected,
+			expect.stringContaining("everything is durable"),
+		]);
 	}
 });

@@ -1,10 +1,16 @@
 import { Writable } from "node:stream";
 import { SidecarError } from "../errors.ts";
 
-/** Written at once when this much has gathered, so that a listing of 100,000 lines is not 100,000 system calls. */
+/**
+ * Written at once when this much has gathered, so that a listing of 100,000 lines is not 100,000
+ * system calls.
+ */
 const BATCH_CHARACTERS = 64 * 1024;
 
-/** Stdout: it carries a command's result and nothing else. A reader that goes away (`| head`) is no error. */
+/**
+ * Stdout: it carries a command's result and nothing else. A reader that goes away (`| head`) is no
+ * error.
+ */
 export class Output {
 	readonly #stream: NodeJS.WriteStream;
 	#pending = "";
@@ -46,12 +52,19 @@ export class Output {
 		await this.line(JSON.stringify(value));
 	}
 
-	/** @throws SidecarError USAGE where stdout cannot be written for another reason than a closed pipe */
+	/**
+	 * @throws SidecarError USAGE where stdout cannot be written for another reason than a closed pipe
+	 */
 	async flush(): Promise<void> {
 		const text = this.#pending;
 		this.#pending = "";
 		if (text === "" || this.#isClosed) return;
-		await this.run(() => new Promise<void>((resolve, reject) => this.#stream.write(text, (error) => (error ? reject(error) : resolve()))));
+		await this.run(
+			() =>
+				new Promise<void>((resolve, reject) =>
+					this.#stream.write(text, (error) => (error ? reject(error) : resolve())),
+				),
+		);
 	}
 
 	/** Runs what writes to the stream by itself. */
@@ -60,7 +73,8 @@ export class Output {
 			await write();
 		} catch (error) {
 			const code = (error as NodeJS.ErrnoException).code;
-			if (error instanceof SidecarError || (error as NodeJS.ErrnoException).syscall !== "write") throw error;
+			if (error instanceof SidecarError || (error as NodeJS.ErrnoException).syscall !== "write")
+				throw error;
 			if (code !== "EPIPE")
 				throw new SidecarError("USAGE", {
 					value: "stdout",

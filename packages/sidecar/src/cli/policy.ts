@@ -2,10 +2,14 @@
 import { SidecarError } from "../errors.ts";
 
 export const POLICY_OPTIONS = [
-	{ flags: "--keep-all <TIME>", description: "Keep every state of this long: 36h, 7d, 2w. At least 1d. (default: 7d)" },
+	{
+		flags: "--keep-all <TIME>",
+		description: "Keep every state of this long: 36h, 7d, 2w. At least 1d. (default: 7d)",
+	},
 	{
 		flags: "--keep-daily <TIME>",
-		description: "Beyond that, keep the state at each midnight (UTC) of this long; 0d: none. (default: 30d)",
+		description:
+			"Beyond that, keep the state at each midnight (UTC) of this long; 0d: none. (default: 30d)",
 	},
 ] as const;
 
@@ -21,5 +25,8 @@ function msOf(flag: string, value: unknown): number | undefined {
 	const text = String(value);
 	const [, count, unit] = /^(\d{1,6})([hdw])$/.exec(text) ?? [];
 	if (count !== undefined) return Number(count) * MS_PER_UNIT[unit as keyof typeof MS_PER_UNIT];
-	throw new SidecarError("USAGE", { value: text || '""', reason: `flag ${flag} accepts a number of hours, days or weeks: 36h, 7d, 2w` });
+	throw new SidecarError("USAGE", {
+		value: text || '""',
+		reason: `flag ${flag} accepts a number of hours, days or weeks: 36h, 7d, 2w`,
+	});
 }

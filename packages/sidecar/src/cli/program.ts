@@ -1,4 +1,7 @@
-/** The command line: options that every command takes, one command per file, one place where everything ends. */
+/**
+ * The command line: options that every command takes, one command per file, one place where
+ * everything ends.
+ */
 import { Command as Commander, CommanderError, Help } from "commander";
 import { commandLineOptions } from "../config/options.ts";
 import { ERRORS } from "../errors.ts";
@@ -64,8 +67,14 @@ Examples:
 export async function main(argv: readonly string[], version: string): Promise<number> {
 	const out = new Output(process.stdout);
 	process.stderr.on("error", () => {});
-	const parsed = { json: wantsJson(argv, process.env), isVerbose: wantsStacks(argv, process.env), status: 0 };
-	process.once("uncaughtException", async (error) => process.exit(await fail(error, { ...parsed, out })));
+	const parsed = {
+		json: wantsJson(argv, process.env),
+		isVerbose: wantsStacks(argv, process.env),
+		status: 0,
+	};
+	process.once("uncaughtException", async (error) =>
+		process.exit(await fail(error, { ...parsed, out })),
+	);
 	try {
 		const program = makeProgram(version, parsed.json, async (command, args, options, flags) => {
 			const { makeContext } = await import("./context.ts");
@@ -99,31 +108,46 @@ type Run = (
 
 function makeProgram(version: string, json: boolean, runCommand: Run): Commander {
 	const program = new Commander("openclaw-sidecar")
-		.description("Keeps an agent's workspace durable: restores it at the start, commits what changes, drains at the end.")
+		.description(
+			"Keeps an agent's workspace durable: restores it at the start, commits what changes, drains at the end.",
+		)
 		.version(version)
 		.helpCommand("help [COMMAND]", "Explain a command.")
 		.configureHelp({ showGlobalOptions: true, helpWidth: HELP_WIDTH, formatHelp: commandsFirst })
-		// Errors are written in one place, by `fail`; help that nobody asked for goes to stderr, where programs expect log lines.
+		// Errors are written in one place, by `fail`; help that nobody asked for goes to stderr, where
+		// programs expect log lines.
 		.configureOutput({ outputError: () => {}, ...(json && { writeErr: () => {} }) })
 		.addHelpText("after", AFTER_HELP);
 	overrideExit(program, undefined);
 	// On the program alone they are taken before and after the command's name.
 	const options = commandLineOptions();
 	for (const { flags, description, repeats } of options) {
-		if (repeats) program.option(flags, description, (value: string, earlier: readonly string[] = []) => [...earlier, value]);
+		if (repeats)
+			program.option(flags, description, (value: string, earlier: readonly string[] = []) => [
+				...earlier,
+				value,
+			]);
 		else program.option(flags, description);
 	}
 	const common = options.flatMap(({ flags, commands }) =>
 		commands === undefined && !flags.startsWith("--no-") ? [flags.split(" ")[0]] : [],
 	);
 	for (const command of COMMANDS) {
-		const sub = program.command(`${command.name}${command.args === undefined ? "" : ` ${command.args}`}`);
-		sub.summary(command.summary).description([command.summary, ...(command.notes ?? [])].join("\n"));
+		const sub = program.command(
+			`${command.name}${command.args === undefined ? "" : ` ${command.args}`}`,
+		);
+		sub
+			.summary(command.summary)
+			.description([command.summary, ...(command.notes ?? [])].join("\n"));
 		overrideExit(sub, command.name);
 		for (const { flags, description } of command.options ?? []) sub.option(flags, description);
-		const explained = new Set(options.flatMap(({ flags, commands }) => (commands?.includes(command.name) ? [flags] : [])));
+		const explained = new Set(
+			options.flatMap(({ flags, commands }) => (commands?.includes(command.name) ? [flags] : [])),
+		);
 		const visibleGlobalOptions = (globals: Commander) =>
-			Help.prototype.visibleGlobalOptions.call(sub.createHelp(), globals).filter(({ flags }) => explained.has(flags));
+			Help.prototype.visibleGlobalOptions
+				.call(sub.createHelp(), globals)
+				.filter(({ flags }) => explained.has(flags));
 		sub.configureHelp({ ...program.configureHelp(), visibleGlobalOptions });
 		const also = `Every command also takes ${common.join(", ")}: see \`openclaw-sidecar --help\`.`;
 		sub.addHelpText("after", `\n${new Help().boxWrap(also, HELP_WIDTH)}`);
@@ -140,7 +164,9 @@ function commandsFirst(command: Commander, helper: Help): string {
 	const commands = sections.filter(isCommands);
 	const rest = sections.filter((section) => !isCommands(section));
 	return rest
-		.flatMap((section) => (isOptions(section) ? [...commands.map((text) => text.trimEnd()), section] : [section]))
+		.flatMap((section) =>
+			isOptions(section) ? [...commands.map((text) => text.trimEnd()), section] : [section],
+		)
 		.join("\n\n")
 		.trimEnd()
 		.concat("\n");
@@ -167,7 +193,10 @@ function wantsJson(argv: readonly string[], env: NodeJS.ProcessEnv): boolean {
 }
 
 function wantsStacks(argv: readonly string[], env: NodeJS.ProcessEnv): boolean {
-	return /--log-level[= ]debug\b/.test(ownArguments(argv).join(" ")) || env.OPENCLAW_SIDECAR_LOG_LEVEL === "debug";
+	return (
+		/--log-level[= ]debug\b/.test(ownArguments(argv).join(" ")) ||
+		env.OPENCLAW_SIDECAR_LOG_LEVEL === "debug"
+	);
 }
 
 /** What stands after `--` belongs to the agent. */

@@ -16,13 +16,24 @@ export const recover: Command = {
 		"Nothing that is quarantined goes away by itself, and what is dropped stays in history.",
 	],
 	options: [
-		{ flags: "--writer <ID>", description: "Only this writer or restore: its id or the first digits of it." },
-		{ flags: "--to <DIR>", description: "Write it (or only PATH) to DIR/{writer}, which must not hold anything. Touches nothing else." },
+		{
+			flags: "--writer <ID>",
+			description: "Only this writer or restore: its id or the first digits of it.",
+		},
+		{
+			flags: "--to <DIR>",
+			description:
+				"Write it (or only PATH) to DIR/{writer}, which must not hold anything. Touches nothing else.",
+		},
 		{
 			flags: "--apply <PATH>",
-			description: "Bring it to its place in the workspace and commit that; what stands there is moved away. Not beside a running daemon.",
+			description:
+				"Bring it to its place in the workspace and commit that; what stands there is moved away. Not beside a running daemon.",
 		},
-		{ flags: "--drop", description: "Take PATH, or all of --writer, out of the list: it was dealt with." },
+		{
+			flags: "--drop",
+			description: "Take PATH, or all of --writer, out of the list: it was dealt with.",
+		},
 	],
 	async run(context, [path], options) {
 		const act = actOf(options);
@@ -44,11 +55,16 @@ type Options = Readonly<Record<string, unknown>>;
 function actOf(options: Options): Act {
 	const acts = (["to", "apply", "drop"] as const).filter((act) => options[act] !== undefined);
 	if (acts.length > 1)
-		throw new SidecarError("USAGE", { value: acts.map((act) => `--${act}`).join(" "), reason: "only one of them at a time" });
+		throw new SidecarError("USAGE", {
+			value: acts.map((act) => `--${act}`).join(" "),
+			reason: "only one of them at a time",
+		});
 	return acts[0] ?? "list";
 }
 
-const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Options) => Promise<number>>> = {
+const ACTS: Readonly<
+	Record<Act, (context: Context, choice: Choice, options: Options) => Promise<number>>
+> = {
 	async list({ config, out }, choice) {
 		const library = await import("../library/recover.ts");
 		const listings = await library.listQuarantined({ settings: config, ...choice });
@@ -59,19 +75,35 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 		if (listings.length === 0) await out.line("nothing is quarantined");
 		const isDetailed = choice.writer !== undefined || choice.path !== undefined;
 		for (const { writer, isRestore, files, bytes, firstMs, lastMs, entries } of listings) {
-			const when = firstMs === undefined || lastMs === undefined ? "time unknown" : `${shortTime(firstMs)} to ${shortTime(lastMs)}`;
-			const by = isRestore ? "moved away by a restore, " : writer === RAW_ID ? "raw bytes of databases, " : "";
+			const when =
+				firstMs === undefined || lastMs === undefined
+					? "time unknown"
+					: `${shortTime(firstMs)} to ${shortTime(lastMs)}`;
+			const by = isRestore
+				? "moved away by a restore, "
+				: writer === RAW_ID
+					? "raw bytes of databases, "
+					: "";
 			await out.line(`${writer}  ${count(files, "file")}, ${humanBytes(bytes)}, ${by}${when}`);
 			const shown = isDetailed ? entries : entries.slice(0, SHOWN_PATHS);
 			for (const [path, entry] of shown) await out.line(listedEntry(path, entry));
-			if (shown.length < entries.length) await out.line(`and ${entries.length - shown.length} more: add --writer ${writer.slice(0, 20)}`);
+			if (shown.length < entries.length)
+				await out.line(
+					`and ${entries.length - shown.length} more: add --writer ${writer.slice(0, 20)}`,
+				);
 		}
 		return 0;
 	},
 
 	async to({ config, out, log, progress }, choice, { to }) {
 		const library = await import("../library/recover.ts");
-		const result = await library.recoverTo({ settings: config, ...choice, to: String(to), log, progress });
+		const result = await library.recoverTo({
+			settings: config,
+			...choice,
+			to: String(to),
+			log,
+			progress,
+		});
 		if (config.json) await out.json(result);
 		else if (result.directories.length === 0) await out.line("nothing is quarantined");
 		else {
@@ -82,7 +114,8 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 	},
 
 	async apply({ config, out, log, progress }, { writer, path }, { apply }) {
-		if (path !== undefined) throw new SidecarError("USAGE", { value: path, reason: "--apply names the path already" });
+		if (path !== undefined)
+			throw new SidecarError("USAGE", { value: path, reason: "--apply names the path already" });
 		const library = await import("../library/recover.ts");
 		const result = await library.recoverApply({
 			settings: config,
@@ -93,8 +126,11 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 		});
 		if (config.json) await out.json(result);
 		else {
-			await out.line(`brought in ${count(result.applied.length, "file")} of ${result.writer.slice(0, 8)}: commit ${result.seq}`);
-			for (const { path: at, reason } of result.notTaken) await out.line(`not taken  ${shownPath(at)}: ${reason}`);
+			await out.line(
+				`brought in ${count(result.applied.length, "file")} of ${result.writer.slice(0, 8)}: commit ${result.seq}`,
+			);
+			for (const { path: at, reason } of result.notTaken)
+				await out.line(`not taken  ${shownPath(at)}: ${reason}`);
 			for (const line of movedLines(result.moved)) await out.line(line);
 		}
 		return result.exitStatus;
@@ -116,7 +152,15 @@ const ACTS: Readonly<Record<Act, (context: Context, choice: Choice, options: Opt
 
 type Listing = Awaited<ReturnType<typeof import("../library/recover.ts").listQuarantined>>[number];
 
-function forProgram({ writer, isRestore, files, bytes, firstMs, lastMs, entries }: Listing): object {
+function forProgram({
+	writer,
+	isRestore,
+	files,
+	bytes,
+	firstMs,
+	lastMs,
+	entries,
+}: Listing): object {
 	return {
 		writer,
 		restore: isRestore,

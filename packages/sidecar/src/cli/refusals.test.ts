@@ -28,7 +28,8 @@ async function server(): Promise<Refusing> {
 		for await (const chunk of request) chunks.push(chunk);
 		const url = new URL(request.url ?? "", "http://x");
 		const key = url.pathname.split("/").slice(2).join("/");
-		const xml = (status: number, body: string) => response.writeHead(status, { "content-type": "application/xml" }).end(body);
+		const xml = (status: number, body: string) =>
+			response.writeHead(status, { "content-type": "application/xml" }).end(body);
 		const error = (status: number, code: string, message: string) =>
 			xml(status, `<Error><Code>${code}</Code><Message>${message}</Message></Error>`);
 		if (request.method === "PUT") {
@@ -41,21 +42,32 @@ async function server(): Promise<Refusing> {
 		if (url.searchParams.has("list-type")) {
 			const prefix = url.searchParams.get("prefix") ?? "";
 			const after = url.searchParams.get("start-after") ?? "";
-			const keys = [...objects.keys()].filter((each) => each.startsWith(prefix) && each > after).sort();
+			const keys = [...objects.keys()]
+				.filter((each) => each.startsWith(prefix) && each > after)
+				.sort();
 			const listed = keys.slice(0, Number(url.searchParams.get("max-keys") ?? 1000));
 			const contents = listed.map(
 				(each) =>
 					`<Contents><Key>${each}</Key><Size>${objects.get(each)?.length}</Size><LastModified>2026-01-01T00:00:00Z</LastModified></Contents>`,
 			);
-			return xml(200, `<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated>${contents.join("")}</ListBucketResult>`);
+			return xml(
+				200,
+				`<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated>${contents.join("")}</ListBucketResult>`,
+			);
 		}
 		const body = objects.get(key);
 		if (body === undefined) return error(404, "NoSuchKey", "no");
-		const [, from = "0", to = `${body.length}`] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? "") ?? [];
+		const [, from = "0", to = `${body.length}`] =
+			/bytes=(\d+)-(\d+)/.exec(request.headers.range ?? "") ?? [];
 		const part = body.subarray(Number(from), Number(to) + 1);
 		const range = `bytes ${from}-${Number(from) + part.length - 1}/${body.length}`;
 		return response
-			.writeHead(206, { "content-range": range, "content-length": part.length, "last-modified": new Date().toUTCString(), etag: '"e"' })
+			.writeHead(206, {
+				"content-range": range,
+				"content-length": part.length,
+				"last-modified": new Date().toUTCString(),
+				etag: '"e"',
+			})
 			.end(part);
 	});
 	await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
@@ -71,7 +83,11 @@ async function server(): Promise<Refusing> {
 }
 
 const ENV = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b", AWS_REGION: "x" };
-const argsOf = (place: Place, { endpoint }: Refusing) => [...place.args("a", "s3://bucket"), "--endpoint", endpoint];
+const argsOf = (place: Place, { endpoint }: Refusing) => [
+	...place.args("a", "s3://bucket"),
+	"--endpoint",
+	endpoint,
+];
 
 describe("a PUT that is refused from the start", () => {
 	// @id refusal-ends-verb
@@ -84,17 +100,20 @@ describe("a PUT that is refused from the start", () => {
 		["run", 413, "EntityTooLarge", 6],
 		["run", 507, "XMinioStorageFull", 6],
 		["run", 400, "KMS.DisabledException", 6],
-	])("ends %s after one PUT, with the store's words: %i %s", async (verb, status, code, exitStatus) => {
-		using place = new Place();
-		writeFileSync(place.path("a", "f"), "x");
-		const store = await server();
-		store.refuse(status, code);
-		const command = verb === "run" ? ["run", "--", "sleep", "60"] : ["flush"];
-		const ended = await place.cli("a", [...argsOf(place, store), ...command], { env: ENV });
-		expect(ended.status).toBe(exitStatus);
-		expect(ended.stderr).toContain(`${status} ${code}: about ${code}`);
-		expect(store.puts()).toBe(1);
-	});
+	])(
+		"ends %s after one PUT, with the store's words: %i %s",
+		async (verb, status, code, exitStatus) => {
+			using place = new Place();
+			writeFileSync(place.path("a", "f"), "x");
+			const store = await server();
+			store.refuse(status, code);
+			const command = verb === "run" ? ["run", "--", "sleep", "60"] : ["flush"];
+			const ended = await place.cli("a", [...argsOf(place, store), ...command], { env: ENV });
+			expect(ended.status).toBe(exitStatus);
+			expect(ended.stderr).toContain(`${status} ${code}: about ${code}`);
+			expect(store.puts()).toBe(1);
+		},
+	);
 });
 
 // @id refusal-beside-agent
@@ -136,5 +155,7 @@ test("a commit that is refused while an agent works is not undecided, is retried
 	expect(ended.events.map(({ event }) => event)).not.toContain("agent.killed");
 	// One a flush: before the signal, beside the agent, and the last of a disk that stands still.
 	expect(store.puts() - before).toBeLessThanOrEqual(4);
-	expect(JSON.stringify(ended.events.find(({ event }) => event === "drain.failed"))).toContain("XMinioStorageFull");
+	expect(JSON.stringify(ended.events.find(({ event }) => event === "drain.failed"))).toContain(
+		"XMinioStorageFull",
+	);
 });

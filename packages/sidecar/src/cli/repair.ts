@@ -6,7 +6,8 @@ import { count, isoTime, shownPath } from "./format.ts";
 
 export const repair: Command = {
 	name: "repair",
-	summary: "Remove garbage that stands before the newest good commit, so that the log can be read again.",
+	summary:
+		"Remove garbage that stands before the newest good commit, so that the log can be read again.",
 	notes: [
 		"For when stolen credentials wrote what nobody can read. What anybody could restore is never removed; every byte that is removed is",
 		"first copied to a local directory. Without --yes it is only shown. Needs credentials that may delete.",
@@ -14,13 +15,22 @@ export const repair: Command = {
 	options: [
 		{ flags: "--after <SEQ>", description: "The newest commit that stays; `verify` names it." },
 		{ flags: "--yes", description: "Remove what is shown." },
-		{ flags: "--copy-to <DIR>", description: "Where the copies go. (default: repair/NAMESPACE below the state directory)" },
+		{
+			flags: "--copy-to <DIR>",
+			description: "Where the copies go. (default: repair/NAMESPACE below the state directory)",
+		},
 	],
 	async run({ config, log, out }, _args, options) {
 		const after = afterOf(options.after);
 		const library = await import("../library/repair.ts");
 		const copyTo = options.copyTo === undefined ? undefined : resolve(String(options.copyTo));
-		const result = await library.repair({ settings: config, after, isConfirmed: options.yes === true, copyTo, log });
+		const result = await library.repair({
+			settings: config,
+			after,
+			isConfirmed: options.yes === true,
+			copyTo,
+			log,
+		});
 		if (config.json) await out.json({ ...result, objects: result.objects.map(forProgram) });
 		else for (const line of shown(result)) await out.line(line);
 		// Shown, and not removed: the log is as it was.
@@ -30,7 +40,10 @@ export const repair: Command = {
 
 function afterOf(value: unknown): number {
 	if (typeof value === "string" && /^[1-9]\d{0,14}$/.test(value)) return Number(value);
-	throw new SidecarError("USAGE", { value: String(value ?? '""') || '""', reason: "flag --after needs a commit's number" });
+	throw new SidecarError("USAGE", {
+		value: String(value ?? '""') || '""',
+		reason: "flag --after needs a commit's number",
+	});
 }
 
 type Result = Awaited<ReturnType<typeof import("../library/repair.ts").repair>>;
@@ -48,5 +61,12 @@ function shown({ after, removed, objects }: Result): string[] {
 }
 
 function forProgram({ timeMs, error, seq, copy, ...rest }: Result["objects"][number]): object {
-	return { ...rest, seq, time: isoTime(timeMs), code: error.code, reason: error.message, copy: copy ?? null };
+	return {
+		...rest,
+		seq,
+		time: isoTime(timeMs),
+		code: error.code,
+		reason: error.message,
+		copy: copy ?? null,
+	};
 }

@@ -12,7 +12,12 @@ export const restore: Command = {
 	options: [AT_OPTION],
 	async run({ config, log, progress, out }, _args, options) {
 		const library = await import("../library/restore.ts");
-		const result = await library.restore({ settings: config, at: textOf(options.at), log, progress });
+		const result = await library.restore({
+			settings: config,
+			at: textOf(options.at),
+			log,
+			progress,
+		});
 		if (config.json) await out.json(result);
 		else for (const line of shown(result)) await out.line(line);
 		return 0;
@@ -24,15 +29,35 @@ type Result = Awaited<ReturnType<typeof import("../library/restore.ts").restore>
 /** The rate of a few files says nothing. */
 const RATE_FROM_BYTES = 1024 * 1024;
 
-function shown({ seq, files, bytes, written, writtenBytes, keptLocal, moved, elsewhere, ms }: Result): string[] {
+function shown({
+	seq,
+	files,
+	bytes,
+	written,
+	writtenBytes,
+	keptLocal,
+	moved,
+	elsewhere,
+	ms,
+}: Result): string[] {
 	if (seq === 0) return ["the log is empty: nothing to restore", ...movedLines(moved, false)];
-	const rate = writtenBytes >= RATE_FROM_BYTES && ms > 0 ? `, ${humanBytes((writtenBytes / ms) * 1000)}/s` : "";
+	const rate =
+		writtenBytes >= RATE_FROM_BYTES && ms > 0
+			? `, ${humanBytes((writtenBytes / ms) * 1000)}/s`
+			: "";
 	return [
 		`restored commit ${seq}: ${count(files, "file")}, ${humanBytes(bytes)}, in ${humanDuration(ms)}`,
-		written === 0 ? "everything was there already" : `written  ${count(written, "file")}, ${humanBytes(writtenBytes)}${rate}`,
-		...(keptLocal > 0 ? [`kept     ${count(keptLocal, "path")} changed here, not durable before \`openclaw-sidecar flush\``] : []),
+		written === 0
+			? "everything was there already"
+			: `written  ${count(written, "file")}, ${humanBytes(writtenBytes)}${rate}`,
+		...(keptLocal > 0
+			? [
+					`kept     ${count(keptLocal, "path")} changed here, not durable before \`openclaw-sidecar flush\``,
+				]
+			: []),
 		...elsewhere.map(
-			({ path, files }) => `left out ${shownPath(path)}: ${count(files, "file")} in the log; no --root here says where it lies`,
+			({ path, files }) =>
+				`left out ${shownPath(path)}: ${count(files, "file")} in the log; no --root here says where it lies`,
 		),
 		...movedLines(moved, false),
 	];
@@ -40,6 +65,11 @@ function shown({ seq, files, bytes, written, writtenBytes, keptLocal, moved, els
 
 /** @param isCommitted the log has the moved files now */
 export function movedLines(moved: Result["moved"], isCommitted = true): string[] {
-	const next = isCommitted ? "`openclaw-sidecar recover` lists it" : "not durable until `openclaw-sidecar flush`";
-	return moved.map(({ path, to, isInLog }) => `moved    ${shownPath(path)} -> ${shownPath(to)}${isInLog ? "" : `; ${next}`}`);
+	const next = isCommitted
+		? "`openclaw-sidecar recover` lists it"
+		: "not durable until `openclaw-sidecar flush`";
+	return moved.map(
+		({ path, to, isInLog }) =>
+			`moved    ${shownPath(path)} -> ${shownPath(to)}${isInLog ? "" : `; ${next}`}`,
+	);
 }

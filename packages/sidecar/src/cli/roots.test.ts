@@ -7,7 +7,8 @@ import { readDisk } from "../../../testkit/workspace/disk.ts";
 test("run keeps additional roots: watched, committed, and back on another machine, also after a kill", async () => {
 	using place = new Place();
 	const rootOf = (machine: string, name: string) => join(place.dir, machine, name);
-	const rootsOf = (machine: string) => ["notes", "code"].flatMap((name) => ["--root", `${name}=${rootOf(machine, name)}`]);
+	const rootsOf = (machine: string) =>
+		["notes", "code"].flatMap((name) => ["--root", `${name}=${rootOf(machine, name)}`]);
 	mkdirSync(rootOf("a", "notes"), { recursive: true });
 	writeFileSync(join(rootOf("a", "notes"), "before"), "the daemon");
 	{
@@ -21,7 +22,9 @@ test("run keeps additional roots: watched, committed, and back on another machin
 	}
 	expect((await place.cli("b", ["ls", ".roots/code"])).stdout).toContain(".roots/code/main.ts");
 	expect((await place.cli("b", ["cat", ".roots/code/main.ts"])).stdout).toBe("export {};");
-	const env = { OPENCLAW_SIDECAR_ROOT: `notes=${rootOf("b", "notes")},code=${rootOf("b", "code")}` };
+	const env = {
+		OPENCLAW_SIDECAR_ROOT: `notes=${rootOf("b", "notes")},code=${rootOf("b", "code")}`,
+	};
 	const run = await place.cli(
 		"b",
 		[
@@ -38,7 +41,9 @@ test("run keeps additional roots: watched, committed, and back on another machin
 	expect(run.status).toBe(0);
 	expect(readFileSync(join(rootOf("b", "code"), "main.ts"), "utf8")).toBe("export {};");
 	const restored = await place.cli("c", ["restore", "--json", ...rootsOf("c").slice(0, 2)]);
-	expect(jsonObject(restored.stdout)).toMatchObject({ elsewhere: [{ path: ".roots/code", files: 1 }] });
+	expect(jsonObject(restored.stdout)).toMatchObject({
+		elsewhere: [{ path: ".roots/code", files: 1 }],
+	});
 	expect(readDisk(rootOf("c", "notes"))).toEqual(readDisk(rootOf("b", "notes")));
 	expect((await place.cli("c", ["status"])).stdout).toMatch(/elsewhere +\.roots\/code: 1 file/);
 });
@@ -64,19 +69,35 @@ test("a directory of an agent that nothing keeps is a loud event, and known to d
 	const openclaw = ["--profile", "openclaw"];
 	const later = join(place.dir, "a", "later");
 	// The agent itself names another one.
-	const command = ["--", "sh", "-c", `sed -i 's#"list":.#&{"workspace":"${later}"},#' "$0"`, config];
+	const command = [
+		"--",
+		"sh",
+		"-c",
+		`sed -i 's#"list":.#&{"workspace":"${later}"},#' "$0"`,
+		config,
+	];
 	const uncovered = await place.cli("a", ["run", ...openclaw, ...command]);
-	const notCovered = ({ events }: typeof uncovered) => events.filter(({ event }) => event === "workspace.not-covered");
-	const add = (...names: readonly string[]) => names.map((name) => `--root ${name}=${join(place.dir, "a", name)}`).join(" ");
+	const notCovered = ({ events }: typeof uncovered) =>
+		events.filter(({ event }) => event === "workspace.not-covered");
+	const add = (...names: readonly string[]) =>
+		names.map((name) => `--root ${name}=${join(place.dir, "a", name)}`).join(" ");
 	expect(notCovered(uncovered)).toMatchObject([
 		{ level: "warn", paths: [notes], remedy: expect.stringContaining(`add ${add("notes")}, or`) },
-		{ level: "warn", paths: [later, notes], remedy: expect.stringContaining(`add ${add("later", "notes")}, or`) },
+		{
+			level: "warn",
+			paths: [later, notes],
+			remedy: expect.stringContaining(`add ${add("later", "notes")}, or`),
+		},
 	]);
 	const root = ["--root", `notes=${notes}`, "--root", `later=${later}`];
 	expect(notCovered(await place.cli("a", ["run", ...openclaw, ...root, "--", "true"]))).toEqual([]);
 	const found = async (args: readonly string[]) => {
-		const { checks } = jsonObject((await place.cli("a", ["doctor", "--json", ...openclaw, ...args])).stdout);
-		return (checks as { name: string; status: string; found: string }[]).find(({ name }) => name === "agents' directories");
+		const { checks } = jsonObject(
+			(await place.cli("a", ["doctor", "--json", ...openclaw, ...args])).stdout,
+		);
+		return (checks as { name: string; status: string; found: string }[]).find(
+			({ name }) => name === "agents' directories",
+		);
 	};
 	expect(await found([])).toMatchObject({
 		status: "warning",
@@ -88,13 +109,26 @@ test("a directory of an agent that nothing keeps is a loud event, and known to d
 	expect(status).toMatch(new RegExp(`NOT KEPT +${later}: OpenClaw gives it to an agent`));
 });
 
-test.skipIf(process.geteuid?.() !== 0)("an agent that is another user may write to the roots that were restored for it", async () => {
-	using place = new Place();
-	// Nothing of the way to it is there yet.
-	const notes = join(place.dir, "a", "data", "agents", "notes");
-	place.path("a");
-	const args = ["--root", `notes=${notes}`, "--agent-user", "65534:65534", "--", "sh", "-c", 'echo mine > "$0"', join(notes, "by-agent")];
-	const { status, stderr } = await place.cli("a", ["run", ...args]);
-	expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });
-	expect((await place.cli("a", ["cat", ".roots/notes/by-agent"])).stdout).toBe("mine\n");
-});
+test.skipIf(process.geteuid?.() !== 0)(
+	"an agent that is another user may write to the roots that were restored for it",
+	async () => {
+		using place = new Place();
+		// Nothing of the way to it is there yet.
+		const notes = join(place.dir, "a", "data", "agents", "notes");
+		place.path("a");
+		const args = [
+			"--root",
+			`notes=${notes}`,
+			"--agent-user",
+			"65534:65534",
+			"--",
+			"sh",
+			"-c",
+			'echo mine > "$0"',
+			join(notes, "by-agent"),
+		];
+		const { status, stderr } = await place.cli("a", ["run", ...args]);
+		expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });
+		expect((await place.cli("a", ["cat", ".roots/notes/by-agent"])).stdout).toBe("mine\n");
+	},
+);

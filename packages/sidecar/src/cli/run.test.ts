@@ -10,14 +10,23 @@ async function committed(daemon: CliProcess, path: string, text: string): Promis
 	writeFileSync(path, text);
 	await daemon.waitForEvent(
 		"flush.committed",
-		(event) => daemon.events.filter((one) => one.event === "flush.committed").indexOf(event) >= before,
+		(event) =>
+			daemon.events.filter((one) => one.event === "flush.committed").indexOf(event) >= before,
 	);
 }
 
 test("the agent's own status is run's, once everything is durable; what the agent printed is all there is on stdout", async () => {
 	using place = new Place();
-	const agent = ["--", "sh", "-c", 'echo out; echo "by $FROM" > "$0"; exit 9', place.path("a", "by-agent")];
-	const { status, stdout, stderr } = await place.cli("a", ["run", ...agent], { env: { FROM: "agent" } });
+	const agent = [
+		"--",
+		"sh",
+		"-c",
+		'echo out; echo "by $FROM" > "$0"; exit 9',
+		place.path("a", "by-agent"),
+	];
+	const { status, stdout, stderr } = await place.cli("a", ["run", ...agent], {
+		env: { FROM: "agent" },
+	});
 	expect({ status, stdout }).toEqual({ status: 9, stdout: "out\n" });
 	expect(stderr).toContain("the agent ended with status 9\neverything is durable: commit ");
 	expect((await place.cli("a", ["cat", "by-agent"])).stdout).toBe("by agent\n");
@@ -25,7 +34,14 @@ test("the agent's own status is run's, once everything is durable; what the agen
 
 test("with --json stdout is one object, and the agent prints to stderr", async () => {
 	using place = new Place();
-	const { status, stdout, stderr } = await place.cli("a", ["run", "--json", "--", "sh", "-c", "echo from the agent; kill -TERM $$"]);
+	const { status, stdout, stderr } = await place.cli("a", [
+		"run",
+		"--json",
+		"--",
+		"sh",
+		"-c",
+		"echo from the agent; kill -TERM $$",
+	]);
 	expect(status).toBe(128 + 15);
 	expect(jsonObject(stdout)).toMatchObject({
 		kind: "ended",
@@ -55,7 +71,12 @@ test("no agent starts where the log cannot be read", async () => {
 	expect((await place.cli("a", ["flush"])).status).toBe(0);
 	const [newest] = readdirSync(join(place.store, "users/default/log")).sort();
 	writeFileSync(join(place.store, "users/default/log", newest as string), "not a commit");
-	const { status } = await place.cli("a", ["run", "--", "touch", join(place.dir, "agent-was-here")]);
+	const { status } = await place.cli("a", [
+		"run",
+		"--",
+		"touch",
+		join(place.dir, "agent-was-here"),
+	]);
 	expect(status).toBe(5);
 	expect(existsSync(join(place.dir, "agent-was-here"))).toBe(false);
 });
@@ -68,20 +89,35 @@ test("an agent that cannot be started is exit status 2", async () => {
 });
 
 // @id run-drains
-test.each(["SIGTERM", "SIGINT"] as const)("%s drains: a change of the last moment is in the log, which is closed", async (signal) => {
-	using place = new Place();
-	mkdirSync(place.path("a"));
-	await using daemon = await place.run("a", ["--quiet-period", "5s"]);
-	writeFileSync(place.path("a", "last"), "moment");
-	const { status, stdout } = await daemon.stop(signal);
-	expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^everything is durable: commit \d+\n$/) });
-	expect((await place.cli("a", ["cat", "last"])).stdout).toBe("moment");
-	expect(jsonLines((await place.cli("a", ["history", "--json", "--limit", "1"])).stdout)[0]).toMatchObject({ flags: { closed: true } });
-});
+test.each(["SIGTERM", "SIGINT"] as const)(
+	"%s drains: a change of the last moment is in the log, which is closed",
+	async (signal) => {
+		using place = new Place();
+		mkdirSync(place.path("a"));
+		await using daemon = await place.run("a", ["--quiet-period", "5s"]);
+		writeFileSync(place.path("a", "last"), "moment");
+		const { status, stdout } = await daemon.stop(signal);
+		expect({ status, stdout }).toEqual({
+			status: 0,
+			stdout: expect.stringMatching(/^everything is durable: commit \d+\n$/),
+		});
+		expect((await place.cli("a", ["cat", "last"])).stdout).toBe("moment");
+		expect(
+			jsonLines((await place.cli("a", ["history", "--json", "--limit", "1"])).stdout)[0],
+		).toMatchObject({ flags: { closed: true } });
+	},
+);
 
 test("a second signal is noted and changes nothing; an agent that does not end in time is killed", async () => {
 	using place = new Place();
-	await using daemon = await place.run("a", ["--drain-timeout", "2s", "--", "sh", "-c", 'trap "" TERM; while :; do sleep 1; done']);
+	await using daemon = await place.run("a", [
+		"--drain-timeout",
+		"2s",
+		"--",
+		"sh",
+		"-c",
+		'trap "" TERM; while :; do sleep 1; done',
+	]);
 	daemon.signal("SIGTERM");
 	await daemon.waitForEvent("run.signal", ({ signal }) => signal === "SIGTERM");
 	daemon.signal("SIGINT");
@@ -102,7 +138,9 @@ test("a signal before the gate opened ends it at once, with nothing committed", 
 	expect(events.map(({ event }) => event)).toContain("run.stopped-before-start");
 	expect(existsSync(place.path("b"))).toBe(false);
 	await first.stop();
-	const writers = jsonLines((await place.cli("a", ["history", "--json"])).stdout).map(({ writer }) => writer);
+	const writers = jsonLines((await place.cli("a", ["history", "--json"])).stdout).map(
+		({ writer }) => writer,
+	);
 	expect(new Set(writers).size).toBe(1);
 });
 
@@ -115,7 +153,8 @@ test("SIGKILL: what was acknowledged is restored elsewhere, and the same machine
 	expect((await place.cli("b", ["restore"])).status).toBe(0);
 	expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));
 
-	// Another machine does not know that the writer is dead, and waits for it; the one it died on does not.
+	// Another machine does not know that the writer is dead, and waits for it; the one it died on
+	// does not.
 	await using other = place.start("b", ["run", "--handover-wait", "60s"]);
 	await other.waitForEvent("handover.waiting");
 	await other.stop();
@@ -131,16 +170,34 @@ test("two writers: the first is superseded, its later bytes are quarantined, exi
 	await using first = await place.run("a");
 	await committed(first, place.path("a", "shared"), "from a");
 	await using second = await place.run("b");
-	const { writer } = await first.waitForEvent("fence.won", ({ kind, over }) => kind === "security" && over === null);
-	const { over, ...won } = await second.waitForEvent("fence.won", ({ kind }) => kind === "security");
+	const { writer } = await first.waitForEvent(
+		"fence.won",
+		({ kind, over }) => kind === "security" && over === null,
+	);
+	const { over, ...won } = await second.waitForEvent(
+		"fence.won",
+		({ kind }) => kind === "security",
+	);
 	expect(over).toEqual({ writer, fence: 1, closed: false });
 	writeFileSync(place.path("a", "shared"), "too late");
 	const security = { kind: "security", writer, owner: won.writer };
-	expect(await first.waitForEvent("writer.superseded")).toMatchObject({ ...security, fence: won.seq, because: "fence" });
+	expect(await first.waitForEvent("writer.superseded")).toMatchObject({
+		...security,
+		fence: won.seq,
+		because: "fence",
+	});
 	const told = await place.cli("a", ["status", "--json"]);
 	expect(told.status).toBe(4);
-	expect(jsonObject(told.stdout)).toMatchObject({ reasons: expect.arrayContaining(["superseded"]), daemon: { superseded: true } });
-	expect(await first.waitForEvent("writer.quarantined")).toMatchObject({ ...security, files: 1, bytes: 8, paths: ["shared"] });
+	expect(jsonObject(told.stdout)).toMatchObject({
+		reasons: expect.arrayContaining(["superseded"]),
+		daemon: { superseded: true },
+	});
+	expect(await first.waitForEvent("writer.quarantined")).toMatchObject({
+		...security,
+		files: 1,
+		bytes: 8,
+		paths: ["shared"],
+	});
 	const { status, stdout } = await first.stop();
 	expect(status).toBe(4);
 	expect(stdout).toMatch(/^error \[SUPERSEDED\] .*\.recovered\/.*\nwhat to do: /);
@@ -149,7 +206,10 @@ test("two writers: the first is superseded, its later bytes are quarantined, exi
 	expect(found).toMatchObject({ durable: true, quarantined: [{ writer, files: 1, bytes: 8 }] });
 	// The owner has written nothing since: it looks first what there is.
 	const dropped = await place.cli("b", ["recover", "--drop", "shared"]);
-	expect(dropped).toMatchObject({ status: 0, stdout: expect.stringMatching(/^dropped 1 file: commit \d+, by the daemon\n$/) });
+	expect(dropped).toMatchObject({
+		status: 0,
+		stdout: expect.stringMatching(/^dropped 1 file: commit \d+, by the daemon\n$/),
+	});
 	expect((await second.stop()).status).toBe(0);
 	expect(readFileSync(place.path("b", "shared"), "utf8")).toBe("from a");
 });
@@ -180,7 +240,13 @@ test("deploy overlap: the new one waits for the old one's `closed`, and nothing 
 		place.path("a", "f"),
 	]);
 	await committed(first, place.path("a", "young"), "so that the head is young");
-	await using second = place.start("b", ["run", "--quiet-period", "20ms", "--handover-wait", "60s"]);
+	await using second = place.start("b", [
+		"run",
+		"--quiet-period",
+		"20ms",
+		"--handover-wait",
+		"60s",
+	]);
 	await second.waitForEvent("handover.waiting");
 	expect((await first.stop()).status).toBe(0);
 	const { over } = await second.waitForEvent("fence.won");
@@ -197,20 +263,28 @@ test("beside a daemon: restore is refused, status shows it, flush asks it", asyn
 
 	const busy = await place.cli("a", ["restore", "--json"]);
 	expect(busy.status).toBe(2);
-	expect(jsonObject(busy.stdout).error).toMatchObject({ code: "WORKSPACE_BUSY", value: place.path("a") });
+	expect(jsonObject(busy.stdout).error).toMatchObject({
+		code: "WORKSPACE_BUSY",
+		value: place.path("a"),
+	});
 	const second = await place.cli("a", ["run"]);
 	expect(second.stderr).toMatch(/error \[WORKSPACE_BUSY\]/);
 
 	const before = await place.cli("a", ["status", "--json"]);
 	expect(before.status).toBe(3);
-	expect(jsonObject(before.stdout)).toMatchObject({ durable: false, daemon: { phase: "serving", pid: daemon.pid, superseded: false } });
+	expect(jsonObject(before.stdout)).toMatchObject({
+		durable: false,
+		daemon: { phase: "serving", pid: daemon.pid, superseded: false },
+	});
 	const flushed = await place.cli("a", ["flush", "--json"]);
 	expect(flushed.status).toBe(0);
 	expect(jsonObject(flushed.stdout)).toMatchObject({ by: "daemon", kind: "committed", seq: 2 });
 	const after = await place.cli("a", ["status"]);
 	expect(after.status).toBe(0);
 	expect(after.stdout).toMatch(new RegExp(`daemon +serving, process ${daemon.pid}\n`));
-	expect((await place.cli("a", ["flush"])).stdout).toBe("nothing to flush: everything is durable, by the daemon\n");
+	expect((await place.cli("a", ["flush"])).stdout).toBe(
+		"nothing to flush: everything is durable, by the daemon\n",
+	);
 	await daemon.stop();
 });
 
@@ -218,9 +292,22 @@ test("a deletion that is held at the end is exit status 3, as of flush and statu
 	using place = new Place();
 	for (let i = 0; i < 12; i++) writeFileSync(place.path("a", `d/${i}`), "x");
 	await place.cli("a", ["flush"]);
-	const { status, stdout } = await place.cli("a", ["run", "--json", "--", "rm", "-r", place.path("a", "d")]);
+	const { status, stdout } = await place.cli("a", [
+		"run",
+		"--json",
+		"--",
+		"rm",
+		"-r",
+		place.path("a", "d"),
+	]);
 	expect(status).toBe(3);
-	expect(jsonObject(stdout)).toMatchObject({ isDurable: false, exitStatus: 3, lost: [], deferredDeletions: 13, agentStatus: 0 });
+	expect(jsonObject(stdout)).toMatchObject({
+		isDurable: false,
+		exitStatus: 3,
+		lost: [],
+		deferredDeletions: 13,
+		agentStatus: 0,
+	});
 	for (const verb of ["flush", "status"]) {
 		const told = await place.cli("a", [verb]);
 		expect(told.status).toBe(3);

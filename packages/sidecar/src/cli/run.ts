@@ -23,7 +23,11 @@ export const run: Command = {
 	async run({ config, log, progress, out }, command) {
 		const stop = stopOnSignal(log);
 		// Before the store's client is loaded: a sign of life, and what of.
-		log.info("run.started", { pid: process.pid, workspace: config.workspace, namespace: config.namespace });
+		log.info("run.started", {
+			pid: process.pid,
+			workspace: config.workspace,
+			namespace: config.namespace,
+		});
 		const options = {
 			settings: config,
 			log: config.metrics ? metered(log, writeMetrics) : log,
@@ -50,7 +54,8 @@ export const run: Command = {
 type Result = RunResult | ServeResult;
 
 async function runOrServe(options: RunOptions, listen: string | undefined): Promise<Result> {
-	if (listen !== undefined) return await (await import("../library/serve.ts")).serve({ ...options, listen });
+	if (listen !== undefined)
+		return await (await import("../library/serve.ts")).serve({ ...options, listen });
 	return await (await import("../library/run.ts")).run(options);
 }
 
@@ -74,11 +79,27 @@ function stopOnSignal(log: Logger): AbortSignal {
 }
 
 function shown(result: Result): string[] {
-	if (result.kind === "not-started") return ["stopped before the workspace was restored; nothing was committed"];
-	const { isDurable, superseded, lost, deferredDeletions, excluded, moved, headSeq, agentStatus, coverage } = result;
+	if (result.kind === "not-started")
+		return ["stopped before the workspace was restored; nothing was committed"];
+	const {
+		isDurable,
+		superseded,
+		lost,
+		deferredDeletions,
+		excluded,
+		moved,
+		headSeq,
+		agentStatus,
+		coverage,
+	} = result;
 	const outside = coverageRows(coverage).map(([label, text]) => `  ${label}  ${text}`);
 	const agent = agentStatus === undefined ? [] : [`the agent ended with status ${agentStatus}`];
-	if (superseded) return [...agent, `error [SUPERSEDED] ${ERRORS.SUPERSEDED.meaning}`, `what to do: ${ERRORS.SUPERSEDED.remedy}`];
+	if (superseded)
+		return [
+			...agent,
+			`error [SUPERSEDED] ${ERRORS.SUPERSEDED.meaning}`,
+			`what to do: ${ERRORS.SUPERSEDED.remedy}`,
+		];
 	const leftOut = excluded.map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
 	if (isDurable) {
 		const moves = movedLines(moved.filter(({ isInLog }) => !isInLog));

@@ -21,7 +21,13 @@ describe("--on-secret", () => {
 		const { status, events, stdout, stderr } = await place.cli("a", ["flush"]);
 		expect(status).toBe(0);
 		expect(events.filter(({ event }) => event === "security.secret-found")).toMatchObject([
-			{ level: "warn", kind: "security", path: "notes.md", secretKind: "aws-access-key-id", policy: "warn" },
+			{
+				level: "warn",
+				kind: "security",
+				path: "notes.md",
+				secretKind: "aws-access-key-id",
+				policy: "warn",
+			},
 		]);
 		expect(stdout + stderr).not.toContain(KEY);
 		expect((await place.cli("a", ["cat", "notes.md"])).stdout).toBe(KEY);
@@ -35,7 +41,9 @@ describe("--on-secret", () => {
 		const flushed = await place.cli("a", ["flush", ...exclude]);
 		expect(flushed).toMatchObject({
 			status: 0,
-			stdout: expect.stringMatching(/^committed 2: .*\nleft out {2}notes\.md: .*aws-access-key-id\n$/),
+			stdout: expect.stringMatching(
+				/^committed 2: .*\nleft out {2}notes\.md: .*aws-access-key-id\n$/,
+			),
 		});
 		expect((await place.cli("a", ["ls"])).stdout).not.toContain("notes.md");
 
@@ -45,7 +53,9 @@ describe("--on-secret", () => {
 		expect(status.stdout).toMatch(/durable +yes, everything else/);
 		// Whoever did not choose so is told that it is not durable.
 		expect((await place.cli("a", ["status"])).status).toBe(3);
-		expect(jsonObject((await place.cli("a", ["flush", "--json", ...exclude])).stdout)).toMatchObject({
+		expect(
+			jsonObject((await place.cli("a", ["flush", "--json", ...exclude])).stdout),
+		).toMatchObject({
 			kind: "nothing",
 			exitStatus: 0,
 			excluded: [{ path: "notes.md" }],
@@ -61,7 +71,11 @@ describe("--on-secret", () => {
 		// The daemon's choice counts, whatever this call's is.
 		const asked = await place.cli("a", ["status", "--json"]);
 		expect(asked.status).toBe(0);
-		expect(jsonObject(asked.stdout)).toMatchObject({ durable: true, excludedCount: 1, daemon: { excluded: [{ path: "notes.md" }] } });
+		expect(jsonObject(asked.stdout)).toMatchObject({
+			durable: true,
+			excludedCount: 1,
+			daemon: { excluded: [{ path: "notes.md" }] },
+		});
 		expect(await daemon.stop()).toMatchObject({
 			status: 0,
 			stdout: expect.stringMatching(/^everything else is durable: commit \d+\n {2}notes\.md: /),
@@ -75,7 +89,11 @@ describe("--on-secret", () => {
 		const fail = ["--on-secret", "fail"];
 		const flushed = await place.cli("a", ["flush", "--json", ...fail]);
 		expect(flushed.status).toBe(3);
-		expect(jsonObject(flushed.stdout).error).toMatchObject({ code: "SECRET_FOUND", value: "notes.md", exitStatus: 3 });
+		expect(jsonObject(flushed.stdout).error).toMatchObject({
+			code: "SECRET_FOUND",
+			value: "notes.md",
+			exitStatus: 3,
+		});
 		expect((await place.cli("a", ["ls"])).stdout).toBe("");
 	});
 
@@ -84,7 +102,10 @@ describe("--on-secret", () => {
 		writeFileSync(place.path("a", "notes.md"), KEY);
 		const fail = ["--on-secret", "fail"];
 		await using daemon = await place.run("a", fail);
-		await daemon.waitForEvent("flush.failed", ({ error }) => (error as { code: string }).code === "SECRET_FOUND");
+		await daemon.waitForEvent(
+			"flush.failed",
+			({ error }) => (error as { code: string }).code === "SECRET_FOUND",
+		);
 		const stopped = await daemon.stop();
 		expect(stopped.status).toBe(3);
 		expect(stopped.stdout).toContain("it holds aws-access-key-id");
@@ -106,7 +127,8 @@ describe("no secret of the workspace, the environment or the store's credentials
 	};
 	const expectNone = ({ stdout, stderr }: Ended) => {
 		expect(stdout + stderr).not.toMatch(/CANARY/i);
-		for (const secret of [KEY, CANARIES["github.md"] as string]) expect(stdout + stderr).not.toContain(secret);
+		for (const secret of [KEY, CANARIES["github.md"] as string])
+			expect(stdout + stderr).not.toContain(secret);
 	};
 
 	test("of a daemon whose store goes away, through a drain that fails", async () => {
@@ -132,12 +154,22 @@ describe("no secret of the workspace, the environment or the store's credentials
 		expectNone(ended);
 	});
 
-	test.each(["run", "doctor", "status"])("of %s with a store that cannot be reached", async (command) => {
-		using place = new Place();
-		plant(place);
-		const args = [...place.args("a", "s3://bucket"), "--endpoint", "http://127.0.0.1:9", ...trace, command, "--json"];
-		const ended = await place.cli("a", args, { env });
-		expect(ended.stdout).toContain("STORE_UNREACHABLE");
-		expectNone(ended);
-	});
+	test.each(["run", "doctor", "status"])(
+		"of %s with a store that cannot be reached",
+		async (command) => {
+			using place = new Place();
+			plant(place);
+			const args = [
+				...place.args("a", "s3://bucket"),
+				"--endpoint",
+				"http://127.0.0.1:9",
+				...trace,
+				command,
+				"--json",
+			];
+			const ended = await place.cli("a", args, { env });
+			expect(ended.stdout).toContain("STORE_UNREACHABLE");
+			expectNone(ended);
+		},
+	);
 });

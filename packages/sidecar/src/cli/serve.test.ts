@@ -9,9 +9,15 @@ describe("run --listen", () => {
 	test("is nobody's until the first request, serves it, drains, and the next machine goes on where it ended", async () => {
 		using place = new Place();
 		const first = await PlatformMachine.boot(place, "a");
-		expect(await first.ping()).toEqual({ status: "Healthy", time_of_last_update: expect.any(Number) });
+		expect(await first.ping()).toEqual({
+			status: "Healthy",
+			time_of_last_update: expect.any(Number),
+		});
 		expect(await first.status()).toMatchObject({ phase: "waiting", requestsServed: 0 });
-		expect(first.process.events.map(({ event }) => event)).toEqual(["run.started", "server.listening"]);
+		expect(first.process.events.map(({ event }) => event)).toEqual([
+			"run.started",
+			"server.listening",
+		]);
 
 		expect(await first.ask("hello")).toBe("turn 1 of default");
 		const streamed = await first.invoke({ prompt: "again", stream: true });
@@ -45,8 +51,13 @@ describe("run --listen", () => {
 
 	test("gives a new user of OpenClaw's a configuration, and finds the token of one that was restored", async () => {
 		using place = new Place();
-		const env = { OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:1/v1", OPENCLAW_MODEL_ID: "model-7", OPENCLAW_MODEL_API_KEY: "CANARY" };
-		const boot = async (name: string) => await PlatformMachine.boot(place, name, ["--profile", "openclaw"], { env });
+		const env = {
+			OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:1/v1",
+			OPENCLAW_MODEL_ID: "model-7",
+			OPENCLAW_MODEL_API_KEY: "CANARY",
+		};
+		const boot = async (name: string) =>
+			await PlatformMachine.boot(place, name, ["--profile", "openclaw"], { env });
 		await using first = await boot("a");
 		expect(await first.ask("hello")).toBe("turn 1 of default");
 		const config = readFileSync(place.path("a", "openclaw.json"), "utf8");
@@ -77,7 +88,9 @@ describe("run --listen", () => {
 		await using first = await PlatformMachine.boot(place, "a");
 		await first.ask("hello");
 		// The first commit may hold the workspace's own directory alone.
-		await expect.poll(async () => (await place.cli("look", ["ls"])).stdout).toContain("memory.jsonl");
+		await expect
+			.poll(async () => (await place.cli("look", ["ls"])).stdout)
+			.toContain("memory.jsonl");
 		await using second = await PlatformMachine.boot(place, "b");
 		expect(await second.ask("hello")).toBe("turn 2 of default");
 		await first.ask("too late");
@@ -87,23 +100,51 @@ describe("run --listen", () => {
 
 	test("says what is missing for an identity, and what address cannot be had", async () => {
 		using place = new Place();
-		const usage = async (...args: string[]) => await place.cli("a", ["run", "--listen", "127.0.0.1:0", ...args]);
-		expect(await usage("--identity", "web-identity")).toMatchObject({ status: 2, stderr: expect.stringContaining("--issuer") });
-		expect(await usage("--issuer", "https://issuer.example")).toMatchObject({ status: 2, stderr: expect.stringContaining("--audience") });
+		const usage = async (...args: string[]) =>
+			await place.cli("a", ["run", "--listen", "127.0.0.1:0", ...args]);
+		expect(await usage("--identity", "web-identity")).toMatchObject({
+			status: 2,
+			stderr: expect.stringContaining("--issuer"),
+		});
+		expect(await usage("--issuer", "https://issuer.example")).toMatchObject({
+			status: 2,
+			stderr: expect.stringContaining("--audience"),
+		});
 		await using machine = await PlatformMachine.boot(place, "b");
 		const taken = machine.url.replace("http://", "");
-		expect(await usage("--listen", taken)).toMatchObject({ status: 2, stderr: expect.stringContaining("EADDRINUSE") });
+		expect(await usage("--listen", taken)).toMatchObject({
+			status: 2,
+			stderr: expect.stringContaining("EADDRINUSE"),
+		});
 	});
 
 	test("writes metrics in CloudWatch's format among the log lines", async () => {
 		using place = new Place();
-		const machine = await PlatformMachine.boot(place, "a", ["--metrics", "--log-level", "debug", "--sweep-interval", "1s"]);
+		const machine = await PlatformMachine.boot(place, "a", [
+			"--metrics",
+			"--log-level",
+			"debug",
+			"--sweep-interval",
+			"1s",
+		]);
 		await machine.ask("hello");
 		await machine.process.waitForEvent("durability.measured");
 		const { stderr } = await machine.end();
-		const metrics = stderr.split("\n").flatMap((line) => (line.startsWith('{"_aws"') ? [JSON.parse(line) as Record<string, unknown>] : []));
+		const metrics = stderr
+			.split("\n")
+			.flatMap((line) =>
+				line.startsWith('{"_aws"') ? [JSON.parse(line) as Record<string, unknown>] : [],
+			);
 		const names = new Set(metrics.flatMap((line) => Object.keys(line)));
-		for (const name of ["RestoreTime", "FlushTime", "DurabilityLag", "DirtyFiles", "DirtyBytes", "StoreRequests", "Invocations"])
+		for (const name of [
+			"RestoreTime",
+			"FlushTime",
+			"DurabilityLag",
+			"DirtyFiles",
+			"DirtyBytes",
+			"StoreRequests",
+			"Invocations",
+		])
 			expect(names).toContain(name);
 	});
 });
@@ -124,7 +165,9 @@ describe.skipIf(s3TestServer() === undefined)("run --listen with a user's token 
 			"15m",
 		],
 	];
-	const options = ({ server }: OidcS3Server) => ({ env: { AWS_ENDPOINT_URL_STS: server.endpoint, AWS_REGION: server.region } });
+	const options = ({ server }: OidcS3Server) => ({
+		env: { AWS_ENDPOINT_URL_STS: server.endpoint, AWS_REGION: server.region },
+	});
 
 	test("the token says whose machine it is: its user goes on elsewhere, another sees nothing of it, and forgeries are refused and audited", async () => {
 		using place = new Place();
@@ -132,7 +175,8 @@ describe.skipIf(s3TestServer() === undefined)("run --listen with a user's token 
 		const { issuer } = cloud;
 		const anna = await issuer.token({ sub: "anna" });
 		const bob = await issuer.token({ sub: "bob" });
-		const boot = async (name: string) => await PlatformMachine.boot(place, name, args(cloud), options(cloud));
+		const boot = async (name: string) =>
+			await PlatformMachine.boot(place, name, args(cloud), options(cloud));
 
 		const first = await boot("a");
 		for (const [why, token] of [
@@ -144,15 +188,28 @@ describe.skipIf(s3TestServer() === undefined)("run --listen with a user's token 
 			expect([why, await first.ask("hello", token)]).toEqual([why, "401 IDENTITY_REFUSED"]);
 		}
 		expect(await first.status()).toMatchObject({ phase: "waiting" });
-		expect(await (await first.invoke({ prompt: "hello", user: "bob", namespace: "bob", identityToken: bob }, anna)).json()).toMatchObject({
+		expect(
+			await (
+				await first.invoke(
+					{ prompt: "hello", user: "bob", namespace: "bob", identityToken: bob },
+					anna,
+				)
+			).json(),
+		).toMatchObject({
 			response: "turn 1 of anna",
 		});
 		expect(await first.ask("hello", bob)).toBe("403 NAMESPACE_FOREIGN");
 		const { status, stderr, events } = await first.end();
 		expect(status).toBe(0);
-		const audited = events.map(({ event }) => event).filter((event) => event.startsWith("security."));
-		expect(audited).toEqual([...Array(4).fill("security.identity-refused"), "security.namespace-refused"]);
-		for (const token of [anna, bob]) for (const part of token.split(".").slice(1)) expect(stderr).not.toContain(part);
+		const audited = events
+			.map(({ event }) => event)
+			.filter((event) => event.startsWith("security."));
+		expect(audited).toEqual([
+			...Array(4).fill("security.identity-refused"),
+			"security.namespace-refused",
+		]);
+		for (const token of [anna, bob])
+			for (const part of token.split(".").slice(1)) expect(stderr).not.toContain(part);
 
 		await using second = await boot("b");
 		expect(await second.ask("hello", anna)).toBe("turn 2 of anna");
@@ -164,8 +221,15 @@ describe.skipIf(s3TestServer() === undefined)("run --listen with a user's token 
 	test("credentials that are denied are the request's answer and, at the end, the exit status", async () => {
 		using place = new Place();
 		await using cloud = await startOidcS3Server();
-		const machine = await PlatformMachine.boot(place, "a", [...args(cloud), "--role-arn", "arn:aws:iam::1:role/other"], options(cloud));
-		expect(await machine.ask("hello", await cloud.issuer.token({ sub: "anna" }))).toBe("403 STORE_ACCESS_DENIED");
+		const machine = await PlatformMachine.boot(
+			place,
+			"a",
+			[...args(cloud), "--role-arn", "arn:aws:iam::1:role/other"],
+			options(cloud),
+		);
+		expect(await machine.ask("hello", await cloud.issuer.token({ sub: "anna" }))).toBe(
+			"403 STORE_ACCESS_DENIED",
+		);
 		expect((await machine.ping()).status).toBe("Healthy");
 		expect((await machine.end()).status).toBe(6);
 	});

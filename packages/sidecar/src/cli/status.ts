@@ -27,13 +27,30 @@ const SHOWN_PATHS = 20;
 const LISTED_PATHS = 1_000;
 
 function forPerson(found: Found): string[] {
-	const { logUrl, workspace, log, quarantined, storeTimeMs, isDurable, notDurable, excluded, behind, elsewhere, coverage } = found;
+	const {
+		logUrl,
+		workspace,
+		log,
+		quarantined,
+		storeTimeMs,
+		isDurable,
+		notDurable,
+		excluded,
+		behind,
+		elsewhere,
+		coverage,
+	} = found;
 	const rows = [
 		["log", logUrl],
 		["newest", log === undefined ? "none: the log is empty" : newest(log, storeTimeMs)],
 		...(log === undefined
 			? []
-			: [["holds", `${count(log.entries, "file and directory", "files and directories")}, ${humanBytes(log.bytes)}`]]),
+			: [
+					[
+						"holds",
+						`${count(log.entries, "file and directory", "files and directories")}, ${humanBytes(log.bytes)}`,
+					],
+				]),
 		...quarantined.map(({ writer, files, bytes }) => [
 			"quarantined",
 			`${count(files, "file")}, ${humanBytes(bytes)}, by ${isReservedId(writer) ? "this log's own writers" : "a superseded writer"}: .recovered/${writer}`,
@@ -45,9 +62,18 @@ function forPerson(found: Found): string[] {
 		["workspace", shownPath(workspace)],
 		...coverageRows(coverage),
 		["this disk", thisDisk(found)],
-		...(behind > 0 && log !== undefined ? [["behind", `${count(behind, "path")} would be changed by a restore`]] : []),
+		...(behind > 0 && log !== undefined
+			? [["behind", `${count(behind, "path")} would be changed by a restore`]]
+			: []),
 		["daemon", daemonWords(found)],
-		...(excluded.length > 0 ? [["left out", `${count(excluded.length, "file")}, by choice: not durable, and in no restore`]] : []),
+		...(excluded.length > 0
+			? [
+					[
+						"left out",
+						`${count(excluded.length, "file")}, by choice: not durable, and in no restore`,
+					],
+				]
+			: []),
 		...(found.deferredDeletions > 0 ? [["held", heldWords(found.deferredDeletions)]] : []),
 		[
 			"durable",
@@ -56,9 +82,15 @@ function forPerson(found: Found): string[] {
 				: whyNotDurable(found),
 		],
 	];
-	const shown = [...notDurable, ...excluded].slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
+	const shown = [...notDurable, ...excluded]
+		.slice(0, SHOWN_PATHS)
+		.map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
 	const left = notDurable.length + excluded.length - shown.length;
-	return [...aligned(rows), ...shown, ...(left > 0 ? [`  and ${count(left, "more", "more")}`] : [])];
+	return [
+		...aligned(rows),
+		...shown,
+		...(left > 0 ? [`  and ${count(left, "more", "more")}`] : []),
+	];
 }
 
 function whyNotDurable({ notDurable, deferredDeletions, notRestored, reasons }: Found): string {
@@ -92,7 +124,9 @@ function daemonWords({ daemon }: Found): string {
 		...(waiting ? [`${count(waiting, "path")} waiting`] : []),
 		...(notTaken?.length ? [`${count(notTaken.length, "path")} not taken`] : []),
 		...(deferredDeletions ? [`${count(deferredDeletions, "deletion")} held`] : []),
-		...(lastFlushError ? [`last flush failed [${lastFlushError.code}] ${lastFlushError.message}`] : []),
+		...(lastFlushError
+			? [`last flush failed [${lastFlushError.code}] ${lastFlushError.message}`]
+			: []),
 	].join(", ");
 }
 
@@ -120,7 +154,9 @@ function forProgram({
 		reasons,
 		log: {
 			url: logUrl,
-			...(log === undefined ? { seq: 0 } : { ...log, timeMs: undefined, time: isoTime(log.timeMs) }),
+			...(log === undefined
+				? { seq: 0 }
+				: { ...log, timeMs: undefined, time: isoTime(log.timeMs) }),
 			storeTime: isoTime(storeTimeMs),
 		},
 		quarantined,
@@ -128,7 +164,10 @@ function forProgram({
 		workspace,
 		notCovered: coverage?.gaps.map(({ path }) => path) ?? [],
 		coverage: coverage ?? null,
-		base: marker === undefined ? null : { seq: marker.baseSeq, id: marker.baseId, complete: marker.complete, known: hasBase },
+		base:
+			marker === undefined
+				? null
+				: { seq: marker.baseSeq, id: marker.baseId, complete: marker.complete, known: hasBase },
 		behind,
 		deferredDeletions,
 		notRestored: notRestored ?? null,

@@ -1,10 +1,23 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	closeSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Ended, jsonLines, jsonObject, ordinaryUser, Place } from "../../../testkit/cli.ts";
-import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../../testkit/store/s3-server.ts";
+import {
+	makeBucket,
+	makeRestrictedUser,
+	type S3Credentials,
+	s3TestServer,
+} from "../../../testkit/store/s3-server.ts";
 import { ls } from "../index.ts";
 import type { FileEntry } from "../log/types.ts";
 
@@ -73,7 +86,9 @@ describe("a damaged log is exit status 5", () => {
 		const { status, stderr } = await place.cli("a", ["cat", "large", "--json"], { stdout });
 		closeSync(stdout);
 		expect(status).toBe(5);
-		expect(jsonLines(stderr).at(-1)).toMatchObject({ error: { code: "OBJECT_CORRUPT", value: last.key } });
+		expect(jsonLines(stderr).at(-1)).toMatchObject({
+			error: { code: "OBJECT_CORRUPT", value: last.key },
+		});
 		const written = readFileSync(join(place.dir, "out"));
 		expect(written.length).toBe(32 * MiB);
 		expect(written.equals(content.subarray(0, written.length))).toBe(true);
@@ -94,13 +109,20 @@ test("an endpoint where nothing listens is exit status 7, and nothing happens to
 	using place = new Place();
 	writeFileSync(place.path("a", "f"), "mine");
 	const args = place.args("a", "s3://bucket");
-	const env = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "s3cret", OPENCLAW_SIDECAR_ENDPOINT: "http://127.0.0.1:9" };
+	const env = {
+		AWS_ACCESS_KEY_ID: "id",
+		AWS_SECRET_ACCESS_KEY: "s3cret",
+		OPENCLAW_SIDECAR_ENDPOINT: "http://127.0.0.1:9",
+	};
 	const [run, flush] = await Promise.all([
 		place.cli("a", [...args, "run", "--json"], { env }),
 		place.cli("b", [...place.args("b", "s3://bucket"), "restore"], { env }),
 	]);
 	expect(run.status).toBe(7);
-	expect(errorOf(run)).toMatchObject({ code: "STORE_UNREACHABLE", message: expect.stringContaining("http://127.0.0.1:9: ECONNREFUSED") });
+	expect(errorOf(run)).toMatchObject({
+		code: "STORE_UNREACHABLE",
+		message: expect.stringContaining("http://127.0.0.1:9: ECONNREFUSED"),
+	});
 	expect(flush).toMatchObject({
 		status: 7,
 		stdout: "",
@@ -114,7 +136,9 @@ test("no credentials is exit status 6, and says where they are looked for", asyn
 	using place = new Place();
 	// The metadata service of a cloud machine would be asked for, and time out.
 	const env = { AWS_EC2_METADATA_DISABLED: "true", AWS_REGION: "us-east-1" };
-	const { status, stderr } = await place.cli("a", [...place.args("a", "s3://bucket"), "ls"], { env });
+	const { status, stderr } = await place.cli("a", [...place.args("a", "s3://bucket"), "ls"], {
+		env,
+	});
 	expect(status).toBe(6);
 	expect(stderr).toMatch(/^error \[STORE_ACCESS_DENIED\] .*\nwhat to do: .*AWS_ACCESS_KEY_ID/);
 });
@@ -125,7 +149,9 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		bucket = await makeBucket();
 	});
 
-	const environment = (credentials: S3Credentials | undefined = s3TestServer()): NodeJS.ProcessEnv => ({
+	const environment = (
+		credentials: S3Credentials | undefined = s3TestServer(),
+	): NodeJS.ProcessEnv => ({
 		AWS_ENDPOINT_URL_S3: s3TestServer()?.endpoint,
 		AWS_REGION: s3TestServer()?.region,
 		AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
@@ -139,7 +165,13 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 			await makeRestrictedUser(
 				JSON.stringify({
 					Version: "2012-10-17",
-					Statement: [{ Effect: "Allow", Action: actions, Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`] }],
+					Statement: [
+						{
+							Effect: "Allow",
+							Action: actions,
+							Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
+						},
+					],
 				}),
 			),
 		);
@@ -148,7 +180,9 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		using place = new Place();
 		writeFileSync(place.path("a", "f"), "on S3");
 		const url = `s3://${bucket}/prefix`;
-		const flushed = await place.cli("a", [...place.args("a", url), "flush"], { env: environment() });
+		const flushed = await place.cli("a", [...place.args("a", url), "flush"], {
+			env: environment(),
+		});
 		expect(flushed.status).toBe(0);
 		const [restored, found] = await Promise.all([
 			place.cli("b", [...place.args("b", url), "restore", "--json"], { env: environment() }),
@@ -163,24 +197,40 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		["list", ["s3:GetObject", "s3:PutObject"]],
 		["put", ["s3:ListBucket", "s3:GetObject"]],
 		["get", ["s3:ListBucket", "s3:PutObject"]],
-	])("not being allowed to %s is exit status 6, and the gate stays shut", async (denied, actions) => {
-		using place = new Place();
-		const args = place.args("a", `s3://${bucket}/denied-${denied}`);
-		if (denied === "get") {
-			writeFileSync(place.path("b", "f"), "x");
-			await place.cli("b", [...place.args("b", `s3://${bucket}/denied-${denied}`), "flush"], { env: environment() });
-		}
-		const ended = await place.cli("a", [...args, "run", "--json", "--", "touch", join(place.dir, "started")], {
-			env: await allowedTo(...actions),
-		});
-		expect(ended.status).toBe(6);
-		expect(errorOf(ended)).toMatchObject({ code: "STORE_ACCESS_DENIED", message: expect.stringContaining(`${denied} at http`) });
-		expect(readdirSync(place.dir)).not.toContain("started");
-	});
+	])(
+		"not being allowed to %s is exit status 6, and the gate stays shut",
+		async (denied, actions) => {
+			using place = new Place();
+			const args = place.args("a", `s3://${bucket}/denied-${denied}`);
+			if (denied === "get") {
+				writeFileSync(place.path("b", "f"), "x");
+				await place.cli("b", [...place.args("b", `s3://${bucket}/denied-${denied}`), "flush"], {
+					env: environment(),
+				});
+			}
+			const ended = await place.cli(
+				"a",
+				[...args, "run", "--json", "--", "touch", join(place.dir, "started")],
+				{
+					env: await allowedTo(...actions),
+				},
+			);
+			expect(ended.status).toBe(6);
+			expect(errorOf(ended)).toMatchObject({
+				code: "STORE_ACCESS_DENIED",
+				message: expect.stringContaining(`${denied} at http`),
+			});
+			expect(readdirSync(place.dir)).not.toContain("started");
+		},
+	);
 
 	test("a bucket that is not there is exit status 2", async () => {
 		using place = new Place();
-		const { status, stderr } = await place.cli("a", [...place.args("a", "s3://no-such-bucket-anywhere"), "ls"], { env: environment() });
+		const { status, stderr } = await place.cli(
+			"a",
+			[...place.args("a", "s3://no-such-bucket-anywhere"), "ls"],
+			{ env: environment() },
+		);
 		expect(status).toBe(2);
 		expect(stderr).toMatch(/^error \[STORE_BUCKET_MISSING\] .*s3:\/\/no-such-bucket-anywhere/);
 	});

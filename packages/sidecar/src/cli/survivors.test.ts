@@ -1,4 +1,7 @@
-/** An agent whose sidecar was killed ends with it, or at the latest before the next start restores anything. */
+/**
+ * An agent whose sidecar was killed ends with it, or at the latest before the next start restores
+ * anything.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,7 +14,14 @@ import { readProcesses, startOf } from "../daemon/process-table.ts";
 const isRoot = process.getuid?.() === 0;
 const OTHER_USER = 65_534;
 
-const agent = (script: string, ...args: readonly string[]) => ["--", "sh", "-c", script, "agent", ...args];
+const agent = (script: string, ...args: readonly string[]) => [
+	"--",
+	"sh",
+	"-c",
+	script,
+	"agent",
+	...args,
+];
 /** Goes on until it is told to end. `$1`: where its pid is. */
 const PATIENT = 'echo $$ > "$1"; exec sleep 600';
 const DEAF = 'trap "" TERM; echo $$ > "$1"; while :; do sleep 0.1; done';
@@ -19,21 +29,28 @@ const DEAF = 'trap "" TERM; echo $$ > "$1"; while :; do sleep 0.1; done';
 const isAlive = (pid: number) => startOf(pid) !== undefined;
 
 async function pidIn(path: string): Promise<number> {
-	await expect.poll(() => existsSync(path) && Number(readFileSync(path, "utf8")), { timeout: 10_000 }).toBeGreaterThan(0);
+	await expect
+		.poll(() => existsSync(path) && Number(readFileSync(path, "utf8")), { timeout: 10_000 })
+		.toBeGreaterThan(0);
 	return Number(readFileSync(path, "utf8"));
 }
 
 /** The shell that would end the agent. */
 async function endDeathWatch(daemon: CliProcess): Promise<void> {
 	const watch = readProcesses().find(
-		({ pid, parent }) => parent === daemon.pid && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("end-agent"),
+		({ pid, parent }) =>
+			parent === daemon.pid && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("end-agent"),
 	);
 	process.kill(watch?.pid as number, "SIGKILL");
 	await daemon.waitForEvent("agent.not-guarded");
 }
 
 /** An agent that runs on although its sidecar was killed; the file has its pid. */
-async function survivor(place: Place, script: string, options: readonly string[] = []): Promise<{ pid: number; daemon: CliProcess }> {
+async function survivor(
+	place: Place,
+	script: string,
+	options: readonly string[] = [],
+): Promise<{ pid: number; daemon: CliProcess }> {
 	const file = join(place.dir, `survivor-${Math.random()}`);
 	writeFileSync(file, "");
 	chmodSync(file, 0o666);
@@ -59,7 +76,9 @@ describe("the death of the sidecar ends the agent", () => {
 		["that does not hear SIGTERM", DEAF],
 	])("%s, and all it started", async (_, script) => {
 		using place = new Place();
-		const [own, child, orphan] = ["own", "child", "orphan"].map((name) => join(place.dir, name)) as [string, string, string];
+		const [own, child, orphan] = ["own", "child", "orphan"].map((name) =>
+			join(place.dir, name),
+		) as [string, string, string];
 		const family = `(setsid sh -c '${DEAF}' orphan "$3" &); sh -c '${PATIENT}' child "$2" & ${script}`;
 		const daemon = await place.run("a", agent(family, own, child, orphan));
 		const pids = [await pidIn(own), await pidIn(child), await pidIn(orphan)];
@@ -67,14 +86,18 @@ describe("the death of the sidecar ends the agent", () => {
 		daemon.signal("SIGKILL");
 		await expect.poll(() => pids.filter(isAlive), { timeout: 20_000 }).toEqual([]);
 		const { events } = await daemon.ended;
-		expect(events.filter(({ event }) => event === "agent.survivor-ended")).toMatchObject([{ level: "warn" }]);
+		expect(events.filter(({ event }) => event === "agent.survivor-ended")).toMatchObject([
+			{ level: "warn" },
+		]);
 	});
 
 	test("also where the whole process group of the sidecar is killed", async () => {
 		using place = new Place();
 		const own = join(place.dir, "own");
 		const below = ["setsid"];
-		const daemon = await place.run("a", agent(`exec setsid sh -c '${PATIENT}' agent "$1"`, own), { below });
+		const daemon = await place.run("a", agent(`exec setsid sh -c '${PATIENT}' agent "$1"`, own), {
+			below,
+		});
 		const pid = await pidIn(own);
 		process.kill(-daemon.pid, "SIGKILL");
 		await daemon.ended;
@@ -100,7 +123,11 @@ describe("a survivor", () => {
 		// @id survivor-deaf
 		["that does not hear SIGTERM", DEAF, true],
 		["without its environment", `exec env -i PATH="$PATH" sh -c '${PATIENT}' agent "$1"`, false],
-		["that left its session and its parent", `(setsid sh -c '${PATIENT}' daemon "$1" &); exec sleep 600`, false],
+		[
+			"that left its session and its parent",
+			`(setsid sh -c '${PATIENT}' daemon "$1" &); exec sleep 600`,
+			false,
+		],
 	])("%s is ended before the next start restores anything", async (_, script, killed) => {
 		using place = new Place();
 		const { pid } = await survivor(place, script);
@@ -108,7 +135,10 @@ describe("a survivor", () => {
 		expect(isAlive(pid)).toBe(false);
 		const names = next.events.map(({ event }) => event);
 		expect(names.indexOf("agent.survivor-ended")).toBeLessThan(names.indexOf("restore.finished"));
-		expect(next.events.find(({ event }) => event === "agent.survivor-ended")).toMatchObject({ level: "warn", killed });
+		expect(next.events.find(({ event }) => event === "agent.survivor-ended")).toMatchObject({
+			level: "warn",
+			killed,
+		});
 		await next.stop();
 	});
 
@@ -122,7 +152,10 @@ describe("a survivor", () => {
 		await place.cli("a", ["flush"]);
 		const { pid } = await survivor(place, PATIENT);
 		const { status, stderr } = await place.cli("a", args);
-		expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("agent.survivor-ended") });
+		expect({ status, stderr }).toEqual({
+			status: 0,
+			stderr: expect.stringContaining("agent.survivor-ended"),
+		});
 		expect(isAlive(pid)).toBe(false);
 	});
 
@@ -142,23 +175,27 @@ describe("a survivor", () => {
 	});
 
 	// @id survivor-of-other-user
-	test.skipIf(!isRoot)("that this user may not end is named and stops the start, and nothing is touched", async () => {
-		using place = new Place();
-		mkdirSync(place.store);
-		for (const path of [place.dir, place.store, join(place.path("a"), "..")]) chownSync(path, OTHER_USER, OTHER_USER);
-		const { status } = await place.cli("a", ["restore"], { uid: OTHER_USER });
-		expect(status).toBe(0);
-		const foreign = spawn("sleep", ["600"], { stdio: "ignore" });
-		const record = recordPath(join(place.dir, "a", "state"), place.path("a"));
-		recordAgent(record, foreign.pid as number, "1-2-3-4:5");
-		chownSync(record, OTHER_USER, OTHER_USER);
-		const refused = await place.cli("a", ["run", ...agent("exec true")], { uid: OTHER_USER });
-		expect(refused.status).toBe(2);
-		expect(refused.stderr).toContain(`error [AGENT_SURVIVES]`);
-		expect(refused.stderr).toContain(`process ${foreign.pid}: it belongs to another user`);
-		expect(isAlive(foreign.pid as number)).toBe(true);
-		await endChild(foreign);
-	});
+	test.skipIf(!isRoot)(
+		"that this user may not end is named and stops the start, and nothing is touched",
+		async () => {
+			using place = new Place();
+			mkdirSync(place.store);
+			for (const path of [place.dir, place.store, join(place.path("a"), "..")])
+				chownSync(path, OTHER_USER, OTHER_USER);
+			const { status } = await place.cli("a", ["restore"], { uid: OTHER_USER });
+			expect(status).toBe(0);
+			const foreign = spawn("sleep", ["600"], { stdio: "ignore" });
+			const record = recordPath(join(place.dir, "a", "state"), place.path("a"));
+			recordAgent(record, foreign.pid as number, "1-2-3-4:5");
+			chownSync(record, OTHER_USER, OTHER_USER);
+			const refused = await place.cli("a", ["run", ...agent("exec true")], { uid: OTHER_USER });
+			expect(refused.status).toBe(2);
+			expect(refused.stderr).toContain(`error [AGENT_SURVIVES]`);
+			expect(refused.stderr).toContain(`process ${foreign.pid}: it belongs to another user`);
+			expect(isAlive(foreign.pid as number)).toBe(true);
+			await endChild(foreign);
+		},
+	);
 
 	// @id stopped-sidecar-no-survivor
 	test("whose sidecar is stopped is not a survivor: a start with another state directory is refused", async () => {
@@ -168,7 +205,12 @@ describe("a survivor", () => {
 		const pid = await pidIn(own);
 		daemon.signal("SIGSTOP");
 		const state = join(place.dir, "other-state");
-		const { status, stderr } = await place.cli("a", ["run", "--state-dir", state, ...agent("exec true")]);
+		const { status, stderr } = await place.cli("a", [
+			"run",
+			"--state-dir",
+			state,
+			...agent("exec true"),
+		]);
 		daemon.signal("SIGCONT");
 		expect(status).toBe(2);
 		expect(stderr).toContain(`process ${daemon.pid} runs on it with another state directory`);
@@ -177,8 +219,17 @@ describe("a survivor", () => {
 
 	test("in which the next command runs is not ended: the command says so", async () => {
 		using place = new Place();
-		const [go, said, own] = ["go", "said", "own"].map((name) => join(place.dir, name)) as [string, string, string];
-		const command = [process.execPath, join(import.meta.dirname, "../../dist/openclaw-sidecar.js"), ...place.args("a"), "restore"];
+		const [go, said, own] = ["go", "said", "own"].map((name) => join(place.dir, name)) as [
+			string,
+			string,
+			string,
+		];
+		const command = [
+			process.execPath,
+			join(import.meta.dirname, "../../dist/openclaw-sidecar.js"),
+			...place.args("a"),
+			"restore",
+		];
 		const script = `echo $$ > "$3"; until [ -e "$1" ]; do sleep 0.1; done; ${command.join(" ")} > "$2" 2>&1; sleep 600`;
 		const daemon = await place.run("a", agent(script, go, said, own));
 		const pid = await pidIn(own);
@@ -186,7 +237,9 @@ describe("a survivor", () => {
 		daemon.signal("SIGKILL");
 		await expect.poll(() => isAlive(daemon.pid)).toBe(false);
 		writeFileSync(go, "");
-		await expect.poll(() => existsSync(said) && readFileSync(said, "utf8"), { timeout: 10_000 }).toContain("what to do");
+		await expect
+			.poll(() => existsSync(said) && readFileSync(said, "utf8"), { timeout: 10_000 })
+			.toContain("what to do");
 		expect(readFileSync(said, "utf8")).toMatch(/\[AGENT_SURVIVES\].*this command runs inside it/);
 		expect(isAlive(pid)).toBe(true);
 		for (const each of readProcesses()) if (each.parent === pid) endHard(each.pid);

@@ -2,7 +2,12 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { CLI_SOURCE, jsonObject, Place } from "../../../testkit/cli.ts";
-import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../../testkit/store/s3-server.ts";
+import {
+	makeBucket,
+	makeRestrictedUser,
+	type S3Credentials,
+	s3TestServer,
+} from "../../../testkit/store/s3-server.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 
 const server = s3TestServer();
@@ -27,20 +32,34 @@ test("export and import, for people and for programs", async () => {
 	const out = join(place.dir, "out");
 	const exported = await place.cli("a", ["export", out]);
 	expect(exported).toMatchObject({ status: 0 });
-	expect(exported.stdout).toMatch(/^exported commit 2 to .*\/out: 1 file, 4 B, 1 directory, 1 link, in \d+ ms\n$/);
+	expect(exported.stdout).toMatch(
+		/^exported commit 2 to .*\/out: 1 file, 4 B, 1 directory, 1 link, in \d+ ms\n$/,
+	);
 	expect(readDisk(out)).toEqual(readDisk(place.path("a")));
 
 	const imported = await place.cli("b", ["import", out, "--namespace", "bob", "--json"]);
 	expect(imported.status).toBe(0);
-	expect(jsonObject(imported.stdout)).toMatchObject({ from: out, seq: 2, files: 1, directories: 1, links: 1, bytes: 4, leftOut: [] });
+	expect(jsonObject(imported.stdout)).toMatchObject({
+		from: out,
+		seq: 2,
+		files: 1,
+		directories: 1,
+		links: 1,
+		bytes: 4,
+		leftOut: [],
+	});
 	expect((await place.cli("b", ["cat", "dir/f", "--namespace", "bob"])).stdout).toBe("one\n");
 
 	const again = await place.cli("b", ["import", out, "--namespace", "bob", "--json"]);
 	expect(again.status).toBe(2);
-	expect(jsonObject(again.stdout)).toMatchObject({ error: { code: "LOG_NOT_EMPTY", exitStatus: 2 } });
+	expect(jsonObject(again.stdout)).toMatchObject({
+		error: { code: "LOG_NOT_EMPTY", exitStatus: 2 },
+	});
 	const occupied = await place.cli("a", ["export", out]);
 	expect(occupied.status).toBe(2);
-	expect(occupied.stderr).toMatch(/error \[TARGET_NOT_EMPTY\] .*\/out: dir is there\nwhat to do: name a new directory or prefix\n$/);
+	expect(occupied.stderr).toMatch(
+		/error \[TARGET_NOT_EMPTY\] .*\/out: dir is there\nwhat to do: name a new directory or prefix\n$/,
+	);
 	expect((await place.cli("a", ["export"])).stderr).toMatch(/TARGET: this argument is missing/);
 });
 
@@ -49,7 +68,13 @@ test("run on plain files beside an empty log adopts them before the agent starts
 	const plain = join(place.store, "users/default/memory/MEMORY.md");
 	mkdirSync(dirname(plain), { recursive: true });
 	writeFileSync(plain, "who I am");
-	const ran = await place.cli("b", ["run", "--", "sh", "-c", `cat ${place.path("b", "memory/MEMORY.md")}`]);
+	const ran = await place.cli("b", [
+		"run",
+		"--",
+		"sh",
+		"-c",
+		`cat ${place.path("b", "memory/MEMORY.md")}`,
+	]);
 	expect(ran).toMatchObject({ status: 0, stdout: "who I am" });
 	expect(readFileSync(plain, "utf8")).toBe("who I am");
 });
@@ -64,10 +89,21 @@ describe.skipIf(server === undefined)("with a real server", () => {
 		const { args, url, env } = onS3(await makeBucket());
 		const human = await place.cli("a", ["export", `${url}/x`, ...args], { env });
 		expect(human.status).toBe(3);
-		expect(human.stdout).toContain("not carried  bad\\udcff: its name is not UTF-8, and a key must be\n");
-		const { status, stdout } = await place.cli("a", ["export", `${url}/x`, "--overwrite", "--json", ...args], { env });
+		expect(human.stdout).toContain(
+			"not carried  bad\\udcff: its name is not UTF-8, and a key must be\n",
+		);
+		const { status, stdout } = await place.cli(
+			"a",
+			["export", `${url}/x`, "--overwrite", "--json", ...args],
+			{ env },
+		);
 		expect(status).toBe(3);
-		expect(jsonObject(stdout)).toMatchObject({ files: 1, notCarried: [{ path: "bad\udcff" }], others: 0, exitStatus: 3 });
+		expect(jsonObject(stdout)).toMatchObject({
+			files: 1,
+			notCarried: [{ path: "bad\udcff" }],
+			others: 0,
+			exitStatus: 3,
+		});
 	});
 
 	test("a listing that is denied keeps the gate shut: exit status 6, no agent, nothing written", async () => {
@@ -77,7 +113,11 @@ describe.skipIf(server === undefined)("with a real server", () => {
 			JSON.stringify({
 				Version: "2012-10-17",
 				Statement: [
-					{ Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject"], Resource: `arn:aws:s3:::${bucket}/*` },
+					{
+						Effect: "Allow",
+						Action: ["s3:GetObject", "s3:PutObject"],
+						Resource: `arn:aws:s3:::${bucket}/*`,
+					},
 					{
 						Effect: "Allow",
 						Action: "s3:ListBucket",
@@ -89,7 +129,11 @@ describe.skipIf(server === undefined)("with a real server", () => {
 		);
 		const { args, url, env } = onS3(bucket, mayListLogOnly);
 		const touched = place.path("a", "touched");
-		const ran = await place.cli("a", ["run", "--json", "--store", url, ...args, "--", "touch", touched], { env });
+		const ran = await place.cli(
+			"a",
+			["run", "--json", "--store", url, ...args, "--", "touch", touched],
+			{ env },
+		);
 		expect(ran.status).toBe(6);
 		expect(jsonObject(ran.stdout)).toMatchObject({ error: { code: "STORE_ACCESS_DENIED" } });
 		expect(existsSync(touched)).toBe(false);
@@ -104,9 +148,16 @@ describe.skipIf(server === undefined)("with a real server", () => {
 			return next(name, context); } });`;
 		const { args, url, env } = onS3(await makeBucket());
 		// In the bundle nothing is resolved any more.
-		const hooked = { entry: CLI_SOURCE, env: { ...env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` } };
+		const hooked = {
+			entry: CLI_SOURCE,
+			env: { ...env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` },
+		};
 		const loads = async (command: readonly string[]) => {
-			const { status, events } = await place.cli("a", [...command, "--store", url, ...args], hooked);
+			const { status, events } = await place.cli(
+				"a",
+				[...command, "--store", url, ...args],
+				hooked,
+			);
 			expect(status).toBe(0);
 			return events.some(({ event }) => event === "loaded.lib-storage");
 		};

@@ -1,4 +1,7 @@
-/** A sweep finds changes that the kernel does not announce within seconds. The log says how old they may be. */
+/**
+ * A sweep finds changes that the kernel does not announce within seconds. The log says how old they
+ * may be.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,9 +10,23 @@ import { type CliProcess, Place } from "../../../testkit/cli.ts";
 
 const SWEEP_MS = 5_000;
 
-/** Wraps the command so that the kernel grants it only so many inotify instances or watches; undefined if that is not possible here. */
-function withLimit(name: "max_inotify_instances" | "max_inotify_watches", count: number): readonly string[] | undefined {
-	const below = ["unshare", "--user", "--map-root-user", "sh", "-c", `echo ${count} > /proc/sys/user/${name} && exec "$@"`, "sh"];
+/**
+ * Wraps the command so that the kernel grants it only so many inotify instances or watches;
+ * undefined if that is not possible here.
+ */
+function withLimit(
+	name: "max_inotify_instances" | "max_inotify_watches",
+	count: number,
+): readonly string[] | undefined {
+	const below = [
+		"unshare",
+		"--user",
+		"--map-root-user",
+		"sh",
+		"-c",
+		`echo ${count} > /proc/sys/user/${name} && exec "$@"`,
+		"sh",
+	];
 	try {
 		execFileSync("unshare", [...below.slice(1), "true"], { stdio: "ignore" });
 		return below;
@@ -25,7 +42,10 @@ const limited = withLimit("max_inotify_instances", 0);
 /** The commit that holds what was just written. */
 async function nextCommit(daemon: CliProcess) {
 	const seen = daemon.events.length;
-	return await daemon.waitForEvent("flush.committed", (event) => daemon.events.indexOf(event) >= seen);
+	return await daemon.waitForEvent(
+		"flush.committed",
+		(event) => daemon.events.indexOf(event) >= seen,
+	);
 }
 
 describe.skipIf(limited === undefined)("without a single watch", () => {
@@ -34,7 +54,10 @@ describe.skipIf(limited === undefined)("without a single watch", () => {
 		using place = new Place();
 		mkdirSync(place.path("a"));
 		await using daemon = await place.run("a", [], { below: limited ?? [] });
-		expect(await daemon.waitForEvent("watch.not-supported")).toMatchObject({ level: "warn", directory: place.path("a") });
+		expect(await daemon.waitForEvent("watch.not-supported")).toMatchObject({
+			level: "warn",
+			directory: place.path("a"),
+		});
 		writeFileSync(place.path("a", "one"), "1");
 		await nextCommit(daemon);
 		const written = Date.now();
@@ -50,7 +73,9 @@ describe.skipIf(limited === undefined)("without a single watch", () => {
 		using place = new Place();
 		mkdirSync(place.path("a"));
 		const { stdout } = await place.cli("a", ["doctor", "--json"], { below: limited ?? [] });
-		const { checks } = JSON.parse(stdout) as { readonly checks: readonly { readonly name: string }[] };
+		const { checks } = JSON.parse(stdout) as {
+			readonly checks: readonly { readonly name: string }[];
+		};
 		expect(checks.find(({ name }) => name === "change notifications")).toMatchObject({
 			status: "warning",
 			found: expect.stringContaining("EMFILE"),
@@ -64,13 +89,20 @@ test.skipIf(limited === undefined)("doctor and the daemon report too few watches
 	using place = new Place();
 	mkdirSync(place.path("a", "1", "2", "3", "4"), { recursive: true });
 	const below = withLimit("max_inotify_watches", 2) ?? [];
-	expect((await place.cli("a", ["doctor"], { below })).stdout).toMatch(/WARNING +change notifications: .*ENOSPC/);
+	expect((await place.cli("a", ["doctor"], { below })).stdout).toMatch(
+		/WARNING +change notifications: .*ENOSPC/,
+	);
 	await using daemon = await place.run("a", [], { below });
-	expect(await daemon.waitForEvent("watch.not-supported")).toMatchObject({ reason: expect.stringContaining("ENOSPC") });
+	expect(await daemon.waitForEvent("watch.not-supported")).toMatchObject({
+		reason: expect.stringContaining("ENOSPC"),
+	});
 	await daemon.stop();
 });
 
-/** A file system whose other side is a directory of this machine; undefined without root, /dev/fuse or bindfs. */
+/**
+ * A file system whose other side is a directory of this machine; undefined without root, /dev/fuse
+ * or bindfs.
+ */
 function mounted(under: string, over: string): Disposable | undefined {
 	try {
 		for (const directory of [under, over]) mkdirSync(directory, { recursive: true });
@@ -85,20 +117,23 @@ function mounted(under: string, over: string): Disposable | undefined {
 test.for([
 	["the workspace", "ws"],
 	["a directory in it", "ws/inner"],
-] as const)("where %s is a FUSE mount, a change made on its other side is found by a sweep", async ([, name], context) => {
-	using place = new Place();
-	const under = join(place.dir, "under");
-	mkdirSync(place.path("a"));
-	const over = join(place.path("a"), "..", name);
-	using mount = mounted(under, over);
-	if (mount === undefined) return context.skip();
-	expect((await place.cli("a", ["doctor"])).stdout).toContain(`${over}: FUSE or virtiofs`);
-	await using daemon = await place.run("a");
-	expect(await daemon.waitForEvent("watch.not-supported")).toMatchObject({ directory: over });
-	writeFileSync(join(under, "remote"), "from the other side");
-	const { lagMs } = await daemon.waitForEvent("flush.committed", ({ changed }) => changed !== 0);
-	expect(lagMs).toBeLessThan(20_000);
-	await daemon.stop();
-	const path = name === "ws" ? "remote" : "inner/remote";
-	expect((await place.cli("a", ["cat", path])).stdout).toBe("from the other side");
-});
+] as const)(
+	"where %s is a FUSE mount, a change made on its other side is found by a sweep",
+	async ([, name], context) => {
+		using place = new Place();
+		const under = join(place.dir, "under");
+		mkdirSync(place.path("a"));
+		const over = join(place.path("a"), "..", name);
+		using mount = mounted(under, over);
+		if (mount === undefined) return context.skip();
+		expect((await place.cli("a", ["doctor"])).stdout).toContain(`${over}: FUSE or virtiofs`);
+		await using daemon = await place.run("a");
+		expect(await daemon.waitForEvent("watch.not-supported")).toMatchObject({ directory: over });
+		writeFileSync(join(under, "remote"), "from the other side");
+		const { lagMs } = await daemon.waitForEvent("flush.committed", ({ changed }) => changed !== 0);
+		expect(lagMs).toBeLessThan(20_000);
+		await daemon.stop();
+		const path = name === "ws" ? "remote" : "inner/remote";
+		expect((await place.cli("a", ["cat", path])).stdout).toBe("from the other side");
+	},
+);

@@ -6,7 +6,8 @@ import { CLI_SOURCE, cli, type Ended, jsonObject, Place } from "../../../testkit
 import manifest from "../../package.json" with { type: "json" };
 
 /** What a failing command says to people. */
-const saying = (code: string, text: string) => expect.stringMatching(new RegExp(`^error \\[${code}\\] .*${text}.*\nwhat to do: .+\n$`));
+const saying = (code: string, text: string) =>
+	expect.stringMatching(new RegExp(`^error \\[${code}\\] .*${text}.*\nwhat to do: .+\n$`));
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 let place: Place;
@@ -17,13 +18,28 @@ afterAll(() => place[Symbol.dispose]());
 
 describe("help", () => {
 	test.concurrent.each(["--version", "-V"])("%s is the package's", async (flag) => {
-		expect(await cli([flag])).toMatchObject({ status: 0, stdout: `${manifest.version}\n`, stderr: "" });
+		expect(await cli([flag])).toMatchObject({
+			status: 0,
+			stdout: `${manifest.version}\n`,
+			stderr: "",
+		});
 	});
 
 	test.concurrent("lists commands and options on stdout", async () => {
 		const { status, stdout, stderr } = await cli(["--help"]);
 		expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-		for (const word of ["run", "restore", "flush", "status", "history", "ls", "cat", "--workspace", "--store", "Exit status"]) {
+		for (const word of [
+			"run",
+			"restore",
+			"flush",
+			"status",
+			"history",
+			"ls",
+			"cat",
+			"--workspace",
+			"--store",
+			"Exit status",
+		]) {
 			expect(stdout).toContain(word);
 		}
 	});
@@ -31,7 +47,9 @@ describe("help", () => {
 	test.concurrent("of a command explains its own options and names the common ones", async () => {
 		const { status, stdout } = await cli(["cat", "--help"]);
 		expect(status).toBe(0);
-		expect(stdout).toMatch(/<PATH>[\s\S]*--at <SEQ\|TIME>[\s\S]*Every command also takes [\s\S]*--namespace,/);
+		expect(stdout).toMatch(
+			/<PATH>[\s\S]*--at <SEQ\|TIME>[\s\S]*Every command also takes [\s\S]*--namespace,/,
+		);
 		expect(stdout).not.toContain("--namespace <NAME>");
 		expect(stdout).not.toContain("--listen");
 		const run = await cli(["run", "--help"]);
@@ -62,7 +80,9 @@ describe("a command line nobody understands is exit status 2, names what it is, 
 	])("%j", async (args, said, remedy) => {
 		const ended = await cli(args, { cwd: place.dir });
 		expect(ended).toMatchObject({ status: 2, stdout: "" });
-		expect(ended.stderr).toMatch(new RegExp(`^error \\[USAGE\\] .*${escaped(said)}.*\nwhat to do: .*${remedy}.*\n$`));
+		expect(ended.stderr).toMatch(
+			new RegExp(`^error \\[USAGE\\] .*${escaped(said)}.*\nwhat to do: .*${remedy}.*\n$`),
+		);
 	});
 
 	test.concurrent("with --json it is one object on stdout and nothing on stderr", async () => {
@@ -86,7 +106,9 @@ describe("a command line nobody understands is exit status 2, names what it is, 
 	});
 
 	test.concurrent("what stands after -- is the agent's: its --json is not ours", async () => {
-		const { stdout, stderr } = await cli(["run", "--namespace", "..", "--", "agent", "--json"], { cwd: place.dir });
+		const { stdout, stderr } = await cli(["run", "--namespace", "..", "--", "agent", "--json"], {
+			cwd: place.dir,
+		});
 		expect(stdout).toBe("");
 		expect(stderr).toEqual(saying("NAMESPACE_INVALID", escaped("..")));
 	});
@@ -99,7 +121,11 @@ describe("a wrong value names itself and where it came from", () => {
 		["NAMESPACE_INVALID", ["--namespace", ""], '"": flag --namespace'],
 		["STORE_URL_INVALID", ["--store", "ftp://x"], "ftp://x: flag --store"],
 		["STORE_URL_INVALID", ["--store", "s3://user:secret@bucket"], "s3://***@bucket: flag --store"],
-		["USAGE", ["--profile", "opnclaw"], "opnclaw: flag --profile accepts openclaw or plain; did you mean openclaw?"],
+		[
+			"USAGE",
+			["--profile", "opnclaw"],
+			"opnclaw: flag --profile accepts openclaw or plain; did you mean openclaw?",
+		],
 		["USAGE", ["--drain-timeout", "8"], "8: flag --drain-timeout"],
 		["USAGE", ["--workspace", "/tmp/a", "--store", "file:///tmp/a/b"], "lies inside the workspace"],
 		["USAGE", ["--config", "/nonexistent.json"], "/nonexistent.json"],
@@ -124,32 +150,50 @@ describe("a wrong value names itself and where it came from", () => {
 
 test.concurrent("flags win over the environment, that over the config file, and that over the default", async () => {
 	mkdirSync(join(place.dir, ".config/openclaw-sidecar"), { recursive: true });
-	writeFileSync(join(place.dir, ".config/openclaw-sidecar/config.json"), '{ "namespace": "file", "json": true }');
+	writeFileSync(
+		join(place.dir, ".config/openclaw-sidecar/config.json"),
+		'{ "namespace": "file", "json": true }',
+	);
 	mkdirSync(place.path("m"), { recursive: true });
 	const base = place.args("m").filter((_, index, all) => all[index] !== "--namespace");
 	const url = async (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
-		(jsonObject((await cli([...base, "status", ...args], { cwd: place.dir, env })).stdout).log as { url: string }).url;
+		(
+			jsonObject((await cli([...base, "status", ...args], { cwd: place.dir, env })).stdout).log as {
+				url: string;
+			}
+		).url;
 	const env = { OPENCLAW_SIDECAR_NAMESPACE: "env" };
 	expect(await Promise.all([url(["--namespace", "flag"], env), url([], env), url([])])).toEqual([
 		expect.stringMatching(/users\/flag$/),
 		expect.stringMatching(/users\/env$/),
 		expect.stringMatching(/users\/file$/),
 	]);
-	const human: Ended = await cli([...base, "status", "--no-json", "--config", "/dev/null"], { cwd: place.dir });
+	const human: Ended = await cli([...base, "status", "--no-json", "--config", "/dev/null"], {
+		cwd: place.dir,
+	});
 	expect(human.stderr).toEqual(saying("USAGE", "/dev/null"));
 });
 
 test.concurrent("options may stand before the command, and a variable that is no option is warned of", async () => {
 	const env = { OPENCLAW_SIDECAR_NAMSPACE: "x" };
 	mkdirSync(place.path("m"), { recursive: true });
-	const { status, events } = await cli([...place.args("m"), "--json", "status"], { cwd: place.dir, env });
+	const { status, events } = await cli([...place.args("m"), "--json", "status"], {
+		cwd: place.dir,
+		env,
+	});
 	expect(status).toBe(0);
 	expect(events).toEqual([expect.objectContaining({ event: "config.ignored", level: "warn" })]);
 });
 
 test("an old Node gets one line and exit status 2", () => {
-	const older = 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.20.2" } });';
-	const argv = ["--import", `data:text/javascript,${encodeURIComponent(older)}`, CLI_SOURCE, "status"];
+	const older =
+		'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.20.2" } });';
+	const argv = [
+		"--import",
+		`data:text/javascript,${encodeURIComponent(older)}`,
+		CLI_SOURCE,
+		"status",
+	];
 	const { status, stdout, stderr } = spawnSync(process.execPath, argv, { encoding: "utf8" });
 	expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
 	expect(stderr).toBe("openclaw-sidecar: needs Node 24 or newer, this is 20.20.2\n");

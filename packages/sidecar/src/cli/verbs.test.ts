@@ -1,5 +1,15 @@
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	truncateSync,
+	utimesSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -12,7 +22,8 @@ describe("the verbs, one after the other, without a daemon", () => {
 	let place: Place;
 	let at1: string;
 
-	const seqs = async () => jsonLines((await place.cli("a", ["history", "--json"])).stdout).map(({ seq }) => seq);
+	const seqs = async () =>
+		jsonLines((await place.cli("a", ["history", "--json"])).stdout).map(({ seq }) => seq);
 
 	beforeAll(async () => {
 		place = new Place();
@@ -27,7 +38,13 @@ describe("the verbs, one after the other, without a daemon", () => {
 		const { status, stdout } = await place.cli("a", ["status", "--json"]);
 		expect(status).toBe(3);
 		const found = jsonObject(stdout);
-		expect(found).toMatchObject({ durable: false, log: { seq: 0 }, base: null, daemon: null, notDurableCount: 5 });
+		expect(found).toMatchObject({
+			durable: false,
+			log: { seq: 0 },
+			base: null,
+			daemon: null,
+			notDurableCount: 5,
+		});
 		expect(found.notDurable).toContainEqual({ path: `dir/${HOSTILE}`, kind: "new", reason: "new" });
 		const human = await place.cli("a", ["status"]);
 		expect(human.stdout).toMatch(/durable +NO: 5 paths\n/);
@@ -53,7 +70,10 @@ describe("the verbs, one after the other, without a daemon", () => {
 
 	test("flush of nothing makes no commit, and no fence either", async () => {
 		const { status, stdout } = await place.cli("a", ["flush"]);
-		expect({ status, stdout }).toEqual({ status: 0, stdout: "nothing to flush: everything is durable\n" });
+		expect({ status, stdout }).toEqual({
+			status: 0,
+			stdout: "nothing to flush: everything is durable\n",
+		});
 		expect(await seqs()).toEqual([2, 1]);
 	});
 
@@ -95,11 +115,18 @@ describe("the verbs, one after the other, without a daemon", () => {
 			["dir/link", "link"],
 			[`dir/${HOSTILE}`, "file"],
 		]);
-		expect(below[2]).toMatchObject({ target: "../nowhere", mtimeNs: expect.stringMatching(/^\d+$/) });
+		expect(below[2]).toMatchObject({
+			target: "../nowhere",
+			mtimeNs: expect.stringMatching(/^\d+$/),
+		});
 	});
 
 	test("cat gives the bytes, also by the name that ls shows; a directory, a link or nothing is an error", async () => {
-		expect(await place.cli("a", ["cat", "a.txt"])).toMatchObject({ status: 0, stdout: "one\n", stderr: "" });
+		expect(await place.cli("a", ["cat", "a.txt"])).toMatchObject({
+			status: 0,
+			stdout: "one\n",
+			stderr: "",
+		});
 		expect((await place.cli("a", ["cat", "dir/new\\u000aline\\u001b[31m"])).stdout).toBe("hostile");
 		const failures: [string, RegExp][] = [
 			["dir", /\[PATH_NOT_FOUND\] .*dir: it is a directory/],
@@ -117,10 +144,20 @@ describe("the verbs, one after the other, without a daemon", () => {
 	test("restore elsewhere gives the very tree", async () => {
 		const { status, stdout } = await place.cli("b", ["restore", "--json"]);
 		expect(status).toBe(0);
-		expect(jsonObject(stdout)).toMatchObject({ seq: 2, files: 2, bytes: 11, written: 2, writtenBytes: 11, keptLocal: 0, moved: [] });
+		expect(jsonObject(stdout)).toMatchObject({
+			seq: 2,
+			files: 2,
+			bytes: 11,
+			written: 2,
+			writtenBytes: 11,
+			keptLocal: 0,
+			moved: [],
+		});
 		expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));
 		const human = await place.cli("b", ["restore"]);
-		expect(human.stdout).toMatch(/^restored commit 2: 2 files, 11 B, in .*\neverything was there already\n$/);
+		expect(human.stdout).toMatch(
+			/^restored commit 2: 2 files, 11 B, in .*\neverything was there already\n$/,
+		);
 	});
 
 	test("a change, a deletion and a touch: status names them, flush commits them, --at finds what was before", async () => {
@@ -158,7 +195,9 @@ describe("the verbs, one after the other, without a daemon", () => {
 			const { status, stderr } = await place.cli("a", ["ls", "--at", at]);
 			expect(status).toBe(2);
 			expect(stderr).toMatch(
-				new RegExp(`^error \\[COMMIT_NOT_FOUND\\] .*: ${at}: (the newest commit is 4|the oldest commit is 1, of .*)\n`),
+				new RegExp(
+					`^error \\[COMMIT_NOT_FOUND\\] .*: ${at}: (the newest commit is 4|the oldest commit is 1, of .*)\n`,
+				),
 			);
 		}
 	});
@@ -167,7 +206,10 @@ describe("the verbs, one after the other, without a daemon", () => {
 		writeFileSync(place.path("c", "mine"), "mine");
 		const { status, stdout } = await place.cli("c", ["flush", "--json"]);
 		expect(status).toBe(2);
-		expect(jsonObject(stdout).error).toMatchObject({ code: "WORKSPACE_NOT_RESTORED", value: place.path("c") });
+		expect(jsonObject(stdout).error).toMatchObject({
+			code: "WORKSPACE_NOT_RESTORED",
+			value: place.path("c"),
+		});
 	});
 });
 
@@ -198,11 +240,16 @@ test("flush keeps both sides of an edit that meets a newer commit: the log's in 
 	const { moved } = jsonObject(stdout) as { moved: { path: string; to: string }[] };
 	expect(moved).toEqual([{ path: "f", to: expect.any(String), isInLog: false }]);
 	const recovered = jsonObject((await place.cli("a", ["recover", "--json"])).stdout);
-	expect(recovered).toMatchObject({ writers: [{ restore: true, files: 1, entries: [{ path: "f" }] }] });
+	expect(recovered).toMatchObject({
+		writers: [{ restore: true, files: 1, entries: [{ path: "f" }] }],
+	});
 	expect(readFileSync(moved[0]?.to as string, "utf8")).toBe("changed here");
 	expect(readFileSync(place.path("b", "f"), "utf8")).toBe("newer in the log");
 	expect((await place.cli("a", ["cat", "own"])).stdout).toBe("new here");
-	expect(await place.cli("b", ["flush"])).toMatchObject({ status: 0, stdout: "nothing to flush: everything is durable\n" });
+	expect(await place.cli("b", ["flush"])).toMatchObject({
+		status: 0,
+		stdout: "nothing to flush: everything is durable\n",
+	});
 });
 
 // @id untakeable-named
@@ -253,13 +300,19 @@ test("a reader that goes away ends a listing quietly, and a file that is larger 
 	const pipe = async (verb: string, reader: string) => {
 		const script = `"$0" "$@" ${verb} | ${reader}; echo "status \${PIPESTATUS[0]}"`;
 		return await new Promise<{ stdout: string; stderr: string }>((resolve, reject) => {
-			execFile("bash", ["-c", script, process.execPath, CLI_BUNDLE, ...place.args("a")], { cwd: place.dir }, (error, stdout, stderr) =>
-				error ? reject(error) : resolve({ stdout, stderr }),
+			execFile(
+				"bash",
+				["-c", script, process.execPath, CLI_BUNDLE, ...place.args("a")],
+				{ cwd: place.dir },
+				(error, stdout, stderr) => (error ? reject(error) : resolve({ stdout, stderr })),
 			);
 		});
 	};
 	expect(await pipe("ls", "head -n 1 | wc -l")).toEqual({ stdout: "1\nstatus 0\n", stderr: "" });
-	expect(await pipe("cat zeros", "head -c 1 | wc -c")).toEqual({ stdout: "1\nstatus 0\n", stderr: "" });
+	expect(await pipe("cat zeros", "head -c 1 | wc -c")).toEqual({
+		stdout: "1\nstatus 0\n",
+		stderr: "",
+	});
 });
 
 describe("places that cannot be used", () => {
@@ -285,18 +338,25 @@ describe("places that cannot be used", () => {
 			mkdirSync(join(place.dir, shared), { recursive: true });
 			chmodSync(join(place.dir, shared), 0o777);
 		}
-		const { status, stderr } = await place.cli("a", ["run", "--log-level", "silent"], ordinaryUser());
+		const { status, stderr } = await place.cli(
+			"a",
+			["run", "--log-level", "silent"],
+			ordinaryUser(),
+		);
 		expect(status).toBe(2);
 		expect(stderr).toMatch(/^error \[WORKSPACE_READ_ONLY\]/);
 		expect(readdirSync(place.store)).toEqual([]);
 	});
 
 	// Nothing can be made in /proc, and what is said there is that it does not exist.
-	test.each(["/dev/null/state", "/proc/none"])("a state directory that cannot be written: %s", async (stateDir) => {
-		using place = new Place();
-		const { status, stderr } = await place.cli("a", ["status", "--state-dir", stateDir]);
-		expect(status).toBe(2);
-		expect(stderr).toMatch(/^error \[STATE_DIR_UNUSABLE\]/);
-		expect(stderr).toContain(stateDir);
-	});
+	test.each(["/dev/null/state", "/proc/none"])(
+		"a state directory that cannot be written: %s",
+		async (stateDir) => {
+			using place = new Place();
+			const { status, stderr } = await place.cli("a", ["status", "--state-dir", stateDir]);
+			expect(status).toBe(2);
+			expect(stderr).toMatch(/^error \[STATE_DIR_UNUSABLE\]/);
+			expect(stderr).toContain(stateDir);
+		},
+	);
 });

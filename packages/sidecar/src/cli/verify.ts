@@ -6,15 +6,24 @@ import { POLICY_OPTIONS, policyFlags } from "./policy.ts";
 
 export const verify: Command = {
 	name: "verify",
-	summary: "Check the whole log: every object, the chain and the checksums; with --deep all content.",
+	summary:
+		"Check the whole log: every object, the chain and the checksums; with --deep all content.",
 	notes: [
 		"Exit status 5 where something that is retained is damaged or missing, with the objects named. Give the policy that `gc` runs with:",
 		"what is missing beyond it is past retention. Writes nothing.",
 	],
-	options: [{ flags: "--deep", description: "Read all content and check every SHA-256." }, ...POLICY_OPTIONS],
+	options: [
+		{ flags: "--deep", description: "Read all content and check every SHA-256." },
+		...POLICY_OPTIONS,
+	],
 	async run({ config, progress, out }, _args, options) {
 		const library = await import("../library/verify.ts");
-		const found = await library.verify({ settings: config, ...policyFlags(options), deep: options.deep === true, progress });
+		const found = await library.verify({
+			settings: config,
+			...policyFlags(options),
+			deep: options.deep === true,
+			progress,
+		});
 		if (config.json) await out.json(forProgram(found));
 		else for (const line of shown(found)) await out.line(line);
 		return found.damaged.length === 0 ? 0 : ERRORS.OBJECT_CORRUPT.exitStatus;
@@ -27,17 +36,41 @@ type Found = Awaited<ReturnType<typeof import("../library/verify.ts").verify>>;
 const SHOWN_KEYS = 20;
 
 function shown(found: Found): string[] {
-	const { deep, newestSeq, newestWholeSeq, commits, packs, checkedBytes, damaged, expiredSeqs, gaps, orphans, unknownKeys } = found;
+	const {
+		deep,
+		newestSeq,
+		newestWholeSeq,
+		commits,
+		packs,
+		checkedBytes,
+		damaged,
+		expiredSeqs,
+		gaps,
+		orphans,
+		unknownKeys,
+	} = found;
 	const orphanBytes = orphans.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
 	return [
 		`checked  ${count(commits.count, "commit")}, ${humanBytes(commits.bytes)}; ${count(packs.count, "pack")}, ${humanBytes(packs.bytes)}${deep ? `; ${humanBytes(checkedBytes)} of content` : ""}`,
-		...(gaps.length > 0 ? [`swept    ${gaps.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(", ")}`] : []),
-		...(expiredSeqs.length > 0 ? [`expired  ${ranges(expiredSeqs)}: left for content that is kept; cannot be restored`] : []),
-		...(orphans.length > 0
-			? [`unneeded ${count(orphans.length, "pack")}, ${humanBytes(orphanBytes)}: not referred to yet, or left to gc`]
+		...(gaps.length > 0
+			? [
+					`swept    ${gaps.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(", ")}`,
+				]
 			: []),
-		...unknownKeys.slice(0, SHOWN_KEYS).map((key) => `unknown  ${shownPath(key)}: no release writes it`),
-		...(unknownKeys.length > SHOWN_KEYS ? [`unknown  and ${count(unknownKeys.length - SHOWN_KEYS, "more", "more")}`] : []),
+		...(expiredSeqs.length > 0
+			? [`expired  ${ranges(expiredSeqs)}: left for content that is kept; cannot be restored`]
+			: []),
+		...(orphans.length > 0
+			? [
+					`unneeded ${count(orphans.length, "pack")}, ${humanBytes(orphanBytes)}: not referred to yet, or left to gc`,
+				]
+			: []),
+		...unknownKeys
+			.slice(0, SHOWN_KEYS)
+			.map((key) => `unknown  ${shownPath(key)}: no release writes it`),
+		...(unknownKeys.length > SHOWN_KEYS
+			? [`unknown  and ${count(unknownKeys.length - SHOWN_KEYS, "more", "more")}`]
+			: []),
 		...damaged.map(
 			({ key, seq, error }) =>
 				`DAMAGED  ${shownPath(key)}${seq === undefined ? "" : `, needed by commit ${seq}`}: [${error.code}] ${error.message}`,
@@ -53,7 +86,16 @@ function shown(found: Found): string[] {
 function forProgram({ damaged, orphans, ...rest }: Found): object {
 	return {
 		...rest,
-		damaged: damaged.map(({ key, seq, error }) => ({ key, seq: seq ?? null, code: error.code, message: error.message })),
-		orphans: orphans.map(({ key, sizeBytes, timeMs }) => ({ key, bytes: sizeBytes, time: isoTime(timeMs) })),
+		damaged: damaged.map(({ key, seq, error }) => ({
+			key,
+			seq: seq ?? null,
+			code: error.code,
+			message: error.message,
+		})),
+		orphans: orphans.map(({ key, sizeBytes, timeMs }) => ({
+			key,
+			bytes: sizeBytes,
+			time: isoTime(timeMs),
+		})),
 	};
 }

@@ -1,7 +1,13 @@
 import { promisify } from "node:util";
 import { zstdCompress } from "node:zlib";
 import PQueue from "p-queue";
-import { compressBlock, emptyBlockRef, type PendingBlock, sealBlock, zstdChunkSize } from "../log/block.ts";
+import {
+	compressBlock,
+	emptyBlockRef,
+	type PendingBlock,
+	sealBlock,
+	zstdChunkSize,
+} from "../log/block.ts";
 import { MAX_BLOCK_BYTES, MAX_INLINE_BYTES } from "../log/limits.ts";
 import { PackWriter } from "../log/pack-codec.ts";
 import type { ChunkRef } from "../log/types.ts";
@@ -12,11 +18,17 @@ import { type Machine, now } from "./machine.ts";
 
 const compress = promisify(zstdCompress);
 
-/** Below this a synchronous compression beats a trip to the thread pool (physics: 8 KB async 0.07 GB/s, sync 0.33). */
+/**
+ * Below this a synchronous compression beats a trip to the thread pool (physics: 8 KB async 0.07
+ * GB/s, sync 0.33).
+ */
 const SYNC_BYTES = 64 * 1024;
 /** Blocks in the thread pool at once: two cores. */
 const COMPRESSING = 2;
-/** A pack is sent at this size (eight blocks that do not shrink, and the header): with three on their way (124 MB/s at 100 ms and 85 MB/s each) and one being filled, 32 MiB of memory. */
+/**
+ * A pack is sent at this size (eight blocks that do not shrink, and the header): with three on
+ * their way (124 MB/s at 100 ms and 85 MB/s each) and one being filled, 32 MiB of memory.
+ */
 const PACK_BYTES = 8 * 1024 * 1024 + 64 * 1024;
 const UPLOADING = 3;
 
@@ -28,9 +40,10 @@ interface Sealed {
 }
 
 /**
- * Collects new chunks into blocks of up to 1 MiB (small ones together), and blocks into what travels inline or, beyond 4 MiB, into
- * packs that are put while the reading goes on. Content before reference: `finish` returns only when every pack is stored.
- * Buffers are used again and again, so that memory does not grow with what is captured.
+ * Collects new chunks into blocks of up to 1 MiB (small ones together), and blocks into what
+ * travels inline or, beyond 4 MiB, into packs that are put while the reading goes on. Content
+ * before reference: `finish` returns only when every pack is stored. Buffers are used again and
+ * again, so that memory does not grow with what is captured.
  */
 export class BlockBuilder {
 	readonly #store: ObjectStore;
@@ -58,7 +71,10 @@ export class BlockBuilder {
 	/** New content, before compression. */
 	addedBytes = 0;
 
-	/** @param options.inlineLimitBytes how much may travel inside the commit; 0 when the segment's budget is spent */
+	/**
+	 * @param options.inlineLimitBytes how much may travel inside the commit; 0 when the segment's
+	 * budget is spent
+	 */
 	constructor(options: {
 		store: ObjectStore;
 		index: ChunkIndex;
@@ -83,7 +99,12 @@ export class BlockBuilder {
 		if (this.#rawBytes + bytes.length > MAX_BLOCK_BYTES) await this.#seal();
 		if (this.#rawBytes + bytes.length > this.#raw.length) this.#growRaw();
 		bytes.copy(this.#raw, this.#rawBytes);
-		const ref: ChunkRef = { sha256, block: this.#block, offset: this.#rawBytes, length: bytes.length };
+		const ref: ChunkRef = {
+			sha256,
+			block: this.#block,
+			offset: this.#rawBytes,
+			length: bytes.length,
+		};
 		this.#rawBytes += bytes.length;
 		this.addedBytes += bytes.length;
 		this.#blockChunks.push(ref);
@@ -91,7 +112,10 @@ export class BlockBuilder {
 		return ref;
 	}
 
-	/** The blocks that travel inside the commit; everything else is stored. @throws SidecarError as putPack */
+	/**
+	 * The blocks that travel inside the commit; everything else is stored. @throws SidecarError as
+	 * putPack
+	 */
 	async finish(): Promise<readonly PendingBlock[]> {
 		await this.#seal();
 		await this.#compressing.onIdle();
@@ -149,7 +173,8 @@ export class BlockBuilder {
 				this.#pack.add(block);
 			}
 			this.#packChunks.push(...chunks);
-			if (raw?.length === MAX_BLOCK_BYTES && this.#idleRaw.length < COMPRESSING) this.#idleRaw.push(raw);
+			if (raw?.length === MAX_BLOCK_BYTES && this.#idleRaw.length < COMPRESSING)
+				this.#idleRaw.push(raw);
 		}
 	}
 

@@ -3,14 +3,15 @@ import type { ChunkRef, Entry, Tree } from "../log/types.ts";
 import { elapsedMs, type Machine, type Moment } from "./machine.ts";
 
 /**
- * How long an object this writer put may be referred to before a commit does. Retention leaves an unreferenced object until a commit
- * lands that is a day younger: one that refers to it cannot follow. So an hour leaves room for any clock.
+ * How long an object this writer put may be referred to before a commit does. Retention leaves an
+ * unreferenced object until a commit lands that is a day younger: one that refers to it cannot
+ * follow. So an hour leaves room for any clock.
  */
 const RECENT_MS = 60 * 60 * 1000;
 
 /**
- * What a commit may refer to without uploading it: (a) chunks the head's tree refers to, (b) chunks this writer put within the
- * last hour. Nothing else: an older object may be on its way out.
+ * What a commit may refer to without uploading it: (a) chunks the head's tree refers to, (b) chunks
+ * this writer put within the last hour. Nothing else: an older object may be on its way out.
  */
 export class ChunkIndex {
 	readonly #machine: Machine;
@@ -44,7 +45,8 @@ export class ChunkIndex {
 		for (const ref of entry.chunks) {
 			const known = this.#head.get(ref.sha256);
 			if (known === undefined) this.#head.set(ref.sha256, { ref, count: 1 });
-			// The same content at a second place is not counted: when the first place goes, it is uploaded anew, never dangling.
+			// The same content at a second place is not counted: when the first place goes, it is
+			// uploaded anew, never dangling.
 			else if (samePlace(known.ref, ref)) known.count++;
 		}
 	}
@@ -70,7 +72,8 @@ export class ChunkIndex {
 
 	/**
 	 * This writer's PUT of these chunks succeeded.
-	 * @param put a moment before it was sent: between that and its answer the machine may have slept for days
+	 * @param put a moment before it was sent: between that and its answer the machine may have slept
+	 * for days
 	 */
 	addRecent(refs: Iterable<ChunkRef>, put: Moment): void {
 		for (const ref of refs) this.#recent.set(ref.sha256, { ref, put });

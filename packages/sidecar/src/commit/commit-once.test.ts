@@ -9,7 +9,12 @@ import { thisMachine } from "./machine.ts";
 /** No pause between tries: what is decided must not depend on time. */
 const machine = { ...thisMachine, sleep: async () => {} };
 const commitOf = (wallTimeMs: number) =>
-	encodeCommit(infoOf(1, { flags: { fence: true }, wallTimeMs }), { changed: new Map(), removed: new Set() }, new Map(), []);
+	encodeCommit(
+		infoOf(1, { flags: { fence: true }, wallTimeMs }),
+		{ changed: new Map(), removed: new Set() },
+		new Map(),
+		[],
+	);
 
 describe("commitOnce", () => {
 	const cases: [Fate[], string, number][] = [
@@ -37,7 +42,13 @@ describe("commitOnce", () => {
 
 	// @id slot-of-another
 	it("is lost when another commit has the slot, whatever happened to its own tries", async () => {
-		for (const fates of [["ok"], ["lost-answer"], ["lost-request"], ["late"], ["lost-answer", "lost-answer", "lost-answer"]] as Fate[][]) {
+		for (const fates of [
+			["ok"],
+			["lost-answer"],
+			["lost-request"],
+			["late"],
+			["lost-answer", "lost-answer", "lost-answer"],
+		] as Fate[][]) {
 			await using bench = await workbench();
 			const winner = commitOf(2);
 			await bench.store.putIfAbsent(winner.key, winner.bytes);
@@ -59,8 +70,12 @@ describe("commitOnce", () => {
 	it("throws a refusal that nothing preceded: surely not committed", async () => {
 		await using bench = await workbench();
 		const store = new FaultyStore(bench.store, ["refused"]);
-		await expect(commitOnce(store, commitOf(1), machine)).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
-		await expect(bench.store.get(commitOf(1).key)).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
+		await expect(commitOnce(store, commitOf(1), machine)).rejects.toMatchObject({
+			code: "STORE_ACCESS_DENIED",
+		});
+		await expect(bench.store.get(commitOf(1).key)).rejects.toMatchObject({
+			code: "OBJECT_NOT_FOUND",
+		});
 	});
 });
 
@@ -73,14 +88,23 @@ describe("putPack", () => {
 		}
 		await using bench = await workbench();
 		const silent = new FaultyStore(bench.store, ["lost-request", "lost-request", "lost-request"]);
-		await expect(putPack(silent, "packs/x", Buffer.from("pack"), machine)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+		await expect(putPack(silent, "packs/x", Buffer.from("pack"), machine)).rejects.toMatchObject({
+			code: "STORE_UNREACHABLE",
+		});
 	});
 
 	// @id pack-is-seen
 	it("does not believe that a pack is there already before it sees it", async () => {
 		await using bench = await workbench();
-		const liar = new FaultyStore(bench.store, ["refused-as-there", "refused-as-there", "refused-as-there", "refused-as-there"]);
-		await expect(putPack(liar, "packs/x", Buffer.from("pack"), machine)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+		const liar = new FaultyStore(bench.store, [
+			"refused-as-there",
+			"refused-as-there",
+			"refused-as-there",
+			"refused-as-there",
+		]);
+		await expect(putPack(liar, "packs/x", Buffer.from("pack"), machine)).rejects.toMatchObject({
+			code: "STORE_UNREACHABLE",
+		});
 		await putPack(liar, "packs/x", Buffer.from("pack"), machine);
 		expect((await bench.store.get("packs/x")).body.toString()).toBe("pack");
 	});

@@ -4,24 +4,35 @@ import type { ObjectStore, PutOutcome } from "../store/port.ts";
 import type { Machine } from "./machine.ts";
 import { commitInSlot } from "./read-log.ts";
 
-/** `lost`: another commit has the slot. `unknown`: the slot is undecided; only the same bytes may be tried again. */
+/**
+ * `lost`: another commit has the slot. `unknown`: the slot is undecided; only the same bytes may be
+ * tried again.
+ */
 export type CommitOutcome =
 	/** The store's clock when it took the commit, and the object's ETag, where it told. */
-	| { readonly kind: "committed"; readonly storeTimeMs: number | undefined; readonly etag?: string | undefined }
+	| {
+			readonly kind: "committed";
+			readonly storeTimeMs: number | undefined;
+			readonly etag?: string | undefined;
+	  }
 	| { readonly kind: "lost" }
 	| { readonly kind: "unknown"; readonly cause: unknown };
 
-/** First pause between tries; doubles. Three tries end within a second, far inside the drain's 8 s. */
+/**
+ * First pause between tries; doubles. Three tries end within a second, far inside the drain's 8 s.
+ */
 const FIRST_PAUSE_MS = 100;
 const TRIES = 3;
 
 /**
  * Puts one frozen commit into its slot.
  *
- * A lost answer must not become a second, different commit: the SAME bytes are put again, and a refusal is decided by comparing
- * the id of what is there. "Absent" on a read-back proves nothing, so it decides nothing.
+ * A lost answer must not become a second, different commit: the SAME bytes are put again, and a
+ * refusal is decided by comparing the id of what is there. "Absent" on a read-back proves nothing,
+ * so it decides nothing.
  * Does NOT guarantee that an `unknown` commit is absent: it may land later.
- * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, STORE_REFUSED, STORE_FULL, NOT_DURABLE: surely not committed
+ * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, STORE_REFUSED,
+ * STORE_FULL, NOT_DURABLE: surely not committed
  */
 export async function commitOnce(
 	store: ObjectStore,
@@ -31,7 +42,8 @@ export async function commitOnce(
 ): Promise<CommitOutcome> {
 	let cause: unknown;
 	for (let attempt = 0; attempt < TRIES; attempt++) {
-		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal).catch(() => undefined);
+		if (attempt > 0)
+			await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal).catch(() => undefined);
 		if (attempt > 0 && signal?.aborted) return { kind: "unknown", cause };
 		let put: PutOutcome;
 		try {
@@ -41,7 +53,8 @@ export async function commitOnce(
 			if (attempt === 0) throw error;
 			return { kind: "unknown", cause: error };
 		}
-		if (put.kind === "created") return { kind: "committed", storeTimeMs: put.storeTimeMs, etag: put.etag };
+		if (put.kind === "created")
+			return { kind: "committed", storeTimeMs: put.storeTimeMs, etag: put.etag };
 		if (put.kind === "unknown") cause = put.cause;
 		if (put.kind === "exists") {
 			const decided = await decide(store, commit, signal);
@@ -54,22 +67,37 @@ export async function commitOnce(
 	return decided.kind === "unknown" ? { kind: "unknown", cause: cause ?? decided.cause } : decided;
 }
 
-async function decide(store: ObjectStore, commit: EncodedCommit, signal?: AbortSignal): Promise<CommitOutcome> {
+async function decide(
+	store: ObjectStore,
+	commit: EncodedCommit,
+	signal?: AbortSignal,
+): Promise<CommitOutcome> {
 	try {
 		const there = await commitInSlot(store, commit.key, signal);
-		if (there === undefined) return { kind: "unknown", cause: new Error("nothing is in the slot yet") };
-		return there.id === commit.id ? { kind: "committed", storeTimeMs: there.lastModifiedMs } : { kind: "lost" };
+		if (there === undefined)
+			return { kind: "unknown", cause: new Error("nothing is in the slot yet") };
+		return there.id === commit.id
+			? { kind: "committed", storeTimeMs: there.lastModifiedMs }
+			: { kind: "lost" };
 	} catch (cause) {
 		return { kind: "unknown", cause };
 	}
 }
 
 /**
- * Puts one pack. Its key is the hash of its bytes, which hold a nonce: whatever stands there already is this very pack. That something
- * does is believed only when it can be seen: nothing would ever look at the pack again before somebody needs it.
- * @throws SidecarError STORE_UNREACHABLE after three tries that left it open, and what putIfAbsent throws
+ * Puts one pack. Its key is the hash of its bytes, which hold a nonce: whatever stands there
+ * already is this very pack. That something does is believed only when it can be seen: nothing
+ * would ever look at the pack again before somebody needs it.
+ * @throws SidecarError STORE_UNREACHABLE after three tries that left it open, and what putIfAbsent
+ * throws
  */
-export async function putPack(store: ObjectStore, key: string, bytes: Buffer, machine: Machine, signal?: AbortSignal): Promise<void> {
+export async function putPack(
+	store: ObjectStore,
+	key: string,
+	bytes: Buffer,
+	machine: Machine,
+	signal?: AbortSignal,
+): Promise<void> {
 	let cause: unknown;
 	for (let attempt = 0; attempt < TRIES; attempt++) {
 		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal);
@@ -86,5 +114,9 @@ export async function putPack(store: ObjectStore, key: string, bytes: Buffer, ma
 		}
 		signal?.throwIfAborted();
 	}
-	throw new SidecarError("STORE_UNREACHABLE", { value: key, reason: "three tries to store it were not answered", cause });
+	throw new SidecarError("STORE_UNREACHABLE", {
+		value: key,
+		reason: "three tries to store it were not answered",
+		cause,
+	});
 }

@@ -21,10 +21,14 @@ export interface ListCommitsOptions {
 }
 
 /**
- * The log's commits, newest first, one LIST per 1,000. Other keys in `log/` are passed over, as in `newestSeq`.
+ * The log's commits, newest first, one LIST per 1,000. Other keys in `log/` are passed over, as in
+ * `newestSeq`.
  * @throws SidecarError STORE_*
  */
-export async function* listCommits(store: ObjectStore, options: ListCommitsOptions = {}): AsyncGenerator<ListedCommit> {
+export async function* listCommits(
+	store: ObjectStore,
+	options: ListCommitsOptions = {},
+): AsyncGenerator<ListedCommit> {
 	const { from, limit = Number.POSITIVE_INFINITY, signal } = options;
 	// Keys count down, so those after the next newer one's begin with `from`.
 	let last = from !== undefined && from < MAX_SEQ ? logKey(from + 1) : undefined;

@@ -9,13 +9,21 @@ export interface Listed {
 }
 
 /** Everything below a prefix, as the store lists it. @throws SidecarError STORE_* */
-export async function listObjects(store: ObjectStore, prefix: string, signal: AbortSignal | undefined): Promise<Listed> {
+export async function listObjects(
+	store: ObjectStore,
+	prefix: string,
+	signal: AbortSignal | undefined,
+): Promise<Listed> {
 	const objects: StoredObject[] = [];
 	let storeTimeMs: number | undefined;
 	for await (const page of store.list(prefix, signal && { signal })) {
 		storeTimeMs ??= page.storeTimeMs;
-		for (const { key, sizeBytes, lastModifiedMs } of page.objects) objects.push({ key, sizeBytes, timeMs: lastModifiedMs });
+		for (const { key, sizeBytes, lastModifiedMs } of page.objects)
+			objects.push({ key, sizeBytes, timeMs: lastModifiedMs });
 	}
 	if (storeTimeMs !== undefined) return { objects, storeTimeMs };
-	throw new SidecarError("STORE_UNREACHABLE", { value: store.url, reason: "the listing gave no page" });
+	throw new SidecarError("STORE_UNREACHABLE", {
+		value: store.url,
+		reason: "the listing gave no page",
+	});
 }

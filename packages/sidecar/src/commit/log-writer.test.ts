@@ -33,9 +33,16 @@ function turnable(): Machine & { turn(ms: number): void } {
 // @id commit-before-fence
 it("a commit is refused before the fence is won", async () => {
 	await using bench = await workbench();
-	const writer = new LogWriter(bench.store, thisMachine, (await readLog(bench.store)).head, now(thisMachine));
+	const writer = new LogWriter(
+		bench.store,
+		thisMachine,
+		(await readLog(bench.store)).head,
+		now(thisMachine),
+	);
 	const root: Entry = { type: "dir", mode: 0o755, mtimeNs: 0n };
-	await expect(writer.commit({ changed: new Map([["", root]]), removed: new Set() }, [], {})).rejects.toMatchObject({ code: "INTERNAL" });
+	await expect(
+		writer.commit({ changed: new Map([["", root]]), removed: new Set() }, [], {}),
+	).rejects.toMatchObject({ code: "INTERNAL" });
 	expect((await readLog(bench.store)).head.seq).toBe(0);
 });
 
@@ -69,12 +76,19 @@ describe("a commit after a pause of more than an hour", () => {
 		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
 		store.isDeaf = false;
 		writeFileSync(join(bench.workspace("old"), "late"), "1");
-		expect(await old.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
+		expect(await old.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			quarantined: true,
+		});
 		machine.turn(2 * HOUR_MS);
 		const slot = owner.head.seq + 1;
 		expect(await owner.flush()).toMatchObject({ kind: "committed", seq: slot });
 		rmSync(join(bench.workspace("owner"), "f"));
-		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 1, quarantined: false });
+		expect(await owner.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			removed: 1,
+			quarantined: false,
+		});
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(false);
 	});
 });
@@ -89,10 +103,16 @@ describe("a machine that is frozen for hours while it reads the log", () => {
 		const other = new LogWriter(bench.store, thisMachine, head, now(thisMachine));
 		expect(await other.fence()).toMatchObject({ kind: "committed", seq: 1 });
 		for (let seq = 2; seq <= SEGMENT_COMMITS; seq++) {
-			const changed = new Map<string, Entry>([["", { type: "dir", mode: 0o755, mtimeNs: BigInt(seq) }]]);
-			expect(await other.commit({ changed, removed: new Set() }, [], {})).toMatchObject({ kind: "committed", seq });
+			const changed = new Map<string, Entry>([
+				["", { type: "dir", mode: 0o755, mtimeNs: BigInt(seq) }],
+			]);
+			expect(await other.commit({ changed, removed: new Set() }, [], {})).toMatchObject({
+				kind: "committed",
+				seq,
+			});
 		}
-		for (let seq = 1; seq < SEGMENT_COMMITS; seq++) await (bench.store as SweepableStore).delete(logKey(seq));
+		for (let seq = 1; seq < SEGMENT_COMMITS; seq++)
+			await (bench.store as SweepableStore).delete(logKey(seq));
 		machine.turn(2 * HOUR_MS);
 		const late = new LogWriter(bench.store, machine, head, since);
 		expect(await late.fence()).toMatchObject({ kind: "lost" });
@@ -105,33 +125,60 @@ describe("one memory on two machines", () => {
 		await using bench = await workbench();
 		let drawn = 0;
 		const frozen = thisMachine.wallMs();
-		// Before they part, both are given the same: so they draw the same name and make the same fence.
+		// Before they part, both are given the same: so they draw the same name and make the same
+		// fence.
 		const machine = () => {
 			drawn = 0;
-			return { ...thisMachine, wallMs: () => frozen, randomBytes: (count: number) => Buffer.alloc(count, ++drawn) };
+			return {
+				...thisMachine,
+				wallMs: () => frozen,
+				randomBytes: (count: number) => Buffer.alloc(count, ++drawn),
+			};
 		};
 		const { head } = await readLog(bench.store);
 		const one = new LogWriter(bench.store, machine(), head, now(thisMachine));
 		const two = new LogWriter(bench.store, machine(), head, now(thisMachine));
-		for (const writer of [one, two]) expect(await writer.fence()).toMatchObject({ kind: "committed", seq: 1 });
+		for (const writer of [one, two])
+			expect(await writer.fence()).toMatchObject({ kind: "committed", seq: 1 });
 		expect(two.id).toBe(one.id);
 
 		const root: Entry = { type: "dir", mode: 0o755, mtimeNs: 0n };
 		const link = (target: string): Entry => ({ type: "link", mtimeNs: 0n, target });
-		const delta = (entries: Record<string, Entry>) => ({ changed: new Map(Object.entries(entries)), removed: new Set<string>() });
-		expect(await one.commit(delta({ "": root, who: link("one") }), [], {})).toMatchObject({ kind: "committed", seq: 2 });
-		expect(await two.commit(delta({ "": root, who: link("two") }), [], {})).toEqual({ kind: "lost", isBroken: false });
+		const delta = (entries: Record<string, Entry>) => ({
+			changed: new Map(Object.entries(entries)),
+			removed: new Set<string>(),
+		});
+		expect(await one.commit(delta({ "": root, who: link("one") }), [], {})).toMatchObject({
+			kind: "committed",
+			seq: 2,
+		});
+		expect(await two.commit(delta({ "": root, who: link("two") }), [], {})).toEqual({
+			kind: "lost",
+			isBroken: false,
+		});
 		expect([one.isSuperseded, two.isSuperseded]).toEqual([false, true]);
 		expect(two.id).not.toBe(one.id);
 		const home = `.recovered/${two.id}`;
 		const aside = delta({ ".recovered": root, [home]: root, [`${home}/who`]: link("two") });
-		expect(await two.commit(aside, [], { recovered: true })).toMatchObject({ kind: "committed", seq: 3 });
-		expect(await one.commit(delta({ who: link("one again") }), [], {})).toEqual({ kind: "lost", isBroken: false });
-		expect(await one.commit(delta({ who: link("one again") }), [], {})).toMatchObject({ kind: "committed", seq: 4 });
+		expect(await two.commit(aside, [], { recovered: true })).toMatchObject({
+			kind: "committed",
+			seq: 3,
+		});
+		expect(await one.commit(delta({ who: link("one again") }), [], {})).toEqual({
+			kind: "lost",
+			isBroken: false,
+		});
+		expect(await one.commit(delta({ who: link("one again") }), [], {})).toMatchObject({
+			kind: "committed",
+			seq: 4,
+		});
 
 		const log = (await readLog(bench.store)).head;
 		expect([log.fence.writer, log.leftOut]).toEqual([one.id, 0]);
-		expect([log.tree.get("who"), log.tree.get(`${home}/who`)]).toEqual([link("one again"), link("two")]);
+		expect([log.tree.get("who"), log.tree.get(`${home}/who`)]).toEqual([
+			link("one again"),
+			link("two"),
+		]);
 	});
 });
 

@@ -1,18 +1,24 @@
 /**
  * One writer's end of the log: its fence, its head, and the one commit that may be on its way.
  *
- * Guarantees: no commit before a won fence; an undecided commit is settled with the same bytes before the next is made; a commit
- * refers only to what its head refers to or what this writer put within the last hour. A fence and the last commit before an
- * end are read back before they count, and the slots that were won since are looked at before the log is extended by a FULL or in a drain.
- * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`. A memory image that is continued several
- * times holds one fence several times: the first to commit keeps it, each other one finds a commit in its name that it did not make,
- * and gives the name up.
+ * Guarantees: no commit before a won fence; an undecided commit is settled with the same bytes
+ * before the next is made; a commit refers only to what its head refers to or what this writer put
+ * within the last hour. A fence and the last commit before an end are read back before they count,
+ * and the slots that were won since are looked at before the log is extended by a FULL or in a
+ * drain. Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`. A
+ * memory image that is continued several times holds one fence several times: the first to commit
+ * keeps it, each other one finds a commit in its name that it did not make, and gives the name up.
  */
 import { SidecarError } from "../errors.ts";
 import type { PendingBlock } from "../log/block.ts";
 import { decodeCommit, type EncodedCommit, encodeCommit } from "../log/commit-codec.ts";
 import { advanceHead, foldCommits, type Head, type OwnedHead, ownedHead } from "../log/fold.ts";
-import { MAX_CHUNKS, MAX_ENTRIES, MAX_SEGMENT_INLINE_BYTES, SEGMENT_COMMITS } from "../log/limits.ts";
+import {
+	MAX_CHUNKS,
+	MAX_ENTRIES,
+	MAX_SEGMENT_INLINE_BYTES,
+	SEGMENT_COMMITS,
+} from "../log/limits.ts";
 import { isReservedId } from "../log/restore-id.ts";
 import { quarantineHome, unrestorableAfter } from "../log/safe-path.ts";
 import type { CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
@@ -23,20 +29,30 @@ import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
 import { fetchCommit, fetchCommits, newestSeq, readLog } from "./read-log.ts";
 import { firstOverwritten, holderOf, type WonSlot, waitForRivals } from "./won-slots.ts";
 
-/** Beyond this without a word from the store, retention may have swept the slot this writer is about to win. */
+/**
+ * Beyond this without a word from the store, retention may have swept the slot this writer is about
+ * to win.
+ */
 const LONG_PAUSE_MS = 60 * 60 * 1000;
 
-/** A fence is looked at again before the first commit, unless that comes sooner: it was read back when it was won. */
+/**
+ * A fence is looked at again before the first commit, unless that comes sooner: it was read back
+ * when it was won.
+ */
 const SECOND_LOOK_MS = 1_000;
 
-/** Room that quarantined entries leave to the owner: a writer that lost the tree must not keep the owner from committing. */
+/**
+ * Room that quarantined entries leave to the owner: a writer that lost the tree must not keep the
+ * owner from committing.
+ */
 const OWNERS_ENTRIES = 50_000;
 
 export type WriteOutcome =
 	| { readonly kind: "committed"; readonly seq: number; readonly bytes: number }
 	/**
-	 * Another commit took the slot; the head is now that one. Capture again: references may have gone. `isBroken`: what this writer
-	 * committed before may have gone too, because the log does not continue what it knew.
+	 * Another commit took the slot; the head is now that one. Capture again: references may have
+	 * gone. `isBroken`: what this writer committed before may have gone too, because the log does not
+	 * continue what it knew.
 	 */
 	| { readonly kind: "lost"; readonly isBroken: boolean }
 	/** Undecided; `settle` tries the same bytes again. */
@@ -49,7 +65,9 @@ interface Undecided {
 	readonly info: CommitInfo;
 	readonly delta: Delta;
 	readonly inlineBytes: number;
-	/** A fence, and the last commit before an end: a 200 alone is not enough for what depends on it. */
+	/**
+	 * A fence, and the last commit before an end: a 200 alone is not enough for what depends on it.
+	 */
 	readonly isReadBack: boolean;
 }
 
@@ -64,9 +82,15 @@ export class LogWriter {
 	#fenceSeq = 0;
 	#isDisowned = false;
 	#undecided: Undecided | undefined;
-	/** Ids of commits that were sent for slots after the head: what of them is in the log is this writer's work. */
+	/**
+	 * Ids of commits that were sent for slots after the head: what of them is in the log is this
+	 * writer's work.
+	 */
 	readonly #sent = new Set<string>();
-	/** Won slots that were not checked since, or only right after the PUT, by seq. At most a few more than a segment. */
+	/**
+	 * Won slots that were not checked since, or only right after the PUT, by seq. At most a few more
+	 * than a segment.
+	 */
 	readonly #won = new Map<number, WonSlot>();
 	#fencedAt: Moment;
 	/** The newest won slot that held something else later: the store lets two writers win. */
@@ -78,7 +102,10 @@ export class LogWriter {
 	#catchUps = 0;
 	#wasTried = false;
 	#lastContact: Moment;
-	/** The store's clock at the last contact, where it tells: a resumed VM's own clocks may both have stood still. */
+	/**
+	 * The store's clock at the last contact, where it tells: a resumed VM's own clocks may both have
+	 * stood still.
+	 */
 	#lastStoreMs: number | undefined;
 
 	/**
@@ -86,7 +113,13 @@ export class LogWriter {
 	 * @param since before the reading began: a machine may be frozen for days in the middle of it
 	 * @param storeTimeMs the store's clock when it was read
 	 */
-	constructor(store: ObjectStore, machine: Machine, head: Head, since: Moment, storeTimeMs?: number) {
+	constructor(
+		store: ObjectStore,
+		machine: Machine,
+		head: Head,
+		since: Moment,
+		storeTimeMs?: number,
+	) {
 		this.#store = store;
 		this.#machine = machine;
 		this.#head = ownedHead(head);
@@ -126,7 +159,10 @@ export class LogWriter {
 		return this.#catchUps;
 	}
 
-	/** The newest slot that this writer won and that held another writer's commit later: create-only PUTs of this store are not atomic. */
+	/**
+	 * The newest slot that this writer won and that held another writer's commit later: create-only
+	 * PUTs of this store are not atomic.
+	 */
 	get overwritten(): number | undefined {
 		return this.#overwritten;
 	}
@@ -140,14 +176,18 @@ export class LogWriter {
 		return Math.max(0, MAX_SEGMENT_INLINE_BYTES - this.#head.segmentInlineBytes);
 	}
 
-	/** Takes the tree over. `lost`: the head is now the winner's; bring its changes to the disk and try again. */
+	/**
+	 * Takes the tree over. `lost`: the head is now the winner's; bring its changes to the disk and
+	 * try again.
+	 */
 	async fence(signal?: AbortSignal): Promise<WriteOutcome> {
 		return await this.#write(EMPTY_DELTA, [], { fence: true }, { signal });
 	}
 
 	/**
 	 * Commits a delta. `inHurry` leaves a due FULL out.
-	 * @throws SidecarError WORKSPACE_TOO_LARGE, INTERNAL (a tree that could not be restored), and what commitOnce throws
+	 * @throws SidecarError WORKSPACE_TOO_LARGE, INTERNAL (a tree that could not be restored), and
+	 * what commitOnce throws
 	 */
 	async commit(
 		delta: Delta,
@@ -155,7 +195,8 @@ export class LogWriter {
 		flags: CommitFlags,
 		options: { readonly inHurry?: boolean; readonly signal?: AbortSignal | undefined } = {},
 	): Promise<WriteOutcome> {
-		if (this.#fenceSeq === 0) throw new SidecarError("INTERNAL", { reason: "a commit before a won fence" });
+		if (this.#fenceSeq === 0)
+			throw new SidecarError("INTERNAL", { reason: "a commit before a won fence" });
 		return await this.#write(delta, inline, flags, options);
 	}
 
@@ -170,14 +211,17 @@ export class LogWriter {
 		flags: CommitFlags,
 		options: { inHurry?: boolean; signal?: AbortSignal | undefined },
 	): Promise<WriteOutcome> {
-		if (this.#undecided !== undefined) throw new SidecarError("INTERNAL", { reason: "a commit while another is undecided" });
+		if (this.#undecided !== undefined)
+			throw new SidecarError("INTERNAL", { reason: "a commit while another is undecided" });
 		if (this.#isBehind) return { kind: "lost", isBroken: await this.catchUp(options.signal) };
 		this.#check(delta);
 		if (!this.#mayRefer(delta, inline)) return { kind: "stale" };
 		const seq = this.#head.seq + 1;
 		const isFull = seq % SEGMENT_COMMITS === 0 && !this.isSuperseded && options.inHurry !== true;
-		const isLookDue = isFull || options.inHurry === true || flags.closed === true || this.#isSecondLookDue();
-		if (isLookDue && !(await this.#stillHolds(options.signal))) return { kind: "lost", isBroken: await this.catchUp(options.signal) };
+		const isLookDue =
+			isFull || options.inHurry === true || flags.closed === true || this.#isSecondLookDue();
+		if (isLookDue && !(await this.#stillHolds(options.signal)))
+			return { kind: "lost", isBroken: await this.catchUp(options.signal) };
 		const info: CommitInfo = {
 			seq,
 			kind: isFull ? "full" : "delta",
@@ -188,12 +232,17 @@ export class LogWriter {
 			previousId: this.#head.id,
 			wallTimeMs: Math.max(0, this.#machine.wallMs()),
 		};
-		const commit = isFull ? encodeCommit(info, this.#whole(delta), new Map(), inline) : encodeCommit(info, delta, this.#head.tree, inline);
+		const commit = isFull
+			? encodeCommit(info, this.#whole(delta), new Map(), inline)
+			: encodeCommit(info, delta, this.#head.tree, inline);
 		// What no reader could decode must never be in the log: it would shut the gate for good.
 		decodeCommit(commit.key, commit.bytes, commit.bytes.length);
 		const inlineBytes = inline.reduce((sum, { stored }) => sum + stored.length, 0);
 		const isLast = flags.closed === true || (flags.recovered === true && options.inHurry === true);
-		return await this.#decide({ commit, info, delta, inlineBytes, isReadBack: flags.fence === true || isLast }, options.signal);
+		return await this.#decide(
+			{ commit, info, delta, inlineBytes, isReadBack: flags.fence === true || isLast },
+			options.signal,
+		);
 	}
 
 	async #decide(undecided: Undecided, signal: AbortSignal | undefined): Promise<WriteOutcome> {
@@ -211,7 +260,8 @@ export class LogWriter {
 		}
 		// Looked at after the PUT: a machine may be frozen at any line before this one.
 		const storeTimeMs = outcome.kind === "committed" ? outcome.storeTimeMs : undefined;
-		if (outcome.kind === "committed" && this.#wasLong(storeTimeMs)) outcome = await this.#confirm(undecided, signal);
+		if (outcome.kind === "committed" && this.#wasLong(storeTimeMs))
+			outcome = await this.#confirm(undecided, signal);
 		if (outcome.kind === "committed" && undecided.isReadBack)
 			outcome = await this.#readBack(undecided, outcome, elapsedMs(this.#machine, asked), signal);
 		this.#wasTried = outcome.kind === "unknown";
@@ -228,28 +278,40 @@ export class LogWriter {
 		// What lies before a FULL no reader follows any more.
 		if (info.kind === "full") this.#won.clear();
 		if (!undecided.isReadBack || info.flags.fence === true)
-			this.#won.set(info.seq, { commit, etag: outcome.kind === "committed" ? outcome.etag : undefined });
+			this.#won.set(info.seq, {
+				commit,
+				etag: outcome.kind === "committed" ? outcome.etag : undefined,
+			});
 		this.#advance(undecided);
 		return { kind: "committed", seq: info.seq, bytes: commit.bytes.length };
 	}
 
 	/** By whichever clock went furthest since the last contact. */
 	#wasLong(storeTimeMs: number | undefined): boolean {
-		const byStoreMs = storeTimeMs === undefined || this.#lastStoreMs === undefined ? 0 : storeTimeMs - this.#lastStoreMs;
+		const byStoreMs =
+			storeTimeMs === undefined || this.#lastStoreMs === undefined
+				? 0
+				: storeTimeMs - this.#lastStoreMs;
 		return Math.max(byStoreMs, elapsedMs(this.#machine, this.#lastContact)) > LONG_PAUSE_MS;
 	}
 
 	/**
-	 * After a long pause a 200 is not enough: a slot that retention swept can be "won" by a writer that slept. The commit is in the log if
-	 * it is the newest, or if what follows continues it. Without an answer it stays undecided, and its bytes are put again.
+	 * After a long pause a 200 is not enough: a slot that retention swept can be "won" by a writer
+	 * that slept. The commit is in the log if it is the newest, or if what follows continues it.
+	 * Without an answer it stays undecided, and its bytes are put again.
 	 */
-	async #confirm({ commit, info }: Undecided, signal: AbortSignal | undefined): Promise<CommitOutcome> {
+	async #confirm(
+		{ commit, info }: Undecided,
+		signal: AbortSignal | undefined,
+	): Promise<CommitOutcome> {
 		try {
 			const { seq } = await newestSeq(this.#store, signal);
 			if (seq === info.seq) return { kind: "committed", storeTimeMs: undefined };
 			if (seq < info.seq) return { kind: "lost" };
 			const next = await fetchCommit(this.#store, info.seq + 1, signal);
-			return next.commit.info.previousId === commit.id ? { kind: "committed", storeTimeMs: undefined } : { kind: "lost" };
+			return next.commit.info.previousId === commit.id
+				? { kind: "committed", storeTimeMs: undefined }
+				: { kind: "lost" };
 		} catch (cause) {
 			const isSwept = cause instanceof SidecarError && cause.code === "OBJECT_NOT_FOUND";
 			return isSwept ? { kind: "lost" } : { kind: "unknown", cause };
@@ -257,8 +319,9 @@ export class LogWriter {
 	}
 
 	/**
-	 * A 200 alone neither makes a commit durable nor lets the agent start: the store may have given the slot to two writers. Without an answer the commit
-	 * stays undecided, and its bytes are put again.
+	 * A 200 alone neither makes a commit durable nor lets the agent start: the store may have given
+	 * the slot to two writers. Without an answer the commit stays undecided, and its bytes are put
+	 * again.
 	 */
 	async #readBack(
 		{ commit, info }: Undecided,
@@ -270,7 +333,8 @@ export class LogWriter {
 		try {
 			const holder = await holderOf(this.#store, commit, signal);
 			if (holder === "ours") return committed;
-			if (holder === "absent") return { kind: "unknown", cause: new Error("nothing is in the slot that was won") };
+			if (holder === "absent")
+				return { kind: "unknown", cause: new Error("nothing is in the slot that was won") };
 			this.#overwritten = info.seq;
 			return { kind: "lost" };
 		} catch (cause) {
@@ -278,14 +342,21 @@ export class LogWriter {
 		}
 	}
 
-	/** The fence was read back at once when it was won, and a rival may have been slower than that. */
+	/**
+	 * The fence was read back at once when it was won, and a rival may have been slower than that.
+	 */
 	#isSecondLookDue(): boolean {
-		return this.#won.has(this.#fenceSeq) && elapsedMs(this.#machine, this.#fencedAt) >= SECOND_LOOK_MS;
+		return (
+			this.#won.has(this.#fenceSeq) && elapsedMs(this.#machine, this.#fencedAt) >= SECOND_LOOK_MS
+		);
 	}
 
-	/** Checks the won slots, so that no commit is built on a lost one. @throws SidecarError STORE_* */
+	/**
+	 * Checks the won slots, so that no commit is built on a lost one. @throws SidecarError STORE_*
+	 */
 	async #stillHolds(signal: AbortSignal | undefined): Promise<boolean> {
-		const isFreshFence = this.#won.size === 1 && this.#won.has(this.#fenceSeq) && !this.#isSecondLookDue();
+		const isFreshFence =
+			this.#won.size === 1 && this.#won.has(this.#fenceSeq) && !this.#isSecondLookDue();
 		if (this.#won.size === 0 || isFreshFence) return true;
 		const overwritten = await firstOverwritten(this.#store, this.#won, signal);
 		this.#won.clear();
@@ -297,10 +368,13 @@ export class LogWriter {
 	}
 
 	/**
-	 * For an end that has nothing to commit: do the slots that were won still hold what was put there?
+	 * For an end that has nothing to commit: do the slots that were won still hold what was put
+	 * there?
 	 * @throws SidecarError STORE_*
 	 */
-	async lookAtWon(signal?: AbortSignal): Promise<Extract<WriteOutcome, { kind: "lost" }> | undefined> {
+	async lookAtWon(
+		signal?: AbortSignal,
+	): Promise<Extract<WriteOutcome, { kind: "lost" }> | undefined> {
 		if (!this.#isBehind && (await this.#stillHolds(signal))) return undefined;
 		return { kind: "lost", isBroken: await this.catchUp(signal) };
 	}
@@ -312,7 +386,8 @@ export class LogWriter {
 
 	/**
 	 * Brings the head up to the log's newest commit. Never touches the disk.
-	 * @returns true where the log does not continue what this writer knew, and nobody took the tree over by a fence
+	 * @returns true where the log does not continue what this writer knew, and nobody took the tree
+	 * over by a fence
 	 */
 	async catchUp(signal?: AbortSignal): Promise<boolean> {
 		// The new head hides which slots were this writer's.
@@ -324,19 +399,31 @@ export class LogWriter {
 		let isOthers = false;
 		try {
 			// A listing that ends before what this writer knows: not the log it knew.
-			if (seq <= known.seq) throw new SidecarError("OBJECT_NOT_FOUND", { value: this.#store.url, reason: `commit ${known.seq} is gone` });
-			const commits = (await fetchCommits(this.#store, known.seq + 1, seq, signal)).map(({ commit }) => commit);
+			if (seq <= known.seq)
+				throw new SidecarError("OBJECT_NOT_FOUND", {
+					value: this.#store.url,
+					reason: `commit ${known.seq} is gone`,
+				});
+			const commits = (await fetchCommits(this.#store, known.seq + 1, seq, signal)).map(
+				({ commit }) => commit,
+			);
 			head = foldCommits(known, commits);
 			isOthers = commits.some(({ id, info }) => info.writer === this.#id && !this.#sent.has(id));
 		} catch (error) {
-			if (!(error instanceof SidecarError) || (error.code !== "OBJECT_NOT_FOUND" && error.code !== "OBJECT_CORRUPT")) throw error;
+			if (
+				!(error instanceof SidecarError) ||
+				(error.code !== "OBJECT_NOT_FOUND" && error.code !== "OBJECT_CORRUPT")
+			)
+				throw error;
 			// Swept or not a continuation of what this writer knows: the log itself is the authority.
 			head = (await readLog(this.#store, signal && { signal })).head;
 			// A log begins with its first writer's fence; this one is not there to begin another.
 			if (head.seq === 0 && known.seq > 0) throw error;
 			isBroken = head.id !== known.id && head.fence.seq <= this.#fenceSeq;
-			// Where it only became shorter nobody else can have written in this name, as long as the fence still stands.
-			const isShorter = head.seq < known.seq && head.fence.seq === this.#fenceSeq && head.fence.writer === this.#id;
+			// Where it only became shorter nobody else can have written in this name, as long as the
+			// fence still stands.
+			const isShorter =
+				head.seq < known.seq && head.fence.seq === this.#fenceSeq && head.fence.writer === this.#id;
 			isOthers = isBroken && !isShorter;
 		}
 		isBroken ||= this.#isBereft;
@@ -353,7 +440,10 @@ export class LogWriter {
 		return isBroken;
 	}
 
-	/** The fence is another's now. Its commits count below `.recovered/` only, in a name that no clone has. */
+	/**
+	 * The fence is another's now. Its commits count below `.recovered/` only, in a name that no clone
+	 * has.
+	 */
 	#disown(): void {
 		this.#isDisowned = true;
 		this.#id = unusedId(this.#machine, this.#head);
@@ -381,13 +471,19 @@ export class LogWriter {
 	/** `headIsRestorable` and the format's limits. */
 	#check(delta: Delta): void {
 		const bad = unrestorableAfter(this.#head.tree, delta);
-		if (bad !== undefined) throw new SidecarError("INTERNAL", { value: bad.path, reason: `the tree could not be restored: ${bad.reason}` });
+		if (bad !== undefined)
+			throw new SidecarError("INTERNAL", {
+				value: bad.path,
+				reason: `the tree could not be restored: ${bad.reason}`,
+			});
 		const limit = this.isSuperseded ? MAX_ENTRIES - OWNERS_ENTRIES : MAX_ENTRIES;
 		if (this.#head.tree.size + delta.changed.size > limit) {
 			const exact = this.#whole(delta).changed.size;
 			// What only replaces entries makes no tree larger, whoever's it is.
 			if (exact > limit && exact > this.#head.tree.size)
-				throw new SidecarError("WORKSPACE_TOO_LARGE", { reason: `${exact} files and directories, the limit is ${limit}` });
+				throw new SidecarError("WORKSPACE_TOO_LARGE", {
+					reason: `${exact} files and directories, the limit is ${limit}`,
+				});
 		}
 		for (const [path, entry] of delta.changed) {
 			if (entry.type === "file" && entry.chunks.length > MAX_CHUNKS) {
@@ -399,21 +495,29 @@ export class LogWriter {
 		}
 	}
 
-	/** `noDanglingReference`: content before reference, and nothing older than an hour that the head does not hold. */
+	/**
+	 * `noDanglingReference`: content before reference, and nothing older than an hour that the head
+	 * does not hold.
+	 */
 	#mayRefer(delta: Delta, inline: readonly PendingBlock[]): boolean {
 		const own = new Set<unknown>(inline.map(({ ref }) => ref));
 		for (const entry of delta.changed.values()) {
 			if (entry.type !== "file") continue;
-			for (const chunk of entry.chunks) if (!own.has(chunk.block) && !this.index.allows(chunk)) return false;
+			for (const chunk of entry.chunks)
+				if (!own.has(chunk.block) && !this.index.allows(chunk)) return false;
 		}
 		return true;
 	}
 }
 
-/** The kernel of a copied machine may draw the numbers of the original: no name that the head knows is taken again. */
+/**
+ * The kernel of a copied machine may draw the numbers of the original: no name that the head knows
+ * is taken again.
+ */
 function unusedId(machine: Machine, head: Head): string {
 	for (;;) {
 		const id = machine.randomBytes(16).toString("hex");
-		if (!isReservedId(id) && id !== head.fence.writer && !head.tree.has(quarantineHome(id))) return id;
+		if (!isReservedId(id) && id !== head.fence.writer && !head.tree.has(quarantineHome(id)))
+			return id;
 	}
 }

@@ -11,8 +11,8 @@ export interface Machine {
 	bootMs(): number;
 	sleep(ms: number, signal?: AbortSignal): Promise<void>;
 	/**
-	 * From the kernel at each call. Never from a generator in this process: a VM snapshot would copy its state, and two machines
-	 * would draw the same numbers.
+	 * From the kernel at each call. Never from a generator in this process: a VM snapshot would copy
+	 * its state, and two machines would draw the same numbers.
 	 */
 	randomBytes(count: number): Buffer;
 }
@@ -41,7 +41,10 @@ export function newRestoreId(machine: Machine): string {
 	return restoreId(machine.wallMs(), machine.randomBytes(RESTORE_ID_RANDOM_BYTES));
 }
 
-/** A moment in both clocks: the larger of the two elapsed times counts, since either clock may stand still or be set back. */
+/**
+ * A moment in both clocks: the larger of the two elapsed times counts, since either clock may stand
+ * still or be set back.
+ */
 export interface Moment {
 	readonly wallMs: number;
 	readonly bootMs: number;

@@ -2,12 +2,25 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isQuarantined, unrestorable, unrestorableAfter } from "../log/safe-path.ts";
 import type { Delta, Entry, FileEntry, Path, Tree } from "../log/types.ts";
-import { isInvented, quarantineDelta, quarantinedIn, reservedName, withoutQuarantined } from "./quarantined.ts";
+import {
+	isInvented,
+	quarantineDelta,
+	quarantinedIn,
+	reservedName,
+	withoutQuarantined,
+} from "./quarantined.ts";
 
 const writer = "a".repeat(32);
 const other = "b".repeat(32);
 const directory: Entry = { type: "dir", mode: 0o750, mtimeNs: 7n };
-const file = (size: number): FileEntry => ({ type: "file", mode: 0o644, mtimeNs: 1n, size, chunkBits: 20, chunks: [] });
+const file = (size: number): FileEntry => ({
+	type: "file",
+	mode: 0o644,
+	mtimeNs: 1n,
+	size,
+	chunkBits: 20,
+	chunks: [],
+});
 
 function applied(tree: Tree, { changed, removed }: Delta): Map<Path, Entry> {
 	const after = new Map(tree);
@@ -18,7 +31,13 @@ function applied(tree: Tree, { changed, removed }: Delta): Map<Path, Entry> {
 
 /** A disk's tree of a few names, so that files and directories keep taking each other's places. */
 const arbitraryDisk = fc
-	.array(fc.tuple(fc.array(fc.constantFrom("a", "b", ".recovered"), { minLength: 1, maxLength: 3 }), fc.nat(9)), { maxLength: 8 })
+	.array(
+		fc.tuple(
+			fc.array(fc.constantFrom("a", "b", ".recovered"), { minLength: 1, maxLength: 3 }),
+			fc.nat(9),
+		),
+		{ maxLength: 8 },
+	)
 	.map((files) => {
 		const disk = new Map<Path, Entry>([["", directory]]);
 		for (const [names, size] of files) {
@@ -34,7 +53,9 @@ const arbitraryDisk = fc
 describe("what a superseded writer quarantines", () => {
 	it("gives a tree without the workspace's own directory the one that the disk has", () => {
 		const changed = new Map<Path, Entry>([["f", file(1)]]);
-		const { delta } = quarantineDelta(new Map(), writer, changed, (path) => (path === "" ? directory : undefined));
+		const { delta } = quarantineDelta(new Map(), writer, changed, (path) =>
+			path === "" ? directory : undefined,
+		);
 		expect(delta.changed.get("")).toBe(directory);
 	});
 
@@ -47,11 +68,15 @@ describe("what a superseded writer quarantines", () => {
 					const changed = new Map([...disk].filter(([path, entry]) => local.get(path) !== entry));
 					const { delta, taken } = quarantineDelta(tree, writer, changed, (path) => disk.get(path));
 					expect(unrestorableAfter(tree, delta)).toBeUndefined();
-					for (const path of [...delta.changed.keys(), ...delta.removed]) expect(path === "" || isQuarantined(path, writer)).toBe(true);
+					for (const path of [...delta.changed.keys(), ...delta.removed])
+						expect(path === "" || isQuarantined(path, writer)).toBe(true);
 					tree = applied(tree, delta);
 					local = disk;
-					for (const path of taken) expect(tree.get(`.recovered/${writer}/${path}`)).toBe(disk.get(path));
-					expect(taken).toHaveLength([...changed.values()].filter(({ type }) => type !== "dir").length);
+					for (const path of taken)
+						expect(tree.get(`.recovered/${writer}/${path}`)).toBe(disk.get(path));
+					expect(taken).toHaveLength(
+						[...changed.values()].filter(({ type }) => type !== "dir").length,
+					);
 				}
 				expect(unrestorable(tree)).toBeUndefined();
 				expect(withoutQuarantined(tree)).toEqual(withoutQuarantined(owned));
@@ -90,7 +115,11 @@ describe("what a superseded writer quarantines", () => {
 			() => undefined,
 		);
 		expect({ taken, tooLong }).toEqual({ taken: ["short"], tooLong: [long] });
-		expect([...delta.changed.keys()]).toEqual([`.recovered/${writer}/short`, `.recovered/${writer}`, ".recovered"]);
+		expect([...delta.changed.keys()]).toEqual([
+			`.recovered/${writer}/short`,
+			`.recovered/${writer}`,
+			".recovered",
+		]);
 	});
 });
 
@@ -111,7 +140,9 @@ describe("the first commit of a log that only quarantines", () => {
 	it("has the workspace's own directory as it is on the disk", () => {
 		const real: Entry = { type: "dir", mode: 0o775, mtimeNs: 7n };
 		const link: Entry = { type: "link", mtimeNs: 1n, target: "t" };
-		const { delta } = quarantineDelta(new Map(), "ab".repeat(16), new Map([["l", link]]), (path) => (path === "" ? real : undefined));
+		const { delta } = quarantineDelta(new Map(), "ab".repeat(16), new Map([["l", link]]), (path) =>
+			path === "" ? real : undefined,
+		);
 		expect(delta.changed.get("")).toEqual(real);
 		expect(isInvented(real)).toBe(false);
 		expect(isInvented(delta.changed.get(".recovered") as Entry)).toBe(true);

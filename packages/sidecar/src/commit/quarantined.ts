@@ -1,10 +1,17 @@
 /**
- * What superseded writers keep safe: each below its own `.recovered/{writer}/`, updated in place, so that a machine that was declared
- * dead and writes on for an hour grows the tree by what it changed, not by how often. What it deletes stays quarantined.
+ * What superseded writers keep safe: each below its own `.recovered/{writer}/`, updated in place,
+ * so that a machine that was declared dead and writes on for an hour grows the tree by what it
+ * changed, not by how often. What it deletes stays quarantined.
  *
- * Pure. Does NOT quarantine directories for their own sake: a directory is there because something with content lies below it.
+ * Pure. Does NOT quarantine directories for their own sake: a directory is there because something
+ * with content lies below it.
  */
-import { quarantineHome, quarantineWriter, RECOVERED_DIRECTORY, unsafePath } from "../log/safe-path.ts";
+import {
+	quarantineHome,
+	quarantineWriter,
+	RECOVERED_DIRECTORY,
+	unsafePath,
+} from "../log/safe-path.ts";
 import type { Delta, DirEntry, Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 
@@ -12,8 +19,8 @@ import { parentOf } from "../path.ts";
 const INVENTED: DirEntry = { type: "dir", mode: 0o700, mtimeNs: 0n };
 
 /**
- * Earlier releases gave a log's first commit such a directory as the workspace's own, when they quarantine something with it. A real one
- * was not changed last at the very start of 1970.
+ * Earlier releases gave a log's first commit such a directory as the workspace's own, when they
+ * quarantine something with it. A real one was not changed last at the very start of 1970.
  */
 export function isInvented(entry: Entry): boolean {
 	return entry.type === "dir" && entry.mode === INVENTED.mode && entry.mtimeNs === INVENTED.mtimeNs;
@@ -32,7 +39,9 @@ export interface QuarantineDelta {
 	readonly delta: Delta;
 	/** Files and links, by their own paths. */
 	readonly taken: readonly Path[];
-	/** Paths that may be no longer below `.recovered/{writer}/`: nothing of them can be quarantined. */
+	/**
+	 * Paths that may be no longer below `.recovered/{writer}/`: nothing of them can be quarantined.
+	 */
 	readonly tooLong: readonly Path[];
 }
 
@@ -68,9 +77,11 @@ export function quarantineDelta(
 		taken.push(path);
 		aside.set(target, entry);
 		// What it quarantined below a directory that is none any more stays in history.
-		if (tree.get(target)?.type === "dir") for (const below of tree.keys()) if (below.startsWith(`${target}/`)) gone.add(below);
+		if (tree.get(target)?.type === "dir")
+			for (const below of tree.keys()) if (below.startsWith(`${target}/`)) gone.add(below);
 		for (let parent = parentOf(target); ; parent = parentOf(parent)) {
-			if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir") aside.set(parent, directoryAt(parent));
+			if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir")
+				aside.set(parent, directoryAt(parent));
 			if (parent === "") break;
 		}
 	}
@@ -92,14 +103,20 @@ export function quarantinedIn(tree: Tree): QuarantinedWriter[] {
 	return [...byWriter].map(([writer, sum]) => ({ writer, ...sum }));
 }
 
-/** The name on a disk that must not become part of the tree, because what is quarantined lies there; undefined where there is none. */
+/**
+ * The name on a disk that must not become part of the tree, because what is quarantined lies there;
+ * undefined where there is none.
+ */
 export function reservedName(path: Path, isDirectory: boolean): Path | undefined {
 	const writer = quarantineWriter(path);
 	if (writer !== undefined) return quarantineHome(writer);
 	return path === RECOVERED_DIRECTORY && !isDirectory ? path : undefined;
 }
 
-/** The tree without what superseded writers quarantined. What else a user keeps in a directory of that name is the user's. */
+/**
+ * The tree without what superseded writers quarantined. What else a user keeps in a directory of
+ * that name is the user's.
+ */
 export function withoutQuarantined(tree: Tree): Tree {
 	const kept = new Map<Path, Entry>();
 	let isOwn = false;

@@ -9,23 +9,30 @@ import { MAX_GAP_BYTES, MAX_RANGE_BYTES, planReads, type RangedRead } from "../l
 import type { BlockRef, ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
-/** Ranged GETs of up to 4 MiB at once: at S3's 63 ms to the first byte and 85 MB/s a connection they carry 220 MB/s in 24 MiB of memory. */
+/**
+ * Ranged GETs of up to 4 MiB at once: at S3's 63 ms to the first byte and 85 MB/s a connection they
+ * carry 220 MB/s in 24 MiB of memory.
+ */
 const PARALLEL_READS = 6;
 /** A range, and the header that may lie before its first block. */
 const RANGE_BUFFER_BYTES = MAX_RANGE_BYTES + MAX_GAP_BYTES;
 /**
- * Blocks from here on are decompressed on another thread while this one writes: 8 % of a restore of 10,000 files. The way there costs this
- * thread as much as 64 KiB cost to decompress (0.1 ms); of 1 MiB it costs a fifth.
+ * Blocks from here on are decompressed on another thread while this one writes: 8 % of a restore of
+ * 10,000 files. The way there costs this thread as much as 64 KiB cost to decompress (0.1 ms); of 1
+ * MiB it costs a fifth.
  */
 const LEAST_ASIDE_BYTES = 64 * 1024;
 
 const decompress = promisify(zstdDecompress);
 
 /**
- * Reads blocks with few ranged GETs and hands each one over, opened and checked. Blocks that lie in `starts` cost no request.
- * @param take is called for up to seven blocks at once; the bytes are its own only until it is done: their buffer is used again
+ * Reads blocks with few ranged GETs and hands each one over, opened and checked. Blocks that lie in
+ * `starts` cost no request.
+ * @param take is called for up to seven blocks at once; the bytes are its own only until it is
+ * done: their buffer is used again
  * @param idle buffers at rest, for whoever reads again and again
- * @throws SidecarError STORE_*, OBJECT_NOT_FOUND, OBJECT_CORRUPT, and what `take` throws; the first one ends all
+ * @throws SidecarError STORE_*, OBJECT_NOT_FOUND, OBJECT_CORRUPT, and what `take` throws; the first
+ * one ends all
  */
 export async function readBlocks(
 	store: ObjectStore,
@@ -39,14 +46,19 @@ export async function readBlocks(
 	const far: BlockRef[] = [];
 	for (const block of blocks) {
 		const start = starts.get(block.key);
-		(start !== undefined && block.offset + block.storedBytes <= start.length ? near : far).push(block);
+		(start !== undefined && block.offset + block.storedBytes <= start.length ? near : far).push(
+			block,
+		);
 	}
 	const stop = new AbortController();
 	const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
 	const open = async (block: BlockRef, bytes: Buffer, offset: number) => {
 		either.throwIfAborted();
 		const stored = bytes.subarray(block.offset - offset, block.offset - offset + block.storedBytes);
-		const raw = block.rawBytes < LEAST_ASIDE_BYTES ? openBlock(block, stored) : await openBlockWith(block, stored, decompress);
+		const raw =
+			block.rawBytes < LEAST_ASIDE_BYTES
+				? openBlock(block, stored)
+				: await openBlockWith(block, stored, decompress);
 		await take(block, raw);
 		if (raw !== stored) freeBlock(raw);
 	};
@@ -75,8 +87,17 @@ export async function readBlocks(
 	}
 }
 
-async function readRange(store: ObjectStore, read: RangedRead, into: Buffer, signal: AbortSignal): Promise<Buffer> {
-	const { body } = await store.get(read.key, { range: { offset: read.offset, length: read.length }, into, signal });
+async function readRange(
+	store: ObjectStore,
+	read: RangedRead,
+	into: Buffer,
+	signal: AbortSignal,
+): Promise<Buffer> {
+	const { body } = await store.get(read.key, {
+		range: { offset: read.offset, length: read.length },
+		into,
+		signal,
+	});
 	if (body.length !== read.length) {
 		throw new SidecarError("OBJECT_CORRUPT", {
 			value: read.key,

@@ -38,7 +38,9 @@ describe("an empty first page of a listing", () => {
 		class NoPage extends FaultyStore {
 			override async *list(): AsyncIterable<ListPage> {}
 		}
-		await expect(newestSeq(new NoPage(bench.store))).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+		await expect(newestSeq(new NoPage(bench.store))).rejects.toMatchObject({
+			code: "STORE_UNREACHABLE",
+		});
 	});
 });
 
@@ -51,12 +53,14 @@ describe("other keys in log/", () => {
 
 	it("hide no commit and end no listing, wherever they stand", async () => {
 		await using bench = await workbench();
-		const foreign = async (name: string) => await bench.store.putIfAbsent(`log/${name}`, Buffer.from("a file"));
+		const foreign = async (name: string) =>
+			await bench.store.putIfAbsent(`log/${name}`, Buffer.from("a file"));
 		for (const name of ["0.log", "1.log", "fatal.log"]) await foreign(name);
 		expect((await newestSeq(bench.store)).seq).toBe(0);
 		expect(await seqsOf(bench.store)).toEqual([]);
 		// Without a view of plain objects, so that nothing is adopted.
-		for (let writer = 0; writer < 4; writer++) await bench.open("a", { store: new FaultyStore(bench.store) });
+		for (let writer = 0; writer < 4; writer++)
+			await bench.open("a", { store: new FaultyStore(bench.store) });
 		for (const name of ["fffffffffffd-1", "fffffffffffc.log", "gateway.log"]) await foreign(name);
 		expect((await newestSeq(bench.store)).seq).toBe(4);
 		expect(await seqsOf(bench.store)).toEqual([4, 3, 2, 1]);

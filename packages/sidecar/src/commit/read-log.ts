@@ -1,8 +1,8 @@
 /**
  * Reads the log: LIST for the newest key, the segment's commits in parallel, fold.
  *
- * Absence is learned only from a LIST that succeeded; everything else that is missing, denied or damaged is an error, and the
- * caller keeps the gate shut.
+ * Absence is learned only from a LIST that succeeded; everything else that is missing, denied or
+ * damaged is an error, and the caller keeps the gate shut.
  */
 import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
@@ -14,8 +14,9 @@ import type { ObjectKey } from "../log/types.ts";
 import type { ListOptions, ObjectStore } from "../store/port.ts";
 
 /**
- * The first GET of a commit. Most commits are whole in it, and so is a FULL manifest of 15,000 files; what it brings of inline blocks,
- * at most 16 MiB in all commits since a FULL, is used by the restore.
+ * The first GET of a commit. Most commits are whole in it, and so is a FULL manifest of 15,000
+ * files; what it brings of inline blocks, at most 16 MiB in all commits since a FULL, is used by
+ * the restore.
  */
 const FIRST_GET_BYTES = 1024 * 1024;
 const PARALLEL_GETS = 32;
@@ -39,11 +40,15 @@ export interface LogRead {
 }
 
 /**
- * The newest seq by a LIST of one key; 0 for an empty log. Other keys may lie in `log/`: a workspace that was kept as plain objects
- * before it had a log, and had a directory of that name. They hide no commit, and cost a second LIST where they come first.
+ * The newest seq by a LIST of one key; 0 for an empty log. Other keys may lie in `log/`: a
+ * workspace that was kept as plain objects before it had a log, and had a directory of that name.
+ * They hide no commit, and cost a second LIST where they come first.
  * @throws SidecarError STORE_*
  */
-export async function newestSeq(store: ObjectStore, signal?: AbortSignal): Promise<{ readonly seq: number; readonly storeTimeMs: number }> {
+export async function newestSeq(
+	store: ObjectStore,
+	signal?: AbortSignal,
+): Promise<{ readonly seq: number; readonly storeTimeMs: number }> {
 	const first = await firstCommit(store, { limit: 1, ...(signal && { signal }) });
 	if (first.foreign === undefined || first.seq !== 0) return first;
 	return await firstCommit(store, { startAfter: first.foreign, ...(signal && { signal }) });
@@ -53,10 +58,15 @@ export async function newestSeq(store: ObjectStore, signal?: AbortSignal): Promi
 async function firstCommit(
 	store: ObjectStore,
 	options: ListOptions,
-): Promise<{ readonly seq: number; readonly storeTimeMs: number; readonly foreign: ObjectKey | undefined }> {
+): Promise<{
+	readonly seq: number;
+	readonly storeTimeMs: number;
+	readonly foreign: ObjectKey | undefined;
+}> {
 	let storeTimeMs: number | undefined;
 	let foreign: ObjectKey | undefined;
-	// An empty page is not the end: only a listing that ended without a key says that the log is empty.
+	// An empty page is not the end: only a listing that ended without a key says that the log is
+	// empty.
 	for await (const page of store.list(LOG_PREFIX, options)) {
 		storeTimeMs = page.storeTimeMs;
 		for (const { key } of page.objects) {
@@ -66,12 +76,16 @@ async function firstCommit(
 		}
 	}
 	if (storeTimeMs !== undefined) return { seq: 0, storeTimeMs, foreign };
-	throw new SidecarError("STORE_UNREACHABLE", { value: store.url, reason: "the listing gave no page" });
+	throw new SidecarError("STORE_UNREACHABLE", {
+		value: store.url,
+		reason: "the listing gave no page",
+	});
 }
 
 /**
  * The tree as of commit `at`, by default the newest.
- * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, COMMIT_NOT_FOUND
+ * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED,
+ * COMMIT_NOT_FOUND
  */
 export async function readLog(
 	store: ObjectStore,
@@ -80,23 +94,38 @@ export async function readLog(
 	const { signal } = options;
 	const { seq: newest, storeTimeMs } = await newestSeq(store, signal);
 	const at = options.at ?? newest;
-	if (at > newest || at < 0) throw new SidecarError("COMMIT_NOT_FOUND", { value: String(at), reason: `the newest commit is ${newest}` });
+	if (at > newest || at < 0)
+		throw new SidecarError("COMMIT_NOT_FOUND", {
+			value: String(at),
+			reason: `the newest commit is ${newest}`,
+		});
 	if (at === 0) return { head: EMPTY_HEAD, newest: undefined, storeTimeMs, starts: new Map() };
 
 	const fetched = await fetchCommits(store, segmentStart(at), at, signal);
 	const last = fetched.at(-1) as FetchedCommit;
 	// A writer in a hurry left the FULL out: its commit still says where the last one is.
 	const first = Math.max(1, last.commit.info.fullSeq);
-	if (first < segmentStart(at)) fetched.unshift(...(await fetchCommits(store, first, segmentStart(at) - 1, signal)));
+	if (first < segmentStart(at))
+		fetched.unshift(...(await fetchCommits(store, first, segmentStart(at) - 1, signal)));
 	const head = foldCommits(
 		EMPTY_HEAD,
 		fetched.filter(({ commit }) => commit.info.seq >= first).map(({ commit }) => commit),
 	);
-	return { head, newest: last, storeTimeMs, starts: new Map(fetched.map(({ commit, start }) => [commit.key, start])) };
+	return {
+		head,
+		newest: last,
+		storeTimeMs,
+		starts: new Map(fetched.map(({ commit, start }) => [commit.key, start])),
+	};
 }
 
 /** Commits `from..to` in order. A hole is OBJECT_NOT_FOUND. */
-export async function fetchCommits(store: ObjectStore, from: number, to: number, signal?: AbortSignal): Promise<FetchedCommit[]> {
+export async function fetchCommits(
+	store: ObjectStore,
+	from: number,
+	to: number,
+	signal?: AbortSignal,
+): Promise<FetchedCommit[]> {
 	const queue = new PQueue({ concurrency: PARALLEL_GETS });
 	const seqs = Array.from({ length: to - from + 1 }, (_, index) => from + index);
 	return await queue.addAll(seqs.map((seq) => () => fetchCommit(store, seq, signal)));
@@ -110,24 +139,40 @@ export async function fetchCommit(
 	firstGetBytes = FIRST_GET_BYTES,
 ): Promise<FetchedCommit> {
 	const key = logKey(seq);
-	const first = await store.get(key, { range: { offset: 0, length: firstGetBytes }, ...(signal && { signal }) });
+	const first = await store.get(key, {
+		range: { offset: 0, length: firstGetBytes },
+		...(signal && { signal }),
+	});
 	let start = first.body;
 	const needed = neededBytes(key, start, first.totalBytes);
 	if (start.length < needed) {
-		const rest = await store.get(key, { range: { offset: start.length, length: needed - start.length }, ...(signal && { signal }) });
+		const rest = await store.get(key, {
+			range: { offset: start.length, length: needed - start.length },
+			...(signal && { signal }),
+		});
 		start = Buffer.concat([start, rest.body]);
 	}
-	return { commit: decodeCommit(key, start, first.totalBytes), start, lastModifiedMs: first.lastModifiedMs };
+	return {
+		commit: decodeCommit(key, start, first.totalBytes),
+		start,
+		lastModifiedMs: first.lastModifiedMs,
+	};
 }
 
-/** The commit in a slot, by its header alone; undefined where nothing is (which proves nothing about the future). */
+/**
+ * The commit in a slot, by its header alone; undefined where nothing is (which proves nothing about
+ * the future).
+ */
 export async function commitInSlot(
 	store: ObjectStore,
 	key: ObjectKey,
 	signal?: AbortSignal,
 ): Promise<{ readonly id: string; readonly lastModifiedMs: number } | undefined> {
 	try {
-		const { body, lastModifiedMs } = await store.get(key, { range: { offset: 0, length: COMMIT_HEADER_BYTES }, ...(signal && { signal }) });
+		const { body, lastModifiedMs } = await store.get(key, {
+			range: { offset: 0, length: COMMIT_HEADER_BYTES },
+			...(signal && { signal }),
+		});
 		return { id: body.toString("hex", 32, 64), lastModifiedMs };
 	} catch (error) {
 		if (error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND") return undefined;

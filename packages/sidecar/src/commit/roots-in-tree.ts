@@ -5,7 +5,10 @@ import { othersOf, ROOTS_DIRECTORY, type Root, rootNameOf, rootPath } from "../p
 import { RESERVED_DIRECTORY } from "../workspace/filter.ts";
 import { withoutQuarantined } from "./quarantined.ts";
 
-/** An additional root that the log has and this machine does not: its content stays in the log, and no restore brings it here. */
+/**
+ * An additional root that the log has and this machine does not: its content stays in the log, and
+ * no restore brings it here.
+ */
 export interface RootElsewhere {
 	/** `.roots/{name}`; `.roots` where that is no directory in the tree. */
 	readonly path: Path;
@@ -14,7 +17,10 @@ export interface RootElsewhere {
 	readonly bytes: number;
 }
 
-/** What of a tree belongs on this disk: nothing that was quarantined, and no root that is not configured here. */
+/**
+ * What of a tree belongs on this disk: nothing that was quarantined, and no root that is not
+ * configured here.
+ */
 export function ownTree(tree: Tree, root: Root): Tree {
 	return onThisDisk(withoutQuarantined(tree), root);
 }
@@ -40,17 +46,19 @@ export function withRoots(tree: Tree, has: (name: string) => boolean): Tree {
 }
 
 /**
- * A root is a directory, whoever wrote the log: what is written for it must not be a link or a file in a directory's place, and the
- * place where files are staged is nobody's.
+ * A root is a directory, whoever wrote the log: what is written for it must not be a link or a file
+ * in a directory's place, and the place where files are staged is nobody's.
  * @throws SidecarError TREE_UNSAFE
  */
 export function requireRootsAreDirectories(tree: Tree, root: Root): void {
 	const others = othersOf(root);
 	if (others.size === 0) return;
-	const unsafe = (path: Path, reason: string) => new SidecarError("TREE_UNSAFE", { value: path, reason });
+	const unsafe = (path: Path, reason: string) =>
+		new SidecarError("TREE_UNSAFE", { value: path, reason });
 	for (const path of [ROOTS_DIRECTORY, ...[...others.keys()].map(rootPath)]) {
 		const entry = tree.get(path);
-		if (entry !== undefined && entry.type !== "dir") throw unsafe(path, "an additional root must be a directory");
+		if (entry !== undefined && entry.type !== "dir")
+			throw unsafe(path, "an additional root must be a directory");
 	}
 	for (const name of others.keys()) {
 		const reserved = `${rootPath(name)}/${RESERVED_DIRECTORY}`;
@@ -61,12 +69,17 @@ export function requireRootsAreDirectories(tree: Tree, root: Root): void {
 /** As `--root` takes it. */
 const ROOT_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
-/** Why something that is to be imported cannot stand where additional roots do; undefined where it can. */
+/**
+ * Why something that is to be imported cannot stand where additional roots do; undefined where it
+ * can.
+ */
 export function whyNoRoot(path: Path, isDirectory: boolean): string | undefined {
 	const name = rootNameOf(path);
 	if (path !== ROOTS_DIRECTORY && (name === undefined || path !== rootPath(name))) return undefined;
 	if (!isDirectory) return "it stands where additional roots do, and is no directory";
-	return name === undefined || ROOT_NAME.test(name) ? undefined : "no additional root can have this name";
+	return name === undefined || ROOT_NAME.test(name)
+		? undefined
+		: "no additional root can have this name";
 }
 
 /** In the order of the tree. */
@@ -76,7 +89,11 @@ export function rootsElsewhere(tree: Tree, root: Root): RootElsewhere[] {
 	const found = new Map<Path, { files: number; bytes: number }>();
 	for (const [path, entry] of tree) {
 		const name = rootNameOf(path);
-		if ((name === undefined && (path !== ROOTS_DIRECTORY || entry.type === "dir")) || (name !== undefined && others.has(name))) continue;
+		if (
+			(name === undefined && (path !== ROOTS_DIRECTORY || entry.type === "dir")) ||
+			(name !== undefined && others.has(name))
+		)
+			continue;
 		const at = name === undefined ? ROOTS_DIRECTORY : rootPath(name);
 		const sum = found.get(at) ?? { files: 0, bytes: 0 };
 		found.set(at, sum);

@@ -8,7 +8,8 @@ const UNKNOWN_RETRIES = 3;
 const FIRST_PAUSE_MS = 500;
 
 /**
- * Sends the same bytes again until the store says what became of them. For commits that hold nothing of this disk, such as a fence.
+ * Sends the same bytes again until the store says what became of them. For commits that hold
+ * nothing of this disk, such as a fence.
  * @throws SidecarError STORE_UNREACHABLE
  */
 export async function untilResolved(
@@ -32,11 +33,24 @@ const REMEDY =
 /**
  * The error for a commit that the store may or may not have.
  * @param cause of the last try; its words are the store's own
- * @param code NOT_DURABLE where the commit holds changes of this disk, STORE_UNREACHABLE where nothing on this disk depends on it
+ * @param code NOT_DURABLE where the commit holds changes of this disk, STORE_UNREACHABLE where
+ * nothing on this disk depends on it
  */
-export function undecided(cause: unknown, code: "NOT_DURABLE" | "STORE_UNREACHABLE" = "NOT_DURABLE"): SidecarError {
-	const words = cause instanceof S3Failure ? `: ${cause.summary}` : cause instanceof Error ? `: ${cause.message}` : "";
+export function undecided(
+	cause: unknown,
+	code: "NOT_DURABLE" | "STORE_UNREACHABLE" = "NOT_DURABLE",
+): SidecarError {
+	const words =
+		cause instanceof S3Failure
+			? `: ${cause.summary}`
+			: cause instanceof Error
+				? `: ${cause.message}`
+				: "";
 	const byCause = cause instanceof S3Failure ? undecidedRemedy(cause) : undefined;
 	const remedy = byCause ?? (code === "NOT_DURABLE" ? REMEDY : undefined);
-	return new SidecarError(code, { reason: `the store did not say whether it took the commit${words}`, remedy, cause });
+	return new SidecarError(code, {
+		reason: `the store did not say whether it took the commit${words}`,
+		remedy,
+		cause,
+	});
 }

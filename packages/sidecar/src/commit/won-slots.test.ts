@@ -28,11 +28,15 @@ async function racyBench() {
 		/** What a rival that knows the log up to `seq` would fence with in the slot after it. */
 		rivalFence: async (seq: number) => {
 			const copy = await openStore(pathToFileURL(join(dir, `copy-${seq}`)).href, {});
-			for (let at = 1; at <= seq; at++) await copy.putIfAbsent(logKey(at), (await store.get(logKey(at))).body);
+			for (let at = 1; at <= seq; at++)
+				await copy.putIfAbsent(logKey(at), (await store.get(logKey(at))).body);
 			await (await bench.open(`rival-${seq}`, { store: copy })).flush({ deletionsAreMeant: true });
 			return (await copy.get(logKey(seq + 1))).body;
 		},
-		overwrote: () => bench.log.events.filter(({ event }) => event === "store.overwrote").map(({ fields }) => fields?.seq),
+		overwrote: () =>
+			bench.log.events
+				.filter(({ event }) => event === "store.overwrote")
+				.map(({ fields }) => fields?.seq),
 		[Symbol.asyncDispose]: async () => {
 			await bench[Symbol.asyncDispose]();
 			rmSync(dir, { recursive: true, force: true });
@@ -66,8 +70,14 @@ it("lets one of two writers keep a fence that a racy store gave to both, and the
 	expect(head.seq).toBe(2);
 	expect(racy.overwrote()).toEqual([1]);
 	const [owner, other] = head.fence.writer === a.writerId ? [a, b] : [b, a];
-	expect(await owner.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", quarantined: false });
-	expect(await other.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", quarantined: true });
+	expect(await owner.flush({ sweep: true, closed: true })).toMatchObject({
+		kind: "committed",
+		quarantined: false,
+	});
+	expect(await other.flush({ sweep: true, closed: true })).toMatchObject({
+		kind: "committed",
+		quarantined: true,
+	});
 	const { tree } = (await readLog(racy.store)).head;
 	expect([...tree.keys()].filter((path) => /(^|\/)[AB]$/.test(path))).toHaveLength(2);
 });
@@ -94,9 +104,17 @@ it("finds in the drain that an earlier commit was overwritten, and commits its b
 	racy.write("a", "A");
 	const a = await racy.bench.open("a");
 	const fence = await racy.rivalFence(1);
-	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 2, quarantined: false });
+	expect(await a.flush({ sweep: true })).toMatchObject({
+		kind: "committed",
+		seq: 2,
+		quarantined: false,
+	});
 	await racy.store.overwrite(logKey(2), fence);
-	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 3, quarantined: true });
+	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({
+		kind: "committed",
+		seq: 3,
+		quarantined: true,
+	});
 	expect(racy.overwrote()).toEqual([2]);
 	const { tree, fence: owner } = (await readLog(racy.store)).head;
 	expect(owner.seq).toBe(2);
@@ -110,10 +128,18 @@ it("notices a replaced slot at the end of a superseded writer, and quarantines i
 	const a = await racy.bench.open("a");
 	await racy.bench.open("b");
 	const fence = await racy.rivalFence(2);
-	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 3, quarantined: true });
+	expect(await a.flush({ sweep: true })).toMatchObject({
+		kind: "committed",
+		seq: 3,
+		quarantined: true,
+	});
 	await racy.store.overwrite(logKey(3), fence);
 	// Nothing has changed since, so there is no commit that would look.
-	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 4, quarantined: true });
+	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({
+		kind: "committed",
+		seq: 4,
+		quarantined: true,
+	});
 	expect(racy.overwrote()).toEqual([3]);
 	expect((await readLog(racy.store)).head.tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });
@@ -124,7 +150,11 @@ it("notices a replaced slot when it loses another one, and quarantines its bytes
 	racy.write("a", "A");
 	const a = await racy.bench.open("a");
 	await racy.bench.open("b");
-	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", seq: 3, quarantined: true });
+	expect(await a.flush({ sweep: true })).toMatchObject({
+		kind: "committed",
+		seq: 3,
+		quarantined: true,
+	});
 	const fence = await racy.rivalFence(2);
 	await racy.store.overwrite(logKey(3), fence);
 	await racy.bench.open("c");
@@ -132,7 +162,10 @@ it("notices a replaced slot when it loses another one, and quarantines its bytes
 	await a.flush({ sweep: true });
 	expect(racy.overwrote()).toEqual([3]);
 	const { tree } = (await readLog(racy.store)).head;
-	expect(["A", "A2"].filter((name) => tree.has(`.recovered/${a.writerId}/${name}`))).toEqual(["A", "A2"]);
+	expect(["A", "A2"].filter((name) => tree.has(`.recovered/${a.writerId}/${name}`))).toEqual([
+		"A",
+		"A2",
+	]);
 });
 
 // @id last-commit-replaced
@@ -146,7 +179,11 @@ it("does not call a last commit durable that a rival's late write replaced", asy
 		machine.onSleep = async () => {};
 		await racy.store.overwrite(logKey(2), fence);
 	};
-	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({ kind: "committed", seq: 3, quarantined: true });
+	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({
+		kind: "committed",
+		seq: 3,
+		quarantined: true,
+	});
 	expect((await fetchCommit(racy.store, 2)).commit.info.flags.fence).toBe(true);
 	expect((await readLog(racy.store)).head.tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });
@@ -159,20 +196,39 @@ it("costs one GET at the start, one before a late first commit, and nothing with
 	const counted = async (work: () => Promise<unknown>) => {
 		const before = { ...requests };
 		await work();
-		return { list: requests.list - before.list, get: requests.get - before.get, put: requests.put - before.put };
+		return {
+			list: requests.list - before.list,
+			get: requests.get - before.get,
+			put: requests.put - before.put,
+		};
 	};
 	// The racy store's own look before each PUT is no request of the writer's.
 	const own = 1;
 	let a: Awaited<ReturnType<typeof racy.bench.open>> | undefined;
 	const session = () => a as NonNullable<typeof a>;
-	expect(await counted(async () => (a = await racy.bench.open("a", { machine })))).toEqual({ list: 1, get: 1 + own, put: 1 });
+	expect(await counted(async () => (a = await racy.bench.open("a", { machine })))).toEqual({
+		list: 1,
+		get: 1 + own,
+		put: 1,
+	});
 	machine.aheadMs += 5_000;
-	expect(await counted(() => session().flush({ sweep: true }))).toEqual({ list: 0, get: 1 + own, put: 1 });
+	expect(await counted(() => session().flush({ sweep: true }))).toEqual({
+		list: 0,
+		get: 1 + own,
+		put: 1,
+	});
 	for (let change = 0; change < 3; change++) {
 		racy.write("a", "A", `${change}`);
-		expect(await counted(() => session().flush({ sweep: true }))).toEqual({ list: 0, get: 0 + own, put: 1 });
+		expect(await counted(() => session().flush({ sweep: true }))).toEqual({
+			list: 0,
+			get: 0 + own,
+			put: 1,
+		});
 	}
 	racy.write("a", "A", "last");
-	// A directory has no ETags: after the LIST each of the slots is read. With ETags the LIST is enough.
-	expect(await counted(() => session().flush({ sweep: true, closed: true, inHurry: true }))).toEqual({ list: 1, get: 4 + 1 + own, put: 1 });
+	// A directory has no ETags: after the LIST each of the slots is read. With ETags the LIST is
+	// enough.
+	expect(
+		await counted(() => session().flush({ sweep: true, closed: true, inHurry: true })),
+	).toEqual({ list: 1, get: 4 + 1 + own, put: 1 });
 });

@@ -1,5 +1,13 @@
 /** docs/configuration.md, from the table of options. */
-import { CONFIG_FILE_OPTION, defaultTextOf, envOf, fileKeyOf, flagOf, OPTION_LIST, type Option } from "./options.ts";
+import {
+	CONFIG_FILE_OPTION,
+	defaultTextOf,
+	envOf,
+	fileKeyOf,
+	flagOf,
+	OPTION_LIST,
+	type Option,
+} from "./options.ts";
 
 /** The whole text of docs/configuration.md; written by `pnpm docs:write`. */
 export function configurationDocument(): string {
@@ -21,7 +29,11 @@ export function configurationDocument(): string {
 
 /** A config file with the example of every option. */
 export function exampleConfigFile(): string {
-	return JSON.stringify(Object.fromEntries(OPTION_LIST.map(([, option]) => [fileKeyOf(option), option.example])), null, 2);
+	return JSON.stringify(
+		Object.fromEntries(OPTION_LIST.map(([, option]) => [fileKeyOf(option), option.example])),
+		null,
+		2,
+	);
 }
 
 function section(option: Option<unknown>): string {

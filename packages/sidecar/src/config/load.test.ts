@@ -4,7 +4,9 @@ import { type ConfigInput, type LoadedConfig, loadConfig } from "./load.ts";
 
 const DEFAULT_FILE = "/home/anna/.config/openclaw-sidecar/config.json";
 
-function load(input: Partial<ConfigInput> & { files?: Record<string, unknown> } = {}): LoadedConfig {
+function load(
+	input: Partial<ConfigInput> & { files?: Record<string, unknown> } = {},
+): LoadedConfig {
 	const files = new Map(Object.entries(input.files ?? {}));
 	return loadConfig({
 		flags: {},
@@ -13,17 +15,22 @@ function load(input: Partial<ConfigInput> & { files?: Record<string, unknown> } 
 		workingDir: "/work",
 		readFile: (path) => {
 			const content = files.get(path);
-			return content === undefined || typeof content === "string" ? content : JSON.stringify(content);
+			return content === undefined || typeof content === "string"
+				? content
+				: JSON.stringify(content);
 		},
 		...input,
 	});
 }
 
-function failure(input: Parameters<typeof load>[0]): Pick<SidecarError, "code" | "message" | "value"> {
+function failure(
+	input: Parameters<typeof load>[0],
+): Pick<SidecarError, "code" | "message" | "value"> {
 	try {
 		load(input);
 	} catch (error) {
-		if (error instanceof SidecarError) return { code: error.code, message: error.message, value: error.value };
+		if (error instanceof SidecarError)
+			return { code: error.code, message: error.message, value: error.value };
 		throw error;
 	}
 	throw new Error("was accepted");
@@ -32,14 +39,23 @@ function failure(input: Parameters<typeof load>[0]): Pick<SidecarError, "code" |
 test("values of a program are typed: durations in ms, roots as a map, and the same limits", () => {
 	const roots = new Map([["notes", "/data/notes"]]);
 	const flags = { drainTimeout: "1s" };
-	expect(load({ flags, values: { drainTimeoutMs: 8_000, quietMs: undefined, roots, json: true } }).config).toMatchObject({
+	expect(
+		load({ flags, values: { drainTimeoutMs: 8_000, quietMs: undefined, roots, json: true } })
+			.config,
+	).toMatchObject({
 		...{ drainTimeoutMs: 8_000, quietMs: 1_000, roots, json: true },
 	});
 	expect(failure({ values: { sweepIntervalMs: 10 } })).toMatchObject({
-		...{ code: "USAGE", value: "10", message: expect.stringContaining("option sweepIntervalMs accepts a duration from 1s to 60m") },
+		...{
+			code: "USAGE",
+			value: "10",
+			message: expect.stringContaining("option sweepIntervalMs accepts a duration from 1s to 60m"),
+		},
 	});
 	expect(failure({ values: { drainTimeoutMs: Number.NaN } })).toMatchObject({ code: "USAGE" });
-	expect(failure({ values: { roots: new Map([["Notes", "/data"]]) } })).toMatchObject({ code: "USAGE" });
+	expect(failure({ values: { roots: new Map([["Notes", "/data"]]) } })).toMatchObject({
+		code: "USAGE",
+	});
 });
 
 describe("defaults", () => {
@@ -69,7 +85,10 @@ describe("defaults", () => {
 				metrics: false,
 			},
 			warnings: [],
-			sources: expect.objectContaining({ workspace: "default of --workspace", region: "default of --region" }),
+			sources: expect.objectContaining({
+				workspace: "default of --workspace",
+				region: "default of --region",
+			}),
 		});
 	});
 
@@ -81,10 +100,12 @@ describe("defaults", () => {
 
 	test("leave out what has none, so that the rest of the options can be handed to those who know better", () => {
 		expect(Object.keys(load().config)).not.toContain("region");
-		expect(load({ flags: { region: "eu-central-1", forcePathStyle: false } }).config).toMatchObject({
-			region: "eu-central-1",
-			forcePathStyle: false,
-		});
+		expect(load({ flags: { region: "eu-central-1", forcePathStyle: false } }).config).toMatchObject(
+			{
+				region: "eu-central-1",
+				forcePathStyle: false,
+			},
+		);
 	});
 });
 
@@ -122,11 +143,18 @@ describe("the config file", () => {
 		[{ env: { OPENCLAW_SIDECAR_CONFIG: "/etc/sidecar.json" } }],
 		[{ flags: { config: "../etc/sidecar.json" } }],
 	])("is named by %j; its relative paths start at its directory", (input) => {
-		expect(load({ ...input, files }).config).toMatchObject({ workspace: "/etc/tree", drainTimeoutMs: 120_000, json: true });
+		expect(load({ ...input, files }).config).toMatchObject({
+			workspace: "/etc/tree",
+			drainTimeoutMs: 120_000,
+			json: true,
+		});
 	});
 
 	test("is read from XDG_CONFIG_HOME if nobody names one", () => {
-		const { config } = load({ env: { XDG_CONFIG_HOME: "/conf" }, files: { "/conf/openclaw-sidecar/config.json": { namespace: "x" } } });
+		const { config } = load({
+			env: { XDG_CONFIG_HOME: "/conf" },
+			files: { "/conf/openclaw-sidecar/config.json": { namespace: "x" } },
+		});
 		expect(config.namespace).toBe("x");
 	});
 
@@ -141,10 +169,16 @@ describe("the config file", () => {
 		["{", "is not JSON"],
 		["[]", "must hold one JSON object"],
 		["null", "must hold one JSON object"],
-		['{"drainTimeoutMs": "8s"}', "drainTimeoutMs: file /f.json has no such key; did you mean drainTimeout?"],
+		[
+			'{"drainTimeoutMs": "8s"}',
+			"drainTimeoutMs: file /f.json has no such key; did you mean drainTimeout?",
+		],
 		['{"config": "/other.json"}', "config: file /f.json has no such key"],
 		['{"__proto__": {"json": true}}', "__proto__: file /f.json has no such key"],
-		['{"drainTimeout": 8000}', "8000: file /f.json key drainTimeout accepts a duration from 0ms to 60m"],
+		[
+			'{"drainTimeout": 8000}',
+			"8000: file /f.json key drainTimeout accepts a duration from 0ms to 60m",
+		],
 		['{"json": 1}', "1: file /f.json key json accepts true or false"],
 		['{"region": null}', "null: file /f.json key region accepts"],
 	])("%s: %s", (text, message) => {
@@ -158,33 +192,63 @@ describe("the config file", () => {
 		const readFile = () => {
 			throw new Error("EACCES: permission denied");
 		};
-		expect(failure({ flags: { config: "/f.json" }, readFile }).message).toContain("cannot be read (EACCES: permission denied)");
+		expect(failure({ flags: { config: "/f.json" }, readFile }).message).toContain(
+			"cannot be read (EACCES: permission denied)",
+		);
 	});
 });
 
 describe("a wrong value names itself and where it came from", () => {
 	test.each([
-		[{ flags: { expect: "exsting" } }, "USAGE", "exsting: flag --expect accepts new, existing or any; did you mean existing?"],
-		[{ env: { OPENCLAW_SIDECAR_LOG_LEVEL: "loud" } }, "USAGE", "loud: env OPENCLAW_SIDECAR_LOG_LEVEL accepts debug,"],
+		[
+			{ flags: { expect: "exsting" } },
+			"USAGE",
+			"exsting: flag --expect accepts new, existing or any; did you mean existing?",
+		],
+		[
+			{ env: { OPENCLAW_SIDECAR_LOG_LEVEL: "loud" } },
+			"USAGE",
+			"loud: env OPENCLAW_SIDECAR_LOG_LEVEL accepts debug,",
+		],
 		[{ env: { OPENCLAW_SIDECAR_STORE: "" } }, "USAGE", '"": env OPENCLAW_SIDECAR_STORE is empty'],
-		[{ flags: { namespace: "a/b" } }, "NAMESPACE_INVALID", "a/b: flag --namespace accepts 1-128 characters"],
+		[
+			{ flags: { namespace: "a/b" } },
+			"NAMESPACE_INVALID",
+			"a/b: flag --namespace accepts 1-128 characters",
+		],
 		[{ flags: { namespace: ".." } }, "NAMESPACE_INVALID", "..: flag --namespace"],
 		[{ flags: { namespace: "a\0b" } }, "NAMESPACE_INVALID", "a\\u0000b: flag --namespace"],
 		[{ flags: { namespace: "a\n" } }, "NAMESPACE_INVALID", "a\\u000a: flag --namespace"],
 		[{ flags: { namespace: "" } }, "NAMESPACE_INVALID", '"": flag --namespace'],
 		[{ flags: { namespace: "x".repeat(129) } }, "NAMESPACE_INVALID", "flag --namespace"],
-		[{ flags: { store: "http://bucket" } }, "STORE_URL_INVALID", "http://bucket: flag --store accepts file:///absolute/dir or s3://"],
+		[
+			{ flags: { store: "http://bucket" } },
+			"STORE_URL_INVALID",
+			"http://bucket: flag --store accepts file:///absolute/dir or s3://",
+		],
 		[{ flags: { store: "s3://" } }, "STORE_URL_INVALID", "s3://: flag --store"],
 		[{ flags: { store: "file://host/dir" } }, "STORE_URL_INVALID", "flag --store"],
 		[{ flags: { store: "file:///a%2Fb" } }, "STORE_URL_INVALID", "flag --store"],
 		[{ flags: { workspace: "~bob/tree" } }, "USAGE", "~bob/tree: flag --workspace accepts a path"],
 		[{ flags: { workspace: "" } }, "USAGE", '"": flag --workspace accepts a path'],
 		[{ flags: { workspace: "a\0b" } }, "USAGE", "a\\u0000b: flag --workspace accepts a path"],
-		[{ flags: { drainTimeout: "8" } }, "USAGE", "8: flag --drain-timeout accepts a duration from 0ms to 60m, such as 500ms, 8s or 2m"],
+		[
+			{ flags: { drainTimeout: "8" } },
+			"USAGE",
+			"8: flag --drain-timeout accepts a duration from 0ms to 60m, such as 500ms, 8s or 2m",
+		],
 		[{ flags: { drainTimeout: "61m" } }, "USAGE", "61m: flag --drain-timeout accepts"],
 		[{ flags: { drainTimeout: "-1s" } }, "USAGE", "-1s: flag --drain-timeout accepts"],
-		[{ flags: { sweepInterval: "10ms" } }, "USAGE", "10ms: flag --sweep-interval accepts a duration from 1s to 60m"],
-		[{ flags: { endpoint: "localhost:9000" } }, "USAGE", "localhost:9000: flag --endpoint accepts http://host[:port]"],
+		[
+			{ flags: { sweepInterval: "10ms" } },
+			"USAGE",
+			"10ms: flag --sweep-interval accepts a duration from 1s to 60m",
+		],
+		[
+			{ flags: { endpoint: "localhost:9000" } },
+			"USAGE",
+			"localhost:9000: flag --endpoint accepts http://host[:port]",
+		],
 		[{ flags: { sse: "kms" } }, "USAGE", "kms: flag --sse accepts AES256, aws:kms or aws:kms:dsse"],
 		[
 			{ flags: { quietPeriod: "6s" } },
@@ -196,7 +260,11 @@ describe("a wrong value names itself and where it came from", () => {
 			"STATE_DIR_UNUSABLE",
 			"flag --state-dir lies inside the workspace /home/anna/.openclaw (default of --workspace)",
 		],
-		[{ flags: { store: "file:///w/store", workspace: "/w" } }, "USAGE", "file:///w/store: flag --store lies inside the workspace /w"],
+		[
+			{ flags: { store: "file:///w/store", workspace: "/w" } },
+			"USAGE",
+			"file:///w/store: flag --store lies inside the workspace /w",
+		],
 		[{ flags: { store: "file:///w", workspace: "/w" } }, "USAGE", "lies inside the workspace"],
 		[
 			{ flags: { store: "file:///s", workspace: "/s/w" } },
@@ -226,7 +294,9 @@ test.each([
 	["/abs/./tree/", "/abs/tree"],
 	["..name", "/work/..name"],
 ])("workspace %s is %s", (workspace, absolute) => {
-	expect(load({ flags: { workspace, stateDir: "/state", store: "file:///store" } }).config.workspace).toBe(absolute);
+	expect(
+		load({ flags: { workspace, stateDir: "/state", store: "file:///store" } }).config.workspace,
+	).toBe(absolute);
 });
 
 test.each([
@@ -239,11 +309,18 @@ test.each([
 });
 
 test("names beside a directory are not inside it", () => {
-	expect(() => load({ flags: { workspace: "/w", store: "file:///w-store", stateDir: "/w2" } })).not.toThrow();
+	expect(() =>
+		load({ flags: { workspace: "/w", store: "file:///w-store", stateDir: "/w2" } }),
+	).not.toThrow();
 });
 
 test("variables that are no option are warned of, with a suggestion", () => {
-	const env = { OPENCLAW_SIDECAR_NAMESPCE: "anna", OPENCLAW_SIDECAR_ZZZZZZ: "", OPENCLAW_HOME: "/x", OPENCLAW_SIDECAR_CONFIG: "/f" };
+	const env = {
+		OPENCLAW_SIDECAR_NAMESPCE: "anna",
+		OPENCLAW_SIDECAR_ZZZZZZ: "",
+		OPENCLAW_HOME: "/x",
+		OPENCLAW_SIDECAR_CONFIG: "/f",
+	};
 	expect(load({ env, files: { "/f": {} } }).warnings).toEqual([
 		"env OPENCLAW_SIDECAR_NAMESPCE is no option and has no effect; did you mean OPENCLAW_SIDECAR_NAMESPACE?",
 		"env OPENCLAW_SIDECAR_ZZZZZZ is no option and has no effect",
@@ -270,7 +347,9 @@ describe("additional roots", () => {
 	});
 
 	test("a flag's directory may hold what parts a list", () => {
-		expect(load({ flags: { root: ["a=/x,b=/y"] } }).config.roots).toEqual(new Map([["a", "/x,b=/y"]]));
+		expect(load({ flags: { root: ["a=/x,b=/y"] } }).config.roots).toEqual(
+			new Map([["a", "/x,b=/y"]]),
+		);
 	});
 
 	test.each([

@@ -1,8 +1,8 @@
 /**
  * Flags > environment > config file > defaults, each value checked by the one table of options.
  *
- * Pure: the environment, the directories and the reading of the file are handed in. What it does not check is whether a
- * path exists or a store answers; that is for those who use them.
+ * Pure: the environment, the directories and the reading of the file are handed in. What it does
+ * not check is whether a path exists or a store answers; that is for those who use them.
  */
 import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,9 +24,14 @@ import { didYouMean } from "./suggest.ts";
 import { type Place, path } from "./values.ts";
 
 export interface ConfigInput {
-	/** By the names commander gives them (`drainTimeout`); names that are no option of the table are not looked at. */
+	/**
+	 * By the names commander gives them (`drainTimeout`); names that are no option of the table are
+	 * not looked at.
+	 */
 	readonly flags: Readonly<Record<string, unknown>>;
-	/** From a program, by the options' keys: a duration is a number of ms. They win over all others. */
+	/**
+	 * From a program, by the options' keys: a duration is a number of ms. They win over all others.
+	 */
 	readonly values?: Readonly<Record<string, unknown>>;
 	readonly env: Environment;
 	/** Absolute. */
@@ -37,7 +42,10 @@ export interface ConfigInput {
 	readonly readFile: (path: string) => string | undefined;
 }
 
-/** Where a value came from, as messages say it: `flag --x`, `env NAME`, `file PATH key x` or `default of --x`. */
+/**
+ * Where a value came from, as messages say it: `flag --x`, `env NAME`, `file PATH key x` or
+ * `default of --x`.
+ */
 export type Source = string;
 
 export interface LoadedConfig {
@@ -54,61 +62,103 @@ interface Given {
 	readonly isTyped?: boolean;
 }
 
-/** @throws SidecarError USAGE, NAMESPACE_INVALID, STORE_URL_INVALID, STATE_DIR_UNUSABLE: the value, where it came from and what is accepted. */
+/**
+ * @throws SidecarError USAGE, NAMESPACE_INVALID, STORE_URL_INVALID, STATE_DIR_UNUSABLE: the value,
+ * where it came from and what is accepted.
+ */
 export function loadConfig(input: ConfigInput): LoadedConfig {
 	const file = readConfigFile(input);
 	const chosen: Partial<Record<OptionKey, unknown>> = {};
 	const sources = {} as Record<OptionKey, Source>;
 	for (const [key, option] of OPTION_LIST) {
-		const given = fromProgram(key, input) ?? fromCommandLine(option, input) ?? file.get(fileKeyOf(option)) ?? fromDefault(option, input);
+		const given =
+			fromProgram(key, input) ??
+			fromCommandLine(option, input) ??
+			file.get(fileKeyOf(option)) ??
+			fromDefault(option, input);
 		if (given !== undefined) chosen[key] = parse(option, given, input.homeDir);
 		sources[key] = given?.source ?? `default of ${flagOf(option)}`;
 	}
-	const loaded: LoadedConfig = { config: chosen as Config, warnings: unknownVariables(input.env), sources };
+	const loaded: LoadedConfig = {
+		config: chosen as Config,
+		warnings: unknownVariables(input.env),
+		sources,
+	};
 	checkTogether(loaded.config, loaded.sources);
 	return loaded;
 }
 
-function fromProgram(key: OptionKey, { values, workingDir: baseDir }: ConfigInput): Given | undefined {
+function fromProgram(
+	key: OptionKey,
+	{ values, workingDir: baseDir }: ConfigInput,
+): Given | undefined {
 	const value = values?.[key];
-	return value === undefined ? undefined : { value, source: `option ${key}`, baseDir, isTyped: true };
+	return value === undefined
+		? undefined
+		: { value, source: `option ${key}`, baseDir, isTyped: true };
 }
 
 /** What the command line says, else what the environment says. */
-function fromCommandLine(option: { readonly name: string }, { flags, env, workingDir: baseDir }: ConfigInput): Given | undefined {
+function fromCommandLine(
+	option: { readonly name: string },
+	{ flags, env, workingDir: baseDir }: ConfigInput,
+): Given | undefined {
 	const flag = flags[fileKeyOf(option)];
 	if (flag !== undefined) return { value: flag, source: `flag ${flagOf(option)}`, baseDir };
 	const name = envOf(option);
 	const value = env[name];
 	if (value === undefined) return undefined;
 	// A variable that failed to expand must not quietly become another store.
-	if (value === "") throw wrong("USAGE", "", `env ${name}`, "is empty: unset it or give it a value");
+	if (value === "")
+		throw wrong("USAGE", "", `env ${name}`, "is empty: unset it or give it a value");
 	return { value, source: `env ${name}`, baseDir };
 }
 
 function fromDefault(option: Option<unknown>, { env, homeDir }: ConfigInput): Given | undefined {
-	const value = typeof option.default === "function" ? option.default({ env, homeDir }) : option.default;
-	return value === undefined ? undefined : { value, source: `default of ${flagOf(option)}`, baseDir: homeDir };
+	const value =
+		typeof option.default === "function" ? option.default({ env, homeDir }) : option.default;
+	return value === undefined
+		? undefined
+		: { value, source: `default of ${flagOf(option)}`, baseDir: homeDir };
 }
 
-function parse(option: Option<unknown>, { value, source, baseDir, isTyped = false }: Given, homeDir: string): unknown {
+function parse(
+	option: Option<unknown>,
+	{ value, source, baseDir, isTyped = false }: Given,
+	homeDir: string,
+): unknown {
 	const { kind, code = "USAGE" } = option;
 	const result = kind.schema({ homeDir, baseDir, isTyped }).safeParse(value);
 	if (result.success) return result.data;
-	throw wrong(code, value, source, `accepts ${kind.accepts}${didYouMean(String(value), kind.choices ?? [])}`);
+	throw wrong(
+		code,
+		value,
+		source,
+		`accepts ${kind.accepts}${didYouMean(String(value), kind.choices ?? [])}`,
+	);
 }
 
-/** Entries of the config file by their key; empty where nobody named a file and there is none in the default place. */
+/**
+ * Entries of the config file by their key; empty where nobody named a file and there is none in the
+ * default place.
+ */
 function readConfigFile(input: ConfigInput): ReadonlyMap<string, Given> {
 	const named = fromCommandLine(CONFIG_FILE_OPTION, input);
 	const place: Place = { homeDir: input.homeDir, baseDir: input.workingDir };
-	const filePath = named === undefined ? defaultConfigFile(input.env, input.homeDir) : configPath(named, place);
+	const filePath =
+		named === undefined ? defaultConfigFile(input.env, input.homeDir) : configPath(named, place);
 	const source = named?.source ?? "the default config file";
 	let text: string | undefined;
 	try {
 		text = input.readFile(filePath);
 	} catch (cause) {
-		throw wrong("USAGE", filePath, source, `cannot be read (${cause instanceof Error ? cause.message : cause})`, cause);
+		throw wrong(
+			"USAGE",
+			filePath,
+			source,
+			`cannot be read (${cause instanceof Error ? cause.message : cause})`,
+			cause,
+		);
 	}
 	if (text === undefined) {
 		if (named === undefined) return new Map();
@@ -117,7 +167,8 @@ function readConfigFile(input: ConfigInput): ReadonlyMap<string, Given> {
 	const known = new Set(OPTION_LIST.map(([, option]) => fileKeyOf(option)));
 	const entries = Object.entries(parseObject(text, filePath));
 	for (const [key] of entries) {
-		if (!known.has(key)) throw wrong("USAGE", key, `file ${filePath}`, `has no such key${didYouMean(key, known)}`);
+		if (!known.has(key))
+			throw wrong("USAGE", key, `file ${filePath}`, `has no such key${didYouMean(key, known)}`);
 	}
 	const given = ([key, value]: [string, unknown]) =>
 		[key, { value, source: `file ${filePath} key ${key}`, baseDir: dirname(filePath) }] as const;
@@ -135,37 +186,65 @@ function parseObject(text: string, filePath: string): Record<string, unknown> {
 	try {
 		parsed = JSON.parse(text);
 	} catch (cause) {
-		throw wrong("USAGE", filePath, "the config file", `is not JSON (${(cause as Error).message})`, cause);
+		throw wrong(
+			"USAGE",
+			filePath,
+			"the config file",
+			`is not JSON (${(cause as Error).message})`,
+			cause,
+		);
 	}
-	if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, unknown>;
+	if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed))
+		return parsed as Record<string, unknown>;
 	throw wrong("USAGE", filePath, "the config file", "must hold one JSON object");
 }
 
 function unknownVariables(env: Environment): string[] {
-	const known = new Set([CONFIG_FILE_OPTION, ...OPTION_LIST.map(([, option]) => option)].map(envOf));
+	const known = new Set(
+		[CONFIG_FILE_OPTION, ...OPTION_LIST.map(([, option]) => option)].map(envOf),
+	);
 	return Object.keys(env)
 		.filter((name) => name.startsWith(ENV_PREFIX) && !known.has(name))
 		.sort()
 		.map((name) => `env ${name} is no option and has no effect${didYouMean(name, known)}`);
 }
 
-/** What no single value shows: the three places must not swallow each other, and a delay must leave room for quiet. */
+/**
+ * What no single value shows: the three places must not swallow each other, and a delay must leave
+ * room for quiet.
+ */
 function checkTogether(
 	{ workspace, store, stateDir, quietMs, maxDelayMs, sse, sseKmsKeyId }: Config,
 	sources: LoadedConfig["sources"],
 ): void {
 	const inWorkspace = `lies inside the workspace ${workspace} (${sources.workspace}), which would then hold itself`;
-	if (isInside(stateDir, workspace)) throw wrong("STATE_DIR_UNUSABLE", stateDir, sources.stateDir, inWorkspace);
+	if (isInside(stateDir, workspace))
+		throw wrong("STATE_DIR_UNUSABLE", stateDir, sources.stateDir, inWorkspace);
 	const storeDir = localDirectory(store, sources.store);
 	if (storeDir !== undefined) {
 		if (isInside(storeDir, workspace)) throw wrong("USAGE", store, sources.store, inWorkspace);
 		if (isInside(workspace, storeDir))
-			throw wrong("USAGE", workspace, sources.workspace, `lies inside the store ${store} (${sources.store})`);
+			throw wrong(
+				"USAGE",
+				workspace,
+				sources.workspace,
+				`lies inside the store ${store} (${sources.store})`,
+			);
 	}
 	if (sseKmsKeyId !== undefined && sse?.startsWith("aws:kms") !== true)
-		throw wrong("USAGE", sseKmsKeyId, sources.sseKmsKeyId, "needs --sse aws:kms or --sse aws:kms:dsse");
+		throw wrong(
+			"USAGE",
+			sseKmsKeyId,
+			sources.sseKmsKeyId,
+			"needs --sse aws:kms or --sse aws:kms:dsse",
+		);
 	if (maxDelayMs < quietMs) {
-		throw wrong("USAGE", `${maxDelayMs}ms`, sources.maxDelayMs, `is less than the quiet period of ${quietMs}ms (${sources.quietMs})`);
+		throw wrong(
+			"USAGE",
+			`${maxDelayMs}ms`,
+			sources.maxDelayMs,
+			`is less than the quiet period of ${quietMs}ms (${sources.quietMs})`,
+		);
 	}
 }
 
@@ -185,7 +264,13 @@ function isInside(inner: string, outer: string): boolean {
 }
 
 /** Passwords and signatures in URLs are not repeated. */
-function wrong(code: ErrorCode, value: unknown, source: Source, reason: string, cause?: unknown): SidecarError {
+function wrong(
+	code: ErrorCode,
+	value: unknown,
+	source: Source,
+	reason: string,
+	cause?: unknown,
+): SidecarError {
 	const shown = (typeof value === "string" ? value : (JSON.stringify(value) ?? String(value)))
 		.replace(/\/\/[^/]*@/, "//***@")
 		.replace(/(\/\/.*\?).*/s, "$1***");

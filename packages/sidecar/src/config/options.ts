@@ -1,4 +1,7 @@
-/** Every option in one table. The command line, the environment, the config file and docs/configuration.md all derive from it. */
+/**
+ * Every option in one table. The command line, the environment, the config file and
+ * docs/configuration.md all derive from it.
+ */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { ErrorCode } from "../errors.ts";
@@ -22,7 +25,10 @@ export interface Option<T> {
 	readonly defaultText?: string;
 	readonly example: string | boolean | Readonly<Record<string, string>>;
 	readonly meaning: string;
-	/** The commands whose help explains it; by default every command takes it, and the program's own help explains it. */
+	/**
+	 * The commands whose help explains it; by default every command takes it, and the program's own
+	 * help explains it.
+	 */
 	readonly commands?: readonly string[];
 	/** What a wrong value is reported as; default USAGE. */
 	readonly code?: ErrorCode;
@@ -40,11 +46,19 @@ export const OPTIONS = {
 	}),
 	store: needed({
 		name: "store",
-		kind: text("URL", /^(file:\/\/\/|s3:\/\/[^/?#@\s]+(\/[^?#]*)?$)/, "file:///absolute/dir or s3://bucket[/prefix], without credentials"),
-		default: ({ homeDir, env }) => pathToFileURL(join(xdg(env.XDG_DATA_HOME, homeDir, ".local/share"), "openclaw-sidecar/store")).href,
-		defaultText: "file://$XDG_DATA_HOME/openclaw-sidecar/store (XDG_DATA_HOME is ~/.local/share unless set)",
+		kind: text(
+			"URL",
+			/^(file:\/\/\/|s3:\/\/[^/?#@\s]+(\/[^?#]*)?$)/,
+			"file:///absolute/dir or s3://bucket[/prefix], without credentials",
+		),
+		default: ({ homeDir, env }) =>
+			pathToFileURL(join(xdg(env.XDG_DATA_HOME, homeDir, ".local/share"), "openclaw-sidecar/store"))
+				.href,
+		defaultText:
+			"file://$XDG_DATA_HOME/openclaw-sidecar/store (XDG_DATA_HOME is ~/.local/share unless set)",
 		example: "s3://my-bucket/agents",
-		meaning: "Where the log is stored. Store and workspace must not be the same directory, nor lie inside each other.",
+		meaning:
+			"Where the log is stored. Store and workspace must not be the same directory, nor lie inside each other.",
 		code: "STORE_URL_INVALID",
 	}),
 	namespace: needed({
@@ -84,10 +98,12 @@ export const OPTIONS = {
 	stateDir: needed({
 		name: "state-dir",
 		kind: path("DIR"),
-		default: ({ homeDir, env }) => join(xdg(env.XDG_STATE_HOME, homeDir, ".local/state"), "openclaw-sidecar"),
+		default: ({ homeDir, env }) =>
+			join(xdg(env.XDG_STATE_HOME, homeDir, ".local/state"), "openclaw-sidecar"),
 		defaultText: "$XDG_STATE_HOME/openclaw-sidecar (XDG_STATE_HOME is ~/.local/state unless set)",
 		example: "/var/lib/openclaw-sidecar",
-		meaning: "Private directory of the sidecar for caches, locks and the control socket. It must lie outside the workspace.",
+		meaning:
+			"Private directory of the sidecar for caches, locks and the control socket. It must lie outside the workspace.",
 	}),
 	expect: needed({
 		name: "expect",
@@ -120,7 +136,8 @@ export const OPTIONS = {
 		kind: duration("0ms", "60m"),
 		default: "5s",
 		example: "10s",
-		meaning: "Commit at the latest this long after the first change, even if changes do not stop. Not less than the quiet period.",
+		meaning:
+			"Commit at the latest this long after the first change, even if changes do not stop. Not less than the quiet period.",
 	}),
 	handoverWaitMs: needed({
 		name: "handover-wait",
@@ -128,7 +145,8 @@ export const OPTIONS = {
 		kind: duration("0ms", "60m"),
 		default: "5s",
 		example: "2s",
-		meaning: "How long a new writer waits for the previous one to end in order, if that one seems to be alive.",
+		meaning:
+			"How long a new writer waits for the previous one to end in order, if that one seems to be alive.",
 	}),
 	sweepIntervalMs: needed({
 		name: "sweep-interval",
@@ -136,7 +154,8 @@ export const OPTIONS = {
 		kind: duration("1s", "60m"),
 		default: "60s",
 		example: "5m",
-		meaning: "How often to compare the whole workspace with what is committed, in case a watch event was lost.",
+		meaning:
+			"How often to compare the whole workspace with what is committed, in case a watch event was lost.",
 	}),
 	onSecret: needed({
 		name: "on-secret",
@@ -150,7 +169,11 @@ export const OPTIONS = {
 	listen: optional({
 		name: "listen",
 		commands: ["run"],
-		kind: text("HOST:PORT", /^(\[[0-9a-fA-F:.]+\]|[^:\s/[\]]+):\d{1,5}$/, "HOST:PORT, such as 0.0.0.0:8080"),
+		kind: text(
+			"HOST:PORT",
+			/^(\[[0-9a-fA-F:.]+\]|[^:\s/[\]]+):\d{1,5}$/,
+			"HOST:PORT, such as 0.0.0.0:8080",
+		),
 		defaultText: "none: the workspace is restored and the agent started at once",
 		example: "0.0.0.0:8080",
 		meaning:
@@ -171,7 +194,8 @@ export const OPTIONS = {
 		kind: text("URL", /^https?:\/\/[^?#@\s]+$/, "an issuer's URL, exactly as in its tokens"),
 		defaultText: "none: requests need no token, and all are of --namespace",
 		example: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_example",
-		meaning: "The OpenID Connect issuer that signs the users' tokens. The namespace then comes from the token.",
+		meaning:
+			"The OpenID Connect issuer that signs the users' tokens. The namespace then comes from the token.",
 	}),
 	audience: optional({
 		name: "audience",
@@ -203,7 +227,8 @@ export const OPTIONS = {
 		kind: duration("15m", "720m"),
 		default: "60m",
 		example: "30m",
-		meaning: "How long a user's credentials are valid. They are renewed while the sidecar has a valid token.",
+		meaning:
+			"How long a user's credentials are valid. They are renewed while the sidecar has a valid token.",
 	}),
 	kmsKey: optional({
 		name: "kms-key",
@@ -219,7 +244,8 @@ export const OPTIONS = {
 		kind: text("URL", /^http:\/\/[^/?#@\s]+$/, "http://HOST:PORT"),
 		default: "http://127.0.0.1:18789",
 		example: "http://127.0.0.1:9001",
-		meaning: "With --listen: where the agent answers /v1/chat/completions and /v1/responses. Its token is in its OPENCLAW_GATEWAY_TOKEN.",
+		meaning:
+			"With --listen: where the agent answers /v1/chat/completions and /v1/responses. Its token is in its OPENCLAW_GATEWAY_TOKEN.",
 	}),
 	agentReadyPath: needed({
 		name: "agent-ready-path",
@@ -227,7 +253,8 @@ export const OPTIONS = {
 		kind: text("PATH", /^\/[^\s#]*$/, "a path, such as /readyz"),
 		default: "/readyz",
 		example: "/health",
-		meaning: "With --listen: the path at which the agent answers 200 with JSON as soon as it is ready.",
+		meaning:
+			"With --listen: the path at which the agent answers 200 with JSON as soon as it is ready.",
 	}),
 	agentEnv: optional({
 		name: "agent-env",
@@ -280,15 +307,21 @@ export const OPTIONS = {
 	}),
 	endpoint: optional({
 		name: "endpoint",
-		kind: text("URL", /^https?:\/\/[^/?#@\s]+(\/[^?#@\s]*)?$/, "http://host[:port] or https://host[:port], without credentials"),
-		defaultText: "what the AWS SDK finds (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the shared config file), else AWS",
+		kind: text(
+			"URL",
+			/^https?:\/\/[^/?#@\s]+(\/[^?#@\s]*)?$/,
+			"http://host[:port] or https://host[:port], without credentials",
+		),
+		defaultText:
+			"what the AWS SDK finds (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the shared config file), else AWS",
 		example: "http://127.0.0.1:9000",
 		meaning: "The URL of an S3 server other than AWS.",
 	}),
 	forcePathStyle: optional({
 		name: "force-path-style",
 		kind: onOff,
-		defaultText: "`addressing_style` of the AWS profile, else on for endpoints outside AWS and off for AWS",
+		defaultText:
+			"`addressing_style` of the AWS profile, else on for endpoints outside AWS and off for AWS",
 		example: true,
 		meaning: "Put the bucket's name into the path of a request instead of the host name.",
 	}),
@@ -297,7 +330,8 @@ export const OPTIONS = {
 		kind: choice("AES256", "aws:kms", "aws:kms:dsse"),
 		defaultText: "none: the bucket's own encryption",
 		example: "aws:kms",
-		meaning: "Request this server-side encryption with every PUT, for buckets whose policy demands the header.",
+		meaning:
+			"Request this server-side encryption with every PUT, for buckets whose policy demands the header.",
 	}),
 	sseKmsKeyId: optional({
 		name: "sse-kms-key-id",
@@ -313,12 +347,18 @@ export type OptionKey = keyof typeof OPTIONS;
 type ValueOf<K extends OptionKey> = (typeof OPTIONS)[K] extends Option<infer T> ? T : never;
 type OptionalKey = { [K in OptionKey]: undefined extends ValueOf<K> ? K : never }[OptionKey];
 
-/** All options, resolved: paths absolute, durations in ms; an option without a default is not there unless it was given. */
+/**
+ * All options, resolved: paths absolute, durations in ms; an option without a default is not there
+ * unless it was given.
+ */
 export type Config = { readonly [K in Exclude<OptionKey, OptionalKey>]: ValueOf<K> } & {
 	readonly [K in OptionalKey]?: NonNullable<ValueOf<K>>;
 };
 
-export const OPTION_LIST = Object.entries(OPTIONS) as readonly (readonly [OptionKey, Option<unknown>])[];
+export const OPTION_LIST = Object.entries(OPTIONS) as readonly (readonly [
+	OptionKey,
+	Option<unknown>,
+])[];
 
 /** Names the config file; itself no key of one. */
 export const CONFIG_FILE_OPTION = { name: "config" } as const;
@@ -336,10 +376,12 @@ export const flagOf = ({ name }: Named) => `--${name}`;
 export const envOf = ({ name }: Named) => `${ENV_PREFIX}${name.toUpperCase().replaceAll("-", "_")}`;
 
 /** `drainTimeout`: the key in the config file, and what commander calls the flag's value. */
-export const fileKeyOf = ({ name }: Named) => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+export const fileKeyOf = ({ name }: Named) =>
+	name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** The text of the default, for help and documentation. */
-export const defaultTextOf = (option: Option<unknown>) => option.defaultText ?? String(option.default);
+export const defaultTextOf = (option: Option<unknown>) =>
+	option.defaultText ?? String(option.default);
 
 /** Where the config file is if nobody names one; it need not exist there. */
 export function defaultConfigFile(env: Environment, homeDir: string): string {
@@ -368,7 +410,8 @@ export function commandLineOptions(): readonly CommandLineOption[] {
 			const { placeholder, repeats = false } = option.kind;
 			const { commands } = option;
 			const description = `${option.meaning} (default: ${defaultTextOf(option)})`;
-			if (placeholder !== undefined) return [{ flags: `${flagOf(option)} <${placeholder}>`, description, repeats, commands }];
+			if (placeholder !== undefined)
+				return [{ flags: `${flagOf(option)} <${placeholder}>`, description, repeats, commands }];
 			return [
 				{ flags: flagOf(option), description, repeats, commands },
 				{
@@ -385,7 +428,9 @@ function needed<T>(option: Option<T> & Required<Pick<Option<T>, "default">>): Op
 	return option;
 }
 
-function optional<T>(option: Omit<Option<T>, "default"> & { readonly defaultText: string }): Option<T | undefined> {
+function optional<T>(
+	option: Omit<Option<T>, "default"> & { readonly defaultText: string },
+): Option<T | undefined> {
 	return option as Option<T | undefined>;
 }
 

@@ -8,4 +8,6 @@ test.each([
 	["ne", "; did you mean new?"],
 	["something", ""],
 	["", ""],
-])("%s%s", (typed, expected) => expect(didYouMean(typed, ["new", "existing", "any"])).toBe(expected));
+])("%s%s", (typed, expected) =>
+	expect(didYouMean(typed, ["new", "existing", "any"])).toBe(expected),
+);

@@ -1,4 +1,6 @@
-/** The kinds of value an option can have: how text becomes a value, and how to say what is accepted. */
+/**
+ * The kinds of value an option can have: how text becomes a value, and how to say what is accepted.
+ */
 import { resolve } from "node:path";
 import * as z from "zod/mini";
 
@@ -6,7 +8,9 @@ import * as z from "zod/mini";
 export interface Place {
 	/** Absolute. */
 	readonly homeDir: string;
-	/** Absolute: the working directory for flags and environment, the file's own for the config file. */
+	/**
+	 * Absolute: the working directory for flags and environment, the file's own for the config file.
+	 */
 	readonly baseDir: string;
 	/** The value comes from a program, not from a text: a number is a duration in ms. */
 	readonly isTyped?: boolean;
@@ -26,7 +30,12 @@ export interface ValueKind<T> {
 
 export function choice<const T extends string>(...values: readonly T[]): ValueKind<T> {
 	const schema = z.enum(values);
-	return { schema: () => schema, accepts: listed(values), placeholder: values.join("|"), choices: values };
+	return {
+		schema: () => schema,
+		accepts: listed(values),
+		placeholder: values.join("|"),
+		choices: values,
+	};
 }
 
 const SWITCH = z.union([
@@ -37,7 +46,11 @@ const SWITCH = z.union([
 	),
 ]);
 
-export const onOff: ValueKind<boolean> = { schema: () => SWITCH, accepts: "true or false", placeholder: undefined };
+export const onOff: ValueKind<boolean> = {
+	schema: () => SWITCH,
+	accepts: "true or false",
+	placeholder: undefined,
+};
 
 export function text(placeholder: string, pattern: RegExp, accepts: string): ValueKind<string> {
 	const schema = z.string().check(z.regex(pattern));
@@ -59,19 +72,29 @@ export function duration(from: string, to: string): ValueKind<number> {
 	};
 }
 
-/** ms, rounded; NaN where the text is no duration. A bare number is none: nobody could tell its unit. */
+/**
+ * ms, rounded; NaN where the text is no duration. A bare number is none: nobody could tell its
+ * unit.
+ */
 function durationMs(value: string): number {
 	const [, number, unit] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)$/.exec(value) ?? [];
-	return number === undefined ? Number.NaN : Math.round(Number(number) * MS_PER_UNIT[unit as keyof typeof MS_PER_UNIT]);
+	return number === undefined
+		? Number.NaN
+		: Math.round(Number(number) * MS_PER_UNIT[unit as keyof typeof MS_PER_UNIT]);
 }
 
-/** A path of this machine, made absolute. `~` is the home directory; another user's (`~name`) is refused rather than taken for a name. */
+/**
+ * A path of this machine, made absolute. `~` is the home directory; another user's (`~name`) is
+ * refused rather than taken for a name.
+ */
 export function path(placeholder: string): ValueKind<string> {
 	const wellFormed = z.string().check(z.regex(/^(?!~[^/])[^\0]+$/));
 	return {
 		schema: ({ homeDir, baseDir }) => {
 			const absolute = (value: string) =>
-				value === "~" || value.startsWith("~/") ? resolve(homeDir, `.${value.slice(1)}`) : resolve(baseDir, value);
+				value === "~" || value.startsWith("~/")
+					? resolve(homeDir, `.${value.slice(1)}`)
+					: resolve(baseDir, value);
 			return z.pipe(wellFormed, z.transform(absolute));
 		},
 		accepts: "a path, absolute, relative or below ~/",
@@ -80,29 +103,45 @@ export function path(placeholder: string): ValueKind<string> {
 }
 
 /**
- * Directories by name: `NAME=DIR,…` or an object, as text or in JSON; repeated as a flag. A directory whose name holds a comma needs the
- * flag or the object.
+ * Directories by name: `NAME=DIR,…` or an object, as text or in JSON; repeated as a flag. A
+ * directory whose name holds a comma needs the flag or the object.
  */
 export const namedDirectories: ValueKind<ReadonlyMap<string, string>> = {
 	schema: ({ homeDir }) =>
 		z.pipe(
-			z.union([z.string(), z.array(z.string()), z.map(z.string(), z.string()), z.record(z.string(), z.string())]),
+			z.union([
+				z.string(),
+				z.array(z.string()),
+				z.map(z.string(), z.string()),
+				z.record(z.string(), z.string()),
+			]),
 			z.transform((given, context) => {
 				const pairs = pairsOf(given);
-				const directories = new Map(pairs?.map(([name, directory]) => [name, absoluteDirectory(name, directory, homeDir)]));
-				if (pairs === undefined || directories.size !== pairs.length || [...directories.values()].includes("")) {
+				const directories = new Map(
+					pairs?.map(([name, directory]) => [name, absoluteDirectory(name, directory, homeDir)]),
+				);
+				if (
+					pairs === undefined ||
+					directories.size !== pairs.length ||
+					[...directories.values()].includes("")
+				) {
 					context.issues.push({ code: "custom", message: "no named directories", input: given });
 				}
 				return directories;
 			}),
 		),
-	accepts: "NAME=DIR: a name of 1-64 characters of a-z 0-9 . _ -, starting with a letter or digit and given once, and an absolute path",
+	accepts:
+		"NAME=DIR: a name of 1-64 characters of a-z 0-9 . _ -, starting with a letter or digit and given once, and an absolute path",
 	placeholder: "NAME=DIR",
 	repeats: true,
 };
 
 function pairsOf(
-	given: string | readonly string[] | ReadonlyMap<string, string> | Readonly<Record<string, string>>,
+	given:
+		| string
+		| readonly string[]
+		| ReadonlyMap<string, string>
+		| Readonly<Record<string, string>>,
 ): (readonly [string, string])[] | undefined {
 	if (given instanceof Map) return [...given];
 	if (typeof given === "string" && given.startsWith("{")) {
@@ -111,7 +150,13 @@ function pairsOf(
 	}
 	if (typeof given !== "string" && !Array.isArray(given)) return Object.entries(given);
 	const texts: readonly string[] = typeof given === "string" ? given.split(",") : given;
-	return texts.map((each) => [each.split("=", 1)[0] ?? "", each.includes("=") ? each.slice(each.indexOf("=") + 1) : ""] as const);
+	return texts.map(
+		(each) =>
+			[
+				each.split("=", 1)[0] ?? "",
+				each.includes("=") ? each.slice(each.indexOf("=") + 1) : "",
+			] as const,
+	);
 }
 
 function parsedJson(value: string): unknown {
@@ -125,7 +170,8 @@ function parsedJson(value: string): unknown {
 /** Empty where it is none. A relative one would be another directory on every machine. */
 function absoluteDirectory(name: string, directory: string, homeDir: string): string {
 	if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name) || directory.includes("\0")) return "";
-	if (directory === "~" || directory.startsWith("~/")) return resolve(homeDir, `.${directory.slice(1)}`);
+	if (directory === "~" || directory.startsWith("~/"))
+		return resolve(homeDir, `.${directory.slice(1)}`);
 	return directory.startsWith("/") ? resolve(directory) : "";
 }
 

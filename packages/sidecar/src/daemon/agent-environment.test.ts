@@ -32,7 +32,10 @@ describe("the agent's environment", () => {
 			OPENAI_API_KEY: "k",
 			MY_BASE_URL: "u",
 		};
-		expect(agentEnvironment({ ...kept, GITHUB_TOKEN: "canary", FOO: "1" })).toEqual({ env: kept, withheld: ["FOO", "GITHUB_TOKEN"] });
+		expect(agentEnvironment({ ...kept, GITHUB_TOKEN: "canary", FOO: "1" })).toEqual({
+			env: kept,
+			withheld: ["FOO", "GITHUB_TOKEN"],
+		});
 	});
 
 	it("has what the operator names beside it, by name or by prefix", () => {
@@ -47,10 +50,17 @@ describe("the agent's environment", () => {
 			fc.string({ maxLength: 8 }).map((rest) => `OPENCLAW_SIDECAR_${rest}_API_KEY`),
 		);
 		fc.assert(
-			fc.property(fc.array(name), fc.array(fc.oneof(name, fc.constantFrom("*", "AWS_*", "OPENCLAW_*", "*KEY"))), (names, also) => {
-				const { env } = agentEnvironment(Object.fromEntries(names.map((each) => [each, "canary"])), also);
-				expect(env).toEqual({});
-			}),
+			fc.property(
+				fc.array(name),
+				fc.array(fc.oneof(name, fc.constantFrom("*", "AWS_*", "OPENCLAW_*", "*KEY"))),
+				(names, also) => {
+					const { env } = agentEnvironment(
+						Object.fromEntries(names.map((each) => [each, "canary"])),
+						also,
+					);
+					expect(env).toEqual({});
+				},
+			),
 		);
 	});
 

@@ -1,19 +1,26 @@
 /**
- * What of our environment the agent is given: an allow-list, because what a later version of the SDK or the platform puts there to prove
- * who this machine is, nobody can list today.
+ * What of our environment the agent is given: an allow-list, because what a later version of the
+ * SDK or the platform puts there to prove who this machine is, nobody can list today.
  *
- * Never, whatever is allowed: what configures the sidecar (`OPENCLAW_SIDECAR_*`), and what proves an identity to AWS (`AWS_*`).
- * Does NOT keep an agent of the same user from reading `/proc/PPID/environ`: run it as another one.
+ * Never, whatever is allowed: what configures the sidecar (`OPENCLAW_SIDECAR_*`), and what proves
+ * an identity to AWS (`AWS_*`). Does NOT keep an agent of the same user from reading
+ * `/proc/PPID/environ`: run it as another one.
  */
 
 /** A name, or one with a `*` at an end. */
 const ALLOWED = [
 	// What any program expects.
-	..."PATH HOME USER LOGNAME SHELL TERM COLORTERM LANG LANGUAGE LC_* TZ TMPDIR PWD HOSTNAME XDG_* NO_COLOR FORCE_COLOR CI".split(" "),
+	..."PATH HOME USER LOGNAME SHELL TERM COLORTERM LANG LANGUAGE LC_* TZ TMPDIR PWD HOSTNAME XDG_* NO_COLOR FORCE_COLOR CI".split(
+		" ",
+	),
 	// How it reaches the network.
-	..."HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR".split(" "),
+	..."HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR".split(
+		" ",
+	),
 	// Node's and OpenClaw's own settings.
-	..."NODE_ENV NODE_OPTIONS NODE_EXTRA_CA_CERTS NODE_COMPILE_CACHE NODE_DISABLE_COMPILE_CACHE OPENCLAW_*".split(" "),
+	..."NODE_ENV NODE_OPTIONS NODE_EXTRA_CA_CERTS NODE_COMPILE_CACHE NODE_DISABLE_COMPILE_CACHE OPENCLAW_*".split(
+		" ",
+	),
 	// Model providers.
 	..."*_API_KEY *_API_BASE *_BASE_URL".split(" "),
 ];
@@ -30,7 +37,10 @@ export interface AgentEnvironment {
 }
 
 /** @param also further names, or `PREFIX_*`, that the operator allows */
-export function agentEnvironment(from: NodeJS.ProcessEnv, also: readonly string[] = []): AgentEnvironment {
+export function agentEnvironment(
+	from: NodeJS.ProcessEnv,
+	also: readonly string[] = [],
+): AgentEnvironment {
 	const allowed = matcher([...ALLOWED, ...HARMLESS, ...also]);
 	const never = matcher(NEVER);
 	const harmless = matcher(HARMLESS);
@@ -46,7 +56,14 @@ export function agentEnvironment(from: NodeJS.ProcessEnv, also: readonly string[
 
 function matcher(patterns: readonly string[]): (name: string) => boolean {
 	const names = new Set(patterns);
-	const starts = patterns.filter((pattern) => pattern.endsWith("*")).map((pattern) => pattern.slice(0, -1));
-	const ends = patterns.filter((pattern) => pattern.startsWith("*")).map((pattern) => pattern.slice(1));
-	return (name) => names.has(name) || starts.some((start) => name.startsWith(start)) || ends.some((end) => name.endsWith(end));
+	const starts = patterns
+		.filter((pattern) => pattern.endsWith("*"))
+		.map((pattern) => pattern.slice(0, -1));
+	const ends = patterns
+		.filter((pattern) => pattern.startsWith("*"))
+		.map((pattern) => pattern.slice(1));
+	return (name) =>
+		names.has(name) ||
+		starts.some((start) => name.startsWith(start)) ||
+		ends.some((end) => name.endsWith(end));
 }

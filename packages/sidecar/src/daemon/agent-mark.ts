@@ -1,8 +1,10 @@
 /**
- * Names the sidecar and the workspace of an agent in a variable of its environment. Every process that the agent starts inherits the
- * variable, also one that leaves the agent's session and outlives its parents.
+ * Names the sidecar and the workspace of an agent in a variable of its environment. Every process
+ * that the agent starts inherits the variable, also one that leaves the agent's session and
+ * outlives its parents.
  *
- * Does NOT reach a process that starts with an emptied environment: only its ancestry tells whose it is.
+ * Does NOT reach a process that starts with an emptied environment: only its ancestry tells whose
+ * it is.
  */
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { startOf } from "./process-table.ts";
@@ -22,12 +24,15 @@ export interface AgentMark {
 
 const FORM = /^(\d+)-(\d+)-(\d+)-(\d+:\d+)$/;
 
-/** The mark of this process's own agents. Undefined without /proc: then nothing can be found again. */
+/**
+ * The mark of this process's own agents. Undefined without /proc: then nothing can be found again.
+ */
 export function ownMark(workspace: string): AgentMark | undefined {
 	const pidNamespace = ownPidNamespace();
 	const startedAt = startOf(process.pid);
 	const directory = directoryId(workspace);
-	if (pidNamespace === undefined || startedAt === undefined || directory === undefined) return undefined;
+	if (pidNamespace === undefined || startedAt === undefined || directory === undefined)
+		return undefined;
 	return { pidNamespace, pid: process.pid, startedAt, workspace: directory };
 }
 
@@ -37,11 +42,20 @@ export function markText({ pidNamespace, pid, startedAt, workspace }: AgentMark)
 
 export function parseMark(text: string): AgentMark | undefined {
 	const [, pidNamespace, pid, startedAt, workspace] = FORM.exec(text) ?? [];
-	if (pidNamespace === undefined || pid === undefined || startedAt === undefined || workspace === undefined) return undefined;
+	if (
+		pidNamespace === undefined ||
+		pid === undefined ||
+		startedAt === undefined ||
+		workspace === undefined
+	)
+		return undefined;
 	return { pidNamespace, pid: Number(pid), startedAt, workspace };
 }
 
-/** Undefined if the process has no mark, is gone, or hides its environment from this user. Takes about 20 us. */
+/**
+ * Undefined if the process has no mark, is gone, or hides its environment from this user. Takes
+ * about 20 us.
+ */
 export function markOf(pid: number): string | undefined {
 	let environment: string;
 	try {
@@ -50,7 +64,9 @@ export function markOf(pid: number): string | undefined {
 		return undefined;
 	}
 	const start = `\0${environment}`.indexOf(`\0${MARK_VARIABLE}=`);
-	return start < 0 ? undefined : environment.slice(start + MARK_VARIABLE.length + 1).split("\0", 1)[0];
+	return start < 0
+		? undefined
+		: environment.slice(start + MARK_VARIABLE.length + 1).split("\0", 1)[0];
 }
 
 export function ownPidNamespace(): string | undefined {

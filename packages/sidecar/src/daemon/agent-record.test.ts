@@ -16,7 +16,11 @@ test("a record names the process whose pid and start it has, and no other", () =
 	expect(record).toMatchObject({ pid: process.pid, mark: "mark" });
 	const own = { pid: process.pid, startedAt: record?.startedAt ?? "", parent: 1, isZombie: false };
 	const names = (entry: typeof own) => record !== undefined && isRecorded(record, entry);
-	expect([own, { ...own, startedAt: "1" }, { ...own, pid: 1 }].map(names)).toEqual([true, false, false]);
+	expect([own, { ...own, startedAt: "1" }, { ...own, pid: 1 }].map(names)).toEqual([
+		true,
+		false,
+		false,
+	]);
 });
 
 test.each([

@@ -5,7 +5,10 @@ import { bootId } from "../disk/base-marker.ts";
 import { ownPidNamespace } from "./agent-mark.ts";
 import { type ProcessEntry, startOf } from "./process-table.ts";
 
-/** Which process the agent is. It finds an agent whose environment cannot be read or was overwritten. */
+/**
+ * Which process the agent is. It finds an agent whose environment cannot be read or was
+ * overwritten.
+ */
 export interface AgentRecord {
 	readonly boot: string;
 	readonly pidNamespace: string;
@@ -20,7 +23,9 @@ export function recordPath(stateDir: string, workspace: string): string {
 	return join(stateDir, `${hash("sha256", workspace, "hex").slice(0, 16)}.agent.json`);
 }
 
-/** The record stays after the agent ends and then matches no process. @throws NodeJS.ErrnoException */
+/**
+ * The record stays after the agent ends and then matches no process. @throws NodeJS.ErrnoException
+ */
 export function recordAgent(path: string, pid: number, mark: string): void {
 	const startedAt = startOf(pid);
 	const pidNamespace = ownPidNamespace();
@@ -32,13 +37,22 @@ export function recordAgent(path: string, pid: number, mark: string): void {
 	renameSync(`${path}.new`, path);
 }
 
-/** Undefined if there is no record of this boot and pid namespace: its pid may belong to any process. */
+/**
+ * Undefined if there is no record of this boot and pid namespace: its pid may belong to any
+ * process.
+ */
 export function readRecord(path: string): AgentRecord | undefined {
 	try {
 		const record = JSON.parse(readFileSync(path, "utf8")) as Partial<AgentRecord>;
 		const { boot, pidNamespace, pid, startedAt, mark } = record;
-		const isWhole = boot !== undefined && Number.isSafeInteger(pid) && typeof startedAt === "string" && typeof mark === "string";
-		return isWhole && boot === knownBoot() && pidNamespace === ownPidNamespace() ? (record as AgentRecord) : undefined;
+		const isWhole =
+			boot !== undefined &&
+			Number.isSafeInteger(pid) &&
+			typeof startedAt === "string" &&
+			typeof mark === "string";
+		return isWhole && boot === knownBoot() && pidNamespace === ownPidNamespace()
+			? (record as AgentRecord)
+			: undefined;
 	} catch {
 		return undefined;
 	}

@@ -5,7 +5,10 @@ import { SidecarError } from "../errors.ts";
 import type { Logger } from "../telemetry/types.ts";
 import { descendantsOf, readProcesses } from "./process-table.ts";
 
-/** How the agent ended. `status` is what a shell would say: its exit code, or 128 + the signal's number. */
+/**
+ * How the agent ended. `status` is what a shell would say: its exit code, or 128 + the signal's
+ * number.
+ */
 export interface AgentExit {
 	readonly status: number;
 	readonly signal: NodeJS.Signals | undefined;
@@ -13,17 +16,25 @@ export interface AgentExit {
 
 export interface Agent {
 	readonly pid: number;
-	/** Settled when neither it nor anything that it left behind runs any more: the disk stands still. */
+	/**
+	 * Settled when neither it nor anything that it left behind runs any more: the disk stands still.
+	 */
 	readonly exited: Promise<AgentExit>;
 	/** Undefined while something of it runs. */
 	readonly exit: AgentExit | undefined;
-	/** Tells it to end. SIGKILL ends all that it started, too; 0 is no signal: it has been told by somebody else. */
+	/**
+	 * Tells it to end. SIGKILL ends all that it started, too; 0 is no signal: it has been told by
+	 * somebody else.
+	 */
 	kill(signal: NodeJS.Signals | 0): void;
 	/** Hands on a signal that is not its end. */
 	pass(signal: NodeJS.Signals): void;
 }
 
-/** Another user than ours, by number: then the agent can read neither our memory nor our files. Needs root. */
+/**
+ * Another user than ours, by number: then the agent can read neither our memory nor our files.
+ * Needs root.
+ */
 export interface AgentUser {
 	readonly uid: number;
 	readonly gid: number;
@@ -51,17 +62,35 @@ const KILL_MS = 1_000;
 const LOOK_MS = 10;
 
 /**
- * Starts the agent with our stdin, stdout and stderr, and no other descriptor of ours. Resolves once it runs.
+ * Starts the agent with our stdin, stdout and stderr, and no other descriptor of ours. Resolves
+ * once it runs.
  * @throws SidecarError AGENT_NOT_STARTED
  */
-export async function startAgent({ command, env, toStderr, user, ownsOrphans, spared, log }: AgentProcess): Promise<Agent> {
+export async function startAgent({
+	command,
+	env,
+	toStderr,
+	user,
+	ownsOrphans,
+	spared,
+	log,
+}: AgentProcess): Promise<Agent> {
 	const [file, ...args] = command;
-	if (file === undefined) throw new SidecarError("AGENT_NOT_STARTED", { reason: "the command is empty" });
+	if (file === undefined)
+		throw new SidecarError("AGENT_NOT_STARTED", { reason: "the command is empty" });
 	const failed = (cause: NodeJS.ErrnoException) =>
-		new SidecarError("AGENT_NOT_STARTED", { value: file, reason: cause.code ?? cause.message, cause });
+		new SidecarError("AGENT_NOT_STARTED", {
+			value: file,
+			reason: cause.code ?? cause.message,
+			cause,
+		});
 	let child: ChildProcess;
 	try {
-		child = spawn(file, args, { env, stdio: ["inherit", toStderr ? 2 : "inherit", "inherit"], ...user });
+		child = spawn(file, args, {
+			env,
+			stdio: ["inherit", toStderr ? 2 : "inherit", "inherit"],
+			...user,
+		});
 	} catch (cause) {
 		throw failed(cause as NodeJS.ErrnoException);
 	}
@@ -92,7 +121,10 @@ class RunningAgent implements Agent {
 			child.once("exit", async (code, signal) => {
 				this.#hasEnded = true;
 				await this.#endOthers();
-				this.#exit = { status: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), signal: signal ?? undefined };
+				this.#exit = {
+					status: code ?? 128 + (signal === null ? 0 : constants.signals[signal]),
+					signal: signal ?? undefined,
+				};
 				resolve(this.#exit);
 			});
 		});
@@ -106,7 +138,10 @@ class RunningAgent implements Agent {
 		return this.#exit;
 	}
 
-	/** Only SIGKILL goes to more than the agent itself: how its children end is its own affair as long as it runs. */
+	/**
+	 * Only SIGKILL goes to more than the agent itself: how its children end is its own affair as long
+	 * as it runs.
+	 */
 	kill(signal: NodeJS.Signals | 0): void {
 		if (this.#exit !== undefined) return;
 		if (signal === "SIGKILL") {
@@ -121,7 +156,9 @@ class RunningAgent implements Agent {
 	}
 
 	#others(): readonly number[] {
-		const running = descendantsOf(this.#ancestor, readProcesses()).filter(({ isZombie }) => !isZombie);
+		const running = descendantsOf(this.#ancestor, readProcesses()).filter(
+			({ isZombie }) => !isZombie,
+		);
 		return running.map(({ pid }) => pid).filter((pid) => pid !== this.pid && pid !== this.#spared);
 	}
 
@@ -134,7 +171,8 @@ class RunningAgent implements Agent {
 		for (; left.length > 0; left = this.#others()) {
 			const waitedMs = performance.now() - endedMs;
 			if (this.#isKilled || waitedMs > GRACE_MS) send("SIGKILL", left);
-			if (waitedMs > GRACE_MS + KILL_MS) return this.#log.warn("agent.processes-left", { pids: left });
+			if (waitedMs > GRACE_MS + KILL_MS)
+				return this.#log.warn("agent.processes-left", { pids: left });
 			await delay(LOOK_MS);
 		}
 	}

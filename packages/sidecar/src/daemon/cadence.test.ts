@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { changedSince, flushDueAt, isIdle, leastPauseMs, retryDelayMs, sweepDelayMs, unwatchedSweepDelayMs } from "./cadence.ts";
+import {
+	changedSince,
+	flushDueAt,
+	isIdle,
+	leastPauseMs,
+	retryDelayMs,
+	sweepDelayMs,
+	unwatchedSweepDelayMs,
+} from "./cadence.ts";
 
 const cadence = { quietMs: 1000, maxDelayMs: 5000 };
 const idle = { lastFlushEndMs: -1e9, lastFlushCostMs: 0 };
@@ -17,9 +25,13 @@ describe("cadence", () => {
 	it("keeps captures below a tenth of a core, and never waits for more than half a minute", () => {
 		fc.assert(
 			fc.property(fc.nat(100_000), fc.nat(60_000), (lastFlushCostMs, sinceChange) => {
-				const due = flushDueAt({ firstChangeMs: 0, lastChangeMs: sinceChange, lastFlushEndMs: 0, lastFlushCostMs }, cadence);
+				const due = flushDueAt(
+					{ firstChangeMs: 0, lastChangeMs: sinceChange, lastFlushEndMs: 0, lastFlushCostMs },
+					cadence,
+				);
 				expect(due).toBeLessThanOrEqual(30_000);
-				if (due < 30_000) expect(lastFlushCostMs / (lastFlushCostMs + due)).toBeLessThanOrEqual(0.1);
+				if (due < 30_000)
+					expect(lastFlushCostMs / (lastFlushCostMs + due)).toBeLessThanOrEqual(0.1);
 			}),
 		);
 	});
@@ -54,10 +66,14 @@ describe("cadence", () => {
 	});
 
 	it("tries again after 1, 2, 4 ... 30 seconds", () => {
-		expect([1, 2, 3, 4, 5, 6, 60].map(retryDelayMs)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+		expect([1, 2, 3, 4, 5, 6, 60].map(retryDelayMs)).toEqual([
+			1000, 2000, 4000, 8000, 16_000, 30_000, 30_000,
+		]);
 	});
 
 	it("lets the owner go first: a superseded writer commits every half minute at most", () => {
-		expect([leastPauseMs(0, false), leastPauseMs(0, true), leastPauseMs(1, true)]).toEqual([0, 30_000, 1000]);
+		expect([leastPauseMs(0, false), leastPauseMs(0, true), leastPauseMs(1, true)]).toEqual([
+			0, 30_000, 1000,
+		]);
 	});
 });

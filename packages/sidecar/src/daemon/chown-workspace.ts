@@ -4,15 +4,19 @@ import type { AgentUser } from "./agent.ts";
 export interface HandedOver {
 	/** Entries that changed hands. */
 	readonly entries: number;
-	/** Entries whose owner cannot be changed: no owners on the file system, a read-only mount, or no permission. */
+	/**
+	 * Entries whose owner cannot be changed: no owners on the file system, a read-only mount, or no
+	 * permission.
+	 */
 	readonly refused: number;
 }
 
 /**
  * Gives a restored workspace to the agent's user: what another user restored, it could not write.
  *
- * Links are not followed. A file with a second name is left alone: the other may lie outside, where nobody handed anything over.
- * An entry whose owner cannot be changed stays as it is: the agent may still be able to write it.
+ * Links are not followed. A file with a second name is left alone: the other may lie outside, where
+ * nobody handed anything over. An entry whose owner cannot be changed stays as it is: the agent may
+ * still be able to write it.
  * @param directories absolute: the workspace, and its additional roots
  */
 export function chownWorkspace(directories: readonly string[], user: AgentUser): HandedOver {

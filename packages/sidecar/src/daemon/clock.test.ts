@@ -73,7 +73,11 @@ it("a daemon commits, retries and drains through jumps of the wall clock, and hi
 	await undecided;
 	offMs -= 100 * DAY_MS;
 	seq = Number((await committed).seq);
-	expect(new Set(store.sent.filter(({ key }) => key === logKey(seq)).map(({ body }) => body.toString("hex"))).size).toBe(1);
+	expect(
+		new Set(
+			store.sent.filter(({ key }) => key === logKey(seq)).map(({ body }) => body.toString("hex")),
+		).size,
+	).toBe(1);
 
 	offMs += 200 * DAY_MS;
 	stop.abort();

@@ -23,10 +23,17 @@ describe("control", () => {
 		expect(await askDaemon(dir, "/ws", "status")).toBeUndefined();
 		const control = await takeControl(dir, "/ws", handlers);
 		expect(await askDaemon(dir, "/ws", "status")).toEqual({ phase: "serving" });
-		expect(await askDaemon(dir, "/ws", "drop", { path: "ä".repeat(4_096) })).toEqual({ what: { path: "ä".repeat(4_096) } });
-		await expect(askDaemon(dir, "/ws", "drop", { path: "a".repeat(70_000) })).rejects.toMatchObject({ code: "USAGE" });
+		expect(await askDaemon(dir, "/ws", "drop", { path: "ä".repeat(4_096) })).toEqual({
+			what: { path: "ä".repeat(4_096) },
+		});
+		await expect(askDaemon(dir, "/ws", "drop", { path: "a".repeat(70_000) })).rejects.toMatchObject(
+			{ code: "USAGE" },
+		);
 		expect(await askDaemon(dir, "/other", "status")).toBeUndefined();
-		await expect(takeControl(dir, "/ws", handlers)).rejects.toMatchObject({ code: "WORKSPACE_BUSY", value: "/ws" });
+		await expect(takeControl(dir, "/ws", handlers)).rejects.toMatchObject({
+			code: "WORKSPACE_BUSY",
+			value: "/ws",
+		});
 		expect(statSync(controlPath(dir, "/ws")).mode & 0o777).toBe(0o600);
 		await control.close();
 		const again = await takeControl(dir, "/ws", handlers);
@@ -49,6 +56,8 @@ describe("control", () => {
 	});
 
 	it("says that a state directory's path is too long for a socket", () => {
-		expect(() => controlPath(join(dir, "x".repeat(100)), "/ws")).toThrow(expect.objectContaining({ code: "STATE_DIR_UNUSABLE" }));
+		expect(() => controlPath(join(dir, "x".repeat(100)), "/ws")).toThrow(
+			expect.objectContaining({ code: "STATE_DIR_UNUSABLE" }),
+		);
 	});
 });

@@ -1,6 +1,7 @@
 /**
- * A socket in the private state directory: it says that a workspace is looked after, and lets `status` and `flush` reach the one
- * who does. A socket rather than a pid file: it answers, or it does not; a pid may be anybody's.
+ * A socket in the private state directory: it says that a workspace is looked after, and lets
+ * `status` and `flush` reach the one who does. A socket rather than a pid file: it answers, or it
+ * does not; a pid may be anybody's.
  */
 import { hash } from "node:crypto";
 import { chmodSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
@@ -12,7 +13,10 @@ import { ERRORS, type ErrorCode, SidecarError, systemRefusal } from "../errors.t
 export interface ControlHandlers {
 	status(): Promise<object>;
 	flush(): Promise<object>;
-	/** Takes out of `.recovered/` what was dealt with. @param what as `dropQuarantined` takes it, but from another process */
+	/**
+	 * Takes out of `.recovered/` what was dealt with. @param what as `dropQuarantined` takes it, but
+	 * from another process
+	 */
 	drop(what: unknown): Promise<object>;
 }
 
@@ -46,10 +50,18 @@ export interface Control {
 }
 
 /** Takes the workspace for this process. @throws SidecarError WORKSPACE_BUSY, STATE_DIR_UNUSABLE */
-export async function takeControl(stateDir: string, workspace: string, handlers: ControlHandlers): Promise<Control> {
+export async function takeControl(
+	stateDir: string,
+	workspace: string,
+	handlers: ControlHandlers,
+): Promise<Control> {
 	const path = controlPath(stateDir, workspace);
 	const unusable = (cause: unknown) =>
-		new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: (cause as NodeJS.ErrnoException).code ?? String(cause), cause });
+		new SidecarError("STATE_DIR_UNUSABLE", {
+			value: stateDir,
+			reason: (cause as NodeJS.ErrnoException).code ?? String(cause),
+			cause,
+		});
 	try {
 		mkdirSync(stateDir, { recursive: true, mode: 0o700 });
 	} catch (cause) {
@@ -75,8 +87,8 @@ export async function takeControl(stateDir: string, workspace: string, handlers:
 }
 
 /**
- * Whoever made it was killed. It is moved away first and asked again there: between the two, another starter may have put its own
- * in this place.
+ * Whoever made it was killed. It is moved away first and asked again there: between the two,
+ * another starter may have put its own in this place.
  */
 async function removeStale(path: string, workspace: string): Promise<void> {
 	const aside = `${path}.${process.pid}`;
@@ -96,7 +108,12 @@ async function removeStale(path: string, workspace: string): Promise<void> {
  * Asks the daemon that looks after a workspace; undefined where none does.
  * @throws SidecarError as the daemon says it; WORKSPACE_BUSY where it does not answer
  */
-export async function askDaemon(stateDir: string, workspace: string, verb: ControlVerb, body?: object): Promise<object | undefined> {
+export async function askDaemon(
+	stateDir: string,
+	workspace: string,
+	verb: ControlVerb,
+	body?: object,
+): Promise<object | undefined> {
 	const text = await ask(controlPath(stateDir, workspace), verb, body);
 	if (text === undefined) return undefined;
 	const answer = JSON.parse(text) as object & { readonly error?: Revivable };
@@ -112,7 +129,10 @@ interface Revivable {
 
 /** The error another process threw, with its own message. */
 function revived({ code, message, remedy }: Revivable): SidecarError {
-	const error = new SidecarError(code in ERRORS ? (code as ErrorCode) : "INTERNAL", remedy === undefined ? {} : { remedy });
+	const error = new SidecarError(
+		code in ERRORS ? (code as ErrorCode) : "INTERNAL",
+		remedy === undefined ? {} : { remedy },
+	);
 	error.message = message;
 	return error;
 }
@@ -127,29 +147,47 @@ async function isAnswering(path: string): Promise<boolean> {
 	}
 }
 
-async function ask(socketPath: string, verb: ControlVerb, body?: object): Promise<string | undefined> {
+async function ask(
+	socketPath: string,
+	verb: ControlVerb,
+	body?: object,
+): Promise<string | undefined> {
 	return await new Promise((resolve, reject) => {
-		const call = request({ socketPath, agent: false, method: "POST", path: `/${verb}` }, (response) => {
-			let text = "";
-			response.setEncoding("utf8");
-			response.on("data", (part: string) => {
-				text += part;
-			});
-			response.on("end", () => resolve(text));
-			response.on("error", reject);
-		});
+		const call = request(
+			{ socketPath, agent: false, method: "POST", path: `/${verb}` },
+			(response) => {
+				let text = "";
+				response.setEncoding("utf8");
+				response.on("data", (part: string) => {
+					text += part;
+				});
+				response.on("end", () => resolve(text));
+				response.on("error", reject);
+			},
+		);
 		// A flush takes as long as it takes; a status is at hand.
 		if (verb === "status") {
 			call.setTimeout(STATUS_TIMEOUT_MS, () => {
 				reject(
-					new SidecarError("WORKSPACE_BUSY", { value: socketPath, reason: `who holds it did not answer within ${STATUS_TIMEOUT_MS} ms` }),
+					new SidecarError("WORKSPACE_BUSY", {
+						value: socketPath,
+						reason: `who holds it did not answer within ${STATUS_TIMEOUT_MS} ms`,
+					}),
 				);
 				call.destroy();
 			});
 		}
 		call.on("error", (error: NodeJS.ErrnoException) => {
-			if (error.code === "ENOENT" || error.code === "ECONNREFUSED" || error.code === "ECONNRESET") resolve(undefined);
-			else reject(new SidecarError("STATE_DIR_UNUSABLE", { value: socketPath, reason: error.code ?? error.message, cause: error }));
+			if (error.code === "ENOENT" || error.code === "ECONNREFUSED" || error.code === "ECONNRESET")
+				resolve(undefined);
+			else
+				reject(
+					new SidecarError("STATE_DIR_UNUSABLE", {
+						value: socketPath,
+						reason: error.code ?? error.message,
+						cause: error,
+					}),
+				);
 		});
 		call.end(body === undefined ? undefined : JSON.stringify(body));
 	});
@@ -161,7 +199,12 @@ function serve(handlers: ControlHandlers): Server {
 			response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 		const verb = incoming.url?.slice(1) ?? "";
 		if (incoming.method !== "POST" || !VERBS.has(verb)) {
-			answer(404, { error: { code: "USAGE", message: `POST one of ${[...VERBS].map((each) => `/${each}`).join(", ")}` } });
+			answer(404, {
+				error: {
+					code: "USAGE",
+					message: `POST one of ${[...VERBS].map((each) => `/${each}`).join(", ")}`,
+				},
+			});
 			return;
 		}
 		try {
@@ -177,12 +220,20 @@ function serve(handlers: ControlHandlers): Server {
 	});
 }
 
-async function handle(handlers: ControlHandlers, verb: ControlVerb, incoming: AsyncIterable<Buffer>): Promise<object> {
+async function handle(
+	handlers: ControlHandlers,
+	verb: ControlVerb,
+	incoming: AsyncIterable<Buffer>,
+): Promise<object> {
 	if (verb !== "drop") return await handlers[verb]();
 	let text = "";
 	for await (const part of incoming) {
 		text += part.toString();
-		if (text.length > MAX_BODY_BYTES) throw new SidecarError("USAGE", { value: "drop", reason: `more than ${MAX_BODY_BYTES} bytes` });
+		if (text.length > MAX_BODY_BYTES)
+			throw new SidecarError("USAGE", {
+				value: "drop",
+				reason: `more than ${MAX_BODY_BYTES} bytes`,
+			});
 	}
 	return await handlers.drop(JSON.parse(text));
 }

@@ -1,8 +1,9 @@
 /**
  * The daemon: restoring -> serving -> draining -> gone.
  *
- * Guarantees: no agent before the gate (a verified restore and a won fence); a flush that fails is tried again and its paths stay
- * dirty; the exit status says whether everything is durable. Nothing depends on the drain: kill -9 loses at most one cadence.
+ * Guarantees: no agent before the gate (a verified restore and a won fence); a flush that fails is
+ * tried again and its paths stay dirty; the exit status says whether everything is durable. Nothing
+ * depends on the drain: kill -9 loses at most one cadence.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FlushResult } from "../capture/flush-result.ts";
@@ -35,7 +36,10 @@ export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOpti
 	readonly stateDir: string;
 	readonly sweepIntervalMs: number;
 	readonly drainTimeoutMs: number;
-	/** Called when the workspace is restored, before the agent starts, after each commit, and at the end. */
+	/**
+	 * Called when the workspace is restored, before the agent starts, after each commit, and at the
+	 * end.
+	 */
 	readonly onDurable?: (session: Session) => void;
 	/** Called once the agent runs and every change is seen. */
 	readonly onServing?: (serving: Serving) => void;
@@ -66,7 +70,11 @@ export interface DaemonStatus {
 	readonly deferredDeletions: number;
 	/** Left out of the log by choice: they hold secrets. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
-	readonly lastFlushError: { readonly code: string; readonly message: string; readonly remedy: string } | null;
+	readonly lastFlushError: {
+		readonly code: string;
+		readonly message: string;
+		readonly remedy: string;
+	} | null;
 }
 
 export interface DaemonEnd {
@@ -74,7 +82,10 @@ export interface DaemonEnd {
 	readonly superseded: boolean;
 	/** What of this disk is not in the log. */
 	readonly lost: readonly { readonly path: string; readonly reason: string }[];
-	/** Deletions that were not committed: the log keeps the files, and the next start brings them back. */
+	/**
+	 * Deletions that were not committed: the log keeps the files, and the next start brings them
+	 * back.
+	 */
 	readonly deferredDeletions: number;
 	/** Left out of the log by choice: they hold secrets. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
@@ -88,10 +99,16 @@ export interface DaemonEnd {
 	readonly exitStatus: number;
 }
 
-/** About 8 minutes: a file that could not be taken in so many rounds cannot be waited for. It stays reported, and the drain tries it again. */
+/**
+ * About 8 minutes: a file that could not be taken in so many rounds cannot be waited for. It stays
+ * reported, and the drain tries it again.
+ */
 const HOLD_ROUNDS = 20;
 
-/** Runs until the agent ends or `stop` is aborted. @throws SidecarError when the gate could not be opened */
+/**
+ * Runs until the agent ends or `stop` is aborted. @throws SidecarError when the gate could not be
+ * opened
+ */
 export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Promise<DaemonEnd> {
 	const daemon = new Daemon(options);
 	return await daemon.run(stop);
@@ -163,12 +180,16 @@ class Daemon {
 		try {
 			this.#phase = "serving";
 			this.#options.onDurable?.(session);
-			// The gate is open. What the agent writes before every watch is set is found by the sweep that follows.
+			// The gate is open. What the agent writes before every watch is set is found by the sweep
+			// that follows.
 			if (command.length > 0 && !stop.aborted) {
 				try {
 					prepareWorkspace?.();
 					if (agentUser !== undefined) this.#chownWorkspace(root.directories, agentUser);
-					this.#agent = await startConfigured({ ...this.#options, workspace: root.main }, this.#log);
+					this.#agent = await startConfigured(
+						{ ...this.#options, workspace: root.main },
+						this.#log,
+					);
 				} catch (error) {
 					// Hand the tree back: the next writer need not wait for one that never had an agent.
 					await session
@@ -186,7 +207,10 @@ class Daemon {
 				status: () => this.#status(),
 			});
 			this.#scheduleSweep(this.#sweepDelay(session, 0));
-			await Promise.race([aborted(stop), ...(this.#agent === undefined ? [] : [this.#agent.exited])]);
+			await Promise.race([
+				aborted(stop),
+				...(this.#agent === undefined ? [] : [this.#agent.exited]),
+			]);
 			const watching = watcher;
 			return await this.#end(session, stop, () => watching.close());
 		} finally {
@@ -197,14 +221,24 @@ class Daemon {
 
 	#chownWorkspace(directories: readonly string[], user: AgentUser): void {
 		const handedOver = chownWorkspace(directories, user);
-		this.#log[handedOver.refused > 0 ? "warn" : "info"]("workspace.handed-over", { ...user, ...handedOver });
+		this.#log[handedOver.refused > 0 ? "warn" : "info"]("workspace.handed-over", {
+			...user,
+			...handedOver,
+		});
 	}
 
-	async #end(session: Session, stop: AbortSignal, stopWatching: () => Promise<void>): Promise<DaemonEnd> {
+	async #end(
+		session: Session,
+		stop: AbortSignal,
+		stopWatching: () => Promise<void>,
+	): Promise<DaemonEnd> {
 		this.#phase = "draining";
 		clearTimeout(this.#timer);
 		clearTimeout(this.#sweepTimer);
-		this.#log.info("drain.started", { waiting: session.waiting, because: stop.aborted ? "signal" : "agent exited" });
+		this.#log.info("drain.started", {
+			waiting: session.waiting,
+			because: stop.aborted ? "signal" : "agent exited",
+		});
 		this.#cut.abort();
 		const drained = await drain({
 			session,
@@ -231,7 +265,10 @@ class Daemon {
 			agentStatus,
 			exitStatus,
 		};
-		this.#log[drained.exitStatus === 0 ? "info" : "error"]("drain.finished", { ...end, ms: drained.ms });
+		this.#log[drained.exitStatus === 0 ? "info" : "error"]("drain.finished", {
+			...end,
+			ms: drained.ms,
+		});
 		return end;
 	}
 
@@ -267,7 +304,10 @@ class Daemon {
 			},
 			this.#options,
 		);
-		return Math.max(due, this.#lastFlushEndMs + leastPauseMs(this.#failures, this.#session?.isSuperseded === true));
+		return Math.max(
+			due,
+			this.#lastFlushEndMs + leastPauseMs(this.#failures, this.#session?.isSuperseded === true),
+		);
 	}
 
 	/** One at a time; a failure leaves everything dirty and the timer set. */
@@ -287,7 +327,11 @@ class Daemon {
 		this.#isFlushing = true;
 		const { readySinceMs = Number.POSITIVE_INFINITY } = session.large;
 		const startMs = performance.now();
-		const sinceMs = changedSince(this.#dirtySinceMs, sweep ? session.lastSweep.startedMs : undefined, session.isWatchedInPart);
+		const sinceMs = changedSince(
+			this.#dirtySinceMs,
+			sweep ? session.lastSweep.startedMs : undefined,
+			session.isWatchedInPart,
+		);
 		const cpu = process.cpuUsage();
 		try {
 			const result = await session.flush({ sweep, signal: this.#cut.signal });
@@ -313,13 +357,19 @@ class Daemon {
 		}
 	}
 
-	/** What could not be taken is tried again ever more rarely, and said only when it is not what was said before. */
+	/**
+	 * What could not be taken is tried again ever more rarely, and said only when it is not what was
+	 * said before.
+	 */
 	#followUp(session: Session): void {
 		const notTaken = JSON.stringify(session.deferred);
-		if (notTaken !== this.#notTaken) for (const { path, reason } of session.deferred) this.#log.warn("flush.not-taken", { path, reason });
+		if (notTaken !== this.#notTaken)
+			for (const { path, reason } of session.deferred)
+				this.#log.warn("flush.not-taken", { path, reason });
 		this.#notTakenRounds = notTaken === this.#notTaken ? this.#notTakenRounds + 1 : 1;
 		this.#notTaken = notTaken;
-		if (this.#notTakenRounds === HOLD_ROUNDS + 1) this.#log.warn("flush.not-taken-for-long", { paths: session.deferred.length });
+		if (this.#notTakenRounds === HOLD_ROUNDS + 1)
+			this.#log.warn("flush.not-taken-for-long", { paths: session.deferred.length });
 		if (session.isSuperseded && !this.#toldSuperseded) {
 			this.#toldSuperseded = true;
 			this.#options.onSuperseded?.();
@@ -330,7 +380,8 @@ class Daemon {
 		}
 		clearTimeout(this.#retryTimer);
 		if (session.isDue) this.#due();
-		else if (session.deferred.length > 0) this.#retryTimer = setTimeout(() => this.#due(), retryDelayMs(this.#notTakenRounds)).unref();
+		else if (session.deferred.length > 0)
+			this.#retryTimer = setTimeout(() => this.#due(), retryDelayMs(this.#notTakenRounds)).unref();
 	}
 
 	#report(result: FlushResult, startMs: number, sinceMs = startMs): void {
@@ -366,7 +417,8 @@ class Daemon {
 			const costMs = performance.now() - started;
 			if (this.#phase === "serving") this.#measure(this.#session as Session);
 			await this.#repackWhenIdle(this.#session as Session);
-			if (this.#phase === "serving") this.#scheduleSweep(this.#sweepDelay(this.#session as Session, costMs));
+			if (this.#phase === "serving")
+				this.#scheduleSweep(this.#sweepDelay(this.#session as Session, costMs));
 		}, delayMs);
 		this.#sweepTimer.unref();
 	}
@@ -377,9 +429,18 @@ class Daemon {
 		return unwatchedSweepDelayMs(sweepIntervalMs, lastCostMs, session.lastSweep.ms);
 	}
 
-	/** Behind a sweep that left nothing to do. The next change ends it, so that no flush waits for more than one commit's answer. */
+	/**
+	 * Behind a sweep that left nothing to do. The next change ends it, so that no flush waits for
+	 * more than one commit's answer.
+	 */
 	async #repackWhenIdle(session: Session): Promise<void> {
-		if (this.#phase !== "serving" || this.#firstChangeMs !== undefined || !session.isRepackDue || session.large.paths.length > 0) return;
+		if (
+			this.#phase !== "serving" ||
+			this.#firstChangeMs !== undefined ||
+			!session.isRepackDue ||
+			session.large.paths.length > 0
+		)
+			return;
 		if (!isIdle(performance.now() - this.#lastChangeMs, this.#options.sweepIntervalMs)) return;
 		this.#busy = new AbortController();
 		const signal = AbortSignal.any([this.#cut.signal, this.#busy.signal]);
@@ -390,7 +451,12 @@ class Daemon {
 			const result = await repacked;
 			if (result.kind === "committed") {
 				const { seq, objects, bytes } = result;
-				this.#log.info("repack.committed", { seq, objects, bytes, ms: Math.round(performance.now() - startMs) });
+				this.#log.info("repack.committed", {
+					seq,
+					objects,
+					bytes,
+					ms: Math.round(performance.now() - startMs),
+				});
 			} else if (result.kind === "unknown") this.#due();
 		} catch (error) {
 			if (!signal.aborted) this.#log.warn("repack.failed", { error: toSidecarError(error) });
@@ -399,14 +465,20 @@ class Daemon {
 
 	#notDurableForMs(): number | undefined {
 		const session = this.#session as Session;
-		const isWaitedFor = this.#isFlushing || session.isDue || (session.deferred.length > 0 && this.#notTakenRounds <= HOLD_ROUNDS);
+		const isWaitedFor =
+			this.#isFlushing ||
+			session.isDue ||
+			(session.deferred.length > 0 && this.#notTakenRounds <= HOLD_ROUNDS);
 		const { sinceMs } = session.large;
 		if (!isWaitedFor && sinceMs === undefined) return undefined;
 		const nowMs = performance.now();
 		return nowMs - Math.min(isWaitedFor ? (this.#dirtySinceMs ?? nowMs) : nowMs, sinceMs ?? nowMs);
 	}
 
-	/** What was hinted at may have been missed, and connections that hung are no reason to wait longer. */
+	/**
+	 * What was hinted at may have been missed, and connections that hung are no reason to wait
+	 * longer.
+	 */
 	#wake(session: Session): void {
 		session.requestRescan();
 		this.#failures = 0;
@@ -430,16 +502,29 @@ class Daemon {
 
 	async #flushNow(): Promise<object> {
 		if (this.#phase !== "serving")
-			throw new SidecarError("WORKSPACE_BUSY", { value: this.#options.root.main, reason: `the daemon is ${this.#phase}` });
+			throw new SidecarError("WORKSPACE_BUSY", {
+				value: this.#options.root.main,
+				reason: `the daemon is ${this.#phase}`,
+			});
 		const first = await this.#flush(true);
-		const result = first?.kind === "committed" || first?.kind === "nothing" ? await this.#withLarge(first) : first;
-		if (result === undefined) throw this.#lastError ?? new SidecarError("NOT_DURABLE", { value: this.#options.root.main });
+		const result =
+			first?.kind === "committed" || first?.kind === "nothing"
+				? await this.#withLarge(first)
+				: first;
+		if (result === undefined)
+			throw this.#lastError ?? new SidecarError("NOT_DURABLE", { value: this.#options.root.main });
 		if (result.kind === "unknown") throw undecided(result.cause);
-		return { ...result, superseded: this.#session?.isSuperseded === true, excluded: this.#session?.excluded ?? [] };
+		return {
+			...result,
+			superseded: this.#session?.isSuperseded === true,
+			excluded: this.#session?.excluded ?? [],
+		};
 	}
 
 	/** Waits for the large files that a flush found, while other flushes go on, and commits them. */
-	async #withLarge(first: Exclude<FlushResult, { kind: "unknown" }>): Promise<FlushResult | undefined> {
+	async #withLarge(
+		first: Exclude<FlushResult, { kind: "unknown" }>,
+	): Promise<FlushResult | undefined> {
 		const session = this.#session as Session;
 		const { paths } = session.large;
 		if (paths.length === 0) return first;
@@ -455,7 +540,9 @@ class Daemon {
 	async #dropNow(what: unknown): Promise<object> {
 		const wanted = selectionOf(what);
 		await this.#flushNow();
-		const dropped = this.#chain.then(async () => await (this.#session as Session).dropQuarantined(wanted, { closed: false }));
+		const dropped = this.#chain.then(
+			async () => await (this.#session as Session).dropQuarantined(wanted, { closed: false }),
+		);
 		this.#chain = dropped.catch(() => undefined);
 		return await dropped;
 	}
@@ -473,7 +560,10 @@ class Daemon {
 			notTaken: session?.deferred ?? [],
 			deferredDeletions: session?.deferredDeletions ?? 0,
 			excluded: session?.excluded ?? [],
-			lastFlushError: error === undefined ? null : { code: error.code, message: error.message, remedy: error.remedy },
+			lastFlushError:
+				error === undefined
+					? null
+					: { code: error.code, message: error.message, remedy: error.remedy },
 		};
 	}
 }
@@ -484,7 +574,10 @@ function selectionOf(what: unknown): Selection {
 		readonly writer?: unknown;
 		readonly path?: unknown;
 	};
-	return { ...(typeof writer === "string" && { writer }), ...(typeof path === "string" && { path }) };
+	return {
+		...(typeof writer === "string" && { writer }),
+		...(typeof path === "string" && { path }),
+	};
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,7 @@
-/** Databases and the daemon as a process: what its watcher sees, what it leaves behind when it is killed, what it does without room. */
+/**
+ * Databases and the daemon as a process: what its watcher sees, what it leaves behind when it is
+ * killed, what it does without room.
+ */
 import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -11,7 +14,9 @@ import { startNode } from "../../../testkit/workspace/start-node.ts";
 function makeDatabase(file: string, journalMode: string, bytes = 0): void {
 	mkdirSync(dirname(file), { recursive: true });
 	using database = new DatabaseSync(file);
-	database.exec(`PRAGMA journal_mode = ${journalMode}; CREATE TABLE t (v); INSERT INTO t VALUES ('base')`);
+	database.exec(
+		`PRAGMA journal_mode = ${journalMode}; CREATE TABLE t (v); INSERT INTO t VALUES ('base')`,
+	);
 	database.prepare("INSERT INTO t VALUES (randomblob(?))").run(bytes);
 }
 
@@ -47,7 +52,9 @@ describe("a database of the daemon's workspace", () => {
 		expect((await place.cli("c", ["restore"])).status).toBe(0);
 		using database = new DatabaseSync(place.path("c", "x.db"));
 		expect(database.prepare("SELECT v FROM t WHERE v = 'in the WAL'").all()).toHaveLength(1);
-		expect(readdirSync(dirname(place.path("c", "x.db"))).filter((name) => name.startsWith("x.db-shm"))).toEqual(["x.db-shm"]);
+		expect(
+			readdirSync(dirname(place.path("c", "x.db"))).filter((name) => name.startsWith("x.db-shm")),
+		).toEqual(["x.db-shm"]);
 	});
 
 	it("whose copy was cut off by kill -9 leaves no copy behind: the next start removes it", async () => {
@@ -74,36 +81,62 @@ describe("a database of the daemon's workspace", () => {
 		expect(readdirSync(copies)).toEqual([]);
 	});
 
-	it.skipIf(!canMount())("that there is no room to copy waits and is named; all else is durable", async () => {
-		using place = new Place();
-		makeDatabase(place.path("a", "large.db"), "DELETE", 8_000_000);
-		// This one is read where it lies.
-		makeDatabase(place.path("a", "wal.db"), "WAL", 8_000_000);
-		writeFileSync(place.path("a", "note.md"), "small");
-		const state = join(place.dir, "a", "state");
-		mkdirSync(state);
-		const script = `mount -t tmpfs -o size=4m tmpfs "$1" && shift && exec "$@"`;
-		const command = [process.execPath, CLI_BUNDLE, ...place.args("a"), "flush", "--json"];
-		const { status, stdout } = await run([...UNSHARE, "sh", "-c", script, "sh", state, ...command]);
-		expect(status).toBe(3);
-		expect(jsonObject(stdout)).toMatchObject({ notTaken: [{ path: "large.db", reason: expect.stringContaining("no room") }] });
-		expect((await place.cli("a", ["cat", "note.md"])).stdout).toBe("small");
-		expect((await place.cli("a", ["ls"])).stdout).toContain("wal.db");
-	});
+	it.skipIf(!canMount())(
+		"that there is no room to copy waits and is named; all else is durable",
+		async () => {
+			using place = new Place();
+			makeDatabase(place.path("a", "large.db"), "DELETE", 8_000_000);
+			// This one is read where it lies.
+			makeDatabase(place.path("a", "wal.db"), "WAL", 8_000_000);
+			writeFileSync(place.path("a", "note.md"), "small");
+			const state = join(place.dir, "a", "state");
+			mkdirSync(state);
+			const script = `mount -t tmpfs -o size=4m tmpfs "$1" && shift && exec "$@"`;
+			const command = [process.execPath, CLI_BUNDLE, ...place.args("a"), "flush", "--json"];
+			const { status, stdout } = await run([
+				...UNSHARE,
+				"sh",
+				"-c",
+				script,
+				"sh",
+				state,
+				...command,
+			]);
+			expect(status).toBe(3);
+			expect(jsonObject(stdout)).toMatchObject({
+				notTaken: [{ path: "large.db", reason: expect.stringContaining("no room") }],
+			});
+			expect((await place.cli("a", ["cat", "note.md"])).stdout).toBe("small");
+			expect((await place.cli("a", ["ls"])).stdout).toContain("wal.db");
+		},
+	);
 });
 
-const UNSHARE = ["unshare", ...(process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"]), "--mount", "--propagation", "private"];
+const UNSHARE = [
+	"unshare",
+	...(process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"]),
+	"--mount",
+	"--propagation",
+	"private",
+];
 
 function canMount(): boolean {
 	try {
-		execFileSync(UNSHARE[0] as string, [...UNSHARE.slice(1), "mount", "-t", "tmpfs", "tmpfs", "/mnt"], { stdio: "ignore" });
+		execFileSync(
+			UNSHARE[0] as string,
+			[...UNSHARE.slice(1), "mount", "-t", "tmpfs", "tmpfs", "/mnt"],
+			{ stdio: "ignore" },
+		);
 		return true;
 	} catch {
 		return false;
 	}
 }
 
-async function run([file, ...args]: readonly string[]): Promise<{ status: number; stdout: string }> {
+async function run([file, ...args]: readonly string[]): Promise<{
+	status: number;
+	stdout: string;
+}> {
 	return await new Promise((resolve) => {
 		execFile(file as string, args, { timeout: 20_000 }, (error, stdout) =>
 			resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout }),

@@ -1,8 +1,10 @@
 /**
- * Ends the agent when this process dies without ending it: by SIGKILL, by the OOM killer, by a crash.
+ * Ends the agent when this process dies without ending it: by SIGKILL, by the OOM killer, by a
+ * crash.
  *
- * How: a shell in a session of its own reads from a pipe that only this process holds open. When the pipe closes, this process
- * has died, and the shell becomes the command that ends the agent (`endAgentsOf`). A line from this process means a normal end.
+ * How: a shell in a session of its own reads from a pipe that only this process holds open. When
+ * the pipe closes, this process has died, and the shell becomes the command that ends the agent
+ * (`endAgentsOf`). A line from this process means a normal end.
  * A shell costs 1 MB and 3 ms where a second Node would cost 45 MB.
  *
  * Not needed as PID 1: the kernel ends all of a pid namespace with it.
@@ -17,7 +19,10 @@ export interface DeathWatch {
 	disarm(): void;
 }
 
-/** Signals that stop the sidecar often go to its whole group or service. The shell ignores them to see the end. */
+/**
+ * Signals that stop the sidecar often go to its whole group or service. The shell ignores them to
+ * see the end.
+ */
 const SCRIPT = 'trap "" HUP INT QUIT TERM; read -r line || exec "$@"';
 
 const NONE: DeathWatch = { pid: undefined, disarm: () => {} };
@@ -26,7 +31,10 @@ const NONE: DeathWatch = { pid: undefined, disarm: () => {} };
 export function watchDeath(mark: string | undefined, record: string, log: Logger): DeathWatch {
 	if (process.pid === 1) return NONE;
 	const unwatched = (reason: string) => {
-		log.warn("agent.not-guarded", { reason, meaning: "the agent survives if this process is killed; the next start ends it" });
+		log.warn("agent.not-guarded", {
+			reason,
+			meaning: "the agent survives if this process is killed; the next start ends it",
+		});
 		return NONE;
 	};
 	if (mark === undefined) return unwatched("/proc cannot be read");

@@ -19,7 +19,14 @@ async function drained(
 	timeoutMs: number,
 	idle: Promise<unknown> = Promise.resolve(),
 ): Promise<Drained | "hangs"> {
-	const end = drain({ session, agent: undefined, timeoutMs, log: bench.log, idle, stopWatching: async () => {} });
+	const end = drain({
+		session,
+		agent: undefined,
+		timeoutMs,
+		log: bench.log,
+		idle,
+		stopWatching: async () => {},
+	});
 	const stop = new AbortController();
 	try {
 		return await Promise.race([end, delay(HANGS_MS, "hangs" as const, { signal: stop.signal })]);
@@ -33,7 +40,9 @@ class Silent extends FaultyStore {
 	isSilent = false;
 	silentPuts = 0;
 
-	override async putIfAbsent(...[key, body, options]: Parameters<ObjectStore["putIfAbsent"]>): Promise<PutOutcome> {
+	override async putIfAbsent(
+		...[key, body, options]: Parameters<ObjectStore["putIfAbsent"]>
+	): Promise<PutOutcome> {
 		if (!this.isSilent) return await super.putIfAbsent(key, body);
 		this.silentPuts++;
 		const { signal } = options ?? {};
@@ -57,10 +66,16 @@ describe("a drain", () => {
 	it("says that a deferred deletion is not durable, and that nothing is lost", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
-		for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), "1");
+		for (let index = 0; index < 20; index++)
+			writeFileSync(join(bench.workspace("a"), `f${index}`), "1");
 		await session.flush({ sweep: true });
 		for (let index = 0; index < 20; index++) rmSync(join(bench.workspace("a"), `f${index}`));
-		expect(await drained(bench, session, 20_000)).toMatchObject({ isDurable: false, exitStatus: 3, lost: [], deferredDeletions: 20 });
+		expect(await drained(bench, session, 20_000)).toMatchObject({
+			isDurable: false,
+			exitStatus: 3,
+			lost: [],
+			deferredDeletions: 20,
+		});
 		expect((await readLog(bench.store)).head.tree.has("f0")).toBe(true);
 	});
 
@@ -87,7 +102,14 @@ describe("a drain", () => {
 			pass: () => {},
 		};
 		const idle = Promise.resolve();
-		const drained = await drain({ session, agent, timeoutMs: 4_000, log: bench.log, idle, stopWatching: async () => {} });
+		const drained = await drain({
+			session,
+			agent,
+			timeoutMs: 4_000,
+			log: bench.log,
+			idle,
+			stopWatching: async () => {},
+		});
 		expect(drained).toMatchObject({ isDurable: true, lost: [] });
 		expect(store.silentPuts).toBeGreaterThan(0);
 		expect((await readLog(bench.store)).head).toMatchObject({ isClosed: true });
@@ -100,7 +122,10 @@ describe("a drain", () => {
 		const session = await bench.open("a", { store });
 		writeFileSync(join(bench.workspace("a"), "f"), "1");
 		store.isSilent = true;
-		expect(await drained(bench, session, 300)).toMatchObject({ isDurable: false, lost: [{ reason: expect.any(String) }] });
+		expect(await drained(bench, session, 300)).toMatchObject({
+			isDurable: false,
+			lost: [{ reason: expect.any(String) }],
+		});
 		expect(store.silentPuts).toBeGreaterThan(0);
 	});
 
@@ -119,7 +144,9 @@ describe("a drain", () => {
 	it("ends within its budget when the flush before it does not", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
-		expect(await drained(bench, session, 300, new Promise(() => {}))).toMatchObject({ isDurable: false });
+		expect(await drained(bench, session, 300, new Promise(() => {}))).toMatchObject({
+			isDurable: false,
+		});
 	});
 
 	it("is not durable while a file waits for the deletion of the directory whose place it took", async () => {
@@ -131,7 +158,10 @@ describe("a drain", () => {
 		await session.flush({ sweep: true });
 		renameSync(join(root, "d"), join(bench.dir, "away"));
 		writeFileSync(join(root, "d"), "new bytes");
-		expect(await drained(bench, session, 20_000)).toMatchObject({ isDurable: false, lost: [{ path: "d" }] });
+		expect(await drained(bench, session, 20_000)).toMatchObject({
+			isDurable: false,
+			lost: [{ path: "d" }],
+		});
 		const { tree } = (await readLog(bench.store)).head;
 		expect(tree.get("d")?.type).toBe("dir");
 		expect(tree.has("d/f0")).toBe(true);

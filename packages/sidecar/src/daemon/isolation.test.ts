@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { linkSync, lstatSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	linkSync,
+	lstatSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -18,7 +28,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-/** A sidecar with secrets in its environment, its memory, its descriptors and its files, and an agent that tries to get at all of them. */
+/**
+ * A sidecar with secrets in its environment, its memory, its descriptors and its files, and an
+ * agent that tries to get at all of them.
+ */
 const SIDECAR = `
 	import { openSync, readFileSync } from "node:fs";
 	import { startAgent } from ${JSON.stringify(new URL("./agent.ts", import.meta.url).href)};
@@ -55,7 +68,15 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 			HARMLESS: "kept",
 		};
 		const run = (user: object) => {
-			const args = ["--input-type=module", "--eval", SIDECAR, "--", state, out, JSON.stringify(user)];
+			const args = [
+				"--input-type=module",
+				"--eval",
+				SIDECAR,
+				"--",
+				state,
+				out,
+				JSON.stringify(user),
+			];
 			const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
 			expect([status, stderr]).toEqual([0, ""]);
 			return readFileSync(out, "utf8");
@@ -84,7 +105,8 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 		symlinkSync(outside, join(workspace, "link"));
 		linkSync(outside, join(workspace, "second-name"));
 		expect(chownWorkspace([workspace], AGENT)).toEqual({ entries: 5, refused: 0 });
-		for (const path of ["", "memory", "memory/a.md", "link"]) expect(lstatSync(join(workspace, path))).toMatchObject(AGENT);
+		for (const path of ["", "memory", "memory/a.md", "link"])
+			expect(lstatSync(join(workspace, path))).toMatchObject(AGENT);
 		expect(lstatSync(odd)).toMatchObject(AGENT);
 		expect(lstatSync(outside)).toMatchObject({ uid: 0, gid: 0 });
 		expect(chownWorkspace([workspace], AGENT)).toEqual({ entries: 0, refused: 0 });
@@ -105,7 +127,12 @@ test("an agent inherits no descriptor but stdin, stdout and stderr", async () =>
 	const out = join(dir, "out");
 	openSync(import.meta.filename, "r");
 	const command = ["sh", "-c", `ls -l /proc/self/fd > ${out}`];
-	const agent = await startAgent({ command, env: agentEnvironment({ PATH: process.env.PATH }).env, toStderr: true, log: silentLog });
+	const agent = await startAgent({
+		command,
+		env: agentEnvironment({ PATH: process.env.PATH }).env,
+		toStderr: true,
+		log: silentLog,
+	});
 	await agent.exited;
 	expect(readFileSync(out, "utf8")).not.toContain("isolation.test");
 });

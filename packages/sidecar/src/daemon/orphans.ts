@@ -1,10 +1,13 @@
 /**
- * Orphans of the agent, processes whose parent ended before them. They become children of PID 1, or of the nearest ancestor that asked for
- * them: this process is the one or does the other. So all that the agent started is found as long as it runs, and reaped when it ends.
+ * Orphans of the agent, processes whose parent ended before them. They become children of PID 1, or
+ * of the nearest ancestor that asked for them: this process is the one or does the other. So all
+ * that the agent started is found as long as it runs, and reaped when it ends.
  *
- * Guarantees: what Node itself spawned is left to Node, whose `exit` events would be lost with the status. A child that Node waits for is
- * gone as soon as the event loop has turned; so only a zombie that is still there a look later is reaped.
- * NOT guaranteed without koffi: then nothing is adopted, unless this is PID 1, and nothing reaped. The log says so.
+ * Guarantees: what Node itself spawned is left to Node, whose `exit` events would be lost with the
+ * status. A child that Node waits for is gone as soon as the event loop has turned; so only a
+ * zombie that is still there a look later is reaped.
+ * NOT guaranteed without koffi: then nothing is adopted, unless this is PID 1, and nothing reaped.
+ * The log says so.
  */
 import { loadCLibrary } from "../c-library.ts";
 import type { Logger } from "../telemetry/types.ts";
@@ -28,7 +31,10 @@ interface Calls {
 export async function adoptOrphans(log: Logger): Promise<boolean> {
 	const isInit = process.pid === 1;
 	const calls = await loadCalls().catch((error: unknown) => {
-		log.warn("orphans.not-reaped", { error, remedy: "install koffi, or run below an init such as tini" });
+		log.warn("orphans.not-reaped", {
+			error,
+			remedy: "install koffi, or run below an init such as tini",
+		});
 		return undefined;
 	});
 	if (calls === undefined) return isInit;
@@ -39,7 +45,9 @@ export async function adoptOrphans(log: Logger): Promise<boolean> {
 
 async function loadCalls(): Promise<Calls> {
 	const { library } = await loadCLibrary();
-	const prctl = library.func("int prctl(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4, unsigned long arg5)");
+	const prctl = library.func(
+		"int prctl(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4, unsigned long arg5)",
+	);
 	const waitpid = library.func("int waitpid(int pid, void *status, int options)");
 	return {
 		becomeSubreaper: () => prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) === 0,
@@ -72,7 +80,9 @@ class Reaper {
 	}
 
 	#look(): void {
-		const zombies = readProcesses().filter(({ parent, isZombie }) => parent === process.pid && isZombie);
+		const zombies = readProcesses().filter(
+			({ parent, isZombie }) => parent === process.pid && isZombie,
+		);
 		const old = zombies.filter((zombie) => this.#seen.has(nameOf(zombie)));
 		const reaped = old.filter(({ pid }) => this.#reap(pid)).length;
 		this.#seen = new Set(zombies.map(nameOf));

@@ -1,4 +1,7 @@
-/** Who runs on this machine and whose child each is, from /proc. Where there is none, nobody is known. */
+/**
+ * Who runs on this machine and whose child each is, from /proc. Where there is none, nobody is
+ * known.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 
 export interface ProcessEntry {
@@ -32,18 +35,24 @@ export function startOf(pid: number): string | undefined {
 	}
 }
 
-/** The text of /proc/PID/stat. A program's name may hold anything, brackets and line ends included. */
+/**
+ * The text of /proc/PID/stat. A program's name may hold anything, brackets and line ends included.
+ */
 export function parseStat(text: string): ProcessEntry | undefined {
 	const nameEnd = text.lastIndexOf(") ");
 	const pid = Number.parseInt(text, 10);
 	const [state, parent, ...rest] = text.slice(nameEnd + 2).split(" ");
 	const startedAt = rest[17];
-	if (nameEnd < 0 || Number.isNaN(pid) || parent === undefined || startedAt === undefined) return undefined;
+	if (nameEnd < 0 || Number.isNaN(pid) || parent === undefined || startedAt === undefined)
+		return undefined;
 	return { pid, parent: Number(parent), isZombie: state === "Z" || state === "X", startedAt };
 }
 
 /** Children, their children and so on, in no order. */
-export function descendantsOf(ancestor: number, processes: readonly ProcessEntry[]): readonly ProcessEntry[] {
+export function descendantsOf(
+	ancestor: number,
+	processes: readonly ProcessEntry[],
+): readonly ProcessEntry[] {
 	const children = Map.groupBy(processes, ({ parent }) => parent);
 	const found: ProcessEntry[] = [];
 	const queue = [ancestor];

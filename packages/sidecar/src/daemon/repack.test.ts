@@ -44,6 +44,9 @@ async function fillTo(place: Place, seq: number): Promise<void> {
 	const store = namespaced(await openStore(pathToFileURL(place.store).href, {}), "default");
 	const writer = new LogWriter(store, thisMachine, (await readLog(store)).head, now(thisMachine));
 	expect((await writer.fence()).kind).toBe("committed");
-	while (writer.head.seq < seq) expect((await writer.commit({ changed: new Map(), removed: new Set() }, [], {})).kind).toBe("committed");
+	while (writer.head.seq < seq)
+		expect((await writer.commit({ changed: new Map(), removed: new Set() }, [], {})).kind).toBe(
+			"committed",
+		);
 	await store.close();
 }

@@ -40,7 +40,10 @@ async function serve(bench: Workbench, store: FaultyStore): Promise<Served> {
 		},
 		stop.signal,
 	);
-	const serving = await Promise.race([begun, ended.then(() => Promise.reject(new Error("it ended")))]);
+	const serving = await Promise.race([
+		begun,
+		ended.then(() => Promise.reject(new Error("it ended"))),
+	]);
 	return {
 		serving,
 		superseded,
@@ -78,7 +81,9 @@ test("told that its machine woke, it looks through the workspace at once", async
 	const store = new FaultyStore(bench.store);
 	const { serving, stop } = await serve(bench, store);
 	await expect.poll(() => serving.notDurableForMs()).toBeUndefined();
-	const flushes = () => bench.log.events.filter(({ event }) => event === "flush.committed" || event === "flush.nothing").length;
+	const flushes = () =>
+		bench.log.events.filter(({ event }) => event === "flush.committed" || event === "flush.nothing")
+			.length;
 	const before = flushes();
 	serving.wake();
 	expect(serving.notDurableForMs()).toEqual(expect.any(Number));

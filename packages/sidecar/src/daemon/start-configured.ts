@@ -8,11 +8,15 @@ import { adoptOrphans } from "./orphans.ts";
 import { superviseAgent } from "./supervised-agent.ts";
 
 export interface AgentOptions {
-	/** The agent: a command and its arguments. Without one the daemon runs until it is told to stop. */
+	/**
+	 * The agent: a command and its arguments. Without one the daemon runs until it is told to stop.
+	 */
 	readonly command: readonly string[];
 	/** What of it the agent gets, `agentEnvironment` decides. */
 	readonly env: NodeJS.ProcessEnv;
-	/** Further names, or `PREFIX_*`, of `env` that the agent gets; `*`: all but what it never gets. */
+	/**
+	 * Further names, or `PREFIX_*`, of `env` that the agent gets; `*`: all but what it never gets.
+	 */
 	readonly agentEnv?: readonly string[];
 	/** Variables that only the agent gets, such as the token of its API. */
 	readonly agentVariables?: Readonly<Record<string, string>>;
@@ -22,13 +26,18 @@ export interface AgentOptions {
 	readonly agentUser?: AgentUser | undefined;
 	/** Stdout belongs to a JSON result. */
 	readonly agentToStderr: boolean;
-	/** This process is the daemon's alone: it adopts the agent's orphans, and passes signals on. Default: it is somebody else's, too. */
+	/**
+	 * This process is the daemon's alone: it adopts the agent's orphans, and passes signals on.
+	 * Default: it is somebody else's, too.
+	 */
 	readonly ownsProcess?: boolean;
 	/** Start the agent again when it ends by itself. Default: its end is that of the daemon. */
 	readonly restartAgent?: boolean;
 }
 
-/** Meant for the agent where this process is all that is known of both, as PID 1 of a container is. */
+/**
+ * Meant for the agent where this process is all that is known of both, as PID 1 of a container is.
+ */
 const PASSED_ON = ["SIGUSR1", "SIGUSR2"] as const;
 
 export interface AgentPlace {
@@ -37,8 +46,18 @@ export interface AgentPlace {
 }
 
 /** @throws SidecarError AGENT_NOT_STARTED */
-export async function startConfigured(options: AgentOptions & AgentPlace, log: Logger): Promise<Agent> {
-	const { command, agentVariables, agentToStderr: toStderr, agentUser: user, workspace, stateDir } = options;
+export async function startConfigured(
+	options: AgentOptions & AgentPlace,
+	log: Logger,
+): Promise<Agent> {
+	const {
+		command,
+		agentVariables,
+		agentToStderr: toStderr,
+		agentUser: user,
+		workspace,
+		stateDir,
+	} = options;
 	const { env, withheld } = agentEnvironment(options.env, options.agentEnv);
 	log.debug("agent.environment", { withheld });
 	const ownsOrphans = options.ownsProcess === true && (await adoptOrphans(log));
@@ -46,9 +65,21 @@ export async function startConfigured(options: AgentOptions & AgentPlace, log: L
 	const mark = own && markText(own);
 	const record = recordPath(stateDir, workspace);
 	const watch = options.ownsProcess ? watchDeath(mark, record, log) : undefined;
-	const variables = { ...env, ...agentVariables, ...(mark !== undefined && { [MARK_VARIABLE]: mark }) };
+	const variables = {
+		...env,
+		...agentVariables,
+		...(mark !== undefined && { [MARK_VARIABLE]: mark }),
+	};
 	const start = async () => {
-		const agent = await startAgent({ command, env: variables, toStderr, user, ownsOrphans, spared: watch?.pid, log });
+		const agent = await startAgent({
+			command,
+			env: variables,
+			toStderr,
+			user,
+			ownsOrphans,
+			spared: watch?.pid,
+			log,
+		});
 		if (mark !== undefined) note(record, agent, mark, log);
 		return agent;
 	};
@@ -60,7 +91,8 @@ export async function startConfigured(options: AgentOptions & AgentPlace, log: L
 		throw error;
 	}
 	void agent.exited.then(() => watch?.disarm());
-	if (options.ownsProcess) for (const signal of PASSED_ON) process.on(signal, () => agent.pass(signal));
+	if (options.ownsProcess)
+		for (const signal of PASSED_ON) process.on(signal, () => agent.pass(signal));
 	return agent;
 }
 

@@ -86,5 +86,7 @@ test("told to end between two starts, it has ended: nobody is there to wait for"
 test("an agent that cannot be started at all is the caller's to know", async () => {
 	const { failures, start } = agents();
 	failures.push(new SidecarError("AGENT_NOT_STARTED", { value: "agent" }));
-	await expect(superviseAgent(start, recordingLog(), atOnce)).rejects.toMatchObject({ code: "AGENT_NOT_STARTED" });
+	await expect(superviseAgent(start, recordingLog(), atOnce)).rejects.toMatchObject({
+		code: "AGENT_NOT_STARTED",
+	});
 });

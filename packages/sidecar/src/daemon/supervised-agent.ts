@@ -7,12 +7,16 @@ import { retryDelayMs } from "./cadence.ts";
 const STEADY_MS = 60_000;
 
 /**
- * An agent that is started again whenever it ends by itself: after 1 s, doubling to 30 s. The workspace stays as it is. Its end is that
- * of the whole row, which only `kill` brings about.
+ * An agent that is started again whenever it ends by itself: after 1 s, doubling to 30 s. The
+ * workspace stays as it is. Its end is that of the whole row, which only `kill` brings about.
  *
  * @throws SidecarError as `start`, where the very first one fails
  */
-export async function superviseAgent(start: () => Promise<Agent>, log: Logger, delayMs = retryDelayMs): Promise<Agent> {
+export async function superviseAgent(
+	start: () => Promise<Agent>,
+	log: Logger,
+	delayMs = retryDelayMs,
+): Promise<Agent> {
 	return new SupervisedAgent(await start(), start, log, delayMs);
 }
 
@@ -26,7 +30,12 @@ class SupervisedAgent implements Agent {
 	#current: Agent;
 	#exit: AgentExit | undefined;
 
-	constructor(first: Agent, start: () => Promise<Agent>, log: Logger, delayMs: (failures: number) => number) {
+	constructor(
+		first: Agent,
+		start: () => Promise<Agent>,
+		log: Logger,
+		delayMs: (failures: number) => number,
+	) {
 		this.#current = first;
 		this.#start = start;
 		this.#log = log;

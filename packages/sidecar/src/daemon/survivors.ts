@@ -1,11 +1,14 @@
 /**
- * Agents that outlived their sidecar. Two of them on one workspace write over each other, and a restore below a running agent takes its
- * files away. So they end before anything of the workspace is restored.
+ * Agents that outlived their sidecar. Two of them on one workspace write over each other, and a
+ * restore below a running agent takes its files away. So they end before anything of the workspace
+ * is restored.
  *
- * How: a survivor is the recorded agent, or a process that carries the mark of a dead sidecar of this workspace, with all that descends
- * from them. All get SIGTERM, and SIGKILL after `GRACE_MS`. Each signal goes to a pid whose start was compared just before.
+ * How: a survivor is the recorded agent, or a process that carries the mark of a dead sidecar of
+ * this workspace, with all that descends from them. All get SIGTERM, and SIGKILL after `GRACE_MS`.
+ * Each signal goes to a pid whose start was compared just before.
  *
- * Does NOT find a process that has left the agent's tree and has emptied its environment, or anything where there is no /proc.
+ * Does NOT find a process that has left the agent's tree and has emptied its environment, or
+ * anything where there is no /proc.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
@@ -31,12 +34,19 @@ export interface SurvivorOptions {
 
 /**
  * The caller holds the workspace's control socket, so that no other start does the same.
- * @throws SidecarError WORKSPACE_BUSY where the sidecar of a running agent is alive, and has another state directory; AGENT_SURVIVES
+ * @throws SidecarError WORKSPACE_BUSY where the sidecar of a running agent is alive, and has
+ * another state directory; AGENT_SURVIVES
  */
-export async function endSurvivors({ stateDir, workspace, log, signal }: SurvivorOptions): Promise<void> {
+export async function endSurvivors({
+	stateDir,
+	workspace,
+	log,
+	signal,
+}: SurvivorOptions): Promise<void> {
 	const directory = directoryId(workspace);
 	const record = readRecord(recordPath(stateDir, workspace));
-	const isOurs = (mark: AgentMark, text: string) => text === record?.mark || mark.workspace === directory;
+	const isOurs = (mark: AgentMark, text: string) =>
+		text === record?.mark || mark.workspace === directory;
 	const agents = () => {
 		const { found, processes } = findAgents(isOurs, record);
 		for (const agent of found) refuseBesideSidecar(agent, processes, workspace);
@@ -45,12 +55,17 @@ export async function endSurvivors({ stateDir, workspace, log, signal }: Survivo
 	await endAll(agents, log, signal);
 }
 
-/** Ends what one sidecar started, once that has ended itself. @throws SidecarError AGENT_SURVIVES */
+/**
+ * Ends what one sidecar started, once that has ended itself. @throws SidecarError AGENT_SURVIVES
+ */
 export async function endAgentsOf(sidecar: string, record: string, log: Logger): Promise<void> {
 	await endAll(
 		() => {
 			const recorded = readRecord(record);
-			const { found, processes } = findAgents((_, text) => text === sidecar, recorded?.mark === sidecar ? recorded : undefined);
+			const { found, processes } = findAgents(
+				(_, text) => text === sidecar,
+				recorded?.mark === sidecar ? recorded : undefined,
+			);
 			return withDescendants(found, processes);
 		},
 		log,
@@ -72,17 +87,28 @@ function findAgents(
 	const found = processes.flatMap((agent): Found[] => {
 		const text = markOf(agent.pid);
 		const mark = text === undefined ? undefined : parseMark(text);
-		const isMarked = mark !== undefined && mark.pidNamespace === namespace && isOurs(mark, text as string);
+		const isMarked =
+			mark !== undefined && mark.pidNamespace === namespace && isOurs(mark, text as string);
 		if (isMarked) return [{ agent, mark }];
-		return record !== undefined && isRecorded(record, agent) ? [{ agent, mark: parseMark(record.mark) }] : [];
+		return record !== undefined && isRecorded(record, agent)
+			? [{ agent, mark: parseMark(record.mark) }]
+			: [];
 	});
 	return { found, processes };
 }
 
-/** An orphan below a living process is still a survivor: a program may start one run after the other. */
-function refuseBesideSidecar({ agent, mark }: Found, processes: readonly ProcessEntry[], workspace: string): void {
+/**
+ * An orphan below a living process is still a survivor: a program may start one run after the
+ * other.
+ */
+function refuseBesideSidecar(
+	{ agent, mark }: Found,
+	processes: readonly ProcessEntry[],
+	workspace: string,
+): void {
 	if (mark === undefined || mark.pid === process.pid) return;
-	if (!processes.some(({ pid, startedAt }) => pid === mark.pid && startedAt === mark.startedAt)) return;
+	if (!processes.some(({ pid, startedAt }) => pid === mark.pid && startedAt === mark.startedAt))
+		return;
 	if (!descendantsOf(mark.pid, processes).some(({ pid }) => pid === agent.pid)) return;
 	throw new SidecarError("WORKSPACE_BUSY", {
 		value: workspace,
@@ -92,21 +118,33 @@ function refuseBesideSidecar({ agent, mark }: Found, processes: readonly Process
 }
 
 /** @throws SidecarError AGENT_SURVIVES where this very process runs inside the agent */
-function withDescendants(found: readonly Found[], processes: readonly ProcessEntry[]): readonly ProcessEntry[] {
+function withDescendants(
+	found: readonly Found[],
+	processes: readonly ProcessEntry[],
+): readonly ProcessEntry[] {
 	const all = new Map<number, ProcessEntry>();
-	for (const { agent } of found) for (const each of [agent, ...descendantsOf(agent.pid, processes)]) all.set(each.pid, each);
+	for (const { agent } of found)
+		for (const each of [agent, ...descendantsOf(agent.pid, processes)]) all.set(each.pid, each);
 	// The agent may have started this process and left it behind.
 	for (const { pid } of descendantsOf(process.pid, processes)) all.delete(pid);
 	all.delete(process.pid);
 	const parents = new Map(processes.map(({ pid, parent }) => [pid, parent]));
-	for (let above = parents.get(process.pid); above !== undefined && above !== 0; above = parents.get(above)) {
+	for (
+		let above = parents.get(process.pid);
+		above !== undefined && above !== 0;
+		above = parents.get(above)
+	) {
 		const outer = all.get(above);
 		if (outer !== undefined) throw survives([outer], "this command runs inside it");
 	}
 	return [...all.values()];
 }
 
-async function endAll(agents: () => readonly ProcessEntry[], log: Logger, signal: AbortSignal | undefined): Promise<void> {
+async function endAll(
+	agents: () => readonly ProcessEntry[],
+	log: Logger,
+	signal: AbortSignal | undefined,
+): Promise<void> {
 	const startedMs = performance.now();
 	/** Includes those that lost their parent meanwhile, and with it the sign of where they belong. */
 	const known = new Map<string, ProcessEntry>();
@@ -130,7 +168,12 @@ async function endAll(agents: () => readonly ProcessEntry[], log: Logger, signal
 	if (known.size === 0) return;
 	const pids = [...known.values()].map(({ pid }) => pid);
 	const ms = Math.round(performance.now() - startedMs);
-	log.warn("agent.survivor-ended", { processes: pids.length, pids: pids.slice(0, TOLD), killed: isKilled, ms });
+	log.warn("agent.survivor-ended", {
+		processes: pids.length,
+		pids: pids.slice(0, TOLD),
+		killed: isKilled,
+		ms,
+	});
 }
 
 /** Checked before the first signal, so that an agent is ended completely or not at all. */

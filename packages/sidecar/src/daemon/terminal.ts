@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 export class ToldByTerminal extends Error {}
 
 /**
- * Does a SIGINT come from the terminal, which sends it to all of its foreground group? Taken as true wherever this process is in that
- * group: the kernel does not say who sent a signal.
+ * Does a SIGINT come from the terminal, which sends it to all of its foreground group? Taken as
+ * true wherever this process is in that group: the kernel does not say who sent a signal.
  */
 export function isTypedInterrupt(signal: NodeJS.Signals, stat = ownStat): boolean {
 	if (signal !== "SIGINT") return false;

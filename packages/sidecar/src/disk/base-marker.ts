@@ -15,17 +15,29 @@ export interface Marker {
 	readonly complete: boolean;
 	/** Where the workspace lay, absolute. */
 	readonly workspace?: string;
-	/** The workspace directory's identity: deletions made while nobody watched are believed only in this very directory. */
+	/**
+	 * The workspace directory's identity: deletions made while nobody watched are believed only in
+	 * this very directory.
+	 */
 	readonly root: string;
-	/** The same for additional roots, by name. One that is missing was not on this disk: it derives from nothing. */
+	/**
+	 * The same for additional roots, by name. One that is missing was not on this disk: it derives
+	 * from nothing.
+	 */
 	readonly roots?: Readonly<Record<string, RootMark>>;
-	/** Mount points inside the workspace and its roots, and the volume in each. Absent in a marker of an earlier release. */
+	/**
+	 * Mount points inside the workspace and its roots, and the volume in each. Absent in a marker of
+	 * an earlier release.
+	 */
 	readonly mounts?: Mounts;
 	/** The kernel's boot id when it was written, "" where the kernel does not say. */
 	readonly boot: string;
 	/** The writer that owned the workspace when it was written; absent after a mere restore. */
 	readonly writer?: string;
-	/** Everything the marker speaks of is on the platter: a restore or a closed flush ended with a syncfs. */
+	/**
+	 * Everything the marker speaks of is on the platter: a restore or a closed flush ended with a
+	 * syncfs.
+	 */
 	readonly clean: boolean;
 }
 
@@ -48,11 +60,20 @@ export interface WorkspaceIdentity {
 }
 
 /** Where `privateDirectory` makes it. */
-export function privatePath(stateDir: string, { workspace, store, namespace }: WorkspaceIdentity): string {
-	return join(stateDir, hash("sha256", JSON.stringify([workspace, store, namespace]), "hex").slice(0, 16));
+export function privatePath(
+	stateDir: string,
+	{ workspace, store, namespace }: WorkspaceIdentity,
+): string {
+	return join(
+		stateDir,
+		hash("sha256", JSON.stringify([workspace, store, namespace]), "hex").slice(0, 16),
+	);
 }
 
-/** A directory of our own for each (workspace, store, namespace): marker, control socket, temporary database copies, trash. */
+/**
+ * A directory of our own for each (workspace, store, namespace): marker, control socket, temporary
+ * database copies, trash.
+ */
 export function privateDirectory(stateDir: string, identity: WorkspaceIdentity): string {
 	const directory = privatePath(stateDir, identity);
 	try {
@@ -70,8 +91,20 @@ export function privateDirectory(stateDir: string, identity: WorkspaceIdentity):
 /** Undefined where there is none, or none that can be read: then nothing on the disk is trusted. */
 export function readMarker(directory: string): Marker | undefined {
 	try {
-		const marker = JSON.parse(readFileSync(join(directory, "base.json"), "utf8")) as Partial<Marker> & { readonly version?: number };
-		const { baseSeq, baseId, complete, workspace = "", root, roots = {}, mounts = {}, boot, clean } = marker;
+		const marker = JSON.parse(
+			readFileSync(join(directory, "base.json"), "utf8"),
+		) as Partial<Marker> & { readonly version?: number };
+		const {
+			baseSeq,
+			baseId,
+			complete,
+			workspace = "",
+			root,
+			roots = {},
+			mounts = {},
+			boot,
+			clean,
+		} = marker;
 		const isWhole =
 			marker.version === VERSION &&
 			Number.isSafeInteger(baseSeq) &&
@@ -92,8 +125,8 @@ export function readMarker(directory: string): Marker | undefined {
 }
 
 /**
- * May the disk be taken for what the marker says? After a power cut files the log has may be missing or torn, and that is no change
- * anybody made.
+ * May the disk be taken for what the marker says? After a power cut files the log has may be
+ * missing or torn, and that is no change anybody made.
  */
 export function isTrusted(marker: Marker): boolean {
 	return marker.clean || isThisBoot(marker);
@@ -107,8 +140,9 @@ export function isThisBoot({ boot }: Marker): boolean {
 const UNKNOWN_BOOT = "";
 
 /**
- * Stays the same in every copy of a machine's memory, which is right: what one machine wrote is in all their memories. "" where /proc
- * does not show it (`subset=pid`, or no /proc): then only a clean marker is trusted.
+ * Stays the same in every copy of a machine's memory, which is right: what one machine wrote is in
+ * all their memories. "" where /proc does not show it (`subset=pid`, or no /proc): then only a
+ * clean marker is trusted.
  */
 export function bootId(): string {
 	try {
@@ -118,7 +152,10 @@ export function bootId(): string {
 	}
 }
 
-/** Replaces the marker whole. Not fsynced: a marker older than the disk only makes a restore look twice. */
+/**
+ * Replaces the marker whole. Not fsynced: a marker older than the disk only makes a restore look
+ * twice.
+ */
 export function writeMarker(directory: string, marker: Marker): void {
 	const file = join(directory, "base.json");
 	try {

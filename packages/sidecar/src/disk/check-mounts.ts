@@ -1,10 +1,12 @@
 /**
  * Compares the mount points of a workspace with the volumes that they are known to hold.
  *
- * A mount point is away when its volume is not there or another one is. Nothing below it counts then: what it lacks was not
- * deleted, and what it holds is not a change. The same goes for a volume that is mounted over something that the log has, and for a
- * read-only mount to which the log's content could not be restored.
- * A mounted file counts as there when any file is mounted: programs replace a file by another inode, and its content is all it has.
+ * A mount point is away when its volume is not there or another one is. Nothing below it counts
+ * then: what it lacks was not deleted, and what it holds is not a change. The same goes for a
+ * volume that is mounted over something that the log has, and for a read-only mount to which the
+ * log's content could not be restored.
+ * A mounted file counts as there when any file is mounted: programs replace a file by another
+ * inode, and its content is all it has.
  */
 import type { Path } from "../log/types.ts";
 import { parentOf, type Root } from "../path.ts";
@@ -26,7 +28,10 @@ export interface MountsToCheck {
 	/** Undefined: any volume is accepted. */
 	readonly known: Mounts | undefined;
 	readonly listed: ReadonlyMap<Path, Mount>;
-	/** Is there content below the path, as this disk last gave it? A volume that is mounted over it hides it. */
+	/**
+	 * Is there content below the path, as this disk last gave it? A volume that is mounted over it
+	 * hides it.
+	 */
 	readonly holds: (path: Path) => boolean;
 }
 
@@ -50,26 +55,38 @@ export function checkMounts({ root, filter, known, listed, holds }: MountsToChec
 		}
 		if (expected === undefined) {
 			if (volume === undefined || isBelow) continue;
-			if (known !== undefined && holds(path)) away.set(path, "a volume is mounted over what the log has there");
+			if (known !== undefined && holds(path))
+				away.set(path, "a volume is mounted over what the log has there");
 			else mounts[path] = volume;
 			continue;
 		}
-		const isThere = volume === expected || (expected.startsWith(FILE) && mount !== undefined && stat?.type === "file");
+		const isThere =
+			volume === expected ||
+			(expected.startsWith(FILE) && mount !== undefined && stat?.type === "file");
 		mounts[path] = isThere && volume !== undefined ? volume : expected;
 		if (isThere || isBelow) continue;
-		away.set(path, mount === undefined ? "its volume is not mounted" : "another volume is mounted there");
+		away.set(
+			path,
+			mount === undefined ? "its volume is not mounted" : "another volume is mounted there",
+		);
 	}
 	return { away, mounts };
 }
 
 /** As `volumeOf` names them. */
 const FILE = "file:";
-/** In a volume's place: a read-only mount that holds other content than the log, so that nothing was restored there. */
+/**
+ * In a volume's place: a read-only mount that holds other content than the log, so that nothing was
+ * restored there.
+ */
 export const NOT_RESTORED = "not-restored";
 export const READ_ONLY = "it is mounted read-only and holds other content than the log";
 
 /** Is it one of the paths, or does it lie below one? */
-export function isBelowAny(path: Path, paths: { readonly size: number; has(path: Path): boolean }): boolean {
+export function isBelowAny(
+	path: Path,
+	paths: { readonly size: number; has(path: Path): boolean },
+): boolean {
 	if (paths.size === 0) return false;
 	for (let at = path; at !== ""; at = parentOf(at)) if (paths.has(at)) return true;
 	return paths.has("");
@@ -85,7 +102,9 @@ function statAt(root: Root, path: Path): Stat | undefined {
 }
 
 /** `holds` of a tree. */
-export function holdsIn(tree: ReadonlyMap<Path, { readonly type: string }>): (path: Path) => boolean {
+export function holdsIn(
+	tree: ReadonlyMap<Path, { readonly type: string }>,
+): (path: Path) => boolean {
 	return (path) => {
 		const entry = tree.get(path);
 		if (entry !== undefined && entry.type !== "dir") return true;

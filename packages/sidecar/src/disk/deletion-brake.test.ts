@@ -22,7 +22,11 @@ describe("the deletion brake", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
 		clock.pass(31_000);
 		expect(await session.flush()).toMatchObject({ kind: "nothing", held: 15 });
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 15, held: 0 });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			removed: 15,
+			held: 0,
+		});
 	});
 
 	// @id other-volume-as-workspace
@@ -50,9 +54,13 @@ describe("the deletion brake", () => {
 		writeFileSync(join(bench.workspace("a"), "f"), "1");
 		await session.flush({ sweep: true });
 		rmSync(bench.workspace("a"), { recursive: true });
-		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
+		await expect(session.flush({ sweep: true })).rejects.toMatchObject({
+			code: "WORKSPACE_NOT_DIRECTORY",
+		});
 		mkdirSync(bench.workspace("a"));
-		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
+		await expect(session.flush({ sweep: true })).rejects.toMatchObject({
+			code: "WORKSPACE_NOT_DIRECTORY",
+		});
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
 	});
 
@@ -61,14 +69,21 @@ describe("the deletion brake", () => {
 		const clock = machineWithClock();
 		const session = await bench.open("a", { profile: openclawProfile, machine: clock.machine });
 		const config = join(bench.workspace("a"), "openclaw.json");
-		for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
+		for (let index = 0; index < 20; index++)
+			writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 		writeFileSync(config, "{}");
 		await session.flush({ sweep: true });
 		rmSync(config);
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 1 });
-		expect(bench.log.events.filter(({ event }) => event === "deletion.held")).toMatchObject([{ fields: { critical: ["openclaw.json"] } }]);
+		expect(bench.log.events.filter(({ event }) => event === "deletion.held")).toMatchObject([
+			{ fields: { critical: ["openclaw.json"] } },
+		]);
 		writeFileSync(config, "{ }");
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 0, held: 0 });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			removed: 0,
+			held: 0,
+		});
 		rmSync(config);
 		await session.flush({ sweep: true });
 		clock.pass(61_000);
@@ -78,7 +93,8 @@ describe("the deletion brake", () => {
 	it("lets go of nothing it held when the sweep finds more gone than before", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
-		for (let index = 0; index < 40; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
+		for (let index = 0; index < 40; index++)
+			writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 		await session.flush({ sweep: true });
 		// As `rm -r` over a slow file system.
 		for (const [from, to] of [
@@ -100,16 +116,26 @@ describe("the deletion brake", () => {
 		const session = await bench.open("a", { machine: clock.machine });
 		mkdirSync(join(root, "project/src"), { recursive: true });
 		mkdirSync(join(root, "small"));
-		for (let index = 0; index < 10; index++) writeFileSync(join(root, `project/src/f${index}`), `${index}`);
-		for (let index = 0; index < 9; index++) writeFileSync(join(root, `small/f${index}`), `${index}`);
+		for (let index = 0; index < 10; index++)
+			writeFileSync(join(root, `project/src/f${index}`), `${index}`);
+		for (let index = 0; index < 9; index++)
+			writeFileSync(join(root, `small/f${index}`), `${index}`);
 		for (let index = 0; index < 30; index++) writeFileSync(join(root, `f${index}`), `${index}`);
 		await session.flush({ sweep: true });
 		for (const path of ["project", "small", "f0"]) rmSync(join(root, path), { recursive: true });
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 11, held: 12 });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			removed: 11,
+			held: 12,
+		});
 		// What vanishes meanwhile has its own time, and does not hold up the rest.
 		clock.pass(61_000);
 		rmSync(join(root, "f1"));
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 13, held: 0 });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			removed: 13,
+			held: 0,
+		});
 	});
 
 	it("does not hold what the ignore file takes out, nor what a restore believed to be deleted", async () => {
@@ -118,7 +144,8 @@ describe("the deletion brake", () => {
 		const session = await bench.open("a");
 		for (const directory of ["out", "old"]) {
 			mkdirSync(join(root, directory));
-			for (let index = 0; index < 10; index++) writeFileSync(join(root, `${directory}/f${index}`), `${index}`);
+			for (let index = 0; index < 10; index++)
+				writeFileSync(join(root, `${directory}/f${index}`), `${index}`);
 		}
 		for (let index = 0; index < 30; index++) writeFileSync(join(root, `f${index}`), `${index}`);
 		await session.flush({ sweep: true });
@@ -126,7 +153,8 @@ describe("the deletion brake", () => {
 		const again = await bench.open("a");
 		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, held: 0 });
 		writeFileSync(join(root, ".openclaw-sidecar-ignore"), "/out/");
-		for (const path of [".openclaw-sidecar-ignore", ""]) utimesSync(join(root, path), 1_700_000_000, 1_700_000_000);
+		for (const path of [".openclaw-sidecar-ignore", ""])
+			utimesSync(join(root, path), 1_700_000_000, 1_700_000_000);
 		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, held: 0 });
 	});
 
@@ -140,7 +168,11 @@ describe("the deletion brake", () => {
 		for (let index = 0; index < 20; index++) rmSync(join(root, `f${index}`));
 		writeFileSync(join(root, "last"), "moment");
 		for (let round = 0; round < 3; round++) await session.flush({ sweep: true, inHurry: true });
-		expect(await session.flush({ sweep: true, inHurry: true, closed: true })).toMatchObject({ kind: "committed", removed: 0, held: 20 });
+		expect(await session.flush({ sweep: true, inHurry: true, closed: true })).toMatchObject({
+			kind: "committed",
+			removed: 0,
+			held: 20,
+		});
 		expect(session.waiting).toBe(0);
 		const { head } = await readLog(bench.store);
 		expect(head.isClosed).toBe(true);

@@ -14,16 +14,17 @@ export interface Vanished {
 }
 
 /**
- * Should these deletions wait until a later sweep confirms them? More than half of the tree (at least 10 files), or anything critical,
- * vanishing at once looks like a mount that went away or a wipe, not like an agent at work.
+ * Should these deletions wait until a later sweep confirms them? More than half of the tree (at
+ * least 10 files), or anything critical, vanishing at once looks like a mount that went away or a
+ * wipe, not like an agent at work.
  */
 export function isHeld({ files, filesBefore, critical }: Vanished): boolean {
 	return critical.length > 0 || (files >= BRAKE_MIN_FILES && files * 2 > filesBefore);
 }
 
 /**
- * The same for the whole tree, and for the workspace's own directory and each additional root by itself: each may be a mount, and small
- * beside the rest.
+ * The same for the whole tree, and for the workspace's own directory and each additional root by
+ * itself: each may be a mount, and small beside the rest.
  */
 export function isAnyHeld(
 	gone: Iterable<Path>,
@@ -44,11 +45,19 @@ export function isAnyHeld(
 	};
 	for (const path of gone) count(path, "files");
 	for (const path of before) count(path, "filesBefore");
-	return critical.length > 0 || [...counts.values()].some((sum) => isHeld({ ...sum, critical: [] }));
+	return (
+		critical.length > 0 || [...counts.values()].some((sum) => isHeld({ ...sum, critical: [] }))
+	);
 }
 
-/** Directories that vanished whole, with at least 10 files: the highest of each. A volume that went away looks like that. */
-export function vanishedDirectories(gone: ReadonlySet<Path>, isFile: (path: Path) => boolean): Set<Path> {
+/**
+ * Directories that vanished whole, with at least 10 files: the highest of each. A volume that went
+ * away looks like that.
+ */
+export function vanishedDirectories(
+	gone: ReadonlySet<Path>,
+	isFile: (path: Path) => boolean,
+): Set<Path> {
 	const files = new Map<Path, number>();
 	for (const path of gone) {
 		if (!isFile(path)) continue;

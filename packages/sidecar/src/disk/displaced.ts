@@ -1,10 +1,20 @@
 /**
  * The journal of what restores moved out of the workspace and the log does not have.
  *
- * An entry is synced to the disk before its file moves, and is removed when a commit holds the file or the file is back in its place.
- * So however the restore ends, the next start knows what gave way and where it is, and commits it (`quarantine.ts`).
+ * An entry is synced to the disk before its file moves, and is removed when a commit holds the file
+ * or the file is back in its place. So however the restore ends, the next start knows what gave way
+ * and where it is, and commits it (`quarantine.ts`).
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+	closeSync,
+	existsSync,
+	fsyncSync,
+	openSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import type { Path } from "../log/types.ts";
@@ -45,7 +55,10 @@ export class DisplacedJournal {
 		if (entries.length > 0) this.#write(this.#file, "a", entries);
 	}
 
-	/** They are in the log, or in their places again. @throws SidecarError STATE_DIR_UNUSABLE, WORKSPACE_DISK_FULL */
+	/**
+	 * They are in the log, or in their places again. @throws SidecarError STATE_DIR_UNUSABLE,
+	 * WORKSPACE_DISK_FULL
+	 */
 	remove(entries: readonly Displaced[]): void {
 		if (entries.length === 0) return;
 		const gone = new Set(entries.map(keyOf));
@@ -60,7 +73,9 @@ export class DisplacedJournal {
 			const fd = openSync(file, flags, 0o600);
 			try {
 				// A line that a crash cut short must not spoil the next one.
-				const bytes = Buffer.from(`\n${entries.map((entry) => JSON.stringify(entry)).join("\n")}\n`);
+				const bytes = Buffer.from(
+					`\n${entries.map((entry) => JSON.stringify(entry)).join("\n")}\n`,
+				);
 				for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
 				fsyncSync(fd);
 			} finally {
@@ -84,12 +99,19 @@ export class DisplacedJournal {
 	}
 }
 
-/** Entries of the journal whose bytes the log does not have, with where they are. For looking only. */
-export function displacedFiles(privateDir: string): readonly (Displaced & { readonly to: string })[] {
+/**
+ * Entries of the journal whose bytes the log does not have, with where they are. For looking only.
+ */
+export function displacedFiles(
+	privateDir: string,
+): readonly (Displaced & { readonly to: string })[] {
 	return new DisplacedJournal(privateDir)
 		.entries()
 		.filter(({ restore, name }) => lstatPath(trashOf(privateDir, restore), name) !== undefined)
-		.map((displaced) => ({ ...displaced, to: `${trashOf(privateDir, displaced.restore)}/${displaced.name}` }));
+		.map((displaced) => ({
+			...displaced,
+			to: `${trashOf(privateDir, displaced.restore)}/${displaced.name}`,
+		}));
 }
 
 function keyOf({ restore, name }: Displaced): string {
@@ -100,7 +122,9 @@ function keyOf({ restore, name }: Displaced): string {
 function parse(line: string): Displaced[] {
 	try {
 		const { path, restore, name } = JSON.parse(line) as Partial<Displaced>;
-		return path !== undefined && restore !== undefined && name !== undefined ? [{ path, restore, name }] : [];
+		return path !== undefined && restore !== undefined && name !== undefined
+			? [{ path, restore, name }]
+			: [];
 	} catch {
 		return [];
 	}

@@ -4,7 +4,10 @@ import { parentOf } from "../path.ts";
 import type { SeenPages } from "../workspace/sqlite-pages.ts";
 import type { Stat } from "../workspace/stat.ts";
 
-/** What was last captured from, or materialized on, THIS disk at one path. The only basis for what is dirty or deleted. */
+/**
+ * What was last captured from, or materialized on, THIS disk at one path. The only basis for what
+ * is dirty or deleted.
+ */
 export interface LocalEntry {
 	readonly entry: Entry;
 	/** The stat the content was read under; undefined = not clean, whatever the disk says. */

@@ -1,6 +1,7 @@
 /**
- * Which directories a restore made writable for its duration, noted before it does so: a restore that was killed would else leave them
- * writable, and the next capture would take that for the user's own change.
+ * Which directories a restore made writable for its duration, noted before it does so: a restore
+ * that was killed would else leave them writable, and the next capture would take that for the
+ * user's own change.
  */
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +13,8 @@ const fileIn = (privateDir: string) => join(privateDir, "opened.json");
 
 /** @param modes as they were, by path */
 export function noteOpened(privateDir: string, modes: ReadonlyMap<Path, number>): void {
-	if (modes.size > 0) writeFileSync(fileIn(privateDir), JSON.stringify([...modes]), { mode: 0o600 });
+	if (modes.size > 0)
+		writeFileSync(fileIn(privateDir), JSON.stringify([...modes]), { mode: 0o600 });
 }
 
 /** Every directory has its mode again. */
@@ -20,7 +22,10 @@ export function forgetOpened(privateDir: string): void {
 	rmSync(fileIn(privateDir), { force: true });
 }
 
-/** Resets the modes of directories that a killed restore left writable, unless they were changed since. */
+/**
+ * Resets the modes of directories that a killed restore left writable, unless they were changed
+ * since.
+ */
 export function setBackOpened(privateDir: string, root: Root): void {
 	let noted: unknown;
 	try {

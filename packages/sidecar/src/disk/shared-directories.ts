@@ -1,9 +1,10 @@
 /**
- * Additional roots belong to one workspace: a restore of another would write its own content over them, and the first one's daemon would
- * commit that as its agent's work.
+ * Additional roots belong to one workspace: a restore of another would write its own content over
+ * them, and the first one's daemon would commit that as its agent's work.
  *
- * Known from the markers in the same state directory; a workspace that is no more has no roots. Does NOT see another state directory, nor
- * a workspace whose very first restore is still under way.
+ * Known from the markers in the same state directory; a workspace that is no more has no roots.
+ * Does NOT see another state directory, nor a workspace whose very first restore is still under
+ * way.
  */
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,7 +13,10 @@ import { mainOf, othersOf, type Root } from "../path.ts";
 import { identityOf, lstatPath } from "../workspace/stat.ts";
 import { type Marker, readMarker } from "./base-marker.ts";
 
-/** @throws SidecarError USAGE where a directory of this workspace is, holds or lies in one of another, and either is a root */
+/**
+ * @throws SidecarError USAGE where a directory of this workspace is, holds or lies in one of
+ * another, and either is a root
+ */
 export function requireOwnDirectories(root: Root, privateDir: string): void {
 	const main = mainOf(root);
 	const own = identity(main);
@@ -21,14 +25,23 @@ export function requireOwnDirectories(root: Root, privateDir: string): void {
 		const theirs = Object.values(roots).map(({ directory }) => directory);
 		for (const directory of theirs)
 			if (isOverlapping(main, directory))
-				throw refusal(main, `it overlaps ${directory}, a root of the workspace ${workspace}`, "choose another directory with --workspace");
+				throw refusal(
+					main,
+					`it overlaps ${directory}, a root of the workspace ${workspace}`,
+					"choose another directory with --workspace",
+				);
 		for (const [name, directory] of othersOf(root)) {
 			const remedy = `give it a directory of its own: --root ${name}=DIR`;
-			if (isOverlapping(directory, workspace)) throw refusal(directory, `the root ${name} overlaps the workspace ${workspace}`, remedy);
+			if (isOverlapping(directory, workspace))
+				throw refusal(directory, `the root ${name} overlaps the workspace ${workspace}`, remedy);
 			const shared = theirs.find((their) => isOverlapping(directory, their));
 			if (shared === undefined) continue;
 			const how = shared === directory ? "is" : `overlaps ${shared},`;
-			throw refusal(directory, `the root ${name} ${how} a root of the workspace ${workspace}`, remedy);
+			throw refusal(
+				directory,
+				`the root ${name} ${how} a root of the workspace ${workspace}`,
+				remedy,
+			);
 		}
 	}
 }
@@ -45,7 +58,8 @@ function otherMarkers(privateDir: string): (Marker & { readonly workspace: strin
 		const directory = join(stateDir, name);
 		const marker = directory === privateDir ? undefined : readMarker(directory);
 		const workspace = marker?.workspace;
-		if (marker !== undefined && workspace !== undefined && identity(workspace) === marker.root) found.push({ ...marker, workspace });
+		if (marker !== undefined && workspace !== undefined && identity(workspace) === marker.root)
+			found.push({ ...marker, workspace });
 	}
 	return found;
 }

@@ -1,8 +1,10 @@
 /**
- * Modes and times of the log that this disk could not be given: by a file system that has none, or because another user owns the path.
+ * Modes and times of the log that this disk could not be given: by a file system that has none, or
+ * because another user owns the path.
  *
- * They are remembered with what the disk has instead. As long as the disk still has that, it counts as what the log says: nobody
- * changed it, so it is not committed, and the next machine gets the log's own. Any other mode or time is a change like every other.
+ * They are remembered with what the disk has instead. As long as the disk still has that, it counts
+ * as what the log says: nobody changed it, so it is not committed, and the next machine gets the
+ * log's own. Any other mode or time is a change like every other.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -32,12 +34,21 @@ export class UnsetMetadata {
 
 	static read(privateDir: string): UnsetMetadata {
 		try {
-			const rows = JSON.parse(readFileSync(fileIn(privateDir), "utf8")) as [string, number, string, number, string][];
+			const rows = JSON.parse(readFileSync(fileIn(privateDir), "utf8")) as [
+				string,
+				number,
+				string,
+				number,
+				string,
+			][];
 			return new UnsetMetadata(
 				new Map(
 					rows.map(([path, mode, mtime, diskMode, diskMtime]) => [
 						path,
-						{ log: { mode, mtimeNs: BigInt(mtime) }, disk: { mode: diskMode, mtimeNs: BigInt(diskMtime) } },
+						{
+							log: { mode, mtimeNs: BigInt(mtime) },
+							disk: { mode: diskMode, mtimeNs: BigInt(diskMtime) },
+						},
 					]),
 				),
 			);
@@ -50,7 +61,13 @@ export class UnsetMetadata {
 	write(privateDir: string): void {
 		const file = fileIn(privateDir);
 		if (this.#unset.size === 0) return rmSync(file, { force: true });
-		const rows = [...this.#unset].map(([path, { log, disk }]) => [path, log.mode, `${log.mtimeNs}`, disk.mode, `${disk.mtimeNs}`]);
+		const rows = [...this.#unset].map(([path, { log, disk }]) => [
+			path,
+			log.mode,
+			`${log.mtimeNs}`,
+			disk.mode,
+			`${disk.mtimeNs}`,
+		]);
 		writeFileSync(`${file}.new`, JSON.stringify(rows), { mode: 0o600 });
 		renameSync(`${file}.new`, file);
 	}
@@ -82,7 +99,8 @@ export class UnsetMetadata {
 	}
 
 	/**
-	 * Notes how a path differs from what it was meant to have. The time of a directory is not noted: it changes with what is in it.
+	 * Notes how a path differs from what it was meant to have. The time of a directory is not noted:
+	 * it changes with what is in it.
 	 * @param mode what was to be set; less than the entry's where it is a secret
 	 * @returns whether it was noted
 	 */
@@ -94,7 +112,10 @@ export class UnsetMetadata {
 		if (hasMode && (hasTime || entry.type === "dir")) return false;
 		const logMode = entry.type === "link" || hasMode ? diskMode : entry.mode;
 		const mtimeNs = entry.type === "dir" || hasTime ? stat.mtimeNs : entry.mtimeNs;
-		this.#unset.set(path, { log: { mode: logMode, mtimeNs }, disk: { mode: diskMode, mtimeNs: stat.mtimeNs } });
+		this.#unset.set(path, {
+			log: { mode: logMode, mtimeNs },
+			disk: { mode: diskMode, mtimeNs: stat.mtimeNs },
+		});
 		return true;
 	}
 

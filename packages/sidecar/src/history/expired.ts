@@ -5,7 +5,8 @@ import { MIN_AGE_MS } from "../log/plan-retention.ts";
 import type { ObjectStore } from "../store/port.ts";
 
 /**
- * Reads an earlier commit. What is missing of it because retention swept it is an answer, not damage.
+ * Reads an earlier commit. What is missing of it because retention swept it is an answer, not
+ * damage.
  * @param at undefined: the newest, of which nothing is ever swept
  * @throws SidecarError COMMIT_EXPIRED, and what `read` throws
  */
@@ -18,18 +19,32 @@ export async function readEarlier<T>(
 	try {
 		return await read();
 	} catch (error) {
-		if (at === undefined || !(error instanceof SidecarError) || error.code !== "OBJECT_NOT_FOUND") throw error;
+		if (at === undefined || !(error instanceof SidecarError) || error.code !== "OBJECT_NOT_FOUND")
+			throw error;
 		if (!(await mayBeSwept(store, at, signal))) throw error;
-		throw new SidecarError("COMMIT_EXPIRED", { value: String(at), reason: `${error.value} is gone`, cause: error });
+		throw new SidecarError("COMMIT_EXPIRED", {
+			value: String(at),
+			reason: `${error.value} is gone`,
+			cause: error,
+		});
 	}
 }
 
-/** Retention takes nothing that was the newest within a day, so what is missing of that is damage. */
-async function mayBeSwept(store: ObjectStore, at: number, signal: AbortSignal | undefined): Promise<boolean> {
+/**
+ * Retention takes nothing that was the newest within a day, so what is missing of that is damage.
+ */
+async function mayBeSwept(
+	store: ObjectStore,
+	at: number,
+	signal: AbortSignal | undefined,
+): Promise<boolean> {
 	const newest = await newestSeq(store, signal);
 	if (at >= newest.seq) return false;
 	try {
-		const next = await store.get(logKey(at + 1), { range: { offset: 0, length: 0 }, ...(signal && { signal }) });
+		const next = await store.get(logKey(at + 1), {
+			range: { offset: 0, length: 0 },
+			...(signal && { signal }),
+		});
 		return next.lastModifiedMs <= newest.storeTimeMs - MIN_AGE_MS;
 	} catch (error) {
 		if (error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND") return true;

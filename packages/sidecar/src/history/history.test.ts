@@ -60,16 +60,30 @@ test("every commit, newest first, with what it is; bounded reading ahead; a limi
 	await longLog(bench);
 	const store = new Counting(bench.store);
 	const all = await collect(store.all());
-	expect(all.map(({ seq }) => seq)).toEqual(Array.from({ length: COMMITS }, (_, index) => COMMITS - index));
-	expect(all.find(({ seq }) => seq === SEGMENT_COMMITS)).toMatchObject({ kind: "full", changed: 2, removed: 0, flags: {} });
-	expect(all.find(({ seq }) => seq === SEGMENT_COMMITS + 1)).toMatchObject({ kind: "delta", changed: 1 });
+	expect(all.map(({ seq }) => seq)).toEqual(
+		Array.from({ length: COMMITS }, (_, index) => COMMITS - index),
+	);
+	expect(all.find(({ seq }) => seq === SEGMENT_COMMITS)).toMatchObject({
+		kind: "full",
+		changed: 2,
+		removed: 0,
+		flags: {},
+	});
+	expect(all.find(({ seq }) => seq === SEGMENT_COMMITS + 1)).toMatchObject({
+		kind: "delta",
+		changed: 1,
+	});
 	expect(all.at(-1)).toMatchObject({ seq: 1, flags: { fence: true }, changed: 0 });
 	expect(new Set(all.map((entry) => "writer" in entry && entry.writer)).size).toBe(1);
 	for (const { timeMs, objectBytes } of all) expect(timeMs > 0 && objectBytes > 64).toBe(true);
 	expect(store.most).toBeLessThanOrEqual(16);
 
 	const limited = new Counting(bench.store);
-	expect((await collect(limited.all({ limit: 3 }))).map(({ seq }) => seq)).toEqual([COMMITS, COMMITS - 1, COMMITS - 2]);
+	expect((await collect(limited.all({ limit: 3 }))).map(({ seq }) => seq)).toEqual([
+		COMMITS,
+		COMMITS - 1,
+		COMMITS - 2,
+	]);
 	expect(limited.gets).toBe(3);
 
 	const left = new Counting(bench.store);
@@ -82,7 +96,11 @@ test("a commit that cannot be read says why and hides no other; a key that is no
 	const session = await bench.open("writer");
 	await bench.store.putIfAbsent(logKey(session.head.seq + 1), Buffer.from("garbage"));
 	const [newest, older] = await collect(history(bench.store));
-	expect(newest).toMatchObject({ seq: session.head.seq + 1, objectBytes: 7, error: { code: "OBJECT_CORRUPT" } });
+	expect(newest).toMatchObject({
+		seq: session.head.seq + 1,
+		objectBytes: 7,
+		error: { code: "OBJECT_CORRUPT" },
+	});
 	expect(older).toMatchObject({ seq: session.head.seq, flags: { fence: true } });
 	await bench.store.putIfAbsent("log/garbage", Buffer.from("x"));
 	expect(await collect(history(bench.store))).toEqual([newest, older]);

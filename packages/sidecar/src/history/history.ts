@@ -44,12 +44,19 @@ const PARALLEL_GETS = 16;
  * The log's commits, newest first. Reads ahead by up to 16 commits.
  * @throws SidecarError STORE_*
  */
-export async function* history(store: ObjectStore, options: HistoryOptions = {}): AsyncGenerator<HistoryEntry> {
+export async function* history(
+	store: ObjectStore,
+	options: HistoryOptions = {},
+): AsyncGenerator<HistoryEntry> {
 	const stop = new AbortController();
-	const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+	const signal =
+		options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
 	const ahead: Promise<HistoryEntry>[] = [];
 	try {
-		for await (const listed of listCommits(store, { ...(options.limit !== undefined && { limit: options.limit }), signal })) {
+		for await (const listed of listCommits(store, {
+			...(options.limit !== undefined && { limit: options.limit }),
+			signal,
+		})) {
 			const entry = describe(store, listed, signal);
 			// It is awaited later, or never where the caller stops before.
 			entry.catch(() => {});
@@ -72,7 +79,15 @@ async function describe(
 	try {
 		const { commit } = await fetchCommit(store, seq, signal);
 		const { kind, flags, writer } = commit.info;
-		return { ...listed, id: commit.id, writer, kind, flags, changed: commit.changed.size, removed: commit.removed.size };
+		return {
+			...listed,
+			id: commit.id,
+			writer,
+			kind,
+			flags,
+			changed: commit.changed.size,
+			removed: commit.removed.size,
+		};
 	} catch (error) {
 		if (error instanceof SidecarError && error.category === "damaged") return { ...listed, error };
 		throw error;

@@ -11,9 +11,13 @@ import { cat, findPath, listTree } from "./inspect.ts";
 
 const MiB = 1024 * 1024;
 
-async function logWith(bench: Workbench, files: Readonly<Record<string, Buffer>>): Promise<LogRead> {
+async function logWith(
+	bench: Workbench,
+	files: Readonly<Record<string, Buffer>>,
+): Promise<LogRead> {
 	const session = await bench.open("writer");
-	for (const [path, bytes] of Object.entries(files)) writeFileSync(join(bench.workspace("writer"), path), bytes);
+	for (const [path, bytes] of Object.entries(files))
+		writeFileSync(join(bench.workspace("writer"), path), bytes);
 	await session.flush({ sweep: true });
 	return await readLog(bench.store);
 }
@@ -41,8 +45,16 @@ const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex
 describe("cat", () => {
 	test("writes a file larger than its window in order, and no piece is larger than the window", async () => {
 		await using bench = await workbench();
-		const large = Buffer.concat([randomBytes(20 * MiB), Buffer.alloc(30 * MiB), randomBytes(20 * MiB + 17)]);
-		const read = await logWith(bench, { large, empty: Buffer.alloc(0), small: Buffer.from("small") });
+		const large = Buffer.concat([
+			randomBytes(20 * MiB),
+			Buffer.alloc(30 * MiB),
+			randomBytes(20 * MiB + 17),
+		]);
+		const read = await logWith(bench, {
+			large,
+			empty: Buffer.alloc(0),
+			small: Buffer.from("small"),
+		});
 		const to = new Hashing();
 		expect(await cat(bench.store, read, "large", to)).toBe(large.length);
 		expect(Math.max(...to.sizes)).toBeLessThanOrEqual(32 * MiB);
@@ -55,9 +67,16 @@ describe("cat", () => {
 		await using bench = await workbench();
 		const read = await logWith(bench, { file: Buffer.from("the file's content") });
 		const entry = read.head.tree.get("file") as FileEntry;
-		const tree = new Map([["file", { ...entry, chunks: entry.chunks.map((chunk) => ({ ...chunk, sha256: "0".repeat(64) })) }]]);
+		const tree = new Map([
+			[
+				"file",
+				{ ...entry, chunks: entry.chunks.map((chunk) => ({ ...chunk, sha256: "0".repeat(64) })) },
+			],
+		]);
 		const to = new Hashing();
-		await expect(cat(bench.store, { ...read, head: { ...read.head, tree } }, "file", to)).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
+		await expect(
+			cat(bench.store, { ...read, head: { ...read.head, tree } }, "file", to),
+		).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
 		expect(to.sizes).toEqual([]);
 	});
 
@@ -71,7 +90,14 @@ describe("cat", () => {
 });
 
 describe("listTree and findPath", () => {
-	const file: Entry = { type: "file", mode: 0o644, mtimeNs: 0n, size: 0, chunkBits: 20, chunks: [] };
+	const file: Entry = {
+		type: "file",
+		mode: 0o644,
+		mtimeNs: 0n,
+		size: 0,
+		chunkBits: 20,
+		chunks: [],
+	};
 	const dir: Entry = { type: "dir", mode: 0o755, mtimeNs: 0n };
 	// U+1F600 comes after U+FF01 in bytes, before it in UTF-16; a lone U+DC80 is the byte 0x80.
 	const tree = new Map<string, Entry>([
@@ -88,7 +114,9 @@ describe("listTree and findPath", () => {
 
 	test("order is that of the bytes", () => {
 		expect(listTree(tree, "").map(([path]) => path)).toEqual(
-			["\\u0041", "a", "a-b", "a/b", "ab", "\uff01", "\u{1f600}", "\udc80\n"].sort((a, b) => order(a) - order(b)),
+			["\\u0041", "a", "a-b", "a/b", "ab", "\uff01", "\u{1f600}", "\udc80\n"].sort(
+				(a, b) => order(a) - order(b),
+			),
 		);
 		function order(path: string): number {
 			return ["\\u0041", "a", "a-b", "a/b", "ab", "\udc80\n", "\uff01", "\u{1f600}"].indexOf(path);

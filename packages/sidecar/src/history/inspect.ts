@@ -9,19 +9,22 @@ import { compareBytes } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 
 /**
- * The path of a tree that a person means: as it is, without a leading `./` or a trailing `/`, or with what `ls` prints as `\u000a`.
- * Undefined where the tree has neither.
+ * The path of a tree that a person means: as it is, without a leading `./` or a trailing `/`, or
+ * with what `ls` prints as `\u000a`. Undefined where the tree has neither.
  */
 export function findPath(tree: Tree, typed: string): Path | undefined {
 	const path = typed.replace(/^(\.\/+)+/, "").replace(/\/+$/, "");
 	const plain = path === "." ? "" : path;
 	if (tree.has(plain)) return plain;
-	const unescaped = plain.replace(/\\u([0-9a-f]{4})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+	const unescaped = plain.replace(/\\u([0-9a-f]{4})/g, (_, digits: string) =>
+		String.fromCharCode(Number.parseInt(digits, 16)),
+	);
 	return tree.has(unescaped) ? unescaped : undefined;
 }
 
 /**
- * The entry at `path` and all below it, ordered by the paths' bytes; "" is the whole tree, without its root.
+ * The entry at `path` and all below it, ordered by the paths' bytes; "" is the whole tree, without
+ * its root.
  * @throws SidecarError PATH_NOT_FOUND
  */
 export function listTree(tree: Tree, path: Path): readonly (readonly [Path, Entry])[] {
@@ -31,14 +34,19 @@ export function listTree(tree: Tree, path: Path): readonly (readonly [Path, Entr
 	return found.sort(([a], [b]) => compareBytes(a, b));
 }
 
-/** Chunks fetched before the first of them is written: blocks come in any order, a stream's bytes do not. */
+/**
+ * Chunks fetched before the first of them is written: blocks come in any order, a stream's bytes do
+ * not.
+ */
 const WINDOW_BYTES = 32 * 1024 * 1024;
 
 /**
- * Writes one file's bytes to a stream, each chunk checked against its SHA-256 first. At most about 100 MB of memory, whatever the size.
+ * Writes one file's bytes to a stream, each chunk checked against its SHA-256 first. At most about
+ * 100 MB of memory, whatever the size.
  * @param to not ended; a failure of the stream is thrown as it is
  * @returns bytes written
- * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), STORE_*, OBJECT_CORRUPT, OBJECT_NOT_FOUND
+ * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), STORE_*, OBJECT_CORRUPT,
+ * OBJECT_NOT_FOUND
  */
 export async function cat(
 	store: ObjectStore,
@@ -48,7 +56,8 @@ export async function cat(
 	signal?: AbortSignal,
 ): Promise<number> {
 	const file = requireFile(read.head.tree, path);
-	for await (const bytes of contentOf(store, read, file, WINDOW_BYTES, signal)) await write(to, bytes);
+	for await (const bytes of contentOf(store, read, file, WINDOW_BYTES, signal))
+		await write(to, bytes);
 	return file.size;
 }
 
@@ -78,7 +87,8 @@ function requireFile(tree: Tree, path: Path): FileEntry {
 	const entry = tree.get(path);
 	if (entry?.type === "file") return entry;
 	if (entry === undefined) throw new SidecarError("PATH_NOT_FOUND", { value: path });
-	const reason = entry.type === "dir" ? "it is a directory" : `it is a symbolic link to ${entry.target}`;
+	const reason =
+		entry.type === "dir" ? "it is a directory" : `it is a symbolic link to ${entry.target}`;
 	throw new SidecarError("PATH_NOT_FOUND", { value: path === "" ? "." : path, reason });
 }
 
@@ -112,7 +122,10 @@ async function fill(
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	/** By the block's place: refs of different commits to one block are different objects. */
-	const wanted = new Map<string, { readonly block: BlockRef; readonly uses: { readonly chunk: ChunkRef; readonly at: number }[] }>();
+	const wanted = new Map<
+		string,
+		{ readonly block: BlockRef; readonly uses: { readonly chunk: ChunkRef; readonly at: number }[] }
+	>();
 	let at = 0;
 	for (const chunk of chunks) {
 		const use = { chunk, at };

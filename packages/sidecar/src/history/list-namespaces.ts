@@ -8,12 +8,22 @@ export interface ListNamespacesOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
-/** Every namespace that has an object, in the order of their bytes, with one LIST of one key each. @throws SidecarError STORE_* */
-export async function* listNamespaces(store: ObjectStore, { after, signal }: ListNamespacesOptions = {}): AsyncGenerator<string> {
+/**
+ * Every namespace that has an object, in the order of their bytes, with one LIST of one key each.
+ * @throws SidecarError STORE_*
+ */
+export async function* listNamespaces(
+	store: ObjectStore,
+	{ after, signal }: ListNamespacesOptions = {},
+): AsyncGenerator<string> {
 	let startAfter = after === undefined ? USERS : endOf(after);
 	for (;;) {
 		let found: string | undefined;
-		for await (const { objects } of store.list(USERS, { startAfter, limit: 1, ...(signal && { signal }) })) {
+		for await (const { objects } of store.list(USERS, {
+			startAfter,
+			limit: 1,
+			...(signal && { signal }),
+		})) {
 			found ??= objects[0]?.key;
 		}
 		if (found === undefined) return;

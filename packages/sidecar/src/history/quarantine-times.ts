@@ -3,8 +3,8 @@ import type { ObjectStore } from "../store/port.ts";
 import { history } from "./history.ts";
 
 /**
- * When something was quarantined, ms since the epoch: by a superseded writer by the store's clock, by a restore by its machine's. Undefined:
- * past what the log retains, or kept by the owner itself.
+ * When something was quarantined, ms since the epoch: by a superseded writer by the store's clock,
+ * by a restore by its machine's. Undefined: past what the log retains, or kept by the owner itself.
  */
 export interface QuarantineTimes {
 	readonly firstMs: number | undefined;
@@ -12,7 +12,8 @@ export interface QuarantineTimes {
 }
 
 /**
- * Walks the log from its newest commit back to each writer's fence, or to its end: one GET a commit.
+ * Walks the log from its newest commit back to each writer's fence, or to its end: one GET a
+ * commit.
  * @throws SidecarError STORE_*, OBJECT_CORRUPT (a key that is no commit's)
  */
 export async function quarantineTimes(
@@ -20,14 +21,19 @@ export async function quarantineTimes(
 	writers: Iterable<string>,
 	signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, QuarantineTimes>> {
-	const times = new Map<string, QuarantineTimes>([...writers].map((writer) => [writer, ofRestore(writer) ?? UNKNOWN]));
+	const times = new Map<string, QuarantineTimes>(
+		[...writers].map((writer) => [writer, ofRestore(writer) ?? UNKNOWN]),
+	);
 	// Neither restores nor raw databases have a fence to end the walk at.
-	const sought = new Set([...times.keys()].filter((writer) => !isRestoreId(writer) && writer !== RAW_ID));
+	const sought = new Set(
+		[...times.keys()].filter((writer) => !isRestoreId(writer) && writer !== RAW_ID),
+	);
 	if (sought.size === 0) return times;
 	for await (const entry of history(store, signal && { signal })) {
 		if ("error" in entry || !sought.has(entry.writer)) continue;
 		const { writer, timeMs, flags } = entry;
-		if (flags.recovered === true) times.set(writer, { firstMs: timeMs, lastMs: times.get(writer)?.lastMs ?? timeMs });
+		if (flags.recovered === true)
+			times.set(writer, { firstMs: timeMs, lastMs: times.get(writer)?.lastMs ?? timeMs });
 		if (flags.fence === true) sought.delete(writer);
 		if (sought.size === 0) break;
 	}

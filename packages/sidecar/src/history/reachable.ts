@@ -1,8 +1,10 @@
 /**
- * What the retained commits need: the commits they are folded onto, and every object that one of those names.
+ * What the retained commits need: the commits they are folded onto, and every object that one of
+ * those names.
  *
- * Each chain is read from its FULL commit on and folded, as a restore would, so that a commit that only looks like one keeps nothing
- * from being noticed. Marking goes by whole manifests: everything a kept commit names is kept, so each kept commit can be restored.
+ * Each chain is read from its FULL commit on and folded, as a restore would, so that a commit that
+ * only looks like one keeps nothing from being noticed. Marking goes by whole manifests: everything
+ * a kept commit names is kept, so each kept commit can be restored.
  */
 import PQueue from "p-queue";
 import { fetchCommit } from "../commit/read-log.ts";
@@ -27,7 +29,10 @@ export interface MarkProblem {
 export interface Marked {
 	readonly keptSeqs: ReadonlySet<number>;
 	readonly named: ReadonlySet<ObjectKey>;
-	/** The newest retained commit that cannot be read: nobody knows what it needs, and nothing older was looked at. */
+	/**
+	 * The newest retained commit that cannot be read: nobody knows what it needs, and nothing older
+	 * was looked at.
+	 */
 	readonly problem: MarkProblem | undefined;
 }
 
@@ -65,12 +70,16 @@ export function objectsNamedBy({ changed }: Pick<DecodedCommit, "changed">): Obj
 	const keys = new Set<ObjectKey>();
 	for (const entry of changed.values()) {
 		if (entry.type === "file") for (const { block } of entry.chunks) keys.add(block.key);
-		else if (entry.type === "patch") for (const { block } of entry.changed.values()) keys.add(block.key);
+		else if (entry.type === "patch")
+			for (const { block } of entry.changed.values()) keys.add(block.key);
 	}
 	return [...keys];
 }
 
-/** The commits that commit `seq` is folded onto, and itself. @throws SidecarError STORE_*, and with exit status 5 what keeps it from being restored */
+/**
+ * The commits that commit `seq` is folded onto, and itself. @throws SidecarError STORE_*, and with
+ * exit status 5 what keeps it from being restored
+ */
 export async function readChain(
 	store: ObjectStore,
 	seq: number,
@@ -81,9 +90,17 @@ export async function readChain(
 	const first = Math.max(1, last.info.fullSeq);
 	const seqs = Array.from({ length: seq - first }, (_, index) => first + index);
 	const hole = seqs.find((each) => !isListed(each));
-	if (hole !== undefined) throw new SidecarError("OBJECT_NOT_FOUND", { value: logKey(hole), reason: `commit ${seq} is folded onto it` });
+	if (hole !== undefined)
+		throw new SidecarError("OBJECT_NOT_FOUND", {
+			value: logKey(hole),
+			reason: `commit ${seq} is folded onto it`,
+		});
 	const queue = new PQueue({ concurrency: PARALLEL_GETS });
-	const fetched = await queue.addAll(seqs.map((each) => async () => (await fetchCommit(store, each, signal, FIRST_GET_BYTES)).commit));
+	const fetched = await queue.addAll(
+		seqs.map(
+			(each) => async () => (await fetchCommit(store, each, signal, FIRST_GET_BYTES)).commit,
+		),
+	);
 	const chain = [...fetched, last];
 	foldCommits(EMPTY_HEAD, chain);
 	return chain;

@@ -19,10 +19,15 @@ let bench: Workbench;
 
 beforeAll(async () => {
 	bench = await workbench();
-	// Only keys and times count: a commit that cannot be decoded must not keep an older one from being found.
+	// Only keys and times count: a commit that cannot be decoded must not keep an older one from
+	// being found.
 	for (const [seq, time] of Object.entries(TIMES)) {
 		await bench.store.putIfAbsent(logKey(Number(seq)), Buffer.from("not a commit"));
-		utimesSync(join(bench.dir, "store/users/alice", logKey(Number(seq))), new Date(time), new Date(time));
+		utimesSync(
+			join(bench.dir, "store/users/alice", logKey(Number(seq))),
+			new Date(time),
+			new Date(time),
+		);
 	}
 });
 afterAll(() => bench[Symbol.asyncDispose]());
@@ -73,19 +78,39 @@ describe("resolveAt", () => {
 		["2026-11-19", "2026-11-19: the oldest commit is 2, of 2026-11-20T00:00:00.000Z"],
 		["999w", "999w: the oldest commit is 2"],
 	])("%s is not there", async (at, said) => {
-		expect(await failure(at)).toEqual({ code: "COMMIT_NOT_FOUND", message: expect.stringContaining(said) });
+		expect(await failure(at)).toEqual({
+			code: "COMMIT_NOT_FOUND",
+			message: expect.stringContaining(said),
+		});
 	});
 
 	test("a commit that was swept is past retention", async () => {
-		expect(await failure("1")).toEqual({ code: "COMMIT_EXPIRED", message: expect.stringContaining("1: nothing that old is left") });
+		expect(await failure("1")).toEqual({
+			code: "COMMIT_EXPIRED",
+			message: expect.stringContaining("1: nothing that old is left"),
+		});
 	});
 
-	test.each(["", "now", "-1", "1.5", "0x10", "2h30m", "5 m", "5M", "2026-13-01", "2026-11-21T25:00", "2026-11-21T10", "21.11.2026", "1e3"])(
-		"%j is nothing --at accepts",
-		async (at) => {
-			expect(await failure(at)).toEqual({ code: "USAGE", message: expect.stringContaining("flag --at accepts") });
-		},
-	);
+	test.each([
+		"",
+		"now",
+		"-1",
+		"1.5",
+		"0x10",
+		"2h30m",
+		"5 m",
+		"5M",
+		"2026-13-01",
+		"2026-11-21T25:00",
+		"2026-11-21T10",
+		"21.11.2026",
+		"1e3",
+	])("%j is nothing --at accepts", async (at) => {
+		expect(await failure(at)).toEqual({
+			code: "USAGE",
+			message: expect.stringContaining("flag --at accepts"),
+		});
+	});
 
 	test("an empty log has no commits", async () => {
 		await using empty = await workbench();

@@ -10,7 +10,10 @@ import { findPath } from "./inspect.ts";
 export interface Selection {
 	/** A superseded writer's id or its first digits; default: every writer. */
 	readonly writer?: string | undefined;
-	/** By its own path, as typed: a file, a link, or a directory and all below it. Default: everything. */
+	/**
+	 * By its own path, as typed: a file, a link, or a directory and all below it. Default:
+	 * everything.
+	 */
 	readonly path?: string | undefined;
 }
 
@@ -19,7 +22,10 @@ export interface Selected {
 	readonly writer: string;
 	/** What was asked for; "" where everything was. */
 	readonly path: Path;
-	/** The entries there and below, and the directories above them; "" for the writer's workspace itself. */
+	/**
+	 * The entries there and below, and the directories above them; "" for the writer's workspace
+	 * itself.
+	 */
 	readonly entries: ReadonlyMap<Path, Entry>;
 }
 
@@ -28,12 +34,23 @@ export function selectQuarantined(tree: Tree, { writer, path }: Selection): read
 	const writers = quarantinedIn(tree).map((each) => each.writer);
 	const meant = writers.filter((each) => writer === undefined || each.startsWith(writer));
 	if (writer !== undefined && meant.length !== 1) {
-		const reason = meant.length === 0 ? "no writer of that name quarantine anything" : `${meant.length} writers' names begin so`;
-		throw new SidecarError("USAGE", { value: writer || '""', reason, remedy: "`openclaw-sidecar recover` lists them" });
+		const reason =
+			meant.length === 0
+				? "no writer of that name quarantine anything"
+				: `${meant.length} writers' names begin so`;
+		throw new SidecarError("USAGE", {
+			value: writer || '""',
+			reason,
+			remedy: "`openclaw-sidecar recover` lists them",
+		});
 	}
 	const picked = meant.flatMap((each) => pickOf(tree, each, path) ?? []);
 	if (picked.length === 0 && path !== undefined)
-		throw new SidecarError("PATH_NOT_FOUND", { value: path, reason: "nothing of that name is quarantined", remedy: REMEDY });
+		throw new SidecarError("PATH_NOT_FOUND", {
+			value: path,
+			reason: "nothing of that name is quarantined",
+			remedy: REMEDY,
+		});
 	return picked;
 }
 
@@ -54,7 +71,8 @@ const REMEDY = "`openclaw-sidecar recover` lists what is quarantined";
 function pickOf(tree: Tree, writer: string, typed: string | undefined): Selected | undefined {
 	const home = quarantineHome(writer);
 	const own = new Map<Path, Entry>();
-	for (const [path, entry] of tree) if (path === home || path.startsWith(`${home}/`)) own.set(path.slice(home.length + 1), entry);
+	for (const [path, entry] of tree)
+		if (path === home || path.startsWith(`${home}/`)) own.set(path.slice(home.length + 1), entry);
 	const path = typed === undefined ? "" : findPath(own, typed);
 	if (path === undefined) return undefined;
 	const entries = new Map<Path, Entry>();
@@ -62,7 +80,8 @@ function pickOf(tree: Tree, writer: string, typed: string | undefined): Selected
 		above = parentOf(above);
 		entries.set(above, own.get(above) as Entry);
 	}
-	for (const [at, entry] of own) if (path === "" || at === path || at.startsWith(`${path}/`)) entries.set(at, entry);
+	for (const [at, entry] of own)
+		if (path === "" || at === path || at.startsWith(`${path}/`)) entries.set(at, entry);
 	return { writer, path, entries };
 }
 
@@ -70,16 +89,26 @@ function pickOf(tree: Tree, writer: string, typed: string | undefined): Selected
 export function dropDelta(tree: Tree, picked: readonly Selected[]): Delta {
 	const dropped = new Set<Path>();
 	for (const { writer, entries } of picked) {
-		for (const [path, entry] of entries) if (entry.type !== "dir") dropped.add(`${quarantineHome(writer)}/${path}`);
+		for (const [path, entry] of entries)
+			if (entry.type !== "dir") dropped.add(`${quarantineHome(writer)}/${path}`);
 	}
 	const needed = new Set<Path>();
 	for (const [path, entry] of tree) {
 		if (entry.type === "dir" || dropped.has(path) || quarantineWriter(path) === undefined) continue;
-		for (let above = parentOf(path); above !== RECOVERED_DIRECTORY && !needed.has(above); above = parentOf(above)) needed.add(above);
+		for (
+			let above = parentOf(path);
+			above !== RECOVERED_DIRECTORY && !needed.has(above);
+			above = parentOf(above)
+		)
+			needed.add(above);
 	}
 	const removed = new Set<Path>();
 	for (const [path, entry] of tree) {
-		if (quarantineWriter(path) !== undefined && (dropped.has(path) || (entry.type === "dir" && !needed.has(path)))) removed.add(path);
+		if (
+			quarantineWriter(path) !== undefined &&
+			(dropped.has(path) || (entry.type === "dir" && !needed.has(path)))
+		)
+			removed.add(path);
 	}
 	return { changed: new Map(), removed: dropped.size === 0 ? new Set() : removed };
 }

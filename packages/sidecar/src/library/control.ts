@@ -1,7 +1,10 @@
 import { askDaemon, type Control, type ControlVerb, takeControl } from "../daemon/control.ts";
 import { SidecarError } from "../errors.ts";
 
-/** Keeps daemons and other commands off the workspace for as long as `use` takes. @throws SidecarError WORKSPACE_BUSY, STATE_DIR_UNUSABLE */
+/**
+ * Keeps daemons and other commands off the workspace for as long as `use` takes. @throws
+ * SidecarError WORKSPACE_BUSY, STATE_DIR_UNUSABLE
+ */
 export async function withControl<T>(
 	stateDir: string,
 	workspace: string,
@@ -9,9 +12,18 @@ export async function withControl<T>(
 	use: () => Promise<T>,
 ): Promise<T> {
 	const busy = () =>
-		Promise.reject(new SidecarError("WORKSPACE_BUSY", { value: workspace, reason: `process ${process.pid} is ${verb} it` }));
+		Promise.reject(
+			new SidecarError("WORKSPACE_BUSY", {
+				value: workspace,
+				reason: `process ${process.pid} is ${verb} it`,
+			}),
+		);
 	const status = async () => ({ phase: verb, pid: process.pid });
-	const control: Control = await takeControl(stateDir, workspace, { status, flush: busy, drop: busy });
+	const control: Control = await takeControl(stateDir, workspace, {
+		status,
+		flush: busy,
+		drop: busy,
+	});
 	try {
 		return await use();
 	} finally {
@@ -19,7 +31,15 @@ export async function withControl<T>(
 	}
 }
 
-/** The daemon's answer; undefined where no daemon looks after the workspace. @throws SidecarError as the daemon says it */
-export async function ask<T extends object>(stateDir: string, workspace: string, verb: ControlVerb, body?: object): Promise<T | undefined> {
+/**
+ * The daemon's answer; undefined where no daemon looks after the workspace. @throws SidecarError as
+ * the daemon says it
+ */
+export async function ask<T extends object>(
+	stateDir: string,
+	workspace: string,
+	verb: ControlVerb,
+	body?: object,
+): Promise<T | undefined> {
 	return (await askDaemon(stateDir, workspace, verb, body)) as T | undefined;
 }

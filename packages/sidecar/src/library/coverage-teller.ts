@@ -23,7 +23,9 @@ export interface Telling {
 }
 
 /** @returns to be called when the workspace is restored, and after each commit */
-export function coverageTeller(telling: Telling): (session: Pick<Session, "head" | "restored">) => void {
+export function coverageTeller(
+	telling: Telling,
+): (session: Pick<Session, "head" | "restored">) => void {
 	const { roots, log, onReceipt } = telling;
 	let looked: { readonly config: Stat | undefined; readonly links: string } | undefined;
 	let told: string | undefined;
@@ -43,20 +45,36 @@ export function coverageTeller(telling: Telling): (session: Pick<Session, "head"
 		}
 		const news = JSON.stringify(paths);
 		if (paths.length > 0 && news !== told)
-			log.warn("workspace.not-covered", { paths, by: found.gaps.map(({ by }) => by), remedy: remedyFor(found) });
+			log.warn("workspace.not-covered", {
+				paths,
+				by: found.gaps.map(({ by }) => by),
+				remedy: remedyFor(found),
+			});
 		told = news;
 	};
 }
 
-function isSame(a: { readonly config: Stat | undefined; readonly links: string }, b: typeof a): boolean {
-	const isSameConfig = a.config === undefined || b.config === undefined ? a.config === b.config : sameStat(a.config, b.config);
+function isSame(
+	a: { readonly config: Stat | undefined; readonly links: string },
+	b: typeof a,
+): boolean {
+	const isSameConfig =
+		a.config === undefined || b.config === undefined
+			? a.config === b.config
+			: sameStat(a.config, b.config);
 	return isSameConfig && a.links === b.links;
 }
 
 function look({ roots, profile, env, log }: Telling, links: Links | undefined): Gaps {
 	try {
 		const { filter } = new WorkspaceFilter(roots, profile);
-		return gapsOf({ roots, profile, filter, env, links: links ?? survey(roots, profile, filter, NO_COUNTING).links });
+		return gapsOf({
+			roots,
+			profile,
+			filter,
+			env,
+			links: links ?? survey(roots, profile, filter, NO_COUNTING).links,
+		});
 	} catch (error) {
 		log.warn("ignore.unreadable", { error });
 		return gapsOf({ roots, profile, filter: () => "keep", env, links: links ?? [] });
@@ -67,7 +85,8 @@ function look({ roots, profile, env, log }: Telling, links: Links | undefined): 
 function linksIn(tree: Tree): Links {
 	const links: (readonly [string, string])[] = [];
 	for (const [path, entry] of tree) {
-		if (entry.type === "link" && !path.startsWith(`${RECOVERED_DIRECTORY}/`)) links.push([path, entry.target]);
+		if (entry.type === "link" && !path.startsWith(`${RECOVERED_DIRECTORY}/`))
+			links.push([path, entry.target]);
 	}
 	return links;
 }

@@ -27,8 +27,11 @@ const link = (path: string, target: string) => {
 	mkdirSync(dirname(join(main, path)), { recursive: true });
 	symlinkSync(target, join(main, path));
 };
-const look = (env: NodeJS.ProcessEnv = {}, roots: Record<string, string> = {}, profile = openclaw) =>
-	coverageOf(new Roots(main, new Map(Object.entries(roots))), profile, env);
+const look = (
+	env: NodeJS.ProcessEnv = {},
+	roots: Record<string, string> = {},
+	profile = openclaw,
+) => coverageOf(new Roots(main, new Map(Object.entries(roots))), profile, env);
 const paths = (...args: Parameters<typeof look>) => look(...args).gaps.map(({ path }) => path);
 
 describe("settings", () => {
@@ -36,10 +39,20 @@ describe("settings", () => {
 		config({
 			agents: {
 				defaults: { workspace: "/srv/My Notes" },
-				entries: { a: { workspace: "/srv/a/code" }, b: { workspace: "/data/code", agentDir: "/data/code/agent" }, c: { workspace: "~/x" } },
+				entries: {
+					a: { workspace: "/srv/a/code" },
+					b: { workspace: "/data/code", agentDir: "/data/code/agent" },
+					c: { workspace: "~/x" },
+				},
 			},
 		});
-		expect(paths()).toEqual(["/srv/My Notes", "/srv/a/code", "/data/code", "/data/code/agent", join(homedir(), "x")]);
+		expect(paths()).toEqual([
+			"/srv/My Notes",
+			"/srv/a/code",
+			"/data/code",
+			"/data/code/agent",
+			join(homedir(), "x"),
+		]);
 		expect(look().flags).toEqual([
 			"--root 'my-notes=/srv/My Notes'",
 			"--root code=/srv/a/code",
@@ -62,25 +75,51 @@ describe("settings", () => {
 			browser: { executablePath: "/usr/bin/chromium" },
 		});
 		expect(paths({ HOME: "/home/u" }).sort()).toEqual(
-			["/home/u/skills-b", "/out/sessions", "/out/skills-a", "/out/template", "/out/trees", "/out/vault", "/out/wa"].sort(),
+			[
+				"/home/u/skills-b",
+				"/out/sessions",
+				"/out/skills-a",
+				"/out/template",
+				"/out/trees",
+				"/out/vault",
+				"/out/wa",
+			].sort(),
 		);
 	});
 
 	// @id any-key-with-a-path
 	it("finds a path under any other key where something is there", () => {
 		const there = put("elsewhere/certificate.pem");
-		config({ something: { nobody: { heardOf: dirname(there), file: there, absent: "/no/such/place" } } });
+		config({
+			something: { nobody: { heardOf: dirname(there), file: there, absent: "/no/such/place" } },
+		});
 		expect(paths()).toEqual([dirname(there), there]);
 		expect(look().flags).toEqual([`--root elsewhere=${dirname(there)}`]);
 	});
 
 	it("reads JSON5, included files, variables and a relative path", () => {
-		config(`{ // JSON5\n "$include": ["./config/a.json", 'missing.json'], agents: { list: [{ workspace: '\${DATA}/notes' }] } }`);
-		put("ws/config/a.json", { $include: "b.json", list: [{ workspace: "/srv/included" }], workspace: "a team of a chat" });
+		config(
+			`{ // JSON5\n "$include": ["./config/a.json", 'missing.json'], agents: { list: [{ workspace: '\${DATA}/notes' }] } }`,
+		);
+		put("ws/config/a.json", {
+			$include: "b.json",
+			list: [{ workspace: "/srv/included" }],
+			workspace: "a team of a chat",
+		});
 		put("ws/config/b.json", { entries: { x: { agentDir: "/srv/deep" } } });
 		put("ws/.env", "A=1\nexport OPENCLAW_OAUTH_DIR='/srv/oauth'\n");
-		const found = look({ DATA: "/data", OPENCLAW_WORKSPACE_DIR: "/srv/by-variable", OPENCLAW_SIDECAR_STATE_DIR: dir });
-		expect(found.gaps.map(({ path }) => path)).toEqual(["/srv/by-variable", "/srv/oauth", "/data/notes", "/srv/included", "/srv/deep"]);
+		const found = look({
+			DATA: "/data",
+			OPENCLAW_WORKSPACE_DIR: "/srv/by-variable",
+			OPENCLAW_SIDECAR_STATE_DIR: dir,
+		});
+		expect(found.gaps.map(({ path }) => path)).toEqual([
+			"/srv/by-variable",
+			"/srv/oauth",
+			"/data/notes",
+			"/srv/included",
+			"/srv/deep",
+		]);
 		expect(found.unread).toEqual([join(main, "missing.json")]);
 		config({ agents: { defaults: { workspace: "beside" } } });
 		expect(look().gaps[1]).toEqual({
@@ -108,7 +147,13 @@ describe("settings", () => {
 		mkdirSync(join(main, "tmp/agent"), { recursive: true });
 		put("ws/.openclaw-sidecar-ignore", "/private/\n");
 		config({
-			agents: { list: [{ workspace: join(main, "tmp/agent") }, { workspace: join(main, "private/b") }, { workspace: join(main, "kept") }] },
+			agents: {
+				list: [
+					{ workspace: join(main, "tmp/agent") },
+					{ workspace: join(main, "private/b") },
+					{ workspace: join(main, "kept") },
+				],
+			},
 		});
 		expect(look()).toMatchObject({
 			gaps: [{ kind: "left-out" }, { kind: "left-out" }],
@@ -150,12 +195,20 @@ describe("links", () => {
 			[join(dir, "beside"), "the link a/chain"],
 		]);
 		const flag = (name: string, path: string) => `--root ${name}=${join(dir, path)}`;
-		const flags = [flag("dotfiles", "dotfiles"), flag("workspace", "data/workspace"), flag("deep", "gone/deep"), flag("beside", "beside")];
+		const flags = [
+			flag("dotfiles", "dotfiles"),
+			flag("workspace", "data/workspace"),
+			flag("deep", "gone/deep"),
+			flag("beside", "beside"),
+		];
 		expect(found.flags).toEqual(flags);
 		expect(paths({}, {}, plain)).toHaveLength(4);
-		expect(paths({}, { data: join(dir, "data"), beside: join(dir, "beside"), dotfiles: join(dir, "dotfiles") })).toEqual([
-			join(dir, "gone/deep"),
-		]);
+		expect(
+			paths(
+				{},
+				{ data: join(dir, "data"), beside: join(dir, "beside"), dotfiles: join(dir, "dotfiles") },
+			),
+		).toEqual([join(dir, "gone/deep")]);
 	});
 
 	it("names nothing for links within the workspace, and what is left out where one leads there", () => {
@@ -167,7 +220,12 @@ describe("links", () => {
 		expect(paths()).toEqual([]);
 		link("work", "tmp/work");
 		expect(look().gaps).toEqual([
-			{ path: join(main, "tmp/work"), by: "the link work", kind: "left-out", takeIn: ["!/tmp/", "/tmp/*", "!/tmp/work/"] },
+			{
+				path: join(main, "tmp/work"),
+				by: "the link work",
+				kind: "left-out",
+				takeIn: ["!/tmp/", "/tmp/*", "!/tmp/work/"],
+			},
 		]);
 	});
 
@@ -210,7 +268,12 @@ describe("what is left out", () => {
 		put("ws/.openclaw-sidecar/staging/x");
 		expect(look().leftOut).toEqual({
 			byProfile: { paths: ["cache"], count: 1, files: 1, bytes: 2 },
-			byIgnoreFile: { paths: expect.arrayContaining(["private", "notes/x.bin"]), count: 2, files: 3, bytes: 9 },
+			byIgnoreFile: {
+				paths: expect.arrayContaining(["private", "notes/x.bin"]),
+				count: 2,
+				files: 3,
+				bytes: 9,
+			},
 			isComplete: true,
 		});
 	});
@@ -220,7 +283,11 @@ describe("what is left out", () => {
 		made.tmpfs(join(main, "volume"));
 		mkdirSync(join(main, "volume/lost+found"), { mode: 0o700 });
 		put("ws/volume/lost+found/x");
-		expect(look({}, {}, plain).leftOut).toMatchObject({ byProfile: { count: 0 }, byIgnoreFile: { count: 0 }, isComplete: true });
+		expect(look({}, {}, plain).leftOut).toMatchObject({
+			byProfile: { count: 0 },
+			byIgnoreFile: { count: 0 },
+			isComplete: true,
+		});
 	});
 
 	it("says that there is more where counting takes too long", () => {

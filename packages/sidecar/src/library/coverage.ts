@@ -1,6 +1,7 @@
 /**
- * What an agent uses and no commit holds: places that its settings name or a link leads to, outside the workspace or in what is left out.
- * They are reported, never stored automatically: the agent writes its settings and could direct a restore anywhere.
+ * What an agent uses and no commit holds: places that its settings name or a link leads to, outside
+ * the workspace or in what is left out. They are reported, never stored automatically: the agent
+ * writes its settings and could direct a restore anywhere.
  *
  * Does NOT change an exit status: what is outside may be there on purpose (decision 48).
  */
@@ -31,7 +32,10 @@ export interface Gap {
 export interface Remedies {
 	/** Places that are not stored, each once; the most important ones come first. */
 	readonly gaps: readonly Gap[];
-	/** Flags that store them: `--root NAME=DIR`. A directory that holds the workspace cannot be a root, and gets no flag. */
+	/**
+	 * Flags that store them: `--root NAME=DIR`. A directory that holds the workspace cannot be a
+	 * root, and gets no flag.
+	 */
 	readonly flags: readonly string[];
 	/** Lines for the ignore file that take back in what is left out. */
 	readonly ignoreLines: readonly string[];
@@ -53,7 +57,12 @@ const LINK = "the link ";
 export type Links = Survey["links"];
 
 /** Of the disk as it is. @throws NodeJS.ErrnoException where the ignore file cannot be read */
-export function coverageOf(roots: Roots, profile: Profile, env: NodeJS.ProcessEnv = process.env, countingMs?: number): Coverage {
+export function coverageOf(
+	roots: Roots,
+	profile: Profile,
+	env: NodeJS.ProcessEnv = process.env,
+	countingMs?: number,
+): Coverage {
 	const { filter } = new WorkspaceFilter(roots, profile);
 	const { leftOut, links } = survey(roots, profile, filter, countingMs);
 	return { ...gapsOf({ roots, profile, filter, env, links }), leftOut };
@@ -76,17 +85,22 @@ export function gapsOf({ roots, profile, filter, env, links }: Where): Gaps {
 		const place = realPath(gap.path);
 		if (!found.has(place)) found.set(place, gap);
 	};
-	for (const { path, by, isKnown } of profile.name === "openclaw" ? namedPlaces(roots.main, env, unread) : []) {
+	for (const { path, by, isKnown } of profile.name === "openclaw"
+		? namedPlaces(roots.main, env, unread)
+		: []) {
 		const where = gapAt(path, roots, filter);
 		if (where !== undefined && (where.kind === "outside" || isKnown)) take({ path, by, ...where });
 	}
 	const outward: OutwardLink[] = [];
 	for (const [path, target] of links) {
 		const place = leadsTo(roots, path, target);
-		if (place !== undefined && gapAt(place, roots, filter) !== undefined) outward.push({ path, place });
+		if (place !== undefined && gapAt(place, roots, filter) !== undefined)
+			outward.push({ path, place });
 	}
 	const installed = outward.filter(isInstalled);
-	for (const { path, place } of outward.filter((each) => !installed.includes(each)).sort(byWeight(profile.critical))) {
+	for (const { path, place } of outward
+		.filter((each) => !installed.includes(each))
+		.sort(byWeight(profile.critical))) {
 		const where = gapAt(place, roots, filter);
 		if (where !== undefined) take({ path: place, by: `${LINK}${path}`, ...where });
 	}
@@ -102,15 +116,27 @@ export function remediesOf(gaps: readonly Gap[], roots: Roots): Remedies {
 	return { gaps, flags: flagsFor(outside, roots), ignoreLines };
 }
 
-/** A link is stored as a link, so its real target counts. A link out of the workspace may lead into a root. */
-function gapAt(path: string, roots: Roots, filter: Filter): Pick<Gap, "kind" | "takeIn"> | undefined {
+/**
+ * A link is stored as a link, so its real target counts. A link out of the workspace may lead into
+ * a root.
+ */
+function gapAt(
+	path: string,
+	roots: Roots,
+	filter: Filter,
+): Pick<Gap, "kind" | "takeIn"> | undefined {
 	const inTree = treePath(path, roots);
 	if (inTree === undefined) return { kind: "outside" };
 	const isKept = filter(inTree, "dir") === "keep" || filter(inTree, "file") === "keep";
-	return isKept ? undefined : { kind: "left-out", takeIn: linesThatTakeIn(inTree, isFile(path), filter) };
+	return isKept
+		? undefined
+		: { kind: "left-out", takeIn: linesThatTakeIn(inTree, isFile(path), filter) };
 }
 
-/** As in git, nothing below an excluded directory can come back. So each directory on the way is included, and everything else in it stays excluded. */
+/**
+ * As in git, nothing below an excluded directory can come back. So each directory on the way is
+ * included, and everything else in it stays excluded.
+ */
 function linesThatTakeIn(path: string, isFile: boolean, filter: Filter): string[] {
 	const parts = path.split("/");
 	const lines: string[] = [];
@@ -128,7 +154,8 @@ function treePath(path: string, { main, others }: Roots): string | undefined {
 	const place = realPath(path);
 	if (isInside(place, realPath(main))) return relative(realPath(main), place);
 	for (const [name, directory] of others) {
-		if (isInside(place, realPath(directory))) return [rootPath(name), relative(realPath(directory), place)].filter(Boolean).join("/");
+		if (isInside(place, realPath(directory)))
+			return [rootPath(name), relative(realPath(directory), place)].filter(Boolean).join("/");
 	}
 	return undefined;
 }
@@ -140,17 +167,27 @@ export function remedyFor({ flags, ignoreLines, gaps }: Remedies): string {
 		...(flags.length > 0 ? [`add ${flags.join(" ")}`] : []),
 		...(hasOutside ? [`move them into the workspace and correct ${AGENT_CONFIG} or the link`] : []),
 	].join(", or ");
-	const takeIn = ignoreLines.length > 0 ? `add the lines ${ignoreLines.join(" ")} to ${IGNORE_FILE}` : "";
+	const takeIn =
+		ignoreLines.length > 0 ? `add the lines ${ignoreLines.join(" ")} to ${IGNORE_FILE}` : "";
 	return [ways, takeIn].filter(Boolean).join("; ");
 }
 
-/** `--root NAME=DIR` for each directory, or for the directory of a file, except those inside another one. */
+/**
+ * `--root NAME=DIR` for each directory, or for the directory of a file, except those inside another
+ * one.
+ */
 function flagsFor(places: readonly string[], roots: Roots): string[] {
-	const directories = [...new Set(places.map((place) => directoryOf(isInside(place, roots.main) ? realPath(place) : place)))];
+	const directories = [
+		...new Set(
+			places.map((place) => directoryOf(isInside(place, roots.main) ? realPath(place) : place)),
+		),
+	];
 	const flags: string[] = [];
 	const taken = new Set(roots.others.keys());
 	for (const directory of directories) {
-		const isWithin = directories.some((other) => other !== directory && isInside(directory, other) && !holdsOurs(other, roots));
+		const isWithin = directories.some(
+			(other) => other !== directory && isInside(directory, other) && !holdsOurs(other, roots),
+		);
 		if (isWithin || holdsOurs(directory, roots)) continue;
 		const name = nameFor(directory, taken);
 		taken.add(name);
@@ -170,7 +207,9 @@ function directoryOf(path: string): string {
 /** A path that does not exist yet counts as a file if its name has an extension. */
 function isFile(path: string): boolean {
 	const stat = statAt(path);
-	return stat === undefined ? /[^.]\.(?:db|env|json5?|jsonl|sqlite3?|toml|ya?ml)$/.test(path) : !stat.isDirectory();
+	return stat === undefined
+		? /[^.]\.(?:db|env|json5?|jsonl|sqlite3?|toml|ya?ml)$/.test(path)
+		: !stat.isDirectory();
 }
 
 /** For a shell. */

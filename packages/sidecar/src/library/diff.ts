@@ -3,7 +3,10 @@ import { type LogOptions, withLog } from "./options.ts";
 import { readAt } from "./read.ts";
 
 export interface DiffOptions extends LogOptions {
-	/** The earlier commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. */
+	/**
+	 * The earlier commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such
+	 * as `2h`.
+	 */
 	readonly from: number | string;
 	/** The later one, in the same words. Default: the newest. */
 	readonly to?: number | string | undefined;
@@ -19,12 +22,14 @@ export interface Comparison {
 
 /**
  * Which paths of two commits differ, and in what. No content is read: SHA-256 sums are compared.
- * @throws SidecarError COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
+ * @throws SidecarError COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*, FORMAT_UNKNOWN,
+ * LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
 export async function diff(options: DiffOptions): Promise<Comparison> {
 	const { from, to, signal } = options;
 	return await withLog(options, async ({ store }) => {
-		const at = async (which: number | string | undefined) => readAt(store, { at: which, signal }, async ({ head }) => head);
+		const at = async (which: number | string | undefined) =>
+			readAt(store, { at: which, signal }, async ({ head }) => head);
 		const [before, after] = [await at(from), await at(to)];
 		return { from: before.seq, to: after.seq, differences: diffTrees(before.tree, after.tree) };
 	});

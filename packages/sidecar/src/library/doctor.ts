@@ -4,13 +4,28 @@ import { ERRORS } from "../errors.ts";
 import { type Profile, profileNamed } from "../workspace/profile.ts";
 import { leftOut, outsideWorkspaces, outwardLinks, profileFits } from "./doctor/agent-checks.ts";
 import { type Check, type CheckResult, runChecks } from "./doctor/check.ts";
-import { staging, stateDirectory, stateSpace, workspace, workspaceSpace } from "./doctor/disk-checks.ts";
+import {
+	staging,
+	stateDirectory,
+	stateSpace,
+	workspace,
+	workspaceSpace,
+} from "./doctor/disk-checks.ts";
 import { logState, owner, thisDisk } from "./doctor/log-checks.ts";
 import { exactTimes, inotify, node, notifications } from "./doctor/machine-checks.ts";
 import { innerMounts } from "./doctor/mount-checks.ts";
 import { DoctorContext } from "./doctor/patient.ts";
 import { atomicPut } from "./doctor/race-check.ts";
-import { clock, conditionalWrites, credentials, endpoint, forbidden, get, list, put } from "./doctor/store-checks.ts";
+import {
+	clock,
+	conditionalWrites,
+	credentials,
+	endpoint,
+	forbidden,
+	get,
+	list,
+	put,
+} from "./doctor/store-checks.ts";
 import { settingsOf, type WorkspaceOptions } from "./options.ts";
 import { withRealWorkspace } from "./workspace-place.ts";
 
@@ -19,8 +34,8 @@ export { type Explanation, explain } from "./doctor/explain.ts";
 
 export interface DoctorOptions extends WorkspaceOptions {
 	/**
-	 * Also try to overwrite and to delete the probe object, which should both be denied. Harms nothing, but is what alarms are made for.
-	 * Default false.
+	 * Also try to overwrite and to delete the probe object, which should both be denied. Harms
+	 * nothing, but is what alarms are made for. Default false.
 	 */
 	readonly tryForbidden?: boolean;
 }
@@ -34,7 +49,10 @@ export interface Diagnosis {
 	readonly exitStatus: 0 | ErrorSpec["exitStatus"];
 }
 
-/** What others rest on comes first, so that the first problem is likely to be the cause of those that follow. */
+/**
+ * What others rest on comes first, so that the first problem is likely to be the cause of those
+ * that follow.
+ */
 const CHECKS: readonly Check[] = [
 	node,
 	exactTimes,
@@ -73,12 +91,16 @@ function realWhereItCanBe(settings: Config): Config {
 	}
 }
 
-/** Worst first: a bug, damage, another owner, then what keeps the store away, the settings, and what only waits. */
+/**
+ * Worst first: a bug, damage, another owner, then what keeps the store away, the settings, and what
+ * only waits.
+ */
 const WORST_FIRST: readonly ErrorSpec["exitStatus"][] = [1, 5, 4, 6, 7, 2, 3];
 
 /**
- * Checks all that a sidecar needs and says what to do about what is wrong. All checks are made, whatever becomes of each. Nothing is
- * changed, but that the store gets five objects of 28 bytes that nothing refers to: `PROBE` once, and four of `race-check.ts` each time.
+ * Checks all that a sidecar needs and says what to do about what is wrong. All checks are made,
+ * whatever becomes of each. Nothing is changed, but that the store gets five objects of 28 bytes
+ * that nothing refers to: `PROBE` once, and four of `race-check.ts` each time.
  * @throws SidecarError for a wrong option only
  */
 export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
@@ -94,8 +116,14 @@ export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
 	});
 	try {
 		const checks = await runChecks(CHECKS, patient);
-		const statuses = checks.flatMap((check) => (check.status === "problem" ? [ERRORS[check.code].exitStatus] : []));
-		return { checks, isHealthy: statuses.length === 0, exitStatus: WORST_FIRST.find((status) => statuses.includes(status)) ?? 0 };
+		const statuses = checks.flatMap((check) =>
+			check.status === "problem" ? [ERRORS[check.code].exitStatus] : [],
+		);
+		return {
+			checks,
+			isHealthy: statuses.length === 0,
+			exitStatus: WORST_FIRST.find((status) => statuses.includes(status)) ?? 0,
+		};
 	} finally {
 		await patient.close();
 	}

@@ -9,15 +9,26 @@ import { openPlace, openSink, type Place } from "../store/place.ts";
 import type { PlainPlace } from "../store/plain.ts";
 import { exportObjects } from "../transfer/export-objects.ts";
 import { withStaging } from "../transfer/staging-directory.ts";
-import { connectionOf, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
+import {
+	connectionOf,
+	type OpenWorkspace,
+	type WorkspaceOptions,
+	withWorkspace,
+} from "./options.ts";
 import { isAmongLogs, placeOf } from "./place.ts";
 
 export interface ExportOptions extends Omit<WorkspaceOptions, "workspace"> {
 	/** `s3://bucket/prefix/`, or a directory that is new or empty. */
 	readonly to: string;
-	/** Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. Default: the newest. */
+	/**
+	 * Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as
+	 * `2h`. Default: the newest.
+	 */
 	readonly at?: number | string | undefined;
-	/** Objects may lie at the prefix already: those of the same keys are replaced, the others stay. Default false. */
+	/**
+	 * Objects may lie at the prefix already: those of the same keys are replaced, the others stay.
+	 * Default false.
+	 */
 	readonly overwrite?: boolean;
 }
 
@@ -32,7 +43,10 @@ export interface ExportResult {
 	readonly bytes: number;
 	/** What the target cannot hold, and why: it is not there. */
 	readonly notCarried: readonly { readonly path: string; readonly reason: string }[];
-	/** Objects that lay at the prefix before, and are no part of what was exported; with `overwrite` only. */
+	/**
+	 * Objects that lay at the prefix before, and are no part of what was exported; with `overwrite`
+	 * only.
+	 */
 	readonly others: number;
 	readonly ms: number;
 	/** 3 where something was not carried. */
@@ -40,11 +54,13 @@ export interface ExportResult {
 }
 
 /**
- * Writes the tree of a commit, with what superseded writers quarantined, to a directory or as objects whose keys are the paths.
- * docs/transfer.md says how objects hold modes, times and links. What is cut off leaves what was written so far.
+ * Writes the tree of a commit, with what superseded writers quarantined, to a directory or as
+ * objects whose keys are the paths. docs/transfer.md says how objects hold modes, times and links.
+ * What is cut off leaves what was written so far.
  *
- * @throws SidecarError TARGET_NOT_EMPTY; USAGE (a target among the logs, an empty log); COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*,
- * FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_* (of a directory to export to), STATE_DIR_UNUSABLE, and for a wrong option
+ * @throws SidecarError TARGET_NOT_EMPTY; USAGE (a target among the logs, an empty log);
+ * COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE,
+ * WORKSPACE_* (of a directory to export to), STATE_DIR_UNUSABLE, and for a wrong option
  */
 export async function exportTree(options: ExportOptions): Promise<ExportResult> {
 	return await withWorkspace(options, async (opened) => {
@@ -61,7 +77,9 @@ export async function exportTree(options: ExportOptions): Promise<ExportResult> 
 		}
 		const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
 		const exported =
-			place.kind === "s3" ? await toObjects(options, opened, place, seq) : await toDirectory(options, opened, place.path, seq);
+			place.kind === "s3"
+				? await toObjects(options, opened, place, seq)
+				: await toDirectory(options, opened, place.path, seq);
 		const { notCarried } = exported;
 		for (const { path, reason } of notCarried) log.warn("export.not-carried", { path, reason });
 		const ms = Math.round(performance.now() - started);
@@ -94,8 +112,15 @@ async function toObjects(
 		const write = async () => {
 			const read = await readLog(store, { at, signal });
 			requireCommit(read.head.seq, store.url);
-			const { notCarried, ...counts } = await exportObjects({ store, read, sink, progress, signal });
-			for (const [path, entry] of read.head.tree) there.delete(entry.type === "dir" && path !== "" ? `${path}/` : path);
+			const { notCarried, ...counts } = await exportObjects({
+				store,
+				read,
+				sink,
+				progress,
+				signal,
+			});
+			for (const [path, entry] of read.head.tree)
+				there.delete(entry.type === "dir" && path !== "" ? `${path}/` : path);
 			return { to: sink.url, seq: read.head.seq, ...counts, notCarried, others: there.size };
 		};
 		return await readEarlier(store, at, write, signal);
@@ -104,8 +129,15 @@ async function toObjects(
 	}
 }
 
-/** @throws SidecarError TARGET_NOT_EMPTY. The bare prefix without bytes, a "folder" as consoles make it, is empty. */
-async function keysAt(place: PlainPlace, overwrite: boolean, signal: AbortSignal | undefined): Promise<Set<string>> {
+/**
+ * @throws SidecarError TARGET_NOT_EMPTY. The bare prefix without bytes, a "folder" as consoles make
+ * it, is empty.
+ */
+async function keysAt(
+	place: PlainPlace,
+	overwrite: boolean,
+	signal: AbortSignal | undefined,
+): Promise<Set<string>> {
 	const keys = new Set<string>();
 	if (place.kind === "directory") return keys;
 	for await (const page of place.objects.list(signal && { signal })) {
@@ -134,7 +166,8 @@ async function toDirectory(
 		throw new SidecarError("USAGE", {
 			value: to,
 			reason: "--overwrite is for s3:// targets",
-			remedy: "name a new or empty directory; `restore --at` brings an existing one to a commit and keeps what gives way",
+			remedy:
+				"name a new or empty directory; `restore --at` brings an existing one to a commit and keeps what gives way",
 		});
 	}
 	requireEmptyDirectory(target);
@@ -144,7 +177,13 @@ async function toDirectory(
 	const tools = await loadTools();
 	return await withStaging(opened.privateDir, async (privateDir) => {
 		const place = { root: target, privateDir, label: "export" };
-		const restored = await restore({ ...opened, ...tools, ...place, at: newest, withQuarantined: true });
+		const restored = await restore({
+			...opened,
+			...tools,
+			...place,
+			at: newest,
+			withQuarantined: true,
+		});
 		await restored.finish(true);
 		const entries = [...restored.head.tree].filter(([path]) => path !== "");
 		const count = (type: string) => entries.filter(([, entry]) => entry.type === type).length;
@@ -168,12 +207,19 @@ function requireEmptyDirectory(path: string): void {
 	} catch (cause) {
 		const { code } = cause as NodeJS.ErrnoException;
 		if (code === "ENOENT") return;
-		if (code === "ENOTDIR") throw new SidecarError("USAGE", { value: path, reason: "it is not a directory", cause });
-		throw new SidecarError("WORKSPACE_UNREADABLE", { value: path, reason: code ?? "cannot be read", cause });
+		if (code === "ENOTDIR")
+			throw new SidecarError("USAGE", { value: path, reason: "it is not a directory", cause });
+		throw new SidecarError("WORKSPACE_UNREADABLE", {
+			value: path,
+			reason: code ?? "cannot be read",
+			cause,
+		});
 	}
-	if (first !== undefined) throw new SidecarError("TARGET_NOT_EMPTY", { value: path, reason: `${first} is there` });
+	if (first !== undefined)
+		throw new SidecarError("TARGET_NOT_EMPTY", { value: path, reason: `${first} is there` });
 }
 
 function requireCommit(seq: number, logUrl: string): void {
-	if (seq === 0) throw new SidecarError("COMMIT_NOT_FOUND", { value: logUrl, reason: "the log is empty" });
+	if (seq === 0)
+		throw new SidecarError("COMMIT_NOT_FOUND", { value: logUrl, reason: "the log is empty" });
 }

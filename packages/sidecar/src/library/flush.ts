@@ -34,18 +34,24 @@ export interface FlushReport {
 	readonly bytes: number;
 	/** What could not be taken, and why. */
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
-	/** Deletions that are not believed, because too much or something critical is gone at once and nobody watched it go: not committed. */
+	/**
+	 * Deletions that are not believed, because too much or something critical is gone at once and
+	 * nobody watched it go: not committed.
+	 */
 	readonly deferredDeletions: number;
 	/**
-	 * What had to give way to newer bytes of the log, and where it is on this disk. The log has it too, below `.recovered/`, unless
-	 * `notTaken` names it.
+	 * What had to give way to newer bytes of the log, and where it is on this disk. The log has it
+	 * too, below `.recovered/`, unless `notTaken` names it.
 	 */
 	readonly moved: readonly Moved[];
 	/** What holds a secret and is left out by choice. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
 	/** Another writer owns the tree: what was committed lies below `.recovered/`. */
 	readonly superseded: boolean;
-	/** Places that settings and links name and the log lacks, and what is left out. The exit status ignores them. */
+	/**
+	 * Places that settings and links name and the log lacks, and what is left out. The exit status
+	 * ignores them.
+	 */
 	readonly coverage: Coverage;
 	/** Of `durability`. */
 	readonly exitStatus: 0 | 3 | 4;
@@ -58,17 +64,20 @@ const UNKNOWN_RETRIES = 3;
 const FIRST_PAUSE_MS = 500;
 
 /**
- * Commits what changed on this disk: by the daemon that looks after it, else in one shot, which takes the tree over with a fence.
- * Where nothing changed no commit is made, no fence either.
+ * Commits what changed on this disk: by the daemon that looks after it, else in one shot, which
+ * takes the tree over with a fence. Where nothing changed no commit is made, no fence either.
  *
- * @throws SidecarError WORKSPACE_NOT_RESTORED where the log is not empty and this disk does not derive from it; NOT_DURABLE where the
- * store never says whether it took the commit; SECRET_FOUND, WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, and for a wrong option
+ * @throws SidecarError WORKSPACE_NOT_RESTORED where the log is not empty and this disk does not
+ * derive from it; NOT_DURABLE where the store never says whether it took the commit; SECRET_FOUND,
+ * WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, and for a wrong option
  */
 export async function flush(options: FlushOptions = {}): Promise<FlushReport> {
 	return await withWorkspace(options, async (opened) => {
 		const { stateDir, workspace } = opened.settings;
 		const answered = await flushByDaemon(stateDir, workspace);
-		const report = answered ?? (await withControl(stateDir, workspace, "flushing", () => flushInOneShot(opened)));
+		const report =
+			answered ??
+			(await withControl(stateDir, workspace, "flushing", () => flushInOneShot(opened)));
 		return { ...report, coverage: coverageOf(opened.root, opened.profile) };
 	});
 }
@@ -92,16 +101,31 @@ async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
 	if (isUnused(head)) await requireNothingPlain(opened);
 	const disk = await inspectDisk(opened, head);
 	requireRestored(workspace, head, disk);
-	if (disk.notDurable.every(({ kind }) => kind === "unreadable" || kind === "reserved" || kind === "away"))
-		return { ...report("this process", [], false, disk.notDurable, [], disk.unbelieved), seq: head.seq, excluded: disk.excluded };
+	if (
+		disk.notDurable.every(
+			({ kind }) => kind === "unreadable" || kind === "reserved" || kind === "away",
+		)
+	)
+		return {
+			...report("this process", [], false, disk.notDurable, [], disk.unbelieved),
+			seq: head.seq,
+			excluded: disk.excluded,
+		};
 
 	const session = await Session.open({ ...opened, handoverWaitMs });
 	const results = await flushInWaves(session, signal);
 	const { isSuperseded, restored, excluded } = session;
-	return { ...report("this process", results, isSuperseded, [], restored.moved, disk.unbelieved), seq: session.head.seq, excluded };
+	return {
+		...report("this process", results, isSuperseded, [], restored.moved, disk.unbelieved),
+		seq: session.head.seq,
+		excluded,
+	};
 }
 
-/** Else this directory would be the log's first content, and the objects that lie there would never be adopted. */
+/**
+ * Else this directory would be the log's first content, and the objects that lie there would never
+ * be adopted.
+ */
 async function requireNothingPlain(opened: OpenWorkspace): Promise<void> {
 	const plain = await findPlain(opened);
 	if (plain === undefined) return;
@@ -111,14 +135,21 @@ async function requireNothingPlain(opened: OpenWorkspace): Promise<void> {
 	});
 }
 
-/** A directory that does not derive from this log must not become its next commit. An empty log is a new user's. */
+/**
+ * A directory that does not derive from this log must not become its next commit. An empty log is a
+ * new user's.
+ */
 export function requireRestored(root: string, head: Head, disk: DiskState): void {
 	const reason = whyNotRestored(head.seq, disk);
-	if (reason !== undefined) throw new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
+	if (reason !== undefined)
+		throw new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
 }
 
 /** Why the directory does not derive from a log with so many commits; undefined if it does. */
-export function whyNotRestored(seq: number, { marker, hasBase }: Pick<DiskState, "marker" | "hasBase">): string | undefined {
+export function whyNotRestored(
+	seq: number,
+	{ marker, hasBase }: Pick<DiskState, "marker" | "hasBase">,
+): string | undefined {
 	if (seq === 0) return undefined;
 	if (marker === undefined) return `the log has ${seq} commits`;
 	if (!marker.complete) return "a restore of it was cut off";
@@ -130,7 +161,10 @@ export function whyNotRestored(seq: number, { marker, hasBase }: Pick<DiskState,
 /** Small files are durable before larger ones are read; where there are none, it is one commit. */
 const WAVES = [16 * 1024 * 1024, 256 * 1024 * 1024, Number.POSITIVE_INFINITY];
 
-async function flushInWaves(session: Session, signal: AbortSignal | undefined): Promise<Exclude<FlushResult, { kind: "unknown" }>[]> {
+async function flushInWaves(
+	session: Session,
+	signal: AbortSignal | undefined,
+): Promise<Exclude<FlushResult, { kind: "unknown" }>[]> {
 	const results: Exclude<FlushResult, { kind: "unknown" }>[] = [];
 	for (const maxFileBytes of WAVES) {
 		results.push(await flushOnce(session, signal, false, maxFileBytes));
@@ -140,7 +174,10 @@ async function flushInWaves(session: Session, signal: AbortSignal | undefined): 
 	return results;
 }
 
-/** Everything that changed, and the end in order. @throws SidecarError NOT_DURABLE where the store never says whether it took the commit */
+/**
+ * Everything that changed, and the end in order. @throws SidecarError NOT_DURABLE where the store
+ * never says whether it took the commit
+ */
 export async function flushOnce(
 	session: Session,
 	signal: AbortSignal | undefined,
@@ -148,7 +185,13 @@ export async function flushOnce(
 	maxFileBytes = Number.POSITIVE_INFINITY,
 ): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
 	for (let retry = 0; ; retry++) {
-		const result = await session.flush({ sweep: true, closed: true, deletionsAreMeant, maxFileBytes, signal });
+		const result = await session.flush({
+			sweep: true,
+			closed: true,
+			deletionsAreMeant,
+			maxFileBytes,
+			signal,
+		});
 		if (result.kind !== "unknown") return result;
 		if (retry === UNKNOWN_RETRIES) throw undecided(result.cause);
 		await thisMachine.sleep(FIRST_PAUSE_MS * 2 ** retry, signal);
@@ -164,9 +207,13 @@ function report(
 	unbelieved = 0,
 ): Flushed {
 	const commits = results.filter((result) => result.kind === "committed");
-	const sum = (of: (commit: (typeof commits)[number]) => number) => commits.reduce((total, commit) => total + of(commit), 0);
+	const sum = (of: (commit: (typeof commits)[number]) => number) =>
+		commits.reduce((total, commit) => total + of(commit), 0);
 	const result = results.at(-1);
-	const notTaken = [...unreadable.map(({ path, reason }) => ({ path, reason })), ...(result?.deferred ?? [])];
+	const notTaken = [
+		...unreadable.map(({ path, reason }) => ({ path, reason })),
+		...(result?.deferred ?? []),
+	];
 	const deferredDeletions = (result?.held ?? 0) + unbelieved;
 	return {
 		by,
@@ -180,6 +227,7 @@ function report(
 		moved,
 		excluded: [],
 		superseded,
-		exitStatus: durability({ notDurable: notTaken.length, deferredDeletions, superseded }).exitStatus,
+		exitStatus: durability({ notDurable: notTaken.length, deferredDeletions, superseded })
+			.exitStatus,
 	};
 }

@@ -5,13 +5,18 @@ import { openPlace } from "../store/place.ts";
 import type { PlainPlace } from "../store/plain.ts";
 import { type Imported, importPlace } from "../transfer/import-place.ts";
 import { surveyPlace } from "../transfer/survey-place.ts";
-import { connectionOf, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
+import {
+	connectionOf,
+	type OpenWorkspace,
+	type WorkspaceOptions,
+	withWorkspace,
+} from "./options.ts";
 import { isAmongLogs, placeOf, realPath } from "./place.ts";
 
 export interface ImportOptions extends Omit<WorkspaceOptions, "workspace"> {
 	/**
-	 * `s3://bucket/prefix/` (key = path below it) or a directory. Default: what lies beside the log, `users/{namespace}/{path}`, as a
-	 * first boot would adopt it.
+	 * `s3://bucket/prefix/` (key = path below it) or a directory. Default: what lies beside the log,
+	 * `users/{namespace}/{path}`, as a first boot would adopt it.
 	 */
 	readonly from?: string | undefined;
 }
@@ -23,11 +28,12 @@ export interface ImportResult extends Imported {
 }
 
 /**
- * Makes a directory, or objects whose keys are paths, the first content of a log: all of it by one commit, or nothing. What is imported
- * stays as it is. docs/transfer.md says what is kept of it.
+ * Makes a directory, or objects whose keys are paths, the first content of a log: all of it by one
+ * commit, or nothing. What is imported stays as it is. docs/transfer.md says what is kept of it.
  *
- * @throws SidecarError LOG_NOT_EMPTY; SOURCE_UNSAFE (every key that cannot be a path), SOURCE_CHANGED, USAGE (nothing is there),
- * SUPERSEDED, NOT_DURABLE, WORKSPACE_DISK_FULL, WORKSPACE_TOO_LARGE, STORE_*, STATE_DIR_UNUSABLE, and for a wrong option
+ * @throws SidecarError LOG_NOT_EMPTY; SOURCE_UNSAFE (every key that cannot be a path),
+ * SOURCE_CHANGED, USAGE (nothing is there), SUPERSEDED, NOT_DURABLE, WORKSPACE_DISK_FULL,
+ * WORKSPACE_TOO_LARGE, STORE_*, STATE_DIR_UNUSABLE, and for a wrong option
  */
 export async function importTree(options: ImportOptions = {}): Promise<ImportResult> {
 	return await withWorkspace(options, async (opened) => {
@@ -37,7 +43,10 @@ export async function importTree(options: ImportOptions = {}): Promise<ImportRes
 			const { place, besideLog, name } = source;
 			const survey = await surveyPlace({ ...opened, place, besideLog });
 			if (survey === undefined) throw nothingThere(name);
-			const imported = await importPlace({ ...opened, ...(await loadTools()), machine: thisMachine }, survey);
+			const imported = await importPlace(
+				{ ...opened, ...(await loadTools()), machine: thisMachine },
+				survey,
+			);
 			return { from: name, ...imported, ms: Math.round(performance.now() - started) };
 		} finally {
 			await source.close();
@@ -52,12 +61,18 @@ interface Source {
 	readonly close: () => Promise<void>;
 }
 
-async function openSource(options: ImportOptions, { store, storeUrl, settings }: OpenWorkspace): Promise<Source> {
+async function openSource(
+	options: ImportOptions,
+	{ store, storeUrl, settings }: OpenWorkspace,
+): Promise<Source> {
 	const beside = store.plain?.("");
 	const own = beside === undefined ? undefined : urlOf(beside);
 	if (options.from === undefined) {
 		if (beside === undefined)
-			throw new SidecarError("USAGE", { value: store.url, reason: "this store knows of no plain objects: name a source" });
+			throw new SidecarError("USAGE", {
+				value: store.url,
+				reason: "this store knows of no plain objects: name a source",
+			});
 		return { place: beside, besideLog: true, name: urlOf(beside), close: async () => {} };
 	}
 	const location = placeOf(options.from);
@@ -69,7 +84,8 @@ async function openSource(options: ImportOptions, { store, storeUrl, settings }:
 		throw new SidecarError("USAGE", {
 			value: options.from,
 			reason: "other logs lie there, or it lies among them",
-			remedy: "import what lies beside the log without naming a source; `export` the log of another namespace first",
+			remedy:
+				"import what lies beside the log without naming a source; `export` the log of another namespace first",
 		});
 	}
 	return { place, besideLog: false, name, close };

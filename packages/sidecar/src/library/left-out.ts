@@ -1,4 +1,7 @@
-/** Counts what is left out of the log, by the profile and by the ignore file, and lists the links in the rest. Only reads the disk. */
+/**
+ * Counts what is left out of the log, by the profile and by the ignore file, and lists the links in
+ * the rest. Only reads the disk.
+ */
 import { lstatSync, readlinkSync } from "node:fs";
 import { printable } from "../errors.ts";
 import { decodeName, fsPath, joinPath, type Roots, rootNameOf, rootPath } from "../path.ts";
@@ -23,7 +26,9 @@ export interface LeftOutSum {
 export interface LeftOut {
 	readonly byProfile: LeftOutSum;
 	readonly byIgnoreFile: LeftOutSum;
-	/** False: there are more. Other file systems, and anything beyond the time limit, are not counted. */
+	/**
+	 * False: there are more. Other file systems, and anything beyond the time limit, are not counted.
+	 */
 	readonly isComplete: boolean;
 }
 
@@ -46,8 +51,16 @@ interface Sum {
 	bytes: number;
 }
 
-/** Looks at the whole of what is stored, and at what is left out for at most `countingMs`; default 2 s. */
-export function survey(roots: Roots, profile: Pick<Profile, "volatile">, filter: Filter, countingMs = COUNTING_MS): Survey {
+/**
+ * Looks at the whole of what is stored, and at what is left out for at most `countingMs`; default 2
+ * s.
+ */
+export function survey(
+	roots: Roots,
+	profile: Pick<Profile, "volatile">,
+	filter: Filter,
+	countingMs = COUNTING_MS,
+): Survey {
 	const sums = { profile: emptySum(), ignoreFile: emptySum() };
 	const links: (readonly [string, string])[] = [];
 	const deadline = performance.now() + countingMs;
@@ -77,7 +90,13 @@ export function survey(roots: Roots, profile: Pick<Profile, "volatile">, filter:
 			const path = joinPath(directory, name);
 			const stat = look(roots, path);
 			const type: FileType =
-				stat === undefined || stat.isDirectory() ? "dir" : stat.isSymbolicLink() ? "link" : stat.isFile() ? "file" : "other";
+				stat === undefined || stat.isDirectory()
+					? "dir"
+					: stat.isSymbolicLink()
+						? "link"
+						: stat.isFile()
+							? "file"
+							: "other";
 			if (type === "other" || isReserved(path) || foreign.has(path)) continue;
 			if (filter(path, type) === "skip") {
 				const sum = sums[profile.volatile(path, type) ? "profile" : "ignoreFile"];
@@ -113,7 +132,10 @@ function emptySum(): Sum {
 
 function isReserved(path: string): boolean {
 	const name = rootNameOf(path);
-	return path === RESERVED_DIRECTORY || (name !== undefined && path === `${rootPath(name)}/${RESERVED_DIRECTORY}`);
+	return (
+		path === RESERVED_DIRECTORY ||
+		(name !== undefined && path === `${rootPath(name)}/${RESERVED_DIRECTORY}`)
+	);
 }
 
 /** `.roots` itself has no place on a disk. What cannot be looked at is named by the scan. */

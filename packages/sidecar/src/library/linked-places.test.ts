@@ -1,5 +1,15 @@
 /** Resolves links on the way to directories that a user names, also to ones that do not exist. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -19,7 +29,12 @@ function place() {
 	const ws = join(dir, "ws");
 	mkdirSync(ws);
 	writeFileSync(join(ws, "MEMORY.md"), "m");
-	const options = { workspace: ws, stateDir: join(dir, "state"), store: pathToFileURL(join(dir, "store")).href, profile: "plain" as const };
+	const options = {
+		workspace: ws,
+		stateDir: join(dir, "state"),
+		store: pathToFileURL(join(dir, "store")).href,
+		profile: "plain" as const,
+	};
 	return { dir, ws, options };
 }
 
@@ -33,16 +48,23 @@ it("a store or state directory that a link leads into the workspace is refused, 
 		const stateDir = join(dir, directory);
 		for (const verb of [flush, run, restore, status, rollback]) {
 			await expect(verb({ ...options, store, to: 1 })).rejects.toMatchObject({ code: "USAGE" });
-			await expect(verb({ ...options, stateDir, to: 1 })).rejects.toMatchObject({ code: "STATE_DIR_UNUSABLE" });
+			await expect(verb({ ...options, stateDir, to: 1 })).rejects.toMatchObject({
+				code: "STATE_DIR_UNUSABLE",
+			});
 		}
 		expect(await doctor({ ...options, store })).toMatchObject({ isHealthy: false, exitStatus: 2 });
-		expect(await doctor({ ...options, stateDir })).toMatchObject({ isHealthy: false, exitStatus: 2 });
+		expect(await doctor({ ...options, stateDir })).toMatchObject({
+			isHealthy: false,
+			exitStatus: 2,
+		});
 	}
 	expect(readdirSync(ws).sort()).toEqual(["MEMORY.md", "sub"]);
 	expect(readdirSync(join(ws, "sub"))).toEqual([]);
 	// A store that holds the workspace would be committed to itself as well.
 	symlinkSync(".", join(dir, "up"));
-	await expect(flush({ ...options, store: pathToFileURL(join(dir, "up")).href })).rejects.toMatchObject({ code: "USAGE" });
+	await expect(
+		flush({ ...options, store: pathToFileURL(join(dir, "up")).href }),
+	).rejects.toMatchObject({ code: "USAGE" });
 });
 
 describe("a workspace named by a link", () => {
@@ -51,9 +73,14 @@ describe("a workspace named by a link", () => {
 		const { dir, ws, options } = place();
 		const link = join(dir, "link");
 		symlinkSync("ws", link);
-		expect(await flush({ ...options, workspace: link })).toMatchObject({ exitStatus: 0, kind: "committed" });
+		expect(await flush({ ...options, workspace: link })).toMatchObject({
+			exitStatus: 0,
+			kind: "committed",
+		});
 		expect(await status(options)).toMatchObject({ isDurable: true, workspace: ws });
-		expect(await run({ ...options, workspace: link, command: ["true"] })).toMatchObject({ exitStatus: 0 });
+		expect(await run({ ...options, workspace: link, command: ["true"] })).toMatchObject({
+			exitStatus: 0,
+		});
 		expect(await flush(options)).toMatchObject({ exitStatus: 0, kind: "nothing" });
 	});
 
@@ -86,7 +113,9 @@ describe("a workspace named by a link", () => {
 					code: "WORKSPACE_NOT_DIRECTORY",
 					message: expect.stringContaining(reason),
 				});
-			const found = (await doctor({ ...options, workspace: link })).checks.find(({ name }) => name === "workspace");
+			const found = (await doctor({ ...options, workspace: link })).checks.find(
+				({ name }) => name === "workspace",
+			);
 			expect(found).toMatchObject({ status: "problem", code: "WORKSPACE_NOT_DIRECTORY" });
 			rmSync(link);
 		}
@@ -105,10 +134,16 @@ describe("a workspace named by a link", () => {
 			privatePath(options.stateDir, { ...identity, workspace: given }),
 		];
 		const marker = readFileSync(join(real, "base.json"), "utf8");
-		writeFileSync(join(real, "base.json"), marker.replace(JSON.stringify(ws), JSON.stringify(given)));
+		writeFileSync(
+			join(real, "base.json"),
+			marker.replace(JSON.stringify(ws), JSON.stringify(given)),
+		);
 		renameSync(real, old);
 		expect(readMarker(old)?.workspace).toBe(given);
-		expect(await flush({ ...options, workspace: given })).toMatchObject({ exitStatus: 0, kind: "nothing" });
+		expect(await flush({ ...options, workspace: given })).toMatchObject({
+			exitStatus: 0,
+			kind: "nothing",
+		});
 	});
 });
 
@@ -150,7 +185,11 @@ describe("status", () => {
 		await flush(options);
 		rmSync(join(ws, "d"), { recursive: true });
 		expect(await flush(options)).toMatchObject({ exitStatus: 3, deferredDeletions: 60 });
-		expect(await status(options)).toMatchObject({ isDurable: false, deferredDeletions: 60, notDurable: [] });
+		expect(await status(options)).toMatchObject({
+			isDurable: false,
+			deferredDeletions: 60,
+			notDurable: [],
+		});
 	});
 
 	// @id status-other-directory
@@ -160,7 +199,10 @@ describe("status", () => {
 		renameSync(ws, `${ws}-away`);
 		mkdirSync(ws);
 		await expect(flush(options)).rejects.toMatchObject({ code: "WORKSPACE_NOT_RESTORED" });
-		expect(await status(options)).toMatchObject({ isDurable: false, notRestored: expect.stringContaining("another directory") });
+		expect(await status(options)).toMatchObject({
+			isDurable: false,
+			notRestored: expect.stringContaining("another directory"),
+		});
 	});
 });
 
@@ -183,7 +225,8 @@ describe("a rollback beside databases in WAL mode", () => {
 		expect(result).toMatchObject({ exitStatus: 0, differences: [], moved: [] });
 		expect(readFileSync(join(ws, "MEMORY.md"), "utf8")).toBe("m");
 		expect(readFileSync(join(ws, "a.db")).equals(bytes)).toBe(true);
-		for (const suffix of ["-wal", "-shm"]) expect(existsSync(join(ws, `a.db${suffix}`))).toBe(false);
+		for (const suffix of ["-wal", "-shm"])
+			expect(existsSync(join(ws, `a.db${suffix}`))).toBe(false);
 	});
 
 	// @id changed-database-rollback
@@ -193,7 +236,11 @@ describe("a rollback beside databases in WAL mode", () => {
 		await flush(options);
 		database(join(ws, "a.db"), "INSERT INTO t VALUES (2)");
 		await flush(options);
-		expect(await rollback({ ...options, to: 2 })).toMatchObject({ exitStatus: 0, differences: [], moved: [{ path: "a.db" }] });
+		expect(await rollback({ ...options, to: 2 })).toMatchObject({
+			exitStatus: 0,
+			differences: [],
+			moved: [{ path: "a.db" }],
+		});
 		const db = new DatabaseSync(join(ws, "a.db"));
 		expect(db.prepare("SELECT x FROM t").all()).toEqual([{ x: 1 }]);
 		db.close();

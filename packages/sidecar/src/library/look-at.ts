@@ -1,6 +1,8 @@
 import { lstatSync, type Stats, statSync } from "node:fs";
 
-/** Stat of what a path leads to; undefined if it is missing, too long, a loop, or not accessible. */
+/**
+ * Stat of what a path leads to; undefined if it is missing, too long, a loop, or not accessible.
+ */
 export function statAt(path: string): Stats | undefined {
 	return attempt(() => statSync(path));
 }

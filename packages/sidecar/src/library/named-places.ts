@@ -1,8 +1,9 @@
 /**
- * The places that OpenClaw's own settings name: in openclaw.json, in the files it includes, in .env and in variables named OPENCLAW_*.
+ * The places that OpenClaw's own settings name: in openclaw.json, in the files it includes, in .env
+ * and in variables named OPENCLAW_*.
  *
- * A place is known by its key (`workspace`, `authDir`), or because its value is an absolute path that is there. Does NOT see what an agent
- * makes elsewhere by itself.
+ * A place is known by its key (`workspace`, `authDir`), or because its value is an absolute path
+ * that is there. Does NOT see what an agent makes elsewhere by itself.
  */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -66,7 +67,8 @@ export function namedPlaces(main: string, env: NodeJS.ProcessEnv, unread: string
 	for (const [name, value] of variablesOf(main, env)) take(value, name, STATE_VARIABLES.has(name));
 	if (env.OPENCLAW_STATE_DIR === undefined) {
 		if (env.OPENCLAW_HOME) take(join(env.OPENCLAW_HOME, ".openclaw"), "OPENCLAW_HOME", true);
-		if (env.OPENCLAW_PROFILE && env.OPENCLAW_PROFILE !== "default") take(`~/.openclaw-${env.OPENCLAW_PROFILE}`, "OPENCLAW_PROFILE", true);
+		if (env.OPENCLAW_PROFILE && env.OPENCLAW_PROFILE !== "default")
+			take(`~/.openclaw-${env.OPENCLAW_PROFILE}`, "OPENCLAW_PROFILE", true);
 	}
 	readConfig(join(main, AGENT_CONFIG), take, unread);
 	return found;
@@ -82,13 +84,15 @@ function variablesOf(main: string, env: NodeJS.ProcessEnv): [string, string][] {
 	} catch {
 		// Most have none.
 	}
-	const own = [...text.matchAll(/^\s*(?:export\s+)?(OPENCLAW_\w+)\s*=\s*["']?([^"'\n]*)/gm)].map(([, name = "", value = ""]) => [
-		name,
-		value,
-	]);
+	const own = [...text.matchAll(/^\s*(?:export\s+)?(OPENCLAW_\w+)\s*=\s*["']?([^"'\n]*)/gm)].map(
+		([, name = "", value = ""]) => [name, value],
+	);
 	const all = [...Object.entries(env), ...own] as [string, string | undefined][];
 	return all
-		.filter(([name, value]) => name.startsWith("OPENCLAW_") && !OTHER_VARIABLES.test(name) && isPlace(value?.trim() ?? ""))
+		.filter(
+			([name, value]) =>
+				name.startsWith("OPENCLAW_") && !OTHER_VARIABLES.test(name) && isPlace(value?.trim() ?? ""),
+		)
 		.map(([name, value = ""]) => [name, value.trim()]);
 }
 
@@ -109,8 +113,10 @@ function readConfig(file: string, take: Take, unread: string[], deep = 0): void 
 			else takeSetting(value, keys, name, isPart, take);
 		});
 	} catch {
-		// OpenClaw refuses it too. It will name the same places once it is fixed, and a needless warning costs less than a lost directory.
-		for (const [, key = "", double, single] of text.matchAll(LOOSE_PAIR)) takeSetting(double ?? single ?? "", [key], name, true, take);
+		// OpenClaw refuses it too. It will name the same places once it is fixed, and a needless
+		// warning costs less than a lost directory.
+		for (const [, key = "", double, single] of text.matchAll(LOOSE_PAIR))
+			takeSetting(double ?? single ?? "", [key], name, true, take);
 		includes.push(...includesIn(text));
 	}
 	for (const include of deep < INCLUDES_DEEP ? includes : []) {
@@ -120,23 +126,42 @@ function readConfig(file: string, take: Take, unread: string[], deep = 0): void 
 	}
 }
 
-const LOOSE_PAIR = /(?:^|[\s{,"'])([A-Za-z]\w{0,63})["']?\s{0,9}:\s{0,9}\[?\s{0,9}(?:"([^"\n]{1,4096})"|'([^'\n]{1,4096})')/g;
+const LOOSE_PAIR =
+	/(?:^|[\s{,"'])([A-Za-z]\w{0,63})["']?\s{0,9}:\s{0,9}\[?\s{0,9}(?:"([^"\n]{1,4096})"|'([^'\n]{1,4096})')/g;
 
 function includesIn(text: string): string[] {
-	const found = text.matchAll(/\$include["']?\s{0,9}:\s{0,9}(\[[^\]]{0,65536}\]|"[^"\n]{1,4096}"|'[^'\n]{1,4096}')/g);
-	return [...found].flatMap(([, value = ""]) => [...value.matchAll(/"([^"\n]+)"|'([^'\n]+)'/g)].map(([, a, b]) => a ?? b ?? ""));
+	const found = text.matchAll(
+		/\$include["']?\s{0,9}:\s{0,9}(\[[^\]]{0,65536}\]|"[^"\n]{1,4096}"|'[^'\n]{1,4096}')/g,
+	);
+	return [...found].flatMap(([, value = ""]) =>
+		[...value.matchAll(/"([^"\n]+)"|'([^'\n]+)'/g)].map(([, a, b]) => a ?? b ?? ""),
+	);
 }
 
-/** OpenClaw resolves a relative `workspace` or `agentDir` of an agent against its working directory; other keys may be no paths at all. */
-function takeSetting(value: string, keys: readonly string[], file: string, isPart: boolean, take: Take): void {
+/**
+ * OpenClaw resolves a relative `workspace` or `agentDir` of an agent against its working directory;
+ * other keys may be no paths at all.
+ */
+function takeSetting(
+	value: string,
+	keys: readonly string[],
+	file: string,
+	isPart: boolean,
+	take: Take,
+): void {
 	const named = keys.filter((key) => !/^\d+$/.test(key));
 	const [last = "", before = ""] = named.toReversed();
 	const isKnown = STATE_KEYS.has(last) || STATE_KEYS.has(before);
-	const isOfAgent = !isPart && keys[0] === "agents" && (last === "workspace" || last === "agentDir");
+	const isOfAgent =
+		!isPart && keys[0] === "agents" && (last === "workspace" || last === "agentDir");
 	if (isPlace(value) || isOfAgent) take(value, `${named.join(".")} in ${file}`, isKnown);
 }
 
-function walk(value: unknown, keys: readonly string[], visit: (value: string, keys: readonly string[]) => void): void {
+function walk(
+	value: unknown,
+	keys: readonly string[],
+	visit: (value: string, keys: readonly string[]) => void,
+): void {
 	if (typeof value === "string") visit(value, keys);
 	else if (typeof value === "object" && value !== null)
 		for (const [key, inner] of Object.entries(value)) walk(inner, [...keys, key], visit);
@@ -146,11 +171,15 @@ const isPlace = (text: string) => /^(?:\/.|~(?:$|\/)|\$\{)/.test(text);
 
 /** The path up to the first part that OpenClaw fills in for each agent. */
 function placeOf(text: string, env: NodeJS.ProcessEnv): string {
-	const filled = text.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, variable: string) => env[variable] ?? "");
+	const filled = text.replaceAll(
+		/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g,
+		(_, variable: string) => env[variable] ?? "",
+	);
 	const parts = filled.split("/");
 	const open = parts.findIndex((part) => /[{}*<>]/.test(part));
 	const path = open < 0 ? filled : parts.slice(0, open).join("/");
-	if (path === "~" || path.startsWith("~/")) return join(env.OPENCLAW_HOME ?? env.HOME ?? homedir(), path.slice(1));
+	if (path === "~" || path.startsWith("~/"))
+		return join(env.OPENCLAW_HOME ?? env.HOME ?? homedir(), path.slice(1));
 	return path === "" || isAbsolute(path) ? path : resolve(path);
 }
 

@@ -1,8 +1,10 @@
 /**
- * The workspace's directories, resolved once: links on the way to an additional root are followed here and never again.
+ * The workspace's directories, resolved once: links on the way to an additional root are followed
+ * here and never again.
  *
- * No directory may hold another, nor the store or the private directory: a commit would hold itself, or a restore write one over the other.
- * Does NOT see a directory that is mounted inside another under a name of its own.
+ * No directory may hold another, nor the store or the private directory: a commit would hold
+ * itself, or a restore write one over the other. Does NOT see a directory that is mounted inside
+ * another under a name of its own.
  */
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -46,9 +48,16 @@ export function openRoots(
 
 /** @throws SidecarError USAGE */
 function requireApart(root: Place, other: Place): void {
-	const inside = (inner: Place, outer: Place) => isInside(inner.directory, outer.directory) || isInside(inner.real, outer.real);
+	const inside = (inner: Place, outer: Place) =>
+		isInside(inner.directory, outer.directory) || isInside(inner.real, outer.real);
 	const isSame = root.real === other.real || isOneDirectory(root.real, other.real);
-	const how = isSame ? "is" : inside(root, other) ? "lies inside" : inside(other, root) ? "holds" : undefined;
+	const how = isSame
+		? "is"
+		: inside(root, other)
+			? "lies inside"
+			: inside(other, root)
+				? "holds"
+				: undefined;
 	if (how === undefined) return;
 	throw new SidecarError("USAGE", {
 		value: root.directory,
@@ -63,14 +72,23 @@ function requireApart(root: Place, other: Place): void {
 /** One directory may have two names: a bind mount. */
 function isOneDirectory(a: string, b: string): boolean {
 	const [first, second] = [statOf(a), statOf(b)];
-	return first !== undefined && second !== undefined && first.dev === second.dev && first.ino === second.ino;
+	return (
+		first !== undefined &&
+		second !== undefined &&
+		first.dev === second.dev &&
+		first.ino === second.ino
+	);
 }
 
 /** @throws SidecarError USAGE */
 function rootPathOf(name: string, directory: string): string {
 	const refuse = (reason: string) => {
 		const remedy = "name a directory, or a place where one can be made";
-		return new SidecarError("USAGE", { value: directory, reason: `the root ${name}: ${reason}`, remedy });
+		return new SidecarError("USAGE", {
+			value: directory,
+			reason: `the root ${name}: ${reason}`,
+			remedy,
+		});
 	};
 	let real: string;
 	try {

@@ -1,6 +1,7 @@
 /**
- * What every verb takes. Each option means what it means on the command line, is checked by the same table and has the same default
- * (docs/configuration.md); neither the environment nor a config file is looked at, but for the XDG directories that defaults depend on.
+ * What every verb takes. Each option means what it means on the command line, is checked by the
+ * same table and has the same default (docs/configuration.md); neither the environment nor a config
+ * file is looked at, but for the XDG directories that defaults depend on.
  */
 import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
@@ -23,7 +24,10 @@ export interface LogOptions extends OpenStoreOptions {
 	readonly store?: string | ObjectStore;
 	/** Whose log it is. Default `default`. */
 	readonly namespace?: string;
-	/** @internal All options of docs/configuration.md, checked already. The others of them are ignored then. */
+	/**
+	 * @internal All options of docs/configuration.md, checked already. The others of them are ignored
+	 * then.
+	 */
 	readonly settings?: Config | undefined;
 	/** Ends the verb early; it throws then. */
 	readonly signal?: AbortSignal | undefined;
@@ -36,8 +40,8 @@ export interface WorkspaceOptions extends LogOptions {
 	/** What is known of the directory. Default `openclaw`. */
 	readonly profile?: "openclaw" | "plain" | Profile;
 	/**
-	 * Directories outside the workspace that belong to it: absolute paths by name. In the log they stand below `.roots/{name}/`. Default:
-	 * none; what the log has of others stays in it.
+	 * Directories outside the workspace that belong to it: absolute paths by name. In the log they
+	 * stand below `.roots/{name}/`. Default: none; what the log has of others stays in it.
 	 */
 	readonly roots?: Readonly<Record<string, string>> | ReadonlyMap<string, string>;
 	/** Private to the sidecar, outside the workspace. Default `$XDG_STATE_HOME/openclaw-sidecar`. */
@@ -76,11 +80,19 @@ export function settingsOf(options: LogOptions): Config {
 	// Those that are open already have no text.
 	const texts = Object.entries({ store, profile }).filter(([, value]) => typeof value !== "object");
 	const input = { values: { ...values, ...Object.fromEntries(texts) }, flags: {}, env };
-	return loadConfig({ ...input, homeDir: homedir(), workingDir: process.cwd(), readFile: () => undefined }).config;
+	return loadConfig({
+		...input,
+		homeDir: homedir(),
+		workingDir: process.cwd(),
+		readFile: () => undefined,
+	}).config;
 }
 
 /** Opens the namespace's part of the store for as long as `use` takes. */
-export async function withLog<T>(options: LogOptions, use: (opened: OpenLog) => Promise<T>): Promise<T> {
+export async function withLog<T>(
+	options: LogOptions,
+	use: (opened: OpenLog) => Promise<T>,
+): Promise<T> {
 	const { close, ...opened } = await openLog(options);
 	try {
 		return await use(opened);
@@ -90,7 +102,9 @@ export async function withLog<T>(options: LogOptions, use: (opened: OpenLog) => 
 }
 
 /** Opens the namespace's part of the store. A store that was handed in stays open after `close`. */
-export async function openLog(options: LogOptions): Promise<OpenLog & { readonly close: () => Promise<void> }> {
+export async function openLog(
+	options: LogOptions,
+): Promise<OpenLog & { readonly close: () => Promise<void> }> {
 	const { settings, store, close } = await openRoot(options);
 	return { settings, store: namespaced(store, settings.namespace), storeUrl: store.url, close };
 }
@@ -108,13 +122,17 @@ export async function openRoot(
 }
 
 /** The same for verbs that work on a directory. */
-export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: OpenWorkspace) => Promise<T>): Promise<T> {
+export async function withWorkspace<T>(
+	options: WorkspaceOptions,
+	use: (opened: OpenWorkspace) => Promise<T>,
+): Promise<T> {
 	return await withLog(options, async (opened) => {
 		const { storeUrl } = opened;
 		const settings = withRealWorkspace(opened.settings);
 		requireOutside(settings, storeUrl);
 		const { workspace, stateDir, namespace, profile: name } = settings;
-		const profile = typeof options.profile === "object" ? options.profile : (profileNamed(name) as Profile);
+		const profile =
+			typeof options.profile === "object" ? options.profile : (profileNamed(name) as Profile);
 		const root = openRoots(settings, storeUrl);
 		const privateDir = privateDirectory(stateDir, { workspace, store: storeUrl, namespace });
 		return await use({
@@ -132,12 +150,18 @@ export async function withWorkspace<T>(options: WorkspaceOptions, use: (opened: 
 }
 
 /** How S3 is reached, whatever for. */
-export function connectionOf({ credentials }: Pick<OpenStoreOptions, "credentials">, settings: Config): OpenStoreOptions {
+export function connectionOf(
+	{ credentials }: Pick<OpenStoreOptions, "credentials">,
+	settings: Config,
+): OpenStoreOptions {
 	const { region, endpoint, forcePathStyle, sse, sseKmsKeyId } = settings;
 	return { region, endpoint, forcePathStyle, sse, sseKmsKeyId, credentials };
 }
 
-async function openedStore(options: LogOptions, settings: Config): Promise<{ readonly store: ObjectStore; readonly isOurs: boolean }> {
+async function openedStore(
+	options: LogOptions,
+	settings: Config,
+): Promise<{ readonly store: ObjectStore; readonly isOurs: boolean }> {
 	const { store } = options;
 	if (typeof store === "object") return { store, isOurs: false };
 	return { store: await openStore(settings.store, connectionOf(options, settings)), isOurs: true };

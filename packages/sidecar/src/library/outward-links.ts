@@ -1,7 +1,9 @@
 /**
- * Links that lead out of the workspace: a link is stored as a link, and what it leads to is in no commit.
+ * Links that lead out of the workspace: a link is stored as a link, and what it leads to is in no
+ * commit.
  *
- * Links to programs and within installed packages are counted and not named: they lead to what an installation brings again.
+ * Links to programs and within installed packages are counted and not named: they lead to what an
+ * installation brings again.
  */
 import { readlinkSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -32,7 +34,11 @@ export function leadsTo(roots: Roots, path: string, target: string): string | un
 
 /** Does the link lead to what an installation brings again? */
 export function isInstalled({ path, place }: OutwardLink): boolean {
-	return isSystemPlace(place) || /(?:^|\/)node_modules\//.test(path) || (/(?:^|\/)bin\/[^/]+$/.test(path) && isProgram(place));
+	return (
+		isSystemPlace(place) ||
+		/(?:^|\/)node_modules\//.test(path) ||
+		(/(?:^|\/)bin\/[^/]+$/.test(path) && isProgram(place))
+	);
 }
 
 function isProgram(place: string): boolean {

@@ -1,8 +1,14 @@
 /**
- * The agent as a machine of the platform runs it: with what variables, prepared how, asked with what secret. For OpenClaw, which is what
- * the workspace's profile says, that means a configuration for a new user and the secret of a restored one's.
+ * The agent as a machine of the platform runs it: with what variables, prepared how, asked with
+ * what secret. For OpenClaw, which is what the workspace's profile says, that means a configuration
+ * for a new user and the secret of a restored one's.
  */
-import { openClawVariables, readConfig, type Variables, writeMinimalConfig } from "../agentcore/openclaw-config.ts";
+import {
+	openClawVariables,
+	readConfig,
+	type Variables,
+	writeMinimalConfig,
+} from "../agentcore/openclaw-config.ts";
 import { agentEnvironment } from "../daemon/agent-environment.ts";
 import type { OpenWorkspace } from "./options.ts";
 
@@ -26,7 +32,8 @@ export async function platformAgent(
 ): Promise<PlatformAgent> {
 	const { workspace, agentUrl, agentEnv, region } = settings;
 	const own = { OPENCLAW_GATEWAY_TOKEN: token };
-	if (profile.name !== "openclaw") return { variables: own, prepare: () => {}, secret: () => token };
+	if (profile.name !== "openclaw")
+		return { variables: own, prepare: () => {}, secret: () => token };
 	const { gatewaySecret } = await import("../agentcore/gateway-token.ts");
 	const given = agentEnvironment(env, agentEnv?.split(",")).env;
 	const variables = { ...own, ...openClawVariables(given, agentUrl, region) };
@@ -34,7 +41,8 @@ export async function platformAgent(
 	return {
 		variables,
 		prepare: () => {
-			if (writeMinimalConfig(workspace, all)) log.info("agent.config-written", { model: all.OPENCLAW_MODEL_ID });
+			if (writeMinimalConfig(workspace, all))
+				log.info("agent.config-written", { model: all.OPENCLAW_MODEL_ID });
 		},
 		secret: () => gatewaySecret(readConfig(workspace, all), all),
 	};

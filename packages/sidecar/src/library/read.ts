@@ -16,7 +16,8 @@ export interface HistoryOptions extends LogOptions {
 }
 
 /**
- * The log's commits, newest first; one that cannot be read says why, and does not hide those before it.
+ * The log's commits, newest first; one that cannot be read says why, and does not hide those before
+ * it.
  * @throws SidecarError STORE_*, and for a wrong option
  */
 export async function* history(options: HistoryOptions = {}): AsyncGenerator<HistoryEntry> {
@@ -29,7 +30,10 @@ export async function* history(options: HistoryOptions = {}): AsyncGenerator<His
 }
 
 export interface AtOptions extends LogOptions {
-	/** Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. Default: the newest. */
+	/**
+	 * Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as
+	 * `2h`. Default: the newest.
+	 */
 	readonly at?: number | string | undefined;
 }
 
@@ -47,13 +51,17 @@ export interface Listing {
 
 /**
  * What a commit's tree holds. What superseded writers quarantined is in it, below `.recovered/`.
- * @throws SidecarError PATH_NOT_FOUND, COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
+ * @throws SidecarError PATH_NOT_FOUND, COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*,
+ * FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
 export async function ls(options: LsOptions = {}): Promise<Listing> {
 	return await withLog(options, async ({ store }) => {
 		return await readAt(store, options, async ({ head }) => ({
 			seq: head.seq,
-			entries: options.path === undefined ? listTree(head.tree, "") : listTree(head.tree, requirePath(head, options.path)),
+			entries:
+				options.path === undefined
+					? listTree(head.tree, "")
+					: listTree(head.tree, requirePath(head, options.path)),
 		}));
 	});
 }
@@ -68,7 +76,8 @@ export interface CatOptions extends AtOptions {
 /**
  * Writes a file's bytes as of a commit to a stream, each MiB checked before it is written.
  * @returns bytes written
- * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), and as `ls`; what the stream fails with, as it is
+ * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), and as `ls`; what the
+ * stream fails with, as it is
  */
 export async function cat(options: CatOptions): Promise<number> {
 	return await withLog(options, async ({ store }) => {
@@ -79,7 +88,11 @@ export async function cat(options: CatOptions): Promise<number> {
 }
 
 /** Reads a commit and what `use` needs of it. */
-export async function readAt<T>(store: ObjectStore, { at, signal }: AtOptions, use: (read: LogRead) => Promise<T>): Promise<T> {
+export async function readAt<T>(
+	store: ObjectStore,
+	{ at, signal }: AtOptions,
+	use: (read: LogRead) => Promise<T>,
+): Promise<T> {
 	const seq = at === undefined ? undefined : await resolveAt(store, String(at), signal);
 	const read = async () => use(await readLog(store, { at: seq, signal }));
 	return await readEarlier(store, seq, read, signal);
@@ -88,5 +101,8 @@ export async function readAt<T>(store: ObjectStore, { at, signal }: AtOptions, u
 function requirePath({ tree, seq }: LogRead["head"], typed: string): Path {
 	const path = findPath(tree, typed);
 	if (path !== undefined) return path;
-	throw new SidecarError("PATH_NOT_FOUND", { value: typed, reason: seq === 0 ? "the log is empty" : `not in commit ${seq}` });
+	throw new SidecarError("PATH_NOT_FOUND", {
+		value: typed,
+		reason: seq === 0 ? "the log is empty" : `not in commit ${seq}`,
+	});
 }

@@ -37,12 +37,17 @@ const on = (machine: string, where = bench) => ({
 	handoverWaitMs: 0,
 });
 const at = (machine: string, path: string) => join(bench.workspace(machine), path);
-const listed = async () => (await listQuarantined(on("any"))).flatMap(({ entries }) => entries.map(([path]) => path));
+const listed = async () =>
+	(await listQuarantined(on("any"))).flatMap(({ entries }) => entries.map(([path]) => path));
 
 beforeAll(async () => {
 	bench = await workbench();
 	mkdirSync(at("lost", "notes"), { recursive: true });
-	for (const [path, text] of Object.entries({ "MEMORY.md": "of both", "notes/one.md": "left alone by `lost`", kept: "left alone" }))
+	for (const [path, text] of Object.entries({
+		"MEMORY.md": "of both",
+		"notes/one.md": "left alone by `lost`",
+		kept: "left alone",
+	}))
 		writeFileSync(at("lost", path), text);
 	const lost = await bench.open("lost");
 	await lost.flush({ sweep: true });
@@ -76,7 +81,8 @@ describe("what is quarantined", () => {
 
 	it("is told by writer, with the store's times of its first and last commit", async () => {
 		const times: number[] = [];
-		for await (const entry of history(bench.store)) if (!("error" in entry) && entry.flags.recovered === true) times.push(entry.timeMs);
+		for await (const entry of history(bench.store))
+			if (!("error" in entry) && entry.flags.recovered === true) times.push(entry.timeMs);
 		expect(times).toHaveLength(2);
 		expect(await listQuarantined({ ...on("any"), writer: writer.slice(0, 6) })).toMatchObject([
 			{ writer, files: 4, firstMs: times[1], lastMs: times[0] },
@@ -84,8 +90,13 @@ describe("what is quarantined", () => {
 	});
 
 	it("is not guessed at", async () => {
-		await expect(listQuarantined({ ...on("any"), writer: "not-hex" })).rejects.toMatchObject({ code: "USAGE", value: "not-hex" });
-		await expect(recoverTo({ ...on("any"), to: join(bench.dir, "none"), path: "no-such" })).rejects.toMatchObject({
+		await expect(listQuarantined({ ...on("any"), writer: "not-hex" })).rejects.toMatchObject({
+			code: "USAGE",
+			value: "not-hex",
+		});
+		await expect(
+			recoverTo({ ...on("any"), to: join(bench.dir, "none"), path: "no-such" }),
+		).rejects.toMatchObject({
 			code: "PATH_NOT_FOUND",
 		});
 		await expect(recoverDrop(on("any"))).rejects.toMatchObject({ code: "USAGE" });
@@ -95,7 +106,10 @@ describe("what is quarantined", () => {
 describe("recoverTo", () => {
 	it("writes everything as it was", async () => {
 		const to = join(bench.dir, "out");
-		expect(await recoverTo({ ...on("any"), to })).toMatchObject({ directories: [join(to, writer)], files: 4 });
+		expect(await recoverTo({ ...on("any"), to })).toMatchObject({
+			directories: [join(to, writer)],
+			files: 4,
+		});
 		const out = (path: string) => join(to, writer, path);
 		expect(readFileSync(out("MEMORY.md"), "utf8")).toBe("by the one that lost");
 		expect(lstatSync(out(notes)).mode & 0o777).toBe(0o750);
@@ -110,13 +124,18 @@ describe("recoverTo", () => {
 		const to = join(bench.dir, "part");
 		await recoverTo({ ...on("any"), to, path: "notes" });
 		expect(readdirSync(join(to, writer))).toEqual(["notes"]);
-		await expect(recoverTo({ ...on("any"), to })).rejects.toMatchObject({ code: "USAGE", value: to });
+		await expect(recoverTo({ ...on("any"), to })).rejects.toMatchObject({
+			code: "USAGE",
+			value: to,
+		});
 		expect(readdirSync(join(to, writer))).toEqual(["notes"]);
 	});
 
 	it("leaves nothing behind where it fails", async () => {
 		const to = join(bench.dir, "deep/er");
-		const entry = (await readLog(bench.store)).head.tree.get(`.recovered/${writer}/x.db`) as FileEntry;
+		const entry = (await readLog(bench.store)).head.tree.get(
+			`.recovered/${writer}/x.db`,
+		) as FileEntry;
 		const object = join(bench.dir, "store/users/alice", entry.chunks[0]?.block.key as string);
 		const bytes = readFileSync(object);
 		const damaged = Buffer.from(bytes);
@@ -140,9 +159,14 @@ describe("recoverApply", () => {
 	});
 
 	it("brings one in, moves away what stands there, and takes it off the list", async () => {
-		const { applied, moved, exitStatus } = await recoverApply({ ...on("machine"), path: "MEMORY.md" });
+		const { applied, moved, exitStatus } = await recoverApply({
+			...on("machine"),
+			path: "MEMORY.md",
+		});
 		expect({ applied, exitStatus }).toEqual({ applied: ["MEMORY.md"], exitStatus: 0 });
-		expect(moved.map(({ path, to }) => [path, readFileSync(to, "utf8")])).toEqual([["MEMORY.md", "by the owner"]]);
+		expect(moved.map(({ path, to }) => [path, readFileSync(to, "utf8")])).toEqual([
+			["MEMORY.md", "by the owner"],
+		]);
 		expect(readFileSync(at("machine", "MEMORY.md"), "utf8")).toBe("by the one that lost");
 		expect(readFileSync(at("machine", "only-owner"), "utf8")).toBe("x");
 		expect(await listed()).toEqual(quarantined.slice(1));
@@ -153,17 +177,25 @@ describe("recoverApply", () => {
 
 	it("refuses a file where a directory stands, and a way through a link", async () => {
 		mkdirSync(at("machine", "x.db"));
-		await expect(recoverApply({ ...on("machine"), path: "x.db" })).rejects.toMatchObject({ code: "USAGE", value: "x.db" });
+		await expect(recoverApply({ ...on("machine"), path: "x.db" })).rejects.toMatchObject({
+			code: "USAGE",
+			value: "x.db",
+		});
 		rmSync(at("machine", "x.db"), { recursive: true });
 		rmSync(at("machine", "notes"), { recursive: true });
 		symlinkSync(bench.dir, at("machine", "notes"));
-		await expect(recoverApply({ ...on("machine"), path: notes })).rejects.toMatchObject({ code: "USAGE", value: "notes" });
+		await expect(recoverApply({ ...on("machine"), path: notes })).rejects.toMatchObject({
+			code: "USAGE",
+			value: "notes",
+		});
 		expect(existsSync(join(bench.dir, "two.sh"))).toBe(false);
 		rmSync(at("machine", "notes"));
 	});
 
 	it("brings a directory in with all below it", async () => {
-		expect(new Set((await recoverApply({ ...on("machine"), path: "notes" })).applied)).toEqual(new Set(["notes/link", notes]));
+		expect(new Set((await recoverApply({ ...on("machine"), path: "notes" })).applied)).toEqual(
+			new Set(["notes/link", notes]),
+		);
 		expect(lstatSync(at("machine", notes)).mode & 0o777).toBe(0o750);
 		expect(await listed()).toEqual(["x.db"]);
 	});
@@ -179,9 +211,15 @@ describe("recoverApply", () => {
 		await restore(here);
 		// In halves, so that this file holds none.
 		writeFileSync(join(here.workspace, "notes.md"), "AKIA" + "QWERTYUIOPASDFGH");
-		await expect(recoverApply({ ...here, onSecret: "fail" })).rejects.toMatchObject({ code: "SECRET_FOUND", value: "notes.md" });
+		await expect(recoverApply({ ...here, onSecret: "fail" })).rejects.toMatchObject({
+			code: "SECRET_FOUND",
+			value: "notes.md",
+		});
 		expect(await listQuarantined(here)).toMatchObject([{ files: 1 }]);
-		expect(await recoverApply({ ...here, onSecret: "exclude" })).toMatchObject({ applied: ["late"], exitStatus: 0 });
+		expect(await recoverApply({ ...here, onSecret: "exclude" })).toMatchObject({
+			applied: ["late"],
+			exitStatus: 0,
+		});
 		const { tree } = (await readLog(own.store)).head;
 		expect([tree.has("late"), tree.has("notes.md")]).toEqual([true, false]);
 	});
@@ -190,12 +228,18 @@ describe("recoverApply", () => {
 describe("recoverDrop", () => {
 	it("takes it off the list, and history keeps it", async () => {
 		const { head } = await readLog(bench.store);
-		expect(await recoverDrop({ ...on("machine"), path: "x.db" })).toEqual({ by: "this process", files: 1, seq: head.seq + 2 });
+		expect(await recoverDrop({ ...on("machine"), path: "x.db" })).toEqual({
+			by: "this process",
+			files: 1,
+			seq: head.seq + 2,
+		});
 		expect(await listed()).toEqual([]);
 		const after = (await readLog(bench.store)).head;
 		expect(after.isClosed).toBe(true);
 		expect([...after.tree.keys()].filter((path) => path.startsWith(".recovered/"))).toEqual([]);
-		expect((await readLog(bench.store, { at: head.seq })).head.tree.has(`.recovered/${writer}/x.db`)).toBe(true);
+		expect(
+			(await readLog(bench.store, { at: head.seq })).head.tree.has(`.recovered/${writer}/x.db`),
+		).toBe(true);
 	});
 
 	it("supersedes nobody who may be at work elsewhere", async () => {
@@ -209,7 +253,11 @@ describe("recoverDrop", () => {
 		});
 		expect((await readLog(bench.store)).head.fence.writer).toBe(second.writerId);
 		// The owner itself may, as often as it likes.
-		expect(await second.dropQuarantined({ path: "late" }, { closed: false })).toMatchObject({ files: 1 });
-		await expect(first.dropQuarantined({ writer: first.writerId }, { closed: false })).rejects.toMatchObject({ code: "SUPERSEDED" });
+		expect(await second.dropQuarantined({ path: "late" }, { closed: false })).toMatchObject({
+			files: 1,
+		});
+		await expect(
+			first.dropQuarantined({ writer: first.writerId }, { closed: false }),
+		).rejects.toMatchObject({ code: "SUPERSEDED" });
 	});
 });

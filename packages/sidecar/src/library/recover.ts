@@ -1,4 +1,6 @@
-/** The verbs for what superseded writers quarantined: list it, write it out, bring it in, drop it. */
+/**
+ * The verbs for what superseded writers quarantined: list it, write it out, bring it in, drop it.
+ */
 import { resolve } from "node:path";
 import { LogWriter } from "../commit/log-writer.ts";
 import { newRestoreId, now, thisMachine } from "../commit/machine.ts";
@@ -41,9 +43,12 @@ export interface QuarantineListing extends QuarantinedWriter, QuarantineTimes {
 
 /**
  * What superseded writers quarantined and nobody dropped yet.
- * @throws SidecarError USAGE (a writer that is not told apart), STORE_*, OBJECT_*, and for a wrong option
+ * @throws SidecarError USAGE (a writer that is not told apart), STORE_*, OBJECT_*, and for a wrong
+ * option
  */
-export async function listQuarantined(options: QuarantineOptions = {}): Promise<readonly QuarantineListing[]> {
+export async function listQuarantined(
+	options: QuarantineOptions = {},
+): Promise<readonly QuarantineListing[]> {
 	const { signal } = options;
 	return await withLog(options, async ({ store }) => {
 		const { head } = await readLog(store, { signal });
@@ -54,7 +59,9 @@ export async function listQuarantined(options: QuarantineOptions = {}): Promise<
 			signal,
 		);
 		return picked.map(({ writer, entries: all }) => {
-			const entries = [...all].filter(([, { type }]) => type !== "dir").sort(([a], [b]) => compareBytes(a, b));
+			const entries = [...all]
+				.filter(([, { type }]) => type !== "dir")
+				.sort(([a], [b]) => compareBytes(a, b));
 			return {
 				writer,
 				isRestore: isRestoreId(writer),
@@ -68,9 +75,14 @@ export async function listQuarantined(options: QuarantineOptions = {}): Promise<
 }
 
 export interface RecoverToOptions extends WorkspaceOptions, Choice {
-	/** A directory that is empty or does not exist; a relative path starts at the working directory. */
+	/**
+	 * A directory that is empty or does not exist; a relative path starts at the working directory.
+	 */
 	readonly to: string;
-	/** Only this file, or this directory and all below it, by its path on the writer's disk. Default: everything. */
+	/**
+	 * Only this file, or this directory and all below it, by its path on the writer's disk. Default:
+	 * everything.
+	 */
 	readonly path?: string | undefined;
 }
 
@@ -82,9 +94,10 @@ export interface RecoveredTo {
 }
 
 /**
- * Writes what is quarantined to `{to}/{writer}/{path}`, with modes, times and links. The log, the workspace and a daemon that looks after
- * it are left alone.
- * @throws SidecarError USAGE (a directory that is not empty, a writer that is not told apart), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
+ * Writes what is quarantined to `{to}/{writer}/{path}`, with modes, times and links. The log, the
+ * workspace and a daemon that looks after it are left alone.
+ * @throws SidecarError USAGE (a directory that is not empty, a writer that is not told apart),
+ * PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo> {
 	const to = resolve(options.to);
@@ -93,15 +106,30 @@ export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo>
 		const { head, starts } = await readLog(store, { signal });
 		const picked = selectQuarantined(head.tree, selectionOf(options));
 		if (picked.length === 0) return { directories: [], files: 0, bytes: 0 };
-		const tree = new Map<Path, Entry>([["", { type: "dir", mode: 0o700, mtimeNs: BigInt(Date.now()) * 1_000_000n }]]);
+		const tree = new Map<Path, Entry>([
+			["", { type: "dir", mode: 0o700, mtimeNs: BigInt(Date.now()) * 1_000_000n }],
+		]);
 		for (const { writer, entries } of picked) {
-			for (const [path, entry] of entries) tree.set(path === "" ? writer : `${writer}/${path}`, entry);
+			for (const [path, entry] of entries)
+				tree.set(path === "" ? writer : `${writer}/${path}`, entry);
 		}
-		const secretBelowWriter = { ...profile, secret: (path: Path) => profile.secret(path.slice(path.indexOf("/") + 1)) };
-		const how = { ...opened, ...(await loadTools()), profile: secretBelowWriter, label: newRestoreId(thisMachine) };
+		const secretBelowWriter = {
+			...profile,
+			secret: (path: Path) => profile.secret(path.slice(path.indexOf("/") + 1)),
+		};
+		const how = {
+			...opened,
+			...(await loadTools()),
+			profile: secretBelowWriter,
+			label: newRestoreId(thisMachine),
+		};
 		await writeTree(how, to, tree, starts);
 		const files = [...tree].filter(([, { type }]) => type !== "dir");
-		return { directories: picked.map(({ writer }) => `${to}/${writer}`), files: files.length, bytes: bytesOf(files) };
+		return {
+			directories: picked.map(({ writer }) => `${to}/${writer}`),
+			files: files.length,
+			bytes: bytesOf(files),
+		};
 	});
 }
 
@@ -127,11 +155,13 @@ export interface RecoverApplied {
 }
 
 /**
- * Brings one thing in: to its own path in the workspace, into the next commit, and out of `.recovered/`. What stands there is moved to
- * the trash. As a flush in one shot it takes the tree over, and it refuses a workspace that somebody looks after: an agent may hold
- * open what would be replaced. There `recoverTo` writes it elsewhere, and what is copied into the workspace is a change like any other.
- * @throws SidecarError WORKSPACE_BUSY, WORKSPACE_NOT_RESTORED, USAGE (several writers quarantine it; a file would take a directory's
- * place), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
+ * Brings one thing in: to its own path in the workspace, into the next commit, and out of
+ * `.recovered/`. What stands there is moved to the trash. As a flush in one shot it takes the tree
+ * over, and it refuses a workspace that somebody looks after: an agent may hold open what would be
+ * replaced. There `recoverTo` writes it elsewhere, and what is copied into the workspace is a
+ * change like any other.
+ * @throws SidecarError WORKSPACE_BUSY, WORKSPACE_NOT_RESTORED, USAGE (several writers quarantine
+ * it; a file would take a directory's place), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function recoverApply(options: RecoverApplyOptions): Promise<RecoverApplied> {
 	const wanted = { ...selectionOf(options), path: options.path };
@@ -148,19 +178,32 @@ export async function recoverApply(options: RecoverApplyOptions): Promise<Recove
 			const session = await Session.open({ ...opened, handoverWaitMs });
 			const picked = pickOne(session.head.tree, wanted);
 			const moved = [...session.restored.moved, ...(await session.applyRecovered(picked))];
-			const applied = [...picked.entries].filter(([, { type }]) => type !== "dir").map(([path]) => path);
+			const applied = [...picked.entries]
+				.filter(([, { type }]) => type !== "dir")
+				.map(([path]) => path);
 			const result = await flushOnce(session, signal);
 			const notTaken = result.deferred;
-			const standing = { notDurable: notTaken.length, deferredDeletions: result.held, superseded: session.isSuperseded };
+			const standing = {
+				notDurable: notTaken.length,
+				deferredDeletions: result.held,
+				superseded: session.isSuperseded,
+			};
 			const { exitStatus } = durability(standing);
-			if (exitStatus === 0) await session.dropQuarantined({ writer: picked.writer, path: options.path }, { closed: true, signal });
+			if (exitStatus === 0)
+				await session.dropQuarantined(
+					{ writer: picked.writer, path: options.path },
+					{ closed: true, signal },
+				);
 			return { writer: picked.writer, applied, moved, seq: session.head.seq, notTaken, exitStatus };
 		});
 	});
 }
 
 export interface RecoverDropOptions extends WorkspaceOptions, Choice {
-	/** Only this, by its path on the writer's disk. Default: everything of the writer, which must be named then. */
+	/**
+	 * Only this, by its path on the writer's disk. Default: everything of the writer, which must be
+	 * named then.
+	 */
 	readonly path?: string | undefined;
 }
 
@@ -173,14 +216,19 @@ export interface RecoverDropped {
 }
 
 /**
- * Takes what was dealt with out of `.recovered/`, by one commit; history keeps it. Done by the daemon that looks after the workspace;
- * without one only where the log was closed in order, so that no writer elsewhere is superseded for it.
- * @throws SidecarError USAGE (neither writer nor path; a log that is not closed), PATH_NOT_FOUND, SUPERSEDED, STORE_*, OBJECT_*
+ * Takes what was dealt with out of `.recovered/`, by one commit; history keeps it. Done by the
+ * daemon that looks after the workspace; without one only where the log was closed in order, so
+ * that no writer elsewhere is superseded for it.
+ * @throws SidecarError USAGE (neither writer nor path; a log that is not closed), PATH_NOT_FOUND,
+ * SUPERSEDED, STORE_*, OBJECT_*
  */
 export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverDropped> {
 	const { writer, path, signal } = options;
 	if (writer === undefined && path === undefined)
-		throw new SidecarError("USAGE", { reason: "what shall be dropped is not said", remedy: "name a writer with --writer, or a path" });
+		throw new SidecarError("USAGE", {
+			reason: "what shall be dropped is not said",
+			remedy: "name a writer with --writer, or a path",
+		});
 	const wanted = selectionOf(options);
 	return await withWorkspace(options, async ({ settings, store }) => {
 		const { stateDir, workspace } = settings;
@@ -194,7 +242,10 @@ export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverD
 			const log = new LogWriter(store, thisMachine, head, since, storeTimeMs);
 			const fenced = await untilResolved(log, thisMachine, await log.fence(signal), { signal });
 			if (fenced.kind !== "committed") throw notClosed(log.head.fence.writer);
-			const { files, seq } = await dropQuarantined(log, thisMachine, wanted, { closed: true, signal });
+			const { files, seq } = await dropQuarantined(log, thisMachine, wanted, {
+				closed: true,
+				signal,
+			});
 			return { by: "this process", files, seq };
 		});
 	});
@@ -218,7 +269,8 @@ async function refuseBesideDaemon(stateDir: string, workspace: string): Promise<
 	throw new SidecarError("WORKSPACE_BUSY", {
 		value: workspace,
 		reason: "an agent may hold open what would be replaced",
-		remedy: "write it elsewhere with `recover --to DIR` and copy what you want into the workspace, or stop the daemon first",
+		remedy:
+			"write it elsewhere with `recover --to DIR` and copy what you want into the workspace, or stop the daemon first",
 	});
 }
 

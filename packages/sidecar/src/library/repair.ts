@@ -10,7 +10,10 @@ export interface RepairOptions extends LogOptions {
 	readonly after: number;
 	/** Remove what is in the way. Default false: it is only told. */
 	readonly isConfirmed?: boolean;
-	/** Where a copy of each removed object goes. Default: `repair/{namespace}` below the state directory. */
+	/**
+	 * Where a copy of each removed object goes. Default: `repair/{namespace}` below the state
+	 * directory.
+	 */
 	readonly copyTo?: string | undefined;
 	readonly stateDir?: string;
 	/** Default: silent. */
@@ -25,11 +28,13 @@ export interface RepairResult {
 }
 
 /**
- * Removes the garbage that keeps a log from being read: newer than `after`, and readable by nobody. What anybody could restore is never
- * removed. Each removed object is first copied to a local directory. For a principal that may list, get and delete.
+ * Removes the garbage that keeps a log from being read: newer than `after`, and readable by nobody.
+ * What anybody could restore is never removed. Each removed object is first copied to a local
+ * directory. For a principal that may list, get and delete.
  *
- * @throws SidecarError USAGE where a later commit can be read; COMMIT_NOT_FOUND; OBJECT_*, where `after` itself cannot be read;
- * FORMAT_UNKNOWN; STATE_DIR_UNUSABLE where the copy cannot be written; STORE_UNSUPPORTED, STORE_*, and for a wrong option
+ * @throws SidecarError USAGE where a later commit can be read; COMMIT_NOT_FOUND; OBJECT_*, where
+ * `after` itself cannot be read; FORMAT_UNKNOWN; STATE_DIR_UNUSABLE where the copy cannot be
+ * written; STORE_UNSUPPORTED, STORE_*, and for a wrong option
  */
 export async function repair(options: RepairOptions): Promise<RepairResult> {
 	const { after, isConfirmed = false, log = silentLog, signal } = options;

@@ -11,8 +11,9 @@ import { type Expectation, type WorkspaceOptions, withWorkspace } from "./option
 
 export interface RestoreOptions extends WorkspaceOptions {
 	/**
-	 * The directory shall be exactly this commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as
-	 * `2h`. Default: the newest, with what was changed here since the last restore kept.
+	 * The directory shall be exactly this commit: its number, an ISO time (UTC unless it names a
+	 * zone), or how long ago, such as `2h`. Default: the newest, with what was changed here since the
+	 * last restore kept.
 	 */
 	readonly at?: number | string | undefined;
 	readonly expect?: Expectation;
@@ -30,20 +31,28 @@ export interface RestoreResult {
 	/** Paths changed here while nobody watched: kept, and not durable before a flush. */
 	readonly keptLocal: number;
 	/**
-	 * What had to give way; `to` is an absolute path outside the workspace. Where `isInLog` is false, this is the only copy until the
-	 * next commit keeps it below `.recovered/`.
+	 * What had to give way; `to` is an absolute path outside the workspace. Where `isInLog` is false,
+	 * this is the only copy until the next commit keeps it below `.recovered/`.
 	 */
 	readonly moved: readonly Moved[];
-	/** What the log has of additional roots that are not configured here: left in the log, and not on this disk. */
-	readonly elsewhere: readonly { readonly path: string; readonly files: number; readonly bytes: number }[];
+	/**
+	 * What the log has of additional roots that are not configured here: left in the log, and not on
+	 * this disk.
+	 */
+	readonly elsewhere: readonly {
+		readonly path: string;
+		readonly files: number;
+		readonly bytes: number;
+	}[];
 	readonly ms: number;
 }
 
 /**
  * Brings the workspace to a commit of the log. Commits nothing.
  *
- * @throws SidecarError WORKSPACE_BUSY where a daemon looks after the directory; WORKSPACE_*, STATE_DIR_UNUSABLE, COMMIT_NOT_FOUND,
- * AGENT_SURVIVES, EXISTING_EXPECTED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
+ * @throws SidecarError WORKSPACE_BUSY where a daemon looks after the directory; WORKSPACE_*,
+ * STATE_DIR_UNUSABLE, COMMIT_NOT_FOUND, AGENT_SURVIVES, EXISTING_EXPECTED, STORE_*, OBJECT_*,
+ * FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
 export async function restore(options: RestoreOptions = {}): Promise<RestoreResult> {
 	return await withWorkspace(options, async (opened) => {
@@ -52,7 +61,8 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 		return await withControl(stateDir, workspace, "restoring", async () => {
 			await endSurvivors({ ...opened, stateDir, workspace });
 			const started = performance.now();
-			const at = options.at === undefined ? undefined : await resolveAt(store, String(options.at), signal);
+			const at =
+				options.at === undefined ? undefined : await resolveAt(store, String(options.at), signal);
 			const [read, tools] = await Promise.all([readLog(store, { at, signal }), loadTools()]);
 			const counted = countingBytes(opened.progress);
 			const label = newRestoreId(thisMachine);
@@ -62,7 +72,17 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 			const { head, files, bytes, written, keptLocal, moved, elsewhere } = restored;
 			const ms = Math.round(performance.now() - started);
 			log.info("restore.finished", { seq: head.seq, files, bytes, written, keptLocal, ms });
-			return { seq: head.seq, files, bytes, written, writtenBytes: counted.bytes(), keptLocal, moved, elsewhere, ms };
+			return {
+				seq: head.seq,
+				files,
+				bytes,
+				written,
+				writtenBytes: counted.bytes(),
+				keptLocal,
+				moved,
+				elsewhere,
+				ms,
+			};
 		});
 	});
 }

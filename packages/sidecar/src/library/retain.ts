@@ -24,14 +24,17 @@ export interface RetainOptions extends LogOptions, PolicyOptions {
 }
 
 /**
- * Deletes what is past retention in one namespace. The newest commit and all it needs stay, whatever their age; nothing younger than a
- * day goes. Safe beside writers, readers and other runs. Packs go in a run at least a day after the one that found them unneeded, and
- * only once the newest commit is a day younger: run it again and again, daily at best. For a principal that may list, get, put and delete below `users/`; the writers' may not delete.
+ * Deletes what is past retention in one namespace. The newest commit and all it needs stay,
+ * whatever their age; nothing younger than a day goes. Safe beside writers, readers and other runs.
+ * Packs go in a run at least a day after the one that found them unneeded, and only once the newest
+ * commit is a day younger: run it again and again, daily at best. For a principal that may list,
+ * get, put and delete below `users/`; the writers' may not delete.
  *
  * @example
  * // A scheduled function: one namespace after the other.
  * for await (const namespace of namespaces({ store })) await retain({ store, namespace });
- * @throws SidecarError USAGE (a policy that is none), STORE_UNSUPPORTED (a store that cannot delete), STORE_*, and for a wrong option
+ * @throws SidecarError USAGE (a policy that is none), STORE_UNSUPPORTED (a store that cannot
+ * delete), STORE_*, and for a wrong option
  */
 export async function retain(options: RetainOptions = {}): Promise<RetentionReport> {
 	const { dryRun = false, log = silentLog, signal } = options;
@@ -45,7 +48,10 @@ export interface NamespacesOptions extends Omit<LogOptions, "namespace"> {
 	readonly after?: string;
 }
 
-/** Every namespace of a store that holds an object, in the order of their bytes: one LIST each. @throws SidecarError STORE_*, and for a wrong option */
+/**
+ * Every namespace of a store that holds an object, in the order of their bytes: one LIST each.
+ * @throws SidecarError STORE_*, and for a wrong option
+ */
 export async function* namespaces(options: NamespacesOptions = {}): AsyncGenerator<string> {
 	const { after, signal } = options;
 	const { store, close } = await openRoot(options);
@@ -57,11 +63,18 @@ export async function* namespaces(options: NamespacesOptions = {}): AsyncGenerat
 }
 
 export function policyOf({ keepAllMs, keepDailyMs }: PolicyOptions): typeof DEFAULT_RETENTION {
-	return { keepAllMs: keepAllMs ?? DEFAULT_RETENTION.keepAllMs, keepDailyMs: keepDailyMs ?? DEFAULT_RETENTION.keepDailyMs };
+	return {
+		keepAllMs: keepAllMs ?? DEFAULT_RETENTION.keepAllMs,
+		keepDailyMs: keepDailyMs ?? DEFAULT_RETENTION.keepDailyMs,
+	};
 }
 
 /** @throws SidecarError STORE_UNSUPPORTED */
 export function requireSweepable(store: ObjectStore): SweepableStore {
 	if (isSweepable(store)) return store;
-	throw new SidecarError("STORE_UNSUPPORTED", { value: store.url, reason: "it cannot delete", remedy: "hand in a store of `openStore`" });
+	throw new SidecarError("STORE_UNSUPPORTED", {
+		value: store.url,
+		reason: "it cannot delete",
+		remedy: "hand in a store of `openStore`",
+	});
 }

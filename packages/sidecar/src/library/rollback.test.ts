@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -37,12 +46,15 @@ function place() {
 	return { store, options, path, head };
 }
 
-/** Commit 2 is the first state, the newest the second; the second drops, adds and changes things. */
+/**
+ * Commit 2 is the first state, the newest the second; the second drops, adds and changes things.
+ */
 async function twoStates() {
 	const at = place();
 	const a = at.options("a");
 	mkdirSync(at.path("a", "dir/empty"), { recursive: true });
-	for (let index = 0; index < 12; index++) writeFileSync(at.path("a", `f${index}`), `first ${index}`);
+	for (let index = 0; index < 12; index++)
+		writeFileSync(at.path("a", `f${index}`), `first ${index}`);
 	writeFileSync(at.path("a", "large"), randomBytes(5 * MiB));
 	writeFileSync(at.path("a", "dir/script"), "#!/bin/sh\n", { mode: 0o750 });
 	symlinkSync("dir/script", at.path("a", "link"));
@@ -74,10 +86,18 @@ describe("rollback", () => {
 			await flush(a);
 		}
 		writeFileSync(path("a", "notes.md"), SECRET);
-		await expect(rollback({ ...a, to: 2, onSecret: "fail" })).rejects.toMatchObject({ code: "SECRET_FOUND", value: "notes.md" });
+		await expect(rollback({ ...a, to: 2, onSecret: "fail" })).rejects.toMatchObject({
+			code: "SECRET_FOUND",
+			value: "notes.md",
+		});
 		expect(readFileSync(path("a", "f"), "utf8")).toBe("second");
-		const moved = expect.arrayContaining([expect.objectContaining({ path: "notes.md", isInLog: false })]);
-		expect(await rollback({ ...a, to: 2, onSecret: "exclude" })).toMatchObject({ exitStatus: 0, moved });
+		const moved = expect.arrayContaining([
+			expect.objectContaining({ path: "notes.md", isInLog: false }),
+		]);
+		expect(await rollback({ ...a, to: 2, onSecret: "exclude" })).toMatchObject({
+			exitStatus: 0,
+			moved,
+		});
 		await flush({ ...a, onSecret: "exclude" });
 		expect([...(await head()).tree.keys()].filter((each) => each.endsWith("notes.md"))).toEqual([]);
 	});
@@ -87,7 +107,8 @@ describe("rollback", () => {
 		const { a, path, options, first, second, newest, store, head } = await twoStates();
 		const before = await head();
 		const result = await rollback({ ...a, to: 2 });
-		// A fence, the state before, and the rollback. More than half of the files go, in this one commit.
+		// A fence, the state before, and the rollback. More than half of the files go, in this one
+		// commit.
 		expect(result).toMatchObject({
 			to: 2,
 			from: newest + 2,
@@ -113,13 +134,19 @@ describe("rollback", () => {
 	it("refers to nothing that only older commits name: that is stored anew", async () => {
 		const { a, store, head } = await twoStates();
 		const there = new Set<string>();
-		for await (const page of store.list("")) for (const { key } of page.objects) there.add(key.replace("users/default/", ""));
+		for await (const page of store.list(""))
+			for (const { key } of page.objects) there.add(key.replace("users/default/", ""));
 		const named = (tree: Awaited<ReturnType<typeof head>>["tree"]) =>
-			new Set([...tree.values()].flatMap((entry) => (entry.type === "file" ? entry.chunks.map(({ block }) => block.key) : [])));
+			new Set(
+				[...tree.values()].flatMap((entry) =>
+					entry.type === "file" ? entry.chunks.map(({ block }) => block.key) : [],
+				),
+			);
 		const before = named((await head()).tree);
 		const { bytes } = await rollback({ ...a, to: 2 });
 		expect(bytes).toBeGreaterThan(5 * MiB);
-		for (const key of named((await head()).tree)) expect(there.has(key) && !before.has(key)).toBe(false);
+		for (const key of named((await head()).tree))
+			expect(there.has(key) && !before.has(key)).toBe(false);
 	});
 
 	it("commits first what is not durable here, so that it can be had back", async () => {
@@ -137,7 +164,9 @@ describe("rollback", () => {
 		writeFileSync(join(options("stranger").workspace, "..", "mine"), "");
 		mkdirSync(path("stranger"));
 		writeFileSync(path("stranger", "mine"), "mine");
-		await expect(rollback({ ...options("stranger"), to: 2 })).rejects.toMatchObject({ code: "WORKSPACE_NOT_RESTORED" });
+		await expect(rollback({ ...options("stranger"), to: 2 })).rejects.toMatchObject({
+			code: "WORKSPACE_NOT_RESTORED",
+		});
 		expect(readFileSync(path("stranger", "mine"), "utf8")).toBe("mine");
 		expect((await head()).seq).toBe(seq);
 		expect(await rollback({ ...options("empty"), to: 2 })).toMatchObject({ exitStatus: 0 });
@@ -149,7 +178,8 @@ describe("rollback", () => {
 		const stop = new AbortController();
 		const log = recordingLog();
 		const running = run({ ...a, log, signal: stop.signal });
-		while (!log.events.some(({ event }) => event === "watch.started")) await new Promise(setImmediate);
+		while (!log.events.some(({ event }) => event === "watch.started"))
+			await new Promise(setImmediate);
 		await expect(rollback({ ...a, to: 2 })).rejects.toMatchObject({ code: "WORKSPACE_BUSY" });
 		stop.abort();
 		await running;
@@ -185,9 +215,12 @@ describe("rollback", () => {
 		};
 		expect(await rollback({ ...a, to: 2 })).toMatchObject({ superseded: true, exitStatus: 4 });
 		await restore(options("c"));
-		expect(new Set(readDisk(path("c")).keys())).toEqual(new Set([...second.keys(), "by the other"]));
+		expect(new Set(readDisk(path("c")).keys())).toEqual(
+			new Set([...second.keys(), "by the other"]),
+		);
 		const owners = new Set<string>();
-		for await (const entry of history({ store })) if ("flags" in entry && entry.flags.recovered === true) owners.add(entry.writer);
+		for await (const entry of history({ store }))
+			if ("flags" in entry && entry.flags.recovered === true) owners.add(entry.writer);
 		expect(owners.size).toBe(1);
 	});
 
@@ -201,7 +234,8 @@ describe("rollback", () => {
 		const { options, path } = place();
 		const a = { ...options("a"), profile: "openclaw" } as const;
 		mkdirSync(path("a", "credentials"), { recursive: true });
-		for (const name of ["openclaw.json", "credentials/key.json", "note"]) writeFileSync(path("a", name), "{}");
+		for (const name of ["openclaw.json", "credentials/key.json", "note"])
+			writeFileSync(path("a", name), "{}");
 		for (const [name, mode] of [
 			["credentials", 0o755],
 			["openclaw.json", 0o644],
@@ -213,39 +247,47 @@ describe("rollback", () => {
 		await flush(a);
 		const { exitStatus, differences } = await rollback({ ...a, to: 2 });
 		expect(exitStatus).toBe(0);
-		expect(differences.map(({ path, ...difference }) => [path, "aspects" in difference && difference.aspects])).toEqual([
+		expect(
+			differences.map(({ path, ...difference }) => [
+				path,
+				"aspects" in difference && difference.aspects,
+			]),
+		).toEqual([
 			["credentials", ["mode"]],
 			["openclaw.json", ["mode"]],
 		]);
 		expect(readFileSync(path("a", "openclaw.json"), "utf8")).toBe("{}");
 	});
 
-	it.runIf(process.getuid?.() === 0)("succeeds in directories whose times it may not set, and lists them", async () => {
-		const { options, path } = place();
-		const a = options("a");
-		mkdirSync(path("a", "team"), { recursive: true });
-		writeFileSync(path("a", "team/note"), "first");
-		for (const name of [".", "team"]) chmodSync(path("a", name), 0o2777);
-		const [user, machine] = [1500, join(path("a"), "..")];
-		for (const name of [machine, join(machine, "..")]) chmodSync(name, 0o777);
-		const process_ = process as { seteuid?: (id: number) => void };
-		process_.seteuid?.(user);
-		try {
-			await flush(a);
-			rmSync(path("a", "team/note"), { force: true });
-			writeFileSync(path("a", "other"), "second");
-			await flush(a);
-			const { exitStatus, differences } = await rollback({ ...a, to: 2 });
-			expect(exitStatus).toBe(0);
-			expect(differences.map((each) => [each.path, "aspects" in each && each.aspects])).toEqual([
-				["", ["time"]],
-				["team", ["time"]],
-			]);
-			expect(readFileSync(path("a", "team/note"), "utf8")).toBe("first");
-		} finally {
-			process_.seteuid?.(0);
-		}
-	});
+	it.runIf(process.getuid?.() === 0)(
+		"succeeds in directories whose times it may not set, and lists them",
+		async () => {
+			const { options, path } = place();
+			const a = options("a");
+			mkdirSync(path("a", "team"), { recursive: true });
+			writeFileSync(path("a", "team/note"), "first");
+			for (const name of [".", "team"]) chmodSync(path("a", name), 0o2777);
+			const [user, machine] = [1500, join(path("a"), "..")];
+			for (const name of [machine, join(machine, "..")]) chmodSync(name, 0o777);
+			const process_ = process as { seteuid?: (id: number) => void };
+			process_.seteuid?.(user);
+			try {
+				await flush(a);
+				rmSync(path("a", "team/note"), { force: true });
+				writeFileSync(path("a", "other"), "second");
+				await flush(a);
+				const { exitStatus, differences } = await rollback({ ...a, to: 2 });
+				expect(exitStatus).toBe(0);
+				expect(differences.map((each) => [each.path, "aspects" in each && each.aspects])).toEqual([
+					["", ["time"]],
+					["team", ["time"]],
+				]);
+				expect(readFileSync(path("a", "team/note"), "utf8")).toBe("first");
+			} finally {
+				process_.seteuid?.(0);
+			}
+		},
+	);
 
 	it("names what is not there", async () => {
 		const { a } = await twoStates();

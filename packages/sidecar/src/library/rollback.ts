@@ -1,10 +1,12 @@
 /**
- * Back to an earlier commit, by a new one: nothing is rewritten, and the rollback can itself be rolled back.
+ * Back to an earlier commit, by a new one: nothing is rewritten, and the rollback can itself be
+ * rolled back.
  *
- * Order: take the tree over (restore and fence, as every start does), commit what this disk has that is not durable, make the disk
- * exactly the earlier commit, commit that. The last commit is the rollback; cut off before it, the next restore brings the newest again.
- * Because it is a capture like any other, it refers only to what the newest commit refers to; all else is stored anew, although an
- * older commit may have it still: what only that one names may be on its way out.
+ * Order: take the tree over (restore and fence, as every start does), commit what this disk has
+ * that is not durable, make the disk exactly the earlier commit, commit that. The last commit is
+ * the rollback; cut off before it, the next restore brings the newest again. Because it is a
+ * capture like any other, it refers only to what the newest commit refers to; all else is stored
+ * anew, although an older commit may have it still: what only that one names may be on its way out.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { newRestoreId, thisMachine } from "../commit/machine.ts";
@@ -28,7 +30,10 @@ import { flushOnce, requireRestored } from "./flush.ts";
 import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface RollbackOptions extends WorkspaceOptions {
-	/** The commit whose tree shall be the newest: its number, an ISO time (UTC unless it names a zone), or how long ago, such as `2h`. */
+	/**
+	 * The commit whose tree shall be the newest: its number, an ISO time (UTC unless it names a
+	 * zone), or how long ago, such as `2h`.
+	 */
 	readonly to: number | string;
 	/** How long to wait for a writer that seems to be at work still, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
@@ -37,7 +42,9 @@ export interface RollbackOptions extends WorkspaceOptions {
 export interface RollbackResult {
 	/** The commit whose tree is the newest again. */
 	readonly to: number;
-	/** The newest before the rollback; it holds what was changed on this disk and not durable before. */
+	/**
+	 * The newest before the rollback; it holds what was changed on this disk and not durable before.
+	 */
 	readonly from: number;
 	/** The rollback's own commit. */
 	readonly seq: number;
@@ -46,24 +53,32 @@ export interface RollbackResult {
 	readonly removed: number;
 	/** Bytes sent. */
 	readonly bytes: number;
-	/** Where bytes of this disk went that had to give way. They are in commit `from` too, unless they could not be taken. */
+	/**
+	 * Where bytes of this disk went that had to give way. They are in commit `from` too, unless they
+	 * could not be taken.
+	 */
 	readonly moved: readonly Moved[];
 	/**
-	 * Where the new tree is not that of `to`: what the profile leaves out, what could not be taken, and modes and times that cannot be
-	 * set here or that the profile holds stricter.
+	 * Where the new tree is not that of `to`: what the profile leaves out, what could not be taken,
+	 * and modes and times that cannot be set here or that the profile holds stricter.
 	 */
 	readonly differences: readonly PathDifference[];
 	/** Another writer took the tree over meanwhile: nothing was rolled back for it. */
 	readonly superseded: boolean;
-	/** 0, 3 where names, types or content are not those of `to`, 4 superseded. Modes and times alone are only listed. */
+	/**
+	 * 0, 3 where names, types or content are not those of `to`, 4 superseded. Modes and times alone
+	 * are only listed.
+	 */
 	readonly exitStatus: 0 | 3 | 4;
 }
 
 /**
- * Makes the tree of an earlier commit the newest, on this disk and in the log. What superseded writers quarantined stays.
+ * Makes the tree of an earlier commit the newest, on this disk and in the log. What superseded
+ * writers quarantined stays.
  *
- * @throws SidecarError WORKSPACE_BUSY where a daemon looks after the directory: stop it first; WORKSPACE_NOT_RESTORED, COMMIT_NOT_FOUND,
- * COMMIT_EXPIRED, WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
+ * @throws SidecarError WORKSPACE_BUSY where a daemon looks after the directory: stop it first;
+ * WORKSPACE_NOT_RESTORED, COMMIT_NOT_FOUND, COMMIT_EXPIRED, WORKSPACE_*, STATE_DIR_UNUSABLE,
+ * STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
 export async function rollback(options: RollbackOptions): Promise<RollbackResult> {
 	return await withWorkspace(options, async (opened) => {
@@ -79,7 +94,8 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 	const { settings, store, root, log, signal } = opened;
 	const { workspace, handoverWaitMs } = settings;
 	const to = await resolveAt(store, String(at), signal);
-	const target = (await readEarlier(store, to, () => readLog(store, { at: to, signal }), signal)).head.tree;
+	const target = (await readEarlier(store, to, () => readLog(store, { at: to, signal }), signal))
+		.head.tree;
 	if (existsSync(workspace) && readdirSync(workspace).length > 0) {
 		const { head } = await readLog(store, { signal });
 		const disk = await inspectDisk(opened, head);
@@ -89,21 +105,46 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 	const session = await Session.open({ ...opened, handoverWaitMs });
 	const saved = await flushOnce(session, signal);
 	const from = session.head.seq;
-	if (session.isSuperseded) return { ...NOTHING, to, from, seq: from, moved: session.restored.moved, superseded: true, exitStatus: 4 };
+	if (session.isSuperseded)
+		return {
+			...NOTHING,
+			to,
+			from,
+			seq: from,
+			moved: session.restored.moved,
+			superseded: true,
+			exitStatus: 4,
+		};
 	if (saved.deferred.length > 0) log.warn("rollback.not-saved", { paths: saved.deferred });
 
-	const restored = await restoreTree({ ...opened, ...(await loadTools()), label: newRestoreId(thisMachine), at: to });
+	const restored = await restoreTree({
+		...opened,
+		...(await loadTools()),
+		label: newRestoreId(thisMachine),
+		at: to,
+	});
 	await restored.finish(true);
 	const result = await flushOnce(session, signal, true);
 	const superseded = session.isSuperseded;
 	// A root that this disk does not have, or that did not exist then, is left as it is.
 	const knownThen = ownTree(target, root);
 	const now = withRoots(ownTree(session.head.tree, root), (name) => knownThen.has(rootPath(name)));
-	// A commit without a tree, such as a log's first, does not speak of the workspace's own directory, which stays.
-	const differences = diffTrees(knownThen, now).filter(({ kind, path }) => kind !== "added" || path !== "");
+	// A commit without a tree, such as a log's first, does not speak of the workspace's own
+	// directory, which stays.
+	const differences = diffTrees(knownThen, now).filter(
+		({ kind, path }) => kind !== "added" || path !== "",
+	);
 	const notDurable = differences.filter(isOfSubstance).length;
 	const { changed, removed, bytes } = result.kind === "committed" ? result : NOTHING;
-	log.info("rollback.finished", { to, from, seq: session.head.seq, changed, removed, differences: differences.length, kind: "security" });
+	log.info("rollback.finished", {
+		to,
+		from,
+		seq: session.head.seq,
+		changed,
+		removed,
+		differences: differences.length,
+		kind: "security",
+	});
 	return {
 		...{ to, from, seq: session.head.seq, changed, removed, bytes, differences, superseded },
 		moved: [...session.restored.moved, ...restored.moved],
@@ -111,16 +152,26 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 	};
 }
 
-/** Only a directory's owner can set its mode or time, and a profile may restrict the mode of a secret. Neither is a failure. */
+/**
+ * Only a directory's owner can set its mode or time, and a profile may restrict the mode of a
+ * secret. Neither is a failure.
+ */
 function isOfSubstance(difference: PathDifference): boolean {
-	return difference.kind !== "changed" || difference.aspects.some((aspect) => aspect === "type" || aspect === "content");
+	return (
+		difference.kind !== "changed" ||
+		difference.aspects.some((aspect) => aspect === "type" || aspect === "content")
+	);
 }
 
 /** A rollback must be complete. @throws SidecarError NOT_DURABLE */
 function requireMounts({ notDurable }: DiskState): void {
 	const away = notDurable.find(({ kind }) => kind === "away");
 	if (away === undefined) return;
-	throw new SidecarError("NOT_DURABLE", { value: away.path, reason: `${away.reason}; nothing was rolled back`, remedy: MOUNT_REMEDY });
+	throw new SidecarError("NOT_DURABLE", {
+		value: away.path,
+		reason: `${away.reason}; nothing was rolled back`,
+		remedy: MOUNT_REMEDY,
+	});
 }
 
 const NOTHING = { changed: 0, removed: 0, bytes: 0, differences: [] } as const;

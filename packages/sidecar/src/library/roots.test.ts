@@ -20,7 +20,17 @@ import { PassThrough } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
-import { cat, doctor, exportTree, flush, importTree, ls, restore, rollback, status } from "../index.ts";
+import {
+	cat,
+	doctor,
+	exportTree,
+	flush,
+	importTree,
+	ls,
+	restore,
+	rollback,
+	status,
+} from "../index.ts";
 import { recordingLog } from "../telemetry/logger.ts";
 
 const undo: (() => unknown)[] = [];
@@ -40,7 +50,10 @@ function place() {
 		profile: "plain" as const,
 		handoverWaitMs: 0,
 	});
-	const both = (machine: string) => ({ ...plain(machine), roots: { notes: at(machine, "notes"), code: at(machine, "deep/code") } });
+	const both = (machine: string) => ({
+		...plain(machine),
+		roots: { notes: at(machine, "notes"), code: at(machine, "deep/code") },
+	});
 	return { dir, at, plain, both };
 }
 
@@ -48,7 +61,8 @@ function place() {
 async function filled() {
 	const made = place();
 	const { at, both } = made;
-	for (const root of ["ws", "notes/sub", "deep/code"]) mkdirSync(at("a", root), { recursive: true });
+	for (const root of ["ws", "notes/sub", "deep/code"])
+		mkdirSync(at("a", root), { recursive: true });
 	writeFileSync(at("a", "ws/openclaw.json"), "{}");
 	writeFileSync(at("a", "notes/sub/plan.md"), "the plan");
 	writeFileSync(at("a", "deep/code/run.sh"), "#!/bin/sh\n", { mode: 0o750 });
@@ -71,14 +85,21 @@ describe("additional roots", () => {
 	it("come back on another machine in directories of its own, with everything in one commit", async () => {
 		const { at, plain, both } = await filled();
 		expect(await paths(plain("a"))).toEqual(
-			expect.arrayContaining([".roots", ".roots/code/run.sh", ".roots/notes/sub/plan.md", ".roots/notes/current", "openclaw.json"]),
+			expect.arrayContaining([
+				".roots",
+				".roots/code/run.sh",
+				".roots/notes/sub/plan.md",
+				".roots/notes/current",
+				"openclaw.json",
+			]),
 		);
 		const text = new PassThrough();
 		await cat({ ...plain("a"), path: ".roots/notes/sub/plan.md", to: text });
 		expect(String(text.read())).toBe("the plan");
 		const result = await restore(both("b"));
 		expect(result).toMatchObject({ elsewhere: [], moved: [] });
-		for (const root of ["ws", "notes", "deep/code"]) expect(readDisk(at("b", root))).toEqual(readDisk(at("a", root)));
+		for (const root of ["ws", "notes", "deep/code"])
+			expect(readDisk(at("b", root))).toEqual(readDisk(at("a", root)));
 		expect(existsSync(at("b", "ws/.roots"))).toBe(false);
 		expect(await flush(both("b"))).toMatchObject({ kind: "nothing", exitStatus: 0 });
 		expect(await status(both("b"))).toMatchObject({ isDurable: true, behind: 0 });
@@ -91,7 +112,10 @@ describe("additional roots", () => {
 		await flush(both("a"));
 		await restore(both("b"));
 		const [a, b] = [statSync(at("a", "notes")), statSync(at("b", "notes"))];
-		expect({ mode: b.mode & 0o7777, mtimeMs: b.mtimeMs }).toEqual({ mode: 0o1755, mtimeMs: a.mtimeMs });
+		expect({ mode: b.mode & 0o7777, mtimeMs: b.mtimeMs }).toEqual({
+			mode: 0o1755,
+			mtimeMs: a.mtimeMs,
+		});
 		expect(await flush(both("b"))).toMatchObject({ kind: "nothing" });
 	});
 
@@ -102,12 +126,17 @@ describe("additional roots", () => {
 		const log = recordingLog();
 		const elsewhere = [{ path: ".roots/code", files: 1, bytes: 10 }];
 		expect(await restore({ ...plain("b"), ...notes, log })).toMatchObject({ elsewhere });
-		expect(log.events.filter(({ event }) => event === "restore.root-left-out")).toMatchObject([{ fields: elsewhere[0] }]);
+		expect(log.events.filter(({ event }) => event === "restore.root-left-out")).toMatchObject([
+			{ fields: elsewhere[0] },
+		]);
 		expect(await status({ ...plain("b"), ...notes })).toMatchObject({ elsewhere, isDurable: true });
 		writeFileSync(at("b", "notes/new"), "from b");
 		expect(await flush({ ...plain("b"), ...notes })).toMatchObject({ removed: 0, exitStatus: 0 });
 		// A machine without any.
-		expect((await restore(plain("c"))).elsewhere.map(({ path }) => path)).toEqual([".roots/code", ".roots/notes"]);
+		expect((await restore(plain("c"))).elsewhere.map(({ path }) => path)).toEqual([
+			".roots/code",
+			".roots/notes",
+		]);
 		expect(readdirSync(at("c", "ws"))).toEqual(["openclaw.json"]);
 		writeFileSync(at("c", "ws/new"), "from c");
 		expect(await flush(plain("c"))).toMatchObject({ removed: 0, exitStatus: 0 });
@@ -138,14 +167,21 @@ describe("additional roots", () => {
 			rmSync(at("a", "notes/current"), { force: true });
 			expect(await flush(plain("a"))).toMatchObject({ kind: "committed", exitStatus: 0 });
 		}
-		expect(await flush(both("a"))).toMatchObject({ kind: "committed", removed: 1, moved: [], exitStatus: 0 });
+		expect(await flush(both("a"))).toMatchObject({
+			kind: "committed",
+			removed: 1,
+			moved: [],
+			exitStatus: 0,
+		});
 		await restore(both("b"));
 		expect(readFileSync(at("b", "notes/sub/plan.md"), "utf8")).toBe("changed 2");
 		writeFileSync(at("b", "notes/sub/plan.md"), "by b");
 		await flush(both("b"));
 		writeFileSync(at("a", "notes/sub/plan.md"), "changed 3");
 		await restore(plain("a"));
-		expect((await restore(both("a"))).moved.map(({ path }) => path)).toEqual([".roots/notes/sub/plan.md"]);
+		expect((await restore(both("a"))).moved.map(({ path }) => path)).toEqual([
+			".roots/notes/sub/plan.md",
+		]);
 		expect(readFileSync(at("a", "notes/sub/plan.md"), "utf8")).toBe("by b");
 	});
 
@@ -164,28 +200,42 @@ describe("additional roots", () => {
 				writeFileSync(below(directory), isShared ? "mine" : "of the log");
 				// A directory where the log has a file, with a link in it.
 				if (isShared) mkdirSync(join(directory, "kind"));
-				if (isShared) symlinkSync("nowhere", Buffer.concat([Buffer.from(`${directory}/kind/`), odd]));
+				if (isShared)
+					symlinkSync("nowhere", Buffer.concat([Buffer.from(`${directory}/kind/`), odd]));
 				else writeFileSync(join(directory, "kind"), "a file");
 			}
 			await flush({ ...plain("a"), roots: { notes: at("a", "notes") } });
 			const { moved } = await restore({ ...plain("b"), roots: { notes: shared } });
 			expect(readFileSync(below(shared), "utf8")).toBe("of the log");
 			expect(readFileSync(join(shared, "kind"), "utf8")).toBe("a file");
-			expect(moved.map(({ path }) => path).sort()).toEqual([".roots/notes/caf\udce9", ".roots/notes/kind"]);
+			expect(moved.map(({ path }) => path).sort()).toEqual([
+				".roots/notes/caf\udce9",
+				".roots/notes/kind",
+			]);
 			const trash = dirname(moved.find(({ path }) => path.endsWith("kind"))?.to ?? "");
 			expect(readFileSync(below(trash), "utf8")).toBe("mine");
 			expect(readlinkSync(below(join(trash, "kind")))).toBe("nowhere");
 		},
 	);
 
-	it.skipIf(!isOtherDevice("/dev/shm"))("are looked at by doctor: what is not there yet, and each file system they lie on", async () => {
-		const { at, plain } = place();
-		mkdirSync(at("a", "ws"), { recursive: true });
-		const { checks } = await doctor({ ...plain("a"), roots: { notes: at("a", "notes"), code: "/dev/shm/roots-that-are-not-there" } });
-		const found = (name: string) => checks.find((check) => check.name === name)?.found;
-		expect(found("workspace")).toContain(`a restore makes it: ${at("a", "notes")}, /dev/shm/roots-that-are-not-there`);
-		expect(found("disk of the workspace")).toMatch(/free at .*\/a\/ws; .* free at \/dev\/shm\/roots-that-are-not-there$/);
-	});
+	it.skipIf(!isOtherDevice("/dev/shm"))(
+		"are looked at by doctor: what is not there yet, and each file system they lie on",
+		async () => {
+			const { at, plain } = place();
+			mkdirSync(at("a", "ws"), { recursive: true });
+			const { checks } = await doctor({
+				...plain("a"),
+				roots: { notes: at("a", "notes"), code: "/dev/shm/roots-that-are-not-there" },
+			});
+			const found = (name: string) => checks.find((check) => check.name === name)?.found;
+			expect(found("workspace")).toContain(
+				`a restore makes it: ${at("a", "notes")}, /dev/shm/roots-that-are-not-there`,
+			);
+			expect(found("disk of the workspace")).toMatch(
+				/free at .*\/a\/ws; .* free at \/dev\/shm\/roots-that-are-not-there$/,
+			);
+		},
+	);
 
 	it("that are another directory than the one restored delete nothing, whoever watched", async () => {
 		const { at, both } = await filled();
@@ -204,9 +254,12 @@ describe("additional roots", () => {
 		await exportTree({ ...plain("x"), to: join(dir, "copy") });
 		expect(readDisk(join(dir, "copy/.roots/notes"))).toEqual(readDisk(at("a", "notes")));
 		const other = { namespace: "other" };
-		expect(await importTree({ ...plain("x"), ...other, from: join(dir, "copy") })).toMatchObject({ leftOut: [] });
+		expect(await importTree({ ...plain("x"), ...other, from: join(dir, "copy") })).toMatchObject({
+			leftOut: [],
+		});
 		expect(await restore({ ...both("b"), ...other })).toMatchObject({ elsewhere: [] });
-		for (const root of ["notes", "deep/code"]) expect(readDisk(at("b", root))).toEqual(readDisk(at("a", root)));
+		for (const root of ["notes", "deep/code"])
+			expect(readDisk(at("b", root))).toEqual(readDisk(at("a", root)));
 		expect(await status({ ...both("b"), ...other })).toMatchObject({ isDurable: true, behind: 0 });
 		expect(await flush({ ...both("b"), ...other })).toMatchObject({ exitStatus: 0 });
 	});
@@ -220,18 +273,24 @@ describe("additional roots", () => {
 				symlinkSync("/etc", join(dir, ".roots/notes"));
 			},
 		],
-		["a name that none can have", (dir) => void mkdirSync(join(dir, ".roots/My Notes"), { recursive: true })],
-	])("cannot come from %s: an import refuses it, since no restore could ever bring it", async (_, make) => {
-		const { dir, plain } = place();
-		const from = join(dir, "from");
-		mkdirSync(from);
-		writeFileSync(join(from, "f"), "1");
-		make(from);
-		await expect(importTree({ ...plain("a"), from })).rejects.toMatchObject({
-			code: "SOURCE_UNSAFE",
-			message: expect.stringMatching(/\.roots.*additional root/),
-		});
-	});
+		[
+			"a name that none can have",
+			(dir) => void mkdirSync(join(dir, ".roots/My Notes"), { recursive: true }),
+		],
+	])(
+		"cannot come from %s: an import refuses it, since no restore could ever bring it",
+		async (_, make) => {
+			const { dir, plain } = place();
+			const from = join(dir, "from");
+			mkdirSync(from);
+			writeFileSync(join(from, "f"), "1");
+			make(from);
+			await expect(importTree({ ...plain("a"), from })).rejects.toMatchObject({
+				code: "SOURCE_UNSAFE",
+				message: expect.stringMatching(/\.roots.*additional root/),
+			});
+		},
+	);
 
 	it("deletions in them are committed like any other", async () => {
 		const { at, plain, both } = await filled();
@@ -253,9 +312,15 @@ describe("additional roots", () => {
 		await flush(both("a"));
 		await restore({ ...both("b"), at: first });
 		expect(readFileSync(at("b", "notes/n"), "utf8")).toBe("first");
-		expect(await rollback({ ...both("a"), to: first })).toMatchObject({ exitStatus: 0, differences: [] });
+		expect(await rollback({ ...both("a"), to: first })).toMatchObject({
+			exitStatus: 0,
+			differences: [],
+		});
 		expect(readdirSync(at("a", "notes"))).toEqual(["n"]);
-		expect(await rollback({ ...both("a"), to: before })).toMatchObject({ exitStatus: 0, differences: [] });
+		expect(await rollback({ ...both("a"), to: before })).toMatchObject({
+			exitStatus: 0,
+			differences: [],
+		});
 		expect(readFileSync(at("a", "notes/n"), "utf8")).toBe("first");
 	});
 
@@ -269,7 +334,9 @@ describe("additional roots", () => {
 			code: "USAGE",
 			message: expect.stringContaining(`is a root of the workspace ${at("a", "ws")}`),
 		});
-		await expect(restore({ ...plain("a"), workspace: at("a", "notes/sub") })).rejects.toMatchObject({ code: "USAGE" });
+		await expect(restore({ ...plain("a"), workspace: at("a", "notes/sub") })).rejects.toMatchObject(
+			{ code: "USAGE" },
+		);
 		expect(readFileSync(at("a", "notes/sub/plan.md"), "utf8")).toBe("a better plan");
 		const own = { roots: { notes: at("a", "look-notes"), code: at("a", "look-code") } };
 		expect(await restore({ ...elsewhere, ...own, at: 2 })).toMatchObject({ elsewhere: [] });
@@ -287,7 +354,9 @@ describe("additional roots", () => {
 		for (const options of [both("a"), plain("a")]) {
 			expect(await status(options)).toMatchObject({
 				isDurable: false,
-				notDurable: expect.arrayContaining([expect.objectContaining({ path: ".roots", kind: "reserved" })]),
+				notDurable: expect.arrayContaining([
+					expect.objectContaining({ path: ".roots", kind: "reserved" }),
+				]),
 			});
 			expect(await flush(options)).toMatchObject({ exitStatus: 3, notTaken: [{ path: ".roots" }] });
 			await restore({ ...options, at: 2 });
@@ -305,10 +374,18 @@ describe("directories that hold one another are refused", () => {
 		["one in another", (dir) => ({ x: `${dir}/x`, y: `${dir}/x/y` }), /lies inside the root x/],
 		["the same twice", (dir) => ({ x: `${dir}/x`, y: `${dir}/x/` }), /is the root x/],
 		["through a link", (dir) => ({ x: `${dir}/link/x` }), /lies inside the workspace/],
-		["by name, though a link leads out", (dir) => ({ x: `${dir}/a/ws/out` }), /lies inside the workspace/],
+		[
+			"by name, though a link leads out",
+			(dir) => ({ x: `${dir}/a/ws/out` }),
+			/lies inside the workspace/,
+		],
 		["the store", (dir) => ({ x: `${dir}/store` }), /is the store/],
 		["around the store", (dir) => ({ x: dir }), /holds/],
-		["in the state directory", (dir) => ({ x: `${dir}/a/state/x` }), /lies inside the state directory/],
+		[
+			"in the state directory",
+			(dir) => ({ x: `${dir}/a/state/x` }),
+			/lies inside the state directory/,
+		],
 		["a file", (dir) => ({ x: `${dir}/file` }), /not a directory/],
 		["below a file", (dir) => ({ x: `${dir}/file/x` }), /ENOTDIR/],
 		["a link that leads nowhere", (dir) => ({ x: `${dir}/nowhere` }), /ENOENT/],
@@ -323,7 +400,10 @@ describe("directories that hold one another are refused", () => {
 		symlinkSync(join(dir, "missing"), join(dir, "nowhere"));
 		writeFileSync(join(dir, "file"), "");
 		const options = { ...plain("a"), roots: roots(dir) };
-		await expect(restore(options)).rejects.toMatchObject({ code: "USAGE", message: expect.stringMatching(message) });
+		await expect(restore(options)).rejects.toMatchObject({
+			code: "USAGE",
+			message: expect.stringMatching(message),
+		});
 		expect(existsSync(join(dir, "missing"))).toBe(false);
 	});
 
@@ -333,7 +413,9 @@ describe("directories that hold one another are refused", () => {
 		const options = { ...plain("a"), workspace: join(dir, "nowhere/ws") };
 		const error = async (roots: Record<string, string>) =>
 			(await restore({ ...options, roots }).catch((caught: unknown) => caught)) as object;
-		expect(await error({ notes: at("a", "notes") })).toMatchObject({ code: ((await error({})) as { code: string }).code });
+		expect(await error({ notes: at("a", "notes") })).toMatchObject({
+			code: ((await error({})) as { code: string }).code,
+		});
 	});
 
 	it("and a link to a root is followed", async () => {

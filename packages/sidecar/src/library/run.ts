@@ -1,7 +1,12 @@
 import { type DaemonEnd, type DaemonOptions, runDaemon } from "../daemon/daemon.ts";
 import { type Coverage, coverageOf } from "./coverage.ts";
 import { coverageTeller } from "./coverage-teller.ts";
-import { type Expectation, type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
+import {
+	type Expectation,
+	type OpenWorkspace,
+	type WorkspaceOptions,
+	withWorkspace,
+} from "./options.ts";
 import type { StartReceipt } from "./start-receipt.ts";
 
 export interface RunOptions extends WorkspaceOptions {
@@ -9,22 +14,37 @@ export interface RunOptions extends WorkspaceOptions {
 	readonly signal?: AbortSignal | undefined;
 	/** The agent: a program and its arguments. Default: none, and the run goes on until `signal`. */
 	readonly command?: readonly string[];
-	/** What the agent may get; never of it the sidecar's settings and AWS credentials. Default `process.env`. */
+	/**
+	 * What the agent may get; never of it the sidecar's settings and AWS credentials. Default
+	 * `process.env`.
+	 */
 	readonly env?: NodeJS.ProcessEnv;
-	/** Names of `env` that the agent gets beside what any program needs, or prefixes followed by `*`, joined by commas. Default `*`: all. */
+	/**
+	 * Names of `env` that the agent gets beside what any program needs, or prefixes followed by `*`,
+	 * joined by commas. Default `*`: all.
+	 */
 	readonly agentEnv?: string;
-	/** `UID:GID`: another user for the agent, to whom the workspace is handed over. Needs root. Default: our own. */
+	/**
+	 * `UID:GID`: another user for the agent, to whom the workspace is handed over. Needs root.
+	 * Default: our own.
+	 */
 	readonly agentUser?: string;
 	/** The agent's stdout goes to our stderr, because stdout is for something else. Default false. */
 	readonly agentToStderr?: boolean;
-	/** This process is ours alone, as the command's is: orphans of the agent become its children, SIGUSR1 and SIGUSR2 are passed on. Default false. */
+	/**
+	 * This process is ours alone, as the command's is: orphans of the agent become its children,
+	 * SIGUSR1 and SIGUSR2 are passed on. Default false.
+	 */
 	readonly ownsProcess?: boolean;
 	readonly expect?: Expectation;
 	/** How long the last flushes together may take, ms. Default 8,000. */
 	readonly drainTimeoutMs?: number;
 	/** A change is committed once nothing has changed for this long, ms. Default 1,000. */
 	readonly quietMs?: number;
-	/** A change is committed this long after the first one even if changes do not stop, ms. Default 5,000. */
+	/**
+	 * A change is committed this long after the first one even if changes do not stop, ms. Default
+	 * 5,000.
+	 */
 	readonly maxDelayMs?: number;
 	/** How long to wait for a writer that seems to be at work still, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
@@ -34,16 +54,26 @@ export interface RunOptions extends WorkspaceOptions {
 	readonly onReceipt?: (receipt: StartReceipt) => void;
 }
 
-/** How a run ended. `isDurable` speaks of the workspace and its roots; `coverage` says what lies outside of them and what is left out. */
-export type RunEnd = { readonly kind: "ended"; readonly coverage: Coverage | undefined } & DaemonEnd;
+/**
+ * How a run ended. `isDurable` speaks of the workspace and its roots; `coverage` says what lies
+ * outside of them and what is left out.
+ */
+export type RunEnd = {
+	readonly kind: "ended";
+	readonly coverage: Coverage | undefined;
+} & DaemonEnd;
 
-/** `not-started`: the signal came before the gate opened; no agent was started, and nothing but perhaps an empty commit was written. */
+/**
+ * `not-started`: the signal came before the gate opened; no agent was started, and nothing but
+ * perhaps an empty commit was written.
+ */
 export type RunResult = RunEnd | { readonly kind: "not-started"; readonly exitStatus: 0 };
 
 /**
  * Restores the workspace, starts the agent, commits what changes, and at the end drains.
  *
- * @throws SidecarError when the gate could not be opened or the agent not started: WORKSPACE_BUSY, AGENT_NOT_STARTED, and as `restore`
+ * @throws SidecarError when the gate could not be opened or the agent not started: WORKSPACE_BUSY,
+ * AGENT_NOT_STARTED, and as `restore`
  */
 export async function run(options: RunOptions = {}): Promise<RunResult> {
 	const stop = options.signal ?? new AbortController().signal;
@@ -61,7 +91,11 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 /** Short, because a drain leaves little time to count. */
 const COUNTING_MS = 500;
 
-export function runEnd({ env }: RunOptions, { root, profile }: OpenWorkspace, end: DaemonEnd): RunEnd {
+export function runEnd(
+	{ env }: RunOptions,
+	{ root, profile }: OpenWorkspace,
+	end: DaemonEnd,
+): RunEnd {
 	let coverage: Coverage | undefined;
 	try {
 		coverage = coverageOf(root, profile, env, COUNTING_MS);
@@ -88,7 +122,10 @@ export function daemonOptions(options: RunOptions, opened: OpenWorkspace): Daemo
 	};
 }
 
-/** Is the error what became of the signal? Rooms hand it on as it is, as an AbortError of Node's, or as the cause of their own. */
+/**
+ * Is the error what became of the signal? Rooms hand it on as it is, as an AbortError of Node's, or
+ * as the cause of their own.
+ */
 function isAbort(error: unknown, reason: unknown): boolean {
 	for (let at = error; at !== undefined; at = at instanceof Error ? at.cause : undefined) {
 		if (at === reason || (at instanceof Error && at.name === "AbortError")) return true;

@@ -1,5 +1,10 @@
 import { AgentApi } from "../agentcore/agent-api.ts";
-import { type IdentityStrategy, type IdentityStrategyName, identityStrategy, type UserCredentials } from "../agentcore/identity.ts";
+import {
+	type IdentityStrategy,
+	type IdentityStrategyName,
+	identityStrategy,
+	type UserCredentials,
+} from "../agentcore/identity.ts";
 import { Life } from "../agentcore/life.ts";
 import { startServer } from "../agentcore/server.ts";
 import { thisMachine } from "../commit/machine.ts";
@@ -16,11 +21,17 @@ import { type PlatformAgent, platformAgent } from "./platform-agent.ts";
 import type { RunEnd, RunOptions } from "./run.ts";
 
 export interface ServeOptions extends RunOptions {
-	/** Where AgentCore's contract is answered, `HOST:PORT`; port 0: any that is free, see the event `server.listening`. */
+	/**
+	 * Where AgentCore's contract is answered, `HOST:PORT`; port 0: any that is free, see the event
+	 * `server.listening`.
+	 */
 	readonly listen: string;
 	/** Default `ambient`. */
 	readonly identity?: IdentityStrategyName;
-	/** Who signs the users' tokens, exactly as in their `iss`. Default: requests need no token, and all are of `namespace`. */
+	/**
+	 * Who signs the users' tokens, exactly as in their `iss`. Default: requests need no token, and
+	 * all are of `namespace`.
+	 */
 	readonly issuer?: string;
 	/** One of the tokens' `aud`; needed with `issuer`. */
 	readonly audience?: string;
@@ -43,18 +54,32 @@ export interface ServeOptions extends RunOptions {
 	readonly stsEndpoint?: string;
 }
 
-/** `not-started`: no request came, or none could be served; the status is then that of the last failure. */
-export type ServeResult = RunEnd | { readonly kind: "not-started"; readonly exitStatus: SidecarError["exitStatus"] | 0 };
+/**
+ * `not-started`: no request came, or none could be served; the status is then that of the last
+ * failure.
+ */
+export type ServeResult =
+	| RunEnd
+	| { readonly kind: "not-started"; readonly exitStatus: SidecarError["exitStatus"] | 0 };
 
-/** What a start needs is loaded after the first ping, which must be answered soon, and before a request, which must not wait for it. */
+/**
+ * What a start needs is loaded after the first ping, which must be answered soon, and before a
+ * request, which must not wait for it.
+ */
 const loadDaemon = async () => {
-	const [{ runDaemon }, { daemonOptions, runEnd }] = await Promise.all([import("../daemon/daemon.ts"), import("./run.ts")]);
+	const [{ runDaemon }, { daemonOptions, runEnd }] = await Promise.all([
+		import("../daemon/daemon.ts"),
+		import("./run.ts"),
+	]);
 	return { runDaemon, daemonOptions, runEnd };
 };
 
 /** Requests that wait for the start: more than one user's clients send. */
 const MAX_WAITING = 32;
-/** A start takes as long as a restore of gigabytes and an agent of half a minute; the platform's own limit of an answer is 15 minutes. */
+/**
+ * A start takes as long as a restore of gigabytes and an agent of half a minute; the platform's own
+ * limit of an answer is 15 minutes.
+ */
 const WAIT_TIMEOUT_MS = 10 * 60_000;
 const READY_TIMEOUT_MS = 5 * 60_000;
 const WAKE_LOOK_MS = 5_000;
@@ -62,8 +87,9 @@ const WAKE_LOOK_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 500;
 
 /**
- * Answers the platform's contract, and lives as its machines do: nothing of a user's happens before the first request, which says by its
- * token whose machine it is. Then the workspace is restored, the agent started, and requests go to it, until `signal` drains.
+ * Answers the platform's contract, and lives as its machines do: nothing of a user's happens before
+ * the first request, which says by its token whose machine it is. Then the workspace is restored,
+ * the agent started, and requests go to it, until `signal` drains.
  *
  * @throws SidecarError USAGE: what is missing for the identity, or an address that cannot be had
  */
@@ -77,7 +103,8 @@ export async function serve(options: ServeOptions): Promise<ServeResult> {
 		host,
 		port,
 		life,
-		forward: async (admitted, caller, signal) => await machine.agent.forward(admitted, caller, signal),
+		forward: async (admitted, caller, signal) =>
+			await machine.agent.forward(admitted, caller, signal),
 		status: () => machine.status(),
 		maxBodyBytes: bytesOf(settings.maxBody),
 		log,
@@ -101,7 +128,10 @@ class PlatformMachine {
 	/** Aborted by the caller's signal, or because another writer owns the workspace. */
 	readonly #stop = new AbortController();
 	readonly #end = Promise.withResolvers<ServeResult>();
-	/** Undefined until the first request: what is made for this boot a copy of the machine must not share. */
+	/**
+	 * Undefined until the first request: what is made for this boot a copy of the machine must not
+	 * share.
+	 */
 	#platformAgent: PlatformAgent | undefined;
 	#begun: Promise<Serving> | undefined;
 	#serving: Serving | undefined;
@@ -119,7 +149,8 @@ class PlatformMachine {
 			identity: strategyOf(options, settings, log),
 			start: async (namespace, user) => await this.#start(namespace, user),
 			// One that fails will fail again when it is needed, and there it is said.
-			onFirstPing: () => void Promise.all([loadDaemon(), loadStore(settings.store)]).catch(() => {}),
+			onFirstPing: () =>
+				void Promise.all([loadDaemon(), loadStore(settings.store)]).catch(() => {}),
 			notDurableForMs: () => this.#serving?.notDurableForMs(),
 			maxWaiting: MAX_WAITING,
 			waitTimeoutMs: WAIT_TIMEOUT_MS,
@@ -149,14 +180,16 @@ class PlatformMachine {
 			await this.#agentReady();
 			this.#lastFailure = undefined;
 		} catch (error) {
-			this.#lastFailure = error instanceof SidecarError ? error : new SidecarError("INTERNAL", { cause: error });
+			this.#lastFailure =
+				error instanceof SidecarError ? error : new SidecarError("INTERNAL", { cause: error });
 			throw error;
 		}
 	}
 
 	/** The daemon, from restore to the end. Settled when it serves. */
 	#begin(namespace: string, user: UserCredentials | undefined): Promise<Serving> {
-		const renewing = user && Object.assign(async () => await user.renewing.provide(), { memoized: true });
+		const renewing =
+			user && Object.assign(async () => await user.renewing.provide(), { memoized: true });
 		const credentials = renewing ?? this.#options.credentials;
 		const { promise: begun, resolve, reject } = Promise.withResolvers<Serving>();
 		const settings = { ...this.#settings, namespace };
@@ -205,7 +238,9 @@ class PlatformMachine {
 			await this.agent.waitUntilReady(AbortSignal.any([this.#stop.signal, timeout]));
 		} catch (error) {
 			if (!timeout.aborted) throw error;
-			throw new SidecarError("AGENT_UNREACHABLE", { reason: `it is not ready after ${READY_TIMEOUT_MS} ms` });
+			throw new SidecarError("AGENT_UNREACHABLE", {
+				reason: `it is not ready after ${READY_TIMEOUT_MS} ms`,
+			});
 		}
 	}
 
@@ -224,20 +259,38 @@ class PlatformMachine {
 	#endUnstarted(): void {
 		this.#log.info("run.stopped-before-start", { lastFailure: this.#lastFailure?.code });
 		const isOurs = this.#lastFailure === undefined || this.#lastFailure.code === "INTERNAL";
-		this.#end.resolve({ kind: "not-started", exitStatus: isOurs ? 0 : (this.#lastFailure as SidecarError).exitStatus });
+		this.#end.resolve({
+			kind: "not-started",
+			exitStatus: isOurs ? 0 : (this.#lastFailure as SidecarError).exitStatus,
+		});
 	}
 }
 
 function strategyOf(options: ServeOptions, settings: Config, log: Logger): IdentityStrategy {
-	const { identity: strategy, namespace, issuer, audience, userClaim, roleArn, roleDurationMs, kmsKey, region } = settings;
+	const {
+		identity: strategy,
+		namespace,
+		issuer,
+		audience,
+		userClaim,
+		roleArn,
+		roleDurationMs,
+		kmsKey,
+		region,
+	} = settings;
 	if (issuer !== undefined && audience === undefined) {
-		throw new SidecarError("USAGE", { value: issuer, reason: "an issuer alone makes tokens for anybody", remedy: "give --audience" });
+		throw new SidecarError("USAGE", {
+			value: issuer,
+			reason: "an issuer alone makes tokens for anybody",
+			remedy: "give --audience",
+		});
 	}
 	const location = typeof options.store === "object" ? undefined : parseStoreUrl(settings.store);
 	return identityStrategy({
 		strategy,
 		namespace,
-		token: issuer === undefined || audience === undefined ? undefined : { issuer, audience, userClaim },
+		token:
+			issuer === undefined || audience === undefined ? undefined : { issuer, audience, userClaim },
 		roleArn,
 		roleDurationS: roleDurationMs / 1000,
 		bucket: location?.kind === "s3" ? location : undefined,
@@ -251,7 +304,8 @@ function strategyOf(options: ServeOptions, settings: Config, log: Logger): Ident
 function addressOf(listen: string): { readonly host: string; readonly port: number } {
 	const colon = listen.lastIndexOf(":");
 	const port = Number(listen.slice(colon + 1));
-	if (port > 65_535) throw new SidecarError("USAGE", { value: listen, reason: "a port is at most 65535" });
+	if (port > 65_535)
+		throw new SidecarError("USAGE", { value: listen, reason: "a port is at most 65535" });
 	return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ""), port };
 }
 

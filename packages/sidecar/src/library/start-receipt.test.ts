@@ -6,7 +6,10 @@ const NOTHING_OUTSIDE = { gaps: [], flags: [], ignoreLines: [], installedLinks: 
 type Missing = readonly { path: string; files: number; bytes: number }[];
 const sessionWith = (elsewhere: Missing, away: Missing = []) => {
 	const head = { seq: 4, tree: new Map() } as unknown as Head;
-	return { head, restored: { head, files: 2, bytes: 9, written: 2, keptLocal: 0, moved: [], elsewhere, away } };
+	return {
+		head,
+		restored: { head, files: 2, bytes: 9, written: 2, keptLocal: 0, moved: [], elsewhere, away },
+	};
 };
 
 it("is COMPLETE where this disk has all that the log has", () => {
@@ -23,15 +26,24 @@ it("is COMPLETE where this disk has all that the log has", () => {
 // @id receipt-incomplete
 it("is INCOMPLETE while the log has what this disk does not", () => {
 	const missing = [{ path: ".roots/notes", files: 1, bytes: 1 }];
-	expect(startReceipt(sessionWith(missing), NOTHING_OUTSIDE)).toMatchObject({ verdict: "INCOMPLETE", missing });
+	expect(startReceipt(sessionWith(missing), NOTHING_OUTSIDE)).toMatchObject({
+		verdict: "INCOMPLETE",
+		missing,
+	});
 });
 
 it("is INCOMPLETE while a volume that the log has files of is not mounted", () => {
 	const missing = [{ path: "workspace", files: 3, bytes: 9 }];
-	expect(startReceipt(sessionWith([], missing), NOTHING_OUTSIDE)).toMatchObject({ verdict: "INCOMPLETE", missing });
+	expect(startReceipt(sessionWith([], missing), NOTHING_OUTSIDE)).toMatchObject({
+		verdict: "INCOMPLETE",
+		missing,
+	});
 });
 
 it("is INCOMPLETE while something lies outside", () => {
 	const gaps = [{ path: "/data", by: "the link data", kind: "outside" as const }];
-	expect(startReceipt(sessionWith([]), { ...NOTHING_OUTSIDE, gaps })).toMatchObject({ verdict: "INCOMPLETE", outside: ["/data"] });
+	expect(startReceipt(sessionWith([]), { ...NOTHING_OUTSIDE, gaps })).toMatchObject({
+		verdict: "INCOMPLETE",
+		outside: ["/data"],
+	});
 });

@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	utimesSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -43,7 +52,10 @@ async function committed(namespace: string, root = dir): Promise<string> {
 	return workspace;
 }
 
-const noise = (size: number) => Buffer.from(Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index, 2654435761)).buffer);
+const noise = (size: number) =>
+	Buffer.from(
+		Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index, 2654435761)).buffer,
+	);
 
 describe("export to a directory", () => {
 	it("is a plain copy of the commit", async () => {
@@ -65,10 +77,16 @@ describe("export to a directory", () => {
 		});
 		expect(readDisk(to)).toEqual(before);
 		mkdirSync(join(dir, "empty"));
-		expect(await exportTree({ ...options("anna"), to: pathToFileURL(join(dir, "empty")).href })).toMatchObject({ seq: 4 });
+		expect(
+			await exportTree({ ...options("anna"), to: pathToFileURL(join(dir, "empty")).href }),
+		).toMatchObject({ seq: 4 });
 		expect(readDisk(join(dir, "empty"))).toEqual(readDisk(workspace));
 		// Nothing of it is left in the state directory either.
-		expect(readdirSync(join(dir, "anna/state"), { recursive: true }).filter((name) => String(name).includes("staging/"))).toEqual([]);
+		expect(
+			readdirSync(join(dir, "anna/state"), { recursive: true }).filter((name) =>
+				String(name).includes("staging/"),
+			),
+		).toEqual([]);
 	});
 
 	it("holds what superseded writers quarantined", async () => {
@@ -84,7 +102,8 @@ describe("export to a directory", () => {
 	it("refuses what would mix or lose something, and touches nothing", async () => {
 		const workspace = await committed("anna");
 		const before = readDisk(workspace);
-		const refused = async (to: string, more: object = {}) => await exportTree({ ...options("anna"), to, ...more }).catch((error) => error);
+		const refused = async (to: string, more: object = {}) =>
+			await exportTree({ ...options("anna"), to, ...more }).catch((error) => error);
 		expect(await refused(workspace)).toMatchObject({ code: "TARGET_NOT_EMPTY", value: workspace });
 		expect(readDisk(workspace)).toEqual(before);
 		expect(await refused(join(workspace, "empty"))).toMatchObject({ code: "USAGE" });
@@ -94,9 +113,13 @@ describe("export to a directory", () => {
 		}
 		// Whichever of the two is named through a link.
 		const throughLink = { store: pathToFileURL(join(dir, "alias")).href };
-		expect(await refused(join(dir, "store/users/bob"), throughLink)).toMatchObject({ code: "USAGE" });
+		expect(await refused(join(dir, "store/users/bob"), throughLink)).toMatchObject({
+			code: "USAGE",
+		});
 		expect(await refused(join(dir, "x"), { overwrite: true })).toMatchObject({ code: "USAGE" });
-		expect(await refused(join(dir, "x"), { namespace: "nobody" })).toMatchObject({ code: "COMMIT_NOT_FOUND" });
+		expect(await refused(join(dir, "x"), { namespace: "nobody" })).toMatchObject({
+			code: "COMMIT_NOT_FOUND",
+		});
 		expect(await refused("https://example.org/x")).toMatchObject({ code: "STORE_URL_INVALID" });
 		expect(await refused("")).toMatchObject({ code: "STORE_URL_INVALID" });
 		expect(readdirSync(dir).sort()).toEqual(["alias", "anna", "store"]);
@@ -107,8 +130,13 @@ describe("import", () => {
 	it("refuses a log that holds something, and a source that holds nothing or other logs", async () => {
 		const workspace = await committed("anna");
 		const refused = async (from: string | undefined, namespace: string) =>
-			await importTree({ ...options(namespace), ...(from !== undefined && { from }) }).catch((error) => error);
-		expect(await refused(workspace, "anna")).toMatchObject({ code: "LOG_NOT_EMPTY", exitStatus: 2 });
+			await importTree({ ...options(namespace), ...(from !== undefined && { from }) }).catch(
+				(error) => error,
+			);
+		expect(await refused(workspace, "anna")).toMatchObject({
+			code: "LOG_NOT_EMPTY",
+			exitStatus: 2,
+		});
 		expect(await refused(join(dir, "missing"), "bob")).toMatchObject({ code: "USAGE" });
 		expect(await refused(undefined, "bob")).toMatchObject({ code: "USAGE" });
 		expect(await refused(join(dir, "store/users/anna"), "bob")).toMatchObject({ code: "USAGE" });
@@ -122,7 +150,9 @@ describe("import", () => {
 		] as const) {
 			mkdirSync(join(dir, "store/users", namespace), { recursive: true });
 			writeFileSync(join(dir, "store/users", namespace, "MEMORY.md"), "who I am");
-			expect(await importTree({ ...options(namespace), ...(from !== undefined && { from }) })).toMatchObject({
+			expect(
+				await importTree({ ...options(namespace), ...(from !== undefined && { from }) }),
+			).toMatchObject({
 				seq: 2,
 				files: 1,
 				directories: 0,
@@ -139,7 +169,11 @@ describe("import", () => {
 		mkdirSync(workspace, { recursive: true });
 		writeFileSync(join(workspace, "MEMORY.md"), "a template");
 		await expect(flush(options("carl"))).rejects.toMatchObject({ code: "WORKSPACE_NOT_RESTORED" });
-		expect(await restore(options("carl"))).toMatchObject({ seq: 2, written: 1, moved: [{ path: "MEMORY.md" }] });
+		expect(await restore(options("carl"))).toMatchObject({
+			seq: 2,
+			written: 1,
+			moved: [{ path: "MEMORY.md" }],
+		});
 		expect(readFileSync(join(workspace, "MEMORY.md"), "utf8")).toBe("who I am");
 	});
 });
@@ -154,11 +188,19 @@ describe("import(export(tree)) == tree", () => {
 				const root = mkdtempSync(join(dir, "p-"));
 				await makeDisk(options("a", root).workspace, nodes);
 				expect(await flush(options("a", root))).toMatchObject({ exitStatus: 0 });
-				expect(await exportTree({ ...options("a", root), to: join(root, "out") })).toMatchObject({ notCarried: [], exitStatus: 0 });
+				expect(await exportTree({ ...options("a", root), to: join(root, "out") })).toMatchObject({
+					notCarried: [],
+					exitStatus: 0,
+				});
 				expect(readDisk(join(root, "out"))).toEqual(readDisk(options("a", root).workspace));
-				expect(await importTree({ ...options("b", root), from: join(root, "out") })).toMatchObject({ seq: 2, leftOut: [] });
+				expect(await importTree({ ...options("b", root), from: join(root, "out") })).toMatchObject({
+					seq: 2,
+					leftOut: [],
+				});
 				await restore(options("b", root));
-				expect(readDisk(options("b", root).workspace)).toEqual(readDisk(options("a", root).workspace));
+				expect(readDisk(options("b", root).workspace)).toEqual(
+					readDisk(options("a", root).workspace),
+				);
 				rmSync(root, { recursive: true });
 			}),
 			{ numRuns: 8 },
@@ -176,21 +218,33 @@ describe("import(export(tree)) == tree", () => {
 					await makeDisk(options("a", root).workspace, nodes);
 					await flush(options("a", root));
 					const at = `s3://${bucket.bucket}/run ${runs++}/`;
-					const exported = await exportTree({ ...options("a", root), ...bucket.connection, to: at });
+					const exported = await exportTree({
+						...options("a", root),
+						...bucket.connection,
+						to: at,
+					});
 					const source = readDisk(options("a", root).workspace);
 					const left = new Set(exported.notCarried.map(({ path }) => diskName(path)));
 					for (const { path, reason } of exported.notCarried) {
 						// The test server keeps a directory's object under a longer name than its own.
-						const isLong = Buffer.byteLength(path) > 1000 || path.split("/").some((name) => Buffer.byteLength(name) > 240);
+						const isLong =
+							Buffer.byteLength(path) > 1000 ||
+							path.split("/").some((name) => Buffer.byteLength(name) > 240);
 						expect(!path.isWellFormed() || isLong, `${path}: ${reason}`).toBe(true);
 					}
 					expect(exported.exitStatus).toBe(left.size > 0 ? 3 : 0);
-					expect(exported.files + exported.directories + exported.links + 1).toBe(source.size - left.size);
+					expect(exported.files + exported.directories + exported.links + 1).toBe(
+						source.size - left.size,
+					);
 
-					expect(await importTree({ ...options("b", root), ...bucket.connection, from: at })).toMatchObject({ leftOut: [] });
+					expect(
+						await importTree({ ...options("b", root), ...bucket.connection, from: at }),
+					).toMatchObject({ leftOut: [] });
 					await restore(options("b", root));
-					// A directory that was not carried is there again, with modes and times of its own, where something below it was.
-					const carried = (disk: ReadonlyMap<string, unknown>) => new Map([...disk].filter(([path]) => !left.has(path)));
+					// A directory that was not carried is there again, with modes and times of its own, where
+					// something below it was.
+					const carried = (disk: ReadonlyMap<string, unknown>) =>
+						new Map([...disk].filter(([path]) => !left.has(path)));
 					expect(carried(readDisk(options("b", root).workspace))).toEqual(carried(source));
 					rmSync(root, { recursive: true });
 				}),
@@ -206,10 +260,14 @@ function diskName(path: string): string {
 	const bytes = Buffer.concat(
 		[...path].map((character) => {
 			const unit = character.charCodeAt(0);
-			return character.length === 1 && unit >= 0xdc80 && unit <= 0xdcff ? Buffer.of(unit & 0xff) : Buffer.from(character);
+			return character.length === 1 && unit >= 0xdc80 && unit <= 0xdcff
+				? Buffer.of(unit & 0xff)
+				: Buffer.from(character);
 		}),
 	);
-	return /^[\x20-\x7e]*$/.test(bytes.toString("latin1")) ? bytes.toString("latin1") : `hex:${bytes.toString("hex")}`;
+	return /^[\x20-\x7e]*$/.test(bytes.toString("latin1"))
+		? bytes.toString("latin1")
+		: `hex:${bytes.toString("hex")}`;
 }
 
 describe.skipIf(s3TestServer() === undefined)("export to objects", () => {
@@ -221,9 +279,21 @@ describe.skipIf(s3TestServer() === undefined)("export to objects", () => {
 		await flush(options("anna"));
 		const to = `s3://${bucket.bucket}/backup/2026`;
 		const exported = await exportTree({ ...options("anna"), ...bucket.connection, to });
-		expect(exported).toMatchObject({ to: `${to}/`, seq: 4, files: 3, directories: 2, links: 1, bytes: large.length + 3, exitStatus: 0 });
+		expect(exported).toMatchObject({
+			to: `${to}/`,
+			seq: 4,
+			files: 3,
+			directories: 2,
+			links: 1,
+			bytes: large.length + 3,
+			exitStatus: 0,
+		});
 		const objects = await bucket.read("backup/2026/");
-		const seen = [...objects].map(([key, { body, metadata }]) => [key.slice("backup/2026/".length), body.length, metadata.mode]);
+		const seen = [...objects].map(([key, { body, metadata }]) => [
+			key.slice("backup/2026/".length),
+			body.length,
+			metadata.mode,
+		]);
 		expect(seen).toEqual([
 			["", 0, (0o40000 | 0o755).toString(8)],
 			["empty", 0, "100644"],
@@ -247,9 +317,17 @@ describe.skipIf(s3TestServer() === undefined)("export to objects", () => {
 		expect(await exportTree(to_)).toMatchObject({ others: 0 });
 		await bucket.put("backup/notes/a.md", "changed there");
 		await bucket.put("backup/mine.txt", "mine");
-		await expect(exportTree(to_)).rejects.toMatchObject({ code: "TARGET_NOT_EMPTY", exitStatus: 2 });
-		expect((await bucket.read("backup/")).get("backup/notes/a.md")?.body.toString()).toBe("changed there");
-		expect(await exportTree({ ...to_, overwrite: true })).toMatchObject({ others: 1, exitStatus: 0 });
+		await expect(exportTree(to_)).rejects.toMatchObject({
+			code: "TARGET_NOT_EMPTY",
+			exitStatus: 2,
+		});
+		expect((await bucket.read("backup/")).get("backup/notes/a.md")?.body.toString()).toBe(
+			"changed there",
+		);
+		expect(await exportTree({ ...to_, overwrite: true })).toMatchObject({
+			others: 1,
+			exitStatus: 0,
+		});
 		const objects = await bucket.read("backup/");
 		expect(objects.get("backup/notes/a.md")?.body.toString()).toBe("one");
 		expect(objects.get("backup/mine.txt")?.body.toString()).toBe("mine");
@@ -263,11 +341,16 @@ describe.skipIf(s3TestServer() === undefined)("export to objects", () => {
 		await flush(log);
 		const before = await bucket.count("");
 		for (const to of ["", "/", "/users/bob", "/users/anna/log", "/users"]) {
-			await expect(exportTree({ ...log, to: `s3://${bucket.bucket}${to}` }), to).rejects.toMatchObject({ code: "USAGE" });
+			await expect(
+				exportTree({ ...log, to: `s3://${bucket.bucket}${to}` }),
+				to,
+			).rejects.toMatchObject({ code: "USAGE" });
 		}
 		expect(await bucket.count("")).toBe(before);
 		// Beside them it may.
-		expect(await exportTree({ ...log, to: `s3://${bucket.bucket}/backup` })).toMatchObject({ files: 1 });
+		expect(await exportTree({ ...log, to: `s3://${bucket.bucket}/backup` })).toMatchObject({
+			files: 1,
+		});
 	});
 
 	it("names what keys cannot carry, carries the rest, and says so", async () => {
@@ -280,9 +363,15 @@ describe.skipIf(s3TestServer() === undefined)("export to objects", () => {
 		writeFileSync(join(workspace, deep, "f"), "2");
 		writeFileSync(join(workspace, "plain"), "3");
 		await flush(options("anna"));
-		const exported = await exportTree({ ...options("anna"), ...bucket.connection, to: `s3://${bucket.bucket}/backup/` });
+		const exported = await exportTree({
+			...options("anna"),
+			...bucket.connection,
+			to: `s3://${bucket.bucket}/backup/`,
+		});
 		expect(exported).toMatchObject({ files: 1, exitStatus: 3 });
-		expect(exported.notCarried.map(({ path }) => path).sort()).toEqual(["\udcff", deep, `${deep}/f`].sort());
+		expect(exported.notCarried.map(({ path }) => path).sort()).toEqual(
+			["\udcff", deep, `${deep}/f`].sort(),
+		);
 	});
 
 	it("leaves no sign of completeness where it fails", async () => {
@@ -292,7 +381,11 @@ describe.skipIf(s3TestServer() === undefined)("export to objects", () => {
 		await flush(options("anna"));
 		// A pack that is gone.
 		rmSync(join(dir, "store/users/anna/packs"), { recursive: true });
-		const failed = exportTree({ ...options("anna"), ...bucket.connection, to: `s3://${bucket.bucket}/backup/` });
+		const failed = exportTree({
+			...options("anna"),
+			...bucket.connection,
+			to: `s3://${bucket.bucket}/backup/`,
+		});
 		await expect(failed).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
 		const keys = [...(await bucket.read("backup/")).keys()];
 		expect(keys).not.toContain("backup/");

@@ -13,7 +13,8 @@ class Silent extends FaultyStore {
 	answers = Number.POSITIVE_INFINITY;
 
 	override async putIfAbsent(key: string, body: Buffer): Promise<PutOutcome> {
-		if (key.includes("/log/") && this.answers-- <= 0) return { kind: "unknown", cause: new Error("no answer") };
+		if (key.includes("/log/") && this.answers-- <= 0)
+			return { kind: "unknown", cause: new Error("no answer") };
 		return await super.putIfAbsent(key, body);
 	}
 }
@@ -24,8 +25,18 @@ it("a flush whose commit stays undecided is not durable, exit status 3, with a d
 		const store = new Silent(new AgingStore());
 		const workspace = join(dir, "ws");
 		mkdirSync(workspace);
-		const options = { store, workspace, stateDir: join(dir, "state"), profile: "plain", handoverWaitMs: 0 } as const;
-		const expected = { code: "NOT_DURABLE", exitStatus: 3, message: expect.stringContaining("no answer") };
+		const options = {
+			store,
+			workspace,
+			stateDir: join(dir, "state"),
+			profile: "plain",
+			handoverWaitMs: 0,
+		} as const;
+		const expected = {
+			code: "NOT_DURABLE",
+			exitStatus: 3,
+			message: expect.stringContaining("no answer"),
+		};
 		writeFileSync(join(workspace, "f"), "one");
 		// The fence.
 		store.answers = 1;
@@ -35,7 +46,8 @@ it("a flush whose commit stays undecided is not durable, exit status 3, with a d
 		const stop = new AbortController();
 		const log = recordingLog();
 		const running = run({ ...options, log, signal: stop.signal });
-		while (!log.events.some(({ event }) => event === "watch.started")) await new Promise(setImmediate);
+		while (!log.events.some(({ event }) => event === "watch.started"))
+			await new Promise(setImmediate);
 		expect(await flush(options)).toMatchObject({ by: "daemon", exitStatus: 0 });
 		store.answers = 0;
 		writeFileSync(join(workspace, "f"), "two");

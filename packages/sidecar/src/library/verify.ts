@@ -5,18 +5,23 @@ import { type LogOptions, withLog } from "./options.ts";
 import { type PolicyOptions, policyOf } from "./retain.ts";
 
 export interface VerifyOptions extends LogOptions, PolicyOptions {
-	/** Read all content and check every SHA-256. Default false: manifests, the chain, sizes and headers. */
+	/**
+	 * Read all content and check every SHA-256. Default false: manifests, the chain, sizes and
+	 * headers.
+	 */
 	readonly deep?: boolean;
 	/** Default: none. */
 	readonly progress?: Progress;
 }
 
 /**
- * Checks a whole log; writes nothing. Give it the policy that retention runs with: what is missing of that is damage, beyond it a
- * commit is past retention. Damage is in the result, not thrown.
+ * Checks a whole log; writes nothing. Give it the policy that retention runs with: what is missing
+ * of that is damage, beyond it a commit is past retention. Damage is in the result, not thrown.
  * @throws SidecarError STORE_*, and for a wrong option
  */
 export async function verify(options: VerifyOptions = {}): Promise<Verification> {
 	const { deep = false, progress = noProgress, signal } = options;
-	return await withLog(options, async ({ store }) => verifyLog(store, { policy: policyOf(options), deep, progress, signal }));
+	return await withLog(options, async ({ store }) =>
+		verifyLog(store, { policy: policyOf(options), deep, progress, signal }),
+	);
 }

@@ -7,10 +7,11 @@ import { SidecarError } from "../errors.ts";
 import { realPath } from "./place.ts";
 
 /**
- * The settings with the workspace's own directory: links that lead there are followed here, once. A link that is replaced later
- * has no effect, and every name of the directory finds the same state.
+ * The settings with the workspace's own directory: links that lead there are followed here, once. A
+ * link that is replaced later has no effect, and every name of the directory finds the same state.
  *
- * Earlier releases took a path as it was given. Where this machine still has state under that name, and none under the real one, it stays.
+ * Earlier releases took a path as it was given. Where this machine still has state under that name,
+ * and none under the real one, it stays.
  * @throws SidecarError WORKSPACE_NOT_DIRECTORY for a link that leads nowhere, WORKSPACE_UNREADABLE
  */
 export function withRealWorkspace(settings: Config): Config {
@@ -19,18 +20,24 @@ export function withRealWorkspace(settings: Config): Config {
 	if (real === workspace) return settings;
 	const isLink = lstatSync(workspace, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 	const known = isLink ? [] : knownWorkspaces(stateDir);
-	return known.includes(workspace) && !known.includes(real) ? settings : { ...settings, workspace: real };
+	return known.includes(workspace) && !known.includes(real)
+		? settings
+		: { ...settings, workspace: real };
 }
 
 /**
- * What the options' own check asks of names, asked of the directories that links lead to: a commit must not hold its own store or state.
+ * What the options' own check asks of names, asked of the directories that links lead to: a commit
+ * must not hold its own store or state.
  * @throws SidecarError USAGE, STATE_DIR_UNUSABLE
  */
 export function requireOutside(settings: Config, storeUrl: string): void {
 	const { workspace, stateDir } = settings;
 	const state = realPath(stateDir);
 	if (isInside(state, realPath(workspace)))
-		throw new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: `it leads into the workspace ${workspace}, to ${state}` });
+		throw new SidecarError("STATE_DIR_UNUSABLE", {
+			value: stateDir,
+			reason: `it leads into the workspace ${workspace}, to ${state}`,
+		});
 	requireStoreOutside(settings, storeUrl);
 }
 
@@ -66,17 +73,29 @@ function realWorkspace(workspace: string): string {
 						: "it is a link that leads nowhere";
 			throw new SidecarError("WORKSPACE_NOT_DIRECTORY", { value: workspace, reason, cause });
 		}
-		throw new SidecarError("WORKSPACE_UNREADABLE", { value: workspace, reason: code ?? String(cause), cause });
+		throw new SidecarError("WORKSPACE_UNREADABLE", {
+			value: workspace,
+			reason: code ?? String(cause),
+			cause,
+		});
 	}
 }
 
-/** Where a path leads; what is not there yet lies below where its parent leads. @throws NodeJS.ErrnoException as for a link that leads nowhere */
+/**
+ * Where a path leads; what is not there yet lies below where its parent leads. @throws
+ * NodeJS.ErrnoException as for a link that leads nowhere
+ */
 export function leadsTo(path: string): string {
 	try {
 		return realpathSync.native(path);
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
-		if (code !== "ENOENT" || lstatSync(path, { throwIfNoEntry: false }) !== undefined || dirname(path) === path) throw error;
+		if (
+			code !== "ENOENT" ||
+			lstatSync(path, { throwIfNoEntry: false }) !== undefined ||
+			dirname(path) === path
+		)
+			throw error;
 		return join(leadsTo(dirname(path)), basename(path));
 	}
 }
@@ -84,7 +103,9 @@ export function leadsTo(path: string): string {
 /** As the markers in a state directory name them. */
 function knownWorkspaces(stateDir: string): string[] {
 	try {
-		return readdirSync(stateDir).flatMap((name) => readMarker(join(stateDir, name))?.workspace ?? []);
+		return readdirSync(stateDir).flatMap(
+			(name) => readMarker(join(stateDir, name))?.workspace ?? [],
+		);
 	} catch {
 		return [];
 	}

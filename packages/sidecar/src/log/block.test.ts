@@ -14,18 +14,30 @@ it("says the same of any bytes, whoever decompresses", async () => {
 		}
 	};
 	const outcomes = new Set<string>();
-	const damages = fc.array(fc.record({ at: fc.nat(), xor: fc.integer({ min: 1, max: 255 }) }), { maxLength: 3 });
+	const damages = fc.array(fc.record({ at: fc.nat(), xor: fc.integer({ min: 1, max: 255 }) }), {
+		maxLength: 3,
+	});
 	await fc.assert(
-		fc.asyncProperty(fc.nat(3_000), damages, fc.nat(40), fc.boolean(), async (size, flips, cut, isSeen) => {
-			const { ref, stored } = compressBlock(Buffer.alloc(size, "what is said again and again "));
-			const bytes = Buffer.from(stored.subarray(0, Math.max(0, stored.length - Math.max(0, cut - 30))));
-			for (const { at, xor } of flips) if (bytes.length > 0) bytes[at % bytes.length] = (bytes[at % bytes.length] as number) ^ xor;
-			// Damage that the checksum does not see is what a hostile writer could make.
-			const claimed = isSeen ? ref : { ...ref, storedBytes: bytes.length, crc32: crc32(bytes) };
-			const first = await said(() => openBlock(claimed, bytes));
-			expect(await said(() => openBlockWith(claimed, bytes, decompress))).toBe(first);
-			outcomes.add(first.startsWith("SidecarError") ? first.replace(/.*: /, "") : "opened");
-		}),
+		fc.asyncProperty(
+			fc.nat(3_000),
+			damages,
+			fc.nat(40),
+			fc.boolean(),
+			async (size, flips, cut, isSeen) => {
+				const { ref, stored } = compressBlock(Buffer.alloc(size, "what is said again and again "));
+				const bytes = Buffer.from(
+					stored.subarray(0, Math.max(0, stored.length - Math.max(0, cut - 30))),
+				);
+				for (const { at, xor } of flips)
+					if (bytes.length > 0)
+						bytes[at % bytes.length] = (bytes[at % bytes.length] as number) ^ xor;
+				// Damage that the checksum does not see is what a hostile writer could make.
+				const claimed = isSeen ? ref : { ...ref, storedBytes: bytes.length, crc32: crc32(bytes) };
+				const first = await said(() => openBlock(claimed, bytes));
+				expect(await said(() => openBlockWith(claimed, bytes, decompress))).toBe(first);
+				outcomes.add(first.startsWith("SidecarError") ? first.replace(/.*: /, "") : "opened");
+			},
+		),
 		{ numRuns: 300 },
 	);
 	expect([...outcomes].some((each) => each.includes("zstd refuses"))).toBe(true);
@@ -40,7 +52,11 @@ it("a block's memory is given back only where nothing else lies in it", () => {
 		const raw = openBlock(ref, stored);
 		const after = Buffer.from("after");
 		freeBlock(raw === stored ? Buffer.from(raw) : raw);
-		expect([before.toString(), after.toString(), Buffer.from("later").toString()]).toEqual(["before", "after", "later"]);
+		expect([before.toString(), after.toString(), Buffer.from("later").toString()]).toEqual([
+			"before",
+			"after",
+			"later",
+		]);
 		if (size > Buffer.poolSize) expect(raw.length).toBe(0);
 	}
 });

@@ -2,8 +2,8 @@ import type { ErrorCode } from "../errors.ts";
 import { SidecarError } from "../errors.ts";
 
 /**
- * Reads what ByteWriter wrote and believes nothing: every length is checked against what is left before anything is
- * allocated, and every failure is a SidecarError that names the object.
+ * Reads what ByteWriter wrote and believes nothing: every length is checked against what is left
+ * before anything is allocated, and every failure is a SidecarError that names the object.
  */
 export class ByteReader {
 	readonly #buffer: Buffer;
@@ -57,10 +57,14 @@ export class ByteReader {
 		return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
 	}
 
-	/** A varint that counts things of at least `minBytes` each: refused when the rest of the buffer cannot hold them. */
+	/**
+	 * A varint that counts things of at least `minBytes` each: refused when the rest of the buffer
+	 * cannot hold them.
+	 */
 	count(limit: number, what: string, minBytes = 1): number {
 		const value = this.varint();
-		if (value > limit) this.fail(`it declares ${value} ${what}, the limit is ${limit}`, "LIMIT_EXCEEDED");
+		if (value > limit)
+			this.fail(`it declares ${value} ${what}, the limit is ${limit}`, "LIMIT_EXCEEDED");
 		if (value * minBytes > this.left) this.fail(`it declares more ${what} than it holds`);
 		return value;
 	}

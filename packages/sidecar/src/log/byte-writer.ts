@@ -1,4 +1,7 @@
-/** Appends numbers and bytes to a growing buffer. Numbers are LEB128 varints: seven bits a byte, least significant first. */
+/**
+ * Appends numbers and bytes to a growing buffer. Numbers are LEB128 varints: seven bits a byte,
+ * least significant first.
+ */
 export class ByteWriter {
 	#buffer: Buffer;
 	#length = 0;

@@ -26,44 +26,56 @@ const codeOf = (work: () => unknown): string => {
 /** A commit object around a manifest made by hand. */
 const commitAround = (manifest: Buffer, seq: number, data = Buffer.alloc(0)): Buffer => {
 	const stored = zstdCompressSync(manifest);
-	const { header } = encodeHeader(COMMIT_HEADER_BYTES + stored.length + data.length, stored, manifest.length, seq);
+	const { header } = encodeHeader(
+		COMMIT_HEADER_BYTES + stored.length + data.length,
+		stored,
+		manifest.length,
+		seq,
+	);
 	return Buffer.concat([header, stored, data]);
 };
 
-const plainTree = (tree: ReadonlyMap<string, Entry>) => [...tree].sort(([a], [b]) => (a < b ? -1 : 1));
+const plainTree = (tree: ReadonlyMap<string, Entry>) =>
+	[...tree].sort(([a], [b]) => (a < b ? -1 : 1));
 
 describe("commit codec", () => {
 	it("decodes what it encoded, commit after commit, DELTA and FULL, as the writer's own head says", () => {
 		fc.assert(
-			fc.property(fc.array(anyStep, { minLength: 1, maxLength: 6 }), fc.integer({ min: 1, max: 8 }), (steps, fullEvery) => {
-				let written: Head = EMPTY_HEAD;
-				let read: Head = EMPTY_HEAD;
-				for (const [index, step] of steps.entries()) {
-					const seq = index + 1;
-					const isFull = seq % fullEvery === 0 && seq > 1;
-					const { delta, inline } = deltaOf(written.tree, step);
-					const info: CommitInfo = infoOf(seq, {
-						kind: isFull ? "full" : "delta",
-						flags: seq === 1 ? { fence: true } : {},
-						fullSeq: isFull ? seq : written.fullSeq,
-						previousId: written.id,
-					});
-					const whole = new Map([...written.tree].filter(([path]) => !delta.removed.has(path)));
-					for (const [path, entry] of delta.changed) whole.set(path, entry);
-					const commit = isFull
-						? encodeCommit(info, { changed: whole, removed: new Set() }, new Map(), inline)
-						: encodeCommit(info, delta, written.tree, inline);
-					const decoded = decodeCommit(commit.key, commit.bytes, commit.bytes.length);
-					expect(decoded.info).toEqual(info);
-					expect(decoded.id).toBe(commit.id);
-					for (const { ref, stored } of inline)
-						expect(commit.bytes.subarray(ref.offset, ref.offset + ref.storedBytes).equals(stored)).toBe(true);
-					written = advanceHead(ownedHead(written), info, commit.id, delta, decoded.inlineBytes);
-					read = foldCommits(isFull && index % 2 === 1 ? EMPTY_HEAD : read, [decoded]);
-					expect(plainTree(read.tree)).toEqual(plainTree(written.tree));
-					expect({ ...read, tree: 0 }).toEqual({ ...written, tree: 0 });
-				}
-			}),
+			fc.property(
+				fc.array(anyStep, { minLength: 1, maxLength: 6 }),
+				fc.integer({ min: 1, max: 8 }),
+				(steps, fullEvery) => {
+					let written: Head = EMPTY_HEAD;
+					let read: Head = EMPTY_HEAD;
+					for (const [index, step] of steps.entries()) {
+						const seq = index + 1;
+						const isFull = seq % fullEvery === 0 && seq > 1;
+						const { delta, inline } = deltaOf(written.tree, step);
+						const info: CommitInfo = infoOf(seq, {
+							kind: isFull ? "full" : "delta",
+							flags: seq === 1 ? { fence: true } : {},
+							fullSeq: isFull ? seq : written.fullSeq,
+							previousId: written.id,
+						});
+						const whole = new Map([...written.tree].filter(([path]) => !delta.removed.has(path)));
+						for (const [path, entry] of delta.changed) whole.set(path, entry);
+						const commit = isFull
+							? encodeCommit(info, { changed: whole, removed: new Set() }, new Map(), inline)
+							: encodeCommit(info, delta, written.tree, inline);
+						const decoded = decodeCommit(commit.key, commit.bytes, commit.bytes.length);
+						expect(decoded.info).toEqual(info);
+						expect(decoded.id).toBe(commit.id);
+						for (const { ref, stored } of inline)
+							expect(
+								commit.bytes.subarray(ref.offset, ref.offset + ref.storedBytes).equals(stored),
+							).toBe(true);
+						written = advanceHead(ownedHead(written), info, commit.id, delta, decoded.inlineBytes);
+						read = foldCommits(isFull && index % 2 === 1 ? EMPTY_HEAD : read, [decoded]);
+						expect(plainTree(read.tree)).toEqual(plainTree(written.tree));
+						expect({ ...read, tree: 0 }).toEqual({ ...written, tree: 0 });
+					}
+				},
+			),
 			{ numRuns: 60 },
 		);
 	});
@@ -82,7 +94,10 @@ describe("commit codec", () => {
 				]),
 				removed: new Set<string>(),
 			};
-			const info = infoOf(seq, { previousId: written.id, ...(seq === 1 && { flags: { fence: true } }) });
+			const info = infoOf(seq, {
+				previousId: written.id,
+				...(seq === 1 && { flags: { fence: true } }),
+			});
 			const commit = encodeCommit(info, delta, written.tree, blocks);
 			const decoded = decodeCommit(commit.key, commit.bytes, commit.bytes.length);
 			written = advanceHead(ownedHead(written), info, commit.id, delta, decoded.inlineBytes);
@@ -92,7 +107,10 @@ describe("commit codec", () => {
 	});
 
 	it("answers every truncation and every flipped bit with an integrity error", () => {
-		const { entry, blocks } = fileOf(Buffer.from("memory of the agent ".repeat(500)), 12, { mode: 0o600, mtimeNs: 123n });
+		const { entry, blocks } = fileOf(Buffer.from("memory of the agent ".repeat(500)), 12, {
+			mode: 0o600,
+			mtimeNs: 123n,
+		});
 		const delta = {
 			changed: new Map<string, Entry>([
 				["", { type: "dir", mode: 0o700, mtimeNs: 0n }],
@@ -102,11 +120,15 @@ describe("commit codec", () => {
 		};
 		const { key, bytes } = encodeCommit(infoOf(2), delta, new Map(), blocks);
 		const readAll = (object: Buffer) => {
-			const start = object.subarray(0, Math.min(object.length, neededBytes(key, object, object.length)));
+			const start = object.subarray(
+				0,
+				Math.min(object.length, neededBytes(key, object, object.length)),
+			);
 			const decoded = decodeCommit(key, start, object.length);
 			for (const change of decoded.changed.values()) {
 				if (change.type !== "file") continue;
-				for (const { block } of change.chunks) openBlock(block, object.subarray(block.offset, block.offset + block.storedBytes));
+				for (const { block } of change.chunks)
+					openBlock(block, object.subarray(block.offset, block.offset + block.storedBytes));
 			}
 		};
 		readAll(bytes);
@@ -140,17 +162,23 @@ describe("commit codec", () => {
 			fc.property(
 				fc.oneof(
 					fc.uint8Array({ maxLength: 300 }),
-					fc.array(fc.tuple(fc.nat(valid.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }).map((edits) => {
-						const bytes = Buffer.from(valid);
-						for (const [at, value] of edits) bytes[at] = value;
-						return bytes;
-					}),
+					fc
+						.array(fc.tuple(fc.nat(valid.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 })
+						.map((edits) => {
+							const bytes = Buffer.from(valid);
+							for (const [at, value] of edits) bytes[at] = value;
+							return bytes;
+						}),
 				),
 				(manifest) => {
 					const object = commitAround(Buffer.from(manifest), 2, Buffer.alloc(64));
-					expect(codeOf(() => foldCommits({ ...EMPTY_HEAD, seq: 1 }, [decodeCommit(logKey(2), object, object.length)]))).toMatch(
-						/^(no error|OBJECT_CORRUPT|LIMIT_EXCEEDED|FORMAT_UNKNOWN|TREE_UNSAFE)$/,
-					);
+					expect(
+						codeOf(() =>
+							foldCommits({ ...EMPTY_HEAD, seq: 1 }, [
+								decodeCommit(logKey(2), object, object.length),
+							]),
+						),
+					).toMatch(/^(no error|OBJECT_CORRUPT|LIMIT_EXCEEDED|FORMAT_UNKNOWN|TREE_UNSAFE)$/);
 				},
 			),
 			{ numRuns: 2000 },
@@ -158,13 +186,30 @@ describe("commit codec", () => {
 	});
 
 	it("refuses paths that escape, come twice or pass through a link", () => {
-		const file: Entry = { type: "file", mode: 0o600, mtimeNs: 0n, size: 0, chunkBits: 20, chunks: [] };
+		const file: Entry = {
+			type: "file",
+			mode: 0o600,
+			mtimeNs: 0n,
+			size: 0,
+			chunkBits: 20,
+			chunks: [],
+		};
 		const dir: Entry = { type: "dir", mode: 0o700, mtimeNs: 0n };
 		const link: Entry = { type: "link", mtimeNs: 0n, target: "/etc" };
 		const outcome = (entries: readonly [string, Entry][]) => {
-			const changes = entries.map(([path, entry]) => ({ path, bytes: Buffer.from(path), entry, base: undefined }));
-			const object = commitAround(encodeManifest(infoOf(1, { flags: { fence: true } }), logKey(1), changes, []), 1);
-			return codeOf(() => foldCommits(EMPTY_HEAD, [decodeCommit(logKey(1), object, object.length)]));
+			const changes = entries.map(([path, entry]) => ({
+				path,
+				bytes: Buffer.from(path),
+				entry,
+				base: undefined,
+			}));
+			const object = commitAround(
+				encodeManifest(infoOf(1, { flags: { fence: true } }), logKey(1), changes, []),
+				1,
+			);
+			return codeOf(() =>
+				foldCommits(EMPTY_HEAD, [decodeCommit(logKey(1), object, object.length)]),
+			);
 		};
 		expect(
 			outcome([
@@ -237,7 +282,12 @@ describe("commit codec", () => {
 	});
 
 	it("refuses a newer format by name, not as damage", () => {
-		const { key, bytes } = encodeCommit(infoOf(1, { flags: { fence: true } }), { changed: new Map(), removed: new Set() }, new Map(), []);
+		const { key, bytes } = encodeCommit(
+			infoOf(1, { flags: { fence: true } }),
+			{ changed: new Map(), removed: new Set() },
+			new Map(),
+			[],
+		);
 		bytes.writeUInt16LE(2, 4);
 		expect(codeOf(() => decodeCommit(key, bytes, bytes.length))).toBe("FORMAT_UNKNOWN");
 	});

@@ -28,33 +28,54 @@ export interface DecodedCommit extends Manifest {
 
 /**
  * Encodes a commit whole and gives its inline blocks their place.
- * @param base the tree a DELTA is folded onto: files whose chunks mostly stand there are written as patches
+ * @param base the tree a DELTA is folded onto: files whose chunks mostly stand there are written as
+ * patches
  * @param inline blocks that travel in this commit; their refs are set
  * @throws SidecarError WORKSPACE_TOO_LARGE
  */
-export function encodeCommit(info: CommitInfo, delta: Delta, base: Tree, inline: readonly PendingBlock[]): EncodedCommit {
+export function encodeCommit(
+	info: CommitInfo,
+	delta: Delta,
+	base: Tree,
+	inline: readonly PendingBlock[],
+): EncodedCommit {
 	const key = logKey(info.seq);
-	// Manifests count inline offsets from the manifest's end, whose place is only known once it is compressed.
+	// Manifests count inline offsets from the manifest's end, whose place is only known once it is
+	// compressed.
 	let inlineBytes = 0;
 	for (const { ref, stored } of inline) {
 		ref.key = key;
 		ref.offset = inlineBytes;
 		inlineBytes += stored.length;
 	}
-	const changes: Change[] = [...delta.changed].map(([path, entry]) => ({ path, bytes: encodePath(path), entry, base: base.get(path) }));
+	const changes: Change[] = [...delta.changed].map(([path, entry]) => ({
+		path,
+		bytes: encodePath(path),
+		entry,
+		base: base.get(path),
+	}));
 	const removed = [...delta.removed].map((path) => encodePath(path));
 	const raw = encodeManifest(info, key, changes, removed);
 	if (raw.length > MAX_MANIFEST_BYTES) {
-		throw new SidecarError("WORKSPACE_TOO_LARGE", { reason: `the manifest has ${raw.length} bytes, the limit is ${MAX_MANIFEST_BYTES}` });
+		throw new SidecarError("WORKSPACE_TOO_LARGE", {
+			reason: `the manifest has ${raw.length} bytes, the limit is ${MAX_MANIFEST_BYTES}`,
+		});
 	}
 	const manifest = zstdCompressSync(raw, { chunkSize: zstdChunkSize(raw.length) });
 	const dataStart = COMMIT_HEADER_BYTES + manifest.length;
 	const { header, id } = encodeHeader(dataStart + inlineBytes, manifest, raw.length, info.seq);
 	for (const { ref } of inline) ref.offset += dataStart;
-	return { key, bytes: Buffer.concat([header, manifest, ...inline.map((block) => block.stored)]), id };
+	return {
+		key,
+		bytes: Buffer.concat([header, manifest, ...inline.map((block) => block.stored)]),
+		id,
+	};
 }
 
-/** How many of the object's first bytes `decodeCommit` needs. @throws SidecarError OBJECT_CORRUPT, FORMAT_UNKNOWN, LIMIT_EXCEEDED */
+/**
+ * How many of the object's first bytes `decodeCommit` needs. @throws SidecarError OBJECT_CORRUPT,
+ * FORMAT_UNKNOWN, LIMIT_EXCEEDED
+ */
 export function neededBytes(key: ObjectKey, start: Buffer, totalBytes: number): number {
 	return COMMIT_HEADER_BYTES + decodeHeader(key, start, totalBytes).manifestStoredBytes;
 }
@@ -69,5 +90,11 @@ export function decodeCommit(key: ObjectKey, start: Buffer, totalBytes: number):
 	const raw = openManifest(key, header, start);
 	const dataStart = COMMIT_HEADER_BYTES + header.manifestStoredBytes;
 	const manifest = decodeManifest(key, header.seq, raw, dataStart, header.objectBytes);
-	return { ...manifest, key, id: header.id, objectBytes: header.objectBytes, inlineBytes: header.objectBytes - dataStart };
+	return {
+		...manifest,
+		key,
+		id: header.id,
+		objectBytes: header.objectBytes,
+		inlineBytes: header.objectBytes - dataStart,
+	};
 }

@@ -18,8 +18,9 @@ import type { ObjectKey } from "./types.ts";
  *    24  8  seq
  *    32 32  the commit's id: SHA-256 of bytes 0-31 and the stored manifest
  *
- * The manifest holds the SHA-256 of every chunk and the CRC-32 of every block it refers to, so the id covers all of the
- * commit's content, although only header and manifest are hashed: the chain can be checked from the first bytes of each commit.
+ * The manifest holds the SHA-256 of every chunk and the CRC-32 of every block it refers to, so the
+ * id covers all of the commit's content, although only header and manifest are hashed: the chain
+ * can be checked from the first bytes of each commit.
  */
 export const COMMIT_HEADER_BYTES = 64;
 const MAGIC = Buffer.from("OCSC", "latin1");
@@ -33,7 +34,12 @@ export interface CommitHeader {
 	readonly id: string;
 }
 
-export function encodeHeader(objectBytes: number, manifest: Buffer, manifestRawBytes: number, seq: number): { header: Buffer; id: string } {
+export function encodeHeader(
+	objectBytes: number,
+	manifest: Buffer,
+	manifestRawBytes: number,
+	seq: number,
+): { header: Buffer; id: string } {
 	const header = Buffer.alloc(COMMIT_HEADER_BYTES);
 	MAGIC.copy(header);
 	header.writeUInt16LE(VERSION, 4);
@@ -56,25 +62,44 @@ export function decodeHeader(key: ObjectKey, start: Buffer, totalBytes: number):
 	if (start.length < COMMIT_HEADER_BYTES) throw corrupt("it ends within its header");
 	if (!start.subarray(0, 4).equals(MAGIC)) throw corrupt("it is not a commit");
 	const version = start.readUInt16LE(4);
-	if (version !== VERSION) throw new SidecarError("FORMAT_UNKNOWN", { value: key, reason: `commit format ${version}` });
+	if (version !== VERSION)
+		throw new SidecarError("FORMAT_UNKNOWN", { value: key, reason: `commit format ${version}` });
 	if (start.readUInt16LE(6) !== 0) throw corrupt("reserved bytes are set");
 	const objectBytes = Number(start.readBigUInt64LE(8));
 	const manifestStoredBytes = start.readUInt32LE(16);
 	const manifestRawBytes = start.readUInt32LE(20);
 	const seq = Number(start.readBigUInt64LE(24));
-	if (objectBytes !== totalBytes) throw corrupt(`it has ${totalBytes} bytes instead of ${objectBytes}`);
+	if (objectBytes !== totalBytes)
+		throw corrupt(`it has ${totalBytes} bytes instead of ${objectBytes}`);
 	if (seq !== seqOfKey(key)) throw corrupt(`it says it is commit ${seq}`);
 	if (objectBytes > MAX_COMMIT_BYTES || manifestRawBytes > MAX_MANIFEST_BYTES) {
-		throw new SidecarError("LIMIT_EXCEEDED", { value: key, reason: `${objectBytes} bytes with a manifest of ${manifestRawBytes} bytes` });
+		throw new SidecarError("LIMIT_EXCEEDED", {
+			value: key,
+			reason: `${objectBytes} bytes with a manifest of ${manifestRawBytes} bytes`,
+		});
 	}
-	if (COMMIT_HEADER_BYTES + manifestStoredBytes > objectBytes) throw corrupt("its manifest is longer than the object");
-	return { objectBytes, manifestStoredBytes, manifestRawBytes, seq, id: start.toString("hex", 32, 64) };
+	if (COMMIT_HEADER_BYTES + manifestStoredBytes > objectBytes)
+		throw corrupt("its manifest is longer than the object");
+	return {
+		objectBytes,
+		manifestStoredBytes,
+		manifestRawBytes,
+		seq,
+		id: start.toString("hex", 32, 64),
+	};
 }
 
-/** The raw manifest, once its bytes are proven to be those the id promises. @throws SidecarError OBJECT_CORRUPT */
+/**
+ * The raw manifest, once its bytes are proven to be those the id promises. @throws SidecarError
+ * OBJECT_CORRUPT
+ */
 export function openManifest(key: ObjectKey, header: CommitHeader, start: Buffer): Buffer {
-	const corrupt = (reason: string, cause?: unknown) => new SidecarError("OBJECT_CORRUPT", { value: key, reason, cause });
-	const stored = start.subarray(COMMIT_HEADER_BYTES, COMMIT_HEADER_BYTES + header.manifestStoredBytes);
+	const corrupt = (reason: string, cause?: unknown) =>
+		new SidecarError("OBJECT_CORRUPT", { value: key, reason, cause });
+	const stored = start.subarray(
+		COMMIT_HEADER_BYTES,
+		COMMIT_HEADER_BYTES + header.manifestStoredBytes,
+	);
 	if (stored.length !== header.manifestStoredBytes) throw corrupt("it ends within its manifest");
 	const id = createHash("sha256").update(start.subarray(0, 32)).update(stored).digest("hex");
 	if (id !== header.id) throw corrupt("the checksum of its header and manifest is wrong");
@@ -83,7 +108,8 @@ export function openManifest(key: ObjectKey, header: CommitHeader, start: Buffer
 			chunkSize: zstdChunkSize(header.manifestRawBytes),
 			maxOutputLength: Math.max(1, header.manifestRawBytes),
 		});
-		if (raw.length !== header.manifestRawBytes) throw corrupt("its manifest has another length than declared");
+		if (raw.length !== header.manifestRawBytes)
+			throw corrupt("its manifest has another length than declared");
 		return raw;
 	} catch (cause) {
 		throw cause instanceof SidecarError ? cause : corrupt("zstd refuses its manifest", cause);

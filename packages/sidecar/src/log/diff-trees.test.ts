@@ -28,7 +28,9 @@ describe("diffTrees", () => {
 				expect(sorted(made)).toEqual(sorted(after));
 				const paths = differences.map(({ path }) => path);
 				expect(paths).toEqual([...new Set(paths)].sort(compareBytes));
-				expect(diffTrees(before, new Map([...before].map(([path, entry]) => [path, { ...entry }])))).toEqual([]);
+				expect(
+					diffTrees(before, new Map([...before].map(([path, entry]) => [path, { ...entry }]))),
+				).toEqual([]);
 				const mirrored = diffTrees(after, before).map(({ path, kind }) => [path, kind]);
 				const mirror = { added: "removed", removed: "added", changed: "changed" };
 				expect(mirrored).toEqual(differences.map(({ path, kind }) => [path, mirror[kind]]));
@@ -38,14 +40,33 @@ describe("diffTrees", () => {
 	});
 
 	it("says what about a path differs", () => {
-		const block = { key: "packs/x", offset: 0, storedBytes: 1, rawBytes: 1, codec: 0, crc32: 0 } as const;
+		const block = {
+			key: "packs/x",
+			offset: 0,
+			storedBytes: 1,
+			rawBytes: 1,
+			codec: 0,
+			crc32: 0,
+		} as const;
 		const chunk = (sha256: string) => ({ sha256, block, offset: 0, length: 1 });
-		const file: Entry = { type: "file", mode: 0o644, mtimeNs: 1n, size: 1, chunkBits: 20, chunks: [chunk("a")] };
-		const moved: Entry = { ...file, chunks: [{ ...chunk("a"), block: { ...block, key: "packs/y" } }] };
+		const file: Entry = {
+			type: "file",
+			mode: 0o644,
+			mtimeNs: 1n,
+			size: 1,
+			chunkBits: 20,
+			chunks: [chunk("a")],
+		};
+		const moved: Entry = {
+			...file,
+			chunks: [{ ...chunk("a"), block: { ...block, key: "packs/y" } }],
+		};
 		const dir: Entry = { type: "dir", mode: 0o644, mtimeNs: 1n };
 		const link: Entry = { type: "link", mtimeNs: 1n, target: "t" };
 		const aspects = (before: Entry, after: Entry) =>
-			diffTrees(new Map([["p", before]]), new Map([["p", after]])).map((each) => (each.kind === "changed" ? each.aspects : each.kind));
+			diffTrees(new Map([["p", before]]), new Map([["p", after]])).map((each) =>
+				each.kind === "changed" ? each.aspects : each.kind,
+			);
 		expect(aspects(file, moved)).toEqual([]);
 		expect(aspects(file, { ...file, chunks: [chunk("b")] })).toEqual([["content"]]);
 		expect(aspects(file, { ...file, mode: 0o600, mtimeNs: 2n })).toEqual([["mode", "time"]]);

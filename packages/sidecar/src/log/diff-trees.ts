@@ -9,7 +9,13 @@ export type PathDifference =
 	| { readonly kind: "added"; readonly path: Path; readonly after: Entry }
 	| { readonly kind: "removed"; readonly path: Path; readonly before: Entry }
 	/** `aspects` is never empty. Content is compared by SHA-256. */
-	| { readonly kind: "changed"; readonly path: Path; readonly before: Entry; readonly after: Entry; readonly aspects: readonly Aspect[] };
+	| {
+			readonly kind: "changed";
+			readonly path: Path;
+			readonly before: Entry;
+			readonly after: Entry;
+			readonly aspects: readonly Aspect[];
+	  };
 
 /** Every path that differs, by the paths' bytes. */
 export function diffTrees(before: Tree, after: Tree): PathDifference[] {
@@ -19,24 +25,33 @@ export function diffTrees(before: Tree, after: Tree): PathDifference[] {
 		if (now === undefined) differences.push({ kind: "removed", path, before: entry });
 		else if (now !== entry) {
 			const aspects = aspectsOf(entry, now);
-			if (aspects.length > 0) differences.push({ kind: "changed", path, before: entry, after: now, aspects });
+			if (aspects.length > 0)
+				differences.push({ kind: "changed", path, before: entry, after: now, aspects });
 		}
 	}
-	for (const [path, entry] of after) if (!before.has(path)) differences.push({ kind: "added", path, after: entry });
+	for (const [path, entry] of after)
+		if (!before.has(path)) differences.push({ kind: "added", path, after: entry });
 	return differences.sort((a, b) => compareBytes(a.path, b.path));
 }
 
 function aspectsOf(a: Entry, b: Entry): Aspect[] {
 	const aspects: Aspect[] = [];
 	if (a.type !== b.type) aspects.push("type");
-	else if (a.type === "file" && b.type === "file" ? !isSameContent(a, b) : a.type === "link" && b.type === "link" && a.target !== b.target)
+	else if (
+		a.type === "file" && b.type === "file"
+			? !isSameContent(a, b)
+			: a.type === "link" && b.type === "link" && a.target !== b.target
+	)
 		aspects.push("content");
 	if (a.type !== "link" && b.type !== "link" && a.mode !== b.mode) aspects.push("mode");
 	if (a.mtimeNs !== b.mtimeNs) aspects.push("time");
 	return aspects;
 }
 
-/** Cut into chunks of another size, the same bytes cannot be told from others: a file that became a database, or was one. */
+/**
+ * Cut into chunks of another size, the same bytes cannot be told from others: a file that became a
+ * database, or was one.
+ */
 function isSameContent(a: Entry & { type: "file" }, b: Entry & { type: "file" }): boolean {
 	return (a.size === 0 && b.size === 0) || sameContent(a, b);
 }

@@ -24,7 +24,10 @@ export interface Head {
 	readonly fullSeq: number;
 	/** Inline bytes since that FULL. */
 	readonly segmentInlineBytes: number;
-	/** Entries of superseded writers outside `.recovered/` that the fold left out. A correct writer makes none. */
+	/**
+	 * Entries of superseded writers outside `.recovered/` that the fold left out. A correct writer
+	 * makes none.
+	 */
 	readonly leftOut: number;
 }
 
@@ -50,42 +53,62 @@ export const EMPTY_HEAD: Head = {
 	leftOut: 0,
 };
 
-/** The oldest commit whose GET a reader of commit `seq` should start with: the place of the last FULL, if its writer was in no hurry. */
+/**
+ * The oldest commit whose GET a reader of commit `seq` should start with: the place of the last
+ * FULL, if its writer was in no hurry.
+ */
 export function segmentStart(seq: number): number {
 	return Math.max(1, Math.floor(seq / SEGMENT_COMMITS) * SEGMENT_COMMITS);
 }
 
 /**
- * Folds consecutive commits onto a head. The first may be FULL, whatever the head; every other must follow the one before.
- * @throws SidecarError OBJECT_CORRUPT naming the commit that does not fit, TREE_UNSAFE, LIMIT_EXCEEDED
+ * Folds consecutive commits onto a head. The first may be FULL, whatever the head; every other must
+ * follow the one before.
+ * @throws SidecarError OBJECT_CORRUPT naming the commit that does not fit, TREE_UNSAFE,
+ * LIMIT_EXCEEDED
  */
 export function foldCommits(from: Head, commits: readonly DecodedCommit[]): OwnedHead {
 	const head = foldOnto(ownedHead(from), commits);
 	const bad = unrestorable(head.tree);
-	if (bad !== undefined) throw new SidecarError("TREE_UNSAFE", { value: bad.path, reason: `${bad.reason} (in commit ${head.seq})` });
+	if (bad !== undefined)
+		throw new SidecarError("TREE_UNSAFE", {
+			value: bad.path,
+			reason: `${bad.reason} (in commit ${head.seq})`,
+		});
 	return head;
 }
 
 /**
- * As foldCommits, but takes the head's tree over instead of copying it, and leaves the whole-tree check out: for a writer's own
- * commit, which it checked before, so that a flush beside 50,000 files costs what it costs beside 10. After a throw the tree is lost.
+ * As foldCommits, but takes the head's tree over instead of copying it, and leaves the whole-tree
+ * check out: for a writer's own commit, which it checked before, so that a flush beside 50,000
+ * files costs what it costs beside 10. After a throw the tree is lost.
  */
 export function foldOnto(from: OwnedHead, commits: readonly DecodedCommit[]): OwnedHead {
 	let head = from;
-	for (const commit of commits) head = commit.info.kind === "full" ? foldFull(head, commit) : foldDelta(head, commit);
+	for (const commit of commits)
+		head = commit.info.kind === "full" ? foldFull(head, commit) : foldDelta(head, commit);
 	return head;
 }
 
 /**
- * The head after a writer's own commit, whose delta it holds: as decoding and folding the commit would give (a test holds it to
- * that), without decoding it. Takes the head's tree over.
+ * The head after a writer's own commit, whose delta it holds: as decoding and folding the commit
+ * would give (a test holds it to that), without decoding it. Takes the head's tree over.
  */
-export function advanceHead(head: OwnedHead, info: CommitInfo, id: string, delta: Delta, inlineBytes: number): OwnedHead {
+export function advanceHead(
+	head: OwnedHead,
+	info: CommitInfo,
+	id: string,
+	delta: Delta,
+	inlineBytes: number,
+): OwnedHead {
 	const { tree } = head;
 	for (const path of delta.removed) tree.delete(path);
 	for (const [path, entry] of delta.changed) tree.set(path, entry);
 	const isFull = info.kind === "full";
-	const owns = isFull || info.flags.fence === true || (info.fenceSeq === head.fence.seq && info.writer === head.fence.writer);
+	const owns =
+		isFull ||
+		info.flags.fence === true ||
+		(info.fenceSeq === head.fence.seq && info.writer === head.fence.writer);
 	return {
 		seq: info.seq,
 		id,
@@ -99,19 +122,25 @@ export function advanceHead(head: OwnedHead, info: CommitInfo, id: string, delta
 }
 
 function foldDelta(head: OwnedHead, commit: DecodedCommit): OwnedHead {
-	const corrupt = (reason: string) => new SidecarError("OBJECT_CORRUPT", { value: commit.key, reason });
+	const corrupt = (reason: string) =>
+		new SidecarError("OBJECT_CORRUPT", { value: commit.key, reason });
 	const { info } = commit;
-	if (info.seq !== head.seq + 1) throw corrupt(`commit ${info.seq} cannot follow commit ${head.seq}`);
+	if (info.seq !== head.seq + 1)
+		throw corrupt(`commit ${info.seq} cannot follow commit ${head.seq}`);
 	if (info.previousId !== head.id) throw corrupt("it does not continue the commit before it");
-	if (info.fullSeq !== head.fullSeq) throw corrupt("it names another FULL commit than the one before it");
+	if (info.fullSeq !== head.fullSeq)
+		throw corrupt("it names another FULL commit than the one before it");
 
 	const takesOver = info.flags.fence === true;
 	const owns = takesOver || (info.fenceSeq === head.fence.seq && info.writer === head.fence.writer);
-	if (!owns && info.fenceSeq >= head.fence.seq) throw corrupt("it holds a fence that the log does not have");
+	if (!owns && info.fenceSeq >= head.fence.seq)
+		throw corrupt("it holds a fence that the log does not have");
 	const leftOut = apply(
 		head.tree,
 		commit,
-		owns ? undefined : (path) => isQuarantined(path, info.writer) || (path === "" && !head.tree.has("")),
+		owns
+			? undefined
+			: (path) => isQuarantined(path, info.writer) || (path === "" && !head.tree.has("")),
 	);
 	return {
 		seq: info.seq,
@@ -129,7 +158,10 @@ function foldDelta(head: OwnedHead, commit: DecodedCommit): OwnedHead {
 function foldFull(head: Head, commit: DecodedCommit): OwnedHead {
 	const { info } = commit;
 	if (head.seq !== 0 && (info.seq !== head.seq + 1 || info.previousId !== head.id)) {
-		throw new SidecarError("OBJECT_CORRUPT", { value: commit.key, reason: "it does not continue the commit before it" });
+		throw new SidecarError("OBJECT_CORRUPT", {
+			value: commit.key,
+			reason: "it does not continue the commit before it",
+		});
 	}
 	const tree = new Map<Path, Entry>();
 	apply(tree, commit, undefined);
@@ -145,7 +177,11 @@ function foldFull(head: Head, commit: DecodedCommit): OwnedHead {
 	};
 }
 
-function apply(tree: Map<Path, Entry>, commit: DecodedCommit, allowed: ((path: Path) => boolean) | undefined): number {
+function apply(
+	tree: Map<Path, Entry>,
+	commit: DecodedCommit,
+	allowed: ((path: Path) => boolean) | undefined,
+): number {
 	let leftOut = 0;
 	for (const path of commit.removed) {
 		if (allowed?.(path) === false) leftOut++;
@@ -153,7 +189,11 @@ function apply(tree: Map<Path, Entry>, commit: DecodedCommit, allowed: ((path: P
 	}
 	for (const [path, change] of commit.changed) {
 		if (allowed?.(path) === false) leftOut++;
-		else tree.set(path, change.type === "patch" ? patched(tree.get(path), change, commit.key, path) : change);
+		else
+			tree.set(
+				path,
+				change.type === "patch" ? patched(tree.get(path), change, commit.key, path) : change,
+			);
 	}
 	if (tree.size > MAX_ENTRIES)
 		throw new SidecarError("LIMIT_EXCEEDED", {
@@ -164,14 +204,18 @@ function apply(tree: Map<Path, Entry>, commit: DecodedCommit, allowed: ((path: P
 }
 
 function patched(base: Entry | undefined, patch: FilePatch, key: string, path: Path): FileEntry {
-	const corrupt = (reason: string) => new SidecarError("OBJECT_CORRUPT", { value: key, reason: `${reason}: ${path}` });
-	if (base?.type !== "file" || base.chunkBits !== patch.chunkBits) throw corrupt("it patches a file that is not there");
+	const corrupt = (reason: string) =>
+		new SidecarError("OBJECT_CORRUPT", { value: key, reason: `${reason}: ${path}` });
+	if (base?.type !== "file" || base.chunkBits !== patch.chunkBits)
+		throw corrupt("it patches a file that is not there");
 	const count = chunkCount(patch.size, patch.chunkBits);
-	if (count > MAX_CHUNKS) throw new SidecarError("LIMIT_EXCEEDED", { value: key, reason: `a file of ${count} chunks` });
+	if (count > MAX_CHUNKS)
+		throw new SidecarError("LIMIT_EXCEEDED", { value: key, reason: `a file of ${count} chunks` });
 	const chunks: ChunkRef[] = [];
 	for (let index = 0; index < count; index++) {
 		const chunk = patch.changed.get(index) ?? base.chunks[index];
-		if (chunk?.length !== chunkLength(patch.size, patch.chunkBits, index)) throw corrupt("it leaves a chunk out");
+		if (chunk?.length !== chunkLength(patch.size, patch.chunkBits, index))
+			throw corrupt("it leaves a chunk out");
 		chunks.push(chunk);
 	}
 	const { mode, mtimeNs, size, chunkBits } = patch;

@@ -6,16 +6,39 @@ import type { Entry } from "./types.ts";
 
 const treeOf = (keys: readonly (string | Keyed)[]) => {
 	const tree = new KeyTree<Keyed>();
-	for (const key of keys) tree.add(typeof key === "string" ? { key, sizeBytes: key === "" || key.endsWith("/") ? 0 : 1 } : key);
+	for (const key of keys)
+		tree.add(
+			typeof key === "string" ? { key, sizeBytes: key === "" || key.endsWith("/") ? 0 : 1 } : key,
+		);
 	tree.finish();
 	return tree;
 };
 
 describe("keys of objects", () => {
 	it("are paths as they are", () => {
-		const tree = treeOf(["MEMORY.md", "a/b/c", "a/ ", "é", "e\u0301", "..a", "A", "new\nline", "empty/", ""]);
+		const tree = treeOf([
+			"MEMORY.md",
+			"a/b/c",
+			"a/ ",
+			"é",
+			"e\u0301",
+			"..a",
+			"A",
+			"new\nline",
+			"empty/",
+			"",
+		]);
 		expect(tree.problems).toEqual([]);
-		expect([...tree.files.keys()]).toEqual(["MEMORY.md", "a/b/c", "a/ ", "é", "e\u0301", "..a", "A", "new\nline"]);
+		expect([...tree.files.keys()]).toEqual([
+			"MEMORY.md",
+			"a/b/c",
+			"a/ ",
+			"é",
+			"e\u0301",
+			"..a",
+			"A",
+			"new\nline",
+		]);
 		expect([...tree.directories].sort()).toEqual(["a", "a/b", "empty"]);
 		expect([...tree.markers.keys()]).toEqual(["empty", ""]);
 		expect(tree.bytes).toBe(8);
@@ -51,11 +74,16 @@ describe("keys of objects", () => {
 
 	it("that were listed twice, and directories that hold bytes, are named", () => {
 		expect(treeOf(["a", "a"]).problems).toEqual([{ key: "a", reason: "it was listed twice" }]);
-		expect(treeOf([{ key: "d/", sizeBytes: 5 }]).problems).toEqual([{ key: "d/", reason: 'it ends in "/" and holds 5 bytes' }]);
+		expect(treeOf([{ key: "d/", sizeBytes: 5 }]).problems).toEqual([
+			{ key: "d/", reason: 'it ends in "/" and holds 5 bytes' },
+		]);
 	});
 
 	it("make a tree that can be restored wherever nothing is named", () => {
-		const name = fc.oneof({ weight: 3, arbitrary: fc.constantFrom("a", "b", "c") }, fc.constantFrom("", ".", "..", "\0", "é"));
+		const name = fc.oneof(
+			{ weight: 3, arbitrary: fc.constantFrom("a", "b", "c") },
+			fc.constantFrom("", ".", "..", "\0", "é"),
+		);
 		const key = fc
 			.tuple(fc.array(name, { minLength: 1, maxLength: 4 }), fc.boolean())
 			.map(([names, dir]) => names.join("/") + (dir ? "/" : ""));
@@ -64,8 +92,10 @@ describe("keys of objects", () => {
 				const tree = treeOf(keys);
 				if (tree.problems.length > 0) return;
 				const entries = new Map<string, Entry>([["", { type: "dir", mode: 0o700, mtimeNs: 0n }]]);
-				for (const path of tree.directories) entries.set(path, { type: "dir", mode: 0o700, mtimeNs: 0n });
-				for (const path of tree.files.keys()) entries.set(path, { type: "link", mtimeNs: 0n, target: "t" });
+				for (const path of tree.directories)
+					entries.set(path, { type: "dir", mode: 0o700, mtimeNs: 0n });
+				for (const path of tree.files.keys())
+					entries.set(path, { type: "link", mtimeNs: 0n, target: "t" });
 				expect(isRestorable(entries)).toBe(true);
 				for (const path of entries.keys()) expect(unsafePath(path)).toBe(undefined);
 				expect(entries.size).toBe(1 + tree.files.size + tree.directories.size);
@@ -76,7 +106,10 @@ describe("keys of objects", () => {
 
 describe("problems for people", () => {
 	it("are some, and how many more", () => {
-		const problems = Array.from({ length: 7 }, (_, index) => ({ key: `k${index}\n`, reason: "bad" }));
+		const problems = Array.from({ length: 7 }, (_, index) => ({
+			key: `k${index}\n`,
+			reason: "bad",
+		}));
 		expect(shownProblems(problems, 2)).toBe("k0\\u000a: bad; k1\\u000a: bad; and 5 more");
 		expect(shownProblems(problems.slice(0, 1), 2)).toBe("k0\\u000a: bad");
 	});

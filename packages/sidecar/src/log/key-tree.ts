@@ -1,6 +1,7 @@
 /**
- * From keys that anybody may have written to the paths of a tree. A key is a path below the place's prefix, byte for byte; a key that
- * ends in `/` stands for a directory. What cannot be one path of one tree is named, every one of it: nothing is mended, nothing guessed.
+ * From keys that anybody may have written to the paths of a tree. A key is a path below the place's
+ * prefix, byte for byte; a key that ends in `/` stands for a directory. What cannot be one path of
+ * one tree is named, every one of it: nothing is mended, nothing guessed.
  */
 import { printable } from "../errors.ts";
 import { parentOf } from "../path.ts";
@@ -52,11 +53,17 @@ export class KeyTree<T extends Keyed> {
 		this.#addDirectories(parentOf(path));
 	}
 
-	/** Call after the last `add`: a key may be a file and a directory only once the whole listing is known. */
+	/**
+	 * Call after the last `add`: a key may be a file and a directory only once the whole listing is
+	 * known.
+	 */
 	finish(): void {
 		for (const path of this.files.keys()) {
 			if (this.directories.has(path))
-				this.problems.push({ key: path, reason: "other keys lie below it, so it would be a file and a directory" });
+				this.problems.push({
+					key: path,
+					reason: "other keys lie below it, so it would be a file and a directory",
+				});
 		}
 	}
 
@@ -68,13 +75,16 @@ export class KeyTree<T extends Keyed> {
 	}
 
 	#addDirectories(path: Path): void {
-		for (let at = path; at !== "" && !this.directories.has(at); at = parentOf(at)) this.directories.add(at);
+		for (let at = path; at !== "" && !this.directories.has(at); at = parentOf(at))
+			this.directories.add(at);
 	}
 }
 
 /** Up to `limit` problems as one line for people. */
 export function shownProblems(problems: readonly KeyProblem[], limit = 5): string {
-	const shown = problems.slice(0, limit).map(({ key, reason }) => `${key === "" ? '""' : printable(key)}: ${reason}`);
+	const shown = problems
+		.slice(0, limit)
+		.map(({ key, reason }) => `${key === "" ? '""' : printable(key)}: ${reason}`);
 	const left = problems.length - shown.length;
 	return shown.join("; ") + (left > 0 ? `; and ${left} more` : "");
 }

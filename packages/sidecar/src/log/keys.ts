@@ -6,7 +6,10 @@ export const SWEEP_PREFIX = "sweeps/";
 
 const TOP = 2 ** 48 - 1;
 
-/** `log/` + 12 hex digits of 2^48 - 1 - seq: S3's ascending listing then gives the newest commit first. */
+/**
+ * `log/` + 12 hex digits of 2^48 - 1 - seq: S3's ascending listing then gives the newest commit
+ * first.
+ */
 export function logKey(seq: number): ObjectKey {
 	return LOG_PREFIX + (TOP - seq).toString(16).padStart(12, "0");
 }

@@ -1,4 +1,7 @@
-/** The format's stated limits. A writer refuses to exceed them (WORKSPACE_TOO_LARGE), a reader refuses what does (LIMIT_EXCEEDED). */
+/**
+ * The format's stated limits. A writer refuses to exceed them (WORKSPACE_TOO_LARGE), a reader
+ * refuses what does (LIMIT_EXCEEDED).
+ */
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -13,7 +16,10 @@ export const MAX_LINK_BYTES = 4095;
 
 /** Manifest before compression: 250,000 entries with 4,000,000 chunks stay below it. */
 export const MAX_MANIFEST_BYTES = 256 * MiB;
-/** Raw bytes of one block. 1 MiB frames decompress at the best rate measured (physics: frames of 1 MB) and bound a reader's memory. */
+/**
+ * Raw bytes of one block. 1 MiB frames decompress at the best rate measured (physics: frames of 1
+ * MB) and bound a reader's memory.
+ */
 export const MAX_BLOCK_BYTES = MiB;
 /** zstd's worst case adds 0.4 %; anything above this was not made by us. */
 export const MAX_STORED_BLOCK_BYTES = MAX_BLOCK_BYTES + 64 * KiB;
@@ -21,7 +27,10 @@ export const MAX_STORED_BLOCK_BYTES = MAX_BLOCK_BYTES + 64 * KiB;
 export const MAX_PACK_BYTES = 16 * MiB;
 /** Records up to this much travel inside the commit: one request for an ordinary flush. */
 export const MAX_INLINE_BYTES = 4 * MiB;
-/** Beyond this much inline data since the last FULL, content goes to packs, so that a restore reads few scattered ranges. */
+/**
+ * Beyond this much inline data since the last FULL, content goes to packs, so that a restore reads
+ * few scattered ranges.
+ */
 export const MAX_SEGMENT_INLINE_BYTES = 16 * MiB;
 /** A whole commit object. */
 export const MAX_COMMIT_BYTES = MAX_MANIFEST_BYTES + MAX_INLINE_BYTES + MAX_STORED_BLOCK_BYTES + 64;
@@ -29,12 +38,18 @@ export const MAX_COMMIT_BYTES = MAX_MANIFEST_BYTES + MAX_INLINE_BYTES + MAX_STOR
 /** A commit at a multiple of this SHOULD be FULL. */
 export const SEGMENT_COMMITS = 64;
 
-/** log2 of the chunk size of ordinary files and of SQLite databases (physics: 1 % random page writes amplify 4-fold at 16 KiB, 15-fold at 64 KiB). */
+/**
+ * log2 of the chunk size of ordinary files and of SQLite databases (physics: 1 % random page writes
+ * amplify 4-fold at 16 KiB, 15-fold at 64 KiB).
+ */
 export const FILE_CHUNK_BITS = 20;
 export const SQLITE_CHUNK_BITS = 14;
 
 /** The largest seq: 2^48 - 2, because `log/{n}` counts down from 2^48 - 1 in twelve hex digits. */
 export const MAX_SEQ = 2 ** 48 - 2;
 
-/** Either side of 1970, about 35,000 years: far beyond what most file systems keep, far within what a time call takes. */
+/**
+ * Either side of 1970, about 35,000 years: far beyond what most file systems keep, far within what
+ * a time call takes.
+ */
 export const MAX_TIME_SECONDS = 2n ** 40n;

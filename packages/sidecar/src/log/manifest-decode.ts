@@ -12,11 +12,32 @@ import {
 	MAX_STORED_BLOCK_BYTES,
 	MAX_TIME_SECONDS,
 } from "./limits.ts";
-import { ENTRY, FLAG_BITS, KIND, NANOS_PER_SECOND, OBJECT, SHA256_BYTES, WRITER_BYTES } from "./manifest-words.ts";
+import {
+	ENTRY,
+	FLAG_BITS,
+	KIND,
+	NANOS_PER_SECOND,
+	OBJECT,
+	SHA256_BYTES,
+	WRITER_BYTES,
+} from "./manifest-words.ts";
 import { unsafePath } from "./safe-path.ts";
-import type { BlockRef, ChunkRef, CommitFlags, CommitInfo, DirEntry, FileEntry, LinkEntry, ObjectKey, Path } from "./types.ts";
+import type {
+	BlockRef,
+	ChunkRef,
+	CommitFlags,
+	CommitInfo,
+	DirEntry,
+	FileEntry,
+	LinkEntry,
+	ObjectKey,
+	Path,
+} from "./types.ts";
 
-/** A file of which only the changed chunks are written; the rest stands in the tree the commit is folded onto. */
+/**
+ * A file of which only the changed chunks are written; the rest stands in the tree the commit is
+ * folded onto.
+ */
 export interface FilePatch extends Omit<FileEntry, "type" | "chunks"> {
 	readonly type: "patch";
 	readonly changed: ReadonlyMap<number, ChunkRef>;
@@ -32,7 +53,13 @@ export interface Manifest {
  * Checks everything that can be checked without the tree: paths, order, places, sizes.
  * @throws SidecarError OBJECT_CORRUPT, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE
  */
-export function decodeManifest(key: ObjectKey, seq: number, raw: Buffer, dataStart: number, objectBytes: number): Manifest {
+export function decodeManifest(
+	key: ObjectKey,
+	seq: number,
+	raw: Buffer,
+	dataStart: number,
+	objectBytes: number,
+): Manifest {
 	const reader = new ByteReader(raw, key);
 	const info = readInfo(reader, seq);
 	const objects = readObjects(reader, key);
@@ -55,7 +82,11 @@ export function decodeManifest(key: ObjectKey, seq: number, raw: Buffer, dataSta
 function readInfo(reader: ByteReader, seq: number): CommitInfo {
 	const kindWord = reader.u8();
 	const kind =
-		kindWord === KIND.full ? "full" : kindWord === KIND.delta ? "delta" : reader.fail("an unknown kind of commit", "FORMAT_UNKNOWN");
+		kindWord === KIND.full
+			? "full"
+			: kindWord === KIND.delta
+				? "delta"
+				: reader.fail("an unknown kind of commit", "FORMAT_UNKNOWN");
 	let bits = reader.varint();
 	const flags: { -readonly [K in keyof CommitFlags]: CommitFlags[K] } = {};
 	for (const [name, bit] of FLAG_BITS) {
@@ -69,8 +100,10 @@ function readInfo(reader: ByteReader, seq: number): CommitInfo {
 	const fenceSeq = reader.varint();
 	const fullSeq = reader.varint();
 	const wallTimeMs = reader.varint();
-	if (fenceSeq > seq || (flags.fence === true) !== (fenceSeq === seq)) reader.fail("its fence is not one it can hold");
-	if (kind === "full" ? fullSeq !== seq : fullSeq >= seq) reader.fail("its FULL commit is not before it");
+	if (fenceSeq > seq || (flags.fence === true) !== (fenceSeq === seq))
+		reader.fail("its fence is not one it can hold");
+	if (kind === "full" ? fullSeq !== seq : fullSeq >= seq)
+		reader.fail("its FULL commit is not before it");
 	return { seq, kind, flags, writer, fenceSeq, fullSeq, previousId, wallTimeMs };
 }
 
@@ -96,7 +129,8 @@ function readBlocks(
 ): BlockRef[] {
 	const blocks: BlockRef[] = [];
 	for (let left = reader.count(MAX_CHUNKS, "blocks", 9); left > 0; left--) {
-		const key = objects[reader.varint()] ?? reader.fail("a block lies in an object that is not named");
+		const key =
+			objects[reader.varint()] ?? reader.fail("a block lies in an object that is not named");
 		const written = reader.varint();
 		const storedBytes = reader.varint();
 		const rawBytes = reader.varint();
@@ -105,10 +139,12 @@ function readBlocks(
 		if (codec !== 0 && codec !== 1) reader.fail("an unknown compression", "FORMAT_UNKNOWN");
 		if (rawBytes > MAX_BLOCK_BYTES || storedBytes > MAX_STORED_BLOCK_BYTES)
 			reader.fail(`a block of ${Math.max(rawBytes, storedBytes)} bytes`, "LIMIT_EXCEEDED");
-		if (codec === 0 && rawBytes !== storedBytes) reader.fail("an uncompressed block with two sizes");
+		if (codec === 0 && rawBytes !== storedBytes)
+			reader.fail("an uncompressed block with two sizes");
 		const own = key === ownKey;
 		const offset = own ? dataStart + written : written;
-		if (own && offset + storedBytes > objectBytes) reader.fail("a block reaches past the object's end");
+		if (own && offset + storedBytes > objectBytes)
+			reader.fail("a block reaches past the object's end");
 		blocks.push({ key, offset, storedBytes, rawBytes, codec: codec === 0 ? 0 : 1, crc32 });
 	}
 	return blocks;
@@ -118,7 +154,8 @@ function readBlocks(
 function readChunks(reader: ByteReader, blocks: readonly BlockRef[]): ChunkRef[] {
 	const chunks: ChunkRef[] = [];
 	for (let left = reader.count(MAX_CHUNKS, "chunks", 35); left > 0; left--) {
-		const block = blocks[reader.varint()] ?? reader.fail("a chunk lies in a block that is not named");
+		const block =
+			blocks[reader.varint()] ?? reader.fail("a chunk lies in a block that is not named");
 		const offset = reader.varint();
 		const length = reader.varint();
 		const sha256 = reader.hex(SHA256_BYTES);
@@ -145,14 +182,20 @@ function readPaths(reader: ByteReader, key: ObjectKey, take: (path: Path) => voi
 		length = shared + ownBytes;
 		const path = decodeName(bytes.subarray(0, length));
 		const reason = unsafePath(path);
-		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason: `${reason} (in ${key})` });
+		if (reason !== undefined)
+			throw new SidecarError("TREE_UNSAFE", { value: path, reason: `${reason} (in ${key})` });
 		take(path);
 	}
 }
 
-function readEntry(reader: ByteReader, chunks: readonly ChunkRef[], path: Path): FileEntry | FilePatch | DirEntry | LinkEntry {
+function readEntry(
+	reader: ByteReader,
+	chunks: readonly ChunkRef[],
+	path: Path,
+): FileEntry | FilePatch | DirEntry | LinkEntry {
 	const word = reader.u8();
-	if (path === "" && word !== ENTRY.dir) reader.fail("the workspace itself is not a directory", "TREE_UNSAFE");
+	if (path === "" && word !== ENTRY.dir)
+		reader.fail("the workspace itself is not a directory", "TREE_UNSAFE");
 	if (word === ENTRY.dir) {
 		const mode = reader.varint();
 		if (mode > 0o3777) reader.fail("a directory's mode has bits that are not kept");
@@ -161,25 +204,33 @@ function readEntry(reader: ByteReader, chunks: readonly ChunkRef[], path: Path):
 	if (word === ENTRY.link) {
 		const mtimeNs = readTime(reader);
 		const target = reader.bytes(reader.count(MAX_LINK_BYTES, "bytes of link target"));
-		if (target.length === 0 || target.includes(0)) reader.fail("a link's target is empty or holds a NUL", "TREE_UNSAFE");
+		if (target.length === 0 || target.includes(0))
+			reader.fail("a link's target is empty or holds a NUL", "TREE_UNSAFE");
 		return { type: "link", mtimeNs, target: decodeName(target) };
 	}
-	if (word === ENTRY.file || word === ENTRY.patch) return readFile(reader, chunks, word === ENTRY.patch);
+	if (word === ENTRY.file || word === ENTRY.patch)
+		return readFile(reader, chunks, word === ENTRY.patch);
 	return reader.fail("an unknown kind of entry", "FORMAT_UNKNOWN");
 }
 
-function readFile(reader: ByteReader, table: readonly ChunkRef[], isPatch: boolean): FileEntry | FilePatch {
+function readFile(
+	reader: ByteReader,
+	table: readonly ChunkRef[],
+	isPatch: boolean,
+): FileEntry | FilePatch {
 	const mode = reader.varint();
 	if (mode > 0o1777) reader.fail("a file's mode has bits that are not kept");
 	const mtimeNs = readTime(reader);
 	const size = reader.varint();
 	const chunkBits = reader.u8();
-	if (chunkBits < 12 || chunkBits > FILE_CHUNK_BITS) reader.fail(`a chunk size of 2^${chunkBits} bytes`, "LIMIT_EXCEEDED");
+	if (chunkBits < 12 || chunkBits > FILE_CHUNK_BITS)
+		reader.fail(`a chunk size of 2^${chunkBits} bytes`, "LIMIT_EXCEEDED");
 	const count = chunkCount(size, chunkBits);
 	if (count > MAX_CHUNKS) reader.fail(`a file of ${count} chunks`, "LIMIT_EXCEEDED");
 	const take = (index: number): ChunkRef => {
 		const chunk = table[reader.varint()] ?? reader.fail("a file holds a chunk that is not named");
-		if (chunk.length !== chunkLength(size, chunkBits, index)) reader.fail("a chunk has another length than its place in the file");
+		if (chunk.length !== chunkLength(size, chunkBits, index))
+			reader.fail("a chunk has another length than its place in the file");
 		return chunk;
 	};
 	const common = { mode, mtimeNs, size, chunkBits };

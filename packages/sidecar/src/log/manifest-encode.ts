@@ -14,8 +14,16 @@ export interface Change {
 	readonly base: Entry | undefined;
 }
 
-/** The raw manifest; docs/format.md describes it byte by byte. @param removed paths' bytes, in any order */
-export function encodeManifest(info: CommitInfo, ownKey: ObjectKey, changes: readonly Change[], removed: readonly Buffer[]): Buffer {
+/**
+ * The raw manifest; docs/format.md describes it byte by byte. @param removed paths' bytes, in any
+ * order
+ */
+export function encodeManifest(
+	info: CommitInfo,
+	ownKey: ObjectKey,
+	changes: readonly Change[],
+	removed: readonly Buffer[],
+): Buffer {
 	const sorted = [...changes].sort((a, b) => compareBytes(a.path, b.path));
 	const tables = new Tables(ownKey);
 	const entries = new ByteWriter(64 * 1024);
@@ -51,7 +59,9 @@ class Tables {
 	readonly #objects = new Map<ObjectKey, number>();
 	readonly #blocks = new Map<BlockRef, number>();
 	readonly #chunks = new Map<ChunkRef, number>();
-	/** The same chunk met through another ChunkRef object, or the same block through another BlockRef. */
+	/**
+	 * The same chunk met through another ChunkRef object, or the same block through another BlockRef.
+	 */
 	readonly #chunkByName = new Map<string, number>();
 	readonly #blockByName = new Map<string, number>();
 
@@ -119,12 +129,17 @@ class Tables {
 }
 
 /** Sorted paths, each as (bytes shared with the one before, bytes of its own). */
-function writePaths(out: ByteWriter, sorted: readonly Buffer[], then?: (index: number) => void): void {
+function writePaths(
+	out: ByteWriter,
+	sorted: readonly Buffer[],
+	then?: (index: number) => void,
+): void {
 	out.varint(sorted.length);
 	let before: Buffer = Buffer.alloc(0);
 	for (const [index, path] of sorted.entries()) {
 		let shared = 0;
-		while (shared < before.length && shared < path.length && before[shared] === path[shared]) shared++;
+		while (shared < before.length && shared < path.length && before[shared] === path[shared])
+			shared++;
 		out.varint(shared);
 		out.varint(path.length - shared);
 		out.bytes(path.subarray(shared));
@@ -147,9 +162,16 @@ function writeEntry(out: ByteWriter, tables: Tables, { entry, base }: Change): v
 	out.bytes(target);
 }
 
-function writeFile(out: ByteWriter, tables: Tables, entry: FileEntry, base: Entry | undefined): void {
+function writeFile(
+	out: ByteWriter,
+	tables: Tables,
+	entry: FileEntry,
+	base: Entry | undefined,
+): void {
 	const patch =
-		base?.type === "file" && base.chunkBits === entry.chunkBits && entry.chunks.length > 1 ? changedChunks(entry, base) : undefined;
+		base?.type === "file" && base.chunkBits === entry.chunkBits && entry.chunks.length > 1
+			? changedChunks(entry, base)
+			: undefined;
 	const asPatch = patch !== undefined && patch.length < entry.chunks.length;
 	out.u8(asPatch ? ENTRY.patch : ENTRY.file);
 	out.varint(entry.mode);
@@ -169,7 +191,10 @@ function writeFile(out: ByteWriter, tables: Tables, entry: FileEntry, base: Entr
 	}
 }
 
-/** The indexes at which the entry differs from the base in content or in where it lies: what is left out is exactly what the base says. */
+/**
+ * The indexes at which the entry differs from the base in content or in where it lies: what is left
+ * out is exactly what the base says.
+ */
 function changedChunks(entry: FileEntry, base: FileEntry): number[] {
 	const changed: number[] = [];
 	for (const [index, chunk] of entry.chunks.entries()) {

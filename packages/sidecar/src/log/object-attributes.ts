@@ -1,11 +1,13 @@
 /**
  * What an object cannot say by its key and its bytes, as two entries of its metadata:
  *
- * - `mode`: type and permissions as stat(2) has them, in octal: `100644` a file, `40755` a directory, `120777` a link;
+ * - `mode`: type and permissions as stat(2) has them, in octal: `100644` a file, `40755` a
+ *   directory, `120777` a link;
  * - `mtime`: seconds since 1970 with up to nine decimals, negative before.
  *
- * They are those of rclone (`--metadata`), so that it keeps them, too. A directory is an object without bytes whose key ends in `/`, a link
- * one whose bytes are its target. What is missing or not of this form counts as not given.
+ * They are those of rclone (`--metadata`), so that it keeps them, too. A directory is an object
+ * without bytes whose key ends in `/`, a link one whose bytes are its target. What is missing or
+ * not of this form counts as not given.
  */
 import { MAX_TIME_SECONDS } from "./limits.ts";
 import type { Entry } from "./types.ts";
@@ -22,13 +24,24 @@ export interface Attributes {
 
 export function attributesOf(entry: Entry): Record<string, string> {
 	const permissions = entry.type === "link" ? 0o777 : entry.mode;
-	return { mode: (TYPE_BITS[entry.type] | permissions).toString(8), mtime: secondsOf(entry.mtimeNs) };
+	return {
+		mode: (TYPE_BITS[entry.type] | permissions).toString(8),
+		mtime: secondsOf(entry.mtimeNs),
+	};
 }
 
 export function parseAttributes(metadata: Readonly<Record<string, string>>): Attributes {
-	const mode = /^[0-7]{5,7}$/.test(metadata.mode ?? "") ? Number.parseInt(metadata.mode as string, 8) : 0;
-	const type = (["file", "dir", "link"] as const).find((each) => (mode & 0o170000) === TYPE_BITS[each]);
-	return { type, mode: type === undefined ? undefined : mode & 0o7777, mtimeNs: parseSeconds(metadata.mtime ?? "") };
+	const mode = /^[0-7]{5,7}$/.test(metadata.mode ?? "")
+		? Number.parseInt(metadata.mode as string, 8)
+		: 0;
+	const type = (["file", "dir", "link"] as const).find(
+		(each) => (mode & 0o170000) === TYPE_BITS[each],
+	);
+	return {
+		type,
+		mode: type === undefined ? undefined : mode & 0o7777,
+		mtimeNs: parseSeconds(metadata.mtime ?? ""),
+	};
 }
 
 function secondsOf(timeNs: bigint): string {

@@ -6,7 +6,8 @@ import { packKey, sha256OfPackKey } from "./keys.ts";
 import type { ObjectKey } from "./types.ts";
 
 /**
- * A pack: 28 bytes of header, then blocks back to back. Where each block lies is written in manifests only.
+ * A pack: 28 bytes of header, then blocks back to back. Where each block lies is written in
+ * manifests only.
  *
  *     0  4  magic "OCSP"
  *     4  2  format version, 1
@@ -18,7 +19,10 @@ export const PACK_HEADER_BYTES = 28;
 const MAGIC = Buffer.from("OCSP", "latin1");
 const VERSION = 1;
 
-/** Puts blocks into one pack, in a buffer that the caller lends and may use again once the pack is stored. */
+/**
+ * Puts blocks into one pack, in a buffer that the caller lends and may use again once the pack is
+ * stored.
+ */
 export class PackWriter {
 	readonly #buffer: Buffer;
 	readonly #refs: PendingBlock["ref"][] = [];
@@ -58,9 +62,11 @@ export function checkPackHeader(key: ObjectKey, start: Buffer): void {
 	const corrupt = (reason: string) => new SidecarError("OBJECT_CORRUPT", { value: key, reason });
 	if (start.length < PACK_HEADER_BYTES) throw corrupt("it ends within its header");
 	if (!start.subarray(0, 4).equals(MAGIC)) throw corrupt("it is not a pack");
-	if (crc32(start.subarray(0, 24)) !== start.readUInt32LE(24)) throw corrupt("its header's checksum is wrong");
+	if (crc32(start.subarray(0, 24)) !== start.readUInt32LE(24))
+		throw corrupt("its header's checksum is wrong");
 	const version = start.readUInt16LE(4);
-	if (version !== VERSION) throw new SidecarError("FORMAT_UNKNOWN", { value: key, reason: `pack format ${version}` });
+	if (version !== VERSION)
+		throw new SidecarError("FORMAT_UNKNOWN", { value: key, reason: `pack format ${version}` });
 	if (start.readUInt16LE(6) !== 0) throw corrupt("reserved bytes are set");
 }
 
@@ -68,6 +74,9 @@ export function checkPackHeader(key: ObjectKey, start: Buffer): void {
 export function checkWholePack(key: ObjectKey, bytes: Buffer): void {
 	checkPackHeader(key, bytes);
 	if (createHash("sha256").update(bytes).digest("hex") !== sha256OfPackKey(key)) {
-		throw new SidecarError("OBJECT_CORRUPT", { value: key, reason: "its bytes are not those its name promises" });
+		throw new SidecarError("OBJECT_CORRUPT", {
+			value: key,
+			reason: "its bytes are not those its name promises",
+		});
 	}
 }

@@ -1,16 +1,20 @@
 /**
- * Which objects the newest tree should move its content out of, so that a restore makes few requests and retention can let go of what is
- * mostly dead. Pure.
+ * Which objects the newest tree should move its content out of, so that a restore makes few
+ * requests and retention can let go of what is mostly dead. Pure.
  *
- * Two kinds: old commits that still hold records the tree needs, once there are many of them (a restore makes a request for each), and
- * packs of which the tree needs less than half. Does NOT save anything at once: older commits name those objects until retention ends.
+ * Two kinds: old commits that still hold records the tree needs, once there are many of them (a
+ * restore makes a request for each), and packs of which the tree needs less than half. Does NOT
+ * save anything at once: older commits name those objects until retention ends.
  */
 import type { Head } from "./fold.ts";
 import { seqOfKey } from "./keys.ts";
 import { SEGMENT_COMMITS } from "./limits.ts";
 import type { ObjectKey, Tree } from "./types.ts";
 
-/** A restore reads up to so many commits since the newest FULL anyway: as many older ones double its requests. */
+/**
+ * A restore reads up to so many commits since the newest FULL anyway: as many older ones double its
+ * requests.
+ */
 const MANY_COMMITS = SEGMENT_COMMITS;
 
 /** Read and stored again for one commit: 2 s at 85 MB/s each way. */
@@ -31,13 +35,20 @@ export function packsOf({ tree }: Pick<Head, "tree">): Set<ObjectKey> {
 }
 
 /**
- * @param packSizes bytes of each pack, as the store lists them; a pack it does not list is left alone
- * @returns keys of objects with `MAX_REPACK_BYTES` of content in all, or one that has more: the rest is for the next time
+ * @param packSizes bytes of each pack, as the store lists them; a pack it does not list is left
+ * alone
+ * @returns keys of objects with `MAX_REPACK_BYTES` of content in all, or one that has more: the
+ * rest is for the next time
  */
-export function planRepack({ tree, fullSeq }: Pick<Head, "tree" | "fullSeq">, packSizes: ReadonlyMap<ObjectKey, number>): Set<ObjectKey> {
+export function planRepack(
+	{ tree, fullSeq }: Pick<Head, "tree" | "fullSeq">,
+	packSizes: ReadonlyMap<ObjectKey, number>,
+): Set<ObjectKey> {
 	const uses = usesOf(tree);
 	const old = uses.filter(({ key }) => (seqOfKey(key) ?? Number.POSITIVE_INFINITY) < fullSeq);
-	const mostlyDead = uses.filter(({ key, storedBytes }) => storedBytes * 2 < (packSizes.get(key) ?? 0));
+	const mostlyDead = uses.filter(
+		({ key, storedBytes }) => storedBytes * 2 < (packSizes.get(key) ?? 0),
+	);
 	const chosen = new Set<ObjectKey>();
 	let rawBytes = 0;
 	for (const use of [...(old.length >= MANY_COMMITS ? old : []), ...mostlyDead]) {
@@ -53,7 +64,12 @@ function usesOf(tree: Tree): Use[] {
 	for (const entry of tree.values()) {
 		if (entry.type !== "file") continue;
 		for (const { sha256, block, length } of entry.chunks) {
-			const use = uses.get(block.key) ?? { key: block.key, chunks: new Set(), rawBytes: 0, storedBytes: 0 };
+			const use = uses.get(block.key) ?? {
+				key: block.key,
+				chunks: new Set(),
+				rawBytes: 0,
+				storedBytes: 0,
+			};
 			uses.set(block.key, use);
 			if (use.chunks.has(sha256)) continue;
 			use.chunks.add(sha256);

@@ -4,11 +4,13 @@ import type { ObjectKey } from "./types.ts";
 /**
  * What of a log may go, and what stays. Pure: the store's listings and its clock are handed in.
  *
- * A commit is the state of the workspace from when the store took it until it took the next one. It is retained if it was the
- * newest at any moment the policy keeps: the last `keepAllMs`, and each midnight (UTC) of the last `keepDailyMs`. So what an idle
- * user had for a month, and changed yesterday, is kept as long as what was written yesterday. The newest is always retained.
+ * A commit is the state of the workspace from when the store took it until it took the next one. It
+ * is retained if it was the newest at any moment the policy keeps: the last `keepAllMs`, and each
+ * midnight (UTC) of the last `keepDailyMs`. So what an idle user had for a month, and changed
+ * yesterday, is kept as long as what was written yesterday. The newest is always retained.
  *
- * Retained is not yet kept: the commits a retained one is folded onto are kept with it, and so is every object that a kept commit names.
+ * Retained is not yet kept: the commits a retained one is folded onto are kept with it, and so is
+ * every object that a kept commit names.
  */
 export interface RetentionPolicy {
 	/** Every state the workspace had within this long can be restored, ms. */
@@ -19,11 +21,15 @@ export interface RetentionPolicy {
 
 export const DAY_MS = 86_400_000;
 
-export const DEFAULT_RETENTION: RetentionPolicy = { keepAllMs: 7 * DAY_MS, keepDailyMs: 30 * DAY_MS };
+export const DEFAULT_RETENTION: RetentionPolicy = {
+	keepAllMs: 7 * DAY_MS,
+	keepDailyMs: 30 * DAY_MS,
+};
 
 /**
- * Nothing younger is ever swept, whatever the policy, and no pack before the newest commit is so much younger. A writer looks for a swept
- * slot once it was out of touch for an hour, and refers to what it stored within the last hour: a day leaves room for any clock.
+ * Nothing younger is ever swept, whatever the policy, and no pack before the newest commit is so
+ * much younger. A writer looks for a swept slot once it was out of touch for an hour, and refers to
+ * what it stored within the last hour: a day leaves room for any clock.
  */
 export const MIN_AGE_MS = DAY_MS;
 
@@ -50,7 +56,8 @@ export function retainedSeqs(
 	const retained = [head.seq];
 	let replacedMs = head.timeMs;
 	for (const { seq, timeMs } of older) {
-		// A commit stored later than the next one fills a slot that was swept: nobody ever had its state.
+		// A commit stored later than the next one fills a slot that was swept: nobody ever had its
+		// state.
 		const fromMs = Math.min(timeMs, replacedMs);
 		const isRecent = replacedMs > nowMs - policy.keepAllMs;
 		if (isRecent || hadMidnight(fromMs, replacedMs, nowMs - policy.keepDailyMs)) retained.push(seq);
@@ -72,7 +79,10 @@ export interface SweepInput {
 	readonly keptSeqs: ReadonlySet<number>;
 	/** Every object that a kept commit names. */
 	readonly named: ReadonlySet<ObjectKey>;
-	/** Nothing stored up to then goes: a retained commit of that time cannot be read, and nobody knows what it needs. */
+	/**
+	 * Nothing stored up to then goes: a retained commit of that time cannot be read, and nobody knows
+	 * what it needs.
+	 */
 	readonly pinnedUntilMs: number;
 	/** Packs that an earlier run, at least a day ago, found unnamed. */
 	readonly condemned: ReadonlySet<ObjectKey>;
@@ -82,7 +92,10 @@ export interface SweepInput {
 }
 
 export interface SweepPlan {
-	/** To be deleted one wave after the other: the newest first, and a FULL commit after the commits that are folded onto it. */
+	/**
+	 * To be deleted one wave after the other: the newest first, and a FULL commit after the commits
+	 * that are folded onto it.
+	 */
 	readonly commitWaves: readonly (readonly StoredCommit[])[];
 	/** To be deleted. */
 	readonly packs: readonly StoredObject[];
@@ -94,13 +107,16 @@ export interface SweepPlan {
 
 export function planSweep(input: SweepInput): SweepPlan {
 	const { keptSeqs, named, pinnedUntilMs, condemned, listed, nowMs } = input;
-	const mayGo = ({ key, timeMs }: StoredObject) => !named.has(key) && timeMs > pinnedUntilMs && timeMs <= nowMs - MIN_AGE_MS;
-	// A commit that names a pack extends a head that is at most an hour younger than it. Once a later one stands, none can come any more,
-	// however long its writer slept.
+	const mayGo = ({ key, timeMs }: StoredObject) =>
+		!named.has(key) && timeMs > pinnedUntilMs && timeMs <= nowMs - MIN_AGE_MS;
+	// A commit that names a pack extends a head that is at most an hour younger than it. Once a later
+	// one stands, none can come any more, however long its writer slept.
 	const headMs = input.commits[0]?.timeMs ?? 0;
 	const unnamed = input.packs.filter((pack) => mayGo(pack) && pack.timeMs <= headMs - MIN_AGE_MS);
 	return {
-		commitWaves: wavesOf(input.commits.filter((commit) => !keptSeqs.has(commit.seq) && mayGo(commit))),
+		commitWaves: wavesOf(
+			input.commits.filter((commit) => !keptSeqs.has(commit.seq) && mayGo(commit)),
+		),
 		packs: unnamed.filter(({ key }) => condemned.has(key)),
 		toCondemn: unnamed.filter(({ key }) => !listed.has(key)),
 		waiting: unnamed.filter(({ key }) => listed.has(key) && !condemned.has(key)),
@@ -112,8 +128,12 @@ function wavesOf(commits: readonly StoredCommit[]): StoredCommit[][] {
 	const waves: StoredCommit[][] = [];
 	let before: number | undefined;
 	for (const commit of commits) {
-		// A FULL commit stands at a multiple; it goes alone, after its segment and before the next older one.
-		const wave = commit.seq % SEGMENT_COMMITS === 0 ? commit.seq : Math.floor(commit.seq / SEGMENT_COMMITS) + 0.5;
+		// A FULL commit stands at a multiple; it goes alone, after its segment and before the next
+		// older one.
+		const wave =
+			commit.seq % SEGMENT_COMMITS === 0
+				? commit.seq
+				: Math.floor(commit.seq / SEGMENT_COMMITS) + 0.5;
 		if (wave !== before) waves.push([]);
 		waves.at(-1)?.push(commit);
 		before = wave;

@@ -18,14 +18,24 @@ describe("planReads", () => {
 		const reads = planReads(blocks);
 		expect(reads.flatMap((read) => read.blocks)).toEqual(blocks);
 		expect(reads.slice(0, 6).map(({ length }) => length)).toEqual(Array(6).fill(MIB));
-		expect(reads.slice(6, -1).map(({ length }) => length)).toEqual(Array(reads.length - 7).fill(MAX_RANGE_BYTES));
+		expect(reads.slice(6, -1).map(({ length }) => length)).toEqual(
+			Array(reads.length - 7).fill(MAX_RANGE_BYTES),
+		);
 		for (const { offset, length, blocks: within } of reads) {
-			for (const block of within) expect(block.offset >= offset && block.offset + block.storedBytes <= offset + length).toBe(true);
+			for (const block of within)
+				expect(block.offset >= offset && block.offset + block.storedBytes <= offset + length).toBe(
+					true,
+				);
 		}
 	});
 
 	it("joins over small gaps, within one object only, and brings an object's header along", () => {
-		const reads = planReads([blockAt(5, 10), blockAt(60_000, 10), blockAt(200_000, 10), blockAt(300_000, 10, "packs/b")]);
+		const reads = planReads([
+			blockAt(5, 10),
+			blockAt(60_000, 10),
+			blockAt(200_000, 10),
+			blockAt(300_000, 10, "packs/b"),
+		]);
 		expect(reads.map(({ key, offset, length }) => ({ key, offset, length }))).toEqual([
 			{ key: "packs/a", offset: 0, length: 60_010 },
 			{ key: "packs/a", offset: 200_000, length: 10 },

@@ -1,8 +1,14 @@
 import type { BlockRef, ObjectKey } from "./types.ts";
 
-/** Gaps up to this are read and thrown away: a request costs more than 64 KiB of transfer (20 ms at 85 MB/s are 1.7 MB). */
+/**
+ * Gaps up to this are read and thrown away: a request costs more than 64 KiB of transfer (20 ms at
+ * 85 MB/s are 1.7 MB).
+ */
 export const MAX_GAP_BYTES = 64 * 1024;
-/** S3 serves ranges of 8-16 MB best; half of that costs little with six of them under way, and keeps memory flat. */
+/**
+ * S3 serves ranges of 8-16 MB best; half of that costs little with six of them under way, and keeps
+ * memory flat.
+ */
 export const MAX_RANGE_BYTES = 4 * 1024 * 1024;
 /** The first reads are short: there is something to write 40 ms earlier. */
 const FIRST_READS = 6;
@@ -17,11 +23,16 @@ export interface RangedRead {
 	readonly blocks: readonly BlockRef[];
 }
 
-/** Covers blocks with few ranged reads: by object and offset, gaps to 64 KiB joined, split at 4 MiB, the first few at 1 MiB. Blocks that start near an object's start bring its header along. */
+/**
+ * Covers blocks with few ranged reads: by object and offset, gaps to 64 KiB joined, split at 4 MiB,
+ * the first few at 1 MiB. Blocks that start near an object's start bring its header along.
+ */
 export function planReads(blocks: Iterable<BlockRef>): RangedRead[] {
 	const byPlace = new Map<string, BlockRef>();
 	for (const block of blocks) byPlace.set(`${block.key}:${block.offset}`, block);
-	const sorted = [...byPlace.values()].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.offset - b.offset));
+	const sorted = [...byPlace.values()].sort((a, b) =>
+		a.key < b.key ? -1 : a.key > b.key ? 1 : a.offset - b.offset,
+	);
 	const reads: RangedRead[] = [];
 	let group: BlockRef[] = [];
 	let start = 0;
@@ -34,7 +45,10 @@ export function planReads(blocks: Iterable<BlockRef>): RangedRead[] {
 	for (const block of sorted) {
 		const blockEnd = block.offset + block.storedBytes;
 		const limit = reads.length < FIRST_READS ? FIRST_RANGE_BYTES : MAX_RANGE_BYTES;
-		const joins = group[0]?.key === block.key && block.offset - end <= MAX_GAP_BYTES && blockEnd - start <= limit;
+		const joins =
+			group[0]?.key === block.key &&
+			block.offset - end <= MAX_GAP_BYTES &&
+			blockEnd - start <= limit;
 		if (!joins) {
 			close();
 			start = block.offset <= MAX_GAP_BYTES ? 0 : block.offset;

@@ -1,9 +1,9 @@
 /**
- * Names restores. What a restore moved out of a workspace and the log did not have is quarantined below `.recovered/{restore id}`, beside
- * what superseded writers left there.
+ * Names restores. What a restore moved out of a workspace and the log did not have is quarantined
+ * below `.recovered/{restore id}`, beside what superseded writers left there.
  *
- * 32 lower-case hex digits, as a writer's id: eight zeros, 12 digits of the time in ms since the epoch, 12 random digits. No writer's id
- * begins with eight zeros, so the two are told apart.
+ * 32 lower-case hex digits, as a writer's id: eight zeros, 12 digits of the time in ms since the
+ * epoch, 12 random digits. No writer's id begins with eight zeros, so the two are told apart.
  */
 const PREFIX = "00000000";
 const TIME_DIGITS = 12;
@@ -11,7 +11,9 @@ const TIME_DIGITS = 12;
 /** Random bytes that a restore id takes. */
 export const RESTORE_ID_RANDOM_BYTES = 6;
 
-/** @param timeMs the machine's clock, ms since the epoch @param random RESTORE_ID_RANDOM_BYTES bytes */
+/**
+ * @param timeMs the machine's clock, ms since the epoch @param random RESTORE_ID_RANDOM_BYTES bytes
+ */
 export function restoreId(timeMs: number, random: Buffer): string {
 	const time = Math.max(0, Math.trunc(timeMs)).toString(16).padStart(TIME_DIGITS, "0");
 	return `${PREFIX}${time}${random.toString("hex")}`;

@@ -2,18 +2,25 @@ import { encodePath, parentOf } from "../path.ts";
 import { MAX_NAME_BYTES, MAX_PATH_BYTES } from "./limits.ts";
 import type { Delta, Path, Tree } from "./types.ts";
 
-/** The one directory of a workspace that is the sidecar's own; never captured, never accepted from a log. */
+/**
+ * The one directory of a workspace that is the sidecar's own; never captured, never accepted from a
+ * log.
+ */
 export const RESERVED_DIRECTORY = ".openclaw-sidecar";
 
 /** Where a superseded writer's bytes are quarantined: `.recovered/{writer}/{path}`. */
 export const RECOVERED_DIRECTORY = ".recovered";
 
-/** Nearly every path: ASCII, no name that begins with a dot, and too short as a whole for a name to be too long. */
+/**
+ * Nearly every path: ASCII, no name that begins with a dot, and too short as a whole for a name to
+ * be too long.
+ */
 const SAFE = /^(?=.{1,255}$)[ --0-~][ -.0-~]*(?:\/[ --0-~][ -.0-~]*)*$/;
 
 /**
- * Why a path must not be written below a workspace, undefined when it may. Escapes (absolute, `..`, NUL), names no file
- * system takes, and the sidecar's own directory. That no parent is a link follows from `unrestorable`.
+ * Why a path must not be written below a workspace, undefined when it may. Escapes (absolute, `..`,
+ * NUL), names no file system takes, and the sidecar's own directory. That no parent is a link
+ * follows from `unrestorable`.
  */
 export function unsafePath(path: Path): string | undefined {
 	if (path === "" || SAFE.test(path)) return undefined;
@@ -22,22 +29,31 @@ export function unsafePath(path: Path): string | undefined {
 	if (bytes.includes(0)) return "the path holds a NUL";
 	const names = path.split("/");
 	for (const name of names) {
-		if (name === "") return path.startsWith("/") ? "the path is absolute" : "the path has an empty name";
+		if (name === "")
+			return path.startsWith("/") ? "the path is absolute" : "the path has an empty name";
 		if (name === "." || name === "..") return `the path holds "${name}"`;
 		// A name of up to 85 UTF-16 units has at most 255 bytes.
-		if (name.length > 85 && encodePath(name).length > MAX_NAME_BYTES) return `a name is longer than ${MAX_NAME_BYTES} bytes`;
+		if (name.length > 85 && encodePath(name).length > MAX_NAME_BYTES)
+			return `a name is longer than ${MAX_NAME_BYTES} bytes`;
 	}
 	if (names[0] === RESERVED_DIRECTORY) return "the path lies in the sidecar's own directory";
 	return undefined;
 }
 
-/** Headline rule before every commit and after every fold: every parent of an entry is a directory of the same tree. Gives the first offender. */
-export function unrestorable(tree: Tree): { readonly path: Path; readonly reason: string } | undefined {
+/**
+ * Headline rule before every commit and after every fold: every parent of an entry is a directory
+ * of the same tree. Gives the first offender.
+ */
+export function unrestorable(
+	tree: Tree,
+): { readonly path: Path; readonly reason: string } | undefined {
 	const root = tree.get("");
-	if (tree.size > 0 && root?.type !== "dir") return { path: "", reason: "the tree has no root directory" };
+	if (tree.size > 0 && root?.type !== "dir")
+		return { path: "", reason: "the tree has no root directory" };
 	for (const path of tree.keys()) {
 		if (path === "") continue;
-		if (tree.get(parentOf(path))?.type !== "dir") return { path, reason: "its parent is not a directory of the tree" };
+		if (tree.get(parentOf(path))?.type !== "dir")
+			return { path, reason: "its parent is not a directory of the tree" };
 	}
 	return undefined;
 }
@@ -47,17 +63,24 @@ export function isRestorable(tree: Tree): boolean {
 }
 
 /**
- * Would `tree` with `delta` applied be restorable, given that `tree` is? Looks at what changes only; the whole tree is walked
- * only when a directory goes or becomes something else. Gives the first offender.
+ * Would `tree` with `delta` applied be restorable, given that `tree` is? Looks at what changes
+ * only; the whole tree is walked only when a directory goes or becomes something else. Gives the
+ * first offender.
  */
-export function unrestorableAfter(tree: Tree, delta: Delta): { readonly path: Path; readonly reason: string } | undefined {
-	const after = (path: Path) => delta.changed.get(path) ?? (delta.removed.has(path) ? undefined : tree.get(path));
+export function unrestorableAfter(
+	tree: Tree,
+	delta: Delta,
+): { readonly path: Path; readonly reason: string } | undefined {
+	const after = (path: Path) =>
+		delta.changed.get(path) ?? (delta.removed.has(path) ? undefined : tree.get(path));
 	if (delta.removed.has("")) return { path: "", reason: "the workspace itself cannot be removed" };
 	for (const [path, entry] of delta.changed) {
-		if (path === "" && entry.type !== "dir") return { path, reason: "the workspace itself is not a directory" };
+		if (path === "" && entry.type !== "dir")
+			return { path, reason: "the workspace itself is not a directory" };
 		const reason = unsafePath(path);
 		if (reason !== undefined) return { path, reason };
-		if (path !== "" && after(parentOf(path))?.type !== "dir") return { path, reason: "its parent is not a directory of the tree" };
+		if (path !== "" && after(parentOf(path))?.type !== "dir")
+			return { path, reason: "its parent is not a directory of the tree" };
 	}
 	const goes = (path: Path) => tree.get(path)?.type === "dir" && after(path)?.type !== "dir";
 	if (![...delta.removed, ...delta.changed.keys()].some(goes)) return undefined;
@@ -82,7 +105,10 @@ export function isQuarantined(path: Path, writer: string): boolean {
 
 const SET_ASIDE = /^\.recovered\/([0-9a-f]{32})(?:\/|$)/;
 
-/** Who set this path aside; undefined where it is an ordinary path. Only names that a writer may have are taken for one. */
+/**
+ * Who set this path aside; undefined where it is an ordinary path. Only names that a writer may
+ * have are taken for one.
+ */
 export function quarantineWriter(path: Path): string | undefined {
 	return path.startsWith(`${RECOVERED_DIRECTORY}/`) ? SET_ASIDE.exec(path)?.[1] : undefined;
 }

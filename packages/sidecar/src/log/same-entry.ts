@@ -12,11 +12,19 @@ export function sameContent(a: FileEntry, b: FileEntry): boolean {
 	return (
 		a.size === b.size &&
 		a.chunkBits === b.chunkBits &&
-		a.chunks.every((chunk, index) => chunk === b.chunks[index] || chunk.sha256 === b.chunks[index]?.sha256)
+		a.chunks.every(
+			(chunk, index) => chunk === b.chunks[index] || chunk.sha256 === b.chunks[index]?.sha256,
+		)
 	);
 }
 
 /** Do both lie in the same bytes of the same object? */
 export function samePlace(a: ChunkRef, b: ChunkRef): boolean {
-	return a === b || (a.block.key === b.block.key && a.block.offset === b.block.offset && a.offset === b.offset && a.length === b.length);
+	return (
+		a === b ||
+		(a.block.key === b.block.key &&
+			a.block.offset === b.block.offset &&
+			a.offset === b.offset &&
+			a.length === b.length)
+	);
 }

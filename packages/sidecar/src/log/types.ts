@@ -1,8 +1,12 @@
-/** The nouns of the log. Everything here is immutable data; nothing here knows a disk, a store or a clock. */
+/**
+ * The nouns of the log. Everything here is immutable data; nothing here knows a disk, a store or a
+ * clock.
+ */
 
 /**
- * A path relative to the workspace, `/`-separated, "" for the workspace itself. Names that are not UTF-8 carry each stray
- * byte 0x80-0xff as a lone surrogate U+DC80-U+DCFF, so every byte string has exactly one form. Never normalised or case-folded.
+ * A path relative to the workspace, `/`-separated, "" for the workspace itself. Names that are not
+ * UTF-8 carry each stray byte 0x80-0xff as a lone surrogate U+DC80-U+DCFF, so every byte string has
+ * exactly one form. Never normalised or case-folded.
  */
 export type Path = string;
 
@@ -37,7 +41,10 @@ export interface FileEntry {
 	readonly mode: number;
 	readonly mtimeNs: bigint;
 	readonly size: number;
-	/** log2 of the chunk size: 20 (1 MiB), 14 for SQLite. Chunk i covers bytes `i << chunkBits` on; the last may be short. */
+	/**
+	 * log2 of the chunk size: 20 (1 MiB), 14 for SQLite. Chunk i covers bytes `i << chunkBits` on;
+	 * the last may be short.
+	 */
 	readonly chunkBits: number;
 	readonly chunks: readonly ChunkRef[];
 }
@@ -52,14 +59,20 @@ export interface DirEntry {
 export interface LinkEntry {
 	readonly type: "link";
 	readonly mtimeNs: bigint;
-	/** As the link holds it; same byte rule as Path. May dangle, may point anywhere: it is never followed. */
+	/**
+	 * As the link holds it; same byte rule as Path. May dangle, may point anywhere: it is never
+	 * followed.
+	 */
 	readonly target: string;
 }
 
 export type Entry = FileEntry | DirEntry | LinkEntry;
 export type Tree = ReadonlyMap<Path, Entry>;
 
-/** What one commit changes. `changed` holds whole entries; the codec shortens files whose base it knows. */
+/**
+ * What one commit changes. `changed` holds whole entries; the codec shortens files whose base it
+ * knows.
+ */
 export interface Delta {
 	readonly changed: ReadonlyMap<Path, Entry>;
 	readonly removed: ReadonlySet<Path>;
@@ -85,7 +98,9 @@ export interface CommitInfo {
 	readonly writer: string;
 	/** The fence the writer holds: the seq of its own commit flagged `fence`. */
 	readonly fenceSeq: number;
-	/** The FULL commit this one is folded onto; its own seq where it is FULL; 0 for the empty tree. */
+	/**
+	 * The FULL commit this one is folded onto; its own seq where it is FULL; 0 for the empty tree.
+	 */
 	readonly fullSeq: number;
 	/** The id (hex) of commit seq - 1; 64 zeros for seq 1. */
 	readonly previousId: string;

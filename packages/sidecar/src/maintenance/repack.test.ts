@@ -64,12 +64,18 @@ async function place(): Promise<Place> {
 			return other.requests.get;
 		},
 		expectSound: async () => {
-			expect(await verify(store, { policy: DEFAULT_RETENTION, progress: noProgress, deep: true })).toMatchObject({ damaged: [] });
+			expect(
+				await verify(store, { policy: DEFAULT_RETENTION, progress: noProgress, deep: true }),
+			).toMatchObject({ damaged: [] });
 		},
 		named: async () => {
 			const { head } = await readLog(store.fork());
 			return [
-				...new Set([...head.tree.values()].flatMap((entry) => (entry.type === "file" ? entry.chunks : [])).map(({ block }) => block.key)),
+				...new Set(
+					[...head.tree.values()]
+						.flatMap((entry) => (entry.type === "file" ? entry.chunks : []))
+						.map(({ block }) => block.key),
+				),
 			];
 		},
 	};
@@ -78,14 +84,19 @@ async function place(): Promise<Place> {
 /** A file for each of 70 commits: the FULL one is 64. */
 async function manyCommits(): Promise<Place> {
 	const at = await place();
-	for (let index = 0; index < 70; index++) await at.commit({ [`note-${index}.md`]: `${index} ${randomBytes(100).toString("hex")}` });
+	for (let index = 0; index < 70; index++)
+		await at.commit({ [`note-${index}.md`]: `${index} ${randomBytes(100).toString("hex")}` });
 	return at;
 }
 
 /** 9 MiB in packs, of which a third is needed: nothing between its files makes one block. */
 async function deadPacks(): Promise<Place> {
 	const at = await place();
-	for (const name of ["a", "b", "c"]) await at.commit({ [`keep-${name}`]: randomBytes(2 * MiB), [`drop-${name}`]: randomBytes(5 * MiB) });
+	for (const name of ["a", "b", "c"])
+		await at.commit({
+			[`keep-${name}`]: randomBytes(2 * MiB),
+			[`drop-${name}`]: randomBytes(5 * MiB),
+		});
 	await at.commit({ "drop-a": null });
 	await at.commit({ "drop-b": null });
 	return at;
@@ -98,7 +109,8 @@ describe("repack", () => {
 		// Sixty-three of them lie before the FULL commit: not yet many.
 		expect(await at.session.repack()).toEqual({ kind: "nothing" });
 		expect(at.session.isRepackDue).toBe(false);
-		for (let index = 70; index < 140; index++) await at.commit({ [`note-${index}.md`]: `${index}` });
+		for (let index = 70; index < 140; index++)
+			await at.commit({ [`note-${index}.md`]: `${index}` });
 		expect(at.session.isRepackDue).toBe(true);
 		const before = await at.restoreElsewhere();
 		const disk = readDisk(at.bench.workspace("a"));
@@ -128,8 +140,11 @@ describe("repack", () => {
 			await retain(at.store, { log: silentLog });
 		}
 		const stored: string[] = [];
-		for await (const page of at.store.list("packs/")) stored.push(...page.objects.map(({ key }) => key));
-		expect(stored.sort()).toEqual((await at.named()).filter((key) => seqOfKey(key) === undefined).sort());
+		for await (const page of at.store.list("packs/"))
+			stored.push(...page.objects.map(({ key }) => key));
+		expect(stored.sort()).toEqual(
+			(await at.named()).filter((key) => seqOfKey(key) === undefined).sort(),
+		);
 		await at.expectSound();
 		await at.restoreElsewhere();
 	});
@@ -144,7 +159,10 @@ describe("repack", () => {
 		if (chunk === undefined) throw new Error("no chunk");
 		// A log that says other content of these bytes than they are: only the SHA-256 can tell.
 		const lie = { ...chunk, sha256: "00".repeat(32) };
-		(at.session.head.tree as Map<string, unknown>).set("keep-a", { ...kept, chunks: [lie, ...rest] });
+		(at.session.head.tree as Map<string, unknown>).set("keep-a", {
+			...kept,
+			chunks: [lie, ...rest],
+		});
 		await expect(at.session.repack()).rejects.toMatchObject({ code: "OBJECT_CORRUPT" });
 		expect(at.session.head.seq).toBe(seq);
 	});

@@ -1,9 +1,9 @@
 /**
- * Moves what the newest tree needs out of objects that hold little else of it, and commits the new places: an ordinary commit in which no
- * content, time or name changes. No disk is looked at.
+ * Moves what the newest tree needs out of objects that hold little else of it, and commits the new
+ * places: an ordinary commit in which no content, time or name changes. No disk is looked at.
  *
- * For idle hours: `signal` ends it at any point, and nothing is lost by that. Every SHA-256 is checked on the way, so that damaged
- * bytes are never given a new checksum.
+ * For idle hours: `signal` ends it at any point, and nothing is lost by that. Every SHA-256 is
+ * checked on the way, so that damaged bytes are never given a new checksum.
  */
 import { hash } from "node:crypto";
 import PQueue from "p-queue";
@@ -21,7 +21,12 @@ import type { ObjectStore } from "../store/port.ts";
 export type RepackResult =
 	/** Every object is needed enough as it is. */
 	| { readonly kind: "nothing" }
-	| { readonly kind: "committed"; readonly seq: number; readonly objects: number; readonly bytes: number }
+	| {
+			readonly kind: "committed";
+			readonly seq: number;
+			readonly objects: number;
+			readonly bytes: number;
+	  }
 	/** Another writer was faster, or the answer is not known yet: the next flush finds out. */
 	| { readonly kind: Exclude<WriteOutcome["kind"], "committed"> };
 
@@ -30,20 +35,36 @@ export type RepackResult =
  * @param signal ends it; a commit that is on its way is `unknown` then
  * @throws SidecarError STORE_*, OBJECT_NOT_FOUND, OBJECT_CORRUPT, and the signal's reason
  */
-export async function repack(store: ObjectStore, machine: Machine, writer: LogWriter, signal?: AbortSignal): Promise<RepackResult> {
+export async function repack(
+	store: ObjectStore,
+	machine: Machine,
+	writer: LogWriter,
+	signal?: AbortSignal,
+): Promise<RepackResult> {
 	const { head } = writer;
 	const packs = packsOf(head);
 	const listed = packs.size === 0 ? [] : (await listObjects(store, PACK_PREFIX, signal)).objects;
 	const from = planRepack(head, new Map(listed.map(({ key, sizeBytes }) => [key, sizeBytes])));
 	if (from.size === 0) return { kind: "nothing" };
-	const builder = new BlockBuilder({ store, index: writer.index, machine, inlineLimitBytes: 0, signal });
+	const builder = new BlockBuilder({
+		store,
+		index: writer.index,
+		machine,
+		inlineLimitBytes: 0,
+		signal,
+	});
 	await copyContent(store, head.tree, from, builder, signal);
 	await builder.finish();
 	signal?.throwIfAborted();
 	const changed = movedEntries(head.tree, from, builder);
 	const outcome = await writer.commit({ changed, removed: new Set() }, [], {}, { signal });
 	if (outcome.kind !== "committed") return { kind: outcome.kind };
-	return { kind: "committed", seq: outcome.seq, objects: from.size, bytes: builder.uploadedBytes + outcome.bytes };
+	return {
+		kind: "committed",
+		seq: outcome.seq,
+		objects: from.size,
+		bytes: builder.uploadedBytes + outcome.bytes,
+	};
 }
 
 async function copyContent(
@@ -85,11 +106,17 @@ async function copyContent(
 }
 
 /** The entries with content in those objects, and where it lies now. */
-function movedEntries(tree: Tree, from: ReadonlySet<ObjectKey>, builder: BlockBuilder): Map<Path, Entry> {
+function movedEntries(
+	tree: Tree,
+	from: ReadonlySet<ObjectKey>,
+	builder: BlockBuilder,
+): Map<Path, Entry> {
 	const moved = new Map<Path, Entry>();
 	for (const [path, entry] of tree) {
 		if (entry.type !== "file" || !entry.chunks.some(({ block }) => from.has(block.key))) continue;
-		const chunks = entry.chunks.map((chunk) => (from.has(chunk.block.key) ? (builder.lookup(chunk.sha256) ?? chunk) : chunk));
+		const chunks = entry.chunks.map((chunk) =>
+			from.has(chunk.block.key) ? (builder.lookup(chunk.sha256) ?? chunk) : chunk,
+		);
 		moved.set(path, { ...entry, chunks });
 	}
 	return moved;

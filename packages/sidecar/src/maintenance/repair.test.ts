@@ -42,7 +42,10 @@ const GARBAGE: readonly [string, Buffer][] = [
 	[logKey(5), Buffer.alloc(0)],
 	[logKey(MAX_SEQ), Buffer.alloc(9 * 1024 * 1024, "x")],
 ];
-/** Lists before every commit, and is in nobody's way: perhaps a file of a workspace that was kept as plain objects. */
+/**
+ * Lists before every commit, and is in nobody's way: perhaps a file of a workspace that was kept as
+ * plain objects.
+ */
 const FOREIGN = "log/+";
 
 describe("garbage that nobody can read", () => {
@@ -54,12 +57,15 @@ describe("garbage that nobody can read", () => {
 		await expect(readLog(store)).rejects.toMatchObject({ exitStatus: 5 });
 
 		const shown = await repair(store, { after: 3, log: silentLog });
-		expect(shown.map(({ key, copy }) => [key, copy])).toEqual([logKey(MAX_SEQ), logKey(5), logKey(4)].map((key) => [key, undefined]));
+		expect(shown.map(({ key, copy }) => [key, copy])).toEqual(
+			[logKey(MAX_SEQ), logKey(5), logKey(4)].map((key) => [key, undefined]),
+		);
 		expect(await keys()).toEqual([...good, ...GARBAGE.map(([key]) => key)].sort());
 
 		const removed = await repair(store, { after: 3, copyTo, log: silentLog });
 		expect(removed.map(({ key }) => key)).toEqual(shown.map(({ key }) => key));
-		for (const [key, body] of GARBAGE) expect(readFileSync(join(copyTo, key)).equals(body)).toBe(true);
+		for (const [key, body] of GARBAGE)
+			expect(readFileSync(join(copyTo, key)).equals(body)).toBe(true);
 		expect(await keys()).toEqual(good);
 		const next = await bench.open("b");
 		expect(readDisk(bench.workspace("b"))).toEqual(readDisk(bench.workspace("a")));
@@ -71,7 +77,9 @@ describe("garbage that nobody can read", () => {
 		const { store, keys } = await goodLog();
 		for (const [key, body] of GARBAGE) await store.putIfAbsent(key, body);
 		const before = await keys();
-		await expect(repair(store, { after: 3, copyTo: "/dev/null/copies", log: silentLog })).rejects.toMatchObject({
+		await expect(
+			repair(store, { after: 3, copyTo: "/dev/null/copies", log: silentLog }),
+		).rejects.toMatchObject({
 			code: "STATE_DIR_UNUSABLE",
 		});
 		expect(await keys()).toEqual(before);
@@ -83,7 +91,10 @@ describe("what can be read is never removed", () => {
 		const { store, copyTo, keys } = await goodLog();
 		await store.putIfAbsent(logKey(4), Buffer.from("garbage"));
 		const before = await keys();
-		await expect(repair(store, { after: 2, copyTo, log: silentLog })).rejects.toMatchObject({ code: "USAGE", value: "3" });
+		await expect(repair(store, { after: 2, copyTo, log: silentLog })).rejects.toMatchObject({
+			code: "USAGE",
+			value: "3",
+		});
 		expect(await keys()).toEqual(before);
 	});
 
@@ -94,7 +105,10 @@ describe("what can be read is never removed", () => {
 		newer.writeBigUInt64LE(4n, 24);
 		await store.putIfAbsent(logKey(4), newer);
 		const before = await keys();
-		await expect(repair(store, { after: 3, copyTo, log: silentLog })).rejects.toMatchObject({ code: "FORMAT_UNKNOWN", value: logKey(4) });
+		await expect(repair(store, { after: 3, copyTo, log: silentLog })).rejects.toMatchObject({
+			code: "FORMAT_UNKNOWN",
+			value: logKey(4),
+		});
 		expect(await keys()).toEqual(before);
 	});
 
@@ -103,8 +117,14 @@ describe("what can be read is never removed", () => {
 		await store.putIfAbsent(logKey(4), Buffer.from("garbage"));
 		await store.putIfAbsent(logKey(5), Buffer.from("garbage"));
 		const before = await keys();
-		await expect(repair(store, { after: 4, copyTo, log: silentLog })).rejects.toMatchObject({ code: "OBJECT_CORRUPT", value: logKey(4) });
-		await expect(repair(store, { after: 9, copyTo, log: silentLog })).rejects.toMatchObject({ code: "COMMIT_NOT_FOUND", value: "9" });
+		await expect(repair(store, { after: 4, copyTo, log: silentLog })).rejects.toMatchObject({
+			code: "OBJECT_CORRUPT",
+			value: logKey(4),
+		});
+		await expect(repair(store, { after: 9, copyTo, log: silentLog })).rejects.toMatchObject({
+			code: "COMMIT_NOT_FOUND",
+			value: "9",
+		});
 		expect(await keys()).toEqual(before);
 	});
 
@@ -114,7 +134,9 @@ describe("what can be read is never removed", () => {
 		const session = await other.bench.open("x");
 		expect(session.head.seq).toBe(4);
 		await store.putIfAbsent(logKey(4), (await other.store.get(logKey(4))).body);
-		expect(await repair(store, { after: 3, copyTo, log: silentLog })).toMatchObject([{ seq: 4, error: { code: "OBJECT_CORRUPT" } }]);
+		expect(await repair(store, { after: 3, copyTo, log: silentLog })).toMatchObject([
+			{ seq: 4, error: { code: "OBJECT_CORRUPT" } },
+		]);
 		expect((await readLog(store)).head.seq).toBe(3);
 	});
 });

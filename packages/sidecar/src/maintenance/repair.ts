@@ -1,9 +1,10 @@
 /**
- * Takes away what stands before the newest good commit and keeps everybody from reading the log: garbage in newer slots, as stolen
- * credentials can write it. Keys below `log/` that are no commit's are in nobody's way (`newestSeq`), and may be somebody's files.
+ * Takes away what stands before the newest good commit and keeps everybody from reading the log:
+ * garbage in newer slots, as stolen credentials can write it. Keys below `log/` that are no
+ * commit's are in nobody's way (`newestSeq`), and may be somebody's files.
  *
- * Guarantees: nothing is removed that any reader could restore, whatever the caller says; every byte removed is first written to a
- * local directory and synced.
+ * Guarantees: nothing is removed that any reader could restore, whatever the caller says; every
+ * byte removed is first written to a local directory and synced.
  * Does NOT bring back what a writer could not commit meanwhile: its next flush does.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
@@ -19,7 +20,10 @@ import type { Logger } from "../telemetry/types.ts";
 export interface RepairOptions {
 	/** The newest commit that shall stay. */
 	readonly after: number;
-	/** Where a copy of what is removed goes. Absolute; it need not exist. Undefined: nothing is removed, only told. */
+	/**
+	 * Where a copy of what is removed goes. Absolute; it need not exist. Undefined: nothing is
+	 * removed, only told.
+	 */
 	readonly copyTo?: string | undefined;
 	readonly log: Logger;
 	readonly signal?: AbortSignal | undefined;
@@ -42,10 +46,14 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 
 /**
  * @returns what is in the way, newest first; removed if `copyTo` was given
- * @throws SidecarError COMMIT_NOT_FOUND where `after` is not in the log, its own error where it cannot be read, USAGE where a later
- * commit can be read, FORMAT_UNKNOWN, WORKSPACE_DISK_FULL and the like for the copies, STORE_*
+ * @throws SidecarError COMMIT_NOT_FOUND where `after` is not in the log, its own error where it
+ * cannot be read, USAGE where a later commit can be read, FORMAT_UNKNOWN, WORKSPACE_DISK_FULL and
+ * the like for the copies, STORE_*
  */
-export async function repair(store: SweepableStore, options: RepairOptions): Promise<readonly Removal[]> {
+export async function repair(
+	store: SweepableStore,
+	options: RepairOptions,
+): Promise<readonly Removal[]> {
 	const { after, copyTo, log, signal } = options;
 	const { objects } = await listObjects(store, LOG_PREFIX, signal);
 	const seqs = new Set(objects.flatMap(({ key }) => seqOfKey(key) ?? []));
@@ -65,7 +73,13 @@ export async function repair(store: SweepableStore, options: RepairOptions): Pro
 	for (const removal of removals) {
 		const copy = await copyObject(store, removal.key, copyTo, signal);
 		await store.delete(removal.key, signal && { signal });
-		log.warn("repair.removed", { key: removal.key, bytes: removal.bytes, copy, code: removal.error.code, kind: "security" });
+		log.warn("repair.removed", {
+			key: removal.key,
+			bytes: removal.bytes,
+			copy,
+			code: removal.error.code,
+			kind: "security",
+		});
 		done.push({ ...removal, copy });
 	}
 	return done;
@@ -86,7 +100,8 @@ async function whyUnreadable(
 		throw new SidecarError("FORMAT_UNKNOWN", {
 			value: logKey(seq),
 			reason: "a newer release can read it, so it is not removed",
-			remedy: "upgrade; if none of your releases wrote it, copy it away and delete it with the store's own tools",
+			remedy:
+				"upgrade; if none of your releases wrote it, copy it away and delete it with the store's own tools",
 			cause: error,
 		});
 	}
@@ -97,19 +112,30 @@ async function whyUnreadable(
 	});
 }
 
-async function copyObject(store: ObjectStore, key: string, directory: string, signal: AbortSignal | undefined): Promise<string> {
+async function copyObject(
+	store: ObjectStore,
+	key: string,
+	directory: string,
+	signal: AbortSignal | undefined,
+): Promise<string> {
 	const path = join(directory, key);
 	try {
 		mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
 		const file = openSync(`${path}.part`, "w", 0o600);
 		try {
 			for (let offset = 0; ; ) {
-				const { body, totalBytes } = await store.get(key, { range: { offset, length: PIECE_BYTES }, ...(signal && { signal }) });
+				const { body, totalBytes } = await store.get(key, {
+					range: { offset, length: PIECE_BYTES },
+					...(signal && { signal }),
+				});
 				for (let written = 0; written < body.length; ) written += writeSync(file, body, written);
 				offset += body.length;
 				if (offset >= totalBytes) break;
 				if (body.length === 0)
-					throw new SidecarError("STORE_UNREACHABLE", { value: key, reason: `it ended at byte ${offset} of ${totalBytes}` });
+					throw new SidecarError("STORE_UNREACHABLE", {
+						value: key,
+						reason: `it ended at byte ${offset} of ${totalBytes}`,
+					});
 			}
 			fsyncSync(file);
 		} finally {

@@ -4,7 +4,12 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { AgingStore } from "../../../testkit/store/aging-store.ts";
 import { s3TestServer } from "../../../testkit/store/s3-server.ts";
-import { plainProfile, s3Namespace, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import {
+	plainProfile,
+	s3Namespace,
+	type Workbench,
+	workbench,
+} from "../../../testkit/workbench.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { listCommits } from "../commit/list-commits.ts";
 import { listObjects } from "../commit/list-objects.ts";
@@ -35,12 +40,21 @@ interface Aging {
 	retain(options?: Partial<RetainOptions>): ReturnType<typeof retain>;
 	keys(prefix?: string): Promise<string[]>;
 	seqs(): Promise<number[]>;
-	/** Commits until the log has that many: past a FULL commit nothing older is needed for the newest. */
+	/**
+	 * Commits until the log has that many: past a FULL commit nothing older is needed for the newest.
+	 */
 	fill(session: Session, toSeq: number, machine?: string): Promise<void>;
-	/** The same, the last one a day after the others: a pack goes only once the newest commit is a day younger. */
+	/**
+	 * The same, the last one a day after the others: a pack goes only once the newest commit is a day
+	 * younger.
+	 */
 	fillOverNight(session: Session, toSeq: number): Promise<void>;
 	/** Writes files on the machine (null: removes) and commits them. */
-	commit(session: Session, files: Readonly<Record<string, string | Buffer | null>>, machine?: string): Promise<void>;
+	commit(
+		session: Session,
+		files: Readonly<Record<string, string | Buffer | null>>,
+		machine?: string,
+	): Promise<void>;
 	/** A machine that has nothing yet gets exactly what `like` has. */
 	expectRestores(like: string): Promise<void>;
 	/** The disk of a new machine after `restore --at`. */
@@ -76,10 +90,12 @@ async function aging(store = new AgingStore()): Promise<Aging> {
 		},
 		commit,
 		fill: async (session, toSeq, machine) => {
-			while (session.head.seq < toSeq) await commit(session, { turn: String(session.head.seq) }, machine);
+			while (session.head.seq < toSeq)
+				await commit(session, { turn: String(session.head.seq) }, machine);
 		},
 		fillOverNight: async (session, toSeq) => {
-			while (session.head.seq < toSeq - 1) await commit(session, { turn: String(session.head.seq) });
+			while (session.head.seq < toSeq - 1)
+				await commit(session, { turn: String(session.head.seq) });
 			store.sleepDays(1);
 			await commit(session, { turn: "the next day" });
 		},
@@ -108,7 +124,10 @@ async function aging(store = new AgingStore()): Promise<Aging> {
 	};
 }
 
-/** A log of 140 commits: `early` lies inline in commit 2, `large` in a pack of commit 3, both live; `gone` was in a pack that no newer tree has. */
+/**
+ * A log of 140 commits: `early` lies inline in commit 2, `large` in a pack of commit 3, both live;
+ * `gone` was in a pack that no newer tree has.
+ */
 async function longLog(at: Aging): Promise<Session> {
 	const session = await at.bench.open("a");
 	await at.commit(session, { early: randomBytes(1000) });
@@ -131,7 +150,10 @@ describe("the newest commit", () => {
 		expect(await at.seqs()).toEqual([...Array.from({ length: 13 }, (_, index) => 140 - index), 2]);
 		const { head } = await readLog(at.store);
 		const large = head.tree.get("large");
-		const needed = large?.type === "file" ? new Set(large.chunks.map(({ block }) => block.key)) : new Set<string>();
+		const needed =
+			large?.type === "file"
+				? new Set(large.chunks.map(({ block }) => block.key))
+				: new Set<string>();
 		expect(await at.keys("packs/")).toEqual([...needed].sort());
 		expect(await at.keys("sweeps/")).toEqual([]);
 		await at.expectRestores("a");
@@ -154,7 +176,10 @@ describe("the newest commit", () => {
 		await at.fill(session, 64);
 		at.store.sleepDays(30);
 		await at.retain();
-		await expect(at.restoreAt(seq)).rejects.toMatchObject({ code: "COMMIT_EXPIRED", value: String(seq) });
+		await expect(at.restoreAt(seq)).rejects.toMatchObject({
+			code: "COMMIT_EXPIRED",
+			value: String(seq),
+		});
 		await at.expectRestores("a");
 	});
 });
@@ -178,9 +203,12 @@ describe("the policy", () => {
 		const left = await at.seqs();
 		for (let days = 0; days < 30; days++) {
 			const midnight = new Date(at.store.nowMs - days * DAY_MS).toISOString().slice(0, 10);
-			expect(await resolveAt(at.store, midnight)).toBe(seqs.findLast(({ time }) => time <= midnight)?.seq);
+			expect(await resolveAt(at.store, midnight)).toBe(
+				seqs.findLast(({ time }) => time <= midnight)?.seq,
+			);
 		}
-		for (const seq of left.filter((each) => states.has(each))) expect(await at.restoreAt(seq)).toEqual(states.get(seq));
+		for (const seq of left.filter((each) => states.has(each)))
+			expect(await at.restoreAt(seq)).toEqual(states.get(seq));
 	});
 
 	it.each([
@@ -200,8 +228,13 @@ describe("the policy", () => {
 		await at.retain({ policy: { keepAllMs: DAY_MS, keepDailyMs: 0 } });
 		const before = await at.keys();
 		const report = await at.retain({ policy: { keepAllMs: 60 * DAY_MS, keepDailyMs: 0 } });
-		expect(report).toMatchObject({ problem: { error: { code: "OBJECT_NOT_FOUND" } }, sweptSeqs: [] });
-		expect((await at.keys()).filter((key) => !key.startsWith("sweeps/"))).toEqual(before.filter((key) => !key.startsWith("sweeps/")));
+		expect(report).toMatchObject({
+			problem: { error: { code: "OBJECT_NOT_FOUND" } },
+			sweptSeqs: [],
+		});
+		expect((await at.keys()).filter((key) => !key.startsWith("sweeps/"))).toEqual(
+			before.filter((key) => !key.startsWith("sweeps/")),
+		);
 		await at.expectRestores("a");
 	});
 });
@@ -215,8 +248,10 @@ describe("what readers meet", () => {
 		at.store.sleepDays(2);
 		await at.retain();
 		// 2 is left for its content; 1, which it is folded onto, is gone.
-		for (const seq of [2, 64, 100, 127]) await expect(at.restoreAt(seq)).rejects.toMatchObject({ code: "COMMIT_EXPIRED" });
-		for (const typed of ["1", "100"]) await expect(resolveAt(at.store, typed)).rejects.toMatchObject({ code: "COMMIT_EXPIRED" });
+		for (const seq of [2, 64, 100, 127])
+			await expect(at.restoreAt(seq)).rejects.toMatchObject({ code: "COMMIT_EXPIRED" });
+		for (const typed of ["1", "100"])
+			await expect(resolveAt(at.store, typed)).rejects.toMatchObject({ code: "COMMIT_EXPIRED" });
 		expect(await at.restoreAt(128)).toBeInstanceOf(Map);
 	});
 
@@ -246,7 +281,8 @@ describe("what readers meet", () => {
 		await at.commit(session, { f: randomBytes(5 * MiB) });
 		await at.commit(session, { g: "g" });
 		for (const key of await at.keys("packs/")) await at.store.delete(key);
-		for (const seq of [2, 3]) await expect(at.restoreAt(seq)).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
+		for (const seq of [2, 3])
+			await expect(at.restoreAt(seq)).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
 		at.store.sleepDays(2);
 		await expect(at.restoreAt(3)).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
 		await expect(at.restoreAt(2)).rejects.toMatchObject({ code: "COMMIT_EXPIRED" });
@@ -302,7 +338,11 @@ describe("packs", () => {
 		await at.store.putIfAbsent(key, Buffer.from("not referred to yet"));
 		const packs = async () => {
 			const { packs } = await at.retain();
-			return { swept: packs.swept.count, condemned: packs.condemned.count, there: (await at.keys("packs/")).length };
+			return {
+				swept: packs.swept.count,
+				condemned: packs.condemned.count,
+				there: (await at.keys("packs/")).length,
+			};
 		};
 		at.store.sleepDays(0.99);
 		await at.commit(session, { f: "a commit that may have been begun within the pack's hour" });
@@ -330,7 +370,8 @@ describe("others at the same time", () => {
 		await before.fillOverNight(writer, 66);
 		before.store.sleepDays(2);
 		await before.retain({ policy });
-		// Now packs are condemned; the next run deletes them, condemns others and deletes another segment.
+		// Now packs are condemned; the next run deletes them, condemns others and deletes another
+		// segment.
 		await before.commit(writer, { later: randomBytes(5 * MiB) });
 		await before.commit(writer, { later: null });
 		await before.fillOverNight(writer, 130);
@@ -413,7 +454,11 @@ describe("others at the same time", () => {
 		await run(uncut);
 		const total = counted();
 		expect(total).toBeGreaterThan(60);
-		const shape = async (at: Aging) => [await at.seqs(), (await at.keys("packs/")).length, (await at.keys("sweeps/")).length];
+		const shape = async (at: Aging) => [
+			await at.seqs(),
+			(await at.keys("packs/")).length,
+			(await at.keys("sweeps/")).length,
+		];
 		for (const limit of [0, 1, 30, total - 4, total - 3, total - 2, total - 1]) {
 			const at = await aging(before.store.fork());
 			changes(at, limit);
@@ -434,7 +479,10 @@ describe("a commit that cannot be read", () => {
 	it("the newest: nothing goes, whatever its age, and the run says which", async () => {
 		const at = await aging();
 		const session = await longLog(at);
-		await at.store.putIfAbsent(logKey(session.head.seq + 1), Buffer.from("garbage, written with stolen keys"));
+		await at.store.putIfAbsent(
+			logKey(session.head.seq + 1),
+			Buffer.from("garbage, written with stolen keys"),
+		);
 		const before = await at.keys();
 		for (let run = 0; run < 3; run++) {
 			at.store.sleepDays(40);
@@ -457,7 +505,9 @@ describe("a commit that cannot be read", () => {
 		await at.store.putIfAbsent(key, (await other.store.get(key)).body);
 		const before = await at.keys();
 		at.store.sleepDays(100);
-		expect(await at.retain()).toMatchObject({ problem: { seq: 141, error: { code: "OBJECT_CORRUPT" } } });
+		expect(await at.retain()).toMatchObject({
+			problem: { seq: 141, error: { code: "OBJECT_CORRUPT" } },
+		});
 		expect(await at.keys()).toEqual(before);
 	});
 
@@ -473,9 +523,13 @@ describe("a commit that cannot be read", () => {
 		const old = (await at.keys()).filter((key) => key >= logKey(140));
 		at.store.sleepDays(20);
 		const report = await at.retain();
-		expect(report).toMatchObject({ problem: { seq: 140, error: { code: "OBJECT_NOT_FOUND", value: logKey(130) } } });
+		expect(report).toMatchObject({
+			problem: { seq: 140, error: { code: "OBJECT_NOT_FOUND", value: logKey(130) } },
+		});
 		expect(report.sweptSeqs).toEqual(Array.from({ length: 51 }, (_, index) => 191 - index));
-		expect((await at.keys()).filter((key) => key >= logKey(140) && !key.startsWith("sweeps/"))).toEqual(old);
+		expect(
+			(await at.keys()).filter((key) => key >= logKey(140) && !key.startsWith("sweeps/")),
+		).toEqual(old);
 		expect(report.packs.condemned.count).toBe(1);
 		await at.expectRestores("a");
 	});
@@ -483,7 +537,12 @@ describe("a commit that cannot be read", () => {
 
 describe("a writer that sleeps over a sweep", () => {
 	/** A machine whose clocks are the store's. */
-	const clockOf = (at: Aging) => ({ ...thisMachine, wallMs: () => at.store.nowMs, bootMs: () => at.store.nowMs, sleep: async () => {} });
+	const clockOf = (at: Aging) => ({
+		...thisMachine,
+		wallMs: () => at.store.nowMs,
+		bootMs: () => at.store.nowMs,
+		sleep: async () => {},
+	});
 
 	// @id swept-slot
 	it("and wins a slot that was swept is not taken for the newest: its bytes go below .recovered/", async () => {
@@ -503,7 +562,8 @@ describe("a writer that sleeps over a sweep", () => {
 		const { head } = await readLog(at.store);
 		expect([head.seq, head.tree.has(`.recovered/${sleeper.writerId}/f`)]).toEqual([71, true]);
 		await at.expectRestores("a");
-		// What landed in the swept slot is nobody's state: it does not come back by a time, and goes with the next runs.
+		// What landed in the swept slot is nobody's state: it does not come back by a time, and goes
+		// with the next runs.
 		expect(await resolveAt(at.store, "0s")).toBeGreaterThan(70);
 		for (let day = 0; day < 2; day++) {
 			at.store.sleepDays(1);
@@ -539,19 +599,31 @@ describe("a writer that sleeps over a sweep", () => {
 
 describe("what a commit may refer to", () => {
 	/** A machine whose clocks are the store's. */
-	const clockOf = (at: Aging) => ({ ...thisMachine, wallMs: () => at.store.nowMs, bootMs: () => at.store.nowMs, sleep: async () => {} });
-	/** No commit of the log names what is not there, not even for the moment until the writer notices. */
+	const clockOf = (at: Aging) => ({
+		...thisMachine,
+		wallMs: () => at.store.nowMs,
+		bootMs: () => at.store.nowMs,
+		sleep: async () => {},
+	});
+	/**
+	 * No commit of the log names what is not there, not even for the moment until the writer notices.
+	 */
 	const expectNothingDangles = async (at: Aging) => {
-		expect(await verify(at.store, { policy: DEFAULT_RETENTION, deep: true, progress: noProgress })).toMatchObject({ damaged: [] });
+		expect(
+			await verify(at.store, { policy: DEFAULT_RETENTION, deep: true, progress: noProgress }),
+		).toMatchObject({ damaged: [] });
 	};
 
 	it("not a pack that its writer stored more than an hour ago and never referred to: it is stored anew", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a", { machine: clockOf(at) });
 		at.store.before = (verb, key) => {
-			if (verb === "put" && key.startsWith("log/")) throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
+			if (verb === "put" && key.startsWith("log/"))
+				throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
 		};
-		await expect(at.commit(session, { large: randomBytes(5 * MiB) })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		await expect(at.commit(session, { large: randomBytes(5 * MiB) })).rejects.toMatchObject({
+			code: "STORE_ACCESS_DENIED",
+		});
 		at.store.before = () => {};
 		expect(await at.keys("packs/")).toHaveLength(1);
 		at.store.sleepDays(2);
@@ -572,7 +644,8 @@ describe("what a commit may refer to", () => {
 		const at = await aging();
 		const session = await at.bench.open("a", { machine: clockOf(at) });
 		at.store.before = async (verb, key) => {
-			if (verb !== "put" || !key.startsWith("packs/") || (await at.keys("packs/")).length === 0) return;
+			if (verb !== "put" || !key.startsWith("packs/") || (await at.keys("packs/")).length === 0)
+				return;
 			at.store.before = () => {};
 			at.store.sleepDays(0.1);
 		};
@@ -623,7 +696,10 @@ it("an empty log and keys that are not the log's are left alone", async () => {
 	for (const key of others) await at.store.putIfAbsent(key, Buffer.from("x"));
 	for (let run = 0; run < 3; run++) {
 		at.store.sleepDays(40);
-		expect(await at.retain()).toMatchObject({ newestSeq: 0, unknownKeys: ["log/zzz", "packs/readme.txt", "sweeps/zzz"] });
+		expect(await at.retain()).toMatchObject({
+			newestSeq: 0,
+			unknownKeys: ["log/zzz", "packs/readme.txt", "sweeps/zzz"],
+		});
 	}
 	expect((await at.keys()).sort()).toEqual([...others].sort());
 });

@@ -1,13 +1,17 @@
 /**
- * Deletes what no retained commit needs. Mark and sweep, object by object; `log/plan-retention.ts` says what is retained.
+ * Deletes what no retained commit needs. Mark and sweep, object by object; `log/plan-retention.ts`
+ * says what is retained.
  *
- * Order: list the log, mark from the retained commits, list the packs; delete expired commits, the newest first; write down which packs
- * nothing names (`sweeps/{sha256}`); delete those of them that an earlier run, at least a day ago, had written down too.
+ * Order: list the log, mark from the retained commits, list the packs; delete expired commits, the
+ * newest first; write down which packs nothing names (`sweeps/{sha256}`); delete those of them that
+ * an earlier run, at least a day ago, had written down too.
  *
- * Guarantees: the newest commit and all it names stay, whatever their age. A commit that lands meanwhile, or days later from a machine
- * that slept, needs nothing that goes: it refers to what the newest one named, or to what was put at most an hour before that was.
- * Whoever reads a commit when it expires has a day to read its packs. Killed anywhere, or run twice at once, it only leaves something
- * for the next run. Where a retained commit cannot be read, nothing stored before it goes. Only the store's clock counts.
+ * Guarantees: the newest commit and all it names stay, whatever their age. A commit that lands
+ * meanwhile, or days later from a machine that slept, needs nothing that goes: it refers to what
+ * the newest one named, or to what was put at most an hour before that was. Whoever reads a commit
+ * when it expires has a day to read its packs. Killed anywhere, or run twice at once, it only
+ * leaves something for the next run. Where a retained commit cannot be read, nothing stored before
+ * it goes. Only the store's clock counts.
  * Does NOT touch keys it does not know, and nothing in a log without commits.
  */
 
@@ -18,7 +22,14 @@ import { type Machine, thisMachine } from "../commit/machine.ts";
 import { SidecarError } from "../errors.ts";
 import { type MarkProblem, markRetained } from "../history/reachable.ts";
 import { decodeCondemned, encodeCondemned } from "../log/condemned.ts";
-import { LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX, seqOfKey, sha256OfPackKey, sha256OfSweepKey } from "../log/keys.ts";
+import {
+	LOG_PREFIX,
+	PACK_PREFIX,
+	SWEEP_PREFIX,
+	seqOfKey,
+	sha256OfPackKey,
+	sha256OfSweepKey,
+} from "../log/keys.ts";
 import {
 	DAY_MS,
 	DEFAULT_RETENTION,
@@ -58,7 +69,10 @@ export interface RetentionReport {
 	readonly newestSeq: number;
 	/** Commits that can be restored after the run. */
 	readonly kept: ObjectSum;
-	/** Expired commits that stay as objects, because a kept commit's content lies in them, or because they are too young to go. */
+	/**
+	 * Expired commits that stay as objects, because a kept commit's content lies in them, or because
+	 * they are too young to go.
+	 */
 	readonly remnants: ObjectSum;
 	/** Expired commits that are gone (with `dryRun`: would be), newest first. */
 	readonly sweptSeqs: readonly number[];
@@ -82,8 +96,17 @@ const PARALLEL_DELETES = 16;
  * @param store the namespace's part, with a principal that may list, get, put and delete
  * @throws SidecarError USAGE (a policy that is none), STORE_*
  */
-export async function retain(store: SweepableStore, options: RetainOptions): Promise<RetentionReport> {
-	const { log, signal, dryRun = false, policy = DEFAULT_RETENTION, machine = thisMachine } = options;
+export async function retain(
+	store: SweepableStore,
+	options: RetainOptions,
+): Promise<RetentionReport> {
+	const {
+		log,
+		signal,
+		dryRun = false,
+		policy = DEFAULT_RETENTION,
+		machine = thisMachine,
+	} = options;
 	checkPolicy(policy);
 	const { objects: inLog, storeTimeMs } = await listObjects(store, LOG_PREFIX, signal);
 	const commits = inLog.flatMap((object): StoredCommit[] => {
@@ -117,7 +140,9 @@ export async function retain(store: SweepableStore, options: RetainOptions): Pro
 		storeTimeMs,
 		newestSeq: commits[0]?.seq ?? 0,
 		kept: sum(commits.filter(({ seq }) => marked.keptSeqs.has(seq))),
-		remnants: sum(commits.filter((commit) => !marked.keptSeqs.has(commit.seq) && !sweptCommits.has(commit))),
+		remnants: sum(
+			commits.filter((commit) => !marked.keptSeqs.has(commit.seq) && !sweptCommits.has(commit)),
+		),
 		sweptSeqs: swept.map(({ seq }) => seq),
 		sweptCommits: sum(swept),
 		packs: {
@@ -126,7 +151,10 @@ export async function retain(store: SweepableStore, options: RetainOptions): Pro
 			condemned: sum(condemned),
 		},
 		problem: marked.problem,
-		unknownKeys: [...inLog.filter(({ key }) => seqOfKey(key) === undefined), ...packs.filter((pack) => !known.includes(pack))]
+		unknownKeys: [
+			...inLog.filter(({ key }) => seqOfKey(key) === undefined),
+			...packs.filter((pack) => !known.includes(pack)),
+		]
 			.map(({ key }) => key)
 			.concat(lists.unknown),
 	};
@@ -140,12 +168,18 @@ export async function retain(store: SweepableStore, options: RetainOptions): Pro
 
 /** @throws SidecarError USAGE */
 function checkPolicy({ keepAllMs, keepDailyMs }: RetentionPolicy): void {
-	const refuse = (value: number, reason: string) => new SidecarError("USAGE", { value: `${value} ms`, reason });
-	if (!(keepAllMs >= MIN_AGE_MS)) throw refuse(keepAllMs, `all commits are kept for at least ${MIN_AGE_MS / DAY_MS} day`);
-	if (!(keepDailyMs >= 0)) throw refuse(keepDailyMs, "the time of daily commits is a number of ms from 0");
+	const refuse = (value: number, reason: string) =>
+		new SidecarError("USAGE", { value: `${value} ms`, reason });
+	if (!(keepAllMs >= MIN_AGE_MS))
+		throw refuse(keepAllMs, `all commits are kept for at least ${MIN_AGE_MS / DAY_MS} day`);
+	if (!(keepDailyMs >= 0))
+		throw refuse(keepDailyMs, "the time of daily commits is a number of ms from 0");
 }
 
-/** Objects are stored before the commit that names them; a day covers a store whose clocks differ. Without the newest commit nothing is known. */
+/**
+ * Objects are stored before the commit that names them; a day covers a store whose clocks differ.
+ * Without the newest commit nothing is known.
+ */
 function pinnedUntil(commits: readonly StoredCommit[], problem: MarkProblem | undefined): number {
 	if (problem === undefined) return 0;
 	if (problem.seq === commits[0]?.seq) return Number.POSITIVE_INFINITY;
@@ -161,7 +195,12 @@ interface CondemnedLists {
 	readonly unknown: readonly string[];
 }
 
-async function readCondemned(store: SweepableStore, nowMs: number, log: Logger, signal: AbortSignal | undefined): Promise<CondemnedLists> {
+async function readCondemned(
+	store: SweepableStore,
+	nowMs: number,
+	log: Logger,
+	signal: AbortSignal | undefined,
+): Promise<CondemnedLists> {
 	const old = new Set<ObjectKey>();
 	const all = new Set<ObjectKey>();
 	const oldKeys: ObjectKey[] = [];
@@ -169,7 +208,8 @@ async function readCondemned(store: SweepableStore, nowMs: number, log: Logger, 
 	for (const { key, timeMs } of (await listObjects(store, SWEEP_PREFIX, signal)).objects) {
 		const isOld = timeMs <= nowMs - MIN_AGE_MS;
 		try {
-			if (sha256OfSweepKey(key) === undefined) throw new SidecarError("OBJECT_CORRUPT", { value: key, reason: "no release writes it" });
+			if (sha256OfSweepKey(key) === undefined)
+				throw new SidecarError("OBJECT_CORRUPT", { value: key, reason: "no release writes it" });
 			const packs = decodeCondemned(key, (await store.get(key, signal && { signal })).body);
 			for (const pack of packs) {
 				all.add(pack);
@@ -218,5 +258,8 @@ async function deleteAll(
 }
 
 function sum(objects: readonly StoredObject[]): ObjectSum {
-	return { count: objects.length, bytes: objects.reduce((total, { sizeBytes }) => total + sizeBytes, 0) };
+	return {
+		count: objects.length,
+		bytes: objects.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
+	};
 }

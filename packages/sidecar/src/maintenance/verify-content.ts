@@ -9,7 +9,10 @@ import type { BlockRef, ChunkRef } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
 /** Blocks of one object by their place, and what commits say lies in each. */
-export type Blocks = ReadonlyMap<string, { readonly block: BlockRef; readonly chunks: ReadonlyMap<string, ChunkRef> }>;
+export type Blocks = ReadonlyMap<
+	string,
+	{ readonly block: BlockRef; readonly chunks: ReadonlyMap<string, ChunkRef> }
+>;
 
 /** Reads content and checks every SHA-256. */
 export class ContentCheck {
@@ -25,23 +28,41 @@ export class ContentCheck {
 		this.#signal = signal;
 	}
 
-	/** The whole pack against its name, and every block in it. @throws SidecarError STORE_*, OBJECT_*, LIMIT_EXCEEDED */
+	/**
+	 * The whole pack against its name, and every block in it. @throws SidecarError STORE_*, OBJECT_*,
+	 * LIMIT_EXCEEDED
+	 */
 	async checkPack({ key, sizeBytes }: StoredObject, blocks: Blocks): Promise<void> {
-		if (sizeBytes > MAX_PACK_BYTES) throw new SidecarError("LIMIT_EXCEEDED", { value: key, reason: `a pack of ${sizeBytes} bytes` });
+		if (sizeBytes > MAX_PACK_BYTES)
+			throw new SidecarError("LIMIT_EXCEEDED", {
+				value: key,
+				reason: `a pack of ${sizeBytes} bytes`,
+			});
 		const buffer = this.#idle.pop() ?? Buffer.allocUnsafeSlow(MAX_PACK_BYTES);
 		try {
-			const { body } = await this.#store.get(key, { into: buffer, ...(this.#signal && { signal: this.#signal }) });
-			// What `doctor` races for one key with is an empty pack of another name. Nothing is in it, and nothing refers to it.
+			const { body } = await this.#store.get(key, {
+				into: buffer,
+				...(this.#signal && { signal: this.#signal }),
+			});
+			// What `doctor` races for one key with is an empty pack of another name. Nothing is in it,
+			// and nothing refers to it.
 			if (body.length === PACK_HEADER_BYTES && blocks.size === 0) checkPackHeader(key, body);
 			else checkWholePack(key, body);
 			for (const { block, chunks } of blocks.values())
-				this.#checkBlock(block, chunks, openBlock(block, body.subarray(block.offset, block.offset + block.storedBytes)));
+				this.#checkBlock(
+					block,
+					chunks,
+					openBlock(block, body.subarray(block.offset, block.offset + block.storedBytes)),
+				);
 		} finally {
 			this.#idle.push(buffer);
 		}
 	}
 
-	/** The blocks of some objects, by ranges. @throws SidecarError STORE_*, OBJECT_*: the first that is found */
+	/**
+	 * The blocks of some objects, by ranges. @throws SidecarError STORE_*, OBJECT_*: the first that
+	 * is found
+	 */
 	async checkInline(objects: readonly Blocks[]): Promise<void> {
 		let left = objects.flatMap((blocks) => [...blocks.values()]);
 		while (left.length > 0) {
@@ -49,7 +70,8 @@ export class ContentCheck {
 			const round = new Map(left.map((each) => [placeOf(each.block), each]));
 			left = left.filter((each) => round.get(placeOf(each.block)) !== each);
 			const chunksOf = new Map([...round.values()].map(({ block, chunks }) => [block, chunks]));
-			const take = async (block: BlockRef, raw: Buffer) => this.#checkBlock(block, chunksOf.get(block) ?? new Map(), raw);
+			const take = async (block: BlockRef, raw: Buffer) =>
+				this.#checkBlock(block, chunksOf.get(block) ?? new Map(), raw);
 			await readBlocks(this.#store, chunksOf.keys(), new Map(), take, this.#signal);
 		}
 	}

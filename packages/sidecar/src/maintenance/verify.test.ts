@@ -51,7 +51,11 @@ const packsOf = async (session: Session) => {
 };
 
 /** The object's bytes, changed. */
-async function replace(store: AgingStore, key: string, change: (body: Buffer) => Buffer): Promise<void> {
+async function replace(
+	store: AgingStore,
+	key: string,
+	change: (body: Buffer) => Buffer,
+): Promise<void> {
 	const { body } = await store.get(key);
 	const { before } = store;
 	store.before = () => {};
@@ -79,7 +83,10 @@ describe("a good log", () => {
 			orphans: [],
 			unknownKeys: [],
 		});
-		const turns = Array.from({ length: 67 }, (_, index) => String(index + 3).length).reduce((sum, length) => sum + length, 0);
+		const turns = Array.from({ length: 67 }, (_, index) => String(index + 3).length).reduce(
+			(sum, length) => sum + length,
+			0,
+		);
 		expect(await check(true)).toMatchObject({ damaged: [], checkedBytes: 9 * MiB + 900 + turns });
 	});
 
@@ -121,7 +128,10 @@ describe("damage", () => {
 	it("of a manifest is found, named, and the newest whole commit with it", async () => {
 		const { store, check } = await log();
 		await replace(store, logKey(70), flip(70));
-		expect(await check()).toMatchObject({ newestWholeSeq: 69, damaged: [{ key: logKey(70), seq: 70, error: { code: "OBJECT_CORRUPT" } }] });
+		expect(await check()).toMatchObject({
+			newestWholeSeq: 69,
+			damaged: [{ key: logKey(70), seq: 70, error: { code: "OBJECT_CORRUPT" } }],
+		});
 	});
 
 	it("garbage in the newest slots; a key that is no commit's is none", async () => {
@@ -140,7 +150,9 @@ describe("damage", () => {
 		const { store, check } = await log();
 		await store.delete(logKey(66));
 		const { damaged, newestWholeSeq, gaps } = await check();
-		expect(damaged).toMatchObject([{ key: logKey(66), seq: 70, error: { code: "OBJECT_NOT_FOUND" } }]);
+		expect(damaged).toMatchObject([
+			{ key: logKey(66), seq: 70, error: { code: "OBJECT_NOT_FOUND" } },
+		]);
 		expect({ newestWholeSeq, gaps }).toEqual({ newestWholeSeq: 65, gaps: [[66, 66]] });
 	});
 
@@ -192,19 +204,26 @@ describe("damage", () => {
 			const lying = { ...chunk, sha256: "0".repeat(64) };
 			const content = new ContentCheck(store, undefined);
 			const check = async (chunks: readonly ChunkRef[]) => {
-				const blocks = new Map([["place", { block, chunks: new Map(chunks.map((each) => [each.sha256, each])) }]]);
+				const blocks = new Map([
+					["place", { block, chunks: new Map(chunks.map((each) => [each.sha256, each])) }],
+				]);
 				if (file === turn) await content.checkInline([blocks]);
 				else await content.checkPack({ key: block.key, sizeBytes: 1, timeMs: 0 }, blocks);
 			};
 			await check([chunk]);
-			await expect(check([chunk, lying])).rejects.toMatchObject({ code: "OBJECT_CORRUPT", value: block.key });
+			await expect(check([chunk, lying])).rejects.toMatchObject({
+				code: "OBJECT_CORRUPT",
+				value: block.key,
+			});
 		}
 	});
 
 	it("of a pack that nothing needs is found by a deep check too", async () => {
 		const { store, check } = await log();
 		await store.putIfAbsent(packKey("ab".repeat(32)), Buffer.from("not a pack"));
-		expect((await check()).damaged).toMatchObject([{ key: packKey("ab".repeat(32)), seq: undefined }]);
+		expect((await check()).damaged).toMatchObject([
+			{ key: packKey("ab".repeat(32)), seq: undefined },
+		]);
 		expect((await check(true)).damaged).toMatchObject([{ key: packKey("ab".repeat(32)) }]);
 	});
 });
@@ -217,5 +236,6 @@ it("what verify calls whole can be read, and what it does not cannot", async () 
 	const { expiredSeqs, gaps } = await check(store);
 	expect(expiredSeqs).toEqual([2]);
 	await expect(readLog(store, { at: 2 })).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
-	for (let seq = 130; seq > (gaps[0]?.[1] ?? 0); seq--) expect((await readLog(store, { at: seq })).head.seq).toBe(seq);
+	for (let seq = 130; seq > (gaps[0]?.[1] ?? 0); seq--)
+		expect((await readLog(store, { at: seq })).head.seq).toBe(seq);
 });

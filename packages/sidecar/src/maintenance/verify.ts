@@ -1,12 +1,15 @@
 /**
- * Checks a log: every object, the chain, and every checksum that the objects' first bytes tell; with `deep` all content.
+ * Checks a log: every object, the chain, and every checksum that the objects' first bytes tell;
+ * with `deep` all content.
  *
- * One pass over the log, oldest first, a segment in memory at a time: each commit is decoded and folded as a reader would, and what it
- * names must be listed and long enough. Every pack's header is read, with `deep` every byte of every object that is named.
- * Guarantees: if nothing is damaged, every retained commit can be restored (with `deep`: to the byte; without it, content is trusted
+ * One pass over the log, oldest first, a segment in memory at a time: each commit is decoded and
+ * folded as a reader would, and what it names must be listed and long enough. Every pack's header
+ * is read, with `deep` every byte of every object that is named. Guarantees: if nothing is damaged,
+ * every retained commit can be restored (with `deep`: to the byte; without it, content is trusted
  * to be what was stored). Does NOT look at disks, and writes nothing.
  *
- * What is missing is damage where the policy retains it. Beyond that it is past retention, and told as such.
+ * What is missing is damage where the policy retains it. Beyond that it is past retention, and told
+ * as such.
  */
 import PQueue from "p-queue";
 import { inParallel } from "../commit/in-parallel.ts";
@@ -15,10 +18,23 @@ import { fetchCommit } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import type { DecodedCommit } from "../log/commit-codec.ts";
 import { EMPTY_HEAD, foldCommits, foldOnto, type OwnedHead, ownedHead } from "../log/fold.ts";
-import { LOG_PREFIX, logKey, PACK_PREFIX, SWEEP_PREFIX, seqOfKey, sha256OfPackKey, sha256OfSweepKey } from "../log/keys.ts";
+import {
+	LOG_PREFIX,
+	logKey,
+	PACK_PREFIX,
+	SWEEP_PREFIX,
+	seqOfKey,
+	sha256OfPackKey,
+	sha256OfSweepKey,
+} from "../log/keys.ts";
 import { SEGMENT_COMMITS } from "../log/limits.ts";
 import { checkPackHeader, PACK_HEADER_BYTES } from "../log/pack-codec.ts";
-import { type RetentionPolicy, retainedSeqs, type StoredCommit, type StoredObject } from "../log/plan-retention.ts";
+import {
+	type RetentionPolicy,
+	retainedSeqs,
+	type StoredCommit,
+	type StoredObject,
+} from "../log/plan-retention.ts";
 import type { BlockRef, ChunkRef, ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Progress } from "../telemetry/types.ts";
@@ -45,7 +61,10 @@ export interface Verification {
 	readonly deep: boolean;
 	/** 0 for an empty log. */
 	readonly newestSeq: number;
-	/** The newest commit that is whole; `repair --after` takes it where the newest is garbage. 0: none. */
+	/**
+	 * The newest commit that is whole; `repair --after` takes it where the newest is garbage. 0:
+	 * none.
+	 */
 	readonly newestWholeSeq: number;
 	readonly commits: { readonly count: number; readonly bytes: number };
 	readonly packs: { readonly count: number; readonly bytes: number };
@@ -79,7 +98,9 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
 		return seq === undefined ? [] : [{ ...object, seq }];
 	});
 	const packs = objects.filter(({ key }) => sha256OfPackKey(key) !== undefined);
-	const bytes = deep ? [...commits, ...packs].reduce((total, { sizeBytes }) => total + sizeBytes, 0) : 0;
+	const bytes = deep
+		? [...commits, ...packs].reduce((total, { sizeBytes }) => total + sizeBytes, 0)
+		: 0;
 	progress.start("verify", { files: commits.length + packs.length, bytes });
 	const retained = new Set(retainedSeqs(commits, policy, storeTimeMs));
 	const walk = new LogWalk(byKey, retained, deep);
@@ -93,7 +114,8 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
 						fetchOrError(store, seq, signal),
 			),
 		);
-		for (const [index, { seq }] of segment.entries()) walk.take(seq, fetched[index] as DecodedCommit | SidecarError, seq === newestSeq);
+		for (const [index, { seq }] of segment.entries())
+			walk.take(seq, fetched[index] as DecodedCommit | SidecarError, seq === newestSeq);
 		progress.advance({ files: segment.length, bytes: 0 });
 	}
 	const unknown = objects.filter(({ key }) => !isKnown(key)).map(({ key }) => key);
@@ -148,7 +170,10 @@ class LogWalk {
 	readonly #damaged = new Map<ObjectKey, Damage>();
 	readonly #named = new Set<ObjectKey>();
 	/** By object, then by place: everything a whole commit names, once. */
-	readonly #blocks = new Map<ObjectKey, Map<string, { readonly block: BlockRef; readonly chunks: Map<string, ChunkRef> }>>();
+	readonly #blocks = new Map<
+		ObjectKey,
+		Map<string, { readonly block: BlockRef; readonly chunks: Map<string, ChunkRef> }>
+	>();
 	/** Where the chain stands; undefined after a hole. */
 	#head: OwnedHead | undefined = ownedHead(EMPTY_HEAD);
 	/** Since the chain's FULL commit. */
@@ -156,7 +181,11 @@ class LogWalk {
 	readonly expiredSeqs: number[] = [];
 	newestWholeSeq = 0;
 
-	constructor(listed: ReadonlyMap<ObjectKey, StoredObject>, retained: ReadonlySet<number>, keepsBlocks: boolean) {
+	constructor(
+		listed: ReadonlyMap<ObjectKey, StoredObject>,
+		retained: ReadonlySet<number>,
+		keepsBlocks: boolean,
+	) {
 		this.#listed = listed;
 		this.#retained = retained;
 		this.#keepsBlocks = keepsBlocks;
@@ -169,8 +198,10 @@ class LogWalk {
 		this.#head = undefined;
 		if (commit instanceof SidecarError) {
 			this.#broken = { key: logKey(seq), error: commit };
-			// Retention may take it between the listing and this. What is there and cannot be decoded is damage, whoever needs it.
-			if (isRetained || commit.code !== "OBJECT_NOT_FOUND") this.damage(logKey(seq), isRetained ? seq : undefined, commit);
+			// Retention may take it between the listing and this. What is there and cannot be decoded is
+			// damage, whoever needs it.
+			if (isRetained || commit.code !== "OBJECT_NOT_FOUND")
+				this.damage(logKey(seq), isRetained ? seq : undefined, commit);
 			return;
 		}
 		const isFull = commit.info.kind === "full";
@@ -178,7 +209,10 @@ class LogWalk {
 		else if (!isNext) this.#broken ??= hole(seq, before === undefined ? seq - 1 : before.seq + 1);
 		this.#fold(commit, isFull ? ownedHead(EMPTY_HEAD) : isNext ? before : undefined, isNewest);
 		if (isFull && isNext && this.#retained.has(seq - 1) && commit.info.previousId !== before?.id) {
-			const error = new SidecarError("OBJECT_CORRUPT", { value: commit.key, reason: "it does not continue the commit before it" });
+			const error = new SidecarError("OBJECT_CORRUPT", {
+				value: commit.key,
+				reason: "it does not continue the commit before it",
+			});
 			this.damage(commit.key, isRetained ? seq : undefined, error);
 		}
 		this.#broken ??= this.#missingOf(commit);
@@ -191,7 +225,10 @@ class LogWalk {
 
 	damage(key: ObjectKey, seq: number | undefined, error: SidecarError): void {
 		const known = this.#damaged.get(key);
-		this.#damaged.set(key, known === undefined ? { key, seq, error } : { ...known, seq: seq ?? known.seq });
+		this.#damaged.set(
+			key,
+			known === undefined ? { key, seq, error } : { ...known, seq: seq ?? known.seq },
+		);
 	}
 
 	/** What a check of an object throws is damage of that object. @throws SidecarError STORE_* */
@@ -223,7 +260,8 @@ class LogWalk {
 		const { kind, seq } = commit.info;
 		try {
 			// The whole tree is checked where a segment ends; between, a delta costs what it holds.
-			const isChecked = kind === "full" || isNewest || seq % SEGMENT_COMMITS === SEGMENT_COMMITS - 1;
+			const isChecked =
+				kind === "full" || isNewest || seq % SEGMENT_COMMITS === SEGMENT_COMMITS - 1;
 			this.#head = isChecked ? foldCommits(onto, [commit]) : foldOnto(onto, [commit]);
 		} catch (error) {
 			if (!(error instanceof SidecarError) || error.category !== "damaged") throw error;
@@ -238,7 +276,10 @@ class LogWalk {
 			if (there !== undefined && there.sizeBytes >= end) continue;
 			const error =
 				there === undefined
-					? new SidecarError("OBJECT_NOT_FOUND", { value: block.key, reason: `commit ${commit.info.seq} needs it` })
+					? new SidecarError("OBJECT_NOT_FOUND", {
+							value: block.key,
+							reason: `commit ${commit.info.seq} needs it`,
+						})
 					: new SidecarError("OBJECT_CORRUPT", {
 							value: block.key,
 							reason: `it has ${there.sizeBytes} bytes, commit ${commit.info.seq} refers to byte ${end}`,
@@ -279,15 +320,26 @@ function* chunksOf({ changed }: DecodedCommit): Generator<ChunkRef> {
 
 function hole(seq: number, missing: number): Broken {
 	const key = logKey(missing);
-	return { key, error: new SidecarError("OBJECT_NOT_FOUND", { value: key, reason: `commit ${seq} is folded onto it` }) };
+	return {
+		key,
+		error: new SidecarError("OBJECT_NOT_FOUND", {
+			value: key,
+			reason: `commit ${seq} is folded onto it`,
+		}),
+	};
 }
 
 /** In the order they come, so many at a time. */
 function* segmentsOf(commits: readonly StoredCommit[]): Generator<readonly StoredCommit[]> {
-	for (let at = 0; at < commits.length; at += SEGMENT_COMMITS) yield commits.slice(at, at + SEGMENT_COMMITS);
+	for (let at = 0; at < commits.length; at += SEGMENT_COMMITS)
+		yield commits.slice(at, at + SEGMENT_COMMITS);
 }
 
-async function fetchOrError(store: ObjectStore, seq: number, signal: AbortSignal | undefined): Promise<DecodedCommit | SidecarError> {
+async function fetchOrError(
+	store: ObjectStore,
+	seq: number,
+	signal: AbortSignal | undefined,
+): Promise<DecodedCommit | SidecarError> {
 	try {
 		return (await fetchCommit(store, seq, signal, FIRST_GET_BYTES)).commit;
 	} catch (error) {
@@ -297,17 +349,29 @@ async function fetchOrError(store: ObjectStore, seq: number, signal: AbortSignal
 }
 
 /** Many commits with few requests; one after the other only where one of them is damaged. */
-async function checkInline(content: ContentCheck, walk: LogWalk, commits: readonly StoredCommit[]): Promise<void> {
+async function checkInline(
+	content: ContentCheck,
+	walk: LogWalk,
+	commits: readonly StoredCommit[],
+): Promise<void> {
 	try {
 		await content.checkInline(commits.map(({ key }) => walk.blocksOf(key)));
 	} catch (error) {
 		if (!(error instanceof SidecarError) || error.category !== "damaged") throw error;
-		for (const { key } of commits) await walk.guard(key, () => content.checkInline([walk.blocksOf(key)]));
+		for (const { key } of commits)
+			await walk.guard(key, () => content.checkInline([walk.blocksOf(key)]));
 	}
 }
 
-async function checkHeader(store: ObjectStore, key: ObjectKey, signal: AbortSignal | undefined): Promise<void> {
-	const { body } = await store.get(key, { range: { offset: 0, length: PACK_HEADER_BYTES }, ...(signal && { signal }) });
+async function checkHeader(
+	store: ObjectStore,
+	key: ObjectKey,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const { body } = await store.get(key, {
+		range: { offset: 0, length: PACK_HEADER_BYTES },
+		...(signal && { signal }),
+	});
 	checkPackHeader(key, body);
 }
 
@@ -328,5 +392,8 @@ function gapsOf(commits: readonly StoredCommit[]): (readonly [number, number])[]
 }
 
 function sum(objects: readonly StoredObject[]): { readonly count: number; readonly bytes: number } {
-	return { count: objects.length, bytes: objects.reduce((total, { sizeBytes }) => total + sizeBytes, 0) };
+	return {
+		count: objects.length,
+		bytes: objects.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
+	};
 }

@@ -17,13 +17,19 @@ import type { RestoreOptions } from "./restore-options.ts";
 import { type Moved, RestoreWork } from "./restore-work.ts";
 
 /**
- * Writes what a superseded writer quarantined to its own place in the workspace, and commits nothing. What stands there is moved to the
- * trash, a database with its WAL. Directories that are there keep their mode and what else is in them.
+ * Writes what a superseded writer quarantined to its own place in the workspace, and commits
+ * nothing. What stands there is moved to the trash, a database with its WAL. Directories that are
+ * there keep their mode and what else is in them.
  *
- * Nobody may have the workspace's files open: a program goes on writing to the file that was moved away.
- * @throws SidecarError USAGE where a file would take a directory's place or the other way round; TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
+ * Nobody may have the workspace's files open: a program goes on writing to the file that was moved
+ * away.
+ * @throws SidecarError USAGE where a file would take a directory's place or the other way round;
+ * TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
  */
-export async function applyRecovered(options: RestoreOptions, { entries }: Selected): Promise<readonly Moved[]> {
+export async function applyRecovered(
+	options: RestoreOptions,
+	{ entries }: Selected,
+): Promise<readonly Moved[]> {
 	const { root, privateDir, times } = options;
 	const rootStat = requireDirectory(root);
 	requireRootsAreDirectories(entries, root);
@@ -33,9 +39,17 @@ export async function applyRecovered(options: RestoreOptions, { entries }: Selec
 	for (const [path, entry] of entries) {
 		const reason = unsafePath(path);
 		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason });
-		if (typeof root !== "string" && root.locate(path) === undefined && !(path === ROOTS_DIRECTORY && entry.type === "dir")) {
+		if (
+			typeof root !== "string" &&
+			root.locate(path) === undefined &&
+			!(path === ROOTS_DIRECTORY && entry.type === "dir")
+		) {
 			const remedy = "name its directory with --root, or write it elsewhere with --to";
-			throw new SidecarError("USAGE", { value: path, reason: "it lies in a root that is not configured on this machine", remedy });
+			throw new SidecarError("USAGE", {
+				value: path,
+				reason: "it lies in a root that is not configured on this machine",
+				remedy,
+			});
 		}
 		const there = lstatPath(root, path);
 		if (there === undefined) {
@@ -46,7 +60,11 @@ export async function applyRecovered(options: RestoreOptions, { entries }: Selec
 		// Also for the directories above what was picked: nothing is written through a link.
 		if ((there.type === "dir") !== (entry.type === "dir")) {
 			const reason = there.type === "dir" ? "it is a directory here" : "it is no directory here";
-			throw new SidecarError("USAGE", { value: path, reason, remedy: "write it elsewhere with --to, and put it where it belongs" });
+			throw new SidecarError("USAGE", {
+				value: path,
+				reason,
+				remedy: "write it elsewhere with --to, and put it where it belongs",
+			});
 		}
 		disk.set(path, there);
 		if (entry.type === "dir") continue;
@@ -57,12 +75,27 @@ export async function applyRecovered(options: RestoreOptions, { entries }: Selec
 	try {
 		checkSpace(writer, plan, target);
 		const planned = {
-			...{ target, base: undefined, marker: undefined, rootStat, disk, problems: [], plan, inLog: new Set<Path>(), unbelieved: 0 },
+			...{
+				target,
+				base: undefined,
+				marker: undefined,
+				rootStat,
+				disk,
+				problems: [],
+				plan,
+				inLog: new Set<Path>(),
+				unbelieved: 0,
+			},
 			...{ roots: {}, freshRoots: new Set<string>(), away: new Map<Path, string>(), mounts: {} },
 			unset: new UnsetMetadata(),
 		};
 		await preflight({ root, privateDir, isExact: true }, writer, planned);
-		const work = new RestoreWork(options, writer, planned, { head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts: new Map() });
+		const work = new RestoreWork(options, writer, planned, {
+			head: EMPTY_HEAD,
+			newest: undefined,
+			storeTimeMs: 0,
+			starts: new Map(),
+		});
 		await work.run();
 		await writer.sync();
 		return work.moved;

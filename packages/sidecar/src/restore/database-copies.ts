@@ -8,7 +8,9 @@ import type { RestoreOptions } from "./restore-options.ts";
 
 type Options = Pick<RestoreOptions, "root" | "profile" | "privateDir">;
 
-/** Databases as a flush would take them: with what stands in the WAL, and cleaned by the profile. */
+/**
+ * Databases as a flush would take them: with what stands in the WAL, and cleaned by the profile.
+ */
 export class DatabaseCopies {
 	readonly #options: Options;
 	#directory: string | undefined;
@@ -17,18 +19,28 @@ export class DatabaseCopies {
 		this.#options = options;
 	}
 
-	/** Does a copy of the database have the content of the entry? Its file may differ: rows stand in the WAL, and counters move. */
+	/**
+	 * Does a copy of the database have the content of the entry? Its file may differ: rows stand in
+	 * the WAL, and counters move.
+	 */
 	async isDatabase(path: Path, entry: FileEntry): Promise<boolean> {
 		const { root, profile } = this.#options;
-		const copy = await snapshotSqlite(root, path, this.#tempDir(), (database) => profile.cleanSqlite?.(path, database));
+		const copy = await snapshotSqlite(root, path, this.#tempDir(), (database) =>
+			profile.cleanSqlite?.(path, database),
+		);
 		if (copy.kind !== "snapshot") return false;
 		try {
 			let isSame = copy.sizeBytes === entry.size;
 			if (!isSame) return false;
-			const read = await readStable(copy.directory, copy.name, 2 ** entry.chunkBits, (index, bytes) => {
-				isSame = hash("sha256", bytes, "hex") === entry.chunks[index]?.sha256;
-				return isSame;
-			});
+			const read = await readStable(
+				copy.directory,
+				copy.name,
+				2 ** entry.chunkBits,
+				(index, bytes) => {
+					isSame = hash("sha256", bytes, "hex") === entry.chunks[index]?.sha256;
+					return isSame;
+				},
+			);
 			return isSame && read.kind === "settled";
 		} finally {
 			copy.dispose();

@@ -8,7 +8,8 @@ import type { Action } from "./reconcile.ts";
 
 const FILE: Entry = { type: "file", mode: 0o644, mtimeNs: 0n, size: 0, chunkBits: 20, chunks: [] };
 const treeOf = (...paths: readonly Path[]): Tree => new Map(paths.map((path) => [path, FILE]));
-const planOf = (tree: Tree, action: Action = "write") => new Map([...tree.keys()].map((path) => [path, action]));
+const planOf = (tree: Tree, action: Action = "write") =>
+	new Map([...tree.keys()].map((path) => [path, action]));
 const places = { nearest: () => "", mountOf: () => "" };
 
 /** Imitates a file system that folds case and keeps one form of a name. */
@@ -26,7 +27,9 @@ it("are not to blame where the disk takes no more files", () => {
 		const full: NameProbe = (_, [name = ""]) => ({ code, name });
 		const refusal = { code: "WORKSPACE_DISK_FULL", message: expect.stringContaining(code) };
 		expect(() => check(treeOf("MEMORY.md"), full)).toThrow(expect.objectContaining(refusal));
-		expect(() => check(treeOf("d/README", "d/readme"), full)).toThrow(expect.objectContaining(refusal));
+		expect(() => check(treeOf("d/README", "d/readme"), full)).toThrow(
+			expect.objectContaining(refusal),
+		);
 	}
 });
 
@@ -43,8 +46,14 @@ describe("names that are one on the disk", () => {
 
 	// @id folded-names-refused
 	it("are refused before anything is written, and both are named", () => {
-		const refusal = { code: "WORKSPACE_NAME_UNFIT", value: "d/readme", message: expect.stringContaining("d/README") };
-		expect(() => check(treeOf("d/README", "d/readme"), folding)).toThrow(expect.objectContaining(refusal));
+		const refusal = {
+			code: "WORKSPACE_NAME_UNFIT",
+			value: "d/readme",
+			message: expect.stringContaining("d/README"),
+		};
+		expect(() => check(treeOf("d/README", "d/readme"), folding)).toThrow(
+			expect.objectContaining(refusal),
+		);
 	});
 
 	it("are not tested if the disk has both already, or one was deleted here", () => {
@@ -71,16 +80,25 @@ describe("names that the disk does not take", () => {
 			const name = names.find((each) => each.includes(":"));
 			return name === undefined ? undefined : { code: "EINVAL", name };
 		};
-		const refusal = { code: "WORKSPACE_NAME_UNFIT", value: "d/a:b", message: expect.stringContaining("EINVAL") };
-		expect(() => check(treeOf("x", "d/a:b", "d/c:d"), windows)).toThrow(expect.objectContaining(refusal));
+		const refusal = {
+			code: "WORKSPACE_NAME_UNFIT",
+			value: "d/a:b",
+			message: expect.stringContaining("EINVAL"),
+		};
+		expect(() => check(treeOf("x", "d/a:b", "d/c:d"), windows)).toThrow(
+			expect.objectContaining(refusal),
+		);
 	});
 
 	it("are tested once for each kind, and ordinary names never", () => {
 		const asked: string[][] = [];
-		check(treeOf("plain.md", "dir/x", "a:b", "c:d", "MEMORY.md", "d/SOUL.md", "n".repeat(200)), (_, names) => {
-			asked.push([...names]);
-			return undefined;
-		});
+		check(
+			treeOf("plain.md", "dir/x", "a:b", "c:d", "MEMORY.md", "d/SOUL.md", "n".repeat(200)),
+			(_, names) => {
+				asked.push([...names]);
+				return undefined;
+			},
+		);
 		expect(asked).toEqual([["a:b", "MEMORY.md", "n".repeat(200)]]);
 	});
 
@@ -88,7 +106,11 @@ describe("names that the disk does not take", () => {
 		const root = testDirectory();
 		mkdirSync(join(root, "d"));
 		const tree = treeOf("d/README", "d/readme", "d/a:b");
-		requireNames(root, { target: tree, plan: planOf(tree) }, { nearest: () => "d", mountOf: () => "" });
+		requireNames(
+			root,
+			{ target: tree, plan: planOf(tree) },
+			{ nearest: () => "d", mountOf: () => "" },
+		);
 		expect(readdirSync(root)).toEqual(["d"]);
 		expect(readdirSync(join(root, "d"))).toEqual([]);
 	});

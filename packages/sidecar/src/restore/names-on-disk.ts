@@ -1,18 +1,40 @@
 /**
  * Checks that the file system can hold the names of a tree unchanged, before anything is written.
  *
- * Two names that differ in case or in their Unicode form only may be one name there: the second file would overwrite the first, and the
- * next capture would take its bytes for both. The tree is searched for such pairs, which needs no call to the disk. Only if there are
- * any, or names that some file systems refuse, the names are created on the disk, in a directory of our own.
+ * Two names that differ in case or in their Unicode form only may be one name there: the second
+ * file would overwrite the first, and the next capture would take its bytes for both. The tree is
+ * searched for such pairs, which needs no call to the disk. Only if there are any, or names that
+ * some file systems refuse, the names are created on the disk, in a directory of our own.
  */
-import { closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, utimesSync } from "node:fs";
+import {
+	closeSync,
+	existsSync,
+	lstatSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	rmSync,
+	utimesSync,
+} from "node:fs";
 import { SidecarError } from "../errors.ts";
 import type { Path, Tree } from "../log/types.ts";
-import { baseOf, decodeName, fsPath, isEscaped, parentOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
+import {
+	baseOf,
+	decodeName,
+	fsPath,
+	isEscaped,
+	parentOf,
+	ROOTS_DIRECTORY,
+	type Root,
+} from "../path.ts";
 import { RESERVED_DIRECTORY } from "../workspace/filter.ts";
 import type { Action } from "./reconcile.ts";
 
-/** Names that some file system refuses or changes: Windows' rules, and what encrypted directories shorten. */
+/**
+ * Names that some file system refuses or changes: Windows' rules, and what encrypted directories
+ * shorten.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: file systems refuse them in names
 const SUSPICIOUS = /[\\:*?"<>|\u0000-\u001f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 /** eCryptfs takes 143 bytes of a name, others 255. */
@@ -33,8 +55,14 @@ export interface Places {
 /** In place of a system error code: the name exists, but changed. */
 const CHANGED = "changed";
 
-/** Tests a directory of the disk. `hold` tells whether it can hold the names side by side, unchanged. */
-export type NameProbe = (directory: Path, names: readonly string[]) => { readonly code: string; readonly name: string } | undefined;
+/**
+ * Tests a directory of the disk. `hold` tells whether it can hold the names side by side,
+ * unchanged.
+ */
+export type NameProbe = (
+	directory: Path,
+	names: readonly string[],
+) => { readonly code: string; readonly name: string } | undefined;
 
 /**
  * @throws SidecarError WORKSPACE_NAME_UNFIT
@@ -54,7 +82,8 @@ export function requireNames(
 		throw new SidecarError("WORKSPACE_NAME_UNFIT", {
 			value: second,
 			reason: `it is the same name as ${first} on the file system of ${String(fsPath(root, nearest(parentOf(first))))}`,
-			remedy: "use a case-sensitive file system, or rename one of the two on a machine that has one and flush; then run this again",
+			remedy:
+				"use a case-sensitive file system, or rename one of the two on a machine that has one and flush; then run this again",
 		});
 	}
 	for (const [directory, names] of suspiciousIn(target, plan, { nearest, mountOf })) {
@@ -64,7 +93,8 @@ export function requireNames(
 		throw new SidecarError("WORKSPACE_NAME_UNFIT", {
 			value: names.get(unfit.name) ?? unfit.name,
 			reason: `the file system of ${String(fsPath(root, directory))} ${unfit.code === CHANGED ? "changes this name" : `refuses this name (${unfit.code})`}`,
-			remedy: "use another file system, or rename the file on a machine that can hold it and flush; then run this again",
+			remedy:
+				"use another file system, or rename the file on a machine that can hold it and flush; then run this again",
 		});
 	}
 }
@@ -91,13 +121,21 @@ export function* alikeIn(tree: Tree): Generator<readonly [Path, Path]> {
 	}
 }
 
-/** At least as coarse as any file system: a pair too many costs a test, a missed pair costs a file. */
+/**
+ * At least as coarse as any file system: a pair too many costs a test, a missed pair costs a file.
+ */
 function fold(path: Path): string {
-	return ASCII.test(path) ? path.toLowerCase() : path.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
+	return ASCII.test(path)
+		? path.toLowerCase()
+		: path.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
 }
 
 /** One name of each kind for each directory that will take such, by the first path that has it. */
-function suspiciousIn(tree: Tree, plan: ReadonlyMap<Path, Action>, { nearest, mountOf }: Places): Map<Path, Map<string, Path>> {
+function suspiciousIn(
+	tree: Tree,
+	plan: ReadonlyMap<Path, Action>,
+	{ nearest, mountOf }: Places,
+): Map<Path, Map<string, Path>> {
 	const found = new Map<Path, Map<string, Path>>();
 	const seen = new Set<string>();
 	const largeIn = new Set<Path>();
@@ -109,7 +147,8 @@ function suspiciousIn(tree: Tree, plan: ReadonlyMap<Path, Action>, { nearest, mo
 		if (path === ROOTS_DIRECTORY || !isWritten(plan.get(path))) continue;
 		const kind = isOrdinary(path) ? undefined : kindOf(baseOf(path));
 		if (kind === undefined) {
-			// Which letters a file system keeps is the same all over it, and nearly every tree has large ones.
+			// Which letters a file system keeps is the same all over it, and nearly every tree has large
+			// ones.
 			const mount = mountOf(path);
 			if (largeIn.has(mount) || !LARGE.test(baseOf(path))) continue;
 			largeIn.add(mount);
@@ -124,9 +163,13 @@ function suspiciousIn(tree: Tree, plan: ReadonlyMap<Path, Action>, { nearest, mo
 	return found;
 }
 
-/** Most paths, told at a glance: no more than `kindOf` says of their last name, at a fraction of its cost. */
+/**
+ * Most paths, told at a glance: no more than `kindOf` says of their last name, at a fraction of its
+ * cost.
+ */
 function isOrdinary(path: Path): boolean {
-	if (path.length > LONG_BYTES || !ORDINARY.test(path) || path.endsWith(".") || path.endsWith(" ")) return false;
+	if (path.length > LONG_BYTES || !ORDINARY.test(path) || path.endsWith(".") || path.endsWith(" "))
+		return false;
 	const start = path.lastIndexOf("/") + 1;
 	const dot = path.indexOf(".", start);
 	const stem = (dot < 0 ? path.length : dot) - start;
@@ -134,7 +177,10 @@ function isOrdinary(path: Path): boolean {
 	return stem !== 3 && stem !== 4;
 }
 
-/** What may make a file system refuse a name; names of one kind are taken or refused together. Undefined for ordinary ones. */
+/**
+ * What may make a file system refuse a name; names of one kind are taken or refused together.
+ * Undefined for ordinary ones.
+ */
 function kindOf(name: string): string | undefined {
 	const isAscii = ASCII.test(name);
 	const bytes = isAscii ? name.length : Buffer.byteLength(name);
@@ -143,14 +189,32 @@ function kindOf(name: string): string | undefined {
 	const isReserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name);
 	const isComposed = !isAscii && name !== name.normalize("NFD");
 	const length = bytes > LONG_BYTES ? bytes : 0;
-	return [signs, /[. ]$/.test(name), isReserved, isEscaped(name), !isAscii, isComposed, length].join();
+	return [
+		signs,
+		/[. ]$/.test(name),
+		isReserved,
+		isEscaped(name),
+		!isAscii,
+		isComposed,
+		length,
+	].join();
 }
 
-/** Makes the names in a new directory inside `directory`, which folds them as that one does, and reads them back. */
-function probeNames(root: Root, directory: Path, names: readonly string[]): { readonly code: string; readonly name: string } | undefined {
+/**
+ * Makes the names in a new directory inside `directory`, which folds them as that one does, and
+ * reads them back.
+ */
+function probeNames(
+	root: Root,
+	directory: Path,
+	names: readonly string[],
+): { readonly code: string; readonly name: string } | undefined {
 	const above = fsPath(root, directory);
 	const times = lstatSync(above);
-	const own = fsPath(root, directory === "" ? RESERVED_DIRECTORY : `${directory}/${RESERVED_DIRECTORY}`);
+	const own = fsPath(
+		root,
+		directory === "" ? RESERVED_DIRECTORY : `${directory}/${RESERVED_DIRECTORY}`,
+	);
 	const isMine = !existsSync(own);
 	let place = String(own);
 	try {

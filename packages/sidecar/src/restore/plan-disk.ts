@@ -1,6 +1,17 @@
 import { readLog } from "../commit/read-log.ts";
-import { onThisDisk, ownTree, requireRootsAreDirectories, withRoots } from "../commit/roots-in-tree.ts";
-import { isTrusted, type Marker, type Mounts, type RootMark, readMarker } from "../disk/base-marker.ts";
+import {
+	onThisDisk,
+	ownTree,
+	requireRootsAreDirectories,
+	withRoots,
+} from "../commit/roots-in-tree.ts";
+import {
+	isTrusted,
+	type Marker,
+	type Mounts,
+	type RootMark,
+	readMarker,
+} from "../disk/base-marker.ts";
 import { checkMounts, holdsIn, isBelowAny, NOT_RESTORED } from "../disk/check-mounts.ts";
 import { isAnyHeld } from "../disk/deletion-brake.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
@@ -28,19 +39,28 @@ export interface DiskPlan {
 	readonly base: Tree | undefined;
 	readonly marker: Marker | undefined;
 	readonly rootStat: Stat;
-	/** Additional roots as they are on this disk now; and as they were, those that are not given but still derive from the target. */
+	/**
+	 * Additional roots as they are on this disk now; and as they were, those that are not given but
+	 * still derive from the target.
+	 */
 	readonly roots: Readonly<Record<string, RootMark>>;
 	/** Those of them that are not the directories this disk's base is of. */
 	readonly freshRoots: ReadonlySet<string>;
 	readonly disk: ReadonlyMap<Path, Stat>;
-	/** Mount points that do not count: nothing below them is touched, and the log keeps what it has there. */
+	/**
+	 * Mount points that do not count: nothing below them is touched, and the log keeps what it has
+	 * there.
+	 */
 	readonly away: ReadonlyMap<Path, string>;
 	/** What the marker is to remember of mount points. */
 	readonly mounts: Mounts;
 	/** What the scan could not look at. */
 	readonly problems: readonly Problem[];
 	readonly plan: Map<Path, Action>;
-	/** Files and links whose content on this disk the log has: as the target, or as the commit this disk derives from. */
+	/**
+	 * Files and links whose content on this disk the log has: as the target, or as the commit this
+	 * disk derives from.
+	 */
 	readonly inLog: ReadonlySet<Path>;
 	/** Files missing here whose deletion nobody watched and nobody believes: they come back. */
 	readonly unbelieved: number;
@@ -50,43 +70,72 @@ export interface DiskPlan {
 
 /**
  * Looks at an existing workspace and plans; writes nothing.
- * @throws SidecarError STORE_*, OBJECT_*, TREE_UNSAFE, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE, IGNORE_FILE_UNUSABLE; NOT_DURABLE for
- * an exact plan where a mount point is not to be believed
+ * @throws SidecarError STORE_*, OBJECT_*, TREE_UNSAFE, WORKSPACE_NOT_DIRECTORY,
+ * WORKSPACE_UNREADABLE, IGNORE_FILE_UNUSABLE; NOT_DURABLE for an exact plan where a mount point is
+ * not to be believed
  */
 export async function planDisk(
-	options: Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "at" | "acceptsMounts" | "withQuarantined" | "signal">,
+	options: Pick<
+		RestoreOptions,
+		| "store"
+		| "root"
+		| "profile"
+		| "privateDir"
+		| "at"
+		| "acceptsMounts"
+		| "withQuarantined"
+		| "signal"
+	>,
 	head: Head,
 	/** Read-only mounts that the plan would have to write to. */
 	unwritable: ReadonlyMap<Path, string> = NONE,
 ): Promise<DiskPlan> {
 	const { root } = options;
-	const target = options.withQuarantined === true ? onThisDisk(head.tree, root) : ownTree(head.tree, root);
+	const target =
+		options.withQuarantined === true ? onThisDisk(head.tree, root) : ownTree(head.tree, root);
 	requireRootsAreDirectories(head.tree, root);
 	const rootStat = requireDirectory(root);
 	const marker = readMarker(options.privateDir);
-	// Another directory in its place (an upgrade's templates, a fresh volume) derives from nothing, whatever the state directory says.
+	// Another directory in its place (an upgrade's templates, a fresh volume) derives from nothing,
+	// whatever the state directory says.
 	const isSameRoot = marker?.root === identityOf(rootStat);
 	const trusted = marker !== undefined && isSameRoot && isTrusted(marker) ? marker : undefined;
-	// An exact plan needs no base, and must work where the base cannot be read: it is the way out of a damaged log.
+	// An exact plan needs no base, and must work where the base cannot be read: it is the way out of
+	// a damaged log.
 	const roots = rootMarks(root);
 	const isKnownRoot = (name: string) => isSameDirectory(roots[name], trusted?.roots?.[name]);
 	const derivedFrom = await baseTree(options, trusted, head);
 	const baseOfAll = options.at === undefined ? derivedFrom : undefined;
-	// A root that this disk did not have then, or another directory in its place, derives from nothing.
+	// A root that this disk did not have then, or another directory in its place, derives from
+	// nothing.
 	const ownBase = baseOfAll && ownTree(baseOfAll, root);
-	const baseOfRoots = ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
+	const baseOfRoots =
+		ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
 	// Nor does what a mount held when nothing could be restored to it.
 	const { known, notRestored } = knownMounts(isSameRoot ? marker.mounts : undefined);
 	const baseOfMounts = baseOfRoots && without(baseOfRoots, notRestored);
 	const { filter } = new WorkspaceFilter(root, options.profile);
-	const { stats: disk, problems } = await scan(root, filter, options.signal && { signal: options.signal });
-	const found = { root, filter, listed: mountsBelow(root) ?? mountsByDevice(disk), holds: holdsIn(baseOfMounts ?? target) };
+	const { stats: disk, problems } = await scan(
+		root,
+		filter,
+		options.signal && { signal: options.signal },
+	);
+	const found = {
+		root,
+		filter,
+		listed: mountsBelow(root) ?? mountsByDevice(disk),
+		holds: holdsIn(baseOfMounts ?? target),
+	};
 	const checked = checkMounts({ ...found, known });
 	const isAccepted = options.acceptsMounts === true;
 	const { mounts: mounted } = isAccepted ? checkMounts({ ...found, known: undefined }) : checked;
-	const mounts = { ...mounted, ...Object.fromEntries([...unwritable.keys()].map((path) => [path, NOT_RESTORED])) };
+	const mounts = {
+		...mounted,
+		...Object.fromEntries([...unwritable.keys()].map((path) => [path, NOT_RESTORED])),
+	};
 	const away = new Map([...(isAccepted ? NONE : checked.away), ...unwritable]);
-	// What is accepted in a volume's place derives from nothing: what it lacks comes back, and what differs there gives way.
+	// What is accepted in a volume's place derives from nothing: what it lacks comes back, and what
+	// differs there gives way.
 	const base = isAccepted ? baseOfMounts && without(baseOfMounts, checked.away) : baseOfMounts;
 	requireMounts(options.at, away);
 	for (const path of disk.keys()) if (isBelowAny(path, away)) disk.delete(path);
@@ -104,24 +153,55 @@ export async function planDisk(
 	const { plan, unbelieved } =
 		options.at === undefined
 			? reconcile(options.profile, compared, base, judged, trustsDeletes)
-			: { plan: partingNames(leavingRoots(planExact(compared, target), target, root), disk, target, root), unbelieved: 0 };
+			: {
+					plan: partingNames(
+						leavingRoots(planExact(compared, target), target, root),
+						disk,
+						target,
+						root,
+					),
+					unbelieved: 0,
+				};
 	if (options.at === undefined) {
 		const more = await unwritableMounts({ root, mounts: mountsToWrite(root), plan, target, disk });
 		if (more.size > 0) return await planDisk(options, head, new Map([...unwritable, ...more]));
 	}
 	for (const path of target.keys()) if (!judged.has(path)) plan.set(path, "keep");
 	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
-	const inLog = new Set([...compared].filter(([, there]) => there.likeTarget || there.likeBase).map(([path]) => path));
-	const seen = { disk, problems: problems.filter(({ path }) => !isBelowAny(path, away)), away, mounts };
-	return { target, base, marker, rootStat, roots: { ...rootsLeft, ...roots }, freshRoots, ...seen, plan, inLog, unbelieved, unset };
+	const inLog = new Set(
+		[...compared].filter(([, there]) => there.likeTarget || there.likeBase).map(([path]) => path),
+	);
+	const seen = {
+		disk,
+		problems: problems.filter(({ path }) => !isBelowAny(path, away)),
+		away,
+		mounts,
+	};
+	return {
+		target,
+		base,
+		marker,
+		rootStat,
+		roots: { ...rootsLeft, ...roots },
+		freshRoots,
+		...seen,
+		plan,
+		inLog,
+		unbelieved,
+		unset,
+	};
 }
 
 const NONE: ReadonlyMap<Path, string> = new Map();
 
-function knownMounts(mounts: Mounts | undefined): { readonly known: Mounts | undefined; readonly notRestored: ReadonlyMap<Path, string> } {
+function knownMounts(mounts: Mounts | undefined): {
+	readonly known: Mounts | undefined;
+	readonly notRestored: ReadonlyMap<Path, string>;
+} {
 	if (mounts === undefined) return { known: undefined, notRestored: NONE };
 	const [not, known] = [new Map<Path, string>(), new Map<Path, string>()];
-	for (const [path, volume] of Object.entries(mounts)) (volume === NOT_RESTORED ? not : known).set(path, volume);
+	for (const [path, volume] of Object.entries(mounts))
+		(volume === NOT_RESTORED ? not : known).set(path, volume);
 	return { known: Object.fromEntries(known), notRestored: not };
 }
 
@@ -133,10 +213,15 @@ function mountsToWrite(root: Root): Map<Path, Mount> {
 }
 
 function without(tree: Tree, places: ReadonlyMap<Path, string>): Tree {
-	return places.size === 0 ? tree : new Map([...tree].filter(([path]) => !isBelowAny(path, places)));
+	return places.size === 0
+		? tree
+		: new Map([...tree].filter(([path]) => !isBelowAny(path, places)));
 }
 
-/** A database in WAL mode is never the bytes that the log has. One with the same content stays as it is. */
+/**
+ * A database in WAL mode is never the bytes that the log has. One with the same content stays as it
+ * is.
+ */
 async function compareDatabases(
 	options: Pick<RestoreOptions, "root" | "profile" | "privateDir">,
 	compared: Map<Path, OnDisk>,
@@ -148,8 +233,17 @@ async function compareDatabases(
 	try {
 		for (const [path, found] of compared) {
 			const [entry, stat] = [target.get(path), disk.get(path)];
-			if (found.likeTarget || entry?.type !== "file" || entry.chunkBits !== SQLITE_CHUNK_BITS || stat?.type !== "file") continue;
-			if (hasMode(unset.asInLog(path, stat), entry, options.profile.secret(path)) && (await copies.isDatabase(path, entry)))
+			if (
+				found.likeTarget ||
+				entry?.type !== "file" ||
+				entry.chunkBits !== SQLITE_CHUNK_BITS ||
+				stat?.type !== "file"
+			)
+				continue;
+			if (
+				hasMode(unset.asInLog(path, stat), entry, options.profile.secret(path)) &&
+				(await copies.isDatabase(path, entry))
+			)
 				compared.set(path, { ...found, likeTarget: true });
 		}
 	} finally {
@@ -161,7 +255,11 @@ async function compareDatabases(
 function requireMounts(at: number | undefined, away: ReadonlyMap<Path, string>): void {
 	const [first] = at === undefined ? [] : away;
 	if (first === undefined) return;
-	throw new SidecarError("NOT_DURABLE", { value: first[0], reason: first[1], remedy: MOUNT_REMEDY });
+	throw new SidecarError("NOT_DURABLE", {
+		value: first[0],
+		reason: first[1],
+		remedy: MOUNT_REMEDY,
+	});
 }
 
 /** How a user settles the doubt about a mount point. */
@@ -173,11 +271,21 @@ function rootMarks(root: Root): Record<string, RootMark> {
 		const stat = lstatPath(root, rootPath(name));
 		return { directory, ...(stat?.type === "dir" && { identity: identityOf(stat) }) };
 	};
-	return Object.fromEntries([...othersOf(root)].map(([name, directory]) => [name, markOf(name, directory)]));
+	return Object.fromEntries(
+		[...othersOf(root)].map(([name, directory]) => [name, markOf(name, directory)]),
+	);
 }
 
-/** A root that is not given this time goes on deriving from the log as long as nobody changed it there. */
-function marksLeft(root: Root, marker: Marker | undefined, base: Tree, head: Tree): Record<string, RootMark> {
+/**
+ * A root that is not given this time goes on deriving from the log as long as nobody changed it
+ * there.
+ */
+function marksLeft(
+	root: Root,
+	marker: Marker | undefined,
+	base: Tree,
+	head: Tree,
+): Record<string, RootMark> {
 	if (typeof root === "string") return {};
 	const left = Object.entries(marker?.roots ?? {}).filter(([name]) => !root.others.has(name));
 	return Object.fromEntries(left.filter(([name]) => base === head || isSameRoot(name, base, head)));
@@ -194,7 +302,11 @@ function isSameRoot(name: string, before: Tree, now: Tree): boolean {
 }
 
 function isSameDirectory(now: RootMark | undefined, before: RootMark | undefined): boolean {
-	return now?.identity !== undefined && now.identity === before?.identity && now.directory === before.directory;
+	return (
+		now?.identity !== undefined &&
+		now.identity === before?.identity &&
+		now.directory === before.directory
+	);
 }
 
 /** A commit that does not know a root says nothing of what is in it. */
@@ -208,16 +320,30 @@ function leavingRoots(plan: Map<Path, Action>, target: Tree, root: Root): Map<Pa
 	return plan;
 }
 
-/** `--at` sets times. Set on a file with several names, one would be the time of all, so such a file is written as a new one. */
-function partingNames(plan: Map<Path, Action>, disk: ReadonlyMap<Path, Stat>, target: Tree, root: Root): Map<Path, Action> {
+/**
+ * `--at` sets times. Set on a file with several names, one would be the time of all, so such a file
+ * is written as a new one.
+ */
+function partingNames(
+	plan: Map<Path, Action>,
+	disk: ReadonlyMap<Path, Stat>,
+	target: Tree,
+	root: Root,
+): Map<Path, Action> {
 	for (const [path, entry] of target) {
-		const isRetimed = plan.get(path) === "keep" && entry.type === "file" && disk.get(path)?.mtimeNs !== entry.mtimeNs;
+		const isRetimed =
+			plan.get(path) === "keep" &&
+			entry.type === "file" &&
+			disk.get(path)?.mtimeNs !== entry.mtimeNs;
 		if (isRetimed && hasOtherNames(root, path)) plan.set(path, "write");
 	}
 	return plan;
 }
 
-/** A plan for a disk that was watched before. Deletions that look like a wipe, or like a fresh volume, come back instead. */
+/**
+ * A plan for a disk that was watched before. Deletions that look like a wipe, or like a fresh
+ * volume, come back instead.
+ */
 function reconcile(
 	profile: Profile,
 	compared: ReadonlyMap<Path, OnDisk>,
@@ -226,11 +352,21 @@ function reconcile(
 	trustsDeletes: (path: Path) => boolean,
 ): Pick<DiskPlan, "plan" | "unbelieved"> {
 	const plan = planReconcile(compared, base, target, trustsDeletes);
-	const gone = new Set([...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path));
-	const countFiles = (paths: Iterable<Path>) => [...paths].filter((path) => target.get(path)?.type !== "dir").length;
+	const gone = new Set(
+		[...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path),
+	);
+	const countFiles = (paths: Iterable<Path>) =>
+		[...paths].filter((path) => target.get(path)?.type !== "dir").length;
 	const critical = profile.critical.filter((path) => gone.has(path));
-	const isWipe = isAnyHeld(gone, target.keys(), (path) => target.get(path)?.type !== "dir", critical);
-	return isWipe ? { plan: planReconcile(compared, base, target, () => false), unbelieved: countFiles(gone) } : { plan, unbelieved: 0 };
+	const isWipe = isAnyHeld(
+		gone,
+		target.keys(),
+		(path) => target.get(path)?.type !== "dir",
+		critical,
+	);
+	return isWipe
+		? { plan: planReconcile(compared, base, target, () => false), unbelieved: countFiles(gone) }
+		: { plan, unbelieved: 0 };
 }
 
 /** What the disk derives from; undefined where nobody knows. */
@@ -243,11 +379,16 @@ async function baseTree(
 	if (marker.baseSeq === 0) return marker.complete ? new Map() : undefined;
 	if (marker.baseId === head.id) return head.tree;
 	try {
-		const base = (await readLog(options.store, { at: marker.baseSeq, signal: options.signal })).head;
+		const base = (await readLog(options.store, { at: marker.baseSeq, signal: options.signal }))
+			.head;
 		return base.id === marker.baseId ? base.tree : undefined;
 	} catch (error) {
 		// Past retention, damaged, or another log: without a base, what differs here is quarantined.
-		if (error instanceof SidecarError && (error.category === "damaged" || error.code === "COMMIT_NOT_FOUND")) return undefined;
+		if (
+			error instanceof SidecarError &&
+			(error.category === "damaged" || error.code === "COMMIT_NOT_FOUND")
+		)
+			return undefined;
 		throw error;
 	}
 }

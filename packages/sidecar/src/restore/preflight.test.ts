@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	existsSync,
+	mkdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
@@ -14,8 +22,20 @@ import { restore } from "./restore.ts";
 
 async function restoreAt(bench: Workbench, machine: string, at: number): Promise<void> {
 	const restored = await restore({
-		...{ store: bench.store, root: bench.workspace(machine), profile: plainProfile, privateDir: bench.privateDir(machine), at },
-		...{ times: await loadFileTimes(), quickHash: () => 0n, label: "test", log: bench.log, progress: noProgress },
+		...{
+			store: bench.store,
+			root: bench.workspace(machine),
+			profile: plainProfile,
+			privateDir: bench.privateDir(machine),
+			at,
+		},
+		...{
+			times: await loadFileTimes(),
+			quickHash: () => 0n,
+			label: "test",
+			log: bench.log,
+			progress: noProgress,
+		},
 	});
 	await restored.finish(true);
 }
@@ -49,13 +69,23 @@ describe("a restore", () => {
 			const first = await twoCommits(bench);
 			made.chattr(attribute, join(root, "B"));
 			const error = await restoreAt(bench, "a", first).catch((caught: unknown) => caught);
-			expect(error).toMatchObject({ code: "WORKSPACE_READ_ONLY", value: "B", message: expect.stringContaining(reason) });
-			expect((error as { remedy: string }).remedy).toContain(`chattr -${attribute} ${join(root, "B")}`);
+			expect(error).toMatchObject({
+				code: "WORKSPACE_READ_ONLY",
+				value: "B",
+				message: expect.stringContaining(reason),
+			});
+			expect((error as { remedy: string }).remedy).toContain(
+				`chattr -${attribute} ${join(root, "B")}`,
+			);
 			expect(readFileSync(join(root, "A"), "utf8")).toBe("2");
 			expect(existsSync(join(bench.privateDir("a"), "trash"))).toBe(false);
 			expect(existsSync(join(root, ".openclaw-sidecar"))).toBe(false);
 			// Nothing happened, so the next start has nothing to tell.
-			expect((await bench.open("a")).restored).toMatchObject({ moved: [], written: 0, keptLocal: 0 });
+			expect((await bench.open("a")).restored).toMatchObject({
+				moved: [],
+				written: 0,
+				keptLocal: 0,
+			});
 		});
 	}
 
@@ -65,7 +95,9 @@ describe("a restore", () => {
 		using made = mounted(context);
 		const first = await twoCommits(bench);
 		for (const name of ["A", "B"]) made.chattr("i", join(bench.workspace("a"), name));
-		await expect(restoreAt(bench, "a", first)).rejects.toThrow(/A: it is immutable .*, and 1 more; nothing was moved/);
+		await expect(restoreAt(bench, "a", first)).rejects.toThrow(
+			/A: it is immutable .*, and 1 more; nothing was moved/,
+		);
 	});
 
 	// @id immutable-directory
@@ -99,8 +131,15 @@ describe("a restore", () => {
 		const { head } = await readLog(bench.store);
 		expect(head.seq).toBe(seq + 2);
 		expect(head.tree.get("A")).toMatchObject({ mode: 0o644 });
-		expect(bench.log.events.find(({ event }) => event === "restore.metadata-not-set")).toMatchObject({ fields: { paths: ["A"] } });
-		const options = { store: bench.store, root, profile: plainProfile, privateDir: bench.privateDir("b") };
+		expect(
+			bench.log.events.find(({ event }) => event === "restore.metadata-not-set"),
+		).toMatchObject({ fields: { paths: ["A"] } });
+		const options = {
+			store: bench.store,
+			root,
+			profile: plainProfile,
+			privateDir: bench.privateDir("b"),
+		};
 		expect((await inspectDisk(options, head)).notDurable).toEqual([]);
 	});
 
@@ -112,7 +151,8 @@ describe("a restore", () => {
 		await asOrdinaryUser(async () => {
 			const [root = "", other = ""] = roots;
 			mkdirSync(join(root, "go/x/y"), { recursive: true });
-			for (const name of ["go/x/y/f", "go/x/keep", "go/x/gone"]) writeFileSync(join(root, name), name);
+			for (const name of ["go/x/y/f", "go/x/keep", "go/x/gone"])
+				writeFileSync(join(root, name), name);
 			for (const name of ["go/x/y", "go/x"]) chmodSync(join(root, name), 0o555);
 			await (await bench.open("a")).flush({ sweep: true, closed: true });
 			const session = await bench.open("b");
@@ -148,7 +188,9 @@ describe("a restore", () => {
 		chmodSync(join(root, "ro"), 0o755);
 		chmodSync(join(root, "changed"), 0o700);
 		setBackOpened(bench.privateDir("a"), root);
-		expect(["ro", "changed"].map((name) => statSync(join(root, name)).mode & 0o777)).toEqual([0o555, 0o700]);
+		expect(["ro", "changed"].map((name) => statSync(join(root, name)).mode & 0o777)).toEqual([
+			0o555, 0o700,
+		]);
 		chmodSync(join(root, "ro"), 0o755);
 		setBackOpened(bench.privateDir("a"), root);
 		expect(statSync(join(root, "ro")).mode & 0o777).toBe(0o755);
@@ -165,8 +207,15 @@ describe("the workspace's own directory", () => {
 		await (await bench.open("a")).flush({ sweep: true, closed: true });
 		chmodSync(root, 0o700);
 		const { head: before } = await readLog(bench.store);
-		const options = { store: bench.store, root, profile: plainProfile, privateDir: bench.privateDir("a") };
-		expect((await inspectDisk(options, before)).notDurable).toMatchObject([{ path: "", kind: "changed" }]);
+		const options = {
+			store: bench.store,
+			root,
+			profile: plainProfile,
+			privateDir: bench.privateDir("a"),
+		};
+		expect((await inspectDisk(options, before)).notDurable).toMatchObject([
+			{ path: "", kind: "changed" },
+		]);
 		const session = await bench.open("a");
 		expect(statSync(root).mode & 0o777).toBe(0o700);
 		await session.flush({ sweep: true, closed: true });
@@ -192,10 +241,19 @@ describe("the workspace's own directory", () => {
 				const session = await bench.open("b");
 				writeFileSync(join(bench.workspace("b"), start), start);
 				await session.flush({ sweep: true, closed: true });
-				expect((await readLog(bench.store)).head.tree.get(""), start).toMatchObject({ mode: 0o700 });
+				expect((await readLog(bench.store)).head.tree.get(""), start).toMatchObject({
+					mode: 0o700,
+				});
 			}
-			const options = { store: bench.store, root: bench.workspace("b"), profile: plainProfile, privateDir: bench.privateDir("b") };
-			expect((await inspectDisk(options, (await readLog(bench.store)).head)).notDurable).toEqual([]);
+			const options = {
+				store: bench.store,
+				root: bench.workspace("b"),
+				profile: plainProfile,
+				privateDir: bench.privateDir("b"),
+			};
+			expect((await inspectDisk(options, (await readLog(bench.store)).head)).notDurable).toEqual(
+				[],
+			);
 		});
 		expect(bench.log.events.some(({ event }) => event === "restore.metadata-not-set")).toBe(true);
 	});

@@ -1,11 +1,14 @@
 /**
- * Checks that a planned restore can be done before anything is moved or written, so that it does all of it or nothing.
+ * Checks that a planned restore can be done before anything is moved or written, so that it does
+ * all of it or nothing.
  *
- * How: each directory that will gain or lose a name is asked for write access once, and each file that will be replaced, moved or
- * removed is renamed to a place where the kernel must refuse it; the refusal says whether it could have left. Missing paths cost
- * nothing, so a restore into an empty directory checks once. Directories of ours that are read-only are opened for the duration.
+ * How: each directory that will gain or lose a name is asked for write access once, and each file
+ * that will be replaced, moved or removed is renamed to a place where the kernel must refuse it;
+ * the refusal says whether it could have left. Missing paths cost nothing, so a restore into an
+ * empty directory checks once. Directories of ours that are read-only are opened for the duration.
  *
- * A file whose bytes are the log's and that only has another mode stays as it is, where it cannot be replaced.
+ * A file whose bytes are the log's and that only has another mode stays as it is, where it cannot
+ * be replaced.
  * Does NOT see changes between the check and the work.
  */
 import { accessSync, closeSync, constants, lstatSync, openSync, renameSync } from "node:fs";
@@ -49,7 +52,8 @@ export interface PreflightOptions {
 /**
  * May change the plan: it keeps what cannot be changed and need not be.
  * @returns paths that keep another mode than the log's, because they cannot be replaced
- * @throws SidecarError WORKSPACE_READ_ONLY naming the first obstacle, WORKSPACE_NAME_UNFIT; nothing was moved or written
+ * @throws SidecarError WORKSPACE_READ_ONLY naming the first obstacle, WORKSPACE_NAME_UNFIT; nothing
+ * was moved or written
  */
 export async function preflight(
 	options: PreflightOptions,
@@ -64,9 +68,13 @@ export async function preflight(
 	const openable = obstacles.lookAtDirectories(changes);
 	noteOpened(privateDir, openable);
 	// Outer ones first: they may not be searchable.
-	for (const [path, mode] of [...openable].sort(([a], [b]) => a.length - b.length)) writer.open(path, mode);
+	for (const [path, mode] of [...openable].sort(([a], [b]) => a.length - b.length))
+		writer.open(path, mode);
 	const keepMode = await obstacles.lookAtPaths(changes);
-	const places = { nearest: (path: Path) => obstacles.nearest(path), mountOf: (path: Path) => writer.mountOf(path) };
+	const places = {
+		nearest: (path: Path) => obstacles.nearest(path),
+		mountOf: (path: Path) => writer.mountOf(path),
+	};
 	requireNames(root, planned, places);
 	return keepMode;
 }
@@ -80,7 +88,11 @@ class Obstacles {
 	readonly #nearest = new Map<Path, Path>();
 	readonly #directories = new Map<Path, Cause | undefined>();
 
-	constructor({ root, isExact }: PreflightOptions, writer: Materializer, { plan, target }: Pick<DiskPlan, "plan" | "target">) {
+	constructor(
+		{ root, isExact }: PreflightOptions,
+		writer: Materializer,
+		{ plan, target }: Pick<DiskPlan, "plan" | "target">,
+	) {
 		this.#root = root;
 		this.#isExact = isExact;
 		this.#writer = writer;
@@ -88,11 +100,18 @@ class Obstacles {
 		this.#target = target;
 	}
 
-	/** An agent cannot work in a directory that nobody may write. @throws SidecarError WORKSPACE_READ_ONLY */
+	/**
+	 * An agent cannot work in a directory that nobody may write. @throws SidecarError
+	 * WORKSPACE_READ_ONLY
+	 */
 	requireWritableTop(): void {
 		const stat = lstatPath(this.#root, "");
 		const cause = this.#whyNotWritable("", stat);
-		const canOpen = stat?.uid === process.geteuid?.() && stat !== undefined && (stat.mode & 0o700) !== 0o700 && !isSealed(this.#root, "");
+		const canOpen =
+			stat?.uid === process.geteuid?.() &&
+			stat !== undefined &&
+			(stat.mode & 0o700) !== 0o700 &&
+			!isSealed(this.#root, "");
 		if (cause === undefined || canOpen) return;
 		throw new SidecarError("WORKSPACE_READ_ONLY", { value: mainOf(this.#root), ...cause });
 	}
@@ -105,11 +124,19 @@ class Obstacles {
 			if (action === "keep" || action === "keep-local" || action === "keep-deleted") continue;
 			// The tops are never replaced, only given a mode.
 			if (path === "" || path === ROOTS_DIRECTORY || isRootItself(this.#root, path)) continue;
-			const entry = action === "write" || action === "quarantine-and-write" ? this.#target.get(path) : undefined;
+			const entry =
+				action === "write" || action === "quarantine-and-write"
+					? this.#target.get(path)
+					: undefined;
 			const parent = parentOf(path);
 			const directory = this.nearest(parent);
 			const there = directory === parent ? lstatPath(this.#root, path) : undefined;
-			if (there === undefined ? entry === undefined || gains.has(directory) : there.type === "dir" && entry?.type === "dir") continue;
+			if (
+				there === undefined
+					? entry === undefined || gains.has(directory)
+					: there.type === "dir" && entry?.type === "dir"
+			)
+				continue;
 			// Thousands of new files in one new directory need one check.
 			if (there === undefined) gains.add(directory);
 			if (there !== undefined && entry === undefined && this.#stays(path, there)) continue;
@@ -124,16 +151,23 @@ class Obstacles {
 		if (known !== undefined) return known;
 		const parent = parentOf(path);
 		const above = path === "" ? "" : this.nearest(parent);
-		const isThere = path === "" || isRootItself(this.#root, path) || (above === parent && lstatPath(this.#root, path)?.type === "dir");
+		const isThere =
+			path === "" ||
+			isRootItself(this.#root, path) ||
+			(above === parent && lstatPath(this.#root, path)?.type === "dir");
 		const nearest = isThere ? path : above;
 		this.#nearest.set(path, nearest);
 		return nearest;
 	}
 
-	/** A mount point cannot be removed when the log deleted the path. It is kept, and the next commit has it. */
+	/**
+	 * A mount point cannot be removed when the log deleted the path. It is kept, and the next commit
+	 * has it.
+	 */
 	#stays(path: Path, there: Stat): boolean {
 		const { directories, files } = this.#writer.mounts;
-		const isPoint = there.type === "dir" ? directories.includes(path) : files.has(path) && !this.#isExact;
+		const isPoint =
+			there.type === "dir" ? directories.includes(path) : files.has(path) && !this.#isExact;
 		if (isPoint) this.#plan.set(path, "keep-local");
 		return isPoint;
 	}
@@ -144,7 +178,12 @@ class Obstacles {
 		const look = (path: Path) => {
 			if (this.#directories.has(path)) return;
 			const stat = lstatPath(this.#root, path);
-			if (stat !== undefined && stat.uid === process.geteuid?.() && (stat.mode & 0o700) !== 0o700 && !isSealed(this.#root, path)) {
+			if (
+				stat !== undefined &&
+				stat.uid === process.geteuid?.() &&
+				(stat.mode & 0o700) !== 0o700 &&
+				!isSealed(this.#root, path)
+			) {
 				openable.set(path, stat.mode);
 				this.#directories.set(path, undefined);
 			} else this.#directories.set(path, this.#whyNotWritable(path, stat));
@@ -170,7 +209,12 @@ class Obstacles {
 			const cause = this.#whyNot(change);
 			if (cause === undefined) continue;
 			const { path, entry, there } = change;
-			if (entry?.type === "file" && there?.type === "file" && there.size === entry.size && (await hasContent(this.#root, path, entry))) {
+			if (
+				entry?.type === "file" &&
+				there?.type === "file" &&
+				there.size === entry.size &&
+				(await hasContent(this.#root, path, entry))
+			) {
 				this.#plan.set(path, "keep");
 				keepMode.add(path);
 			} else found.push([path, cause]);
@@ -179,18 +223,28 @@ class Obstacles {
 		if (first === undefined) return keepMode;
 		const [path, { reason, remedy }] = first;
 		const more = found.length > 1 ? `, and ${found.length - 1} more` : "";
-		throw new SidecarError("WORKSPACE_READ_ONLY", { value: path, reason: `${reason}${more}; nothing was moved or written`, remedy });
+		throw new SidecarError("WORKSPACE_READ_ONLY", {
+			value: path,
+			reason: `${reason}${more}; nothing was moved or written`,
+			remedy,
+		});
 	}
 
 	#whyNot({ path, entry, there, directory }: Change): Cause | undefined {
-		if (there !== undefined && this.#writer.mounts.files.has(path)) return this.#whyNotInPlace(path, entry);
+		if (there !== undefined && this.#writer.mounts.files.has(path))
+			return this.#whyNotInPlace(path, entry);
 		if (there?.type === "dir" && entry !== undefined && holdsMount(this.#writer.mounts, path))
 			return this.#mountPoint(path, "it is a mount point, or holds one");
-		const cause = this.#directories.get(directory) ?? this.#directories.get(this.#writer.mountOf(path));
+		const cause =
+			this.#directories.get(directory) ?? this.#directories.get(this.#writer.mountOf(path));
 		if (cause !== undefined) return cause;
 		if (there === undefined) return undefined;
-		if (there.type === "dir" && entry !== undefined && this.#directories.get(path) !== undefined) return this.#directories.get(path);
-		return this.#whyNotMoved(path, there) ?? (entry === undefined ? undefined : this.#whyCompanionsStay(path, entry));
+		if (there.type === "dir" && entry !== undefined && this.#directories.get(path) !== undefined)
+			return this.#directories.get(path);
+		return (
+			this.#whyNotMoved(path, there) ??
+			(entry === undefined ? undefined : this.#whyCompanionsStay(path, entry))
+		);
 	}
 
 	/** Of another life of a database: they are removed. */
@@ -198,7 +252,10 @@ class Obstacles {
 		if (entry.type !== "file" || entry.chunkBits !== SQLITE_CHUNK_BITS) return undefined;
 		for (const suffix of COMPANIONS) {
 			const companion = lstatPath(this.#root, path + suffix);
-			const cause = companion === undefined || companion.type === "dir" ? undefined : this.#whyNotMoved(path + suffix, companion);
+			const cause =
+				companion === undefined || companion.type === "dir"
+					? undefined
+					: this.#whyNotMoved(path + suffix, companion);
 			if (cause !== undefined) return cause;
 		}
 		return undefined;
@@ -216,9 +273,19 @@ class Obstacles {
 			renameSync(place, there.type === "dir" ? probe.file : probe.directory);
 		} catch (error) {
 			const code = codeOf(error);
-			if (code === "EISDIR" || code === "ENOTDIR" || code === "EEXIST" || code === "ENOTEMPTY" || code === "ENOENT") return undefined;
+			if (
+				code === "EISDIR" ||
+				code === "ENOTDIR" ||
+				code === "EEXIST" ||
+				code === "ENOTEMPTY" ||
+				code === "ENOENT"
+			)
+				return undefined;
 			if (code === "EBUSY" || code === "EXDEV")
-				return this.#mountPoint(path, "it is a mount point, or its directory is one that the system does not show");
+				return this.#mountPoint(
+					path,
+					"it is a mount point, or its directory is one that the system does not show",
+				);
 			return this.#whyRefused(path, there, code);
 		}
 		throw new SidecarError("INTERNAL", { value: path, reason: "a rename that must fail did not" });
@@ -228,10 +295,18 @@ class Obstacles {
 		if (code !== "EPERM") return this.#explain(path, code);
 		const name = String(fsPath(this.#root, path));
 		if (isSealed(this.#root, path))
-			return { reason: "it is immutable (chattr +i)", remedy: `run \`chattr -i ${name}\`, then run this again` };
+			return {
+				reason: "it is immutable (chattr +i)",
+				remedy: `run \`chattr -i ${name}\`, then run this again`,
+			};
 		const above = lstatPath(this.#root, parentOf(path));
 		const uid = process.geteuid?.();
-		if (above !== undefined && (above.mode & 0o1000) !== 0 && there.uid !== uid && above.uid !== uid)
+		if (
+			above !== undefined &&
+			(above.mode & 0o1000) !== 0 &&
+			there.uid !== uid &&
+			above.uid !== uid
+		)
 			return {
 				reason: `it belongs to user ${there.uid}, and in a directory with the sticky bit only its owner may replace it`,
 				remedy: `run \`chown ${uid} ${name}\` as root, then run this again`,
@@ -243,7 +318,10 @@ class Obstacles {
 				remedy: `run \`chattr -a ${name} ${directory}\`, then run this again`,
 			};
 		if (isAppendOnly(this.#root, path))
-			return { reason: "it is append-only (chattr +a)", remedy: `run \`chattr -a ${name}\`, then run this again` };
+			return {
+				reason: "it is append-only (chattr +a)",
+				remedy: `run \`chattr -a ${name}\`, then run this again`,
+			};
 		return {
 			reason: `its directory ${directory} is append-only (chattr +a)`,
 			remedy: `run \`chattr -a ${directory}\`, then run this again`,
@@ -259,33 +337,51 @@ class Obstacles {
 		}
 	}
 
-	/** A single file on which another is mounted: nothing can be renamed over it, but it can be written. */
+	/**
+	 * A single file on which another is mounted: nothing can be renamed over it, but it can be
+	 * written.
+	 */
 	#whyNotInPlace(path: Path, entry: Entry | undefined): Cause | undefined {
-		if (entry?.type !== "file") return this.#mountPoint(path, "it is a mount point, so it cannot be removed");
+		if (entry?.type !== "file")
+			return this.#mountPoint(path, "it is a mount point, so it cannot be removed");
 		try {
 			closeSync(openSync(fsPath(this.#root, path), constants.O_WRONLY | constants.O_NOFOLLOW));
 			return undefined;
 		} catch (error) {
 			const { reason } = this.#explain(path, codeOf(error));
-			return this.#mountPoint(path, `another file is mounted on it, and cannot be written: ${reason}`);
+			return this.#mountPoint(
+				path,
+				`another file is mounted on it, and cannot be written: ${reason}`,
+			);
 		}
 	}
 
 	#mountPoint(path: Path, reason: string): Cause {
 		const point = String(fsPath(this.#root, path));
-		return { reason, remedy: `unmount ${point}, or mount the directory that it lies in instead; then run this again` };
+		return {
+			reason,
+			remedy: `unmount ${point}, or mount the directory that it lies in instead; then run this again`,
+		};
 	}
 
 	#explain(path: Path, code: string, stat = lstatPath(this.#root, path)): Cause {
 		const place = String(fsPath(this.#root, path));
 		if (code === "EROFS") {
 			const { readOnly } = this.#writer.mounts;
-			const mount = [...readOnly].sort((a, b) => b.length - a.length).find((each) => path === each || path.startsWith(`${each}/`));
+			const mount = [...readOnly]
+				.sort((a, b) => b.length - a.length)
+				.find((each) => path === each || path.startsWith(`${each}/`));
 			const point = String(fsPath(this.#root, mount ?? this.#writer.mountOf(path)));
-			return { reason: `${point} is mounted read-only`, remedy: `mount ${point} writable, then run this again` };
+			return {
+				reason: `${point} is mounted read-only`,
+				remedy: `mount ${point} writable, then run this again`,
+			};
 		}
 		if (code === "EPERM" && isSealed(this.#root, path))
-			return { reason: `${place} is immutable (chattr +i)`, remedy: `run \`chattr -i ${place}\`, then run this again` };
+			return {
+				reason: `${place} is immutable (chattr +i)`,
+				remedy: `run \`chattr -i ${place}\`, then run this again`,
+			};
 		if (code === "EACCES" || code === "EPERM") {
 			const uid = process.geteuid?.();
 			return {
@@ -297,7 +393,10 @@ class Obstacles {
 	}
 }
 
-/** Immutable: the kernel says EPERM to a question that otherwise is answered by modes and owners (EACCES). */
+/**
+ * Immutable: the kernel says EPERM to a question that otherwise is answered by modes and owners
+ * (EACCES).
+ */
 function isSealed(root: Root, path: Path): boolean {
 	const place = fsPath(root, path);
 	// It follows links, which cannot be immutable.
@@ -313,7 +412,12 @@ function isSealed(root: Root, path: Path): boolean {
 /** Append-only: the kernel refuses every open for writing that does not append. */
 function isAppendOnly(root: Root, path: Path): boolean {
 	try {
-		closeSync(openSync(fsPath(root, path), constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
+		closeSync(
+			openSync(
+				fsPath(root, path),
+				constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+			),
+		);
 		return false;
 	} catch (error) {
 		return codeOf(error) === "EPERM";

@@ -1,8 +1,10 @@
 /**
- * Read-only mounts whose content differs from the log, such as a ConfigMap of the newest deployment over an older `openclaw.json`.
+ * Read-only mounts whose content differs from the log, such as a ConfigMap of the newest deployment
+ * over an older `openclaw.json`.
  *
- * Nothing can be restored there, and what is there is no work of the agent's. So nothing below such a mount counts: the agent starts
- * with what is mounted, and the log keeps what it has. A file that differs in its mode alone is the same file.
+ * Nothing can be restored there, and what is there is no work of the agent's. So nothing below such
+ * a mount counts: the agent starts with what is mounted, and the log keeps what it has. A file that
+ * differs in its mode alone is the same file.
  */
 
 import { READ_ONLY } from "../disk/check-mounts.ts";
@@ -21,10 +23,21 @@ export interface MountedContent {
 	readonly disk: ReadonlyMap<Path, Stat>;
 }
 
-const CHANGES: ReadonlySet<Action> = new Set(["write", "quarantine-and-write", "trash", "quarantine"]);
+const CHANGES: ReadonlySet<Action> = new Set([
+	"write",
+	"quarantine-and-write",
+	"trash",
+	"quarantine",
+]);
 
 /** Mount points below which the plan would have to write, with the reason for people. */
-export async function unwritableMounts({ root, mounts, plan, target, disk }: MountedContent): Promise<Map<Path, string>> {
+export async function unwritableMounts({
+	root,
+	mounts,
+	plan,
+	target,
+	disk,
+}: MountedContent): Promise<Map<Path, string>> {
 	const found = new Map<Path, string>();
 	if (![...mounts.values()].some(({ isReadOnly }) => isReadOnly)) return found;
 	for (const [path, action] of plan) {
@@ -32,9 +45,13 @@ export async function unwritableMounts({ root, mounts, plan, target, disk }: Mou
 		const mount = mountOf(path, mounts);
 		if (mount?.isReadOnly !== true || found.has(mount.path)) continue;
 		const [entry, there] = [target.get(path), disk.get(path)];
-		const isDirectory = there?.type === "dir" && (entry === undefined ? path === mount.path : entry.type === "dir");
+		const isDirectory =
+			there?.type === "dir" && (entry === undefined ? path === mount.path : entry.type === "dir");
 		const isSameFile =
-			entry?.type === "file" && there?.size === entry.size && there.type === "file" && (await hasContent(root, path, entry));
+			entry?.type === "file" &&
+			there?.size === entry.size &&
+			there.type === "file" &&
+			(await hasContent(root, path, entry));
 		if (!isDirectory && !isSameFile) found.set(mount.path, READ_ONLY);
 	}
 	return found;

@@ -3,14 +3,27 @@ import { describe, expect, it } from "vitest";
 import type { Entry, Tree } from "../log/types.ts";
 import { type OnDisk, planExact, planReconcile } from "./reconcile.ts";
 
-/** A tiny world: each path is absent or one of three contents, on the disk, in the base and in the target. */
+/**
+ * A tiny world: each path is absent or one of three contents, on the disk, in the base and in the
+ * target.
+ */
 const contents = [undefined, 1n, 2n, 3n] as const;
 const entryOf = (content: bigint | undefined): Entry | undefined =>
 	content === undefined ? undefined : { type: "link", mtimeNs: 0n, target: `t${content}` };
-const treeOf = (content: bigint | undefined): Tree => new Map(content === undefined ? [] : [["p", entryOf(content) as Entry]]);
+const treeOf = (content: bigint | undefined): Tree =>
+	new Map(content === undefined ? [] : [["p", entryOf(content) as Entry]]);
 
-function actionFor(disk: bigint | undefined, base: bigint | undefined | "unknown", target: bigint | undefined, trust: boolean) {
-	const there: OnDisk = { type: "link", likeTarget: disk !== undefined && disk === target, likeBase: disk !== undefined && disk === base };
+function actionFor(
+	disk: bigint | undefined,
+	base: bigint | undefined | "unknown",
+	target: bigint | undefined,
+	trust: boolean,
+) {
+	const there: OnDisk = {
+		type: "link",
+		likeTarget: disk !== undefined && disk === target,
+		likeBase: disk !== undefined && disk === base,
+	};
 	const plan = planReconcile(
 		new Map(disk === undefined ? [] : [["p", there]]),
 		base === "unknown" ? undefined : treeOf(base),
@@ -32,7 +45,9 @@ describe("planReconcile", () => {
 		fc.assert(
 			fc.property(anyCase, ([disk, base, target, trust]) => {
 				if (disk === undefined || disk === target || (base !== "unknown" && disk === base)) return;
-				expect(["keep-local", "quarantine", "quarantine-and-write"]).toContain(actionFor(disk, base, target, trust));
+				expect(["keep-local", "quarantine", "quarantine-and-write"]).toContain(
+					actionFor(disk, base, target, trust),
+				);
 			}),
 		);
 	});

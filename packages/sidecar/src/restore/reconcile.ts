@@ -27,11 +27,12 @@ export type Action =
 	| "keep-deleted";
 
 /**
- * What a restore does with each path, given what the disk has, what it was made from, and what it shall be. Pure: no path is
- * looked at here.
- * @param base the tree the disk derives from; undefined where that is not known: then nothing local counts as a change, and what
- * differs is quarantined
- * @param trustsDeletes the disk has the path in the very directory that was restored, so what is missing was deleted
+ * What a restore does with each path, given what the disk has, what it was made from, and what it
+ * shall be. Pure: no path is looked at here.
+ * @param base the tree the disk derives from; undefined where that is not known: then nothing local
+ * counts as a change, and what differs is quarantined
+ * @param trustsDeletes the disk has the path in the very directory that was restored, so what is
+ * missing was deleted
  */
 export function planReconcile(
 	disk: ReadonlyMap<Path, OnDisk>,
@@ -42,7 +43,12 @@ export function planReconcile(
 	const plan = new Map<Path, Action>();
 	for (const [path, entry] of target) {
 		const there = disk.get(path);
-		plan.set(path, there === undefined ? missing(base?.get(path), entry, trustsDeletes(path)) : present(there, base?.get(path), entry));
+		plan.set(
+			path,
+			there === undefined
+				? missing(base?.get(path), entry, trustsDeletes(path))
+				: present(there, base?.get(path), entry),
+		);
 	}
 	for (const [path, there] of disk) {
 		if (target.has(path)) continue;
@@ -55,28 +61,41 @@ export function planReconcile(
 	return plan;
 }
 
-/** A log or a journal of this disk belongs to this disk's database: beside the log's database it would be rolled into it. */
+/**
+ * A log or a journal of this disk belongs to this disk's database: beside the log's database it
+ * would be rolled into it.
+ */
 function companionsGiveWay(plan: Map<Path, Action>, target: Tree): void {
 	for (const [path, action] of plan) {
-		if ((action !== "write" && action !== "quarantine-and-write") || target.get(path)?.type !== "file") continue;
+		if (
+			(action !== "write" && action !== "quarantine-and-write") ||
+			target.get(path)?.type !== "file"
+		)
+			continue;
 		for (const suffix of COMPANIONS)
-			if (plan.get(path + suffix) === "keep-local" && !target.has(path + suffix)) plan.set(path + suffix, "quarantine");
+			if (plan.get(path + suffix) === "keep-local" && !target.has(path + suffix))
+				plan.set(path + suffix, "quarantine");
 	}
 }
 
-/** A file that took a directory's place here, while something below that directory changed in the log: both sides changed, so the log wins. */
+/**
+ * A file that took a directory's place here, while something below that directory changed in the
+ * log: both sides changed, so the log wins.
+ */
 function giveWay(plan: Map<Path, Action>, disk: ReadonlyMap<Path, OnDisk>): void {
 	const inTheWay = new Set<Path>();
 	for (const [path, action] of plan) {
 		if (action !== "write" && action !== "quarantine-and-write") continue;
 		for (let parent = parentOf(path); parent !== ""; parent = parentOf(parent)) {
 			const there = disk.get(parent);
-			if (there !== undefined && there.type !== "dir" && plan.get(parent) === "keep-local") inTheWay.add(parent);
+			if (there !== undefined && there.type !== "dir" && plan.get(parent) === "keep-local")
+				inTheWay.add(parent);
 		}
 	}
 	for (const place of inTheWay) {
 		plan.set(place, "quarantine-and-write");
-		for (const [path, action] of plan) if (action === "keep-deleted" && path.startsWith(`${place}/`)) plan.set(path, "write");
+		for (const [path, action] of plan)
+			if (action === "keep-deleted" && path.startsWith(`${place}/`)) plan.set(path, "write");
 	}
 }
 
@@ -85,14 +104,19 @@ export function planExact(disk: ReadonlyMap<Path, OnDisk>, target: Tree): Map<Pa
 	const plan = new Map<Path, Action>();
 	for (const path of target.keys()) {
 		const there = disk.get(path);
-		plan.set(path, there === undefined ? "write" : there.likeTarget ? "keep" : "quarantine-and-write");
+		plan.set(
+			path,
+			there === undefined ? "write" : there.likeTarget ? "keep" : "quarantine-and-write",
+		);
 	}
 	for (const path of disk.keys()) if (!target.has(path)) plan.set(path, "trash");
 	return plan;
 }
 
 function missing(before: Entry | undefined, entry: Entry, trustDeletes: boolean): Action {
-	return trustDeletes && before !== undefined && sameEntry(before, entry) ? "keep-deleted" : "write";
+	return trustDeletes && before !== undefined && sameEntry(before, entry)
+		? "keep-deleted"
+		: "write";
 }
 
 function present(there: OnDisk, before: Entry | undefined, entry: Entry): Action {

@@ -21,7 +21,10 @@ export interface RestoreOptions {
 	readonly progress: Progress;
 	/** The disk shall be exactly this commit; by default the newest, with changes made here kept. */
 	readonly at?: number | undefined;
-	/** Whatever is mounted inside the workspace now is accepted: content of the log comes back there. For a restore that the user asked for. */
+	/**
+	 * Whatever is mounted inside the workspace now is accepted: content of the log comes back there.
+	 * For a restore that the user asked for.
+	 */
 	readonly acceptsMounts?: boolean;
 	/** The log as just read, where the caller has read it. */
 	readonly read?: LogRead;

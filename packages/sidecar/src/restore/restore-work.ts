@@ -65,13 +65,19 @@ export class RestoreWork {
 	readonly #before: UnsetMetadata;
 	/** Kept with another mode than the log's. */
 	readonly #keepMode: ReadonlySet<Path>;
-	readonly #written = new Map<Path, { readonly stat: Stat | undefined; readonly quick: BigUint64Array | undefined }>();
+	readonly #written = new Map<
+		Path,
+		{ readonly stat: Stat | undefined; readonly quick: BigUint64Array | undefined }
+	>();
 	/** Directories by whether anything is there. */
 	readonly #bare = new Map<Path, boolean>();
 	readonly #last: Awaited[] = [];
 	/** What this disk could not be given. */
 	readonly unset = new UnsetMetadata();
-	/** Paths whose mode, or time where it is no directory, is not the log's now, although it was to be set. */
+	/**
+	 * Paths whose mode, or time where it is no directory, is not the log's now, although it was to be
+	 * set.
+	 */
 	readonly notSet: Path[] = [];
 	readonly moved: Moved[] = [];
 	/** Of each moved path, in the trash. */
@@ -83,7 +89,13 @@ export class RestoreWork {
 	#done = { files: 0, bytes: 0 };
 	readonly #slice = new Slice();
 
-	constructor(options: RestoreOptions, writer: Materializer, planned: DiskPlan, read: LogRead, keepMode: ReadonlySet<Path> = new Set()) {
+	constructor(
+		options: RestoreOptions,
+		writer: Materializer,
+		planned: DiskPlan,
+		read: LogRead,
+		keepMode: ReadonlySet<Path> = new Set(),
+	) {
 		this.#before = planned.unset;
 		this.#keepMode = keepMode;
 		this.#options = options;
@@ -108,7 +120,10 @@ export class RestoreWork {
 			if (isWritten(this.#plan.get(path) as Action)) toWrite.push([path, entry]);
 		}
 		this.written = toWrite.length;
-		progress.start("restore", { files: toWrite.length, bytes: toWrite.reduce((sum, [, entry]) => sum + entry.size, 0) });
+		progress.start("restore", {
+			files: toWrite.length,
+			bytes: toWrite.reduce((sum, [, entry]) => sum + entry.size, 0),
+		});
 		// While the first bytes are on their way.
 		const directories = this.#prepare(toWrite);
 		await this.#writeFiles(toWrite, directories);
@@ -138,10 +153,16 @@ export class RestoreWork {
 			const written = this.#written.get(path);
 			const stat = written === undefined ? this.#disk.get(path) : written.stat;
 			if (stat === undefined) continue;
-			if (written === undefined && !this.#keepMode.has(path)) this.unset.keep(this.#before, path, entry, stat);
+			if (written === undefined && !this.#keepMode.has(path))
+				this.unset.keep(this.#before, path, entry, stat);
 			else if (
 				path !== ROOTS_DIRECTORY &&
-				this.unset.compare(path, entry, entry.type === "link" ? 0 : this.#modeOf(path, entry.mode), stat)
+				this.unset.compare(
+					path,
+					entry,
+					entry.type === "link" ? 0 : this.#modeOf(path, entry.mode),
+					stat,
+				)
 			)
 				this.notSet.push(path);
 		}
@@ -156,11 +177,18 @@ export class RestoreWork {
 				local.set(path, { entry, stat: written.stat, quick: written.quick, database: undefined });
 				continue;
 			}
-			// Kept: content and mode are the log's. Where the time is too, a sweep need not read it again.
+			// Kept: content and mode are the log's. Where the time is too, a sweep need not read it
+			// again.
 			const stat = this.#disk.get(path);
 			const mtimeNs = stat === undefined ? undefined : this.unset.asInLog(path, stat).mtimeNs;
-			const isClean = this.#plan.get(path) === "keep" && entry.type !== "dir" && mtimeNs === entry.mtimeNs;
-			local.set(path, { entry, stat: isClean ? stat : undefined, quick: undefined, database: undefined });
+			const isClean =
+				this.#plan.get(path) === "keep" && entry.type !== "dir" && mtimeNs === entry.mtimeNs;
+			local.set(path, {
+				entry,
+				stat: isClean ? stat : undefined,
+				quick: undefined,
+				database: undefined,
+			});
 		}
 		return local;
 	}
@@ -180,37 +208,59 @@ export class RestoreWork {
 
 	#clearTheWay(): void {
 		const goneDirectories: Path[] = [];
-		const isDisplaced = (action: Action) => action === "trash" || action === "quarantine" || action === "quarantine-and-write";
+		const isDisplaced = (action: Action) =>
+			action === "trash" || action === "quarantine" || action === "quarantine-and-write";
 		// In one write: each is synced to the disk.
-		this.#note([...this.#plan].filter(([path, action]) => isDisplaced(action) && this.#isOnlyCopy(path)).map(([path]) => path));
+		this.#note(
+			[...this.#plan]
+				.filter(([path, action]) => isDisplaced(action) && this.#isOnlyCopy(path))
+				.map(([path]) => path),
+		);
 		for (const [path, action] of this.#plan) {
-			if (action === "trash" && lstatPath(this.#options.root, path)?.type === "dir") goneDirectories.push(path);
+			if (action === "trash" && lstatPath(this.#options.root, path)?.type === "dir")
+				goneDirectories.push(path);
 			else if (isDisplaced(action)) this.#moveAside(path);
 			else if (action === "write" && !this.#isBare(parentOf(path))) this.#makeRoom(path);
 		}
 		// Deepest first. One that still holds something kept stays.
-		for (const path of goneDirectories.sort((a, b) => b.length - a.length)) this.#writer.removeEmptyDirectory(path);
+		for (const path of goneDirectories.sort((a, b) => b.length - a.length))
+			this.#writer.removeEmptyDirectory(path);
 	}
 
-	/** Is nothing where the directory shall be? Then nothing is in it either, and its thousands of files need not be looked for. */
+	/**
+	 * Is nothing where the directory shall be? Then nothing is in it either, and its thousands of
+	 * files need not be looked for.
+	 */
 	#isBare(directory: Path): boolean {
 		if (directory === "") return false;
 		const known = this.#bare.get(directory);
 		if (known !== undefined) return known;
-		const isBare = this.#isBare(parentOf(directory)) || lstatPath(this.#options.root, directory) === undefined;
+		const isBare =
+			this.#isBare(parentOf(directory)) || lstatPath(this.#options.root, directory) === undefined;
 		this.#bare.set(directory, isBare);
 		return isBare;
 	}
 
-	/** What stands where something of another type shall be. A file gives way to a file by the rename itself. */
+	/**
+	 * What stands where something of another type shall be. A file gives way to a file by the rename
+	 * itself.
+	 */
 	#makeRoom(path: Path): void {
 		const there = lstatPath(this.#options.root, path);
 		const wanted = this.#target.get(path);
-		if (there === undefined || wanted === undefined || (there.type === wanted.type && this.#wasSeen(path, there))) return;
+		if (
+			there === undefined ||
+			wanted === undefined ||
+			(there.type === wanted.type && this.#wasSeen(path, there))
+		)
+			return;
 		this.#moveAside(path);
 	}
 
-	/** Is this what the plan was made from? What the filter hides, or what changed since, may be the only copy. */
+	/**
+	 * Is this what the plan was made from? What the filter hides, or what changed since, may be the
+	 * only copy.
+	 */
 	#wasSeen(path: Path, there: Stat): boolean {
 		if (there.type === "dir") return true;
 		const seen = this.#disk.get(path);
@@ -219,9 +269,11 @@ export class RestoreWork {
 
 	#moveAside(path: Path): void {
 		// Two directories that differ in their mode only: nothing to quarantine.
-		const isDirectory = this.#target.get(path)?.type === "dir" && lstatPath(this.#options.root, path)?.type === "dir";
+		const isDirectory =
+			this.#target.get(path)?.type === "dir" && lstatPath(this.#options.root, path)?.type === "dir";
 		// What took the place of an additional root is not ours to move.
-		if (path !== "" && !isDirectory && !isRootItself(this.#options.root, path)) this.#quarantined(path);
+		if (path !== "" && !isDirectory && !isRootItself(this.#options.root, path))
+			this.#quarantined(path);
 	}
 
 	#quarantined(path: Path): void {
@@ -239,15 +291,25 @@ export class RestoreWork {
 
 	/** A database goes with its WAL or journal: its newest rows may stand there only. */
 	#suffixesOf(path: Path): string[] {
-		const isDatabase = lstatPath(this.#options.root, path)?.type === "file" && isSqlite(this.#options.root, path);
+		const isDatabase =
+			lstatPath(this.#options.root, path)?.type === "file" && isSqlite(this.#options.root, path);
 		const companions = isDatabase ? ["-wal", "-journal"] : [];
-		return ["", ...companions.filter((suffix) => lstatPath(this.#options.root, path + suffix)?.type === "file")];
+		return [
+			"",
+			...companions.filter(
+				(suffix) => lstatPath(this.#options.root, path + suffix)?.type === "file",
+			),
+		];
 	}
 
-	/** Whether this disk may have the only copy of the path. A directory that stays a directory loses nothing. */
+	/**
+	 * Whether this disk may have the only copy of the path. A directory that stays a directory loses
+	 * nothing.
+	 */
 	#isOnlyCopy(path: Path): boolean {
 		const there = lstatPath(this.#options.root, path);
-		if (there === undefined || (there.type === "dir" && this.#target.get(path)?.type === "dir")) return false;
+		if (there === undefined || (there.type === "dir" && this.#target.get(path)?.type === "dir"))
+			return false;
 		if (there.type === "dir") return this.#plan.get(path) !== "trash";
 		return !(this.#inLog.has(path) && this.#wasSeen(path, there));
 	}
@@ -258,12 +320,16 @@ export class RestoreWork {
 		for (const path of paths) {
 			const name = this.#writer.asideName(path, this.#trash);
 			this.#noted.set(path, name);
-			for (const suffix of this.#suffixesOf(path)) entries.push({ path: path + suffix, restore: this.#options.label, name: name + suffix });
+			for (const suffix of this.#suffixesOf(path))
+				entries.push({ path: path + suffix, restore: this.#options.label, name: name + suffix });
 		}
 		this.#journal.add(entries);
 	}
 
-	/** After a failure, puts files back if nothing took their place. The rest stays in the trash and in the journal. */
+	/**
+	 * After a failure, puts files back if nothing took their place. The rest stays in the trash and
+	 * in the journal.
+	 */
 	putBack(): void {
 		const back: Displaced[] = [];
 		for (let index = this.moved.length - 1; index >= 0; index--) {
@@ -277,7 +343,9 @@ export class RestoreWork {
 		this.#journal.remove(back);
 	}
 
-	/** Every directory that shall be there and every parent of a file to be written, parents first. */
+	/**
+	 * Every directory that shall be there and every parent of a file to be written, parents first.
+	 */
 	#directories(toWrite: readonly [Path, FileEntry][]): Path[] {
 		const wanted = new Set<Path>();
 		const want = (path: Path) => {
@@ -286,13 +354,15 @@ export class RestoreWork {
 				if (at === "") break;
 			}
 		};
-		for (const [path, entry] of this.#target) if (entry.type === "dir" && isWritten(this.#plan.get(path) as Action)) want(path);
+		for (const [path, entry] of this.#target)
+			if (entry.type === "dir" && isWritten(this.#plan.get(path) as Action)) want(path);
 		for (const [path] of toWrite) want(parentOf(path));
 		for (const [path, entry] of this.#target) {
 			if (entry.type === "link" && isWritten(this.#plan.get(path) as Action)) want(parentOf(path));
 		}
 		wanted.add("");
-		if (this.#options.at !== undefined) for (const [path, entry] of this.#target) if (entry.type === "dir") wanted.add(path);
+		if (this.#options.at !== undefined)
+			for (const [path, entry] of this.#target) if (entry.type === "dir") wanted.add(path);
 		return [...wanted].sort((a, b) => a.length - b.length);
 	}
 
@@ -301,7 +371,10 @@ export class RestoreWork {
 		const { store, profile, progress, signal } = this.#options;
 		const last = new Set(profile.restoredLast);
 		const empty: Awaited[] = [];
-		const uses = new Map<BlockRef, Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>>();
+		const uses = new Map<
+			BlockRef,
+			Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>
+		>();
 		for (const [path, entry] of toWrite) {
 			const file: Awaited = {
 				path,
@@ -317,7 +390,9 @@ export class RestoreWork {
 				empty.push(file);
 			}
 			for (const [index, chunk] of entry.chunks.entries()) {
-				const chunks = uses.get(chunk.block) ?? new Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>();
+				const chunks =
+					uses.get(chunk.block) ??
+					new Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>();
 				uses.set(chunk.block, chunks);
 				const places = chunks.get(chunk);
 				if (places === undefined) chunks.set(chunk, [{ file, index }]);
@@ -352,7 +427,11 @@ export class RestoreWork {
 		progress.advance({ files: empty.length, bytes: 0 });
 	}
 
-	#takeChunk(chunk: ChunkRef, raw: Buffer, places: readonly { readonly file: Awaited; readonly index: number }[]): void {
+	#takeChunk(
+		chunk: ChunkRef,
+		raw: Buffer,
+		places: readonly { readonly file: Awaited; readonly index: number }[],
+	): void {
 		const bytes = raw.subarray(chunk.offset, chunk.offset + chunk.length);
 		if (hash("sha256", bytes, "hex") !== chunk.sha256) {
 			throw new SidecarError("OBJECT_CORRUPT", {
@@ -391,7 +470,10 @@ export class RestoreWork {
 			if (entry.chunkBits === SQLITE_CHUNK_BITS) this.#writer.removeDatabaseSidecars(path);
 		}
 		const mode = this.#modeOf(path, entry.mode);
-		const stat = whole === undefined ? staged?.finish(mode, entry.mtimeNs) : this.#writer.placeFile(path, whole, mode, entry.mtimeNs);
+		const stat =
+			whole === undefined
+				? staged?.finish(mode, entry.mtimeNs)
+				: this.#writer.placeFile(path, whole, mode, entry.mtimeNs);
 		this.#written.set(path, { stat, quick });
 	}
 
@@ -403,13 +485,17 @@ export class RestoreWork {
 	#writeLinks(): void {
 		for (const [path, entry] of this.#target) {
 			if (entry.type !== "link" || !isWritten(this.#plan.get(path) as Action)) continue;
-			this.#written.set(path, { stat: this.#writer.placeLink(path, entry.target, entry.mtimeNs), quick: undefined });
+			this.#written.set(path, {
+				stat: this.#writer.placeLink(path, entry.target, entry.mtimeNs),
+				quick: undefined,
+			});
 		}
 	}
 
 	/** `--at` promises that very commit: what was there already gets its times too. */
 	#setKeptTimes(): void {
 		for (const [path, entry] of this.#target)
-			if (this.#plan.get(path) === "keep" && entry.type !== "dir") this.#writer.setTime(path, entry.mtimeNs);
+			if (this.#plan.get(path) === "keep" && entry.type !== "dir")
+				this.#writer.setTime(path, entry.mtimeNs);
 	}
 }

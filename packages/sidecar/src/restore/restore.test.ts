@@ -1,8 +1,23 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	existsSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { openclawProfile, plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import {
+	openclawProfile,
+	plainProfile,
+	type Workbench,
+	workbench,
+} from "../../../testkit/workbench.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { readLog } from "../commit/read-log.ts";
 import { readMarker, writeMarker } from "../disk/base-marker.ts";
@@ -76,7 +91,8 @@ describe("restore", () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		mkdirSync(join(root, "dir"), { recursive: true });
-		for (const name of ["same", "edited", "deleted", "dir/inner"]) writeFileSync(join(root, name), name);
+		for (const name of ["same", "edited", "deleted", "dir/inner"])
+			writeFileSync(join(root, name), name);
 		const first = await bench.open("a");
 		await first.flush({ sweep: true, closed: true });
 
@@ -108,7 +124,9 @@ describe("restore", () => {
 		const again = await bench.open("a");
 		expect(readFileSync(join(bench.workspace("a"), "f"), "utf8")).toBe("from the log");
 		expect(existsSync(join(bench.workspace("a"), "gone"))).toBe(false);
-		expect(again.restored.moved.map(({ path, to }) => [path, readFileSync(to, "utf8")]).sort()).toEqual([
+		expect(
+			again.restored.moved.map(({ path, to }) => [path, readFileSync(to, "utf8")]).sort(),
+		).toEqual([
 			["f", "from this disk"],
 			["gone", "changed here, deleted there"],
 		]);
@@ -138,7 +156,8 @@ describe("restore", () => {
 			rmSync(join(bench.workspace("a"), "g"));
 			const marker = readMarker(bench.privateDir("a"));
 			if (marker === undefined) throw new Error("no marker");
-			if (spoil === "incomplete") writeMarker(bench.privateDir("a"), { ...marker, complete: false });
+			if (spoil === "incomplete")
+				writeMarker(bench.privateDir("a"), { ...marker, complete: false });
 			else {
 				renameSync(bench.workspace("a"), `${bench.workspace("a")}.old`);
 				mkdirSync(bench.workspace("a"));
@@ -201,12 +220,23 @@ describe("restore", () => {
 });
 
 describe("the gate", () => {
-	/** Every way in which a log can be unreadable: nothing on the disk may change, nothing may be committed. */
+	/**
+	 * Every way in which a log can be unreadable: nothing on the disk may change, nothing may be
+	 * committed.
+	 */
 	const damages: [string, (bench: Workbench) => void, string][] = [
 		["a flipped byte in the newest commit", (bench) => flip(bench, 3), "OBJECT_CORRUPT"],
 		["a flipped byte in an older commit", (bench) => flip(bench, 2), "OBJECT_CORRUPT"],
-		["a commit missing below the newest", (bench) => rmSync(objectFile(bench, 2)), "OBJECT_NOT_FOUND"],
-		["something else in a newer commit's slot", (bench) => writeFileSync(objectFile(bench, 4), "?"), "OBJECT_CORRUPT"],
+		[
+			"a commit missing below the newest",
+			(bench) => rmSync(objectFile(bench, 2)),
+			"OBJECT_NOT_FOUND",
+		],
+		[
+			"something else in a newer commit's slot",
+			(bench) => writeFileSync(objectFile(bench, 4), "?"),
+			"OBJECT_CORRUPT",
+		],
 	];
 	for (const [name, damage, code] of damages) {
 		it(`stays shut for ${name}`, async () => {
@@ -232,16 +262,24 @@ describe("damage", () => {
 		const root = bench.workspace("writer");
 		mkdirSync(join(root, "dir"), { recursive: true });
 		const noise = (size: number, seed: number) =>
-			Buffer.from(Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index + seed, 2654435761) ^ (index << 9)).buffer);
+			Buffer.from(
+				Uint32Array.from(
+					{ length: size / 4 },
+					(_, index) => Math.imul(index + seed, 2654435761) ^ (index << 9),
+				).buffer,
+			);
 		writeFileSync(join(root, "large"), noise(6_000_000, 1));
-		for (let index = 0; index < 20; index++) writeFileSync(join(root, `dir/small${index}`), `small ${index} `.repeat(index * 20));
+		for (let index = 0; index < 20; index++)
+			writeFileSync(join(root, `dir/small${index}`), `small ${index} `.repeat(index * 20));
 		const session = await bench.open("writer");
 		await session.flush({ sweep: true });
 		writeFileSync(join(root, "dir/small3"), "changed");
 		await session.flush({ sweep: true });
 		const expected = readDisk(root);
 		const store = join(bench.dir, "store/users/alice");
-		const objects = ["log", "packs"].flatMap((kind) => readdirSync(join(store, kind)).map((name) => join(store, kind, name)));
+		const objects = ["log", "packs"].flatMap((kind) =>
+			readdirSync(join(store, kind)).map((name) => join(store, kind, name)),
+		);
 		expect(objects.some((object) => object.includes("/packs/"))).toBe(true);
 		let errors = 0;
 		await fc.assert(
@@ -269,7 +307,9 @@ describe("damage", () => {
 							expect((error as SidecarError).exitStatus).toBe(5);
 							expect(readMarker(bench.privateDir("reader"))?.complete).not.toBe(true);
 						}
-						for (const [path, entry] of existsSync(bench.workspace("reader")) ? readDisk(bench.workspace("reader")) : []) {
+						for (const [path, entry] of existsSync(bench.workspace("reader"))
+							? readDisk(bench.workspace("reader"))
+							: []) {
 							if (entry.type === "file") expect(entry.content).toBe(expected.get(path)?.content);
 						}
 					} finally {

@@ -1,11 +1,13 @@
 /**
  * Brings a directory to a commit of the log.
  *
- * Order: read the log, look at the disk, plan, check the space and that all of the plan can be done, then write: directories, files in whatever order their bytes come,
- * links, the profile's last files, times. The marker says `complete` only at the very end.
- * Guarantees: nothing is written before the whole plan is checked; a byte that is on the disk and not in the log is kept in its place or
- * moved to the trash, never overwritten. What moves is in a journal first (`displaced.ts`), and the next commit keeps it below
- * `.recovered/`. After a failure it goes back to its place. After kill -9 at any point, running it again is correct.
+ * Order: read the log, look at the disk, plan, check the space and that all of the plan can be
+ * done, then write: directories, files in whatever order their bytes come, links, the profile's
+ * last files, times. The marker says `complete` only at the very end.
+ * Guarantees: nothing is written before the whole plan is checked; a byte that is on the disk and
+ * not in the log is kept in its place or moved to the trash, never overwritten. What moves is in a
+ * journal first (`displaced.ts`), and the next commit keeps it below `.recovered/`. After a failure
+ * it goes back to its place. After kill -9 at any point, running it again is correct.
  * Does NOT write to the store.
  */
 
@@ -62,8 +64,8 @@ export interface Restored {
 	readonly moved: readonly Moved[];
 	/**
 	 * Marks the restore as complete; before anything else writes.
-	 * @param onDisk true: settled when it is safe from a power cut. Whoever goes on as the workspace's owner need not wait for that: what
-	 * it restored is in the log
+	 * @param onDisk true: settled when it is safe from a power cut. Whoever goes on as the
+	 * workspace's owner need not wait for that: what it restored is in the log
 	 */
 	finish(onDisk: boolean): Promise<void>;
 }
@@ -75,7 +77,8 @@ const TOLD_PATHS = 5;
 const SPARE_BYTES = 16 * 1024 * 1024;
 
 /**
- * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED, COMMIT_NOT_FOUND, COMMIT_EXPIRED, WORKSPACE_*
+ * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED,
+ * COMMIT_NOT_FOUND, COMMIT_EXPIRED, WORKSPACE_*
  */
 export async function restore(options: RestoreOptions): Promise<Restored> {
 	return await readEarlier(options.store, options.at, () => restoreTree(options), options.signal);
@@ -95,14 +98,22 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		setBackOpened(privateDir, root);
 		const planned = await planDisk(options, head);
 		const { target, base, marker, rootStat, plan } = planned;
-		if (base === undefined || options.at !== undefined) plan.set("", target.has("") ? "write" : "keep");
-		for (const path of [...planned.freshRoots].map(rootPath)) if (target.has(path) && !planned.away.has(path)) plan.set(path, "write");
+		if (base === undefined || options.at !== undefined)
+			plan.set("", target.has("") ? "write" : "keep");
+		for (const path of [...planned.freshRoots].map(rootPath))
+			if (target.has(path) && !planned.away.has(path)) plan.set(path, "write");
 		const elsewhere = rootsElsewhere(head.tree, root);
-		for (const { path, files, bytes } of elsewhere) log.warn("restore.root-left-out", { path, files, bytes });
+		for (const { path, files, bytes } of elsewhere)
+			log.warn("restore.root-left-out", { path, files, bytes });
 		for (const name of planned.freshRoots) {
-			// Maybe its volume is not mounted. On a new machine nobody knows another, and nothing is said.
+			// Maybe its volume is not mounted. On a new machine nobody knows another, and nothing is
+			// said.
 			const [before, now] = [marker?.roots?.[name], planned.roots[name]];
-			if (before?.identity !== undefined && before.identity !== now?.identity && before.directory === now?.directory)
+			if (
+				before?.identity !== undefined &&
+				before.identity !== now?.identity &&
+				before.directory === now?.directory
+			)
 				log.warn("restore.root-is-another", { path: rootPath(name), directory: now.directory });
 		}
 		for (const [path, reason] of planned.away) log.warn("restore.mount-away", { path, reason });
@@ -110,10 +121,15 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		if (!writer.mounts.isKnown) writer.assumeMounts(innerMountsByDevice(planned.disk));
 		tellMounts(writer.mounts, log);
 		checkSpace(writer, plan, target);
-		const keepMode = await preflight({ root, privateDir, isExact: options.at !== undefined }, writer, planned);
+		const keepMode = await preflight(
+			{ root, privateDir, isExact: options.at !== undefined },
+			writer,
+			planned,
+		);
 
 		const here = { workspace: mainOf(root), root: identityOf(rootStat), boot: bootId() };
-		// Until the end, what the disk derives from is what it was before: a restore that is cut off is planned anew from there.
+		// Until the end, what the disk derives from is what it was before: a restore that is cut off is
+		// planned anew from there.
 		const known =
 			base === undefined || marker === undefined
 				? { baseSeq: 0, baseId: EMPTY_HEAD.id, roots: {} }
@@ -126,8 +142,13 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		await done.run();
 		done.unset.write(privateDir);
 		if (done.notSet.length > 0)
-			log.warn("restore.metadata-not-set", { count: done.notSet.length, paths: done.notSet.slice(0, TOLD_PATHS) });
-		const keptLocal = [...plan.values()].filter((action) => action === "keep-local" || action === "keep-deleted").length;
+			log.warn("restore.metadata-not-set", {
+				count: done.notSet.length,
+				paths: done.notSet.slice(0, TOLD_PATHS),
+			});
+		const keptLocal = [...plan.values()].filter(
+			(action) => action === "keep-local" || action === "keep-deleted",
+		).length;
 		tellMoved(done.moved, log);
 		return {
 			head,
@@ -143,12 +164,22 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			bytes: done.bytes,
 			written: done.written,
 			keptLocal,
-			keptDeleted: new Set([...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path)),
+			keptDeleted: new Set(
+				[...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path),
+			),
 			moved: done.moved,
 			finish: async (onDisk) => {
 				if (onDisk) await writer.sync();
 				const { roots, mounts } = planned;
-				writeMarker(privateDir, { baseSeq: head.seq, baseId: head.id, roots, mounts, ...here, complete: true, clean: onDisk });
+				writeMarker(privateDir, {
+					baseSeq: head.seq,
+					baseId: head.id,
+					roots,
+					mounts,
+					...here,
+					complete: true,
+					clean: onDisk,
+				});
 			},
 		};
 	} catch (error) {
@@ -175,22 +206,36 @@ function awayIn(target: Tree, away: ReadonlyMap<Path, string>): RootElsewhere[] 
 }
 
 function tellMoved(moved: readonly Moved[], log: Logger): void {
-	for (const { path, to, isInLog } of moved) log.warn("restore.moved", { path, to, isInLog, kind: "security" });
+	for (const { path, to, isInLog } of moved)
+		log.warn("restore.moved", { path, to, isInLog, kind: "security" });
 }
 
 /** Files that an earlier restore moved and no commit has yet. */
 function tellDisplaced(privateDir: string, log: Logger): void {
-	for (const { path, to } of displacedFiles(privateDir)) log.warn("restore.moved-before", { path, to, kind: "security" });
+	for (const { path, to } of displacedFiles(privateDir))
+		log.warn("restore.moved-before", { path, to, kind: "security" });
 }
 
 /** Warns when the log is first filled about what a later restore cannot do. */
 function tellMounts({ files, readOnly }: InnerMounts, log: Logger): void {
-	if (files.size > 0) log.warn("restore.mounted-files", { count: files.size, paths: [...files].slice(0, TOLD_PATHS) });
-	if (readOnly.length > 0) log.warn("restore.read-only-mounts", { count: readOnly.length, paths: readOnly.slice(0, TOLD_PATHS) });
+	if (files.size > 0)
+		log.warn("restore.mounted-files", {
+			count: files.size,
+			paths: [...files].slice(0, TOLD_PATHS),
+		});
+	if (readOnly.length > 0)
+		log.warn("restore.read-only-mounts", {
+			count: readOnly.length,
+			paths: readOnly.slice(0, TOLD_PATHS),
+		});
 }
 
 /** @throws SidecarError WORKSPACE_DISK_FULL */
-export function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>, target: Tree): void {
+export function checkSpace(
+	writer: Materializer,
+	plan: ReadonlyMap<Path, Action>,
+	target: Tree,
+): void {
 	const neededFor = new Map<Path, { readonly path: Path; bytes: number }>();
 	for (const [path, action] of plan) {
 		const entry = target.get(path);
@@ -200,13 +245,23 @@ export function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>
 		if (needed === undefined) neededFor.set(at, { path, bytes: occupied(entry) });
 		else needed.bytes += occupied(entry);
 	}
-	const spaces = new Map<bigint, { directory: string; needed: number; freeBytes: number; spareBytes: number }>();
+	const spaces = new Map<
+		bigint,
+		{ directory: string; needed: number; freeBytes: number; spareBytes: number }
+	>();
 	for (const [at, { path, bytes }] of neededFor) {
 		const { directory, device, freeBytes } = writer.spaceFor(path);
 		const space = spaces.get(device);
 		// A volume mounted inside may be small on purpose.
-		const spareBytes = writer.mounts.directories.includes(at) ? (space?.spareBytes ?? 0) : SPARE_BYTES;
-		spaces.set(device, { directory: space?.directory ?? directory, needed: bytes + (space?.needed ?? 0), freeBytes, spareBytes });
+		const spareBytes = writer.mounts.directories.includes(at)
+			? (space?.spareBytes ?? 0)
+			: SPARE_BYTES;
+		spaces.set(device, {
+			directory: space?.directory ?? directory,
+			needed: bytes + (space?.needed ?? 0),
+			freeBytes,
+			spareBytes,
+		});
 	}
 	for (const { directory, needed, freeBytes, spareBytes } of spaces.values()) {
 		if (needed > 0 && needed + spareBytes > freeBytes) {
@@ -218,9 +273,15 @@ export function checkSpace(writer: Materializer, plan: ReadonlyMap<Path, Action>
 	}
 }
 
-/** Bytes on the disk: a chunk that comes again and again (the zeros of a sparse file) may stay a hole. */
+/**
+ * Bytes on the disk: a chunk that comes again and again (the zeros of a sparse file) may stay a
+ * hole.
+ */
 function occupied(entry: FileEntry): number {
 	return entry.chunks.length < 2
 		? entry.size
-		: Math.min(entry.size, new Set(entry.chunks.map(({ sha256 }) => sha256)).size * 2 ** entry.chunkBits);
+		: Math.min(
+				entry.size,
+				new Set(entry.chunks.map(({ sha256 }) => sha256)).size * 2 ** entry.chunkBits,
+			);
 }

@@ -11,15 +11,23 @@ import { requireDirectory } from "../workspace/scan.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { RestoreWork } from "./restore-work.ts";
 
-export type WriteTreeOptions = Pick<RestoreOptions, "store" | "profile" | "times" | "quickHash" | "label" | "log" | "progress" | "signal">;
+export type WriteTreeOptions = Pick<
+	RestoreOptions,
+	"store" | "profile" | "times" | "quickHash" | "label" | "log" | "progress" | "signal"
+>;
 
 /**
- * Writes a tree into a directory that holds nothing yet: bytes, modes, times and links, as a restore does, but with no log behind it.
- * What was made is removed again where it fails.
+ * Writes a tree into a directory that holds nothing yet: bytes, modes, times and links, as a
+ * restore does, but with no log behind it. What was made is removed again where it fails.
  * @param directory absolute; made where it is not there
  * @throws SidecarError USAGE where it holds something; TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
  */
-export async function writeTree(options: WriteTreeOptions, directory: string, tree: Tree, starts: LogRead["starts"]): Promise<void> {
+export async function writeTree(
+	options: WriteTreeOptions,
+	directory: string,
+	tree: Tree,
+	starts: LogRead["starts"],
+): Promise<void> {
 	for (const path of tree.keys()) {
 		const reason = unsafePath(path);
 		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason });
@@ -29,12 +37,28 @@ export async function writeTree(options: WriteTreeOptions, directory: string, tr
 	try {
 		const plan = new Map([...tree.keys()].map((path) => [path, "write"] as const));
 		const disk = new Map([["" as Path, requireDirectory(directory)]]);
-		const planned = { target: tree, base: undefined, marker: undefined, rootStat: requireDirectory(directory), disk, problems: [] };
+		const planned = {
+			target: tree,
+			base: undefined,
+			marker: undefined,
+			rootStat: requireDirectory(directory),
+			disk,
+			problems: [],
+		};
 		const work = new RestoreWork(
 			{ ...options, root: directory, privateDir: directory },
 			writer,
 			{
-				...{ ...planned, plan, inLog: new Set<Path>(), unbelieved: 0, roots: {}, freshRoots: new Set(), away: new Map(), mounts: {} },
+				...{
+					...planned,
+					plan,
+					inLog: new Set<Path>(),
+					unbelieved: 0,
+					roots: {},
+					freshRoots: new Set(),
+					away: new Map(),
+					mounts: {},
+				},
 				unset: new UnsetMetadata(),
 			},
 			{ head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts },
@@ -58,7 +82,12 @@ function makeEmpty(directory: string): string | undefined {
 		if (readdirSync(directory).length === 0) return made;
 	} catch (cause) {
 		const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-		throw new SidecarError("USAGE", { value: directory, reason, remedy: "name a directory that can be made", cause });
+		throw new SidecarError("USAGE", {
+			value: directory,
+			reason,
+			remedy: "name a directory that can be made",
+			cause,
+		});
 	}
 	throw new SidecarError("USAGE", {
 		value: directory,

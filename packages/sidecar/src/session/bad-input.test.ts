@@ -1,5 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { describe, expect, type TestContext, test } from "vitest";
@@ -16,7 +23,10 @@ import type { Entry } from "../log/types.ts";
 const dir: Entry = { type: "dir", mode: 0o700, mtimeNs: 0n };
 const file: Entry = { type: "file", mode: 0o600, mtimeNs: 0n, size: 0, chunkBits: 20, chunks: [] };
 
-/** A log of one commit, made by somebody who may write to the store and means harm: every checksum is right. */
+/**
+ * A log of one commit, made by somebody who may write to the store and means harm: every checksum
+ * is right.
+ */
 async function hostileLog(bench: Workbench, manifest: Buffer): Promise<void> {
 	const stored = zstdCompressSync(manifest);
 	const { header } = encodeHeader(COMMIT_HEADER_BYTES + stored.length, stored, manifest.length, 1);
@@ -104,7 +114,8 @@ describe("a hostile log writes nothing anywhere", () => {
 		expect(error).toBeInstanceOf(SidecarError);
 		expect(error).toMatchObject({ code, exitStatus: 5 });
 		const after = readDisk(bench.dir, (path) => path === "state" || path.startsWith("state/"));
-		for (const [path, entry] of after) if (entry.type === "file") expect(before.get(path)?.content, path).toBe(entry.content);
+		for (const [path, entry] of after)
+			if (entry.type === "file") expect(before.get(path)?.content, path).toBe(entry.content);
 		expect(existsSync("/tmp/escaped")).toBe(false);
 		expect(bench.store.requests.put).toBe(0);
 	});
@@ -113,7 +124,8 @@ describe("a hostile log writes nothing anywhere", () => {
 describe("a hostile log does not lead out of an additional root", () => {
 	const notes = ".roots/notes";
 	const link: Entry = { type: "link", mtimeNs: 0n, target: "/tmp" };
-	const below = (...entries: readonly (readonly [string, Entry])[]) => manifestOf([["", dir], [".roots", dir], ...entries]);
+	const below = (...entries: readonly (readonly [string, Entry])[]) =>
+		manifestOf([["", dir], [".roots", dir], ...entries]);
 	const logs: readonly (readonly [string, Buffer])[] = [
 		["a path that climbs out", below([notes, dir], [`${notes}/../../x`, file])],
 		["a name of two dots", below([".roots/..", dir], [".roots/../x", file])],
@@ -135,7 +147,9 @@ describe("a hostile log does not lead out of an additional root", () => {
 		const root = join(bench.dir, "notes");
 		mkdirSync(root);
 		writeFileSync(join(root, "mine"), "untouched");
-		const error = await bench.open("a", { roots: { notes: root } }).catch((caught: unknown) => caught);
+		const error = await bench
+			.open("a", { roots: { notes: root } })
+			.catch((caught: unknown) => caught);
 		expect(error).toMatchObject({ code: "TREE_UNSAFE", exitStatus: 5 });
 		expect(readdirSync(root)).toEqual(["mine"]);
 		expect(bench.store.requests.put).toBe(0);
@@ -163,10 +177,18 @@ describe("a hostile log does not lead out of an additional root", () => {
 	test.each(aside)("nor is it brought in from what was quarantined: %s", async (_, entries) => {
 		for (const roots of [{}, { notes: "notes" }]) {
 			await using bench = await workbench();
-			const given = Object.fromEntries(Object.entries(roots).map(([name, directory]) => [name, join(bench.dir, directory)]));
+			const given = Object.fromEntries(
+				Object.entries(roots).map(([name, directory]) => [name, join(bench.dir, directory)]),
+			);
 			const session = await bench.open("a", { roots: given });
-			const picked = { writer: "0".repeat(32), path: "", entries: new Map<string, Entry>([["", dir], ...entries]) };
-			await expect(session.applyRecovered(picked)).rejects.toMatchObject({ code: expect.stringMatching(/^(TREE_UNSAFE|USAGE)$/) });
+			const picked = {
+				writer: "0".repeat(32),
+				path: "",
+				entries: new Map<string, Entry>([["", dir], ...entries]),
+			};
+			await expect(session.applyRecovered(picked)).rejects.toMatchObject({
+				code: expect.stringMatching(/^(TREE_UNSAFE|USAGE)$/),
+			});
 		}
 	});
 
@@ -201,8 +223,16 @@ describe("a disk without room", () => {
 			await using bench = await workbench();
 			const source = await bench.open("a");
 			const part = (seed: number) =>
-				Buffer.from(Uint32Array.from({ length: 262_144 }, (_, at) => Math.imul(at + seed * 999_983, 2654435761) ^ (at << 7)).buffer);
-			writeFileSync(join(bench.workspace("a"), "large"), Buffer.concat(Array.from({ length: 40 }, (_, index) => part(seedOf(index)))));
+				Buffer.from(
+					Uint32Array.from(
+						{ length: 262_144 },
+						(_, at) => Math.imul(at + seed * 999_983, 2654435761) ^ (at << 7),
+					).buffer,
+				);
+			writeFileSync(
+				join(bench.workspace("a"), "large"),
+				Buffer.concat(Array.from({ length: 40 }, (_, index) => part(seedOf(index)))),
+			);
 			await source.flush({ sweep: true, closed: true });
 			const unmount = mountSmall(context, bench.workspace("b"));
 			try {
@@ -217,7 +247,11 @@ describe("a disk without room", () => {
 			}
 			// With room it goes on as if nothing had been.
 			await bench.open("b");
-			expect(readFileSync(join(bench.workspace("b"), "large")).equals(readFileSync(join(bench.workspace("a"), "large")))).toBe(true);
+			expect(
+				readFileSync(join(bench.workspace("b"), "large")).equals(
+					readFileSync(join(bench.workspace("a"), "large")),
+				),
+			).toBe(true);
 		});
 	}
 });

@@ -1,6 +1,6 @@
 /**
- * Brings a workspace to the log's newest commit, or to an earlier one. Plain objects beside a log that was never used become its first
- * commit before that (`adopt.ts`).
+ * Brings a workspace to the log's newest commit, or to an earlier one. Plain objects beside a log
+ * that was never used become its first commit before that (`adopt.ts`).
  */
 
 import type { SecretPolicy } from "../capture/secret-guard.ts";
@@ -19,7 +19,10 @@ export interface BootOptions extends RestoreOptions {
 	readonly expect?: "new" | "existing" | "any";
 }
 
-/** @throws SidecarError as `restore`, EXISTING_EXPECTED, USAGE; where plain objects are adopted also SOURCE_*, SUPERSEDED, NOT_DURABLE */
+/**
+ * @throws SidecarError as `restore`, EXISTING_EXPECTED, USAGE; where plain objects are adopted also
+ * SOURCE_*, SUPERSEDED, NOT_DURABLE
+ */
 export async function boot(options: BootOptions): Promise<Restored> {
 	const { store, at, signal } = options;
 	const read = await readEarlier(store, at, async () => await readOrAdopt(options), signal);
@@ -30,13 +33,15 @@ async function readOrAdopt(options: BootOptions): Promise<LogRead> {
 	const { store, at, signal } = options;
 	let read = options.read ?? (await readLog(store, { at, signal }));
 	if (options.expect === "new") checkExpectation(options, read.head);
-	if (at === undefined && isUnused(read.head) && (await adopt(options))) read = await readLog(store, { at, signal });
+	if (at === undefined && isUnused(read.head) && (await adopt(options)))
+		read = await readLog(store, { at, signal });
 	checkExpectation(options, read.head);
 	return read;
 }
 
 function checkExpectation({ expect, store }: BootOptions, head: Head): void {
-	if (expect === "existing" && head.seq === 0) throw new SidecarError("EXISTING_EXPECTED", { value: store.url });
+	if (expect === "existing" && head.seq === 0)
+		throw new SidecarError("EXISTING_EXPECTED", { value: store.url });
 	if (expect === "new" && head.seq !== 0) {
 		throw new SidecarError("USAGE", {
 			value: store.url,

@@ -1,4 +1,7 @@
-/** One memory image continued twice (a VM that was snapshotted and resumed on two hosts), each copy with a copy of the disk. */
+/**
+ * One memory image continued twice (a VM that was snapshotted and resumed on two hosts), each copy
+ * with a copy of the disk.
+ */
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +14,10 @@ import { logKey } from "../log/keys.ts";
 import type { ObjectStore, PutOutcome } from "../store/port.ts";
 import type { Session } from "./session.ts";
 
-/** Two machines of one seed draw the same numbers and read the same clocks, as copies do that nobody told of being copied. */
+/**
+ * Two machines of one seed draw the same numbers and read the same clocks, as copies do that nobody
+ * told of being copied.
+ */
 function copiedMachine(seed: string): Machine & { ms: number } {
 	let drawn = 0;
 	return {
@@ -23,12 +29,20 @@ function copiedMachine(seed: string): Machine & { ms: number } {
 			return this.ms;
 		},
 		sleep: async () => {},
-		randomBytes: (count) => createHash("sha256").update(`${seed} ${drawn++}`).digest().subarray(0, count),
+		randomBytes: (count) =>
+			createHash("sha256").update(`${seed} ${drawn++}`).digest().subarray(0, count),
 	};
 }
 
-/** The same bytes with the same time on every copy's disk, so that all of them make the same commit. */
-async function commitAlike(bench: Workbench, copies: ReadonlyMap<string, Session>, file: string, text: string): Promise<void> {
+/**
+ * The same bytes with the same time on every copy's disk, so that all of them make the same commit.
+ */
+async function commitAlike(
+	bench: Workbench,
+	copies: ReadonlyMap<string, Session>,
+	file: string,
+	text: string,
+): Promise<void> {
 	for (const [name, session] of copies) {
 		const path = join(bench.workspace(name), file);
 		writeFileSync(path, text);
@@ -39,7 +53,10 @@ async function commitAlike(bench: Workbench, copies: ReadonlyMap<string, Session
 	expect(new Set([...copies.values()].map(({ head }) => head.id)).size).toBe(1);
 }
 
-/** Sessions that hold one fence under one name: each restores before any of them fences, and all make the same fence. */
+/**
+ * Sessions that hold one fence under one name: each restores before any of them fences, and all
+ * make the same fence.
+ */
 async function copiesOf(
 	bench: Workbench,
 	stores: Readonly<Record<string, FaultyStore>>,
@@ -54,7 +71,10 @@ async function copiesOf(
 			if (waiting === 0) all.resolve();
 			await all.promise;
 		};
-		return [name, await bench.open(name, { store, machine: machines[name] ?? copiedMachine("one") })] as const;
+		return [
+			name,
+			await bench.open(name, { store, machine: machines[name] ?? copiedMachine("one") }),
+		] as const;
 	});
 	const copies = new Map(await Promise.all(sessions));
 	await commitAlike(bench, copies, "MEMORY.md", "before the copy");
@@ -90,7 +110,11 @@ describe("copies of one writer's memory", () => {
 			write(bench, each, "MEMORY.md", `by ${each} again`);
 			await get(copies, each).flush({ sweep: true });
 		}
-		expect([...copies.values()].map(({ isSuperseded }) => isSuperseded)).toEqual([false, true, true]);
+		expect([...copies.values()].map(({ isSuperseded }) => isSuperseded)).toEqual([
+			false,
+			true,
+			true,
+		]);
 		const [b, c] = [get(copies, "b").writerId, get(copies, "c").writerId];
 		expect(new Set([name, b, c]).size).toBe(3);
 
@@ -104,12 +128,20 @@ describe("copies of one writer's memory", () => {
 				.concat(`.recovered/${b}/only-b`, `.recovered/${c}/only-c`)
 				.sort(),
 		);
-		expect(await get(copies, "a").flush({ sweep: true, closed: true })).toMatchObject({ quarantined: false });
+		expect(await get(copies, "a").flush({ sweep: true, closed: true })).toMatchObject({
+			quarantined: false,
+		});
 		await bench.open("fresh");
 		expect(readFileSync(join(bench.workspace("fresh"), "MEMORY.md"), "utf8")).toBe("by a again");
 		const told = bench.log.events
 			.filter(({ event }) => event === "writer.superseded")
-			.map(({ kind, fields }) => [kind, fields.because, fields.previously, fields.owner, fields.writer]);
+			.map(({ kind, fields }) => [
+				kind,
+				fields.because,
+				fields.previously,
+				fields.owner,
+				fields.writer,
+			]);
 		expect(told).toEqual([b, c].map((writer) => ["security", "clone", name, name, writer]));
 	});
 
@@ -122,7 +154,10 @@ describe("copies of one writer's memory", () => {
 		store.isDeaf = true;
 		expect(await get(copies, "a").flush({ sweep: true })).toMatchObject({ kind: "unknown" });
 		write(bench, "b", "f", "by b");
-		expect(await get(copies, "b").flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
+		expect(await get(copies, "b").flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			quarantined: true,
+		});
 		store.isDeaf = false;
 		await get(copies, "a").flush({ sweep: true });
 		expect(get(copies, "a").isSuperseded).toBe(false);
@@ -157,9 +192,13 @@ describe("copies of one writer's memory", () => {
 		for (const name of ["byOwn", "byStore"]) {
 			const asleep = get(copies, name);
 			write(bench, name, "last-words", name);
-			expect(await asleep.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
+			expect(await asleep.flush({ sweep: true })).toMatchObject({
+				kind: "committed",
+				quarantined: true,
+			});
 			expect(asleep.isSuperseded).toBe(true);
-			// Retention swept the slot, so the store took a commit in it: only a look at the newest key told that it was lost.
+			// Retention swept the slot, so the store took a commit in it: only a look at the newest key
+			// told that it was lost.
 			rmSync(join(bench.dir, "store/users/alice", next));
 			const { tree, fence } = (await readLog(bench.store)).head;
 			expect(fence.writer).toBe(awake.writerId);
@@ -167,7 +206,10 @@ describe("copies of one writer's memory", () => {
 			expect(tree.has(`.recovered/${asleep.writerId}/last-words`)).toBe(true);
 		}
 		write(bench, "awake", "MEMORY.md", "and on");
-		expect(await awake.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: false });
+		expect(await awake.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			quarantined: false,
+		});
 	});
 });
 
@@ -210,7 +252,8 @@ it("a log that an operator cut is made whole again by the writer whose fence sti
 	await session.flush({ sweep: true });
 	write(bench, "a", "kept", "2");
 	await session.flush({ sweep: true });
-	// Newest first, as `repair` does. A commit that another one made in the freed slot shows the writer that something is wrong.
+	// Newest first, as `repair` does. A commit that another one made in the freed slot shows the
+	// writer that something is wrong.
 	for (const seq of [cut + 2, cut + 1]) rmSync(join(bench.dir, "store/users/alice", logKey(seq)));
 	const blocked = new FaultyStore(bench.store);
 	await blocked.putIfAbsent(logKey(cut + 3), Buffer.from("garbage"));

@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+	closeSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+	writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, type TestContext, test } from "vitest";
@@ -7,7 +16,11 @@ import { workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 
 /** A file system of its own where we may make one; elsewhere the test says why it did not run. */
-function mountSmall(context: TestContext, path: string, size: string): Disposable & { resize(size: string): void } {
+function mountSmall(
+	context: TestContext,
+	path: string,
+	size: string,
+): Disposable & { resize(size: string): void } {
 	mkdirSync(path, { recursive: true });
 	try {
 		execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path], { stdio: "pipe" });
@@ -22,7 +35,12 @@ function mountSmall(context: TestContext, path: string, size: string): Disposabl
 
 /** Bytes that do not shrink; chunks that come again look like holes that cost nothing. */
 const part = (seed: number) =>
-	Buffer.from(Uint32Array.from({ length: 262_144 }, (_, at) => Math.imul(at + seed * 999_983, 2654435761) ^ (at << 7)).buffer);
+	Buffer.from(
+		Uint32Array.from(
+			{ length: 262_144 },
+			(_, at) => Math.imul(at + seed * 999_983, 2654435761) ^ (at << 7),
+		).buffer,
+	);
 
 // @id restore-runs-out-of-room
 test("a restore over older files that runs out of room leaves each of them whole, old or new, and goes on with room", async (context) => {
@@ -32,21 +50,31 @@ test("a restore over older files that runs out of room leaves each of them whole
 	const source = await bench.open("a");
 	const write = (version: string) => {
 		for (const [index, name] of names.entries())
-			writeFileSync(join(bench.workspace("a"), name), Buffer.concat([Buffer.from(version), part(index), part(index)]));
+			writeFileSync(
+				join(bench.workspace("a"), name),
+				Buffer.concat([Buffer.from(version), part(index), part(index)]),
+			);
 	};
 	write("old");
 	await source.flush({ sweep: true });
 	const machine = await bench.open("b");
 	expect((await machine.flush({ sweep: true, closed: true })).kind).toBe("committed");
 
-	// One chunk ten times over is counted once, as if the rest were holes: the check beforehand finds room, the disk does not.
+	// One chunk ten times over is counted once, as if the rest were holes: the check beforehand finds
+	// room, the disk does not.
 	const owner = await bench.open("a");
 	write("new");
 	for (let index = 0; index < 4; index++)
-		writeFileSync(join(bench.workspace("a"), `more${index}`), Buffer.concat(Array.from({ length: 10 }, () => part(7))));
+		writeFileSync(
+			join(bench.workspace("a"), `more${index}`),
+			Buffer.concat(Array.from({ length: 10 }, () => part(7))),
+		);
 	await owner.flush({ sweep: true, closed: true });
 	const puts = bench.store.requests.put;
-	await expect(bench.open("b")).rejects.toMatchObject({ code: "WORKSPACE_DISK_FULL", exitStatus: 2 });
+	await expect(bench.open("b")).rejects.toMatchObject({
+		code: "WORKSPACE_DISK_FULL",
+		exitStatus: 2,
+	});
 	expect(bench.store.requests.put).toBe(puts);
 	const versions = names.map((name) => {
 		const bytes = readFileSync(join(bench.workspace("b"), name));
@@ -59,7 +87,11 @@ test("a restore over older files that runs out of room leaves each of them whole
 	disk.resize("80m");
 	await bench.open("b");
 	for (const name of [...names, "more3"])
-		expect(readFileSync(join(bench.workspace("b"), name)).equals(readFileSync(join(bench.workspace("a"), name)))).toBe(true);
+		expect(
+			readFileSync(join(bench.workspace("b"), name)).equals(
+				readFileSync(join(bench.workspace("a"), name)),
+			),
+		).toBe(true);
 });
 
 test("an additional root without room is named before anything is written, however much the workspace has", async (context) => {
@@ -70,8 +102,13 @@ test("an additional root without room is named before anything is written, howev
 	await source.flush({ sweep: true });
 	const small = join(bench.dir, "small");
 	using _ = mountSmall(context, small, "1m");
-	const error = await bench.open("b", { roots: { notes: small } }).catch((caught: unknown) => caught);
-	expect(error).toMatchObject({ code: "WORKSPACE_DISK_FULL", message: expect.stringContaining(small) });
+	const error = await bench
+		.open("b", { roots: { notes: small } })
+		.catch((caught: unknown) => caught);
+	expect(error).toMatchObject({
+		code: "WORKSPACE_DISK_FULL",
+		message: expect.stringContaining(small),
+	});
 	expect(readdirSync(bench.workspace("b"))).toEqual([]);
 });
 

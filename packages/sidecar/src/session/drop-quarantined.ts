@@ -21,15 +21,23 @@ export interface Dropped {
 }
 
 /**
- * One commit that takes what was dealt with out of `.recovered/`. History keeps it. The writer must hold the fence, and nothing of it
- * may be undecided.
+ * One commit that takes what was dealt with out of `.recovered/`. History keeps it. The writer must
+ * hold the fence, and nothing of it may be undecided.
  * @throws SidecarError PATH_NOT_FOUND, USAGE, SUPERSEDED, STORE_*, NOT_DURABLE
  */
-export async function dropQuarantined(writer: LogWriter, machine: Machine, wanted: Selection, options: DropOptions): Promise<Dropped> {
+export async function dropQuarantined(
+	writer: LogWriter,
+	machine: Machine,
+	wanted: Selection,
+	options: DropOptions,
+): Promise<Dropped> {
 	// Others quarantined while the owner had nothing to write: its head does not know of it yet.
 	await writer.lookForNews(options.signal);
 	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-		if (writer.isSuperseded) throw new SidecarError("SUPERSEDED", { reason: "only the owner of the tree drops what is quarantined" });
+		if (writer.isSuperseded)
+			throw new SidecarError("SUPERSEDED", {
+				reason: "only the owner of the tree drops what is quarantined",
+			});
 		const { tree } = writer.head;
 		const delta = dropDelta(tree, selectQuarantined(tree, wanted));
 		if (delta.removed.size === 0) return { files: 0, seq: undefined };
@@ -42,5 +50,7 @@ export async function dropQuarantined(writer: LogWriter, machine: Machine, wante
 		);
 		if (outcome.kind === "committed") return { files, seq: outcome.seq };
 	}
-	throw new SidecarError("NOT_DURABLE", { reason: `the log's next slot was lost ${ATTEMPTS} times in a row` });
+	throw new SidecarError("NOT_DURABLE", {
+		reason: `the log's next slot was lost ${ATTEMPTS} times in a row`,
+	});
 }

@@ -9,9 +9,21 @@ describe("durability", () => {
 		["nothing", {}, true, 0, []],
 		["a path that the log lacks", { notDurable: 1 }, false, 3, ["not-durable"]],
 		["a deferred deletion", { deferredDeletions: 1 }, false, 3, ["held"]],
-		["a directory that does not derive from the log", { notRestored: "the log has 2 commits" }, false, 3, ["not-restored"]],
+		[
+			"a directory that does not derive from the log",
+			{ notRestored: "the log has 2 commits" },
+			false,
+			3,
+			["not-restored"],
+		],
 		["another owner", { superseded: true }, true, 4, ["superseded"]],
-		["another owner and a path that the log lacks", { superseded: true, notDurable: 2 }, false, 4, ["superseded", "not-durable"]],
+		[
+			"another owner and a path that the log lacks",
+			{ superseded: true, notDurable: 2 },
+			false,
+			4,
+			["superseded", "not-durable"],
+		],
 		[
 			"all of it",
 			{ superseded: true, notRestored: "", notDurable: 3, deferredDeletions: 3 },
@@ -19,9 +31,12 @@ describe("durability", () => {
 			4,
 			["superseded", "not-restored", "not-durable", "held"],
 		],
-	] as const)("of %s is decided in one place", (_what, standing, isDurable, exitStatus, reasons) => {
-		expect(durability({ ...fine, ...standing })).toEqual({ isDurable, exitStatus, reasons });
-	});
+	] as const)(
+		"of %s is decided in one place",
+		(_what, standing, isDurable, exitStatus, reasons) => {
+			expect(durability({ ...fine, ...standing })).toEqual({ isDurable, exitStatus, reasons });
+		},
+	);
 
 	it("is 0 only without a reason, and one more reason never makes it better", () => {
 		const standings = fc.record({
@@ -30,7 +45,12 @@ describe("durability", () => {
 			notRestored: fc.option(fc.string(), { nil: undefined }),
 			superseded: fc.boolean(),
 		});
-		const worse: Partial<Standing>[] = [{ notDurable: 1 }, { deferredDeletions: 1 }, { notRestored: "x" }, { superseded: true }];
+		const worse: Partial<Standing>[] = [
+			{ notDurable: 1 },
+			{ deferredDeletions: 1 },
+			{ notRestored: "x" },
+			{ superseded: true },
+		];
 		fc.assert(
 			fc.property(standings, fc.constantFrom(...worse), (standing, more) => {
 				const before = durability(standing);

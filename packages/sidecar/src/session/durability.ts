@@ -1,20 +1,25 @@
 /**
- * Whether everything on this disk is durable, and the exit status that says so. Every verb that commits or compares asks here.
+ * Whether everything on this disk is durable, and the exit status that says so. Every verb that
+ * commits or compares asks here.
  *
- * Durable means that the log's newest tree is this disk, but for what is left out by choice. A deferred deletion loses nothing, because the
- * log keeps the file. It is not durable all the same: the next restore brings the file back.
+ * Durable means that the log's newest tree is this disk, but for what is left out by choice. A
+ * deferred deletion loses nothing, because the log keeps the file. It is not durable all the same:
+ * the next restore brings the file back.
  */
 export interface Standing {
 	/**
-	 * Paths that the log lacks as they are on this disk: waiting, not taken, displaced by a restore, or on a volume that is away. An
-	 * undecided commit counts as one.
+	 * Paths that the log lacks as they are on this disk: waiting, not taken, displaced by a restore,
+	 * or on a volume that is away. An undecided commit counts as one.
 	 */
 	readonly notDurable: number;
 	/** Paths that are gone from this disk and stay in the log for now. */
 	readonly deferredDeletions: number;
 	/** Why this directory must not be committed; undefined if it may. */
 	readonly notRestored?: string | undefined;
-	/** Another writer owns the tree. What this one commits lies below `.recovered/`, and is durable there. */
+	/**
+	 * Another writer owns the tree. What this one commits lies below `.recovered/`, and is durable
+	 * there.
+	 */
 	readonly superseded?: boolean | undefined;
 }
 
@@ -28,7 +33,12 @@ export interface Durability {
 	readonly reasons: readonly Reason[];
 }
 
-export function durability({ notDurable, deferredDeletions, notRestored, superseded = false }: Standing): Durability {
+export function durability({
+	notDurable,
+	deferredDeletions,
+	notRestored,
+	superseded = false,
+}: Standing): Durability {
 	const found: readonly (readonly [Reason, boolean])[] = [
 		["superseded", superseded],
 		["not-restored", notRestored !== undefined],

@@ -1,4 +1,7 @@
-/** Volumes mounted inside a workspace or a root: missing, replaced, mounted over content, inside one another. */
+/**
+ * Volumes mounted inside a workspace or a root: missing, replaced, mounted over content, inside one
+ * another.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -52,7 +55,10 @@ class Mounts implements Disposable {
 	}
 }
 
-/** A workspace of 40 files beside an inner directory `inner`, on which a volume with two files is mounted, all committed. */
+/**
+ * A workspace of 40 files beside an inner directory `inner`, on which a volume with two files is
+ * mounted, all committed.
+ */
 async function filled(context: TestContext, bench: Workbench) {
 	const mounts = new Mounts(context);
 	const [root, volume] = [bench.workspace("a"), join(bench.dir, "volume")];
@@ -66,20 +72,38 @@ async function filled(context: TestContext, bench: Workbench) {
 	return { mounts, root, volume, inner, session };
 }
 
-const innerIn = async (bench: Workbench) => [...(await readLog(bench.store)).head.tree.keys()].filter((path) => path.startsWith("inner/"));
+const innerIn = async (bench: Workbench) =>
+	[...(await readLog(bench.store)).head.tree.keys()].filter((path) => path.startsWith("inner/"));
 
 const away = (reason: string, path = "inner") => [{ path, reason }];
 
 async function stateOf(bench: Workbench) {
-	const options = { store: bench.store, root: bench.workspace("a"), profile: plainProfile, privateDir: bench.privateDir("a") };
+	const options = {
+		store: bench.store,
+		root: bench.workspace("a"),
+		profile: plainProfile,
+		privateDir: bench.privateDir("a"),
+	};
 	return (await inspectDisk(options, (await readLog(bench.store)).head)).notDurable;
 }
 
 /** As the command does it. */
 async function restoreAsAsked(bench: Workbench) {
 	const restored = await restore({
-		...{ store: bench.store, root: bench.workspace("a"), profile: plainProfile, privateDir: bench.privateDir("a"), log: bench.log },
-		...{ times: await loadFileTimes(), quickHash: () => 0n, label: "asked", progress: noProgress, acceptsMounts: true },
+		...{
+			store: bench.store,
+			root: bench.workspace("a"),
+			profile: plainProfile,
+			privateDir: bench.privateDir("a"),
+			log: bench.log,
+		},
+		...{
+			times: await loadFileTimes(),
+			quickHash: () => 0n,
+			label: "asked",
+			progress: noProgress,
+			acceptsMounts: true,
+		},
 	});
 	await restored.finish(true);
 }
@@ -94,7 +118,12 @@ describe("a volume mounted inside the workspace", () => {
 		writeFileSync(join(root, "f0"), "changed");
 		writeFileSync(join(inner, "below"), "beneath the mount");
 		session.hint("inner/below");
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", changed: 1, removed: 0, deferred: away(MISSING) });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			changed: 1,
+			removed: 0,
+			deferred: away(MISSING),
+		});
 		expect(await innerIn(bench)).toEqual(["inner/MEMORY.md", "inner/SOUL.md"]);
 		expect(await stateOf(bench)).toMatchObject([{ path: "inner", kind: "away", reason: MISSING }]);
 	});
@@ -107,7 +136,10 @@ describe("a volume mounted inside the workspace", () => {
 		mounts.umount(inner);
 		const started = await bench.open("a");
 		writeFileSync(join(root, "f1"), "changed");
-		expect(await started.flush({ sweep: true })).toMatchObject({ removed: 0, deferred: away(MISSING) });
+		expect(await started.flush({ sweep: true })).toMatchObject({
+			removed: 0,
+			deferred: away(MISSING),
+		});
 		writeFileSync(join(volume, "SOUL.md"), "changed on the volume");
 		mounts.bind(volume, inner);
 		expect(await started.flush()).toMatchObject({ kind: "committed", removed: 0, deferred: [] });
@@ -148,7 +180,10 @@ describe("a volume mounted inside the workspace", () => {
 		mounts.umount(inner);
 		mounts.memory(inner);
 		for (const name of ["SOUL.md", "FOREIGN.md"]) writeFileSync(join(inner, name), "foreign");
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: away(ANOTHER) });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferred: away(ANOTHER),
+		});
 		const started = await bench.open("a");
 		expect(await started.flush({ sweep: true })).toMatchObject({ deferred: away(ANOTHER) });
 		expect(started.restored.moved).toEqual([]);
@@ -166,9 +201,14 @@ describe("a volume mounted inside the workspace", () => {
 		writeFileSync(join(place, "mine"), "1");
 		await session.flush({ sweep: true });
 		mounts.memory(place);
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: away(COVERED, "notes") });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferred: away(COVERED, "notes"),
+		});
 		const started = await bench.open("a");
-		expect(await started.flush({ sweep: true })).toMatchObject({ deferred: away(COVERED, "notes") });
+		expect(await started.flush({ sweep: true })).toMatchObject({
+			deferred: away(COVERED, "notes"),
+		});
 		expect((await readLog(bench.store)).head.tree.has("notes/mine")).toBe(true);
 		mounts.umount(place);
 		expect(await started.flush({ sweep: true })).toMatchObject({ deferred: [] });
@@ -184,9 +224,16 @@ describe("a volume mounted inside the workspace", () => {
 		writeFileSync(join(root, "empty/new"), "1");
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [] });
 		writeFileSync(join(root, "empty/newer"), "1");
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", changed: 2, deferred: [] });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			changed: 2,
+			deferred: [],
+		});
 		mounts.umount(join(root, "empty"));
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: away(MISSING, "empty") });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferred: away(MISSING, "empty"),
+		});
 	});
 
 	// @id inner-volume-parents
@@ -209,7 +256,8 @@ describe("a volume mounted inside the workspace", () => {
 			],
 		});
 		const { tree } = (await readLog(bench.store)).head;
-		for (const path of ["deep", "deep/er", "deep/er/volume", "deep/er/volume/mine"]) expect(tree.has(path)).toBe(true);
+		for (const path of ["deep", "deep/er", "deep/er/volume", "deep/er/volume/mine"])
+			expect(tree.has(path)).toBe(true);
 	});
 
 	it("inside another one is judged by itself, and named with the outer one when that is missing", async (context) => {
@@ -221,11 +269,15 @@ describe("a volume mounted inside the workspace", () => {
 		writeFileSync(join(inner, "cache/c"), "1");
 		await session.flush({ sweep: true });
 		mounts.umount(join(inner, "cache"));
-		expect(await session.flush({ sweep: true })).toMatchObject({ deferred: away(MISSING, "inner/cache") });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			deferred: away(MISSING, "inner/cache"),
+		});
 		mounts.umount(inner);
 		expect(await session.flush({ sweep: true })).toMatchObject({ deferred: away(MISSING) });
 		mounts.bind(volume, inner);
-		expect(await session.flush({ sweep: true })).toMatchObject({ deferred: away(MISSING, "inner/cache") });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			deferred: away(MISSING, "inner/cache"),
+		});
 		expect(await innerIn(bench)).toContain("inner/cache/c");
 	});
 
@@ -239,11 +291,18 @@ describe("a volume mounted inside the workspace", () => {
 		mounts.bind(source, place);
 		await session.flush({ sweep: true });
 		mounts.umount(place);
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: away(MISSING, "config.json") });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferred: away(MISSING, "config.json"),
+		});
 		const newer = join(bench.dir, "newer.json");
 		writeFileSync(newer, '{"a":1}');
 		mounts.bind(newer, place);
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", changed: 1, deferred: [] });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			changed: 1,
+			deferred: [],
+		});
 	});
 
 	// @id inner-volume-given-up
@@ -256,7 +315,11 @@ describe("a volume mounted inside the workspace", () => {
 		await restoreAsAsked(bench);
 		expect(readFileSync(join(inner, "SOUL.md"), "utf8")).toBe("SOUL.md");
 		const session = await bench.open("a");
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 0, deferred: [] });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			removed: 0,
+			deferred: [],
+		});
 		expect(await innerIn(bench)).toEqual(["inner/MEMORY.md", "inner/SOUL.md", "inner/below"]);
 	});
 
@@ -277,19 +340,28 @@ it("a volume inside an additional root is kept in the log while it is missing", 
 	await using bench = await workbench();
 	using mounts = new Mounts(context);
 	const notes = join(bench.dir, "notes");
-	for (const directory of [bench.workspace("a"), join(notes, "volume")]) mkdirSync(directory, { recursive: true });
+	for (const directory of [bench.workspace("a"), join(notes, "volume")])
+		mkdirSync(directory, { recursive: true });
 	mounts.memory(join(notes, "volume"));
 	writeFileSync(join(notes, "volume/mine"), "1");
 	const session = await bench.open("a", { roots: { notes } });
 	await session.flush({ sweep: true });
 	mounts.umount(join(notes, "volume"));
 	const path = ".roots/notes/volume";
-	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: away(MISSING, path) });
+	expect(await session.flush({ sweep: true })).toMatchObject({
+		kind: "nothing",
+		deferred: away(MISSING, path),
+	});
 	const started = await bench.open("a", { roots: { notes } });
 	expect(await started.flush({ sweep: true })).toMatchObject({ deferred: away(MISSING, path) });
 	const { head } = await readLog(bench.store);
 	expect(head.tree.has(`${path}/mine`)).toBe(true);
 	const root = new Roots(bench.workspace("a"), new Map([["notes", notes]]));
-	const options = { store: bench.store, root, profile: plainProfile, privateDir: bench.privateDir("a") };
+	const options = {
+		store: bench.store,
+		root,
+		profile: plainProfile,
+		privateDir: bench.privateDir("a"),
+	};
 	expect((await inspectDisk(options, head)).notDurable).toMatchObject([{ path, kind: "away" }]);
 });

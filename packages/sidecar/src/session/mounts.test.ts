@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
@@ -11,8 +19,20 @@ import { inspectDisk } from "./not-durable.ts";
 
 async function restoreAt(bench: Workbench, machine: string, at: number): Promise<void> {
 	const restored = await restore({
-		...{ store: bench.store, root: bench.workspace(machine), profile: plainProfile, privateDir: bench.privateDir(machine), at },
-		...{ times: await loadFileTimes(), quickHash: () => 0n, label: "test", log: bench.log, progress: noProgress },
+		...{
+			store: bench.store,
+			root: bench.workspace(machine),
+			profile: plainProfile,
+			privateDir: bench.privateDir(machine),
+			at,
+		},
+		...{
+			times: await loadFileTimes(),
+			quickHash: () => 0n,
+			label: "test",
+			log: bench.log,
+			progress: noProgress,
+		},
 	});
 	await restored.finish(true);
 }
@@ -31,11 +51,17 @@ async function fill(bench: Workbench, files: Readonly<Record<string, string>>): 
 }
 
 /** A workspace with a read-only mount at `m`. Its files have another mode than the log's. */
-function readOnlyMount(bench: Workbench, made: Mounted, machine: string, files: Readonly<Record<string, string>>): string {
+function readOnlyMount(
+	bench: Workbench,
+	made: Mounted,
+	machine: string,
+	files: Readonly<Record<string, string>>,
+): string {
 	const [root, volume] = [bench.workspace(machine), join(bench.dir, `volume-${machine}`)];
 	mkdirSync(join(root, "m"), { recursive: true });
 	mkdirSync(volume);
-	for (const [name, text] of Object.entries(files)) writeFileSync(join(volume, name), text, { mode: 0o600 });
+	for (const [name, text] of Object.entries(files))
+		writeFileSync(join(volume, name), text, { mode: 0o600 });
 	made.bind(volume, join(root, "m"), "ro");
 	return root;
 }
@@ -47,7 +73,13 @@ describe("a mount inside the workspace", () => {
 	it("gets its files by a staging directory of its own: on the same file system, on another, and nested", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
-		const first = await fill(bench, { top: "1", "m/f": "1", "m/new/deep": "1", "m/n/f": "1", "m/n/large": "x".repeat(3_000_000) });
+		const first = await fill(bench, {
+			top: "1",
+			"m/f": "1",
+			"m/new/deep": "1",
+			"m/n/f": "1",
+			"m/n/large": "x".repeat(3_000_000),
+		});
 		const root = bench.workspace("b");
 		mkdirSync(join(root, "m"), { recursive: true });
 		mkdirSync(join(bench.dir, "volume"));
@@ -62,9 +94,15 @@ describe("a mount inside the workspace", () => {
 		const session = await bench.open("b");
 		await session.flush({ sweep: true, closed: true });
 		await restoreAt(bench, "b", first);
-		expect(["top", "m/f", "m/n/f", "m/new/deep"].map((name) => read(root, name))).toEqual(["1", "1", "1", "1"]);
+		expect(["top", "m/f", "m/n/f", "m/new/deep"].map((name) => read(root, name))).toEqual([
+			"1",
+			"1",
+			"1",
+			"1",
+		]);
 		expect(read(root, "m/n/large").length).toBe(3_000_000);
-		for (const directory of ["", "m", "m/n"]) expect(readdirSync(join(root, directory))).not.toContain(".openclaw-sidecar");
+		for (const directory of ["", "m", "m/n"])
+			expect(readdirSync(join(root, directory))).not.toContain(".openclaw-sidecar");
 	});
 
 	it("is left where the log deleted its directory", async (context) => {
@@ -111,7 +149,9 @@ describe("a mount inside the workspace", () => {
 		for (const _ of [1, 2]) await (await bench.open("b")).flush({ sweep: true, closed: true });
 		expect(read(root, "top")).toBe("1");
 		expect((await readLog(bench.store)).head.tree.get("m/f")).toMatchObject({ mode: 0o644 });
-		expect(bench.log.events).toContainEqual(expect.objectContaining({ level: "warn", event: "restore.read-only-mounts" }));
+		expect(bench.log.events).toContainEqual(
+			expect.objectContaining({ level: "warn", event: "restore.read-only-mounts" }),
+		);
 	});
 
 	it.for<[string, Record<string, string>]>([
@@ -120,26 +160,44 @@ describe("a mount inside the workspace", () => {
 		// @id read-only-mount-file-less
 		["a file less", {}],
 		["a file more, and another one changed", { f: "other", g: "more" }],
-	])("that is read-only with %s than the log stays as it is, and the log keeps what it has", async ([, files], context) => {
-		await using bench = await workbench();
-		using made = mounted(context);
-		await fill(bench, { top: "1", "m/f": "same" });
-		const root = readOnlyMount(bench, made, "b", files);
-		const reason = "it is mounted read-only and holds other content than the log";
-		for (const changed of ["2", "3"]) {
-			const session = await bench.open("b");
-			expect(session.restored.away).toEqual([{ path: "m", files: 1, bytes: 4 }]);
-			writeFileSync(join(root, "top"), changed);
-			expect(await session.flush({ sweep: true })).toMatchObject({ changed: 1, removed: 0, deferred: [{ path: "m", reason }] });
-			const { head } = await readLog(bench.store);
-			expect(head.tree.get("m/f")).toMatchObject({ size: 4 });
-			expect(head.tree.has("m/g")).toBe(false);
-			const options = { store: bench.store, root, profile: plainProfile, privateDir: bench.privateDir("b") };
-			expect((await inspectDisk(options, head)).notDurable).toEqual([{ path: "m", kind: "away", reason }]);
-			await session.flush({ closed: true });
-		}
-		expect(Object.fromEntries(readdirSync(join(root, "m")).map((name) => [name, read(root, "m", name)]))).toEqual(files);
-	});
+	])(
+		"that is read-only with %s than the log stays as it is, and the log keeps what it has",
+		async ([, files], context) => {
+			await using bench = await workbench();
+			using made = mounted(context);
+			await fill(bench, { top: "1", "m/f": "same" });
+			const root = readOnlyMount(bench, made, "b", files);
+			const reason = "it is mounted read-only and holds other content than the log";
+			for (const changed of ["2", "3"]) {
+				const session = await bench.open("b");
+				expect(session.restored.away).toEqual([{ path: "m", files: 1, bytes: 4 }]);
+				writeFileSync(join(root, "top"), changed);
+				expect(await session.flush({ sweep: true })).toMatchObject({
+					changed: 1,
+					removed: 0,
+					deferred: [{ path: "m", reason }],
+				});
+				const { head } = await readLog(bench.store);
+				expect(head.tree.get("m/f")).toMatchObject({ size: 4 });
+				expect(head.tree.has("m/g")).toBe(false);
+				const options = {
+					store: bench.store,
+					root,
+					profile: plainProfile,
+					privateDir: bench.privateDir("b"),
+				};
+				expect((await inspectDisk(options, head)).notDurable).toEqual([
+					{ path: "m", kind: "away", reason },
+				]);
+				await session.flush({ closed: true });
+			}
+			expect(
+				Object.fromEntries(
+					readdirSync(join(root, "m")).map((name) => [name, read(root, "m", name)]),
+				),
+			).toEqual(files);
+		},
+	);
 
 	// @id read-only-mounted-file
 	it("that is a read-only file with other content than the log stays as it is", async (context) => {
@@ -153,7 +211,10 @@ describe("a mount inside the workspace", () => {
 		made.bind(file, join(root, "config.json"), "ro");
 		const session = await bench.open("b");
 		writeFileSync(join(root, "top"), "2");
-		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({ changed: 1, deferred: [{ path: "config.json" }] });
+		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({
+			changed: 1,
+			deferred: [{ path: "config.json" }],
+		});
 		expect(read(root, "config.json")).toBe("of this deployment");
 		expect((await readLog(bench.store)).head.tree.get("config.json")).toMatchObject({ size: 3 });
 	});
@@ -165,7 +226,11 @@ describe("a mount inside the workspace", () => {
 		const first = await fill(bench, { top: "1", "m/f": "same" });
 		const root = readOnlyMount(bench, made, "b", { f: "other" });
 		const error = await restoreAt(bench, "b", first).catch((caught: unknown) => caught);
-		expect(error).toMatchObject({ code: "WORKSPACE_READ_ONLY", value: "m/f", message: expect.stringContaining("mounted read-only") });
+		expect(error).toMatchObject({
+			code: "WORKSPACE_READ_ONLY",
+			value: "m/f",
+			message: expect.stringContaining("mounted read-only"),
+		});
 		expect((error as Error).message).toContain(join(root, "m"));
 		expect(existsSync(join(root, "top"))).toBe(false);
 	});
@@ -179,7 +244,10 @@ describe("a mount inside the workspace", () => {
 		mkdirSync(join(bench.dir, "volume"));
 		writeFileSync(join(bench.dir, "volume/own"), "own");
 		made.bind(join(bench.dir, "volume"), join(root, "m"));
-		await expect(bench.open("b")).rejects.toMatchObject({ code: "WORKSPACE_READ_ONLY", value: "m" });
+		await expect(bench.open("b")).rejects.toMatchObject({
+			code: "WORKSPACE_READ_ONLY",
+			value: "m",
+		});
 		expect(read(bench.dir, "volume/own")).toBe("own");
 		expect(existsSync(join(root, "a"))).toBe(false);
 	});
@@ -207,7 +275,9 @@ describe("a single file that is mounted", () => {
 		expect(read(bench.dir, "small")).toBe("log");
 		expect(read(bench.dir, "large").length).toBe(3_000_000);
 		expect(statSync(join(bench.dir, "small")).ino).toBe(ino);
-		expect(bench.log.events).toContainEqual(expect.objectContaining({ level: "warn", event: "restore.mounted-files" }));
+		expect(bench.log.events).toContainEqual(
+			expect.objectContaining({ level: "warn", event: "restore.mounted-files" }),
+		);
 		writeFileSync(join(bench.dir, "small"), "changed outside");
 		await session.flush({ sweep: true, closed: true });
 		expect((await readLog(bench.store)).head.tree.get("small")).toMatchObject({ size: 15 });
@@ -225,7 +295,10 @@ describe("a single file that is mounted", () => {
 		writeFileSync(join(bench.dir, "outer"), "outer");
 		made.bind(join(bench.dir, "outer"), join(root, "mounted"));
 		await fill(bench, { a: "2" });
-		await expect(restoreAt(bench, "a", first)).rejects.toMatchObject({ code: "WORKSPACE_READ_ONLY", value: "mounted" });
+		await expect(restoreAt(bench, "a", first)).rejects.toMatchObject({
+			code: "WORKSPACE_READ_ONLY",
+			value: "mounted",
+		});
 		expect(read(root, "a")).toBe("2");
 		const other = await bench.open("b");
 		rmSync(join(bench.workspace("b"), "mounted"));
@@ -245,7 +318,10 @@ describe("a single file that is mounted", () => {
 		made.bind(join(bench.dir, "outer"), join(root, "f"));
 		rmSync(join(bench.dir, "outer"));
 		const session = await bench.open("a");
-		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", deferred: [] });
+		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({
+			kind: "committed",
+			deferred: [],
+		});
 		expect((await readLog(bench.store)).head.tree.get("f")).toMatchObject({ size: 7 });
 	});
 });
@@ -264,7 +340,9 @@ describe("lost+found", () => {
 			writeFileSync(join(root, directory, "lost+found/f"), "f");
 		}
 		await (await bench.open("a")).flush({ sweep: true, closed: true });
-		const kept = [...(await readLog(bench.store)).head.tree.keys()].filter((path) => path.includes("lost+found"));
+		const kept = [...(await readLog(bench.store)).head.tree.keys()].filter((path) =>
+			path.includes("lost+found"),
+		);
 		expect(kept).toEqual(["d/lost+found", "d/lost+found/f"]);
 	});
 });

@@ -1,20 +1,48 @@
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	mkdirSync,
+	readdirSync,
+	renameSync,
+	rmSync,
+	statSync,
+	symlinkSync,
+	utimesSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { openclawProfile, plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import {
+	openclawProfile,
+	plainProfile,
+	type Workbench,
+	workbench,
+} from "../../../testkit/workbench.ts";
 import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
 import { readLog } from "../commit/read-log.ts";
 import { type DiskState, inspectDisk } from "./not-durable.ts";
 import { status } from "./status.ts";
 
-async function inspect(bench: Workbench, machine: string, profile = plainProfile): Promise<DiskState> {
-	const options = { store: bench.store, root: bench.workspace(machine), profile, privateDir: bench.privateDir(machine) };
+async function inspect(
+	bench: Workbench,
+	machine: string,
+	profile = plainProfile,
+): Promise<DiskState> {
+	const options = {
+		store: bench.store,
+		root: bench.workspace(machine),
+		profile,
+		privateDir: bench.privateDir(machine),
+	};
 	return await inspectDisk(options, (await readLog(bench.store)).head);
 }
 
 /** Paths and kinds, by path. */
-async function kinds(bench: Workbench, machine: string, profile = plainProfile): Promise<Record<string, string>> {
+async function kinds(
+	bench: Workbench,
+	machine: string,
+	profile = plainProfile,
+): Promise<Record<string, string>> {
 	const { notDurable } = await inspect(bench, machine, profile);
 	return Object.fromEntries(notDurable.map(({ path, kind }) => [path, kind]));
 }
@@ -27,7 +55,8 @@ async function flush(bench: Workbench, machine: string, profile = plainProfile):
 function fill(bench: Workbench, machine: string): void {
 	const root = bench.workspace(machine);
 	mkdirSync(join(root, "dir"), { recursive: true });
-	for (const name of ["same", "theirs", "ours", "both", "gone", "touched", "dir/moded"]) writeFileSync(join(root, name), name);
+	for (const name of ["same", "theirs", "ours", "both", "gone", "touched", "dir/moded"])
+		writeFileSync(join(root, name), name);
 	symlinkSync("same", join(root, "link"));
 }
 
@@ -128,12 +157,21 @@ test("what cannot be read is not durable, and nothing below it counts as deleted
 	chmodSync(bench.dir, 0o755);
 	// The log and the marker are read by whoever may; only the workspace's modes count here.
 	const { head } = await readLog(bench.store);
-	const options = { store: bench.store, root: bench.workspace("a"), profile: plainProfile, privateDir: bench.privateDir("a") };
+	const options = {
+		store: bench.store,
+		root: bench.workspace("a"),
+		profile: plainProfile,
+		privateDir: bench.privateDir("a"),
+	};
 	chmodSync(join(bench.dir, "state"), 0o755);
 	chmodSync(options.privateDir, 0o755);
 	chmodSync(join(options.privateDir, "base.json"), 0o644);
 	const { notDurable } = await asOrdinaryUser(() => inspectDisk(options, head));
-	expect(notDurable).toContainEqual({ path: "dir", kind: "unreadable", reason: "cannot be read (EACCES)" });
+	expect(notDurable).toContainEqual({
+		path: "dir",
+		kind: "unreadable",
+		reason: "cannot be read (EACCES)",
+	});
 	expect(notDurable.map(({ path }) => path)).not.toContain("dir/moded");
 	chmodSync(join(bench.workspace("a"), "dir"), 0o755);
 });
@@ -143,7 +181,9 @@ test("a database is compared as a flush would take it: with its WAL, and without
 	const root = bench.workspace("a");
 	mkdirSync(join(root, "state"), { recursive: true });
 	const database = new DatabaseSync(join(root, "state/openclaw.sqlite"));
-	database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x); CREATE TABLE state_leases (x); INSERT INTO t VALUES (1)");
+	database.exec(
+		"PRAGMA journal_mode = WAL; CREATE TABLE t (x); CREATE TABLE state_leases (x); INSERT INTO t VALUES (1)",
+	);
 	database.exec("INSERT INTO state_leases VALUES ('this machine')");
 	await flush(bench, "a", openclawProfile);
 	expect(await kinds(bench, "a", openclawProfile)).toEqual({});
@@ -163,7 +203,12 @@ test("status sums up the log, and what superseded writers quarantined", async ()
 	const second = await bench.open("b");
 	writeFileSync(join(bench.workspace("a"), "ours"), "too late");
 	await first.flush({ sweep: true });
-	const options = { store: bench.store, root: bench.workspace("b"), profile: plainProfile, privateDir: bench.privateDir("b") };
+	const options = {
+		store: bench.store,
+		root: bench.workspace("b"),
+		profile: plainProfile,
+		privateDir: bench.privateDir("b"),
+	};
 	const found = await status(options);
 	expect(found).toMatchObject({
 		log: { writer: first.writerId, isClosed: false, entries: expect.any(Number) },

@@ -1,8 +1,10 @@
 /**
- * What of a workspace's disk the log does not hold: a restore is planned, and nothing of it is done.
+ * What of a workspace's disk the log does not hold: a restore is planned, and nothing of it is
+ * done.
  *
- * Guarantees: what is not named here has its content, type and mode in the log's head, or in the commit this disk derives from.
- * Does NOT guarantee that it stays so: a file may change right after it was compared.
+ * Guarantees: what is not named here has its content, type and mode in the log's head, or in the
+ * commit this disk derives from. Does NOT guarantee that it stays so: a file may change right after
+ * it was compared.
  */
 
 import { type Excluded, type SecretPolicy, whyExcluded } from "../capture/secret-guard.ts";
@@ -21,18 +23,33 @@ import type { RestoreOptions } from "../restore/restore-options.ts";
 import { hiddenBy } from "../workspace/scan.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
 
-export type DiskOptions = Pick<RestoreOptions, "store" | "root" | "profile" | "privateDir" | "signal"> & {
-	/** Under `exclude`, what a flush would leave out is not counted as not durable. Default `warn`. */
+export type DiskOptions = Pick<
+	RestoreOptions,
+	"store" | "root" | "profile" | "privateDir" | "signal"
+> & {
+	/**
+	 * Under `exclude`, what a flush would leave out is not counted as not durable. Default `warn`.
+	 */
 	readonly onSecret?: SecretPolicy | undefined;
 };
 
 export interface NotDurable {
 	readonly path: Path;
 	/**
-	 * `time`: only its modification time differs. `conflict`: the log changed there too. `displaced`: a restore moved it out of the
-	 * workspace. `unreadable`: nobody knows. `reserved`: no flush takes it. `away`: a mount point whose volume is not there.
+	 * `time`: only its modification time differs. `conflict`: the log changed there too. `displaced`:
+	 * a restore moved it out of the workspace. `unreadable`: nobody knows. `reserved`: no flush takes
+	 * it. `away`: a mount point whose volume is not there.
 	 */
-	readonly kind: "new" | "changed" | "time" | "deleted" | "conflict" | "displaced" | "unreadable" | "reserved" | "away";
+	readonly kind:
+		| "new"
+		| "changed"
+		| "time"
+		| "deleted"
+		| "conflict"
+		| "displaced"
+		| "unreadable"
+		| "reserved"
+		| "away";
 	/** The same for people, one clause. */
 	readonly reason: string;
 }
@@ -47,7 +64,10 @@ export interface DiskState {
 	readonly excluded: readonly Excluded[];
 	/** Paths that a restore would bring or take away: the log is newer there. */
 	readonly behind: number;
-	/** Files missing here whose deletion nobody watched and nobody believes (see the deletion brake): a restore brings them back. */
+	/**
+	 * Files missing here whose deletion nobody watched and nobody believes (see the deletion brake):
+	 * a restore brings them back.
+	 */
 	readonly unbelieved: number;
 	/** What the log has of additional roots that are not configured on this machine. */
 	readonly elsewhere: readonly RootElsewhere[];
@@ -56,23 +76,44 @@ export interface DiskState {
 /** Without koffi restored times are off by up to 238 ns. */
 const TIME_TOLERANCE_NS = 1_000n;
 
-/** @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE, WORKSPACE_DISK_FULL (copies of databases) */
+/**
+ * @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE,
+ * WORKSPACE_DISK_FULL (copies of databases)
+ */
 export async function inspectDisk(options: DiskOptions, head: Head): Promise<DiskState> {
 	const elsewhere = rootsElsewhere(head.tree, options.root);
 	const marker = readMarker(options.privateDir);
 	const displaced = displacedFiles(options.privateDir).map(({ path, to }): NotDurable => {
-		return { path, kind: "displaced", reason: `a restore moved it to ${to}; the next flush keeps it below .recovered/` };
+		return {
+			path,
+			kind: "displaced",
+			reason: `a restore moved it to ${to}; the next flush keeps it below .recovered/`,
+		};
 	});
 	if (lstatPath(options.root, "") === undefined)
-		return { marker, hasBase: false, notDurable: displaced, excluded: [], behind: head.tree.size, unbelieved: 0, elsewhere };
+		return {
+			marker,
+			hasBase: false,
+			notDurable: displaced,
+			excluded: [],
+			behind: head.tree.size,
+			unbelieved: 0,
+			elsewhere,
+		};
 	const planned = await planDisk(options, head);
 	const { plan, problems } = planned;
 	const isHidden = hiddenBy(problems);
 	const notDurable = [...displaced];
 	const excluded: Excluded[] = [];
 	for (const { path, reason, code } of problems) {
-		if (reason === "reserved") notDurable.push({ path, kind: reason, reason: "the name is reserved for additional roots (--root)" });
-		if (reason === "unreadable") notDurable.push({ path, kind: reason, reason: `cannot be read (${code ?? "EIO"})` });
+		if (reason === "reserved")
+			notDurable.push({
+				path,
+				kind: reason,
+				reason: "the name is reserved for additional roots (--root)",
+			});
+		if (reason === "unreadable")
+			notDurable.push({ path, kind: reason, reason: `cannot be read (${code ?? "EIO"})` });
 	}
 	for (const [path, reason] of planned.away) notDurable.push({ path, kind: "away", reason });
 	let behind = 0;
@@ -80,7 +121,8 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 	try {
 		for (const [path, action] of plan) {
 			// Without a base the workspace's own directory gets its mode from the log.
-			if ((path === "" && (action !== "keep-local" || !planned.target.has(path))) || isHidden(path)) continue;
+			if ((path === "" && (action !== "keep-local" || !planned.target.has(path))) || isHidden(path))
+				continue;
 			if (action === "write" || action === "trash") behind++;
 			const why = await whyNotDurable(options, planned, path, action, copies);
 			if (why === undefined) continue;
@@ -91,7 +133,15 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 	} finally {
 		copies.dispose();
 	}
-	return { marker, hasBase: planned.base !== undefined, notDurable, excluded, behind, unbelieved: planned.unbelieved, elsewhere };
+	return {
+		marker,
+		hasBase: planned.base !== undefined,
+		notDurable,
+		excluded,
+		behind,
+		unbelieved: planned.unbelieved,
+		elsewhere,
+	};
 }
 
 async function whyNotDurable(
@@ -106,16 +156,25 @@ async function whyNotDurable(
 	if (action === "keep-deleted") return { kind: "deleted", reason: "deleted" };
 	if (action === "write" || action === "trash" || stat === undefined) return undefined;
 	if (action === "keep")
-		return hasOtherTime(stat, unset.asInLog(path, stat).mtimeNs, known) ? { kind: "time", reason: "its time changed" } : undefined;
-	for (const entry of known) if (await isStoredAs(options, path, stat, entry, copies, unset)) return undefined;
-	if (action === "quarantine") return { kind: "conflict", reason: "changed here, deleted in the log" };
+		return hasOtherTime(stat, unset.asInLog(path, stat).mtimeNs, known)
+			? { kind: "time", reason: "its time changed" }
+			: undefined;
+	for (const entry of known)
+		if (await isStoredAs(options, path, stat, entry, copies, unset)) return undefined;
+	if (action === "quarantine")
+		return { kind: "conflict", reason: "changed here, deleted in the log" };
 	if (action === "quarantine-and-write") {
 		return {
 			kind: "conflict",
-			reason: base === undefined ? "differs from the log, which was never restored here" : "changed here and in the log",
+			reason:
+				base === undefined
+					? "differs from the log, which was never restored here"
+					: "changed here and in the log",
 		};
 	}
-	return known.length === 0 ? { kind: "new", reason: "new" } : { kind: "changed", reason: "changed" };
+	return known.length === 0
+		? { kind: "new", reason: "new" }
+		: { kind: "changed", reason: "changed" };
 }
 
 /** Why a flush would not store the file; undefined where it would. */
@@ -124,7 +183,8 @@ async function whyLeftOut(
 	{ target, disk }: DiskPlan,
 	path: Path,
 ): Promise<string | undefined> {
-	if (onSecret !== "exclude" || profile.secret(path) || disk.get(path)?.type !== "file") return undefined;
+	if (onSecret !== "exclude" || profile.secret(path) || disk.get(path)?.type !== "file")
+		return undefined;
 	return await whyExcluded(root, path, target.get(path)?.type === "file", signal);
 }
 
@@ -132,13 +192,17 @@ async function whyLeftOut(
 function hasOtherTime(stat: Stat, mtimeNs: bigint, known: readonly Entry[]): boolean {
 	if (stat.type === "dir") return false;
 	return known.every((entry) => {
-		if (entry.type === "dir" || (entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS)) return false;
+		if (entry.type === "dir" || (entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS))
+			return false;
 		const off = entry.mtimeNs - mtimeNs;
 		return off > TIME_TOLERANCE_NS || off < -TIME_TOLERANCE_NS;
 	});
 }
 
-/** What only looks different: a secret that was restored with a stricter mode, or a database whose content is that of the log. */
+/**
+ * What only looks different: a secret that was restored with a stricter mode, or a database whose
+ * content is that of the log.
+ */
 async function isStoredAs(
 	{ root, profile }: DiskOptions,
 	path: Path,
@@ -151,6 +215,13 @@ async function isStoredAs(
 	if (!hasMode(unset.asInLog(path, stat), entry, profile.secret(path))) return false;
 	if (entry.type === "dir") return true;
 	if (entry.chunkBits === SQLITE_CHUNK_BITS) return await copies.isDatabase(path, entry);
-	const compared = await compareDisk(root, new Map([[path, stat]]), undefined, new Map([[path, entry]]), profile.secret, unset);
+	const compared = await compareDisk(
+		root,
+		new Map([[path, stat]]),
+		undefined,
+		new Map([[path, entry]]),
+		profile.secret,
+		unset,
+	);
 	return compared.get(path)?.likeTarget === true;
 }

@@ -3,7 +3,13 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { machineWithClock, openclawProfile, plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import {
+	machineWithClock,
+	openclawProfile,
+	plainProfile,
+	type Workbench,
+	workbench,
+} from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 import { logKey } from "../log/keys.ts";
 import { Roots } from "../path.ts";
@@ -19,7 +25,8 @@ async function filled(bench: Workbench) {
 	const notes = join(bench.dir, "notes");
 	mkdirSync(bench.workspace("a"));
 	mkdirSync(join(notes, "sub"), { recursive: true });
-	for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
+	for (let index = 0; index < 20; index++)
+		writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 	for (let index = 0; index < 12; index++) writeFileSync(join(notes, `n${index}`), `${index}`);
 	const clock = machineWithClock();
 	const session = await bench.open("a", { roots: { notes }, machine: clock.machine });
@@ -65,7 +72,9 @@ describe("an additional root", () => {
 			await watcher.close();
 		}
 		expect((await treeOf(bench)).has(".roots/notes/not-taken")).toBe(false);
-		expect(session.deferred).toEqual([{ path: ".roots", reason: expect.stringContaining("reserved") }]);
+		expect(session.deferred).toEqual([
+			{ path: ".roots", reason: expect.stringContaining("reserved") },
+		]);
 	});
 
 	it("that is emptied is held until a second scan agrees, however large the rest is", async () => {
@@ -91,15 +100,17 @@ describe("an additional root", () => {
 		await using bench = await workbench();
 		const notes = join(bench.dir, "notes");
 		mkdirSync(join(notes, "logs"), { recursive: true });
-		for (const name of ["yarn.lock", "notes.tmp", "server.pid", "logs/today"]) writeFileSync(join(notes, name), "mine");
+		for (const name of ["yarn.lock", "notes.tmp", "server.pid", "logs/today"])
+			writeFileSync(join(notes, name), "mine");
 		writeFileSync(join(notes, "key.txt"), `aws_access_key_id = AKIA${"Q7".repeat(8)}\n`);
 		const session = await bench.open("a", { profile: openclawProfile, roots: { notes } });
 		await session.flush({ sweep: true });
 		const tree = await treeOf(bench);
-		for (const name of ["yarn.lock", "notes.tmp", "server.pid", "logs/today"]) expect(tree.has(`.roots/notes/${name}`), name).toBe(true);
-		expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toMatchObject([
-			{ fields: { path: ".roots/notes/key.txt" } },
-		]);
+		for (const name of ["yarn.lock", "notes.tmp", "server.pid", "logs/today"])
+			expect(tree.has(`.roots/notes/${name}`), name).toBe(true);
+		expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toMatchObject(
+			[{ fields: { path: ".roots/notes/key.txt" } }],
+		);
 	});
 
 	it("obeys the workspace's ignore file by its path of the tree, and keeps its staging to itself", async () => {
@@ -109,17 +120,24 @@ describe("an additional root", () => {
 		mkdirSync(bench.workspace("a"));
 		writeFileSync(join(bench.workspace("a"), ".openclaw-sidecar-ignore"), "/.roots/notes/big\n");
 		const session = await bench.open("a", { roots: { notes } });
-		for (const name of ["big", "small", ".openclaw-sidecar-ignore"]) writeFileSync(join(notes, name), "big\nsmall\n");
+		for (const name of ["big", "small", ".openclaw-sidecar-ignore"])
+			writeFileSync(join(notes, name), "big\nsmall\n");
 		mkdirSync(join(notes, ".openclaw-sidecar"));
 		await session.flush({ sweep: true });
-		const paths = [...(await treeOf(bench)).keys()].filter((path) => path.startsWith(".roots/notes/"));
+		const paths = [...(await treeOf(bench)).keys()].filter((path) =>
+			path.startsWith(".roots/notes/"),
+		);
 		expect(paths.sort()).toEqual([".roots/notes/.openclaw-sidecar-ignore", ".roots/notes/small"]);
 	});
 
 	it("is kept by an ignore file that names what shall be kept, and was written before there was a root", async () => {
 		await using bench = await workbench();
 		const notes = join(bench.dir, "notes");
-		for (const directory of [join(notes, "sub"), join(bench.workspace("a"), "kept"), join(bench.workspace("a"), "other")])
+		for (const directory of [
+			join(notes, "sub"),
+			join(bench.workspace("a"), "kept"),
+			join(bench.workspace("a"), "other"),
+		])
 			mkdirSync(directory, { recursive: true });
 		writeFileSync(join(bench.workspace("a"), ".openclaw-sidecar-ignore"), "/*\n!/kept/\n*.log\n");
 		const session = await bench.open("a", { roots: { notes } });
@@ -140,7 +158,9 @@ describe("an additional root", () => {
 		const notes = join(bench.dir, "notes");
 		mkdirSync(notes);
 		const database = new DatabaseSync(join(notes, "db"));
-		database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES ('in the log')");
+		database.exec(
+			"PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES ('in the log')",
+		);
 		const session = await bench.open("a", { roots: { notes } });
 		await session.flush({ sweep: true, closed: true });
 		database.exec("INSERT INTO t VALUES ('in the WAL')");
@@ -148,7 +168,10 @@ describe("an additional root", () => {
 		database.close();
 		await bench.open("b", { roots: { notes: join(bench.dir, "b") } });
 		const copy = new DatabaseSync(join(bench.dir, "b/db"), { readOnly: true });
-		expect(copy.prepare("SELECT x FROM t").all()).toEqual([{ x: "in the log" }, { x: "in the WAL" }]);
+		expect(copy.prepare("SELECT x FROM t").all()).toEqual([
+			{ x: "in the log" },
+			{ x: "in the WAL" },
+		]);
 		copy.close();
 	});
 
@@ -178,9 +201,17 @@ describe("an additional root", () => {
 		writeFileSync(join(bench.workspace("b"), "f0"), "3");
 		await expect(session.flush({ sweep: true })).rejects.toThrow();
 		rmSync(slot(seq + 3));
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 0, held: 0 });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			removed: 0,
+			held: 0,
+		});
 		const tree = await treeOf(bench);
-		expect([tree.get("f0"), tree.has(".roots/notes/n0"), session.isSuperseded]).toMatchObject([{ size: 1 }, true, false]);
+		expect([tree.get("f0"), tree.has(".roots/notes/n0"), session.isSuperseded]).toMatchObject([
+			{ size: 1 },
+			true,
+			false,
+		]);
 	});
 
 	// @id root-restore-cut-off
@@ -195,14 +226,23 @@ describe("an additional root", () => {
 		const restoreTo = async (others: ReadonlyMap<string, string>, progress: Progress) => {
 			const root = new Roots(bench.workspace("b"), others);
 			const privateDir = bench.privateDir("b");
-			const common = { store: bench.store, profile: plainProfile, times, quickHash: () => 0n, label: "test", log: bench.log };
+			const common = {
+				store: bench.store,
+				profile: plainProfile,
+				times,
+				quickHash: () => 0n,
+				label: "test",
+				log: bench.log,
+			};
 			await (await restore({ ...common, root, privateDir, progress })).finish(true);
 		};
 		const cut = () => {
 			throw new Error("cut off");
 		};
 		await restoreTo(new Map(), noProgress);
-		await expect(restoreTo(new Map([["notes", notes]]), { ...noProgress, start: cut })).rejects.toThrow("cut off");
+		await expect(
+			restoreTo(new Map([["notes", notes]]), { ...noProgress, start: cut }),
+		).rejects.toThrow("cut off");
 		await restoreTo(new Map([["notes", notes]]), noProgress);
 		expect(readFileSync(join(notes, "n3"), "utf8")).toBe("3");
 	});

@@ -9,7 +9,12 @@ import { readDisk } from "../../../testkit/workspace/disk.ts";
 
 const stores = [
 	{ name: "file store", make: () => workbench(), numRuns: 10, skip: false },
-	{ name: "S3 server", make: async () => workbench(await s3Namespace()), numRuns: 4, skip: s3TestServer() === undefined },
+	{
+		name: "S3 server",
+		make: async () => workbench(await s3Namespace()),
+		numRuns: 4,
+		skip: s3TestServer() === undefined,
+	},
 ];
 
 for (const { name, make, numRuns, skip } of stores) {
@@ -58,7 +63,8 @@ describe("what a flush costs", () => {
 		const bench = await workbench();
 		const root = bench.workspace("a");
 		mkdirSync(join(root, "notes"), { recursive: true });
-		for (let index = 0; index < 50; index++) writeFileSync(join(root, "notes", `${index}.md`), `note ${index} `.repeat(300));
+		for (let index = 0; index < 50; index++)
+			writeFileSync(join(root, "notes", `${index}.md`), `note ${index} `.repeat(300));
 		const session = await bench.open("a");
 		await session.flush({ sweep: true });
 		const { requests } = bench.store;
@@ -81,7 +87,9 @@ describe("what a flush costs", () => {
 	it("is no content for a rename, a touch, a copy or a changed mode", async () => {
 		const { bench, root, session } = await prepare();
 		await using _ = bench;
-		const random = Buffer.from(Array.from({ length: 500_000 }, (_, index) => (index * 2654435761) >>> 13));
+		const random = Buffer.from(
+			Array.from({ length: 500_000 }, (_, index) => (index * 2654435761) >>> 13),
+		);
 		writeFileSync(join(root, "large.bin"), random);
 		const first = await session.flush({ sweep: true });
 		expect(first).toMatchObject({ kind: "committed" });
@@ -97,7 +105,12 @@ describe("what a flush costs", () => {
 		const { bench, root, session } = await prepare();
 		await using _ = bench;
 		const noise = (size: number, seed: number) =>
-			Buffer.from(Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index + seed, 2654435761) ^ (index << 7)).buffer);
+			Buffer.from(
+				Uint32Array.from(
+					{ length: size / 4 },
+					(_, index) => Math.imul(index + seed, 2654435761) ^ (index << 7),
+				).buffer,
+			);
 		writeFileSync(join(root, "log.bin"), noise(12 * 1024 * 1024, 1));
 		await session.flush({ sweep: true });
 		appendFileSync(join(root, "log.bin"), noise(2 * 1024 * 1024, 99));

@@ -1,7 +1,8 @@
 /**
  * One workspace, owned by one writer from restore to close.
  *
- * The gate: `open` returns only after a verified restore and a won fence. No agent may start and nothing may be committed before.
+ * The gate: `open` returns only after a verified restore and a won fence. No agent may start and
+ * nothing may be committed before.
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -46,12 +47,18 @@ export interface SessionOptions extends Workspace {
 	readonly expect?: "new" | "existing" | "any";
 	/** How long to wait for a writer that seems to be still at work; 0 = not at all. */
 	readonly handoverWaitMs: number;
-	/** How often the whole workspace is swept. A deletion that is held waits for a sweep that much later. Default a minute. */
+	/**
+	 * How often the whole workspace is swept. A deletion that is held waits for a sweep that much
+	 * later. Default a minute.
+	 */
 	readonly sweepIntervalMs?: number;
 	readonly machine?: Machine;
 }
 
-/** Fences lost in a row before giving up: each loss means another writer took over within one round trip. */
+/**
+ * Fences lost in a row before giving up: each loss means another writer took over within one round
+ * trip.
+ */
 const FENCE_TRIES = 10;
 
 export class Session {
@@ -61,7 +68,10 @@ export class Session {
 	readonly #filter: WorkspaceFilter;
 	#rewatch: (() => Promise<void>) | undefined;
 	/** What the restore found and did. */
-	readonly restored: Pick<Restored, "head" | "files" | "bytes" | "written" | "keptLocal" | "moved" | "away" | "elsewhere">;
+	readonly restored: Pick<
+		Restored,
+		"head" | "files" | "bytes" | "written" | "keptLocal" | "moved" | "away" | "elsewhere"
+	>;
 	readonly #root: string;
 	readonly #roots: KnownRoots;
 	/** Something of an additional root is not watched. */
@@ -74,7 +84,10 @@ export class Session {
 	readonly #times: FileTimes;
 	readonly #restoreOptions: RestoreOptions;
 	#toldQuarantined = "[]";
-	/** The FULL commit since which there is nothing to repack. At first the one that was restored: a start makes no request for it. */
+	/**
+	 * The FULL commit since which there is nothing to repack. At first the one that was restored: a
+	 * start makes no request for it.
+	 */
 	#repackedSince: number;
 
 	private constructor(
@@ -124,7 +137,12 @@ export class Session {
 				quickHash,
 				log: options.log,
 				unset: () => UnsetMetadata.read(options.privateDir),
-				secrets: new SecretGuard({ policy: options.onSecret ?? "warn", profile: options.profile, quickHash, log: options.log }),
+				secrets: new SecretGuard({
+					policy: options.onSecret ?? "warn",
+					profile: options.profile,
+					quickHash,
+					log: options.log,
+				}),
 			},
 		});
 		// The disk may hold changes made while nobody watched, and the watcher is not ready yet.
@@ -132,7 +150,8 @@ export class Session {
 	}
 
 	/**
-	 * Restore, then fence. A fence that is lost brings the winner's changes to the disk and is tried again.
+	 * Restore, then fence. A fence that is lost brings the winner's changes to the disk and is tried
+	 * again.
 	 * @throws SidecarError as `boot`, STORE_UNREACHABLE where the fence stays undecided
 	 */
 	static async open(options: SessionOptions): Promise<Session> {
@@ -141,23 +160,41 @@ export class Session {
 		let started = performance.now();
 		let since = now(machine);
 		const [read, tools] = await Promise.all([readWhenHandedOver(options, machine), loadTools()]);
-		if (!tools.times.exact) log.warn("restore.times-rounded", { reason: "koffi is not installed: times are kept to about 250 ns" });
+		if (!tools.times.exact)
+			log.warn("restore.times-rounded", {
+				reason: "koffi is not installed: times are kept to about 250 ns",
+			});
 		const restoreOptions: BootOptions = { ...options, ...tools, label: newRestoreId(machine) };
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
 			if (attempt > 0) since = now(machine);
-			const restored = await boot(attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" });
+			const restored = await boot(
+				attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" },
+			);
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);
-			log.info("restore.finished", { seq: restored.head.seq, files, bytes, written, keptLocal, ms });
+			log.info("restore.finished", {
+				seq: restored.head.seq,
+				files,
+				bytes,
+				written,
+				keptLocal,
+				ms,
+			});
 			// Where it cannot be read the gate stays shut, and the tree stays the other's.
 			const filter = restored.filter();
 			const writer = new LogWriter(store, machine, restored.head, since, restored.storeTimeMs);
-			const fenced = async () => await untilResolved(writer, machine, await writer.fence(signal), { signal });
+			const fenced = async () =>
+				await untilResolved(writer, machine, await writer.fence(signal), { signal });
 			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
 			if (kind !== "committed") {
 				tellOverwritten(writer, undefined, log);
 				const { fence: owner } = writer.head;
-				log.warn("fence.lost", { kind: "security", seq: restored.head.seq + 1, owner: owner.writer, fence: owner.seq });
+				log.warn("fence.lost", {
+					kind: "security",
+					seq: restored.head.seq + 1,
+					owner: owner.writer,
+					fence: owner.seq,
+				});
 				started = performance.now();
 				continue;
 			}
@@ -225,21 +262,24 @@ export class Session {
 	}
 
 	/**
-	 * Watches the workspace from now on; what changed before is found by the sweep that the next flush makes. Settled when every
-	 * directory has its watch.
+	 * Watches the workspace from now on; what changed before is found by the sweep that the next
+	 * flush makes. Settled when every directory has its watch.
 	 * @param onChange called for every hint, so keep it cheap
 	 */
 	async watch(onChange: () => void): Promise<WorkspaceWatcher> {
 		const requestRescan = (reason: string) => {
 			this.#options.log.debug("watch.doubt", { reason });
 			const noWatch = noWatchReason(reason);
-			if (noWatch !== undefined) this.#tellUnwatched({ directory: this.#options.root.main, reason: noWatch });
+			if (noWatch !== undefined)
+				this.#tellUnwatched({ directory: this.#options.root.main, reason: noWatch });
 			this.#flusher.requestRescan();
 			onChange();
 		};
 		const start = async () => {
-			// Before the watcher starts: closing the test's watch can close that of a directory that was moved away and back.
-			for (const each of await findUnwatched(this.#options.root, this.#filter.filter)) this.#tellUnwatched(each);
+			// Before the watcher starts: closing the test's watch can close that of a directory that was
+			// moved away and back.
+			for (const each of await findUnwatched(this.#options.root, this.#filter.filter))
+				this.#tellUnwatched(each);
 			const hint = (path: Path) => {
 				this.#flusher.hint(path);
 				onChange();
@@ -295,11 +335,14 @@ export class Session {
 		const ignoring = await this.#lookAtIgnoreFile();
 		await this.#lookAtRoots();
 		const flushed = this.#flusher.flush({ ...options, refused: this.#ignoreRefusal });
-		const result = await flushed.finally(() => tellOverwritten(this.#writer, overwritten, this.#options.log));
+		const result = await flushed.finally(() =>
+			tellOverwritten(this.#writer, overwritten, this.#options.log),
+		);
 		// So that there is another flush soon, and another look.
 		if (ignoring === "pending") this.#flusher.requestRescan();
 		if (result.kind === "committed") {
-			// A closed flush is an end in order: what the log says of this disk shall survive a power cut.
+			// A closed flush is an end in order: what the log says of this disk shall survive a power
+			// cut.
 			const clean = options.closed === true && (await this.#syncDisks());
 			this.#mark(clean);
 		}
@@ -318,7 +361,9 @@ export class Session {
 	}
 
 	async #syncDisks(): Promise<boolean> {
-		const synced = await Promise.all(this.#options.root.directories.map((directory) => this.#times.syncfs(directory)));
+		const synced = await Promise.all(
+			this.#options.root.directories.map((directory) => this.#times.syncfs(directory)),
+		);
 		return synced.every((isSafe) => isSafe);
 	}
 
@@ -331,7 +376,10 @@ export class Session {
 		this.#isBlind = false;
 	}
 
-	/** What is ignored from now on leaves the newest tree, and stays in history; what is not any more is found by the sweep. */
+	/**
+	 * What is ignored from now on leaves the newest tree, and stays in history; what is not any more
+	 * is found by the sweep.
+	 */
 	async #lookAtIgnoreFile(): Promise<"same" | "pending" | "changed"> {
 		const { log } = this.#options;
 		try {
@@ -352,8 +400,9 @@ export class Session {
 	}
 
 	/**
-	 * Brings what a superseded writer quarantined to its own path on this disk; the next flush commits it. What stands there goes to the
-	 * trash. One at a time with flushes, and not beside an agent: it may hold open what is replaced.
+	 * Brings what a superseded writer quarantined to its own path on this disk; the next flush
+	 * commits it. What stands there goes to the trash. One at a time with flushes, and not beside an
+	 * agent: it may hold open what is replaced.
 	 * @throws SidecarError as `applyRecovered`
 	 */
 	async applyRecovered(picked: Selected): Promise<readonly Moved[]> {
@@ -362,7 +411,10 @@ export class Session {
 		return moved;
 	}
 
-	/** One at a time with flushes, after one that left nothing undecided. @throws SidecarError as `dropQuarantined` */
+	/**
+	 * One at a time with flushes, after one that left nothing undecided. @throws SidecarError as
+	 * `dropQuarantined`
+	 */
 	async dropQuarantined(wanted: Selection, options: DropOptions): Promise<Dropped> {
 		const machine = this.#options.machine ?? thisMachine;
 		const dropped = await dropQuarantined(this.#writer, machine, wanted, options);
@@ -373,14 +425,26 @@ export class Session {
 
 	/** Looked for after each FULL commit, until there is nothing, by the owner of the tree. */
 	get isRepackDue(): boolean {
-		return !this.#writer.isSuperseded && !this.#writer.isUndecided && this.#writer.head.fullSeq !== this.#repackedSince;
+		return (
+			!this.#writer.isSuperseded &&
+			!this.#writer.isUndecided &&
+			this.#writer.head.fullSeq !== this.#repackedSince
+		);
 	}
 
-	/** One at a time with flushes, after one that left nothing undecided. @throws SidecarError as `repack`; it is not due again then */
+	/**
+	 * One at a time with flushes, after one that left nothing undecided. @throws SidecarError as
+	 * `repack`; it is not due again then
+	 */
 	async repack(signal?: AbortSignal): Promise<RepackResult> {
 		const { fullSeq } = this.#writer.head;
 		try {
-			const result = await repack(this.#options.store, this.#options.machine ?? thisMachine, this.#writer, signal);
+			const result = await repack(
+				this.#options.store,
+				this.#options.machine ?? thisMachine,
+				this.#writer,
+				signal,
+			);
 			if (result.kind === "nothing") this.#repackedSince = fullSeq;
 			if (result.kind === "committed") this.#mark(false);
 			return result;
@@ -390,14 +454,18 @@ export class Session {
 		}
 	}
 
-	/** Bytes that superseded writers quarantined wait for somebody to look at them: said at the start and whenever they become other. */
+	/**
+	 * Bytes that superseded writers quarantined wait for somebody to look at them: said at the start
+	 * and whenever they become other.
+	 */
 	#tellQuarantined(): void {
 		const quarantined = quarantinedIn(this.#writer.head.tree);
 		const told = JSON.stringify(quarantined);
 		const isNews = told !== this.#toldQuarantined && quarantined.length > 0;
 		this.#toldQuarantined = told;
 		if (!isNews) return;
-		const sum = (of: (each: QuarantinedWriter) => number) => quarantined.reduce((total, each) => total + of(each), 0);
+		const sum = (of: (each: QuarantinedWriter) => number) =>
+			quarantined.reduce((total, each) => total + of(each), 0);
 		this.#options.log.warn("recover.waiting", {
 			kind: "security",
 			writers: quarantined.map(({ writer }) => writer),
@@ -407,8 +475,9 @@ export class Session {
 	}
 
 	/**
-	 * A superseded writer's disk no longer derives from the head: its marker stays where it was. One that cannot be written stays
-	 * too: the commit is durable all the same, and an older marker only makes a restore look twice.
+	 * A superseded writer's disk no longer derives from the head: its marker stays where it was. One
+	 * that cannot be written stays too: the commit is durable all the same, and an older marker only
+	 * makes a restore look twice.
 	 */
 	#mark(clean: boolean): void {
 		if (this.#writer.isSuperseded) return;
@@ -422,7 +491,13 @@ export class Session {
 				boot: this.#boot,
 				writer: this.#writer.id,
 			};
-			writeMarker(this.#options.privateDir, { baseSeq: seq, baseId: id, complete: true, ...here, clean });
+			writeMarker(this.#options.privateDir, {
+				baseSeq: seq,
+				baseId: id,
+				complete: true,
+				...here,
+				clean,
+			});
 		} catch (error) {
 			this.#options.log.warn("workspace.marker-not-written", { error });
 		}
@@ -436,7 +511,8 @@ function tellOverwritten(writer: LogWriter, known: number | undefined, log: Logg
 		kind: "security",
 		seq: writer.overwritten,
 		writer: writer.id,
-		reason: "this writer won the slot, and another writer's commit is in it: the store's create-only PUT is not atomic",
+		reason:
+			"this writer won the slot, and another writer's commit is in it: the store's create-only PUT is not atomic",
 		remedy: "run `openclaw-sidecar doctor`, and move to a store that passes it",
 	});
 }

@@ -29,15 +29,25 @@ export interface Status extends DiskState {
 	readonly storeTimeMs: number;
 }
 
-/** Reads the log and compares the disk with it; writes nothing to either. @throws SidecarError as `readLog` and `inspectDisk` */
+/**
+ * Reads the log and compares the disk with it; writes nothing to either. @throws SidecarError as
+ * `readLog` and `inspectDisk`
+ */
 export async function status(options: DiskOptions): Promise<Status> {
 	const read = await readLog(options.store, { signal: options.signal });
 	return { ...logStatus(read), ...(await inspectDisk(options, read.head)) };
 }
 
 /** What is known of a log without looking at a disk. */
-export function logStatus({ head, newest, storeTimeMs }: LogRead): Pick<Status, "log" | "quarantined" | "storeTimeMs"> {
-	const log = newest === undefined ? undefined : logState(head, newest.commit.info.writer, newest.lastModifiedMs);
+export function logStatus({
+	head,
+	newest,
+	storeTimeMs,
+}: LogRead): Pick<Status, "log" | "quarantined" | "storeTimeMs"> {
+	const log =
+		newest === undefined
+			? undefined
+			: logState(head, newest.commit.info.writer, newest.lastModifiedMs);
 	return { log, quarantined: quarantinedIn(head.tree), storeTimeMs };
 }
 

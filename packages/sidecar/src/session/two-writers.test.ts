@@ -20,7 +20,10 @@ describe("who owns the tree", () => {
 
 		for (const text of ["one, changed after the other took over", "one, changed again"]) {
 			writeFileSync(join(bench.workspace("a"), "MEMORY.md"), text);
-			expect(await first.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
+			expect(await first.flush({ sweep: true })).toMatchObject({
+				kind: "committed",
+				quarantined: true,
+			});
 			expect(first.isSuperseded).toBe(true);
 		}
 		// A deletion is not the loser's to make.
@@ -40,7 +43,10 @@ describe("who owns the tree", () => {
 
 		// The owner goes on, and a third machine gets the owner's tree, without what was quarantined.
 		writeFileSync(join(bench.workspace("b"), "more.md"), "more");
-		expect(await second.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", quarantined: false });
+		expect(await second.flush({ sweep: true, closed: true })).toMatchObject({
+			kind: "committed",
+			quarantined: false,
+		});
 		await bench.open("c");
 		expect(readFileSync(join(bench.workspace("c"), "MEMORY.md"), "utf8")).toBe("two, by the owner");
 		expect(readFileSync(join(bench.workspace("c"), "more.md"), "utf8")).toBe("more");
@@ -57,31 +63,49 @@ describe("who owns the tree", () => {
 		await dead.flush({ sweep: true });
 		const owner = await bench.open("owner");
 
-		// Half an hour at the pace of a superseded daemon; every size is the same from the second flush on.
+		// Half an hour at the pace of a superseded daemon; every size is the same from the second flush
+		// on.
 		const before = { ...bench.store.requests };
 		for (let flush = 1; flush <= 60; flush++) {
 			write("log.jsonl", 1000 + flush, flush);
 			write("same", 2000, 7);
-			expect(await dead.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
+			expect(await dead.flush({ sweep: true })).toMatchObject({
+				kind: "committed",
+				quarantined: true,
+			});
 		}
 		const { list, get, put } = bench.store.requests;
-		// One PUT a flush, and for the first the lost slot: its PUT, a look at what is there and at the slots that were won, and the catching up.
+		// One PUT a flush, and for the first the lost slot: its PUT, a look at what is there and at the
+		// slots that were won, and the catching up.
 		expect({ put: put - before.put, list: list - before.list }).toEqual({ put: 61, list: 2 });
 		expect(get - before.get).toBeLessThanOrEqual(4);
 		const home = `.recovered/${dead.writerId}`;
 		const { tree } = (await readLog(bench.store)).head;
-		expect([...tree.keys()].sort()).toEqual(["", ".recovered", home, `${home}/log.jsonl`, `${home}/same`, "log.jsonl"]);
+		expect([...tree.keys()].sort()).toEqual([
+			"",
+			".recovered",
+			home,
+			`${home}/log.jsonl`,
+			`${home}/same`,
+			"log.jsonl",
+		]);
 		expect(tree.get(`${home}/log.jsonl`)).toMatchObject({ size: 1060 });
 
-		// Idle costs nothing, and the owner's next commit costs one lost slot, whatever went on meanwhile.
+		// Idle costs nothing, and the owner's next commit costs one lost slot, whatever went on
+		// meanwhile.
 		const idle = { ...bench.store.requests };
 		expect(await dead.flush({ sweep: true })).toMatchObject({ kind: "nothing" });
 		expect(bench.store.requests).toEqual(idle);
 		writeFileSync(join(bench.workspace("owner"), "f"), "x");
-		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: false });
-		expect(bench.log.events.filter(({ event }) => event === "recover.waiting").map(({ fields }) => fields)).toEqual([
-			{ writers: [dead.writerId], files: 2, bytes: 3060 },
-		]);
+		expect(await owner.flush({ sweep: true })).toMatchObject({
+			kind: "committed",
+			quarantined: false,
+		});
+		expect(
+			bench.log.events
+				.filter(({ event }) => event === "recover.waiting")
+				.map(({ fields }) => fields),
+		).toEqual([{ writers: [dead.writerId], files: 2, bytes: 3060 }]);
 	});
 
 	it("what a user keeps in a directory named .recovered is the user's, on either side", async () => {
@@ -94,7 +118,12 @@ describe("who owns the tree", () => {
 		writeFileSync(join(own("a"), "0123456789abcdef".repeat(2), "f"), "in a reserved place");
 		expect(await first.flush({ sweep: true })).toMatchObject({
 			kind: "committed",
-			deferred: [{ path: `.recovered/${"0123456789abcdef".repeat(2)}`, reason: expect.stringContaining("reserved") }],
+			deferred: [
+				{
+					path: `.recovered/${"0123456789abcdef".repeat(2)}`,
+					reason: expect.stringContaining("reserved"),
+				},
+			],
 		});
 		await bench.open("b");
 		expect(readFileSync(join(own("b"), "notes"), "utf8")).toBe("mine");
@@ -123,7 +152,9 @@ describe("who owns the tree", () => {
 		};
 		await bench.open("late", { store });
 		expect(raced).toBe(true);
-		expect(readFileSync(join(bench.workspace("late"), "f"), "utf8")).toBe("written between restore and fence");
+		expect(readFileSync(join(bench.workspace("late"), "f"), "utf8")).toBe(
+			"written between restore and fence",
+		);
 	});
 
 	// @id lost-answer-not-repeated
@@ -139,7 +170,9 @@ describe("who owns the tree", () => {
 		writeFileSync(join(bench.workspace("a"), "g"), "two");
 		session.hint("g");
 		expect(await session.flush()).toMatchObject({ kind: "committed", seq: 3 });
-		const bodies = store.sent.filter(({ key }) => key === store.sent[1]?.key).map(({ body }) => body.toString("hex"));
+		const bodies = store.sent
+			.filter(({ key }) => key === store.sent[1]?.key)
+			.map(({ body }) => body.toString("hex"));
 		expect(new Set(bodies).size).toBe(1);
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "f", "g"]);
 	});

@@ -1,4 +1,7 @@
-/** What no reader could decode is never put: one such commit in the log would shut the gate for good. */
+/**
+ * What no reader could decode is never put: one such commit in the log would shut the gate for
+ * good.
+ */
 import { lstatSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -17,9 +20,18 @@ const directory: Entry = { type: "dir", mode: 0o755, mtimeNs: 0n };
 
 describe("a commit that no reader could decode", () => {
 	const undecodable: [string, Entry][] = [
-		["a time that is too late", { type: "link", mtimeNs: BigInt(FAR_SECONDS) * 1_000_000_000n, target: "t" }],
-		["a time that is too early", { type: "link", mtimeNs: BigInt(-FAR_SECONDS) * 1_000_000_000n, target: "t" }],
-		["a file with fewer chunks than its size asks for", { type: "file", mode: 0o644, mtimeNs: 0n, size: 5, chunkBits: 20, chunks: [] }],
+		[
+			"a time that is too late",
+			{ type: "link", mtimeNs: BigInt(FAR_SECONDS) * 1_000_000_000n, target: "t" },
+		],
+		[
+			"a time that is too early",
+			{ type: "link", mtimeNs: BigInt(-FAR_SECONDS) * 1_000_000_000n, target: "t" },
+		],
+		[
+			"a file with fewer chunks than its size asks for",
+			{ type: "file", mode: 0o644, mtimeNs: 0n, size: 5, chunkBits: 20, chunks: [] },
+		],
 	];
 	for (const [what, entry] of undecodable) {
 		// @id undecodable-commit
@@ -29,11 +41,16 @@ describe("a commit that no reader could decode", () => {
 			const writer = new LogWriter(store, thisMachine, EMPTY_HEAD, now(thisMachine));
 			await writer.fence();
 			const before = store.sent.length;
-			const delta = (each: Entry) => ({ changed: new Map([["", directory] as const, ["p", each] as const]), removed: new Set<string>() });
+			const delta = (each: Entry) => ({
+				changed: new Map([["", directory] as const, ["p", each] as const]),
+				removed: new Set<string>(),
+			});
 			await expect(writer.commit(delta(entry), [], {})).rejects.toThrow();
 			expect(store.sent).toHaveLength(before);
 			expect(writer.isUndecided).toBe(false);
-			expect(await writer.commit(delta({ type: "link", mtimeNs: 1n, target: "t" }), [], {})).toMatchObject({ kind: "committed", seq: 2 });
+			expect(
+				await writer.commit(delta({ type: "link", mtimeNs: 1n, target: "t" }), [], {}),
+			).toMatchObject({ kind: "committed", seq: 2 });
 			expect((await readLog(bench.store)).head.tree.get("p")).toMatchObject({ mtimeNs: 1n });
 		});
 	}
@@ -51,7 +68,10 @@ it("a file with a time that the format does not keep is deferred and named; ever
 	utimesSync(file, 1, FAR_SECONDS);
 	if (lstatSync(file, { bigint: true }).mtimeNs !== BigInt(FAR_SECONDS) * 1_000_000_000n)
 		test.skip("/dev/shm does not keep times beyond 2^40 s here");
-	expect(await session.flush({ sweep: true, closed: true })).toMatchObject({ kind: "committed", deferred: [{ path: "far" }] });
+	expect(await session.flush({ sweep: true, closed: true })).toMatchObject({
+		kind: "committed",
+		deferred: [{ path: "far" }],
+	});
 	expect(session.waiting).toBeGreaterThan(0);
 	expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "near"]);
 
@@ -80,7 +100,10 @@ it("a database whose private copy is gone before it is read is deferred, and not
 
 	isVanishing = true;
 	database.exec("UPDATE t SET v = 'new'");
-	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", deferred: [{ path: "x.db" }] });
+	expect(await session.flush({ sweep: true })).toMatchObject({
+		kind: "nothing",
+		deferred: [{ path: "x.db" }],
+	});
 	expect(session.waiting).toBeGreaterThan(0);
 	expect(store.sent).toHaveLength(sent);
 	expect((await readLog(bench.store)).head.id).toBe(old.id);

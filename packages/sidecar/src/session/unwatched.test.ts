@@ -14,7 +14,8 @@ const textsOf = (moved: readonly { readonly path: string; readonly to: string }[
 
 async function commitTwentyFiles(bench: Workbench): Promise<string> {
 	const session = await bench.open("a");
-	for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
+	for (let index = 0; index < 20; index++)
+		writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 	await session.flush({ sweep: true, closed: true });
 	return bench.workspace("a");
 }
@@ -33,7 +34,9 @@ describe("deletions in the very directory that was restored", () => {
 		for (let count = 0; count < 2; count++) await session.flush({ sweep: true });
 		await session.flush({ closed: true });
 		expect((await readLog(bench.store)).head.tree.size).toBe(names.length + 1);
-		expect(bench.log.events.filter(({ event }) => event === "deletion.not-believed")).toMatchObject([{ fields: { files: 20 } }]);
+		expect(bench.log.events.filter(({ event }) => event === "deletion.not-believed")).toMatchObject(
+			[{ fields: { files: 20 } }],
+		);
 	});
 
 	it("are not believed when something critical is gone", async () => {
@@ -41,7 +44,8 @@ describe("deletions in the very directory that was restored", () => {
 		const file = join(bench.workspace("a"), "openclaw.json");
 		const first = await bench.open("a", { profile: openclawProfile });
 		writeFileSync(file, "{}");
-		for (let index = 0; index < 20; index++) writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
+		for (let index = 0; index < 20; index++)
+			writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 		await first.flush({ sweep: true, closed: true });
 		rmSync(file);
 		await bench.open("a", { profile: openclawProfile });
@@ -125,7 +129,8 @@ describe("a marker of another boot", () => {
 	it("that was closed cleanly is as good as one of this boot", async (test) => {
 		await using bench = await workbench();
 		const root = await torn(bench, true);
-		if (readMarker(bench.privateDir("a"))?.clean !== true) test.skip("no syncfs here, so no end is a clean one");
+		if (readMarker(bench.privateDir("a"))?.clean !== true)
+			test.skip("no syncfs here, so no end is a clean one");
 		const { restored } = await bench.open("a");
 		expect(restored).toMatchObject({ moved: [], keptLocal: 2 });
 		expect(readText(root, "torn")).toBe("wh\0\0");

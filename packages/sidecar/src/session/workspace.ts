@@ -4,7 +4,10 @@ import type { ObjectStore } from "../store/port.ts";
 import type { Logger, Progress } from "../telemetry/types.ts";
 import type { Profile } from "../workspace/profile.ts";
 
-/** One workspace and its log, opened once. Verbs pass it on as a whole, so that none of them forgets a field. */
+/**
+ * One workspace and its log, opened once. Verbs pass it on as a whole, so that none of them forgets
+ * a field.
+ */
 export interface Workspace {
 	/** The namespace's part. */
 	readonly store: ObjectStore;

@@ -1,11 +1,16 @@
 import { SidecarError } from "../errors.ts";
 
 /**
- * Ends a read that its caller gave up. The caller knows that from its own signal; the error only keeps the rule that nothing
- * but a SidecarError leaves the room.
+ * Ends a read that its caller gave up. The caller knows that from its own signal; the error only
+ * keeps the rule that nothing but a SidecarError leaves the room.
  *
  * @throws SidecarError STORE_UNREACHABLE, its cause the signal's reason
  */
 export function throwIfAborted(value: string, signal: AbortSignal | undefined): void {
-	if (signal?.aborted) throw new SidecarError("STORE_UNREACHABLE", { value, reason: "aborted by the caller", cause: signal.reason });
+	if (signal?.aborted)
+		throw new SidecarError("STORE_UNREACHABLE", {
+			value,
+			reason: "aborted by the caller",
+			cause: signal.reason,
+		});
 }

@@ -1,4 +1,6 @@
 /** The caller's buffer where it is large enough, else a new one. */
 export function bufferFor(length: number, into: Buffer | undefined): Buffer {
-	return into !== undefined && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafe(length);
+	return into !== undefined && into.length >= length
+		? into.subarray(0, length)
+		: Buffer.allocUnsafe(length);
 }

@@ -12,7 +12,20 @@ import { describeObjectStore, describeSweepableStore } from "../../../testkit/st
 import { DirectoryStore, type FileSystem, putErrorCode } from "./directory.ts";
 import type { ObjectStore } from "./port.ts";
 
-const { chmod, link, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } = nodeFs;
+const {
+	chmod,
+	link,
+	mkdir,
+	mkdtemp,
+	readdir,
+	readFile,
+	rename,
+	rm,
+	stat,
+	symlink,
+	utimes,
+	writeFile,
+} = nodeFs;
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -25,7 +38,8 @@ async function temporaryDirectory(): Promise<string> {
 	return path;
 }
 
-const put = (store: ObjectStore, key: string, body = key) => store.putIfAbsent(key, Buffer.from(body));
+const put = (store: ObjectStore, key: string, body = key) =>
+	store.putIfAbsent(key, Buffer.from(body));
 
 async function keysOf(store: ObjectStore, prefix = ""): Promise<string[]> {
 	const keys: string[] = [];
@@ -42,19 +56,30 @@ function failing(code: string): () => Promise<never> {
 }
 
 /** The real file system but for the `open`s that `matches` picks. */
-function withOpen(matches: (path: unknown, flags: unknown) => boolean, open: FileSystem["open"]): FileSystem {
-	return { ...nodeFs, open: async (...args) => await (matches(args[0], args[1]) ? open : nodeFs.open)(...args) };
+function withOpen(
+	matches: (path: unknown, flags: unknown) => boolean,
+	open: FileSystem["open"],
+): FileSystem {
+	return {
+		...nodeFs,
+		open: async (...args) => await (matches(args[0], args[1]) ? open : nodeFs.open)(...args),
+	};
 }
 
 for (const describeStore of [describeObjectStore, describeSweepableStore]) {
 	describeStore("DirectoryStore", async () => {
 		const base = await mkdtemp(join(tmpdir(), "store-"));
-		return { store: new DirectoryStore(join(base, "not", "yet", "there")), cleanup: () => rm(base, { recursive: true }) };
+		return {
+			store: new DirectoryStore(join(base, "not", "yet", "there")),
+			cleanup: () => rm(base, { recursive: true }),
+		};
 	});
 }
 
 describe("a process that is killed", () => {
-	/** Puts objects named by their SHA-256 without end, and prints each key once it is acknowledged. */
+	/**
+	 * Puts objects named by their SHA-256 without end, and prints each key once it is acknowledged.
+	 */
 	const WRITER = `
 		import { createHash } from "node:crypto";
 		import { DirectoryStore } from ${JSON.stringify(new URL("directory.ts", import.meta.url).href)};
@@ -70,7 +95,9 @@ describe("a process that is killed", () => {
 		const root = join(await temporaryDirectory(), "store");
 		const acknowledged = new Set<string>();
 		for (const lines of [1, 4, 9]) {
-			const writer = spawn(process.execPath, ["--input-type=module", "-e", WRITER, root], { stdio: ["ignore", "pipe", "inherit"] });
+			const writer = spawn(process.execPath, ["--input-type=module", "-e", WRITER, root], {
+				stdio: ["ignore", "pipe", "inherit"],
+			});
 			const exited = once(writer, "exit");
 			const printed = createInterface({ input: writer.stdout });
 			let seen = 0;
@@ -100,7 +127,8 @@ describe("a process that is killed", () => {
 		const [old, young] = [join(root, ".tmp", "1-old"), join(root, ".tmp", "2-young")];
 		await mkdir(join(root, ".tmp"));
 		for (const path of [old, young]) await writeFile(path, "half");
-		const age = async (path: string, minutes: number) => utimes(path, Date.now() / 1000 - minutes * 60, Date.now() / 1000 - minutes * 60);
+		const age = async (path: string, minutes: number) =>
+			utimes(path, Date.now() / 1000 - minutes * 60, Date.now() / 1000 - minutes * 60);
 		await age(old, 61);
 		await age(young, 59);
 		const store = new DirectoryStore(root);
@@ -125,7 +153,8 @@ describe("durability", () => {
 	/** What reaches the disk, in order; paths relative to `base`. */
 	function recording(base: string): { fs: FileSystem; log: string[] } {
 		const log: string[] = [];
-		const shown = (path: unknown) => (relative(base, String(path)) || ".").replace(/\.tmp\/.+/, ".tmp/*");
+		const shown = (path: unknown) =>
+			(relative(base, String(path)) || ".").replace(/\.tmp\/.+/, ".tmp/*");
 		const fs: FileSystem = {
 			...nodeFs,
 			open: async (path, flags, mode) => {
@@ -171,7 +200,13 @@ describe("durability", () => {
 		await put(new DirectoryStore(base), "log/1");
 		const { fs, log } = recording(base);
 		expect(await put(new DirectoryStore(base, fs), "log/1")).toEqual({ kind: "exists" });
-		expect(log.slice(1)).toEqual(["sync .", "sync .tmp/*", "link log/1", "sync log", "unlink .tmp/*"]);
+		expect(log.slice(1)).toEqual([
+			"sync .",
+			"sync .tmp/*",
+			"link log/1",
+			"sync log",
+			"unlink .tmp/*",
+		]);
 	});
 
 	it("goes over the way only once in a process", async () => {
@@ -201,14 +236,21 @@ describe("durability", () => {
 				return handle;
 			},
 		});
-		expect(await put(store, "log/1")).toEqual({ kind: "unknown", cause: expect.objectContaining({ code: "EIO" }) });
+		expect(await put(store, "log/1")).toEqual({
+			kind: "unknown",
+			cause: expect.objectContaining({ code: "EIO" }),
+		});
 		expect(await keysOf(store)).toEqual(["log/1"]);
 	});
 
 	it("keeps an object to its owner", async () => {
 		const root = join(await temporaryDirectory(), "store");
 		await put(new DirectoryStore(root), "log/1");
-		const modes = await Promise.all([root, join(root, "log"), join(root, "log/1")].map(async (path) => (await stat(path)).mode & 0o777));
+		const modes = await Promise.all(
+			[root, join(root, "log"), join(root, "log/1")].map(
+				async (path) => (await stat(path)).mode & 0o777,
+			),
+		);
 		expect(modes).toEqual([0o700, 0o700, 0o600]);
 	});
 });
@@ -242,7 +284,10 @@ describe("a file system that refuses", () => {
 		const store = new DirectoryStore(root);
 		await put(store, "log/1");
 		const tooMuch = store.putIfAbsent("log/2", Buffer.alloc(2_000_000));
-		await expect(tooMuch).rejects.toMatchObject({ code: "NOT_DURABLE", message: expect.stringContaining("ENOSPC") });
+		await expect(tooMuch).rejects.toMatchObject({
+			code: "NOT_DURABLE",
+			message: expect.stringContaining("ENOSPC"),
+		});
 		expect(await keysOf(store)).toEqual(["log/1"]);
 		expect(await temps(root)).toEqual([]);
 		expect(await put(store, "log/2", "small")).toEqual({ kind: "created" });
@@ -253,7 +298,10 @@ describe("a file system that refuses", () => {
 		await put(new DirectoryStore(root), "log/1");
 		await promisify(execFile)("mount", ["-o", "remount,ro", root]);
 		const store = new DirectoryStore(root);
-		await expect(put(store, "log/2")).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED", message: expect.stringContaining("EROFS") });
+		await expect(put(store, "log/2")).rejects.toMatchObject({
+			code: "STORE_ACCESS_DENIED",
+			message: expect.stringContaining("EROFS"),
+		});
 		expect(await keysOf(store)).toEqual(["log/1"]);
 		expect((await store.get("log/1")).body.toString()).toBe("log/1");
 	});
@@ -294,29 +342,42 @@ describe("a file system that refuses", () => {
 		expect(await temps(root)).toEqual([]);
 	});
 
-	it.each(["EIO", "EMFILE", "ENOMEM"])("answers %s: unknown, for a next try may succeed", async (errno) => {
-		const root = await temporaryDirectory();
-		let failures = 1;
-		const store = new DirectoryStore(root, {
-			...nodeFs,
-			open: async (...args) => (args[1] === "wx" && failures-- > 0 ? await failing(errno)() : await nodeFs.open(...args)),
-		});
-		expect(await put(store, "log/1")).toEqual({ kind: "unknown", cause: expect.objectContaining({ code: errno }) });
-		expect(await keysOf(store)).toEqual([]);
-		expect(await put(store, "log/1")).toEqual({ kind: "created" });
-	});
+	it.each(["EIO", "EMFILE", "ENOMEM"])(
+		"answers %s: unknown, for a next try may succeed",
+		async (errno) => {
+			const root = await temporaryDirectory();
+			let failures = 1;
+			const store = new DirectoryStore(root, {
+				...nodeFs,
+				open: async (...args) =>
+					args[1] === "wx" && failures-- > 0 ? await failing(errno)() : await nodeFs.open(...args),
+			});
+			expect(await put(store, "log/1")).toEqual({
+				kind: "unknown",
+				cause: expect.objectContaining({ code: errno }),
+			});
+			expect(await keysOf(store)).toEqual([]);
+			expect(await put(store, "log/1")).toEqual({ kind: "created" });
+		},
+	);
 
 	it.each([
 		["open", "get"],
 		["readdir", "list"],
 		["stat", "list"],
-	] as const)("fails to %s during a %s: STORE_UNREACHABLE, never an empty answer", async (call, verb) => {
-		const root = await temporaryDirectory();
-		await put(new DirectoryStore(root), "log/1");
-		const store = new DirectoryStore(root, { ...nodeFs, [call]: failing("EIO") });
-		const read = verb === "get" ? store.get("log/1") : keysOf(store, "log/");
-		await expect(read).rejects.toMatchObject({ code: "STORE_UNREACHABLE", message: expect.stringContaining("EIO") });
-	});
+	] as const)(
+		"fails to %s during a %s: STORE_UNREACHABLE, never an empty answer",
+		async (call, verb) => {
+			const root = await temporaryDirectory();
+			await put(new DirectoryStore(root), "log/1");
+			const store = new DirectoryStore(root, { ...nodeFs, [call]: failing("EIO") });
+			const read = verb === "get" ? store.get("log/1") : keysOf(store, "log/");
+			await expect(read).rejects.toMatchObject({
+				code: "STORE_UNREACHABLE",
+				message: expect.stringContaining("EIO"),
+			});
+		},
+	);
 
 	it("is given up by the caller while it writes: unknown, and nothing is there", async () => {
 		const root = await temporaryDirectory();
@@ -328,7 +389,9 @@ describe("a file system that refuses", () => {
 				return await nodeFs.open(...args);
 			},
 		});
-		const outcome = await store.putIfAbsent("log/1", Buffer.from("x"), { signal: controller.signal });
+		const outcome = await store.putIfAbsent("log/1", Buffer.from("x"), {
+			signal: controller.signal,
+		});
 		expect(outcome).toEqual({ kind: "unknown", cause: "enough" });
 		expect(await keysOf(store)).toEqual([]);
 		expect(await temps(root)).toEqual([]);
@@ -345,28 +408,32 @@ describe("a file system that refuses", () => {
 		expect(await put(unreadable("EIO"), "log/1")).toMatchObject({ kind: "unknown" });
 	});
 
-	it.each(["EINVAL", "ENOTSUP"])("cannot sync directories (%s): works, for that is as much as can be had", async (errno) => {
-		const root = await temporaryDirectory();
-		const sync = async (...args: Parameters<typeof nodeFs.open>) => Object.assign(await nodeFs.open(...args), { sync: failing(errno) });
-		expect(
-			await put(
-				new DirectoryStore(
-					root,
-					withOpen((_, flags) => flags === "r", sync),
+	it.each(["EINVAL", "ENOTSUP"])(
+		"cannot sync directories (%s): works, for that is as much as can be had",
+		async (errno) => {
+			const root = await temporaryDirectory();
+			const sync = async (...args: Parameters<typeof nodeFs.open>) =>
+				Object.assign(await nodeFs.open(...args), { sync: failing(errno) });
+			expect(
+				await put(
+					new DirectoryStore(
+						root,
+						withOpen((_, flags) => flags === "r", sync),
+					),
+					"log/1",
 				),
-				"log/1",
-			),
-		).toEqual({ kind: "created" });
-		expect(
-			await put(
-				new DirectoryStore(
-					root,
-					withOpen((_, flags) => flags === "wx", sync),
+			).toEqual({ kind: "created" });
+			expect(
+				await put(
+					new DirectoryStore(
+						root,
+						withOpen((_, flags) => flags === "wx", sync),
+					),
+					"log/2",
 				),
-				"log/2",
-			),
-		).toMatchObject({ kind: "unknown" });
-	});
+			).toMatchObject({ kind: "unknown" });
+		},
+	);
 
 	it("knows of a failed sync only that the object may be there", () => {
 		expect(putErrorCode("ENOSPC", "sync")).toBeUndefined();
@@ -374,16 +441,19 @@ describe("a file system that refuses", () => {
 });
 
 describe("a store directory that is not what it should be", () => {
-	it.each(["store", "store/below"])("is a file (%s): STORE_URL_INVALID for every verb, never an empty store", async (path) => {
-		const base = await temporaryDirectory();
-		await writeFile(join(base, "store"), "");
-		const store = new DirectoryStore(join(base, path));
-		const invalid = { code: "STORE_URL_INVALID", value: `file://${base}/${path}` };
-		await expect(keysOf(store)).rejects.toMatchObject(invalid);
-		await expect(keysOf(store, "log/")).rejects.toMatchObject(invalid);
-		await expect(store.get("log/1")).rejects.toMatchObject(invalid);
-		await expect(put(store, "log/1")).rejects.toMatchObject(invalid);
-	});
+	it.each(["store", "store/below"])(
+		"is a file (%s): STORE_URL_INVALID for every verb, never an empty store",
+		async (path) => {
+			const base = await temporaryDirectory();
+			await writeFile(join(base, "store"), "");
+			const store = new DirectoryStore(join(base, path));
+			const invalid = { code: "STORE_URL_INVALID", value: `file://${base}/${path}` };
+			await expect(keysOf(store)).rejects.toMatchObject(invalid);
+			await expect(keysOf(store, "log/")).rejects.toMatchObject(invalid);
+			await expect(store.get("log/1")).rejects.toMatchObject(invalid);
+			await expect(put(store, "log/1")).rejects.toMatchObject(invalid);
+		},
+	);
 
 	it("is a symbolic link to a directory: works", async () => {
 		const base = await temporaryDirectory();

@@ -8,22 +8,35 @@ import { throwIfAborted } from "./abort.ts";
 import { bufferFor } from "./buffer-for.ts";
 import { assertKey, assertPrefix, assertRange, isKeySegment, TEMP_DIRECTORY } from "./keys.ts";
 import type { PlainPlace } from "./plain.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, ObjectInfo, PutOutcome, RequestCounts } from "./port.ts";
+import type {
+	GetOptions,
+	GetResult,
+	ListOptions,
+	ListPage,
+	ObjectInfo,
+	PutOutcome,
+	RequestCounts,
+} from "./port.ts";
 import type { SweepableStore } from "./sweepable.ts";
 
 /**
  * A store in a local directory: one file per object, its path is its key.
  *
- * `putIfAbsent` writes a private file below `.tmp/`, syncs it, and gives it its name with link(2), which creates or refuses
- * in one step and works over several processes. Then it syncs the directory, and on a first use every directory above, so
- * that `created` (and `exists`) hold after a power cut. A process killed anywhere leaves the whole object or none, and at
- * most a stray file below `.tmp/`.
+ * `putIfAbsent` writes a private file below `.tmp/`, syncs it, and gives it its name with link(2),
+ * which creates or refuses in one step and works over several processes. Then it syncs the
+ * directory, and on a first use every directory above, so that `created` (and `exists`) hold after
+ * a power cut. A process killed anywhere leaves the whole object or none, and at most a stray file
+ * below `.tmp/`.
  *
- * Not guaranteed: anything on a file system that lies about fsync, or whose link(2) is not atomic between machines.
+ * Not guaranteed: anything on a file system that lies about fsync, or whose link(2) is not atomic
+ * between machines.
  */
 
 /** What the store asks of the file system; a test hands in one that fails. */
-export type FileSystem = Pick<typeof nodeFs, "link" | "mkdir" | "open" | "readdir" | "stat" | "unlink">;
+export type FileSystem = Pick<
+	typeof nodeFs,
+	"link" | "mkdir" | "open" | "readdir" | "stat" | "unlink"
+>;
 
 /** As many as S3 gives, so that callers meet the same pages everywhere. */
 const PAGE_SIZE = 1000;
@@ -45,7 +58,10 @@ export class DirectoryStore implements SweepableStore {
 	/** Directories, named as keys are, known to be there and to survive a power cut. */
 	readonly #durable = new Map<string, Promise<void>>();
 
-	/** @param root absolute path; it need not exist: absent lists as empty, and the first PUT makes it. */
+	/**
+	 * @param root absolute path; it need not exist: absent lists as empty, and the first PUT makes
+	 * it.
+	 */
 	constructor(root: string, fs: FileSystem = nodeFs) {
 		this.#root = resolve(root);
 		this.#fs = fs;
@@ -58,7 +74,11 @@ export class DirectoryStore implements SweepableStore {
 		if (limit <= 0) return;
 		let keys: string[] = [];
 		let taken = 0;
-		for await (const key of this.#keys(prefix.slice(0, prefix.lastIndexOf("/") + 1), prefix, options.startAfter ?? "")) {
+		for await (const key of this.#keys(
+			prefix.slice(0, prefix.lastIndexOf("/") + 1),
+			prefix,
+			options.startAfter ?? "",
+		)) {
 			keys.push(key);
 			taken++;
 			if (keys.length === PAGE_SIZE || taken === limit) {
@@ -85,8 +105,17 @@ export class DirectoryStore implements SweepableStore {
 				const body = bufferFor(length, options.into);
 				for (let filled = 0; filled < body.length; ) {
 					throwIfAborted(key, options.signal);
-					const { bytesRead } = await file.read(body, filled, body.length - filled, offset + filled);
-					if (bytesRead === 0) throw new SidecarError("STORE_UNREACHABLE", { value: this.#path(key), reason: "shrank while it was read" });
+					const { bytesRead } = await file.read(
+						body,
+						filled,
+						body.length - filled,
+						offset + filled,
+					);
+					if (bytesRead === 0)
+						throw new SidecarError("STORE_UNREACHABLE", {
+							value: this.#path(key),
+							reason: "shrank while it was read",
+						});
 					filled += bytesRead;
 				}
 				return { body, totalBytes: stat.size, lastModifiedMs: Math.trunc(stat.mtimeMs) };
@@ -99,7 +128,11 @@ export class DirectoryStore implements SweepableStore {
 		}
 	}
 
-	async putIfAbsent(key: string, body: Buffer, options: { readonly signal?: AbortSignal } = {}): Promise<PutOutcome> {
+	async putIfAbsent(
+		key: string,
+		body: Buffer,
+		options: { readonly signal?: AbortSignal } = {},
+	): Promise<PutOutcome> {
 		assertKey(key);
 		if (options.signal?.aborted) return { kind: "unknown", cause: options.signal.reason };
 		this.requests.put++;
@@ -108,7 +141,8 @@ export class DirectoryStore implements SweepableStore {
 		} catch (error) {
 			if (errnoOf(error) !== "ENOENT") throw error;
 		}
-		// Someone removed a directory this process had made, or its file below `.tmp/`: once more, taking nothing for granted.
+		// Someone removed a directory this process had made, or its file below `.tmp/`: once more,
+		// taking nothing for granted.
 		this.#durable.clear();
 		try {
 			await this.#makeDirectory(join(this.#root, TEMP_DIRECTORY));
@@ -116,7 +150,11 @@ export class DirectoryStore implements SweepableStore {
 		} catch (error) {
 			if (errnoOf(error) !== "ENOENT") throw error;
 			// Making it anew would start a second log beside the one that was unmounted or moved away.
-			throw new SidecarError("STORE_BUCKET_MISSING", { value: this.url, reason: "removed while in use", cause: error });
+			throw new SidecarError("STORE_BUCKET_MISSING", {
+				value: this.url,
+				reason: "removed while in use",
+				cause: error,
+			});
 		}
 	}
 
@@ -130,7 +168,11 @@ export class DirectoryStore implements SweepableStore {
 		} catch (error) {
 			// A directory is no object, whatever keys lie below it. POSIX says EPERM, Linux EISDIR.
 			const isDirectory = async () => (await this.#statOrAbsent(key))?.isDirectory() === true;
-			if ((await this.#isAbsent(error)) || (["EISDIR", "EPERM"].includes(errnoOf(error)) && (await isDirectory()))) return;
+			if (
+				(await this.#isAbsent(error)) ||
+				(["EISDIR", "EPERM"].includes(errnoOf(error)) && (await isDirectory()))
+			)
+				return;
 			throw this.#readError(error, path);
 		}
 	}
@@ -164,9 +206,11 @@ export class DirectoryStore implements SweepableStore {
 		} catch (error) {
 			const errno = errnoOf(error);
 			if (errno === "ENOENT") throw error;
-			if (step === "make" && (errno === "ENOTDIR" || errno === "EEXIST")) await this.#assertRootIsDirectory();
+			if (step === "make" && (errno === "ENOTDIR" || errno === "EEXIST"))
+				await this.#assertRootIsDirectory();
 			const code = putErrorCode(errno, step);
-			if (code !== undefined) throw new SidecarError(code, { value: path, reason: errno, cause: error });
+			if (code !== undefined)
+				throw new SidecarError(code, { value: path, reason: errno, cause: error });
 			return { kind: "unknown", cause: error };
 		} finally {
 			// What cannot be removed now is swept later; the outcome does not depend on it.
@@ -194,7 +238,10 @@ export class DirectoryStore implements SweepableStore {
 		}
 	}
 
-	/** Makes `directory` (named as a key; `.` is the root) and all above it, and makes their entries survive a power cut. */
+	/**
+	 * Makes `directory` (named as a key; `.` is the root) and all above it, and makes their entries
+	 * survive a power cut.
+	 */
 	#makeDurable(directory: string): Promise<void> {
 		if (directory === ".") return this.#prepare();
 		let durable = this.#durable.get(directory);
@@ -215,7 +262,10 @@ export class DirectoryStore implements SweepableStore {
 		await this.#syncDirectory(dirname(this.#path(directory)));
 	}
 
-	/** Once: the root, what had to be made above it, `.tmp/`, and the sweep of what killed processes left there. */
+	/**
+	 * Once: the root, what had to be made above it, `.tmp/`, and the sweep of what killed processes
+	 * left there.
+	 */
 	#prepare(): Promise<void> {
 		this.#prepared ??= this.#prepareOnce().catch((error: unknown) => {
 			this.#prepared = undefined;
@@ -225,7 +275,9 @@ export class DirectoryStore implements SweepableStore {
 	}
 
 	async #prepareOnce(): Promise<void> {
-		const highest = dirname((await this.#fs.mkdir(this.#root, { recursive: true, mode: DIRECTORY_MODE })) ?? this.#root);
+		const highest = dirname(
+			(await this.#fs.mkdir(this.#root, { recursive: true, mode: DIRECTORY_MODE })) ?? this.#root,
+		);
 		for (let above = dirname(this.#root); ; above = dirname(above)) {
 			await this.#syncDirectory(above).catch((error: unknown) => {
 				// Above the store reading may be forbidden, and without it there is no way to sync.
@@ -245,7 +297,8 @@ export class DirectoryStore implements SweepableStore {
 			try {
 				if ((await this.#fs.stat(path)).mtimeMs < before) await this.#fs.unlink(path);
 			} catch {
-				// Another process was faster, or it is not ours to remove: neither keeps an object from being written.
+				// Another process was faster, or it is not ours to remove: neither keeps an object from
+				// being written.
 			}
 		}
 	}
@@ -264,7 +317,8 @@ export class DirectoryStore implements SweepableStore {
 		try {
 			await directory.sync();
 		} catch (error) {
-			// Some file systems (FUSE, SMB) cannot sync a directory at all; there is nothing better to be had on them.
+			// Some file systems (FUSE, SMB) cannot sync a directory at all; there is nothing better to be
+			// had on them.
 			if (!["EINVAL", "ENOTSUP"].includes(errnoOf(error))) throw error;
 		} finally {
 			await directory.close();
@@ -272,8 +326,9 @@ export class DirectoryStore implements SweepableStore {
 	}
 
 	/**
-	 * Keys below `directory` (`""` or ending in `/`) in the order of their bytes, which for ASCII is that of `sort`. A directory
-	 * sorts as its name and `/`, the way its keys do: `a-b` comes before `a/b`, and `a/b` before `a0`.
+	 * Keys below `directory` (`""` or ending in `/`) in the order of their bytes, which for ASCII is
+	 * that of `sort`. A directory sorts as its name and `/`, the way its keys do: `a-b` comes before
+	 * `a/b`, and `a/b` before `a0`.
 	 */
 	async *#keys(directory: string, prefix: string, startAfter: string): AsyncGenerator<string> {
 		const names = await this.#names(directory);
@@ -288,12 +343,18 @@ export class DirectoryStore implements SweepableStore {
 		}
 	}
 
-	/** Unsorted names in a directory, those of directories with a `/`; what cannot be part of a key is not the store's. */
+	/**
+	 * Unsorted names in a directory, those of directories with a `/`; what cannot be part of a key is
+	 * not the store's.
+	 */
 	async #names(directory: string): Promise<string[]> {
 		const names: string[] = [];
 		for (const entry of await this.#entries(directory)) {
-			if (!isKeySegment(entry.name) || (directory === "" && entry.name === TEMP_DIRECTORY)) continue;
-			const target = entry.isSymbolicLink() ? await this.#statOrAbsent(directory + entry.name) : entry;
+			if (!isKeySegment(entry.name) || (directory === "" && entry.name === TEMP_DIRECTORY))
+				continue;
+			const target = entry.isSymbolicLink()
+				? await this.#statOrAbsent(directory + entry.name)
+				: entry;
 			if (target?.isFile()) names.push(entry.name);
 			else if (target?.isDirectory()) names.push(`${entry.name}/`);
 		}
@@ -309,13 +370,19 @@ export class DirectoryStore implements SweepableStore {
 		}
 	}
 
-	async #page(keys: readonly string[], prefix: string, signal: AbortSignal | undefined): Promise<ListPage> {
+	async #page(
+		keys: readonly string[],
+		prefix: string,
+		signal: AbortSignal | undefined,
+	): Promise<ListPage> {
 		throwIfAborted(this.#path(prefix), signal);
 		this.requests.list++;
 		const objects = await Promise.all(
 			keys.map(async (key): Promise<ObjectInfo[]> => {
 				const stat = await this.#statOrAbsent(key);
-				return stat === undefined ? [] : [{ key, sizeBytes: stat.size, lastModifiedMs: Math.trunc(stat.mtimeMs) }];
+				return stat === undefined
+					? []
+					: [{ key, sizeBytes: stat.size, lastModifiedMs: Math.trunc(stat.mtimeMs) }];
 			}),
 		);
 		return { objects: objects.flat(), storeTimeMs: Date.now() };
@@ -331,7 +398,10 @@ export class DirectoryStore implements SweepableStore {
 		}
 	}
 
-	/** @throws SidecarError STORE_URL_INVALID: a file in place of the store must not read as an empty store. */
+	/**
+	 * @throws SidecarError STORE_URL_INVALID: a file in place of the store must not read as an empty
+	 * store.
+	 */
 	async #isAbsent(error: unknown): Promise<boolean> {
 		if (errnoOf(error) === "ENOTDIR") await this.#assertRootIsDirectory();
 		return ["ENOENT", "ENOTDIR"].includes(errnoOf(error));
@@ -342,7 +412,11 @@ export class DirectoryStore implements SweepableStore {
 			(stat) => stat.isDirectory(),
 			(error: unknown) => errnoOf(error) !== "ENOTDIR",
 		);
-		if (!isDirectory) throw new SidecarError("STORE_URL_INVALID", { value: this.url, reason: "a file, or below a file" });
+		if (!isDirectory)
+			throw new SidecarError("STORE_URL_INVALID", {
+				value: this.url,
+				reason: "a file, or below a file",
+			});
 	}
 
 	#notFound(key: string): SidecarError {
@@ -362,9 +436,19 @@ type PutStep = "make" | "write" | "link" | "sync";
 const ACCESS_ERRNOS: readonly string[] = ["EACCES", "EPERM", "EROFS"];
 const NO_SPACE_ERRNOS: readonly string[] = ["ENOSPC", "EDQUOT"];
 /** How file systems without hard links, or with a mount inside the store, refuse link(2). */
-const NO_LINK_ERRNOS: readonly string[] = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV", "EMLINK"];
+const NO_LINK_ERRNOS: readonly string[] = [
+	"EPERM",
+	"ENOTSUP",
+	"EOPNOTSUPP",
+	"ENOSYS",
+	"EXDEV",
+	"EMLINK",
+];
 
-/** What certainly kept the object from being created; `undefined` where that is not certain, or where a next try may succeed. */
+/**
+ * What certainly kept the object from being created; `undefined` where that is not certain, or
+ * where a next try may succeed.
+ */
 export function putErrorCode(errno: string, step: PutStep): ErrorCode | undefined {
 	if (step === "sync") return undefined;
 	if (step === "link" && NO_LINK_ERRNOS.includes(errno)) return "STORE_UNSUPPORTED";
@@ -376,5 +460,7 @@ export function putErrorCode(errno: string, step: PutStep): ErrorCode | undefine
 }
 
 function errnoOf(error: unknown): string {
-	return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+	return error instanceof Error && "code" in error && typeof error.code === "string"
+		? error.code
+		: "";
 }

@@ -1,9 +1,9 @@
 import { SidecarError } from "../errors.ts";
 
 /**
- * What a key may look like in every store, so that a log moves between them as it is: segments of `A-Z a-z 0-9 . _ = @ + -`
- * joined by `/`. All of them are ASCII, so comparing keys as strings is comparing their bytes, and none needs escaping in a
- * path, a URL or XML.
+ * What a key may look like in every store, so that a log moves between them as it is: segments of
+ * `A-Z a-z 0-9 . _ = @ + -` joined by `/`. All of them are ASCII, so comparing keys as strings is
+ * comparing their bytes, and none needs escaping in a path, a URL or XML.
  */
 
 /** S3 takes keys of up to 1,024 bytes, file systems names of up to 255. */
@@ -19,12 +19,15 @@ export function isKeySegment(name: string): boolean {
 
 export function isKey(key: string): boolean {
 	const segments = key.split("/");
-	return key.length <= MAX_KEY_LENGTH && segments[0] !== TEMP_DIRECTORY && segments.every(isKeySegment);
+	return (
+		key.length <= MAX_KEY_LENGTH && segments[0] !== TEMP_DIRECTORY && segments.every(isKeySegment)
+	);
 }
 
 /** @throws SidecarError INTERNAL: keys are built by this program, never typed by a person. */
 export function assertKey(key: string): void {
-	if (!isKey(key)) throw new SidecarError("INTERNAL", { value: key, reason: "not usable as a key" });
+	if (!isKey(key))
+		throw new SidecarError("INTERNAL", { value: key, reason: "not usable as a key" });
 }
 
 /**
@@ -39,6 +42,9 @@ export function assertPrefix(prefix: string): void {
 /** @throws SidecarError INTERNAL: a negative offset would mean "from the end" to S3. */
 export function assertRange(range: { readonly offset: number; readonly length: number }): void {
 	if (!Number.isSafeInteger(range.offset + range.length) || range.offset < 0 || range.length < 0) {
-		throw new SidecarError("INTERNAL", { value: `${range.offset}+${range.length}`, reason: "not a byte range" });
+		throw new SidecarError("INTERNAL", {
+			value: `${range.offset}+${range.length}`,
+			reason: "not a byte range",
+		});
 	}
 }

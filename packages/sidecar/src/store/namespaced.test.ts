@@ -12,17 +12,28 @@ import { isSweepable } from "./sweepable.ts";
 for (const describeStore of [describeObjectStore, describeSweepableStore]) {
 	describeStore("a namespace of a DirectoryStore", async () => {
 		const base = await mkdtemp(join(tmpdir(), "store-"));
-		return { store: namespaced(new DirectoryStore(base), "user@example.com"), cleanup: () => rm(base, { recursive: true }) };
+		return {
+			store: namespaced(new DirectoryStore(base), "user@example.com"),
+			cleanup: () => rm(base, { recursive: true }),
+		};
 	});
 }
 
 describe("assertNamespace", () => {
-	it.each(["u", "0", "user-1", "Alice.Bob", "user@example.com", "a+b=c_d-e", "a..b", "-", "=", "x".repeat(128)])(
-		"takes %j",
-		(namespace) => {
-			expect(() => assertNamespace(namespace)).not.toThrow();
-		},
-	);
+	it.each([
+		"u",
+		"0",
+		"user-1",
+		"Alice.Bob",
+		"user@example.com",
+		"a+b=c_d-e",
+		"a..b",
+		"-",
+		"=",
+		"x".repeat(128),
+	])("takes %j", (namespace) => {
+		expect(() => assertNamespace(namespace)).not.toThrow();
+	});
 
 	it.each([
 		["empty", ""],
@@ -42,7 +53,9 @@ describe("assertNamespace", () => {
 		["a full-width slash", "a／b"],
 		["an escape sequence", "\u001b[2J"],
 	])("refuses %s", (_, namespace) => {
-		expect(() => assertNamespace(namespace)).toThrow(expect.objectContaining({ name: "SidecarError", code: "NAMESPACE_INVALID" }));
+		expect(() => assertNamespace(namespace)).toThrow(
+			expect.objectContaining({ name: "SidecarError", code: "NAMESPACE_INVALID" }),
+		);
 	});
 
 	it("shows the value so that it can be read, and cannot write to a terminal", () => {
@@ -51,7 +64,22 @@ describe("assertNamespace", () => {
 	});
 
 	it("lets nothing through that would leave users/{namespace}/", () => {
-		const unit = fc.constantFrom("a", "Z", "0", ".", "_", "-", "=", "@", "+", "/", "\\", "\0", "%2f", " ");
+		const unit = fc.constantFrom(
+			"a",
+			"Z",
+			"0",
+			".",
+			"_",
+			"-",
+			"=",
+			"@",
+			"+",
+			"/",
+			"\\",
+			"\0",
+			"%2f",
+			" ",
+		);
 		fc.assert(
 			fc.property(fc.string({ unit, maxLength: 6 }), (namespace) => {
 				try {
@@ -94,15 +122,20 @@ describe("namespaced", () => {
 		expect(await keysOf(store)).toEqual(["users/a/log/1", "users/ab/log/2"]);
 	});
 
-	it.each(["", "/", "../ab/log/2", "log/../../ab/log/2"])("refuses %j as a way out", async (key) => {
-		const a = namespaced(store, "a");
-		await expect(a.get(key)).rejects.toMatchObject({ code: "INTERNAL" });
-		await expect(put(a, key)).rejects.toMatchObject({ code: "INTERNAL" });
-		if (key !== "") await expect(keysOf(a, key)).rejects.toMatchObject({ code: "INTERNAL" });
-	});
+	it.each(["", "/", "../ab/log/2", "log/../../ab/log/2"])(
+		"refuses %j as a way out",
+		async (key) => {
+			const a = namespaced(store, "a");
+			await expect(a.get(key)).rejects.toMatchObject({ code: "INTERNAL" });
+			await expect(put(a, key)).rejects.toMatchObject({ code: "INTERNAL" });
+			if (key !== "") await expect(keysOf(a, key)).rejects.toMatchObject({ code: "INTERNAL" });
+		},
+	);
 
 	it("refuses a namespace that is none", () => {
-		expect(() => namespaced(store, "..")).toThrow(expect.objectContaining({ code: "NAMESPACE_INVALID" }));
+		expect(() => namespaced(store, "..")).toThrow(
+			expect.objectContaining({ code: "NAMESPACE_INVALID" }),
+		);
 	});
 
 	it("deletes within the namespace only, and cannot where the store cannot", async () => {
@@ -113,7 +146,9 @@ describe("namespaced", () => {
 		expect(await keysOf(other)).toEqual(["log/1"]);
 		await expect(own.delete("../other/log/1")).rejects.toMatchObject({ code: "INTERNAL" });
 		const { list, get, putIfAbsent, close, url, requests } = store;
-		expect(isSweepable(namespaced({ list, get, putIfAbsent, close, url, requests }, "own"))).toBe(false);
+		expect(isSweepable(namespaced({ list, get, putIfAbsent, close, url, requests }, "own"))).toBe(
+			false,
+		);
 	});
 
 	it("names itself, counts with the store, and closes it", async () => {

@@ -1,12 +1,21 @@
 import { SidecarError } from "../errors.ts";
 import { assertKey, assertPrefix } from "./keys.ts";
 import type { PlainPlace } from "./plain.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "./port.ts";
+import type {
+	GetOptions,
+	GetResult,
+	ListOptions,
+	ListPage,
+	ObjectStore,
+	PutOutcome,
+	RequestCounts,
+} from "./port.ts";
 import { isSweepable, type SweepableStore } from "./sweepable.ts";
 
 /**
- * One user's part of a store. Isolation rests on two things only: a namespace cannot hold a `/`, and every key handed down
- * begins with `users/{namespace}/`. So a namespace that is a prefix of another (`a`, `ab`) still sees nothing of it.
+ * One user's part of a store. Isolation rests on two things only: a namespace cannot hold a `/`,
+ * and every key handed down begins with `users/{namespace}/`. So a namespace that is a prefix of
+ * another (`a`, `ab`) still sees nothing of it.
  */
 
 const NAMESPACE = /^(?!\.)[A-Za-z0-9._=@+-]{1,128}$/;
@@ -14,13 +23,16 @@ const NAMESPACE = /^(?!\.)[A-Za-z0-9._=@+-]{1,128}$/;
 /** @throws SidecarError NAMESPACE_INVALID */
 export function assertNamespace(namespace: string): void {
 	if (!NAMESPACE.test(namespace)) {
-		throw new SidecarError("NAMESPACE_INVALID", namespace === "" ? { value: '""', reason: "empty" } : { value: namespace });
+		throw new SidecarError(
+			"NAMESPACE_INVALID",
+			namespace === "" ? { value: '""', reason: "empty" } : { value: namespace },
+		);
 	}
 }
 
 /**
- * A view of `store` whose keys live below `users/{namespace}/`. It can delete where the store can, shares the store's request counts, and closing the view
- * closes the store.
+ * A view of `store` whose keys live below `users/{namespace}/`. It can delete where the store can,
+ * shares the store's request counts, and closing the view closes the store.
  *
  * @throws SidecarError NAMESPACE_INVALID
  */
@@ -29,7 +41,9 @@ export function namespaced(store: ObjectStore, namespace: string): ObjectStore;
 export function namespaced(store: ObjectStore, namespace: string): ObjectStore {
 	assertNamespace(namespace);
 	const directory = `users/${namespace}`;
-	return isSweepable(store) ? new SweepableNamespace(store, directory) : new NamespacedStore(store, directory);
+	return isSweepable(store)
+		? new SweepableNamespace(store, directory)
+		: new NamespacedStore(store, directory);
 }
 
 class NamespacedStore implements ObjectStore {
@@ -49,9 +63,16 @@ class NamespacedStore implements ObjectStore {
 	async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ListPage> {
 		assertPrefix(prefix);
 		const { startAfter, ...rest } = options;
-		const below = startAfter === undefined ? rest : { ...rest, startAfter: this.#prefix + startAfter };
+		const below =
+			startAfter === undefined ? rest : { ...rest, startAfter: this.#prefix + startAfter };
 		for await (const page of this.#store.list(this.#prefix + prefix, below)) {
-			yield { ...page, objects: page.objects.map((object) => ({ ...object, key: object.key.slice(this.#prefix.length) })) };
+			yield {
+				...page,
+				objects: page.objects.map((object) => ({
+					...object,
+					key: object.key.slice(this.#prefix.length),
+				})),
+			};
 		}
 	}
 
@@ -60,7 +81,11 @@ class NamespacedStore implements ObjectStore {
 		return await this.#store.get(this.#prefix + key, options);
 	}
 
-	async putIfAbsent(key: string, body: Buffer, options?: { readonly signal?: AbortSignal }): Promise<PutOutcome> {
+	async putIfAbsent(
+		key: string,
+		body: Buffer,
+		options?: { readonly signal?: AbortSignal },
+	): Promise<PutOutcome> {
 		assertKey(key);
 		return await this.#store.putIfAbsent(this.#prefix + key, body, options);
 	}

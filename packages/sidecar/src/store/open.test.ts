@@ -61,7 +61,9 @@ describe("parseStoreUrl", () => {
 		["s3://bucket/a\n", "prefix"],
 		["s3://bucket/ä", "prefix"],
 	])("refuses %j: %s", (url, reason) => {
-		expect(() => parseStoreUrl(url)).toThrow(expect.objectContaining({ name: "SidecarError", code: "STORE_URL_INVALID" }));
+		expect(() => parseStoreUrl(url)).toThrow(
+			expect.objectContaining({ name: "SidecarError", code: "STORE_URL_INVALID" }),
+		);
 		expect(() => parseStoreUrl(url)).toThrow(reason);
 	});
 
@@ -73,21 +75,29 @@ describe("parseStoreUrl", () => {
 		["https://AKIAKEY:hunter2@host/path", "https://…@host/path"],
 		["s3://AKIAKEY:hunter2@bucket/path", "s3://…@bucket/path"],
 		["AKIAKEY:hunter2@bucket", "…@bucket"],
-		["https://bucket.s3.amazonaws.com/a?X-Amz-Signature=hunter2&X-Amz-Credential=AKIAKEY", "https://bucket.s3.amazonaws.com/a?…"],
+		[
+			"https://bucket.s3.amazonaws.com/a?X-Amz-Signature=hunter2&X-Amz-Credential=AKIAKEY",
+			"https://bucket.s3.amazonaws.com/a?…",
+		],
 	])("does not repeat a secret: %s", (url, shown) => {
-		expect(() => parseStoreUrl(url)).toThrow(expect.objectContaining({ code: "STORE_URL_INVALID", value: shown }));
+		expect(() => parseStoreUrl(url)).toThrow(
+			expect.objectContaining({ code: "STORE_URL_INVALID", value: shown }),
+		);
 		expect(() => parseStoreUrl(url)).not.toThrow(/hunter2|AKIAKEY/);
 	});
 
 	it("refuses S3 Express, which lists in no order", () => {
-		expect(() => parseStoreUrl("s3://bucket--usw2-az1--x-s3/a")).toThrow(expect.objectContaining({ code: "STORE_UNSUPPORTED" }));
+		expect(() => parseStoreUrl("s3://bucket--usw2-az1--x-s3/a")).toThrow(
+			expect.objectContaining({ code: "STORE_UNSUPPORTED" }),
+		);
 	});
 });
 
 describe("openStore", () => {
 	const undo: (() => unknown)[] = [];
 	beforeEach(() => {
-		for (const name of Object.keys(process.env).filter((key) => key.startsWith("AWS_"))) vi.stubEnv(name, undefined);
+		for (const name of Object.keys(process.env).filter((key) => key.startsWith("AWS_")))
+			vi.stubEnv(name, undefined);
 		vi.stubEnv("HOME", "/nonexistent");
 		vi.stubEnv("AWS_ACCESS_KEY_ID", "id");
 		vi.stubEnv("AWS_SECRET_ACCESS_KEY", "secret");
@@ -111,7 +121,9 @@ describe("openStore", () => {
 	}
 
 	const regionOf = (server: FaultServer, index = 0) =>
-		/Credential=id\/\d+\/([^/]+)\//.exec(String(server.requests[index]?.headers.authorization))?.[1];
+		/Credential=id\/\d+\/([^/]+)\//.exec(
+			String(server.requests[index]?.headers.authorization),
+		)?.[1];
 
 	it("opens a directory, and touches nothing until the first PUT", async () => {
 		const base = await mkdtemp(join(tmpdir(), "store-"));
@@ -160,16 +172,30 @@ describe("openStore", () => {
 		vi.stubEnv("AWS_REGION", "eu-north-1");
 		await put("s3://bucket", { endpoint });
 		await put("s3://bucket", { endpoint, region: "sa-east-1" });
-		expect([0, 1, 2, 3].map((index) => regionOf(server, index))).toEqual(["us-east-1", "eu-central-2", "eu-north-1", "sa-east-1"]);
+		expect([0, 1, 2, 3].map((index) => regionOf(server, index))).toEqual([
+			"us-east-1",
+			"eu-central-2",
+			"eu-north-1",
+			"sa-east-1",
+		]);
 	});
 
 	it("wants a region where there is no endpoint", async () => {
-		await expect(openStore("s3://bucket")).rejects.toMatchObject({ code: "USAGE", remedy: expect.stringContaining("AWS_REGION") });
+		await expect(openStore("s3://bucket")).rejects.toMatchObject({
+			code: "USAGE",
+			remedy: expect.stringContaining("AWS_REGION"),
+		});
 	});
 
-	it.each(["localhost:9000", "ftp://host", "http://", "nonsense"])("refuses %s as an endpoint, naming it", async (endpoint) => {
-		await expect(openStore("s3://bucket", { endpoint })).rejects.toMatchObject({ code: "USAGE", value: endpoint });
-	});
+	it.each(["localhost:9000", "ftp://host", "http://", "nonsense"])(
+		"refuses %s as an endpoint, naming it",
+		async (endpoint) => {
+			await expect(openStore("s3://bucket", { endpoint })).rejects.toMatchObject({
+				code: "USAGE",
+				value: endpoint,
+			});
+		},
+	);
 
 	it("does not repeat a password in an endpoint", async () => {
 		const refused = openStore("s3://bucket", { endpoint: "https://user:hunter2@host" });
@@ -196,7 +222,12 @@ describe("openStore", () => {
 			console.log(JSON.stringify([before, loaded()]));`;
 		const base = await mkdtemp(join(tmpdir(), "store-"));
 		undo.push(() => rm(base, { recursive: true }));
-		const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", SCRIPT, base]);
+		const { stdout } = await promisify(execFile)(process.execPath, [
+			"--input-type=module",
+			"-e",
+			SCRIPT,
+			base,
+		]);
 		expect(JSON.parse(stdout)).toEqual([false, true]);
 	});
 });

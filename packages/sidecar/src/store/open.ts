@@ -7,12 +7,22 @@ import type { S3ConnectionOptions } from "./s3-client.ts";
 import type { SweepableStore } from "./sweepable.ts";
 
 /** What the URL does not say. All of it concerns `s3://` only. */
-export type OpenStoreOptions = Pick<S3ConnectionOptions, "endpoint" | "region" | "forcePathStyle" | "sse" | "sseKmsKeyId" | "credentials">;
+export type OpenStoreOptions = Pick<
+	S3ConnectionOptions,
+	"endpoint" | "region" | "forcePathStyle" | "sse" | "sseKmsKeyId" | "credentials"
+>;
 
-/** Loads what opening it will need, ahead of time: the SDK takes about 80 ms. @throws as `parseStoreUrl` */
+/**
+ * Loads what opening it will need, ahead of time: the SDK takes about 80 ms. @throws as
+ * `parseStoreUrl`
+ */
 export async function loadStore(url: string): Promise<void> {
 	if (parseStoreUrl(url).kind === "s3")
-		await Promise.all([import("./s3.ts"), import("@aws-sdk/client-s3"), import("@aws-sdk/credential-providers")]);
+		await Promise.all([
+			import("./s3.ts"),
+			import("@aws-sdk/client-s3"),
+			import("@aws-sdk/credential-providers"),
+		]);
 }
 
 export type StoreLocation =
@@ -20,11 +30,16 @@ export type StoreLocation =
 	| { readonly kind: "s3"; readonly bucket: string; readonly prefix: string };
 
 /**
- * Opens the store at `file:///absolute/dir` or `s3://bucket[/prefix]`. Nothing is read, written or sent yet.
+ * Opens the store at `file:///absolute/dir` or `s3://bucket[/prefix]`. Nothing is read, written or
+ * sent yet.
  *
- * @throws SidecarError STORE_URL_INVALID, STORE_UNSUPPORTED (S3 Express), USAGE (no region, or a bad endpoint)
+ * @throws SidecarError STORE_URL_INVALID, STORE_UNSUPPORTED (S3 Express), USAGE (no region, or a
+ * bad endpoint)
  */
-export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<SweepableStore> {
+export async function openStore(
+	url: string,
+	options: OpenStoreOptions = {},
+): Promise<SweepableStore> {
 	const location = parseStoreUrl(url);
 	if (location.kind === "directory") return new DirectoryStore(location.path);
 	const { S3Store } = await import("./s3.ts");
@@ -35,13 +50,17 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
 export function parseStoreUrl(url: string): StoreLocation {
 	if (url.startsWith("file:")) return parseFileUrl(url);
 	if (url.startsWith("s3:")) return parseS3Url(url);
-	throw invalid(url, url.startsWith("/") ? `did you mean file://${url}?` : "neither file:// nor s3://");
+	throw invalid(
+		url,
+		url.startsWith("/") ? `did you mean file://${url}?` : "neither file:// nor s3://",
+	);
 }
 
 function parseFileUrl(url: string): StoreLocation {
 	const parsed = URL.parse(url);
 	if (parsed === null) throw invalid(url, "not a URL");
-	if (!url.startsWith("file:///")) throw invalid(url, "the path must be absolute: file:// and then a slash");
+	if (!url.startsWith("file:///"))
+		throw invalid(url, "the path must be absolute: file:// and then a slash");
 	if (/[?#]/.test(url)) throw invalid(url, "write ? as %3F and # as %23");
 	let path: string;
 	try {
@@ -71,7 +90,8 @@ function parseS3Url(url: string): StoreLocation {
 		});
 	}
 	const prefix = path.endsWith("/") ? path.slice(0, -1) : path;
-	if (prefix !== "" && !isKey(prefix)) throw invalid(url, "a prefix is segments of A-Z a-z 0-9 . _ = @ + - joined by /");
+	if (prefix !== "" && !isKey(prefix))
+		throw invalid(url, "a prefix is segments of A-Z a-z 0-9 . _ = @ + - joined by /");
 	return { kind: "s3", bucket, prefix };
 }
 

@@ -17,12 +17,18 @@ describe("a place", () => {
 		expect(parsePlace("x")).toEqual({ kind: "directory", path: `${process.cwd()}/x` });
 	});
 
-	it.each(["", "s3://", "s3://B", "s3://bucket//a", "s3://bucket/a//b", "s3://bucket/a/../b", "https://bucket/a", "a\0"])(
-		"is not %j",
-		(text) => {
-			expect(() => parsePlace(text)).toThrow(expect.objectContaining({ code: "STORE_URL_INVALID" }));
-		},
-	);
+	it.each([
+		"",
+		"s3://",
+		"s3://B",
+		"s3://bucket//a",
+		"s3://bucket/a//b",
+		"s3://bucket/a/../b",
+		"https://bucket/a",
+		"a\0",
+	])("is not %j", (text) => {
+		expect(() => parsePlace(text)).toThrow(expect.objectContaining({ code: "STORE_URL_INVALID" }));
+	});
 
 	it.each([
 		["s3://bbb", "s3://bbb/users/", true],
@@ -37,6 +43,8 @@ describe("a place", () => {
 		["s3://bbb/agents", "s3://bbb/users/anna", false],
 		["file:///store", "s3://bbb/users", false],
 	])("of %s: %s lies among logs: %s", (store, text, overlaps) => {
-		expect(overlapsLogs(parsePlace(text) as Parameters<typeof overlapsLogs>[0], store)).toBe(overlaps);
+		expect(overlapsLogs(parsePlace(text) as Parameters<typeof overlapsLogs>[0], store)).toBe(
+			overlaps,
+		);
 	});
 });

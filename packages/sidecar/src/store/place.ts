@@ -6,25 +6,34 @@ import type { PlainPlace, PlainSink } from "./plain.ts";
 /** A place outside the log, to import from or to export to. */
 export type Place =
 	| { readonly kind: "directory"; readonly path: string }
-	/** `prefix` is empty or ends in `/`. Unlike a store's it may hold any text: other programs chose it. */
+	/**
+	 * `prefix` is empty or ends in `/`. Unlike a store's it may hold any text: other programs chose
+	 * it.
+	 */
 	| { readonly kind: "s3"; readonly bucket: string; readonly prefix: string };
 
 /**
- * @param text `s3://bucket/prefix/` (the `/` at the end may be left out), `file:///dir`, or a path, which may be relative
+ * @param text `s3://bucket/prefix/` (the `/` at the end may be left out), `file:///dir`, or a path,
+ * which may be relative
  * @throws SidecarError STORE_URL_INVALID
  */
 export function parsePlace(text: string): Place {
-	if (text === "" || text.includes("\0")) throw invalid(text, "a path or s3://bucket/prefix/ is needed");
-	if (text.startsWith("file:")) return { kind: "directory", path: (parseStoreUrl(text) as { path: string }).path };
+	if (text === "" || text.includes("\0"))
+		throw invalid(text, "a path or s3://bucket/prefix/ is needed");
+	if (text.startsWith("file:"))
+		return { kind: "directory", path: (parseStoreUrl(text) as { path: string }).path };
 	if (!text.startsWith("s3:")) {
-		if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) throw invalid(text, "neither a path nor s3:// nor file://");
+		if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+			throw invalid(text, "neither a path nor s3:// nor file://");
 		return { kind: "directory", path: resolve(text) };
 	}
 	const [, bucket = "", path = ""] = /^s3:\/\/([^/]*)\/?(.*)$/s.exec(text) ?? [];
 	parseStoreUrl(`s3://${bucket}`);
 	const prefix = path === "" || path.endsWith("/") ? path : `${path}/`;
-	if (prefix.startsWith("/") || prefix.includes("//")) throw invalid(text, "its prefix has an empty name");
-	if (prefix.split("/").some((name) => name === "." || name === "..")) throw invalid(text, 'its prefix holds "." or ".."');
+	if (prefix.startsWith("/") || prefix.includes("//"))
+		throw invalid(text, "its prefix has an empty name");
+	if (prefix.split("/").some((name) => name === "." || name === ".."))
+		throw invalid(text, 'its prefix holds "." or ".."');
 	return { kind: "s3", bucket, prefix };
 }
 
@@ -40,20 +49,26 @@ export async function openPlace(
 }
 
 /** Where objects can be written; loads lib-storage. */
-export async function openSink(place: Place & { kind: "s3" }, options: OpenStoreOptions): Promise<PlainSink> {
+export async function openSink(
+	place: Place & { kind: "s3" },
+	options: OpenStoreOptions,
+): Promise<PlainSink> {
 	const { openS3Sink } = await import("./s3-sink.ts");
 	return await openS3Sink({ ...options, bucket: place.bucket, prefix: place.prefix });
 }
 
 /**
- * Do a place and the part of a bucket where logs lie (`users/` below the store) contain one another? Then what is exported there would be
- * taken for a workspace's plain objects, or hide a log's own.
+ * Do a place and the part of a bucket where logs lie (`users/` below the store) contain one
+ * another? Then what is exported there would be taken for a workspace's plain objects, or hide a
+ * log's own.
  * @param storeUrl of the whole store
  */
 export function overlapsLogs(place: Place & { kind: "s3" }, storeUrl: string): boolean {
 	const [, bucket, prefix = ""] = /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(storeUrl) ?? [];
 	const logs = `${prefix === "" ? "" : `${prefix}/`}users/`;
-	return bucket === place.bucket && (logs.startsWith(place.prefix) || place.prefix.startsWith(logs));
+	return (
+		bucket === place.bucket && (logs.startsWith(place.prefix) || place.prefix.startsWith(logs))
+	);
 }
 
 function invalid(text: string, reason: string): SidecarError {

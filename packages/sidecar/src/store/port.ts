@@ -14,7 +14,10 @@ export interface ObjectInfo {
 	readonly sizeBytes: number;
 	/** The store's clock, ms since the epoch. */
 	readonly lastModifiedMs: number;
-	/** The ETag that the PUT returned, as long as nothing replaced the object; undefined if the store has none. */
+	/**
+	 * The ETag that the PUT returned, as long as nothing replaced the object; undefined if the store
+	 * has none.
+	 */
 	readonly etag?: string;
 }
 
@@ -33,11 +36,14 @@ export interface ListOptions {
 }
 
 export interface GetOptions {
-	/** Bytes `offset .. offset + length - 1`. A range that reaches past the end gives what there is; one that starts past it gives no bytes. */
+	/**
+	 * Bytes `offset .. offset + length - 1`. A range that reaches past the end gives what there is;
+	 * one that starts past it gives no bytes.
+	 */
 	readonly range?: { readonly offset: number; readonly length: number };
 	/**
-	 * Where the bytes may be put if they fit; `body` is then a view of it. Gigabytes that pass through fresh buffers leave 64 MB and
-	 * more of dead ones behind before the collector looks.
+	 * Where the bytes may be put if they fit; `body` is then a view of it. Gigabytes that pass
+	 * through fresh buffers leave 64 MB and more of dead ones behind before the collector looks.
 	 */
 	readonly into?: Buffer;
 	readonly signal?: AbortSignal;
@@ -51,11 +57,15 @@ export interface GetResult {
 }
 
 /**
- * `created`: the object is there and it is ours. `exists`: refused, something was there already (perhaps ours, from an
- * earlier try). `unknown`: the store may or may not have it, now or later (409, timeout, 5xx, reset).
+ * `created`: the object is there and it is ours. `exists`: refused, something was there already
+ * (perhaps ours, from an earlier try). `unknown`: the store may or may not have it, now or later
+ * (409, timeout, 5xx, reset).
  */
 export type PutOutcome =
-	/** `storeTimeMs`: the store's clock when it answered, ms since the epoch, where it is another machine's. */
+	/**
+	 * `storeTimeMs`: the store's clock when it answered, ms since the epoch, where it is another
+	 * machine's.
+	 */
 	| { readonly kind: "created"; readonly storeTimeMs?: number; readonly etag?: string }
 	| { readonly kind: "exists" }
 	| { readonly kind: "unknown"; readonly cause: unknown };
@@ -66,29 +76,40 @@ export interface ObjectStore {
 
 	/**
 	 * Pages of what lies below `prefix`. An absent prefix is an empty listing.
-	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_REFUSED, STORE_UNREACHABLE
+	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_REFUSED,
+	 * STORE_UNREACHABLE
 	 */
 	list(prefix: string, options?: ListOptions): AsyncIterable<ListPage>;
 
 	/**
 	 * One object or a range of it, retried within the implementation while that is useful.
-	 * @throws SidecarError OBJECT_NOT_FOUND, STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_REFUSED, STORE_UNREACHABLE
+	 * @throws SidecarError OBJECT_NOT_FOUND, STORE_ACCESS_DENIED, STORE_BUCKET_MISSING,
+	 * STORE_REFUSED, STORE_UNREACHABLE
 	 */
 	get(key: string, options?: GetOptions): Promise<GetResult>;
 
 	/**
-	 * ONE create-only PUT, never retried here: what an `unknown` means is the commit protocol's to decide.
-	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, STORE_REFUSED, STORE_FULL, NOT_DURABLE (no space): the object was NOT created
+	 * ONE create-only PUT, never retried here: what an `unknown` means is the commit protocol's to
+	 * decide.
+	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED,
+	 * STORE_REFUSED, STORE_FULL, NOT_DURABLE (no space): the object was NOT created
 	 */
-	putIfAbsent(key: string, body: Buffer, options?: { readonly signal?: AbortSignal }): Promise<PutOutcome>;
+	putIfAbsent(
+		key: string,
+		body: Buffer,
+		options?: { readonly signal?: AbortSignal },
+	): Promise<PutOutcome>;
 
 	/**
-	 * What else lies below `prefix` (empty, or ending in `/`): objects that are no part of a log. Sends nothing. A store that knows of no
-	 * such thing leaves it out.
+	 * What else lies below `prefix` (empty, or ending in `/`): objects that are no part of a log.
+	 * Sends nothing. A store that knows of no such thing leaves it out.
 	 */
 	plain?(prefix: string): PlainPlace | undefined;
 
-	/** Drops connections that nobody uses: after a machine was frozen they are dead, and each would cost a timeout. */
+	/**
+	 * Drops connections that nobody uses: after a machine was frozen they are dead, and each would
+	 * cost a timeout.
+	 */
 	reconnect?(): void;
 
 	/** Requests sent so far, for budgets and metrics. */

@@ -12,13 +12,23 @@ import { S3Store } from "./s3.ts";
 
 describeObjectStore("a DirectoryStore whose credentials never end", async () => {
 	const base = await mkdtemp(join(tmpdir(), "store-"));
-	const source: CredentialSource = { generation: 0, provide: async () => {}, renewAfter: async () => {} };
-	return { store: renewed(new DirectoryStore(base), source), cleanup: () => rm(base, { recursive: true }) };
+	const source: CredentialSource = {
+		generation: 0,
+		provide: async () => {},
+		renewAfter: async () => {},
+	};
+	return {
+		store: renewed(new DirectoryStore(base), source),
+		cleanup: () => rm(base, { recursive: true }),
+	};
 });
 
 const server = s3TestServer();
 
-/** Credentials the store does not know, until they are renewed; then those of the server, or again unknown ones. */
+/**
+ * Credentials the store does not know, until they are renewed; then those of the server, or again
+ * unknown ones.
+ */
 function source(renewals: "work" | "fail") {
 	const unknown = { accessKeyId: "AKIAUNKNOWN000000000", secretAccessKey: "x" };
 	const state = { generation: 0, renewed: 0, failure: undefined as SidecarError | undefined };
@@ -46,7 +56,12 @@ describe.skipIf(server === undefined)("a store whose credentials end", () => {
 	const open = async (renewals: "work" | "fail" = "work") => {
 		const { endpoint, region } = server!;
 		const credentials = source(renewals);
-		const inner = await S3Store.open({ endpoint, region, bucket: await makeBucket(), credentials: credentials.sdk });
+		const inner = await S3Store.open({
+			endpoint,
+			region,
+			bucket: await makeBucket(),
+			credentials: credentials.sdk,
+		});
 		return { ...credentials, store: renewed(inner, credentials.source) };
 	};
 	const denied = expect.objectContaining({ code: "STORE_ACCESS_DENIED" });
@@ -86,7 +101,10 @@ describe.skipIf(server === undefined)("a store whose credentials end", () => {
 		const unreachable = new SidecarError("STORE_UNREACHABLE", { reason: "STS" });
 		state.failure = unreachable;
 		await expect(store.get("a")).rejects.toBe(unreachable);
-		expect(await store.putIfAbsent("a", Buffer.from("1"))).toEqual({ kind: "unknown", cause: unreachable });
+		expect(await store.putIfAbsent("a", Buffer.from("1"))).toEqual({
+			kind: "unknown",
+			cause: unreachable,
+		});
 		state.failure = new SidecarError("STORE_ACCESS_DENIED");
 		await expect(store.putIfAbsent("a", Buffer.from("1"))).rejects.toBe(state.failure);
 		await store.close();

@@ -1,6 +1,14 @@
 import { SidecarError } from "../errors.ts";
 import type { PlainPlace } from "./plain.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "./port.ts";
+import type {
+	GetOptions,
+	GetResult,
+	ListOptions,
+	ListPage,
+	ObjectStore,
+	PutOutcome,
+	RequestCounts,
+} from "./port.ts";
 import { S3Failure } from "./s3-failure.ts";
 
 /** Credentials that end. */
@@ -14,8 +22,9 @@ export interface CredentialSource {
 }
 
 /**
- * A view of `store` whose requests are repeated once, with fresh credentials, when the store says that theirs have ended or are not known
- * any more: a refused request did nothing. Where there are no credentials the reason is said as the source says it.
+ * A view of `store` whose requests are repeated once, with fresh credentials, when the store says
+ * that theirs have ended or are not known any more: a refused request did nothing. Where there are
+ * no credentials the reason is said as the source says it.
  */
 export function renewed(store: ObjectStore, source: CredentialSource): ObjectStore {
 	return new RenewedStore(store, source);
@@ -39,7 +48,11 @@ class RenewedStore implements ObjectStore {
 		for (let hasRenewed = false; ; ) {
 			await this.#source.provide();
 			const { generation } = this.#source;
-			const from = { ...rest, ...(startAfter !== undefined && { startAfter }), ...(Number.isFinite(limit) && { limit }) };
+			const from = {
+				...rest,
+				...(startAfter !== undefined && { startAfter }),
+				...(Number.isFinite(limit) && { limit }),
+			};
 			try {
 				for await (const page of this.#store.list(prefix, from)) {
 					yield page;
@@ -61,12 +74,18 @@ class RenewedStore implements ObjectStore {
 		return await this.#twice(async () => await this.#store.get(key, options));
 	}
 
-	async putIfAbsent(key: string, body: Buffer, options?: { readonly signal?: AbortSignal }): Promise<PutOutcome> {
+	async putIfAbsent(
+		key: string,
+		body: Buffer,
+		options?: { readonly signal?: AbortSignal },
+	): Promise<PutOutcome> {
 		try {
 			return await this.#twice(async () => await this.#store.putIfAbsent(key, body, options));
 		} catch (error) {
-			// Of a PUT, "could not be reached" is not for sure, and whoever asked knows what to do about that.
-			if (error instanceof SidecarError && error.code === "STORE_UNREACHABLE") return { kind: "unknown", cause: error };
+			// Of a PUT, "could not be reached" is not for sure, and whoever asked knows what to do about
+			// that.
+			if (error instanceof SidecarError && error.code === "STORE_UNREACHABLE")
+				return { kind: "unknown", cause: error };
 			throw error;
 		}
 	}
@@ -109,6 +128,9 @@ const STALE = new Set([
 
 function saysRenew(error: unknown): boolean {
 	return (
-		error instanceof SidecarError && error.code === "STORE_ACCESS_DENIED" && error.cause instanceof S3Failure && STALE.has(error.cause.name)
+		error instanceof SidecarError &&
+		error.code === "STORE_ACCESS_DENIED" &&
+		error.cause instanceof S3Failure &&
+		STALE.has(error.cause.name)
 	);
 }

@@ -6,19 +6,40 @@ import { type S3Settings, s3Settings } from "./s3-settings.ts";
 
 /** How to reach S3: what the SDK is told, and what it is told to leave alone. */
 export interface S3ConnectionOptions {
-	/** Instead of AWS, e.g. `http://127.0.0.1:9000`. Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the shared config file. */
+	/**
+	 * Instead of AWS, e.g. `http://127.0.0.1:9000`. Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL,
+	 * the shared config file.
+	 */
 	readonly endpoint?: string | undefined;
-	/** Default: AWS_REGION, AWS_DEFAULT_REGION, the shared config file; then `us-east-1` behind an endpoint, which few of them look at. */
+	/**
+	 * Default: AWS_REGION, AWS_DEFAULT_REGION, the shared config file; then `us-east-1` behind an
+	 * endpoint, which few of them look at.
+	 */
 	readonly region?: string | undefined;
-	/** `https://host/bucket/key` instead of `https://bucket.host/key`. Default: `addressing_style` of the shared config file, else only behind an endpoint that is not of AWS. */
+	/**
+	 * `https://host/bucket/key` instead of `https://bucket.host/key`. Default: `addressing_style` of
+	 * the shared config file, else only behind an endpoint that is not of AWS.
+	 */
 	readonly forcePathStyle?: boolean | undefined;
-	/** Server-side encryption to ask for with every PUT, for buckets whose policy demands its headers. Default: the bucket's own. */
+	/**
+	 * Server-side encryption to ask for with every PUT, for buckets whose policy demands its headers.
+	 * Default: the bucket's own.
+	 */
 	readonly sse?: "AES256" | "aws:kms" | "aws:kms:dsse" | undefined;
-	/** With `aws:kms` and `aws:kms:dsse`. Default: the bucket's key, else the one that AWS keeps for the account. */
+	/**
+	 * With `aws:kms` and `aws:kms:dsse`. Default: the bucket's key, else the one that AWS keeps for
+	 * the account.
+	 */
 	readonly sseKmsKeyId?: string | undefined;
-	/** Default: the SDK's chain for Node (environment, shared files, web identity, container, instance). */
+	/**
+	 * Default: the SDK's chain for Node (environment, shared files, web identity, container,
+	 * instance).
+	 */
 	readonly credentials?: NonNullable<S3ClientConfig["credentials"]> | undefined;
-	/** How often the SDK sends a request at most. Default 1: the store itself repeats what may be repeated. */
+	/**
+	 * How often the SDK sends a request at most. Default 1: the store itself repeats what may be
+	 * repeated.
+	 */
 	readonly attempts?: number;
 	/** For tests; a part left out keeps its default. */
 	readonly timeouts?: Partial<Timeouts>;
@@ -26,12 +47,15 @@ export interface S3ConnectionOptions {
 
 /** The part of a PUT's input that asks for encryption. */
 export function encryptionInput({ sse, sseKmsKeyId }: S3ConnectionOptions) {
-	return { ...(sse && { ServerSideEncryption: sse }), ...(sseKmsKeyId && { SSEKMSKeyId: sseKmsKeyId }) };
+	return {
+		...(sse && { ServerSideEncryption: sse }),
+		...(sseKmsKeyId && { SSEKMSKeyId: sseKmsKeyId }),
+	};
 }
 
 /**
- * None of them is a limit on a whole transfer, which may take as long as it moves. What takes longer than a caller can wait
- * is the caller's to end, by a signal.
+ * None of them is a limit on a whole transfer, which may take as long as it moves. What takes
+ * longer than a caller can wait is the caller's to end, by a signal.
  */
 export interface Timeouts {
 	/** 2,000 to connect: survives one lost SYN, which Linux sends again after a second. */
@@ -39,8 +63,9 @@ export interface Timeouts {
 	/** 5,000 without a byte in either direction. */
 	readonly idleMs: number;
 	/**
-	 * 10,000 for a PUT of more than 256 KiB: what the system has taken into its send buffer, up to 4 MiB on Linux, goes out
-	 * without a sign to the process, and a link of 0.4 MB/s must not time out on it.
+	 * 10,000 for a PUT of more than 256 KiB: what the system has taken into its send buffer, up to 4
+	 * MiB on Linux, goes out without a sign to the process, and a link of 0.4 MB/s must not time out
+	 * on it.
 	 */
 	readonly bulkIdleMs: number;
 }
@@ -51,25 +76,36 @@ export const BULK_BYTES = 256 * 1024;
 export interface S3Connection {
 	readonly sdk: typeof import("@aws-sdk/client-s3");
 	readonly client: S3Client;
-	/** For PUTs of more than `BULK_BYTES`. Differs from `client` in its timeout; they share credentials and sockets. */
+	/**
+	 * For PUTs of more than `BULK_BYTES`. Differs from `client` in its timeout; they share
+	 * credentials and sockets.
+	 */
 	readonly bulkClient: S3Client;
 	readonly agents: readonly [HttpAgent, HttpsAgent];
 }
 
 /**
- * Sends nothing. Loads the SDK (about 80 ms and 40 MB), which a store of another kind must not pay for.
+ * Sends nothing. Loads the SDK (about 80 ms and 40 MB), which a store of another kind must not pay
+ * for.
  *
- * @param maxSockets requests the caller will have in flight at most; waiting for a socket would count as connecting
+ * @param maxSockets requests the caller will have in flight at most; waiting for a socket would
+ * count as connecting
  * @throws SidecarError USAGE: no region, or an endpoint that is no URL
  */
-export async function connectS3(options: S3ConnectionOptions, maxSockets: number): Promise<S3Connection> {
+export async function connectS3(
+	options: S3ConnectionOptions,
+	maxSockets: number,
+): Promise<S3Connection> {
 	if (options.sseKmsKeyId !== undefined && options.sse?.startsWith("aws:kms") !== true) {
 		const reason = "--sse-kms-key-id needs --sse aws:kms or --sse aws:kms:dsse";
 		throw new SidecarError("USAGE", { value: options.sseKmsKeyId, reason });
 	}
 	const settings = await s3Settings(options);
 	const { endpoint, region } = settings;
-	const [sdk, { fromNodeProviderChain }] = await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/credential-providers")]);
+	const [sdk, { fromNodeProviderChain }] = await Promise.all([
+		import("@aws-sdk/client-s3"),
+		import("@aws-sdk/credential-providers"),
+	]);
 	const agents = agentsFor(settings, maxSockets);
 	const config: S3ClientConfig = {
 		...(endpoint && { endpoint }),
@@ -84,20 +120,35 @@ export async function connectS3(options: S3ConnectionOptions, maxSockets: number
 	};
 	const { connectMs, idleMs, bulkIdleMs } = { ...TIMEOUTS, ...options.timeouts };
 	const handler = { httpAgent: agents[0], httpsAgent: agents[1], connectionTimeout: connectMs };
-	// What trades one credential for another (STS, SSO) goes the same way; instance and container metadata never go through a proxy.
-	const credentials = options.credentials ?? fromNodeProviderChain({ clientConfig: { requestHandler: handler } });
-	const client = new sdk.S3Client({ ...config, credentials, requestHandler: { ...handler, socketTimeout: idleMs } });
+	// What trades one credential for another (STS, SSO) goes the same way; instance and container
+	// metadata never go through a proxy.
+	const credentials =
+		options.credentials ?? fromNodeProviderChain({ clientConfig: { requestHandler: handler } });
+	const client = new sdk.S3Client({
+		...config,
+		credentials,
+		requestHandler: { ...handler, socketTimeout: idleMs },
+	});
 	const shared = client.config.credentials;
-	const bulkClient = new sdk.S3Client({ ...config, credentials: shared, requestHandler: { ...handler, socketTimeout: bulkIdleMs } });
+	const bulkClient = new sdk.S3Client({
+		...config,
+		credentials: shared,
+		requestHandler: { ...handler, socketTimeout: bulkIdleMs },
+	});
 	await client.config.region().catch((cause: unknown) => {
-		throw new SidecarError("USAGE", { reason: "the region of the bucket is not known", remedy: "set AWS_REGION", cause });
+		throw new SidecarError("USAGE", {
+			reason: "the region of the bucket is not known",
+			remedy: "set AWS_REGION",
+			cause,
+		});
 	});
 	return { sdk, client, bulkClient, agents };
 }
 
 /**
- * Closes the connections nobody uses. One that broke is seldom the only one: after a virtual machine was frozen all of them
- * are dead, and every try would take the next dead one from the pool.
+ * Closes the connections nobody uses. One that broke is seldom the only one: after a virtual
+ * machine was frozen all of them are dead, and every try would take the next dead one from the
+ * pool.
  */
 export function dropIdleSockets({ agents }: S3Connection): void {
 	for (const agent of agents) {
@@ -107,11 +158,17 @@ export function dropIdleSockets({ agents }: S3Connection): void {
 	}
 }
 
-/** Through the proxy of HTTPS_PROXY or HTTP_PROXY, in either case of letters, unless NO_PROXY lists the host. */
+/**
+ * Through the proxy of HTTPS_PROXY or HTTP_PROXY, in either case of letters, unless NO_PROXY lists
+ * the host.
+ */
 function agentsFor({ secureContext }: S3Settings, maxSockets: number) {
 	const options = { keepAlive: true, maxSockets, proxyEnv: process.env };
 	try {
-		return [new HttpAgent(options), new HttpsAgent({ ...options, ...(secureContext && { secureContext }) })] as const;
+		return [
+			new HttpAgent(options),
+			new HttpsAgent({ ...options, ...(secureContext && { secureContext }) }),
+		] as const;
 	} catch (cause) {
 		// Its message may hold the password of the proxy.
 		throw new SidecarError("USAGE", {

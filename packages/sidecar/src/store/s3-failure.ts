@@ -2,8 +2,9 @@ import { printable } from "../errors.ts";
 import { isPassing, refusalOf } from "./s3-refusal.ts";
 
 /**
- * What an S3 request that failed means. The SDK's own errors never leave the room: beside the message they carry the parsed
- * error document, which for a rejected signature holds the access key id, the session token and the signed headers.
+ * What an S3 request that failed means. The SDK's own errors never leave the room: beside the
+ * message they carry the parsed error document, which for a rejected signature holds the access key
+ * id, the session token and the signed headers.
  */
 
 /** What the wire showed of one request, whatever the SDK makes of it. */
@@ -23,7 +24,10 @@ export interface Wire {
 	bucketRegion?: string;
 }
 
-/** The part of a failure that is safe to show, on a terminal too. It is the `cause` of what callers see. */
+/**
+ * The part of a failure that is safe to show, on a terminal too. It is the `cause` of what callers
+ * see.
+ */
 export class S3Failure extends Error {
 	/** HTTP status, where there was a response. */
 	readonly status: number | undefined;
@@ -51,11 +55,17 @@ export class S3Failure extends Error {
 	/** The answer has an S3 error code, so it comes from the store and not from a proxy. */
 	get hasCode(): boolean {
 		return (
-			this.status !== undefined && this.message !== "UnknownError" && /^[A-Z][\w.]{2,}$/.test(this.name) && this.name !== "SyntaxError"
+			this.status !== undefined &&
+			this.message !== "UnknownError" &&
+			/^[A-Z][\w.]{2,}$/.test(this.name) &&
+			this.name !== "SyntaxError"
 		);
 	}
 
-	/** One clause: `ECONNREFUSED`, `503 SlowDown: Please reduce your request rate.`, `TimeoutError: …`. */
+	/**
+	 * One clause: `ECONNREFUSED`, `503 SlowDown: Please reduce your request rate.`, `TimeoutError:
+	 * …`.
+	 */
 	get summary(): string {
 		// Codes of Node's own say little: those of proxies and certificates come with words.
 		if (this.status === undefined && this.code !== undefined)
@@ -63,7 +73,9 @@ export class S3Failure extends Error {
 		if (this.status === undefined || this.status < 300) return `${this.name}: ${this.message}`;
 		// What the SDK makes of an answer without an error document.
 		if (this.message === "UnknownError") return `${this.status}`;
-		const where = this.#isWrongRegion() ? `; the bucket is in ${printable(this.bucketRegion ?? "another region")}` : "";
+		const where = this.#isWrongRegion()
+			? `; the bucket is in ${printable(this.bucketRegion ?? "another region")}`
+			: "";
 		return `${this.status} ${this.name}: ${this.message}${where}`;
 	}
 
@@ -72,20 +84,28 @@ export class S3Failure extends Error {
 	}
 }
 
-/** `Access key id ASIA…` appears in some messages; the id alone opens nothing, but no part of a credential belongs in a log. */
+/**
+ * `Access key id ASIA…` appears in some messages; the id alone opens nothing, but no part of a
+ * credential belongs in a log.
+ */
 function withoutKeyIds(message: string): string {
 	return message.replace(/\bA[A-Z]IA[A-Z0-9]{12,}\b/g, "[access key id]");
 }
 
 function property(value: unknown, name: string): unknown {
-	return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+	return typeof value === "object" && value !== null
+		? (value as Record<string, unknown>)[name]
+		: undefined;
 }
 
 function text(value: unknown): string | undefined {
 	return typeof value === "string" ? value : undefined;
 }
 
-/** Error codes of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html that speak of who asks; some of them come with a 400. */
+/**
+ * Error codes of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html that speak of
+ * who asks; some of them come with a 400.
+ */
 const DENIED_NAMES: ReadonlySet<string> = new Set([
 	"AccessDenied",
 	"AccountProblem",
@@ -101,7 +121,10 @@ const DENIED_NAMES: ReadonlySet<string> = new Set([
 	"UnrecognizedClientException",
 ]);
 
-/** No credentials, or none that could be used: CredentialsProviderError, TokenProviderError and their like. */
+/**
+ * No credentials, or none that could be used: CredentialsProviderError, TokenProviderError and
+ * their like.
+ */
 export function lacksCredentials(failure: S3Failure): boolean {
 	return failure.verb === undefined && failure.name.endsWith("ProviderError");
 }
@@ -111,13 +134,14 @@ const NOT_DENIED = /^(InvalidObjectState|InvalidBucketState)$|QuotaExceeded|cap_
 
 function isDenied(failure: S3Failure): boolean {
 	if (lacksCredentials(failure)) return true;
-	if (failure.status === 401 || (failure.status === 400 && DENIED_NAMES.has(failure.name))) return true;
+	if (failure.status === 401 || (failure.status === 400 && DENIED_NAMES.has(failure.name)))
+		return true;
 	return failure.status === 403 && !NOT_DENIED.test(failure.name) && !isPassing(failure);
 }
 
 /**
- * A 403, but no denial: the SDK takes the right time from this very answer and signs the next request with it. Clocks jump
- * when a frozen virtual machine wakes.
+ * A 403, but no denial: the SDK takes the right time from this very answer and signs the next
+ * request with it. Clocks jump when a frozen virtual machine wakes.
  */
 function isClockWrong(failure: S3Failure): boolean {
 	return failure.name === "RequestTimeTooSkewed";
@@ -125,24 +149,40 @@ function isClockWrong(failure: S3Failure): boolean {
 
 /** What helps where the store went on giving an answer that is tried again. */
 export function undecidedRemedy(failure: S3Failure): string | undefined {
-	return isClockWrong(failure) ? "set this machine's clock right, or the store's; the workspace is untouched, so run again" : undefined;
+	return isClockWrong(failure)
+		? "set this machine's clock right, or the store's; the workspace is untouched, so run again"
+		: undefined;
 }
 
 /** What becomes of a PUT. `unknown` unless the answer leaves no doubt. */
-export type PutVerdict = "exists" | "denied" | "bucket-missing" | "unsupported" | "refused" | "unknown";
+export type PutVerdict =
+	| "exists"
+	| "denied"
+	| "bucket-missing"
+	| "unsupported"
+	| "refused"
+	| "unknown";
 
 export function classifyPut(failure: S3Failure): PutVerdict {
 	if (failure.status === 412) return "exists";
 	if (isClockWrong(failure)) return "unknown";
 	if (isDenied(failure)) return "denied";
 	if (failure.status === 404 && failure.name === "NoSuchBucket") return "bucket-missing";
-	if (failure.status === 400 && /if-none-match|conditional/i.test(failure.message)) return "unsupported";
+	if (failure.status === 400 && /if-none-match|conditional/i.test(failure.message))
+		return "unsupported";
 	if (refusalOf(failure) !== undefined) return "refused";
 	return failure.status === 501 ? "unsupported" : "unknown";
 }
 
 /** What becomes of a GET, a LIST or a DELETE: of whatever may be asked again. */
-export type ReadVerdict = "not-found" | "denied" | "bucket-missing" | "unsupported" | "refused" | "retry" | "unreachable";
+export type ReadVerdict =
+	| "not-found"
+	| "denied"
+	| "bucket-missing"
+	| "unsupported"
+	| "refused"
+	| "retry"
+	| "unreachable";
 
 export function classifyRead(failure: S3Failure): ReadVerdict {
 	if (isClockWrong(failure)) return "retry";
@@ -151,7 +191,8 @@ export function classifyRead(failure: S3Failure): ReadVerdict {
 	switch (failure.status) {
 		case 404:
 			if (failure.name === "NoSuchBucket") return "bucket-missing";
-			// Without an error document any server may have said so; only to a HEAD S3 itself says no more.
+			// Without an error document any server may have said so; only to a HEAD S3 itself says no
+			// more.
 			return failure.name === "NoSuchKey" || failure.verb === "HEAD" ? "not-found" : "unreachable";
 		case 408:
 		case 429:
@@ -159,8 +200,10 @@ export function classifyRead(failure: S3Failure): ReadVerdict {
 		case 501:
 			return "unsupported";
 		default:
-			// No status: the connection failed. Below 300: the answer could not be used. Other 3xx and 4xx answers stay what they are.
-			if (failure.status === undefined || failure.status < 300 || failure.status >= 500) return "retry";
+			// No status: the connection failed. Below 300: the answer could not be used. Other 3xx and
+			// 4xx answers stay what they are.
+			if (failure.status === undefined || failure.status < 300 || failure.status >= 500)
+				return "retry";
 			return isPassing(failure) ? "retry" : "unreachable";
 	}
 }

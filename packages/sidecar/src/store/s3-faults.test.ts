@@ -25,7 +25,11 @@ afterEach(async () => {
 	for (const step of undo.splice(0).reverse()) await step();
 });
 
-const SECRETS = { accessKeyId: "ASIATESTTESTTESTTEST", secretAccessKey: "the-secret-key", sessionToken: "the-session-token" };
+const SECRETS = {
+	accessKeyId: "ASIATESTTESTTESTTEST",
+	secretAccessKey: "the-secret-key",
+	sessionToken: "the-session-token",
+};
 const MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT";
 const OBJECT = { "last-modified": MODIFIED, etag: '"e"' };
 
@@ -43,7 +47,9 @@ async function open(endpoint: string, options: Partial<S3StoreOptions> = {}): Pr
 	return store;
 }
 
-async function facing(...answers: [Answer, ...Answer[]]): Promise<{ store: S3Store; server: FaultServer }> {
+async function facing(
+	...answers: [Answer, ...Answer[]]
+): Promise<{ store: S3Store; server: FaultServer }> {
 	return await facingWith({}, ...answers);
 }
 
@@ -59,7 +65,11 @@ async function facingWith(
 /** For answers that stop; long enough for a busy machine to answer in. */
 const IMPATIENT = { timeouts: { idleMs: 400, bulkIdleMs: 400 } };
 
-async function pagesOf(store: S3Store, options?: ListOptions, prefix = "log/"): Promise<ListPage[]> {
+async function pagesOf(
+	store: S3Store,
+	options?: ListOptions,
+	prefix = "log/",
+): Promise<ListPage[]> {
 	const pages: ListPage[] = [];
 	for await (const page of store.list(prefix, options)) pages.push(page);
 	return pages;
@@ -72,13 +82,21 @@ describe("DELETE", () => {
 	it("is repeated, done where nothing is, and no more than that", async () => {
 		const { store, server } = await facing(reset, s3Error(503, "SlowDown"), answer(204, {}));
 		await store.delete("log/1");
-		expect(server.requests.map(({ method, url }) => [method, url?.split("?")[0]])).toEqual(Array(3).fill(["DELETE", "/bucket/pre/log/1"]));
+		expect(server.requests.map(({ method, url }) => [method, url?.split("?")[0]])).toEqual(
+			Array(3).fill(["DELETE", "/bucket/pre/log/1"]),
+		);
 		const absent = await facing(s3Error(404, "NoSuchKey"));
 		await absent.store.delete("log/1");
 		expect(absent.server.requests).toHaveLength(1);
 		const gone = await facing(s3Error(404, "NoSuchBucket"));
-		await expect(gone.store.delete("log/1")).rejects.toMatchObject({ code: "STORE_BUCKET_MISSING" });
-		const down = await facing(s3Error(500, "InternalError"), s3Error(500, "InternalError"), s3Error(500, "InternalError"));
+		await expect(gone.store.delete("log/1")).rejects.toMatchObject({
+			code: "STORE_BUCKET_MISSING",
+		});
+		const down = await facing(
+			s3Error(500, "InternalError"),
+			s3Error(500, "InternalError"),
+			s3Error(500, "InternalError"),
+		);
 		await expect(down.store.delete("log/1")).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
 	});
 });
@@ -87,7 +105,9 @@ describe("PUT", () => {
 	it("is one request with everything that makes it create-only", async () => {
 		const { store, server } = await facing(created);
 		expect(await store.putIfAbsent("log/1", BODY)).toMatchObject({ kind: "created" });
-		expect(server.requests).toMatchObject([{ method: "PUT", headers: { "if-none-match": "*", "content-length": "8" }, body: BODY }]);
+		expect(server.requests).toMatchObject([
+			{ method: "PUT", headers: { "if-none-match": "*", "content-length": "8" }, body: BODY },
+		]);
 		expect(server.requests[0]?.url).toMatch(/^\/bucket\/pre\/log\/1(\?|$)/);
 		expect(server.requests[0]?.headers).toHaveProperty("x-amz-checksum-crc32");
 	});
@@ -106,7 +126,10 @@ describe("PUT", () => {
 		["408 RequestTimeout", s3Error(408, "RequestTimeout")],
 		["429", answer(429)],
 		["500 InternalError", s3Error(500, "InternalError")],
-		["502 with a page", answer(502, { "content-type": "text/html" }, "<html><body>Bad gateway</body></html>")],
+		[
+			"502 with a page",
+			answer(502, { "content-type": "text/html" }, "<html><body>Bad gateway</body></html>"),
+		],
 		["503 SlowDown", s3Error(503, "SlowDown")],
 		["503 that names a denial", s3Error(503, "AccessDenied")],
 		["504 without a body", answer(504)],
@@ -117,15 +140,24 @@ describe("PUT", () => {
 		["400 ThrottlingException", s3Error(400, "ThrottlingException")],
 		["400 without a body", answer(400)],
 		// @id s3-400-page-unknown
-		["400 with a page", answer(400, { "content-type": "text/html" }, "<html><body>Bad Request</body></html>")],
+		[
+			"400 with a page",
+			answer(400, { "content-type": "text/html" }, "<html><body>Bad Request</body></html>"),
+		],
 		["409 OperationAborted", s3Error(409, "OperationAborted")],
 		["500 KMS.InternalException", s3Error(500, "KMS.InternalException")],
 		["404 of no bucket", s3Error(404, "NoSuchKey")],
 		["404 with a page", answer(404, {}, "<html>Not found</html>")],
 		["403 RequestTimeTooSkewed", s3Error(403, "RequestTimeTooSkewed")],
 		["200 with an error", answer(200, { etag: '"e"' }, errorDocument("InternalError"))],
-		["200 with an error that names a denial", answer(200, { etag: '"e"' }, errorDocument("AccessDenied"))],
-		["200 with an error and a line feed", answer(200, { etag: '"e"' }, `${errorDocument("SlowDown")}\n`)],
+		[
+			"200 with an error that names a denial",
+			answer(200, { etag: '"e"' }, errorDocument("AccessDenied")),
+		],
+		[
+			"200 with an error and a line feed",
+			answer(200, { etag: '"e"' }, `${errorDocument("SlowDown")}\n`),
+		],
 		["200 with a page", answer(200, { etag: '"e"' }, "<html>Please log in</html>")],
 		["200 without an ETag", answer(200)],
 		["200 cut off", cutOff(200, { etag: '"e"' }, 100, reset)],
@@ -135,7 +167,10 @@ describe("PUT", () => {
 		["something that is not HTTP", (_, { socket }) => socket.end("SSH-2.0-OpenSSH_9.9\r\n")],
 	])("%s: unknown, and one request only", async (_, respond) => {
 		const { store, server } = await facing(respond);
-		expect(await store.putIfAbsent("log/1", BODY)).toEqual({ kind: "unknown", cause: expect.any(Error) });
+		expect(await store.putIfAbsent("log/1", BODY)).toEqual({
+			kind: "unknown",
+			cause: expect.any(Error),
+		});
 		expect(server.requests).toHaveLength(1);
 		expect(store.requests).toEqual({ list: 0, get: 0, put: 1 });
 	});
@@ -146,7 +181,10 @@ describe("PUT", () => {
 		["200 that never ends", cutOff(200, { etag: '"e"' }, 100, silence), BODY],
 	])("%s: unknown after the timeout, and one request only", async (_, respond, body) => {
 		const { store, server } = await facingWith(IMPATIENT, respond);
-		expect(await store.putIfAbsent("log/1", body)).toEqual({ kind: "unknown", cause: expect.objectContaining({ name: "TimeoutError" }) });
+		expect(await store.putIfAbsent("log/1", body)).toEqual({
+			kind: "unknown",
+			cause: expect.objectContaining({ name: "TimeoutError" }),
+		});
 		expect(server.requests).toHaveLength(1);
 	});
 
@@ -159,17 +197,28 @@ describe("PUT", () => {
 		["400 ExpiredToken", "STORE_ACCESS_DENIED", s3Error(400, "ExpiredToken")],
 		["404 NoSuchBucket", "STORE_BUCKET_MISSING", s3Error(404, "NoSuchBucket")],
 		["501 NotImplemented", "STORE_UNSUPPORTED", s3Error(501, "NotImplemented")],
-		["400 about If-None-Match", "STORE_UNSUPPORTED", s3Error(400, "InvalidArgument", "If-None-Match is not supported")],
+		[
+			"400 about If-None-Match",
+			"STORE_UNSUPPORTED",
+			s3Error(400, "InvalidArgument", "If-None-Match is not supported"),
+		],
 	])("%s: %s", async (_, code, respond) => {
 		const { store, server } = await facing(respond);
-		await expect(store.putIfAbsent("log/1", BODY)).rejects.toMatchObject({ name: "SidecarError", code });
+		await expect(store.putIfAbsent("log/1", BODY)).rejects.toMatchObject({
+			name: "SidecarError",
+			code,
+		});
 		expect(server.requests).toHaveLength(1);
 	});
 
 	it("is never taken for done when the answer comes before the body was sent", async () => {
 		const server = createServer((socket) => {
 			socket.on("error", () => {});
-			socket.once("data", () => socket.end("HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+			socket.once("data", () =>
+				socket.end(
+					"HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+				),
+			);
 		});
 		const store = await open(await listening(server));
 		const { kind } = await store.putIfAbsent("log/1", Buffer.alloc(16_000_000));
@@ -189,7 +238,11 @@ describe("GET", () => {
 
 	it("gives body, size and time", async () => {
 		const { store } = await facing(found);
-		expect(await store.get("packs/a")).toEqual({ body: BODY, totalBytes: 8, lastModifiedMs: Date.parse(MODIFIED) });
+		expect(await store.get("packs/a")).toEqual({
+			body: BODY,
+			totalBytes: 8,
+			lastModifiedMs: Date.parse(MODIFIED),
+		});
 	});
 
 	it.each<[string, Answer]>([
@@ -213,7 +266,11 @@ describe("GET", () => {
 
 		const { store: unlucky, server } = await facing(respond, respond, respond, found);
 		const failed = unlucky.get("packs/a");
-		await expect(failed).rejects.toMatchObject({ code: "STORE_UNREACHABLE", value: "s3://bucket/pre/packs/a", cause: expect.any(Error) });
+		await expect(failed).rejects.toMatchObject({
+			code: "STORE_UNREACHABLE",
+			value: "s3://bucket/pre/packs/a",
+			cause: expect.any(Error),
+		});
 		await expect(failed).rejects.toThrow(server.endpoint);
 		await expect(failed).rejects.toThrow("3 attempts");
 	});
@@ -235,7 +292,11 @@ describe("GET", () => {
 		["403 without a body", "STORE_ACCESS_DENIED", answer(403)],
 		["400 InvalidToken", "STORE_ACCESS_DENIED", s3Error(400, "InvalidToken")],
 		["400 of another kind", "STORE_REFUSED", s3Error(400, "InvalidRequest")],
-		["400 with a page", "STORE_UNREACHABLE", answer(400, { "content-type": "text/html" }, "<html><body>Bad Request</body></html>")],
+		[
+			"400 with a page",
+			"STORE_UNREACHABLE",
+			answer(400, { "content-type": "text/html" }, "<html><body>Bad Request</body></html>"),
+		],
 		["403 InvalidObjectState", "STORE_REFUSED", s3Error(403, "InvalidObjectState")],
 		["400 KMS.DisabledException", "STORE_REFUSED", s3Error(400, "KMS.DisabledException")],
 		["405 MethodNotAllowed", "STORE_REFUSED", s3Error(405, "MethodNotAllowed")],
@@ -252,23 +313,34 @@ describe("GET", () => {
 		["301 PermanentRedirect", 301, "PermanentRedirect"],
 		["400 AuthorizationHeaderMalformed", 400, "AuthorizationHeaderMalformed"],
 	])("%s: names the region the bucket is in", async (_, status, code) => {
-		const { store } = await facing(answer(status, { "x-amz-bucket-region": "ap-south-2" }, errorDocument(code)));
-		await expect(store.get("packs/a")).rejects.toThrow(`${status} ${code}: about ${code}; the bucket is in ap-south-2`);
+		const { store } = await facing(
+			answer(status, { "x-amz-bucket-region": "ap-south-2" }, errorDocument(code)),
+		);
+		await expect(store.get("packs/a")).rejects.toThrow(
+			`${status} ${code}: about ${code}; the bucket is in ap-south-2`,
+		);
 	});
 
 	describe("of a range", () => {
 		const range = { offset: 4, length: 2 };
-		const part = (text: string, contentRange: string) => answer(206, { ...OBJECT, "content-range": contentRange }, text);
+		const part = (text: string, contentRange: string) =>
+			answer(206, { ...OBJECT, "content-range": contentRange }, text);
 
 		it("asks for it, and tells the size of the whole", async () => {
 			const { store, server } = await facing(part("bo", "bytes 4-5/8"));
-			expect(await store.get("packs/a", { range })).toMatchObject({ body: Buffer.from("bo"), totalBytes: 8 });
+			expect(await store.get("packs/a", { range })).toMatchObject({
+				body: Buffer.from("bo"),
+				totalBytes: 8,
+			});
 			expect(server.requests[0]?.headers.range).toBe("bytes=4-5");
 		});
 
 		it("takes its part of all, where a server ignores ranges", async () => {
 			const { store } = await facing(found);
-			expect(await store.get("packs/a", { range })).toMatchObject({ body: Buffer.from("bo"), totalBytes: 8 });
+			expect(await store.get("packs/a", { range })).toMatchObject({
+				body: Buffer.from("bo"),
+				totalBytes: 8,
+			});
 		});
 
 		it.each([
@@ -277,7 +349,9 @@ describe("GET", () => {
 			["one of unknown size", part("bo", "bytes 4-5/*")],
 		])("is not satisfied with %s", async (_, respond) => {
 			const { store } = await facing(respond);
-			await expect(store.get("packs/a", { range })).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+			await expect(store.get("packs/a", { range })).rejects.toMatchObject({
+				code: "STORE_UNREACHABLE",
+			});
 			expect(store.requests.get).toBe(3);
 		});
 
@@ -290,14 +364,23 @@ describe("GET", () => {
 				answer(200, { ...OBJECT, "content-length": "8" }),
 			);
 			const read = await store.get("packs/a", { range: { offset: 8, length: 5 } });
-			expect(read).toEqual({ body: Buffer.alloc(0), totalBytes: 8, lastModifiedMs: Date.parse(MODIFIED) });
+			expect(read).toEqual({
+				body: Buffer.alloc(0),
+				totalBytes: 8,
+				lastModifiedMs: Date.parse(MODIFIED),
+			});
 			expect(server.requests.map(({ method }) => method)).toEqual(["GET", "HEAD"]);
 			expect(store.requests.get).toBe(2);
 		});
 
 		it("does not take a 416 for bytes that are there", async () => {
-			const { store } = await facing(answer(416), answer(200, { ...OBJECT, "content-length": "9" }));
-			await expect(store.get("packs/a", { range: { offset: 8, length: 5 } })).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+			const { store } = await facing(
+				answer(416),
+				answer(200, { ...OBJECT, "content-length": "9" }),
+			);
+			await expect(store.get("packs/a", { range: { offset: 8, length: 5 } })).rejects.toMatchObject(
+				{ code: "STORE_UNREACHABLE" },
+			);
 		});
 	});
 
@@ -334,12 +417,20 @@ describe("LIST", () => {
 		readonly truncated?: boolean;
 		readonly name?: string;
 	}
-	const document = ({ keys = [], next, truncated = next !== undefined, name = "bucket" }: Listing) =>
+	const document = ({
+		keys = [],
+		next,
+		truncated = next !== undefined,
+		name = "bucket",
+	}: Listing) =>
 		[
 			'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
 			`<Name>${name}</Name><IsTruncated>${truncated}</IsTruncated>`,
 			next === undefined ? "" : `<NextContinuationToken>${next}</NextContinuationToken>`,
-			...keys.map((key) => `<Contents><Key>${key}</Key><Size>5</Size><LastModified>2015-10-21T07:28:00.123Z</LastModified></Contents>`),
+			...keys.map(
+				(key) =>
+					`<Contents><Key>${key}</Key><Size>5</Size><LastModified>2015-10-21T07:28:00.123Z</LastModified></Contents>`,
+			),
 			"</ListBucketResult>",
 		].join("");
 	const listing = (listed: Listing, headers: Record<string, string> = {}) =>
@@ -359,10 +450,20 @@ describe("LIST", () => {
 			{ storeTimeMs, objects: [] },
 			{ storeTimeMs, objects: [{ key: "log/3", ...info }] },
 		]);
-		const queries = server.requests.map(({ url }) => new URLSearchParams(url.slice(url.indexOf("?"))));
-		expect(queries.map((query) => query.get("prefix"))).toEqual(["pre/log/", "pre/log/", "pre/log/"]);
+		const queries = server.requests.map(
+			({ url }) => new URLSearchParams(url.slice(url.indexOf("?"))),
+		);
+		expect(queries.map((query) => query.get("prefix"))).toEqual([
+			"pre/log/",
+			"pre/log/",
+			"pre/log/",
+		]);
 		expect(queries.map((query) => query.get("start-after"))).toEqual(["pre/log/0", null, null]);
-		expect(queries.map((query) => query.get("continuation-token"))).toEqual([null, "token", "token2"]);
+		expect(queries.map((query) => query.get("continuation-token"))).toEqual([
+			null,
+			"token",
+			"token2",
+		]);
 		expect(store.requests.list).toBe(3);
 	});
 
@@ -382,12 +483,26 @@ describe("LIST", () => {
 			listing({ keys: ["pre/log/d"] }),
 		);
 		const pages = await pagesOf(store, { limit: 2 });
-		expect(pages.flatMap(({ objects }) => objects.map(({ key }) => key))).toEqual(["log/c", "log/d"]);
-		expect(server.requests.map(({ url }) => /max-keys=(\d+)/.exec(url)?.[1])).toEqual(["2", "1000", "1"]);
+		expect(pages.flatMap(({ objects }) => objects.map(({ key }) => key))).toEqual([
+			"log/c",
+			"log/d",
+		]);
+		expect(server.requests.map(({ url }) => /max-keys=(\d+)/.exec(url)?.[1])).toEqual([
+			"2",
+			"1000",
+			"1",
+		]);
 	});
 
 	it.each<[string, Answer]>([
-		["a page of a portal", answer(200, { "content-type": "text/html" }, "<html><head><title>Logger in</title></head><body></body></html>")],
+		[
+			"a page of a portal",
+			answer(
+				200,
+				{ "content-type": "text/html" },
+				"<html><head><title>Logger in</title></head><body></body></html>",
+			),
+		],
 		["nothing", answer(200)],
 		["JSON", answer(200, {}, "{}")],
 		["half a document", answer(200, {}, document({ keys: ["pre/log/1"] }).slice(0, 250))],
@@ -395,12 +510,18 @@ describe("LIST", () => {
 		["a listing that names no bucket", listing({ name: "" })],
 		["a listing that goes on nowhere", listing({ keys: ["pre/log/1"], truncated: true })],
 		["another prefix", listing({ keys: ["pre/other/1"] })],
-		["an object without a key", answer(200, {}, document({ keys: ["pre/log/1"] }).replace(/<Key>.*<\/Key>/, ""))],
+		[
+			"an object without a key",
+			answer(200, {}, document({ keys: ["pre/log/1"] }).replace(/<Key>.*<\/Key>/, "")),
+		],
 		["500", s3Error(500, "InternalError")],
 		["silence", silence],
 	])("is never empty because of %s", async (_, respond) => {
 		const { store } = await facingWith(IMPATIENT, respond);
-		await expect(pagesOf(store)).rejects.toMatchObject({ name: "SidecarError", code: "STORE_UNREACHABLE" });
+		await expect(pagesOf(store)).rejects.toMatchObject({
+			name: "SidecarError",
+			code: "STORE_UNREACHABLE",
+		});
 		expect(store.requests.list).toBe(3);
 	});
 
@@ -461,12 +582,15 @@ describe("connections", () => {
 	it("are 64 at most, and waiting for one is not a failure to connect", async () => {
 		let now = 0;
 		let most = 0;
-		const { store } = await facingWith({ timeouts: { connectMs: 300 } }, async (response, request) => {
-			most = Math.max(most, ++now);
-			await sleep(100);
-			now--;
-			answer(200, OBJECT, BODY)(response, request);
-		});
+		const { store } = await facingWith(
+			{ timeouts: { connectMs: 300 } },
+			async (response, request) => {
+				most = Math.max(most, ++now);
+				await sleep(100);
+				now--;
+				answer(200, OBJECT, BODY)(response, request);
+			},
+		);
 		await Promise.all(Array.from({ length: 64 * 5 }, () => store.get("packs/a")));
 		expect(store.requests.get).toBe(64 * 5);
 		expect(most).toBe(64);
@@ -475,11 +599,15 @@ describe("connections", () => {
 	it("that nobody accepts: STORE_UNREACHABLE after the time to connect", async () => {
 		// A stopped process with a full queue: Linux drops every further SYN, as a firewall does.
 		const script = `require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, function () { console.log(this.address().port); });`;
-		const listener = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+		const listener = spawn(process.execPath, ["-e", script], {
+			stdio: ["ignore", "pipe", "inherit"],
+		});
 		undo.push(() => listener.kill("SIGKILL"));
 		const port = Number(await once(listener.stdout, "data"));
 		listener.kill("SIGSTOP");
-		const waiting = Array.from({ length: 10 }, () => connect(port, "127.0.0.1").on("error", () => {}));
+		const waiting = Array.from({ length: 10 }, () =>
+			connect(port, "127.0.0.1").on("error", () => {}),
+		);
 		undo.push(() => waiting.forEach((socket) => void socket.destroy()));
 		await Promise.all(waiting.slice(0, 2).map((socket) => once(socket, "connect")));
 		const store = await open(`http://127.0.0.1:${port}`, { timeouts: { connectMs: 100 } });
@@ -487,14 +615,19 @@ describe("connections", () => {
 			code: "STORE_UNREACHABLE",
 			message: expect.stringContaining("TimeoutError"),
 		});
-		expect(await store.putIfAbsent("log/1", BODY)).toEqual({ kind: "unknown", cause: expect.objectContaining({ name: "TimeoutError" }) });
+		expect(await store.putIfAbsent("log/1", BODY)).toEqual({
+			kind: "unknown",
+			cause: expect.objectContaining({ name: "TimeoutError" }),
+		});
 	});
 
 	it("go to the bucket's own host when told to", async () => {
 		const endpoint = "http://localhost:9";
 		const store = await open(endpoint, { forcePathStyle: false, backoffMs: [] });
 		// Whether or not the name resolves here, the error tells which one it was.
-		await expect(store.get("packs/a")).rejects.toThrow(endpoint.replace("localhost", "bucket.localhost"));
+		await expect(store.get("packs/a")).rejects.toThrow(
+			endpoint.replace("localhost", "bucket.localhost"),
+		);
 	});
 
 	it("that are refused: STORE_UNREACHABLE with the endpoint and ECONNREFUSED", async () => {
@@ -507,7 +640,10 @@ describe("connections", () => {
 			message: expect.stringContaining("ECONNREFUSED"),
 		});
 		await expect(pagesOf(store)).rejects.toThrow(endpoint);
-		expect(await store.putIfAbsent("log/1", BODY)).toEqual({ kind: "unknown", cause: expect.objectContaining({ code: "ECONNREFUSED" }) });
+		expect(await store.putIfAbsent("log/1", BODY)).toEqual({
+			kind: "unknown",
+			cause: expect.objectContaining({ code: "ECONNREFUSED" }),
+		});
 	});
 });
 
@@ -521,49 +657,81 @@ describe("a wrong clock", () => {
 		);
 		expect(await store.putIfAbsent("log/1", BODY)).toMatchObject({ kind: "unknown" });
 		expect(await store.putIfAbsent("log/1", BODY)).toMatchObject({ kind: "created" });
-		const signedHours = server.requests.map(({ headers }) => String(headers["x-amz-date"]).slice(0, 11));
+		const signedHours = server.requests.map(({ headers }) =>
+			String(headers["x-amz-date"]).slice(0, 11),
+		);
 		expect(signedHours[1]).toBe(date.toISOString().replace(/[-:]/g, "").slice(0, 11));
 		expect(signedHours[0]).not.toBe(signedHours[1]);
 	});
 });
 
 describe("secrets", () => {
-	const tell = (more: string) => s3Error(403, "SignatureDoesNotMatch", `The key ${SECRETS.accessKeyId} is wrong`, more);
+	const tell = (more: string) =>
+		s3Error(403, "SignatureDoesNotMatch", `The key ${SECRETS.accessKeyId} is wrong`, more);
 
-	it.each(["putIfAbsent", "get", "list"] as const)("are in no error of %s, though the server tells them all", async (verb) => {
-		const { store, server } = await facing((response, request) => {
-			const { authorization } = request.headers;
-			const signed = `x-amz-security-token:${request.headers["x-amz-security-token"]} ${authorization}`;
-			tell(`<AWSAccessKeyId>${SECRETS.accessKeyId}</AWSAccessKeyId><CanonicalRequest>${signed}</CanonicalRequest>`)(response, request);
-		});
-		const call = { putIfAbsent: () => store.putIfAbsent("log/1", BODY), get: () => store.get("log/1"), list: () => pagesOf(store) }[verb];
-		const error = await call().then(
-			() => undefined,
-			(thrown: unknown) => thrown,
-		);
-		expect(error).toMatchObject({ code: "STORE_ACCESS_DENIED" });
-		const shown = inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true }) + JSON.stringify(error);
-		const signature = /Signature=([0-9a-f]{64})/.exec(String(server.requests[0]?.headers.authorization))?.[1];
-		expect(signature).toBeDefined();
-		for (const secret of [...Object.values(SECRETS), signature as string]) expect(shown).not.toContain(secret);
-		expect(shown).toContain("SignatureDoesNotMatch");
-	});
+	it.each(["putIfAbsent", "get", "list"] as const)(
+		"are in no error of %s, though the server tells them all",
+		async (verb) => {
+			const { store, server } = await facing((response, request) => {
+				const { authorization } = request.headers;
+				const signed = `x-amz-security-token:${request.headers["x-amz-security-token"]} ${authorization}`;
+				tell(
+					`<AWSAccessKeyId>${SECRETS.accessKeyId}</AWSAccessKeyId><CanonicalRequest>${signed}</CanonicalRequest>`,
+				)(response, request);
+			});
+			const call = {
+				putIfAbsent: () => store.putIfAbsent("log/1", BODY),
+				get: () => store.get("log/1"),
+				list: () => pagesOf(store),
+			}[verb];
+			const error = await call().then(
+				() => undefined,
+				(thrown: unknown) => thrown,
+			);
+			expect(error).toMatchObject({ code: "STORE_ACCESS_DENIED" });
+			const shown =
+				inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true }) +
+				JSON.stringify(error);
+			const signature = /Signature=([0-9a-f]{64})/.exec(
+				String(server.requests[0]?.headers.authorization),
+			)?.[1];
+			expect(signature).toBeDefined();
+			for (const secret of [...Object.values(SECRETS), signature as string])
+				expect(shown).not.toContain(secret);
+			expect(shown).toContain("SignatureDoesNotMatch");
+		},
+	);
 
 	it("are in no cause of an unknown PUT", async () => {
-		const { store } = await facing(s3Error(500, "InternalError", `for ${SECRETS.accessKeyId}`, `<Token>${SECRETS.sessionToken}</Token>`));
-		const shown = inspect(await store.putIfAbsent("log/1", BODY), { depth: Number.POSITIVE_INFINITY, showHidden: true });
+		const { store } = await facing(
+			s3Error(
+				500,
+				"InternalError",
+				`for ${SECRETS.accessKeyId}`,
+				`<Token>${SECRETS.sessionToken}</Token>`,
+			),
+		);
+		const shown = inspect(await store.putIfAbsent("log/1", BODY), {
+			depth: Number.POSITIVE_INFINITY,
+			showHidden: true,
+		});
 		expect(shown).toContain("InternalError");
 		for (const secret of Object.values(SECRETS)) expect(shown).not.toContain(secret);
 	});
 
 	it("that cannot be found: STORE_ACCESS_DENIED with a remedy, and nothing is sent", async () => {
-		for (const name of Object.keys(process.env).filter((key) => key.startsWith("AWS_"))) vi.stubEnv(name, undefined);
+		for (const name of Object.keys(process.env).filter((key) => key.startsWith("AWS_")))
+			vi.stubEnv(name, undefined);
 		vi.stubEnv("HOME", "/nonexistent");
 		vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
 		undo.push(() => vi.unstubAllEnvs());
 		const server = await startFaultServer(created);
 		undo.push(() => server.stop());
-		const store = await S3Store.open({ bucket: "bucket", endpoint: server.endpoint, region: "eu-west-1" });
+		const store = await S3Store.open({
+			bucket: "bucket",
+			endpoint: server.endpoint,
+			region: "eu-west-1",
+		});
 		const denied = { code: "STORE_ACCESS_DENIED", remedy: expect.stringContaining("AWS_PROFILE") };
 		await expect(store.putIfAbsent("log/1", BODY)).rejects.toMatchObject(denied);
 		await expect(store.get("log/1")).rejects.toMatchObject(denied);

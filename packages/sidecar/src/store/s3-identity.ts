@@ -1,4 +1,7 @@
-/** What an S3 store would be asked as, and where: for people who look for a fault. Never the value of a credential. */
+/**
+ * What an S3 store would be asked as, and where: for people who look for a fault. Never the value
+ * of a credential.
+ */
 import { SidecarError } from "../errors.ts";
 import { connectS3, type S3ConnectionOptions } from "./s3-client.ts";
 import { S3Failure, type Wire } from "./s3-failure.ts";
@@ -7,7 +10,10 @@ export interface S3Identity {
 	readonly region: string;
 	/** Undefined: that of AWS for the region. */
 	readonly endpoint: string | undefined;
-	/** Looks for credentials as the store does. @throws SidecarError STORE_ACCESS_DENIED where there are none */
+	/**
+	 * Looks for credentials as the store does. @throws SidecarError STORE_ACCESS_DENIED where there
+	 * are none
+	 */
 	credentials(): Promise<CredentialsFound>;
 	close(): void;
 }
@@ -21,7 +27,10 @@ export interface CredentialsFound {
 	readonly expiresMs: number | undefined;
 }
 
-/** By the names the SDK gives its providers; the first that is there counts, since a role is assumed with what another gave. */
+/**
+ * By the names the SDK gives its providers; the first that is there counts, since a role is assumed
+ * with what another gave.
+ */
 const SOURCES = [
 	["CREDENTIALS_STS_ASSUME_ROLE_WEB_ID", "a web identity token (AWS_WEB_IDENTITY_TOKEN_FILE)"],
 	["CREDENTIALS_STS_ASSUME_ROLE", "a role that is assumed"],
@@ -41,15 +50,24 @@ export async function identifyS3(options: S3ConnectionOptions): Promise<S3Identi
 	const endpoint = await client.config.endpoint?.();
 	return {
 		region: await client.config.region(),
-		endpoint: endpoint && `${endpoint.protocol}//${endpoint.hostname}${endpoint.port === undefined ? "" : `:${endpoint.port}`}`,
+		endpoint:
+			endpoint &&
+			`${endpoint.protocol}//${endpoint.hostname}${endpoint.port === undefined ? "" : `:${endpoint.port}`}`,
 		credentials: async () => {
 			try {
 				const found = await client.config.credentials();
 				const given = (found as { readonly $source?: object }).$source ?? {};
 				const source = SOURCES.find(([name]) => name in given)?.[1] ?? "the program that calls";
-				return { source, isTemporary: found.sessionToken !== undefined, expiresMs: found.expiration?.getTime() };
+				return {
+					source,
+					isTemporary: found.sessionToken !== undefined,
+					expiresMs: found.expiration?.getTime(),
+				};
 			} catch (error) {
-				throw new SidecarError("STORE_ACCESS_DENIED", { reason: new S3Failure(error, NOTHING_SENT).summary, remedy: REMEDY });
+				throw new SidecarError("STORE_ACCESS_DENIED", {
+					reason: new S3Failure(error, NOTHING_SENT).summary,
+					remedy: REMEDY,
+				});
 			}
 		},
 		close: () => {

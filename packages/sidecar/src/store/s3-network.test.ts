@@ -18,7 +18,8 @@ afterEach(async () => {
 });
 
 beforeEach(() => {
-	for (const name of Object.keys(process.env)) if (/^AWS_|_proxy$/i.test(name)) vi.stubEnv(name, undefined);
+	for (const name of Object.keys(process.env))
+		if (/^AWS_|_proxy$/i.test(name)) vi.stubEnv(name, undefined);
 });
 
 const CREDENTIALS = { accessKeyId: "a", secretAccessKey: "b" };
@@ -31,9 +32,13 @@ async function storeAt(endpoint: string) {
 
 /** @returns its URL, and the lines it printed */
 async function proxy(): Promise<{ url: string; seen: string[] }> {
-	const child = spawn(process.execPath, [fileURLToPath(new URL("../../../testkit/store/forward-proxy.ts", import.meta.url))], {
-		stdio: ["ignore", "pipe", "inherit"],
-	});
+	const child = spawn(
+		process.execPath,
+		[fileURLToPath(new URL("../../../testkit/store/forward-proxy.ts", import.meta.url))],
+		{
+			stdio: ["ignore", "pipe", "inherit"],
+		},
+	);
 	undo.push(() => child.kill("SIGKILL"));
 	const seen: string[] = [];
 	const lines = createInterface({ input: child.stdout });
@@ -57,7 +62,19 @@ async function tlsServer() {
 	undo.push(() => rmSync(dir, { recursive: true }));
 	const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: dir, stdio: "pipe" });
 	const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-	openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=An authority of our own");
+	openssl(
+		"req",
+		"-x509",
+		...key,
+		"-keyout",
+		"ca.key",
+		"-out",
+		"ca.pem",
+		"-days",
+		"2",
+		"-subj",
+		"/CN=An authority of our own",
+	);
 	openssl("req", ...key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost");
 	writeFileSync(join(dir, "ext"), "subjectAltName=DNS:localhost,IP:127.0.0.1");
 	openssl(
@@ -78,26 +95,37 @@ async function tlsServer() {
 		"ext",
 	);
 	const read = (name: string) => readFileSync(join(dir, name));
-	const server = createServer({ key: read("server.key"), cert: read("server.pem") }, (incoming, response) => {
-		incoming.resume().on("end", () => response.writeHead(200, { etag: '"e"' }).end());
-	});
+	const server = createServer(
+		{ key: read("server.key"), cert: read("server.pem") },
+		(incoming, response) => {
+			incoming.resume().on("end", () => response.writeHead(200, { etag: '"e"' }).end());
+		},
+	);
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 	undo.push(() => server.closeAllConnections());
 	undo.push(() => server.close());
-	return { endpoint: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, ca: join(dir, "ca.pem"), dir };
+	return {
+		endpoint: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+		ca: join(dir, "ca.pem"),
+		dir,
+	};
 }
 
-const put = async (endpoint: string) => await (await storeAt(endpoint)).putIfAbsent("log/1", Buffer.from("x"));
+const put = async (endpoint: string) =>
+	await (await storeAt(endpoint)).putIfAbsent("log/1", Buffer.from("x"));
 
 describe("a proxy", () => {
 	// @id s3-proxy
-	it.each(["HTTP_PROXY", "http_proxy"])("of %s carries requests to a store without TLS", async (name) => {
-		const [server, via] = [await startFaultServer(answer(200, { etag: '"e"' })), await proxy()];
-		undo.push(() => server.stop());
-		vi.stubEnv(name, via.url);
-		expect(await put(server.endpoint)).toMatchObject({ kind: "created" });
-		expect(via.seen).toEqual([`PUT ${server.endpoint}/bucket/log/1`]);
-	});
+	it.each(["HTTP_PROXY", "http_proxy"])(
+		"of %s carries requests to a store without TLS",
+		async (name) => {
+			const [server, via] = [await startFaultServer(answer(200, { etag: '"e"' })), await proxy()];
+			undo.push(() => server.stop());
+			vi.stubEnv(name, via.url);
+			expect(await put(server.endpoint)).toMatchObject({ kind: "created" });
+			expect(via.seen).toEqual([`PUT ${server.endpoint}/bucket/log/1`]);
+		},
+	);
 
 	// @id s3-no-proxy
 	it("is not used for a host that NO_PROXY lists", async () => {
@@ -157,7 +185,10 @@ describe.skipIf(!canSign && process.env.CI !== "true")("an authority of our own"
 	it("is not trusted by default, and the remedy says how to trust it", async () => {
 		const { endpoint } = await tlsServer();
 		const store = await storeAt(endpoint);
-		await expect(store.get("log/1")).rejects.toMatchObject({ code: "STORE_UNREACHABLE", remedy: expect.stringContaining("AWS_CA_BUNDLE") });
+		await expect(store.get("log/1")).rejects.toMatchObject({
+			code: "STORE_UNREACHABLE",
+			remedy: expect.stringContaining("AWS_CA_BUNDLE"),
+		});
 	});
 
 	it.each([
@@ -165,6 +196,9 @@ describe.skipIf(!canSign && process.env.CI !== "true")("an authority of our own"
 		["without a certificate", `${import.meta.dirname}/port.ts`],
 	])("with a bundle %s is a usage error that names the file", async (_, file) => {
 		vi.stubEnv("AWS_CA_BUNDLE", file);
-		await expect(storeAt("https://127.0.0.1:9")).rejects.toMatchObject({ code: "USAGE", value: file });
+		await expect(storeAt("https://127.0.0.1:9")).rejects.toMatchObject({
+			code: "USAGE",
+			value: file,
+		});
 	});
 });

@@ -1,6 +1,13 @@
 import { Readable } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Answer, answer, cutOff, reset, s3Error, startFaultServer } from "../../../testkit/store/fault-server.ts";
+import {
+	type Answer,
+	answer,
+	cutOff,
+	reset,
+	s3Error,
+	startFaultServer,
+} from "../../../testkit/store/fault-server.ts";
 import { plainBucket } from "../../../testkit/store/plain-bucket.ts";
 import { makeRestrictedUser, s3TestServer } from "../../../testkit/store/s3-server.ts";
 import { openPlace, openSink, parsePlace } from "./place.ts";
@@ -53,7 +60,8 @@ const body = (text: string, headers: Record<string, string> = {}) =>
 
 async function allOf(objects: PlainObjects): Promise<string[]> {
 	const keys: string[] = [];
-	for await (const objectsOfPage of objects.list()) keys.push(...objectsOfPage.map(({ key }) => key));
+	for await (const objectsOfPage of objects.list())
+		keys.push(...objectsOfPage.map(({ key }) => key));
 	return keys;
 }
 
@@ -74,12 +82,24 @@ describe("a listing", () => {
 	});
 
 	it.each([
-		["that fails on its second page", [page(["p/a"], { next: "t" }), s3Error(500, "InternalError")], "STORE_UNREACHABLE"],
-		["that is denied on its second page", [page(["p/a"], { next: "t" }), s3Error(403, "AccessDenied")], "STORE_ACCESS_DENIED"],
+		[
+			"that fails on its second page",
+			[page(["p/a"], { next: "t" }), s3Error(500, "InternalError")],
+			"STORE_UNREACHABLE",
+		],
+		[
+			"that is denied on its second page",
+			[page(["p/a"], { next: "t" }), s3Error(403, "AccessDenied")],
+			"STORE_ACCESS_DENIED",
+		],
 		["that is cut off", [page(["p/a"], { next: "" })], "STORE_UNREACHABLE"],
 		["of another place", [page(["q/a"])], "STORE_UNREACHABLE"],
 		["that is no listing", [answer(200, {}, "<html>welcome</html>")], "STORE_UNREACHABLE"],
-		["whose keys are not encoded as it says", [page(["p/%zz"], { encoding: "url" })], "STORE_UNREACHABLE"],
+		[
+			"whose keys are not encoded as it says",
+			[page(["p/%zz"], { encoding: "url" })],
+			"STORE_UNREACHABLE",
+		],
 	] as const)("%s is an error, never a short one", async (_, answers, code) => {
 		const { objects } = await plainOf(...(answers as unknown as [Answer]));
 		await expect(allOf(objects)).rejects.toMatchObject({ code });
@@ -90,11 +110,23 @@ describe("an object", () => {
 	it("is asked for as it was listed, whole or in part", async () => {
 		const { objects, requests } = await plainOf(
 			body("abc", { "x-amz-meta-mode": "100644" }),
-			answer(206, { "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT", "content-range": "bytes 1-2/3" }, "bc"),
+			answer(
+				206,
+				{ "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT", "content-range": "bytes 1-2/3" },
+				"bc",
+			),
 		);
-		expect(await objects.get(listed)).toEqual({ body: Buffer.from("abc"), metadata: { mode: "100644" } });
-		expect((await objects.get(listed, { range: { offset: 1, length: 2 } })).body.toString()).toBe("bc");
-		expect(requests.map(({ headers }) => headers)).toMatchObject([{ "if-match": '"e"' }, { "if-match": '"e"', range: "bytes=1-2" }]);
+		expect(await objects.get(listed)).toEqual({
+			body: Buffer.from("abc"),
+			metadata: { mode: "100644" },
+		});
+		expect((await objects.get(listed, { range: { offset: 1, length: 2 } })).body.toString()).toBe(
+			"bc",
+		);
+		expect(requests.map(({ headers }) => headers)).toMatchObject([
+			{ "if-match": '"e"' },
+			{ "if-match": '"e"', range: "bytes=1-2" },
+		]);
 	});
 
 	it.each([
@@ -104,7 +136,11 @@ describe("an object", () => {
 		["behind a 404 that S3 did not send", [answer(404)], "STORE_UNREACHABLE"],
 		["that may not be read", [s3Error(403, "AccessDenied")], "STORE_ACCESS_DENIED"],
 		["that the store cannot give now", [s3Error(503, "SlowDown")], "STORE_UNREACHABLE"],
-		["whose body always ends early", [cutOff(200, { "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" }, 3, reset)], "STORE_UNREACHABLE"],
+		[
+			"whose body always ends early",
+			[cutOff(200, { "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" }, 3, reset)],
+			"STORE_UNREACHABLE",
+		],
 	] as const)("%s is an error", async (_, answers, code) => {
 		const { objects } = await plainOf(...(answers as unknown as [Answer]));
 		await expect(objects.get(listed)).rejects.toMatchObject({ code });
@@ -118,7 +154,10 @@ describe("an object", () => {
 });
 
 describe.skipIf(s3TestServer() === undefined)("with a real server", () => {
-	const noise = (size: number) => Buffer.from(Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index, 2654435761)).buffer);
+	const noise = (size: number) =>
+		Buffer.from(
+			Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index, 2654435761)).buffer,
+		);
 
 	it("what is written is listed and read, whatever the key and the size", async () => {
 		await using own = await plainBucket();
@@ -132,11 +171,15 @@ describe.skipIf(s3TestServer() === undefined)("with a real server", () => {
 			["d/", Buffer.alloc(0)],
 			["", Buffer.alloc(0)],
 		]);
-		for (const [key, bytes] of written) await sink.put(key, bytes, { sizeBytes: bytes.length, metadata: { mode: "100600" } });
+		for (const [key, bytes] of written)
+			await sink.put(key, bytes, { sizeBytes: bytes.length, metadata: { mode: "100600" } });
 		const parts = async function* () {
 			for (let at = 0; at < large.length; at += 1_000_000) yield large.subarray(at, at + 1_000_000);
 		};
-		await sink.put("large", Readable.from(parts(), { objectMode: false }), { sizeBytes: large.length, metadata: { mtime: "1.5" } });
+		await sink.put("large", Readable.from(parts(), { objectMode: false }), {
+			sizeBytes: large.length,
+			metadata: { mtime: "1.5" },
+		});
 		written.set("large", large);
 
 		const opened = await openPlace(place, own.connection);
@@ -157,13 +200,19 @@ describe.skipIf(s3TestServer() === undefined)("with a real server", () => {
 
 	it("a stream that fails leaves no object and no upload behind", async () => {
 		await using own = await plainBucket();
-		const sink = await openSink(parsePlace(`s3://${own.bucket}/to/`) as Parameters<typeof openSink>[0], own.connection);
+		const sink = await openSink(
+			parsePlace(`s3://${own.bucket}/to/`) as Parameters<typeof openSink>[0],
+			own.connection,
+		);
 		const failing = async function* () {
 			yield noise(17 * 1024 * 1024);
 			throw new Error("the source failed");
 		};
 		await expect(
-			sink.put("large", Readable.from(failing(), { objectMode: false }), { sizeBytes: 30 * 1024 * 1024, metadata: {} }),
+			sink.put("large", Readable.from(failing(), { objectMode: false }), {
+				sizeBytes: 30 * 1024 * 1024,
+				metadata: {},
+			}),
 		).rejects.toThrow("the source failed");
 		expect([...(await own.read()).keys()]).toEqual([]);
 		expect(await own.openUploads()).toBe(0);
@@ -174,16 +223,23 @@ describe.skipIf(s3TestServer() === undefined)("with a real server", () => {
 		await using own = await plainBucket();
 		const place = parsePlace(`s3://${own.bucket}/to/`) as Parameters<typeof openSink>[0];
 		const nobody = await makeRestrictedUser(
-			JSON.stringify({ Version: "2012-10-17", Statement: [{ Effect: "Deny", Action: "s3:PutObject", Resource: "arn:aws:s3:::*" }] }),
+			JSON.stringify({
+				Version: "2012-10-17",
+				Statement: [{ Effect: "Deny", Action: "s3:PutObject", Resource: "arn:aws:s3:::*" }],
+			}),
 		);
 		const sink = await openSink(place, { ...own.connection, credentials: async () => nobody });
 		expect(sink.unfit("é".repeat(510))).toBe(undefined);
 		expect(sink.unfit("é".repeat(511))).toMatch(/1025 bytes/);
 		expect(sink.unfit("\udcff")).toMatch(/UTF-8/);
-		await expect(sink.put("k", Buffer.from("1"), { sizeBytes: 1, metadata: {} })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		await expect(
+			sink.put("k", Buffer.from("1"), { sizeBytes: 1, metadata: {} }),
+		).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
 		await sink.close();
 		const missing = await openSink({ ...place, bucket: "no-such-bucket-here" }, own.connection);
-		await expect(missing.put("k", Buffer.from("1"), { sizeBytes: 1, metadata: {} })).rejects.toMatchObject({
+		await expect(
+			missing.put("k", Buffer.from("1"), { sizeBytes: 1, metadata: {} }),
+		).rejects.toMatchObject({
 			code: "STORE_BUCKET_MISSING",
 		});
 		await missing.close();

@@ -1,4 +1,8 @@
-import type { GetObjectCommandOutput, ListObjectsV2CommandOutput, S3Client } from "@aws-sdk/client-s3";
+import type {
+	GetObjectCommandOutput,
+	ListObjectsV2CommandOutput,
+	S3Client,
+} from "@aws-sdk/client-s3";
 import { SidecarError } from "../errors.ts";
 import type { PlainGetOptions, PlainObject, PlainObjects, PlainRead } from "./plain.ts";
 import type { S3Connection } from "./s3-client.ts";
@@ -30,7 +34,11 @@ export class S3PlainObjects implements PlainObjects {
 		this.url = `s3://${bucket}/${prefix}`;
 	}
 
-	async *list({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly PlainObject[]> {
+	async *list({
+		signal,
+	}: {
+		readonly signal?: AbortSignal;
+	} = {}): AsyncGenerator<readonly PlainObject[]> {
 		const { client, sdk } = this.#connection;
 		let token: string | undefined;
 		do {
@@ -45,12 +53,18 @@ export class S3PlainObjects implements PlainObjects {
 				const output = decoded(await client.send(new sdk.ListObjectsV2Command(input), until));
 				return parsePage(output, this.#prefix);
 			});
-			yield page.objects.map((object) => ({ ...object, key: object.key.slice(this.#prefix.length) }));
+			yield page.objects.map((object) => ({
+				...object,
+				key: object.key.slice(this.#prefix.length),
+			}));
 			token = page.next;
 		} while (token !== undefined);
 	}
 
-	async get(object: PlainObject, { range, into, signal }: PlainGetOptions = {}): Promise<PlainRead> {
+	async get(
+		object: PlainObject,
+		{ range, into, signal }: PlainGetOptions = {},
+	): Promise<PlainRead> {
 		const { client, sdk } = this.#connection;
 		const input = {
 			Bucket: this.#bucket,
@@ -58,25 +72,32 @@ export class S3PlainObjects implements PlainObjects {
 			...(object.etag !== undefined && { IfMatch: object.etag }),
 			...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
 		};
-		const changed = (reason: string) => new SidecarError("SOURCE_CHANGED", { value: this.url + object.key, reason });
+		const changed = (reason: string) =>
+			new SidecarError("SOURCE_CHANGED", { value: this.url + object.key, reason });
 		return await this.#read("get", input.Key, signal, async (wire, until) => {
 			let output: GetObjectCommandOutput;
 			try {
 				output = await client.send(new sdk.GetObjectCommand(input), until);
 			} catch (error) {
 				if (wire.status === 412) throw changed("it was replaced after it was listed");
-				if (wire.status === 404 && (error as Error).name === "NoSuchKey") throw changed("it was deleted after it was listed");
+				if (wire.status === 404 && (error as Error).name === "NoSuchKey")
+					throw changed("it was deleted after it was listed");
 				throw error;
 			}
 			const { body, totalBytes } = await readBody(output, range, into);
-			if (totalBytes !== object.sizeBytes) throw changed(`it has ${totalBytes} bytes, and had ${object.sizeBytes} when it was listed`);
-			if (body.length !== (range?.length ?? totalBytes)) throw unusable("fewer bytes than asked for");
+			if (totalBytes !== object.sizeBytes)
+				throw changed(`it has ${totalBytes} bytes, and had ${object.sizeBytes} when it was listed`);
+			if (body.length !== (range?.length ?? totalBytes))
+				throw unusable("fewer bytes than asked for");
 			return { body, metadata: output.Metadata ?? {} };
 		});
 	}
 }
 
-/** The keys of a listing that were encoded for XML, as S3 encodes them: like a form, so that `+` is a space. */
+/**
+ * The keys of a listing that were encoded for XML, as S3 encodes them: like a form, so that `+` is
+ * a space.
+ */
 function decoded(output: ListObjectsV2CommandOutput): ListObjectsV2CommandOutput {
 	if (output.EncodingType !== "url" || output.Contents === undefined) return output;
 	const decode = (key: string) => {
@@ -88,6 +109,8 @@ function decoded(output: ListObjectsV2CommandOutput): ListObjectsV2CommandOutput
 	};
 	return {
 		...output,
-		Contents: output.Contents.map((object) => (object.Key === undefined ? object : { ...object, Key: decode(object.Key) })),
+		Contents: output.Contents.map((object) =>
+			object.Key === undefined ? object : { ...object, Key: decode(object.Key) },
+		),
 	};
 }

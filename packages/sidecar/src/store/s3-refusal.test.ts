@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { type Answer, answer, s3Error, startFaultServer } from "../../../testkit/store/fault-server.ts";
+import {
+	type Answer,
+	answer,
+	s3Error,
+	startFaultServer,
+} from "../../../testkit/store/fault-server.ts";
 import { S3Store } from "./s3.ts";
 
 const undo: (() => unknown)[] = [];
@@ -10,7 +15,13 @@ afterEach(async () => {
 async function facing(respond: Answer) {
 	const server = await startFaultServer(respond);
 	const credentials = { accessKeyId: "a", secretAccessKey: "b" };
-	const store = await S3Store.open({ bucket: "bucket", endpoint: server.endpoint, region: "x", credentials, backoffMs: [1, 1] });
+	const store = await S3Store.open({
+		bucket: "bucket",
+		endpoint: server.endpoint,
+		region: "x",
+		credentials,
+		backoffMs: [1, 1],
+	});
 	undo.push(
 		() => store.close(),
 		() => server.stop(),
@@ -18,7 +29,8 @@ async function facing(respond: Answer) {
 	return { store, server };
 }
 
-const page = (status: number) => answer(status, { "content-type": "text/html" }, `<html><body>${status}</body></html>`);
+const page = (status: number) =>
+	answer(status, { "content-type": "text/html" }, `<html><body>${status}</body></html>`);
 const REFUSED = "STORE_REFUSED";
 const FULL = "STORE_FULL";
 
@@ -44,20 +56,38 @@ describe("a PUT that is surely refused", () => {
 		["507 XMinioStorageFull", FULL, /quota/, s3Error(507, "XMinioStorageFull")],
 		["507 of a proxy", FULL, /quota/, page(507)],
 		["403 QuotaExceeded", FULL, /quota/, s3Error(403, "QuotaExceeded")],
-		["400 XMinioAdminBucketQuotaExceeded", FULL, /quota/, s3Error(400, "XMinioAdminBucketQuotaExceeded")],
-		["400 AuthorizationHeaderMalformed", REFUSED, /--region/, s3Error(400, "AuthorizationHeaderMalformed")],
+		[
+			"400 XMinioAdminBucketQuotaExceeded",
+			FULL,
+			/quota/,
+			s3Error(400, "XMinioAdminBucketQuotaExceeded"),
+		],
+		[
+			"400 AuthorizationHeaderMalformed",
+			REFUSED,
+			/--region/,
+			s3Error(400, "AuthorizationHeaderMalformed"),
+		],
 		["301 PermanentRedirect", REFUSED, /--region/, s3Error(301, "PermanentRedirect")],
 		[
 			"400 about a checksum header",
 			REFUSED,
 			/AWS_REQUEST_CHECKSUM_CALCULATION=when_required/,
-			s3Error(400, "InvalidArgument", "Unsupported header 'x-amz-checksum-crc32' received for this API call."),
+			s3Error(
+				400,
+				"InvalidArgument",
+				"Unsupported header 'x-amz-checksum-crc32' received for this API call.",
+			),
 		],
 		[
 			"501 about a checksum header",
 			REFUSED,
 			/AWS_REQUEST_CHECKSUM_CALCULATION=when_required/,
-			s3Error(501, "NotImplemented", "Header 'x-amz-sdk-checksum-algorithm' with value 'CRC32' not implemented"),
+			s3Error(
+				501,
+				"NotImplemented",
+				"Header 'x-amz-sdk-checksum-algorithm' with value 'CRC32' not implemented",
+			),
 		],
 		[
 			"400 that demands a checksum",
@@ -69,22 +99,37 @@ describe("a PUT that is surely refused", () => {
 				"Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
 			),
 		],
-		["400 about encryption", REFUSED, /--sse/, s3Error(400, "InvalidArgument", "x-amz-server-side-encryption is not supported")],
+		[
+			"400 about encryption",
+			REFUSED,
+			/--sse/,
+			s3Error(400, "InvalidArgument", "x-amz-server-side-encryption is not supported"),
+		],
 		["403 AccessDenied", "STORE_ACCESS_DENIED", /--sse/, s3Error(403, "AccessDenied")],
 		[
 			"403 AccessDenied of a KMS key",
 			"STORE_ACCESS_DENIED",
 			/kms:GenerateDataKey/,
-			s3Error(403, "AccessDenied", "User: x is not authorized to perform: kms:GenerateDataKey on resource: y"),
+			s3Error(
+				403,
+				"AccessDenied",
+				"User: x is not authorized to perform: kms:GenerateDataKey on resource: y",
+			),
 		],
 		["403 AccountProblem", "STORE_ACCESS_DENIED", /policy/, s3Error(403, "AccountProblem")],
 	])("%s is %s after one request, with a remedy that fits", async (name, code, remedy, respond) => {
 		const { store, server } = await facing(respond);
 		const refused = store.putIfAbsent("log/1", Buffer.from("x"));
-		await expect(refused).rejects.toMatchObject({ name: "SidecarError", code, remedy: expect.stringMatching(remedy) });
+		await expect(refused).rejects.toMatchObject({
+			name: "SidecarError",
+			code,
+			remedy: expect.stringMatching(remedy),
+		});
 		// The status always, and the store's own code where it gave one.
 		const words = name.replace(/ (of|about|that).*/, "");
-		await expect(refused).rejects.toThrow(/checksum|demands|encryption/.test(name) ? words.slice(0, 3) : words);
+		await expect(refused).rejects.toThrow(
+			/checksum|demands|encryption/.test(name) ? words.slice(0, 3) : words,
+		);
 		expect(server.requests).toHaveLength(1);
 	});
 });

@@ -10,7 +10,8 @@ import { openS3Sink } from "./s3-sink.ts";
 let dir = "";
 beforeEach(() => {
 	dir = mkdtempSync(join(tmpdir(), "aws-"));
-	for (const name of Object.keys(process.env)) if (name.startsWith("AWS_")) vi.stubEnv(name, undefined);
+	for (const name of Object.keys(process.env))
+		if (name.startsWith("AWS_")) vi.stubEnv(name, undefined);
 	vi.stubEnv("AWS_CONFIG_FILE", join(dir, "config"));
 	vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", join(dir, "credentials"));
 });
@@ -33,14 +34,24 @@ describe("the endpoint", () => {
 			{},
 			"http://section:2",
 		],
-		["AWS_ENDPOINT_URL before both", "endpoint_url = http://profile:1", { AWS_ENDPOINT_URL: "http://env:3" }, "http://env:3"],
+		[
+			"AWS_ENDPOINT_URL before both",
+			"endpoint_url = http://profile:1",
+			{ AWS_ENDPOINT_URL: "http://env:3" },
+			"http://env:3",
+		],
 		[
 			"AWS_ENDPOINT_URL_S3 before all",
 			"endpoint_url = http://profile:1",
 			{ AWS_ENDPOINT_URL: "http://env:3", AWS_ENDPOINT_URL_S3: "http://s3:4" },
 			"http://s3:4",
 		],
-		["none that is to be ignored", "endpoint_url = http://profile:1\nignore_configured_endpoint_urls = true", {}, undefined],
+		[
+			"none that is to be ignored",
+			"endpoint_url = http://profile:1\nignore_configured_endpoint_urls = true",
+			{},
+			undefined,
+		],
 		[
 			"none that AWS_IGNORE_CONFIGURED_ENDPOINT_URLS ignores",
 			"endpoint_url = http://profile:1",
@@ -55,8 +66,15 @@ describe("the endpoint", () => {
 
 	// @id s3-default-profile
 	it("of the default profile counts without AWS_PROFILE", async () => {
-		writeFileSync(join(dir, "config"), "[default]\nendpoint_url = http://default:1\nregion = eu-west-9\n");
-		expect(await s3Settings({})).toMatchObject({ endpoint: "http://default:1", region: "eu-west-9", pathStyle: true });
+		writeFileSync(
+			join(dir, "config"),
+			"[default]\nendpoint_url = http://default:1\nregion = eu-west-9\n",
+		);
+		expect(await s3Settings({})).toMatchObject({
+			endpoint: "http://default:1",
+			region: "eu-west-9",
+			pathStyle: true,
+		});
 	});
 
 	it("of a services section that does not exist is a usage error", async () => {
@@ -121,7 +139,9 @@ describe("checksums", () => {
 			});
 			await store.putIfAbsent("log/1", Buffer.from("x"));
 			await store.close();
-			return Object.keys(server.requests[0]?.headers ?? {}).filter((name) => /checksum|trailer/.test(name));
+			return Object.keys(server.requests[0]?.headers ?? {}).filter((name) =>
+				/checksum|trailer/.test(name),
+			);
 		} finally {
 			await server.stop();
 		}
@@ -154,7 +174,11 @@ describe("checksums", () => {
 		"of a wrong %s are a usage error that names it",
 		async (name) => {
 			vi.stubEnv(name, "never");
-			await expect(s3Settings({})).rejects.toMatchObject({ code: "USAGE", value: "never", message: expect.stringContaining(name) });
+			await expect(s3Settings({})).rejects.toMatchObject({
+				code: "USAGE",
+				value: "never",
+				message: expect.stringContaining(name),
+			});
 		},
 	);
 });
@@ -164,12 +188,20 @@ describe("encryption", () => {
 		[{ sse: "AES256" } as const, { "x-amz-server-side-encryption": "AES256" }],
 		[
 			{ sse: "aws:kms", sseKmsKeyId: "alias/mine" } as const,
-			{ "x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": "alias/mine" },
+			{
+				"x-amz-server-side-encryption": "aws:kms",
+				"x-amz-server-side-encryption-aws-kms-key-id": "alias/mine",
+			},
 		],
 	])("%j is asked for with every PUT", async (given, headers) => {
 		const server = await startFaultServer(answer(200, { etag: '"e"' }));
 		const credentials = { accessKeyId: "a", secretAccessKey: "b" };
-		const store = await openStore("s3://bucket", { endpoint: server.endpoint, region: "x", credentials, ...given });
+		const store = await openStore("s3://bucket", {
+			endpoint: server.endpoint,
+			region: "x",
+			credentials,
+			...given,
+		});
 		await store.putIfAbsent("packs/1", Buffer.from("x"));
 		expect(server.requests[0]?.headers).toMatchObject(headers);
 		await store.close();
@@ -177,7 +209,11 @@ describe("encryption", () => {
 	});
 
 	it("with a KMS key and another algorithm is a usage error", async () => {
-		const refused = openStore("s3://bucket", { endpoint: "http://127.0.0.1:9", sse: "AES256", sseKmsKeyId: "alias/k" });
+		const refused = openStore("s3://bucket", {
+			endpoint: "http://127.0.0.1:9",
+			sse: "AES256",
+			sseKmsKeyId: "alias/k",
+		});
 		await expect(refused).rejects.toMatchObject({ code: "USAGE", value: "alias/k" });
 	});
 
@@ -185,7 +221,14 @@ describe("encryption", () => {
 	it("is asked for with every object of an export", async () => {
 		const server = await startFaultServer(answer(200, { etag: '"e"' }));
 		const credentials = { accessKeyId: "a", secretAccessKey: "b" };
-		const sink = await openS3Sink({ bucket: "b", prefix: "p/", endpoint: server.endpoint, region: "x", credentials, sse: "aws:kms:dsse" });
+		const sink = await openS3Sink({
+			bucket: "b",
+			prefix: "p/",
+			endpoint: server.endpoint,
+			region: "x",
+			credentials,
+			sse: "aws:kms:dsse",
+		});
 		await sink.put("f", Buffer.from("x"), { sizeBytes: 1, metadata: {} });
 		expect(server.requests[0]?.headers["x-amz-server-side-encryption"]).toBe("aws:kms:dsse");
 		await sink.close();

@@ -5,8 +5,9 @@ import { SidecarError } from "../errors.ts";
 import { withoutSecrets } from "./redact.ts";
 
 /**
- * What the AWS SDK's own variables and shared config file say about reaching S3. The SDK reads most of it too late, or not at all:
- * path style depends on the endpoint, `addressing_style` and `ca_bundle` are unknown to it, and a wrong value is no plain error there.
+ * What the AWS SDK's own variables and shared config file say about reaching S3. The SDK reads most
+ * of it too late, or not at all: path style depends on the endpoint, `addressing_style` and
+ * `ca_bundle` are unknown to it, and a wrong value is no plain error there.
  */
 export interface S3Settings {
 	/** Undefined: that of AWS for the region. */
@@ -15,7 +16,10 @@ export interface S3Settings {
 	readonly pathStyle: boolean;
 	readonly requestChecksums: ChecksumUse;
 	readonly responseChecksums: ChecksumUse;
-	/** What is trusted instead of the built-in authorities. One for all connections: a bundle of hundreds of certificates is parsed once. */
+	/**
+	 * What is trusted instead of the built-in authorities. One for all connections: a bundle of
+	 * hundreds of certificates is parsed once.
+	 */
 	readonly secureContext: SecureContext | undefined;
 }
 
@@ -23,7 +27,9 @@ export type ChecksumUse = "WHEN_SUPPORTED" | "WHEN_REQUIRED";
 
 type Section = Readonly<Record<string, string | undefined>>;
 
-/** @throws SidecarError USAGE: names the variable or the profile's key whose value cannot be used */
+/**
+ * @throws SidecarError USAGE: names the variable or the profile's key whose value cannot be used
+ */
 export async function s3Settings(given: {
 	readonly endpoint?: string | undefined;
 	readonly region?: string | undefined;
@@ -40,15 +46,24 @@ export async function s3Settings(given: {
 
 	const endpoint = given.endpoint || configuredEndpoint(env, profile, configFile);
 	if (endpoint !== undefined) assertEndpoint(endpoint);
-	const region = given.region || env.AWS_REGION || env.AWS_DEFAULT_REGION || profile.region || (endpoint && "us-east-1");
+	const region =
+		given.region ||
+		env.AWS_REGION ||
+		env.AWS_DEFAULT_REGION ||
+		profile.region ||
+		(endpoint && "us-east-1");
 	const style = addressingStyle(profile["s3.addressing_style"] ?? profile.addressing_style, name);
 	return {
 		endpoint,
 		region,
 		pathStyle: given.forcePathStyle ?? style ?? (endpoint !== undefined && !isOfAws(endpoint)),
-		requestChecksums: checksumUse(value("AWS_REQUEST_CHECKSUM_CALCULATION", "request_checksum_calculation")) ?? "WHEN_SUPPORTED",
+		requestChecksums:
+			checksumUse(value("AWS_REQUEST_CHECKSUM_CALCULATION", "request_checksum_calculation")) ??
+			"WHEN_SUPPORTED",
 		// Every object of the log is verified by SHA-256 after it was read.
-		responseChecksums: checksumUse(value("AWS_RESPONSE_CHECKSUM_VALIDATION", "response_checksum_validation")) ?? "WHEN_REQUIRED",
+		responseChecksums:
+			checksumUse(value("AWS_RESPONSE_CHECKSUM_VALIDATION", "response_checksum_validation")) ??
+			"WHEN_REQUIRED",
 		secureContext: authorities(value("AWS_CA_BUNDLE", "ca_bundle")),
 	};
 }
@@ -59,8 +74,13 @@ interface Value {
 }
 
 /** In the SDK's order: for S3 before for all, variables before the profile. */
-function configuredEndpoint(env: NodeJS.ProcessEnv, profile: Section, sections: Readonly<Record<string, Section>>): string | undefined {
-	const isIgnored = env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS ?? profile.ignore_configured_endpoint_urls;
+function configuredEndpoint(
+	env: NodeJS.ProcessEnv,
+	profile: Section,
+	sections: Readonly<Record<string, Section>>,
+): string | undefined {
+	const isIgnored =
+		env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS ?? profile.ignore_configured_endpoint_urls;
 	if (isIgnored?.toLowerCase() === "true") return undefined;
 	const { services } = profile;
 	const ofServices = services && sections[`services.${services}`];
@@ -71,20 +91,37 @@ function configuredEndpoint(env: NodeJS.ProcessEnv, profile: Section, sections: 
 			remedy: `add [services ${services}] to the shared config file, or remove the profile's line`,
 		});
 	const ofSection = ofServices ? ofServices["s3.endpoint_url"] : undefined;
-	return env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || ofSection || profile.endpoint_url || undefined;
+	return (
+		env.AWS_ENDPOINT_URL_S3 ||
+		env.AWS_ENDPOINT_URL ||
+		ofSection ||
+		profile.endpoint_url ||
+		undefined
+	);
 }
 
 function assertEndpoint(endpoint: string): void {
 	const url = URL.parse(endpoint);
-	if (url === null || !["http:", "https:"].includes(url.protocol) || url.username !== "" || url.password !== "") {
+	if (
+		url === null ||
+		!["http:", "https:"].includes(url.protocol) ||
+		url.username !== "" ||
+		url.password !== ""
+	) {
 		const remedy = "use http://host:port or https://host, without a user";
-		throw new SidecarError("USAGE", { value: withoutSecrets(endpoint), reason: "not usable as the store's endpoint", remedy });
+		throw new SidecarError("USAGE", {
+			value: withoutSecrets(endpoint),
+			reason: "not usable as the store's endpoint",
+			remedy,
+		});
 	}
 }
 
 /** Only AWS is known to give every bucket a host name of its own. */
 function isOfAws(endpoint: string): boolean {
-	return /(^|\.)(amazonaws\.(com|eu)|amazonaws\.com\.cn|api\.aws)$/.test(new URL(endpoint).hostname);
+	return /(^|\.)(amazonaws\.(com|eu)|amazonaws\.com\.cn|api\.aws)$/.test(
+		new URL(endpoint).hostname,
+	);
 }
 
 function addressingStyle(text: string | undefined, profile: string): boolean | undefined {
@@ -108,7 +145,10 @@ function checksumUse(given: Value | undefined): ChecksumUse | undefined {
 	});
 }
 
-/** As other SDKs read it, the bundle replaces the built-in authorities. Those of NODE_EXTRA_CA_CERTS stay. */
+/**
+ * As other SDKs read it, the bundle replaces the built-in authorities. Those of NODE_EXTRA_CA_CERTS
+ * stay.
+ */
 function authorities(given: Value | undefined): SecureContext | undefined {
 	if (given === undefined) return undefined;
 	const remedy = "name a readable file of certificates in PEM form";
@@ -117,6 +157,11 @@ function authorities(given: Value | undefined): SecureContext | undefined {
 		if (!bundle.includes("-----BEGIN CERTIFICATE-----")) throw new Error("it holds no certificate");
 		return createSecureContext({ ca: [bundle, ...getCACertificates("extra")] });
 	} catch (cause) {
-		throw new SidecarError("USAGE", { value: given.text, reason: `${given.source}: ${(cause as Error).message}`, remedy, cause });
+		throw new SidecarError("USAGE", {
+			value: given.text,
+			reason: `${given.source}: ${(cause as Error).message}`,
+			remedy,
+			cause,
+		});
 	}
 }

@@ -1,14 +1,20 @@
 import type { Readable } from "node:stream";
 import { SidecarError } from "../errors.ts";
 import type { PlainSink } from "./plain.ts";
-import { connectS3, encryptionInput, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
+import {
+	connectS3,
+	encryptionInput,
+	type S3Connection,
+	type S3ConnectionOptions,
+} from "./s3-client.ts";
 import { classifyPut, S3Failure, type Wire } from "./s3-failure.ts";
 import { denialRemedy, refusalOf } from "./s3-refusal.ts";
 import { unusable } from "./s3-wire.ts";
 
 /**
- * Writes plain objects to a bucket, bodies of any size as streams, by lib-storage: what is larger than a part goes up in parts, three
- * at once. Nothing of a log is ever written this way: its objects are create-only, single PUTs.
+ * Writes plain objects to a bucket, bodies of any size as streams, by lib-storage: what is larger
+ * than a part goes up in parts, three at once. Nothing of a log is ever written this way: its
+ * objects are create-only, single PUTs.
  *
  * Not guaranteed: that an object which was there before is kept.
  */
@@ -30,7 +36,10 @@ export interface S3SinkOptions extends S3ConnectionOptions {
 	readonly prefix: string;
 }
 
-/** Loads lib-storage. Sends nothing. @throws SidecarError USAGE: no region, or an endpoint that is no URL */
+/**
+ * Loads lib-storage. Sends nothing. @throws SidecarError USAGE: no region, or an endpoint that is
+ * no URL
+ */
 export async function openS3Sink(options: S3SinkOptions): Promise<PlainSink> {
 	const [connection, { Upload }] = await Promise.all([
 		connectS3({ ...options, attempts: ATTEMPTS }, MAX_SOCKETS),
@@ -47,7 +56,11 @@ class S3Sink implements PlainSink {
 	readonly #encryption: ReturnType<typeof encryptionInput>;
 	readonly #Upload: typeof import("@aws-sdk/lib-storage").Upload;
 
-	constructor(options: S3SinkOptions, connection: S3Connection, Upload: typeof import("@aws-sdk/lib-storage").Upload) {
+	constructor(
+		options: S3SinkOptions,
+		connection: S3Connection,
+		Upload: typeof import("@aws-sdk/lib-storage").Upload,
+	) {
 		const { bucket, prefix } = options;
 		this.#bucket = bucket;
 		this.#prefix = prefix;
@@ -60,13 +73,19 @@ class S3Sink implements PlainSink {
 	unfit(key: string): string | undefined {
 		if (!key.isWellFormed()) return "its name is not UTF-8, and a key must be";
 		const keyBytes = Buffer.byteLength(this.#prefix + key);
-		return keyBytes > MAX_KEY_BYTES ? `its key would have ${keyBytes} bytes, the limit of S3 is ${MAX_KEY_BYTES}` : undefined;
+		return keyBytes > MAX_KEY_BYTES
+			? `its key would have ${keyBytes} bytes, the limit of S3 is ${MAX_KEY_BYTES}`
+			: undefined;
 	}
 
 	async put(
 		key: string,
 		body: Buffer | Readable,
-		{ sizeBytes, metadata, signal }: { sizeBytes: number; metadata: Readonly<Record<string, string>>; signal?: AbortSignal },
+		{
+			sizeBytes,
+			metadata,
+			signal,
+		}: { sizeBytes: number; metadata: Readonly<Record<string, string>>; signal?: AbortSignal },
 	): Promise<string | undefined> {
 		const abort = new AbortController();
 		const onAbort = () => abort.abort(signal?.reason);
@@ -94,7 +113,8 @@ class S3Sink implements PlainSink {
 			signal?.throwIfAborted();
 			if (error instanceof SidecarError) throw error;
 			const failure = failureOf(error);
-			if (failure.status === 400 && KEY_REFUSED.test(failure.name)) return `the store refuses its key: ${failure.summary}`;
+			if (failure.status === 400 && KEY_REFUSED.test(failure.name))
+				return `the store refuses its key: ${failure.summary}`;
 			throw this.#error(failure, key);
 		} finally {
 			signal?.removeEventListener("abort", onAbort);
@@ -108,12 +128,18 @@ class S3Sink implements PlainSink {
 	#error(cause: S3Failure, key: string): SidecarError {
 		const verdict = classifyPut(cause);
 		if (verdict === "bucket-missing")
-			return new SidecarError("STORE_BUCKET_MISSING", { value: `s3://${this.#bucket}`, reason: cause.summary, cause });
+			return new SidecarError("STORE_BUCKET_MISSING", {
+				value: `s3://${this.#bucket}`,
+				reason: cause.summary,
+				cause,
+			});
 		const detail = { value: this.url + key, reason: cause.summary, cause };
 		const refusal = verdict === "refused" ? refusalOf(cause) : undefined;
-		if (refusal !== undefined) return new SidecarError(refusal.code, { ...detail, remedy: refusal.remedy });
+		if (refusal !== undefined)
+			return new SidecarError(refusal.code, { ...detail, remedy: refusal.remedy });
 		if (verdict !== "denied") return new SidecarError("STORE_UNREACHABLE", detail);
-		const remedy = denialRemedy(cause, "PUT") ?? "check that the credentials allow s3:PutObject there";
+		const remedy =
+			denialRemedy(cause, "PUT") ?? "check that the credentials allow s3:PutObject there";
 		return new SidecarError("STORE_ACCESS_DENIED", { ...detail, remedy });
 	}
 }
@@ -121,9 +147,16 @@ class S3Sink implements PlainSink {
 /** KeyTooLongError of S3, XMinioInvalidObjectName and their like: about this key, and no other. */
 const KEY_REFUSED = /KeyTooLong|InvalidObjectName/;
 
-/** What of an SDK's error may be shown. A stream's own failure has no status, and comes out as it went in. */
+/**
+ * What of an SDK's error may be shown. A stream's own failure has no status, and comes out as it
+ * went in.
+ */
 function failureOf(error: unknown): S3Failure {
 	const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
-	const wire: Wire = { method: "put", sent: 1, ...(status !== undefined && { status, verb: "PUT" }) };
+	const wire: Wire = {
+		method: "put",
+		sent: 1,
+		...(status !== undefined && { status, verb: "PUT" }),
+	};
 	return new S3Failure(error, wire);
 }

@@ -7,15 +7,18 @@ import { observeRequest, readBody } from "./s3-wire.ts";
 describe("a request's body", () => {
 	const wire = (): Wire => ({ method: "put", sent: 0 });
 
-	it.each([65_537, 200_000, 16 * 1024 * 1024])("of %i bytes is written in pieces, so that progress shows", async (sizeBytes) => {
-		const body = Buffer.alloc(sizeBytes, "0123456789abcdef!");
-		const sent = observeRequest(wire(), { body }) as { body: Readable };
-		expect(sent.body).toBeInstanceOf(Readable);
-		const pieces: Buffer[] = [];
-		for await (const piece of sent.body) pieces.push(piece);
-		expect(Math.max(...pieces.map(({ length }) => length))).toBe(65_536);
-		expect(Buffer.concat(pieces).equals(body)).toBe(true);
-	});
+	it.each([65_537, 200_000, 16 * 1024 * 1024])(
+		"of %i bytes is written in pieces, so that progress shows",
+		async (sizeBytes) => {
+			const body = Buffer.alloc(sizeBytes, "0123456789abcdef!");
+			const sent = observeRequest(wire(), { body }) as { body: Readable };
+			expect(sent.body).toBeInstanceOf(Readable);
+			const pieces: Buffer[] = [];
+			for await (const piece of sent.body) pieces.push(piece);
+			expect(Math.max(...pieces.map(({ length }) => length))).toBe(65_536);
+			expect(Buffer.concat(pieces).equals(body)).toBe(true);
+		},
+	);
 
 	it("is sent as it is when it is small", () => {
 		const request = { body: Buffer.alloc(65_536) };
@@ -34,21 +37,31 @@ describe("a response's body", () => {
 		}) as unknown as GetObjectCommandOutput;
 
 	it("is put together from its pieces", async () => {
-		const read = await readBody(output(Readable.from([Buffer.from("the "), Buffer.from("body")]), 8), undefined);
+		const read = await readBody(
+			output(Readable.from([Buffer.from("the "), Buffer.from("body")]), 8),
+			undefined,
+		);
 		expect(read).toEqual({ body: Buffer.from("the body"), totalBytes: 8, lastModifiedMs: 0 });
 	});
 
 	it.each([
 		["shorter", 9],
 		["longer", 7],
-	])("is refused when it is %s than announced: the rest would be memory of something else", async (_, length) => {
-		const body = Readable.from([Buffer.from("the "), Buffer.from("body")]);
-		await expect(readBody(output(body, length), undefined)).rejects.toMatchObject({ name: "UnusableResponse" });
-	});
+	])(
+		"is refused when it is %s than announced: the rest would be memory of something else",
+		async (_, length) => {
+			const body = Readable.from([Buffer.from("the "), Buffer.from("body")]);
+			await expect(readBody(output(body, length), undefined)).rejects.toMatchObject({
+				name: "UnusableResponse",
+			});
+		},
+	);
 
 	it("does not keep its connection when it is refused unread", async () => {
 		const body = Readable.from([Buffer.from("the body")]);
-		await expect(readBody(output(body, 8, "bytes 8-15/16"), { offset: 0, length: 8 })).rejects.toThrow("another range");
+		await expect(
+			readBody(output(body, 8, "bytes 8-15/16"), { offset: 0, length: 8 }),
+		).rejects.toThrow("another range");
 		expect(body.destroyed).toBe(true);
 	});
 });

@@ -1,6 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { describeObjectStore, describeSweepableStore } from "../../../testkit/store/conformance.ts";
-import { makeBucket, makeRestrictedUser, type S3Credentials, s3TestServer } from "../../../testkit/store/s3-server.ts";
+import {
+	makeBucket,
+	makeRestrictedUser,
+	type S3Credentials,
+	s3TestServer,
+} from "../../../testkit/store/s3-server.ts";
 import { S3Store } from "./s3.ts";
 
 /** Against a real server. What a server that fails can do is in `s3-faults.test.ts`. */
@@ -14,9 +19,19 @@ describe.skipIf(server === undefined)("with a real server", () => {
 	});
 
 	/** Closed by the end of the process. */
-	async function open(prefix: string, credentials?: S3Credentials, name = bucket): Promise<S3Store> {
+	async function open(
+		prefix: string,
+		credentials?: S3Credentials,
+		name = bucket,
+	): Promise<S3Store> {
 		const { endpoint, region, ...root } = server!;
-		return await S3Store.open({ bucket: name, prefix, endpoint, region, credentials: credentials ?? root });
+		return await S3Store.open({
+			bucket: name,
+			prefix,
+			endpoint,
+			region,
+			credentials: credentials ?? root,
+		});
 	}
 
 	async function keysOf(store: S3Store, prefix = ""): Promise<string[]> {
@@ -39,7 +54,13 @@ describe.skipIf(server === undefined)("with a real server", () => {
 		await put(store, "log/1");
 		const policy = {
 			Version: "2012-10-17",
-			Statement: [{ Effect: "Allow", Action: ["s3:GetObject", "s3:PutObject", "s3:ListBucket"], Resource: ["*"] }],
+			Statement: [
+				{
+					Effect: "Allow",
+					Action: ["s3:GetObject", "s3:PutObject", "s3:ListBucket"],
+					Resource: ["*"],
+				},
+			],
 		};
 		const writer = await open("denied", await makeRestrictedUser(JSON.stringify(policy)));
 		await expect(writer.delete("log/1")).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
@@ -66,8 +87,13 @@ describe.skipIf(server === undefined)("with a real server", () => {
 	// @id s3-one-creates
 	it("lets exactly one of two stores create an object", async () => {
 		const stores = await Promise.all([open("two"), open("two")]);
-		const outcomes = await Promise.all(stores.flatMap((store) => Array.from({ length: 10 }, () => put(store, "log/1"))));
-		expect(outcomes.map(({ kind }) => kind).sort()).toEqual(["created", ...Array(19).fill("exists")]);
+		const outcomes = await Promise.all(
+			stores.flatMap((store) => Array.from({ length: 10 }, () => put(store, "log/1"))),
+		);
+		expect(outcomes.map(({ kind }) => kind).sort()).toEqual([
+			"created",
+			...Array(19).fill("exists"),
+		]);
 	});
 
 	it.each([
@@ -77,7 +103,10 @@ describe.skipIf(server === undefined)("with a real server", () => {
 	])("denies what a policy of only %s does not allow", async (action, expected) => {
 		await put(await open("denied"), "log/1");
 		const Resource = [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`];
-		const policy = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: [action], Resource }] };
+		const policy = {
+			Version: "2012-10-17",
+			Statement: [{ Effect: "Allow", Action: [action], Resource }],
+		};
 		const store = await open("denied", await makeRestrictedUser(JSON.stringify(policy)));
 		const codeOf = (error: unknown) => (error as { code?: string }).code;
 		expect([
@@ -89,7 +118,11 @@ describe.skipIf(server === undefined)("with a real server", () => {
 
 	it.each(["secretAccessKey", "accessKeyId"])("denies a wrong %s", async (part) => {
 		const { accessKeyId, secretAccessKey } = server!;
-		const store = await open("denied", { accessKeyId, secretAccessKey, [part]: "wrong-wrong-wrong" });
+		const store = await open("denied", {
+			accessKeyId,
+			secretAccessKey,
+			[part]: "wrong-wrong-wrong",
+		});
 		const denied = { code: "STORE_ACCESS_DENIED" };
 		await expect(put(store, "log/1")).rejects.toMatchObject(denied);
 		await expect(store.get("log/1")).rejects.toMatchObject(denied);

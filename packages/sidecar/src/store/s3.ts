@@ -6,31 +6,64 @@ import { SidecarError } from "../errors.ts";
 import { throwIfAborted } from "./abort.ts";
 import { assertKey, assertPrefix, assertRange, isKey } from "./keys.ts";
 import type { PlainPlace } from "./plain.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, PutOutcome, RequestCounts } from "./port.ts";
-import { BULK_BYTES, connectS3, dropIdleSockets, encryptionInput, type S3Connection, type S3ConnectionOptions } from "./s3-client.ts";
-import { classifyPut, classifyRead, lacksCredentials, type PutVerdict, type ReadVerdict, S3Failure, type Wire } from "./s3-failure.ts";
+import type {
+	GetOptions,
+	GetResult,
+	ListOptions,
+	ListPage,
+	PutOutcome,
+	RequestCounts,
+} from "./port.ts";
+import {
+	BULK_BYTES,
+	connectS3,
+	dropIdleSockets,
+	encryptionInput,
+	type S3Connection,
+	type S3ConnectionOptions,
+} from "./s3-client.ts";
+import {
+	classifyPut,
+	classifyRead,
+	lacksCredentials,
+	type PutVerdict,
+	type ReadVerdict,
+	S3Failure,
+	type Wire,
+} from "./s3-failure.ts";
 import { type ReadS3, S3PlainObjects } from "./s3-plain.ts";
 import { denialRemedy, refusalOf } from "./s3-refusal.ts";
 import { observeRequest, observeResponse, parsePage, readBody, unusable } from "./s3-wire.ts";
 import type { SweepableStore } from "./sweepable.ts";
 
 /**
- * A store in an S3 bucket, or anything that speaks its protocol and honours `If-None-Match: *` on PUT.
+ * A store in an S3 bucket, or anything that speaks its protocol and honours `If-None-Match: *` on
+ * PUT.
  *
- * The SDK signs, sends once and parses; retrying is done here. A PUT is never repeated. A GET is repeated as a whole, its
- * body included, which the SDK's own retries leave out: a body that ends early is the most common failure of a long restore.
+ * The SDK signs, sends once and parses; retrying is done here. A PUT is never repeated. A GET is
+ * repeated as a whole, its body included, which the SDK's own retries leave out: a body that ends
+ * early is the most common failure of a long restore.
  *
- * Not guaranteed: that a store which ignores `If-None-Match` is noticed. The conformance suite finds such a store, a PUT cannot.
+ * Not guaranteed: that a store which ignores `If-None-Match` is noticed. The conformance suite
+ * finds such a store, a PUT cannot.
  */
 export interface S3StoreOptions extends S3ConnectionOptions {
 	readonly bucket: string;
-	/** Where the store begins: `""`, or segments joined by `/` without one at the end. Default `""`. */
+	/**
+	 * Where the store begins: `""`, or segments joined by `/` without one at the end. Default `""`.
+	 */
 	readonly prefix?: string;
-	/** For tests. Pause before a read's second and third attempt; each is shortened at random to between half and all of it. */
+	/**
+	 * For tests. Pause before a read's second and third attempt; each is shortened at random to
+	 * between half and all of it.
+	 */
 	readonly backoffMs?: readonly number[];
 }
 
-/** Three attempts with at most 1,250 ms of pauses: a restore waits, but a drain's budget of 8 s still holds. */
+/**
+ * Three attempts with at most 1,250 ms of pauses: a restore waits, but a drain's budget of 8 s
+ * still holds.
+ */
 const BACKOFF_MS: readonly number[] = [250, 1_000];
 
 /** Requests in flight; the rest waits here. Far more than a restore on 2 cores keeps busy. */
@@ -40,7 +73,10 @@ const MAX_IN_FLIGHT = 64;
 const PAGE_SIZE = 1000;
 
 /** One request of the SDK's, ended by `until`. */
-type Attempt<T> = (wire: Wire, until: { readonly abortSignal: AbortSignal } | undefined) => Promise<T>;
+type Attempt<T> = (
+	wire: Wire,
+	until: { readonly abortSignal: AbortSignal } | undefined,
+) => Promise<T>;
 
 export class S3Store implements SweepableStore {
 	readonly url: string;
@@ -96,22 +132,41 @@ export class S3Store implements SweepableStore {
 			const input = {
 				Bucket: this.#bucket,
 				Prefix: this.#prefix + prefix,
-				// A page that held only other people's keys is followed by whole ones: thousands of them may come first.
-				MaxKeys: token !== undefined && remaining === options.limit ? PAGE_SIZE : Math.min(remaining, PAGE_SIZE),
-				...(token !== undefined ? { ContinuationToken: token } : last !== "" && { StartAfter: this.#prefix + last }),
+				// A page that held only other people's keys is followed by whole ones: thousands of them
+				// may come first.
+				MaxKeys:
+					token !== undefined && remaining === options.limit
+						? PAGE_SIZE
+						: Math.min(remaining, PAGE_SIZE),
+				...(token !== undefined
+					? { ContinuationToken: token }
+					: last !== "" && { StartAfter: this.#prefix + last }),
 			};
-			const page = await this.#repeated("list", input.Prefix, options.signal, async (wire, until) => {
-				const output = await this.#connection.client.send(new this.#connection.sdk.ListObjectsV2Command(input), until);
-				return { ...parsePage(output, input.Prefix), storeTimeMs: wire.dateMs ?? Date.now() };
-			});
-			// Markers of "folders" and other people's files are no objects of the store: what is listed can be read.
+			const page = await this.#repeated(
+				"list",
+				input.Prefix,
+				options.signal,
+				async (wire, until) => {
+					const output = await this.#connection.client.send(
+						new this.#connection.sdk.ListObjectsV2Command(input),
+						until,
+					);
+					return { ...parsePage(output, input.Prefix), storeTimeMs: wire.dateMs ?? Date.now() };
+				},
+			);
+			// Markers of "folders" and other people's files are no objects of the store: what is listed
+			// can be read.
 			const objects = page.objects
 				.map((object) => ({ ...object, key: object.key.slice(this.#prefix.length) }))
 				.filter(({ key }) => isKey(key))
 				.slice(0, remaining);
 			for (const { key } of objects) {
 				// S3 Express and its like: the newest commit would not be the first.
-				if (key <= last) throw new SidecarError("STORE_UNSUPPORTED", { value: this.url, reason: `${key} is listed after ${last}` });
+				if (key <= last)
+					throw new SidecarError("STORE_UNSUPPORTED", {
+						value: this.url,
+						reason: `${key} is listed after ${last}`,
+					});
 				last = key;
 			}
 			yield { objects, storeTimeMs: page.storeTimeMs };
@@ -135,7 +190,11 @@ export class S3Store implements SweepableStore {
 		const result = await this.#repeated("get", input.Key, signal, async (wire, until) => {
 			const { client, sdk } = this.#connection;
 			try {
-				return await readBody(await client.send(new sdk.GetObjectCommand(input), until), range, options.into);
+				return await readBody(
+					await client.send(new sdk.GetObjectCommand(input), until),
+					range,
+					options.into,
+				);
 			} catch (error) {
 				if (wire.status === 416 && range !== undefined) return PAST_THE_END;
 				throw error;
@@ -145,30 +204,51 @@ export class S3Store implements SweepableStore {
 		// A 416 tells the size at best, and never the time.
 		const head = await this.#head(key, signal);
 		if (range !== undefined && range.offset < head.totalBytes) {
-			throw new SidecarError("STORE_UNREACHABLE", { value: `s3://${this.#bucket}/${input.Key}`, reason: "416 for bytes that are there" });
+			throw new SidecarError("STORE_UNREACHABLE", {
+				value: `s3://${this.#bucket}/${input.Key}`,
+				reason: "416 for bytes that are there",
+			});
 		}
 		return head;
 	}
 
-	async putIfAbsent(key: string, body: Buffer, options: { readonly signal?: AbortSignal } = {}): Promise<PutOutcome> {
+	async putIfAbsent(
+		key: string,
+		body: Buffer,
+		options: { readonly signal?: AbortSignal } = {},
+	): Promise<PutOutcome> {
 		assertKey(key);
 		const { signal } = options;
 		const wire: Wire = { method: "put", sent: 0 };
 		let etag = "";
-		const input = { Bucket: this.#bucket, Key: this.#prefix + key, Body: body, IfNoneMatch: "*", ...this.#encryption };
+		const input = {
+			Bucket: this.#bucket,
+			Key: this.#prefix + key,
+			Body: body,
+			IfNoneMatch: "*",
+			...this.#encryption,
+		};
 		try {
 			await this.#send(wire, signal, async (_, until) => {
 				const { sdk, client, bulkClient } = this.#connection;
-				const output = await (body.length > BULK_BYTES ? bulkClient : client).send(new sdk.PutObjectCommand(input), until);
+				const output = await (body.length > BULK_BYTES ? bulkClient : client).send(
+					new sdk.PutObjectCommand(input),
+					until,
+				);
 				if (!output.ETag) throw unusable("a 200 without an ETag, so not from S3");
 				etag = output.ETag;
 			});
-			return { kind: "created", etag, ...(wire.dateMs !== undefined && { storeTimeMs: wire.dateMs }) };
+			return {
+				kind: "created",
+				etag,
+				...(wire.dateMs !== undefined && { storeTimeMs: wire.dateMs }),
+			};
 		} catch (error) {
 			const failure = new S3Failure(error, wire);
 			const verdict = classifyPut(failure);
 			if (verdict === "exists") return { kind: "exists" };
-			if (verdict === "unknown") return { kind: "unknown", cause: signal?.aborted ? signal.reason : failure };
+			if (verdict === "unknown")
+				return { kind: "unknown", cause: signal?.aborted ? signal.reason : failure };
 			throw this.#error(verdict, failure, wire, input.Key);
 		}
 	}
@@ -178,7 +258,10 @@ export class S3Store implements SweepableStore {
 		const input = { Bucket: this.#bucket, Key: this.#prefix + key };
 		try {
 			await this.#repeated("delete", input.Key, options.signal, async (_, until) => {
-				await this.#connection.client.send(new this.#connection.sdk.DeleteObjectCommand(input), until);
+				await this.#connection.client.send(
+					new this.#connection.sdk.DeleteObjectCommand(input),
+					until,
+				);
 			});
 		} catch (error) {
 			// S3 answers 204 either way; others may say that there was nothing.
@@ -187,8 +270,12 @@ export class S3Store implements SweepableStore {
 	}
 
 	plain(prefix: string): PlainPlace {
-		const read: ReadS3 = (method, key, signal, attempt) => this.#repeated(method, key, signal, (wire, until) => attempt(wire, until ?? {}));
-		return { kind: "objects", objects: new S3PlainObjects(this.#connection, this.#bucket, this.#prefix + prefix, read) };
+		const read: ReadS3 = (method, key, signal, attempt) =>
+			this.#repeated(method, key, signal, (wire, until) => attempt(wire, until ?? {}));
+		return {
+			kind: "objects",
+			objects: new S3PlainObjects(this.#connection, this.#bucket, this.#prefix + prefix, read),
+		};
 	}
 
 	reconnect(): void {
@@ -203,14 +290,27 @@ export class S3Store implements SweepableStore {
 	async #head(key: string, signal: AbortSignal | undefined): Promise<GetResult> {
 		const input = { Bucket: this.#bucket, Key: this.#prefix + key };
 		return await this.#repeated("get", input.Key, signal, async (_, until) => {
-			const output = await this.#connection.client.send(new this.#connection.sdk.HeadObjectCommand(input), until);
-			if (output.ContentLength === undefined || output.LastModified === undefined) throw unusable("a HEAD without a size or a time");
-			return { body: Buffer.alloc(0), totalBytes: output.ContentLength, lastModifiedMs: output.LastModified.getTime() };
+			const output = await this.#connection.client.send(
+				new this.#connection.sdk.HeadObjectCommand(input),
+				until,
+			);
+			if (output.ContentLength === undefined || output.LastModified === undefined)
+				throw unusable("a HEAD without a size or a time");
+			return {
+				body: Buffer.alloc(0),
+				totalBytes: output.ContentLength,
+				lastModifiedMs: output.LastModified.getTime(),
+			};
 		});
 	}
 
 	/** Repeats `attempt` while that may help. */
-	async #repeated<T>(method: "list" | "get" | "delete", key: string, signal: AbortSignal | undefined, attempt: Attempt<T>): Promise<T> {
+	async #repeated<T>(
+		method: "list" | "get" | "delete",
+		key: string,
+		signal: AbortSignal | undefined,
+		attempt: Attempt<T>,
+	): Promise<T> {
 		for (let attempts = 1; ; attempts++) {
 			throwIfAborted(key, signal);
 			const wire: Wire = { method, sent: 0 };
@@ -222,16 +322,22 @@ export class S3Store implements SweepableStore {
 				const failure = new S3Failure(error, wire);
 				const verdict = classifyRead(failure);
 				const pauseMs = this.#backoffMs[attempts - 1];
-				if (verdict !== "retry" || pauseMs === undefined) throw this.#error(verdict, failure, wire, key, attempts);
+				if (verdict !== "retry" || pauseMs === undefined)
+					throw this.#error(verdict, failure, wire, key, attempts);
 				// A signal that aborts the pause is noticed at the top of the loop.
-				await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, signal && { signal }).catch(() => {});
+				await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, signal && { signal }).catch(
+					() => {},
+				);
 			}
 		}
 	}
 
 	async #send<T>(wire: Wire, signal: AbortSignal | undefined, attempt: Attempt<T>): Promise<T> {
 		try {
-			return await this.#inFlight.add(() => this.#wires.run(wire, attempt, wire, signal && { abortSignal: signal }), signal && { signal });
+			return await this.#inFlight.add(
+				() => this.#wires.run(wire, attempt, wire, signal && { abortSignal: signal }),
+				signal && { signal },
+			);
 		} catch (error) {
 			if (wire.sent > 0 && wire.status === undefined) dropIdleSockets(this.#connection);
 			throw error;
@@ -254,20 +360,39 @@ export class S3Store implements SweepableStore {
 			case "not-found":
 				return new SidecarError("OBJECT_NOT_FOUND", { value: object, cause });
 			case "bucket-missing":
-				return new SidecarError("STORE_BUCKET_MISSING", { value: `s3://${this.#bucket}`, reason, cause });
+				return new SidecarError("STORE_BUCKET_MISSING", {
+					value: `s3://${this.#bucket}`,
+					reason,
+					cause,
+				});
 			case "unsupported":
 				return new SidecarError("STORE_UNSUPPORTED", { value: this.url, reason, cause });
 			case "denied":
 				if (!lacksCredentials(cause))
-					return new SidecarError("STORE_ACCESS_DENIED", { value: object, reason, remedy: denialRemedy(cause, wire.verb), cause });
-				return new SidecarError("STORE_ACCESS_DENIED", { value: this.url, reason: cause.summary, remedy: CREDENTIALS_REMEDY, cause });
+					return new SidecarError("STORE_ACCESS_DENIED", {
+						value: object,
+						reason,
+						remedy: denialRemedy(cause, wire.verb),
+						cause,
+					});
+				return new SidecarError("STORE_ACCESS_DENIED", {
+					value: this.url,
+					reason: cause.summary,
+					remedy: CREDENTIALS_REMEDY,
+					cause,
+				});
 			case "refused": {
 				const { code = "STORE_REFUSED", remedy } = refusalOf(cause) ?? {};
 				return new SidecarError(code, { value: object, reason, remedy, cause });
 			}
 			case "retry":
 			case "unreachable":
-				return new SidecarError("STORE_UNREACHABLE", { value: object, reason, remedy: connectionRemedy(cause), cause });
+				return new SidecarError("STORE_UNREACHABLE", {
+					value: object,
+					reason,
+					remedy: connectionRemedy(cause),
+					cause,
+				});
 		}
 	}
 }
@@ -279,7 +404,9 @@ function connectionRemedy({ status, code = "" }: S3Failure): string | undefined 
 	if (status !== undefined) return undefined;
 	if (/CERT|ISSUER|SIGNATURE|ALTNAME/.test(code))
 		return "let AWS_CA_BUNDLE (or NODE_EXTRA_CA_CERTS) name the certificate of the authority that the server, or the proxy before it, uses";
-	const isProxied = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].find((name) => process.env[name]);
+	const isProxied = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].find(
+		(name) => process.env[name],
+	);
 	if (isProxied === undefined) return undefined;
 	return `check the network and --endpoint; ${isProxied} is set, so requests go through that proxy unless NO_PROXY lists the store's host`;
 }

@@ -13,7 +13,9 @@ function metering() {
 test("an event's numbers become metrics, in seconds and bytes, and the event is written all the same", () => {
 	const { values, log, metered } = metering();
 	metered.info("restore.finished", { seq: 4, files: 3, bytes: 1024, ms: 1500 });
-	metered.child({ writer: "w" }).info("flush.committed", { seq: 5, bytes: 10, ms: 20, lagMs: 1200 });
+	metered
+		.child({ writer: "w" })
+		.info("flush.committed", { seq: 5, bytes: 10, ms: 20, lagMs: 1200 });
 	metered.warn("flush.not-taken", { path: "a" });
 	expect(values).toEqual([
 		{ RestoreFiles: 3, RestoreBytes: 1024, RestoreTime: 1.5 },
@@ -40,6 +42,8 @@ test("every event that is metered is logged somewhere by just that name", () => 
 	const sources = globSync("**/*.ts", { cwd: new URL("..", import.meta.url).pathname })
 		.filter((path) => !path.endsWith(".test.ts") && !path.endsWith("event-metrics.ts"))
 		.map((path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8"));
-	const logged = new Set(sources.flatMap((text) => [...text.matchAll(/"([a-z]+\.[a-z-]+)"/g)].map(([, event]) => event)));
+	const logged = new Set(
+		sources.flatMap((text) => [...text.matchAll(/"([a-z]+\.[a-z-]+)"/g)].map(([, event]) => event)),
+	);
 	expect(METERED_EVENTS.filter((event) => !logged.has(event))).toEqual([]);
 });

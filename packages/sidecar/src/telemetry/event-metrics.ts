@@ -1,6 +1,7 @@
 /**
- * Metrics from what is logged anyway: a log that writes each event on, and beside it the metrics that the event carries. The rooms that
- * do the work know nothing of metrics, and no number can differ between the two.
+ * Metrics from what is logged anyway: a log that writes each event on, and beside it the metrics
+ * that the event carries. The rooms that do the work know nothing of metrics, and no number can
+ * differ between the two.
  */
 import type { MetricValues } from "./metrics.ts";
 import type { EventName, LogFields, Logger } from "./types.ts";
@@ -8,7 +9,11 @@ import type { EventName, LogFields, Logger } from "./types.ts";
 type Meter = (fields: LogFields) => MetricValues;
 
 const METERS: Readonly<Record<EventName, Meter>> = {
-	"restore.finished": ({ files, bytes, ms }) => ({ RestoreFiles: number(files), RestoreBytes: number(bytes), RestoreTime: seconds(ms) }),
+	"restore.finished": ({ files, bytes, ms }) => ({
+		RestoreFiles: number(files),
+		RestoreBytes: number(bytes),
+		RestoreTime: seconds(ms),
+	}),
 	"invocation.ended": ({ ms }) => ({ Invocations: 1, InvocationTime: seconds(ms) }),
 	"durability.measured": ({ lagMs, dirtyFiles, dirtyBytes, storeRequests }) => ({
 		DurabilityLag: seconds(lagMs),
@@ -47,7 +52,13 @@ export function metered(log: Logger, emit: (values: MetricValues) => void): Logg
 				const meter = Object.hasOwn(METERS, event) ? METERS[event] : undefined;
 				if (meter !== undefined) emit(meter(fields));
 			};
-		return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug"), child: (fields) => wrap(inner.child(fields)) };
+		return {
+			error: at("error"),
+			warn: at("warn"),
+			info: at("info"),
+			debug: at("debug"),
+			child: (fields) => wrap(inner.child(fields)),
+		};
 	};
 	return wrap(log);
 }

@@ -21,7 +21,8 @@ describe("humanBytes", () => {
 			fc.property(fc.integer({ min: 1, max: 2 ** 50 }), (bytes) => {
 				const [value = "", unit = ""] = humanBytes(bytes).split(" ");
 				expect(value.replace(/^0\.|\./, "").length).toBeLessThanOrEqual(3);
-				const shown = Number(value) * 1024 ** ["B", "KiB", "MiB", "GiB", "TiB", "PiB"].indexOf(unit);
+				const shown =
+					Number(value) * 1024 ** ["B", "KiB", "MiB", "GiB", "TiB", "PiB"].indexOf(unit);
 				expect(Math.abs(shown - bytes)).toBeLessThanOrEqual(bytes * 0.005 + 1e-6);
 			}),
 		);

@@ -1,7 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { SidecarError } from "../errors.ts";
-import { createLogger, kindOf, LOG_LEVELS, type LogLevel, recordingLog, serializeError, silentLog } from "./logger.ts";
+import {
+	createLogger,
+	kindOf,
+	LOG_LEVELS,
+	type LogLevel,
+	recordingLog,
+	serializeError,
+	silentLog,
+} from "./logger.ts";
 
 function logging(level: LogLevel) {
 	const raw: string[] = [];
@@ -14,8 +22,20 @@ describe("createLogger", () => {
 		const { log, raw, lines } = logging("info");
 		log.info("restore.finished", { files: 3, mtimeNs: 2n ** 60n });
 		expect(raw[0]?.endsWith("}\n")).toBe(true);
-		expect(Object.keys(lines()[0] ?? {})).toEqual(["level", "time", "event", "kind", "files", "mtimeNs"]);
-		expect(lines()[0]).toMatchObject({ level: "info", event: "restore.finished", kind: "sync", files: 3 });
+		expect(Object.keys(lines()[0] ?? {})).toEqual([
+			"level",
+			"time",
+			"event",
+			"kind",
+			"files",
+			"mtimeNs",
+		]);
+		expect(lines()[0]).toMatchObject({
+			level: "info",
+			event: "restore.finished",
+			kind: "sync",
+			files: 3,
+		});
 		expect(lines()[0]?.time).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 	});
 
@@ -47,7 +67,13 @@ describe("createLogger", () => {
 
 	test("redacts secrets by key, down to three levels", () => {
 		const { log, raw } = logging("info");
-		const secrets = { authorization: "S3CRET", token: "S3CRET", secretAccessKey: "S3CRET", sessionToken: "S3CRET", password: "S3CRET" };
+		const secrets = {
+			authorization: "S3CRET",
+			token: "S3CRET",
+			secretAccessKey: "S3CRET",
+			sessionToken: "S3CRET",
+			password: "S3CRET",
+		};
 		log.info("a.b", {
 			...secrets,
 			headers: { Authorization: "S3CRET", "x-amz-security-token": "S3CRET" },
@@ -65,7 +91,10 @@ describe("createLogger", () => {
 	});
 
 	test("an error is shortened to what helps; its stack only at debug", () => {
-		const error = new SidecarError("NAMESPACE_INVALID", { value: "../x", cause: new Error("inner") });
+		const error = new SidecarError("NAMESPACE_INVALID", {
+			value: "../x",
+			cause: new Error("inner"),
+		});
 		const atInfo = logging("info");
 		atInfo.log.error("cli.failed", { error });
 		expect(atInfo.lines()[0]?.error).toEqual({
@@ -77,7 +106,10 @@ describe("createLogger", () => {
 		});
 		const atDebug = logging("debug");
 		atDebug.log.error("cli.failed", { error });
-		expect(atDebug.lines()[0]?.error).toMatchObject({ stack: error.stack, cause: { stack: expect.any(String) } });
+		expect(atDebug.lines()[0]?.error).toMatchObject({
+			stack: error.stack,
+			cause: { stack: expect.any(String) },
+		});
 	});
 
 	test("by default writes to stderr at once, even when the process is ended right after", () => {
@@ -88,7 +120,11 @@ describe("createLogger", () => {
 		const args = ["--input-type=module", "--eval", script];
 		const { stdout, stderr, signal } = spawnSync(process.execPath, args, { encoding: "utf8" });
 		expect({ stdout, signal }).toEqual({ stdout: "", signal: "SIGKILL" });
-		expect(JSON.parse(stderr)).toMatchObject({ level: "info", event: "daemon.gone", kind: "lifecycle" });
+		expect(JSON.parse(stderr)).toMatchObject({
+			level: "info",
+			event: "daemon.gone",
+			kind: "lifecycle",
+		});
 	});
 });
 
@@ -101,7 +137,10 @@ describe("serializeError", () => {
 	});
 
 	test("of a foreign error only name, code and message, never what else hangs on it", () => {
-		const error = Object.assign(new Error("boom"), { code: "ECONNRESET", $response: { headers: { authorization: "S3CRET" } } });
+		const error = Object.assign(new Error("boom"), {
+			code: "ECONNRESET",
+			$response: { headers: { authorization: "S3CRET" } },
+		});
 		expect(serializeError(error)).toEqual({ name: "Error", code: "ECONNRESET", message: "boom" });
 	});
 

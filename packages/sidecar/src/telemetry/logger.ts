@@ -22,9 +22,14 @@ const SECRET_KEYS = [
 ];
 const SECRET_PATHS = SECRET_KEYS.flatMap((key) => [`["${key}"]`, `*["${key}"]`, `*.*["${key}"]`]);
 
-/** Areas whose events are about the data; `security.*` speaks for itself, everything else is the life of the process. */
+/**
+ * Areas whose events are about the data; `security.*` speaks for itself, everything else is the
+ * life of the process.
+ */
 const SYNC_AREAS = new Set(
-	"restore capture flush fence drain deletion commit scan watch reconcile repack retain verify import export store workspace".split(" "),
+	"restore capture flush fence drain deletion commit scan watch reconcile repack retain verify import export store workspace".split(
+		" ",
+	),
 );
 
 /** The kind of an event that does not state one, by its area: the part before the first dot. */
@@ -35,12 +40,17 @@ export function kindOf(event: EventName): EventKind {
 }
 
 /**
- * JSON lines, one object per event: `{"level":"info","time":"…Z","event":"restore.finished","kind":"sync",…}`.
+ * JSON lines, one object per event:
+ * `{"level":"info","time":"…Z","event":"restore.finished","kind":"sync",…}`.
  * Written synchronously, so that the last line before an exit is not lost.
  *
- * @param destination where lines go; default: stderr, because stdout belongs to the command's result.
+ * @param destination where lines go; default: stderr, because stdout belongs to the command's
+ * result.
  */
-export function createLogger(level: LogLevel, destination: DestinationStream = fdDestination({ fd: STDERR, sync: true })): Logger {
+export function createLogger(
+	level: LogLevel,
+	destination: DestinationStream = fdDestination({ fd: STDERR, sync: true }),
+): Logger {
 	const verbose = level === "debug";
 	const sink = pino(
 		{
@@ -53,14 +63,22 @@ export function createLogger(level: LogLevel, destination: DestinationStream = f
 		},
 		destination,
 	);
-	return logTo((lineLevel, event, fields) => sink[lineLevel]({ event, kind: kindOf(event), ...fields }));
+	return logTo((lineLevel, event, fields) =>
+		sink[lineLevel]({ event, kind: kindOf(event), ...fields }),
+	);
 }
 
-/** What a line says about an error. A stack only where it helps: asked for, or a bug. Never an SDK error's whole response. */
+/**
+ * What a line says about an error. A stack only where it helps: asked for, or a bug. Never an SDK
+ * error's whole response.
+ */
 export function serializeError(error: unknown, withStack = false): Record<string, unknown> {
 	if (!(error instanceof Error)) return { message: String(error) };
 	const { name, message, cause } = error;
-	const stack = withStack || (error instanceof SidecarError && error.code === "INTERNAL") ? { stack: error.stack } : {};
+	const stack =
+		withStack || (error instanceof SidecarError && error.code === "INTERNAL")
+			? { stack: error.stack }
+			: {};
 	const inner = cause === undefined ? {} : { cause: serializeError(cause, "stack" in stack) };
 	if (error instanceof SidecarError) {
 		const { code, value, remedy } = error;
@@ -83,15 +101,21 @@ export interface RecordedEvent {
 /** Keeps events in memory as they were given, for tests. */
 export function recordingLog(): Logger & { readonly events: readonly RecordedEvent[] } {
 	const events: RecordedEvent[] = [];
-	const log = logTo((level, event, { kind = kindOf(event), ...fields }) => events.push({ level, event, kind, fields }));
+	const log = logTo((level, event, { kind = kindOf(event), ...fields }) =>
+		events.push({ level, event, kind, fields }),
+	);
 	return { ...log, events };
 }
 
 type Write = (level: LineLevel, event: EventName, fields: LogFields) => void;
 
-/** Bound fields are merged here rather than by pino's `child`, which would write a key twice where a line repeats it. */
+/**
+ * Bound fields are merged here rather than by pino's `child`, which would write a key twice where a
+ * line repeats it.
+ */
 function logTo(write: Write, bound: LogFields = {}): Logger {
-	const at = (level: LineLevel) => (event: EventName, fields?: LogFields) => write(level, event, { ...bound, ...fields });
+	const at = (level: LineLevel) => (event: EventName, fields?: LogFields) =>
+		write(level, event, { ...bound, ...fields });
 	return {
 		error: at("error"),
 		warn: at("warn"),

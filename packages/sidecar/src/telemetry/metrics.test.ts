@@ -11,7 +11,14 @@ const EMF = z.looseObject({
 			z.strictObject({
 				Namespace: z.string().regex(/^[\w.\-/#:]{1,1024}$/),
 				Dimensions: z.array(z.array(z.string().min(1).max(250)).max(30)).min(1),
-				Metrics: z.array(z.strictObject({ Name: z.string().min(1).max(1024), Unit: z.enum(["Seconds", "Count", "Bytes"]) })).max(100),
+				Metrics: z
+					.array(
+						z.strictObject({
+							Name: z.string().min(1).max(1024),
+							Unit: z.enum(["Seconds", "Count", "Bytes"]),
+						}),
+					)
+					.max(100),
 			}),
 		),
 	}),

@@ -1,8 +1,10 @@
 /**
- * Metrics in CloudWatch's embedded format: one JSON line per event, from which CloudWatch Logs makes metrics without any request of ours.
+ * Metrics in CloudWatch's embedded format: one JSON line per event, from which CloudWatch Logs
+ * makes metrics without any request of ours.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  *
- * One dimension with one value: each further value of a dimension is a metric of its own, and is paid for as one. A namespace is none.
+ * One dimension with one value: each further value of a dimension is a metric of its own, and is
+ * paid for as one. A namespace is none.
  */
 
 /** Names and units are stable: dashboards and alarms depend on them. */
@@ -40,7 +42,8 @@ export const METRIC_NAMESPACE = "OpenClawSidecar";
 const SERVICE = "openclaw-sidecar";
 
 /**
- * One line without its end; undefined where nothing is left to say: CloudWatch would drop a line with a number that is none.
+ * One line without its end; undefined where nothing is left to say: CloudWatch would drop a line
+ * with a number that is none.
  * @param nowMs since the epoch
  */
 export function emfLine(nowMs: number, values: MetricValues): string | undefined {

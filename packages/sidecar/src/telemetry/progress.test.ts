@@ -7,7 +7,10 @@ const MIB = 1024 ** 2;
 function atTerminal(columns?: number) {
 	const state = { nowMs: 1_000 };
 	const writes: string[] = [];
-	const progress = terminalProgress({ write: (text: string) => writes.push(text), columns }, () => state.nowMs);
+	const progress = terminalProgress(
+		{ write: (text: string) => writes.push(text), columns },
+		() => state.nowMs,
+	);
 	return { state, writes, progress, last: () => writes.at(-1)?.replace("\r\u001b[K", "") };
 }
 
@@ -46,7 +49,8 @@ describe("terminalProgress", () => {
 		}
 		expect(writes.length).toBeLessThanOrEqual(51);
 		expect(writes.length).toBeGreaterThan(45);
-		for (const text of writes) expect(text.split(/[\r\n]/)).toEqual(["", expect.stringContaining("\u001b[K")]);
+		for (const text of writes)
+			expect(text.split(/[\r\n]/)).toEqual(["", expect.stringContaining("\u001b[K")]);
 	});
 
 	test("never wraps on a narrow terminal, and erases its line at the end", () => {
@@ -75,12 +79,18 @@ describe("logProgress", () => {
 			progress.advance({ files: 1, bytes: 10 });
 		}
 		progress.end();
-		expect(log.events.map(({ event, fields }) => [event, fields.files, fields.elapsedMs, fields.done])).toEqual([
+		expect(
+			log.events.map(({ event, fields }) => [event, fields.files, fields.elapsedMs, fields.done]),
+		).toEqual([
 			["restore.progress", 5, 5_000, false],
 			["restore.progress", 10, 10_000, false],
 			["restore.progress", 12, 12_000, true],
 		]);
-		expect(log.events[0]).toMatchObject({ level: "info", kind: "sync", fields: { filesTotal: 100, bytes: 50, bytesTotal: 1000 } });
+		expect(log.events[0]).toMatchObject({
+			level: "info",
+			kind: "sync",
+			fields: { filesTotal: 100, bytes: 50, bytesTotal: 1000 },
+		});
 	});
 
 	test("a new phase ends the one before", () => {

@@ -26,13 +26,20 @@ interface Phase {
 /** Shows nothing. */
 export const noProgress: Progress = { start() {}, advance() {}, end() {} };
 
-/** One line, redrawn at most 10 times a second and erased at the end: the command's own result follows it. */
+/**
+ * One line, redrawn at most 10 times a second and erased at the end: the command's own result
+ * follows it.
+ */
 export function terminalProgress(stream: TerminalStream, clock: Clock): Progress {
 	const draw = (phase: Phase, nowMs: number) => {
 		const width = Math.max(1, (stream.columns || 80) - 1);
 		stream.write(`${ERASE_LINE}${progressLine(phase, nowMs).slice(0, width)}`);
 	};
-	return paced(REDRAW_MS, clock, { started: draw, advanced: draw, ended: () => stream.write(ERASE_LINE) });
+	return paced(REDRAW_MS, clock, {
+		started: draw,
+		advanced: draw,
+		ended: () => stream.write(ERASE_LINE),
+	});
 }
 
 /** `{phase}.progress` events, one every 5 s and one at the end with `done: true`. */
@@ -55,8 +62,15 @@ export function logProgress(log: Logger, clock: Clock): Progress {
 
 type Show = (phase: Phase, nowMs: number) => void;
 
-/** Shows by the calls alone, without a timer: nothing to stop, and nothing that keeps the process alive. */
-function paced(everyMs: number, clock: Clock, show: { readonly started: Show; readonly advanced: Show; readonly ended: Show }): Progress {
+/**
+ * Shows by the calls alone, without a timer: nothing to stop, and nothing that keeps the process
+ * alive.
+ */
+function paced(
+	everyMs: number,
+	clock: Clock,
+	show: { readonly started: Show; readonly advanced: Show; readonly ended: Show },
+): Progress {
 	let phase: Phase | undefined;
 	const end = () => {
 		const ended = phase;
@@ -82,9 +96,13 @@ function paced(everyMs: number, clock: Clock, show: { readonly started: Show; re
 	};
 }
 
-/** `restore  120/1000 files  1.5 MiB/12 MiB  3 MiB/s  4 s left`; totals and the time left only where they are known. */
+/**
+ * `restore 120/1000 files 1.5 MiB/12 MiB 3 MiB/s 4 s left`; totals and the time left only where
+ * they are known.
+ */
 function progressLine({ name, total, done, startedMs }: Phase, nowMs: number): string {
-	const of = (value: string, whole: number, shown: string) => (whole > 0 ? `${value}/${shown}` : value);
+	const of = (value: string, whole: number, shown: string) =>
+		whole > 0 ? `${value}/${shown}` : value;
 	const elapsedMs = nowMs - startedMs;
 	const parts = [
 		name,

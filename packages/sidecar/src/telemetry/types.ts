@@ -1,9 +1,18 @@
-/** What a room below the daemon may know of telemetry: interfaces only, so that importing them costs nothing. */
+/**
+ * What a room below the daemon may know of telemetry: interfaces only, so that importing them costs
+ * nothing.
+ */
 
-/** Who an event is for: operators of the process, the state of the data, or those who watch for abuse. */
+/**
+ * Who an event is for: operators of the process, the state of the data, or those who watch for
+ * abuse.
+ */
 export type EventKind = "lifecycle" | "sync" | "security";
 
-/** A stable name, `area.what-happened`, for example `restore.finished`. Dashboards and alarms depend on it: never reword one. */
+/**
+ * A stable name, `area.what-happened`, for example `restore.finished`. Dashboards and alarms depend
+ * on it: never reword one.
+ */
 export type EventName = `${string}.${string}`;
 
 /** Further keys of the line. `error` is shortened to what helps; secrets are redacted by key. */

@@ -31,7 +31,10 @@ async function onS3(): Promise<Beside> {
 	return {
 		bench,
 		put: (path, body) => bucket.put(`users/alice/${path}`, body),
-		keys: async () => [...(await bucket.read("users/alice/")).keys()].map((key) => key.slice("users/alice/".length)),
+		keys: async () =>
+			[...(await bucket.read("users/alice/")).keys()].map((key) =>
+				key.slice("users/alice/".length),
+			),
 		[Symbol.asyncDispose]: async () => {
 			await bench[Symbol.asyncDispose]();
 			await bucket[Symbol.asyncDispose]();
@@ -61,7 +64,8 @@ const stores = [
 	{ name: "an S3 server", make: onS3, skip: s3TestServer() === undefined },
 ];
 
-const text = (bench: Workbench, machine: string, path: string) => readFileSync(join(bench.workspace(machine), path), "utf8");
+const text = (bench: Workbench, machine: string, path: string) =>
+	readFileSync(join(bench.workspace(machine), path), "utf8");
 const headOf = async (bench: Workbench) => (await readLog(bench.store)).head;
 
 for (const { name, make, skip } of stores) {
@@ -79,7 +83,12 @@ for (const { name, make, skip } of stores) {
 			expect(text(bench, "a", "MEMORY.md")).toBe("who I am");
 			expect(text(bench, "a", "memory/2026-01-01.md")).toBe("what I did");
 			expect(bench.log.events.map(({ event }) => event)).toEqual(
-				expect.arrayContaining(["import.adopting", "import.finished", "restore.moved", "fence.won"]),
+				expect.arrayContaining([
+					"import.adopting",
+					"import.finished",
+					"restore.moved",
+					"fence.won",
+				]),
 			);
 			expect(await beside.keys()).toEqual(expect.arrayContaining(before));
 
@@ -133,7 +142,9 @@ for (const { name, make, skip } of stores) {
 
 			await using other = await make();
 			await other.put("MEMORY.md", "1");
-			const ambiguous = ["packs", "sweeps"].map((directory) => `${directory}/${hash("sha256", "x", "hex")}`);
+			const ambiguous = ["packs", "sweeps"].map(
+				(directory) => `${directory}/${hash("sha256", "x", "hex")}`,
+			);
 			for (const key of ambiguous) await other.put(key, "a file that was named by its hash");
 			const error = await other.bench.open("a").catch((thrown: unknown) => thrown);
 			expect(error).toMatchObject({ code: "SOURCE_UNSAFE" });
@@ -173,7 +184,8 @@ for (const { name, make, skip } of stores) {
 
 describe("a boot", () => {
 	/** The bench's store, whose plain objects are `place`. */
-	const withPlain = (bench: Workbench, place: PlainPlace) => Object.assign(new FaultyStore(bench.store), { plain: () => place });
+	const withPlain = (bench: Workbench, place: PlainPlace) =>
+		Object.assign(new FaultyStore(bench.store), { plain: () => place });
 
 	// @id adopt-failed-listing
 	it("keeps the gate shut where the listing fails", async () => {

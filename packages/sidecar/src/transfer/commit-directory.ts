@@ -1,9 +1,11 @@
 /**
  * Makes a directory the first content of a log: fence, capture, one commit.
  *
- * Guarantees: the log's tree was empty, and becomes the whole directory by one commit or stays empty; the directory is only read (but
- * for what SQLite makes beside a database that it reads). Killed anywhere and run again is right: before the commit the tree is empty.
- * Does NOT guarantee that every path is in the commit: the filter and SQLite's companions are left out, as in any flush.
+ * Guarantees: the log's tree was empty, and becomes the whole directory by one commit or stays
+ * empty; the directory is only read (but for what SQLite makes beside a database that it reads).
+ * Killed anywhere and run again is right: before the commit the tree is empty. Does NOT guarantee
+ * that every path is in the commit: the filter and SQLite's companions are left out, as in any
+ * flush.
  */
 
 import { Flusher } from "../capture/flush.ts";
@@ -46,8 +48,9 @@ const FIRST_PAUSE_MS = 500;
 
 /**
  * @returns the head after the commit
- * @throws SidecarError LOG_NOT_EMPTY, SUPERSEDED (another writer took the log over meanwhile), NOT_DURABLE (something could not be
- * read), STORE_*, WORKSPACE_*; nothing of the directory was committed, but for STORE_UNREACHABLE, which leaves that open
+ * @throws SidecarError LOG_NOT_EMPTY, SUPERSEDED (another writer took the log over meanwhile),
+ * NOT_DURABLE (something could not be read), STORE_*, WORKSPACE_*; nothing of the directory was
+ * committed, but for STORE_UNREACHABLE, which leaves that open
  */
 export async function commitDirectory(options: CommitDirectoryOptions): Promise<Head> {
 	const { store, directory, machine, log, signal } = options;
@@ -58,22 +61,48 @@ export async function commitDirectory(options: CommitDirectoryOptions): Promise<
 	await takeOver(writer, options);
 	const { filter, profile, tempDir, quickHash, onSecret = "warn" } = options;
 	const secrets = new SecretGuard({ policy: onSecret, profile, quickHash, log });
-	const context = { root: directory, filter, profile, tempDir, local: new LocalTree(), index: writer.index, quickHash, log, secrets };
-	const flusher = new Flusher({ store, machine, writer, context, root: identityOf(requireDirectory(directory)) });
+	const context = {
+		root: directory,
+		filter,
+		profile,
+		tempDir,
+		local: new LocalTree(),
+		index: writer.index,
+		quickHash,
+		log,
+		secrets,
+	};
+	const flusher = new Flusher({
+		store,
+		machine,
+		writer,
+		context,
+		root: identityOf(requireDirectory(directory)),
+	});
 	await flushWhole(flusher, options);
 	return writer.head;
 }
 
-/** Nothing was ever committed: not even an empty workspace, which has its directory in the tree. Fences may be there. */
+/**
+ * Nothing was ever committed: not even an empty workspace, which has its directory in the tree.
+ * Fences may be there.
+ */
 export function isUnused(head: Head): boolean {
 	return head.tree.size === 0;
 }
 
 function requireEmpty(head: Head, store: ObjectStore): void {
-	if (!isUnused(head)) throw new SidecarError("LOG_NOT_EMPTY", { value: store.url, reason: `commit ${head.seq} is the newest` });
+	if (!isUnused(head))
+		throw new SidecarError("LOG_NOT_EMPTY", {
+			value: store.url,
+			reason: `commit ${head.seq} is the newest`,
+		});
 }
 
-async function takeOver(writer: LogWriter, { store, machine, signal }: CommitDirectoryOptions): Promise<void> {
+async function takeOver(
+	writer: LogWriter,
+	{ store, machine, signal }: CommitDirectoryOptions,
+): Promise<void> {
 	for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
 		const { kind } = await untilResolved(writer, machine, await writer.fence(signal), { signal });
 		if (kind === "committed") return;
@@ -85,11 +114,19 @@ async function takeOver(writer: LogWriter, { store, machine, signal }: CommitDir
 	});
 }
 
-async function flushWhole(flusher: Flusher, { machine, signal }: CommitDirectoryOptions): Promise<void> {
+async function flushWhole(
+	flusher: Flusher,
+	{ machine, signal }: CommitDirectoryOptions,
+): Promise<void> {
 	let result: FlushResult | undefined;
 	for (let attempt = 0; attempt <= SETTLE_TRIES; attempt++) {
 		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal);
-		result = await flusher.flush({ sweep: true, closed: true, allOrNothing: true, ...(signal && { signal }) });
+		result = await flusher.flush({
+			sweep: true,
+			closed: true,
+			allOrNothing: true,
+			...(signal && { signal }),
+		});
 		if (result.kind !== "unknown") return;
 	}
 	const cause = result?.kind === "unknown" ? result.cause : undefined;

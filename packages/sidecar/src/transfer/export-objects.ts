@@ -12,11 +12,17 @@ import type { Progress } from "../telemetry/types.ts";
 
 /** Uploads of up to 1 MiB each. */
 const PARALLEL_PUTS = 16;
-/** Files of more than one chunk, each with its own parts in flight: their bytes are copied twice on the way. */
+/**
+ * Files of more than one chunk, each with its own parts in flight: their bytes are copied twice on
+ * the way.
+ */
 const PARALLEL_STREAMS = 1;
 /** Fetched at once for such a file. */
 const WINDOW_BYTES = 8 * 1024 * 1024;
-/** Handed over at once: lib-storage joins pieces until they exceed a part, and keeps the excess with it. */
+/**
+ * Handed over at once: lib-storage joins pieces until they exceed a part, and keeps the excess with
+ * it.
+ */
 const PIECE_BYTES = 1024 * 1024;
 
 export interface ExportObjectsOptions {
@@ -36,12 +42,14 @@ export interface ExportedObjects {
 }
 
 /**
- * Writes a tree as plain objects: key = path. Directories are objects without bytes whose key ends in `/`, links objects that hold their
- * target; modes and times are metadata (`object-attributes.ts`). The object of the root, the bare prefix, comes last: where it is, an
+ * Writes a tree as plain objects: key = path. Directories are objects without bytes whose key ends
+ * in `/`, links objects that hold their target; modes and times are metadata
+ * (`object-attributes.ts`). The object of the root, the bare prefix, comes last: where it is, an
  * export came to its end.
  *
- * Small files are read by blocks, many with one request; larger ones are streamed. Memory does not grow with what is exported.
- * Does NOT remove anything, and is not a moment for those who look while it runs.
+ * Small files are read by blocks, many with one request; larger ones are streamed. Memory does not
+ * grow with what is exported. Does NOT remove anything, and is not a moment for those who look
+ * while it runs.
  * @throws SidecarError STORE_*, OBJECT_CORRUPT, OBJECT_NOT_FOUND; what was written stays
  */
 export async function exportObjects(options: ExportObjectsOptions): Promise<ExportedObjects> {
@@ -60,22 +68,35 @@ class ObjectExport {
 
 	constructor(options: ExportObjectsOptions) {
 		this.#options = options;
-		this.#signal = options.signal === undefined ? this.#stop.signal : AbortSignal.any([options.signal, this.#stop.signal]);
+		this.#signal =
+			options.signal === undefined
+				? this.#stop.signal
+				: AbortSignal.any([options.signal, this.#stop.signal]);
 	}
 
 	async run(): Promise<ExportedObjects> {
 		const { progress } = this.#options;
 		const entries = this.#carried();
-		const files = entries.flatMap(([path, entry]): [Path, FileEntry][] => (entry.type === "file" ? [[path, entry]] : []));
-		progress.start("export", { files: files.length, bytes: files.reduce((sum, [, { size }]) => sum + size, 0) });
+		const files = entries.flatMap(([path, entry]): [Path, FileEntry][] =>
+			entry.type === "file" ? [[path, entry]] : [],
+		);
+		progress.start("export", {
+			files: files.length,
+			bytes: files.reduce((sum, [, { size }]) => sum + size, 0),
+		});
 		for (const [path, entry] of files.filter(([, { chunks }]) => chunks.length > 1)) {
-			await this.#add(this.#large, () => this.#put(path, entry, Readable.from(this.#content(entry), { objectMode: false })));
+			await this.#add(this.#large, () =>
+				this.#put(path, entry, Readable.from(this.#content(entry), { objectMode: false })),
+			);
 		}
-		// Large files first: what thousands of small requests leave behind on the heap does not add to their buffers then.
+		// Large files first: what thousands of small requests leave behind on the heap does not add to
+		// their buffers then.
 		await this.#large.onIdle();
 		for (const [path, entry] of entries) {
-			if (entry.type === "link") await this.#add(this.#small, () => this.#put(path, entry, encodePath(entry.target)));
-			else if (entry.type === "dir" && path !== "") await this.#add(this.#small, () => this.#put(`${path}/`, entry, Buffer.alloc(0)));
+			if (entry.type === "link")
+				await this.#add(this.#small, () => this.#put(path, entry, encodePath(entry.target)));
+			else if (entry.type === "dir" && path !== "")
+				await this.#add(this.#small, () => this.#put(`${path}/`, entry, Buffer.alloc(0)));
 		}
 		await this.#putSmall(files.filter(([, { chunks }]) => chunks.length < 2));
 		await this.#small.onIdle();
@@ -101,7 +122,10 @@ class ObjectExport {
 	/** Files of one chunk: block by block, and what lies in a block is sent from it. */
 	async #putSmall(files: readonly (readonly [Path, FileEntry])[]): Promise<void> {
 		const { store, read } = this.#options;
-		const blocks = new Map<string, { readonly block: BlockRef; readonly files: (readonly [Path, FileEntry])[] }>();
+		const blocks = new Map<
+			string,
+			{ readonly block: BlockRef; readonly files: (readonly [Path, FileEntry])[] }
+		>();
 		for (const [path, entry] of files) {
 			const block = entry.chunks[0]?.block;
 			if (block === undefined) {
@@ -139,15 +163,24 @@ class ObjectExport {
 	async *#content(file: FileEntry): AsyncGenerator<Buffer> {
 		const { store, read } = this.#options;
 		for await (const part of contentOf(store, read, file, WINDOW_BYTES, this.#signal)) {
-			for (let at = 0; at < part.length; at += PIECE_BYTES) yield Buffer.from(part.subarray(at, at + PIECE_BYTES));
+			for (let at = 0; at < part.length; at += PIECE_BYTES)
+				yield Buffer.from(part.subarray(at, at + PIECE_BYTES));
 		}
 	}
 
 	async #put(key: string, entry: Entry, body: Buffer | Readable): Promise<void> {
 		const { sink, progress } = this.#options;
 		const sizeBytes = entry.type === "file" ? entry.size : (body as Buffer).length;
-		const refused = await sink.put(key, body, { sizeBytes, metadata: attributesOf(entry), signal: this.#signal });
-		if (refused !== undefined) this.#notCarried.push({ path: entry.type === "dir" ? key.slice(0, -1) : key, reason: refused });
+		const refused = await sink.put(key, body, {
+			sizeBytes,
+			metadata: attributesOf(entry),
+			signal: this.#signal,
+		});
+		if (refused !== undefined)
+			this.#notCarried.push({
+				path: entry.type === "dir" ? key.slice(0, -1) : key,
+				reason: refused,
+			});
 		else if (entry.type === "file") {
 			this.#counts.files++;
 			this.#counts.bytes += sizeBytes;

@@ -6,7 +6,12 @@ import xxhash from "xxhash-wasm";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { type PlainBucket, plainBucket } from "../../../testkit/store/plain-bucket.ts";
 import { s3TestServer } from "../../../testkit/store/s3-server.ts";
-import { openclawProfile, plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import {
+	openclawProfile,
+	plainProfile,
+	type Workbench,
+	workbench,
+} from "../../../testkit/workbench.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
@@ -32,7 +37,19 @@ async function importInto(
 	const quickHash = (bytes: Uint8Array) => h64Raw(bytes);
 	const privateDir = bench.privateDir("import");
 	const { log } = bench;
-	return await importPlace({ store, profile, privateDir, times, quickHash, machine: thisMachine, log, progress: noProgress }, survey);
+	return await importPlace(
+		{
+			store,
+			profile,
+			privateDir,
+			times,
+			quickHash,
+			machine: thisMachine,
+			log,
+			progress: noProgress,
+		},
+		survey,
+	);
 }
 
 function objectsAt(bucket: PlainBucket, prefix: string): PlainPlace & { kind: "objects" } {
@@ -42,7 +59,10 @@ function objectsAt(bucket: PlainBucket, prefix: string): PlainPlace & { kind: "o
 }
 
 /** The same objects, of which some cannot be had. */
-function failing(objects: PlainObjects, failure: (object: PlainObject, options?: PlainGetOptions) => SidecarError | undefined): PlainPlace {
+function failing(
+	objects: PlainObjects,
+	failure: (object: PlainObject, options?: PlainGetOptions) => SidecarError | undefined,
+): PlainPlace {
 	return {
 		kind: "objects",
 		objects: {
@@ -57,7 +77,10 @@ function failing(objects: PlainObjects, failure: (object: PlainObject, options?:
 	};
 }
 
-const noise = (size: number) => Buffer.from(Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index, 2654435761)).buffer);
+const noise = (size: number) =>
+	Buffer.from(
+		Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index, 2654435761)).buffer,
+	);
 const headOf = async (store: ObjectStore) => (await readLog(store)).head;
 /** Nothing of a download is left. */
 const leftovers = (bench: Workbench) => readdirSync(join(bench.privateDir("import"), "staging"));
@@ -67,7 +90,10 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		await using bucket = await plainBucket();
 		await using bench = await workbench(namespaced(bucket.store, "alice"));
 		const large = noise(9 * 1024 * 1024 + 8);
-		const small = Array.from({ length: 1_010 }, (_, index) => [`from/many/${index % 7}/${index}.md`, `note ${index}`] as const);
+		const small = Array.from(
+			{ length: 1_010 },
+			(_, index) => [`from/many/${index % 7}/${index}.md`, `note ${index}`] as const,
+		);
 		await bucket.putAll([
 			...small,
 			["from/日本語/ñandú 😀.md", "unicode"],
@@ -81,19 +107,29 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 			["fromelse", "another prefix"],
 		]);
 		const imported = await importInto(bench, objectsAt(bucket, "from/"));
-		expect(imported).toMatchObject({ seq: 2, files: 1_016, directories: 10, links: 0, leftOut: [] });
+		expect(imported).toMatchObject({
+			seq: 2,
+			files: 1_016,
+			directories: 10,
+			links: 0,
+			leftOut: [],
+		});
 
 		await bench.open("b");
 		const root = bench.workspace("b");
 		const text = (path: string) => readFileSync(join(root, path), "utf8");
 		for (const [key, body] of small) expect(text(key.slice("from/".length))).toBe(body);
-		expect(text("日本語/ñandú 😀.md") + text("e\u0301") + text("é")).toBe("unicodedecomposedcomposed");
+		expect(text("日本語/ñandú 😀.md") + text("e\u0301") + text("é")).toBe(
+			"unicodedecomposedcomposed",
+		);
 		expect(text("new\nline +%2B&<x>\u0001") + text("empty")).toBe("odd");
 		expect(readFileSync(join(root, "large.bin")).equals(large)).toBe(true);
 		const disk = readDisk(root);
 		expect(disk.size).toBe(1 + 1_016 + 10);
 		// Nobody said what the modes are, and it may hold credentials.
-		expect(new Set([...disk.values()].map(({ type, mode }) => `${type} ${mode}`))).toEqual(new Set(["dir 700", "file 600"]));
+		expect(new Set([...disk.values()].map(({ type, mode }) => `${type} ${mode}`))).toEqual(
+			new Set(["dir 700", "file 600"]),
+		);
 		expect(leftovers(bench)).toEqual([]);
 		// The source is as it was.
 		expect(await bucket.count("from/")).toBe(1_010 + 8);
@@ -108,11 +144,27 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		await bucket.put("p/dir/", "", { mode: "40555", mtime: "1600000000" });
 		await bucket.put("p/dir/in", "1", { mode: "33152", mtime: "soon" });
 		await bucket.put("p/", "", { mode: "41770", mtime: "1.000000001" });
-		expect(await importInto(bench, objectsAt(bucket, "p/"))).toMatchObject({ files: 2, links: 1, directories: 1 });
+		expect(await importInto(bench, objectsAt(bucket, "p/"))).toMatchObject({
+			files: 2,
+			links: 1,
+			directories: 1,
+		});
 		const { tree } = await headOf(bench.store);
-		expect(tree.get("run.sh")).toMatchObject({ type: "file", mode: 0o750, mtimeNs: 1_700_000_000_123_456_789n });
-		expect(tree.get("link")).toMatchObject({ type: "link", target: "../else\u00ff", mtimeNs: -5_000_000_000n });
-		expect(tree.get("dir")).toMatchObject({ type: "dir", mode: 0o555, mtimeNs: 1_600_000_000_000_000_000n });
+		expect(tree.get("run.sh")).toMatchObject({
+			type: "file",
+			mode: 0o750,
+			mtimeNs: 1_700_000_000_123_456_789n,
+		});
+		expect(tree.get("link")).toMatchObject({
+			type: "link",
+			target: "../else\u00ff",
+			mtimeNs: -5_000_000_000n,
+		});
+		expect(tree.get("dir")).toMatchObject({
+			type: "dir",
+			mode: 0o555,
+			mtimeNs: 1_600_000_000_000_000_000n,
+		});
 		expect(tree.get("dir/in")).toMatchObject({ type: "file", mode: 0o600 });
 		expect(tree.get("")).toMatchObject({ type: "dir", mode: 0o1770, mtimeNs: 1_000_000_001n });
 		expect(leftovers(bench)).toEqual([]);
@@ -125,7 +177,10 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		await using bucket = await plainBucket();
 		await using bench = await workbench(namespaced(bucket.store, "alice"));
 		await bucket.put(key, body, metadata);
-		await expect(importInto(bench, objectsAt(bucket, "p/"))).rejects.toMatchObject({ code: "SOURCE_UNSAFE", value: "l" });
+		await expect(importInto(bench, objectsAt(bucket, "p/"))).rejects.toMatchObject({
+			code: "SOURCE_UNSAFE",
+			value: "l",
+		});
 		expect((await headOf(bench.store)).seq).toBe(0);
 		expect(leftovers(bench)).toEqual([]);
 	});
@@ -151,7 +206,13 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		const error = await importInto(bench, place).catch((thrown: unknown) => thrown);
 		expect(error).toBeInstanceOf(SidecarError);
 		expect(error).toMatchObject({ code: "SOURCE_UNSAFE" });
-		for (const name of ["cron.d/evil", "absolute", "a//b", "nul\\u0000", "good: other keys lie below it"]) {
+		for (const name of [
+			"cron.d/evil",
+			"absolute",
+			"a//b",
+			"nul\\u0000",
+			"good: other keys lie below it",
+		]) {
 			expect((error as Error).message).toContain(name);
 		}
 		expect((await headOf(bench.store)).seq).toBe(0);
@@ -164,20 +225,27 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		["403", denied, "40"],
 		["404", gone, "49"],
 		["5xx in a later range of a large object", down, "large"],
-	])("commits nothing after a %s half-way, and everything when it is run again", async (_, failure, key) => {
-		await using bucket = await plainBucket();
-		await using bench = await workbench(namespaced(bucket.store, "alice"));
-		await bucket.putAll(Array.from({ length: 50 }, (_, index) => [`p/${index}`, `note ${index}`] as const));
-		await bucket.put("p/large", noise(9 * 1024 * 1024));
-		const place = objectsAt(bucket, "p/");
-		const broken = failing(place.objects, (object, options) =>
-			object.key === key && (key !== "large" || (options?.range?.offset ?? 0) > 0) ? failure : undefined,
-		);
-		await expect(importInto(bench, broken)).rejects.toBe(failure);
-		expect((await headOf(bench.store)).seq).toBe(0);
-		expect(leftovers(bench)).toEqual([]);
-		expect(await importInto(bench, place)).toMatchObject({ seq: 2, files: 51 });
-	});
+	])(
+		"commits nothing after a %s half-way, and everything when it is run again",
+		async (_, failure, key) => {
+			await using bucket = await plainBucket();
+			await using bench = await workbench(namespaced(bucket.store, "alice"));
+			await bucket.putAll(
+				Array.from({ length: 50 }, (_, index) => [`p/${index}`, `note ${index}`] as const),
+			);
+			await bucket.put("p/large", noise(9 * 1024 * 1024));
+			const place = objectsAt(bucket, "p/");
+			const broken = failing(place.objects, (object, options) =>
+				object.key === key && (key !== "large" || (options?.range?.offset ?? 0) > 0)
+					? failure
+					: undefined,
+			);
+			await expect(importInto(bench, broken)).rejects.toBe(failure);
+			expect((await headOf(bench.store)).seq).toBe(0);
+			expect(leftovers(bench)).toEqual([]);
+			expect(await importInto(bench, place)).toMatchObject({ seq: 2, files: 51 });
+		},
+	);
 
 	it("is not misled by an object that changes while it is read", async () => {
 		await using bucket = await plainBucket();
@@ -208,9 +276,13 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		await using bench = await workbench(namespaced(bucket.store, "alice"));
 		const file = join(bench.dir, "x.db");
 		const database = new DatabaseSync(file);
-		database.exec("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t (n); INSERT INTO t VALUES (1), (2), (3)");
-		// Copied as a plain sync does: both files, while the database is open. The rows stand in the log only.
-		for (const suffix of ["", "-wal", "-shm"]) await bucket.put(`p/state/x.db${suffix}`, readFileSync(file + suffix));
+		database.exec(
+			"PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t (n); INSERT INTO t VALUES (1), (2), (3)",
+		);
+		// Copied as a plain sync does: both files, while the database is open. The rows stand in the
+		// log only.
+		for (const suffix of ["", "-wal", "-shm"])
+			await bucket.put(`p/state/x.db${suffix}`, readFileSync(file + suffix));
 		database.close();
 		await bucket.put("p/openclaw.json", "{}");
 		await bucket.put("p/gateway.pid", "1");
@@ -241,11 +313,18 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		await bucket.put("p/x.db-wal", "its newest rows, perhaps");
 		const imported = await importInto(bench, objectsAt(bucket, "p/"));
 		expect(imported?.leftOut).toMatchObject([
-			{ path: "x.db-wal", reason: expect.stringMatching(/quarantined as \.recovered\/[0-9a-f]{32}\/x\.db-wal$/) },
+			{
+				path: "x.db-wal",
+				reason: expect.stringMatching(/quarantined as \.recovered\/[0-9a-f]{32}\/x\.db-wal$/),
+			},
 		]);
 		await bench.open("b");
 		expect(readFileSync(join(bench.workspace("b"), "x.db")).equals(damaged)).toBe(true);
-		expect((await headOf(bench.store)).tree.has(imported?.leftOut[0]?.reason.split(" ").at(-1) as string)).toBe(true);
+		expect(
+			(await headOf(bench.store)).tree.has(
+				imported?.leftOut[0]?.reason.split(" ").at(-1) as string,
+			),
+		).toBe(true);
 	});
 
 	it("of an empty prefix, or a bare folder, is nothing", async () => {
@@ -271,7 +350,13 @@ describe("importing a directory", () => {
 		await using bench = await workbench();
 		const place = source(bench);
 		const before = readDisk(place.path);
-		expect(await importInto(bench, place)).toMatchObject({ seq: 2, files: 1, directories: 1, links: 1, leftOut: [] });
+		expect(await importInto(bench, place)).toMatchObject({
+			seq: 2,
+			files: 1,
+			directories: 1,
+			links: 1,
+			leftOut: [],
+		});
 		expect(readDisk(place.path)).toEqual(before);
 		await bench.open("b");
 		expect(readDisk(bench.workspace("b"))).toEqual(before);
@@ -280,8 +365,12 @@ describe("importing a directory", () => {
 	it("of a missing or an empty directory is nothing", async () => {
 		await using bench = await workbench();
 		mkdirSync(join(bench.dir, "empty"));
-		expect(await importInto(bench, { kind: "directory", path: join(bench.dir, "empty") })).toBe(undefined);
-		expect(await importInto(bench, { kind: "directory", path: join(bench.dir, "missing") })).toBe(undefined);
+		expect(await importInto(bench, { kind: "directory", path: join(bench.dir, "empty") })).toBe(
+			undefined,
+		);
+		expect(await importInto(bench, { kind: "directory", path: join(bench.dir, "missing") })).toBe(
+			undefined,
+		);
 	});
 
 	it("is refused where the log holds something, if only an empty workspace", async () => {
@@ -296,7 +385,9 @@ describe("importing a directory", () => {
 		await using bench = await workbench();
 		const place = source(bench);
 		const store = new FaultyStore(bench.store, ["ok", "refused"]);
-		await expect(importInto(bench, place, { store })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		await expect(importInto(bench, place, { store })).rejects.toMatchObject({
+			code: "STORE_ACCESS_DENIED",
+		});
 		const { seq, tree } = await headOf(bench.store);
 		expect({ seq, size: tree.size }).toEqual({ seq: 1, size: 0 });
 		expect(await importInto(bench, place)).toMatchObject({ seq: 3, files: 1 });
@@ -316,7 +407,9 @@ describe("importing a directory", () => {
 		store.beforePut = async (key) => {
 			if (key.endsWith("d") && other === undefined) other = await bench.open("other");
 		};
-		await expect(importInto(bench, source(bench), { store })).rejects.toMatchObject({ code: "SUPERSEDED" });
+		await expect(importInto(bench, source(bench), { store })).rejects.toMatchObject({
+			code: "SUPERSEDED",
+		});
 		expect(other).toBeDefined();
 		expect((await headOf(bench.store)).tree.size).toBe(0);
 	});

@@ -1,7 +1,8 @@
 /**
- * Imports a surveyed place: objects are downloaded into a private directory first, a directory is taken where it lies; either becomes
- * the log's first content by the ordinary capture and one commit. So databases are merged with their write-ahead logs, the profile
- * cleans and leaves out what it always does, and a failure anywhere before the commit leaves the log as it was.
+ * Imports a surveyed place: objects are downloaded into a private directory first, a directory is
+ * taken where it lies; either becomes the log's first content by the ordinary capture and one
+ * commit. So databases are merged with their write-ahead logs, the profile cleans and leaves out
+ * what it always does, and a failure anywhere before the commit leaves the log as it was.
  *
  * Needs room on the disk for all objects, once; nothing is left of it at the end.
  */
@@ -60,7 +61,9 @@ export async function importPlace(options: ImportPlaceOptions, survey: Survey): 
 	const { log } = options;
 	log.info("import.started", { from: survey.url, files: survey.files, bytes: survey.bytes });
 	const imported = await withStaging(options.privateDir, (staging) =>
-		survey.kind === "objects" ? importObjects(options, survey, staging) : importDirectory(options, survey, staging),
+		survey.kind === "objects"
+			? importObjects(options, survey, staging)
+			: importDirectory(options, survey, staging),
 	);
 	const { leftOut, ...counts } = imported;
 	for (const { path, reason } of leftOut) log.info("import.left-out", { path, reason });
@@ -97,7 +100,13 @@ async function importDirectory(
 ): Promise<Imported> {
 	const head = await commitDirectory({ ...options, directory: path, filter, tempDir: staging });
 	const { leftOut, ...counts } = summary(head, stats.keys());
-	return { ...counts, leftOut: [...leftOut, ...special.map((at) => ({ path: at, reason: "it is a socket, a FIFO or a device" }))] };
+	return {
+		...counts,
+		leftOut: [
+			...leftOut,
+			...special.map((at) => ({ path: at, reason: "it is a socket, a FIFO or a device" })),
+		],
+	};
 }
 
 function summary({ seq, tree }: Head, paths: Iterable<Path>): Imported {
@@ -110,13 +119,15 @@ function summary({ seq, tree }: Head, paths: Iterable<Path>): Imported {
 		else if (path !== "") directories++;
 	}
 	const leftOut: { path: Path; reason: string }[] = [];
-	for (const path of paths) if (!tree.has(path)) leftOut.push({ path, reason: whyLeftOut(tree, path) });
+	for (const path of paths)
+		if (!tree.has(path)) leftOut.push({ path, reason: whyLeftOut(tree, path) });
 	return { seq, files, directories, links, bytes, leftOut };
 }
 
 function whyLeftOut(tree: ReadonlyMap<Path, unknown>, path: Path): string {
 	const database = companionOf(path);
-	if (database === undefined || !tree.has(database)) return "the profile, the ignore file or --on-secret exclude leaves it out";
+	if (database === undefined || !tree.has(database))
+		return "the profile, the ignore file or --on-secret exclude leaves it out";
 	for (const at of tree.keys()) {
 		if (at.startsWith(`${RECOVERED_DIRECTORY}/`) && at.endsWith(`/${path}`))
 			return `the database beside it is damaged, and this was quarantined as ${at}`;

@@ -9,11 +9,15 @@ import type { PlainObject, PlainObjects } from "../store/plain.ts";
 import type { Progress } from "../telemetry/types.ts";
 import type { Materializer } from "../workspace/materialize.ts";
 
-/** Requests at once: at S3's 85 MB/s a connection, far more than a disk writes; for small objects, 20 times what one at a time gives. */
+/**
+ * Requests at once: at S3's 85 MB/s a connection, far more than a disk writes; for small objects,
+ * 20 times what one at a time gives.
+ */
 const PARALLEL_GETS = 20;
 /**
- * Larger objects are read in ranges of this size: 63 ms to the first byte and 12 ms for the rest still make 260 MB/s of twenty at once, in
- * 20 MiB of memory, and what is all zeros in a range stays a hole.
+ * Larger objects are read in ranges of this size: 63 ms to the first byte and 12 ms for the rest
+ * still make 260 MB/s of twenty at once, in 20 MiB of memory, and what is all zeros in a range
+ * stays a hole.
  */
 const SEGMENT_BYTES = 1024 * 1024;
 /** Buffers from this size on are used again. */
@@ -39,9 +43,11 @@ export interface Staged {
 }
 
 /**
- * Downloads a checked listing into an empty directory: every object whole or in ranges of one version, at most twenty requests at
- * once, with the modes, times and links that the objects' metadata tells. The first failure ends all.
- * @throws SidecarError SOURCE_CHANGED, SOURCE_UNSAFE (a link without a target), STORE_*, WORKSPACE_*
+ * Downloads a checked listing into an empty directory: every object whole or in ranges of one
+ * version, at most twenty requests at once, with the modes, times and links that the objects'
+ * metadata tells. The first failure ends all.
+ * @throws SidecarError SOURCE_CHANGED, SOURCE_UNSAFE (a link without a target), STORE_*,
+ * WORKSPACE_*
  */
 export async function stageObjects(options: StageOptions): Promise<Staged> {
 	const { tree, writer, progress } = options;
@@ -49,14 +55,19 @@ export async function stageObjects(options: StageOptions): Promise<Staged> {
 	progress.start("import", { files: tree.files.size, bytes: tree.bytes });
 	for (const path of byDepth(tree.directories)) writer.makeDirectory(path);
 	const attributes = await stage.run();
-	// Its own directory lies in the root, which gets its time now: deepest first, so that nothing changes in a directory that has it.
+	// Its own directory lies in the root, which gets its time now: deepest first, so that nothing
+	// changes in a directory that has it.
 	writer.reveal((path) => {
-		throw new SidecarError("INTERNAL", { value: path, reason: "something came into a private directory" });
+		throw new SidecarError("INTERNAL", {
+			value: path,
+			reason: "something came into a private directory",
+		});
 	});
 	writer.close();
 	for (const path of byDepth(attributes.keys()).reverse()) {
 		const { mode, mtimeNs } = attributes.get(path) as Attributes;
-		if (mode !== undefined && mtimeNs !== undefined) writer.finishDirectory(path, mode & 0o3777, mtimeNs);
+		if (mode !== undefined && mtimeNs !== undefined)
+			writer.finishDirectory(path, mode & 0o3777, mtimeNs);
 	}
 	progress.end();
 	return stage.staged;
@@ -73,7 +84,10 @@ class Stage {
 
 	constructor(options: StageOptions) {
 		this.#options = options;
-		this.#signal = options.signal === undefined ? this.#stop.signal : AbortSignal.any([options.signal, this.#stop.signal]);
+		this.#signal =
+			options.signal === undefined
+				? this.#stop.signal
+				: AbortSignal.any([options.signal, this.#stop.signal]);
 	}
 
 	/** @returns what the directories' own objects say */
@@ -82,7 +96,12 @@ class Stage {
 		const attributes = new Map<Path, Attributes>();
 		for (const [path, marker] of markers) {
 			await this.#add(async () => {
-				attributes.set(path, parseAttributes((await this.#options.objects.get(marker, { signal: this.#signal })).metadata));
+				attributes.set(
+					path,
+					parseAttributes(
+						(await this.#options.objects.get(marker, { signal: this.#signal })).metadata,
+					),
+				);
 			});
 		}
 		for (const [path, object] of files) {
@@ -111,7 +130,10 @@ class Stage {
 		const { objects, writer, progress } = this.#options;
 		const isPooled = object.sizeBytes >= POOLED_BYTES;
 		const buffer = isPooled ? this.#buffer() : undefined;
-		const { body, metadata } = await objects.get(object, { ...(buffer && { into: buffer }), signal: this.#signal });
+		const { body, metadata } = await objects.get(object, {
+			...(buffer && { into: buffer }),
+			signal: this.#signal,
+		});
 		const attributes = parseAttributes(metadata);
 		if (attributes.type === "link") this.#link(path, object, body, attributes);
 		else {
@@ -124,7 +146,10 @@ class Stage {
 
 	#link(path: Path, { key }: PlainObject, body: Buffer, { mtimeNs = 0n }: Attributes): void {
 		if (body.length === 0 || body.length > MAX_LINK_BYTES || body.includes(0)) {
-			throw new SidecarError("SOURCE_UNSAFE", { value: key, reason: "its metadata calls it a link, and its bytes are no target" });
+			throw new SidecarError("SOURCE_UNSAFE", {
+				value: key,
+				reason: "its metadata calls it a link, and its bytes are no target",
+			});
 		}
 		this.#options.writer.placeLink(path, decodeName(body), mtimeNs);
 		this.staged.links++;
@@ -139,7 +164,11 @@ class Stage {
 			await this.#add(async () => {
 				const length = Math.min(SEGMENT_BYTES, sizeBytes - offset);
 				const buffer = this.#buffer();
-				const { body, metadata } = await objects.get(object, { range: { offset, length }, into: buffer, signal: this.#signal });
+				const { body, metadata } = await objects.get(object, {
+					range: { offset, length },
+					into: buffer,
+					signal: this.#signal,
+				});
 				file.writeAt(offset, body);
 				this.#idle.push(buffer);
 				left--;

@@ -2,11 +2,15 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path";
 
 /**
- * A private directory for as long as `use` takes. It is removed whatever happens, and what a killed process left is removed by the
- * next: a copy of a workspace holds credentials, and must not stay about.
+ * A private directory for as long as `use` takes. It is removed whatever happens, and what a killed
+ * process left is removed by the next: a copy of a workspace holds credentials, and must not stay
+ * about.
  * @param privateDir see `privateDirectory`
  */
-export async function withStaging<T>(privateDir: string, use: (directory: string) => Promise<T>): Promise<T> {
+export async function withStaging<T>(
+	privateDir: string,
+	use: (directory: string) => Promise<T>,
+): Promise<T> {
 	const parent = join(privateDir, "staging");
 	mkdirSync(parent, { recursive: true, mode: 0o700 });
 	for (const name of readdirSync(parent)) {

@@ -1,9 +1,11 @@
 /**
- * Looks at what is to be imported, before a byte of it is fetched: the whole listing, every key checked.
+ * Looks at what is to be imported, before a byte of it is fetched: the whole listing, every key
+ * checked.
  *
- * Beside a log its own objects lie under the same prefix. They are told by the shape of their keys, `log/{12 hex}`, `packs/{64 hex}` and
- * `sweeps/{64 hex}`, which is exact for commits (whatever has a commit's key was read as one before). The others may also be files that
- * somebody named by a hash: their bytes decide, and one that is not what its key says is named as ambiguous.
+ * Beside a log its own objects lie under the same prefix. They are told by the shape of their keys,
+ * `log/{12 hex}`, `packs/{64 hex}` and `sweeps/{64 hex}`, which is exact for commits (whatever has
+ * a commit's key was read as one before). The others may also be files that somebody named by a
+ * hash: their bytes decide, and one that is not what its key says is named as ambiguous.
  */
 import { statSync } from "node:fs";
 import PQueue from "p-queue";
@@ -11,7 +13,14 @@ import { whyNoRoot } from "../commit/roots-in-tree.ts";
 import { SidecarError } from "../errors.ts";
 import { decodeCondemned } from "../log/condemned.ts";
 import { type KeyProblem, KeyTree, shownProblems } from "../log/key-tree.ts";
-import { LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX, seqOfKey, sha256OfPackKey, sha256OfSweepKey } from "../log/keys.ts";
+import {
+	LOG_PREFIX,
+	PACK_PREFIX,
+	SWEEP_PREFIX,
+	seqOfKey,
+	sha256OfPackKey,
+	sha256OfSweepKey,
+} from "../log/keys.ts";
 import { MAX_ENTRIES } from "../log/limits.ts";
 import { checkPackHeader, PACK_HEADER_BYTES } from "../log/pack-codec.ts";
 import type { Path } from "../log/types.ts";
@@ -34,7 +43,11 @@ export interface SurveyOptions {
 }
 
 export type Survey = { readonly files: number; readonly bytes: number; readonly url: string } & (
-	| { readonly kind: "objects"; readonly objects: PlainObjects; readonly tree: KeyTree<PlainObject> }
+	| {
+			readonly kind: "objects";
+			readonly objects: PlainObjects;
+			readonly tree: KeyTree<PlainObject>;
+	  }
 	| {
 			readonly kind: "directory";
 			readonly path: string;
@@ -53,7 +66,8 @@ const PARALLEL_LOOKS = 16;
 
 /**
  * @returns undefined where there is nothing
- * @throws SidecarError SOURCE_UNSAFE (with every key that cannot be a path), WORKSPACE_TOO_LARGE, WORKSPACE_UNREADABLE, STORE_*
+ * @throws SidecarError SOURCE_UNSAFE (with every key that cannot be a path), WORKSPACE_TOO_LARGE,
+ * WORKSPACE_UNREADABLE, STORE_*
  */
 export async function surveyPlace(options: SurveyOptions): Promise<Survey | undefined> {
 	return options.place.kind === "objects"
@@ -61,7 +75,10 @@ export async function surveyPlace(options: SurveyOptions): Promise<Survey | unde
 		: await surveyDirectory(options, options.place.path);
 }
 
-async function surveyObjects(options: SurveyOptions, objects: PlainObjects): Promise<Survey | undefined> {
+async function surveyObjects(
+	options: SurveyOptions,
+	objects: PlainObjects,
+): Promise<Survey | undefined> {
 	const { besideLog, signal } = options;
 	const tree = new KeyTree<PlainObject>();
 	const hashed: string[] = [];
@@ -73,15 +90,28 @@ async function surveyObjects(options: SurveyOptions, objects: PlainObjects): Pro
 		}
 		if (tree.problems.length >= MAX_PROBLEMS) break;
 		if (tree.isTooLarge)
-			throw new SidecarError("WORKSPACE_TOO_LARGE", { value: objects.url, reason: `more than ${MAX_ENTRIES} files and directories` });
+			throw new SidecarError("WORKSPACE_TOO_LARGE", {
+				value: objects.url,
+				reason: `more than ${MAX_ENTRIES} files and directories`,
+			});
 	}
 	tree.finish();
 	tree.problems.push(...(await ambiguous(options, hashed)));
-	tree.problems.push(...noRoots(tree.files.keys(), () => false), ...noRoots(tree.directories, () => true));
+	tree.problems.push(
+		...noRoots(tree.files.keys(), () => false),
+		...noRoots(tree.directories, () => true),
+	);
 	if (tree.problems.length > 0) throw unsafe(objects.url, tree.problems);
 	// The place itself, as "folders" are made by a console, is nothing to import.
 	if (tree.files.size + tree.directories.size === 0) return undefined;
-	return { kind: "objects", objects, tree, files: tree.files.size, bytes: tree.bytes, url: objects.url };
+	return {
+		kind: "objects",
+		objects,
+		tree,
+		files: tree.files.size,
+		bytes: tree.bytes,
+		url: objects.url,
+	};
 }
 
 async function surveyDirectory(options: SurveyOptions, path: string): Promise<Survey | undefined> {
@@ -92,15 +122,23 @@ async function surveyDirectory(options: SurveyOptions, path: string): Promise<Su
 		if (besideLog && isHashed(at)) hashed.push(at);
 		return besideLog && (seqOfKey(at) !== undefined || isHashed(at));
 	};
-	const { stats, problems } = await scan(path, (at) => (isOurs(at) ? "skip" : "keep"), signal && { signal });
+	const { stats, problems } = await scan(
+		path,
+		(at) => (isOurs(at) ? "skip" : "keep"),
+		signal && { signal },
+	);
 	const unreadable = problems.filter(({ reason }) => reason === "unreadable");
 	if (unreadable.length > 0) {
 		const shown = unreadable.map(({ path: at, code }) => ({ key: at, reason: code ?? "EIO" }));
 		throw new SidecarError("WORKSPACE_UNREADABLE", { value: path, reason: shownProblems(shown) });
 	}
 	// Directories that are there for the log alone.
-	for (const own of besideLog ? OWN_DIRECTORIES : []) if (![...stats.keys()].some((at) => at.startsWith(`${own}/`))) stats.delete(own);
-	const wrong = [...(await ambiguous(options, hashed)), ...noRoots(stats.keys(), (at) => stats.get(at)?.type === "dir")];
+	for (const own of besideLog ? OWN_DIRECTORIES : [])
+		if (![...stats.keys()].some((at) => at.startsWith(`${own}/`))) stats.delete(own);
+	const wrong = [
+		...(await ambiguous(options, hashed)),
+		...noRoots(stats.keys(), (at) => stats.get(at)?.type === "dir"),
+	];
 	if (wrong.length > 0) throw unsafe(path, wrong);
 	if (stats.size <= 1) return undefined;
 	const files = [...stats.values()].filter(({ type }) => type !== "dir");
@@ -117,7 +155,9 @@ async function surveyDirectory(options: SurveyOptions, path: string): Promise<Su
 	};
 }
 
-const OWN_DIRECTORIES = [LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX].map((prefix) => prefix.slice(0, -1));
+const OWN_DIRECTORIES = [LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX].map((prefix) =>
+	prefix.slice(0, -1),
+);
 
 /** Is it the key of an object of the log that is named by its content? */
 function isHashed(key: string): boolean {
@@ -133,7 +173,10 @@ function noRoots(paths: Iterable<Path>, isDirectory: (path: Path) => boolean): K
 	return problems;
 }
 
-async function ambiguous({ store, signal }: SurveyOptions, keys: readonly string[]): Promise<KeyProblem[]> {
+async function ambiguous(
+	{ store, signal }: SurveyOptions,
+	keys: readonly string[],
+): Promise<KeyProblem[]> {
 	const problems: KeyProblem[] = [];
 	const queue = new PQueue({ concurrency: PARALLEL_LOOKS });
 	await queue.addAll(
@@ -146,7 +189,10 @@ async function ambiguous({ store, signal }: SurveyOptions, keys: readonly string
 				else decodeCondemned(key, body);
 			} catch (error) {
 				if (!(error instanceof SidecarError) || error.code !== "OBJECT_CORRUPT") throw error;
-				problems.push({ key, reason: "its key is that of an object of the log, its bytes are not" });
+				problems.push({
+					key,
+					reason: "its key is that of an object of the log, its bytes are not",
+				});
 			}
 		}),
 	);

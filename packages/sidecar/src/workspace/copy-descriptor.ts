@@ -10,7 +10,8 @@ export async function copyDescriptor(from: number, file: string): Promise<void> 
 		for (let at = 0; ; ) {
 			const length = readSync(from, block, 0, block.length, at);
 			if (length === 0) return;
-			for (let done = 0; done < length; ) done += writeSync(to, block, done, length - done, at + done);
+			for (let done = 0; done < length; )
+				done += writeSync(to, block, done, length - done, at + done);
 			at += length;
 			if (slice.isOver) await slice.next();
 		}

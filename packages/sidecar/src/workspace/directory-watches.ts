@@ -13,10 +13,12 @@ export interface DirectoryListener {
 }
 
 /**
- * inotify watches placed at once: when `watch` comes back, every directory below has its watch, and what was in it before has been
- * named. So no moment is lost between a directory's appearance and its first event. About 30 us a directory.
+ * inotify watches placed at once: when `watch` comes back, every directory below has its watch, and
+ * what was in it before has been named. So no moment is lost between a directory's appearance and
+ * its first event. About 30 us a directory.
  *
- * One inode has one watch in the kernel, whoever asks for it in this process: nothing counts twice against the limit.
+ * One inode has one watch in the kernel, whoever asks for it in this process: nothing counts twice
+ * against the limit.
  */
 export class DirectoryWatches {
 	readonly #root: string;
@@ -30,7 +32,10 @@ export class DirectoryWatches {
 		this.#listener = listener;
 	}
 
-	/** Watches a directory and all below, anew where it had watches: they may be of another directory that had its name. */
+	/**
+	 * Watches a directory and all below, anew where it had watches: they may be of another directory
+	 * that had its name.
+	 */
 	watch(directory: string): void {
 		this.forget(directory);
 		this.#register(directory);

@@ -1,11 +1,13 @@
 /**
- * Files of one database whose header is not SQLite's, such as one of SQLCipher: the database, its write-ahead log and its journal. We
- * cannot checkpoint it, so its log is stored with it, and both are copied as of one moment.
+ * Files of one database whose header is not SQLite's, such as one of SQLCipher: the database, its
+ * write-ahead log and its journal. We cannot checkpoint it, so its log is stored with it, and both
+ * are copied as of one moment.
  *
- * How: all files are copied into a private directory. They are of one moment where no stat moved meanwhile, and all of them were older
- * than a tick of the clock before. A log with SQLite's own header may grow: what lies behind its last whole commit is dropped when
- * the database is opened.
- * Not guaranteed: anything across files that are not named this way, such as the files of LMDB, RocksDB or a maildir.
+ * How: all files are copied into a private directory. They are of one moment where no stat moved
+ * meanwhile, and all of them were older than a tick of the clock before. A log with SQLite's own
+ * header may grow: what lies behind its last whole commit is dropped when the database is opened.
+ * Not guaranteed: anything across files that are not named this way, such as the files of LMDB,
+ * RocksDB or a maildir.
  */
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
@@ -23,7 +25,8 @@ const STORED_SUFFIXES = ["-wal", "-journal"] as const;
 /** The database that the file belongs to by its name; the path itself for any other file. */
 export function mainFileOf(root: Root, path: string): string {
 	const main = companionOf(path);
-	if (main === undefined || path.endsWith("-shm") || !isFile(root, main) || isSqlite(root, main)) return path;
+	if (main === undefined || path.endsWith("-shm") || !isFile(root, main) || isSqlite(root, main))
+		return path;
 	return main;
 }
 
@@ -32,7 +35,10 @@ export function besides(main: string): readonly string[] {
 	return STORED_SUFFIXES.map((suffix) => main + suffix);
 }
 
-/** Every file of the set that is there, the database first; only itself where it is a file of its own, or a SQLite database. */
+/**
+ * Every file of the set that is there, the database first; only itself where it is a file of its
+ * own, or a SQLite database.
+ */
 export function filesOfSet(root: Root, main: string): readonly string[] {
 	const beside = besides(main).filter((path) => isFile(root, path));
 	return beside.length === 0 || isSqlite(root, main) ? [main] : [main, ...beside];
@@ -62,7 +68,10 @@ export interface SetCopy {
 }
 
 const PATIENCE_MS = 2_000;
-/** Waits this long for a set that stood still for `STILL_MS`. Then accepts one that stands still during the copy, or whose log only grows. */
+/**
+ * Waits this long for a set that stood still for `STILL_MS`. Then accepts one that stands still
+ * during the copy, or whose log only grows.
+ */
 const STRICT_MS = 500;
 const STILL_MS = 100;
 const PAUSE_MS = 25;
@@ -89,14 +98,18 @@ export async function copySet(
 		for (;;) {
 			const age = performance.now() - started;
 			const copied = await copyOnce(root, paths, tempDir, names, age > STRICT_MS);
-			if (copied === "unreadable") return { kind: "refused", reason: "a file of its database cannot be read" };
+			if (copied === "unreadable")
+				return { kind: "refused", reason: "a file of its database cannot be read" };
 			if (copied !== "moved") {
 				isCopied = true;
 				return { kind: "copied", directory: tempDir, files: copied, dispose };
 			}
 			if (age > patienceMs) {
 				const [main, ...beside] = paths.map((path) => path.slice(path.lastIndexOf("/") + 1));
-				return { kind: "refused", reason: `${main} and ${beside.join(", ")} never stood still together: no copy would be consistent` };
+				return {
+					kind: "refused",
+					reason: `${main} and ${beside.join(", ")} never stood still together: no copy would be consistent`,
+				};
 			}
 			await delay(PAUSE_MS);
 		}
@@ -120,20 +133,30 @@ async function copyOnce(
 			if (file.kind !== "open") return "moved";
 			opened.set(path, file);
 		}
-		const heads = new Map([...opened].map(([path, { fd }]) => [path, readHead(fd, WAL_HEADER_BYTES)]));
-		const grows = (path: string) => mayGrow && path.endsWith("-wal") && isWalHeader(heads.get(path));
-		for (const [path, { stat }] of opened) if (!grows(path) && !(mayGrow ? isSettled(stat) : isStillFor(stat, STILL_MS))) return "moved";
-		for (const [path, { fd }] of opened) await copyDescriptor(fd, join(tempDir, names.get(path) as string));
+		const heads = new Map(
+			[...opened].map(([path, { fd }]) => [path, readHead(fd, WAL_HEADER_BYTES)]),
+		);
+		const grows = (path: string) =>
+			mayGrow && path.endsWith("-wal") && isWalHeader(heads.get(path));
+		for (const [path, { stat }] of opened)
+			if (!grows(path) && !(mayGrow ? isSettled(stat) : isStillFor(stat, STILL_MS))) return "moved";
+		for (const [path, { fd }] of opened)
+			await copyDescriptor(fd, join(tempDir, names.get(path) as string));
 		const files: { path: string; name: string; stat: Stat; isOlder: boolean }[] = [];
 		for (const [path, { fd, stat }] of opened) {
 			const now = lstatPath(root, path);
 			const isStill = now !== undefined && sameStat(stat, now);
-			const isSameLog = now?.ino === stat.ino && grows(path) && readHead(fd, WAL_HEADER_BYTES).equals(heads.get(path) as Buffer);
+			const isSameLog =
+				now?.ino === stat.ino &&
+				grows(path) &&
+				readHead(fd, WAL_HEADER_BYTES).equals(heads.get(path) as Buffer);
 			if (!isStill && !isSameLog) return "moved";
 			files.push({ path, name: names.get(path) as string, stat, isOlder: !isStill });
 		}
 		const [main = ""] = paths;
-		const isWhole = besides(main).every((path) => opened.has(path) || lstatPath(root, path) === undefined);
+		const isWhole = besides(main).every(
+			(path) => opened.has(path) || lstatPath(root, path) === undefined,
+		);
 		return isWhole ? files : "moved";
 	} finally {
 		for (const { fd } of opened.values()) closeGuarded(fd);

@@ -1,9 +1,11 @@
 /**
- * Modification times to the nanosecond, and one flush for a whole file system: two calls that node:fs does not have.
+ * Modification times to the nanosecond, and one flush for a whole file system: two calls that
+ * node:fs does not have.
  *
- * fs.utimes passes seconds as a double, which in 2026 has steps of 238 ns; a restored file would then never again have the time
- * that the log says. So `utimensat` and `syncfs` are called in the C library through koffi, an optional dependency: 2.7 us a
- * call. Without it times are as close as a double gets, and `exact` says so.
+ * fs.utimes passes seconds as a double, which in 2026 has steps of 238 ns; a restored file would
+ * then never again have the time that the log says. So `utimensat` and `syncfs` are called in the C
+ * library through koffi, an optional dependency: 2.7 us a call. Without it times are as close as a
+ * double gets, and `exact` says so.
  */
 import { closeSync, constants, futimesSync, lutimesSync, openSync } from "node:fs";
 import { getSystemErrorName } from "node:util";
@@ -13,15 +15,18 @@ export interface FileTimes {
 	/** Are times set to the nanosecond? */
 	readonly exact: boolean;
 	/**
-	 * Sets the modification time of a path, of a link itself where it is one. The access time is left alone, or, where `exact` is
-	 * false, set to now.
+	 * Sets the modification time of a path, of a link itself where it is one. The access time is left
+	 * alone, or, where `exact` is false, set to now.
 	 * @param mtimeNs nanoseconds since the epoch; may be negative
 	 * @throws NodeJS.ErrnoException
 	 */
 	setMtime(path: string | Buffer, mtimeNs: bigint): void;
 	/** The same for an open file: without a walk along its path. */
 	setOpenMtime(fd: number, mtimeNs: bigint): void;
-	/** Settled when everything written to the file system of `dir` is on its disk; false where that cannot be asked for, or failed. */
+	/**
+	 * Settled when everything written to the file system of `dir` is on its disk; false where that
+	 * cannot be asked for, or failed.
+	 */
 	syncfs(dir: string): Promise<boolean>;
 }
 
@@ -41,7 +46,9 @@ export function loadFileTimes(): Promise<FileTimes> {
 /** @throws as `loadCLibrary` */
 export async function loadExact(importKoffi?: () => Promise<Koffi>): Promise<FileTimes> {
 	const { koffi, library } = await loadCLibrary(importKoffi);
-	const utimensat = library.func("int utimensat(int dirfd, const void *path, const void *times, int flags)");
+	const utimensat = library.func(
+		"int utimensat(int dirfd, const void *path, const void *times, int flags)",
+	);
 	const futimens = library.func("int futimens(int fd, const void *times)");
 	const syncfs = library.func("int syncfs(int fd)");
 
@@ -55,13 +62,19 @@ export async function loadExact(importKoffi?: () => Promise<Koffi>): Promise<Fil
 	const failed = (syscall: string, path: string) => {
 		const errno = koffi.errno();
 		const code = getSystemErrorName(-errno);
-		return Object.assign(new Error(`${code}: ${syscall} '${path}'`), { code, errno: -errno, syscall, path });
+		return Object.assign(new Error(`${code}: ${syscall} '${path}'`), {
+			code,
+			errno: -errno,
+			syscall,
+			path,
+		});
 	};
 	return {
 		exact: true,
 		setMtime(path, mtimeNs) {
 			fill(mtimeNs);
-			if (utimensat(AT_FDCWD, nulTerminated(path), times, AT_SYMLINK_NOFOLLOW) !== 0) throw failed("utimensat", String(path));
+			if (utimensat(AT_FDCWD, nulTerminated(path), times, AT_SYMLINK_NOFOLLOW) !== 0)
+				throw failed("utimensat", String(path));
 		},
 		setOpenMtime(fd, mtimeNs) {
 			fill(mtimeNs);
@@ -71,7 +84,12 @@ export async function loadExact(importKoffi?: () => Promise<Koffi>): Promise<Fil
 		syncfs: (dir) =>
 			withDirectory(
 				dir,
-				(fd) => new Promise((resolve) => syncfs.async(fd, (error: unknown, status: unknown) => resolve(error === null && status === 0))),
+				(fd) =>
+					new Promise((resolve) =>
+						syncfs.async(fd, (error: unknown, status: unknown) =>
+							resolve(error === null && status === 0),
+						),
+					),
 			),
 	};
 }
@@ -85,7 +103,9 @@ export const approximate: FileTimes = {
 };
 
 function nulTerminated(path: string | Buffer): Buffer {
-	return typeof path === "string" ? Buffer.from(`${path}\0`, "utf8") : Buffer.concat([path, Buffer.of(0)]);
+	return typeof path === "string"
+		? Buffer.from(`${path}\0`, "utf8")
+		: Buffer.concat([path, Buffer.of(0)]);
 }
 
 async function withDirectory(dir: string, use: (fd: number) => Promise<boolean>): Promise<boolean> {

@@ -37,7 +37,17 @@ describe("makeFilter", () => {
 });
 
 describe("the ignore file", () => {
-	const text = ["# built", "/dist/", "*.log", "!keep.log", "docs/**/draft.md", "Photo.JPG", "\\#literal", "trailing   ", ""].join("\n");
+	const text = [
+		"# built",
+		"/dist/",
+		"*.log",
+		"!keep.log",
+		"docs/**/draft.md",
+		"Photo.JPG",
+		"\\#literal",
+		"trailing   ",
+		"",
+	].join("\n");
 	test.each([
 		["dist", "dir", "skip"],
 		["dist/a/b.js", "file", "skip"],
@@ -60,7 +70,10 @@ describe("the ignore file", () => {
 	});
 
 	test("takes things back in as git does: by a later pattern, in any directory, but not below a directory that is out", () => {
-		const filter = makeFilter(plain, "/a/*\n!/a/b/\n/a/b/*\n!/a/b/keep.md\nout/\n!out/in.md\n**/deep/*.bin\n");
+		const filter = makeFilter(
+			plain,
+			"/a/*\n!/a/b/\n/a/b/*\n!/a/b/keep.md\nout/\n!out/in.md\n**/deep/*.bin\n",
+		);
 		const kept = ["a", "a/b", "a/b/keep.md", "x/a/other.md", "x/deep/a/x.bin"];
 		const skipped = ["a/x", "a/b/other.md", "out", "out/in.md", "x/out/in.md", "x/y/deep/x.bin"];
 		const type = (path: string) => (path.includes(".") ? "file" : "dir");
@@ -70,11 +83,11 @@ describe("the ignore file", () => {
 
 	test("can take in what the profile would leave out, and what lies below it", () => {
 		const filter = makeFilter(openclaw, "!/cache/\n/cache/*\n!/cache/mine/\n!*.pid\n");
-		expect([filter("cache/mine/x", "file"), filter("cache/other/x", "file"), filter("gateway.pid", "file")]).toEqual([
-			"keep",
-			"skip",
-			"keep",
-		]);
+		expect([
+			filter("cache/mine/x", "file"),
+			filter("cache/other/x", "file"),
+			filter("gateway.pid", "file"),
+		]).toEqual(["keep", "skip", "keep"]);
 		expect(filter("tmp/gateway.pid", "file")).toBe("skip");
 	});
 

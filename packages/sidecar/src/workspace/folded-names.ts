@@ -1,6 +1,7 @@
 /**
- * Whether a path that can be looked up is there by that very name. Where a file system folds case or Unicode forms, `lstat` of a name
- * answers for another one, so a file that was renamed in case only seems to have both names.
+ * Whether a path that can be looked up is there by that very name. Where a file system folds case
+ * or Unicode forms, `lstat` of a name answers for another one, so a file that was renamed in case
+ * only seems to have both names.
  */
 import { baseOf, joinPath, parentOf, type Root } from "../path.ts";
 import { readNames } from "./read-names.ts";
@@ -32,7 +33,9 @@ export class FoldedNames {
 		if (known === true) return true;
 		const forms = otherForms(name, known === undefined);
 		if (forms.length === 0) return false;
-		const folds = forms.some((form) => isSame(lstatPath(this.#root, joinPath(directory, form)), stat));
+		const folds = forms.some((form) =>
+			isSame(lstatPath(this.#root, joinPath(directory, form)), stat),
+		);
 		this.#folds.set(directory, folds);
 		return folds;
 	}

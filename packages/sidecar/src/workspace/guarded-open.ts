@@ -1,13 +1,24 @@
 /**
  * Opening files of a workspace whose owner may move, replace and link things meanwhile.
  *
- * An open file is the one at its path below the workspace, reached through no link: O_NOFOLLOW guards the last name only, so the
- * kernel is asked afterwards where the open file lies. Not guaranteed where there is no /proc: there the path is believed.
+ * An open file is the one at its path below the workspace, reached through no link: O_NOFOLLOW
+ * guards the last name only, so the kernel is asked afterwards where the open file lies. Not
+ * guaranteed where there is no /proc: there the path is believed.
  *
- * The trap here: POSIX advisory locks belong to a process and an inode, and closing ANY descriptor of the file drops them all. So
- * snapshots register the inode they have a SQLite handle on, and a descriptor of such a file is closed after the last handle.
+ * The trap here: POSIX advisory locks belong to a process and an inode, and closing ANY descriptor
+ * of the file drops them all. So snapshots register the inode they have a SQLite handle on, and a
+ * descriptor of such a file is closed after the last handle.
  */
-import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
+import {
+	closeSync,
+	constants,
+	existsSync,
+	fstatSync,
+	openSync,
+	readdirSync,
+	readlinkSync,
+	realpathSync,
+} from "node:fs";
 import { encodePath, fsPath, type Root } from "../path.ts";
 import { lstatPath, type Stat, toStat } from "./stat.ts";
 
@@ -69,7 +80,13 @@ function openOnce(root: Root, path: string, refusePinned: boolean): OpenFile | O
 	}
 }
 
-function refusalOf(root: Root, path: string, fd: number, stat: Stat, refusePinned: boolean): OpenRefusal | undefined {
+function refusalOf(
+	root: Root,
+	path: string,
+	fd: number,
+	stat: Stat,
+	refusePinned: boolean,
+): OpenRefusal | undefined {
 	if (stat.type !== "file") return irregular(stat);
 	if (refusePinned && isPinned(stat)) return { kind: "held" };
 	const place = linkOf(fd);
@@ -78,7 +95,8 @@ function refusalOf(root: Root, path: string, fd: number, stat: Stat, refusePinne
 	const named = lstatPath(root, path);
 	if (named === undefined) return { kind: "gone" };
 	if (named.type !== "file") return irregular(named);
-	// A file that is mounted here, and was replaced where it comes from: it has no other name, and is what the path names.
+	// A file that is mounted here, and was replaced where it comes from: it has no other name, and is
+	// what the path names.
 	if (
 		isSameInode(named, stat) &&
 		place.subarray(-DELETED.length).equals(DELETED) &&
@@ -111,14 +129,18 @@ function linkOf(fd: number | string): Buffer | undefined {
 }
 
 /**
- * Where the kernel says a root lies, asked once: a root that becomes a link later would lead to wherever its owner likes, with the rights
- * of this process.
+ * Where the kernel says a root lies, asked once: a root that becomes a link later would lead to
+ * wherever its owner likes, with the rights of this process.
  */
 const realRoots = new Map<string, string>();
 
-/** Notes where the directories of a workspace lie, as far as they are there, before anybody is let in who could put a link in their place. */
+/**
+ * Notes where the directories of a workspace lie, as far as they are there, before anybody is let
+ * in who could put a link in their place.
+ */
 export function noteRealPlaces(directories: readonly string[]): void {
-	for (const directory of directories) if (existsSync(directory)) realRoots.set(directory, realpathSync.native(directory));
+	for (const directory of directories)
+		if (existsSync(directory)) realRoots.set(directory, realpathSync.native(directory));
 }
 
 function isPlaceOf(place: Buffer, root: Root, path: string): boolean {
@@ -155,19 +177,27 @@ export function descriptors(): Descriptors | undefined {
 
 /**
  * Was a file opened at `path` since `before`? Taken as true where the kernel does not say.
- * @param file it must be this one; then a descriptor that SQLite kept for another handle on it, and used again, will do, provided that
- * nothing else was opened
+ * @param file it must be this one; then a descriptor that SQLite kept for another handle on it, and
+ * used again, will do, provided that nothing else was opened
  */
-export function wasOpened(before: Descriptors | undefined, root: Root, path: string, file?: Stat): boolean {
+export function wasOpened(
+	before: Descriptors | undefined,
+	root: Root,
+	path: string,
+	file?: Stat,
+): boolean {
 	const now = before === undefined ? undefined : descriptors();
 	if (before === undefined || now === undefined) return true;
 	const guards = file === undefined ? undefined : heldOpen.get(inodeKey(file))?.waiting;
 	let kept = false;
 	let others = 0;
 	for (const [fd, place] of now) {
-		const isRight = isPlaceOf(place, root, path) && (file === undefined || isSameInode(toStat(fstatSync(fd, { bigint: true })), file));
+		const isRight =
+			isPlaceOf(place, root, path) &&
+			(file === undefined || isSameInode(toStat(fstatSync(fd, { bigint: true })), file));
 		const old = before.get(fd);
-		// By its number alone: an old one's place changes with every rename of a directory above it, from wrong to right too.
+		// By its number alone: an old one's place changes with every rename of a directory above it,
+		// from wrong to right too.
 		if (old === undefined && isRight) return true;
 		if (old?.equals(place) !== true) others += 1;
 		else if (isRight && file !== undefined && guards?.includes(fd) !== true) kept = true;
@@ -179,7 +209,11 @@ export function wasOpened(before: Descriptors | undefined, root: Root, path: str
 export function isInPlace(root: Root, path: string, { fd, stat }: OpenFile): boolean {
 	const place = linkOf(fd);
 	const named = lstatPath(root, path);
-	return named !== undefined && isSameInode(named, stat) && (place === undefined || isPlaceOf(place, root, path));
+	return (
+		named !== undefined &&
+		isSameInode(named, stat) &&
+		(place === undefined || isPlaceOf(place, root, path))
+	);
 }
 
 interface Held {
@@ -190,7 +224,8 @@ interface Held {
 
 const heldOpen = new Map<string, Held>();
 
-const inodeKey = (stat: { readonly dev: bigint; readonly ino: bigint }) => `${stat.dev}:${stat.ino}`;
+const inodeKey = (stat: { readonly dev: bigint; readonly ino: bigint }) =>
+	`${stat.dev}:${stat.ino}`;
 
 /**
  * Notes that a SQLite handle is open on this inode, until the function it gives is called.
@@ -215,9 +250,12 @@ export function isPinned(stat: Stat): boolean {
 	return heldOpen.size > 0 && heldOpen.has(inodeKey(stat));
 }
 
-/** Closes a descriptor of a workspace file: now, or when no snapshot has that file open any more. */
+/**
+ * Closes a descriptor of a workspace file: now, or when no snapshot has that file open any more.
+ */
 export function closeGuarded(fd: number): void {
-	const held = heldOpen.size === 0 ? undefined : heldOpen.get(inodeKey(fstatSync(fd, { bigint: true })));
+	const held =
+		heldOpen.size === 0 ? undefined : heldOpen.get(inodeKey(fstatSync(fd, { bigint: true })));
 	if (held === undefined) closeSync(fd);
 	else held.waiting.push(fd);
 }

@@ -28,7 +28,8 @@ describe("a sparse file", () => {
 		let holes = 0;
 		const read = await readStable(root, "sparse", MiB, (_index, bytes, offset) => {
 			if (bytes.buffer === ZEROS.buffer) holes++;
-			for (let at = bytes.indexOf("d"); at >= 0; at = bytes.indexOf("d", at + 1)) found.push(offset + at);
+			for (let at = bytes.indexOf("d"); at >= 0; at = bytes.indexOf("d", at + 1))
+				found.push(offset + at);
 			bytesRead += bytes.length;
 			return true;
 		});
@@ -60,7 +61,13 @@ describe("zeros", () => {
 		});
 		const almost = Buffer.alloc(MiB);
 		almost[1000] = 1;
-		expect([ZEROS, Buffer.alloc(MiB), almost, ZEROS, Buffer.alloc(7)].map(hash)).toEqual([MiB, MiB, MiB + 1, MiB, 7]);
+		expect([ZEROS, Buffer.alloc(MiB), almost, ZEROS, Buffer.alloc(7)].map(hash)).toEqual([
+			MiB,
+			MiB,
+			MiB + 1,
+			MiB,
+			7,
+		]);
 		expect(hashed).toEqual([MiB, MiB, 7]);
 	});
 });

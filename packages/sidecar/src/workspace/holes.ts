@@ -1,6 +1,6 @@
 /**
- * Holes of sparse files: lseek with SEEK_DATA, which node:fs does not have, called in the C library through koffi, an optional
- * dependency. Without it a hole is read as the zeros it is.
+ * Holes of sparse files: lseek with SEEK_DATA, which node:fs does not have, called in the C library
+ * through koffi, an optional dependency. Without it a hole is read as the zeros it is.
  */
 import { statfsSync } from "node:fs";
 import { loadCLibrary } from "../c-library.ts";

@@ -7,7 +7,10 @@ export const IGNORE_FILE = ".openclaw-sidecar-ignore";
 /** What the user's file says: "ignored", "wanted" (a pattern with "!"), or nothing. */
 export type IgnoreVerdict = "ignored" | "wanted" | undefined;
 
-/** `ignore` remembers the verdict on every path it was ever asked about, so it is renewed after this many. */
+/**
+ * `ignore` remembers the verdict on every path it was ever asked about, so it is renewed after this
+ * many.
+ */
 const RENEWED_AFTER = 20_000;
 
 /** Case counts, as it does on the disk. A line that is no pattern is passed over, as git does. */

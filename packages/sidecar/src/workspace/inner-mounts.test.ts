@@ -28,11 +28,19 @@ test("mounts inside are found with their kinds, the innermost first, without tho
 	made.tmpfs(join(notes, "m"));
 	const mounts = readInnerMounts(new Roots(main, new Map([["notes", notes]])));
 	expect(mounts.isKnown).toBe(true);
-	expect([...mounts.directories].sort()).toEqual([".roots/notes/m", "a", "a/inner", "b", "covered"]);
+	expect([...mounts.directories].sort()).toEqual([
+		".roots/notes/m",
+		"a",
+		"a/inner",
+		"b",
+		"covered",
+	]);
 	expect(mounts.directories.indexOf("a/inner")).toBeLessThan(mounts.directories.indexOf("a"));
 	expect([...mounts.files]).toEqual(["f"]);
 	expect(mounts.readOnly).toEqual(["b"]);
-	expect([...mounts.foreign].sort()).toEqual([...mounts.directories].map((path) => `${path}/.openclaw-sidecar`).sort());
+	expect([...mounts.foreign].sort()).toEqual(
+		[...mounts.directories].map((path) => `${path}/.openclaw-sidecar`).sort(),
+	);
 	// Where there is no table, devices tell of those with a file system of their own.
 	const { stats } = await scan(main, makeFilter(plain));
 	expect([...innerMountsByDevice(stats).directories].sort()).toEqual(["a/inner", "covered"]);

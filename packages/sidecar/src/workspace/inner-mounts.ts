@@ -1,6 +1,6 @@
 /**
- * Mounts inside a workspace limit writes to it: a rename cannot cross mounts (EXDEV), and a mount point can be neither replaced nor
- * renamed (EBUSY).
+ * Mounts inside a workspace limit writes to it: a rename cannot cross mounts (EXDEV), and a mount
+ * point can be neither replaced nor renamed (EBUSY).
  */
 import { joinPath, type Root, rootPath } from "../path.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";
@@ -16,7 +16,10 @@ export interface InnerMounts {
 	readonly files: ReadonlySet<string>;
 	/** Those of both that are mounted read-only. */
 	readonly readOnly: readonly string[];
-	/** Names at the top of a mount that are not the user's: our staging directory, and the file system's own `lost+found`. */
+	/**
+	 * Names at the top of a mount that are not the user's: our staging directory, and the file
+	 * system's own `lost+found`.
+	 */
 	readonly foreign: ReadonlySet<string>;
 }
 
@@ -24,12 +27,17 @@ const LOST_AND_FOUND = "lost+found";
 
 export function readInnerMounts(root: Root): InnerMounts {
 	const mounts = mountsBelow(root, true);
-	if (mounts === undefined) return { isKnown: false, directories: [], files: new Set(), readOnly: [], foreign: new Set() };
+	if (mounts === undefined)
+		return { isKnown: false, directories: [], files: new Set(), readOnly: [], foreign: new Set() };
 	const directories: string[] = [];
 	const files = new Set<string>();
 	const readOnly: string[] = [];
 	const foreign = new Set<string>();
-	const tops = new Set(typeof root === "string" ? [""] : ["", ...[...root.others.keys()].map((name) => rootPath(name))]);
+	const tops = new Set(
+		typeof root === "string"
+			? [""]
+			: ["", ...[...root.others.keys()].map((name) => rootPath(name))],
+	);
 	for (const [path, { source, isReadOnly }] of mounts) {
 		const isDirectory = isDirectoryAt(root, path);
 		const lost = joinPath(path, LOST_AND_FOUND);

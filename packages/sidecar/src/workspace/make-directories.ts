@@ -2,8 +2,9 @@ import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * Makes a directory, for the user alone, and what is missing above it. As `mkdirSync` with `recursive`, but that one never returns
- * where a parent is there and ENOENT is said all the same, as in /proc (Node 24.21).
+ * Makes a directory, for the user alone, and what is missing above it. As `mkdirSync` with
+ * `recursive`, but that one never returns where a parent is there and ENOENT is said all the same,
+ * as in /proc (Node 24.21).
  * @param modeAbove of what is missing above, less the umask
  * @throws NodeJS.ErrnoException
  */
@@ -25,7 +26,8 @@ function makeOne(directory: string, mode: number): "made" | "no parent" {
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		if (code === "ENOENT") return "no parent";
-		if (code === "EEXIST" && statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return "made";
+		if (code === "EEXIST" && statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true)
+			return "made";
 		throw error;
 	}
 }

@@ -19,8 +19,14 @@ test("a new directory is seen whole, or not at all; what stood there before is w
 	const { root, writer } = materializer();
 	mkdirSync(join(root, "old"));
 	for (const path of ["old", "new", "new/deep"]) writer.makeDirectory(path);
-	expect(["old/a", "new/a", "new/deep/a", "a"].map((path) => writer.isHidden(path))).toEqual([false, true, true, false]);
-	for (const path of ["old/a", "new/a", "new/deep/a"]) writer.placeFile(path, Buffer.from(path), 0o640, MTIME_NS);
+	expect(["old/a", "new/a", "new/deep/a", "a"].map((path) => writer.isHidden(path))).toEqual([
+		false,
+		true,
+		true,
+		false,
+	]);
+	for (const path of ["old/a", "new/a", "new/deep/a"])
+		writer.placeFile(path, Buffer.from(path), 0o640, MTIME_NS);
 	writer.placeLink("new/link", "a", MTIME_NS);
 	expect(readdirSync(root).sort()).toEqual([".openclaw-sidecar", "old"]);
 	expect(readFileSync(join(root, "old/a"), "utf8")).toBe("old/a");
@@ -59,7 +65,8 @@ test("the stat it gives is the one a sweep will see, for every way a file is wri
 		expect(stat, path).toEqual(statOf(join(root, path)));
 		expect(stat?.mtimeNs, path).toBe(MTIME_NS);
 	}
-	for (const mode of modes) expect(statSync(join(root, "new", mode.toString(8))).mode & 0o7777).toBe(mode);
+	for (const mode of modes)
+		expect(statSync(join(root, "new", mode.toString(8))).mode & 0o7777).toBe(mode);
 	expect(readFileSync(join(root, "new/parts"))).toEqual(Buffer.from("\0\0\0\0tail"));
 });
 
@@ -79,13 +86,20 @@ test("what came to a new directory's place meanwhile is not overwritten: it is m
 		writer.moveAside(path, trash, writer.asideName(path, trash));
 	});
 	expect(moved).toEqual(["a", "b"]);
-	expect([readFileSync(join(trash, "a/local"), "utf8"), readFileSync(join(trash, "b"), "utf8")]).toEqual(["local", "local"]);
-	expect([readdirSync(join(root, "a")), readdirSync(join(root, "b"))]).toEqual([["of-the-log"], ["of-the-log"]]);
+	expect([
+		readFileSync(join(trash, "a/local"), "utf8"),
+		readFileSync(join(trash, "b"), "utf8"),
+	]).toEqual(["local", "local"]);
+	expect([readdirSync(join(root, "a")), readdirSync(join(root, "b"))]).toEqual([
+		["of-the-log"],
+		["of-the-log"],
+	]);
 });
 
 test("a path that fits its own place only is written there", () => {
 	const { root, writer } = materializer();
-	// 250-byte names, and a last one that fills PATH_MAX: below the staging directory it would be too long.
+	// 250-byte names, and a last one that fills PATH_MAX: below the staging directory it would be too
+	// long.
 	const names = ["t"];
 	while (`${root}/${names.join("/")}`.length + 252 < 4095 - 1) names.push("n".repeat(250));
 	const directories = names.map((_, index) => names.slice(0, index + 1).join("/"));

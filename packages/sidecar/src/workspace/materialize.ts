@@ -1,18 +1,22 @@
 /**
  * Writes a tree to the disk, so that a file is seen whole or not at all.
  *
- * What is missing as a whole directory is put together out of sight and renamed into place in one go, by `reveal`: a file in it costs
- * no name and no rename of its own (5 calls instead of 9). Every other file is written under a temporary name and renamed. A rename
- * cannot leave a mount, so each mount has a staging directory of its own, made when it is first needed. A single file that is a mount
- * point cannot be renamed over: it is written in place, and a kill in between leaves it torn until the next restore.
+ * What is missing as a whole directory is put together out of sight and renamed into place in one
+ * go, by `reveal`: a file in it costs no name and no rename of its own (5 calls instead of 9).
+ * Every other file is written under a temporary name and renamed. A rename cannot leave a mount, so
+ * each mount has a staging directory of its own, made when it is first needed. A single file that
+ * is a mount point cannot be renamed over: it is written in place, and a kill in between leaves it
+ * torn until the next restore.
  *
- * Modes and times that cannot be set are left as they are: what each call returns says what the disk has.
+ * Modes and times that cannot be set are left as they are: what each call returns says what the
+ * disk has.
  *
- * Guarantees: nothing is written outside the workspace (the caller hands in checked paths and makes every parent through
- * `makeDirectory`, which never passes through a link); what was in the way was moved aside by the caller. What a killed restore left
- * out of sight is removed by the next one.
- * Does NOT fsync: one `syncfs` after all of it costs 0.1-0.25 s, an fsync per file 4-8 times the whole restore (physics, section 1). So
- * that the last one finds little to do, others run beside the writing.
+ * Guarantees: nothing is written outside the workspace (the caller hands in checked paths and makes
+ * every parent through `makeDirectory`, which never passes through a link); what was in the way was
+ * moved aside by the caller. What a killed restore left out of sight is removed by the next one.
+ * Does NOT fsync: one `syncfs` after all of it costs 0.1-0.25 s, an fsync per file 4-8 times the
+ * whole restore (physics, section 1). So that the last one finds little to do, others run beside
+ * the writing.
  */
 import {
 	chmodSync,
@@ -69,7 +73,10 @@ interface Hidden {
 	readonly staged: string;
 }
 
-/** A name in a staging directory that nothing is renamed to: the kernel refuses it only when the rest of a rename is allowed. */
+/**
+ * A name in a staging directory that nothing is renamed to: the kernel refuses it only when the
+ * rest of a rename is allowed.
+ */
 export interface Probe {
 	readonly file: string | Buffer;
 	readonly directory: string | Buffer;
@@ -78,7 +85,10 @@ export interface Probe {
 const ZEROS = Buffer.alloc(1024 * 1024);
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const OVERWRITE = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW;
-/** Written between two calls to the disk: it works while files are made, not after (500 ms less on a busy disk). */
+/**
+ * Written between two calls to the disk: it works while files are made, not after (500 ms less on a
+ * busy disk).
+ */
 const WRITE_BACK_BYTES = 16 * 1024 * 1024;
 /** PATH_MAX without its NUL. */
 const MAX_PLACE_BYTES = 4095;
@@ -130,7 +140,10 @@ export class Materializer {
 		this.#mounts = mounts;
 	}
 
-	/** The mount that holds the name `path`: a mount point inside the workspace, an additional root, or "". */
+	/**
+	 * The mount that holds the name `path`: a mount point inside the workspace, an additional root,
+	 * or "".
+	 */
 	mountOf(path: string): string {
 		const inner = this.#mounts.directories.find((mount) => path.startsWith(`${mount}/`));
 		if (inner !== undefined) return inner;
@@ -139,7 +152,11 @@ export class Materializer {
 	}
 
 	/** The file system that a path goes to, and the bytes an ordinary user may still write to it. */
-	spaceFor(path: string): { readonly directory: string; readonly device: bigint; readonly freeBytes: number } {
+	spaceFor(path: string): {
+		readonly directory: string;
+		readonly device: bigint;
+		readonly freeBytes: number;
+	} {
 		const directory = fsPath(this.#root, this.mountOf(path));
 		const { bavail, blocks, bsize } = statfsSync(directory);
 		// Some FUSE file systems say that they have no blocks at all: that is no answer.
@@ -148,15 +165,18 @@ export class Materializer {
 	}
 
 	/**
-	 * For `renameSync`: a directory renamed to the file, and anything else renamed to the directory, fails in the end, but not before the
-	 * kernel found that it may leave its place (ENOTDIR and EISDIR then).
+	 * For `renameSync`: a directory renamed to the file, and anything else renamed to the directory,
+	 * fails in the end, but not before the kernel found that it may leave its place (ENOTDIR and
+	 * EISDIR then).
 	 * @throws NodeJS.ErrnoException where the mount's top directory cannot be written
 	 */
 	probeFor(path: string): Probe {
 		const mount = this.mountOf(path);
 		const known = this.#probes.get(mount);
 		if (known !== undefined) return known;
-		const [file, directory] = [this.#stagingName(path), this.#stagingName(path)].map((staged) => fsPath(this.#root, staged));
+		const [file, directory] = [this.#stagingName(path), this.#stagingName(path)].map((staged) =>
+			fsPath(this.#root, staged),
+		);
 		const probe = { file: file as string | Buffer, directory: directory as string | Buffer };
 		writeFileSync(probe.file, "", { mode: 0o600 });
 		mkdirSync(probe.directory, { mode: 0o700 });
@@ -171,7 +191,10 @@ export class Materializer {
 		this.#opened.set(path, mode & 0o7777);
 	}
 
-	/** A new one is out of sight until `reveal`, and writable for us until `finishDirectory` gives it its mode. */
+	/**
+	 * A new one is out of sight until `reveal`, and writable for us until `finishDirectory` gives it
+	 * its mode.
+	 */
 	makeDirectory(path: string): void {
 		if (this.#isNowhere(path)) return;
 		explain(path, () => {
@@ -188,7 +211,10 @@ export class Materializer {
 				mkdirSync(fsPath(this.#root, staged), { mode: 0o700 });
 				this.#hidden.set(path, { path, staged });
 			} else if (!there.isDirectory())
-				throw new SidecarError("INTERNAL", { value: path, reason: "something else is in the way of a directory" });
+				throw new SidecarError("INTERNAL", {
+					value: path,
+					reason: "something else is in the way of a directory",
+				});
 		});
 	}
 
@@ -207,14 +233,18 @@ export class Materializer {
 				this.#reveal(hidden);
 			} catch (error) {
 				const { code } = error as NodeJS.ErrnoException;
-				if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOTDIR") throw failure(hidden.path, error);
+				if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOTDIR")
+					throw failure(hidden.path, error);
 				makeWay(hidden.path);
 				explain(hidden.path, () => this.#reveal(hidden));
 			}
 		}
 	}
 
-	/** After `reveal`. @returns what the kernel says of it then; undefined where somebody took it away at once */
+	/**
+	 * After `reveal`. @returns what the kernel says of it then; undefined where somebody took it away
+	 * at once
+	 */
 	finishDirectory(path: string, mode: number, mtimeNs: bigint): Stat | undefined {
 		if (this.#isNowhere(path)) return lstatPath(this.#root, path);
 		const target = fsPath(this.#root, path);
@@ -223,7 +253,8 @@ export class Materializer {
 			if (there === undefined) return undefined;
 			this.#opened.delete(path);
 			const isChanged = there.mode !== mode && tryTo(() => chmodSync(target, mode));
-			const isMoved = there.mtimeNs !== mtimeNs && tryTo(() => this.#times.setMtime(target, mtimeNs));
+			const isMoved =
+				there.mtimeNs !== mtimeNs && tryTo(() => this.#times.setMtime(target, mtimeNs));
 			return isChanged || isMoved ? statOf(target) : there;
 		});
 	}
@@ -247,7 +278,10 @@ export class Materializer {
 		});
 	}
 
-	/** A file of `size` bytes that comes in parts, in any order. Parts that hold only zeros stay holes. */
+	/**
+	 * A file of `size` bytes that comes in parts, in any order. Parts that hold only zeros stay
+	 * holes.
+	 */
 	stageFile(path: string, size: number): StagedFile {
 		const staged = explain(path, () => fsPath(this.#root, this.#stagingName(path)));
 		explain(path, () => ftruncateSync(this.#openPart(staged, CREATE), size));
@@ -279,28 +313,39 @@ export class Materializer {
 
 	/** @returns false where it cannot be set */
 	setTime(path: string, mtimeNs: bigint): boolean {
-		return explain(path, () => tryTo(() => this.#times.setMtime(fsPath(this.#root, path), mtimeNs)));
+		return explain(path, () =>
+			tryTo(() => this.#times.setMtime(fsPath(this.#root, path), mtimeNs)),
+		);
 	}
 
-	/** `-wal`, `-shm` and `-journal` of another life of this database would corrupt it (incidents 22-24). */
+	/**
+	 * `-wal`, `-shm` and `-journal` of another life of this database would corrupt it (incidents
+	 * 22-24).
+	 */
 	removeDatabaseSidecars(path: string): void {
 		for (const suffix of COMPANIONS)
 			explain(path, () => {
 				const companion = fsPath(this.#root, path + suffix);
 				// A directory by such a name is the agent's own, and in the log.
-				if (lstatSync(companion, { throwIfNoEntry: false })?.isDirectory() !== true) rmSync(companion, { force: true });
+				if (lstatSync(companion, { throwIfNoEntry: false })?.isDirectory() !== true)
+					rmSync(companion, { force: true });
 			});
 	}
 
-	/** A free name for `path` in `directory`, also for what may accompany a database: its own, or with a number behind it. */
+	/**
+	 * A free name for `path` in `directory`, also for what may accompany a database: its own, or with
+	 * a number behind it.
+	 */
 	asideName(path: string, directory: string): string {
 		let name = path;
-		for (let count = 1; filesOf(name).some((each) => existsSync(fsPath(directory, each))); count++) name = `${path}.${count}`;
+		for (let count = 1; filesOf(name).some((each) => existsSync(fsPath(directory, each))); count++)
+			name = `${path}.${count}`;
 		return name;
 	}
 
 	/**
-	 * Moves what is at `path` to `directory/name`. A file that is a mount point cannot leave: it is copied.
+	 * Moves what is at `path` to `directory/name`. A file that is a mount point cannot leave: it is
+	 * copied.
 	 * @returns its absolute path there; undefined where nothing is at `path`
 	 */
 	moveAside(path: string, directory: string, name: string): string | undefined {
@@ -338,14 +383,17 @@ export class Materializer {
 		} catch (error) {
 			const code = (error as NodeJS.ErrnoException).code;
 			// EBUSY: it became a mount point.
-			if (code !== "ENOTEMPTY" && code !== "ENOENT" && code !== "EEXIST" && code !== "EBUSY") throw failure(path, error);
+			if (code !== "ENOTEMPTY" && code !== "ENOENT" && code !== "EEXIST" && code !== "EBUSY")
+				throw failure(path, error);
 		}
 	}
 
 	/** One call for everything written to a directory. False where the system cannot say. */
 	async sync(): Promise<boolean> {
 		const mounts = new Set([...this.#bases, ...this.#staging]);
-		const synced = await Promise.all([...mounts].map((mount) => this.#times.syncfs(String(fsPath(this.#root, mount)))));
+		const synced = await Promise.all(
+			[...mounts].map((mount) => this.#times.syncfs(String(fsPath(this.#root, mount)))),
+		);
 		return synced.every((isSafe) => isSafe);
 	}
 
@@ -354,7 +402,9 @@ export class Materializer {
 		await this.#syncing;
 	}
 
-	/** What is still out of sight goes, and directories that were made writable get their modes back. */
+	/**
+	 * What is still out of sight goes, and directories that were made writable get their modes back.
+	 */
 	close(): void {
 		this.#closePart();
 		for (const mount of this.#staging) this.#removeStaging(mount);
@@ -392,7 +442,8 @@ export class Materializer {
 	}
 
 	#write(fd: number, bytes: Buffer, position: number): void {
-		for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written, bytes.length - written, position + written);
+		for (let written = 0; written < bytes.length; )
+			written += writeSync(fd, bytes, written, bytes.length - written, position + written);
 		this.#unsyncedBytes += bytes.length;
 		if (this.#unsyncedBytes < WRITE_BACK_BYTES || this.#syncing !== undefined) return;
 		this.#unsyncedBytes = 0;
@@ -421,7 +472,10 @@ export class Materializer {
 		}
 	}
 
-	/** One at a time: thousands of files may be in the making at once, and the parts of one mostly come together. */
+	/**
+	 * One at a time: thousands of files may be in the making at once, and the parts of one mostly
+	 * come together.
+	 */
 	#openPart(file: string | Buffer, flags: number = constants.O_WRONLY): number {
 		if (this.#open?.file === file) return this.#open.fd;
 		this.#closePart();
@@ -472,8 +526,8 @@ const REFUSALS: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * On overlayfs a directory of the image becomes another one, with another inode, at its first change. That must be over before anybody
- * asks which directory it is.
+ * On overlayfs a directory of the image becomes another one, with another inode, at its first
+ * change. That must be over before anybody asks which directory it is.
  */
 function copyUp(directory: string): void {
 	const mode = statOf(directory)?.mode ?? 0o755;
@@ -506,9 +560,18 @@ function failure(path: string, error: unknown): SidecarError {
 	if (error instanceof SidecarError) return error;
 	const { code } = error as NodeJS.ErrnoException;
 	const detail = { value: path, reason: code ?? String(error), cause: error };
-	if (code === "ENOSPC" || code === "EDQUOT") return new SidecarError("WORKSPACE_DISK_FULL", detail);
-	if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "EXDEV" || code === "EBUSY" || code === "ETXTBSY")
+	if (code === "ENOSPC" || code === "EDQUOT")
+		return new SidecarError("WORKSPACE_DISK_FULL", detail);
+	if (
+		code === "EACCES" ||
+		code === "EPERM" ||
+		code === "EROFS" ||
+		code === "EXDEV" ||
+		code === "EBUSY" ||
+		code === "ETXTBSY"
+	)
 		return new SidecarError("WORKSPACE_READ_ONLY", detail);
-	if (code === "ENOTDIR" || code === "EEXIST") return new SidecarError("WORKSPACE_NOT_DIRECTORY", detail);
+	if (code === "ENOTDIR" || code === "EEXIST")
+		return new SidecarError("WORKSPACE_NOT_DIRECTORY", detail);
 	return systemRefusal(error, path) ?? new SidecarError("INTERNAL", detail);
 }

@@ -3,7 +3,9 @@ import { mountsListed, volumeOf } from "./mounts.ts";
 import type { Stat } from "./stat.ts";
 
 const text = (...lines: readonly string[]) => Buffer.from(lines.join("\n"), "latin1");
-const paths = (listed: Buffer, directory = "/ws") => [...mountsListed(listed, new Map([["", directory]])).keys()];
+const paths = (listed: Buffer, directory = "/ws") => [
+	...mountsListed(listed, new Map([["", directory]])).keys(),
+];
 
 test("lists bind mounts, mounts inside mounts and single files below a directory, and nothing beside it", () => {
 	const listed = text(
@@ -16,7 +18,11 @@ test("lists bind mounts, mounts inside mounts and single files below a directory
 	);
 	// The workspace is a mount itself, mounted over the others.
 	expect(paths(listed)).toEqual([]);
-	expect(paths(Buffer.from(listed.toString().replace(/\n44.*/, "")))).toEqual(["workspace", "workspace/cache", "openclaw.json"]);
+	expect(paths(Buffer.from(listed.toString().replace(/\n44.*/, "")))).toEqual([
+		"workspace",
+		"workspace/cache",
+		"openclaw.json",
+	]);
 });
 
 test("lists the topmost of mounts that are stacked, and not what a mount above hides", () => {
@@ -34,13 +40,21 @@ test("lists the topmost of mounts that are stacked, and not what a mount above h
 });
 
 test("reads names with spaces, backslashes and bytes that are not UTF-8", () => {
-	const listed = text("27 1 254:0 / / rw - ext4 /dev/vda rw", "40 27 0:50 / /ws/a\\040b\\134c\xff rw - tmpfs t rw");
+	const listed = text(
+		"27 1 254:0 / / rw - ext4 /dev/vda rw",
+		"40 27 0:50 / /ws/a\\040b\\134c\xff rw - tmpfs t rw",
+	);
 	expect(paths(listed)).toEqual(["a b\\c\udcff"]);
 });
 
 test("finds mounts of an additional root below its place in the tree, and those of a workspace that is /", () => {
-	const listed = text("27 1 254:0 / / rw - ext4 /dev/vda rw", "40 27 0:50 / /notes/n rw - tmpfs t rw");
-	expect([...mountsListed(listed, new Map([[".roots/notes", "/notes"]])).keys()]).toEqual([".roots/notes/n"]);
+	const listed = text(
+		"27 1 254:0 / / rw - ext4 /dev/vda rw",
+		"40 27 0:50 / /notes/n rw - tmpfs t rw",
+	);
+	expect([...mountsListed(listed, new Map([[".roots/notes", "/notes"]])).keys()]).toEqual([
+		".roots/notes/n",
+	]);
 	expect(paths(listed, "/")).toEqual(["notes/n"]);
 });
 
@@ -50,9 +64,15 @@ test("a volume keeps its identity when its device number changes, and a tmpfs do
 		...{ dev, birthNs, uid: 0 },
 	});
 	expect(volumeOf(stat(1n, 5n), "ext4 /dev/vdb /")).toBe(volumeOf(stat(2n, 5n), "ext4 /dev/vdc /"));
-	expect(volumeOf(stat(1n, 5n), "ext4 /dev/vdb /")).not.toBe(volumeOf(stat(1n, 6n), "ext4 /dev/vdb /"));
-	expect(volumeOf(stat(1n, 0n), "nfs4 server:/a /")).toBe(volumeOf(stat(2n, 0n), "nfs4 server:/a /"));
-	expect(volumeOf(stat(1n, 0n), "nfs4 server:/a /")).not.toBe(volumeOf(stat(1n, 0n), "nfs4 server:/b /"));
+	expect(volumeOf(stat(1n, 5n), "ext4 /dev/vdb /")).not.toBe(
+		volumeOf(stat(1n, 6n), "ext4 /dev/vdb /"),
+	);
+	expect(volumeOf(stat(1n, 0n), "nfs4 server:/a /")).toBe(
+		volumeOf(stat(2n, 0n), "nfs4 server:/a /"),
+	);
+	expect(volumeOf(stat(1n, 0n), "nfs4 server:/a /")).not.toBe(
+		volumeOf(stat(1n, 0n), "nfs4 server:/b /"),
+	);
 	expect(volumeOf(stat(1n, 0n), "tmpfs tmpfs /")).not.toBe(volumeOf(stat(2n, 0n), "tmpfs tmpfs /"));
 });
 
@@ -63,7 +83,9 @@ test("a mount is read-only by its own options or by those of its file system", (
 		"41 27 0:51 / /ws/b rw - tmpfs t ro",
 		"42 27 0:52 / /ws/c rw - tmpfs t rw",
 	);
-	const readOnly = [...mountsListed(listed, new Map([["", "/ws"]])).values()].filter(({ isReadOnly }) => isReadOnly);
+	const readOnly = [...mountsListed(listed, new Map([["", "/ws"]])).values()].filter(
+		({ isReadOnly }) => isReadOnly,
+	);
 	expect(readOnly.map(({ path }) => path)).toEqual(["a", "b"]);
 });
 

@@ -1,9 +1,11 @@
 /**
- * Mount points below the directories of a workspace: which ones are there, and which volume lies in each.
+ * Mount points below the directories of a workspace: which ones are there, and which volume lies in
+ * each.
  *
- * Source: /proc/self/mountinfo, which also lists bind mounts of the same file system and of single files. Where there is no /proc,
- * `mountsByDevice` finds the ones whose device differs from that of the directory above; a bind mount of the same device stays unseen.
- * Does NOT list a mount that another mount hides.
+ * Source: /proc/self/mountinfo, which also lists bind mounts of the same file system and of single
+ * files. Where there is no /proc, `mountsByDevice` finds the ones whose device differs from that of
+ * the directory above; a bind mount of the same device stays unseen. Does NOT list a mount that
+ * another mount hides.
  */
 import { readFileSync, realpathSync } from "node:fs";
 import { decodeName, joinPath, parentOf, type Root, rootPath } from "../path.ts";
@@ -12,7 +14,9 @@ import { lstatPath, type Stat } from "./stat.ts";
 export interface Mount {
 	/** In the tree: below the workspace, or below `.roots/{name}`. */
 	readonly path: string;
-	/** The kernel's number for this mount: another one after each mounting. "" where it is not known. */
+	/**
+	 * The kernel's number for this mount: another one after each mounting. "" where it is not known.
+	 */
 	readonly id: string;
 	/** File system type, source and the directory inside the source; "" where they are not known. */
 	readonly source: string;
@@ -28,7 +32,10 @@ interface Line {
 	readonly isReadOnly: boolean;
 }
 
-/** Visible mount points below the workspace and its additional roots, by path; undefined where the kernel does not list them. 0.1 ms. `withTops`: these directories themselves too. */
+/**
+ * Visible mount points below the workspace and its additional roots, by path; undefined where the
+ * kernel does not list them. 0.1 ms. `withTops`: these directories themselves too.
+ */
 export function mountsBelow(root: Root, withTops = false): Map<string, Mount> | undefined {
 	let text: Buffer;
 	try {
@@ -44,7 +51,11 @@ export function mountsBelow(root: Root, withTops = false): Map<string, Mount> | 
  * @param places real absolute directories, by where they stand in the tree
  * @param withTops also those of them that are mount points themselves
  */
-export function mountsListed(text: Buffer, places: ReadonlyMap<string, string>, withTops = false): Map<string, Mount> {
+export function mountsListed(
+	text: Buffer,
+	places: ReadonlyMap<string, string>,
+	withTops = false,
+): Map<string, Mount> {
 	const lines = text
 		.toString("latin1")
 		.split("\n")
@@ -54,7 +65,11 @@ export function mountsListed(text: Buffer, places: ReadonlyMap<string, string>, 
 		for (const [at, directory] of places) {
 			const prefix = directory === "/" ? "/" : `${directory}/`;
 			const isTop = line.place === directory;
-			if ((isTop ? !withTops : !line.place.startsWith(prefix)) || visibleAt(line.place, lines) !== line) continue;
+			if (
+				(isTop ? !withTops : !line.place.startsWith(prefix)) ||
+				visibleAt(line.place, lines) !== line
+			)
+				continue;
 			const path = isTop ? at : joinPath(at, line.place.slice(prefix.length));
 			found.set(path, { path, id: line.id, source: line.source, isReadOnly: line.isReadOnly });
 		}
@@ -73,11 +88,15 @@ export function mountsByDevice(stats: ReadonlyMap<string, Stat>): Map<string, Mo
 	return found;
 }
 
-/** Which volume lies in a mount point. The same after it is mounted again, also where the device number differs then. */
+/**
+ * Which volume lies in a mount point. The same after it is mounted again, also where the device
+ * number differs then.
+ */
 export function volumeOf(stat: Stat, source: string): string {
 	if (stat.type !== "dir") return `file:${stat.dev}:${stat.ino}`;
 	if (stat.birthNs !== 0n) return `dir:${stat.ino}:${stat.birthNs}`;
-	// NFS and the like tell no time of birth, and get another device number at each mounting. Memory never comes back.
+	// NFS and the like tell no time of birth, and get another device number at each mounting. Memory
+	// never comes back.
 	const isMemory = source === "" || source.startsWith("tmpfs ") || source.startsWith("ramfs ");
 	return `dir:${stat.ino}:${isMemory ? stat.dev : source}`;
 }
@@ -93,7 +112,8 @@ function placesOf(root: Root): Map<string, string> {
 		}
 	};
 	add("", typeof root === "string" ? root : root.main);
-	if (typeof root !== "string") for (const [name, directory] of root.others) add(rootPath(name), directory);
+	if (typeof root !== "string")
+		for (const [name, directory] of root.others) add(rootPath(name), directory);
 	return places;
 }
 
@@ -108,25 +128,34 @@ function parseLine(line: string): Line | undefined {
 
 /** Spaces, tabs, newlines and backslashes stand there as octal numbers. */
 function unescaped(text: string): string {
-	const bytes = text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+	const bytes = text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+		String.fromCharCode(Number.parseInt(octal, 8)),
+	);
 	return decodeName(Buffer.from(bytes, "latin1"));
 }
 
-/** The mount that a path shows: from the top, each step enters what is mounted there on the mount before. */
+/**
+ * The mount that a path shows: from the top, each step enters what is mounted there on the mount
+ * before.
+ */
 function visibleAt(place: string, lines: readonly Line[]): Line | undefined {
 	const ids = new Set(lines.map(({ id }) => id));
 	let current: Line | undefined;
 	const enter = (at: string) => {
 		for (;;) {
 			const next = lines.find(
-				(line) => line.place === at && line !== current && (current === undefined ? !ids.has(line.parent) : line.parent === current.id),
+				(line) =>
+					line.place === at &&
+					line !== current &&
+					(current === undefined ? !ids.has(line.parent) : line.parent === current.id),
 			);
 			if (next === undefined) return;
 			current = next;
 		}
 	};
 	enter("/");
-	for (let slash = place.indexOf("/", 1); slash >= 0; slash = place.indexOf("/", slash + 1)) enter(place.slice(0, slash));
+	for (let slash = place.indexOf("/", 1); slash >= 0; slash = place.indexOf("/", slash + 1))
+		enter(place.slice(0, slash));
 	if (place !== "/") enter(place);
 	return current;
 }

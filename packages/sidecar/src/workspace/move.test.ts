@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	statSync,
+	symlinkSync,
+	utimesSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
@@ -24,7 +33,9 @@ test("a move to another file system takes content, modes and times along, out of
 		expect(readdirSync(join(base, "own"))).toEqual([]);
 		expect(readFileSync(join(to, "inner/f"), "utf8")).toBe("f");
 		expect(statSync(join(to, "inner/f"))).toMatchObject({ mtimeMs: 1000 });
-		expect([to, join(to, "inner"), join(to, "inner/f")].map((path) => statSync(path).mode & 0o777)).toEqual([0o555, 0o555, 0o400]);
+		expect(
+			[to, join(to, "inner"), join(to, "inner/f")].map((path) => statSync(path).mode & 0o777),
+		).toEqual([0o555, 0o555, 0o400]);
 		for (const path of [to, join(to, "inner")]) chmodSync(path, 0o755);
 	});
 });
@@ -38,6 +49,7 @@ test("a move that finds no room leaves everything where it was, and no half of i
 	for (const name of ["a", "b"]) writeFileSync(join(base, "d", name), Buffer.alloc(50_000, name));
 	expect(() => move(join(base, "d"), join(base, "small/d"))).toThrow(/ENOSPC/);
 	expect(readdirSync(join(base, "small"))).toEqual([]);
-	for (const name of ["a", "b"]) expect(readFileSync(join(base, "d", name)).equals(Buffer.alloc(50_000, name))).toBe(true);
+	for (const name of ["a", "b"])
+		expect(readFileSync(join(base, "d", name)).equals(Buffer.alloc(50_000, name))).toBe(true);
 	expect(() => copyAside(join(base, "d"), join(base, "small/d"))).toThrow(/ENOSPC/);
 });

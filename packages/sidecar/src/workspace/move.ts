@@ -21,8 +21,9 @@ import {
 } from "node:fs";
 
 /**
- * Moves a file, link or directory, to another file system too; there with its mode and time. Sockets and their like hold nothing, and stay
- * behind then. Not `cpSync`, which takes no name that is not UTF-8.
+ * Moves a file, link or directory, to another file system too; there with its mode and time.
+ * Sockets and their like hold nothing, and stay behind then. Not `cpSync`, which takes no name that
+ * is not UTF-8.
  *
  * Across file systems the copy is whole and on its disk before anything is removed.
  * @throws NodeJS.ErrnoException; what was to be moved is whole then, at its place or at the new one
@@ -61,7 +62,8 @@ export function overwrite(fd: number, from: string | Buffer): void {
 		for (let at = 0; ; ) {
 			const length = readSync(source, part, 0, part.length, at);
 			if (length === 0) break;
-			for (let written = 0; written < length; ) written += writeSync(fd, part, written, length - written, at + written);
+			for (let written = 0; written < length; )
+				written += writeSync(fd, part, written, length - written, at + written);
 			at += length;
 		}
 	} finally {
@@ -74,7 +76,8 @@ function copy(from: string | Buffer, to: string | Buffer): void {
 	if (stat.isSymbolicLink()) symlinkSync(readlinkSync(from, { encoding: "buffer" }), to);
 	else if (stat.isDirectory()) {
 		mkdirSync(to, { mode: 0o700 });
-		for (const name of readdirSync(from, { encoding: "buffer" })) copy(below(from, name), below(to, name));
+		for (const name of readdirSync(from, { encoding: "buffer" }))
+			copy(below(from, name), below(to, name));
 		sync(to, stat.mode);
 	} else if (stat.isFile()) {
 		copyFileSync(from, to, constants.COPYFILE_EXCL);

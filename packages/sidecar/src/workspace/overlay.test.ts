@@ -15,11 +15,18 @@ describe("a workspace in an image's layer", () => {
 		try {
 			using made = mounted(context);
 			made.tmpfs(join(dir, "disk"));
-			const [lower, upper, work, merged] = ["disk/lower", "disk/upper", "disk/work", "merged"].map((name) => join(dir, name));
-			for (const each of [`${lower}/home`, upper, work, merged]) mkdirSync(each as string, { recursive: true });
-			made.overlay({ lower: lower as string, upper: upper as string, work: work as string }, merged as string);
+			const [lower, upper, work, merged] = ["disk/lower", "disk/upper", "disk/work", "merged"].map(
+				(name) => join(dir, name),
+			);
+			for (const each of [`${lower}/home`, upper, work, merged])
+				mkdirSync(each as string, { recursive: true });
+			made.overlay(
+				{ lower: lower as string, upper: upper as string, work: work as string },
+				merged as string,
+			);
 			const root = join(merged as string, "home");
-			const identity = () => identityOf(lstatPath(root, "") as NonNullable<ReturnType<typeof lstatPath>>);
+			const identity = () =>
+				identityOf(lstatPath(root, "") as NonNullable<ReturnType<typeof lstatPath>>);
 			const writer = new Materializer(root, await loadFileTimes());
 			try {
 				const before = identity();

@@ -4,7 +4,9 @@ import type { Profile } from "./profiles/profile.ts";
 
 export type { Profile } from "./profiles/profile.ts";
 
-const PROFILES: ReadonlyMap<string, Profile> = new Map([openclaw, plain].map((profile) => [profile.name, profile]));
+const PROFILES: ReadonlyMap<string, Profile> = new Map(
+	[openclaw, plain].map((profile) => [profile.name, profile]),
+);
 
 /** The names that `profileNamed` knows; the first is the default. */
 export const PROFILE_NAMES: readonly string[] = [...PROFILES.keys()];

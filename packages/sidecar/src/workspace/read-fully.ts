@@ -1,6 +1,9 @@
 import { readSync } from "node:fs";
 
-/** Fills `into` from `position` of the file. @returns the bytes read: fewer only at the end of the file. @throws NodeJS.ErrnoException */
+/**
+ * Fills `into` from `position` of the file. @returns the bytes read: fewer only at the end of the
+ * file. @throws NodeJS.ErrnoException
+ */
 export function readFully(fd: number, into: Buffer, position: number): number {
 	let filled = 0;
 	while (filled < into.length) {

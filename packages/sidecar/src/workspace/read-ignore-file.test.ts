@@ -25,7 +25,11 @@ function write(file: string, content: string | Buffer): void {
 	utimesSync(file, 1_700_000_000, 1_700_000_000);
 }
 
-const refusal = (reason: string) => expect.objectContaining({ code: "IGNORE_FILE_UNUSABLE", message: expect.stringContaining(reason) });
+const refusal = (reason: string) =>
+	expect.objectContaining({
+		code: "IGNORE_FILE_UNUSABLE",
+		message: expect.stringContaining(reason),
+	});
 
 describe("an ignore file that is a link", () => {
 	// @id linked-ignore-file
@@ -102,7 +106,10 @@ describe("an ignore file", () => {
 
 	test("may begin with a byte order mark, and name bytes that are not UTF-8", () => {
 		const { root, file } = workspace();
-		write(file, Buffer.concat([Buffer.from("\ufeff/private/\n/caf"), Buffer.of(0xe9), Buffer.from("/\n")]));
+		write(
+			file,
+			Buffer.concat([Buffer.from("\ufeff/private/\n/caf"), Buffer.of(0xe9), Buffer.from("/\n")]),
+		);
 		const { filter } = new WorkspaceFilter(root, plain);
 		expect(filter("private", "dir")).toBe("skip");
 		expect(filter("caf\udce9", "dir")).toBe("skip");

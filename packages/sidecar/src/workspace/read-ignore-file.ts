@@ -1,7 +1,9 @@
 /**
- * Reads the ignore file of a workspace, also through a link to a file inside the workspace, as dotfile managers make it.
+ * Reads the ignore file of a workspace, also through a link to a file inside the workspace, as
+ * dotfile managers make it.
  *
- * Guarantees: an ignore file that cannot be read is an error, because without its patterns private files would be stored.
+ * Guarantees: an ignore file that cannot be read is an error, because without its patterns private
+ * files would be stored.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { SidecarError } from "../errors.ts";
@@ -66,15 +68,19 @@ function placeOf(root: Root): string {
 }
 
 function readAll(place: string): Buffer {
-	// No link in the last name: what was put there since is not followed. O_NONBLOCK: a FIFO must not be waited for.
+	// No link in the last name: what was put there since is not followed. O_NONBLOCK: a FIFO must not
+	// be waited for.
 	const fd = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 	try {
 		const stat = toStat(fstatSync(fd, { bigint: true }));
-		if (stat.type !== "file") throw new Unusable(stat.type === "dir" ? "it is a directory" : "it is not a regular file");
-		if (stat.size > MAX_BYTES) throw new Unusable(`it has ${stat.size} bytes, more than ${MAX_BYTES}`);
+		if (stat.type !== "file")
+			throw new Unusable(stat.type === "dir" ? "it is a directory" : "it is not a regular file");
+		if (stat.size > MAX_BYTES)
+			throw new Unusable(`it has ${stat.size} bytes, more than ${MAX_BYTES}`);
 		const bytes = Buffer.alloc(MAX_BYTES);
 		let length = 0;
-		for (let read = -1; read !== 0 && length < MAX_BYTES; length += read) read = readSync(fd, bytes, length, MAX_BYTES - length, length);
+		for (let read = -1; read !== 0 && length < MAX_BYTES; length += read)
+			read = readSync(fd, bytes, length, MAX_BYTES - length, length);
 		return bytes.subarray(0, length);
 	} finally {
 		closeSync(fd);
@@ -91,5 +97,9 @@ function unusable(root: Root, error: unknown): SidecarError {
 				: code === "ELOOP"
 					? "it is a link that leads to itself"
 					: (code ?? message);
-	return new SidecarError("IGNORE_FILE_UNUSABLE", { value: `${mainOf(root)}/${IGNORE_FILE}`, reason, cause: error });
+	return new SidecarError("IGNORE_FILE_UNUSABLE", {
+		value: `${mainOf(root)}/${IGNORE_FILE}`,
+		reason,
+		cause: error,
+	});
 }

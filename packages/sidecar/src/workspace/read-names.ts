@@ -2,7 +2,8 @@ import { readdirSync } from "node:fs";
 import { decodeName, fsPath, ROOTS_DIRECTORY, type Root } from "../path.ts";
 
 /**
- * The names in a directory of a workspace. A name `.roots` on the disk itself is none of them: additional roots stand there.
+ * The names in a directory of a workspace. A name `.roots` on the disk itself is none of them:
+ * additional roots stand there.
  * @throws NodeJS.ErrnoException
  */
 export function readNames(root: Root, path: string): string[] {

@@ -1,6 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	mkdirSync,
+	readdirSync,
+	renameSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
@@ -40,15 +48,25 @@ describe("scan finds", () => {
 			fc.constantFrom("a", "b", "é", "\u{1f480}", "a\nb", "a\\b", "\ufffd"),
 			fc
 				.uint8Array({ minLength: 1, maxLength: 3 })
-				.filter((raw) => raw.every((byte) => byte !== 0 && byte !== 0x2f) && !/^\.\.?$/.test(Buffer.from(raw).toString())),
+				.filter(
+					(raw) =>
+						raw.every((byte) => byte !== 0 && byte !== 0x2f) &&
+						!/^\.\.?$/.test(Buffer.from(raw).toString()),
+				),
 		);
-		const entry = fc.record({ path: fc.array(name, { minLength: 1, maxLength: 4 }), kind: fc.constantFrom("dir", "file", "link") });
+		const entry = fc.record({
+			path: fc.array(name, { minLength: 1, maxLength: 4 }),
+			kind: fc.constantFrom("dir", "file", "link"),
+		});
 		await fc.assert(
 			fc.asyncProperty(fc.array(entry, { maxLength: 25 }), async (entries) => {
 				const root = testDirectory();
 				for (const { path, kind } of entries) {
-					const parts = path.map((part) => Buffer.concat([Buffer.from("/"), Buffer.from(part as string)]));
-					const at = (depth: number) => Buffer.concat([Buffer.from(root), ...parts.slice(0, depth)]);
+					const parts = path.map((part) =>
+						Buffer.concat([Buffer.from("/"), Buffer.from(part as string)]),
+					);
+					const at = (depth: number) =>
+						Buffer.concat([Buffer.from(root), ...parts.slice(0, depth)]);
 					try {
 						mkdirSync(at(parts.length - 1), { recursive: true });
 						if (kind === "dir") mkdirSync(at(parts.length));
@@ -63,7 +81,10 @@ describe("scan finds", () => {
 				expect(problems).toEqual([]);
 				const order = [...stats.keys()];
 				for (const path of order)
-					if (path.includes("/")) expect(order.indexOf(path.slice(0, path.lastIndexOf("/")))).toBeLessThan(order.indexOf(path));
+					if (path.includes("/"))
+						expect(order.indexOf(path.slice(0, path.lastIndexOf("/")))).toBeLessThan(
+							order.indexOf(path),
+						);
 			}),
 			{ numRuns: 25 },
 		);
@@ -92,7 +113,11 @@ describe("scan finds", () => {
 		mkdirSync(`${root}/a/b`, { recursive: true });
 		writeFileSync(`${root}/a/b/c`, "");
 		writeFileSync(`${root}/x`, "");
-		expect([...(await scan(root, everything, { below: "a" })).stats.keys()].sort()).toEqual(["a", "a/b", "a/b/c"]);
+		expect([...(await scan(root, everything, { below: "a" })).stats.keys()].sort()).toEqual([
+			"a",
+			"a/b",
+			"a/b/c",
+		]);
 		expect([...(await scan(root, everything, { below: "x" })).stats.keys()]).toEqual(["x"]);
 		expect((await scan(root, everything, { below: "absent" })).stats.size).toBe(0);
 		mkdirSync(`${root}/tmp/a`, { recursive: true });
@@ -103,8 +128,14 @@ describe("scan finds", () => {
 describe("scan leaves out", () => {
 	test("what the filter skips, and all below", async () => {
 		const root = testDirectory();
-		for (const dir of ["tmp/x", "workspace/tmp", ".openclaw-sidecar/staging"]) mkdirSync(`${root}/${dir}`, { recursive: true });
-		for (const file of ["tmp/x/y", "workspace/tmp/z", ".openclaw-sidecar/staging/1", "openclaw.json.lock"])
+		for (const dir of ["tmp/x", "workspace/tmp", ".openclaw-sidecar/staging"])
+			mkdirSync(`${root}/${dir}`, { recursive: true });
+		for (const file of [
+			"tmp/x/y",
+			"workspace/tmp/z",
+			".openclaw-sidecar/staging/1",
+			"openclaw.json.lock",
+		])
 			writeFileSync(`${root}/${file}`, "");
 		const { stats, problems } = await scan(root, makeFilter(openclaw));
 		expect([...stats.keys()].sort()).toEqual(["", "workspace", "workspace/tmp", "workspace/tmp/z"]);
@@ -114,10 +145,18 @@ describe("scan leaves out", () => {
 	test("the companions of a database, and no other file of such a name", async () => {
 		const root = testDirectory();
 		new DatabaseSync(`${root}/x.db`).exec("CREATE TABLE t(a)");
-		for (const name of ["x.db-wal", "x.db-shm", "x.db-journal", "notes-journal", "-wal", "notes"]) writeFileSync(`${root}/${name}`, "1");
+		for (const name of ["x.db-wal", "x.db-shm", "x.db-journal", "notes-journal", "-wal", "notes"])
+			writeFileSync(`${root}/${name}`, "1");
 		mkdirSync(`${root}/x.db-wal.d`);
 		const { stats } = await scan(root, everything);
-		expect([...stats.keys()].sort()).toEqual(["", "-wal", "notes", "notes-journal", "x.db", "x.db-wal.d"]);
+		expect([...stats.keys()].sort()).toEqual([
+			"",
+			"-wal",
+			"notes",
+			"notes-journal",
+			"x.db",
+			"x.db-wal.d",
+		]);
 	});
 
 	test("sockets and FIFOs, by name, unless they are skipped anyway", async () => {
@@ -140,7 +179,8 @@ describe("scan leaves out", () => {
 describe("scan and the rest of the world", () => {
 	test("an unreadable directory is named, and hides what is below", async () => {
 		const root = testDirectory();
-		for (const dir of ["shut/inside", "listed", "open"]) mkdirSync(`${root}/${dir}`, { recursive: true });
+		for (const dir of ["shut/inside", "listed", "open"])
+			mkdirSync(`${root}/${dir}`, { recursive: true });
 		writeFileSync(`${root}/listed/file`, "");
 		chmodSync(`${root}/shut`, 0o111);
 		chmodSync(`${root}/listed`, 0o644);
@@ -168,7 +208,9 @@ describe("scan and the rest of the world", () => {
 			renameSync(`${root}/next`, `${root}/${name}`);
 		}
 		const { stats, problems } = await scan(root, everything);
-		expect(problems).toEqual([expect.objectContaining({ reason: "unreadable", code: "ENAMETOOLONG" })]);
+		expect(problems).toEqual([
+			expect.objectContaining({ reason: "unreadable", code: "ENAMETOOLONG" }),
+		]);
 		expect(stats.size).toBeGreaterThan(10);
 	});
 
@@ -216,11 +258,15 @@ describe("scan and the rest of the world", () => {
 
 	test("a signal ends it", async () => {
 		const root = testDirectory();
-		await expect(scan(root, everything, { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+		await expect(
+			scan(root, everything, { signal: AbortSignal.abort(new Error("enough")) }),
+		).rejects.toThrow("enough");
 		for (let i = 0; i < 200; i++) writeFileSync(`${root}/${i}`, "");
 		const abort = new AbortController();
 		setImmediate(() => abort.abort(new Error("enough now")));
-		await expect(scan(root, everything, { signal: abort.signal, sliceMs: 0 })).rejects.toThrow("enough now");
+		await expect(scan(root, everything, { signal: abort.signal, sliceMs: 0 })).rejects.toThrow(
+			"enough now",
+		);
 	});
 
 	test("a workspace that is missing, a file, or unreadable is an error", async () => {
@@ -228,11 +274,19 @@ describe("scan and the rest of the world", () => {
 		writeFileSync(`${root}/file`, "");
 		mkdirSync(`${root}/shut`);
 		chmodSync(`${root}/shut`, 0);
-		await expect(scan(`${root}/absent`, everything)).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
-		await expect(scan(`${root}/file`, everything)).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
+		await expect(scan(`${root}/absent`, everything)).rejects.toMatchObject({
+			code: "WORKSPACE_NOT_DIRECTORY",
+		});
+		await expect(scan(`${root}/file`, everything)).rejects.toMatchObject({
+			code: "WORKSPACE_NOT_DIRECTORY",
+		});
 		await asOrdinaryUser(async () => {
-			await expect(scan(`${root}/shut`, everything)).rejects.toMatchObject({ code: "WORKSPACE_UNREADABLE" });
-			await expect(scan(`${root}/shut/below`, everything)).rejects.toMatchObject({ code: "WORKSPACE_UNREADABLE" });
+			await expect(scan(`${root}/shut`, everything)).rejects.toMatchObject({
+				code: "WORKSPACE_UNREADABLE",
+			});
+			await expect(scan(`${root}/shut/below`, everything)).rejects.toMatchObject({
+				code: "WORKSPACE_UNREADABLE",
+			});
 		});
 		rmSync(`${root}/file`);
 		expect(readdirSync(root)).toEqual(["shut"]);

@@ -1,12 +1,16 @@
 /**
- * The truth about a workspace: every event of a watcher is a hint, and a scan is what finds the ones that were never delivered.
+ * The truth about a workspace: every event of a watcher is a hint, and a scan is what finds the
+ * ones that were never delivered.
  *
- * How: depth first, synchronous readdir and lstat in slices of a few milliseconds with the event loop between them. 4-5 us an entry,
- * as fast as `find`; asynchronous calls cost 1.5 to 2.5 times as much. One directory is listed in one go (100,000 names: 60 ms).
+ * How: depth first, synchronous readdir and lstat in slices of a few milliseconds with the event
+ * loop between them. 4-5 us an entry, as fast as `find`; asynchronous calls cost 1.5 to 2.5 times
+ * as much. One directory is listed in one go (100,000 names: 60 ms).
  *
- * Guaranteed: links are never followed, other file systems are entered, whatever vanishes meanwhile is left out, and what could not
- * be looked at is named, so that its absence from the result is never taken for a deletion.
- * Not guaranteed: one moment in time. What is moved during a scan may be seen at both places or at neither.
+ * Guaranteed: links are never followed, other file systems are entered, whatever vanishes meanwhile
+ * is left out, and what could not be looked at is named, so that its absence from the result is
+ * never taken for a deletion.
+ * Not guaranteed: one moment in time. What is moved during a scan may be seen at both places or at
+ * neither.
  */
 
 import { SidecarError } from "../errors.ts";
@@ -18,8 +22,9 @@ import { isCompanion } from "./sqlite-file.ts";
 import { lstatPath, type Stat, statOf } from "./stat.ts";
 
 /**
- * `unreadable`: nothing is known about the path, or about what lies below it. `other-type`: a socket, a FIFO or a device; it is
- * there, and it is never stored. `reserved`: something of that name lies in the workspace's own directory, where additional roots stand.
+ * `unreadable`: nothing is known about the path, or about what lies below it. `other-type`: a
+ * socket, a FIFO or a device; it is there, and it is never stored. `reserved`: something of that
+ * name lies in the workspace's own directory, where additional roots stand.
  */
 export interface Problem {
 	readonly path: string;
@@ -29,7 +34,10 @@ export interface Problem {
 }
 
 export interface ScanOptions {
-	/** Only this directory (which is included) and what is below; default "", the whole workspace. Nothing is found where it is gone. */
+	/**
+	 * Only this directory (which is included) and what is below; default "", the whole workspace.
+	 * Nothing is found where it is gone.
+	 */
 	readonly below?: string;
 	/** Longest time to block the event loop, ms; default 5. */
 	readonly sliceMs?: number;
@@ -37,7 +45,10 @@ export interface ScanOptions {
 }
 
 export interface ScanResult {
-	/** Files, directories and links, "" for the workspace itself. A directory stands before what is below it. */
+	/**
+	 * Files, directories and links, "" for the workspace itself. A directory stands before what is
+	 * below it.
+	 */
 	readonly stats: Map<string, Stat>;
 	readonly problems: Problem[];
 }
@@ -47,9 +58,14 @@ const ENTRIES_PER_LOOK = 64;
 
 /**
  * @param root absolute
- * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE (of the workspace itself); the signal's reason
+ * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE (of the workspace itself); the
+ * signal's reason
  */
-export async function scan(root: Root, filter: Filter, options: ScanOptions = {}): Promise<ScanResult> {
+export async function scan(
+	root: Root,
+	filter: Filter,
+	options: ScanOptions = {},
+): Promise<ScanResult> {
 	const { below = "", sliceMs = 5, signal } = options;
 	const stats = new Map<string, Stat>();
 	const problems: Problem[] = [];
@@ -63,7 +79,8 @@ export async function scan(root: Root, filter: Filter, options: ScanOptions = {}
 
 	signal?.throwIfAborted();
 	if (below === "") requireDirectory(root);
-	if (below === "" && hasReservedName(root)) problems.push({ path: ROOTS_DIRECTORY, reason: "reserved" });
+	if (below === "" && hasReservedName(root))
+		problems.push({ path: ROOTS_DIRECTORY, reason: "reserved" });
 	visit(below);
 	const slice = new Slice(sliceMs);
 	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
@@ -77,15 +94,25 @@ export async function scan(root: Root, filter: Filter, options: ScanOptions = {}
 			if (i % ENTRIES_PER_LOOK === 0 && slice.isOver) await slice.next(signal);
 		}
 	}
-	const unreadableRoot = problems.find(({ path, reason }) => path === "" && reason === "unreadable");
+	const unreadableRoot = problems.find(
+		({ path, reason }) => path === "" && reason === "unreadable",
+	);
 	if (unreadableRoot !== undefined)
-		throw new SidecarError("WORKSPACE_UNREADABLE", { value: mainOf(root), reason: unreadableRoot.code ?? "EIO" });
+		throw new SidecarError("WORKSPACE_UNREADABLE", {
+			value: mainOf(root),
+			reason: unreadableRoot.code ?? "EIO",
+		});
 	return { stats, problems };
 }
 
-/** Which paths a scan knows nothing about: the unreadable ones and all below them. Their absence is no deletion. */
+/**
+ * Which paths a scan knows nothing about: the unreadable ones and all below them. Their absence is
+ * no deletion.
+ */
 export function hiddenBy(problems: readonly Problem[]): (path: string) => boolean {
-	const unreadable = new Set(problems.filter(({ reason }) => reason === "unreadable").map(({ path }) => path));
+	const unreadable = new Set(
+		problems.filter(({ reason }) => reason === "unreadable").map(({ path }) => path),
+	);
 	if (unreadable.size === 0) return () => false;
 	return (path) => {
 		if (unreadable.has(path) || unreadable.has("")) return true;
@@ -97,7 +124,13 @@ export function hiddenBy(problems: readonly Problem[]): (path: string) => boolea
 }
 
 /** Is this entry to be stored? Names what is left out because of its type. */
-function isStored(root: Root, path: string, stat: Stat, filter: Filter, problems: Problem[]): boolean {
+function isStored(
+	root: Root,
+	path: string,
+	stat: Stat,
+	filter: Filter,
+	problems: Problem[],
+): boolean {
 	if (stat.type === "other") {
 		if (filter(path, "file") === "keep") problems.push({ path, reason: "other-type" });
 		return false;
@@ -130,7 +163,10 @@ function unreadable(path: string, error: unknown): Problem {
 	return { path, reason: "unreadable", code: (error as NodeJS.ErrnoException).code ?? "EIO" };
 }
 
-/** Does the workspace's own directory hold something by the name where additional roots stand? It is never stored. */
+/**
+ * Does the workspace's own directory hold something by the name where additional roots stand? It is
+ * never stored.
+ */
 export function hasReservedName(root: Root): boolean {
 	try {
 		return typeof root !== "string" && statOf(`${root.main}/${ROOTS_DIRECTORY}`) !== undefined;

@@ -1,9 +1,15 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-/** Long enough that turning the event loop costs less than 1 %, short enough that a watcher's events and a ping do not wait. */
+/**
+ * Long enough that turning the event loop costs less than 1 %, short enough that a watcher's events
+ * and a ping do not wait.
+ */
 const SLICE_MS = 8;
 
-/** Shares the event loop in long synchronous work: `if (slice.isOver) await slice.next(signal)` in its loop. */
+/**
+ * Shares the event loop in long synchronous work: `if (slice.isOver) await slice.next(signal)` in
+ * its loop.
+ */
 export class Slice {
 	readonly #ms: number;
 	#until: number;

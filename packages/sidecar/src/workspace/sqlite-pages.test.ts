@@ -25,7 +25,10 @@ interface Picture {
 	readonly read: number;
 }
 
-/** As a capture does: what cannot have changed is taken from the picture before. Undefined where it would be copied instead. */
+/**
+ * As a capture does: what cannot have changed is taken from the picture before. Undefined where it
+ * would be copied instead.
+ */
 async function take(root: string, before: Picture | undefined): Promise<Picture | undefined> {
 	const pages = await readPagesInPlace(root, "x.db", 0, before?.seen);
 	if (pages === undefined) return undefined;
@@ -34,7 +37,8 @@ async function take(root: string, before: Picture | undefined): Promise<Picture 
 		let read = 0;
 		for (let offset = 0; offset < bytes.length; offset += CHUNK) {
 			const part = bytes.subarray(offset, offset + CHUNK);
-			if (before !== undefined && !pages.mayDiffer(offset, part.length)) before.bytes.copy(part, 0, offset);
+			if (before !== undefined && !pages.mayDiffer(offset, part.length))
+				before.bytes.copy(part, 0, offset);
 			else if (pages.read(part, offset)) read += part.length;
 			else return undefined;
 			await nextTurn();
@@ -76,7 +80,12 @@ async function tell(child: Child, text: string): Promise<void> {
 
 /** Until a write to the file would show in its times. */
 async function settle(file: string): Promise<void> {
-	for (let age = 0; age < 25; age = Date.now() - Math.max(statSync(file).mtimeMs, statSync(file).ctimeMs)) await nextTurn();
+	for (
+		let age = 0;
+		age < 25;
+		age = Date.now() - Math.max(statSync(file).mtimeMs, statSync(file).ctimeMs)
+	)
+		await nextTurn();
 }
 
 const rows = (n: number, bytes: number) =>
@@ -85,22 +94,41 @@ const rows = (n: number, bytes: number) =>
 const anyStep = fc.oneof(
 	{
 		weight: 4,
-		arbitrary: fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 3000 })).map(([n, bytes]) => rows(n, bytes)),
+		arbitrary: fc
+			.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 3000 }))
+			.map(([n, bytes]) => rows(n, bytes)),
 	},
-	{ weight: 3, arbitrary: fc.nat(6).map((n) => `UPDATE t SET text = text || 'x' WHERE id % 7 = ${n}`) },
+	{
+		weight: 3,
+		arbitrary: fc.nat(6).map((n) => `UPDATE t SET text = text || 'x' WHERE id % 7 = ${n}`),
+	},
 	{ weight: 1, arbitrary: fc.nat(4).map((n) => `DELETE FROM t WHERE id % 5 = ${n}`) },
 	{
 		weight: 3,
-		arbitrary: fc.constantFrom("PASSIVE", "FULL", "RESTART", "TRUNCATE").map((kind) => `PRAGMA wal_checkpoint(${kind})`),
+		arbitrary: fc
+			.constantFrom("PASSIVE", "FULL", "RESTART", "TRUNCATE")
+			.map((kind) => `PRAGMA wal_checkpoint(${kind})`),
 	},
 	{ weight: 1, arbitrary: fc.constant("BEGIN; UPDATE t SET text = 'never seen'; ROLLBACK") },
-	{ weight: 1, arbitrary: fc.constantFrom("VACUUM", "PRAGMA incremental_vacuum(5)", "CREATE INDEX IF NOT EXISTS i ON t(text)") },
+	{
+		weight: 1,
+		arbitrary: fc.constantFrom(
+			"VACUUM",
+			"PRAGMA incremental_vacuum(5)",
+			"CREATE INDEX IF NOT EXISTS i ON t(text)",
+		),
+	},
 	{ weight: 2, arbitrary: fc.constant("close") },
-	{ weight: 1, arbitrary: fc.constantFrom("PRAGMA journal_mode = DELETE", "PRAGMA journal_mode = WAL") },
+	{
+		weight: 1,
+		arbitrary: fc.constantFrom("PRAGMA journal_mode = DELETE", "PRAGMA journal_mode = WAL"),
+	},
 );
 
 describe("reading a database where it lies", () => {
-	test("gives the bytes of a copy, whatever happened since the picture before", { timeout: 120_000 }, async () => {
+	test("gives the bytes of a copy, whatever happened since the picture before", {
+		timeout: 120_000,
+	}, async () => {
 		let inPlace = 0;
 		let spared = 0;
 		await fc.assert(
@@ -179,7 +207,10 @@ describe("reading a database where it lies", () => {
 			for (const suffix of ["-wal", "-shm"]) rmSync(`${temp}/x.db${suffix}`, { force: true });
 			using copy = new DatabaseSync(`${temp}/x.db`);
 			expect(copy.prepare("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
-			const idsOf = (table: string) => copy.prepare(`SELECT group_concat(id ORDER BY id) AS ids, max(id) AS newest FROM ${table}`).get();
+			const idsOf = (table: string) =>
+				copy
+					.prepare(`SELECT group_concat(id ORDER BY id) AS ids, max(id) AS newest FROM ${table}`)
+					.get();
 			expect(idsOf("t")).toEqual(idsOf("u"));
 			expect(Number(idsOf("t")?.newest)).toBeGreaterThanOrEqual(now);
 		}

@@ -1,17 +1,19 @@
 /**
- * Reads a large database in WAL mode where it lies, under a read transaction, instead of copying it first: 1 GB costs a copy of 1 GB on
- * disk each time otherwise. Its pages are those of the file, but for pages that stand in the write-ahead log: of these the newest
- * committed frame counts.
+ * Reads a large database in WAL mode where it lies, under a read transaction, instead of copying it
+ * first: 1 GB costs a copy of 1 GB on disk each time otherwise. Its pages are those of the file,
+ * but for pages that stand in the write-ahead log: of these the newest committed frame counts.
  *
- * Why that is one state: while the read transaction lasts, a checkpoint brings into the file only pages that have a frame in the log
- * before our place in it, and the log does not start over, unless all of it was in the file when we came; then no checkpoint writes to
- * the file at all, and a log that started over is seen by its header (`isOneMoment`).
+ * Why that is one state: while the read transaction lasts, a checkpoint brings into the file only
+ * pages that have a frame in the log before our place in it, and the log does not start over,
+ * unless all of it was in the file when we came; then no checkpoint writes to the file at all, and
+ * a log that started over is seen by its header (`isOneMoment`).
  *
- * Why an earlier read says what is still the same (`mayDiffer`): the file was not written since, by anybody, and the log goes on from the
- * very frame where it ended. So what differs is what has a frame behind that one. On any doubt: everything may differ.
+ * Why an earlier read says what is still the same (`mayDiffer`): the file was not written since, by
+ * anybody, and the log goes on from the very frame where it ended. So what differs is what has a
+ * frame behind that one. On any doubt: everything may differ.
  *
- * The bytes are those of `snapshotSqlite`. Not for databases that are cleaned, and not in rollback mode, where a read transaction keeps
- * everybody from writing.
+ * The bytes are those of `snapshotSqlite`. Not for databases that are cleaned, and not in rollback
+ * mode, where a read transaction keeps everybody from writing.
  */
 
 import { fstatSync } from "node:fs";
@@ -19,7 +21,13 @@ import type { Root } from "../path.ts";
 import { closeGuarded, isInPlace, openGuarded, pin } from "./guarded-open.ts";
 import { readFully } from "./read-fully.ts";
 import { COUNTERS, openForReading, type Source } from "./sqlite.ts";
-import { isSettled, isSqliteHeader, isWalMode, readHead, SQLITE_HEADER_BYTES } from "./sqlite-file.ts";
+import {
+	isSettled,
+	isSqliteHeader,
+	isWalMode,
+	readHead,
+	SQLITE_HEADER_BYTES,
+} from "./sqlite-file.ts";
 import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
 import { isSame, NO_WAL, pageOffset, readWal, type WalPosition } from "./wal.ts";
 
@@ -44,7 +52,10 @@ export interface PagesInPlace {
 	close(): void;
 }
 
-/** Pages with a frame in the log that are remembered from one read to the next: 256 MB of pages of 4 KiB, 6 MB of memory. */
+/**
+ * Pages with a frame in the log that are remembered from one read to the next: 256 MB of pages of 4
+ * KiB, 6 MB of memory.
+ */
 const MAX_REMEMBERED = 65_536;
 /** No page lies here: SQLite locks these bytes. */
 const LOCK_BYTE = 0x40000000;
@@ -52,7 +63,12 @@ const LOCK_BYTE = 0x40000000;
 /**
  * @returns undefined for what is not readable this way, or not now: it is to be copied then
  */
-export async function readPagesInPlace(root: Root, path: string, busyMs: number, before?: SeenPages): Promise<PagesInPlace | undefined> {
+export async function readPagesInPlace(
+	root: Root,
+	path: string,
+	busyMs: number,
+	before?: SeenPages,
+): Promise<PagesInPlace | undefined> {
 	const guard = openGuarded(root, path, false);
 	if (guard.kind !== "open") return undefined;
 	const release = pin(guard.stat, guard.fd);
@@ -63,7 +79,14 @@ export async function readPagesInPlace(root: Root, path: string, busyMs: number,
 		if (!isSqliteHeader(header) || !isWalMode(header)) return undefined;
 		const source: Source = { root, path, guard };
 		if (isClosed(source)) {
-			const pages = await Pages.open(source, undefined, pageSizeIn(header), pageCountIn(header, guard.stat.size), before, release);
+			const pages = await Pages.open(
+				source,
+				undefined,
+				pageSizeIn(header),
+				pageCountIn(header, guard.stat.size),
+				before,
+				release,
+			);
 			isKept = pages !== undefined;
 			return pages;
 		}
@@ -93,7 +116,10 @@ export async function readPagesInPlace(root: Root, path: string, busyMs: number,
 	}
 }
 
-/** Nobody has it open, and all of it is in the file. Opening it would leave a log and its index there (see `snapshotSqlite`). */
+/**
+ * Nobody has it open, and all of it is in the file. Opening it would leave a log and its index
+ * there (see `snapshotSqlite`).
+ */
 function isClosed({ root, path }: Source): boolean {
 	const wal = lstatPath(root, `${path}-wal`);
 	return (wal === undefined || wal.size === 0) && lstatPath(root, `${path}-shm`) === undefined;
@@ -103,7 +129,9 @@ function isClosed({ root, path }: Source): boolean {
 function pageCountIn(header: Buffer, sizeBytes: number): number {
 	const inFile = Math.floor(sizeBytes / pageSizeIn(header));
 	const said = header.readUInt32BE(28);
-	return header.readUInt32BE(24) === header.readUInt32BE(92) && said > 0 ? Math.min(said, inFile) : inFile;
+	return header.readUInt32BE(24) === header.readUInt32BE(92) && said > 0
+		? Math.min(said, inFile)
+		: inFile;
 }
 
 function pageSizeIn(header: Buffer): number {
@@ -116,7 +144,10 @@ class Pages implements PagesInPlace {
 	readonly seen: SeenPages | undefined;
 	readonly close: () => void;
 	readonly #source: Source;
-	/** Undefined where nobody has the database open: then no transaction keeps the file as it is, and it must stand still by itself. */
+	/**
+	 * Undefined where nobody has the database open: then no transaction keeps the file as it is, and
+	 * it must stand still by itself.
+	 */
 	readonly #walFd: number | undefined;
 	readonly #file: Stat;
 	readonly #wal: WalPosition;
@@ -155,10 +186,19 @@ class Pages implements PagesInPlace {
 	): Promise<Pages | undefined> {
 		const file = toStat(fstatSync(source.guard.fd, { bigint: true }));
 		if (wal === undefined && !isSettled(file)) return undefined;
-		const isSameLog = () => before !== undefined && before.walIno === wal?.stat.ino && isSame(wal.fd, before.wal, pageSize);
+		const isSameLog = () =>
+			before !== undefined &&
+			before.walIno === wal?.stat.ino &&
+			isSame(wal.fd, before.wal, pageSize);
 		// Where nothing stood in a log then, the file alone was the state.
-		const isGoingOn = before !== undefined && sameStat(before.file, file) && (before.wal.frames === 0 || isSameLog());
-		const position = wal === undefined ? NO_WAL : await readWal(wal.fd, pageSize, isGoingOn ? before.wal : undefined);
+		const isGoingOn =
+			before !== undefined &&
+			sameStat(before.file, file) &&
+			(before.wal.frames === 0 || isSameLog());
+		const position =
+			wal === undefined
+				? NO_WAL
+				: await readWal(wal.fd, pageSize, isGoingOn ? before.wal : undefined);
 		if (position === undefined) return undefined;
 		const pageCount = position.frames === 0 ? pageCountInFile : position.pageCount;
 		const isRememberable = isSettled(file) && position.pages.size <= MAX_REMEMBERED;
@@ -170,7 +210,9 @@ class Pages implements PagesInPlace {
 			pageSize,
 			pageCount,
 			before: isGoingOn ? before : undefined,
-			seen: isRememberable ? { file, walIno: wal?.stat.ino ?? 0n, wal: position, pageCount } : undefined,
+			seen: isRememberable
+				? { file, walIno: wal?.stat.ino ?? 0n, wal: position, pageCount }
+				: undefined,
 			close,
 		});
 	}
@@ -195,7 +237,11 @@ class Pages implements PagesInPlace {
 			const frame = this.#wal.pages.get(page);
 			if (start <= LOCK_BYTE && LOCK_BYTE < start + this.#pageSize) place.fill(0);
 			else if (frame !== undefined && this.#walFd !== undefined) {
-				if (readFully(this.#walFd, place, pageOffset(frame, this.#pageSize) + from - start) < place.length) return false;
+				if (
+					readFully(this.#walFd, place, pageOffset(frame, this.#pageSize) + from - start) <
+					place.length
+				)
+					return false;
 			} else if (to - offset > inFile) return false;
 		}
 		// As the online backup leaves them, so that both ways give the same bytes.
@@ -207,7 +253,9 @@ class Pages implements PagesInPlace {
 		const { root, path, guard } = this.#source;
 		if (!isInPlace(root, path, guard)) return false;
 		if (this.#walFd !== undefined) return isSame(this.#walFd, this.#wal, this.#pageSize);
-		return isClosed(this.#source) && sameStat(this.#file, toStat(fstatSync(guard.fd, { bigint: true })));
+		return (
+			isClosed(this.#source) && sameStat(this.#file, toStat(fstatSync(guard.fd, { bigint: true })))
+		);
 	}
 
 	*#pagesIn(offset: number, length: number): Generator<number> {

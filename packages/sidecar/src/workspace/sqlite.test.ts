@@ -59,7 +59,9 @@ function openBelow(directory: string): string[] {
 
 function createDatabase(file: string, setup = ""): void {
 	const db = new DatabaseSync(file);
-	db.exec(`PRAGMA synchronous = OFF; ${setup}; BEGIN; CREATE TABLE t(id INTEGER PRIMARY KEY, text); CREATE INDEX by_text ON t(text)`);
+	db.exec(
+		`PRAGMA synchronous = OFF; ${setup}; BEGIN; CREATE TABLE t(id INTEGER PRIMARY KEY, text); CREATE INDEX by_text ON t(text)`,
+	);
 	const insert = db.prepare("INSERT INTO t(text) VALUES (?)");
 	for (let i = 0; i < 300; i++) insert.run(`row ${i} ${"x".repeat(i % 200)}`);
 	db.exec("DELETE FROM t WHERE id % 7 = 0; COMMIT; ALTER TABLE t ADD COLUMN more");
@@ -158,20 +160,24 @@ describe("a database in use", () => {
 		expect(readFileSync(first.file).equals(readFileSync(second.file))).toBe(true);
 		expect(statSync(first.file).mode & 0o777).toBe(0o600);
 		expect(`${first.directory}/${first.name}`).toBe(first.file);
-		expect(query(first.file, "SELECT count(*) AS n FROM t WHERE text = 'only in the WAL'")).toEqual([{ n: 1 }]);
+		expect(query(first.file, "SELECT count(*) AS n FROM t WHERE text = 'only in the WAL'")).toEqual(
+			[{ n: 1 }],
+		);
 		first.dispose();
 		second.dispose();
 		expect(readdirSync(temp)).toEqual([]);
 	});
 
-	test.each(["wal", "delete"])("is whole at every moment of a writer at full speed (journal_mode %s)", async (journal) => {
-		const { root, temp } = places();
-		const file = `${root}/x.db`;
-		createDatabase(file, `PRAGMA journal_mode = ${journal}`);
-		// Two tables that agree after every transaction; small, so that pages are freed and used again all the time, with
-		// checkpoints falling into snapshots.
-		const child = startNode(
-			`const db = new DatabaseSync(args[0], { timeout: 10000 });
+	test.each(["wal", "delete"])(
+		"is whole at every moment of a writer at full speed (journal_mode %s)",
+		async (journal) => {
+			const { root, temp } = places();
+			const file = `${root}/x.db`;
+			createDatabase(file, `PRAGMA journal_mode = ${journal}`);
+			// Two tables that agree after every transaction; small, so that pages are freed and used again
+			// all the time, with checkpoints falling into snapshots.
+			const child = startNode(
+				`const db = new DatabaseSync(args[0], { timeout: 10000 });
 			db.exec("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 20; CREATE TABLE u(id INTEGER PRIMARY KEY, text); DELETE FROM t");
 			const insert = ["t", "u"].map((table) => db.prepare("INSERT INTO " + table + "(id, text) VALUES (?, ?)"));
 			const forget = ["t", "u"].map((table) => db.prepare("DELETE FROM " + table + " WHERE id < ?"));
@@ -182,25 +188,26 @@ describe("a database in use", () => {
 				for (const one of forget) one.run(id - 300);
 				db.exec("COMMIT");
 			}`,
-			file,
-		);
-		await child.line();
-		let newest = 0;
-		for (let round = 0; round < 20; round++) {
-			const [committed] = query(file, "SELECT coalesce(max(id), 0) AS id FROM u");
-			const taken = await snapshot(root, "x.db", temp);
-			const [copied] = query(
-				taken.file,
-				"SELECT (SELECT group_concat(id ORDER BY id) FROM t) AS t, (SELECT group_concat(id ORDER BY id) FROM u) AS u, (SELECT max(id) FROM u) AS id",
+				file,
 			);
-			expect(query(taken.file, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
-			expect(copied?.t).toBe(copied?.u);
-			newest = Number(copied?.id);
-			expect(newest).toBeGreaterThanOrEqual(Number(committed?.id));
-			taken.dispose();
-		}
-		expect(newest).toBeGreaterThan(0);
-	});
+			await child.line();
+			let newest = 0;
+			for (let round = 0; round < 20; round++) {
+				const [committed] = query(file, "SELECT coalesce(max(id), 0) AS id FROM u");
+				const taken = await snapshot(root, "x.db", temp);
+				const [copied] = query(
+					taken.file,
+					"SELECT (SELECT group_concat(id ORDER BY id) FROM t) AS t, (SELECT group_concat(id ORDER BY id) FROM u) AS u, (SELECT max(id) FROM u) AS id",
+				);
+				expect(query(taken.file, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
+				expect(copied?.t).toBe(copied?.u);
+				newest = Number(copied?.id);
+				expect(newest).toBeGreaterThanOrEqual(Number(committed?.id));
+				taken.dispose();
+			}
+			expect(newest).toBeGreaterThan(0);
+		},
+	);
 
 	test("is waited for, and called locked after that; the event loop runs meanwhile", async () => {
 		const { root, temp } = places();
@@ -223,7 +230,9 @@ describe("a database in use", () => {
 		// As if it were being written: else it would be taken as it stands.
 		const future = Date.now() / 1000 + 3600;
 		utimesSync(`${root}/x.db`, future, future);
-		expect(await snapshotSqlite(root, "x.db", temp, undefined, { busyMs: 200 })).toMatchObject({ kind: "locked" });
+		expect(await snapshotSqlite(root, "x.db", temp, undefined, { busyMs: 200 })).toMatchObject({
+			kind: "locked",
+		});
 		clearInterval(count);
 		expect(turns).toBeGreaterThan(3);
 		expect(readdirSync(temp)).toEqual([]);
@@ -247,7 +256,9 @@ describe("a database in use", () => {
 		const beside = snapshot(root, "x.db", temp);
 		expect(isPinned(stat)).toBe(true);
 		expect(isSqlite(root, "x.db")).toBe(true);
-		expect(await readStable(root, "x.db", 1 << 14, () => true)).toMatchObject({ kind: "unreadable" });
+		expect(await readStable(root, "x.db", 1 << 14, () => true)).toMatchObject({
+			kind: "unreadable",
+		});
 		for (const taken of [await running, await beside]) {
 			expect(query(taken.file, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
 			taken.dispose();
@@ -324,7 +335,9 @@ describe("a database whose writer was killed", () => {
 		await child.line();
 		await child.kill("SIGKILL");
 		const taken = await snapshot(root, "x.db", temp);
-		expect(query(taken.file, "SELECT count(*) AS n FROM t WHERE text = 'last words'")).toEqual([{ n: 1 }]);
+		expect(query(taken.file, "SELECT count(*) AS n FROM t WHERE text = 'last words'")).toEqual([
+			{ n: 1 },
+		]);
 		taken.dispose();
 	});
 });
@@ -341,13 +354,17 @@ describe("cleaning", () => {
 		const clean = (copy: DatabaseSync) => openclaw.cleanSqlite?.("state/openclaw.sqlite", copy);
 		const heartbeats: Buffer[] = [];
 		for (const host of ["host-one-of-a-kind", "host-one-of-a-kind", "another-host-altogether"]) {
-			gateway.prepare("INSERT OR REPLACE INTO state_leases VALUES ('gateway-owner', ?, ?)").run(host, heartbeats.length);
+			gateway
+				.prepare("INSERT OR REPLACE INTO state_leases VALUES ('gateway-owner', ?, ?)")
+				.run(host, heartbeats.length);
 			heartbeats.push(await snapshotBytes(root, "openclaw.sqlite", temp, clean));
 		}
 		const [first] = heartbeats;
 		expect(heartbeats.every((bytes) => first?.equals(bytes))).toBe(true);
 		expect(first?.includes("host-")).toBe(false);
-		expect(gateway.prepare("SELECT owner FROM state_leases").all()).toEqual([{ owner: "another-host-altogether" }]);
+		expect(gateway.prepare("SELECT owner FROM state_leases").all()).toEqual([
+			{ owner: "another-host-altogether" },
+		]);
 		gateway.close();
 		expect(readdirSync(temp)).toEqual([]);
 	});
@@ -358,7 +375,10 @@ describe("cleaning", () => {
 		const failing = snapshotSqlite(root, "x.db", temp, () => {
 			throw new Error("a bug");
 		});
-		await expect(failing).rejects.toMatchObject({ code: "INTERNAL", cause: expect.objectContaining({ message: "a bug" }) });
+		await expect(failing).rejects.toMatchObject({
+			code: "INTERNAL",
+			cause: expect.objectContaining({ message: "a bug" }),
+		});
 		expect(readdirSync(temp)).toEqual([]);
 	});
 });
@@ -393,14 +413,18 @@ describe("what cannot be copied", () => {
 		createDatabase(`${root}/x.db`);
 		chmodSync(`${root}/x.db`, 0);
 		chmodSync(temp, 0o777);
-		expect(await asOrdinaryUser(() => snapshotSqlite(root, "x.db", temp))).toMatchObject({ kind: "unreadable" });
+		expect(await asOrdinaryUser(() => snapshotSqlite(root, "x.db", temp))).toMatchObject({
+			kind: "unreadable",
+		});
 		expect(readdirSync(temp)).toEqual([]);
 	});
 
 	test("into a directory that is not there", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`);
-		await expect(snapshotSqlite(root, "x.db", `${temp}/absent`)).rejects.toMatchObject({ code: "STATE_DIR_UNUSABLE" });
+		await expect(snapshotSqlite(root, "x.db", `${temp}/absent`)).rejects.toMatchObject({
+			code: "STATE_DIR_UNUSABLE",
+		});
 	});
 });
 
@@ -425,7 +449,10 @@ describe("a database elsewhere", () => {
 	test("is refused where a directory on the way is a link", async () => {
 		const { root, temp, other } = withOther("");
 		symlinkSync(other, `${root}/linked`);
-		expect(await snapshotSqlite(root, "linked/x.db", temp)).toEqual({ kind: "unreadable", reason: "reached through a link" });
+		expect(await snapshotSqlite(root, "linked/x.db", temp)).toEqual({
+			kind: "unreadable",
+			reason: "reached through a link",
+		});
 		expect(isSqlite(root, "linked/x.db")).toBe(false);
 		expect([root, other].flatMap(openBelow)).toEqual([]);
 		expect(readdirSync(temp)).toEqual([]);
@@ -437,16 +464,18 @@ describe("a database elsewhere", () => {
 		(await snapshot(`${temp}/root`, "data/x.db", temp)).dispose();
 	});
 
-	test.each(["delete", "wal"])("is never copied while directory and link are swapped at full speed (journal_mode %s)", async (journal) => {
-		const { root, temp, other } = withOther(`PRAGMA journal_mode = ${journal}`);
-		// Somebody uses the other one: there are commits in its WAL.
-		const theirs = startNode(
-			`const db = new DatabaseSync(args[0]); db.exec("UPDATE t SET text = 'secret!'"); say("open"); await line();`,
-			`${other}/x.db`,
-		);
-		await theirs.line();
-		const child = startNode(
-			`const [root, other] = args;
+	test.each(["delete", "wal"])(
+		"is never copied while directory and link are swapped at full speed (journal_mode %s)",
+		async (journal) => {
+			const { root, temp, other } = withOther(`PRAGMA journal_mode = ${journal}`);
+			// Somebody uses the other one: there are commits in its WAL.
+			const theirs = startNode(
+				`const db = new DatabaseSync(args[0]); db.exec("UPDATE t SET text = 'secret!'"); say("open"); await line();`,
+				`${other}/x.db`,
+			);
+			await theirs.line();
+			const child = startNode(
+				`const [root, other] = args;
 			const put = () => { try { fs.symlinkSync(other, root + "/data"); } catch {} };
 			say("started");
 			for (;;) {
@@ -457,25 +486,27 @@ describe("a database elsewhere", () => {
 				fs.renameSync(root + "/aside", root + "/data");
 				for (const until = performance.now() + Math.random() / 4; performance.now() < until; );
 			}`,
-			root,
-			other,
-		);
-		await child.line();
-		const kinds = new Map<string, number>();
-		// At least 400 rounds, and on until both outcomes were met: which of them a slow machine meets first is up to its scheduler.
-		const met = () => kinds.has("snapshot") && kinds.has("unreadable");
-		for (let round = 0; round < 400 || (round < 20_000 && !met()); round++) {
-			const taken = await snapshotSqlite(root, "data/x.db", temp, undefined, { busyMs: 0 });
-			kinds.set(taken.kind, (kinds.get(taken.kind) ?? 0) + 1);
-			if (taken.kind !== "snapshot") continue;
-			expect(readFileSync(taken.file).includes("secret")).toBe(false);
-			taken.dispose();
-		}
-		expect(kinds.get("snapshot")).toBeGreaterThan(0);
-		expect(kinds.get("unreadable")).toBeGreaterThan(0);
-		expect([root, other].flatMap(openBelow)).toEqual([]);
-		expect(readdirSync(temp)).toEqual([]);
-	});
+				root,
+				other,
+			);
+			await child.line();
+			const kinds = new Map<string, number>();
+			// At least 400 rounds, and on until both outcomes were met: which of them a slow machine meets
+			// first is up to its scheduler.
+			const met = () => kinds.has("snapshot") && kinds.has("unreadable");
+			for (let round = 0; round < 400 || (round < 20_000 && !met()); round++) {
+				const taken = await snapshotSqlite(root, "data/x.db", temp, undefined, { busyMs: 0 });
+				kinds.set(taken.kind, (kinds.get(taken.kind) ?? 0) + 1);
+				if (taken.kind !== "snapshot") continue;
+				expect(readFileSync(taken.file).includes("secret")).toBe(false);
+				taken.dispose();
+			}
+			expect(kinds.get("snapshot")).toBeGreaterThan(0);
+			expect(kinds.get("unreadable")).toBeGreaterThan(0);
+			expect([root, other].flatMap(openBelow)).toEqual([]);
+			expect(readdirSync(temp)).toEqual([]);
+		},
+	);
 
 	// @id sqlite-replaced
 	test("may take its place: the new one is copied whole", async () => {
@@ -535,13 +566,9 @@ describe("told by the header", () => {
 		writeFileSync(`${root}/x.sqlite`, "text".repeat(100));
 		mkdirSync(`${root}/dir.sqlite`);
 		symlinkSync("no-suffix", `${root}/link`);
-		expect(["no-suffix", "x.sqlite", "dir.sqlite", "link", "absent"].map((path) => isSqlite(root, path))).toEqual([
-			true,
-			false,
-			false,
-			false,
-			false,
-		]);
+		expect(
+			["no-suffix", "x.sqlite", "dir.sqlite", "link", "absent"].map((path) => isSqlite(root, path)),
+		).toEqual([true, false, false, false, false]);
 		expect(chunkBitsFor(readFileSync(`${root}/no-suffix`).subarray(0, 16))).toBe(14);
 		expect(chunkBitsFor(Buffer.from("text"))).toBe(20);
 		expect(isSqliteHeader(Buffer.from("SQLite format 3"))).toBe(false);
@@ -561,15 +588,11 @@ describe("told by the header", () => {
 	test("and what accompanies one", () => {
 		const { root } = places();
 		createDatabase(`${root}/x`);
-		expect(["x-wal", "x-shm", "x-journal", "y-wal", "x-walk", "x", "-wal"].map((path) => isCompanion(root, path))).toEqual([
-			true,
-			true,
-			true,
-			false,
-			false,
-			false,
-			false,
-		]);
+		expect(
+			["x-wal", "x-shm", "x-journal", "y-wal", "x-walk", "x", "-wal"].map((path) =>
+				isCompanion(root, path),
+			),
+		).toEqual([true, true, true, false, false, false, false]);
 		expect(companionOf("a/b.db-wal")).toBe("a/b.db");
 	});
 });

@@ -1,32 +1,55 @@
 /**
  * Transaction-consistent copies of databases that other processes write.
  *
- * How: one read transaction is opened on the live file (it waits for a writer's lock, no longer than it may), then SQLite's online
- * backup copies the pages that transaction sees, in one step. Without the transaction, and in smaller steps, a backup starts over
- * whenever somebody commits in between and never ends beside a busy writer (bench: 11 s of CPU, nothing copied), and one that meets
- * a lock spins. The copy is private; only it is cleaned.
+ * How: one read transaction is opened on the live file (it waits for a writer's lock, no longer
+ * than it may), then SQLite's online backup copies the pages that transaction sees, in one step.
+ * Without the transaction, and in smaller steps, a backup starts over whenever somebody commits in
+ * between and never ends beside a busy writer (bench: 11 s of CPU, nothing copied), and one that
+ * meets a lock spins. The copy is private; only it is cleaned.
  *
- * Guaranteed: every commit that ended before the call is in the copy; two copies of an unchanged database are the same bytes, also
- * when its WAL was checkpointed in between; a database in rollback mode comes out as the very bytes of its file, until it is cleaned.
- * One in WAL mode differs from its file in four fields of the header even when its WAL is empty (`COUNTERS`).
- * Also: what is copied, its WAL and its journal lie at their paths in the workspace, reached through no link, where the system has
- * /proc. SQLite opens by name, so a name that is swapped just then can make it open, and close again, a file elsewhere.
- * One that somebody holds locked (`locking_mode = EXCLUSIVE`) comes out as a kill of that process would leave it, once it stands still.
- * Not guaranteed: that the copy is sound. A damaged page is copied as it is; only what SQLite itself refuses is `corrupt`.
+ * Guaranteed: every commit that ended before the call is in the copy; two copies of an unchanged
+ * database are the same bytes, also when its WAL was checkpointed in between; a database in
+ * rollback mode comes out as the very bytes of its file, until it is cleaned. One in WAL mode
+ * differs from its file in four fields of the header even when its WAL is empty (`COUNTERS`).
+ * Also: what is copied, its WAL and its journal lie at their paths in the workspace, reached
+ * through no link, where the system has /proc. SQLite opens by name, so a name that is swapped just
+ * then can make it open, and close again, a file elsewhere.
+ * One that somebody holds locked (`locking_mode = EXCLUSIVE`) comes out as a kill of that process
+ * would leave it, once it stands still. Not guaranteed: that the copy is sound. A damaged page is
+ * copied as it is; only what SQLite itself refuses is `corrupt`.
  *
- * Left behind in the workspace: opening a WAL database creates an empty "-wal" and a "-shm" beside it, where there are none. So one that
- * nobody has open is copied as a file, if it stands still. They are never stored, and removing them could take them from under a
- * process that has just opened the database.
+ * Left behind in the workspace: opening a WAL database creates an empty "-wal" and a "-shm" beside
+ * it, where there are none. So one that nobody has open is copied as a file, if it stands still.
+ * They are never stored, and removing them could take them from under a process that has just
+ * opened the database.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync, rmSync, statSync, truncateSync, writeSync } from "node:fs";
+import {
+	closeSync,
+	fstatSync,
+	openSync,
+	readSync,
+	rmSync,
+	statSync,
+	truncateSync,
+	writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import { fsPath, type Root } from "../path.ts";
 import { copyDescriptor } from "./copy-descriptor.ts";
-import { closeGuarded, descriptors, isInPlace, type OpenFile, type OpenRefusal, openGuarded, pin, wasOpened } from "./guarded-open.ts";
+import {
+	closeGuarded,
+	descriptors,
+	isInPlace,
+	type OpenFile,
+	type OpenRefusal,
+	openGuarded,
+	pin,
+	wasOpened,
+} from "./guarded-open.ts";
 import {
 	COMPANIONS,
 	filesOf,
@@ -55,9 +78,10 @@ export interface SqliteSnapshot {
 }
 
 /**
- * `locked`: somebody held it for longer than we wait, and its files never stood still meanwhile, so try again. `corrupt`: SQLite refuses its content. `not-a-database`: no
- * header, or one and nothing SQLite could read after it. `gone`: no such file. `unreadable`: permissions, IO errors, reached through
- * a link.
+ * `locked`: somebody held it for longer than we wait, and its files never stood still meanwhile, so
+ * try again. `corrupt`: SQLite refuses its content. `not-a-database`: no header, or one and nothing
+ * SQLite could read after it. `gone`: no such file. `unreadable`: permissions, IO errors, reached
+ * through a link.
  */
 export interface SqliteRefusal {
 	readonly kind: "locked" | "corrupt" | "not-a-database" | "gone" | "unreadable";
@@ -69,7 +93,10 @@ export interface SnapshotOptions {
 	readonly busyMs?: number;
 }
 
-/** In one attempt the thread is blocked for at most this long; longer waits are spread over attempts. */
+/**
+ * In one attempt the thread is blocked for at most this long; longer waits are spread over
+ * attempts.
+ */
 const ATTEMPT_MS = 10;
 /** Between two attempts. */
 const PAUSE_MS = 25;
@@ -85,8 +112,8 @@ const ONE_STEP = 0x7fffffff;
  *
  * @param tempDir an existing private directory outside the workspace
  * @param clean removes from the copy what must not outlive this machine
- * @throws SidecarError WORKSPACE_DISK_FULL when `tempDir` has no room, STATE_DIR_UNUSABLE when nothing can be made in it, INTERNAL when
- * `clean` fails for a reason of its own
+ * @throws SidecarError WORKSPACE_DISK_FULL when `tempDir` has no room, STATE_DIR_UNUSABLE when
+ * nothing can be made in it, INTERNAL when `clean` fails for a reason of its own
  */
 export async function snapshotSqlite(
 	root: Root,
@@ -106,21 +133,35 @@ export async function snapshotSqlite(
 			return refusal;
 		}
 		if (clean !== undefined) cleanCopy(file, clean);
-		return { kind: "snapshot", file, directory: tempDir, name, sizeBytes: statSync(file).size, dispose };
+		return {
+			kind: "snapshot",
+			file,
+			directory: tempDir,
+			name,
+			sizeBytes: statSync(file).size,
+			dispose,
+		};
 	} catch (error) {
 		dispose();
 		return refusalFor(error, tempDir);
 	}
 }
 
-/** A database, open by our own means too: that descriptor tells which file SQLite must have opened. */
+/**
+ * A database, open by our own means too: that descriptor tells which file SQLite must have opened.
+ */
 export interface Source {
 	readonly root: Root;
 	readonly path: string;
 	readonly guard: OpenFile;
 }
 
-async function copyLive(root: Root, path: string, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
+async function copyLive(
+	root: Root,
+	path: string,
+	file: string,
+	busyMs: number,
+): Promise<SqliteRefusal | undefined> {
 	for (let attempt = 0; attempt < MAX_OPENED; attempt++) {
 		const guard = openGuarded(root, path, false);
 		if (guard.kind !== "open") return refusalOf(guard);
@@ -136,7 +177,11 @@ async function copyLive(root: Root, path: string, file: string, busyMs: number):
 	return REPLACED;
 }
 
-async function copyGuarded(source: Source, file: string, busyMs: number): Promise<SqliteRefusal | undefined> {
+async function copyGuarded(
+	source: Source,
+	file: string,
+	busyMs: number,
+): Promise<SqliteRefusal | undefined> {
 	const header = readHead(source.guard.fd, SQLITE_HEADER_BYTES);
 	if (!isSqliteHeader(header)) return { kind: "not-a-database", reason: "no SQLite header" };
 	if (await copyClosed(source, header, file)) return undefined;
@@ -166,7 +211,10 @@ async function copyGuarded(source: Source, file: string, busyMs: number): Promis
 }
 
 const OUTSIDE: SqliteRefusal = { kind: "unreadable", reason: "reached through a link" };
-const REPLACED: SqliteRefusal = { kind: "locked", reason: "it was replaced whenever it was opened" };
+const REPLACED: SqliteRefusal = {
+	kind: "locked",
+	reason: "it was replaced whenever it was opened",
+};
 
 function refusalOf(refusal: OpenRefusal): SqliteRefusal {
 	switch (refusal.kind) {
@@ -187,10 +235,13 @@ function refusalOf(refusal: OpenRefusal): SqliteRefusal {
 class Replaced extends Error {}
 
 /**
- * The live database with a read transaction open on it: what it sees now is what the backup copies. Undefined where SQLite opened
- * another file than the guard, time and again.
+ * The live database with a read transaction open on it: what it sees now is what the backup copies.
+ * Undefined where SQLite opened another file than the guard, time and again.
  */
-export async function openForReading(source: Source, busyMs: number): Promise<DatabaseSync | undefined> {
+export async function openForReading(
+	source: Source,
+	busyMs: number,
+): Promise<DatabaseSync | undefined> {
 	const until = performance.now() + busyMs;
 	for (;;) {
 		// From here to the look at what was opened nothing else runs in this thread.
@@ -202,8 +253,8 @@ export async function openForReading(source: Source, busyMs: number): Promise<Da
 			if (isRight) {
 				live.exec("BEGIN");
 				live.prepare("SELECT count(*) FROM sqlite_schema").get();
-				// The write-ahead log is opened by name too, with the first read. Its index may be shared with another handle, and holds no
-				// content.
+				// The write-ahead log is opened by name too, with the first read. Its index may be shared
+				// with another handle, and holds no content.
 				const isWal = live.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal";
 				isRight = !isWal || wasOpened(before, source.root, `${source.path}-wal`);
 				// Renamed over in between, the log would be another database's.
@@ -217,7 +268,8 @@ export async function openForReading(source: Source, busyMs: number): Promise<Da
 		}
 		live.close();
 		if (!isInPlace(source.root, source.path, source.guard)) throw new Replaced();
-		// Or SQLite used a descriptor again that it kept for another snapshot of this file: then the end of that one helps.
+		// Or SQLite used a descriptor again that it kept for another snapshot of this file: then the
+		// end of that one helps.
 		if (performance.now() > until) return undefined;
 		await delay(PAUSE_MS);
 	}
@@ -233,12 +285,13 @@ function openLive({ root, path, guard }: Source): DatabaseSync {
 }
 
 /**
- * Takes what a kill of its writer at this moment would leave. For a database whose writer did die, inside a transaction that only a
- * connection that may write can roll back; and for one that somebody holds locked and does not let go of.
+ * Takes what a kill of its writer at this moment would leave. For a database whose writer did die,
+ * inside a transaction that only a connection that may write can roll back; and for one that
+ * somebody holds locked and does not let go of.
  *
- * Database, WAL and journal are copied as files, and SQLite recovers the copy: frames without their commit are dropped, a journal is
- * rolled back. That is one moment where the database did not move meanwhile, nor the journal; a WAL may grow, it is not overwritten
- * before its header changes.
+ * Database, WAL and journal are copied as files, and SQLite recovers the copy: frames without their
+ * commit are dropped, a journal is rolled back. That is one moment where the database did not move
+ * meanwhile, nor the journal; a WAL may grow, it is not overwritten before its header changes.
  */
 async function copyStill(source: Source, file: string): Promise<SqliteRefusal | undefined> {
 	clear(file);
@@ -248,7 +301,10 @@ async function copyStill(source: Source, file: string): Promise<SqliteRefusal | 
 	return refusal;
 }
 
-/** @returns false where somebody has it open, or it does not stand still. One that was just written stands still a clock tick later. */
+/**
+ * @returns false where somebody has it open, or it does not stand still. One that was just written
+ * stands still a clock tick later.
+ */
 async function copyClosed(source: Source, header: Buffer, file: string): Promise<boolean> {
 	for (let attempt = 0; attempt < 2 && isClosed(source, header); attempt++) {
 		if (attempt > 0) await delay(PAUSE_MS);
@@ -258,8 +314,9 @@ async function copyClosed(source: Source, header: Buffer, file: string): Promise
 }
 
 /**
- * In WAL mode, and nobody has it open. Opened by us, it would get an empty log and an index beside it, which its agent does not expect: if
- * that replaces the file just then, they are taken for those of the new one.
+ * In WAL mode, and nobody has it open. Opened by us, it would get an empty log and an index beside
+ * it, which its agent does not expect: if that replaces the file just then, they are taken for
+ * those of the new one.
  */
 function isClosed({ root, path }: Source, header: Buffer): boolean {
 	return isWalMode(header) && lstatPath(root, `${path}-shm`) === undefined;
@@ -279,16 +336,26 @@ function readHeadOf(file: string): Buffer {
 	}
 }
 
-const MOVES: SqliteRefusal = { kind: "locked", reason: "somebody holds it locked, and it never stood still" };
+const MOVES: SqliteRefusal = {
+	kind: "locked",
+	reason: "somebody holds it locked, and it never stood still",
+};
 
-async function copyFiles({ root, path, guard }: Source, file: string): Promise<SqliteRefusal | undefined> {
-	const beside = [openGuarded(root, `${path}-wal`, false), openGuarded(root, `${path}-journal`, false)] as const;
+async function copyFiles(
+	{ root, path, guard }: Source,
+	file: string,
+): Promise<SqliteRefusal | undefined> {
+	const beside = [
+		openGuarded(root, `${path}-wal`, false),
+		openGuarded(root, `${path}-journal`, false),
+	] as const;
 	try {
 		if (beside.some(({ kind }) => kind !== "open" && kind !== "gone")) return OUTSIDE;
 		const [wal, journal] = beside;
 		const before = toStat(fstatSync(guard.fd, { bigint: true }));
 		// A younger one may be written again without a trace in its times.
-		if (!isSettled(before) || (journal.kind === "open" && !isOlderThanATick(journal.stat.mtimeNs))) return MOVES;
+		if (!isSettled(before) || (journal.kind === "open" && !isOlderThanATick(journal.stat.mtimeNs)))
+			return MOVES;
 		const walHeader = wal.kind === "open" ? readHead(wal.fd, WAL_HEADER_BYTES) : undefined;
 		await copyDescriptor(guard.fd, file);
 		if (wal.kind === "open") await copyDescriptor(wal.fd, `${file}-wal`);
@@ -305,14 +372,21 @@ async function copyFiles({ root, path, guard }: Source, file: string): Promise<S
 	}
 }
 
-/** But for its ctime: SQLite as root hands a journal over to the database's owner, whenever it looks at one. */
+/**
+ * But for its ctime: SQLite as root hands a journal over to the database's owner, whenever it looks
+ * at one.
+ */
 function isSameContent(opened: OpenFile | OpenRefusal, now: Stat | undefined): boolean {
 	if (opened.kind !== "open") return now === undefined;
 	const { ino, size, mtimeNs } = opened.stat;
 	return now !== undefined && now.ino === ino && now.size === size && now.mtimeNs === mtimeNs;
 }
 
-function isSameLog(opened: OpenFile | OpenRefusal, header: Buffer | undefined, now: Stat | undefined): boolean {
+function isSameLog(
+	opened: OpenFile | OpenRefusal,
+	header: Buffer | undefined,
+	now: Stat | undefined,
+): boolean {
 	if (opened.kind !== "open" || header === undefined) return now === undefined;
 	return now?.ino === opened.stat.ino && readHead(opened.fd, WAL_HEADER_BYTES).equals(header);
 }
@@ -325,9 +399,14 @@ function recoverCopy(file: string): SqliteRefusal | undefined {
 	try {
 		copy.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF");
 		copy.prepare("SELECT count(*) FROM sqlite_schema").get();
-		if (copy.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal") copy.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+		if (copy.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal")
+			copy.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 		// A journal kept in memory only leaves no trace: then half a transaction may be in the file.
-		else if (journal === undefined && copy.prepare("PRAGMA quick_check(1)").get()?.quick_check !== "ok") return MOVES;
+		else if (
+			journal === undefined &&
+			copy.prepare("PRAGMA quick_check(1)").get()?.quick_check !== "ok"
+		)
+			return MOVES;
 		return undefined;
 	} finally {
 		copy.close();
@@ -337,8 +416,9 @@ function recoverCopy(file: string): SqliteRefusal | undefined {
 const SUPER_JOURNAL_MAGIC = Buffer.from("d9d505f920a163d7", "hex");
 
 /**
- * A journal may end with the name of a super-journal, which SQLite removes when it has rolled back. The journal is the agent's to
- * write and the name can be any path, so the removal would be done with our rights. One database by itself never has one.
+ * A journal may end with the name of a super-journal, which SQLite removes when it has rolled back.
+ * The journal is the agent's to write and the name can be any path, so the removal would be done
+ * with our rights. One database by itself never has one.
  */
 function namesSuperJournal(journal: string): boolean {
 	const end = Buffer.alloc(SUPER_JOURNAL_MAGIC.length);
@@ -352,7 +432,8 @@ function namesSuperJournal(journal: string): boolean {
 }
 
 function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
-	// Foreign keys off: cleaning removes the rows it names and no others. No fsync, no shared memory: the copy is ours alone.
+	// Foreign keys off: cleaning removes the rows it names and no others. No fsync, no shared memory:
+	// the copy is ours alone.
 	const copy = new DatabaseSync(file, { enableForeignKeyConstraints: false });
 	try {
 		copy.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF");
@@ -363,16 +444,20 @@ function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
 }
 
 /**
- * The backup resets these to 1: bytes 24-27 (file change counter), 40-43 (schema cookie) and 92-95 (the change counter that the size
- * field is valid for), and gives 96-99 its own SQLite version. All else comes out as it was. In WAL mode their newest values may stand in the WAL, so there they are 1,
- * whether or not it is empty just now: else every checkpoint would look like a change.
+ * The backup resets these to 1: bytes 24-27 (file change counter), 40-43 (schema cookie) and 92-95
+ * (the change counter that the size field is valid for), and gives 96-99 its own SQLite version.
+ * All else comes out as it was. In WAL mode their newest values may stand in the WAL, so there they
+ * are 1, whether or not it is empty just now: else every checkpoint would look like a change.
  */
 export const COUNTERS = [24, 40, 92, 96] as const;
 
 const ONES = Buffer.alloc(SQLITE_HEADER_BYTES);
 for (const offset of COUNTERS) ONES.writeUInt32BE(1, offset);
 
-/** Then the file is what the backup has read: while our read transaction lasted, nothing uncommitted can have been in it. */
+/**
+ * Then the file is what the backup has read: while our read transaction lasted, nothing uncommitted
+ * can have been in it.
+ */
 function isUnchangedRollbackMode({ root, path, guard }: Source, header: Buffer): boolean {
 	const after = lstatPath(root, path);
 	return !isWalMode(header) && after !== undefined && sameStat(guard.stat, after);
@@ -392,7 +477,10 @@ function createPrivate(file: string, tempDir: string): void {
 	try {
 		closeSync(openSync(file, "wx", 0o600));
 	} catch (cause) {
-		throw new SidecarError(isOutOfSpace(cause) ? "WORKSPACE_DISK_FULL" : "STATE_DIR_UNUSABLE", { value: tempDir, cause });
+		throw new SidecarError(isOutOfSpace(cause) ? "WORKSPACE_DISK_FULL" : "STATE_DIR_UNUSABLE", {
+			value: tempDir,
+			cause,
+		});
 	}
 }
 
@@ -414,9 +502,11 @@ const NOTADB = 26;
 const READONLY_ROLLBACK = 776;
 
 const codeOf = (error: unknown) => (error as { errcode?: number }).errcode ?? 0;
-const isOutOfSpace = (error: unknown) => ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
+const isOutOfSpace = (error: unknown) =>
+	["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
 const isBusy = (error: unknown) => [BUSY, LOCKED, PROTOCOL].includes(codeOf(error) & 0xff);
-const mayNotWrite = (error: unknown) => [PERM, READONLY, IOERR, CANTOPEN].includes(codeOf(error) & 0xff);
+const mayNotWrite = (error: unknown) =>
+	[PERM, READONLY, IOERR, CANTOPEN].includes(codeOf(error) & 0xff);
 const isHotJournal = (error: unknown) => codeOf(error) === READONLY_ROLLBACK;
 
 function refusalFor(error: unknown, tempDir: string): SqliteRefusal {
@@ -424,13 +514,26 @@ function refusalFor(error: unknown, tempDir: string): SqliteRefusal {
 	const primary = codeOf(error) & 0xff;
 	const system = (error as NodeJS.ErrnoException).code;
 	if (primary === FULL || isOutOfSpace(error)) {
-		throw new SidecarError("WORKSPACE_DISK_FULL", { value: tempDir, reason: "no room for the copy of a database", cause: error });
+		throw new SidecarError("WORKSPACE_DISK_FULL", {
+			value: tempDir,
+			reason: "no room for the copy of a database",
+			cause: error,
+		});
 	}
 	if (isBusy(error)) return { kind: "locked", reason };
 	if (primary === CORRUPT) return { kind: "corrupt", reason };
 	if (primary === NOTADB) return { kind: "not-a-database", reason };
 	if (system === "ENOENT" || system === "ENOTDIR") return { kind: "gone", reason };
-	if (primary > 0 || system === "EACCES" || system === "EPERM" || system === "EIO" || system === "ELOOP")
+	if (
+		primary > 0 ||
+		system === "EACCES" ||
+		system === "EPERM" ||
+		system === "EIO" ||
+		system === "ELOOP"
+	)
 		return { kind: "unreadable", reason };
-	throw new SidecarError("INTERNAL", { reason: "the copy of a database could not be made", cause: error });
+	throw new SidecarError("INTERNAL", {
+		reason: "the copy of a database could not be made",
+		cause: error,
+	});
 }

@@ -20,7 +20,14 @@ import { startNode } from "../../../testkit/workspace/start-node.ts";
 import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { fsPath } from "../path.ts";
 import { pin } from "./guarded-open.ts";
-import { lastLineEnd, type OnChunk, READ_BYTES, type ReadOptions, type ReadResult, readStable } from "./stable-read.ts";
+import {
+	lastLineEnd,
+	type OnChunk,
+	READ_BYTES,
+	type ReadOptions,
+	type ReadResult,
+	readStable,
+} from "./stable-read.ts";
 import { lstatPath } from "./stat.ts";
 
 const KIB16 = 1 << 14;
@@ -120,8 +127,16 @@ describe("a file that moves while it is read", () => {
 	test.each([
 		["grows", (file: string) => appendFileSync(file, "x"), { kind: "unsettled", size: 2 * MIB }],
 		["is cut", (file: string) => truncateSync(file, MIB + 1), { kind: "unsettled", size: MIB + 1 }],
-		["is cut at what was read", (file: string) => truncateSync(file, MIB), { kind: "unsettled", size: MIB }],
-		["is written in place", (file: string) => writeFileSync(file, content(2 * MIB)), { kind: "unsettled" }],
+		[
+			"is cut at what was read",
+			(file: string) => truncateSync(file, MIB),
+			{ kind: "unsettled", size: MIB },
+		],
+		[
+			"is written in place",
+			(file: string) => writeFileSync(file, content(2 * MIB)),
+			{ kind: "unsettled" },
+		],
 		["changes its mode", (file: string) => chmodSync(file, 0o600), { kind: "unsettled" }],
 		["is removed", (file: string) => rmSync(file), { kind: "gone" }],
 		[
@@ -169,9 +184,12 @@ describe("a file that moves while it is read", () => {
 		for (let i = 0; i < 2_000; i++) {
 			const { result, chunks } = await readAll(root, "file", MIB);
 			kinds.set(result.kind, (kinds.get(result.kind) ?? 0) + 1);
-			if (result.kind === "settled") expect(["a", "b"].map((one) => one.repeat(5_000))).toContain(String(Buffer.concat(chunks)));
+			if (result.kind === "settled")
+				expect(["a", "b"].map((one) => one.repeat(5_000))).toContain(String(Buffer.concat(chunks)));
 		}
-		expect([...kinds.keys()].filter((kind) => kind !== "settled" && kind !== "unsettled")).toEqual([]);
+		expect([...kinds.keys()].filter((kind) => kind !== "settled" && kind !== "unsettled")).toEqual(
+			[],
+		);
 		expect(kinds.get("settled")).toBeGreaterThan(0);
 	});
 
@@ -195,7 +213,13 @@ describe("a file that moves while it is read", () => {
 		});
 		const hashed = async (maxBytes: number) => {
 			const hash = createHash("sha256");
-			const result = await readStable(root, "log.jsonl", MIB, (_index, bytes) => void hash.update(bytes), { maxBytes });
+			const result = await readStable(
+				root,
+				"log.jsonl",
+				MIB,
+				(_index, bytes) => void hash.update(bytes),
+				{ maxBytes },
+			);
 			return { result, digest: hash.digest("hex") };
 		};
 		const prefixes: { size: number; digest: string }[] = [];
@@ -203,7 +227,8 @@ describe("a file that moves while it is read", () => {
 		while (!isDone) {
 			const whole = await hashed(Number.POSITIVE_INFINITY);
 			if (whole.result.kind === "unsettled") unsettled += 1;
-			else if (whole.result.kind === "settled") prefixes.push({ size: whole.result.size, digest: whole.digest });
+			else if (whole.result.kind === "settled")
+				prefixes.push({ size: whole.result.size, digest: whole.digest });
 			const size = lastLineEnd(root, "log.jsonl", lstatPath(root, "log.jsonl")?.size ?? 0);
 			const [first, second] = [await hashed(size), await hashed(size)];
 			expect(first.digest).toBe(second.digest);
@@ -215,7 +240,10 @@ describe("a file that moves while it is read", () => {
 		for (const { size, digest } of prefixes) {
 			expect(createHash("sha256").update(bytes.subarray(0, size)).digest("hex")).toBe(digest);
 		}
-		expect((await hashed(Number.POSITIVE_INFINITY)).result).toMatchObject({ kind: "settled", size: bytes.length });
+		expect((await hashed(Number.POSITIVE_INFINITY)).result).toMatchObject({
+			kind: "settled",
+			size: bytes.length,
+		});
 	});
 });
 
@@ -230,14 +258,27 @@ describe("what is no readable file", () => {
 		const read = async (path: string) => (await readAll(root, path, MIB)).result;
 		expect(await read("absent")).toEqual({ kind: "gone" });
 		expect(await read("dir/file/below")).toEqual({ kind: "gone" });
-		expect(await read("dir")).toMatchObject({ kind: "unreadable", reason: expect.stringContaining("a directory") });
-		expect(await read("link")).toMatchObject({ kind: "unreadable", reason: expect.stringContaining("a link") });
-		expect(await read("fifo")).toMatchObject({ kind: "unreadable", reason: expect.stringContaining("FIFO") });
-		// The kernel would follow the directory's link and read another file than the workspace has under this name.
+		expect(await read("dir")).toMatchObject({
+			kind: "unreadable",
+			reason: expect.stringContaining("a directory"),
+		});
+		expect(await read("link")).toMatchObject({
+			kind: "unreadable",
+			reason: expect.stringContaining("a link"),
+		});
+		expect(await read("fifo")).toMatchObject({
+			kind: "unreadable",
+			reason: expect.stringContaining("FIFO"),
+		});
+		// The kernel would follow the directory's link and read another file than the workspace has
+		// under this name.
 		expect(await read("dir-link/file")).toEqual({ kind: "gone" });
 		chmodSync(`${root}/dir/file`, 0);
 		await asOrdinaryUser(async () =>
-			expect(await read("dir/file")).toMatchObject({ kind: "unreadable", reason: expect.stringContaining("EACCES") }),
+			expect(await read("dir/file")).toMatchObject({
+				kind: "unreadable",
+				reason: expect.stringContaining("EACCES"),
+			}),
 		);
 	});
 
@@ -324,7 +365,9 @@ describe("the callback", () => {
 	test("is called no more after the signal", async () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/file`, content(MIB));
-		await expect(readAll(root, "file", MIB, { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+		await expect(
+			readAll(root, "file", MIB, { signal: AbortSignal.abort(new Error("enough")) }),
+		).rejects.toThrow("enough");
 	});
 
 	test("takes chunks of a power of two only", async () => {
@@ -348,7 +391,8 @@ describe("lastLineEnd", () => {
 				fc.double({ min: 0, max: 1.1, noNaN: true }),
 				fc.boolean(),
 				(lines, share, endsWithLine) => {
-					const text = lines.map((length) => "x".repeat(length)).join("\n") + (endsWithLine ? "\n" : "");
+					const text =
+						lines.map((length) => "x".repeat(length)).join("\n") + (endsWithLine ? "\n" : "");
 					writeFileSync(`${root}/file`, text);
 					const upTo = Math.floor(text.length * share);
 					expect(lastLineEnd(root, "file", upTo)).toBe(text.slice(0, upTo).lastIndexOf("\n") + 1);

@@ -1,12 +1,14 @@
 /**
  * Reading files that other processes write at the same time.
  *
- * A read is `settled` when nothing moved: fstat before and after are the same, the path still names the inode that was read, and as
- * many bytes came as the size says. Anything else is for the caller to try again, or to take at a fixed length (`maxBytes`, with
- * `lastLineEnd` for files that grow by lines) when two passes over that length agree.
+ * A read is `settled` when nothing moved: fstat before and after are the same, the path still names
+ * the inode that was read, and as many bytes came as the size says. Anything else is for the caller
+ * to try again, or to take at a fixed length (`maxBytes`, with `lastLineEnd` for files that grow by
+ * lines) when two passes over that length agree.
  *
- * Not guaranteed: that a rewrite of the same size within one clock tick of the read (up to 10 ms) is seen. Callers that remember a file
- * as clean must see to it that its times are older than the read.
+ * Not guaranteed: that a rewrite of the same size within one clock tick of the read (up to 10 ms)
+ * is seen. Callers that remember a file as clean must see to it that its times are older than the
+ * read.
  */
 
 import { fstatSync, read } from "node:fs";
@@ -22,19 +24,27 @@ export type ReadResult =
 	/** What was delivered is the file: `size` bytes, all of it or its first `maxBytes`. */
 	| { readonly kind: "settled"; readonly stat: Stat; readonly size: number }
 	/**
-	 * It moved while it was read; or `size` is 0: `onChunk` ended the read, or it was replaced each time it was opened. `stat` is from
-	 * before.
+	 * It moved while it was read; or `size` is 0: `onChunk` ended the read, or it was replaced each
+	 * time it was opened. `stat` is from before.
 	 */
 	| { readonly kind: "unsettled"; readonly stat: Stat; readonly size: number }
 	| { readonly kind: "gone" }
-	/** No regular file any more, no permission, an IO error, or a database that a snapshot has open just now. */
+	/**
+	 * No regular file any more, no permission, an IO error, or a database that a snapshot has open
+	 * just now.
+	 */
 	| { readonly kind: "unreadable"; readonly reason: string };
 
 /**
- * Takes chunk `index`, which begins at byte `offset`; gives false to end the read. The bytes are valid only during the call, or until
- * the promise it gives is settled. All chunks are `chunkBytes` long but the last.
+ * Takes chunk `index`, which begins at byte `offset`; gives false to end the read. The bytes are
+ * valid only during the call, or until the promise it gives is settled. All chunks are `chunkBytes`
+ * long but the last.
  */
-export type OnChunk = (index: number, bytes: Buffer, offset: number) => undefined | boolean | Promise<undefined | boolean>;
+export type OnChunk = (
+	index: number,
+	bytes: Buffer,
+	offset: number,
+) => undefined | boolean | Promise<undefined | boolean>;
 
 export interface ReadOptions {
 	/** Read no more than the first so many bytes, whatever the size. */
@@ -46,10 +56,15 @@ export interface ReadOptions {
 
 /** One read call fills up to this many bytes, 1 MiB; chunks are slices of it. */
 export const READ_BYTES = 1 << 20;
-/** From this size on holes are looked for; the zeros of a smaller file are read in less than 20 ms. */
+/**
+ * From this size on holes are looked for; the zeros of a smaller file are read in less than 20 ms.
+ */
 const SPARSE_BYTES = 64 << 20;
 
-/** Buffers at rest. A fresh MiB costs 2-5 ms of page faults on a virtual machine, an old one nothing. */
+/**
+ * Buffers at rest. A fresh MiB costs 2-5 ms of page faults on a virtual machine, an old one
+ * nothing.
+ */
 const idleBuffers: Buffer[] = [];
 const MAX_IDLE_BUFFERS = 2;
 
@@ -66,7 +81,10 @@ export async function readStable(
 	onChunk: OnChunk,
 	options: ReadOptions = {},
 ): Promise<ReadResult> {
-	if (READ_BYTES % chunkBytes !== 0) throw new RangeError(`chunkBytes must be a power of two up to ${READ_BYTES}, not ${chunkBytes}`);
+	if (READ_BYTES % chunkBytes !== 0)
+		throw new RangeError(
+			`chunkBytes must be a power of two up to ${READ_BYTES}, not ${chunkBytes}`,
+		);
 	const opened = openRegular(root, path);
 	if (opened.kind !== "open") return opened;
 	const { fd, stat } = opened;
@@ -75,7 +93,9 @@ export async function readStable(
 		const wanted = Math.min(stat.size, options.maxBytes ?? Number.POSITIVE_INFINITY);
 		const nextData = wanted >= SPARSE_BYTES && tellsHoles(fd) ? await loadNextData() : undefined;
 		const size = await deliver(fd, buffer, wanted, chunkBytes, onChunk, nextData, options);
-		return size === STOPPED ? { kind: "unsettled", stat, size: 0 } : judge(root, path, fd, stat, size, wanted);
+		return size === STOPPED
+			? { kind: "unsettled", stat, size: 0 }
+			: judge(root, path, fd, stat, size, wanted);
 	} catch (error) {
 		if (error instanceof ReadFailure) return { kind: "unreadable", reason: error.message };
 		throw error;
@@ -86,8 +106,8 @@ export async function readStable(
 }
 
 /**
- * The offset after the last line feed among the first `upTo` bytes, so that what is before it is whole lines; 0 where there is none
- * or the file cannot be read.
+ * The offset after the last line feed among the first `upTo` bytes, so that what is before it is
+ * whole lines; 0 where there is none or the file cannot be read.
  */
 export function lastLineEnd(root: Root, path: string, upTo: number): number {
 	const opened = openRegular(root, path);
@@ -138,7 +158,11 @@ async function deliver(
 		const bytes = isHole ? ZEROS : buffer;
 		for (let at = 0; at < length; at += chunkBytes) {
 			const offset = size + at;
-			const answer = onChunk(offset / chunkBytes, bytes.subarray(at, Math.min(at + chunkBytes, length)), offset);
+			const answer = onChunk(
+				offset / chunkBytes,
+				bytes.subarray(at, Math.min(at + chunkBytes, length)),
+				offset,
+			);
 			// A promise is awaited only where there is one: a small file is then read in one go.
 			if ((typeof answer === "object" ? await answer : answer) === false) return STOPPED;
 		}
@@ -150,20 +174,44 @@ async function deliver(
 	return size;
 }
 
-function judge(root: Root, path: string, fd: number, before: Stat, size: number, wanted: number): ReadResult {
-	const [after, named] = reading(() => [toStat(fstatSync(fd, { bigint: true })), lstatPath(root, path)] as const);
+function judge(
+	root: Root,
+	path: string,
+	fd: number,
+	before: Stat,
+	size: number,
+	wanted: number,
+): ReadResult {
+	const [after, named] = reading(
+		() => [toStat(fstatSync(fd, { bigint: true })), lstatPath(root, path)] as const,
+	);
 	if (named === undefined) return { kind: "gone" };
-	const isSettled = size === wanted && sameStat(before, after) && named.ino === before.ino && named.dev === before.dev;
+	const isSettled =
+		size === wanted &&
+		sameStat(before, after) &&
+		named.ino === before.ino &&
+		named.dev === before.dev;
 	return { kind: isSettled ? "settled" : "unsettled", stat: before, size };
 }
 
 const readAside = promisify(read);
 
 /** The same on another thread. */
-async function fillAside(fd: number, buffer: Buffer, length: number, position: number): Promise<number> {
+async function fillAside(
+	fd: number,
+	buffer: Buffer,
+	length: number,
+	position: number,
+): Promise<number> {
 	let filled = 0;
 	while (filled < length) {
-		const { bytesRead } = await readAside(fd, buffer, filled, length - filled, position + filled).catch((error: unknown) => {
+		const { bytesRead } = await readAside(
+			fd,
+			buffer,
+			filled,
+			length - filled,
+			position + filled,
+		).catch((error: unknown) => {
 			throw failureOf(error);
 		});
 		if (bytesRead === 0) break;

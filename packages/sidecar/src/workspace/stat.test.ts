@@ -1,4 +1,12 @@
-import { appendFileSync, chmodSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+	appendFileSync,
+	chmodSync,
+	mkdirSync,
+	renameSync,
+	symlinkSync,
+	utimesSync,
+	writeFileSync,
+} from "node:fs";
 import { describe, expect, test } from "vitest";
 import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
 import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
@@ -35,7 +43,9 @@ describe("lstatPath", () => {
 		const root = testDirectory();
 		mkdirSync(`${root}/shut`);
 		chmodSync(`${root}/shut`, 0);
-		await asOrdinaryUser(async () => expect(() => lstatPath(root, "shut/inside")).toThrow("EACCES"));
+		await asOrdinaryUser(async () =>
+			expect(() => lstatPath(root, "shut/inside")).toThrow("EACCES"),
+		);
 		expect(() => lstatPath(root, "x".repeat(300))).toThrow("ENAMETOOLONG");
 	});
 });

@@ -22,7 +22,11 @@ export interface Stat {
 	readonly birthNs: bigint;
 }
 
-const TYPES: Readonly<Record<number, FileType>> = { 0o100000: "file", 0o040000: "dir", 0o120000: "link" };
+const TYPES: Readonly<Record<number, FileType>> = {
+	0o100000: "file",
+	0o040000: "dir",
+	0o120000: "link",
+};
 
 export function toStat(stats: BigIntStats): Stat {
 	const mode = Number(stats.mode);
@@ -42,13 +46,16 @@ export function toStat(stats: BigIntStats): Stat {
 const OPTIONS = { bigint: true, throwIfNoEntry: false } as const;
 
 /**
- * The stat of what lies at `path` below `root`; undefined where there is nothing (ENOENT, ENOTDIR). About 4 us.
- * @throws NodeJS.ErrnoException EACCES, ENAMETOOLONG, EIO and the like: then nothing is known, not even absence
+ * The stat of what lies at `path` below `root`; undefined where there is nothing (ENOENT, ENOTDIR).
+ * About 4 us.
+ * @throws NodeJS.ErrnoException EACCES, ENAMETOOLONG, EIO and the like: then nothing is known, not
+ * even absence
  */
 export function lstatPath(root: Root, path: string): Stat | undefined {
 	if (typeof root !== "string" && path.startsWith(ROOTS_DIRECTORY)) {
 		const place = root.locate(path);
-		if (place === undefined) return path === ROOTS_DIRECTORY && root.others.size > 0 ? NOWHERE : undefined;
+		if (place === undefined)
+			return path === ROOTS_DIRECTORY && root.others.size > 0 ? NOWHERE : undefined;
 		return statOf(fsPath(...place));
 	}
 	return statOf(fsPath(root, path));
@@ -57,12 +64,26 @@ export function lstatPath(root: Root, path: string): Stat | undefined {
 /** The file at `path` has more names than this one: what is set there is set for all of them. */
 export function hasOtherNames(root: Root, path: string): boolean {
 	const place = typeof root === "string" ? ([root, path] as const) : root.locate(path);
-	const stats = place === undefined ? undefined : lstatSync(fsPath(...place), { throwIfNoEntry: false });
+	const stats =
+		place === undefined ? undefined : lstatSync(fsPath(...place), { throwIfNoEntry: false });
 	return stats?.isFile() === true && stats.nlink > 1;
 }
 
-/** The directory of additional roots, which is on no disk: always the same, so that it is never a change. */
-const NOWHERE: Stat = { type: "dir", mode: 0o700, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 0n, dev: 0n, uid: 0, birthNs: 0n };
+/**
+ * The directory of additional roots, which is on no disk: always the same, so that it is never a
+ * change.
+ */
+const NOWHERE: Stat = {
+	type: "dir",
+	mode: 0o700,
+	size: 0,
+	mtimeNs: 0n,
+	ctimeNs: 0n,
+	ino: 0n,
+	dev: 0n,
+	uid: 0,
+	birthNs: 0n,
+};
 
 /** The same for an absolute path. */
 export function statOf(file: string | Buffer): Stat | undefined {
@@ -75,7 +96,10 @@ export function statOf(file: string | Buffer): Stat | undefined {
 	}
 }
 
-/** True where nothing the kernel reports has changed. A rewrite of the same size within one clock tick (up to 10 ms) escapes it. */
+/**
+ * True where nothing the kernel reports has changed. A rewrite of the same size within one clock
+ * tick (up to 10 ms) escapes it.
+ */
 export function sameStat(a: Stat, b: Stat): boolean {
 	return (
 		a.ctimeNs === b.ctimeNs &&
@@ -96,7 +120,10 @@ export function isRacy(stat: Stat): boolean {
 	return BigInt(Date.now()) * 1_000_000n - stat.mtimeNs < RACY_NS;
 }
 
-/** Which file or directory this is, whatever became of it. An inode's number alone is given to the next one as soon as it is free. */
+/**
+ * Which file or directory this is, whatever became of it. An inode's number alone is given to the
+ * next one as soon as it is free.
+ */
 export function identityOf(stat: Stat): string {
 	return `${stat.dev}:${stat.ino}:${stat.birthNs}`;
 }

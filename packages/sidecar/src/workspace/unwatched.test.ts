@@ -11,8 +11,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-const look = async (trial: Trial = {}) => await findUnwatched(new Roots(directory), () => "keep", trial);
-const silent: Trial = { watch: () => ({ on: () => undefined as never, close: () => {} }), trialMs: 10 };
+const look = async (trial: Trial = {}) =>
+	await findUnwatched(new Roots(directory), () => "keep", trial);
+const silent: Trial = {
+	watch: () => ({ on: () => undefined as never, close: () => {} }),
+	trialMs: 10,
+};
 
 describe("findUnwatched", () => {
 	test("reports nothing for a directory whose changes are announced", async () => {
@@ -21,14 +25,18 @@ describe("findUnwatched", () => {
 
 	// @id no-notification
 	test("names a directory in which no notification comes", async () => {
-		expect(await look(silent)).toEqual([{ directory, reason: "a change made here was not announced within 10 ms" }]);
+		expect(await look(silent)).toEqual([
+			{ directory, reason: "a change made here was not announced within 10 ms" },
+		]);
 	});
 
 	test("names the reason for which the kernel gives no watch", async () => {
 		const watch = () => {
 			throw Object.assign(new Error("made up"), { code: "ENOSYS" });
 		};
-		expect(await look({ watch })).toEqual([{ directory, reason: "ENOSYS: the kernel gives no watch" }]);
+		expect(await look({ watch })).toEqual([
+			{ directory, reason: "ENOSYS: the kernel gives no watch" },
+		]);
 	});
 
 	test("sees a notification that arrived while this process was busy for longer than the trial takes", async () => {
@@ -42,7 +50,12 @@ describe("findUnwatched", () => {
 		const before = lstatSync(directory, { bigint: true });
 		await look();
 		const { uid, gid, mode, mtimeNs } = lstatSync(directory, { bigint: true });
-		expect({ uid, gid, mode, mtimeNs }).toEqual({ uid: before.uid, gid: before.gid, mode: before.mode, mtimeNs: before.mtimeNs });
+		expect({ uid, gid, mode, mtimeNs }).toEqual({
+			uid: before.uid,
+			gid: before.gid,
+			mode: before.mode,
+			mtimeNs: before.mtimeNs,
+		});
 	});
 
 	test("reports nothing for a directory that does not exist", async () => {
@@ -52,5 +65,7 @@ describe("findUnwatched", () => {
 
 test("a directory that cannot be read, or that is gone, does not count as a lack of watches", () => {
 	expect(["ENOSPC", "EMFILE", "ENOSYS"].map(noWatchReason)).not.toContain(undefined);
-	expect(["EACCES", "ENOENT", "overflow", "started", "root"].map(noWatchReason)).toEqual(Array(5).fill(undefined));
+	expect(["EACCES", "ENOENT", "overflow", "started", "root"].map(noWatchReason)).toEqual(
+		Array(5).fill(undefined),
+	);
 });

@@ -1,14 +1,24 @@
 /**
- * Finds directories in which the kernel's notifications miss changes, so that only sweeps find them.
+ * Finds directories in which the kernel's notifications miss changes, so that only sweeps find
+ * them.
  *
- * How: by the kind of file system, and by trying. On a network file system, FUSE or a folder shared with a host, changes made through
- * this mount are announced, and those made on the other side are not: no trial on this side can show that, so the kind decides. The
- * trial gives a directory to the owner it has, which changes nothing but its ctime, and waits for the notification.
+ * How: by the kind of file system, and by trying. On a network file system, FUSE or a folder shared
+ * with a host, changes made through this mount are announced, and those made on the other side are
+ * not: no trial on this side can show that, so the kind decides. The trial gives a directory to the
+ * owner it has, which changes nothing but its ctime, and waits for the notification.
  *
- * Proves that this kernel announces a change made here. Does NOT prove that it announces every change, and does not try a directory
- * that belongs to another user.
+ * Proves that this kernel announces a change made here. Does NOT prove that it announces every
+ * change, and does not try a directory that belongs to another user.
  */
-import { chownSync, type FSWatcher, readFileSync, realpathSync, statfsSync, statSync, watch } from "node:fs";
+import {
+	chownSync,
+	type FSWatcher,
+	readFileSync,
+	realpathSync,
+	statfsSync,
+	statSync,
+	watch,
+} from "node:fs";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { joinPath, type Roots, rootPath } from "../path.ts";
 import type { Filter } from "./filter.ts";
@@ -19,7 +29,10 @@ export interface Unwatched {
 	readonly reason: string;
 }
 
-/** By `f_type` of statfs(2). FUSE includes virtiofs, bindfs, sshfs, s3fs and most folders that desktops share with containers. */
+/**
+ * By `f_type` of statfs(2). FUSE includes virtiofs, bindfs, sshfs, s3fs and most folders that
+ * desktops share with containers.
+ */
 const SHARED: ReadonlyMap<number, string> = new Map([
 	[0x65735546, "FUSE or virtiofs"],
 	[0x6969, "NFS"],
@@ -51,12 +64,17 @@ export interface Trial {
 }
 
 /** Of the workspace, its additional roots, and the mounts in them that are kept. Never fails. */
-export async function findUnwatched(roots: Roots, filter: Filter, trial: Trial = {}): Promise<readonly Unwatched[]> {
+export async function findUnwatched(
+	roots: Roots,
+	filter: Filter,
+	trial: Trial = {},
+): Promise<readonly Unwatched[]> {
 	const mounts = mountPoints();
 	const places = roots.directories.flatMap((directory, index) => {
 		const name = index === 0 ? "" : rootPath([...roots.others.keys()][index - 1] as string);
 		const place = realPath(directory);
-		const isKept = (mount: string) => filter(joinPath(name, mount.slice(place.length + 1)), "dir") === "keep";
+		const isKept = (mount: string) =>
+			filter(joinPath(name, mount.slice(place.length + 1)), "dir") === "keep";
 		return [directory, ...mounts.filter((mount) => mount.startsWith(`${place}/`) && isKept(mount))];
 	});
 	const found = await Promise.all(
@@ -82,7 +100,10 @@ function sharedReason(directory: string): string | undefined {
 	}
 }
 
-async function tryOut(directory: string, { watch: start = startWatch, trialMs = TRIAL_MS }: Trial): Promise<string | undefined> {
+async function tryOut(
+	directory: string,
+	{ watch: start = startWatch, trialMs = TRIAL_MS }: Trial,
+): Promise<string | undefined> {
 	let watcher: Pick<FSWatcher, "on" | "close"> | undefined;
 	let isSeen = false;
 	const { promise: seen, resolve } = Promise.withResolvers<void>();
@@ -97,13 +118,17 @@ async function tryOut(directory: string, { watch: start = startWatch, trialMs = 
 		watcher.on("error", () => {});
 		chownSync(directory, stat.uid, stat.gid);
 		const waiting = new AbortController();
-		await Promise.race([seen, delay(trialMs, undefined, { signal: waiting.signal }).catch(() => {})]);
+		await Promise.race([
+			seen,
+			delay(trialMs, undefined, { signal: waiting.signal }).catch(() => {}),
+		]);
 		waiting.abort();
 		// After a long turn of the event loop the timer comes before notifications that have arrived.
 		for (let turn = 0; turn < 2 && !isSeen; turn++) await nextTurn();
 		return isSeen ? undefined : `a change made here was not announced within ${trialMs} ms`;
 	} catch (error) {
-		// Most others are the trial's own: the directory is read-only, belongs to somebody else, or is gone.
+		// Most others are the trial's own: the directory is read-only, belongs to somebody else, or is
+		// gone.
 		return noWatchReason((error as NodeJS.ErrnoException).code ?? "");
 	} finally {
 		watcher?.close();
@@ -128,7 +153,11 @@ function mountPoints(): readonly string[] {
 	try {
 		const lines = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
 		const points = lines.flatMap((line) => line.split(" ")[4] ?? []);
-		return points.map((point) => point.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));
+		return points.map((point) =>
+			point.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
+				String.fromCharCode(Number.parseInt(octal, 8)),
+			),
+		);
 	} catch {
 		return [];
 	}

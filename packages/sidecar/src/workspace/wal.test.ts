@@ -11,8 +11,13 @@ const FRAME = PAGE + 24;
 function logs(): Buffer[] {
 	const file = `${testDirectory()}/x.db`;
 	using db = new DatabaseSync(file);
-	db.exec(`PRAGMA page_size = ${PAGE}; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF`);
-	return ["CREATE TABLE t (v)", ...[1, 2, 3].map((n) => `INSERT INTO t VALUES (zeroblob(${n * 1500}))`)].map((sql) => {
+	db.exec(
+		`PRAGMA page_size = ${PAGE}; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF`,
+	);
+	return [
+		"CREATE TABLE t (v)",
+		...[1, 2, 3].map((n) => `INSERT INTO t VALUES (zeroblob(${n * 1500}))`),
+	].map((sql) => {
 		db.exec(sql);
 		return readFileSync(`${file}-wal`);
 	});
@@ -30,7 +35,8 @@ async function reading<T>(bytes: Buffer, read: (fd: number) => Promise<T> | T): 
 }
 
 const framesIn = (log: Buffer) => (log.length - 32) / FRAME;
-const read = (log: Buffer, from?: WalPosition, pageSize = PAGE) => reading(log, (fd) => readWal(fd, pageSize, from));
+const read = (log: Buffer, from?: WalPosition, pageSize = PAGE) =>
+	reading(log, (fd) => readWal(fd, pageSize, from));
 
 test("reads up to the last commit, from the start or from an earlier place", async () => {
 	const all = logs();

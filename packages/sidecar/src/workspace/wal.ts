@@ -1,10 +1,11 @@
 /**
- * Reads a write-ahead log as SQLite's recovery does: frame after frame, as long as salts and the chained checksum agree, up to the
- * last commit. https://sqlite.org/fileformat2.html#walformat
+ * Reads a write-ahead log as SQLite's recovery does: frame after frame, as long as salts and the
+ * chained checksum agree, up to the last commit. https://sqlite.org/fileformat2.html#walformat
  *
- * Guaranteed: what `committed` tells is a state between two transactions, and every transaction that had ended when the read began is in
- * it. Not guaranteed: that it stays there; the log starts over when all of it is in the database. Whoever goes on to read frames must
- * hold a read transaction, and look at `isSame` afterwards.
+ * Guaranteed: what `committed` tells is a state between two transactions, and every transaction
+ * that had ended when the read began is in it. Not guaranteed: that it stays there; the log starts
+ * over when all of it is in the database. Whoever goes on to read frames must hold a read
+ * transaction, and look at `isSame` afterwards.
  */
 
 import { readFully } from "./read-fully.ts";
@@ -12,7 +13,10 @@ import { Slice } from "./slice.ts";
 import { WAL_HEADER_BYTES } from "./sqlite-file.ts";
 
 const FRAME_HEADER_BYTES = 24;
-/** Checksums over little-endian words, as x86 and arm64 write them. A log of the other kind is not read here. */
+/**
+ * Checksums over little-endian words, as x86 and arm64 write them. A log of the other kind is not
+ * read here.
+ */
 const MAGIC = 0x377f0682;
 const READ_BYTES = 1 << 20;
 
@@ -31,31 +35,54 @@ export interface WalPosition {
 }
 
 /** Of a database that has no log. */
-export const NO_WAL: WalPosition = { header: Buffer.alloc(0), frames: 0, lastFrame: Buffer.alloc(0), pageCount: 0, pages: new Map() };
+export const NO_WAL: WalPosition = {
+	header: Buffer.alloc(0),
+	frames: 0,
+	lastFrame: Buffer.alloc(0),
+	pageCount: 0,
+	pages: new Map(),
+};
 
 /**
  * @param fd open for reading
- * @param from an earlier position in the same log: what lies before it is not read again, if it is still there
+ * @param from an earlier position in the same log: what lies before it is not read again, if it is
+ * still there
  * @returns undefined where it cannot be understood, or belongs to a database of another page size
  */
-export async function readWal(fd: number, pageSize: number, from?: WalPosition): Promise<WalPosition | undefined> {
+export async function readWal(
+	fd: number,
+	pageSize: number,
+	from?: WalPosition,
+): Promise<WalPosition | undefined> {
 	const header = readAt(fd, WAL_HEADER_BYTES, 0);
 	const start: WalPosition = { ...NO_WAL, header };
 	if (header.length < WAL_HEADER_BYTES) return start;
 	const sum = new Checksum();
 	sum.add(header.subarray(0, 24));
-	const isUnderstood = header.readUInt32BE(0) === MAGIC && header.readUInt32BE(8) === pageSize && sum.isAt(header, 24);
+	const isUnderstood =
+		header.readUInt32BE(0) === MAGIC && header.readUInt32BE(8) === pageSize && sum.isAt(header, 24);
 	if (!isUnderstood) return undefined;
-	if (from === undefined || from.frames === 0 || !isSame(fd, from, pageSize)) return await readFrames(fd, pageSize, start, sum);
+	if (from === undefined || from.frames === 0 || !isSame(fd, from, pageSize))
+		return await readFrames(fd, pageSize, start, sum);
 	sum.resume(from.lastFrame);
 	return await readFrames(fd, pageSize, from, sum);
 }
 
-/** Is the frame before this position still the one it was, in a log that did not start over? Where there is none, nothing can change. */
-export function isSame(fd: number, { header, frames, lastFrame }: WalPosition, pageSize: number): boolean {
+/**
+ * Is the frame before this position still the one it was, in a log that did not start over? Where
+ * there is none, nothing can change.
+ */
+export function isSame(
+	fd: number,
+	{ header, frames, lastFrame }: WalPosition,
+	pageSize: number,
+): boolean {
 	if (frames === 0) return true;
 	const now = readAt(fd, WAL_HEADER_BYTES, 0);
-	return now.equals(header) && readAt(fd, FRAME_HEADER_BYTES, frameOffset(frames - 1, pageSize)).equals(lastFrame);
+	return (
+		now.equals(header) &&
+		readAt(fd, FRAME_HEADER_BYTES, frameOffset(frames - 1, pageSize)).equals(lastFrame)
+	);
 }
 
 /** Where a frame's page begins in the log. */
@@ -67,7 +94,12 @@ function frameOffset(frame: number, pageSize: number): number {
 	return WAL_HEADER_BYTES + frame * (FRAME_HEADER_BYTES + pageSize);
 }
 
-async function readFrames(fd: number, pageSize: number, from: WalPosition, sum: Checksum): Promise<WalPosition> {
+async function readFrames(
+	fd: number,
+	pageSize: number,
+	from: WalPosition,
+	sum: Checksum,
+): Promise<WalPosition> {
 	const { header } = from;
 	const frameBytes = FRAME_HEADER_BYTES + pageSize;
 	const perRead = Math.max(1, Math.floor(READ_BYTES / frameBytes));
@@ -81,7 +113,8 @@ async function readFrames(fd: number, pageSize: number, from: WalPosition, sum: 
 		for (let i = 0; i < count; i++, at++) {
 			const frame = buffer.subarray(i * frameBytes, (i + 1) * frameBytes);
 			const page = frame.readUInt32BE(0);
-			if (page === 0 || frame.compare(header, 16, 24, 8, 16) !== 0) return { header, frames, lastFrame, pageCount, pages };
+			if (page === 0 || frame.compare(header, 16, 24, 8, 16) !== 0)
+				return { header, frames, lastFrame, pageCount, pages };
 			sum.add(frame.subarray(0, 8));
 			sum.add(frame.subarray(FRAME_HEADER_BYTES));
 			if (!sum.isAt(frame, 16)) return { header, frames, lastFrame, pageCount, pages };
@@ -118,7 +151,9 @@ class Checksum {
 	}
 
 	isAt(bytes: Buffer, offset: number): boolean {
-		return bytes.readInt32BE(offset) === this.#first && bytes.readInt32BE(offset + 4) === this.#second;
+		return (
+			bytes.readInt32BE(offset) === this.#first && bytes.readInt32BE(offset + 4) === this.#second
+		);
 	}
 
 	/** As it was behind the frame of this header. */

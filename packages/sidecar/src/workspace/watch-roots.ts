@@ -10,7 +10,10 @@ export async function watchRoots(
 	onHint: (path: string) => void,
 	onDoubt: (reason: string) => void,
 ): Promise<WorkspaceWatcher> {
-	const own: Filter = (path, type) => (path === ROOTS_DIRECTORY || path.startsWith(`${ROOTS_DIRECTORY}/`) ? "skip" : filter(path, type));
+	const own: Filter = (path, type) =>
+		path === ROOTS_DIRECTORY || path.startsWith(`${ROOTS_DIRECTORY}/`)
+			? "skip"
+			: filter(path, type);
 	const starting = [
 		watchWorkspace(roots.main, own, onHint, onDoubt),
 		...[...roots.others].map(async ([name, directory]) => {

@@ -71,7 +71,9 @@ async function watched(root: string, filter: Filter = everything) {
 			writeFileSync(`${root}/${name}`, "");
 			await until(() => hints.includes(name));
 		},
-		/** The index becomes what a scan finds. Fails by the test's time-out, naming what is missing. */
+		/**
+		 * The index becomes what a scan finds. Fails by the test's time-out, naming what is missing.
+		 */
 		async agrees() {
 			let found: string[] = [];
 			await expect
@@ -232,7 +234,9 @@ describe("the filter", () => {
 					return false;
 				}
 			})
-			.map((fd) => readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").match(/^inotify /gm)?.length ?? 0)
+			.map(
+				(fd) => readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").match(/^inotify /gm)?.length ?? 0,
+			)
 			.reduce((sum, count) => sum + count, 0);
 
 	test("keeps volatile directories unwatched and unnamed, old and new ones", async () => {
@@ -277,7 +281,8 @@ describe("doubt is raised when", () => {
 		const root = testDirectory();
 		const { doubts, until } = await watched(root);
 		for (let round = 1; round <= 2; round++) {
-			// Two files in turn, since the kernel joins equal events. The event loop stands still meanwhile.
+			// Two files in turn, since the kernel joins equal events. The event loop stands still
+			// meanwhile.
 			spawnSync(process.execPath, [
 				"-e",
 				`const fs = require("fs"); const fds = [0, 1].map((n) => fs.openSync(process.argv[1] + "/" + n, "a"));
@@ -298,7 +303,9 @@ describe("doubt is raised when", () => {
 		expect(doubts).toEqual([]);
 	});
 
-	const canLimit = spawnSync("unshare", ["-Ur", "sh", "-c", "echo 12 > /proc/sys/user/max_inotify_watches"]).status === 0;
+	const canLimit =
+		spawnSync("unshare", ["-Ur", "sh", "-c", "echo 12 > /proc/sys/user/max_inotify_watches"])
+			.status === 0;
 	test.runIf(canLimit)("there are no watches left, once, and the rest goes on", () => {
 		const root = testDirectory();
 		for (let i = 0; i < 40; i++) mkdirSync(`${root}/${i}`);
@@ -318,13 +325,25 @@ describe("doubt is raised when", () => {
 		`;
 		const limited = `echo 12 > /proc/sys/user/max_inotify_watches; exec "$0" "$@"`;
 		const module = new URL("./watch.ts", import.meta.url).href;
-		const out = execFileSync("unshare", ["-Ur", "sh", "-c", limited, process.execPath, "--input-type=module", "-e", script, module, root]);
+		const out = execFileSync("unshare", [
+			"-Ur",
+			"sh",
+			"-c",
+			limited,
+			process.execPath,
+			"--input-type=module",
+			"-e",
+			script,
+			module,
+			root,
+		]);
 		expect(JSON.parse(out.toString())).toEqual(["ENOSPC"]);
 	});
 });
 
 test("handles are given back as directories go, and all of them at the end", async () => {
-	const handles = () => process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap").length;
+	const handles = () =>
+		process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap").length;
 	// Those of the tests before take a turn to go.
 	await expect.poll(handles).toBe(0);
 	const root = testDirectory();
@@ -360,10 +379,15 @@ test("nothing is said after close", async () => {
 test("a workspace that is not there is an error", async () => {
 	const root = testDirectory();
 	const nothing = () => undefined;
-	await expect(watchWorkspace(`${root}/absent`, everything, nothing, nothing)).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
+	await expect(
+		watchWorkspace(`${root}/absent`, everything, nothing, nothing),
+	).rejects.toMatchObject({ code: "WORKSPACE_NOT_DIRECTORY" });
 });
 
-/** Another process that makes, moves and removes at random among few names, so that they meet again all the time. */
+/**
+ * Another process that makes, moves and removes at random among few names, so that they meet again
+ * all the time.
+ */
 const OPERATIONS = `
 	const [root, seed, count] = args;
 	let state = (Number(seed) * 2654435761) >>> 0 || 1;
@@ -397,7 +421,9 @@ describe("random operations of another process", () => {
 			await agrees();
 			const directories = index.directories();
 			for (const directory of directories) writeFileSync(`${root}/${directory}/probe`, "");
-			await Promise.all(directories.map((directory) => hinted(directory === "" ? "probe" : `${directory}/probe`)));
+			await Promise.all(
+				directories.map((directory) => hinted(directory === "" ? "probe" : `${directory}/probe`)),
+			);
 		},
 	);
 });

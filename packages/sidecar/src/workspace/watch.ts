@@ -1,18 +1,21 @@
 /**
- * Hints: which paths may have changed, as early as the kernel says so. Never the truth: the kernel's queue can overflow, and `scan` is
- * what finds the changes that were lost then.
+ * Hints: which paths may have changed, as early as the kernel says so. Never the truth: the
+ * kernel's queue can overflow, and `scan` is what finds the changes that were lost then.
  *
- * How: chokidar watches the directories that are there at the start, one inotify watch each, and its `raw` event is each notification
- * before anyone has looked at the disk. A directory that comes later, or comes back, gets its watch in the very callback that
- * announces it (`DirectoryWatches`): chokidar looks later, asynchronously, and a directory that was removed and made again
- * meanwhile can stay without a watch for ever (300 random operations on 80 names: 16 of 60 runs ended blind somewhere with
- * chokidar alone, none of 280 this way).
+ * How: chokidar watches the directories that are there at the start, one inotify watch each, and
+ * its `raw` event is each notification before anyone has looked at the disk. A directory that comes
+ * later, or comes back, gets its watch in the very callback that announces it (`DirectoryWatches`):
+ * chokidar looks later, asynchronously, and a directory that was removed and made again meanwhile
+ * can stay without a watch for ever (300 random operations on 80 names: 16 of 60 runs ended blind
+ * somewhere with chokidar alone, none of 280 this way).
  *
- * Chokidar is told to ignore every entry that is no directory. So it keeps no state for files and does not look at them when they
- * change (10,000 files in 1,000 directories: 88 MB instead of 116 MB, of which 16 MB survive a full garbage collection; making 1,000
- * directories costs 0.2 s of CPU instead of 3.4 s).
+ * Chokidar is told to ignore every entry that is no directory. So it keeps no state for files and
+ * does not look at them when they change (10,000 files in 1,000 directories: 88 MB instead of 116
+ * MB, of which 16 MB survive a full garbage collection; making 1,000 directories costs 0.2 s of CPU
+ * instead of 3.4 s).
  *
- * Not watched: below a directory whose name is not UTF-8, which neither can name. Hints stop at its parent.
+ * Not watched: below a directory whose name is not UTF-8, which neither can name. Hints stop at its
+ * parent.
  */
 import { lstatSync, readFileSync } from "node:fs";
 import { FSWatcher } from "chokidar";
@@ -30,11 +33,12 @@ export interface WorkspaceWatcher {
  * Starts watching; settled when every directory there is has its watch.
  *
  * @param root absolute path of the workspace
- * @param onHint a path that may have been added, changed or removed. For a directory: what it holds may have changed too, so list
- * it, and scan below what is new. Repeats itself, and may name what is skipped or never was. Called synchronously, also before
- * this function is settled
- * @param onDoubt something was missed: scan. "overflow" whenever the kernel's queue was full; an error code (ENOSPC: no inotify
- * watches left, EMFILE, EACCES) once, since the directories it concerns stay unwatched
+ * @param onHint a path that may have been added, changed or removed. For a directory: what it holds
+ * may have changed too, so list it, and scan below what is new. Repeats itself, and may name what
+ * is skipped or never was. Called synchronously, also before this function is settled
+ * @param onDoubt something was missed: scan. "overflow" whenever the kernel's queue was full; an
+ * error code (ENOSPC: no inotify watches left, EMFILE, EACCES) once, since the directories it
+ * concerns stay unwatched
  * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE
  */
 export async function watchWorkspace(
@@ -46,7 +50,9 @@ export async function watchWorkspace(
 	requireDirectory(root);
 	const hints = new Hints(root, filter, onHint, onDoubt);
 	const watcher = createWatcher((path, stats) => hints.isIgnored(path, stats));
-	watcher.on("raw", (event, name, details) => hints.onAbsoluteRaw(event, name, (details as { watchedPath: string }).watchedPath));
+	watcher.on("raw", (event, name, details) =>
+		hints.onAbsoluteRaw(event, name, (details as { watchedPath: string }).watchedPath),
+	);
 	watcher.on("unlinkDir", (path) => hints.onUnlinkDir(path));
 	watcher.on("error", (error) => hints.onError(error));
 	watcher.add(root);
@@ -60,7 +66,10 @@ export async function watchWorkspace(
 	};
 }
 
-/** CHOKIDAR_USEPOLLING, common in images for development, would override `backend`; polled directories say nothing about their files. */
+/**
+ * CHOKIDAR_USEPOLLING, common in images for development, would override `backend`; polled
+ * directories say nothing about their files.
+ */
 function createWatcher(ignored: (path: string, stats?: StatsLike) => boolean): FSWatcher {
 	const polling = process.env.CHOKIDAR_USEPOLLING;
 	delete process.env.CHOKIDAR_USEPOLLING;
@@ -99,7 +108,12 @@ class Hints {
 	#isClosed = false;
 	isReady = false;
 
-	constructor(root: string, filter: Filter, onHint: (path: string) => void, onDoubt: (reason: string) => void) {
+	constructor(
+		root: string,
+		filter: Filter,
+		onHint: (path: string) => void,
+		onDoubt: (reason: string) => void,
+	) {
 		this.#root = root;
 		this.#filter = filter;
 		this.#onHint = onHint;
@@ -113,7 +127,10 @@ class Hints {
 		});
 	}
 
-	/** Chokidar's question about every path it meets; without `stats` where it has not looked yet, or nothing is there. */
+	/**
+	 * Chokidar's question about every path it meets; without `stats` where it has not looked yet, or
+	 * nothing is there.
+	 */
 	isIgnored(path: string, stats?: StatsLike): boolean {
 		if (stats === undefined || this.isReady) return !this.#initial.has(path);
 		const relative = this.#relative(path);
@@ -180,7 +197,8 @@ class Hints {
 		if (path.includes("\ufffd")) return;
 		const database = companionOf(path);
 		if (database !== undefined && isSqlite(this.#root, database)) this.#hint(database);
-		else if (this.#filter(path, "file") === "keep" || this.#filter(path, "dir") === "keep") this.#onHint(path);
+		else if (this.#filter(path, "file") === "keep" || this.#filter(path, "dir") === "keep")
+			this.#onHint(path);
 	}
 
 	#hintDirectory(directory: string): void {
@@ -188,8 +206,9 @@ class Hints {
 	}
 
 	/**
-	 * A full queue of the kernel loses what comes next, and libuv drops the notice of it. But the queue is read empty in one turn of
-	 * the event loop, so as many events in a turn as it holds mean that it was full, or close to it.
+	 * A full queue of the kernel loses what comes next, and libuv drops the notice of it. But the
+	 * queue is read empty in one turn of the event loop, so as many events in a turn as it holds mean
+	 * that it was full, or close to it.
 	 */
 	#countEvent(): void {
 		this.#eventsThisTurn += 1;
@@ -202,10 +221,14 @@ class Hints {
 		if (overflowed && !this.#isClosed) this.#onDoubt("overflow");
 	}
 
-	/** undefined outside the workspace: chokidar waits above it when the workspace itself vanishes. */
+	/**
+	 * undefined outside the workspace: chokidar waits above it when the workspace itself vanishes.
+	 */
 	#relative(absolute: string): string | undefined {
 		if (absolute === this.#root) return "";
-		return absolute.startsWith(`${this.#root}/`) ? absolute.slice(this.#root.length + 1) : undefined;
+		return absolute.startsWith(`${this.#root}/`)
+			? absolute.slice(this.#root.length + 1)
+			: undefined;
 	}
 }
 

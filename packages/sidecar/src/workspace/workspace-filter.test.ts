@@ -9,7 +9,12 @@ function place(text?: string): { root: string; file: string; changedMs: () => nu
 	const root = testDirectory();
 	const file = `${root}/.openclaw-sidecar-ignore`;
 	if (text !== undefined) writeFileSync(file, text);
-	return { root, file, changedMs: () => Math.max(statSync(root).mtimeMs, statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) };
+	return {
+		root,
+		file,
+		changedMs: () =>
+			Math.max(statSync(root).mtimeMs, statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0),
+	};
 }
 
 describe("WorkspaceFilter", () => {
@@ -20,7 +25,11 @@ describe("WorkspaceFilter", () => {
 		expect([filter("a.log", "file"), filter("a.txt", "file")]).toEqual(["skip", "keep"]);
 		writeFileSync(file, "*.txt\n!keep.txt\n");
 		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("changed");
-		expect([filter("a.log", "file"), filter("a.txt", "file"), filter("keep.txt", "file")]).toEqual(["keep", "skip", "keep"]);
+		expect([filter("a.log", "file"), filter("a.txt", "file"), filter("keep.txt", "file")]).toEqual([
+			"keep",
+			"skip",
+			"keep",
+		]);
 		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("same");
 	});
 
@@ -51,7 +60,9 @@ describe("WorkspaceFilter", () => {
 	test("is refused if it is a directory, because its patterns are unknown", () => {
 		const { root, file } = place();
 		mkdirSync(file);
-		expect(() => new WorkspaceFilter(root, plain)).toThrow(expect.objectContaining({ code: "IGNORE_FILE_UNUSABLE" }));
+		expect(() => new WorkspaceFilter(root, plain)).toThrow(
+			expect.objectContaining({ code: "IGNORE_FILE_UNUSABLE" }),
+		);
 	});
 
 	test("cannot be read: what it said last goes on", async () => {

@@ -1,4 +1,7 @@
-/** Incidents in which a limit was met in silence: each limit, lowered, as a writer meets it. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which a limit was met in silence: each limit, lowered, as a writer meets it.
+ * Numbers: docs/reliability.md.
+ */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -25,7 +28,10 @@ class Lowered implements AsyncDisposable {
 
 	constructor(limits: Readonly<Record<string, number>>) {
 		const env = { ...process.env, LIMITS: JSON.stringify(limits) };
-		this.#child = spawn(process.execPath, ["--import", PRELOAD, LIBRARY], { env, stdio: ["pipe", "pipe", "inherit"] });
+		this.#child = spawn(process.execPath, ["--import", PRELOAD, LIBRARY], {
+			env,
+			stdio: ["pipe", "pipe", "inherit"],
+		});
 		this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
 	}
 
@@ -46,7 +52,9 @@ class Lowered implements AsyncDisposable {
 			store: pathToFileURL(join(this.#dir, "store")).href,
 		};
 		mkdirSync(join(this.#dir, machine), { recursive: true });
-		this.#child.stdin.write(`${JSON.stringify([verb, { ...place, profile: "plain", handoverWaitMs: 0 }])}\n`);
+		this.#child.stdin.write(
+			`${JSON.stringify([verb, { ...place, profile: "plain", handoverWaitMs: 0 }])}\n`,
+		);
 		return JSON.parse((await this.#lines.next()).value as string) as Result;
 	}
 
@@ -123,7 +131,10 @@ it("fastagent #489: a manifest of more than MAX_MANIFEST_BYTES is refused each t
 
 // @id max-inline-bytes
 it("fastagent #489: content beyond MAX_INLINE_BYTES and MAX_SEGMENT_INLINE_BYTES goes to packs, and is no limit", async () => {
-	await using place = new Lowered({ MAX_INLINE_BYTES: 64 * 1024, MAX_SEGMENT_INLINE_BYTES: 96 * 1024 });
+	await using place = new Lowered({
+		MAX_INLINE_BYTES: 64 * 1024,
+		MAX_SEGMENT_INLINE_BYTES: 96 * 1024,
+	});
 	for (let round = 0; round < 3; round++) {
 		place.write(`inline-${round}`, randomBytes(60 * 1024));
 		expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });

@@ -1,4 +1,7 @@
-/** Incidents in which a limit was met in silence: each limit of the format, as a reader meets it. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which a limit was met in silence: each limit of the format, as a reader meets it.
+ * Numbers: docs/reliability.md.
+ */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { AgingStore } from "../../../testkit/store/aging-store.ts";
@@ -90,14 +93,24 @@ const directory = (path: string) =>
 	});
 
 /** Just beyond a limit, the code, and a number or a path that the message names. */
-const BEYOND: readonly (readonly [limit: keyof typeof limits, Buffer, code: string, named: string])[] = [
+const BEYOND: readonly (readonly [
+	limit: keyof typeof limits,
+	Buffer,
+	code: string,
+	named: string,
+])[] = [
 	["MAX_ENTRIES", manifest((out) => numbers(out, 0, 0, 0, 250_001)), "LIMIT_EXCEEDED", "250001"],
 	["MAX_CHUNKS", manifest((out) => numbers(out, 0, 0, 4_000_001)), "LIMIT_EXCEEDED", "4000001"],
 	["MAX_PATH_BYTES", directory("p".repeat(250).concat("/p".repeat(2000))), "LIMIT_EXCEEDED", KEY],
 	["MAX_NAME_BYTES", directory("n".repeat(256)), "TREE_UNSAFE", "n".repeat(256)],
 	["MAX_LINK_BYTES", link(4096), "LIMIT_EXCEEDED", "4096"],
 	["MAX_BLOCK_BYTES", block(10, 1024 * 1024 + 1), "LIMIT_EXCEEDED", "1048577"],
-	["MAX_STORED_BLOCK_BYTES", block(1024 * 1024 + 64 * 1024 + 1, 1024 * 1024), "LIMIT_EXCEEDED", "1114113"],
+	[
+		"MAX_STORED_BLOCK_BYTES",
+		block(1024 * 1024 + 64 * 1024 + 1, 1024 * 1024),
+		"LIMIT_EXCEEDED",
+		"1114113",
+	],
 	["FILE_CHUNK_BITS", file(0, 21), "LIMIT_EXCEEDED", "2^21"],
 	["MAX_TIME_SECONDS", link(1, 2 ** 40 + 1), "OBJECT_CORRUPT", KEY],
 ];
@@ -129,7 +142,11 @@ it("fastagent #489: verify names a pack beyond MAX_PACK_BYTES and goes on with t
 	const key = `packs/${"a".repeat(64)}`;
 	await store.putIfAbsent(key, Buffer.alloc(limits.MAX_PACK_BYTES + 1));
 	await store.putIfAbsent(`packs/${"b".repeat(64)}`, Buffer.alloc(10));
-	const { damaged } = await verify(store, { policy: { keepAllMs: DAY_MS, keepDailyMs: DAY_MS }, deep: true, progress: noProgress });
+	const { damaged } = await verify(store, {
+		policy: { keepAllMs: DAY_MS, keepDailyMs: DAY_MS },
+		deep: true,
+		progress: noProgress,
+	});
 	expect(damaged.map((damage) => [damage.key, damage.error.code])).toEqual([
 		[key, "LIMIT_EXCEEDED"],
 		[`packs/${"b".repeat(64)}`, "OBJECT_CORRUPT"],
@@ -143,7 +160,10 @@ it("fastagent #489: garbage at MAX_SEQ keeps the gate shut, and verify names it"
 	const key = logKey(limits.MAX_SEQ);
 	await store.putIfAbsent(key, Buffer.from("garbage"));
 	await expect(readLog(store)).rejects.toMatchObject({ exitStatus: 5 });
-	const { damaged } = await verify(store, { policy: { keepAllMs: DAY_MS, keepDailyMs: DAY_MS }, progress: noProgress });
+	const { damaged } = await verify(store, {
+		policy: { keepAllMs: DAY_MS, keepDailyMs: DAY_MS },
+		progress: noProgress,
+	});
 	expect(damaged).toMatchObject([{ key, error: { code: "OBJECT_CORRUPT" } }]);
 	const seqs: number[] = [];
 	for await (const { seq } of listCommits(store, { from: limits.MAX_SEQ })) seqs.push(seq);
@@ -152,9 +172,12 @@ it("fastagent #489: garbage at MAX_SEQ keeps the gate shut, and verify names it"
 
 // @id every-limit-met
 it("fastagent #489: every limit of the format is met in a test", () => {
-	const tests = ["caps.test.ts", "caps-lowered.test.ts"].map((name) => readFileSync(new URL(name, import.meta.url), "utf8")).join("\n");
+	const tests = ["caps.test.ts", "caps-lowered.test.ts"]
+		.map((name) => readFileSync(new URL(name, import.meta.url), "utf8"))
+		.join("\n");
 	const unmet = Object.keys(limits).filter(
-		(name) => !new RegExp(`(\\["${name}",|^it\\("fastagent #489: [^"\\n]*\\b${name}\\b)`, "m").test(tests),
+		(name) =>
+			!new RegExp(`(\\["${name}",|^it\\("fastagent #489: [^"\\n]*\\b${name}\\b)`, "m").test(tests),
 	);
 	expect(unmet).toEqual([]);
 });

@@ -1,4 +1,7 @@
-/** Incidents in which part of a workspace was never stored, and nobody said so. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which part of a workspace was never stored, and nobody said so. Numbers:
+ * docs/reliability.md.
+ */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -10,9 +13,15 @@ import { commit } from "./files.ts";
 /** By incident: what was left out somewhere. */
 const LEFT_OUT: readonly (readonly [string, readonly string[]])[] = [
 	// @id incident-8-tokens
-	["8: refreshed tokens", ["agents/main/agent/auth-profiles.json", "credentials/oauth.json", "identity/device.json"]],
+	[
+		"8: refreshed tokens",
+		["agents/main/agent/auth-profiles.json", "credentials/oauth.json", "identity/device.json"],
+	],
 	// @id incident-13-workspace
-	["13: the agent's own workspace", ["workspace/IDENTITY.md", "workspace/USER.md", "workspace/MEMORY.md"]],
+	[
+		"13: the agent's own workspace",
+		["workspace/IDENTITY.md", "workspace/USER.md", "workspace/MEMORY.md"],
+	],
 	// @id incident-21-old-layout
 	["21: automations, in the old layout", ["cron/jobs.json", "agents/main/sessions/sessions.json"]],
 	// @id incident-28-dot-directories
@@ -20,10 +29,20 @@ const LEFT_OUT: readonly (readonly [string, readonly string[]])[] = [
 	// @id ocs-key-names
 	[
 		"OCS: names that look like keys, locks or logs",
-		["workspace/server.pem", "workspace/id.key", "workspace/.env", "workspace/.secrets/a", "workspace/yarn.lock", "workspace/build.log"],
+		[
+			"workspace/server.pem",
+			"workspace/id.key",
+			"workspace/.env",
+			"workspace/.secrets/a",
+			"workspace/yarn.lock",
+			"workspace/build.log",
+		],
 	],
 	// @id hermes-git
-	["HERMES: .git", ["workspace/.git/HEAD", "workspace/.git/objects/0a/bc", "workspace/project/.git/config"]],
+	[
+		"HERMES: .git",
+		["workspace/.git/HEAD", "workspace/.git/objects/0a/bc", "workspace/project/.git/config"],
+	],
 ];
 
 const DATABASES: readonly (readonly [string, string])[] = [
@@ -33,7 +52,10 @@ const DATABASES: readonly (readonly [string, string])[] = [
 	["HERMES: databases in directories", "workspace/a/b/notes.db"],
 ];
 
-/** OCS left out what is over 10 MB, without a word; fastagent refused to store anything once 64 MB were there. */
+/**
+ * OCS left out what is over 10 MB, without a word; fastagent refused to store anything once 64 MB
+ * were there.
+ */
 const LARGE = [
 	// @id ocs-large-file
 	["OCS: a file over 10 MB", "workspace/11-mb.bin", 11_000_000],
@@ -52,15 +74,20 @@ beforeAll(async () => {
 		mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
 		writeFileSync(file, content, { mode });
 	};
-	for (const [, paths] of LEFT_OUT) for (const path of paths) write(path, `${path}, as the agent wrote it`);
-	// Whole numbers that do not repeat within a chunk: as good as any content, and quick to make and to compress.
-	for (const [, path, sizeBytes] of LARGE) write(path, Buffer.from(Uint32Array.from({ length: sizeBytes / 4 }, (_, n) => n).buffer));
+	for (const [, paths] of LEFT_OUT)
+		for (const path of paths) write(path, `${path}, as the agent wrote it`);
+	// Whole numbers that do not repeat within a chunk: as good as any content, and quick to make and
+	// to compress.
+	for (const [, path, sizeBytes] of LARGE)
+		write(path, Buffer.from(Uint32Array.from({ length: sizeBytes / 4 }, (_, n) => n).buffer));
 	symlinkSync("MEMORY.md", join(bench.workspace("a"), "workspace/link"));
 	for (const [, path] of DATABASES) {
 		const file = join(bench.workspace("a"), path);
 		mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
 		using database = new DatabaseSync(file);
-		database.exec("PRAGMA journal_mode = WAL; CREATE TABLE cron_jobs (v); INSERT INTO cron_jobs VALUES ('every morning')");
+		database.exec(
+			"PRAGMA journal_mode = WAL; CREATE TABLE cron_jobs (v); INSERT INTO cron_jobs VALUES ('every morning')",
+		);
 	}
 	await commit(await bench.open("a", { profile: openclawProfile }));
 	await bench.open("b", { profile: openclawProfile });
@@ -71,7 +98,8 @@ beforeAll(async () => {
 afterAll(async () => await bench[Symbol.asyncDispose]());
 
 it.each(LEFT_OUT)("%s: stored and restored", (_, paths) => {
-	for (const path of paths) expect({ path, ...after.get(path) }).toEqual({ path, ...before.get(path) });
+	for (const path of paths)
+		expect({ path, ...after.get(path) }).toEqual({ path, ...before.get(path) });
 });
 
 it.each(LARGE)("%s: stored and restored", (_, path) => {
@@ -80,7 +108,10 @@ it.each(LARGE)("%s: stored and restored", (_, path) => {
 
 // @id fastagent-links
 it("fastagent: links: stored and restored", () => {
-	expect(after.get("workspace/link")).toMatchObject({ type: "link", content: before.get("workspace/link")?.content });
+	expect(after.get("workspace/link")).toMatchObject({
+		type: "link",
+		content: before.get("workspace/link")?.content,
+	});
 });
 
 describe("databases", () => {

@@ -9,7 +9,16 @@ import { workbench } from "../../../testkit/workbench.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { SidecarError } from "../../src/errors.ts";
-import { exportTree, flush, repair, restore, retain, rollback, run, verify } from "../../src/index.ts";
+import {
+	exportTree,
+	flush,
+	repair,
+	restore,
+	retain,
+	rollback,
+	run,
+	verify,
+} from "../../src/index.ts";
 import { logKey } from "../../src/log/keys.ts";
 import { namespaced } from "../../src/store/namespaced.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
@@ -17,11 +26,16 @@ import { below, commit, put, textOf } from "./files.ts";
 import { type Forgery, forge } from "./forged.ts";
 
 const FILES = Object.fromEntries(
-	["SOUL.md", "MEMORY.md", ...Array.from({ length: 12 }, (_, n) => `memory/${n}.md`)].map((path) => [path, `years of ${path}`]),
+	["SOUL.md", "MEMORY.md", ...Array.from({ length: 12 }, (_, n) => `memory/${n}.md`)].map(
+		(path) => [path, `years of ${path}`],
+	),
 );
 const PREFIX = "users/default/";
 
-/** A machine whose workspace is durable, in a log of four commits; beyond 4 MB its large file lies in packs. */
+/**
+ * A machine whose workspace is durable, in a log of four commits; beyond 4 MB its large file lies
+ * in packs.
+ */
 async function durable(largeBytes = 5_000_000) {
 	const dir = mkdtempSync(join(tmpdir(), "damaged-"));
 	onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
@@ -64,16 +78,28 @@ describe("restic #22180: names that come twice, or in no order", () => {
 	const forgeries: readonly (readonly [string, Forgery])[] = [
 		// @id restic-22180-name-twice
 		["a name twice", { kind: "full", changed: ["", "SOUL.md", "SOUL.md"] }],
-		["a name twice, as a file and as a directory", { kind: "full", changed: ["", "SOUL.md", "SOUL.md/"] }],
-		["a name twice below a directory", { kind: "full", changed: ["", "memory/", "memory/1.md", "memory/1.md"] }],
+		[
+			"a name twice, as a file and as a directory",
+			{ kind: "full", changed: ["", "SOUL.md", "SOUL.md/"] },
+		],
+		[
+			"a name twice below a directory",
+			{ kind: "full", changed: ["", "memory/", "memory/1.md", "memory/1.md"] },
+		],
 		["names that go down", { kind: "full", changed: ["", "b", "a"] }],
 		["the root after its children", { kind: "full", changed: ["a", ""] }],
 		["a child before its directory", { kind: "full", changed: ["", "d/x", "d/"] }],
 		["a changed name twice", { kind: "delta", changed: ["SOUL.md", "SOUL.md"] }],
 		["changed names that go down", { kind: "delta", changed: ["b", "a"] }],
 		["a removed name twice", { kind: "delta", changed: [], removed: ["SOUL.md", "SOUL.md"] }],
-		["removed names that go down", { kind: "delta", changed: [], removed: ["SOUL.md", "MEMORY.md"] }],
-		["a name that is changed and removed", { kind: "delta", changed: ["SOUL.md"], removed: ["SOUL.md"] }],
+		[
+			"removed names that go down",
+			{ kind: "delta", changed: [], removed: ["SOUL.md", "MEMORY.md"] },
+		],
+		[
+			"a name that is changed and removed",
+			{ kind: "delta", changed: ["SOUL.md"], removed: ["SOUL.md"] },
+		],
 		["a name in two spellings", { kind: "delta", changed: ["memory/./1.md"] }],
 		["a name that ends in a slash", { kind: "delta", changed: ["memory//"] }],
 		["a file above another one", { kind: "delta", changed: ["SOUL.md/below"] }],
@@ -96,14 +122,19 @@ describe("restic #22180: names that come twice, or in no order", () => {
 				expect(error).toBeInstanceOf(SidecarError);
 				expect((error as SidecarError).code).toMatch(/^(TREE_UNSAFE|OBJECT_CORRUPT)$/);
 				// A tree that does not hold together is named by its seq, an object by its key.
-				expect((error as SidecarError).message).toMatch(new RegExp(`${key}|commit ${at.newest + 1}`));
+				expect((error as SidecarError).message).toMatch(
+					new RegExp(`${key}|commit ${at.newest + 1}`),
+				);
 			}
 			expect(readDisk(at.a.workspace)).toEqual(before);
 			expect(await at.keys()).toEqual(keys);
 			// The commit before it can be had, and the garbage can be taken away.
 			await restore({ ...at.options("c"), at: at.newest });
 			expect(below(at.options("c").workspace)).toEqual(below(at.a.workspace));
-			expect(await verify({ store: at.store })).toMatchObject({ newestWholeSeq: at.newest, damaged: [{ key }] });
+			expect(await verify({ store: at.store })).toMatchObject({
+				newestWholeSeq: at.newest,
+				damaged: [{ key }],
+			});
 			await repair({ ...at.a, after: at.newest, isConfirmed: true });
 			expect(await flush(at.a)).toMatchObject({ kind: "nothing" });
 			expect(readDisk(at.a.workspace)).toEqual(before);
@@ -114,10 +145,15 @@ describe("restic #22180: names that come twice, or in no order", () => {
 	it("restic #22180: names in the order of their bytes are accepted, whatever their order as text", async () => {
 		const at = await durable(5000);
 		// U+FB00 sorts before U+1F600 by bytes and after it by UTF-16 units.
-		const { key, body } = forge((await readLog(at.log)).head, { kind: "full", changed: ["", "ﬀ", "😀"] });
+		const { key, body } = forge((await readLog(at.log)).head, {
+			kind: "full",
+			changed: ["", "ﬀ", "😀"],
+		});
 		await at.log.putIfAbsent(key, body);
 		await restore(at.options("b"));
-		expect([...readDisk(at.options("b").workspace).keys()].filter((path) => path.startsWith("hex:"))).toHaveLength(2);
+		expect(
+			[...readDisk(at.options("b").workspace).keys()].filter((path) => path.startsWith("hex:")),
+		).toHaveLength(2);
 	});
 });
 
@@ -128,14 +164,33 @@ function contentsOf(directory: string): readonly (readonly [string, string])[] {
 
 /** What becomes of one object. The newest commit, one before it, or a pack. */
 const DAMAGES: readonly (readonly [string, (at: Durable) => Promise<void>])[] = [
-	["the newest commit is empty", ({ replace, newest }) => replace(PREFIX + logKey(newest), () => Buffer.alloc(0))],
-	["the newest commit ends in its middle", ({ replace, newest }) => replace(PREFIX + logKey(newest), (body) => body.subarray(0, 100))],
-	["a bit of the newest commit is another", ({ replace, newest }) => replace(PREFIX + logKey(newest), (body) => flipped(body, 70))],
+	[
+		"the newest commit is empty",
+		({ replace, newest }) => replace(PREFIX + logKey(newest), () => Buffer.alloc(0)),
+	],
+	[
+		"the newest commit ends in its middle",
+		({ replace, newest }) => replace(PREFIX + logKey(newest), (body) => body.subarray(0, 100)),
+	],
+	[
+		"a bit of the newest commit is another",
+		({ replace, newest }) => replace(PREFIX + logKey(newest), (body) => flipped(body, 70)),
+	],
 	["an earlier commit is gone", ({ store }) => store.delete(PREFIX + logKey(2))],
-	["an earlier commit is damaged", ({ replace }) => replace(PREFIX + logKey(2), (body) => flipped(body, 70))],
+	[
+		"an earlier commit is damaged",
+		({ replace }) => replace(PREFIX + logKey(2), (body) => flipped(body, 70)),
+	],
 	["a pack is gone", ({ store, packs }) => store.delete(packs[0] as string)],
-	["a pack ends in its middle", ({ replace, packs }) => replace(packs[0] as string, (body) => body.subarray(0, body.length >> 1))],
-	["a bit of a pack is another", ({ replace, packs }) => replace(packs[0] as string, (body) => flipped(body, body.length >> 1))],
+	[
+		"a pack ends in its middle",
+		({ replace, packs }) =>
+			replace(packs[0] as string, (body) => body.subarray(0, body.length >> 1)),
+	],
+	[
+		"a bit of a pack is another",
+		({ replace, packs }) => replace(packs[0] as string, (body) => flipped(body, body.length >> 1)),
+	],
 	["commits are denied", ({ store }) => refuse(store, "log/", "STORE_ACCESS_DENIED")],
 	["commits cannot be reached", ({ store }) => refuse(store, "log/", "STORE_UNREACHABLE")],
 	["packs are denied", ({ store }) => refuse(store, "packs/", "STORE_ACCESS_DENIED")],
@@ -147,9 +202,14 @@ function flipped(body: Buffer, index: number): Buffer {
 	return body;
 }
 
-async function refuse(store: AgingStore, part: string, code: "STORE_ACCESS_DENIED" | "STORE_UNREACHABLE"): Promise<void> {
+async function refuse(
+	store: AgingStore,
+	part: string,
+	code: "STORE_ACCESS_DENIED" | "STORE_UNREACHABLE",
+): Promise<void> {
 	store.before = (verb, key) => {
-		if (verb === "get" && key.startsWith(PREFIX + part)) throw new SidecarError(code, { value: key, reason: "made up" });
+		if (verb === "get" && key.startsWith(PREFIX + part))
+			throw new SidecarError(code, { value: key, reason: "made up" });
 	};
 }
 
@@ -179,12 +239,17 @@ describe("restic #22181: what cannot be loaded is not deleted", () => {
 				);
 				// What only reads commits need not notice a pack, and a warm disk needs none.
 				const refusal = error instanceof SidecarError ? error.exitStatus : undefined;
-				if (error !== undefined) expect([5, 6, 7, ...(verb === "repair" ? [2] : [])], `${verb}: ${error}`).toContain(refusal);
+				if (error !== undefined)
+					expect([5, 6, 7, ...(verb === "repair" ? [2] : [])], `${verb}: ${error}`).toContain(
+						refusal,
+					);
 				expect({ verb, contents: contentsOf(at.a.workspace) }).toEqual({ verb, contents: before });
 				const left = new Set(await at.keys());
 				expect({ verb, gone: keys.filter((key) => !left.has(key)) }).toEqual({ verb, gone: [] });
 			}
-			await expect(restore(at.options("b"))).rejects.toSatisfy((error) => [5, 6, 7].includes((error as SidecarError).exitStatus));
+			await expect(restore(at.options("b"))).rejects.toSatisfy((error) =>
+				[5, 6, 7].includes((error as SidecarError).exitStatus),
+			);
 		});
 	}
 
@@ -196,7 +261,8 @@ describe("restic #22181: what cannot be loaded is not deleted", () => {
 		const { objects } = await repair({ ...at.a, after: at.newest - 1, isConfirmed: true });
 		expect(objects).toHaveLength(1);
 		expect(readFileSync(objects[0]?.copy as string)).toHaveLength(100);
-		// The disk derives from a commit that is gone: nothing of it is committed before the log was looked at.
+		// The disk derives from a commit that is gone: nothing of it is committed before the log was
+		// looked at.
 		await expect(flush(at.a)).rejects.toMatchObject({ code: "WORKSPACE_NOT_RESTORED" });
 		await restore(at.a);
 		await flush(at.a);
@@ -217,9 +283,13 @@ describe("restic #22181: what cannot be loaded is not deleted", () => {
 		put(bench, "a", { "of-a.md": "a" });
 		const before = contentsOf(bench.workspace("a"));
 		store.before = (verb, key) => {
-			if (verb === "get") throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
+			if (verb === "get")
+				throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
 		};
-		expect(await a.flush({ sweep: true })).toMatchObject({ kind: "unknown", cause: { code: "STORE_ACCESS_DENIED" } });
+		expect(await a.flush({ sweep: true })).toMatchObject({
+			kind: "unknown",
+			cause: { code: "STORE_ACCESS_DENIED" },
+		});
 		expect(a.waiting).toBeGreaterThan(0);
 		expect(contentsOf(bench.workspace("a"))).toEqual(before);
 		store.before = () => {};

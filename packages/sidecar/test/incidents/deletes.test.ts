@@ -1,4 +1,6 @@
-/** Incidents in which a deletion, or a wipe, reached the only copy. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which a deletion, or a wipe, reached the only copy. Numbers: docs/reliability.md.
+ */
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +13,9 @@ import type { ListOptions } from "../../src/store/port.ts";
 import { commit, put, textOf, textsOf } from "./files.ts";
 
 const MEMORY = Object.fromEntries(
-	["SOUL.md", "MEMORY.md", "USER.md", ...Array.from({ length: 9 }, (_, n) => `memory/${n}.md`)].map((path) => [path, `years of ${path}`]),
+	["SOUL.md", "MEMORY.md", "USER.md", ...Array.from({ length: 9 }, (_, n) => `memory/${n}.md`)].map(
+		(path) => [path, `years of ${path}`],
+	),
 );
 
 // @id incident-20-history
@@ -38,7 +42,9 @@ it("26: a restore over a disk with files of its own deletes nothing, and neither
 	put(bench, "b", { "only-here/notes.md": "of this disk", "SOUL.md": "another soul" });
 	const b = await bench.open("b");
 	for (let round = 0; round < 3; round++)
-		expect(await b.flush({ sweep: true })).toMatchObject(round === 0 ? { removed: 0 } : { kind: "nothing" });
+		expect(await b.flush({ sweep: true })).toMatchObject(
+			round === 0 ? { removed: 0 } : { kind: "nothing" },
+		);
 	expect(textsOf(bench, "b", Object.keys(MEMORY))).toEqual(MEMORY);
 	expect(textOf(bench, "b", "only-here/notes.md")).toBe("of this disk");
 	expect(b.restored.moved.map(({ to }) => readFileSync(to, "utf8"))).toEqual(["another soul"]);
@@ -51,12 +57,16 @@ it("29: a half-restored sandbox prunes nothing: what it lacks comes back", async
 	writeFileSync(join(bench.workspace("a"), "large"), randomBytes(5_000_000));
 	const a = await bench.open("a");
 	const seq = await commit(a, { closed: true });
-	await expect(bench.open("b", { store: new DeafToPacks(bench.store) })).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+	await expect(bench.open("b", { store: new DeafToPacks(bench.store) })).rejects.toMatchObject({
+		code: "STORE_UNREACHABLE",
+	});
 	expect(existsSync(join(bench.workspace("b"), "large"))).toBe(false);
 	const b = await bench.open("b");
 	await b.flush({ sweep: true });
 	expect(readDisk(bench.workspace("b"))).toEqual(readDisk(bench.workspace("a")));
-	expect((await readLog(bench.store)).head.tree).toEqual((await readLog(bench.store, { at: seq })).head.tree);
+	expect((await readLog(bench.store)).head.tree).toEqual(
+		(await readLog(bench.store, { at: seq })).head.tree,
+	);
 });
 
 // @id incident-35-listing
@@ -94,7 +104,8 @@ it("35: a directory that holds nothing any more, as an unmounted one, deletes no
 	await commit(a);
 	const before = (await readLog(bench.store)).head.tree;
 	// As an unmounted volume looks: the directory is there and holds nothing.
-	for (const name of readdirSync(bench.workspace("a"))) rmSync(join(bench.workspace("a"), name), { recursive: true });
+	for (const name of readdirSync(bench.workspace("a")))
+		rmSync(join(bench.workspace("a"), name), { recursive: true });
 	const result = await a.flush({ sweep: true });
 	// The directory below goes with its files.
 	expect(result).toMatchObject({ held: Object.keys(MEMORY).length + 1 });

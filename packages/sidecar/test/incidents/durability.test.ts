@@ -1,4 +1,6 @@
-/** Incidents in which something was said to be stored, or never was. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which something was said to be stored, or never was. Numbers: docs/reliability.md.
+ */
 import { randomBytes } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
@@ -47,7 +49,9 @@ it("12: a store that denies for hours and then permits: what was written meanwhi
 	for (let hour = 0; hour < 3; hour++) {
 		put(bench, "a", { [`notes/${hour}.md`]: `hour ${hour}` });
 		store.queue("refused");
-		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		await expect(session.flush({ sweep: true })).rejects.toMatchObject({
+			code: "STORE_ACCESS_DENIED",
+		});
 		expect(session.isDue).toBe(true);
 	}
 	expect(await session.flush()).toMatchObject({ kind: "committed" });
@@ -68,15 +72,23 @@ it.skipIf(s3TestServer() === undefined)(
 		let asked = 0;
 		const credentials = async () => {
 			asked++;
-			return { accessKeyId, secretAccessKey: isBroken ? "no longer" : secretAccessKey, expiration: new Date(Date.now() + 1) };
+			return {
+				accessKeyId,
+				secretAccessKey: isBroken ? "no longer" : secretAccessKey,
+				expiration: new Date(Date.now() + 1),
+			};
 		};
-		await using bench = await workbench(namespaced(await openStore(`s3://${bucket}`, { endpoint, region, credentials }), "alice"));
+		await using bench = await workbench(
+			namespaced(await openStore(`s3://${bucket}`, { endpoint, region, credentials }), "alice"),
+		);
 		const session = await bench.open("a");
 		put(bench, "a", { "notes.md": "before" });
 		await commit(session);
 		isBroken = true;
 		put(bench, "a", { "notes.md": "while denied" });
-		await expect(session.flush({ sweep: true })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
+		await expect(session.flush({ sweep: true })).rejects.toMatchObject({
+			code: "STORE_ACCESS_DENIED",
+		});
 		isBroken = false;
 		const before = asked;
 		await commit(session);
@@ -93,7 +105,11 @@ it("15: a flush that dies between its packs and its commit leaves the state befo
 	const session = await bench.open("a", { store });
 	put(bench, "a", { "MEMORY.md": "one", "other.md": "one" });
 	await commit(session);
-	put(bench, "a", { "MEMORY.md": "two", "other.md": "two", large: randomBytes(6_000_000).toString("base64") });
+	put(bench, "a", {
+		"MEMORY.md": "two",
+		"other.md": "two",
+		large: randomBytes(6_000_000).toString("base64"),
+	});
 	store.beforePut = async (key) => {
 		if (key.startsWith("log/")) throw new Error("killed");
 	};
@@ -101,7 +117,10 @@ it("15: a flush that dies between its packs and its commit leaves the state befo
 	expect(store.sent.some(({ key }) => key.startsWith("packs/"))).toBe(true);
 
 	await bench.open("b");
-	expect(textsOf(bench, "b", ["MEMORY.md", "other.md"])).toEqual({ "MEMORY.md": "one", "other.md": "one" });
+	expect(textsOf(bench, "b", ["MEMORY.md", "other.md"])).toEqual({
+		"MEMORY.md": "one",
+		"other.md": "one",
+	});
 	expect((await readLog(bench.store)).head.tree.has("large")).toBe(false);
 });
 
@@ -112,7 +131,8 @@ it("17: a transcript that is written all the time is cut after a whole record, a
 	const path = "agents/main/sessions/1.jsonl";
 	put(bench, "a", { [path]: '{"header":1}\n{"turn":' });
 	const file = join(bench.workspace("a"), path);
-	// Asked by every read when it begins: by its end the file has grown, and never ends with a whole record.
+	// Asked by every read when it begins: by its end the file has grown, and never ends with a whole
+	// record.
 	const { signal } = new AbortController();
 	signal.throwIfAborted = () => appendFileSync(file, '1}\n{"turn":');
 	await session.flush({ sweep: true, signal });
@@ -120,7 +140,13 @@ it("17: a transcript that is written all the time is cut after a whole record, a
 	const store = await openStore(pathToFileURL(join(bench.dir, "store")).href);
 	const restored = async (machine: string) => {
 		const workspace = bench.workspace(machine);
-		await restore({ store, namespace: "alice", workspace, stateDir: join(bench.dir, machine), profile: "plain" });
+		await restore({
+			store,
+			namespace: "alice",
+			workspace,
+			stateDir: join(bench.dir, machine),
+			profile: "plain",
+		});
 		return textOf(bench, machine, path);
 	};
 	const cut = await restored("b");
@@ -141,7 +167,9 @@ it("33: life after life, each killed: every change of every one is there", async
 		const machine = life < 2 ? "same" : `machine ${life}`;
 		const session = await bench.open(machine);
 		const earlier = Array.from({ length: life }, (_, n) => `lives/${n}.md`);
-		expect(textsOf(bench, machine, earlier)).toEqual(Object.fromEntries(earlier.map((path) => [path, path])));
+		expect(textsOf(bench, machine, earlier)).toEqual(
+			Object.fromEntries(earlier.map((path) => [path, path])),
+		);
 		put(bench, machine, { [`lives/${life}.md`]: `lives/${life}.md` });
 		await commit(session);
 	}

@@ -1,4 +1,7 @@
-/** W1: an edit that meets a newer commit, on a machine that loses the workspace before its first commit. See docs/reliability.md. */
+/**
+ * W1: an edit that meets a newer commit, on a machine that loses the workspace before its first
+ * commit. See docs/reliability.md.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { expect, it, onTestFinished } from "vitest";
 import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
@@ -27,7 +30,9 @@ async function displacedThenSuperseded(bench: Workbench, path: string): Promise<
 async function quarantined(bench: Workbench): Promise<string[]> {
 	const { tree, leftOut } = (await readLog(bench.store)).head;
 	expect(leftOut).toBe(0);
-	return [...tree].filter(([path, { type }]) => path.startsWith(".recovered/") && type === "file").map(([path]) => path);
+	return [...tree]
+		.filter(([path, { type }]) => path.startsWith(".recovered/") && type === "file")
+		.map(([path]) => path);
 }
 
 // @id edit-of-superseded-machine
@@ -49,12 +54,18 @@ it("W1: a machine that is superseded before its first commit keeps the edit belo
 // @id edit-with-long-path
 it("W1: an edit whose path is too long there is named and not durable, and the next start keeps it", async () => {
 	// Short enough that the trash has room for what `.recovered/` has none for.
-	const [workspace, privateDir] = ["w", "p"].map((name) => mkdtempSync(`/tmp/${name}`)) as [string, string];
+	const [workspace, privateDir] = ["w", "p"].map((name) => mkdtempSync(`/tmp/${name}`)) as [
+		string,
+		string,
+	];
 	onTestFinished(() => {
 		for (const path of [workspace, privateDir]) rmSync(path, { recursive: true, force: true });
 	});
 	await using bench = await workbench();
-	const own = { ...bench, workspace: (machine: string) => (machine === "b" ? workspace : bench.workspace(machine)) };
+	const own = {
+		...bench,
+		workspace: (machine: string) => (machine === "b" ? workspace : bench.workspace(machine)),
+	};
 	const path = `${`${"n".repeat(250)}/`.repeat(16)}${"n".repeat(14)}`;
 	const open: Workbench["open"] = async (machine) =>
 		machine === "b"
@@ -69,9 +80,13 @@ it("W1: an edit whose path is too long there is named and not durable, and the n
 				})
 			: await bench.open(machine);
 	const b = await displacedThenSuperseded({ ...own, open }, path);
-	expect(await b.flush({ sweep: true })).toMatchObject({ deferred: [{ path, reason: expect.stringContaining("too long") }] });
+	expect(await b.flush({ sweep: true })).toMatchObject({
+		deferred: [{ path, reason: expect.stringContaining("too long") }],
+	});
 	expect(b.waiting).toBeGreaterThan(0);
 	expect(await quarantined(bench)).toEqual([]);
 	await commit(await open("b"));
-	expect(await quarantined(bench)).toEqual([expect.stringMatching(/^\.recovered\/00000000[0-9a-f]{24}\/n/)]);
+	expect(await quarantined(bench)).toEqual([
+		expect.stringMatching(/^\.recovered\/00000000[0-9a-f]{24}\/n/),
+	]);
 });

@@ -1,4 +1,7 @@
-/** Commits written by hand: every checksum is right, and the manifest says what no writer of ours would say. */
+/**
+ * Commits written by hand: every checksum is right, and the manifest says what no writer of ours
+ * would say.
+ */
 import { zstdCompressSync } from "node:zlib";
 import { ByteWriter } from "../../src/log/byte-writer.ts";
 import { COMMIT_HEADER_BYTES, encodeHeader } from "../../src/log/commit-header.ts";
@@ -7,7 +10,10 @@ import { logKey } from "../../src/log/keys.ts";
 import { encodeManifest } from "../../src/log/manifest-encode.ts";
 import { ENTRY } from "../../src/log/manifest-words.ts";
 
-/** A path that ends with a slash is a directory, and is written without the slash. Empty files otherwise. */
+/**
+ * A path that ends with a slash is a directory, and is written without the slash. Empty files
+ * otherwise.
+ */
 export interface Forgery {
 	readonly kind: "full" | "delta";
 	readonly changed: readonly string[];
@@ -15,12 +21,24 @@ export interface Forgery {
 }
 
 /** The next commit of a log, in the order in which the forgery names its paths. */
-export function forge(head: Head, { kind, changed, removed = [] }: Forgery): { readonly key: string; readonly body: Buffer } {
+export function forge(
+	head: Head,
+	{ kind, changed, removed = [] }: Forgery,
+): { readonly key: string; readonly body: Buffer } {
 	const seq = head.seq + 1;
 	const key = logKey(seq);
 	const fullSeq = kind === "full" ? seq : head.fullSeq;
 	const writer = "f".repeat(32);
-	const info = { seq, kind, flags: { fence: true }, writer, fenceSeq: seq, fullSeq, previousId: head.id, wallTimeMs: 0 } as const;
+	const info = {
+		seq,
+		kind,
+		flags: { fence: true },
+		writer,
+		fenceSeq: seq,
+		fullSeq,
+		previousId: head.id,
+		wallTimeMs: 0,
+	} as const;
 	const out = new ByteWriter();
 	// Without its two empty lists of paths.
 	out.bytes(encodeManifest(info, key, [], []).subarray(0, -2));
@@ -40,7 +58,11 @@ export function forge(head: Head, { kind, changed, removed = [] }: Forgery): { r
 	return { key, body: Buffer.concat([header, stored]) };
 }
 
-function writeNames(out: ByteWriter, names: readonly string[], then: (isDirectory: boolean) => void): void {
+function writeNames(
+	out: ByteWriter,
+	names: readonly string[],
+	then: (isDirectory: boolean) => void,
+): void {
 	out.varint(names.length);
 	for (const name of names) {
 		const isDirectory = name === "" || name.endsWith("/");

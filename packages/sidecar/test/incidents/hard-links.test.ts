@@ -1,6 +1,20 @@
-/** Incidents in which a restore wrote through one of several names of a file. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which a restore wrote through one of several names of a file. Numbers:
+ * docs/reliability.md.
+ */
 import { randomBytes } from "node:crypto";
-import { chmodSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync, writeSync } from "node:fs";
+import {
+	chmodSync,
+	linkSync,
+	mkdirSync,
+	openSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	utimesSync,
+	writeFileSync,
+	writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";

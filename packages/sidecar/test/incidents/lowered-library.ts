@@ -1,4 +1,7 @@
-/** The library in a process whose limits are lowered: one call a line of stdin, as `[verb, options]`, and what came of it a line of stdout. */
+/**
+ * The library in a process whose limits are lowered: one call a line of stdin, as `[verb,
+ * options]`, and what came of it a line of stdout.
+ */
 import { createInterface } from "node:readline";
 import { flush, restore, SidecarError, status } from "../../src/index.ts";
 

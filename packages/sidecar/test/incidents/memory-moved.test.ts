@@ -1,4 +1,7 @@
-/** Incidents in which an upgrade moved the agent's memory to another file. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which an upgrade moved the agent's memory to another file. Numbers:
+ * docs/reliability.md.
+ */
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -15,7 +18,8 @@ const NEW = "agents/main/agent/openclaw-agent.sqlite";
 /** More than what travels inside a commit, in rows that do not compress. */
 const ROWS = 1500;
 
-const fileOf = (bench: Workbench, machine: string, path: string) => join(bench.workspace(machine), path);
+const fileOf = (bench: Workbench, machine: string, path: string) =>
+	join(bench.workspace(machine), path);
 
 function remember(file: string, table: string, from?: string): void {
 	mkdirSync(dirname(file), { recursive: true });

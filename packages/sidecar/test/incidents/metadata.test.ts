@@ -1,6 +1,18 @@
-/** Incidents in which files came back as something else, or not at all. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which files came back as something else, or not at all. Numbers:
+ * docs/reliability.md.
+ */
 import { execFileSync } from "node:child_process";
-import { chmodSync, linkSync, lstatSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	linkSync,
+	lstatSync,
+	mkdirSync,
+	readFileSync,
+	symlinkSync,
+	utimesSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { cli, ordinaryUser, Place } from "../../../testkit/cli.ts";
@@ -21,10 +33,14 @@ it("25: what is restored belongs to whoever restores, and can be written by them
 	const workspace = join(place.dir, "b/ws");
 	const user = ordinaryUser();
 	const agent = ["sh", "-c", 'echo more >> "$0" && touch "$0.new"', join(workspace, "dir/SOUL.md")];
-	const { status, stderr } = await cli([...place.args("b"), "run", "--", ...agent], { cwd: place.dir, ...user });
+	const { status, stderr } = await cli([...place.args("b"), "run", "--", ...agent], {
+		cwd: place.dir,
+		...user,
+	});
 	expect({ status, stderr }).toMatchObject({ status: 0 });
 	const uid = user.uid ?? process.getuid?.();
-	for (const name of ["", "dir", "dir/SOUL.md"]) expect(lstatSync(join(workspace, name)).uid).toBe(uid);
+	for (const name of ["", "dir", "dir/SOUL.md"])
+		expect(lstatSync(join(workspace, name)).uid).toBe(uid);
 	expect(readFileSync(join(workspace, "dir/SOUL.md"), "utf8")).toBe("soul\nmore\n");
 });
 
@@ -39,7 +55,9 @@ it("31: hard links, and links to anywhere, are restored; a FIFO is named and sto
 	symlinkSync("no-such-file", join(root, "dangling"));
 	execFileSync("mkfifo", [join(root, "pipe")]);
 	await commit(await bench.open("a"));
-	expect(bench.log.events).toContainEqual(expect.objectContaining({ event: "flush.not-a-file", fields: { path: "pipe" } }));
+	expect(bench.log.events).toContainEqual(
+		expect.objectContaining({ event: "flush.not-a-file", fields: { path: "pipe" } }),
+	);
 	await bench.open("b");
 	expect(readDisk(bench.workspace("b"))).toEqual(readDisk(root, (path) => path === "pipe"));
 });
@@ -53,10 +71,13 @@ it("32: links stay links, programs can be run, and times are those of the files"
 	chmodSync(join(root, "private"), 0o600);
 	symlinkSync("real", join(root, "linked"));
 	mkdirSync(join(root, "empty"));
-	for (const path of ["bin/tool", "real", "."]) utimesSync(join(root, path), 1_000_000_000, 1_234_567_890.123);
+	for (const path of ["bin/tool", "real", "."])
+		utimesSync(join(root, path), 1_000_000_000, 1_234_567_890.123);
 	await commit(await bench.open("a"));
 	await bench.open("b");
 	expect(readDisk(bench.workspace("b"))).toEqual(readDisk(root));
-	expect(execFileSync(join(bench.workspace("b"), "bin/tool"), { encoding: "utf8" })).toBe("works\n");
+	expect(execFileSync(join(bench.workspace("b"), "bin/tool"), { encoding: "utf8" })).toBe(
+		"works\n",
+	);
 	expect(lstatSync(join(bench.workspace("b"), "linked")).isSymbolicLink()).toBe(true);
 });

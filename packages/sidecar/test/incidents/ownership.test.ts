@@ -11,7 +11,10 @@ const IGNORE_FILE = ".openclaw-sidecar-ignore";
 // @id incident-2-ignored
 it("2: what the image owns and the ignore file names is neither stored nor overlaid", async () => {
 	await using bench = await workbench();
-	const image = (version: number) => ({ [IGNORE_FILE]: "/skills/\n", "skills/house.md": `of image ${version}` });
+	const image = (version: number) => ({
+		[IGNORE_FILE]: "/skills/\n",
+		"skills/house.md": `of image ${version}`,
+	});
 	put(bench, "a", { ...image(1), "MEMORY.md": "the user's" });
 	// Old enough to be what its author meant.
 	utimesSync(join(bench.workspace("a"), IGNORE_FILE), 1_700_000_000, 1_700_000_000);
@@ -20,7 +23,10 @@ it("2: what the image owns and the ignore file names is neither stored nor overl
 
 	put(bench, "b", { ...image(2), "MEMORY.md": "the image's template" });
 	const b = await bench.open("b");
-	expect(textsOf(bench, "b", ["skills/house.md", "MEMORY.md"])).toEqual({ "skills/house.md": "of image 2", "MEMORY.md": "the user's" });
+	expect(textsOf(bench, "b", ["skills/house.md", "MEMORY.md"])).toEqual({
+		"skills/house.md": "of image 2",
+		"MEMORY.md": "the user's",
+	});
 	await b.flush({ sweep: true });
 	expect(textOf(bench, "b", "skills/house.md")).toBe("of image 2");
 });
@@ -33,9 +39,13 @@ it("2: an image's file that the log has too gives way, and its bytes are kept an
 	put(bench, "b", { "openclaw.json": "with the image's new keys" });
 	const { restored } = await bench.open("b");
 	expect(textOf(bench, "b", "openclaw.json")).toBe("with the user's keys");
-	expect(restored.moved.map(({ path, to }) => [path, readFileSync(to, "utf8")])).toEqual([["openclaw.json", "with the image's new keys"]]);
+	expect(restored.moved.map(({ path, to }) => [path, readFileSync(to, "utf8")])).toEqual([
+		["openclaw.json", "with the image's new keys"],
+	]);
 	const told = bench.log.events.filter(({ event }) => event === "restore.moved");
-	expect(told).toMatchObject([{ level: "warn", fields: { path: "openclaw.json", to: restored.moved[0]?.to } }]);
+	expect(told).toMatchObject([
+		{ level: "warn", fields: { path: "openclaw.json", to: restored.moved[0]?.to } },
+	]);
 });
 
 // @id incident-27-two-turns
@@ -52,7 +62,10 @@ it("27: of two turns that end at once both results are kept, one in place and on
 	await bench.open("c");
 	expect(textOf(bench, "c", "session.jsonl")).toBe("before\nturn of b\n");
 	const { tree } = (await readLog(bench.store)).head;
-	expect(tree.get(`.recovered/${a.writerId}/session.jsonl`)).toMatchObject({ type: "file", size: 17 });
+	expect(tree.get(`.recovered/${a.writerId}/session.jsonl`)).toMatchObject({
+		type: "file",
+		size: 17,
+	});
 });
 
 // @id incident-28-stale-copy

@@ -1,4 +1,7 @@
-/** Incidents in which something wrote before the workspace was restored, or because it was not. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which something wrote before the workspace was restored, or because it was not.
+ * Numbers: docs/reliability.md.
+ */
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +24,9 @@ describe("1: more files than somebody thought of", () => {
 	// @id gate-1050-files
 	it("1,050 files come back, every one", async () => {
 		await using bench = await workbench();
-		const texts = Object.fromEntries(Array.from({ length: MANY }, (_, n) => [`memory/${n % 50}/${n}.md`, `memory ${n}`]));
+		const texts = Object.fromEntries(
+			Array.from({ length: MANY }, (_, n) => [`memory/${n % 50}/${n}.md`, `memory ${n}`]),
+		);
 		put(bench, "a", texts);
 		await commit(await bench.open("a"));
 		await bench.open("b");
@@ -91,11 +96,22 @@ describe("7: 403 taken for an empty store", () => {
 		try {
 			const credentials = async () => ({ accessKeyId: "id", secretAccessKey: "key" });
 			await using closing = await workbench(
-				await openStore("s3://bucket", { endpoint: server.endpoint, region: "us-east-1", credentials }),
+				await openStore("s3://bucket", {
+					endpoint: server.endpoint,
+					region: "us-east-1",
+					credentials,
+				}),
 			);
 			const command = ["touch", join(bench.dir, "agent-was-here")];
-			const options = { workspace: bench.workspace("a"), stateDir: join(bench.dir, "s"), profile: "plain", handoverWaitMs: 0 } as const;
-			await expect(run({ ...options, store: closing.store, command })).rejects.toMatchObject({ code: expected });
+			const options = {
+				workspace: bench.workspace("a"),
+				stateDir: join(bench.dir, "s"),
+				profile: "plain",
+				handoverWaitMs: 0,
+			} as const;
+			await expect(run({ ...options, store: closing.store, command })).rejects.toMatchObject({
+				code: expected,
+			});
 			expect(existsSync(join(bench.dir, "agent-was-here"))).toBe(false);
 			expect(server.requests.map(({ method }) => method)).not.toContain("PUT");
 			expect(textOf(bench, "a", "MEMORY.md")).toBe("the image's template");
@@ -131,7 +147,10 @@ describe("11: a deadline that counts from the snapshot of the machine", () => {
 		expect(isOpen).toBe(false);
 		store.answer();
 		await opening;
-		expect(textsOf(bench, "b", ["MEMORY.md", "notes/today.md"])).toEqual({ "MEMORY.md": "years of it", "notes/today.md": "today" });
+		expect(textsOf(bench, "b", ["MEMORY.md", "notes/today.md"])).toEqual({
+			"MEMORY.md": "years of it",
+			"notes/today.md": "today",
+		});
 	});
 });
 

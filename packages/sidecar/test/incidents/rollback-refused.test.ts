@@ -1,4 +1,6 @@
-/** Incidents in which a rollback left an agent that refused to work. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which a rollback left an agent that refused to work. Numbers: docs/reliability.md.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -8,7 +10,10 @@ import { readLog } from "../../src/commit/read-log.ts";
 import { flush, restore, rollback, run, verify } from "../../src/index.ts";
 import { namespaced } from "../../src/store/namespaced.ts";
 
-/** As OpenClaw does since 2026.7: it notes what its workspace holds, and refuses every turn where that is gone. */
+/**
+ * As OpenClaw does since 2026.7: it notes what its workspace holds, and refuses every turn where
+ * that is gone.
+ */
 const AGENT = `
 cd "$STATE" || exit 8
 if [ -e state/attested ] && ! grep -qxF "$(cat state/attested)" "$WORK/SOUL.md" 2>/dev/null; then echo WorkspaceVanishedError >&2; exit 9; fi
@@ -62,8 +67,14 @@ for (const [where, isElsewhere] of [
 		at.write(at.soul("a"), "second\n");
 		at.write(at.attested("a"), "second\n");
 		await flush(at.options("a"));
-		expect(await rollback({ ...at.options("a"), to: first })).toMatchObject({ exitStatus: 0, differences: [] });
-		expect([readFileSync(at.soul("a"), "utf8"), readFileSync(at.attested("a"), "utf8")]).toEqual(["first\n", "first\n"]);
+		expect(await rollback({ ...at.options("a"), to: first })).toMatchObject({
+			exitStatus: 0,
+			differences: [],
+		});
+		expect([readFileSync(at.soul("a"), "utf8"), readFileSync(at.attested("a"), "utf8")]).toEqual([
+			"first\n",
+			"first\n",
+		]);
 		expect(await at.turn("a")).toBe(0);
 		// A new machine gets the two of one moment too.
 		expect(await at.turn("b")).toBe(0);
@@ -86,10 +97,15 @@ for (const [where, isElsewhere] of [
 		expect(await at.turn("a")).toBe(REFUSES);
 		// Its refusals are its own: nothing is quarantined, and nothing of history is gone.
 		expect(await verify({ store: at.store, deep: true })).toMatchObject({ damaged: [], gaps: [] });
-		expect(await rollback({ ...at.options("a"), to: from })).toMatchObject({ exitStatus: 0, differences: [] });
+		expect(await rollback({ ...at.options("a"), to: from })).toMatchObject({
+			exitStatus: 0,
+			differences: [],
+		});
 		expect(await at.turn("a")).toBe(0);
 		expect(readFileSync(at.soul("a"), "utf8")).toBe("years of it\n");
-		expect(readFileSync(join(at.options("a").workspace, "unsaved.md"), "utf8")).toBe("not durable when the rollback begins");
+		expect(readFileSync(join(at.options("a").workspace, "unsaved.md"), "utf8")).toBe(
+			"not durable when the rollback begins",
+		);
 		await restore(at.options("b"));
 		expect(readFileSync(at.soul("b"), "utf8")).toBe("years of it\n");
 	});

@@ -1,4 +1,7 @@
-/** Incidents in which a new machine was taken for an old one by what that had left. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which a new machine was taken for an old one by what that had left. Numbers:
+ * docs/reliability.md.
+ */
 import { existsSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -12,15 +15,27 @@ const profile = openclawProfile;
 // @id incident-18-locks
 it("18: locks and process ids of one machine reach no other; the user's own files of such names do", async () => {
 	await using bench = await workbench();
-	const left = ["gateway.pid", "openclaw.json.lock", "agents/main/sessions/1.jsonl.lock", "agents/main/agent/x.lock.sqlite"];
+	const left = [
+		"gateway.pid",
+		"openclaw.json.lock",
+		"agents/main/sessions/1.jsonl.lock",
+		"agents/main/agent/x.lock.sqlite",
+	];
 	put(bench, "a", Object.fromEntries(left.map((path) => [path, "4711"])));
-	put(bench, "a", { "agents/main/sessions/1.jsonl": "{}\n", "workspace/yarn.lock": "mine", "browser/default/user-data/x": "x" });
+	put(bench, "a", {
+		"agents/main/sessions/1.jsonl": "{}\n",
+		"workspace/yarn.lock": "mine",
+		"browser/default/user-data/x": "x",
+	});
 	symlinkSync("host-4711", join(bench.workspace("a"), "browser/default/user-data/SingletonLock"));
 	await commit(await bench.open("a", { profile }));
 
 	await bench.open("b", { profile });
 	for (const path of [...left, "browser/default/user-data/SingletonLock"]) {
-		expect({ path, isThere: existsSync(join(bench.workspace("b"), path)) }).toEqual({ path, isThere: false });
+		expect({ path, isThere: existsSync(join(bench.workspace("b"), path)) }).toEqual({
+			path,
+			isThere: false,
+		});
 	}
 	expect(textOf(bench, "b", "agents/main/sessions/1.jsonl")).toBe("{}\n");
 	expect(textOf(bench, "b", "workspace/yarn.lock")).toBe("mine");
@@ -30,10 +45,14 @@ it("18: locks and process ids of one machine reach no other; the user's own file
 it("18: a lease in the state database is released for whoever comes next, and stays with whoever holds it", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "state/.keep": "" });
-	const open = (machine: string) => new DatabaseSync(join(bench.workspace(machine), "state/openclaw.sqlite"));
-	const leases = (database: DatabaseSync) => database.prepare("SELECT host FROM state_leases").all();
+	const open = (machine: string) =>
+		new DatabaseSync(join(bench.workspace(machine), "state/openclaw.sqlite"));
+	const leases = (database: DatabaseSync) =>
+		database.prepare("SELECT host FROM state_leases").all();
 	using held = open("a");
-	held.exec("PRAGMA journal_mode = WAL; CREATE TABLE state_leases (host); INSERT INTO state_leases VALUES ('old-host')");
+	held.exec(
+		"PRAGMA journal_mode = WAL; CREATE TABLE state_leases (host); INSERT INTO state_leases VALUES ('old-host')",
+	);
 	await commit(await bench.open("a", { profile }));
 	await bench.open("b", { profile });
 	using next = open("b");
@@ -50,7 +69,10 @@ it("19: half-written files that OpenClaw would prefer to the real ones are never
 		".fs-safe-replace.12.0a-0b.tmp",
 		"workspace/.fs-safe-replace.1.0b-1c.tmp",
 	];
-	put(bench, "a", { "cron/jobs.json": "[]", ...Object.fromEntries(orphans.map((path) => [path, '["deleted long ago"]'])) });
+	put(bench, "a", {
+		"cron/jobs.json": "[]",
+		...Object.fromEntries(orphans.map((path) => [path, '["deleted long ago"]'])),
+	});
 	await commit(await bench.open("a", { profile }));
 	const { tree } = (await readLog(bench.store)).head;
 	expect(orphans.filter((path) => tree.has(path))).toEqual([]);

@@ -47,7 +47,8 @@ export const DAEMON: readonly Mutation[] = [
 		rule: "unwatched: sweeps come every few seconds where the kernel gives no watch",
 		file: "src/daemon/daemon.ts",
 		find: "		if (!session.isWatchedInPart) return sweepDelayMs(sweepIntervalMs, lastCostMs);",
-		replace: "		if (!session.isWatchedInPart || lastCostMs >= 0) return sweepDelayMs(sweepIntervalMs, lastCostMs);",
+		replace:
+			"		if (!session.isWatchedInPart || lastCostMs >= 0) return sweepDelayMs(sweepIntervalMs, lastCostMs);",
 		test: "unwatched-change",
 	},
 	{

@@ -46,8 +46,9 @@ export const MOUNTS: readonly Mutation[] = [
 		id: "mount-staging-skipped",
 		rule: "staging in an inner mount is never captured",
 		file: "src/workspace/filter.ts",
-		find: "foreign.has(path) || ",
-		replace: "",
+		find: '\t\tif (\n\t\t\ttype === "other" ||\n\t\t\tpath === RESERVED_DIRECTORY ||\n\t\t\tforeign.has(path) ||\n\t\t\tisReservedInRoot(path)\n\t\t)\n\t\t\treturn true;',
+		replace:
+			'\t\tif (type === "other" || path === RESERVED_DIRECTORY || isReservedInRoot(path)) return true;',
 		test: "mount-staging-left-over",
 	},
 	{

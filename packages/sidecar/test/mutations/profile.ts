@@ -30,8 +30,8 @@ export const PROFILE: readonly Mutation[] = [
 		id: "outward-links",
 		rule: "links that lead out of the workspace are told",
 		file: "src/library/coverage.ts",
-		find: "if (place !== undefined && gapAt(place, roots, filter) !== undefined) outward.push",
-		replace: 'if (place !== undefined && gapAt(place, roots, filter)?.kind === "left-out") outward.push',
+		find: "\t\tif (place !== undefined && gapAt(place, roots, filter) !== undefined)",
+		replace: '\t\tif (place !== undefined && gapAt(place, roots, filter)?.kind === "left-out")',
 		test: "outward-links-named",
 	},
 	{

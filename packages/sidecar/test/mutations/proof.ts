@@ -22,8 +22,8 @@ export const PROOF: readonly Mutation[] = [
 		id: "superseded-edit-place",
 		rule: "a superseded writer keeps displaced edits below its own directory",
 		file: "src/capture/flush.ts",
-		find: "isSuperseded ? id : undefined);",
-		replace: "isSuperseded && id === '' ? id : undefined);",
+		find: "\t\t\tisSuperseded ? id : undefined,",
+		replace: '\t\t\tisSuperseded && id === "" ? id : undefined,',
 		test: "edit-of-superseded-machine",
 	},
 	{

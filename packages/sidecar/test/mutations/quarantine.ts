@@ -14,8 +14,8 @@ export const QUARANTINE: readonly Mutation[] = [
 		id: "displaced-not-durable",
 		rule: "what a restore displaced is not durable before a commit holds it",
 		file: "src/capture/flush.ts",
-		find: "+ (this.#quarantine?.size ?? 0)",
-		replace: "",
+		find: "\t\treturn (\n\t\t\tthis.waitingPaths.length +\n\t\t\t(this.#quarantine?.size ?? 0) +\n\t\t\t(this.#pending === undefined ? 0 : 1)\n\t\t);",
+		replace: "\t\treturn this.waitingPaths.length + (this.#pending === undefined ? 0 : 1);",
 		test: "displaced-edit-not-durable",
 	},
 	{

@@ -1,4 +1,7 @@
-/** What counts as a change of the disk: inner volumes, deletions, the ignore file, and what status reports. */
+/**
+ * What counts as a change of the disk: inner volumes, deletions, the ignore file, and what status
+ * reports.
+ */
 import type { Mutation } from "./table.ts";
 
 export const STATE: readonly Mutation[] = [
@@ -14,16 +17,16 @@ export const STATE: readonly Mutation[] = [
 		id: "inner-volume-other",
 		rule: "another volume in an inner volume's place is not read",
 		file: "src/disk/check-mounts.ts",
-		find: "const isThere = volume === expected ||",
-		replace: "const isThere = mount !== undefined || volume === expected ||",
+		find: "\t\tconst isThere =",
+		replace: "\t\tconst isThere =\n\t\t\tmount !== undefined ||",
 		test: "inner-volume-replaced",
 	},
 	{
 		id: "inner-volume-over-content",
 		rule: "a volume mounted over content is no deletion of it",
 		file: "src/disk/check-mounts.ts",
-		find: "if (known !== undefined && holds(path)) away.set(",
-		replace: "if (known === undefined && holds(path)) away.set(",
+		find: "\t\t\tif (known !== undefined && holds(path))",
+		replace: "\t\t\tif (known === undefined && holds(path))",
 		test: "inner-volume-hides-content",
 	},
 	{

@@ -5,8 +5,8 @@ export const STORE: readonly Mutation[] = [
 		id: "doctor-race",
 		rule: "doctor: one winner of many puts at once",
 		file: "src/library/doctor/race-check.ts",
-		find: "	if (won.length > 1) return refuse",
-		replace: "	if (won.length > 99) return refuse",
+		find: "\tif (won.length > 1)",
+		replace: "\tif (won.length > 99)",
 		test: "doctor-race",
 	},
 	{

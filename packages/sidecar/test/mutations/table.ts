@@ -42,8 +42,8 @@ export const MUTATIONS: readonly Mutation[] = [
 		id: "commit-after-fence",
 		rule: "no commit before a won fence",
 		file: "src/commit/log-writer.ts",
-		find: "		if (this.#fenceSeq === 0) throw",
-		replace: "		if (this.#fenceSeq < 0) throw",
+		find: "\t\tif (this.#fenceSeq === 0)",
+		replace: "\t\tif (this.#fenceSeq < 0)",
 		test: "commit-before-fence",
 	},
 	{
@@ -58,16 +58,16 @@ export const MUTATIONS: readonly Mutation[] = [
 		id: "id-decides",
 		rule: "the id decides whose commit a refused slot holds",
 		file: "src/commit/commit-once.ts",
-		find: 'return there.id === commit.id ? { kind: "committed", storeTimeMs: there.lastModifiedMs } : { kind: "lost" };',
-		replace: 'return { kind: "committed", storeTimeMs: there.lastModifiedMs };',
+		find: '\t\treturn there.id === commit.id\n\t\t\t? { kind: "committed", storeTimeMs: there.lastModifiedMs }\n\t\t\t: { kind: "lost" };',
+		replace: '\t\treturn { kind: "committed", storeTimeMs: there.lastModifiedMs };',
 		test: "slot-of-another",
 	},
 	{
 		id: "list-after-pause",
 		rule: "a LIST after a long pause",
 		file: "src/commit/log-writer.ts",
-		find: 'if (outcome.kind === "committed" && this.#wasLong(storeTimeMs)) outcome',
-		replace: 'if (outcome.kind === "lost" && this.#wasLong(storeTimeMs)) outcome',
+		find: '\t\tif (outcome.kind === "committed" && this.#wasLong(storeTimeMs))',
+		replace: '\t\tif (outcome.kind === "lost" && this.#wasLong(storeTimeMs))',
 		test: "swept-slot",
 	},
 	{
@@ -122,8 +122,9 @@ export const MUTATIONS: readonly Mutation[] = [
 		id: "superseded-bytes-aside",
 		rule: "a superseded writer's bytes go below .recovered/ only",
 		file: "src/capture/flush.ts",
-		find: "const quarantined = this.#writer.isSuperseded ?",
-		replace: "const quarantined = this.#writer.head.seq < 0 ?",
+		find: "\t\t\tconst quarantined = this.#writer.isSuperseded\n\t\t\t\t? this.#quarantined(capture, changed, raw)\n\t\t\t\t: undefined;",
+		replace:
+			"\t\t\tconst quarantined =\n\t\t\t\tthis.#writer.head.seq < 0 ? this.#quarantined(capture, changed, raw) : undefined;",
 		test: "newest-fence-owns-tree",
 	},
 	{

@@ -21,7 +21,8 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "3",
 		where: "psd401/aistudio #1503, PR 1510",
-		happened: "one file's upload failed again and again, and was skipped with a log line; a full copy took longer than a turn",
+		happened:
+			"one file's upload failed again and again, and was skipped with a log line; a full copy took longer than a turn",
 		rule: "what is not committed stays dirty and counts in `waiting`, in `status` and in the exit status; an ordinary change is one request",
 		tests: ["incident-3-failing-puts", "requests-per-flush"],
 	},
@@ -30,7 +31,13 @@ export const INCIDENTS: readonly Row[] = [
 		where: "fastagent-sh/fastagent PR 314 / 01ab316",
 		happened: "the turn was killed half-way; a snapshot was made only when the agent became idle",
 		rule: "changes are committed a second after they are made, at the latest after five, whether the agent is idle or not; `/ping` says busy until all is durable, and its time is that of the last change",
-		tests: ["run-sigkill", "ping-healthy-once-durable", "ping-time-of-last-change", "cadence-quiet-second", "openclaw-survives-kill"],
+		tests: [
+			"run-sigkill",
+			"ping-healthy-once-durable",
+			"ping-time-of-last-change",
+			"cadence-quiet-second",
+			"openclaw-survives-kill",
+		],
 	},
 	{
 		id: "5",
@@ -42,7 +49,8 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "6",
 		where: "fastagent-sh/fastagent 28f968f (#319)",
-		happened: "the agent built caches from the directory before it was restored, and those overwrote the restored files",
+		happened:
+			"the agent built caches from the directory before it was restored, and those overwrote the restored files",
 		rule: "the agent's process is started when the restore is complete",
 		tests: ["gate-first-look", "run-unreadable-log"],
 	},
@@ -51,7 +59,12 @@ export const INCIDENTS: readonly Row[] = [
 		where: "fastagent-sh/fastagent bf25a9a, 2c3cf69",
 		happened: '403 on a read was taken for "no snapshot yet"; a last upload was cut off',
 		rule: "only a listing that succeeded and is empty means a new user; every other answer keeps the gate shut; the drain has a budget below the platform's and says what it could not store",
-		tests: ["gate-denied", "failed-listing-not-empty", "adopt-failed-listing", "drain-budget-silent-store"],
+		tests: [
+			"gate-denied",
+			"failed-listing-not-empty",
+			"adopt-failed-listing",
+			"drain-budget-silent-store",
+		],
 	},
 	{
 		id: "8",
@@ -78,16 +91,23 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "11",
 		where: "aws-samples/sample-agent-platform-with-agentcore PR 42",
-		happened: "a deadline that counted from boot had passed in the machine's snapshot, and the session came up without its state",
+		happened:
+			"a deadline that counted from boot had passed in the machine's snapshot, and the session came up without its state",
 		rule: "the gate has no deadline: it opens after a verified restore or the process ends; before the first request there is no writer, no credential, no deadline and no random number",
 		tests: ["nothing-starts-before-request", "gate-days", "identity-not-copied"],
 	},
 	{
 		id: "12",
 		where: "awslabs/agentcore-samples PR 2094",
-		happened: "the loop that renewed credentials was dead after a resume; writes failed with 403 hours later",
+		happened:
+			"the loop that renewed credentials was dead after a resume; writes failed with 403 hours later",
 		rule: "no loop: credentials are renewed at their use, by the wall clock; a denied flush stays dirty, is told, and is tried again for ever",
-		tests: ["credentials-renewed-after-freeze", "credentials-renewed-once", "incident-12-renewed", "incident-12-denied-for-hours"],
+		tests: [
+			"credentials-renewed-after-freeze",
+			"credentials-renewed-once",
+			"incident-12-renewed",
+			"incident-12-denied-for-hours",
+		],
 	},
 	{
 		id: "13",
@@ -99,14 +119,16 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "14",
 		where: "cloudflare/moltworker #228, PR 235",
-		happened: "the mark of the last sync was copied before it was compared, so the restore was skipped",
+		happened:
+			"the mark of the last sync was copied before it was compared, so the restore was skipped",
 		rule: "whether to restore is never decided by a mark: each start compares every file with the log; the mark lies outside the workspace and only tells what the disk derives from",
 		tests: ["unwatched-all-gone", "unclean-end"],
 	},
 	{
 		id: "15",
 		where: "cloudflare/moltworker PR 159",
-		happened: "copying stopped at the first failure, the mark was never written, and nothing was ever restored",
+		happened:
+			"copying stopped at the first failure, the mark was never written, and nothing was ever restored",
 		rule: "a commit is one object that is there whole or not at all, put after its packs; one bad file stops no other",
 		tests: ["incident-15-before-commit", "unreadable-directory"],
 	},
@@ -126,7 +148,8 @@ export const INCIDENTS: readonly Row[] = [
 	},
 	{
 		id: "18",
-		where: "openclaw/openclaw #16383, #26579, #17547, #73684, #5006; agentscope-ai/AgentTeams PR 267",
+		where:
+			"openclaw/openclaw #16383, #26579, #17547, #73684, #5006; agentscope-ai/AgentTeams PR 267",
 		happened: "a restored lock named a process id that is alive again on the new machine",
 		rule: "the profile leaves out locks, process ids and sockets where OpenClaw keeps house, and releases the leases of another host in its database",
 		tests: ["incident-18-locks", "incident-18-lease"],
@@ -134,28 +157,32 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "19",
 		where: "openclaw/openclaw #6814",
-		happened: "a half-written `jobs.json.*.tmp` was preferred to the real file, and deleted jobs ran again",
+		happened:
+			"a half-written `jobs.json.*.tmp` was preferred to the real file, and deleted jobs ran again",
 		rule: "half-written files are volatile",
 		tests: ["incident-19-half-written"],
 	},
 	{
 		id: "20",
 		where: "openclaw/openclaw #66522, #66421, #73471, #11565, #53754",
-		happened: "OpenClaw itself rewrote or deleted sessions and memory; a stale token overwrote a fresh one",
+		happened:
+			"OpenClaw itself rewrote or deleted sessions and memory; a stale token overwrote a fresh one",
 		rule: "every retained second can be had back: `history`, `cat --at`, `rollback`; a second writer's copy never reaches the tree",
 		tests: ["incident-20-history", "rollback", "newest-fence-owns-tree"],
 	},
 	{
 		id: "21",
 		where: "openclaw/openclaw #153229, #91435",
-		happened: "the backup left out the state database and did not say so; jobs were left behind when they moved from JSON to SQLite",
+		happened:
+			"the backup left out the state database and did not say so; jobs were left behind when they moved from JSON to SQLite",
 		rule: "both layouts are taken, since everything is; what cannot be taken is named and makes the exit status 3",
 		tests: ["incident-21-new-layout", "incident-21-old-layout", "untakeable-named"],
 	},
 	{
 		id: "22",
 		where: "openclaw/openclaw #36035, #101290, #120549, #123327, #126821",
-		happened: "a database was copied while it was written, or kept its WAL on a file system that is not local",
+		happened:
+			"a database was copied while it was written, or kept its WAL on a file system that is not local",
 		rule: "databases are found by their header and taken by the backup API or under a read transaction; the workspace lies on the machine's own disk",
 		tests: ["live-database", "sqlite-pages-under-load"],
 	},
@@ -176,7 +203,8 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "25",
 		where: "NVIDIA/NemoClaw #1259, #10827, PR 1667, #1229",
-		happened: "templates over memory after a restart, with the volume still there; a restored tree that belonged to root",
+		happened:
+			"templates over memory after a restart, with the volume still there; a restored tree that belonged to root",
 		rule: "as 16 and 36; what is restored belongs to the sidecar's user, or to the agent's where `--agent-user` names one",
 		tests: ["agent-user-owns-workspace", "incident-25-owner", "incident-36-upgrade"],
 	},
@@ -197,7 +225,8 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "28",
 		where: "agentscope-ai/AgentTeams PR 605, PR 234",
-		happened: "a worker's stale copy overwrote the new file every five seconds; dot directories were left out",
+		happened:
+			"a worker's stale copy overwrote the new file every five seconds; dot directories were left out",
 		rule: "a writer commits what changed on its own disk since it was restored, never its copy as such; and only the owner into the tree",
 		tests: ["incident-28-stale-copy", "incident-28-dot-directories"],
 	},
@@ -211,7 +240,8 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "30",
 		where: "NousResearch/hermes-agent #101064, #109786, #100960, #30636, #26045",
-		happened: "a deleted WAL, a database swapped in place, memory that one tool replaced under another",
+		happened:
+			"a deleted WAL, a database swapped in place, memory that one tool replaced under another",
 		rule: "a database that took another's place is copied whole; a WAL that started over is noticed; each state is in history",
 		tests: ["sqlite-replaced", "wal-restarted", "incident-20-history"],
 	},
@@ -231,7 +261,8 @@ export const INCIDENTS: readonly Row[] = [
 	},
 	{
 		id: "33",
-		where: "e2b-dev/E2B #884, #1104; agentuity/sdk #1161, #1189; gitpod-io/gitpod #4671; ColeMurray/background-agents #997, PR 1518",
+		where:
+			"e2b-dev/E2B #884, #1104; agentuity/sdk #1161, #1189; gitpod-io/gitpod #4671; ColeMurray/background-agents #997, PR 1518",
 		happened: "what was changed after the second resume, or within the last minutes, was gone",
 		rule: "every life continues the log of the one before; commits come all the time, not at a pause",
 		tests: ["incident-33-lives", "kills"],
@@ -261,7 +292,8 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "restic #22180",
 		where: "restic/restic, fixed in 0.20.0",
-		happened: "a tree with duplicate or unordered names was restored, so one entry replaced another",
+		happened:
+			"a tree with duplicate or unordered names was restored, so one entry replaced another",
 		rule: "a reader accepts names in strictly ascending order of their bytes only. It refuses the commit before it touches the disk; every earlier commit can be restored, and `repair` removes the garbage",
 		tests: ["restic-22180-refused", "restic-22180-byte-order"],
 	},
@@ -298,7 +330,8 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "openclaw #95495",
 		where: "openclaw/openclaw #95495",
-		happened: "an upgrade moved the memory store from `memory/main.sqlite` to each agent's database, without a migration",
+		happened:
+			"an upgrade moved the memory store from `memory/main.sqlite` to each agent's database, without a migration",
 		rule: "both layouts are stored. The old store is not deleted before the new one is committed: one commit holds both changes, also in a drain. History has the old store",
 		tests: [
 			"openclaw-95495-one-commit",
@@ -312,7 +345,8 @@ export const INCIDENTS: readonly Row[] = [
 	{
 		id: "fastagent #489",
 		where: "fastagent-sh/fastagent #489",
-		happened: "beyond 64 MiB every snapshot failed; the failure was a log line, and the flush resolved",
+		happened:
+			"beyond 64 MiB every snapshot failed; the failure was a log line, and the flush resolved",
 		rule: "a file that exceeds a limit of the format is named with its size and the limit, and the rest is committed; `flush`, `status` and `run` exit 3. A test reaches each constant of `log/limits.ts`, as a writer and as a reader",
 		tests: [
 			"max-entries",

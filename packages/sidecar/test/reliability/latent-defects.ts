@@ -5,7 +5,8 @@ export const LATENT_DEFECTS: readonly Row[] = [
 	{
 		id: "L1",
 		where: "OCS `bridge/workspace-sync.js`, HERMES `workspace_sync.py`",
-		happened: "the restore is not awaited, or fails for single files and only says so; the periodic save starts all the same",
+		happened:
+			"the restore is not awaited, or fails for single files and only says so; the periodic save starts all the same",
 		rule: "as 1: one file that cannot be read back keeps the gate shut",
 		tests: ["any-damage-is-an-error", "gate-failed-restore"],
 	},

@@ -5,7 +5,8 @@ export const REAL_DISKS: readonly Row[] = [
 	{
 		id: "W1",
 		where: "an edit meets a newer commit",
-		happened: "the restore put the edit into a private directory that dies with the machine, and reported that everything is durable",
+		happened:
+			"the restore put the edit into a private directory that dies with the machine, and reported that everything is durable",
 		rule: "the restore notes the edit in a journal before it moves it. The next commit keeps it below `.recovered/{restore id}/`; until then, nothing is reported as durable ([decision 40](decisions/0040-displaced-edits.md)). A machine that was superseded meanwhile keeps the edit below its own directory",
 		tests: [
 			"displaced-edit-not-durable",
@@ -47,7 +48,13 @@ export const REAL_DISKS: readonly Row[] = [
 		where: "the store checks first and writes later",
 		happened: "two writers both got a 200 for one slot, and one of the commits was lost",
 		rule: "`doctor` races twelve puts for one key. A writer reads back its fence before the agent starts, and its last commit before it reports it as durable. It checks won slots again before its first commit, each FULL and a drain ([decision 45](decisions/0045-won-slots-are-read-back.md))",
-		tests: ["racy-fence", "replaced-slot-in-drain", "last-commit-replaced", "doctor-race", "racy-storms"],
+		tests: [
+			"racy-fence",
+			"replaced-slot-in-drain",
+			"last-commit-replaced",
+			"doctor-race",
+			"racy-storms",
+		],
 		limit: "for ordinary commits",
 	},
 	{
@@ -70,7 +77,8 @@ export const REAL_DISKS: readonly Row[] = [
 	{
 		id: "W6",
 		where: "the agent outlives its sidecar",
-		happened: "`kill -9` of the sidecar left the agent running, and the next start added a second one",
+		happened:
+			"`kill -9` of the sidecar left the agent running, and the next start added a second one",
 		rule: "a shell on a pipe ends the agent with its sidecar. A start ends survivors before it restores, and never signals a recycled process id ([decision 49](decisions/0049-agents-end-with-their-sidecar.md))",
 		tests: [
 			"agent-ends-with-sidecar",
@@ -84,7 +92,8 @@ export const REAL_DISKS: readonly Row[] = [
 	{
 		id: "W7",
 		where: "a database cannot be copied, is read-only, or is encrypted",
-		happened: "each start added a raw copy; a read-only database was not stored; an encrypted one and its log came from different moments",
+		happened:
+			"each start added a raw copy; a read-only database was not stored; an encrypted one and its log came from different moments",
 		rule: "raw bytes have one place for all sessions. A read-only database is copied with its log, and the copy is read. `X`, `X-wal` and `X-journal` are one set whatever the header says. The set is stored as of one moment, or reported",
 		tests: [
 			"one-raw-copy",
@@ -99,14 +108,16 @@ export const REAL_DISKS: readonly Row[] = [
 	{
 		id: "W8",
 		where: "directories and files of another owner",
-		happened: "a mode or a time that could not be set stopped the start, and the imposed mode was committed",
+		happened:
+			"a mode or a time that could not be set stopped the start, and the imposed mode was committed",
 		rule: "the restore records modes and times that the file system refuses. As long as the disk keeps its value, that is not a change. A mode that the user set is kept",
 		tests: ["mode-of-other-user", "mode-set-unwatched", "mode-only-difference", "owner-refused"],
 	},
 	{
 		id: "W9",
 		where: "mounts inside the workspace",
-		happened: "a rename across mounts fails (EXDEV), a mount point cannot be replaced (EBUSY), `lost+found` cannot be read",
+		happened:
+			"a rename across mounts fails (EXDEV), a mount point cannot be replaced (EBUSY), `lost+found` cannot be read",
 		rule: "files are staged on the mount they belong to, and a mounted file is written in place. A read-only mount with other content than the log is left alone and reported; the agent starts. The restore reports what it cannot do before it moves anything",
 		tests: [
 			"mount-staging",
@@ -124,7 +135,12 @@ export const REAL_DISKS: readonly Row[] = [
 		where: "read-only directories, immutable and append-only files",
 		happened: "a restore deleted some files and then met one that it could not delete",
 		rule: "read-only directories are made writable during the restore and reset afterwards, also after a kill. The restore finds files that it cannot replace first, and then moves nothing",
-		tests: ["read-only-directories-opened", "killed-restore-mode", "immutable-directory", "unreplaceable-file"],
+		tests: [
+			"read-only-directories-opened",
+			"killed-restore-mode",
+			"immutable-directory",
+			"unreplaceable-file",
+		],
 	},
 	{
 		id: "W11",
@@ -144,7 +160,8 @@ export const REAL_DISKS: readonly Row[] = [
 	{
 		id: "W12",
 		where: "a rollback with databases in WAL mode",
-		happened: "the bytes of a database in WAL mode never equal those in the log, so each rollback reported a difference and exited 3",
+		happened:
+			"the bytes of a database in WAL mode never equal those in the log, so each rollback reported a difference and exited 3",
 		rule: "databases are compared by content, and a rollback does not touch one that did not change",
 		tests: ["unchanged-database-rollback", "changed-database-rollback"],
 	},
@@ -180,15 +197,24 @@ export const REAL_DISKS: readonly Row[] = [
 	{
 		id: "W17",
 		where: "the store refuses a request for good",
-		happened: 'every refusal counted as "in doubt": the same bytes were put forever, and the store\'s message was not shown',
+		happened:
+			'every refusal counted as "in doubt": the same bytes were put forever, and the store\'s message was not shown',
 		rule: "400 with a code, 405, 411, 413, 507 and similar answers fail at once, with the store's message and a remedy. An answer stays in doubt if the store may have carried out the request ([decision 46](decisions/0046-certain-refusals.md))",
 		tests: ["refusal-ends-verb", "refusal-beside-agent"],
 	},
 	{
 		id: "W18",
 		where: "the AWS SDK's own settings",
-		happened: "checksums, endpoints, addressing style, proxies and certificates of the environment were not honoured",
+		happened:
+			"checksums, endpoints, addressing style, proxies and certificates of the environment were not honoured",
 		rule: "the sidecar reads all of them from variables and the shared config file. [Stores](stores.md) lists the servers that were tried",
-		tests: ["s3-checksums-when-required", "s3-default-profile", "s3-export-settings", "s3-proxy", "s3-no-proxy", "s3-ca-bundle"],
+		tests: [
+			"s3-checksums-when-required",
+			"s3-default-profile",
+			"s3-export-settings",
+			"s3-proxy",
+			"s3-no-proxy",
+			"s3-ca-bundle",
+		],
 	},
 ];

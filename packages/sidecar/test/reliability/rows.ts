@@ -1,4 +1,7 @@
-/** The rows of docs/reliability.md. `pnpm docs:write` writes its tables from them; the prose around the tables stays as it is. */
+/**
+ * The rows of docs/reliability.md. `pnpm docs:write` writes its tables from them; the prose around
+ * the tables stays as it is.
+ */
 import { table, withTables } from "../../src/library/doctor/document.ts";
 import { testOf } from "../test-ids.ts";
 import { FAULTS } from "./faults.ts";
@@ -34,17 +37,24 @@ const INCIDENT_HEADS = ["no.", "where", "cause", "what prevents it here"];
 const TABLES: Readonly<Record<string, Table>> = {
 	incidents: { heads: INCIDENT_HEADS, rows: INCIDENTS },
 	"latent-defects": { heads: INCIDENT_HEADS, rows: LATENT_DEFECTS },
-	"real-disks": { heads: ["no.", "what happens", "cause of the loss", "what prevents it here"], rows: REAL_DISKS },
+	"real-disks": {
+		heads: ["no.", "what happens", "cause of the loss", "what prevents it here"],
+		rows: REAL_DISKS,
+	},
 	faults: { heads: FAULT_HEADS, rows: FAULTS },
 	machines: { heads: FAULT_HEADS, rows: MACHINES },
 };
 
 export const ROWS: readonly Row[] = Object.values(TABLES).flatMap(({ rows }) => rows);
 
-/** @param text of docs/reliability.md @returns the same with every table as the rows and the tests have it now */
+/**
+ * @param text of docs/reliability.md @returns the same with every table as the rows and the tests
+ * have it now
+ */
 export function reliabilityPage(text: string): string {
 	const made = Object.entries(TABLES).map(
-		([name, { heads, rows }]) => [name, () => table([...heads, "tests", "result"], rows.map(cellsOf))] as const,
+		([name, { heads, rows }]) =>
+			[name, () => table([...heads, "tests", "result"], rows.map(cellsOf))] as const,
 	);
 	return withTables("docs/reliability.md", text, Object.fromEntries(made));
 }

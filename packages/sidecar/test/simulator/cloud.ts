@@ -1,4 +1,7 @@
-/** What S3 holds, and the moments at which it changes. Every look at it is of one instant: S3's listings are consistent. */
+/**
+ * What S3 holds, and the moments at which it changes. Every look at it is of one instant: S3's
+ * listings are consistent.
+ */
 import type { World } from "./world.ts";
 
 export interface CloudObject {
@@ -29,7 +32,10 @@ export class Cloud {
 	write(key: string, body: Buffer): void {
 		const before = this.objects.get(key);
 		// S3 keeps whole seconds.
-		const object = { body: Buffer.from(body), lastModifiedMs: Math.floor(this.#world.nowMs / 1000) * 1000 };
+		const object = {
+			body: Buffer.from(body),
+			lastModifiedMs: Math.floor(this.#world.nowMs / 1000) * 1000,
+		};
 		this.objects.set(key, object);
 		if (before?.body.equals(body) === true) return;
 		this.#sorted = undefined;

@@ -38,7 +38,9 @@ export function contentOfNode(node: Node): string {
 }
 
 export function contentOfEntry(entry: Entry): string {
-	return entry.type === "file" ? `file ${entry.chunks.map(({ sha256 }) => sha256).join(" ")}` : entry.type;
+	return entry.type === "file"
+		? `file ${entry.chunks.map(({ sha256 }) => sha256).join(" ")}`
+		: entry.type;
 }
 
 export function contentOfDisk(disk: Disk): Content {
@@ -46,18 +48,24 @@ export function contentOfDisk(disk: Disk): Content {
 }
 
 export function contentOfTree(tree: Tree, isWanted: (path: Path) => boolean): Content {
-	return new Map([...tree].filter(([path]) => isWanted(path)).map(([path, entry]) => [path, contentOfEntry(entry)]));
+	return new Map(
+		[...tree]
+			.filter(([path]) => isWanted(path))
+			.map(([path, entry]) => [path, contentOfEntry(entry)]),
+	);
 }
 
 /** The first path in which the two differ. */
 export function difference(a: Content, b: Content): string | undefined {
-	for (const [path, content] of a) if (b.get(path) !== content) return path === "" ? "(root)" : path;
+	for (const [path, content] of a)
+		if (b.get(path) !== content) return path === "" ? "(root)" : path;
 	for (const path of b.keys()) if (!a.has(path)) return path === "" ? "(root)" : path;
 	return undefined;
 }
 
 export function remove(disk: Disk, path: Path): void {
-	for (const each of [...disk.keys()]) if (each === path || each.startsWith(`${path}/`)) disk.delete(each);
+	for (const each of [...disk.keys()])
+		if (each === path || each.startsWith(`${path}/`)) disk.delete(each);
 }
 
 export function put(disk: Disk, path: Path, node: Node): void {

@@ -1,6 +1,7 @@
 /**
- * Real files below one directory, where a call that changes something fails when it is told to: once, as a disk does, or from then on,
- * as for a process that was killed there. What was done before stays done, in its order.
+ * Real files below one directory, where a call that changes something fails when it is told to:
+ * once, as a disk does, or from then on, as for a process that was killed there. What was done
+ * before stays done, in its order.
  */
 
 import fs from "node:fs";
@@ -100,7 +101,13 @@ export class FailingDisk implements Disposable {
 /** Errors as Node makes them; a killed process never sees one. */
 function made(failure: Failure, name: Name): Error {
 	const error = new Error(`${failure}: made up, ${name}`);
-	return failure === "killed" ? error : Object.assign(error, { code: failure, errno: -ERRNO[failure], syscall: name.replace("Sync", "") });
+	return failure === "killed"
+		? error
+		: Object.assign(error, {
+				code: failure,
+				errno: -ERRNO[failure],
+				syscall: name.replace("Sync", ""),
+			});
 }
 
 function mayWrite(flags: unknown): boolean {

@@ -1,4 +1,7 @@
-/** Restores that fail or are killed at any step, on real files. `HALF_RESTORES` gives another number, `FC_SEED` another beginning. */
+/**
+ * Restores that fail or are killed at any step, on real files. `HALF_RESTORES` gives another
+ * number, `FC_SEED` another beginning.
+ */
 import { expect, it } from "vitest";
 import { halfRestores } from "./half-restores.ts";
 

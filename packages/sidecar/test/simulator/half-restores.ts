@@ -1,8 +1,10 @@
 /**
- * Storms on real disks: two machines edit one workspace, and restores of the second fail or are killed at a random step.
+ * Storms on real disks: two machines edit one workspace, and restores of the second fail or are
+ * killed at a random step.
  *
- * What must hold after each start, whether it failed, was killed or succeeded: every text that was on the disk before is on the disk, in
- * the log, or in the trash and in its journal. Once a flush says that all is durable, every text is in the log.
+ * What must hold after each start, whether it failed, was killed or succeeded: every text that was
+ * on the disk before is on the disk, in the log, or in the trash and in its journal. Once a flush
+ * says that all is durable, every text is in the log.
  */
 import { mkdirSync } from "node:fs";
 import { Dice } from "../../../testkit/dice.ts";
@@ -19,7 +21,13 @@ import { edit, TextsInLog, textsBelow } from "./real-disk.ts";
 export interface HalfRestores {
 	readonly violations: readonly string[];
 	readonly trace: readonly string[];
-	readonly counts: { restores: number; failures: number; kills: number; displaced: number; commits: number };
+	readonly counts: {
+		restores: number;
+		failures: number;
+		kills: number;
+		displaced: number;
+		commits: number;
+	};
 }
 
 const NAMES = ["a", "b", "c", "d/a", "d/b", "d/e/f", "d", "e/x", "e"];
@@ -59,7 +67,8 @@ class Storm {
 			this.#edit("b", this.#dice.below(6));
 			const mayFail = 1 + this.#dice.below(3);
 			if (this.#dice.chance(0.2)) await this.#attempt(true, () => this.#look());
-			for (let attempt = 0; attempt < mayFail; attempt++) if (await this.#attempt(true, () => this.#start("b"))) break;
+			for (let attempt = 0; attempt < mayFail; attempt++)
+				if (await this.#attempt(true, () => this.#start("b"))) break;
 			await this.#live("b", this.#dice.below(3));
 		}
 		this.counts.commits = this.#inLog.commits;
@@ -89,10 +98,13 @@ class Storm {
 			if (session.waiting === 0 && (session.deferredDeletions === 0 || session.isSuperseded)) break;
 		}
 		await this.#inLog.refresh();
-		if (session.waiting > 0) return this.#broken(`${machine} is not durable: ${JSON.stringify(session.waitingPaths)}`);
-		for (const [text, where] of texts) if (!this.#inLog.has(text)) this.#broken(`${machine} said that ${where} is durable`);
+		if (session.waiting > 0)
+			return this.#broken(`${machine} is not durable: ${JSON.stringify(session.waitingPaths)}`);
+		for (const [text, where] of texts)
+			if (!this.#inLog.has(text)) this.#broken(`${machine} said that ${where} is durable`);
 		const left = displacedFiles(this.#bench.privateDir(machine));
-		if (left.length > 0) this.#broken(`${machine} said that all is durable, and ${left[0]?.to} is not`);
+		if (left.length > 0)
+			this.#broken(`${machine} said that all is durable, and ${left[0]?.to} is not`);
 	}
 
 	async #start(machine: string): Promise<Session> {
@@ -120,9 +132,12 @@ class Storm {
 		this.#disk.disarm();
 		const { failed } = this.#disk;
 		this.counts.restores++;
-		this.trace.push(`a start of b${failed === undefined ? "" : `, ${failure} at ${failed}`}: ${error ?? "ok"}`);
+		this.trace.push(
+			`a start of b${failed === undefined ? "" : `, ${failure} at ${failed}`}: ${error ?? "ok"}`,
+		);
 		if (failed !== undefined) this.counts[failure === "killed" ? "kills" : "failures"]++;
-		if (error !== undefined && failed === undefined) this.#broken(`a start without a fault failed: ${(error as Error).stack}`);
+		if (error !== undefined && failed === undefined)
+			this.#broken(`a start without a fault failed: ${(error as Error).stack}`);
 		if (error !== undefined && failure !== "killed") this.#explained(error);
 		await this.#inLog.refresh();
 		const journalled = this.#journalled();
@@ -131,7 +146,9 @@ class Storm {
 		for (const [text, where] of before) {
 			if (now.has(text) || journalled.has(text) || this.#inLog.has(text)) continue;
 			const hidden = textsBelow(privateDir("b")).get(text);
-			this.#broken(`the text of ${where} is ${hidden === undefined ? "gone" : `in ${hidden}, and in no journal`}`);
+			this.#broken(
+				`the text of ${where} is ${hidden === undefined ? "gone" : `in ${hidden}, and in no journal`}`,
+			);
 		}
 		return error === undefined;
 	}
@@ -140,12 +157,15 @@ class Storm {
 		// The command turns what the system refused into an error of ours.
 		const known = error instanceof SidecarError ? error : systemRefusal(error);
 		const isExplained = known !== undefined && known.code !== "INTERNAL";
-		if (!isExplained) this.#broken(`a failing disk gives an error without a code: ${(error as Error).stack}`);
+		if (!isExplained)
+			this.#broken(`a failing disk gives an error without a code: ${(error as Error).stack}`);
 	}
 
 	/** Texts in b's trash that its journal names. */
 	#journalled(): Map<string, string> {
-		return new Map(displacedFiles(this.#bench.privateDir("b")).flatMap(({ to }) => [...textsBelow(to)]));
+		return new Map(
+			displacedFiles(this.#bench.privateDir("b")).flatMap(({ to }) => [...textsBelow(to)]),
+		);
 	}
 
 	#edit(machine: string, count: number): void {

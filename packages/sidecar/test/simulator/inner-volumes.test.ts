@@ -1,4 +1,7 @@
-/** Volumes inside a workspace that come and go, as real mounts. `INNER_VOLUMES` gives another number, `FC_SEED` another beginning. */
+/**
+ * Volumes inside a workspace that come and go, as real mounts. `INNER_VOLUMES` gives another
+ * number, `FC_SEED` another beginning.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,9 +1,11 @@
 /**
- * Storms with a volume inside the workspace that comes and goes: `v` of machine b is a real mount, of its own volume, of nothing, or of
- * another volume, also while a session runs. Machine a has an ordinary directory there, and edits it.
+ * Storms with a volume inside the workspace that comes and goes: `v` of machine b is a real mount,
+ * of its own volume, of nothing, or of another volume, also while a session runs. Machine a has an
+ * ordinary directory there, and edits it.
  *
- * What must hold: while the volume is away, no commit of b changes what the log has below `v`, and the other volume keeps its bytes to
- * itself. Every text of b's disk and of its volume stays there, in the log, or in the journalled trash.
+ * What must hold: while the volume is away, no commit of b changes what the log has below `v`, and
+ * the other volume keeps its bytes to itself. Every text of b's disk and of its volume stays there,
+ * in the log, or in the journalled trash.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -19,7 +21,13 @@ import { edit, TextsInLog, textOf, textsBelow } from "./real-disk.ts";
 export interface InnerVolumes {
 	readonly violations: readonly string[];
 	readonly trace: readonly string[];
-	readonly counts: { starts: number; away: number; other: number; toggles: number; commits: number };
+	readonly counts: {
+		starts: number;
+		away: number;
+		other: number;
+		toggles: number;
+		commits: number;
+	};
 }
 
 type State = "own" | "away" | "other";
@@ -52,8 +60,10 @@ class Storm implements Disposable {
 	}
 
 	async play(): Promise<InnerVolumes> {
-		for (const directory of [this.#place, this.#volume("own"), this.#volume("other")]) mkdirSync(directory, { recursive: true });
-		for (let index = 0; index < 3; index++) writeFileSync(join(this.#volume("other"), `${index}`), `of the other volume, ${index}`);
+		for (const directory of [this.#place, this.#volume("own"), this.#volume("other")])
+			mkdirSync(directory, { recursive: true });
+		for (let index = 0; index < 3; index++)
+			writeFileSync(join(this.#volume("other"), `${index}`), `of the other volume, ${index}`);
 		this.#mount("own");
 		for (const name of ["v/kept", "v/d/kept", "kept"]) {
 			mkdirSync(join(this.#bench.workspace("b"), name, ".."), { recursive: true });
@@ -93,7 +103,8 @@ class Storm implements Disposable {
 		await this.#flush(session);
 		await this.#check(before, isAway ? below : undefined);
 		if (!isAway) await this.#checkDurable(session);
-		else if (session.waiting === 0) this.#broken("a volume is away, and everything is called durable");
+		else if (session.waiting === 0)
+			this.#broken("a volume is away, and everything is called durable");
 	}
 
 	/** Between two flushes of a session, and back again. */
@@ -113,27 +124,37 @@ class Storm implements Disposable {
 
 	async #flush(session: Session): Promise<void> {
 		try {
-			for (let again = 0; again < 3; again++) await session.flush({ sweep: true, deletionsAreMeant: this.#state === "own" });
+			for (let again = 0; again < 3; again++)
+				await session.flush({ sweep: true, deletionsAreMeant: this.#state === "own" });
 		} catch (error) {
 			this.#broken(`b cannot flush: ${(error as Error).stack}`);
 		}
 	}
 
-	async #check(before: ReadonlyMap<string, string>, below: ReadonlyMap<string, string> | undefined): Promise<void> {
+	async #check(
+		before: ReadonlyMap<string, string>,
+		below: ReadonlyMap<string, string> | undefined,
+	): Promise<void> {
 		await this.#inLog.refresh();
 		const now = this.#everything();
-		for (const [text, where] of before) if (!now.has(text) && !this.#inLog.has(text)) this.#broken(`the text of ${where} is gone`);
+		for (const [text, where] of before)
+			if (!now.has(text) && !this.#inLog.has(text)) this.#broken(`the text of ${where} is gone`);
 		for (const text of textsBelow(this.#volume("other")).keys())
 			if (this.#inLog.has(text)) this.#broken("a text of another volume is in the log");
-		if (textsBelow(this.#volume("other")).size !== 3) this.#broken("the other volume was written to");
+		if (textsBelow(this.#volume("other")).size !== 3)
+			this.#broken("the other volume was written to");
 		if (below === undefined) return;
 		const after = await this.#belowInLog();
-		for (const [path, text] of below) if (after.get(path) !== text) this.#broken(`${path} changed in the log while its volume was away`);
-		for (const path of after.keys()) if (!below.has(path)) this.#broken(`${path} came to the log while its volume was away`);
+		for (const [path, text] of below)
+			if (after.get(path) !== text)
+				this.#broken(`${path} changed in the log while its volume was away`);
+		for (const path of after.keys())
+			if (!below.has(path)) this.#broken(`${path} came to the log while its volume was away`);
 	}
 
 	async #checkDurable(session: Session): Promise<void> {
-		if (session.waiting > 0) return this.#broken(`not durable: ${JSON.stringify(session.deferred)}`);
+		if (session.waiting > 0)
+			return this.#broken(`not durable: ${JSON.stringify(session.deferred)}`);
 		await this.#inLog.refresh();
 		for (const [text, where] of textsBelow(this.#bench.workspace("b")))
 			if (!this.#inLog.has(text)) this.#broken(`${where} is called durable`);
@@ -143,17 +164,28 @@ class Storm implements Disposable {
 	#everything(): Map<string, string> {
 		const { workspace, privateDir } = this.#bench;
 		const displaced = displacedFiles(privateDir("b")).flatMap(({ to }) => [...textsBelow(to)]);
-		return new Map([...textsBelow(workspace("b")), ...textsBelow(this.#volume("own")), ...displaced]);
+		return new Map([
+			...textsBelow(workspace("b")),
+			...textsBelow(this.#volume("own")),
+			...displaced,
+		]);
 	}
 
 	/** What the newest commit has below `v`, by path. */
 	async #belowInLog(): Promise<Map<string, string>> {
 		const { tree } = (await readLog(this.#bench.store)).head;
-		return new Map([...tree].filter(([path]) => path.startsWith("v/")).map(([path, entry]) => [path, textOf(entry) ?? "directory"]));
+		return new Map(
+			[...tree]
+				.filter(([path]) => path.startsWith("v/"))
+				.map(([path, entry]) => [path, textOf(entry) ?? "directory"]),
+		);
 	}
 
 	#edit(machine: string, count: number): void {
-		const names = machine === "b" && this.#state !== "own" ? NAMES.filter((name) => !name.startsWith("v/")) : NAMES;
+		const names =
+			machine === "b" && this.#state !== "own"
+				? NAMES.filter((name) => !name.startsWith("v/"))
+				: NAMES;
 		edit(this.#bench.workspace(machine), names, count, this.#dice, () => `text ${this.#texts++}`);
 	}
 

@@ -1,8 +1,12 @@
-/** `node main.ts SEED` replays one seed and tells what happened; `node main.ts FIRST COUNT` runs many and names those that fail. */
+/**
+ * `node main.ts SEED` replays one seed and tells what happened; `node main.ts FIRST COUNT` runs
+ * many and names those that fail.
+ */
 import { simulate } from "./simulate.ts";
 
 const [first, count] = process.argv.slice(2).map(Number);
-if (first === undefined || Number.isNaN(first)) throw new Error("usage: main.ts SEED | main.ts FIRST COUNT");
+if (first === undefined || Number.isNaN(first))
+	throw new Error("usage: main.ts SEED | main.ts FIRST COUNT");
 if (count === undefined) {
 	const { trace, violations, counts, digest } = await simulate(first, { isTold: true });
 	for (const line of trace) console.log(line);
@@ -21,6 +25,8 @@ if (count === undefined) {
 		console.log(`seed ${seed}: ${violations[0]?.invariant}: ${violations[0]?.what.slice(0, 600)}`);
 	}
 	console.log(sums);
-	console.log(`${count} seeds, ${failed} failed, ${((performance.now() - started) / count).toFixed(1)} ms each`);
+	console.log(
+		`${count} seeds, ${failed} failed, ${((performance.now() - started) / count).toFixed(1)} ms each`,
+	);
 	process.exitCode = failed > 0 ? 1 : 0;
 }

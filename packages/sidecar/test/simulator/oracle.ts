@@ -1,6 +1,6 @@
 /**
- * Sees everything: each object as it lands, each answer a writer believes. It holds what it sees against the invariants, each by
- * its name, and remembers what was broken.
+ * Sees everything: each object as it lands, each answer a writer believes. It holds what it sees
+ * against the invariants, each by its name, and remembers what was broken.
  */
 
 import type { LogWriter } from "../../src/commit/log-writer.ts";
@@ -57,8 +57,14 @@ export class Oracle {
 	readonly #acked = new Set<number>();
 	/** Places of chunks whose bytes were seen to be right. */
 	readonly #proven = new Set<string>();
-	/** Slots that somebody relies on: a gate was opened, or a drain said durable. By seq, whose commit is in it. */
-	readonly #relied = new Map<number, { readonly id: string; readonly invariant: Invariant; readonly who: string }>();
+	/**
+	 * Slots that somebody relies on: a gate was opened, or a drain said durable. By seq, whose commit
+	 * is in it.
+	 */
+	readonly #relied = new Map<
+		number,
+		{ readonly id: string; readonly invariant: Invariant; readonly who: string }
+	>();
 	#isTorn = false;
 	readonly counts = {
 		replaced: 0,
@@ -84,8 +90,8 @@ export class Oracle {
 	}
 
 	/**
-	 * A racy store replaced an acknowledged commit that others had built upon: the log needs repair, and nothing else is promised. That
-	 * no gate opens on it, and no drain says durable, is.
+	 * A racy store replaced an acknowledged commit that others had built upon: the log needs repair,
+	 * and nothing else is promised. That no gate opens on it, and no drain says durable, is.
 	 */
 	get isTorn(): boolean {
 		return this.#isTorn;
@@ -110,24 +116,39 @@ export class Oracle {
 	gateOpened(process: Process, writer: LogWriter): void {
 		if (process.isReliving) return;
 		this.counts.gates++;
-		this.#world.tell(() => `${process.name}: gate open, fence ${writer.head.seq}, writer ${writer.id.slice(0, 6)}`);
+		this.#world.tell(
+			() => `${process.name}: gate open, fence ${writer.head.seq}, writer ${writer.id.slice(0, 6)}`,
+		);
 		this.#relies(process, writer, "gateOpensAfterFence");
 		const fence = this.#landed.get(writer.head.seq);
-		if (!this.#isTorn && (fence === undefined || fence.id !== writer.head.id || fence.head.fence.writer !== writer.id))
-			this.broken("gateOpensAfterFence", `${process.name} opened its gate on fence ${writer.head.seq}, which the log does not have`);
+		if (
+			!this.#isTorn &&
+			(fence === undefined || fence.id !== writer.head.id || fence.head.fence.writer !== writer.id)
+		)
+			this.broken(
+				"gateOpensAfterFence",
+				`${process.name} opened its gate on fence ${writer.head.seq}, which the log does not have`,
+			);
 		this.acknowledged(process, writer);
 	}
 
-	/** A drain said that everything on the disk is durable. What is in no commit that can be read is not. */
+	/**
+	 * A drain said that everything on the disk is durable. What is in no commit that can be read is
+	 * not.
+	 */
 	closed(process: Process, writer: LogWriter, disk: Content): void {
 		if (process.isReliving) return;
 		this.#relies(process, writer, "believedIsDurable");
 		if (this.#isTorn) return;
 		const inLog = new Set<string>();
-		for (const { head } of this.#landed.values()) for (const entry of head.tree.values()) inLog.add(contentOfEntry(entry));
+		for (const { head } of this.#landed.values())
+			for (const entry of head.tree.values()) inLog.add(contentOfEntry(entry));
 		for (const [path, content] of disk)
 			if (content !== "dir" && !inLog.has(content))
-				this.broken("noByteIsLost", `${process.name} said that ${path} is durable, and no commit has it`);
+				this.broken(
+					"noByteIsLost",
+					`${process.name} said that ${path} is durable, and no commit has it`,
+				);
 	}
 
 	/** From now on nothing may replace the commit, and nothing has. */
@@ -145,7 +166,10 @@ export class Oracle {
 		this.#world.tell(() => `the store replaces commit ${seq} by one of another writer`);
 		const relied = this.#relied.get(seq);
 		if (relied !== undefined && relied.id !== idOf(body))
-			this.broken(relied.invariant, `${relied.who} relied on commit ${seq}, and the store replaced it`);
+			this.broken(
+				relied.invariant,
+				`${relied.who} relied on commit ${seq}, and the store replaced it`,
+			);
 		this.#acked.delete(seq);
 		if (seq !== this.#newest) return this.#tear();
 		this.#landed.delete(seq);
@@ -164,16 +188,24 @@ export class Oracle {
 		this.counts.acks++;
 		const { seq, id, tree } = writer.head;
 		const landed = this.#landed.get(seq);
-		// An ordinary commit is not read back: that a racy store replaced it is found out by the next look.
+		// An ordinary commit is not read back: that a racy store replaced it is found out by the next
+		// look.
 		if (landed?.id !== id && this.counts.replaced > 0) return;
 		if (landed?.id !== id)
-			return this.broken("believedIsDurable", `${process.name} believes in commit ${seq}, which the log does not have`);
+			return this.broken(
+				"believedIsDurable",
+				`${process.name} believes in commit ${seq}, which the log does not have`,
+			);
 		this.#acked.add(seq);
 		const path = difference(
 			contentOfTree(landed.head.tree, () => true),
 			contentOfTree(tree, () => true),
 		);
-		if (path !== undefined) this.broken("believedIsDurable", `${process.name}'s head ${seq} is not what the log says at ${path}`);
+		if (path !== undefined)
+			this.broken(
+				"believedIsDurable",
+				`${process.name}'s head ${seq} is not what the log says at ${path}`,
+			);
 	}
 
 	/** A writer was told that its content lies elsewhere now. */
@@ -190,7 +222,11 @@ export class Oracle {
 			contentOfTree(head.tree, (each) => !isRecovered(each)),
 			content,
 		);
-		if (path !== undefined) this.broken("restoreEqualsCommit", `${path} was restored as something else than commit ${this.#newest} has`);
+		if (path !== undefined)
+			this.broken(
+				"restoreEqualsCommit",
+				`${path} was restored as something else than commit ${this.#newest} has`,
+			);
 	}
 
 	/** At the end of a run: everything that must still be there is. */
@@ -201,7 +237,8 @@ export class Oracle {
 			const object = this.#cloud.objects.get(logKey(seq));
 			const invariant = this.#acked.has(seq) ? "everyAckedByteReachable" : "historyIsImmutable";
 			if (object === undefined) this.broken(invariant, `commit ${seq} is gone`);
-			else if (idOf(object.body) !== id) this.broken("historyIsImmutable", `commit ${seq} is another one now`);
+			else if (idOf(object.body) !== id)
+				this.broken("historyIsImmutable", `commit ${seq} is another one now`);
 			this.#checkReferences(head.tree, seq, invariant);
 		}
 	}
@@ -225,7 +262,8 @@ export class Oracle {
 			this.counts.strays++;
 			return;
 		}
-		if (seq !== this.#newest + 1) return this.broken("historyIsImmutable", `commit ${seq} landed on ${this.#newest}: a gap`);
+		if (seq !== this.#newest + 1)
+			return this.broken("historyIsImmutable", `commit ${seq} landed on ${this.#newest}: a gap`);
 		this.counts.commits++;
 		if (flags.fence === true) this.counts.fences++;
 		if (flags.recovered === true) this.counts.aside++;
@@ -243,7 +281,8 @@ export class Oracle {
 			if (this.counts.replaced > 0) return this.#tear();
 			return this.broken("headIsRestorable", `commit ${seq} does not fold: ${error}`);
 		}
-		if (!isRestorable(head.tree)) this.broken("headIsRestorable", `the tree of commit ${seq} does not hold together`);
+		if (!isRestorable(head.tree))
+			this.broken("headIsRestorable", `the tree of commit ${seq} does not hold together`);
 		this.#newest = seq;
 		this.#landed.set(seq, { id: commit.id, head, atMs: this.#world.nowMs });
 		this.#checkOwner(commit, previous, head);
@@ -254,15 +293,29 @@ export class Oracle {
 		const { info, id } = commit;
 		const owns = head.fence.writer === info.writer && head.fence.seq === info.fenceSeq;
 		const isNobody = info.fenceSeq === 0 && info.flags.recovered === true;
-		if (info.flags.fence !== true && !isNobody && !(info.fenceSeq < info.seq && this.#isFence(info.fenceSeq, info.writer)))
+		if (
+			info.flags.fence !== true &&
+			!isNobody &&
+			!(info.fenceSeq < info.seq && this.#isFence(info.fenceSeq, info.writer))
+		)
 			this.broken("gateOpensAfterFence", `commit ${info.seq} is of a writer that holds no fence`);
-		if (head.leftOut > 0) this.broken("headIsOwnersTree", `commit ${info.seq} lists what is not its writer's to change`);
+		if (head.leftOut > 0)
+			this.broken(
+				"headIsOwnersTree",
+				`commit ${info.seq} lists what is not its writer's to change`,
+			);
 		const intent = this.#intents.get(id);
-		if (intent === undefined) return this.broken("historyIsImmutable", `commit ${info.seq} was sent by nobody`);
+		if (intent === undefined)
+			return this.broken("historyIsImmutable", `commit ${info.seq} was sent by nobody`);
 		const outside = contentOfTree(head.tree, (path) => !isRecovered(path));
 		if (owns) {
-			const path = intent.kind === "tree" ? difference(outside, intent.content) : "(quarantined by the owner)";
-			if (path !== undefined) this.broken("headIsOwnersTree", `commit ${info.seq} has another ${path} than its owner's disk`);
+			const path =
+				intent.kind === "tree" ? difference(outside, intent.content) : "(quarantined by the owner)";
+			if (path !== undefined)
+				this.broken(
+					"headIsOwnersTree",
+					`commit ${info.seq} has another ${path} than its owner's disk`,
+				);
 			return;
 		}
 		const path = difference(
@@ -270,14 +323,24 @@ export class Oracle {
 			contentOfTree(previous.tree, (each) => !isRecovered(each)),
 		);
 		// Only the very first commit of a log may make the root, whoever writes it.
-		if (path !== undefined && previous.tree.has("")) this.broken("headIsOwnersTree", `commit ${info.seq} of no owner changed ${path}`);
+		if (path !== undefined && previous.tree.has(""))
+			this.broken("headIsOwnersTree", `commit ${info.seq} of no owner changed ${path}`);
 		for (const [target, content] of intent.kind === "aside" ? intent.content : [])
-			if (target !== "" && contentOfTree(head.tree, (each) => each === target).get(target) !== content)
-				this.broken("everyAckedByteReachable", `commit ${info.seq} set ${target} aside, and it is not there`);
+			if (
+				target !== "" &&
+				contentOfTree(head.tree, (each) => each === target).get(target) !== content
+			)
+				this.broken(
+					"everyAckedByteReachable",
+					`commit ${info.seq} set ${target} aside, and it is not there`,
+				);
 	}
 
 	#isFence(seq: number, writer: string): boolean {
-		return this.#landed.get(seq)?.head.fence.seq === seq && this.#landed.get(seq)?.head.fence.writer === writer;
+		return (
+			this.#landed.get(seq)?.head.fence.seq === seq &&
+			this.#landed.get(seq)?.head.fence.writer === writer
+		);
 	}
 
 	#checkReferences(tree: Tree, seq: number, invariant: Invariant): void {
@@ -296,7 +359,10 @@ export class Oracle {
 		const place = `${block.key}:${block.offset}:${offset}:${length}:${wanted}`;
 		if (this.#proven.has(place)) return undefined;
 		try {
-			const raw = openBlock(block, object.body.subarray(block.offset, block.offset + block.storedBytes));
+			const raw = openBlock(
+				block,
+				object.body.subarray(block.offset, block.offset + block.storedBytes),
+			);
 			if (sha256(raw.subarray(offset, offset + length)) !== wanted) return "its bytes are others";
 		} catch (error) {
 			return String(error);
@@ -311,11 +377,14 @@ export class Oracle {
 		for (const seq of [this.#newest, ...this.#landed.keys()]) {
 			const { head, atMs } = this.#landed.get(seq) as Landed;
 			if (seq !== this.#newest && this.#world.nowMs - atMs >= KEPT_MS) continue;
-			const isNeeded = key === logKey(seq) || (seq === this.#newest && this.#isOfItsSegment(key, head));
+			const isNeeded =
+				key === logKey(seq) || (seq === this.#newest && this.#isOfItsSegment(key, head));
 			const invariant = this.#acked.has(seq) ? "everyAckedByteReachable" : "noDanglingReference";
-			if (isNeeded) return this.broken(invariant, `${key} was deleted, and commit ${seq} is needed`);
+			if (isNeeded)
+				return this.broken(invariant, `${key} was deleted, and commit ${seq} is needed`);
 			for (const [path, { block }] of chunksOfTree(head.tree))
-				if (block.key === key) return this.broken(invariant, `${key} was deleted, and commit ${seq} has ${path} there`);
+				if (block.key === key)
+					return this.broken(invariant, `${key} was deleted, and commit ${seq} has ${path} there`);
 		}
 	}
 
@@ -326,7 +395,8 @@ export class Oracle {
 }
 
 function* chunksOfTree(tree: Tree): Generator<[Path, ChunkRef]> {
-	for (const [path, entry] of tree) if (entry.type === "file") for (const chunk of entry.chunks) yield [path, chunk];
+	for (const [path, entry] of tree)
+		if (entry.type === "file") for (const chunk of entry.chunks) yield [path, chunk];
 }
 
 function idOf(bytes: Buffer): string {

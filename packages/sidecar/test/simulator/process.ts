@@ -1,14 +1,23 @@
 /**
  * One process in a virtual machine: its clocks, its line to the store, its chance, and its end.
  *
- * Everything that comes to it from outside is written down in order. So a memory image can be continued twice: a second process is
- * given the same things in the same order up to that point, and then lives on its own.
+ * Everything that comes to it from outside is written down in order. So a memory image can be
+ * continued twice: a second process is given the same things in the same order up to that point,
+ * and then lives on its own.
  */
 
 import type { Dice } from "../../../testkit/dice.ts";
 import type { Machine } from "../../src/commit/machine.ts";
 import { SidecarError } from "../../src/errors.ts";
-import type { GetOptions, GetResult, ListOptions, ListPage, ObjectStore, PutOutcome, RequestCounts } from "../../src/store/port.ts";
+import type {
+	GetOptions,
+	GetResult,
+	ListOptions,
+	ListPage,
+	ObjectStore,
+	PutOutcome,
+	RequestCounts,
+} from "../../src/store/port.ts";
 import type { Cloud } from "./cloud.ts";
 import { DAY, HOUR, MINUTE, SECOND, type World } from "./world.ts";
 
@@ -17,13 +26,18 @@ export interface Weather {
 	readonly faults: number;
 	/** The share of requests before which the whole machine stops for hours or days. */
 	readonly freezes: number;
-	/** A store that looks first and writes up to so much later: two PUTs of one key may both be told 200. 0: it never does. */
+	/**
+	 * A store that looks first and writes up to so much later: two PUTs of one key may both be told
+	 * 200. 0: it never does.
+	 */
 	readonly racyMs: number;
 }
 
 export const CALM: Weather = { faults: 0, freezes: 0, racyMs: 0 };
 
-/** Which clocks go on while a machine is frozen; at least one does, else nobody in it could know. */
+/**
+ * Which clocks go on while a machine is frozen; at least one does, else nobody in it could know.
+ */
 export type Frozen = "both" | "wall" | "boot";
 
 type Outcome = { readonly value: unknown } | { readonly error: Error };
@@ -45,9 +59,25 @@ interface Journal {
 const TIMEOUT_MS = 5 * SECOND;
 
 /** What may become of a PUT beside what should, by weight. */
-const FATES = { lostRequest: 4, lostAnswer: 4, late: 4, conflict: 1, busy: 2, twice: 2, denied: 0.3 };
+const FATES = {
+	lostRequest: 4,
+	lostAnswer: 4,
+	late: 4,
+	conflict: 1,
+	busy: 2,
+	twice: 2,
+	denied: 0.3,
+};
 /** Without those that write at once: every write of a racy store is late. */
-const RACY_FATES = { lostRequest: 4, lostAnswer: 0, late: 0, conflict: 1, busy: 2, twice: 0, denied: 0.3 };
+const RACY_FATES = {
+	lostRequest: 4,
+	lostAnswer: 0,
+	late: 0,
+	conflict: 1,
+	busy: 2,
+	twice: 0,
+	denied: 0.3,
+};
 
 /** S3 lists 1,000 keys a page; here few, so that the log changes between two pages. */
 const PAGE_KEYS = 20;
@@ -96,8 +126,10 @@ export class Process {
 		this.machine = {
 			wallMs: () => this.#noted(() => Math.floor(this.#world.nowMs + this.#wallSkewMs)),
 			bootMs: () => this.#noted(() => this.#world.nowMs - this.#bootedAtMs),
-			sleep: (ms) => this.#call<void>("sleep", () => ({ afterMs: ms, outcome: { value: undefined } })),
-			randomBytes: (count) => this.#noted(() => Buffer.from(Array.from({ length: count }, () => this.#dice.below(256)))),
+			sleep: (ms) =>
+				this.#call<void>("sleep", () => ({ afterMs: ms, outcome: { value: undefined } })),
+			randomBytes: (count) =>
+				this.#noted(() => Buffer.from(Array.from({ length: count }, () => this.#dice.below(256)))),
 		};
 	}
 
@@ -119,7 +151,9 @@ export class Process {
 	/** Nothing runs here for a while; the network does not wait. */
 	freeze(ms: number, goesOn: Frozen): void {
 		if (!this.#isAlive || this.#frozenUntilMs > this.#world.nowMs) return;
-		this.#world.tell(() => `${this.name} freezes for ${(ms / HOUR).toFixed(1)} h, clocks that go on: ${goesOn}`);
+		this.#world.tell(
+			() => `${this.name} freezes for ${(ms / HOUR).toFixed(1)} h, clocks that go on: ${goesOn}`,
+		);
 		this.#frozenUntilMs = this.#world.nowMs + ms;
 		if (goesOn === "boot") this.#wallSkewMs -= ms;
 		if (goesOn === "wall") this.#bootedAtMs += ms;
@@ -146,8 +180,9 @@ export class Process {
 	}
 
 	/**
-	 * A second process with this one's memory, which was given the same up to here. Call `relive` on it once its program runs.
-	 * Whatever was on its way when the image was taken belongs to this process; the clone finds its connections broken.
+	 * A second process with this one's memory, which was given the same up to here. Call `relive` on
+	 * it once its program runs. Whatever was on its way when the image was taken belongs to this
+	 * process; the clone finds its connections broken.
 	 */
 	clone(name: string, dice: Dice): Process {
 		return new Process({
@@ -157,7 +192,10 @@ export class Process {
 			dice,
 			weather: this.weather,
 			wallSkewMs: this.#wallSkewMs,
-			past: { journal: { sync: [...this.#journal.sync], delivered: [...this.#journal.delivered] }, bootedAtMs: this.#bootedAtMs },
+			past: {
+				journal: { sync: [...this.#journal.sync], delivered: [...this.#journal.delivered] },
+				bootedAtMs: this.#bootedAtMs,
+			},
 		});
 	}
 
@@ -172,19 +210,32 @@ export class Process {
 		}
 		this.#replay = undefined;
 		for (const [call, { kind }] of [...this.#calls]) {
-			const broken = new SidecarError("STORE_UNREACHABLE", { reason: "the connection did not survive the snapshot" });
+			const broken = new SidecarError("STORE_UNREACHABLE", {
+				reason: "the connection did not survive the snapshot",
+			});
 			const outcome: Outcome =
-				kind === "sleep" ? { value: undefined } : kind === "put" ? { value: { kind: "unknown", cause: broken } } : { error: broken };
+				kind === "sleep"
+					? { value: undefined }
+					: kind === "put"
+						? { value: { kind: "unknown", cause: broken } }
+						: { error: broken };
 			this.#world.after(this.#dice.spread(1, MINUTE), () => this.#deliver(call, outcome));
 		}
 	}
 
-	async list(prefix: string, startAfter: string, limit: number): Promise<ListPage & { readonly isLast: boolean }> {
+	async list(
+		prefix: string,
+		startAfter: string,
+		limit: number,
+	): Promise<ListPage & { readonly isLast: boolean }> {
 		return await this.#read(`LIST ${prefix}`, () => {
 			const most = Math.min(limit, PAGE_KEYS);
 			const keys = this.#cloud.keys(prefix, startAfter, most);
 			const objects = keys.map((key) => {
-				const { body, lastModifiedMs } = this.#cloud.objects.get(key) ?? { body: Buffer.alloc(0), lastModifiedMs: 0 };
+				const { body, lastModifiedMs } = this.#cloud.objects.get(key) ?? {
+					body: Buffer.alloc(0),
+					lastModifiedMs: 0,
+				};
 				return { key, sizeBytes: body.length, lastModifiedMs };
 			});
 			return { value: { objects, storeTimeMs: this.#world.nowMs, isLast: keys.length < most } };
@@ -194,9 +245,11 @@ export class Process {
 	async get(key: string, range: GetOptions["range"]): Promise<GetResult> {
 		return await this.#read(`GET ${key}`, () => {
 			const object = this.#cloud.objects.get(key);
-			if (object === undefined) return { error: new SidecarError("OBJECT_NOT_FOUND", { value: key }) };
+			if (object === undefined)
+				return { error: new SidecarError("OBJECT_NOT_FOUND", { value: key }) };
 			const { body, lastModifiedMs } = object;
-			const part = range === undefined ? body : body.subarray(range.offset, range.offset + range.length);
+			const part =
+				range === undefined ? body : body.subarray(range.offset, range.offset + range.length);
 			return { value: { body: part, totalBytes: body.length, lastModifiedMs } };
 		});
 	}
@@ -215,12 +268,21 @@ export class Process {
 	}
 
 	/** What becomes of a PUT. Each of these S3, or what lies between, can do. */
-	#sendPut(key: string, body: Buffer): { afterMs: number; outcome?: Outcome; at?: { ms: number; run: () => Outcome } } {
+	#sendPut(
+		key: string,
+		body: Buffer,
+	): { afterMs: number; outcome?: Outcome; at?: { ms: number; run: () => Outcome } } {
 		const frozenMs = this.#maybeFreeze();
 		const there = frozenMs + this.#dice.spread(5, 400);
 		const back = there + this.#dice.spread(5, 400);
-		const unknown = (reason: string): Outcome => ({ value: { kind: "unknown", cause: new Error(reason) } satisfies PutOutcome });
-		const create = (): Outcome => ({ value: { kind: this.#cloud.putIfAbsent(key, body) ? "created" : "exists" } satisfies PutOutcome });
+		const unknown = (reason: string): Outcome => ({
+			value: { kind: "unknown", cause: new Error(reason) } satisfies PutOutcome,
+		});
+		const create = (): Outcome => ({
+			value: {
+				kind: this.#cloud.putIfAbsent(key, body) ? "created" : "exists",
+			} satisfies PutOutcome,
+		});
 		const fate = this.#fate(frozenMs, this.weather.racyMs > 0 ? RACY_FATES : FATES);
 		this.#world.tell(() => `${this.name}: PUT ${key} ${fate === "ok" ? "" : fate}`);
 		switch (fate) {
@@ -247,14 +309,24 @@ export class Process {
 				this.#world.after(there, create);
 				return { afterMs: back + 5, at: { ms: there + 5, run: create } };
 			case "denied":
-				return { afterMs: back, outcome: { error: new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" }) } };
+				return {
+					afterMs: back,
+					outcome: {
+						error: new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" }),
+					},
+				};
 			default:
 				throw new Error(`no such fate: ${fate}`);
 		}
 	}
 
 	/** Looks at once, writes later. */
-	#sendRacyPut(key: string, body: Buffer, thereMs: number, backMs: number): { afterMs: number; at: { ms: number; run: () => Outcome } } {
+	#sendRacyPut(
+		key: string,
+		body: Buffer,
+		thereMs: number,
+		backMs: number,
+	): { afterMs: number; at: { ms: number; run: () => Outcome } } {
 		const writesMs = this.weather.racyMs * (0.7 + 0.3 * this.#dice.roll());
 		const run = (): Outcome => {
 			if (this.#cloud.objects.has(key)) return { value: { kind: "exists" } satisfies PutOutcome };
@@ -269,14 +341,21 @@ export class Process {
 			const frozenMs = this.#maybeFreeze();
 			const there = frozenMs + this.#dice.spread(5, 200);
 			const fate = this.#fate(frozenMs, { unreachable: 1, denied: 0.1 });
-			if (fate === "ok") return { afterMs: there + this.#dice.spread(5, 200), at: { ms: there, run: look } };
+			if (fate === "ok")
+				return { afterMs: there + this.#dice.spread(5, 200), at: { ms: there, run: look } };
 			this.#world.tell(() => `${this.name}: ${what} ${fate}`);
 			const code = fate === "denied" ? "STORE_ACCESS_DENIED" : "STORE_UNREACHABLE";
-			return { afterMs: frozenMs + TIMEOUT_MS, outcome: { error: new SidecarError(code, { value: what, reason: "made up" }) } };
+			return {
+				afterMs: frozenMs + TIMEOUT_MS,
+				outcome: { error: new SidecarError(code, { value: what, reason: "made up" }) },
+			};
 		});
 	}
 
-	#fate<T extends string>(frozenMs: number, weights: Readonly<Record<T, number>>): T | "ok" | "lostRequest" | "unreachable" {
+	#fate<T extends string>(
+		frozenMs: number,
+		weights: Readonly<Record<T, number>>,
+	): T | "ok" | "lostRequest" | "unreachable" {
 		const isCutOff = this.#world.nowMs + frozenMs < this.#cutOffUntilMs;
 		if (isCutOff) return "lostRequest" in weights ? "lostRequest" : "unreachable";
 		return this.#dice.chance(this.weather.faults) ? this.#dice.weighted(weights) : "ok";

@@ -1,6 +1,16 @@
 /** Edits of real directories, and what is in them, for storms. */
 import { hash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	lstatSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import type { Dice } from "../../../testkit/dice.ts";
 import { readLog } from "../../src/commit/read-log.ts";
@@ -8,7 +18,13 @@ import type { Entry } from "../../src/log/types.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 
 /** What an agent does: writes, deletes, links, makes directories, whatever stands in the way. */
-export function edit(root: string, names: readonly string[], count: number, dice: Dice, text: () => string): void {
+export function edit(
+	root: string,
+	names: readonly string[],
+	count: number,
+	dice: Dice,
+	text: () => string,
+): void {
 	for (let edits = count; edits > 0; edits--) {
 		const path = join(root, dice.oneOf(names));
 		const kind = dice.weighted({ write: 6, remove: 2, link: 1, directory: 1 });

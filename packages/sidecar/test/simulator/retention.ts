@@ -7,7 +7,10 @@ import type { Process } from "./process.ts";
 /** Undefined where the store would not let it. */
 export async function sweepOnce(process: Process): Promise<number | undefined> {
 	try {
-		const { sweptSeqs, packs } = await retain(process.store, { log: silentLog, machine: process.machine });
+		const { sweptSeqs, packs } = await retain(process.store, {
+			log: silentLog,
+			machine: process.machine,
+		});
 		return sweptSeqs.length + packs.swept.count;
 	} catch (error) {
 		if (error instanceof SidecarError && [5, 6, 7].includes(error.exitStatus)) return undefined;

@@ -1,7 +1,8 @@
 /**
- * The sidecar on a disk in memory: restore, fence, gate, flushes, close. The log's side of it is the real code: `readLog`,
- * `readBlocks`, `planReconcile`, `LogWriter`, `BlockBuilder`, `ChunkIndex`. What stands here is what `Session` and `Flusher` do with
- * a real disk, in its plainest form.
+ * The sidecar on a disk in memory: restore, fence, gate, flushes, close. The log's side of it is
+ * the real code: `readLog`, `readBlocks`, `planReconcile`, `LogWriter`, `BlockBuilder`,
+ * `ChunkIndex`. What stands here is what `Session` and `Flusher` do with a real disk, in its
+ * plainest form.
  */
 
 import { BlockBuilder } from "../../src/commit/block-builder.ts";
@@ -51,7 +52,9 @@ export interface Machine {
 export type End = "closed" | "superseded" | "not durable" | "no gate";
 
 /** What a commit on its way is to say; the oracle compares. */
-export type Intent = { readonly kind: "tree"; readonly content: Content } | { readonly kind: "aside"; readonly content: Content };
+export type Intent =
+	| { readonly kind: "tree"; readonly content: Content }
+	| { readonly kind: "aside"; readonly content: Content };
 
 interface Pending {
 	readonly local: Map<Path, Entry>;
@@ -90,7 +93,8 @@ export class Sidecar {
 		if (!(await this.#boot())) return "no gate";
 		for (let round = 0; round < rounds; round++) {
 			await this.#pause();
-			for (let edits = Math.floor(this.#process.roll() * 4); edits > 0; edits--) edit(this.machine.disk, () => this.#process.roll());
+			for (let edits = Math.floor(this.#process.roll() * 4); edits > 0; edits--)
+				edit(this.machine.disk, () => this.#process.roll());
 			if (this.#process.roll() < 0.8) await this.#tryFlush(false);
 			if (this.#process.roll() < 0.3) await this.#tryRepack();
 			// A superseded daemon lives on until somebody ends it.
@@ -101,8 +105,13 @@ export class Sidecar {
 			isDurable = await this.#tryFlush(true);
 			if (!isDurable) await this.#process.machine.sleep(SECOND);
 		}
-		if (isDurable && this.#writer !== undefined) this.#oracle.closed(this.#process, this.#writer, contentOfDisk(this.machine.disk));
-		return !isDurable ? "not durable" : this.writer?.isSuperseded === true ? "superseded" : "closed";
+		if (isDurable && this.#writer !== undefined)
+			this.#oracle.closed(this.#process, this.#writer, contentOfDisk(this.machine.disk));
+		return !isDurable
+			? "not durable"
+			: this.writer?.isSuperseded === true
+				? "superseded"
+				: "closed";
 	}
 
 	async #pause(): Promise<void> {
@@ -145,19 +154,29 @@ export class Sidecar {
 		return outcome.kind === "committed" ? "won" : outcome.kind === "unknown" ? "unknown" : "lost";
 	}
 
-	/** Brings the disk to the head, keeping what was changed on it, and gives the head's content as it was read. */
+	/**
+	 * Brings the disk to the head, keeping what was changed on it, and gives the head's content as it
+	 * was read.
+	 */
 	async #restore(read: LogRead): Promise<Content> {
 		const target = new Map([...read.head.tree].filter(([path]) => !isRecovered(path)));
 		const texts = await this.#texts(target, read);
 		const { disk, base } = this.machine;
-		const like = (node: string, entry: Entry | undefined) => entry !== undefined && contentOfEntry(entry) === node;
+		const like = (node: string, entry: Entry | undefined) =>
+			entry !== undefined && contentOfEntry(entry) === node;
 		const onDisk = new Map<Path, OnDisk>();
 		for (const [path, node] of disk) {
 			const content = contentOfNode(node);
-			onDisk.set(path, { type: node.type, likeTarget: like(content, target.get(path)), likeBase: like(content, base?.get(path)) });
+			onDisk.set(path, {
+				type: node.type,
+				likeTarget: like(content, target.get(path)),
+				likeBase: like(content, base?.get(path)),
+			});
 		}
 		const plan = planReconcile(onDisk, base, target, () => true);
-		for (const [path, action] of plan) if (path !== "" && (action === "trash" || action.startsWith("quarantine"))) remove(disk, path);
+		for (const [path, action] of plan)
+			if (path !== "" && (action === "trash" || action.startsWith("quarantine")))
+				remove(disk, path);
 		for (const path of [...target.keys()].sort()) {
 			const action = plan.get(path);
 			if (path === "" || (action !== "write" && action !== "quarantine-and-write")) continue;
@@ -176,7 +195,8 @@ export class Sidecar {
 
 	async #texts(target: ReadonlyMap<Path, Entry>, read: LogRead): Promise<Map<Path, string>> {
 		const found = new Map<string, Buffer>();
-		const name = ({ block, offset, length }: ChunkRef) => `${block.key}:${block.offset}:${offset}:${length}`;
+		const name = ({ block, offset, length }: ChunkRef) =>
+			`${block.key}:${block.offset}:${offset}:${length}`;
 		const wanted = new Map<string, ChunkRef[]>();
 		for (const entry of target.values()) {
 			if (entry.type !== "file") continue;
@@ -189,13 +209,18 @@ export class Sidecar {
 		await readBlocks(this.#process.store, blocks, read.starts, async (block, raw) => {
 			for (const chunk of wanted.get(`${block.key}:${block.offset}`) ?? []) {
 				const bytes = Buffer.from(raw.subarray(chunk.offset, chunk.offset + chunk.length));
-				if (sha256(bytes) !== chunk.sha256) throw new SidecarError("OBJECT_CORRUPT", { value: block.key });
+				if (sha256(bytes) !== chunk.sha256)
+					throw new SidecarError("OBJECT_CORRUPT", { value: block.key });
 				found.set(name(chunk), bytes);
 			}
 		});
 		const texts = new Map<Path, string>();
 		for (const [path, entry] of target) {
-			if (entry.type === "file") texts.set(path, Buffer.concat(entry.chunks.map((chunk) => found.get(name(chunk)) as Buffer)).toString());
+			if (entry.type === "file")
+				texts.set(
+					path,
+					Buffer.concat(entry.chunks.map((chunk) => found.get(name(chunk)) as Buffer)).toString(),
+				);
 		}
 		return texts;
 	}
@@ -214,7 +239,10 @@ export class Sidecar {
 	async #tryRepack(): Promise<void> {
 		const writer = this.#writer as LogWriter;
 		if (writer.isSuperseded || writer.isUndecided) return;
-		this.#intent = { kind: "tree", content: contents(new Map([...writer.head.tree].filter(([path]) => !isRecovered(path)))) };
+		this.#intent = {
+			kind: "tree",
+			content: contents(new Map([...writer.head.tree].filter(([path]) => !isRecovered(path)))),
+		};
 		try {
 			const { kind } = await repack(this.#process.store, this.#process.machine, writer);
 			if (kind === "unknown") this.#pending = { local: this.#local };
@@ -252,7 +280,9 @@ export class Sidecar {
 				const chunks: ChunkRef[] = [];
 				for (const bytes of chunksOf(node.text)) {
 					const sha = sha256(bytes);
-					chunks.push(writer.index.lookup(sha) ?? builder.lookup(sha) ?? (await builder.add(sha, bytes)));
+					chunks.push(
+						writer.index.lookup(sha) ?? builder.lookup(sha) ?? (await builder.add(sha, bytes)),
+					);
 				}
 				changed.set(path, {
 					type: "file",
@@ -278,22 +308,38 @@ export class Sidecar {
 			this.#local = local;
 			return true;
 		}
-		this.#intent = isAside ? { kind: "aside", content: contents(aside) } : { kind: "tree", content: contentOfDisk(captured) };
+		this.#intent = isAside
+			? { kind: "aside", content: contents(aside) }
+			: { kind: "tree", content: contentOfDisk(captured) };
 		const outcome = isAside
-			? await writer.commit({ changed: aside, removed: new Set() }, inline, { recovered: true }, { inHurry: closed })
-			: await writer.commit({ changed, removed }, inline, closed ? { closed: true } : {}, { inHurry: closed });
+			? await writer.commit(
+					{ changed: aside, removed: new Set() },
+					inline,
+					{ recovered: true },
+					{ inHurry: closed },
+				)
+			: await writer.commit({ changed, removed }, inline, closed ? { closed: true } : {}, {
+					inHurry: closed,
+				});
 		if (outcome.kind === "unknown") {
 			this.#pending = { local };
 			return false;
 		}
-		if (outcome.kind !== "committed") return this.#lost(writer, outcome.kind === "lost" && outcome.isBroken);
+		if (outcome.kind !== "committed")
+			return this.#lost(writer, outcome.kind === "lost" && outcome.isBroken);
 		this.#adopt(writer, { local });
-		return captured.size === this.machine.disk.size && [...captured].every(([path, node]) => this.machine.disk.get(path) === node);
+		return (
+			captured.size === this.machine.disk.size &&
+			[...captured].every(([path, node]) => this.machine.disk.get(path) === node)
+		);
 	}
 
-	/** Where the log does not continue what this writer knew, what is durable is what the log says. */
+	/**
+	 * Where the log does not continue what this writer knew, what is durable is what the log says.
+	 */
 	#lost(writer: LogWriter, isBroken: boolean): "again" {
-		if (isBroken) this.#local = new Map([...writer.head.tree].filter(([path]) => !isRecovered(path)));
+		if (isBroken)
+			this.#local = new Map([...writer.head.tree].filter(([path]) => !isRecovered(path)));
 		return "again";
 	}
 
@@ -314,7 +360,10 @@ export class Sidecar {
 		this.#oracle.acknowledged(this.#process, writer);
 	}
 
-	/** Files of a superseded writer, below its own directory. A directory there is never replaced by a file: its name gets a tilde. */
+	/**
+	 * Files of a superseded writer, below its own directory. A directory there is never replaced by a
+	 * file: its name gets a tilde.
+	 */
 	#aside(writer: LogWriter, changed: ReadonlyMap<Path, Entry>): Map<Path, Entry> {
 		const { tree } = writer.head;
 		const home = `${RECOVERED_DIRECTORY}/${writer.id}`;
@@ -325,7 +374,8 @@ export class Sidecar {
 			while (tree.get(target)?.type === "dir") target += "~";
 			aside.set(target, entry);
 			for (let parent = parentOf(target); ; parent = parentOf(parent)) {
-				if (tree.get(parent)?.type !== "dir") aside.set(parent, { type: "dir", mode: 0o700, mtimeNs: 0n });
+				if (tree.get(parent)?.type !== "dir")
+					aside.set(parent, { type: "dir", mode: 0o700, mtimeNs: 0n });
 				if (parent === "") break;
 			}
 		}

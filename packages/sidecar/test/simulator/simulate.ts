@@ -12,9 +12,18 @@ import { DAY, HOUR, MINUTE, SECOND, World } from "./world.ts";
 export interface Outcome {
 	readonly seed: number;
 	readonly violations: readonly Violation[];
-	readonly counts: Oracle["counts"] & { clones: number; kills: number; freezes: number; events: number; days: number };
+	readonly counts: Oracle["counts"] & {
+		clones: number;
+		kills: number;
+		freezes: number;
+		events: number;
+		days: number;
+	};
 	readonly trace: readonly string[];
-	/** SHA-256 of every event, every line of the trace and all that the store holds at the end; empty where nothing is told. */
+	/**
+	 * SHA-256 of every event, every line of the trace and all that the store holds at the end; empty
+	 * where nothing is told.
+	 */
 	readonly digest: string;
 }
 
@@ -32,7 +41,8 @@ export interface SimulateOptions {
 }
 
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
-	// Weather makes errors by the thousand; where they come from is asked for only when a seed is replayed.
+	// Weather makes errors by the thousand; where they come from is asked for only when a seed is
+	// replayed.
 	const { stackTraceLimit } = Error;
 	if (options.isTold !== true) Error.stackTraceLimit = 0;
 	try {
@@ -51,7 +61,12 @@ class Run {
 	readonly #weather: Weather;
 	readonly #running = new Map<
 		Process,
-		{ readonly sidecar: Sidecar; readonly habits: Habits; readonly start: Machine; readonly closes: boolean }
+		{
+			readonly sidecar: Sidecar;
+			readonly habits: Habits;
+			readonly start: Machine;
+			readonly closes: boolean;
+		}
 	>();
 	readonly #counts = { clones: 0, kills: 0, freezes: 0 };
 	#processes = 0;
@@ -77,10 +92,13 @@ class Run {
 		const isLong = dice.chance(0.1);
 		const machines = 2 + dice.below(2);
 		for (let index = 0; index < machines; index++) this.#host(`vm${index}`, isLong);
-		for (let sweeps = dice.below(8); sweeps > 0; sweeps--) this.#world.after(dice.spread(MINUTE, 60 * DAY), () => this.#sweep(CALM));
-		for (let troubles = dice.below(10); troubles > 0; troubles--) this.#world.after(dice.spread(SECOND, 20 * DAY), () => this.#trouble());
+		for (let sweeps = dice.below(8); sweeps > 0; sweeps--)
+			this.#world.after(dice.spread(MINUTE, 60 * DAY), () => this.#sweep(CALM));
+		for (let troubles = dice.below(10); troubles > 0; troubles--)
+			this.#world.after(dice.spread(SECOND, 20 * DAY), () => this.#trouble());
 		await this.#world.run(() => this.#world.events > MAX_EVENTS);
-		if (this.#world.events > MAX_EVENTS) this.#oracle.broken("noUnexpectedError", "the run does not end");
+		if (this.#world.events > MAX_EVENTS)
+			this.#oracle.broken("noUnexpectedError", "the run does not end");
 		await this.#conclude();
 		return {
 			seed: this.#seed,
@@ -96,7 +114,9 @@ class Run {
 		};
 	}
 
-	/** A machine that starts its sidecar a few times, now with the disk it had, now with an empty one. */
+	/**
+	 * A machine that starts its sidecar a few times, now with the disk it had, now with an empty one.
+	 */
 	#host(name: string, isLong: boolean): void {
 		const dice = this.#dice;
 		let machine: Machine = { disk: emptyDisk(), base: undefined };
@@ -132,7 +152,13 @@ class Run {
 		this.#world.after(dice.spread(10, isRaced ? SECOND : 3 * DAY), live);
 	}
 
-	#start(process: Process, machine: Machine, habits: Habits, closes: boolean, ended: (sidecar: Sidecar) => void): void {
+	#start(
+		process: Process,
+		machine: Machine,
+		habits: Habits,
+		closes: boolean,
+		ended: (sidecar: Sidecar) => void,
+	): void {
 		const sidecar = new Sidecar(process, this.#oracle, machine, habits, closes);
 		const start = { disk: new Map(machine.disk), base: machine.base };
 		this.#running.set(process, { sidecar, habits, start, closes });
@@ -147,7 +173,10 @@ class Run {
 				gone();
 			},
 			(error: unknown) => {
-				this.#oracle.broken("noUnexpectedError", `${process.name}: ${error instanceof Error ? error.stack : String(error)}`);
+				this.#oracle.broken(
+					"noUnexpectedError",
+					`${process.name}: ${error instanceof Error ? error.stack : String(error)}`,
+				);
 				gone();
 			},
 		);
@@ -209,7 +238,10 @@ class Run {
 		sweepOnce(process).then(
 			(deleted) => this.#world.tell(() => `${process.name} ends, ${deleted} objects deleted`),
 			(error: unknown) =>
-				this.#oracle.broken("noUnexpectedError", `${process.name}: ${error instanceof Error ? error.stack : String(error)}`),
+				this.#oracle.broken(
+					"noUnexpectedError",
+					`${process.name}: ${error instanceof Error ? error.stack : String(error)}`,
+				),
 		);
 	}
 
@@ -234,7 +266,10 @@ class Run {
 				end = how;
 			},
 			(error: unknown) =>
-				this.#oracle.broken("headIsRestorable", `the last machine: ${error instanceof Error ? error.stack : String(error)}`),
+				this.#oracle.broken(
+					"headIsRestorable",
+					`the last machine: ${error instanceof Error ? error.stack : String(error)}`,
+				),
 		);
 		await this.#world.run(() => false);
 		if (end !== "closed") this.#oracle.broken("headIsRestorable", `the last machine ended: ${end}`);

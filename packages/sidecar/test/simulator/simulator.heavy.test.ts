@@ -1,4 +1,7 @@
-/** Ten thousand storms (12 minutes of processor time; in CI a quarter of them), in two processes. `SEEDS` gives another number, `FIRST_SEED` another beginning. */
+/**
+ * Ten thousand storms (12 minutes of processor time; in CI a quarter of them), in two processes.
+ * `SEEDS` gives another number, `FIRST_SEED` another beginning.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
@@ -13,9 +16,13 @@ const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
 it(`${SEEDS} storms break no invariant of the log`, async () => {
 	const share = Math.ceil(SEEDS / PROCESSES);
 	const runs = Array.from({ length: PROCESSES }, async (_, index) => {
-		const child = spawn(process.execPath, ["--max-semi-space-size=32", MAIN, String(FIRST + index * share), String(share)], {
-			stdio: ["ignore", "pipe", "inherit"],
-		});
+		const child = spawn(
+			process.execPath,
+			["--max-semi-space-size=32", MAIN, String(FIRST + index * share), String(share)],
+			{
+				stdio: ["ignore", "pipe", "inherit"],
+			},
+		);
 		const [said, [status]] = await Promise.all([text(child.stdout), once(child, "exit")]);
 		console.log(said);
 		return { status, failed: said.split("\n").filter((line) => line.startsWith("seed ")) };

@@ -1,4 +1,7 @@
-/** A few dozen storms; `simulator.heavy.test.ts` has ten thousand. A seed that fails is replayed by `pnpm simulate SEED`. */
+/**
+ * A few dozen storms; `simulator.heavy.test.ts` has ten thousand. A seed that fails is replayed by
+ * `pnpm simulate SEED`.
+ */
 import { expect, it } from "vitest";
 import { simulate } from "./simulate.ts";
 
@@ -11,7 +14,18 @@ const DIGESTED = [3, 7, 12, 21, 33, 47];
 // @id storms
 it(`${SEEDS} storms break no invariant of the log`, async () => {
 	const first = Number(process.env.FC_SEED) || 1;
-	const sums = { gates: 0, acks: 0, aside: 0, clones: 0, kills: 0, freezes: 0, deleted: 0, packs: 0, full: 0, repacks: 0 };
+	const sums = {
+		gates: 0,
+		acks: 0,
+		aside: 0,
+		clones: 0,
+		kills: 0,
+		freezes: 0,
+		deleted: 0,
+		packs: 0,
+		full: 0,
+		repacks: 0,
+	};
 	for (let seed = first; seed < first + SEEDS; seed++) {
 		const { violations, counts } = await simulate(seed);
 		expect(violations, `pnpm simulate ${seed}`).toEqual([]);

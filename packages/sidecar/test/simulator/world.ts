@@ -1,6 +1,6 @@
 /**
- * Virtual time. Events happen one after the other in the order of their time; between two of them every promise that can settle does.
- * Days cost nothing, and the same seed gives the same order.
+ * Virtual time. Events happen one after the other in the order of their time; between two of them
+ * every promise that can settle does. Days cost nothing, and the same seed gives the same order.
  */
 import { createHash, type Hash } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -52,7 +52,11 @@ export class World {
 	/** Until nothing more comes, or `mustEnd` says so. */
 	async run(mustEnd: () => boolean): Promise<void> {
 		await nextTurn();
-		for (let next = this.#coming.pop(); next !== undefined && !mustEnd(); next = this.#coming.pop()) {
+		for (
+			let next = this.#coming.pop();
+			next !== undefined && !mustEnd();
+			next = this.#coming.pop()
+		) {
 			this.nowMs = next.atMs;
 			this.events++;
 			this.#hash?.update(`${next.order} ${next.atMs}\n`);

@@ -1,6 +1,7 @@
 /**
- * What an agent does for hours: 50 files a second, some of them deleted or renamed, and 200 rows a second into a SQLite database in WAL
- * mode. `node load.ts DIR SEED` runs until it is told to stop by SIGTERM, and prints what it did as JSON.
+ * What an agent does for hours: 50 files a second, some of them deleted or renamed, and 200 rows a
+ * second into a SQLite database in WAL mode. `node load.ts DIR SEED` runs until it is told to stop
+ * by SIGTERM, and prints what it did as JSON.
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +24,8 @@ database.exec(
 );
 const insert = database.prepare("INSERT INTO turns (text) VALUES (?)");
 const forget = database.prepare("DELETE FROM turns WHERE id <= ?");
-for (let index = 0; index < DIRECTORIES; index++) mkdirSync(join(root, `d${index}`), { recursive: true });
+for (let index = 0; index < DIRECTORIES; index++)
+	mkdirSync(join(root, `d${index}`), { recursive: true });
 
 let files = 0;
 let rows = 0;

@@ -1,7 +1,8 @@
 /**
- * `pnpm soak` (after `pnpm build`): a real daemon on a real S3 server behind a line full of faults, under a load that does not end, for
- * `SOAK_MINUTES` (default 10). At the end: it drains with status 0, `verify --deep` finds nothing wrong, a restore is the source, and
- * nothing was left behind or grew. `FC_SEED` decides load and faults.
+ * `pnpm soak` (after `pnpm build`): a real daemon on a real S3 server behind a line full of faults,
+ * under a load that does not end, for `SOAK_MINUTES` (default 10). At the end: it drains with
+ * status 0, `verify --deep` finds nothing wrong, a restore is the source, and nothing was left
+ * behind or grew. `FC_SEED` decides load and faults.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,14 +21,21 @@ import { readDisk } from "../../../testkit/workspace/disk.ts";
 const MINUTES = Number(process.env.SOAK_MINUTES ?? 10);
 const SEED = Number(process.env.FC_SEED ?? 1) || 1;
 const LOAD = fileURLToPath(new URL("load.ts", import.meta.url));
-/** One request in four: in ten minutes some fifty faults, and now and then three in a row, so that a commit stays undecided. */
+/**
+ * One request in four: in ten minutes some fifty faults, and now and then three in a row, so that a
+ * commit stays undecided.
+ */
 const FAULT_RATE = 0.25;
 const SAMPLE_MS = 2_000;
-/** Sockets to the store come and go with what is in flight: up to 64, of which a flush uses a handful. */
+/**
+ * Sockets to the store come and go with what is in flight: up to 64, of which a flush uses a
+ * handful.
+ */
 const MAX_MORE_DESCRIPTORS = 16;
 /**
- * The tree is bounded at 2,000 files and a database of 10 MB, so head, index and stats take a few MB; V8 lets its old space grow to
- * twice what lives before it collects, and buffers of one flush (packs: 32 MiB) may stand at any sample.
+ * The tree is bounded at 2,000 files and a database of 10 MB, so head, index and stats take a few
+ * MB; V8 lets its old space grow to twice what lives before it collects, and buffers of one flush
+ * (packs: 32 MiB) may stand at any sample.
  */
 const MAX_MORE_RSS_BYTES = 64 * 1024 * 1024;
 
@@ -49,18 +57,35 @@ const server = await startS3Server();
 const bucket = await makeBucket(server);
 const proxy = await startFaultProxy(server.endpoint);
 
-function command(verb: string, workspace: string, endpoint: string, more: readonly string[]): CliProcess {
-	const common = ["--store", `s3://${bucket}`, "--namespace", "soak", "--profile", "plain", "--state-dir", stateDir];
-	return new CliProcess([verb, ...(verb === "verify" ? [] : ["--workspace", workspace]), ...common, ...more], {
-		entry: CLI_BUNDLE,
-		env: {
-			AWS_ENDPOINT_URL_S3: endpoint,
-			AWS_REGION: server.region,
-			AWS_ACCESS_KEY_ID: server.accessKeyId,
-			AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
-			TMPDIR: join(dir, "tmp"),
+function command(
+	verb: string,
+	workspace: string,
+	endpoint: string,
+	more: readonly string[],
+): CliProcess {
+	const common = [
+		"--store",
+		`s3://${bucket}`,
+		"--namespace",
+		"soak",
+		"--profile",
+		"plain",
+		"--state-dir",
+		stateDir,
+	];
+	return new CliProcess(
+		[verb, ...(verb === "verify" ? [] : ["--workspace", workspace]), ...common, ...more],
+		{
+			entry: CLI_BUNDLE,
+			env: {
+				AWS_ENDPOINT_URL_S3: endpoint,
+				AWS_REGION: server.region,
+				AWS_ACCESS_KEY_ID: server.accessKeyId,
+				AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
+				TMPDIR: join(dir, "tmp"),
+			},
 		},
-	});
+	);
 }
 
 function sample(pid: number): Sample {
@@ -72,20 +97,32 @@ function median(values: readonly number[]): number {
 	return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-/** Everything but databases byte for byte; databases by what is in them, because a copy of one is not its bytes. */
+/**
+ * Everything but databases byte for byte; databases by what is in them, because a copy of one is
+ * not its bytes.
+ */
 function compare(): void {
 	const isOfDatabase = (path: string) => path.startsWith("state.db");
 	const [was, is] = [readDisk(source, isOfDatabase), readDisk(join(dir, "restored"), isOfDatabase)];
 	for (const path of new Set([...was.keys(), ...is.keys()])) {
 		// The root's time moves when SQLite removes its WAL at the very end.
-		const [a, b] = [was, is].map((disk) => JSON.stringify(path === "" ? { ...disk.get(path), mtimeNs: "" } : disk.get(path)));
+		const [a, b] = [was, is].map((disk) =>
+			JSON.stringify(path === "" ? { ...disk.get(path), mtimeNs: "" } : disk.get(path)),
+		);
 		check(a === b, `restored differently: ${path}: ${a} / ${b}`);
 	}
 	const rows = (root: string) => {
 		using database = new DatabaseSync(join(root, "state.db"), { readOnly: true });
-		check(database.prepare("PRAGMA integrity_check").get()?.integrity_check === "ok", `${root}: integrity_check`);
+		check(
+			database.prepare("PRAGMA integrity_check").get()?.integrity_check === "ok",
+			`${root}: integrity_check`,
+		);
 		return JSON.stringify(
-			database.prepare("SELECT count(*) AS n, min(id) AS first, max(id) AS last, sum(length(text)) AS bytes FROM turns").get(),
+			database
+				.prepare(
+					"SELECT count(*) AS n, min(id) AS first, max(id) AS last, sum(length(text)) AS bytes FROM turns",
+				)
+				.get(),
 		);
 	};
 	const [before, after] = [rows(source), rows(join(dir, "restored"))];
@@ -95,11 +132,20 @@ function compare(): void {
 
 const report: Record<string, unknown> = { seed: SEED, minutes: MINUTES };
 mkdirSync(join(dir, "tmp"));
-const daemon = command("run", source, proxy.endpoint, ["--handover-wait", "0ms", "--max-delay", "1s", "--log-level", "info"]);
+const daemon = command("run", source, proxy.endpoint, [
+	"--handover-wait",
+	"0ms",
+	"--max-delay",
+	"1s",
+	"--log-level",
+	"info",
+]);
 try {
 	await daemon.waitForEvent("watch.started");
 	proxy.plan = seededPlan(SEED, FAULT_RATE);
-	const load = spawn(process.execPath, [LOAD, source, String(SEED)], { stdio: ["ignore", "pipe", "inherit"] });
+	const load = spawn(process.execPath, [LOAD, source, String(SEED)], {
+		stdio: ["ignore", "pipe", "inherit"],
+	});
 	const said = text(load.stdout);
 	const samples: Sample[] = [];
 	const untilMs = performance.now() + MINUTES * 60_000;
@@ -115,14 +161,19 @@ try {
 	// The drain has 8 s: a fault that takes 5 s to notice is another test's.
 	proxy.plan = () => undefined;
 	const ended = await daemon.stop("SIGTERM");
-	check(ended.status === 0, `the daemon ended with ${ended.status ?? ended.signal}: ${ended.stderr.slice(-2000)}`);
+	check(
+		ended.status === 0,
+		`the daemon ended with ${ended.status ?? ended.signal}: ${ended.stderr.slice(-2000)}`,
+	);
 
 	const count = (name: string) => daemon.events.filter(({ event }) => event === name).length;
 	report.commits = count("flush.committed");
 	report.undecided = count("flush.undecided");
 	report.failed = count("flush.failed");
 	report.requests = proxy.requests;
-	const bugs = daemon.events.filter(({ error }) => (error as { code?: string } | undefined)?.code === "INTERNAL");
+	const bugs = daemon.events.filter(
+		({ error }) => (error as { code?: string } | undefined)?.code === "INTERNAL",
+	);
 	check(bugs.length === 0, `bugs: ${JSON.stringify(bugs[0])}`);
 
 	const verified = await command("verify", source, server.endpoint, ["--deep"]).ended;
@@ -139,13 +190,22 @@ try {
 		["descriptors", MAX_MORE_DESCRIPTORS],
 		["rssBytes", MAX_MORE_RSS_BYTES],
 	] as const) {
-		const [before, after] = [early, late].map((part) => median(part.map((one) => one[name]))) as [number, number];
-		report[name] = { early: before, late: after, most: Math.max(...samples.map((one) => one[name])) };
+		const [before, after] = [early, late].map((part) => median(part.map((one) => one[name]))) as [
+			number,
+			number,
+		];
+		report[name] = {
+			early: before,
+			late: after,
+			most: Math.max(...samples.map((one) => one[name])),
+		};
 		check(after - before <= most, `${name} grew from ${before} to ${after}, by more than ${most}`);
 	}
 	// Private copies of databases lie in `tmp`, here and in the state directory of each workspace.
 	const isTemp = (path: string) => /(^|\/)tmp\/./.test(path);
-	const leftovers = readdirSync(dir, { recursive: true, encoding: "utf8" }).filter((path) => !path.startsWith("ws/") && isTemp(path));
+	const leftovers = readdirSync(dir, { recursive: true, encoding: "utf8" }).filter(
+		(path) => !path.startsWith("ws/") && isTemp(path),
+	);
 	check(leftovers.length === 0, `left behind: ${leftovers}`);
 } finally {
 	await daemon[Symbol.asyncDispose]();

@@ -5,7 +5,12 @@ import type { DoctorContext } from "./patient.ts";
 export type CheckOutcome =
 	| { readonly status: "ok" | "not-tested"; readonly found: string }
 	| { readonly status: "warning"; readonly found: string; readonly remedy: string }
-	| { readonly status: "problem"; readonly found: string; readonly remedy: string; readonly code: ErrorCode };
+	| {
+			readonly status: "problem";
+			readonly found: string;
+			readonly remedy: string;
+			readonly code: ErrorCode;
+	  };
 
 export type CheckResult = CheckOutcome & { readonly name: string };
 
@@ -19,23 +24,37 @@ export interface Check {
 
 export const ok = (found: string): CheckOutcome => ({ status: "ok", found });
 export const notTested = (found: string): CheckOutcome => ({ status: "not-tested", found });
-export const warning = (found: string, remedy: string): CheckOutcome => ({ status: "warning", found, remedy });
+export const warning = (found: string, remedy: string): CheckOutcome => ({
+	status: "warning",
+	found,
+	remedy,
+});
 
 export function problem(error: unknown): CheckOutcome {
 	const {
 		code,
 		message: found,
 		remedy,
-	} = error instanceof SidecarError ? error : (systemRefusal(error) ?? new SidecarError("INTERNAL", { reason: String(error) }));
+	} = error instanceof SidecarError
+		? error
+		: (systemRefusal(error) ?? new SidecarError("INTERNAL", { reason: String(error) }));
 	return { status: "problem", found, remedy, code };
 }
 
 /** All of them, one after the other: a problem ends none but those that need what it concerns. */
-export async function runChecks(checks: readonly Check[], patient: DoctorContext): Promise<CheckResult[]> {
+export async function runChecks(
+	checks: readonly Check[],
+	patient: DoctorContext,
+): Promise<CheckResult[]> {
 	const results: CheckResult[] = [];
 	for (const check of checks) {
-		const blocker = check.needs?.find(({ name }) => results.some((result) => result.name === name && result.status === "problem"));
-		const outcome = blocker === undefined ? await answer(check, patient) : notTested(`first mend "${blocker.name}"`);
+		const blocker = check.needs?.find(({ name }) =>
+			results.some((result) => result.name === name && result.status === "problem"),
+		);
+		const outcome =
+			blocker === undefined
+				? await answer(check, patient)
+				: notTested(`first mend "${blocker.name}"`);
 		results.push({ name: check.name, ...outcome });
 	}
 	return results;

@@ -14,14 +14,25 @@ const SHOWN = 3;
 export const workspace: Check = {
 	name: "workspace",
 	look: async (patient) => {
-		requireOutside(withRealWorkspace(patient.settings), patient.options.store?.url ?? patient.settings.store);
+		requireOutside(
+			withRealWorkspace(patient.settings),
+			patient.options.store?.url ?? patient.settings.store,
+		);
 		const { main: root, others } = patient.roots;
-		if (statOf(root) === undefined) return writableParent(root, "WORKSPACE_READ_ONLY", `${root} is not there yet; a restore makes it`);
+		if (statOf(root) === undefined)
+			return writableParent(
+				root,
+				"WORKSPACE_READ_ONLY",
+				`${root} is not there yet; a restore makes it`,
+			);
 		const { stats, problems } = await patient.scan();
 		for (const directory of patient.roots.directories) {
 			const isThere = statOf(directory) !== undefined;
-			const isWritable = isThere ? isAllowed(directory, constants.W_OK | constants.X_OK) : canBeMade(directory);
-			if (!isWritable) return problem(new SidecarError("WORKSPACE_READ_ONLY", { value: directory }));
+			const isWritable = isThere
+				? isAllowed(directory, constants.W_OK | constants.X_OK)
+				: canBeMade(directory);
+			if (!isWritable)
+				return problem(new SidecarError("WORKSPACE_READ_ONLY", { value: directory }));
 		}
 		const unreadable = problems.filter(({ reason }) => reason === "unreadable");
 		if (unreadable.length > 0) {
@@ -35,7 +46,8 @@ export const workspace: Check = {
 		}
 		const roots = others.size === 0 ? "" : ` and ${[...others.values()].join(", ")}`;
 		const missing = [...others.values()].filter((directory) => statOf(directory) === undefined);
-		const made = missing.length === 0 ? "" : `; not there yet, a restore makes it: ${missing.join(", ")}`;
+		const made =
+			missing.length === 0 ? "" : `; not there yet, a restore makes it: ${missing.join(", ")}`;
 		return ok(`${root}${roots}: ${stats.size} files and directories, readable and writable${made}`);
 	},
 };
@@ -43,7 +55,9 @@ export const workspace: Check = {
 export const staging: Check = {
 	name: "staging",
 	look: ({ roots }) => {
-		const place = roots.directories.map((directory) => join(directory, RESERVED_DIRECTORY)).find(isAcrossFileSystems);
+		const place = roots.directories
+			.map((directory) => join(directory, RESERVED_DIRECTORY))
+			.find(isAcrossFileSystems);
 		if (place === undefined) return ok("files are staged on the workspace's own file system");
 		return problem(
 			new SidecarError("WORKSPACE_READ_ONLY", {
@@ -60,11 +74,21 @@ export const stateDirectory: Check = {
 	look: ({ settings: { stateDir } }) => {
 		const stat = statOf(realPath(stateDir));
 		if (stat === undefined)
-			return writableParent(stateDir, "STATE_DIR_UNUSABLE", `${stateDir} is not there yet; it is made when it is needed`);
-		if (stat.type !== "dir") return problem(new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: "it is no directory" }));
+			return writableParent(
+				stateDir,
+				"STATE_DIR_UNUSABLE",
+				`${stateDir} is not there yet; it is made when it is needed`,
+			);
+		if (stat.type !== "dir")
+			return problem(
+				new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: "it is no directory" }),
+			);
 		if (!isAllowed(stateDir, constants.R_OK | constants.W_OK | constants.X_OK))
-			return problem(new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: "it cannot be written" }));
-		if ((stat.mode & 0o022) !== 0) return warning(`${stateDir}: others may write it`, `chmod go-w ${stateDir}`);
+			return problem(
+				new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: "it cannot be written" }),
+			);
+		if ((stat.mode & 0o022) !== 0)
+			return warning(`${stateDir}: others may write it`, `chmod go-w ${stateDir}`);
 		return ok(stateDir);
 	},
 };
@@ -73,13 +97,22 @@ export const stateDirectory: Check = {
 export const workspaceSpace: Check = {
 	name: "disk of the workspace",
 	look: ({ roots }) => {
-		const byDevice = new Map(roots.directories.toReversed().map((directory) => [statOf(nearest(directory))?.dev, directory]));
+		const byDevice = new Map(
+			roots.directories
+				.toReversed()
+				.map((directory) => [statOf(nearest(directory))?.dev, directory]),
+		);
 		const outcomes = [...byDevice.values()].reverse().map(space);
-		const worst = outcomes.find(({ status }) => status === "problem") ?? outcomes.find(({ status }) => status === "warning");
+		const worst =
+			outcomes.find(({ status }) => status === "problem") ??
+			outcomes.find(({ status }) => status === "warning");
 		return worst ?? ok(outcomes.map(({ found }) => found).join("; "));
 	},
 };
-export const stateSpace: Check = { name: "disk of the state directory", look: ({ settings }) => space(settings.stateDir) };
+export const stateSpace: Check = {
+	name: "disk of the state directory",
+	look: ({ settings }) => space(settings.stateDir),
+};
 
 export interface FreeSpace {
 	readonly freeBytes: number;
@@ -88,7 +121,10 @@ export interface FreeSpace {
 	readonly inodes: number;
 }
 
-/** As much as a restore leaves free, and room for copies of databases (64 MB each at most) beside some work. */
+/**
+ * As much as a restore leaves free, and room for copies of databases (64 MB each at most) beside
+ * some work.
+ */
 const LEAST_BYTES = 16 * 1024 * 1024;
 const SCANT_BYTES = 512 * 1024 * 1024;
 const LEAST_INODES = 100;
@@ -100,7 +136,10 @@ function space(path: string): CheckOutcome {
 	return classifySpace(path, { freeBytes: bavail * bsize, freeInodes: ffree, inodes: files });
 }
 
-export function classifySpace(path: string, { freeBytes, freeInodes, inodes }: FreeSpace): CheckOutcome {
+export function classifySpace(
+	path: string,
+	{ freeBytes, freeInodes, inodes }: FreeSpace,
+): CheckOutcome {
 	const found = `${humanBytes(freeBytes)} and ${inodes === 0 ? "any number of" : freeInodes} files free at ${path}`;
 	const hasInodes = (least: number) => inodes === 0 || freeInodes >= least;
 	if (freeBytes < LEAST_BYTES || !hasInodes(LEAST_INODES))
@@ -110,9 +149,18 @@ export function classifySpace(path: string, { freeBytes, freeInodes, inodes }: F
 	return ok(found);
 }
 
-function writableParent(path: string, code: "WORKSPACE_READ_ONLY" | "STATE_DIR_UNUSABLE", found: string): CheckOutcome {
+function writableParent(
+	path: string,
+	code: "WORKSPACE_READ_ONLY" | "STATE_DIR_UNUSABLE",
+	found: string,
+): CheckOutcome {
 	if (canBeMade(path)) return ok(found);
-	return problem(new SidecarError(code, { value: path, reason: `it is not there, and ${nearest(dirname(path))} cannot be written` }));
+	return problem(
+		new SidecarError(code, {
+			value: path,
+			reason: `it is not there, and ${nearest(dirname(path))} cannot be written`,
+		}),
+	);
 }
 
 function canBeMade(path: string): boolean {

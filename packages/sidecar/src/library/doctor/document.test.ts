@@ -4,7 +4,8 @@ import { ERRORS } from "../../errors.ts";
 import { operationsDocument, troubleshootingDocument } from "./document.ts";
 import { PLATFORM_CODES } from "./platform-codes.ts";
 
-const read = (name: string) => readFileSync(new URL(`../../../../../docs/${name}`, import.meta.url), "utf8");
+const read = (name: string) =>
+	readFileSync(new URL(`../../../../../docs/${name}`, import.meta.url), "utf8");
 const operations = read("operations.md");
 const troubleshooting = read("troubleshooting.md");
 
@@ -14,10 +15,15 @@ test("docs/operations.md and docs/troubleshooting.md are up to date; `pnpm docs:
 });
 
 test("docs/troubleshooting.md has every code", () => {
-	for (const code of [...Object.keys(ERRORS), ...PLATFORM_CODES.map((platform) => platform.code)]) expect(troubleshooting).toContain(code);
+	for (const code of [...Object.keys(ERRORS), ...PLATFORM_CODES.map((platform) => platform.code)])
+		expect(troubleshooting).toContain(code);
 });
 
 test("a document that lost its marks is refused", () => {
-	expect(() => operationsDocument("# Operations")).toThrow("docs/operations.md lacks the marks of secrets");
-	expect(() => troubleshootingDocument("# Troubleshooting")).toThrow("docs/troubleshooting.md lacks the marks of errors");
+	expect(() => operationsDocument("# Operations")).toThrow(
+		"docs/operations.md lacks the marks of secrets",
+	);
+	expect(() => troubleshootingDocument("# Troubleshooting")).toThrow(
+		"docs/troubleshooting.md lacks the marks of errors",
+	);
 });

@@ -11,14 +11,13 @@ export interface Explanation {
 	readonly exitStatus: number | undefined;
 }
 
-const PLATFORM: readonly (readonly [Explanation, words: readonly string[]])[] = PLATFORM_CODES.map(({ said, ...spec }) => [
-	{ ...spec, exitStatus: undefined },
-	[spec.code, ...said],
-]);
-
-const OWN: readonly (readonly [Explanation, words: readonly string[]])[] = (Object.entries(ERRORS) as [ErrorCode, ErrorSpec][]).map(
-	([code, spec]) => [{ code, ...spec, cause: undefined }, [code]],
+const PLATFORM: readonly (readonly [Explanation, words: readonly string[]])[] = PLATFORM_CODES.map(
+	({ said, ...spec }) => [{ ...spec, exitStatus: undefined }, [spec.code, ...said]],
 );
+
+const OWN: readonly (readonly [Explanation, words: readonly string[]])[] = (
+	Object.entries(ERRORS) as [ErrorCode, ErrorSpec][]
+).map(([code, spec]) => [{ code, ...spec, cause: undefined }, [code]]);
 
 /**
  * What a code means and what to do about it: each code of `ERRORS`, and those the platform gives.
@@ -36,14 +35,20 @@ export function explain(text: string): readonly [Explanation, ...Explanation[]] 
 	throw new SidecarError("USAGE", {
 		value: text.trim() === "" ? '""' : text,
 		reason: "no known code is in it",
-		remedy: "docs/troubleshooting.md lists the codes; a log line has them as `code`, an error in [brackets]",
+		remedy:
+			"docs/troubleshooting.md lists the codes; a log line has them as `code`, an error in [brackets]",
 	});
 }
 
 /** Where the first of the words stands as a word of its own; -1 where none does. */
 function first(text: string, words: readonly string[]): number {
 	const places = words.map((word) =>
-		text.search(new RegExp(`(?<![A-Za-z0-9_])${word.replaceAll(".", "\\.")}(?:Exception)?(?![A-Za-z0-9_])`, "i")),
+		text.search(
+			new RegExp(
+				`(?<![A-Za-z0-9_])${word.replaceAll(".", "\\.")}(?:Exception)?(?![A-Za-z0-9_])`,
+				"i",
+			),
+		),
 	);
 	const there = places.filter((at) => at >= 0);
 	return there.length === 0 ? -1 : Math.min(...there);

@@ -15,10 +15,14 @@ export const logState: Check = {
 	name: "log",
 	needs: [endpoint, credentials, list, get],
 	look: async (patient) => {
-		const { log, quarantined, storeTimeMs } = logStatus(await readLog(await patient.store(), { signal: patient.options.signal }));
+		const { log, quarantined, storeTimeMs } = logStatus(
+			await readLog(await patient.store(), { signal: patient.options.signal }),
+		);
 		if (log === undefined) return ok("empty: a new user's");
 		const age = humanDuration(Math.max(0, storeTimeMs - log.timeMs));
-		const end = log.isClosed ? "closed in order" : "not closed: its writer is at work, or was cut off";
+		const end = log.isClosed
+			? "closed in order"
+			: "not closed: its writer is at work, or was cut off";
 		const found = `commit ${log.seq}, ${age} old, ${end}; ${log.entries} files and directories, ${humanBytes(log.bytes)}`;
 		const files = quarantined.reduce((sum, one) => sum + one.files, 0);
 		if (files === 0) return ok(found);
@@ -35,9 +39,15 @@ export const thisDisk: Check = {
 	look: async (patient) => {
 		const { stateDir, workspace, namespace } = patient.settings;
 		await patient.store();
-		const marker = readMarker(privatePath(stateDir, { workspace, store: patient.storeUrl, namespace }));
+		const marker = readMarker(
+			privatePath(stateDir, { workspace, store: patient.storeUrl, namespace }),
+		);
 		if (marker === undefined) return ok("never restored from this log");
-		if (!marker.complete) return warning("a restore was cut off", "run `openclaw-sidecar restore` or `run` again: it is planned anew");
+		if (!marker.complete)
+			return warning(
+				"a restore was cut off",
+				"run `openclaw-sidecar restore` or `run` again: it is planned anew",
+			);
 		return ok(`derives from ${marker.baseSeq === 0 ? "an empty log" : `commit ${marker.baseSeq}`}`);
 	},
 };
@@ -47,10 +57,24 @@ export const owner: Check = {
 	look: async ({ settings: { stateDir, workspace } }) => {
 		const daemon = (await askDaemon(stateDir, workspace, "status")) as DaemonReport | undefined;
 		if (daemon === undefined) return ok("none looks after this workspace on this machine");
-		const { pid, phase, superseded, lastFlushError, waiting = 0, notTaken = [], deferredDeletions = 0, excluded = [] } = daemon;
+		const {
+			pid,
+			phase,
+			superseded,
+			lastFlushError,
+			waiting = 0,
+			notTaken = [],
+			deferredDeletions = 0,
+			excluded = [],
+		} = daemon;
 		// What waits is committed within seconds, and is no reason for a warning.
-		const { exitStatus } = durability({ notDurable: notTaken.length, deferredDeletions, superseded });
-		if (exitStatus === 4) return problem(new SidecarError("SUPERSEDED", { value: `process ${pid}` }));
+		const { exitStatus } = durability({
+			notDurable: notTaken.length,
+			deferredDeletions,
+			superseded,
+		});
+		if (exitStatus === 4)
+			return problem(new SidecarError("SUPERSEDED", { value: `process ${pid}` }));
 		if (lastFlushError) {
 			const code = lastFlushError.code in ERRORS ? (lastFlushError.code as ErrorCode) : "INTERNAL";
 			return {

@@ -22,7 +22,11 @@ export function classifyNode(version: string) {
 	const isEnough = Number(/^v(\d+)/.exec(version)?.[1]) >= LEAST_NODE_MAJOR;
 	if (isEnough) return ok(version);
 	return problem(
-		new SidecarError("USAGE", { value: version, reason: "this Node is too old", remedy: `run Node ${LEAST_NODE_MAJOR} or newer` }),
+		new SidecarError("USAGE", {
+			value: version,
+			reason: "this Node is too old",
+			remedy: `run Node ${LEAST_NODE_MAJOR} or newer`,
+		}),
 	);
 }
 
@@ -53,7 +57,8 @@ export const inotify: Check = {
 	look: async (patient) => {
 		const limits = readLimits();
 		if (limits === undefined) return notTested("this kernel does not tell its inotify limits");
-		if (statOf(patient.settings.workspace) === undefined) return notTested("the workspace is not there yet");
+		if (statOf(patient.settings.workspace) === undefined)
+			return notTested("the workspace is not there yet");
 		const { stats } = await patient.scan();
 		return classifyInotify(limits, [...stats.values()].filter(({ type }) => type === "dir").length);
 	},
@@ -63,12 +68,16 @@ export const notifications: Check = {
 	name: "change notifications",
 	needs: [workspace],
 	look: async (patient) => {
-		if (statOf(patient.settings.workspace) === undefined) return notTested("the workspace is not there yet");
+		if (statOf(patient.settings.workspace) === undefined)
+			return notTested("the workspace is not there yet");
 		const { roots, profile } = patient;
 		const { filter } = new WorkspaceFilter(roots, profile);
 		const refused = await refusedWatches(roots, filter);
 		const found = await findUnwatched(roots, filter);
-		return classifyUnwatched([...refused, ...found.filter(({ directory }) => !refused.some((each) => each.directory === directory))]);
+		return classifyUnwatched([
+			...refused,
+			...found.filter(({ directory }) => !refused.some((each) => each.directory === directory)),
+		]);
 	},
 };
 
@@ -92,21 +101,37 @@ export function classifyUnwatched(unwatched: readonly Unwatched[]) {
 	);
 }
 
-/** One watch a directory; the limit is shared by all processes of a user, so half of it is what one may count on. */
-export function classifyInotify({ watches, queuedEvents, instances }: InotifyLimits, directories: number) {
+/**
+ * One watch a directory; the limit is shared by all processes of a user, so half of it is what one
+ * may count on.
+ */
+export function classifyInotify(
+	{ watches, queuedEvents, instances }: InotifyLimits,
+	directories: number,
+) {
 	const state = `${directories} directories to watch, ${watches} watches allowed, ${queuedEvents} queued events, ${instances} instances`;
 	const raise = (name: string, to: number) =>
 		`raise it: sysctl fs.inotify.${name}=${to}; until then the sweep each minute finds what events miss`;
-	if (directories > watches / 2) return warning(`too few watches: ${state}`, raise("max_user_watches", Math.max(524_288, directories * 4)));
-	if (queuedEvents < LEAST_QUEUED_EVENTS) return warning(`a short queue: ${state}`, raise("max_queued_events", LEAST_QUEUED_EVENTS));
-	if (instances < LEAST_INSTANCES) return warning(`few instances: ${state}`, raise("max_user_instances", 128));
+	if (directories > watches / 2)
+		return warning(
+			`too few watches: ${state}`,
+			raise("max_user_watches", Math.max(524_288, directories * 4)),
+		);
+	if (queuedEvents < LEAST_QUEUED_EVENTS)
+		return warning(`a short queue: ${state}`, raise("max_queued_events", LEAST_QUEUED_EVENTS));
+	if (instances < LEAST_INSTANCES)
+		return warning(`few instances: ${state}`, raise("max_user_instances", 128));
 	return ok(state);
 }
 
 function readLimits(): InotifyLimits | undefined {
 	const read = (name: string) => Number(readFileSync(`/proc/sys/fs/inotify/${name}`, "utf8"));
 	try {
-		return { watches: read("max_user_watches"), queuedEvents: read("max_queued_events"), instances: read("max_user_instances") };
+		return {
+			watches: read("max_user_watches"),
+			queuedEvents: read("max_queued_events"),
+			instances: read("max_user_instances"),
+		};
 	} catch {
 		return undefined;
 	}

@@ -21,7 +21,9 @@ export const innerMounts: Check = {
 		if (stat?.type !== "dir") return ok("the workspace is not there yet");
 		const store = await patient.store();
 		const { stateDir, workspace, namespace } = settings;
-		const marker = readMarker(privatePath(stateDir, { workspace, store: patient.storeUrl, namespace }));
+		const marker = readMarker(
+			privatePath(stateDir, { workspace, store: patient.storeUrl, namespace }),
+		);
 		const listed = mountsBelow(roots);
 		if (listed === undefined) return ok("the kernel does not list mounts here");
 		const { away, mounts } = checkMounts({
@@ -34,9 +36,13 @@ export const innerMounts: Check = {
 		const [first] = away;
 		if (first !== undefined) {
 			const reason = away.size > 1 ? `${first[1]}, and ${away.size - 1} more` : first[1];
-			return problem(new SidecarError("NOT_DURABLE", { value: first[0], reason, remedy: MOUNT_REMEDY }));
+			return problem(
+				new SidecarError("NOT_DURABLE", { value: first[0], reason, remedy: MOUNT_REMEDY }),
+			);
 		}
 		const paths = Object.keys(mounts);
-		return ok(paths.length === 0 ? "none" : `${paths.join(", ")}: each is the volume that was restored`);
+		return ok(
+			paths.length === 0 ? "none" : `${paths.join(", ")}: each is the volume that was restored`,
+		);
 	},
 };

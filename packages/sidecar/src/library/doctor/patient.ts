@@ -6,7 +6,12 @@ import { SidecarError } from "../../errors.ts";
 import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
 import type { Roots } from "../../path.ts";
 import { namespaced } from "../../store/namespaced.ts";
-import { type OpenStoreOptions, openStore, parseStoreUrl, type StoreLocation } from "../../store/open.ts";
+import {
+	type OpenStoreOptions,
+	openStore,
+	parseStoreUrl,
+	type StoreLocation,
+} from "../../store/open.ts";
 import type { ObjectStore } from "../../store/port.ts";
 import type { Profile } from "../../workspace/profile.ts";
 import { type ScanResult, scan } from "../../workspace/scan.ts";
@@ -37,7 +42,9 @@ export interface Listing {
 }
 
 /** `not-made`: the store's directory is not there yet. */
-export type ProbePut = { readonly kind: "created" | "exists" | "not-made" } | { readonly kind: "unknown"; readonly cause: unknown };
+export type ProbePut =
+	| { readonly kind: "created" | "exists" | "not-made" }
+	| { readonly kind: "unknown"; readonly cause: unknown };
 
 export class DoctorContext {
 	readonly settings: Config;
@@ -105,7 +112,10 @@ export class DoctorContext {
 			await this.listing();
 			return true;
 		} catch (error) {
-			return !(error instanceof SidecarError) || (error.code !== "STORE_UNREACHABLE" && error.code !== "STORE_BUCKET_MISSING");
+			return (
+				!(error instanceof SidecarError) ||
+				(error.code !== "STORE_UNREACHABLE" && error.code !== "STORE_BUCKET_MISSING")
+			);
 		}
 	}
 
@@ -114,7 +124,11 @@ export class DoctorContext {
 		return this.#remember("probe", async () => {
 			const { location } = this;
 			if (location?.kind === "directory" && !existsSync(location.path)) return { kind: "not-made" };
-			return await (await this.store()).putIfAbsent(PROBE.key, PROBE.bytes, this.options.signal && { signal: this.options.signal });
+			return await (await this.store()).putIfAbsent(
+				PROBE.key,
+				PROBE.bytes,
+				this.options.signal && { signal: this.options.signal },
+			);
 		});
 	}
 
@@ -122,7 +136,11 @@ export class DoctorContext {
 	scan(): Promise<ScanResult> {
 		return this.#remember("scan", async () => {
 			const { roots } = this;
-			return await scan(roots, new WorkspaceFilter(roots, this.profile).filter, this.options.signal && { signal: this.options.signal });
+			return await scan(
+				roots,
+				new WorkspaceFilter(roots, this.profile).filter,
+				this.options.signal && { signal: this.options.signal },
+			);
 		});
 	}
 
@@ -138,9 +156,10 @@ export class DoctorContext {
 }
 
 /**
- * What is put to try the store: a pack without blocks, its nonce all zeros. Each namespace gets it once, nothing refers to it, retention
- * sweeps it like any other pack that nobody refers to, and a store that overwrites it writes the same 28 bytes. Its key lies where every
- * policy under which a sidecar can work lets it lie.
+ * What is put to try the store: a pack without blocks, its nonce all zeros. Each namespace gets it
+ * once, nothing refers to it, retention sweeps it like any other pack that nobody refers to, and a
+ * store that overwrites it writes the same 28 bytes. Its key lies where every policy under which a
+ * sidecar can work lets it lie.
  */
 export const PROBE = new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), Buffer.alloc(16)).finish();
 

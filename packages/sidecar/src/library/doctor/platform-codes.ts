@@ -39,7 +39,8 @@ export const PLATFORM_CODES: readonly PlatformCode[] = [
 	{
 		code: "Lambda.ENILimitExceeded",
 		meaning: "a function in a VPC got no network interface",
-		cause: "the subnets have no free addresses left, or the account's limit of network interfaces in the region is reached",
+		cause:
+			"the subnets have no free addresses left, or the account's limit of network interfaces in the region is reached",
 		remedy:
 			"use larger subnets, or more of them; lower the function's concurrency; remove interfaces of functions that are gone; ask for a higher limit (Network interfaces per Region)",
 		said: ["ENILimitReached", "ENILimitExceeded", "ENINotReady", "SubnetIPAddressLimitReached"],

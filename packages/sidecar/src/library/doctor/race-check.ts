@@ -17,13 +17,16 @@ export const atomicPut: Check = {
 	needs: [endpoint, credentials, put, conditionalWrites, get],
 	look: async (patient: DoctorContext) => {
 		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
-		if ((await patient.probe()).kind === "not-made") return notTested("the store's directory is not there yet");
+		if ((await patient.probe()).kind === "not-made")
+			return notTested("the store's directory is not there yet");
 		const store = await patient.store();
 		for (let round = 0; round < ROUNDS; round++) {
 			const bad = classifyRace(await race(store, patient.options.signal));
 			if (bad !== undefined) return bad;
 		}
-		return ok(`${PUTS_AT_ONCE} puts of one object at once, ${ROUNDS} times: one was taken each time, and its object stayed`);
+		return ok(
+			`${PUTS_AT_ONCE} puts of one object at once, ${ROUNDS} times: one was taken each time, and its object stayed`,
+		);
 	},
 };
 
@@ -35,15 +38,19 @@ export interface Race {
 }
 
 /**
- * Puts empty packs that differ, all under one key that nothing has. They are of the kind of `PROBE`: nothing refers to what stays, and
- * retention sweeps it.
+ * Puts empty packs that differ, all under one key that nothing has. They are of the kind of
+ * `PROBE`: nothing refers to what stays, and retention sweeps it.
  */
 async function race(store: ObjectStore, signal: AbortSignal | undefined): Promise<Race> {
 	const bodies = Array.from({ length: PUTS_AT_ONCE }, () =>
 		new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), thisMachine.randomBytes(16)).finish(),
 	);
 	const key = bodies[0]?.key as string;
-	const outcomes = await Promise.all(bodies.map(async ({ bytes }) => (await store.putIfAbsent(key, bytes, signal && { signal })).kind));
+	const outcomes = await Promise.all(
+		bodies.map(
+			async ({ bytes }) => (await store.putIfAbsent(key, bytes, signal && { signal })).kind,
+		),
+	);
 	const there = await store.get(key, signal && { signal }).catch((error: unknown) => {
 		if (error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND") return undefined;
 		throw error;
@@ -51,7 +58,10 @@ async function race(store: ObjectStore, signal: AbortSignal | undefined): Promis
 	return { key, outcomes, stayed: bodies.findIndex(({ bytes }) => there?.body.equals(bytes)) };
 }
 
-/** Undefined where all is well. A put without a clear answer (409, a timeout) may have won if no other did. */
+/**
+ * Undefined where all is well. A put without a clear answer (409, a timeout) may have won if no
+ * other did.
+ */
 export function classifyRace({ key, outcomes, stayed }: Race): CheckOutcome | undefined {
 	const won = outcomes.flatMap((kind, index) => (kind === "created" ? [index] : []));
 	const refuse = (reason: string) =>
@@ -59,15 +69,21 @@ export function classifyRace({ key, outcomes, stayed }: Race): CheckOutcome | un
 			new SidecarError("STORE_UNSUPPORTED", {
 				value: key,
 				reason: `${reason}: two writers can both get a success for one commit, and one of the commits is lost`,
-				remedy: "use a store whose create-only PUT (If-None-Match: *) is atomic; docs/stores.md lists stores that were tried",
+				remedy:
+					"use a store whose create-only PUT (If-None-Match: *) is atomic; docs/stores.md lists stores that were tried",
 			}),
 		);
-	if (won.length > 1) return refuse(`${won.length} of ${outcomes.length} create-only puts of one object at once were taken`);
+	if (won.length > 1)
+		return refuse(
+			`${won.length} of ${outcomes.length} create-only puts of one object at once were taken`,
+		);
 	const [winner] = won;
-	if (winner !== undefined && winner !== stayed) return refuse("the object that stayed is not the one whose create-only put was taken");
+	if (winner !== undefined && winner !== stayed)
+		return refuse("the object that stayed is not the one whose create-only put was taken");
 	const mayHaveWon = winner !== undefined || outcomes[stayed] === "unknown";
 	if (mayHaveWon) return undefined;
-	if (stayed !== -1) return refuse("the object that stayed comes from a create-only put that was refused");
+	if (stayed !== -1)
+		return refuse("the object that stayed comes from a create-only put that was refused");
 	return problem(
 		new SidecarError("STORE_UNREACHABLE", {
 			value: key,

@@ -11,11 +11,16 @@ export const endpoint: Check = {
 	name: "store",
 	look: async (patient) => {
 		const { location, settings } = patient;
-		if (location === undefined) return ok(`${(await patient.store()).url}, opened by the program that calls`);
-		if (location.kind === "directory") return ok(`directory ${location.path}, namespace ${settings.namespace}`);
+		if (location === undefined)
+			return ok(`${(await patient.store()).url}, opened by the program that calls`);
+		if (location.kind === "directory")
+			return ok(`directory ${location.path}, namespace ${settings.namespace}`);
 		const identity = await identify(patient);
 		try {
-			const where = identity.endpoint === undefined ? `S3 in ${identity.region}` : `${identity.endpoint}, region ${identity.region}`;
+			const where =
+				identity.endpoint === undefined
+					? `S3 in ${identity.region}`
+					: `${identity.endpoint}, region ${identity.region}`;
 			return ok(`bucket ${location.bucket} at ${where}, namespace ${settings.namespace}`);
 		} finally {
 			identity.close();
@@ -38,10 +43,16 @@ export const credentials: Check = {
 
 const SOON_MS = 5 * 60_000;
 
-export function classifyCredentials({ source, isTemporary, expiresMs }: CredentialsFound, nowMs: number): CheckOutcome {
+export function classifyCredentials(
+	{ source, isTemporary, expiresMs }: CredentialsFound,
+	nowMs: number,
+): CheckOutcome {
 	const kind = isTemporary ? "temporary" : "long-lived";
 	if (expiresMs === undefined) {
-		if (isTemporary) return ok(`${kind}, from ${source}; when they end is not said, and they cannot be renewed by themselves`);
+		if (isTemporary)
+			return ok(
+				`${kind}, from ${source}; when they end is not said, and they cannot be renewed by themselves`,
+			);
 		return warning(
 			`${kind}, from ${source}`,
 			"fine on your own machine; in production give the sidecar a role, whose credentials end by themselves",
@@ -65,14 +76,17 @@ export const list: Check = {
 	needs: [endpoint, credentials],
 	look: async (patient) => {
 		const { seq, roundTripMs } = await patient.listing();
-		return ok(`allowed, ${humanDuration(roundTripMs)}; ${seq === 0 ? "the log is empty" : `the newest commit is ${seq}`}`);
+		return ok(
+			`allowed, ${humanDuration(roundTripMs)}; ${seq === 0 ? "the log is empty" : `the newest commit is ${seq}`}`,
+		);
 	},
 };
 
 export const clock: Check = {
 	name: "clock",
 	look: async (patient) => {
-		if (patient.location?.kind === "directory") return notTested("a directory has no clock of its own");
+		if (patient.location?.kind === "directory")
+			return notTested("a directory has no clock of its own");
 		return classifyClock(await clockOffMs(patient));
 	},
 };
@@ -87,7 +101,9 @@ export function classifyClock(offMs: number | undefined): CheckOutcome {
 	const off = Math.abs(offMs);
 	// The header has whole seconds.
 	const found =
-		off <= 2 * TICK_MS ? "the same as the store's, to a second" : `${humanDuration(off)} ${offMs > 0 ? "ahead of" : "behind"} the store's`;
+		off <= 2 * TICK_MS
+			? "the same as the store's, to a second"
+			: `${humanDuration(off)} ${offMs > 0 ? "ahead of" : "behind"} the store's`;
 	if (off >= REFUSED_MS) {
 		return problem(
 			new SidecarError("STORE_ACCESS_DENIED", {
@@ -96,7 +112,9 @@ export function classifyClock(offMs: number | undefined): CheckOutcome {
 			}),
 		);
 	}
-	return off >= REFUSED_MS / 3 ? warning(found, "set the clock: from 15 min on S3 refuses every request") : ok(found);
+	return off >= REFUSED_MS / 3
+		? warning(found, "set the clock: from 15 min on S3 refuses every request")
+		: ok(found);
 }
 
 /** A refusal tells the time too. */
@@ -106,7 +124,8 @@ async function clockOffMs(patient: DoctorContext): Promise<number | undefined> {
 		return ourTimeMs - storeTimeMs;
 	} catch (error) {
 		const cause = error instanceof SidecarError ? error.cause : undefined;
-		const dateMs = typeof cause === "object" && cause !== null && "dateMs" in cause ? cause.dateMs : undefined;
+		const dateMs =
+			typeof cause === "object" && cause !== null && "dateMs" in cause ? cause.dateMs : undefined;
 		return typeof dateMs === "number" ? Date.now() - dateMs : undefined;
 	}
 }
@@ -117,7 +136,8 @@ export const put: Check = {
 	look: async (patient) => {
 		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
 		const { kind } = requireDecided(await patient.probe());
-		if (kind === "not-made") return notTested("the store's directory is not there yet; the first commit makes it");
+		if (kind === "not-made")
+			return notTested("the store's directory is not there yet; the first commit makes it");
 		return ok(kind === "created" ? "allowed" : "allowed; the probe was there already");
 	},
 };
@@ -129,7 +149,10 @@ export const conditionalWrites: Check = {
 		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
 		const first = requireDecided(await patient.probe());
 		if (first.kind === "not-made") return notTested("the store's directory is not there yet");
-		const again = first.kind === "exists" ? first : requireDecided(await (await patient.store()).putIfAbsent(PROBE.key, PROBE.bytes));
+		const again =
+			first.kind === "exists"
+				? first
+				: requireDecided(await (await patient.store()).putIfAbsent(PROBE.key, PROBE.bytes));
 		if (again.kind === "exists") return ok("a second put of the same object is refused");
 		return problem(
 			new SidecarError("STORE_UNSUPPORTED", {
@@ -167,20 +190,28 @@ export const forbidden: Check = {
 	look: async (patient) => {
 		const { location, options, settings } = patient;
 		if (location?.kind !== "s3") return notTested("only a bucket's policy can deny them");
-		if (!options.tryForbidden) return notTested("trying is what alarms are made for; --try-forbidden tries both on the probe object");
+		if (!options.tryForbidden)
+			return notTested(
+				"trying is what alarms are made for; --try-forbidden tries both on the probe object",
+			);
 		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
 		requireDecided(await patient.probe());
 		const { tryForbidden } = await import("../../store/s3-forbidden.ts");
 		const prefix = location.prefix === "" ? "" : `${location.prefix}/`;
 		const key = `${prefix}users/${settings.namespace}/${PROBE.key}`;
-		const tried = await tryForbidden({ ...patient.connection, bucket: location.bucket }, key, PROBE.bytes);
+		const tried = await tryForbidden(
+			{ ...patient.connection, bucket: location.bucket },
+			key,
+			PROBE.bytes,
+		);
 		return classifyForbidden(tried.overwrite, tried.delete);
 	},
 };
 
 export function classifyForbidden(overwrite: Permission, remove: Permission): CheckOutcome {
 	const found = `overwrite ${wordsOf(overwrite)}, delete ${wordsOf(remove)}`;
-	if (overwrite.kind === "denied" && remove.kind === "denied") return ok(`${found}: with these credentials nobody can destroy history`);
+	if (overwrite.kind === "denied" && remove.kind === "denied")
+		return ok(`${found}: with these credentials nobody can destroy history`);
 	return warning(
 		found,
 		"give the sidecar credentials that may only list, get and put, and let the bucket's policy demand If-None-Match: *; until then a stolen credential can destroy history",

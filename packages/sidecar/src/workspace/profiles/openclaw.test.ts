@@ -134,19 +134,28 @@ test("secrets are what holds credentials, and no file of the user's", () => {
 		"state/openclaw.sqlite",
 		"agents/x/agent/a.sqlite",
 	];
-	const open = ["workspace", "workspace/.env", "workspace/credentials/x", "media/inbound/x.jpg", "openclaw.jsonx", "statement"];
+	const open = [
+		"workspace",
+		"workspace/.env",
+		"workspace/credentials/x",
+		"media/inbound/x.jpg",
+		"openclaw.jsonx",
+		"statement",
+	];
 	expect(secret.filter((path) => !openclaw.secret(path))).toEqual([]);
 	expect(open.filter((path) => openclaw.secret(path))).toEqual([]);
 });
 
 test("plain takes everything", () => {
 	const all = makeFilter(plain);
-	for (const path of ["tmp/x", "a.lock", "openclaw.json.lock", "cache/x"]) expect(all(path, "file")).toBe("keep");
+	for (const path of ["tmp/x", "a.lock", "openclaw.json.lock", "cache/x"])
+		expect(all(path, "file")).toBe("keep");
 	expect(plain.secret("openclaw.json")).toBe(false);
 });
 
 describe("cleaning", () => {
-	const rows = (db: DatabaseSync, table: string) => db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n;
+	const rows = (db: DatabaseSync, table: string) =>
+		db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n;
 
 	test("releases leases in the state database and touches nothing else", () => {
 		const db = new DatabaseSync(":memory:");

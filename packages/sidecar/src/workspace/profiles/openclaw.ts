@@ -3,13 +3,15 @@ import { compilePatterns } from "./patterns.ts";
 import type { Profile } from "./profile.ts";
 
 /**
- * OpenClaw 2026.9: the workspace is its state directory (~/.openclaw), and agents work in `workspace/`, `workspace-{agent}/` or any other
- * directory below it that openclaw.json names.
+ * OpenClaw 2026.9: the workspace is its state directory (~/.openclaw), and agents work in
+ * `workspace/`, `workspace-{agent}/` or any other directory below it that openclaw.json names.
  *
- * Only exactly known places of OpenClaw's own are left out. People and agents work in any directory: a `yarn.lock`, a `server.pid` or a
- * `notes.tmp` is data unless OpenClaw itself writes that exact path. Plugins (npm/, git/, extensions/) are kept: decision 47.
+ * Only exactly known places of OpenClaw's own are left out. People and agents work in any
+ * directory: a `yarn.lock`, a `server.pid` or a `notes.tmp` is data unless OpenClaw itself writes
+ * that exact path. Plugins (npm/, git/, extensions/) are kept: decision 47.
  *
- * Made again at the next start, in tens of megabytes: 52 MB below cache/, 482 MB a run below tmp/, 13 GB seen below logs/.
+ * Made again at the next start, in tens of megabytes: 52 MB below cache/, 482 MB a run below tmp/,
+ * 13 GB seen below logs/.
  */
 const REGENERATED = compilePatterns([
 	"/cache/",
@@ -49,13 +51,16 @@ const TRANSIENT = compilePatterns([
 ]);
 
 /**
- * What OpenClaw names after a process or a random number while it writes: an atomic write, also in an agent's workspace, and a database
- * that is rebuilt.
+ * What OpenClaw names after a process or a random number while it writes: an atomic write, also in
+ * an agent's workspace, and a database that is rebuilt.
  */
 const UNFINISHED =
 	/^(?:\.fs-safe-(?:[a-z]+[.-])?(?:\d+[.-])?[0-9a-f]+(?:-[0-9a-f]+)+\.tmp|openclaw-agent\.sqlite\.memory-reindex-[0-9a-f-]+(?:-wal|-shm|-journal)?)$/;
 
-/** Tokens, keys, pairing secrets, browser cookies, and transcripts into which people paste such things. */
+/**
+ * Tokens, keys, pairing secrets, browser cookies, and transcripts into which people paste such
+ * things.
+ */
 const SECRET = compilePatterns([
 	"/openclaw.json",
 	"/openclaw.json.*",
@@ -76,7 +81,10 @@ const isCleaned = (path: string) => path === "state/openclaw.sqlite";
 
 export const openclaw: Profile = {
 	name: "openclaw",
-	volatile: (path, type) => REGENERATED(path, type) || TRANSIENT(path, type) || UNFINISHED.test(path.slice(path.lastIndexOf("/") + 1)),
+	volatile: (path, type) =>
+		REGENERATED(path, type) ||
+		TRANSIENT(path, type) ||
+		UNFINISHED.test(path.slice(path.lastIndexOf("/") + 1)),
 	secret: (path) => SECRET(path, "file"),
 	critical: ["openclaw.json", "state/openclaw.sqlite", "workspace"],
 	// Without it the gateway refuses to start, so a start in the middle of a restore fails closed.
@@ -90,10 +98,13 @@ export const openclaw: Profile = {
 function releaseLeases(copy: DatabaseSync): void {
 	const exists = copy.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");
 	const held = LEASES.filter(
-		(table) => exists.get(table) !== undefined && copy.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined,
+		(table) =>
+			exists.get(table) !== undefined &&
+			copy.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined,
 	);
 	if (held.length === 0) return;
-	// Zeroed, not unlinked: else the rows' remains would make every idle snapshot differ from the one before.
+	// Zeroed, not unlinked: else the rows' remains would make every idle snapshot differ from the one
+	// before.
 	copy.exec("PRAGMA secure_delete = ON; BEGIN");
 	for (const table of held) copy.exec(`DELETE FROM ${table}`);
 	copy.exec("COMMIT");

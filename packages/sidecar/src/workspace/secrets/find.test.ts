@@ -4,8 +4,12 @@ import { findSecrets } from "./find.ts";
 import { SECRET_KINDS, TOKEN_KINDS } from "./kinds.ts";
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-/** Letters and digits, the same for every run, with nothing a scanner of this repository could take for a secret. */
-const some = (length: number, from = letters) => Array.from({ length }, (_, i) => from[(i * 7 + 3) % from.length]).join("");
+/**
+ * Letters and digits, the same for every run, with nothing a scanner of this repository could take
+ * for a secret.
+ */
+const some = (length: number, from = letters) =>
+	Array.from({ length }, (_, i) => from[(i * 7 + 3) % from.length]).join("");
 
 /** Made here, and in halves, so that this file holds none. */
 const SAMPLES: readonly (readonly [kind: string, secret: string])[] = [
@@ -31,7 +35,10 @@ const SAMPLES: readonly (readonly [kind: string, secret: string])[] = [
 	["huggingface-token", `hf_${some(34)}`],
 	["telegram-bot-token", `123456789:AA${some(33)}`],
 	["jwt", `eyJ${some(17)}.eyJ${some(40)}.${some(43)}`],
-	["private-key", `-----BEGIN RSA PRIVATE KEY-----\n${some(64)}\n${some(64)}\n-----END RSA PRIVATE KEY-----`],
+	[
+		"private-key",
+		`-----BEGIN RSA PRIVATE KEY-----\n${some(64)}\n${some(64)}\n-----END RSA PRIVATE KEY-----`,
+	],
 	["private-key", `-----BEGIN PRIVATE KEY-----\\n${some(64)}`],
 	["private-key", `-----BEGIN OPENSSH PRIVATE KEY-----\r\n${some(70)}`],
 	["private-key", `-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2\n\n${some(64)}`],
@@ -58,13 +65,18 @@ describe.each(SAMPLES)("%s (sample %#)", (kind, secret) => {
 
 	test("wherever it stands in a text without secrets, and nothing else is found", () => {
 		fc.assert(
-			fc.property(fc.nat(400), fc.nat(400), fc.constantFrom(" ", "-word ", "internationalization_of "), (before, after, filler) => {
-				const text = `${filler.repeat(before)}\n${secret}\n${filler.repeat(after)}`;
-				const [found, ...rest] = findSecrets(Buffer.from(text));
-				expect(rest).toEqual([]);
-				expect(found?.kind).toBe(kind);
-				expect(secret).toContain(text.slice(found?.start, found?.end));
-			}),
+			fc.property(
+				fc.nat(400),
+				fc.nat(400),
+				fc.constantFrom(" ", "-word ", "internationalization_of "),
+				(before, after, filler) => {
+					const text = `${filler.repeat(before)}\n${secret}\n${filler.repeat(after)}`;
+					const [found, ...rest] = findSecrets(Buffer.from(text));
+					expect(rest).toEqual([]);
+					expect(found?.kind).toBe(kind);
+					expect(secret).toContain(text.slice(found?.start, found?.end));
+				},
+			),
 			{ numRuns: 25 },
 		);
 	});
@@ -76,7 +88,10 @@ describe("is none", () => {
 		["a key's beginning", "keys begin with AKIA, ghp_ or sk-ant-api03-"],
 		["a key id with a digit too many", `AKIA${some(17, "ABCDEFGH")}`],
 		["a key id in a longer word", `xAKIA${some(16, "ABCDEFGH")}`],
-		["code that looks for keys", 'if (text.includes("-----BEGIN PRIVATE KEY-----")) throw new Error("no");'],
+		[
+			"code that looks for keys",
+			'if (text.includes("-----BEGIN PRIVATE KEY-----")) throw new Error("no");',
+		],
 		["a public key", `-----BEGIN PUBLIC KEY-----\n${some(64)}`],
 		["a certificate", `-----BEGIN CERTIFICATE-----\n${some(64)}`],
 		["a UUID that is called a token", '"token":"0c84fb90-12c4-11e1-840d-7b25c5ee775a"'],
@@ -93,19 +108,35 @@ describe("is none", () => {
 });
 
 test("a secret that begins at any offset of a chunk full of token bytes costs no more than the chunk is long", () => {
-	// A megabyte of what comes closest to a match, for each pattern: a pattern that goes back over it would take minutes.
+	// A megabyte of what comes closest to a match, for each pattern: a pattern that goes back over it
+	// would take minutes.
 	for (const { starts } of TOKEN_KINDS) {
 		for (const start of starts) {
-			for (const text of [start.repeat(350_000), `${start}${"a".repeat(500)} `.repeat(2_000), `${start}eyJ.`.repeat(150_000)]) {
+			for (const text of [
+				start.repeat(350_000),
+				`${start}${"a".repeat(500)} `.repeat(2_000),
+				`${start}eyJ.`.repeat(150_000),
+			]) {
 				findSecrets(Buffer.from(text));
 			}
 		}
 	}
-	for (const text of ["-----BEGIN PRIVATE KEY-----", "PRIVATE KEY", `secret${" ".repeat(40)}=`, "token:", "1234567890:AA"]) {
+	for (const text of [
+		"-----BEGIN PRIVATE KEY-----",
+		"PRIVATE KEY",
+		`secret${" ".repeat(40)}=`,
+		"token:",
+		"1234567890:AA",
+	]) {
 		findSecrets(Buffer.from(text.repeat(Math.ceil(1_000_000 / text.length))));
 	}
 });
 
 test("any bytes at all are taken", () => {
-	fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => findSecrets(Buffer.from(bytes)).length >= 0));
+	fc.assert(
+		fc.property(
+			fc.uint8Array({ maxLength: 300 }),
+			(bytes) => findSecrets(Buffer.from(bytes)).length >= 0,
+		),
+	);
 });

@@ -1,12 +1,14 @@
 /**
  * Finds secrets in bytes that are at hand already.
  *
- * All tokens that can be told from text have 20 token bytes (letters, digits, `_`, `-`) in a row, and prose hardly ever has. So the search is one for such
- * runs: look at every 20th byte only; where it is no token byte, no run can cross it, and 20 bytes are done with one look (Boyer and
- * Moore's idea). The patterns are held against the few runs there are. 100 MB take 65-80 ms of prose or JSON, as long as their SHA-256;
- * 14 searches for 14 beginnings take 3 to 10 times that.
+ * All tokens that can be told from text have 20 token bytes (letters, digits, `_`, `-`) in a row,
+ * and prose hardly ever has. So the search is one for such runs: look at every 20th byte only;
+ * where it is no token byte, no run can cross it, and 20 bytes are done with one look (Boyer and
+ * Moore's idea). The patterns are held against the few runs there are. 100 MB take 65-80 ms of
+ * prose or JSON, as long as their SHA-256; 14 searches for 14 beginnings take 3 to 10 times that.
  *
- * Not found: what is compressed, encrypted, in UTF-16, split over two strings, or has no form of its own and no name beside it.
+ * Not found: what is compressed, encrypted, in UTF-16, split over two strings, or has no form of
+ * its own and no name beside it.
  */
 import { ASSIGNED, PRIVATE_KEY, TELEGRAM, TOKEN_KINDS, type TokenKind } from "./kinds.ts";
 
@@ -27,7 +29,8 @@ const COLON = 0x3a;
 const LETTER_U = 0x75;
 
 const IS_TOKEN = new Uint8Array(256);
-for (const byte of Buffer.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")) IS_TOKEN[byte] = 1;
+for (const byte of Buffer.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"))
+	IS_TOKEN[byte] = 1;
 
 /** By the first three bytes, as one number. */
 const KINDS = new Map<number, TokenKind[]>();
@@ -80,7 +83,10 @@ function isTokenByte(bytes: Buffer, at: number): boolean {
 
 function classifyRun(bytes: Buffer, runStart: number, runEnd: number): FoundSecret | undefined {
 	const start = afterEscape(bytes, runStart);
-	const key = ((bytes[start] as number) << 16) | ((bytes[start + 1] as number) << 8) | (bytes[start + 2] as number);
+	const key =
+		((bytes[start] as number) << 16) |
+		((bytes[start + 1] as number) << 8) |
+		(bytes[start + 2] as number);
 	const kinds = KINDS.get(key);
 	if (kinds !== undefined) {
 		const window = text(bytes, start, start + WINDOW);
@@ -92,7 +98,10 @@ function classifyRun(bytes: Buffer, runStart: number, runEnd: number): FoundSecr
 	return telegramToken(bytes, start, runEnd) ?? assignedSecret(bytes, start, runEnd);
 }
 
-/** In JSON a line may begin with `\n` or `\u000a`, whose letters and digits are no part of the token. */
+/**
+ * In JSON a line may begin with `\n` or `\u000a`, whose letters and digits are no part of the
+ * token.
+ */
 function afterEscape(bytes: Buffer, start: number): number {
 	if (bytes[start - 1] !== BACKSLASH) return start;
 	return start + (bytes[start] === LETTER_U ? 5 : 1);
@@ -106,11 +115,17 @@ function telegramToken(bytes: Buffer, start: number, end: number): FoundSecret |
 }
 
 function assignedSecret(bytes: Buffer, start: number, end: number): FoundSecret | undefined {
-	if (end - start < ASSIGNED.minBytes || end - start > WINDOW || !looksRandom(bytes, start, end)) return undefined;
-	return ASSIGNED.before.test(text(bytes, start - LOOK_BACK, start)) ? { kind: ASSIGNED.kind, start, end } : undefined;
+	if (end - start < ASSIGNED.minBytes || end - start > WINDOW || !looksRandom(bytes, start, end))
+		return undefined;
+	return ASSIGNED.before.test(text(bytes, start - LOOK_BACK, start))
+		? { kind: ASSIGNED.kind, start, end }
+		: undefined;
 }
 
-/** Capitals, small letters and digits, none of them rare: neither a word, nor a UUID, nor a hash in hex, nor a name in camelCase. */
+/**
+ * Capitals, small letters and digits, none of them rare: neither a word, nor a UUID, nor a hash in
+ * hex, nor a name in camelCase.
+ */
 function looksRandom(bytes: Buffer, start: number, end: number): boolean {
 	let capitals = 0;
 	let small = 0;

@@ -1,8 +1,9 @@
 /**
  * What a secret looks like. One row per kind, in the order they are tried.
  *
- * Every pattern is anchored and its repetitions are bounded and never nested, so that the cost of a match does not depend on what a file
- * holds. A kind that cannot be told from ordinary text (a password, an app secret of 32 letters) is found only where a name says so.
+ * Every pattern is anchored and its repetitions are bounded and never nested, so that the cost of a
+ * match does not depend on what a file holds. A kind that cannot be told from ordinary text (a
+ * password, an app secret of 32 letters) is found only where a name says so.
  */
 
 /** Bytes a token is made of; anything else ends it. */
@@ -11,7 +12,9 @@ const END = `(?!${TOKEN})`;
 
 export interface TokenKind {
 	readonly kind: string;
-	/** The first three bytes it can begin with: what begins otherwise is not held against the pattern. */
+	/**
+	 * The first three bytes it can begin with: what begins otherwise is not held against the pattern.
+	 */
 	readonly starts: readonly string[];
 	/** Held against the text from where a run of token bytes begins. */
 	readonly pattern: RegExp;
@@ -31,12 +34,28 @@ export const TOKEN_KINDS: readonly TokenKind[] = [
 		`aws_secret_access_key["']{0,2}\\s{0,4}[:=]\\s{0,4}["']{0,2}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])`,
 		"i",
 	),
-	token("github-token", "ghp gho ghu ghs ghr git", `gh[pousr]_[A-Za-z0-9]{36,255}${END}|github_pat_[A-Za-z0-9_]{60,255}${END}`),
-	token("gitlab-token", "glp gld glr gls gla glc glf gli glo", `gl(?:pat|ptt|dt|rt|soat|agent|cbt|ft|imt|oas)-${TOKEN}{20,255}${END}`),
-	token("slack-token", "xox xap", `xox[abcdeoprs]-[A-Za-z0-9-]{15,255}${END}|xapp-\\d-[A-Za-z0-9-]{15,255}${END}`),
+	token(
+		"github-token",
+		"ghp gho ghu ghs ghr git",
+		`gh[pousr]_[A-Za-z0-9]{36,255}${END}|github_pat_[A-Za-z0-9_]{60,255}${END}`,
+	),
+	token(
+		"gitlab-token",
+		"glp gld glr gls gla glc glf gli glo",
+		`gl(?:pat|ptt|dt|rt|soat|agent|cbt|ft|imt|oas)-${TOKEN}{20,255}${END}`,
+	),
+	token(
+		"slack-token",
+		"xox xap",
+		`xox[abcdeoprs]-[A-Za-z0-9-]{15,255}${END}|xapp-\\d-[A-Za-z0-9-]{15,255}${END}`,
+	),
 	token("anthropic-key", "sk-", `sk-ant-[a-z]{3,12}\\d{2}-${TOKEN}{20,255}`),
 	token("openrouter-key", "sk-", `sk-or-v1-[0-9a-f]{64}${END}`),
-	token("openai-key", "sk-", `sk-(?:proj|svcacct|admin)-${TOKEN}{20,255}|sk-[A-Za-z0-9]{32,64}${END}`),
+	token(
+		"openai-key",
+		"sk-",
+		`sk-(?:proj|svcacct|admin)-${TOKEN}{20,255}|sk-[A-Za-z0-9]{32,64}${END}`,
+	),
 	token("stripe-key", "sk_ rk_", `[sr]k_(?:live|test)_[A-Za-z0-9]{16,255}${END}`),
 	token("google-api-key", "AIz", `AIza${TOKEN}{35}${END}`),
 	token("google-oauth-secret", "GOC", `GOCSPX-${TOKEN}{28}${END}`),
@@ -67,9 +86,15 @@ export const PRIVATE_KEY = {
 /** A long random value under a name that calls it a secret. */
 export const ASSIGNED = {
 	kind: "assigned-secret",
-	before: /(?:secret|token|passw(?:or)?d|api[_-]?key|private[_-]?key|access[_-]?key)["']?\s{0,4}[:=]\s{0,4}(?:Bearer )?["']?$/i,
+	before:
+		/(?:secret|token|passw(?:or)?d|api[_-]?key|private[_-]?key|access[_-]?key)["']?\s{0,4}[:=]\s{0,4}(?:Bearer )?["']?$/i,
 	minBytes: 24,
 } as const;
 
 /** Every kind there is, for documentation. */
-export const SECRET_KINDS: readonly string[] = [...TOKEN_KINDS.map(({ kind }) => kind), TELEGRAM.kind, PRIVATE_KEY.kind, ASSIGNED.kind];
+export const SECRET_KINDS: readonly string[] = [
+	...TOKEN_KINDS.map(({ kind }) => kind),
+	TELEGRAM.kind,
+	PRIVATE_KEY.kind,
+	ASSIGNED.kind,
+];

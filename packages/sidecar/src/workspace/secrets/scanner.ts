@@ -1,8 +1,9 @@
 /**
  * One file, chunk by chunk, as a capture reads it: which secrets does it hold?
  *
- * A file with a NUL among its first 8,000 bytes is binary (git's test) and not scanned, and of no file more than its first 64 MiB are. A
- * secret that crosses from one chunk into the next is found if it has no more than 512 bytes on either side.
+ * A file with a NUL among its first 8,000 bytes is binary (git's test) and not scanned, and of no
+ * file more than its first 64 MiB are. A secret that crosses from one chunk into the next is found
+ * if it has no more than 512 bytes on either side.
  */
 import { type FoundSecret, findSecrets } from "./find.ts";
 
@@ -29,7 +30,8 @@ export class SecretScanner {
 
 	/**
 	 * Takes the next chunk. The first one, at offset 0, begins the file anew.
-	 * @param isWanted false: the chunk was scanned before, and only what crosses its borders is looked at
+	 * @param isWanted false: the chunk was scanned before, and only what crosses its borders is
+	 * looked at
 	 * @param isLast nothing follows, as far as its length tells
 	 */
 	take(bytes: Buffer, offset: number, isWanted: boolean, isLast: boolean): void {
@@ -42,7 +44,9 @@ export class SecretScanner {
 		const tail = this.#tail;
 		if (tail !== undefined && (isWanted || tail.isScanned)) this.#scanBorder(tail.bytes, bytes);
 		if (isWanted) for (const secret of findSecrets(bytes)) this.#tell(bytes, secret);
-		this.#tail = isLast ? undefined : { bytes: Buffer.from(bytes.subarray(-OVERLAP_BYTES)), isScanned: isWanted };
+		this.#tail = isLast
+			? undefined
+			: { bytes: Buffer.from(bytes.subarray(-OVERLAP_BYTES)), isScanned: isWanted };
 	}
 
 	#begin(bytes: Buffer): void {
@@ -53,7 +57,8 @@ export class SecretScanner {
 
 	#scanBorder(tail: Buffer, bytes: Buffer): void {
 		const joined = Buffer.concat([tail, bytes.subarray(0, OVERLAP_BYTES)]);
-		for (const secret of findSecrets(joined)) if (secret.start < tail.length && secret.end > tail.length) this.#tell(joined, secret);
+		for (const secret of findSecrets(joined))
+			if (secret.start < tail.length && secret.end > tail.length) this.#tell(joined, secret);
 	}
 
 	#tell(bytes: Buffer, { kind, start, end }: FoundSecret): void {
