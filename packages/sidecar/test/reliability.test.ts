@@ -20,7 +20,7 @@ const rows = new Map(ROWS.map((row) => [row.id, row]));
  * test that counts its tests.
  */
 const NAMED_TITLE =
-	/^\s*it(?:\.skipIf\([^\n]*?\))?\(["`]((\d+|W\d+|[A-Za-z]+ #\d+): (?!a reader refuses )[^"`]+)["`]/gm;
+	/^\s*it(?:\.skipIf\([^\n]*?\))?\(\s*["`]((\d+|W\d+|[A-Za-z]+ #\d+): (?!a reader refuses )[^"`]+)["`]/gm;
 
 describe("every row", () => {
 	test("is there: every incident, each latent defect, each kind of real workspace, each fault that the proxy makes", () => {
