@@ -78,7 +78,7 @@ export class UserIdentity extends Construct {
 }
 
 /** `${Issuer}` is the issuer without its scheme, `${Provider}` the provider's ARN. */
-export function trustText(audience: string): string {
+function trustText(audience: string): string {
 	const issuer = "$" + "{Issuer}";
 	// `$` + `{!` comes out of Fn::Sub as a variable of IAM's.
 	const namespace = "$" + "{!aws:RequestTag/namespace}";

@@ -2,7 +2,7 @@
  * Every error a user can meet, in one table: stable code, category, meaning, what to do next. A
  * category has one exit status.
  */
-export const EXIT_STATUS = {
+const EXIT_STATUS = {
 	bug: 1,
 	/** A wrong option, or a machine that cannot do what was asked. */
 	usage: 2,

@@ -5,8 +5,11 @@
  * do, and which exit status the command ends with. Options default to what docs/configuration.md
  * says. Nothing is printed, and no signal is handled.
  *
- * @example import { restore, run } from "openclaw-sidecar"; await restore({ store:
- * "s3://my-bucket", namespace: "anna", workspace: "/tmp/look", profile: "plain", at: "2h" });
+ * @example
+ * import { restore } from "openclaw-sidecar";
+ *
+ * const options = { store: "s3://my-bucket", namespace: "anna", profile: "plain" } as const;
+ * await restore({ ...options, workspace: "/tmp/look", at: "2h" });
  */
 export { decodeNamespace, encodeUserId } from "./agentcore/namespace-code.ts";
 export type { Excluded, SecretPolicy } from "./capture/secret-guard.ts";

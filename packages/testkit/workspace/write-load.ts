@@ -38,7 +38,7 @@ function random(seed: number): () => number {
 	};
 }
 
-export function scriptOf(seed: number, steps: number): Step[] {
+function scriptOf(seed: number, steps: number): Step[] {
 	const next = random(seed);
 	const script: Step[] = [];
 	const state = new Map<string, string>();

@@ -84,7 +84,7 @@ export async function askAgent(
 	}
 }
 
-export function outcomeOf(error: unknown): Outcome {
+function outcomeOf(error: unknown): Outcome {
 	const {
 		name = "Error",
 		message = "",

@@ -30,7 +30,7 @@ export interface Attempt {
 }
 
 /** The message was not worked on, and another attempt is safe. */
-export class NotAsked extends Error {
+class NotAsked extends Error {
 	readonly code = "AGENT_NOT_ASKED";
 }
 

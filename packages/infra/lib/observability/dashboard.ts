@@ -17,7 +17,7 @@ import { blockedMetric, daemonMetric, runtimeMetric, usageMetric } from "./metri
 /**
  * $ per vCPU-hour and GB-hour. https://aws.amazon.com/bedrock/agentcore/pricing/ (November 2026)
  */
-export const PRICES = {
+const PRICES = {
 	V1: { cpu: 0.0895, memory: 0.00945 },
 	V2: { cpu: 0.1276, memory: 0.0169 },
 } as const;

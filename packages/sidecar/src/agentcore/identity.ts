@@ -20,7 +20,7 @@ import { partitionOf, sessionPolicy } from "./session-policy.ts";
 import type { UserToken } from "./user-token.ts";
 import { type TokenRules, TokenVerifier } from "./verify-token.ts";
 
-export const IDENTITY_STRATEGIES = ["web-identity", "assume-role", "ambient"] as const;
+const IDENTITY_STRATEGIES = ["web-identity", "assume-role", "ambient"] as const;
 export type IdentityStrategyName = (typeof IDENTITY_STRATEGIES)[number];
 
 /** What a request brings to say whose it is. Nothing of it may be logged. */

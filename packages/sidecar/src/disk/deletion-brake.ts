@@ -18,7 +18,7 @@ export interface Vanished {
  * least 10 files), or anything critical, vanishing at once looks like a mount that went away or a
  * wipe, not like an agent at work.
  */
-export function isHeld({ files, filesBefore, critical }: Vanished): boolean {
+function isHeld({ files, filesBefore, critical }: Vanished): boolean {
 	return critical.length > 0 || (files >= BRAKE_MIN_FILES && files * 2 > filesBefore);
 }
 

@@ -9,7 +9,7 @@ const PROFILES: ReadonlyMap<string, Profile> = new Map(
 );
 
 /** The names that `profileNamed` knows; the first is the default. */
-export const PROFILE_NAMES: readonly string[] = [...PROFILES.keys()];
+const PROFILE_NAMES: readonly string[] = [...PROFILES.keys()];
 
 export function profileNamed(name: string): Profile | undefined {
 	return PROFILES.get(name);

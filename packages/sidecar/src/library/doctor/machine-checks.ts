@@ -93,7 +93,7 @@ async function refusedWatches(roots: Roots, filter: Filter): Promise<readonly Un
 	return [...reasons].map((reason) => ({ directory: roots.main, reason }));
 }
 
-export function classifyUnwatched(unwatched: readonly Unwatched[]) {
+function classifyUnwatched(unwatched: readonly Unwatched[]) {
 	if (unwatched.length === 0) return ok("changes made on this machine are announced");
 	return warning(
 		unwatched.map(({ directory, reason }) => `${directory}: ${reason}`).join("; "),
