@@ -8,9 +8,6 @@ const PROFILES: ReadonlyMap<string, Profile> = new Map(
 	[openclaw, plain].map((profile) => [profile.name, profile]),
 );
 
-/** The names that `profileNamed` knows; the first is the default. */
-const PROFILE_NAMES: readonly string[] = [...PROFILES.keys()];
-
 export function profileNamed(name: string): Profile | undefined {
 	return PROFILES.get(name);
 }
