@@ -155,7 +155,7 @@ export const OPTIONS = {
 		default: "60s",
 		example: "5m",
 		meaning:
-			"How often to compare the whole workspace with what is committed, in case a watch event was lost.",
+			"How often to compare the whole workspace with what is committed, in case a watch event was lost. A held deletion is committed one to two of these intervals later.",
 	}),
 	onSecret: needed({
 		name: "on-secret",

@@ -279,7 +279,7 @@ export const INCIDENTS: readonly Row[] = [
 		where:
 			"rclone/rclone #4298, #1186, #325; rclone/gphotosdl #16; devspace-sh/devspace #326; syncany/syncany #533; lemma-work/lemma-platform PR 75",
 		happened: "a failed or empty listing of one side was taken for deletions on the other",
-		rule: "no listing of the store says what is gone: only a manifest does; on the disk, what could not be looked at counts as there, and most of the tree gone at once is held until a second scan agrees",
+		rule: "no listing of the store says what is gone: only a manifest does; on the disk, what could not be looked at counts as there, and most of the tree gone at once is held until a sweep one interval later agrees",
 		tests: ["incident-35-listing", "incident-35-unmounted", "vanished-half"],
 	},
 	{

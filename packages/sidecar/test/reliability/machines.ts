@@ -48,7 +48,7 @@ export const MACHINES: readonly Row[] = [
 	{
 		id: "wipe, mass rewrite",
 		happened: "most of the tree is deleted, or rewritten with what looks encrypted",
-		rule: "deletions are held until a second scan agrees; a rewrite is committed, flagged and told, and the commits before it stay",
+		rule: "deletions are held until a sweep one interval later agrees; a rewrite is committed, flagged and told, and the commits before it stay",
 		tests: ["brake-at-drain", "mass-rewrite"],
 	},
 ];
