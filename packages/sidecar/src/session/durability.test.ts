@@ -32,13 +32,13 @@ describe("durability", () => {
 			["superseded", "not-restored", "not-durable", "held"],
 		],
 	] as const)(
-		"of %s is decided in one place",
+		"of %s has one definition",
 		(_what, standing, isDurable, exitStatus, reasons) => {
 			expect(durability({ ...fine, ...standing })).toEqual({ isDurable, exitStatus, reasons });
 		},
 	);
 
-	it("is 0 only without a reason, and one more reason never makes it better", () => {
+	it("has status 0 only without a reason, and one more reason never improves the status", () => {
 		const standings = fc.record({
 			notDurable: fc.nat(),
 			deferredDeletions: fc.nat(),
