@@ -371,7 +371,7 @@ export class Capture {
 				this.confirmed.set(path, file.local);
 				return;
 			case "excluded": {
-				// The directory that was here is gone all the same.
+				// The old directory is gone even so.
 				const isGone = this.removed.has(path);
 				this.#forget(path);
 				if (isGone) this.removed.add(path);

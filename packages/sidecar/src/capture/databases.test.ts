@@ -83,7 +83,7 @@ describe("a database in WAL mode", () => {
 	});
 
 	// @id wal-only-change
-	it("is found by the next scan if it changed only in its WAL after a restore", async () => {
+	it("is found by the next sweep if it changed only in its WAL after a restore", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
 		makeDatabase(fileOf(bench, "a"));
@@ -106,7 +106,7 @@ describe("a database in WAL mode", () => {
 		expect(rowsOf(fileOf(bench, "c"))).toEqual(["base", "in the WAL", "in the WAL, once more"]);
 	});
 
-	it("is not copied by every scan if it did not change since it was restored", async () => {
+	it("is not copied by every sweep if it did not change since it was restored", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
 		makeDatabase(fileOf(bench, "a"));

@@ -9,7 +9,7 @@ import type { Filter } from "../workspace/filter.ts";
 import type { Capture } from "./capture.ts";
 
 export interface Judging {
-	/** True for a scan of the whole workspace: only a scan confirms a deletion. */
+	/** True for a sweep of the whole workspace: only a sweep confirms a deletion. */
 	readonly isSweep: boolean;
 	/** A drain: a deferred deletion is not a deletion. */
 	readonly inHurry: boolean;
@@ -25,7 +25,7 @@ export interface BrakeOptions {
 	/** Paths that disappeared before the session began and whose deletion the restore accepted. */
 	readonly believed: ReadonlySet<Path>;
 	/**
-	 * A deferred deletion is committed if a scan still finds the path gone this long after it was
+	 * A deferred deletion is committed if a sweep still finds the path gone this long after it was
 	 * first missed.
 	 */
 	readonly confirmAfterMs: number;
@@ -33,7 +33,7 @@ export interface BrakeOptions {
 	readonly log: Logger;
 }
 
-/** Deletions that wait for a later scan: the deletion brake's memory between flushes. */
+/** Deletions that wait for a later sweep: the deletion brake's memory between flushes. */
 export class DeferredDeletions {
 	readonly #options: BrakeOptions;
 	/** When each was first missed. */

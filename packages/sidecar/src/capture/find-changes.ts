@@ -14,7 +14,7 @@ export interface FoundChanges {
 	readonly special: readonly Path[];
 }
 
-/** Scans the workspace: inspects every path and reads no content. */
+/** Sweeps the workspace: inspects every path and reads no content. */
 export async function findChanges(
 	{ root, filter, local }: Pick<CaptureContext, "root" | "filter" | "local">,
 	signal: AbortSignal | undefined,

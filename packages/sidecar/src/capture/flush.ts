@@ -40,7 +40,7 @@ const ROUNDS = 6;
 const SETTLE_MS = 300;
 /** A writer that loses its slot this often in one flush is broken, not racing. */
 const ATTEMPTS = 10;
-/** The default interval of the daemon's scan. */
+/** The default interval of the daemon's sweep. */
 const CONFIRM_AFTER_MS = 60_000;
 /** The number of paths that the log line names; `recover` lists all. */
 const TOLD_PATHS = 20;
@@ -58,7 +58,7 @@ interface Pending {
 }
 
 /**
- * A scan of the whole disk: its start by `performance.now()`, and its duration without the work
+ * A sweep of the whole disk: its start by `performance.now()`, and its duration without the work
  * that followed from it.
  */
 export interface Sweep {
@@ -179,7 +179,7 @@ export class Flusher {
 		this.#hints.add(path);
 	}
 
-	/** Something may have been missed: the next flush scans everything. */
+	/** Something may have been missed: the next flush sweeps everything. */
 	requestRescan(): void {
 		this.#sweepDue = true;
 	}
@@ -205,7 +205,7 @@ export class Flusher {
 		return this.#hints.size > 0 || this.#sweepDue || this.#pending !== undefined;
 	}
 
-	/** Paths that were hinted or could not be taken; a scan may find more. */
+	/** Paths that were hinted or could not be taken; a sweep may find more. */
 	get waitingPaths(): readonly Path[] {
 		return [
 			...new Set([

@@ -8,10 +8,10 @@
  * `git gc`, an installation or a restored archive, which add noise or replace noise by noise, raise
  * nothing.
  *
- * Does NOT see: encryption spread over many flushes, files written under unrelated names (the
- * deletion brake sees those vanish), noise dressed as text (base64), or files whose neighbours in
- * the block hide their ratio. It is an alarm, not a barrier: nothing is held back for it, and
- * history has every byte.
+ * Does NOT see: encryption spread over many flushes; files written under unrelated names (the
+ * deletion brake sees those vanish); noise dressed as text (base64); files whose neighbours in the
+ * block hide their ratio. It is an alarm, not a barrier: nothing is held back for it, and history
+ * has every byte.
  */
 import type { ChunkRef, Entry, FileEntry, Path } from "../log/types.ts";
 

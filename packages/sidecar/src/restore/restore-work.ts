@@ -180,7 +180,7 @@ export class RestoreWork {
 				local.set(path, { entry, stat: written.stat, quick: written.quick, database: undefined });
 				continue;
 			}
-			// Kept: content and mode are the log's. If the time is too, a scan need not read it again.
+			// Kept: content and mode are the log's. If the time is too, a sweep need not read it again.
 			const stat = this.#disk.get(path);
 			const mtimeNs = stat === undefined ? undefined : this.unset.asInLog(path, stat).mtimeNs;
 			const isClean =

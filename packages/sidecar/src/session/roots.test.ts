@@ -77,7 +77,7 @@ describe("an additional root", () => {
 		]);
 	});
 
-	it("is held when emptied until a second scan agrees, however large the rest is", async () => {
+	it("is held when emptied until a second sweep agrees, however large the rest is", async () => {
 		await using bench = await workbench();
 		const { notes, session, clock } = await filled(bench);
 		for (let index = 0; index < 11; index++) rmSync(join(notes, `n${index}`));

@@ -48,7 +48,7 @@ export interface SessionOptions extends Workspace {
 	/** How long to wait for a writer that still seems to be at work; 0 means not at all. */
 	readonly handoverWaitMs: number;
 	/**
-	 * The interval between scans of the whole workspace. A deferred deletion waits for a scan that
+	 * The interval between sweeps of the whole workspace. A deferred deletion waits for a sweep that
 	 * much later. Default one minute.
 	 */
 	readonly sweepIntervalMs?: number;
@@ -238,7 +238,7 @@ export class Session {
 		return this.#flusher.isDue;
 	}
 
-	/** The paths known without a scan. */
+	/** The paths known without a sweep. */
 	get waitingPaths(): readonly Path[] {
 		return this.#flusher.waitingPaths;
 	}
@@ -262,7 +262,7 @@ export class Session {
 	}
 
 	/**
-	 * Watches the workspace from now on. The scan of the next flush finds earlier changes. Resolves
+	 * Watches the workspace from now on. The sweep of the next flush finds earlier changes. Resolves
 	 * when every directory has its watch.
 	 * @param onChange called for every hint, so keep it cheap
 	 */
@@ -291,7 +291,7 @@ export class Session {
 		this.#flusher.leaveLargeAside(onChange);
 		this.#rewatch = async () => {
 			if (isClosed) return;
-			// The next scan finds changes made before the watch started.
+			// The next sweep finds changes made before the watch started.
 			await watcher.close();
 			watcher = await start();
 			if (isClosed) await watcher.close();
@@ -310,7 +310,7 @@ export class Session {
 		return this.#flusher.lastSweep;
 	}
 
-	/** True if notifications miss changes in some directory: only a scan finds those. */
+	/** True if notifications miss changes in some directory: only a sweep finds those. */
 	get isWatchedInPart(): boolean {
 		return this.#unwatched.size > 0;
 	}
@@ -376,8 +376,8 @@ export class Session {
 	}
 
 	/**
-	 * Newly ignored paths leave the newest tree and stay in history. The scan finds paths that are no
-	 * longer ignored.
+	 * Newly ignored paths leave the newest tree and stay in history. The sweep finds paths that are
+	 * no longer ignored.
 	 */
 	async #lookAtIgnoreFile(): Promise<"same" | "pending" | "changed"> {
 		const { log } = this.#options;
