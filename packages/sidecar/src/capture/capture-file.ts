@@ -23,7 +23,7 @@ const PASSES = 3;
  * Captures one regular file. New chunks go to the builder, known ones become references.
  * @param earlier result of an earlier round of the same capture
  * @param source where its bytes are read: a private copy, if it must be from the same moment as
- *   other files
+ * other files
  */
 export async function captureFile(
 	context: CaptureContext,

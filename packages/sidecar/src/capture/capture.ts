@@ -242,7 +242,7 @@ export class Capture {
 				paths.includes(path) || isCompanion(root, path)
 					? undefined
 					: (this.changed.get(path) ?? local.get(path));
-			// Together with the database: SQLite would roll an older log next to it into it.
+			// Removed with the database's commit: SQLite would roll an older log into the database.
 			if (known?.entry.type === "file") this.#gone(path);
 		}
 		for (const path of paths)

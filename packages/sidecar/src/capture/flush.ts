@@ -232,7 +232,7 @@ export class Flusher {
 
 	/**
 	 * @throws SidecarError STORE_*, WORKSPACE_*, SECRET_FOUND, with `allOrNothing` NOT_DURABLE,
-	 *   SUPERSEDED; nothing is lost: what was not committed stays dirty
+	 * SUPERSEDED; nothing is lost: what was not committed stays dirty
 	 */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const isWhole =
@@ -639,7 +639,7 @@ export class Flusher {
 
 	/**
 	 * @param changed of the same commit: the first commit of a log gets its directories only from
-	 *   here
+	 * here
 	 */
 	#rawDelta(raw: ReadonlyMap<Path, LocalEntry>, changed: ReadonlyMap<Path, LocalEntry>): Delta {
 		const { local } = this.#context;

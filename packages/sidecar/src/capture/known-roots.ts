@@ -4,8 +4,8 @@
  *
  * Guarantees: a directory that is missing, or holds another volume than the restored one, is
  * "unavailable". It changes nothing in the log, whatever it lacks or holds. A root that was removed
- * and recreated on the same mount is an ordinary directory of the workspace: what it lacks was
- * deleted, and the deletion brake applies. An agent that clones its project again does that.
+ * and recreated on the same mount is an ordinary directory of the workspace. (An agent may clone
+ * its project again.) What it lacks was deleted, and the deletion brake applies.
  *
  * Does NOT distinguish a directory that was moved into a root's place from one that was created
  * there. Without /proc, does NOT see a volume that is mounted while the session runs.
@@ -115,7 +115,7 @@ export class KnownRoots {
 	/**
 	 * Adopts directories that were recreated on the same mount.
 	 * @returns whether a root has appeared, is a different directory than at the last call, or a
-	 *   volume was mounted: no watcher saw it meanwhile
+	 * volume was mounted: no watcher saw it meanwhile
 	 */
 	refresh(): boolean {
 		this.#mountsAstray();

@@ -118,7 +118,7 @@ describe("a flush", () => {
 
 	/**
 	 * @param act changes the disk between two flushes @returns the flags of the second commit, and
-	 *   the events it raised
+	 * the events it raised
 	 */
 	async function flushAfter(prepare: (root: string) => void, act: (root: string) => void) {
 		await using bench = await workbench();

@@ -38,7 +38,7 @@ export interface MassRewrite {
  * @param changed what the flush commits
  * @param gone paths that vanished, whether that deletion is accepted or not
  * @returns the counts, if more than half of the readable files and of their bytes (at least 10
- *   files) turned into noise
+ * files) turned into noise
  */
 export function massRewrite(
 	before: { get(path: Path): Entry | undefined; entries(): Iterable<readonly [Path, Entry]> },

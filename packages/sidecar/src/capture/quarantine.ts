@@ -78,7 +78,7 @@ export class Quarantine {
 
 	/**
 	 * @param superseded the writer's id if another writer owns the tree: readers then accept nothing
-	 *   from it outside its own directory
+	 * from it outside its own directory
 	 * @throws SidecarError STORE_*; the signal's reason
 	 */
 	async capture(

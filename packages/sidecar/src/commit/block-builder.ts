@@ -73,7 +73,7 @@ export class BlockBuilder {
 
 	/**
 	 * @param options.inlineLimitBytes how many bytes may go inside the commit; 0 when the segment's
-	 *   budget is spent
+	 * budget is spent
 	 */
 	constructor(options: {
 		store: ObjectStore;

@@ -74,7 +74,7 @@ export class ChunkIndex {
 	/**
 	 * Records that this writer's PUT of these chunks succeeded.
 	 * @param put a moment before it was sent: the machine may have slept for days between that and
-	 *   the answer
+	 * the answer
 	 */
 	addRecent(refs: Iterable<ChunkRef>, put: Moment): void {
 		for (const ref of refs) this.#recent.set(ref.sha256, { ref, put });

@@ -32,7 +32,7 @@ const TRIES = 3;
  * nothing, so it decides nothing. Does NOT guarantee that an `unknown` commit is absent: it may
  * land later.
  * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, STORE_REFUSED,
- *   STORE_FULL, NOT_DURABLE: surely not committed
+ * STORE_FULL, NOT_DURABLE: surely not committed
  */
 export async function commitOnce(
 	store: ObjectStore,
@@ -89,7 +89,7 @@ async function decide(
  * with that key is this very pack. Its existence is accepted only after it was read: nothing would
  * check the pack again before it is needed.
  * @throws SidecarError STORE_UNREACHABLE after three tries without a decision, and what putIfAbsent
- *   throws
+ * throws
  */
 export async function putPack(
 	store: ObjectStore,

@@ -189,7 +189,7 @@ export class LogWriter {
 	/**
 	 * Commits a delta. `inHurry` omits a due FULL.
 	 * @throws SidecarError WORKSPACE_TOO_LARGE, INTERNAL (a tree that could not be restored), and
-	 *   what commitOnce throws
+	 * what commitOnce throws
 	 */
 	async commit(
 		delta: Delta,
@@ -387,7 +387,7 @@ export class LogWriter {
 	/**
 	 * Brings the head up to the log's newest commit. Never touches the disk.
 	 * @returns true if the log does not continue what this writer knew, and nobody took over the tree
-	 *   with a fence
+	 * with a fence
 	 */
 	async catchUp(signal?: AbortSignal): Promise<boolean> {
 		// The new head hides which slots were this writer's.

@@ -48,7 +48,7 @@ export interface QuarantineDelta {
  * A superseded writer's changes, as a commit may hold them.
  * @param tree the head's tree
  * @param directories looks up a directory's entry on this disk, for directories that `changed` does
- *   not name
+ * not name
  */
 export function quarantineDelta(
 	tree: Tree,

@@ -34,7 +34,7 @@ const REMEDY =
  * The error for a commit that the store may or may not have.
  * @param cause of the last try; its message is the store's own
  * @param code NOT_DURABLE if the commit holds changes of this disk, STORE_UNREACHABLE if nothing on
- *   this disk depends on it
+ * this disk depends on it
  */
 export function undecided(
 	cause: unknown,

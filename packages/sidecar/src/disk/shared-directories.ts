@@ -15,7 +15,7 @@ import { type Marker, readMarker } from "./base-marker.ts";
 
 /**
  * @throws SidecarError USAGE if a directory of this workspace is, contains or is inside one of
- *   another workspace, and either is a root
+ * another workspace, and either is a root
  */
 export function requireOwnDirectories(root: Root, privateDir: string): void {
 	const main = mainOf(root);

@@ -46,7 +46,7 @@ const WINDOW_BYTES = 32 * 1024 * 1024;
  * @param to is not ended; a failure of the stream is thrown unchanged
  * @returns bytes written
  * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), STORE_*, OBJECT_CORRUPT,
- *   OBJECT_NOT_FOUND
+ * OBJECT_NOT_FOUND
  */
 export async function cat(
 	store: ObjectStore,

@@ -36,7 +36,7 @@ type Selection =
 
 /**
  * @param at a commit's seq, an ISO time (UTC unless it names a zone), or how long ago: `45s`,
- *   `30m`, `2h`, `1d`, `1w`
+ * `30m`, `2h`, `1d`, `1w`
  * @throws SidecarError USAGE, COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_CORRUPT
  */
 export async function resolveAt(

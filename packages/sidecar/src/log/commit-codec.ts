@@ -29,7 +29,7 @@ export interface DecodedCommit extends Manifest {
 /**
  * Encodes a whole commit and gives its inline blocks their place.
  * @param base the tree a DELTA is folded onto: files whose chunks are mostly in it are written as
- *   patches
+ * patches
  * @param inline blocks that go inside this commit; their refs are set
  * @throws SidecarError WORKSPACE_TOO_LARGE
  */

@@ -18,8 +18,8 @@ import type { ObjectKey } from "./types.ts";
  *    24  8  seq
  *    32 32  the commit's id: SHA-256 of bytes 0-31 and the stored manifest
  *
- * The manifest holds the SHA-256 of every chunk and the CRC-32 of every block it refers to, so the
- * id covers all of the commit's content, although only header and manifest are hashed: the chain
+ * The manifest holds the SHA-256 of every chunk and the CRC-32 of every block it refers to. So the
+ * id covers all of the commit's content, although only header and manifest are hashed. The chain
  * can be checked from the first bytes of each commit.
  */
 export const COMMIT_HEADER_BYTES = 64;

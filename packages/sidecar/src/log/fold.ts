@@ -65,7 +65,7 @@ export function segmentStart(seq: number): number {
  * Folds consecutive commits onto a head. The first may be FULL, whatever the head; every other must
  * follow the one before.
  * @throws SidecarError OBJECT_CORRUPT naming the commit that does not fit, TREE_UNSAFE,
- *   LIMIT_EXCEEDED
+ * LIMIT_EXCEEDED
  */
 export function foldCommits(from: Head, commits: readonly DecodedCommit[]): OwnedHead {
 	const head = foldOnto(ownedHead(from), commits);

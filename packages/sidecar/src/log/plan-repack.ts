@@ -37,7 +37,7 @@ export function packsOf({ tree }: Pick<Head, "tree">): Set<ObjectKey> {
 /**
  * @param packSizes bytes of each pack, as listed by the store; a pack it does not list is not moved
  * @returns keys of objects with `MAX_REPACK_BYTES` of content in total, or one that has more: the
- *   rest is for the next time
+ * rest is for the next time
  */
 export function planRepack(
 	{ tree, fullSeq }: Pick<Head, "tree" | "fullSeq">,

@@ -1,6 +1,6 @@
 /**
- * Names restores. What a restore moved out of a workspace and the log did not have is quarantined
- * below `.recovered/{restore id}`, next to what superseded writers left there.
+ * Names restores. A restore's moved files that the log did not have are quarantined below
+ * `.recovered/{restore id}`, next to what superseded writers left there.
  *
  * 32 lower-case hex digits, like a writer's id: eight zeros, 12 digits of the time in ms since the
  * epoch, 12 random digits. No writer's id begins with eight zeros, which distinguishes the two.

@@ -47,8 +47,8 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 /**
  * @returns the obstructing objects, newest first; removed if `copyTo` was given
  * @throws SidecarError COMMIT_NOT_FOUND if `after` is not in the log, its own error if it is
- *   unreadable, USAGE if a later commit is readable, FORMAT_UNKNOWN, WORKSPACE_DISK_FULL and
- *   similar for the copies, STORE_*
+ * unreadable, USAGE if a later commit is readable, FORMAT_UNKNOWN, WORKSPACE_DISK_FULL and similar
+ * for the copies, STORE_*
  */
 export async function repair(
 	store: SweepableStore,

@@ -24,7 +24,7 @@ import { type Moved, RestoreWork } from "./restore-work.ts";
  * The caller must ensure that no process has the workspace's files open. A program would keep
  * writing to the file that was moved away.
  * @throws SidecarError USAGE if a file would replace a directory or a directory a file;
- *   TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
+ * TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function applyRecovered(
 	options: RestoreOptions,

@@ -12,7 +12,7 @@ import type { OnDisk } from "./reconcile.ts";
 /**
  * Compares the disk with the log. Reads a file only if its size and mode could match.
  * @param isSecret these paths are restored without rights for others, whatever mode the log has;
- *   that is not a difference
+ * that is not a difference
  * @param unset modes that this disk refused are not a difference either
  */
 export async function compareDisk(

@@ -71,8 +71,8 @@ export interface DiskPlan {
 /**
  * Inspects an existing workspace and plans the restore. Writes nothing.
  * @throws SidecarError STORE_*, OBJECT_*, TREE_UNSAFE, WORKSPACE_NOT_DIRECTORY,
- *   WORKSPACE_UNREADABLE, IGNORE_FILE_UNUSABLE; NOT_DURABLE for an exact plan if a mount point
- *   cannot be trusted
+ * WORKSPACE_UNREADABLE, IGNORE_FILE_UNUSABLE; NOT_DURABLE for an exact plan if a mount point cannot
+ * be trusted
  */
 export async function planDisk(
 	options: Pick<

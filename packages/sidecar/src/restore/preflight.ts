@@ -56,7 +56,7 @@ export interface PreflightOptions {
  * May change the plan: it keeps paths that cannot be changed and need not be.
  * @returns paths that keep a mode other than the log's, because they cannot be replaced
  * @throws SidecarError WORKSPACE_READ_ONLY naming the first obstacle, WORKSPACE_NAME_UNFIT; nothing
- *   was moved or written
+ * was moved or written
  */
 export async function preflight(
 	options: PreflightOptions,
@@ -164,7 +164,7 @@ class Obstacles {
 	}
 
 	/**
-	 * A mount point cannot be removed after the log deleted its path. It stays, and the next commit
+	 * A mount point whose path the log deleted cannot be removed. It stays, and the next commit
 	 * contains it.
 	 */
 	#stays(path: Path, there: Stat): boolean {

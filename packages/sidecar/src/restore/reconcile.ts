@@ -30,9 +30,9 @@ export type Action =
  * Decides what a restore does with each path from the disk, its base and the target. Pure: does not
  * access the disk.
  * @param base the tree the disk derives from; if undefined (unknown), nothing local counts as a
- *   change, and what differs is quarantined
+ * change, and what differs is quarantined
  * @param trustsDeletes the disk has the path in the very directory that was restored, so a missing
- *   path was deleted
+ * path was deleted
  */
 export function planReconcile(
 	disk: ReadonlyMap<Path, OnDisk>,
@@ -62,8 +62,8 @@ export function planReconcile(
 }
 
 /**
- * Keeps a WAL or journal of this disk only with this disk's database. SQLite would roll it into the
- * log's database.
+ * Keeps a WAL or journal of this disk only with this disk's database. SQLite would otherwise roll it
+ * into the log's database.
  */
 function companionsGiveWay(plan: Map<Path, Action>, target: Tree): void {
 	for (const [path, action] of plan) {

@@ -66,7 +66,7 @@ export interface Restored {
 	/**
 	 * Marks the restore as complete. Call it before anything else writes.
 	 * @param onDisk true: resolves when the mark survives a power cut. A process that stays the
-	 *   workspace's owner need not wait for that: what it restored is in the log
+	 * workspace's owner need not wait for that: what it restored is in the log
 	 */
 	finish(onDisk: boolean): Promise<void>;
 }

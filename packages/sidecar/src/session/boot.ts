@@ -21,7 +21,7 @@ export interface BootOptions extends RestoreOptions {
 
 /**
  * @throws SidecarError as `restore`, EXISTING_EXPECTED, USAGE; if plain objects are adopted also
- *   SOURCE_*, SUPERSEDED, NOT_DURABLE
+ * SOURCE_*, SUPERSEDED, NOT_DURABLE
  */
 export async function boot(options: BootOptions): Promise<Restored> {
 	const { store, at, signal } = options;

@@ -341,7 +341,7 @@ export class Session {
 		// Ensures another flush, and another look, soon.
 		if (ignoring === "pending") this.#flusher.requestRescan();
 		if (result.kind === "committed") {
-			// A closed flush is an orderly end: the marker of this disk must survive a power cut.
+			// A closed flush is an orderly end: the disk must match the log even after a power cut.
 			const clean = options.closed === true && (await this.#syncDisks());
 			this.#mark(clean);
 		}
@@ -475,7 +475,7 @@ export class Session {
 
 	/**
 	 * Writes the marker. A superseded writer's disk no longer derives from the head, so its marker
-	 * keeps its place. If the write fails, the old marker stays too: the commit is durable anyway,
+	 * is not updated. If the write fails, the old marker stays too: the commit is durable anyway,
 	 * and an older marker only makes a restore inspect paths twice.
 	 */
 	#mark(clean: boolean): void {

@@ -53,7 +53,7 @@ export async function findPlain({
 
 /**
  * @returns whether there was something to adopt. @throws SidecarError USAGE (`expect` is `new`),
- *   and as `surveyPlace` and `importPlace`
+ * and as `surveyPlace` and `importPlace`
  */
 export async function adopt(options: AdoptOptions): Promise<boolean> {
 	const survey = await findPlain(options);

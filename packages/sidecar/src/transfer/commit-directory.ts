@@ -49,8 +49,8 @@ const FIRST_PAUSE_MS = 500;
 /**
  * @returns the head after the commit
  * @throws SidecarError LOG_NOT_EMPTY, SUPERSEDED (another writer took over the log meanwhile),
- *   NOT_DURABLE (something could not be read), STORE_*, WORKSPACE_*; nothing of the directory was
- *   committed, except for STORE_UNREACHABLE, which leaves that open
+ * NOT_DURABLE (something could not be read), STORE_*, WORKSPACE_*; nothing of the directory was
+ * committed, except for STORE_UNREACHABLE, which leaves that open
  */
 export async function commitDirectory(options: CommitDirectoryOptions): Promise<Head> {
 	const { store, directory, machine, log, signal } = options;

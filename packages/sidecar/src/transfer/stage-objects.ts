@@ -47,7 +47,7 @@ export interface Staged {
  * version, at most twenty requests at once. Modes, times and links come from the objects' metadata.
  * The first failure ends all.
  * @throws SidecarError SOURCE_CHANGED, SOURCE_UNSAFE (a link without a target), STORE_*,
- *   WORKSPACE_*
+ * WORKSPACE_*
  */
 export async function stageObjects(options: StageOptions): Promise<Staged> {
 	const { tree, writer, progress } = options;

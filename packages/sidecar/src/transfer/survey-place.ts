@@ -71,7 +71,7 @@ const PARALLEL_LOOKS = 16;
 /**
  * @returns undefined if there is nothing
  * @throws SidecarError SOURCE_UNSAFE (with every key that cannot be a path), WORKSPACE_TOO_LARGE,
- *   WORKSPACE_UNREADABLE, STORE_*
+ * WORKSPACE_UNREADABLE, STORE_*
  */
 export async function surveyPlace(options: SurveyOptions): Promise<Survey | undefined> {
 	return options.place.kind === "objects"
