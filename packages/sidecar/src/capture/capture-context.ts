@@ -10,38 +10,32 @@ import type { LargeFiles } from "./large-files.ts";
 import type { Room } from "./room.ts";
 import type { SecretGuard } from "./secret-guard.ts";
 
-/**
- * What capturing needs to know; nothing of it changes during one capture but `local` between
- * captures.
- */
+/** The inputs of a capture. Only `local` changes, and only between captures. */
 export interface CaptureContext {
 	readonly root: Root;
 	readonly filter: Filter;
 	readonly profile: Profile;
-	/** Private, outside the workspace: database snapshots live here for the length of one read. */
+	/** Private, outside the workspace. Database snapshots are here only while they are read. */
 	readonly tempDir: string;
 	readonly local: LocalTree;
 	readonly index: ChunkIndex;
-	/** xxh64 of some bytes. */
+	/** The xxh64 hash of the bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	readonly log: Logger;
-	/** Shall the raw bytes of this database be kept, where no consistent copy of it can be had? */
+	/** Whether to keep the raw bytes of this database if no consistent copy of it can be made. */
 	readonly keepsRaw: (path: Path) => boolean;
 	readonly secrets: SecretGuard;
-	/**
-	 * Modes and times of the log that this disk could not be given, as of the last restore. Default:
-	 * none.
-	 */
+	/** Modes and times in the log that this disk refused in the last restore. Default: none. */
 	readonly unset?: () => UnsetMetadata;
-	/** Files larger than this are left for a later capture; default: none. */
+	/** Larger files are left for a later capture. Default: no limit. */
 	readonly maxFileBytes?: number;
-	/** What the tree has room for; default: for everything. */
+	/** Room left in the tree. Default: unlimited. */
 	readonly room?: Room;
-	/** Takes what is large or slow, beside this capture; default: this capture takes it. */
+	/** Takes large or slow files, independently of this capture. Default: this capture takes them. */
 	readonly large?: LargeFiles | undefined;
-	/** New content of one file beyond which it is large. */
+	/** A file with more new content than this is large. */
 	readonly maxNewBytes?: number;
-	/** Reads wait for the disk on another thread: for files that may be slow. */
+	/** Another thread waits for the disk in reads: for files that may be slow. */
 	readonly isAside?: boolean;
 	readonly signal?: AbortSignal | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * Takes one database, transaction-consistent: where it lies, or through a private copy; and of one
- * that SQLite gives neither of, the raw bytes.
+ * Captures one database consistently with its transactions, in place or through a private copy. If
+ * SQLite allows neither, captures the raw bytes.
  */
 
 import type { BlockBuilder } from "../commit/block-builder.ts";
@@ -17,7 +17,7 @@ import { type CaptureContext, readOptions } from "./capture-context.ts";
 import type { CapturedFile } from "./captured-file.ts";
 import { ChunkPass } from "./chunk-pass.ts";
 
-/** @param earlier what an earlier round of the same capture took */
+/** @param earlier result of an earlier round of the same capture */
 export async function captureDatabase(
 	context: CaptureContext,
 	builder: BlockBuilder,
@@ -28,7 +28,7 @@ export async function captureDatabase(
 	const { root, local, profile, tempDir } = context;
 	const before = local.get(path);
 	const fingerprint = walFingerprint(root, path);
-	// Our own reading of a database stirs up a hint: what was just taken is not taken again.
+	// Our own read of a database causes a hint: do not take the same content again.
 	if (earlier !== undefined && earlier.database === fingerprint)
 		return { kind: "taken", local: earlier };
 	if (before !== undefined && before.database === fingerprint && before.stat !== undefined)
@@ -55,7 +55,8 @@ export async function captureDatabase(
 	} catch (error) {
 		if (!(error instanceof SidecarError)) throw error;
 		const taken = error.code === "WORKSPACE_DISK_FULL" ? await inPlace(false) : undefined;
-		// No room for the copy, or no cleaning it: this database waits, everything else goes on.
+		// No room for the copy, or it cannot be cleaned: this database waits, everything else
+		// continues.
 		return taken ?? { kind: "deferred", reason: error.message };
 	}
 	if (snapshot.kind === "gone") return { kind: "gone" };
@@ -78,22 +79,22 @@ export async function captureDatabase(
 }
 
 /**
- * From here on a database that was taken before is not copied: 64 MiB take 0.3 s and as much disk,
- * each time.
+ * A database of this size or more that was taken before is not copied: 64 MiB take 0.3 s and as
+ * much disk, each time.
  */
 const IN_PLACE_BYTES = 64 * 1024 * 1024;
 /**
- * While new content is uploaded the read transaction keeps the write-ahead log from starting over:
- * beyond this, a copy is better.
+ * During the upload of new content, the read transaction keeps the write-ahead log from restarting.
+ * Beyond this size, a copy is better.
  */
 const MAX_NEW_IN_PLACE_BYTES = 64 * 1024 * 1024;
-/** A lock that lasts longer is for the copy to wait for. */
+/** If a lock lasts longer, the copy waits for it. */
 const IN_PLACE_BUSY_MS = 100;
 const BLOCK_BYTES = 1024 * 1024;
 
 /**
- * Reads a database where it lies, and of it only what may have changed, where that is known.
- * @returns undefined: it has to be copied
+ * Reads a database in place, and only the parts that may have changed if those are known.
+ * @returns undefined if it must be copied
  */
 async function captureInPlace(
 	context: CaptureContext,
@@ -129,8 +130,7 @@ async function captureInPlace(
 }
 
 /**
- * Takes up to 1 MiB from `offset` on; what cannot have changed is not read. False where it cannot
- * be read.
+ * Takes up to 1 MiB from `offset` and skips what cannot have changed. False if it cannot be read.
  */
 async function readBlock(
 	pages: PagesInPlace,
@@ -149,7 +149,7 @@ async function readBlock(
 			from += length;
 			continue;
 		}
-		// All up to the next that cannot differ, in one read.
+		// Read everything up to the next unchanged part at once.
 		let to = from + length;
 		while (to < end && pages.mayDiffer(offset + to, Math.min(chunkBytes, end - to)))
 			to = Math.min(end, to + chunkBytes);
@@ -167,10 +167,10 @@ async function readBlock(
 }
 
 /**
- * Raw bytes rather than nothing, of a database that SQLite will not copy. A damaged one is taken as
- * the file it is, when that stands still; what is wrong with it may be mended later. A locked one
- * keeps its place in the log: its newest rows may stand in the WAL only, so its file alone would be
- * an older database that looks like this one. What belongs to either is kept apart from them.
+ * Takes raw bytes, rather than nothing, of a database that SQLite refuses to copy. A damaged one is
+ * taken as the file it is, if that is stable; it may be repaired later. A locked one keeps its
+ * entry in the log. Its newest rows may be only in the WAL, so its file alone would be an older
+ * database that looks like this one. Companion files are stored separately in both cases.
  */
 async function captureRaw(
 	context: CaptureContext,

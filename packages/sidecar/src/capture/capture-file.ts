@@ -16,14 +16,14 @@ interface Source {
 	readonly path: Path;
 }
 
-/** Reads of one file before it is taken at a prefix or left for the next flush. */
+/** Reads of one file before a prefix of it is taken or it is left for the next flush. */
 const PASSES = 3;
 
 /**
- * Takes one regular file: new chunks go to the builder, known ones are referred to.
- * @param earlier what an earlier round of the same capture took
- * @param source where its bytes are read: a private copy, where it must be of one moment with other
- * files
+ * Captures one regular file. New chunks go to the builder, known ones become references.
+ * @param earlier result of an earlier round of the same capture
+ * @param source where its bytes are read: a private copy, if it must be from the same moment as
+ * other files
  */
 export async function captureFile(
 	context: CaptureContext,
@@ -40,8 +40,7 @@ export async function captureFile(
 	if (secrets.isStillExcluded(path, stat)) return { kind: "excluded" };
 	const look = secrets.look(path);
 	const pass = new ChunkPass(context, builder, before, FILE_CHUNK_BITS, look);
-	// Chunks are on their way before the next one is read: whether a file is stored at all is known
-	// first.
+	// Chunks are sent before the next one is read, so decide first whether the file is stored at all.
 	if (look !== undefined && secrets.policy !== "warn" && stat.size > 2 ** FILE_CHUNK_BITS) {
 		await lookThrough(context.root, look, context.signal);
 		if (look.found.size > 0) return excluded(context, look, stat);
@@ -89,9 +88,9 @@ function excluded({ local, secrets }: CaptureContext, look: SecretLook, stat: St
 }
 
 /**
- * A file that never stands still: if it only grows, its first bytes are a state it passed through.
- * Two reads of the same length must agree; a JSONL file is cut after its last complete line, so
- * that no reader meets half a record.
+ * Captures a file that never becomes stable. If it only grows, its first bytes are a state it
+ * passed through. Two reads of the same length must agree. A JSONL file is cut after its last
+ * complete line, so that no reader sees half a record.
  */
 async function capturePrefix(
 	context: CaptureContext,

@@ -1,6 +1,6 @@
 /**
- * Takes what must be of one moment together: nearly always one file, else a database that is not
- * SQLite's with its log.
+ * Captures files that must be from the same moment. Nearly always that is one file; otherwise it is
+ * a non-SQLite database with its log.
  */
 
 import type { BlockBuilder } from "../commit/block-builder.ts";
@@ -16,8 +16,8 @@ import type { CapturedFile } from "./captured-file.ts";
 export type CapturedUnit = ReadonlyMap<Path, { readonly stat: Stat; readonly file: CapturedFile }>;
 
 /**
- * @param main as `mainFileOf` gives it
- * @param earlier what an earlier round of the same capture took of it
+ * @param main as returned by `mainFileOf`
+ * @param earlier results of an earlier round of the same capture
  */
 export async function captureUnit(
 	context: CaptureContext,
@@ -70,7 +70,7 @@ async function copyOf(
 	}
 }
 
-/** What is known of the copy's content, under the stat of the file itself. */
+/** Combines the captured content of the copy with the stat of the original file. */
 function asOriginal(file: CapturedFile, { stat, isOlder }: SetCopy["files"][number]): CapturedFile {
 	if (file.kind !== "taken" || file.local.entry.type !== "file") return file;
 	const entry = { ...file.local.entry, mode: stat.mode & 0o1777, mtimeNs: stat.mtimeNs };

@@ -14,7 +14,7 @@ import { Capture } from "./capture.ts";
 import { KnownRoots } from "./known-roots.ts";
 import { SecretGuard } from "./secret-guard.ts";
 
-/** A capture of a workspace of which nothing is known yet, and what it read. */
+/** A first capture of an unknown workspace, and what it read. */
 async function firstCapture() {
 	const bench = await workbench();
 	const root = bench.workspace("a");
@@ -65,7 +65,7 @@ async function firstCapture() {
 const typesOf = ({ changed }: Capture) =>
 	Object.fromEntries([...changed].map(([path, { entry }]) => [path, entry.type]));
 
-test("a file of a first capture is read once, however many new directories lead to it; a later hint reads it again", async () => {
+test("a first capture reads a file once, however many new directories lead to it, and a later hint reads it again", async () => {
 	const { bench, root, reads, capture } = await firstCapture();
 	await using _ = bench;
 	mkdirSync(join(root, "a/b/c"), { recursive: true });
@@ -77,7 +77,7 @@ test("a file of a first capture is read once, however many new directories lead 
 	expect(reads).toEqual(["a/b/2"]);
 });
 
-test("what became something else between two hints of one round is looked at again", async () => {
+test("a path that changes its type between two hints of one round is inspected again", async () => {
 	const { bench, root, capture } = await firstCapture();
 	await using _ = bench;
 	mkdirSync(join(root, "d"));
@@ -85,7 +85,7 @@ test("what became something else between two hints of one round is looked at aga
 	writeFileSync(join(root, "f"), "1");
 	function* hints() {
 		yield "";
-		// The directory goes away and a file takes its place; of the file it is the other way round.
+		// A file replaces the directory, and a directory replaces the file.
 		renameSync(join(root, "d"), join(root, "elsewhere"));
 		writeFileSync(join(root, "d"), "a file");
 		rmSync(join(root, "f"));
@@ -93,7 +93,7 @@ test("what became something else between two hints of one round is looked at aga
 		writeFileSync(join(root, "f/inside"), "1");
 		yield* ["d", "f"];
 		expect(typesOf(capture)).toEqual({ "": "dir", d: "file", f: "dir", "f/inside": "file" });
-		// And back: what is in it is as it was when it was looked at first.
+		// Reversed: its content is the same as at the first inspection.
 		rmSync(join(root, "d"));
 		renameSync(join(root, "elsewhere"), join(root, "d"));
 		yield "d";
@@ -108,17 +108,17 @@ test("what became something else between two hints of one round is looked at aga
 	});
 });
 
-test("a database that is as it was restored is copied once in a capture, however often our own reading stirs up a hint", async () => {
+test("a restored and unchanged database is copied once per capture, however many hints our own reads cause", async () => {
 	const { bench, root, copies, local, capture, next } = await firstCapture();
 	await using _ = bench;
 	{
 		using database = new DatabaseSync(join(root, "memory.db"));
 		database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (v); INSERT INTO t VALUES ('x')");
 	}
-	// Younger, it may hide another write of the same clock tick.
+	// A younger file may hide another write within the same clock tick.
 	await delay(60);
 	await capture.take([""]);
-	// What a restore knows: the content, and not the state of the log beside it.
+	// What a restore knows: the content, but not the state of its WAL.
 	for (const [path, { entry }] of capture.changed)
 		local.set(path, { entry, stat: undefined, quick: undefined, database: undefined });
 	copies.length = 0;
@@ -129,7 +129,7 @@ test("a database that is as it was restored is copied once in a capture, however
 });
 
 // @id unavailable-root-not-read
-test("not a name of a root that is unavailable is looked at, whatever leads there, and the rest of the workspace is taken", async () => {
+test("no name in an unavailable root is inspected, whatever leads there, and the rest of the workspace is taken", async () => {
 	const { bench, root, context, builder, reads } = await firstCapture();
 	await using _ = bench;
 	const notes = join(bench.dir, "notes");

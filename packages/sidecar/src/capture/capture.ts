@@ -1,12 +1,11 @@
 /**
- * Turns hints into a draft of the next commit: looks at the hinted paths, reads what may have
+ * Turns hints into a draft of the next commit: inspects the hinted paths, reads what may have
  * changed, and collects new content.
  *
- * A hint always re-reads: a same-size rewrite within one tick of the file system's clock leaves the
- * stat unchanged. A path is gone only when lstat says so below a root that is still the same
- * directory.
- * Does NOT guarantee a point-in-time view by itself; Flush repeats captures until no hint came in
- * between.
+ * A hint always causes a read: a same-size rewrite within one tick of the file system's clock
+ * leaves the stat unchanged. A path is gone only if lstat says so below a root that is still the
+ * same directory. Does NOT guarantee a point-in-time view alone; Flush repeats captures until no
+ * hint arrives in between.
  */
 
 import { readlinkSync } from "node:fs";
@@ -30,7 +29,7 @@ import { captureUnit } from "./capture-unit.ts";
 import type { CapturedFile } from "./captured-file.ts";
 import type { KnownRoots } from "./known-roots.ts";
 
-/** What could not be taken, and why. It stays dirty. */
+/** A path that could not be taken, and the reason. It stays dirty. */
 export interface Deferred {
 	readonly path: Path;
 	readonly reason: string;
@@ -43,33 +42,36 @@ export class Capture {
 	readonly #roots: KnownRoots | undefined;
 	/** Roots and mount points that were missing or replaced when the capture began. */
 	readonly #unavailable: ReadonlyMap<Path, string>;
-	/** New or different entries. Dir entries that differ only in mtime are in `minor`. */
+	/** New or different entries. Directory entries that differ only in mtime are in `minor`. */
 	readonly changed = new Map<Path, LocalEntry>();
-	/** Different only in a time that nobody reads content from: rides along with other changes. */
+	/**
+	 * Different only in a time that does not indicate new content: committed along with other
+	 * changes.
+	 */
 	readonly minor = new Map<Path, LocalEntry>();
-	/** Entries that are as before, with a fresher stat. */
+	/** Unchanged entries with a newer stat. */
 	readonly confirmed = new Map<Path, LocalEntry>();
 	readonly removed = new Set<Path>();
 	readonly deferred = new Map<Path, string>();
-	/** Of databases that no consistent copy could be had of, by the paths of their files. */
+	/** Raw files of databases without a consistent copy, by path. */
 	readonly raw = new Map<Path, LocalEntry>();
 	/** Too large for this capture. */
 	readonly postponed = new Set<Path>();
-	/** Left to transfers beside the flushes. */
+	/** Left to background transfers. */
 	readonly aside = new Set<Path>();
 	/**
-	 * Looked at in this round, and how: after all of its hints. So what is still the same need not be
-	 * looked at again, whatever else leads to it: its own hint, every directory above it that is new.
-	 * A database that is locked is waited for once.
+	 * Paths inspected in this round, with the stat that was seen after all of its hints. An unchanged
+	 * path is not inspected again for its own hint or for a new directory above it. A locked database
+	 * is awaited only once.
 	 */
 	readonly #looked = new Map<Path, Stat>();
-	/** Why, by the path that is told. */
+	/** Reason by the path that is reported. */
 	readonly #withoutRoom = new Map<Path, string>();
 	readonly #unset: UnsetMetadata | undefined;
 	readonly #folded: FoldedNames;
 	readonly #slice = new Slice();
 
-	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY when the root is gone */
+	/** @throws SidecarError WORKSPACE_NOT_DIRECTORY if the root is gone */
 	constructor(context: CaptureContext, builder: BlockBuilder, roots?: KnownRoots) {
 		this.#context = context;
 		this.#builder = builder;
@@ -87,8 +89,8 @@ export class Capture {
 	}
 
 	/**
-	 * Is the root still the directory that was restored? Nothing in another one is a change of this
-	 * workspace.
+	 * Whether the root is still the directory that was restored. Nothing in a different directory is
+	 * a change of this workspace.
 	 */
 	isSameRoot(identity: string): boolean {
 		const root = lstatPath(this.#context.root, "");
@@ -98,9 +100,9 @@ export class Capture {
 	}
 
 	/**
-	 * Takes nothing of a root or mount point that is missing or replaced: it causes neither deletions
-	 * nor changes. It stays dirty, and everything else is taken. Called at the end of the capture, to
-	 * include those that went missing meanwhile.
+	 * Removes missing or replaced roots and mount points from the capture: they cause neither
+	 * deletions nor changes. They stay dirty, and everything else is taken. Call it at the end of the
+	 * capture, to include those that disappeared meanwhile.
 	 */
 	leaveOutRootsAstray(): void {
 		for (const [path, reason] of new Map([
@@ -134,7 +136,10 @@ export class Capture {
 		}
 	}
 
-	/** Not a byte of it is read: it may be another's. */
+	/**
+	 * Whether the path is in a missing or replaced volume. None of its bytes is read: they may belong
+	 * to another one.
+	 */
 	#isAstray(path: Path): boolean {
 		return isBelowAny(path, this.#unavailable);
 	}
@@ -151,10 +156,7 @@ export class Capture {
 		for (const parent of parents) this.#directoryItself(parent);
 	}
 
-	/**
-	 * The hint itself or its first ancestor that is not known yet; undefined where the filter skips
-	 * it.
-	 */
+	/** The hint itself or its first unknown ancestor; undefined if the filter skips it. */
 	#topmostUnknown(hint: Path): Path | undefined {
 		const { local, filter } = this.#context;
 		if (hint === "") return hint;
@@ -207,7 +209,7 @@ export class Capture {
 		await this.#file(main, main === path ? stat : (lstatPath(root, main) as Stat));
 	}
 
-	/** Within the format's limits. Files that are left out are not read. */
+	/** Whether the path fits in the format's limits. Files that are left out are not read. */
 	#hasRoom(path: Path, stat: Stat): boolean {
 		const { room, local } = this.#context;
 		const known = this.changed.get(path) ?? local.get(path);
@@ -224,14 +226,14 @@ export class Capture {
 	}
 
 	/**
-	 * Called when everything was looked at: a directory that is taken itself does not hide that
-	 * something in it has no room.
+	 * Defers what does not fit. Call it when every path was inspected: taking a directory does not
+	 * hide that something in it has no room.
 	 */
 	deferWithoutRoom(): void {
 		for (const [path, reason] of this.#withoutRoom) this.deferred.set(path, reason);
 	}
 
-	/** A file, or a database that is not SQLite's with its log. */
+	/** Takes a file, or a non-SQLite database with its log. */
 	async #file(main: Path, stat: Stat): Promise<void> {
 		const { root, local, large, maxFileBytes = Number.POSITIVE_INFINITY } = this.#context;
 		const paths = filesOfSet(root, main);
@@ -240,7 +242,7 @@ export class Capture {
 				paths.includes(path) || isCompanion(root, path)
 					? undefined
 					: (this.changed.get(path) ?? local.get(path));
-			// With the database: an older log beside it would be rolled into it.
+			// Removed with the database's commit: SQLite would roll an older log into the database.
 			if (known?.entry.type === "file") this.#gone(path);
 		}
 		for (const path of paths)
@@ -253,11 +255,11 @@ export class Capture {
 		if (ready !== undefined) {
 			for (const [path, { stat: taken, file }] of ready) this.#record(path, taken, file);
 			const local = this.changed.get(main) ?? this.minor.get(main) ?? this.confirmed.get(main);
-			// It moved on meanwhile: what was taken is a state that it passed through.
+			// It changed meanwhile: what was taken is a state that it passed through.
 			if (local?.stat !== undefined && !sameStat(local.stat, stat)) this.#leaveAside(main, stat);
 			return;
 		}
-		// What this capture has of it already is a state that it passed through.
+		// What this capture already has of it is a state that it passed through.
 		if (large?.isLarge(main, stat, local.get(main), this.#builder) === true)
 			return this.#leaveAside(main, stat);
 		const earlier = this.changed.get(main) ?? this.minor.get(main) ?? this.confirmed.get(main);
@@ -278,7 +280,8 @@ export class Capture {
 	}
 
 	/**
-	 * Sockets and their like, what the filter skips, and a database's `-wal` and its like never are.
+	 * Whether the path belongs in the log. Sockets and similar, what the filter skips, and a
+	 * database's companions such as `-wal` never do.
 	 */
 	#isStored(path: Path, stat: Stat): boolean {
 		if (stat.type === "other" || (path !== "" && this.#context.filter(path, stat.type) === "skip"))
@@ -304,7 +307,7 @@ export class Capture {
 			this.deferred.set(path, reasonOf(error));
 			return;
 		}
-		// Another directory under the same name: what its children did before it was watched is
+		// A different directory with the same name: changes of its children before it was watched are
 		// unknown.
 		const isAnother = before?.stat === undefined || identityOf(before.stat) !== identityOf(stat);
 		for (const name of names) {
@@ -317,7 +320,7 @@ export class Capture {
 			if (!names.has(child.slice(path === "" ? 0 : path.length + 1))) this.#gone(child);
 	}
 
-	/** Mode and time of a directory whose children changed. */
+	/** Takes the mode and time of a directory whose children changed. */
 	#directoryItself(path: Path): void {
 		if (this.changed.has(path) || this.removed.has(path)) return;
 		let stat: Stat | undefined;
@@ -368,7 +371,7 @@ export class Capture {
 				this.confirmed.set(path, file.local);
 				return;
 			case "excluded": {
-				// A directory that was here is gone all the same.
+				// The old directory is gone even so.
 				const isGone = this.removed.has(path);
 				this.#forget(path);
 				if (isGone) this.removed.add(path);
@@ -388,8 +391,8 @@ export class Capture {
 	}
 
 	/**
-	 * What was a file of its own before this one became a database, such as the journal of one still
-	 * empty.
+	 * Drops files that were stored on their own before the file became a database, such as the
+	 * journal of an empty one.
 	 */
 	#dropCompanions(path: Path): void {
 		for (const suffix of COMPANIONS) {
@@ -433,7 +436,7 @@ export class Capture {
 		this.#looked.delete(path);
 	}
 
-	/** What this capture took below a directory that is none any more. */
+	/** Drops what this capture took below a path that is no longer a directory. */
 	#leaveOutBelow(path: Path): void {
 		if (this.changed.get(path)?.entry.type !== "dir") return;
 		for (const below of [...this.changed.keys()]) {
@@ -458,7 +461,7 @@ export class Capture {
 	}
 }
 
-/** Some file systems take any time an agent makes up; the format does not. */
+/** Some file systems accept any time; the format does not. */
 function isKeptTime(timeNs: bigint): boolean {
 	const seconds = timeNs / 1_000_000_000n;
 	return seconds < MAX_TIME_SECONDS && seconds > -MAX_TIME_SECONDS;

@@ -10,7 +10,7 @@ import { type CaptureContext, TooMuchNew } from "./capture-context.ts";
 import type { CapturedFile } from "./captured-file.ts";
 import type { SecretLook } from "./secret-guard.ts";
 
-/** One read of one file: hashes, and where each chunk lies or will lie. */
+/** One read of one file: hashes, and where each chunk is or will be. */
 export class ChunkPass {
 	readonly #context: CaptureContext;
 	readonly #builder: BlockBuilder;
@@ -23,13 +23,13 @@ export class ChunkPass {
 	#refs: ChunkRef[] = [];
 	#quick: bigint[] = [];
 	bytes = 0;
-	/** Of them, what had to be added to the builder. */
+	/** The bytes among them that were added to the builder. */
 	newBytes = 0;
 	isDatabase = false;
-	/** The read was ended: the file is not to be stored. */
+	/** The read ended early: the file must not be stored. */
 	holdsSecret = false;
 
-	/** @param asBytes whatever it holds, a database or not */
+	/** @param asBytes treat it as plain bytes, even if it is a database */
 	constructor(
 		context: CaptureContext,
 		builder: BlockBuilder,
@@ -59,7 +59,7 @@ export class ChunkPass {
 		return BigUint64Array.from(this.#quick);
 	}
 
-	/** Gives false to end the read. @throws TooMuchNew */
+	/** Returns false to end the read. @throws TooMuchNew */
 	readonly chunk = async (index: number, bytes: Buffer, offset: number): Promise<boolean> => {
 		if (index === 0 && !this.#asBytes && isSqliteHeader(bytes)) {
 			this.isDatabase = true;
@@ -82,9 +82,7 @@ export class ChunkPass {
 		return true;
 	};
 
-	/**
-	 * Takes a chunk unread, as it was before. False where a commit may not refer to that any more.
-	 */
+	/** Takes an unchanged chunk without reading it. False if a commit may no longer refer to it. */
 	keep(index: number, length: number): boolean {
 		const old = this.#oldChunk(index);
 		const quick = this.#before?.quick?.[index];
@@ -98,7 +96,7 @@ export class ChunkPass {
 
 	/** @param clean the stat under which the content is known; undefined leaves the path dirty */
 	result(stat: Stat, size: number, clean: Stat | undefined, database?: string): CapturedFile {
-		// Never an entry whose chunks do not make up its size.
+		// The chunks of an entry must always add up to its size.
 		if (this.bytes !== size)
 			return { kind: "deferred", reason: `${this.bytes} of ${size} bytes could be read` };
 		const entry: FileEntry = {
@@ -120,7 +118,7 @@ export class ChunkPass {
 		return this.holdsSecret;
 	}
 
-	/** The chunk as it was, where it is still the same. */
+	/** The earlier chunk, if it is unchanged. */
 	#knownChunk(index: number, length: number, quick: bigint): ChunkRef | undefined {
 		const chunk = this.#oldChunk(index);
 		return chunk?.length === length && this.#before?.quick?.[index] === quick ? chunk : undefined;

@@ -1,4 +1,4 @@
-/** Databases whose newest rows stand in a WAL, through capture and restore. */
+/** Databases whose newest rows are in a WAL, through capture and restore. */
 import {
 	linkSync,
 	lstatSync,
@@ -26,7 +26,7 @@ import type { Deferred } from "./capture.ts";
 
 const fileOf = (bench: Workbench, machine: string) => join(bench.workspace(machine), "x.db");
 
-/** Nothing stands in its WAL or journal. */
+/** Leaves its WAL or journal empty. */
 function makeDatabase(file: string, journalMode = "WAL"): void {
 	using database = new DatabaseSync(file);
 	database.exec(
@@ -40,7 +40,8 @@ function insert(file: string, row: string): void {
 }
 
 /**
- * By a process that is killed then: the row stays in the WAL, which no close folds into the file.
+ * Inserts from a process that is then killed: the row stays in the WAL, because no close folds it
+ * into the file.
  */
 async function insertIntoWal(file: string, row: string): Promise<void> {
 	const child = startNode(
@@ -62,7 +63,7 @@ function rowsOf(file: string): unknown[] {
 }
 
 describe("a database in WAL mode", () => {
-	it("that changed here and in the log goes to the trash with its WAL: the newest row is there", async () => {
+	it("goes to the trash with its WAL and the newest row if it changed here and in the log", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
 		makeDatabase(fileOf(bench, "a"));
@@ -82,7 +83,7 @@ describe("a database in WAL mode", () => {
 	});
 
 	// @id wal-only-change
-	it("that changed after a restore in its WAL only is found by the next sweep", async () => {
+	it("is found by the next sweep if it changed only in its WAL after a restore", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
 		makeDatabase(fileOf(bench, "a"));
@@ -105,7 +106,7 @@ describe("a database in WAL mode", () => {
 		expect(rowsOf(fileOf(bench, "c"))).toEqual(["base", "in the WAL", "in the WAL, once more"]);
 	});
 
-	it("that did not change since it was restored is not copied by every sweep", async () => {
+	it("is not copied by every sweep if it did not change since it was restored", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
 		makeDatabase(fileOf(bench, "a"));
@@ -114,7 +115,7 @@ describe("a database in WAL mode", () => {
 		let copies = 0;
 		const profile = { ...plainProfile, cleanSqlite: () => void copies++ };
 		const b = await bench.open("b", { profile });
-		// Younger, it may hide another write of the same clock tick.
+		// A younger file may hide another write within the same clock tick.
 		await delay(60);
 		await b.flush({ sweep: true });
 		const first = copies;
@@ -124,7 +125,7 @@ describe("a database in WAL mode", () => {
 	});
 
 	it.each(["WAL", "DELETE", "PERSIST"])(
-		"that another process never lets go of is taken as its kill would leave it (journal_mode %s)",
+		"is taken as a kill of its writer would leave it if the writer never releases it (journal_mode %s)",
 		async (mode) => {
 			await using bench = await workbench();
 			const session = await bench.open("a");
@@ -160,7 +161,7 @@ describe("a database in WAL mode", () => {
 	);
 
 	// @id locked-database
-	it("that is locked and never stands still: the log keeps its last copy, its raw bytes are quarantined until there is another", async () => {
+	it("keeps its last copy in the log while it is locked and never stable, with its raw bytes quarantined until the next copy", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = fileOf(bench, "a");
@@ -173,11 +174,11 @@ describe("a database in WAL mode", () => {
 			file,
 		);
 		expect(await child.line()).toBe("locked");
-		// From then on it looks as if it were being written.
+		// From now on it looks as if it were being written.
 		const future = Date.now() / 1000 + 3600;
 		utimesSync(file, future, future);
 		const locked = [{ path: "x.db", reason: expect.stringMatching(/^database locked/) }];
-		// Most locks are let go of: nothing is uploaded for the first try.
+		// Most locks are released soon: the first try uploads nothing.
 		expect(await session.flush({ sweep: true })).toMatchObject({
 			kind: "nothing",
 			deferred: locked,
@@ -209,9 +210,9 @@ describe("a database in WAL mode", () => {
 });
 
 describe("a large database", () => {
-	// 68 MB, restored twice: each restore ends with a syncfs, which waits for whatever else writes to
+	// 68 MB, restored twice. Each restore ends with a syncfs, which waits for all other writes to
 	// this disk.
-	it("is copied once, and then read where it lies: its WAL, or all of it after a checkpoint", {
+	it("is copied once and then read in place: its WAL, or all of it after a checkpoint", {
 		timeout: 120_000,
 	}, async () => {
 		await using bench = await workbench();
@@ -247,7 +248,7 @@ describe("a large database", () => {
 		expect(copies).toBe(first);
 		const restored = await bench.open("b", { profile });
 		expect(rowsOf(fileOf(bench, "b"))).toEqual(rows);
-		// Right after a restore too: what it wrote is what its pages are compared with.
+		// Right after a restore too: its pages are compared with what the restore wrote.
 		await insertIntoWal(fileOf(bench, "b"), "four");
 		expect(await restored.flush({ sweep: true, closed: true })).toMatchObject({
 			kind: "committed",
@@ -261,8 +262,8 @@ describe("a large database", () => {
 	});
 });
 
-describe("what lies beside a database", () => {
-	it("was stored while the database was empty: it leaves the log with the first row", async () => {
+describe("a path next to a database", () => {
+	it("leaves the log with the first row if it is a journal stored while the database was empty", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = fileOf(bench, "a");
@@ -286,7 +287,7 @@ describe("what lies beside a database", () => {
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "x.db"]);
 	});
 
-	it("is a directory or a link by such a name: that comes back, and so does the database", async () => {
+	it("returns if it is a directory or a link named like a companion, and so does the database", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = fileOf(bench, "a");
@@ -296,7 +297,7 @@ describe("what lies beside a database", () => {
 		writeFileSync(`${file}-journal/mine`, "text");
 		symlinkSync("elsewhere", `${file}-wal`);
 		mkdirSync(join(bench.workspace("a"), "dir.sqlite"));
-		// SQLite itself can do nothing with it any more.
+		// SQLite itself can no longer use it.
 		const { deferred } = (await session.flush({ sweep: true, closed: true })) as {
 			deferred: readonly Deferred[];
 		};
@@ -314,7 +315,7 @@ describe("what lies beside a database", () => {
 	});
 
 	// @id stale-wal-removed
-	it("is what another life left there: it is gone after a restore, to the newest or to an older commit", async () => {
+	it("is gone after a restore, to the newest or to an older commit, if another version of the database left it", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
 		makeDatabase(fileOf(bench, "a"));
@@ -346,7 +347,7 @@ describe("what lies beside a database", () => {
 	});
 
 	// @id damaged-database-wal
-	it("is the WAL of a damaged one: it is quarantined with its rows", async () => {
+	it("is quarantined with its rows if it is the WAL of a damaged database", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = fileOf(bench, "a");
@@ -372,7 +373,7 @@ describe("what lies beside a database", () => {
 	});
 
 	// @id hard-linked-database
-	it("are other names of it: all come back, and the live one is unharmed", async () => {
+	it("returns if it is another name of the database, and the live database is unharmed", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = fileOf(bench, "a");

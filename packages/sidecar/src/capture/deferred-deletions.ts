@@ -20,13 +20,13 @@ export interface Judging {
 export interface BrakeOptions {
 	readonly local: LocalTree;
 	readonly filter: Filter;
-	/** Paths that no deletion takes at once. */
+	/** Paths whose deletion is never accepted at once. */
 	readonly critical: readonly Path[];
-	/** Gone before the session began, and accepted by its restore. */
+	/** Paths that disappeared before the session began and whose deletion the restore accepted. */
 	readonly believed: ReadonlySet<Path>;
 	/**
-	 * A deferred deletion is committed when a sweep still finds the path gone this long after it was
-	 * first seen.
+	 * A deferred deletion is committed if a sweep still finds the path gone this long after it was
+	 * first missed.
 	 */
 	readonly confirmAfterMs: number;
 	readonly machine: Machine;
@@ -36,7 +36,7 @@ export interface BrakeOptions {
 /** Deletions that wait for a later sweep: the deletion brake's memory between flushes. */
 export class DeferredDeletions {
 	readonly #options: BrakeOptions;
-	/** When each was first seen to be gone. */
+	/** When each was first missed. */
 	#held: ReadonlyMap<Path, Moment> = new Map();
 
 	constructor(options: BrakeOptions) {
@@ -47,14 +47,14 @@ export class DeferredDeletions {
 		return this.#held.size;
 	}
 
-	/** The highest of what is held: a look at these is a look at all of it. */
+	/** The topmost held paths: inspecting these inspects all of them. */
 	get tops(): readonly Path[] {
 		return [...this.#held.keys()].filter((path) => path === "" || !this.#held.has(parentOf(path)));
 	}
 
 	/**
-	 * Deletions of a capture that are accepted. The others stay in the log; a replacement of a held
-	 * directory is deferred.
+	 * Selects the deletions of a capture that are accepted. The others stay in the log; a replacement
+	 * of a held directory is deferred.
 	 */
 	judge(capture: Capture, { isSweep, inHurry, areMeant }: Judging): Set<Path> {
 		const { local, machine, confirmAfterMs, log } = this.#options;
@@ -74,7 +74,7 @@ export class DeferredDeletions {
 		if (fresh.length > 0) log.warn("deletion.held", this.#told(fresh));
 		if (confirmed.length > 0) log.warn("deletion.confirmed", this.#told(confirmed));
 		this.#held = held;
-		// A file where a directory was: not before the directory's children are believed to be gone.
+		// A file replaced a directory: not before the deletion of the directory's children is accepted.
 		for (const [path, { entry }] of capture.changed)
 			if (
 				entry.type !== "dir" &&
@@ -95,7 +95,7 @@ export class DeferredDeletions {
 		const { local, critical, believed, filter } = this.#options;
 		const isFile = (path: Path) => local.get(path)?.entry.type !== "dir";
 		if (isAnyHeld(gone, local.paths(), isFile, criticalIn(critical, gone))) return gone;
-		// Paths that the user's ignore file excludes have not vanished.
+		// Paths that the user's ignore file excludes have not disappeared.
 		const isIgnored = (path: Path) =>
 			path !== "" && filter(path, isFile(path) ? "file" : "dir") === "skip";
 		const watched = new Set([...gone].filter((path) => !believed.has(path) && !isIgnored(path)));

@@ -1,4 +1,4 @@
-/** Databases without SQLite's header: the files beside them identify them. */
+/** Databases without SQLite's header, recognised by the files next to them. */
 import { randomFillSync } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,8 +10,8 @@ import { readLog } from "../commit/read-log.ts";
 import { copySet } from "../workspace/file-set.ts";
 
 /**
- * Writes one number all over both files, again and again: they are of one moment where both have
- * it.
+ * Fills both files with one number, again and again: they are from the same moment if both have the
+ * same number.
  */
 const REWRITER = `
 	const both = [args[0], args[0] + "-wal"].map((file) => fs.openSync(file, "r+"));
@@ -33,7 +33,7 @@ function makeSet(file: string): void {
 
 describe("an encrypted database in WAL mode", () => {
 	// @id encrypted-database-one-moment
-	it("is stored with its log, of one moment, and without the log's index", async () => {
+	it("is stored with its log, both from the same moment, and without the log's index", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = join(bench.workspace("a"), "vault.db");
@@ -61,12 +61,12 @@ describe("an encrypted database in WAL mode", () => {
 	});
 
 	// @id encrypted-database-never-still
-	it("that never stands still is not taken, and is named with its log", async () => {
+	it("is not taken if it is never stable, and is named with its log", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = join(bench.workspace("a"), "vault.db");
 		makeSet(file);
-		// From then on its log looks as if it were being written.
+		// From now on its log looks as if it were being written.
 		const future = Date.now() / 1000 + 3600;
 		utimesSync(`${file}-wal`, future, future);
 		const result = await session.flush({ sweep: true });
@@ -88,14 +88,14 @@ describe("an encrypted database in WAL mode", () => {
 		writeFileSync(file, randomFillSync(Buffer.alloc(300_000)));
 		rmSync(`${file}-wal`);
 		rmSync(`${file}-shm`);
-		// Only the database is hinted at.
+		// The hint names only the database.
 		session.hint("vault.db");
 		expect(await session.flush()).toMatchObject({ kind: "committed", removed: 1 });
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "vault.db"]);
 	});
 
 	// @id encrypted-database-stale-wal
-	it("that is restored over an older one does not get the older one's log", async () => {
+	it("does not get an older database's log if it is restored over that database", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
 		writeFileSync(join(bench.workspace("a"), "vault.db"), Buffer.alloc(1000, 1));
@@ -112,7 +112,7 @@ describe("an encrypted database in WAL mode", () => {
 });
 
 describe("a file that only looks like a part of a set", () => {
-	it("is stored whatever its name says: a false index, a log without a database", async () => {
+	it("is stored whatever its name suggests: a false index, a log without a database", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const names = ["notes", "notes-shm", "diary-wal", "list", "list-journal"];
@@ -124,7 +124,7 @@ describe("a file that only looks like a part of a set", () => {
 });
 
 describe("copySet", () => {
-	it("copies a log that only grows, beside a database that stands still", async () => {
+	it("copies a log that only grows, next to a stable database", async () => {
 		const root = testDirectory();
 		const header = Buffer.alloc(32);
 		header.writeUInt32BE(0x377f0683);

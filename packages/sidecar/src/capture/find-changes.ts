@@ -6,15 +6,15 @@ import { sameStat } from "../workspace/stat.ts";
 import type { CaptureContext } from "./capture-context.ts";
 
 export interface FoundChanges {
-	/** Paths whose stat is not the one they were captured under, and paths that are new or gone. */
+	/** Paths whose stat differs from the captured one, and paths that are new or gone. */
 	readonly paths: readonly Path[];
-	/** What could not be looked at: nothing is known of it, nor of what lies below. */
+	/** Paths that could not be inspected: nothing is known of them or of what is below. */
 	readonly unreadable: readonly Path[];
 	/** Sockets, FIFOs and devices. */
 	readonly special: readonly Path[];
 }
 
-/** Sweeps the workspace: looks at every path, and reads no content. */
+/** Sweeps the workspace: inspects every path and reads no content. */
 export async function findChanges(
 	{ root, filter, local }: Pick<CaptureContext, "root" | "filter" | "local">,
 	signal: AbortSignal | undefined,
@@ -27,7 +27,7 @@ export async function findChanges(
 	for (const [path, stat] of stats) {
 		const known = local.get(path);
 		if (known?.stat === undefined || !sameStat(known.stat, stat)) paths.push(path);
-		// A database's newest rows may stand in its WAL, which moves nothing of the file itself.
+		// A database's newest rows may be in its WAL, without a change to the file itself.
 		else if (isDatabase(known) && known.database !== walFingerprint(root, path)) paths.push(path);
 	}
 	for (const path of local.paths())

@@ -1,31 +1,31 @@
 import type { Deferred } from "./capture.ts";
 
 export interface FlushOptions {
-	/** Look at every path, not only at the hinted ones. */
+	/** Inspect every path, not only the hinted ones. */
 	readonly sweep?: boolean;
 	/** Commit even if nothing but directory times changed, and flag the commit `closed`. */
 	readonly closed?: boolean;
 	/**
-	 * Leave larger files for a later flush, and deletions with them: what is renamed must not be gone
-	 * in between. For a drain, which makes everything small durable first.
+	 * Leave larger files for a later flush, and all deletions with them: a renamed file must not be
+	 * missing in between. For a drain, which first makes everything small durable.
 	 */
 	readonly maxFileBytes?: number;
-	/** A drain: a deferred deletion is not a deletion, and a due FULL is left out. */
+	/** A drain: a deferred deletion is not a deletion, and a due FULL is omitted. */
 	readonly inHurry?: boolean;
 	/**
-	 * The caller deleted on purpose, and one commit shall hold all of it: no deletion is held. For a
+	 * The caller deleted on purpose, and one commit must hold all of it: no deletion is held. For a
 	 * rollback.
 	 */
 	readonly deletionsAreMeant?: boolean;
-	/** Commit nothing where something could not be taken, or another writer owns the tree. */
+	/** Commit nothing if something could not be taken or another writer owns the tree. */
 	readonly allOrNothing?: boolean;
-	/** Cannot be taken as it is now, for a reason that a capture does not see. */
+	/** A path that cannot be taken now, for a reason that a capture does not see. */
 	readonly refused?: Deferred | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
 export type FlushResult =
-	/** Nothing had changed: no request was made. */
+	/** Nothing had changed, so there was no request. */
 	| { readonly kind: "nothing"; readonly deferred: readonly Deferred[]; readonly held: number }
 	| {
 			readonly kind: "committed";

@@ -1,7 +1,4 @@
-/**
- * Flushes that meet something that will not do as it is told: on the disk, in the store, in the
- * log.
- */
+/** Flushes that meet failures on the disk, in the store or in the log. */
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -15,9 +12,9 @@ import { readLog } from "../commit/read-log.ts";
 /** No pause between tries. */
 const machine = { ...thisMachine, sleep: async () => {} };
 
-describe("what cannot be read", () => {
+describe("unreadable content", () => {
 	// @id unreadable-directory
-	it("a directory that became unreadable stays in the log and is named, and stops nothing else", async () => {
+	it("stays in the log and is named if it is in a directory that became unreadable, and stops nothing else", async () => {
 		await asOrdinaryUser(async () => {
 			await using bench = await workbench();
 			const root = bench.workspace("a");
@@ -47,7 +44,7 @@ describe("what cannot be read", () => {
 		});
 	});
 
-	it("a database that cannot be cleaned waits, and stops nothing else", async () => {
+	it("waits if it is a database that cannot be cleaned, and stops nothing else", async () => {
 		await using bench = await workbench();
 		const profile = {
 			...plainProfile,
@@ -71,7 +68,7 @@ describe("what cannot be read", () => {
 });
 
 describe("a commit that was undecided, then lost its slot, while the log could not be read", () => {
-	it("is taken anew and committed in place when a superseded writer had the slot", async () => {
+	it("is taken again and committed in place if a superseded writer had the slot", async () => {
 		await using bench = await workbench();
 		const old = await bench.open("old");
 		const store = new DeafToLists(bench.store);
@@ -96,7 +93,7 @@ describe("a commit that was undecided, then lost its slot, while the log could n
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
 	});
 
-	it("is taken anew and quarantined when a new owner had it", async () => {
+	it("is taken again and quarantined if a new owner had the slot", async () => {
 		await using bench = await workbench();
 		const store = new DeafToLists(bench.store);
 		const first = await bench.open("first", { store, machine });
@@ -116,7 +113,7 @@ describe("a commit that was undecided, then lost its slot, while the log could n
 	});
 });
 
-it("a superseded writer quarantines a file in the place of a directory it had quarantined, and what comes later", async () => {
+it("a superseded writer quarantines a file that replaces a directory it had quarantined, and later changes", async () => {
 	await using bench = await workbench();
 	const root = bench.workspace("a");
 	const session = await bench.open("a");
@@ -148,6 +145,6 @@ it("a superseded writer quarantines a file in the place of a directory it had qu
 		["d", "more", "other"].map((name) => `${home}/${name}`),
 	);
 	expect(head.tree.get(`${home}/d`)?.type).toBe("file");
-	// And whoever comes next can restore.
+	// The next machine can restore, too.
 	await bench.open("c");
 });

@@ -1,10 +1,9 @@
 /**
  * Makes the workspace's changes durable: hints -> capture -> commit.
  *
- * A flush captures until no hint came in while it looked (for SETTLE_MS at most): where it ends so,
- * the commit is the tree as it stood at one moment. Under a writer that never pauses each file is
- * whole, but the files may be of different moments.
- * One flush runs at a time; the caller sees to that.
+ * A flush captures until no hint arrives during a capture, for SETTLE_MS at most. If it ends that
+ * way, the commit is the tree at one moment. Under a writer that never pauses each file is whole,
+ * but the files may be from different moments. One flush runs at a time; the caller ensures that.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BlockBuilder } from "../commit/block-builder.ts";
@@ -34,23 +33,23 @@ import { Room } from "./room.ts";
 import type { Excluded } from "./secret-guard.ts";
 
 /**
- * Captures are repeated while hints keep coming: at least so often, and for so long. A round takes
- * 1-5 ms, so a writer that pauses at all lets one end alone.
+ * Captures repeat while hints keep arriving: at least this many rounds, and at least this long. A
+ * round takes 1-5 ms, so any pause of the writer lets one end without hints.
  */
 const ROUNDS = 6;
 const SETTLE_MS = 300;
-/** A writer that loses its slot this often in one flush is not racing, it is broken. */
+/** A writer that loses its slot this often in one flush is broken, not racing. */
 const ATTEMPTS = 10;
-/** As long as the daemon's sweep interval is by default. */
+/** The default interval of the daemon's sweep. */
 const CONFIRM_AFTER_MS = 60_000;
-/** The log line names so many paths; `recover` lists all. */
+/** The number of paths that the log line names; `recover` lists all. */
 const TOLD_PATHS = 20;
 
 interface Pending {
 	readonly capture: Capture;
 	readonly changed: Map<Path, LocalEntry>;
 	readonly removed: Set<Path>;
-	/** Files and links that go below `.recovered/`; undefined where this writer owns the tree. */
+	/** Files and links that go below `.recovered/`; undefined if this writer owns the tree. */
 	readonly quarantined: readonly Path[] | undefined;
 	readonly alarm: MassRewrite | undefined;
 	readonly uploadedBytes: number;
@@ -59,8 +58,8 @@ interface Pending {
 }
 
 /**
- * A look at the whole disk: when it began by `performance.now()`, and how long it took without what
- * came of it.
+ * A sweep of the whole disk: its start by `performance.now()`, and its duration without the work
+ * that followed from it.
  */
 export interface Sweep {
 	readonly startedMs: number;
@@ -77,19 +76,19 @@ export class Flusher {
 	readonly #quarantine: Quarantine | undefined;
 	#hints = new Set<Path>();
 	#sweepDue = false;
-	/** The restore has just looked at everything. */
+	/** The restore has just inspected everything. */
 	#lastSweep: Sweep = { startedMs: performance.now(), ms: 0 };
 	#pending: Pending | undefined;
 	readonly #held: DeferredDeletions;
 	#deferred: readonly Deferred[] = [];
 	/**
-	 * Directories (and databases) of which only the time changed since it was committed: they ride
-	 * along with the next commit.
+	 * Directories (and databases) of which only the time changed since their commit: committed along
+	 * with the next change.
 	 */
 	#piggyback = new Set<Path>();
-	/** Sockets, FIFOs and devices the log lines have named. */
+	/** Sockets, FIFOs and devices that log lines have named. */
 	#toldSpecial: ReadonlySet<Path> = new Set();
-	/** Large files and their like, read and sent beside the flushes. */
+	/** Large and slow files, read and sent independently of the flushes. */
 	readonly large: LargeFiles;
 	#onReady: () => void = () => undefined;
 	/** Deletions that wait for a large file, which may be the same file under another name. */
@@ -103,11 +102,11 @@ export class Flusher {
 		/** The identity of the directory that was restored. */
 		root: string;
 		roots?: KnownRoots;
-		/** What restores moved out of the workspace and the log does not have. */
+		/** Files that restores moved out of the workspace and that the log does not have. */
 		quarantine?: Quarantine;
-		/** Deletions that the restore found and believed. */
+		/** Deletions that the restore found and accepted. */
 		believed?: ReadonlySet<Path>;
-		/** How long a deferred deletion is held; default a minute. */
+		/** How long to hold a deferred deletion; default one minute. */
 		confirmAfterMs?: number | undefined;
 	}) {
 		this.#store = options.store;
@@ -133,7 +132,7 @@ export class Flusher {
 			machine: options.machine,
 			log,
 			begin: (signal) => ({
-				// Content in flight when a transfer ends is still useful to the flush that takes the file.
+				// Content in transit when a transfer ends is still useful to the flush that takes the file.
 				builder: this.#builder(0, undefined),
 				context: {
 					...this.#context,
@@ -150,8 +149,7 @@ export class Flusher {
 	}
 
 	/**
-	 * From now on large files do not hold up a flush. @param onReady is called when one is to be
-	 * committed
+	 * From now on large files do not delay a flush. @param onReady called when one can be committed
 	 */
 	leaveLargeAside(onReady: () => void): void {
 		this.#onReady = onReady;
@@ -181,7 +179,7 @@ export class Flusher {
 		this.#hints.add(path);
 	}
 
-	/** Something may have been missed: the next flush sweeps. */
+	/** Something may have been missed: the next flush sweeps everything. */
 	requestRescan(): void {
 		this.#sweepDue = true;
 	}
@@ -191,8 +189,8 @@ export class Flusher {
 	}
 
 	/**
-	 * Paths hinted and not captured yet, what could not be taken, what restores displaced, and a
-	 * commit that is undecided.
+	 * Paths hinted and not captured yet, paths that could not be taken, what restores displaced, and
+	 * an undecided commit.
 	 */
 	get waiting(): number {
 		return (
@@ -202,12 +200,12 @@ export class Flusher {
 		);
 	}
 
-	/** Something is known to have changed and was not looked at yet, or a commit is undecided. */
+	/** Whether a known change was not inspected yet, or a commit is undecided. */
 	get isDue(): boolean {
 		return this.#hints.size > 0 || this.#sweepDue || this.#pending !== undefined;
 	}
 
-	/** Paths that something was hinted about or that could not be taken; a sweep may find more. */
+	/** Paths that were hinted or could not be taken; a sweep may find more. */
 	get waitingPaths(): readonly Path[] {
 		return [
 			...new Set([
@@ -250,7 +248,8 @@ export class Flusher {
 				return settled !== undefined && result.kind === "nothing"
 					? { ...settled, deferred: result.deferred }
 					: result;
-			// The references may have gone with the old head: everything this attempt took is taken anew.
+			// The references may have vanished with the old head, so take everything of this attempt
+			// again.
 		}
 		throw new SidecarError("NOT_DURABLE", {
 			value: this.#store.url,
@@ -266,7 +265,7 @@ export class Flusher {
 			maxFileBytes: options.maxFileBytes ?? Number.POSITIVE_INFINITY,
 			room: new Room({ entries: this.#writer.head.tree.size, chunks: this.#writer.index.chunks }),
 			...(this.large.isOpen && { large: this.large, maxNewBytes: LARGE_BYTES }),
-			// Not at the first try: most locks are let go of, and what is quarantined costs an upload.
+			// Not at the first try: most locks are released soon, and a quarantine costs an upload.
 			keepsRaw: (path) => options.closed === true || this.#wasDeferred(path),
 		};
 		const capture = new Capture(context, builder, this.#roots);
@@ -274,7 +273,8 @@ export class Flusher {
 		const taken = new Set<Path>();
 		try {
 			await this.#look(capture, sweep, options.closed === true, taken, options.signal);
-			// Another volume in its place: neither is what it lacks deleted, nor what it holds a change.
+			// A different volume at this path: its missing content is not deleted, and its content is not
+			// a change.
 			if (!capture.isSameRoot(this.#root))
 				throw new SidecarError("WORKSPACE_NOT_DIRECTORY", {
 					value: mainOf(this.#context.root),
@@ -384,7 +384,7 @@ export class Flusher {
 		}
 	}
 
-	/** Captures until no hint came in while looking. */
+	/** Captures until no hint arrives during a capture. */
 	async #look(
 		capture: Capture,
 		sweep: boolean,
@@ -418,13 +418,13 @@ export class Flusher {
 			this.#hints = new Set();
 			for (const hint of hints) taken.add(hint);
 			await capture.take(hints);
-			// Two turns: the first polls for events of the kernel, the second lets their handlers run.
+			// Two turns: the first polls for kernel events, the second lets their handlers run.
 			await nextTurn();
 			await nextTurn();
 		}
 	}
 
-	/** Undefined where the log needs nothing of it. */
+	/** Undefined if the log needs none of it. */
 	async #takeDisplaced(
 		capture: Capture,
 		context: CaptureContext,
@@ -458,14 +458,14 @@ export class Flusher {
 
 	#postpone(capture: Capture): void {
 		for (const path of [...capture.postponed, ...capture.removed]) this.#hints.add(path);
-		// A file where a directory was waits for the directory's children to go.
+		// A file that replaced a directory waits until the directory's children are gone.
 		for (const path of capture.removed) capture.changed.delete(path);
 		capture.removed.clear();
 	}
 
 	/**
-	 * What changed under the capture's hands so that the tree would not hold together waits for the
-	 * next flush.
+	 * Leaves paths for the next flush if they changed during the capture so that the tree would not
+	 * be consistent.
 	 */
 	#dropOrphans(capture: Capture, removed: Set<Path>): void {
 		const { local } = this.#context;
@@ -494,14 +494,14 @@ export class Flusher {
 		}
 	}
 
-	/** The same bytes again, until the slot is decided. */
+	/** Sends the same bytes again until the slot is decided. */
 	async #settle(
 		signal: AbortSignal | undefined,
 	): Promise<Exclude<FlushResult, { kind: "nothing" }> | undefined> {
 		const outcome = await this.#writer.settle(signal);
 		const pending = this.#pending;
 		if (outcome === undefined) {
-			// Decided elsewhere (a lost slot whose catching up failed): what it held is taken anew.
+			// Decided elsewhere (a lost slot whose catching up failed): take its content again.
 			this.#pending = undefined;
 			if (pending !== undefined) this.#again([...pending.changed.keys(), ...pending.removed], true);
 			return undefined;
@@ -519,7 +519,9 @@ export class Flusher {
 		return { ...summary(pending, outcome.seq), bytes: outcome.bytes, deferred: this.#deferred };
 	}
 
-	/** A superseded writer's part of a capture. What cannot be quarantined stays dirty, by name. */
+	/**
+	 * A superseded writer's part of a capture. Paths that cannot be quarantined stay dirty, by name.
+	 */
 	#quarantined(
 		capture: Capture,
 		changed: Map<Path, LocalEntry>,
@@ -536,7 +538,7 @@ export class Flusher {
 		return { delta, taken };
 	}
 
-	/** What operators must hear of a commit. */
+	/** Logs what operators must know about a commit. */
 	#tell({ quarantined, alarm, changed, displaced }: Pending, seq: number): void {
 		const { head, id } = this.#writer;
 		if (displaced !== undefined) {
@@ -570,7 +572,9 @@ export class Flusher {
 		});
 	}
 
-	/** The commit is durable: what was captured is what this disk last gave. */
+	/**
+	 * Called when the commit is durable: what was captured becomes the last known state of this disk.
+	 */
 	#adopt(pending: Pending): void {
 		const { local } = this.#context;
 		for (const path of pending.removed) local.delete(path);
@@ -579,7 +583,7 @@ export class Flusher {
 		this.#keepDirty(pending.capture);
 	}
 
-	/** @param refer also take over where the content lies, which only a commit decides */
+	/** @param refer also adopt the location of the content, which only a commit decides */
 	#confirm(capture: Capture, changed: ReadonlyMap<Path, LocalEntry>, refer: boolean): void {
 		const { local } = this.#context;
 		for (const [path, entry] of capture.confirmed) local.set(path, entry);
@@ -588,7 +592,7 @@ export class Flusher {
 				local.set(path, entry);
 				this.#piggyback.delete(path);
 			} else {
-				// The stat is known, the time is not committed yet: the entry keeps the old one.
+				// The stat is known, but the time is not committed yet: the entry keeps the old one.
 				local.set(path, { ...entry, entry: (local.get(path) ?? entry).entry });
 				this.#piggyback.add(path);
 			}
@@ -606,8 +610,8 @@ export class Flusher {
 	}
 
 	/**
-	 * The log may have lost what it had of this disk: what the head has becomes the basis, and
-	 * everything is looked at again.
+	 * The log may have lost content of this disk: use the head's content as the new basis, and
+	 * inspect everything again.
 	 */
 	#distrust(): void {
 		const { local } = this.#context;
@@ -633,7 +637,10 @@ export class Flusher {
 		);
 	}
 
-	/** @param changed of the same commit: a log's first has its directories from nowhere else */
+	/**
+	 * @param changed of the same commit: the first commit of a log gets its directories only from
+	 * here
+	 */
 	#rawDelta(raw: ReadonlyMap<Path, LocalEntry>, changed: ReadonlyMap<Path, LocalEntry>): Delta {
 		const { local } = this.#context;
 		return quarantineDelta(

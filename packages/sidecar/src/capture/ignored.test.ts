@@ -1,4 +1,4 @@
-/** The ignore file while a session runs: what it takes out of the log, what it takes back in. */
+/** The ignore file while a session runs: what it removes from the log and what it brings back. */
 import {
 	appendFileSync,
 	existsSync,
@@ -19,7 +19,7 @@ function write(bench: Workbench, path: string, text: string): void {
 	const file = join(bench.workspace("a"), path);
 	mkdirSync(dirname(file), { recursive: true });
 	writeFileSync(file, text);
-	// Old enough to be what its author meant.
+	// Old enough to be what its author intended.
 	if (path === IGNORE_FILE) utimesSync(file, Date.now() / 1000 - 60, Date.now() / 1000 - 60);
 }
 
@@ -29,7 +29,7 @@ const paths = async (bench: Workbench, at?: number) =>
 		.map(([path]) => path)
 		.sort();
 
-it("what is ignored from now on leaves the newest tree, stays on the disk and in history, and comes back", async () => {
+it("newly ignored paths leave the newest tree, stay on the disk and in history, and can return", async () => {
 	await using bench = await workbench();
 	const session = await bench.open("a");
 	for (const path of [
@@ -68,7 +68,7 @@ it("what is ignored from now on leaves the newest tree, stays on the disk and in
 	expect(await paths(bench)).toEqual([IGNORE_FILE, ...all]);
 });
 
-it("most of the tree at once: held like any such deletion, until a second scan agrees", async () => {
+it("ignoring most of the tree at once is held like any such deletion until a second sweep agrees", async () => {
 	await using bench = await workbench();
 	const clock = machineWithClock();
 	const session = await bench.open("a", { machine: clock.machine });
@@ -84,7 +84,7 @@ it("most of the tree at once: held like any such deletion, until a second scan a
 });
 
 // @id ignore-file-becomes-unusable
-it("that becomes unusable while a session runs keeps its last patterns, is named, and stays as it was in the log", async () => {
+it("an ignore file that becomes unusable during a session keeps its last patterns, is named, and stays unchanged in the log", async () => {
 	await using bench = await workbench();
 	const session = await bench.open("a");
 	write(bench, "rules", "/private/\n");

@@ -1,4 +1,4 @@
-/** Additional roots that go away, come back or are made anew while a session looks after them. */
+/** Additional roots that disappear, return or are recreated during a session. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { readLog } from "../commit/read-log.ts";
 
 const SECRET = `aws_access_key_id = AKIA${"Q7".repeat(8)}\n`;
 
-/** A workspace of 20 files and an additional root `notes` of 12, committed. */
+/** Commits a workspace of 20 files and an additional root `notes` of 12. */
 async function filled(bench: Workbench) {
 	const notes = join(bench.dir, "notes");
 	mkdirSync(bench.workspace("a"));
@@ -30,7 +30,7 @@ const ASTRAY = [
 	{ path: ".roots/notes", reason: "its directory is not there, or not the one that was restored" },
 ];
 
-/** Skipped where nobody may mount. */
+/** Skipped if mounting is not permitted. */
 function mount(context: TestContext, ...args: readonly string[]): () => void {
 	try {
 		execFileSync("mount", args, { stdio: "pipe" });
@@ -42,7 +42,7 @@ function mount(context: TestContext, ...args: readonly string[]): () => void {
 
 describe("an additional root", () => {
 	// @id missing-root
-	it("that is gone is no deletion, and all else is committed; back again, what changed meanwhile is found", async () => {
+	it("is kept in the log while it is missing, and everything else is committed; after its return, changes made meanwhile are found", async () => {
 		await using bench = await workbench();
 		const { notes, session, inLog } = await filled(bench);
 		renameSync(notes, join(bench.dir, "unmounted"));
@@ -69,7 +69,7 @@ describe("an additional root", () => {
 		});
 	});
 
-	it("in whose place a link stands is not followed", async () => {
+	it("is not followed if a link replaced it", async () => {
 		await using bench = await workbench();
 		const { notes, session, inLog } = await filled(bench);
 		renameSync(notes, join(bench.dir, "elsewhere"));
@@ -85,7 +85,7 @@ describe("an additional root", () => {
 	});
 
 	// @id volume-over-root
-	it("over which another volume is mounted: nothing in it is read, nothing beneath it is deleted", async (context) => {
+	it("is neither read nor deleted if another volume is mounted over it", async (context) => {
 		await using bench = await workbench();
 		const { notes, session, inLog } = await filled(bench);
 		const unmount = mount(context, "-t", "tmpfs", "-o", "size=1m", "tmpfs", notes);
@@ -107,7 +107,7 @@ describe("an additional root", () => {
 		expect(await inLog()).toHaveLength(12);
 	});
 
-	it("that is a volume of the same device, and is unmounted, is not taken for one made anew", async (context) => {
+	it("is not mistaken for a recreated one if it is an unmounted volume of the same device", async (context) => {
 		await using bench = await workbench();
 		const [volume, notes] = [join(bench.dir, "volume"), join(bench.dir, "notes")];
 		for (const directory of [volume, notes]) mkdirSync(directory);
@@ -126,7 +126,7 @@ describe("an additional root", () => {
 		expect(await session.inLog()).toHaveLength(12);
 	});
 
-	it("that is removed and made anew, as by an agent that clones its project again, is taken like any directory", async () => {
+	it("is taken like any directory if it is removed and recreated, as by an agent that clones its project again", async () => {
 		await using bench = await workbench();
 		const { notes, session, inLog, clock } = await filled(bench);
 		rmSync(notes, { recursive: true });
@@ -141,8 +141,7 @@ describe("an additional root", () => {
 		clock.pass(61_000);
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 12 });
 		expect(await inLog()).toEqual(["cloned"]);
-		// It is the directory of this disk from now on: what is changed in it while nobody watches
-		// stays.
+		// From now on it is this disk's directory: changes made in it while no watcher runs stay.
 		writeFileSync(join(notes, "cloned"), "changed");
 		const again = await bench.open("a", { roots: { notes } });
 		expect(again.restored.moved).toEqual([]);
@@ -150,7 +149,7 @@ describe("an additional root", () => {
 	});
 
 	// @id root-parent-becomes-link
-	it("to whose parent a link leads now is not taken for one made anew", async () => {
+	it("is not mistaken for a recreated one if a link now leads to its parent", async () => {
 		await using bench = await workbench();
 		const parent = join(bench.dir, "parent");
 		for (const directory of [parent, join(bench.dir, "other/notes")])
@@ -169,7 +168,7 @@ describe("an additional root", () => {
 		expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toEqual([]);
 	});
 
-	it("that came back is watched again", async () => {
+	it("is watched again after it returns", async () => {
 		await using bench = await workbench();
 		const { notes, session, inLog } = await filled(bench);
 		let wake = () => {};

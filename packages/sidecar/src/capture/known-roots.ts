@@ -2,12 +2,13 @@
  * The directories of a session whose identity matters: additional roots, and mount points inside
  * the workspace and its roots.
  *
- * Guarantees: one that is not there, or that holds another volume than the one restored, is
- * "unavailable": it changes nothing in the log, whatever it lacks or holds. A root that was removed
- * and made again on the same mount, as by an agent that clones its project again, is an ordinary
- * directory of the workspace: what it lacks was deleted, and the deletion brake applies.
- * Does NOT tell a directory that was moved into a root's place from one that was made there. Does
- * NOT see a volume that is mounted while the session runs where there is no /proc.
+ * Guarantees: a directory that is missing, or holds another volume than the restored one, is
+ * "unavailable". It changes nothing in the log, whatever it lacks or holds. A root that was removed
+ * and recreated on the same mount is an ordinary directory of the workspace. (An agent may clone
+ * its project again.) What it lacks was deleted, and the deletion brake applies.
+ *
+ * Does NOT distinguish a directory that was moved into a root's place from one that was created
+ * there. Without /proc, does NOT see a volume that is mounted while the session runs.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
 import type { Mounts, RootMark } from "../disk/base-marker.ts";
@@ -20,7 +21,7 @@ import { identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
 
 interface Known {
 	mark: RootMark;
-	/** Undefined where nobody says: then another directory is never taken for this one made anew. */
+	/** Undefined if unknown. A different directory is then never accepted as a recreated one. */
 	readonly mount: string | undefined;
 }
 
@@ -29,25 +30,25 @@ export interface KnownDirectories {
 	readonly roots: Readonly<Record<string, RootMark>>;
 	readonly mounts: Mounts;
 	readonly filter: Filter;
-	/** Is there content below the path, as this disk last gave it? */
+	/** Whether content is below the path in this disk's last known state. */
 	readonly holds: (path: Path) => boolean;
 }
 
 export class KnownRoots {
 	readonly #root: Root;
 	readonly #known = new Map<string, Known>();
-	/** As they were restored, those that are not given too. */
+	/** As they were restored, including those that are not given. */
 	readonly #restored: Readonly<Record<string, RootMark>>;
 	#away = new Set<string>();
 	readonly #filter: Filter;
 	readonly #holds: (path: Path) => boolean;
 	#mounts: Mounts;
 	/**
-	 * The kernel's numbers of the mounts that are there: another number is another mounting, without
-	 * our watches.
+	 * The kernel's numbers of the existing mounts. A new number is a new mount, which lacks our
+	 * watches.
 	 */
 	#mountings = new Map<Path, string>();
-	/** A mount came or came back since the last `refresh`. */
+	/** A mount appeared or returned since the last `refresh`. */
 	#hasNewMount = false;
 
 	constructor(root: Root, { roots, mounts, filter, holds }: KnownDirectories) {
@@ -77,7 +78,10 @@ export class KnownRoots {
 		return this.#mounts;
 	}
 
-	/** Roots and mounts that do not count now, and why. 4 us for each root, 0.1 ms for all mounts. */
+	/**
+	 * Roots and mounts that do not count now, with the reason. Costs 4 us per root and 0.1 ms for all
+	 * mounts.
+	 */
 	unavailable(): ReadonlyMap<Path, string> {
 		const unavailable = new Map<Path, string>();
 		for (const [name, { mark }] of this.#known)
@@ -109,9 +113,9 @@ export class KnownRoots {
 	}
 
 	/**
-	 * Takes up what was made anew on the same mount.
-	 * @returns whether a root is there that was not, or is another directory than at the last call,
-	 * or a volume was mounted: nobody watched it meanwhile
+	 * Adopts directories that were recreated on the same mount.
+	 * @returns whether a root has appeared, is a different directory than at the last call, or a
+	 * volume was mounted: no watcher saw it meanwhile
 	 */
 	refresh(): boolean {
 		this.#mountsAstray();
@@ -139,7 +143,7 @@ export class KnownRoots {
 	}
 }
 
-/** Undefined where there is no directory, or nobody knows. */
+/** Undefined if there is no directory, or its identity is unknown. */
 function identityNow(root: Root, name: string): string | undefined {
 	let stat: Stat | undefined;
 	try {
@@ -151,8 +155,8 @@ function identityNow(root: Root, name: string): string | undefined {
 }
 
 /**
- * The mount that a directory lies on, when no link leads to it. The device alone is the same on
- * both sides of a bind mount.
+ * The mount of a directory, unless a link leads to it. The device alone is the same on both sides
+ * of a bind mount.
  */
 function mountOf(directory: string): string | undefined {
 	let fd: number | undefined;

@@ -20,10 +20,10 @@ import type { ObjectStore, PutOutcome } from "../store/port.ts";
 const MiB = 1024 * 1024;
 const random = (bytes: number) => randomFillSync(Buffer.allocUnsafe(bytes));
 
-/** Keeps packs waiting until it is opened, or until their sender gives up. */
+/** Delays packs until the gate opens or their sender gives up. */
 class Gate extends FaultyStore {
 	#opened = Promise.withResolvers<void>();
-	/** The next packs are refused. */
+	/** The number of next packs to refuse. */
 	refusals = 0;
 	/** Packs that arrived at the gate. */
 	packs = 0;
@@ -61,7 +61,7 @@ interface Served {
 	readonly paths: () => Promise<readonly string[]>;
 }
 
-/** As a daemon has it: the workspace is watched, and packs do not arrive. */
+/** Like a daemon: the workspace is watched, and packs do not arrive. */
 async function served(bench: Workbench, onChange: () => void = () => undefined): Promise<Served> {
 	const store = new Gate(bench.store);
 	const session = await bench.open("a", { store });
@@ -78,7 +78,7 @@ async function served(bench: Workbench, onChange: () => void = () => undefined):
 
 describe("a large file", () => {
 	// @id small-file-before-large
-	it("does not hold up a small one: that is durable while the large one is on its way", async () => {
+	it("does not delay a small one: that is durable during the transfer of the large one", async () => {
 		await using bench = await workbench();
 		const { session, store, file, paths } = await served(bench);
 		const large = random(20 * MiB);
@@ -109,7 +109,7 @@ describe("a large file", () => {
 	});
 
 	// @id rewritten-large-file-aside
-	it("that the log has and that changes in most of its content is sent beside the flushes too", async () => {
+	it("is also sent independently of the flushes if the log has it and most of its content changes", async () => {
 		await using bench = await workbench();
 		const { session, store, file, paths } = await served(bench);
 		store.open();
@@ -120,7 +120,7 @@ describe("a large file", () => {
 		const before = store.sent.length;
 		appendFileSync(file("large"), "one line\n");
 		session.hint("large");
-		// What is new of it is little: it travels in the commit.
+		// Little of it is new, so it is sent in the commit.
 		expect(await session.flush()).toMatchObject({ kind: "committed", changed: 1 });
 		expect(store.sent.length - before).toBe(1);
 		writeFileSync(file("large"), random(40 * MiB));
@@ -136,7 +136,7 @@ describe("a large file", () => {
 	});
 
 	// @id renamed-large-file
-	it("that is renamed before it is durable leaves its old name in the log until then", async () => {
+	it("leaves its old name in the log until it is durable, if it is renamed before that", async () => {
 		await using bench = await workbench();
 		const { session, store, file, paths } = await served(bench);
 		store.open();
@@ -159,13 +159,13 @@ describe("a large file", () => {
 		expect(session.waiting).toBe(0);
 	});
 
-	it("that changed while it was on its way is committed as it was, and taken again", async () => {
+	it("is committed as it was if it changed during its transfer, and is taken again", async () => {
 		await using bench = await workbench();
 		const { session, store, file } = await served(bench);
 		const first = random(20 * MiB);
 		writeFileSync(file("large"), first);
 		await session.flush({ sweep: true });
-		// All of it is read, and one pack is awaited.
+		// All of it is read, and one pack is pending.
 		await vi.waitUntil(() => store.packs >= 2, { timeout: 20_000 });
 		store.open();
 		await session.large.settled(["large"]);
@@ -184,7 +184,7 @@ describe("a large file", () => {
 	});
 
 	// @id large-file-in-drain
-	it("is sent by a drain, and named where there is no time for it", async () => {
+	it("is sent by a drain, and named if there is no time for it", async () => {
 		await using bench = await workbench();
 		const { session, file, paths } = await served(bench);
 		writeFileSync(file("large"), random(20 * MiB));
@@ -205,7 +205,7 @@ describe("a large file", () => {
 		expect(await paths()).toEqual(["last.md"]);
 	});
 
-	it("that the store does not take is retried and reported", async () => {
+	it("is retried and reported if the store does not accept it", async () => {
 		await using bench = await workbench();
 		const { session, store, file, paths } = await served(bench);
 		store.open();

@@ -1,13 +1,12 @@
 /**
- * Reads and sends files beside the flushes that would delay small ones. A later flush commits what
- * is ready.
+ * Reads and sends files that would delay small ones, independently of the flushes. A later flush
+ * commits what is ready.
  *
  * How: a capture leaves such a file to `want`. One batch at a time is captured into packs of its
  * own, the smallest files first. Its result waits for the next capture, which takes it like a file
- * that it read itself.
- * Guarantees: a result names only content that is stored, as every capture does; a commit checks
- * its references again.
- * Does NOT guarantee that a large file and a small one are of one moment.
+ * that it read itself. Guarantees: like every capture, a result names only stored content; a commit
+ * checks its references again. Does NOT guarantee that a large file and a small one are from the
+ * same moment.
  */
 
 import type { BlockBuilder } from "../commit/block-builder.ts";
@@ -24,19 +23,17 @@ import { type CapturedUnit, captureUnit } from "./capture-unit.ts";
 
 /** New content of one file that a flush sends itself: 2 s at 8 MB/s. */
 export const LARGE_BYTES = 16 * 1024 * 1024;
-/** New content of all files of one flush, likewise. */
+/** New content of all files that one flush sends itself: 4 s at 8 MB/s. */
 const FLUSH_BYTES = 32 * 1024 * 1024;
-/**
- * A file that the log has costs its read, about 0.2 s at this size, and only what changed is sent.
- */
+/** A known file costs its read, about 0.2 s at this size; only its changes are sent. */
 const LARGE_KNOWN_BYTES = 256 * 1024 * 1024;
-/** A file that takes this long is read beside the flushes from then on. */
+/** A file whose read takes this long is read independently of the flushes from then on. */
 const SLOW_MS = 1_000;
-/** A file that never stands still is read for a tenth of the time. */
+/** Limits reads of a file that is never stable to a tenth of the time. */
 const COST_FACTOR = 9;
 const MAX_PAUSE_MS = 30_000;
 const FIRST_RETRY_MS = 1_000;
-/** A read that hangs in the kernel cannot be ended, and must not hang a drain. */
+/** A read that hangs in the kernel cannot be ended and must not block a drain. */
 const STOP_MS = 1_000;
 
 interface Selection {
@@ -53,9 +50,9 @@ export interface LargeFilesOptions {
 	readonly root: Root;
 	readonly machine: Machine;
 	readonly log: Logger;
-	/** What one batch is captured with. */
+	/** The context for capturing one batch. */
 	begin(signal: AbortSignal): { readonly context: CaptureContext; readonly builder: BlockBuilder };
-	/** The paths are to be looked at by the next flush. */
+	/** The next flush must inspect the paths. */
 	onReady(paths: readonly Path[]): void;
 }
 
@@ -65,7 +62,7 @@ export class LargeFiles {
 	#batch: ReadonlyMap<Path, Selection> = new Map();
 	readonly #ready = new Map<Path, Ready>();
 	readonly #slow = new Set<Path>();
-	/** Paths by when they may be read again. */
+	/** Paths, each with the time when it may be read again. */
 	readonly #notBeforeMs = new Map<Path, number>();
 	#running: Promise<void> | undefined;
 	#stop = new AbortController();
@@ -77,7 +74,7 @@ export class LargeFiles {
 		this.#options = options;
 	}
 
-	/** Takes files from now on. */
+	/** Accepts files from now on. */
 	open(): void {
 		this.#isOpen = true;
 		this.#stop = new AbortController();
@@ -92,20 +89,20 @@ export class LargeFiles {
 		return [...new Set([...this.#wanted.keys(), ...this.#batch.keys(), ...this.#ready.keys()])];
 	}
 
-	/** Since when the oldest of them has waited, by `performance.now`. */
+	/** When the oldest of them began to wait, by `performance.now`. */
 	get sinceMs(): number | undefined {
 		const all = [...this.#wanted.values(), ...this.#batch.values(), ...this.#ready.values()];
 		return all.length === 0 ? undefined : Math.min(...all.map(({ sinceMs }) => sinceMs));
 	}
 
-	/** The same of what the next flush commits. */
+	/** The same for what the next flush commits. */
 	get readySinceMs(): number | undefined {
 		return this.#ready.size === 0
 			? undefined
 			: Math.min(...[...this.#ready.values()].map(({ sinceMs }) => sinceMs));
 	}
 
-	/** Must the file be read beside the flushes? */
+	/** Whether to read the file independently of the flushes. */
 	isLarge(path: Path, stat: Stat, before: LocalEntry | undefined, builder: BlockBuilder): boolean {
 		if (this.#slow.has(path) || builder.addedBytes > FLUSH_BYTES) return true;
 		if (before?.database !== undefined) return false;
@@ -117,12 +114,12 @@ export class LargeFiles {
 		);
 	}
 
-	/** How long a flush took for one file. */
+	/** Records how long a flush took for one file. */
 	took(path: Path, ms: number): void {
 		if (ms > SLOW_MS) this.#slow.add(path);
 	}
 
-	/** What a transfer made of the file; given once. */
+	/** The result of the file's transfer; returned once. */
 	take(path: Path): CapturedUnit | undefined {
 		const ready = this.#ready.get(path);
 		this.#ready.delete(path);
@@ -139,7 +136,7 @@ export class LargeFiles {
 		});
 	}
 
-	/** The file is gone, or small now. */
+	/** Call it if the file is gone, or small now. */
 	forget(path: Path): void {
 		this.#wanted.delete(path);
 		this.#ready.delete(path);
@@ -148,8 +145,9 @@ export class LargeFiles {
 	}
 
 	/**
-	 * Takes the deletions out of a capture that may be half of a rename: the new name must be in the
-	 * log first. A rename keeps the inode, and what is copied and deleted has its size.
+	 * Removes deletions that may be half of a rename from a capture: the new name must be in the log
+	 * first. A rename keeps the inode. A file that is copied and then deleted has the size of its
+	 * copy.
 	 */
 	holdBack(capture: Pick<Capture, "removed" | "changed">, local: LocalTree): Set<Path> {
 		const held = new Set<Path>();
@@ -171,13 +169,13 @@ export class LargeFiles {
 		}
 		for (const path of held) {
 			capture.removed.delete(path);
-			// A file where a directory was waits for the directory's children to go.
+			// A file that replaced a directory waits until the directory's children are gone.
 			capture.changed.delete(path);
 		}
 		return held;
 	}
 
-	/** Settled when none of the paths is on its way any more. */
+	/** Resolves when none of the paths is in transfer any more. */
 	async settled(paths: readonly Path[]): Promise<void> {
 		while (paths.some((path) => this.#wanted.has(path) || this.#batch.has(path)))
 			await new Promise<void>((resolve) => this.#waiters.add(resolve));
@@ -280,7 +278,7 @@ export class LargeFiles {
 	}
 }
 
-/** The smallest file, and what else fits beside it. */
+/** The smallest file, and other files that fit in the same batch. */
 function pick(wanted: readonly (readonly [Path, Selection])[]): Map<Path, Selection> {
 	const bySize = [...wanted].sort(([, a], [, b]) => a.stat.size - b.stat.size);
 	const batch = new Map<Path, Selection>();

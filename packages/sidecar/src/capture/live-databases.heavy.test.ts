@@ -1,7 +1,6 @@
 /**
- * Databases that another process writes while they are captured. The writer says which row it has
- * committed; what a flush that began later made durable must hold that row, in a database that is
- * sound.
+ * Databases that another process writes during captures. The writer reports each row it has
+ * committed. A flush that begins later must make that row durable, in a sound database.
  */
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
@@ -13,9 +12,7 @@ import { type Child, startNode } from "../../../testkit/workspace/start-node.ts"
 import { readLog } from "../commit/read-log.ts";
 import { cat } from "../history/inspect.ts";
 
-/**
- * Written out of the log, without the restore's own order of things: one file, nothing beside it.
- */
+/** Writes the database from the log without using restore: one file, with nothing next to it. */
 async function newestInLog(bench: Workbench, path: string): Promise<string> {
 	const read = await readLog(bench.store);
 	const file = join(bench.dir, `copy-${read.head.seq}.db`);
@@ -26,7 +23,7 @@ async function newestInLog(bench: Workbench, path: string): Promise<string> {
 	return file;
 }
 
-/** Keeps up with what the writer says it has committed. */
+/** Tracks the rows that the writer reports as committed. */
 class Committed {
 	newest = 0;
 	readonly #child: Child;
@@ -50,8 +47,8 @@ class Committed {
 }
 
 /**
- * The body runs for ever. `commit(n)` inserts n rows into two tables, in one transaction;
- * `run(sql)` runs what may find the database busy, and is then simply tried again the next time.
+ * The body runs forever. `commit(n)` inserts n rows into two tables, in one transaction. `run(sql)`
+ * runs statements that may find the database busy; the next iteration then retries them.
  */
 const WRITER = `
 	const open = (file) => {
@@ -133,8 +130,8 @@ const BEHAVIOURS: readonly {
 		body: `for (let n = 0; ; n++) { commit(5); run("PRAGMA journal_mode = " + ["DELETE", "WAL", "TRUNCATE", "WAL"][n % 4]); }`,
 	},
 	{
-		// In WAL mode nobody may do that beside another connection: the index of the log would be the
-		// old database's.
+		// WAL mode does not allow this during another connection: the log's index would be the old
+		// database's.
 		name: "replaced by rename again and again",
 		setup: "PRAGMA journal_mode = DELETE",
 		body: `for (;;) {
@@ -153,7 +150,7 @@ const ROUNDS = 4;
 describe("a database under a writer", () => {
 	// @id live-database
 	it.each(BEHAVIOURS)(
-		"$name: sound, whole transactions, every row committed before",
+		"$name: is captured sound, with whole transactions and every row committed before",
 		{ timeout: 120_000 },
 		async ({ setup, body }) => {
 			await using bench = await workbench();
@@ -170,7 +167,8 @@ describe("a database under a writer", () => {
 					...(await session.flush({ sweep: round % 2 === 0 })),
 				};
 				session.hint("live");
-				// A writer may hold it for longer than we wait: then it is named, and what the log has stays.
+				// A writer may hold it for longer than we wait. Then it is named, and the log's content
+				// stays.
 				if (kind !== "committed" || deferred.some(({ path }) => path === "live")) continue;
 				flushed++;
 				using copy = new DatabaseSync(await newestInLog(bench, "live"));

@@ -9,7 +9,7 @@ import { history } from "../history/history.ts";
 import type { Entry, FileEntry, Path } from "../log/types.ts";
 import { massRewrite } from "./mass-rewrite.ts";
 
-/** A file of whole chunks that shrank to `ratio`. */
+/** A file of whole chunks, compressed to `ratio`. */
 function file(name: string, ratio: number, chunks = 1): FileEntry {
 	const refs = Array.from({ length: chunks }, (_, index) => ({
 		sha256: createHash("sha256").update(`${name} ${ratio} ${index}`).digest("hex"),
@@ -57,8 +57,8 @@ describe("massRewrite", () => {
 				const before = tree([...files(readable, 0.4), ...files(noise, 1, "photo")]);
 				const changed = tree([
 					...[...files(readable, 1)].slice(0, turned),
-					// None of these is a readable file that turned: noise for noise, what is new, what is
-					// readable still.
+					// None of these is a readable file that became noise: noise for noise, new files, still
+					// readable files.
 					...files(noise, 0.99, "photo"),
 					...files(fresh, 1, "new"),
 					...[...files(readable, 0.41)].slice(turned, turned + rewritten),
@@ -79,12 +79,12 @@ describe("massRewrite", () => {
 		);
 	});
 
-	it("counts bytes too: twelve small files of thirteen are not most of a tree that one large file makes up", () => {
+	it("counts bytes too: twelve small files of thirteen are not most of a tree if one large file dominates it", () => {
 		const before = tree([...files(12, 0.4), ["large", file("large", 0.3, 100)]]);
 		expect(massRewrite(before, files(12, 1), new Set())).toBeUndefined();
 	});
 
-	it("knows a large file that was encrypted in part, and one that only grew", () => {
+	it("recognises a large file that was partly encrypted, and ignores one that only grew", () => {
 		const large = (ratio: number, from: number, chunks = 10) => {
 			const [old, other] = [file("x", 0.3, chunks), file("x", ratio, chunks)];
 			return {
@@ -102,7 +102,7 @@ describe("massRewrite", () => {
 		expect(massRewrite(all(large(0.3, 0, 8)), all(large(1, 8)), new Set())).toBeUndefined();
 	});
 
-	it("follows a name that got something appended, where the original is gone", () => {
+	it("matches a name with an added suffix, if the original is gone", () => {
 		const before = files(10, 0.4, "d.d/f");
 		const changed = tree(
 			[...before.keys()].map((path) => [`${path}.a.locked`, file(path, 1)] as const),
@@ -117,8 +117,8 @@ describe("a flush", () => {
 		`# Note ${index}\n${"The quick brown fox jumps over the lazy dog. ".repeat(index + 3)}`;
 
 	/**
-	 * @param act on the disk, between two flushes @returns the flags of the second's commit, and the
-	 * events it raised
+	 * @param act changes the disk between two flushes @returns the flags of the second commit, and
+	 * the events it raised
 	 */
 	async function flushAfter(prepare: (root: string) => void, act: (root: string) => void) {
 		await using bench = await workbench();
@@ -143,7 +143,7 @@ describe("a flush", () => {
 	const encrypt = (path: string) => writeFileSync(path, randomBytes(readFileSync(path).length));
 
 	// @id mass-rewrite
-	it("that finds the tree encrypted is committed, flagged, and told", async () => {
+	it("is committed, flagged and reported if it finds the tree encrypted", async () => {
 		const { result, isAlarm, events } = await flushAfter(
 			() => {},
 			(root) => notes(root).slice(0, 20).forEach(encrypt),
@@ -155,7 +155,7 @@ describe("a flush", () => {
 		]);
 	});
 
-	it("that finds it encrypted under other names is flagged, though the deletions are held", async () => {
+	it("is flagged if it finds the tree encrypted under other names, though the deletions are held", async () => {
 		const { result, isAlarm } = await flushAfter(
 			() => {},
 			(root) => {
@@ -208,12 +208,12 @@ describe("a flush", () => {
 			},
 		],
 	];
-	it.each(harmless)("raises nothing where %s", async (_, prepare, act) => {
+	it.each(harmless)("raises nothing if %s", async (_, prepare, act) => {
 		const { isAlarm, events } = await flushAfter(prepare, act);
 		expect({ isAlarm, events }).toEqual({ isAlarm: false, events: [] });
 	});
 
-	it("raises nothing where git collects its garbage", async (context) => {
+	it("raises nothing if git collects its garbage", async (context) => {
 		const git = (root: string, ...args: string[]) =>
 			execFileSync(
 				"git",

@@ -1,24 +1,25 @@
 /**
- * Does one flush look like encryption: most of what was readable before is noise now? Pure.
+ * Detects whether one flush looks like encryption: most of what was readable before is noise now.
+ * Pure.
  *
- * A file's noise is measured by what the compressor made of its blocks: text, code, JSON and
- * databases shrink to 10-60 %, what is encrypted (and what is compressed already: photos, archives,
- * git's objects) not at all. Only files that did shrink before can turn, so that new photos, `git
- * gc`, an installation or a restored archive, which add noise or replace noise by noise, raise
+ * A file's noise is measured by how well its blocks compressed. Text, code, JSON and databases
+ * shrink to 10-60 %. Encrypted and already compressed content (photos, archives, git's objects)
+ * does not shrink at all. Only files that did shrink before can turn into noise. So new photos,
+ * `git gc`, an installation or a restored archive, which add noise or replace noise by noise, raise
  * nothing.
  *
- * Does NOT see: encryption spread over many flushes, files written under unrelated names (the
- * deletion brake sees those vanish), noise dressed as text (base64), or files whose neighbours in
- * the block hid what they are like. It is an alarm, not a barrier: nothing is held back for it, and
- * history has every byte.
+ * Does NOT see: encryption spread over many flushes; files written under unrelated names (the
+ * deletion brake sees those vanish); noise dressed as text (base64); files whose neighbours in the
+ * block hide their ratio. It is an alarm, not a barrier: nothing is held back for it, and history
+ * has every byte.
  */
 import type { ChunkRef, Entry, FileEntry, Path } from "../log/types.ts";
 
-/** Fewer than this many files may turn to noise without a word. */
+/** Fewer files than this may turn into noise without an alarm. */
 const MIN_FILES = 10;
 /**
- * Stored to raw bytes. Between the two a file is neither readable nor noise: small blocks of text
- * come out at 0.6-0.75.
+ * Ratios of stored to raw bytes. Between the two a file is neither readable nor noise: small blocks
+ * of text compress to 0.6-0.75.
  */
 const READABLE_RATIO = 0.8;
 const NOISE_RATIO = 0.98;
@@ -35,9 +36,9 @@ export interface MassRewrite {
 /**
  * @param before the disk as it was last captured
  * @param changed what the flush commits
- * @param gone paths that vanished, whether that is believed or not
- * @returns the counts, where more than half of the readable files and of their bytes (at least 10
- * files) turned to noise
+ * @param gone paths that vanished, whether that deletion is accepted or not
+ * @returns the counts, if more than half of the readable files and of their bytes (at least 10
+ * files) turned into noise
  */
 export function massRewrite(
 	before: { get(path: Path): Entry | undefined; entries(): Iterable<readonly [Path, Entry]> },
@@ -52,7 +53,7 @@ export function massRewrite(
 		files++;
 		bytes += old.size;
 	}
-	// The whole tree is looked at only where it may matter.
+	// Examine the whole tree only if it can matter.
 	if (files < MIN_FILES) return undefined;
 	let filesBefore = 0;
 	let bytesBefore = 0;
@@ -66,7 +67,7 @@ export function massRewrite(
 		: undefined;
 }
 
-/** `notes.md.locked` beside a `notes.md` that is gone. */
+/** For example `notes.md.locked`, if `notes.md` is gone. */
 function renamedFrom(path: Path, gone: ReadonlySet<Path>): Path | undefined {
 	if (gone.size === 0) return undefined;
 	for (
@@ -81,8 +82,8 @@ function renamedFrom(path: Path, gone: ReadonlySet<Path>): Path | undefined {
 }
 
 /**
- * By the chunks that changed: a large file may be encrypted in part. What only grew has turned into
- * nothing else.
+ * Judges by the chunks that changed: a large file may be partly encrypted. A file that only grew
+ * has not turned.
  */
 function hasTurned(before: FileEntry, after: FileEntry): boolean {
 	const fresh: ChunkRef[] = [];

@@ -1,4 +1,4 @@
-/** Files that a restore moves out of a workspace, and where they go. */
+/** Files that a restore moves out of a workspace, and where they end up. */
 import { randomBytes } from "node:crypto";
 import {
 	appendFileSync,
@@ -38,7 +38,7 @@ const place = (bench: Workbench, machine: string, path: string) =>
 const write = (bench: Workbench, machine: string, path: string, text: string) =>
 	writeFileSync(place(bench, machine, path), text);
 
-/** Files below `.recovered/` by the path they had, as text; links as `-> target`. */
+/** Files below `.recovered/` by their original path, as text; links as `-> target`. */
 async function quarantined(bench: Workbench): Promise<Record<string, string>> {
 	const read = await readLog(bench.store);
 	const found: Record<string, string> = {};
@@ -56,7 +56,7 @@ async function quarantined(bench: Workbench): Promise<Record<string, string>> {
 	return found;
 }
 
-/** Machine `a` goes on from commit 2 while `b` commits something newer. */
+/** Machine `a` continues from commit 2 while `b` commits something newer. */
 async function twoSides(
 	bench: Workbench,
 	prepare: (machine: string) => void,
@@ -113,7 +113,7 @@ describe("an edit that meets a newer commit", () => {
 	});
 
 	// @id displaced-edit-after-kill
-	it("is found by the next start where the machine restored and was killed before it committed", async () => {
+	it("is found by the next start if the machine restored and was killed before it committed", async () => {
 		await using bench = await workbench();
 		await twoSides(
 			bench,
@@ -133,7 +133,7 @@ describe("an edit that meets a newer commit", () => {
 		expect(new DisplacedJournal(bench.privateDir("a")).entries()).toEqual([]);
 	});
 
-	it("is named by an inspection until it is committed, and not after", async () => {
+	it("is named by an inspection until it is committed, and not afterwards", async () => {
 		await using bench = await workbench();
 		await twoSides(
 			bench,
@@ -158,7 +158,7 @@ describe("an edit that meets a newer commit", () => {
 	});
 
 	// @id displaced-database-with-wal
-	it("is kept with its rows, where it is a database whose newest rows stand in the WAL", async () => {
+	it("is kept with its rows if it is a database whose newest rows are in the WAL", async () => {
 		await using bench = await workbench();
 		const insert = (machine: string, row: string) => {
 			const database = new DatabaseSync(place(bench, machine, "a.db"));
@@ -183,7 +183,7 @@ describe("an edit that meets a newer commit", () => {
 		expect(texts["a.db"]).toContain("mine");
 	});
 
-	it("is kept where it is a link, and where it is a file in the place of a directory", async () => {
+	it("is kept if it is a link, and if it is a file that replaced a directory", async () => {
 		await using bench = await workbench();
 		await twoSides(
 			bench,
@@ -208,7 +208,7 @@ describe("an edit that meets a newer commit", () => {
 		expect(await quarantined(bench)).toEqual({ link: "-> mine", d: "a file by now" });
 	});
 
-	it("is not stored again where the log has the same bytes, as an image's defaults at every start", async () => {
+	it("is not stored again if the log has the same bytes, like an image's defaults at every start", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
 		write(bench, "a", "SOUL.md", "a soul");
@@ -225,7 +225,7 @@ describe("an edit that meets a newer commit", () => {
 	});
 
 	// @id displaced-private-file
-	it("stays in the trash alone where the ignore file keeps it out of the log, and is named", async () => {
+	it("stays only in the trash, and is named, if the ignore file keeps it out of the log", async () => {
 		await using bench = await workbench();
 		await twoSides(
 			bench,
@@ -246,7 +246,7 @@ describe("an edit that meets a newer commit", () => {
 });
 
 // @id displaced-by-restore-at
-it("keeps an edit that `restore --at` moves away, and not what only an older commit differs in", async () => {
+it("`restore --at` keeps an edit that it moves away, but no content that differs only in an older commit", async () => {
 	await using bench = await workbench();
 	const a = await bench.open("a");
 	for (const path of ["same", "edited"]) write(bench, "a", path, "v1");
@@ -268,7 +268,7 @@ it("keeps an edit that `restore --at` moves away, and not what only an older com
 });
 
 // @id failed-restore-puts-back
-it("puts back what it moved where the store fails in the middle, and the next start goes on", async () => {
+it("a restore puts back what it moved if the store fails in the middle, and the next start continues", async () => {
 	await using bench = await workbench();
 	await twoSides(
 		bench,
@@ -306,7 +306,7 @@ it("puts back what it moved where the store fails in the middle, and the next st
 });
 
 // @id torn-journal
-it("reads a journal whose last line a crash cut short, and goes on writing it", async () => {
+it("a journal whose last line was cut short by a crash is read, and writing to it continues", async () => {
 	await using bench = await workbench();
 	const journal = new DisplacedJournal(bench.privateDir("a"));
 	const entries = ["a", "b", "\udcff"].map((path) => ({

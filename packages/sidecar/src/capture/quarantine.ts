@@ -3,9 +3,8 @@
  * with the next commit of the session.
  *
  * Guarantees: an entry leaves the journal only once the log has its bytes, or a rule of the user
- * keeps them out of the log; content that the head has at the same path, or that is displaced
- * already, is not stored again.
- * Does NOT delete the copy in the trash.
+ * keeps them out of the log. Content that the head has at the same path, or that is already
+ * displaced, is not stored again. Does NOT delete the copy in the trash.
  */
 import { readlinkSync } from "node:fs";
 import type { BlockBuilder } from "../commit/block-builder.ts";
@@ -28,7 +27,7 @@ import { SecretGuard } from "./secret-guard.ts";
 export interface CapturedDisplaced {
 	/** Entries below `.recovered/`. */
 	readonly changed: ReadonlyMap<Path, Entry>;
-	/** Files and links, by the paths they had in the workspace. */
+	/** Files and links, by their original paths in the workspace. */
 	readonly paths: readonly Path[];
 	readonly bytes: number;
 	/** Entries that leave the journal with the commit. */
@@ -58,13 +57,13 @@ export class Quarantine {
 		this.#pending = this.#journal.entries();
 	}
 
-	/** Entries that are not durable, as of the last look. */
+	/** Entries that are not durable, as of the last read of the journal. */
 	get size(): number {
 		return this.#pending.length;
 	}
 
 	/**
-	 * Looks at the journal: a rollback restores beside an open session. @throws SidecarError
+	 * Reads the journal again: a rollback restores during an open session. @throws SidecarError
 	 * STATE_DIR_UNUSABLE
 	 */
 	refresh(): number {
@@ -72,14 +71,14 @@ export class Quarantine {
 		return this.size;
 	}
 
-	/** What could not be taken at the last try, and why. */
+	/** Entries that could not be taken at the last try, and why. */
 	get deferred(): ReadonlyMap<Path, string> {
 		return this.#deferred;
 	}
 
 	/**
-	 * @param superseded the writer's id where another one owns the tree: readers take nothing of it
-	 * but what is below its own directory
+	 * @param superseded the writer's id if another writer owns the tree: readers then accept nothing
+	 * from it outside its own directory
 	 * @throws SidecarError STORE_*; the signal's reason
 	 */
 	async capture(
@@ -102,8 +101,8 @@ export class Quarantine {
 					([name, { entry }]) => !isKnown(tree, known, pathOf(displaced, name), entry),
 				),
 			);
-			// In a directory of its own there: what this writer quarantines itself has the workspace's
-			// own paths, and is updated in place.
+			// Use a separate directory there: this writer's own quarantine has the workspace's paths and
+			// is updated in place.
 			const home = superseded === undefined ? "" : `${displaced.restore}/`;
 			const named = new Map(
 				[...entries].map(([name, { entry }]) => [home + name, { name, entry }]),
@@ -144,7 +143,7 @@ export class Quarantine {
 		return trashOf(this.#privateDir, restore);
 	}
 
-	/** By name in the trash; undefined if something must wait for the next commit. */
+	/** Entries by name in the trash; undefined if something must wait for the next commit. */
 	async #take(
 		context: CaptureContext,
 		builder: BlockBuilder,
@@ -199,8 +198,8 @@ export class Quarantine {
 	}
 
 	/**
-	 * A secret is kept out of the log here too, but nothing here ends a flush: the file is not in the
-	 * workspace any more.
+	 * Keeps secrets out of the log here too. Nothing here ends a flush: the file is no longer in the
+	 * workspace.
 	 */
 	#guard({ secrets, profile, quickHash, log }: CaptureContext): SecretGuard {
 		this.#secrets ??= new SecretGuard({
@@ -214,7 +213,7 @@ export class Quarantine {
 }
 
 /**
- * The files and links of an entry. None if it never moved: it is still in place, and the next
+ * The files and links of an entry. Empty if it never moved: it is still in place, and the next
  * restore finds it.
  */
 async function filesIn(root: string, { path, name }: Displaced): Promise<Found[]> {
@@ -229,7 +228,7 @@ function pathOf({ path, name }: Displaced, at: Path): Path {
 	return path + at.slice(name.length);
 }
 
-/** Entries below `.recovered/` by the path they had in a workspace. */
+/** Entries below `.recovered/` by their original path in a workspace. */
 function quarantinedPaths(tree: Tree): ReadonlyMap<Path, readonly Entry[]> {
 	const found = new Map<Path, Entry[]>();
 	for (const [at, entry] of tree) {

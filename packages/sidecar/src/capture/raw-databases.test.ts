@@ -51,12 +51,12 @@ describe("a database that can never be taken", () => {
 				(await readLog(bench.store, { at })).head.tree.get(`.recovered/${RAW_ID}/x.db`),
 			),
 		);
-		// The second start stored nothing new, the third what had changed.
+		// The second start stored nothing new; the third stored what had changed.
 		expect(sizes[1]).toEqual(sizes[0]);
 		expect(sizes[2]).not.toEqual(sizes[0]);
 	});
 
-	it("is not stored again where an earlier release set the same bytes aside", async () => {
+	it("is not stored again if an earlier release quarantined the same bytes", async () => {
 		await using bench = await workbench();
 		const file = join(bench.workspace("a"), "x.db");
 		const session = await bench.open("a");
@@ -75,7 +75,7 @@ describe("a database that can never be taken", () => {
 	});
 
 	// @id raw-copy-keeps-root-entry
-	it("in an otherwise empty log leaves the workspace's own directory as it is", async () => {
+	it("leaves the workspace's top directory unchanged in an otherwise empty log", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const directory = bench.workspace("a");
@@ -92,10 +92,10 @@ describe("a database that can never be taken", () => {
 	});
 });
 
-describe("a database in a directory where nothing may be made", () => {
+describe("a database in a directory where no file can be created", () => {
 	// @id read-only-database
 	it.skipIf(process.geteuid?.() !== 0)(
-		"is taken with the rows of its log, and nothing is left beside it",
+		"is taken with the rows of its log, and nothing is left next to it",
 		async () => {
 			await using bench = await workbench();
 			const session = await bench.open("a");
@@ -108,7 +108,7 @@ describe("a database in a directory where nothing may be made", () => {
 			);
 			await child.line();
 			await child.kill("SIGKILL");
-			// An index that is read-only and that SQLite cannot use.
+			// A read-only index that SQLite cannot use.
 			writeFileSync(`${file}-shm`, "");
 			chmodSync(`${file}-shm`, 0o000);
 			chmodSync(file, 0o444);

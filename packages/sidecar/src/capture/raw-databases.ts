@@ -1,10 +1,10 @@
 /**
- * Raw bytes of databases that no consistent copy could be had of lie where a superseded writer's
- * files lie: the database that the log has is sound, these are not. They leave with the next
- * consistent copy. Pure.
+ * Places the raw bytes of databases without a consistent copy where a superseded writer's files go.
+ * The log's own copy of the database is sound; these bytes are not. The next consistent copy
+ * removes them. Pure.
  *
- * All sessions of all machines put them in one place, so that a database that can never be taken
- * has one raw copy in the tree, however often the sidecar starts. Older ones are in history.
+ * All sessions of all machines use one place. A database that can never be taken then has one raw
+ * copy in the tree, however often the sidecar starts. Older copies are in history.
  */
 
 import { isDatabase, type LocalEntry } from "../disk/local-tree.ts";
@@ -16,8 +16,7 @@ import { filesOf } from "../workspace/sqlite-file.ts";
 import type { Capture } from "./capture.ts";
 
 /**
- * Raw bytes that the log does not have yet. Earlier releases kept them below the id of their
- * session.
+ * Raw bytes that the log does not have yet. Earlier releases kept them below their session's id.
  */
 export function newRaw({ raw }: Capture, tree: Tree): ReadonlyMap<Path, LocalEntry> {
 	if (raw.size === 0) return raw;
@@ -34,7 +33,7 @@ export function newRaw({ raw }: Capture, tree: Tree): ReadonlyMap<Path, LocalEnt
 	return new Map([...raw].filter((each) => !isKnown(each)));
 }
 
-/** Where the log has raw bytes of databases that a consistent copy was taken of now. */
+/** Paths of raw bytes in the log whose database now has a consistent copy. */
 export function replacedRaw(capture: Capture, tree: Tree): Set<Path> {
 	const replaced = new Set<Path>();
 	for (const found of [capture.changed, capture.confirmed, capture.minor])

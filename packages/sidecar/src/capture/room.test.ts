@@ -5,7 +5,7 @@ import { workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 import { Room } from "./room.ts";
 
-describe("what exceeds a limit of the format", () => {
+describe("content beyond a limit of the format", () => {
 	// @id file-without-room
 	it("is named and left out, and everything else is committed", async () => {
 		await using bench = await workbench();
@@ -23,13 +23,13 @@ describe("what exceeds a limit of the format", () => {
 		expect([...(await readLog(bench.store)).head.tree.keys()].sort()).toEqual(["", "MEMORY.md"]);
 	});
 
-	it("is a file too many: the first ones are taken, and the directory of the rest is named once", () => {
+	it("is named once for a directory if there are too many files, and the first ones are taken", () => {
 		const room = new Room({ entries: 97, chunks: 0 }, { entries: 100, chunks: 10 });
 		const left = ["d", "d/1", "d/2", "d/3", "d/4", "d/1"].map((path) => room.admit(path)?.path);
 		expect(left).toEqual([undefined, undefined, undefined, "d", "d", undefined]);
 	});
 
-	it("counts what the tree has of a file, and counts a file that is read twice once", () => {
+	it("does not include chunks that the tree already has, or those of a second read", () => {
 		const room = new Room({ entries: 0, chunks: 6 }, { entries: 100, chunks: 10 });
 		const MiB = 1 << 20;
 		expect(room.reserve("grown", 7 * MiB, 5)).toBeUndefined();

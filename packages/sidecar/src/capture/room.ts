@@ -1,13 +1,14 @@
 /**
- * Room that a tree still has within the format's limits. Files that do not fit are named and left
- * out before they are read or sent, and the rest is committed.
+ * The room that a tree still has within the format's limits. Files that do not fit are named and
+ * left out before they are read or sent, and the rest is committed.
  */
 import { FILE_CHUNK_BITS, MAX_CHUNKS, MAX_ENTRIES } from "../log/limits.ts";
 import type { Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 
 /**
- * Of what is left out, and the path that is told: thousands of files of one directory are one line.
+ * What is left out, and the path that is reported: thousands of files of one directory are one
+ * line.
  */
 export interface LeftOut {
 	readonly path: Path;
@@ -20,7 +21,7 @@ export class Room {
 	readonly #admitted = new Set<Path>();
 	readonly #reserved = new Map<Path, number>();
 
-	/** @param used of the newest tree */
+	/** @param used counts of the newest tree */
 	constructor(
 		used: { readonly entries: number; readonly chunks: number },
 		limits = { entries: MAX_ENTRIES, chunks: MAX_CHUNKS },
@@ -29,7 +30,7 @@ export class Room {
 		this.#chunks = limits.chunks - used.chunks;
 	}
 
-	/** For a path that the tree does not have. Undefined: there is room. */
+	/** Admits a path that the tree does not have. Undefined: there is room. */
 	admit(path: Path): LeftOut | undefined {
 		if (this.#admitted.has(path)) return undefined;
 		if (this.#admitted.size >= this.#entries)
@@ -42,7 +43,7 @@ export class Room {
 	}
 
 	/**
-	 * For a file of so many bytes.
+	 * Reserves room for a file of this many bytes.
 	 * @param known chunks that the tree has of it
 	 */
 	reserve(

@@ -1,10 +1,10 @@
 /**
- * Watches captures for secrets in places where none are expected.
+ * Finds secrets during captures, in places where none are expected.
  *
- * Not looked at: paths the profile knows to hold secrets, SQLite databases, links' targets, and
- * what `SecretScanner` leaves out. What a file held when it was last captured or restored is not
- * looked at again under `warn`; under `exclude` and `fail` all of a file is. Never in an event, an
- * error or a report: the secret, or any part of it.
+ * Does NOT scan: paths the profile knows to hold secrets, SQLite databases, link targets, and what
+ * `SecretScanner` leaves out. Under `warn`, content that was already captured or restored is not
+ * scanned again; under `exclude` and `fail` the whole file is. No event, error or report ever
+ * contains the secret or any part of it.
  */
 
 import { SidecarError } from "../errors.ts";
@@ -16,13 +16,16 @@ import { SCANNED_BYTES, SecretScanner } from "../workspace/secrets/scanner.ts";
 import { readStable } from "../workspace/stable-read.ts";
 import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 
-/** `warn`: the file is stored. `exclude`: it is not, and everything else is. `fail`: nothing is. */
+/**
+ * `warn`: the file is stored. `exclude`: it is not stored, everything else is. `fail`: nothing is
+ * stored.
+ */
 export type SecretPolicy = "warn" | "exclude" | "fail";
 
 /** A file that is not stored because the policy says so. */
 export interface Excluded {
 	readonly path: Path;
-	/** One clause for people. */
+	/** One readable clause. */
 	readonly reason: string;
 }
 
@@ -34,13 +37,15 @@ export interface SecretGuardOptions {
 	readonly log: Logger;
 }
 
-/** Secrets remembered as told; beyond, all are forgotten and told once more. */
+/**
+ * The number of reported secrets to remember. Beyond it, all are forgotten and reported once more.
+ */
 const REMEMBERED = 10_000;
 
 export class SecretGuard {
 	readonly policy: SecretPolicy;
 	readonly #options: SecretGuardOptions;
-	/** Path, kind and hash of each secret that an event told of. */
+	/** Path, kind and hash of each secret that an event reported. */
 	readonly #told = new Set<string>();
 	readonly #cut = new Set<Path>();
 	readonly #excluded = new Map<
@@ -53,7 +58,7 @@ export class SecretGuard {
 		this.#options = options;
 	}
 
-	/** Undefined where secrets are expected. */
+	/** Undefined if secrets are expected there. */
 	look(path: Path): SecretLook | undefined {
 		return this.#options.profile.secret(path)
 			? undefined
@@ -61,8 +66,8 @@ export class SecretGuard {
 	}
 
 	/**
-	 * One event for each kind of secret that was not told of yet. @param stored what becomes of the
-	 * file
+	 * Raises one event for each kind of secret that was not reported yet. @param stored what happens
+	 * to the file
 	 */
 	tell(look: SecretLook): void {
 		const { path, found, isCut } = look;
@@ -81,10 +86,10 @@ export class SecretGuard {
 	}
 
 	/**
-	 * The file is not stored.
-	 * @param stat under which it was read; undefined where it may have changed meanwhile
+	 * Records that the file is not stored.
+	 * @param stat under which it was read; undefined if it may have changed meanwhile
 	 * @param hasOlder a version of it is in the log
-	 * @throws SidecarError SECRET_FOUND where the policy is `fail`
+	 * @throws SidecarError SECRET_FOUND if the policy is `fail`
 	 */
 	refuse(look: SecretLook, stat: Stat | undefined, hasOlder: boolean): void {
 		this.tell(look);
@@ -95,18 +100,18 @@ export class SecretGuard {
 		this.#excluded.set(path, { stat, reason: excludedBecause(kinds, hasOlder) });
 	}
 
-	/** It was refused as it stands. */
+	/** Whether it was refused in its current state. */
 	isStillExcluded(path: Path, stat: Stat): boolean {
 		const known = this.#excluded.get(path)?.stat;
 		return known !== undefined && sameStat(known, stat);
 	}
 
-	/** It was stored, or is gone. */
+	/** Call it if the file was stored, or is gone. */
 	forget(path: Path): void {
 		this.#excluded.delete(path);
 	}
 
-	/** What is on the disk below `root` and left out of the log by choice. */
+	/** Files on the disk below `root` that are left out of the log by choice. */
 	excluded(root: Root): Excluded[] {
 		for (const path of this.#excluded.keys()) if (!isFile(root, path)) this.#excluded.delete(path);
 		return [...this.#excluded].map(([path, { reason }]) => ({ path, reason }));
@@ -133,7 +138,7 @@ export class SecretLook {
 		return this.#scanner.isCut;
 	}
 
-	/** It is not scanned. */
+	/** A binary file is not scanned. */
 	get isBinary(): boolean {
 		return this.#scanner.isBinary;
 	}
@@ -146,8 +151,8 @@ export class SecretLook {
 }
 
 /**
- * What `exclude` would say of a file where secrets are not expected; undefined where it would be
- * stored.
+ * The reason why `exclude` would leave out a file in a place where secrets are not expected;
+ * undefined if it would be stored.
  */
 export async function whyExcluded(
 	root: Root,
@@ -164,7 +169,7 @@ export async function whyExcluded(
 
 const CHUNK_BYTES = 1 << 20;
 
-/** Reads the file for its secrets alone, up to the first. */
+/** Reads the file only to look for secrets, up to the first one. */
 export async function lookThrough(
 	root: Root,
 	look: SecretLook,

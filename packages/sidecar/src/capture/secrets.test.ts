@@ -29,7 +29,7 @@ async function allObjects(bench: Workbench): Promise<string[]> {
 }
 
 describe("warn", () => {
-	it("stores the file, and tells each kind once for what it holds, not at every flush", async () => {
+	it("stores the file, and reports each kind once per content, not at every flush", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = join(bench.workspace("a"), "notes.md");
@@ -58,7 +58,7 @@ describe("warn", () => {
 		).not.toMatch(/AKIA|ghp_/);
 	});
 
-	it("says nothing of paths that the profile knows to hold secrets, of databases and of binary files", async () => {
+	it("reports nothing for paths that the profile knows to hold secrets, for databases and for binary files", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a", { profile: openclawProfile });
 		const root = bench.workspace("a");
@@ -74,7 +74,7 @@ describe("warn", () => {
 		expect(told(bench)).toEqual([["workspace/.env", "aws-access-key-id"]]);
 	});
 
-	it("finds one that crosses from one chunk into the next, and one in a chunk that is new", async () => {
+	it("finds a secret that crosses from one chunk into the next, and one in a new chunk", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		const file = join(bench.workspace("a"), "log.txt");
@@ -88,7 +88,7 @@ describe("warn", () => {
 		expect(told(bench).slice(1)).toEqual([["log.txt", "github-token"]]);
 	});
 
-	it("says that only the first 64 MiB of a file were looked at", async () => {
+	it("reports that only the first 64 MiB of a file were scanned", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		writeFileSync(
@@ -112,8 +112,8 @@ describe("exclude", () => {
 		const session = await bench.open("a", { onSecret: "exclude" });
 		const root = bench.workspace("a");
 		writeFileSync(join(root, "secret.txt"), `key ${KEY}`);
-		// Larger than what travels in a commit, and the secret at its end: nothing may be on its way
-		// before it is found.
+		// Too large to fit in a commit, with the secret at its end: nothing may be sent before the
+		// secret is found.
 		writeFileSync(join(root, "large.txt"), `${randomBytes(9 * MiB).toString("base64")}\n${KEY}\n`);
 		writeFileSync(join(root, "good.txt"), "good");
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [] });
@@ -135,7 +135,7 @@ describe("exclude", () => {
 		expect(session.excluded).toEqual([]);
 	});
 
-	it("an older version stays in the log, which is said; a restore on this disk keeps the newer one", async () => {
+	it("keeps an older version in the log and reports that, and a restore on this disk keeps the newer one", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a", { onSecret: "exclude" });
 		const file = join(bench.workspace("a"), "notes.md");
@@ -157,7 +157,7 @@ describe("exclude", () => {
 		expect(readFileSync(join(bench.workspace("b"), "notes.md"), "utf8")).toBe("clean");
 	});
 
-	it("in the place of a directory: the directory is gone all the same", async () => {
+	it("deletes the directory in the log even if the file that replaced it is excluded", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a", { onSecret: "exclude" });
 		const place = join(bench.workspace("a"), "notes");
@@ -171,7 +171,7 @@ describe("exclude", () => {
 		expect(session.excluded).toMatchObject([{ path: "notes" }]);
 	});
 
-	it("status counts it as left out, not as not durable, also when no session lives", async () => {
+	it("counts it in status as left out, not as not durable, even without a session", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a", { onSecret: "exclude" });
 		writeFileSync(join(bench.workspace("a"), "secret.txt"), KEY);
@@ -195,7 +195,7 @@ describe("exclude", () => {
 });
 
 describe("fail", () => {
-	it("refuses the flush with a typed error, stores nothing, and goes on when the secret is gone", async () => {
+	it("refuses the flush with a typed error, stores nothing, and continues when the secret is gone", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a", { onSecret: "fail" });
 		const root = bench.workspace("a");

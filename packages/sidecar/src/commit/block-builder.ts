@@ -19,15 +19,15 @@ import { type Machine, now } from "./machine.ts";
 const compress = promisify(zstdCompress);
 
 /**
- * Below this a synchronous compression beats a trip to the thread pool (physics: 8 KB async 0.07
- * GB/s, sync 0.33).
+ * Below this size a synchronous compression is faster than the thread pool (8 KB: 0.07 GB/s async,
+ * 0.33 GB/s sync).
  */
 const SYNC_BYTES = 64 * 1024;
-/** Blocks in the thread pool at once: two cores. */
+/** Blocks in the thread pool at once, for two cores. */
 const COMPRESSING = 2;
 /**
- * A pack is sent at this size (eight blocks that do not shrink, and the header): with three on
- * their way (124 MB/s at 100 ms and 85 MB/s each) and one being filled, 32 MiB of memory.
+ * The size at which a pack is sent: eight incompressible blocks and the header. With three packs in
+ * flight (124 MB/s at 100 ms and 85 MB/s each) and one being filled, that takes 32 MiB of memory.
  */
 const PACK_BYTES = 8 * 1024 * 1024 + 64 * 1024;
 const UPLOADING = 3;
@@ -35,15 +35,15 @@ const UPLOADING = 3;
 interface Sealed {
 	readonly block: PendingBlock;
 	readonly chunks: readonly ChunkRef[];
-	/** The buffer the raw bytes were collected in, to be used again. */
+	/** The buffer that collected the raw bytes, for reuse. */
 	readonly raw: Buffer | undefined;
 }
 
 /**
- * Collects new chunks into blocks of up to 1 MiB (small ones together), and blocks into what
- * travels inline or, beyond 4 MiB, into packs that are put while the reading goes on. Content
- * before reference: `finish` returns only when every pack is stored. Buffers are used again and
- * again, so that memory does not grow with what is captured.
+ * Collects new chunks into blocks of up to 1 MiB, small ones together. Blocks go inline or, beyond
+ * 4 MiB, into packs that are put while the reads continue. Content before reference: `finish`
+ * returns only when every pack is stored. Buffers are reused, so that memory does not grow with the
+ * amount captured.
  */
 export class BlockBuilder {
 	readonly #store: ObjectStore;
@@ -72,7 +72,7 @@ export class BlockBuilder {
 	addedBytes = 0;
 
 	/**
-	 * @param options.inlineLimitBytes how much may travel inside the commit; 0 when the segment's
+	 * @param options.inlineLimitBytes how many bytes may go inside the commit; 0 when the segment's
 	 * budget is spent
 	 */
 	constructor(options: {
@@ -89,12 +89,12 @@ export class BlockBuilder {
 		this.#signal = options.signal;
 	}
 
-	/** A chunk added before, by content. */
+	/** A chunk with this content that was added before. */
 	lookup(sha256: string): ChunkRef | undefined {
 		return this.#known.get(sha256);
 	}
 
-	/** Copies the bytes. The ref's place is decided by `finish`. */
+	/** Copies the bytes. `finish` decides the ref's place. */
 	async add(sha256: string, bytes: Buffer): Promise<ChunkRef> {
 		if (this.#rawBytes + bytes.length > MAX_BLOCK_BYTES) await this.#seal();
 		if (this.#rawBytes + bytes.length > this.#raw.length) this.#growRaw();
@@ -113,7 +113,7 @@ export class BlockBuilder {
 	}
 
 	/**
-	 * The blocks that travel inside the commit; everything else is stored. @throws SidecarError as
+	 * The blocks that go inside the commit; everything else is stored. @throws SidecarError as
 	 * putPack
 	 */
 	async finish(): Promise<readonly PendingBlock[]> {
@@ -137,7 +137,8 @@ export class BlockBuilder {
 		this.#block = emptyBlockRef();
 		this.#blockChunks = [];
 		if (raw.length <= SYNC_BYTES) {
-			// What does not shrink is stored as it is, so it needs bytes of its own: the buffer goes on.
+			// Incompressible bytes are stored as they are, so they need their own copy: the buffer is
+			// reused.
 			this.#take({ block: compressBlock(Buffer.from(raw), ref), chunks, raw: undefined });
 		} else {
 			this.#raw = this.#idleRaw.pop() ?? Buffer.allocUnsafeSlow(MAX_BLOCK_BYTES);
@@ -159,14 +160,14 @@ export class BlockBuilder {
 		this.#sealedBytes += sealed.block.stored.length;
 	}
 
-	/** Once there is too much for the commit, everything goes to packs. */
+	/** Sends everything in packs once there is too much for the commit. */
 	async #fillPacks(): Promise<void> {
 		if (this.#pack === undefined && this.#sealedBytes <= this.#inlineLimit) return;
 		for (const { block, chunks, raw } of this.#sealed.splice(0)) {
 			this.#sealedBytes -= block.stored.length;
 			if (this.#pack?.add(block) !== true) {
 				this.#ship();
-				// No pack waits, so at most three are on their way and one buffer is free.
+				// No pack waits, so at most three are in flight and one buffer is free.
 				await this.#uploading.onSizeLessThan(1);
 				this.#packBuffer = this.#idlePacks.pop() ?? Buffer.allocUnsafeSlow(PACK_BYTES);
 				this.#pack = new PackWriter(this.#packBuffer, this.#machine.randomBytes(16));
@@ -178,7 +179,7 @@ export class BlockBuilder {
 		}
 	}
 
-	/** Sends the pack that is being filled. */
+	/** Sends the current pack. */
 	#ship(): void {
 		const buffer = this.#packBuffer;
 		if (this.#pack === undefined || buffer === undefined) return;
@@ -203,7 +204,7 @@ export class BlockBuilder {
 			});
 	}
 
-	/** Small captures keep a small buffer; beyond it, one that holds a whole block. */
+	/** Small captures keep a small buffer. Beyond it, the buffer holds a whole block. */
 	#growRaw(): void {
 		const grown = this.#idleRaw.pop() ?? Buffer.allocUnsafeSlow(MAX_BLOCK_BYTES);
 		this.#raw.copy(grown, 0, 0, this.#rawBytes);

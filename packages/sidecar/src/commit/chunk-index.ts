@@ -3,15 +3,16 @@ import type { ChunkRef, Entry, Tree } from "../log/types.ts";
 import { elapsedMs, type Machine, type Moment } from "./machine.ts";
 
 /**
- * How long an object this writer put may be referred to before a commit does. Retention leaves an
- * unreferenced object until a commit lands that is a day younger: one that refers to it cannot
- * follow. So an hour leaves room for any clock.
+ * How long a commit may refer to an object that this writer put and no commit refers to yet.
+ * Retention deletes an unreferenced object only after a commit that is a day younger. A commit that
+ * refers to the object cannot come after that. So an hour leaves room for any clock.
  */
 const RECENT_MS = 60 * 60 * 1000;
 
 /**
- * What a commit may refer to without uploading it: (a) chunks the head's tree refers to, (b) chunks
- * this writer put within the last hour. Nothing else: an older object may be on its way out.
+ * The content that a commit may refer to without uploading it: (a) chunks that the head's tree
+ * refers to, (b) chunks this writer put within the last hour. Nothing else: retention may be about
+ * to delete an older object.
  */
 export class ChunkIndex {
 	readonly #machine: Machine;
@@ -24,15 +25,15 @@ export class ChunkIndex {
 		this.#machine = machine;
 	}
 
-	/** Where this content lies, if a commit may say so. */
+	/** The place of this content, if a commit may refer to it. */
 	lookup(sha256: string): ChunkRef | undefined {
 		return this.#head.get(sha256)?.ref ?? this.#fresh(sha256);
 	}
 
-	/** May a commit made now refer to exactly this place? */
+	/** Whether a commit made now may refer to exactly this place. */
 	allows(ref: ChunkRef): boolean {
 		const inHead = this.#head.get(ref.sha256)?.ref;
-		// The head first: it needs no look at the clock, and most of a large file's chunks are there.
+		// Try the head first: it does not need the clock, and it has most chunks of a large file.
 		if (inHead !== undefined && samePlace(inHead, ref)) return true;
 		const recent = this.#fresh(ref.sha256);
 		return recent !== undefined && samePlace(recent, ref);
@@ -45,8 +46,8 @@ export class ChunkIndex {
 		for (const ref of entry.chunks) {
 			const known = this.#head.get(ref.sha256);
 			if (known === undefined) this.#head.set(ref.sha256, { ref, count: 1 });
-			// The same content at a second place is not counted: when the first place goes, it is
-			// uploaded anew, never dangling.
+			// The same content at a second place is not counted. When the first place goes, it is
+			// uploaded again and never dangles.
 			else if (samePlace(known.ref, ref)) known.count++;
 		}
 	}
@@ -63,7 +64,7 @@ export class ChunkIndex {
 		}
 	}
 
-	/** The head is another one. */
+	/** Call it when the head is a different one. */
 	rebuild(tree: Tree): void {
 		this.#head.clear();
 		this.chunks = 0;
@@ -71,17 +72,17 @@ export class ChunkIndex {
 	}
 
 	/**
-	 * This writer's PUT of these chunks succeeded.
-	 * @param put a moment before it was sent: between that and its answer the machine may have slept
-	 * for days
+	 * Records that this writer's PUT of these chunks succeeded.
+	 * @param put a moment before it was sent: the machine may have slept for days between that and
+	 * the answer
 	 */
 	addRecent(refs: Iterable<ChunkRef>, put: Moment): void {
 		for (const ref of refs) this.#recent.set(ref.sha256, { ref, put });
 	}
 
-	/** Forgets uploads that may no longer be referred to. */
+	/** Forgets uploads that a commit may no longer refer to. */
 	prune(): void {
-		// Chunks of one pack share their moment: the clock is asked once for each, not once a chunk.
+		// Chunks of one pack share their moment: ask the clock once per moment, not once per chunk.
 		const isOld = new Map<Moment, boolean>();
 		for (const [sha256, { put }] of this.#recent) {
 			const known = isOld.get(put) ?? elapsedMs(this.#machine, put) >= RECENT_MS;

@@ -6,7 +6,7 @@ import { encodeCommit } from "../log/commit-codec.ts";
 import { commitOnce, putPack } from "./commit-once.ts";
 import { thisMachine } from "./machine.ts";
 
-/** No pause between tries: what is decided must not depend on time. */
+/** No pause between tries: the outcome must not depend on time. */
 const machine = { ...thisMachine, sleep: async () => {} };
 const commitOf = (wallTimeMs: number) =>
 	encodeCommit(
@@ -27,7 +27,7 @@ describe("commitOnce", () => {
 		[["lost-answer", "refused"], "unknown", 2],
 	];
 	for (const [fates, kind, puts] of cases) {
-		it(`is ${kind} when the tries go: ${fates.join(", ")}`, async () => {
+		it(`is ${kind} if the tries end in: ${fates.join(", ")}`, async () => {
 			await using bench = await workbench();
 			const store = new FaultyStore(bench.store, fates);
 			const commit = commitOf(1);
@@ -41,7 +41,7 @@ describe("commitOnce", () => {
 	}
 
 	// @id slot-of-another
-	it("is lost when another commit has the slot, whatever happened to its own tries", async () => {
+	it("is lost if another commit has the slot, whatever happened to its own tries", async () => {
 		for (const fates of [
 			["ok"],
 			["lost-answer"],
@@ -58,7 +58,7 @@ describe("commitOnce", () => {
 		}
 	});
 
-	it("stays unknown, not lost, when the slot cannot be read", async () => {
+	it("stays unknown, not lost, if the slot cannot be read", async () => {
 		await using bench = await workbench();
 		const winner = commitOf(2);
 		await bench.store.putIfAbsent(winner.key, winner.bytes);
@@ -67,7 +67,7 @@ describe("commitOnce", () => {
 		expect((await commitOnce(store, commitOf(1), machine)).kind).toBe("unknown");
 	});
 
-	it("throws a refusal that nothing preceded: surely not committed", async () => {
+	it("throws a refusal of the first try: surely not committed", async () => {
 		await using bench = await workbench();
 		const store = new FaultyStore(bench.store, ["refused"]);
 		await expect(commitOnce(store, commitOf(1), machine)).rejects.toMatchObject({
@@ -80,7 +80,7 @@ describe("commitOnce", () => {
 });
 
 describe("putPack", () => {
-	it("ends with the pack stored, or says that it is not known", async () => {
+	it("either stores the pack or reports that the outcome is unknown", async () => {
 		for (const fates of [["ok"], ["lost-answer"], ["lost-request", "late"]] as Fate[][]) {
 			await using bench = await workbench();
 			await putPack(new FaultyStore(bench.store, fates), "packs/x", Buffer.from("pack"), machine);
@@ -94,7 +94,7 @@ describe("putPack", () => {
 	});
 
 	// @id pack-is-seen
-	it("does not believe that a pack is there already before it sees it", async () => {
+	it("accepts that a pack is already there only after it has seen it", async () => {
 		await using bench = await workbench();
 		const liar = new FaultyStore(bench.store, [
 			"refused-as-there",

@@ -9,7 +9,7 @@ import { commitInSlot } from "./read-log.ts";
  * tried again.
  */
 export type CommitOutcome =
-	/** The store's clock when it took the commit, and the object's ETag, where it told. */
+	/** The store's clock when it received the commit, and the object's ETag, if reported. */
 	| {
 			readonly kind: "committed";
 			readonly storeTimeMs: number | undefined;
@@ -19,7 +19,7 @@ export type CommitOutcome =
 	| { readonly kind: "unknown"; readonly cause: unknown };
 
 /**
- * First pause between tries; doubles. Three tries end within a second, far inside the drain's 8 s.
+ * First pause between tries; doubles. Three tries end within a second, far within the drain's 8 s.
  */
 const FIRST_PAUSE_MS = 100;
 const TRIES = 3;
@@ -27,10 +27,10 @@ const TRIES = 3;
 /**
  * Puts one frozen commit into its slot.
  *
- * A lost answer must not become a second, different commit: the SAME bytes are put again, and a
- * refusal is decided by comparing the id of what is there. "Absent" on a read-back proves nothing,
- * so it decides nothing.
- * Does NOT guarantee that an `unknown` commit is absent: it may land later.
+ * A lost answer must not cause a second, different commit. So the SAME bytes are put again, and a
+ * refusal is resolved by comparing the id of the commit in the slot. "Absent" on a read-back proves
+ * nothing, so it decides nothing. Does NOT guarantee that an `unknown` commit is absent: it may
+ * land later.
  * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED, STORE_REFUSED,
  * STORE_FULL, NOT_DURABLE: surely not committed
  */
@@ -62,7 +62,7 @@ export async function commitOnce(
 			cause = decided.cause;
 		}
 	}
-	// An early 412 on a large body can look like a reset: the slot itself may still tell.
+	// An early 412 on a large body can look like a reset: the slot itself may still tell the outcome.
 	const decided = await decide(store, commit, signal);
 	return decided.kind === "unknown" ? { kind: "unknown", cause: cause ?? decided.cause } : decided;
 }
@@ -85,10 +85,10 @@ async function decide(
 }
 
 /**
- * Puts one pack. Its key is the hash of its bytes, which hold a nonce: whatever stands there
- * already is this very pack. That something does is believed only when it can be seen: nothing
- * would ever look at the pack again before somebody needs it.
- * @throws SidecarError STORE_UNREACHABLE after three tries that left it open, and what putIfAbsent
+ * Puts one pack. Its key is the hash of its bytes, which include a nonce, so any existing object
+ * with that key is this very pack. Its existence is accepted only after it was read: nothing would
+ * check the pack again before it is needed.
+ * @throws SidecarError STORE_UNREACHABLE after three tries without a decision, and what putIfAbsent
  * throws
  */
 export async function putPack(

@@ -1,8 +1,8 @@
 import PQueue from "p-queue";
 
 /**
- * Works on all items, `limit` at once. After the first failure no more is begun, and it is thrown
- * once nothing is under way any more.
+ * Processes all items, `limit` at once. After the first failure it starts no more, and throws the
+ * failure once nothing is running.
  */
 export async function inParallel<T>(
 	limit: number,

@@ -2,7 +2,7 @@ import { LOG_PREFIX, logKey, seqOfKey } from "../log/keys.ts";
 import { MAX_SEQ } from "../log/limits.ts";
 import type { ListOptions, ObjectStore } from "../store/port.ts";
 
-/** A commit as the store lists it: nothing of it was read. */
+/** A commit as listed by the store, without reading it. */
 export interface ListedCommit {
 	readonly seq: number;
 	/** The store's clock, ms since the epoch. */
@@ -21,7 +21,7 @@ export interface ListCommitsOptions {
 }
 
 /**
- * The log's commits, newest first, one LIST per 1,000. Other keys in `log/` are passed over, as in
+ * The log's commits, newest first, one LIST per 1,000. Skips other keys in `log/`, like
  * `newestSeq`.
  * @throws SidecarError STORE_*
  */
@@ -30,7 +30,7 @@ export async function* listCommits(
 	options: ListCommitsOptions = {},
 ): AsyncGenerator<ListedCommit> {
 	const { from, limit = Number.POSITIVE_INFINITY, signal } = options;
-	// Keys count down, so those after the next newer one's begin with `from`.
+	// Keys count down, so the keys after that of the next newer commit begin with `from`.
 	let last = from !== undefined && from < MAX_SEQ ? logKey(from + 1) : undefined;
 	let left = limit;
 	for (let foreign = -1; foreign !== 0 && left > 0; ) {
@@ -52,7 +52,7 @@ export async function* listCommits(
 				yield { seq, lastModifiedMs, objectBytes: sizeBytes, storeTimeMs };
 			}
 		}
-		// Without a limit the listing ended by itself.
+		// Without a limit the listing ended at its own end.
 		if (!Number.isFinite(limit)) return;
 	}
 }

@@ -8,7 +8,7 @@ export interface Listed {
 	readonly storeTimeMs: number;
 }
 
-/** Everything below a prefix, as the store lists it. @throws SidecarError STORE_* */
+/** Every object below a prefix, as listed by the store. @throws SidecarError STORE_* */
 export async function listObjects(
 	store: ObjectStore,
 	prefix: string,

@@ -1,4 +1,4 @@
-/** What a writer concludes after a pause, and where it meets itself. */
+/** How a writer treats its commits after a pause, and what happens when two clones of it meet. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -16,7 +16,7 @@ import { readLog } from "./read-log.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** A machine whose clocks are turned by hand and whose pauses take no time. */
+/** A machine with manual clocks, whose pauses take no time. */
 function turnable(): Machine & { turn(ms: number): void } {
 	let turnedMs = 0;
 	return {
@@ -48,7 +48,7 @@ it("a commit is refused before the fence is won", async () => {
 
 describe("a commit after a pause of more than an hour", () => {
 	// @id undecided-without-list
-	it("stays undecided where the log cannot be listed, and nothing of its flush is forgotten", async () => {
+	it("stays undecided if the log cannot be listed, and nothing of its flush is forgotten", async () => {
 		await using bench = await workbench();
 		const store = new DeafToLists(bench.store);
 		const machine = turnable();
@@ -64,7 +64,7 @@ describe("a commit after a pause of more than an hour", () => {
 		expect([...tree.keys()].sort()).toEqual(["", "kept"]);
 	});
 
-	it("is not lost where others built on it", async () => {
+	it("is not lost if other writers built on it", async () => {
 		await using bench = await workbench();
 		const old = await bench.open("old");
 		const store = new FaultyStore(bench.store);
@@ -95,7 +95,7 @@ describe("a commit after a pause of more than an hour", () => {
 
 describe("a machine that is frozen for hours while it reads the log", () => {
 	// @id lost-to-retention
-	it("loses a slot that others filled and retention swept meanwhile, although the store lets it be created", async () => {
+	it("loses a slot that others filled and retention deleted meanwhile, although the store lets it be created", async () => {
 		await using bench = await workbench();
 		const machine = turnable();
 		const since = now(machine);
@@ -119,13 +119,13 @@ describe("a machine that is frozen for hours while it reads the log", () => {
 	});
 });
 
-describe("one memory on two machines", () => {
+describe("one memory image on two machines", () => {
 	// @id one-fence-held-twice
-	it("holds one fence twice: the first to commit keeps it, the other one quarantines its bytes under a new name", async () => {
+	it("holds one fence twice: the first to commit keeps it, the other quarantines its bytes under a new name", async () => {
 		await using bench = await workbench();
 		let drawn = 0;
 		const frozen = thisMachine.wallMs();
-		// Before they part, both are given the same: so they draw the same name and make the same
+		// Before they part, both get the same numbers: so they draw the same name and make the same
 		// fence.
 		const machine = () => {
 			drawn = 0;
@@ -184,7 +184,7 @@ describe("one memory on two machines", () => {
 
 describe("a reference to a pack", () => {
 	// @id reference-age
-	it("is allowed for an hour from before the pack was sent, not from when its answer came", async () => {
+	it("is allowed for an hour from before the pack was sent, not from the arrival of its answer", async () => {
 		await using bench = await workbench();
 		const machine = turnable();
 		const index = new ChunkIndex(machine);

@@ -1,13 +1,15 @@
 /**
- * One writer's end of the log: its fence, its head, and the one commit that may be on its way.
+ * One writer's end of the log: its fence, its head, and the one commit that may be in flight.
  *
- * Guarantees: no commit before a won fence; an undecided commit is settled with the same bytes
- * before the next is made; a commit refers only to what its head refers to or what this writer put
- * within the last hour. A fence and the last commit before an end are read back before they count,
- * and the slots that were won since are looked at before the log is extended by a FULL or in a
- * drain. Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`. A
- * memory image that is continued several times holds one fence several times: the first to commit
- * keeps it, each other one finds a commit in its name that it did not make, and gives the name up.
+ * Guarantees: no commit before a won fence. An undecided commit is settled with the same bytes
+ * before the next is made. A commit refers only to what its head refers to, or to what this writer
+ * put within the last hour. A fence and the last commit before an end are read back before they
+ * count. The slots won since then are checked before a FULL or a drain extends the log.
+ *
+ * Does NOT guarantee that it still owns the tree; `isSuperseded` tells after every `lost`. A memory
+ * image that is continued several times holds one fence several times. The first clone to commit
+ * keeps the fence. Every other clone finds a commit in its name that it did not make, and gives the
+ * name up.
  */
 import { SidecarError } from "../errors.ts";
 import type { PendingBlock } from "../log/block.ts";
@@ -30,19 +32,19 @@ import { fetchCommit, fetchCommits, newestSeq, readLog } from "./read-log.ts";
 import { firstOverwritten, holderOf, type WonSlot, waitForRivals } from "./won-slots.ts";
 
 /**
- * Beyond this without a word from the store, retention may have swept the slot this writer is about
- * to win.
+ * After this long without contact to the store, retention may have deleted the slot that this
+ * writer is about to win.
  */
 const LONG_PAUSE_MS = 60 * 60 * 1000;
 
 /**
- * A fence is looked at again before the first commit, unless that comes sooner: it was read back
- * when it was won.
+ * The fence is checked again before the first commit, unless that comes sooner than this: it was
+ * read back when it was won.
  */
 const SECOND_LOOK_MS = 1_000;
 
 /**
- * Room that quarantined entries leave to the owner: a writer that lost the tree must not keep the
+ * Entries that quarantines leave free for the owner: a writer that lost the tree must not keep the
  * owner from committing.
  */
 const OWNERS_ENTRIES = 50_000;
@@ -50,9 +52,9 @@ const OWNERS_ENTRIES = 50_000;
 export type WriteOutcome =
 	| { readonly kind: "committed"; readonly seq: number; readonly bytes: number }
 	/**
-	 * Another commit took the slot; the head is now that one. Capture again: references may have
-	 * gone. `isBroken`: what this writer committed before may have gone too, because the log does not
-	 * continue what it knew.
+	 * Another commit took the slot; the head is now that commit. Capture again: references may be
+	 * gone. `isBroken`: earlier commits of this writer may be gone too, because the log does not
+	 * continue the head that it knew.
 	 */
 	| { readonly kind: "lost"; readonly isBroken: boolean }
 	/** Undecided; `settle` tries the same bytes again. */
@@ -66,7 +68,8 @@ interface Undecided {
 	readonly delta: Delta;
 	readonly inlineBytes: number;
 	/**
-	 * A fence, and the last commit before an end: a 200 alone is not enough for what depends on it.
+	 * True for a fence, and for the last commit before an end: too much depends on them to trust a
+	 * 200 alone.
 	 */
 	readonly isReadBack: boolean;
 }
@@ -83,35 +86,34 @@ export class LogWriter {
 	#isDisowned = false;
 	#undecided: Undecided | undefined;
 	/**
-	 * Ids of commits that were sent for slots after the head: what of them is in the log is this
-	 * writer's work.
+	 * Ids of commits sent for slots after the head: those that are in the log are this writer's own.
 	 */
 	readonly #sent = new Set<string>();
 	/**
-	 * Won slots that were not checked since, or only right after the PUT, by seq. At most a few more
-	 * than a segment.
+	 * Won slots, by seq, that were not checked since their PUT, or only right after it. At most a few
+	 * more than a segment.
 	 */
 	readonly #won = new Map<number, WonSlot>();
 	#fencedAt: Moment;
-	/** The newest won slot that held something else later: the store lets two writers win. */
+	/** The newest won slot that later held something else: the store lets two writers win. */
 	#overwritten: number | undefined;
-	/** What this writer committed may be gone from the log. */
+	/** Commits of this writer may be gone from the log. */
 	#isBereft = false;
-	/** A slot was lost and what took it is not known yet. */
+	/** A slot was lost, and the commit in it is not known yet. */
 	#isBehind = false;
 	#catchUps = 0;
 	#wasTried = false;
 	#lastContact: Moment;
 	/**
-	 * The store's clock at the last contact, where it tells: a resumed VM's own clocks may both have
-	 * stood still.
+	 * The store's clock at the last contact, if reported: both clocks of a resumed VM may have stood
+	 * still.
 	 */
 	#lastStoreMs: number | undefined;
 
 	/**
-	 * @param head as read a moment ago
-	 * @param since before the reading began: a machine may be frozen for days in the middle of it
-	 * @param storeTimeMs the store's clock when it was read
+	 * @param head as just read
+	 * @param since from before that read began: a machine may be frozen for days in the middle of it
+	 * @param storeTimeMs the store's clock at that read
 	 */
 	constructor(
 		store: ObjectStore,
@@ -131,7 +133,7 @@ export class LogWriter {
 		this.#lastStoreMs = storeTimeMs;
 	}
 
-	/** 32 hex digits from the kernel's RNG. Another one after the fence was lost to a clone. */
+	/** 32 hex digits from the kernel's RNG. A new one after the fence was lost to a clone. */
 	get id(): string {
 		return this.#id;
 	}
@@ -144,23 +146,23 @@ export class LogWriter {
 		return this.#fenceSeq > 0;
 	}
 
-	/** Another writer fenced after this one, or goes on under its fence: it owns the tree. */
+	/** Another writer fenced after this one, or uses its fence: that writer owns the tree. */
 	get isSuperseded(): boolean {
 		return this.#isDisowned || (this.#fenceSeq > 0 && this.#head.fence.seq > this.#fenceSeq);
 	}
 
-	/** The fence is a clone's, or not in the log any more: `id` is not the name it was won under. */
+	/** The fence is a clone's, or no longer in the log: `id` is not the name it was won under. */
 	get isDisowned(): boolean {
 		return this.#isDisowned;
 	}
 
-	/** How often the head was taken from the log because others had written to it. */
+	/** How often the head was read from the log because others had written to it. */
 	get catchUps(): number {
 		return this.#catchUps;
 	}
 
 	/**
-	 * The newest slot that this writer won and that held another writer's commit later: create-only
+	 * The newest slot that this writer won and that later held another writer's commit: create-only
 	 * PUTs of this store are not atomic.
 	 */
 	get overwritten(): number | undefined {
@@ -171,13 +173,13 @@ export class LogWriter {
 		return this.#undecided !== undefined;
 	}
 
-	/** How much may travel inside the next commit. */
+	/** How many bytes may go inside the next commit. */
 	get inlineRoomBytes(): number {
 		return Math.max(0, MAX_SEGMENT_INLINE_BYTES - this.#head.segmentInlineBytes);
 	}
 
 	/**
-	 * Takes the tree over. `lost`: the head is now the winner's; bring its changes to the disk and
+	 * Takes over the tree. `lost`: the head is now the winner's; bring its changes to the disk and
 	 * try again.
 	 */
 	async fence(signal?: AbortSignal): Promise<WriteOutcome> {
@@ -185,7 +187,7 @@ export class LogWriter {
 	}
 
 	/**
-	 * Commits a delta. `inHurry` leaves a due FULL out.
+	 * Commits a delta. `inHurry` omits a due FULL.
 	 * @throws SidecarError WORKSPACE_TOO_LARGE, INTERNAL (a tree that could not be restored), and
 	 * what commitOnce throws
 	 */
@@ -200,7 +202,7 @@ export class LogWriter {
 		return await this.#write(delta, inline, flags, options);
 	}
 
-	/** Puts an undecided commit's bytes again. Undefined where none is undecided. */
+	/** Puts an undecided commit's bytes again. Undefined if none is undecided. */
 	async settle(signal?: AbortSignal): Promise<WriteOutcome | undefined> {
 		return this.#undecided === undefined ? undefined : await this.#decide(this.#undecided, signal);
 	}
@@ -235,7 +237,8 @@ export class LogWriter {
 		const commit = isFull
 			? encodeCommit(info, this.#whole(delta), new Map(), inline)
 			: encodeCommit(info, delta, this.#head.tree, inline);
-		// What no reader could decode must never be in the log: it would shut the gate for good.
+		// A commit that no reader could decode must never be in the log: it would shut the gate for
+		// good.
 		decodeCommit(commit.key, commit.bytes, commit.bytes.length);
 		const inlineBytes = inline.reduce((sum, { stored }) => sum + stored.length, 0);
 		const isLast = flags.closed === true || (flags.recovered === true && options.inHurry === true);
@@ -254,11 +257,11 @@ export class LogWriter {
 		try {
 			outcome = await commitOnce(this.#store, commit, this.#machine, signal);
 		} catch (error) {
-			// Refused outright. Where an earlier call left these bytes undecided they stay so.
+			// Refused outright. If an earlier call left these bytes undecided, they stay so.
 			if (!this.#wasTried) this.#undecided = undefined;
 			throw error;
 		}
-		// Looked at after the PUT: a machine may be frozen at any line before this one.
+		// Checked after the PUT: a machine may be frozen at any line before this one.
 		const storeTimeMs = outcome.kind === "committed" ? outcome.storeTimeMs : undefined;
 		if (outcome.kind === "committed" && this.#wasLong(storeTimeMs))
 			outcome = await this.#confirm(undecided, signal);
@@ -275,7 +278,7 @@ export class LogWriter {
 			this.#fenceSeq = info.seq;
 			this.#fencedAt = now(this.#machine);
 		}
-		// What lies before a FULL no reader follows any more.
+		// No reader follows what is before a FULL any more.
 		if (info.kind === "full") this.#won.clear();
 		if (!undecided.isReadBack || info.flags.fence === true)
 			this.#won.set(info.seq, {
@@ -286,7 +289,7 @@ export class LogWriter {
 		return { kind: "committed", seq: info.seq, bytes: commit.bytes.length };
 	}
 
-	/** By whichever clock went furthest since the last contact. */
+	/** Judged by the clock that advanced furthest since the last contact. */
 	#wasLong(storeTimeMs: number | undefined): boolean {
 		const byStoreMs =
 			storeTimeMs === undefined || this.#lastStoreMs === undefined
@@ -296,9 +299,9 @@ export class LogWriter {
 	}
 
 	/**
-	 * After a long pause a 200 is not enough: a slot that retention swept can be "won" by a writer
-	 * that slept. The commit is in the log if it is the newest, or if what follows continues it.
-	 * Without an answer it stays undecided, and its bytes are put again.
+	 * Checks a commit after a long pause, when a 200 is not enough: a writer that slept can "win" a
+	 * slot that retention deleted. The commit is in the log if it is the newest, or if the next one
+	 * continues it. Without an answer it stays undecided, and its bytes are put again.
 	 */
 	async #confirm(
 		{ commit, info }: Undecided,
@@ -342,9 +345,7 @@ export class LogWriter {
 		}
 	}
 
-	/**
-	 * The fence was read back at once when it was won, and a rival may have been slower than that.
-	 */
+	/** The fence was read back right after it was won, and a rival may have been slower than that. */
 	#isSecondLookDue(): boolean {
 		return (
 			this.#won.has(this.#fenceSeq) && elapsedMs(this.#machine, this.#fencedAt) >= SECOND_LOOK_MS
@@ -368,8 +369,7 @@ export class LogWriter {
 	}
 
 	/**
-	 * For an end that has nothing to commit: do the slots that were won still hold what was put
-	 * there?
+	 * For an end without a commit: checks whether the won slots still hold what was put there.
 	 * @throws SidecarError STORE_*
 	 */
 	async lookAtWon(
@@ -379,15 +379,15 @@ export class LogWriter {
 		return { kind: "lost", isBroken: await this.catchUp(signal) };
 	}
 
-	/** As `catchUp`, where the log has a newer commit at all. */
+	/** Like `catchUp`, if the log has a newer commit at all. */
 	async lookForNews(signal?: AbortSignal): Promise<void> {
 		if ((await newestSeq(this.#store, signal)).seq !== this.#head.seq) await this.catchUp(signal);
 	}
 
 	/**
 	 * Brings the head up to the log's newest commit. Never touches the disk.
-	 * @returns true where the log does not continue what this writer knew, and nobody took the tree
-	 * over by a fence
+	 * @returns true if the log does not continue what this writer knew, and nobody took over the tree
+	 * with a fence
 	 */
 	async catchUp(signal?: AbortSignal): Promise<boolean> {
 		// The new head hides which slots were this writer's.
@@ -398,7 +398,7 @@ export class LogWriter {
 		let isBroken = false;
 		let isOthers = false;
 		try {
-			// A listing that ends before what this writer knows: not the log it knew.
+			// A listing that ends before what this writer knows is not the log it knew.
 			if (seq <= known.seq)
 				throw new SidecarError("OBJECT_NOT_FOUND", {
 					value: this.#store.url,
@@ -415,13 +415,13 @@ export class LogWriter {
 				(error.code !== "OBJECT_NOT_FOUND" && error.code !== "OBJECT_CORRUPT")
 			)
 				throw error;
-			// Swept or not a continuation of what this writer knows: the log itself is the authority.
+			// Deleted, or not a continuation of what this writer knows: the log itself is the authority.
 			head = (await readLog(this.#store, signal && { signal })).head;
-			// A log begins with its first writer's fence; this one is not there to begin another.
+			// A log begins with its first writer's fence; this writer must not begin another log.
 			if (head.seq === 0 && known.seq > 0) throw error;
 			isBroken = head.id !== known.id && head.fence.seq <= this.#fenceSeq;
-			// Where it only became shorter nobody else can have written in this name, as long as the
-			// fence still stands.
+			// If the log only became shorter, nobody else can have written in this name while the fence
+			// is valid.
 			const isShorter =
 				head.seq < known.seq && head.fence.seq === this.#fenceSeq && head.fence.writer === this.#id;
 			isOthers = isBroken && !isShorter;
@@ -441,8 +441,8 @@ export class LogWriter {
 	}
 
 	/**
-	 * The fence is another's now. Its commits count below `.recovered/` only, in a name that no clone
-	 * has.
+	 * Gives up the fence to another writer. Later commits count only below `.recovered/`, in a name
+	 * that no clone has.
 	 */
 	#disown(): void {
 		this.#isDisowned = true;
@@ -468,7 +468,7 @@ export class LogWriter {
 		return { changed, removed: new Set() };
 	}
 
-	/** `headIsRestorable` and the format's limits. */
+	/** Checks `headIsRestorable` and the format's limits. */
 	#check(delta: Delta): void {
 		const bad = unrestorableAfter(this.#head.tree, delta);
 		if (bad !== undefined)
@@ -479,7 +479,7 @@ export class LogWriter {
 		const limit = this.isSuperseded ? MAX_ENTRIES - OWNERS_ENTRIES : MAX_ENTRIES;
 		if (this.#head.tree.size + delta.changed.size > limit) {
 			const exact = this.#whole(delta).changed.size;
-			// What only replaces entries makes no tree larger, whoever's it is.
+			// Replacing entries does not enlarge the tree, whoever owns it.
 			if (exact > limit && exact > this.#head.tree.size)
 				throw new SidecarError("WORKSPACE_TOO_LARGE", {
 					reason: `${exact} files and directories, the limit is ${limit}`,
@@ -496,8 +496,8 @@ export class LogWriter {
 	}
 
 	/**
-	 * `noDanglingReference`: content before reference, and nothing older than an hour that the head
-	 * does not hold.
+	 * Checks `noDanglingReference`: content before reference, and nothing older than an hour that the
+	 * head does not hold.
 	 */
 	#mayRefer(delta: Delta, inline: readonly PendingBlock[]): boolean {
 		const own = new Set<unknown>(inline.map(({ ref }) => ref));
@@ -511,8 +511,8 @@ export class LogWriter {
 }
 
 /**
- * The kernel of a copied machine may draw the numbers of the original: no name that the head knows
- * is taken again.
+ * The kernel of a cloned machine may draw the same numbers as the original, so skip names that the
+ * head knows.
  */
 function unusedId(machine: Machine, head: Head): string {
 	for (;;) {

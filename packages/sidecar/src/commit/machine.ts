@@ -3,11 +3,11 @@ import { uptime } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { RESTORE_ID_RANDOM_BYTES, restoreId } from "../log/restore-id.ts";
 
-/** What the protocol needs of the machine it runs on; a simulator hands in another. */
+/** The protocol's access to the machine it runs on; a simulator provides its own. */
 export interface Machine {
 	/** CLOCK_REALTIME, ms since the epoch. */
 	wallMs(): number;
-	/** CLOCK_BOOTTIME, ms: goes on while the machine sleeps. */
+	/** CLOCK_BOOTTIME, ms: continues while the machine sleeps. */
 	bootMs(): number;
 	sleep(ms: number, signal?: AbortSignal): Promise<void>;
 	/**
@@ -36,13 +36,13 @@ export const thisMachine: Machine = {
 	},
 };
 
-/** The name of one restore, see `restoreId`. */
+/** Names one restore, see `restoreId`. */
 export function newRestoreId(machine: Machine): string {
 	return restoreId(machine.wallMs(), machine.randomBytes(RESTORE_ID_RANDOM_BYTES));
 }
 
 /**
- * A moment in both clocks: the larger of the two elapsed times counts, since either clock may stand
+ * A moment in both clocks. The larger of the two elapsed times counts, since either clock may stand
  * still or be set back.
  */
 export interface Moment {

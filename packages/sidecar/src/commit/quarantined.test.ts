@@ -29,7 +29,7 @@ function applied(tree: Tree, { changed, removed }: Delta): Map<Path, Entry> {
 	return after;
 }
 
-/** A disk's tree of a few names, so that files and directories keep taking each other's places. */
+/** A disk's tree of a few names, so that files and directories often replace each other. */
 const arbitraryDisk = fc
 	.array(
 		fc.tuple(
@@ -51,7 +51,7 @@ const arbitraryDisk = fc
 	});
 
 describe("what a superseded writer quarantines", () => {
-	it("gives a tree without the workspace's own directory the one that the disk has", () => {
+	it("gets its top directory from the disk if the tree has none", () => {
 		const changed = new Map<Path, Entry>([["f", file(1)]]);
 		const { delta } = quarantineDelta(new Map(), writer, changed, (path) =>
 			path === "" ? directory : undefined,
@@ -59,7 +59,7 @@ describe("what a superseded writer quarantines", () => {
 		expect(delta.changed.get("")).toBe(directory);
 	});
 
-	it("lies below its own directory only, always restorable, in place, with every file as it stood last", () => {
+	it("is only below its own directory, always restorable, updated in place, with the last state of every file", () => {
 		fc.assert(
 			fc.property(arbitraryDisk, fc.array(arbitraryDisk, { maxLength: 5 }), (owned, disks) => {
 				let tree = new Map(owned);
@@ -103,7 +103,7 @@ describe("what a superseded writer quarantines", () => {
 		expect([...withoutQuarantined(tree).keys()]).toEqual(["", ".recovered", ".recovered/notes"]);
 	});
 
-	it("names what is too long to lie there, and takes the rest", () => {
+	it("names paths that are too long to be stored there, and takes the rest", () => {
 		const long = Array.from({ length: 20 }, () => "n".repeat(203)).join("/");
 		const { delta, taken, tooLong } = quarantineDelta(
 			new Map([["", directory]]),
@@ -137,7 +137,7 @@ it.each([
 
 describe("the first commit of a log that only quarantines", () => {
 	// @id root-entry-of-this-disk
-	it("has the workspace's own directory as it is on the disk", () => {
+	it("has the workspace's top directory as it is on the disk", () => {
 		const real: Entry = { type: "dir", mode: 0o775, mtimeNs: 7n };
 		const link: Entry = { type: "link", mtimeNs: 1n, target: "t" };
 		const { delta } = quarantineDelta(new Map(), "ab".repeat(16), new Map([["l", link]]), (path) =>

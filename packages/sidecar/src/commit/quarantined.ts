@@ -1,10 +1,10 @@
 /**
- * What superseded writers keep safe: each below its own `.recovered/{writer}/`, updated in place,
- * so that a machine that was declared dead and writes on for an hour grows the tree by what it
+ * Keeps what superseded writers quarantine, each below its own `.recovered/{writer}/`, updated in
+ * place. A machine that was declared dead and writes on for an hour then grows the tree by what it
  * changed, not by how often. What it deletes stays quarantined.
  *
- * Pure. Does NOT quarantine directories for their own sake: a directory is there because something
- * with content lies below it.
+ * Pure. Does NOT quarantine directories for their own sake: a directory exists only because
+ * something with content is below it.
  */
 import {
 	quarantineHome,
@@ -15,12 +15,13 @@ import {
 import type { Delta, DirEntry, Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 
-/** A directory that is on no disk, or that no scan has seen. */
+/** Stands for a directory that is on no disk, or that no scan has seen. */
 const INVENTED: DirEntry = { type: "dir", mode: 0o700, mtimeNs: 0n };
 
 /**
- * Earlier releases gave a log's first commit such a directory as the workspace's own, when they
- * quarantine something with it. A real one was not changed last at the very start of 1970.
+ * Whether the entry stands for a missing directory. Earlier releases gave a log's first commit such
+ * a top directory if that commit quarantined something. A real directory was not last changed at
+ * the very start of 1970.
  */
 export function isInvented(entry: Entry): boolean {
 	return entry.type === "dir" && entry.mode === INVENTED.mode && entry.mtimeNs === INVENTED.mtimeNs;
@@ -37,18 +38,17 @@ export interface QuarantinedWriter {
 
 export interface QuarantineDelta {
 	readonly delta: Delta;
-	/** Files and links, by their own paths. */
+	/** Files and links, by their original paths. */
 	readonly taken: readonly Path[];
-	/**
-	 * Paths that may be no longer below `.recovered/{writer}/`: nothing of them can be quarantined.
-	 */
+	/** Paths that are too long below `.recovered/{writer}/`: none of them can be quarantined. */
 	readonly tooLong: readonly Path[];
 }
 
 /**
- * A superseded writer's changes as a commit may hold them.
- * @param tree the head's
- * @param directories what this disk has for a directory; for those that `changed` does not name
+ * A superseded writer's changes, as a commit may hold them.
+ * @param tree the head's tree
+ * @param directories looks up a directory's entry on this disk, for directories that `changed` does
+ * not name
  */
 export function quarantineDelta(
 	tree: Tree,
@@ -76,7 +76,7 @@ export function quarantineDelta(
 		}
 		taken.push(path);
 		aside.set(target, entry);
-		// What it quarantined below a directory that is none any more stays in history.
+		// What it quarantined below a path that is no longer a directory stays in history.
 		if (tree.get(target)?.type === "dir")
 			for (const below of tree.keys()) if (below.startsWith(`${target}/`)) gone.add(below);
 		for (let parent = parentOf(target); ; parent = parentOf(parent)) {
@@ -89,7 +89,7 @@ export function quarantineDelta(
 	return { delta: { changed: aside, removed: gone }, taken, tooLong };
 }
 
-/** By writer, in the order of the tree. */
+/** By writer, in tree order. */
 export function quarantinedIn(tree: Tree): QuarantinedWriter[] {
 	const byWriter = new Map<string, { files: number; bytes: number }>();
 	for (const [path, entry] of tree) {
@@ -104,8 +104,8 @@ export function quarantinedIn(tree: Tree): QuarantinedWriter[] {
 }
 
 /**
- * The name on a disk that must not become part of the tree, because what is quarantined lies there;
- * undefined where there is none.
+ * The name on a disk that must not become part of the tree, because quarantined files use it;
+ * undefined if there is none.
  */
 export function reservedName(path: Path, isDirectory: boolean): Path | undefined {
 	const writer = quarantineWriter(path);
@@ -114,8 +114,8 @@ export function reservedName(path: Path, isDirectory: boolean): Path | undefined
 }
 
 /**
- * The tree without what superseded writers quarantined. What else a user keeps in a directory of
- * that name is the user's.
+ * The tree without what superseded writers quarantined. Anything else that a user keeps in a
+ * directory of that name stays.
  */
 export function withoutQuarantined(tree: Tree): Tree {
 	const kept = new Map<Path, Entry>();

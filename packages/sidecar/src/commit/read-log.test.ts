@@ -7,7 +7,7 @@ import type { ListOptions, ListPage, ObjectStore } from "../store/port.ts";
 import { listCommits } from "./list-commits.ts";
 import { newestSeq } from "./read-log.ts";
 
-/** As S3 may: a page that is empty says nothing about the next one. */
+/** As S3 may do: an empty page says nothing about the next one. */
 class EmptyPageFirst extends FaultyStore {
 	override async *list(prefix: string, options?: ListOptions): AsyncIterable<ListPage> {
 		yield { objects: [], storeTimeMs: 1 };
@@ -28,12 +28,12 @@ describe("an empty first page of a listing", () => {
 		expect(readFileSync(join(bench.workspace("b"), "f"), "utf8")).toBe("1");
 	});
 
-	it("is one where no key comes after it", async () => {
+	it("is an empty log if no key comes after it", async () => {
 		await using bench = await workbench();
 		expect((await newestSeq(new EmptyPageFirst(bench.store))).seq).toBe(0);
 	});
 
-	it("and no page at all proves nothing", async () => {
+	it("proves nothing if there is no page at all", async () => {
 		await using bench = await workbench();
 		class NoPage extends FaultyStore {
 			override async *list(): AsyncIterable<ListPage> {}
@@ -51,7 +51,7 @@ describe("other keys in log/", () => {
 		return seqs;
 	};
 
-	it("hide no commit and end no listing, wherever they stand", async () => {
+	it("hide no commit and end no listing, wherever they sort", async () => {
 		await using bench = await workbench();
 		const foreign = async (name: string) =>
 			await bench.store.putIfAbsent(`log/${name}`, Buffer.from("a file"));
@@ -69,7 +69,7 @@ describe("other keys in log/", () => {
 		expect(await seqsOf(bench.store, { limit: 9 })).toEqual([4, 3, 2, 1]);
 	});
 
-	it("cost an ordinary boot nothing where they stand behind the commits, and one LIST where before", async () => {
+	it("cost an ordinary boot nothing if they sort behind the commits, and one LIST if before", async () => {
 		await using bench = await workbench();
 		await bench.open("a");
 		const lists = async () => {

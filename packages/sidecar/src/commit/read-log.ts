@@ -1,8 +1,8 @@
 /**
- * Reads the log: LIST for the newest key, the segment's commits in parallel, fold.
+ * Reads the log: LIST for the newest key, GET the segment's commits in parallel, fold.
  *
- * Absence is learned only from a LIST that succeeded; everything else that is missing, denied or
- * damaged is an error, and the caller keeps the gate shut.
+ * Only a successful LIST proves absence. Everything else that is missing, denied or damaged is an
+ * error, and the caller keeps the gate shut.
  */
 import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
@@ -14,14 +14,14 @@ import type { ObjectKey } from "../log/types.ts";
 import type { ListOptions, ObjectStore } from "../store/port.ts";
 
 /**
- * The first GET of a commit. Most commits are whole in it, and so is a FULL manifest of 15,000
- * files; what it brings of inline blocks, at most 16 MiB in all commits since a FULL, is used by
- * the restore.
+ * The size of the first GET of a commit. Most commits fit in it, and so does a FULL manifest of
+ * 15,000 files. The restore uses the inline blocks in it, at most 16 MiB in all commits since a
+ * FULL.
  */
 const FIRST_GET_BYTES = 1024 * 1024;
 const PARALLEL_GETS = 32;
 
-/** A commit and the object's first bytes it was decoded from. */
+/** A commit and the first bytes of its object, from which it was decoded. */
 export interface FetchedCommit {
 	readonly commit: DecodedCommit;
 	readonly start: Buffer;
@@ -31,7 +31,7 @@ export interface FetchedCommit {
 
 export interface LogRead {
 	readonly head: Head;
-	/** The newest commit; undefined where the log is empty. */
+	/** The newest commit; undefined if the log is empty. */
 	readonly newest: FetchedCommit | undefined;
 	/** The store's clock at the LIST. */
 	readonly storeTimeMs: number;
@@ -40,9 +40,9 @@ export interface LogRead {
 }
 
 /**
- * The newest seq by a LIST of one key; 0 for an empty log. Other keys may lie in `log/`: a
- * workspace that was kept as plain objects before it had a log, and had a directory of that name.
- * They hide no commit, and cost a second LIST where they come first.
+ * The newest seq by a LIST of one key; 0 for an empty log. Other keys may exist in `log/`, from a
+ * workspace that was kept as plain objects and had a directory of that name. They hide no commit,
+ * and cost a second LIST if they sort first.
  * @throws SidecarError STORE_*
  */
 export async function newestSeq(
@@ -54,7 +54,7 @@ export async function newestSeq(
 	return await firstCommit(store, { startAfter: first.foreign, ...(signal && { signal }) });
 }
 
-/** @returns `foreign`: the last key that was passed over */
+/** @returns `foreign`: the last key that was skipped */
 async function firstCommit(
 	store: ObjectStore,
 	options: ListOptions,
@@ -103,7 +103,7 @@ export async function readLog(
 
 	const fetched = await fetchCommits(store, segmentStart(at), at, signal);
 	const last = fetched.at(-1) as FetchedCommit;
-	// A writer in a hurry left the FULL out: its commit still says where the last one is.
+	// A writer in a hurry omitted the FULL: its commit still names the last one.
 	const first = Math.max(1, last.commit.info.fullSeq);
 	if (first < segmentStart(at))
 		fetched.unshift(...(await fetchCommits(store, first, segmentStart(at) - 1, signal)));
@@ -119,7 +119,7 @@ export async function readLog(
 	};
 }
 
-/** Commits `from..to` in order. A hole is OBJECT_NOT_FOUND. */
+/** Commits `from..to` in order. A gap is OBJECT_NOT_FOUND. */
 export async function fetchCommits(
 	store: ObjectStore,
 	from: number,
@@ -131,7 +131,7 @@ export async function fetchCommits(
 	return await queue.addAll(seqs.map((seq) => () => fetchCommit(store, seq, signal)));
 }
 
-/** @param firstGetBytes less where inline blocks are of no use */
+/** @param firstGetBytes less if inline blocks are not needed */
 export async function fetchCommit(
 	store: ObjectStore,
 	seq: number,
@@ -160,8 +160,8 @@ export async function fetchCommit(
 }
 
 /**
- * The commit in a slot, by its header alone; undefined where nothing is (which proves nothing about
- * the future).
+ * The commit in a slot, by its header alone; undefined if the slot is empty (which proves nothing
+ * about the future).
  */
 export async function commitInSlot(
 	store: ObjectStore,

@@ -1,4 +1,4 @@
-/** Additional roots as a tree has them, and which of them are on this disk. Pure. */
+/** Additional roots in a tree, and which of them are on this disk. Pure. */
 import { SidecarError } from "../errors.ts";
 import type { Entry, Path, Tree } from "../log/types.ts";
 import { othersOf, ROOTS_DIRECTORY, type Root, rootNameOf, rootPath } from "../path.ts";
@@ -6,11 +6,11 @@ import { RESERVED_DIRECTORY } from "../workspace/filter.ts";
 import { withoutQuarantined } from "./quarantined.ts";
 
 /**
- * An additional root that the log has and this machine does not: its content stays in the log, and
+ * An additional root that is in the log and not on this machine. Its content stays in the log, and
  * no restore brings it here.
  */
 export interface RootElsewhere {
-	/** `.roots/{name}`; `.roots` where that is no directory in the tree. */
+	/** `.roots/{name}`; `.roots` if that is not a directory in the tree. */
 	readonly path: Path;
 	/** Files and links. */
 	readonly files: number;
@@ -18,19 +18,21 @@ export interface RootElsewhere {
 }
 
 /**
- * What of a tree belongs on this disk: nothing that was quarantined, and no root that is not
+ * The part of a tree that belongs on this disk: nothing quarantined, and no root that is not
  * configured here.
  */
 export function ownTree(tree: Tree, root: Root): Tree {
 	return onThisDisk(withoutQuarantined(tree), root);
 }
 
-/** The tree without the roots that are not configured here; all of it for a plain directory. */
+/**
+ * The tree without the roots that are not configured here; the whole tree for a plain directory.
+ */
 export function onThisDisk(tree: Tree, root: Root): Tree {
 	return typeof root === "string" ? tree : withRoots(tree, (name) => root.others.has(name));
 }
 
-/** The tree without the roots for which `has` does not hold. `.roots` itself goes with the last. */
+/** The tree without the roots that `has` rejects. `.roots` itself goes with the last one. */
 export function withRoots(tree: Tree, has: (name: string) => boolean): Tree {
 	if (!tree.has(ROOTS_DIRECTORY)) return tree;
 	const kept = new Map<Path, Entry>();
@@ -46,8 +48,8 @@ export function withRoots(tree: Tree, has: (name: string) => boolean): Tree {
 }
 
 /**
- * A root is a directory, whoever wrote the log: what is written for it must not be a link or a file
- * in a directory's place, and the place where files are staged is nobody's.
+ * Checks that every root is a directory, whoever wrote the log. Nothing may be written through a
+ * link, or over a file in a directory's place. No entry may use the place where files are staged.
  * @throws SidecarError TREE_UNSAFE
  */
 export function requireRootsAreDirectories(tree: Tree, root: Root): void {
@@ -66,13 +68,10 @@ export function requireRootsAreDirectories(tree: Tree, root: Root): void {
 	}
 }
 
-/** As `--root` takes it. */
+/** The form that `--root` accepts. */
 const ROOT_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
-/**
- * Why something that is to be imported cannot stand where additional roots do; undefined where it
- * can.
- */
+/** Why a path cannot be imported among additional roots; undefined if it can. */
 export function whyNoRoot(path: Path, isDirectory: boolean): string | undefined {
 	const name = rootNameOf(path);
 	if (path !== ROOTS_DIRECTORY && (name === undefined || path !== rootPath(name))) return undefined;
@@ -82,7 +81,7 @@ export function whyNoRoot(path: Path, isDirectory: boolean): string | undefined 
 		: "no additional root can have this name";
 }
 
-/** In the order of the tree. */
+/** In tree order. */
 export function rootsElsewhere(tree: Tree, root: Root): RootElsewhere[] {
 	if (typeof root === "string") return [];
 	const { others } = root;

@@ -7,7 +7,7 @@ const failure = (name: string, status: number) => {
 	return new S3Failure(Object.assign(new Error("no"), { name }), wire);
 };
 
-it("an undecided commit names the clock where that is what the store complains of, and the network otherwise", () => {
+it("an undecided commit names the clock if the store complains about it, and the network otherwise", () => {
 	for (const code of ["NOT_DURABLE", "STORE_UNREACHABLE"] as const) {
 		expect(undecided(failure("RequestTimeTooSkewed", 403), code)).toMatchObject({
 			code,

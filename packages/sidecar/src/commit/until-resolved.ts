@@ -8,8 +8,8 @@ const UNKNOWN_RETRIES = 3;
 const FIRST_PAUSE_MS = 500;
 
 /**
- * Sends the same bytes again until the store says what became of them. For commits that hold
- * nothing of this disk, such as a fence.
+ * Sends the same bytes again until the store reports what happened to them. For commits without
+ * content of this disk, such as a fence.
  * @throws SidecarError STORE_UNREACHABLE
  */
 export async function untilResolved(
@@ -32,9 +32,9 @@ const REMEDY =
 
 /**
  * The error for a commit that the store may or may not have.
- * @param cause of the last try; its words are the store's own
- * @param code NOT_DURABLE where the commit holds changes of this disk, STORE_UNREACHABLE where
- * nothing on this disk depends on it
+ * @param cause of the last try; its message is the store's own
+ * @param code NOT_DURABLE if the commit holds changes of this disk, STORE_UNREACHABLE if nothing on
+ * this disk depends on it
  */
 export function undecided(
 	cause: unknown,

@@ -25,7 +25,7 @@ async function racyBench() {
 			mkdirSync(bench.workspace(machine), { recursive: true });
 			writeFileSync(join(bench.workspace(machine), name), text);
 		},
-		/** What a rival that knows the log up to `seq` would fence with in the slot after it. */
+		/** The fence that a rival which knows the log up to `seq` would put into the next slot. */
 		rivalFence: async (seq: number) => {
 			const copy = await openStore(pathToFileURL(join(dir, `copy-${seq}`)).href, {});
 			for (let at = 1; at <= seq; at++)
@@ -57,7 +57,7 @@ function machineWith(onSleep: () => Promise<void> = async () => {}) {
 }
 
 // @id racy-fence
-it("lets one of two writers keep a fence that a racy store gave to both, and the other fences after it", async () => {
+it("one of two writers keeps a fence that a racy store gave to both, and the other fences after it", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	racy.write("b", "B");
@@ -83,7 +83,7 @@ it("lets one of two writers keep a fence that a racy store gave to both, and the
 });
 
 // @id fence-overwritten-later
-it("finds at the first commit that a fence was overwritten after it was read back, and quarantines its bytes", async () => {
+it("a writer finds at its first commit that its fence was overwritten after the read-back, and quarantines its bytes", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	const machine = machineWith();
@@ -99,7 +99,7 @@ it("finds at the first commit that a fence was overwritten after it was read bac
 });
 
 // @id replaced-slot-in-drain
-it("finds in the drain that an earlier commit was overwritten, and commits its bytes again before it ends", async () => {
+it("a drain finds that an earlier commit was overwritten, and commits its bytes again before it ends", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	const a = await racy.bench.open("a");
@@ -122,7 +122,7 @@ it("finds in the drain that an earlier commit was overwritten, and commits its b
 });
 
 // @id replaced-slot-at-end
-it("notices a replaced slot at the end of a superseded writer, and quarantines its bytes again", async () => {
+it("a superseded writer notices a replaced slot at its end, and quarantines its bytes again", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	const a = await racy.bench.open("a");
@@ -134,7 +134,7 @@ it("notices a replaced slot at the end of a superseded writer, and quarantines i
 		quarantined: true,
 	});
 	await racy.store.overwrite(logKey(3), fence);
-	// Nothing has changed since, so there is no commit that would look.
+	// Nothing has changed since, so no commit would check it.
 	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({
 		kind: "committed",
 		seq: 4,
@@ -145,7 +145,7 @@ it("notices a replaced slot at the end of a superseded writer, and quarantines i
 });
 
 // @id replaced-slot-on-loss
-it("notices a replaced slot when it loses another one, and quarantines its bytes again", async () => {
+it("a writer notices a replaced slot when it loses another one, and quarantines its bytes again", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	const a = await racy.bench.open("a");
@@ -169,7 +169,7 @@ it("notices a replaced slot when it loses another one, and quarantines its bytes
 });
 
 // @id last-commit-replaced
-it("does not call a last commit durable that a rival's late write replaced", async () => {
+it("a last commit that a rival's late write replaced is not reported as durable", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
 	const machine = machineWith();
@@ -188,7 +188,7 @@ it("does not call a last commit durable that a rival's late write replaced", asy
 	expect((await readLog(racy.store)).head.tree.has(`.recovered/${a.writerId}/A`)).toBe(true);
 });
 
-it("costs one GET at the start, one before a late first commit, and nothing with an ordinary change", async () => {
+it("the checks cost one GET at the start, one before a late first commit, and nothing with an ordinary change", async () => {
 	await using racy = await racyBench();
 	const { requests } = racy.store;
 	const machine = machineWith();
@@ -202,7 +202,7 @@ it("costs one GET at the start, one before a late first commit, and nothing with
 			put: requests.put - before.put,
 		};
 	};
-	// The racy store's own look before each PUT is no request of the writer's.
+	// The racy store's own check before each PUT is not a request of the writer.
 	const own = 1;
 	let a: Awaited<ReturnType<typeof racy.bench.open>> | undefined;
 	const session = () => a as NonNullable<typeof a>;
@@ -226,8 +226,7 @@ it("costs one GET at the start, one before a late first commit, and nothing with
 		});
 	}
 	racy.write("a", "A", "last");
-	// A directory has no ETags: after the LIST each of the slots is read. With ETags the LIST is
-	// enough.
+	// A directory has no ETags, so each slot is read after the LIST. With ETags the LIST is enough.
 	expect(
 		await counted(() => session().flush({ sweep: true, closed: true, inHurry: true })),
 	).toEqual({ list: 1, get: 4 + 1 + own, put: 1 });

@@ -13,19 +13,19 @@ import { commitInSlot } from "./read-log.ts";
 
 export interface WonSlot {
 	readonly commit: Pick<EncodedCommit, "key" | "id">;
-	/** As the store gave it for the PUT. */
+	/** As the store reported it for the PUT. */
 	readonly etag: string | undefined;
 }
 
 /**
- * A rival's overlapping write ends at most about as long after ours as ours took. The factor leaves
- * room for a slower one.
+ * A rival's overlapping write ends after ours within about the time that ours took. The factor
+ * leaves room for a slower one.
  */
 const RIVALS_FACTOR = 1.5;
 const LEAST_PAUSE_MS = 20;
-/** A fence is small: what it took was the store's own time. */
+/** A fence is small: its duration was the store's own time. */
 const MOST_PAUSE_AFTER_FENCE_MS = 5_000;
-/** A last commit may have taken long to send, and the drain has 8 s in all. */
+/** Sending a last commit may have taken long, and the drain has 8 s in all. */
 const MOST_PAUSE_MS = 2_000;
 
 /**
@@ -43,7 +43,7 @@ export async function waitForRivals(
 	await machine.sleep(ms, signal).catch(() => undefined);
 }
 
-/** `absent`: swept, deleted, or not there yet. @throws SidecarError STORE_* */
+/** `absent`: deleted by retention or otherwise, or not there yet. @throws SidecarError STORE_* */
 export async function holderOf(
 	store: ObjectStore,
 	{ key, id }: WonSlot["commit"],
@@ -55,9 +55,9 @@ export async function holderOf(
 }
 
 /**
- * The oldest of the slots that holds another commit. One GET for one slot. For more one LIST, and a
- * GET of each whose ETag does not say that it is the same object. A slot that retention swept holds
- * nothing and does not count as lost.
+ * The oldest of the slots that holds another commit. For one slot, one GET. For more, one LIST, and
+ * a GET of each slot whose ETag does not prove that it is the same object. A slot that retention
+ * deleted is empty and does not count as lost.
  * @param slots by seq, in ascending order
  * @throws SidecarError STORE_*
  */

@@ -5,50 +5,53 @@ import { SidecarError } from "../errors.ts";
 import type { Path } from "../log/types.ts";
 import { makeDirectories } from "../workspace/make-directories.ts";
 
-/** What this machine knows of one workspace, kept outside it. */
+/** What this machine remembers about one workspace, stored outside it. */
 export interface Marker {
-	/** The commit the disk derives from; 0 for the empty tree. */
+	/** The commit that the disk derives from; 0 for the empty tree. */
 	readonly baseSeq: number;
-	/** Its id: another log under the same name is not the same base. */
+	/** The id of that commit: another log with the same name is not the same base. */
 	readonly baseId: string;
-	/** False while a restore is under way: a half-restored disk is trusted for nothing. */
+	/** False during a restore: nothing on a half-restored disk is trusted. */
 	readonly complete: boolean;
-	/** Where the workspace lay, absolute. */
+	/** The location of the workspace, absolute. */
 	readonly workspace?: string;
 	/**
-	 * The workspace directory's identity: deletions made while nobody watched are believed only in
+	 * The workspace directory's identity: deletions made while no watcher ran are trusted only in
 	 * this very directory.
 	 */
 	readonly root: string;
 	/**
-	 * The same for additional roots, by name. One that is missing was not on this disk: it derives
-	 * from nothing.
+	 * The same for additional roots, by name. A missing root was not on this disk: it derives from
+	 * nothing.
 	 */
 	readonly roots?: Readonly<Record<string, RootMark>>;
 	/**
-	 * Mount points inside the workspace and its roots, and the volume in each. Absent in a marker of
-	 * an earlier release.
+	 * Mount points inside the workspace and its roots, and the volume in each. Absent in a marker
+	 * from an earlier release.
 	 */
 	readonly mounts?: Mounts;
-	/** The kernel's boot id when it was written, "" where the kernel does not say. */
+	/** The kernel's boot id when it was written; "" if the kernel does not report one. */
 	readonly boot: string;
-	/** The writer that owned the workspace when it was written; absent after a mere restore. */
+	/**
+	 * The writer that owned the workspace when it was written; absent after a restore without a
+	 * session.
+	 */
 	readonly writer?: string;
 	/**
-	 * Everything the marker speaks of is on the platter: a restore or a closed flush ended with a
-	 * syncfs.
+	 * Everything that the marker describes survives a power cut: a restore or a closed flush ended
+	 * with a syncfs.
 	 */
 	readonly clean: boolean;
 }
 
-/** Where an additional root lay, absolute, and which directory it was. */
+/** The absolute location of an additional root, and the identity of its directory. */
 export interface RootMark {
 	readonly directory: string;
-	/** Undefined where there was none. */
+	/** Undefined if there was no directory. */
 	readonly identity?: string;
 }
 
-/** Volumes by the path of their mount point in the tree, as `volumeOf` names them. */
+/** Volumes by the path of their mount point in the tree, named as by `volumeOf`. */
 export type Mounts = Readonly<Record<Path, string>>;
 
 const VERSION = 1;
@@ -59,7 +62,7 @@ export interface WorkspaceIdentity {
 	readonly namespace: string;
 }
 
-/** Where `privateDirectory` makes it. */
+/** The path that `privateDirectory` creates. */
 export function privatePath(
 	stateDir: string,
 	{ workspace, store, namespace }: WorkspaceIdentity,
@@ -71,7 +74,7 @@ export function privatePath(
 }
 
 /**
- * A directory of our own for each (workspace, store, namespace): marker, control socket, temporary
+ * A private directory for each (workspace, store, namespace): marker, control socket, temporary
  * database copies, trash.
  */
 export function privateDirectory(stateDir: string, identity: WorkspaceIdentity): string {
@@ -88,7 +91,7 @@ export function privateDirectory(stateDir: string, identity: WorkspaceIdentity):
 	return directory;
 }
 
-/** Undefined where there is none, or none that can be read: then nothing on the disk is trusted. */
+/** Undefined if there is no readable marker: nothing on the disk is then trusted. */
 export function readMarker(directory: string): Marker | undefined {
 	try {
 		const marker = JSON.parse(
@@ -125,8 +128,8 @@ export function readMarker(directory: string): Marker | undefined {
 }
 
 /**
- * May the disk be taken for what the marker says? After a power cut files the log has may be
- * missing or torn, and that is no change anybody made.
+ * Whether the disk can be trusted to match the marker. After a power cut, files that the log has
+ * may be missing or torn without anyone's change.
  */
 export function isTrusted(marker: Marker): boolean {
 	return marker.clean || isThisBoot(marker);
@@ -140,9 +143,9 @@ export function isThisBoot({ boot }: Marker): boolean {
 const UNKNOWN_BOOT = "";
 
 /**
- * Stays the same in every copy of a machine's memory, which is right: what one machine wrote is in
- * all their memories. "" where /proc does not show it (`subset=pid`, or no /proc): then only a
- * clean marker is trusted.
+ * The same in every clone of a machine's memory, which is right: what one machine wrote is in all
+ * their memories. "" if /proc does not show it (`subset=pid`, or no /proc): only a clean marker is
+ * then trusted.
  */
 export function bootId(): string {
 	try {
@@ -153,8 +156,8 @@ export function bootId(): string {
 }
 
 /**
- * Replaces the marker whole. Not fsynced: a marker older than the disk only makes a restore look
- * twice.
+ * Replaces the whole marker. Not fsynced: a marker older than the disk only makes a restore inspect
+ * paths twice.
  */
 export function writeMarker(directory: string, marker: Marker): void {
 	const file = join(directory, "base.json");

@@ -1,12 +1,11 @@
 /**
  * Compares the mount points of a workspace with the volumes that they are known to hold.
  *
- * A mount point is away when its volume is not there or another one is. Nothing below it counts
- * then: what it lacks was not deleted, and what it holds is not a change. The same goes for a
- * volume that is mounted over something that the log has, and for a read-only mount to which the
- * log's content could not be restored.
- * A mounted file counts as there when any file is mounted: programs replace a file by another
- * inode, and its content is all it has.
+ * A mount point is away if its volume is missing or a different one is mounted. Nothing below it
+ * then counts: what it lacks was not deleted, and what it holds is not a change. The same applies
+ * to a volume mounted over content of the log, and to a read-only mount to which the log's content
+ * could not be restored. A mounted file counts as present if any file is mounted: programs replace
+ * a file with another inode, and a file has only its content.
  */
 import type { Path } from "../log/types.ts";
 import { parentOf, type Root } from "../path.ts";
@@ -18,7 +17,7 @@ import type { Mounts } from "./base-marker.ts";
 export interface MountCheck {
 	/** Mount points whose content does not count, and why. Of nested ones, only the outermost. */
 	readonly away: ReadonlyMap<Path, string>;
-	/** What to record: the volumes that are mounted, and the expected ones that are missing. */
+	/** The volumes to record: mounted ones, and expected ones that are missing. */
 	readonly mounts: Mounts;
 }
 
@@ -29,7 +28,7 @@ export interface MountsToCheck {
 	readonly known: Mounts | undefined;
 	readonly listed: ReadonlyMap<Path, Mount>;
 	/**
-	 * Is there content below the path, as this disk last gave it? A volume that is mounted over it
+	 * Whether content is below the path in this disk's last known state. A volume mounted over it
 	 * hides it.
 	 */
 	readonly holds: (path: Path) => boolean;
@@ -73,16 +72,16 @@ export function checkMounts({ root, filter, known, listed, holds }: MountsToChec
 	return { away, mounts };
 }
 
-/** As `volumeOf` names them. */
+/** The prefix that `volumeOf` uses for a mounted file. */
 const FILE = "file:";
 /**
- * In a volume's place: a read-only mount that holds other content than the log, so that nothing was
- * restored there.
+ * Recorded in place of a volume for a read-only mount whose content differs from the log: nothing
+ * was restored there.
  */
 export const NOT_RESTORED = "not-restored";
 export const READ_ONLY = "it is mounted read-only and holds other content than the log";
 
-/** Is it one of the paths, or does it lie below one? */
+/** Whether the path is one of the paths or below one. */
 export function isBelowAny(
 	path: Path,
 	paths: { readonly size: number; has(path: Path): boolean },
@@ -101,7 +100,7 @@ function statAt(root: Root, path: Path): Stat | undefined {
 	}
 }
 
-/** `holds` of a tree. */
+/** The `holds` function of a tree. */
 export function holdsIn(
 	tree: ReadonlyMap<Path, { readonly type: string }>,
 ): (path: Path) => boolean {

@@ -6,7 +6,7 @@ import { readLog } from "../commit/read-log.ts";
 
 describe("the deletion brake", () => {
 	// @id vanished-half
-	it("holds a vanished half until a second scan agrees", async () => {
+	it("holds the deletion of half a tree until a second sweep agrees", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		mkdirSync(root, { recursive: true });
@@ -17,7 +17,7 @@ describe("the deletion brake", () => {
 		for (let index = 0; index < 15; index++) rmSync(join(root, `f${index}`));
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
 		expect((await readLog(bench.store)).head.tree.size).toBe(21);
-		// A quick second look proves nothing: a volume may be away for longer.
+		// A quick second look proves nothing: a volume may be missing for longer.
 		clock.pass(30_000);
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
 		clock.pass(31_000);
@@ -30,7 +30,7 @@ describe("the deletion brake", () => {
 	});
 
 	// @id other-volume-as-workspace
-	it("believes nothing of another volume in the workspace's place, neither what it lacks nor what it holds", async () => {
+	it("ignores another volume in the workspace's place, both what it lacks and what it holds", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "of months");
@@ -48,7 +48,7 @@ describe("the deletion brake", () => {
 		expect(await session.flush()).toMatchObject({ kind: "committed" });
 	});
 
-	it("believes nothing when the workspace is another directory", async () => {
+	it("trusts no deletion if the workspace is a different directory", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		writeFileSync(join(bench.workspace("a"), "f"), "1");
@@ -64,7 +64,7 @@ describe("the deletion brake", () => {
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
 	});
 
-	it("holds what the profile calls critical, if only for the moment in which it is written anew", async () => {
+	it("holds what the profile calls critical, even if it is only missing while it is rewritten", async () => {
 		await using bench = await workbench();
 		const clock = machineWithClock();
 		const session = await bench.open("a", { profile: openclawProfile, machine: clock.machine });
@@ -90,13 +90,13 @@ describe("the deletion brake", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 1 });
 	});
 
-	it("lets go of nothing it held when the sweep finds more gone than before", async () => {
+	it("releases nothing it held if the sweep finds more missing than before", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		for (let index = 0; index < 40; index++)
 			writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 		await session.flush({ sweep: true });
-		// As `rm -r` over a slow file system.
+		// Like `rm -r` over a slow file system.
 		for (const [from, to] of [
 			[0, 22],
 			[22, 30],
@@ -109,7 +109,7 @@ describe("the deletion brake", () => {
 	});
 
 	// @id vanished-directory
-	it("holds a directory that vanished whole, and takes every other deletion at once", async () => {
+	it("holds the deletion of a whole directory, and accepts every other deletion at once", async () => {
 		await using bench = await workbench();
 		const clock = machineWithClock();
 		const root = bench.workspace("a");
@@ -128,7 +128,7 @@ describe("the deletion brake", () => {
 			removed: 11,
 			held: 12,
 		});
-		// What vanishes meanwhile has its own time, and does not hold up the rest.
+		// What disappears meanwhile has its own delay, and does not hold up the rest.
 		clock.pass(61_000);
 		rmSync(join(root, "f1"));
 		expect(await session.flush({ sweep: true })).toMatchObject({
@@ -138,7 +138,7 @@ describe("the deletion brake", () => {
 		});
 	});
 
-	it("does not hold what the ignore file takes out, nor what a restore believed to be deleted", async () => {
+	it("does not hold what the ignore file excludes, nor deletions that a restore trusted", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		const session = await bench.open("a");
@@ -159,7 +159,7 @@ describe("the deletion brake", () => {
 	});
 
 	// @id brake-at-drain
-	it("holds at a drain, however often it looks, and says that nothing is lost", async () => {
+	it("holds in a drain, however often it sweeps, and reports that nothing is lost", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		const session = await bench.open("a");

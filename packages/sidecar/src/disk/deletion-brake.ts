@@ -1,30 +1,30 @@
 import type { Path } from "../log/types.ts";
 import { parentOf, rootNameOf } from "../path.ts";
 
-/** Fewer than this many files may vanish at once without a second look. */
+/** Fewer files than this may vanish at once without a second sweep. */
 export const BRAKE_MIN_FILES = 10;
 
 export interface Vanished {
-	/** Files and links that are gone. */
+	/** Missing files and links. */
 	readonly files: number;
-	/** Files and links there were before. */
+	/** Files and links that existed before. */
 	readonly filesBefore: number;
-	/** Paths the profile calls critical among what is gone. */
+	/** Missing paths that the profile calls critical. */
 	readonly critical: readonly Path[];
 }
 
 /**
- * Should these deletions wait until a later sweep confirms them? More than half of the tree (at
- * least 10 files), or anything critical, vanishing at once looks like a mount that went away or a
- * wipe, not like an agent at work.
+ * Whether these deletions must wait until a later sweep confirms them. That applies if more than
+ * half of the tree (at least 10 files), or anything critical, vanishes at once. It looks like a
+ * lost mount or a wipe, not like an agent at work.
  */
 function isHeld({ files, filesBefore, critical }: Vanished): boolean {
 	return critical.length > 0 || (files >= BRAKE_MIN_FILES && files * 2 > filesBefore);
 }
 
 /**
- * The same for the whole tree, and for the workspace's own directory and each additional root by
- * itself: each may be a mount, and small beside the rest.
+ * The same for the whole tree, and separately for the workspace's own directory and each additional
+ * root: each may be a mount, and small compared with the rest.
  */
 export function isAnyHeld(
 	gone: Iterable<Path>,
@@ -51,8 +51,8 @@ export function isAnyHeld(
 }
 
 /**
- * Directories that vanished whole, with at least 10 files: the highest of each. A volume that went
- * away looks like that.
+ * Directories that vanished whole, with at least 10 files; of nested ones, the topmost. A lost
+ * volume looks like that.
  */
 export function vanishedDirectories(
 	gone: ReadonlySet<Path>,
@@ -68,5 +68,5 @@ export function vanishedDirectories(
 	return new Set([...files].filter(([, count]) => count >= BRAKE_MIN_FILES).map(([top]) => top));
 }
 
-/** The workspace's own directory among roots, none of which has that name. */
+/** The workspace's own directory in a list of roots, none of which has this name. */
 const OWN = "";

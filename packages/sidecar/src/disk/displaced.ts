@@ -1,9 +1,9 @@
 /**
- * The journal of what restores moved out of the workspace and the log does not have.
+ * The journal of files that restores moved out of the workspace and that the log does not have.
  *
- * An entry is synced to the disk before its file moves, and is removed when a commit holds the file
- * or the file is back in its place. So however the restore ends, the next start knows what gave way
- * and where it is, and commits it (`quarantine.ts`).
+ * An entry is synced to the disk before its file moves. It is removed once a commit holds the file
+ * or the file is back in its place. However the restore ends, the next start then knows what was
+ * moved and where it is, and commits it (`quarantine.ts`).
  */
 import {
 	closeSync,
@@ -21,15 +21,15 @@ import type { Path } from "../log/types.ts";
 import { lstatPath } from "../workspace/stat.ts";
 
 export interface Displaced {
-	/** Where it was in the workspace. */
+	/** The original path in the workspace. */
 	readonly path: Path;
 	/** The restore that moved it, see `restoreId`. */
 	readonly restore: string;
-	/** Its path in that restore's trash: `path`, or with a number behind it. */
+	/** Its path in that restore's trash: `path`, or `path` with a number appended. */
 	readonly name: Path;
 }
 
-/** What a restore moves goes below this directory, out of the workspace. */
+/** The directory outside the workspace that receives what the restore moves. */
 export function trashOf(privateDir: string, restore: string): string {
 	return join(privateDir, "trash", restore);
 }
@@ -50,14 +50,14 @@ export class DisplacedJournal {
 			.flatMap(parse);
 	}
 
-	/** Before they are moved. @throws SidecarError STATE_DIR_UNUSABLE, WORKSPACE_DISK_FULL */
+	/** Call it before they are moved. @throws SidecarError STATE_DIR_UNUSABLE, WORKSPACE_DISK_FULL */
 	add(entries: readonly Displaced[]): void {
 		if (entries.length > 0) this.#write(this.#file, "a", entries);
 	}
 
 	/**
-	 * They are in the log, or in their places again. @throws SidecarError STATE_DIR_UNUSABLE,
-	 * WORKSPACE_DISK_FULL
+	 * Call it once they are in the log, or back in their places. @throws SidecarError
+	 * STATE_DIR_UNUSABLE, WORKSPACE_DISK_FULL
 	 */
 	remove(entries: readonly Displaced[]): void {
 		if (entries.length === 0) return;
@@ -100,7 +100,7 @@ export class DisplacedJournal {
 }
 
 /**
- * Entries of the journal whose bytes the log does not have, with where they are. For looking only.
+ * Entries of the journal whose bytes the log does not have, with their current location. Read-only.
  */
 export function displacedFiles(
 	privateDir: string,
@@ -118,7 +118,7 @@ function keyOf({ restore, name }: Displaced): string {
 	return `${restore}/${name}`;
 }
 
-/** The file of a line that a crash cut short has not moved yet. */
+/** If a crash cut a line short, its file has not moved yet. */
 function parse(line: string): Displaced[] {
 	try {
 		const { path, restore, name } = JSON.parse(line) as Partial<Displaced>;

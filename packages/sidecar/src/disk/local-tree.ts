@@ -5,18 +5,18 @@ import type { SeenPages } from "../workspace/sqlite-pages.ts";
 import type { Stat } from "../workspace/stat.ts";
 
 /**
- * What was last captured from, or materialized on, THIS disk at one path. The only basis for what
- * is dirty or deleted.
+ * The last known state of one path on THIS disk, from a capture or a restore. The only basis for
+ * what is dirty or deleted.
  */
 export interface LocalEntry {
 	readonly entry: Entry;
-	/** The stat the content was read under; undefined = not clean, whatever the disk says. */
+	/** The stat under which the content was read; undefined = not clean, whatever the disk shows. */
 	readonly stat: Stat | undefined;
-	/** xxh64 of each chunk: a chunk whose xxh64 is the same needs no SHA-256. */
+	/** xxh64 of each chunk: a chunk with the same xxh64 needs no SHA-256. */
 	readonly quick: BigUint64Array | undefined;
-	/** For a database: database and WAL as of the snapshot, in one comparable string. */
+	/** For a database: its state and that of its WAL at the snapshot, as one comparable string. */
 	readonly database: string | undefined;
-	/** For one that was read where it lies: what the next read goes on from. */
+	/** For a database that was read in place: the basis of the next read. */
 	readonly pages?: SeenPages | undefined;
 }
 
@@ -24,7 +24,7 @@ export function isDatabase({ entry }: LocalEntry): boolean {
 	return entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS;
 }
 
-/** The local state of one workspace, with the children of each directory at hand. */
+/** The local state of one workspace, with an index of each directory's children. */
 export class LocalTree {
 	readonly #entries = new Map<Path, LocalEntry>();
 	readonly #children = new Map<Path, Set<Path>>();
@@ -65,12 +65,12 @@ export class LocalTree {
 		return this.#children.get(path) ?? [];
 	}
 
-	/** Is there a file, a link, or a directory that holds something? */
+	/** Whether the path is a file, a link, or a directory that is not empty. */
 	holds(path: Path): boolean {
 		return this.#children.has(path) || (this.#entries.get(path)?.entry.type ?? "dir") !== "dir";
 	}
 
-	/** The path itself, if it is there, and everything below it. */
+	/** The path itself, if it exists, and everything below it. */
 	*subtree(path: Path): Generator<Path> {
 		if (this.#entries.has(path)) yield path;
 		for (const child of this.children(path)) yield* this.subtree(child);

@@ -1,7 +1,7 @@
 /**
- * Which directories a restore made writable for its duration, noted before it does so: a restore
- * that was killed would else leave them writable, and the next capture would take that for the
- * user's own change.
+ * Records the directories that a restore makes writable for its duration, before it does so. A
+ * killed restore would otherwise leave them writable, and the next capture would take that for the
+ * user's change.
  */
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,13 +11,13 @@ import { lstatPath } from "../workspace/stat.ts";
 
 const fileIn = (privateDir: string) => join(privateDir, "opened.json");
 
-/** @param modes as they were, by path */
+/** @param modes the original modes, by path */
 export function noteOpened(privateDir: string, modes: ReadonlyMap<Path, number>): void {
 	if (modes.size > 0)
 		writeFileSync(fileIn(privateDir), JSON.stringify([...modes]), { mode: 0o600 });
 }
 
-/** Every directory has its mode again. */
+/** Call it once every directory has its original mode. */
 export function forgetOpened(privateDir: string): void {
 	rmSync(fileIn(privateDir), { force: true });
 }
@@ -31,7 +31,7 @@ export function setBackOpened(privateDir: string, root: Root): void {
 	try {
 		noted = JSON.parse(readFileSync(fileIn(privateDir), "utf8"));
 	} catch {
-		// There is none, or it was cut off before any directory was opened.
+		// There is no record, or it was cut off before any directory was opened.
 		return forgetOpened(privateDir);
 	}
 	for (const each of Array.isArray(noted) ? noted : []) {
@@ -41,7 +41,7 @@ export function setBackOpened(privateDir: string, root: Root): void {
 			const stat = lstatPath(root, path);
 			if (stat?.type === "dir" && stat.mode === (mode | 0o700)) chmodSync(fsPath(root, path), mode);
 		} catch {
-			// Its root is not configured any more, or it is not ours any more.
+			// Its root is no longer configured, or no longer ours.
 		}
 	}
 	forgetOpened(privateDir);

@@ -1,10 +1,10 @@
 /**
- * Additional roots belong to one workspace: a restore of another would write its own content over
- * them, and the first one's daemon would commit that as its agent's work.
+ * Keeps additional roots exclusive to one workspace. A restore of another workspace would overwrite
+ * them with its own content, and the first one's daemon would commit that as its agent's work.
  *
- * Known from the markers in the same state directory; a workspace that is no more has no roots.
- * Does NOT see another state directory, nor a workspace whose very first restore is still under
- * way.
+ * Known from the markers in the same state directory; a workspace that no longer exists has no
+ * roots. Does NOT see another state directory, nor a workspace whose very first restore is still
+ * running.
  */
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,8 +14,8 @@ import { identityOf, lstatPath } from "../workspace/stat.ts";
 import { type Marker, readMarker } from "./base-marker.ts";
 
 /**
- * @throws SidecarError USAGE where a directory of this workspace is, holds or lies in one of
- * another, and either is a root
+ * @throws SidecarError USAGE if a directory of this workspace is, contains or is inside one of
+ * another workspace, and either is a root
  */
 export function requireOwnDirectories(root: Root, privateDir: string): void {
 	const main = mainOf(root);
@@ -50,7 +50,7 @@ function refusal(value: string, reason: string, remedy: string): SidecarError {
 	return new SidecarError("USAGE", { value, reason, remedy });
 }
 
-/** Of workspaces that are there, in the state they had when their marker was written. */
+/** Markers of existing workspaces, as they were when written. */
 function otherMarkers(privateDir: string): (Marker & { readonly workspace: string })[] {
 	const stateDir = dirname(privateDir);
 	const found: (Marker & { readonly workspace: string })[] = [];

@@ -1,17 +1,17 @@
 /**
- * Modes and times of the log that this disk could not be given: by a file system that has none, or
- * because another user owns the path.
+ * Modes and times of the log that this disk refused, because its file system has none or another
+ * user owns the path.
  *
- * They are remembered with what the disk has instead. As long as the disk still has that, it counts
- * as what the log says: nobody changed it, so it is not committed, and the next machine gets the
- * log's own. Any other mode or time is a change like every other.
+ * They are recorded together with the disk's actual value. As long as the disk still has that
+ * value, it counts as the log's: nobody changed it, so it is not committed, and the next machine
+ * gets the log's value. Any other mode or time is a change like every other.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry, Path } from "../log/types.ts";
 import type { Stat } from "../workspace/stat.ts";
 
-/** What decides whether an entry changed beside its content. */
+/** The metadata that decides, apart from content, whether an entry changed. */
 export interface Metadata {
 	readonly mode: number;
 	readonly mtimeNs: bigint;
@@ -22,7 +22,7 @@ interface Unset {
 	readonly disk: Metadata;
 }
 
-/** Without koffi times are off by up to 238 ns; that is not remembered. */
+/** Without koffi, times are off by up to 238 ns; that is not recorded. */
 const TOLERANCE_NS = 1_000n;
 
 export class UnsetMetadata {
@@ -76,7 +76,7 @@ export class UnsetMetadata {
 		return [...this.#unset.keys()];
 	}
 
-	/** The mode and time of a path in the terms of the log. */
+	/** The mode and time of a path in the log's terms. */
 	asInLog(path: Path, stat: Pick<Stat, "type" | "mode" | "mtimeNs">): Metadata {
 		const mode = modeOf(stat);
 		const unset = this.#unset.size === 0 ? undefined : this.#unset.get(path);
@@ -87,7 +87,7 @@ export class UnsetMetadata {
 		};
 	}
 
-	/** An entry that was read from the disk, in the terms of the log. */
+	/** An entry that was read from the disk, in the log's terms. */
 	inLog(path: Path, entry: Entry): Entry {
 		if (!this.#unset.has(path)) return entry;
 		const { mode, mtimeNs } = this.asInLog(path, {
@@ -99,10 +99,10 @@ export class UnsetMetadata {
 	}
 
 	/**
-	 * Notes how a path differs from what it was meant to have. The time of a directory is not noted:
-	 * it changes with what is in it.
-	 * @param mode what was to be set; less than the entry's where it is a secret
-	 * @returns whether it was noted
+	 * Records how a path differs from its intended metadata. The time of a directory is not recorded:
+	 * it changes with the directory's content.
+	 * @param mode the intended mode; less than the entry's for a secret
+	 * @returns whether it was recorded
 	 */
 	compare(path: Path, entry: Entry, mode: number, stat: Stat): boolean {
 		const diskMode = modeOf(stat);
@@ -119,7 +119,7 @@ export class UnsetMetadata {
 		return true;
 	}
 
-	/** Takes over what was noted before for a path that was left as it is. */
+	/** Keeps an earlier record of a path that was left unchanged. */
 	keep(before: UnsetMetadata, path: Path, entry: Entry, stat: Stat | undefined): void {
 		const unset = before.#unset.get(path);
 		if (unset === undefined || stat === undefined || unset.disk.mode !== modeOf(stat)) return;
@@ -127,7 +127,7 @@ export class UnsetMetadata {
 	}
 }
 
-/** The bits of a mode that a log keeps. */
+/** The mode bits that a log keeps. */
 function modeOf({ type, mode }: Pick<Stat, "type" | "mode">): number {
 	return mode & (type === "dir" ? 0o3777 : 0o1777);
 }

@@ -5,9 +5,8 @@ import { MIN_AGE_MS } from "../log/plan-retention.ts";
 import type { ObjectStore } from "../store/port.ts";
 
 /**
- * Reads an earlier commit. What is missing of it because retention swept it is an answer, not
- * damage.
- * @param at undefined: the newest, of which nothing is ever swept
+ * Reads an earlier commit. If retention deleted something it needs, that is an answer, not damage.
+ * @param at undefined: the newest commit, of which retention never deletes anything
  * @throws SidecarError COMMIT_EXPIRED, and what `read` throws
  */
 export async function readEarlier<T>(
@@ -31,7 +30,8 @@ export async function readEarlier<T>(
 }
 
 /**
- * Retention takes nothing that was the newest within a day, so what is missing of that is damage.
+ * Retention deletes nothing that was the newest within a day. If something of that is missing, it
+ * is damage.
  */
 async function mayBeSwept(
 	store: ObjectStore,

@@ -19,7 +19,7 @@ async function longLog(bench: Workbench): Promise<void> {
 	}
 }
 
-/** Counts GETs, and how many of them are under way at once. */
+/** Counts GETs, and how many of them run at once. */
 class Counting implements Pick<ObjectStore, "list" | "get"> {
 	readonly #store: ObjectStore;
 	#now = 0;
@@ -55,7 +55,7 @@ async function collect(entries: AsyncIterable<HistoryEntry>): Promise<HistoryEnt
 	return all;
 }
 
-test("every commit, newest first, with what it is; bounded reading ahead; a limit costs no more than it needs", async () => {
+test("history lists every commit with its details, newest first; reads ahead within bounds; a limit costs no more than it needs", async () => {
 	await using bench = await workbench();
 	await longLog(bench);
 	const store = new Counting(bench.store);
@@ -91,7 +91,7 @@ test("every commit, newest first, with what it is; bounded reading ahead; a limi
 	expect(left.gets).toBeLessThan(20);
 });
 
-test("a commit that cannot be read says why and hides no other; a key that is no commit's is passed over", async () => {
+test("an unreadable commit gives its reason and hides no other, and a key that is not a commit's is skipped", async () => {
 	await using bench = await workbench();
 	const session = await bench.open("writer");
 	await bench.store.putIfAbsent(logKey(session.head.seq + 1), Buffer.from("garbage"));

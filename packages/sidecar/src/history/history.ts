@@ -4,10 +4,10 @@ import { SidecarError } from "../errors.ts";
 import type { CommitFlags } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
-/** What every entry says, from the listing alone. */
+/** The details of every entry that the listing alone provides. */
 interface Listed {
 	readonly seq: number;
-	/** When the store took it, by the store's clock, ms since the epoch. */
+	/** When the store received it, by the store's clock, ms since the epoch. */
 	readonly timeMs: number;
 	readonly objectBytes: number;
 }
@@ -24,7 +24,7 @@ export interface ReadableEntry extends Listed {
 	readonly removed: number;
 }
 
-/** Damaged, or of a newer release: named, so that it does not hide what is older. */
+/** Damaged, or from a newer release: listed, so that it does not hide older commits. */
 export interface UnreadableEntry extends Listed {
 	readonly error: SidecarError;
 }
@@ -32,12 +32,12 @@ export interface UnreadableEntry extends Listed {
 export type HistoryEntry = ReadableEntry | UnreadableEntry;
 
 export interface HistoryOptions {
-	/** Commits at most; default: all. */
+	/** The maximum number of commits; default: all. */
 	readonly limit?: number | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
-/** Starts of commits on their way at once: each up to 256 KiB. */
+/** Parallel GETs of commit starts, up to 256 KiB each. */
 const PARALLEL_GETS = 16;
 
 /**
@@ -58,7 +58,7 @@ export async function* history(
 			signal,
 		})) {
 			const entry = describe(store, listed, signal);
-			// It is awaited later, or never where the caller stops before.
+			// It is awaited later, or never if the caller stops before.
 			entry.catch(() => {});
 			ahead.push(entry);
 			if (ahead.length >= PARALLEL_GETS) yield await (ahead.shift() as Promise<HistoryEntry>);

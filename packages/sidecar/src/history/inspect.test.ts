@@ -22,7 +22,7 @@ async function logWith(
 	return await readLog(bench.store);
 }
 
-/** Takes its time, and holds on to no chunk longer than the callback allows. */
+/** A slow stream that keeps no chunk longer than the callback allows. */
 class Hashing extends Writable {
 	readonly #hash = createHash("sha256");
 	readonly sizes: number[] = [];
@@ -43,7 +43,7 @@ class Hashing extends Writable {
 const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
 
 describe("cat", () => {
-	test("writes a file larger than its window in order, and no piece is larger than the window", async () => {
+	test("writes a file larger than its window in order, in pieces no larger than the window", async () => {
 		await using bench = await workbench();
 		const large = Buffer.concat([
 			randomBytes(20 * MiB),
@@ -63,7 +63,7 @@ describe("cat", () => {
 		expect([await cat(bench.store, read, "empty", none), none.sizes]).toEqual([0, []]);
 	});
 
-	test("writes nothing of a chunk that is not what it is said to be", async () => {
+	test("writes nothing of a chunk whose content does not match its hash", async () => {
 		await using bench = await workbench();
 		const read = await logWith(bench, { file: Buffer.from("the file's content") });
 		const entry = read.head.tree.get("file") as FileEntry;
@@ -80,7 +80,7 @@ describe("cat", () => {
 		expect(to.sizes).toEqual([]);
 	});
 
-	test("ends with what the stream fails with", async () => {
+	test("fails with the error of the stream", async () => {
 		await using bench = await workbench();
 		const read = await logWith(bench, { file: Buffer.from("x") });
 		const full = new Writable({ write: (_chunk, _encoding, done) => done(new Error("full")) });
@@ -112,7 +112,7 @@ describe("listTree and findPath", () => {
 		["\\u0041", file],
 	]);
 
-	test("order is that of the bytes", () => {
+	test("paths are ordered by their bytes", () => {
 		expect(listTree(tree, "").map(([path]) => path)).toEqual(
 			["\\u0041", "a", "a-b", "a/b", "ab", "\uff01", "\u{1f600}", "\udc80\n"].sort(
 				(a, b) => order(a) - order(b),
@@ -123,13 +123,13 @@ describe("listTree and findPath", () => {
 		}
 	});
 
-	test("a path is itself and what is below it, not its namesakes", () => {
+	test("a path selects itself and what is below it, but no other path with the same prefix", () => {
 		expect(listTree(tree, "a").map(([path]) => path)).toEqual(["a", "a/b"]);
 		expect(listTree(tree, "ab").map(([path]) => path)).toEqual(["ab"]);
 		expect(() => listTree(tree, "b")).toThrow(expect.objectContaining({ code: "PATH_NOT_FOUND" }));
 	});
 
-	test("a path may be typed as shells and listings write it; what is there literally wins", () => {
+	test("a path may be typed as shells and listings write it, and a literal match wins", () => {
 		const typed: [string, string | undefined][] = [
 			["a/b", "a/b"],
 			["./a/", "a"],

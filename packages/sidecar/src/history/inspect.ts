@@ -1,4 +1,4 @@
-/** Looking into a commit without touching a disk: what it holds, and one file's bytes. */
+/** Inspects a commit without touching a disk: its entries, and one file's bytes. */
 import { hash } from "node:crypto";
 import type { Writable } from "node:stream";
 import { readBlocks } from "../commit/read-content.ts";
@@ -9,8 +9,8 @@ import { compareBytes } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 
 /**
- * The path of a tree that a person means: as it is, without a leading `./` or a trailing `/`, or
- * with what `ls` prints as `\u000a`. Undefined where the tree has neither.
+ * The path in a tree that a user means: exactly, without a leading `./` or a trailing `/`, or with
+ * the escapes of `ls` such as `\u000a`. Undefined if the tree has none of these.
  */
 export function findPath(tree: Tree, typed: string): Path | undefined {
 	const path = typed.replace(/^(\.\/+)+/, "").replace(/\/+$/, "");
@@ -23,7 +23,7 @@ export function findPath(tree: Tree, typed: string): Path | undefined {
 }
 
 /**
- * The entry at `path` and all below it, ordered by the paths' bytes; "" is the whole tree, without
+ * The entry at `path` and all below it, ordered by the paths' bytes. "" is the whole tree, without
  * its root.
  * @throws SidecarError PATH_NOT_FOUND
  */
@@ -35,15 +35,15 @@ export function listTree(tree: Tree, path: Path): readonly (readonly [Path, Entr
 }
 
 /**
- * Chunks fetched before the first of them is written: blocks come in any order, a stream's bytes do
- * not.
+ * The amount fetched before the first chunk is written: blocks arrive in any order, but a stream
+ * needs its bytes in order.
  */
 const WINDOW_BYTES = 32 * 1024 * 1024;
 
 /**
- * Writes one file's bytes to a stream, each chunk checked against its SHA-256 first. At most about
- * 100 MB of memory, whatever the size.
- * @param to not ended; a failure of the stream is thrown as it is
+ * Writes one file's bytes to a stream. Checks each chunk against its SHA-256 first. Uses at most
+ * about 100 MB of memory, whatever the size.
+ * @param to is not ended; a failure of the stream is thrown unchanged
  * @returns bytes written
  * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), STORE_*, OBJECT_CORRUPT,
  * OBJECT_NOT_FOUND
@@ -62,9 +62,9 @@ export async function cat(
 }
 
 /**
- * One file's bytes from the first to the last, each chunk checked against its SHA-256 first.
+ * One file's bytes in order. Checks each chunk against its SHA-256 first.
  * @param windowBytes fetched at once, at least one chunk
- * @returns parts that are valid until the next one is asked for
+ * @returns parts that are valid until the next one is requested
  * @throws SidecarError STORE_*, OBJECT_CORRUPT, OBJECT_NOT_FOUND
  */
 export async function* contentOf(
@@ -112,7 +112,7 @@ function* windowsOf({ chunks }: FileEntry, windowBytes: number): Generator<Windo
 	if (bytes > 0) yield { chunks: taken, bytes };
 }
 
-/** Puts the chunks into `buffer` one after the other. */
+/** Writes the chunks into `buffer` one after the other. */
 async function fill(
 	store: ObjectStore,
 	{ starts }: Pick<LogRead, "starts">,
@@ -149,7 +149,7 @@ async function fill(
 	);
 }
 
-/** The chunk's bytes in its block, if they are what it says. @throws SidecarError OBJECT_CORRUPT */
+/** The chunk's bytes in its block, if they match its hash. @throws SidecarError OBJECT_CORRUPT */
 export function checkChunk(chunk: ChunkRef, raw: Buffer): Buffer {
 	const bytes = raw.subarray(chunk.offset, chunk.offset + chunk.length);
 	if (hash("sha256", bytes, "hex") === chunk.sha256) return bytes;
@@ -163,7 +163,7 @@ function placeOf({ key, offset }: BlockRef): string {
 	return `${key}:${offset}`;
 }
 
-/** Settled when the stream is done with the bytes, so that the buffer may be used again. */
+/** Resolves when the stream no longer needs the bytes, so that the buffer can be reused. */
 async function write(to: Writable, bytes: Buffer): Promise<void> {
 	await new Promise<void>((resolve, reject) => {
 		to.write(bytes, (error) => (error ? reject(error) : resolve()));

@@ -8,7 +8,7 @@ import type { ObjectStore } from "../store/port.ts";
 import { S3Store } from "../store/s3.ts";
 import { listNamespaces } from "./list-namespaces.ts";
 
-/** Names that sort around the `/` after a name they begin with. */
+/** Names that sort around the `/` after a name that is their prefix. */
 const NAMES = ["a", "a-b", "a.b", "a0", "a+b", "aa", "B", "z@x=y"];
 
 async function namesIn(store: ObjectStore, after?: string): Promise<string[]> {
@@ -31,14 +31,14 @@ async function expectNames(store: ObjectStore): Promise<void> {
 		expect(await namesIn(store, name)).toEqual(names.slice(index + 1));
 }
 
-test("every namespace, once, in a directory", async () => {
+test("lists every namespace once in a directory", async () => {
 	const root = mkdtempSync(join(tmpdir(), "store-"));
 	await expectNames(new DirectoryStore(root));
 	rmSync(root, { recursive: true });
 });
 
 test.skipIf(s3TestServer() === undefined)(
-	"every namespace, once, on a real S3 server",
+	"lists every namespace once on a real S3 server",
 	async () => {
 		const { endpoint, region, ...credentials } = s3TestServer()!;
 		const store = await S3Store.open({

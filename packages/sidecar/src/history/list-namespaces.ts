@@ -3,13 +3,13 @@ import type { ObjectStore } from "../store/port.ts";
 const USERS = "users/";
 
 export interface ListNamespacesOptions {
-	/** Begins after this one. */
+	/** List only names after this one. */
 	readonly after?: string | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Every namespace that has an object, in the order of their bytes, with one LIST of one key each.
+ * Every namespace that has an object, in byte order, with one LIST of one key each.
  * @throws SidecarError STORE_*
  */
 export async function* listNamespaces(

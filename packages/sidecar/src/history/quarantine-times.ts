@@ -3,8 +3,9 @@ import type { ObjectStore } from "../store/port.ts";
 import { history } from "./history.ts";
 
 /**
- * When something was quarantined, ms since the epoch: by a superseded writer by the store's clock,
- * by a restore by its machine's. Undefined: past what the log retains, or kept by the owner itself.
+ * When something was quarantined, ms since the epoch. For a superseded writer by the store's clock,
+ * for a restore by its machine's. Undefined if it is older than the retained log, or if the owner
+ * itself kept it.
  */
 export interface QuarantineTimes {
 	readonly firstMs: number | undefined;
@@ -12,9 +13,9 @@ export interface QuarantineTimes {
 }
 
 /**
- * Walks the log from its newest commit back to each writer's fence, or to its end: one GET a
+ * Walks the log from its newest commit back to each writer's fence, or to its end: one GET per
  * commit.
- * @throws SidecarError STORE_*, OBJECT_CORRUPT (a key that is no commit's)
+ * @throws SidecarError STORE_*, OBJECT_CORRUPT (a key that is not a commit's)
  */
 export async function quarantineTimes(
 	store: ObjectStore,
@@ -24,7 +25,7 @@ export async function quarantineTimes(
 	const times = new Map<string, QuarantineTimes>(
 		[...writers].map((writer) => [writer, ofRestore(writer) ?? UNKNOWN]),
 	);
-	// Neither restores nor raw databases have a fence to end the walk at.
+	// Neither restores nor raw databases have a fence that ends the walk.
 	const sought = new Set(
 		[...times.keys()].filter((writer) => !isRestoreId(writer) && writer !== RAW_ID),
 	);

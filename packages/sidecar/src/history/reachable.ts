@@ -1,10 +1,10 @@
 /**
- * What the retained commits need: the commits they are folded onto, and every object that one of
- * those names.
+ * Finds what the retained commits need: the commits they are folded onto, and every object that one
+ * of those names.
  *
- * Each chain is read from its FULL commit on and folded, as a restore would, so that a commit that
- * only looks like one keeps nothing from being noticed. Marking goes by whole manifests: everything
- * a kept commit names is kept, so each kept commit can be restored.
+ * Each chain is read from its FULL commit on and folded, as a restore would. So an object that only
+ * looks like a commit does not go unnoticed. Marking works on whole manifests: everything that a
+ * kept commit names is kept, so each kept commit can be restored.
  */
 import PQueue from "p-queue";
 import { fetchCommit } from "../commit/read-log.ts";
@@ -16,11 +16,11 @@ import type { StoredCommit } from "../log/plan-retention.ts";
 import type { ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
-/** Inline blocks are of no use here; the manifest of most commits has less than this. */
+/** Inline blocks are not needed here; the manifests of most commits are smaller than this. */
 const FIRST_GET_BYTES = 16 * 1024;
 const PARALLEL_GETS = 32;
 
-/** A retained commit that cannot be read or folded, and what stands against it. */
+/** A retained commit that cannot be read or folded, and the reason. */
 export interface MarkProblem {
 	readonly seq: number;
 	readonly error: SidecarError;
@@ -30,8 +30,8 @@ export interface Marked {
 	readonly keptSeqs: ReadonlySet<number>;
 	readonly named: ReadonlySet<ObjectKey>;
 	/**
-	 * The newest retained commit that cannot be read: nobody knows what it needs, and nothing older
-	 * was looked at.
+	 * The newest retained commit that cannot be read. What it needs is unknown, and nothing older was
+	 * read.
 	 */
 	readonly problem: MarkProblem | undefined;
 }
@@ -65,7 +65,7 @@ export async function markRetained(
 	return { keptSeqs, named, problem: undefined };
 }
 
-/** The objects in which the content lies that a commit writes into its manifest. */
+/** The objects that hold the content named in a commit's manifest. */
 export function objectsNamedBy({ changed }: Pick<DecodedCommit, "changed">): ObjectKey[] {
 	const keys = new Set<ObjectKey>();
 	for (const entry of changed.values()) {
@@ -77,8 +77,8 @@ export function objectsNamedBy({ changed }: Pick<DecodedCommit, "changed">): Obj
 }
 
 /**
- * The commits that commit `seq` is folded onto, and itself. @throws SidecarError STORE_*, and with
- * exit status 5 what keeps it from being restored
+ * Commit `seq` and the commits it is folded onto. @throws SidecarError STORE_*, and with exit
+ * status 5 what prevents its restore
  */
 export async function readChain(
 	store: ObjectStore,

@@ -6,7 +6,7 @@ import { SidecarError } from "../errors.ts";
 import { logKey } from "../log/keys.ts";
 import { resolveAt } from "./resolve-at.ts";
 
-/** When the store "took" commits 2 to 5; commit 1 was swept by retention. */
+/** When the store "received" commits 2 to 5; retention deleted commit 1. */
 const TIMES: Readonly<Record<number, string>> = {
 	2: "2026-11-20T00:00:00.000Z",
 	3: "2026-11-21T10:00:00.000Z",
@@ -19,8 +19,7 @@ let bench: Workbench;
 
 beforeAll(async () => {
 	bench = await workbench();
-	// Only keys and times count: a commit that cannot be decoded must not keep an older one from
-	// being found.
+	// Only keys and times count: a commit that cannot be decoded must not hide an older one.
 	for (const [seq, time] of Object.entries(TIMES)) {
 		await bench.store.putIfAbsent(logKey(Number(seq)), Buffer.from("not a commit"));
 		utimesSync(
@@ -63,7 +62,7 @@ describe("resolveAt", () => {
 		expect(await resolveAt(bench.store, at)).toBe(seq);
 	});
 
-	test("how long ago counts from the store's clock", async () => {
+	test("a relative time counts from the store's clock", async () => {
 		const ago = (time: string) => (Date.now() - Date.parse(time)) / HOUR_MS;
 		const between = ago(TIMES[4] as string) - 1;
 		expect(await resolveAt(bench.store, `${between.toFixed(3)}h`)).toBe(4);
@@ -77,14 +76,14 @@ describe("resolveAt", () => {
 		["999999999999999", "the newest commit is 5"],
 		["2026-11-19", "2026-11-19: the oldest commit is 2, of 2026-11-20T00:00:00.000Z"],
 		["999w", "999w: the oldest commit is 2"],
-	])("%s is not there", async (at, said) => {
+	])("%s is not found", async (at, said) => {
 		expect(await failure(at)).toEqual({
 			code: "COMMIT_NOT_FOUND",
 			message: expect.stringContaining(said),
 		});
 	});
 
-	test("a commit that was swept is past retention", async () => {
+	test("a commit that retention deleted is past retention", async () => {
 		expect(await failure("1")).toEqual({
 			code: "COMMIT_EXPIRED",
 			message: expect.stringContaining("1: nothing that old is left"),
@@ -105,7 +104,7 @@ describe("resolveAt", () => {
 		"2026-11-21T10",
 		"21.11.2026",
 		"1e3",
-	])("%j is nothing --at accepts", async (at) => {
+	])("--at rejects %j", async (at) => {
 		expect(await failure(at)).toEqual({
 			code: "USAGE",
 			message: expect.stringContaining("flag --at accepts"),

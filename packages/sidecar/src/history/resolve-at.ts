@@ -1,10 +1,10 @@
 /**
- * Which commit `--at SEQ|TIME` means.
+ * Resolves `--at SEQ|TIME` to a commit.
  *
- * A time means the newest commit that the store had by then: its LastModified decides, never a
- * writer's clock, which a machine that was frozen or set wrong may have anywhere. What is "ago"
- * counts from the store's clock too. Of what retention swept, single commits may be left because
- * content lies in them: those are passed over for the next older one that is whole.
+ * A time means the newest commit that the store had by then. Its LastModified decides, never a
+ * writer's clock, which may be anywhere on a machine that was frozen or set wrong. "Ago" also
+ * counts from the store's clock. After retention, single expired commits may remain because content
+ * is in them. These are skipped in favour of the next older complete commit.
  */
 
 import { type ListedCommit, listCommits } from "../commit/list-commits.ts";
@@ -20,8 +20,8 @@ import { objectsNamedBy, readChain } from "./reachable.ts";
 const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
 /**
- * S3 tells its time in whole seconds, rounded down: a commit of this second must not lie in the
- * future.
+ * S3 reports its time in whole seconds, rounded down: a commit of this second must not appear to be
+ * in the future.
  */
 const CLOCK_STEP_MS = 999;
 
@@ -119,7 +119,7 @@ async function resolveTime(
 	throw new SidecarError("COMMIT_NOT_FOUND", { value: at, reason });
 }
 
-/** Undefined for a commit that is whole, or damaged, which whoever reads it will say. */
+/** Undefined for a complete commit, or for a damaged one, which the reader will report. */
 async function whyExpired(
 	store: ObjectStore,
 	seq: number,

@@ -1,4 +1,4 @@
-/** Which quarantined files a person means, and what the tree is without them. Pure. */
+/** Selects the quarantined files that a user means, and removes them from a tree. Pure. */
 
 import { quarantinedIn } from "../commit/quarantined.ts";
 import { SidecarError } from "../errors.ts";
@@ -11,25 +11,25 @@ export interface Selection {
 	/** A superseded writer's id or its first digits; default: every writer. */
 	readonly writer?: string | undefined;
 	/**
-	 * By its own path, as typed: a file, a link, or a directory and all below it. Default:
+	 * The original path, as typed: a file, a link, or a directory and all below it. Default:
 	 * everything.
 	 */
 	readonly path?: string | undefined;
 }
 
-/** What one writer quarantined, by the paths it had on its own disk. */
+/** What one writer quarantined, by the original paths on its own disk. */
 export interface Selected {
 	readonly writer: string;
-	/** What was asked for; "" where everything was. */
+	/** The requested path; "" if everything was requested. */
 	readonly path: Path;
 	/**
-	 * The entries there and below, and the directories above them; "" for the writer's workspace
+	 * The entries at that path and below, and the directories above; "" for the writer's workspace
 	 * itself.
 	 */
 	readonly entries: ReadonlyMap<Path, Entry>;
 }
 
-/** @throws SidecarError USAGE (a writer that is not told apart), PATH_NOT_FOUND */
+/** @throws SidecarError USAGE (an ambiguous writer), PATH_NOT_FOUND */
 export function selectQuarantined(tree: Tree, { writer, path }: Selection): readonly Selected[] {
 	const writers = quarantinedIn(tree).map((each) => each.writer);
 	const meant = writers.filter((each) => writer === undefined || each.startsWith(writer));
@@ -54,7 +54,7 @@ export function selectQuarantined(tree: Tree, { writer, path }: Selection): read
 	return picked;
 }
 
-/** @throws SidecarError as `selectQuarantined`; USAGE where several writers quarantine it */
+/** @throws SidecarError as `selectQuarantined`; USAGE if several writers quarantine it */
 export function pickOne(tree: Tree, wanted: Selection & { readonly path: string }): Selected {
 	const [picked, ...others] = selectQuarantined(tree, wanted);
 	if (picked !== undefined && others.length === 0) return picked;
@@ -85,7 +85,7 @@ function pickOf(tree: Tree, writer: string, typed: string | undefined): Selected
 	return { writer, path, entries };
 }
 
-/** Takes files and links out of `.recovered/`, and the directories that hold nothing then. */
+/** Removes files and links from `.recovered/`, and directories that are then empty. */
 export function dropDelta(tree: Tree, picked: readonly Selected[]): Delta {
 	const dropped = new Set<Path>();
 	for (const { writer, entries } of picked) {

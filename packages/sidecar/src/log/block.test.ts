@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { compressBlock, freeBlock, openBlock, openBlockWith } from "./block.ts";
 
-it("says the same of any bytes, whoever decompresses", async () => {
+it("any bytes, damaged or not, open with the same result on either thread", async () => {
 	const decompress = promisify(zstdDecompress);
 	const said = async (open: () => Buffer | Promise<Buffer>) => {
 		try {
@@ -31,7 +31,7 @@ it("says the same of any bytes, whoever decompresses", async () => {
 				for (const { at, xor } of flips)
 					if (bytes.length > 0)
 						bytes[at % bytes.length] = (bytes[at % bytes.length] as number) ^ xor;
-				// Damage that the checksum does not see is what a hostile writer could make.
+				// Damage that the checksum does not see could come from a hostile writer.
 				const claimed = isSeen ? ref : { ...ref, storedBytes: bytes.length, crc32: crc32(bytes) };
 				const first = await said(() => openBlock(claimed, bytes));
 				expect(await said(() => openBlockWith(claimed, bytes, decompress))).toBe(first);
@@ -44,10 +44,10 @@ it("says the same of any bytes, whoever decompresses", async () => {
 	expect(outcomes).toContain("opened");
 });
 
-it("a block's memory is given back only where nothing else lies in it", () => {
+it("the memory of a block is released only if nothing else uses it", () => {
 	for (const size of [1, 100, 3_000, 5_000, 8_192, 8_193, 1024 * 1024]) {
 		const { ref, stored } = compressBlock(Buffer.alloc(size, "text "));
-		// Made before and after: of Node's shared memory, were the block in it.
+		// Made before and after: from Node's shared memory, if the block were in it.
 		const before = Buffer.from("before");
 		const raw = openBlock(ref, stored);
 		const after = Buffer.from("after");

@@ -2,7 +2,7 @@ import { crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { SidecarError } from "../errors.ts";
 import type { BlockRef } from "./types.ts";
 
-/** A block whose bytes are here and whose place is not decided before its object is. */
+/** A block whose bytes are known and whose place is undecided until its object is complete. */
 export interface PendingBlock {
 	/** Shared by every chunk in it; key and offset are set when the object is encoded. */
 	readonly ref: { -readonly [K in keyof BlockRef]: BlockRef[K] };
@@ -11,20 +11,20 @@ export interface PendingBlock {
 
 /**
  * zlib's output buffer: the default of 16 KiB costs 2-4x on large frames, a large one costs 4x on
- * small frames (physics, section 3).
+ * small frames.
  */
 export function zstdChunkSize(rawBytes: number): number {
 	return Math.max(1024, rawBytes + 1024);
 }
 
-/** A block's ref before its bytes and its place are known; chunks may point at it already. */
+/** A block's ref before its bytes and its place are known; chunks may already point at it. */
 export function emptyBlockRef(): PendingBlock["ref"] {
 	return { key: "", offset: 0, storedBytes: 0, rawBytes: 0, codec: 0, crc32: 0 };
 }
 
 /**
- * Fills a ref with what became of its bytes. Keeps the raw bytes where compression does not shrink
- * them: `stored` may be `raw` itself.
+ * Fills a ref from the result of the compression. Keeps the raw bytes if compression does not
+ * shrink them: `stored` may be `raw` itself.
  */
 export function sealBlock(ref: PendingBlock["ref"], raw: Buffer, compressed: Buffer): PendingBlock {
 	const shrinks = compressed.length < raw.length;
@@ -61,7 +61,7 @@ export function openBlock(ref: BlockRef, stored: Buffer): Buffer {
 }
 
 /**
- * As `openBlock`, where somebody else decompresses, such as another thread.
+ * Like `openBlock`, with the decompression done elsewhere, such as on another thread.
  * @param decompress promised zstdDecompress
  */
 export async function openBlockWith(
@@ -82,7 +82,7 @@ const decompression = ({ rawBytes }: BlockRef): Decompression => ({
 	maxOutputLength: rawBytes,
 });
 
-/** @throws SidecarError OBJECT_CORRUPT where the stored bytes are not those that were written */
+/** @throws SidecarError OBJECT_CORRUPT if the stored bytes are not those that were written */
 function isCompressed(ref: BlockRef, stored: Buffer): boolean {
 	if (stored.length !== ref.storedBytes)
 		throw corrupt(ref, `${stored.length} of ${ref.storedBytes} bytes`);
@@ -108,11 +108,11 @@ function corrupt(ref: BlockRef, reason: string, cause?: unknown): SidecarError {
 }
 
 /**
- * Gives the memory of a block's raw bytes back now, not when the collector looks; nobody may use
- * them any more. The next block finds the same pages, which in a VM are dear when new: 93 blocks of
- * 1 MiB take 68 ms instead of 239.
+ * Releases the memory of a block's raw bytes now, not at the next garbage collection; nobody may
+ * use them any more. The next block finds the same pages, and new pages are expensive in a VM: 93
+ * blocks of 1 MiB take 68 ms instead of 239.
  */
 export function freeBlock(raw: Buffer): void {
-	// What is smaller may lie in memory that Node shares out.
+	// Smaller buffers may be in memory that Node shares out.
 	if (raw.length > Buffer.poolSize && raw.buffer instanceof ArrayBuffer) raw.buffer.transfer(0);
 }

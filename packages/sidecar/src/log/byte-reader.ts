@@ -2,7 +2,7 @@ import type { ErrorCode } from "../errors.ts";
 import { SidecarError } from "../errors.ts";
 
 /**
- * Reads what ByteWriter wrote and believes nothing: every length is checked against what is left
+ * Reads what ByteWriter wrote and trusts nothing. Every length is checked against what is left
  * before anything is allocated, and every failure is a SidecarError that names the object.
  */
 export class ByteReader {
@@ -58,7 +58,7 @@ export class ByteReader {
 	}
 
 	/**
-	 * A varint that counts things of at least `minBytes` each: refused when the rest of the buffer
+	 * A varint that counts items of at least `minBytes` each: refused if the rest of the buffer
 	 * cannot hold them.
 	 */
 	count(limit: number, what: string, minBytes = 1): number {

@@ -52,7 +52,7 @@ export class ByteWriter {
 		this.#length += this.#buffer.write(value, this.#length, "hex");
 	}
 
-	/** What was written, as a view that is valid until the next write. */
+	/** The bytes written so far, as a view that is valid until the next write. */
 	view(): Buffer {
 		return this.#buffer.subarray(0, this.#length);
 	}

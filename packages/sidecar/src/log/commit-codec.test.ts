@@ -23,7 +23,7 @@ const codeOf = (work: () => unknown): string => {
 	}
 };
 
-/** A commit object around a manifest made by hand. */
+/** A commit object around a handmade manifest. */
 const commitAround = (manifest: Buffer, seq: number, data = Buffer.alloc(0)): Buffer => {
 	const stored = zstdCompressSync(manifest);
 	const { header } = encodeHeader(
@@ -39,7 +39,7 @@ const plainTree = (tree: ReadonlyMap<string, Entry>) =>
 	[...tree].sort(([a], [b]) => (a < b ? -1 : 1));
 
 describe("commit codec", () => {
-	it("decodes what it encoded, commit after commit, DELTA and FULL, as the writer's own head says", () => {
+	it("decodes what it encoded, commit after commit, DELTA and FULL, into the writer's own head", () => {
 		fc.assert(
 			fc.property(
 				fc.array(anyStep, { minLength: 1, maxLength: 6 }),
@@ -80,7 +80,7 @@ describe("commit codec", () => {
 		);
 	});
 
-	it("says where content lies now when the very same content was stored again", () => {
+	it("reports the new place of content when the same content was stored again", () => {
 		const content = Buffer.alloc(20_000, 7);
 		const rootEntry: Entry = { type: "dir", mode: 0o700, mtimeNs: 0n };
 		let written: Head = EMPTY_HEAD;
@@ -148,7 +148,7 @@ describe("commit codec", () => {
 		}
 	});
 
-	it("answers any manifest, even under a right checksum, with a tree or a typed error", () => {
+	it("answers any manifest, even with a right checksum, with a tree or a typed error", () => {
 		const { entry, blocks } = fileOf(Buffer.alloc(20_000, 7), 12, { mode: 0o600, mtimeNs: 123n });
 		for (const { ref } of blocks) ref.key = logKey(2);
 		const changes = ["", "a", "a/b"].map((path) => ({
@@ -185,7 +185,7 @@ describe("commit codec", () => {
 		);
 	});
 
-	it("refuses paths that escape, come twice or pass through a link", () => {
+	it("refuses paths that escape, repeat or pass through a link", () => {
 		const file: Entry = {
 			type: "file",
 			mode: 0o600,
@@ -292,7 +292,7 @@ describe("commit codec", () => {
 		expect(codeOf(() => decodeCommit(key, bytes, bytes.length))).toBe("FORMAT_UNKNOWN");
 	});
 
-	it("covers all content by the id: another byte of content is another id", () => {
+	it("covers all content with the id: another byte of content gives another id", () => {
 		const idOf = (content: string) => {
 			const { entry, blocks } = fileOf(Buffer.from(content), 12, { mode: 0o600, mtimeNs: 0n });
 			return encodeCommit(
@@ -314,7 +314,7 @@ describe("commit codec", () => {
 });
 
 describe("planReads", () => {
-	it("covers every block once, within its object, joins small gaps and keeps to the range limit", () => {
+	it("covers every block once, within its object, joins small gaps and keeps the range limit", () => {
 		const anyBlock = fc.record({
 			key: fc.constantFrom("packs/a", "packs/b"),
 			slot: fc.nat(200),

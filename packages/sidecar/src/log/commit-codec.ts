@@ -17,7 +17,7 @@ export interface EncodedCommit {
 	readonly id: string;
 }
 
-/** A commit as read: its manifest, and where its inline blocks lie. */
+/** A commit as read: its manifest, and the place of its inline blocks. */
 export interface DecodedCommit extends Manifest {
 	readonly key: ObjectKey;
 	readonly id: string;
@@ -27,10 +27,10 @@ export interface DecodedCommit extends Manifest {
 }
 
 /**
- * Encodes a commit whole and gives its inline blocks their place.
- * @param base the tree a DELTA is folded onto: files whose chunks mostly stand there are written as
+ * Encodes a whole commit and gives its inline blocks their place.
+ * @param base the tree a DELTA is folded onto: files whose chunks are mostly in it are written as
  * patches
- * @param inline blocks that travel in this commit; their refs are set
+ * @param inline blocks that go inside this commit; their refs are set
  * @throws SidecarError WORKSPACE_TOO_LARGE
  */
 export function encodeCommit(
@@ -40,8 +40,8 @@ export function encodeCommit(
 	inline: readonly PendingBlock[],
 ): EncodedCommit {
 	const key = logKey(info.seq);
-	// Manifests count inline offsets from the manifest's end, whose place is only known once it is
-	// compressed.
+	// Manifests count inline offsets from the manifest's end, whose place is only known after its
+	// compression.
 	let inlineBytes = 0;
 	for (const { ref, stored } of inline) {
 		ref.key = key;
@@ -82,7 +82,7 @@ export function neededBytes(key: ObjectKey, start: Buffer, totalBytes: number): 
 
 /**
  * @param start the object's first bytes, at least `neededBytes`
- * @param totalBytes the object's size as the store tells it
+ * @param totalBytes the object's size as reported by the store
  * @throws SidecarError OBJECT_CORRUPT, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE
  */
 export function decodeCommit(key: ObjectKey, start: Buffer, totalBytes: number): DecodedCommit {

@@ -18,8 +18,8 @@ import type { ObjectKey } from "./types.ts";
  *    24  8  seq
  *    32 32  the commit's id: SHA-256 of bytes 0-31 and the stored manifest
  *
- * The manifest holds the SHA-256 of every chunk and the CRC-32 of every block it refers to, so the
- * id covers all of the commit's content, although only header and manifest are hashed: the chain
+ * The manifest holds the SHA-256 of every chunk and the CRC-32 of every block it refers to. So the
+ * id covers all of the commit's content, although only header and manifest are hashed. The chain
  * can be checked from the first bytes of each commit.
  */
 export const COMMIT_HEADER_BYTES = 64;
@@ -53,8 +53,8 @@ export function encodeHeader(
 }
 
 /**
- * @param start the object's first bytes, at least 64 of them where it has so many
- * @param totalBytes the object's size as the store tells it
+ * @param start the object's first bytes: at least 64, or all of a shorter object
+ * @param totalBytes the object's size as reported by the store
  * @throws SidecarError OBJECT_CORRUPT, FORMAT_UNKNOWN, LIMIT_EXCEEDED
  */
 export function decodeHeader(key: ObjectKey, start: Buffer, totalBytes: number): CommitHeader {
@@ -90,8 +90,7 @@ export function decodeHeader(key: ObjectKey, start: Buffer, totalBytes: number):
 }
 
 /**
- * The raw manifest, once its bytes are proven to be those the id promises. @throws SidecarError
- * OBJECT_CORRUPT
+ * The raw manifest, once its bytes are verified against the id. @throws SidecarError OBJECT_CORRUPT
  */
 export function openManifest(key: ObjectKey, header: CommitHeader, start: Buffer): Buffer {
 	const corrupt = (reason: string, cause?: unknown) =>

@@ -5,8 +5,8 @@ import type { ObjectKey } from "./types.ts";
 
 /**
  * The packs that one run of retention found unnamed: the SHA-256 of each, 32 bytes, ascending. The
- * object's key is the SHA-256 of its bytes, so the same finding is the same object, and keeps the
- * time it was first made.
+ * object's key is the SHA-256 of its bytes. So the same finding is the same object, and keeps the
+ * time when it was first made.
  */
 export function encodeCondemned(packs: readonly ObjectKey[]): {
 	readonly key: ObjectKey;

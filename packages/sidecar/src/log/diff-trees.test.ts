@@ -13,7 +13,7 @@ const apply = (tree: Tree, step: Parameters<typeof deltaOf>[1]): Tree => {
 };
 
 describe("diffTrees", () => {
-	it("is exactly what makes one tree of the other, in the order of the paths' bytes", () => {
+	it("lists exactly what turns one tree into the other, in the order of the paths' bytes", () => {
 		fc.assert(
 			fc.property(anyStep, anyStep, (one, two) => {
 				const before = apply(new Map(), one);
@@ -39,7 +39,7 @@ describe("diffTrees", () => {
 		);
 	});
 
-	it("says what about a path differs", () => {
+	it("reports which aspects of a path differ", () => {
 		const block = {
 			key: "packs/x",
 			offset: 0,

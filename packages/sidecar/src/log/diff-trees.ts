@@ -2,7 +2,7 @@ import { compareBytes } from "../path.ts";
 import { sameContent } from "./same-entry.ts";
 import type { Entry, Path, Tree } from "./types.ts";
 
-/** What about an entry can differ. `content` is a file's bytes, or where a link leads. */
+/** The aspects in which entries can differ. `content` is a file's bytes, or a link's target. */
 export type Aspect = "type" | "content" | "mode" | "time";
 
 export type PathDifference =
@@ -17,7 +17,7 @@ export type PathDifference =
 			readonly aspects: readonly Aspect[];
 	  };
 
-/** Every path that differs, by the paths' bytes. */
+/** Every path that differs, ordered by the paths' bytes. */
 export function diffTrees(before: Tree, after: Tree): PathDifference[] {
 	const differences: PathDifference[] = [];
 	for (const [path, entry] of before) {
@@ -49,8 +49,8 @@ function aspectsOf(a: Entry, b: Entry): Aspect[] {
 }
 
 /**
- * Cut into chunks of another size, the same bytes cannot be told from others: a file that became a
- * database, or was one.
+ * Chunks of different sizes cannot be compared. This applies to a file that became a database, or
+ * was one.
  */
 function isSameContent(a: Entry & { type: "file" }, b: Entry & { type: "file" }): boolean {
 	return (a.size === 0 && b.size === 0) || sameContent(a, b);

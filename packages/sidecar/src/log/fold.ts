@@ -18,9 +18,9 @@ export interface Head {
 	readonly id: string;
 	readonly tree: Tree;
 	readonly fence: Fence;
-	/** The owner ended in order and nothing of it came after. */
+	/** The owner ended in an orderly way, and committed nothing after that. */
 	readonly isClosed: boolean;
-	/** The FULL commit the next DELTA is folded onto; 0 for the empty tree. */
+	/** The FULL commit that the next DELTA is folded onto; 0 for the empty tree. */
 	readonly fullSeq: number;
 	/** Inline bytes since that FULL. */
 	readonly segmentInlineBytes: number;
@@ -31,12 +31,12 @@ export interface Head {
 	readonly leftOut: number;
 }
 
-/** A head whose tree belongs to whoever holds it: folding changes it in place. */
+/** A head with exclusive use of its tree: folding changes it in place. */
 export interface OwnedHead extends Head {
 	readonly tree: Map<Path, Entry>;
 }
 
-/** A copy of the head that may be changed. 3 ms for 50,000 entries. */
+/** A copy of the head that may be changed. Takes 3 ms for 50,000 entries. */
 export function ownedHead(head: Head): OwnedHead {
 	return { ...head, tree: new Map(head.tree) };
 }
@@ -54,8 +54,8 @@ export const EMPTY_HEAD: Head = {
 };
 
 /**
- * The oldest commit whose GET a reader of commit `seq` should start with: the place of the last
- * FULL, if its writer was in no hurry.
+ * The oldest commit that a reader of commit `seq` should GET first: the place of the last FULL,
+ * unless its writer was in a hurry.
  */
 export function segmentStart(seq: number): number {
 	return Math.max(1, Math.floor(seq / SEGMENT_COMMITS) * SEGMENT_COMMITS);
@@ -79,9 +79,9 @@ export function foldCommits(from: Head, commits: readonly DecodedCommit[]): Owne
 }
 
 /**
- * As foldCommits, but takes the head's tree over instead of copying it, and leaves the whole-tree
- * check out: for a writer's own commit, which it checked before, so that a flush beside 50,000
- * files costs what it costs beside 10. After a throw the tree is lost.
+ * Like foldCommits, but consumes the head's tree instead of copying it, and omits the whole-tree
+ * check. For a writer's own commit, which it checked before: a flush with 50,000 files then costs
+ * the same as one with 10. After a throw the tree is lost.
  */
 export function foldOnto(from: OwnedHead, commits: readonly DecodedCommit[]): OwnedHead {
 	let head = from;
@@ -91,8 +91,8 @@ export function foldOnto(from: OwnedHead, commits: readonly DecodedCommit[]): Ow
 }
 
 /**
- * The head after a writer's own commit, whose delta it holds: as decoding and folding the commit
- * would give (a test holds it to that), without decoding it. Takes the head's tree over.
+ * The head after a writer's own commit, computed from its delta without decoding it. Equals the
+ * result of decoding and folding the commit (a test ensures that). Consumes the head's tree.
  */
 export function advanceHead(
 	head: OwnedHead,
@@ -154,7 +154,7 @@ function foldDelta(head: OwnedHead, commit: DecodedCommit): OwnedHead {
 	};
 }
 
-/** Only owners write FULL commits, so a FULL tells who owns. */
+/** Only owners write FULL commits, so a FULL shows who owns the tree. */
 function foldFull(head: Head, commit: DecodedCommit): OwnedHead {
 	const { info } = commit;
 	if (head.seq !== 0 && (info.seq !== head.seq + 1 || info.previousId !== head.id)) {

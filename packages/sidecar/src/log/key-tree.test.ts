@@ -15,7 +15,7 @@ const treeOf = (keys: readonly (string | Keyed)[]) => {
 };
 
 describe("keys of objects", () => {
-	it("are paths as they are", () => {
+	it("become paths unchanged", () => {
 		const tree = treeOf([
 			"MEMORY.md",
 			"a/b/c",
@@ -58,13 +58,13 @@ describe("keys of objects", () => {
 		["é".repeat(128), "longer than 255 bytes"],
 		[".openclaw-sidecar/x", "own directory"],
 		["\udcff", "not UTF-8"],
-	])("that cannot be a path are named: %j", (key, reason) => {
+	])("are named if they cannot be a path: %j", (key, reason) => {
 		const tree = treeOf(["good", key]);
 		expect(tree.problems).toEqual([{ key, reason: expect.stringContaining(reason) }]);
 		expect([...tree.files.keys()]).toEqual(["good"]);
 	});
 
-	it("that are a file and a directory are named, in either order", () => {
+	it("are named if they are a file and a directory, in either order", () => {
 		const reason = expect.stringContaining("a file and a directory");
 		expect(treeOf(["a", "a/b"]).problems).toEqual([{ key: "a", reason }]);
 		expect(treeOf(["a/b/c", "a/b"]).problems).toEqual([{ key: "a/b", reason }]);
@@ -72,14 +72,14 @@ describe("keys of objects", () => {
 		expect(treeOf(["a", "ab/c", "a.b"]).problems).toEqual([]);
 	});
 
-	it("that were listed twice, and directories that hold bytes, are named", () => {
+	it("are named if they were listed twice, or are directories that hold bytes", () => {
 		expect(treeOf(["a", "a"]).problems).toEqual([{ key: "a", reason: "it was listed twice" }]);
 		expect(treeOf([{ key: "d/", sizeBytes: 5 }]).problems).toEqual([
 			{ key: "d/", reason: 'it ends in "/" and holds 5 bytes' },
 		]);
 	});
 
-	it("make a tree that can be restored wherever nothing is named", () => {
+	it("make a restorable tree if none is named", () => {
 		const name = fc.oneof(
 			{ weight: 3, arbitrary: fc.constantFrom("a", "b", "c") },
 			fc.constantFrom("", ".", "..", "\0", "é"),
@@ -104,8 +104,8 @@ describe("keys of objects", () => {
 	});
 });
 
-describe("problems for people", () => {
-	it("are some, and how many more", () => {
+describe("problems in one line", () => {
+	it("shows some, and the number of the others", () => {
 		const problems = Array.from({ length: 7 }, (_, index) => ({
 			key: `k${index}\n`,
 			reason: "bad",

@@ -1,7 +1,7 @@
 /**
- * From keys that anybody may have written to the paths of a tree. A key is a path below the place's
- * prefix, byte for byte; a key that ends in `/` stands for a directory. What cannot be one path of
- * one tree is named, every one of it: nothing is mended, nothing guessed.
+ * Turns keys that anybody may have written into the paths of a tree. A key is a path below the
+ * place's prefix, byte for byte; a key that ends in `/` stands for a directory. Every key that
+ * cannot be one path of one tree is named: nothing is repaired or guessed.
  */
 import { printable } from "../errors.ts";
 import { parentOf } from "../path.ts";
@@ -29,7 +29,7 @@ export class KeyTree<T extends Keyed> {
 	readonly problems: KeyProblem[] = [];
 	bytes = 0;
 
-	/** More than a tree may hold: adding further ones is of no use. */
+	/** More than a tree may hold: adding more has no effect. */
 	get isTooLarge(): boolean {
 		return this.files.size + this.directories.size >= MAX_ENTRIES;
 	}
@@ -54,8 +54,8 @@ export class KeyTree<T extends Keyed> {
 	}
 
 	/**
-	 * Call after the last `add`: a key may be a file and a directory only once the whole listing is
-	 * known.
+	 * Call it after the last `add`. Only the whole listing shows whether a key is both a file and a
+	 * directory.
 	 */
 	finish(): void {
 		for (const path of this.files.keys()) {
@@ -80,7 +80,7 @@ export class KeyTree<T extends Keyed> {
 	}
 }
 
-/** Up to `limit` problems as one line for people. */
+/** Up to `limit` problems as one readable line. */
 export function shownProblems(problems: readonly KeyProblem[], limit = 5): string {
 	const shown = problems
 		.slice(0, limit)

@@ -1,6 +1,6 @@
 /**
- * The format's stated limits. A writer refuses to exceed them (WORKSPACE_TOO_LARGE), a reader
- * refuses what does (LIMIT_EXCEEDED).
+ * The format's stated limits. A writer refuses to exceed them (WORKSPACE_TOO_LARGE). A reader
+ * refuses objects that do (LIMIT_EXCEEDED).
  */
 
 const KiB = 1024;
@@ -14,18 +14,18 @@ export const MAX_PATH_BYTES = 4096;
 export const MAX_NAME_BYTES = 255;
 export const MAX_LINK_BYTES = 4095;
 
-/** Manifest before compression: 250,000 entries with 4,000,000 chunks stay below it. */
+/** Manifest before compression: 250,000 entries with 4,000,000 chunks fit. */
 export const MAX_MANIFEST_BYTES = 256 * MiB;
 /**
- * Raw bytes of one block. 1 MiB frames decompress at the best rate measured (physics: frames of 1
- * MB) and bound a reader's memory.
+ * Raw bytes of one block. Frames of 1 MiB decompress at the best measured rate and bound a reader's
+ * memory.
  */
 export const MAX_BLOCK_BYTES = MiB;
-/** zstd's worst case adds 0.4 %; anything above this was not made by us. */
+/** zstd's worst case adds 0.4 %; a larger block is not ours. */
 export const MAX_STORED_BLOCK_BYTES = MAX_BLOCK_BYTES + 64 * KiB;
-/** A pack never exceeds this, so that two or three in flight stay below 64 MiB of memory. */
+/** The maximum size of a pack, so that two or three in flight stay below 64 MiB of memory. */
 export const MAX_PACK_BYTES = 16 * MiB;
-/** Records up to this much travel inside the commit: one request for an ordinary flush. */
+/** Records up to this size go inside the commit: one request for an ordinary flush. */
 export const MAX_INLINE_BYTES = 4 * MiB;
 /**
  * Beyond this much inline data since the last FULL, content goes to packs, so that a restore reads
@@ -39,8 +39,8 @@ export const MAX_COMMIT_BYTES = MAX_MANIFEST_BYTES + MAX_INLINE_BYTES + MAX_STOR
 export const SEGMENT_COMMITS = 64;
 
 /**
- * log2 of the chunk size of ordinary files and of SQLite databases (physics: 1 % random page writes
- * amplify 4-fold at 16 KiB, 15-fold at 64 KiB).
+ * log2 of the chunk size of ordinary files and of SQLite databases. Random writes of 1 % of the
+ * pages amplify 4-fold at 16 KiB, 15-fold at 64 KiB.
  */
 export const FILE_CHUNK_BITS = 20;
 export const SQLITE_CHUNK_BITS = 14;
@@ -50,6 +50,6 @@ export const MAX_SEQ = 2 ** 48 - 2;
 
 /**
  * Either side of 1970, about 35,000 years: far beyond what most file systems keep, far within what
- * a time call takes.
+ * a time call accepts.
  */
 export const MAX_TIME_SECONDS = 2n ** 40n;

@@ -35,7 +35,7 @@ import type {
 } from "./types.ts";
 
 /**
- * A file of which only the changed chunks are written; the rest stands in the tree the commit is
+ * A file of which only the changed chunks are written; the rest is in the tree that the commit is
  * folded onto.
  */
 export interface FilePatch extends Omit<FileEntry, "type" | "chunks"> {
@@ -167,7 +167,7 @@ function readChunks(reader: ByteReader, blocks: readonly BlockRef[]): ChunkRef[]
 
 /** Strictly ascending by bytes, so that no path comes twice. */
 function readPaths(reader: ByteReader, key: ObjectKey, take: (path: Path) => void): void {
-	// The path before, into which each next one is written.
+	// The previous path; each next path is written into the same buffer.
 	const bytes = Buffer.allocUnsafe(MAX_PATH_BYTES);
 	let length: number | undefined;
 	for (let left = reader.count(MAX_ENTRIES, "entries", 2); left > 0; left--) {

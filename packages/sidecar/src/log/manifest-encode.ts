@@ -10,7 +10,7 @@ export interface Change {
 	/** The path's bytes. */
 	readonly bytes: Buffer;
 	readonly entry: Entry;
-	/** What stands at the path in the tree the commit is folded onto. */
+	/** The entry at this path in the tree that the commit is folded onto. */
 	readonly base: Entry | undefined;
 }
 
@@ -59,9 +59,7 @@ class Tables {
 	readonly #objects = new Map<ObjectKey, number>();
 	readonly #blocks = new Map<BlockRef, number>();
 	readonly #chunks = new Map<ChunkRef, number>();
-	/**
-	 * The same chunk met through another ChunkRef object, or the same block through another BlockRef.
-	 */
+	/** The same chunk or block, reached through a different ChunkRef or BlockRef object. */
 	readonly #chunkByName = new Map<string, number>();
 	readonly #blockByName = new Map<string, number>();
 
@@ -128,7 +126,7 @@ class Tables {
 	}
 }
 
-/** Sorted paths, each as (bytes shared with the one before, bytes of its own). */
+/** Sorted paths, each as (bytes shared with the previous one, its own bytes). */
 function writePaths(
 	out: ByteWriter,
 	sorted: readonly Buffer[],
@@ -192,8 +190,8 @@ function writeFile(
 }
 
 /**
- * The indexes at which the entry differs from the base in content or in where it lies: what is left
- * out is exactly what the base says.
+ * The indexes at which the entry differs from the base in content or place. The omitted chunks
+ * equal the base exactly.
  */
 function changedChunks(entry: FileEntry, base: FileEntry): number[] {
 	const changed: number[] = [];

@@ -1,6 +1,6 @@
 import type { CommitFlags } from "./types.ts";
 
-/** The numbers a manifest uses for words. */
+/** The numbers that stand for words in a manifest. */
 export const KIND = { delta: 0, full: 1 } as const;
 export const OBJECT = { own: 0, commit: 1, pack: 2 } as const;
 export const ENTRY = { dir: 0, file: 1, patch: 2, link: 3 } as const;

@@ -4,7 +4,7 @@ import { attributesOf, parseAttributes } from "./object-attributes.ts";
 import type { Entry } from "./types.ts";
 
 describe("attributes of an object", () => {
-	it("are those of the entry again", () => {
+	it("restore those of the entry", () => {
 		const entry = fc.record({
 			type: fc.constantFrom("file" as const, "dir" as const, "link" as const),
 			mode: fc.nat(0o1777),
@@ -30,7 +30,7 @@ describe("attributes of an object", () => {
 		);
 	});
 
-	it("are written as rclone writes them", () => {
+	it("are written in the form of rclone", () => {
 		const file: Entry = {
 			type: "file",
 			mode: 0o640,
@@ -58,7 +58,7 @@ describe("attributes of an object", () => {
 		[{ mode: "20644", mtime: "." }],
 		[{ mode: "140644", mtime: "99999999999999" }],
 		[{ mode: "0", mtime: "1234567890123" }],
-	])("of another form count as not given: %j", (metadata) => {
+	])("count as not given in another form: %j", (metadata) => {
 		expect(parseAttributes(metadata)).toEqual({
 			type: undefined,
 			mode: undefined,

@@ -1,13 +1,14 @@
 /**
- * What an object cannot say by its key and its bytes, as two entries of its metadata:
+ * The attributes of an object that neither its key nor its bytes show, as two entries of its
+ * metadata:
  *
- * - `mode`: type and permissions as stat(2) has them, in octal: `100644` a file, `40755` a
- *   directory, `120777` a link;
+ * - `mode`: type and permissions as in stat(2), in octal: `100644` a file, `40755` a directory,
+ *   `120777` a link;
  * - `mtime`: seconds since 1970 with up to nine decimals, negative before.
  *
- * They are those of rclone (`--metadata`), so that it keeps them, too. A directory is an object
- * without bytes whose key ends in `/`, a link one whose bytes are its target. What is missing or
- * not of this form counts as not given.
+ * They are those of rclone (`--metadata`), so that rclone keeps them, too. A directory is an object
+ * without bytes whose key ends in `/`. A link is an object whose bytes are its target. A missing
+ * value or one of another form counts as not given.
  */
 import { MAX_TIME_SECONDS } from "./limits.ts";
 import type { Entry } from "./types.ts";

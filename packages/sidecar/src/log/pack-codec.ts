@@ -6,13 +6,14 @@ import { packKey, sha256OfPackKey } from "./keys.ts";
 import type { ObjectKey } from "./types.ts";
 
 /**
- * A pack: 28 bytes of header, then blocks back to back. Where each block lies is written in
- * manifests only.
+ * A pack: 28 bytes of header, then blocks back to back. Only manifests record the place of each
+ * block.
  *
  *     0  4  magic "OCSP"
  *     4  2  format version, 1
  *     6  2  zero
- *     8 16  nonce from the kernel's RNG: the same content put twice makes two objects, so that a sweep of the one cannot take the other
+ *     8 16  nonce from the kernel's RNG: the same content put twice makes two objects, so that
+ *           deleting one cannot delete the other
  *    24  4  CRC-32 of bytes 0-23
  */
 export const PACK_HEADER_BYTES = 28;
@@ -20,7 +21,7 @@ const MAGIC = Buffer.from("OCSP", "latin1");
 const VERSION = 1;
 
 /**
- * Puts blocks into one pack, in a buffer that the caller lends and may use again once the pack is
+ * Puts blocks into one pack, in a buffer that the caller lends and may reuse once the pack is
  * stored.
  */
 export class PackWriter {
@@ -38,7 +39,7 @@ export class PackWriter {
 		buffer.writeUInt32LE(crc32(buffer.subarray(0, 24)), 24);
 	}
 
-	/** Copies the block in; false where it does not fit. */
+	/** Copies the block in; false if it does not fit. */
 	add({ ref, stored }: PendingBlock): boolean {
 		if (this.#length + stored.length > this.#buffer.length) return false;
 		ref.offset = this.#length;
@@ -48,7 +49,7 @@ export class PackWriter {
 		return true;
 	}
 
-	/** Names the pack and tells every block. */
+	/** Names the pack and sets the place of every block. */
 	finish(): { readonly key: ObjectKey; readonly bytes: Buffer } {
 		const bytes = this.#buffer.subarray(0, this.#length);
 		const key = packKey(createHash("sha256").update(bytes).digest("hex"));
@@ -70,7 +71,9 @@ export function checkPackHeader(key: ObjectKey, start: Buffer): void {
 	if (start.readUInt16LE(6) !== 0) throw corrupt("reserved bytes are set");
 }
 
-/** Every byte of a pack against its name. @throws SidecarError OBJECT_CORRUPT, FORMAT_UNKNOWN */
+/**
+ * Checks every byte of a pack against its name. @throws SidecarError OBJECT_CORRUPT, FORMAT_UNKNOWN
+ */
 export function checkWholePack(key: ObjectKey, bytes: Buffer): void {
 	checkPackHeader(key, bytes);
 	if (createHash("sha256").update(bytes).digest("hex") !== sha256OfPackKey(key)) {

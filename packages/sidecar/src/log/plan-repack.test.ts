@@ -8,9 +8,7 @@ const FULL = 1000;
 const KiB = 1024;
 
 let chunks = 0;
-/**
- * A file of one chunk, in a block of its own, all of which it needs where no length says otherwise.
- */
+/** A file of one chunk in its own block. It needs the whole block unless a length is given. */
 function file(
 	key: ObjectKey,
 	{ rawBytes = 4 * KiB, storedBytes = 4 * KiB, length = 0, sha256 = `${chunks++}` } = {},
@@ -36,7 +34,7 @@ const inCommits = (count: number, from = 1) =>
 const NO_PACKS: ReadonlyMap<ObjectKey, number> = new Map();
 
 describe("planRepack", () => {
-	it("empties commits older than the newest FULL, all of them, once there are 64", () => {
+	it("empties all commits older than the newest FULL once there are 64", () => {
 		const plan = (tree: Tree) => planRepack({ tree, fullSeq: FULL }, NO_PACKS);
 		expect(plan(treeOf(...inCommits(63)))).toEqual(new Set());
 		expect(plan(treeOf(...inCommits(64)))).toEqual(
@@ -45,7 +43,7 @@ describe("planRepack", () => {
 		expect(plan(treeOf(...inCommits(200, FULL)))).toEqual(new Set());
 	});
 
-	it("empties packs of which less than half is needed, and none whose size nobody knows", () => {
+	it("empties packs of which less than half is needed, and none of unknown size", () => {
 		const [half, less, unknown] = [
 			packKey("aa".repeat(32)),
 			packKey("bb".repeat(32)),
@@ -57,7 +55,7 @@ describe("planRepack", () => {
 		expect(packsOf({ tree })).toEqual(new Set([half, less, unknown]));
 	});
 
-	it("counts the needed part of a block, and content that several files share once", () => {
+	it("counts the needed part of a block, and counts content shared by several files once", () => {
 		const key = packKey("aa".repeat(32));
 		const part = file(key, {
 			rawBytes: 1024 * KiB,
@@ -72,7 +70,7 @@ describe("planRepack", () => {
 		expect(plan(16 * KiB + 1)).toBe(1);
 	});
 
-	it("takes 64 MiB at most, but never nothing, and comes to an end when it is done again and again", () => {
+	it("takes 64 MiB at most, but never nothing, and comes to an end when repeated", () => {
 		const anyUse = fc.record({
 			rawBytes: fc.integer({ min: 1, max: MAX_REPACK_BYTES * 2 }),
 			isDead: fc.boolean(),

@@ -1,10 +1,10 @@
 /**
- * Which objects the newest tree should move its content out of, so that a restore makes few
- * requests and retention can let go of what is mostly dead. Pure.
+ * Plans which objects the newest tree should move its content out of. A restore then makes few
+ * requests, and retention can delete what is mostly dead. Pure.
  *
- * Two kinds: old commits that still hold records the tree needs, once there are many of them (a
- * restore makes a request for each), and packs of which the tree needs less than half. Does NOT
- * save anything at once: older commits name those objects until retention ends.
+ * There are two kinds. Old commits that still hold records the tree needs, once there are many of
+ * them: a restore makes a request for each. And packs of which the tree needs less than half. Does
+ * NOT save anything at once: older commits name those objects until retention ends.
  */
 import type { Head } from "./fold.ts";
 import { seqOfKey } from "./keys.ts";
@@ -12,32 +12,31 @@ import { SEGMENT_COMMITS } from "./limits.ts";
 import type { ObjectKey, Tree } from "./types.ts";
 
 /**
- * A restore reads up to so many commits since the newest FULL anyway: as many older ones double its
- * requests.
+ * A restore reads up to this many commits since the newest FULL anyway: as many older ones double
+ * its requests.
  */
 const MANY_COMMITS = SEGMENT_COMMITS;
 
-/** Read and stored again for one commit: 2 s at 85 MB/s each way. */
+/** The amount read and stored again for one commit: 2 s at 85 MB/s each way. */
 export const MAX_REPACK_BYTES = 64 * 1024 * 1024;
 
 interface Use {
 	readonly key: ObjectKey;
-	/** Content the tree needs, by SHA-256. */
+	/** Content that the tree needs, by SHA-256. */
 	readonly chunks: Set<string>;
 	rawBytes: number;
 	/** Their share of the object's bytes. */
 	storedBytes: number;
 }
 
-/** The packs that the tree refers to: whoever plans needs their sizes. */
+/** The packs that the tree refers to: the planner needs their sizes. */
 export function packsOf({ tree }: Pick<Head, "tree">): Set<ObjectKey> {
 	return new Set(usesOf(tree).flatMap(({ key }) => (seqOfKey(key) === undefined ? [key] : [])));
 }
 
 /**
- * @param packSizes bytes of each pack, as the store lists them; a pack it does not list is left
- * alone
- * @returns keys of objects with `MAX_REPACK_BYTES` of content in all, or one that has more: the
+ * @param packSizes bytes of each pack, as listed by the store; a pack it does not list is not moved
+ * @returns keys of objects with `MAX_REPACK_BYTES` of content in total, or one that has more: the
  * rest is for the next time
  */
 export function planRepack(

@@ -46,7 +46,7 @@ const anyPolicy: fc.Arbitrary<RetentionPolicy> = fc.record({
 	keepDailyMs: fc.integer({ min: 0, max: 60 * DAY_MS }),
 });
 
-/** Whose state the workspace had then. */
+/** The commit whose state the workspace had then. */
 const headAt = (log: readonly StoredCommit[], timeMs: number) =>
 	log.find((commit) => commit.timeMs <= timeMs)?.seq;
 
@@ -66,7 +66,7 @@ describe("retainedSeqs", () => {
 		);
 	});
 
-	it("keeps every commit of the last days, then one a day, by default of 7 and of 30 days", () => {
+	it("keeps every commit of the last days, then one a day, by default for 7 and for 30 days", () => {
 		const log = [
 			at(9, 6.9),
 			at(8, 6.95),
@@ -83,7 +83,7 @@ describe("retainedSeqs", () => {
 		expect(retainedSeqs(log, DEFAULT_RETENTION, NOW_MS)).toEqual([9, 8, 7, 5, 3]);
 	});
 
-	it("keeps the state of every moment the policy names, and every commit made since", () => {
+	it("keeps the state of every moment that the policy names, and every commit made since", () => {
 		fc.assert(
 			fc.property(
 				anyLog,
@@ -124,7 +124,7 @@ describe("retainedSeqs", () => {
 		);
 	});
 
-	it("never brings back what expired, when time goes on, the log grows and expired commits are gone", () => {
+	it("never brings back what expired when time passes, the log grows and expired commits are gone", () => {
 		fc.assert(
 			fc.property(
 				anyLog,
@@ -142,7 +142,7 @@ describe("retainedSeqs", () => {
 		);
 	});
 
-	it("does not take a commit in a swept slot for anybody's state, nor what is older for younger because of it", () => {
+	it("takes no state from a commit in a deleted slot, and does not make older commits younger because of it", () => {
 		const log = [at(90, 20), at(41, 0.1), at(40, 40.3), at(39, 40.6)];
 		expect(retainedSeqs(log, DEFAULT_RETENTION, NOW_MS)).toEqual([90, 40]);
 		expect(retainedSeqs(log, { keepAllMs: DAY_MS, keepDailyMs: 15 * DAY_MS }, NOW_MS)).toEqual([
@@ -168,7 +168,7 @@ describe("planSweep", () => {
 		timeMs: NOW_MS - daysAgo * DAY_MS,
 	});
 
-	it("takes nothing that is kept, named, younger than a day (a pack: than the newest commit by less), or stored before a commit nobody can read", () => {
+	it("takes nothing that is kept, named, younger than a day (a pack: than the newest commit by less), or stored before an unreadable commit", () => {
 		const anyObject = fc.record({
 			seq: fc.integer({ min: 1, max: 300 }),
 			timeMs: fc.integer({ min: NOW_MS - 3 * DAY_MS, max: NOW_MS + DAY_MS }),
@@ -228,14 +228,14 @@ describe("planSweep", () => {
 		);
 	});
 
-	it("deletes a FULL commit after those that are folded onto it, and before what is older", () => {
+	it("deletes a FULL commit after those that are folded onto it, and before older commits", () => {
 		const commits = [130, 129, 128, 127, 66, 65, 64, 63, 2, 1].map((seq) => at(seq, 50));
 		expect(
 			planSweep({ ...empty, commits }).commitWaves.map((wave) => wave.map(({ seq }) => seq)),
 		).toEqual([[130, 129], [128], [127, 66, 65], [64], [63, 2, 1]]);
 	});
 
-	it("condemns an unnamed pack first, and deletes it only once that is a day ago", () => {
+	it("condemns an unnamed pack first, and deletes it only a day after that", () => {
 		const packs = [pack("a", 9), pack("b", 9), pack("c", 9), pack("d", 0.5)];
 		const [a, b, c] = packs as [(typeof packs)[0], (typeof packs)[0], (typeof packs)[0]];
 		const commits = [at(2, 0.5)];

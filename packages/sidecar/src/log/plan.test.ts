@@ -29,7 +29,7 @@ describe("planReads", () => {
 		}
 	});
 
-	it("joins over small gaps, within one object only, and brings an object's header along", () => {
+	it("joins over small gaps, within one object only, and includes an object's header", () => {
 		const reads = planReads([
 			blockAt(5, 10),
 			blockAt(60_000, 10),

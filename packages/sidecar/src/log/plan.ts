@@ -1,16 +1,16 @@
 import type { BlockRef, ObjectKey } from "./types.ts";
 
 /**
- * Gaps up to this are read and thrown away: a request costs more than 64 KiB of transfer (20 ms at
- * 85 MB/s are 1.7 MB).
+ * Gaps up to this size are read and discarded: a request costs more than a transfer of 64 KiB (20
+ * ms at 85 MB/s are 1.7 MB).
  */
 export const MAX_GAP_BYTES = 64 * 1024;
 /**
- * S3 serves ranges of 8-16 MB best; half of that costs little with six of them under way, and keeps
+ * S3 serves ranges of 8-16 MB best. Half of that costs little with six of them in flight, and keeps
  * memory flat.
  */
 export const MAX_RANGE_BYTES = 4 * 1024 * 1024;
-/** The first reads are short: there is something to write 40 ms earlier. */
+/** The first reads are short: the first write can begin 40 ms earlier. */
 const FIRST_READS = 6;
 const FIRST_RANGE_BYTES = 1024 * 1024;
 
@@ -25,7 +25,7 @@ export interface RangedRead {
 
 /**
  * Covers blocks with few ranged reads: by object and offset, gaps to 64 KiB joined, split at 4 MiB,
- * the first few at 1 MiB. Blocks that start near an object's start bring its header along.
+ * the first few at 1 MiB. Reads of blocks near an object's start include its header.
  */
 export function planReads(blocks: Iterable<BlockRef>): RangedRead[] {
 	const byPlace = new Map<string, BlockRef>();

@@ -1,14 +1,14 @@
 /**
- * Names restores. What a restore moved out of a workspace and the log did not have is quarantined
- * below `.recovered/{restore id}`, beside what superseded writers left there.
+ * Names restores. A restore's moved files that the log did not have are quarantined below
+ * `.recovered/{restore id}`, next to what superseded writers left there.
  *
- * 32 lower-case hex digits, as a writer's id: eight zeros, 12 digits of the time in ms since the
- * epoch, 12 random digits. No writer's id begins with eight zeros, so the two are told apart.
+ * 32 lower-case hex digits, like a writer's id: eight zeros, 12 digits of the time in ms since the
+ * epoch, 12 random digits. No writer's id begins with eight zeros, which distinguishes the two.
  */
 const PREFIX = "00000000";
 const TIME_DIGITS = 12;
 
-/** Random bytes that a restore id takes. */
+/** The number of random bytes in a restore id. */
 export const RESTORE_ID_RANDOM_BYTES = 6;
 
 /**
@@ -23,7 +23,7 @@ export function isRestoreId(id: string): boolean {
 	return isReservedId(id) && id !== RAW_ID;
 }
 
-/** May no writer have this id? */
+/** Whether the id is reserved, so that no writer may have it. */
 export function isReservedId(id: string): boolean {
 	return id.startsWith(PREFIX);
 }

@@ -3,8 +3,8 @@ import { MAX_NAME_BYTES, MAX_PATH_BYTES } from "./limits.ts";
 import type { Delta, Path, Tree } from "./types.ts";
 
 /**
- * The one directory of a workspace that is the sidecar's own; never captured, never accepted from a
- * log.
+ * The only directory of a workspace that belongs to the sidecar; never captured, never accepted
+ * from a log.
  */
 export const RESERVED_DIRECTORY = ".openclaw-sidecar";
 
@@ -12,15 +12,15 @@ export const RESERVED_DIRECTORY = ".openclaw-sidecar";
 export const RECOVERED_DIRECTORY = ".recovered";
 
 /**
- * Nearly every path: ASCII, no name that begins with a dot, and too short as a whole for a name to
- * be too long.
+ * Matches nearly every path: ASCII, no name that begins with a dot, and too short as a whole for a
+ * name to be too long.
  */
 const SAFE = /^(?=.{1,255}$)[ --0-~][ -.0-~]*(?:\/[ --0-~][ -.0-~]*)*$/;
 
 /**
- * Why a path must not be written below a workspace, undefined when it may. Escapes (absolute, `..`,
- * NUL), names no file system takes, and the sidecar's own directory. That no parent is a link
- * follows from `unrestorable`.
+ * Why a path must not be written below a workspace; undefined if it may. Refuses escapes (absolute,
+ * `..`, NUL), names that no file system accepts, and the sidecar's own directory. `unrestorable`
+ * ensures that no parent is a link.
  */
 export function unsafePath(path: Path): string | undefined {
 	if (path === "" || SAFE.test(path)) return undefined;
@@ -41,8 +41,8 @@ export function unsafePath(path: Path): string | undefined {
 }
 
 /**
- * Headline rule before every commit and after every fold: every parent of an entry is a directory
- * of the same tree. Gives the first offender.
+ * The main rule before every commit and after every fold: every parent of an entry is a directory
+ * of the same tree. Returns the first offender.
  */
 export function unrestorable(
 	tree: Tree,
@@ -63,8 +63,8 @@ export function isRestorable(tree: Tree): boolean {
 }
 
 /**
- * Would `tree` with `delta` applied be restorable, given that `tree` is? Looks at what changes
- * only; the whole tree is walked only when a directory goes or becomes something else. Gives the
+ * Whether `tree` with `delta` applied is restorable, given that `tree` is. Checks only what
+ * changes; it walks the whole tree only if a directory disappears or changes its type. Returns the
  * first offender.
  */
 export function unrestorableAfter(
@@ -92,7 +92,7 @@ export function unrestorableAfter(
 	return undefined;
 }
 
-/** Where a writer quarantines. */
+/** The directory in which a writer quarantines. */
 export function quarantineHome(writer: string): Path {
 	return `${RECOVERED_DIRECTORY}/${writer}`;
 }
@@ -106,8 +106,8 @@ export function isQuarantined(path: Path, writer: string): boolean {
 const SET_ASIDE = /^\.recovered\/([0-9a-f]{32})(?:\/|$)/;
 
 /**
- * Who set this path aside; undefined where it is an ordinary path. Only names that a writer may
- * have are taken for one.
+ * The writer that quarantined this path; undefined for an ordinary path. Only names that a writer
+ * may have count.
  */
 export function quarantineWriter(path: Path): string | undefined {
 	return path.startsWith(`${RECOVERED_DIRECTORY}/`) ? SET_ASIDE.exec(path)?.[1] : undefined;

@@ -1,6 +1,6 @@
 import type { ChunkRef, Entry, FileEntry } from "./types.ts";
 
-/** Same in all but the time. Content is compared by SHA-256. */
+/** Whether both are equal in all but the time. Content is compared by SHA-256. */
 export function sameEntry(a: Entry, b: Entry): boolean {
 	if (a === b) return true;
 	if (a.type === "dir") return b.type === "dir" && a.mode === b.mode;
@@ -18,7 +18,7 @@ export function sameContent(a: FileEntry, b: FileEntry): boolean {
 	);
 }
 
-/** Do both lie in the same bytes of the same object? */
+/** Whether both refer to the same bytes of the same object. */
 export function samePlace(a: ChunkRef, b: ChunkRef): boolean {
 	return (
 		a === b ||

@@ -21,11 +21,11 @@ export interface BlockRef {
 	readonly rawBytes: number;
 	/** 0 stored as is, 1 one zstd frame. */
 	readonly codec: 0 | 1;
-	/** CRC-32 of the stored bytes: catches what the decompressor would overlook. */
+	/** CRC-32 of the stored bytes: detects what the decompressor would overlook. */
 	readonly crc32: number;
 }
 
-/** Where one chunk of content lies. Addressed by the SHA-256 of its raw bytes. */
+/** The place of one chunk of content. Addressed by the SHA-256 of its raw bytes. */
 export interface ChunkRef {
 	/** 64 lower-case hex digits. */
 	readonly sha256: string;
@@ -60,7 +60,7 @@ export interface LinkEntry {
 	readonly type: "link";
 	readonly mtimeNs: bigint;
 	/**
-	 * As the link holds it; same byte rule as Path. May dangle, may point anywhere: it is never
+	 * The target in the link; same byte rule as Path. May dangle, may point anywhere: it is never
 	 * followed.
 	 */
 	readonly target: string;
@@ -70,7 +70,7 @@ export type Entry = FileEntry | DirEntry | LinkEntry;
 export type Tree = ReadonlyMap<Path, Entry>;
 
 /**
- * What one commit changes. `changed` holds whole entries; the codec shortens files whose base it
+ * The changes of one commit. `changed` holds whole entries; the codec shortens files whose base it
  * knows.
  */
 export interface Delta {
@@ -79,9 +79,9 @@ export interface Delta {
 }
 
 export interface CommitFlags {
-	/** The writer takes the tree over with this commit. */
+	/** The writer takes over the tree with this commit. */
 	readonly fence?: boolean;
-	/** The writer ended in order: nothing more comes from it. */
+	/** The writer ended in an orderly way: it commits nothing more. */
 	readonly closed?: boolean;
 	/** Written by a superseded writer: only below `.recovered/`. */
 	readonly recovered?: boolean;
@@ -89,7 +89,7 @@ export interface CommitFlags {
 	readonly alarm?: boolean;
 }
 
-/** What every commit says about itself. */
+/** The description of a commit that every commit contains. */
 export interface CommitInfo {
 	readonly seq: number;
 	readonly kind: "full" | "delta";
@@ -99,7 +99,7 @@ export interface CommitInfo {
 	/** The fence the writer holds: the seq of its own commit flagged `fence`. */
 	readonly fenceSeq: number;
 	/**
-	 * The FULL commit this one is folded onto; its own seq where it is FULL; 0 for the empty tree.
+	 * The FULL commit that this one is folded onto; its own seq if it is FULL; 0 for the empty tree.
 	 */
 	readonly fullSeq: number;
 	/** The id (hex) of commit seq - 1; 64 zeros for seq 1. */

@@ -27,11 +27,11 @@ interface Place {
 	readonly session: Session;
 	/** Writes files (null: removes) and commits them. */
 	commit(files: Readonly<Record<string, string | Buffer | null>>): Promise<void>;
-	/** A machine that has nothing yet gets what the first one has; gives the number of GETs. */
+	/** Restores the first machine's state to a new machine; returns the number of GETs. */
 	restoreElsewhere(): Promise<number>;
-	/** Every object and every checksum. */
+	/** Checks every object and every checksum. */
 	expectSound(): Promise<void>;
-	/** Objects in which the newest tree's content lies. */
+	/** Objects that hold the newest tree's content. */
 	named(): Promise<string[]>;
 }
 
@@ -89,7 +89,7 @@ async function manyCommits(): Promise<Place> {
 	return at;
 }
 
-/** 9 MiB in packs, of which a third is needed: nothing between its files makes one block. */
+/** 9 MiB in packs, of which a third is needed. No block spans two files. */
 async function deadPacks(): Promise<Place> {
 	const at = await place();
 	for (const name of ["a", "b", "c"])
@@ -103,10 +103,10 @@ async function deadPacks(): Promise<Place> {
 }
 
 describe("repack", () => {
-	it("brings the records of many old commits together: the same tree, and a restore makes fewer requests", async () => {
+	it("gathers the records of many old commits: the tree stays the same, and a restore makes fewer requests", async () => {
 		const at = await manyCommits();
 		expect(at.session.isRepackDue).toBe(true);
-		// Sixty-three of them lie before the FULL commit: not yet many.
+		// Sixty-three of them are before the FULL commit: not yet many.
 		expect(await at.session.repack()).toEqual({ kind: "nothing" });
 		expect(at.session.isRepackDue).toBe(false);
 		for (let index = 70; index < 140; index++)
@@ -120,19 +120,19 @@ describe("repack", () => {
 		expect(before - after).toBeGreaterThan(100);
 		expect(readDisk(at.bench.workspace("a"))).toEqual(disk);
 		expect(await at.session.repack()).toEqual({ kind: "nothing" });
-		// The disk is what the log says: nothing is captured anew.
+		// The disk equals the log: nothing is captured again.
 		expect(await at.session.flush({ sweep: true })).toMatchObject({ kind: "nothing" });
 		await at.expectSound();
 	});
 
-	it("empties packs that are mostly dead; once history ends retention removes them", async () => {
+	it("empties packs that are mostly dead, and retention removes them once history ends", async () => {
 		const at = await deadPacks();
 		const packs = (await at.named()).filter((key) => seqOfKey(key) === undefined);
 		expect(await at.session.repack()).toMatchObject({ kind: "committed" });
 		const left = await at.named();
 		expect(left.filter((key) => packs.includes(key)).length).toBeLessThan(packs.length);
 		await at.restoreElsewhere();
-		// The commits that name the old places are needed until the next FULL one.
+		// The commits that name the old places are needed until the next FULL commit.
 		while (at.session.head.seq < 64) await at.commit({ turn: String(at.session.head.seq) });
 		for (let day = 0; day < 4; day++) {
 			at.store.sleepDays(20);
@@ -150,14 +150,14 @@ describe("repack", () => {
 	});
 
 	// @id damaged-bytes-not-repacked
-	it("never gives damaged bytes a new checksum, and commits nothing then", async () => {
+	it("never gives damaged bytes a new checksum, and then commits nothing", async () => {
 		const at = await deadPacks();
 		const { seq } = at.session.head;
 		const { head } = await readLog(at.store);
 		const kept = head.tree.get("keep-a");
 		const [chunk, ...rest] = kept?.type === "file" ? kept.chunks : [];
 		if (chunk === undefined) throw new Error("no chunk");
-		// A log that says other content of these bytes than they are: only the SHA-256 can tell.
+		// A log with a false hash for these bytes: only the SHA-256 can tell.
 		const lie = { ...chunk, sha256: "00".repeat(32) };
 		(at.session.head.tree as Map<string, unknown>).set("keep-a", {
 			...kept,
@@ -167,7 +167,7 @@ describe("repack", () => {
 		expect(at.session.head.seq).toBe(seq);
 	});
 
-	it("ends when it is told to, with nothing committed, and can be begun again", async () => {
+	it("ends on request with nothing committed, and can start again", async () => {
 		const at = await deadPacks();
 		const { seq } = at.session.head;
 		const stop = new AbortController();
@@ -180,7 +180,7 @@ describe("repack", () => {
 		expect(await at.session.repack()).toMatchObject({ kind: "committed", seq: seq + 1 });
 	});
 
-	it("is the owner's: a writer that lost the tree has nothing to repack", async () => {
+	it("belongs to the owner: a writer that lost the tree has nothing to repack", async () => {
 		const at = await deadPacks();
 		const other = await at.bench.open("b");
 		expect(await at.session.repack()).toEqual({ kind: "lost" });

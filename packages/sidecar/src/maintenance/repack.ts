@@ -1,9 +1,10 @@
 /**
- * Moves what the newest tree needs out of objects that hold little else of it, and commits the new
- * places: an ordinary commit in which no content, time or name changes. No disk is looked at.
+ * Moves content of the newest tree out of objects that hold little else of it, and commits the new
+ * places. That is an ordinary commit in which no content, time or name changes. Does not access a
+ * disk.
  *
- * For idle hours: `signal` ends it at any point, and nothing is lost by that. Every SHA-256 is
- * checked on the way, so that damaged bytes are never given a new checksum.
+ * For idle hours: `signal` ends it at any point without a loss. Every SHA-256 is checked on the
+ * way, so that damaged bytes never get a new checksum.
  */
 import { hash } from "node:crypto";
 import PQueue from "p-queue";
@@ -19,7 +20,7 @@ import type { BlockRef, ChunkRef, Entry, ObjectKey, Path, Tree } from "../log/ty
 import type { ObjectStore } from "../store/port.ts";
 
 export type RepackResult =
-	/** Every object is needed enough as it is. */
+	/** No object has too little needed content. */
 	| { readonly kind: "nothing" }
 	| {
 			readonly kind: "committed";
@@ -27,12 +28,12 @@ export type RepackResult =
 			readonly objects: number;
 			readonly bytes: number;
 	  }
-	/** Another writer was faster, or the answer is not known yet: the next flush finds out. */
+	/** Another writer was faster, or the answer is not known yet: the next flush resolves it. */
 	| { readonly kind: Exclude<WriteOutcome["kind"], "committed"> };
 
 /**
- * The writer must own the tree, and nothing of it may be undecided.
- * @param signal ends it; a commit that is on its way is `unknown` then
+ * The writer must own the tree and have no undecided commit.
+ * @param signal ends it; a commit in flight is then `unknown`
  * @throws SidecarError STORE_*, OBJECT_NOT_FOUND, OBJECT_CORRUPT, and the signal's reason
  */
 export async function repack(
@@ -82,7 +83,7 @@ async function copyContent(
 		wanted.set(place, known);
 		known.chunks.push(chunk);
 	}
-	// Six ranges arrive at once, and a builder takes one chunk after the other.
+	// Six ranges arrive at once, and a builder accepts one chunk at a time.
 	const adding = new PQueue({ concurrency: 1 });
 	const add = async (block: BlockRef, raw: Buffer) => {
 		for (const { sha256, offset, length } of wanted.get(placeOf(block))?.chunks ?? []) {
@@ -105,7 +106,7 @@ async function copyContent(
 	);
 }
 
-/** The entries with content in those objects, and where it lies now. */
+/** The entries with content in those objects, and its new places. */
 function movedEntries(
 	tree: Tree,
 	from: ReadonlySet<ObjectKey>,

@@ -43,13 +43,13 @@ const GARBAGE: readonly [string, Buffer][] = [
 	[logKey(MAX_SEQ), Buffer.alloc(9 * 1024 * 1024, "x")],
 ];
 /**
- * Lists before every commit, and is in nobody's way: perhaps a file of a workspace that was kept as
+ * Sorts before every commit and blocks nothing: perhaps a file of a workspace that was kept as
  * plain objects.
  */
 const FOREIGN = "log/+";
 
-describe("garbage that nobody can read", () => {
-	it("is shown, and removed only on demand, after a copy of every byte; then the log is read and written again", async () => {
+describe("unreadable garbage", () => {
+	it("is reported, and removed only on request, after a copy of every byte; the log is then readable and writable again", async () => {
 		const { store, bench, copyTo, keys } = await goodLog();
 		await store.putIfAbsent(FOREIGN, Buffer.from("no commit's key"));
 		const good = await keys();
@@ -73,7 +73,7 @@ describe("garbage that nobody can read", () => {
 		expect(await repair(store, { after: 4, copyTo, log: silentLog })).toEqual([]);
 	});
 
-	it("stays where its copy cannot be written", async () => {
+	it("stays if its copy cannot be written", async () => {
 		const { store, keys } = await goodLog();
 		for (const [key, body] of GARBAGE) await store.putIfAbsent(key, body);
 		const before = await keys();
@@ -86,8 +86,8 @@ describe("garbage that nobody can read", () => {
 	});
 });
 
-describe("what can be read is never removed", () => {
-	it("a later commit, even before garbage", async () => {
+describe("repair never removes", () => {
+	it("a later readable commit, even one before garbage", async () => {
 		const { store, copyTo, keys } = await goodLog();
 		await store.putIfAbsent(logKey(4), Buffer.from("garbage"));
 		const before = await keys();
@@ -112,7 +112,7 @@ describe("what can be read is never removed", () => {
 		expect(await keys()).toEqual(before);
 	});
 
-	it("anything, where the commit that shall stay cannot be read itself or is not there", async () => {
+	it("anything, if the commit to keep is unreadable or missing", async () => {
 		const { store, copyTo, keys } = await goodLog();
 		await store.putIfAbsent(logKey(4), Buffer.from("garbage"));
 		await store.putIfAbsent(logKey(5), Buffer.from("garbage"));
@@ -128,7 +128,7 @@ describe("what can be read is never removed", () => {
 		expect(await keys()).toEqual(before);
 	});
 
-	it("and a commit that looks like one but continues none is garbage", async () => {
+	it("more than garbage, which includes a commit that looks like one but continues none", async () => {
 		const { store, copyTo } = await goodLog();
 		const other = await goodLog();
 		const session = await other.bench.open("x");

@@ -1,11 +1,11 @@
 /**
- * Takes away what stands before the newest good commit and keeps everybody from reading the log:
- * garbage in newer slots, as stolen credentials can write it. Keys below `log/` that are no
- * commit's are in nobody's way (`newestSeq`), and may be somebody's files.
+ * Removes garbage in slots newer than the newest good commit, where it keeps everyone from reading
+ * the log. Stolen credentials can write such garbage. Keys below `log/` that are not a commit's
+ * block nothing (`newestSeq`), and may be somebody's files.
  *
- * Guarantees: nothing is removed that any reader could restore, whatever the caller says; every
- * byte removed is first written to a local directory and synced.
- * Does NOT bring back what a writer could not commit meanwhile: its next flush does.
+ * Guarantees: nothing is removed that any reader could restore, whatever the caller requests. Every
+ * removed byte is first written to a local directory and synced. Does NOT bring back what a writer
+ * could not commit meanwhile: its next flush does.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -18,11 +18,11 @@ import type { SweepableStore } from "../store/sweepable.ts";
 import type { Logger } from "../telemetry/types.ts";
 
 export interface RepairOptions {
-	/** The newest commit that shall stay. */
+	/** The newest commit that must stay. */
 	readonly after: number;
 	/**
-	 * Where a copy of what is removed goes. Absolute; it need not exist. Undefined: nothing is
-	 * removed, only told.
+	 * The directory for copies of what is removed. Absolute; it need not exist. Undefined: only
+	 * report, remove nothing.
 	 */
 	readonly copyTo?: string | undefined;
 	readonly log: Logger;
@@ -33,22 +33,22 @@ export interface Removal {
 	readonly key: string;
 	readonly seq: number;
 	readonly bytes: number;
-	/** When the store took it, by its clock, ms since the epoch. */
+	/** When the store received it, by its clock, ms since the epoch. */
 	readonly timeMs: number;
-	/** Why nobody can read it. */
+	/** Why it is unreadable. */
 	readonly error: SidecarError;
-	/** Where its copy is; undefined where nothing was removed. */
+	/** The location of its copy; undefined if nothing was removed. */
 	readonly copy: string | undefined;
 }
 
-/** Copies are read and written in pieces of this. */
+/** The piece size for reading and writing copies. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 
 /**
- * @returns what is in the way, newest first; removed if `copyTo` was given
- * @throws SidecarError COMMIT_NOT_FOUND where `after` is not in the log, its own error where it
- * cannot be read, USAGE where a later commit can be read, FORMAT_UNKNOWN, WORKSPACE_DISK_FULL and
- * the like for the copies, STORE_*
+ * @returns the obstructing objects, newest first; removed if `copyTo` was given
+ * @throws SidecarError COMMIT_NOT_FOUND if `after` is not in the log, its own error if it is
+ * unreadable, USAGE if a later commit is readable, FORMAT_UNKNOWN, WORKSPACE_DISK_FULL and similar
+ * for the copies, STORE_*
  */
 export async function repair(
 	store: SweepableStore,
@@ -85,7 +85,7 @@ export async function repair(
 	return done;
 }
 
-/** @throws SidecarError USAGE where it can be read, FORMAT_UNKNOWN where a newer release might */
+/** @throws SidecarError USAGE if it is readable, FORMAT_UNKNOWN if a newer release might read it */
 async function whyUnreadable(
 	store: ObjectStore,
 	seq: number,

@@ -41,12 +41,12 @@ interface Aging {
 	keys(prefix?: string): Promise<string[]>;
 	seqs(): Promise<number[]>;
 	/**
-	 * Commits until the log has that many: past a FULL commit nothing older is needed for the newest.
+	 * Commits until the log reaches that seq: after a FULL commit, the newest needs nothing older.
 	 */
 	fill(session: Session, toSeq: number, machine?: string): Promise<void>;
 	/**
-	 * The same, the last one a day after the others: a pack goes only once the newest commit is a day
-	 * younger.
+	 * The same, with the last commit a day after the others: a pack is deleted only once the newest
+	 * commit is a day younger.
 	 */
 	fillOverNight(session: Session, toSeq: number): Promise<void>;
 	/** Writes files on the machine (null: removes) and commits them. */
@@ -55,7 +55,7 @@ interface Aging {
 		files: Readonly<Record<string, string | Buffer | null>>,
 		machine?: string,
 	): Promise<void>;
-	/** A machine that has nothing yet gets exactly what `like` has. */
+	/** Expects that a new machine gets exactly what `like` has. */
 	expectRestores(like: string): Promise<void>;
 	/** The disk of a new machine after `restore --at`. */
 	restoreAt(at: number): Promise<ReturnType<typeof readDisk>>;
@@ -125,7 +125,7 @@ async function aging(store = new AgingStore()): Promise<Aging> {
 }
 
 /**
- * A log of 140 commits: `early` lies inline in commit 2, `large` in a pack of commit 3, both live;
+ * A log of 140 commits. `early` is inline in commit 2, `large` in a pack of commit 3, both live.
  * `gone` was in a pack that no newer tree has.
  */
 async function longLog(at: Aging): Promise<Session> {
@@ -139,14 +139,14 @@ async function longLog(at: Aging): Promise<Session> {
 
 describe("the newest commit", () => {
 	// @id retained-commits-whole
-	it("and all it names stay, however old they are, and nothing else does in the end", async () => {
+	it("stays with all it names, however old, and in the end nothing else does", async () => {
 		const at = await aging();
 		await longLog(at);
 		for (let day = 0; day < 100; day += 10) {
 			at.store.sleepDays(10);
 			await at.retain();
 		}
-		// 128 is the FULL commit of 140; the content of `early` lies in commit 2.
+		// 128 is the FULL commit of 140; the content of `early` is in commit 2.
 		expect(await at.seqs()).toEqual([...Array.from({ length: 13 }, (_, index) => 140 - index), 2]);
 		const { head } = await readLog(at.store);
 		const large = head.tree.get("large");
@@ -159,7 +159,7 @@ describe("the newest commit", () => {
 		await at.expectRestores("a");
 	});
 
-	it("is one day retained for its successor too: what an idle user had for a month and changed just now can be restored", async () => {
+	it("stays restorable after its successor: state that an idle user had for a month and just changed is kept", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a");
 		await at.commit(session, { f: "a month ago", large: randomBytes(5 * MiB) });
@@ -185,7 +185,7 @@ describe("the newest commit", () => {
 });
 
 describe("the policy", () => {
-	it("keeps every commit of 7 days and the state at each midnight of 30, all of them whole", async () => {
+	it("keeps every commit of 7 days and the state at each midnight of 30, all of them complete", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a");
 		const states = new Map<number, ReturnType<typeof readDisk>>();
@@ -216,12 +216,12 @@ describe("the policy", () => {
 		[{ keepAllMs: Number.NaN, keepDailyMs: DAY_MS }],
 		[{ keepAllMs: DAY_MS, keepDailyMs: -1 }],
 		[{ keepAllMs: DAY_MS, keepDailyMs: Number.NaN }],
-	])("is checked: %j", async (policy) => {
+	])("is refused if invalid: %j", async (policy) => {
 		const at = await aging();
 		await expect(at.retain({ policy })).rejects.toMatchObject({ code: "USAGE" });
 	});
 
-	it("may be longer than the one before: what is gone already is told, and nothing that is left goes", async () => {
+	it("may become longer: what is already gone is reported, and nothing that remains is deleted", async () => {
 		const at = await aging();
 		await longLog(at);
 		at.store.sleepDays(10);
@@ -239,15 +239,15 @@ describe("the policy", () => {
 	});
 });
 
-describe("what readers meet", () => {
-	it("a commit of which something was swept is past retention, by its number and in a tree that still folds", async () => {
+describe("a reader", () => {
+	it("finds that a commit with deleted parts is past retention, by its number and in a tree that still folds", async () => {
 		const at = await aging();
 		await longLog(at);
 		at.store.sleepDays(40);
 		await at.retain();
 		at.store.sleepDays(2);
 		await at.retain();
-		// 2 is left for its content; 1, which it is folded onto, is gone.
+		// 2 remains for its content; 1, which it is folded onto, is gone.
 		for (const seq of [2, 64, 100, 127])
 			await expect(at.restoreAt(seq)).rejects.toMatchObject({ code: "COMMIT_EXPIRED" });
 		for (const typed of ["1", "100"])
@@ -255,7 +255,7 @@ describe("what readers meet", () => {
 		expect(await at.restoreAt(128)).toBeInstanceOf(Map);
 	});
 
-	it("a time passes over commits that are left for their content alone", async () => {
+	it("skips commits that remain only for their content when it asks for a time", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a");
 		await at.fill(session, 64);
@@ -275,7 +275,7 @@ describe("what readers meet", () => {
 		expect(await at.restoreAt(64)).toBeInstanceOf(Map);
 	});
 
-	it("what is missing of the newest, or of what was the newest within a day, is damage", async () => {
+	it("finds damage if content of the newest, or of the newest within a day, is missing", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a");
 		await at.commit(session, { f: randomBytes(5 * MiB) });
@@ -288,7 +288,7 @@ describe("what readers meet", () => {
 		await expect(at.restoreAt(2)).rejects.toMatchObject({ code: "COMMIT_EXPIRED" });
 	});
 
-	it("who reads a commit when it expires has a day to read its packs", async () => {
+	it("has a day to read the packs of a commit when it expires", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a");
 		await at.commit(session, { large: randomBytes(5 * MiB) });
@@ -312,7 +312,7 @@ describe("what readers meet", () => {
 		expect(await at.seqs()).not.toContain(2);
 	});
 
-	it("who is still at it then is told that it is past retention", async () => {
+	it("that still reads after that day finds that the commit is past retention", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a");
 		await at.commit(session, { large: randomBytes(5 * MiB) });
@@ -331,7 +331,7 @@ describe("what readers meet", () => {
 });
 
 describe("packs", () => {
-	it("that no commit names stay until a commit is a day younger, are condemned, and go a day later", async () => {
+	it("that no commit names stay until a commit is a day younger, are condemned, and are deleted a day later", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a");
 		const key = packKey("ab".repeat(32));
@@ -359,8 +359,8 @@ describe("packs", () => {
 	});
 });
 
-describe("others at the same time", () => {
-	it("a commit that lands at any point of a run loses nothing", async () => {
+describe("concurrent work", () => {
+	it("loses nothing of a commit that lands at any point of a run", async () => {
 		const policy = { keepAllMs: DAY_MS, keepDailyMs: 0 };
 		const before = await aging();
 		const writer = await before.bench.open("a");
@@ -406,7 +406,7 @@ describe("others at the same time", () => {
 		}
 	});
 
-	it("two runs at once end as one does", async () => {
+	it("ends like a single run if two runs work at once", async () => {
 		const one = await aging();
 		await longLog(one);
 		one.store.sleepDays(40);
@@ -428,7 +428,7 @@ describe("others at the same time", () => {
 	});
 
 	// @id retention-killed
-	it("a run that is killed anywhere leaves a log that restores, and the next ends what it began", async () => {
+	it("leaves a log that restores if a run is killed anywhere, and the next run finishes the job", async () => {
 		const before = await aging();
 		const session = await before.bench.open("a");
 		await before.commit(session, { early: randomBytes(1000), large: randomBytes(5 * MiB) });
@@ -475,8 +475,8 @@ describe("others at the same time", () => {
 	});
 });
 
-describe("a commit that cannot be read", () => {
-	it("the newest: nothing goes, whatever its age, and the run says which", async () => {
+describe("an unreadable commit", () => {
+	it("stops all deletions if it is the newest, whatever its age, and the run names it", async () => {
 		const at = await aging();
 		const session = await longLog(at);
 		await at.store.putIfAbsent(
@@ -495,7 +495,7 @@ describe("a commit that cannot be read", () => {
 		expect(await at.keys()).toEqual(before);
 	});
 
-	it("one that looks like a commit but continues none: nothing goes either", async () => {
+	it("stops all deletions if it looks like a commit but continues none", async () => {
 		const at = await aging();
 		const session = await longLog(at);
 		const other = await aging();
@@ -511,7 +511,7 @@ describe("a commit that cannot be read", () => {
 		expect(await at.keys()).toEqual(before);
 	});
 
-	it("an older one: what was stored before it stays, what came later is swept as ever", async () => {
+	it("keeps what was stored before it if it is an older one, and later objects are deleted as usual", async () => {
 		const at = await aging();
 		const session = await longLog(at);
 		at.store.sleepDays(5);
@@ -535,8 +535,8 @@ describe("a commit that cannot be read", () => {
 	});
 });
 
-describe("a writer that sleeps over a sweep", () => {
-	/** A machine whose clocks are the store's. */
+describe("a writer that sleeps during retention", () => {
+	/** A machine with the store's clocks. */
 	const clockOf = (at: Aging) => ({
 		...thisMachine,
 		wallMs: () => at.store.nowMs,
@@ -545,7 +545,7 @@ describe("a writer that sleeps over a sweep", () => {
 	});
 
 	// @id swept-slot
-	it("and wins a slot that was swept is not taken for the newest: its bytes go below .recovered/", async () => {
+	it("does not own the newest commit if it wins a deleted slot: its bytes go below .recovered/", async () => {
 		const at = await aging();
 		const sleeper = await at.bench.open("sleeper", { machine: clockOf(at) });
 		await at.commit(sleeper, { f: "before it slept" }, "sleeper");
@@ -562,8 +562,8 @@ describe("a writer that sleeps over a sweep", () => {
 		const { head } = await readLog(at.store);
 		expect([head.seq, head.tree.has(`.recovered/${sleeper.writerId}/f`)]).toEqual([71, true]);
 		await at.expectRestores("a");
-		// What landed in the swept slot is nobody's state: it does not come back by a time, and goes
-		// with the next runs.
+		// Nobody had the state in the deleted slot: a time does not select it, and the next runs delete
+		// it.
 		expect(await resolveAt(at.store, "0s")).toBeGreaterThan(70);
 		for (let day = 0; day < 2; day++) {
 			at.store.sleepDays(1);
@@ -574,7 +574,7 @@ describe("a writer that sleeps over a sweep", () => {
 	});
 
 	// @id slow-writer-keeps-packs
-	it("between its packs and its commit finds them all, however often a run came by meanwhile", async () => {
+	it("finds all its packs between their PUT and its commit, however often a run came by meanwhile", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a", { machine: clockOf(at) });
 		at.store.before = async (verb, key) => {
@@ -597,24 +597,22 @@ describe("a writer that sleeps over a sweep", () => {
 	});
 });
 
-describe("what a commit may refer to", () => {
-	/** A machine whose clocks are the store's. */
+describe("a commit does not refer to", () => {
+	/** A machine with the store's clocks. */
 	const clockOf = (at: Aging) => ({
 		...thisMachine,
 		wallMs: () => at.store.nowMs,
 		bootMs: () => at.store.nowMs,
 		sleep: async () => {},
 	});
-	/**
-	 * No commit of the log names what is not there, not even for the moment until the writer notices.
-	 */
+	/** No commit of the log names missing objects, not even until the writer notices. */
 	const expectNothingDangles = async (at: Aging) => {
 		expect(
 			await verify(at.store, { policy: DEFAULT_RETENTION, deep: true, progress: noProgress }),
 		).toMatchObject({ damaged: [] });
 	};
 
-	it("not a pack that its writer stored more than an hour ago and never referred to: it is stored anew", async () => {
+	it("a pack that its writer stored more than an hour ago and never referred to: it is stored again", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a", { machine: clockOf(at) });
 		at.store.before = (verb, key) => {
@@ -640,7 +638,7 @@ describe("what a commit may refer to", () => {
 		await at.expectRestores("a");
 	});
 
-	it("not a pack that was stored hours before, in the same flush: it is checked again right before the commit", async () => {
+	it("a pack that was stored hours before, in the same flush: it is checked again right before the commit", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a", { machine: clockOf(at) });
 		at.store.before = async (verb, key) => {
@@ -653,13 +651,13 @@ describe("what a commit may refer to", () => {
 		const { objects } = await listObjects(at.store, "packs/", undefined);
 		const large = session.head.tree.get("large");
 		const named = new Set(large?.type === "file" ? large.chunks.map(({ block }) => block.key) : []);
-		// One lies there from before the pause, and nothing names it.
+		// One remains from before the pause, and nothing names it.
 		expect(objects.length).toBeGreaterThan(named.size);
 		for (const { key, timeMs } of objects) if (named.has(key)) expect(timeMs).toBe(at.store.nowMs);
 		await at.expectRestores("a");
 	});
 
-	it("not what only older commits hold: content that comes back is stored anew", async () => {
+	it("content that only older commits hold: if it returns, it is stored again", async () => {
 		const at = await aging();
 		const session = await at.bench.open("a", { machine: clockOf(at) });
 		const content = randomBytes(5 * MiB);
@@ -677,7 +675,7 @@ describe("what a commit may refer to", () => {
 	});
 });
 
-it("a dry run says what a run would do, and does nothing", async () => {
+it("a dry run reports what a run would do, and does nothing", async () => {
 	const at = await aging();
 	await longLog(at);
 	at.store.sleepDays(40);
@@ -690,7 +688,7 @@ it("a dry run says what a run would do, and does nothing", async () => {
 	expect(done.sweptSeqs.length).toBe(126);
 });
 
-it("an empty log and keys that are not the log's are left alone", async () => {
+it("an empty log and keys that are not the log's are not touched", async () => {
 	const at = await aging();
 	const others = ["log/zzz", "packs/readme.txt", "sweeps/zzz", "other/x", packKey("ab".repeat(32))];
 	for (const key of others) await at.store.putIfAbsent(key, Buffer.from("x"));
@@ -705,7 +703,7 @@ it("an empty log and keys that are not the log's are left alone", async () => {
 });
 
 describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
-	it("keeps what is young, by the store's clock", async () => {
+	it("keeps young objects, by the store's clock", async () => {
 		const store = await s3Namespace();
 		await using bench = await workbench(store);
 		const session = await bench.open("a");

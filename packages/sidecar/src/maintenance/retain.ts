@@ -1,17 +1,18 @@
 /**
  * Deletes what no retained commit needs. Mark and sweep, object by object; `log/plan-retention.ts`
- * says what is retained.
+ * defines what is retained.
  *
  * Order: list the log, mark from the retained commits, list the packs; delete expired commits, the
- * newest first; write down which packs nothing names (`sweeps/{sha256}`); delete those of them that
- * an earlier run, at least a day ago, had written down too.
+ * newest first; record which packs nothing names (`sweeps/{sha256}`); delete those of them that an
+ * earlier run, at least a day ago, had recorded too.
  *
  * Guarantees: the newest commit and all it names stay, whatever their age. A commit that lands
- * meanwhile, or days later from a machine that slept, needs nothing that goes: it refers to what
- * the newest one named, or to what was put at most an hour before that was. Whoever reads a commit
- * when it expires has a day to read its packs. Killed anywhere, or run twice at once, it only
- * leaves something for the next run. Where a retained commit cannot be read, nothing stored before
- * it goes. Only the store's clock counts.
+ * meanwhile, or days later from a machine that slept, needs nothing that is deleted: it refers to
+ * what the newest one named, or to what was put at most an hour before that one. A reader of a
+ * commit that expires has a day to read its packs. If killed anywhere, or run twice at once, it
+ * only leaves work for the next run. If a retained commit is unreadable, nothing stored before it
+ * is deleted. Only the store's clock counts.
+ *
  * Does NOT touch keys it does not know, and nothing in a log without commits.
  */
 
@@ -48,10 +49,10 @@ import type { Logger } from "../telemetry/types.ts";
 export interface RetainOptions {
 	/** Default: everything of 7 days, then one a day to 30. */
 	readonly policy?: RetentionPolicy;
-	/** Only say what would be done. Default false. */
+	/** Only report what would be done. Default false. */
 	readonly dryRun?: boolean;
 	readonly log: Logger;
-	/** Default: this one. */
+	/** Default: this machine. */
 	readonly machine?: Machine;
 	readonly signal?: AbortSignal | undefined;
 }
@@ -70,23 +71,23 @@ export interface RetentionReport {
 	/** Commits that can be restored after the run. */
 	readonly kept: ObjectSum;
 	/**
-	 * Expired commits that stay as objects, because a kept commit's content lies in them, or because
-	 * they are too young to go.
+	 * Expired commits that stay as objects, because they hold content of a kept commit or are too
+	 * young to be deleted.
 	 */
 	readonly remnants: ObjectSum;
-	/** Expired commits that are gone (with `dryRun`: would be), newest first. */
+	/** Expired commits that were deleted (with `dryRun`: would be), newest first. */
 	readonly sweptSeqs: readonly number[];
 	readonly sweptCommits: ObjectSum;
 	readonly packs: {
 		readonly kept: ObjectSum;
-		/** Gone (with `dryRun`: would be). */
+		/** Deleted objects (with `dryRun`: would be deleted). */
 		readonly swept: ObjectSum;
-		/** Nothing names them; they go once that was so for a day. */
+		/** Objects that nothing names; they are deleted once that has been so for a day. */
 		readonly condemned: ObjectSum;
 	};
-	/** The newest retained commit that cannot be read: nothing stored before it went. */
+	/** The newest retained commit that is unreadable: nothing stored before it was deleted. */
 	readonly problem: MarkProblem | undefined;
-	/** Keys below `log/`, `packs/` and `sweeps/` that no release writes; left alone. */
+	/** Keys below `log/`, `packs/` and `sweeps/` that no release writes; not touched. */
 	readonly unknownKeys: readonly string[];
 }
 
@@ -94,7 +95,7 @@ const PARALLEL_DELETES = 16;
 
 /**
  * @param store the namespace's part, with a principal that may list, get, put and delete
- * @throws SidecarError USAGE (a policy that is none), STORE_*
+ * @throws SidecarError USAGE (an invalid policy), STORE_*
  */
 export async function retain(
 	store: SweepableStore,
@@ -188,7 +189,7 @@ function pinnedUntil(commits: readonly StoredCommit[], problem: MarkProblem | un
 }
 
 interface CondemnedLists {
-	/** On a list that is at least a day old. */
+	/** Packs on a list that is at least a day old. */
 	readonly old: ReadonlySet<ObjectKey>;
 	readonly oldKeys: readonly ObjectKey[];
 	readonly all: ReadonlySet<ObjectKey>;
@@ -218,7 +219,7 @@ async function readCondemned(
 			if (isOld) oldKeys.push(key);
 		} catch (error) {
 			if (!(error instanceof SidecarError)) throw error;
-			// Another run was done with it.
+			// Another run has already deleted it.
 			if (error.code === "OBJECT_NOT_FOUND") continue;
 			if (error.code !== "OBJECT_CORRUPT") throw error;
 			log.warn("retention.unknown-key", { key, error });
@@ -236,7 +237,8 @@ async function sweep(
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	for (const wave of plan.commitWaves) await deleteAll(store, wave, signal);
-	// Only now: whoever read an expired commit before it went has a day from here.
+	// Only now: a reader of an expired commit has a day from here, if it read the commit before its
+	// deletion.
 	if (plan.toCondemn.length > 0) {
 		const { key, bytes } = encodeCondemned(plan.toCondemn.map((pack) => pack.key));
 		await putPack(store, key, bytes, machine, signal);

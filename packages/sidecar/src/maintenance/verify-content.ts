@@ -8,7 +8,7 @@ import type { StoredObject } from "../log/plan-retention.ts";
 import type { BlockRef, ChunkRef } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
-/** Blocks of one object by their place, and what commits say lies in each. */
+/** Blocks of one object by their place, with the content that commits say is in each. */
 export type Blocks = ReadonlyMap<
 	string,
 	{ readonly block: BlockRef; readonly chunks: ReadonlyMap<string, ChunkRef> }
@@ -18,9 +18,9 @@ export type Blocks = ReadonlyMap<
 export class ContentCheck {
 	readonly #store: ObjectStore;
 	readonly #signal: AbortSignal | undefined;
-	/** Buffers that no pack is in. */
+	/** Buffers that are not in use by a pack. */
 	readonly #idle: Buffer[] = [];
-	/** Raw bytes that were hashed; what is read again to find all that is damaged counts again. */
+	/** Raw bytes that were hashed. Bytes that are read again to find all damage count again. */
 	checkedBytes = 0;
 
 	constructor(store: ObjectStore, signal: AbortSignal | undefined) {
@@ -29,8 +29,8 @@ export class ContentCheck {
 	}
 
 	/**
-	 * The whole pack against its name, and every block in it. @throws SidecarError STORE_*, OBJECT_*,
-	 * LIMIT_EXCEEDED
+	 * Checks the whole pack against its name, and every block in it. @throws SidecarError STORE_*,
+	 * OBJECT_*, LIMIT_EXCEEDED
 	 */
 	async checkPack({ key, sizeBytes }: StoredObject, blocks: Blocks): Promise<void> {
 		if (sizeBytes > MAX_PACK_BYTES)
@@ -44,8 +44,8 @@ export class ContentCheck {
 				into: buffer,
 				...(this.#signal && { signal: this.#signal }),
 			});
-			// What `doctor` races for one key with is an empty pack of another name. Nothing is in it,
-			// and nothing refers to it.
+			// The `doctor` command races for one key with an empty pack of another name. It holds
+			// nothing, and nothing refers to it.
 			if (body.length === PACK_HEADER_BYTES && blocks.size === 0) checkPackHeader(key, body);
 			else checkWholePack(key, body);
 			for (const { block, chunks } of blocks.values())
@@ -60,13 +60,13 @@ export class ContentCheck {
 	}
 
 	/**
-	 * The blocks of some objects, by ranges. @throws SidecarError STORE_*, OBJECT_*: the first that
-	 * is found
+	 * Checks the blocks of some objects, by ranges. @throws SidecarError STORE_*, OBJECT_*: the first
+	 * one found
 	 */
 	async checkInline(objects: readonly Blocks[]): Promise<void> {
 		let left = objects.flatMap((blocks) => [...blocks.values()]);
 		while (left.length > 0) {
-			// Reads are planned by place, and two commits may say different things of one place.
+			// Reads are planned by place, and two commits may claim different content at one place.
 			const round = new Map(left.map((each) => [placeOf(each.block), each]));
 			left = left.filter((each) => round.get(placeOf(each.block)) !== each);
 			const chunksOf = new Map([...round.values()].map(({ block, chunks }) => [block, chunks]));

@@ -50,7 +50,7 @@ const packsOf = async (session: Session) => {
 	return large?.type === "file" ? [...new Set(large.chunks.map(({ block }) => block.key))] : [];
 };
 
-/** The object's bytes, changed. */
+/** Changes the object's bytes. */
 async function replace(
 	store: AgingStore,
 	key: string,
@@ -70,7 +70,7 @@ const flip = (at: number) => (body: Buffer) => {
 };
 
 describe("a good log", () => {
-	it("is well, deep and not, and every content byte is hashed once", async () => {
+	it("passes both checks, and the deep one hashes every content byte once", async () => {
 		const { check } = await log();
 		expect(await check()).toMatchObject({
 			newestSeq: 70,
@@ -90,19 +90,19 @@ describe("a good log", () => {
 		expect(await check(true)).toMatchObject({ damaged: [], checkedBytes: 9 * MiB + 900 + turns });
 	});
 
-	it("stays well while retention works on it, and what is left of expired commits is told", async () => {
+	it("passes during retention, and the remains of expired commits are reported", async () => {
 		const { store, session, commit } = await log();
 		await commit({ large: null });
 		await commit({ large: randomBytes(5 * MiB) });
 		while (session.head.seq < 129) await commit({ turn: String(session.head.seq) });
-		// A pack goes only once the newest commit is a day younger.
+		// A pack is deleted only once the newest commit is a day younger.
 		store.sleepDays(1);
 		await commit({ turn: "the next day" });
 		for (let run = 0; run < 3; run++) {
 			store.sleepDays(40);
 			await retain(store, { log: silentLog });
 			const found = await check(store, true);
-			// `small` lies in commit 2, the new `large` in a pack.
+			// `small` is in commit 2, the new `large` in a pack.
 			expect(found).toMatchObject({
 				damaged: [],
 				newestWholeSeq: 130,
@@ -116,7 +116,7 @@ describe("a good log", () => {
 		}
 	});
 
-	it("may hold a pack that nothing names yet, and keys of others", async () => {
+	it("may hold a pack that nothing names yet, and foreign keys", async () => {
 		const { store, check } = await log();
 		await store.putIfAbsent("packs/readme", Buffer.from("x"));
 		await store.putIfAbsent("other/x", Buffer.from("x"));
@@ -125,7 +125,7 @@ describe("a good log", () => {
 });
 
 describe("damage", () => {
-	it("of a manifest is found, named, and the newest whole commit with it", async () => {
+	it("of a manifest is found and named, together with the newest complete commit", async () => {
 		const { store, check } = await log();
 		await replace(store, logKey(70), flip(70));
 		expect(await check()).toMatchObject({
@@ -134,7 +134,7 @@ describe("damage", () => {
 		});
 	});
 
-	it("garbage in the newest slots; a key that is no commit's is none", async () => {
+	it("includes garbage in the newest slots, but not a key that is not a commit's", async () => {
 		const { store, check } = await log();
 		await store.putIfAbsent(logKey(71), Buffer.from("garbage"));
 		await store.putIfAbsent("log/+", Buffer.from("x"));
@@ -146,7 +146,7 @@ describe("damage", () => {
 		});
 	});
 
-	it("a missing commit that retained ones are folded onto", async () => {
+	it("includes a missing commit that retained ones are folded onto", async () => {
 		const { store, check } = await log();
 		await store.delete(logKey(66));
 		const { damaged, newestWholeSeq, gaps } = await check();
@@ -156,7 +156,7 @@ describe("damage", () => {
 		expect({ newestWholeSeq, gaps }).toEqual({ newestWholeSeq: 65, gaps: [[66, 66]] });
 	});
 
-	it("a commit that does not continue the one before it, FULL ones too", async () => {
+	it("includes a commit that does not continue the one before it, even a FULL one", async () => {
 		const [one, two] = [await log(), await log()];
 		for (const seq of [64, 70]) {
 			const { body } = await two.store.get(logKey(seq));
@@ -167,7 +167,7 @@ describe("damage", () => {
 		expect(damaged.map(({ key }) => key)).not.toContain(logKey(63));
 	});
 
-	it("a pack that is gone, cut short, or has another header", async () => {
+	it("includes a pack that is missing, truncated, or has another header", async () => {
 		for (const [change, code] of [
 			[undefined, "OBJECT_NOT_FOUND"],
 			[(body: Buffer) => body.subarray(0, body.length - 1), "OBJECT_CORRUPT"],
@@ -181,7 +181,7 @@ describe("damage", () => {
 		}
 	});
 
-	it("content that only a deep check reads: in a pack and inline", async () => {
+	it("includes content that only a deep check reads, in a pack and inline", async () => {
 		const { store, session, check } = await log();
 		const [pack] = await packsOf(session);
 		await replace(store, pack as string, flip(5000));
@@ -193,7 +193,7 @@ describe("damage", () => {
 		expect(damaged.map(({ key }) => key).sort()).toEqual([block?.key, pack].sort());
 	});
 
-	it("of content whose every other checksum is right: a manifest that lies about it", async () => {
+	it("is found even if every other checksum is right and only a manifest lies about the content", async () => {
 		const { store, session } = await log();
 		const large = session.head.tree.get("large");
 		const turn = session.head.tree.get("turn");
@@ -218,7 +218,7 @@ describe("damage", () => {
 		}
 	});
 
-	it("of a pack that nothing needs is found by a deep check too", async () => {
+	it("of a pack that nothing needs is also found by a deep check", async () => {
 		const { store, check } = await log();
 		await store.putIfAbsent(packKey("ab".repeat(32)), Buffer.from("not a pack"));
 		expect((await check()).damaged).toMatchObject([
@@ -228,7 +228,7 @@ describe("damage", () => {
 	});
 });
 
-it("what verify calls whole can be read, and what it does not cannot", async () => {
+it("what verify calls complete can be read, and the rest cannot", async () => {
 	const { store, session, commit } = await log();
 	while (session.head.seq < 130) await commit({ turn: String(session.head.seq) });
 	store.sleepDays(40);

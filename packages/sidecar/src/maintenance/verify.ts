@@ -1,15 +1,15 @@
 /**
- * Checks a log: every object, the chain, and every checksum that the objects' first bytes tell;
- * with `deep` all content.
+ * Checks a log: every object, the chain, and every checksum in the objects' first bytes; with
+ * `deep` all content.
  *
- * One pass over the log, oldest first, a segment in memory at a time: each commit is decoded and
- * folded as a reader would, and what it names must be listed and long enough. Every pack's header
- * is read, with `deep` every byte of every object that is named. Guarantees: if nothing is damaged,
- * every retained commit can be restored (with `deep`: to the byte; without it, content is trusted
- * to be what was stored). Does NOT look at disks, and writes nothing.
+ * One pass over the log, oldest first, with one segment in memory at a time. Each commit is decoded
+ * and folded as a reader would, and what it names must be listed and long enough. Every pack's
+ * header is read, with `deep` every byte of every named object. Guarantees: if nothing is damaged,
+ * every retained commit can be restored (with `deep`: to the byte; otherwise content is trusted to
+ * be what was stored). Does NOT access disks, and writes nothing.
  *
- * What is missing is damage where the policy retains it. Beyond that it is past retention, and told
- * as such.
+ * Missing objects are damage if the policy retains them. Otherwise they are past retention, and
+ * reported as such.
  */
 import PQueue from "p-queue";
 import { inParallel } from "../commit/in-parallel.ts";
@@ -41,7 +41,7 @@ import type { Progress } from "../telemetry/types.ts";
 import { type Blocks, ContentCheck } from "./verify-content.ts";
 
 export interface VerifyOptions {
-	/** What retention is told to keep: what is missing of that is damage. */
+	/** The policy that retention applies: missing objects that it retains are damage. */
 	readonly policy: RetentionPolicy;
 	/** Read all content and check every SHA-256. Default false. */
 	readonly deep?: boolean;
@@ -50,9 +50,9 @@ export interface VerifyOptions {
 }
 
 export interface Damage {
-	/** The object at fault. */
+	/** The faulty object. */
 	readonly key: ObjectKey;
-	/** The newest retained commit that suffers; undefined: an object that none of them needs. */
+	/** The newest retained commit that is affected; undefined if none of them needs the object. */
 	readonly seq: number | undefined;
 	readonly error: SidecarError;
 }
@@ -61,28 +61,25 @@ export interface Verification {
 	readonly deep: boolean;
 	/** 0 for an empty log. */
 	readonly newestSeq: number;
-	/**
-	 * The newest commit that is whole; `repair --after` takes it where the newest is garbage. 0:
-	 * none.
-	 */
+	/** The newest complete commit; `repair --after` takes it if the newest is garbage. 0: none. */
 	readonly newestWholeSeq: number;
 	readonly commits: { readonly count: number; readonly bytes: number };
 	readonly packs: { readonly count: number; readonly bytes: number };
-	/** Bytes of content read, decompressed and hashed. */
+	/** Bytes of content that were read, decompressed and hashed. */
 	readonly checkedBytes: number;
-	/** Each object once. Empty: all is well. */
+	/** Each object once. Empty: no damage. */
 	readonly damaged: readonly Damage[];
-	/** Commits that are listed, but past retention: something they need is gone. Newest first. */
+	/** Listed commits that are past retention: something they need is gone. Newest first. */
 	readonly expiredSeqs: readonly number[];
 	/** Seqs below the newest that the log does not hold, as closed ranges, newest first. */
 	readonly gaps: readonly (readonly [from: number, to: number])[];
-	/** Packs that no whole commit names: not referred to yet, or left to retention. */
+	/** Packs that no complete commit names: not referred to yet, or left for retention. */
 	readonly orphans: readonly StoredObject[];
 	/** Keys of the namespace that no release writes. */
 	readonly unknownKeys: readonly string[];
 }
 
-/** Inline blocks are read by the deep check alone. */
+/** Only the deep check reads inline blocks. */
 const FIRST_GET_BYTES = 16 * 1024;
 const PARALLEL_GETS = 32;
 /** Whole packs in memory at once: 48 MiB at most. */
@@ -154,7 +151,7 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
 	};
 }
 
-/** What keeps a chain from being whole. */
+/** Why a chain is not complete. */
 interface Broken {
 	readonly key: ObjectKey;
 	readonly error: SidecarError;
@@ -162,21 +159,21 @@ interface Broken {
 
 const NO_BLOCKS: Blocks = new Map();
 
-/** Takes the commits oldest first, and knows what each of them needs. */
+/** Processes the commits, oldest first, and collects what each of them needs. */
 class LogWalk {
 	readonly #listed: ReadonlyMap<ObjectKey, StoredObject>;
 	readonly #retained: ReadonlySet<number>;
 	readonly #keepsBlocks: boolean;
 	readonly #damaged = new Map<ObjectKey, Damage>();
 	readonly #named = new Set<ObjectKey>();
-	/** By object, then by place: everything a whole commit names, once. */
+	/** By object, then by place: everything that a complete commit names, once. */
 	readonly #blocks = new Map<
 		ObjectKey,
 		Map<string, { readonly block: BlockRef; readonly chunks: Map<string, ChunkRef> }>
 	>();
-	/** Where the chain stands; undefined after a hole. */
+	/** The head of the chain; undefined after a hole. */
 	#head: OwnedHead | undefined = ownedHead(EMPTY_HEAD);
-	/** Since the chain's FULL commit. */
+	/** Set since the chain's FULL commit. */
 	#broken: Broken | undefined;
 	readonly expiredSeqs: number[] = [];
 	newestWholeSeq = 0;
@@ -198,8 +195,8 @@ class LogWalk {
 		this.#head = undefined;
 		if (commit instanceof SidecarError) {
 			this.#broken = { key: logKey(seq), error: commit };
-			// Retention may take it between the listing and this. What is there and cannot be decoded is
-			// damage, whoever needs it.
+			// Retention may delete it between the listing and this read. An object that exists and cannot
+			// be decoded is damage, whoever needs it.
 			if (isRetained || commit.code !== "OBJECT_NOT_FOUND")
 				this.damage(logKey(seq), isRetained ? seq : undefined, commit);
 			return;
@@ -231,13 +228,16 @@ class LogWalk {
 		);
 	}
 
-	/** What a check of an object throws is damage of that object. @throws SidecarError STORE_* */
+	/**
+	 * Records an error that a check of an object throws as damage of that object. @throws
+	 * SidecarError STORE_*
+	 */
 	async guard(key: ObjectKey, check: () => Promise<void>): Promise<void> {
 		try {
 			await check();
 		} catch (error) {
 			if (!(error instanceof SidecarError) || error.category !== "damaged") throw error;
-			// Retention was faster: it takes only what no kept commit names.
+			// Retention was faster: it deletes only what no kept commit names.
 			if (error.code === "OBJECT_NOT_FOUND" && !this.#named.has(key)) return;
 			this.damage(key, undefined, error);
 		}
@@ -259,7 +259,8 @@ class LogWalk {
 		if (onto === undefined) return;
 		const { kind, seq } = commit.info;
 		try {
-			// The whole tree is checked where a segment ends; between, a delta costs what it holds.
+			// The whole tree is checked at the end of a segment; otherwise a delta costs only its own
+			// size.
 			const isChecked =
 				kind === "full" || isNewest || seq % SEGMENT_COMMITS === SEGMENT_COMMITS - 1;
 			this.#head = isChecked ? foldCommits(onto, [commit]) : foldOnto(onto, [commit]);
@@ -299,7 +300,7 @@ class LogWalk {
 				places = new Map();
 				this.#blocks.set(block.key, places);
 			}
-			// Two commits may say different things of one place: both are checked.
+			// Two commits may claim different content at one place: both are checked.
 			const place = `${block.offset}:${block.storedBytes}:${block.rawBytes}:${block.codec}:${block.crc32}`;
 			let known = places.get(place);
 			if (known === undefined) {
@@ -329,7 +330,7 @@ function hole(seq: number, missing: number): Broken {
 	};
 }
 
-/** In the order they come, so many at a time. */
+/** Splits the commits into segments, in order. */
 function* segmentsOf(commits: readonly StoredCommit[]): Generator<readonly StoredCommit[]> {
 	for (let at = 0; at < commits.length; at += SEGMENT_COMMITS)
 		yield commits.slice(at, at + SEGMENT_COMMITS);
@@ -348,7 +349,7 @@ async function fetchOrError(
 	}
 }
 
-/** Many commits with few requests; one after the other only where one of them is damaged. */
+/** Checks many commits with few requests, and one at a time only if one of them is damaged. */
 async function checkInline(
 	content: ContentCheck,
 	walk: LogWalk,

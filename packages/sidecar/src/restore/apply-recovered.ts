@@ -17,13 +17,13 @@ import type { RestoreOptions } from "./restore-options.ts";
 import { type Moved, RestoreWork } from "./restore-work.ts";
 
 /**
- * Writes what a superseded writer quarantined to its own place in the workspace, and commits
- * nothing. What stands there is moved to the trash, a database with its WAL. Directories that are
- * there keep their mode and what else is in them.
+ * Writes what a superseded writer quarantined back to its original paths in the workspace. Commits
+ * nothing. Existing files move to the trash, a database together with its WAL. Existing directories
+ * keep their mode and their other content.
  *
- * Nobody may have the workspace's files open: a program goes on writing to the file that was moved
- * away.
- * @throws SidecarError USAGE where a file would take a directory's place or the other way round;
+ * The caller must ensure that no process has the workspace's files open. A program would keep
+ * writing to the file that was moved away.
+ * @throws SidecarError USAGE if a file would replace a directory or a directory a file;
  * TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function applyRecovered(
@@ -57,7 +57,7 @@ export async function applyRecovered(
 			plan.set(path, "write");
 			continue;
 		}
-		// Also for the directories above what was picked: nothing is written through a link.
+		// Also checks the directories above the selection: nothing is written through a link.
 		if ((there.type === "dir") !== (entry.type === "dir")) {
 			const reason = there.type === "dir" ? "it is a directory here" : "it is no directory here";
 			throw new SidecarError("USAGE", {

@@ -10,11 +10,10 @@ import { lstatPath, type Stat } from "../workspace/stat.ts";
 import type { OnDisk } from "./reconcile.ts";
 
 /**
- * Compares what is on the disk with what the log has for it. A file is read only where its size and
- * mode could be the same.
- * @param isSecret such paths are restored without rights for others, whatever mode the log has:
- * that is no difference
- * @param unset modes that this disk could not be given are no difference either
+ * Compares the disk with the log. Reads a file only if its size and mode could match.
+ * @param isSecret these paths are restored without rights for others, whatever mode the log has;
+ * that is not a difference
+ * @param unset modes that this disk refused are not a difference either
  */
 export async function compareDisk(
 	root: Root,
@@ -56,8 +55,8 @@ async function isLike(
 }
 
 /**
- * A secret is restored without rights for others, whatever the log has. The mode is in the terms of
- * the log.
+ * Whether the mode matches. A secret is restored without rights for others, whatever the log has.
+ * The mode is in the log's terms.
  */
 export function hasMode(
 	{ mode }: Metadata,
@@ -67,12 +66,12 @@ export function hasMode(
 	return mode === entry.mode || (isSecret && mode === (entry.mode & 0o700));
 }
 
-/** Does the file hold these bytes, with nothing in a WAL beside it? */
+/** Whether the file holds exactly these bytes and its WAL, if any, adds nothing. */
 export async function hasContent(root: Root, path: Path, entry: FileEntry): Promise<boolean> {
 	const sha256 = hashingZerosOnce((bytes) => hash("sha256", bytes, "hex"));
 	let isSame = true;
 	const read = await readStable(root, path, 2 ** entry.chunkBits, (index, bytes) => {
-		// The newest rows of a database may stand in its WAL: then its bytes alone say nothing.
+		// The newest rows of a database may be only in its WAL. Its bytes alone then prove nothing.
 		if (
 			index === 0 &&
 			isSqliteHeader(bytes) &&

@@ -9,7 +9,8 @@ import type { RestoreOptions } from "./restore-options.ts";
 type Options = Pick<RestoreOptions, "root" | "profile" | "privateDir">;
 
 /**
- * Databases as a flush would take them: with what stands in the WAL, and cleaned by the profile.
+ * Copies of databases as a flush would store them: with the content of the WAL, and cleaned by the
+ * profile.
  */
 export class DatabaseCopies {
 	readonly #options: Options;
@@ -20,8 +21,8 @@ export class DatabaseCopies {
 	}
 
 	/**
-	 * Does a copy of the database have the content of the entry? Its file may differ: rows stand in
-	 * the WAL, and counters move.
+	 * Whether a copy of the database has the content of the entry. The file itself may differ: rows
+	 * may be in the WAL, and counters move.
 	 */
 	async isDatabase(path: Path, entry: FileEntry): Promise<boolean> {
 		const { root, profile } = this.#options;
@@ -47,7 +48,10 @@ export class DatabaseCopies {
 		}
 	}
 
-	/** Where a session puts such copies too: it clears away what a killed process left there. */
+	/**
+	 * The session uses the same directory for such copies and removes what a killed process left
+	 * there.
+	 */
 	#tempDir(): string {
 		if (this.#directory === undefined) {
 			const parent = join(this.#options.privateDir, "tmp");

@@ -2,7 +2,9 @@ import xxhash from "xxhash-wasm";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 
-/** Native code that reads and writes files fast and exactly. Start it before the store answers. */
+/**
+ * Loads native code that reads and writes files fast and exactly. Call it before the store answers.
+ */
 export async function loadTools(): Promise<Pick<RestoreOptions, "times" | "quickHash">> {
 	const [{ h64Raw }, times] = await Promise.all([xxhash(), loadFileTimes()]);
 	return { times, quickHash: (bytes) => h64Raw(bytes) };

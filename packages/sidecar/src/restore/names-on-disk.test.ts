@@ -12,7 +12,7 @@ const planOf = (tree: Tree, action: Action = "write") =>
 	new Map([...tree.keys()].map((path) => [path, action]));
 const places = { nearest: () => "", mountOf: () => "" };
 
-/** Imitates a file system that folds case and keeps one form of a name. */
+/** Imitates a file system that folds case and stores one Unicode form of each name. */
 const folding: NameProbe = (_, names) => {
 	const [first = "", second] = names.map((name) => name.normalize("NFC").toLowerCase());
 	return first === second ? { code: "EEXIST", name: names[1] as string } : undefined;
@@ -22,7 +22,7 @@ function check(tree: Tree, probe: NameProbe, plan = planOf(tree)): void {
 	requireNames("/nowhere", { target: tree, plan }, places, probe);
 }
 
-it("are not to blame where the disk takes no more files", () => {
+it("blames no name if the disk is full", () => {
 	for (const code of ["ENOSPC", "EDQUOT"]) {
 		const full: NameProbe = (_, [name = ""]) => ({ code, name });
 		const refusal = { code: "WORKSPACE_DISK_FULL", message: expect.stringContaining(code) };
@@ -33,9 +33,9 @@ it("are not to blame where the disk takes no more files", () => {
 	}
 });
 
-describe("names that are one on the disk", () => {
+describe("names that collide on the disk", () => {
 	// @id folded-names-found
-	it("are found in one directory, by case and by Unicode form", () => {
+	it("are found within one directory, by case and by Unicode form", () => {
 		const tree = treeOf("a/README", "a/ReadMe", "b/readme", "é", "e\u0301", "Straße", "STRASSE");
 		expect([...alikeIn(tree)]).toEqual([
 			["a/README", "a/ReadMe"],
@@ -45,7 +45,7 @@ describe("names that are one on the disk", () => {
 	});
 
 	// @id folded-names-refused
-	it("are refused before anything is written, and both are named", () => {
+	it("are refused before anything is written, and the error names both", () => {
 		const refusal = {
 			code: "WORKSPACE_NAME_UNFIT",
 			value: "d/readme",
@@ -56,7 +56,7 @@ describe("names that are one on the disk", () => {
 		);
 	});
 
-	it("are not tested if the disk has both already, or one was deleted here", () => {
+	it("are not tested if the disk already has both, or if one was deleted here", () => {
 		const tree = treeOf("README", "readme");
 		const never: NameProbe = () => expect.fail("nothing is written");
 		check(tree, never, planOf(tree, "keep"));
@@ -74,8 +74,8 @@ describe("names that are one on the disk", () => {
 	});
 });
 
-describe("names that the disk does not take", () => {
-	it("are refused with the path and what the system says", () => {
+describe("names that the disk refuses", () => {
+	it("are refused with the path and the system's reason", () => {
 		const windows: NameProbe = (_, names) => {
 			const name = names.find((each) => each.includes(":"));
 			return name === undefined ? undefined : { code: "EINVAL", name };
@@ -90,7 +90,7 @@ describe("names that the disk does not take", () => {
 		);
 	});
 
-	it("are tested once for each kind, and ordinary names never", () => {
+	it("are tested once for each kind, and ordinary names are never tested", () => {
 		const asked: string[][] = [];
 		check(
 			treeOf("plain.md", "dir/x", "a:b", "c:d", "MEMORY.md", "d/SOUL.md", "n".repeat(200)),
@@ -102,7 +102,7 @@ describe("names that the disk does not take", () => {
 		expect(asked).toEqual([["a:b", "MEMORY.md", "n".repeat(200)]]);
 	});
 
-	it("are tested in a directory of ours, which leaves nothing behind", () => {
+	it("are tested in a private directory that is removed afterwards", () => {
 		const root = testDirectory();
 		mkdirSync(join(root, "d"));
 		const tree = treeOf("d/README", "d/readme", "d/a:b");

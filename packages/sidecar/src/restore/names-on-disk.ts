@@ -1,10 +1,10 @@
 /**
  * Checks that the file system can hold the names of a tree unchanged, before anything is written.
  *
- * Two names that differ in case or in their Unicode form only may be one name there: the second
- * file would overwrite the first, and the next capture would take its bytes for both. The tree is
- * searched for such pairs, which needs no call to the disk. Only if there are any, or names that
- * some file systems refuse, the names are created on the disk, in a directory of our own.
+ * Two names that differ only in case or Unicode form may be the same name on the disk. The second
+ * file would then overwrite the first, and the next capture would store its bytes for both. The
+ * search for such pairs runs on the tree and needs no call to the disk. If it finds a pair, or a
+ * name that some file systems refuse, the names are created on the disk in a private directory.
  */
 import {
 	closeSync,
@@ -32,31 +32,31 @@ import { RESERVED_DIRECTORY } from "../workspace/filter.ts";
 import type { Action } from "./reconcile.ts";
 
 /**
- * Names that some file system refuses or changes: Windows' rules, and what encrypted directories
- * shorten.
+ * Names that some file systems refuse or change: the rules of Windows, and names that encrypted
+ * directories shorten.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: file systems refuse them in names
 const SUSPICIOUS = /[\\:*?"<>|\u0000-\u001f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
-/** eCryptfs takes 143 bytes of a name, others 255. */
+/** eCryptfs accepts 143 bytes for a name, others 255. */
 const LONG_BYTES = 140;
-/** What nearly every path is made of. */
+/** The characters of nearly every path. */
 const ORDINARY = /^[A-Za-z0-9_/.+@=,~ -]*$/;
-/** A file system without large letters gives `memory.md` for `MEMORY.md`. */
+/** A file system without upper case returns `memory.md` for `MEMORY.md`. */
 const LARGE = /[A-Z]/;
 const ASCII = /^[\0-\x7f]*$/;
 
 export interface Places {
-	/** The directory itself, or the nearest one above that is there. */
+	/** The directory itself, or its nearest existing ancestor. */
 	nearest(path: Path): Path;
 	/** The mount that holds a name. */
 	mountOf(path: Path): Path;
 }
 
-/** In place of a system error code: the name exists, but changed. */
+/** Used in place of a system error code: the name exists, but changed. */
 const CHANGED = "changed";
 
 /**
- * Tests a directory of the disk. `hold` tells whether it can hold the names side by side,
+ * Tests a directory on the disk. `hold` tells whether it can hold the names side by side,
  * unchanged.
  */
 export type NameProbe = (
@@ -108,7 +108,7 @@ function requireRoom(root: Root, directory: Path, code: string): void {
 	});
 }
 
-/** Pairs of paths in one directory that differ in case or Unicode form only. */
+/** Pairs of paths in one directory that differ only in case or Unicode form. */
 export function* alikeIn(tree: Tree): Generator<readonly [Path, Path]> {
 	const byFolded = new Map<string, Path | Path[]>();
 	for (const path of tree.keys()) {
@@ -116,13 +116,13 @@ export function* alikeIn(tree: Tree): Generator<readonly [Path, Path]> {
 		const alike = byFolded.get(folded);
 		byFolded.set(folded, alike === undefined ? path : [alike, path].flat());
 		if (alike === undefined) continue;
-		// Directories that differ so are a pair of their own.
+		// Parent directories that differ this way form a pair themselves.
 		for (const other of [alike].flat()) if (parentOf(other) === parentOf(path)) yield [other, path];
 	}
 }
 
 /**
- * At least as coarse as any file system: a pair too many costs a test, a missed pair costs a file.
+ * At least as coarse as any file system. An extra pair costs a test; a missed pair costs a file.
  */
 function fold(path: Path): string {
 	return ASCII.test(path)
@@ -130,7 +130,10 @@ function fold(path: Path): string {
 		: path.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
 }
 
-/** One name of each kind for each directory that will take such, by the first path that has it. */
+/**
+ * One name of each kind for each directory that will receive such names, with the first path that
+ * has it.
+ */
 function suspiciousIn(
 	tree: Tree,
 	plan: ReadonlyMap<Path, Action>,
@@ -147,8 +150,8 @@ function suspiciousIn(
 		if (path === ROOTS_DIRECTORY || !isWritten(plan.get(path))) continue;
 		const kind = isOrdinary(path) ? undefined : kindOf(baseOf(path));
 		if (kind === undefined) {
-			// Which letters a file system keeps is the same all over it, and nearly every tree has large
-			// ones.
+			// Case folding is the same across a whole file system, and nearly every tree has upper-case
+			// names.
 			const mount = mountOf(path);
 			if (largeIn.has(mount) || !LARGE.test(baseOf(path))) continue;
 			largeIn.add(mount);
@@ -164,8 +167,7 @@ function suspiciousIn(
 }
 
 /**
- * Most paths, told at a glance: no more than `kindOf` says of their last name, at a fraction of its
- * cost.
+ * Recognises most paths at low cost. Its answer agrees with `kindOf` for the last name of the path.
  */
 function isOrdinary(path: Path): boolean {
 	if (path.length > LONG_BYTES || !ORDINARY.test(path) || path.endsWith(".") || path.endsWith(" "))
@@ -173,13 +175,13 @@ function isOrdinary(path: Path): boolean {
 	const start = path.lastIndexOf("/") + 1;
 	const dot = path.indexOf(".", start);
 	const stem = (dot < 0 ? path.length : dot) - start;
-	// As long as `con` and `com1`.
+	// The length of `con` and `com1`.
 	return stem !== 3 && stem !== 4;
 }
 
 /**
- * What may make a file system refuse a name; names of one kind are taken or refused together.
- * Undefined for ordinary ones.
+ * The reason why a file system might refuse a name. Names of one kind are accepted or refused
+ * together. Undefined for ordinary names.
  */
 function kindOf(name: string): string | undefined {
 	const isAscii = ASCII.test(name);
@@ -201,8 +203,8 @@ function kindOf(name: string): string | undefined {
 }
 
 /**
- * Makes the names in a new directory inside `directory`, which folds them as that one does, and
- * reads them back.
+ * Creates the names in a new directory inside `directory`, which folds them the same way, and reads
+ * them back.
  */
 function probeNames(
 	root: Root,
@@ -241,7 +243,8 @@ function probeNames(
 			try {
 				utimesSync(above, times.atime, times.mtime);
 			} catch {
-				// The time of the directory changed because something was created in it; nothing to reset.
+				// The directory's time changed because something was created in it; there is nothing to
+				// reset.
 			}
 	}
 }

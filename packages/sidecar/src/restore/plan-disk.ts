@@ -32,19 +32,19 @@ import { unwritableMounts } from "./read-only-mounts.ts";
 import { type Action, type OnDisk, planExact, planReconcile } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 
-/** What a restore would do with each path of this disk, and what it is derived from. */
+/** What a restore would do with each path of this disk, and the facts behind it. */
 export interface DiskPlan {
 	readonly target: Tree;
-	/** What the disk derives from; undefined where nobody knows. */
+	/** The tree that the disk derives from; undefined if unknown. */
 	readonly base: Tree | undefined;
 	readonly marker: Marker | undefined;
 	readonly rootStat: Stat;
 	/**
-	 * Additional roots as they are on this disk now; and as they were, those that are not given but
-	 * still derive from the target.
+	 * Additional roots as they are on this disk now. Roots that are not given but still derive from
+	 * the target keep their earlier mark.
 	 */
 	readonly roots: Readonly<Record<string, RootMark>>;
-	/** Those of them that are not the directories this disk's base is of. */
+	/** Additional roots that are not the directories this disk's base describes. */
 	readonly freshRoots: ReadonlySet<string>;
 	readonly disk: ReadonlyMap<Path, Stat>;
 	/**
@@ -52,27 +52,27 @@ export interface DiskPlan {
 	 * there.
 	 */
 	readonly away: ReadonlyMap<Path, string>;
-	/** What the marker is to remember of mount points. */
+	/** The mount points that the marker must record. */
 	readonly mounts: Mounts;
-	/** What the scan could not look at. */
+	/** Paths that the scan could not inspect. */
 	readonly problems: readonly Problem[];
 	readonly plan: Map<Path, Action>;
 	/**
-	 * Files and links whose content on this disk the log has: as the target, or as the commit this
+	 * Files and links whose content on this disk is in the log: in the target, or in the commit this
 	 * disk derives from.
 	 */
 	readonly inLog: ReadonlySet<Path>;
-	/** Files missing here whose deletion nobody watched and nobody believes: they come back. */
+	/** Missing files whose deletion no watcher saw and the plan does not trust. They are restored. */
 	readonly unbelieved: number;
-	/** Modes and times that this disk refused so far. */
+	/** Modes and times that this disk has refused so far. */
 	readonly unset: UnsetMetadata;
 }
 
 /**
- * Looks at an existing workspace and plans; writes nothing.
+ * Inspects an existing workspace and plans the restore. Writes nothing.
  * @throws SidecarError STORE_*, OBJECT_*, TREE_UNSAFE, WORKSPACE_NOT_DIRECTORY,
- * WORKSPACE_UNREADABLE, IGNORE_FILE_UNUSABLE; NOT_DURABLE for an exact plan where a mount point is
- * not to be believed
+ * WORKSPACE_UNREADABLE, IGNORE_FILE_UNUSABLE; NOT_DURABLE for an exact plan if a mount point cannot
+ * be trusted
  */
 export async function planDisk(
 	options: Pick<
@@ -96,22 +96,21 @@ export async function planDisk(
 	requireRootsAreDirectories(head.tree, root);
 	const rootStat = requireDirectory(root);
 	const marker = readMarker(options.privateDir);
-	// Another directory in its place (an upgrade's templates, a fresh volume) derives from nothing,
-	// whatever the state directory says.
+	// A different directory at this path (an upgrade's templates, a fresh volume) derives from
+	// nothing, whatever the state directory says.
 	const isSameRoot = marker?.root === identityOf(rootStat);
 	const trusted = marker !== undefined && isSameRoot && isTrusted(marker) ? marker : undefined;
-	// An exact plan needs no base, and must work where the base cannot be read: it is the way out of
-	// a damaged log.
+	// An exact plan needs no base. It must work if the base is unreadable, because it is the way out
+	// of a damaged log.
 	const roots = rootMarks(root);
 	const isKnownRoot = (name: string) => isSameDirectory(roots[name], trusted?.roots?.[name]);
 	const derivedFrom = await baseTree(options, trusted, head);
 	const baseOfAll = options.at === undefined ? derivedFrom : undefined;
-	// A root that this disk did not have then, or another directory in its place, derives from
-	// nothing.
+	// A root that this disk lacked then, or a different directory in its place, derives from nothing.
 	const ownBase = baseOfAll && ownTree(baseOfAll, root);
 	const baseOfRoots =
 		ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
-	// Nor does what a mount held when nothing could be restored to it.
+	// The content of a mount to which nothing could be restored derives from nothing either.
 	const { known, notRestored } = knownMounts(isSameRoot ? marker.mounts : undefined);
 	const baseOfMounts = baseOfRoots && without(baseOfRoots, notRestored);
 	const { filter } = new WorkspaceFilter(root, options.profile);
@@ -134,13 +133,13 @@ export async function planDisk(
 		...Object.fromEntries([...unwritable.keys()].map((path) => [path, NOT_RESTORED])),
 	};
 	const away = new Map([...(isAccepted ? NONE : checked.away), ...unwritable]);
-	// What is accepted in a volume's place derives from nothing: what it lacks comes back, and what
-	// differs there gives way.
+	// A volume accepted in another's place derives from nothing: missing content is restored, and
+	// differing content is quarantined.
 	const base = isAccepted ? baseOfMounts && without(baseOfMounts, checked.away) : baseOfMounts;
 	requireMounts(options.at, away);
 	for (const path of disk.keys()) if (isBelowAny(path, away)) disk.delete(path);
 	const judged = without(target, away);
-	// A file that equals the base need not be kept again, even if the base decides nothing.
+	// A file that equals the base need not be stored again, even if the base decides nothing.
 	const stored = options.at === undefined ? base : derivedFrom && ownTree(derivedFrom, root);
 	const unset = UnsetMetadata.read(options.privateDir);
 	const compared = await compareDisk(root, disk, stored, judged, options.profile.secret, unset);
@@ -205,7 +204,7 @@ function knownMounts(mounts: Mounts | undefined): {
 	return { known: Object.fromEntries(known), notRestored: not };
 }
 
-/** With those of additional roots; the workspace itself must be writable. */
+/** Includes the mounts of additional roots. The workspace itself must be writable. */
 function mountsToWrite(root: Root): Map<Path, Mount> {
 	const mounts = mountsBelow(root, true) ?? new Map<Path, Mount>();
 	mounts.delete("");
@@ -219,8 +218,8 @@ function without(tree: Tree, places: ReadonlyMap<Path, string>): Tree {
 }
 
 /**
- * A database in WAL mode is never the bytes that the log has. One with the same content stays as it
- * is.
+ * The bytes of a database in WAL mode never equal those in the log. A database with the same
+ * content stays unchanged.
  */
 async function compareDatabases(
 	options: Pick<RestoreOptions, "root" | "profile" | "privateDir">,
@@ -262,7 +261,7 @@ function requireMounts(at: number | undefined, away: ReadonlyMap<Path, string>):
 	});
 }
 
-/** How a user settles the doubt about a mount point. */
+/** Tells a user how to settle a doubtful mount point. */
 export const MOUNT_REMEDY =
 	"mount the volume that was there, or run `openclaw-sidecar restore`: it accepts the directory as it is now and brings back what the log has";
 
@@ -277,8 +276,8 @@ function rootMarks(root: Root): Record<string, RootMark> {
 }
 
 /**
- * A root that is not given this time goes on deriving from the log as long as nobody changed it
- * there.
+ * Marks of roots that are not given this time. Such a root still derives from the log as long as
+ * nobody changed it there.
  */
 function marksLeft(
 	root: Root,
@@ -309,7 +308,7 @@ function isSameDirectory(now: RootMark | undefined, before: RootMark | undefined
 	);
 }
 
-/** A commit that does not know a root says nothing of what is in it. */
+/** A commit that does not know a root says nothing about the root's content. */
 function leavingRoots(plan: Map<Path, Action>, target: Tree, root: Root): Map<Path, Action> {
 	if (typeof root === "string") return plan;
 	for (const path of plan.keys()) {
@@ -321,8 +320,8 @@ function leavingRoots(plan: Map<Path, Action>, target: Tree, root: Root): Map<Pa
 }
 
 /**
- * `--at` sets times. Set on a file with several names, one would be the time of all, so such a file
- * is written as a new one.
+ * `--at` sets times. All names of one file share its time, so a file with several names is written
+ * as a new file.
  */
 function partingNames(
 	plan: Map<Path, Action>,
@@ -341,8 +340,8 @@ function partingNames(
 }
 
 /**
- * A plan for a disk that was watched before. Deletions that look like a wipe, or like a fresh
- * volume, come back instead.
+ * Plans for a disk that was watched before. Deletions that look like a wipe or a fresh volume are
+ * restored instead.
  */
 function reconcile(
 	profile: Profile,
@@ -369,7 +368,7 @@ function reconcile(
 		: { plan, unbelieved: 0 };
 }
 
-/** What the disk derives from; undefined where nobody knows. */
+/** The tree that the disk derives from; undefined if unknown. */
 async function baseTree(
 	options: Pick<RestoreOptions, "store" | "signal">,
 	marker: Marker | undefined,
@@ -383,7 +382,8 @@ async function baseTree(
 			.head;
 		return base.id === marker.baseId ? base.tree : undefined;
 	} catch (error) {
-		// Past retention, damaged, or another log: without a base, what differs here is quarantined.
+		// Past retention, damaged, or another log: without a base, everything that differs here is
+		// quarantined.
 		if (
 			error instanceof SidecarError &&
 			(error.category === "damaged" || error.code === "COMMIT_NOT_FOUND")

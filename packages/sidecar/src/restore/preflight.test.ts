@@ -40,7 +40,7 @@ async function restoreAt(bench: Workbench, machine: string, at: number): Promise
 	await restored.finish(true);
 }
 
-/** Two commits of `A` and `B`; returns the first. */
+/** Makes two commits of `A` and `B`; returns the first. */
 async function twoCommits(bench: Workbench): Promise<number> {
 	const root = bench.workspace("a");
 	mkdirSync(root);
@@ -62,7 +62,7 @@ describe("a restore", () => {
 		["append-only (chattr +a)", "a"],
 	] as const) {
 		// @id unreplaceable-file
-		it(`moves nothing where one file cannot go, and says why: ${reason}`, async (context) => {
+		it(`moves nothing if one file cannot be replaced, and says why: ${reason}`, async (context) => {
 			await using bench = await workbench();
 			using made = mounted(context);
 			const root = bench.workspace("a");
@@ -80,7 +80,7 @@ describe("a restore", () => {
 			expect(readFileSync(join(root, "A"), "utf8")).toBe("2");
 			expect(existsSync(join(bench.privateDir("a"), "trash"))).toBe(false);
 			expect(existsSync(join(root, ".openclaw-sidecar"))).toBe(false);
-			// Nothing happened, so the next start has nothing to tell.
+			// Nothing happened, so the next start has nothing to report.
 			expect((await bench.open("a")).restored).toMatchObject({
 				moved: [],
 				written: 0,
@@ -101,7 +101,7 @@ describe("a restore", () => {
 	});
 
 	// @id immutable-directory
-	it("moves nothing where a directory is immutable", async (context) => {
+	it("moves nothing if a directory is immutable", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		const root = bench.workspace("a");
@@ -127,7 +127,7 @@ describe("a restore", () => {
 		const session = await bench.open("b");
 		await session.flush({ sweep: true, closed: true });
 		expect(readFileSync(join(root, "B"), "utf8")).toBe("2");
-		// A mode that the disk imposed is not a change: the log keeps its own.
+		// A mode that the disk imposed is not a change: the log keeps its own mode.
 		const { head } = await readLog(bench.store);
 		expect(head.seq).toBe(seq + 2);
 		expect(head.tree.get("A")).toMatchObject({ mode: 0o644 });
@@ -144,7 +144,7 @@ describe("a restore", () => {
 	});
 
 	// @id read-only-directories-opened
-	it("takes what was deleted elsewhere out of read-only directories, however deep", async () => {
+	it("removes files deleted elsewhere from read-only directories at any depth", async () => {
 		await using bench = await workbench();
 		const roots = ["a", "b"].map((machine) => bench.workspace(machine));
 		giveAway(bench.dir);
@@ -172,7 +172,7 @@ describe("a restore", () => {
 	});
 
 	// @id killed-restore-mode
-	it("gives a directory that a killed restore left writable its mode back", async () => {
+	it("resets the mode of a directory that a killed restore left writable", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		mkdirSync(join(root, "ro"), { recursive: true });
@@ -197,9 +197,9 @@ describe("a restore", () => {
 	});
 });
 
-describe("the workspace's own directory", () => {
+describe("the workspace's top directory", () => {
 	// @id mode-set-unwatched
-	it("keeps a mode that was set while nobody watched, and commits it", async () => {
+	it("keeps a mode that was set while no watcher ran, and commits it", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		mkdirSync(root, { mode: 0o755 });
@@ -223,7 +223,7 @@ describe("the workspace's own directory", () => {
 	});
 
 	// @id mode-of-other-user
-	it("of another user keeps its mode, does not stop the restore, and is not a change", async () => {
+	it("keeps its mode if another user owns it, does not stop the restore, and is not a change", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		mkdirSync(root, { mode: 0o700 });
@@ -233,7 +233,7 @@ describe("the workspace's own directory", () => {
 		giveAway(bench.dir);
 		for (const owned of ["b", "c"]) {
 			mkdirSync(bench.workspace(owned));
-			// As a volume of Kubernetes: root's, and writable by all.
+			// Like a Kubernetes volume: owned by root and writable by all.
 			chmodSync(bench.workspace(owned), 0o777);
 		}
 		await asOrdinaryUser(async () => {
@@ -259,7 +259,7 @@ describe("the workspace's own directory", () => {
 	});
 });
 
-/** To the user of `asOrdinaryUser`. */
+/** Gives the directory to the user of `asOrdinaryUser`. */
 function giveAway(directory: string): void {
 	if (process.geteuid?.() === 0) execFileSync("chown", ["-R", "65534:65534", directory]);
 }

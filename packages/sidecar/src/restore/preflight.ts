@@ -1,15 +1,15 @@
 /**
- * Checks that a planned restore can be done before anything is moved or written, so that it does
- * all of it or nothing.
+ * Checks that a planned restore can complete before anything is moved or written, so that it does
+ * all of the plan or nothing.
  *
- * How: each directory that will gain or lose a name is asked for write access once, and each file
- * that will be replaced, moved or removed is renamed to a place where the kernel must refuse it;
- * the refusal says whether it could have left. Missing paths cost nothing, so a restore into an
- * empty directory checks once. Directories of ours that are read-only are opened for the duration.
+ * How: each directory that will gain or lose a name is asked for write access once. Each file that
+ * will be replaced, moved or removed is renamed to a place where the kernel must refuse it. The
+ * kind of refusal tells whether the file could have moved. Missing paths cost nothing, so a restore
+ * into an empty directory checks once. Read-only directories that we own are made writable for the
+ * duration.
  *
- * A file whose bytes are the log's and that only has another mode stays as it is, where it cannot
- * be replaced.
- * Does NOT see changes between the check and the work.
+ * A file that cannot be replaced and differs only in its mode stays unchanged. Does NOT see changes
+ * between the check and the work.
  */
 import { accessSync, closeSync, constants, lstatSync, openSync, renameSync } from "node:fs";
 import { noteOpened } from "../disk/opened-directories.ts";
@@ -26,7 +26,7 @@ import { requireNames } from "./names-on-disk.ts";
 import type { DiskPlan } from "./plan-disk.ts";
 import type { Action } from "./reconcile.ts";
 
-/** Why something cannot be done, in words, and what helps. */
+/** Why something cannot be done, as text, and the remedy. */
 interface Cause {
 	readonly reason: string;
 	readonly remedy: string;
@@ -36,22 +36,25 @@ interface Change {
 	readonly path: Path;
 	readonly action: Action;
 	readonly entry: Entry | undefined;
-	/** What is there now and must go. Undefined: a new path, the first one that `directory` gets. */
+	/**
+	 * What exists now and must be removed. Undefined for a new path, the first that `directory`
+	 * gains.
+	 */
 	readonly there: Stat | undefined;
-	/** The directory the path lies in, or the nearest one above that is there. */
+	/** The directory that contains the path, or its nearest existing ancestor. */
 	readonly directory: Path;
 }
 
 export interface PreflightOptions {
 	readonly root: Root;
 	readonly privateDir: string;
-	/** The disk must become exactly the target, so nothing may stay because it cannot be removed. */
+	/** The disk must become exactly the target, so a path that cannot be removed is an obstacle. */
 	readonly isExact: boolean;
 }
 
 /**
- * May change the plan: it keeps what cannot be changed and need not be.
- * @returns paths that keep another mode than the log's, because they cannot be replaced
+ * May change the plan: it keeps paths that cannot be changed and need not be.
+ * @returns paths that keep a mode other than the log's, because they cannot be replaced
  * @throws SidecarError WORKSPACE_READ_ONLY naming the first obstacle, WORKSPACE_NAME_UNFIT; nothing
  * was moved or written
  */
@@ -67,7 +70,7 @@ export async function preflight(
 	if (changes.length === 0) return new Set();
 	const openable = obstacles.lookAtDirectories(changes);
 	noteOpened(privateDir, openable);
-	// Outer ones first: they may not be searchable.
+	// Outer directories first: they may not be searchable.
 	for (const [path, mode] of [...openable].sort(([a], [b]) => a.length - b.length))
 		writer.open(path, mode);
 	const keepMode = await obstacles.lookAtPaths(changes);
@@ -101,7 +104,7 @@ class Obstacles {
 	}
 
 	/**
-	 * An agent cannot work in a directory that nobody may write. @throws SidecarError
+	 * An agent cannot work in a directory that it cannot write. @throws SidecarError
 	 * WORKSPACE_READ_ONLY
 	 */
 	requireWritableTop(): void {
@@ -116,13 +119,13 @@ class Obstacles {
 		throw new SidecarError("WORKSPACE_READ_ONLY", { value: mainOf(this.#root), ...cause });
 	}
 
-	/** Everything that will gain or lose a name. */
+	/** Every path that will appear, change or disappear. */
 	changes(): Change[] {
 		const changes: Change[] = [];
 		const gains = new Set<Path>();
 		for (const [path, action] of this.#plan) {
 			if (action === "keep" || action === "keep-local" || action === "keep-deleted") continue;
-			// The tops are never replaced, only given a mode.
+			// The top directories are never replaced; a restore only sets their mode.
 			if (path === "" || path === ROOTS_DIRECTORY || isRootItself(this.#root, path)) continue;
 			const entry =
 				action === "write" || action === "quarantine-and-write"
@@ -145,7 +148,7 @@ class Obstacles {
 		return changes;
 	}
 
-	/** The directory itself, or the nearest one above that is there. */
+	/** The directory itself, or its nearest existing ancestor. */
 	nearest(path: Path): Path {
 		const known = this.#nearest.get(path);
 		if (known !== undefined) return known;
@@ -161,8 +164,8 @@ class Obstacles {
 	}
 
 	/**
-	 * A mount point cannot be removed when the log deleted the path. It is kept, and the next commit
-	 * has it.
+	 * A mount point whose path the log deleted cannot be removed. It stays, and the next commit
+	 * contains it.
 	 */
 	#stays(path: Path, there: Stat): boolean {
 		const { directories, files } = this.#writer.mounts;
@@ -172,7 +175,7 @@ class Obstacles {
 		return isPoint;
 	}
 
-	/** @returns directories of ours that must be made writable first, by their modes */
+	/** @returns directories that we own and must first make writable, with their modes */
 	lookAtDirectories(changes: readonly Change[]): Map<Path, number> {
 		const openable = new Map<Path, number>();
 		const look = (path: Path) => {
@@ -191,7 +194,7 @@ class Obstacles {
 		for (const { path, entry, there, directory } of changes) {
 			if (this.#writer.mounts.files.has(path)) continue;
 			look(directory);
-			// Another parent is written into the directory itself.
+			// A different parent means that names are written into the directory itself.
 			if (there?.type === "dir" && entry !== undefined) look(path);
 			look(this.#writer.mountOf(path));
 		}
@@ -199,7 +202,7 @@ class Obstacles {
 	}
 
 	/**
-	 * @returns paths that keep another mode than the log's
+	 * @returns paths that keep a mode other than the log's
 	 * @throws SidecarError WORKSPACE_READ_ONLY
 	 */
 	async lookAtPaths(changes: readonly Change[]): Promise<ReadonlySet<Path>> {
@@ -247,7 +250,7 @@ class Obstacles {
 		);
 	}
 
-	/** Of another life of a database: they are removed. */
+	/** Companion files of another version of the database: they are removed. */
 	#whyCompanionsStay(path: Path, entry: Entry): Cause | undefined {
 		if (entry.type !== "file" || entry.chunkBits !== SQLITE_CHUNK_BITS) return undefined;
 		for (const suffix of COMPANIONS) {
@@ -337,10 +340,7 @@ class Obstacles {
 		}
 	}
 
-	/**
-	 * A single file on which another is mounted: nothing can be renamed over it, but it can be
-	 * written.
-	 */
+	/** A single file that is a mount point: nothing can be renamed over it, but it can be written. */
 	#whyNotInPlace(path: Path, entry: Entry | undefined): Cause | undefined {
 		if (entry?.type !== "file")
 			return this.#mountPoint(path, "it is a mount point, so it cannot be removed");
@@ -394,12 +394,12 @@ class Obstacles {
 }
 
 /**
- * Immutable: the kernel says EPERM to a question that otherwise is answered by modes and owners
- * (EACCES).
+ * Whether the path is immutable. The kernel then answers EPERM to a check that modes and owners
+ * otherwise answer with EACCES.
  */
 function isSealed(root: Root, path: Path): boolean {
 	const place = fsPath(root, path);
-	// It follows links, which cannot be immutable.
+	// The check follows links, which cannot be immutable.
 	if (lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() !== false) return false;
 	try {
 		accessSync(place, constants.W_OK);
@@ -409,7 +409,10 @@ function isSealed(root: Root, path: Path): boolean {
 	}
 }
 
-/** Append-only: the kernel refuses every open for writing that does not append. */
+/**
+ * Whether the path is append-only: the kernel then refuses every open for writing that does not
+ * append.
+ */
 function isAppendOnly(root: Root, path: Path): boolean {
 	try {
 		closeSync(

@@ -2,9 +2,9 @@
  * Read-only mounts whose content differs from the log, such as a ConfigMap of the newest deployment
  * over an older `openclaw.json`.
  *
- * Nothing can be restored there, and what is there is no work of the agent's. So nothing below such
- * a mount counts: the agent starts with what is mounted, and the log keeps what it has. A file that
- * differs in its mode alone is the same file.
+ * Nothing can be restored there, and the agent did not write what is there. So nothing below such a
+ * mount counts: the agent starts with the mounted content, and the log keeps its own. A file that
+ * differs only in its mode is the same file.
  */
 
 import { READ_ONLY } from "../disk/check-mounts.ts";
@@ -30,7 +30,7 @@ const CHANGES: ReadonlySet<Action> = new Set([
 	"quarantine",
 ]);
 
-/** Mount points below which the plan would have to write, with the reason for people. */
+/** Mount points below which the plan would have to write, with a readable reason. */
 export async function unwritableMounts({
 	root,
 	mounts,
@@ -57,7 +57,7 @@ export async function unwritableMounts({
 	return found;
 }
 
-/** The mount that a path shows, if it is one of these. */
+/** The mount that provides a path, if it is one of these. */
 function mountOf(path: Path, mounts: ReadonlyMap<Path, Mount>): Mount | undefined {
 	for (let at = path; at !== ""; at = parentOf(at)) {
 		const mount = mounts.get(at);

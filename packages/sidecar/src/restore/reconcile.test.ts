@@ -4,8 +4,8 @@ import type { Entry, Tree } from "../log/types.ts";
 import { type OnDisk, planExact, planReconcile } from "./reconcile.ts";
 
 /**
- * A tiny world: each path is absent or one of three contents, on the disk, in the base and in the
- * target.
+ * A tiny world: on the disk, in the base and in the target, each path is absent or has one of three
+ * contents.
  */
 const contents = [undefined, 1n, 2n, 3n] as const;
 const entryOf = (content: bigint | undefined): Entry | undefined =>
@@ -41,7 +41,7 @@ describe("planReconcile", () => {
 		fc.boolean(),
 	);
 
-	it("never lets go of bytes that neither the log has nor this disk was made from", () => {
+	it("never discards bytes that neither the log nor the base of this disk has", () => {
 		fc.assert(
 			fc.property(anyCase, ([disk, base, target, trust]) => {
 				if (disk === undefined || disk === target || (base !== "unknown" && disk === base)) return;
@@ -52,7 +52,7 @@ describe("planReconcile", () => {
 		);
 	});
 
-	it("never lets a change made here win over one in the log", () => {
+	it("never lets a local change win over a change in the log", () => {
 		fc.assert(
 			fc.property(anyCase, ([disk, base, target, trust]) => {
 				if (target === undefined || base === target || disk === target) return;
@@ -61,7 +61,7 @@ describe("planReconcile", () => {
 		);
 	});
 
-	it("believes a deletion only where it may", () => {
+	it("accepts a deletion only if deletions are trusted", () => {
 		fc.assert(
 			fc.property(anyCase, ([disk, base, target, trust]) => {
 				const kept = actionFor(disk, base, target, trust) === "keep-deleted";
@@ -70,7 +70,7 @@ describe("planReconcile", () => {
 		);
 	});
 
-	it("touches nothing where disk, base and target agree", () => {
+	it("touches nothing if disk, base and target agree", () => {
 		expect(actionFor(1n, 1n, 1n, true)).toBe("keep");
 		expect(actionFor(1n, 1n, undefined, true)).toBe("trash");
 		expect(actionFor(1n, undefined, undefined, true)).toBe("keep-local");
@@ -78,7 +78,7 @@ describe("planReconcile", () => {
 });
 
 describe("planExact", () => {
-	it("ends with the target and nothing else, and lets go of nothing", () => {
+	it("ends with exactly the target and discards nothing", () => {
 		const like = (likeTarget: boolean): OnDisk => ({ type: "link", likeTarget, likeBase: false });
 		const plan = planExact(
 			new Map([

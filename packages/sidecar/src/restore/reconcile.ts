@@ -3,7 +3,7 @@ import type { Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 import { COMPANIONS } from "../workspace/sqlite-file.ts";
 
-/** How a path on the disk compares, in all but times, with what the log has for it. */
+/** How a path on the disk compares with its entry in the log, times excluded. */
 export interface OnDisk {
 	readonly type: "file" | "dir" | "link" | "other";
 	readonly likeTarget: boolean;
@@ -11,28 +11,28 @@ export interface OnDisk {
 }
 
 export type Action =
-	/** Make it what the target says; whatever is in the way is like the base, so the log has it. */
+	/** Make it equal the target. What it replaces equals the base, so the log has it. */
 	| "write"
 	/** The disk already has it; only times may differ. */
 	| "keep"
-	/** A change made here while nobody watched: stays, and is committed later. */
+	/** Changed here while no watcher ran: it stays, and is committed later. */
 	| "keep-local"
 	/** Changed here and in the log: this disk's bytes are quarantined, then as `write`. */
 	| "quarantine-and-write"
-	/** Deleted in the log: to the trash. */
+	/** Deleted in the log: move it to the trash. */
 	| "trash"
 	/** Deleted in the log but changed here: this disk's bytes are quarantined. */
 	| "quarantine"
-	/** Deleted here while nobody watched: stays deleted, and is committed later. */
+	/** Deleted here while no watcher ran: it stays deleted, and is committed later. */
 	| "keep-deleted";
 
 /**
- * What a restore does with each path, given what the disk has, what it was made from, and what it
- * shall be. Pure: no path is looked at here.
- * @param base the tree the disk derives from; undefined where that is not known: then nothing local
- * counts as a change, and what differs is quarantined
- * @param trustsDeletes the disk has the path in the very directory that was restored, so what is
- * missing was deleted
+ * Decides what a restore does with each path from the disk, its base and the target. Pure: does not
+ * access the disk.
+ * @param base the tree the disk derives from; if undefined (unknown), nothing local counts as a
+ * change, and what differs is quarantined
+ * @param trustsDeletes the disk has the path in the very directory that was restored, so a missing
+ * path was deleted
  */
 export function planReconcile(
 	disk: ReadonlyMap<Path, OnDisk>,
@@ -62,8 +62,8 @@ export function planReconcile(
 }
 
 /**
- * A log or a journal of this disk belongs to this disk's database: beside the log's database it
- * would be rolled into it.
+ * Keeps a WAL or journal of this disk only with this disk's database. SQLite would otherwise roll it
+ * into the log's database.
  */
 function companionsGiveWay(plan: Map<Path, Action>, target: Tree): void {
 	for (const [path, action] of plan) {
@@ -79,8 +79,8 @@ function companionsGiveWay(plan: Map<Path, Action>, target: Tree): void {
 }
 
 /**
- * A file that took a directory's place here, while something below that directory changed in the
- * log: both sides changed, so the log wins.
+ * Handles a file that replaced a directory here while something below that directory changed in the
+ * log. Both sides changed, so the log wins.
  */
 function giveWay(plan: Map<Path, Action>, disk: ReadonlyMap<Path, OnDisk>): void {
 	const inTheWay = new Set<Path>();
@@ -99,7 +99,7 @@ function giveWay(plan: Map<Path, Action>, disk: ReadonlyMap<Path, OnDisk>): void
 	}
 }
 
-/** For `restore --at`: the disk shall be exactly the target. */
+/** For `restore --at`: the disk must become exactly the target. */
 export function planExact(disk: ReadonlyMap<Path, OnDisk>, target: Tree): Map<Path, Action> {
 	const plan = new Map<Path, Action>();
 	for (const path of target.keys()) {

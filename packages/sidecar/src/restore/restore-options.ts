@@ -7,28 +7,28 @@ import type { Profile } from "../workspace/profile.ts";
 
 export interface RestoreOptions {
 	readonly store: ObjectStore;
-	/** Absolute. A workspace, or a plain directory that gets the whole tree. */
+	/** Absolute. A workspace, or a plain directory that receives the whole tree. */
 	readonly root: Root;
 	readonly profile: Profile;
 	/** See `privateDirectory`. */
 	readonly privateDir: string;
 	readonly times: FileTimes;
-	/** xxh64 of some bytes. */
+	/** The xxh64 hash of the bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
-	/** Names this restore, see `restoreId`: its trash, and what is quarantined of it. */
+	/** Names this restore, its trash and what it quarantines; see `restoreId`. */
 	readonly label: string;
 	readonly log: Logger;
 	readonly progress: Progress;
-	/** The disk shall be exactly this commit; by default the newest, with changes made here kept. */
+	/** Makes the disk exactly this commit. By default the newest commit, with local changes kept. */
 	readonly at?: number | undefined;
 	/**
-	 * Whatever is mounted inside the workspace now is accepted: content of the log comes back there.
-	 * For a restore that the user asked for.
+	 * Accepts whatever is mounted inside the workspace now and restores the log's content there. For
+	 * a restore that the user requested.
 	 */
 	readonly acceptsMounts?: boolean;
-	/** The log as just read, where the caller has read it. */
+	/** The log as just read, if the caller has read it. */
 	readonly read?: LogRead;
-	/** Also what superseded writers quarantined below `.recovered/`. */
+	/** Also restores what superseded writers quarantined below `.recovered/`. */
 	readonly withQuarantined?: boolean;
 	readonly signal?: AbortSignal | undefined;
 }

@@ -20,11 +20,11 @@ import type { DiskPlan } from "./plan-disk.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 
-/** Something that had to give way, and where it is now: an absolute path outside the workspace. */
+/** Something that was moved away, and its current place: an absolute path outside the workspace. */
 export interface Moved {
 	readonly path: Path;
 	readonly to: string;
-	/** False: it is not durable before the next commit, which keeps it below `.recovered/`. */
+	/** False: not durable before the next commit, which keeps it below `.recovered/`. */
 	readonly isInLog: boolean;
 }
 
@@ -36,7 +36,10 @@ export function isWritten(action: Action): boolean {
 interface Awaited {
 	readonly path: Path;
 	readonly entry: FileEntry;
-	/** Of a file of one chunk it would save nothing: a change of it is a change of that chunk. */
+	/**
+	 * Undefined for a file of one chunk, where it would save nothing: any change of the file changes
+	 * that chunk.
+	 */
 	readonly quick: BigUint64Array | undefined;
 	left: number;
 	staged: StagedFile | undefined;
@@ -45,47 +48,47 @@ interface Awaited {
 	whole: Buffer | undefined;
 }
 
-/** Carries a plan out. */
+/** Executes a plan. */
 export class RestoreWork {
 	readonly #options: RestoreOptions;
 	readonly #writer: Materializer;
 	readonly #plan: ReadonlyMap<Path, Action>;
 	readonly #target: Tree;
-	/** What the plan was made from. */
+	/** The disk that the plan was made from. */
 	readonly #disk: ReadonlyMap<Path, Stat>;
-	/** Mount points whose volumes are not there: nothing below them is restored. */
+	/** Mount points whose volumes are missing: nothing below them is restored. */
 	readonly #away: DiskPlan["away"];
 	readonly #read: LogRead;
 	readonly #trash: string;
-	/** Paths whose bytes on this disk the log has. */
+	/** Paths whose content on this disk is in the log. */
 	readonly #inLog: ReadonlySet<Path>;
 	readonly #journal: DisplacedJournal;
-	/** In the journal and not moved yet, by path: the name in the trash. */
+	/** Paths in the journal that have not moved yet, with their names in the trash. */
 	readonly #noted = new Map<Path, Path>();
 	readonly #before: UnsetMetadata;
-	/** Kept with another mode than the log's. */
+	/** Paths kept with a mode other than the log's. */
 	readonly #keepMode: ReadonlySet<Path>;
 	readonly #written = new Map<
 		Path,
 		{ readonly stat: Stat | undefined; readonly quick: BigUint64Array | undefined }
 	>();
-	/** Directories by whether anything is there. */
+	/** For each directory, whether nothing exists there. */
 	readonly #bare = new Map<Path, boolean>();
 	readonly #last: Awaited[] = [];
-	/** What this disk could not be given. */
+	/** Modes and times that this disk refused. */
 	readonly unset = new UnsetMetadata();
 	/**
-	 * Paths whose mode, or time where it is no directory, is not the log's now, although it was to be
-	 * set.
+	 * Paths whose mode, or time except for directories, still differs from the log's although it
+	 * should have been set.
 	 */
 	readonly notSet: Path[] = [];
 	readonly moved: Moved[] = [];
-	/** Of each moved path, in the trash. */
+	/** The name in the trash of each moved path. */
 	readonly #names: Path[] = [];
 	files = 0;
 	bytes = 0;
 	written = 0;
-	/** Since the progress was told last. */
+	/** Work done since the last progress report. */
 	#done = { files: 0, bytes: 0 };
 	readonly #slice = new Slice();
 
@@ -124,17 +127,17 @@ export class RestoreWork {
 			files: toWrite.length,
 			bytes: toWrite.reduce((sum, [, entry]) => sum + entry.size, 0),
 		});
-		// While the first bytes are on their way.
+		// Meanwhile the first bytes arrive.
 		const directories = this.#prepare(toWrite);
 		await this.#writeFiles(toWrite, directories);
 		this.#writeLinks();
 		this.#writer.reveal((path) => this.#quarantined(path));
 		for (const awaited of this.#last) this.#finish(awaited);
 		if (this.#options.at !== undefined) this.#setKeptTimes();
-		// Before the directories get their times: the staging directory lies in the root.
+		// The staging directory is in the root, so remove it before the directories get their times.
 		this.#writer.close();
 		for (const path of (await directories).reverse()) {
-			// Its mode was changed here: that is kept, like every other change.
+			// Its mode was changed here: keep that like every other change.
 			if (this.#plan.get(path) === "keep-local") continue;
 			const entry = this.#target.get(path);
 			const isReal = entry?.type === "dir" && !(path === "" && isInvented(entry));
@@ -147,7 +150,7 @@ export class RestoreWork {
 		progress.end();
 	}
 
-	/** What was written has the log's mode and time, or that is noted. */
+	/** Notes each written path whose mode or time is not the log's. */
 	#compareMetadata(): void {
 		for (const [path, entry] of this.#target) {
 			const written = this.#written.get(path);
@@ -168,7 +171,7 @@ export class RestoreWork {
 		}
 	}
 
-	/** The local state: what is now on the disk, as far as it is known to be what the log says. */
+	/** The local state: what is on the disk now, as far as it is known to equal the log. */
 	local(): LocalTree {
 		const local = new LocalTree();
 		for (const [path, entry] of this.#target) {
@@ -177,8 +180,7 @@ export class RestoreWork {
 				local.set(path, { entry, stat: written.stat, quick: written.quick, database: undefined });
 				continue;
 			}
-			// Kept: content and mode are the log's. Where the time is too, a sweep need not read it
-			// again.
+			// Kept: content and mode are the log's. If the time is too, a sweep need not read it again.
 			const stat = this.#disk.get(path);
 			const mtimeNs = stat === undefined ? undefined : this.unset.asInLog(path, stat).mtimeNs;
 			const isClean =
@@ -195,7 +197,7 @@ export class RestoreWork {
 
 	/** @returns directories, parents first */
 	async #prepare(toWrite: readonly [Path, FileEntry][]): Promise<Path[]> {
-		// The first requests go out before.
+		// Let the first requests go out before this work.
 		await nextTurn();
 		this.#clearTheWay();
 		const directories = this.#directories(toWrite);
@@ -210,7 +212,7 @@ export class RestoreWork {
 		const goneDirectories: Path[] = [];
 		const isDisplaced = (action: Action) =>
 			action === "trash" || action === "quarantine" || action === "quarantine-and-write";
-		// In one write: each is synced to the disk.
+		// One write for all: each write is synced to the disk.
 		this.#note(
 			[...this.#plan]
 				.filter(([path, action]) => isDisplaced(action) && this.#isOnlyCopy(path))
@@ -222,14 +224,14 @@ export class RestoreWork {
 			else if (isDisplaced(action)) this.#moveAside(path);
 			else if (action === "write" && !this.#isBare(parentOf(path))) this.#makeRoom(path);
 		}
-		// Deepest first. One that still holds something kept stays.
+		// Deepest first. A directory that still holds something kept stays.
 		for (const path of goneDirectories.sort((a, b) => b.length - a.length))
 			this.#writer.removeEmptyDirectory(path);
 	}
 
 	/**
-	 * Is nothing where the directory shall be? Then nothing is in it either, and its thousands of
-	 * files need not be looked for.
+	 * Whether nothing exists at the directory's path. Its files then need no lookup, even if there
+	 * are thousands.
 	 */
 	#isBare(directory: Path): boolean {
 		if (directory === "") return false;
@@ -242,8 +244,7 @@ export class RestoreWork {
 	}
 
 	/**
-	 * What stands where something of another type shall be. A file gives way to a file by the rename
-	 * itself.
+	 * Moves away what has another type than the target. A rename itself replaces a file with a file.
 	 */
 	#makeRoom(path: Path): void {
 		const there = lstatPath(this.#options.root, path);
@@ -258,8 +259,8 @@ export class RestoreWork {
 	}
 
 	/**
-	 * Is this what the plan was made from? What the filter hides, or what changed since, may be the
-	 * only copy.
+	 * Whether this is what the plan was made from. What the filter hides, or what changed since, may
+	 * be the only copy.
 	 */
 	#wasSeen(path: Path, there: Stat): boolean {
 		if (there.type === "dir") return true;
@@ -268,10 +269,10 @@ export class RestoreWork {
 	}
 
 	#moveAside(path: Path): void {
-		// Two directories that differ in their mode only: nothing to quarantine.
+		// Two directories that differ only in their mode: nothing to quarantine.
 		const isDirectory =
 			this.#target.get(path)?.type === "dir" && lstatPath(this.#options.root, path)?.type === "dir";
-		// What took the place of an additional root is not ours to move.
+		// Something that replaced an additional root must not be moved.
 		if (path !== "" && !isDirectory && !isRootItself(this.#options.root, path))
 			this.#quarantined(path);
 	}
@@ -289,7 +290,7 @@ export class RestoreWork {
 		}
 	}
 
-	/** A database goes with its WAL or journal: its newest rows may stand there only. */
+	/** A database moves together with its WAL or journal, which may hold its newest rows. */
 	#suffixesOf(path: Path): string[] {
 		const isDatabase =
 			lstatPath(this.#options.root, path)?.type === "file" && isSqlite(this.#options.root, path);
@@ -327,8 +328,8 @@ export class RestoreWork {
 	}
 
 	/**
-	 * After a failure, puts files back if nothing took their place. The rest stays in the trash and
-	 * in the journal.
+	 * After a failure, puts files back unless something took their place. The rest stays in the trash
+	 * and in the journal.
 	 */
 	putBack(): void {
 		const back: Displaced[] = [];
@@ -343,9 +344,7 @@ export class RestoreWork {
 		this.#journal.remove(back);
 	}
 
-	/**
-	 * Every directory that shall be there and every parent of a file to be written, parents first.
-	 */
+	/** Every directory of the target and every parent of a file to be written, parents first. */
 	#directories(toWrite: readonly [Path, FileEntry][]): Path[] {
 		const wanted = new Set<Path>();
 		const want = (path: Path) => {
@@ -366,7 +365,7 @@ export class RestoreWork {
 		return [...wanted].sort((a, b) => a.length - b.length);
 	}
 
-	/** @param ready before it nothing is written */
+	/** @param ready nothing is written before it resolves */
 	async #writeFiles(toWrite: readonly [Path, FileEntry][], ready: Promise<unknown>): Promise<void> {
 		const { store, profile, progress, signal } = this.#options;
 		const last = new Set(profile.restoredLast);
@@ -439,7 +438,7 @@ export class RestoreWork {
 				reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
 			});
 		}
-		// The zeros of a hole have thousands of places: they are looked at once.
+		// The zeros of a hole have thousands of places, so check them once.
 		const isHole = places.length > 1 && isZeros(bytes);
 		let quick: bigint | undefined;
 		for (const { file, index } of places) {
@@ -465,7 +464,7 @@ export class RestoreWork {
 	#finish({ path, entry, staged, whole, quick }: Awaited): void {
 		if (!this.#writer.isHidden(path)) {
 			const there = lstatPath(this.#options.root, path);
-			// Changed while this was fetched: not even now is it overwritten.
+			// It changed during the fetch: do not overwrite it even now.
 			if (there !== undefined && !this.#wasSeen(path, there)) this.#moveAside(path);
 			if (entry.chunkBits === SQLITE_CHUNK_BITS) this.#writer.removeDatabaseSidecars(path);
 		}
@@ -477,7 +476,7 @@ export class RestoreWork {
 		this.#written.set(path, { stat, quick });
 	}
 
-	/** A secret is nobody else's business, whatever was stored. */
+	/** A secret gets no rights for others, whatever mode was stored. */
 	#modeOf(path: Path, mode: number): number {
 		return this.#options.profile.secret(path) ? mode & 0o700 : mode;
 	}
@@ -492,7 +491,7 @@ export class RestoreWork {
 		}
 	}
 
-	/** `--at` promises that very commit: what was there already gets its times too. */
+	/** `--at` promises that exact commit, so kept paths get its times too. */
 	#setKeptTimes(): void {
 		for (const [path, entry] of this.#target)
 			if (this.#plan.get(path) === "keep" && entry.type !== "dir")

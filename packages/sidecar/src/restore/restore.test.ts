@@ -28,7 +28,7 @@ import { noProgress } from "../telemetry/progress.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { type Restored, restore } from "./restore.ts";
 
-/** Restores without fencing, as the command does. */
+/** Restores without fencing, like the command. */
 async function restoreTo(
 	bench: Workbench,
 	machine: string,
@@ -50,7 +50,7 @@ async function restoreTo(
 	return restored;
 }
 
-/** A log whose commits each write `f` anew; gives the seq of each text. */
+/** Makes a log in which each commit rewrites `f`; returns the seq of each text. */
 async function history(bench: Workbench, texts: readonly string[]): Promise<number[]> {
 	const session = await bench.open("writer");
 	const seqs: number[] = [];
@@ -65,7 +65,7 @@ async function history(bench: Workbench, texts: readonly string[]): Promise<numb
 }
 
 describe("restore", () => {
-	it("gives every commit of a long log, through FULL commits and past one that a writer in a hurry left out", async () => {
+	it("restores every commit of a long log, through FULL commits and past one that a writer in a hurry omitted", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("writer");
 		const file = join(bench.workspace("writer"), "f");
@@ -73,7 +73,7 @@ describe("restore", () => {
 		for (let count = 0; count < SEGMENT_COMMITS * 3; count++) {
 			writeFileSync(file, `state ${count}`);
 			session.hint("f");
-			// The FULL due at 128 is left out.
+			// The FULL due at 128 is omitted.
 			const result = await session.flush({ inHurry: session.head.seq + 1 === SEGMENT_COMMITS * 2 });
 			if (result.kind === "committed") texts.set(result.seq, `state ${count}`);
 		}
@@ -87,7 +87,7 @@ describe("restore", () => {
 	});
 
 	// @id unwatched-edits-kept
-	it("keeps what was changed here while nobody watched, and commits it later", async () => {
+	it("keeps changes made here while no watcher ran, and commits them later", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		mkdirSync(join(root, "dir"), { recursive: true });
@@ -108,7 +108,7 @@ describe("restore", () => {
 		expect(existsSync(join(bench.workspace("b"), "deleted"))).toBe(false);
 	});
 
-	it("lets the log win where both changed, and keeps this disk's bytes", async () => {
+	it("lets the log win if both sides changed, and keeps this disk's bytes", async () => {
 		await using bench = await workbench();
 		const a = await bench.open("a");
 		writeFileSync(join(bench.workspace("a"), "f"), "base");
@@ -133,7 +133,7 @@ describe("restore", () => {
 	});
 
 	// @id image-defaults-give-way
-	it("takes nothing of a disk it never restored for a change: image defaults give way to memory", async () => {
+	it("treats nothing on a never-restored disk as a change, so memory replaces image defaults", async () => {
 		await using bench = await workbench();
 		const [seq] = await history(bench, ["the agent's memory"]);
 		mkdirSync(bench.workspace("image"), { recursive: true });
@@ -147,7 +147,7 @@ describe("restore", () => {
 	});
 
 	// @id half-restored-disk-deletes-nothing
-	it("trusts no deletion on a half-restored disk or in another directory", async () => {
+	it("trusts no deletion on a half-restored disk or in a different directory", async () => {
 		for (const spoil of ["incomplete", "another directory"] as const) {
 			await using bench = await workbench();
 			const a = await bench.open("a");
@@ -167,7 +167,7 @@ describe("restore", () => {
 		}
 	});
 
-	it("--at makes the disk exactly that commit, whatever was there", async () => {
+	it("makes the disk exactly the commit of --at, whatever was there", async () => {
 		await using bench = await workbench();
 		const [one] = await history(bench, ["one", "two"]);
 		const writer = bench.workspace("writer");
@@ -183,7 +183,7 @@ describe("restore", () => {
 		expect(readDisk(bench.workspace("reader"))).toEqual(expected);
 	});
 
-	it("never writes through a link that stands where a directory shall be", async () => {
+	it("never writes through a link in place of a target directory", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("writer");
 		mkdirSync(join(bench.workspace("writer"), "etc"));
@@ -221,7 +221,7 @@ describe("restore", () => {
 
 describe("the gate", () => {
 	/**
-	 * Every way in which a log can be unreadable: nothing on the disk may change, nothing may be
+	 * Every way in which a log can be unreadable: nothing on the disk may change, and nothing may be
 	 * committed.
 	 */
 	const damages: [string, (bench: Workbench) => void, string][] = [
@@ -257,7 +257,7 @@ describe("the gate", () => {
 
 describe("damage", () => {
 	// @id any-damage-is-an-error
-	it("anywhere in any object is an error by type or harmless, never a wrong byte on the disk", async () => {
+	it("anywhere in any object is a typed error or harmless, and never puts a wrong byte on the disk", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("writer");
 		mkdirSync(join(root, "dir"), { recursive: true });
@@ -321,7 +321,7 @@ describe("damage", () => {
 			),
 			{ numRuns: 80 },
 		);
-		// Only bytes of content that a later commit replaced may be damaged unseen.
+		// Damage can go unseen only in bytes of content that a later commit replaced.
 		expect(errors).toBeGreaterThan(70);
 	});
 });

@@ -1,14 +1,15 @@
 /**
  * Brings a directory to a commit of the log.
  *
- * Order: read the log, look at the disk, plan, check the space and that all of the plan can be
- * done, then write: directories, files in whatever order their bytes come, links, the profile's
- * last files, times. The marker says `complete` only at the very end.
- * Guarantees: nothing is written before the whole plan is checked; a byte that is on the disk and
- * not in the log is kept in its place or moved to the trash, never overwritten. What moves is in a
- * journal first (`displaced.ts`), and the next commit keeps it below `.recovered/`. After a failure
- * it goes back to its place. After kill -9 at any point, running it again is correct.
- * Does NOT write to the store.
+ * Order: read the log, scan the disk, plan, and check the space and that the whole plan can
+ * complete. Then write: directories, files in the order in which their bytes arrive, links, the
+ * profile's last files, times. The marker says `complete` only at the very end.
+ *
+ * Guarantees: nothing is written before the whole plan is checked. A byte that is on the disk and
+ * not in the log stays in place or moves to the trash; it is never overwritten. Each move is in a
+ * journal first (`displaced.ts`), and the next commit keeps the moved file below `.recovered/`.
+ * After a failure the file returns to its place. After kill -9 at any point, running the restore
+ * again is correct. Does NOT write to the store.
  */
 
 import { readLog } from "../commit/read-log.ts";
@@ -38,9 +39,9 @@ export interface Restored {
 	readonly head: Head;
 	/** The store's clock when the log was read, ms since the epoch. */
 	readonly storeTimeMs: number;
-	/** What is now on the disk, as far as it is known to be what the log says. */
+	/** What is on the disk now, as far as it is known to equal the log. */
 	local(): LocalTree;
-	/** As the restored ignore file says. @throws SidecarError IGNORE_FILE_UNUSABLE */
+	/** The filter from the restored ignore file. @throws SidecarError IGNORE_FILE_UNUSABLE */
 	filter(): WorkspaceFilter;
 	/** The directory that was restored. */
 	readonly root: Stat;
@@ -48,32 +49,35 @@ export interface Restored {
 	readonly roots: Readonly<Record<string, RootMark>>;
 	/** Volumes inside the workspace and its roots. */
 	readonly mounts: Mounts;
-	/** What the log has of additional roots that this machine has not. */
+	/** Content in the log of additional roots that this machine does not have. */
 	readonly elsewhere: readonly RootElsewhere[];
-	/** What the log has in volumes that are not mounted here now. */
+	/** Content in the log of volumes that are not mounted here now. */
 	readonly away: readonly RootElsewhere[];
 	readonly files: number;
 	readonly bytes: number;
-	/** Files written; the rest was there already. */
+	/** Files written; the others were already there. */
 	readonly written: number;
-	/** Paths changed here while nobody watched; they are kept and not durable yet. */
+	/** Paths changed here while no watcher ran. They are kept and not durable yet. */
 	readonly keptLocal: number;
-	/** Those of them that were deleted. */
+	/** The deleted paths among them. */
 	readonly keptDeleted: ReadonlySet<Path>;
-	/** Where bytes of this disk went that had to give way. */
+	/** Where this disk's displaced bytes are now. */
 	readonly moved: readonly Moved[];
 	/**
-	 * Marks the restore as complete; before anything else writes.
-	 * @param onDisk true: settled when it is safe from a power cut. Whoever goes on as the
+	 * Marks the restore as complete. Call it before anything else writes.
+	 * @param onDisk true: resolves when the mark survives a power cut. A process that stays the
 	 * workspace's owner need not wait for that: what it restored is in the log
 	 */
 	finish(onDisk: boolean): Promise<void>;
 }
 
-/** Paths that one log line names. */
+/** The number of paths that one log line names. */
 const TOLD_PATHS = 5;
 
-/** Left free on the disk beside what is restored: the agent must be able to start. */
+/**
+ * Space to leave free on the disk in addition to the restored data: the agent must be able to
+ * start.
+ */
 const SPARE_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -106,8 +110,8 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		for (const { path, files, bytes } of elsewhere)
 			log.warn("restore.root-left-out", { path, files, bytes });
 		for (const name of planned.freshRoots) {
-			// Maybe its volume is not mounted. On a new machine nobody knows another, and nothing is
-			// said.
+			// The root's volume may not be mounted. A new machine knows no earlier directory, so it
+			// reports nothing.
 			const [before, now] = [marker?.roots?.[name], planned.roots[name]];
 			if (
 				before?.identity !== undefined &&
@@ -128,13 +132,13 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		);
 
 		const here = { workspace: mainOf(root), root: identityOf(rootStat), boot: bootId() };
-		// Until the end, what the disk derives from is what it was before: a restore that is cut off is
-		// planned anew from there.
+		// Until the end, the disk's base stays what it was. An interrupted restore is then planned anew
+		// from there.
 		const known =
 			base === undefined || marker === undefined
 				? { baseSeq: 0, baseId: EMPTY_HEAD.id, roots: {} }
 				: { baseSeq: marker.baseSeq, baseId: marker.baseId, roots: marker.roots ?? {} };
-		// Cut off, a restore that accepts other volumes has not done so.
+		// An interrupted restore that accepts other volumes has not yet accepted them.
 		const mounts = marker?.mounts ?? planned.mounts;
 		writeMarker(privateDir, { ...known, ...here, mounts, complete: false, clean: false });
 		work = new RestoreWork(options, writer, planned, read, keepMode);
@@ -210,13 +214,13 @@ function tellMoved(moved: readonly Moved[], log: Logger): void {
 		log.warn("restore.moved", { path, to, isInLog, kind: "security" });
 }
 
-/** Files that an earlier restore moved and no commit has yet. */
+/** Reports files that an earlier restore moved and no commit contains yet. */
 function tellDisplaced(privateDir: string, log: Logger): void {
 	for (const { path, to } of displacedFiles(privateDir))
 		log.warn("restore.moved-before", { path, to, kind: "security" });
 }
 
-/** Warns when the log is first filled about what a later restore cannot do. */
+/** Warns at the first fill of the log about what a later restore cannot do. */
 function tellMounts({ files, readOnly }: InnerMounts, log: Logger): void {
 	if (files.size > 0)
 		log.warn("restore.mounted-files", {
@@ -273,10 +277,7 @@ export function checkSpace(
 	}
 }
 
-/**
- * Bytes on the disk: a chunk that comes again and again (the zeros of a sparse file) may stay a
- * hole.
- */
+/** Bytes on the disk. A chunk that repeats (the zeros of a sparse file) may stay a hole. */
 function occupied(entry: FileEntry): number {
 	return entry.chunks.length < 2
 		? entry.size

@@ -17,10 +17,10 @@ export type WriteTreeOptions = Pick<
 >;
 
 /**
- * Writes a tree into a directory that holds nothing yet: bytes, modes, times and links, as a
- * restore does, but with no log behind it. What was made is removed again where it fails.
- * @param directory absolute; made where it is not there
- * @throws SidecarError USAGE where it holds something; TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
+ * Writes a tree into an empty directory, as a restore does but without a log: bytes, modes, times
+ * and links. On failure, removes what it made.
+ * @param directory absolute; created if missing
+ * @throws SidecarError USAGE if it is not empty; TREE_UNSAFE, WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function writeTree(
 	options: WriteTreeOptions,
@@ -75,7 +75,7 @@ export async function writeTree(
 	}
 }
 
-/** @returns the first directory that had to be made */
+/** @returns the first directory that had to be created */
 function makeEmpty(directory: string): string | undefined {
 	try {
 		const made = mkdirSync(directory, { recursive: true, mode: 0o700 });

@@ -1,22 +1,22 @@
 /**
- * So that an ordinary hand-over loses nothing even from view: a young head that its writer did not
- * close gets a little time.
+ * Makes an ordinary handover show every commit: gives a young head that its writer did not close a
+ * little time.
  *
- * Only about what the newcomer sees: whose commits count is decided by the fence, waiting or not.
- * So it is right not to wait for a writer that was killed on this very machine, and no harm where a
- * copied machine takes the other's writer for its own.
+ * This affects only what the new writer sees. The fence decides whose commits count, with or
+ * without waiting. So it is right not to wait for a writer that was killed on this very machine. It
+ * is harmless if a cloned machine mistakes the other clone's writer for its own.
  */
 import type { Machine } from "../commit/machine.ts";
 import { type LogRead, newestSeq, readLog } from "../commit/read-log.ts";
 import { isThisBoot, readMarker } from "../disk/base-marker.ts";
 import type { SessionOptions } from "./session.ts";
 
-/** A head younger than this whose writer did not close it may have more to come. */
+/** A head younger than this may get more commits, unless its writer closed it. */
 const YOUNG_MS = 20_000;
 const POLL_MS = 250;
 
 /**
- * The log, when its last writer has closed it or had its time.
+ * Reads the log once its last writer has closed it or has had its time.
  * @throws SidecarError as `readLog`
  */
 export async function readWhenHandedOver(
@@ -45,10 +45,10 @@ export async function readWhenHandedOver(
 }
 
 function mayHaveMore({ head, newest, storeTimeMs }: LogRead, privateDir: string): boolean {
-	// By the owner: that a superseded writer quarantine something since opens nothing again.
+	// Closed by the owner: a later quarantine by a superseded writer reopens nothing.
 	if (newest === undefined || head.isClosed || storeTimeMs - newest.lastModifiedMs > YOUNG_MS)
 		return false;
-	// It was here, and is no more: whoever asks has taken the workspace's control over.
+	// The writer was on this machine and has ended: the caller has taken over the workspace.
 	const marker = readMarker(privateDir);
 	return marker?.writer !== newest.commit.info.writer || !isThisBoot(marker);
 }

@@ -24,8 +24,8 @@ const dir: Entry = { type: "dir", mode: 0o700, mtimeNs: 0n };
 const file: Entry = { type: "file", mode: 0o600, mtimeNs: 0n, size: 0, chunkBits: 20, chunks: [] };
 
 /**
- * A log of one commit, made by somebody who may write to the store and means harm: every checksum
- * is right.
+ * Makes a log of one commit, as an attacker with write access to the store would. Every checksum is
+ * right.
  */
 async function hostileLog(bench: Workbench, manifest: Buffer): Promise<void> {
 	const stored = zstdCompressSync(manifest);
@@ -43,7 +43,7 @@ const manifestOf = (entries: readonly (readonly [string, Entry])[]): Buffer =>
 		[],
 	);
 
-/** One block that says it has 10 GB. */
+/** One block that claims to hold 10 GB. */
 function hugeBlock(): Buffer {
 	const out = new ByteWriter();
 	out.bytes(manifestOf([]).subarray(0, -5));
@@ -121,7 +121,7 @@ describe("a hostile log writes nothing anywhere", () => {
 	});
 });
 
-describe("a hostile log does not lead out of an additional root", () => {
+describe("a hostile log does not escape from an additional root", () => {
 	const notes = ".roots/notes";
 	const link: Entry = { type: "link", mtimeNs: 0n, target: "/tmp" };
 	const below = (...entries: readonly (readonly [string, Entry])[]) =>
@@ -174,7 +174,7 @@ describe("a hostile log does not lead out of an additional root", () => {
 			],
 		],
 	];
-	test.each(aside)("nor is it brought in from what was quarantined: %s", async (_, entries) => {
+	test.each(aside)("quarantined entries do not escape from it either: %s", async (_, entries) => {
 		for (const roots of [{}, { notes: "notes" }]) {
 			await using bench = await workbench();
 			const given = Object.fromEntries(
@@ -192,7 +192,7 @@ describe("a hostile log does not lead out of an additional root", () => {
 		}
 	});
 
-	test("and where no root is configured nothing of it is written at all", async () => {
+	test("nothing of it is written if no root is configured", async () => {
 		await using bench = await workbench();
 		await hostileLog(bench, below([notes, link], [".roots/x", file]));
 		await bench.open("a");
@@ -200,8 +200,8 @@ describe("a hostile log does not lead out of an additional root", () => {
 	});
 });
 
-describe("a disk without room", () => {
-	/** Where root may, a file system of its own; elsewhere the test says why it did not run. */
+describe("a full disk", () => {
+	/** Mounts a separate file system if permitted; otherwise the test says why it was skipped. */
 	function mountSmall(context: TestContext, path: string): () => void {
 		mkdirSync(path);
 		try {
@@ -214,7 +214,7 @@ describe("a disk without room", () => {
 
 	const cases = [
 		["found out before anything is written", (index: number) => index],
-		// One chunk that comes again and again looks like a hole that costs nothing.
+		// One chunk that repeats looks like a hole, which needs no space.
 		["found out in the middle", () => 7],
 	] as const;
 	for (const [when, seedOf] of cases) {
@@ -245,7 +245,7 @@ describe("a disk without room", () => {
 			} finally {
 				unmount();
 			}
-			// With room it goes on as if nothing had been.
+			// With room, the restore continues as if nothing had happened.
 			await bench.open("b");
 			expect(
 				readFileSync(join(bench.workspace("b"), "large")).equals(

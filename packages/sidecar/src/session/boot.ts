@@ -1,6 +1,6 @@
 /**
- * Brings a workspace to the log's newest commit, or to an earlier one. Plain objects beside a log
- * that was never used become its first commit before that (`adopt.ts`).
+ * Brings a workspace to the newest commit of the log, or to an earlier one. If the log was never
+ * used, plain objects next to it first become its first commit (`adopt.ts`).
  */
 
 import type { SecretPolicy } from "../capture/secret-guard.ts";
@@ -14,13 +14,13 @@ import { adopt } from "../transfer/adopt.ts";
 import { isUnused } from "../transfer/commit-directory.ts";
 
 export interface BootOptions extends RestoreOptions {
-	/** What becomes of secrets in plain objects that are adopted; default `warn`. */
+	/** How to treat secrets in plain objects that are adopted; default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
 	readonly expect?: "new" | "existing" | "any";
 }
 
 /**
- * @throws SidecarError as `restore`, EXISTING_EXPECTED, USAGE; where plain objects are adopted also
+ * @throws SidecarError as `restore`, EXISTING_EXPECTED, USAGE; if plain objects are adopted also
  * SOURCE_*, SUPERSEDED, NOT_DURABLE
  */
 export async function boot(options: BootOptions): Promise<Restored> {

@@ -1,5 +1,5 @@
 /**
- * One memory image continued twice (a VM that was snapshotted and resumed on two hosts), each copy
+ * One memory image continued twice (a VM that was snapshotted and resumed on two hosts), each clone
  * with a copy of the disk.
  */
 import { createHash } from "node:crypto";
@@ -15,8 +15,8 @@ import type { ObjectStore, PutOutcome } from "../store/port.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Two machines of one seed draw the same numbers and read the same clocks, as copies do that nobody
- * told of being copied.
+ * Two machines of one seed draw the same numbers and read the same clocks, like clones that do not
+ * know they were cloned.
  */
 function copiedMachine(seed: string): Machine & { ms: number } {
 	let drawn = 0;
@@ -35,7 +35,8 @@ function copiedMachine(seed: string): Machine & { ms: number } {
 }
 
 /**
- * The same bytes with the same time on every copy's disk, so that all of them make the same commit.
+ * Writes the same bytes with the same time to every clone's disk, so that all clones make the same
+ * commit.
  */
 async function commitAlike(
 	bench: Workbench,
@@ -54,7 +55,7 @@ async function commitAlike(
 }
 
 /**
- * Sessions that hold one fence under one name: each restores before any of them fences, and all
+ * Sessions that hold one fence under one name. Each restores before any of them fences, and all
  * make the same fence.
  */
 async function copiesOf(
@@ -89,9 +90,9 @@ function get(copies: ReadonlyMap<string, Session>, name: string): Session {
 	return copies.get(name) as Session;
 }
 
-describe("copies of one writer's memory", () => {
+describe("clones of one writer's memory", () => {
 	// @id clone-takes-new-name
-	it("the first that commits keeps the tree; every other takes a new name and quarantines its bytes", async () => {
+	it("let the first to commit keep the tree; every other takes a new name and quarantines its bytes", async () => {
 		await using bench = await workbench();
 		const copies = await copiesOf(bench, {
 			a: new FaultyStore(bench.store),
@@ -105,7 +106,7 @@ describe("copies of one writer's memory", () => {
 			write(bench, each, `only-${each}`, each);
 			await get(copies, each).flush({ sweep: true });
 		}
-		// And on: neither of them ever writes to the owner's tree again.
+		// Later too, neither of them writes to the owner's tree again.
 		for (const each of ["c", "a", "b"]) {
 			write(bench, each, "MEMORY.md", `by ${each} again`);
 			await get(copies, each).flush({ sweep: true });
@@ -145,7 +146,7 @@ describe("copies of one writer's memory", () => {
 		expect(told).toEqual([b, c].map((writer) => ["security", "clone", name, name, writer]));
 	});
 
-	it("a commit of one copy whose answer was lost is still its own, and costs the other one the tree", async () => {
+	it("treat a commit whose answer was lost as their own, and it costs the other clone the tree", async () => {
 		await using bench = await workbench();
 		const store = new FaultyStore(bench.store);
 		const copies = await copiesOf(bench, { a: store, b: new FaultyStore(bench.store) });
@@ -167,7 +168,7 @@ describe("copies of one writer's memory", () => {
 	});
 
 	// @id clone-slept-past-retention
-	it("one that slept past retention quarantines, whether its own clocks tell of the sleep or only the store's", async () => {
+	it("quarantine after a sleep past retention, whether their own clocks or only the store's show the sleep", async () => {
 		await using bench = await workbench();
 		const weekMs = 7 * 24 * 3_600_000;
 		const machine = copiedMachine("one");
@@ -180,7 +181,7 @@ describe("copies of one writer's memory", () => {
 		const copies = await copiesOf(bench, stores, { byOwn: machine });
 		const awake = get(copies, "awake");
 		const next = logKey(awake.head.seq + 1);
-		// So many that a FULL stands between: the log is readable without what is swept.
+		// Enough commits for a FULL in between: the log is then readable without the deleted ones.
 		for (let count = awake.head.seq; count < 64; count++) {
 			write(bench, "awake", "MEMORY.md", `${count}`);
 			await awake.flush({ sweep: true });
@@ -197,8 +198,8 @@ describe("copies of one writer's memory", () => {
 				quarantined: true,
 			});
 			expect(asleep.isSuperseded).toBe(true);
-			// Retention swept the slot, so the store took a commit in it: only a look at the newest key
-			// told that it was lost.
+			// Retention deleted the slot, so the store accepted a commit in it. Only a look at the newest
+			// key showed that the slot was lost.
 			rmSync(join(bench.dir, "store/users/alice", next));
 			const { tree, fence } = (await readLog(bench.store)).head;
 			expect(fence.writer).toBe(awake.writerId);
@@ -213,7 +214,7 @@ describe("copies of one writer's memory", () => {
 	});
 });
 
-it("a commit of its own that is not the newest any more makes nobody a copy", async () => {
+it("clones are not inferred from an own commit that is no longer the newest", async () => {
 	await using bench = await workbench();
 	const late = await bench.open("late");
 	const machine = copiedMachine("one");
@@ -224,7 +225,7 @@ it("a commit of its own that is not the newest any more makes nobody a copy", as
 	const list = store.list.bind(store);
 	let raced = false;
 	store.list = async function* (prefix, options) {
-		// Between the owner's commit and its look at the newest key.
+		// Runs between the owner's commit and its look at the newest key.
 		if (!raced) {
 			raced = true;
 			write(bench, "late", "f", "quarantined");
@@ -240,7 +241,7 @@ it("a commit of its own that is not the newest any more makes nobody a copy", as
 	expect(tree.has("f")).toBe(true);
 });
 
-it("a log that an operator cut is made whole again by the writer whose fence still stands", async () => {
+it("a writer whose fence is still valid completes a log that an operator cut", async () => {
 	await using bench = await workbench();
 	const session = await bench.open("a");
 	write(bench, "a", "kept", "1");
@@ -252,8 +253,8 @@ it("a log that an operator cut is made whole again by the writer whose fence sti
 	await session.flush({ sweep: true });
 	write(bench, "a", "kept", "2");
 	await session.flush({ sweep: true });
-	// Newest first, as `repair` does. A commit that another one made in the freed slot shows the
-	// writer that something is wrong.
+	// Newest first, as `repair` does. Another writer's commit in the freed slot shows the writer that
+	// something is wrong.
 	for (const seq of [cut + 2, cut + 1]) rmSync(join(bench.dir, "store/users/alice", logKey(seq)));
 	const blocked = new FaultyStore(bench.store);
 	await blocked.putIfAbsent(logKey(cut + 3), Buffer.from("garbage"));
@@ -267,7 +268,7 @@ it("a log that an operator cut is made whole again by the writer whose fence sti
 	expect([...tree.keys()].sort()).toEqual(["", "added", "kept", "late"]);
 });
 
-/** The store as S3 is: its answers tell its own time. */
+/** Makes the store report its own time in its answers, as S3 does. */
 function withClock(store: ObjectStore, storeTimeMs: () => number): FaultyStore {
 	const faulty = new FaultyStore(store);
 	const putIfAbsent = async (key: string, body: Buffer): Promise<PutOutcome> => {

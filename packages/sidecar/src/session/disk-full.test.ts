@@ -15,7 +15,7 @@ import { expect, type TestContext, test } from "vitest";
 import { workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 
-/** A file system of its own where we may make one; elsewhere the test says why it did not run. */
+/** Mounts a separate file system if permitted; otherwise the test says why it was skipped. */
 function mountSmall(
 	context: TestContext,
 	path: string,
@@ -33,7 +33,10 @@ function mountSmall(
 	};
 }
 
-/** Bytes that do not shrink; chunks that come again look like holes that cost nothing. */
+/**
+ * Incompressible bytes without repeated chunks. Repeated chunks look like holes, which need no
+ * space.
+ */
 const part = (seed: number) =>
 	Buffer.from(
 		Uint32Array.from(
@@ -43,7 +46,7 @@ const part = (seed: number) =>
 	);
 
 // @id restore-runs-out-of-room
-test("a restore over older files that runs out of room leaves each of them whole, old or new, and goes on with room", async (context) => {
+test("a restore over older files that runs out of room leaves each file whole, old or new, and continues with room", async (context) => {
 	await using bench = await workbench();
 	using disk = mountSmall(context, bench.workspace("b"), "38m");
 	const names = Array.from({ length: 4 }, (_, index) => `f${index}`);
@@ -60,8 +63,8 @@ test("a restore over older files that runs out of room leaves each of them whole
 	const machine = await bench.open("b");
 	expect((await machine.flush({ sweep: true, closed: true })).kind).toBe("committed");
 
-	// One chunk ten times over is counted once, as if the rest were holes: the check beforehand finds
-	// room, the disk does not.
+	// One chunk repeated ten times counts once, as if the rest were holes. The check beforehand finds
+	// room; the disk does not have it.
 	const owner = await bench.open("a");
 	write("new");
 	for (let index = 0; index < 4; index++)
@@ -94,7 +97,7 @@ test("a restore over older files that runs out of room leaves each of them whole
 		).toBe(true);
 });
 
-test("an additional root without room is named before anything is written, however much the workspace has", async (context) => {
+test("an additional root without room is named before anything is written, however much room the workspace has", async (context) => {
 	await using bench = await workbench();
 	const source = await bench.open("a", { roots: { notes: join(bench.dir, "notes") } });
 	writeFileSync(join(bench.workspace("a"), "f"), "1");
@@ -112,7 +115,7 @@ test("an additional root without room is named before anything is written, howev
 	expect(readdirSync(bench.workspace("b"))).toEqual([]);
 });
 
-test("no room for the copy of a database: it waits, by name, and everything else is committed", async (context) => {
+test("a database waits and is named if its copy has no room, and everything else is committed", async (context) => {
 	await using bench = await workbench();
 	using _ = mountSmall(context, bench.privateDir("a"), "1m");
 	const session = await bench.open("a");
@@ -131,7 +134,8 @@ test("no room for the copy of a database: it waits, by name, and everything else
 	const full = (await readLog(bench.store)).head.tree;
 	expect(full.get("MEMORY.md")).toMatchObject({ size: 6 });
 	expect(full.has("x.db")).toBe(false);
-	// A marker that cannot be written stays the older one, which only makes a restore look twice.
+	// If the marker cannot be written, the older one stays. That only makes a restore inspect paths
+	// twice.
 	expect(bench.log.events.map(({ event }) => event)).toContain("workspace.marker-not-written");
 
 	rmSync(filler);

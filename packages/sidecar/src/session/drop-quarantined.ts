@@ -8,7 +8,7 @@ import { dropDelta, type Selection, selectQuarantined } from "../history/select-
 const ATTEMPTS = 10;
 
 export interface DropOptions {
-	/** Flag the commit `closed`: nothing else comes from this writer. */
+	/** Flags the commit `closed`: this writer commits nothing after it. */
 	readonly closed: boolean;
 	readonly signal?: AbortSignal | undefined;
 }
@@ -16,13 +16,13 @@ export interface DropOptions {
 export interface Dropped {
 	/** Files and links. */
 	readonly files: number;
-	/** The commit that did it; undefined where there was nothing to drop. */
+	/** The commit that dropped them; undefined if there was nothing to drop. */
 	readonly seq: number | undefined;
 }
 
 /**
- * One commit that takes what was dealt with out of `.recovered/`. History keeps it. The writer must
- * hold the fence, and nothing of it may be undecided.
+ * Commits once to remove resolved files from `.recovered/`. History keeps them. The writer must
+ * hold the fence and have no undecided commit.
  * @throws SidecarError PATH_NOT_FOUND, USAGE, SUPERSEDED, STORE_*, NOT_DURABLE
  */
 export async function dropQuarantined(
@@ -31,7 +31,8 @@ export async function dropQuarantined(
 	wanted: Selection,
 	options: DropOptions,
 ): Promise<Dropped> {
-	// Others quarantined while the owner had nothing to write: its head does not know of it yet.
+	// Other writers quarantined files while the owner had nothing to write: its head does not show
+	// that yet.
 	await writer.lookForNews(options.signal);
 	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 		if (writer.isSuperseded)

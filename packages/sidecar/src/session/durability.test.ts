@@ -31,14 +31,11 @@ describe("durability", () => {
 			4,
 			["superseded", "not-restored", "not-durable", "held"],
 		],
-	] as const)(
-		"of %s is decided in one place",
-		(_what, standing, isDurable, exitStatus, reasons) => {
-			expect(durability({ ...fine, ...standing })).toEqual({ isDurable, exitStatus, reasons });
-		},
-	);
+	] as const)("of %s has one definition", (_what, standing, isDurable, exitStatus, reasons) => {
+		expect(durability({ ...fine, ...standing })).toEqual({ isDurable, exitStatus, reasons });
+	});
 
-	it("is 0 only without a reason, and one more reason never makes it better", () => {
+	it("has status 0 only without a reason, and one more reason never improves the status", () => {
 		const standings = fc.record({
 			notDurable: fc.nat(),
 			deferredDeletions: fc.nat(),

@@ -1,15 +1,15 @@
 /**
- * Whether everything on this disk is durable, and the exit status that says so. Every verb that
- * commits or compares asks here.
+ * Decides whether everything on this disk is durable, and the exit status for it. Every verb that
+ * commits or compares uses it.
  *
- * Durable means that the log's newest tree is this disk, but for what is left out by choice. A
- * deferred deletion loses nothing, because the log keeps the file. It is not durable all the same:
- * the next restore brings the file back.
+ * Durable means that the newest tree of the log equals this disk, except for what is left out by
+ * choice. A deferred deletion loses nothing, because the log keeps the file. It still is not
+ * durable: the next restore brings the file back.
  */
 export interface Standing {
 	/**
-	 * Paths that the log lacks as they are on this disk: waiting, not taken, displaced by a restore,
-	 * or on a volume that is away. An undecided commit counts as one.
+	 * Paths whose state on this disk is not in the log: waiting, not taken, displaced by a restore,
+	 * or on an unavailable volume. An undecided commit counts as one.
 	 */
 	readonly notDurable: number;
 	/** Paths that are gone from this disk and stay in the log for now. */
@@ -17,7 +17,7 @@ export interface Standing {
 	/** Why this directory must not be committed; undefined if it may. */
 	readonly notRestored?: string | undefined;
 	/**
-	 * Another writer owns the tree. What this one commits lies below `.recovered/`, and is durable
+	 * Another writer owns the tree. Commits of this one go below `.recovered/`, and are durable
 	 * there.
 	 */
 	readonly superseded?: boolean | undefined;
@@ -27,9 +27,9 @@ export type Reason = "superseded" | "not-restored" | "not-durable" | "held";
 
 export interface Durability {
 	readonly isDurable: boolean;
-	/** 0 durable, 3 something is not, 4 superseded. */
+	/** 0 durable, 3 something is not durable, 4 superseded. */
 	readonly exitStatus: 0 | 3 | 4;
-	/** Why the exit status is not 0, the gravest first. */
+	/** Why the exit status is not 0, the most serious reason first. */
 	readonly reasons: readonly Reason[];
 }
 

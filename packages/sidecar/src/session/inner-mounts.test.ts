@@ -1,6 +1,5 @@
 /**
- * Volumes mounted inside a workspace or a root: missing, replaced, mounted over content, inside one
- * another.
+ * Volumes mounted inside a workspace or a root: missing, replaced, mounted over content, or nested.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
@@ -18,7 +17,7 @@ const MISSING = "its volume is not mounted";
 const ANOTHER = "another volume is mounted there";
 const COVERED = "a volume is mounted over what the log has there";
 
-/** Mounts that are removed when the test ends. Skipped where mounting is not allowed. */
+/** Mounts that are removed when the test ends. Tests are skipped if mounting is not permitted. */
 class Mounts implements Disposable {
 	readonly #context: TestContext;
 	readonly #places: string[] = [];
@@ -56,8 +55,8 @@ class Mounts implements Disposable {
 }
 
 /**
- * A workspace of 40 files beside an inner directory `inner`, on which a volume with two files is
- * mounted, all committed.
+ * Commits a workspace of 40 files and a directory `inner`, on which a volume with two files is
+ * mounted.
  */
 async function filled(context: TestContext, bench: Workbench) {
 	const mounts = new Mounts(context);
@@ -87,7 +86,7 @@ async function stateOf(bench: Workbench) {
 	return (await inspectDisk(options, (await readLog(bench.store)).head)).notDurable;
 }
 
-/** As the command does it. */
+/** Restores as the command does. */
 async function restoreAsAsked(bench: Workbench) {
 	const restored = await restore({
 		...{
@@ -129,7 +128,7 @@ describe("a volume mounted inside the workspace", () => {
 	});
 
 	// @id inner-volume-returns
-	it("is missing at a start, and returns with the changes made in it meanwhile", async (context) => {
+	it("can be missing at a start, and returns with the changes made in it meanwhile", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, volume, inner } = await filled(context, bench);
 		using _ = mounts;
@@ -149,7 +148,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await stateOf(bench)).toEqual([]);
 	});
 
-	it("is watched again when it is back, also after an absence between two flushes", async (context) => {
+	it("is watched again after it returns, even after an absence between two flushes", async (context) => {
 		await using bench = await workbench();
 		const { mounts, volume, inner, session } = await filled(context, bench);
 		using _ = mounts;
@@ -173,7 +172,7 @@ describe("a volume mounted inside the workspace", () => {
 	});
 
 	// @id inner-volume-replaced
-	it("is not confused with another one, which is not read, stored or overwritten", async (context) => {
+	it("is not confused with a different volume, which is not read, stored or overwritten", async (context) => {
 		await using bench = await workbench();
 		const { mounts, inner, session } = await filled(context, bench);
 		using _ = mounts;
@@ -192,7 +191,7 @@ describe("a volume mounted inside the workspace", () => {
 	});
 
 	// @id inner-volume-hides-content
-	it("that hides content of the log deletes nothing, neither while a session runs nor at the next start", async (context) => {
+	it("deletes no content of the log that it hides, neither during a session nor at the next start", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, session } = await filled(context, bench);
 		using _ = mounts;
@@ -214,7 +213,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await started.flush({ sweep: true })).toMatchObject({ deferred: [] });
 	});
 
-	it("is stored where nothing was before, whether a session runs or not", async (context) => {
+	it("is stored if nothing was there before, whether a session runs or not", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, session } = await filled(context, bench);
 		using _ = mounts;
@@ -237,7 +236,7 @@ describe("a volume mounted inside the workspace", () => {
 	});
 
 	// @id inner-volume-parents
-	it("keeps the directories above it in the log when they go with it", async (context) => {
+	it("keeps the directories above it in the log when they disappear with it", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, session } = await filled(context, bench);
 		using _ = mounts;
@@ -260,7 +259,7 @@ describe("a volume mounted inside the workspace", () => {
 			expect(tree.has(path)).toBe(true);
 	});
 
-	it("inside another one is judged by itself, and named with the outer one when that is missing", async (context) => {
+	it("is judged on its own if nested, and is named with the outer one when that is missing", async (context) => {
 		await using bench = await workbench();
 		const { mounts, volume, inner, session } = await filled(context, bench);
 		using _ = mounts;
@@ -282,7 +281,7 @@ describe("a volume mounted inside the workspace", () => {
 	});
 
 	// @id inner-volume-single-file
-	it("may be a single file: its absence is no change, and another file mounted there is", async (context) => {
+	it("may be a single file: its absence is not a change, but a different file mounted there is", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, session } = await filled(context, bench);
 		using _ = mounts;
@@ -306,7 +305,7 @@ describe("a volume mounted inside the workspace", () => {
 	});
 
 	// @id inner-volume-given-up
-	it("is given up by a restore on request: what the log has comes back, and the directory is an ordinary one", async (context) => {
+	it("is given up by a restore on request: the log's content returns, and the directory becomes an ordinary one", async (context) => {
 		await using bench = await workbench();
 		const { mounts, inner } = await filled(context, bench);
 		using _ = mounts;
@@ -323,7 +322,7 @@ describe("a volume mounted inside the workspace", () => {
 		expect(await innerIn(bench)).toEqual(["inner/MEMORY.md", "inner/SOUL.md", "inner/below"]);
 	});
 
-	it("is not checked where the ignore file leaves it out", async (context) => {
+	it("is not checked if the ignore file excludes it", async (context) => {
 		await using bench = await workbench();
 		const { mounts, root, inner } = await filled(context, bench);
 		using _ = mounts;
@@ -336,7 +335,7 @@ describe("a volume mounted inside the workspace", () => {
 });
 
 // @id inner-volume-in-root
-it("a volume inside an additional root is kept in the log while it is missing", async (context) => {
+it("is kept in the log while it is missing, if it is inside an additional root", async (context) => {
 	await using bench = await workbench();
 	using mounts = new Mounts(context);
 	const notes = join(bench.dir, "notes");

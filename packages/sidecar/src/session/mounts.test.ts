@@ -50,7 +50,7 @@ async function fill(bench: Workbench, files: Readonly<Record<string, string>>): 
 	return result.seq;
 }
 
-/** A workspace with a read-only mount at `m`. Its files have another mode than the log's. */
+/** A workspace with a read-only mount at `m`. The mode of its files differs from the log's. */
 function readOnlyMount(
 	bench: Workbench,
 	made: Mounted,
@@ -70,7 +70,7 @@ const read = (...names: readonly string[]) => readFileSync(join(...names), "utf8
 
 describe("a mount inside the workspace", () => {
 	// @id mount-staging
-	it("gets its files by a staging directory of its own: on the same file system, on another, and nested", async (context) => {
+	it("gets its files from its own staging directory: on the same file system, on another, and nested", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		const first = await fill(bench, {
@@ -105,7 +105,7 @@ describe("a mount inside the workspace", () => {
 			expect(readdirSync(join(root, directory))).not.toContain(".openclaw-sidecar");
 	});
 
-	it("is left where the log deleted its directory", async (context) => {
+	it("stays if the log deleted its directory", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		await fill(bench, { top: "1", "m/f": "1" });
@@ -132,7 +132,7 @@ describe("a mount inside the workspace", () => {
 		mkdirSync(join(bench.dir, "volume/.openclaw-sidecar/staging"), { recursive: true });
 		writeFileSync(join(bench.dir, "volume/.openclaw-sidecar/staging/1"), "half");
 		const session = await bench.open("a");
-		// It comes while the daemon runs.
+		// It appears while the daemon runs.
 		made.bind(join(bench.dir, "volume"), join(root, "m"));
 		await session.flush({ sweep: true, closed: true });
 		expect([...(await readLog(bench.store)).head.tree.keys()]).toEqual(["", "m"]);
@@ -141,7 +141,7 @@ describe("a mount inside the workspace", () => {
 	});
 
 	// @id read-only-mount-same
-	it("that is read-only works if it has what the log has", async (context) => {
+	it("works if it is read-only and has the content of the log", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		await fill(bench, { top: "1", "m/f": "same" });
@@ -161,7 +161,7 @@ describe("a mount inside the workspace", () => {
 		["a file less", {}],
 		["a file more, and another one changed", { f: "other", g: "more" }],
 	])(
-		"that is read-only with %s than the log stays as it is, and the log keeps what it has",
+		"stays unchanged if it is read-only with %s than the log, and the log keeps its own content",
 		async ([, files], context) => {
 			await using bench = await workbench();
 			using made = mounted(context);
@@ -200,7 +200,7 @@ describe("a mount inside the workspace", () => {
 	);
 
 	// @id read-only-mounted-file
-	it("that is a read-only file with other content than the log stays as it is", async (context) => {
+	it("stays unchanged if it is a read-only file whose content differs from the log", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		await fill(bench, { top: "1", "config.json": "old" });
@@ -220,7 +220,7 @@ describe("a mount inside the workspace", () => {
 	});
 
 	// @id read-only-mount-restore-at
-	it("that is read-only is named before anything is written by a restore to one commit", async (context) => {
+	it("is named before a restore to one commit writes anything, if it is read-only", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		const first = await fill(bench, { top: "1", "m/f": "same" });
@@ -235,7 +235,7 @@ describe("a mount inside the workspace", () => {
 		expect(existsSync(join(root, "top"))).toBe(false);
 	});
 
-	it("that the log replaced by a file is refused, and nothing moves", async (context) => {
+	it("is refused if the log replaced it with a file, and nothing moves", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		await fill(bench, { a: "1", m: "a file" });
@@ -253,7 +253,7 @@ describe("a mount inside the workspace", () => {
 	});
 });
 
-describe("a single file that is mounted", () => {
+describe("a single mounted file", () => {
 	// @id mounted-file-in-place
 	it("is written in place, and its own bytes are kept", async (context) => {
 		await using bench = await workbench();
@@ -286,7 +286,7 @@ describe("a single file that is mounted", () => {
 	});
 
 	// @id mounted-file-deleted
-	it("stays where the log deleted it, and `restore --at` is refused with nothing moved", async (context) => {
+	it("stays if the log deleted it, and `restore --at` is refused with nothing moved", async (context) => {
 		await using bench = await workbench();
 		using made = mounted(context);
 		const first = await fill(bench, { a: "1" });

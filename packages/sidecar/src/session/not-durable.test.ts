@@ -37,7 +37,7 @@ async function inspect(
 	return await inspectDisk(options, (await readLog(bench.store)).head);
 }
 
-/** Paths and kinds, by path. */
+/** Kinds by path. */
 async function kinds(
 	bench: Workbench,
 	machine: string,
@@ -60,14 +60,14 @@ function fill(bench: Workbench, machine: string): void {
 	symlinkSync("same", join(root, "link"));
 }
 
-test("what changed here is named by kind, what is newer in the log is not lost but behind", async () => {
+test("local changes are named by kind, and newer content in the log is behind, not lost", async () => {
 	await using bench = await workbench();
 	fill(bench, "a");
 	await flush(bench, "a");
 	await bench.open("b");
 	expect(await kinds(bench, "b")).toEqual({});
 
-	// The other machine goes on.
+	// The other machine continues.
 	const a = bench.workspace("a");
 	for (const name of ["theirs", "both"]) writeFileSync(join(a, name), `newer ${name}`);
 	writeFileSync(join(a, "added"), "");
@@ -97,7 +97,7 @@ test("what changed here is named by kind, what is newer in the log is not lost b
 	expect(state).toMatchObject({ hasBase: true, behind: 2, marker: { complete: true } });
 });
 
-test("looking changes nothing: not the log, not the disk, not the marker", async () => {
+test("inspecting changes neither the log, the disk nor the marker", async () => {
 	await using bench = await workbench();
 	fill(bench, "a");
 	await flush(bench, "a");
@@ -121,7 +121,7 @@ test("looking changes nothing: not the log, not the disk, not the marker", async
 	});
 });
 
-test("a directory that is not the one that was restored has deleted nothing; one that was never restored conflicts", async () => {
+test("a directory other than the restored one has deleted nothing, and one that was never restored conflicts", async () => {
 	await using bench = await workbench();
 	fill(bench, "a");
 	await flush(bench, "a");
@@ -136,7 +136,7 @@ test("a directory that is not the one that was restored has deleted nothing; one
 	expect(await kinds(bench, "c")).toEqual({ same: "conflict", mine: "new" });
 });
 
-test("a workspace that is not there holds nothing that could be lost", async () => {
+test("a missing workspace holds nothing that could be lost", async () => {
 	await using bench = await workbench();
 	expect(await inspect(bench, "a")).toEqual({
 		marker: undefined,
@@ -149,13 +149,14 @@ test("a workspace that is not there holds nothing that could be lost", async () 
 	});
 });
 
-test("what cannot be read is not durable, and nothing below it counts as deleted", async () => {
+test("unreadable paths are not durable, and nothing below them counts as deleted", async () => {
 	await using bench = await workbench();
 	fill(bench, "a");
 	await flush(bench, "a");
 	chmodSync(join(bench.workspace("a"), "dir"), 0o000);
 	chmodSync(bench.dir, 0o755);
-	// The log and the marker are read by whoever may; only the workspace's modes count here.
+	// The owner of the process can read the log and the marker anyway; only the workspace's modes
+	// matter here.
 	const { head } = await readLog(bench.store);
 	const options = {
 		store: bench.store,
@@ -195,7 +196,7 @@ test("a database is compared as a flush would take it: with its WAL, and without
 	expect(readdirSync(join(bench.privateDir("a"), "tmp"))).toEqual([]);
 });
 
-test("status sums up the log, and what superseded writers quarantined", async () => {
+test("status summarises the log and what superseded writers quarantined", async () => {
 	await using bench = await workbench();
 	fill(bench, "a");
 	const first = await bench.open("a");

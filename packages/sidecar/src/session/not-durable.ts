@@ -1,10 +1,9 @@
 /**
- * What of a workspace's disk the log does not hold: a restore is planned, and nothing of it is
- * done.
+ * Finds what is on a workspace's disk and not in the log: plans a restore and executes none of it.
  *
- * Guarantees: what is not named here has its content, type and mode in the log's head, or in the
- * commit this disk derives from. Does NOT guarantee that it stays so: a file may change right after
- * it was compared.
+ * Guarantees: a path that is not named here has its content, type and mode in the log's head, or in
+ * the commit this disk derives from. Does NOT guarantee that it stays so: a file may change right
+ * after it was compared.
  */
 
 import { type Excluded, type SecretPolicy, whyExcluded } from "../capture/secret-guard.ts";
@@ -28,7 +27,8 @@ export type DiskOptions = Pick<
 	"store" | "root" | "profile" | "privateDir" | "signal"
 > & {
 	/**
-	 * Under `exclude`, what a flush would leave out is not counted as not durable. Default `warn`.
+	 * Under `exclude`, files that a flush would leave out do not count as not durable. Default
+	 * `warn`.
 	 */
 	readonly onSecret?: SecretPolicy | undefined;
 };
@@ -37,8 +37,8 @@ export interface NotDurable {
 	readonly path: Path;
 	/**
 	 * `time`: only its modification time differs. `conflict`: the log changed there too. `displaced`:
-	 * a restore moved it out of the workspace. `unreadable`: nobody knows. `reserved`: no flush takes
-	 * it. `away`: a mount point whose volume is not there.
+	 * a restore moved it out of the workspace. `unreadable`: its state is unknown. `reserved`: no
+	 * flush takes it. `away`: a mount point whose volume is missing.
 	 */
 	readonly kind:
 		| "new"
@@ -50,30 +50,30 @@ export interface NotDurable {
 		| "unreadable"
 		| "reserved"
 		| "away";
-	/** The same for people, one clause. */
+	/** The same as one readable clause. */
 	readonly reason: string;
 }
 
 export interface DiskState {
 	readonly marker: Marker | undefined;
-	/** False: it is not known what this disk derives from, or no log was ever restored to it. */
+	/** False if it is unknown what this disk derives from, or if no log was ever restored to it. */
 	readonly hasBase: boolean;
-	/** In the order of the scan. */
+	/** In scan order. */
 	readonly notDurable: readonly NotDurable[];
-	/** What a flush leaves out by choice, because it holds a secret. */
+	/** Files that a flush leaves out by choice, because they hold a secret. */
 	readonly excluded: readonly Excluded[];
-	/** Paths that a restore would bring or take away: the log is newer there. */
+	/** Paths that a restore would add, change or remove: the log is newer there. */
 	readonly behind: number;
 	/**
-	 * Files missing here whose deletion nobody watched and nobody believes (see the deletion brake):
-	 * a restore brings them back.
+	 * Missing files whose deletion no watcher saw and the deletion brake does not trust: a restore
+	 * brings them back.
 	 */
 	readonly unbelieved: number;
-	/** What the log has of additional roots that are not configured on this machine. */
+	/** Content in the log of additional roots that are not configured on this machine. */
 	readonly elsewhere: readonly RootElsewhere[];
 }
 
-/** Without koffi restored times are off by up to 238 ns. */
+/** Without koffi, restored times are off by up to 238 ns. */
 const TIME_TOLERANCE_NS = 1_000n;
 
 /**
@@ -120,7 +120,7 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 	const copies = new DatabaseCopies(options);
 	try {
 		for (const [path, action] of plan) {
-			// Without a base the workspace's own directory gets its mode from the log.
+			// Without a base, the workspace's top directory gets its mode from the log.
 			if ((path === "" && (action !== "keep-local" || !planned.target.has(path))) || isHidden(path))
 				continue;
 			if (action === "write" || action === "trash") behind++;
@@ -177,7 +177,7 @@ async function whyNotDurable(
 		: { kind: "changed", reason: "changed" };
 }
 
-/** Why a flush would not store the file; undefined where it would. */
+/** Why a flush would not store the file; undefined if it would. */
 async function whyLeftOut(
 	{ root, profile, onSecret, signal }: DiskOptions,
 	{ target, disk }: DiskPlan,
@@ -188,7 +188,7 @@ async function whyLeftOut(
 	return await whyExcluded(root, path, target.get(path)?.type === "file", signal);
 }
 
-/** A database's time says nothing: a checkpoint moves it. */
+/** A database's time proves nothing: a checkpoint changes it. */
 function hasOtherTime(stat: Stat, mtimeNs: bigint, known: readonly Entry[]): boolean {
 	if (stat.type === "dir") return false;
 	return known.every((entry) => {
@@ -200,8 +200,8 @@ function hasOtherTime(stat: Stat, mtimeNs: bigint, known: readonly Entry[]): boo
 }
 
 /**
- * What only looks different: a secret that was restored with a stricter mode, or a database whose
- * content is that of the log.
+ * Whether the path only looks different: a secret restored with a stricter mode, or a database with
+ * the content of the log.
  */
 async function isStoredAs(
 	{ root, profile }: DiskOptions,

@@ -20,7 +20,7 @@ import { loadFileTimes } from "../workspace/file-times.ts";
 
 const treeOf = async (bench: Workbench) => (await readLog(bench.store)).head.tree;
 
-/** A workspace of 20 files and an additional root `notes` of 12, committed. */
+/** Commits a workspace of 20 files and an additional root `notes` of 12. */
 async function filled(bench: Workbench) {
 	const notes = join(bench.dir, "notes");
 	mkdirSync(bench.workspace("a"));
@@ -35,7 +35,7 @@ async function filled(bench: Workbench) {
 }
 
 describe("an additional root", () => {
-	it("is watched: files and directories in it are hinted by their paths of the tree, and a name .roots of the workspace is not", async () => {
+	it("is watched: hints name its files and directories by their paths in the tree, and a name .roots of the workspace gets none", async () => {
 		await using bench = await workbench();
 		const { notes, session } = await filled(bench);
 		let isHinted = false;
@@ -77,7 +77,7 @@ describe("an additional root", () => {
 		]);
 	});
 
-	it("that is emptied is held until a second scan agrees, however large the rest is", async () => {
+	it("is held when emptied until a second sweep agrees, however large the rest is", async () => {
 		await using bench = await workbench();
 		const { notes, session, clock } = await filled(bench);
 		for (let index = 0; index < 11; index++) rmSync(join(notes, `n${index}`));
@@ -87,7 +87,7 @@ describe("an additional root", () => {
 	});
 
 	// @id root-emptied-beside-large-root
-	it("however large, does not cover for the workspace's own directory: emptied, that is held too", async () => {
+	it("does not hide that the workspace's own directory was emptied, however large the root is: that is held too", async () => {
 		await using bench = await workbench();
 		const { notes, session } = await filled(bench);
 		for (let index = 0; index < 30; index++) writeFileSync(join(notes, `more${index}`), "");
@@ -96,7 +96,7 @@ describe("an additional root", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 20 });
 	});
 
-	it("is authored content: no pattern for file names reaches in; secrets in it are told of", async () => {
+	it("is authored content: no pattern for file names applies in it, and secrets in it are reported", async () => {
 		await using bench = await workbench();
 		const notes = join(bench.dir, "notes");
 		mkdirSync(join(notes, "logs"), { recursive: true });
@@ -113,7 +113,7 @@ describe("an additional root", () => {
 		);
 	});
 
-	it("obeys the workspace's ignore file by its path of the tree, and keeps its staging to itself", async () => {
+	it("obeys the workspace's ignore file by its path in the tree, and keeps its staging to itself", async () => {
 		await using bench = await workbench();
 		const notes = join(bench.dir, "notes");
 		mkdirSync(join(notes, ".openclaw-sidecar"), { recursive: true });
@@ -130,7 +130,7 @@ describe("an additional root", () => {
 		expect(paths.sort()).toEqual([".roots/notes/.openclaw-sidecar-ignore", ".roots/notes/small"]);
 	});
 
-	it("is kept by an ignore file that names what shall be kept, and was written before there was a root", async () => {
+	it("is kept by an ignore file that lists what to keep and predates the root", async () => {
 		await using bench = await workbench();
 		const notes = join(bench.dir, "notes");
 		for (const directory of [
@@ -153,7 +153,7 @@ describe("an additional root", () => {
 		]);
 	});
 
-	it("holds a live database like any other place", async () => {
+	it("can hold a live database like any other place", async () => {
 		await using bench = await workbench();
 		const notes = join(bench.dir, "notes");
 		mkdirSync(notes);
@@ -175,7 +175,7 @@ describe("an additional root", () => {
 		copy.close();
 	});
 
-	it("of a superseded writer goes below .recovered/ with the rest", async () => {
+	it("goes below .recovered/ with the rest if its writer is superseded", async () => {
 		await using bench = await workbench();
 		const { notes, session } = await filled(bench);
 		await bench.open("b");
@@ -186,7 +186,7 @@ describe("an additional root", () => {
 	});
 
 	// @id root-elsewhere-log-cut
-	it("that lies on other machines only stays in the log when an operator cut it and everything is looked at anew", async () => {
+	it("stays in the log if only other machines have it, an operator cut the log and everything is rescanned", async () => {
 		await using bench = await workbench();
 		await filled(bench);
 		const session = await bench.open("b");
@@ -215,7 +215,7 @@ describe("an additional root", () => {
 	});
 
 	// @id root-restore-cut-off
-	it("whose first restore was cut off keeps no stale bytes as changes", async () => {
+	it("keeps no stale bytes as changes if its first restore was cut off", async () => {
 		await using bench = await workbench();
 		const { session } = await filled(bench);
 		await session.flush({ sweep: true, closed: true });

@@ -20,7 +20,7 @@ const stores = [
 for (const { name, make, numRuns, skip } of stores) {
 	describe.skipIf(skip)(`restore(flush(tree)) == tree, ${name}`, () => {
 		// @id round-trip-any-tree
-		it("for any tree, and for what it becomes", async () => {
+		it("holds for any tree, and for any tree that replaces it", async () => {
 			await fc.assert(
 				fc.asyncProperty(anyDisk, anyDisk, async (first, second) => {
 					await using bench: Workbench = await make();
@@ -48,12 +48,12 @@ for (const { name, make, numRuns, skip } of stores) {
 				}),
 				{ numRuns },
 			);
-			// Each restore ends with a syncfs, which waits for whatever else writes to this disk.
+			// Each restore ends with a syncfs, which waits for all other writes to this disk.
 		}, 180_000);
 	});
 }
 
-describe("what a flush costs", () => {
+describe("a flush", () => {
 	const prepare = async (): Promise<{
 		bench: Workbench;
 		root: string;
@@ -72,7 +72,7 @@ describe("what a flush costs", () => {
 	};
 
 	// @id requests-per-flush
-	it("is 1 request for one changed file, and none for nothing", async () => {
+	it("makes 1 request for one changed file, and none without changes", async () => {
 		const { bench, root, session, sent } = await prepare();
 		await using _ = bench;
 		const before = sent();
@@ -84,7 +84,7 @@ describe("what a flush costs", () => {
 		expect(sent() - before).toBe(1);
 	});
 
-	it("is no content for a rename, a touch, a copy or a changed mode", async () => {
+	it("sends no content for a rename, a touch, a copy or a changed mode", async () => {
 		const { bench, root, session } = await prepare();
 		await using _ = bench;
 		const random = Buffer.from(
@@ -101,7 +101,7 @@ describe("what a flush costs", () => {
 		expect(second.kind === "committed" && second.bytes).toBeLessThan(2000);
 	});
 
-	it("is what was appended, not the file", async () => {
+	it("sends what was appended, not the file", async () => {
 		const { bench, root, session } = await prepare();
 		await using _ = bench;
 		const noise = (size: number, seed: number) =>

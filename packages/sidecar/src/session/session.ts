@@ -45,19 +45,19 @@ import type { Workspace } from "./workspace.ts";
 
 export interface SessionOptions extends Workspace {
 	readonly expect?: "new" | "existing" | "any";
-	/** How long to wait for a writer that seems to be still at work; 0 = not at all. */
+	/** How long to wait for a writer that still seems to be at work; 0 means not at all. */
 	readonly handoverWaitMs: number;
 	/**
-	 * How often the whole workspace is swept. A deletion that is held waits for a sweep that much
-	 * later. Default a minute.
+	 * The interval between sweeps of the whole workspace. A deferred deletion waits for a sweep that
+	 * much later. Default one minute.
 	 */
 	readonly sweepIntervalMs?: number;
 	readonly machine?: Machine;
 }
 
 /**
- * Fences lost in a row before giving up: each loss means another writer took over within one round
- * trip.
+ * Consecutive lost fences before giving up: each loss means that another writer took over within
+ * one round trip.
  */
 const FENCE_TRIES = 10;
 
@@ -74,9 +74,9 @@ export class Session {
 	>;
 	readonly #root: string;
 	readonly #roots: KnownRoots;
-	/** Something of an additional root is not watched. */
+	/** Part of an additional root is not watched. */
 	#isBlind = false;
-	/** Why the ignore file cannot be honoured any more. */
+	/** Why the current ignore file cannot be honoured. */
 	#ignoreRefusal: Deferred | undefined;
 	/** Reason by directory. */
 	readonly #unwatched = new Map<string, string>();
@@ -85,7 +85,7 @@ export class Session {
 	readonly #restoreOptions: RestoreOptions;
 	#toldQuarantined = "[]";
 	/**
-	 * The FULL commit since which there is nothing to repack. At first the one that was restored: a
+	 * The FULL commit since which there is nothing to repack. At first the restored one, so that a
 	 * start makes no request for it.
 	 */
 	#repackedSince: number;
@@ -115,7 +115,7 @@ export class Session {
 			holds: (path) => local.holds(path),
 		});
 		const tempDir = join(options.privateDir, "tmp");
-		// Left over from a process that was killed.
+		// Left by a process that was killed.
 		rmSync(tempDir, { recursive: true, force: true });
 		mkdirSync(tempDir, { recursive: true, mode: 0o700 });
 		this.#flusher = new Flusher({
@@ -145,14 +145,14 @@ export class Session {
 				}),
 			},
 		});
-		// The disk may hold changes made while nobody watched, and the watcher is not ready yet.
+		// The disk may hold changes made before any watcher ran, and the watcher is not ready yet.
 		this.#flusher.requestRescan();
 	}
 
 	/**
-	 * Restore, then fence. A fence that is lost brings the winner's changes to the disk and is tried
+	 * Restores, then fences. After a lost fence, it brings the winner's changes to the disk and tries
 	 * again.
-	 * @throws SidecarError as `boot`, STORE_UNREACHABLE where the fence stays undecided
+	 * @throws SidecarError as `boot`, STORE_UNREACHABLE if the fence stays undecided
 	 */
 	static async open(options: SessionOptions): Promise<Session> {
 		const { store, log, signal } = options;
@@ -180,7 +180,7 @@ export class Session {
 				keptLocal,
 				ms,
 			});
-			// Where it cannot be read the gate stays shut, and the tree stays the other's.
+			// If the filter cannot be read, the gate stays shut and the other writer keeps the tree.
 			const filter = restored.filter();
 			const writer = new LogWriter(store, machine, restored.head, since, restored.storeTimeMs);
 			const fenced = async () =>
@@ -233,17 +233,17 @@ export class Session {
 		return this.#flusher.waiting;
 	}
 
-	/** Another flush has something to look at; `waiting` also counts what could not be taken. */
+	/** True if another flush has work to do. `waiting` also counts what could not be taken. */
 	get isDue(): boolean {
 		return this.#flusher.isDue;
 	}
 
-	/** As far as is known without looking. */
+	/** The paths known without a sweep. */
 	get waitingPaths(): readonly Path[] {
 		return this.#flusher.waitingPaths;
 	}
 
-	/** Large files on their way; each is committed by a flush after its transfer. */
+	/** Large files in transfer; a flush commits each one after its transfer. */
 	get large(): Pick<LargeFiles, "paths" | "sinceMs" | "readySinceMs" | "settled"> {
 		return this.#flusher.large;
 	}
@@ -262,8 +262,8 @@ export class Session {
 	}
 
 	/**
-	 * Watches the workspace from now on; what changed before is found by the sweep that the next
-	 * flush makes. Settled when every directory has its watch.
+	 * Watches the workspace from now on. The sweep of the next flush finds earlier changes. Resolves
+	 * when every directory has its watch.
 	 * @param onChange called for every hint, so keep it cheap
 	 */
 	async watch(onChange: () => void): Promise<WorkspaceWatcher> {
@@ -276,8 +276,8 @@ export class Session {
 			onChange();
 		};
 		const start = async () => {
-			// Before the watcher starts: closing the test's watch can close that of a directory that was
-			// moved away and back.
+			// Runs before the watcher starts: closing the test's watch can close that of a directory that
+			// was moved away and back.
 			for (const each of await findUnwatched(this.#options.root, this.#filter.filter))
 				this.#tellUnwatched(each);
 			const hint = (path: Path) => {
@@ -329,7 +329,7 @@ export class Session {
 		this.#flusher.requestRescan();
 	}
 
-	/** One at a time. @throws SidecarError as Flusher.flush */
+	/** Calls must not overlap. @throws SidecarError as Flusher.flush */
 	async flush(options: FlushOptions = {}): Promise<FlushResult> {
 		const { isSuperseded: wasSuperseded, id: previously, catchUps, overwritten } = this.#writer;
 		const ignoring = await this.#lookAtIgnoreFile();
@@ -338,11 +338,10 @@ export class Session {
 		const result = await flushed.finally(() =>
 			tellOverwritten(this.#writer, overwritten, this.#options.log),
 		);
-		// So that there is another flush soon, and another look.
+		// Ensures another flush, and another look, soon.
 		if (ignoring === "pending") this.#flusher.requestRescan();
 		if (result.kind === "committed") {
-			// A closed flush is an end in order: what the log says of this disk shall survive a power
-			// cut.
+			// A closed flush is an orderly end: the disk must match the log even after a power cut.
 			const clean = options.closed === true && (await this.#syncDisks());
 			this.#mark(clean);
 		}
@@ -367,7 +366,7 @@ export class Session {
 		return synced.every((isSafe) => isSafe);
 	}
 
-	/** A directory that came, or came back, has no watches, or not all of them. */
+	/** A directory that appeared or returned has no watches, or only some of them. */
 	async #lookAtRoots(): Promise<void> {
 		if (this.#roots.refresh()) this.#isBlind = true;
 		if (!this.#isBlind) return;
@@ -377,8 +376,8 @@ export class Session {
 	}
 
 	/**
-	 * What is ignored from now on leaves the newest tree, and stays in history; what is not any more
-	 * is found by the sweep.
+	 * Newly ignored paths leave the newest tree and stay in history. The sweep finds paths that are
+	 * no longer ignored.
 	 */
 	async #lookAtIgnoreFile(): Promise<"same" | "pending" | "changed"> {
 		const { log } = this.#options;
@@ -391,7 +390,7 @@ export class Session {
 			await this.#rewatch?.();
 			return ignoring;
 		} catch (error) {
-			// The patterns from before stay in force.
+			// The previous patterns stay in force.
 			const reason = error instanceof SidecarError ? error.message : String(error);
 			if (reason !== this.#ignoreRefusal?.reason) log.error("ignore.unreadable", { error });
 			this.#ignoreRefusal = { path: IGNORE_FILE, reason };
@@ -400,9 +399,9 @@ export class Session {
 	}
 
 	/**
-	 * Brings what a superseded writer quarantined to its own path on this disk; the next flush
-	 * commits it. What stands there goes to the trash. One at a time with flushes, and not beside an
-	 * agent: it may hold open what is replaced.
+	 * Restores what a superseded writer quarantined to its original path on this disk; the next flush
+	 * commits it. Existing files go to the trash. Do not overlap calls with flushes, and do not call
+	 * it while an agent runs: the agent may hold a replaced file open.
 	 * @throws SidecarError as `applyRecovered`
 	 */
 	async applyRecovered(picked: Selected): Promise<readonly Moved[]> {
@@ -412,8 +411,8 @@ export class Session {
 	}
 
 	/**
-	 * One at a time with flushes, after one that left nothing undecided. @throws SidecarError as
-	 * `dropQuarantined`
+	 * Do not overlap calls with flushes; the last flush must have left nothing undecided. @throws
+	 * SidecarError as `dropQuarantined`
 	 */
 	async dropQuarantined(wanted: Selection, options: DropOptions): Promise<Dropped> {
 		const machine = this.#options.machine ?? thisMachine;
@@ -423,7 +422,7 @@ export class Session {
 		return dropped;
 	}
 
-	/** Looked for after each FULL commit, until there is nothing, by the owner of the tree. */
+	/** True after each FULL commit, for the owner of the tree, until there is nothing to repack. */
 	get isRepackDue(): boolean {
 		return (
 			!this.#writer.isSuperseded &&
@@ -433,8 +432,8 @@ export class Session {
 	}
 
 	/**
-	 * One at a time with flushes, after one that left nothing undecided. @throws SidecarError as
-	 * `repack`; it is not due again then
+	 * Do not overlap calls with flushes; the last flush must have left nothing undecided. @throws
+	 * SidecarError as `repack`; it is then not due again
 	 */
 	async repack(signal?: AbortSignal): Promise<RepackResult> {
 		const { fullSeq } = this.#writer.head;
@@ -455,8 +454,8 @@ export class Session {
 	}
 
 	/**
-	 * Bytes that superseded writers quarantined wait for somebody to look at them: said at the start
-	 * and whenever they become other.
+	 * Warns that bytes which superseded writers quarantined need attention: at the start, and
+	 * whenever they change.
 	 */
 	#tellQuarantined(): void {
 		const quarantined = quarantinedIn(this.#writer.head.tree);
@@ -475,9 +474,9 @@ export class Session {
 	}
 
 	/**
-	 * A superseded writer's disk no longer derives from the head: its marker stays where it was. One
-	 * that cannot be written stays too: the commit is durable all the same, and an older marker only
-	 * makes a restore look twice.
+	 * Writes the marker. A superseded writer's disk no longer derives from the head, so its marker
+	 * is not updated. If the write fails, the old marker stays too: the commit is durable anyway,
+	 * and an older marker only makes a restore inspect paths twice.
 	 */
 	#mark(clean: boolean): void {
 		if (this.#writer.isSuperseded) return;

@@ -10,13 +10,13 @@ export interface LogState {
 	readonly id: string;
 	/** Who wrote the newest commit, 32 hex digits. */
 	readonly writer: string;
-	/** The tree's owner ended in order. */
+	/** The tree's owner ended in an orderly way. */
 	readonly isClosed: boolean;
 	/** Files, directories and links. */
 	readonly entries: number;
-	/** Of all files. */
+	/** The sum over all files. */
 	readonly bytes: number;
-	/** When the store took the newest commit, by its clock. */
+	/** When the store received the newest commit, by its clock. */
 	readonly timeMs: number;
 }
 
@@ -30,15 +30,15 @@ export interface Status extends DiskState {
 }
 
 /**
- * Reads the log and compares the disk with it; writes nothing to either. @throws SidecarError as
- * `readLog` and `inspectDisk`
+ * Reads the log and compares the disk with it. Writes to neither. @throws SidecarError as `readLog`
+ * and `inspectDisk`
  */
 export async function status(options: DiskOptions): Promise<Status> {
 	const read = await readLog(options.store, { signal: options.signal });
 	return { ...logStatus(read), ...(await inspectDisk(options, read.head)) };
 }
 
-/** What is known of a log without looking at a disk. */
+/** Describes a log without inspecting a disk. */
 export function logStatus({
 	head,
 	newest,

@@ -6,9 +6,9 @@ import { workbench } from "../../../testkit/workbench.ts";
 import { thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 
-describe("who owns the tree", () => {
+describe("two writers", () => {
 	// @id newest-fence-owns-tree
-	it("is the newest fence; the other writer's bytes go below .recovered/, updated in place", async () => {
+	it("stay apart: the newest fence owns the tree, and the other writer's bytes go below .recovered/, updated in place", async () => {
 		await using bench = await workbench();
 		const first = await bench.open("a");
 		writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "one");
@@ -26,7 +26,7 @@ describe("who owns the tree", () => {
 			});
 			expect(first.isSuperseded).toBe(true);
 		}
-		// A deletion is not the loser's to make.
+		// The losing writer must not delete.
 		rmSync(join(bench.workspace("a"), "MEMORY.md"));
 		await first.flush({ sweep: true });
 
@@ -41,7 +41,7 @@ describe("who owns the tree", () => {
 		]);
 		expect(bench.log.events.filter(({ event }) => event === "writer.superseded")).toHaveLength(1);
 
-		// The owner goes on, and a third machine gets the owner's tree, without what was quarantined.
+		// The owner continues, and a third machine gets the owner's tree without what was quarantined.
 		writeFileSync(join(bench.workspace("b"), "more.md"), "more");
 		expect(await second.flush({ sweep: true, closed: true })).toMatchObject({
 			kind: "committed",
@@ -54,7 +54,7 @@ describe("who owns the tree", () => {
 	});
 
 	// @id declared-dead-grows-by-changes
-	it("one that was declared dead and writes on for an hour grows the tree by what it changed, not by how often", async () => {
+	it("grow the tree by what one changed after it was declared dead, not by how often, even after an hour", async () => {
 		await using bench = await workbench();
 		const dead = await bench.open("dead");
 		const write = (name: string, size: number, fill: number) =>
@@ -75,8 +75,8 @@ describe("who owns the tree", () => {
 			});
 		}
 		const { list, get, put } = bench.store.requests;
-		// One PUT a flush, and for the first the lost slot: its PUT, a look at what is there and at the
-		// slots that were won, and the catching up.
+		// One PUT per flush. The first one also pays for the lost slot: its PUT, a look at its content
+		// and at the won slots, and the catching up.
 		expect({ put: put - before.put, list: list - before.list }).toEqual({ put: 61, list: 2 });
 		expect(get - before.get).toBeLessThanOrEqual(4);
 		const home = `.recovered/${dead.writerId}`;
@@ -91,8 +91,7 @@ describe("who owns the tree", () => {
 		]);
 		expect(tree.get(`${home}/log.jsonl`)).toMatchObject({ size: 1060 });
 
-		// Idle costs nothing, and the owner's next commit costs one lost slot, whatever went on
-		// meanwhile.
+		// Idle costs nothing. The owner's next commit costs one lost slot, whatever happened meanwhile.
 		const idle = { ...bench.store.requests };
 		expect(await dead.flush({ sweep: true })).toMatchObject({ kind: "nothing" });
 		expect(bench.store.requests).toEqual(idle);
@@ -108,7 +107,7 @@ describe("who owns the tree", () => {
 		).toEqual([{ writers: [dead.writerId], files: 2, bytes: 3060 }]);
 	});
 
-	it("what a user keeps in a directory named .recovered is the user's, on either side", async () => {
+	it("both leave a user's own directory named .recovered to the user", async () => {
 		await using bench = await workbench();
 		const own = (machine: string) => join(bench.workspace(machine), ".recovered");
 		const first = await bench.open("a");
@@ -137,7 +136,7 @@ describe("who owns the tree", () => {
 	});
 
 	// @id lost-fence-applies-winner
-	it("a fence that loses its slot brings the winner's changes to the disk first", async () => {
+	it("agree after a fence lost its slot: the winner's changes reach the disk first", async () => {
 		await using bench = await workbench();
 		const other = await bench.open("other");
 		writeFileSync(join(bench.workspace("other"), "f"), "first");
@@ -158,7 +157,7 @@ describe("who owns the tree", () => {
 	});
 
 	// @id lost-answer-not-repeated
-	it("a commit whose answer was lost is not made twice, and nothing is forgotten meanwhile", async () => {
+	it("never repeat a commit whose answer was lost, and forget nothing meanwhile", async () => {
 		await using bench = await workbench();
 		const store = new FaultyStore(bench.store);
 		const machine = { ...thisMachine, sleep: async () => {} };

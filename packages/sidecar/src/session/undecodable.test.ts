@@ -1,5 +1,5 @@
 /**
- * What no reader could decode is never put: one such commit in the log would shut the gate for
+ * Commits that no reader could decode are never put: one of them in the log would shut the gate for
  * good.
  */
 import { lstatSync, rmSync, utimesSync, writeFileSync } from "node:fs";
@@ -35,7 +35,7 @@ describe("a commit that no reader could decode", () => {
 	];
 	for (const [what, entry] of undecodable) {
 		// @id undecodable-commit
-		it(`is not put by the writer, and the next one goes on: ${what}`, async () => {
+		it(`is not put by the writer, and the next commit succeeds: ${what}`, async () => {
 			await using bench = await workbench();
 			const store = new FaultyStore(bench.store);
 			const writer = new LogWriter(store, thisMachine, EMPTY_HEAD, now(thisMachine));
@@ -56,8 +56,8 @@ describe("a commit that no reader could decode", () => {
 	}
 });
 
-it("a file with a time that the format does not keep is deferred and named; everything else is committed", async (test) => {
-	// ext4 and its like clamp such times, tmpfs takes them.
+it("a file with a time that the format cannot store is deferred and named, and everything else is committed", async (test) => {
+	// ext4 and similar file systems clamp such times; tmpfs accepts them.
 	vi.stubEnv("TMPDIR", "/dev/shm");
 	const bench = await workbench().finally(() => vi.unstubAllEnvs());
 	await using _ = bench;
@@ -81,7 +81,7 @@ it("a file with a time that the format does not keep is deferred and named; ever
 	expect(session.waiting).toBe(0);
 });
 
-it("a database whose private copy is gone before it is read is deferred, and nothing is put", async () => {
+it("a database whose private copy disappears before it is read is deferred, and nothing is put", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
 	let isVanishing = false;

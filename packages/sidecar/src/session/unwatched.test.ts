@@ -1,4 +1,4 @@
-/** What happened to a disk while nobody watched it, and what a restore believes of that. */
+/** Changes made to a disk while no watcher ran, and which of them a restore trusts. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { type Marker, readMarker, writeMarker } from "../disk/base-marker.ts";
 
 const readText = (...parts: string[]) => readFileSync(join(...parts), "utf8");
 
-/** What a restore moved out of the way, as text by path. */
+/** What a restore moved away, as text by path. */
 const textsOf = (moved: readonly { readonly path: string; readonly to: string }[]) =>
 	Object.fromEntries(moved.map(({ path, to }) => [path, readText(to)]));
 
@@ -22,7 +22,7 @@ async function commitTwentyFiles(bench: Workbench): Promise<string> {
 
 describe("deletions in the very directory that was restored", () => {
 	// @id unwatched-all-gone
-	it("are not believed when everything is gone: it comes back, and the log keeps it", async () => {
+	it("are not trusted if everything is gone: it returns, and the log keeps it", async () => {
 		await using bench = await workbench();
 		const root = await commitTwentyFiles(bench);
 		const names = readdirSync(root);
@@ -39,7 +39,7 @@ describe("deletions in the very directory that was restored", () => {
 		);
 	});
 
-	it("are not believed when something critical is gone", async () => {
+	it("are not trusted if something critical is gone", async () => {
 		await using bench = await workbench();
 		const file = join(bench.workspace("a"), "openclaw.json");
 		const first = await bench.open("a", { profile: openclawProfile });
@@ -52,7 +52,7 @@ describe("deletions in the very directory that was restored", () => {
 		expect(readText(file)).toBe("{}");
 	});
 
-	it("are believed when they are few", async () => {
+	it("are trusted if they are few", async () => {
 		await using bench = await workbench();
 		const root = await commitTwentyFiles(bench);
 		for (let index = 0; index < 9; index++) rmSync(join(root, `f${index}`));
@@ -63,7 +63,7 @@ describe("deletions in the very directory that was restored", () => {
 	});
 });
 
-it("a file that the ignore file hides by now, and that the log has changed, is moved aside and not overwritten", async () => {
+it("a file that is now ignored and that the log changed moves to the trash and is not overwritten", async () => {
 	await using bench = await workbench();
 	const a = await bench.open("a");
 	mkdirSync(join(bench.workspace("a"), "notes"));
@@ -80,7 +80,7 @@ it("a file that the ignore file hides by now, and that the log has changed, is m
 	expect(readText(bench.workspace("a"), "notes/log.txt")).toBe("v2, of the log");
 });
 
-it("a file in the place of a directory below which the log has changed: the session opens, and the file's bytes are in the trash", async () => {
+it("a file that replaced a directory in which the log changed does not stop the session, and its bytes go to the trash", async () => {
 	await using bench = await workbench();
 	const a = await bench.open("a");
 	mkdirSync(join(bench.workspace("a"), "d"));
@@ -103,7 +103,7 @@ it("a file in the place of a directory below which the log has changed: the sess
 describe("a marker of another boot", () => {
 	const text = "whole, as it was committed";
 
-	/** A disk that says it was left so: one file torn, one missing. */
+	/** A disk left in this state: one file torn, one missing. */
 	async function torn(bench: Workbench, closed: boolean): Promise<string> {
 		const root = bench.workspace("a");
 		const session = await bench.open("a");
@@ -117,7 +117,7 @@ describe("a marker of another boot", () => {
 	}
 
 	// @id unclean-end
-	it("that was not closed cleanly makes nothing here a change: the log's files come back, the torn bytes go to the trash", async () => {
+	it("makes nothing here a change if it was not closed cleanly: the log's files return, the torn bytes go to the trash", async () => {
 		await using bench = await workbench();
 		const root = await torn(bench, false);
 		const { restored } = await bench.open("a");
@@ -126,7 +126,7 @@ describe("a marker of another boot", () => {
 		for (const name of ["torn", "missing", "same"]) expect(readText(root, name)).toBe(text);
 	});
 
-	it("that was closed cleanly is as good as one of this boot", async (test) => {
+	it("is as good as one of this boot if it was closed cleanly", async (test) => {
 		await using bench = await workbench();
 		const root = await torn(bench, true);
 		if (readMarker(bench.privateDir("a"))?.clean !== true)

@@ -5,18 +5,18 @@ import type { Logger, Progress } from "../telemetry/types.ts";
 import type { Profile } from "../workspace/profile.ts";
 
 /**
- * One workspace and its log, opened once. Verbs pass it on as a whole, so that none of them forgets
- * a field.
+ * One workspace and its log, opened once. Verbs pass it on as a whole, so that no verb forgets a
+ * field.
  */
 export interface Workspace {
-	/** The namespace's part. */
+	/** The part of the store for the namespace. */
 	readonly store: ObjectStore;
-	/** Where the tree lies on this machine. */
+	/** The location of the tree on this machine. */
 	readonly root: Roots;
 	readonly profile: Profile;
 	/** See `privateDirectory`. */
 	readonly privateDir: string;
-	/** What becomes of a file that holds a secret where none is expected. Default `warn`. */
+	/** How to treat a file that holds a secret in an unexpected place. Default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
 	readonly log: Logger;
 	readonly progress: Progress;

@@ -17,7 +17,7 @@ import type { PlainPlace } from "../store/plain.ts";
 
 type Put = (path: string, body: string | Buffer) => Promise<void>;
 
-/** A log of alice's, and a way to lay plain objects beside it. */
+/** A log of alice's, and a way to put plain objects next to it. */
 interface Beside extends AsyncDisposable {
 	readonly bench: Workbench;
 	readonly put: Put;
@@ -70,13 +70,13 @@ const headOf = async (bench: Workbench) => (await readLog(bench.store)).head;
 
 for (const { name, make, skip } of stores) {
 	describe.skipIf(skip)(`a first boot on plain objects in ${name}`, () => {
-		it("adopts them, and leaves them as they are", async () => {
+		it("adopts them, and does not change them", async () => {
 			await using beside = await make();
 			const { bench, put } = beside;
 			await put("MEMORY.md", "who I am");
 			await put("memory/2026-01-01.md", "what I did");
 			const before = await beside.keys();
-			// What the image brings must not win.
+			// Content of the image must not win.
 			mkdirSync(bench.workspace("a"), { recursive: true });
 			writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "a template");
 			const session = await bench.open("a", { expect: "existing" });
@@ -92,7 +92,7 @@ for (const { name, make, skip } of stores) {
 			);
 			expect(await beside.keys()).toEqual(expect.arrayContaining(before));
 
-			// From now on the log is what counts.
+			// From now on only the log counts.
 			writeFileSync(join(bench.workspace("a"), "MEMORY.md"), "who I became");
 			await session.flush({ sweep: true, closed: true });
 			await bench.open("b");
@@ -100,7 +100,7 @@ for (const { name, make, skip } of stores) {
 			expect(bench.log.events.filter(({ event }) => event === "import.adopting")).toHaveLength(1);
 		});
 
-		it("takes a directory `log` or `packs` of the workspace for what it is, before and after", async () => {
+		it("takes a directory `log` or `packs` of the workspace as workspace content, before and after", async () => {
 			await using beside = await make();
 			const { bench, put } = beside;
 			await put("log/2026-01-01.log", "before every commit's key");
@@ -129,7 +129,7 @@ for (const { name, make, skip } of stores) {
 			expect(seqs).toEqual([seq, seq - 1, seq - 2]);
 		});
 
-		it("tells packs that a cut-off try left from a file named like one", async () => {
+		it("distinguishes packs that an interrupted try left from a file named like one", async () => {
 			await using beside = await make();
 			const { bench, put } = beside;
 			await put("MEMORY.md", "1");
@@ -152,18 +152,18 @@ for (const { name, make, skip } of stores) {
 			expect((await headOf(other.bench)).seq).toBe(0);
 		});
 
-		it("is one where the log itself is all there is", async () => {
+		it("adopts nothing if only the log itself exists", async () => {
 			await using beside = await make();
 			const { bench } = beside;
 			const first = await bench.open("a");
 			expect(first.head.seq).toBe(1);
-			// Fences only: looked at again, and nothing is found.
+			// Fences only: searched again, and nothing is found.
 			await bench.open("b");
 			expect((await headOf(bench)).tree.size).toBe(0);
 			expect(bench.log.events.some(({ event }) => event.startsWith("import."))).toBe(false);
 		});
 
-		it("adopts after a boot that was cut off behind its fence", async () => {
+		it("adopts after a boot that was interrupted after its fence", async () => {
 			await using beside = await make();
 			const { bench, put } = beside;
 			await bench.open("a");
@@ -183,12 +183,12 @@ for (const { name, make, skip } of stores) {
 }
 
 describe("a boot", () => {
-	/** The bench's store, whose plain objects are `place`. */
+	/** The bench's store, with `place` as its plain objects. */
 	const withPlain = (bench: Workbench, place: PlainPlace) =>
 		Object.assign(new FaultyStore(bench.store), { plain: () => place });
 
 	// @id adopt-failed-listing
-	it("keeps the gate shut where the listing fails", async () => {
+	it("keeps the gate shut if the listing fails", async () => {
 		await using bench = await workbench();
 		const denied = new SidecarError("STORE_ACCESS_DENIED", { reason: "403" });
 		const store = withPlain(bench, {
@@ -207,7 +207,7 @@ describe("a boot", () => {
 		expect(existsSync(bench.workspace("a"))).toBe(false);
 	});
 
-	it("pays no request for it once the tree holds something", async () => {
+	it("makes no request for adoption once the tree holds something", async () => {
 		await using bench = await workbench();
 		const first = await bench.open("a");
 		await first.flush({ sweep: true, closed: true });

@@ -1,13 +1,12 @@
 /**
- * Adoption: a log whose tree never held anything, and plain objects beside it, as
- * `users/{namespace}/{path}` was kept before there was a log. They become the log's first content
- * before anything else happens, so that no agent ever starts on an empty workspace whose files lie
- * there.
+ * Adoption of plain objects, as `users/{namespace}/{path}` was stored before there was a log. If
+ * the log's tree never held anything, they become its first content before anything else happens.
+ * So no agent ever starts on an empty workspace whose files exist there.
  *
- * On by default, because it can destroy nothing: plain objects are only read, stay as they are, and
- * the commit is the log's first. Asked only where the tree is empty, so that an ordinary boot pays
- * no request for it. Where the listing or any read fails, or a key cannot be a path, that error is
- * the caller's: the gate stays shut.
+ * On by default, because it can destroy nothing: plain objects are only read and stay unchanged,
+ * and the commit is the log's first. It runs only if the tree is empty, so an ordinary boot makes
+ * no request for it. If the listing or any read fails, or a key cannot be a path, the caller gets
+ * that error: the gate stays shut.
  */
 
 import type { SecretPolicy } from "../capture/secret-guard.ts";
@@ -25,20 +24,20 @@ export interface AdoptOptions {
 	readonly profile: Profile;
 	/** See `privateDirectory`. */
 	readonly privateDir: string;
-	/** xxh64 of some bytes. */
+	/** The xxh64 hash of the bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	readonly times: FileTimes;
 	readonly log: Logger;
 	readonly progress: Progress;
-	/** What becomes of secrets in them; default `warn`. */
+	/** How to treat secrets in them; default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
-	/** `new`: there must be none. */
+	/** `new`: there must be no plain objects. */
 	readonly expect?: "new" | "existing" | "any";
 	readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The plain objects beside a log; undefined where there are none. @throws SidecarError as
+ * The plain objects next to a log; undefined if there are none. @throws SidecarError as
  * `surveyPlace`
  */
 export async function findPlain({

@@ -1,11 +1,11 @@
 /**
  * Makes a directory the first content of a log: fence, capture, one commit.
  *
- * Guarantees: the log's tree was empty, and becomes the whole directory by one commit or stays
- * empty; the directory is only read (but for what SQLite makes beside a database that it reads).
- * Killed anywhere and run again is right: before the commit the tree is empty. Does NOT guarantee
- * that every path is in the commit: the filter and SQLite's companions are left out, as in any
- * flush.
+ * Guarantees: the log's tree was empty, and one commit makes it the whole directory, or it stays
+ * empty. The directory is only read (except for what SQLite creates next to a database that it
+ * reads). It can be killed anywhere and run again: before the commit the tree is empty. Does NOT
+ * guarantee that every path is in the commit: the filter and SQLite's companions are left out, as
+ * in any flush.
  */
 
 import { Flusher } from "../capture/flush.ts";
@@ -31,7 +31,7 @@ export interface CommitDirectoryOptions {
 	readonly directory: string;
 	readonly filter: Filter;
 	readonly profile: Profile;
-	/** Private, outside the directory: copies of databases for the length of one read. */
+	/** Private, outside the directory. Copies of databases are here only while they are read. */
 	readonly tempDir: string;
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	readonly machine: Machine;
@@ -42,15 +42,15 @@ export interface CommitDirectoryOptions {
 }
 
 const FENCE_TRIES = 10;
-/** A commit that the store did not answer is settled so often, after 0.5, 1 and 2 s. */
+/** How often an unanswered commit is retried, after 0.5, 1 and 2 s. */
 const SETTLE_TRIES = 3;
 const FIRST_PAUSE_MS = 500;
 
 /**
  * @returns the head after the commit
- * @throws SidecarError LOG_NOT_EMPTY, SUPERSEDED (another writer took the log over meanwhile),
+ * @throws SidecarError LOG_NOT_EMPTY, SUPERSEDED (another writer took over the log meanwhile),
  * NOT_DURABLE (something could not be read), STORE_*, WORKSPACE_*; nothing of the directory was
- * committed, but for STORE_UNREACHABLE, which leaves that open
+ * committed, except for STORE_UNREACHABLE, which leaves that open
  */
 export async function commitDirectory(options: CommitDirectoryOptions): Promise<Head> {
 	const { store, directory, machine, log, signal } = options;
@@ -84,8 +84,8 @@ export async function commitDirectory(options: CommitDirectoryOptions): Promise<
 }
 
 /**
- * Nothing was ever committed: not even an empty workspace, which has its directory in the tree.
- * Fences may be there.
+ * Whether nothing was ever committed, not even an empty workspace, which has its directory in the
+ * tree. Fences may exist.
  */
 export function isUnused(head: Head): boolean {
 	return head.tree.size === 0;
@@ -130,6 +130,6 @@ async function flushWhole(
 		if (result.kind !== "unknown") return;
 	}
 	const cause = result?.kind === "unknown" ? result.cause : undefined;
-	// The source stays where it is.
+	// The source stays in place.
 	throw undecided(cause, "STORE_UNREACHABLE");
 }

@@ -10,18 +10,18 @@ import type { PlainSink } from "../store/plain.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Progress } from "../telemetry/types.ts";
 
-/** Uploads of up to 1 MiB each. */
+/** Uploads of up to 1 MiB each, in parallel. */
 const PARALLEL_PUTS = 16;
 /**
- * Files of more than one chunk, each with its own parts in flight: their bytes are copied twice on
- * the way.
+ * Parallel uploads of files of more than one chunk, each with its own parts in flight: their bytes
+ * are copied twice on the way.
  */
 const PARALLEL_STREAMS = 1;
-/** Fetched at once for such a file. */
+/** The amount fetched at once for a large file. */
 const WINDOW_BYTES = 8 * 1024 * 1024;
 /**
- * Handed over at once: lib-storage joins pieces until they exceed a part, and keeps the excess with
- * it.
+ * The amount passed on at once: lib-storage joins pieces until they exceed a part, and keeps the
+ * excess with it.
  */
 const PIECE_BYTES = 1024 * 1024;
 
@@ -43,13 +43,13 @@ export interface ExportedObjects {
 
 /**
  * Writes a tree as plain objects: key = path. Directories are objects without bytes whose key ends
- * in `/`, links objects that hold their target; modes and times are metadata
- * (`object-attributes.ts`). The object of the root, the bare prefix, comes last: where it is, an
- * export came to its end.
+ * in `/`. Links are objects that hold their target. Modes and times are metadata
+ * (`object-attributes.ts`). The object of the root, the bare prefix, comes last: if it exists, an
+ * export has completed.
  *
  * Small files are read by blocks, many with one request; larger ones are streamed. Memory does not
- * grow with what is exported. Does NOT remove anything, and is not a moment for those who look
- * while it runs.
+ * grow with the amount exported. Does NOT remove anything, and does NOT show a consistent state to
+ * readers while it runs.
  * @throws SidecarError STORE_*, OBJECT_CORRUPT, OBJECT_NOT_FOUND; what was written stays
  */
 export async function exportObjects(options: ExportObjectsOptions): Promise<ExportedObjects> {
@@ -89,8 +89,8 @@ class ObjectExport {
 				this.#put(path, entry, Readable.from(this.#content(entry), { objectMode: false })),
 			);
 		}
-		// Large files first: what thousands of small requests leave behind on the heap does not add to
-		// their buffers then.
+		// Large files first: the heap that thousands of small requests leave behind then does not add
+		// to their buffers.
 		await this.#large.onIdle();
 		for (const [path, entry] of entries) {
 			if (entry.type === "link")
@@ -119,7 +119,7 @@ class ObjectExport {
 		return carried;
 	}
 
-	/** Files of one chunk: block by block, and what lies in a block is sent from it. */
+	/** Sends files of one chunk, block by block. */
 	async #putSmall(files: readonly (readonly [Path, FileEntry])[]): Promise<void> {
 		const { store, read } = this.#options;
 		const blocks = new Map<
@@ -141,7 +141,7 @@ class ObjectExport {
 			for (const [path, entry] of blocks.get(`${block.key}:${block.offset}`)?.files ?? []) {
 				const [chunk] = entry.chunks;
 				if (chunk === undefined) continue;
-				// The block's buffer is used again before the upload is through.
+				// The block's buffer is reused before the upload is complete.
 				const bytes = Buffer.from(checkChunk(chunk, raw));
 				await this.#add(this.#small, () => this.#put(path, entry, bytes));
 			}
@@ -189,7 +189,7 @@ class ObjectExport {
 		else if (key !== "") this.#counts.directories++;
 	}
 
-	/** Waits while enough are under way, so that memory holds no more than those. */
+	/** Waits while enough tasks are running, which limits the memory. */
 	async #add(queue: PQueue, task: () => Promise<void>): Promise<void> {
 		await queue.onSizeLessThan(1);
 		this.#throwFailure();

@@ -58,7 +58,7 @@ function objectsAt(bucket: PlainBucket, prefix: string): PlainPlace & { kind: "o
 	return place;
 }
 
-/** The same objects, of which some cannot be had. */
+/** The same objects, some of which cannot be read. */
 function failing(
 	objects: PlainObjects,
 	failure: (object: PlainObject, options?: PlainGetOptions) => SidecarError | undefined,
@@ -82,11 +82,11 @@ const noise = (size: number) =>
 		Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index, 2654435761)).buffer,
 	);
 const headOf = async (store: ObjectStore) => (await readLog(store)).head;
-/** Nothing of a download is left. */
+/** What is left of a download. */
 const leftovers = (bench: Workbench) => readdirSync(join(bench.privateDir("import"), "staging"));
 
 describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
-	it("takes keys of any language over several pages, and objects of several ranges, as they are", async () => {
+	it("takes keys of any language over several pages, and objects of several ranges, unchanged", async () => {
 		await using bucket = await plainBucket();
 		await using bench = await workbench(namespaced(bucket.store, "alice"));
 		const large = noise(9 * 1024 * 1024 + 8);
@@ -126,12 +126,12 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		expect(readFileSync(join(root, "large.bin")).equals(large)).toBe(true);
 		const disk = readDisk(root);
 		expect(disk.size).toBe(1 + 1_016 + 10);
-		// Nobody said what the modes are, and it may hold credentials.
+		// Modes are unknown, and the content may hold credentials.
 		expect(new Set([...disk.values()].map(({ type, mode }) => `${type} ${mode}`))).toEqual(
 			new Set(["dir 700", "file 600"]),
 		);
 		expect(leftovers(bench)).toEqual([]);
-		// The source is as it was.
+		// The source is unchanged.
 		expect(await bucket.count("from/")).toBe(1_010 + 8);
 		// A thousand objects are put one by one, and the server syncs each.
 	}, 90_000);
@@ -190,7 +190,7 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		await using bench = await workbench(namespaced(bucket.store, "alice"));
 		await bucket.put("p/good", "1");
 		const { objects } = objectsAt(bucket, "p/");
-		// A server that keeps files on a disk takes no such keys; S3 does.
+		// A server that keeps files on a disk refuses such keys; S3 accepts them.
 		const hostile = ["../../etc/cron.d/evil", "/absolute", "a//b", "nul\0", "good/below"];
 		const place: PlainPlace = {
 			kind: "objects",
@@ -247,7 +247,7 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		},
 	);
 
-	it("is not misled by an object that changes while it is read", async () => {
+	it("is not misled by an object that changes during the read", async () => {
 		await using bucket = await plainBucket();
 		await using bench = await workbench(namespaced(bucket.store, "alice"));
 		await bucket.put("p/large", noise(9 * 1024 * 1024));
@@ -279,8 +279,8 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		database.exec(
 			"PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t (n); INSERT INTO t VALUES (1), (2), (3)",
 		);
-		// Copied as a plain sync does: both files, while the database is open. The rows stand in the
-		// log only.
+		// Copied as a plain sync does: both files, while the database is open. The rows are only in the
+		// WAL.
 		for (const suffix of ["", "-wal", "-shm"])
 			await bucket.put(`p/state/x.db${suffix}`, readFileSync(file + suffix));
 		database.close();
@@ -305,7 +305,7 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		restored.close();
 	});
 
-	it("keeps a damaged database as it is, quarantines what belongs to it, and says where", async () => {
+	it("keeps a damaged database unchanged, quarantines what belongs to it, and names the place", async () => {
 		await using bucket = await plainBucket();
 		await using bench = await workbench(namespaced(bucket.store, "alice"));
 		const damaged = Buffer.concat([Buffer.from("SQLite format 3\0"), Buffer.alloc(5_000, 7)]);
@@ -327,7 +327,7 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 		).toBe(true);
 	});
 
-	it("of an empty prefix, or a bare folder, is nothing", async () => {
+	it("finds nothing to import in an empty prefix or a bare folder", async () => {
 		await using bucket = await plainBucket();
 		await using bench = await workbench(namespaced(bucket.store, "alice"));
 		await bucket.put("folder/");
@@ -346,7 +346,7 @@ describe("importing a directory", () => {
 		return { kind: "directory", path };
 	};
 
-	it("takes it as it lies, and changes nothing in it", async () => {
+	it("takes it unchanged, and changes nothing in it", async () => {
 		await using bench = await workbench();
 		const place = source(bench);
 		const before = readDisk(place.path);
@@ -362,7 +362,7 @@ describe("importing a directory", () => {
 		expect(readDisk(bench.workspace("b"))).toEqual(before);
 	});
 
-	it("of a missing or an empty directory is nothing", async () => {
+	it("finds nothing to import in a missing or an empty directory", async () => {
 		await using bench = await workbench();
 		mkdirSync(join(bench.dir, "empty"));
 		expect(await importInto(bench, { kind: "directory", path: join(bench.dir, "empty") })).toBe(
@@ -373,7 +373,7 @@ describe("importing a directory", () => {
 		);
 	});
 
-	it("is refused where the log holds something, if only an empty workspace", async () => {
+	it("is refused if the log holds something, even just an empty workspace", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		await session.flush({ sweep: true, closed: true });
@@ -381,7 +381,7 @@ describe("importing a directory", () => {
 		expect((await headOf(bench.store)).seq).toBe(session.head.seq);
 	});
 
-	it("goes on where a fence is all that an earlier try left", async () => {
+	it("continues if an earlier try left only a fence", async () => {
 		await using bench = await workbench();
 		const place = source(bench);
 		const store = new FaultyStore(bench.store, ["ok", "refused"]);
@@ -400,7 +400,7 @@ describe("importing a directory", () => {
 		expect((await headOf(bench.store)).tree.has("d/f")).toBe(true);
 	});
 
-	it("commits nothing, not even aside, where another writer takes the log over meanwhile", async () => {
+	it("commits nothing, not even to quarantine, if another writer takes over the log meanwhile", async () => {
 		await using bench = await workbench();
 		const store = new FaultyStore(bench.store);
 		let other: Awaited<ReturnType<Workbench["open"]>> | undefined;

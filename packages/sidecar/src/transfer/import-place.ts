@@ -1,10 +1,10 @@
 /**
- * Imports a surveyed place: objects are downloaded into a private directory first, a directory is
- * taken where it lies; either becomes the log's first content by the ordinary capture and one
- * commit. So databases are merged with their write-ahead logs, the profile cleans and leaves out
- * what it always does, and a failure anywhere before the commit leaves the log as it was.
+ * Imports a surveyed place. Objects are first downloaded into a private directory; a directory is
+ * taken in place. The ordinary capture and one commit then make either the log's first content. So
+ * databases are merged with their write-ahead logs, and the profile cleans and leaves out what it
+ * always does. A failure anywhere before the commit leaves the log unchanged.
  *
- * Needs room on the disk for all objects, once; nothing is left of it at the end.
+ * Needs room on the disk for all objects once; nothing of it is left at the end.
  */
 import { join } from "node:path";
 import type { SecretPolicy } from "../capture/secret-guard.ts";
@@ -41,18 +41,18 @@ export interface ImportPlaceOptions {
 }
 
 export interface Imported {
-	/** The commit that holds it all. */
+	/** The commit that holds all of it. */
 	readonly seq: number;
-	/** Of the commit's tree. */
+	/** Files in the commit's tree. */
 	readonly files: number;
 	readonly directories: number;
 	readonly links: number;
 	readonly bytes: number;
-	/** What is there and not in the commit, and why. */
+	/** Paths that exist and are not in the commit, and why. */
 	readonly leftOut: readonly { readonly path: Path; readonly reason: string }[];
 }
 
-/** Left free beside the download. */
+/** Space to leave free in addition to the download. */
 const SPARE_BYTES = 16 * 1024 * 1024;
 
 /** @throws SidecarError as `stageObjects` and `commitDirectory`; WORKSPACE_DISK_FULL */

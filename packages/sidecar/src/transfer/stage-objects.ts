@@ -10,28 +10,28 @@ import type { Progress } from "../telemetry/types.ts";
 import type { Materializer } from "../workspace/materialize.ts";
 
 /**
- * Requests at once: at S3's 85 MB/s a connection, far more than a disk writes; for small objects,
- * 20 times what one at a time gives.
+ * Parallel requests: at S3's 85 MB/s a connection, far more than a disk writes; for small objects,
+ * 20 times the rate of one at a time.
  */
 const PARALLEL_GETS = 20;
 /**
- * Larger objects are read in ranges of this size: 63 ms to the first byte and 12 ms for the rest
- * still make 260 MB/s of twenty at once, in 20 MiB of memory, and what is all zeros in a range
- * stays a hole.
+ * Larger objects are read in ranges of this size. With 63 ms to the first byte and 12 ms for the
+ * rest, twenty at once still make 260 MB/s in 20 MiB of memory. A range that is all zeros stays a
+ * hole.
  */
 const SEGMENT_BYTES = 1024 * 1024;
-/** Buffers from this size on are used again. */
+/** Buffers of this size or more are reused. */
 const POOLED_BYTES = 256 * 1024;
-/** Tasks that wait: enough to keep the queue busy, and no closure for each of 250,000 objects. */
+/** Waiting tasks: enough to keep the queue busy, without a closure for each of 250,000 objects. */
 const WAITING = 2 * PARALLEL_GETS;
 
-/** Nobody said: the workspace may hold credentials. */
+/** The mode if none is given: the workspace may hold credentials. */
 const DEFAULT_FILE_MODE = 0o600;
 
 export interface StageOptions {
 	readonly objects: PlainObjects;
 	readonly tree: KeyTree<PlainObject>;
-	/** Of an empty directory; it is closed. */
+	/** The writer of an empty directory; it is closed. */
 	readonly writer: Materializer;
 	readonly progress: Progress;
 	readonly signal?: AbortSignal | undefined;
@@ -44,8 +44,8 @@ export interface Staged {
 
 /**
  * Downloads a checked listing into an empty directory: every object whole or in ranges of one
- * version, at most twenty requests at once, with the modes, times and links that the objects'
- * metadata tells. The first failure ends all.
+ * version, at most twenty requests at once. Modes, times and links come from the objects' metadata.
+ * The first failure ends all.
  * @throws SidecarError SOURCE_CHANGED, SOURCE_UNSAFE (a link without a target), STORE_*,
  * WORKSPACE_*
  */
@@ -55,8 +55,8 @@ export async function stageObjects(options: StageOptions): Promise<Staged> {
 	progress.start("import", { files: tree.files.size, bytes: tree.bytes });
 	for (const path of byDepth(tree.directories)) writer.makeDirectory(path);
 	const attributes = await stage.run();
-	// Its own directory lies in the root, which gets its time now: deepest first, so that nothing
-	// changes in a directory that has it.
+	// Its own directory is in the root, which gets its time now. Deepest first, so that nothing
+	// changes in a directory that has its time.
 	writer.reveal((path) => {
 		throw new SidecarError("INTERNAL", {
 			value: path,
@@ -90,7 +90,7 @@ class Stage {
 				: AbortSignal.any([options.signal, this.#stop.signal]);
 	}
 
-	/** @returns what the directories' own objects say */
+	/** @returns the attributes of the directories' own objects */
 	async run(): Promise<Map<Path, Attributes>> {
 		const { files, markers } = this.#options.tree;
 		const attributes = new Map<Path, Attributes>();

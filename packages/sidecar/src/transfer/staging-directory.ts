@@ -2,9 +2,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path";
 
 /**
- * A private directory for as long as `use` takes. It is removed whatever happens, and what a killed
- * process left is removed by the next: a copy of a workspace holds credentials, and must not stay
- * about.
+ * A private directory for the duration of `use`. It is always removed, and the next call removes
+ * what a killed process left: a copy of a workspace holds credentials and must not remain.
  * @param privateDir see `privateDirectory`
  */
 export async function withStaging<T>(
@@ -24,7 +23,7 @@ export async function withStaging<T>(
 	}
 }
 
-/** Also where a workspace's own modes forbid it: Go's module cache is read-only. */
+/** Works even if the workspace's own modes forbid it: Go's module cache is read-only. */
 function removeTree(directory: string): void {
 	makeWritable(Buffer.from(directory));
 	rmSync(directory, { recursive: true, force: true });

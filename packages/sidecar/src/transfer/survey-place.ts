@@ -1,11 +1,12 @@
 /**
- * Looks at what is to be imported, before a byte of it is fetched: the whole listing, every key
+ * Inspects what is to be imported before a byte of it is fetched: the whole listing, every key
  * checked.
  *
- * Beside a log its own objects lie under the same prefix. They are told by the shape of their keys,
- * `log/{12 hex}`, `packs/{64 hex}` and `sweeps/{64 hex}`, which is exact for commits (whatever has
- * a commit's key was read as one before). The others may also be files that somebody named by a
- * hash: their bytes decide, and one that is not what its key says is named as ambiguous.
+ * The log's own objects may be under the same prefix. They are recognised by the shape of their
+ * keys, `log/{12 hex}`, `packs/{64 hex}` and `sweeps/{64 hex}`. That is exact for commits, because
+ * every object with a commit's key was already read as one. The others may also be files that
+ * somebody named by a hash. Their bytes decide, and one that does not match its key is named as
+ * ambiguous.
  */
 import { statSync } from "node:fs";
 import PQueue from "p-queue";
@@ -33,10 +34,10 @@ import type { Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 
 export interface SurveyOptions {
-	/** The log's. */
+	/** The log's store. */
 	readonly store: ObjectStore;
 	readonly place: PlainPlace;
-	/** The place is where the log lies, so that the log's own objects are no part of it. */
+	/** The place contains the log, so that the log's own objects are not part of it. */
 	readonly besideLog: boolean;
 	readonly profile: Profile;
 	readonly signal?: AbortSignal | undefined;
@@ -51,21 +52,24 @@ export type Survey = { readonly files: number; readonly bytes: number; readonly 
 	| {
 			readonly kind: "directory";
 			readonly path: string;
-			/** Of the profile and the directory's ignore file; the log's own files are skipped, too. */
+			/**
+			 * The filter of the profile and the directory's ignore file; the log's own files are skipped,
+			 * too.
+			 */
 			readonly filter: Filter;
-			/** All of it, whatever the profile says. */
+			/** All paths, whatever the profile says. */
 			readonly stats: ReadonlyMap<Path, Stat>;
 			/** Sockets, FIFOs and devices. */
 			readonly special: readonly Path[];
 	  }
 );
 
-/** Problems that are collected before the look is ended: enough to see what is wrong there. */
+/** The number of problems after which the survey ends: enough to see what is wrong there. */
 const MAX_PROBLEMS = 1_000;
 const PARALLEL_LOOKS = 16;
 
 /**
- * @returns undefined where there is nothing
+ * @returns undefined if there is nothing
  * @throws SidecarError SOURCE_UNSAFE (with every key that cannot be a path), WORKSPACE_TOO_LARGE,
  * WORKSPACE_UNREADABLE, STORE_*
  */
@@ -102,7 +106,7 @@ async function surveyObjects(
 		...noRoots(tree.directories, () => true),
 	);
 	if (tree.problems.length > 0) throw unsafe(objects.url, tree.problems);
-	// The place itself, as "folders" are made by a console, is nothing to import.
+	// The place itself, as a console creates "folders", is nothing to import.
 	if (tree.files.size + tree.directories.size === 0) return undefined;
 	return {
 		kind: "objects",
@@ -132,7 +136,7 @@ async function surveyDirectory(options: SurveyOptions, path: string): Promise<Su
 		const shown = unreadable.map(({ path: at, code }) => ({ key: at, reason: code ?? "EIO" }));
 		throw new SidecarError("WORKSPACE_UNREADABLE", { value: path, reason: shownProblems(shown) });
 	}
-	// Directories that are there for the log alone.
+	// Directories that exist only for the log.
 	for (const own of besideLog ? OWN_DIRECTORIES : [])
 		if (![...stats.keys()].some((at) => at.startsWith(`${own}/`))) stats.delete(own);
 	const wrong = [
@@ -159,7 +163,7 @@ const OWN_DIRECTORIES = [LOG_PREFIX, PACK_PREFIX, SWEEP_PREFIX].map((prefix) =>
 	prefix.slice(0, -1),
 );
 
-/** Is it the key of an object of the log that is named by its content? */
+/** Whether it is the key of an object of the log that is named by its content. */
 function isHashed(key: string): boolean {
 	return sha256OfPackKey(key) !== undefined || sha256OfSweepKey(key) !== undefined;
 }
