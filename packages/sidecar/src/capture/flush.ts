@@ -22,12 +22,12 @@ import { hasReservedName } from "../workspace/scan.ts";
 import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { DeferredDeletions } from "./deferred-deletions.ts";
+import type { CapturedDisplaced, DisplacedFiles } from "./displaced-files.ts";
 import { findChanges } from "./find-changes.ts";
 import type { FlushOptions, FlushResult } from "./flush-result.ts";
 import type { KnownRoots } from "./known-roots.ts";
 import { LARGE_BYTES, LargeFiles } from "./large-files.ts";
 import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
-import type { CapturedDisplaced, Quarantine } from "./quarantine.ts";
 import { newRaw, replacedRaw } from "./raw-databases.ts";
 import { Room } from "./room.ts";
 import type { Excluded } from "./secret-guard.ts";
@@ -73,7 +73,7 @@ export class Flusher {
 	readonly #context: Omit<CaptureContext, "keepsRaw">;
 	readonly #root: string;
 	readonly #roots: KnownRoots | undefined;
-	readonly #quarantine: Quarantine | undefined;
+	readonly #displaced: DisplacedFiles | undefined;
 	#hints = new Set<Path>();
 	#sweepDue = false;
 	/** The restore has just inspected everything. */
@@ -103,7 +103,7 @@ export class Flusher {
 		root: string;
 		roots?: KnownRoots;
 		/** Files that restores moved out of the workspace and that the log does not have. */
-		quarantine?: Quarantine;
+		displaced?: DisplacedFiles;
 		/** Deletions that the restore found and accepted. */
 		believed?: ReadonlySet<Path>;
 		/** How long to hold a deferred deletion; default one minute. */
@@ -115,7 +115,7 @@ export class Flusher {
 		this.#context = options.context;
 		this.#root = options.root;
 		this.#roots = options.roots;
-		this.#quarantine = options.quarantine;
+		this.#displaced = options.displaced;
 		const { local, filter, log, profile } = options.context;
 		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
 		this.#held = new DeferredDeletions({
@@ -195,7 +195,7 @@ export class Flusher {
 	get waiting(): number {
 		return (
 			this.waitingPaths.length +
-			(this.#quarantine?.size ?? 0) +
+			(this.#displaced?.size ?? 0) +
 			(this.#pending === undefined ? 0 : 1)
 		);
 	}
@@ -430,17 +430,17 @@ export class Flusher {
 		context: CaptureContext,
 		builder: BlockBuilder,
 	): Promise<CapturedDisplaced | undefined> {
-		if (this.#quarantine === undefined || this.#quarantine.refresh() === 0) return undefined;
+		if (this.#displaced === undefined || this.#displaced.refresh() === 0) return undefined;
 		const { head, id, isSuperseded } = this.#writer;
-		const displaced = await this.#quarantine.capture(
+		const displaced = await this.#displaced.capture(
 			context,
 			builder,
 			head.tree,
 			isSuperseded ? id : undefined,
 		);
-		for (const [path, reason] of this.#quarantine.deferred) capture.deferred.set(path, reason);
+		for (const [path, reason] of this.#displaced.deferred) capture.deferred.set(path, reason);
 		if (displaced.changed.size > 0) return displaced;
-		this.#quarantine.committed(displaced);
+		this.#displaced.committed(displaced);
 		return undefined;
 	}
 
@@ -578,7 +578,7 @@ export class Flusher {
 	#adopt(pending: Pending): void {
 		const { local } = this.#context;
 		for (const path of pending.removed) local.delete(path);
-		if (pending.displaced !== undefined) this.#quarantine?.committed(pending.displaced);
+		if (pending.displaced !== undefined) this.#displaced?.committed(pending.displaced);
 		this.#confirm(pending.capture, pending.changed, true);
 		this.#keepDirty(pending.capture);
 	}

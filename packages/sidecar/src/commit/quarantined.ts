@@ -1,6 +1,7 @@
 /**
- * Keeps what superseded writers quarantine, each below its own `.recovered/{writer}/`, updated in
- * place. A machine that was declared dead and writes on for an hour then grows the tree by what it
+ * What is below `.recovered/{id}/`, and how a commit puts it there: the changes of a superseded
+ * writer (by `flush.ts`), edits that a restore displaced (by `displaced-files.ts`), and raw
+ * databases (`RAW_ID`). A superseded writer's files are updated in place. A machine that was declared dead and writes on for an hour then grows the tree by what it
  * changed, not by how often. What it deletes stays quarantined.
  *
  * Pure. Does NOT quarantine directories for their own sake: a directory exists only because

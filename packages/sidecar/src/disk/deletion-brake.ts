@@ -17,6 +17,9 @@ export interface Vanished {
  * Whether these deletions must wait until a later sweep confirms them. That applies if more than
  * half of the tree (at least 10 files), or anything critical, vanishes at once. It looks like a
  * lost mount or a wipe, not like an agent at work.
+ *
+ * Only judges. `capture/deferred-deletions.ts` holds and releases; `restore/plan-disk.ts` asks for
+ * deletions that no watcher saw.
  */
 function isHeld({ files, filesBefore, critical }: Vanished): boolean {
 	return critical.length > 0 || (files >= BRAKE_MIN_FILES && files * 2 > filesBefore);

@@ -3,7 +3,7 @@
  *
  * An entry is synced to the disk before its file moves. It is removed once a commit holds the file
  * or the file is back in its place. However the restore ends, the next start then knows what was
- * moved and where it is, and commits it (`quarantine.ts`).
+ * moved and where it is, and commits it (`capture/displaced-files.ts`).
  */
 import {
 	closeSync,

@@ -8,7 +8,7 @@ import type { Delta, Path, Tree } from "./types.ts";
  */
 export const RESERVED_DIRECTORY = ".openclaw-sidecar";
 
-/** Where a superseded writer's bytes are quarantined: `.recovered/{writer}/{path}`. */
+/** Where bytes are quarantined: `.recovered/{id}/{path}`, by a writer, a restore or `RAW_ID`. */
 export const RECOVERED_DIRECTORY = ".recovered";
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Checks that a planned restore can complete before anything is moved or written, so that it does
- * all of the plan or nothing.
+ * Checks that a planned restore can complete before anything is moved or written. What can be known
+ * beforehand stops it with nothing done.
  *
  * How: each directory that will gain or lose a name is asked for write access once. Each file that
  * will be replaced, moved or removed is renamed to a place where the kernel must refuse it. The

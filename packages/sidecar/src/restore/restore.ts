@@ -8,8 +8,10 @@
  * Guarantees: nothing is written before the whole plan is checked. A byte that is on the disk and
  * not in the log stays in place or moves to the trash; it is never overwritten. Each move is in a
  * journal first (`displaced.ts`), and the next commit keeps the moved file below `.recovered/`.
- * After a failure the file returns to its place. After kill -9 at any point, running the restore
- * again is correct. Does NOT write to the store.
+ * After a failure a moved file returns unless something took its place; else it stays in the
+ * journal. Files already written stay. The marker then says `incomplete` and keeps the old base, so
+ * running the restore again is correct, also after kill -9 at any point.
+ * Does NOT write to the store.
  */
 
 import { readLog } from "../commit/read-log.ts";

@@ -1,6 +1,7 @@
 /**
  * Decides whether everything on this disk is durable, and the exit status for it. Every verb that
- * commits or compares uses it.
+ * commits or compares uses it. Two other ways lead to status 3: an error of the category
+ * `not-durable` (`errors.ts`), and `export` with paths that were not carried (`library/export.ts`).
  *
  * Durable means that the newest tree of the log equals this disk, except for what is left out by
  * choice. A deferred deletion loses nothing, because the log keeps the file. It still is not

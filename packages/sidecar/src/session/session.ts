@@ -7,11 +7,11 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Deferred } from "../capture/capture.ts";
+import { DisplacedFiles } from "../capture/displaced-files.ts";
 import { Flusher, type Sweep } from "../capture/flush.ts";
 import type { FlushOptions, FlushResult } from "../capture/flush-result.ts";
 import { KnownRoots } from "../capture/known-roots.ts";
 import type { LargeFiles } from "../capture/large-files.ts";
-import { Quarantine } from "../capture/quarantine.ts";
 import { type Excluded, SecretGuard } from "../capture/secret-guard.ts";
 import { LogWriter } from "../commit/log-writer.ts";
 import { type Machine, newRestoreId, now, thisMachine } from "../commit/machine.ts";
@@ -124,7 +124,7 @@ export class Session {
 			writer,
 			root: identityOf(restored.root),
 			roots: this.#roots,
-			quarantine: new Quarantine(options.privateDir),
+			displaced: new DisplacedFiles(options.privateDir),
 			believed: restored.keptDeleted,
 			confirmAfterMs: options.sweepIntervalMs,
 			context: {

@@ -29,7 +29,7 @@ export const PROOF: readonly Mutation[] = [
 	{
 		id: "long-path-in-journal",
 		rule: "an edit that cannot be quarantined stays in the journal",
-		file: "src/capture/quarantine.ts",
+		file: "src/capture/displaced-files.ts",
 		find: "			if (tooLong !== undefined) {",
 		replace: "			if (tooLong === '') {",
 		test: "edit-with-long-path",

@@ -1,9 +1,9 @@
 import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
+import { DISPLACED } from "./displaced.ts";
 import { MOUNTS } from "./mounts.ts";
 import { PROFILE } from "./profile.ts";
 import { PROOF } from "./proof.ts";
-import { QUARANTINE } from "./quarantine.ts";
 import { STATE } from "./state.ts";
 import { STORE } from "./store.ts";
 
@@ -255,7 +255,7 @@ export const MUTATIONS: readonly Mutation[] = [
 		replace: "if (others.size >= 0) return;",
 		test: "root-is-a-link",
 	},
-	...QUARANTINE,
+	...DISPLACED,
 	...DAEMON,
 	...PROOF,
 	...STATE,

@@ -43,7 +43,7 @@ interface Found {
 
 const KEEP_ALL: Filter = () => "keep";
 
-export class Quarantine {
+export class DisplacedFiles {
 	readonly #privateDir: string;
 	readonly #journal: DisplacedJournal;
 	#pending: readonly Displaced[];

@@ -1,7 +1,7 @@
 import type { Mutation } from "./table.ts";
 
 /** What a restore moves away and the log does not have. */
-export const QUARANTINE: readonly Mutation[] = [
+export const DISPLACED: readonly Mutation[] = [
 	{
 		id: "journal-of-one",
 		rule: "what a restore moves and the log lacks is in the journal before it moves",
@@ -14,7 +14,7 @@ export const QUARANTINE: readonly Mutation[] = [
 		id: "displaced-not-durable",
 		rule: "what a restore displaced is not durable before a commit holds it",
 		file: "src/capture/flush.ts",
-		find: "\t\treturn (\n\t\t\tthis.waitingPaths.length +\n\t\t\t(this.#quarantine?.size ?? 0) +\n\t\t\t(this.#pending === undefined ? 0 : 1)\n\t\t);",
+		find: "\t\treturn (\n\t\t\tthis.waitingPaths.length +\n\t\t\t(this.#displaced?.size ?? 0) +\n\t\t\t(this.#pending === undefined ? 0 : 1)\n\t\t);",
 		replace: "\t\treturn this.waitingPaths.length + (this.#pending === undefined ? 0 : 1);",
 		test: "displaced-edit-not-durable",
 	},
@@ -29,7 +29,7 @@ export const QUARANTINE: readonly Mutation[] = [
 	{
 		id: "quarantine-keeps-private",
 		rule: "the quarantine leaves out what the ignore file keeps private",
-		file: "src/capture/quarantine.ts",
+		file: "src/capture/displaced-files.ts",
 		find: '			if (context.filter(path, stat.type) === "skip") {',
 		replace: '			if (context.filter(path, stat.type) !== "skip" && name === "") {',
 		test: "displaced-private-file",
