@@ -8,7 +8,7 @@ const PROFILES: ReadonlyMap<string, Profile> = new Map(
 	[openclaw, plain].map((profile) => [profile.name, profile]),
 );
 
-/** The names that `profileNamed` knows; the first is the default. */
+/** The names accepted by `profileNamed`; the first is the default. */
 export const PROFILE_NAMES: readonly string[] = [...PROFILES.keys()];
 
 export function profileNamed(name: string): Profile | undefined {
