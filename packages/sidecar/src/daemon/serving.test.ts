@@ -10,7 +10,7 @@ import { type DaemonEnd, runDaemon, type Serving } from "./daemon.ts";
 interface Served {
 	readonly serving: Serving;
 	readonly stop: () => Promise<DaemonEnd>;
-	/** Resolves when the daemon serves. */
+	/** Resolves when the daemon reports that it was superseded. */
 	readonly superseded: Promise<void>;
 }
 
