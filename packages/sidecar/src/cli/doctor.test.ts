@@ -246,7 +246,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		["put", ["s3:ListBucket", "s3:GetObject"], "permission: create-only put"],
 		["get", ["s3:ListBucket", "s3:PutObject"], "permission: get"],
 	])(
-		"not being allowed to %s is that one problem, exit status 6",
+		"reports a missing permission to %s as one problem, exit status 6",
 		async (prefix, actions, name) => {
 			const ended = await diagnose(prefix, actions);
 			expect(ended.status).toBe(6);

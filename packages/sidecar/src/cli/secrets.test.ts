@@ -112,7 +112,7 @@ describe("--on-secret", () => {
 	});
 });
 
-describe("no output at debug level contains a secret of the workspace, the environment or the store's credentials", () => {
+describe("no secret of the workspace, the environment or the store's credentials appears in the debug output", () => {
 	const canary = made("CANARY", "-in-the-environment");
 	const env = {
 		AWS_ACCESS_KEY_ID: made("AKIA", "CANARYCANARYCANA"),
@@ -131,7 +131,7 @@ describe("no output at debug level contains a secret of the workspace, the envir
 			expect(stdout + stderr).not.toContain(secret);
 	};
 
-	test("of a daemon whose store goes away, through a drain that fails", async () => {
+	test("of a daemon whose store disappears, including a failing drain", async () => {
 		using place = new Place();
 		plant(place);
 		const daemon = await place.run("a", [...trace, "--drain-timeout", "500ms"], { env });

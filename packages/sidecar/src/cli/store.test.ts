@@ -198,7 +198,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		["put", ["s3:ListBucket", "s3:GetObject"]],
 		["get", ["s3:ListBucket", "s3:PutObject"]],
 	])(
-		"not being allowed to %s is exit status 6, and the gate stays shut",
+		"a missing permission to %s is exit status 6, and the gate stays shut",
 		async (denied, actions) => {
 			using place = new Place();
 			const args = place.args("a", `s3://${bucket}/denied-${denied}`);

@@ -118,7 +118,7 @@ test.for([
 	["the workspace", "ws"],
 	["a directory in it", "ws/inner"],
 ] as const)(
-	"where %s is a FUSE mount, a change made on its other side is found by a sweep",
+	"if %s is a FUSE mount, a rescan finds a change made on its other side",
 	async ([, name], context) => {
 		using place = new Place();
 		const under = join(place.dir, "under");

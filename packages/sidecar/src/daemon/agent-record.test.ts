@@ -34,7 +34,7 @@ test.each([
 	expect(readRecord(file)).toBeUndefined();
 });
 
-test.each(["", "[", "null", "{}"])("a record that holds %j is none", (text) => {
+test.each(["", "[", "null", "{}"])("does not accept %j as a record", (text) => {
 	writeFileSync(file, text);
 	expect(readRecord(file)).toBeUndefined();
 });
