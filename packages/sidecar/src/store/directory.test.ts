@@ -407,7 +407,7 @@ describe("a file system that refuses", () => {
 	});
 
 	it.each(["EINVAL", "ENOTSUP"])(
-		"cannot sync directories (%s): works, for that is as much as can be had",
+		"cannot sync directories (%s): works, since nothing more can be synced",
 		async (errno) => {
 			const root = await temporaryDirectory();
 			const sync = async (...args: Parameters<typeof nodeFs.open>) =>
