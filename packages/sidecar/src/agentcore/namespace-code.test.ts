@@ -68,7 +68,7 @@ describe("user ids as namespaces", () => {
 	});
 
 	test.each(["", ".a", "=2e", "=41", "=FF", "a=", "default/x"])(
-		"%j was made by nobody",
+		"%j is not a namespace of this encoding",
 		(namespace) => {
 			expect(decodeNamespace(namespace)).toBeUndefined();
 		},

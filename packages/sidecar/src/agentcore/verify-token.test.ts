@@ -109,15 +109,18 @@ describe("an issuer", () => {
 		["whose keys are down", keys, { status: 500, body: "" }],
 		["whose keys are none", keys, { status: 200, body: '{"keys":7}' }],
 		["that sends too much", keys, { status: 200, body: `{"keys":[]${" ".repeat(300_000)}}` }],
-	])("%s is reported as unreachable, and asked again for the next token", async (_, path, answer) => {
-		const tokens = verifier();
-		const jwt = await issuer.token({ sub: "anna" });
-		issuer.answers.set(path, answer);
-		// No keys at all would be IDENTITY_REFUSED.
-		await expect(tokens.verify(jwt)).rejects.toMatchObject({ code: "ISSUER_UNREACHABLE" });
-		issuer.answers.clear();
-		expect((await tokens.verify(jwt)).userId).toBe("anna");
-	});
+	])(
+		"%s is reported as unreachable, and asked again for the next token",
+		async (_, path, answer) => {
+			const tokens = verifier();
+			const jwt = await issuer.token({ sub: "anna" });
+			issuer.answers.set(path, answer);
+			// No keys at all would be IDENTITY_REFUSED.
+			await expect(tokens.verify(jwt)).rejects.toMatchObject({ code: "ISSUER_UNREACHABLE" });
+			issuer.answers.clear();
+			expect((await tokens.verify(jwt)).userId).toBe("anna");
+		},
+	);
 
 	test("must not send its keys over the network unencrypted", async () => {
 		expect(() => verifier("sub", "http://issuer.example")).toThrow(

@@ -304,10 +304,12 @@ describe("doubt", () => {
 	const canLimit =
 		spawnSync("unshare", ["-Ur", "sh", "-c", "echo 12 > /proc/sys/user/max_inotify_watches"])
 			.status === 0;
-	test.runIf(canLimit)("is raised once if no watches are left, and everything else continues", () => {
-		const root = testDirectory();
-		for (let i = 0; i < 40; i++) mkdirSync(`${root}/${i}`);
-		const script = `
+	test.runIf(canLimit)(
+		"is raised once if no watches are left, and everything else continues",
+		() => {
+			const root = testDirectory();
+			for (let i = 0; i < 40; i++) mkdirSync(`${root}/${i}`);
+			const script = `
 			const { watchWorkspace } = await import(process.argv[1]);
 			const fs = await import("node:fs");
 			const root = process.argv[2];
@@ -321,22 +323,23 @@ describe("doubt", () => {
 			await watcher.close();
 			console.log(JSON.stringify(doubts));
 		`;
-		const limited = `echo 12 > /proc/sys/user/max_inotify_watches; exec "$0" "$@"`;
-		const module = new URL("./watch.ts", import.meta.url).href;
-		const out = execFileSync("unshare", [
-			"-Ur",
-			"sh",
-			"-c",
-			limited,
-			process.execPath,
-			"--input-type=module",
-			"-e",
-			script,
-			module,
-			root,
-		]);
-		expect(JSON.parse(out.toString())).toEqual(["ENOSPC"]);
-	});
+			const limited = `echo 12 > /proc/sys/user/max_inotify_watches; exec "$0" "$@"`;
+			const module = new URL("./watch.ts", import.meta.url).href;
+			const out = execFileSync("unshare", [
+				"-Ur",
+				"sh",
+				"-c",
+				limited,
+				process.execPath,
+				"--input-type=module",
+				"-e",
+				script,
+				module,
+				root,
+			]);
+			expect(JSON.parse(out.toString())).toEqual(["ENOSPC"]);
+		},
+	);
 });
 
 test("returns handles as directories disappear, and all of them at the end", async () => {
