@@ -60,7 +60,7 @@ describe("ping", () => {
 		);
 	});
 
-	test("stays healthy for an agent that touches its database every half minute, so that the machine can end", () => {
+	test("does not keep a machine alive whose agent touches its database every half minute", () => {
 		const heartbeats = Array.from({ length: 60 }, (_, index): readonly [number, Work] => [
 			15_000,
 			index % 2 === 0 ? { ...idle, notDurableForMs: 1_200 } : idle,
@@ -70,7 +70,7 @@ describe("ping", () => {
 		expect(states[0]?.status).toBe("Healthy");
 	});
 
-	test("becomes busy for changes that stay undurable", () => {
+	test("keeps a machine alive for changes that stay undurable", () => {
 		expect(isBusy({ ...idle, notDurableForMs: BACKGROUND_MS - 1 }, false)).toBe(false);
 		expect(isBusy({ ...idle, notDurableForMs: BACKGROUND_MS }, false)).toBe(true);
 	});

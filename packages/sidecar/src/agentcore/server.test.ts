@@ -348,8 +348,8 @@ describe("POST /invocations", () => {
 	});
 });
 
-describe("a refused request", () => {
-	test("is from another user, or without proof of identity", async () => {
+describe("the server refuses", () => {
+	test("another user, and a request without proof of identity", async () => {
 		expect((await invoke({ prompt: "hello" })).status).toBe(200);
 		expect(await refusal(invoke({ prompt: "hello" }, { authorization: "Bearer bob" }))).toEqual([
 			403,
@@ -372,7 +372,7 @@ describe("a refused request", () => {
 		]);
 	});
 
-	test("has a path, method or type that is not in the contract", async () => {
+	test("paths, methods and types that are not in the contract", async () => {
 		expect(await refusal(fetch(at("/")))).toEqual([404, "REQUEST_INVALID"]);
 		expect(await refusal(fetch(at("/invocations/../status2")))).toEqual([404, "REQUEST_INVALID"]);
 		const wrongMethod = await fetch(at("/invocations"));
@@ -385,7 +385,7 @@ describe("a refused request", () => {
 		]);
 	});
 
-	test("has a body that is not JSON, not UTF-8, or too large, announced or not", async () => {
+	test("bodies that are not JSON, not UTF-8, or too large, announced or not", async () => {
 		expect(await refusal(invoke("{"))).toEqual([400, "REQUEST_INVALID"]);
 		const headers = { "content-type": "application/json", authorization: "Bearer anna" };
 		expect(
@@ -406,7 +406,7 @@ describe("a refused request", () => {
 		).toMatch(/^HTTP\/1\.1 413 /);
 	});
 
-	test("has headers of 5 MB, or is not HTTP", async () => {
+	test("headers of 5 MB, and anything that is not HTTP", async () => {
 		const large = (bytes: number) =>
 			`GET /ping HTTP/1.1\r\nhost: x\r\nx-large: ${"x".repeat(bytes)}`;
 		expect(await raw(large(40_000))).toMatch(/^HTTP\/1\.1 431 .*REQUEST_INVALID/s);
@@ -416,7 +416,7 @@ describe("a refused request", () => {
 		expect(await raw("\x16\x03\x01 hello\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 .*REQUEST_INVALID/s);
 	});
 
-	test("never ends, in its headers or in its body", async () => {
+	test("a request that never ends, in its headers or in its body", async () => {
 		expect(await raw("GET /ping HTTP/1.1\r\nhost: x\r\n")).toMatch(
 			/^HTTP\/1\.1 408 .*REQUEST_INVALID/s,
 		);
@@ -426,7 +426,7 @@ describe("a refused request", () => {
 		await expect.poll(() => life.requestsInFlight).toBe(0);
 	});
 
-	test("exceeds the limit of simultaneous requests", async () => {
+	test("more simultaneous requests than its limit", async () => {
 		const { promise, resolve } = Promise.withResolvers<void>();
 		agent.answer = async (_, response) => {
 			await promise;
@@ -443,7 +443,7 @@ describe("a refused request", () => {
 		expect(new Set(await Promise.all(answered))).toEqual(new Set([200]));
 	});
 
-	test("leaves the process alive, and no token in the log", async () => {
+	test("invalid requests without ending, and logs no token", async () => {
 		for (const body of ["", "{", "[]", '{"prompt":1}']) await invoke(body);
 		await invoke({ prompt: "hello", identityToken: "S3CRET" }, { authorization: "Basic S3CRET" });
 		expect((await fetch(at("/ping"))).status).toBe(200);

@@ -8,7 +8,7 @@ const at = (wallMs: number, bootMs = wallMs, monotonicMs = wallMs): ClockReading
 	monotonicMs,
 });
 
-test("a pause of any clock but the monotonic one is a jump, however long the process has run", () => {
+test("a wall or boot clock that advances without the monotonic clock is a jump, however long the process ran", () => {
 	fc.assert(
 		fc.property(
 			fc.nat(1e9),

@@ -190,7 +190,7 @@ describe("one log, one command after the other", () => {
 		});
 	});
 
-	test("rejects contradictory arguments as a usage error", async () => {
+	test("rejects invalid arguments as a usage error", async () => {
 		const wrong: [string[], RegExp][] = [
 			[["gc", "--keep-all", "7"], /--keep-all accepts a number of hours/],
 			[["gc", "--keep-all", "23h"], /all commits are kept for at least 1 day/],

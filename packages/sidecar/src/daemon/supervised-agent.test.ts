@@ -34,7 +34,7 @@ function agents() {
 
 const atOnce = () => 0;
 
-test("starts an agent again that ends by itself, with growing delays, without ending itself", async () => {
+test("restarts an agent that ends by itself, with growing delays, and does not end with it", async () => {
 	const { started, start, failures } = agents();
 	const log = recordingLog();
 	const delays: number[] = [];
@@ -59,7 +59,7 @@ test("starts an agent again that ends by itself, with growing delays, without en
 	]);
 });
 
-test("does not start an agent again that was told to end", async () => {
+test("does not restart an agent that was told to end", async () => {
 	const { started, start } = agents();
 	const agent = await superviseAgent(start, recordingLog(), atOnce);
 	agent.kill("SIGTERM");

@@ -290,7 +290,7 @@ describe("an excluded path", () => {
 		});
 	});
 
-	it("is reported as one of more if counting takes too long", () => {
+	it("is counted incompletely, and reported so, if counting takes too long", () => {
 		put("ws/cache/deep/x");
 		const { leftOut } = coverageOf(new Roots(main), openclaw, {}, -1);
 		expect(leftOut).toMatchObject({ byProfile: { count: 1, files: 0 }, isComplete: false });

@@ -27,7 +27,7 @@ export interface RetainOptions extends LogOptions, PolicyOptions {
  * Deletes what is past retention in one namespace. The newest commit and everything it needs stay,
  * whatever their age. Nothing younger than a day is deleted. Safe beside writers, readers and other
  * runs. A pack is deleted at least a day after the run that found it unneeded, and only once the
- * newest commit is a day younger. So run it repeatedly, at best daily. Requires permission to list,
+ * newest commit is a day younger. So run it repeatedly, ideally daily. Requires permission to list,
  * get, put and delete below `users/`; writers must not have permission to delete.
  *
  * @example

@@ -407,7 +407,7 @@ describe("directories that contain one another are refused", () => {
 		expect(existsSync(join(dir, "missing"))).toBe(false);
 	});
 
-	it("and a workspace that cannot be looked at is the same error as without roots", async () => {
+	it("and a workspace that cannot be inspected gives the same error as without roots", async () => {
 		const { dir, at, plain } = place();
 		symlinkSync(join(dir, "missing"), join(dir, "nowhere"));
 		const options = { ...plain("a"), workspace: join(dir, "nowhere/ws") };

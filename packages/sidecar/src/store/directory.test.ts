@@ -341,7 +341,7 @@ describe("a file system that refuses", () => {
 	});
 
 	it.each(["EIO", "EMFILE", "ENOMEM"])(
-		"answers %s: unknown, for a next try may succeed",
+		"answers %s: unknown, since a retry may succeed",
 		async (errno) => {
 			const root = await temporaryDirectory();
 			let failures = 1;

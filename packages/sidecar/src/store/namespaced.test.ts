@@ -31,7 +31,7 @@ describe("assertNamespace", () => {
 		"-",
 		"=",
 		"x".repeat(128),
-	])("takes %j", (namespace) => {
+	])("accepts %j", (namespace) => {
 		expect(() => assertNamespace(namespace)).not.toThrow();
 	});
 

@@ -6,7 +6,7 @@
 import { connectS3, encryptionInput, type S3ConnectionOptions } from "./s3-client.ts";
 import { S3Failure, type Wire } from "./s3-failure.ts";
 
-/** `unclear`: neither success nor a denial; `what` describes it. */
+/** `unclear`: neither success nor a denial; `reason` describes it. */
 export type Permission =
 	| { readonly kind: "allowed" }
 	| { readonly kind: "denied" }

@@ -193,7 +193,7 @@ describe("encryption", () => {
 				"x-amz-server-side-encryption-aws-kms-key-id": "alias/mine",
 			},
 		],
-	])("%j is asked for with every PUT", async (given, headers) => {
+	])("%j is requested with every PUT", async (given, headers) => {
 		const server = await startFaultServer(answer(200, { etag: '"e"' }));
 		const credentials = { accessKeyId: "a", secretAccessKey: "b" };
 		const store = await openStore("s3://bucket", {

@@ -48,7 +48,7 @@ describe("a response's body", () => {
 		["shorter", 9],
 		["longer", 7],
 	])(
-		"is refused when it is %s than announced: the rest would be memory of something else",
+		"is refused if it is %s than announced: the rest would be unrelated memory",
 		async (_, length) => {
 			const body = Readable.from([Buffer.from("the "), Buffer.from("body")]);
 			await expect(readBody(output(body, length), undefined)).rejects.toMatchObject({

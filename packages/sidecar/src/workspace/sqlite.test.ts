@@ -574,7 +574,7 @@ describe("the header tells", () => {
 		expect(isSqliteHeader(Buffer.from("SQLite format 3"))).toBe(false);
 	});
 
-	test("nothing while a snapshot has the file open", () => {
+	test("nothing while a snapshot has the file open: it then counts as a database", () => {
 		const { root } = places();
 		writeFileSync(`${root}/x`, "no header".repeat(100));
 		const stat = lstatPath(root, "x");

@@ -282,7 +282,7 @@ describe("an unreadable path", () => {
 		);
 	});
 
-	test("includes a database that a snapshot has open", async () => {
+	test("may be a database that a snapshot has open", async () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/x.db`, "SQLite format 3\0");
 		const stat = lstatPath(root, "x.db");

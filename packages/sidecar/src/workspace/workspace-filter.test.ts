@@ -57,7 +57,7 @@ describe("WorkspaceFilter", () => {
 		expect(workspace.refresh()).toBe("changed");
 	});
 
-	test("is refused if it is a directory, because its patterns are unknown", () => {
+	test("refuses an ignore file that is a directory, because its patterns are unknown", () => {
 		const { root, file } = place();
 		mkdirSync(file);
 		expect(() => new WorkspaceFilter(root, plain)).toThrow(

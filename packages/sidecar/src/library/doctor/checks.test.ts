@@ -141,9 +141,12 @@ describe("explain", () => {
 		expect(explain(text).map(({ code }) => code)).toEqual(codes);
 	});
 
-	test.each(["", "STORE_ACCESS", "XNOT_DURABLE", "all is well"])("%s holds none: USAGE", (text) => {
-		expect(() => explain(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
-	});
+	test.each(["", "STORE_ACCESS", "XNOT_DURABLE", "all is well"])(
+		"%s contains no code: USAGE",
+		(text) => {
+			expect(() => explain(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
+		},
+	);
 });
 
 describe("a race for one object", () => {
