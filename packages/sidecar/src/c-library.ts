@@ -1,6 +1,6 @@
 /**
- * The C library of this machine, called through koffi, an optional dependency: what Node has no
- * function for.
+ * Calls the C library of this machine through koffi, an optional dependency, for functions that
+ * Node lacks.
  */
 
 export type Koffi = typeof import("koffi");
@@ -15,7 +15,7 @@ const NAMES: Readonly<Partial<Record<NodeJS.Architecture, readonly string[]>>> =
 /**
  * 11 ms the first time.
  * @param importKoffi stays outside the bundle: it loads a native library from its own package
- * @throws where koffi or a C library it can call is missing, or this is no 64-bit Linux
+ * @throws if koffi or a suitable C library is missing, or if this is not a 64-bit Linux
  */
 export async function loadCLibrary(
 	importKoffi = () => import("koffi"),

@@ -1,10 +1,10 @@
 /**
- * Every error a user can meet, in one table: stable code, category, meaning, what to do next. A
- * category has one exit status.
+ * Every error a user can meet, in one table: stable code, category, meaning, remedy. Each category
+ * has one exit status.
  */
 const EXIT_STATUS = {
 	bug: 1,
-	/** A wrong option, or a machine that cannot do what was asked. */
+	/** A wrong option, or a machine that cannot do what was requested. */
 	usage: 2,
 	/** Something is not in the log. */
 	"not-durable": 3,
@@ -267,15 +267,15 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 /**
- * What makes one error different from the next of its code. Values are shown to users: never pass a
+ * Details that distinguish errors with the same code. Values are shown to users: never pass a
  * secret.
  */
 export interface ErrorDetail {
 	/** The offending value: a path, a key, an option's value. */
 	readonly value?: string;
-	/** One clause that says what about it is wrong. */
+	/** One clause that tells what is wrong with it. */
 	readonly reason?: string;
-	/** Overrides the table's remedy where more is known. */
+	/** Overrides the table's remedy if more is known. */
 	readonly remedy?: string | undefined;
 	readonly cause?: unknown;
 }
@@ -309,8 +309,8 @@ export class SidecarError extends Error {
 }
 
 /**
- * What the operating system refused, as an error of ours; undefined for any other error. Node's
- * `rmSync` gives some of them no code, only words.
+ * Converts an operating system's refusal to a SidecarError; undefined for any other error. Node's
+ * `rmSync` gives some of them no code, only a message.
  * @param value default: the path that the error names
  */
 export function systemRefusal(error: unknown, value?: string): SidecarError | undefined {
@@ -333,8 +333,8 @@ export function systemRefusal(error: unknown, value?: string): SidecarError | un
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
 
 /**
- * Control characters and lone surrogates escaped, so that a hostile name cannot write to a
- * terminal; cut after `maxLength` characters.
+ * Escapes control characters and lone surrogates, so that a hostile name cannot send control codes
+ * to a terminal; truncates after `maxLength` characters.
  */
 export function printable(text: string, maxLength = 300): string {
 	const shown = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;

@@ -26,7 +26,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-/** A machine of its own, with the common store. */
+/** A separate machine, with the shared store. */
 const options = (machine: string) => {
 	const workspace = join(dir, machine, "ws");
 	mkdirSync(workspace, { recursive: true });
@@ -115,7 +115,7 @@ describe("options", () => {
 		);
 	});
 
-	test("are checked as there", async () => {
+	test("are checked like the command line's", async () => {
 		await expect(restore({ ...options("a"), namespace: "../b" })).rejects.toMatchObject({
 			code: "NAMESPACE_INVALID",
 			value: "../b",
@@ -134,7 +134,7 @@ describe("options", () => {
 		await expect(ls({ ...options("a"), at: "soon" })).rejects.toMatchObject({ code: "USAGE" });
 	});
 
-	test("a store that is handed in stays open", async () => {
+	test("a store that is passed in stays open", async () => {
 		const store = await openStore(options("a").store);
 		let closed = 0;
 		const handed = Object.assign(Object.create(store) as typeof store, {

@@ -1,9 +1,9 @@
 /**
  * openclaw-sidecar as a library: the verbs of the command line, as functions.
  *
- * Every failure is a `SidecarError` with a stable `code`; `ERRORS` says what each means, what to
- * do, and which exit status the command ends with. Options default to what docs/configuration.md
- * says. Nothing is printed, and no signal is handled.
+ * Every failure is a `SidecarError` with a stable `code`. `ERRORS` gives each code's meaning, its
+ * remedy, and the command's exit status. Defaults are those of docs/configuration.md. The library
+ * prints nothing and handles no signals.
  *
  * @example
  * import { restore } from "openclaw-sidecar";

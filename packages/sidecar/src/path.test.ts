@@ -16,7 +16,7 @@ import {
 import { scan } from "./workspace/scan.ts";
 
 /**
- * Bytes as names have them: text, stray bytes, the beginnings and ends of sequences, encoded
+ * Typical bytes of names: text, stray bytes, the beginnings and ends of sequences, encoded
  * surrogates, overlong forms.
  */
 const fragment = fc.oneof(
@@ -44,7 +44,7 @@ const fragment = fc.oneof(
 const bytes = fc.array(fragment, { maxLength: 6 }).map((parts) => Buffer.concat(parts));
 
 describe("decodeName and encodePath", () => {
-	test("give back the bytes, whatever they are", () => {
+	test("return the original bytes, whatever they are", () => {
 		fc.assert(
 			fc.property(bytes, (name) => {
 				expect(encodePath(decodeName(name)).equals(name)).toBe(true);
@@ -62,7 +62,7 @@ describe("decodeName and encodePath", () => {
 		);
 	});
 
-	test("leave valid UTF-8 as it is, a U+FFFD of its own included", () => {
+	test("leave valid UTF-8 unchanged, also if it contains a U+FFFD", () => {
 		fc.assert(
 			fc.property(fc.string({ unit: "binary" }), (text) => {
 				const valid = text.toWellFormed();
@@ -87,12 +87,12 @@ describe("decodeName and encodePath", () => {
 		expect(encodePath(text).toString("hex")).toBe(hex);
 	});
 
-	test("a text with half a character is no path", () => {
+	test("rejects a text with half a character as a path", () => {
 		for (const text of ["a\ud800", "\udc7f", "\udd00", "\ud83d/\ud83d"])
 			expect(() => encodePath(text)).toThrow(SidecarError);
 	});
 
-	test("names of any bytes are found on the disk", async () => {
+	test("finds names of any bytes on the disk", async () => {
 		const root = testDirectory();
 		const names = new Set<string>();
 		const name = bytes.filter(
@@ -114,7 +114,7 @@ describe("decodeName and encodePath", () => {
 });
 
 describe("compareBytes", () => {
-	test("orders as the bytes do", () => {
+	test("orders like the bytes", () => {
 		fc.assert(
 			fc.property(bytes, bytes, bytes, (start, a, b) => {
 				const [x, y] = [Buffer.concat([start, a]), Buffer.concat([start, b])];
@@ -141,7 +141,7 @@ describe("compareBytes", () => {
 	});
 });
 
-test("fsPath gives bytes only where it must", () => {
+test("fsPath returns bytes only if necessary", () => {
 	expect(fsPath("/w", "")).toBe("/w");
 	expect(fsPath("/w", "é/\u{1f480}")).toBe("/w/é/\u{1f480}");
 	expect(fsPath("/w", "a\udcff")).toEqual(Buffer.from("2f7761ff".replace("77", "772f"), "hex"));

@@ -1,16 +1,16 @@
 /**
- * The byte rule of a path, as every room knows it: names are bytes on disk and strings in memory.
- * What is UTF-8 is itself; each byte 0x80-0xff that is not part of valid UTF-8 becomes the lone
- * surrogate U+DC80-U+DCFF (Python's surrogateescape), so every byte string has exactly one text and
- * every text that came from bytes gives the same bytes back. Nothing is normalised or case-folded.
+ * The byte rule of paths, common to all rooms: names are bytes on disk and strings in memory. Valid
+ * UTF-8 stays unchanged. Each byte 0x80-0xff outside valid UTF-8 becomes the lone surrogate
+ * U+DC80-U+DCFF (Python's surrogateescape). So every byte string has exactly one text, and every
+ * text that came from bytes gives the same bytes back. Nothing is normalised or case-folded.
  */
 import { SidecarError } from "./errors.ts";
 
-/** The text of a name, or of a whole path or link target, as the file system has it. */
+/** The text of a name, or of a whole path or link target, from the file system's bytes. */
 export function decodeName(bytes: Buffer): string {
 	const text = bytes.toString("utf8");
-	// Node decodes whatever is not UTF-8 to U+FFFD, so a text without one is exact. A name may also
-	// hold a U+FFFD of its own.
+	// Node decodes everything that is not UTF-8 to U+FFFD, so a text without one is exact. A name may
+	// also contain a real U+FFFD.
 	return text.includes("\ufffd") ? decodeEscaping(bytes) : text;
 }
 
@@ -33,7 +33,7 @@ function decodeEscaping(bytes: Buffer): string {
 
 /**
  * Length of the well-formed UTF-8 sequence at `at` (Unicode 16, table 3-7: no overlong forms, no
- * surrogates); 0 where there is none.
+ * surrogates); 0 if there is none.
  */
 function sequenceLength(bytes: Buffer, at: number): number {
 	const lead = bytes[at] ?? 0;
@@ -52,7 +52,7 @@ function sequenceLength(bytes: Buffer, at: number): number {
 
 /**
  * The bytes of a path: the inverse of `decodeName`.
- * @throws SidecarError INTERNAL where the text holds a surrogate that stands for no byte
+ * @throws SidecarError INTERNAL if the text contains a surrogate that represents no byte
  */
 export function encodePath(path: string): Buffer {
 	if (path.isWellFormed()) return Buffer.from(path, "utf8");
@@ -61,7 +61,7 @@ export function encodePath(path: string): Buffer {
 	for (let i = 0; i < path.length; i++) {
 		const unit = path.charCodeAt(i);
 		if ((unit & 0xf800) !== 0xd800) continue;
-		// A pair comes first: U+1F480 is D83D DC80, and its second half is no escape.
+		// A pair comes first: U+1F480 is D83D DC80, and its second half is not an escape.
 		if (unit < 0xdc00 && (path.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
 			i += 1;
 			continue;
@@ -79,25 +79,25 @@ export function encodePath(path: string): Buffer {
 }
 
 /**
- * Does the path hold bytes that are not UTF-8? Such a name cannot be given to an API that takes
- * strings only.
+ * Does the path contain bytes that are not UTF-8? An API that accepts only strings cannot take such
+ * a name.
  */
 export function isEscaped(path: string): boolean {
 	return !path.isWellFormed();
 }
 
 /**
- * The reserved top directory of a workspace's tree: what lies in `.roots/{name}` has its place
- * elsewhere on a disk, or on none.
+ * The reserved top directory of a workspace's tree: the content of `.roots/{name}` is in a separate
+ * directory on a disk, or on no disk.
  */
 export const ROOTS_DIRECTORY = ".roots";
 
-/** Where the additional root of that name stands in the tree. */
+/** The additional root's path in the tree. */
 export function rootPath(name: string): string {
 	return `${ROOTS_DIRECTORY}/${name}`;
 }
 
-/** The name of the additional root that a path of the tree is, or lies in. */
+/** The name of the additional root that is or contains a path of the tree. */
 export function rootNameOf(path: string): string | undefined {
 	if (!path.startsWith(`${ROOTS_DIRECTORY}/`)) return undefined;
 	const end = path.indexOf("/", ROOTS_DIRECTORY.length + 1);
@@ -105,9 +105,9 @@ export function rootNameOf(path: string): string | undefined {
 }
 
 /**
- * Where the tree of a workspace lies on this disk: in one directory, but for `.roots/{name}`, which
- * lies in a directory of its own. `.roots` itself is nowhere: it is there when any additional root
- * is.
+ * Where the tree of a workspace is on this disk: in one directory, except `.roots/{name}`, which is
+ * in a separate directory. `.roots` itself exists on no disk: it is in the tree if any additional
+ * root is.
  */
 export class Roots {
 	/** Absolute. */
@@ -138,10 +138,7 @@ export class Roots {
 	}
 }
 
-/**
- * A directory as it is, in which `.roots` is a name like any other, or the directories of a
- * workspace.
- */
+/** A plain directory, in which `.roots` is an ordinary name, or the directories of a workspace. */
 export type Root = string | Roots;
 
 /** Is this the directory of an additional root itself? */
@@ -163,9 +160,8 @@ export function mainOf(root: Root): string {
 }
 
 /**
- * What node:fs must be given for `path` below `root`: a string, or bytes where the path is not
- * UTF-8.
- * @throws SidecarError INTERNAL where the path has no place on this disk
+ * The argument of node:fs for `path` below `root`: a string, or bytes if the path is not UTF-8.
+ * @throws SidecarError INTERNAL if the path is on no disk
  */
 export function fsPath(root: Root, path: string): string | Buffer {
 	if (typeof root !== "string") {
@@ -185,7 +181,7 @@ export function fsPath(root: Root, path: string): string | Buffer {
 		: Buffer.concat([Buffer.from(`${root}/`, "utf8"), encodePath(path)]);
 }
 
-/** The directory a path lies in: "" for a top-level name, and for the workspace itself. */
+/** The parent directory of a path: "" for a top-level name, and for the workspace itself. */
 export function parentOf(path: string): string {
 	const slash = path.lastIndexOf("/");
 	return slash < 0 ? "" : path.slice(0, slash);
@@ -202,8 +198,8 @@ export function joinPath(path: string, name: string): string {
 }
 
 /**
- * Orders paths by their bytes, which is not the order of `<` on strings: there U+1F600 (D83D DE00)
- * comes before U+FF01, in bytes after it. Encodes only where a surrogate decides.
+ * Orders paths by their bytes. The order of `<` on strings differs: it puts U+1F600 (D83D DE00)
+ * before U+FF01, bytes put it after. Encodes only if a surrogate decides.
  */
 export function compareBytes(a: string, b: string): number {
 	const length = Math.min(a.length, b.length);
@@ -211,8 +207,8 @@ export function compareBytes(a: string, b: string): number {
 		const x = a.charCodeAt(i);
 		const y = b.charCodeAt(i);
 		if (x === y) continue;
-		// Without surrogates the order of code units is the order of code points, and that is the order
-		// of UTF-8.
+		// Without surrogates the order of code units is the order of code points, which is the order of
+		// UTF-8.
 		if ((x & 0xf800) !== 0xd800 && (y & 0xf800) !== 0xd800) return x - y;
 		return Buffer.compare(encodePath(a), encodePath(b));
 	}

@@ -1,9 +1,9 @@
 /**
- * The agent's HTTP API on this machine: asks whether it is ready, passes invocations on.
+ * The agent's HTTP API on this machine: checks whether it is ready, and forwards invocations.
  *
- * A stream goes through piece by piece, at the pace of whoever reads it. When the caller goes away,
- * so does the request to the agent. What the agent answers is never taken for an answer of ours:
- * its 401 says that our token is wrong, not the caller's.
+ * Forwards a stream piece by piece, at its reader's pace. If the caller disconnects, the request to
+ * the agent ends too. The agent's errors are never passed on as the sidecar's own: a 401 from the
+ * agent means that the sidecar's token is wrong, not the caller's.
  */
 import {
 	Agent,
@@ -27,24 +27,26 @@ export interface AgentApiOptions {
 	 * page.
 	 */
 	readonly readyPath: string;
-	/** Asked for at each request, since it is made late; undefined: the agent wants none. */
+	/** Read at each request, since it is created late; undefined: the agent needs none. */
 	readonly token: () => string | undefined;
 	readonly log: Logger;
 }
 
 export interface Forwarded {
 	readonly invocation: Invocation;
-	/** Becomes `user`. */
+	/** Sent as `user`. */
 	readonly namespace: string;
-	/** Passed on: what ties traces together. */
+	/** Passed on: they link traces. */
 	readonly traceHeaders: Readonly<Record<string, string>>;
 }
 
-/** Of the platform: a synchronous answer may take 15 minutes, and so may a pause in a stream. */
+/**
+ * The platform's limit: a synchronous answer may take 15 minutes, and so may a pause in a stream.
+ */
 const IDLE_TIMEOUT_MS = 15 * 60_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 const MAX_JSON_BYTES = 100_000_000;
-/** Of an agent's refusal, shown to the caller. */
+/** Size of an agent's refusal that is shown to the caller. */
 const MAX_ERROR_BYTES = 4_096;
 const READY_POLL_MS = 100;
 const SWITCH_ON =
@@ -55,9 +57,9 @@ const LEAVE_TOKEN =
 export class AgentApi {
 	readonly #options: AgentApiOptions;
 	/**
-	 * A connection for each request. OpenClaw may compute for longer than it keeps an idle connection
-	 * open (5 s), as it does right after it says that it is ready: a message on such a connection is
-	 * reset unread. A new one costs 0.1 ms on this machine.
+	 * A new connection for each request. OpenClaw may compute for longer than it keeps an idle
+	 * connection open (5 s), for example right after it reports ready. It resets a message on such a
+	 * connection unread. A new connection costs 0.1 ms on this machine.
 	 */
 	readonly #connections = new Agent({ keepAlive: false });
 
@@ -97,9 +99,9 @@ export class AgentApi {
 	}
 
 	/**
-	 * Answers the caller with what the agent answers. Once it returns or throws nothing is under way
+	 * Answers the caller with the agent's answer. After it returns or throws, nothing is in progress
 	 * any more.
-	 * @throws HttpRefusal where nothing of an answer was sent yet
+	 * @throws HttpRefusal if no part of an answer was sent yet
 	 */
 	async forward(
 		{ invocation, namespace, traceHeaders }: Forwarded,
@@ -142,7 +144,7 @@ export class AgentApi {
 			signal.throwIfAborted();
 			const { code, message } = error as NodeJS.ErrnoException;
 			const failure = this.#unreachable(code ?? message);
-			// Nobody listens there: it crashed, and is started again.
+			// Nothing listens there: the agent crashed, and is being restarted.
 			throw code === "ECONNREFUSED" ? refuseAgent(503, failure, { "retry-after": "5" }) : failure;
 		}
 		const { statusCode = 0 } = response;
@@ -188,8 +190,8 @@ export class AgentApi {
 	}
 
 	/**
-	 * A stream that breaks off says so in an event of its own; a JSON text is left unfinished, so
-	 * that nobody takes it for whole.
+	 * A broken stream ends with an error event; a broken JSON text stays unfinished, so that nobody
+	 * mistakes it for complete.
 	 */
 	async #pass(
 		response: IncomingMessage,
@@ -262,7 +264,7 @@ const isJson = ({ headers }: IncomingMessage) =>
 const isEvents = ({ headers }: IncomingMessage) =>
 	/^text\/event-stream\b/i.test(headers["content-type"] ?? "");
 
-/** What exceeds the limit is cut off, and the connection with it. */
+/** Text beyond the limit is dropped, and the connection with it. */
 async function readText(response: IncomingMessage, limitBytes: number): Promise<string> {
 	const parts: Buffer[] = [];
 	let sizeBytes = 0;

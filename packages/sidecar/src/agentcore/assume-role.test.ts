@@ -14,7 +14,7 @@ import { sessionName } from "./assume-role.ts";
 import { type IdentityOptions, identityStrategy } from "./identity.ts";
 import { encodeUserId } from "./namespace-code.ts";
 
-/** Both walls alone: what one of them lets through by mistake, the other must stop. */
+/** Each wall alone: one must stop what the other lets through by mistake. */
 const everything = (bucket: string) => ({
 	Version: "2012-10-17",
 	Statement: [
@@ -103,7 +103,7 @@ describe.skipIf(s3TestServer() === undefined).each([
 		anna.destroy();
 	});
 
-	test("are denied every other user's prefix: get, put, list and delete", async () => {
+	test("cannot open any other user's prefix: get, put, list and delete are denied", async () => {
 		const anna = await clientOf("anna");
 		for (const other of ["bob", "ann", "anna2"]) {
 			await expect(get(anna, `users/${other}/log/f`)).rejects.toEqual(denied);
@@ -117,14 +117,14 @@ describe.skipIf(s3TestServer() === undefined).each([
 		expect(await list(root, "users/bob/")).toEqual(["users/bob/log/f"]);
 	});
 
-	test("delete nothing, not even of the user's own", async () => {
+	test("delete nothing, not even the user's own objects", async () => {
 		const anna = await clientOf("anna");
 		await expect(remove(anna, "users/anna/log/f")).rejects.toEqual(denied);
 		anna.destroy();
 		expect(await list(root, "users/anna/")).toContain("users/anna/log/f");
 	});
 
-	test("are not given for a token that STS does not believe, and the error says nothing of it", async () => {
+	test("are not given for a token that STS rejects, and the error reveals nothing of it", async () => {
 		const { identify, credentials } = strategy();
 		const late = await place.issuer.token({ sub: "anna" }, { expiresInS: -20 });
 		const user = credentials(
@@ -139,7 +139,7 @@ describe.skipIf(s3TestServer() === undefined).each([
 		expect(JSON.stringify(error) + (error as Error).message).not.toContain(late.split(".")[1]);
 	});
 
-	test("come with a later request's token, and never go back to an older one", async () => {
+	test("use a later request's token, and never an older one again", async () => {
 		const { identify, credentials } = strategy();
 		const identityOf = async (expiresInS: number) =>
 			await identify({
@@ -208,7 +208,7 @@ describe.skipIf(s3TestServer() === undefined)(
 	},
 );
 
-test("a role's session has a name that STS takes, and that is the namespace where it can be", () => {
+test("a role's session has a name that STS accepts, and that is the namespace if possible", () => {
 	for (const id of ["anna@example.org", "ab", "x".repeat(64), "日本語", "a|b"])
 		expect(sessionName(encodeUserId(id))).toBe(encodeUserId(id));
 	for (const id of ["x", "x".repeat(65), "x".repeat(500), "日".repeat(30)])

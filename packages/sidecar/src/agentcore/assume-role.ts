@@ -1,6 +1,6 @@
 /**
- * Credentials for one user from STS: two ways to ask, one way to fail. Loads the SDK when it is
- * first asked.
+ * Obtains credentials for one user from STS: two ways to ask, one way to fail. Loads the SDK on
+ * first use.
  */
 import { createHash } from "node:crypto";
 import { printable, SidecarError } from "../errors.ts";
@@ -14,14 +14,14 @@ export interface Role {
 	readonly policy: string;
 	/** 900 to the role's maximum; a role that was itself assumed gives at most 3,600. */
 	readonly durationS: number;
-	/** Default: what the SDK finds. */
+	/** Default: the SDK's own. */
 	readonly region?: string | undefined;
-	/** Another STS than that of AWS. Default: AWS_ENDPOINT_URL_STS. */
+	/** An STS other than AWS's. Default: AWS_ENDPOINT_URL_STS. */
 	readonly stsEndpoint?: string | undefined;
 }
 
 /**
- * For AssumeRoleWithWebIdentity: the user's own token is the proof, no other credentials are
+ * Uses AssumeRoleWithWebIdentity: the user's own token is the proof, no other credentials are
  * needed.
  */
 export async function tradeToken(role: Role, token: UserToken): Promise<AwsCredentials> {
@@ -30,7 +30,7 @@ export async function tradeToken(role: Role, token: UserToken): Promise<AwsCrede
 	return await asked(role, async () => await fromWebToken(init)());
 }
 
-/** For AssumeRole, with the credentials of this machine as the proof. */
+/** Uses AssumeRole, with the credentials of this machine as the proof. */
 export async function assumeRole(role: Role): Promise<AwsCredentials> {
 	const { fromTemporaryCredentials } = await import("@aws-sdk/credential-providers");
 	const { roleArn, roleSessionName, policy, durationSeconds, clientConfig } = common(role);
@@ -60,9 +60,9 @@ function common({ roleArn, namespace, policy, durationS, region, stsEndpoint }: 
 }
 
 /**
- * What CloudTrail shows: 2 to 64 characters of `A-Z a-z 0-9 _ = , . @ + -`. The namespace itself,
- * so that an auditor can compare it with the keys that the session names; where it does not fit,
- * `=session-` and a hash, which is no namespace.
+ * The name that CloudTrail shows: 2 to 64 characters of `A-Z a-z 0-9 _ = , . @ + -`. The namespace
+ * itself, so that an auditor can compare it with the keys that the session names. If it does not
+ * fit, `=session-` and a hash, which is never a namespace.
  */
 export function sessionName(namespace: string): string {
 	const fits = namespace.length >= 2 && namespace.length <= 64;
@@ -82,7 +82,7 @@ async function asked(
 	}
 }
 
-/** The SDK's errors stay here: what hangs on them may hold the token. */
+/** The SDK's errors are not passed on: their properties may contain the token. */
 function judge(error: unknown, roleArn: string): SidecarError {
 	const {
 		name = "Error",

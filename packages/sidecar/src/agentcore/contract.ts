@@ -1,6 +1,6 @@
 /**
- * The routes of the platform's contract but for `GET /ping`, which must be answered before any of
- * this is loaded: `POST /invocations`, for this machine alone `GET /status`, and an answer for
+ * The routes of the platform's contract except `GET /ping`, which must be answered before any of
+ * this is loaded: `POST /invocations`, `GET /status` for this machine alone, and an answer for
  * everything else.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -17,7 +17,7 @@ import { readBody } from "./read-body.ts";
 
 export interface ContractOptions {
 	readonly life: Life;
-	/** Answers an admitted invocation. @throws where nothing of an answer was sent yet */
+	/** Answers an admitted invocation. @throws if no part of an answer was sent yet */
 	readonly forward: (
 		admitted: Admitted,
 		caller: ServerResponse,
@@ -36,7 +36,7 @@ export interface Admitted {
 	readonly traceHeaders: Readonly<Record<string, string>>;
 }
 
-/** Of one user's; what more of them would need in memory is not there. */
+/** Of one user; there is no memory for more. */
 const MAX_REQUESTS = 64;
 const TRACE_HEADERS = ["traceparent", "tracestate", "baggage", "x-amzn-trace-id"];
 
@@ -97,7 +97,7 @@ function routes({ life, status, forward, maxBodyBytes, log }: ContractOptions): 
 	app.notFound((c) => answer(c, notFound(c.req.path)));
 	app.onError((error, c) => {
 		if (c.env.outgoing.destroyed || c.env.outgoing.headersSent) {
-			// Whoever asked has gone, or has half an answer that must not look like a whole one.
+			// The caller has disconnected, or has half an answer that must not look complete.
 			c.env.outgoing.destroy();
 			return RESPONSE_ALREADY_SENT;
 		}
@@ -137,7 +137,7 @@ function goneSignal(outgoing: ServerResponse): AbortSignal {
 	return gone.signal;
 }
 
-/** By which a line of ours is found from one of the platform's. */
+/** The ids that link the sidecar's log lines with the platform's. */
 function platformIdsOf({ headers }: IncomingMessage): {
 	readonly sessionId?: string;
 	readonly requestId?: string;

@@ -6,7 +6,7 @@ const secret = (auth: unknown, more: Readonly<Record<string, string>> = {}) =>
 	gatewaySecret(JSON.stringify({ gateway: { auth } }), { ...variables, ...more });
 const variable = (name: string) => `\${${name}}`;
 
-describe("the secret that the gateway asks for", () => {
+describe("the secret that the gateway requires", () => {
 	test.each<[string, unknown, string | undefined]>([
 		["our own, where the configuration says nothing", undefined, "of this boot"],
 		[
@@ -48,11 +48,11 @@ describe("the secret that the gateway asks for", () => {
 		expect(secret(auth)).toBe(expected);
 	});
 
-	test("is a password of the environment's", () => {
+	test("is a password from the environment", () => {
 		expect(secret({ mode: "password" }, { OPENCLAW_GATEWAY_PASSWORD: "env" })).toBe("env");
 	});
 
-	test("is found in a file as people write it, and is ours where there is none or it cannot be read", () => {
+	test("is read from a file as people write it, and is the sidecar's if the file is missing or unreadable", () => {
 		expect(
 			gatewaySecret("// mine\n{ gateway: { auth: { token: 'onboarded', }, }, }", variables),
 		).toBe("onboarded");

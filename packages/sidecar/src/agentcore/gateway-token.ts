@@ -1,7 +1,7 @@
 /**
- * The secret that OpenClaw's gateway asks for, as its configuration says. A token or password of
- * the user's own, restored with the rest, wins over the variable that we set: OpenClaw's own
- * commands use it, too, so it stays as it is, and we send it.
+ * Finds the secret that OpenClaw's gateway requires, from its configuration. A user's own token or
+ * password, restored with the workspace, overrides the sidecar's variable. OpenClaw's own commands
+ * use it too, so it is kept, and the sidecar sends it.
  *
  * Not followed: `$include`, and secrets that only a file or a program of the user's holds.
  */
@@ -15,8 +15,8 @@ interface GatewayAuth {
 }
 
 /**
- * @param config text of `openclaw.json`; undefined: there is none
- * @param variables what the gateway has in its environment
+ * @param config text of `openclaw.json`; undefined: the file is missing
+ * @param variables the gateway's environment
  */
 export function gatewaySecret(
 	config: string | undefined,
@@ -24,7 +24,7 @@ export function gatewaySecret(
 ): string | undefined {
 	const { mode, token, password } = authOf(config);
 	const given = resolved(password, variables);
-	// OpenClaw's own order: a password without a mode is one that counts.
+	// OpenClaw's own order: a password without a mode counts.
 	if (mode === "password" || (mode === undefined && given !== undefined))
 		return given ?? variables.OPENCLAW_GATEWAY_PASSWORD;
 	return resolved(token, variables) ?? variables.OPENCLAW_GATEWAY_TOKEN;
@@ -38,13 +38,13 @@ function authOf(config: string | undefined): GatewayAuth {
 			JSON5.parse(config);
 		return parsed?.gateway?.auth ?? {};
 	} catch {
-		// OpenClaw will not start from it, and says why.
+		// OpenClaw does not start with it, and reports why.
 		return {};
 	}
 }
 
 /**
- * A text with `${NAME}` in it, or a reference to a variable; undefined where it cannot be known
+ * A text with `${NAME}` in it, or a reference to a variable; undefined if its value is unknown
  * here.
  */
 function resolved(secret: unknown, variables: Variables): string | undefined {

@@ -1,4 +1,4 @@
-/** How a failure is said over HTTP: a status, and `{code, message, remedy}` as JSON. */
+/** Failures over HTTP: a status, and `{code, message, remedy}` as JSON. */
 import { type ErrorCode, type ErrorDetail, SidecarError } from "../errors.ts";
 
 export interface RefusalBody {
@@ -7,7 +7,7 @@ export interface RefusalBody {
 	readonly remedy: string;
 }
 
-/** An answer that is no success, thrown on the way to it. Stays in this room. */
+/** An error answer, thrown while preparing a response. Stays in this room. */
 export class HttpRefusal extends Error {
 	readonly status: number;
 	readonly headers: Readonly<Record<string, string>>;
@@ -42,7 +42,7 @@ export function refuseForNow(reason: string, retryAfterS: number): HttpRefusal {
 
 const RETRY_AFTER_S = "5";
 
-/** What any failure of ours becomes. The text of an unexpected one stays in the log. */
+/** Converts any error to an answer. The text of an unexpected one stays in the log. */
 export function refusalOf(error: unknown): HttpRefusal {
 	if (error instanceof HttpRefusal) return error;
 	if (!(error instanceof SidecarError)) return refuse(500, "INTERNAL", {});

@@ -15,7 +15,7 @@ const base: IdentityOptions = {
 const nobody = { authorization: undefined, payloadToken: undefined };
 
 describe("identity", () => {
-	test("without an issuer is the configured namespace, whatever a request says", async () => {
+	test("without an issuer is the configured namespace, whatever a request contains", async () => {
 		const { identify } = identityStrategy(base);
 		expect(await identify({ authorization: "Bearer e30.e30.", payloadToken: "x" })).toEqual({
 			namespace: "default",
@@ -45,7 +45,7 @@ describe("identity", () => {
 		}
 	});
 
-	test("a strategy that lacks something says what", () => {
+	test("of a strategy with missing settings is refused, naming them", () => {
 		const token = { issuer: "https://issuer.example", audience: "a", userClaim: "sub" };
 		expect(() => identityStrategy({ ...base, strategy: "web-identity" })).toThrow(/--issuer/);
 		expect(() => identityStrategy({ ...base, strategy: "web-identity", token })).toThrow(

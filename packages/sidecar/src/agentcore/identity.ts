@@ -1,15 +1,16 @@
 /**
- * Who asks, and with what credentials their namespace is opened: three strategies behind one
- * interface.
+ * Determines a request's user, and the credentials that open their namespace: three strategies
+ * behind one interface.
  *
- * `web-identity` the user's token is verified here and traded for credentials at STS; nothing in
- * this machine could do so without it `assume-role` this machine's own role is narrowed to the
- * user; whoever runs code in the machine can ask for the role itself `ambient` whatever the SDK
- * finds; for one user on their own machine
+ * - `web-identity`: the user's token is verified here and traded for credentials at STS; without
+ *   the token nothing in this machine could do so.
+ * - `assume-role`: this machine's own role is narrowed to the user; code running in the machine can
+ *   request the role itself.
+ * - `ambient`: the SDK's own credentials; for one user on their own machine.
  *
- * Where an issuer is configured, the namespace comes from a verified token under every strategy;
- * else it is the configured one. It never comes from the body of a request or a header that the
- * caller may choose.
+ * With a configured issuer, the namespace comes from a verified token under every strategy.
+ * Otherwise it is the configured one. It never comes from the body of a request or a header that
+ * the caller may choose.
  */
 import { SidecarError } from "../errors.ts";
 import type { Logger } from "../telemetry/types.ts";
@@ -23,7 +24,7 @@ import { type TokenRules, TokenVerifier } from "./verify-token.ts";
 const IDENTITY_STRATEGIES = ["web-identity", "assume-role", "ambient"] as const;
 export type IdentityStrategyName = (typeof IDENTITY_STRATEGIES)[number];
 
-/** What a request brings to say whose it is. Nothing of it may be logged. */
+/** The proof of identity in a request. None of it may be logged. */
 export interface Proof {
 	/** The `Authorization` header. */
 	readonly authorization: string | undefined;
@@ -33,32 +34,32 @@ export interface Proof {
 
 export interface Identity {
 	readonly namespace: string;
-	/** Undefined where the namespace is the configured one. */
+	/** Undefined if the namespace is the configured one. */
 	readonly token: UserToken | undefined;
 }
 
-/** One user's credentials for as long as the machine lives. */
+/** One user's credentials during the machine's life. */
 export interface UserCredentials {
 	readonly renewing: RenewingCredentials;
-	/** A later request's token is kept for the next renewal if it is the better one. */
+	/** Keeps a later request's token for the next renewal if it is more useful. */
 	offer(token: UserToken | undefined): void;
 }
 
 export interface IdentityStrategy {
 	/** @throws SidecarError IDENTITY_REFUSED, ISSUER_UNREACHABLE */
 	identify(proof: Proof): Promise<Identity>;
-	/** Asks nobody yet. Undefined: the SDK's own chain. */
+	/** Sends nothing yet. Undefined: the SDK's own chain. */
 	credentials(identity: Identity): UserCredentials | undefined;
 }
 
 export interface IdentityOptions {
 	readonly strategy: IdentityStrategyName;
-	/** Of requests without a token, where no issuer is configured. */
+	/** The namespace of requests without a token, if no issuer is configured. */
 	readonly namespace: string;
 	readonly token: TokenRules | undefined;
 	readonly roleArn: string | undefined;
 	readonly roleDurationS: number;
-	/** Undefined: the store is no bucket and needs no credentials. */
+	/** Undefined: the store is not a bucket and needs no credentials. */
 	readonly bucket: { readonly bucket: string; readonly prefix: string } | undefined;
 	readonly kmsKeyArn?: string | undefined;
 	readonly region?: string | undefined;
@@ -66,7 +67,7 @@ export interface IdentityOptions {
 	readonly log: Logger;
 }
 
-/** Sends nothing. @throws SidecarError USAGE: the strategy lacks something */
+/** Sends nothing. @throws SidecarError USAGE: the strategy lacks a setting */
 export function identityStrategy(options: IdentityOptions): IdentityStrategy {
 	const { strategy, token, roleArn, bucket, namespace } = options;
 	if (strategy === "web-identity" && token === undefined)
@@ -109,7 +110,7 @@ async function verified(verifier: TokenVerifier, proof: Proof): Promise<Identity
 	return { namespace: encodeUserId(userId), token };
 }
 
-/** The header wins. Another scheme than Bearer is the platform's own business. */
+/** The header wins. Schemes other than Bearer are left to the platform. */
 function tokenOf({ authorization, payloadToken }: Proof): string {
 	const bearer = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
 	const token = bearer ?? payloadToken;

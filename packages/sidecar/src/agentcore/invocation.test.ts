@@ -27,14 +27,14 @@ describe("an invocation", () => {
 		});
 	});
 
-	test("keeps what else the caller asks of the model", () => {
+	test("keeps the caller's other parameters for the model", () => {
 		expect(parse({ prompt: "hello", model: "openclaw:work", temperature: 0 }).body).toMatchObject({
 			model: "openclaw:work",
 			temperature: 0,
 		});
 	});
 
-	test("never hands on the token, nor a user of the caller's choice", () => {
+	test("never passes on the token, nor a user chosen by the caller", () => {
 		const { body, identityToken } = parse({ ...asked, identityToken: "S3CRET", user: "bob" });
 		expect(identityToken).toBe("S3CRET");
 		expect(JSON.stringify(body)).not.toMatch(/S3CRET|bob/);
@@ -72,7 +72,7 @@ describe("an invocation", () => {
 		expect(refused).not.toThrow("S3CRET");
 	});
 
-	test("of any JSON is understood or refused, nothing else", () => {
+	test("of any JSON is either accepted or refused", () => {
 		fc.assert(
 			fc.property(fc.oneof(fc.json(), fc.string()), (text) => {
 				try {
@@ -85,7 +85,7 @@ describe("an invocation", () => {
 	});
 });
 
-test("a prompt's answer is the completion's text, or none", () => {
+test("a prompt's answer is the completion's text, or nothing", () => {
 	expect(promptAnswer({ choices: [{ message: { content: "hi" } }] })).toEqual({
 		response: "hi",
 		status: "success",

@@ -1,11 +1,10 @@
 /**
- * What an invocation's JSON means. Three kinds are told apart by what they hold:
+ * Interprets an invocation's JSON. Its content determines one of three kinds:
  *
- * `{"messages": [...]}`        an OpenAI chat completion, answered as one
- * `{"input": "..." | [...]}`   an OpenAI response, answered as one
- * `{"prompt": "..."}` as in AgentCore's samples, answered `{"response": "...", "status":
- * "success"}`; also `message`, and
- *                              `{"input": {"prompt": "..."}}`
+ * - `{"messages": [...]}`: an OpenAI chat completion, answered as one.
+ * - `{"input": "..." | [...]}`: an OpenAI response, answered as one.
+ * - `{"prompt": "..."}`: as in AgentCore's samples, answered with
+ *   `{"response": "...", "status": "success"}`. Also `message`, and `{"input": {"prompt": "..."}}`.
  *
  * The agent never sees `identityToken`; its `user` is the namespace, from which it derives one
  * lasting conversation.
@@ -16,9 +15,9 @@ export type InvocationKind = "chat" | "responses" | "prompt";
 
 export interface Invocation {
 	readonly kind: InvocationKind;
-	/** The caller wants events rather than one answer. */
+	/** The caller wants events instead of one answer. */
 	readonly isStream: boolean;
-	/** What the agent is sent, but for `user`. */
+	/** The body sent to the agent, without `user`. */
 	readonly body: Readonly<Record<string, unknown>>;
 	readonly identityToken: string | undefined;
 }
@@ -82,7 +81,7 @@ function understood(given: Record<string, unknown>): Pick<Invocation, "kind" | "
 	return { kind: "prompt", body: { ...rest, messages: [{ role: "user", content: asked }] } };
 }
 
-/** The answer to a `prompt`, from the agent's chat completion; undefined: it has no text. */
+/** The answer to a `prompt`, from the agent's chat completion; undefined if it has no text. */
 export function promptAnswer(
 	completion: unknown,
 ): { readonly response: string; readonly status: "success" } | undefined {
@@ -95,7 +94,7 @@ export function promptAnswer(
 	return typeof content === "string" ? { response: content, status: "success" } : undefined;
 }
 
-/** V8 quotes the text it cannot parse: a little of it helps, more of it is somebody's secret. */
+/** V8 quotes the text it cannot parse: a little of it helps, more of it could reveal a secret. */
 function shortened(message: string): string {
 	return message.replace(/"[\s\S]*" is not valid JSON/, "unexpected text").slice(0, 120);
 }

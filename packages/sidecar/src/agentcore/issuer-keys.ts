@@ -1,10 +1,10 @@
 /**
- * The signing keys of one OpenID issuer: discovery, then its key set, both fetched when the first
- * token comes and never before.
+ * The signing keys of one OpenID issuer: discovery, then its key set. Both are fetched when the
+ * first token arrives, and never before.
  *
  * Bounded: one key set; answers of at most 256 KiB, within 5 s, without redirects. An unknown key
- * id asks again at most every 30 s, and keys are asked for anew after 10 minutes, so that a key the
- * issuer withdraws is not believed for longer.
+ * id causes a new request at most every 30 s. Keys are fetched again after 10 minutes, so that a
+ * key that the issuer withdraws is not trusted for longer.
  */
 import type { FetchImplementation, JWTVerifyGetKey } from "jose";
 import { SidecarError } from "../errors.ts";
@@ -21,7 +21,7 @@ export class IssuerKeys {
 	/**
 	 * @param issuer exactly as in the tokens' `iss`, e.g.
 	 * `https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc`
-	 * @throws SidecarError USAGE: not https, unless of this very machine
+	 * @throws SidecarError USAGE: not https, except on this machine
 	 */
 	constructor(issuer: string) {
 		if (!isTrustworthy(issuer))
@@ -64,7 +64,7 @@ export class IssuerKeys {
 		});
 	}
 
-	/** A whole answer, of status 200. */
+	/** A complete answer with status 200. */
 	async #fetch(url: string, init: RequestInit): Promise<Response> {
 		try {
 			const response = await fetch(url, { ...init, redirect: "error" });
@@ -94,7 +94,7 @@ async function readAll(response: Response): Promise<Buffer<ArrayBuffer>> {
 	return Buffer.concat(parts);
 }
 
-/** What `fetch` hides behind "fetch failed". */
+/** The cause that `fetch` hides behind "fetch failed". */
 function causeOf(error: unknown): string {
 	const { cause, message } = error as Error;
 	return cause instanceof Error && "code" in cause ? String(cause.code) : message;

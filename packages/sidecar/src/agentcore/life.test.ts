@@ -10,7 +10,7 @@ import type { ClockReading } from "./wake.ts";
 const never = new AbortController().signal;
 const proofOf = (user: string) => ({ authorization: user, payloadToken: undefined });
 
-/** A life whose users are who they say they are, and whose starts end when they are told to. */
+/** A life that trusts its users' identities, and whose starts end when they are told to. */
 function born(options: { readonly maxWaiting?: number; readonly waitTimeoutMs?: number } = {}) {
 	const log = recordingLog();
 	const starts: { namespace: string; settle: (error?: unknown) => void }[] = [];
@@ -48,7 +48,7 @@ function born(options: { readonly maxWaiting?: number; readonly waitTimeoutMs?: 
 		readClocks: (): ClockReading => ({ ...clocks }),
 	});
 	const admit = async (user: string, signal = never) => await life.admit(proofOf(user), signal);
-	/** Lets what was asked for get as far as it can. */
+	/** Lets pending work proceed as far as it can. */
 	const settled = async () => await new Promise((resolve) => setImmediate(resolve));
 	return { life, log, starts, offered, clocks, state, admit, settled };
 }
@@ -57,7 +57,7 @@ const refusal = (status: number, code: string) =>
 	expect.objectContaining({ status, error: expect.objectContaining({ code }) });
 
 describe("the first request", () => {
-	test("starts the machine, once for all who come meanwhile", async () => {
+	test("starts the machine, once for all requests that arrive meanwhile", async () => {
 		const { life, starts, admit, settled } = born();
 		expect([life.phase, life.namespace, starts]).toEqual(["waiting", undefined, []]);
 		const admitted = Promise.all([admit("anna"), admit("anna"), admit("anna")]);
@@ -70,14 +70,14 @@ describe("the first request", () => {
 		expect(starts).toHaveLength(1);
 	});
 
-	test("that proves nothing starts nothing, and is audited without what it brought", async () => {
+	test("starts nothing without proof of identity, and is audited without its content", async () => {
 		const { life, log, starts, admit } = born();
 		await expect(admit("")).rejects.toMatchObject({ code: "IDENTITY_REFUSED" });
 		expect([life.phase, life.namespace, starts]).toEqual(["waiting", undefined, []]);
 		expect(log.events).toMatchObject([{ event: "security.identity-refused", kind: "security" }]);
 	});
 
-	test("whose start fails hears why, and the next one tries again, for the same user only", async () => {
+	test("gets the reason if its start fails, and the next one tries again, for the same user only", async () => {
 		const { life, starts, admit, settled } = born();
 		const first = admit("anna");
 		await settled();
@@ -94,7 +94,7 @@ describe("the first request", () => {
 });
 
 describe("a machine that belongs to a user", () => {
-	test("refuses another in every phase, and audits it", async () => {
+	test("refuses another user in every phase, and audits it", async () => {
 		const { life, log, starts, admit, settled } = born();
 		const anna = admit("anna");
 		await settled();
@@ -112,7 +112,7 @@ describe("a machine that belongs to a user", () => {
 		});
 	});
 
-	test("keeps its user's newer tokens, and never another's", async () => {
+	test("keeps its user's newer tokens, and never another user's", async () => {
 		const { starts, offered, admit, settled } = born();
 		const anna = admit("anna");
 		await settled();
@@ -125,7 +125,7 @@ describe("a machine that belongs to a user", () => {
 });
 
 describe("requests that wait", () => {
-	test("are so many and no more", async () => {
+	test("are limited in number", async () => {
 		const { starts, admit, settled } = born({ maxWaiting: 2 });
 		const waiting = [admit("anna"), admit("anna")];
 		await settled();
@@ -134,7 +134,7 @@ describe("requests that wait", () => {
 		await Promise.all(waiting);
 	});
 
-	test("wait so long and no longer, while the start goes on", async () => {
+	test("are limited in time, while the start continues", async () => {
 		const { life, starts, admit } = born({ waitTimeoutMs: 1 });
 		const error = await admit("anna").catch((thrown: unknown) => thrown);
 		expect(error).toEqual(refusal(503, "NOT_READY"));
@@ -143,7 +143,7 @@ describe("requests that wait", () => {
 		await expect.poll(() => life.phase).toBe("serving");
 	});
 
-	test("end when their caller goes, while the start goes on", async () => {
+	test("end when their caller disconnects, while the start continues", async () => {
 		const { life, starts, admit, settled } = born();
 		const caller = new AbortController();
 		const anna = admit("anna", caller.signal);
@@ -156,7 +156,7 @@ describe("requests that wait", () => {
 	});
 
 	test.each([undefined, new Error("cut off")])(
-		"are sent away when the machine is told to stop before it serves (%s)",
+		"are refused when the machine is told to stop before it serves (%s)",
 		async (how) => {
 			const { life, starts, admit, settled } = born();
 			const anna = admit("anna");
@@ -186,7 +186,7 @@ describe("ping", () => {
 		expect(Number.isInteger(life.ping().time_of_last_update)).toBe(true);
 	});
 
-	test("gives a sign once it was answered for the first time", async () => {
+	test("calls back once it was answered for the first time", async () => {
 		const { life, settled, state } = born();
 		expect([life.ping().status, state.firstPings]).toEqual(["Healthy", 0]);
 		life.ping();

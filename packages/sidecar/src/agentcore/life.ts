@@ -2,10 +2,10 @@
  * The life of one machine: waiting -> starting -> serving -> draining -> gone. Nothing of a user's
  * happens before the first request.
  *
- * Guarantees: one start at a time; the machine belongs to the first user whose start was begun, for
- * good, since from then on their bytes may be on its disk; a request of another user is refused,
- * and audited, in every phase. Requests that come meanwhile wait, so many and so long as is said,
- * and are sent away with a time to come back otherwise.
+ * Guarantees: one start at a time. The machine belongs permanently to the first user whose start
+ * was begun, since from then on their bytes may be on its disk. A request of another user is
+ * refused, and audited, in every phase. Requests during a start wait, limited in number and time;
+ * further ones are refused with a time to retry.
  */
 import { SidecarError } from "../errors.ts";
 import type { LogFields, Logger } from "../telemetry/types.ts";
@@ -18,18 +18,18 @@ import { type ClockReading, WakeWatch } from "./wake.ts";
 export interface LifeOptions {
 	readonly identity: IdentityStrategy;
 	/**
-	 * Restores the workspace and starts the agent; settled when the agent answers. Called again after
-	 * a failure. @throws SidecarError
+	 * Restores the workspace and starts the agent; resolves when the agent answers. Called again
+	 * after a failure. @throws SidecarError
 	 */
 	readonly start: (namespace: string, credentials: UserCredentials | undefined) => Promise<void>;
 	/** Called once, when the first ping has been answered. */
 	readonly onFirstPing?: () => void;
 	/**
-	 * How long something has not been durable, ms; undefined: everything is. Cheap: asked at each
+	 * How long something has not been durable, ms; undefined if everything is. Cheap: called at each
 	 * ping.
 	 */
 	readonly notDurableForMs: () => number | undefined;
-	/** Requests that wait for the start. */
+	/** Maximum number of requests that wait for the start. */
 	readonly maxWaiting: number;
 	readonly waitTimeoutMs: number;
 	readonly log: Logger;
@@ -65,7 +65,7 @@ export class Life {
 		return this.#phase;
 	}
 
-	/** Whose machine it is; undefined as long as nobody's. */
+	/** The owner of the machine; undefined before the first start. */
 	get namespace(): string | undefined {
 		return this.#namespace;
 	}
@@ -87,8 +87,8 @@ export class Life {
 	}
 
 	/**
-	 * Runs `answer` as a request: from here to its end the machine is busy.
-	 * @param about what its log line says of it
+	 * Runs `answer` as a request: the machine is busy until it ends.
+	 * @param about fields of its log line
 	 * @throws HttpRefusal draining
 	 */
 	async request<T>(answer: () => Promise<T>, about: LogFields = {}): Promise<T> {
@@ -109,10 +109,10 @@ export class Life {
 	}
 
 	/**
-	 * Settled when the machine serves the one who asks; starts it if need be.
-	 * @param signal ends the waiting, not the start
+	 * Resolves when the machine serves this user; starts it if necessary.
+	 * @param signal ends the wait, not the start
 	 * @throws SidecarError IDENTITY_REFUSED, ISSUER_UNREACHABLE, NAMESPACE_FOREIGN, and as `start`;
-	 * HttpRefusal: come back later
+	 * HttpRefusal: retry later
 	 */
 	async admit(proof: Proof, signal: AbortSignal): Promise<string> {
 		const identity = await this.#identify(proof);
@@ -120,12 +120,12 @@ export class Life {
 		this.#credentials?.offer(identity.token);
 		if (this.#phase === "waiting") this.#start(identity);
 		if (this.#phase === "starting") await this.#wait(signal);
-		// What came of the start, or of a signal meanwhile.
+		// The result of the start, or of a signal meanwhile.
 		if ((this.#phase as Phase) !== "serving") throw refuseForNow("the machine is about to end", 1);
 		return identity.namespace;
 	}
 
-	/** No request is taken from now on. Whoever waits for the start is sent away when it ends. */
+	/** Accepts no more requests. Requests that wait for the start are refused when it ends. */
 	drain(): void {
 		this.#move("stop");
 	}
@@ -172,7 +172,7 @@ export class Life {
 				throw error;
 			},
 		);
-		// Whoever waits hears of it; if nobody does any more, the log has it.
+		// Waiting requests get the error; without any, the log has it.
 		this.#starting.catch(() => {});
 	}
 
@@ -204,7 +204,7 @@ export class Life {
 			});
 			await Promise.race([this.#starting, timeout]);
 		} catch (error) {
-			// A start that was cut off is no failure.
+			// An interrupted start is not a failure.
 			if (this.#phase === "draining" || this.#phase === "gone") return;
 			throw error;
 		} finally {

@@ -6,7 +6,7 @@ import { decodeNamespace, encodeUserId } from "./namespace-code.ts";
 const userId = fc
 	.string({ unit: "binary", minLength: 1, maxLength: 200 })
 	.filter((text) => text.isWellFormed());
-/** Ids made of what the encoding itself uses. */
+/** Ids built from the characters of the encoding itself. */
 const trickyId = fc
 	.array(
 		fc.constantFrom("=", ".", "=2E", "=sha256-", "a", "A", "/", "..", "é", "\0", "*", "$", "{"),
@@ -26,7 +26,7 @@ describe("user ids as namespaces", () => {
 		["*", "=2A"],
 	])("%s -> %s", (id, namespace) => expect(encodeUserId(id)).toBe(namespace));
 
-	test("are namespaces the store takes", () => {
+	test("are namespaces that the store accepts", () => {
 		fc.assert(
 			fc.property(anyId, (id) => {
 				const namespace = encodeUserId(id);
@@ -36,7 +36,7 @@ describe("user ids as namespaces", () => {
 		);
 	});
 
-	test("lead back to the id unless it was too long, and then hold its hash", () => {
+	test("decode to the id, or contain its hash if it was too long", () => {
 		fc.assert(
 			fc.property(anyId, (id) => {
 				const namespace = encodeUserId(id);
@@ -55,7 +55,7 @@ describe("user ids as namespaces", () => {
 		);
 	});
 
-	test("an id that looks like another's hash is not it", () => {
+	test("differ from another id's hash even if the id looks like one", () => {
 		const long = "x".repeat(129);
 		const hashed = encodeUserId(long);
 		expect(hashed).toMatch(/^=sha256-[0-9a-f]{64}$/);
@@ -68,7 +68,7 @@ describe("user ids as namespaces", () => {
 	});
 
 	test.each(["", ".a", "=2e", "=41", "=FF", "a=", "default/x"])(
-		"%j was made by nobody",
+		"%j is not a namespace of this encoding",
 		(namespace) => {
 			expect(decodeNamespace(namespace)).toBeUndefined();
 		},

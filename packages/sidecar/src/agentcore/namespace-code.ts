@@ -1,12 +1,12 @@
 /**
- * The one way from a user's id, any text an issuer may put into a token, to a namespace, which
+ * The only conversion of a user's id, which may be any text in a token, to a namespace, which
  * becomes part of S3 keys and policies.
  *
- * Bytes of `A-Z a-z 0-9 . _ - @ +` stand for themselves, every other byte of the id's UTF-8 is `=`
- * and two upper-case hex digits, and so is a dot at the start. What would be longer than 128
- * characters becomes `=sha256-` and 64 hex digits: `=s` is no escape, so no id's plain form can be
- * another's hash. Two ids that differ in one bit have two namespaces: nothing is normalised, folded
- * or trimmed.
+ * Bytes of `A-Z a-z 0-9 . _ - @ +` stay unchanged. Every other byte of the id's UTF-8 becomes `=`
+ * and two upper-case hex digits, and so does a dot at the start. A result longer than 128
+ * characters becomes `=sha256-` and 64 hex digits: `=s` is not an escape, so no id's plain form can
+ * equal another's hash. Two ids that differ in one bit have two namespaces: nothing is normalised,
+ * folded or trimmed.
  *
  * Not guaranteed: that ids of two issuers differ. A store belongs to one issuer.
  */
@@ -17,11 +17,11 @@ const MAX_NAMESPACE = 128;
 const HASH_PREFIX = "=sha256-";
 const PLAIN = /^[A-Za-z0-9_@+.-]$/;
 
-/** @throws SidecarError IDENTITY_REFUSED: an id that is empty or no well-formed text */
+/** @throws SidecarError IDENTITY_REFUSED: an id that is empty or not well-formed text */
 export function encodeUserId(userId: string): string {
 	if (userId === "")
 		throw new SidecarError("IDENTITY_REFUSED", { reason: "the user's id is empty" });
-	// UTF-8 has no form for a lone surrogate: all of them would become one.
+	// UTF-8 has no form for a lone surrogate: all of them would be encoded equally.
 	if (!userId.isWellFormed())
 		throw new SidecarError("IDENTITY_REFUSED", {
 			reason: "the user's id is not well-formed Unicode",
@@ -39,8 +39,8 @@ export function encodeUserId(userId: string): string {
 }
 
 /**
- * The id, for people who look at a store; undefined where the namespace holds only its hash, or
- * none that we made.
+ * The id, for people who inspect a store; undefined if the namespace contains only its hash, or was
+ * not made by this encoding.
  */
 export function decodeNamespace(namespace: string): string | undefined {
 	if (!/^(?:[A-Za-z0-9_@+.-]|=[0-9A-F]{2})+$/.test(namespace)) return undefined;
@@ -51,7 +51,7 @@ export function decodeNamespace(namespace: string): string | undefined {
 		"latin1",
 	);
 	const userId = bytes.toString("utf8");
-	// Not canonical: an escape that need not be one, or bytes that are no UTF-8.
+	// Not canonical: a needless escape, or bytes that are not UTF-8.
 	return userId !== "" && userId.isWellFormed() && encodeUserId(userId) === namespace
 		? userId
 		: undefined;

@@ -48,7 +48,7 @@ describe("a new user's configuration", () => {
 		});
 	});
 
-	test("asks any OpenAI-compatible server instead, and holds no value of the operator's", () => {
+	test("uses any OpenAI-compatible server instead, and contains no value of the operator's", () => {
 		const text = minimalConfig(other);
 		const { providers } = JSON.parse(text).models;
 		expect(Object.keys(providers)).toEqual(["openai-compatible"]);
@@ -87,7 +87,7 @@ describe("a new user's configuration", () => {
 		expect(readdirSync(workspace)).toEqual([]);
 	});
 
-	test("is written for its user alone, and leaves nothing beside it, also where a try before was cut off", () => {
+	test("is written for its user alone, and leaves nothing next to it, even if an earlier try was interrupted", () => {
 		writeFileSync(join(workspace, ".openclaw.json.tmp"), "half");
 		expect(writeMinimalConfig(workspace, bedrock)).toBe(true);
 		expect(readdirSync(workspace)).toEqual(["openclaw.json"]);
@@ -95,7 +95,7 @@ describe("a new user's configuration", () => {
 		expect(readConfig(workspace, {})).toBe(minimalConfig(bedrock));
 	});
 
-	test("never takes the place of another: not of a file, not of a link to nowhere, not where the path is set", () => {
+	test("never replaces another: neither a file, nor a dangling link, nor one elsewhere if the path is set", () => {
 		const path = join(workspace, "openclaw.json");
 		writeFileSync(path, "mine");
 		expect(writeMinimalConfig(workspace, {})).toBe(false);
@@ -112,7 +112,7 @@ describe("a new user's configuration", () => {
 	});
 });
 
-test("what the agent put in its place is not read: a link, a directory, more than a configuration", () => {
+test("a configuration is not read if the agent replaced it with a link, a directory or an oversized file", () => {
 	const path = join(workspace, "openclaw.json");
 	expect(readConfig(workspace, {})).toBeUndefined();
 	writeFileSync(join(workspace, "secret"), "{}");
@@ -125,7 +125,7 @@ test("what the agent put in its place is not read: a link, a directory, more tha
 	expect(readConfig(workspace, {})).toBeUndefined();
 });
 
-test("OpenClaw's variables: its port, and a model of Bedrock's unless there is another", () => {
+test("OpenClaw's variables: its port, and a Bedrock model unless another is configured", () => {
 	expect(openClawVariables({}, URL, "eu-central-1")).toEqual({
 		OPENCLAW_GATEWAY_PORT: "18789",
 		AWS_REGION: "eu-central-1",

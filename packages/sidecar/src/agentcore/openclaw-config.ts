@@ -1,9 +1,9 @@
 /**
- * OpenClaw's `openclaw.json`: the least of one for a new user, and the text of whatever there is.
+ * OpenClaw's `openclaw.json`: a minimal one for a new user, and the text of an existing one.
  *
- * The file belongs to the user from the moment it is there. So it names variables rather than
- * values: what an operator changes in the environment reaches every user, and no key of the
- * operator's gets into a user's log.
+ * The file belongs to the user as soon as it exists. So it names variables instead of values: an
+ * operator's change to the environment reaches every user, and no key of the operator's gets into a
+ * user's log.
  */
 import {
 	closeSync,
@@ -24,14 +24,14 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 /** An inference profile that every commercial region has. */
 const DEFAULT_BEDROCK_MODEL = "global.anthropic.claude-opus-5";
 const NAME = "openclaw.json";
-/** OpenClaw's own stays far below; more is no configuration. */
+/** OpenClaw's own stays far below; anything larger is not a configuration. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
 /**
- * What OpenClaw needs of us in its environment.
- * @param variables what it has already
- * @param url where its gateway is to answer
- * @param region of Amazon Bedrock where `variables` name none
+ * The variables that OpenClaw needs from the sidecar.
+ * @param variables its environment so far
+ * @param url the address of its gateway
+ * @param region of Amazon Bedrock if `variables` name none
  */
 export function openClawVariables(
 	variables: Variables,
@@ -41,7 +41,7 @@ export function openClawVariables(
 	const { AWS_REGION, AWS_DEFAULT_REGION, OPENCLAW_MODEL_ID, OPENCLAW_MODEL_BASE_URL } = variables;
 	const bedrockRegion = AWS_REGION ?? AWS_DEFAULT_REGION ?? region;
 	return {
-		// Its own commands find the gateway by it, and it wins over a port in a restored file.
+		// Its own commands find the gateway by it, and it overrides a port in a restored file.
 		OPENCLAW_GATEWAY_PORT: new URL(url).port || "80",
 		...(bedrockRegion !== undefined && { AWS_REGION: bedrockRegion }),
 		...(OPENCLAW_MODEL_ID === undefined &&
@@ -50,33 +50,32 @@ export function openClawVariables(
 }
 
 /**
- * Writes the least that OpenClaw can start from, unless there is a configuration: then nothing is
- * touched.
+ * Writes the minimum from which OpenClaw can start. Leaves an existing configuration unchanged.
  * @param workspace absolute
- * @param variables all that the agent will have
+ * @param variables the agent's complete environment
  * @returns whether it was written
- * @throws SidecarError USAGE: the variables name no model that could be asked
+ * @throws SidecarError USAGE: the variables name no usable model
  */
 export function writeMinimalConfig(workspace: string, variables: Variables): boolean {
 	if (variables.OPENCLAW_CONFIG_PATH !== undefined) return false;
 	const path = join(workspace, NAME);
-	// Whatever has that name, be it a link to nowhere, is somebody's.
+	// An entry with that name belongs to the user, even a dangling link.
 	if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false;
 	const text = minimalConfig(variables);
 	const partial = join(workspace, `.${NAME}.tmp`);
 	rmSync(partial, { force: true });
 	writeFileSync(partial, text, { mode: 0o600, flag: "wx" });
-	// Whole or not at all, and never in the place of another.
+	// Completely or not at all, and never replacing another file.
 	linkSync(partial, path);
 	rmSync(partial);
 	return true;
 }
 
-/** The text of the configuration that OpenClaw reads; undefined where there is none. */
+/** The text of the configuration that OpenClaw reads; undefined if it is missing. */
 export function readConfig(workspace: string, variables: Variables): string | undefined {
 	let fd: number | undefined;
 	try {
-		// The agent can put anything there: no link is followed, no FIFO waited for.
+		// The agent can put anything there: follow no link, and wait for no FIFO.
 		const path = variables.OPENCLAW_CONFIG_PATH ?? join(workspace, NAME);
 		fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 		const stat = fstatSync(fd);
@@ -128,7 +127,7 @@ function providerOf(variables: Variables): readonly [name: string, provider: obj
 		throw lacking("OPENCLAW_MODEL_BASE_URL", "an http(s):// URL without credentials");
 	if (modelId === undefined)
 		throw lacking("OPENCLAW_MODEL_ID", "the name of a model that OPENCLAW_MODEL_BASE_URL serves");
-	// A server without keys is asked with some word all the same.
+	// A server without keys still gets a placeholder.
 	const key = apiKey === undefined ? "none" : variable("OPENCLAW_MODEL_API_KEY");
 	return [
 		"openai-compatible",
@@ -136,7 +135,7 @@ function providerOf(variables: Variables): readonly [name: string, provider: obj
 	];
 }
 
-/** As OpenClaw writes it: replaced when the file is read. */
+/** In OpenClaw's syntax: substituted when the file is read. */
 const variable = (name: string) => `\${${name}}`;
 
 function lacking(name: string, what: string): SidecarError {

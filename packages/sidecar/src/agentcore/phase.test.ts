@@ -27,7 +27,7 @@ test("nothing starts before a request, and nothing serves that did not start", (
 	);
 });
 
-test("only a start that failed goes back, and what is told to stop never serves again", () => {
+test("only a failed start returns to waiting, and a stopped life never serves again", () => {
 	fc.assert(
 		fc.property(fc.array(fc.constantFrom(...EVENTS)), (events) => {
 			let phase: Phase = "waiting";

@@ -1,18 +1,18 @@
-/** Where the life of a machine is; nothing of a user's exists in it before `starting`. */
+/** The phase of a machine's life; nothing of a user's exists in it before `starting`. */
 export type Phase = "waiting" | "starting" | "serving" | "draining" | "gone";
 
 export type LifeEvent = "request" | "started" | "failed" | "stop" | "end";
 
 const NEXT: Readonly<Record<Phase, Partial<Record<LifeEvent, Phase>>>> = {
 	waiting: { request: "starting", stop: "draining", end: "gone" },
-	// What failed is tried again by the next request.
+	// The next request retries a failed start.
 	starting: { started: "serving", failed: "waiting", stop: "draining", end: "gone" },
 	serving: { stop: "draining", end: "gone" },
 	draining: { end: "gone" },
 	gone: {},
 };
 
-/** The phase after an event; an event that means nothing in a phase changes nothing. */
+/** The phase after an event; an event without a meaning in a phase changes nothing. */
 export function nextPhase(phase: Phase, event: LifeEvent): Phase {
 	return NEXT[phase][event] ?? phase;
 }

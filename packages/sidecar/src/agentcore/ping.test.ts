@@ -10,7 +10,7 @@ const arbitraryWork: fc.Arbitrary<Work> = fc.record({
 	requests: fc.nat(3),
 	notDurableForMs: fc.option(fc.nat(3 * BACKGROUND_MS), { nil: undefined }),
 });
-/** What happens, and how many ms after the last. */
+/** Events, and the ms since the previous one. */
 const arbitraryLife = fc.array(fc.tuple(fc.nat(10_000), arbitraryWork), { minLength: 1 });
 
 function live(life: readonly (readonly [number, Work])[], startMs = 1_700_000_000_000) {
@@ -26,7 +26,7 @@ function live(life: readonly (readonly [number, Work])[], startMs = 1_700_000_00
 
 describe("ping", () => {
 	// @id ping-time-of-last-change
-	test("its time is that of the last change of the status, in whole seconds, and never another", () => {
+	test("has the time of the last change of the status, in whole seconds, and no other", () => {
 		fc.assert(
 			fc.property(arbitraryLife, (life) => {
 				for (const { before, state, nowMs } of live(life)) {
@@ -38,7 +38,7 @@ describe("ping", () => {
 	});
 
 	// @id ping-busy
-	test("is busy while starting, draining or answering, whatever else", () => {
+	test("is busy while starting, draining or answering, regardless of anything else", () => {
 		fc.assert(
 			fc.property(arbitraryWork, fc.boolean(), (work, wasBusy) => {
 				if (work.requests > 0 || work.phase === "starting" || work.phase === "draining")
@@ -48,7 +48,7 @@ describe("ping", () => {
 	});
 
 	// @id ping-healthy-once-durable
-	test("from busy it is healthy only once all is durable", () => {
+	test("changes from busy to healthy only once everything is durable", () => {
 		fc.assert(
 			fc.property(arbitraryLife, (life) => {
 				for (const { before, state, work } of live(life)) {
@@ -60,7 +60,7 @@ describe("ping", () => {
 		);
 	});
 
-	test("an agent that touches its database every half minute does not keep its machine alive", () => {
+	test("does not keep a machine alive whose agent touches its database every half minute", () => {
 		const heartbeats = Array.from({ length: 60 }, (_, index): readonly [number, Work] => [
 			15_000,
 			index % 2 === 0 ? { ...idle, notDurableForMs: 1_200 } : idle,
@@ -70,12 +70,12 @@ describe("ping", () => {
 		expect(states[0]?.status).toBe("Healthy");
 	});
 
-	test("changes that stay undurable do", () => {
+	test("keeps a machine alive for changes that stay undurable", () => {
 		expect(isBusy({ ...idle, notDurableForMs: BACKGROUND_MS - 1 }, false)).toBe(false);
 		expect(isBusy({ ...idle, notDurableForMs: BACKGROUND_MS }, false)).toBe(true);
 	});
 
-	test("a clock that was set back takes the time along: it is never in the future", () => {
+	test("moves the time back with a clock that was set back: it is never in the future", () => {
 		fc.assert(
 			fc.property(fc.array(fc.tuple(fc.nat(2 ** 40), arbitraryWork), { minLength: 1 }), (looks) => {
 				let state: PingState | undefined;
@@ -87,10 +87,10 @@ describe("ping", () => {
 		);
 	});
 
-	test("a copied machine does not look as old as its copy", () => {
+	test("of a copied machine does not report the age of the copy", () => {
 		const copied = nextPing(undefined, { ...idle, phase: "waiting" }, 1_000_000);
 		expect(copied.sinceS).toBe(1000);
-		// Told that it woke, the owner forgets the state.
+		// Told of the wake-up, the owner drops the state.
 		expect(nextPing(undefined, { ...idle, phase: "waiting" }, 9_000_999)).toEqual({
 			isBusy: false,
 			sinceS: 9000,

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { refuse } from "./http-refusal.ts";
 
 /**
- * A request's whole body as text, refused as soon as it is known to be too large.
+ * Reads a request's whole body as text; refuses it as soon as it is known to be too large.
  * @throws HttpRefusal 400, 413
  */
 export async function readBody(request: IncomingMessage, limitBytes: number): Promise<string> {

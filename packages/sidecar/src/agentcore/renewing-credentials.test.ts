@@ -22,27 +22,27 @@ function source() {
 }
 
 describe("renewing credentials", () => {
-	test("are asked for at the first use, once for all who wait, and kept until five minutes before their end", async () => {
+	test("are requested on first use, once for all waiting callers, and kept until five minutes before their end", async () => {
 		const { state, key } = source();
 		expect(state.asked).toBe(0);
 		expect(await Promise.all([key(), key(), key()])).toEqual(["key-1", "key-1", "key-1"]);
 		state.nowMs += HOUR_MS - 300_001;
 		expect(await key()).toBe("key-1");
 		state.nowMs += 1;
-		// Whoever comes while the new ones are on their way need not wait for them.
+		// Callers need not wait while new ones are being fetched.
 		expect(await Promise.all([key(), key()])).toEqual(["key-2", "key-1"]);
 		expect([await key(), state.asked]).toEqual(["key-2", 2]);
 	});
 
 	// @id credentials-renewed-after-freeze
-	test("are renewed at the first use after a machine was frozen for days", async () => {
+	test("are renewed on the first use after a machine was frozen for days", async () => {
 		const { state, key } = source();
 		await key();
 		state.nowMs += 72 * HOUR_MS;
 		expect(await key()).toBe("key-2");
 	});
 
-	test("that cannot be renewed are used to their end, asking every ten seconds, and then not", async () => {
+	test("that cannot be renewed are used until their end, with a retry every ten seconds, and not afterwards", async () => {
 		const { state, log, key } = source();
 		await key();
 		state.failure = new SidecarError("STORE_UNREACHABLE", { reason: "STS" });

@@ -1,8 +1,8 @@
 /**
- * Credentials that end, renewed when they are used: by the wall clock at each use, not by a timer,
- * which sleeps as long as a frozen machine does and then fires too late.
+ * Credentials that expire, renewed when they are used. Each use checks the wall clock. A timer
+ * would sleep while the machine is frozen and then fire too late.
  *
- * One renewal at a time. Where renewing fails, what is still valid is used, and it is tried again
+ * One renewal at a time. If renewal fails, valid credentials stay in use, and the next try follows
  * `RETRY_MS` later.
  */
 import type { Logger } from "../telemetry/types.ts";
@@ -11,7 +11,7 @@ export interface AwsCredentials {
 	readonly accessKeyId: string;
 	readonly secretAccessKey: string;
 	readonly sessionToken?: string;
-	/** Not there: they do not end. */
+	/** Missing: they do not expire. */
 	readonly expiration?: Date;
 }
 
@@ -34,12 +34,12 @@ export class RenewingCredentials {
 		this.#now = now;
 	}
 
-	/** Counts renewals: what was signed at one generation need not blame the next. */
+	/** Counts renewals: a failure of requests signed at one generation does not affect the next. */
 	get generation(): number {
 		return this.#generation;
 	}
 
-	/** @throws SidecarError as the source does, where there are none that are valid */
+	/** @throws SidecarError from the source, if there are no valid credentials */
 	async provide(): Promise<AwsCredentials> {
 		const current = this.#current;
 		if (current === undefined) return await this.#renew();
@@ -59,9 +59,9 @@ export class RenewingCredentials {
 	}
 
 	/**
-	 * After a request signed at `generation` was refused because its credentials had ended or were
-	 * withdrawn.
-	 * @throws SidecarError as the source does
+	 * Call it after a request signed at `generation` was refused because its credentials had expired
+	 * or were withdrawn.
+	 * @throws SidecarError from the source
 	 */
 	async renewAfter(generation: number): Promise<void> {
 		if (generation === this.#generation) await this.#renew();
@@ -69,7 +69,7 @@ export class RenewingCredentials {
 
 	#triedJustNow(): boolean {
 		if (this.#lastTryMs === undefined) return false;
-		// A clock that was set back must not put it off.
+		// A clock that was set back must not delay it.
 		return Math.abs(this.#now() - this.#lastTryMs) < RETRY_MS;
 	}
 

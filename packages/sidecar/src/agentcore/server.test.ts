@@ -75,7 +75,7 @@ async function invoke(
 	});
 }
 
-/** Status and code of a refusal; its body must be whole. */
+/** Status and code of a refusal; its body must be complete. */
 async function refusal(response: Response | Promise<Response>): Promise<[number, string]> {
 	const answered = await response;
 	const body = (await answered.json()) as Record<string, string>;
@@ -87,7 +87,7 @@ async function refusal(response: Response | Promise<Response>): Promise<[number,
 	return [answered.status, body.code as string];
 }
 
-/** What a raw client is answered. */
+/** The answer to a raw client. */
 async function raw(text: string | Buffer, address = "127.0.0.1"): Promise<string> {
 	const socket = connect(server.port, address);
 	socket.on("error", () => {});
@@ -128,7 +128,7 @@ describe("GET /ping", () => {
 });
 
 describe("POST /invocations", () => {
-	test("answers a prompt as AgentCore's samples do", async () => {
+	test("answers a prompt like AgentCore's samples", async () => {
 		const response = await invoke({ prompt: "hello" });
 		expect(response.headers.get("content-type")).toBe("application/json");
 		expect(await response.json()).toEqual({
@@ -137,7 +137,7 @@ describe("POST /invocations", () => {
 		});
 	});
 
-	test("answers a chat completion and a response in kind", async () => {
+	test("answers a chat completion and a response in the same format", async () => {
 		expect(
 			await (await invoke({ messages: [{ role: "user", content: "hello" }] })).json(),
 		).toMatchObject({ object: "chat.completion" });
@@ -180,7 +180,7 @@ describe("POST /invocations", () => {
 			.toMatchObject({ sessionId: "session-1" });
 	});
 
-	test("passes a stream on piece by piece: each event is there before the next is sent", async () => {
+	test("forwards a stream piece by piece: each event arrives before the next is sent", async () => {
 		const { promise, resolve } = Promise.withResolvers<void>();
 		agent.answer = async (_, response) => {
 			response.writeHead(200, { "content-type": "text/event-stream" }).write("data: one\n\n");
@@ -197,12 +197,12 @@ describe("POST /invocations", () => {
 		expect(agent.requests[0]?.body.stream).toBe(true);
 	});
 
-	test("holds back an agent whose stream nobody reads", async () => {
+	test("slows an agent down whose stream nobody reads", async () => {
 		let isFull = false;
 		const { promise: full, resolve: onFull } = Promise.withResolvers<void>();
 		agent.answer = async (_, response) => {
 			response.writeHead(200, { "content-type": "text/event-stream" });
-			// More than all socket buffers on the way can hold.
+			// More than all socket buffers in between can hold.
 			for (let sent = 0; sent < 256 && !isFull; sent++) {
 				if (
 					!response.write(Buffer.alloc(1024 * 1024, "x")) &&
@@ -224,7 +224,7 @@ describe("POST /invocations", () => {
 		response.destroy();
 	});
 
-	test("ends the agent's request when the caller goes away, and is no longer busy", async () => {
+	test("ends the agent's request when the caller disconnects, and is no longer busy", async () => {
 		agent.answer = (_, response) =>
 			void response.writeHead(200, { "content-type": "text/event-stream" }).write("data: one\n\n");
 		const caller = new AbortController();
@@ -242,7 +242,7 @@ describe("POST /invocations", () => {
 		expect(life.ping().status).toBe("Healthy");
 	});
 
-	test("ends the agent's request too when the caller goes away before there is an answer", async () => {
+	test("also ends the agent's request when the caller disconnects before there is an answer", async () => {
 		const { promise: asked, resolve } = Promise.withResolvers<void>();
 		agent.answer = () => resolve();
 		const caller = new AbortController();
@@ -260,7 +260,7 @@ describe("POST /invocations", () => {
 		await expect.poll(() => life.requestsInFlight).toBe(0);
 	});
 
-	test("does not pass a page on, and says what to switch on", async () => {
+	test("does not forward a page, and tells which setting to enable", async () => {
 		agent.answer = (_, response) =>
 			void response.writeHead(200, { "content-type": "text/html" }).end("<html>");
 		const response = await invoke({ messages: [{}] });
@@ -270,7 +270,7 @@ describe("POST /invocations", () => {
 		expect(await refusal(response)).toEqual([502, "AGENT_UNREACHABLE"]);
 	});
 
-	test("says in the stream that it broke off, and leaves a broken JSON text visibly unfinished", async () => {
+	test("reports in the stream that it broke off, and leaves a broken JSON text visibly unfinished", async () => {
 		agent.answer = (_, response) => {
 			response
 				.writeHead(200, { "content-type": "text/event-stream" })
@@ -311,20 +311,20 @@ describe("POST /invocations", () => {
 		["refuses the request", 400, (r) => json(r, 400, { error: "model?" }), 400, "REQUEST_INVALID"],
 		["hangs up", 0, (r) => void r.destroy(), 502, "AGENT_UNREACHABLE"],
 		["answers without a text", 200, (r) => json(r, 200, { choices: [] }), 502, "AGENT_UNREACHABLE"],
-	])("says so where the agent %s (%d)", async (_, __, reply, status, code) => {
+	])("reports that the agent %s (%d)", async (_, __, reply, status, code) => {
 		agent.answer = (_request, response) => reply(response);
 		const response = await invoke({ prompt: "hello" });
 		if (status === 503) expect(response.headers.get("retry-after")).toMatch(/^[57]$/);
 		expect(await refusal(response)).toEqual([status, code]);
 	});
 
-	test("says to come back where there is no agent: it is being started again", async () => {
+	test("asks to retry if there is no agent, which is being restarted", async () => {
 		await agent[Symbol.asyncDispose]();
 		expect(await refusal(invoke({ prompt: "hello" }))).toEqual([503, "AGENT_UNREACHABLE"]);
 		agent = await FakeAgent.start();
 	});
 
-	test("says why the machine could not start, each time", async () => {
+	test("gives the reason why the machine could not start, each time", async () => {
 		start = async () => {
 			throw new SidecarError("STORE_ACCESS_DENIED", { value: "s3://b/users/anna" });
 		};
@@ -340,7 +340,7 @@ describe("POST /invocations", () => {
 		expect((await invoke({ prompt: "hello" })).status).toBe(200);
 	});
 
-	test("during the drain is sent away with a time to come back", async () => {
+	test("is refused with a time to retry during the drain", async () => {
 		life.drain();
 		const response = await invoke({ prompt: "hello" });
 		expect(response.headers.get("retry-after")).toBe("1");
@@ -348,8 +348,8 @@ describe("POST /invocations", () => {
 	});
 });
 
-describe("what is refused", () => {
-	test("another user, and one who proves nothing", async () => {
+describe("the server refuses", () => {
+	test("another user, and a request without proof of identity", async () => {
 		expect((await invoke({ prompt: "hello" })).status).toBe(200);
 		expect(await refusal(invoke({ prompt: "hello" }, { authorization: "Bearer bob" }))).toEqual([
 			403,
@@ -372,7 +372,7 @@ describe("what is refused", () => {
 		]);
 	});
 
-	test("paths, methods and types that are not the contract's", async () => {
+	test("paths, methods and types that are not in the contract", async () => {
 		expect(await refusal(fetch(at("/")))).toEqual([404, "REQUEST_INVALID"]);
 		expect(await refusal(fetch(at("/invocations/../status2")))).toEqual([404, "REQUEST_INVALID"]);
 		const wrongMethod = await fetch(at("/invocations"));
@@ -385,7 +385,7 @@ describe("what is refused", () => {
 		]);
 	});
 
-	test("bodies that are no JSON, no UTF-8, or too large, told or not", async () => {
+	test("bodies that are not JSON, not UTF-8, or too large, announced or not", async () => {
 		expect(await refusal(invoke("{"))).toEqual([400, "REQUEST_INVALID"]);
 		const headers = { "content-type": "application/json", authorization: "Bearer anna" };
 		expect(
@@ -406,11 +406,11 @@ describe("what is refused", () => {
 		).toMatch(/^HTTP\/1\.1 413 /);
 	});
 
-	test("headers of 5 MB, and what is no HTTP", async () => {
+	test("headers of 5 MB, and anything that is not HTTP", async () => {
 		const large = (bytes: number) =>
 			`GET /ping HTTP/1.1\r\nhost: x\r\nx-large: ${"x".repeat(bytes)}`;
 		expect(await raw(large(40_000))).toMatch(/^HTTP\/1\.1 431 .*REQUEST_INVALID/s);
-		// Whoever still sends may be cut off before the answer is read.
+		// A client that still sends may be disconnected before it reads the answer.
 		expect(await raw(large(5_000_000))).toMatch(/^(?:HTTP\/1\.1 431 |$)/);
 		expect((await fetch(at("/ping"))).status).toBe(200);
 		expect(await raw("\x16\x03\x01 hello\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 .*REQUEST_INVALID/s);
@@ -426,7 +426,7 @@ describe("what is refused", () => {
 		await expect.poll(() => life.requestsInFlight).toBe(0);
 	});
 
-	test("more requests at a time than there is room for", async () => {
+	test("more simultaneous requests than its limit", async () => {
 		const { promise, resolve } = Promise.withResolvers<void>();
 		agent.answer = async (_, response) => {
 			await promise;
@@ -443,7 +443,7 @@ describe("what is refused", () => {
 		expect(new Set(await Promise.all(answered))).toEqual(new Set([200]));
 	});
 
-	test("leaves the process alive, and no token in the log", async () => {
+	test("invalid requests without ending, and logs no token", async () => {
 		for (const body of ["", "{", "[]", '{"prompt":1}']) await invoke(body);
 		await invoke({ prompt: "hello", identityToken: "S3CRET" }, { authorization: "Basic S3CRET" });
 		expect((await fetch(at("/ping"))).status).toBe(200);
@@ -454,17 +454,17 @@ describe("what is refused", () => {
 });
 
 describe("GET /status", () => {
-	test("is for this machine only", async () => {
+	test("answers this machine only", async () => {
 		expect(await (await fetch(at("/status"))).json()).toEqual({ phase: "waiting" });
 		const outside = Object.values(networkInterfaces())
 			.flat()
 			.find((address) => address?.family === "IPv4" && !address.internal)?.address;
-		// Whatever name it gives to whom it asks.
+		// Whatever host name it sends.
 		const asked = "GET /status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 		if (outside !== undefined) expect(await raw(asked, outside)).toMatch(/^HTTP\/1\.1 404 /);
 	});
 
-	test("is not for a page that reaches this machine under a name of its own", async () => {
+	test("does not answer a page that reaches this machine under the page's own host name", async () => {
 		expect(
 			await raw("GET /status HTTP/1.1\r\nhost: rebound.example\r\nconnection: close\r\n\r\n"),
 		).toMatch(/^HTTP\/1\.1 404 /);
@@ -474,7 +474,7 @@ describe("GET /status", () => {
 	});
 });
 
-test("an address that cannot be had is the user's to correct", async () => {
+test("reports an unusable address as a usage error", async () => {
 	const taken = {
 		host: "127.0.0.1",
 		port: server.port,
@@ -505,7 +505,7 @@ describe("the agent's readiness", () => {
 		expect(await ready("/readyz")).toBe(false);
 	});
 
-	test("is waited for until it is there, or the waiting is ended", async () => {
+	test("is awaited until it arrives or the wait is ended", async () => {
 		agent.isReady = false;
 		const waiting = api.waitUntilReady(new AbortController().signal);
 		agent.isReady = true;
@@ -518,7 +518,7 @@ describe("the agent's readiness", () => {
 	});
 });
 
-/** Does nothing come for as long as a pipe that moves would never take? */
+/** Does nothing arrive for longer than a moving pipe would ever take? */
 async function isStuck(event: Promise<unknown>): Promise<boolean> {
 	const { promise, resolve } = Promise.withResolvers<true>();
 	const timer = setTimeout(resolve, 500, true);

@@ -1,11 +1,10 @@
 /**
- * The platform's contract over HTTP, as far as it must be there at once: the limits, and `GET
- * /ping`. The routes beside it are loaded when the first ping has been answered, or when something
- * else is asked for first.
+ * The time-critical part of the platform's contract over HTTP: the limits, and `GET /ping`. The
+ * other routes are loaded after the first ping has been answered, or at the first other request.
  *
  * Every answer is JSON or an event stream, every failure `{code, message, remedy}`. Limits: headers
- * of 32 KiB that must be there within 10 s, a whole request within 2 minutes, a body as large as is
- * said, 64 requests at a time.
+ * of 32 KiB that must arrive within 10 s, a whole request within 2 minutes, a body of
+ * `maxBodyBytes`, 64 requests at a time.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -19,23 +18,23 @@ import type { PingAnswer } from "./ping.ts";
 export interface ServerOptions extends ContractOptions {
 	/** `0.0.0.0` on the platform. */
 	readonly host: string;
-	/** 0: any that is free. */
+	/** 0: any free port. */
 	readonly port: number;
 	/** For tests. */
 	readonly timeouts?: Partial<ServerTimeouts>;
 }
 
 export interface ServerTimeouts {
-	/** Until all headers are there. */
+	/** Until all headers have arrived. */
 	readonly headersMs: number;
-	/** Until the whole request is there: 100 MB at 0.8 MB/s. */
+	/** Until the whole request has arrived: 100 MB at 0.8 MB/s. */
 	readonly requestMs: number;
 }
 
 export interface RunningServer {
 	readonly port: number;
 	/**
-	 * Takes no connection any more; settled when what is under way has been answered, or after
+	 * Accepts no more connections; resolves when running requests have been answered, or after
 	 * `timeoutMs`.
 	 */
 	close(timeoutMs: number): Promise<void>;
@@ -44,7 +43,7 @@ export interface RunningServer {
 const TIMEOUTS: ServerTimeouts = { headersMs: 10_000, requestMs: 120_000 };
 const MAX_HEADER_BYTES = 32 * 1024;
 
-/** Listens as soon as it returns. @throws SidecarError USAGE: the address cannot be had */
+/** Listens as soon as it returns. @throws SidecarError USAGE: the address cannot be used */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
 	const { host, port } = options;
 	const { headersMs, requestMs } = { ...TIMEOUTS, ...options.timeouts };
@@ -116,7 +115,7 @@ const BROKEN: Readonly<Record<string, readonly [status: number, phrase: string, 
 		ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "the request was not complete in time"],
 	};
 
-/** What Node's parser refuses never becomes a request. */
+/** A request that Node's parser refuses never becomes a request object. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: Logger): void {
 	if (error.code === "ECONNRESET" || !socket.writable) {
 		socket.destroy();

@@ -22,7 +22,7 @@ test("grants list, get and put below the user's prefix, and nothing else", () =>
 	});
 });
 
-test("begins at the bucket's root without a prefix, and knows the other partitions", () => {
+test("begins at the bucket's root without a prefix, and supports the other partitions", () => {
 	const policy = sessionPolicy({
 		...scope,
 		prefix: "",
@@ -32,7 +32,7 @@ test("begins at the bucket's root without a prefix, and knows the other partitio
 	expect(partitionOf("arn:minio:iam:::role/r")).toBe("aws");
 });
 
-test("lets the bucket's key be used where it has one of its own", () => {
+test("allows the use of the bucket's key if it has one", () => {
 	const { Statement } = JSON.parse(
 		sessionPolicy({ ...scope, kmsKeyArn: "arn:aws:kms:eu-west-1:1:key/k" }),
 	);
@@ -43,7 +43,7 @@ test("lets the bucket's key be used where it has one of its own", () => {
 	});
 });
 
-test("fits into what STS takes with the longest names, and says so where it does not", () => {
+test("fits into STS's limit with the longest names, and reports if it does not", () => {
 	const longest = {
 		...scope,
 		bucket: "b".repeat(63),

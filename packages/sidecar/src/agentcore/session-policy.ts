@@ -1,6 +1,6 @@
 /**
- * The inline session policy: what credentials made for one user may do, whatever their role may.
- * The second wall beside the role's own policy; effective rights are what both allow.
+ * The inline session policy: the permissions of credentials made for one user, whatever their role
+ * allows. The second wall next to the role's own policy; effective rights are what both allow.
  *
  * Grants list, get and put below the user's prefix, never delete: the log is append-only.
  */
@@ -10,18 +10,20 @@ export interface PolicyScope {
 	readonly bucket: string;
 	/** Of the store within the bucket: `""`, or segments joined by `/`. */
 	readonly prefix: string;
-	/** As `encodeUserId` gives it: no character of it is a wildcard or a variable in a policy. */
+	/**
+	 * As returned by `encodeUserId`: none of its characters is a wildcard or a variable in a policy.
+	 */
 	readonly namespace: string;
 	/** `aws`, `aws-cn`, `aws-us-gov`. */
 	readonly partition: string;
-	/** ARN of the key the bucket is encrypted with, where it is one of the customer's. */
+	/** ARN of the key with which the bucket is encrypted, if it is customer-managed. */
 	readonly kmsKeyArn?: string | undefined;
 }
 
-/** Of STS, for an inline policy. */
+/** STS's limit for an inline policy. */
 const MAX_POLICY_LENGTH = 2_048;
 
-/** @throws SidecarError USAGE: longer than STS takes */
+/** @throws SidecarError USAGE: longer than STS accepts */
 export function sessionPolicy({
 	bucket,
 	prefix,
@@ -59,8 +61,8 @@ export function sessionPolicy({
 }
 
 /**
- * `arn:aws-cn:iam::…` -> `aws-cn`. Other servers than those of AWS name their roles otherwise, but
- * S3's resources like AWS.
+ * `arn:aws-cn:iam::…` -> `aws-cn`. Servers other than AWS's name their roles differently, but S3's
+ * resources like AWS.
  */
 export function partitionOf(roleArn: string): string {
 	return /^arn:(aws[a-z-]*):/.exec(roleArn)?.[1] ?? "aws";

@@ -1,4 +1,4 @@
-/** A verified token. It says nothing of itself where it is printed, logged or serialised. */
+/** A verified token. It reveals nothing when it is printed, logged or serialised. */
 export class UserToken {
 	readonly #jwt: string;
 	readonly issuedAtS: number;
@@ -10,14 +10,14 @@ export class UserToken {
 		this.expiresAtS = expiresAtS;
 	}
 
-	/** For the one who trades it for credentials. */
+	/** For trading it for credentials. */
 	reveal(): string {
 		return this.#jwt;
 	}
 
 	/**
-	 * Is it of more use than `other`? A token that ends later is; of two that end together, the one
-	 * made later.
+	 * Is it more useful than `other`? The token that expires later is; if both expire together, the
+	 * one issued later.
 	 */
 	isNewerThan(other: UserToken): boolean {
 		if (this.expiresAtS !== other.expiresAtS) return this.expiresAtS > other.expiresAtS;

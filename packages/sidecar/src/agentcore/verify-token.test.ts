@@ -19,7 +19,7 @@ const refusal = (reason: RegExp) =>
 	expect.objectContaining({ code: "IDENTITY_REFUSED", message: expect.stringMatching(reason) });
 
 describe("a token", () => {
-	test("of the issuer names its user, and its keys are asked for once", async () => {
+	test("of the issuer names its user, and its keys are fetched once", async () => {
 		const tokens = verifier();
 		expect(issuer.requests).toEqual([]);
 		const nowS = Math.floor(Date.now() / 1000);
@@ -32,7 +32,7 @@ describe("a token", () => {
 		expect(issuer.requests).toEqual(["/.well-known/openid-configuration", "/keys"]);
 	});
 
-	test("names its user by the claim that was chosen, and by no other", async () => {
+	test("names its user by the configured claim, and by no other", async () => {
 		const jwt = await issuer.token({ sub: "anna", "cognito:username": "a-1" });
 		expect((await verifier("cognito:username").verify(jwt)).userId).toBe("a-1");
 		await expect(verifier("email").verify(jwt)).rejects.toEqual(refusal(/no claim email/));
@@ -78,13 +78,13 @@ describe("a token", () => {
 			expect(JSON.stringify([(error as Error).message, error])).not.toContain(part);
 	});
 
-	test("that expired half a minute ago still counts: clocks differ", async () => {
+	test("that expired half a minute ago is still accepted: clocks differ", async () => {
 		expect(
 			(await verifier().verify(await issuer.token({ sub: "a" }, { expiresInS: -20 }))).userId,
 		).toBe("a");
 	});
 
-	test("never shows itself", async () => {
+	test("never reveals itself", async () => {
 		const jwt = await issuer.token({ sub: "anna" });
 		const verified = await verifier().verify(jwt);
 		expect(verified.token.reveal()).toBe(jwt);
@@ -109,17 +109,20 @@ describe("an issuer", () => {
 		["whose keys are down", keys, { status: 500, body: "" }],
 		["whose keys are none", keys, { status: 200, body: '{"keys":7}' }],
 		["that sends too much", keys, { status: 200, body: `{"keys":[]${" ".repeat(300_000)}}` }],
-	])("%s is said to be unreachable, and asked again by the next token", async (_, path, answer) => {
-		const tokens = verifier();
-		const jwt = await issuer.token({ sub: "anna" });
-		issuer.answers.set(path, answer);
-		// No keys at all would be IDENTITY_REFUSED.
-		await expect(tokens.verify(jwt)).rejects.toMatchObject({ code: "ISSUER_UNREACHABLE" });
-		issuer.answers.clear();
-		expect((await tokens.verify(jwt)).userId).toBe("anna");
-	});
+	])(
+		"%s is reported as unreachable, and asked again for the next token",
+		async (_, path, answer) => {
+			const tokens = verifier();
+			const jwt = await issuer.token({ sub: "anna" });
+			issuer.answers.set(path, answer);
+			// No keys at all would be IDENTITY_REFUSED.
+			await expect(tokens.verify(jwt)).rejects.toMatchObject({ code: "ISSUER_UNREACHABLE" });
+			issuer.answers.clear();
+			expect((await tokens.verify(jwt)).userId).toBe("anna");
+		},
+	);
 
-	test("must not send its keys over the network in the clear", async () => {
+	test("must not send its keys over the network unencrypted", async () => {
 		expect(() => verifier("sub", "http://issuer.example")).toThrow(
 			expect.objectContaining({ code: "USAGE" }),
 		);

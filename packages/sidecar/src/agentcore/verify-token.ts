@@ -1,5 +1,5 @@
 /**
- * Whose token is it? The only source of a user's identity: a claim that the issuer signed.
+ * Verifies whose token it is. The only source of a user's identity: a claim that the issuer signed.
  *
  * Checked: an asymmetric algorithm (`none` and `HS*` would let anybody sign), the signature by the
  * issuer's published key, issuer, audience, `exp` (required) and `nbf`, with 30 s of tolerance for
@@ -87,7 +87,7 @@ export class TokenVerifier {
 	}
 }
 
-/** jose's own messages tell the expected values but quote nothing of the token. */
+/** jose's own messages contain the expected values but quote nothing of the token. */
 function judge(error: unknown, issuer: string): SidecarError {
 	if (error instanceof SidecarError) return error;
 	const code = error instanceof Error && "code" in error ? String(error.code) : "";

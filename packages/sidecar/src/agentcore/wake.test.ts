@@ -8,7 +8,7 @@ const at = (wallMs: number, bootMs = wallMs, monotonicMs = wallMs): ClockReading
 	monotonicMs,
 });
 
-test("a pause of any clock but the monotonic one is a jump, whatever time was lived through", () => {
+test("a wall or boot clock that advances without the monotonic clock is a jump, however long the process ran", () => {
 	fc.assert(
 		fc.property(
 			fc.nat(1e9),
@@ -24,7 +24,7 @@ test("a pause of any clock but the monotonic one is a jump, whatever time was li
 	expect(jumpMs(at(1e12, 0, 0), at(1e12 - 60_000, 0, 0))).toBe(-60_000);
 });
 
-test("ordinary time, rounded by a second and slewed, is none", () => {
+test("ordinary time, rounded by a second and slewed, is no jump", () => {
 	fc.assert(
 		fc.property(fc.nat(3_600_000), fc.integer({ min: -1000, max: 1000 }), (lived, rounding) => {
 			expect(jumpMs(at(0), at(lived * 1.0002, lived + rounding, lived))).toBe(0);
@@ -32,7 +32,7 @@ test("ordinary time, rounded by a second and slewed, is none", () => {
 	);
 });
 
-test("listeners hear of each jump once, and of none at the first look", () => {
+test("listeners are called once for each jump, and never at the first check", () => {
 	const readings = [
 		at(5e11, 0, 1000),
 		at(5e11 + 10, 10, 1010),

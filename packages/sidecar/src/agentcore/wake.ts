@@ -1,9 +1,9 @@
 /**
- * Notices that this machine was frozen or copied: the clocks of its wall or of its boot went on
- * while the monotonic one stood still.
+ * Detects that this machine was frozen or copied: its wall clock or boot clock continued while the
+ * monotonic one stood still.
  *
- * Does NOT notice a pause shorter than `JUMP_MS`, nor one before the first look. A wall clock that
- * is set by hand or by NTP looks the same; what listeners do about it is right then, too.
+ * Does NOT detect a pause shorter than `JUMP_MS`, nor one before the first check. A wall clock that
+ * is set by hand or by NTP looks the same; the listeners' reaction is right in that case too.
  */
 import { uptime } from "node:os";
 
@@ -23,13 +23,13 @@ export const readClocks = (): ClockReading => ({
 });
 
 /**
- * Above what CLOCK_BOOTTIME is rounded to (1 s) and what two readings lie apart on a busy machine.
+ * Above the rounding of CLOCK_BOOTTIME (1 s) and the distance of two readings on a busy machine.
  */
 export const JUMP_MS = 2_000;
 
 /**
- * How much longer the time between two readings was than this process lived through, ms; negative
- * where the wall clock was set back.
+ * How much more time passed between two readings than this process experienced, ms; negative if the
+ * wall clock was set back.
  */
 export function jumpMs(before: ClockReading, after: ClockReading): number {
 	const lived = after.monotonicMs - before.monotonicMs;
@@ -42,10 +42,7 @@ export function jumpMs(before: ClockReading, after: ClockReading): number {
 /** Called with the length of the jump, ms. Must not throw. */
 export type WakeListener = (jumpMs: number) => void;
 
-/**
- * A look costs microseconds: whoever is about to trust a time, a connection or a credential takes
- * one.
- */
+/** A check costs microseconds: run one before trusting a time, a connection or a credential. */
 export class WakeWatch {
 	readonly #read: () => ClockReading;
 	readonly #listeners = new Set<WakeListener>();
@@ -59,7 +56,7 @@ export class WakeWatch {
 		this.#listeners.add(listener);
 	}
 
-	/** Tells the listeners before it returns. */
+	/** Calls the listeners before it returns. */
 	look(): void {
 		const reading = this.#read();
 		const jump = this.#last === undefined ? 0 : jumpMs(this.#last, reading);

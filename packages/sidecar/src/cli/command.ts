@@ -2,21 +2,21 @@ import type { Config } from "../config/options.ts";
 import type { Logger, Progress } from "../telemetry/types.ts";
 import type { Output } from "./output.ts";
 
-/** What a command runs with: settings by the options' keys, and where it may write. */
+/** The input of a command: settings by the options' keys, and its output. */
 export interface Context {
 	readonly config: Config;
 	readonly log: Logger;
 	readonly progress: Progress;
-	/** Takes what a command that failed left of it off the terminal. */
+	/** Removes a failed command's progress line from the terminal. */
 	readonly clearProgress: () => void;
-	/** For the result alone. */
+	/** For the result only. */
 	readonly out: Output;
 }
 
-/** One command, without the code it runs: that is loaded when the command is. */
+/** One command, without its code, which is loaded when the command runs. */
 export interface Command {
 	readonly name: string;
-	/** As commander writes them: `[PATH]`. */
+	/** In commander's syntax: `[PATH]`. */
 	readonly args?: string;
 	readonly summary: string;
 	/** Further help: one line each. */
@@ -36,7 +36,7 @@ export const AT_OPTION = {
 		"A commit by its number, by an ISO time (UTC unless it names a zone; the store's clock counts), or by how long ago: 30m, 2h, 1d.",
 } as const;
 
-/** An option's value as text; undefined where it was not given. */
+/** An option's value as text; undefined if it was not given. */
 export function textOf(value: unknown): string | undefined {
 	return value === undefined ? undefined : String(value);
 }

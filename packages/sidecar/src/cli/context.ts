@@ -1,4 +1,4 @@
-/** From a command line to what a command runs with. */
+/** Turns a command line into the input of a command. */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
@@ -7,7 +7,7 @@ import { logProgress, terminalProgress } from "../telemetry/progress.ts";
 import type { Context } from "./command.ts";
 import type { Output } from "./output.ts";
 
-/** @param flags by commander's names @throws SidecarError USAGE and what else a wrong value is */
+/** @param flags by commander's names @throws SidecarError USAGE, and the errors of wrong values */
 export function makeContext(flags: Readonly<Record<string, unknown>>, out: Output): Context {
 	const { config, warnings, sources } = loadConfig({
 		flags,
@@ -16,7 +16,7 @@ export function makeContext(flags: Readonly<Record<string, unknown>>, out: Outpu
 		workingDir: process.cwd(),
 		readFile,
 	});
-	// On a terminal the progress line and the result tell what the log lines would.
+	// On a terminal the progress line and the result replace the log lines.
 	const isForPeople = process.stderr.isTTY === true && !config.json;
 	const isLevelGiven = !sources.logLevel.startsWith("default");
 	const logLevel = isForPeople && !isLevelGiven ? "warn" : config.logLevel;

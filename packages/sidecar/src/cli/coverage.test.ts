@@ -10,7 +10,7 @@ function put(path: string, content = "x"): string {
 }
 
 // @id outside-place-named
-test("names a place outside in flush, status, doctor and run, and none of them says that everything is durable", async () => {
+test("flush, status, doctor and run name a place outside, and none of them says that everything is durable", async () => {
 	using place = new Place();
 	const data = dirname(put(join(place.dir, "data/workspace/MEMORY.md")));
 	put(place.path("a", "notes.md"));
@@ -56,7 +56,7 @@ test("names a place outside in flush, status, doctor and run, and none of them s
 });
 
 // @id ignored-counted
-test("counts what the ignore file leaves out in flush and status, and keeps exit status 0", async () => {
+test("flush and status count what the ignore file leaves out, and keep exit status 0", async () => {
 	using place = new Place();
 	put(place.path("a", "private/x"), "12345");
 	put(place.path("a", ".openclaw-sidecar-ignore"), "/private/\n");

@@ -91,7 +91,7 @@ function entryForProgram(entry: Entry): object {
 		...(entry.type !== "link" && { mode: entry.mode.toString(8).padStart(4, "0") }),
 		...(entry.type === "file" && { size: entry.size }),
 		...(entry.type === "link" && { target: entry.target }),
-		// A string: the number has more digits than JSON's readers keep.
+		// A string: the number has more digits than JSON readers keep.
 		mtimeNs: String(entry.mtimeNs),
 	};
 }

@@ -29,7 +29,7 @@ const statusesOf = (ended: Ended) =>
 	Object.fromEntries([...checksOf(ended)].map(([name, { status }]) => [name, status]));
 
 describe("with a directory", () => {
-	test("a healthy place is exit status 0, before the first commit and after it; the probe disturbs nothing", async () => {
+	test("exits with 0 for a healthy place, before the first commit and after it; the probe has no side effects", async () => {
 		using place = new Place();
 		writeFileSync(place.path("a", "f"), "x");
 		const before = await place.cli("a", ["doctor", "--json"]);
@@ -55,7 +55,7 @@ describe("with a directory", () => {
 		expect(readFileSync(place.path("b", "f"), "utf8")).toBe("x");
 	});
 
-	test("says it to people line by line, and all of it although something is wrong", async () => {
+	test("prints every check line by line for people, although one has failed", async () => {
 		using place = new Place();
 		writeFileSync(place.path("a"), "a file");
 		const { status, stdout, stderr } = await place.cli("a", ["doctor"]);
@@ -67,7 +67,7 @@ describe("with a directory", () => {
 		expect(stdout).toMatch(/begin with the first, workspace/);
 	});
 
-	test("warns of directories of agents that are not covered, through a link too", async () => {
+	test("warns of directories of agents that are not covered, also through a link", async () => {
 		using place = new Place();
 		mkdirSync(join(place.dir, "elsewhere"));
 		mkdirSync(place.path("a", "agents/x"), { recursive: true });
@@ -89,7 +89,7 @@ describe("with a directory", () => {
 		expect(found).not.toContain(inside);
 	});
 
-	test("names the daemon that holds the workspace", async () => {
+	test("names the daemon that owns the workspace", async () => {
 		using place = new Place();
 		await using daemon = await place.run("a");
 		expect(checksOf(await place.cli("a", ["doctor", "--json"])).get("daemon")?.found).toContain(
@@ -99,7 +99,7 @@ describe("with a directory", () => {
 });
 
 // @id doctor-second-put
-test("a store that takes a second create-only put is a problem", async () => {
+test("reports a store that accepts a second create-only put as a problem", async () => {
 	class Overwriting extends FaultyStore {
 		override async putIfAbsent(key: string, body: Buffer): Promise<PutOutcome> {
 			await super.putIfAbsent(key, body);
@@ -122,7 +122,7 @@ test("a store that takes a second create-only put is a problem", async () => {
 });
 
 // @id doctor-race
-test("a store that lets two of many puts at once win is a problem, and what was put disturbs nothing", async () => {
+test("reports a store that lets two of many puts at once win as a problem, and its puts have no side effects", async () => {
 	using place = new Place();
 	writeFileSync(place.path("a", "f"), "x");
 	await place.cli("a", ["flush"]);
@@ -153,7 +153,7 @@ test("a store that lets two of many puts at once win is a problem, and what was 
 	expect((await place.cli("b", ["restore"])).status).toBe(0);
 });
 
-test("an endpoint where nothing listens is exit status 7, said once; no credential is shown", async () => {
+test("exits with 7 for an endpoint where nothing listens, reports it once, and shows no credentials", async () => {
 	using place = new Place();
 	const env = {
 		AWS_ACCESS_KEY_ID: "AKIDEXAMPLE",
@@ -175,7 +175,7 @@ test("an endpoint where nothing listens is exit status 7, said once; no credenti
 	expect(ended.stdout + ended.stderr).not.toMatch(/AKIDEXAMPLE|s3cret|t0ken/);
 });
 
-test("a clock that is off is found even where every request is refused", async () => {
+test("detects a wrong clock even if every request is refused", async () => {
 	const server = createServer((_, response) => {
 		const date = new Date(Date.now() + 25.5 * 60_000).toUTCString();
 		response.writeHead(403, { date, "content-type": "application/xml" });
@@ -246,7 +246,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		["put", ["s3:ListBucket", "s3:GetObject"], "permission: create-only put"],
 		["get", ["s3:ListBucket", "s3:PutObject"], "permission: get"],
 	])(
-		"not being allowed to %s is that one problem, exit status 6",
+		"reports a missing permission to %s as one problem, exit status 6",
 		async (prefix, actions, name) => {
 			const ended = await diagnose(prefix, actions);
 			expect(ended.status).toBe(6);
@@ -257,7 +257,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		},
 	);
 
-	test("a principal that can neither overwrite nor delete is good news, one that can is a warning", async () => {
+	test("accepts a principal that can neither overwrite nor delete, and warns of one that can", async () => {
 		const needed = ["s3:ListBucket", "s3:GetObject", "s3:PutObject"];
 		const untried = await diagnose("healthy", needed);
 		expect(untried.status).toBe(0);
@@ -267,7 +267,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 			"create-only put is honoured": "ok",
 			"overwrite and delete are denied": "not-tested",
 		});
-		// Without a bucket policy that demands the header, a put is a put.
+		// Without a bucket policy that requires the header, a put is a put.
 		const tried = checksOf(await diagnose("healthy", needed, "--try-forbidden")).get(
 			"overwrite and delete are denied",
 		);
@@ -280,7 +280,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 });
 
 describe("--explain", () => {
-	test("explains a pasted message, to people and to programs", async () => {
+	test("explains a pasted message, for people and for programs", async () => {
 		using place = new Place();
 		const text = "CloudFormation says IAM.ValidationError; before that [STORE_UNREACHABLE] came";
 		const { status, stdout } = await place.cli("a", ["doctor", "--explain", text]);
@@ -293,7 +293,7 @@ describe("--explain", () => {
 		expect(codes.map(({ code }) => code)).toEqual(["IAM.ValidationError", "STORE_UNREACHABLE"]);
 	});
 
-	test("a text without a code is exit status 2", async () => {
+	test("exits with 2 for a text without a code", async () => {
 		using place = new Place();
 		expect(await place.cli("a", ["doctor", "--explain", "help!"])).toMatchObject({
 			status: 2,

@@ -2,8 +2,8 @@ import { endAgentsOf } from "../daemon/survivors.ts";
 import { createLogger } from "../telemetry/logger.ts";
 
 /**
- * The death watch starts this when its sidecar has died. Nothing waits for it, so it reports by log
- * lines only.
+ * The death watch starts this after its sidecar died. Nothing waits for it, so it reports only
+ * through log lines.
  */
 export async function endAgent(mark: string, record: string): Promise<number> {
 	for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => {});

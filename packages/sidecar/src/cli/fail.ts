@@ -1,5 +1,5 @@
 /**
- * The one place where a command's failure becomes what a person or a program reads, and an exit
+ * The one place that turns a command's failure into output for people or programs, and into an exit
  * status.
  */
 import { printable, SidecarError, systemRefusal } from "../errors.ts";
@@ -7,7 +7,7 @@ import type { Output } from "./output.ts";
 
 export interface Failing {
 	readonly json: boolean;
-	/** Stacks are for those who asked for them, and for bugs. */
+	/** Stacks are shown on request, and for bugs. */
 	readonly isVerbose: boolean;
 	readonly out: Output;
 }

@@ -1,4 +1,4 @@
-/** Words for what the log does not cover. */
+/** Describes for people what the log does not cover. */
 import type { Coverage } from "../library/coverage.ts";
 import { remedyFor } from "../library/coverage.ts";
 import { leftOutLines } from "../library/left-out.ts";
@@ -6,12 +6,12 @@ import type { StartReceipt } from "../library/start-receipt.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import { count, shownPath } from "./format.ts";
 
-/** Lists so many places; counts the rest. */
+/** Maximum number of listed places; the rest is counted. */
 const SHOWN_GAPS = 10;
 
 type Row = [label: string, text: string];
 
-/** Empty where the log covers everything. */
+/** Empty if the log covers everything. */
 export function coverageRows(coverage: Coverage | undefined): Row[] {
 	if (coverage === undefined) return [];
 	const { gaps, leftOut } = coverage;
@@ -33,7 +33,7 @@ export function coverageRows(coverage: Coverage | undefined): Row[] {
 	];
 }
 
-/** "everything", or less where something is not stored. */
+/** "everything", or a weaker word if something is not stored. */
 export function everything(coverage: Coverage | undefined, hasExcluded: boolean): string {
 	if (coverage === undefined || coverage.gaps.length > 0) return "everything in the workspace";
 	return hasExcluded ? "everything else" : "everything";

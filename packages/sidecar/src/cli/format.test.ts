@@ -24,7 +24,7 @@ test.each([
 	expect(modeWord({ type, mode } as unknown as Entry)).toBe(word);
 });
 
-test("tables are aligned, counts are counted, long paths are shown whole", () => {
+test("aligns tables, formats counts, and shows long paths in full", () => {
 	expect(
 		aligned(
 			[

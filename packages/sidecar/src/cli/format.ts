@@ -17,15 +17,15 @@ export function count(number: number, noun: string, plural = `${noun}s`): string
 	return `${number.toLocaleString("en-US")} ${number === 1 ? noun : plural}`;
 }
 
-/** What became of deferred deletions, and how to delete the files. */
+/** Tells that deletions were deferred, and how to delete the files. */
 export function heldWords(deletions: number): string {
 	const what = `${count(deletions, "deletion")}: too much vanished at once`;
 	return `${what}; the log keeps the files, and a restore brings them back; to delete them, delete them while run watches`;
 }
 
 /**
- * The rows of a table as lines; all columns but the last are padded. @param right columns aligned
- * to the right, by index
+ * The rows of a table as lines; all columns except the last are padded. @param right columns
+ * aligned to the right, by index
  */
 export function aligned(
 	rows: readonly (readonly string[])[],
@@ -40,12 +40,12 @@ export function aligned(
 	return rows.map((row) => row.map(pad).join("  ").trimEnd());
 }
 
-/** A path as a terminal may show it, never shortened. */
+/** A path that is safe for a terminal, never shortened. */
 export function shownPath(path: string): string {
 	return path === "" ? "." : printable(path, Number.POSITIVE_INFINITY);
 }
 
-/** As `ls -l`: `drwxr-x---`, `-rw-r--r--`, `lrwxrwxrwx`. */
+/** Like `ls -l`: `drwxr-x---`, `-rw-r--r--`, `lrwxrwxrwx`. */
 export function modeWord(entry: Entry): string {
 	const mode = entry.type === "link" ? 0o777 : entry.mode;
 	const triple = (shift: number, special: boolean, letter: string) => {
@@ -68,8 +68,8 @@ export function shortTime(ms: number): string {
 }
 
 /**
- * ISO 8601 with milliseconds, UTC. File systems know times that JavaScript does not: those are
- * shown as the nearest it does.
+ * ISO 8601 with milliseconds, UTC. File systems support times that JavaScript does not: those are
+ * shown as the nearest supported time.
  */
 export function isoTime(ms: number): string {
 	return new Date(Math.min(8.64e15, Math.max(-8.64e15, ms))).toISOString();

@@ -36,7 +36,7 @@ export const gc: Command = {
 				if (config.json) await out.json({ namespace, ...forProgram(report) });
 				else for (const line of shown(namespace, report)) await out.line(line);
 			} catch (error) {
-				// One user's log must not keep the others from being looked after.
+				// One user's log must not block retention of the others.
 				if (options.allNamespaces !== true || !(error instanceof SidecarError)) throw error;
 				failure ??= error;
 				if (config.json)

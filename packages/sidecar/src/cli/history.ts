@@ -68,7 +68,7 @@ function forPerson(entry: HistoryEntry): string {
 	);
 }
 
-/** Widths are fixed: a row is shown before the next is read. */
+/** Widths are fixed: a row is printed before the next is read. */
 function row(
 	seq: string,
 	time: string,

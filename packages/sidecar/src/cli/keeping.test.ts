@@ -1,4 +1,4 @@
-/** The commands that look after a log: verify, gc, diff, rollback, repair. */
+/** The commands that maintain a log: verify, gc, diff, rollback, repair. */
 import { randomBytes } from "node:crypto";
 import {
 	mkdirSync,
@@ -32,7 +32,7 @@ import { noProgress } from "../telemetry/progress.ts";
 const DAY_S = 86_400;
 const MiB = 1024 * 1024;
 
-/** As if the store had taken everything, or one object, so many days earlier. */
+/** Moves the store's files, or one object, that many days into the past. */
 function age(place: Place, days: number, only = ""): void {
 	for (const name of readdirSync(place.store, { recursive: true, encoding: "utf8" })) {
 		const path = join(place.store, name);
@@ -82,7 +82,7 @@ describe("one log, one command after the other", () => {
 	});
 	afterAll(() => place[Symbol.dispose]());
 
-	test("diff shows what differs, and in what", async () => {
+	test("diff shows which paths differ, and how", async () => {
 		const { status, stdout } = await place.cli("a", ["diff", "2"]);
 		expect(status).toBe(0);
 		expect(stdout).toBe(
@@ -101,7 +101,7 @@ describe("one log, one command after the other", () => {
 		expect((await place.cli("a", ["diff", "9"])).status).toBe(2);
 	});
 
-	test("verify: all is well", async () => {
+	test("verify finds no damage", async () => {
 		for (const args of [["verify"], ["verify", "--deep"]]) {
 			const { status, stdout } = await place.cli("a", args);
 			expect(status).toBe(0);
@@ -119,7 +119,7 @@ describe("one log, one command after the other", () => {
 		);
 	});
 
-	test("gc deletes nothing of it, however old the newest is", async () => {
+	test("gc deletes none of it, however old the newest commit is", async () => {
 		age(place, 400);
 		const before = storedKeys(place);
 		const { status, stdout } = await place.cli("a", ["gc"]);
@@ -130,7 +130,7 @@ describe("one log, one command after the other", () => {
 		expect(storedKeys(place)).toEqual(before);
 	});
 
-	test("rollback brings the earlier tree back as a new commit", async () => {
+	test("rollback restores the earlier tree as a new commit", async () => {
 		const { status, stdout } = await place.cli("a", ["rollback", "--to", "2"]);
 		expect(stdout).toMatch(
 			/^commit 7 has the tree of 2 again: \d paths changed, 1 removed, 5 MiB sent\nundo with `openclaw-sidecar rollback --to 6`\n/,
@@ -144,7 +144,7 @@ describe("one log, one command after the other", () => {
 		expect([diff.stdout, state.status]).toEqual([expect.stringContaining("no path differs"), 0]);
 	});
 
-	test("garbage in the newest slot: verify names it, gc deletes nothing, repair removes it after a copy", async () => {
+	test("garbage in the newest slot: verify names it, gc deletes nothing, repair removes it after copying it", async () => {
 		const file = join(place.store, "users/default", logKey(8));
 		writeFileSync(file, "garbage, written with stolen keys");
 		expect((await place.cli("a", ["restore"])).status).toBe(5);
@@ -190,7 +190,7 @@ describe("one log, one command after the other", () => {
 		});
 	});
 
-	test("what cannot be meant is a usage error", async () => {
+	test("rejects invalid arguments as a usage error", async () => {
 		const wrong: [string[], RegExp][] = [
 			[["gc", "--keep-all", "7"], /--keep-all accepts a number of hours/],
 			[["gc", "--keep-all", "23h"], /all commits are kept for at least 1 day/],
@@ -207,7 +207,7 @@ describe("one log, one command after the other", () => {
 	});
 });
 
-test("gc deletes what expired, over several runs; --dry-run only says so; what was swept is past retention", async () => {
+test("gc deletes what expired, over several runs; --dry-run only reports it; deleted commits are past retention", async () => {
 	using place = new Place();
 	await using session = await openSession(place);
 	const commit = async (name: string, content: string | Buffer | undefined) => {
@@ -220,7 +220,7 @@ test("gc deletes what expired, over several runs; --dry-run only says so; what w
 	await commit("large", undefined);
 	while (session.head.seq < 66) await commit("turn", String(session.head.seq));
 	age(place, 40);
-	// Packs go only once the newest commit is a day younger.
+	// Packs are deleted only once the newest commit is a day younger.
 	age(place, -2, logKey(session.head.seq));
 	const before = storedKeys(place);
 	const dry = jsonObject((await place.cli("a", ["gc", "--dry-run", "--json"])).stdout);
@@ -250,7 +250,7 @@ test("gc deletes what expired, over several runs; --dry-run only says so; what w
 	expect((await place.cli("a", ["verify"])).stdout).toMatch(/\nswept {4}1-63\nall is well/);
 });
 
-test("gc of all namespaces: a damaged one keeps nobody else from it", async () => {
+test("gc of all namespaces continues after a damaged one", async () => {
 	using place = new Place();
 	const flushed = ["anna", "bert", "carl"].map(async (namespace) => {
 		writeFileSync(place.path(namespace, "f"), namespace);
@@ -284,7 +284,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		...(credentials?.sessionToken !== undefined && { AWS_SESSION_TOKEN: credentials.sessionToken }),
 	});
 
-	test("the operator's principal repairs and sweeps, the writer's may not", async () => {
+	test("the operator's principal may repair and delete, the writer's may not", async () => {
 		using place = new Place();
 		const bucket = await makeBucket();
 		const writer = environment(

@@ -38,7 +38,7 @@ export function entryForProgram(path: string, entry: Entry): object {
 		...(entry.type !== "link" && { mode: entry.mode.toString(8).padStart(4, "0") }),
 		...(entry.type === "file" && { size: entry.size }),
 		mtime: isoTime(msOf(entry)),
-		// A string: the number has more digits than JSON's readers keep.
+		// A string: the number has more digits than JSON readers keep.
 		mtimeNs: String(entry.mtimeNs),
 		...(entry.type === "link" && { target: entry.target }),
 	};

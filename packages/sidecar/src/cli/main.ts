@@ -1,12 +1,12 @@
 /**
- * The command's entry. Starts fast: a command's code is loaded when the command is run, and
+ * The command's entry point. Starts fast: a command's code is loaded when the command runs, and
  * `--version` loads nothing at all.
  */
 import { setFlagsFromString } from "node:v8";
 import manifest from "../../package.json" with { type: "json" };
 
 // Under a stream of short-lived objects V8 lets its young generation grow to 150 MB of memory that
-// is never given back. It stays at its first size instead: a restore of 4 GB peaks at 190 MB rather
+// it never gives back. This flag keeps its initial size: a restore of 4 GB peaks at 190 MB rather
 // than 226-260, for about a tenth more processor time in a large flush.
 setFlagsFromString("--semi-space-growth-factor=1");
 
@@ -28,6 +28,6 @@ if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
 } else {
 	const { main } = await import("./program.ts");
 	const status = await main(argv, manifest.version);
-	// Whatever still has a handle open must not keep a finished command alive; all output is written.
+	// An open handle must not keep a finished command alive; all output is written.
 	process.exit(status);
 }

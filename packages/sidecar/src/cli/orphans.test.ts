@@ -1,6 +1,6 @@
 /**
- * What an agent starts and leaves behind: nothing of it may write once the last capture has begun,
- * and nothing of it stays a zombie.
+ * Processes that an agent starts and leaves behind. None may write after the last capture has
+ * begun, and none stays a zombie.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,8 +15,8 @@ import { readProcesses } from "../daemon/process-table.ts";
 const below = pidNamespace();
 
 /**
- * Goes on in a session of its own, whatever happens to who started it. `$1`: where it writes, and
- * where its pid is.
+ * Runs on in its own session, whatever happens to its starter. `$1`: the path to which it writes,
+ * and that of its pid.
  */
 const WRITER = `setsid sh -c 'echo $$ > "$0.pid"; while :; do echo line >> "$0"; done' "$1"`;
 const agent = (script: string, ...args: readonly string[]) => [
@@ -34,7 +34,7 @@ function isAlive(pid: number): boolean {
 
 const pidIn = (path: string) => (existsSync(path) ? Number(readFileSync(path, "utf8")) : 0);
 
-describe("a child of the agent that goes on writing", () => {
+describe("a child of the agent that keeps writing", () => {
 	test.each([
 		["after the agent has ended", `${WRITER} & trap "exit 0" TERM; while :; do sleep 0.05; done`],
 		["after the agent was killed", `${WRITER} & trap "" TERM; while :; do sleep 0.05; done`],
@@ -64,7 +64,7 @@ describe.skipIf(below === undefined)("as PID 1", () => {
 	test("reaps orphans, and the agent's own status is not lost among them", async () => {
 		using place = new Place();
 		mkdirSync(place.path("a"));
-		// Orphans end all the time, and at the very moment in which the agent does.
+		// Orphans end all the time, also at the very moment at which the agent does.
 		const script = `while [ ! -e "$1" ]; do (sleep 0.01 &); (true &); done; (true &); (true &); exit 7`;
 		const go = place.path("a", "go");
 		await using daemon = await place.run("a", agent(script, go), asInit);
@@ -84,7 +84,7 @@ describe.skipIf(below === undefined)("as PID 1", () => {
 		expect((await daemon.ended).status).toBe(7);
 	});
 
-	test("drains at SIGTERM, and passes on what is meant for the agent", async () => {
+	test("drains at SIGTERM, and passes on signals that are meant for the agent", async () => {
 		using place = new Place();
 		const script = `trap 'echo usr2 > "$1"' USR2; trap 'echo last > "$2"; exit 0' TERM; echo up > "$2"; while :; do sleep 0.05; done`;
 		const [passed, last] = [place.path("a", "passed"), place.path("a", "last")];
@@ -100,7 +100,7 @@ describe.skipIf(below === undefined)("as PID 1", () => {
 	});
 });
 
-test("Ctrl-C reaches the agent once, by the terminal, and SIGTERM once, by the sidecar", async () => {
+test("Ctrl-C reaches the agent once, through the terminal, and SIGTERM once, through the sidecar", async () => {
 	for (const [signal, expected] of [
 		["INT", "INT\n"],
 		["TERM", "TERM\n"],
@@ -116,7 +116,7 @@ test("Ctrl-C reaches the agent once, by the terminal, and SIGTERM once, by the s
 			...agent(script, seen),
 		];
 		const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-		// A terminal of its own, in whose foreground the command runs.
+		// Its own terminal, in whose foreground the command runs.
 		const terminal = spawn("script", ["-qec", `exec ${quoted}`, "/dev/null"], {
 			env: { PATH: process.env.PATH, HOME: place.dir },
 		});

@@ -2,13 +2,12 @@ import { Writable } from "node:stream";
 import { SidecarError } from "../errors.ts";
 
 /**
- * Written at once when this much has gathered, so that a listing of 100,000 lines is not 100,000
- * system calls.
+ * Output is written at this size, so that a listing of 100,000 lines is not 100,000 system calls.
  */
 const BATCH_CHARACTERS = 64 * 1024;
 
 /**
- * Stdout: it carries a command's result and nothing else. A reader that goes away (`| head`) is no
+ * Stdout, which carries only a command's result. A reader that closes the pipe (`| head`) is not an
  * error.
  */
 export class Output {
@@ -19,21 +18,21 @@ export class Output {
 
 	constructor(stream: NodeJS.WriteStream) {
 		this.#stream = stream;
-		// Told by the callback of the write; without a listener it would end the process.
+		// The write's callback reports it; without a listener the error would end the process.
 		stream.on("error", () => {});
 	}
 
-	/** Nobody reads any more: what is left need not be made. */
+	/** The reader is gone: further output need not be produced. */
 	get isClosed(): boolean {
 		return this.#isClosed;
 	}
 
-	/** A file's bytes went out: nothing else may follow them on stdout. */
+	/** A file's raw bytes were written: nothing else may follow them on stdout. */
 	get hasRaw(): boolean {
 		return this.#hasRaw;
 	}
 
-	/** For bytes as they are. A failure to write is judged by `run`. */
+	/** For raw bytes. `run` handles a failure to write. */
 	raw(): Writable {
 		return new Writable({
 			write: (chunk: Buffer, _encoding, done) => {
@@ -52,9 +51,7 @@ export class Output {
 		await this.line(JSON.stringify(value));
 	}
 
-	/**
-	 * @throws SidecarError USAGE where stdout cannot be written for another reason than a closed pipe
-	 */
+	/** @throws SidecarError USAGE if stdout cannot be written, except for a closed pipe */
 	async flush(): Promise<void> {
 		const text = this.#pending;
 		this.#pending = "";
@@ -67,7 +64,7 @@ export class Output {
 		);
 	}
 
-	/** Runs what writes to the stream by itself. */
+	/** Runs a function that writes to the stream itself. */
 	async run(write: () => Promise<unknown>): Promise<void> {
 		try {
 			await write();

@@ -1,4 +1,4 @@
-/** How much history is kept, as flags: for retention, and for what checks it. */
+/** How much history is kept, as flags: for retention, and for commands that check it. */
 import { SidecarError } from "../errors.ts";
 
 export const POLICY_OPTIONS = [

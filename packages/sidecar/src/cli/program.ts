@@ -1,6 +1,6 @@
 /**
- * The command line: options that every command takes, one command per file, one place where
- * everything ends.
+ * The command line: options common to all commands, one command per file, one place that handles
+ * every end.
  */
 import { Command as Commander, CommanderError, Help } from "commander";
 import { commandLineOptions } from "../config/options.ts";
@@ -60,7 +60,7 @@ Examples:
   openclaw-sidecar cat openclaw.json --at 2h`;
 
 /**
- * Runs one command line. Settled when all of its output is written.
+ * Runs one command line. Resolves when all of its output is written.
  * @param argv without the program
  * @returns the exit status
  */
@@ -92,7 +92,7 @@ export async function main(argv: readonly string[], version: string): Promise<nu
 		return parsed.status;
 	} catch (error) {
 		if (!(error instanceof CommanderError)) return await fail(error, { ...parsed, out });
-		// Asked for, or shown because no command was given.
+		// Requested help, or help shown because no command was given.
 		if (error.exitCode === 0) return 0;
 		if (error.code === "commander.help" && !parsed.json) return USAGE_STATUS;
 		return await fail(usageError(error, commandOf(error)), { ...parsed, out });
@@ -114,12 +114,12 @@ function makeProgram(version: string, json: boolean, runCommand: Run): Commander
 		.version(version)
 		.helpCommand("help [COMMAND]", "Explain a command.")
 		.configureHelp({ showGlobalOptions: true, helpWidth: HELP_WIDTH, formatHelp: commandsFirst })
-		// Errors are written in one place, by `fail`; help that nobody asked for goes to stderr, where
-		// programs expect log lines.
+		// Only `fail` writes errors. Help that was not requested goes to stderr, where programs expect
+		// log lines.
 		.configureOutput({ outputError: () => {}, ...(json && { writeErr: () => {} }) })
 		.addHelpText("after", AFTER_HELP);
 	overrideExit(program, undefined);
-	// On the program alone they are taken before and after the command's name.
+	// On the program alone they are accepted before and after the command's name.
 	const options = commandLineOptions();
 	for (const { flags, description, repeats } of options) {
 		if (repeats)
@@ -156,7 +156,7 @@ function makeProgram(version: string, json: boolean, runCommand: Run): Commander
 	return program;
 }
 
-/** The options fill a screen: what can be done at all stands above them. */
+/** The options fill a screen, so the commands come first. */
 function commandsFirst(command: Commander, helper: Help): string {
 	const sections = Help.prototype.formatHelp.call(helper, command, helper).split("\n\n");
 	const isCommands = (section: string) => section.startsWith("Commands:");
@@ -185,7 +185,7 @@ function commandOf(error: CommanderError): string | undefined {
 	return COMMAND_OF_ERROR.get(error);
 }
 
-/** Before the settings are known: an error in them must have a form too. */
+/** Called before the settings are known: an error in them needs an output format too. */
 function wantsJson(argv: readonly string[], env: NodeJS.ProcessEnv): boolean {
 	const own = ownArguments(argv);
 	const last = own.findLast((argument) => argument === "--json" || argument === "--no-json");
@@ -199,7 +199,7 @@ function wantsStacks(argv: readonly string[], env: NodeJS.ProcessEnv): boolean {
 	);
 }
 
-/** What stands after `--` belongs to the agent. */
+/** Arguments after `--` belong to the agent. */
 function ownArguments(argv: readonly string[]): readonly string[] {
 	const end = argv.indexOf("--");
 	return end < 0 ? argv : argv.slice(0, end);

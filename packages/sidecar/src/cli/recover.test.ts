@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { cli, jsonObject } from "../../../testkit/cli.ts";
 import { workbench } from "../../../testkit/workbench.ts";
 
-test("recover lists who, how much and when, then each file", async () => {
+test("recover lists the writers, their amounts and times, then each file", async () => {
 	await using bench = await workbench();
 	const lost = await bench.open("lost");
 	await bench.open("owner");

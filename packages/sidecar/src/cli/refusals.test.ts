@@ -1,4 +1,4 @@
-/** If the store refuses a request, the command fails at once and says why. */
+/** If the store refuses a request, the command fails at once and gives the reason. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -18,7 +18,7 @@ interface Refusing {
 	refuse(status: number, code: string, message?: string): void;
 }
 
-/** An S3 server in memory that takes PUTs until it is told to refuse them. */
+/** An in-memory S3 server that accepts PUTs until it is told to refuse them. */
 async function server(): Promise<Refusing> {
 	const objects = new Map<string, Buffer>();
 	let refusal: { status: number; code: string; message: string } | undefined;
@@ -139,7 +139,7 @@ test("a commit that is refused while an agent works is not undecided, is retried
 		{ env: ENV },
 	);
 	await daemon.waitForEvent("watch.started");
-	// The first commit is over, and the look at the fence before it.
+	// The first commit is over, and the check of the fence before it.
 	await daemon.waitForEvent("flush.committed");
 	const before = store.puts();
 	store.refuse(507, "XMinioStorageFull");
@@ -153,7 +153,8 @@ test("a commit that is refused while an agent works is not undecided, is retried
 	expect(ended.status).toBe(3);
 	expect(ended.events.map(({ event }) => event)).not.toContain("flush.undecided");
 	expect(ended.events.map(({ event }) => event)).not.toContain("agent.killed");
-	// One a flush: before the signal, beside the agent, and the last of a disk that stands still.
+	// One per flush: before the signal, beside the agent, and the last, of a disk that no longer
+	// changes.
 	expect(store.puts() - before).toBeLessThanOrEqual(4);
 	expect(JSON.stringify(ended.events.find(({ event }) => event === "drain.failed"))).toContain(
 		"XMinioStorageFull",

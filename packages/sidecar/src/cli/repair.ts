@@ -33,7 +33,7 @@ export const repair: Command = {
 		});
 		if (config.json) await out.json({ ...result, objects: result.objects.map(forProgram) });
 		else for (const line of shown(result)) await out.line(line);
-		// Shown, and not removed: the log is as it was.
+		// Reported, and not removed: the log is unchanged.
 		return !result.removed && result.objects.length > 0 ? 5 : 0;
 	},
 };

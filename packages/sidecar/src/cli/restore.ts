@@ -26,7 +26,7 @@ export const restore: Command = {
 
 type Result = Awaited<ReturnType<typeof import("../library/restore.ts").restore>>;
 
-/** The rate of a few files says nothing. */
+/** The rate of a few files is meaningless. */
 const RATE_FROM_BYTES = 1024 * 1024;
 
 function shown({

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { jsonObject, Place } from "../../../testkit/cli.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 
-test("run keeps additional roots: watched, committed, and back on another machine, also after a kill", async () => {
+test("run keeps additional roots: watched, committed, and restored on another machine, also after a kill", async () => {
 	using place = new Place();
 	const rootOf = (machine: string, name: string) => join(place.dir, machine, name);
 	const rootsOf = (machine: string) =>
@@ -48,7 +48,7 @@ test("run keeps additional roots: watched, committed, and back on another machin
 	expect((await place.cli("c", ["status"])).stdout).toMatch(/elsewhere +\.roots\/code: 1 file/);
 });
 
-test("a root in the workspace is a usage error with a remedy, and so is a value that is none", async () => {
+test("rejects a root in the workspace as a usage error with a remedy, and an invalid value too", async () => {
 	using place = new Place();
 	const inside = await place.cli("a", ["run", "--root", `x=${place.path("a", "x")}`]);
 	expect(inside.status).toBe(2);
@@ -60,7 +60,7 @@ test("a root in the workspace is a usage error with a remedy, and so is a value 
 });
 
 // @id uncovered-directory
-test("a directory of an agent that nothing keeps is a loud event, and known to doctor and status; a root covers it", async () => {
+test("reports an agent's directory that is not stored as an event, in doctor and in status; a root covers it", async () => {
 	using place = new Place();
 	const notes = join(place.dir, "a", "notes");
 	const config = place.path("a", "openclaw.json");
@@ -110,10 +110,10 @@ test("a directory of an agent that nothing keeps is a loud event, and known to d
 });
 
 test.skipIf(process.geteuid?.() !== 0)(
-	"an agent that is another user may write to the roots that were restored for it",
+	"an agent of another user may write to the roots that were restored for it",
 	async () => {
 		using place = new Place();
-		// Nothing of the way to it is there yet.
+		// Nothing of its path exists yet.
 		const notes = join(place.dir, "a", "data", "agents", "notes");
 		place.path("a");
 		const args = [

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { type CliProcess, jsonLines, jsonObject, Place } from "../../../testkit/cli.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 
-/** Waits until what was written to `path` a moment ago is committed. */
+/** Waits until a recent write to `path` is committed. */
 async function committed(daemon: CliProcess, path: string, text: string): Promise<void> {
 	const before = daemon.events.filter(({ event }) => event === "flush.committed").length;
 	writeFileSync(path, text);
@@ -15,7 +15,7 @@ async function committed(daemon: CliProcess, path: string, text: string): Promis
 	);
 }
 
-test("the agent's own status is run's, once everything is durable; what the agent printed is all there is on stdout", async () => {
+test("run exits with the agent's own status once everything is durable; stdout has only what the agent printed", async () => {
 	using place = new Place();
 	const agent = [
 		"--",
@@ -64,7 +64,7 @@ test("the agent sees neither the sidecar's settings nor its credentials", async 
 });
 
 // @id run-unreadable-log
-test("no agent starts where the log cannot be read", async () => {
+test("starts no agent if the log cannot be read", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a"));
 	writeFileSync(place.path("a", "f"), "1");
@@ -81,7 +81,7 @@ test("no agent starts where the log cannot be read", async () => {
 	expect(existsSync(join(place.dir, "agent-was-here"))).toBe(false);
 });
 
-test("an agent that cannot be started is exit status 2", async () => {
+test("exits with 2 if the agent cannot be started", async () => {
 	using place = new Place();
 	const { status, stderr } = await place.cli("a", ["run", "--", join(place.dir, "no-such-agent")]);
 	expect(status).toBe(2);
@@ -108,7 +108,7 @@ test.each(["SIGTERM", "SIGINT"] as const)(
 	},
 );
 
-test("a second signal is noted and changes nothing; an agent that does not end in time is killed", async () => {
+test("a second signal is logged and changes nothing; an agent that does not end in time is killed", async () => {
 	using place = new Place();
 	await using daemon = await place.run("a", [
 		"--drain-timeout",
@@ -145,7 +145,7 @@ test("a signal before the gate opened ends it at once, with nothing committed", 
 });
 
 // @id run-sigkill
-test("SIGKILL: what was acknowledged is restored elsewhere, and the same machine goes on", async () => {
+test("SIGKILL: acknowledged changes are restored elsewhere, and the same machine continues", async () => {
 	using place = new Place();
 	await using daemon = await place.run("a");
 	await committed(daemon, place.path("a", "kept"), "acknowledged");
@@ -153,8 +153,8 @@ test("SIGKILL: what was acknowledged is restored elsewhere, and the same machine
 	expect((await place.cli("b", ["restore"])).status).toBe(0);
 	expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));
 
-	// Another machine does not know that the writer is dead, and waits for it; the one it died on
-	// does not.
+	// Another machine does not know that the writer is dead, and waits for it; the machine on which
+	// it died does not.
 	await using other = place.start("b", ["run", "--handover-wait", "60s"]);
 	await other.waitForEvent("handover.waiting");
 	await other.stop();
@@ -165,7 +165,7 @@ test("SIGKILL: what was acknowledged is restored elsewhere, and the same machine
 	expect((await place.cli("b", ["cat", "meanwhile"])).stdout).toBe("unwatched");
 });
 
-test("two writers: the first is superseded, its later bytes are quarantined, exit status 4; both tell, and the owner's daemon drops it", async () => {
+test("two writers: the first is superseded, its later bytes are quarantined, exit status 4; both report it, and the owner's daemon drops it", async () => {
 	using place = new Place();
 	await using first = await place.run("a");
 	await committed(first, place.path("a", "shared"), "from a");
@@ -204,7 +204,7 @@ test("two writers: the first is superseded, its later bytes are quarantined, exi
 
 	const found = jsonObject((await place.cli("b", ["status", "--json"])).stdout);
 	expect(found).toMatchObject({ durable: true, quarantined: [{ writer, files: 1, bytes: 8 }] });
-	// The owner has written nothing since: it looks first what there is.
+	// The owner has written nothing since: it first lists the quarantined data.
 	const dropped = await place.cli("b", ["recover", "--drop", "shared"]);
 	expect(dropped).toMatchObject({
 		status: 0,
@@ -230,7 +230,7 @@ test("a machine that was frozen, declared dead and woken up: its bytes are quara
 	expect((await place.cli("c", ["cat", "shared"])).stdout).toBe("by the next one");
 });
 
-test("deploy overlap: the new one waits for the old one's `closed`, and nothing is quarantined", async () => {
+test("overlapping deployments: the new one waits for the old one's `closed`, and nothing is quarantined", async () => {
 	using place = new Place();
 	await using first = await place.run("a", [
 		"--",
@@ -256,7 +256,7 @@ test("deploy overlap: the new one waits for the old one's `closed`, and nothing 
 });
 
 // @id restore-beside-daemon
-test("beside a daemon: restore is refused, status shows it, flush asks it", async () => {
+test("beside a daemon, restore is refused, status shows the daemon, and flush asks it", async () => {
 	using place = new Place();
 	await using daemon = await place.run("a", ["--quiet-period", "1m", "--max-delay", "1m"]);
 	writeFileSync(place.path("a", "file"), "x");
@@ -288,7 +288,7 @@ test("beside a daemon: restore is refused, status shows it, flush asks it", asyn
 	await daemon.stop();
 });
 
-test("a deletion that is held at the end is exit status 3, as of flush and status, and nothing is lost", async () => {
+test("a deletion that is deferred at the end is exit status 3, also of flush and status, and nothing is lost", async () => {
 	using place = new Place();
 	for (let i = 0; i < 12; i++) writeFileSync(place.path("a", `d/${i}`), "x");
 	await place.cli("a", ["flush"]);
@@ -319,7 +319,7 @@ test("a deletion that is held at the end is exit status 3, as of flush and statu
 });
 
 // @id run-not-durable-status
-test("what is not durable at the end is exit status 3, and named, whatever the agent's status", async () => {
+test("whatever is not durable at the end is named, with exit status 3, whatever the agent's status", async () => {
 	using place = new Place();
 	const { status, stdout } = await place.cli("a", [
 		"run",

@@ -22,7 +22,7 @@ export const run: Command = {
 	],
 	async run({ config, log, progress, out }, command) {
 		const stop = stopOnSignal(log);
-		// Before the store's client is loaded: a sign of life, and what of.
+		// Printed before the store's client is loaded: a sign of life, with its subject.
 		log.info("run.started", {
 			pid: process.pid,
 			workspace: config.workspace,
@@ -42,7 +42,7 @@ export const run: Command = {
 		const result = await runOrServe({ ...options, agentToStderr: config.json }, config.listen);
 		if (config.json) await out.json(result);
 		else {
-			// Stdout is the agent's where there is one.
+			// Stdout belongs to the agent if there is one.
 			const text = shown(result).join("\n");
 			if (command.length > 0) process.stderr.write(`${text}\n`);
 			else await out.line(text);
@@ -59,7 +59,7 @@ async function runOrServe(options: RunOptions, listen: string | undefined): Prom
 	return await (await import("../library/run.ts")).run(options);
 }
 
-/** Where the log lines go: CloudWatch reads both. */
+/** Next to the log lines: CloudWatch reads both. */
 function writeMetrics(values: MetricValues): void {
 	const line = emfLine(Date.now(), values);
 	if (line !== undefined) process.stderr.write(`${line}\n`);
@@ -67,7 +67,7 @@ function writeMetrics(values: MetricValues): void {
 
 const SHOWN_PATHS = 20;
 
-/** The first signal drains; the drain has its own deadline, so that no second one is needed. */
+/** The first signal drains. The drain has its own deadline, so no second signal is needed. */
 function stopOnSignal(log: Logger): AbortSignal {
 	const stop = new AbortController();
 	const onSignal = (signal: NodeJS.Signals) => {

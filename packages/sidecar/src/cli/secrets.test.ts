@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Ended, jsonObject, Place } from "../../../testkit/cli.ts";
 
-/** In halves, so that this file holds none. */
+/** In halves, so that this file contains no secret. */
 const made = (start: string, rest: string) => start + rest;
 const KEY = made("AKIA", "QWERTYUIOPASDFGH");
 const CANARIES: Readonly<Record<string, string>> = {
@@ -15,7 +15,7 @@ const CANARIES: Readonly<Record<string, string>> = {
 };
 
 describe("--on-secret", () => {
-	test("warn stores it, and a log line tells path and kind", async () => {
+	test("warn stores the file and logs its path and kind", async () => {
 		using place = new Place();
 		writeFileSync(place.path("a", "notes.md"), KEY);
 		const { status, events, stdout, stderr } = await place.cli("a", ["flush"]);
@@ -33,7 +33,7 @@ describe("--on-secret", () => {
 		expect((await place.cli("a", ["cat", "notes.md"])).stdout).toBe(KEY);
 	});
 
-	test("exclude leaves it out, and flush, status and run say so: exit status 0", async () => {
+	test("exclude leaves it out, and flush, status and run report that: exit status 0", async () => {
 		using place = new Place();
 		writeFileSync(place.path("a", "notes.md"), KEY);
 		writeFileSync(place.path("a", "good"), "x");
@@ -51,7 +51,7 @@ describe("--on-secret", () => {
 		expect(status.status).toBe(0);
 		expect(status.stdout).toMatch(/left out +1 file, by choice: not durable/);
 		expect(status.stdout).toMatch(/durable +yes, everything else/);
-		// Whoever did not choose so is told that it is not durable.
+		// Without that policy it is reported as not durable.
 		expect((await place.cli("a", ["status"])).status).toBe(3);
 		expect(
 			jsonObject((await place.cli("a", ["flush", "--json", ...exclude])).stdout),
@@ -62,13 +62,13 @@ describe("--on-secret", () => {
 		});
 	});
 
-	test("exclude under a daemon: whoever asks is told the daemon's choice, and the end says what was left out", async () => {
+	test("exclude under a daemon: callers see the daemon's policy, and the end reports what was left out", async () => {
 		using place = new Place();
 		writeFileSync(place.path("a", "notes.md"), KEY);
 		const daemon = await place.run("a", ["--on-secret", "exclude"]);
 		writeFileSync(place.path("a", "more"), "x");
 		await daemon.waitForEvent("flush.committed");
-		// The daemon's choice counts, whatever this call's is.
+		// The daemon's policy counts, whatever this call's is.
 		const asked = await place.cli("a", ["status", "--json"]);
 		expect(asked.status).toBe(0);
 		expect(jsonObject(asked.stdout)).toMatchObject({
@@ -97,7 +97,7 @@ describe("--on-secret", () => {
 		expect((await place.cli("a", ["ls"])).stdout).toBe("");
 	});
 
-	test("fail under a daemon: nothing is durable, the end says why, exit status 3", async () => {
+	test("fail under a daemon: nothing is durable, the end gives the reason, exit status 3", async () => {
 		using place = new Place();
 		writeFileSync(place.path("a", "notes.md"), KEY);
 		const fail = ["--on-secret", "fail"];
@@ -112,7 +112,7 @@ describe("--on-secret", () => {
 	});
 });
 
-describe("no secret of the workspace, the environment or the store's credentials is in any output at debug level", () => {
+describe("no secret of the workspace, the environment or the store's credentials appears in the debug output", () => {
 	const canary = made("CANARY", "-in-the-environment");
 	const env = {
 		AWS_ACCESS_KEY_ID: made("AKIA", "CANARYCANARYCANA"),
@@ -131,7 +131,7 @@ describe("no secret of the workspace, the environment or the store's credentials
 			expect(stdout + stderr).not.toContain(secret);
 	};
 
-	test("of a daemon whose store goes away, through a drain that fails", async () => {
+	test("of a daemon whose store disappears, including a failing drain", async () => {
 		using place = new Place();
 		plant(place);
 		const daemon = await place.run("a", [...trace, "--drain-timeout", "500ms"], { env });

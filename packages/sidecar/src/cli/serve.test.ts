@@ -6,7 +6,7 @@ import { type OidcS3Server, startOidcS3Server } from "../../../testkit/store/oid
 import { s3TestServer } from "../../../testkit/store/s3-server.ts";
 
 describe("run --listen", () => {
-	test("is nobody's until the first request, serves it, drains, and the next machine goes on where it ended", async () => {
+	test("belongs to no user until the first request, serves it, drains, and the next machine continues its work", async () => {
 		using place = new Place();
 		const first = await PlatformMachine.boot(place, "a");
 		expect(await first.ping()).toEqual({
@@ -31,7 +31,7 @@ describe("run --listen", () => {
 		expect((await next.end()).status).toBe(0);
 	});
 
-	test("told to end before any request it ends at once, and nothing was written anywhere", async () => {
+	test("ends at once if told to before any request, and nothing was written anywhere", async () => {
 		using place = new Place();
 		const machine = await PlatformMachine.boot(place, "a");
 		const { status, events } = await machine.end();
@@ -39,7 +39,7 @@ describe("run --listen", () => {
 		expect((await place.cli("a", ["history", "--json"])).stdout).toBe("");
 	});
 
-	test("starts an agent again that crashed, with its workspace as it was", async () => {
+	test("restarts a crashed agent, with its workspace unchanged", async () => {
 		using place = new Place();
 		await using machine = await PlatformMachine.boot(place, "a");
 		await machine.ask("hello");
@@ -49,7 +49,7 @@ describe("run --listen", () => {
 		expect((await machine.end()).status).toBe(0);
 	});
 
-	test("gives a new user of OpenClaw's a configuration, and finds the token of one that was restored", async () => {
+	test("gives a new user of OpenClaw's a configuration, and finds the token of a restored user", async () => {
 		using place = new Place();
 		const env = {
 			OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:1/v1",
@@ -73,7 +73,7 @@ describe("run --listen", () => {
 		expect(stderr + config + (await second.end()).stderr).not.toMatch(/CANARY|of-the-user's-own/);
 	});
 
-	test("says what a new user's configuration lacks", async () => {
+	test("reports what a new user's configuration lacks", async () => {
 		using place = new Place();
 		await using machine = await PlatformMachine.boot(place, "a", ["--profile", "openclaw"]);
 		const response = await machine.invoke({ prompt: "hello" });
@@ -83,11 +83,11 @@ describe("run --listen", () => {
 		]);
 	});
 
-	test("ends with status 4 when another machine has taken the workspace over", async () => {
+	test("exits with 4 if another machine has taken the workspace over", async () => {
 		using place = new Place();
 		await using first = await PlatformMachine.boot(place, "a");
 		await first.ask("hello");
-		// The first commit may hold the workspace's own directory alone.
+		// The first commit may contain only the workspace's own directory.
 		await expect
 			.poll(async () => (await place.cli("look", ["ls"])).stdout)
 			.toContain("memory.jsonl");
@@ -98,7 +98,7 @@ describe("run --listen", () => {
 		expect(await second.ask("mine")).toBe("turn 3 of default");
 	});
 
-	test("says what is missing for an identity, and what address cannot be had", async () => {
+	test("reports missing identity settings, and an address that cannot be used", async () => {
 		using place = new Place();
 		const usage = async (...args: string[]) =>
 			await place.cli("a", ["run", "--listen", "127.0.0.1:0", ...args]);
@@ -169,7 +169,7 @@ describe.skipIf(s3TestServer() === undefined)("run --listen with a user's token 
 		env: { AWS_ENDPOINT_URL_STS: server.endpoint, AWS_REGION: server.region },
 	});
 
-	test("the token says whose machine it is: its user goes on elsewhere, another sees nothing of it, and forgeries are refused and audited", async () => {
+	test("belongs to the user in the token: that user continues elsewhere, another sees nothing of it, and forgeries are refused and audited", async () => {
 		using place = new Place();
 		await using cloud = await startOidcS3Server();
 		const { issuer } = cloud;
@@ -218,7 +218,7 @@ describe.skipIf(s3TestServer() === undefined)("run --listen with a user's token 
 		expect(readFileSync(place.path("c", "memory.jsonl"), "utf8")).not.toContain("anna");
 	});
 
-	test("credentials that are denied are the request's answer and, at the end, the exit status", async () => {
+	test("reports denied credentials in the request's answer and, at the end, in the exit status", async () => {
 		using place = new Place();
 		await using cloud = await startOidcS3Server();
 		const machine = await PlatformMachine.boot(

@@ -22,7 +22,7 @@ export const status: Command = {
 
 type Found = Awaited<ReturnType<typeof import("../library/status.ts").status>>;
 
-/** The rest is counted: a list that scrolls away tells nothing. */
+/** The rest is counted: a list that scrolls away is useless. */
 const SHOWN_PATHS = 20;
 const LISTED_PATHS = 1_000;
 

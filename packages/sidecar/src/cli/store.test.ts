@@ -38,7 +38,7 @@ describe("a damaged log is exit status 5", () => {
 		return `log/${name}`;
 	}
 
-	test("it is named; history still lists what is older, and an older commit can be restored", async () => {
+	test("and is named; history still lists older commits, and they can be restored", async () => {
 		using place = new Place();
 		writeFileSync(place.path("a", "f"), "good");
 		await place.cli("a", ["flush"]);
@@ -105,7 +105,7 @@ test("a store directory that may not be read is exit status 6", async () => {
 	expect(stderr).toMatch(/^error \[STORE_ACCESS_DENIED\] .*EACCES\nwhat to do: /);
 });
 
-test("an endpoint where nothing listens is exit status 7, and nothing happens to the workspace", async () => {
+test("an endpoint where nothing listens is exit status 7, and the workspace is unchanged", async () => {
 	using place = new Place();
 	writeFileSync(place.path("a", "f"), "mine");
 	const args = place.args("a", "s3://bucket");
@@ -132,9 +132,9 @@ test("an endpoint where nothing listens is exit status 7, and nothing happens to
 	expect(readFileSync(place.path("a", "f"), "utf8")).toBe("mine");
 });
 
-test("no credentials is exit status 6, and says where they are looked for", async () => {
+test("missing credentials are exit status 6, and the message lists where they are looked for", async () => {
 	using place = new Place();
-	// The metadata service of a cloud machine would be asked for, and time out.
+	// Otherwise the metadata service of a cloud machine would be asked, and time out.
 	const env = { AWS_EC2_METADATA_DISABLED: "true", AWS_REGION: "us-east-1" };
 	const { status, stderr } = await place.cli("a", [...place.args("a", "s3://bucket"), "ls"], {
 		env,
@@ -159,7 +159,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		...(credentials?.sessionToken !== undefined && { AWS_SESSION_TOKEN: credentials.sessionToken }),
 	});
 
-	/** Credentials that may do these actions below the bucket and no others. */
+	/** Credentials that may perform these actions below the bucket and no others. */
 	const allowedTo = async (...actions: string[]) =>
 		environment(
 			await makeRestrictedUser(
@@ -176,7 +176,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 			),
 		);
 
-	test("everything goes round", async () => {
+	test("a flush is restored with the same content", async () => {
 		using place = new Place();
 		writeFileSync(place.path("a", "f"), "on S3");
 		const url = `s3://${bucket}/prefix`;
@@ -198,7 +198,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		["put", ["s3:ListBucket", "s3:GetObject"]],
 		["get", ["s3:ListBucket", "s3:PutObject"]],
 	])(
-		"not being allowed to %s is exit status 6, and the gate stays shut",
+		"a missing permission to %s is exit status 6, and the gate stays shut",
 		async (denied, actions) => {
 			using place = new Place();
 			const args = place.args("a", `s3://${bucket}/denied-${denied}`);
@@ -224,7 +224,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		},
 	);
 
-	test("a bucket that is not there is exit status 2", async () => {
+	test("a missing bucket is exit status 2", async () => {
 		using place = new Place();
 		const { status, stderr } = await place.cli(
 			"a",

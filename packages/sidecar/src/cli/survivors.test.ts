@@ -22,7 +22,7 @@ const agent = (script: string, ...args: readonly string[]) => [
 	"agent",
 	...args,
 ];
-/** Goes on until it is told to end. `$1`: where its pid is. */
+/** Runs until it is told to end. `$1`: the path of its pid. */
 const PATIENT = 'echo $$ > "$1"; exec sleep 600';
 const DEAF = 'trap "" TERM; echo $$ > "$1"; while :; do sleep 0.1; done';
 
@@ -45,7 +45,7 @@ async function endDeathWatch(daemon: CliProcess): Promise<void> {
 	await daemon.waitForEvent("agent.not-guarded");
 }
 
-/** An agent that runs on although its sidecar was killed; the file has its pid. */
+/** An agent that survives although its sidecar was killed; the file has its pid. */
 async function survivor(
 	place: Place,
 	script: string,
@@ -91,7 +91,7 @@ describe("the death of the sidecar ends the agent", () => {
 		]);
 	});
 
-	test("also where the whole process group of the sidecar is killed", async () => {
+	test("also if the whole process group of the sidecar is killed", async () => {
 		using place = new Place();
 		const own = join(place.dir, "own");
 		const below = ["setsid"];
@@ -104,7 +104,7 @@ describe("the death of the sidecar ends the agent", () => {
 		expect(isAlive(pid)).toBe(false);
 	});
 
-	test("and an end in order leaves no shell behind", async () => {
+	test("and an orderly end leaves no shell behind", async () => {
 		using place = new Place();
 		const daemon = await place.run("a", agent("exec sleep 600"));
 		const before = readProcesses().filter(({ parent }) => parent === daemon.pid);
@@ -217,7 +217,7 @@ describe("a survivor", () => {
 		expect(isAlive(pid)).toBe(true);
 	});
 
-	test("in which the next command runs is not ended: the command says so", async () => {
+	test("in which the next command runs is not ended: the command reports it", async () => {
 		using place = new Place();
 		const [go, said, own] = ["go", "said", "own"].map((name) => join(place.dir, name)) as [
 			string,
@@ -248,7 +248,7 @@ describe("a survivor", () => {
 });
 
 // @id recycled-pid
-test("a process that has the pid of an earlier agent is never ended", async () => {
+test("never ends a process that has the pid of an earlier agent", async () => {
 	using place = new Place();
 	const innocent = spawn("sleep", ["600"], { stdio: "ignore" });
 	const pid = innocent.pid as number;

@@ -63,7 +63,7 @@ test("export and import, for people and for programs", async () => {
 	expect((await place.cli("a", ["export"])).stderr).toMatch(/TARGET: this argument is missing/);
 });
 
-test("run on plain files beside an empty log adopts them before the agent starts", async () => {
+test("run on plain files next to an empty log adopts them before the agent starts", async () => {
 	using place = new Place();
 	const plain = join(place.store, "users/default/memory/MEMORY.md");
 	mkdirSync(dirname(plain), { recursive: true });
@@ -80,7 +80,7 @@ test("run on plain files beside an empty log adopts them before the agent starts
 });
 
 describe.skipIf(server === undefined)("with a real server", () => {
-	test("what keys cannot carry is exit status 3, named for people and for programs", async () => {
+	test("exits with 3 and names, for people and for programs, what keys cannot carry", async () => {
 		using place = new Place();
 		mkdirSync(place.path("a"), { recursive: true });
 		writeFileSync(Buffer.concat([Buffer.from(`${place.path("a")}/bad`), Buffer.of(0xff)]), "1");
@@ -106,7 +106,7 @@ describe.skipIf(server === undefined)("with a real server", () => {
 		});
 	});
 
-	test("a listing that is denied keeps the gate shut: exit status 6, no agent, nothing written", async () => {
+	test("keeps the gate shut if a listing is denied: exit status 6, no agent, nothing written", async () => {
 		using place = new Place();
 		const bucket = await makeBucket();
 		const mayListLogOnly = await makeRestrictedUser(
@@ -147,7 +147,7 @@ describe.skipIf(server === undefined)("with a real server", () => {
 			if (name.includes("lib-storage")) process.stderr.write(JSON.stringify({ event: "loaded.lib-storage" }) + "\\n");
 			return next(name, context); } });`;
 		const { args, url, env } = onS3(await makeBucket());
-		// In the bundle nothing is resolved any more.
+		// The bundle resolves no modules at run time.
 		const hooked = {
 			entry: CLI_SOURCE,
 			env: { ...env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` },

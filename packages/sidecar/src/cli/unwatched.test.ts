@@ -1,6 +1,6 @@
 /**
- * A sweep finds changes that the kernel does not announce within seconds. The log says how old they
- * may be.
+ * A rescan finds changes that the kernel does not announce within seconds. The log tells how old
+ * they may be.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -11,8 +11,8 @@ import { type CliProcess, Place } from "../../../testkit/cli.ts";
 const SWEEP_MS = 5_000;
 
 /**
- * Wraps the command so that the kernel grants it only so many inotify instances or watches;
- * undefined if that is not possible here.
+ * Wraps the command so that the kernel grants it only a limited number of inotify instances or
+ * watches; undefined if that is not possible here.
  */
 function withLimit(
 	name: "max_inotify_instances" | "max_inotify_watches",
@@ -39,7 +39,7 @@ function withLimit(
 
 const limited = withLimit("max_inotify_instances", 0);
 
-/** The commit that holds what was just written. */
+/** The commit that holds the newest write. */
 async function nextCommit(daemon: CliProcess) {
 	const seen = daemon.events.length;
 	return await daemon.waitForEvent(
@@ -50,7 +50,7 @@ async function nextCommit(daemon: CliProcess) {
 
 describe.skipIf(limited === undefined)("without a single watch", () => {
 	// @id unwatched-change
-	test("the next sweep finds a change seconds later, and its lag counts from the previous sweep", async () => {
+	test("the next rescan finds a change seconds later, and its lag counts from the previous rescan", async () => {
 		using place = new Place();
 		mkdirSync(place.path("a"));
 		await using daemon = await place.run("a", [], { below: limited ?? [] });
@@ -65,11 +65,11 @@ describe.skipIf(limited === undefined)("without a single watch", () => {
 		const { lagMs } = await nextCommit(daemon);
 		const ageMs = Date.now() - written;
 		expect(lagMs).toBeGreaterThanOrEqual(SWEEP_MS * 0.9);
-		// A minute is the interval of sweeps elsewhere.
+		// A minute is the interval of rescans elsewhere.
 		expect(ageMs).toBeLessThan(20_000);
 	});
 
-	test("doctor warns, and says what to do", async () => {
+	test("doctor warns, and gives a remedy", async () => {
 		using place = new Place();
 		mkdirSync(place.path("a"));
 		const { stdout } = await place.cli("a", ["doctor", "--json"], { below: limited ?? [] });
@@ -118,7 +118,7 @@ test.for([
 	["the workspace", "ws"],
 	["a directory in it", "ws/inner"],
 ] as const)(
-	"where %s is a FUSE mount, a change made on its other side is found by a sweep",
+	"if %s is a FUSE mount, a rescan finds a change made on its other side",
 	async ([, name], context) => {
 		using place = new Place();
 		const under = join(place.dir, "under");

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CLI_SOURCE, cli, type Ended, jsonObject, Place } from "../../../testkit/cli.ts";
 import manifest from "../../package.json" with { type: "json" };
 
-/** What a failing command says to people. */
+/** The message of a failing command to people. */
 const saying = (code: string, text: string) =>
 	expect.stringMatching(new RegExp(`^error \\[${code}\\] .*${text}.*\nwhat to do: .+\n$`));
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
@@ -56,14 +56,14 @@ describe("help", () => {
 		expect(run.stdout).toContain("--listen <HOST:PORT>");
 	});
 
-	test.concurrent("is what a call without a command gets, as an error", async () => {
+	test.concurrent("is printed as an error for a call without a command", async () => {
 		const { status, stdout, stderr } = await cli([]);
 		expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
 		expect(stderr).toContain("Commands:");
 	});
 });
 
-describe("a command line nobody understands is exit status 2, names what it is, and says what to do", () => {
+describe("an invalid command line is exit status 2, names the fault, and gives a remedy", () => {
 	test.concurrent.each([
 		[["frobnicate"], "frobnicate", "--help"],
 		[["statsu"], "statsu", "did you mean status\\?"],
@@ -105,7 +105,7 @@ describe("a command line nobody understands is exit status 2, names what it is, 
 		}
 	});
 
-	test.concurrent("what stands after -- is the agent's: its --json is not ours", async () => {
+	test.concurrent("arguments after -- belong to the agent: its --json is not the sidecar's", async () => {
 		const { stdout, stderr } = await cli(["run", "--namespace", "..", "--", "agent", "--json"], {
 			cwd: place.dir,
 		});
@@ -114,7 +114,7 @@ describe("a command line nobody understands is exit status 2, names what it is, 
 	});
 });
 
-describe("a wrong value names itself and where it came from", () => {
+describe("a wrong value is reported with its source", () => {
 	test.concurrent.each([
 		["NAMESPACE_INVALID", ["--namespace", "a/b"], "a/b: flag --namespace"],
 		["NAMESPACE_INVALID", ["--namespace", ".."], "..: flag --namespace"],
@@ -135,7 +135,7 @@ describe("a wrong value names itself and where it came from", () => {
 		expect(stderr).toEqual(saying(code, escaped(said)));
 	});
 
-	test.concurrent("of the environment, and of the config file, a NUL among them", async () => {
+	test.concurrent("in the environment and in the config file, a NUL among them", async () => {
 		const env = { OPENCLAW_SIDECAR_NAMESPACE: "a/../b" };
 		expect((await cli(["status"], { cwd: place.dir, env })).stderr).toEqual(
 			saying("NAMESPACE_INVALID", escaped("a/../b: env OPENCLAW_SIDECAR_NAMESPACE")),
@@ -174,7 +174,7 @@ test.concurrent("flags win over the environment, that over the config file, and 
 	expect(human.stderr).toEqual(saying("USAGE", "/dev/null"));
 });
 
-test.concurrent("options may stand before the command, and a variable that is no option is warned of", async () => {
+test.concurrent("accepts options before the command, and warns of a variable that is not an option", async () => {
 	const env = { OPENCLAW_SIDECAR_NAMSPACE: "x" };
 	mkdirSync(place.path("m"), { recursive: true });
 	const { status, events } = await cli([...place.args("m"), "--json", "status"], {

@@ -2,8 +2,8 @@ import type { CommanderError } from "commander";
 import { SidecarError } from "../errors.ts";
 
 /**
- * What commander could not make sense of, as an error of the table. @param command the command
- * whose arguments it read, if it got so far
+ * Turns a parse error of commander's into an error of the table. @param command the command whose
+ * arguments it read, if it got so far
  */
 export function usageError(
 	{ code, message }: CommanderError,
@@ -35,7 +35,7 @@ export function usageError(
 
 const VALUE = /'([^']*)'/;
 
-/** By commander's codes, where its message says no more than the value. */
+/** By commander's codes, if its message says no more than the value. */
 const REASONS: Readonly<Record<string, string>> = {
 	"commander.unknownCommand": "unknown command",
 	"commander.unknownOption": "unknown option",

@@ -34,7 +34,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 	});
 	afterAll(() => place[Symbol.dispose]());
 
-	test("status of a new workspace: nothing in the log, all of it not durable, exit status 3", async () => {
+	test("status of a new workspace reports an empty log, nothing durable, and exit status 3", async () => {
 		const { status, stdout } = await place.cli("a", ["status", "--json"]);
 		expect(status).toBe(3);
 		const found = jsonObject(stdout);
@@ -51,7 +51,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		expect(human.stdout).toContain("dir/new\\u000aline\\u001b[31m: new");
 	});
 
-	test("flush commits it: a fence and a closed commit; status is 0 then", async () => {
+	test("flush commits it with a fence and a closed commit; status then exits with 0", async () => {
 		const { status, stdout } = await place.cli("a", ["flush", "--json"]);
 		expect(status).toBe(0);
 		expect(jsonObject(stdout)).toMatchObject({
@@ -68,7 +68,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		expect(after.stdout).toMatch(/durable +yes/);
 	});
 
-	test("flush of nothing makes no commit, and no fence either", async () => {
+	test("flush makes neither a commit nor a fence if nothing changed", async () => {
 		const { status, stdout } = await place.cli("a", ["flush"]);
 		expect({ status, stdout }).toEqual({
 			status: 0,
@@ -77,7 +77,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		expect(await seqs()).toEqual([2, 1]);
 	});
 
-	test("history is newest first, with the store's time", async () => {
+	test("history lists the newest commit first, with the store's time", async () => {
 		const { stdout } = await place.cli("a", ["history", "--json"]);
 		const [newest, oldest] = jsonLines(stdout);
 		expect(newest).toEqual({
@@ -98,7 +98,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		expect(human[1]).toContain(at1);
 	});
 
-	test("ls shows modes, sizes and times, and no name can write to a terminal", async () => {
+	test("ls shows modes, sizes and times, and no name can send control codes to a terminal", async () => {
 		const { stdout } = await place.cli("a", ["ls"]);
 		expect(stdout.replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "TIME").split("\n")).toEqual([
 			"-rw-r-----       4 B  TIME  a.txt",
@@ -121,7 +121,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		});
 	});
 
-	test("cat gives the bytes, also by the name that ls shows; a directory, a link or nothing is an error", async () => {
+	test("cat prints the bytes, also by the name that ls shows; a directory, a link or a missing file is an error", async () => {
 		expect(await place.cli("a", ["cat", "a.txt"])).toMatchObject({
 			status: 0,
 			stdout: "one\n",
@@ -141,7 +141,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 	});
 
 	// @id restore-elsewhere
-	test("restore elsewhere gives the very tree", async () => {
+	test("restore elsewhere gives the exact tree", async () => {
 		const { status, stdout } = await place.cli("b", ["restore", "--json"]);
 		expect(status).toBe(0);
 		expect(jsonObject(stdout)).toMatchObject({
@@ -160,7 +160,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		);
 	});
 
-	test("a change, a deletion and a touch: status names them, flush commits them, --at finds what was before", async () => {
+	test("a change, a deletion and a touch: status names them, flush commits them, --at finds the state before", async () => {
 		writeFileSync(place.path("a", "a.txt"), "two\n");
 		rmSync(place.path("a", "dir/link"));
 		utimesSync(place.path("a", "dir", HOSTILE), 1, 1);
@@ -179,7 +179,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		expect((await place.cli("a", ["cat", "a.txt", "--at", at1])).stdout).toBe("one\n");
 	});
 
-	test("restore --at makes the directory that very commit, and moves away what has to go; a plain restore comes back", async () => {
+	test("restore --at makes the directory exactly that commit, and moves other files away; a plain restore brings them back", async () => {
 		const { status, stdout } = await place.cli("a", ["restore", "--at", "2", "--json"]);
 		expect(status).toBe(0);
 		const { moved } = jsonObject(stdout) as { moved: { path: string; to: string }[] };
@@ -190,7 +190,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		expect(readFileSync(place.path("a", "a.txt"), "utf8")).toBe("two\n");
 	});
 
-	test("a commit or a time that is not there is exit status 2", async () => {
+	test("a missing commit or time is exit status 2", async () => {
 		for (const at of ["99", "2001-01-01", "9w"]) {
 			const { status, stderr } = await place.cli("a", ["ls", "--at", at]);
 			expect(status).toBe(2);
@@ -213,7 +213,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 	});
 });
 
-test("more than half of the tree gone while nobody watched: not believed, and a restore brings it back", async () => {
+test("more than half of the tree vanished while no watcher ran: the deletion is not committed, and a restore brings the files back", async () => {
 	using place = new Place();
 	for (let i = 0; i < 12; i++) writeFileSync(place.path("a", String(i)), "x");
 	await place.cli("a", ["flush"]);
@@ -253,7 +253,7 @@ test("flush keeps both sides of an edit that meets a newer commit: the log's in 
 });
 
 // @id untakeable-named
-test("what cannot be taken is named, by flush and by status, with exit status 3", async () => {
+test("flush and status name paths that cannot be read, with exit status 3", async () => {
 	using place = new Place();
 	writeFileSync(place.path("a", "good"), "x");
 	writeFileSync(place.path("a", ".recovered"), "the name is taken");
@@ -291,7 +291,7 @@ test("a secret that was stored readable for all is restored strictly, and is dur
 	expect(status).toBe(0);
 });
 
-test("a reader that goes away ends a listing quietly, and a file that is larger than a pipe", async () => {
+test("a reader that closes the pipe ends a listing quietly, and a file that is larger than a pipe", async () => {
 	using place = new Place();
 	for (let i = 0; i < 1_500; i++) writeFileSync(place.path("a", `a-name-of-some-length-${i}`), "");
 	writeFileSync(place.path("a", "zeros"), "");
@@ -315,7 +315,7 @@ test("a reader that goes away ends a listing quietly, and a file that is larger 
 	});
 });
 
-describe("places that cannot be used", () => {
+describe("unusable places", () => {
 	test("a workspace that is a file", async () => {
 		using place = new Place();
 		writeFileSync(place.path("a"), "a file");
@@ -348,7 +348,7 @@ describe("places that cannot be used", () => {
 		expect(readdirSync(place.store)).toEqual([]);
 	});
 
-	// Nothing can be made in /proc, and what is said there is that it does not exist.
+	// Nothing can be made in /proc, where the error is that it does not exist.
 	test.each(["/dev/null/state", "/proc/none"])(
 		"a state directory that cannot be written: %s",
 		async (stateDir) => {

@@ -32,7 +32,7 @@ export const verify: Command = {
 
 type Found = Awaited<ReturnType<typeof import("../library/verify.ts").verify>>;
 
-/** The rest is counted: a whole workspace may lie there as plain objects. */
+/** The rest is counted: a whole workspace may be there as plain objects. */
 const SHOWN_KEYS = 20;
 
 function shown(found: Found): string[] {

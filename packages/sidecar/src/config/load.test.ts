@@ -36,7 +36,7 @@ function failure(
 	throw new Error("was accepted");
 }
 
-test("values of a program are typed: durations in ms, roots as a map, and the same limits", () => {
+test("values of a program are typed: durations in ms, roots as a map, with the same limits", () => {
 	const roots = new Map([["notes", "/data/notes"]]);
 	const flags = { drainTimeout: "1s" };
 	expect(
@@ -98,7 +98,7 @@ describe("defaults", () => {
 		expect(config.stateDir).toBe("/home/anna/.local/state/openclaw-sidecar");
 	});
 
-	test("leave out what has none, so that the rest of the options can be handed to those who know better", () => {
+	test("leave out options without a default, so that the rest can be passed on", () => {
 		expect(Object.keys(load().config)).not.toContain("region");
 		expect(load({ flags: { region: "eu-central-1", forcePathStyle: false } }).config).toMatchObject(
 			{
@@ -124,11 +124,11 @@ describe("precedence", () => {
 		expect({ value: config.namespace, source: sources.namespace }).toEqual({ value, source });
 	});
 
-	test("a flag that commander left undefined does not count, and flags of a command are not looked at", () => {
+	test("a flag that commander left undefined does not count, and flags of a command are ignored", () => {
 		expect(load({ flags: { namespace: undefined, at: "12" }, env }).config.namespace).toBe("env");
 	});
 
-	test("--no-json undoes the environment", () => {
+	test("--no-json overrides the environment", () => {
 		const env = { OPENCLAW_SIDECAR_JSON: "true" };
 		expect(load({ env }).config.json).toBe(true);
 		expect(load({ env, flags: { json: false } }).config.json).toBe(false);
@@ -150,7 +150,7 @@ describe("the config file", () => {
 		});
 	});
 
-	test("is read from XDG_CONFIG_HOME if nobody names one", () => {
+	test("is read from XDG_CONFIG_HOME if none is named", () => {
 		const { config } = load({
 			env: { XDG_CONFIG_HOME: "/conf" },
 			files: { "/conf/openclaw-sidecar/config.json": { namespace: "x" } },
@@ -188,7 +188,7 @@ describe("the config file", () => {
 		});
 	});
 
-	test("that cannot be read says why", () => {
+	test("reports why it cannot be read", () => {
 		const readFile = () => {
 			throw new Error("EACCES: permission denied");
 		};
@@ -198,7 +198,7 @@ describe("the config file", () => {
 	});
 });
 
-describe("a wrong value names itself and where it came from", () => {
+describe("a wrong value is reported with its source", () => {
 	test.each([
 		[
 			{ flags: { expect: "exsting" } },
@@ -308,13 +308,13 @@ test.each([
 	expect(load({ flags: { drainTimeout } }).config.drainTimeoutMs).toBe(ms);
 });
 
-test("names beside a directory are not inside it", () => {
+test("names next to a directory are not inside it", () => {
 	expect(() =>
 		load({ flags: { workspace: "/w", store: "file:///w-store", stateDir: "/w2" } }),
 	).not.toThrow();
 });
 
-test("variables that are no option are warned of, with a suggestion", () => {
+test("warns of variables that are not options, with a suggestion", () => {
 	const env = {
 		OPENCLAW_SIDECAR_NAMESPCE: "anna",
 		OPENCLAW_SIDECAR_ZZZZZZ: "",
@@ -346,7 +346,7 @@ describe("additional roots", () => {
 		expect(load(input).config.roots).toEqual(expected);
 	});
 
-	test("a flag's directory may hold what parts a list", () => {
+	test("a flag's directory may contain the separator of a list", () => {
 		expect(load({ flags: { root: ["a=/x,b=/y"] } }).config.roots).toEqual(
 			new Map([["a", "/x,b=/y"]]),
 		);

@@ -1,8 +1,8 @@
 /**
  * Flags > environment > config file > defaults, each value checked by the one table of options.
  *
- * Pure: the environment, the directories and the reading of the file are handed in. What it does
- * not check is whether a path exists or a store answers; that is for those who use them.
+ * Pure: the environment, the directories and the function that reads the file are parameters. It
+ * does not check whether a path exists or a store answers; the users of those values do.
  */
 import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,32 +25,32 @@ import { type Place, path } from "./values.ts";
 
 export interface ConfigInput {
 	/**
-	 * By the names commander gives them (`drainTimeout`); names that are no option of the table are
-	 * not looked at.
+	 * By the names commander gives them (`drainTimeout`); names that are not options of the table are
+	 * ignored.
 	 */
 	readonly flags: Readonly<Record<string, unknown>>;
 	/**
-	 * From a program, by the options' keys: a duration is a number of ms. They win over all others.
+	 * From a program, by the options' keys: a duration is a number of ms. They override all others.
 	 */
 	readonly values?: Readonly<Record<string, unknown>>;
 	readonly env: Environment;
 	/** Absolute. */
 	readonly homeDir: string;
-	/** Absolute: what relative paths in flags and environment stand on. */
+	/** Absolute: the base of relative paths in flags and environment. */
 	readonly workingDir: string;
-	/** The text of a file; undefined where there is none. */
+	/** The text of a file; undefined if it does not exist. */
 	readonly readFile: (path: string) => string | undefined;
 }
 
 /**
- * Where a value came from, as messages say it: `flag --x`, `env NAME`, `file PATH key x` or
+ * The source of a value, in the words of messages: `flag --x`, `env NAME`, `file PATH key x` or
  * `default of --x`.
  */
 export type Source = string;
 
 export interface LoadedConfig {
 	readonly config: Config;
-	/** For people: names in the environment that look like an option and are none. */
+	/** For people: names in the environment that look like an option but are not. */
 	readonly warnings: readonly string[];
 	readonly sources: Readonly<Record<OptionKey, Source>>;
 }
@@ -64,7 +64,7 @@ interface Given {
 
 /**
  * @throws SidecarError USAGE, NAMESPACE_INVALID, STORE_URL_INVALID, STATE_DIR_UNUSABLE: the value,
- * where it came from and what is accepted.
+ * its source and what is accepted.
  */
 export function loadConfig(input: ConfigInput): LoadedConfig {
 	const file = readConfigFile(input);
@@ -98,7 +98,7 @@ function fromProgram(
 		: { value, source: `option ${key}`, baseDir, isTyped: true };
 }
 
-/** What the command line says, else what the environment says. */
+/** The command line's value, otherwise the environment's. */
 function fromCommandLine(
 	option: { readonly name: string },
 	{ flags, env, workingDir: baseDir }: ConfigInput,
@@ -108,7 +108,7 @@ function fromCommandLine(
 	const name = envOf(option);
 	const value = env[name];
 	if (value === undefined) return undefined;
-	// A variable that failed to expand must not quietly become another store.
+	// A variable that failed to expand must not silently select another store.
 	if (value === "")
 		throw wrong("USAGE", "", `env ${name}`, "is empty: unset it or give it a value");
 	return { value, source: `env ${name}`, baseDir };
@@ -139,8 +139,8 @@ function parse(
 }
 
 /**
- * Entries of the config file by their key; empty where nobody named a file and there is none in the
- * default place.
+ * Entries of the config file by their key; empty if no file was named and the default one does not
+ * exist.
  */
 function readConfigFile(input: ConfigInput): ReadonlyMap<string, Given> {
 	const named = fromCommandLine(CONFIG_FILE_OPTION, input);
@@ -210,8 +210,8 @@ function unknownVariables(env: Environment): string[] {
 }
 
 /**
- * What no single value shows: the three places must not swallow each other, and a delay must leave
- * room for quiet.
+ * Checks rules about several values: the three places must not contain each other, and the maximum
+ * delay must exceed the quiet period.
  */
 function checkTogether(
 	{ workspace, store, stateDir, quietMs, maxDelayMs, sse, sseKmsKeyId }: Config,

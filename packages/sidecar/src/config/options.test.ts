@@ -34,7 +34,7 @@ describe("names", () => {
 test.each(OPTION_LIST)(
 	"%s: its example is accepted as flag, in the environment and in the file",
 	(key, option) => {
-		// A key goes with its kind of encryption only.
+		// A key is valid only with its kind of encryption.
 		const store = {
 			OPENCLAW_SIDECAR_STORE: "s3://bucket",
 			...(key === "sseKmsKeyId" && { OPENCLAW_SIDECAR_SSE: "aws:kms" }),
@@ -83,7 +83,7 @@ test("the command line has every option, and switches can be undone", () => {
 	expect(flags).toHaveLength(OPTION_LIST.length + 1 + 3);
 });
 
-test("the levels offered are those the logger has", () => {
+test("the levels offered are those of the logger", () => {
 	expect(LOG_LEVELS).toEqual(LOGGER_LEVELS);
 });
 

@@ -9,28 +9,28 @@ import { choice, duration, namedDirectories, onOff, path, text, type ValueKind }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a default may depend on. */
+/** Input of defaults. */
 export interface DefaultContext {
 	readonly homeDir: string;
 	readonly env: Environment;
 }
 
 export interface Option<T> {
-	/** Words joined by `-`; flag, variable and file key are spelled from it. */
+	/** Words joined by `-`; the flag, variable and file key are derived from it. */
 	readonly name: string;
 	readonly kind: ValueKind<NonNullable<T>>;
-	/** Not there: the option may be absent. Text goes through the same schema as the user's. */
+	/** Missing: the option may be absent. The text passes through the same schema as the user's. */
 	readonly default?: string | boolean | ((context: DefaultContext) => string | boolean);
-	/** The default for people, where it is no plain text. */
+	/** The default for people, if it is not plain text. */
 	readonly defaultText?: string;
 	readonly example: string | boolean | Readonly<Record<string, string>>;
 	readonly meaning: string;
 	/**
-	 * The commands whose help explains it; by default every command takes it, and the program's own
+	 * The commands whose help explains it; by default every command accepts it, and the program's own
 	 * help explains it.
 	 */
 	readonly commands?: readonly string[];
-	/** What a wrong value is reported as; default USAGE. */
+	/** The error code for a wrong value; default USAGE. */
 	readonly code?: ErrorCode;
 }
 
@@ -348,7 +348,7 @@ type ValueOf<K extends OptionKey> = (typeof OPTIONS)[K] extends Option<infer T> 
 type OptionalKey = { [K in OptionKey]: undefined extends ValueOf<K> ? K : never }[OptionKey];
 
 /**
- * All options, resolved: paths absolute, durations in ms; an option without a default is not there
+ * All options, resolved: paths absolute, durations in ms. An option without a default is absent
  * unless it was given.
  */
 export type Config = { readonly [K in Exclude<OptionKey, OptionalKey>]: ValueOf<K> } & {
@@ -360,7 +360,7 @@ export const OPTION_LIST = Object.entries(OPTIONS) as readonly (readonly [
 	Option<unknown>,
 ])[];
 
-/** Names the config file; itself no key of one. */
+/** Names the config file; it is not a key of the file itself. */
 export const CONFIG_FILE_OPTION = { name: "config" } as const;
 
 export const ENV_PREFIX = "OPENCLAW_SIDECAR_";
@@ -375,7 +375,7 @@ export const flagOf = ({ name }: Named) => `--${name}`;
 /** `OPENCLAW_SIDECAR_DRAIN_TIMEOUT` */
 export const envOf = ({ name }: Named) => `${ENV_PREFIX}${name.toUpperCase().replaceAll("-", "_")}`;
 
-/** `drainTimeout`: the key in the config file, and what commander calls the flag's value. */
+/** `drainTimeout`: the key in the config file, and commander's name for the flag's value. */
 export const fileKeyOf = ({ name }: Named) =>
 	name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
@@ -383,12 +383,12 @@ export const fileKeyOf = ({ name }: Named) =>
 export const defaultTextOf = (option: Option<unknown>) =>
 	option.defaultText ?? String(option.default);
 
-/** Where the config file is if nobody names one; it need not exist there. */
+/** The config file if none is named; it need not exist. */
 export function defaultConfigFile(env: Environment, homeDir: string): string {
 	return join(xdg(env.XDG_CONFIG_HOME, homeDir, ".config"), "openclaw-sidecar/config.json");
 }
 
-/** What a command line parser needs: usage as commander writes it, and a description. */
+/** Data for a command line parser: usage in commander's syntax, and a description. */
 export interface CommandLineOption {
 	readonly flags: string;
 	readonly description: string;

@@ -1,4 +1,4 @@
-/** The candidate that differs least from what was typed, if a slip of the hand explains it. */
+/** The candidate closest to the typed text, if a typing error is plausible. */
 export function didYouMean(typed: string, candidates: Iterable<string>): string {
 	let best: string | undefined;
 	let least = Math.min(3, Math.max(1, Math.floor(typed.length / 3))) + 1;

@@ -1,10 +1,10 @@
 /**
- * The kinds of value an option can have: how text becomes a value, and how to say what is accepted.
+ * The kinds of values of options: how text becomes a value, and how to describe what is accepted.
  */
 import { resolve } from "node:path";
 import * as z from "zod/mini";
 
-/** What a relative path or `~` in a value stands for. */
+/** The base of a relative path or `~` in a value. */
 export interface Place {
 	/** Absolute. */
 	readonly homeDir: string;
@@ -17,13 +17,13 @@ export interface Place {
 }
 
 export interface ValueKind<T> {
-	/** From what a flag, the environment or JSON holds to the value. */
+	/** Converts the content of a flag, the environment or JSON to the value. */
 	schema(place: Place): z.ZodMiniType<T>;
 	/** Completes "accepts …". */
 	readonly accepts: string;
 	/** Names the value in usage lines; undefined for a switch. */
 	readonly placeholder: string | undefined;
-	/** The flag may be given more than once: the schema takes an array of texts then. */
+	/** The flag may be given more than once: the schema then accepts an array of texts. */
 	readonly repeats?: boolean;
 	readonly choices?: readonly string[];
 }
@@ -59,7 +59,7 @@ export function text(placeholder: string, pattern: RegExp, accepts: string): Val
 
 const MS_PER_UNIT = { ms: 1, s: 1_000, m: 60_000 } as const;
 
-/** @param from least, @param to most, both as a duration such as `500ms`. */
+/** @param from minimum, @param to maximum, both as a duration such as `500ms`. */
 export function duration(from: string, to: string): ValueKind<number> {
 	const [least, most] = [durationMs(from), durationMs(to)];
 	const text = z.pipe(z.string(), z.transform(durationMs));
@@ -73,8 +73,8 @@ export function duration(from: string, to: string): ValueKind<number> {
 }
 
 /**
- * ms, rounded; NaN where the text is no duration. A bare number is none: nobody could tell its
- * unit.
+ * ms, rounded; NaN if the text is not a duration. A bare number is not accepted, because its unit
+ * is unknown.
  */
 function durationMs(value: string): number {
 	const [, number, unit] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)$/.exec(value) ?? [];
@@ -85,7 +85,7 @@ function durationMs(value: string): number {
 
 /**
  * A path of this machine, made absolute. `~` is the home directory; another user's (`~name`) is
- * refused rather than taken for a name.
+ * refused rather than taken literally.
  */
 export function path(placeholder: string): ValueKind<string> {
 	const wellFormed = z.string().check(z.regex(/^(?!~[^/])[^\0]+$/));
@@ -104,7 +104,7 @@ export function path(placeholder: string): ValueKind<string> {
 
 /**
  * Directories by name: `NAME=DIR,…` or an object, as text or in JSON; repeated as a flag. A
- * directory whose name holds a comma needs the flag or the object.
+ * directory whose name contains a comma requires the flag or the object.
  */
 export const namedDirectories: ValueKind<ReadonlyMap<string, string>> = {
 	schema: ({ homeDir }) =>
@@ -167,7 +167,7 @@ function parsedJson(value: string): unknown {
 	}
 }
 
-/** Empty where it is none. A relative one would be another directory on every machine. */
+/** Empty if invalid. A relative one would be a different directory on every machine. */
 function absoluteDirectory(name: string, directory: string, homeDir: string): string {
 	if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name) || directory.includes("\0")) return "";
 	if (directory === "~" || directory.startsWith("~/"))

@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { agentEnvironment } from "./agent-environment.ts";
 
-/** Variables by which the SDK and the platform prove who a machine is, and the sidecar's own. */
+/**
+ * Variables by which the SDK and the platform prove a machine's identity, and the sidecar's own.
+ */
 const SECRETS = [
 	"AWS_ACCESS_KEY_ID",
 	"AWS_SECRET_ACCESS_KEY",
@@ -22,7 +24,7 @@ const SECRETS = [
 ];
 
 describe("the agent's environment", () => {
-	it("has what a program needs, where it is, and what its models need", () => {
+	it("has what a program needs, its location, and what its models need", () => {
 		const kept = {
 			PATH: "/bin",
 			HOME: "/h",
@@ -38,12 +40,12 @@ describe("the agent's environment", () => {
 		});
 	});
 
-	it("has what the operator names beside it, by name or by prefix", () => {
+	it("also has what the operator names, by name or by prefix", () => {
 		const { env } = agentEnvironment({ FOO: "1", BAR_X: "2", BARX: "3" }, ["FOO", "BAR_*"]);
 		expect(env).toEqual({ FOO: "1", BAR_X: "2" });
 	});
 
-	it("never has what configures the sidecar or proves who it is, whatever the operator allows", () => {
+	it("never has the sidecar's configuration or proofs of identity, whatever the operator allows", () => {
 		const name = fc.oneof(
 			fc.constantFrom(...SECRETS),
 			fc.string({ maxLength: 8 }).map((rest) => `AWS_X${rest}`),
@@ -64,7 +66,7 @@ describe("the agent's environment", () => {
 		);
 	});
 
-	it("loses nothing silently", () => {
+	it("drops nothing without reporting it", () => {
 		fc.assert(
 			fc.property(fc.dictionary(fc.string(), fc.string()), (from) => {
 				const { env, withheld } = agentEnvironment(from);

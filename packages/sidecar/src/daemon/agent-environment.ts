@@ -1,23 +1,23 @@
 /**
- * What of our environment the agent is given: an allow-list, because what a later version of the
- * SDK or the platform puts there to prove who this machine is, nobody can list today.
+ * Selects the environment variables that the agent gets, by an allow-list. Nobody can list today
+ * which variables a later SDK or platform will use to prove this machine's identity.
  *
- * Never, whatever is allowed: what configures the sidecar (`OPENCLAW_SIDECAR_*`), and what proves
- * an identity to AWS (`AWS_*`). Does NOT keep an agent of the same user from reading
- * `/proc/PPID/environ`: run it as another one.
+ * Never passed, whatever is allowed: the sidecar's configuration (`OPENCLAW_SIDECAR_*`) and proofs
+ * of an AWS identity (`AWS_*`). Does NOT keep an agent of the same user from reading
+ * `/proc/PPID/environ`: run it as another user.
  */
 
-/** A name, or one with a `*` at an end. */
+/** A name, or one with a `*` at either end. */
 const ALLOWED = [
-	// What any program expects.
+	// Expected by any program.
 	..."PATH HOME USER LOGNAME SHELL TERM COLORTERM LANG LANGUAGE LC_* TZ TMPDIR PWD HOSTNAME XDG_* NO_COLOR FORCE_COLOR CI".split(
 		" ",
 	),
-	// How it reaches the network.
+	// Network access.
 	..."HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR".split(
 		" ",
 	),
-	// Node's and OpenClaw's own settings.
+	// Settings of Node and OpenClaw.
 	..."NODE_ENV NODE_OPTIONS NODE_EXTRA_CA_CERTS NODE_COMPILE_CACHE NODE_DISABLE_COMPILE_CACHE OPENCLAW_*".split(
 		" ",
 	),
@@ -27,12 +27,14 @@ const ALLOWED = [
 
 const NEVER = ["OPENCLAW_SIDECAR_*", "AWS_*"];
 
-/** Says where, not who: what a model of Bedrock is asked with. Allowed by name only. */
+/** A location, not an identity: needed to call a Bedrock model. Allowed by name only. */
 const HARMLESS = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
 export interface AgentEnvironment {
 	readonly env: Readonly<Record<string, string>>;
-	/** Names of what was kept back, sorted: for the log, so that nobody has to guess. */
+	/**
+	 * Names of the variables that were held back, sorted: for the log, so that nobody has to guess.
+	 */
 	readonly withheld: readonly string[];
 }
 

@@ -1,10 +1,10 @@
 /**
  * Names the sidecar and the workspace of an agent in a variable of its environment. Every process
- * that the agent starts inherits the variable, also one that leaves the agent's session and
- * outlives its parents.
+ * that the agent starts inherits the variable, even if it leaves the agent's session and outlives
+ * its parents.
  *
- * Does NOT reach a process that starts with an emptied environment: only its ancestry tells whose
- * it is.
+ * Does NOT reach a process that starts with an emptied environment: only its ancestry identifies
+ * it.
  */
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { startOf } from "./process-table.ts";
@@ -16,7 +16,7 @@ export interface AgentMark {
 	/** Process ids mean nothing in another namespace. */
 	readonly pidNamespace: string;
 	readonly pid: number;
-	/** Clock ticks since boot, which tell the sidecar from a later process with its pid. */
+	/** Clock ticks since boot, which distinguish the sidecar from a later process with its pid. */
 	readonly startedAt: string;
 	/** Device and inode: two mount namespaces may have different directories at one path. */
 	readonly workspace: string;
@@ -25,7 +25,7 @@ export interface AgentMark {
 const FORM = /^(\d+)-(\d+)-(\d+)-(\d+:\d+)$/;
 
 /**
- * The mark of this process's own agents. Undefined without /proc: then nothing can be found again.
+ * The mark of this process's own agents. Undefined without /proc: survivors can then not be found.
  */
 export function ownMark(workspace: string): AgentMark | undefined {
 	const pidNamespace = ownPidNamespace();
@@ -77,7 +77,7 @@ export function ownPidNamespace(): string | undefined {
 	}
 }
 
-/** Follows links; undefined where there is no such directory. */
+/** Follows links; undefined if there is no such directory. */
 export function directoryId(path: string): string | undefined {
 	try {
 		const { dev, ino } = statSync(path, { bigint: true });

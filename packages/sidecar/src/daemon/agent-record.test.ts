@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(file, ".."), { recursive: true }));
 
-test("a record names the process whose pid and start it has, and no other", () => {
+test("a record matches the process with its pid and start time, and no other", () => {
 	recordAgent(file, process.pid, "mark");
 	const record = readRecord(file);
 	expect(record).toMatchObject({ pid: process.pid, mark: "mark" });
@@ -28,13 +28,13 @@ test.each([
 	["a boot that nobody knows", { boot: "" }],
 	["another pid namespace", { pidNamespace: "1" }],
 	["no start", { startedAt: undefined }],
-])("a record of %s is not believed", (_, change) => {
+])("rejects a record of %s", (_, change) => {
 	recordAgent(file, process.pid, "mark");
 	writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...change }));
 	expect(readRecord(file)).toBeUndefined();
 });
 
-test.each(["", "[", "null", "{}"])("a record that holds %j is none", (text) => {
+test.each(["", "[", "null", "{}"])("does not accept %j as a record", (text) => {
 	writeFileSync(file, text);
 	expect(readRecord(file)).toBeUndefined();
 });

@@ -6,7 +6,7 @@ import { ownPidNamespace } from "./agent-mark.ts";
 import { type ProcessEntry, startOf } from "./process-table.ts";
 
 /**
- * Which process the agent is. It finds an agent whose environment cannot be read or was
+ * Identifies the agent's process. Finds an agent whose environment cannot be read or was
  * overwritten.
  */
 export interface AgentRecord {
@@ -18,7 +18,7 @@ export interface AgentRecord {
 	readonly mark: string;
 }
 
-/** One for each workspace, whatever the store, as the control socket. */
+/** One per workspace, whatever the store, like the control socket. */
 export function recordPath(stateDir: string, workspace: string): string {
 	return join(stateDir, `${hash("sha256", workspace, "hex").slice(0, 16)}.agent.json`);
 }
@@ -30,7 +30,7 @@ export function recordAgent(path: string, pid: number, mark: string): void {
 	const startedAt = startOf(pid);
 	const pidNamespace = ownPidNamespace();
 	const boot = knownBoot();
-	// The agent has ended already, or the record could not be matched to this boot later.
+	// The agent has ended already, or this boot could not be recognized later.
 	if (startedAt === undefined || pidNamespace === undefined || boot === undefined) return;
 	const record: AgentRecord = { boot, pidNamespace, pid, startedAt, mark };
 	writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });

@@ -7,7 +7,7 @@ const start = async (command: readonly string[], user?: AgentUser) =>
 	await startAgent({ command, env, toStderr: true, user, log: silentLog });
 
 describe("startAgent", () => {
-	it("gives the status a shell would give", async () => {
+	it("reports the status that a shell would report", async () => {
 		const ended = await start(["sh", "-c", "exit 7"]);
 		expect(await ended.exited).toEqual({ status: 7, signal: undefined });
 		const killed = await start(["sleep", "600"]);
@@ -15,7 +15,7 @@ describe("startAgent", () => {
 		expect(await killed.exited).toEqual({ status: 143, signal: "SIGTERM" });
 	});
 
-	it("says that a command cannot be started", async () => {
+	it("fails if a command cannot be started", async () => {
 		await expect(start(["/no/such/agent"])).rejects.toMatchObject({
 			code: "AGENT_NOT_STARTED",
 			value: "/no/such/agent",

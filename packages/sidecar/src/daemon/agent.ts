@@ -6,7 +6,7 @@ import type { Logger } from "../telemetry/types.ts";
 import { descendantsOf, readProcesses } from "./process-table.ts";
 
 /**
- * How the agent ended. `status` is what a shell would say: its exit code, or 128 + the signal's
+ * How the agent ended. `status` is the status in a shell: its exit code, or 128 + the signal's
  * number.
  */
 export interface AgentExit {
@@ -17,23 +17,24 @@ export interface AgentExit {
 export interface Agent {
 	readonly pid: number;
 	/**
-	 * Settled when neither it nor anything that it left behind runs any more: the disk stands still.
+	 * Resolves when neither the agent nor any process it left behind runs any more: the disk no
+	 * longer changes.
 	 */
 	readonly exited: Promise<AgentExit>;
-	/** Undefined while something of it runs. */
+	/** Undefined while any of its processes runs. */
 	readonly exit: AgentExit | undefined;
 	/**
-	 * Tells it to end. SIGKILL ends all that it started, too; 0 is no signal: it has been told by
-	 * somebody else.
+	 * Tells it to end. SIGKILL also ends everything it started. 0 sends no signal: something else has
+	 * already told it.
 	 */
 	kill(signal: NodeJS.Signals | 0): void;
-	/** Hands on a signal that is not its end. */
+	/** Passes on a signal that does not end the agent. */
 	pass(signal: NodeJS.Signals): void;
 }
 
 /**
- * Another user than ours, by number: then the agent can read neither our memory nor our files.
- * Needs root.
+ * A user other than the sidecar's, by number: the agent can then read neither our memory nor our
+ * files. Needs root.
  */
 export interface AgentUser {
 	readonly uid: number;
@@ -43,21 +44,23 @@ export interface AgentUser {
 export interface AgentProcess {
 	/** A program and its arguments. */
 	readonly command: readonly string[];
-	/** All of its environment; see `agentEnvironment`. */
+	/** Its complete environment; see `agentEnvironment`. */
 	readonly env: Readonly<Record<string, string>>;
-	/** Stdout belongs to a JSON result: the agent's goes to stderr. */
+	/** Stdout carries a JSON result: the agent's output goes to stderr. */
 	readonly toStderr: boolean;
 	readonly user?: AgentUser | undefined;
-	/** Its orphans become children of this process, which has no others: see `adoptOrphans`. */
+	/**
+	 * Its orphans become children of this process, which has no other children: see `adoptOrphans`.
+	 */
 	readonly ownsOrphans?: boolean;
-	/** A child of this process that is not the agent's. */
+	/** A child of this process that does not belong to the agent. */
 	readonly spared?: number | undefined;
 	readonly log: Logger;
 }
 
-/** What the agent leaves behind when it ends is told to end, and has this long to do so. */
+/** Processes that the agent leaves behind are told to end, and have this long to do so. */
 const GRACE_MS = 2_000;
-/** What was killed may be in the middle of writing a page. */
+/** A killed process may be in the middle of writing a page. */
 const KILL_MS = 1_000;
 const LOOK_MS = 10;
 
@@ -103,7 +106,7 @@ export async function startAgent({
 
 class RunningAgent implements Agent {
 	readonly #child: ChildProcess;
-	/** Whatever descends from it is the agent's. */
+	/** Every descendant of this process belongs to the agent. */
 	readonly #ancestor: number;
 	readonly #spared: number | undefined;
 	readonly #log: Logger;
@@ -139,8 +142,8 @@ class RunningAgent implements Agent {
 	}
 
 	/**
-	 * Only SIGKILL goes to more than the agent itself: how its children end is its own affair as long
-	 * as it runs.
+	 * Only SIGKILL goes to more processes than the agent itself: while it runs, it ends its children
+	 * itself.
 	 */
 	kill(signal: NodeJS.Signals | 0): void {
 		if (this.#exit !== undefined) return;

@@ -10,16 +10,13 @@ export interface CadenceState {
 	readonly firstChangeMs: number;
 	readonly lastChangeMs: number;
 	readonly lastFlushEndMs: number;
-	/** How long the last flush kept the processor. */
+	/** Processor time of the last flush. */
 	readonly lastFlushCostMs: number;
 }
 
-/**
- * A flush that costs much makes the next one wait, so that capturing stays below a tenth of one
- * core.
- */
+/** An expensive flush delays the next one, so that capturing stays below a tenth of one core. */
 const COST_FACTOR = 9;
-/** But never longer than this: what is lost by a kill -9 is at most one cadence. */
+/** But never longer than this: a kill -9 loses at most one cadence. */
 const MAX_STRETCH_MS = 30_000;
 
 export function flushDueAt(state: CadenceState, options: CadenceOptions): number {
@@ -33,20 +30,20 @@ export function flushDueAt(state: CadenceState, options: CadenceOptions): number
 	);
 }
 
-/** A sweep of the whole tree waits until its own cost is below 0.2 % of a core. */
+/** A rescan of the whole tree waits until its own cost is below 0.2 % of a core. */
 export function sweepDelayMs(intervalMs: number, lastSweepCostMs: number): number {
 	return Math.max(intervalMs, lastSweepCostMs * 500);
 }
 
 /**
- * Where notifications miss changes, only a sweep finds them. It takes 60 ms for a tree of 10,000
+ * Where notifications miss changes, only a rescan finds them. It takes 60 ms for a tree of 10,000
  * files.
  */
 const UNWATCHED_SWEEP_MS = 5_000;
-/** A sweep takes at most a twentieth of the time. */
+/** A rescan takes at most a twentieth of the time. */
 const UNWATCHED_FACTOR = 20;
 
-/** @param lookMs how long the last sweep took, without its commit */
+/** @param lookMs how long the last rescan took, without its commit */
 export function unwatchedSweepDelayMs(
 	intervalMs: number,
 	lastSweepCostMs: number,
@@ -61,16 +58,16 @@ export function unwatchedSweepDelayMs(
 const IDLE_MS = 10_000;
 
 /**
- * Is a workspace idle that has not changed for so long? After ten seconds, or a whole sweep
- * interval where that is less. A repacking takes about 2 s; one that is cut off leaves packs for
- * nothing, so none begins between the writes of an agent at work. OpenClaw's lease moves every 30
- * s.
+ * Has the workspace been unchanged long enough to count as idle? The limit is ten seconds, or one
+ * rescan interval if that is shorter. Repacking takes about 2 s, and an interrupted one leaves
+ * useless packs. So none begins between the writes of a working agent. OpenClaw renews its lease
+ * every 30 s.
  */
 export function isIdle(unchangedForMs: number, sweepIntervalMs: number): boolean {
 	return unchangedForMs >= Math.min(IDLE_MS, sweepIntervalMs);
 }
 
-/** How long to wait after the `failures`-th flush in a row that failed: 1 s, doubling to 30 s. */
+/** How long to wait after the `failures`-th consecutive failed flush: 1 s, doubling to 30 s. */
 export function retryDelayMs(failures: number): number {
 	return Math.min(30_000, 1000 * 2 ** Math.max(0, failures - 1));
 }
@@ -81,17 +78,17 @@ export function retryDelayMs(failures: number): number {
  */
 const SUPERSEDED_PAUSE_MS = 30_000;
 
-/** The least time between the end of one flush and the start of the next, whatever changed. */
+/** The minimum time between the end of one flush and the start of the next, whatever changed. */
 export function leastPauseMs(failures: number, isSuperseded: boolean): number {
 	return failures > 0 ? retryDelayMs(failures) : isSuperseded ? SUPERSEDED_PAUSE_MS : 0;
 }
 
 /**
- * The earliest moment at which the changes that a flush commits can have happened.
+ * The earliest time at which the changes in a flush can have happened.
  * @param announcedMs the first notification since the last commit
- * @param lastSweepMs of a flush that sweeps: when the sweep before it began
- * @param isWatchedInPart notifications miss changes, so that a sweep may find an older one than was
- * announced
+ * @param lastSweepMs for a flush that rescans: when the previous rescan began
+ * @param isWatchedInPart notifications miss changes, so a rescan may find a change older than any
+ * that was announced
  */
 export function changedSince(
 	announcedMs: number | undefined,

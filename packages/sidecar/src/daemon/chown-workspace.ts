@@ -2,7 +2,7 @@ import { type Dirent, lchownSync, lstatSync, readdirSync } from "node:fs";
 import type { AgentUser } from "./agent.ts";
 
 export interface HandedOver {
-	/** Entries that changed hands. */
+	/** Entries whose owner was changed. */
 	readonly entries: number;
 	/**
 	 * Entries whose owner cannot be changed: no owners on the file system, a read-only mount, or no
@@ -12,12 +12,12 @@ export interface HandedOver {
 }
 
 /**
- * Gives a restored workspace to the agent's user: what another user restored, it could not write.
+ * Gives a restored workspace to the agent's user, who could not write another user's files.
  *
- * Links are not followed. A file with a second name is left alone: the other may lie outside, where
- * nobody handed anything over. An entry whose owner cannot be changed stays as it is: the agent may
- * still be able to write it.
- * @param directories absolute: the workspace, and its additional roots
+ * Links are not followed. A file with a second name is skipped: the other name may be outside the
+ * workspace. An entry whose owner cannot be changed keeps its owner: the agent may still be able to
+ * write it.
+ * @param directories absolute: the workspace and its additional roots
  */
 export function chownWorkspace(directories: readonly string[], user: AgentUser): HandedOver {
 	let [entries, refused] = [0, 0];
@@ -32,7 +32,7 @@ export function chownWorkspace(directories: readonly string[], user: AgentUser):
 			if (!isGone(error)) refused++;
 		}
 	};
-	// Bytes all along: a name need not be UTF-8.
+	// Bytes throughout: a name need not be UTF-8.
 	const walk = (directory: Buffer) => {
 		for (const entry of namesIn(directory)) {
 			const path = Buffer.concat([directory, Buffer.from("/"), entry.name]);
@@ -47,7 +47,7 @@ export function chownWorkspace(directories: readonly string[], user: AgentUser):
 	return { entries, refused };
 }
 
-/** None where it cannot be read, or is gone. */
+/** Empty if it cannot be read, or is gone. */
 function namesIn(directory: Buffer): Dirent<Buffer>[] {
 	try {
 		return readdirSync(directory, { withFileTypes: true, encoding: "buffer" });

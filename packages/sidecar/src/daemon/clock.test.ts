@@ -1,4 +1,4 @@
-/** Wall clocks are set, back and forth, by days; nothing durable and no timer may follow them. */
+/** Wall clocks are set back and forth by days. Durable data and timers must not depend on them. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -15,7 +15,7 @@ import { runDaemon } from "./daemon.ts";
 
 const DAY_MS = 86_400_000;
 
-/** A log whose next event of a name can be awaited. */
+/** A log whose next event of a given name can be awaited. */
 function awaitableLog(): Logger & { readonly next: (event: EventName) => Promise<LogFields> } {
 	const waiting = new Map<EventName, (fields: LogFields) => void>();
 	const say = (event: EventName, fields: LogFields = {}) => {
@@ -27,7 +27,7 @@ function awaitableLog(): Logger & { readonly next: (event: EventName) => Promise
 }
 
 // @id clock-jumps
-it("a daemon commits, retries and drains through jumps of the wall clock, and history goes by the store's", async () => {
+it("a daemon commits, retries and drains through jumps of the wall clock, and history uses the store's", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
 	let offMs = 0;
@@ -66,7 +66,7 @@ it("a daemon commits, retries and drains through jumps of the wall clock, and hi
 		seq = Number((await committed).seq);
 	}
 
-	// Undecided when the clock is set back: tried again all the same, with the same bytes.
+	// Undecided when the clock is set back: the retry still happens, with the same bytes.
 	store.queue("lost-request", "lost-request", "lost-request");
 	const [undecided, committed] = [log.next("flush.undecided"), log.next("flush.committed")];
 	writeFileSync(join(bench.workspace("a"), "undecided"), "x");

@@ -19,7 +19,7 @@ const handlers = {
 };
 
 describe("control", () => {
-	it("answers, refuses a second one, and is free again when closed", async () => {
+	it("answers, refuses a second daemon, and is free again when closed", async () => {
 		expect(await askDaemon(dir, "/ws", "status")).toBeUndefined();
 		const control = await takeControl(dir, "/ws", handlers);
 		expect(await askDaemon(dir, "/ws", "status")).toEqual({ phase: "serving" });
@@ -40,7 +40,7 @@ describe("control", () => {
 		await again.close();
 	});
 
-	it("takes over what a killed process left", async () => {
+	it("takes over the socket of a killed process", async () => {
 		const path = controlPath(dir, "/ws");
 		const killed = spawn(process.execPath, [
 			"-e",
@@ -55,7 +55,7 @@ describe("control", () => {
 		await control.close();
 	});
 
-	it("says that a state directory's path is too long for a socket", () => {
+	it("fails if a state directory's path is too long for a socket", () => {
 		expect(() => controlPath(join(dir, "x".repeat(100)), "/ws")).toThrow(
 			expect.objectContaining({ code: "STATE_DIR_UNUSABLE" }),
 		);

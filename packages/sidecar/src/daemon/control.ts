@@ -1,7 +1,7 @@
 /**
- * A socket in the private state directory: it says that a workspace is looked after, and lets
- * `status` and `flush` reach the one who does. A socket rather than a pid file: it answers, or it
- * does not; a pid may be anybody's.
+ * A socket in the private state directory. It shows that a daemon owns a workspace, and lets
+ * `status` and `flush` reach that daemon. A socket rather than a pid file: a socket answers or does
+ * not, while any process may have a recorded pid.
  */
 import { hash } from "node:crypto";
 import { chmodSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
@@ -9,13 +9,13 @@ import { createServer, request, type Server } from "node:http";
 import { join } from "node:path";
 import { ERRORS, type ErrorCode, SidecarError, systemRefusal } from "../errors.ts";
 
-/** What a running daemon can be asked. Each answer is one JSON object. */
+/** Requests that a running daemon answers. Each answer is one JSON object. */
 export interface ControlHandlers {
 	status(): Promise<object>;
 	flush(): Promise<object>;
 	/**
-	 * Takes out of `.recovered/` what was dealt with. @param what as `dropQuarantined` takes it, but
-	 * from another process
+	 * Removes entries from `.recovered/` that were dealt with. @param what like `dropQuarantined`,
+	 * but from another process
 	 */
 	drop(what: unknown): Promise<object>;
 }
@@ -30,10 +30,10 @@ const STATUS_TIMEOUT_MS = 5_000;
 
 /** sun_path has 108 bytes, the last one NUL. */
 const MAX_SOCKET_BYTES = 107;
-/** Room for `.{pid}`, of up to seven digits. */
+/** Room for `.{pid}`, with up to seven digits. */
 const ASIDE_BYTES = 8;
 
-/** One socket a workspace, whatever the store: two daemons must not look after one directory. */
+/** One socket per workspace, whatever the store: two daemons must not manage one directory. */
 export function controlPath(stateDir: string, workspace: string): string {
 	const path = join(stateDir, `${hash("sha256", workspace, "hex").slice(0, 16)}.sock`);
 	if (Buffer.byteLength(path) + ASIDE_BYTES > MAX_SOCKET_BYTES) {
@@ -49,7 +49,9 @@ export interface Control {
 	close(): Promise<void>;
 }
 
-/** Takes the workspace for this process. @throws SidecarError WORKSPACE_BUSY, STATE_DIR_UNUSABLE */
+/**
+ * Claims the workspace for this process. @throws SidecarError WORKSPACE_BUSY, STATE_DIR_UNUSABLE
+ */
 export async function takeControl(
 	stateDir: string,
 	workspace: string,
@@ -87,8 +89,8 @@ export async function takeControl(
 }
 
 /**
- * Whoever made it was killed. It is moved away first and asked again there: between the two,
- * another starter may have put its own in this place.
+ * Its owner was killed. The socket is moved aside and asked again there: in between, another
+ * starter may have put its own socket in this place.
  */
 async function removeStale(path: string, workspace: string): Promise<void> {
 	const aside = `${path}.${process.pid}`;
@@ -105,8 +107,8 @@ async function removeStale(path: string, workspace: string): Promise<void> {
 }
 
 /**
- * Asks the daemon that looks after a workspace; undefined where none does.
- * @throws SidecarError as the daemon says it; WORKSPACE_BUSY where it does not answer
+ * Asks the daemon that owns a workspace; undefined if there is none.
+ * @throws SidecarError as thrown by the daemon; WORKSPACE_BUSY if it does not answer
  */
 export async function askDaemon(
 	stateDir: string,
@@ -127,7 +129,7 @@ interface Revivable {
 	readonly remedy?: string;
 }
 
-/** The error another process threw, with its own message. */
+/** The error that another process threw, with its own message. */
 function revived({ code, message, remedy }: Revivable): SidecarError {
 	const error = new SidecarError(
 		code in ERRORS ? (code as ErrorCode) : "INTERNAL",
@@ -137,7 +139,7 @@ function revived({ code, message, remedy }: Revivable): SidecarError {
 	return error;
 }
 
-/** One that is stopped or hangs looks after the workspace all the same. */
+/** A stopped or hanging daemon still owns the workspace. */
 async function isAnswering(path: string): Promise<boolean> {
 	try {
 		return (await ask(path, "status")) !== undefined;
@@ -165,7 +167,7 @@ async function ask(
 				response.on("error", reject);
 			},
 		);
-		// A flush takes as long as it takes; a status is at hand.
+		// A flush may take any time; a status is available immediately.
 		if (verb === "status") {
 			call.setTimeout(STATUS_TIMEOUT_MS, () => {
 				reject(

@@ -1,9 +1,9 @@
 /**
  * The daemon: restoring -> serving -> draining -> gone.
  *
- * Guarantees: no agent before the gate (a verified restore and a won fence); a flush that fails is
- * tried again and its paths stay dirty; the exit status says whether everything is durable. Nothing
- * depends on the drain: kill -9 loses at most one cadence.
+ * Guarantees: no agent starts before the gate opens (a verified restore and a won fence). A failed
+ * flush is retried and its paths stay dirty. The exit status tells whether everything is durable.
+ * Nothing depends on the drain: kill -9 loses at most one cadence.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FlushResult } from "../capture/flush-result.ts";
@@ -36,22 +36,19 @@ export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOpti
 	readonly stateDir: string;
 	readonly sweepIntervalMs: number;
 	readonly drainTimeoutMs: number;
-	/**
-	 * Called when the workspace is restored, before the agent starts, after each commit, and at the
-	 * end.
-	 */
+	/** Called after the restore and before the agent starts, after each commit, and at the end. */
 	readonly onDurable?: (session: Session) => void;
-	/** Called once the agent runs and every change is seen. */
+	/** Called once the agent runs and all watches are in place. */
 	readonly onServing?: (serving: Serving) => void;
 	/** Called once, when another writer owns the workspace. */
 	readonly onSuperseded?: () => void;
 }
 
-/** A daemon at work, for whoever speaks to the platform. */
+/** A running daemon, as seen by the platform adapter. */
 export interface Serving {
-	/** How long something has not been durable, ms; undefined: everything is. */
+	/** How long something has not been durable, ms; undefined if everything is. */
 	notDurableForMs(): number | undefined;
-	/** The machine was frozen: nobody watched, and timers are late. */
+	/** The machine was frozen: changes went unwatched, and timers are late. */
 	wake(): void;
 	status(): DaemonStatus;
 }
@@ -64,7 +61,7 @@ export interface DaemonStatus {
 	readonly headSeq: number;
 	readonly writer: string;
 	readonly superseded: boolean;
-	/** Paths that changed and are not durable yet, and a commit that is undecided. */
+	/** Paths that changed and are not durable yet, and an undecided commit. */
 	readonly waiting: number;
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
 	readonly deferredDeletions: number;
@@ -80,33 +77,32 @@ export interface DaemonStatus {
 export interface DaemonEnd {
 	readonly isDurable: boolean;
 	readonly superseded: boolean;
-	/** What of this disk is not in the log. */
+	/** Paths of this disk that are not in the log. */
 	readonly lost: readonly { readonly path: string; readonly reason: string }[];
 	/**
-	 * Deletions that were not committed: the log keeps the files, and the next start brings them
-	 * back.
+	 * Deletions that were not committed: the log keeps the files, and the next start restores them.
 	 */
 	readonly deferredDeletions: number;
 	/** Left out of the log by choice: they hold secrets. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
-	/** What the restore moved out of the way of newer bytes. */
+	/** Entries that the restore moved away to make room for newer bytes. */
 	readonly moved: readonly Moved[];
 	readonly headSeq: number;
 	readonly writer: string;
-	/** Undefined where there was no agent. */
+	/** Undefined if there was no agent. */
 	readonly agentStatus: number | undefined;
-	/** 0, 3, 4, or the agent's own where everything is durable. */
+	/** 0, 3, 4, or the agent's own status if everything is durable. */
 	readonly exitStatus: number;
 }
 
 /**
- * About 8 minutes: a file that could not be taken in so many rounds cannot be waited for. It stays
- * reported, and the drain tries it again.
+ * About 8 minutes: the daemon stops waiting for a file that failed in this many rounds. The file
+ * stays reported, and the drain tries it again.
  */
 const HOLD_ROUNDS = 20;
 
 /**
- * Runs until the agent ends or `stop` is aborted. @throws SidecarError when the gate could not be
+ * Runs until the agent ends or `stop` is aborted. @throws SidecarError if the gate could not be
  * opened
  */
 export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Promise<DaemonEnd> {
@@ -124,17 +120,17 @@ class Daemon {
 	#sweepTimer: NodeJS.Timeout | undefined;
 	/** Flushes run one after the other on this chain. */
 	#chain: Promise<unknown> = Promise.resolve();
-	/** Cuts a flush that is under way when the drain begins: small files come first then. */
+	/** Aborts a running flush when the drain begins: small files come first then. */
 	readonly #cut = new AbortController();
-	/** Ends what is done in idle moments. */
+	/** Ends the work of idle moments. */
 	#busy = new AbortController();
 	#firstChangeMs: number | undefined;
-	/** Since when something has not been durable. */
+	/** Time since which something has not been durable. */
 	#dirtySinceMs: number | undefined;
-	/** What a flush has taken in hand nobody else counts as waiting. */
+	/** Paths of a running flush are not counted as waiting elsewhere. */
 	#isFlushing = false;
 	#lastChangeMs = 0;
-	/** Before the first flush there was none, however short the process runs. */
+	/** No flush has run yet, however short the process runs. */
 	#lastFlushEndMs = Number.NEGATIVE_INFINITY;
 	#lastFlushCostMs = 0;
 	/** The kernel may run out of watches at any time. */
@@ -180,8 +176,8 @@ class Daemon {
 		try {
 			this.#phase = "serving";
 			this.#options.onDurable?.(session);
-			// The gate is open. What the agent writes before every watch is set is found by the sweep
-			// that follows.
+			// The gate is open. The rescan that follows finds what the agent writes before all watches
+			// are set.
 			if (command.length > 0 && !stop.aborted) {
 				try {
 					prepareWorkspace?.();
@@ -191,7 +187,7 @@ class Daemon {
 						this.#log,
 					);
 				} catch (error) {
-					// Hand the tree back: the next writer need not wait for one that never had an agent.
+					// Release the tree: the next writer need not wait for one that never had an agent.
 					await session
 						.flush({ sweep: true, closed: true, inHurry: true })
 						.catch((reason: unknown) => this.#log.warn("drain.failed", { error: reason }));
@@ -246,7 +242,7 @@ class Daemon {
 			isAgentTold: stop.reason instanceof ToldByTerminal,
 			timeoutMs: this.#options.drainTimeoutMs,
 			log: this.#log,
-			// The flush under way is cut off, and over.
+			// The running flush is aborted, and has ended.
 			idle: this.#chain,
 			stopWatching,
 		});
@@ -282,7 +278,7 @@ class Daemon {
 		this.#arm();
 	}
 
-	/** The timer is not moved by every change; when it fires too early it is set again. */
+	/** Not every change resets the timer; if it fires too early, it is set again. */
 	#arm(): void {
 		if (this.#phase !== "serving" || this.#firstChangeMs === undefined) return;
 		clearTimeout(this.#timer);
@@ -337,7 +333,7 @@ class Daemon {
 			const result = await session.flush({ sweep, signal: this.#cut.signal });
 			this.#report(result, startMs, Math.min(sinceMs ?? startMs, readySinceMs));
 			this.#failures = result.kind === "unknown" ? this.#failures + 1 : 0;
-			// Changes that the sweep found keep their age until they are committed.
+			// Changes that the rescan found keep their age until they are committed.
 			if (result.kind === "unknown") this.#dirtySinceMs ??= sinceMs;
 			return result;
 		} catch (error) {
@@ -357,10 +353,7 @@ class Daemon {
 		}
 	}
 
-	/**
-	 * What could not be taken is tried again ever more rarely, and said only when it is not what was
-	 * said before.
-	 */
+	/** Retries failed paths at growing intervals, and reports them only if the report changed. */
 	#followUp(session: Session): void {
 		const notTaken = JSON.stringify(session.deferred);
 		if (notTaken !== this.#notTaken)
@@ -393,7 +386,7 @@ class Daemon {
 			return;
 		}
 		this.#lastError = undefined;
-		// What changed since the flush began is the oldest that is left.
+		// The oldest remaining change is the first one since the flush began.
 		this.#dirtySinceMs = this.#firstChangeMs;
 		if (result.kind === "nothing") return this.#log.debug("flush.nothing", { ms });
 		const { seq, changed, removed, bytes, quarantined } = result;
@@ -430,8 +423,8 @@ class Daemon {
 	}
 
 	/**
-	 * Behind a sweep that left nothing to do. The next change ends it, so that no flush waits for
-	 * more than one commit's answer.
+	 * After a rescan that found nothing to do. The next change ends it, so that a flush waits for one
+	 * commit's answer at most.
 	 */
 	async #repackWhenIdle(session: Session): Promise<void> {
 		if (
@@ -475,17 +468,14 @@ class Daemon {
 		return nowMs - Math.min(isWaitedFor ? (this.#dirtySinceMs ?? nowMs) : nowMs, sinceMs ?? nowMs);
 	}
 
-	/**
-	 * What was hinted at may have been missed, and connections that hung are no reason to wait
-	 * longer.
-	 */
+	/** Hints may have been missed, and hanging connections are no reason to wait longer. */
 	#wake(session: Session): void {
 		session.requestRescan();
 		this.#failures = 0;
 		this.#due();
 	}
 
-	/** For metrics: what is dirty right now, and what the store was asked for since the last time. */
+	/** For metrics: what is dirty now, and the requests to the store since the last report. */
 	#measure(session: Session): void {
 		const { list, get, put } = this.#options.store.requests;
 		const storeRequests = list + get + put - this.#measuredRequests;
@@ -521,7 +511,9 @@ class Daemon {
 		};
 	}
 
-	/** Waits for the large files that a flush found, while other flushes go on, and commits them. */
+	/**
+	 * Waits for the large files that a flush found, while other flushes continue, and commits them.
+	 */
 	async #withLarge(
 		first: Exclude<FlushResult, { kind: "unknown" }>,
 	): Promise<FlushResult | undefined> {
@@ -536,7 +528,7 @@ class Daemon {
 		return { ...last, changed: sum("changed"), removed: sum("removed"), bytes: sum("bytes") };
 	}
 
-	/** Behind a flush, so that nothing of this writer is undecided. */
+	/** Runs after a flush, so that no commit of this writer is undecided. */
 	async #dropNow(what: unknown): Promise<object> {
 		const wanted = selectionOf(what);
 		await this.#flushNow();
@@ -568,7 +560,7 @@ class Daemon {
 	}
 }
 
-/** From another process: nothing of it is taken on trust. */
+/** From another process: nothing in it is trusted. */
 function selectionOf(what: unknown): Selection {
 	const { writer, path } = (typeof what === "object" && what !== null ? what : {}) as {
 		readonly writer?: unknown;

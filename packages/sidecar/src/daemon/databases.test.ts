@@ -1,6 +1,6 @@
 /**
  * Databases and the daemon as a process: what its watcher sees, what it leaves behind when it is
- * killed, what it does without room.
+ * killed, and what it does without room.
  */
 import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
@@ -26,19 +26,19 @@ async function nextCommit(daemon: CliProcess, change: () => unknown): Promise<vo
 	await daemon.waitForEvent("flush.committed", (event) => daemon.events.indexOf(event) >= before);
 }
 
-/** The private directory's place for copies, once it is there. */
+/** The private directory for copies, once it exists. */
 function copiesOf(stateDir: string): string {
 	const [name] = readdirSync(stateDir).filter((each) => /^[0-9a-f]{16}$/.test(each));
 	return join(stateDir, name as string, "tmp");
 }
 
 describe("a database of the daemon's workspace", () => {
-	it("is dirty right after a restore when only its -wal was written, and no sweep is due", async () => {
+	it("is dirty right after a restore if only its -wal was written, and no rescan is due", async () => {
 		using place = new Place();
 		makeDatabase(place.path("a", "x.db"), "WAL");
 		expect((await place.cli("a", ["flush"])).status).toBe(0);
 		await using daemon = await place.run("b", ["--sweep-interval", "10m"]);
-		// Then the sweep that follows the restore is over.
+		// The rescan that follows the restore is then over.
 		await nextCommit(daemon, () => writeFileSync(place.path("b", "marker"), ""));
 		await nextCommit(daemon, async () => {
 			const child = startNode(
@@ -57,7 +57,7 @@ describe("a database of the daemon's workspace", () => {
 		).toEqual(["x.db-shm"]);
 	});
 
-	it("whose copy was cut off by kill -9 leaves no copy behind: the next start removes it", async () => {
+	it("leaves no copy behind if kill -9 interrupted its copying: the next start removes it", async () => {
 		using place = new Place();
 		const file = place.path("a", "x.db");
 		makeDatabase(file, "DELETE");
@@ -67,7 +67,7 @@ describe("a database of the daemon's workspace", () => {
 			file,
 		);
 		await child.line();
-		// As if it were being written: else it would be copied at once.
+		// As if it were being written: otherwise it would be copied at once.
 		utimesSync(file, Date.now() / 1000 + 3600, Date.now() / 1000 + 3600);
 		const daemon = place.start("a", ["run"]);
 		await daemon.waitForEvent("fence.won");
@@ -82,11 +82,11 @@ describe("a database of the daemon's workspace", () => {
 	});
 
 	it.skipIf(!canMount())(
-		"that there is no room to copy waits and is named; all else is durable",
+		"waits and is named if there is no room to copy it; everything else is durable",
 		async () => {
 			using place = new Place();
 			makeDatabase(place.path("a", "large.db"), "DELETE", 8_000_000);
-			// This one is read where it lies.
+			// This one is read in place.
 			makeDatabase(place.path("a", "wal.db"), "WAL", 8_000_000);
 			writeFileSync(place.path("a", "note.md"), "small");
 			const state = join(place.dir, "a", "state");

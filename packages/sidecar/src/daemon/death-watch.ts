@@ -1,11 +1,10 @@
 /**
- * Ends the agent when this process dies without ending it: by SIGKILL, by the OOM killer, by a
- * crash.
+ * Ends the agent if this process dies without ending it: by SIGKILL, by the OOM killer, by a crash.
  *
- * How: a shell in a session of its own reads from a pipe that only this process holds open. When
- * the pipe closes, this process has died, and the shell becomes the command that ends the agent
- * (`endAgentsOf`). A line from this process means a normal end.
- * A shell costs 1 MB and 3 ms where a second Node would cost 45 MB.
+ * How: a shell in its own session reads from a pipe that only this process holds open. When the
+ * pipe closes, this process has died, and the shell becomes the command that ends the agent
+ * (`endAgentsOf`). A line from this process means a normal end. A shell costs 1 MB and 3 ms; a
+ * second Node would cost 45 MB.
  *
  * Not needed as PID 1: the kernel ends all of a pid namespace with it.
  */
@@ -13,21 +12,21 @@ import { spawn } from "node:child_process";
 import type { Logger } from "../telemetry/types.ts";
 
 export interface DeathWatch {
-	/** A child of this process that is not the agent's. Undefined where there is no watch. */
+	/** A child of this process that does not belong to the agent. Undefined if there is no watch. */
 	readonly pid: number | undefined;
 	/** The agent has ended. */
 	disarm(): void;
 }
 
 /**
- * Signals that stop the sidecar often go to its whole group or service. The shell ignores them to
- * see the end.
+ * Signals that stop the sidecar often go to its whole group or service. The shell ignores them so
+ * that it still runs when the sidecar ends.
  */
 const SCRIPT = 'trap "" HUP INT QUIT TERM; read -r line || exec "$@"';
 
 const NONE: DeathWatch = { pid: undefined, disarm: () => {} };
 
-/** For the command only: `process.argv[1]` is its entry. Never fails. */
+/** For the command only: `process.argv[1]` is its entry point. Never fails. */
 export function watchDeath(mark: string | undefined, record: string, log: Logger): DeathWatch {
 	if (process.pid === 1) return NONE;
 	const unwatched = (reason: string) => {
@@ -49,7 +48,7 @@ export function watchDeath(mark: string | undefined, record: string, log: Logger
 	let isOver = false;
 	child.once("error", (error) => unwatched(error.message));
 	child.once("exit", () => isOver || unwatched("its shell was ended"));
-	// The line that disarms a shell that was killed.
+	// The disarming line may be written to a shell that was killed.
 	child.stdin.on("error", () => {});
 	child.unref();
 	(child.stdin as unknown as { unref(): void }).unref();

@@ -1,7 +1,7 @@
 import { lstatSync } from "node:fs";
 import { fsPath, type Root } from "../path.ts";
 
-/** Size of what is there of `paths`; what cannot be looked at counts nothing. */
+/** Total size of the existing `paths`; unreadable ones count as 0. */
 export function dirtyBytes(workspace: Root, paths: readonly string[]): number {
 	let sizeBytes = 0;
 	for (const path of paths) {

@@ -10,7 +10,7 @@ import type { ObjectStore, PutOutcome } from "../store/port.ts";
 import type { Agent, AgentExit } from "./agent.ts";
 import { type Drained, drain } from "./drain.ts";
 
-/** Far beyond any budget here: what is not over by then hangs. */
+/** Far beyond any budget here: a run that takes this long hangs. */
 const HANGS_MS = 10_000;
 
 async function drained(
@@ -35,7 +35,7 @@ async function drained(
 	}
 }
 
-/** Answers no PUT from when it is told; gives one up when its caller does. */
+/** Stops answering PUTs when told to; gives one up when its caller does. */
 class Silent extends FaultyStore {
 	isSilent = false;
 	silentPuts = 0;
@@ -55,7 +55,7 @@ class Silent extends FaultyStore {
 }
 
 describe("a drain", () => {
-	it("that keeps its budget is durable", async () => {
+	it("is durable if it keeps its budget", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		writeFileSync(join(bench.workspace("a"), "f"), "1");
@@ -63,7 +63,7 @@ describe("a drain", () => {
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
 	});
 
-	it("says that a deferred deletion is not durable, and that nothing is lost", async () => {
+	it("reports that a deferred deletion is not durable, and that nothing is lost", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		for (let index = 0; index < 20; index++)
@@ -79,7 +79,7 @@ describe("a drain", () => {
 		expect((await readLog(bench.store)).head.tree.has("f0")).toBe(true);
 	});
 
-	it("leaves time for the last capture, however long the ones beside a running agent take", async () => {
+	it("leaves time for the last capture, however long the captures beside a running agent take", async () => {
 		await using bench = await workbench();
 		const store = new Silent(bench.store);
 		const session = await bench.open("a", { store });
@@ -116,7 +116,7 @@ describe("a drain", () => {
 	});
 
 	// @id drain-budget-silent-store
-	it("ends within its budget when the store answers no PUT, and says that nothing is durable", async () => {
+	it("ends within its budget if the store answers no PUT, and reports that nothing is durable", async () => {
 		await using bench = await workbench();
 		const store = new Silent(bench.store);
 		const session = await bench.open("a", { store });
@@ -129,7 +129,7 @@ describe("a drain", () => {
 		expect(store.silentPuts).toBeGreaterThan(0);
 	});
 
-	it("ends within its budget when a commit was undecided before it began", async () => {
+	it("ends within its budget if a commit was undecided before it began", async () => {
 		await using bench = await workbench();
 		const store = new Silent(bench.store);
 		const session = await bench.open("a", { store });
@@ -141,7 +141,7 @@ describe("a drain", () => {
 	});
 
 	// @id drain-budget-running-flush
-	it("ends within its budget when the flush before it does not", async () => {
+	it("ends within its budget if the flush before it does not", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		expect(await drained(bench, session, 300, new Promise(() => {}))).toMatchObject({
@@ -149,7 +149,7 @@ describe("a drain", () => {
 		});
 	});
 
-	it("is not durable while a file waits for the deletion of the directory whose place it took", async () => {
+	it("is not durable while a file waits for the deletion of the directory that it replaced", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		const session = await bench.open("a");

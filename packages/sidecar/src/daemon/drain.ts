@@ -8,15 +8,15 @@ import type { Agent } from "./agent.ts";
 export interface DrainOptions {
 	readonly session: Session;
 	readonly agent: Agent | undefined;
-	/** It got the signal itself; a second one means "at once" to many programs. */
+	/** It received the signal itself; many programs take a second one to mean "end at once". */
 	readonly isAgentTold?: boolean;
 	readonly timeoutMs: number;
 	readonly log: Logger;
-	/** Settled when the flush that was under way is over. */
+	/** Settles when the running flush is over. */
 	readonly idle: Promise<unknown>;
 	/**
-	 * Ends the hints: the last flush sweeps, and what our own reading of a database stirs up is no
-	 * change.
+	 * Stops the hints: the last flush rescans, and the effects of our own reads of a database are not
+	 * changes.
 	 */
 	stopWatching(): Promise<void>;
 }
@@ -28,16 +28,16 @@ export interface Drained extends Pick<Durability, "isDurable" | "exitStatus"> {
 }
 
 const MiB = 1024 * 1024;
-/** Everything small in one commit, then ever larger files. */
+/** Everything small in one commit, then increasingly large files. */
 const WAVES = [MiB, 16 * MiB, 256 * MiB, Number.POSITIVE_INFINITY];
-/** Kept for the last capture after the agent was killed: a sweep and two round trips. */
+/** Kept for the last capture after the agent was killed: a rescan and two round trips. */
 const RESERVE = 0.25;
 const FIRST_RETRY_MS = 100;
 
 /**
- * Makes everything durable within the budget: captures at once, beside an agent that may take
- * minutes to end, and again when it has ended. An agent that does not end in time is killed, so
- * that the last capture is of a disk that stands still.
+ * Makes everything durable within the budget. Captures immediately, beside an agent that may take
+ * minutes to end, and again when it has ended. Kills an agent that does not end in time, so that
+ * the last capture is of a disk that no longer changes.
  */
 export async function drain({
 	session,
@@ -86,7 +86,7 @@ export async function drain({
 		clearTimeout(timer);
 	}
 	const { deferredDeletions, isSuperseded: superseded } = session;
-	// After a failure nobody knows whether this disk was looked at to the end.
+	// After a failure it is unknown whether this disk was scanned completely.
 	const notDurable = Math.max(session.waiting, failure === undefined ? 0 : 1);
 	const { isDurable, exitStatus } = durability({ notDurable, deferredDeletions, superseded });
 	const lost = session.deferred.map(({ path, reason }) => ({ path, reason }));
@@ -101,7 +101,7 @@ export async function drain({
 	};
 }
 
-/** Most paths that a report names. */
+/** Maximum number of paths in a report. */
 const NAMED_PATHS = 20;
 
 function unsent({ waiting, waitingPaths }: Session, reason: string): Drained["lost"] {
@@ -120,9 +120,9 @@ function ended(signal: AbortSignal): Promise<never> {
 }
 
 /**
- * Captures beside the agent, and waits for its end, `ms` at most. An agent that never pauses gives
- * the waves ever more to do, and a store may be slow: the last capture, of a disk that stands
- * still, must have its time. What was uploaded until then need not be sent again.
+ * Captures beside the agent, and waits for its end, at most `ms`. An agent that never pauses keeps
+ * adding work to the waves, and a store may be slow. The last capture, of a disk that no longer
+ * changes, must have its time. Content uploaded until then need not be sent again.
  */
 async function flushBeside(
 	agent: Agent,
@@ -133,7 +133,7 @@ async function flushBeside(
 ): Promise<void> {
 	const isOver = new AbortController();
 	const over = delay(Math.max(0, ms), undefined, { ref: false }).then(() => {
-		// One that has ended is not waited for: then these waves are the last capture's already.
+		// Do not wait for an agent that has ended: these waves are then the last capture.
 		if (agent.exit === undefined)
 			isOver.abort(new SidecarError("NOT_DURABLE", { reason: "the agent is still running" }));
 	});
@@ -149,7 +149,7 @@ async function flushBeside(
 }
 
 /**
- * Tries again until the budget ends it: a store that hiccups must not cost the last minute's work.
+ * Retries until the budget ends it: a transient store error must not cost the last minute's work.
  */
 async function flushInWaves(
 	session: Session,
@@ -161,7 +161,7 @@ async function flushInWaves(
 		const isLast = index === WAVES.length - 1;
 		for (let retry = 0; ; retry++) {
 			try {
-				// The first wave sweeps: at a drain nothing is left to hints.
+				// The first wave rescans: a drain does not rely on hints.
 				const result = await session.flush({
 					maxFileBytes,
 					inHurry: true,

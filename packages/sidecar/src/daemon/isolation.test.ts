@@ -30,7 +30,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /**
  * A sidecar with secrets in its environment, its memory, its descriptors and its files, and an
- * agent that tries to get at all of them.
+ * agent that tries to read all of them.
  */
 const SIDECAR = `
 	import { openSync, readFileSync } from "node:fs";
@@ -54,7 +54,7 @@ const SIDECAR = `
 `;
 
 describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
-	test("gets nothing of the sidecar's: not by its environment, its memory, its descriptors or its files", () => {
+	test("gets none of the sidecar's secrets: neither from its environment, its memory, its descriptors nor its files", () => {
 		const state = join(dir, "state");
 		mkdirSync(state, { mode: 0o700 });
 		writeFileSync(join(state, "key"), CANARY, { mode: 0o600 });
@@ -82,19 +82,19 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 			return readFileSync(out, "utf8");
 		};
 		chownWorkspace([dir], { uid: 0, gid: 0 });
-		// The file it writes to is its own; the directory above must let it through.
+		// The file it writes to is its own; the directory above must be searchable for it.
 		spawnSync("chmod", ["755", dir]);
 		spawnSync("chown", [`${AGENT.uid}`, out]);
 		const seen = run(AGENT);
 		expect(seen).toContain("HARMLESS=kept");
 		expect(seen).not.toContain(CANARY);
 		expect(seen.match(/Permission denied/g)?.length).toBe(5);
-		// What the other user's number is good for: one of our own gets at it.
+		// Why the other user's number matters: an agent of our own user reaches it.
 		expect(run({ uid: 0, gid: 0 })).toContain(CANARY);
 	});
 
 	// @id agent-user-owns-workspace
-	test("owns the workspace that was restored for it, and nothing that only looks like a part of it", () => {
+	test("owns the workspace that was restored for it, and nothing that only looks like part of it", () => {
 		const workspace = join(dir, "ws");
 		mkdirSync(join(workspace, "memory"), { recursive: true });
 		writeFileSync(join(workspace, "memory", "a.md"), "x", { mode: 0o600 });
@@ -123,7 +123,7 @@ describe.skipIf(process.getuid?.() !== 0)("an agent of another user", () => {
 	});
 });
 
-test("an agent inherits no descriptor but stdin, stdout and stderr", async () => {
+test("an agent inherits no descriptors except stdin, stdout and stderr", async () => {
 	const out = join(dir, "out");
 	openSync(import.meta.filename, "r");
 	const command = ["sh", "-c", `ls -l /proc/self/fd > ${out}`];

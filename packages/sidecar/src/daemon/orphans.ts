@@ -1,13 +1,12 @@
 /**
- * Orphans of the agent, processes whose parent ended before them. They become children of PID 1, or
- * of the nearest ancestor that asked for them: this process is the one or does the other. So all
- * that the agent started is found as long as it runs, and reaped when it ends.
+ * Adopts orphans of the agent: processes whose parent ended before them. They become children of
+ * PID 1, or of the nearest ancestor that asked for them; this process is one or the other. So every
+ * process that the agent started can be found while it runs, and is reaped when it ends.
  *
- * Guarantees: what Node itself spawned is left to Node, whose `exit` events would be lost with the
- * status. A child that Node waits for is gone as soon as the event loop has turned; so only a
- * zombie that is still there a look later is reaped.
- * NOT guaranteed without koffi: then nothing is adopted, unless this is PID 1, and nothing reaped.
- * The log says so.
+ * Guarantees: children that Node itself spawned are left to Node, which would otherwise lose their
+ * `exit` events and status. Node reaps its children within a turn of the event loop. So only a
+ * zombie that still exists at the next check is reaped. NOT guaranteed without koffi: nothing is
+ * adopted then, unless this is PID 1, and nothing is reaped. The log says so.
  */
 import { loadCLibrary } from "../c-library.ts";
 import type { Logger } from "../telemetry/types.ts";
@@ -15,17 +14,17 @@ import { type ProcessEntry, readProcesses } from "./process-table.ts";
 
 const PR_SET_CHILD_SUBREAPER = 36;
 const WNOHANG = 1;
-/** A zombie costs an entry in a table: nobody is in a hurry, and a burst of ends is one look. */
+/** A zombie costs only a table entry, so there is no hurry: one check covers a burst of ends. */
 const LOOK_MS = 100;
 
 interface Calls {
 	becomeSubreaper(): boolean;
-	/** @returns whether it was there to be reaped */
+	/** @returns whether it existed and was reaped */
 	reap(pid: number): boolean;
 }
 
 /**
- * For the whole process, and for good. Never fails.
+ * For the whole process, and permanently. Never fails.
  * @returns whether orphans become children of this process
  */
 export async function adoptOrphans(log: Logger): Promise<boolean> {
@@ -58,7 +57,7 @@ async function loadCalls(): Promise<Calls> {
 class Reaper {
 	readonly #reap: (pid: number) => boolean;
 	readonly #log: Logger;
-	/** Zombies of the look before. */
+	/** Zombies seen at the previous check. */
 	#seen: ReadonlySet<string> = new Set();
 	#timer: NodeJS.Timeout | undefined;
 

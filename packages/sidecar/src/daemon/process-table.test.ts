@@ -37,21 +37,21 @@ describe("parseStat", () => {
 });
 
 describe("descendantsOf", () => {
-	test("children and theirs, and nobody else's", () => {
+	test("returns children and their descendants, and no others", () => {
 		expect(
 			pidsOf(2, entry(1, 0), entry(2, 1), entry(3, 2), entry(4, 3), entry(5, 1), entry(6, 2)),
 		).toEqual([3, 4, 6]);
 		expect(pidsOf(9, entry(1, 0))).toEqual([]);
 	});
 
-	test("ends where a table that changed while it was read goes round", () => {
+	test("ends if a table that changed while it was read contains a cycle", () => {
 		expect(pidsOf(1, entry(2, 3), entry(3, 2), entry(2, 1))).toEqual(
 			expect.arrayContaining([2, 3]),
 		);
 	});
 });
 
-test("a child of this process is found", async () => {
+test("finds a child of this process", async () => {
 	const child = spawn("sleep", ["600"]);
 	await once(child, "spawn");
 	expect(descendantsOf(process.pid, readProcesses()).map(({ pid }) => pid)).toContain(child.pid);

@@ -1,7 +1,4 @@
-/**
- * Who runs on this machine and whose child each is, from /proc. Where there is none, nobody is
- * known.
- */
+/** The processes of this machine and their parents, from /proc. Empty without /proc. */
 import { readdirSync, readFileSync } from "node:fs";
 
 export interface ProcessEntry {
@@ -9,7 +6,7 @@ export interface ProcessEntry {
 	readonly parent: number;
 	/** Ended, and not yet waited for. */
 	readonly isZombie: boolean;
-	/** Clock ticks since boot: with the pid it names one process, for pids are used again. */
+	/** Clock ticks since boot. With the pid it identifies one process, since pids are reused. */
 	readonly startedAt: string;
 }
 
@@ -36,7 +33,8 @@ export function startOf(pid: number): string | undefined {
 }
 
 /**
- * The text of /proc/PID/stat. A program's name may hold anything, brackets and line ends included.
+ * The text of /proc/PID/stat. A program's name may contain anything, brackets and line ends
+ * included.
  */
 export function parseStat(text: string): ProcessEntry | undefined {
 	const nameEnd = text.lastIndexOf(") ");
@@ -48,7 +46,7 @@ export function parseStat(text: string): ProcessEntry | undefined {
 	return { pid, parent: Number(parent), isZombie: state === "Z" || state === "X", startedAt };
 }
 
-/** Children, their children and so on, in no order. */
+/** Children, their children and so on, in no particular order. */
 export function descendantsOf(
 	ancestor: number,
 	processes: readonly ProcessEntry[],
@@ -61,7 +59,7 @@ export function descendantsOf(
 			found.push(child);
 			queue.push(child.pid);
 		}
-		// A table that was read while it changed may name one twice.
+		// A table that changed while it was read may name a process twice.
 		children.delete(pid);
 	}
 	return found;

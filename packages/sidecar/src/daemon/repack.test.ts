@@ -10,11 +10,11 @@ import { readLog } from "../commit/read-log.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { openStore } from "../store/open.ts";
 
-it("an idle daemon moves what is needed out of a pack that is mostly dead, after a FULL commit, once, and says so", async () => {
+it("an idle daemon moves live content out of a mostly dead pack once, after a FULL commit, and logs it", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a"));
 	writeFileSync(place.path("a", "keep"), randomBytes(1024 * 1024));
-	// Two packs: one of them is full of this.
+	// Two packs: this fills one of them.
 	writeFileSync(place.path("a", "drop"), randomBytes(15 * 1024 * 1024));
 	expect((await place.cli("a", ["flush"])).status).toBe(0);
 	rmSync(place.path("a", "drop"));
@@ -28,7 +28,7 @@ it("an idle daemon moves what is needed out of a pack that is mostly dead, after
 	}
 	const repacked = await daemon.waitForEvent("repack.committed");
 	expect(repacked).toMatchObject({ seq: 65, objects: 1 });
-	// Sweeps go on, and find nothing to do.
+	// Rescans continue, and find nothing to do.
 	const from = daemon.events.length;
 	await daemon.waitForEvent("durability.measured", (event) => daemon.events.indexOf(event) > from);
 	await daemon.waitForEvent("flush.nothing", (event) => daemon.events.indexOf(event) > from + 1);
@@ -36,7 +36,7 @@ it("an idle daemon moves what is needed out of a pack that is mostly dead, after
 	expect((await daemon.stop("SIGTERM")).status).toBe(0);
 	expect((await place.cli("b", ["restore"])).status).toBe(0);
 	expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));
-	// A sweep waits 500 times its own cost: on a busy machine that is most of a minute.
+	// A rescan waits 500 times its own cost: on a busy machine that is most of a minute.
 }, 120_000);
 
 /** Commits without content, by a writer that has no disk. */

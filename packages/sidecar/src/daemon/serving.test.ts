@@ -10,7 +10,7 @@ import { type DaemonEnd, runDaemon, type Serving } from "./daemon.ts";
 interface Served {
 	readonly serving: Serving;
 	readonly stop: () => Promise<DaemonEnd>;
-	/** Settled when it was told. */
+	/** Resolves when the daemon reports that it was superseded. */
 	readonly superseded: Promise<void>;
 }
 
@@ -54,7 +54,7 @@ async function serve(bench: Workbench, store: FaultyStore): Promise<Served> {
 	};
 }
 
-test("a change is not durable from when it is seen until the store has it, also while it is on its way", async () => {
+test("a change is not durable from when it is seen until the store has it, also during its upload", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
 	const { serving, stop } = await serve(bench, store);
@@ -76,7 +76,7 @@ test("a change is not durable from when it is seen until the store has it, also 
 	expect((await stop()).isDurable).toBe(true);
 });
 
-test("told that its machine woke, it looks through the workspace at once", async () => {
+test("rescans the workspace at once when told that its machine woke", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
 	const { serving, stop } = await serve(bench, store);
@@ -92,7 +92,7 @@ test("told that its machine woke, it looks through the workspace at once", async
 	await stop();
 });
 
-test("whoever asks learns once that another writer owns the workspace", async () => {
+test("reports once that another writer owns the workspace", async () => {
 	await using bench = await workbench();
 	const { stop, superseded } = await serve(bench, new FaultyStore(bench.store));
 	await bench.open("b");

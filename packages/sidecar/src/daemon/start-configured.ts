@@ -12,32 +12,31 @@ export interface AgentOptions {
 	 * The agent: a command and its arguments. Without one the daemon runs until it is told to stop.
 	 */
 	readonly command: readonly string[];
-	/** What of it the agent gets, `agentEnvironment` decides. */
+	/** `agentEnvironment` selects what the agent gets of it. */
 	readonly env: NodeJS.ProcessEnv;
 	/**
-	 * Further names, or `PREFIX_*`, of `env` that the agent gets; `*`: all but what it never gets.
+	 * Further names, or `PREFIX_*`, of `env` that the agent gets; `*`: all except those it never
+	 * gets.
 	 */
 	readonly agentEnv?: readonly string[];
 	/** Variables that only the agent gets, such as the token of its API. */
 	readonly agentVariables?: Readonly<Record<string, string>>;
 	/** Called when the workspace is restored, before the agent starts for the first time. */
 	readonly prepareWorkspace?: () => void;
-	/** The workspace is handed over to it. */
+	/** The user who becomes the owner of the workspace. */
 	readonly agentUser?: AgentUser | undefined;
-	/** Stdout belongs to a JSON result. */
+	/** Stdout carries a JSON result. */
 	readonly agentToStderr: boolean;
 	/**
-	 * This process is the daemon's alone: it adopts the agent's orphans, and passes signals on.
-	 * Default: it is somebody else's, too.
+	 * This process belongs to the daemon alone: it adopts the agent's orphans, and passes signals on.
+	 * Default: the process has other uses too.
 	 */
 	readonly ownsProcess?: boolean;
-	/** Start the agent again when it ends by itself. Default: its end is that of the daemon. */
+	/** Start the agent again when it ends by itself. Default: the daemon ends with the agent. */
 	readonly restartAgent?: boolean;
 }
 
-/**
- * Meant for the agent where this process is all that is known of both, as PID 1 of a container is.
- */
+/** Meant for the agent if senders know only this process, such as PID 1 of a container. */
 const PASSED_ON = ["SIGUSR1", "SIGUSR2"] as const;
 
 export interface AgentPlace {

@@ -4,7 +4,7 @@ import { recordingLog } from "../telemetry/logger.ts";
 import type { Agent, AgentExit } from "./agent.ts";
 import { superviseAgent } from "./supervised-agent.ts";
 
-/** Agents that end when they are told to, each a "process" of its own. */
+/** Agents that end when they are told to, each a separate "process". */
 function agents() {
 	const started: { end: (status: number) => void; readonly killed: (NodeJS.Signals | 0)[] }[] = [];
 	const failures: Error[] = [];
@@ -34,7 +34,7 @@ function agents() {
 
 const atOnce = () => 0;
 
-test("an agent that ends by itself is started again, ever later, and its end is not that of the row", async () => {
+test("restarts an agent that ends by itself, with growing delays, and does not end with it", async () => {
 	const { started, start, failures } = agents();
 	const log = recordingLog();
 	const delays: number[] = [];
@@ -59,7 +59,7 @@ test("an agent that ends by itself is started again, ever later, and its end is 
 	]);
 });
 
-test("one that is told to end is not started again", async () => {
+test("does not restart an agent that was told to end", async () => {
 	const { started, start } = agents();
 	const agent = await superviseAgent(start, recordingLog(), atOnce);
 	agent.kill("SIGTERM");
@@ -71,7 +71,7 @@ test("one that is told to end is not started again", async () => {
 	expect(started).toHaveLength(1);
 });
 
-test("told to end between two starts, it has ended: nobody is there to wait for", async () => {
+test("ends at once if told to end between two starts", async () => {
 	const { started, start } = agents();
 	const log = recordingLog();
 	const agent = await superviseAgent(start, log, () => 3_600_000);
@@ -83,7 +83,7 @@ test("told to end between two starts, it has ended: nobody is there to wait for"
 	expect(started).toHaveLength(1);
 });
 
-test("an agent that cannot be started at all is the caller's to know", async () => {
+test("fails if the agent cannot be started at all", async () => {
 	const { failures, start } = agents();
 	failures.push(new SidecarError("AGENT_NOT_STARTED", { value: "agent" }));
 	await expect(superviseAgent(start, recordingLog(), atOnce)).rejects.toMatchObject({

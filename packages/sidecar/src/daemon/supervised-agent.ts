@@ -3,14 +3,14 @@ import type { Logger } from "../telemetry/types.ts";
 import type { Agent, AgentExit } from "./agent.ts";
 import { retryDelayMs } from "./cadence.ts";
 
-/** An agent that ran for so long did start; its next crash is a new one. */
+/** An agent that ran for this long has started; its next crash counts as a first one. */
 const STEADY_MS = 60_000;
 
 /**
  * An agent that is started again whenever it ends by itself: after 1 s, doubling to 30 s. The
- * workspace stays as it is. Its end is that of the whole row, which only `kill` brings about.
+ * workspace is not restored in between. `exited` settles only after `kill`.
  *
- * @throws SidecarError as `start`, where the very first one fails
+ * @throws SidecarError as `start`, if the first start fails
  */
 export async function superviseAgent(
 	start: () => Promise<Agent>,
@@ -53,7 +53,7 @@ class SupervisedAgent implements Agent {
 
 	kill(signal: NodeJS.Signals | 0): void {
 		this.#over.abort();
-		// Between two starts there is nobody to wait for.
+		// Between two starts no process is running.
 		this.#exit ??= this.#current.exit;
 		this.#current.kill(signal);
 	}

@@ -1,14 +1,14 @@
 /**
- * Agents that outlived their sidecar. Two of them on one workspace write over each other, and a
- * restore below a running agent takes its files away. So they end before anything of the workspace
- * is restored.
+ * Ends agents that outlived their sidecar. Two agents on one workspace overwrite each other's
+ * files, and a restore below a running agent removes its files. So survivors end before anything of
+ * the workspace is restored.
  *
- * How: a survivor is the recorded agent, or a process that carries the mark of a dead sidecar of
- * this workspace, with all that descends from them. All get SIGTERM, and SIGKILL after `GRACE_MS`.
- * Each signal goes to a pid whose start was compared just before.
+ * How: a survivor is the recorded agent, or a process with the mark of a dead sidecar of this
+ * workspace, or a descendant of either. All get SIGTERM, and SIGKILL after `GRACE_MS`. Before each
+ * signal, the start time of the pid is compared.
  *
  * Does NOT find a process that has left the agent's tree and has emptied its environment, or
- * anything where there is no /proc.
+ * anything without /proc.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
@@ -19,10 +19,10 @@ import { descendantsOf, type ProcessEntry, readProcesses, startOf } from "./proc
 
 /** The same time that an agent's leftover processes get at a normal end. */
 const GRACE_MS = 2_000;
-/** What was killed may be in the middle of writing a page. */
+/** A killed process may be in the middle of writing a page. */
 const KILL_MS = 3_000;
 const LOOK_MS = 50;
-/** Most processes that the log line names. */
+/** Maximum number of processes in the log line. */
 const TOLD = 20;
 
 export interface SurvivorOptions {
@@ -34,8 +34,8 @@ export interface SurvivorOptions {
 
 /**
  * The caller holds the workspace's control socket, so that no other start does the same.
- * @throws SidecarError WORKSPACE_BUSY where the sidecar of a running agent is alive, and has
- * another state directory; AGENT_SURVIVES
+ * @throws SidecarError WORKSPACE_BUSY if the sidecar of a running agent is alive, and has another
+ * state directory; AGENT_SURVIVES
  */
 export async function endSurvivors({
 	stateDir,
@@ -56,7 +56,7 @@ export async function endSurvivors({
 }
 
 /**
- * Ends what one sidecar started, once that has ended itself. @throws SidecarError AGENT_SURVIVES
+ * Ends what one sidecar started, after that sidecar has ended. @throws SidecarError AGENT_SURVIVES
  */
 export async function endAgentsOf(sidecar: string, record: string, log: Logger): Promise<void> {
 	await endAll(
@@ -98,8 +98,8 @@ function findAgents(
 }
 
 /**
- * An orphan below a living process is still a survivor: a program may start one run after the
- * other.
+ * An orphan below a living process is still a survivor: one program may start several runs in
+ * sequence.
  */
 function refuseBesideSidecar(
 	{ agent, mark }: Found,
@@ -117,7 +117,7 @@ function refuseBesideSidecar(
 	});
 }
 
-/** @throws SidecarError AGENT_SURVIVES where this very process runs inside the agent */
+/** @throws SidecarError AGENT_SURVIVES if this very process runs inside the agent */
 function withDescendants(
 	found: readonly Found[],
 	processes: readonly ProcessEntry[],
@@ -146,7 +146,7 @@ async function endAll(
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	const startedMs = performance.now();
-	/** Includes those that lost their parent meanwhile, and with it the sign of where they belong. */
+	/** Includes processes that lost their parent meanwhile, and with it their link to the agent. */
 	const known = new Map<string, ProcessEntry>();
 	const told = new Set<string>();
 	let isKilled = false;

@@ -4,7 +4,7 @@ import { isTypedInterrupt } from "./terminal.ts";
 const stat = (group: number, terminal: number, foreground: number) => () =>
 	`7 (no) de) S 3 ${group} 5 ${terminal} ${foreground} 0 0`;
 
-test("a SIGINT is typed where this process is in its terminal's foreground group", () => {
+test("treats a SIGINT as typed if this process is in its terminal's foreground group", () => {
 	expect(isTypedInterrupt("SIGINT", stat(7, 34816, 7))).toBe(true);
 	expect(isTypedInterrupt("SIGINT", stat(7, 34816, 8))).toBe(false);
 	expect(isTypedInterrupt("SIGINT", stat(7, 0, 7))).toBe(false);

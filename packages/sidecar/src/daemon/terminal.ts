@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 
-/** Why a run is to end: somebody typed Ctrl-C, and the terminal told the agent, too. */
+/** Why a run ends: the user typed Ctrl-C, and the terminal told the agent too. */
 export class ToldByTerminal extends Error {}
 
 /**
- * Does a SIGINT come from the terminal, which sends it to all of its foreground group? Taken as
- * true wherever this process is in that group: the kernel does not say who sent a signal.
+ * Does a SIGINT come from the terminal, which sends it to its whole foreground group? Assumed true
+ * if this process is in that group: the kernel does not report a signal's sender.
  */
 export function isTypedInterrupt(signal: NodeJS.Signals, stat = ownStat): boolean {
 	if (signal !== "SIGINT") return false;

@@ -2,8 +2,8 @@ import { askDaemon, type Control, type ControlVerb, takeControl } from "../daemo
 import { SidecarError } from "../errors.ts";
 
 /**
- * Keeps daemons and other commands off the workspace for as long as `use` takes. @throws
- * SidecarError WORKSPACE_BUSY, STATE_DIR_UNUSABLE
+ * Keeps daemons and other commands off the workspace while `use` runs. @throws SidecarError
+ * WORKSPACE_BUSY, STATE_DIR_UNUSABLE
  */
 export async function withControl<T>(
 	stateDir: string,
@@ -32,8 +32,8 @@ export async function withControl<T>(
 }
 
 /**
- * The daemon's answer; undefined where no daemon looks after the workspace. @throws SidecarError as
- * the daemon says it
+ * The daemon's answer; undefined if no daemon owns the workspace. @throws SidecarError as thrown by
+ * the daemon
  */
 export async function ask<T extends object>(
 	stateDir: string,

@@ -22,7 +22,7 @@ export interface Telling {
 	readonly onReceipt?: ((receipt: StartReceipt) => void) | undefined;
 }
 
-/** @returns to be called when the workspace is restored, and after each commit */
+/** @returns a function to call after the restore, and after each commit */
 export function coverageTeller(
 	telling: Telling,
 ): (session: Pick<Session, "head" | "restored">) => void {
@@ -81,7 +81,7 @@ function look({ roots, profile, env, log }: Telling, links: Links | undefined): 
 	}
 }
 
-/** Files that were quarantined are on no disk. */
+/** Quarantined files exist on no disk. */
 function linksIn(tree: Tree): Links {
 	const links: (readonly [string, string])[] = [];
 	for (const [path, entry] of tree) {

@@ -35,7 +35,7 @@ const look = (
 const paths = (...args: Parameters<typeof look>) => look(...args).gaps.map(({ path }) => path);
 
 describe("settings", () => {
-	it("names directories of agents with the flags to add, each name once, ready for a shell", () => {
+	it("name directories of agents with the flags to add, each name once, quoted for a shell", () => {
 		config({
 			agents: {
 				defaults: { workspace: "/srv/My Notes" },
@@ -63,7 +63,7 @@ describe("settings", () => {
 	});
 
 	// @id every-state-key
-	it("finds every key that names state, also below plugins and channels, and what is left open for each agent", () => {
+	it("reveal every key that names state, also below plugins and channels, and what is left open for each agent", () => {
 		config({
 			worktrees: { worktreeRoot: "/out/trees" },
 			session: { store: "/out/sessions/{agentId}/sessions.json" },
@@ -88,7 +88,7 @@ describe("settings", () => {
 	});
 
 	// @id any-key-with-a-path
-	it("finds a path under any other key where something is there", () => {
+	it("reveal an existing path under any other key", () => {
 		const there = put("elsewhere/certificate.pem");
 		config({
 			something: { nobody: { heardOf: dirname(there), file: there, absent: "/no/such/place" } },
@@ -97,7 +97,7 @@ describe("settings", () => {
 		expect(look().flags).toEqual([`--root elsewhere=${dirname(there)}`]);
 	});
 
-	it("reads JSON5, included files, variables and a relative path", () => {
+	it("may use JSON5, included files, variables and a relative path", () => {
 		config(
 			`{ // JSON5\n "$include": ["./config/a.json", 'missing.json'], agents: { list: [{ workspace: '\${DATA}/notes' }] } }`,
 		);
@@ -129,12 +129,12 @@ describe("settings", () => {
 		});
 	});
 
-	it("finds the places of a configuration that cannot be parsed", () => {
+	it("reveal their places even if the configuration cannot be parsed", () => {
 		config(`{ agents: { list: [{ workspace: "/srv/a" }, { agentDir: '/srv/b' } }`);
 		expect(paths()).toEqual(["/srv/a", "/srv/b"]);
 	});
 
-	it("names a file that is included from outside", () => {
+	it("name a file that is included from outside", () => {
 		const outside = put("dotfiles/agents.json", { list: [{ workspace: "/srv/included" }] });
 		config({ $include: outside });
 		expect(look()).toMatchObject({
@@ -143,7 +143,7 @@ describe("settings", () => {
 		});
 	});
 
-	it("names a place in what the profile or the ignore file leaves out, with the line that takes it in", () => {
+	it("name a place that the profile or the ignore file leaves out, with the line that includes it again", () => {
 		mkdirSync(join(main, "tmp/agent"), { recursive: true });
 		put("ws/.openclaw-sidecar-ignore", "/private/\n");
 		config({
@@ -164,13 +164,13 @@ describe("settings", () => {
 		expect(paths()).toEqual([]);
 	});
 
-	it("gives no flag for a directory that holds the workspace", () => {
+	it("give no flag for a directory that contains the workspace", () => {
 		config({ agents: { defaults: { workspace: dir } } });
 		expect(look()).toMatchObject({ gaps: [{ path: dir }], flags: [] });
 		expect(remedyFor(look())).toMatch(/^move them into the workspace/);
 	});
 
-	it("names nothing for the plain profile", () => {
+	it("reveal nothing under the plain profile", () => {
 		config({ agents: { defaults: { workspace: "/srv/x" } } });
 		expect(paths({ OPENCLAW_WORKSPACE_DIR: "/srv/y" }, {}, plain)).toEqual([]);
 	});
@@ -178,7 +178,7 @@ describe("settings", () => {
 
 describe("links", () => {
 	// @id outward-links-named
-	it("names what a link leads to: a directory, a file, a relative one, a chain, and a place that is not there", () => {
+	it("reveal their targets: a directory, a file, a relative one, a chain, and a missing place", () => {
 		put("data/workspace/MEMORY.md");
 		put("dotfiles/openclaw.json", "{}");
 		put("beside/x");
@@ -211,7 +211,7 @@ describe("links", () => {
 		).toEqual([join(dir, "gone/deep")]);
 	});
 
-	it("names nothing for links within the workspace, and what is left out where one leads there", () => {
+	it("within the workspace reveal nothing, or the excluded path that they lead to", () => {
 		put("ws/notes/a.md");
 		put("ws/tmp/work/a.md");
 		link("absolute", join(main, "notes"));
@@ -229,7 +229,7 @@ describe("links", () => {
 		]);
 	});
 
-	it("names nothing for a loop and for a target that is too long, and names one that cannot be", () => {
+	it("reveal nothing for a loop or an overlong target, but do for a target that cannot exist", () => {
 		link("loop", "loop");
 		link("long", "x".repeat(300));
 		link("far", `/${"x".repeat(300)}`);
@@ -238,7 +238,7 @@ describe("links", () => {
 		expect(look().gaps).toHaveLength(2);
 	});
 
-	it("counts links to programs and within packages, and names none of them", () => {
+	it("to programs and within packages are counted, and none of them is named", () => {
 		put("elsewhere/package/index.js");
 		link("venv/bin/python3", "/usr/bin/python3");
 		link("venv/lib64", "/usr/lib64");
@@ -247,7 +247,7 @@ describe("links", () => {
 		expect(look({}, {}, plain)).toMatchObject({ gaps: [], installedLinks: 4 });
 	});
 
-	it("follows links of an additional root", () => {
+	it("of an additional root are followed", () => {
 		put("root/x");
 		put("beyond/x");
 		symlinkSync("../beyond", join(dir, "root/out"));
@@ -257,8 +257,8 @@ describe("links", () => {
 	});
 });
 
-describe("what is left out", () => {
-	it("is counted by who leaves it out", () => {
+describe("an excluded path", () => {
+	it("is counted by the source of its exclusion", () => {
 		put("ws/.openclaw-sidecar-ignore", "/private/\n*.bin\n");
 		put("ws/private/deep/a", "12345");
 		put("ws/private/b", "1");
@@ -278,7 +278,7 @@ describe("what is left out", () => {
 		});
 	});
 
-	it("does not count what a file system keeps for itself at the top of a mount", (context) => {
+	it("is not counted if the file system keeps it for itself at the top of a mount", (context) => {
 		using made = mounted(context);
 		made.tmpfs(join(main, "volume"));
 		mkdirSync(join(main, "volume/lost+found"), { mode: 0o700 });
@@ -290,7 +290,7 @@ describe("what is left out", () => {
 		});
 	});
 
-	it("says that there is more where counting takes too long", () => {
+	it("is counted incompletely, and reported so, if counting takes too long", () => {
 		put("ws/cache/deep/x");
 		const { leftOut } = coverageOf(new Roots(main), openclaw, {}, -1);
 		expect(leftOut).toMatchObject({ byProfile: { count: 1, files: 0 }, isComplete: false });

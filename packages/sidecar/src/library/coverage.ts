@@ -1,9 +1,9 @@
 /**
- * What an agent uses and no commit holds: places that its settings name or a link leads to, outside
- * the workspace or in what is left out. They are reported, never stored automatically: the agent
- * writes its settings and could direct a restore anywhere.
+ * Paths that an agent uses but no commit contains: places named by its settings or by a link,
+ * outside the workspace or in excluded paths. They are reported, never stored automatically: the
+ * agent writes its settings and could direct a restore anywhere.
  *
- * Does NOT change an exit status: what is outside may be there on purpose (decision 48).
+ * Does NOT change an exit status: a path may be outside on purpose (decision 48).
  */
 import { basename, dirname, relative, resolve } from "node:path";
 import { type Roots, rootPath } from "../path.ts";
@@ -19,25 +19,25 @@ import { byWeight, isInstalled, leadsTo, type OutwardLink } from "./outward-link
 import { realPath } from "./place.ts";
 
 export interface Gap {
-	/** Absolute: where a link leads, or as a setting names it. */
+	/** Absolute: a link's target, or the path named by a setting. */
 	readonly path: string;
-	/** What leads there: `agents.defaults.workspace in openclaw.json`, `the link workspace`. */
+	/** Its source: `agents.defaults.workspace in openclaw.json`, `the link workspace`. */
 	readonly by: string;
 	/** `left-out`: in the workspace, but the profile or the ignore file leaves it out. */
 	readonly kind: "outside" | "left-out";
-	/** Lines of the ignore file that take it back in. */
+	/** Lines of the ignore file that include it again. */
 	readonly takeIn?: readonly string[];
 }
 
 export interface Remedies {
-	/** Places that are not stored, each once; the most important ones come first. */
+	/** Places that are not stored, each once, the most important first. */
 	readonly gaps: readonly Gap[];
 	/**
-	 * Flags that store them: `--root NAME=DIR`. A directory that holds the workspace cannot be a
+	 * Flags that store them: `--root NAME=DIR`. A directory that contains the workspace cannot be a
 	 * root, and gets no flag.
 	 */
 	readonly flags: readonly string[];
-	/** Lines for the ignore file that take back in what is left out. */
+	/** Lines for the ignore file that include excluded paths again. */
 	readonly ignoreLines: readonly string[];
 }
 
@@ -56,7 +56,7 @@ const LINK = "the link ";
 
 export type Links = Survey["links"];
 
-/** Of the disk as it is. @throws NodeJS.ErrnoException where the ignore file cannot be read */
+/** Of the current disk. @throws NodeJS.ErrnoException if the ignore file cannot be read */
 export function coverageOf(
 	roots: Roots,
 	profile: Profile,

@@ -8,7 +8,7 @@ export interface DiffOptions extends LogOptions {
 	 * as `2h`.
 	 */
 	readonly from: number | string;
-	/** The later one, in the same words. Default: the newest. */
+	/** The later commit, in the same notation. Default: the newest. */
 	readonly to?: number | string | undefined;
 }
 
@@ -16,12 +16,12 @@ export interface Comparison {
 	/** The commits that were compared. */
 	readonly from: number;
 	readonly to: number;
-	/** By the paths' bytes. */
+	/** Ordered by the bytes of the paths. */
 	readonly differences: readonly PathDifference[];
 }
 
 /**
- * Which paths of two commits differ, and in what. No content is read: SHA-256 sums are compared.
+ * Compares two commits: which paths differ, and how. Reads no content: SHA-256 sums are compared.
  * @throws SidecarError COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*, FORMAT_UNKNOWN,
  * LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */

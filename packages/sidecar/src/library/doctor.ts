@@ -34,14 +34,14 @@ export { type Explanation, explain } from "./doctor/explain.ts";
 
 export interface DoctorOptions extends WorkspaceOptions {
 	/**
-	 * Also try to overwrite and to delete the probe object, which should both be denied. Harms
-	 * nothing, but is what alarms are made for. Default false.
+	 * Also try to overwrite and to delete the probe object, which should both be denied. Harmless,
+	 * but it may trigger alarms. Default false.
 	 */
 	readonly tryForbidden?: boolean;
 }
 
 export interface Diagnosis {
-	/** In the order in which they were made. */
+	/** In the order in which they ran. */
 	readonly checks: readonly CheckResult[];
 	/** No problem was found; warnings do not count. */
 	readonly isHealthy: boolean;
@@ -50,8 +50,7 @@ export interface Diagnosis {
 }
 
 /**
- * What others rest on comes first, so that the first problem is likely to be the cause of those
- * that follow.
+ * Ordered by dependency, so that the first problem is likely to be the cause of the following ones.
  */
 const CHECKS: readonly Check[] = [
 	node,
@@ -92,15 +91,15 @@ function realWhereItCanBe(settings: Config): Config {
 }
 
 /**
- * Worst first: a bug, damage, another owner, then what keeps the store away, the settings, and what
- * only waits.
+ * Worst first: a bug, damage, another owner, then an unreachable store, the settings, and changes
+ * that only wait.
  */
 const WORST_FIRST: readonly ErrorSpec["exitStatus"][] = [1, 5, 4, 6, 7, 2, 3];
 
 /**
- * Checks all that a sidecar needs and says what to do about what is wrong. All checks are made,
- * whatever becomes of each. Nothing is changed, but that the store gets five objects of 28 bytes
- * that nothing refers to: `PROBE` once, and four of `race-check.ts` each time.
+ * Checks everything that a sidecar needs and tells how to fix each problem. All checks run,
+ * whatever the others find. Changes nothing, except that the store gets five objects of 28 bytes to
+ * which nothing refers: `PROBE` once, and four of `race-check.ts` each time.
  * @throws SidecarError for a wrong option only
  */
 export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {

@@ -26,7 +26,7 @@ export interface ExportOptions extends Omit<WorkspaceOptions, "workspace"> {
 	 */
 	readonly at?: number | string | undefined;
 	/**
-	 * Objects may lie at the prefix already: those of the same keys are replaced, the others stay.
+	 * Allow existing objects at the prefix: those with the same keys are replaced, the others stay.
 	 * Default false.
 	 */
 	readonly overwrite?: boolean;
@@ -41,22 +41,22 @@ export interface ExportResult {
 	readonly directories: number;
 	readonly links: number;
 	readonly bytes: number;
-	/** What the target cannot hold, and why: it is not there. */
+	/** Paths that the target cannot hold, and why: they are missing there. */
 	readonly notCarried: readonly { readonly path: string; readonly reason: string }[];
 	/**
-	 * Objects that lay at the prefix before, and are no part of what was exported; with `overwrite`
+	 * Objects that existed at the prefix before and are not part of the export; with `overwrite`
 	 * only.
 	 */
 	readonly others: number;
 	readonly ms: number;
-	/** 3 where something was not carried. */
+	/** 3 if any path could not be exported. */
 	readonly exitStatus: 0 | 3;
 }
 
 /**
- * Writes the tree of a commit, with what superseded writers quarantined, to a directory or as
- * objects whose keys are the paths. docs/transfer.md says how objects hold modes, times and links.
- * What is cut off leaves what was written so far.
+ * Writes the tree of a commit to a directory or as objects whose keys are the paths, including what
+ * superseded writers quarantined. docs/transfer.md specifies how objects hold modes, times and
+ * links. An interrupted export leaves what was written so far.
  *
  * @throws SidecarError TARGET_NOT_EMPTY; USAGE (a target among the logs, an empty log);
  * COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE,
@@ -130,8 +130,8 @@ async function toObjects(
 }
 
 /**
- * @throws SidecarError TARGET_NOT_EMPTY. The bare prefix without bytes, a "folder" as consoles make
- * it, is empty.
+ * @throws SidecarError TARGET_NOT_EMPTY. The bare prefix without bytes, a "folder" created by a
+ * console, counts as empty.
  */
 async function keysAt(
 	place: PlainPlace,
@@ -155,7 +155,7 @@ async function keysAt(
 	return keys;
 }
 
-/** A restore of exactly that commit to a directory that is nobody's workspace. */
+/** A restore of exactly that commit to a directory that is not a workspace. */
 async function toDirectory(
 	{ to, overwrite }: ExportOptions,
 	opened: OpenWorkspace,

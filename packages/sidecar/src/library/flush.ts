@@ -16,41 +16,41 @@ import { type Coverage, coverageOf } from "./coverage.ts";
 import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface FlushOptions extends WorkspaceOptions {
-	/** How long to wait for a writer that seems to be at work still, ms. Default 5,000. */
+	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
 
 export interface FlushReport {
-	/** Who did it: a daemon that looks after the workspace, or this process in one shot. */
+	/** Which process did it: the daemon that owns the workspace, or this process in one shot. */
 	readonly by: "daemon" | "this process";
-	/** `nothing`: no commit was made, because everything that could be taken is in the log. */
+	/** `nothing`: no commit was made, because everything that could be read is in the log. */
 	readonly kind: "committed" | "nothing";
-	/** The newest commit, 0 for an empty log; undefined where a daemon had nothing to commit. */
+	/** The newest commit, 0 for an empty log; undefined if a daemon had nothing to commit. */
 	readonly seq: number | undefined;
 	/** Paths added or changed, and removed. */
 	readonly changed: number;
 	readonly removed: number;
 	/** Bytes sent. */
 	readonly bytes: number;
-	/** What could not be taken, and why. */
+	/** Paths that could not be read, and why. */
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
 	/**
-	 * Deletions that are not believed, because too much or something critical is gone at once and
-	 * nobody watched it go: not committed.
+	 * Deletions that were not committed: too much or something critical vanished at once while no
+	 * watcher ran.
 	 */
 	readonly deferredDeletions: number;
 	/**
-	 * What had to give way to newer bytes of the log, and where it is on this disk. The log has it
-	 * too, below `.recovered/`, unless `notTaken` names it.
+	 * Paths that were moved to make room for newer bytes of the log, and their place on this disk.
+	 * The log has them too, below `.recovered/`, unless `notTaken` names them.
 	 */
 	readonly moved: readonly Moved[];
-	/** What holds a secret and is left out by choice. */
+	/** Files that hold a secret and are left out by choice. */
 	readonly excluded: readonly { readonly path: string; readonly reason: string }[];
-	/** Another writer owns the tree: what was committed lies below `.recovered/`. */
+	/** Another writer owns the tree: the committed changes are below `.recovered/`. */
 	readonly superseded: boolean;
 	/**
-	 * Places that settings and links name and the log lacks, and what is left out. The exit status
-	 * ignores them.
+	 * Places that settings and links name but the log lacks, and excluded paths. They do not affect
+	 * the exit status.
 	 */
 	readonly coverage: Coverage;
 	/** Of `durability`. */
@@ -59,16 +59,16 @@ export interface FlushReport {
 
 type Flushed = Omit<FlushReport, "coverage">;
 
-/** A PUT that the store did not answer is repeated so often, after 0.5, 1 and 2 s. */
+/** Number of retries of a PUT that the store did not answer, after 0.5, 1 and 2 s. */
 const UNKNOWN_RETRIES = 3;
 const FIRST_PAUSE_MS = 500;
 
 /**
- * Commits what changed on this disk: by the daemon that looks after it, else in one shot, which
- * takes the tree over with a fence. Where nothing changed no commit is made, no fence either.
+ * Commits the changes on this disk: through the daemon that owns it, or in one shot, which takes
+ * the tree over with a fence. If nothing changed, neither a commit nor a fence is made.
  *
- * @throws SidecarError WORKSPACE_NOT_RESTORED where the log is not empty and this disk does not
- * derive from it; NOT_DURABLE where the store never says whether it took the commit; SECRET_FOUND,
+ * @throws SidecarError WORKSPACE_NOT_RESTORED if the log is not empty and this disk does not derive
+ * from it; NOT_DURABLE if the store never tells whether it accepted the commit; SECRET_FOUND,
  * WORKSPACE_*, STATE_DIR_UNUSABLE, STORE_*, OBJECT_*, FORMAT_UNKNOWN, and for a wrong option
  */
 export async function flush(options: FlushOptions = {}): Promise<FlushReport> {
@@ -123,8 +123,8 @@ async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
 }
 
 /**
- * Else this directory would be the log's first content, and the objects that lie there would never
- * be adopted.
+ * Otherwise this directory would become the log's first content, and the existing plain objects
+ * would never be adopted.
  */
 async function requireNothingPlain(opened: OpenWorkspace): Promise<void> {
 	const plain = await findPlain(opened);
@@ -136,8 +136,8 @@ async function requireNothingPlain(opened: OpenWorkspace): Promise<void> {
 }
 
 /**
- * A directory that does not derive from this log must not become its next commit. An empty log is a
- * new user's.
+ * A directory that does not derive from this log must not become its next commit. An empty log
+ * belongs to a new user.
  */
 export function requireRestored(root: string, head: Head, disk: DiskState): void {
 	const reason = whyNotRestored(head.seq, disk);
@@ -145,7 +145,7 @@ export function requireRestored(root: string, head: Head, disk: DiskState): void
 		throw new SidecarError("WORKSPACE_NOT_RESTORED", { value: root, reason });
 }
 
-/** Why the directory does not derive from a log with so many commits; undefined if it does. */
+/** Why the directory does not derive from a log with this many commits; undefined if it does. */
 export function whyNotRestored(
 	seq: number,
 	{ marker, hasBase }: Pick<DiskState, "marker" | "hasBase">,
@@ -158,7 +158,7 @@ export function whyNotRestored(
 	return undefined;
 }
 
-/** Small files are durable before larger ones are read; where there are none, it is one commit. */
+/** Small files are durable before larger ones are read. Without small files it is one commit. */
 const WAVES = [16 * 1024 * 1024, 256 * 1024 * 1024, Number.POSITIVE_INFINITY];
 
 async function flushInWaves(
@@ -175,8 +175,8 @@ async function flushInWaves(
 }
 
 /**
- * Everything that changed, and the end in order. @throws SidecarError NOT_DURABLE where the store
- * never says whether it took the commit
+ * Commits every change, and closes the log in an orderly way. @throws SidecarError NOT_DURABLE if
+ * the store never tells whether it accepted the commit
  */
 export async function flushOnce(
 	session: Session,

@@ -15,8 +15,8 @@ import { isAmongLogs, placeOf, realPath } from "./place.ts";
 
 export interface ImportOptions extends Omit<WorkspaceOptions, "workspace"> {
 	/**
-	 * `s3://bucket/prefix/` (key = path below it) or a directory. Default: what lies beside the log,
-	 * `users/{namespace}/{path}`, as a first boot would adopt it.
+	 * `s3://bucket/prefix/` (key = path below it) or a directory. Default: the objects next to the
+	 * log, `users/{namespace}/{path}`, as a first boot would adopt them.
 	 */
 	readonly from?: string | undefined;
 }
@@ -28,8 +28,8 @@ export interface ImportResult extends Imported {
 }
 
 /**
- * Makes a directory, or objects whose keys are paths, the first content of a log: all of it by one
- * commit, or nothing. What is imported stays as it is. docs/transfer.md says what is kept of it.
+ * Makes a directory, or objects whose keys are paths, the first content of a log: all of it in one
+ * commit, or nothing. The source is not changed. docs/transfer.md lists what is preserved.
  *
  * @throws SidecarError LOG_NOT_EMPTY; SOURCE_UNSAFE (every key that cannot be a path),
  * SOURCE_CHANGED, USAGE (nothing is there), SUPERSEDED, NOT_DURABLE, WORKSPACE_DISK_FULL,

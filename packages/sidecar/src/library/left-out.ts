@@ -1,6 +1,6 @@
 /**
- * Counts what is left out of the log, by the profile and by the ignore file, and lists the links in
- * the rest. Only reads the disk.
+ * Counts the paths that the profile and the ignore file exclude from the log, and lists the links
+ * in the rest. Only reads the disk.
  */
 import { lstatSync, readlinkSync } from "node:fs";
 import { printable } from "../errors.ts";
@@ -14,9 +14,9 @@ import { readNames } from "../workspace/read-names.ts";
 import type { FileType } from "../workspace/stat.ts";
 
 export interface LeftOutSum {
-	/** The first few paths, the rest of each below it. */
+	/** The first few paths; everything below them is excluded too. */
 	readonly paths: readonly string[];
-	/** How many such paths there are. */
+	/** The number of such paths. */
 	readonly count: number;
 	/** Files and links at or below them. */
 	readonly files: number;
@@ -34,14 +34,14 @@ export interface LeftOut {
 
 export interface Survey {
 	readonly leftOut: LeftOut;
-	/** Of what is stored: path and target. */
+	/** Links that are stored: path and target. */
 	readonly links: readonly (readonly [path: string, target: string])[];
 }
 
 const NAMED_PATHS = 5;
-/** Time limit for counting what is left out. */
+/** Time limit for counting excluded paths. */
 const COUNTING_MS = 2_000;
-/** Where only links are asked for. */
+/** Used if only links are needed. */
 export const NO_COUNTING = 0;
 
 interface Sum {
@@ -51,10 +51,7 @@ interface Sum {
 	bytes: number;
 }
 
-/**
- * Looks at the whole of what is stored, and at what is left out for at most `countingMs`; default 2
- * s.
- */
+/** Scans everything that is stored, and excluded paths for at most `countingMs`; default 2 s. */
 export function survey(
 	roots: Roots,
 	profile: Pick<Profile, "volatile">,
@@ -65,7 +62,7 @@ export function survey(
 	const links: (readonly [string, string])[] = [];
 	const deadline = performance.now() + countingMs;
 	let isComplete = true;
-	// `lost+found` and our own staging are not counted.
+	// `lost+found` and the sidecar's own staging are not counted.
 	const { foreign } = readInnerMounts(roots);
 
 	const count = (sum: Sum, path: string, device: number) => {
@@ -138,7 +135,7 @@ function isReserved(path: string): boolean {
 	);
 }
 
-/** `.roots` itself has no place on a disk. What cannot be looked at is named by the scan. */
+/** `.roots` itself exists on no disk. The scan reports what cannot be inspected. */
 function look(roots: Roots, path: string) {
 	if (roots.locate(path) === undefined) return undefined;
 	try {

@@ -1,4 +1,4 @@
-/** Resolves links on the way to directories that a user names, also to ones that do not exist. */
+/** Resolves links in the paths of directories that a user names, also of missing ones. */
 import {
 	existsSync,
 	mkdirSync,
@@ -38,7 +38,7 @@ function place() {
 	return { dir, ws, options };
 }
 
-it("a store or state directory that a link leads into the workspace is refused, and nothing is written there", async () => {
+it("refuses a store or state directory that leads into the workspace through a link, and writes nothing there", async () => {
 	const { dir, ws, options } = place();
 	mkdirSync(join(ws, "sub"));
 	symlinkSync("ws/sub", join(dir, "sub"));
@@ -60,7 +60,7 @@ it("a store or state directory that a link leads into the workspace is refused, 
 	}
 	expect(readdirSync(ws).sort()).toEqual(["MEMORY.md", "sub"]);
 	expect(readdirSync(join(ws, "sub"))).toEqual([]);
-	// A store that holds the workspace would be committed to itself as well.
+	// A store that contains the workspace would also be committed to itself.
 	symlinkSync(".", join(dir, "up"));
 	await expect(
 		flush({ ...options, store: pathToFileURL(join(dir, "up")).href }),
@@ -99,7 +99,7 @@ describe("a workspace named by a link", () => {
 	});
 
 	// @id broken-workspace-link
-	it("is refused where the link leads nowhere or to a file, with what to do", async () => {
+	it("is refused, with a remedy, if the link leads nowhere or to a file", async () => {
 		const { dir, ws, options } = place();
 		const link = join(dir, "link");
 		for (const [target, reason] of [
@@ -122,7 +122,7 @@ describe("a workspace named by a link", () => {
 		expect(readFileSync(join(ws, "MEMORY.md"), "utf8")).toBe("m");
 	});
 
-	it("keeps the state that an earlier release has under the name it was given", async () => {
+	it("keeps the state that an earlier release stored under the given name", async () => {
 		const { dir, ws, options } = place();
 		await flush(options);
 		symlinkSync(".", join(dir, "parent"));
@@ -147,7 +147,7 @@ describe("a workspace named by a link", () => {
 	});
 });
 
-it("links that lead to the store, the state directory, a root and a place to export to are followed", async () => {
+it("follows links to the store, the state directory, a root and an export target", async () => {
 	const { dir, options } = place();
 	for (const name of ["store", "state", "notes", "copy"]) {
 		mkdirSync(join(dir, `real-${name}`));
@@ -164,7 +164,7 @@ it("links that lead to the store, the state directory, a root and a place to exp
 
 describe("status", () => {
 	// @id status-missing-workspace
-	it("refuses a workspace that is not there, as a flush does", async () => {
+	it("refuses a missing workspace, like a flush", async () => {
 		const { dir, ws, options } = place();
 		await flush(options);
 		for (const workspace of [join(dir, "nothing"), ws]) {
@@ -178,7 +178,7 @@ describe("status", () => {
 	});
 
 	// @id status-deferred-deletions
-	it("is not durable while deletions are held, as a flush says it", async () => {
+	it("is not durable while deletions are deferred, like a flush", async () => {
 		const { ws, options } = place();
 		mkdirSync(join(ws, "d"));
 		for (let index = 0; index < 60; index++) writeFileSync(join(ws, `d/f${index}`), "");
@@ -193,7 +193,7 @@ describe("status", () => {
 	});
 
 	// @id status-other-directory
-	it("is not durable for another directory in the workspace's place, which a flush refuses", async () => {
+	it("is not durable if another directory replaced the workspace, which a flush refuses", async () => {
 		const { ws, options } = place();
 		await flush(options);
 		renameSync(ws, `${ws}-away`);
@@ -214,7 +214,7 @@ describe("a rollback beside databases in WAL mode", () => {
 	}
 
 	// @id unchanged-database-rollback
-	it("leaves one that did not change alone, and makes nothing beside it", async () => {
+	it("leaves an unchanged database alone, and creates no files next to it", async () => {
 		const { ws, options } = place();
 		database(join(ws, "a.db"), "CREATE TABLE t(x)", "INSERT INTO t VALUES (1)");
 		await flush(options);
@@ -230,7 +230,7 @@ describe("a rollback beside databases in WAL mode", () => {
 	});
 
 	// @id changed-database-rollback
-	it("brings back one that did change, and says so", async () => {
+	it("restores a changed database, and reports it", async () => {
 		const { ws, options } = place();
 		database(join(ws, "a.db"), "CREATE TABLE t(x)", "INSERT INTO t VALUES (1)");
 		await flush(options);

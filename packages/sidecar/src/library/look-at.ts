@@ -1,13 +1,11 @@
 import { lstatSync, type Stats, statSync } from "node:fs";
 
-/**
- * Stat of what a path leads to; undefined if it is missing, too long, a loop, or not accessible.
- */
+/** Stat of a path's target; undefined if it is missing, too long, a loop, or not accessible. */
 export function statAt(path: string): Stats | undefined {
 	return attempt(() => statSync(path));
 }
 
-/** The same of a link itself. */
+/** The same for a link itself. */
 export function lstatAt(path: string): Stats | undefined {
 	return attempt(() => lstatSync(path));
 }

@@ -1,9 +1,9 @@
 /**
- * The places that OpenClaw's own settings name: in openclaw.json, in the files it includes, in .env
- * and in variables named OPENCLAW_*.
+ * Finds the places that OpenClaw's own settings name: in openclaw.json, in its included files, in
+ * .env and in variables named OPENCLAW_*.
  *
- * A place is known by its key (`workspace`, `authDir`), or because its value is an absolute path
- * that is there. Does NOT see what an agent makes elsewhere by itself.
+ * A place is recognized by its key (`workspace`, `authDir`), or because its value is an existing
+ * absolute path. Does NOT see places that an agent uses without naming them in its settings.
  */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -13,7 +13,7 @@ import { statAt } from "./look-at.ts";
 import { isSystemPlace } from "./system-places.ts";
 
 export const AGENT_CONFIG = "openclaw.json";
-/** As deep as OpenClaw follows includes. */
+/** The depth to which OpenClaw follows includes. */
 const INCLUDES_DEEP = 10;
 
 export interface NamedPlace {
@@ -25,7 +25,7 @@ export interface NamedPlace {
 	readonly isKnown: boolean;
 }
 
-/** Keys whose value, or whose list of values, is a place of state. */
+/** Keys whose value, or whose list of values, names a place of state. */
 const STATE_KEYS: ReadonlySet<string> = new Set([
 	"agentDir",
 	"authDir",
@@ -50,13 +50,13 @@ const STATE_VARIABLES: ReadonlySet<string> = new Set([
 	"OPENCLAW_STATE_DIR",
 	"OPENCLAW_WORKSPACE_DIR",
 ]);
-/** Variables of the sidecar, of the installation, and for files that are made again. */
+/** Variables of the sidecar, of the installation, and for files that are recreated. */
 const OTHER_VARIABLES = /^OPENCLAW_(?:SIDECAR|BUNDLED|PACKAGED|LOG|HOME$)|CACHE|_BIN$/;
 
 /**
  * @param main the state directory
  * @param env the agent's
- * @param unread gets the files of the configuration that could not be read
+ * @param unread receives the configuration files that could not be read
  */
 export function namedPlaces(main: string, env: NodeJS.ProcessEnv, unread: string[]): NamedPlace[] {
 	const found: NamedPlace[] = [];
@@ -139,8 +139,8 @@ function includesIn(text: string): string[] {
 }
 
 /**
- * OpenClaw resolves a relative `workspace` or `agentDir` of an agent against its working directory;
- * other keys may be no paths at all.
+ * OpenClaw resolves an agent's relative `workspace` or `agentDir` against its working directory.
+ * Other keys may not be paths at all.
  */
 function takeSetting(
 	value: string,

@@ -1,10 +1,10 @@
 /**
- * The workspace's directories, resolved once: links on the way to an additional root are followed
+ * Resolves the workspace's directories once. Links in the path of an additional root are followed
  * here and never again.
  *
- * No directory may hold another, nor the store or the private directory: a commit would hold
- * itself, or a restore write one over the other. Does NOT see a directory that is mounted inside
- * another under a name of its own.
+ * No directory may contain another, nor the store or the private directory. Otherwise a commit
+ * would contain itself, or a restore would overwrite one with the other. Does NOT see a directory
+ * that is mounted inside another under a different name.
  */
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,7 +22,7 @@ interface Place {
 	readonly real: string;
 }
 
-/** @throws SidecarError USAGE where directories overlap, or where a root is not a directory */
+/** @throws SidecarError USAGE if directories overlap, or if a root is not a directory */
 export function openRoots(
 	{ workspace, stateDir, roots = new Map() }: Pick<Config, "workspace" | "stateDir" | "roots">,
 	storeUrl: string,

@@ -1,7 +1,7 @@
 /**
- * What every verb takes. Each option means what it means on the command line, is checked by the
- * same table and has the same default (docs/configuration.md); neither the environment nor a config
- * file is looked at, but for the XDG directories that defaults depend on.
+ * Options common to all verbs. Each option has the meaning, the checks and the default of the
+ * command line's (docs/configuration.md). Neither the environment nor a config file is read, except
+ * the XDG directories on which defaults depend.
  */
 import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
@@ -18,35 +18,35 @@ import { type Profile, profileNamed } from "../workspace/profile.ts";
 import { openRoots } from "./open-roots.ts";
 import { requireOutside, withRealWorkspace } from "./workspace-place.ts";
 
-/** Which log: for the verbs that read a log and touch no disk. */
+/** Selects a log: for verbs that read a log and touch no disk. */
 export interface LogOptions extends OpenStoreOptions {
 	/** `file:///absolute/dir`, `s3://bucket[/prefix]`, or an open store, which stays open. */
 	readonly store?: string | ObjectStore;
-	/** Whose log it is. Default `default`. */
+	/** The owner of the log. Default `default`. */
 	readonly namespace?: string;
 	/**
-	 * @internal All options of docs/configuration.md, checked already. The others of them are ignored
-	 * then.
+	 * @internal All options of docs/configuration.md, already checked. The other options are then
+	 * ignored.
 	 */
 	readonly settings?: Config | undefined;
-	/** Ends the verb early; it throws then. */
+	/** Ends the verb early; it then throws. */
 	readonly signal?: AbortSignal | undefined;
 }
 
-/** Which log, and which directory of this machine. */
+/** Selects a log and a directory of this machine. */
 export interface WorkspaceOptions extends LogOptions {
 	/** Default `~/.openclaw`. A relative path starts at the working directory. */
 	readonly workspace?: string;
-	/** What is known of the directory. Default `openclaw`. */
+	/** The kind of agent in the directory. Default `openclaw`. */
 	readonly profile?: "openclaw" | "plain" | Profile;
 	/**
 	 * Directories outside the workspace that belong to it: absolute paths by name. In the log they
-	 * stand below `.roots/{name}/`. Default: none; what the log has of others stays in it.
+	 * are below `.roots/{name}/`. Default: none; the log keeps its content of other roots.
 	 */
 	readonly roots?: Readonly<Record<string, string>> | ReadonlyMap<string, string>;
 	/** Private to the sidecar, outside the workspace. Default `$XDG_STATE_HOME/openclaw-sidecar`. */
 	readonly stateDir?: string;
-	/** What becomes of a file that holds a secret where the profile expects none. Default `warn`. */
+	/** How to treat a file with a secret where the profile expects none. Default `warn`. */
 	readonly onSecret?: "warn" | "exclude" | "fail";
 	/** Default: silent. */
 	readonly log?: Logger;
@@ -54,7 +54,7 @@ export interface WorkspaceOptions extends LogOptions {
 	readonly progress?: Progress;
 }
 
-/** What the log is expected to hold at the start. Default `any`. */
+/** The expected content of the log at the start. Default `any`. */
 export type Expectation = "new" | "existing" | "any";
 
 export interface OpenLog {
@@ -77,7 +77,7 @@ export function settingsOf(options: LogOptions): Config {
 	const { XDG_DATA_HOME, XDG_STATE_HOME } = process.env;
 	const env = { XDG_DATA_HOME, XDG_STATE_HOME, XDG_CONFIG_HOME: undefined };
 	const { store, profile, ...values } = options as Readonly<Record<string, unknown>>;
-	// Those that are open already have no text.
+	// Open stores and profile objects have no text.
 	const texts = Object.entries({ store, profile }).filter(([, value]) => typeof value !== "object");
 	const input = { values: { ...values, ...Object.fromEntries(texts) }, flags: {}, env };
 	return loadConfig({
@@ -88,7 +88,7 @@ export function settingsOf(options: LogOptions): Config {
 	}).config;
 }
 
-/** Opens the namespace's part of the store for as long as `use` takes. */
+/** Opens the namespace's part of the store while `use` runs. */
 export async function withLog<T>(
 	options: LogOptions,
 	use: (opened: OpenLog) => Promise<T>,
@@ -101,7 +101,7 @@ export async function withLog<T>(
 	}
 }
 
-/** Opens the namespace's part of the store. A store that was handed in stays open after `close`. */
+/** Opens the namespace's part of the store. A store that was passed in stays open after `close`. */
 export async function openLog(
 	options: LogOptions,
 ): Promise<OpenLog & { readonly close: () => Promise<void> }> {
@@ -109,7 +109,7 @@ export async function openLog(
 	return { settings, store: namespaced(store, settings.namespace), storeUrl: store.url, close };
 }
 
-/** The whole store, for what concerns all namespaces. */
+/** The whole store, for verbs that concern all namespaces. */
 export async function openRoot(
 	options: Omit<LogOptions, "namespace">,
 ): Promise<Omit<OpenLog, "storeUrl"> & { readonly close: () => Promise<void> }> {
@@ -149,7 +149,7 @@ export async function withWorkspace<T>(
 	});
 }
 
-/** How S3 is reached, whatever for. */
+/** How to reach S3, for any purpose. */
 export function connectionOf(
 	{ credentials }: Pick<OpenStoreOptions, "credentials">,
 	settings: Config,

@@ -1,9 +1,9 @@
 /**
- * Links that lead out of the workspace: a link is stored as a link, and what it leads to is in no
+ * Finds links that lead out of the workspace. A link is stored as a link, so its target is in no
  * commit.
  *
- * Links to programs and within installed packages are counted and not named: they lead to what an
- * installation brings again.
+ * Links to programs and within installed packages are counted and not named: an installation
+ * restores their targets.
  */
 import { readlinkSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -15,14 +15,14 @@ import { isSystemPlace } from "./system-places.ts";
 export interface OutwardLink {
 	/** In the tree. */
 	readonly path: string;
-	/** Absolute: where it leads in the end. */
+	/** Absolute: its final target. */
 	readonly place: string;
 }
 
-/** As many as the kernel follows. */
+/** The kernel's own limit. */
 const LINKS_DEEP = 40;
 
-/** Where a link leads. One that leads to nothing leads to the place where that would be. */
+/** A link's target. A dangling link leads to the place where its target would be. */
 export function leadsTo(roots: Roots, path: string, target: string): string | undefined {
 	const located = roots.locate(path);
 	if (located === undefined) return undefined;
@@ -32,7 +32,7 @@ export function leadsTo(roots: Roots, path: string, target: string): string | un
 	return place;
 }
 
-/** Does the link lead to what an installation brings again? */
+/** Does the link lead to a place that an installation restores? */
 export function isInstalled({ path, place }: OutwardLink): boolean {
 	return (
 		isSystemPlace(place) ||

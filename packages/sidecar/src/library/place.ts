@@ -3,13 +3,13 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { overlapsLogs, type Place, parsePlace } from "../store/place.ts";
 
-/** A place as typed, links in a path resolved. @throws SidecarError STORE_URL_INVALID */
+/** A place as typed, with links in a path resolved. @throws SidecarError STORE_URL_INVALID */
 export function placeOf(text: string): Place {
 	const place = parsePlace(text);
 	return place.kind === "directory" ? { kind: "directory", path: realPath(place.path) } : place;
 }
 
-/** Do a place and a store's logs contain one another? @param storeUrl of the whole store */
+/** Does either a place or a store's logs contain the other? @param storeUrl of the whole store */
 export function isAmongLogs(place: Place, storeUrl: string): boolean {
 	if (place.kind === "s3") return overlapsLogs(place, storeUrl);
 	if (!storeUrl.startsWith("file:")) return false;
@@ -17,7 +17,7 @@ export function isAmongLogs(place: Place, storeUrl: string): boolean {
 	return store.startsWith(path) || path.startsWith(store);
 }
 
-/** Of the part of a path that is there. */
+/** Resolves the existing part of a path. */
 export function realPath(path: string): string {
 	try {
 		return realpathSync(path);

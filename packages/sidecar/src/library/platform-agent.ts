@@ -1,7 +1,7 @@
 /**
- * The agent as a machine of the platform runs it: with what variables, prepared how, asked with
- * what secret. For OpenClaw, which is what the workspace's profile says, that means a configuration
- * for a new user and the secret of a restored one's.
+ * The agent as a machine of the platform runs it: its variables, its preparation, and the secret of
+ * its API. For OpenClaw, according to the workspace's profile, that is a configuration for a new
+ * user and the secret of a restored user's.
  */
 import {
 	openClawVariables,
@@ -13,17 +13,17 @@ import { agentEnvironment } from "../daemon/agent-environment.ts";
 import type { OpenWorkspace } from "./options.ts";
 
 export interface PlatformAgent {
-	/** What only the agent gets. */
+	/** Only for the agent. */
 	readonly variables: Readonly<Record<string, string>>;
-	/** In a restored workspace, before the agent starts. @throws SidecarError USAGE */
+	/** Called in a restored workspace, before the agent starts. @throws SidecarError USAGE */
 	readonly prepare: () => void;
-	/** What its API asks for right now; it may be changed while it runs. */
+	/** The secret that its API accepts now; it may change while the agent runs. */
 	readonly secret: () => string | undefined;
 }
 
 /**
- * @param env what the agent's environment is chosen from
- * @param token made for this boot
+ * @param env from which the agent's environment is selected
+ * @param token generated for this boot
  */
 export async function platformAgent(
 	{ settings, profile, log }: OpenWorkspace,

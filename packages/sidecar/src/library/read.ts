@@ -1,4 +1,4 @@
-/** The verbs that look into a log and touch no disk. */
+/** The verbs that read a log and touch no disk. */
 import type { Writable } from "node:stream";
 import { type LogRead, readLog } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
@@ -11,13 +11,13 @@ import type { ObjectStore } from "../store/port.ts";
 import { type LogOptions, openLog, withLog } from "./options.ts";
 
 export interface HistoryOptions extends LogOptions {
-	/** Commits at most; default: all. */
+	/** Maximum number of commits; default: all. */
 	readonly limit?: number | undefined;
 }
 
 /**
- * The log's commits, newest first; one that cannot be read says why, and does not hide those before
- * it.
+ * The log's commits, newest first. An unreadable commit carries its error, and does not hide the
+ * earlier ones.
  * @throws SidecarError STORE_*, and for a wrong option
  */
 export async function* history(options: HistoryOptions = {}): AsyncGenerator<HistoryEntry> {
@@ -38,19 +38,19 @@ export interface AtOptions extends LogOptions {
 }
 
 export interface LsOptions extends AtOptions {
-	/** Only this file, or this directory and all below it. Default: the whole tree. */
+	/** Only this file, or this directory and everything below it. Default: the whole tree. */
 	readonly path?: string | undefined;
 }
 
 export interface Listing {
 	/** The commit that was listed; 0 for an empty log. */
 	readonly seq: number;
-	/** Ordered by the bytes of the paths; the workspace itself is left out. */
+	/** Ordered by the bytes of the paths; without the workspace itself. */
 	readonly entries: readonly (readonly [Path, Entry])[];
 }
 
 /**
- * What a commit's tree holds. What superseded writers quarantined is in it, below `.recovered/`.
+ * Lists the tree of a commit. Includes what superseded writers quarantined, below `.recovered/`.
  * @throws SidecarError PATH_NOT_FOUND, COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_*,
  * FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
@@ -69,15 +69,15 @@ export async function ls(options: LsOptions = {}): Promise<Listing> {
 export interface CatOptions extends AtOptions {
 	/** A file's path in the workspace. */
 	readonly path: string;
-	/** Takes the bytes; it is not ended. */
+	/** Receives the bytes; it is not ended. */
 	readonly to: Writable;
 }
 
 /**
  * Writes a file's bytes as of a commit to a stream, each MiB checked before it is written.
  * @returns bytes written
- * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), and as `ls`; what the
- * stream fails with, as it is
+ * @throws SidecarError PATH_NOT_FOUND (also for a directory or a link), and as `ls`; the stream's
+ * own errors, unchanged
  */
 export async function cat(options: CatOptions): Promise<number> {
 	return await withLog(options, async ({ store }) => {

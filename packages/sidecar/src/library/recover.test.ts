@@ -22,7 +22,7 @@ import { listQuarantined, recoverApply, recoverDrop, recoverTo } from "./recover
 import { restore } from "./restore.ts";
 import { status } from "./status.ts";
 
-/** Machine `lost` was superseded by `owner`, wrote on, and both ended. */
+/** Machine `lost` was superseded by `owner` and continued to write; then both ended. */
 let bench: Workbench;
 let writer: string;
 const notes = "notes/two.sh";
@@ -73,13 +73,13 @@ beforeAll(async () => {
 
 afterAll(() => bench[Symbol.asyncDispose]());
 
-describe("what is quarantined", () => {
+describe("quarantined data", () => {
 	// @id recovered-is-own-changes
-	it("is what the writer that lost changed on its own disk, not what the owner's tree has otherwise", async () => {
+	it("is what the superseded writer changed on its own disk, not other differences from the owner's tree", async () => {
 		expect(await listed()).toEqual(quarantined);
 	});
 
-	it("is told by writer, with the store's times of its first and last commit", async () => {
+	it("is listed by writer, with the store's times of its first and last commit", async () => {
 		const times: number[] = [];
 		for await (const entry of history(bench.store))
 			if (!("error" in entry) && entry.flags.recovered === true) times.push(entry.timeMs);
@@ -89,7 +89,7 @@ describe("what is quarantined", () => {
 		]);
 	});
 
-	it("is not guessed at", async () => {
+	it("is never selected by guessing", async () => {
 		await expect(listQuarantined({ ...on("any"), writer: "not-hex" })).rejects.toMatchObject({
 			code: "USAGE",
 			value: "not-hex",
@@ -104,7 +104,7 @@ describe("what is quarantined", () => {
 });
 
 describe("recoverTo", () => {
-	it("writes everything as it was", async () => {
+	it("writes everything unchanged", async () => {
 		const to = join(bench.dir, "out");
 		expect(await recoverTo({ ...on("any"), to })).toMatchObject({
 			directories: [join(to, writer)],
@@ -120,7 +120,7 @@ describe("recoverTo", () => {
 		expect(readdirSync(to)).toEqual([writer]);
 	});
 
-	it("writes a part of it, and never into a directory that holds something", async () => {
+	it("writes part of it, and never into a directory that is not empty", async () => {
 		const to = join(bench.dir, "part");
 		await recoverTo({ ...on("any"), to, path: "notes" });
 		expect(readdirSync(join(to, writer))).toEqual(["notes"]);
@@ -131,7 +131,7 @@ describe("recoverTo", () => {
 		expect(readdirSync(join(to, writer))).toEqual(["notes"]);
 	});
 
-	it("leaves nothing behind where it fails", async () => {
+	it("leaves nothing behind if it fails", async () => {
 		const to = join(bench.dir, "deep/er");
 		const entry = (await readLog(bench.store)).head.tree.get(
 			`.recovered/${writer}/x.db`,
@@ -152,13 +152,13 @@ describe("recoverTo", () => {
 describe("recoverApply", () => {
 	beforeAll(() => restore(on("machine")));
 
-	it("wants a workspace that was restored", async () => {
+	it("requires a workspace that was restored", async () => {
 		mkdirSync(bench.workspace("stranger"));
 		const refused = recoverApply({ ...on("stranger"), path: "MEMORY.md" });
 		await expect(refused).rejects.toMatchObject({ code: "WORKSPACE_NOT_RESTORED" });
 	});
 
-	it("brings one in, moves away what stands there, and takes it off the list", async () => {
+	it("brings an entry in, moves away what is in its place, and removes it from the list", async () => {
 		const { applied, moved, exitStatus } = await recoverApply({
 			...on("machine"),
 			path: "MEMORY.md",
@@ -175,7 +175,7 @@ describe("recoverApply", () => {
 		expect(await status(on("machine"))).toMatchObject({ isDurable: true, behind: 0 });
 	});
 
-	it("refuses a file where a directory stands, and a way through a link", async () => {
+	it("refuses a file in the place of a directory, and a path through a link", async () => {
 		mkdirSync(at("machine", "x.db"));
 		await expect(recoverApply({ ...on("machine"), path: "x.db" })).rejects.toMatchObject({
 			code: "USAGE",
@@ -192,7 +192,7 @@ describe("recoverApply", () => {
 		rmSync(at("machine", "notes"));
 	});
 
-	it("brings a directory in with all below it", async () => {
+	it("brings a directory in with everything below it", async () => {
 		expect(new Set((await recoverApply({ ...on("machine"), path: "notes" })).applied)).toEqual(
 			new Set(["notes/link", notes]),
 		);
@@ -209,7 +209,7 @@ describe("recoverApply", () => {
 		await owner.flush({ sweep: true, closed: true });
 		const here = { ...on("here", own), path: "late" };
 		await restore(here);
-		// In halves, so that this file holds none.
+		// In halves, so that this file contains no secret.
 		writeFileSync(join(here.workspace, "notes.md"), "AKIA" + "QWERTYUIOPASDFGH");
 		await expect(recoverApply({ ...here, onSecret: "fail" })).rejects.toMatchObject({
 			code: "SECRET_FOUND",
@@ -226,7 +226,7 @@ describe("recoverApply", () => {
 });
 
 describe("recoverDrop", () => {
-	it("takes it off the list, and history keeps it", async () => {
+	it("removes it from the list, while history keeps it", async () => {
 		const { head } = await readLog(bench.store);
 		expect(await recoverDrop({ ...on("machine"), path: "x.db" })).toEqual({
 			by: "this process",
@@ -242,7 +242,7 @@ describe("recoverDrop", () => {
 		).toBe(true);
 	});
 
-	it("supersedes nobody who may be at work elsewhere", async () => {
+	it("supersedes no writer that may be at work elsewhere", async () => {
 		const first = await bench.open("first");
 		const second = await bench.open("second");
 		writeFileSync(at("first", "late"), "x");

@@ -1,5 +1,6 @@
 /**
- * The verbs for what superseded writers quarantined: list it, write it out, bring it in, drop it.
+ * The verbs for quarantined data of superseded writers: list it, write it out, bring it in, drop
+ * it.
  */
 import { resolve } from "node:path";
 import { LogWriter } from "../commit/log-writer.ts";
@@ -42,9 +43,8 @@ export interface QuarantineListing extends QuarantinedWriter, QuarantineTimes {
 }
 
 /**
- * What superseded writers quarantined and nobody dropped yet.
- * @throws SidecarError USAGE (a writer that is not told apart), STORE_*, OBJECT_*, and for a wrong
- * option
+ * Lists what superseded writers quarantined and nobody has dropped yet.
+ * @throws SidecarError USAGE (an ambiguous writer), STORE_*, OBJECT_*, and for a wrong option
  */
 export async function listQuarantined(
 	options: QuarantineOptions = {},
@@ -80,8 +80,8 @@ export interface RecoverToOptions extends WorkspaceOptions, Choice {
 	 */
 	readonly to: string;
 	/**
-	 * Only this file, or this directory and all below it, by its path on the writer's disk. Default:
-	 * everything.
+	 * Only this file, or this directory and everything below it, by its path on the writer's disk.
+	 * Default: everything.
 	 */
 	readonly path?: string | undefined;
 }
@@ -94,10 +94,10 @@ export interface RecoveredTo {
 }
 
 /**
- * Writes what is quarantined to `{to}/{writer}/{path}`, with modes, times and links. The log, the
- * workspace and a daemon that looks after it are left alone.
- * @throws SidecarError USAGE (a directory that is not empty, a writer that is not told apart),
- * PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
+ * Writes quarantined data to `{to}/{writer}/{path}`, with modes, times and links. Does not affect
+ * the log, the workspace or a running daemon.
+ * @throws SidecarError USAGE (a directory that is not empty, an ambiguous writer), PATH_NOT_FOUND,
+ * WORKSPACE_*, STORE_*, OBJECT_*
  */
 export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo> {
 	const to = resolve(options.to);
@@ -134,32 +134,31 @@ export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo>
 }
 
 export interface RecoverApplyOptions extends WorkspaceOptions, Choice {
-	/** A file, a link, or a directory and all below it, by its path on the writer's disk. */
+	/** A file, a link, or a directory and everything below it, by its path on the writer's disk. */
 	readonly path: string;
-	/** How long to wait for a writer that seems to be at work still, ms. Default 5,000. */
+	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
 
 export interface RecoverApplied {
 	readonly writer: string;
-	/** Files and links that are at their own paths now. */
+	/** Files and links that are now at their own paths. */
 	readonly applied: readonly Path[];
-	/** Where what stood there went; it is in history too, as far as it was ever committed. */
+	/** Where the replaced entries were moved; history has them too if they were ever committed. */
 	readonly moved: readonly Moved[];
 	/** The newest commit. */
 	readonly seq: number;
-	/** What could not be committed, and why; it is still quarantined. */
+	/** Paths that could not be committed, and why; they are still quarantined. */
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
 	/** 0 done, 3 something is not durable, 4 superseded meanwhile. */
 	readonly exitStatus: 0 | 3 | 4;
 }
 
 /**
- * Brings one thing in: to its own path in the workspace, into the next commit, and out of
- * `.recovered/`. What stands there is moved to the trash. As a flush in one shot it takes the tree
- * over, and it refuses a workspace that somebody looks after: an agent may hold open what would be
- * replaced. There `recoverTo` writes it elsewhere, and what is copied into the workspace is a
- * change like any other.
+ * Brings one entry in: to its own path in the workspace, into the next commit, and out of
+ * `.recovered/`. Moves an entry in its place to the trash. Like a one-shot flush it takes the tree
+ * over. It refuses a workspace with a running daemon, whose agent may have the replaced files open.
+ * In that case use `recoverTo` and copy the files into the workspace: that is an ordinary change.
  * @throws SidecarError WORKSPACE_BUSY, WORKSPACE_NOT_RESTORED, USAGE (several writers quarantine
  * it; a file would take a directory's place), PATH_NOT_FOUND, WORKSPACE_*, STORE_*, OBJECT_*
  */
@@ -201,14 +200,14 @@ export async function recoverApply(options: RecoverApplyOptions): Promise<Recove
 
 export interface RecoverDropOptions extends WorkspaceOptions, Choice {
 	/**
-	 * Only this, by its path on the writer's disk. Default: everything of the writer, which must be
-	 * named then.
+	 * Only this, by its path on the writer's disk. Default: everything of the writer, which must then
+	 * be named.
 	 */
 	readonly path?: string | undefined;
 }
 
 export interface RecoverDropped {
-	/** Who did it: a daemon that looks after the workspace, or this process in one shot. */
+	/** Which process did it: the daemon that owns the workspace, or this process in one shot. */
 	readonly by: "daemon" | "this process";
 	/** Files and links. */
 	readonly files: number;
@@ -216,9 +215,9 @@ export interface RecoverDropped {
 }
 
 /**
- * Takes what was dealt with out of `.recovered/`, by one commit; history keeps it. Done by the
- * daemon that looks after the workspace; without one only where the log was closed in order, so
- * that no writer elsewhere is superseded for it.
+ * Removes entries that were dealt with from `.recovered/`, in one commit; history keeps them. The
+ * daemon that owns the workspace does it. Without a daemon it requires a log that was closed in an
+ * orderly way, so that no writer elsewhere is superseded.
  * @throws SidecarError USAGE (neither writer nor path; a log that is not closed), PATH_NOT_FOUND,
  * SUPERSEDED, STORE_*, OBJECT_*
  */

@@ -6,14 +6,11 @@ import { type LogOptions, withLog } from "./options.ts";
 import { requireSweepable } from "./retain.ts";
 
 export interface RepairOptions extends LogOptions {
-	/** The newest commit that shall stay. It must be readable, and none after it may be. */
+	/** The newest commit to keep. It must be readable, and no later commit may be. */
 	readonly after: number;
-	/** Remove what is in the way. Default false: it is only told. */
+	/** Remove the obstacles. Default false: they are only reported. */
 	readonly isConfirmed?: boolean;
-	/**
-	 * Where a copy of each removed object goes. Default: `repair/{namespace}` below the state
-	 * directory.
-	 */
+	/** Where to copy each removed object. Default: `repair/{namespace}` below the state directory. */
 	readonly copyTo?: string | undefined;
 	readonly stateDir?: string;
 	/** Default: silent. */
@@ -23,18 +20,18 @@ export interface RepairOptions extends LogOptions {
 export interface RepairResult {
 	readonly after: number;
 	readonly removed: boolean;
-	/** What is (was) in the way, newest first. */
+	/** The obstacles, removed or not, newest first. */
 	readonly objects: readonly Removal[];
 }
 
 /**
- * Removes the garbage that keeps a log from being read: newer than `after`, and readable by nobody.
- * What anybody could restore is never removed. Each removed object is first copied to a local
- * directory. For a principal that may list, get and delete.
+ * Removes garbage that keeps a log from being read: newer than `after`, and unreadable to everyone.
+ * Never removes anything that could be restored. First copies each object to a local directory.
+ * Requires permission to list, get and delete.
  *
- * @throws SidecarError USAGE where a later commit can be read; COMMIT_NOT_FOUND; OBJECT_*, where
- * `after` itself cannot be read; FORMAT_UNKNOWN; STATE_DIR_UNUSABLE where the copy cannot be
- * written; STORE_UNSUPPORTED, STORE_*, and for a wrong option
+ * @throws SidecarError USAGE if a later commit can be read; COMMIT_NOT_FOUND; OBJECT_*, if `after`
+ * itself cannot be read; FORMAT_UNKNOWN; STATE_DIR_UNUSABLE if the copy cannot be written;
+ * STORE_UNSUPPORTED, STORE_*, and for a wrong option
  */
 export async function repair(options: RepairOptions): Promise<RepairResult> {
 	const { after, isConfirmed = false, log = silentLog, signal } = options;

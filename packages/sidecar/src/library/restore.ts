@@ -11,32 +11,32 @@ import { type Expectation, type WorkspaceOptions, withWorkspace } from "./option
 
 export interface RestoreOptions extends WorkspaceOptions {
 	/**
-	 * The directory shall be exactly this commit: its number, an ISO time (UTC unless it names a
-	 * zone), or how long ago, such as `2h`. Default: the newest, with what was changed here since the
-	 * last restore kept.
+	 * Makes the directory exactly this commit: its number, an ISO time (UTC unless it names a zone),
+	 * or how long ago, such as `2h`. Default: the newest, keeping local changes since the last
+	 * restore.
 	 */
 	readonly at?: number | string | undefined;
 	readonly expect?: Expectation;
 }
 
 export interface RestoreResult {
-	/** The commit that was restored; 0 where the log is empty. */
+	/** The commit that was restored; 0 if the log is empty. */
 	readonly seq: number;
 	/** Of the whole tree. */
 	readonly files: number;
 	readonly bytes: number;
-	/** Files written; the others were there already. */
+	/** Files written; the others existed already. */
 	readonly written: number;
 	readonly writtenBytes: number;
-	/** Paths changed here while nobody watched: kept, and not durable before a flush. */
+	/** Paths changed here while no watcher ran: kept, and not durable before a flush. */
 	readonly keptLocal: number;
 	/**
-	 * What had to give way; `to` is an absolute path outside the workspace. Where `isInLog` is false,
-	 * this is the only copy until the next commit keeps it below `.recovered/`.
+	 * Paths that were moved to make room; `to` is an absolute path outside the workspace. If
+	 * `isInLog` is false, this is the only copy until the next commit keeps it below `.recovered/`.
 	 */
 	readonly moved: readonly Moved[];
 	/**
-	 * What the log has of additional roots that are not configured here: left in the log, and not on
+	 * Content of additional roots that are not configured here: it stays in the log, and is not on
 	 * this disk.
 	 */
 	readonly elsewhere: readonly {
@@ -50,7 +50,7 @@ export interface RestoreResult {
 /**
  * Brings the workspace to a commit of the log. Commits nothing.
  *
- * @throws SidecarError WORKSPACE_BUSY where a daemon looks after the directory; WORKSPACE_*,
+ * @throws SidecarError WORKSPACE_BUSY if a daemon owns the directory; WORKSPACE_*,
  * STATE_DIR_UNUSABLE, COMMIT_NOT_FOUND, AGENT_SURVIVES, EXISTING_EXPECTED, STORE_*, OBJECT_*,
  * FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */

@@ -10,31 +10,31 @@ import { type LogOptions, openRoot, withLog } from "./options.ts";
 
 /** How much history is kept. */
 export interface PolicyOptions {
-	/** Every state of the workspace within this long, ms; at least a day. Default 7 days. */
+	/** Keep every state of the workspace within this long, ms; at least a day. Default 7 days. */
 	readonly keepAllMs?: number | undefined;
-	/** Beyond that, the state at each midnight (UTC) within this long, ms. Default 30 days. */
+	/** Beyond that, keep the state at each midnight (UTC) within this long, ms. Default 30 days. */
 	readonly keepDailyMs?: number | undefined;
 }
 
 export interface RetainOptions extends LogOptions, PolicyOptions {
-	/** Only say what would be done. Default false. */
+	/** Only report what would be done. Default false. */
 	readonly dryRun?: boolean;
 	/** Default: silent. */
 	readonly log?: Logger;
 }
 
 /**
- * Deletes what is past retention in one namespace. The newest commit and all it needs stay,
- * whatever their age; nothing younger than a day goes. Safe beside writers, readers and other runs.
- * Packs go in a run at least a day after the one that found them unneeded, and only once the newest
- * commit is a day younger: run it again and again, daily at best. For a principal that may list,
- * get, put and delete below `users/`; the writers' may not delete.
+ * Deletes what is past retention in one namespace. The newest commit and everything it needs stay,
+ * whatever their age. Nothing younger than a day is deleted. Safe beside writers, readers and other
+ * runs. A pack is deleted at least a day after the run that found it unneeded, and only once the
+ * newest commit is a day younger. So run it repeatedly, ideally daily. Requires permission to list,
+ * get, put and delete below `users/`; writers must not have permission to delete.
  *
  * @example
  * // A scheduled function: one namespace after the other.
  * for await (const namespace of namespaces({ store })) await retain({ store, namespace });
- * @throws SidecarError USAGE (a policy that is none), STORE_UNSUPPORTED (a store that cannot
- * delete), STORE_*, and for a wrong option
+ * @throws SidecarError USAGE (an invalid policy), STORE_UNSUPPORTED (a store that cannot delete),
+ * STORE_*, and for a wrong option
  */
 export async function retain(options: RetainOptions = {}): Promise<RetentionReport> {
 	const { dryRun = false, log = silentLog, signal } = options;
@@ -44,12 +44,12 @@ export async function retain(options: RetainOptions = {}): Promise<RetentionRepo
 }
 
 export interface NamespacesOptions extends Omit<LogOptions, "namespace"> {
-	/** Begins after this one, which need not exist: to go on where an earlier run stopped. */
+	/** Begins after this one, which need not exist: use it to continue an interrupted run. */
 	readonly after?: string;
 }
 
 /**
- * Every namespace of a store that holds an object, in the order of their bytes: one LIST each.
+ * Every namespace of a store that contains an object, in the order of their bytes: one LIST each.
  * @throws SidecarError STORE_*, and for a wrong option
  */
 export async function* namespaces(options: NamespacesOptions = {}): AsyncGenerator<string> {

@@ -73,7 +73,7 @@ async function twoStates() {
 	return { ...at, a, first, second, newest: (await at.head()).seq };
 }
 
-/** In halves, so that this file holds none. */
+/** In halves, so that this file contains no secret. */
 const SECRET = "AKIA" + "QWERTYUIOPASDFGH";
 
 describe("rollback", () => {
@@ -103,7 +103,7 @@ describe("rollback", () => {
 	});
 
 	// @id rollback
-	it("is one new commit with the very tree of the old one; the disk follows, other machines too, and it can be undone", async () => {
+	it("makes one new commit with the exact tree of the old one; the disk and other machines follow, and it can be undone", async () => {
 		const { a, path, options, first, second, newest, store, head } = await twoStates();
 		const before = await head();
 		const result = await rollback({ ...a, to: 2 });
@@ -124,14 +124,14 @@ describe("rollback", () => {
 		const old = (await readLog(namespaced(store, "default"), { at: 2 })).head;
 		expect([...(await head()).tree.keys()].sort()).toEqual([...old.tree.keys()].sort());
 
-		// History is there as it was.
+		// History is unchanged.
 		expect((await readLog(namespaced(store, "default"), { at: newest })).head.id).toBe(before.id);
 		expect(await verify({ store, deep: true })).toMatchObject({ damaged: [], gaps: [] });
 		await rollback({ ...a, to: result.from });
 		expect(readDisk(path("a"))).toEqual(second);
 	});
 
-	it("refers to nothing that only older commits name: that is stored anew", async () => {
+	it("refers to nothing that only older commits name, and stores it again", async () => {
 		const { a, store, head } = await twoStates();
 		const there = new Set<string>();
 		for await (const page of store.list(""))
@@ -149,7 +149,7 @@ describe("rollback", () => {
 			expect(there.has(key) && !before.has(key)).toBe(false);
 	});
 
-	it("commits first what is not durable here, so that it can be had back", async () => {
+	it("first commits what is not durable here, so that it can be restored", async () => {
 		const { a, path } = await twoStates();
 		writeFileSync(path("a", "unsaved"), "only here");
 		const { from } = await rollback({ ...a, to: 2 });
@@ -173,7 +173,7 @@ describe("rollback", () => {
 		expect(readDisk(path("empty"))).toEqual(first);
 	});
 
-	it("refuses while a daemon looks after the workspace, and does nothing", async () => {
+	it("refuses while a daemon owns the workspace, and does nothing", async () => {
 		const { a, path, second } = await twoStates();
 		const stop = new AbortController();
 		const log = recordingLog();
@@ -186,23 +186,23 @@ describe("rollback", () => {
 		expect(readDisk(path("a"))).toEqual(second);
 	});
 
-	it("cut off before its commit has changed nothing in the log: a restore brings the newest again", async () => {
+	it("changes nothing in the log if interrupted before its commit: a restore brings back the newest commit", async () => {
 		const { a, path, second, store } = await twoStates();
 		let commits = 0;
 		store.before = (verb, key) => {
-			// The fence, the state before; the third is the rollback.
+			// The fence, then the state before; the third commit is the rollback.
 			if (verb === "put" && key.includes("/log/") && ++commits > 2)
 				throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
 		};
 		await expect(rollback({ ...a, to: 2 })).rejects.toMatchObject({ code: "STORE_ACCESS_DENIED" });
 		store.before = () => {};
 		await restore(a);
-		// What the restore put into a directory moved that directory's time.
+		// What the restore put into a directory changed that directory's time.
 		const files = (disk: typeof second) => [...disk].filter(([, { type }]) => type !== "dir");
 		expect(files(readDisk(path("a")))).toEqual(files(second));
 	});
 
-	it("that loses the tree to another writer says so, and its bytes are quarantined", async () => {
+	it("reports if it loses the tree to another writer, and its bytes are quarantined", async () => {
 		const { a, options, store, second, path } = await twoStates();
 		let commits = 0;
 		store.before = async (verb, key) => {
@@ -224,13 +224,13 @@ describe("rollback", () => {
 		expect(owners.size).toBe(1);
 	});
 
-	it("to a log's first commit, which has no tree, empties the workspace", async () => {
+	it("empties the workspace if the target is a log's first commit, which has no tree", async () => {
 		const { a, path } = await twoStates();
 		expect(await rollback({ ...a, to: 1 })).toMatchObject({ differences: [], exitStatus: 0 });
 		expect(readdirSync(path("a"))).toEqual([]);
 	});
 
-	it("succeeds where the profile holds a secret stricter than it was, and lists the mode", async () => {
+	it("succeeds and lists the mode if the profile makes a secret's mode stricter than it was", async () => {
 		const { options, path } = place();
 		const a = { ...options("a"), profile: "openclaw" } as const;
 		mkdirSync(path("a", "credentials"), { recursive: true });
@@ -289,7 +289,7 @@ describe("rollback", () => {
 		},
 	);
 
-	it("names what is not there", async () => {
+	it("fails for a missing commit", async () => {
 		const { a } = await twoStates();
 		await expect(rollback({ ...a, to: 99 })).rejects.toMatchObject({ code: "COMMIT_NOT_FOUND" });
 		await expect(rollback({ ...a, to: "soon" })).rejects.toMatchObject({ code: "USAGE" });

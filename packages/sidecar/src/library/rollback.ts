@@ -1,12 +1,13 @@
 /**
- * Back to an earlier commit, by a new one: nothing is rewritten, and the rollback can itself be
- * rolled back.
+ * Returns to an earlier commit by making a new one: nothing is rewritten, and the rollback can
+ * itself be rolled back.
  *
- * Order: take the tree over (restore and fence, as every start does), commit what this disk has
- * that is not durable, make the disk exactly the earlier commit, commit that. The last commit is
- * the rollback; cut off before it, the next restore brings the newest again. Because it is a
- * capture like any other, it refers only to what the newest commit refers to; all else is stored
- * anew, although an older commit may have it still: what only that one names may be on its way out.
+ * Order: take the tree over (restore and fence, as every start does), commit what is not durable on
+ * this disk, make the disk exactly the earlier commit, commit that. The last commit is the
+ * rollback. If it is interrupted before, the next restore brings back the newest commit. The
+ * rollback is an ordinary capture, so it refers only to content of the newest commit. Everything
+ * else is stored again, even if an older commit still has it: retention may be about to delete that
+ * content.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { newRestoreId, thisMachine } from "../commit/machine.ts";
@@ -31,11 +32,11 @@ import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./opti
 
 export interface RollbackOptions extends WorkspaceOptions {
 	/**
-	 * The commit whose tree shall be the newest: its number, an ISO time (UTC unless it names a
-	 * zone), or how long ago, such as `2h`.
+	 * The commit whose tree becomes the newest: its number, an ISO time (UTC unless it names a zone),
+	 * or how long ago, such as `2h`.
 	 */
 	readonly to: number | string;
-	/** How long to wait for a writer that seems to be at work still, ms. Default 5,000. */
+	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
 
@@ -43,7 +44,7 @@ export interface RollbackResult {
 	/** The commit whose tree is the newest again. */
 	readonly to: number;
 	/**
-	 * The newest before the rollback; it holds what was changed on this disk and not durable before.
+	 * The newest before the rollback; it holds the changes on this disk that were not durable before.
 	 */
 	readonly from: number;
 	/** The rollback's own commit. */
@@ -54,29 +55,29 @@ export interface RollbackResult {
 	/** Bytes sent. */
 	readonly bytes: number;
 	/**
-	 * Where bytes of this disk went that had to give way. They are in commit `from` too, unless they
-	 * could not be taken.
+	 * Where bytes of this disk were moved to make room. They are in commit `from` too, unless they
+	 * could not be read.
 	 */
 	readonly moved: readonly Moved[];
 	/**
-	 * Where the new tree is not that of `to`: what the profile leaves out, what could not be taken,
-	 * and modes and times that cannot be set here or that the profile holds stricter.
+	 * Where the new tree differs from that of `to`: excluded paths, paths that could not be captured,
+	 * and modes and times that cannot be set here or for which the profile is stricter.
 	 */
 	readonly differences: readonly PathDifference[];
 	/** Another writer took the tree over meanwhile: nothing was rolled back for it. */
 	readonly superseded: boolean;
 	/**
-	 * 0, 3 where names, types or content are not those of `to`, 4 superseded. Modes and times alone
-	 * are only listed.
+	 * 0, 3 if names, types or content differ from those of `to`, 4 superseded. Differences only in
+	 * modes and times are just listed.
 	 */
 	readonly exitStatus: 0 | 3 | 4;
 }
 
 /**
- * Makes the tree of an earlier commit the newest, on this disk and in the log. What superseded
- * writers quarantined stays.
+ * Makes the tree of an earlier commit the newest, on this disk and in the log. Quarantined data of
+ * superseded writers stays.
  *
- * @throws SidecarError WORKSPACE_BUSY where a daemon looks after the directory: stop it first;
+ * @throws SidecarError WORKSPACE_BUSY if a daemon owns the directory: stop it first;
  * WORKSPACE_NOT_RESTORED, COMMIT_NOT_FOUND, COMMIT_EXPIRED, WORKSPACE_*, STATE_DIR_UNUSABLE,
  * STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
@@ -126,10 +127,10 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 	await restored.finish(true);
 	const result = await flushOnce(session, signal, true);
 	const superseded = session.isSuperseded;
-	// A root that this disk does not have, or that did not exist then, is left as it is.
+	// A root that this disk does not have, or that did not exist then, is unchanged.
 	const knownThen = ownTree(target, root);
 	const now = withRoots(ownTree(session.head.tree, root), (name) => knownThen.has(rootPath(name)));
-	// A commit without a tree, such as a log's first, does not speak of the workspace's own
+	// A commit without a tree, such as a log's first, says nothing about the workspace's own
 	// directory, which stays.
 	const differences = diffTrees(knownThen, now).filter(
 		({ kind, path }) => kind !== "added" || path !== "",

@@ -1,4 +1,4 @@
-/** Workspaces that lie in more than one directory: whole machines, through the library. */
+/** Workspaces in more than one directory: whole machines, through the library. */
 import {
 	chmodSync,
 	existsSync,
@@ -57,7 +57,7 @@ function place() {
 	return { dir, at, plain, both };
 }
 
-/** Machine a holds something of every kind in each directory, and committed it. */
+/** Machine a has entries of every kind in each directory, and has committed them. */
 async function filled() {
 	const made = place();
 	const { at, both } = made;
@@ -82,7 +82,7 @@ function isOtherDevice(directory: string): boolean {
 const paths = async (options: object) => (await ls(options)).entries.map(([path]) => path);
 
 describe("additional roots", () => {
-	it("come back on another machine in directories of its own, with everything in one commit", async () => {
+	it("are restored on another machine to its own directories, with everything in one commit", async () => {
 		const { at, plain, both } = await filled();
 		expect(await paths(plain("a"))).toEqual(
 			expect.arrayContaining([
@@ -105,7 +105,7 @@ describe("additional roots", () => {
 		expect(await status(both("b"))).toMatchObject({ isDurable: true, behind: 0 });
 	});
 
-	it("have the mode and the time of the log on a fresh disk, even an empty one", async () => {
+	it("get the mode and the time in the log on a fresh disk, even an empty root", async () => {
 		const { at, both } = place();
 		for (const root of ["ws", "notes", "deep/code"]) mkdirSync(at("a", root), { recursive: true });
 		chmodSync(at("a", "notes"), 0o1755);
@@ -120,7 +120,7 @@ describe("additional roots", () => {
 	});
 
 	// @id roots-not-on-machine
-	it("that a machine does not have stay in the log, are said, and come to the next machine that has them", async () => {
+	it("stay in the log if a machine does not have them, are reported, and reach the next machine that has them", async () => {
 		const { at, plain, both } = await filled();
 		const notes = { roots: { notes: at("b", "notes") } };
 		const log = recordingLog();
@@ -145,7 +145,7 @@ describe("additional roots", () => {
 		expect(readFileSync(at("d", "notes/new"), "utf8")).toBe("from b");
 	});
 
-	it("that came later: what is in them is kept and committed, and where the log differs its bytes win and these are moved", async () => {
+	it("keep and commit their own content if they were added later; where the log differs, its bytes win and theirs are moved", async () => {
 		const { at, plain, both } = await filled();
 		await restore(plain("b"));
 		mkdirSync(at("b", "notes/sub"), { recursive: true });
@@ -159,7 +159,7 @@ describe("additional roots", () => {
 		expect(await paths(plain("b"))).toContain(".roots/notes/only-here");
 	});
 
-	it("that were not given for a while keep what was changed in them meanwhile, unless the log changed there too", async () => {
+	it("keep changes made while they were not configured, unless the log changed there too", async () => {
 		const { at, plain, both } = await filled();
 		for (const step of ["1", "2"]) {
 			writeFileSync(at("a", "ws/f"), step);
@@ -186,7 +186,7 @@ describe("additional roots", () => {
 	});
 
 	it.skipIf(!isOtherDevice("/dev/shm"))(
-		"may lie on another device than the trash: what gives way is moved there all the same",
+		"may be on another device than the trash: replaced entries are moved there all the same",
 		async () => {
 			const { dir, at, plain } = place();
 			const shared = mkdtempSync("/dev/shm/roots-");
@@ -219,7 +219,7 @@ describe("additional roots", () => {
 	);
 
 	it.skipIf(!isOtherDevice("/dev/shm"))(
-		"are looked at by doctor: what is not there yet, and each file system they lie on",
+		"are checked by doctor: missing ones, and each of their file systems",
 		async () => {
 			const { at, plain } = place();
 			mkdirSync(at("a", "ws"), { recursive: true });
@@ -237,7 +237,7 @@ describe("additional roots", () => {
 		},
 	);
 
-	it("that are another directory than the one restored delete nothing, whoever watched", async () => {
+	it("delete nothing if they are another directory than the one restored, whichever process watched", async () => {
 		const { at, both } = await filled();
 		rmSync(at("a", "deep/code"), { recursive: true });
 		mkdirSync(at("a", "deep/code"));
@@ -249,7 +249,7 @@ describe("additional roots", () => {
 		expect(readdirSync(at("a", "deep/code"))).toEqual(["run.sh"]);
 	});
 
-	it("are in an export, and come back from it through an import", async () => {
+	it("are part of an export, and are restored from it by an import", async () => {
 		const { dir, at, plain, both } = await filled();
 		await exportTree({ ...plain("x"), to: join(dir, "copy") });
 		expect(readDisk(join(dir, "copy/.roots/notes"))).toEqual(readDisk(at("a", "notes")));
@@ -292,14 +292,14 @@ describe("additional roots", () => {
 		},
 	);
 
-	it("deletions in them are committed like any other", async () => {
+	it("commit deletions like any other", async () => {
 		const { at, plain, both } = await filled();
 		rmSync(at("a", "notes/sub/plan.md"));
 		expect(await flush(both("a"))).toMatchObject({ removed: 1, exitStatus: 0 });
 		expect(await paths(plain("a"))).not.toContain(".roots/notes/sub/plan.md");
 	});
 
-	it("go back with an earlier commit; one that it does not know is left as it is", async () => {
+	it("return to an earlier commit; a root unknown to that commit is unchanged", async () => {
 		const { at, plain, both } = place();
 		mkdirSync(at("a", "ws"), { recursive: true });
 		writeFileSync(at("a", "ws/f"), "1");
@@ -325,7 +325,7 @@ describe("additional roots", () => {
 	});
 
 	// @id roots-of-one-workspace
-	it("are those of one workspace: a look at an earlier commit elsewhere leaves them alone", async () => {
+	it("belong to one workspace: restoring an earlier commit elsewhere does not touch them", async () => {
 		const { at, plain, both } = await filled();
 		writeFileSync(at("a", "notes/sub/plan.md"), "a better plan");
 		await flush(both("a"));
@@ -341,12 +341,12 @@ describe("additional roots", () => {
 		const own = { roots: { notes: at("a", "look-notes"), code: at("a", "look-code") } };
 		expect(await restore({ ...elsewhere, ...own, at: 2 })).toMatchObject({ elsewhere: [] });
 		expect(readFileSync(at("a", "look-notes/sub/plan.md"), "utf8")).toBe("the plan");
-		// A workspace that is no more has none.
+		// A workspace that no longer exists has none.
 		rmSync(at("a", "ws"), { recursive: true });
 		expect(await restore(elsewhere)).toMatchObject({ moved: [] });
 	});
 
-	it("a name .roots in the workspace itself is not taken, and said", async () => {
+	it("do not include a name .roots in the workspace itself, which is reported", async () => {
 		const { at, both, plain } = await filled();
 		mkdirSync(at("a", "ws/.roots/notes"), { recursive: true });
 		writeFileSync(at("a", "ws/.roots/notes/mine"), "a user's own");
@@ -366,7 +366,7 @@ describe("additional roots", () => {
 	});
 });
 
-describe("directories that hold one another are refused", () => {
+describe("directories that contain one another are refused", () => {
 	const cases: readonly (readonly [string, (dir: string) => Record<string, string>, RegExp])[] = [
 		["in the workspace", (dir) => ({ x: `${dir}/a/ws/x` }), /lies inside the workspace/],
 		["the workspace", (dir) => ({ x: `${dir}/a/ws` }), /is the workspace/],
@@ -407,7 +407,7 @@ describe("directories that hold one another are refused", () => {
 		expect(existsSync(join(dir, "missing"))).toBe(false);
 	});
 
-	it("and a workspace that cannot be looked at is the same error as without roots", async () => {
+	it("and a workspace that cannot be inspected gives the same error as without roots", async () => {
 		const { dir, at, plain } = place();
 		symlinkSync(join(dir, "missing"), join(dir, "nowhere"));
 		const options = { ...plain("a"), workspace: join(dir, "nowhere/ws") };

@@ -12,32 +12,34 @@ import type { StartReceipt } from "./start-receipt.ts";
 export interface RunOptions extends WorkspaceOptions {
 	/** Aborting it drains and ends the run; before the gate has opened it ends at once. */
 	readonly signal?: AbortSignal | undefined;
-	/** The agent: a program and its arguments. Default: none, and the run goes on until `signal`. */
+	/**
+	 * The agent: a program and its arguments. Default: none, and the run continues until `signal`.
+	 */
 	readonly command?: readonly string[];
 	/**
-	 * What the agent may get; never of it the sidecar's settings and AWS credentials. Default
+	 * The variables the agent may get; never the sidecar's settings and AWS credentials. Default
 	 * `process.env`.
 	 */
 	readonly env?: NodeJS.ProcessEnv;
 	/**
-	 * Names of `env` that the agent gets beside what any program needs, or prefixes followed by `*`,
-	 * joined by commas. Default `*`: all.
+	 * Names of `env` that the agent gets in addition to what any program needs, or prefixes followed
+	 * by `*`, joined by commas. Default `*`: all.
 	 */
 	readonly agentEnv?: string;
 	/**
-	 * `UID:GID`: another user for the agent, to whom the workspace is handed over. Needs root.
-	 * Default: our own.
+	 * `UID:GID`: runs the agent as another user, who becomes the owner of the workspace. Needs root.
+	 * Default: the sidecar's own user.
 	 */
 	readonly agentUser?: string;
-	/** The agent's stdout goes to our stderr, because stdout is for something else. Default false. */
+	/** The agent's stdout goes to our stderr, because stdout has another use. Default false. */
 	readonly agentToStderr?: boolean;
 	/**
-	 * This process is ours alone, as the command's is: orphans of the agent become its children,
-	 * SIGUSR1 and SIGUSR2 are passed on. Default false.
+	 * This process belongs to the sidecar alone, as the command's does: orphans of the agent become
+	 * its children, SIGUSR1 and SIGUSR2 are passed on. Default false.
 	 */
 	readonly ownsProcess?: boolean;
 	readonly expect?: Expectation;
-	/** How long the last flushes together may take, ms. Default 8,000. */
+	/** Time limit of the last flushes together, ms. Default 8,000. */
 	readonly drainTimeoutMs?: number;
 	/** A change is committed once nothing has changed for this long, ms. Default 1,000. */
 	readonly quietMs?: number;
@@ -46,17 +48,17 @@ export interface RunOptions extends WorkspaceOptions {
 	 * 5,000.
 	 */
 	readonly maxDelayMs?: number;
-	/** How long to wait for a writer that seems to be at work still, ms. Default 5,000. */
+	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
-	/** How often the whole workspace is compared with what is committed, ms. Default 60,000. */
+	/** How often the whole workspace is compared with the last commit, ms. Default 60,000. */
 	readonly sweepIntervalMs?: number;
 	/** Called once the workspace is restored, before the agent starts. */
 	readonly onReceipt?: (receipt: StartReceipt) => void;
 }
 
 /**
- * How a run ended. `isDurable` speaks of the workspace and its roots; `coverage` says what lies
- * outside of them and what is left out.
+ * How a run ended. `isDurable` covers the workspace and its roots; `coverage` lists what is outside
+ * them and what is excluded.
  */
 export type RunEnd = {
 	readonly kind: "ended";
@@ -64,15 +66,15 @@ export type RunEnd = {
 } & DaemonEnd;
 
 /**
- * `not-started`: the signal came before the gate opened; no agent was started, and nothing but
- * perhaps an empty commit was written.
+ * `not-started`: the signal came before the gate opened. No agent was started, and at most an empty
+ * commit was written.
  */
 export type RunResult = RunEnd | { readonly kind: "not-started"; readonly exitStatus: 0 };
 
 /**
- * Restores the workspace, starts the agent, commits what changes, and at the end drains.
+ * Restores the workspace, starts the agent, commits changes, and drains at the end.
  *
- * @throws SidecarError when the gate could not be opened or the agent not started: WORKSPACE_BUSY,
+ * @throws SidecarError if the gate could not be opened or the agent not started: WORKSPACE_BUSY,
  * AGENT_NOT_STARTED, and as `restore`
  */
 export async function run(options: RunOptions = {}): Promise<RunResult> {
@@ -123,8 +125,8 @@ export function daemonOptions(options: RunOptions, opened: OpenWorkspace): Daemo
 }
 
 /**
- * Is the error what became of the signal? Rooms hand it on as it is, as an AbortError of Node's, or
- * as the cause of their own.
+ * Is the error a result of the signal? It may be the signal's reason itself, an AbortError of
+ * Node's, or the cause of another error.
  */
 function isAbort(error: unknown, reason: unknown): boolean {
 	for (let at = error; at !== undefined; at = at instanceof Error ? at.cause : undefined) {

@@ -22,15 +22,15 @@ import type { RunEnd, RunOptions } from "./run.ts";
 
 export interface ServeOptions extends RunOptions {
 	/**
-	 * Where AgentCore's contract is answered, `HOST:PORT`; port 0: any that is free, see the event
+	 * The address of AgentCore's contract, `HOST:PORT`; port 0: any free port, see the event
 	 * `server.listening`.
 	 */
 	readonly listen: string;
 	/** Default `ambient`. */
 	readonly identity?: IdentityStrategyName;
 	/**
-	 * Who signs the users' tokens, exactly as in their `iss`. Default: requests need no token, and
-	 * all are of `namespace`.
+	 * The issuer of the users' tokens, exactly as in their `iss`. Default: requests need no token,
+	 * and all belong to `namespace`.
 	 */
 	readonly issuer?: string;
 	/** One of the tokens' `aud`; needed with `issuer`. */
@@ -40,7 +40,7 @@ export interface ServeOptions extends RunOptions {
 	readonly roleArn?: string;
 	/** ms. Default 3,600,000. */
 	readonly roleDurationMs?: number;
-	/** ARN of the bucket's key, where it is one of the customer's. */
+	/** ARN of the bucket's key, if it is customer-managed. */
 	readonly kmsKey?: string;
 	/** Default `http://127.0.0.1:18789`. */
 	readonly agentUrl?: string;
@@ -48,9 +48,9 @@ export interface ServeOptions extends RunOptions {
 	readonly agentReadyPath?: string;
 	/** E.g. `10MB`. Default `100MB`. */
 	readonly maxBody?: string;
-	/** As of `run`, but by default none beside what any program needs. */
+	/** As for `run`, but by default none beyond what any program needs. */
 	readonly agentEnv?: string;
-	/** Another STS than that of AWS. Default: AWS_ENDPOINT_URL_STS. */
+	/** An STS other than AWS's. Default: AWS_ENDPOINT_URL_STS. */
 	readonly stsEndpoint?: string;
 }
 
@@ -63,8 +63,8 @@ export type ServeResult =
 	| { readonly kind: "not-started"; readonly exitStatus: SidecarError["exitStatus"] | 0 };
 
 /**
- * What a start needs is loaded after the first ping, which must be answered soon, and before a
- * request, which must not wait for it.
+ * Loads what a start needs: after the first ping, whose answer must be fast, and before a request,
+ * which must not wait for it.
  */
 const loadDaemon = async () => {
 	const [{ runDaemon }, { daemonOptions, runEnd }] = await Promise.all([
@@ -74,24 +74,25 @@ const loadDaemon = async () => {
 	return { runDaemon, daemonOptions, runEnd };
 };
 
-/** Requests that wait for the start: more than one user's clients send. */
+/** Requests that wait for the start: more than the clients of one user send. */
 const MAX_WAITING = 32;
 /**
- * A start takes as long as a restore of gigabytes and an agent of half a minute; the platform's own
- * limit of an answer is 15 minutes.
+ * A start can take as long as a restore of gigabytes plus half a minute for the agent. The
+ * platform's own limit for an answer is 15 minutes.
  */
 const WAIT_TIMEOUT_MS = 10 * 60_000;
 const READY_TIMEOUT_MS = 5 * 60_000;
 const WAKE_LOOK_MS = 5_000;
-/** For answers that are all but written when the drain is over. */
+/** For answers that are almost complete when the drain is over. */
 const CLOSE_TIMEOUT_MS = 500;
 
 /**
- * Answers the platform's contract, and lives as its machines do: nothing of a user's happens before
- * the first request, which says by its token whose machine it is. Then the workspace is restored,
- * the agent started, and requests go to it, until `signal` drains.
+ * Answers the platform's contract, and follows its machines' life cycle. Nothing of a user's
+ * happens before the first request, whose token tells which user the machine belongs to. Then the
+ * workspace is restored, the agent started, and requests are forwarded to it, until `signal`
+ * drains.
  *
- * @throws SidecarError USAGE: what is missing for the identity, or an address that cannot be had
+ * @throws SidecarError USAGE: a missing identity setting, or an address that cannot be used
  */
 export async function serve(options: ServeOptions): Promise<ServeResult> {
 	const settings = settingsOf(options);
@@ -129,8 +130,8 @@ class PlatformMachine {
 	readonly #stop = new AbortController();
 	readonly #end = Promise.withResolvers<ServeResult>();
 	/**
-	 * Undefined until the first request: what is made for this boot a copy of the machine must not
-	 * share.
+	 * Undefined until the first request: a copy of the machine must not share secrets made for this
+	 * boot.
 	 */
 	#platformAgent: PlatformAgent | undefined;
 	#begun: Promise<Serving> | undefined;
@@ -148,7 +149,7 @@ class PlatformMachine {
 		this.life = new Life({
 			identity: strategyOf(options, settings, log),
 			start: async (namespace, user) => await this.#start(namespace, user),
-			// One that fails will fail again when it is needed, and there it is said.
+			// If loading fails it will fail again when needed, and is reported there.
 			onFirstPing: () =>
 				void Promise.all([loadDaemon(), loadStore(settings.store)]).catch(() => {}),
 			notDurableForMs: () => this.#serving?.notDurableForMs(),
@@ -186,7 +187,7 @@ class PlatformMachine {
 		}
 	}
 
-	/** The daemon, from restore to the end. Settled when it serves. */
+	/** The daemon, from restore to the end. Resolves when it serves. */
 	#begin(namespace: string, user: UserCredentials | undefined): Promise<Serving> {
 		const renewing =
 			user && Object.assign(async () => await user.renewing.provide(), { memoized: true });
@@ -217,7 +218,7 @@ class PlatformMachine {
 		ended.then(
 			(end) => this.#end.resolve(end),
 			(error: unknown) => {
-				// Before it served: the next request tries again. Later there is no way back.
+				// Before it served: the next request tries again. Afterwards the failure is final.
 				if (this.#serving !== undefined) return this.#end.reject(error);
 				this.#begun = undefined;
 				reject(error);
@@ -226,7 +227,7 @@ class PlatformMachine {
 		);
 		return begun.then((serving) => {
 			this.#serving = serving;
-			// Requests and pings look too, but the platform may send none for long.
+			// Requests and pings check too, but the platform may send none for a long time.
 			setInterval(() => this.life.wake.look(), WAKE_LOOK_MS).unref();
 			return serving;
 		});

@@ -12,7 +12,7 @@ const sessionWith = (elsewhere: Missing, away: Missing = []) => {
 	};
 };
 
-it("is COMPLETE where this disk has all that the log has", () => {
+it("a receipt is COMPLETE if this disk has everything in the log", () => {
 	expect(startReceipt(sessionWith([]), NOTHING_OUTSIDE)).toEqual({
 		verdict: "COMPLETE",
 		commit: 4,
@@ -24,7 +24,7 @@ it("is COMPLETE where this disk has all that the log has", () => {
 });
 
 // @id receipt-incomplete
-it("is INCOMPLETE while the log has what this disk does not", () => {
+it("a receipt is INCOMPLETE while this disk lacks something in the log", () => {
 	const missing = [{ path: ".roots/notes", files: 1, bytes: 1 }];
 	expect(startReceipt(sessionWith(missing), NOTHING_OUTSIDE)).toMatchObject({
 		verdict: "INCOMPLETE",
@@ -32,7 +32,7 @@ it("is INCOMPLETE while the log has what this disk does not", () => {
 	});
 });
 
-it("is INCOMPLETE while a volume that the log has files of is not mounted", () => {
+it("a receipt is INCOMPLETE while a volume with files in the log is not mounted", () => {
 	const missing = [{ path: "workspace", files: 3, bytes: 9 }];
 	expect(startReceipt(sessionWith([], missing), NOTHING_OUTSIDE)).toMatchObject({
 		verdict: "INCOMPLETE",
@@ -40,7 +40,7 @@ it("is INCOMPLETE while a volume that the log has files of is not mounted", () =
 	});
 });
 
-it("is INCOMPLETE while something lies outside", () => {
+it("a receipt is INCOMPLETE while something is outside", () => {
 	const gaps = [{ path: "/data", by: "the link data", kind: "outside" as const }];
 	expect(startReceipt(sessionWith([]), { ...NOTHING_OUTSIDE, gaps })).toMatchObject({
 		verdict: "INCOMPLETE",

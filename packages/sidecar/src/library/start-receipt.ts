@@ -10,7 +10,7 @@ import type { Gaps } from "./coverage.ts";
 
 export interface StartReceipt {
 	/**
-	 * COMPLETE: this disk has all that the log has, and nothing that the agent is known to use lies
+	 * COMPLETE: this disk has everything in the log, and nothing that the agent is known to use is
 	 * outside.
 	 */
 	readonly verdict: "COMPLETE" | "INCOMPLETE";
@@ -19,15 +19,15 @@ export interface StartReceipt {
 	readonly files: number;
 	readonly bytes: number;
 	/**
-	 * What the log has and this disk does not: roots that are not given here, volumes that are not
-	 * mounted, and what waits below `.recovered/`.
+	 * Paths that the log has and this disk lacks: roots that are not configured here, volumes that
+	 * are not mounted, and quarantined data below `.recovered/`.
 	 */
 	readonly missing: readonly {
 		readonly path: string;
 		readonly files: number;
 		readonly bytes: number;
 	}[];
-	/** Absolute: places that nothing keeps. */
+	/** Absolute: places that are not stored. */
 	readonly outside: readonly string[];
 }
 

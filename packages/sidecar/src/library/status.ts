@@ -9,37 +9,37 @@ import { whyNotRestored } from "./flush.ts";
 import { type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 /**
- * What the process that looks after the workspace says of itself; a command that restores or
- * flushes says its phase only.
+ * What the process that owns the workspace reports about itself; a command that restores or flushes
+ * reports its phase only.
  */
 export type DaemonReport = Pick<DaemonStatus, "pid"> & {
 	readonly phase: DaemonStatus["phase"] | "flushing" | "recovering";
 } & Partial<Omit<DaemonStatus, "pid" | "phase">>;
 
 export interface WorkspaceStatus extends Status, Durability {
-	/** Where the log lies: the store's URL and the namespace below it. */
+	/** The log's location: the store's URL and the namespace below it. */
 	readonly logUrl: string;
 	/** Absolute. */
 	readonly workspace: string;
-	/** Deletions that are held, by the daemon or by the next start. */
+	/** Deletions that are deferred, by the daemon or by the next start. */
 	readonly deferredDeletions: number;
 	/** Why a flush refuses this directory; undefined if it does not. */
 	readonly notRestored: string | undefined;
 	/**
-	 * What settings and links name and nothing keeps, and what is left out: `isDurable` says nothing
-	 * of it. Undefined: there is no workspace.
+	 * Places that settings and links name but are not stored, and excluded paths: `isDurable` does
+	 * not cover them. Undefined: there is no workspace.
 	 */
 	readonly coverage: Coverage | undefined;
-	/** Undefined: nobody looks after the workspace on this machine. */
+	/** Undefined: no process on this machine owns the workspace. */
 	readonly daemon: DaemonReport | undefined;
 }
 
 /**
- * What the log holds, and whether it holds everything on this disk. Reads the workspace; commits
- * and restores nothing.
- * @throws SidecarError WORKSPACE_NOT_DIRECTORY where there is no workspace, as a flush says it;
- * STORE_*, OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_*, STATE_DIR_UNUSABLE,
- * and for a wrong option
+ * Reports the content of the log, and whether it has everything on this disk. Reads the workspace;
+ * commits and restores nothing.
+ * @throws SidecarError WORKSPACE_NOT_DIRECTORY if there is no workspace, like a flush; STORE_*,
+ * OBJECT_*, FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, WORKSPACE_*, STATE_DIR_UNUSABLE, and for a
+ * wrong option
  */
 export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceStatus> {
 	return await withWorkspace(options, async (opened) => {
@@ -48,7 +48,7 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 		requireDirectory(workspace);
 		const daemon = await ask<DaemonReport>(stateDir, workspace, "status");
 		const found = await readStatus(opened);
-		// The daemon's choice may be another than this call's.
+		// The daemon's policy may differ from this call's.
 		const byDaemon = new Map(daemon?.excluded?.map((file) => [file.path, file]));
 		const notDurable = found.notDurable.filter(({ path }) => !byDaemon.has(path));
 		const excluded = [

@@ -28,7 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-/** A machine and a namespace of its own, in a common store. */
+/** A machine and its own namespace, in a shared store. */
 const options = (namespace: string, root = dir) =>
 	({
 		workspace: join(root, namespace, "ws"),
@@ -81,7 +81,7 @@ describe("export to a directory", () => {
 			await exportTree({ ...options("anna"), to: pathToFileURL(join(dir, "empty")).href }),
 		).toMatchObject({ seq: 4 });
 		expect(readDisk(join(dir, "empty"))).toEqual(readDisk(workspace));
-		// Nothing of it is left in the state directory either.
+		// Nothing of it remains in the state directory either.
 		expect(
 			readdirSync(join(dir, "anna/state"), { recursive: true }).filter((name) =>
 				String(name).includes("staging/"),
@@ -89,7 +89,7 @@ describe("export to a directory", () => {
 		).toEqual([]);
 	});
 
-	it("holds what superseded writers quarantined", async () => {
+	it("contains what superseded writers quarantined", async () => {
 		await committed("anna");
 		const { workspace, stateDir: _, ...rest } = options("anna");
 		mkdirSync(join(workspace, ".recovered/0123"), { recursive: true });
@@ -99,7 +99,7 @@ describe("export to a directory", () => {
 		expect(readFileSync(join(dir, "out/.recovered/0123/b.md"), "utf8")).toBe("aside");
 	});
 
-	it("refuses what would mix or lose something, and touches nothing", async () => {
+	it("refuses a target that would mix or lose data, and touches nothing", async () => {
 		const workspace = await committed("anna");
 		const before = readDisk(workspace);
 		const refused = async (to: string, more: object = {}) =>
@@ -111,7 +111,7 @@ describe("export to a directory", () => {
 		for (const to of ["store/users/bob", "alias/users/bob", "store", "."]) {
 			expect(await refused(join(dir, to)), to).toMatchObject({ code: "USAGE", exitStatus: 2 });
 		}
-		// Whichever of the two is named through a link.
+		// Either of the two may be named through a link.
 		const throughLink = { store: pathToFileURL(join(dir, "alias")).href };
 		expect(await refused(join(dir, "store/users/bob"), throughLink)).toMatchObject({
 			code: "USAGE",
@@ -127,7 +127,7 @@ describe("export to a directory", () => {
 });
 
 describe("import", () => {
-	it("refuses a log that holds something, and a source that holds nothing or other logs", async () => {
+	it("refuses a log that is not empty, and a source that is empty or holds other logs", async () => {
 		const workspace = await committed("anna");
 		const refused = async (from: string | undefined, namespace: string) =>
 			await importTree({ ...options(namespace), ...(from !== undefined && { from }) }).catch(
@@ -143,7 +143,7 @@ describe("import", () => {
 		expect(await refused(dir, "bob")).toMatchObject({ code: "USAGE" });
 	});
 
-	it("without a source, or with its own, takes what lies beside the log", async () => {
+	it("imports the objects next to the log if no source, or that source, is given", async () => {
 		for (const [namespace, from] of [
 			["carl", undefined],
 			["dora", join(dir, "store/users/dora")],
@@ -162,7 +162,7 @@ describe("import", () => {
 		}
 	});
 
-	it("and not a flush comes first, where plain objects lie beside the log", async () => {
+	it("must come before the first flush if there are plain objects next to the log", async () => {
 		mkdirSync(join(dir, "store/users/carl"), { recursive: true });
 		writeFileSync(join(dir, "store/users/carl/MEMORY.md"), "who I am");
 		const { workspace } = options("carl");
@@ -178,11 +178,11 @@ describe("import", () => {
 	});
 });
 
-/** An empty workspace is nothing that a flush commits. */
+/** A flush has nothing to commit in an empty workspace. */
 const anyTree = anyDisk.filter((nodes) => nodes.length > 0);
 
 describe("import(export(tree)) == tree", () => {
-	it("through a directory, for any tree", async () => {
+	it("holds through a directory, for any tree", async () => {
 		await fc.assert(
 			fc.asyncProperty(anyTree, async (nodes) => {
 				const root = mkdtempSync(join(dir, "p-"));
@@ -208,7 +208,7 @@ describe("import(export(tree)) == tree", () => {
 	}, 90_000);
 
 	it.skipIf(s3TestServer() === undefined)(
-		"through objects, for all of a tree that keys can carry, and the rest is named",
+		"holds through objects, for everything that keys can carry, and the rest is named",
 		async () => {
 			await using bucket = await plainBucket();
 			let runs = 0;
@@ -241,8 +241,8 @@ describe("import(export(tree)) == tree", () => {
 						await importTree({ ...options("b", root), ...bucket.connection, from: at }),
 					).toMatchObject({ leftOut: [] });
 					await restore(options("b", root));
-					// A directory that was not carried is there again, with modes and times of its own, where
-					// something below it was.
+					// A directory that was not exported exists again, with a new mode and time, if something
+					// below it was.
 					const carried = (disk: ReadonlyMap<string, unknown>) =>
 						new Map([...disk].filter(([path]) => !left.has(path)));
 					expect(carried(readDisk(options("b", root).workspace))).toEqual(carried(source));
@@ -255,7 +255,7 @@ describe("import(export(tree)) == tree", () => {
 	);
 });
 
-/** As `readDisk` names a path. */
+/** The path in the notation of `readDisk`. */
 function diskName(path: string): string {
 	const bytes = Buffer.concat(
 		[...path].map((character) => {
@@ -271,7 +271,7 @@ function diskName(path: string): string {
 }
 
 describe.skipIf(s3TestServer() === undefined)("export to objects", () => {
-	it("writes keys that are the paths, with modes, times and links beside them, the root last", async () => {
+	it("writes the paths as keys, with modes, times and links alongside, the root last", async () => {
 		await using bucket = await plainBucket();
 		const workspace = await committed("anna");
 		const large = noise(12 * 1024 * 1024 + 12);
@@ -308,7 +308,7 @@ describe.skipIf(s3TestServer() === undefined)("export to objects", () => {
 		expect(objects.get("backup/2026/hollow/")?.metadata.mtime).toBe("1000000000.000000000");
 	});
 
-	it("refuses a prefix that is not empty, unless told to overwrite, and then names what else is there", async () => {
+	it("refuses a prefix that is not empty, unless told to overwrite, and then names the other objects", async () => {
 		await using bucket = await plainBucket();
 		await committed("anna");
 		const to = `s3://${bucket.bucket}/backup/`;
@@ -347,13 +347,13 @@ describe.skipIf(s3TestServer() === undefined)("export to objects", () => {
 			).rejects.toMatchObject({ code: "USAGE" });
 		}
 		expect(await bucket.count("")).toBe(before);
-		// Beside them it may.
+		// Next to them it may.
 		expect(await exportTree({ ...log, to: `s3://${bucket.bucket}/backup` })).toMatchObject({
 			files: 1,
 		});
 	});
 
-	it("names what keys cannot carry, carries the rest, and says so", async () => {
+	it("names what keys cannot carry, writes the rest, and reports it", async () => {
 		await using bucket = await plainBucket();
 		const { workspace } = options("anna");
 		mkdirSync(workspace, { recursive: true });
@@ -374,12 +374,12 @@ describe.skipIf(s3TestServer() === undefined)("export to objects", () => {
 		);
 	});
 
-	it("leaves no sign of completeness where it fails", async () => {
+	it("leaves no sign of completeness if it fails", async () => {
 		await using bucket = await plainBucket();
 		const workspace = await committed("anna");
 		writeFileSync(join(workspace, "large.bin"), noise(9 * 1024 * 1024));
 		await flush(options("anna"));
-		// A pack that is gone.
+		// A pack that is missing.
 		rmSync(join(dir, "store/users/anna/packs"), { recursive: true });
 		const failed = exportTree({
 			...options("anna"),

@@ -8,7 +8,7 @@ import { flush, run } from "../index.ts";
 import type { PutOutcome } from "../store/port.ts";
 import { recordingLog } from "../telemetry/logger.ts";
 
-/** Answers no PUT of a commit once `answers` are given. */
+/** Answers no PUT of a commit after `answers` were given. */
 class Silent extends FaultyStore {
 	answers = Number.POSITIVE_INFINITY;
 

@@ -15,8 +15,8 @@ export interface VerifyOptions extends LogOptions, PolicyOptions {
 }
 
 /**
- * Checks a whole log; writes nothing. Give it the policy that retention runs with: what is missing
- * of that is damage, beyond it a commit is past retention. Damage is in the result, not thrown.
+ * Checks a whole log; writes nothing. Pass the policy that retention uses: anything missing within
+ * it is damage, and older commits are past retention. Damage is in the result, not thrown.
  * @throws SidecarError STORE_*, and for a wrong option
  */
 export async function verify(options: VerifyOptions = {}): Promise<Verification> {

@@ -7,11 +7,11 @@ import { SidecarError } from "../errors.ts";
 import { realPath } from "./place.ts";
 
 /**
- * The settings with the workspace's own directory: links that lead there are followed here, once. A
- * link that is replaced later has no effect, and every name of the directory finds the same state.
+ * The settings with the workspace's real directory. Links to it are followed here, once. A link
+ * that is replaced later has no effect, and every name of the directory finds the same state.
  *
- * Earlier releases took a path as it was given. Where this machine still has state under that name,
- * and none under the real one, it stays.
+ * Earlier releases used a path exactly as given. If this machine still has state under that name,
+ * and none under the real one, that name is kept.
  * @throws SidecarError WORKSPACE_NOT_DIRECTORY for a link that leads nowhere, WORKSPACE_UNREADABLE
  */
 export function withRealWorkspace(settings: Config): Config {
@@ -26,8 +26,8 @@ export function withRealWorkspace(settings: Config): Config {
 }
 
 /**
- * What the options' own check asks of names, asked of the directories that links lead to: a commit
- * must not hold its own store or state.
+ * Applies the options' own checks of names to the directories that links lead to: a commit must not
+ * contain its own store or state.
  * @throws SidecarError USAGE, STATE_DIR_UNUSABLE
  */
 export function requireOutside(settings: Config, storeUrl: string): void {
@@ -82,8 +82,8 @@ function realWorkspace(workspace: string): string {
 }
 
 /**
- * Where a path leads; what is not there yet lies below where its parent leads. @throws
- * NodeJS.ErrnoException as for a link that leads nowhere
+ * The target of a path; a missing path is placed below its parent's target. @throws
+ * NodeJS.ErrnoException for example for a link that leads nowhere
  */
 export function leadsTo(path: string): string {
 	try {
@@ -100,7 +100,7 @@ export function leadsTo(path: string): string {
 	}
 }
 
-/** As the markers in a state directory name them. */
+/** As named by the markers in a state directory. */
 function knownWorkspaces(stateDir: string): string[] {
 	try {
 		return readdirSync(stateDir).flatMap(

@@ -1,8 +1,8 @@
 import { SidecarError } from "../errors.ts";
 
 /**
- * Ends a read that its caller gave up. The caller knows that from its own signal; the error only
- * keeps the rule that nothing but a SidecarError leaves the room.
+ * Ends a read that its caller aborted. The caller knows that from its own signal; the error only
+ * ensures that nothing except a SidecarError leaves the room.
  *
  * @throws SidecarError STORE_UNREACHABLE, its cause the signal's reason
  */

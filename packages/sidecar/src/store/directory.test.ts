@@ -55,7 +55,7 @@ function failing(code: string): () => Promise<never> {
 	};
 }
 
-/** The real file system but for the `open`s that `matches` picks. */
+/** The real file system, except for the `open`s that `matches` selects. */
 function withOpen(
 	matches: (path: unknown, flags: unknown) => boolean,
 	open: FileSystem["open"],
@@ -77,9 +77,7 @@ for (const describeStore of [describeObjectStore, describeSweepableStore]) {
 }
 
 describe("a process that is killed", () => {
-	/**
-	 * Puts objects named by their SHA-256 without end, and prints each key once it is acknowledged.
-	 */
+	/** Puts objects named by their SHA-256 endlessly, and prints each key once it is acknowledged. */
 	const WRITER = `
 		import { createHash } from "node:crypto";
 		import { DirectoryStore } from ${JSON.stringify(new URL("directory.ts", import.meta.url).href)};
@@ -91,7 +89,7 @@ describe("a process that is killed", () => {
 			process.stdout.write(kind + " " + key + "\\n");
 		}`;
 
-	it("leaves every acknowledged object, and no object that is not whole", async () => {
+	it("leaves every acknowledged object, and no partial object", async () => {
 		const root = join(await temporaryDirectory(), "store");
 		const acknowledged = new Set<string>();
 		for (const lines of [1, 4, 9]) {
@@ -122,7 +120,7 @@ describe("a process that is killed", () => {
 		expect(await put(store, "packs/next")).toEqual({ kind: "created" });
 	});
 
-	it("leaves files below .tmp/ that are never listed, and go when they are an hour old", async () => {
+	it("leaves files below .tmp/ that are never listed, and are removed once they are an hour old", async () => {
 		const root = await temporaryDirectory();
 		const [old, young] = [join(root, ".tmp", "1-old"), join(root, ".tmp", "2-young")];
 		await mkdir(join(root, ".tmp"));
@@ -139,7 +137,7 @@ describe("a process that is killed", () => {
 		expect(await keysOf(store)).toEqual(["log/1"]);
 	});
 
-	it("may have linked the object already: the stray second name does not matter", async () => {
+	it("may have linked the object already: the stray second name does no harm", async () => {
 		const root = await temporaryDirectory();
 		const store = new DirectoryStore(root);
 		await put(store, "log/1", "body");
@@ -178,7 +176,7 @@ describe("durability", () => {
 		return { fs, log };
 	}
 
-	it("syncs the body before it has a name, and every entry that leads to it before it is acknowledged", async () => {
+	it("syncs the body before it has a name, and every entry in its path before the PUT is acknowledged", async () => {
 		const base = await temporaryDirectory();
 		const { fs, log } = recording(base);
 		await put(new DirectoryStore(join(base, "a/store"), fs), "users/u/log/1");
@@ -195,7 +193,7 @@ describe("durability", () => {
 		]);
 	});
 
-	it("syncs the way to an object that exists: its writer may have been killed before it did", async () => {
+	it("syncs the path of an existing object: its writer may have been killed before its own sync", async () => {
 		const base = await temporaryDirectory();
 		await put(new DirectoryStore(base), "log/1");
 		const { fs, log } = recording(base);
@@ -209,7 +207,7 @@ describe("durability", () => {
 		]);
 	});
 
-	it("goes over the way only once in a process", async () => {
+	it("syncs the path only once per process", async () => {
 		const base = await temporaryDirectory();
 		const { fs, log } = recording(base);
 		const store = new DirectoryStore(base, fs);
@@ -221,7 +219,7 @@ describe("durability", () => {
 	});
 
 	// @id directory-store-unsynced
-	it("does not claim what it could not sync, though the object is there", async () => {
+	it("does not acknowledge what it could not sync, though the object exists", async () => {
 		const root = await temporaryDirectory();
 		let isLinked = false;
 		const store = new DirectoryStore(root, {
@@ -243,7 +241,7 @@ describe("durability", () => {
 		expect(await keysOf(store)).toEqual(["log/1"]);
 	});
 
-	it("keeps an object to its owner", async () => {
+	it("makes objects readable by their owner only", async () => {
 		const root = join(await temporaryDirectory(), "store");
 		await put(new DirectoryStore(root), "log/1");
 		const modes = await Promise.all(
@@ -256,7 +254,7 @@ describe("durability", () => {
 });
 
 describe("a file system that refuses", () => {
-	/** Where root may, a file system of its own; elsewhere the test says why it did not run. */
+	/** A separate file system if this user is root; otherwise the test reports why it did not run. */
 	async function mounted(context: TestContext, options: string): Promise<string> {
 		const path = await temporaryDirectory();
 		try {
@@ -268,7 +266,7 @@ describe("a file system that refuses", () => {
 		return path;
 	}
 
-	/** Permissions bind everyone but root. */
+	/** Permissions bind everyone except root. */
 	async function asNobody<T>(action: () => Promise<T>): Promise<T> {
 		if (process.geteuid?.() !== 0) return await action();
 		process.seteuid?.(65534);
@@ -279,7 +277,7 @@ describe("a file system that refuses", () => {
 		}
 	}
 
-	it("has no space: NOT_DURABLE, nothing created, nothing left, and reading goes on", async (context) => {
+	it("has no space: NOT_DURABLE, nothing is created or left behind, and reads continue", async (context) => {
 		const root = await mounted(context, "size=1m");
 		const store = new DirectoryStore(root);
 		await put(store, "log/1");
@@ -293,7 +291,7 @@ describe("a file system that refuses", () => {
 		expect(await put(store, "log/2", "small")).toEqual({ kind: "created" });
 	});
 
-	it("is read-only: STORE_ACCESS_DENIED, and reading goes on", async (context) => {
+	it("is read-only: STORE_ACCESS_DENIED, and reads continue", async (context) => {
 		const root = await mounted(context, "size=1m");
 		await put(new DirectoryStore(root), "log/1");
 		await promisify(execFile)("mount", ["-o", "remount,ro", root]);
@@ -306,7 +304,7 @@ describe("a file system that refuses", () => {
 		expect((await store.get("log/1")).body.toString()).toBe("log/1");
 	});
 
-	it("belongs to someone else: STORE_ACCESS_DENIED for every verb", async () => {
+	it("belongs to another user: STORE_ACCESS_DENIED for every verb", async () => {
 		const root = join(await temporaryDirectory(), "store");
 		const store = new DirectoryStore(root);
 		await put(store, "log/1");
@@ -343,7 +341,7 @@ describe("a file system that refuses", () => {
 	});
 
 	it.each(["EIO", "EMFILE", "ENOMEM"])(
-		"answers %s: unknown, for a next try may succeed",
+		"answers %s: unknown, since a retry may succeed",
 		async (errno) => {
 			const root = await temporaryDirectory();
 			let failures = 1;
@@ -379,7 +377,7 @@ describe("a file system that refuses", () => {
 		},
 	);
 
-	it("is given up by the caller while it writes: unknown, and nothing is there", async () => {
+	it("is aborted by the caller while it writes: unknown, and nothing is there", async () => {
 		const root = await temporaryDirectory();
 		const controller = new AbortController();
 		const store = new DirectoryStore(root, {
@@ -397,7 +395,7 @@ describe("a file system that refuses", () => {
 		expect(await temps(root)).toEqual([]);
 	});
 
-	it("does not let the directory above the store be read: works, for that is as much as can be had", async () => {
+	it("forbids reading the directory above the store: works, since nothing more can be synced", async () => {
 		const base = await temporaryDirectory();
 		const unreadable = (errno: string) =>
 			new DirectoryStore(
@@ -409,7 +407,7 @@ describe("a file system that refuses", () => {
 	});
 
 	it.each(["EINVAL", "ENOTSUP"])(
-		"cannot sync directories (%s): works, for that is as much as can be had",
+		"cannot sync directories (%s): works, since nothing more can be synced",
 		async (errno) => {
 			const root = await temporaryDirectory();
 			const sync = async (...args: Parameters<typeof nodeFs.open>) =>
@@ -435,12 +433,12 @@ describe("a file system that refuses", () => {
 		},
 	);
 
-	it("knows of a failed sync only that the object may be there", () => {
+	it("reports after a failed sync only that the object may exist", () => {
 		expect(putErrorCode("ENOSPC", "sync")).toBeUndefined();
 	});
 });
 
-describe("a store directory that is not what it should be", () => {
+describe("an unusual store directory", () => {
 	it.each(["store", "store/below"])(
 		"is a file (%s): STORE_URL_INVALID for every verb, never an empty store",
 		async (path) => {
@@ -455,7 +453,7 @@ describe("a store directory that is not what it should be", () => {
 		},
 	);
 
-	it("is a symbolic link to a directory: works", async () => {
+	it("works if it is a symbolic link to a directory", async () => {
 		const base = await temporaryDirectory();
 		await mkdir(join(base, "real"));
 		await symlink("real", join(base, "store"));
@@ -465,7 +463,7 @@ describe("a store directory that is not what it should be", () => {
 		expect(await readFile(join(base, "real/log/1"), "utf8")).toBe("log/1");
 	});
 
-	it("holds a symbolic link to where an operator moved a part of it: still lists it", async () => {
+	it("lists objects below a symbolic link to which an operator moved a part of it", async () => {
 		const base = await temporaryDirectory();
 		const store = new DirectoryStore(join(base, "store"));
 		await put(store, "users/u/log/1");
@@ -475,7 +473,7 @@ describe("a store directory that is not what it should be", () => {
 		expect(await keysOf(store)).toEqual(["users/u/log/1"]);
 	});
 
-	it("is removed while in use: STORE_BUCKET_MISSING, and is not made anew", async () => {
+	it("is reported as STORE_BUCKET_MISSING if it is removed while in use, and not made again", async () => {
 		const base = await temporaryDirectory();
 		const store = new DirectoryStore(join(base, "store"));
 		await put(store, "log/1");
@@ -493,7 +491,7 @@ describe("a store directory that is not what it should be", () => {
 		expect(await keysOf(store)).toContain("log/2");
 	});
 
-	it("holds what is no object: not listed", async () => {
+	it("does not list entries that are not objects", async () => {
 		const root = await temporaryDirectory();
 		const store = new DirectoryStore(root);
 		await put(store, "log/1");
@@ -504,7 +502,7 @@ describe("a store directory that is not what it should be", () => {
 		await expect(store.get("log")).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
 	});
 
-	it("cannot hold a key below another object's key, and says so", async () => {
+	it("reports that it cannot hold a key below another object's key", async () => {
 		const store = new DirectoryStore(await temporaryDirectory());
 		await put(store, "log/1");
 		await expect(put(store, "log/1/2")).rejects.toMatchObject({ code: "STORE_UNSUPPORTED" });

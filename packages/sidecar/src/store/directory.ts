@@ -22,29 +22,28 @@ import type { SweepableStore } from "./sweepable.ts";
 /**
  * A store in a local directory: one file per object, its path is its key.
  *
- * `putIfAbsent` writes a private file below `.tmp/`, syncs it, and gives it its name with link(2),
- * which creates or refuses in one step and works over several processes. Then it syncs the
- * directory, and on a first use every directory above, so that `created` (and `exists`) hold after
- * a power cut. A process killed anywhere leaves the whole object or none, and at most a stray file
- * below `.tmp/`.
+ * `putIfAbsent` writes a private file below `.tmp/`, syncs it, and names it with link(2), which
+ * creates or refuses in one step and works across processes. Then it syncs the directory, and on
+ * first use every directory above. So `created` (and `exists`) survive a power cut. A process
+ * killed at any point leaves the whole object or none, and at most a stray file below `.tmp/`.
  *
- * Not guaranteed: anything on a file system that lies about fsync, or whose link(2) is not atomic
- * between machines.
+ * Not guaranteed: anything on a file system that does not honour fsync, or whose link(2) is not
+ * atomic between machines.
  */
 
-/** What the store asks of the file system; a test hands in one that fails. */
+/** The file system calls that the store needs; a test passes one that fails. */
 export type FileSystem = Pick<
 	typeof nodeFs,
 	"link" | "mkdir" | "open" | "readdir" | "stat" | "unlink"
 >;
 
-/** As many as S3 gives, so that callers meet the same pages everywhere. */
+/** The same as S3, so that callers get the same pages everywhere. */
 const PAGE_SIZE = 1000;
 
 /** No PUT takes this long: a file this old below `.tmp/` belongs to a process that was killed. */
 const STALE_TEMP_MS = 60 * 60 * 1000;
 
-/** One user's files: nobody else's business on a shared machine. */
+/** One user's files: private on a shared machine. */
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 
@@ -55,12 +54,12 @@ export class DirectoryStore implements SweepableStore {
 	readonly #fs: FileSystem;
 	/** Set by the first PUT. */
 	#prepared: Promise<void> | undefined;
-	/** Directories, named as keys are, known to be there and to survive a power cut. */
+	/** Directories, named like keys, that exist and are known to survive a power cut. */
 	readonly #durable = new Map<string, Promise<void>>();
 
 	/**
-	 * @param root absolute path; it need not exist: absent lists as empty, and the first PUT makes
-	 * it.
+	 * @param root absolute path; it need not exist: a missing root lists as empty, and the first PUT
+	 * makes it.
 	 */
 	constructor(root: string, fs: FileSystem = nodeFs) {
 		this.#root = resolve(root);
@@ -141,15 +140,15 @@ export class DirectoryStore implements SweepableStore {
 		} catch (error) {
 			if (errnoOf(error) !== "ENOENT") throw error;
 		}
-		// Someone removed a directory this process had made, or its file below `.tmp/`: once more,
-		// taking nothing for granted.
+		// Someone removed a directory that this process had made, or its file below `.tmp/`. Try once
+		// more without cached knowledge.
 		this.#durable.clear();
 		try {
 			await this.#makeDirectory(join(this.#root, TEMP_DIRECTORY));
 			return await this.#putOnce(key, body, options.signal);
 		} catch (error) {
 			if (errnoOf(error) !== "ENOENT") throw error;
-			// Making it anew would start a second log beside the one that was unmounted or moved away.
+			// Making it again would start a second log next to the one that was unmounted or moved away.
 			throw new SidecarError("STORE_BUCKET_MISSING", {
 				value: this.url,
 				reason: "removed while in use",
@@ -166,7 +165,7 @@ export class DirectoryStore implements SweepableStore {
 			await this.#fs.unlink(path);
 			await this.#syncDirectory(dirname(path));
 		} catch (error) {
-			// A directory is no object, whatever keys lie below it. POSIX says EPERM, Linux EISDIR.
+			// A directory is not an object, whatever keys are below it. POSIX says EPERM, Linux EISDIR.
 			const isDirectory = async () => (await this.#statOrAbsent(key))?.isDirectory() === true;
 			if (
 				(await this.#isAbsent(error)) ||
@@ -187,7 +186,7 @@ export class DirectoryStore implements SweepableStore {
 		return join(this.#root, key);
 	}
 
-	/** Everything but ENOENT, which the caller may try to mend, is decided here. */
+	/** Handles every error except ENOENT, which the caller may repair. */
 	async #putOnce(key: string, body: Buffer, signal: AbortSignal | undefined): Promise<PutOutcome> {
 		const path = this.#path(key);
 		const temp = join(this.#root, TEMP_DIRECTORY, `${process.pid}-${randomUUID()}`);
@@ -200,7 +199,7 @@ export class DirectoryStore implements SweepableStore {
 			step = "link";
 			const created = await this.#link(temp, path);
 			step = "sync";
-			// Also after `exists`: whoever linked it may have been killed before its sync.
+			// Also after `exists`: the process that linked it may have been killed before its sync.
 			await this.#syncDirectory(dirname(path));
 			return { kind: created ? "created" : "exists" };
 		} catch (error) {
@@ -213,7 +212,7 @@ export class DirectoryStore implements SweepableStore {
 				throw new SidecarError(code, { value: path, reason: errno, cause: error });
 			return { kind: "unknown", cause: error };
 		} finally {
-			// What cannot be removed now is swept later; the outcome does not depend on it.
+			// If it cannot be removed now, it is removed later; the outcome does not depend on it.
 			if (step !== "make") await this.#fs.unlink(temp).catch(() => {});
 		}
 	}
@@ -239,7 +238,7 @@ export class DirectoryStore implements SweepableStore {
 	}
 
 	/**
-	 * Makes `directory` (named as a key; `.` is the root) and all above it, and makes their entries
+	 * Makes `directory` (named like a key; `.` is the root) and all parents, and makes their entries
 	 * survive a power cut.
 	 */
 	#makeDurable(directory: string): Promise<void> {
@@ -258,13 +257,13 @@ export class DirectoryStore implements SweepableStore {
 	async #makeDurableOnce(directory: string): Promise<void> {
 		await this.#makeDurable(dirname(directory));
 		await this.#makeDirectory(this.#path(directory));
-		// Also when it was there: whoever made it may have been killed before its sync.
+		// Also if it existed: the process that made it may have been killed before its sync.
 		await this.#syncDirectory(dirname(this.#path(directory)));
 	}
 
 	/**
-	 * Once: the root, what had to be made above it, `.tmp/`, and the sweep of what killed processes
-	 * left there.
+	 * Runs once: makes the root, its missing parents and `.tmp/`, and removes the leftovers of killed
+	 * processes.
 	 */
 	#prepare(): Promise<void> {
 		this.#prepared ??= this.#prepareOnce().catch((error: unknown) => {
@@ -280,7 +279,7 @@ export class DirectoryStore implements SweepableStore {
 		);
 		for (let above = dirname(this.#root); ; above = dirname(above)) {
 			await this.#syncDirectory(above).catch((error: unknown) => {
-				// Above the store reading may be forbidden, and without it there is no way to sync.
+				// Reading may be forbidden above the store, and a sync needs it.
 				if (!ACCESS_ERRNOS.includes(errnoOf(error))) throw error;
 			});
 			if (above === highest) break;
@@ -297,13 +296,12 @@ export class DirectoryStore implements SweepableStore {
 			try {
 				if ((await this.#fs.stat(path)).mtimeMs < before) await this.#fs.unlink(path);
 			} catch {
-				// Another process was faster, or it is not ours to remove: neither keeps an object from
-				// being written.
+				// Another process was faster, or the file is not ours to remove: neither prevents a PUT.
 			}
 		}
 	}
 
-	/** `mkdir` for which an existing directory, but no other file, is success. */
+	/** `mkdir` that succeeds for an existing directory, but not for any other file. */
 	async #makeDirectory(path: string): Promise<void> {
 		try {
 			await this.#fs.mkdir(path, { mode: DIRECTORY_MODE });
@@ -317,8 +315,7 @@ export class DirectoryStore implements SweepableStore {
 		try {
 			await directory.sync();
 		} catch (error) {
-			// Some file systems (FUSE, SMB) cannot sync a directory at all; there is nothing better to be
-			// had on them.
+			// Some file systems (FUSE, SMB) cannot sync a directory at all; they offer nothing better.
 			if (!["EINVAL", "ENOTSUP"].includes(errnoOf(error))) throw error;
 		} finally {
 			await directory.close();
@@ -327,7 +324,7 @@ export class DirectoryStore implements SweepableStore {
 
 	/**
 	 * Keys below `directory` (`""` or ending in `/`) in the order of their bytes, which for ASCII is
-	 * that of `sort`. A directory sorts as its name and `/`, the way its keys do: `a-b` comes before
+	 * that of `sort`. A directory sorts as its name plus `/`, like its keys: `a-b` comes before
 	 * `a/b`, and `a/b` before `a0`.
 	 */
 	async *#keys(directory: string, prefix: string, startAfter: string): AsyncGenerator<string> {
@@ -344,8 +341,8 @@ export class DirectoryStore implements SweepableStore {
 	}
 
 	/**
-	 * Unsorted names in a directory, those of directories with a `/`; what cannot be part of a key is
-	 * not the store's.
+	 * Unsorted names in a directory, those of directories with a `/`. Names that cannot be part of a
+	 * key do not belong to the store.
 	 */
 	async #names(directory: string): Promise<string[]> {
 		const names: string[] = [];
@@ -388,7 +385,7 @@ export class DirectoryStore implements SweepableStore {
 		return { objects: objects.flat(), storeTimeMs: Date.now() };
 	}
 
-	/** `undefined`: deleted since its directory was read, or a symbolic link to nothing. */
+	/** `undefined`: deleted since its directory was read, or a dangling symbolic link. */
 	async #statOrAbsent(key: string): Promise<Stats | undefined> {
 		try {
 			return await this.#fs.stat(this.#path(key));
@@ -435,7 +432,7 @@ type PutStep = "make" | "write" | "link" | "sync";
 
 const ACCESS_ERRNOS: readonly string[] = ["EACCES", "EPERM", "EROFS"];
 const NO_SPACE_ERRNOS: readonly string[] = ["ENOSPC", "EDQUOT"];
-/** How file systems without hard links, or with a mount inside the store, refuse link(2). */
+/** Errors of link(2) on file systems without hard links, or with a mount inside the store. */
 const NO_LINK_ERRNOS: readonly string[] = [
 	"EPERM",
 	"ENOTSUP",
@@ -446,8 +443,8 @@ const NO_LINK_ERRNOS: readonly string[] = [
 ];
 
 /**
- * What certainly kept the object from being created; `undefined` where that is not certain, or
- * where a next try may succeed.
+ * The reason why the object certainly was not created; `undefined` if that is not certain, or if a
+ * retry may succeed.
  */
 export function putErrorCode(errno: string, step: PutStep): ErrorCode | undefined {
 	if (step === "sync") return undefined;

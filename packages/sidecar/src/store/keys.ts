@@ -1,16 +1,16 @@
 import { SidecarError } from "../errors.ts";
 
 /**
- * What a key may look like in every store, so that a log moves between them as it is: segments of
- * `A-Z a-z 0-9 . _ = @ + -` joined by `/`. All of them are ASCII, so comparing keys as strings is
- * comparing their bytes, and none needs escaping in a path, a URL or XML.
+ * The keys that every store accepts, so that a log can be copied unchanged between stores: segments
+ * of `A-Z a-z 0-9 . _ = @ + -` joined by `/`. All of them are ASCII, so comparing keys as strings
+ * compares their bytes, and none needs escaping in a path, a URL or XML.
  */
 
-/** S3 takes keys of up to 1,024 bytes, file systems names of up to 255. */
+/** S3 accepts keys of up to 1,024 bytes, file systems names of up to 255. */
 const MAX_KEY_LENGTH = 1024;
 const SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9._=@+-]{1,255}$/;
 
-/** Belongs to the directory store, at its top only; refused everywhere so that all stores agree. */
+/** Used by the directory store, at its top only; refused everywhere so that all stores agree. */
 export const TEMP_DIRECTORY = ".tmp";
 
 export function isKeySegment(name: string): boolean {
@@ -31,7 +31,7 @@ export function assertKey(key: string): void {
 }
 
 /**
- * A prefix is the beginning of a key: empty, `a/`, or `a/b` (which also takes in `a/bc`).
+ * A prefix is the beginning of a key: empty, `a/`, or `a/b` (which also includes `a/bc`).
  *
  * @throws SidecarError INTERNAL
  */

@@ -31,7 +31,7 @@ describe("assertNamespace", () => {
 		"-",
 		"=",
 		"x".repeat(128),
-	])("takes %j", (namespace) => {
+	])("accepts %j", (namespace) => {
 		expect(() => assertNamespace(namespace)).not.toThrow();
 	});
 
@@ -58,12 +58,12 @@ describe("assertNamespace", () => {
 		);
 	});
 
-	it("shows the value so that it can be read, and cannot write to a terminal", () => {
+	it("shows the value readably, and cannot send control codes to a terminal", () => {
 		expect(() => assertNamespace("")).toThrow('""');
 		expect(() => assertNamespace("\u001b[2J")).toThrow("\\u001b[2J");
 	});
 
-	it("lets nothing through that would leave users/{namespace}/", () => {
+	it("rejects every value that would leave users/{namespace}/", () => {
 		const unit = fc.constantFrom(
 			"a",
 			"Z",
@@ -111,7 +111,7 @@ describe("namespaced", () => {
 		return keys;
 	}
 
-	it("keeps namespaces apart that begin alike", async () => {
+	it("keeps namespaces apart that have a common beginning", async () => {
 		const [a, ab] = [namespaced(store, "a"), namespaced(store, "ab")];
 		await put(a, "log/1");
 		await put(ab, "log/2");
@@ -132,13 +132,13 @@ describe("namespaced", () => {
 		},
 	);
 
-	it("refuses a namespace that is none", () => {
+	it("refuses an invalid namespace", () => {
 		expect(() => namespaced(store, "..")).toThrow(
 			expect.objectContaining({ code: "NAMESPACE_INVALID" }),
 		);
 	});
 
-	it("deletes within the namespace only, and cannot where the store cannot", async () => {
+	it("deletes within the namespace only, and cannot delete if the store cannot", async () => {
 		const [own, other] = [namespaced(new DirectoryStore(base), "own"), namespaced(store, "other")];
 		await put(own, "log/1");
 		await put(other, "log/1");

@@ -13,8 +13,8 @@ import type {
 import { isSweepable, type SweepableStore } from "./sweepable.ts";
 
 /**
- * One user's part of a store. Isolation rests on two things only: a namespace cannot hold a `/`,
- * and every key handed down begins with `users/{namespace}/`. So a namespace that is a prefix of
+ * One user's part of a store. Isolation rests on two facts only: a namespace cannot contain a `/`,
+ * and every key passed down begins with `users/{namespace}/`. So a namespace that is a prefix of
  * another (`a`, `ab`) still sees nothing of it.
  */
 
@@ -31,7 +31,7 @@ export function assertNamespace(namespace: string): void {
 }
 
 /**
- * A view of `store` whose keys live below `users/{namespace}/`. It can delete where the store can,
+ * A view of `store` whose keys are below `users/{namespace}/`. It can delete if the store can,
  * shares the store's request counts, and closing the view closes the store.
  *
  * @throws SidecarError NAMESPACE_INVALID

@@ -107,7 +107,7 @@ describe("openStore", () => {
 		for (const step of undo.splice(0).reverse()) await step();
 	});
 
-	/** Answers every PUT with success, and so shows where requests go. */
+	/** Answers every PUT with success, and so reveals where requests go. */
 	async function listener(): Promise<FaultServer> {
 		const server = await startFaultServer(answer(200, { etag: '"e"' }));
 		undo.push(() => server.stop());
@@ -136,7 +136,7 @@ describe("openStore", () => {
 		expect(await readdir(join(base, "new", "log"))).toEqual(["1"]);
 	});
 
-	it("rejects, not throws, a URL it does not understand", async () => {
+	it("rejects, instead of throwing, for an invalid URL", async () => {
 		await expect(openStore("nonsense")).rejects.toMatchObject({ code: "STORE_URL_INVALID" });
 	});
 
@@ -147,7 +147,7 @@ describe("openStore", () => {
 		expect(server.requests[0]?.url).toMatch(/^\/bucket\/pre\/log\/1/);
 	});
 
-	it("goes to the option's endpoint first, then to S3's own variable, then to the general one", async () => {
+	it("uses the option's endpoint first, then S3's own variable, then the general one", async () => {
 		const [option, own, general] = [await listener(), await listener(), await listener()];
 		vi.stubEnv("AWS_ENDPOINT_URL", general.endpoint);
 		vi.stubEnv("AWS_ENDPOINT_URL_S3", own.endpoint);
@@ -156,14 +156,14 @@ describe("openStore", () => {
 		expect([option, own, general].map(({ requests }) => requests.length)).toEqual([1, 1, 0]);
 	});
 
-	it("does not go where AWS_IGNORE_CONFIGURED_ENDPOINT_URLS forbids it", async () => {
+	it("ignores the variables if AWS_IGNORE_CONFIGURED_ENDPOINT_URLS says so", async () => {
 		const server = await listener();
 		vi.stubEnv("AWS_ENDPOINT_URL_S3", server.endpoint);
 		vi.stubEnv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
 		await expect(openStore("s3://bucket")).rejects.toMatchObject({ code: "USAGE" });
 	});
 
-	it("takes the region from the option, AWS_REGION, AWS_DEFAULT_REGION, and behind an endpoint us-east-1", async () => {
+	it("takes the region from the option, AWS_REGION, AWS_DEFAULT_REGION, and us-east-1 with an endpoint", async () => {
 		const server = await listener();
 		const { endpoint } = server;
 		await put("s3://bucket", { endpoint });
@@ -180,7 +180,7 @@ describe("openStore", () => {
 		]);
 	});
 
-	it("wants a region where there is no endpoint", async () => {
+	it("requires a region if there is no endpoint", async () => {
 		await expect(openStore("s3://bucket")).rejects.toMatchObject({
 			code: "USAGE",
 			remedy: expect.stringContaining("AWS_REGION"),

@@ -6,16 +6,13 @@ import { withoutSecrets } from "./redact.ts";
 import type { S3ConnectionOptions } from "./s3-client.ts";
 import type { SweepableStore } from "./sweepable.ts";
 
-/** What the URL does not say. All of it concerns `s3://` only. */
+/** Settings that the URL does not contain. All of them concern `s3://` only. */
 export type OpenStoreOptions = Pick<
 	S3ConnectionOptions,
 	"endpoint" | "region" | "forcePathStyle" | "sse" | "sseKmsKeyId" | "credentials"
 >;
 
-/**
- * Loads what opening it will need, ahead of time: the SDK takes about 80 ms. @throws as
- * `parseStoreUrl`
- */
+/** Preloads what opening the store needs: the SDK takes about 80 ms. @throws as `parseStoreUrl` */
 export async function loadStore(url: string): Promise<void> {
 	if (parseStoreUrl(url).kind === "s3")
 		await Promise.all([
@@ -30,8 +27,8 @@ export type StoreLocation =
 	| { readonly kind: "s3"; readonly bucket: string; readonly prefix: string };
 
 /**
- * Opens the store at `file:///absolute/dir` or `s3://bucket[/prefix]`. Nothing is read, written or
- * sent yet.
+ * Opens the store at `file:///absolute/dir` or `s3://bucket[/prefix]`. Does not read, write or send
+ * anything yet.
  *
  * @throws SidecarError STORE_URL_INVALID, STORE_UNSUPPORTED (S3 Express), USAGE (no region, or a
  * bad endpoint)

@@ -3,18 +3,18 @@ import { SidecarError } from "../errors.ts";
 import { type OpenStoreOptions, parseStoreUrl } from "./open.ts";
 import type { PlainPlace, PlainSink } from "./plain.ts";
 
-/** A place outside the log, to import from or to export to. */
+/** A place outside the log, for imports and exports. */
 export type Place =
 	| { readonly kind: "directory"; readonly path: string }
 	/**
-	 * `prefix` is empty or ends in `/`. Unlike a store's it may hold any text: other programs chose
-	 * it.
+	 * `prefix` is empty or ends in `/`. Unlike a store's it may contain any text: other programs
+	 * chose it.
 	 */
 	| { readonly kind: "s3"; readonly bucket: string; readonly prefix: string };
 
 /**
- * @param text `s3://bucket/prefix/` (the `/` at the end may be left out), `file:///dir`, or a path,
- * which may be relative
+ * @param text `s3://bucket/prefix/` (the final `/` is optional), `file:///dir`, or a path, which
+ * may be relative
  * @throws SidecarError STORE_URL_INVALID
  */
 export function parsePlace(text: string): Place {
@@ -37,7 +37,7 @@ export function parsePlace(text: string): Place {
 	return { kind: "s3", bucket, prefix };
 }
 
-/** The plain objects at a place; close what it gives. Sends nothing. */
+/** The plain objects at a place; close the result. Sends nothing. */
 export async function openPlace(
 	place: Place,
 	options: OpenStoreOptions,
@@ -48,7 +48,7 @@ export async function openPlace(
 	return { place: store.plain(place.prefix), close: () => store.close() };
 }
 
-/** Where objects can be written; loads lib-storage. */
+/** A place to which objects can be written; loads lib-storage. */
 export async function openSink(
 	place: Place & { kind: "s3" },
 	options: OpenStoreOptions,
@@ -58,9 +58,8 @@ export async function openSink(
 }
 
 /**
- * Do a place and the part of a bucket where logs lie (`users/` below the store) contain one
- * another? Then what is exported there would be taken for a workspace's plain objects, or hide a
- * log's own.
+ * Does either a place or the bucket's part with logs (`users/` below the store) contain the other?
+ * An export to it would then be taken for a workspace's plain objects, or hide a log's own.
  * @param storeUrl of the whole store
  */
 export function overlapsLogs(place: Place & { kind: "s3" }, storeUrl: string): boolean {

@@ -1,35 +1,34 @@
 /**
- * Objects as other programs lay them down: any key, read beside the log, and written for others to
- * read.
+ * Objects in other programs' layout: any key, read next to the log, and written for others to read.
  *
- * A log's own keys are few and safe (`keys.ts`); these are whatever somebody put there. Nothing
- * here judges a key.
+ * A log's own keys are few and safe (`keys.ts`); these may be anything. Nothing here validates a
+ * key.
  */
 import type { Readable } from "node:stream";
 
 export interface PlainObject {
 	/**
-	 * Below the place's prefix, as it is: it may hold anything, also `..`, `//` or nothing at all
-	 * (the prefix itself).
+	 * Relative to the place's prefix, unchanged: it may contain anything, also `..`, `//` or nothing
+	 * at all (the prefix itself).
 	 */
 	readonly key: string;
 	readonly sizeBytes: number;
 	/** The store's clock, ms since the epoch. */
 	readonly lastModifiedMs: number;
-	/** Which version of the object was listed; undefined where the store does not say. */
+	/** Version of the listed object; undefined if the store does not report one. */
 	readonly etag?: string | undefined;
 }
 
 export interface PlainRead {
 	readonly body: Buffer;
-	/** What was stored with the object, keys in lower case. */
+	/** Metadata of the object, with keys in lower case. */
 	readonly metadata: Readonly<Record<string, string>>;
 }
 
 export interface PlainGetOptions {
 	/** Default: the whole object. */
 	readonly range?: { readonly offset: number; readonly length: number };
-	/** As in `GetOptions`. */
+	/** Like in `GetOptions`. */
 	readonly into?: Buffer;
 	readonly signal?: AbortSignal;
 }
@@ -45,28 +44,30 @@ export interface PlainObjects {
 	list(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly PlainObject[]>;
 
 	/**
-	 * The object that was listed, or a range of it, whole; retried while that is useful.
-	 * @throws SidecarError SOURCE_CHANGED where it is gone or another by now; STORE_ACCESS_DENIED,
-	 * STORE_BUCKET_MISSING, STORE_UNREACHABLE
+	 * The listed object, complete, or a range of it; retried while that is useful.
+	 * @throws SidecarError SOURCE_CHANGED if it was removed or replaced meanwhile;
+	 * STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNREACHABLE
 	 */
 	get(object: PlainObject, options?: PlainGetOptions): Promise<PlainRead>;
 }
 
-/** Where plain objects can be written. */
+/** A place to which plain objects can be written. */
 export interface PlainSink {
 	/** For messages; ends in `/`. */
 	readonly url: string;
 
-	/** As a key of this place: the prefix counts, too. Undefined where it fits, else why not. */
+	/**
+	 * Checks a key of this place, including the prefix. Undefined if it fits, otherwise the reason.
+	 */
 	unfit(key: string): string | undefined;
 
 	/**
 	 * Creates or replaces an object. A stream of any size is sent in parts, of which a few are in
 	 * memory.
 	 * @param sizeBytes of the whole body
-	 * @returns undefined, or why this store takes no object under that key: some have rules of their
-	 * own
-	 * @throws SidecarError STORE_*; the stream's own, where it fails with one
+	 * @returns undefined, or the reason why this store accepts no object under that key: some stores
+	 * have their own rules
+	 * @throws SidecarError STORE_*; the stream's own error if it fails
 	 */
 	put(
 		key: string,
@@ -82,8 +83,8 @@ export interface PlainSink {
 }
 
 /**
- * What lies beside a log: objects, or, in a store that is a directory, files with modes, times and
- * links.
+ * The content next to a log: objects, or, in a store that is a directory, files with modes, times
+ * and links.
  */
 export type PlainPlace =
 	| { readonly kind: "objects"; readonly objects: PlainObjects }

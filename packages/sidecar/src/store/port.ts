@@ -1,9 +1,9 @@
 /**
- * The ObjectStore port: the five things the log needs from a store, and the outcomes they can have.
+ * The ObjectStore port: the five operations that the log needs from a store, and their outcomes.
  *
  * Guarantees every implementation gives (checked by `packages/testkit/store/conformance.ts`):
  * - `putIfAbsent` creates the object whole or not at all, and never replaces one.
- * - An object is listed and readable as soon as `putIfAbsent` said `created`.
+ * - An object is listed and readable as soon as `putIfAbsent` returned `created`.
  * - `list` is in ascending order of the keys' bytes.
  * Not guaranteed: that an `unknown` PUT is absent; it may land later.
  */
@@ -15,7 +15,7 @@ export interface ObjectInfo {
 	/** The store's clock, ms since the epoch. */
 	readonly lastModifiedMs: number;
 	/**
-	 * The ETag that the PUT returned, as long as nothing replaced the object; undefined if the store
+	 * The ETag that the PUT returned, unless the object was replaced since; undefined if the store
 	 * has none.
 	 */
 	readonly etag?: string;
@@ -37,13 +37,13 @@ export interface ListOptions {
 
 export interface GetOptions {
 	/**
-	 * Bytes `offset .. offset + length - 1`. A range that reaches past the end gives what there is;
-	 * one that starts past it gives no bytes.
+	 * Bytes `offset .. offset + length - 1`. A range that reaches past the end gives the existing
+	 * bytes; one that starts past it gives none.
 	 */
 	readonly range?: { readonly offset: number; readonly length: number };
 	/**
-	 * Where the bytes may be put if they fit; `body` is then a view of it. Gigabytes that pass
-	 * through fresh buffers leave 64 MB and more of dead ones behind before the collector looks.
+	 * Buffer for the bytes if they fit; `body` is then a view of it. Gigabytes that pass through
+	 * fresh buffers leave 64 MB and more of dead buffers before the collector runs.
 	 */
 	readonly into?: Buffer;
 	readonly signal?: AbortSignal;
@@ -57,13 +57,13 @@ export interface GetResult {
 }
 
 /**
- * `created`: the object is there and it is ours. `exists`: refused, something was there already
- * (perhaps ours, from an earlier try). `unknown`: the store may or may not have it, now or later
- * (409, timeout, 5xx, reset).
+ * `created`: the object exists and is ours. `exists`: refused, an object existed already (perhaps
+ * ours, from an earlier try). `unknown`: the store may or may not have it, now or later (409,
+ * timeout, 5xx, reset).
  */
 export type PutOutcome =
 	/**
-	 * `storeTimeMs`: the store's clock when it answered, ms since the epoch, where it is another
+	 * `storeTimeMs`: the store's clock when it answered, ms since the epoch, if it is another
 	 * machine's.
 	 */
 	| { readonly kind: "created"; readonly storeTimeMs?: number; readonly etag?: string }
@@ -75,22 +75,21 @@ export interface ObjectStore {
 	readonly url: string;
 
 	/**
-	 * Pages of what lies below `prefix`. An absent prefix is an empty listing.
+	 * Pages of the objects below `prefix`. A missing prefix is an empty listing.
 	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_REFUSED,
 	 * STORE_UNREACHABLE
 	 */
 	list(prefix: string, options?: ListOptions): AsyncIterable<ListPage>;
 
 	/**
-	 * One object or a range of it, retried within the implementation while that is useful.
+	 * One object or a range of it, retried by the implementation while that is useful.
 	 * @throws SidecarError OBJECT_NOT_FOUND, STORE_ACCESS_DENIED, STORE_BUCKET_MISSING,
 	 * STORE_REFUSED, STORE_UNREACHABLE
 	 */
 	get(key: string, options?: GetOptions): Promise<GetResult>;
 
 	/**
-	 * ONE create-only PUT, never retried here: what an `unknown` means is the commit protocol's to
-	 * decide.
+	 * ONE create-only PUT, never retried here: the commit protocol decides what an `unknown` means.
 	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNSUPPORTED,
 	 * STORE_REFUSED, STORE_FULL, NOT_DURABLE (no space): the object was NOT created
 	 */
@@ -101,14 +100,14 @@ export interface ObjectStore {
 	): Promise<PutOutcome>;
 
 	/**
-	 * What else lies below `prefix` (empty, or ending in `/`): objects that are no part of a log.
-	 * Sends nothing. A store that knows of no such thing leaves it out.
+	 * The other content below `prefix` (empty, or ending in `/`): objects that are not part of a log.
+	 * Sends nothing. A store without such content omits this method.
 	 */
 	plain?(prefix: string): PlainPlace | undefined;
 
 	/**
-	 * Drops connections that nobody uses: after a machine was frozen they are dead, and each would
-	 * cost a timeout.
+	 * Drops idle connections: after a machine was frozen they are dead, and each would cost a
+	 * timeout.
 	 */
 	reconnect?(): void;
 

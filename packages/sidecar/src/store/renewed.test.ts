@@ -26,8 +26,8 @@ describeObjectStore("a DirectoryStore whose credentials never end", async () => 
 const server = s3TestServer();
 
 /**
- * Credentials the store does not know, until they are renewed; then those of the server, or again
- * unknown ones.
+ * Credentials that the store does not know until they are renewed; then the server's own, or
+ * unknown ones again.
  */
 function source(renewals: "work" | "fail") {
 	const unknown = { accessKeyId: "AKIAUNKNOWN000000000", secretAccessKey: "x" };
@@ -71,7 +71,7 @@ describe.skipIf(server === undefined)("a store whose credentials end", () => {
 		return keys;
 	};
 
-	test("repeats a refused PUT, GET and LIST once with fresh ones, and each was done once", async () => {
+	test("repeats a refused PUT, GET and LIST once with fresh ones, and each takes effect once", async () => {
 		const { store, state } = await open();
 		expect(await store.putIfAbsent("a", Buffer.from("1"))).toMatchObject({ kind: "created" });
 		expect(state.renewed).toBe(1);
@@ -87,7 +87,7 @@ describe.skipIf(server === undefined)("a store whose credentials end", () => {
 		await store.close();
 	});
 
-	test("once: where fresh ones are refused too, so is the request", async () => {
+	test("repeats a request only once: it fails if fresh ones are refused too", async () => {
 		const { store, state } = await open("fail");
 		await expect(store.get("a")).rejects.toEqual(denied);
 		await expect(store.putIfAbsent("a", Buffer.from("1"))).rejects.toEqual(denied);
@@ -96,7 +96,7 @@ describe.skipIf(server === undefined)("a store whose credentials end", () => {
 		await store.close();
 	});
 
-	test("says why there are none; of a PUT, that nobody knows, unless it was denied", async () => {
+	test("gives the reason if there are none; a PUT is unknown, unless it was denied", async () => {
 		const { store, state } = await open();
 		const unreachable = new SidecarError("STORE_UNREACHABLE", { reason: "STS" });
 		state.failure = unreachable;

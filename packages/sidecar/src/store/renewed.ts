@@ -11,7 +11,7 @@ import type {
 } from "./port.ts";
 import { S3Failure } from "./s3-failure.ts";
 
-/** Credentials that end. */
+/** Credentials that expire. */
 export interface CredentialSource {
 	/** Counts renewals. */
 	readonly generation: number;
@@ -22,9 +22,9 @@ export interface CredentialSource {
 }
 
 /**
- * A view of `store` whose requests are repeated once, with fresh credentials, when the store says
- * that theirs have ended or are not known any more: a refused request did nothing. Where there are
- * no credentials the reason is said as the source says it.
+ * A view of `store` that repeats a request once, with fresh credentials, if the store reports them
+ * as expired or unknown: a refused request did nothing. If there are no credentials, the source's
+ * own error is passed on.
  */
 export function renewed(store: ObjectStore, source: CredentialSource): ObjectStore {
 	return new RenewedStore(store, source);
@@ -82,15 +82,14 @@ class RenewedStore implements ObjectStore {
 		try {
 			return await this.#twice(async () => await this.#store.putIfAbsent(key, body, options));
 		} catch (error) {
-			// Of a PUT, "could not be reached" is not for sure, and whoever asked knows what to do about
-			// that.
+			// For a PUT, "could not be reached" is not certain, and the caller knows how to handle that.
 			if (error instanceof SidecarError && error.code === "STORE_UNREACHABLE")
 				return { kind: "unknown", cause: error };
 			throw error;
 		}
 	}
 
-	/** Read at the first boot of a workspace, with credentials that are new: not repeated. */
+	/** Read at the first boot of a workspace, with new credentials: not repeated. */
 	plain(prefix: string): PlainPlace | undefined {
 		return this.#store.plain?.(prefix);
 	}
@@ -116,7 +115,7 @@ class RenewedStore implements ObjectStore {
 	}
 }
 
-/** Error codes of S3 that speak of the credentials themselves rather than of what they may do. */
+/** Error codes of S3 about the credentials themselves rather than their permissions. */
 const STALE = new Set([
 	"ExpiredToken",
 	"ExpiredTokenException",

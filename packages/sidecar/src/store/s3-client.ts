@@ -4,7 +4,7 @@ import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { SidecarError } from "../errors.ts";
 import { type S3Settings, s3Settings } from "./s3-settings.ts";
 
-/** How to reach S3: what the SDK is told, and what it is told to leave alone. */
+/** How to reach S3: settings for the SDK, and SDK defaults to keep. */
 export interface S3ConnectionOptions {
 	/**
 	 * Instead of AWS, e.g. `http://127.0.0.1:9000`. Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL,
@@ -12,23 +12,23 @@ export interface S3ConnectionOptions {
 	 */
 	readonly endpoint?: string | undefined;
 	/**
-	 * Default: AWS_REGION, AWS_DEFAULT_REGION, the shared config file; then `us-east-1` behind an
-	 * endpoint, which few of them look at.
+	 * Default: AWS_REGION, AWS_DEFAULT_REGION, the shared config file; then `us-east-1` with an
+	 * endpoint, since few endpoints check it.
 	 */
 	readonly region?: string | undefined;
 	/**
 	 * `https://host/bucket/key` instead of `https://bucket.host/key`. Default: `addressing_style` of
-	 * the shared config file, else only behind an endpoint that is not of AWS.
+	 * the shared config file, otherwise only with an endpoint outside AWS.
 	 */
 	readonly forcePathStyle?: boolean | undefined;
 	/**
-	 * Server-side encryption to ask for with every PUT, for buckets whose policy demands its headers.
-	 * Default: the bucket's own.
+	 * Server-side encryption to request with every PUT, for buckets whose policy requires its
+	 * headers. Default: the bucket's own.
 	 */
 	readonly sse?: "AES256" | "aws:kms" | "aws:kms:dsse" | undefined;
 	/**
-	 * With `aws:kms` and `aws:kms:dsse`. Default: the bucket's key, else the one that AWS keeps for
-	 * the account.
+	 * With `aws:kms` and `aws:kms:dsse`. Default: the bucket's key, otherwise AWS's key of the
+	 * account.
 	 */
 	readonly sseKmsKeyId?: string | undefined;
 	/**
@@ -37,15 +37,15 @@ export interface S3ConnectionOptions {
 	 */
 	readonly credentials?: NonNullable<S3ClientConfig["credentials"]> | undefined;
 	/**
-	 * How often the SDK sends a request at most. Default 1: the store itself repeats what may be
+	 * Maximum number of attempts by the SDK. Default 1: the store itself repeats requests that may be
 	 * repeated.
 	 */
 	readonly attempts?: number;
-	/** For tests; a part left out keeps its default. */
+	/** For tests; a missing part keeps its default. */
 	readonly timeouts?: Partial<Timeouts>;
 }
 
-/** The part of a PUT's input that asks for encryption. */
+/** The part of a PUT's input that requests encryption. */
 export function encryptionInput({ sse, sseKmsKeyId }: S3ConnectionOptions) {
 	return {
 		...(sse && { ServerSideEncryption: sse }),
@@ -54,8 +54,8 @@ export function encryptionInput({ sse, sseKmsKeyId }: S3ConnectionOptions) {
 }
 
 /**
- * None of them is a limit on a whole transfer, which may take as long as it moves. What takes
- * longer than a caller can wait is the caller's to end, by a signal.
+ * None of them limits a whole transfer, which may continue while bytes move. A caller that cannot
+ * wait longer ends it with a signal.
  */
 export interface Timeouts {
 	/** 2,000 to connect: survives one lost SYN, which Linux sends again after a second. */
@@ -63,9 +63,8 @@ export interface Timeouts {
 	/** 5,000 without a byte in either direction. */
 	readonly idleMs: number;
 	/**
-	 * 10,000 for a PUT of more than 256 KiB: what the system has taken into its send buffer, up to 4
-	 * MiB on Linux, goes out without a sign to the process, and a link of 0.4 MB/s must not time out
-	 * on it.
+	 * 10,000 for a PUT of more than 256 KiB. The system sends its buffer, up to 4 MiB on Linux,
+	 * without a sign to the process, and a link of 0.4 MB/s must not time out on it.
 	 */
 	readonly bulkIdleMs: number;
 }
@@ -85,12 +84,12 @@ export interface S3Connection {
 }
 
 /**
- * Sends nothing. Loads the SDK (about 80 ms and 40 MB), which a store of another kind must not pay
- * for.
+ * Sends nothing. Loads the SDK (about 80 ms and 40 MB), a cost that other kinds of store must not
+ * pay.
  *
- * @param maxSockets requests the caller will have in flight at most; waiting for a socket would
+ * @param maxSockets maximum number of the caller's requests in flight; waiting for a socket would
  * count as connecting
- * @throws SidecarError USAGE: no region, or an endpoint that is no URL
+ * @throws SidecarError USAGE: no region, or an invalid endpoint
  */
 export async function connectS3(
 	options: S3ConnectionOptions,
@@ -115,13 +114,13 @@ export async function connectS3(
 		retryMode: "standard",
 		requestChecksumCalculation: settings.requestChecksums,
 		responseChecksumValidation: settings.responseChecksums,
-		// With agents of our own the SDK would send the header, but not wait for the answer to it.
+		// With custom agents the SDK would send the header, but not wait for the answer to it.
 		expectContinueHeader: false,
 	};
 	const { connectMs, idleMs, bulkIdleMs } = { ...TIMEOUTS, ...options.timeouts };
 	const handler = { httpAgent: agents[0], httpsAgent: agents[1], connectionTimeout: connectMs };
-	// What trades one credential for another (STS, SSO) goes the same way; instance and container
-	// metadata never go through a proxy.
+	// Exchanges of credentials (STS, SSO) use the same proxy; instance and container metadata never
+	// do.
 	const credentials =
 		options.credentials ?? fromNodeProviderChain({ clientConfig: { requestHandler: handler } });
 	const client = new sdk.S3Client({
@@ -146,9 +145,8 @@ export async function connectS3(
 }
 
 /**
- * Closes the connections nobody uses. One that broke is seldom the only one: after a virtual
- * machine was frozen all of them are dead, and every try would take the next dead one from the
- * pool.
+ * Closes idle connections. A broken one is rarely the only one: after a virtual machine was frozen
+ * all of them are dead, and every retry would take the next dead one from the pool.
  */
 export function dropIdleSockets({ agents }: S3Connection): void {
 	for (const agent of agents) {
@@ -159,8 +157,8 @@ export function dropIdleSockets({ agents }: S3Connection): void {
 }
 
 /**
- * Through the proxy of HTTPS_PROXY or HTTP_PROXY, in either case of letters, unless NO_PROXY lists
- * the host.
+ * Through the proxy of HTTPS_PROXY or HTTP_PROXY, in upper or lower case, unless NO_PROXY lists the
+ * host.
  */
 function agentsFor({ secureContext }: S3Settings, maxSockets: number) {
 	const options = { keepAlive: true, maxSockets, proxyEnv: process.env };
@@ -170,7 +168,7 @@ function agentsFor({ secureContext }: S3Settings, maxSockets: number) {
 			new HttpsAgent({ ...options, ...(secureContext && { secureContext }) }),
 		] as const;
 	} catch (cause) {
-		// Its message may hold the password of the proxy.
+		// Its message may contain the proxy's password.
 		throw new SidecarError("USAGE", {
 			reason: "HTTPS_PROXY or HTTP_PROXY is not the URL of a proxy",
 			remedy: "use http://host:port or https://host:port",

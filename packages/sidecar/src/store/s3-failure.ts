@@ -2,39 +2,41 @@ import { printable } from "../errors.ts";
 import { isPassing, refusalOf } from "./s3-refusal.ts";
 
 /**
- * What an S3 request that failed means. The SDK's own errors never leave the room: beside the
- * message they carry the parsed error document, which for a rejected signature holds the access key
- * id, the session token and the signed headers.
+ * Classifies a failed S3 request. The SDK's own errors never leave the room: they carry the parsed
+ * error document, which for a rejected signature contains the access key id, the session token and
+ * the signed headers.
  */
 
-/** What the wire showed of one request, whatever the SDK makes of it. */
+/** What was observed of one request on the wire, independent of the SDK's interpretation. */
 export interface Wire {
 	readonly method: "list" | "get" | "put" | "delete";
-	/** HTTP requests sent. 0: nothing left this machine, e.g. because no credentials were found. */
+	/**
+	 * Number of HTTP requests sent. 0: nothing left this machine, e.g. because no credentials were
+	 * found.
+	 */
 	sent: number;
 	/** The HTTP method. */
 	verb?: string;
-	/** Where to, e.g. `https://bucket.s3.eu-west-1.amazonaws.com`. */
+	/** The destination, e.g. `https://bucket.s3.eu-west-1.amazonaws.com`. */
 	endpoint?: string;
 	/** As the server sent it; the SDK turns a 200 with an error document into a 503. */
 	status?: number;
 	/** The response's `Date`, ms since the epoch. */
 	dateMs?: number;
-	/** The region the bucket is really in, where the server says so. */
+	/** The bucket's actual region, if the server reports it. */
 	bucketRegion?: string;
 }
 
 /**
- * The part of a failure that is safe to show, on a terminal too. It is the `cause` of what callers
- * see.
+ * The part of a failure that is safe to show, also on a terminal. Callers see it as the `cause`.
  */
 export class S3Failure extends Error {
-	/** HTTP status, where there was a response. */
+	/** HTTP status, if there was a response. */
 	readonly status: number | undefined;
-	/** The system's error code, where the connection failed. */
+	/** The system's error code, if the connection failed. */
 	readonly code: string | undefined;
 	readonly requestId: string | undefined;
-	/** The HTTP method, where a request was sent at all. */
+	/** The HTTP method, if a request was sent at all. */
 	readonly verb: string | undefined;
 	readonly bucketRegion: string | undefined;
 	/** The server's clock, ms since the epoch. */
@@ -67,11 +69,11 @@ export class S3Failure extends Error {
 	 * …`.
 	 */
 	get summary(): string {
-		// Codes of Node's own say little: those of proxies and certificates come with words.
+		// Codes of Node itself say little; those of proxies and certificates come with a description.
 		if (this.status === undefined && this.code !== undefined)
 			return /^E[A-Z]+$/.test(this.code) ? this.code : `${this.code}: ${this.message}`;
 		if (this.status === undefined || this.status < 300) return `${this.name}: ${this.message}`;
-		// What the SDK makes of an answer without an error document.
+		// The SDK's text for an answer without an error document.
 		if (this.message === "UnknownError") return `${this.status}`;
 		const where = this.#isWrongRegion()
 			? `; the bucket is in ${printable(this.bucketRegion ?? "another region")}`
@@ -85,7 +87,7 @@ export class S3Failure extends Error {
 }
 
 /**
- * `Access key id ASIA…` appears in some messages; the id alone opens nothing, but no part of a
+ * `Access key id ASIA…` appears in some messages. The id alone grants nothing, but no part of a
  * credential belongs in a log.
  */
 function withoutKeyIds(message: string): string {
@@ -103,8 +105,8 @@ function text(value: unknown): string | undefined {
 }
 
 /**
- * Error codes of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html that speak of
- * who asks; some of them come with a 400.
+ * Error codes of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html about the
+ * caller's identity; some of them come with a 400.
  */
 const DENIED_NAMES: ReadonlySet<string> = new Set([
 	"AccessDenied",
@@ -121,10 +123,7 @@ const DENIED_NAMES: ReadonlySet<string> = new Set([
 	"UnrecognizedClientException",
 ]);
 
-/**
- * No credentials, or none that could be used: CredentialsProviderError, TokenProviderError and
- * their like.
- */
+/** No credentials, or unusable ones: CredentialsProviderError, TokenProviderError and similar. */
 export function lacksCredentials(failure: S3Failure): boolean {
 	return failure.verb === undefined && failure.name.endsWith("ProviderError");
 }
@@ -140,21 +139,21 @@ function isDenied(failure: S3Failure): boolean {
 }
 
 /**
- * A 403, but no denial: the SDK takes the right time from this very answer and signs the next
+ * A 403, but not a denial: the SDK takes the correct time from this very answer and signs the next
  * request with it. Clocks jump when a frozen virtual machine wakes.
  */
 function isClockWrong(failure: S3Failure): boolean {
 	return failure.name === "RequestTimeTooSkewed";
 }
 
-/** What helps where the store went on giving an answer that is tried again. */
+/** The remedy if the store repeatedly gave an answer that is retried. */
 export function undecidedRemedy(failure: S3Failure): string | undefined {
 	return isClockWrong(failure)
 		? "set this machine's clock right, or the store's; the workspace is untouched, so run again"
 		: undefined;
 }
 
-/** What becomes of a PUT. `unknown` unless the answer leaves no doubt. */
+/** The verdict on a PUT. `unknown` unless the answer is certain. */
 export type PutVerdict =
 	| "exists"
 	| "denied"
@@ -174,7 +173,7 @@ export function classifyPut(failure: S3Failure): PutVerdict {
 	return failure.status === 501 ? "unsupported" : "unknown";
 }
 
-/** What becomes of a GET, a LIST or a DELETE: of whatever may be asked again. */
+/** The verdict on a GET, a LIST or a DELETE, which may all be repeated. */
 export type ReadVerdict =
 	| "not-found"
 	| "denied"
@@ -191,8 +190,8 @@ export function classifyRead(failure: S3Failure): ReadVerdict {
 	switch (failure.status) {
 		case 404:
 			if (failure.name === "NoSuchBucket") return "bucket-missing";
-			// Without an error document any server may have said so; only to a HEAD S3 itself says no
-			// more.
+			// Without an error document any server may have sent it. Only for a HEAD does S3 itself send
+			// no more.
 			return failure.name === "NoSuchKey" || failure.verb === "HEAD" ? "not-found" : "unreachable";
 		case 408:
 		case 429:
@@ -201,7 +200,7 @@ export function classifyRead(failure: S3Failure): ReadVerdict {
 			return "unsupported";
 		default:
 			// No status: the connection failed. Below 300: the answer could not be used. Other 3xx and
-			// 4xx answers stay what they are.
+			// 4xx answers are final.
 			if (failure.status === undefined || failure.status < 300 || failure.status >= 500)
 				return "retry";
 			return isPassing(failure) ? "retry" : "unreachable";

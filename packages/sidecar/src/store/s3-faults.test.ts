@@ -18,7 +18,7 @@ import {
 import type { ListOptions, ListPage } from "./port.ts";
 import { S3Store, type S3StoreOptions } from "./s3.ts";
 
-/** What the store makes of each way S3, or what stands in its place, can fail. */
+/** How the store handles each way in which S3, or a server in its place, can fail. */
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -62,7 +62,7 @@ async function facingWith(
 	return { store: await open(server.endpoint, options), server };
 }
 
-/** For answers that stop; long enough for a busy machine to answer in. */
+/** For answers that stop; long enough for a busy machine to answer. */
 const IMPATIENT = { timeouts: { idleMs: 400, bulkIdleMs: 400 } };
 
 async function pagesOf(
@@ -79,7 +79,7 @@ const BODY = Buffer.from("the body");
 const created = answer(200, { etag: '"e"' });
 
 describe("DELETE", () => {
-	it("is repeated, done where nothing is, and no more than that", async () => {
+	it("is repeated, succeeds if the object is missing, and does nothing else", async () => {
 		const { store, server } = await facing(reset, s3Error(503, "SlowDown"), answer(204, {}));
 		await store.delete("log/1");
 		expect(server.requests.map(({ method, url }) => [method, url?.split("?")[0]])).toEqual(
@@ -211,7 +211,7 @@ describe("PUT", () => {
 		expect(server.requests).toHaveLength(1);
 	});
 
-	it("is never taken for done when the answer comes before the body was sent", async () => {
+	it("is never treated as done if the answer comes before the body was sent", async () => {
 		const server = createServer((socket) => {
 			socket.on("error", () => {});
 			socket.once("data", () =>
@@ -225,7 +225,7 @@ describe("PUT", () => {
 		expect(["exists", "unknown"]).toContain(kind);
 	});
 
-	it("is unknown with the caller's reason when the caller gives up", async () => {
+	it("is unknown with the caller's reason if the caller aborts", async () => {
 		const controller = new AbortController();
 		const { store } = await facing(() => controller.abort(new Error("the drain is over")));
 		const outcome = await store.putIfAbsent("log/1", BODY, { signal: controller.signal });
@@ -326,7 +326,7 @@ describe("GET", () => {
 		const part = (text: string, contentRange: string) =>
 			answer(206, { ...OBJECT, "content-range": contentRange }, text);
 
-		it("asks for it, and tells the size of the whole", async () => {
+		it("asks for it, and returns the size of the whole", async () => {
 			const { store, server } = await facing(part("bo", "bytes 4-5/8"));
 			expect(await store.get("packs/a", { range })).toMatchObject({
 				body: Buffer.from("bo"),
@@ -335,7 +335,7 @@ describe("GET", () => {
 			expect(server.requests[0]?.headers.range).toBe("bytes=4-5");
 		});
 
-		it("takes its part of all, where a server ignores ranges", async () => {
+		it("takes its part of the whole if a server ignores ranges", async () => {
 			const { store } = await facing(found);
 			expect(await store.get("packs/a", { range })).toMatchObject({
 				body: Buffer.from("bo"),
@@ -373,7 +373,7 @@ describe("GET", () => {
 			expect(store.requests.get).toBe(2);
 		});
 
-		it("does not take a 416 for bytes that are there", async () => {
+		it("does not accept a 416 for existing bytes", async () => {
 			const { store } = await facing(
 				answer(416),
 				answer(200, { ...OBJECT, "content-length": "9" }),
@@ -384,7 +384,7 @@ describe("GET", () => {
 		});
 	});
 
-	it("may take longer than the timeout, as long as it moves", async () => {
+	it("may take longer than the timeout while bytes arrive", async () => {
 		const { store } = await facingWith({ timeouts: { idleMs: 600 } }, async (response) => {
 			response.writeHead(200, { ...OBJECT, "content-length": 8 });
 			for (const byte of BODY) {
@@ -397,7 +397,7 @@ describe("GET", () => {
 		expect(store.requests.get).toBe(1);
 	});
 
-	it("ends in its pause when the caller gives up", async () => {
+	it("ends during its pause when the caller aborts", async () => {
 		const controller = new AbortController();
 		const reason = new Error("enough");
 		const { store } = await facingWith({ backoffMs: [3_600_000] }, (response, request) => {
@@ -467,7 +467,7 @@ describe("LIST", () => {
 		expect(store.requests.list).toBe(3);
 	});
 
-	it("goes by this machine's clock where the server tells no time", async () => {
+	it("uses this machine's clock if the server reports no time", async () => {
 		const { store } = await facing((response, request) => {
 			response.sendDate = false;
 			listing({})(response, request);
@@ -476,7 +476,7 @@ describe("LIST", () => {
 		expect(Math.abs((page?.storeTimeMs ?? 0) - Date.now())).toBeLessThan(60_000);
 	});
 
-	it("leaves out what is no object of the store, and still fills the limit", async () => {
+	it("leaves out entries that are not objects of the store, and still fills the limit", async () => {
 		const { store, server } = await facing(
 			listing({ keys: ["pre/log/", "pre/log/a b"], next: "t" }),
 			listing({ keys: ["pre/log/c"], next: "u" }),
@@ -537,13 +537,13 @@ describe("LIST", () => {
 		expect(store.requests.list).toBe(1);
 	});
 
-	it("does not go round in a circle of pages", async () => {
+	it("does not loop over repeated pages", async () => {
 		const { store } = await facing(listing({ keys: ["pre/log/1"], next: "again" }));
 		await expect(pagesOf(store)).rejects.toMatchObject({ code: "STORE_UNSUPPORTED" });
 		expect(store.requests.list).toBe(2);
 	});
 
-	it("fails in its second page as in its first", async () => {
+	it("fails on its second page as on its first", async () => {
 		const { store } = await facing(listing({ keys: ["pre/log/1"], next: "token" }), answer(503));
 		await expect(pagesOf(store)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
 		expect(store.requests.list).toBe(4);
@@ -551,14 +551,14 @@ describe("LIST", () => {
 });
 
 describe("connections", () => {
-	it("are kept and used again", async () => {
+	it("are kept and reused", async () => {
 		const { store, server } = await facing(answer(200, OBJECT, BODY));
 		for (let index = 0; index < 5; index++) await store.get("packs/a");
 		expect(server.connections()).toBe(1);
 	});
 
 	// @id s3-dead-connections
-	it("are all given up when one was dead: a machine that was frozen has only dead ones", async () => {
+	it("are all dropped if one was dead: a machine that was frozen has only dead ones", async () => {
 		let held: (() => void)[] = [];
 		const dead = new Set<unknown>();
 		const { store, server } = await facing((response, request) => {
@@ -567,7 +567,7 @@ describe("connections", () => {
 				return;
 			}
 			held.push(() => answer(200, OBJECT, BODY)(response, request));
-			// Answers only when all 10 are there, so that there are 10 connections.
+			// Answers only after all 10 arrived, so that there are 10 connections.
 			if (held.length === 10 || dead.size > 0) for (const go of held.splice(0)) go();
 		});
 		await Promise.all(Array.from({ length: 10 }, () => store.get("packs/a")));
@@ -579,7 +579,7 @@ describe("connections", () => {
 		expect(server.connections()).toBe(11);
 	});
 
-	it("are 64 at most, and waiting for one is not a failure to connect", async () => {
+	it("number 64 at most, and waiting for one is not a failure to connect", async () => {
 		let now = 0;
 		let most = 0;
 		const { store } = await facingWith(
@@ -596,8 +596,8 @@ describe("connections", () => {
 		expect(most).toBe(64);
 	});
 
-	it("that nobody accepts: STORE_UNREACHABLE after the time to connect", async () => {
-		// A stopped process with a full queue: Linux drops every further SYN, as a firewall does.
+	it("that nothing accepts: STORE_UNREACHABLE after the time to connect", async () => {
+		// A stopped process with a full queue: Linux drops every further SYN, like a firewall.
 		const script = `require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, function () { console.log(this.address().port); });`;
 		const listener = spawn(process.execPath, ["-e", script], {
 			stdio: ["ignore", "pipe", "inherit"],
@@ -624,7 +624,7 @@ describe("connections", () => {
 	it("go to the bucket's own host when told to", async () => {
 		const endpoint = "http://localhost:9";
 		const store = await open(endpoint, { forcePathStyle: false, backoffMs: [] });
-		// Whether or not the name resolves here, the error tells which one it was.
+		// Whether or not the name resolves here, the error names it.
 		await expect(store.get("packs/a")).rejects.toThrow(
 			endpoint.replace("localhost", "bucket.localhost"),
 		);
@@ -649,7 +649,7 @@ describe("connections", () => {
 
 describe("a wrong clock", () => {
 	// @id s3-clock-corrected
-	it("is put right by the answer that complains of it", async () => {
+	it("is corrected by the answer that complains of it", async () => {
 		const date = new Date(Date.now() + 3 * 3_600_000);
 		const { store, server } = await facing(
 			answer(403, { date: date.toUTCString() }, errorDocument("RequestTimeTooSkewed")),

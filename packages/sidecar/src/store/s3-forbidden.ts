@@ -1,12 +1,12 @@
 /**
- * May these credentials do what the log never does, overwrite and delete? Tried on one object that
- * nothing refers to, with the very bytes it holds, so that it harms nothing where it succeeds. Not
- * part of the port: no verb of the log has a use for it.
+ * Tests whether these credentials may overwrite and delete, which the log never does. Uses one
+ * object to which nothing refers, with its own bytes, so that a success does no harm. Not part of
+ * the port: no verb of the log needs it.
  */
 import { connectS3, encryptionInput, type S3ConnectionOptions } from "./s3-client.ts";
 import { S3Failure, type Wire } from "./s3-failure.ts";
 
-/** `unclear`: neither an answer nor a denial, but what is said. */
+/** `unclear`: neither success nor a denial; `reason` describes it. */
 export type Permission =
 	| { readonly kind: "allowed" }
 	| { readonly kind: "denied" }
@@ -17,9 +17,7 @@ export interface ForbiddenTried {
 	readonly delete: Permission;
 }
 
-/**
- * @param key of an object that may be lost @param bytes what it holds @throws SidecarError USAGE
- */
+/** @param key of an expendable object @param bytes its content @throws SidecarError USAGE */
 export async function tryForbidden(
 	options: S3ConnectionOptions & { readonly bucket: string },
 	key: string,

@@ -1,6 +1,6 @@
 /**
- * What an S3 store would be asked as, and where: for people who look for a fault. Never the value
- * of a credential.
+ * The identity and the address with which an S3 store would be used: for people who diagnose a
+ * failure. Never the value of a credential.
  */
 import { SidecarError } from "../errors.ts";
 import { connectS3, type S3ConnectionOptions } from "./s3-client.ts";
@@ -8,28 +8,28 @@ import { S3Failure, type Wire } from "./s3-failure.ts";
 
 export interface S3Identity {
 	readonly region: string;
-	/** Undefined: that of AWS for the region. */
+	/** Undefined: AWS's endpoint for the region. */
 	readonly endpoint: string | undefined;
 	/**
-	 * Looks for credentials as the store does. @throws SidecarError STORE_ACCESS_DENIED where there
-	 * are none
+	 * Looks for credentials like the store. @throws SidecarError STORE_ACCESS_DENIED if there are
+	 * none
 	 */
 	credentials(): Promise<CredentialsFound>;
 	close(): void;
 }
 
 export interface CredentialsFound {
-	/** Where they came from, for people. */
+	/** Their source, for people. */
 	readonly source: string;
-	/** With a session token, which ends. */
+	/** With a session token, which expires. */
 	readonly isTemporary: boolean;
-	/** ms since the epoch, where it is known. */
+	/** ms since the epoch, if known. */
 	readonly expiresMs: number | undefined;
 }
 
 /**
- * By the names the SDK gives its providers; the first that is there counts, since a role is assumed
- * with what another gave.
+ * By the SDK's names of its providers. The first match counts, since a role is assumed with another
+ * provider's credentials.
  */
 const SOURCES = [
 	["CREDENTIALS_STS_ASSUME_ROLE_WEB_ID", "a web identity token (AWS_WEB_IDENTITY_TOKEN_FILE)"],
@@ -44,7 +44,7 @@ const SOURCES = [
 	["CREDENTIALS_ENV_VARS", "the environment (AWS_ACCESS_KEY_ID)"],
 ] as const;
 
-/** @throws SidecarError USAGE: no region, or an endpoint that is no URL */
+/** @throws SidecarError USAGE: no region, or an invalid endpoint */
 export async function identifyS3(options: S3ConnectionOptions): Promise<S3Identity> {
 	const { client, bulkClient } = await connectS3(options, 1);
 	const endpoint = await client.config.endpoint?.();

@@ -1,4 +1,4 @@
-/** Proxies and certificates: what lies between this machine and the store. */
+/** Proxies and certificates: everything between this machine and the store. */
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:https";
@@ -56,7 +56,7 @@ function hasOpenssl(): boolean {
 	}
 }
 
-/** A server whose certificate an authority of our own signed. */
+/** A server whose certificate was signed by the test's own authority. */
 async function tlsServer() {
 	const dir = mkdtempSync(join(tmpdir(), "sidecar-tls-"));
 	undo.push(() => rmSync(dir, { recursive: true }));
@@ -137,7 +137,7 @@ describe("a proxy", () => {
 		expect(via.seen).toEqual([]);
 	});
 
-	it("that is no URL is a usage error, without its password", async () => {
+	it("with an invalid URL is a usage error, without its password", async () => {
 		vi.stubEnv("HTTPS_PROXY", "http://user:hunter2@[");
 		const refused = storeAt("https://127.0.0.1:9");
 		await expect(refused).rejects.toMatchObject({ code: "USAGE" });
@@ -159,13 +159,13 @@ if (!canSign) console.log("openssl is not installed: the tests of certificates a
 
 describe.skipIf(!canSign && process.env.CI !== "true")("an authority of our own", () => {
 	// @id s3-ca-bundle
-	it("is trusted where AWS_CA_BUNDLE names its certificate", async () => {
+	it("is trusted if AWS_CA_BUNDLE names its certificate", async () => {
 		const { endpoint, ca } = await tlsServer();
 		vi.stubEnv("AWS_CA_BUNDLE", ca);
 		expect(await put(endpoint)).toMatchObject({ kind: "created" });
 	});
 
-	it("is trusted where ca_bundle of the AWS profile names its certificate", async () => {
+	it("is trusted if ca_bundle of the AWS profile names its certificate", async () => {
 		const { endpoint, ca, dir } = await tlsServer();
 		writeFileSync(join(dir, "config"), `[profile own]\nca_bundle = ${ca}\n`);
 		vi.stubEnv("AWS_CONFIG_FILE", join(dir, "config"));
@@ -182,7 +182,7 @@ describe.skipIf(!canSign && process.env.CI !== "true")("an authority of our own"
 		expect(via.seen).toEqual([`CONNECT ${new URL(endpoint).host}`]);
 	});
 
-	it("is not trusted by default, and the remedy says how to trust it", async () => {
+	it("is not trusted by default, and the remedy tells how to trust it", async () => {
 		const { endpoint } = await tlsServer();
 		const store = await storeAt(endpoint);
 		await expect(store.get("log/1")).rejects.toMatchObject({

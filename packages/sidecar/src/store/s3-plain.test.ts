@@ -19,7 +19,7 @@ afterEach(async () => {
 	for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
-/** A store whose server answers as told, without pauses between attempts. */
+/** A store with a scripted server, without pauses between attempts. */
 async function plainOf(
 	...answers: readonly [Answer, ...Answer[]]
 ): Promise<{ objects: PlainObjects; requests: readonly { url: string; headers: object }[] }> {
@@ -66,7 +66,7 @@ async function allOf(objects: PlainObjects): Promise<string[]> {
 }
 
 describe("a listing", () => {
-	it("goes on to its last page, and its keys are decoded", async () => {
+	it("continues to its last page, and its keys are decoded", async () => {
 		const { objects, requests } = await plainOf(
 			page(["p/", "p/a%2Bb+c", "p/..%2F%0A"], { next: "t", encoding: "url" }),
 			page(["p/%C3%A9"], { encoding: "url" }),
@@ -76,7 +76,7 @@ describe("a listing", () => {
 		expect(requests[0]?.url).toMatch(/encoding-type=url/);
 	});
 
-	it("is taken as it is where the server encodes nothing", async () => {
+	it("is used unchanged if the server encodes nothing", async () => {
 		const { objects } = await plainOf(page(["p/a+b%41"]));
 		expect(await allOf(objects)).toEqual(["a+b%41"]);
 	});
@@ -107,7 +107,7 @@ describe("a listing", () => {
 });
 
 describe("an object", () => {
-	it("is asked for as it was listed, whole or in part", async () => {
+	it("is requested as it was listed, whole or in part", async () => {
 		const { objects, requests } = await plainOf(
 			body("abc", { "x-amz-meta-mode": "100644" }),
 			answer(
@@ -146,7 +146,7 @@ describe("an object", () => {
 		await expect(objects.get(listed)).rejects.toMatchObject({ code });
 	});
 
-	it("is read again where that may help", async () => {
+	it("is read again if that may help", async () => {
 		const { objects, requests } = await plainOf(reset, s3Error(500, "InternalError"), body("abc"));
 		expect((await objects.get(listed)).body.toString()).toBe("abc");
 		expect(requests).toHaveLength(3);
@@ -159,7 +159,7 @@ describe.skipIf(s3TestServer() === undefined)("with a real server", () => {
 			Uint32Array.from({ length: size / 4 }, (_, index) => Math.imul(index, 2654435761)).buffer,
 		);
 
-	it("what is written is listed and read, whatever the key and the size", async () => {
+	it("lists and reads what was written, whatever the key and the size", async () => {
 		await using own = await plainBucket();
 		const place = parsePlace(`s3://${own.bucket}/to/ü/`) as Parameters<typeof openSink>[0];
 		const sink = await openSink(place, own.connection);
@@ -198,7 +198,7 @@ describe.skipIf(s3TestServer() === undefined)("with a real server", () => {
 		await Promise.all([opened.close(), sink.close()]);
 	});
 
-	it("a stream that fails leaves no object and no upload behind", async () => {
+	it("leaves no object and no upload behind if a stream fails", async () => {
 		await using own = await plainBucket();
 		const sink = await openSink(
 			parsePlace(`s3://${own.bucket}/to/`) as Parameters<typeof openSink>[0],
@@ -219,7 +219,7 @@ describe.skipIf(s3TestServer() === undefined)("with a real server", () => {
 		await sink.close();
 	});
 
-	it("says what a key cannot be, and what may not be written", async () => {
+	it("reports invalid keys, and keys that may not be written", async () => {
 		await using own = await plainBucket();
 		const place = parsePlace(`s3://${own.bucket}/to/`) as Parameters<typeof openSink>[0];
 		const nobody = await makeRestrictedUser(

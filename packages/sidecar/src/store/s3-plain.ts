@@ -9,7 +9,7 @@ import type { S3Connection } from "./s3-client.ts";
 import type { Wire } from "./s3-failure.ts";
 import { parsePage, readBody, unusable } from "./s3-wire.ts";
 
-/** Runs one request, and again while that may help. */
+/** Runs one request, and repeats it while that may help. */
 export type ReadS3 = <T>(
 	method: "list" | "get",
 	key: string,
@@ -45,7 +45,7 @@ export class S3PlainObjects implements PlainObjects {
 			const input = {
 				Bucket: this.#bucket,
 				Prefix: this.#prefix,
-				// XML cannot hold every character that a key can.
+				// XML cannot represent every character of a key.
 				EncodingType: "url" as const,
 				...(token !== undefined && { ContinuationToken: token }),
 			};
@@ -95,7 +95,7 @@ export class S3PlainObjects implements PlainObjects {
 }
 
 /**
- * The keys of a listing that were encoded for XML, as S3 encodes them: like a form, so that `+` is
+ * Decodes the keys of a listing that S3 encoded for XML. The encoding is that of a form, so `+` is
  * a space.
  */
 function decoded(output: ListObjectsV2CommandOutput): ListObjectsV2CommandOutput {

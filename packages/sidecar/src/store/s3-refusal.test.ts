@@ -34,7 +34,7 @@ const page = (status: number) =>
 const REFUSED = "STORE_REFUSED";
 const FULL = "STORE_FULL";
 
-describe("a PUT that is surely refused", () => {
+describe("a PUT that is certainly refused", () => {
 	it.each<[string, string, RegExp, Answer]>([
 		["400 InvalidArgument", REFUSED, /code and message/, s3Error(400, "InvalidArgument")],
 		["400 InvalidRequest", REFUSED, /code and message/, s3Error(400, "InvalidRequest")],
@@ -125,7 +125,7 @@ describe("a PUT that is surely refused", () => {
 			code,
 			remedy: expect.stringMatching(remedy),
 		});
-		// The status always, and the store's own code where it gave one.
+		// Always the status, and the store's own code if it sent one.
 		const words = name.replace(/ (of|about|that).*/, "");
 		await expect(refused).rejects.toThrow(
 			/checksum|demands|encryption/.test(name) ? words.slice(0, 3) : words,

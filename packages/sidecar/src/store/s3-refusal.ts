@@ -1,18 +1,18 @@
 /**
  * Answers that mean a store did not carry out the request and never will: the error code for each,
- * and what to do about it. Their codes are those of AWS, MinIO, Ceph, R2 and B2.
+ * and its remedy. Their codes are those of AWS, MinIO, Ceph, R2 and B2.
  */
 import type { S3Failure } from "./s3-failure.ts";
 
 export interface Refusal {
 	readonly code: "STORE_REFUSED" | "STORE_FULL";
-	/** Undefined: what the code's own entry says. */
+	/** Undefined: the remedy of the code's own entry. */
 	readonly remedy: string | undefined;
 }
 
 /**
- * Client errors after which the same request may succeed: the bytes were damaged or late on their
- * way, or too many came at once.
+ * Client errors after which the same request may succeed: the bytes were damaged or late in
+ * transit, or too many requests came at once.
  */
 const RETRY =
 	/^(BadDigest|IncompleteBody|RequestTimeout|RequestTimeTooSkewed|OperationAborted|XAmzContentSHA256Mismatch|XAmzContentChecksumMismatch)|SlowDown|Throttl|TooManyRequests|LimitExceeded|PriorRequestNotComplete/i;
@@ -22,7 +22,7 @@ const CERTAIN: ReadonlySet<number | undefined> = new Set([
 	402, 405, 406, 411, 413, 414, 415, 417, 422, 431, 451, 507,
 ]);
 
-/** Statuses that are certain where the store's own code comes with them. */
+/** Statuses that are certain if they carry the store's own code. */
 const CERTAIN_WITH_CODE: ReadonlySet<number | undefined> = new Set([301, 308, 400, 403]);
 
 const FULL = /QuotaExceeded|StorageFull|StorageLimit|InsufficientStorage|cap_exceeded/i;
@@ -32,7 +32,7 @@ const REGION =
 const SIZE = /^(EntityTooLarge|MaxMessageLengthExceeded|InvalidSize)$/;
 const ENCRYPTION = /server-side-encryption|\bSSE\b/i;
 
-/** Undefined if the outcome is in doubt, or a retry may help. Denials are judged elsewhere. */
+/** Undefined if the outcome is uncertain, or a retry may help. Denials are classified elsewhere. */
 export function refusalOf(failure: S3Failure): Refusal | undefined {
 	const { status, name } = failure;
 	if (isPassing(failure)) return undefined;
@@ -50,7 +50,7 @@ export function refusalOf(failure: S3Failure): Refusal | undefined {
 	};
 }
 
-/** A client error that may be over the next time. */
+/** A client error that may be temporary. */
 export function isPassing({ name }: S3Failure): boolean {
 	return RETRY.test(name);
 }

@@ -77,12 +77,12 @@ describe("the endpoint", () => {
 		});
 	});
 
-	it("of a services section that does not exist is a usage error", async () => {
+	it("of a missing services section is a usage error", async () => {
 		profile("services = gone");
 		await expect(s3Settings({})).rejects.toMatchObject({ code: "USAGE", value: "gone" });
 	});
 
-	it("of a profile that is no URL is a usage error", async () => {
+	it("of a profile with an invalid URL is a usage error", async () => {
 		profile("endpoint_url = minio:9000");
 		await expect(s3Settings({})).rejects.toMatchObject({ code: "USAGE", value: "minio:9000" });
 	});
@@ -115,7 +115,7 @@ describe("path style", () => {
 		expect((await s3Settings({ forcePathStyle: !pathStyle })).pathStyle).toBe(!pathStyle);
 	});
 
-	it("of another name is a usage error", async () => {
+	it("with an invalid name is a usage error", async () => {
 		profile("s3 =\n  addressing_style = vhost");
 		await expect(s3Settings({})).rejects.toMatchObject({ code: "USAGE", value: "vhost" });
 	});
@@ -157,14 +157,14 @@ describe("checksums", () => {
 		expect(await putWith()).toEqual([]);
 	});
 
-	it("are not sent where the profile says when_required, and are where the variable says otherwise", async () => {
+	it("are not sent if the profile says when_required, and are sent if the variable says otherwise", async () => {
 		profile("request_checksum_calculation = WHEN_REQUIRED");
 		expect(await putWith()).toEqual([]);
 		vi.stubEnv("AWS_REQUEST_CHECKSUM_CALCULATION", "WHEN_SUPPORTED");
 		expect(await putWith()).toContain("x-amz-checksum-crc32");
 	});
 
-	it("of answers are asked for where the SDK's setting says so", async () => {
+	it("of answers are requested if the SDK's setting says so", async () => {
 		expect((await s3Settings({})).responseChecksums).toBe("WHEN_REQUIRED");
 		vi.stubEnv("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_supported");
 		expect((await s3Settings({})).responseChecksums).toBe("WHEN_SUPPORTED");
@@ -193,7 +193,7 @@ describe("encryption", () => {
 				"x-amz-server-side-encryption-aws-kms-key-id": "alias/mine",
 			},
 		],
-	])("%j is asked for with every PUT", async (given, headers) => {
+	])("%j is requested with every PUT", async (given, headers) => {
 		const server = await startFaultServer(answer(200, { etag: '"e"' }));
 		const credentials = { accessKeyId: "a", secretAccessKey: "b" };
 		const store = await openStore("s3://bucket", {
@@ -218,7 +218,7 @@ describe("encryption", () => {
 	});
 
 	// @id s3-export-settings
-	it("is asked for with every object of an export", async () => {
+	it("is requested with every object of an export", async () => {
 		const server = await startFaultServer(answer(200, { etag: '"e"' }));
 		const credentials = { accessKeyId: "a", secretAccessKey: "b" };
 		const sink = await openS3Sink({

@@ -5,20 +5,20 @@ import { SidecarError } from "../errors.ts";
 import { withoutSecrets } from "./redact.ts";
 
 /**
- * What the AWS SDK's own variables and shared config file say about reaching S3. The SDK reads most
- * of it too late, or not at all: path style depends on the endpoint, `addressing_style` and
- * `ca_bundle` are unknown to it, and a wrong value is no plain error there.
+ * The settings of the AWS SDK's own variables and shared config file for reaching S3. The SDK reads
+ * most of them too late, or not at all: path style depends on the endpoint, `addressing_style` and
+ * `ca_bundle` are unknown to it, and it reports no clear error for a wrong value.
  */
 export interface S3Settings {
-	/** Undefined: that of AWS for the region. */
+	/** Undefined: AWS's endpoint for the region. */
 	readonly endpoint: string | undefined;
 	readonly region: string | undefined;
 	readonly pathStyle: boolean;
 	readonly requestChecksums: ChecksumUse;
 	readonly responseChecksums: ChecksumUse;
 	/**
-	 * What is trusted instead of the built-in authorities. One for all connections: a bundle of
-	 * hundreds of certificates is parsed once.
+	 * Trusted instead of the built-in authorities. One for all connections: a bundle of hundreds of
+	 * certificates is parsed once.
 	 */
 	readonly secureContext: SecureContext | undefined;
 }
@@ -73,7 +73,7 @@ interface Value {
 	readonly source: string;
 }
 
-/** In the SDK's order: for S3 before for all, variables before the profile. */
+/** In the SDK's order: S3's settings before general ones, variables before the profile. */
 function configuredEndpoint(
 	env: NodeJS.ProcessEnv,
 	profile: Section,
@@ -117,7 +117,7 @@ function assertEndpoint(endpoint: string): void {
 	}
 }
 
-/** Only AWS is known to give every bucket a host name of its own. */
+/** Only AWS is known to give every bucket its own host name. */
 function isOfAws(endpoint: string): boolean {
 	return /(^|\.)(amazonaws\.(com|eu)|amazonaws\.com\.cn|api\.aws)$/.test(
 		new URL(endpoint).hostname,
@@ -146,7 +146,7 @@ function checksumUse(given: Value | undefined): ChecksumUse | undefined {
 }
 
 /**
- * As other SDKs read it, the bundle replaces the built-in authorities. Those of NODE_EXTRA_CA_CERTS
+ * As in other SDKs, the bundle replaces the built-in authorities. Those of NODE_EXTRA_CA_CERTS
  * stay.
  */
 function authorities(given: Value | undefined): SecureContext | undefined {

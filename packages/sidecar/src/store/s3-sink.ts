@@ -12,20 +12,20 @@ import { denialRemedy, refusalOf } from "./s3-refusal.ts";
 import { unusable } from "./s3-wire.ts";
 
 /**
- * Writes plain objects to a bucket, bodies of any size as streams, by lib-storage: what is larger
- * than a part goes up in parts, three at once. Nothing of a log is ever written this way: its
- * objects are create-only, single PUTs.
+ * Writes plain objects to a bucket, bodies of any size as streams, through lib-storage. Objects
+ * larger than a part are uploaded in parts, three at once. Never used for a log, whose objects are
+ * create-only, single PUTs.
  *
- * Not guaranteed: that an object which was there before is kept.
+ * Not guaranteed: that an existing object is kept.
  */
 
-/** The least that S3 takes: 50 GB in 10,000 parts; those of larger objects are larger. */
+/** S3's minimum: 50 GB in 10,000 parts; larger objects get larger parts. */
 const PART_BYTES = 5 * 1024 * 1024;
 const MAX_PARTS = 10_000;
 const PARTS_AT_ONCE = 3;
-/** Sockets: more than the callers have uploads under way. */
+/** Sockets: more than the callers have uploads in progress. */
 const MAX_SOCKETS = 64;
-/** Of the SDK: a PUT that replaces may be repeated, unlike one of the log. */
+/** By the SDK: a PUT that replaces may be repeated, unlike one of the log. */
 const ATTEMPTS = 4;
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html */
 const MAX_KEY_BYTES = 1024;
@@ -37,8 +37,7 @@ export interface S3SinkOptions extends S3ConnectionOptions {
 }
 
 /**
- * Loads lib-storage. Sends nothing. @throws SidecarError USAGE: no region, or an endpoint that is
- * no URL
+ * Loads lib-storage. Sends nothing. @throws SidecarError USAGE: no region, or an invalid endpoint
  */
 export async function openS3Sink(options: S3SinkOptions): Promise<PlainSink> {
 	const [connection, { Upload }] = await Promise.all([
@@ -144,12 +143,12 @@ class S3Sink implements PlainSink {
 	}
 }
 
-/** KeyTooLongError of S3, XMinioInvalidObjectName and their like: about this key, and no other. */
+/** KeyTooLongError of S3, XMinioInvalidObjectName and similar: they concern only this key. */
 const KEY_REFUSED = /KeyTooLong|InvalidObjectName/;
 
 /**
- * What of an SDK's error may be shown. A stream's own failure has no status, and comes out as it
- * went in.
+ * The part of an SDK's error that may be shown. A stream's own failure has no status, and is passed
+ * on unchanged.
  */
 function failureOf(error: unknown): S3Failure {
 	const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;

@@ -8,7 +8,7 @@ describe("a request's body", () => {
 	const wire = (): Wire => ({ method: "put", sent: 0 });
 
 	it.each([65_537, 200_000, 16 * 1024 * 1024])(
-		"of %i bytes is written in pieces, so that progress shows",
+		"of %i bytes is written in pieces, so that progress is visible",
 		async (sizeBytes) => {
 			const body = Buffer.alloc(sizeBytes, "0123456789abcdef!");
 			const sent = observeRequest(wire(), { body }) as { body: Readable };
@@ -20,7 +20,7 @@ describe("a request's body", () => {
 		},
 	);
 
-	it("is sent as it is when it is small", () => {
+	it("is sent unchanged if it is small", () => {
 		const request = { body: Buffer.alloc(65_536) };
 		expect(observeRequest(wire(), request)).toBe(request);
 	});
@@ -36,7 +36,7 @@ describe("a response's body", () => {
 			$metadata: {},
 		}) as unknown as GetObjectCommandOutput;
 
-	it("is put together from its pieces", async () => {
+	it("is assembled from its pieces", async () => {
 		const read = await readBody(
 			output(Readable.from([Buffer.from("the "), Buffer.from("body")]), 8),
 			undefined,
@@ -48,7 +48,7 @@ describe("a response's body", () => {
 		["shorter", 9],
 		["longer", 7],
 	])(
-		"is refused when it is %s than announced: the rest would be memory of something else",
+		"is refused if it is %s than announced: the rest would be unrelated memory",
 		async (_, length) => {
 			const body = Readable.from([Buffer.from("the "), Buffer.from("body")]);
 			await expect(readBody(output(body, length), undefined)).rejects.toMatchObject({
@@ -57,7 +57,7 @@ describe("a response's body", () => {
 		},
 	);
 
-	it("does not keep its connection when it is refused unread", async () => {
+	it("does not keep its connection if it is refused unread", async () => {
 		const body = Readable.from([Buffer.from("the body")]);
 		await expect(
 			readBody(output(body, 8, "bytes 8-15/16"), { offset: 0, length: 8 }),

@@ -5,28 +5,28 @@ import type { GetOptions, GetResult, ObjectInfo } from "./port.ts";
 import type { Wire } from "./s3-failure.ts";
 
 /**
- * Reads what S3 answered, and doubts it. A proxy, a captive portal or a half-compatible store can
- * answer 200 with anything: a page without the marks of a listing is not an empty listing, and a
- * PUT is done only when nothing says otherwise.
+ * Reads S3's answers without trusting them. A proxy, a captive portal or a half-compatible store
+ * can answer 200 with anything. A page without the marks of a listing is not an empty listing, and
+ * a PUT is done only if nothing contradicts it.
  */
 
-/** An answer that came, but cannot be what was asked for; asked again, it may be right. */
+/** An answer that cannot be a valid one; a repeated request may succeed. */
 export function unusable(what: string, name = "UnusableResponse"): Error {
 	const error = new Error(what);
 	error.name = name;
 	return error;
 }
 
-/** A PUT's answer has no body but for an error document of a few hundred bytes. */
+/** A PUT's answer has no body except an error document of a few hundred bytes. */
 const MAX_PUT_BODY_BYTES = 64 * 1024;
 
 /**
  * Bytes of a body that are written at once. In one piece, an upload over TLS shows no progress
- * until it is through, so that a slow one counts as idle, and it is encrypted as a whole in memory.
+ * until it is complete, so a slow one counts as idle, and it is encrypted as a whole in memory.
  */
 const WRITE_BYTES = 64 * 1024;
 
-/** @returns the signed request as it is to be sent */
+/** @returns the signed request in the form to be sent */
 export function observeRequest(wire: Wire, request: unknown): object {
 	const signed = request as {
 		method?: string;
@@ -50,8 +50,8 @@ function* slices(body: Buffer): Generator<Buffer> {
 }
 
 /**
- * Takes down what later layers lose, and looks at the body of a successful PUT: the SDK sees an
- * error document there only if its very last bytes are `</Error>`.
+ * Records what later layers lose, and inspects the body of a successful PUT: the SDK sees an error
+ * document there only if its very last bytes are `</Error>`.
  */
 export async function observeResponse(wire: Wire, response: unknown): Promise<void> {
 	const seen = response as {
@@ -91,7 +91,7 @@ async function collectAtMost(
 	return Buffer.concat(chunks);
 }
 
-/** One page; its keys are whole, its order is not checked. */
+/** One page; its keys are complete, its order is not checked. */
 export function parsePage(
 	output: ListObjectsV2CommandOutput,
 	prefix: string,
@@ -128,17 +128,17 @@ export async function readBody(
 		const body = await collect(stream, bufferFor(length, into));
 		const lastModifiedMs = lastModified.getTime();
 		if (sent !== undefined) return { body, totalBytes: sent.totalBytes, lastModifiedMs };
-		// RFC 9110 lets a server ignore a range and send all of it.
+		// RFC 9110 lets a server ignore a range and send the whole object.
 		const wanted =
 			range === undefined ? body : body.subarray(range.offset, range.offset + range.length);
 		return { body: wanted, totalBytes: length, lastModifiedMs };
 	} finally {
-		// An unread body would keep its connection.
+		// An unread body would block its connection.
 		stream.destroy();
 	}
 }
 
-/** `bytes 5-9/100`; `undefined` where the server sent no range. */
+/** `bytes 5-9/100`; `undefined` if the server sent no range. */
 function parseContentRange(
 	header: string | undefined,
 ): { first: number; totalBytes: number } | undefined {

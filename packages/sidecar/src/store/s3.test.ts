@@ -8,7 +8,7 @@ import {
 } from "../../../testkit/store/s3-server.ts";
 import { S3Store } from "./s3.ts";
 
-/** Against a real server. What a server that fails can do is in `s3-faults.test.ts`. */
+/** Against a real server. `s3-faults.test.ts` covers servers that fail. */
 
 const server = s3TestServer();
 
@@ -18,7 +18,7 @@ describe.skipIf(server === undefined)("with a real server", () => {
 		bucket = await makeBucket();
 	});
 
-	/** Closed by the end of the process. */
+	/** Closed at the end of the process. */
 	async function open(
 		prefix: string,
 		credentials?: S3Credentials,
@@ -49,7 +49,7 @@ describe.skipIf(server === undefined)("with a real server", () => {
 		});
 	}
 
-	it("may delete only where a policy says so", async () => {
+	it("may delete only if a policy allows it", async () => {
 		const store = await open("denied");
 		await put(store, "log/1");
 		const policy = {
@@ -67,7 +67,7 @@ describe.skipIf(server === undefined)("with a real server", () => {
 		expect(await keysOf(store, "log/1")).toEqual(["log/1"]);
 	});
 
-	it("keeps stores apart whose prefixes begin alike", async () => {
+	it("keeps stores apart whose prefixes have a common beginning", async () => {
 		const [short, long] = [await open("apart/a"), await open("apart/ab")];
 		await put(short, "log/1");
 		await put(long, "log/2");
@@ -129,7 +129,7 @@ describe.skipIf(server === undefined)("with a real server", () => {
 		await expect(keysOf(store)).rejects.toMatchObject(denied);
 	});
 
-	it("misses a bucket for every verb", async () => {
+	it("reports a missing bucket for every verb", async () => {
 		const store = await open("pre", undefined, "no-such-bucket-here");
 		const missing = { code: "STORE_BUCKET_MISSING", value: "s3://no-such-bucket-here" };
 		await expect(put(store, "log/1")).rejects.toMatchObject(missing);

@@ -37,21 +37,19 @@ import { observeRequest, observeResponse, parsePage, readBody, unusable } from "
 import type { SweepableStore } from "./sweepable.ts";
 
 /**
- * A store in an S3 bucket, or anything that speaks its protocol and honours `If-None-Match: *` on
- * PUT.
+ * A store in an S3 bucket, or in any service that speaks its protocol and honours `If-None-Match:
+ * *` on PUT.
  *
- * The SDK signs, sends once and parses; retrying is done here. A PUT is never repeated. A GET is
- * repeated as a whole, its body included, which the SDK's own retries leave out: a body that ends
- * early is the most common failure of a long restore.
+ * The SDK signs, sends once and parses; retries happen here. A PUT is never repeated. A GET is
+ * repeated as a whole, including its body. The SDK's own retries do not cover the body, and a body
+ * that ends early is the most common failure of a long restore.
  *
- * Not guaranteed: that a store which ignores `If-None-Match` is noticed. The conformance suite
- * finds such a store, a PUT cannot.
+ * Not guaranteed: detecting a store that ignores `If-None-Match`. The conformance suite finds such
+ * a store, a PUT cannot.
  */
 export interface S3StoreOptions extends S3ConnectionOptions {
 	readonly bucket: string;
-	/**
-	 * Where the store begins: `""`, or segments joined by `/` without one at the end. Default `""`.
-	 */
+	/** Where the store begins: `""`, or segments joined by `/` without a final `/`. Default `""`. */
 	readonly prefix?: string;
 	/**
 	 * For tests. Pause before a read's second and third attempt; each is shortened at random to
@@ -66,13 +64,13 @@ export interface S3StoreOptions extends S3ConnectionOptions {
  */
 const BACKOFF_MS: readonly number[] = [250, 1_000];
 
-/** Requests in flight; the rest waits here. Far more than a restore on 2 cores keeps busy. */
+/** Requests in flight; further ones wait here. Far more than a restore on 2 cores keeps busy. */
 const MAX_IN_FLIGHT = 64;
 
-/** The most S3 lists in one page. */
+/** S3's maximum for one page. */
 const PAGE_SIZE = 1000;
 
-/** One request of the SDK's, ended by `until`. */
+/** One SDK request, ended by `until`. */
 type Attempt<T> = (
 	wire: Wire,
 	until: { readonly abortSignal: AbortSignal } | undefined,
@@ -93,7 +91,7 @@ export class S3Store implements SweepableStore {
 	/**
 	 * Sends nothing.
 	 *
-	 * @throws SidecarError USAGE: no region, or an endpoint that is no URL
+	 * @throws SidecarError USAGE: no region, or an invalid endpoint
 	 */
 	static async open(options: S3StoreOptions): Promise<S3Store> {
 		return new S3Store(options, await connectS3(options, MAX_IN_FLIGHT));
@@ -118,7 +116,7 @@ export class S3Store implements SweepableStore {
 				await observeResponse(wire, result.response);
 				return result;
 			},
-			// Next to the wire: before anything of the SDK's touches the response.
+			// Next to the wire: before any part of the SDK touches the response.
 			{ step: "deserialize", priority: "low", name: "observeWire" },
 		);
 	}
@@ -132,8 +130,8 @@ export class S3Store implements SweepableStore {
 			const input = {
 				Bucket: this.#bucket,
 				Prefix: this.#prefix + prefix,
-				// A page that held only other people's keys is followed by whole ones: thousands of them
-				// may come first.
+				// A page that contained only foreign keys is followed by full pages: thousands of foreign
+				// keys may come first.
 				MaxKeys:
 					token !== undefined && remaining === options.limit
 						? PAGE_SIZE
@@ -154,14 +152,14 @@ export class S3Store implements SweepableStore {
 					return { ...parsePage(output, input.Prefix), storeTimeMs: wire.dateMs ?? Date.now() };
 				},
 			);
-			// Markers of "folders" and other people's files are no objects of the store: what is listed
-			// can be read.
+			// Markers of "folders" and foreign files are not objects of the store: everything listed can
+			// be read.
 			const objects = page.objects
 				.map((object) => ({ ...object, key: object.key.slice(this.#prefix.length) }))
 				.filter(({ key }) => isKey(key))
 				.slice(0, remaining);
 			for (const { key } of objects) {
-				// S3 Express and its like: the newest commit would not be the first.
+				// S3 Express and similar: the newest commit would not be the first.
 				if (key <= last)
 					throw new SidecarError("STORE_UNSUPPORTED", {
 						value: this.url,
@@ -180,7 +178,7 @@ export class S3Store implements SweepableStore {
 		assertKey(key);
 		const { range, signal } = options;
 		if (range !== undefined) assertRange(range);
-		// HTTP has no way to ask for no bytes.
+		// HTTP cannot request zero bytes.
 		if (range?.length === 0) return await this.#head(key, signal);
 		const input = {
 			Bucket: this.#bucket,
@@ -201,7 +199,7 @@ export class S3Store implements SweepableStore {
 			}
 		});
 		if (result !== PAST_THE_END) return result;
-		// A 416 tells the size at best, and never the time.
+		// A 416 reports the size at best, and never the time.
 		const head = await this.#head(key, signal);
 		if (range !== undefined && range.offset < head.totalBytes) {
 			throw new SidecarError("STORE_UNREACHABLE", {
@@ -264,7 +262,7 @@ export class S3Store implements SweepableStore {
 				);
 			});
 		} catch (error) {
-			// S3 answers 204 either way; others may say that there was nothing.
+			// S3 answers 204 either way; others may report that the object was missing.
 			if (!(error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND")) throw error;
 		}
 	}
@@ -324,7 +322,7 @@ export class S3Store implements SweepableStore {
 				const pauseMs = this.#backoffMs[attempts - 1];
 				if (verdict !== "retry" || pauseMs === undefined)
 					throw this.#error(verdict, failure, wire, key, attempts);
-				// A signal that aborts the pause is noticed at the top of the loop.
+				// An aborted pause is noticed at the top of the loop.
 				await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, signal && { signal }).catch(
 					() => {},
 				);

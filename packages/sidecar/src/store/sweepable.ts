@@ -1,17 +1,17 @@
 import type { ObjectStore } from "./port.ts";
 
 /**
- * A store that can delete, for retention and repair alone. It is a port of its own because what
- * writes a log never deletes: the microVM's credentials do not allow it, and no code of the
- * writer's can ask for it.
+ * A store that can delete, for retention and repair only. It is a separate port because a writer of
+ * the log never deletes: the microVM's credentials do not allow it, and the writer's code cannot
+ * request it.
  *
- * A `delete` that failed may land later. Both callers live with that: what they delete is not
- * referred to, and its key is not used again.
+ * A `delete` that failed may still take effect later. Both callers allow for that: nothing refers
+ * to what they delete, and its key is not reused.
  */
 export interface SweepableStore extends ObjectStore {
 	/**
-	 * Removes one object; one that is not there is removed already. Repeated within the
-	 * implementation while that is useful. Not counted in `requests`: S3 does not charge for it.
+	 * Removes one object; a missing one counts as removed. Retried by the implementation while that
+	 * is useful. Not counted in `requests`: S3 does not charge for it.
 	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNREACHABLE
 	 */
 	delete(key: string, options?: { readonly signal?: AbortSignal }): Promise<void>;

@@ -10,7 +10,7 @@ function metering() {
 	return { values, log, metered: metered(log, (each) => values.push(each)) };
 }
 
-test("an event's numbers become metrics, in seconds and bytes, and the event is written all the same", () => {
+test("an event's numbers become metrics, in seconds and bytes, and the event itself is still written", () => {
 	const { values, log, metered } = metering();
 	metered.info("restore.finished", { seq: 4, files: 3, bytes: 1024, ms: 1500 });
 	metered
@@ -30,7 +30,7 @@ test("an event's numbers become metrics, in seconds and bytes, and the event is 
 	expect(log.events[1]?.fields).toMatchObject({ writer: "w", seq: 5 });
 });
 
-test("an event without its numbers gives none", () => {
+test("an event without its numbers gives no metrics", () => {
 	const { values, metered } = metering();
 	metered.info("restore.finished");
 	metered.info("agent.started", { pid: 7 });
@@ -38,7 +38,7 @@ test("an event without its numbers gives none", () => {
 	expect(emfLine(1, values[0] ?? {})).toBeUndefined();
 });
 
-test("every event that is metered is logged somewhere by just that name", () => {
+test("every metered event is logged somewhere under exactly that name", () => {
 	const sources = globSync("**/*.ts", { cwd: new URL("..", import.meta.url).pathname })
 		.filter((path) => !path.endsWith(".test.ts") && !path.endsWith("event-metrics.ts"))
 		.map((path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8"));

@@ -1,7 +1,7 @@
 /**
- * Metrics from what is logged anyway: a log that writes each event on, and beside it the metrics
- * that the event carries. The rooms that do the work know nothing of metrics, and no number can
- * differ between the two.
+ * Derives metrics from logged events: a logger that forwards each event, and emits the metrics that
+ * it carries. The rooms that do the work know nothing of metrics, and both always show the same
+ * numbers.
  */
 import type { MetricValues } from "./metrics.ts";
 import type { EventName, LogFields, Logger } from "./types.ts";
@@ -39,7 +39,7 @@ const METERS: Readonly<Record<EventName, Meter>> = {
 	"security.namespace-refused": () => ({ RefusedIdentities: 1 }),
 };
 
-/** Each is logged somewhere under just this name. */
+/** Each is logged somewhere under exactly this name. */
 export const METERED_EVENTS: readonly string[] = Object.keys(METERS);
 
 /** @param emit called with the metrics of an event, right after the event was written */

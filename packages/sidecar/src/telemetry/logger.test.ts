@@ -39,7 +39,7 @@ describe("createLogger", () => {
 		expect(lines()[0]?.time).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 	});
 
-	test.each(LOG_LEVELS)("level %s lets through what is at least as grave", (level) => {
+	test.each(LOG_LEVELS)("level %s passes lines of at least that severity", (level) => {
 		const { log, lines } = logging(level);
 		for (const at of ["debug", "info", "warn", "error"] as const) log[at]("a.b");
 		const order: readonly string[] = LOG_LEVELS;
@@ -56,7 +56,7 @@ describe("createLogger", () => {
 		expect(raw[0]?.match(/"seq"/g)).toHaveLength(1);
 	});
 
-	test("the kind follows from the area unless it is stated", () => {
+	test("derives the kind from the area unless it is given", () => {
 		const { log, raw, lines } = logging("info");
 		log.info("daemon.started");
 		log.info("security.refused");
@@ -84,13 +84,13 @@ describe("createLogger", () => {
 		expect(raw.join("")).toContain("[redacted]");
 	});
 
-	test("does not redact in the caller's object", () => {
+	test("does not redact the caller's object", () => {
 		const fields = { request: { token: "S3CRET" } };
 		logging("info").log.info("a.b", fields);
 		expect(fields.request.token).toBe("S3CRET");
 	});
 
-	test("an error is shortened to what helps; its stack only at debug", () => {
+	test("reduces an error to its useful parts; its stack only at debug", () => {
 		const error = new SidecarError("NAMESPACE_INVALID", {
 			value: "../x",
 			cause: new Error("inner"),
@@ -112,7 +112,7 @@ describe("createLogger", () => {
 		});
 	});
 
-	test("by default writes to stderr at once, even when the process is ended right after", () => {
+	test("writes to stderr at once by default, even if the process ends right after", () => {
 		const script = `
 			import { createLogger } from ${JSON.stringify(new URL("./logger.ts", import.meta.url).href)};
 			createLogger("info").info("daemon.gone");
@@ -129,14 +129,14 @@ describe("createLogger", () => {
 });
 
 describe("serializeError", () => {
-	test("a bug keeps its stack and that of its cause, or nobody could find it", () => {
+	test("keeps the stack of a bug and of its cause, for diagnosis", () => {
 		const cause = new TypeError("x is not a function");
 		const shown = serializeError(new SidecarError("INTERNAL", { cause }));
 		expect(shown.stack).toEqual(expect.any(String));
 		expect(shown.cause).toMatchObject({ name: "TypeError", stack: cause.stack });
 	});
 
-	test("of a foreign error only name, code and message, never what else hangs on it", () => {
+	test("keeps only name, code and message of a foreign error, and none of its other properties", () => {
 		const error = Object.assign(new Error("boom"), {
 			code: "ECONNRESET",
 			$response: { headers: { authorization: "S3CRET" } },
@@ -144,7 +144,7 @@ describe("serializeError", () => {
 		expect(serializeError(error)).toEqual({ name: "Error", code: "ECONNRESET", message: "boom" });
 	});
 
-	test("what was thrown need not be an error", () => {
+	test("accepts thrown values that are not errors", () => {
 		expect(serializeError("gone")).toEqual({ message: "gone" });
 		expect(serializeError(undefined)).toEqual({ message: "undefined" });
 	});
@@ -159,7 +159,7 @@ test.each([
 	["security.superseded", "security"],
 ] as const)("kindOf(%s) is %s", (event, kind) => expect(kindOf(event)).toBe(kind));
 
-test("recordingLog keeps events as given, children's included", () => {
+test("recordingLog keeps events unchanged, children's included", () => {
 	const log = recordingLog();
 	const error = new Error("x");
 	log.child({ a: 1 }).error("flush.failed", { error });
@@ -170,6 +170,6 @@ test("recordingLog keeps events as given, children's included", () => {
 	]);
 });
 
-test("silentLog takes everything", () => {
+test("silentLog accepts everything", () => {
 	expect(silentLog.child({ a: 1 }).info("a.b")).toBeUndefined();
 });

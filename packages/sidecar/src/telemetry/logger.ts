@@ -8,7 +8,7 @@ type LineLevel = "debug" | "info" | "warn" | "error";
 
 const STDERR = 2;
 
-/** Keys whose value is never written, at any of the three depths a line has in practice. */
+/** Keys whose value is never written, at any of the three depths that lines have in practice. */
 const SECRET_KEYS = [
 	"authorization",
 	"Authorization",
@@ -23,8 +23,8 @@ const SECRET_KEYS = [
 const SECRET_PATHS = SECRET_KEYS.flatMap((key) => [`["${key}"]`, `*["${key}"]`, `*.*["${key}"]`]);
 
 /**
- * Areas whose events are about the data; `security.*` speaks for itself, everything else is the
- * life of the process.
+ * Areas whose events concern the data. `security.*` is its own kind; all other events concern the
+ * process.
  */
 const SYNC_AREAS = new Set(
 	"restore capture flush fence drain deletion commit scan watch reconcile repack retain verify import export store workspace".split(
@@ -32,7 +32,7 @@ const SYNC_AREAS = new Set(
 	),
 );
 
-/** The kind of an event that does not state one, by its area: the part before the first dot. */
+/** The kind of an event without an explicit one, by its area: the part before the first dot. */
 export function kindOf(event: EventName): EventKind {
 	const area = event.slice(0, event.indexOf("."));
 	if (area === "security") return "security";
@@ -69,8 +69,8 @@ export function createLogger(
 }
 
 /**
- * What a line says about an error. A stack only where it helps: asked for, or a bug. Never an SDK
- * error's whole response.
+ * The fields of an error in a log line. A stack only on request or for a bug. Never an SDK error's
+ * whole response.
  */
 export function serializeError(error: unknown, withStack = false): Record<string, unknown> {
 	if (!(error instanceof Error)) return { message: String(error) };
@@ -98,7 +98,7 @@ export interface RecordedEvent {
 	readonly fields: LogFields;
 }
 
-/** Keeps events in memory as they were given, for tests. */
+/** Keeps events in memory unchanged, for tests. */
 export function recordingLog(): Logger & { readonly events: readonly RecordedEvent[] } {
 	const events: RecordedEvent[] = [];
 	const log = logTo((level, event, { kind = kindOf(event), ...fields }) =>
@@ -110,8 +110,8 @@ export function recordingLog(): Logger & { readonly events: readonly RecordedEve
 type Write = (level: LineLevel, event: EventName, fields: LogFields) => void;
 
 /**
- * Bound fields are merged here rather than by pino's `child`, which would write a key twice where a
- * line repeats it.
+ * Bound fields are merged here, because pino's `child` would write a key twice if a line repeats
+ * it.
  */
 function logTo(write: Write, bound: LogFields = {}): Logger {
 	const at = (level: LineLevel) => (event: EventName, fields?: LogFields) =>

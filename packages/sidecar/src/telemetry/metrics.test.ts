@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import * as z from "zod";
 import { emfLine, METRICS, type MetricName } from "./metrics.ts";
 
-/** As the specification has it: nothing else may stand in these objects. */
+/** The specification's schema: no other keys are allowed in these objects. */
 const EMF = z.looseObject({
 	_aws: z.strictObject({
 		Timestamp: z.int().positive(),
@@ -29,7 +29,7 @@ const values = fc.dictionary(
 	fc.oneof(fc.double(), fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY)),
 );
 
-test("every line is what CloudWatch reads: each metric and dimension is a member of the root", () => {
+test("every line is valid for CloudWatch: each metric and dimension is a member of the root", () => {
 	fc.assert(
 		fc.property(values, fc.integer({ min: 1, max: 2e12 }), (given, nowMs) => {
 			const finite = Object.keys(given).filter((name) => Number.isFinite(given[name]));
@@ -47,7 +47,7 @@ test("every line is what CloudWatch reads: each metric and dimension is a member
 	);
 });
 
-test("the only dimension is the service, whatever the values: a user's name would cost a metric each", () => {
+test("the only dimension is the service, whatever the values: a user's name would cost one metric each", () => {
 	const { Service, _aws } = JSON.parse(emfLine(1, { Invocations: 1 }) ?? "");
 	expect(Service).toBe("openclaw-sidecar");
 	expect(_aws.CloudWatchMetrics[0].Dimensions).toEqual([["Service"]]);

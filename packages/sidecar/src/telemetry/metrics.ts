@@ -1,15 +1,15 @@
 /**
  * Metrics in CloudWatch's embedded format: one JSON line per event, from which CloudWatch Logs
- * makes metrics without any request of ours.
+ * makes metrics without a request from the sidecar.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  *
- * One dimension with one value: each further value of a dimension is a metric of its own, and is
- * paid for as one. A namespace is none.
+ * One dimension with one value: each further value of a dimension is a separate, paid metric. A
+ * namespace is therefore not a dimension.
  */
 
 /** Names and units are stable: dashboards and alarms depend on them. */
 export const METRICS = {
-	/** Age of the oldest change that is not durable; 0: everything is. */
+	/** Age of the oldest change that is not durable; 0 if everything is. */
 	DurabilityLag: "Seconds",
 	DirtyFiles: "Count",
 	DirtyBytes: "Bytes",
@@ -22,14 +22,14 @@ export const METRICS = {
 	FlushErrors: "Count",
 	/** Requests sent to the store. */
 	StoreRequests: "Count",
-	/** Invocations answered, refused ones among them. */
+	/** Answered invocations, including refused ones. */
 	Invocations: "Count",
 	InvocationTime: "Seconds",
 	/** Another writer took the workspace over. */
 	FencedWriters: "Count",
-	/** Files that could not be taken. */
+	/** Files that could not be read. */
 	SkippedFiles: "Count",
-	/** Files that hold what looks like a secret. */
+	/** Files with content that looks like a secret. */
 	SecretsFound: "Count",
 	/** Requests that proved no identity, or another user's. */
 	RefusedIdentities: "Count",
@@ -42,8 +42,8 @@ export const METRIC_NAMESPACE = "OpenClawSidecar";
 const SERVICE = "openclaw-sidecar";
 
 /**
- * One line without its end; undefined where nothing is left to say: CloudWatch would drop a line
- * with a number that is none.
+ * One line without its end; undefined if no value is left: CloudWatch would drop a line with an
+ * invalid number.
  * @param nowMs since the epoch
  */
 export function emfLine(nowMs: number, values: MetricValues): string | undefined {

@@ -24,7 +24,7 @@ describe("terminalProgress", () => {
 		expect(last()).toBe("restore  250/1000 files  25 MiB/100 MiB  12.5 MiB/s  6.0 s left");
 	});
 
-	test("leaves out totals and the time left where they are not known", () => {
+	test("leaves out totals and the time left if they are unknown", () => {
 		const { state, progress, last } = atTerminal();
 		progress.start("scan", { files: 0, bytes: 0 });
 		state.nowMs += 1_000;
@@ -32,7 +32,7 @@ describe("terminalProgress", () => {
 		expect(last()).toBe("scan  7 files  1 KiB  1 KiB/s");
 	});
 
-	test("goes by files where no bytes are to be moved", () => {
+	test("counts files if no bytes are to be moved", () => {
 		const { state, progress, last } = atTerminal();
 		progress.start("verify", { files: 10, bytes: 0 });
 		state.nowMs += 1_000;
@@ -69,7 +69,7 @@ describe("terminalProgress", () => {
 });
 
 describe("logProgress", () => {
-	test("one event every five seconds and one at the end", () => {
+	test("logs one event every five seconds and one at the end", () => {
 		const log = recordingLog();
 		let nowMs = 0;
 		const progress = logProgress(log, () => nowMs);
@@ -93,7 +93,7 @@ describe("logProgress", () => {
 		});
 	});
 
-	test("a new phase ends the one before", () => {
+	test("a new phase ends the previous one", () => {
 		const log = recordingLog();
 		const progress = logProgress(log, () => 0);
 		progress.start("restore", { files: 1, bytes: 1 });
@@ -106,7 +106,7 @@ describe("logProgress", () => {
 	});
 });
 
-test("noProgress shows nothing and takes everything", () => {
+test("noProgress shows nothing and accepts everything", () => {
 	noProgress.start("restore", { files: 1, bytes: 1 });
 	noProgress.advance({ files: 1, bytes: 1 });
 	expect(noProgress.end()).toBeUndefined();

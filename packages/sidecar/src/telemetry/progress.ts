@@ -1,10 +1,10 @@
 import { humanBytes, humanDuration } from "./format.ts";
 import type { Amount, Logger, Progress } from "./types.ts";
 
-/** ms since any fixed moment; handed in so that tests own the clock. */
+/** ms since any fixed moment; a parameter, so that tests control the clock. */
 export type Clock = () => number;
 
-/** A terminal's write side, as much of it as is needed. */
+/** The part of a terminal's write side that is needed. */
 export interface TerminalStream {
 	write(text: string): unknown;
 	readonly columns?: number | undefined;
@@ -14,7 +14,7 @@ const REDRAW_MS = 100;
 const LINE_MS = 5_000;
 const ERASE_LINE = "\r\u001b[K";
 
-/** What is known of a running phase; everything shown is derived from it. */
+/** The state of a running phase; the display is derived from it. */
 interface Phase {
 	readonly name: string;
 	readonly total: Amount;
@@ -27,8 +27,8 @@ interface Phase {
 export const noProgress: Progress = { start() {}, advance() {}, end() {} };
 
 /**
- * One line, redrawn at most 10 times a second and erased at the end: the command's own result
- * follows it.
+ * One line, redrawn at most 10 times a second and erased at the end: the command's result follows
+ * it.
  */
 export function terminalProgress(stream: TerminalStream, clock: Clock): Progress {
 	const draw = (phase: Phase, nowMs: number) => {
@@ -63,7 +63,7 @@ export function logProgress(log: Logger, clock: Clock): Progress {
 type Show = (phase: Phase, nowMs: number) => void;
 
 /**
- * Shows by the calls alone, without a timer: nothing to stop, and nothing that keeps the process
+ * Draws only during calls, without a timer: nothing to stop, and nothing that keeps the process
  * alive.
  */
 function paced(
@@ -97,8 +97,7 @@ function paced(
 }
 
 /**
- * `restore 120/1000 files 1.5 MiB/12 MiB 3 MiB/s 4 s left`; totals and the time left only where
- * they are known.
+ * `restore 120/1000 files 1.5 MiB/12 MiB 3 MiB/s 4 s left`; totals and the time left only if known.
  */
 function progressLine({ name, total, done, startedMs }: Phase, nowMs: number): string {
 	const of = (value: string, whole: number, shown: string) =>
@@ -115,7 +114,7 @@ function progressLine({ name, total, done, startedMs }: Phase, nowMs: number): s
 	return parts.join("  ");
 }
 
-/** By the mean rate so far, of bytes where their total is known, else of files. */
+/** By the mean rate so far: of bytes if their total is known, otherwise of files. */
 function leftMs(total: Amount, done: Amount, elapsedMs: number): number | undefined {
 	const unit = total.bytes > 0 ? "bytes" : "files";
 	if (elapsedMs <= 0 || done[unit] <= 0 || total[unit] < done[unit]) return undefined;

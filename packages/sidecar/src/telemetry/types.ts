@@ -1,11 +1,11 @@
 /**
- * What a room below the daemon may know of telemetry: interfaces only, so that importing them costs
- * nothing.
+ * The part of telemetry that rooms below the daemon may import: interfaces only, which cost nothing
+ * at run time.
  */
 
 /**
- * Who an event is for: operators of the process, the state of the data, or those who watch for
- * abuse.
+ * The audience of an event: operators of the process, those who need the state of the data, or
+ * those who watch for abuse.
  */
 export type EventKind = "lifecycle" | "sync" | "security";
 
@@ -15,11 +15,13 @@ export type EventKind = "lifecycle" | "sync" | "security";
  */
 export type EventName = `${string}.${string}`;
 
-/** Further keys of the line. `error` is shortened to what helps; secrets are redacted by key. */
+/**
+ * Further keys of the line. `error` is reduced to its useful parts; secrets are redacted by key.
+ */
 export interface LogFields {
 	readonly [key: string]: unknown;
 	readonly error?: unknown;
-	/** Overrides what `kindOf` derives from the event's area. */
+	/** Overrides the kind that `kindOf` derives from the event's area. */
 	readonly kind?: EventKind;
 	readonly event?: never;
 	readonly level?: never;
@@ -40,11 +42,11 @@ export interface Amount {
 	readonly bytes: number;
 }
 
-/** Shows how far long work has come. One phase at a time; a new `start` ends the one before. */
+/** Shows the progress of long work. One phase at a time; a new `start` ends the previous one. */
 export interface Progress {
-	/** `phase` is a lower-case word such as `restore`; 0 in `total` means not known. */
+	/** `phase` is a lower-case word such as `restore`; 0 in `total` means unknown. */
 	start(phase: string, total: Amount): void;
-	/** Adds to what is done since `start`. Cheap enough to call per file. */
+	/** Adds to the amount since `start`. Cheap enough to call per file. */
 	advance(done: Amount): void;
 	end(): void;
 }

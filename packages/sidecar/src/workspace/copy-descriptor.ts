@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { Slice } from "./slice.ts";
 
-/** Copies all of an open file into a private one. @throws NodeJS.ErrnoException */
+/** Copies a whole open file into a private file. @throws NodeJS.ErrnoException */
 export async function copyDescriptor(from: number, file: string): Promise<void> {
 	const to = openSync(file, "w", 0o600);
 	try {

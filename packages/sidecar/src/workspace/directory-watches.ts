@@ -3,28 +3,28 @@ import { joinPath, parentOf } from "../path.ts";
 
 /** All paths are relative to the workspace. */
 export interface DirectoryListener {
-	/** Is this directory to be watched? */
+	/** Should this directory be watched? */
 	wants(directory: string): boolean;
-	/** An entry that was there when its directory got its watch. */
+	/** An entry that existed before its directory got its watch. */
 	onFound(path: string): void;
-	/** A notification of the kernel about a watched directory. */
+	/** A kernel notification about a watched directory. */
 	onRaw(event: string, name: string | null, directory: string): void;
 	onError(error: unknown): void;
 }
 
 /**
- * inotify watches placed at once: when `watch` comes back, every directory below has its watch, and
- * what was in it before has been named. So no moment is lost between a directory's appearance and
- * its first event. About 30 us a directory.
+ * Places inotify watches synchronously. When `watch` returns, every directory below has its watch,
+ * and every entry that existed before has been reported. No moment between a directory's appearance
+ * and its first event is lost. About 30 us per directory.
  *
- * One inode has one watch in the kernel, whoever asks for it in this process: nothing counts twice
- * against the limit.
+ * The kernel keeps one watch per inode and process, whichever caller asks for it. A second watch
+ * does not count against the limit.
  */
 export class DirectoryWatches {
 	readonly #root: string;
 	readonly #listener: DirectoryListener;
 	readonly #watches = new Map<string, FSWatcher>();
-	/** Directory -> those below it that are watched, or lead to one that is. */
+	/** Directory -> its subdirectories that are watched or lead to a watched one. */
 	readonly #below = new Map<string, Set<string>>();
 
 	constructor(root: string, listener: DirectoryListener) {
@@ -33,8 +33,8 @@ export class DirectoryWatches {
 	}
 
 	/**
-	 * Watches a directory and all below, anew where it had watches: they may be of another directory
-	 * that had its name.
+	 * Watches a directory and everything below it. Replaces existing watches: they may belong to a
+	 * different directory that had the same name.
 	 */
 	watch(directory: string): void {
 		this.forget(directory);
@@ -42,7 +42,7 @@ export class DirectoryWatches {
 		this.#place(directory);
 	}
 
-	/** Gives up the watches on a directory and below it. Costs as much as there are. */
+	/** Drops the watches on a directory and below it. The cost is proportional to their number. */
 	forget(directory: string): void {
 		for (const child of this.#below.get(directory) ?? []) this.forget(child);
 		this.#below.get(parentOf(directory))?.delete(directory);
@@ -64,7 +64,7 @@ export class DirectoryWatches {
 			handle.on("error", (error) => this.#listener.onError(error));
 			this.#watches.set(directory, handle);
 		});
-		// Also where no watch was to be had: what is there now can be named at least.
+		// Also if there is no watch: the existing entries can still be reported.
 		this.#attempt(() => {
 			for (const entry of readdirSync(absolute, { withFileTypes: true })) {
 				const path = joinPath(directory, entry.name);
@@ -81,7 +81,7 @@ export class DirectoryWatches {
 			step();
 		} catch (error) {
 			const { code } = error as NodeJS.ErrnoException;
-			// Gone again: its parent will tell.
+			// It is gone again: its parent reports that.
 			if (code !== "ENOENT" && code !== "ENOTDIR") this.#listener.onError(error);
 		}
 	}

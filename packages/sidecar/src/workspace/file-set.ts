@@ -1,13 +1,14 @@
 /**
- * Files of one database whose header is not SQLite's, such as one of SQLCipher: the database, its
- * write-ahead log and its journal. We cannot checkpoint it, so its log is stored with it, and both
- * are copied as of one moment.
+ * The files of a database without SQLite's header, such as an SQLCipher database: the database
+ * itself, its write-ahead log and its journal. The sidecar cannot checkpoint such a database. It
+ * stores the log too, and copies all of these files as of one moment.
  *
- * How: all files are copied into a private directory. They are of one moment where no stat moved
- * meanwhile, and all of them were older than a tick of the clock before. A log with SQLite's own
- * header may grow: what lies behind its last whole commit is dropped when the database is opened.
- * Not guaranteed: anything across files that are not named this way, such as the files of LMDB,
- * RocksDB or a maildir.
+ * How: all files are copied into a private directory. The copies belong to one moment if no stat
+ * changed meanwhile and every file was older than one clock tick before. A log with SQLite's own
+ * header may grow: SQLite drops everything after the last complete commit when it opens the
+ * database.
+ * Not guaranteed: consistency across files without these names, such as the files of LMDB, RocksDB
+ * or a maildir.
  */
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
@@ -19,10 +20,10 @@ import { closeGuarded, type OpenFile, openGuarded } from "./guarded-open.ts";
 import { companionOf, isSettled, isSqlite, readHead, WAL_HEADER_BYTES } from "./sqlite-file.ts";
 import { lstatPath, type Stat, sameStat } from "./stat.ts";
 
-/** An index of the log is not among them: it is made again when the database is opened. */
+/** The log's index is not included: SQLite rebuilds it when it opens the database. */
 const STORED_SUFFIXES = ["-wal", "-journal"] as const;
 
-/** The database that the file belongs to by its name; the path itself for any other file. */
+/** The database that the file belongs to by its name. For any other file, the path itself. */
 export function mainFileOf(root: Root, path: string): string {
 	const main = companionOf(path);
 	if (main === undefined || path.endsWith("-shm") || !isFile(root, main) || isSqlite(root, main))
@@ -30,14 +31,14 @@ export function mainFileOf(root: Root, path: string): string {
 	return main;
 }
 
-/** The paths that its set may have beside it, whether they are there or not. */
+/** The paths of the other possible files of its set, whether or not they exist. */
 export function besides(main: string): readonly string[] {
 	return STORED_SUFFIXES.map((suffix) => main + suffix);
 }
 
 /**
- * Every file of the set that is there, the database first; only itself where it is a file of its
- * own, or a SQLite database.
+ * Every existing file of the set, the database first. Only the path itself for a standalone file or
+ * a SQLite database.
  */
 export function filesOfSet(root: Root, main: string): readonly string[] {
 	const beside = besides(main).filter((path) => isFile(root, path));
@@ -61,7 +62,7 @@ export interface SetCopy {
 		readonly name: string;
 		/** Of the original. */
 		readonly stat: Stat;
-		/** The original had grown already when the copy was made. */
+		/** The original had already grown when the copy was made. */
 		readonly isOlder: boolean;
 	}[];
 	dispose(): void;
@@ -69,8 +70,8 @@ export interface SetCopy {
 
 const PATIENCE_MS = 2_000;
 /**
- * Waits this long for a set that stood still for `STILL_MS`. Then accepts one that stands still
- * during the copy, or whose log only grows.
+ * For this long, waits for a set that was unchanged for `STILL_MS`. Then accepts a set that is
+ * unchanged during the copy, or in which only the log grows.
  */
 const STRICT_MS = 500;
 const STILL_MS = 100;
@@ -78,9 +79,9 @@ const PAUSE_MS = 25;
 
 /**
  * Copies a set as of one moment.
- * @param paths as `filesOfSet` gives them
- * @returns why not, where it never stood still or cannot be read
- * @throws NodeJS.ErrnoException where `tempDir` has no room
+ * @param paths as returned by `filesOfSet`
+ * @returns the reason, if the set never stopped changing or cannot be read
+ * @throws NodeJS.ErrnoException if `tempDir` has no room
  */
 export async function copySet(
 	root: Root,
@@ -167,7 +168,7 @@ function isStillFor({ mtimeNs, ctimeNs }: Stat, ms: number): boolean {
 	return BigInt(Date.now() - ms) * 1_000_000n > (mtimeNs > ctimeNs ? mtimeNs : ctimeNs);
 }
 
-/** https://sqlite.org/fileformat2.html#walformat; encryption leaves this header as it is. */
+/** https://sqlite.org/fileformat2.html#walformat; encryption leaves this header unchanged. */
 function isWalHeader(head: Buffer | undefined): boolean {
 	return head?.length === WAL_HEADER_BYTES && head.readUInt32BE(0) >>> 1 === 0x377f0682 >>> 1;
 }

@@ -10,11 +10,11 @@ const mtimeOf = (path: string | Buffer) => lstatSync(path, { bigint: true }).mti
 describe.runIf(process.platform === "linux" && ["x64", "arm64"].includes(process.arch))(
 	"with the C library",
 	() => {
-		test("sets times to the nanosecond, before 1970 too", () => {
+		test("sets times to the nanosecond, also before 1970", () => {
 			expect(times.exact).toBe(true);
 			const file = `${testDirectory()}/file`;
 			writeFileSync(file, "");
-			// What ext4 can hold, 1901 to 2446, without the first and the last second: the kernel rounds
+			// The range of ext4, 1901 to 2446, without the first and the last second: the kernel rounds
 			// those.
 			fc.assert(
 				fc.property(
@@ -28,7 +28,7 @@ describe.runIf(process.platform === "linux" && ["x64", "arm64"].includes(process
 			);
 		});
 
-		test("sets the time of a link itself, and leaves the access time alone", () => {
+		test("sets the time of a link itself without changing the access time", () => {
 			const root = testDirectory();
 			writeFileSync(`${root}/file`, "");
 			symlinkSync("file", `${root}/link`);
@@ -51,20 +51,20 @@ describe.runIf(process.platform === "linux" && ["x64", "arm64"].includes(process
 			);
 		});
 
-		test("takes names of any bytes", () => {
+		test("accepts names of any bytes", () => {
 			const file = Buffer.concat([Buffer.from(`${testDirectory()}/`), Buffer.of(0xff, 0xc3)]);
 			writeFileSync(file, "");
 			times.setMtime(file, 1_234_567_890_987_654_321n);
 			expect(mtimeOf(file)).toBe(1_234_567_890_987_654_321n);
 		});
 
-		test("fails as node:fs does", () => {
+		test("fails like node:fs", () => {
 			expect(() => times.setMtime(`${testDirectory()}/absent`, 1n)).toThrow(
 				expect.objectContaining({ code: "ENOENT", syscall: "utimensat" }),
 			);
 		});
 
-		test("flushes a file system, and says when it cannot", async () => {
+		test("flushes a file system, and returns false if it cannot", async () => {
 			const root = testDirectory();
 			expect(await times.syncfs(root)).toBe(true);
 			expect(await times.syncfs(`${root}/absent`)).toBe(false);
@@ -72,8 +72,8 @@ describe.runIf(process.platform === "linux" && ["x64", "arm64"].includes(process
 	},
 );
 
-describe("without it", () => {
-	test("comes as close as a double gets, links included", async () => {
+describe("without the C library", () => {
+	test("comes as close as a double allows, links included", async () => {
 		const root = testDirectory();
 		symlinkSync("nowhere", `${root}/link`);
 		approximate.setMtime(`${root}/link`, 1_700_000_000_123_456_789n);
@@ -82,7 +82,7 @@ describe("without it", () => {
 		expect([approximate.exact, await approximate.syncfs(root)]).toEqual([false, false]);
 	});
 
-	test("a missing koffi, or one without a library, is refused by loadExact for loadFileTimes to fall back", async () => {
+	test("rejects a missing koffi, or one without a library, so that loadFileTimes falls back", async () => {
 		await expect(loadExact(() => Promise.reject(new Error("no such package")))).rejects.toThrow(
 			"no such package",
 		);

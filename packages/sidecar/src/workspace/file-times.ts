@@ -1,11 +1,11 @@
 /**
- * Modification times to the nanosecond, and one flush for a whole file system: two calls that
- * node:fs does not have.
+ * Sets modification times to the nanosecond, and flushes a whole file system. node:fs has neither
+ * call.
  *
- * fs.utimes passes seconds as a double, which in 2026 has steps of 238 ns; a restored file would
- * then never again have the time that the log says. So `utimensat` and `syncfs` are called in the C
- * library through koffi, an optional dependency: 2.7 us a call. Without it times are as close as a
- * double gets, and `exact` says so.
+ * fs.utimes passes seconds as a double, which in 2026 has steps of 238 ns. A restored file would
+ * then never get back the time in the log. So `utimensat` and `syncfs` are called in the C library
+ * through koffi, an optional dependency: 2.7 us per call. Without it times are as close as a double
+ * allows, and `exact` is false.
  */
 import { closeSync, constants, futimesSync, lutimesSync, openSync } from "node:fs";
 import { getSystemErrorName } from "node:util";
@@ -15,17 +15,17 @@ export interface FileTimes {
 	/** Are times set to the nanosecond? */
 	readonly exact: boolean;
 	/**
-	 * Sets the modification time of a path, of a link itself where it is one. The access time is left
-	 * alone, or, where `exact` is false, set to now.
+	 * Sets the modification time of a path; for a link, that of the link itself. The access time is
+	 * unchanged, or, if `exact` is false, set to now.
 	 * @param mtimeNs nanoseconds since the epoch; may be negative
 	 * @throws NodeJS.ErrnoException
 	 */
 	setMtime(path: string | Buffer, mtimeNs: bigint): void;
-	/** The same for an open file: without a walk along its path. */
+	/** The same for an open file, without resolving its path. */
 	setOpenMtime(fd: number, mtimeNs: bigint): void;
 	/**
-	 * Settled when everything written to the file system of `dir` is on its disk; false where that
-	 * cannot be asked for, or failed.
+	 * Resolves when everything written to the file system of `dir` is on its disk. False if the
+	 * system cannot do that, or if it failed.
 	 */
 	syncfs(dir: string): Promise<boolean>;
 }
@@ -37,7 +37,7 @@ const SECOND_NS = 1_000_000_000n;
 
 let loaded: Promise<FileTimes> | undefined;
 
-/** Loads the C library at the first call; never fails. */
+/** Loads the C library on the first call; never fails. */
 export function loadFileTimes(): Promise<FileTimes> {
 	loaded ??= loadExact().catch(() => approximate);
 	return loaded;
@@ -80,7 +80,7 @@ export async function loadExact(importKoffi?: () => Promise<Koffi>): Promise<Fil
 			fill(mtimeNs);
 			if (futimens(fd, times) !== 0) throw failed("futimens", `descriptor ${fd}`);
 		},
-		// 0.1-0.25 s after a restore, so on another thread.
+		// Takes 0.1-0.25 s after a restore, so it runs on another thread.
 		syncfs: (dir) =>
 			withDirectory(
 				dir,
@@ -94,7 +94,7 @@ export async function loadExact(importKoffi?: () => Promise<Koffi>): Promise<Fil
 	};
 }
 
-/** What node:fs alone can do. */
+/** What node:fs can do without the C library. */
 export const approximate: FileTimes = {
 	exact: false,
 	setMtime: (path, mtimeNs) => lutimesSync(path, Date.now() / 1000, Number(mtimeNs) / 1e9),

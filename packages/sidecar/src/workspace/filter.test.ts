@@ -8,7 +8,7 @@ describe("makeFilter", () => {
 		expect(makeFilter(openclaw, "*\n")("", "dir")).toBe("keep");
 	});
 
-	test("skips the sidecar's own directory and nothing that is named like it elsewhere", () => {
+	test("skips the sidecar's own directory, but no directory of a similar name elsewhere", () => {
 		const filter = makeFilter(plain, "!.openclaw-sidecar\n!.openclaw-sidecar/**\n");
 		expect(filter(".openclaw-sidecar", "dir")).toBe("skip");
 		expect(filter(".openclaw-sidecar/staging/1", "file")).toBe("skip");
@@ -16,11 +16,11 @@ describe("makeFilter", () => {
 		expect(filter(".openclaw-sidecar-ignore", "file")).toBe("keep");
 	});
 
-	test("skips what is no file, directory or link", () => {
+	test("skips everything except files, directories and links", () => {
 		expect(makeFilter(plain)("agent.sock", "other")).toBe("skip");
 	});
 
-	test("skips everything below a skipped directory, in any order of asking", () => {
+	test("skips everything below a skipped directory, in any order of questions", () => {
 		const filter = makeFilter(openclaw);
 		expect(filter("tmp/a/b/c.md", "file")).toBe("skip");
 		expect(filter("tmp", "dir")).toBe("skip");
@@ -28,7 +28,7 @@ describe("makeFilter", () => {
 		expect(filter("sandbox/index.js", "file")).toBe("keep");
 	});
 
-	test("forgets directories without changing its mind", () => {
+	test("gives the same verdicts after its cache of directories was cleared", () => {
 		const filter = makeFilter(openclaw);
 		for (let i = 0; i < 20_000; i++) filter(`workspace/${i}/a`, "file");
 		expect(filter("cache/1/a", "file")).toBe("skip");
@@ -69,7 +69,7 @@ describe("the ignore file", () => {
 		expect(makeFilter(plain, text)(path, type)).toBe(verdict);
 	});
 
-	test("takes things back in as git does: by a later pattern, in any directory, but not below a directory that is out", () => {
+	test("includes paths again like git: by a later pattern, in any directory, but not below an excluded directory", () => {
 		const filter = makeFilter(
 			plain,
 			"/a/*\n!/a/b/\n/a/b/*\n!/a/b/keep.md\nout/\n!out/in.md\n**/deep/*.bin\n",
@@ -81,7 +81,7 @@ describe("the ignore file", () => {
 		expect(skipped.filter((path) => filter(path, type(path)) !== "skip")).toEqual([]);
 	});
 
-	test("can take in what the profile would leave out, and what lies below it", () => {
+	test("can include what the profile would leave out, and everything below it", () => {
 		const filter = makeFilter(openclaw, "!/cache/\n/cache/*\n!/cache/mine/\n!*.pid\n");
 		expect([
 			filter("cache/mine/x", "file"),

@@ -10,29 +10,29 @@ import type { FileType } from "./stat.ts";
 export const RESERVED_DIRECTORY = ".openclaw-sidecar";
 
 /**
- * Is a path stored and watched? Asked in any order; what lies below a skipped directory is skipped.
- * "" is always kept.
+ * Is a path stored and watched? Paths may be asked about in any order. Everything below a skipped
+ * directory is skipped. "" is always kept.
  */
 export type Filter = (path: string, type: FileType) => "keep" | "skip";
 
 /**
- * Directories whose verdict is remembered; beyond, all are forgotten, which costs one walk up per
- * directory.
+ * The number of directories whose verdict is cached. Beyond it the cache is cleared, which costs
+ * one walk up per directory.
  */
 const REMEMBERED_DIRECTORIES = 8_192;
 
 const NONE: ReadonlySet<string> = new Set();
 
 /**
- * A `/*` was written for what lies in the workspace; a root was named one by one. What is in a root
- * obeys the patterns like all else.
+ * A `/*` pattern is meant for the content of the workspace, while each root is configured by name.
+ * The content of a root obeys the patterns like everything else.
  */
 const ROOTS_ARE_KEPT = `!/${ROOTS_DIRECTORY}/\n!/${ROOTS_DIRECTORY}/*/\n`;
 
 /**
- * Joins what the agent's profile leaves out with what the user's ignore file says. The user has the
- * last word: `!/logs/` takes in what the profile would skip. The reserved directory is skipped
- * whatever they say, and so is what is no file, directory or link.
+ * Combines the exclusions of the agent's profile with the user's ignore file. The user has the last
+ * word: `!/logs/` includes what the profile would skip. The reserved directory is always skipped,
+ * and so is everything except files, directories and links.
  * @param foreign paths that are skipped too, see `Mounts`
  */
 export function makeFilter(

@@ -1,13 +1,16 @@
 /**
- * Whether a path that can be looked up is there by that very name. Where a file system folds case
- * or Unicode forms, `lstat` of a name answers for another one, so a file that was renamed in case
- * only seems to have both names.
+ * Tells whether a path that can be looked up exists under exactly that name. On a file system that
+ * folds case or Unicode forms, `lstat` of one name answers for another. A file renamed only in case
+ * then seems to have both names.
  */
 import { baseOf, joinPath, parentOf, type Root } from "../path.ts";
 import { readNames } from "./read-names.ts";
 import { lstatPath, type Stat } from "./stat.ts";
 
-/** For one look at a workspace: costs an lstat for each directory, and its list where it folds. */
+/**
+ * For one inspection of a workspace. Costs one lstat per directory, and a listing if it folds
+ * names.
+ */
 export class FoldedNames {
 	readonly #root: Root;
 	readonly #folds = new Map<string, boolean>();
@@ -17,12 +20,12 @@ export class FoldedNames {
 		this.#root = root;
 	}
 
-	/** @param stat what lstat said of it. @throws NodeJS.ErrnoException */
+	/** @param stat what lstat returned for it. @throws NodeJS.ErrnoException */
 	isOtherName(path: string, stat: Stat): boolean {
 		const directory = parentOf(path);
 		if (path === "" || !this.#isFolded(directory, baseOf(path), stat)) return false;
 		if (this.#names.get(directory)?.has(baseOf(path)) === true) return false;
-		// It may have come since.
+		// It may have appeared since.
 		const names = new Set(readNames(this.#root, directory));
 		this.#names.set(directory, names);
 		return !names.has(baseOf(path));
@@ -41,7 +44,7 @@ export class FoldedNames {
 	}
 }
 
-/** Names that a folding file system takes for this one. */
+/** Names that a folding file system treats as equal to this one. */
 function otherForms(name: string, withCase: boolean): string[] {
 	const upper = name.toUpperCase();
 	const cased = withCase ? [name === upper ? name.toLowerCase() : upper] : [];

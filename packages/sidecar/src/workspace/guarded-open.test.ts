@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { closeGuarded, noteRealPlaces, openGuarded } from "./guarded-open.ts";
 
-test("a workspace that its agent replaced by a link leads to nothing that this process could read", () => {
+test("opens nothing outside through a workspace that its agent replaced by a link", () => {
 	const dir = mkdtempSync(join(tmpdir(), "sidecar-guarded-"));
 	onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
 	const [root, elsewhere] = [join(dir, "ws"), join(dir, "not the agent's")];

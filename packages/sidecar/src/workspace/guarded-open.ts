@@ -1,13 +1,13 @@
 /**
- * Opening files of a workspace whose owner may move, replace and link things meanwhile.
+ * Opens files of a workspace whose owner may move, replace and link things at the same time.
  *
- * An open file is the one at its path below the workspace, reached through no link: O_NOFOLLOW
- * guards the last name only, so the kernel is asked afterwards where the open file lies. Not
- * guaranteed where there is no /proc: there the path is believed.
+ * An open file is the one at its path below the workspace, reached through no link. O_NOFOLLOW
+ * guards only the last name, so the kernel is asked afterwards for the open file's location. Not
+ * guaranteed without /proc: the path is then trusted.
  *
- * The trap here: POSIX advisory locks belong to a process and an inode, and closing ANY descriptor
- * of the file drops them all. So snapshots register the inode they have a SQLite handle on, and a
- * descriptor of such a file is closed after the last handle.
+ * POSIX advisory locks belong to a process and an inode. Closing ANY descriptor of the file drops
+ * them all. So snapshots register each inode that they have a SQLite handle on, and a descriptor of
+ * such a file is closed after the last handle.
  */
 import {
 	closeSync,
@@ -24,26 +24,26 @@ import { lstatPath, type Stat, toStat } from "./stat.ts";
 
 export interface OpenFile {
 	readonly kind: "open";
-	/** To be closed by `closeGuarded`, or handed over to `pin`. */
+	/** Close it with `closeGuarded`, or hand it over to `pin`. */
 	readonly fd: number;
-	/** Right after it was opened. */
+	/** Taken right after the file was opened. */
 	readonly stat: Stat;
 }
 
 export type OpenRefusal =
 	| { readonly kind: "gone" }
-	/** It lies elsewhere: a directory on the way is a link. */
+	/** It is elsewhere: a directory in its path is a link. */
 	| { readonly kind: "outside" }
-	/** Every time it was opened another file took its place; `stat` is of the newest. */
+	/** Another file replaced it at each attempt; `stat` is of the newest. */
 	| { readonly kind: "replaced"; readonly stat: Stat }
-	/** No regular file; or no permission, an IO error. */
+	/** Not a regular file; or a missing permission, or an IO error. */
 	| { readonly kind: "irregular" | "unreadable"; readonly reason: string }
-	/** A snapshot of this database has it open just now; only where that was asked. */
+	/** A snapshot has this database open at the moment; only with `refusePinned`. */
 	| { readonly kind: "held" };
 
-/** O_NONBLOCK: opening a FIFO that took the file's place must not wait for a writer. */
+/** O_NONBLOCK: if a FIFO replaced the file, opening it must not wait for a writer. */
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** Opens of a file that is replaced again and again. */
+/** Attempts to open a file that is replaced again and again. */
 const ATTEMPTS = 8;
 
 /**
@@ -91,12 +91,12 @@ function refusalOf(
 	if (refusePinned && isPinned(stat)) return { kind: "held" };
 	const place = linkOf(fd);
 	if (place === undefined || isPlaceOf(place, root, path)) return undefined;
-	// It was renamed over ("… (deleted)"), moved away, or never was where its path says.
+	// It was replaced by a rename ("… (deleted)"), moved away, or never was at its path.
 	const named = lstatPath(root, path);
 	if (named === undefined) return { kind: "gone" };
 	if (named.type !== "file") return irregular(named);
-	// A file that is mounted here, and was replaced where it comes from: it has no other name, and is
-	// what the path names.
+	// A file is mounted here and was replaced at its source. It has no other name, and the path still
+	// refers to it.
 	if (
 		isSameInode(named, stat) &&
 		place.subarray(-DELETED.length).equals(DELETED) &&
@@ -119,7 +119,7 @@ function irregular(stat: Stat): OpenRefusal {
 
 const isSameInode = (a: Stat, b: Stat) => a.ino === b.ino && a.dev === b.dev;
 
-/** Where the kernel says the open file lies; undefined where it does not say. 3 us. */
+/** The open file's location according to the kernel; undefined if unknown. 3 us. */
 function linkOf(fd: number | string): Buffer | undefined {
 	try {
 		return readlinkSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
@@ -129,14 +129,14 @@ function linkOf(fd: number | string): Buffer | undefined {
 }
 
 /**
- * Where the kernel says a root lies, asked once: a root that becomes a link later would lead to
- * wherever its owner likes, with the rights of this process.
+ * The real location of each root, read once. A root that later becomes a link could otherwise lead
+ * anywhere its owner likes, with the rights of this process.
  */
 const realRoots = new Map<string, string>();
 
 /**
- * Notes where the directories of a workspace lie, as far as they are there, before anybody is let
- * in who could put a link in their place.
+ * Records the real locations of a workspace's existing directories. Call it before any process can
+ * run that could replace them with links.
  */
 export function noteRealPlaces(directories: readonly string[]): void {
 	for (const directory of directories)
@@ -148,17 +148,17 @@ function isPlaceOf(place: Buffer, root: Root, path: string): boolean {
 		const located = root.locate(path);
 		return located !== undefined && isPlaceOf(place, ...located);
 	}
-	// Most descriptors are of something else altogether: no need to ask where the root lies by now.
+	// Most descriptors refer to unrelated files: no need to ask for the root's current location.
 	if (!place.subarray(-path.length).equals(encodePath(path).subarray(-path.length))) return false;
 	if (!realRoots.has(root)) noteRealPlaces([root]);
 	const base = realRoots.get(root);
 	return base !== undefined && place.equals(encodePath(`${base === "/" ? "" : base}/${path}`));
 }
 
-/** Descriptors of this process and where they lie. */
+/** Descriptors of this process and their locations. */
 export type Descriptors = ReadonlyMap<number, Buffer>;
 
-/** What this process has open; undefined where the kernel does not say. About 3 us for each. */
+/** The open descriptors of this process; undefined if the kernel does not tell. About 3 us each. */
 export function descriptors(): Descriptors | undefined {
 	let names: string[];
 	try {
@@ -168,7 +168,7 @@ export function descriptors(): Descriptors | undefined {
 	}
 	const open = new Map<number, Buffer>();
 	for (const name of names) {
-		// The directory's own descriptor is closed again by now; its number may be the next file's.
+		// The directory's own descriptor is closed by now; the next file may get its number.
 		const place = linkOf(name);
 		if (place !== undefined) open.set(Number(name), place);
 	}
@@ -176,9 +176,9 @@ export function descriptors(): Descriptors | undefined {
 }
 
 /**
- * Was a file opened at `path` since `before`? Taken as true where the kernel does not say.
- * @param file it must be this one; then a descriptor that SQLite kept for another handle on it, and
- * used again, will do, provided that nothing else was opened
+ * Was a file opened at `path` since `before`? Assumed true if the kernel does not tell.
+ * @param file it must be this file. A descriptor that SQLite kept for another handle on it and
+ * reused is then accepted, provided that nothing else was opened
  */
 export function wasOpened(
 	before: Descriptors | undefined,
@@ -196,8 +196,8 @@ export function wasOpened(
 			isPlaceOf(place, root, path) &&
 			(file === undefined || isSameInode(toStat(fstatSync(fd, { bigint: true })), file));
 		const old = before.get(fd);
-		// By its number alone: an old one's place changes with every rename of a directory above it,
-		// from wrong to right too.
+		// Compare by number alone: a rename of a directory above changes an old descriptor's location,
+		// also from wrong to right.
 		if (old === undefined && isRight) return true;
 		if (old?.equals(place) !== true) others += 1;
 		else if (isRight && file !== undefined && guards?.includes(fd) !== true) kept = true;
@@ -228,8 +228,8 @@ const inodeKey = (stat: { readonly dev: bigint; readonly ino: bigint }) =>
 	`${stat.dev}:${stat.ino}`;
 
 /**
- * Notes that a SQLite handle is open on this inode, until the function it gives is called.
- * @param fd a descriptor of the file, closed when nobody holds it any more
+ * Registers an open SQLite handle on this inode, until the returned function is called.
+ * @param fd a descriptor of the file, closed after the last holder
  */
 export function pin(stat: Stat, fd?: number): () => void {
 	const key = inodeKey(stat);
@@ -245,13 +245,15 @@ export function pin(stat: Stat, fd?: number): () => void {
 	};
 }
 
-/** Has this process a SQLite handle on the file? Then it must not be opened by other means. */
+/**
+ * Does this process have a SQLite handle on the file? Then it must not be opened by other means.
+ */
 export function isPinned(stat: Stat): boolean {
 	return heldOpen.size > 0 && heldOpen.has(inodeKey(stat));
 }
 
 /**
- * Closes a descriptor of a workspace file: now, or when no snapshot has that file open any more.
+ * Closes a descriptor of a workspace file: now, or after the last snapshot that has the file open.
  */
 export function closeGuarded(fd: number): void {
 	const held =

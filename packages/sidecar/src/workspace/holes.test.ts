@@ -7,7 +7,7 @@ import { readStable } from "./stable-read.ts";
 
 const MiB = 1 << 20;
 
-/** 300 MiB of holes but for a few bytes at the given offsets. */
+/** 300 MiB of holes except for a few bytes at the given offsets. */
 function sparseFile(...offsets: readonly number[]): { root: string; size: number } {
 	const root = testDirectory();
 	const fd = openSync(join(root, "sparse"), "w");
@@ -20,7 +20,7 @@ function sparseFile(...offsets: readonly number[]): { root: string; size: number
 
 describe("a sparse file", () => {
 	// @id holes
-	it("is read without its holes, and comes out with every byte", async () => {
+	it("is read without its holes, and every byte is delivered", async () => {
 		expect(await loadNextData(), "koffi is not installed").toBeDefined();
 		const { root, size } = sparseFile(100, 70 * MiB + MiB - 2, 299 * MiB);
 		const found: number[] = [];
@@ -39,7 +39,7 @@ describe("a sparse file", () => {
 		expect(holes).toBeGreaterThan(290);
 	});
 
-	it("that is one hole is read to its end, however small its last chunk", async () => {
+	it("is read to its end if it is one single hole, however small its last chunk", async () => {
 		const { root, size } = sparseFile();
 		const lengths = new Set<number>();
 		const read = await readStable(root, "sparse", MiB, (_index, bytes) => {
@@ -53,7 +53,7 @@ describe("a sparse file", () => {
 });
 
 describe("zeros", () => {
-	it("are hashed once for each run of equal lengths, and nothing else is taken for them", () => {
+	it("are hashed once for each run of equal lengths, and no other bytes are mistaken for them", () => {
 		const hashed: number[] = [];
 		const hash = hashingZerosOnce((bytes) => {
 			hashed.push(bytes.length);

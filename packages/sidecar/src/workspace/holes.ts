@@ -1,24 +1,24 @@
 /**
- * Holes of sparse files: lseek with SEEK_DATA, which node:fs does not have, called in the C library
- * through koffi, an optional dependency. Without it a hole is read as the zeros it is.
+ * Finds holes in sparse files: lseek with SEEK_DATA, which node:fs does not have, called in the C
+ * library through koffi, an optional dependency. Without it a hole is read as zeros.
  */
 import { statfsSync } from "node:fs";
 import { loadCLibrary } from "../c-library.ts";
 
-/** The first offset from `from` on where data may lie; infinite where none follows. */
+/** The first offset at or after `from` that may hold data; infinite if there is none. */
 export type NextData = (fd: number, from: number) => number;
 
-/** What a hole holds. Compared by identity first, so that a hole costs nothing. */
+/** The content of a hole. Compared by identity first, so that a hole costs nothing. */
 export const ZEROS = Buffer.alloc(1 << 20);
 
 const SEEK_DATA = 3;
 const ENXIO = 6;
-/** OpenZFS before 2.2.2 reports holes where data was just written. */
+/** OpenZFS before 2.2.2 reports holes in recently written data. */
 const ZFS_MAGIC = 0x2fc12fc1;
 
 let loaded: Promise<NextData | undefined> | undefined;
 
-/** Loads the C library at the first call; never fails. */
+/** Loads the C library on the first call; never fails. */
 export function loadNextData(): Promise<NextData | undefined> {
 	loaded ??= load().catch(() => undefined);
 	return loaded;
@@ -35,7 +35,7 @@ async function load(): Promise<NextData> {
 	};
 }
 
-/** Whether the file system of this open file reports holes correctly. */
+/** Does the file system of this open file report holes correctly? */
 export function tellsHoles(fd: number): boolean {
 	try {
 		return statfsSync(`/proc/self/fd/${fd}`).type !== ZFS_MAGIC;
@@ -50,7 +50,7 @@ export function isZeros(bytes: Buffer): boolean {
 	return bytes[0] === 0 && bytes.at(-1) === 0 && bytes.equals(ZEROS.subarray(0, bytes.length));
 }
 
-/** A hash that computes the value of zeros once for each run of equal lengths. */
+/** A hash that is computed once for each run of zero blocks of equal length. */
 export function hashingZerosOnce<Hash>(hash: (bytes: Buffer) => Hash): (bytes: Buffer) => Hash {
 	let known: { readonly length: number; readonly value: Hash } | undefined;
 	return (bytes) => {

@@ -9,7 +9,7 @@ import { innerMountsByDevice, readInnerMounts } from "./inner-mounts.ts";
 import { plain } from "./profiles/plain.ts";
 import { scan } from "./scan.ts";
 
-test("mounts inside are found with their kinds, the innermost first, without those that another covers", async (context) => {
+test("finds mounts inside with their kinds, the innermost first, without those that another mount covers", async (context) => {
 	using made = mounted(context);
 	const base = testDirectory();
 	const [main, notes] = [join(base, "ws"), join(base, "notes")];
@@ -41,7 +41,7 @@ test("mounts inside are found with their kinds, the innermost first, without tho
 	expect([...mounts.foreign].sort()).toEqual(
 		[...mounts.directories].map((path) => `${path}/.openclaw-sidecar`).sort(),
 	);
-	// Where there is no table, devices tell of those with a file system of their own.
+	// Without a mount table, device numbers reveal mounts of another file system.
 	const { stats } = await scan(main, makeFilter(plain));
 	expect([...innerMountsByDevice(stats).directories].sort()).toEqual(["a/inner", "covered"]);
 });

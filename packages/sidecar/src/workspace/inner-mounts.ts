@@ -8,17 +8,17 @@ import { mountsBelow, mountsByDevice } from "./mounts.ts";
 import { lstatPath, type Stat } from "./stat.ts";
 
 export interface InnerMounts {
-	/** False where the kernel does not list mounts. */
+	/** False if the kernel does not list mounts. */
 	readonly isKnown: boolean;
-	/** Directories on which something is mounted, by their paths in the tree; the innermost first. */
+	/** Directories that are mount points, by their paths in the tree; the innermost first. */
 	readonly directories: readonly string[];
-	/** Single files on which a file is mounted. */
+	/** Single files that are mount points. */
 	readonly files: ReadonlySet<string>;
-	/** Those of both that are mounted read-only. */
+	/** The directories and files that are mounted read-only. */
 	readonly readOnly: readonly string[];
 	/**
-	 * Names at the top of a mount that are not the user's: our staging directory, and the file
-	 * system's own `lost+found`.
+	 * Names at the top of a mount that are not the user's: the sidecar's staging directory, and the
+	 * file system's own `lost+found`.
 	 */
 	readonly foreign: ReadonlySet<string>;
 }
@@ -51,7 +51,7 @@ export function readInnerMounts(root: Root): InnerMounts {
 	return { isKnown: true, directories: innermostFirst(directories), files, readOnly, foreign };
 }
 
-/** The same as far as device numbers tell it, from a scan. */
+/** The same by device number alone, from a scan. */
 export function innerMountsByDevice(disk: ReadonlyMap<string, Stat>): InnerMounts {
 	const points = [...mountsByDevice(disk).keys()];
 	const directories = innermostFirst(points.filter((path) => disk.get(path)?.type === "dir"));
@@ -65,7 +65,7 @@ export function innerMountsByDevice(disk: ReadonlyMap<string, Stat>): InnerMount
 	};
 }
 
-/** Is the path a mount point, or does one lie below it? */
+/** Is the path a mount point, or does it contain one? */
 export function holdsMount({ directories, files }: InnerMounts, path: string): boolean {
 	const isIn = (point: string) => point === path || point.startsWith(`${path}/`);
 	return directories.some(isIn) || [...files].some(isIn);
@@ -75,7 +75,9 @@ function innermostFirst(directories: readonly string[]): string[] {
 	return [...directories].sort((a, b) => b.length - a.length);
 }
 
-/** An ext file system keeps it for itself. Others come with one too, which is root's alone. */
+/**
+ * An ext file system reserves it. Other file systems may have one too, which only root can access.
+ */
 function isLostAndFound(root: Root, path: string, source: string): boolean {
 	try {
 		const stat = lstatPath(root, path);
@@ -90,7 +92,7 @@ function isDirectoryAt(root: Root, path: string): boolean {
 	try {
 		return lstatPath(root, path)?.type === "dir";
 	} catch {
-		// Such as a FUSE mount whose server is gone: not a file that could be written in place.
+		// For example a FUSE mount whose server is gone: not a file that can be written in place.
 		return true;
 	}
 }

@@ -2,10 +2,10 @@ import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * Makes a directory, for the user alone, and what is missing above it. As `mkdirSync` with
- * `recursive`, but that one never returns where a parent is there and ENOENT is said all the same,
- * as in /proc (Node 24.21).
- * @param modeAbove of what is missing above, less the umask
+ * Makes a directory for the user alone, and its missing parents. Replaces `mkdirSync` with
+ * `recursive`, which never returns if the parent exists but mkdir fails with ENOENT, as in /proc
+ * (Node 24.21).
+ * @param modeAbove of the missing parents, less the umask
  * @throws NodeJS.ErrnoException
  */
 export function makeDirectories(directory: string, modeAbove = 0o700): void {
@@ -15,7 +15,7 @@ export function makeDirectories(directory: string, modeAbove = 0o700): void {
 function make(directory: string, mode: number, modeAbove: number): void {
 	if (makeOne(directory, mode) === "made") return;
 	if (dirname(directory) !== directory) make(dirname(directory), modeAbove, modeAbove);
-	// A second ENOENT is the truth.
+	// A second ENOENT is genuine.
 	if (makeOne(directory, mode) !== "made") mkdirSync(directory, { mode });
 }
 

@@ -15,7 +15,7 @@ function materializer(): { readonly root: string; readonly writer: Materializer 
 	return { root, writer: new Materializer(root, times) };
 }
 
-test("a new directory is seen whole, or not at all; what stood there before is written file by file", () => {
+test("a new directory becomes visible completely or not at all; an existing one is written file by file", () => {
 	const { root, writer } = materializer();
 	mkdirSync(join(root, "old"));
 	for (const path of ["old", "new", "new/deep"]) writer.makeDirectory(path);
@@ -41,11 +41,11 @@ test("a new directory is seen whole, or not at all; what stood there before is w
 	expect(statOf(join(root, "new/link"))).toMatchObject({ type: "link", mtimeNs: MTIME_NS });
 });
 
-test("the stat it gives is the one a sweep will see, for every way a file is written", () => {
+test("each write returns the stat that a rescan will see", () => {
 	const { root, writer } = materializer();
 	mkdirSync(join(root, "old"));
 	for (const path of ["old", "new"]) writer.makeDirectory(path);
-	// The umask takes bits of the second mode away.
+	// The umask removes bits of the second mode.
 	const modes = [0o600, 0o777, 0o1444, 0];
 	const stats = new Map(
 		["old", "new"].flatMap((directory) =>
@@ -70,7 +70,7 @@ test("the stat it gives is the one a sweep will see, for every way a file is wri
 	expect(readFileSync(join(root, "new/parts"))).toEqual(Buffer.from("\0\0\0\0tail"));
 });
 
-test("what came to a new directory's place meanwhile is not overwritten: it is made way for", () => {
+test("reveal does not overwrite an entry that appeared at a new directory's place: the caller moves it away", () => {
 	const { root, writer } = materializer();
 	for (const path of ["a", "b"]) {
 		writer.makeDirectory(path);
@@ -96,7 +96,7 @@ test("what came to a new directory's place meanwhile is not overwritten: it is m
 	]);
 });
 
-test("a path that fits its own place only is written there", () => {
+test("writes a path that fits only its own place directly there", () => {
 	const { root, writer } = materializer();
 	// 250-byte names, and a last one that fills PATH_MAX: below the staging directory it would be too
 	// long.
@@ -116,7 +116,7 @@ test("a path that fits its own place only is written there", () => {
 });
 
 // @id staging-cleaned
-test("what a killed one left out of sight is gone when the next one begins", () => {
+test("the next writer removes what a killed one left in staging", () => {
 	const { root, writer } = materializer();
 	writer.makeDirectory("new");
 	writer.placeFile("new/a", Buffer.from("a"), 0o600, MTIME_NS);

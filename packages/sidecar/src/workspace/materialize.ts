@@ -1,22 +1,21 @@
 /**
- * Writes a tree to the disk, so that a file is seen whole or not at all.
+ * Writes a tree to the disk so that a file is visible completely or not at all.
  *
- * What is missing as a whole directory is put together out of sight and renamed into place in one
- * go, by `reveal`: a file in it costs no name and no rename of its own (5 calls instead of 9).
+ * A directory that is missing as a whole is assembled in staging and renamed into place in one
+ * step, by `reveal`. A file in it needs no temporary name and no rename (5 calls instead of 9).
  * Every other file is written under a temporary name and renamed. A rename cannot leave a mount, so
- * each mount has a staging directory of its own, made when it is first needed. A single file that
- * is a mount point cannot be renamed over: it is written in place, and a kill in between leaves it
- * torn until the next restore.
+ * each mount has its own staging directory, made when it is first needed. A single file that is a
+ * mount point cannot be replaced by a rename. It is written in place, and a kill in between leaves
+ * it torn until the next restore.
  *
- * Modes and times that cannot be set are left as they are: what each call returns says what the
- * disk has.
+ * Modes and times that cannot be set are left unchanged. Each call returns what the disk has.
  *
- * Guarantees: nothing is written outside the workspace (the caller hands in checked paths and makes
- * every parent through `makeDirectory`, which never passes through a link); what was in the way was
- * moved aside by the caller. What a killed restore left out of sight is removed by the next one.
- * Does NOT fsync: one `syncfs` after all of it costs 0.1-0.25 s, an fsync per file 4-8 times the
- * whole restore (physics, section 1). So that the last one finds little to do, others run beside
- * the writing.
+ * Guarantees: nothing is written outside the workspace. The caller passes checked paths and makes
+ * every parent through `makeDirectory`, which never passes through a link. The caller has already
+ * moved obstacles aside. The next restore removes what a killed restore left in staging.
+ * Does NOT fsync each file: one `syncfs` at the end costs 0.1-0.25 s, an fsync per file 4-8 times
+ * the whole restore (physics, section 1). Other `syncfs` calls run during the writes, so that the
+ * last one has little to do.
  */
 import {
 	chmodSync,
@@ -59,14 +58,14 @@ import { copyAside, move, overwrite } from "./move.ts";
 import { COMPANIONS, filesOf } from "./sqlite-file.ts";
 import { lstatPath, type Stat, statOf, toStat } from "./stat.ts";
 
-/** A file being put together; `finish` makes it visible. */
+/** A file that is being assembled; `finish` makes it visible. */
 export interface StagedFile {
 	writeAt(offset: number, bytes: Buffer): void;
-	/** @returns what the kernel says of it then; undefined where somebody took it away at once */
+	/** @returns the resulting stat; undefined if the file was removed immediately */
 	finish(mode: number, mtimeNs: bigint): Stat | undefined;
 }
 
-/** A directory that nobody sees yet, with all that is in it. */
+/** A directory that is not yet visible, with its content. */
 interface Hidden {
 	readonly path: string;
 	/** Below a staging directory, as a path of the tree. */
@@ -74,8 +73,8 @@ interface Hidden {
 }
 
 /**
- * A name in a staging directory that nothing is renamed to: the kernel refuses it only when the
- * rest of a rename is allowed.
+ * A name in a staging directory that is never a rename's target. The kernel refuses it only if the
+ * rest of the rename is allowed.
  */
 export interface Probe {
 	readonly file: string | Buffer;
@@ -86,8 +85,8 @@ const ZEROS = Buffer.alloc(1024 * 1024);
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const OVERWRITE = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW;
 /**
- * Written between two calls to the disk: it works while files are made, not after (500 ms less on a
- * busy disk).
+ * Bytes between two calls to write back to the disk. The disk then works while files are made, not
+ * afterwards (500 ms less on a busy disk).
  */
 const WRITE_BACK_BYTES = 16 * 1024 * 1024;
 /** PATH_MAX without its NUL. */
@@ -95,39 +94,39 @@ const MAX_PLACE_BYTES = 4095;
 
 export class Materializer {
 	readonly #root: Root;
-	/** The workspace's own directory, and those of additional roots, as paths of the tree. */
+	/** The workspace's own directory and those of additional roots, as paths of the tree. */
 	readonly #bases: readonly string[];
 	#mounts: InnerMounts;
 	/** Mounts that have a staging directory. */
 	readonly #staging = new Set<string>();
 	readonly #probes = new Map<string, Probe>();
-	/** Directories that were made writable, by the mode to set back. */
+	/** Directories that were made writable, with the mode to set back. */
 	readonly #opened = new Map<string, number>();
 	readonly #times: FileTimes;
-	/** Every directory in a hidden one, and that itself, by path. */
+	/** Every hidden directory and every directory inside it, by path. */
 	readonly #hidden = new Map<string, Hidden>();
-	/** The staged file written to last: its next part finds it open. */
+	/** The staged file that was written last; kept open for its next part. */
 	#open: { readonly file: string | Buffer; readonly fd: number } | undefined;
 	#count = 0;
 	#unsyncedBytes = 0;
 	#syncing: Promise<unknown> | undefined;
 
 	/**
-	 * Makes the workspace and its additional roots where they are not there.
+	 * Makes the workspace and its additional roots if they are missing.
 	 * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_READ_ONLY, WORKSPACE_DISK_FULL
 	 */
 	constructor(root: Root, times: FileTimes) {
 		this.#root = root;
 		this.#times = times;
 		this.#bases = typeof root === "string" ? [""] : ["", ...[...root.others.keys()].map(rootPath)];
-		// The agent may be another user, and must get there.
+		// The agent may be another user and needs access.
 		for (const directory of typeof root === "string" ? [root] : root.directories)
 			explain(directory, () => {
 				makeDirectories(directory, 0o755);
 				copyUp(directory);
 			});
 		this.#mounts = readInnerMounts(root);
-		// Left over from a restore that was killed.
+		// Left by a restore that was killed.
 		for (const mount of [...this.#bases, ...this.#mounts.directories]) this.#removeStaging(mount);
 	}
 
@@ -135,14 +134,14 @@ export class Materializer {
 		return this.#mounts;
 	}
 
-	/** What a scan found, where the kernel does not say. */
+	/** Sets the mounts that a scan found, for a kernel that does not list them. */
 	assumeMounts(mounts: InnerMounts): void {
 		this.#mounts = mounts;
 	}
 
 	/**
-	 * The mount that holds the name `path`: a mount point inside the workspace, an additional root,
-	 * or "".
+	 * The mount that contains the name `path`: a mount point inside the workspace, an additional
+	 * root, or "".
 	 */
 	mountOf(path: string): string {
 		const inner = this.#mounts.directories.find((mount) => path.startsWith(`${mount}/`));
@@ -151,7 +150,7 @@ export class Materializer {
 		return name === undefined ? "" : rootPath(name);
 	}
 
-	/** The file system that a path goes to, and the bytes an ordinary user may still write to it. */
+	/** The file system that holds a path, and the bytes an ordinary user may still write to it. */
 	spaceFor(path: string): {
 		readonly directory: string;
 		readonly device: bigint;
@@ -159,16 +158,15 @@ export class Materializer {
 	} {
 		const directory = fsPath(this.#root, this.mountOf(path));
 		const { bavail, blocks, bsize } = statfsSync(directory);
-		// Some FUSE file systems say that they have no blocks at all: that is no answer.
+		// Some FUSE file systems report no blocks at all, so their answer is meaningless.
 		const freeBytes = blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
 		return { directory: String(directory), device: statOf(directory)?.dev ?? 0n, freeBytes };
 	}
 
 	/**
-	 * For `renameSync`: a directory renamed to the file, and anything else renamed to the directory,
-	 * fails in the end, but not before the kernel found that it may leave its place (ENOTDIR and
-	 * EISDIR then).
-	 * @throws NodeJS.ErrnoException where the mount's top directory cannot be written
+	 * For `renameSync`: renaming a directory to the file, or anything else to the directory, always
+	 * fails. The kernel first checks that it may leave its place (ENOTDIR and EISDIR then).
+	 * @throws NodeJS.ErrnoException if the mount's top directory cannot be written
 	 */
 	probeFor(path: string): Probe {
 		const mount = this.mountOf(path);
@@ -184,7 +182,7 @@ export class Materializer {
 		return probe;
 	}
 
-	/** Makes a directory of ours writable until `close`. */
+	/** Makes one of the workspace's directories writable until `close`. */
 	open(path: string, mode: number): void {
 		if (this.#opened.has(path)) return;
 		explain(path, () => chmodSync(fsPath(this.#root, path), (mode & 0o7777) | 0o700));
@@ -192,8 +190,8 @@ export class Materializer {
 	}
 
 	/**
-	 * A new one is out of sight until `reveal`, and writable for us until `finishDirectory` gives it
-	 * its mode.
+	 * Makes a directory. A new one is hidden until `reveal`, and writable until `finishDirectory`
+	 * sets its mode.
 	 */
 	makeDirectory(path: string): void {
 		if (this.#isNowhere(path)) return;
@@ -218,14 +216,15 @@ export class Materializer {
 		});
 	}
 
-	/** Is it in a directory that nobody sees yet? Then nothing else can be at its place. */
+	/** Is it in a directory that is not yet visible? Then nothing else can be at its place. */
 	isHidden(path: string): boolean {
 		return this.#hidden.has(parentOf(path));
 	}
 
 	/**
-	 * Puts every new directory in its place. An empty directory that came there meanwhile gives way.
-	 * @param makeWay is called where something else came there meanwhile; it must be gone afterwards
+	 * Moves every new directory to its place. Replaces an empty directory that appeared there
+	 * meanwhile.
+	 * @param makeWay is called if anything else appeared there meanwhile; it must remove it
 	 */
 	reveal(makeWay: (path: string) => void): void {
 		for (const hidden of new Set(this.#hidden.values())) {
@@ -242,8 +241,8 @@ export class Materializer {
 	}
 
 	/**
-	 * After `reveal`. @returns what the kernel says of it then; undefined where somebody took it away
-	 * at once
+	 * Call after `reveal`. @returns the resulting stat; undefined if the directory was removed
+	 * immediately
 	 */
 	finishDirectory(path: string, mode: number, mtimeNs: bigint): Stat | undefined {
 		if (this.#isNowhere(path)) return lstatPath(this.#root, path);
@@ -259,7 +258,7 @@ export class Materializer {
 		});
 	}
 
-	/** A file whose bytes are all here. @returns as `finishDirectory` */
+	/** Writes a file whose bytes are complete. @returns like `finishDirectory` */
 	placeFile(path: string, bytes: Buffer, mode: number, mtimeNs: bigint): Stat | undefined {
 		return explain(path, () => {
 			const place = this.#placeOf(path);
@@ -279,7 +278,7 @@ export class Materializer {
 	}
 
 	/**
-	 * A file of `size` bytes that comes in parts, in any order. Parts that hold only zeros stay
+	 * A file of `size` bytes that arrives in parts, in any order. Parts that hold only zeros stay
 	 * holes.
 	 */
 	stageFile(path: string, size: number): StagedFile {
@@ -300,7 +299,7 @@ export class Materializer {
 		};
 	}
 
-	/** @returns as `finishDirectory` */
+	/** @returns like `finishDirectory` */
 	placeLink(path: string, target: string, mtimeNs: bigint): Stat | undefined {
 		return explain(path, () => {
 			const place = this.#placeOf(path);
@@ -311,7 +310,7 @@ export class Materializer {
 		});
 	}
 
-	/** @returns false where it cannot be set */
+	/** @returns false if it cannot be set */
 	setTime(path: string, mtimeNs: bigint): boolean {
 		return explain(path, () =>
 			tryTo(() => this.#times.setMtime(fsPath(this.#root, path), mtimeNs)),
@@ -319,22 +318,22 @@ export class Materializer {
 	}
 
 	/**
-	 * `-wal`, `-shm` and `-journal` of another life of this database would corrupt it (incidents
-	 * 22-24).
+	 * Leftover `-wal`, `-shm` and `-journal` files of an earlier database would corrupt this one
+	 * (incidents 22-24).
 	 */
 	removeDatabaseSidecars(path: string): void {
 		for (const suffix of COMPANIONS)
 			explain(path, () => {
 				const companion = fsPath(this.#root, path + suffix);
-				// A directory by such a name is the agent's own, and in the log.
+				// A directory with this name belongs to the agent and is in the log.
 				if (lstatSync(companion, { throwIfNoEntry: false })?.isDirectory() !== true)
 					rmSync(companion, { force: true });
 			});
 	}
 
 	/**
-	 * A free name for `path` in `directory`, also for what may accompany a database: its own, or with
-	 * a number behind it.
+	 * A free name for `path` in `directory`, and for the files that may accompany a database: its own
+	 * name, or that name with a number appended.
 	 */
 	asideName(path: string, directory: string): string {
 		let name = path;
@@ -344,9 +343,9 @@ export class Materializer {
 	}
 
 	/**
-	 * Moves what is at `path` to `directory/name`. A file that is a mount point cannot leave: it is
-	 * copied.
-	 * @returns its absolute path there; undefined where nothing is at `path`
+	 * Moves the entry at `path` to `directory/name`. Copies a file that is a mount point, because it
+	 * cannot be moved.
+	 * @returns its new absolute path; undefined if there is nothing at `path`
 	 */
 	moveAside(path: string, directory: string, name: string): string | undefined {
 		const from = fsPath(this.#root, path);
@@ -363,7 +362,7 @@ export class Materializer {
 		});
 	}
 
-	/** Undoes `moveAside`. @returns false where something is in its place, or it cannot be moved */
+	/** Undoes `moveAside`. @returns false if its place is taken or it cannot be moved */
 	putBack(path: string, directory: string, name: string): boolean {
 		const to = fsPath(this.#root, path);
 		try {
@@ -375,7 +374,7 @@ export class Materializer {
 		}
 	}
 
-	/** Only where nothing is left in it; never an additional root itself, which may be a mount. */
+	/** Only if it is empty. Never removes an additional root, which may be a mount. */
 	removeEmptyDirectory(path: string): void {
 		if (this.#isNowhere(path) || isRootItself(this.#root, path)) return;
 		try {
@@ -388,7 +387,7 @@ export class Materializer {
 		}
 	}
 
-	/** One call for everything written to a directory. False where the system cannot say. */
+	/** Flushes everything written to a directory. False if the system cannot tell. */
 	async sync(): Promise<boolean> {
 		const mounts = new Set([...this.#bases, ...this.#staging]);
 		const synced = await Promise.all(
@@ -397,20 +396,20 @@ export class Materializer {
 		return synced.every((isSafe) => isSafe);
 	}
 
-	/** Settled when no call to the disk is under way, so that nothing keeps the file system busy. */
+	/** Resolves when no call to the disk is running, so that nothing keeps the file system busy. */
 	async settle(): Promise<void> {
 		await this.#syncing;
 	}
 
 	/**
-	 * What is still out of sight goes, and directories that were made writable get their modes back.
+	 * Removes what is still hidden, and restores the modes of directories that were made writable.
 	 */
 	close(): void {
 		this.#closePart();
 		for (const mount of this.#staging) this.#removeStaging(mount);
 		this.#staging.clear();
 		this.#probes.clear();
-		// The innermost first: an outer one may not be searchable then.
+		// The innermost first: an outer one may not be searchable afterwards.
 		for (const [path, mode] of [...this.#opened].sort(([a], [b]) => b.length - a.length)) {
 			const place = fsPath(this.#root, path);
 			if (statOf(place)?.type === "dir") tryTo(() => chmodSync(place, mode));
@@ -418,13 +417,13 @@ export class Materializer {
 		this.#opened.clear();
 	}
 
-	/** As far as possible: what stays is hidden by the filter, and the next restore tries again. */
+	/** Best effort: the filter hides what remains, and the next restore tries again. */
 	#removeStaging(mount: string): void {
 		const staging = fsPath(this.#root, joinPath(mount, RESERVED_DIRECTORY));
 		explain(mount, () => tryTo(() => rmSync(staging, { recursive: true, force: true })));
 	}
 
-	/** Where a path is as long as its directory is out of sight. */
+	/** For paths that become too long below the staging directory. */
 	#placeOf(path: string): string | Buffer {
 		const hidden = this.#hidden.get(parentOf(path));
 		if (hidden !== undefined) {
@@ -452,7 +451,7 @@ export class Materializer {
 		});
 	}
 
-	/** The umask may have taken bits from the mode it was made with. */
+	/** The umask may have removed bits from the mode it was made with. */
 	#seal(fd: number, mode: number, mtimeNs: bigint): Stat {
 		tryTo(() => this.#times.setOpenMtime(fd, mtimeNs));
 		const stat = toStat(fstatSync(fd, { bigint: true }));
@@ -473,8 +472,8 @@ export class Materializer {
 	}
 
 	/**
-	 * One at a time: thousands of files may be in the making at once, and the parts of one mostly
-	 * come together.
+	 * Keeps only one open: thousands of files may be in progress at once, and the parts of one mostly
+	 * arrive together.
 	 */
 	#openPart(file: string | Buffer, flags: number = constants.O_WRONLY): number {
 		if (this.#open?.file === file) return this.#open.fd;
@@ -501,19 +500,19 @@ export class Materializer {
 		return `${staging}/${this.#count.toString(36)}`;
 	}
 
-	/** The directory of additional roots, which is on no disk. */
+	/** The directory of additional roots, which exists on no disk. */
 	#isNowhere(path: string): boolean {
 		return path === ROOTS_DIRECTORY && typeof this.#root !== "string";
 	}
 }
 
-/** The rename itself is a change of the file's status. */
+/** The rename itself changes the file's ctime. */
 function renamed(from: string | Buffer, to: string | Buffer): Stat | undefined {
 	renameSync(from, to);
 	return statOf(to);
 }
 
-/** What a file system, or the owner of a file, may refuse without harm: modes and times. */
+/** Modes and times that a file system or the owner of a file may refuse without harm. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set([
 	"EPERM",
 	"EACCES",
@@ -526,8 +525,8 @@ const REFUSALS: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * On overlayfs a directory of the image becomes another one, with another inode, at its first
- * change. That must be over before anybody asks which directory it is.
+ * On overlayfs the first change replaces a directory of the image with another, which has another
+ * inode. That must happen before the directory's identity is read.
  */
 function copyUp(directory: string): void {
 	const mode = statOf(directory)?.mode ?? 0o755;
@@ -547,7 +546,7 @@ function tryTo(work: () => void): boolean {
 	}
 }
 
-/** Runs file system work and turns what it throws into an error with a remedy. */
+/** Runs file system work and turns its errors into errors with a remedy. */
 function explain<Result>(path: string, work: () => Result): Result {
 	try {
 		return work();

@@ -7,7 +7,7 @@ const paths = (listed: Buffer, directory = "/ws") => [
 	...mountsListed(listed, new Map([["", directory]])).keys(),
 ];
 
-test("lists bind mounts, mounts inside mounts and single files below a directory, and nothing beside it", () => {
+test("lists bind mounts, mounts inside mounts and single files below a directory, and nothing outside it", () => {
 	const listed = text(
 		"27 1 254:0 / / rw - ext4 /dev/vda rw",
 		"40 27 254:0 /v /ws/workspace rw - ext4 /dev/vda rw",
@@ -16,7 +16,7 @@ test("lists bind mounts, mounts inside mounts and single files below a directory
 		"43 27 254:0 / /ws-other/x rw - ext4 /dev/vda rw",
 		"44 27 254:0 / /ws rw - ext4 /dev/vda rw",
 	);
-	// The workspace is a mount itself, mounted over the others.
+	// The workspace is itself a mount, mounted over the others.
 	expect(paths(listed)).toEqual([]);
 	expect(paths(Buffer.from(listed.toString().replace(/\n44.*/, "")))).toEqual([
 		"workspace",
@@ -25,7 +25,7 @@ test("lists bind mounts, mounts inside mounts and single files below a directory
 	]);
 });
 
-test("lists the topmost of mounts that are stacked, and not what a mount above hides", () => {
+test("lists the topmost of stacked mounts, and none that a mount above hides", () => {
 	const listed = text(
 		"27 1 254:0 / / rw - ext4 /dev/vda rw",
 		"40 27 0:50 / /ws/a rw - tmpfs one rw",
@@ -58,7 +58,7 @@ test("finds mounts of an additional root below its place in the tree, and those 
 	expect(paths(listed, "/")).toEqual(["notes/n"]);
 });
 
-test("a volume keeps its identity when its device number changes, and a tmpfs does not", () => {
+test("keeps a volume's identity when its device number changes, but not a tmpfs's", () => {
 	const stat = (dev: bigint, birthNs: bigint): Stat => ({
 		...{ type: "dir", mode: 0o755, size: 0, mtimeNs: 0n, ctimeNs: 0n, ino: 2n },
 		...{ dev, birthNs, uid: 0 },
@@ -76,7 +76,7 @@ test("a volume keeps its identity when its device number changes, and a tmpfs do
 	expect(volumeOf(stat(1n, 0n), "tmpfs tmpfs /")).not.toBe(volumeOf(stat(2n, 0n), "tmpfs tmpfs /"));
 });
 
-test("a mount is read-only by its own options or by those of its file system", () => {
+test("treats a mount as read-only by its own options or by those of its file system", () => {
 	const listed = text(
 		"27 1 254:0 / / rw - ext4 /dev/vda rw",
 		"40 27 0:50 / /ws/a ro shared:1 master:2 - tmpfs t rw",
@@ -89,7 +89,7 @@ test("a mount is read-only by its own options or by those of its file system", (
 	expect(readOnly.map(({ path }) => path)).toEqual(["a", "b"]);
 });
 
-test("the directories themselves are listed where that is asked for", () => {
+test("lists the directories themselves if asked to", () => {
 	const listed = text("27 1 254:0 / / rw - ext4 /dev/vda rw", "40 27 0:50 / /ws rw - tmpfs t rw");
 	expect([...mountsListed(listed, new Map([["", "/ws"]])).keys()]).toEqual([]);
 	expect([...mountsListed(listed, new Map([["", "/ws"]]), true).keys()]).toEqual([""]);

@@ -1,11 +1,10 @@
 /**
- * Mount points below the directories of a workspace: which ones are there, and which volume lies in
- * each.
+ * Mount points below the directories of a workspace, and the volume in each of them.
  *
  * Source: /proc/self/mountinfo, which also lists bind mounts of the same file system and of single
- * files. Where there is no /proc, `mountsByDevice` finds the ones whose device differs from that of
- * the directory above; a bind mount of the same device stays unseen. Does NOT list a mount that
- * another mount hides.
+ * files. Without /proc, `mountsByDevice` finds those whose device differs from that of the parent
+ * directory. A bind mount of the same device stays undetected. Does NOT list a mount that another
+ * mount hides.
  */
 import { readFileSync, realpathSync } from "node:fs";
 import { decodeName, joinPath, parentOf, type Root, rootPath } from "../path.ts";
@@ -14,11 +13,9 @@ import { lstatPath, type Stat } from "./stat.ts";
 export interface Mount {
 	/** In the tree: below the workspace, or below `.roots/{name}`. */
 	readonly path: string;
-	/**
-	 * The kernel's number for this mount: another one after each mounting. "" where it is not known.
-	 */
+	/** The kernel's number for this mount, new after each mounting. "" if unknown. */
 	readonly id: string;
-	/** File system type, source and the directory inside the source; "" where they are not known. */
+	/** File system type, source and the directory inside the source; "" if unknown. */
 	readonly source: string;
 	readonly isReadOnly: boolean;
 }
@@ -33,8 +30,8 @@ interface Line {
 }
 
 /**
- * Visible mount points below the workspace and its additional roots, by path; undefined where the
- * kernel does not list them. 0.1 ms. `withTops`: these directories themselves too.
+ * Visible mount points below the workspace and its additional roots, by path. Undefined if the
+ * kernel does not list them. 0.1 ms. `withTops` includes these directories themselves.
  */
 export function mountsBelow(root: Root, withTops = false): Map<string, Mount> | undefined {
 	let text: Buffer;
@@ -48,8 +45,8 @@ export function mountsBelow(root: Root, withTops = false): Map<string, Mount> | 
 
 /**
  * The same from the text of a mountinfo.
- * @param places real absolute directories, by where they stand in the tree
- * @param withTops also those of them that are mount points themselves
+ * @param places real absolute directories, by their paths in the tree
+ * @param withTops include those of them that are mount points themselves
  */
 export function mountsListed(
 	text: Buffer,
@@ -76,12 +73,12 @@ export function mountsListed(
 	return found;
 }
 
-/** Mount points among what a scan found, by the device alone. */
+/** Mount points in the result of a scan, by device number alone. */
 export function mountsByDevice(stats: ReadonlyMap<string, Stat>): Map<string, Mount> {
 	const found = new Map<string, Mount>();
 	for (const [path, { dev }] of stats) {
 		const above = path === "" ? undefined : stats.get(parentOf(path));
-		// Device 0 stands for `.roots`, which is on no disk.
+		// Device 0 represents `.roots`, which exists on no disk.
 		if (above !== undefined && above.dev !== 0n && dev !== 0n && above.dev !== dev)
 			found.set(path, { path, id: "", source: "", isReadOnly: false });
 	}
@@ -89,26 +86,26 @@ export function mountsByDevice(stats: ReadonlyMap<string, Stat>): Map<string, Mo
 }
 
 /**
- * Which volume lies in a mount point. The same after it is mounted again, also where the device
- * number differs then.
+ * Identifies the volume at a mount point. The result is the same after the volume is mounted again,
+ * even if the device number differs then.
  */
 export function volumeOf(stat: Stat, source: string): string {
 	if (stat.type !== "dir") return `file:${stat.dev}:${stat.ino}`;
 	if (stat.birthNs !== 0n) return `dir:${stat.ino}:${stat.birthNs}`;
-	// NFS and the like tell no time of birth, and get another device number at each mounting. Memory
-	// never comes back.
+	// NFS and similar file systems report no birth time, and get another device number at each
+	// mounting. Memory never comes back.
 	const isMemory = source === "" || source.startsWith("tmpfs ") || source.startsWith("ramfs ");
 	return `dir:${stat.ino}:${isMemory ? stat.dev : source}`;
 }
 
-/** The real places of the directories that are there. */
+/** The real paths of the directories that exist. */
 function placesOf(root: Root): Map<string, string> {
 	const places = new Map<string, string>();
 	const add = (at: string, directory: string) => {
 		try {
 			if (lstatPath(root, at)?.type === "dir") places.set(at, realpathSync.native(directory));
 		} catch {
-			// What cannot be looked at is named by the scan.
+			// The scan reports what cannot be inspected.
 		}
 	};
 	add("", typeof root === "string" ? root : root.main);
@@ -126,7 +123,7 @@ function parseLine(line: string): Line | undefined {
 	return { id, parent, place: unescaped(place), source: `${type} ${source} ${inside}`, isReadOnly };
 }
 
-/** Spaces, tabs, newlines and backslashes stand there as octal numbers. */
+/** Spaces, tabs, newlines and backslashes are written as octal numbers there. */
 function unescaped(text: string): string {
 	const bytes = text.replace(/\\([0-7]{3})/g, (_, octal: string) =>
 		String.fromCharCode(Number.parseInt(octal, 8)),
@@ -135,8 +132,8 @@ function unescaped(text: string): string {
 }
 
 /**
- * The mount that a path shows: from the top, each step enters what is mounted there on the mount
- * before.
+ * The mount that is visible at a path: from the top, each step enters the mount that covers the
+ * previous one.
  */
 function visibleAt(place: string, lines: readonly Line[]): Line | undefined {
 	const ids = new Set(lines.map(({ id }) => id));

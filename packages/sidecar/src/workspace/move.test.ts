@@ -15,7 +15,7 @@ import { mounted } from "../../../testkit/workspace/mounted.ts";
 import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { copyAside, move } from "./move.ts";
 
-test("a move to another file system takes content, modes and times along, out of read-only directories too", async (context) => {
+test("moves content, modes and times to another file system, also out of read-only directories", async (context) => {
 	using made = mounted(context);
 	const base = testDirectory();
 	made.tmpfs(join(base, "other"), "size=8m,mode=777");
@@ -41,7 +41,7 @@ test("a move to another file system takes content, modes and times along, out of
 });
 
 // @id move-without-room
-test("a move that finds no room leaves everything where it was, and no half of it behind", (context) => {
+test("leaves everything in place, and no partial copy, if there is no room", (context) => {
 	using made = mounted(context);
 	const base = testDirectory();
 	made.tmpfs(join(base, "small"), "size=64k");

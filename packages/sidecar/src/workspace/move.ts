@@ -21,12 +21,12 @@ import {
 } from "node:fs";
 
 /**
- * Moves a file, link or directory, to another file system too; there with its mode and time.
- * Sockets and their like hold nothing, and stay behind then. Not `cpSync`, which takes no name that
- * is not UTF-8.
+ * Moves a file, link or directory, also to another file system, with mode and time. Sockets and
+ * other special files have no content and stay behind in that case. Not `cpSync`, which accepts
+ * only UTF-8 names.
  *
- * Across file systems the copy is whole and on its disk before anything is removed.
- * @throws NodeJS.ErrnoException; what was to be moved is whole then, at its place or at the new one
+ * Across file systems, the copy is complete and on its disk before anything is removed.
+ * @throws NodeJS.ErrnoException; the entry is then complete at the old place or at the new one
  */
 export function move(from: string | Buffer, to: string | Buffer): void {
 	try {
@@ -40,8 +40,8 @@ export function move(from: string | Buffer, to: string | Buffer): void {
 }
 
 /**
- * Copies a file, link or directory, and what was copied is on its disk.
- * @throws NodeJS.ErrnoException; nothing is left of the copy then
+ * Copies a file, link or directory. On return the copy is on its disk.
+ * @throws NodeJS.ErrnoException; nothing of the copy remains then
  */
 export function copyAside(from: string | Buffer, to: string | Buffer): void {
 	try {
@@ -53,7 +53,7 @@ export function copyAside(from: string | Buffer, to: string | Buffer): void {
 	}
 }
 
-/** Gives an open file the bytes of another. Its old ones are gone at once. */
+/** Replaces the content of an open file with another file's. The old bytes are lost immediately. */
 export function overwrite(fd: number, from: string | Buffer): void {
 	const part = Buffer.allocUnsafe(1024 * 1024);
 	const source = openSync(from, constants.O_RDONLY);
@@ -86,7 +86,7 @@ function copy(from: string | Buffer, to: string | Buffer): void {
 	lutimesSync(to, stat.atime, stat.mtime);
 }
 
-/** Opened before it gets a mode that may forbid that. */
+/** Opened before it gets a mode that may forbid opening. */
 function sync(path: string | Buffer, mode: number): void {
 	chmodSync(path, 0o700);
 	const fd = openSync(path, constants.O_RDONLY);

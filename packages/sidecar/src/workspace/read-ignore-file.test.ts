@@ -33,7 +33,7 @@ const refusal = (reason: string) =>
 
 describe("an ignore file that is a link", () => {
 	// @id linked-ignore-file
-	test("is honoured where it leads to a file inside the workspace, also over other links", () => {
+	test("is honoured if it leads to a file inside the workspace, also through other links", () => {
 		const { root, file } = workspace();
 		mkdirSync(join(root, "dotfiles"));
 		write(join(root, "dotfiles/ignore"), "/private/\n");
@@ -42,7 +42,7 @@ describe("an ignore file that is a link", () => {
 		expect(new WorkspaceFilter(root, plain).filter("private", "dir")).toBe("skip");
 	});
 
-	test("is honoured where the workspace itself is named by a link", () => {
+	test("is honoured if the workspace itself is reached through a link", () => {
 		const { dir, root, file } = workspace();
 		write(join(root, ".gitignore"), "/private/\n");
 		symlinkSync(join(root, ".gitignore"), file);
@@ -67,7 +67,7 @@ describe("an ignore file that is a link", () => {
 	});
 
 	// @id outside-ignore-file
-	test("is refused where it leads nowhere, to itself or out of the workspace", () => {
+	test("is refused if it leads nowhere, to itself or out of the workspace", () => {
 		const { dir, root, file } = workspace();
 		write(join(dir, "outside"), "/private/\n");
 		for (const [target, reason] of [
@@ -93,7 +93,7 @@ describe("an ignore file that is a link", () => {
 });
 
 describe("an ignore file", () => {
-	test("that is no text is refused: a directory, UTF-16, more than 1 MiB", () => {
+	test("is refused if it is not text: a directory, UTF-16, more than 1 MiB", () => {
 		const { root, file } = workspace();
 		mkdirSync(file);
 		expect(() => new WorkspaceFilter(root, plain)).toThrow(refusal("it is a directory"));

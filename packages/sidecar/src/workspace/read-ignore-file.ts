@@ -1,9 +1,9 @@
 /**
  * Reads the ignore file of a workspace, also through a link to a file inside the workspace, as
- * dotfile managers make it.
+ * created by dotfile managers.
  *
- * Guarantees: an ignore file that cannot be read is an error, because without its patterns private
- * files would be stored.
+ * Guarantees: an unreadable ignore file is an error, because without its patterns private files
+ * would be stored.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { SidecarError } from "../errors.ts";
@@ -12,13 +12,13 @@ import { IGNORE_FILE } from "./ignore-file.ts";
 import { lstatPath, type Stat, sameStat, statOf, toStat } from "./stat.ts";
 
 export interface IgnoreFile {
-	/** Of the name itself. Undefined where there is none. */
+	/** Of the name itself. Undefined if there is no such file. */
 	readonly named: Stat | undefined;
-	/** Of the file that a link leads to; else the same. */
+	/** Of a link's target; otherwise the same as `named`. */
 	readonly target: Stat | undefined;
 }
 
-/** Longer patterns would slow down every look at a path. */
+/** Longer patterns would slow down every path check. */
 const MAX_BYTES = 1024 * 1024;
 
 /** @throws SidecarError IGNORE_FILE_UNUSABLE */
@@ -40,7 +40,7 @@ function isSame(a: Stat | undefined, b: Stat | undefined): boolean {
 	return a === undefined || b === undefined ? a === b : sameStat(a, b);
 }
 
-/** Its text; undefined where there is none. @throws SidecarError IGNORE_FILE_UNUSABLE */
+/** Its text; undefined if there is no such file. @throws SidecarError IGNORE_FILE_UNUSABLE */
 export function readIgnoreFile(root: Root): string | undefined {
 	try {
 		return lstatPath(root, IGNORE_FILE) === undefined ? undefined : textOf(readAll(placeOf(root)));
@@ -49,17 +49,17 @@ export function readIgnoreFile(root: Root): string | undefined {
 	}
 }
 
-/** Bytes that are not UTF-8 match the names on the disk that have them. */
+/** Bytes that are not UTF-8 match names on the disk that contain them. */
 function textOf(bytes: Buffer): string {
 	if (bytes.includes(0)) throw new Unusable("it holds NUL bytes, so it is no text in UTF-8");
 	const text = decodeName(bytes);
 	return text.startsWith("\ufeff") ? text.slice(1) : text;
 }
 
-/** Why it cannot be honoured, for people. */
+/** The reason it cannot be used, for people. */
 class Unusable extends Error {}
 
-/** Where the file really lies. */
+/** The file's real location. */
 function placeOf(root: Root): string {
 	const main = realpathSync.native(mainOf(root));
 	const place = realpathSync.native(`${main}/${IGNORE_FILE}`);
@@ -68,8 +68,8 @@ function placeOf(root: Root): string {
 }
 
 function readAll(place: string): Buffer {
-	// No link in the last name: what was put there since is not followed. O_NONBLOCK: a FIFO must not
-	// be waited for.
+	// O_NOFOLLOW: a link that appeared meanwhile is not followed. O_NONBLOCK: opening a FIFO must not
+	// wait.
 	const fd = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 	try {
 		const stat = toStat(fstatSync(fd, { bigint: true }));

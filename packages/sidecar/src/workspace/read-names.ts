@@ -2,8 +2,8 @@ import { readdirSync } from "node:fs";
 import { decodeName, fsPath, ROOTS_DIRECTORY, type Root } from "../path.ts";
 
 /**
- * The names in a directory of a workspace. A name `.roots` on the disk itself is none of them:
- * additional roots stand there.
+ * The names in a directory of a workspace. Leaves out a `.roots` on the disk itself: that path
+ * belongs to additional roots.
  * @throws NodeJS.ErrnoException
  */
 export function readNames(root: Root, path: string): string[] {
@@ -15,7 +15,7 @@ export function readNames(root: Root, path: string): string[] {
 	return root.others.size === 0 ? own : [...own, ROOTS_DIRECTORY];
 }
 
-/** As strings; a name with U+FFFD may not be UTF-8, so such a directory is read again as bytes. */
+/** As strings. A name with U+FFFD may not be UTF-8, so such a directory is read again as bytes. */
 function namesIn(directory: string | Buffer): string[] {
 	const names = readdirSync(directory);
 	return names.some((name) => name.includes("\ufffd"))

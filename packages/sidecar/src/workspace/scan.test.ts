@@ -24,7 +24,7 @@ import { hiddenBy, scan } from "./scan.ts";
 
 const everything = makeFilter(plain);
 
-/** What `find` finds below a directory, as hex of the bytes. */
+/** The paths that `find` lists below a directory, as hex of the bytes. */
 function findBelow(root: string): string[] {
 	const out = execFileSync("find", [root, "-mindepth", "1", "-printf", "%P\\0"]);
 	const found: string[] = [];
@@ -43,7 +43,7 @@ const hexOf = (paths: Iterable<string>) =>
 		.sort();
 
 describe("scan finds", () => {
-	test("what find finds, in any tree with any names", async () => {
+	test("the same entries as find, in any tree with any names", async () => {
 		const name = fc.oneof(
 			fc.constantFrom("a", "b", "é", "\u{1f480}", "a\nb", "a\\b", "\ufffd"),
 			fc
@@ -108,7 +108,7 @@ describe("scan finds", () => {
 		]);
 	});
 
-	test("only one directory and what is below it, where asked", async () => {
+	test("only one directory and everything below it, if asked to", async () => {
 		const root = testDirectory();
 		mkdirSync(`${root}/a/b`, { recursive: true });
 		writeFileSync(`${root}/a/b/c`, "");
@@ -126,7 +126,7 @@ describe("scan finds", () => {
 });
 
 describe("scan leaves out", () => {
-	test("what the filter skips, and all below", async () => {
+	test("what the filter skips, and everything below it", async () => {
 		const root = testDirectory();
 		for (const dir of ["tmp/x", "workspace/tmp", ".openclaw-sidecar/staging"])
 			mkdirSync(`${root}/${dir}`, { recursive: true });
@@ -142,7 +142,7 @@ describe("scan leaves out", () => {
 		expect(problems).toEqual([]);
 	});
 
-	test("the companions of a database, and no other file of such a name", async () => {
+	test("the companions of a database, and no other file with a similar name", async () => {
 		const root = testDirectory();
 		new DatabaseSync(`${root}/x.db`).exec("CREATE TABLE t(a)");
 		for (const name of ["x.db-wal", "x.db-shm", "x.db-journal", "notes-journal", "-wal", "notes"])
@@ -159,7 +159,7 @@ describe("scan leaves out", () => {
 		]);
 	});
 
-	test("sockets and FIFOs, by name, unless they are skipped anyway", async () => {
+	test("sockets and FIFOs, and reports them unless the filter skips them", async () => {
 		const root = testDirectory();
 		mkdirSync(`${root}/tmp`);
 		execFileSync("mkfifo", [`${root}/fifo`, `${root}/tmp/fifo`, `${root}/gateway.pid`]);
@@ -176,8 +176,8 @@ describe("scan leaves out", () => {
 	});
 });
 
-describe("scan and the rest of the world", () => {
-	test("an unreadable directory is named, and hides what is below", async () => {
+describe("scan", () => {
+	test("reports an unreadable directory, which hides everything below it", async () => {
 		const root = testDirectory();
 		for (const dir of ["shut/inside", "listed", "open"])
 			mkdirSync(`${root}/${dir}`, { recursive: true });
@@ -197,11 +197,11 @@ describe("scan and the rest of the world", () => {
 		expect(["open", "open/x", "listed/other", "shutter", ""].some(isHidden)).toBe(false);
 	});
 
-	test("a path too long for the kernel is named", async () => {
+	test("reports a path that is too long for the kernel", async () => {
 		const root = testDirectory();
 		const name = "d".repeat(250);
 		mkdirSync(`${root}/${name}`);
-		// Deeper than any path can name: each level is pushed down below another one.
+		// Longer than any path the kernel accepts: each level is moved below another one.
 		for (let depth = 0; depth < 17; depth++) {
 			mkdirSync(`${root}/next`);
 			renameSync(`${root}/${name}`, `${root}/next/${name}`);
@@ -214,7 +214,7 @@ describe("scan and the rest of the world", () => {
 		expect(stats.size).toBeGreaterThan(10);
 	});
 
-	test("what comes and goes meanwhile disturbs nothing", async () => {
+	test("tolerates entries that appear and disappear meanwhile", async () => {
 		const root = testDirectory();
 		for (let i = 0; i < 100; i++) {
 			mkdirSync(`${root}/stays/${i}`, { recursive: true });
@@ -241,7 +241,7 @@ describe("scan and the rest of the world", () => {
 		expect(seen.size).toBeGreaterThan(1);
 	});
 
-	test("the event loop gets its turns", async () => {
+	test("lets the event loop run", async () => {
 		const root = testDirectory();
 		for (let i = 0; i < 1_000; i++) writeFileSync(`${root}/${i}`, "");
 		let turns = 0;
@@ -256,7 +256,7 @@ describe("scan and the rest of the world", () => {
 		expect(turns).toBeGreaterThan(5);
 	});
 
-	test("a signal ends it", async () => {
+	test("ends at a signal", async () => {
 		const root = testDirectory();
 		await expect(
 			scan(root, everything, { signal: AbortSignal.abort(new Error("enough")) }),
@@ -269,7 +269,7 @@ describe("scan and the rest of the world", () => {
 		);
 	});
 
-	test("a workspace that is missing, a file, or unreadable is an error", async () => {
+	test("fails for a workspace that is missing, a file, or unreadable", async () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/file`, "");
 		mkdirSync(`${root}/shut`);

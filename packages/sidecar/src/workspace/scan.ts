@@ -1,16 +1,16 @@
 /**
- * The truth about a workspace: every event of a watcher is a hint, and a scan is what finds the
- * ones that were never delivered.
+ * Determines the true state of a workspace. A watcher's events are only hints; a scan finds the
+ * changes that were never announced.
  *
- * How: depth first, synchronous readdir and lstat in slices of a few milliseconds with the event
- * loop between them. 4-5 us an entry, as fast as `find`; asynchronous calls cost 1.5 to 2.5 times
- * as much. One directory is listed in one go (100,000 names: 60 ms).
+ * How: depth first, synchronous readdir and lstat in slices of a few milliseconds, with the event
+ * loop running between them. 4-5 us an entry, as fast as `find`; asynchronous calls cost 1.5 to 2.5
+ * times as much. Each directory is listed in one call (100,000 names: 60 ms).
  *
- * Guaranteed: links are never followed, other file systems are entered, whatever vanishes meanwhile
- * is left out, and what could not be looked at is named, so that its absence from the result is
- * never taken for a deletion.
- * Not guaranteed: one moment in time. What is moved during a scan may be seen at both places or at
- * neither.
+ * Guarantees: links are never followed. Other file systems are entered. Entries that vanish
+ * meanwhile are left out. Paths that could not be inspected are reported, so that their absence
+ * from the result is never taken for a deletion.
+ * Not guaranteed: one moment in time. An entry that moves during a scan may be seen at both places
+ * or at neither.
  */
 
 import { SidecarError } from "../errors.ts";
@@ -22,9 +22,9 @@ import { isCompanion } from "./sqlite-file.ts";
 import { lstatPath, type Stat, statOf } from "./stat.ts";
 
 /**
- * `unreadable`: nothing is known about the path, or about what lies below it. `other-type`: a
- * socket, a FIFO or a device; it is there, and it is never stored. `reserved`: something of that
- * name lies in the workspace's own directory, where additional roots stand.
+ * `unreadable`: nothing is known about the path or anything below it. `other-type`: a socket, a
+ * FIFO or a device; it exists and is never stored. `reserved`: the workspace's own directory
+ * contains the name that is reserved for additional roots.
  */
 export interface Problem {
 	readonly path: string;
@@ -35,8 +35,8 @@ export interface Problem {
 
 export interface ScanOptions {
 	/**
-	 * Only this directory (which is included) and what is below; default "", the whole workspace.
-	 * Nothing is found where it is gone.
+	 * Only this directory (included) and everything below it; default "", the whole workspace. The
+	 * result is empty if it does not exist.
 	 */
 	readonly below?: string;
 	/** Longest time to block the event loop, ms; default 5. */
@@ -46,14 +46,13 @@ export interface ScanOptions {
 
 export interface ScanResult {
 	/**
-	 * Files, directories and links, "" for the workspace itself. A directory stands before what is
-	 * below it.
+	 * Files, directories and links, "" for the workspace itself. A directory precedes its content.
 	 */
 	readonly stats: Map<string, Stat>;
 	readonly problems: Problem[];
 }
 
-/** Entries between two looks at the clock: well under 1 ms. */
+/** Entries between two checks of the clock: well under 1 ms. */
 const ENTRIES_PER_LOOK = 64;
 
 /**
@@ -106,8 +105,8 @@ export async function scan(
 }
 
 /**
- * Which paths a scan knows nothing about: the unreadable ones and all below them. Their absence is
- * no deletion.
+ * Tells which paths are unknown to a scan: the unreadable ones and all below them. Their absence is
+ * not a deletion.
  */
 export function hiddenBy(problems: readonly Problem[]): (path: string) => boolean {
 	const unreadable = new Set(
@@ -123,7 +122,7 @@ export function hiddenBy(problems: readonly Problem[]): (path: string) => boolea
 	};
 }
 
-/** Is this entry to be stored? Names what is left out because of its type. */
+/** Should this entry be stored? Reports entries that are left out because of their type. */
 function isStored(
 	root: Root,
 	path: string,
@@ -147,7 +146,7 @@ function look(root: Root, path: string, problems: Problem[]): Stat | undefined {
 	}
 }
 
-/** The names in a directory; undefined where it has vanished, none where it cannot be read. */
+/** The names in a directory; undefined if it has vanished, empty if it cannot be read. */
 function list(root: Root, path: string, problems: Problem[]): string[] | undefined {
 	try {
 		return readNames(root, path);
@@ -164,14 +163,14 @@ function unreadable(path: string, error: unknown): Problem {
 }
 
 /**
- * Does the workspace's own directory hold something by the name where additional roots stand? It is
- * never stored.
+ * Does the workspace's own directory contain the name that is reserved for additional roots? Such
+ * an entry is never stored.
  */
 export function hasReservedName(root: Root): boolean {
 	try {
 		return typeof root !== "string" && statOf(`${root.main}/${ROOTS_DIRECTORY}`) !== undefined;
 	} catch {
-		// Then the workspace itself is unreadable, and that is said.
+		// The workspace itself is unreadable then, which is reported separately.
 		return false;
 	}
 }

@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 /**
- * Long enough that turning the event loop costs less than 1 %, short enough that a watcher's events
- * and a ping do not wait.
+ * Long enough that a turn of the event loop costs less than 1 %, short enough that a watcher's
+ * events and a ping do not wait.
  */
 const SLICE_MS = 8;
 
 /**
- * Shares the event loop in long synchronous work: `if (slice.isOver) await slice.next(signal)` in
- * its loop.
+ * Shares the event loop during long synchronous work: call `if (slice.isOver) await
+ * slice.next(signal)` in the loop.
  */
 export class Slice {
 	readonly #ms: number;
@@ -19,7 +19,7 @@ export class Slice {
 		this.#until = performance.now() + ms;
 	}
 
-	/** A plain read, so that a loop makes no promise for each step. */
+	/** A plain getter, so that a loop creates no promise at each step. */
 	get isOver(): boolean {
 		return performance.now() >= this.#until;
 	}

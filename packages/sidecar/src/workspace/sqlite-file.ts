@@ -1,4 +1,4 @@
-/** SQLite databases as files: told by their header, never by their name. */
+/** SQLite databases as files: identified by their header, never by their name. */
 import { readSync } from "node:fs";
 import type { Root } from "../path.ts";
 import { closeGuarded, openGuarded } from "./guarded-open.ts";
@@ -9,17 +9,17 @@ const MAGIC = Buffer.from("SQLite format 3\0", "latin1");
 /** Size of the database header. */
 export const SQLITE_HEADER_BYTES = 100;
 /**
- * Of a write-ahead log; it is written anew, with other salts, before the first frame is
- * overwritten.
+ * Of a write-ahead log. SQLite writes a new header with new salts before it overwrites the first
+ * frame.
  */
 export const WAL_HEADER_BYTES = 32;
 
-/** The first word of an index of a write-ahead log. */
+/** The first word of a write-ahead log's index. */
 const WAL_INDEX_VERSION = 3_007_000;
 
 /**
- * log2 of the chunk size: 14 (16 KiB) for a database, whose changes are pages here and there; 20 (1
- * MiB) for anything else.
+ * log2 of the chunk size: 14 (16 KiB) for a database, whose changes are scattered pages; 20 (1 MiB)
+ * for anything else.
  */
 export type ChunkBits = 14 | 20;
 
@@ -38,9 +38,9 @@ export function chunkBitsFor(head: Buffer): ChunkBits {
 }
 
 /**
- * Is there a SQLite database at `path`? Not remembered: looking costs about 15 us, and a file can
- * become a database under an unchanged name. False where it is empty, unreadable or gone; an empty
- * file that will be a database is one with its first commit.
+ * Is there a SQLite database at `path`? Not cached: a check costs about 15 us, and a file can
+ * become a database under the same name. False if it is empty, unreadable or missing. An empty file
+ * that will be a database becomes one with its first commit.
  */
 export function isSqlite(root: Root, path: string): boolean {
 	try {
@@ -64,18 +64,18 @@ export function readHead(fd: number, length: number): Buffer {
 	return head.subarray(0, readSync(fd, head, 0, length, 0));
 }
 
-/** What follows the name of a database in the names of the files that belong to it. */
+/** The suffixes of the files that belong to a database. */
 export const COMPANIONS = ["-wal", "-shm", "-journal"] as const;
 
-/** A database's file and all that may belong to it. */
+/** A database's file and all files that may belong to it. */
 export function filesOf(path: string): readonly string[] {
 	return ["", ...COMPANIONS].map((suffix) => path + suffix);
 }
 
 /**
- * The path of the database that a file named like this would accompany: "a/x.db" for "a/x.db-wal",
- * "-shm" and "-journal"; undefined for other names. Whether it does is for `isSqlite` to say: a
- * user's "notes-journal" is a file of its own.
+ * The path of the database that a file with this name would accompany: "a/x.db" for "a/x.db-wal",
+ * "-shm" and "-journal"; undefined for other names. `isSqlite` decides whether it does: a user's
+ * "notes-journal" is an ordinary file.
  */
 export function companionOf(path: string): string | undefined {
 	for (const suffix of COMPANIONS) {
@@ -85,9 +85,9 @@ export function companionOf(path: string): string | undefined {
 }
 
 /**
- * Is `path` a write-ahead log, an index of one, or a rollback journal of a SQLite database beside
- * it? Those are never stored. Of any other database, such as an encrypted one, only the index is
- * left out: its log belongs to it (see `file-set.ts`).
+ * Is `path` a write-ahead log, a log's index, or a rollback journal next to its SQLite database?
+ * Those are never stored. Of any other database, such as an encrypted one, only the index is left
+ * out: its log belongs to it (see `file-set.ts`).
  */
 export function isCompanion(root: Root, path: string): boolean {
 	const database = companionOf(path);
@@ -95,7 +95,7 @@ export function isCompanion(root: Root, path: string): boolean {
 	return isSqlite(root, database) || (path.endsWith("-shm") && isIndexOf(root, path, database));
 }
 
-/** By SQLite's own header, which encryption leaves as it is. */
+/** By SQLite's own header, which encryption leaves unchanged. */
 function isIndexOf(root: Root, path: string, database: string): boolean {
 	try {
 		if (lstatPath(root, database)?.type !== "file") return false;
@@ -116,16 +116,16 @@ function isIndexOf(root: Root, path: string, database: string): boolean {
 }
 
 /**
- * A clock tick of the kernel's file times is up to 10 ms; within 20 ms of a write another one can
- * leave all times as they are.
+ * A clock tick of the kernel's file times is up to 10 ms. Within 20 ms of a write, another write
+ * can leave all times unchanged.
  */
 const SETTLED_AFTER_NS = 20_000_000n;
 
-/** Would one more write show in such a time? */
+/** Would another write change this time? */
 export const isOlderThanATick = (timeNs: bigint) =>
 	BigInt(Date.now()) * 1_000_000n - timeNs > SETTLED_AFTER_NS;
 
-/** Would one more write show in its times? The ctime too: a rename, a new owner. */
+/** Would another write change its times? The ctime counts too: a rename, a new owner. */
 export function isSettled({ mtimeNs, ctimeNs }: Stat): boolean {
 	return isOlderThanATick(mtimeNs > ctimeNs ? mtimeNs : ctimeNs);
 }
@@ -134,10 +134,10 @@ let unsettled = 0;
 
 /**
  * One string for the state of a database: its own stat and that of its write-ahead log. Equal
- * strings = no commit in between, even though reading it in the meantime touched "-shm", left an
- * empty "-wal" behind, or (SQLite as root hands the log over to the database's owner) moved the
- * log's ctime; so only its mtime counts. While a write is younger than 20 ms the string is equal to
- * no other, since the next one might not show. "" where there is no file.
+ * strings mean that nothing was committed in between. A reader may have touched "-shm" or left an
+ * empty "-wal". SQLite as root changes the log's ctime when it hands the log over to the database's
+ * owner, so only its mtime counts. While a write is younger than 20 ms the string equals no other,
+ * because the next write might not be visible. "" if the file is missing.
  */
 export function walFingerprint(root: Root, path: string): string {
 	const database = lstatPath(root, path);

@@ -17,17 +17,17 @@ function places(): { root: string; temp: string } {
 	return { root: `${directory}/workspace`, temp: `${directory}/temp` };
 }
 
-/** What a capture keeps: the bytes it put together, and where it goes on from. */
+/** What a capture keeps: the assembled bytes, and where the next read continues. */
 interface Picture {
 	readonly bytes: Buffer;
 	readonly seen: SeenPages | undefined;
-	/** Of the bytes, how many were read; the rest is from the picture before. */
+	/** Number of those bytes that were read; the rest is from the picture before. */
 	readonly read: number;
 }
 
 /**
- * As a capture does: what cannot have changed is taken from the picture before. Undefined where it
- * would be copied instead.
+ * Like a capture: takes unchanged ranges from the picture before. Undefined if the database would
+ * be copied instead.
  */
 async function take(root: string, before: Picture | undefined): Promise<Picture | undefined> {
 	const pages = await readPagesInPlace(root, "x.db", 0, before?.seen);
@@ -57,7 +57,7 @@ async function copied(root: string, temp: string): Promise<Buffer> {
 	return bytes;
 }
 
-/** Does what it is told, line by line: SQL, or "close"; what comes after that opens it again. */
+/** Runs its input line by line: SQL, or "close"; a later line opens the database again. */
 const TELLTALE = `
 	let db;
 	say("started");
@@ -78,7 +78,7 @@ async function tell(child: Child, text: string): Promise<void> {
 	await child.line();
 }
 
-/** Until a write to the file would show in its times. */
+/** Waits until a write to the file would show in its times. */
 async function settle(file: string): Promise<void> {
 	for (
 		let age = 0;
@@ -125,7 +125,7 @@ const anyStep = fc.oneof(
 	},
 );
 
-describe("reading a database where it lies", () => {
+describe("reading a database in place", () => {
 	test("gives the bytes of a copy, whatever happened since the picture before", {
 		timeout: 120_000,
 	}, async () => {
@@ -171,7 +171,7 @@ describe("reading a database where it lies", () => {
 	});
 
 	// @id sqlite-pages-under-load
-	test("beside a writer at full speed gives a sound database with all that was committed before, time and again", async () => {
+	test("gives a sound database with everything committed before, time and again, beside a writer at full speed", async () => {
 		const { root, temp } = places();
 		const file = `${root}/x.db`;
 		const child = startNode(
@@ -217,7 +217,7 @@ describe("reading a database where it lies", () => {
 		expect(goneOn).toBeGreaterThan(0);
 	});
 
-	test("is refused in rollback mode, and for what is no database", async () => {
+	test("is refused in rollback mode, and for a file that is not a database", async () => {
 		const { root } = places();
 		using db = new DatabaseSync(`${root}/x.db`);
 		db.exec("CREATE TABLE t(id)");

@@ -1,19 +1,19 @@
 /**
- * Reads a large database in WAL mode where it lies, under a read transaction, instead of copying it
- * first: 1 GB costs a copy of 1 GB on disk each time otherwise. Its pages are those of the file,
- * but for pages that stand in the write-ahead log: of these the newest committed frame counts.
+ * Reads a large database in WAL mode in place, under a read transaction. A copy of 1 GB would cost
+ * 1 GB on disk each time. Pages come from the file, unless the write-ahead log contains them: then
+ * the newest committed frame counts.
  *
- * Why that is one state: while the read transaction lasts, a checkpoint brings into the file only
- * pages that have a frame in the log before our place in it, and the log does not start over,
- * unless all of it was in the file when we came; then no checkpoint writes to the file at all, and
- * a log that started over is seen by its header (`isOneMoment`).
+ * Why that is one state: during the read transaction, a checkpoint copies into the file only pages
+ * that have a frame in the log before our position. The log does not start over, unless all of it
+ * was already in the file when we began. In that case no checkpoint writes to the file at all, and
+ * `isOneMoment` detects the new log by its header.
  *
- * Why an earlier read says what is still the same (`mayDiffer`): the file was not written since, by
- * anybody, and the log goes on from the very frame where it ended. So what differs is what has a
- * frame behind that one. On any doubt: everything may differ.
+ * Why an earlier read tells what is unchanged (`mayDiffer`): nothing has written to the file since,
+ * and the log continues from the exact frame at which that read ended. So only pages with a later
+ * frame differ. If in doubt, everything may differ.
  *
- * The bytes are those of `snapshotSqlite`. Not for databases that are cleaned, and not in rollback
- * mode, where a read transaction keeps everybody from writing.
+ * The bytes equal those of `snapshotSqlite`. Not for databases that are cleaned, and not in
+ * rollback mode, where a read transaction blocks every writer.
  */
 
 import { fstatSync } from "node:fs";
@@ -31,7 +31,7 @@ import {
 import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
 import { isSame, NO_WAL, pageOffset, readWal, type WalPosition } from "./wal.ts";
 
-/** What an earlier read of the same database has seen. */
+/** The state recorded by an earlier read of the same database. */
 export interface SeenPages {
 	readonly file: Stat;
 	readonly walIno: bigint;
@@ -41,28 +41,26 @@ export interface SeenPages {
 
 export interface PagesInPlace {
 	readonly sizeBytes: number;
-	/** May bytes in this range differ from what was read when `before` was seen? */
+	/** May bytes in this range differ from what was read when `before` was recorded? */
 	mayDiffer(offset: number, length: number): boolean;
-	/** Fills `into` with the bytes from `offset`. False where they cannot be had. */
+	/** Fills `into` with the bytes from `offset`. False if they cannot be read. */
 	read(into: Buffer, offset: number): boolean;
-	/** To be asked after the last read: is all that was read of one moment? */
+	/** Call it after the last read: were all reads of one moment? */
 	isOneMoment(): boolean;
-	/** To go on from the next time; undefined where a change might go unseen then. */
+	/** Input for the next read; undefined if that could miss a change. */
 	readonly seen: SeenPages | undefined;
 	close(): void;
 }
 
 /**
- * Pages with a frame in the log that are remembered from one read to the next: 256 MB of pages of 4
- * KiB, 6 MB of memory.
+ * Pages with a frame in the log that are remembered from one read to the next: 256 MB of 4 KiB
+ * pages, 6 MB of memory.
  */
 const MAX_REMEMBERED = 65_536;
-/** No page lies here: SQLite locks these bytes. */
+/** No page contains this byte: SQLite uses it for locks. */
 const LOCK_BYTE = 0x40000000;
 
-/**
- * @returns undefined for what is not readable this way, or not now: it is to be copied then
- */
+/** @returns undefined if it cannot be read this way, or not now: then copy it */
 export async function readPagesInPlace(
 	root: Root,
 	path: string,
@@ -109,7 +107,7 @@ export async function readPagesInPlace(
 		isKept = pages !== undefined;
 		return pages;
 	} catch {
-		// The copy meets the same trouble, and tells it apart.
+		// The copy meets the same error and classifies it.
 		return undefined;
 	} finally {
 		if (!isKept) close();
@@ -117,15 +115,15 @@ export async function readPagesInPlace(
 }
 
 /**
- * Nobody has it open, and all of it is in the file. Opening it would leave a log and its index
- * there (see `snapshotSqlite`).
+ * No process has it open, and all content is in the file. Opening it would leave a log and its
+ * index behind (see `snapshotSqlite`).
  */
 function isClosed({ root, path }: Source): boolean {
 	const wal = lstatPath(root, `${path}-wal`);
 	return (wal === undefined || wal.size === 0) && lstatPath(root, `${path}-shm`) === undefined;
 }
 
-/** Said in the header, where that is of the newest change; else by the size. */
+/** From the header if that belongs to the newest change; otherwise by the size. */
 function pageCountIn(header: Buffer, sizeBytes: number): number {
 	const inFile = Math.floor(sizeBytes / pageSizeIn(header));
 	const said = header.readUInt32BE(28);
@@ -145,8 +143,8 @@ class Pages implements PagesInPlace {
 	readonly close: () => void;
 	readonly #source: Source;
 	/**
-	 * Undefined where nobody has the database open: then no transaction keeps the file as it is, and
-	 * it must stand still by itself.
+	 * Undefined if no process has the database open. No transaction then protects the file, so it
+	 * must be unchanged during the read.
 	 */
 	readonly #walFd: number | undefined;
 	readonly #file: Stat;
@@ -190,7 +188,7 @@ class Pages implements PagesInPlace {
 			before !== undefined &&
 			before.walIno === wal?.stat.ino &&
 			isSame(wal.fd, before.wal, pageSize);
-		// Where nothing stood in a log then, the file alone was the state.
+		// If the log was empty then, the file alone was the state.
 		const isGoingOn =
 			before !== undefined &&
 			sameStat(before.file, file) &&

@@ -37,7 +37,7 @@ import {
 import { readStable } from "./stable-read.ts";
 import { lstatPath } from "./stat.ts";
 
-/** A workspace and a private directory beside it. */
+/** A workspace and a private directory next to it. */
 function places(): { root: string; temp: string } {
 	const directory = testDirectory();
 	mkdirSync(`${directory}/workspace`);
@@ -45,7 +45,7 @@ function places(): { root: string; temp: string } {
 	return { root: `${directory}/workspace`, temp: `${directory}/temp` };
 }
 
-/** What of a directory this process has open. */
+/** The files below a directory that this process has open. */
 function openBelow(directory: string): string[] {
 	const places = readdirSync("/proc/self/fd").map((fd) => {
 		try {
@@ -95,7 +95,7 @@ function query(file: string, sql: string): Record<string, unknown>[] {
 const SETUP = "PRAGMA encoding = 'UTF-16le'; PRAGMA user_version = 7; PRAGMA application_id = 9";
 const COUNTERS = [24, 40, 92, 96] as const;
 
-/** Where two files of one size differ. */
+/** Offsets at which two files of one size differ. */
 function differences(a: Buffer, b: Buffer): number[] {
 	expect(a.length).toBe(b.length);
 	return [...a.keys()].filter((offset) => a[offset] !== b[offset]);
@@ -106,7 +106,7 @@ describe("a quiet database", () => {
 		[512, 65_536].flatMap((pageSize) => [0, 2].map((vacuum) => ({ journal, pageSize, vacuum }))),
 	);
 	test.each(shapes)(
-		"comes out as the bytes of its file (journal_mode $journal, page_size $pageSize, auto_vacuum $vacuum)",
+		"is copied as the bytes of its file (journal_mode $journal, page_size $pageSize, auto_vacuum $vacuum)",
 		async ({ journal, pageSize, vacuum }) => {
 			const { root, temp } = places();
 			createDatabase(
@@ -115,7 +115,7 @@ describe("a quiet database", () => {
 			);
 			const file = readFileSync(`${root}/x.db`);
 			expect(differences(await snapshotBytes(root, "x.db", temp), file)).toEqual([]);
-			// Cleaning that has nothing to clean changes nothing.
+			// Cleaning that finds nothing to clean changes nothing.
 			const look = (copy: DatabaseSync) => void copy.prepare("SELECT count(*) FROM t").get();
 			expect(differences(await snapshotBytes(root, "x.db", temp, look), file)).toEqual([]);
 			expect(differences(readFileSync(`${root}/x.db`), file)).toEqual([]);
@@ -123,7 +123,7 @@ describe("a quiet database", () => {
 		},
 	);
 
-	test("in WAL mode comes out the same before and after a checkpoint, and as its file but for four fields of its header", async () => {
+	test("in WAL mode gives the same copy before and after a checkpoint, equal to its file except four header fields", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`, `PRAGMA journal_mode = wal; ${SETUP}`);
 		const db = new DatabaseSync(`${root}/x.db`);
@@ -144,7 +144,7 @@ describe("a quiet database", () => {
 });
 
 describe("a database in use", () => {
-	test("is the same bytes twice, with its WAL's rows and without a trace of them beside it", async () => {
+	test("gives the same bytes twice, with its WAL's rows, and leaves no trace next to it", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`, "PRAGMA journal_mode = wal");
 		const child = startNode(
@@ -174,8 +174,8 @@ describe("a database in use", () => {
 			const { root, temp } = places();
 			const file = `${root}/x.db`;
 			createDatabase(file, `PRAGMA journal_mode = ${journal}`);
-			// Two tables that agree after every transaction; small, so that pages are freed and used again
-			// all the time, with checkpoints falling into snapshots.
+			// Two tables that are equal after every transaction. Small, so that pages are constantly
+			// freed and reused, with checkpoints during snapshots.
 			const child = startNode(
 				`const db = new DatabaseSync(args[0], { timeout: 10000 });
 			db.exec("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 20; CREATE TABLE u(id INTEGER PRIMARY KEY, text); DELETE FROM t");
@@ -209,7 +209,7 @@ describe("a database in use", () => {
 		},
 	);
 
-	test("is waited for, and called locked after that; the event loop runs meanwhile", async () => {
+	test("is waited for, then reported as locked; the event loop runs meanwhile", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`);
 		const child = startNode(
@@ -227,7 +227,7 @@ describe("a database in use", () => {
 		const count = setInterval(() => {
 			turns += 1;
 		}, 5);
-		// As if it were being written: else it would be taken as it stands.
+		// As if it were being written: otherwise it would be copied in its present state.
 		const future = Date.now() / 1000 + 3600;
 		utimesSync(`${root}/x.db`, future, future);
 		expect(await snapshotSqlite(root, "x.db", temp, undefined, { busyMs: 200 })).toMatchObject({
@@ -242,7 +242,7 @@ describe("a database in use", () => {
 		(await waiting).dispose();
 	});
 
-	test("is not touched by other readers of this process while a snapshot runs", async () => {
+	test("is not changed by other readers of this process while a snapshot runs", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`);
 		const db = new DatabaseSync(`${root}/x.db`);
@@ -268,7 +268,7 @@ describe("a database in use", () => {
 });
 
 describe("a database whose writer was killed", () => {
-	test("inside a transaction that had reached the file: comes out rolled back, and is not touched", async () => {
+	test("inside a transaction that had reached the file is rolled back in the copy, and not changed itself", async () => {
 		const { root, temp } = places();
 		const file = `${root}/x.db`;
 		createDatabase(file);
@@ -293,7 +293,7 @@ describe("a database whose writer was killed", () => {
 		expect(files().every((bytes, i) => bytes.equals(left[i] ?? Buffer.alloc(0)))).toBe(true);
 	});
 
-	test("and whose journal names another file as super-journal: refused, and that file is left alone", async () => {
+	test("is refused if its journal names another file as super-journal, which is left alone", async () => {
 		const { root, temp } = places();
 		const file = `${root}/x.db`;
 		createDatabase(file);
@@ -324,7 +324,7 @@ describe("a database whose writer was killed", () => {
 		rmSync(victim);
 	});
 
-	test("with commits in its WAL: they are there", async () => {
+	test("keeps the commits in its WAL", async () => {
 		const { root, temp } = places();
 		const file = `${root}/x.db`;
 		createDatabase(file, "PRAGMA journal_mode = wal");
@@ -343,7 +343,7 @@ describe("a database whose writer was killed", () => {
 });
 
 describe("cleaning", () => {
-	test("makes two idle snapshots of an OpenClaw gateway the same, and leaves no trace of the lease", async () => {
+	test("makes two idle snapshots of an OpenClaw gateway equal, and removes every trace of the lease", async () => {
 		const { root, temp } = places();
 		const file = `${root}/openclaw.sqlite`;
 		createDatabase(
@@ -369,7 +369,7 @@ describe("cleaning", () => {
 		expect(readdirSync(temp)).toEqual([]);
 	});
 
-	test("that fails leaves nothing behind", async () => {
+	test("leaves nothing behind if it fails", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`);
 		const failing = snapshotSqlite(root, "x.db", temp, () => {
@@ -383,8 +383,8 @@ describe("cleaning", () => {
 	});
 });
 
-describe("what cannot be copied", () => {
-	test("is told apart, and leaves no file behind", async () => {
+describe("a snapshot that fails", () => {
+	test("tells the reasons apart, and leaves no file behind", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`);
 		writeFileSync(`${root}/empty`, "");
@@ -392,7 +392,7 @@ describe("what cannot be copied", () => {
 		writeFileSync(`${root}/magic`, `SQLite format 3\0${"x".repeat(5_000)}`);
 		mkdirSync(`${root}/dir`);
 		symlinkSync("x.db", `${root}/link`);
-		// The schema's own page is no page.
+		// The schema's own page is not a valid page.
 		copyFileSync(`${root}/x.db`, `${root}/damaged`);
 		const fd = openSync(`${root}/damaged`, "r+");
 		writeSync(fd, Buffer.alloc(400, 0xff), 0, 400, 100);
@@ -408,7 +408,7 @@ describe("what cannot be copied", () => {
 		expect(readdirSync(temp)).toEqual([]);
 	});
 
-	test("for lack of permission", async () => {
+	test("reports a missing permission", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`);
 		chmodSync(`${root}/x.db`, 0);
@@ -419,7 +419,7 @@ describe("what cannot be copied", () => {
 		expect(readdirSync(temp)).toEqual([]);
 	});
 
-	test("into a directory that is not there", async () => {
+	test("reports a missing directory for the copy", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`);
 		await expect(snapshotSqlite(root, "x.db", `${temp}/absent`)).rejects.toMatchObject({
@@ -446,7 +446,7 @@ describe("a database elsewhere", () => {
 		return { root, temp, other };
 	}
 
-	test("is refused where a directory on the way is a link", async () => {
+	test("is refused if a directory in its path is a link", async () => {
 		const { root, temp, other } = withOther("");
 		symlinkSync(other, `${root}/linked`);
 		expect(await snapshotSqlite(root, "linked/x.db", temp)).toEqual({
@@ -458,7 +458,7 @@ describe("a database elsewhere", () => {
 		expect(readdirSync(temp)).toEqual([]);
 	});
 
-	test("is not refused where the root itself is reached through one", async () => {
+	test("is accepted if the root itself is reached through a link", async () => {
 		const { root, temp } = withOther("PRAGMA journal_mode = wal");
 		symlinkSync(root, `${temp}/root`);
 		(await snapshot(`${temp}/root`, "data/x.db", temp)).dispose();
@@ -468,7 +468,7 @@ describe("a database elsewhere", () => {
 		"is never copied while directory and link are swapped at full speed (journal_mode %s)",
 		async (journal) => {
 			const { root, temp, other } = withOther(`PRAGMA journal_mode = ${journal}`);
-			// Somebody uses the other one: there are commits in its WAL.
+			// Another process uses the other one: there are commits in its WAL.
 			const theirs = startNode(
 				`const db = new DatabaseSync(args[0]); db.exec("UPDATE t SET text = 'secret!'"); say("open"); await line();`,
 				`${other}/x.db`,
@@ -491,8 +491,8 @@ describe("a database elsewhere", () => {
 			);
 			await child.line();
 			const kinds = new Map<string, number>();
-			// At least 400 rounds, and on until both outcomes were met: which of them a slow machine meets
-			// first is up to its scheduler.
+			// At least 400 rounds, and more until both outcomes occurred: a slow machine's scheduler
+			// decides which comes first.
 			const met = () => kinds.has("snapshot") && kinds.has("unreadable");
 			for (let round = 0; round < 400 || (round < 20_000 && !met()); round++) {
 				const taken = await snapshotSqlite(root, "data/x.db", temp, undefined, { busyMs: 0 });
@@ -509,7 +509,7 @@ describe("a database elsewhere", () => {
 	);
 
 	// @id sqlite-replaced
-	test("may take its place: the new one is copied whole", async () => {
+	test("may replace it: the new one is copied completely", async () => {
 		const { root, temp } = withOther("");
 		const child = startNode(
 			`say("started");
@@ -531,14 +531,14 @@ describe("a database elsewhere", () => {
 });
 
 describe("our own descriptors", () => {
-	test("are closed only after the last handle on the file, whose locks would go with them", async () => {
+	test("are closed only after the last handle on the file, whose locks they would drop", async () => {
 		const { root } = places();
 		createDatabase(`${root}/x.db`);
 		const stat = lstatPath(root, "x.db");
 		if (stat === undefined) throw new Error("not written");
 		const live = new DatabaseSync(`${root}/x.db`, { readOnly: true });
 		let release = () => {};
-		// Open before the snapshot began, and done with while that runs.
+		// Opened before the snapshot began, and closed while that runs.
 		const read = await readStable(root, "x.db", 1 << 14, () => {
 			live.exec("BEGIN");
 			live.prepare("SELECT count(*) FROM sqlite_schema").get();
@@ -559,8 +559,8 @@ describe("our own descriptors", () => {
 	});
 });
 
-describe("told by the header", () => {
-	test("what a database is", () => {
+describe("the header tells", () => {
+	test("which files are databases", () => {
 		const { root } = places();
 		createDatabase(`${root}/no-suffix`);
 		writeFileSync(`${root}/x.sqlite`, "text".repeat(100));
@@ -574,7 +574,7 @@ describe("told by the header", () => {
 		expect(isSqliteHeader(Buffer.from("SQLite format 3"))).toBe(false);
 	});
 
-	test("but not by a look at a file that a snapshot has open", () => {
+	test("nothing while a snapshot has the file open: it then counts as a database", () => {
 		const { root } = places();
 		writeFileSync(`${root}/x`, "no header".repeat(100));
 		const stat = lstatPath(root, "x");
@@ -585,7 +585,7 @@ describe("told by the header", () => {
 		expect(isSqlite(root, "x")).toBe(false);
 	});
 
-	test("and what accompanies one", () => {
+	test("which files accompany a database", () => {
 		const { root } = places();
 		createDatabase(`${root}/x`);
 		expect(
@@ -598,7 +598,7 @@ describe("told by the header", () => {
 });
 
 describe("walFingerprint", () => {
-	/** The fingerprint, once the last write is old enough to tell. */
+	/** The fingerprint, once the last write is old enough to be visible. */
 	async function settled(root: string, path: string): Promise<string> {
 		for (;;) {
 			const fingerprint = walFingerprint(root, path);
@@ -607,7 +607,7 @@ describe("walFingerprint", () => {
 		}
 	}
 
-	test("stays while nothing is committed, whoever reads, and changes with every commit", async () => {
+	test("stays equal while nothing is committed, whoever reads, and changes with every commit", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`, "PRAGMA journal_mode = wal");
 		const first = await settled(root, "x.db");
@@ -615,7 +615,7 @@ describe("walFingerprint", () => {
 		(await snapshot(root, "x.db", temp)).dispose();
 		expect(readdirSync(root)).toEqual(["x.db"]);
 		expect(await settled(root, "x.db")).toBe(first);
-		// Opening it leaves these, and that is no change.
+		// Opening it leaves these files, which is no change.
 		const reader = new DatabaseSync(`${root}/x.db`, { readOnly: true });
 		reader.prepare("SELECT count(*) FROM t").get();
 		reader.close();
@@ -636,7 +636,7 @@ describe("walFingerprint", () => {
 		db.close();
 	});
 
-	test("is equal to no other right after a write", () => {
+	test("equals no other right after a write", () => {
 		const { root } = places();
 		writeFileSync(`${root}/x.db`, "1");
 		appendFileSync(`${root}/x.db`, "2");

@@ -1,27 +1,27 @@
 /**
  * Transaction-consistent copies of databases that other processes write.
  *
- * How: one read transaction is opened on the live file (it waits for a writer's lock, no longer
- * than it may), then SQLite's online backup copies the pages that transaction sees, in one step.
- * Without the transaction, and in smaller steps, a backup starts over whenever somebody commits in
- * between and never ends beside a busy writer (bench: 11 s of CPU, nothing copied), and one that
- * meets a lock spins. The copy is private; only it is cleaned.
+ * How: one read transaction is opened on the live file. It waits for a writer's lock, within a
+ * limit. Then SQLite's online backup copies the pages that the transaction sees, in one step.
+ * Without the transaction, and in smaller steps, a backup starts over at each commit of another
+ * process. It never ends beside a busy writer (bench: 11 s of CPU, nothing copied), and spins if it
+ * meets a lock. The copy is private; only the copy is cleaned.
  *
- * Guaranteed: every commit that ended before the call is in the copy; two copies of an unchanged
- * database are the same bytes, also when its WAL was checkpointed in between; a database in
- * rollback mode comes out as the very bytes of its file, until it is cleaned. One in WAL mode
- * differs from its file in four fields of the header even when its WAL is empty (`COUNTERS`).
- * Also: what is copied, its WAL and its journal lie at their paths in the workspace, reached
- * through no link, where the system has /proc. SQLite opens by name, so a name that is swapped just
- * then can make it open, and close again, a file elsewhere.
- * One that somebody holds locked (`locking_mode = EXCLUSIVE`) comes out as a kill of that process
- * would leave it, once it stands still. Not guaranteed: that the copy is sound. A damaged page is
- * copied as it is; only what SQLite itself refuses is `corrupt`.
+ * Guaranteed: every commit that ended before the call is in the copy. Two copies of an unchanged
+ * database have the same bytes, even if its WAL was checkpointed in between. The copy of a database
+ * in rollback mode has exactly the bytes of its file, until it is cleaned. The copy of a database
+ * in WAL mode differs from its file in four header fields, even if the WAL is empty (`COUNTERS`).
+ * Also guaranteed if the system has /proc: the copied file, its WAL and its journal are at their
+ * paths in the workspace, reached through no link. SQLite opens by name, so a name swapped at that
+ * moment can make it open, and close again, a file elsewhere. A database that another process keeps
+ * locked (`locking_mode = EXCLUSIVE`) is copied in the state that a kill of that process would
+ * leave, once it stops changing. Not guaranteed: that the copy is sound. A damaged page is copied
+ * unchanged; only what SQLite itself refuses is `corrupt`.
  *
- * Left behind in the workspace: opening a WAL database creates an empty "-wal" and a "-shm" beside
- * it, where there are none. So one that nobody has open is copied as a file, if it stands still.
- * They are never stored, and removing them could take them from under a process that has just
- * opened the database.
+ * Left behind in the workspace: opening a WAL database creates an empty "-wal" and a "-shm" next to
+ * it, if they are missing. So a database that no process has open is copied as a file, if it does
+ * not change meanwhile. These files are never stored. They are not removed either, because a
+ * process may just have opened the database.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -78,10 +78,10 @@ export interface SqliteSnapshot {
 }
 
 /**
- * `locked`: somebody held it for longer than we wait, and its files never stood still meanwhile, so
- * try again. `corrupt`: SQLite refuses its content. `not-a-database`: no header, or one and nothing
- * SQLite could read after it. `gone`: no such file. `unreadable`: permissions, IO errors, reached
- * through a link.
+ * `locked`: another process held it for longer than the limit, and its files kept changing, so try
+ * again. `corrupt`: SQLite refuses its content. `not-a-database`: no header, or a header followed
+ * by nothing that SQLite can read. `gone`: no such file. `unreadable`: permissions, IO errors, or
+ * reached through a link.
  */
 export interface SqliteRefusal {
 	readonly kind: "locked" | "corrupt" | "not-a-database" | "gone" | "unreadable";
@@ -93,18 +93,15 @@ export interface SnapshotOptions {
 	readonly busyMs?: number;
 }
 
-/**
- * In one attempt the thread is blocked for at most this long; longer waits are spread over
- * attempts.
- */
+/** One attempt blocks the thread for at most this long; longer waits are spread over attempts. */
 const ATTEMPT_MS = 10;
 /** Between two attempts. */
 const PAUSE_MS = 25;
-/** A lock held for longer than this may be one that is never let go of. */
+/** A lock held for longer than this may never be released. */
 const PATIENCE_MS = 250;
-/** Times that a database is opened anew because it was replaced meanwhile. */
+/** Attempts to reopen a database that was replaced meanwhile. */
 const MAX_OPENED = 3;
-/** As many pages as there can be. -1, SQLite's own "all", is refused by node:sqlite. */
+/** The largest possible number of pages. node:sqlite refuses -1, SQLite's own "all". */
 const ONE_STEP = 0x7fffffff;
 
 /**
@@ -112,8 +109,8 @@ const ONE_STEP = 0x7fffffff;
  *
  * @param tempDir an existing private directory outside the workspace
  * @param clean removes from the copy what must not outlive this machine
- * @throws SidecarError WORKSPACE_DISK_FULL when `tempDir` has no room, STATE_DIR_UNUSABLE when
- * nothing can be made in it, INTERNAL when `clean` fails for a reason of its own
+ * @throws SidecarError WORKSPACE_DISK_FULL if `tempDir` has no room, STATE_DIR_UNUSABLE if no file
+ * can be made in it, INTERNAL if `clean` itself fails
  */
 export async function snapshotSqlite(
 	root: Root,
@@ -148,7 +145,8 @@ export async function snapshotSqlite(
 }
 
 /**
- * A database, open by our own means too: that descriptor tells which file SQLite must have opened.
+ * A database, with a descriptor opened by this process as well. It tells which file SQLite must
+ * have opened.
  */
 export interface Source {
 	readonly root: Root;
@@ -198,7 +196,7 @@ async function copyGuarded(
 			}
 			break;
 		} catch (error) {
-			// Beside a database in WAL mode SQLite makes files, or writes to them, even to read it.
+			// Next to a database in WAL mode SQLite creates files, or writes to them, even to read it.
 			if (!isHotJournal(error) && !isBusy(error) && !mayNotWrite(error)) throw error;
 			const refusal = await copyStill(source, file);
 			if (refusal?.kind !== "locked" || performance.now() > until) return refusal;
@@ -231,12 +229,12 @@ function refusalOf(refusal: OpenRefusal): SqliteRefusal {
 	}
 }
 
-/** Another file, or none, lies where the guard was opened. */
+/** The path no longer leads to the file that the guard opened. */
 class Replaced extends Error {}
 
 /**
- * The live database with a read transaction open on it: what it sees now is what the backup copies.
- * Undefined where SQLite opened another file than the guard, time and again.
+ * The live database with an open read transaction: the backup copies what it sees now. Undefined if
+ * SQLite repeatedly opened another file than the guard.
  */
 export async function openForReading(
 	source: Source,
@@ -244,7 +242,7 @@ export async function openForReading(
 ): Promise<DatabaseSync | undefined> {
 	const until = performance.now() + busyMs;
 	for (;;) {
-		// From here to the look at what was opened nothing else runs in this thread.
+		// From here to the check of what was opened, nothing else runs in this thread.
 		const before = descriptors();
 		const live = openLive(source);
 		let isRight = false;
@@ -253,11 +251,11 @@ export async function openForReading(
 			if (isRight) {
 				live.exec("BEGIN");
 				live.prepare("SELECT count(*) FROM sqlite_schema").get();
-				// The write-ahead log is opened by name too, with the first read. Its index may be shared
+				// SQLite opens the write-ahead log by name too, at the first read. Its index may be shared
 				// with another handle, and holds no content.
 				const isWal = live.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal";
 				isRight = !isWal || wasOpened(before, source.root, `${source.path}-wal`);
-				// Renamed over in between, the log would be another database's.
+				// If the file was replaced in between, the log would be another database's.
 				if (isRight && isInPlace(source.root, source.path, source.guard)) return live;
 			}
 		} catch (error) {
@@ -268,8 +266,8 @@ export async function openForReading(
 		}
 		live.close();
 		if (!isInPlace(source.root, source.path, source.guard)) throw new Replaced();
-		// Or SQLite used a descriptor again that it kept for another snapshot of this file: then the
-		// end of that one helps.
+		// Or SQLite reused a descriptor that it kept for another snapshot of this file. The end of that
+		// snapshot resolves it.
 		if (performance.now() > until) return undefined;
 		await delay(PAUSE_MS);
 	}
@@ -285,13 +283,13 @@ function openLive({ root, path, guard }: Source): DatabaseSync {
 }
 
 /**
- * Takes what a kill of its writer at this moment would leave. For a database whose writer did die,
- * inside a transaction that only a connection that may write can roll back; and for one that
- * somebody holds locked and does not let go of.
+ * Takes the state that a kill of its writer at this moment would leave. For a database whose writer
+ * died inside a transaction, which only a connection with write access can roll back. Also for a
+ * database that another process keeps locked.
  *
- * Database, WAL and journal are copied as files, and SQLite recovers the copy: frames without their
- * commit are dropped, a journal is rolled back. That is one moment where the database did not move
- * meanwhile, nor the journal; a WAL may grow, it is not overwritten before its header changes.
+ * Database, WAL and journal are copied as files, and SQLite recovers the copy: it drops frames
+ * without their commit and rolls back a journal. The copy is one moment if neither the database nor
+ * the journal changed meanwhile. A WAL may grow: it is not overwritten before its header changes.
  */
 async function copyStill(source: Source, file: string): Promise<SqliteRefusal | undefined> {
 	clear(file);
@@ -302,8 +300,8 @@ async function copyStill(source: Source, file: string): Promise<SqliteRefusal | 
 }
 
 /**
- * @returns false where somebody has it open, or it does not stand still. One that was just written
- * stands still a clock tick later.
+ * @returns false if a process has it open, or it keeps changing. A recently written database is
+ * accepted one clock tick later.
  */
 async function copyClosed(source: Source, header: Buffer, file: string): Promise<boolean> {
 	for (let attempt = 0; attempt < 2 && isClosed(source, header); attempt++) {
@@ -314,9 +312,9 @@ async function copyClosed(source: Source, header: Buffer, file: string): Promise
 }
 
 /**
- * In WAL mode, and nobody has it open. Opened by us, it would get an empty log and an index beside
- * it, which its agent does not expect: if that replaces the file just then, they are taken for
- * those of the new one.
+ * In WAL mode, and no process has it open. If we opened it, it would get an empty log and an index,
+ * which its agent does not expect. If the agent replaced the file at that moment, it would take
+ * them for those of the new file.
  */
 function isClosed({ root, path }: Source, header: Buffer): boolean {
 	return isWalMode(header) && lstatPath(root, `${path}-shm`) === undefined;
@@ -353,7 +351,7 @@ async function copyFiles(
 		if (beside.some(({ kind }) => kind !== "open" && kind !== "gone")) return OUTSIDE;
 		const [wal, journal] = beside;
 		const before = toStat(fstatSync(guard.fd, { bigint: true }));
-		// A younger one may be written again without a trace in its times.
+		// A younger one may be written again without a change of its times.
 		if (!isSettled(before) || (journal.kind === "open" && !isOlderThanATick(journal.stat.mtimeNs)))
 			return MOVES;
 		const walHeader = wal.kind === "open" ? readHead(wal.fd, WAL_HEADER_BYTES) : undefined;
@@ -373,8 +371,8 @@ async function copyFiles(
 }
 
 /**
- * But for its ctime: SQLite as root hands a journal over to the database's owner, whenever it looks
- * at one.
+ * Except its ctime: SQLite as root hands a journal over to the database's owner whenever it checks
+ * one.
  */
 function isSameContent(opened: OpenFile | OpenRefusal, now: Stat | undefined): boolean {
 	if (opened.kind !== "open") return now === undefined;
@@ -401,7 +399,7 @@ function recoverCopy(file: string): SqliteRefusal | undefined {
 		copy.prepare("SELECT count(*) FROM sqlite_schema").get();
 		if (copy.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal")
 			copy.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-		// A journal kept in memory only leaves no trace: then half a transaction may be in the file.
+		// A journal kept in memory leaves no trace: the file may then contain half a transaction.
 		else if (
 			journal === undefined &&
 			copy.prepare("PRAGMA quick_check(1)").get()?.quick_check !== "ok"
@@ -416,9 +414,9 @@ function recoverCopy(file: string): SqliteRefusal | undefined {
 const SUPER_JOURNAL_MAGIC = Buffer.from("d9d505f920a163d7", "hex");
 
 /**
- * A journal may end with the name of a super-journal, which SQLite removes when it has rolled back.
- * The journal is the agent's to write and the name can be any path, so the removal would be done
- * with our rights. One database by itself never has one.
+ * A journal may end with the name of a super-journal, which SQLite removes after a rollback. The
+ * agent can write the journal and name any path, so the removal would happen with our rights. A
+ * single database never has one.
  */
 function namesSuperJournal(journal: string): boolean {
 	const end = Buffer.alloc(SUPER_JOURNAL_MAGIC.length);
@@ -432,8 +430,8 @@ function namesSuperJournal(journal: string): boolean {
 }
 
 function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
-	// Foreign keys off: cleaning removes the rows it names and no others. No fsync, no shared memory:
-	// the copy is ours alone.
+	// Foreign keys off: cleaning removes only the rows it names. No fsync, no shared memory: no other
+	// process uses the copy.
 	const copy = new DatabaseSync(file, { enableForeignKeyConstraints: false });
 	try {
 		copy.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF");
@@ -445,9 +443,9 @@ function cleanCopy(file: string, clean: (copy: DatabaseSync) => void): void {
 
 /**
  * The backup resets these to 1: bytes 24-27 (file change counter), 40-43 (schema cookie) and 92-95
- * (the change counter that the size field is valid for), and gives 96-99 its own SQLite version.
- * All else comes out as it was. In WAL mode their newest values may stand in the WAL, so there they
- * are 1, whether or not it is empty just now: else every checkpoint would look like a change.
+ * (the change counter for which the size field is valid). It sets 96-99 to its own SQLite version.
+ * All other bytes are unchanged. In WAL mode their newest values may be in the WAL, so they are 1
+ * there, whether or not the WAL is empty. Otherwise every checkpoint would look like a change.
  */
 export const COUNTERS = [24, 40, 92, 96] as const;
 
@@ -455,8 +453,8 @@ const ONES = Buffer.alloc(SQLITE_HEADER_BYTES);
 for (const offset of COUNTERS) ONES.writeUInt32BE(1, offset);
 
 /**
- * Then the file is what the backup has read: while our read transaction lasted, nothing uncommitted
- * can have been in it.
+ * The file then equals what the backup has read: during our read transaction it cannot have
+ * contained anything uncommitted.
  */
 function isUnchangedRollbackMode({ root, path, guard }: Source, header: Buffer): boolean {
 	const after = lstatPath(root, path);
@@ -472,7 +470,7 @@ function writeCounters(file: string, header: Buffer): void {
 	}
 }
 
-/** SQLite would make it with the mode that the umask leaves. */
+/** SQLite would create it with the mode that the umask leaves. */
 function createPrivate(file: string, tempDir: string): void {
 	try {
 		closeSync(openSync(file, "wx", 0o600));

@@ -33,7 +33,7 @@ import { lstatPath } from "./stat.ts";
 const KIB16 = 1 << 14;
 const MIB = 1 << 20;
 
-/** Bytes of which no two stretches are alike. */
+/** Bytes without two equal stretches. */
 function content(size: number): Buffer {
 	const bytes = Buffer.alloc(size);
 	for (let i = 0; i < size; i++) bytes[i] = (i * 31 + (i >> 8) * 17 + (i >> 16)) & 0xff;
@@ -106,7 +106,7 @@ describe("a file at rest", () => {
 	});
 });
 
-describe("a file that moves while it is read", () => {
+describe("a file that changes while it is read", () => {
 	/** Does something in the middle of the read. */
 	async function disturbed(disturb: (file: string) => void): Promise<ReadResult> {
 		const root = testDirectory();
@@ -168,7 +168,7 @@ describe("a file that moves while it is read", () => {
 		expect(await disturbed(disturb)).toMatchObject(expected);
 	});
 
-	test("replaced at full speed: never gone, and each time one of the two", async () => {
+	test("is never gone while it is replaced at full speed, and always one of the two", async () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/file`, "a".repeat(5_000));
 		const child = startNode(
@@ -194,7 +194,7 @@ describe("a file that moves while it is read", () => {
 	});
 
 	// @id stable-read-appended
-	test("appended to at full speed: settled only when whole, and a prefix at any time", async () => {
+	test("is settled only when complete while it is appended to at full speed, and always a prefix", async () => {
 		const root = testDirectory();
 		const file = `${root}/log.jsonl`;
 		writeFileSync(file, "");
@@ -247,8 +247,8 @@ describe("a file that moves while it is read", () => {
 	});
 });
 
-describe("what is no readable file", () => {
-	test("is told apart", async () => {
+describe("an unreadable path", () => {
+	test("is reported with its kind", async () => {
 		const root = testDirectory();
 		mkdirSync(`${root}/dir`);
 		writeFileSync(`${root}/dir/file`, "secret");
@@ -282,7 +282,7 @@ describe("what is no readable file", () => {
 		);
 	});
 
-	test("includes a database that a snapshot has open", async () => {
+	test("may be a database that a snapshot has open", async () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/x.db`, "SQLite format 3\0");
 		const stat = lstatPath(root, "x.db");
@@ -298,7 +298,7 @@ describe("what is no readable file", () => {
 });
 
 describe("the callback", () => {
-	test("ends the read with false, at once or later", async () => {
+	test("ends the read by returning false, at once or later", async () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/file`, content(3 * MIB));
 		const callbacks: OnChunk[] = [() => false, async () => false];
@@ -313,7 +313,7 @@ describe("the callback", () => {
 		}
 	});
 
-	test("may fail: the error comes through and no descriptor stays open", async () => {
+	test("may fail: its error is passed on, and no descriptor stays open", async () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/file`, "x");
 		const before = readdirSync("/proc/self/fd").length;
@@ -328,7 +328,7 @@ describe("the callback", () => {
 		expect(readdirSync("/proc/self/fd").length).toBe(before);
 	});
 
-	test("keeps its bytes until its promise is settled, beside other reads", async () => {
+	test("keeps its bytes until its promise settles, while other reads run", async () => {
 		const root = testDirectory();
 		const files = [0, 1, 2, 3].map((n) => content(16 * KIB16 + n).map((byte) => byte ^ n));
 		for (const [n, bytes] of files.entries()) writeFileSync(`${root}/${n}`, bytes);
@@ -346,7 +346,7 @@ describe("the callback", () => {
 		expect(read.every((bytes, n) => bytes.equals(files[n] ?? Buffer.alloc(0)))).toBe(true);
 	});
 
-	test("does not keep the event loop from its turns", async () => {
+	test("does not block the event loop", async () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/file`, Buffer.alloc(16 * MIB));
 		let turns = 0;
@@ -362,7 +362,7 @@ describe("the callback", () => {
 		expect(turns).toBeGreaterThanOrEqual(4);
 	});
 
-	test("is called no more after the signal", async () => {
+	test("is not called after the signal", async () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/file`, content(MIB));
 		await expect(
@@ -370,7 +370,7 @@ describe("the callback", () => {
 		).rejects.toThrow("enough");
 	});
 
-	test("takes chunks of a power of two only", async () => {
+	test("accepts only chunks of a power of two", async () => {
 		await expect(readStable("/", "etc/passwd", 3_000, () => true)).rejects.toThrow(RangeError);
 		expect(READ_BYTES).toBe(MIB);
 	});
@@ -402,7 +402,7 @@ describe("lastLineEnd", () => {
 		);
 	});
 
-	test("is 0 where nothing can be read", () => {
+	test("is 0 if nothing can be read", () => {
 		expect(lastLineEnd(testDirectory(), "absent", 100)).toBe(0);
 	});
 });

@@ -1,14 +1,13 @@
 /**
- * Reading files that other processes write at the same time.
+ * Reads files that other processes write at the same time.
  *
- * A read is `settled` when nothing moved: fstat before and after are the same, the path still names
- * the inode that was read, and as many bytes came as the size says. Anything else is for the caller
- * to try again, or to take at a fixed length (`maxBytes`, with `lastLineEnd` for files that grow by
- * lines) when two passes over that length agree.
+ * A read is `settled` if nothing changed: fstat before and after are equal, the path still names
+ * the inode that was read, and the number of bytes matches the size. In any other case the caller
+ * tries again, or accepts a fixed length (`maxBytes`, with `lastLineEnd` for files that grow by
+ * lines) if two passes over that length agree.
  *
- * Not guaranteed: that a rewrite of the same size within one clock tick of the read (up to 10 ms)
- * is seen. Callers that remember a file as clean must see to it that its times are older than the
- * read.
+ * Not guaranteed: detecting a rewrite of the same size within one clock tick of the read (up to 10
+ * ms). Callers that remember a file as clean must ensure that its times are older than the read.
  */
 
 import { fstatSync, read } from "node:fs";
@@ -21,24 +20,24 @@ import { Slice } from "./slice.ts";
 import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
 
 export type ReadResult =
-	/** What was delivered is the file: `size` bytes, all of it or its first `maxBytes`. */
+	/** The delivered bytes are the file: `size` bytes, all of it or its first `maxBytes`. */
 	| { readonly kind: "settled"; readonly stat: Stat; readonly size: number }
 	/**
-	 * It moved while it was read; or `size` is 0: `onChunk` ended the read, or it was replaced each
-	 * time it was opened. `stat` is from before.
+	 * It changed while it was read. `size` is 0 if `onChunk` ended the read, or if the file was
+	 * replaced at each attempt to open it. `stat` is from before.
 	 */
 	| { readonly kind: "unsettled"; readonly stat: Stat; readonly size: number }
 	| { readonly kind: "gone" }
 	/**
-	 * No regular file any more, no permission, an IO error, or a database that a snapshot has open
-	 * just now.
+	 * No longer a regular file, a missing permission, an IO error, or a database that a snapshot has
+	 * open at the moment.
 	 */
 	| { readonly kind: "unreadable"; readonly reason: string };
 
 /**
- * Takes chunk `index`, which begins at byte `offset`; gives false to end the read. The bytes are
- * valid only during the call, or until the promise it gives is settled. All chunks are `chunkBytes`
- * long but the last.
+ * Receives chunk `index`, which begins at byte `offset`; returns false to end the read. The bytes
+ * are valid only during the call, or until the returned promise settles. All chunks except the last
+ * are `chunkBytes` long.
  */
 export type OnChunk = (
 	index: number,
@@ -47,9 +46,9 @@ export type OnChunk = (
 ) => undefined | boolean | Promise<undefined | boolean>;
 
 export interface ReadOptions {
-	/** Read no more than the first so many bytes, whatever the size. */
+	/** Read at most this many bytes from the start, whatever the size. */
 	readonly maxBytes?: number;
-	/** Wait for the disk on another thread: the event loop goes on beside a file that is slow. */
+	/** Wait for the disk on another thread: a slow file then does not block the event loop. */
 	readonly isAside?: boolean;
 	readonly signal?: AbortSignal;
 }
@@ -57,12 +56,12 @@ export interface ReadOptions {
 /** One read call fills up to this many bytes, 1 MiB; chunks are slices of it. */
 export const READ_BYTES = 1 << 20;
 /**
- * From this size on holes are looked for; the zeros of a smaller file are read in less than 20 ms.
+ * Holes are searched from this size on; reading the zeros of a smaller file takes less than 20 ms.
  */
 const SPARSE_BYTES = 64 << 20;
 
 /**
- * Buffers at rest. A fresh MiB costs 2-5 ms of page faults on a virtual machine, an old one
+ * Unused buffers. A fresh MiB costs 2-5 ms of page faults on a virtual machine, a reused one
  * nothing.
  */
 const idleBuffers: Buffer[] = [];
@@ -106,8 +105,8 @@ export async function readStable(
 }
 
 /**
- * The offset after the last line feed among the first `upTo` bytes, so that what is before it is
- * whole lines; 0 where there is none or the file cannot be read.
+ * The offset after the last line feed among the first `upTo` bytes, so that everything before it is
+ * complete lines. 0 if there is no line feed or the file cannot be read.
  */
 export function lastLineEnd(root: Root, path: string, upTo: number): number {
 	const opened = openRegular(root, path);
@@ -130,7 +129,7 @@ export function lastLineEnd(root: Root, path: string, upTo: number): number {
 	}
 }
 
-/** `onChunk` wants no more. */
+/** `onChunk` ended the read. */
 const STOPPED = -1;
 
 async function deliver(
@@ -163,11 +162,11 @@ async function deliver(
 				bytes.subarray(at, Math.min(at + chunkBytes, length)),
 				offset,
 			);
-			// A promise is awaited only where there is one: a small file is then read in one go.
+			// Await only a real promise: a small file is then read without a turn of the event loop.
 			if ((typeof answer === "object" ? await answer : answer) === false) return STOPPED;
 		}
 		size += length;
-		// Shorter than fstat said: it was cut meanwhile.
+		// Shorter than fstat said: it was truncated meanwhile.
 		if (length < buffer.length) return size;
 		if (slice.isOver) await slice.next(signal);
 	}
@@ -229,7 +228,7 @@ function openRegular(root: Root, path: string): OpenFile | Refused {
 		case "gone":
 			return opened;
 		case "outside":
-			// The workspace has nothing under this name: what the kernel found is somewhere else's.
+			// The workspace has nothing under this name: the kernel found a file elsewhere.
 			return { kind: "gone" };
 		case "replaced":
 			return { kind: "unsettled", stat: opened.stat, size: 0 };
@@ -240,7 +239,7 @@ function openRegular(root: Root, path: string): OpenFile | Refused {
 	}
 }
 
-/** Tells what reading throws from what `onChunk` throws. */
+/** Distinguishes errors of reading from errors of `onChunk`. */
 class ReadFailure extends Error {}
 
 function reading<T>(step: () => T): T {

@@ -19,7 +19,7 @@ function statted(root: string, path: string): Stat {
 }
 
 describe("lstatPath", () => {
-	test("says what is there and does not follow links", () => {
+	test("describes the entry itself and does not follow links", () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/file`, "12345", { mode: 0o640 });
 		mkdirSync(`${root}/dir`);
@@ -32,14 +32,14 @@ describe("lstatPath", () => {
 		expect(lstatPath("/", "dev/null")).toMatchObject({ type: "other" });
 	});
 
-	test("is undefined where there is nothing, and below what is no directory", () => {
+	test("is undefined if there is nothing, and below anything but a directory", () => {
 		const root = testDirectory();
 		writeFileSync(`${root}/file`, "");
 		expect(lstatPath(root, "absent")).toBeUndefined();
 		expect(lstatPath(root, "file/below")).toBeUndefined();
 	});
 
-	test("throws where absence is not known", async () => {
+	test("throws if absence is not certain", async () => {
 		const root = testDirectory();
 		mkdirSync(`${root}/shut`);
 		chmodSync(`${root}/shut`, 0);
@@ -50,7 +50,7 @@ describe("lstatPath", () => {
 	});
 });
 
-test("sameStat sees every change that the kernel reports", () => {
+test("sameStat detects every change that the kernel reports", () => {
 	const root = testDirectory();
 	writeFileSync(`${root}/file`, "1");
 	const first = statted(root, "file");

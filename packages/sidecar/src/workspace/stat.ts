@@ -3,7 +3,7 @@ import { fsPath, ROOTS_DIRECTORY, type Root } from "../path.ts";
 
 export type FileType = "file" | "dir" | "link" | "other";
 
-/** What the kernel says about a path, links not followed. */
+/** The kernel's data about a path, without following links. */
 export interface Stat {
 	/** "other" is a socket, a FIFO or a device. */
 	readonly type: FileType;
@@ -12,13 +12,13 @@ export interface Stat {
 	/** Bytes. */
 	readonly size: number;
 	readonly mtimeNs: bigint;
-	/** Set by the kernel alone: no program can turn it back. */
+	/** Set by the kernel alone: no program can set it back. */
 	readonly ctimeNs: bigint;
 	readonly ino: bigint;
 	readonly dev: bigint;
 	/** Who owns it. */
 	readonly uid: number;
-	/** When it came to be; 0 where the file system does not say. */
+	/** Birth time; 0 if the file system does not report one. */
 	readonly birthNs: bigint;
 }
 
@@ -46,9 +46,9 @@ export function toStat(stats: BigIntStats): Stat {
 const OPTIONS = { bigint: true, throwIfNoEntry: false } as const;
 
 /**
- * The stat of what lies at `path` below `root`; undefined where there is nothing (ENOENT, ENOTDIR).
- * About 4 us.
- * @throws NodeJS.ErrnoException EACCES, ENAMETOOLONG, EIO and the like: then nothing is known, not
+ * The stat of the entry at `path` below `root`; undefined if there is none (ENOENT, ENOTDIR). About
+ * 4 us.
+ * @throws NodeJS.ErrnoException EACCES, ENAMETOOLONG, EIO and similar: nothing is known then, not
  * even absence
  */
 export function lstatPath(root: Root, path: string): Stat | undefined {
@@ -61,7 +61,9 @@ export function lstatPath(root: Root, path: string): Stat | undefined {
 	return statOf(fsPath(root, path));
 }
 
-/** The file at `path` has more names than this one: what is set there is set for all of them. */
+/**
+ * The file at `path` has other names (hard links): a change of its metadata affects all of them.
+ */
 export function hasOtherNames(root: Root, path: string): boolean {
 	const place = typeof root === "string" ? ([root, path] as const) : root.locate(path);
 	const stats =
@@ -70,8 +72,8 @@ export function hasOtherNames(root: Root, path: string): boolean {
 }
 
 /**
- * The directory of additional roots, which is on no disk: always the same, so that it is never a
- * change.
+ * The directory of additional roots, which exists on no disk: constant, so that it never counts as
+ * changed.
  */
 const NOWHERE: Stat = {
 	type: "dir",
@@ -97,8 +99,8 @@ export function statOf(file: string | Buffer): Stat | undefined {
 }
 
 /**
- * True where nothing the kernel reports has changed. A rewrite of the same size within one clock
- * tick (up to 10 ms) escapes it.
+ * True if nothing that the kernel reports has changed. Misses a rewrite of the same size within one
+ * clock tick (up to 10 ms).
  */
 export function sameStat(a: Stat, b: Stat): boolean {
 	return (
@@ -112,17 +114,17 @@ export function sameStat(a: Stat, b: Stat): boolean {
 	);
 }
 
-/** A stat younger than this when it was read may hide a later write of the same clock tick. */
+/** A stat younger than this when it was read may hide a later write within the same clock tick. */
 const RACY_NS = 20_000_000n;
 
-/** May a write that came after this stat have left it as it is? */
+/** May a write after this stat have left it unchanged? */
 export function isRacy(stat: Stat): boolean {
 	return BigInt(Date.now()) * 1_000_000n - stat.mtimeNs < RACY_NS;
 }
 
 /**
- * Which file or directory this is, whatever became of it. An inode's number alone is given to the
- * next one as soon as it is free.
+ * Identifies a file or directory, however it changed. The inode number alone is not enough: it is
+ * reused as soon as it is free.
  */
 export function identityOf(stat: Stat): string {
 	return `${stat.dev}:${stat.ino}:${stat.birthNs}`;

@@ -24,13 +24,13 @@ describe("findUnwatched", () => {
 	});
 
 	// @id no-notification
-	test("names a directory in which no notification comes", async () => {
+	test("names a directory that gets no notifications", async () => {
 		expect(await look(silent)).toEqual([
 			{ directory, reason: "a change made here was not announced within 10 ms" },
 		]);
 	});
 
-	test("names the reason for which the kernel gives no watch", async () => {
+	test("names the reason why the kernel grants no watch", async () => {
 		const watch = () => {
 			throw Object.assign(new Error("made up"), { code: "ENOSYS" });
 		};
@@ -63,7 +63,7 @@ describe("findUnwatched", () => {
 	});
 });
 
-test("a directory that cannot be read, or that is gone, does not count as a lack of watches", () => {
+test("does not report a directory that cannot be read, or that is gone, as unwatched", () => {
 	expect(["ENOSPC", "EMFILE", "ENOSYS"].map(noWatchReason)).not.toContain(undefined);
 	expect(["EACCES", "ENOENT", "overflow", "started", "root"].map(noWatchReason)).toEqual(
 		Array(5).fill(undefined),

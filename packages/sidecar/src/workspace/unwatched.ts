@@ -1,11 +1,12 @@
 /**
- * Finds directories in which the kernel's notifications miss changes, so that only sweeps find
+ * Finds directories in which the kernel's notifications miss changes, so that only rescans find
  * them.
  *
- * How: by the kind of file system, and by trying. On a network file system, FUSE or a folder shared
- * with a host, changes made through this mount are announced, and those made on the other side are
- * not: no trial on this side can show that, so the kind decides. The trial gives a directory to the
- * owner it has, which changes nothing but its ctime, and waits for the notification.
+ * How: by the kind of file system, and by a trial. On a network file system, FUSE or a folder
+ * shared with a host, only changes made through this mount are announced, not those made on the
+ * other side. No trial on this side can show that, so the kind decides. The trial sets a
+ * directory's owner to its present owner, which changes only its ctime, and waits for the
+ * notification.
  *
  * Proves that this kernel announces a change made here. Does NOT prove that it announces every
  * change, and does not try a directory that belongs to another user.
@@ -51,7 +52,7 @@ const SHARED: ReadonlyMap<number, string> = new Map([
 	[0x7461636f, "OCFS2"],
 ]);
 
-/** Why the kernel grants no watch. Without EACCES: the sweep reports what cannot be read. */
+/** Why the kernel grants no watch. Without EACCES: the rescan reports what cannot be read. */
 const NO_WATCH: ReadonlySet<string> = new Set(["ENOSPC", "EMFILE", "ENFILE", "ENOMEM", "ENOSYS"]);
 
 /** A notification takes less than 1 ms. */
@@ -63,7 +64,9 @@ export interface Trial {
 	readonly trialMs?: number;
 }
 
-/** Of the workspace, its additional roots, and the mounts in them that are kept. Never fails. */
+/**
+ * Checks the workspace, its additional roots, and the mounts in them that are kept. Never fails.
+ */
 export async function findUnwatched(
 	roots: Roots,
 	filter: Filter,
@@ -123,12 +126,12 @@ async function tryOut(
 			delay(trialMs, undefined, { signal: waiting.signal }).catch(() => {}),
 		]);
 		waiting.abort();
-		// After a long turn of the event loop the timer comes before notifications that have arrived.
+		// After a long turn of the event loop the timer fires before notifications that have arrived.
 		for (let turn = 0; turn < 2 && !isSeen; turn++) await nextTurn();
 		return isSeen ? undefined : `a change made here was not announced within ${trialMs} ms`;
 	} catch (error) {
-		// Most others are the trial's own: the directory is read-only, belongs to somebody else, or is
-		// gone.
+		// Most other errors concern the trial itself: the directory is read-only, belongs to another
+		// user, or is gone.
 		return noWatchReason((error as NodeJS.ErrnoException).code ?? "");
 	} finally {
 		watcher?.close();

@@ -50,7 +50,7 @@ test("reads up to the last commit, from the start or from an earlier place", asy
 	}
 });
 
-test("stops before a frame that is torn, cut, or of another round of the log, and before a transaction without its end", async () => {
+test("stops before a frame that is torn, truncated, or of another round of the log, and before a transaction without its end", async () => {
 	const [, , third = Buffer.alloc(0), last = Buffer.alloc(0)] = logs();
 	const whole = await read(third);
 	const inLast = third.length;
@@ -70,7 +70,7 @@ test("stops before a frame that is torn, cut, or of another round of the log, an
 	expect(await read(last.subarray(0, last.length - FRAME))).toEqual(whole);
 });
 
-test("does not read what it does not understand", async () => {
+test("does not read a log that it cannot interpret", async () => {
 	const [log = Buffer.alloc(0)] = logs();
 	expect(await read(log, undefined, 4096)).toBeUndefined();
 	for (const at of [3, 9, 17, 25]) {
@@ -82,7 +82,7 @@ test("does not read what it does not understand", async () => {
 });
 
 // @id wal-restarted
-test("knows a log that started over", async () => {
+test("detects a log that started over", async () => {
 	const [one = Buffer.alloc(0), two = Buffer.alloc(0)] = logs();
 	const [other = Buffer.alloc(0)] = logs();
 	const position = (await read(one)) as WalPosition;

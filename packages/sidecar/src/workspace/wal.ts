@@ -1,11 +1,11 @@
 /**
- * Reads a write-ahead log as SQLite's recovery does: frame after frame, as long as salts and the
- * chained checksum agree, up to the last commit. https://sqlite.org/fileformat2.html#walformat
+ * Reads a write-ahead log as SQLite's recovery does: frame after frame, while salts and the chained
+ * checksum match, up to the last commit. https://sqlite.org/fileformat2.html#walformat
  *
- * Guaranteed: what `committed` tells is a state between two transactions, and every transaction
- * that had ended when the read began is in it. Not guaranteed: that it stays there; the log starts
- * over when all of it is in the database. Whoever goes on to read frames must hold a read
- * transaction, and look at `isSame` afterwards.
+ * Guaranteed: `committed` describes a state between two transactions, and contains every
+ * transaction that had ended when the read began. Not guaranteed: that it stays valid; the log
+ * starts over once all of it is in the database. To read frames later, hold a read transaction and
+ * check `isSame` afterwards.
  */
 
 import { readFully } from "./read-fully.ts";
@@ -20,21 +20,21 @@ const FRAME_HEADER_BYTES = 24;
 const MAGIC = 0x377f0682;
 const READ_BYTES = 1 << 20;
 
-/** A place in a write-ahead log: right behind a commit. */
+/** A position in a write-ahead log: directly after a commit. */
 export interface WalPosition {
-	/** The log's own header: its salts are others each time it starts over. */
+	/** The log's own header: its salts change each time it starts over. */
 	readonly header: Buffer;
-	/** Frames up to here; 0 = none. */
+	/** Number of frames before this position; 0 = none. */
 	readonly frames: number;
 	/** The header of the newest of them. */
 	readonly lastFrame: Buffer;
-	/** Of the database, in pages, as of that commit; 0 where there is none. */
+	/** Of the database, in pages, as of that commit; 0 if there is none. */
 	readonly pageCount: number;
-	/** For each page, the newest frame that holds it, counted from 0. */
+	/** For each page, the newest frame that contains it, counted from 0. */
 	readonly pages: ReadonlyMap<number, number>;
 }
 
-/** Of a database that has no log. */
+/** The position for a database without a log. */
 export const NO_WAL: WalPosition = {
 	header: Buffer.alloc(0),
 	frames: 0,
@@ -45,9 +45,10 @@ export const NO_WAL: WalPosition = {
 
 /**
  * @param fd open for reading
- * @param from an earlier position in the same log: what lies before it is not read again, if it is
- * still there
- * @returns undefined where it cannot be understood, or belongs to a database of another page size
+ * @param from an earlier position in the same log: frames before it are not read again, if it is
+ * still valid
+ * @returns undefined if the log cannot be interpreted, or belongs to a database of another page
+ * size
  */
 export async function readWal(
 	fd: number,
@@ -69,8 +70,8 @@ export async function readWal(
 }
 
 /**
- * Is the frame before this position still the one it was, in a log that did not start over? Where
- * there is none, nothing can change.
+ * Is the frame before this position still the same, in a log that did not start over? Without such
+ * a frame nothing can change.
  */
 export function isSame(
 	fd: number,
@@ -85,7 +86,7 @@ export function isSame(
 	);
 }
 
-/** Where a frame's page begins in the log. */
+/** Offset in the log at which a frame's page begins. */
 export function pageOffset(frame: number, pageSize: number): number {
 	return frameOffset(frame, pageSize) + FRAME_HEADER_BYTES;
 }
@@ -156,7 +157,7 @@ class Checksum {
 		);
 	}
 
-	/** As it was behind the frame of this header. */
+	/** Restores the state after the frame with this header. */
 	resume(frameHeader: Buffer): void {
 		this.#first = frameHeader.readInt32BE(16);
 		this.#second = frameHeader.readInt32BE(20);

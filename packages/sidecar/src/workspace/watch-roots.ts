@@ -3,7 +3,7 @@ import type { Filter } from "./filter.ts";
 import { lstatPath } from "./stat.ts";
 import { type WorkspaceWatcher, watchWorkspace } from "./watch.ts";
 
-/** As `watchWorkspace`, for every directory of a workspace: hints are paths of the tree. */
+/** Like `watchWorkspace`, for every directory of a workspace: hints are paths of the tree. */
 export async function watchRoots(
 	roots: Roots,
 	filter: Filter,
@@ -18,7 +18,7 @@ export async function watchRoots(
 		watchWorkspace(roots.main, own, onHint, onDoubt),
 		...[...roots.others].map(async ([name, directory]) => {
 			const at = (path: string) => (path === "" ? rootPath(name) : joinPath(rootPath(name), path));
-			// One that is gone already is the next flush's to tell of, and no reason to stop the agent.
+			// The next flush reports a root that is already gone. That is no reason to stop the agent.
 			if (lstatPath(roots, rootPath(name))?.type !== "dir") {
 				onDoubt("root");
 				return { close: async () => {} };

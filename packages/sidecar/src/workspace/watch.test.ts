@@ -24,7 +24,7 @@ import { watchWorkspace } from "./watch.ts";
 
 const everything = makeFilter(plain);
 
-/** A watcher on a directory, what it said, and an index kept up by its hints. */
+/** A watcher on a directory, what it reported, and an index maintained by its hints. */
 async function watched(root: string, filter: Filter = everything) {
 	const hints: string[] = [];
 	const doubts: string[] = [];
@@ -48,7 +48,7 @@ async function watched(root: string, filter: Filter = everything) {
 	);
 	onTestFinished(() => watcher.close());
 	await index.start();
-	/** Settled as soon as something said makes it true. */
+	/** Resolves as soon as a report makes it true. */
 	const until = (isTrue: () => boolean) =>
 		new Promise<void>((resolve) => {
 			const check = () => {
@@ -66,14 +66,12 @@ async function watched(root: string, filter: Filter = everything) {
 		watcher,
 		until,
 		hinted: (path: string) => until(() => hints.includes(path)),
-		/** Hints come in the order of what happened: when this one is there, all before it are. */
+		/** Hints arrive in the order of the changes: this one arrives after all earlier ones. */
 		async settle(name = `sentinel-${hints.length}`) {
 			writeFileSync(`${root}/${name}`, "");
 			await until(() => hints.includes(name));
 		},
-		/**
-		 * The index becomes what a scan finds. Fails by the test's time-out, naming what is missing.
-		 */
+		/** The index becomes equal to a scan. Fails by the test's time-out, naming what is missing. */
 		async agrees() {
 			let found: string[] = [];
 			await expect
@@ -114,7 +112,7 @@ describe("a hint is given when", () => {
 		await agrees();
 	});
 
-	test("directories are made in one go, with files in them at once", async () => {
+	test("directories are made at once, with files in them", async () => {
 		const root = testDirectory();
 		const { hinted, agrees } = await watched(root);
 		mkdirSync(`${root}/a/b/c/d`, { recursive: true });
@@ -126,7 +124,7 @@ describe("a hint is given when", () => {
 		await agrees();
 	});
 
-	test("a directory is removed and made again, also under itself", async () => {
+	test("a directory is removed and made again, also inside itself", async () => {
 		const root = testDirectory();
 		mkdirSync(`${root}/d/d`, { recursive: true });
 		writeFileSync(`${root}/d/file`, "");
@@ -176,7 +174,7 @@ describe("a hint is given when", () => {
 		await agrees();
 	});
 
-	test("the workspace itself goes", async () => {
+	test("the workspace itself disappears", async () => {
 		const root = `${testDirectory()}/workspace`;
 		mkdirSync(root);
 		const { hinted } = await watched(root);
@@ -199,7 +197,7 @@ describe("a hint is given when", () => {
 });
 
 describe("names", () => {
-	test("that are not UTF-8 are hinted as their directory", async () => {
+	test("that are not UTF-8 give a hint for their directory", async () => {
 		const root = testDirectory();
 		mkdirSync(`${root}/dir`);
 		const { hinted, hints, agrees } = await watched(root);
@@ -211,7 +209,7 @@ describe("names", () => {
 		expect(hints.filter((path) => path.includes("\ufffd"))).toEqual([]);
 	});
 
-	test("with a backslash are hinted as they are", async () => {
+	test("with a backslash give an unchanged hint", async () => {
 		const root = testDirectory();
 		mkdirSync(`${root}/old\\dir`);
 		const { hinted } = await watched(root);
@@ -224,7 +222,7 @@ describe("names", () => {
 });
 
 describe("the filter", () => {
-	/** Inotify watches of this process, by what the kernel says. */
+	/** Inotify watches of this process, according to the kernel. */
 	const watches = () =>
 		readdirSync("/proc/self/fd")
 			.filter((fd) => {
@@ -239,7 +237,7 @@ describe("the filter", () => {
 			)
 			.reduce((sum, count) => sum + count, 0);
 
-	test("keeps volatile directories unwatched and unnamed, old and new ones", async () => {
+	test("keeps volatile directories unwatched and out of the hints, old and new ones", async () => {
 		const root = testDirectory();
 		for (let i = 0; i < 20; i++) mkdirSync(`${root}/tmp/${i}`, { recursive: true });
 		mkdirSync(`${root}/workspace`);
@@ -257,7 +255,7 @@ describe("the filter", () => {
 		expect(hints).toContain("workspace/yarn.lock");
 	});
 
-	test("hints the database for whatever happens to its WAL, and never the WAL", async () => {
+	test("gives a hint for the database when anything happens to its WAL, and never for the WAL", async () => {
 		const root = testDirectory();
 		const db = new DatabaseSync(`${root}/x.db`);
 		db.exec("PRAGMA journal_mode = wal; CREATE TABLE t(a)");
@@ -276,12 +274,12 @@ describe("the filter", () => {
 	});
 });
 
-describe("doubt is raised when", () => {
-	test("the kernel's queue overflows, each time", async () => {
+describe("doubt", () => {
+	test("is raised each time the kernel's queue overflows", async () => {
 		const root = testDirectory();
 		const { doubts, until } = await watched(root);
 		for (let round = 1; round <= 2; round++) {
-			// Two files in turn, since the kernel joins equal events. The event loop stands still
+			// Alternate two files, since the kernel joins equal events. The event loop is blocked
 			// meanwhile.
 			spawnSync(process.execPath, [
 				"-e",
@@ -294,7 +292,7 @@ describe("doubt is raised when", () => {
 		expect(doubts).toEqual(["overflow", "overflow"]);
 	});
 
-	test("a burst that fits raises none", async () => {
+	test("is not raised by a burst that fits", async () => {
 		const root = testDirectory();
 		const { doubts, settle } = await watched(root);
 		for (let i = 0; i < 500; i++) writeFileSync(`${root}/${i}`, "x");
@@ -306,10 +304,12 @@ describe("doubt is raised when", () => {
 	const canLimit =
 		spawnSync("unshare", ["-Ur", "sh", "-c", "echo 12 > /proc/sys/user/max_inotify_watches"])
 			.status === 0;
-	test.runIf(canLimit)("there are no watches left, once, and the rest goes on", () => {
-		const root = testDirectory();
-		for (let i = 0; i < 40; i++) mkdirSync(`${root}/${i}`);
-		const script = `
+	test.runIf(canLimit)(
+		"is raised once if no watches are left, and everything else continues",
+		() => {
+			const root = testDirectory();
+			for (let i = 0; i < 40; i++) mkdirSync(`${root}/${i}`);
+			const script = `
 			const { watchWorkspace } = await import(process.argv[1]);
 			const fs = await import("node:fs");
 			const root = process.argv[2];
@@ -323,28 +323,29 @@ describe("doubt is raised when", () => {
 			await watcher.close();
 			console.log(JSON.stringify(doubts));
 		`;
-		const limited = `echo 12 > /proc/sys/user/max_inotify_watches; exec "$0" "$@"`;
-		const module = new URL("./watch.ts", import.meta.url).href;
-		const out = execFileSync("unshare", [
-			"-Ur",
-			"sh",
-			"-c",
-			limited,
-			process.execPath,
-			"--input-type=module",
-			"-e",
-			script,
-			module,
-			root,
-		]);
-		expect(JSON.parse(out.toString())).toEqual(["ENOSPC"]);
-	});
+			const limited = `echo 12 > /proc/sys/user/max_inotify_watches; exec "$0" "$@"`;
+			const module = new URL("./watch.ts", import.meta.url).href;
+			const out = execFileSync("unshare", [
+				"-Ur",
+				"sh",
+				"-c",
+				limited,
+				process.execPath,
+				"--input-type=module",
+				"-e",
+				script,
+				module,
+				root,
+			]);
+			expect(JSON.parse(out.toString())).toEqual(["ENOSPC"]);
+		},
+	);
 });
 
-test("handles are given back as directories go, and all of them at the end", async () => {
+test("returns handles as directories disappear, and all of them at the end", async () => {
 	const handles = () =>
 		process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap").length;
-	// Those of the tests before take a turn to go.
+	// Handles of earlier tests need a turn to be released.
 	await expect.poll(handles).toBe(0);
 	const root = testDirectory();
 	mkdirSync(`${root}/old`);
@@ -362,7 +363,7 @@ test("handles are given back as directories go, and all of them at the end", asy
 	await expect.poll(handles).toBe(0);
 });
 
-test("nothing is said after close", async () => {
+test("reports nothing after close", async () => {
 	const root = testDirectory();
 	mkdirSync(`${root}/dir`);
 	const first = await watched(root);
@@ -376,7 +377,7 @@ test("nothing is said after close", async () => {
 	expect(first.doubts).toEqual([]);
 });
 
-test("a workspace that is not there is an error", async () => {
+test("fails for a missing workspace", async () => {
 	const root = testDirectory();
 	const nothing = () => undefined;
 	await expect(
@@ -385,8 +386,8 @@ test("a workspace that is not there is an error", async () => {
 });
 
 /**
- * Another process that makes, moves and removes at random among few names, so that they meet again
- * all the time.
+ * Another process that makes, moves and removes at random among few names, so that operations often
+ * collide.
  */
 const OPERATIONS = `
 	const [root, seed, count] = args;
@@ -413,7 +414,7 @@ const OPERATIONS = `
 describe("random operations of another process", () => {
 	const first = Number(process.env.FC_SEED ?? 1) % 1_000_000;
 	test.each(Array.from({ length: 8 }, (_, n) => first + n))(
-		"leave an index that is what a scan finds, and no directory blind (seed %d)",
+		"leave an index equal to a scan, and no directory blind (seed %d)",
 		async (seed) => {
 			const root = testDirectory();
 			const { index, agrees, hinted } = await watched(root);

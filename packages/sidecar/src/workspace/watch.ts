@@ -1,21 +1,21 @@
 /**
- * Hints: which paths may have changed, as early as the kernel says so. Never the truth: the
- * kernel's queue can overflow, and `scan` is what finds the changes that were lost then.
+ * Hints: which paths may have changed, as early as the kernel announces it. Not the true state: the
+ * kernel's queue can overflow, and `scan` finds the changes that were lost then.
  *
- * How: chokidar watches the directories that are there at the start, one inotify watch each, and
- * its `raw` event is each notification before anyone has looked at the disk. A directory that comes
- * later, or comes back, gets its watch in the very callback that announces it (`DirectoryWatches`):
- * chokidar looks later, asynchronously, and a directory that was removed and made again meanwhile
- * can stay without a watch for ever (300 random operations on 80 names: 16 of 60 runs ended blind
- * somewhere with chokidar alone, none of 280 this way).
+ * How: chokidar watches the directories that exist at the start, with one inotify watch each. Its
+ * `raw` event delivers each notification before anything has inspected the disk. A directory that
+ * appears later, or reappears, gets its watch in the callback that announces it
+ * (`DirectoryWatches`). Chokidar looks later, asynchronously. A directory that was removed and made
+ * again meanwhile can stay without a watch for ever. In 300 random operations on 80 names, 16 of 60
+ * runs ended blind somewhere with chokidar alone, none of 280 this way.
  *
- * Chokidar is told to ignore every entry that is no directory. So it keeps no state for files and
- * does not look at them when they change (10,000 files in 1,000 directories: 88 MB instead of 116
+ * Chokidar is told to ignore every entry except directories. So it keeps no state for files and
+ * does not inspect them when they change (10,000 files in 1,000 directories: 88 MB instead of 116
  * MB, of which 16 MB survive a full garbage collection; making 1,000 directories costs 0.2 s of CPU
  * instead of 3.4 s).
  *
- * Not watched: below a directory whose name is not UTF-8, which neither can name. Hints stop at its
- * parent.
+ * Not watched: anything below a directory whose name is not UTF-8, which neither can name. Hints
+ * stop at its parent.
  */
 import { lstatSync, readFileSync } from "node:fs";
 import { FSWatcher } from "chokidar";
@@ -30,15 +30,15 @@ export interface WorkspaceWatcher {
 }
 
 /**
- * Starts watching; settled when every directory there is has its watch.
+ * Starts watching; resolves when every existing directory has its watch.
  *
  * @param root absolute path of the workspace
- * @param onHint a path that may have been added, changed or removed. For a directory: what it holds
- * may have changed too, so list it, and scan below what is new. Repeats itself, and may name what
- * is skipped or never was. Called synchronously, also before this function is settled
- * @param onDoubt something was missed: scan. "overflow" whenever the kernel's queue was full; an
- * error code (ENOSPC: no inotify watches left, EMFILE, EACCES) once, since the directories it
- * concerns stay unwatched
+ * @param onHint a path that may have been added, changed or removed. For a directory, its content
+ * may have changed too: list it, and scan below what is new. Hints repeat, and may name paths that
+ * are skipped or never existed. Called synchronously, also before this function resolves
+ * @param onDoubt changes were missed: scan. "overflow" whenever the kernel's queue was full; an
+ * error code (ENOSPC: no inotify watches left, EMFILE, EACCES) once, since the affected directories
+ * stay unwatched
  * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE
  */
 export async function watchWorkspace(
@@ -67,8 +67,8 @@ export async function watchWorkspace(
 }
 
 /**
- * CHOKIDAR_USEPOLLING, common in images for development, would override `backend`; polled
- * directories say nothing about their files.
+ * CHOKIDAR_USEPOLLING, common in images for development, would override `backend`. Polled
+ * directories report nothing about their files.
  */
 function createWatcher(ignored: (path: string, stats?: StatsLike) => boolean): FSWatcher {
 	const polling = process.env.CHOKIDAR_USEPOLLING;
@@ -98,9 +98,9 @@ class Hints {
 	readonly #filter: Filter;
 	readonly #onHint: (path: string) => void;
 	readonly #onDoubt: (reason: string) => void;
-	/** The directories that chokidar watches, as it names them: absolute. */
+	/** The directories that chokidar watches, with absolute paths as it names them. */
 	readonly #initial: Set<string>;
-	/** All that came later. */
+	/** All directories that appeared later. */
 	readonly #later: DirectoryWatches;
 	readonly #doubts = new Set<string>();
 	readonly #queueLimit = maxQueuedEvents();
@@ -128,7 +128,7 @@ class Hints {
 	}
 
 	/**
-	 * Chokidar's question about every path it meets; without `stats` where it has not looked yet, or
+	 * Chokidar's question about every path it meets; without `stats` if it has not looked yet, or if
 	 * nothing is there.
 	 */
 	isIgnored(path: string, stats?: StatsLike): boolean {
@@ -163,16 +163,16 @@ class Hints {
 		this.#later.close();
 	}
 
-	/** One notification of the kernel, before anyone has looked. */
+	/** One kernel notification, before anything has inspected the disk. */
 	#onRaw(event: string, name: string | null, directory: string): void {
 		if (this.#isClosed) return;
 		this.#countEvent();
-		// A name that is not UTF-8 comes through with U+FFFD: only its directory can be named.
+		// A name that is not UTF-8 arrives with U+FFFD: only its directory can be named.
 		if (name === null || name.includes("\ufffd")) return this.#hintDirectory(directory);
-		// Also what a directory is told about itself: removed, moved, its mode changed.
+		// Also notifications about the directory itself: removed, moved, mode changed.
 		if (name === baseOf(directory === "" ? this.#root : directory)) this.#hintDirectory(directory);
 		const path = joinPath(directory, name);
-		// "rename" is any coming and going.
+		// "rename" means that an entry appeared or disappeared.
 		if (event !== "rename") return this.#hint(path);
 		if (this.#isDirectory(path)) return this.#onDirectory(path);
 		this.#later.forget(path);
@@ -206,9 +206,9 @@ class Hints {
 	}
 
 	/**
-	 * A full queue of the kernel loses what comes next, and libuv drops the notice of it. But the
-	 * queue is read empty in one turn of the event loop, so as many events in a turn as it holds mean
-	 * that it was full, or close to it.
+	 * A full kernel queue drops the next events, and libuv drops the notice of it. But the queue is
+	 * read empty in one turn of the event loop. As many events in one turn as the queue holds
+	 * therefore mean that it was full, or nearly full.
 	 */
 	#countEvent(): void {
 		this.#eventsThisTurn += 1;
@@ -221,9 +221,7 @@ class Hints {
 		if (overflowed && !this.#isClosed) this.#onDoubt("overflow");
 	}
 
-	/**
-	 * undefined outside the workspace: chokidar waits above it when the workspace itself vanishes.
-	 */
+	/** undefined outside the workspace: chokidar waits above it if the workspace itself vanishes. */
 	#relative(absolute: string): string | undefined {
 		if (absolute === this.#root) return "";
 		return absolute.startsWith(`${this.#root}/`)

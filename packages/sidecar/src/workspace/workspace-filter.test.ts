@@ -18,7 +18,7 @@ function place(text?: string): { root: string; file: string; changedMs: () => nu
 }
 
 describe("WorkspaceFilter", () => {
-	test("follows the ignore file, through the function it once gave", () => {
+	test("follows the ignore file, also through the filter function it returned earlier", () => {
 		const { root, file, changedMs } = place("*.log\n");
 		const workspace = new WorkspaceFilter(root, plain);
 		const { filter } = workspace;
@@ -33,7 +33,7 @@ describe("WorkspaceFilter", () => {
 		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("same");
 	});
 
-	test("believes neither an emptied file nor a missing one at once: what is private stays so while an editor writes", () => {
+	test("trusts neither an emptied file nor a missing one at once: private files stay private while an editor writes", () => {
 		const { root, file, changedMs } = place("secret\n");
 		const workspace = new WorkspaceFilter(root, plain);
 		writeFileSync(file, "");
@@ -57,7 +57,7 @@ describe("WorkspaceFilter", () => {
 		expect(workspace.refresh()).toBe("changed");
 	});
 
-	test("is refused if it is a directory, because its patterns are unknown", () => {
+	test("refuses an ignore file that is a directory, because its patterns are unknown", () => {
 		const { root, file } = place();
 		mkdirSync(file);
 		expect(() => new WorkspaceFilter(root, plain)).toThrow(
@@ -65,7 +65,7 @@ describe("WorkspaceFilter", () => {
 		);
 	});
 
-	test("cannot be read: what it said last goes on", async () => {
+	test("keeps the last patterns if the file cannot be read", async () => {
 		const { root, file, changedMs } = place("secret\n");
 		const workspace = new WorkspaceFilter(root, plain);
 		writeFileSync(file, "other\n");

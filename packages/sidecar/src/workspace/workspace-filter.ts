@@ -10,10 +10,10 @@ import {
 } from "./read-ignore-file.ts";
 import { lstatPath } from "./stat.ts";
 
-/** An ignore file that was written, or removed, this long ago says what its author meant. */
+/** An ignore file that was written or removed this long ago is final. */
 export const IGNORE_SETTLED_MS = 1_000;
 
-/** The filter of a workspace: the agent's profile, and the ignore file as it stands there. */
+/** The filter of a workspace: the agent's profile and the current ignore file. */
 export class WorkspaceFilter {
 	readonly #root: Root;
 	readonly #profile: Profile;
@@ -33,21 +33,21 @@ export class WorkspaceFilter {
 		this.#adopt(lookAtIgnoreFile(root));
 	}
 
-	/** Always the newest, whoever holds on to it. */
+	/** Always applies the newest rules, also for earlier holders of it. */
 	readonly filter: Filter = (path, type) => this.#current(path, type);
 
 	/**
-	 * Looks at the ignore file again, which costs an lstat; two more where it is a link.
-	 * @returns `changed`: it says something else than before. `pending`: it may, but it is too young
-	 * to be believed, since an editor may just have emptied it; what it ignored until now stays
-	 * ignored
+	 * Checks the ignore file again, which costs one lstat; two more if it is a link.
+	 * @returns `changed`: its content differs from before. `pending`: it may differ, but it is too
+	 * recent to be trusted, since an editor may just have emptied it; what was ignored until now
+	 * stays ignored
 	 * @throws SidecarError IGNORE_FILE_UNUSABLE: nothing changes then
 	 */
 	refresh(nowMs = Date.now()): "same" | "pending" | "changed" {
 		this.#refreshMounts();
 		const file = lookAtIgnoreFile(this.#root);
 		if (isSameIgnoreFile(file, this.#file)) return "same";
-		// Where it is gone, the directory says since when.
+		// If it is gone, the directory tells since when.
 		const since = (file.target ?? lstatPath(this.#root, ""))?.mtimeNs ?? 0n;
 		const ageMs = nowMs - Number(since / 1_000_000n);
 		return ageMs >= 0 && ageMs < IGNORE_SETTLED_MS
@@ -58,8 +58,8 @@ export class WorkspaceFilter {
 	}
 
 	/**
-	 * A mount that came or went only hides or shows names that are never the user's, so nothing needs
-	 * a new sweep.
+	 * A mount that came or went only hides or shows names that are never the user's, so no rescan is
+	 * needed.
 	 */
 	#refreshMounts(): void {
 		const { foreign } = readInnerMounts(this.#root);

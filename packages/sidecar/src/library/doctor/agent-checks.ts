@@ -1,5 +1,6 @@
 /**
- * Does the profile fit what lies in the workspace, and does the workspace hold all of the agent?
+ * Checks that the profile fits the workspace's content, and that the workspace holds all of the
+ * agent's data.
  */
 import { join } from "node:path";
 import { printable } from "../../errors.ts";

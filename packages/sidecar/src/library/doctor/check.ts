@@ -1,7 +1,7 @@
 import { type ErrorCode, SidecarError, systemRefusal } from "../../errors.ts";
 import type { DoctorContext } from "./patient.ts";
 
-/** `not-tested` is no verdict: what it would need is not there, or trying it was not asked for. */
+/** `not-tested` is not a verdict: a prerequisite is missing, or the test was not requested. */
 export type CheckOutcome =
 	| { readonly status: "ok" | "not-tested"; readonly found: string }
 	| { readonly status: "warning"; readonly found: string; readonly remedy: string }
@@ -14,10 +14,10 @@ export type CheckOutcome =
 
 export type CheckResult = CheckOutcome & { readonly name: string };
 
-/** One question. It changes nothing; what it throws is a problem. */
+/** One question. It changes nothing; an exception is a problem. */
 export interface Check {
 	readonly name: string;
-	/** Where one of these is a problem, this one is not tested: an operator is told a cause once. */
+	/** If one of these is a problem, this check is not tested: a cause is reported once. */
 	readonly needs?: readonly Check[];
 	look(patient: DoctorContext): CheckOutcome | Promise<CheckOutcome>;
 }
@@ -41,7 +41,7 @@ export function problem(error: unknown): CheckOutcome {
 	return { status: "problem", found, remedy, code };
 }
 
-/** All of them, one after the other: a problem ends none but those that need what it concerns. */
+/** Runs all checks in sequence. A problem stops only the checks that need it. */
 export async function runChecks(
 	checks: readonly Check[],
 	patient: DoctorContext,

@@ -1,4 +1,4 @@
-/** The verdicts by themselves, for findings that a test machine cannot be brought to have. */
+/** The verdicts alone, for findings that cannot be produced on a test machine. */
 import { describe, expect, test } from "vitest";
 import { ERRORS } from "../../errors.ts";
 import { type Check, ok, runChecks } from "./check.ts";
@@ -87,7 +87,7 @@ describe("verdicts", () => {
 	});
 });
 
-test("all checks are made, what throws is a problem, and what needs it is not tested", async () => {
+test("all checks run, an exception is a problem, and checks that need a failed one are not tested", async () => {
 	const fine: Check = { name: "fine", look: () => ok("x") };
 	const broken: Check = {
 		name: "broken",
@@ -141,9 +141,12 @@ describe("explain", () => {
 		expect(explain(text).map(({ code }) => code)).toEqual(codes);
 	});
 
-	test.each(["", "STORE_ACCESS", "XNOT_DURABLE", "all is well"])("%s holds none: USAGE", (text) => {
-		expect(() => explain(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
-	});
+	test.each(["", "STORE_ACCESS", "XNOT_DURABLE", "all is well"])(
+		"%s contains no code: USAGE",
+		(text) => {
+			expect(() => explain(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
+		},
+	);
 });
 
 describe("a race for one object", () => {

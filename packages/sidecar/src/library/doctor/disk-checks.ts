@@ -1,4 +1,4 @@
-/** The workspace and the private directory as places to read and write. */
+/** Checks that the workspace and the private directory can be read and written. */
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SidecarError } from "../../errors.ts";
@@ -93,7 +93,7 @@ export const stateDirectory: Check = {
 	},
 };
 
-/** Of each file system that the workspace and its roots lie on: the worst. */
+/** The worst result over all file systems of the workspace and its roots. */
 export const workspaceSpace: Check = {
 	name: "disk of the workspace",
 	look: ({ roots }) => {
@@ -117,13 +117,13 @@ export const stateSpace: Check = {
 export interface FreeSpace {
 	readonly freeBytes: number;
 	readonly freeInodes: number;
-	/** 0 on file systems that have no fixed number of them. */
+	/** 0 on file systems without a fixed number of inodes. */
 	readonly inodes: number;
 }
 
 /**
- * As much as a restore leaves free, and room for copies of databases (64 MB each at most) beside
- * some work.
+ * The space that a restore leaves free, and room for copies of databases (at most 64 MB each) next
+ * to other work.
  */
 const LEAST_BYTES = 16 * 1024 * 1024;
 const SCANT_BYTES = 512 * 1024 * 1024;
@@ -167,13 +167,13 @@ function canBeMade(path: string): boolean {
 	return isAllowed(nearest(dirname(path)), constants.W_OK | constants.X_OK);
 }
 
-/** Is the place on another file system than the directory it lies in? */
+/** Is the place on another file system than its parent directory? */
 function isAcrossFileSystems(place: string): boolean {
 	const [directory, own] = [statOf(dirname(place)), statOf(place)];
 	return directory !== undefined && own !== undefined && own.dev !== directory.dev;
 }
 
-/** The path itself, or what there is above it. */
+/** The path itself, or its nearest existing parent. */
 function nearest(path: string): string {
 	return existsSync(path) ? path : nearest(dirname(path));
 }

@@ -19,7 +19,7 @@ test("docs/troubleshooting.md has every code", () => {
 		expect(troubleshooting).toContain(code);
 });
 
-test("a document that lost its marks is refused", () => {
+test("rejects a document without its markers", () => {
 	expect(() => operationsDocument("# Operations")).toThrow(
 		"docs/operations.md lacks the marks of secrets",
 	);

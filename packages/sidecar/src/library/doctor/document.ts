@@ -32,14 +32,12 @@ const OPERATIONS: Tables = {
 	secrets: () => `${SECRET_KINDS.map((kind) => `\`${kind}\``).join(", ")}.`,
 };
 
-/** @param text of docs/operations.md @returns the same with every table as the code has it now */
+/** @param text of docs/operations.md @returns the same with all tables up to date */
 export function operationsDocument(text: string): string {
 	return withTables("docs/operations.md", text, OPERATIONS);
 }
 
-/**
- * @param text of docs/troubleshooting.md @returns the same with every table as the code has it now
- */
+/** @param text of docs/troubleshooting.md @returns the same with all tables up to date */
 export function troubleshootingDocument(text: string): string {
 	return withTables("docs/troubleshooting.md", text, TROUBLESHOOTING);
 }

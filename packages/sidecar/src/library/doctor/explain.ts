@@ -4,10 +4,10 @@ import { PLATFORM_CODES } from "./platform-codes.ts";
 export interface Explanation {
 	readonly code: string;
 	readonly meaning: string;
-	/** Where the table knows more than the meaning. */
+	/** Set if the table knows more than the meaning. */
 	readonly cause: string | undefined;
 	readonly remedy: string;
-	/** Of the sidecar's own errors. */
+	/** Only for the sidecar's own errors. */
 	readonly exitStatus: number | undefined;
 }
 
@@ -20,10 +20,10 @@ const OWN: readonly (readonly [Explanation, words: readonly string[]])[] = (
 ).map(([code, spec]) => [{ code, ...spec, cause: undefined }, [code]]);
 
 /**
- * What a code means and what to do about it: each code of `ERRORS`, and those the platform gives.
+ * Explains codes and their remedies: each code of `ERRORS`, and the platform's codes.
  * @param text a code, or a message with codes in it
- * @returns in the order in which they stand in the text, each once
- * @throws SidecarError USAGE where it holds none
+ * @returns in the order of the text, each once
+ * @throws SidecarError USAGE if the text contains no code
  */
 export function explain(text: string): readonly [Explanation, ...Explanation[]] {
 	const found = [...OWN, ...PLATFORM]
@@ -40,7 +40,7 @@ export function explain(text: string): readonly [Explanation, ...Explanation[]] 
 	});
 }
 
-/** Where the first of the words stands as a word of its own; -1 where none does. */
+/** Where the first of the words occurs as a separate word; -1 if none does. */
 function first(text: string, words: readonly string[]): number {
 	const places = words.map((word) =>
 		text.search(

@@ -1,4 +1,4 @@
-/** The log as it stands, and who looks after the workspace. */
+/** Checks the state of the log, and which process owns the workspace. */
 
 import { readLog } from "../../commit/read-log.ts";
 import { askDaemon } from "../../daemon/control.ts";
@@ -67,7 +67,7 @@ export const owner: Check = {
 			deferredDeletions = 0,
 			excluded = [],
 		} = daemon;
-		// What waits is committed within seconds, and is no reason for a warning.
+		// Pending changes are committed within seconds, and are no reason for a warning.
 		const { exitStatus } = durability({
 			notDurable: notTaken.length,
 			deferredDeletions,

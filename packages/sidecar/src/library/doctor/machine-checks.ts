@@ -1,4 +1,4 @@
-/** What the sidecar needs of the machine. */
+/** Checks what the sidecar needs from the machine. */
 import { readFileSync } from "node:fs";
 import { SidecarError } from "../../errors.ts";
 import type { Roots } from "../../path.ts";
@@ -41,7 +41,7 @@ export const exactTimes: Check = {
 				),
 };
 
-/** Linux's default; OpenClaw's install of one plugin raises 3,400 events. */
+/** Linux's default; OpenClaw's installation of one plugin raises 3,400 events. */
 const LEAST_QUEUED_EVENTS = 16_384;
 const LEAST_INSTANCES = 16;
 
@@ -102,8 +102,7 @@ function classifyUnwatched(unwatched: readonly Unwatched[]) {
 }
 
 /**
- * One watch a directory; the limit is shared by all processes of a user, so half of it is what one
- * may count on.
+ * One watch per directory. All processes of a user share the limit, so half of it is a safe budget.
  */
 export function classifyInotify(
 	{ watches, queuedEvents, instances }: InotifyLimits,

@@ -1,4 +1,4 @@
-/** What several checks need, each part of it looked up once. */
+/** Shared input of several checks, each part looked up once. */
 import { existsSync } from "node:fs";
 import { newestSeq } from "../../commit/read-log.ts";
 import type { Config } from "../../config/options.ts";
@@ -24,7 +24,7 @@ import { requireStoreOutside } from "../workspace-place.ts";
 export interface PatientOptions {
 	readonly settings: Config;
 	readonly profile: Profile;
-	/** One that is open already, instead of that of the settings. */
+	/** An open store, used instead of the one in the settings. */
 	readonly store?: ObjectStore | undefined;
 	readonly credentials?: OpenStoreOptions["credentials"] | undefined;
 	/** Also try what should be denied. */
@@ -35,13 +35,13 @@ export interface PatientOptions {
 export interface Listing {
 	/** The newest commit, 0 for an empty log. */
 	readonly seq: number;
-	/** The store's clock, and ours half way between question and answer. */
+	/** The store's clock, and ours half way between request and response. */
 	readonly storeTimeMs: number;
 	readonly ourTimeMs: number;
 	readonly roundTripMs: number;
 }
 
-/** `not-made`: the store's directory is not there yet. */
+/** `not-made`: the store's directory does not exist yet. */
 export type ProbePut =
 	| { readonly kind: "created" | "exists" | "not-made" }
 	| { readonly kind: "unknown"; readonly cause: unknown };
@@ -59,7 +59,7 @@ export class DoctorContext {
 		this.profile = options.profile;
 	}
 
-	/** Undefined for a store that was handed in. */
+	/** Undefined for a store that was passed in. */
 	get location(): StoreLocation | undefined {
 		return this.options.store === undefined ? parseStoreUrl(this.settings.store) : undefined;
 	}
@@ -69,12 +69,12 @@ export class DoctorContext {
 		return openRoots(this.settings, this.options.store?.url ?? this.settings.store);
 	}
 
-	/** @throws NodeJS.ErrnoException where the ignore file cannot be read */
+	/** @throws NodeJS.ErrnoException if the ignore file cannot be read */
 	coverage(): Promise<Coverage> {
 		return this.#remember("coverage", async () => coverageOf(this.roots, this.profile));
 	}
 
-	/** What the URL of an S3 store does not say. */
+	/** Connection settings that an S3 store's URL does not contain. */
 	get connection(): OpenStoreOptions {
 		return connectionOf(this.options, this.settings);
 	}
@@ -106,7 +106,7 @@ export class DoctorContext {
 		});
 	}
 
-	/** Whether another request may fare better than the listing did: one that was denied may. */
+	/** May another request succeed although the listing failed? Yes if the listing was denied. */
 	async isReachable(): Promise<boolean> {
 		try {
 			await this.listing();
@@ -156,10 +156,10 @@ export class DoctorContext {
 }
 
 /**
- * What is put to try the store: a pack without blocks, its nonce all zeros. Each namespace gets it
- * once, nothing refers to it, retention sweeps it like any other pack that nobody refers to, and a
- * store that overwrites it writes the same 28 bytes. Its key lies where every policy under which a
- * sidecar can work lets it lie.
+ * Stored to test the store: a pack without blocks, its nonce all zeros. Each namespace gets it
+ * once. Nothing refers to it, retention removes it like any unneeded pack, and a store that
+ * overwrites it writes the same 28 bytes. Its key is allowed by every policy under which a sidecar
+ * can work.
  */
 export const PROBE = new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), Buffer.alloc(16)).finish();
 

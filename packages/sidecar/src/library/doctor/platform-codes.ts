@@ -1,10 +1,10 @@
-/** Codes that other systems give, where they run into a sidecar's operator first. */
+/** Error codes of other systems that a sidecar's operator is likely to meet. */
 export interface PlatformCode {
 	readonly code: string;
 	readonly meaning: string;
 	readonly cause: string;
 	readonly remedy: string;
-	/** What the systems themselves say; recognised in a pasted message, whatever the case. */
+	/** The systems' own words; recognised in a pasted message, in any case. */
 	readonly said: readonly string[];
 }
 

@@ -8,7 +8,9 @@ import { type Check, type CheckOutcome, notTested, ok, problem } from "./check.t
 import type { DoctorContext } from "./patient.ts";
 import { conditionalWrites, credentials, endpoint, get, put, UNREACHABLE } from "./store-checks.ts";
 
-/** The first round opens the connections, so that the puts of the others arrive closer together. */
+/**
+ * The first round opens the connections, so that the puts of later rounds arrive closer together.
+ */
 const ROUNDS = 4;
 const PUTS_AT_ONCE = 12;
 
@@ -33,13 +35,13 @@ export const atomicPut: Check = {
 export interface Race {
 	readonly key: string;
 	readonly outcomes: readonly PutOutcome["kind"][];
-	/** Index of the put whose body is there afterwards; -1: none of them, or no object. */
+	/** Index of the put whose body is stored afterwards; -1: none of them, or no object. */
 	readonly stayed: number;
 }
 
 /**
- * Puts empty packs that differ, all under one key that nothing has. They are of the kind of
- * `PROBE`: nothing refers to what stays, and retention sweeps it.
+ * Puts different empty packs, all under one unused key. They are like `PROBE`: nothing refers to
+ * the remaining object, and retention removes it.
  */
 async function race(store: ObjectStore, signal: AbortSignal | undefined): Promise<Race> {
 	const bodies = Array.from({ length: PUTS_AT_ONCE }, () =>
@@ -59,8 +61,8 @@ async function race(store: ObjectStore, signal: AbortSignal | undefined): Promis
 }
 
 /**
- * Undefined where all is well. A put without a clear answer (409, a timeout) may have won if no
- * other did.
+ * Undefined if all is well. A put without a clear answer (409, a timeout) may have won if no other
+ * did.
  */
 export function classifyRace({ key, outcomes, stayed }: Race): CheckOutcome | undefined {
 	const won = outcomes.flatMap((kind, index) => (kind === "created" ? [index] : []));

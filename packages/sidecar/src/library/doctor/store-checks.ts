@@ -1,4 +1,7 @@
-/** The store: where it is, who asks, and each thing the log needs of it, one by one. */
+/**
+ * Checks the store: its location, the identity in use, and each operation that the log needs, one
+ * by one.
+ */
 import { SidecarError } from "../../errors.ts";
 import { logKey } from "../../log/keys.ts";
 import type { Permission } from "../../store/s3-forbidden.ts";
@@ -91,11 +94,11 @@ export const clock: Check = {
 	},
 };
 
-/** S3 refuses a signature that is 15 min off; half of it calls for a look. */
+/** S3 refuses a signature that is 15 min off; half of it is a warning. */
 const REFUSED_MS = 15 * 60_000;
 const TICK_MS = 1_000;
 
-/** @param offMs ours minus the store's; undefined where the store did not tell */
+/** @param offMs ours minus the store's; undefined if the store did not tell */
 export function classifyClock(offMs: number | undefined): CheckOutcome {
 	if (offMs === undefined) return notTested("the store did not answer");
 	const off = Math.abs(offMs);

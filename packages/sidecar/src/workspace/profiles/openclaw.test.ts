@@ -123,7 +123,7 @@ describe("openclaw skips", () => {
 	});
 });
 
-test("secrets are what holds credentials, and no file of the user's", () => {
+test("secrets are the files that hold credentials, and none of the user's files", () => {
 	const secret = [
 		"openclaw.json",
 		"openclaw.json.bak.1",
@@ -146,7 +146,7 @@ test("secrets are what holds credentials, and no file of the user's", () => {
 	expect(open.filter((path) => openclaw.secret(path))).toEqual([]);
 });
 
-test("plain takes everything", () => {
+test("plain stores everything", () => {
 	const all = makeFilter(plain);
 	for (const path of ["tmp/x", "a.lock", "openclaw.json.lock", "cache/x"])
 		expect(all(path, "file")).toBe("keep");
@@ -172,7 +172,7 @@ describe("cleaning", () => {
 		db.close();
 	});
 
-	test("leaves other databases alone, and one without leases unwritten", () => {
+	test("leaves other databases alone, and does not write to one without leases", () => {
 		const db = new DatabaseSync(":memory:");
 		db.exec("CREATE TABLE state_leases(key); INSERT INTO state_leases VALUES (1)");
 		openclaw.cleanSqlite?.("workspace/state/openclaw.sqlite", db);

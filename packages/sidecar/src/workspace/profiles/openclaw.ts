@@ -3,14 +3,14 @@ import { compilePatterns } from "./patterns.ts";
 import type { Profile } from "./profile.ts";
 
 /**
- * OpenClaw 2026.9: the workspace is its state directory (~/.openclaw), and agents work in
- * `workspace/`, `workspace-{agent}/` or any other directory below it that openclaw.json names.
+ * OpenClaw 2026.9: the workspace is its state directory (~/.openclaw). Agents work in `workspace/`,
+ * `workspace-{agent}/` or any other directory below it that openclaw.json names.
  *
- * Only exactly known places of OpenClaw's own are left out. People and agents work in any
+ * Only exactly known paths of OpenClaw itself are left out. People and agents work in any
  * directory: a `yarn.lock`, a `server.pid` or a `notes.tmp` is data unless OpenClaw itself writes
  * that exact path. Plugins (npm/, git/, extensions/) are kept: decision 47.
  *
- * Made again at the next start, in tens of megabytes: 52 MB below cache/, 482 MB a run below tmp/,
+ * Recreated at the next start, in tens of megabytes: 52 MB below cache/, 482 MB a run below tmp/,
  * 13 GB seen below logs/.
  */
 const REGENERATED = compilePatterns([
@@ -21,9 +21,9 @@ const REGENERATED = compilePatterns([
 	"/plugin-skills/",
 	"/sandbox/skills-workspaces/",
 	"/agents/*/agent/{tmp,.tmp}/",
-	// Codex keeps worktrees in its home too, so only its own directories.
+	// Codex keeps worktrees in its home too, so list only its own directories.
 	"/agents/*/agent/codex-home/{tmp,.tmp,cache,shell_snapshots}/",
-	// Codex's own log database, and its write-ahead log: 43 GB in eight days.
+	// Codex's own log database and its write-ahead log: 43 GB in eight days.
 	"/agents/*/agent/codex-home/logs_*.sqlite{,-*}",
 	// Chromium: locks, which are links that name a host and a process, and caches.
 	"/browser/*/user-data/Singleton{Cookie,Lock,Socket}",
@@ -31,28 +31,28 @@ const REGENERATED = compilePatterns([
 	"/browser/*/user-data/*/{Cache,Code Cache,GPUCache,GrShaderCache,ShaderCache,DawnGraphiteCache,DawnWebGPUCache}/",
 ]);
 
-/** Locks and process ids: one that is restored keeps the next gateway down, or makes it wait. */
+/** Locks and process ids: a restored one blocks or delays the start of the next gateway. */
 const TRANSIENT = compilePatterns([
 	"/{openclaw.json,openclaw.json.clobber,exec-approvals.json,secrets.json,config-journal-fingerprint.key}.lock",
 	"/{gateway,gateway.*}.lock",
 	"/{gateway,node}.pid",
 	"/{exec-approvals,mac-control}.sock",
 	"/sessions.json.{lock,tmp,tmp.*}",
-	// Preferred to the real file by releases of early 2026: deleted jobs ran again.
+	// Releases of early 2026 prefer it to the real file: deleted jobs ran again.
 	"/cron/jobs.json.{tmp,tmp.*,*.tmp}",
 	"/state/*.lock{,.sqlite,.sqlite-*}",
 	"/migration/*.lock",
 	// A project's lock file is named after its tool; these are named after a file of OpenClaw's.
 	"/agents/*/sessions/*.{json,jsonl}.{lock,tmp,tmp.*}",
 	"/agents/*/agent/*.{json,jsonl,sqlite}.lock",
-	// Databases that are locks; 0-4 KB. A kill leaves the journal of one that is still empty.
+	// Databases that act as locks; 0-4 KB. A kill leaves the journal of one that is still empty.
 	"/agents/*/agent/*.lock.sqlite{,-*}",
 	"openclaw-agent.sqlite.{generation-lock,generation-writer,reindex-lock}.sqlite{,-*}",
 ]);
 
 /**
- * What OpenClaw names after a process or a random number while it writes: an atomic write, also in
- * an agent's workspace, and a database that is rebuilt.
+ * Temporary names that OpenClaw builds from a process id or a random number: for atomic writes,
+ * also in an agent's workspace, and for a database that is rebuilt.
  */
 const UNFINISHED =
 	/^(?:\.fs-safe-(?:[a-z]+[.-])?(?:\d+[.-])?[0-9a-f]+(?:-[0-9a-f]+)+\.tmp|openclaw-agent\.sqlite\.memory-reindex-[0-9a-f-]+(?:-wal|-shm|-journal)?)$/;
@@ -74,7 +74,7 @@ const SECRET = compilePatterns([
 	"/{agents,browser,credentials,devices,identity,matrix,secrets,sessions,state,transcripts}/**",
 ]);
 
-/** A lease of another host name keeps the next gateway down for five minutes (openclaw#155644). */
+/** A lease of another host name blocks the next gateway for five minutes (openclaw#155644). */
 const LEASES = ["state_leases", "agent_database_leases"] as const;
 
 const isCleaned = (path: string) => path === "state/openclaw.sqlite";
@@ -87,7 +87,7 @@ export const openclaw: Profile = {
 		UNFINISHED.test(path.slice(path.lastIndexOf("/") + 1)),
 	secret: (path) => SECRET(path, "file"),
 	critical: ["openclaw.json", "state/openclaw.sqlite", "workspace"],
-	// Without it the gateway refuses to start, so a start in the middle of a restore fails closed.
+	// The gateway refuses to start without it, so a start during a restore fails closed.
 	restoredLast: ["openclaw.json"],
 	cleanSqlite: (path, copy) => {
 		if (isCleaned(path)) releaseLeases(copy);
@@ -103,8 +103,8 @@ function releaseLeases(copy: DatabaseSync): void {
 			copy.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined,
 	);
 	if (held.length === 0) return;
-	// Zeroed, not unlinked: else the rows' remains would make every idle snapshot differ from the one
-	// before.
+	// Zeroed, not only unlinked: otherwise remains of the rows make every idle snapshot differ from
+	// the previous one.
 	copy.exec("PRAGMA secure_delete = ON; BEGIN");
 	for (const table of held) copy.exec(`DELETE FROM ${table}`);
 	copy.exec("COMMIT");

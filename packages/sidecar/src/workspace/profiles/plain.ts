@@ -1,8 +1,6 @@
 import type { Profile } from "./profile.ts";
 
-/**
- * Takes everything: for a directory that is not an agent's, or an agent nobody has described yet.
- */
+/** Stores everything: for a directory that is not an agent's, or for an agent without a profile. */
 export const plain: Profile = {
 	name: "plain",
 	volatile: () => false,

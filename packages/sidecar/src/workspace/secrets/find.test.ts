@@ -5,13 +5,13 @@ import { SECRET_KINDS, TOKEN_KINDS } from "./kinds.ts";
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 /**
- * Letters and digits, the same for every run, with nothing a scanner of this repository could take
- * for a secret.
+ * Letters and digits, the same in every run, that no secret scanner of this repository could
+ * report.
  */
 const some = (length: number, from = letters) =>
 	Array.from({ length }, (_, i) => from[(i * 7 + 3) % from.length]).join("");
 
-/** Made here, and in halves, so that this file holds none. */
+/** Generated here, and in halves, so that this file contains no secret. */
 const SAMPLES: readonly (readonly [kind: string, secret: string])[] = [
 	["aws-access-key-id", `AKIA${some(16, "ABCDEFGHIJKLMNOP234567")}`],
 	["aws-access-key-id", `ASIA${some(16, "ABCDEFGHIJKLMNOP234567")}`],
@@ -63,7 +63,7 @@ describe.each(SAMPLES)("%s (sample %#)", (kind, secret) => {
 		expect(kindsIn(text)).toEqual([kind]);
 	});
 
-	test("wherever it stands in a text without secrets, and nothing else is found", () => {
+	test("is found anywhere in a text without secrets, and nothing else is", () => {
 		fc.assert(
 			fc.property(
 				fc.nat(400),
@@ -82,7 +82,7 @@ describe.each(SAMPLES)("%s (sample %#)", (kind, secret) => {
 	});
 });
 
-describe("is none", () => {
+describe("is not a secret:", () => {
 	test.each([
 		["a key's name", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"],
 		["a key's beginning", "keys begin with AKIA, ghp_ or sk-ant-api03-"],
@@ -107,9 +107,9 @@ describe("is none", () => {
 	});
 });
 
-test("a secret that begins at any offset of a chunk full of token bytes costs no more than the chunk is long", () => {
-	// A megabyte of what comes closest to a match, for each pattern: a pattern that goes back over it
-	// would take minutes.
+test("a secret at any offset of a chunk full of token bytes costs no more than the chunk's length", () => {
+	// A megabyte of the closest near-match for each pattern: a pattern that backtracks over it would
+	// take minutes.
 	for (const { starts } of TOKEN_KINDS) {
 		for (const start of starts) {
 			for (const text of [
@@ -132,7 +132,7 @@ test("a secret that begins at any offset of a chunk full of token bytes costs no
 	}
 });
 
-test("any bytes at all are taken", () => {
+test("accepts any bytes", () => {
 	fc.assert(
 		fc.property(
 			fc.uint8Array({ maxLength: 300 }),

@@ -1,14 +1,14 @@
 /**
- * Finds secrets in bytes that are at hand already.
+ * Finds secrets in bytes that are already in memory.
  *
- * All tokens that can be told from text have 20 token bytes (letters, digits, `_`, `-`) in a row,
- * and prose hardly ever has. So the search is one for such runs: look at every 20th byte only;
- * where it is no token byte, no run can cross it, and 20 bytes are done with one look (Boyer and
- * Moore's idea). The patterns are held against the few runs there are. 100 MB take 65-80 ms of
- * prose or JSON, as long as their SHA-256; 14 searches for 14 beginnings take 3 to 10 times that.
+ * Every token that can be told from text has 20 consecutive token bytes (letters, digits, `_`,
+ * `-`), which prose rarely has. So the search looks for such runs, and checks every 20th byte only.
+ * If that is no token byte, no run can cross it, and one check covers 20 bytes (Boyer and Moore's
+ * idea). The patterns are matched only against the few runs found. 100 MB of prose or JSON take
+ * 65-80 ms, as long as their SHA-256; 14 searches for 14 prefixes take 3 to 10 times that.
  *
- * Not found: what is compressed, encrypted, in UTF-16, split over two strings, or has no form of
- * its own and no name beside it.
+ * Not found: secrets that are compressed, encrypted, in UTF-16, or split over two strings, and
+ * those without a recognizable form or a telling name.
  */
 import { ASSIGNED, PRIVATE_KEY, TELEGRAM, TOKEN_KINDS, type TokenKind } from "./kinds.ts";
 
@@ -20,7 +20,7 @@ export interface FoundSecret {
 }
 
 const MIN_RUN = 20;
-/** The longest that a pattern can match is a JWT's 434 bytes. */
+/** The longest match of any pattern is a JWT's 434 bytes. */
 const WINDOW = 512;
 const LOOK_BACK = 64;
 
@@ -45,7 +45,7 @@ const MARK = Buffer.from(PRIVATE_KEY.mark);
 
 const NONE: readonly FoundSecret[] = [];
 
-/** In the order they are met, private keys last. */
+/** In order of appearance, private keys last. */
 export function findSecrets(bytes: Buffer): readonly FoundSecret[] {
 	let found: FoundSecret[] | undefined;
 	const { length } = bytes;
@@ -68,7 +68,7 @@ export function findSecrets(bytes: Buffer): readonly FoundSecret[] {
 		if (secret !== undefined) {
 			found ??= [];
 			found.push(secret);
-			// It may go on beyond the run, as a name and its value do.
+			// The match may extend beyond the run, for example with a name and its value.
 			end = Math.max(end, secret.end);
 		}
 		at = end + MIN_RUN - 1;
@@ -99,7 +99,7 @@ function classifyRun(bytes: Buffer, runStart: number, runEnd: number): FoundSecr
 }
 
 /**
- * In JSON a line may begin with `\n` or `\u000a`, whose letters and digits are no part of the
+ * In JSON a line may begin with `\n` or `\u000a`, whose letters and digits are not part of the
  * token.
  */
 function afterEscape(bytes: Buffer, start: number): number {

@@ -1,22 +1,20 @@
 /**
- * What a secret looks like. One row per kind, in the order they are tried.
+ * The patterns of secrets. One row per kind, in the order they are tried.
  *
- * Every pattern is anchored and its repetitions are bounded and never nested, so that the cost of a
- * match does not depend on what a file holds. A kind that cannot be told from ordinary text (a
- * password, an app secret of 32 letters) is found only where a name says so.
+ * Every pattern is anchored and its repetitions are bounded and never nested. The cost of a match
+ * therefore does not depend on a file's content. A kind that looks like ordinary text (a password,
+ * an app secret of 32 letters) is found only next to a name that identifies it.
  */
 
-/** Bytes a token is made of; anything else ends it. */
+/** The bytes of a token; any other byte ends it. */
 const TOKEN = "[A-Za-z0-9_-]";
 const END = `(?!${TOKEN})`;
 
 export interface TokenKind {
 	readonly kind: string;
-	/**
-	 * The first three bytes it can begin with: what begins otherwise is not held against the pattern.
-	 */
+	/** The first three bytes it can begin with. The pattern is tried only after one of these. */
 	readonly starts: readonly string[];
-	/** Held against the text from where a run of token bytes begins. */
+	/** Matched against the text from the start of a run of token bytes. */
 	readonly pattern: RegExp;
 }
 
@@ -25,7 +23,7 @@ function token(kind: string, starts: string, pattern: string, flags = ""): Token
 	return { kind, starts: starts.split(" "), pattern: new RegExp(`^(?:${pattern})`, flags) };
 }
 
-/** Formats as their makers document them, and as gitleaks and secretlint know them. */
+/** Formats as documented by their issuers, and as known to gitleaks and secretlint. */
 export const TOKEN_KINDS: readonly TokenKind[] = [
 	token("aws-access-key-id", "AKI ASI", `A[KS]IA[A-Z0-9]{16}${END}`),
 	token(
@@ -62,11 +60,11 @@ export const TOKEN_KINDS: readonly TokenKind[] = [
 	token("npm-token", "npm", `npm_[A-Za-z0-9]{36}${END}`),
 	token("pypi-token", "pyp", `pypi-AgE${TOKEN}{50,255}`),
 	token("huggingface-token", "hf_", `hf_[A-Za-z0-9]{34,40}${END}`),
-	// Header and the payload's beginning; what follows is as long as its maker likes.
+	// Header and start of the payload; the rest may have any length.
 	token("jwt", "eyJ", `eyJ${TOKEN}{10,400}\\.eyJ${TOKEN}{16}`),
 ];
 
-/** `{8-10 digits}:{35 token bytes}`: the run that is found is the second half. */
+/** `{8-10 digits}:{35 token bytes}`: the search finds the second half as a run. */
 export const TELEGRAM = {
 	kind: "telegram-bot-token",
 	before: /(?:^|\D)(\d{8,10}):$/,
@@ -75,15 +73,15 @@ export const TELEGRAM = {
 
 export const PRIVATE_KEY = {
 	kind: "private-key",
-	/** In every such header, and seldom in anything else. */
+	/** In every such header, and rarely elsewhere. */
 	mark: "PRIVATE KEY",
-	/** What stands before the mark. */
+	/** The text before the mark. */
 	before: /-----BEGIN (?:(?:RSA|EC|DSA|OPENSSH|ENCRYPTED|PGP) )?$/,
-	/** What follows it: the header alone is code that looks for keys, not a key. */
+	/** The text after it: the header alone is code that looks for keys, not a key. */
 	after: /^(?: BLOCK)?-----(?!-)[^-]{0,160}?[A-Za-z0-9+/]{24}/,
 } as const;
 
-/** A long random value under a name that calls it a secret. */
+/** A long random value with a name that calls it a secret. */
 export const ASSIGNED = {
 	kind: "assigned-secret",
 	before:
@@ -91,7 +89,7 @@ export const ASSIGNED = {
 	minBytes: 24,
 } as const;
 
-/** Every kind there is, for documentation. */
+/** All kinds, for documentation. */
 export const SECRET_KINDS: readonly string[] = [
 	...TOKEN_KINDS.map(({ kind }) => kind),
 	TELEGRAM.kind,

@@ -1,27 +1,27 @@
 /**
- * One file, chunk by chunk, as a capture reads it: which secrets does it hold?
+ * Finds the secrets in one file, chunk by chunk, as a capture reads it.
  *
- * A file with a NUL among its first 8,000 bytes is binary (git's test) and not scanned, and of no
- * file more than its first 64 MiB are. A secret that crosses from one chunk into the next is found
- * if it has no more than 512 bytes on either side.
+ * A file with a NUL among its first 8,000 bytes is binary (git's test) and not scanned. Only the
+ * first 64 MiB of a file are scanned. A secret that crosses a chunk boundary is found if it has at
+ * most 512 bytes on either side.
  */
 import { type FoundSecret, findSecrets } from "./find.ts";
 
-/** Of a file; what lies beyond is not looked at. */
+/** Scanned bytes per file; the rest is not inspected. */
 export const SCANNED_BYTES = 64 * 1024 * 1024;
 const BINARY_TEST_BYTES = 8_000;
 const OVERLAP_BYTES = 512;
 
-/** A secret, as far as it may be told: the bytes are valid during the call only. */
+/** A secret, without its location. The bytes are valid only during the call. */
 export type OnSecret = (kind: string, bytes: Buffer) => void;
 
 export class SecretScanner {
 	readonly #onSecret: OnSecret;
-	/** The end of the chunk before, and whether it was scanned. */
+	/** The end of the previous chunk, and whether it was scanned. */
 	#tail: { readonly bytes: Buffer; readonly isScanned: boolean } | undefined;
 	/** Known from the first chunk on. */
 	isBinary = false;
-	/** Bytes that were left out because the file is larger than `SCANNED_BYTES`. */
+	/** The scan was cut short because the file is larger than `SCANNED_BYTES`. */
 	isCut = false;
 
 	constructor(onSecret: OnSecret) {
@@ -29,10 +29,10 @@ export class SecretScanner {
 	}
 
 	/**
-	 * Takes the next chunk. The first one, at offset 0, begins the file anew.
-	 * @param isWanted false: the chunk was scanned before, and only what crosses its borders is
-	 * looked at
-	 * @param isLast nothing follows, as far as its length tells
+	 * Takes the next chunk. The first one, at offset 0, starts a new file.
+	 * @param isWanted false: the chunk was scanned before, and only matches across its borders are
+	 * searched
+	 * @param isLast no chunk follows, according to the file's length
 	 */
 	take(bytes: Buffer, offset: number, isWanted: boolean, isLast: boolean): void {
 		if (offset === 0) this.#begin(bytes);
