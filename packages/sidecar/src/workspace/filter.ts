@@ -33,7 +33,9 @@ const ROOTS_ARE_KEPT = `!/${ROOTS_DIRECTORY}/\n!/${ROOTS_DIRECTORY}/*/\n`;
  * Combines the exclusions of the agent's profile with the user's ignore file. The user has the last
  * word: `!/logs/` includes what the profile would skip. The reserved directory is always skipped,
  * and so is everything except files, directories and links.
- * @param foreign paths that are skipped too, see `Mounts`
+ * Not decided here: companions of databases and special files (`scan.ts`), secrets
+ * (`capture/secret-guard.ts`), and the limits of the format (`capture/room.ts`).
+ * @param foreign paths that are skipped too, see `InnerMounts` (`inner-mounts.ts`)
  */
 export function makeFilter(
 	profile: Profile,
