@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 const BUILD = fileURLToPath(new URL("../sidecar/build.ts", import.meta.url));
 
 /**
- * Makes the command that process tests and the demo start, from the sources of this very run: half
- * a second, and each start a third.
+ * Builds the command that process tests and the demo start, from the sources of this run. It takes
+ * half a second, and cuts each start to a third.
  */
 export default function buildSidecar(): void {
 	execFileSync(process.execPath, [BUILD, "--bundles-only"], {
