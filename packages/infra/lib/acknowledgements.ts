@@ -1,7 +1,7 @@
 /**
- * What cdk-nag finds and we leave as it is, each with its reason. A finding that is not here fails
- * the synth; an entry that nothing matches fails the test. For wildcards in IAM (AwsSolutions-IAM5)
- * the reason is also what docs/iam-wildcards.md prints.
+ * The findings of cdk-nag that we accept, each with its reason. A finding that is not listed fails
+ * the synth, and an entry that nothing matches fails the test. docs/iam-wildcards.md prints the
+ * reasons for wildcards in IAM (AwsSolutions-IAM5).
  */
 import { type CfnElement, type Stack, Token, Validations } from "aws-cdk-lib";
 import type { IConstruct } from "constructs";
@@ -11,7 +11,7 @@ import { modelOfProfile } from "./models.ts";
 export interface Acknowledgement {
 	/** Path of the construct below the stack. */
 	readonly at: string;
-	/** Of cdk-nag; for IAM4 and IAM5 with what it found in brackets. */
+	/** The rule of cdk-nag; for IAM4 and IAM5 with the finding in brackets. */
 	readonly id: string;
 	readonly reason: string;
 }
@@ -147,7 +147,7 @@ function logicalId(stack: Stack, path: string): string {
 	return stack.getLogicalId(find(stack, path) as CfnElement);
 }
 
-/** cdk-nag prints `<AWS::Region>` for what is not known before the deployment. */
+/** cdk-nag prints `<AWS::Region>` for a value that is not known before the deployment. */
 function shown({ partition, region, account }: Stack) {
 	const text = (value: string, name: string) => (Token.isUnresolved(value) ? `<${name}>` : value);
 	return {
