@@ -1,4 +1,4 @@
-/** Tables for docs/, made from a template: what stands there is what is deployed. */
+/** Tables for docs/, generated from a template, so that they show what is deployed. */
 import type { Template } from "aws-cdk-lib/assertions";
 import type { Acknowledgement } from "../lib/acknowledgements.ts";
 import { Deployed, type PolicyDocument, type PolicyStatement } from "./deployed.ts";
@@ -35,8 +35,8 @@ export function alarmTable(template: Template): string {
 }
 
 /**
- * Of policies on resources, where the wildcard means something else than in a role's. By type, and
- * what the statement allows.
+ * Reasons for policies on resources, in which the wildcard has another meaning than in a role's. By
+ * type, and by what the statement allows.
  */
 const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reason: string])[] = [
 	[
@@ -74,7 +74,7 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 	["AWS::Logs::ResourcePolicy", /^logs:/, "streams of the one log group named before the wildcard"],
 ];
 
-/** @throws Error for a wildcard that nobody explains */
+/** @throws Error for a wildcard without a reason */
 export function wildcardTable(
 	template: Template,
 	acknowledged: readonly Acknowledgement[],
@@ -111,13 +111,13 @@ export function wildcardTable(
 	].join("\n");
 }
 
-/** Every policy document among the properties, however deep. */
+/** Every policy document in the properties, at any depth. */
 function policiesOf(deployed: Deployed, value: unknown): readonly PolicyDocument[] {
 	if (typeof value !== "object" || value === null) return [];
 	if ("Statement" in value && "Version" in value)
 		return [deployed.resolve(value) as PolicyDocument];
 	return Object.entries(value).flatMap(([name, item]) => {
-		// The Logs policy is JSON in text.
+		// The Logs policy is JSON in a string.
 		if (
 			name !== "PolicyDocument" ||
 			typeof item !== "object" ||
