@@ -173,7 +173,7 @@ class PlatformStory implements AsyncDisposable {
 		return this.#memory(user, words.join(""));
 	}
 
-	/** How many of the earlier messages the agent had before it. */
+	/** How many of the earlier messages the agent had before this answer. */
 	#memory(user: "anna" | "bob", answer: string): string {
 		const { [user]: own = 0, ...others } = this.#stage.agent.remembered(answer, this.#said);
 		const foreign = Object.values(others).reduce((sum, count) => sum + count, 0);

@@ -317,9 +317,12 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 					expect(flatten(pages).map(({ key }) => key)).toEqual(keys);
 				});
 
-				it.each([1, 7, 1_000, 1_001, 1_050, 5_000])("are listed up to a limit of %i", async (limit) => {
-					expect(await keysOf("many/", { limit })).toEqual(keys.slice(0, limit));
-				});
+				it.each([1, 7, 1_000, 1_001, 1_050, 5_000])(
+					"are listed up to a limit of %i",
+					async (limit) => {
+						expect(await keysOf("many/", { limit })).toEqual(keys.slice(0, limit));
+					},
+				);
 
 				it("cause no request beyond the limit", async () => {
 					const before = store.requests.list;
