@@ -177,7 +177,9 @@ it("fastagent #489: every limit of the format has a test", () => {
 		.join("\n");
 	const unmet = Object.keys(limits).filter(
 		(name) =>
-			!new RegExp(`(\\[\\s*"${name}",|^it\\("fastagent #489: [^"\\n]*\\b${name}\\b)`, "m").test(tests),
+			!new RegExp(`(\\[\\s*"${name}",|^it\\("fastagent #489: [^"\\n]*\\b${name}\\b)`, "m").test(
+				tests,
+			),
 	);
 	expect(unmet).toEqual([]);
 });
