@@ -132,7 +132,7 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 	});
 
 	// @id fault-pack-put
-	it.concurrent("on PUTs of a pack ends stored, or as unknown", async () => {
+	it.concurrent("on PUTs of a pack leaves it stored, or with an unknown outcome", async () => {
 		await using at = await line();
 		const { proxy, store, direct } = at;
 		const bytes = Buffer.alloc(300_000, fault);
