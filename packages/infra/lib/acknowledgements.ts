@@ -43,13 +43,12 @@ function storage({ dataEvents }: Config): readonly Acknowledgement[] {
 			at: "WorkspaceBucket/Bucket",
 			id: "AwsSolutions-S1",
 			reason:
-				"server access logs come late and incomplete; CloudTrail data events (openclaw:dataEvents) are complete and say which role it was",
+				"server access logs are late and incomplete; CloudTrail data events (openclaw:dataEvents) are complete and name the role",
 		},
 		{
 			at: "Nonces",
 			id: "AwsSolutions-DDB3",
-			reason:
-				"it holds what is worth remembering for two days at most; a backup of it would be of no use",
+			reason: "its data is needed for two days at most, so a backup would be useless",
 		},
 		...(dataEvents
 			? [
@@ -79,7 +78,7 @@ function identity(stack: Stack): readonly Acknowledgement[] {
 			at: "UserIdentity/WorkspaceRole",
 			id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/users/<aws:PrincipalTag/namespace>/*]`,
 			reason:
-				"everything of one user: IAM puts the namespace of the token's tag in, and without that tag nothing matches",
+				"all objects of one user: IAM inserts the namespace from the token's tag, and without that tag nothing matches",
 		},
 	];
 }
@@ -93,8 +92,8 @@ function execution(stack: Stack, { stackName, models }: Config): readonly Acknow
 		reason,
 	});
 	return [
-		found("*", "ecr:GetAuthorizationToken knows no resource"),
-		found(logGroups, "the runtime's id, which ends the name, is made after its role"),
+		found("*", "ecr:GetAuthorizationToken supports no resource"),
+		found(logGroups, "the name ends with the runtime's id, which is created after its role"),
 		found(`${logGroups}:log-stream:*`, "streams of the runtime's own log groups: one per machine"),
 		...models
 			.map(modelOfProfile)
@@ -102,7 +101,7 @@ function execution(stack: Stack, { stackName, models }: Config): readonly Acknow
 			.map((model) =>
 				found(
 					`arn:${partition}:bedrock:*::foundation-model/${model}`,
-					"the one model behind a profile, which picks the region by itself",
+					"the one model behind a profile, which selects the region",
 				),
 			),
 	];
@@ -121,7 +120,7 @@ function door({ channels }: Config): readonly Acknowledgement[] {
 			at: "Door/Api/CloudWatchRole",
 			id: "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
 			reason:
-				"API Gateway writes access logs with one role per account, and this is the policy that AWS makes for it",
+				"API Gateway writes access logs with one role per account, and AWS provides this policy for it",
 		},
 		...methods.flatMap(({ at, reason }) =>
 			["AwsSolutions-APIG4", "AwsSolutions-COG4"].map((id) => ({
@@ -134,7 +133,7 @@ function door({ channels }: Config): readonly Acknowledgement[] {
 			at: `Secrets/${channel}`,
 			id: "AwsSolutions-SMG4",
 			reason:
-				"rotated by EventBridge Scheduler, which calls RotateSecret: a schedule that can be switched off, and that says when it failed",
+				"rotated by EventBridge Scheduler, which calls RotateSecret: the schedule can be switched off, and reports failures",
 		})),
 	];
 }

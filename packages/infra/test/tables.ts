@@ -42,18 +42,18 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 	[
 		"AWS::KMS::Key",
 		/^kms:\*$/,
-		"the account's root, as AWS recommends: without it IAM policies could not allow use of the key, and nobody could mend this policy",
+		"the account's root, as AWS recommends: otherwise IAM policies could not allow use of the key, and no one could repair this policy",
 	],
 	["AWS::KMS::Key", /./, "`*` in a key's policy is that key"],
 	[
 		"AWS::EC2::VPCEndpoint",
 		/^ecr:/,
-		"the image's repository only: the roles say so; a pull carries no data out",
+		"the roles limit this to the image's repository; a pull carries no data out",
 	],
 	[
 		"AWS::EC2::VPCEndpoint",
 		/^sts:/,
-		"a web identity has no account to be checked; the roles of this account say whose token they believe",
+		"a web identity has no account to check; the roles of this account decide which tokens they trust",
 	],
 	["AWS::EC2::VPCEndpoint", /^logs:/, "streams of AgentCore's own log groups in this account"],
 	[
@@ -64,7 +64,7 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 	[
 		"AWS::EC2::VPCEndpoint",
 		/^bedrock:/,
-		"callers of this account only; which models, their role says",
+		"callers of this account only; their role limits the models",
 	],
 	[
 		"AWS::S3::BucketPolicy",
@@ -102,7 +102,7 @@ export function wildcardTable(
 	return [
 		"# Wildcards in IAM",
 		"",
-		"Made by `packages/infra/test/stack.test.ts` from the template of `examples/new-vpc`: every statement that allows something and holds a `*`, in roles and on resources. One without a reason fails the test. Statements that deny are left out: there a `*` is the point.",
+		"`packages/infra/test/stack.test.ts` generates this page from the template of `examples/new-vpc`. It lists every statement in roles and on resources that allows something and contains a `*`. A statement without a reason fails the test. Statements that deny are left out, because they are meant to match widely.",
 		"",
 		"| where | allows | on | why |",
 		"|---|---|---|---|",
