@@ -4,7 +4,7 @@ import type { Random } from "./random.ts";
 const VOCABULARY = 12_000;
 const PHRASES = 6_000;
 const TABLE = 1 << 15;
-/** The number of recent tokens that a document reuses, and how often in 256 times. */
+/** How many recent tokens a document refers back to, and how often out of 256 times. */
 const TOPIC = 48;
 const AGAIN = 118;
 const LETTERS = "etaoinshrdlucmfwypvbgkjqxz";

@@ -22,7 +22,7 @@ export function makeFakeBase(name: string, architectures: readonly Architecture[
 	run(["buildah", "manifest", "create", name, ...images]);
 }
 
-/** Its key consists of the versions of its parts. */
+/** Reuses an existing one, found by the versions of its parts. */
 function standInOf(architecture: Architecture): string {
 	const image = `localhost/openclaw-base:${SUITE}-node${process.versions.node}-npm${NPM_VERSION}-${architecture}`;
 	if (succeeds(["buildah", "inspect", "--type", "image", image])) return image;

@@ -27,8 +27,8 @@ export interface Weather {
 	/** The share of requests before which the whole machine stops for hours or days. */
 	readonly freezes: number;
 	/**
-	 * The longest time between check and write in a racy store, in which two PUTs of one key may both
-	 * get a 200. 0 means that the store is not racy.
+	 * The longest time between check and write in a racy store. Two PUTs of one key may both get a 200
+	 * in that time. 0 means that the store is not racy.
 	 */
 	readonly racyMs: number;
 }
