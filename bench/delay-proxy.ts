@@ -1,13 +1,13 @@
 /**
- * A link of a given round trip and a given rate per connection, between a client on this machine
- * and a server on this machine.
+ * A link with a given round trip and a given rate per connection, between a client and a server on
+ * this machine.
  *
- * Each direction of each connection is a lane: what arrives leaves the link when everything before
- * it has left at the rate, and comes out half a round trip later. A lane holds at most 2 MiB;
- * beyond, its source is paused, so a fast sender feels the rate as it would on a network. Opening a
- * connection costs one round trip, as TCP's handshake does; slow start and loss are not imitated.
+ * Each direction of each connection is a lane. Data leaves the link once everything before it has
+ * left at the given rate, and arrives half a round trip later. A lane holds at most 2 MiB; beyond
+ * that, its source is paused, so a fast sender notices the rate as on a network. Opening a
+ * connection costs one round trip, like TCP's handshake. Slow start and loss are not simulated.
  *
- * A process of its own (`fork` it), so that it measures nobody's time but its own. It counts
+ * It is a process (`fork` it), so that its own time does not distort a measurement. It counts
  * requests by reading HTTP/1.1 heads.
  */
 
@@ -16,10 +16,10 @@ import { connect, createServer, type Socket } from "node:net";
 import { parseArgs } from "node:util";
 import { RequestReader } from "./request-reader.ts";
 
-/** What the process tells when it is asked. */
+/** The answer of the process to a query. */
 export interface ProxyStats {
 	readonly requests: Readonly<Record<string, number>>;
-	/** Bytes from clients to the server, and back. */
+	/** Bytes from clients to the server, and the other way. */
 	readonly sentBytes: number;
 	readonly receivedBytes: number;
 	readonly connections: number;
@@ -28,19 +28,17 @@ export interface ProxyStats {
 
 const LANE_BYTES = 2 * 1024 * 1024;
 /**
- * What a socket takes before it says that it is full: several chunks, so that they go out together.
+ * The amount that a socket accepts before it reports that it is full: several chunks, so that they
+ * leave together.
  */
 const SOCKET_BYTES = 512 * 1024;
 /**
- * Between two deliveries: at 85 MB/s they carry 170 kB in one system call, and what is due within
- * half of it goes now, so that the mean is right.
+ * The interval between two deliveries. At 85 MB/s, each carries 170 kB in one system call. Data
+ * that is due within half an interval goes now, so that the mean is right.
  */
 const TICK_MS = 2;
 const EARLY_MS = TICK_MS / 2;
-/**
- * Node's timers come this much late on average: they count whole milliseconds from the loop's own
- * time.
- */
+/** The mean delay of Node's timers, which count whole milliseconds of the loop's own time. */
 const LATE_MS = 0.5;
 
 interface Parcel {
@@ -56,7 +54,7 @@ class Lane {
 	#parcels: Parcel[] = [];
 	#next = 0;
 	#held = 0;
-	/** When the link has taken all that came so far. */
+	/** The time at which the link has accepted everything so far. */
 	#freeAtMs: number;
 	#isBlocked = false;
 
@@ -88,14 +86,14 @@ class Lane {
 		arm(this.dueMs);
 	}
 
-	/** When the next parcel is due; Infinity where none waits for the clock. */
+	/** The time at which the next parcel is due; Infinity if none waits for the clock. */
 	get dueMs(): number {
 		return this.#isBlocked
 			? Number.POSITIVE_INFINITY
 			: (this.#parcels[this.#next]?.dueMs ?? Number.POSITIVE_INFINITY);
 	}
 
-	/** Hands over everything that is due and that the sink takes. */
+	/** Delivers everything that is due and that the sink accepts. */
 	deliver(nowMs: number): void {
 		const sink = this.#sink;
 		sink.cork();

@@ -1,6 +1,6 @@
 /**
- * Where everything is measured: a real S3 server, a link to it, directories that were never used
- * before, and the clean-up.
+ * The environment of all measurements: a real S3 server, a link to it, unused directories, and the
+ * clean-up.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -18,11 +18,11 @@ import { type Place, Tool } from "./tool.ts";
 import { type Summary, workload } from "./workloads.ts";
 
 export interface LabOptions {
-	/** Round trip in ms; 0: straight to the server. */
+	/** Round trip in ms; 0 connects directly to the server. */
 	readonly delayMs: number;
-	/** Of each connection. */
+	/** The rate of each connection. */
 	readonly rateMBs: number;
-	/** Of every workload; 1 = as named. */
+	/** The scale of every workload; 1 is the named size. */
 	readonly scale: number;
 	readonly rounds: number;
 }
@@ -34,9 +34,9 @@ export interface Made extends Summary {
 
 const LINK_BYTES = 100_000_000;
 
-/** Files gone at once make new ones slow for half a minute on ext4 (physics, section 0). */
+/** ext4 creates files slowly for half a minute after others were deleted. */
 const AFTER_DELETION_MS = 45_000;
-/** Left on the disk. */
+/** Bytes to leave free on the disk. */
 const SPARE_BYTES = 12e9;
 
 export class Lab {
@@ -93,22 +93,22 @@ export class Lab {
 		rmSync(this.root, { recursive: true, force: true });
 	}
 
-	/** What is measured goes through the link, where there is one. */
+	/** The endpoint for measurements: through the link, if there is one. */
 	get endpoint(): string {
 		return this.options.delayMs > 0 ? this.#proxyEndpoint : this.#server.endpoint;
 	}
 
-	/** Through the proxy in any case: it counts. */
+	/** Always through the proxy, because it counts requests. */
 	get countedEndpoint(): string {
 		return this.#proxyEndpoint;
 	}
 
-	/** Straight to the server: for making things ready. */
+	/** Directly to the server, for preparations. */
 	get directEndpoint(): string {
 		return this.#server.endpoint;
 	}
 
-	/** Endpoint and credentials as the AWS SDKs read them. */
+	/** Endpoint and credentials as variables of the AWS SDKs. */
 	env(endpoint = this.endpoint): Record<string, string> {
 		const { accessKeyId, secretAccessKey, region } = this.#server;
 		return {
@@ -121,7 +121,7 @@ export class Lab {
 		};
 	}
 
-	/** A path that nothing was ever at; its parent is there. */
+	/** A path that never existed; its parent does. */
 	fresh(name: string): string {
 		this.#count++;
 		const directory = join(this.root, `${this.#count}`);
@@ -129,7 +129,7 @@ export class Lab {
 		return join(directory, name);
 	}
 
-	/** Another machine that looks after `workspace` in `namespace`. */
+	/** Another machine that keeps `workspace` in `namespace`. */
 	place(
 		workspace: string,
 		namespace: string,
@@ -150,7 +150,7 @@ export class Lab {
 		};
 	}
 
-	/** A workload's directory, made once and not to be changed. */
+	/** A workload's directory, made once; do not change it. */
 	async workload(name: string): Promise<Made> {
 		const made = this.#made.get(name);
 		if (made !== undefined) return made;
@@ -162,7 +162,7 @@ export class Lab {
 		return all;
 	}
 
-	/** Its namespace: the workload as one machine committed it. */
+	/** The namespace of a workload, as one machine committed it. */
 	async committed(name: string): Promise<string> {
 		const namespace = `seed-${name}`;
 		if (this.#seeded.has(name)) return namespace;
@@ -180,7 +180,7 @@ export class Lab {
 		return stats;
 	}
 
-	/** What the link really does: a HEAD's round trip, and one GET's MB/s. */
+	/** The measured performance of the link: the round trip of a HEAD, and the MB/s of one GET. */
 	async verifyLink(): Promise<Link> {
 		const timer = await this.store.timer(this.endpoint);
 		try {
@@ -193,7 +193,7 @@ export class Lab {
 		}
 	}
 
-	/** What went over the link while `work` ran; only for what uses `countedEndpoint`. */
+	/** The traffic on the link during `work`; counts only users of `countedEndpoint`. */
 	async counted<T>(work: () => Promise<T>): Promise<{
 		readonly result: T;
 		readonly traffic: Pick<ProxyStats, "requests" | "sentBytes" | "receivedBytes">;
@@ -215,7 +215,7 @@ export class Lab {
 		};
 	}
 
-	/** Runs `work` and tells what strangers took of the machine meanwhile. */
+	/** Runs `work` and reports the load of other processes meanwhile. */
 	async observed<T>(
 		work: () => Promise<T>,
 	): Promise<{ readonly result: T; readonly quietness: Quietness }> {
@@ -233,8 +233,8 @@ export class Lab {
 	}
 
 	/**
-	 * Deletes what earlier rounds wrote where `neededBytes` more would not fit, and waits until the
-	 * disk is itself again.
+	 * Deletes the data of earlier rounds if `neededBytes` more would not fit, and waits until the
+	 * disk is fast again.
 	 */
 	async makeRoom(neededBytes: number, disposable: string[]): Promise<void> {
 		const { bavail, bsize } = statfsSync(this.root);
@@ -246,7 +246,7 @@ export class Lab {
 	}
 }
 
-/** Files and bytes below a directory: whether a restore brought everything. */
+/** Files and bytes below a directory, to check that a restore is complete. */
 export function weigh(directory: string): { readonly files: number; readonly bytes: number } {
 	let files = 0;
 	let bytes = 0;

@@ -1,16 +1,19 @@
 import { Agent, request } from "node:http";
 import { median } from "./statistics.ts";
 
-/** As measured. */
+/** The measured performance. */
 export interface Link {
 	readonly roundTripMs: number;
-	/** Of one GET. */
+	/** The rate of one GET. */
 	readonly rateMBs: number;
 }
 
 const HEADS = 30;
 
-/** Of a bare HEAD on an open connection, in ms. @param url answered without a look at the disk */
+/**
+ * The time of a bare HEAD on an open connection, in ms. @param url answered without access to the
+ * disk
+ */
 export async function roundTripMs(url: string): Promise<number> {
 	const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 	const head = () =>

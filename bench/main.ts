@@ -1,9 +1,9 @@
 /**
- * `pnpm bench`: measures the budgets of the design on this machine and writes docs/benchmarks.md.
+ * `pnpm bench` measures the budgets of the design on this machine and writes docs/benchmarks.md.
  *
- * Options: `--only W1,flush-one` (names below; results of earlier runs are kept for the others),
- * `--rounds N` (5), `--delay MS` (20; 0 = straight to the server), `--no-peers`, `--quick` (a
- * hundredth of everything: shows that it works, its numbers are not kept).
+ * Options: `--only W1,flush-one` (names below; keeps earlier results for the others), `--rounds N`
+ * (5), `--delay MS` (20; 0 means no link), `--no-peers`, `--quick` (a hundredth of everything,
+ * which shows that it works; its numbers are not kept).
  */
 import { parseArgs } from "node:util";
 import { Lab } from "./lab.ts";
@@ -65,7 +65,7 @@ const { peers, skipped } = chosen.some(({ name }) => /^W\d$/.test(name))
 	: { peers: [], skipped: [] };
 for (const line of skipped) console.log(line);
 
-// So that what runs when a process exits cleans up.
+// Runs the clean-up of exit handlers.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
 const scale = values.quick ? 0.01 : 1;

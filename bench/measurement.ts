@@ -2,10 +2,10 @@ import type { Lab } from "./lab.ts";
 import type { Peer } from "./peers.ts";
 import type { Result } from "./results.ts";
 
-/** One thing that can be measured by itself: `pnpm bench --only NAME`. */
+/** A measurement that can run alone: `pnpm bench --only NAME`. */
 export interface Measurement {
 	readonly name: string;
-	/** For people. */
+	/** A readable description. */
 	readonly title: string;
 	run(lab: Lab, peers: readonly Peer[]): Promise<Result>;
 }

@@ -1,7 +1,7 @@
 /**
- * Who else could bring a workspace back, each at its best documented settings. They are never part
- * of the repository: built or installed once into the ignored `.cache/bench`, from the Go module
- * proxy and PyPI; what cannot be had is skipped and named.
+ * Other tools that can restore a workspace, each with its best documented settings. They are never
+ * part of the repository. They are built or installed once into the ignored `.cache/bench`, from
+ * the Go module proxy and PyPI. Unavailable ones are skipped and named.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import {
@@ -21,23 +21,26 @@ import { type Command, measure } from "./processes.ts";
 const BIN = join(CACHE, "bin");
 const VENV = join(CACHE, "venv");
 
-/** A peer that is here, with a workload laid out in the store as it likes it. */
+/** An available peer, with a workload in the store in its preferred layout. */
 export interface Ready {
 	readonly peer: Peer;
-	/** Restores into `directory`, which is not there yet. */
+	/** Restores into `directory`, which does not exist yet. */
 	restore(directory: string): Command;
 }
 
 export interface Peer {
 	readonly name: string;
-	/** For people: version and settings. */
+	/** Version and settings, readable. */
 	readonly title: string;
-	/** One at a time and slow: measured once, and only on small workloads. */
+	/**
+	 * Transfers one object at a time and is slow, so it is measured once, and only on small
+	 * workloads.
+	 */
 	readonly isSerial?: true;
-	/** Gets it, unless it is here. @throws with the reason where it cannot be had */
+	/** Installs it unless it is there. @throws with the reason if it is not available */
 	obtain(): void;
 	readonly howToGet: string;
-	/** Lays the workload out. */
+	/** Uploads the workload. */
 	prepare(lab: Lab, workload: string): Promise<(directory: string) => Command>;
 }
 
@@ -205,7 +208,7 @@ export const PEERS: readonly Peer[] = [
 ];
 
 /**
- * Fetches the parts side by side into memory and hands them to tar in order. $0 URL, $1 target, $2
+ * Fetches the parts in parallel into memory and passes them to tar in order. $0 URL, $1 target, $2
  * parts
  */
 const PARALLEL_CURL = `
@@ -245,7 +248,8 @@ for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=p
 const uploaded = new Map<string, Promise<void>>();
 
 /**
- * The workload as one object per file; once for all peers that want it so. @returns their prefix
+ * The workload as one object per file, uploaded once for all peers that need it. @returns their
+ * prefix
  */
 async function objects(lab: Lab, workload: string): Promise<string> {
 	const prefix = `files-${workload}`;
@@ -256,7 +260,7 @@ async function objects(lab: Lab, workload: string): Promise<string> {
 	return prefix;
 }
 
-/** By the Go client as everybody uses it, from a module of its own that pins the version. */
+/** Uses the standard Go client, from a module of its own that pins the version. */
 function buildGo(name: string, module: string, version: string, main: string): void {
 	const program = join(BIN, name);
 	if (existsSync(program)) return;
@@ -300,7 +304,7 @@ function installPython(): void {
 	}
 }
 
-/** Those that are here or can be had; what cannot is skipped, and said. */
+/** The available peers; others are skipped with a message. */
 export function obtainPeers(wanted: boolean): {
 	readonly peers: readonly Peer[];
 	readonly skipped: readonly string[];
@@ -308,7 +312,7 @@ export function obtainPeers(wanted: boolean): {
 	const peers: Peer[] = [];
 	const skipped: string[] = [];
 	for (const peer of PEERS) {
-		// The floor is no peer: budgets are counted from it.
+		// The floor is not a peer: budgets are relative to it.
 		if (!wanted && peer.name !== FLOOR) continue;
 		try {
 			peer.obtain();

@@ -1,19 +1,19 @@
-/** What the kernel says about processes and the machine. */
+/** Kernel statistics of processes and of the machine. */
 import { readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 
-/** What others did on this machine meanwhile. */
+/** The load of other processes on this machine meanwhile. */
 export interface Quietness {
 	/** One minute's load average at the start. */
 	readonly load: number;
-	/** Cores kept busy by processes that are none of ours. */
+	/** The number of cores used by other processes. */
 	readonly others: number;
 }
 
-/** USER_HZ, which Linux fixes at 100 for all that it tells in ticks. */
+/** USER_HZ, which Linux fixes at 100 for all values in ticks. */
 const MS_PER_TICK = 10;
 
-/** Of one process and, where they are waited for, its children: CPU time in ms. */
+/** CPU time in ms of one process and of those children that it waited for. */
 export function cpuMs(pid: number | "self"): { readonly own: number; readonly children: number } {
 	const text = readFileSync(`/proc/${pid}/stat`, "latin1");
 	const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
@@ -25,7 +25,7 @@ export function cpuMs(pid: number | "self"): { readonly own: number; readonly ch
 }
 
 /**
- * CPU time of a process to the nanosecond, in ms; finer than ticks for a process that does next to
+ * CPU time of a process in ms, with a resolution of a nanosecond, for processes that do almost
  * nothing.
  */
 export function exactCpuMs(pid: number): number {
@@ -39,11 +39,11 @@ export function exactCpuMs(pid: number): number {
 
 export interface Memory {
 	readonly rssBytes: number;
-	/** The most it ever was. */
+	/** The peak value. */
 	readonly peakBytes: number;
 }
 
-/** Undefined where the process is over. */
+/** Undefined if the process has ended. */
 export function memory(pid: number): Memory | undefined {
 	try {
 		const status = readFileSync(`/proc/${pid}/status`, "latin1");
@@ -57,7 +57,8 @@ export function memory(pid: number): Memory | undefined {
 }
 
 /**
- * CPU time spent by the whole machine so far, in ms; stolen time counts, since it was wanted here.
+ * CPU time of the whole machine so far, in ms. It includes stolen time, because that was wanted
+ * here.
  */
 export function machineBusyMs(): number {
 	const fields = (readFileSync("/proc/stat", "latin1").split("\n", 1)[0] as string)

@@ -1,6 +1,6 @@
 /**
- * Processes under measurement, and what they cost. Each is killed by its id when the benchmark
- * ends, however it ends.
+ * Measured processes and their cost. Each is killed by its id when the benchmark ends, for any
+ * reason.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,15 +11,15 @@ export interface Command {
 	readonly argv: readonly string[];
 	readonly env?: Readonly<Record<string, string>>;
 	readonly cwd?: string;
-	/** For people, where it fails. */
+	/** A readable name for error messages. */
 	readonly name?: string;
 }
 
 export interface Measured {
 	readonly wallMs: number;
-	/** Of the process and all it waited for. */
+	/** CPU time of the process and of all children that it waited for. */
 	readonly cpuMs: number;
-	/** VmHWM, looked at every 20 ms. */
+	/** VmHWM, read every 20 ms. */
 	readonly peakBytes: number;
 	readonly stdout: string;
 	readonly stderr: string;
@@ -33,7 +33,7 @@ process.once("exit", () => {
 const LOOK_MS = 20;
 const KEPT_OUTPUT = 1_000_000;
 
-/** Nothing of this environment is passed on but what a program needs to run. */
+/** Passes on only the variables that a program needs to run. */
 export function baseEnv(): Record<string, string> {
 	const { PATH = "", TMPDIR, LANG } = process.env;
 	return { PATH, ...(TMPDIR !== undefined && { TMPDIR }), ...(LANG !== undefined && { LANG }) };
@@ -51,7 +51,7 @@ export function start(command: Command): ChildProcess {
 	return child;
 }
 
-/** Runs it to its end. @throws where it does not end with status 0 */
+/** Runs it to its end. @throws if it does not end with status 0 */
 export async function measure(command: Command): Promise<Measured> {
 	const before = cpuMs("self").children;
 	const startedMs = performance.now();

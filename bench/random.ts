@@ -1,5 +1,5 @@
 /**
- * The same numbers for the same seed, on every machine (xorshift32): fast enough for 500 MB of
+ * The same numbers for the same seed on every machine (xorshift32). It is fast enough for 500 MB of
  * text.
  */
 export class Random {
@@ -34,7 +34,7 @@ export class Random {
 		return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
 	}
 
-	/** Bytes that do not compress. */
+	/** Incompressible bytes. */
 	fill(bytes: Buffer): Buffer {
 		const words = bytes.length & ~3;
 		for (let at = 0; at < words; at += 4) bytes.writeUInt32LE(this.u32(), at);

@@ -1,4 +1,4 @@
-/** Writes docs/benchmarks.md and docs/benchmarks.svg from everything that was kept. */
+/** Writes docs/benchmarks.md and docs/benchmarks.svg from all kept results. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,7 @@ import { WORKLOADS } from "./workloads.ts";
 const PAGE = fileURLToPath(new URL("../docs/benchmarks.md", import.meta.url));
 const PLOT = fileURLToPath(new URL("../docs/benchmarks.svg", import.meta.url));
 
-/** @param skipped what is said of peers that were not there */
+/** @param skipped the notes about missing peers */
 export function writeReport(skipped: readonly string[]): void {
 	const results = loadResults();
 	const delays = [...new Set(results.map(({ delayMs }) => delayMs))].sort((a, b) => b - a);

@@ -1,6 +1,5 @@
 /**
- * Counts the requests of one connection by their heads; bodies are passed over by their announced
- * length.
+ * Counts the requests of one connection by their heads, and skips bodies by their announced length.
  */
 export class RequestReader {
 	readonly #onRequest: (name: string) => void;
@@ -9,7 +8,7 @@ export class RequestReader {
 	#isLost = false;
 
 	/**
-	 * @param onRequest is called with `GET`, `HEAD`, `PUT`, `LIST`, …; with `UNCOUNTED` once where a
+	 * @param onRequest is called with `GET`, `HEAD`, `PUT`, `LIST`, …; and once with `UNCOUNTED` if a
 	 * body has no length
 	 */
 	constructor(onRequest: (name: string) => void) {

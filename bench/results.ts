@@ -1,6 +1,6 @@
 /**
- * What was measured, kept between runs in `.cache/bench/results.json`, so that one measurement can
- * be repeated by itself.
+ * Results, kept between runs in `.cache/bench/results.json`, so that one measurement can be
+ * repeated alone.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,15 +11,12 @@ import type { Quietness } from "./proc.ts";
 /** One line of the table of budgets. */
 export interface Line {
 	readonly what: string;
-	/** As the design states it. */
+	/** As stated in the design. */
 	readonly budget: string;
 	readonly measured: string;
-	/** Of what was measured to what it is held against; undefined where nothing is. */
+	/** The ratio of the result to its reference; undefined without a reference. */
 	readonly ratio?: number;
-	/**
-	 * Undefined: there is nothing to hold it against, because a peer is missing or no budget is
-	 * stated.
-	 */
+	/** Undefined without a reference, because a peer is missing or there is no budget. */
 	readonly isMet: boolean | undefined;
 }
 
@@ -27,7 +24,7 @@ export interface Line {
 export interface Bar {
 	readonly name: string;
 	readonly ms: number;
-	/** Of all rounds. */
+	/** The values of all rounds. */
 	readonly samplesMs: readonly number[];
 	readonly cpuMs: number;
 	readonly peakBytes: number;
@@ -35,9 +32,9 @@ export interface Bar {
 
 export interface Result {
 	readonly lines: readonly Line[];
-	/** Restores side by side: the tool itself and its peers. */
+	/** Restores compared: the tool itself and its peers. */
 	readonly bars?: readonly Bar[];
-	/** For people: what is not in the lines. */
+	/** A readable note on what the lines do not show. */
 	readonly notes?: readonly string[];
 }
 
@@ -48,7 +45,7 @@ export interface Kept extends Result {
 	readonly delayMs: number;
 	readonly scale: number;
 	readonly rounds: number;
-	/** As measured at the start of that run. */
+	/** Measured at the start of that run. */
 	readonly link: Link;
 	readonly quietness: Quietness;
 }
@@ -63,7 +60,7 @@ export function loadResults(): Kept[] {
 	}
 }
 
-/** Replaces the one of the same name and delay. */
+/** Replaces the result of the same name and delay. */
 export function keepResult(result: Kept): void {
 	const others = loadResults().filter(
 		({ name, delayMs }) => name !== result.name || delayMs !== result.delayMs,

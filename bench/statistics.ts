@@ -1,4 +1,4 @@
-/** Numbers of rounds, and numbers for people. */
+/** Statistics of rounds, and readable numbers. */
 
 export function median(values: readonly number[]): number {
 	const sorted = [...values].sort((a, b) => a - b);
@@ -9,7 +9,7 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * The least value that so large a share of all does not exceed. @param share 0.99: the 99th
+ * The least value that this share of all values does not exceed. @param share 0.99 is the 99th
  * percentile
  */
 export function percentile(values: readonly number[], share: number): number {
@@ -17,10 +17,7 @@ export function percentile(values: readonly number[], share: number): number {
 	return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/**
- * Of the n-th value of one to the n-th of the other: rounds are interleaved, so a noisy one is
- * noisy for both.
- */
+/** Ratios of the n-th values. Rounds are interleaved, so a noisy round is noisy for both. */
 export function medianRatio(values: readonly number[], against: readonly number[]): number {
 	return median(
 		values.slice(0, against.length).map((value, round) => value / (against[round] as number)),

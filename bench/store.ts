@@ -1,7 +1,7 @@
-/** The server's side of the measurements: a bucket, and requests of the AWS SDK's own. */
+/** The server's side of the measurements: a bucket, and requests with the AWS SDK. */
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join, relative } from "node:path";
-// The SDK is a dependency of the package alone; the package's own way to it, for the same client.
+// Only the package depends on the SDK, so this uses its export to get the same client.
 import { connectS3, type S3Connection } from "../packages/sidecar/src/store/s3-client.ts";
 import { makeBucket, type S3TestServer } from "../packages/testkit/store/s3-server.ts";
 
@@ -23,7 +23,7 @@ export class Store {
 		return new Store(server, await makeBucket(server), await connect(server, server.endpoint));
 	}
 
-	/** One object per file, as every tool without packs lays them out. */
+	/** One object per file, the layout of every tool without packs. */
 	async putFiles(directory: string, prefix: string): Promise<void> {
 		const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) =>
 			entry.isFile(),
@@ -38,7 +38,7 @@ export class Store {
 		await Promise.all(Array.from({ length: UPLOADS }, upload));
 	}
 
-	/** One file as so many objects: `key/0`, `key/1`, … */
+	/** One file as this many objects: `key/0`, `key/1`, … */
 	async putParts(file: string, parts: number, key: string): Promise<void> {
 		const fd = openSync(file, "r");
 		const { size } = fstatSync(fd);
@@ -56,7 +56,7 @@ export class Store {
 	}
 
 	/**
-	 * A client of the SDK's for timing single requests through `endpoint`, as the tool makes them.
+	 * A client of the SDK that times single requests through `endpoint`, configured like the tool's.
 	 */
 	async timer(endpoint: string): Promise<RequestTimer> {
 		const connection = await connect(this.#server, endpoint);
@@ -86,7 +86,7 @@ export class Store {
 }
 
 export interface RequestTimer {
-	/** One create-only PUT of that many bytes. */
+	/** One create-only PUT of this many bytes. */
 	putMs(sizeBytes: number): Promise<number>;
 	/** One GET, read to its end. */
 	getMs(key: string): Promise<number>;

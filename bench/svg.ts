@@ -12,7 +12,7 @@ const ROW = 20;
 const HEAD = 34;
 
 /**
- * Bars of each group on a logarithmic axis of seconds: peers differ by two orders of magnitude.
+ * Bars by group on a logarithmic axis of seconds, because peers differ by a factor of a hundred.
  * Readable on light and dark pages.
  */
 export function plot(groups: readonly Group[]): string {

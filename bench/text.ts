@@ -1,24 +1,21 @@
 import type { Random } from "./random.ts";
 
-/**
- * Words of which few are frequent and most are rare, as in prose; phrases come again as they do in
- * notes.
- */
+/** Words of which few are frequent and most are rare, as in prose. Phrases repeat, as in notes. */
 const VOCABULARY = 12_000;
 const PHRASES = 6_000;
 const TABLE = 1 << 15;
-/** How many recent tokens a document goes back to, and how often of 256 times. */
+/** How many recent tokens a document refers back to, and how often out of 256 times. */
 const TOPIC = 48;
 const AGAIN = 118;
 const LETTERS = "etaoinshrdlucmfwypvbgkjqxz";
 
 /**
- * Markdown and JSONL that compress about as an agent's notes and transcripts do. zstd at level 3,
- * these / real ones: 256 KiB 3.4-3.9 / 4.1 times, 4 MiB 5.1-5.7 / 4.2-4.5 times.
+ * Markdown and JSONL that compress about as well as an agent's notes and transcripts. Factors of
+ * zstd level 3 for these / real ones: 256 KiB 3.4-3.9 / 4.1, 4 MiB 5.1-5.7 / 4.2-4.5.
  */
 export class TextSource {
 	readonly #random: Random;
-	/** Tokens by frequency: a random place in it is a token of the right probability. */
+	/** Tokens by frequency: a random position holds a token with the right probability. */
 	readonly #tokens: Buffer[] = [];
 	#topic: Buffer[] = [];
 
@@ -55,7 +52,7 @@ export class TextSource {
 		return bytes;
 	}
 
-	/** Exactly `length` bytes of JSON lines, the last one complete where it fits. */
+	/** Exactly `length` bytes of JSON lines; the last one is complete if it fits. */
 	jsonl(length: number): Buffer {
 		this.#topic = [];
 		const bytes = Buffer.allocUnsafe(length);
@@ -74,7 +71,7 @@ export class TextSource {
 		return bytes;
 	}
 
-	/** Often one that this document had before: a note is about something. */
+	/** Often a token that this document had before, because a note has a topic. */
 	#token(): Buffer {
 		const number = this.#random.u32();
 		const place = (number >>> 16) % TOPIC;
@@ -85,7 +82,7 @@ export class TextSource {
 		return token;
 	}
 
-	/** As much of the token as there is room for. */
+	/** The part of the token that fits. */
 	#put(bytes: Buffer, at: number, token: Buffer): number {
 		const length = Math.min(token.length, bytes.length - at);
 		for (let i = 0; i < length; i++) bytes[at + i] = token[i] as number;

@@ -1,4 +1,4 @@
-/** openclaw-sidecar as a user runs it: the built bundle, a process of its own. */
+/** Runs openclaw-sidecar like a user: the built bundle, as a process. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -21,7 +21,7 @@ const BUNDLE = join(PACKAGE, "dist/openclaw-sidecar.js");
 export interface LogEvent {
 	readonly event: string;
 	readonly level: string;
-	/** When the line was seen here, on `performance.now()`'s clock. */
+	/** The time at which the line was seen here, on `performance.now()`'s clock. */
 	readonly seenMs: number;
 	readonly [field: string]: unknown;
 }
@@ -34,7 +34,7 @@ export interface Place {
 	readonly store: string;
 	/** Endpoint and credentials. */
 	readonly env: Readonly<Record<string, string>>;
-	/** A directory of this "machine": home and the sidecar's private state. */
+	/** A directory of this "machine", for its home and the sidecar's private state. */
 	readonly machine: string;
 }
 
@@ -43,8 +43,7 @@ export class Tool {
 	readonly bundleBytes: number;
 
 	/**
-	 * @param directory where a copy of the build is kept, so that a build in between does not change
-	 * what is measured
+	 * @param directory for a copy of the build, so that a rebuild does not change what is measured
 	 */
 	constructor(directory: string) {
 		if (!existsSync(BUNDLE)) throw new Error("there is no build to measure: `pnpm build` makes it");
@@ -53,13 +52,13 @@ export class Tool {
 		copyFileSync(BUNDLE, join(directory, "dist/openclaw-sidecar.js"));
 		cpSync(join(PACKAGE, "bin"), join(directory, "bin"), { recursive: true });
 		copyFileSync(join(PACKAGE, "package.json"), join(directory, "package.json"));
-		// koffi stays outside the bundle.
+		// koffi is not part of the bundle.
 		symlinkSync(join(PACKAGE, "node_modules"), join(directory, "node_modules"));
 		this.#launcher = join(directory, "bin/openclaw-sidecar.mjs");
 		this.bundleBytes = statSync(BUNDLE).size;
 	}
 
-	/** @param home where Node's compile cache is kept: warm after the first run with it */
+	/** @param home the place of Node's compile cache, which is warm after the first run with it */
 	bare(args: readonly string[], home: string): Command {
 		return {
 			argv: [process.execPath, this.#launcher, ...args],
@@ -153,7 +152,7 @@ export class Daemon {
 		}
 	}
 
-	/** Ends it in order. @returns its exit status and how long that took */
+	/** Ends it normally. @returns its exit status and the time that it took */
 	async stop(): Promise<{ readonly status: number | null; readonly ms: number }> {
 		const startedMs = performance.now();
 		const exited = this.#child.exitCode === null ? once(this.#child, "exit") : undefined;

@@ -1,6 +1,6 @@
 /**
- * The named directories that everything is measured on. Content, names and modes depend on the seed
- * alone; times are those of making.
+ * The named directories that all measurements use. Content, names and modes depend only on the
+ * seed; times are those of creation.
  */
 import { closeSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -17,17 +17,17 @@ export interface Summary {
 
 export interface Workload {
 	readonly name: string;
-	/** For people. */
+	/** A readable description. */
 	readonly title: string;
 	readonly profile: "plain" | "openclaw";
-	/** Fills an empty directory. @param scale 1 = as named, 0.01 = a hundredth of it */
+	/** Fills an empty directory. @param scale 1 is the named size, 0.01 a hundredth of it */
 	make(directory: string, scale: number): Promise<Summary>;
 }
 
 const MiB = 1024 * 1024;
 const SEED = 20261123;
 
-/** Median 3 KB, p90 22 KB, p99 110 KB, mean 10 KB: what was seen in agents' workspaces. */
+/** Median 3 KB, p90 22 KB, p99 110 KB, mean 10 KB, as observed in agents' workspaces. */
 const MEDIAN_BYTES = 3_000;
 const SIGMA = 1.55;
 const LARGEST_BYTES = 4 * MiB;
@@ -84,7 +84,7 @@ export function workload(name: string): Workload {
 	return found;
 }
 
-/** Markdown and JSONL, half each, log-normal sizes, in directories up to four levels deep. */
+/** Markdown and JSONL, half each, with log-normal sizes, in directories up to four levels deep. */
 export function notes(
 	directory: string,
 	files: number,
@@ -124,13 +124,14 @@ export function equalFiles(
 	const random = new Random(seed);
 	const bytes = random.fill(Buffer.allocUnsafe(sizeBytes + files * 4));
 	mkdirSync(join(directory, "data"), { recursive: true });
-	// Each begins elsewhere in the same random bytes: no two share an aligned block, none compresses.
+	// Each begins at another offset in the same random bytes: no two share an aligned block, and none
+	// compresses.
 	for (let i = 0; i < files; i++)
 		writeFileSync(join(directory, "data", `${i}.bin`), bytes.subarray(i * 4, i * 4 + sizeBytes));
 	return { files, directories: 1, bytes: files * sizeBytes };
 }
 
-/** One file that does not compress, in which no MiB comes twice. */
+/** One incompressible file, in which no MiB repeats. */
 export function bigFile(file: string, sizeBytes: number): void {
 	const block = new Random(SEED + 6).fill(Buffer.allocUnsafe(MiB));
 	const fd = openSync(file, "w");
@@ -143,13 +144,14 @@ export function bigFile(file: string, sizeBytes: number): void {
 
 const PAGE_BYTES = 4096;
 /**
- * One row to a page: with its header and the page's it fills more than half, so that a second one
+ * One row per page: with its header and the page's it fills more than half, so that a second one
  * does not fit.
  */
 const ROW_BYTES = 3_400;
 
 /**
- * A WAL-mode database of text and embeddings, one row to a page, closed in order: no WAL is left.
+ * A WAL-mode database of text and embeddings, one row per page, closed normally, so that no WAL is
+ * left.
  */
 export function database(file: string, sizeBytes: number): void {
 	const random = new Random(SEED + 7);
@@ -171,8 +173,8 @@ export function database(file: string, sizeBytes: number): void {
 }
 
 /**
- * Rewrites `share` of the rows, chosen at random, in one transaction; it stays in the WAL until
- * `close`, as it does beside an agent.
+ * Rewrites `share` of the rows, chosen at random, in one transaction. The transaction stays in the
+ * WAL until `close`, as in a running agent.
  */
 export function touchRows(
 	file: string,
@@ -194,8 +196,8 @@ export function touchRows(
 }
 
 /**
- * Text, and a tenth floats: compresses 3.5 times (zstd level 3, 1 MiB frames), as a database of
- * notes, vectors and a full-text index did.
+ * Text with a tenth of floats. It compresses 3.5 times (zstd level 3, 1 MiB frames), like a
+ * database of notes, vectors and a full-text index.
  */
 function rowBody(text: TextSource, random: Random): Buffer {
 	const body = Buffer.allocUnsafe(ROW_BYTES);
@@ -205,7 +207,7 @@ function rowBody(text: TextSource, random: Random): Buffer {
 	return body;
 }
 
-/** OpenClaw's state directory after so many turns. */
+/** OpenClaw's state directory after this many turns. */
 export async function generated(directory: string, turns: number): Promise<Summary> {
 	const { files, directories, bytes } = await generateOpenClawState(directory, {
 		seed: SEED,
@@ -215,7 +217,7 @@ export async function generated(directory: string, turns: number): Promise<Summa
 	return { files, directories, bytes };
 }
 
-/** Directories of which every other one lies in an earlier one, at most four deep. */
+/** Directories, of which every second one is inside an earlier one, at most four deep. */
 function tree(root: string, count: number, random: Random): string[] {
 	const made: { readonly path: string; readonly depth: number }[] = [];
 	while (made.length < Math.max(1, count)) {

@@ -1,6 +1,5 @@
 /**
- * Is this directory that one? Looked at without the sidecar's own code, so that one mistake cannot
- * hide in both.
+ * Compares two directories without the sidecar's own code, so that one mistake cannot hide in both.
  */
 import {
 	closeSync,
@@ -30,18 +29,18 @@ export interface Entry {
 
 export type Listing = ReadonlyMap<string, Entry>;
 
-/** What OpenClaw makes anew at every start. */
+/** Paths that OpenClaw recreates at every start. */
 const REGENERATED = /^(cache|tmp|logs|plugin-skills)(\/|$)/;
-/** Locks, and what belongs to a running database. */
+/** Locks, and the extra files of a running database. */
 const TRANSIENT =
 	/(\.lock|\.lock\.sqlite|\.sqlite\.(generation-lock|generation-writer|reindex-lock)\.sqlite|-wal|-shm|-journal|\.tmp|\.pid|\.sock)$/;
 
 export const isVolatile = (path: string) => REGENERATED.test(path) || TRANSIENT.test(path);
 
-/** Leases name a machine and a process: they must not survive either. */
+/** Leases name a machine and a process, so they must not survive either. */
 export const LEASE_TABLES: ReadonlySet<string> = new Set(["state_leases", "agent_database_leases"]);
 
-/** Everything below `root` that a restore must bring back. */
+/** Every path below `root` that a restore must bring back. */
 export function scan(root: string): Listing {
 	const found = new Map<string, Entry>();
 	const visit = (directory: string) => {
@@ -92,12 +91,12 @@ export interface Comparison {
 }
 
 /**
- * Everything but databases: content, modes, times to the nanosecond, link targets; and nothing
- * there that should not be. A directory that holds a database must have the time that the log has:
- * files beside an open one come and go until the machine dies, and a directory's time alone makes
- * no commit.
- * @param committedTime by path, as the log lists it; undefined where the expected tree stood still
- * and is the only judge
+ * Compares everything except databases: content, modes, times to the nanosecond, link targets, and
+ * unexpected paths. A directory that contains a database must have the time that the log has. Files
+ * of an open database come and go until the machine dies, and a directory's time alone makes no
+ * commit.
+ * @param committedTime by path, as the log lists it; undefined if the expected tree did not change
+ * and is the only reference
  */
 export function compareTrees(
 	expectedRoot: string,
@@ -133,8 +132,8 @@ export function compareTrees(
 }
 
 /**
- * A database's time and size may differ: what is restored is a snapshot of its transactions, not
- * its file.
+ * A database's time and size may differ: the restored file is a snapshot of its transactions, not a
+ * copy of the file.
  */
 export function differences(
 	path: string,
@@ -164,17 +163,17 @@ export function databasesOf(listing: Listing): readonly string[] {
 export interface DatabaseComparison {
 	readonly problems: readonly string[];
 	readonly tables: number;
-	/** In `expected`, without those of leases. */
+	/** The number of rows in `expected`, without leases. */
 	readonly rows: number;
-	/** Lease rows in `expected`, and so not in `actual`. */
+	/** The number of lease rows in `expected`, which must be absent from `actual`. */
 	readonly leases: number;
 }
 
 /**
- * Row by row, whatever their order: nothing lost, nothing more, and no lease. `actual` must be
- * sound by SQLite's own check.
- * @param expected may be in use, or be left behind by a process that was killed: then with the
- * write-ahead log beside it
+ * Compares databases row by row in any order: no row lost or added, and no lease. `actual` must
+ * pass SQLite's own check.
+ * @param expected may be in use, or left by a killed process; it is then read with its write-ahead
+ * log
  */
 export function compareDatabases(
 	path: string,
@@ -229,8 +228,8 @@ function compareTables(
 }
 
 /**
- * Reading a database in place would leave files beside it, so a copy is read: the file and its
- * write-ahead log.
+ * Reads a copy of the file and its write-ahead log, because reading a database in place would leave
+ * files next to it.
  */
 function withCopy<T>(file: string, use: (database: DatabaseSync) => T): T {
 	const directory = mkdtempSync(join(tmpdir(), "openclaw-demo-db-"));
@@ -252,7 +251,8 @@ const COMPANIONS = ["", "-wal", "-journal"];
 const COPY_TRIES = 50;
 
 /**
- * Files of different moments are no database: copied again until none of them changed meanwhile.
+ * Files from different moments are not a database, so this copies again until none of them changed
+ * meanwhile.
  */
 function copyStill(file: string, copy: string): void {
 	const state = () =>
@@ -270,7 +270,7 @@ function copyStill(file: string, copy: string): void {
 	throw new Error(`${file} does not stand still`);
 }
 
-/** Virtual tables keep their content in ordinary ones, which are compared. */
+/** The content of virtual tables is in ordinary ones, which are compared. */
 function tablesOf(database: DatabaseSync): readonly string[] {
 	const tables = database
 		.prepare(
@@ -280,7 +280,7 @@ function tablesOf(database: DatabaseSync): readonly string[] {
 	return tables.map(({ name }) => name as string);
 }
 
-/** How often each row is there. */
+/** The number of occurrences of each row. */
 function rowsOf(database: DatabaseSync, table: string): ReadonlyMap<string, number> {
 	const exists =
 		database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(table) !==

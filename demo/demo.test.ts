@@ -46,7 +46,7 @@ const at = (...parts: string[]) => join(root, ...parts);
 const sizeOf = (path: string) => statSync(path).size;
 
 describe("generateOpenClawState", () => {
-	test("depends on nothing but its seed", async () => {
+	test("depends only on its seed", async () => {
 		const options = { seed: 5, turns: 2, withCache: false };
 		const one = await generateOpenClawState(at("one"), options);
 		const two = await generateOpenClawState(at("another place"), options);
@@ -102,7 +102,7 @@ describe("FakeGateway", () => {
 		running.splice(running.indexOf(gateway), 1);
 	}
 
-	test("writes what a turn of OpenClaw writes: about 1 MB and 0.3 MB, to the write-ahead logs alone", () => {
+	test("writes as much as a turn of OpenClaw, about 1 MB and 0.3 MB, to the write-ahead logs only", () => {
 		const gateway = start();
 		const before = [STATE, AGENT].map(
 			(path) => [statSync(at("s", path)).mtimeMs, sizeOf(at("s", `${path}-wal`))] as const,
@@ -119,7 +119,7 @@ describe("FakeGateway", () => {
 		expect(agent).toBeLessThan(1_300_000);
 	});
 
-	test("goes on counting after a restart", () => {
+	test("continues counting after a restart", () => {
 		const first = start();
 		const { turn, messages, lastSeq } = first.turn();
 		stop(first);
@@ -131,7 +131,7 @@ describe("FakeGateway", () => {
 		});
 	});
 
-	test("is kept down by another host's lease, not by a dead process of its own host, and leaves none", () => {
+	test("is stopped by another host's lease but not by that of a dead local process, and leaves no lease", () => {
 		const leases = () => {
 			const database = new DatabaseSync(at("s", STATE), { readOnly: true });
 			const { n } = database
@@ -161,7 +161,7 @@ describe("FakeGateway", () => {
 		again.stop();
 	});
 
-	test("does not start without openclaw.json, nor take a turn without its workspace", () => {
+	test("does not start without openclaw.json, and takes no turn without its workspace", () => {
 		const gateway = start();
 		rmSync(at("s/workspace"), { recursive: true });
 		expect(() => gateway.turn()).toThrow("WorkspaceVanishedError");
@@ -169,7 +169,7 @@ describe("FakeGateway", () => {
 		expect(() => new FakeGateway(at("s")).start()).toThrow("Missing config");
 	});
 
-	test("is a process that takes turns over HTTP and dies with its rows committed", async () => {
+	test("as a process takes turns over HTTP, and keeps its committed rows when it is killed", async () => {
 		const port = await freePort();
 		const program = join(import.meta.dirname, "../packages/testkit/openclaw/fake-gateway-main.ts");
 		const gateway = new Running(
@@ -200,7 +200,7 @@ describe("FakeGateway", () => {
 	});
 });
 
-describe("comparing", () => {
+describe("the comparison", () => {
 	const FILES = {
 		"same.md": "same",
 		"content.md": "one",
@@ -223,7 +223,7 @@ describe("comparing", () => {
 		}
 	});
 
-	test("sees content, mode, time, target, what is gone and what is more", () => {
+	test("finds differences in content, mode, time and target, and missing and additional paths", () => {
 		expect(compareTrees(at("a"), at("b")).problems).toEqual([]);
 		writeFileSync(at("b/content.md"), "two");
 		utimesSync(at("b/content.md"), 1_000, 1_000);
@@ -246,7 +246,7 @@ describe("comparing", () => {
 		]);
 	});
 
-	test("sees rows lost, changed and added, leases, and a damaged database", () => {
+	test("finds lost, changed and added rows, leases, and a damaged database", () => {
 		const compare = () => compareDatabases("some.db", at("a/some.db"), at("b/some.db"));
 		expect(compare()).toMatchObject({ problems: [], tables: 1, rows: 3, leases: 0 });
 		change("a", "INSERT INTO state_leases VALUES ('me')");
@@ -273,7 +273,7 @@ describe("comparing", () => {
 		database.close();
 	}
 
-	test("leaves out what OpenClaw makes anew, and nothing that looks like it elsewhere", () => {
+	test("leaves out paths that OpenClaw recreates, but not similar paths elsewhere", () => {
 		const volatile = [
 			"cache/x",
 			"tmp",

@@ -1,4 +1,4 @@
-/** Waits until the log holds what is on the disk, as an outsider sees both. */
+/** Waits until the log contains what is on the disk, with both seen from outside. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Running } from "../packages/testkit/processes.ts";
@@ -7,37 +7,37 @@ import { firstOf } from "./report.ts";
 import type { ListedEntry, Sidecar } from "./sidecar.ts";
 
 export interface Durable {
-	/** The newest commit when all was there. */
+	/** The newest commit once everything was there. */
 	readonly seq: number;
-	/** Of this episode. */
+	/** The number of commits in this episode. */
 	readonly commits: number;
-	/** Uploaded by those commits. */
+	/** The bytes that those commits uploaded. */
 	readonly bytes: number;
-	/** The log's copy of each database, by path: what it had acknowledged at that moment. */
+	/** The log's copy of each database by path: the state that it had acknowledged at that moment. */
 	readonly databases: ReadonlyMap<string, string>;
 }
 
 export interface Episode {
 	readonly daemon: Running;
 	readonly sidecar: Sidecar;
-	/** The state directory, as it is seen from outside. */
+	/** The state directory, as seen from outside. */
 	readonly disk: string;
-	/** Where the daemon's events of this episode begin. */
+	/** The position of this episode's first daemon event. */
 	readonly from: number;
-	/** Where the log's copies of the databases are put. */
+	/** The directory for the log's copies of the databases. */
 	readonly copies: string;
 }
 
 /**
- * Below the minute after which a sweep finds what the watcher missed: here the watcher has to find
- * it.
+ * Less than the minute after which a sweep finds what the watcher missed, so that the watcher must
+ * find it.
  */
 const LIMIT_MS = 30_000;
 
 /**
- * Looks again after each commit that the daemon reports. The databases have to hold every row that
- * the live ones hold.
- * @throws with the differences, if they do not go away
+ * Compares again after each commit that the daemon reports. The databases must contain every row of
+ * the live ones.
+ * @throws with the differences if they remain
  */
 export async function durable({ daemon, sidecar, disk, from, copies }: Episode): Promise<Durable> {
 	const until = performance.now() + LIMIT_MS;

@@ -1,6 +1,6 @@
 /**
- * What a person and their tools do to files while the agent runs: one of each kind, and how to see
- * that the log has it.
+ * The file changes that a user and their tools make while the agent runs, one of each kind, and how
+ * to check that the log has them.
  */
 import {
 	appendFileSync,
@@ -21,7 +21,7 @@ export const DELETED_CONTENT = "Nobody needs this any more. Or so we think.\n";
 export const KILLED_DATABASE = `${EDITED}/tasks.sqlite`;
 export const ROWS = 1_000;
 
-/** Files for the edits below to change. */
+/** Files that the edits below change. */
 export function writeDrafts(stateDirectory: string): string {
 	const at = (name: string) => join(stateDirectory, EDITED, name);
 	mkdirSync(at(""), { recursive: true });
@@ -49,8 +49,8 @@ export function makeEdits(stateDirectory: string): string {
 }
 
 /**
- * A process that commits rows and is killed at once by its own hand: what it committed is in the
- * write-ahead log only, and the database file alone holds none of it.
+ * A process that commits rows and then kills itself at once. Its commits are only in the
+ * write-ahead log; the database file alone has none of them.
  */
 export function databaseWriter(stateDirectory: string): readonly string[] {
 	const program = `

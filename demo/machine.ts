@@ -1,7 +1,7 @@
 /**
- * Two machines on one. Each has a directory of its own that it sees at the same absolute path, and
- * a host name: what OpenClaw keeps in its databases ties it to both. Where this system does not
- * allow that, the second machine is only another directory.
+ * Simulates two machines on one. Each has its own directory, visible at the same absolute path, and
+ * its own host name, because OpenClaw stores both in its databases. If this system does not allow
+ * that, the second machine is only another directory.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmdirSync } from "node:fs";
@@ -11,23 +11,23 @@ import { type Finished, Running, run } from "../packages/testkit/processes.ts";
 
 export interface Isolation {
 	/**
-	 * How to start a command with a host name and mounts of its own; undefined where that is not
+	 * The wrapper that starts a command with its own host name and mounts; undefined if that is not
 	 * possible.
 	 */
 	readonly unshare: readonly string[] | undefined;
-	/** Why not. */
+	/** The reason why not. */
 	readonly reason: string;
 }
 
 /**
- * Absolute directories that the agent uses outside its state directory; each machine gets its own
+ * Absolute directories that the agent uses outside its state directory. Each machine gets its own
  * in their place.
  */
 export type Scratch = readonly string[];
 
 /**
- * $1 host name, $2 the machine's directory, $3 the path at which it is seen, $4 how many pairs
- * (directory, place) follow, then the command.
+ * $1 host name, $2 the machine's directory, $3 the path where it is visible, $4 the number of pairs
+ * (directory, place) that follow, then the command.
  */
 const ENTER = `
 hostname "$1" && mount --bind "$2" "$3" || exit 126
@@ -35,7 +35,7 @@ pairs=$4; shift 4
 while [ "$pairs" -gt 0 ]; do mount --bind "$1" "$2" || exit 126; shift 2; pairs=$((pairs - 1)); done
 exec "$@"`;
 
-/** Tries it out: as root, else as the root of a user namespace. */
+/** Tries it as root, otherwise as the root of a user namespace. */
 export function findIsolation(): Isolation {
 	const ways = [
 		["unshare", "--uts", "--mount", "--propagation", "private", "--"],
@@ -74,9 +74,9 @@ export function findIsolation(): Isolation {
 
 export class Machine {
 	readonly hostname: string;
-	/** Where the demo, which belongs to neither machine, sees its directory. */
+	/** The path of its directory for the demo, which belongs to neither machine. */
 	readonly outside: string;
-	/** Where its own processes see it. */
+	/** The path of its directory for its own processes. */
 	readonly path: string;
 	readonly #enter: readonly string[];
 	readonly #env: Readonly<Record<string, string>>;
@@ -111,13 +111,13 @@ export class Machine {
 		return await run([...this.#enter, ...argv], this.#env, timeoutMs);
 	}
 
-	/** Removes the empty directories that had to be there to be mounted over. */
+	/** Removes the empty directories that were needed as mount points. */
 	leave(): void {
 		for (const place of this.#madePlaces) {
 			try {
 				rmdirSync(place);
 			} catch {
-				// Somebody else uses it by now.
+				// Another process uses it by now.
 			}
 		}
 	}

@@ -1,8 +1,8 @@
 /**
- * `pnpm demo`: a workspace that outlives its machine, shown and proven in about a minute.
+ * `pnpm demo` shows and proves, in about a minute, that a workspace outlives its machine.
  *
- * With OpenClaw itself where it can be had, else with a generator; everything happens below one
- * temporary directory and on the loopback interface, and nothing of it is left at the end.
+ * Uses OpenClaw itself if available, otherwise a generator. Everything happens below one temporary
+ * directory and on the loopback interface, and nothing is left at the end.
  */
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -43,7 +43,7 @@ interface Options {
 	readonly keep: boolean;
 }
 
-/** What was asked for cannot be done here. */
+/** The requested demo cannot run here. */
 class Refused extends Error {}
 
 const report = new Report();
@@ -51,7 +51,7 @@ const options = readOptions();
 const root = realpathSync(mkdtempSync(join(tmpdir(), "openclaw-demo-")));
 const machines: Machine[] = [];
 
-// What is under way is cut off; the processes die with us, by their ids.
+// Running work is aborted; the processes are killed by id when this one ends.
 for (const [signal, status] of [
 	["SIGINT", 130],
 	["SIGTERM", 143],

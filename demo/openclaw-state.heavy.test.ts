@@ -1,8 +1,8 @@
 /**
- * What OpenClaw itself calls its state, and what a flush stores: nothing of the first may be
- * missing in the second.
+ * Compares what OpenClaw itself calls its state with what a flush stores: the flush must not miss
+ * anything.
  *
- * The oracle is OpenClaw's own backup, of a state directory with a file in each place that its
+ * The reference is OpenClaw's own backup of a state directory with a file in each place that its
  * documentation names. Needs OpenClaw (installed into `.cache/openclaw` once: 650 MB). With CI=true
  * its absence is an error.
  */
@@ -22,7 +22,7 @@ if (openclaw.kind === "missing") {
 	console.warn(`skipped: OpenClaw cannot be asked for its state here: ${openclaw.reason}`);
 }
 
-/** What OpenClaw's backup has and no flush stores, and why. */
+/** Paths that OpenClaw's backup has and no flush stores, with the reasons. */
 const EXCEPTIONS: readonly (readonly [RegExp, string])[] = [
 	[/^cache\//, "made again at the next start, 52 MB; state in it is reported"],
 	[/^logs\//, "diagnostics of one machine, up to 13 GB; nothing reads them back"],
@@ -105,7 +105,7 @@ const PLUGIN: Readonly<Record<string, string>> = {
 	"node_modules/dep/index.js": 'export const x = "x";',
 };
 
-describe.skipIf(openclaw.kind === "missing")("what OpenClaw calls its state", () => {
+describe.skipIf(openclaw.kind === "missing")("the state that OpenClaw names", () => {
 	let dir: string;
 	let state: string;
 
@@ -199,14 +199,14 @@ describe.skipIf(openclaw.kind === "missing")("what OpenClaw calls its state", ()
 	});
 
 	// @id openclaw-plugin-restored-offline
-	test("of a local plugin includes its node_modules: without them OpenClaw cannot load it, and after a restore it does, offline", async () => {
+	test("of a local plugin includes its node_modules, without which OpenClaw cannot load it; after a restore it loads offline", async () => {
 		for (const [path, content] of Object.entries(PLUGIN)) plant(join(dir, "plugin"), path, content);
 		rmSync(state, { recursive: true });
 		rmSync(join(dir, "store"), { recursive: true, force: true });
 		plant(state, "openclaw.json", JSON.stringify({ gateway: { mode: "local" } }));
 		await openClaw("plugins", "install", join(dir, "plugin"), "--force", "--accept-capabilities");
 		await sidecar("flush");
-		// What it was installed from does not come to another machine.
+		// The directory that it was installed from does not exist on another machine.
 		rmSync(join(dir, "plugin"), { recursive: true });
 		rmSync(state, { recursive: true });
 		await sidecar("restore");

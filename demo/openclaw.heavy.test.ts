@@ -1,11 +1,11 @@
 /**
- * A real gateway of OpenClaw that takes turns while it is captured, and moves from machine to
- * machine: after a clean stop, after SIGTERM in the middle of a turn, after kill -9 of everything
- * in the middle of a turn. Each machine has another host name and sees its directory at the same
- * path. One conversation goes through all of them. Every sentence of it must be in the transcript
- * that the log has. The model must be given what was answered, each time, and what was cut off
- * once: OpenClaw puts a turn without an end before the next message as context, and takes it off
- * the conversation's branch after that.
+ * A real gateway of OpenClaw takes turns while it is captured, and moves from machine to machine.
+ * It moves after a clean stop, after SIGTERM in the middle of a turn, and after kill -9 of
+ * everything in the middle of a turn. Each machine has another host name and sees its directory at
+ * the same path. One conversation continues through all of them, and the log's transcript must
+ * contain every sentence. The model must get every answered message each time, and interrupted ones
+ * once. OpenClaw puts an unfinished turn before the next message as context, and then removes it
+ * from the conversation's branch.
  *
  * Needs OpenClaw (installed into `.cache/openclaw` once: 650 MB) and `unshare`. With CI=true their
  * absence is an error.
@@ -56,7 +56,9 @@ function missing(reason: string): { readonly kind: "missing"; readonly reason: s
 	return { kind: "missing", reason };
 }
 
-/** How long each step took, printed as one block: the steps of a test are read together. */
+/**
+ * The duration of each step, printed as one block, because the steps of a test are read together.
+ */
 class Timeline {
 	readonly #lines: string[];
 	readonly #started = performance.now();
@@ -82,14 +84,14 @@ class Timeline {
 
 const STATE = "home/.openclaw";
 const AGENT_DATABASE = "agents/main/agent/openclaw-agent.sqlite";
-/** Of the 15 s that the platform gives; the gateway itself would wait for its turn for minutes. */
+/** Part of the platform's 15 s; the gateway itself would wait minutes for its turn. */
 const DRAIN = "12s";
-/** Children of a killed gateway end when they find themselves alone. */
+/** Children of a killed gateway end when they notice that it is gone. */
 const GONE_MS = 60_000;
-/** The turn that was cut off takes the model a minute. */
+/** The model takes a minute for the interrupted turn. */
 const TAKEN_UP_MS = 150_000;
 
-/** All events, one JSON text a line; OpenClaw keeps large ones compressed. */
+/** All events, one JSON text per line; OpenClaw stores large ones compressed. */
 function transcriptOf(path: string): string {
 	using database = new DatabaseSync(path, { readOnly: true });
 	return database
@@ -109,11 +111,11 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	let sidecar: Sidecar;
 	let daemon: Running;
 	const machines: Machine[] = [];
-	/** What the user said, in order. */
+	/** The user's messages, in order. */
 	const said: string[] = [];
-	/** Of that, what got no answer. */
+	/** Those of the messages that got no answer. */
 	const cutOff = new Set<string>();
-	/** Messages in the last request. */
+	/** The number of messages in the last request. */
 	let messages = 0;
 	let timeline: Timeline;
 
@@ -138,7 +140,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		if (root !== undefined) rmSync(root, { recursive: true, force: true, maxRetries: 10 });
 	});
 
-	/** What the gateway says of itself, its end. */
+	/** The end of the gateway's own output. */
 	function gatewayLog(): string {
 		const directory = join(machine.outside, "tmp/openclaw");
 		if (!existsSync(directory)) return "the gateway wrote no log";
@@ -147,7 +149,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 			.join("\n");
 	}
 
-	/** The daemon of the test before; by itself a test begins with a first machine. */
+	/** The daemon of the previous test; a test that runs alone begins with a first machine. */
 	async function goOn(): Promise<void> {
 		if (daemon !== undefined)
 			return expect(daemon.exit, "the test before left no gateway").toBeUndefined();
@@ -155,7 +157,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		await say("Hello, who are you?");
 	}
 
-	/** A machine that was never there before: restore, gate, gateway, ready. */
+	/** Starts a new machine: restore, gate, gateway, ready. */
 	async function boot(): Promise<void> {
 		machine = new Machine(root, machines.length + 1, isolation as Isolation, agent.scratch);
 		sidecar = new Sidecar(machine, pathToFileURL(join(root, "store")).href);
@@ -176,8 +178,8 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	}
 
 	/**
-	 * A gateway that finds a turn cut off takes it up again by itself. Whoever speaks to that session
-	 * in the very moment gets a 500, and its log says "Session changed while starting work. Retry."
+	 * A gateway continues an interrupted turn on its own. A request to that session at that moment
+	 * gets a 500, and the log says "Session changed while starting work. Retry."
 	 */
 	async function turnWhenFree(text: string): ReturnType<Agent["turn"]> {
 		const deadline = performance.now() + TAKEN_UP_MS;
@@ -205,15 +207,15 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		const before = messages;
 		({ messages } = await turnWhenFree(text));
 		timeline.at(`turn: the model was given ${messages} messages`);
-		// A message that was never answered becomes one with the next.
+		// OpenClaw merges a message without an answer with the next one.
 		expect(messages).toBeGreaterThanOrEqual(before);
 		for (const each of given)
 			expect(model.lastAsked.includes(each), `the model was given: ${each}`).toBe(true);
 	}
 
 	/**
-	 * A turn that is under way: the model was asked, and does not answer for a minute. Nobody gets
-	 * its end.
+	 * A turn in progress: the model was asked, and does not answer for a minute. Nobody receives the
+	 * end of the turn.
 	 */
 	async function sayAndDoNotWait(text: string): Promise<void> {
 		said.push(text);
@@ -240,7 +242,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		timeline.at(`all of the disk is in the log: commit ${seq}, ${Math.round(bytes / 1000)} kB`);
 	}
 
-	/** The gateway renews its lease every 30 s: something is written, and nothing is to be stored. */
+	/** The gateway renews its lease every 30 s, a write that must not be stored. */
 	async function idleCostsNothing(): Promise<void> {
 		const written = () => {
 			const { size, mtimeMs } = statSync(join(machine.outside, STATE, "state/openclaw.sqlite-wal"));
@@ -255,7 +257,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		timeline.at("the gateway wrote to its state database: nothing to store");
 	}
 
-	/** Restored beside the last machine, before any gateway opens them. */
+	/** Restored next to the last machine, before any gateway opens them. */
 	async function logIsWhole(): Promise<void> {
 		const elsewhere = new Machine(
 			root,
@@ -287,7 +289,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		);
 	}
 
-	test("goes on after a clean stop, and costs nothing while it is idle", async () => {
+	test("continues after a clean stop, and costs nothing while it is idle", async () => {
 		timeline = new Timeline("clean stop");
 		await boot();
 		const from = daemon.mark;
@@ -306,7 +308,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	});
 
 	// @id openclaw-survives-sigterm
-	test("goes on after SIGTERM in the middle of a turn", async () => {
+	test("continues after SIGTERM in the middle of a turn", async () => {
 		timeline = new Timeline("SIGTERM in the middle of a turn");
 		await goOn();
 		await sayAndDoNotWait("What comes after the plan?");
@@ -324,7 +326,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	});
 
 	// @id openclaw-survives-kill
-	test("goes on after kill -9 of everything in the middle of a turn", async () => {
+	test("continues after kill -9 of everything in the middle of a turn", async () => {
 		timeline = new Timeline("kill -9 in the middle of a turn");
 		await goOn();
 		const from = daemon.mark;

@@ -1,6 +1,6 @@
 /**
- * Who answers in the platform's story: OpenClaw with a model that only counts, or a small agent
- * with a memory.
+ * The agents of the platform's story: OpenClaw with a model that only counts, or a small agent with
+ * a memory.
  */
 import { type FakeModel, startFakeModel } from "../packages/testkit/openclaw/fake-model.ts";
 import {
@@ -14,10 +14,10 @@ export interface StoryAgent {
 	readonly name: string;
 	readonly scratch: readonly string[];
 	readonly env: Readonly<Record<string, string>>;
-	/** Has it tools, and an API for responses? */
+	/** True if it has tools and an API for responses. */
 	readonly isOpenClaw: boolean;
 	command(port: number, stateDirectory: string): readonly string[];
-	/** How much of what each user said it had before it when it gave this answer. */
+	/** For each user, how many of their messages the agent had before this answer. */
 	remembered(
 		answer: string,
 		said: Readonly<Record<string, readonly string[]>>,
@@ -47,7 +47,7 @@ export async function openClaw({ bin, version }: Installed): Promise<StoryAgent>
 	};
 }
 
-/** Counts what is in its memory, whoever said it. */
+/** Counts the entries of its memory, for all users together. */
 export function smallAgent(): StoryAgent {
 	return {
 		name: "a small agent with a memory",

@@ -1,10 +1,10 @@
 /**
- * The platform's story: a machine is booted and pinged every two seconds, a user's signed token
- * starts it, turns go through as JSON and as events, forgeries bounce, the idle machine is ended;
- * the next machine, with a directory and a host name of its own, goes on, from a configuration that
- * has a gateway token of its own by then; another user's machine is empty.
+ * The platform's story. A machine is booted and pinged every two seconds, and a user's signed token
+ * starts it. Turns pass as JSON and as events, forgeries are refused, and the idle machine is
+ * ended. The next machine, with its own directory and host name, continues from a configuration
+ * that now has its own gateway token. Another user's machine is empty.
  *
- * Real: the command, an S3 server with an STS, an OpenID issuer, and the agent where it is
+ * Real parts: the command, an S3 server with an STS, an OpenID issuer, and the agent if it is
  * OpenClaw.
  */
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -173,14 +173,14 @@ class PlatformStory implements AsyncDisposable {
 		return this.#memory(user, words.join(""));
 	}
 
-	/** How much of what was said the agent had before it. */
+	/** How many of the earlier messages the agent had before this answer. */
 	#memory(user: "anna" | "bob", answer: string): string {
 		const { [user]: own = 0, ...others } = this.#stage.agent.remembered(answer, this.#said);
 		const foreign = Object.values(others).reduce((sum, count) => sum + count, 0);
 		return `it had ${own === this.#said[user].length ? "all" : own} of ${this.#said[user].length} messages before it, ${foreign} of others`;
 	}
 
-	/** As onboarding leaves it: with a token of its own, which wins over that of the environment. */
+	/** As onboarding leaves it: with its own token, which overrides that of the environment. */
 	#onboard(vm: Vm): void {
 		const path = join(vm.workspace, "openclaw.json");
 		writeFileSync(

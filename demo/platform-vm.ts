@@ -1,6 +1,6 @@
 /**
- * A machine of the platform: the real command in a directory and under a host name of its own,
- * pinged every two seconds.
+ * A machine of the platform: the real command with its own directory and host name, pinged every
+ * two seconds.
  */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,7 +13,7 @@ import { SIDECAR_LAUNCHER } from "./sidecar.ts";
 import type { Timeline } from "./timeline.ts";
 
 const PING_MS = 2_000;
-/** The image's: the platform gives 15 s, and OpenClaw takes up to four to end. */
+/** The image's value: the platform gives 15 s, and OpenClaw takes up to four to end. */
 const DRAIN = "8s";
 
 export interface Ping {
@@ -23,7 +23,7 @@ export interface Ping {
 
 export class Vm implements AsyncDisposable {
 	readonly name: string;
-	/** The workspace, as who belongs to no machine sees it. */
+	/** The workspace, as seen from outside all machines. */
 	readonly workspace: string;
 	readonly #process: Running;
 	readonly #url: string;
@@ -108,7 +108,7 @@ export class Vm implements AsyncDisposable {
 		});
 	}
 
-	/** How long restore, gate and the agent's start took, as the log says. */
+	/** The durations of restore, gate and the agent's start, from the log. */
 	startedIn(): string {
 		const [restored] = this.#process.events("restore.finished");
 		const [ready] = this.#process.events("agent.ready");
@@ -123,7 +123,9 @@ export class Vm implements AsyncDisposable {
 		}
 	}
 
-	/** As the platform sees an idle machine: healthy since one moment, ping after ping. */
+	/**
+	 * Waits until the machine looks idle to the platform: healthy since one moment, ping after ping.
+	 */
 	async idle(pings: number): Promise<string> {
 		const { time_of_last_update: since } = await this.untilHealthy();
 		for (let count = 1; count < pings; count++) {
@@ -154,7 +156,7 @@ export class Vm implements AsyncDisposable {
 		await this.#process.exited;
 	}
 
-	/** Says only what changed. */
+	/** Prints only changes. */
 	async #keepPinging(): Promise<void> {
 		let last = "";
 		while (!this.#stopPings.signal.aborted) {

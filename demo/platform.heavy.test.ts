@@ -1,7 +1,7 @@
 /**
- * The platform's story with a real OpenClaw: three machines, each with a gateway of its own, take
- * turns through `/invocations`; what was said on one is before the model on the next, also where
- * the restored configuration has a gateway token of its own.
+ * The platform's story with a real OpenClaw: three machines, each with its own gateway, take turns
+ * through `/invocations`. The next machine's model gets what was said on the previous one, also if
+ * the restored configuration has its own gateway token.
  *
  * Needs OpenClaw (installed into `.cache/openclaw` once: 650 MB), `unshare` and the S3 test server.
  * With CI=true their absence is an error.
@@ -45,7 +45,7 @@ afterAll(() => {
 });
 
 test.skipIf(missing !== undefined)(
-	"a conversation goes on from machine to machine, and is nobody else's",
+	"a conversation continues from machine to machine, and no other user sees it",
 	async () => {
 		buildSidecar();
 		const agent = await openClaw(openclaw as Extract<typeof openclaw, { kind: "installed" }>);

@@ -1,7 +1,7 @@
 /**
- * `pnpm demo:platform`: plays Amazon Bedrock AgentCore, as a timeline with durations. With OpenClaw
- * itself where it is installed, else with a small agent that has a memory. Everything happens below
- * one temporary directory and on the loopback interface.
+ * `pnpm demo:platform` simulates Amazon Bedrock AgentCore and prints a timeline with durations. It
+ * uses OpenClaw itself if installed, otherwise a small agent with a memory. Everything happens
+ * below one temporary directory and on the loopback interface.
  */
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ import { tellPlatformStory } from "./platform-story.ts";
 import { Timeline } from "./timeline.ts";
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "openclaw-platform-")));
-// What is under way is cut off; the processes die with us, by their ids.
+// Running work is aborted; the processes are killed by id when this one ends.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 process.once("exit", () => {
 	killEverything();

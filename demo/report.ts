@@ -1,6 +1,5 @@
 /**
- * What the demo says: one line for each step, with its time, and a list of what was proven at the
- * end.
+ * The demo's output: one line for each step with its time, and a list of proven claims at the end.
  */
 import { many, seconds } from "../packages/testkit/format.ts";
 
@@ -19,7 +18,7 @@ const red = style(31);
 const TEXT_WIDTH = 52;
 const SHOWN_PROBLEMS = 10;
 
-/** A step that failed: the story ends here. */
+/** A step failed, and the story ends here. */
 export class StoryFailed extends Error {}
 
 export class Report {
@@ -43,7 +42,7 @@ export class Report {
 		console.log(`  ${dim(name.padEnd(9))} ${text}`);
 	}
 
-	/** Does something; what it returns is shown beside its time. @throws StoryFailed */
+	/** Runs a step; its result is printed next to its time. @throws StoryFailed */
 	async step(text: string, work: () => Promise<string> | string): Promise<void> {
 		const started = performance.now();
 		if (isTerminal) process.stdout.write(dim(`  … ${text}`));
@@ -58,14 +57,14 @@ export class Report {
 		}
 	}
 
-	/** A check that does not end the story when it fails; the demo's exit status tells. */
+	/** A check whose failure does not end the story but sets the demo's exit status. */
 	check(text: string, problems: readonly string[], detail = ""): void {
 		this.#line(problems.length === 0 ? green("✓") : red("✗"), text, "", detail);
 		if (problems.length > 0) this.#failures++;
 		for (const problem of firstOf(problems)) console.log(red(indent(problem, 6)));
 	}
 
-	/** Said again at the end, if nothing failed. */
+	/** A claim that is repeated at the end if nothing failed. */
 	proves(text: string): void {
 		this.#proven.push(text);
 	}

@@ -59,7 +59,9 @@ export class Sidecar {
 		];
 	}
 
-	/** Signals go to the sidecar itself: `pnpm` in between would answer them in its own way. */
+	/**
+	 * Signals go to the sidecar itself, because `pnpm` in between would handle them in its own way.
+	 */
 	run(agent: readonly string[], agentEnv: Readonly<Record<string, string>>): Running {
 		return this.#machine.start(
 			"openclaw-sidecar run",
@@ -72,7 +74,7 @@ export class Sidecar {
 		return JSON.parse(String(await this.#verb("restore", "--json"))) as Restored;
 	}
 
-	/** @returns paths of the newest commit */
+	/** @returns the paths of the newest commit */
 	async list(): Promise<readonly ListedEntry[]> {
 		return parseLines(await this.#verb("ls", "--json"));
 	}
@@ -82,7 +84,7 @@ export class Sidecar {
 		return parseLines(await this.#verb("history", "--json", "--limit", "all"));
 	}
 
-	/** The bytes of a file as the log has it. */
+	/** The bytes of a file in the log. */
 	async cat(path: string, ...args: readonly string[]): Promise<Buffer> {
 		return await this.#verb("cat", path, ...args);
 	}

@@ -1,6 +1,6 @@
 /**
- * The demo's story: a workspace that outlives its machine. What is claimed is looked at from
- * outside: `compare.ts`, `durable.ts`.
+ * The demo's story: a workspace outlives its machine. `compare.ts` and `durable.ts` check its
+ * claims from outside.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -23,11 +23,11 @@ export interface Stage {
 	readonly store: string;
 	/** The demo's temporary directory. */
 	readonly root: string;
-	/** Host names and mounts of their own. */
+	/** Support for separate host names and mounts. */
 	readonly isIsolated: boolean;
 }
 
-/** What the first machine leaves: the log, and what we know of it. */
+/** What the first machine leaves: the log, and our knowledge of it. */
 interface Legacy {
 	readonly acknowledged: Durable;
 	readonly lastTurn: Turn;
@@ -130,7 +130,7 @@ async function die({ report }: Stage, daemon: Running): Promise<void> {
 	await report.step("kill -9: the sidecar, the gateway, their children", async () => {
 		daemon.killGroup();
 		const exit = await daemon.exited;
-		// Some lead groups of their own, and end when they find themselves alone.
+		// Some lead their own process groups, and end when they notice that they are alone.
 		await allGone(10_000);
 		return `${textOf(exit)}, and no process is left`;
 	});
@@ -187,8 +187,8 @@ function compareAllDatabases(
 		counts.rows += compared.rows;
 		counts.leases += compared.leases;
 		if (compared.problems.length === 0) continue;
-		// The agent may have written between the last commit and its death: then the commit's very
-		// state must be here.
+		// The agent may have written between the last commit and its death. Then the exact state of the
+		// commit must be here.
 		const copy = acknowledged.databases.get(path);
 		const isAcknowledged =
 			copy !== undefined && compareDatabases(path, copy, join(disk, path)).problems.length === 0;
@@ -281,7 +281,7 @@ function newConversation(before: Turn, after: Turn): readonly string[] {
 	return problems;
 }
 
-/** Nothing of the agent runs before the restore is verified and the fence is won. */
+/** No process of the agent runs before the restore is verified and the fence is won. */
 async function gateOpened(daemon: Running): Promise<string> {
 	await daemon.event("agent.started");
 	const [restored] = daemon.events("restore.finished");

@@ -1,8 +1,9 @@
 /**
- * What happens, as it happens: when, where, how long it took, and whether it came out as it must.
+ * Prints events as they happen: when, where, how long it took, and whether the result is as
+ * expected.
  */
 export class Timeline {
-	/** What did not come out as it must. */
+	/** The results that were not as expected. */
 	readonly failures: string[] = [];
 	readonly #print: (line: string) => void;
 	readonly #beganMs = performance.now();
@@ -17,7 +18,7 @@ export class Timeline {
 		);
 	}
 
-	/** @param act what it gives is compared with `expected` */
+	/** @param act its result is compared with `expected` */
 	async step(
 		machine: string,
 		what: string,

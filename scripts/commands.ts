@@ -1,6 +1,6 @@
 /**
- * What is wrong with a command that a document shows, without running it: is its program known, and
- * do verb, flags, script and path exist?
+ * Checks a command in a document without running it: is its program known, and do verb, flags,
+ * script and path exist?
  *
  * Not guaranteed: that the command works. Blocks marked with `<!-- run -->` are run for that.
  */
@@ -26,7 +26,7 @@ const PROGRAMS = new Set([
 	"mkdir",
 	"npm",
 ]);
-/** Programs of which some subcommands are used. */
+/** Programs of which only some subcommands are used. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
 	aws: [
 		"cloudwatch put-metric-alarm",
@@ -46,8 +46,8 @@ const packages = readdirSync(join(ROOT, "packages")).map(
 );
 
 /**
- * Commands of a shell block: comments removed, continued lines joined, split where the shell would
- * start another program.
+ * The commands of a shell block: comments removed, continued lines joined, split where the shell
+ * would start another program.
  */
 export function commandsIn(block: string): string[][] {
 	const commands: string[][] = [];
@@ -65,15 +65,15 @@ export function commandsIn(block: string): string[][] {
 		}
 		commands.push(words);
 	}
-	// `A=b command`: the command counts.
+	// `A=b command`: only the command matters.
 	return commands
 		.map((words) => words.slice(words.findIndex((word) => !/^[A-Z_]+=/.test(word))))
 		.filter((words) => words.length > 0);
 }
 
 /**
- * @param help of a verb, or of the whole command without one @returns undefined where nothing is
- * wrong
+ * @param help of a verb, or of the whole command without one
+ * @returns undefined if nothing is wrong
  */
 export function problemOf(
 	words: readonly string[],
@@ -123,7 +123,7 @@ function problemOfPnpm(
 	return [...scripts, ...PNPM_COMMANDS].includes(name) ? undefined : `there is no script ${name}`;
 }
 
-/** `--help` of a verb of the built command, each asked for once. */
+/** `--help` of a verb of the built command; each is called once. */
 export function helpOf(entry: string): (verb?: string) => string {
 	const kept = new Map<string | undefined, string>();
 	return (verb) => {

@@ -1,8 +1,8 @@
-/** The index of docs/decisions, from the pages themselves. */
+/** Generates the index of docs/decisions from the pages. */
 import { readdirSync, readFileSync } from "node:fs";
 
 export interface DecisionPage {
-	/** In docs/decisions. */
+	/** The file name in docs/decisions. */
 	readonly file: string;
 	readonly text: string;
 }
@@ -21,8 +21,8 @@ export function readDecisions(): DecisionPage[] {
 
 /**
  * @param readme text of docs/decisions/README.md
- * @returns the same with a row for each page
- * @throws if a page lacks its title or status, or README its marks
+ * @returns the text with a row for each page
+ * @throws if a page has no title or status, or README no marks
  */
 export function withIndex(readme: string, pages: readonly DecisionPage[]): string {
 	const [from, to] = [readme.indexOf(START), readme.indexOf(END)];

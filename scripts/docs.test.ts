@@ -1,5 +1,5 @@
 /**
- * README, CONTRIBUTING and docs against the repository: links lead somewhere, commands exist, and
+ * Tests README, CONTRIBUTING and docs against the repository: links resolve, commands exist, and
  * marked blocks run.
  */
 import { spawnSync } from "node:child_process";
@@ -72,7 +72,7 @@ describe.each([...pages])("%s", (path, { links, blocks, inlineCode }) => {
 		const shown = blocks
 			.filter(({ language }) => language === "sh")
 			.flatMap(({ text }) => commandsIn(text));
-		// A decision also names what was rejected, or what only the sidecar itself starts.
+		// A decision also names rejected commands, and those that only the sidecar itself starts.
 		const checked = path.startsWith("docs/decisions/") ? [] : inlineCode;
 		const named = checked
 			.filter((code) => /^(?:openclaw-sidecar|pnpm) [a-z]/.test(code))
@@ -107,7 +107,7 @@ test.each(runnable)("what %s shows runs, with a directory as the store", (_, { b
 		mkdirSync(bin);
 		const command = `exec "${process.execPath}" "${COMMAND}" "$@"`;
 		writeFileSync(join(bin, "openclaw-sidecar"), `#!/bin/sh\n${command}\n`, { mode: 0o755 });
-		// The built command instead of one that pnpm builds first.
+		// Run the built command instead of one that pnpm builds first.
 		const npx = `[ "$1 $2 $3 $4" = "-y pnpm --silent openclaw-sidecar" ] || exit 99\nshift 4\n${command}`;
 		writeFileSync(join(bin, "npx"), `#!/bin/sh\n${npx}\n`, { mode: 0o755 });
 		const script = blocks

@@ -1,4 +1,4 @@
-/** Writes the documents that derive from the code. `pnpm docs:write` */
+/** Writes the documents that derive from the code, for `pnpm docs:write`. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { readmeWithTables } from "../falco/test/driver/tables.ts";
 import { withSettings } from "../packages/infra/lib/settings-table.ts";

@@ -1,25 +1,25 @@
 /**
- * The parts of a Markdown page that can be wrong: links, headings and code. Knows only what the
- * pages of this repository use.
+ * The parts of a Markdown page that tests check: links, headings and code. It supports only the
+ * syntax of this repository's pages.
  */
 
 export interface CodeBlock {
-	/** What stands behind the fence: `sh`, `json`, or nothing. */
+	/** The language after the fence: `sh`, `json`, or empty. */
 	readonly language: string;
 	readonly text: string;
-	/** Of its first line. */
+	/** The number of its first line. */
 	readonly line: number;
-	/** `<!-- run -->` stands before it: the block is run as a script. */
+	/** `<!-- run -->` precedes it, so the block is run as a script. */
 	readonly isRun: boolean;
 }
 
 export interface MarkdownPage {
-	/** Names that a link may give after `#`, as GitHub makes them from headings. */
+	/** Anchors that a link may name after `#`, as GitHub derives them from headings. */
 	readonly anchors: ReadonlySet<string>;
 	/** Targets of links and images. */
 	readonly links: readonly string[];
 	readonly blocks: readonly CodeBlock[];
-	/** Code within sentences. */
+	/** Code in running text. */
 	readonly inlineCode: readonly string[];
 }
 

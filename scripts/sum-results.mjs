@@ -1,6 +1,6 @@
-// node scripts/sum-results.mjs [NAME STATUS REPORT]...: sums the steps of `.ci/run`; the last line
-// is `N passed, N failed`. REPORT is vitest's JSON, or - where the step counts as one. Plain
-// JavaScript: must run even where installing failed.
+// node scripts/sum-results.mjs [NAME STATUS REPORT]... sums the steps of `.ci/run`. The last line
+// is `N passed, N failed`. REPORT is vitest's JSON, or - if the step counts as one. Plain
+// JavaScript, because it must run even if the installation failed.
 import { readFileSync } from "node:fs";
 
 const args = process.argv.slice(2);
@@ -16,8 +16,8 @@ console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed > 0 || args.length === 0 ? 1 : 0;
 
 /**
- * A step that failed without a failed test (lint, types, a crash, a file that did not load) is one
- * failure, and so is one that succeeded without the report that shows what it ran.
+ * A step that failed without a failed test (lint, types, a crash, a file that did not load) counts
+ * as one failure. So does a step that succeeded without the report that shows what it ran.
  */
 function count(status, report) {
 	const { numPassedTests: passed, numFailedTests: failed } = report ?? {

@@ -10,12 +10,12 @@ import type { Daemon } from "../tool.ts";
 import { database, notes, touchRows } from "../workloads.ts";
 
 const MiB = 1024 * 1024;
-/** Of a file that changes; its size does not. */
+/** The size of a file that changes; it stays constant. */
 const SMALL_BYTES = 3_000;
 const PUT_FACTOR = 1.5;
 const WARM_UP = 3;
 
-/** No waiting for quiet: what is measured is the flush. */
+/** No quiet period, because the flush itself is measured. */
 const AT_ONCE = ["--quiet-period", "0ms", "--max-delay", "0ms", "--sweep-interval", "60m"] as const;
 
 export const flushOne: Measurement = {
@@ -62,9 +62,9 @@ export const flushOne: Measurement = {
 };
 
 interface Times {
-	/** What the daemon says the flush took, from its start to durable. */
+	/** The duration of the flush according to the daemon, from its start to durable. */
 	readonly flushMs: number[];
-	/** From the write to the line in its log. */
+	/** The time from the write to the line in its log. */
 	readonly seenMs: number[];
 	readonly putMs: number[];
 	readonly requestsPerFlush: number;
@@ -92,7 +92,7 @@ async function timeFlushes(lab: Lab, workspace: string, namespace: string): Prom
 				return { committed, seenMs: committed.seenMs - writtenMs };
 			});
 			const putMs = await timer.putMs(Number(result.committed.bytes));
-			// Past the pause that the daemon takes so that flushing stays below a tenth of a core.
+			// Longer than the daemon's pause, which keeps flushes below a tenth of a core.
 			await delay(700);
 			if (round < 0) continue;
 			requests += Object.values(traffic.requests).reduce((sum, count) => sum + count, 0);
@@ -107,7 +107,7 @@ async function timeFlushes(lab: Lab, workspace: string, namespace: string): Prom
 	}
 }
 
-/** Workloads are not to be changed; their copy may. */
+/** Workloads must not change, so this changes a copy. */
 function copyOf(lab: Lab, directory: string): string {
 	const copy = lab.fresh("copy");
 	cpSync(directory, copy, { recursive: true, preserveTimestamps: true });
@@ -167,7 +167,7 @@ export const flushDatabase: Measurement = {
 	},
 };
 
-/** Nothing was flushed for a while. */
+/** There was no flush for a while. */
 async function settled(daemon: Daemon): Promise<void> {
 	for (let seen = -1; seen !== daemon.events.length; ) {
 		seen = daemon.events.length;
@@ -188,7 +188,7 @@ export const drain: Measurement = {
 		for (let round = 0; round < lab.options.rounds; round++) {
 			const workspace = lab.fresh("drain");
 			notes(workspace, 1_000 * lab.options.scale, 100, 2);
-			// Nothing is flushed before the drain.
+			// There is no flush before the drain.
 			const patient = ["--quiet-period", "60m", "--max-delay", "60m"];
 			const place = lab.place(workspace, `drain-${round}`);
 			await lab.tool.run("flush", { ...place, env: lab.env(lab.directEndpoint) });

@@ -7,7 +7,7 @@ import { notes } from "../workloads.ts";
 
 const SIZES = [1, 2, 4] as const;
 const FILES = 10_000;
-/** Linear, and a fifth for what a larger tree costs caches. */
+/** Linear, plus a fifth for the effect of a larger tree on caches. */
 const LINEAR = 1.2;
 
 export const growth: Measurement = {

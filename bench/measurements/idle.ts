@@ -57,7 +57,7 @@ interface Idleness {
 	readonly cpuShare: number;
 	readonly requests: number;
 	readonly rssBytes: number;
-	/** What a process that does nothing but watch the same directory with chokidar gains. */
+	/** The memory growth of a process that only watches the same directory with chokidar. */
 	readonly watchedBytes: number;
 }
 

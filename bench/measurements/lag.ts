@@ -14,17 +14,19 @@ import { median, milliseconds, percentile } from "../statistics.ts";
 import { Daemon, type LogEvent, type Place } from "../tool.ts";
 import { notes } from "../workloads.ts";
 
-/** `--max-delay` unless set: changes do not stop while turns come. */
+/** The default of `--max-delay`: changes do not stop while turns arrive. */
 const CADENCE_MS = 5_000;
 const TURNS_MS = 60_000;
-/** Ten turns a second: no pause that would pass for quiet. */
+/** Ten turns a second, so that no pause counts as quiet. */
 const BETWEEN_MS = 100;
 
 const DIRTY_FILES = 1_000;
 const DIRTY_BYTES = 50_000_000;
 const DRAIN_MS = 3_000;
 
-/** A machine of the platform with a small agent that writes one line a turn into `memory.jsonl`. */
+/**
+ * A machine of the platform with a small agent that writes one line per turn into `memory.jsonl`.
+ */
 class Machine {
 	readonly daemon: Daemon;
 	readonly #url: string;
@@ -50,7 +52,7 @@ class Machine {
 		return new Machine(daemon, `http://127.0.0.1:${own}/invocations`);
 	}
 
-	/** @returns when its line was on the disk, for sure */
+	/** @returns a time by which its line was certainly on the disk */
 	async turn(): Promise<number> {
 		const response = await fetch(this.#url, {
 			method: "POST",
@@ -109,7 +111,7 @@ export const lag: Measurement = {
 	},
 };
 
-/** From outside: which turns a commit holds is read from the log itself. */
+/** Measured from outside: the log itself shows which turns a commit contains. */
 async function lagsOf(lab: Lab, place: Place, machine: Machine): Promise<readonly number[]> {
 	const { daemon } = machine;
 	const doneMs = [await machine.turn()];
@@ -122,8 +124,7 @@ async function lagsOf(lab: Lab, place: Place, machine: Machine): Promise<readonl
 	}
 	const commits = daemon.events.slice(from).filter(({ event }) => event === "flush.committed");
 	const held = commits.map(({ seq, seenMs }) => ({ seenMs, turns: turnsIn(lab, place, seq) }));
-	// The first ones may have come before the watch; the last ones belong to a commit that is yet to
-	// come.
+	// The first turns may precede the watch; the last ones belong to a later commit.
 	const first = held[0]?.turns ?? 0;
 	return doneMs.slice(first).flatMap((atMs, index) => {
 		const commit = held.find(({ turns }) => turns > first + index);

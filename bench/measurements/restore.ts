@@ -9,16 +9,16 @@ import type { Bar, Line, Result } from "../results.ts";
 import { median, medianRatio, seconds } from "../statistics.ts";
 
 /**
- * From the start of the process to its end: files, modes and times are there. Ours has also told
- * the disk to keep them (syncfs).
+ * From the start of the process to its end, when files, modes and times are there. Ours has also
+ * synced the disk (syncfs).
  */
 const OURS = "openclaw-sidecar";
 
 interface Contestant {
 	readonly name: string;
-	/** Restores into a directory that is not there yet. */
+	/** Restores into a directory that does not exist yet. */
 	restore(directory: string): Promise<Measured>;
-	/** How often; Infinity: in every round. */
+	/** The number of rounds; Infinity means every round. */
 	readonly rounds: number;
 	readonly samples: Measured[];
 }
@@ -50,7 +50,7 @@ async function measureRestore(lab: Lab, peers: readonly Peer[], workload: string
 			await lab.makeRoom(made.bytes * 1.2, disposable);
 			const directory = lab.fresh("restored");
 			disposable.push(directory);
-			// What the one before left to be written is not to be paid by this one's syncfs.
+			// The syncfs of this restore must not pay for data that the previous one left unwritten.
 			execFileSync("sync", ["-f", lab.root]);
 			contestant.samples.push(await contestant.restore(directory));
 			console.log(
@@ -82,7 +82,7 @@ async function prepare(lab: Lab, peers: readonly Peer[], workload: string): Prom
 	const { profile } = await lab.workload(workload);
 	const others: Contestant[] = [];
 	for (const peer of peers) {
-		// A quarter of an hour and more for what W1 shows in five minutes.
+		// It takes over a quarter of an hour, for a result that W1 shows in five minutes.
 		if (peer.isSerial && workload !== "W1") continue;
 		const restore = await peer.prepare(lab, workload);
 		const rounds = peer.isSerial ? 1 : Number.POSITIVE_INFINITY;
@@ -93,8 +93,8 @@ async function prepare(lab: Lab, peers: readonly Peer[], workload: string): Prom
 			samples: [],
 		});
 	}
-	// Last: reading a database leaves an empty "-wal" and a "-shm" beside it, which the peers would
-	// take for files.
+	// Last, because reading a database leaves an empty "-wal" and a "-shm", which the peers would
+	// treat as files.
 	const namespace = await lab.committed(workload);
 	const ours: Contestant = {
 		name: OURS,

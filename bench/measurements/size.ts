@@ -5,7 +5,7 @@ import type { Measurement } from "../measurement.ts";
 import { megabytes } from "../statistics.ts";
 
 const BUNDLE_BYTES = 3_000_000;
-/** The runtime dependencies that were planned; at most three more meet the budget. */
+/** The planned runtime dependencies; up to three more meet the budget. */
 const PLANNED: ReadonlySet<string> = new Set(
 	"@aws-sdk/client-s3 @aws-sdk/lib-storage @aws-sdk/credential-providers chokidar commander pino zod p-queue ignore xxhash-wasm".split(
 		" ",
@@ -50,7 +50,7 @@ export const size: Measurement = {
 	},
 };
 
-/** As a user's package manager would, from what is on this machine already. */
+/** Installs it as a user's package manager would, from packages that are already local. */
 function install(
 	directory: string,
 ): { readonly bytes: number; readonly packages: number } | undefined {

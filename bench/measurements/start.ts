@@ -6,7 +6,7 @@ import { median, milliseconds } from "../statistics.ts";
 import { Daemon } from "../tool.ts";
 
 const STARTS = 9;
-/** For `/ping`; the first log line of `run` stands in for it. */
+/** The start time until `/ping`; the first log line of `run` stands for it. */
 const START_MS = 300;
 
 export const start: Measurement = {

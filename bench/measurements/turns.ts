@@ -3,7 +3,7 @@ import { takeTurn } from "../../packages/testkit/openclaw/generate-state.ts";
 import type { Measurement } from "../measurement.ts";
 import { generated } from "../workloads.ts";
 
-/** A day of an agent that is talked to a lot. */
+/** A day of an agent with many conversations. */
 const TURNS_A_DAY = 500;
 const DOLLARS = 0.02;
 /** S3 Standard, us-east-1, per request. */
@@ -15,7 +15,7 @@ const PRICE: Readonly<Record<string, number>> = {
 	DELETE: 0,
 };
 const TURNS = 20;
-/** One commit a turn: the default quiet period is 1 s. */
+/** One commit per turn, because the default quiet period is 1 s. */
 const BETWEEN_MS = 4_000;
 
 export const turns: Measurement = {

@@ -21,7 +21,7 @@ test("an alert becomes a finding within the format's limits", () => {
 	expect(String(finding.Description)).toHaveLength(1_024);
 });
 
-test("an alert that is sent again is the same finding, another file's is another", () => {
+test("a repeated alert is the same finding, and an alert for another file is another finding", () => {
 	const id = (output: string) => findingOf({ ...ALERT, output }, ACCOUNT).Id;
 	expect(id("a")).toBe(id("a"));
 	expect(id("a")).not.toBe(id("b"));

@@ -1,14 +1,14 @@
 /**
- * The Lambda function between falcosidekick and Security Hub: an alert becomes a finding of the
- * account's own product.
+ * The Lambda function between falcosidekick and Security Hub. It turns an alert into a finding of
+ * the account's own product.
  *
- * `pnpm exec esbuild falco/config/security-hub.ts --format=esm --outfile=index.mjs`, on nodejs24.x,
- * whose runtime brings the SDK. Its role needs securityhub:BatchImportFindings. The same alert in
- * the same second is the same finding.
+ * Build it with `pnpm exec esbuild falco/config/security-hub.ts --format=esm --outfile=index.mjs`,
+ * and run it on nodejs24.x, whose runtime includes the SDK. Its role needs
+ * securityhub:BatchImportFindings. The same alert in the same second is the same finding.
  */
 import { createHash } from "node:crypto";
 
-/** What falcosidekick sends. */
+/** The message that falcosidekick sends. */
 export interface FalcoAlert {
 	readonly rule: string;
 	readonly priority: string;
@@ -80,7 +80,7 @@ export async function handler(
 		Findings: [findingOf(alert, { id, region, partition })],
 	});
 	const { FailedCount, FailedFindings } = await new SecurityHubClient({}).send(command);
-	// The invocation fails, and Lambda tries it again.
+	// The invocation fails, and Lambda retries it.
 	if (FailedCount > 0)
 		throw new Error(`Security Hub refused the finding: ${JSON.stringify(FailedFindings)}`);
 }

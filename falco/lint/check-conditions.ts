@@ -1,4 +1,4 @@
-/** Checks of what conditions and outputs compare and name. */
+/** Checks the values and names in conditions and outputs. */
 import type { Check } from "./check.ts";
 import { type Comparison, type Condition, comparisonsOf } from "./condition.ts";
 import { EVENTS, isKnownField } from "./known.ts";
@@ -40,10 +40,7 @@ export const knownEvents: Check = {
 		),
 };
 
-/**
- * Falco takes the name of a list that is not there for a value. A value that looks like one is
- * quoted.
- */
+/** Falco treats the name of a missing list as a value. Quote a value that looks like a name. */
 export const literalLists: Check = {
 	id: "literal-lists",
 	find: (file) =>
@@ -62,7 +59,7 @@ export const literalLists: Check = {
 		),
 };
 
-/** `in` and `=` are exact; the list's own items count as well. */
+/** `in` and `=` are exact, including the items of a list. */
 export const globInList: Check = {
 	id: "glob-in-list",
 	find: (file) =>
@@ -77,8 +74,8 @@ export const globInList: Check = {
 };
 
 /**
- * An event of every type is looked at otherwise, and open, close and fstat of one file alert three
- * times.
+ * Otherwise Falco evaluates events of every type, and open, close and fstat of one file cause three
+ * alerts.
  */
 export const eventType: Check = {
 	id: "event-type",
@@ -111,8 +108,8 @@ export const deprecated: Check = {
 };
 
 /**
- * Node 24 calls its main thread MainThread, what npm is is seen as node, and any process may
- * choose.
+ * Node 24 calls its main thread MainThread, npm appears as node, and any process may choose its
+ * name.
  */
 const NAMES =
 	/^proc\.(name|pname|aname|sname|pcmdline|acmdline|exe|pexe|aexe|vpgid\.name|pgid\.name)$/;
@@ -154,7 +151,7 @@ function eachComparison(
 	);
 }
 
-/** A rule without one is about system calls; a macro may be used by rules of any. */
+/** A rule without a source is about system calls. Rules of any source may use a macro. */
 function sourceOf({ rule, source }: Item): string | undefined {
 	return rule === undefined ? undefined : (source ?? "syscall");
 }

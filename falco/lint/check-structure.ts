@@ -1,4 +1,4 @@
-/** Checks of the file as a whole: its form, its names, the versions it asks for. */
+/** Checks of the file as a whole: its form, its names, and the versions that it requires. */
 import { Ajv } from "ajv";
 import draft06 from "ajv/dist/refs/json-schema-draft-06.json" with { type: "json" };
 import type { Check } from "./check.ts";

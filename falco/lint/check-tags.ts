@@ -1,4 +1,4 @@
-/** Checks of tags: Falco takes any word. */
+/** Checks of tags, because Falco accepts any word. */
 import type { Check } from "./check.ts";
 
 const MATURITY = /^maturity_(stable|incubating|sandbox|deprecated)$/;

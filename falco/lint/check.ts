@@ -1,9 +1,9 @@
 import type { RulesFile } from "./rules-file.ts";
 
-/** Something that Falco accepts in silence or tells too late, and that is wrong all the same. */
+/** A mistake that Falco accepts silently, or reports too late. */
 export interface Check {
 	/** Also the name of its bad sample in samples/. */
 	readonly id: string;
-	/** @returns one sentence for each place */
+	/** @returns one sentence per place */
 	find(file: RulesFile): readonly string[];
 }

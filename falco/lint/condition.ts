@@ -1,6 +1,6 @@
 /**
- * The structure of a Falco condition: which fields are compared how with what, and which macros are
- * used. Nothing is evaluated: that is what falco/test/run has a real engine for.
+ * The structure of a Falco condition: its comparisons, fields and macros. Nothing is evaluated;
+ * falco/test/run uses a real engine for that.
  */
 export type Condition =
 	| { readonly kind: "and" | "or"; readonly parts: readonly Condition[] }
@@ -10,12 +10,12 @@ export type Condition =
 
 export interface Comparison {
 	readonly kind: "comparison";
-	/** Without what stands in brackets. */
+	/** The name without the part in brackets. */
 	readonly field: string;
 	readonly operator: string;
-	/** Quoted or bare; fields and functions on the right side are in `fields`. */
+	/** Quoted or bare. Fields and functions on the right side are in `fields`. */
 	readonly values: readonly Value[];
-	/** Further fields: of val(), concat() and the like, on either side. */
+	/** Additional fields, from val(), concat() and the like, on either side. */
 	readonly fields: readonly string[];
 	readonly functions: readonly string[];
 }
@@ -43,8 +43,8 @@ const FUNCTIONS = new Set([
 	"getopt",
 ]);
 /**
- * Strings, brackets of a field's argument, parentheses, commas, operators, and everything else up
- * to a space or one of these.
+ * Strings, brackets of a field's argument, parentheses, commas, operators, and other text up to a
+ * space or one of these.
  */
 const TOKEN =
 	/\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[(),]|[<>=!]=?|[^\s(),<>=!"'[]+(?:\[[^\]]*\])?)/y;
@@ -59,7 +59,7 @@ export function parseCondition(text: string): Condition {
 	return condition;
 }
 
-/** Every comparison, wherever it stands. */
+/** Every comparison, at any depth. */
 export function comparisonsOf(condition: Condition): readonly Comparison[] {
 	if (condition.kind === "comparison") return [condition];
 	if (condition.kind === "macro") return [];

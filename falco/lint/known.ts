@@ -1,4 +1,4 @@
-/** What Falco 0.44.1 knows: see data/README.md. */
+/** The fields and events of Falco 0.44.1: see data/README.md. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -17,7 +17,7 @@ const FIELDS: Readonly<Record<string, ReadonlySet<string>>> = {
 export const EVENTS = linesOf("events.txt");
 export const RULE_SCHEMA = JSON.parse(read("rule-schema.json")) as object;
 
-/** Fields whose argument follows after a dot: evt.arg.flags. */
+/** Fields whose argument follows a dot: evt.arg.flags. */
 const WITH_DOTTED_ARGUMENT = [
 	"evt.arg",
 	"evt.rawarg",
@@ -28,16 +28,16 @@ const WITH_DOTTED_ARGUMENT = [
 	"k8s.ns.label",
 ];
 
-/** Which plugin brings a field. */
+/** The plugin that provides a field. */
 const PLUGINS: readonly (readonly [prefix: RegExp, plugin: string])[] = [
 	[/^(container|k8s)\./, "container"],
 	[/^(ct|s3|ec2|ecr|iam)\./, "cloudtrail"],
 	[/^(json|jevt)\./, "json"],
 ];
 
-/** @param source of the rule; undefined: of a macro, which any rule may use */
+/** @param source of the rule; undefined for a macro, which any rule may use */
 export function isKnownField(field: string, source: string | undefined): boolean {
-	// Still taken, and of no use: the check "deprecated" tells.
+	// Accepted but useless; the check "deprecated" reports it.
 	if (field === "evt.dir") return true;
 	const sets = source === undefined ? Object.values(FIELDS) : [FIELDS[source] ?? new Set<string>()];
 	const dotted = WITH_DOTTED_ARGUMENT.find((name) => field.startsWith(`${name}.`));

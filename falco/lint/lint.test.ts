@@ -8,30 +8,27 @@ const SAMPLES = join(import.meta.dirname, "samples");
 const lintFile = (directory: string, name: string) =>
 	lint(name, readFileSync(join(directory, name), "utf8"));
 
-test.each(readdirSync(RULES))("%s has nothing that Falco accepts in silence", (name) => {
+test.each(readdirSync(RULES))("%s has no mistake that Falco accepts silently", (name) => {
 	expect(lintFile(RULES, name).map(({ text }) => text)).toEqual([]);
 });
 
 describe("each check", () => {
-	test("has a bad sample, and each sample a check", () => {
+	test("has a bad sample, and each sample has a check", () => {
 		expect(readdirSync(SAMPLES).sort()).toEqual(
 			["good.yaml", ...CHECKS.map(({ id }) => `${id}.yaml`)].sort(),
 		);
 	});
 
-	test.each(CHECKS.map(({ id }) => id))(
-		"notices its bad sample, and nothing else there: %s",
-		(id) => {
-			const source = readFileSync(join(SAMPLES, `${id}.yaml`), "utf8");
-			// Each line that is bad says so.
-			const bad = source.match(/# bad/g)?.length ?? 0;
-			const findings = lint(`${id}.yaml`, source);
-			expect(new Set(findings.map(({ check }) => check))).toEqual(new Set([id]));
-			expect(findings).toHaveLength(bad);
-		},
-	);
+	test.each(CHECKS.map(({ id }) => id))("finds only the bad lines of its sample: %s", (id) => {
+		const source = readFileSync(join(SAMPLES, `${id}.yaml`), "utf8");
+		// Each bad line is marked as bad.
+		const bad = source.match(/# bad/g)?.length ?? 0;
+		const findings = lint(`${id}.yaml`, source);
+		expect(new Set(findings.map(({ check }) => check))).toEqual(new Set([id]));
+		expect(findings).toHaveLength(bad);
+	});
 
-	test("has nothing against a good sample", () => {
+	test("finds nothing in a good sample", () => {
 		expect(lintFile(SAMPLES, "good.yaml")).toEqual([]);
 	});
 });

@@ -1,6 +1,6 @@
 /**
- * What Falco accepts in silence: each check by its id. `falco -V` finds the rest, in
- * falco/test/run.
+ * The checks by id, for mistakes that Falco accepts silently. `falco -V`, in falco/test/run, finds
+ * the others.
  */
 import type { Check } from "./check.ts";
 import {

@@ -1,4 +1,4 @@
-/** A rules file as its items, conditions read. */
+/** A rules file as its items, with parsed conditions. */
 import { basename } from "node:path";
 import { parse } from "yaml";
 import { type Condition, ConditionError, parseCondition } from "./condition.ts";
@@ -24,14 +24,15 @@ export interface Item {
 
 export interface RulesFile {
 	readonly name: string;
-	/** As YAML has it, for the schema. */
+	/** The parsed YAML, for the schema. */
 	readonly raw: unknown;
 	readonly items: readonly Item[];
 	/**
-	 * Of rules and macros, by item; an item without one, or one that cannot be read, is not in it.
+	 * Conditions of rules and macros by item; without items that have none, or one that cannot be
+	 * parsed.
 	 */
 	readonly conditions: ReadonlyMap<Item, Condition>;
-	/** Of those that cannot be read: why. */
+	/** The errors of conditions that cannot be parsed. */
 	readonly unreadable: ReadonlyMap<Item, string>;
 }
 

@@ -1,11 +1,12 @@
 #!/bin/sh
-# The machine of the normal session: `session.sh NODE REPOSITORY OPENCLAW CACHE HOME STORE COMMAND...`, as root in a mount namespace of its own.
-# Paths and users are those of the image. HOME, CACHE and STORE are directories that become /home/openclaw, Node's compile cache in it and
-# /srv/store; OPENCLAW is an installation of OpenClaw, or - where there is none.
+# The machine of the normal session: `session.sh NODE REPOSITORY OPENCLAW CACHE HOME STORE
+# COMMAND...`, as root in its own mount namespace. Paths and users are those of the image. HOME,
+# CACHE and STORE are directories that become /home/openclaw, its Node compile cache, and
+# /srv/store. OPENCLAW is an installation of OpenClaw, or - if there is none.
 set -eu
 node=$1 repository=$2 openclaw=$3 cache=$4 home=$5 store=$6
 shift 6
-# First what was named above: it may lie below what is hidden then.
+# Bind the paths above first, because they may be below a directory that is hidden next.
 mount -t tmpfs tmpfs /mnt
 : >/mnt/node
 mount --bind "$node" /mnt/node

@@ -1,4 +1,5 @@
-# System calls that no command makes alone: `perl syscall.pl NAME`. Numbers by architecture: x86-64, and the generic table of arm64.
+# System calls without a command of their own: `perl syscall.pl NAME`. Numbers by architecture:
+# x86-64, and the generic table of arm64.
 use strict;
 use warnings;
 use POSIX ();

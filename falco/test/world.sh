@@ -1,16 +1,18 @@
 #!/bin/sh
-# A small machine as the rules know it, and one script in it: `world.sh NODE TEST AS NETWORK SCRIPT`.
-# Run as root in a mount namespace of its own (falco/test/run does that): what is mounted here is seen by nobody else and ends with it.
+# A small machine with the paths and users that the rules know, and one script in it: `world.sh NODE
+# TEST AS NETWORK SCRIPT`.
+# Run it as root in its own mount namespace (falco/test/run does that), so that its mounts are
+# private and end with it.
 #   NODE     the executable that becomes /usr/local/bin/node
 #   TEST     this directory, which becomes /srv/test
-#   AS       agent or root: whose process the script is
+#   AS       agent or root: the user of the script
 #   NETWORK  shared, or own: a network namespace without a way out, in which 169.254.169.254 is this machine itself
 #   SCRIPT   below /srv/test
-# The script gets SIDECAR_PID, a process of root, which the sidecar is.
+# The script gets SIDECAR_PID, the id of a root process, because the sidecar is one.
 set -eu
 node=$1 test=$2 as=$3 network=$4 script=$5
 
-# First what was named above: it may lie below what is hidden then.
+# Bind the paths above first, because they may be below a directory that is hidden next.
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/test
 : >/mnt/node
@@ -42,7 +44,8 @@ printf 'process.exit(0);\n' >/opt/openclaw-sidecar/openclaw-sidecar.mjs
 printf 'not-a-secret\n' >/var/lib/openclaw-sidecar/key
 
 if [ "$network" = own ]; then
-	# Without `ip` there is no such address here, and connecting fails at once. It was tried all the same.
+	# Without `ip`, this address does not exist here and connecting fails at once. The attempt was
+	# made all the same.
 	if command -v ip >/dev/null; then
 		ip link set lo up
 		ip address add 169.254.169.254/32 dev lo

@@ -1,6 +1,6 @@
 /**
- * Generators of trees and histories for property tests of the log. No disk: content is what its
- * SHA-256 says.
+ * Generators of trees and histories for property tests of the log. They use no disk: the SHA-256
+ * stands for the content.
  */
 import { hash } from "node:crypto";
 import fc from "fast-check";
@@ -8,8 +8,8 @@ import { compressBlock, type PendingBlock } from "../sidecar/src/log/block.ts";
 import type { ChunkRef, CommitInfo, Delta, Entry, Path, Tree } from "../sidecar/src/log/types.ts";
 
 /**
- * Names as hostile as a file system takes them: both normal forms, quotes, newlines, stray bytes,
- * long.
+ * Names as hostile as a file system accepts: both normal forms, quotes, newlines, stray bytes, long
+ * names.
  */
 export const anyName: fc.Arbitrary<string> = fc.oneof(
 	fc.constantFrom(
@@ -44,8 +44,8 @@ export const anyName: fc.Arbitrary<string> = fc.oneof(
 const anyTime = fc.bigInt({ min: -1_000_000_000_000_000_000n, max: 4_000_000_000_000_000_000n });
 
 /**
- * A file whose content is `bytes`, in chunks of 2^bits; every chunk lies in a block of its own or
- * with its neighbours.
+ * A file whose content is `bytes`, in chunks of 2^bits. Each chunk is in a block of its own or
+ * shares one with its neighbours.
  */
 export function fileOf(
 	bytes: Buffer,
@@ -90,7 +90,7 @@ const anyLeaf = fc.oneof(
 	},
 );
 
-/** One step of a history: paths that change, and picks (0-1) among the existing ones that go. */
+/** One step of a history: paths that change, and picks (0-1) among the existing ones to delete. */
 export interface Step {
 	readonly put: readonly {
 		readonly path: Path;
@@ -111,8 +111,8 @@ export const anyStep: fc.Arbitrary<Step> = fc.record({
 });
 
 /**
- * Makes a step into a delta that keeps the tree restorable: parents are added, what a path passes
- * through gives way.
+ * Makes a step into a delta that keeps the tree restorable: adds parents, and removes anything that
+ * blocks a path.
  */
 export function deltaOf(tree: Tree, step: Step): { delta: Delta; inline: PendingBlock[] } {
 	const changed = new Map<Path, Entry>();

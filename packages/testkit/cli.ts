@@ -1,8 +1,8 @@
 /**
- * The command as a real process, for tests: as it ships, made at the start of the run; its log
- * lines collected as they come.
+ * Runs the shipped command, built at the start of the run, as a real process for tests. Collects
+ * its log lines as they arrive.
  *
- * Nothing here sleeps: `waitForEvent` waits for a line of the log.
+ * Nothing here sleeps: `waitForEvent` waits for a log line.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
@@ -12,12 +12,12 @@ import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 export const CLI_SOURCE = fileURLToPath(new URL("../sidecar/src/cli/main.ts", import.meta.url));
-/** What `build-command.ts` makes at the start of every run. */
+/** The bundle that `build-command.ts` makes at the start of every run. */
 export const CLI_BUNDLE = fileURLToPath(
 	new URL("../sidecar/dist/openclaw-sidecar.js", import.meta.url),
 );
 
-/** Halves what a start costs. */
+/** Halves the time of a start. */
 const COMPILE_CACHE = fileURLToPath(new URL("../../.cache/node", import.meta.url));
 
 export interface LogEvent {
@@ -27,7 +27,7 @@ export interface LogEvent {
 }
 
 export interface Ended {
-	/** Undefined where a signal ended it. */
+	/** Undefined if a signal ended the process. */
 	readonly status: number | undefined;
 	readonly signal: NodeJS.Signals | undefined;
 	readonly stdout: string;
@@ -38,15 +38,15 @@ export interface Ended {
 export interface StartOptions {
 	/** Added to an environment of PATH, HOME and a compile cache only. */
 	readonly env?: NodeJS.ProcessEnv;
-	/** Default: the temp directory. Also what HOME is. */
+	/** Default: the temp directory. It is also HOME. */
 	readonly cwd?: string;
 	/** Default: `CLI_BUNDLE`. */
 	readonly entry?: string;
-	/** Run as this user. */
+	/** Runs the command as this user. */
 	readonly uid?: number;
-	/** A command that starts the command. */
+	/** A command that starts the command, such as a wrapper. */
 	readonly below?: readonly string[];
-	/** Where stdout goes; default: it is collected. */
+	/** The destination of stdout; by default it is collected. */
 	readonly stdout?: number;
 }
 
@@ -94,8 +94,8 @@ export class CliProcess implements AsyncDisposable {
 	}
 
 	/**
-	 * The first event of that name, past or to come, for which `isIt` holds.
-	 * @throws with all of stderr when the process ends without it, or after 20 s
+	 * The first past or future event of that name for which `isIt` holds.
+	 * @throws with all of stderr if the process ends without it, or after 20 s
 	 */
 	async waitForEvent(
 		name: string,
@@ -135,7 +135,7 @@ export class CliProcess implements AsyncDisposable {
 			if (typeof parsed === "object" && parsed !== null && "event" in parsed)
 				this.events.push(parsed as LogEvent);
 		} catch {
-			// For people.
+			// Human-readable log lines.
 		}
 		this.#wake();
 	}
@@ -156,7 +156,7 @@ export class CliProcess implements AsyncDisposable {
 	}
 }
 
-/** Runs one command to its end; one that takes longer than 20 s is killed. */
+/** Runs one command to its end; kills it after 20 s. */
 export async function cli(args: readonly string[], options: StartOptions = {}): Promise<Ended> {
 	const command = new CliProcess(args, options);
 	const timer = setTimeout(() => command.signal("SIGKILL"), WAIT_MS);
@@ -167,7 +167,7 @@ export async function cli(args: readonly string[], options: StartOptions = {}): 
 	}
 }
 
-/** A temp directory with a `file://` store, and any number of "machines" that share it. */
+/** A temp directory with a `file://` store that any number of "machines" share. */
 export class Place implements Disposable {
 	/** Readable for everyone, so that another user's process can work in it. */
 	readonly dir = realpathSync(mkdtempSync(join(tmpdir(), "sidecar-cli-")));
@@ -178,8 +178,8 @@ export class Place implements Disposable {
 	}
 
 	/**
-	 * Absolute path of a machine's workspace, or of something in it. Nothing is made but the
-	 * directories above it.
+	 * Absolute path of a machine's workspace, or of a path in it. Creates only the directories above
+	 * it.
 	 */
 	path(machine: string, ...names: readonly string[]): string {
 		const path = join(this.dir, machine, "ws", ...names);
@@ -188,7 +188,7 @@ export class Place implements Disposable {
 	}
 
 	/**
-	 * Options for a machine: its own workspace and state, the common store, no waiting, the plain
+	 * Options for a machine: its own workspace and state, the shared store, no delays, the plain
 	 * profile.
 	 */
 	args(machine: string, store = pathToFileURL(this.store).href): string[] {
@@ -201,7 +201,7 @@ export class Place implements Disposable {
 		return [...own, "--store", store, "--profile", "plain", "--handover-wait", "0ms"];
 	}
 
-	/** One command on a machine. */
+	/** Runs one command on a machine. */
 	async cli(machine: string, args: readonly string[], options: StartOptions = {}): Promise<Ended> {
 		return await cli([...this.args(machine), ...args], { cwd: this.dir, ...options });
 	}
@@ -210,7 +210,7 @@ export class Place implements Disposable {
 		return new CliProcess([...this.args(machine), ...args], { cwd: this.dir, ...options });
 	}
 
-	/** A daemon that commits soon after each change, up and watching. */
+	/** A daemon that commits soon after each change; it is started and watching. */
 	async run(
 		machine: string,
 		args: readonly string[] = [],
@@ -231,7 +231,7 @@ export class Place implements Disposable {
 	}
 }
 
-/** What a command printed with `--json`: every line of stdout must be an object. */
+/** The output of a command with `--json`: every line of stdout must be an object. */
 export function jsonLines(stdout: string): Record<string, unknown>[] {
 	if (stdout !== "" && !stdout.endsWith("\n"))
 		throw new Error(`not a whole line: ${stdout.slice(-200)}`);
@@ -246,14 +246,14 @@ export function jsonLines(stdout: string): Record<string, unknown>[] {
 		});
 }
 
-/** The one object that a command printed with `--json`. */
+/** The only object that a command printed with `--json`. */
 export function jsonObject(stdout: string): Record<string, unknown> {
 	const [object, ...rest] = jsonLines(stdout);
 	if (object === undefined || rest.length > 0) throw new Error(`not one object: ${stdout}`);
 	return object;
 }
 
-/** A user for whom file modes count: root reads and writes what it likes. */
+/** A user to whom file modes apply: root ignores them. */
 export function ordinaryUser(): Pick<StartOptions, "uid"> {
 	return process.getuid?.() === 0 ? { uid: 65_534 } : {};
 }

@@ -1,4 +1,4 @@
-/** All chance of one run, from one seed (xorshift32). */
+/** All randomness of one run, from one seed (xorshift32). */
 export class Dice {
 	#state: number;
 
@@ -26,7 +26,7 @@ export class Dice {
 		return Math.floor(this.roll() * limit);
 	}
 
-	/** Between the two, every order of magnitude alike. */
+	/** Between the two bounds, with every order of magnitude equally likely. */
 	spread(least: number, most: number): number {
 		return least * (most / least) ** this.roll();
 	}
@@ -35,7 +35,7 @@ export class Dice {
 		return choices[this.below(choices.length)] as T;
 	}
 
-	/** One of the names, as often as its weight says. */
+	/** One of the names, in proportion to its weight. */
 	weighted<T extends string>(weights: Readonly<Record<T, number>>): T {
 		const entries = Object.entries(weights) as [T, number][];
 		let left = this.roll() * entries.reduce((sum, [, weight]) => sum + weight, 0);

@@ -1,4 +1,4 @@
-/** Numbers as a person reads them. */
+/** Numbers formatted for people. */
 
 export function seconds(ms: number): string {
 	return `${(ms / 1000).toFixed(ms < 9_950 ? 1 : 0)} s`;

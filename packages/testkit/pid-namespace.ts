@@ -1,12 +1,12 @@
-/** A place where a command is PID 1, as in a container. */
+/** A pid namespace in which a command is PID 1, as in a container. */
 import { execFileSync } from "node:child_process";
 import { readProcesses } from "../sidecar/src/daemon/process-table.ts";
 
 const FLAGS = ["--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"];
 
 /**
- * What to start a command below; undefined where this system does not allow it: then a line says
- * so, and in CI it is an error.
+ * The wrapper that starts a command in one. Undefined, with a message, if this system does not
+ * allow it; in CI that is an error.
  */
 export function pidNamespace(): readonly string[] | undefined {
 	const ways = [FLAGS, ["--user", "--map-root-user", ...FLAGS]];
@@ -31,7 +31,7 @@ export function pidNamespace(): readonly string[] | undefined {
 	return undefined;
 }
 
-/** The only child of a process that starts one command, as this side numbers it. */
+/** The only child of a process that starts one command, by its pid on the outside. */
 export function childOf(pid: number): number {
 	const child = readProcesses().find(({ parent }) => parent === pid);
 	if (child === undefined) throw new Error(`${pid} has no child`);

@@ -1,7 +1,6 @@
 /**
- * Processes that never outlive this one: each leads a process group, carries a mark in its
- * environment by which whatever it started is found again, and is killed by its id when this
- * process ends, however it ends.
+ * Processes that never outlive this one. Each leads a process group and is killed by its id when
+ * this process ends, for any reason. A mark in its environment identifies all its descendants.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -20,7 +19,7 @@ export interface Exit {
 	readonly signal: NodeJS.Signals | null;
 }
 
-/** A line that the sidecar logs: JSON with an event's name. */
+/** A log line of the sidecar: JSON with an event's name. */
 export interface LogEvent {
 	readonly event: string;
 	readonly level: string;
@@ -31,13 +30,13 @@ export class Running {
 	readonly name: string;
 	readonly #child: ChildProcess;
 	readonly #events: LogEvent[] = [];
-	/** The last lines of both streams that are no events, for when something goes wrong. */
+	/** The last lines of both streams that are not events, for error messages. */
 	readonly #tail: string[] = [];
 	readonly #waiting = new Set<() => void>();
 	readonly exited: Promise<Exit>;
 	#exit: Exit | undefined;
 
-	/** @param env the whole environment: nothing of this process's own is passed on */
+	/** @param env the whole environment: nothing is inherited from this process */
 	constructor(name: string, argv: readonly string[], env: Readonly<Record<string, string>>) {
 		this.name = name;
 		const [file, ...args] = argv as [string, ...string[]];
@@ -60,8 +59,8 @@ export class Running {
 				this.#tail.push(error.message);
 				settle({ code: 127, signal: null });
 			});
-			// "close" rather than "exit": its last lines are in by then. What it left running may hold
-			// the streams open, so not for long.
+			// "close" rather than "exit", because it follows the last lines. Processes that it left
+			// running may hold the streams open, so this wait is short.
 			this.#child.once("exit", async (code, signal) => {
 				await Promise.race([once(this.#child, "close"), delay(1_000, undefined, { ref: false })]);
 				settle({ code, signal });
@@ -77,7 +76,7 @@ export class Running {
 		return this.#exit;
 	}
 
-	/** How many events there were so far: a place from which `event` can look on. */
+	/** The number of events so far: a position from which `event` can continue. */
 	get mark(): number {
 		return this.#events.length;
 	}
@@ -91,8 +90,8 @@ export class Running {
 	}
 
 	/**
-	 * The first event of this name at or after `from`; waits for it. @throws when the process ends or
-	 * the time is over
+	 * Waits for the first event of this name at or after `from`. @throws if the process ends or the
+	 * time is over
 	 */
 	async event(name: string, from = 0, timeoutMs = 60_000): Promise<LogEvent> {
 		const deadline = AbortSignal.timeout(timeoutMs);
@@ -119,7 +118,7 @@ export class Running {
 		if (this.#exit === undefined) this.#child.kill(signal);
 	}
 
-	/** kill -9 of the whole group: no process of it runs another instruction. */
+	/** kill -9 of the whole group: none of its processes runs another instruction. */
 	killGroup(): void {
 		if (this.#child.pid === undefined) return;
 		try {
@@ -172,7 +171,7 @@ export interface Finished {
 	readonly stderr: string;
 }
 
-/** Runs a command to its end. @throws when it cannot be started, or is not over in time */
+/** Runs a command to its end. @throws if it cannot be started, or exceeds the time */
 export async function run(
 	argv: readonly string[],
 	env: Readonly<Record<string, string>>,
@@ -211,18 +210,18 @@ export async function run(
 const children = new Set<ChildProcess>();
 
 /**
- * Ids of living processes that carry this run's mark. On a system without /proc: none, and groups
- * must do.
+ * Ids of living processes with the mark of this run. Without /proc there are none, and only process
+ * groups are used.
  */
 export function survivors(): readonly number[] {
 	const found: number[] = [];
 	for (const pid of pidsOf("/proc")) {
 		try {
 			const isMarked = readFileSync(`/proc/${pid}/environ`, "latin1").includes(`${MARK}=${RUN}`);
-			// A zombie's environment is empty.
+			// The environment of a zombie is empty.
 			if (isMarked && pid !== process.pid) found.push(pid);
 		} catch {
-			// Gone meanwhile, or not ours.
+			// It ended meanwhile, or belongs to another user.
 		}
 	}
 	return found;
@@ -239,8 +238,8 @@ function pidsOf(proc: string): readonly number[] {
 }
 
 /**
- * Settled when nothing of this run lives any more. @throws after the time is over, with the ids
- * that still do
+ * Resolves when no process of this run is alive. @throws after the timeout, with the ids of those
+ * still alive
  */
 export async function allGone(timeoutMs: number): Promise<void> {
 	const until = performance.now() + timeoutMs;
@@ -253,7 +252,7 @@ export async function allGone(timeoutMs: number): Promise<void> {
 }
 
 /**
- * Kills what is left, each by its id. Synchronous, so that it can be the last thing a process does.
+ * Kills the remaining processes, each by its id. Synchronous, so that a process can call it last.
  */
 export function killEverything(): void {
 	for (const process of running) process.killGroup();
@@ -261,14 +260,14 @@ export function killEverything(): void {
 		try {
 			if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
 		} catch {
-			// It is over.
+			// It already ended.
 		}
 	}
 	for (const pid of survivors()) {
 		try {
 			process.kill(pid, "SIGKILL");
 		} catch {
-			// It is over.
+			// It already ended.
 		}
 	}
 }

@@ -1,6 +1,6 @@
 /**
- * A place for tests of whole workspaces: temp directories, a store, sessions on any number of
- * "machines".
+ * An environment for tests of whole workspaces: temp directories, a store, and sessions on any
+ * number of "machines".
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -57,7 +57,7 @@ export async function s3Namespace(): Promise<SweepableStore> {
 	);
 }
 
-/** This machine, whose clocks can be moved on. */
+/** This machine, with clocks that can be advanced. */
 export function machineWithClock(): { readonly machine: Machine; pass(ms: number): void } {
 	let aheadMs = 0;
 	const machine = {
@@ -76,7 +76,7 @@ export function machineWithClock(): { readonly machine: Machine; pass(ms: number
 export const plainProfile = profileNamed("plain") as Profile;
 export const openclawProfile = profileNamed("openclaw") as Profile;
 
-/** A file store by default; `store` may be any other, which is closed at the end. */
+/** A file store by default. `store` may be any other store, which is closed at the end. */
 export async function workbench(store?: ObjectStore): Promise<Workbench> {
 	const dir = mkdtempSync(join(tmpdir(), "sidecar-"));
 	const log = recordingLog();

@@ -7,7 +7,7 @@ import { readmeWithTables } from "./tables.ts";
 
 const cases = casesOfAllRules();
 
-test("every rule has a case, and every case a rule", () => {
+test("every rule has a case, and every case has a rule", () => {
 	expect([...cases].map(([kind, { length }]) => `${kind} ${length > 0}`)).toEqual([
 		"syscall true",
 		"container true",
@@ -15,7 +15,7 @@ test("every rule has a case, and every case a rule", () => {
 	]);
 });
 
-test("the tables of the README are those of the rules and cases (pnpm docs:write)", () => {
+test("the README's tables match the rules and cases (pnpm docs:write)", () => {
 	const path = join(TEST, "../README.md");
 	const readme = readFileSync(path, "utf8");
 	expect(readme).toBe(readmeWithTables(readme));
@@ -38,7 +38,7 @@ describe("scripts", () => {
 describe("records", () => {
 	const trail = cases.get("cloudtrail") ?? [];
 	test.each(trail)(
-		"$name names each expected record, and the innocent ones are others",
+		"$name contains each expected record, and different innocent ones",
 		({ name, trigger }) => {
 			const idsOf = (way: string) =>
 				(

@@ -1,6 +1,6 @@
 /**
- * The cases: what is done for each rule, and what a Falco must and must not say of it. Data in
- * falco/test/{syscall,container,cloudtrail}.
+ * The test cases: what is done for each rule, and which alerts Falco must and must not raise. The
+ * data is in falco/test/{syscall,container,cloudtrail}.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,13 +8,13 @@ import { parse } from "yaml";
 import { KINDS, type Kind, rulesOf } from "./places.ts";
 
 export interface Expected {
-	/** For people. */
+	/** A readable description. */
 	readonly does: string;
 	/** Default: the case's rule. */
 	readonly rule?: string;
-	/** As Falco names it; `<pid>` stands for a number. */
+	/** As Falco prints it; `<pid>` stands for a number. */
 	readonly file?: string;
-	/** Default 10001 for a system call; a record of CloudTrail has none. */
+	/** Default 10001 for a system call; a CloudTrail record has none. */
 	readonly uid?: number;
 	/** eventID of the CloudTrail record. */
 	readonly event?: string;
@@ -24,19 +24,19 @@ export interface Expected {
 
 export interface Case {
 	readonly kind: Kind;
-	/** Name of its directory. */
+	/** The name of its directory. */
 	readonly name: string;
 	readonly rule: string;
-	/** Commands without which its scripts can do nothing. */
+	/** Commands that its scripts need. */
 	readonly needs: readonly string[];
 	readonly as: "agent" | "root";
 	readonly network: "shared" | "own";
 	readonly trigger: readonly Expected[];
-	/** What the innocent script does, for people. */
+	/** A readable description of the innocent script. */
 	readonly innocent: string;
-	/** What may set the rule off without harm, for people. */
+	/** A readable list of harmless causes of an alert. */
 	readonly falsePositives: string;
-	/** What to do about an alert, for people. */
+	/** A readable response to an alert. */
 	readonly response: string;
 }
 
@@ -55,10 +55,7 @@ interface CaseFile {
 const EXPECTED_KEYS = ["does", "rule", "file", "uid", "event", "count"];
 export const TEST = join(import.meta.dirname, "..");
 
-/**
- * @throws what is wrong with a case: a file that is missing, a key that is unknown, a rule that has
- * no case
- */
+/** @throws the fault of a case: a missing file, an unknown key, or a rule without a case */
 export function readCases(kind: Kind): readonly Case[] {
 	const root = join(TEST, kind);
 	return readdirSync(root).map((name) => readCase(kind, name, join(root, name)));
@@ -97,7 +94,7 @@ function readCase(kind: Kind, name: string, directory: string): Case {
 	return { kind, name, rule, needs, as, network, trigger, innocent, falsePositives, response };
 }
 
-/** In the order of the rules files. @throws when a rule has no case, or a case no rule */
+/** In the order of the rules files. @throws if a rule has no case, or a case no rule */
 export function casesOfAllRules(): ReadonlyMap<Kind, readonly Case[]> {
 	return new Map(
 		KINDS.map((kind) => {

@@ -9,7 +9,7 @@ const alert = (rule: string, fields: Record<string, unknown>): Alert => ({
 	output_fields: fields,
 });
 
-test("exactly the expected alerts: by rule, user, file and number", () => {
+test("the comparison accepts exactly the expected alerts, by rule, user, file and number", () => {
 	const expected = [
 		{ does: "a", file: "/proc/<pid>/environ" },
 		{ does: "b", count: 2, uid: 0 },
@@ -29,7 +29,7 @@ test("exactly the expected alerts: by rule, user, file and number", () => {
 	]);
 });
 
-test("an alert of another rule, user or file is one too many", () => {
+test("an alert of another rule, user or file is reported as unexpected", () => {
 	const expected = [{ does: "a", file: "/etc/shadow" }];
 	for (const wrong of [
 		alert("S", { "user.uid": 10001, "fd.name": "/etc/shadow" }),

@@ -1,7 +1,7 @@
-/** Alerts beside what is expected. Pure: no process, no file. */
+/** Compares alerts with the expected ones. Pure: it uses no process and no file. */
 import type { Case, Expected } from "./cases.ts";
 
-/** A line that Falco prints with json_output. */
+/** A line of Falco with json_output. */
 export interface Alert {
 	readonly rule: string;
 	readonly priority: string;
@@ -11,7 +11,7 @@ export interface Alert {
 
 const FILE_FIELDS = ["fd.name", "fs.path.name", "fs.path.source", "fs.path.target"];
 
-/** @returns one line for each difference; none: exactly the expected alerts came */
+/** @returns one line per difference; empty if exactly the expected alerts were raised */
 export function differences(
 	{ rule, kind }: Pick<Case, "rule" | "kind">,
 	expected: readonly Expected[],

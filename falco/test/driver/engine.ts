@@ -1,8 +1,8 @@
 /**
- * A real Falco: found, asked whether it takes rules files, started, awaited, ended.
+ * A real Falco: finds it, lets it validate rules files, starts it, waits for it, and ends it.
  *
- * Its own configuration is not read: each run gets one of its own that listens on nothing but
- * loopback and prints alerts as JSON.
+ * Falco's usual configuration is not read. Each run gets its own, which listens only on loopback
+ * and prints alerts as JSON.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -32,7 +32,7 @@ export interface Plugins {
 	readonly json: string | undefined;
 }
 
-/** $FALCO, or what PATH has. */
+/** $FALCO, or the first one in PATH. */
 export function findFalco(): string | undefined {
 	const named = process.env.FALCO;
 	if (named !== undefined) return existsSync(named) ? named : undefined;
@@ -42,13 +42,13 @@ export function findFalco(): string | undefined {
 			accessSync(path, constants.X_OK);
 			return path;
 		} catch {
-			// The next directory.
+			// Try the next directory.
 		}
 	}
 	return undefined;
 }
 
-/** $FALCO_PLUGINS, or where Falco's packages and falcoctl put them. */
+/** $FALCO_PLUGINS, or the directories of Falco's packages and falcoctl. */
 export function findPlugins(): Plugins {
 	const directories = [
 		process.env.FALCO_PLUGINS,
@@ -71,12 +71,12 @@ export function versionOf(falco: string): string {
 export interface EngineOptions {
 	readonly falco: string;
 	readonly plugins: Plugins;
-	/** Where its configuration goes. */
+	/** The path of its configuration. */
 	readonly directory: string;
 	readonly rules: readonly string[];
-	/** What the container plugin says of every process, without any container runtime. */
+	/** What the container plugin reports for every process if there is no container runtime. */
 	readonly asContainer?: { readonly id: string; readonly name: string; readonly image: string };
-	/** A file of CloudTrail records in the place of system calls. */
+	/** A file of CloudTrail records instead of system calls. */
 	readonly records?: string;
 	readonly driver?: string;
 }
@@ -142,10 +142,7 @@ function writeConfig(
 	return path;
 }
 
-/**
- * @returns what Falco has against the files, errors and warnings alike; none: it takes them as they
- * are
- */
+/** @returns Falco's errors and warnings about the files; empty if it accepts them */
 export function validate(options: EngineOptions): readonly string[] {
 	const config = writeConfig({ ...options, rules: [] }, "validate");
 	const args = ["-c", config, ...options.rules.flatMap((file) => ["-V", file])];
@@ -179,7 +176,7 @@ interface Finding {
 	readonly context?: { readonly snippet?: string };
 }
 
-/** Runs to the end of the records. @throws when Falco fails */
+/** Runs to the end of the records. @throws if Falco fails */
 export async function replayRecords(options: EngineOptions): Promise<readonly Alert[]> {
 	const child = spawn(
 		options.falco,
@@ -239,8 +236,8 @@ export class LiveFalco implements AsyncDisposable {
 	}
 
 	/**
-	 * Up when it has told of the first file that was opened for it. @throws when it ends before, or
-	 * does not tell for 90 s
+	 * Ready once it reports the first file opened for it. @throws if it ends before, or reports
+	 * nothing for 90 s
 	 */
 	static async start(options: EngineOptions): Promise<LiveFalco> {
 		const barriers = join(options.directory, "barrier");
@@ -274,7 +271,7 @@ export class LiveFalco implements AsyncDisposable {
 
 	async #untilReady(): Promise<void> {
 		const until = performance.now() + READY_MS;
-		// It may not look yet when the first of these files is opened, so there are more of them.
+		// It may not watch yet when the first of these files is opened, so there are more of them.
 		while (performance.now() < until) {
 			if (await this.#pass(500)) return;
 			if (this.#hasEnded) throw new Error(`Falco ended before it was ready\n${this.#log.trim()}`);
@@ -283,11 +280,11 @@ export class LiveFalco implements AsyncDisposable {
 	}
 
 	/**
-	 * What was said since the last call, when all that happened before this call is told of. @throws
-	 * when Falco has ended, or lost events
+	 * Returns the alerts since the last call, once everything before this call was reported.
+	 * @throws if Falco has ended, or lost events
 	 */
 	async takeAlerts(): Promise<readonly Alert[]> {
-		// Twice: the buffers of two processors are read one after the other.
+		// Twice, because the buffers of two processors are read one after the other.
 		for (let i = 0; i < 2; i++)
 			if (!(await this.#pass(ANSWER_MS)))
 				throw new Error(`Falco does not answer\n${this.#log.trim()}`);

@@ -1,7 +1,7 @@
 /**
- * `falco/test/run`: the rules before a real Falco. Validates each file, plays CloudTrail records,
- * then does the bad and the innocent things of each case on this machine under a live Falco, and
- * compares what it says with what the cases expect.
+ * `falco/test/run` tests the rules with a real Falco. It validates each file and plays CloudTrail
+ * records. Then it runs the bad and the innocent scripts of each case on this machine under a live
+ * Falco, and compares the alerts with those that the cases expect.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -66,7 +66,7 @@ const cases = casesOfAllRules();
 const wanted = (kind: Kind) =>
 	(cases.get(kind) ?? []).filter(({ name, rule }) => `${name} ${rule}`.includes(flags.only ?? ""));
 const hasRecordPlugins = plugins.cloudtrail !== undefined && plugins.json !== undefined;
-/** Of the agent, in world.sh and session.sh as in the image. */
+/** The agent's user, in world.sh and session.sh as in the image. */
 const AGENT_UID = 10_001;
 const OPENCLAW = { id: "0c1a30000001", name: "openclaw", image: "registry.example/openclaw:1" };
 
@@ -117,7 +117,7 @@ function validateAll(): void {
 	]) {
 		const what = rules.map((file) => relative(FALCO, file)).join(" + ");
 		const missing = lacking(rules);
-		// Without plugins that they do not need: what they use of one would be noticed.
+		// Without plugins that they do not need, so that an undeclared use is noticed.
 		const asContainer = rules.includes(container) ? { asContainer: OPENCLAW } : {};
 		const records = rules.includes(cloudtrail) ? { records: join(TEST, "cloudtrail") } : {};
 		if (missing.length > 0)
@@ -146,7 +146,7 @@ async function playRecords(): Promise<void> {
 async function runLive(title: string, kind: Kind, options: EngineOptions): Promise<void> {
 	report.heading(title);
 	if (process.getuid?.() !== 0) return skipAll(kind, "only root can watch system calls");
-	// In a container only what the cases start counts.
+	// In a container, only the processes of the cases count.
 	const foreign = kind === "syscall" ? foreignProcesses(AGENT_UID) : [];
 	if (foreign.length > 0)
 		throw new Error(
@@ -195,8 +195,8 @@ function skipAll(kind: Kind, reason: string): void {
 }
 
 /**
- * With the static engine every process of this machine is in the container: of those, only what the
- * cases start counts.
+ * With the static engine, every process of this machine is in the container. Of those, only the
+ * processes of the cases count.
  */
 function onlyCases(): string {
 	const path = join(directory, "only_cases.yaml");

@@ -1,4 +1,4 @@
-/** Which rules file belongs to which kind of case, and what is in it. */
+/** The rules file of each kind of case, and its rules. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";

@@ -1,7 +1,7 @@
-/** What came out, as a table: one line for each thing that was looked at. */
+/** The results as a table: one line per check. */
 export type Outcome = "ok" | "FAILED" | "skipped";
 
-/** A rule that floods need not flood the table, too. */
+/** A rule that raises many alerts must not fill the table. */
 const MOST_LINES = 20;
 
 export class Report {
@@ -18,14 +18,14 @@ export class Report {
 		if (lines.length > MOST_LINES) console.log(`         and ${lines.length - MOST_LINES} more`);
 	}
 
-	/** ok where there is nothing against it. */
+	/** ok if there is no problem. */
 	judge(what: string, problems: readonly string[], detail = ""): void {
 		this.add(problems.length === 0 ? "ok" : "FAILED", what, detail, problems);
 	}
 
 	/**
-	 * @returns the exit status: 1 something failed, 3 nothing failed and something could not be
-	 * looked at
+	 * @returns the exit status: 1 if something failed, 3 if nothing failed but something could not be
+	 * checked
 	 */
 	finish(): number {
 		const { ok, FAILED, skipped } = this.#counts;

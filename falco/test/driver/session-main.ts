@@ -1,6 +1,6 @@
 /**
- * `falco/test/silent-session`: the normal session alone, to run beside a Falco of one's own. Exit
- * status 0: it went as it should.
+ * `falco/test/silent-session` runs only the normal session, next to your own Falco. Exit status 0
+ * if it went as expected.
  */
 import { runSilentSession } from "./silent.ts";
 

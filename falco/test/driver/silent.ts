@@ -10,7 +10,7 @@ import { TEST } from "./cases.ts";
 
 const REPOSITORY = join(TEST, "../..");
 const AGENT = 10_001;
-/** Kept between sessions, or each start of OpenClaw compiles 330 packages anew. */
+/** Kept between sessions; otherwise each start of OpenClaw compiles 330 packages again. */
 const COMPILE_CACHE = join(REPOSITORY, ".cache/openclaw-session");
 const STATE = "/home/openclaw/.openclaw";
 const START_MS = 60_000;
@@ -18,20 +18,20 @@ const DRAIN_MS = 120_000;
 
 export interface Session {
 	readonly title: string;
-	/** What kept it from being a normal session. */
+	/** The reasons why it was not a normal session. */
 	readonly problems: readonly string[];
 }
 
 interface Stage {
 	readonly agent: Agent;
-	/** Of OpenClaw; `-` where the fake is used. */
+	/** OpenClaw's version; `-` for the fake. */
 	readonly installation: string;
 	readonly root: string;
 	readonly stop: AbortSignal;
 	say(line: string): void;
 }
 
-/** Ends whatever it started, however it ends. */
+/** Ends everything that it started, for any reason. */
 export async function runSilentSession(
 	stop: AbortSignal,
 	say: (line: string) => void,
@@ -60,7 +60,7 @@ export async function runSilentSession(
 	}
 }
 
-/** One machine's life. */
+/** The life of one machine. */
 async function live(
 	{ agent, installation, root, stop, say }: Stage,
 	name: string,
@@ -73,7 +73,7 @@ async function live(
 	}
 	await prepare?.(join(home, ".openclaw"));
 
-	// For the agent alone: what root would write there, the agent could not read.
+	// For the agent only: it could not read files that root writes there.
 	const cached = ["env", "NODE_COMPILE_CACHE=/home/openclaw/.cache/node"];
 	const command = [...cached, ...agent.command(STATE).map((part) => inMachine(part, installation))];
 	const options = [
@@ -157,7 +157,7 @@ async function live(
 	}
 }
 
-/** What the agent's exec tool runs on a good day. */
+/** The commands that the agent's exec tool runs in a normal session. */
 async function useTools(daemon: Running, env: Readonly<Record<string, string>>): Promise<void> {
 	const script = `
 		set -e
@@ -177,8 +177,8 @@ async function useTools(daemon: Running, env: Readonly<Record<string, string>>):
 }
 
 /**
- * OpenClaw's own command where it is here, from a directory of this machine; what npm lays out for
- * a plugin in any case.
+ * Lays out a plugin's files as npm does. If OpenClaw is available, its own command then installs
+ * another plugin from a local directory.
  */
 async function installPlugin(
 	daemon: Running,
@@ -211,7 +211,7 @@ async function installPlugin(
 	return "a plugin's tree of 600 files, and `openclaw plugins install` of another";
 }
 
-/** A program of the agent's user in the daemon's machine. */
+/** Runs a program as the agent's user in the daemon's machine. */
 async function inside(
 	daemon: Running,
 	env: Readonly<Record<string, string>>,
@@ -231,7 +231,7 @@ async function inside(
 		);
 }
 
-/** Where a path of this repository lies in the machine. */
+/** The path of a repository file inside the machine. */
 function inMachine(part: string, installation: string): string {
 	if (part === process.execPath) return "/usr/local/bin/node";
 	const testkit = join(REPOSITORY, "packages/testkit");

@@ -1,14 +1,11 @@
-/** What falco/README.md says of each rule, out of the rules files and the cases. */
+/** Generates the text on each rule in falco/README.md from the rules files and the cases. */
 import { relative } from "node:path";
 import { type Case, casesOfAllRules, type Expected } from "./cases.ts";
 import { FALCO, KINDS, type Kind, RULES_FILES, rulesOf } from "./places.ts";
 
 const CASES = casesOfAllRules();
 
-/**
- * The README with its generated parts made anew: what stands between `<!-- NAME -->` and `<!--
- * /NAME -->`.
- */
+/** The README with its parts between `<!-- NAME -->` and `<!-- /NAME -->` regenerated. */
 export function readmeWithTables(readme: string): string {
 	let text = readme;
 	for (const [name, content] of [

@@ -1,6 +1,6 @@
 /**
- * Runs the scripts of a case in `world.sh`, which is a machine of its own as far as paths and users
- * go.
+ * Runs the scripts of a case in `world.sh`, which has its own paths and users like a separate
+ * machine.
  */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, readdirSync, statSync } from "node:fs";
@@ -10,7 +10,7 @@ import { type Case, TEST } from "./cases.ts";
 const LIMIT_MS = 60_000;
 const ALWAYS_NEEDED = ["unshare", "setpriv", "mount", "sh"];
 
-/** @returns commands that are not here */
+/** @returns the missing commands */
 export function missingCommands({ needs }: Pick<Case, "needs">): readonly string[] {
 	const directories = (process.env.PATH ?? "").split(delimiter);
 	return [...ALWAYS_NEEDED, ...needs].filter(
@@ -19,8 +19,7 @@ export function missingCommands({ needs }: Pick<Case, "needs">): readonly string
 }
 
 /**
- * Processes of the agent's user that are here already: what is said of them would be taken for the
- * cases'.
+ * Processes of the agent's user that already exist; their alerts would be attributed to the cases.
  */
 export function foreignProcesses(uid: number): readonly string[] {
 	return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && ownerOf(name) === uid);
@@ -30,12 +29,12 @@ function ownerOf(pid: string): number | undefined {
 	try {
 		return statSync(`/proc/${pid}`).uid;
 	} catch {
-		// It has ended meanwhile.
+		// It ended meanwhile.
 		return undefined;
 	}
 }
 
-/** @returns what went wrong: the script did not do what it is there for; undefined: it did */
+/** @returns the reason if the script did not do its task; otherwise undefined */
 export function runScript(
 	{ kind, name, as, network }: Case,
 	way: "trigger" | "innocent",

@@ -1,15 +1,14 @@
-/** What Node left in a directory of `NODE_COMPILE_CACHE`, made fit for an image. */
+/** Prepares the contents of a `NODE_COMPILE_CACHE` directory for an image. */
 import { chmodSync, lchownSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * Gives a cache to root, and to everybody to read: Node writes it for its owner alone. Who could
- * write it would decide what runs.
+ * Makes the cache root's, readable for everyone, because Node makes it private to its owner. Anyone
+ * who can write to it decides what runs.
  *
- * @param uid of the process that left it, and of those that shall find it: Node names the directory
- * by version, architecture and user
- * @throws Error where that process left none: then the image would be slow, and nobody would know
- * why
+ * @param uid of the process that wrote it, and of those that use it: Node's directory name contains
+ * version, architecture and user
+ * @throws Error if that process wrote none, because the image would then be slow without notice
  */
 export function leaveReadable(directory: string, uid: number): void {
 	const found = readdirSync(directory).find(

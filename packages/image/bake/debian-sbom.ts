@@ -1,6 +1,6 @@
 /**
- * Prints the Debian packages of this system as CycloneDX: what npm's and pnpm's own bills do not
- * know of.
+ * Prints the Debian packages of this system as CycloneDX, because the bills of npm and pnpm do not
+ * list them.
  */
 import { execFileSync } from "node:child_process";
 

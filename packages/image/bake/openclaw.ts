@@ -1,7 +1,7 @@
 /**
- * Lets OpenClaw's gateway live once, as the user it runs as: start, one turn with a fake model,
- * end. What V8 compiled of it stays in the image; its state stays in this stage of the build. Needs
- * no network.
+ * Runs OpenClaw's gateway once, as its usual user: start, one turn with a fake model, end. The code
+ * that V8 compiled stays in the image; the gateway's state stays in this build stage. Needs no
+ * network.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +15,7 @@ import { leaveReadable } from "./compile-cache.ts";
 
 const CACHE = "/opt/openclaw/compile-cache";
 const AGENT = { uid: 10_001, gid: 10_001 };
-/** Emulated, a start takes minutes. */
+/** Under emulation, a start takes minutes. */
 const READY_TIMEOUT_MS = 20 * 60_000;
 const TOKEN = "of this build alone";
 
@@ -52,8 +52,7 @@ const exited = once(gateway, "exit");
 await ready();
 const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
 	method: "POST",
-	// The gateway computes for longer than it keeps an idle connection open: one from before would be
-	// reset.
+	// The gateway computes for longer than its keep-alive timeout, so it resets reused connections.
 	headers: {
 		authorization: `Bearer ${TOKEN}`,
 		"content-type": "application/json",
@@ -74,7 +73,7 @@ await model.close();
 
 leaveReadable(CACHE, AGENT.uid);
 
-/** Unknown paths answer 200 with a page: only JSON is an answer. */
+/** Unknown paths return 200 with a page, so only JSON is an answer. */
 async function ready(): Promise<void> {
 	const until = performance.now() + READY_TIMEOUT_MS;
 	while (performance.now() < until) {

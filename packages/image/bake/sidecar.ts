@@ -1,7 +1,7 @@
 /**
- * Lets the sidecar live once as far as a machine can before its first request: listening, pinged,
- * everything loaded that a start needs. What V8 compiled of it stays in the image, and a machine
- * answers its first ping sooner. Needs no network.
+ * Runs the sidecar once, up to the state before a machine's first request: listening, pinged, with
+ * all modules of a start loaded. The code that V8 compiled stays in the image, so a machine answers
+ * its first ping sooner. Needs no network.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import { leaveReadable } from "./compile-cache.ts";
 const CACHE = "/opt/openclaw-sidecar/compile-cache";
 const STORE = ["--store", "s3://not-asked/for", "--region", "us-east-1"];
 
-// Without it the sidecar works less exactly and says so, where nobody reads it yet.
+// Without it, the sidecar is less exact and logs a warning that nobody reads during a build.
 await import(pathToFileURL("/opt/openclaw-sidecar/node_modules/koffi/index.js").href);
 
 mkdirSync(CACHE);

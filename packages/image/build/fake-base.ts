@@ -1,10 +1,10 @@
 /**
- * A local fake for the base image, for machines that cannot pull it: Debian from its own mirrors
- * and Node from npm, under the name of the real one. Needs root, buildah, mmdebstrap and npm; for
- * another architecture no emulation.
+ * Builds a local fake of the base image, for machines that cannot pull it: Debian from its mirrors
+ * and Node from npm, under the real name. Needs root, buildah, mmdebstrap and npm, but no emulation
+ * for another architecture.
  *
- * It is NOT the base image: fewer packages, no yarn, another size. For another architecture nothing
- * of Debian is configured, and its package list is empty.
+ * It is NOT the base image: it has fewer packages, no yarn, and another size. For another
+ * architecture, Debian is not configured and its package list is empty.
  */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -22,7 +22,7 @@ export function makeFakeBase(name: string, architectures: readonly Architecture[
 	run(["buildah", "manifest", "create", name, ...images]);
 }
 
-/** Found again by the versions of its parts. */
+/** Reuses an existing one, found by the versions of its parts. */
 function standInOf(architecture: Architecture): string {
 	const image = `localhost/openclaw-base:${SUITE}-node${process.versions.node}-npm${NPM_VERSION}-${architecture}`;
 	if (succeeds(["buildah", "inspect", "--type", "image", image])) return image;
@@ -54,7 +54,7 @@ function standInOf(architecture: Architecture): string {
 	}
 }
 
-/** Unpacked but not configured: that would run the other machine's programs, for minutes. */
+/** Unpacked but not configured, which would run the other architecture's programs for minutes. */
 function unpackSystem(architecture: Architecture, root: string): void {
 	const packages = ["--include=?essential", "--include=passwd,libstdc++6"];
 	const usrMerge = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr";

@@ -4,13 +4,13 @@ import { ROOT } from "./place.ts";
 import { outputOf, succeeds } from "./run.ts";
 
 export interface Labels {
-	/** Of the sidecar. */
+	/** The version of the sidecar. */
 	readonly VERSION: string;
-	/** The commit, where there is one. */
+	/** The commit, if there is one. */
 	readonly REVISION: string;
 }
 
-/** What the image says of where it comes from. */
+/** The image's labels about its origin. */
 export function labels(): Labels {
 	const { version } = JSON.parse(
 		readFileSync(join(ROOT, "packages/sidecar/package.json"), "utf8"),

@@ -2,15 +2,15 @@ import { outputOf } from "./run.ts";
 import type { Tool } from "./tool.ts";
 
 export interface Layer {
-	/** Unpacked. */
+	/** The unpacked size. */
 	readonly bytes: number;
-	/** What made it. */
+	/** The instruction that made it. */
 	readonly step: string;
 }
 
-/** From the lowest up; those that hold nothing are left out. */
+/** From the lowest up, without empty layers. */
 export function layersOf(tool: Tool, image: string): readonly Layer[] {
-	// Buildah does not tell sizes of layers.
+	// Buildah does not report sizes of layers.
 	const teller = tool === "buildah" ? "podman" : tool;
 	const format = teller === "docker" ? "{{json .}}" : "json";
 	const text = outputOf([
@@ -42,7 +42,7 @@ export function layerTable(layers: readonly Layer[]): string {
 	].join("\n");
 }
 
-/** What builders make of `COPY --from=system / /`: buildah keeps only where it went. */
+/** How builders record `COPY --from=system / /`: buildah keeps only the target. */
 function nameOf(step: string): string {
 	const place = / in (\/\S*)\s*$/.exec(step)?.[1];
 	return (

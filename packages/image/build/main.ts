@@ -1,6 +1,6 @@
 /**
- * `pnpm image:build [--platform linux/arm64] [--tag NAME] [--base IMAGE]`: builds the image with
- * docker, podman or buildah, whichever is here, and says what its layers weigh.
+ * `pnpm image:build [--platform linux/arm64] [--tag NAME] [--base IMAGE]` builds the image with
+ * docker, podman or buildah, whichever is installed, and prints the sizes of its layers.
  */
 import { parseArgs } from "node:util";
 import { labels } from "./labels.ts";

@@ -1,9 +1,9 @@
-/** Programs that this machine may or may not have. Their stderr is the user's. */
+/** Runs programs that may be missing on this machine. Their stderr goes to the user. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** @throws Error with the command, where it does not end with status 0 */
+/** @throws Error with the command, if it does not end with status 0 */
 export function run(
 	[file = "", ...args]: readonly string[],
 	env: NodeJS.ProcessEnv = process.env,
@@ -12,7 +12,7 @@ export function run(
 	if (status !== 0) throw failure([file, ...args], status ?? signal ?? error?.message);
 }
 
-/** What it prints, without the last line's end. @throws Error as `run` */
+/** The program's output without the final newline. @throws Error like `run` */
 export function outputOf([file = "", ...args]: readonly string[]): string {
 	const { status, signal, error, stdout } = spawnSync(file, args, {
 		stdio: ["ignore", "pipe", 2],

@@ -2,7 +2,7 @@ import type { Labels } from "./labels.ts";
 import { OWN_ARCHITECTURE } from "./place.ts";
 import { isInstalled, run, succeeds } from "./run.ts";
 
-/** What builds images here, and can tell of them. */
+/** The program that builds and inspects images here. */
 export type Tool = "buildah" | "podman" | "docker";
 
 export interface BuildRequest {
@@ -10,17 +10,17 @@ export interface BuildRequest {
 	readonly tag: string;
 	/** E.g. `linux/arm64`. */
 	readonly platform: string;
-	/** Instead of the Containerfile's own. */
+	/** Overrides the Containerfile's default. */
 	readonly base?: string;
 	readonly root: string;
 	readonly labels: Labels;
 	/** Further build arguments. */
 	readonly settings?: Readonly<Record<string, string>>;
-	/** Never asks a registry: what is needed is here. */
+	/** Never contacts a registry, because everything needed is local. */
 	readonly isOffline?: boolean;
 }
 
-/** A docker without its engine builds nothing. */
+/** docker without its engine cannot build. */
 export function findTool(): Tool | undefined {
 	const isThere = {
 		podman: () => isInstalled("podman"),
@@ -30,7 +30,7 @@ export function findTool(): Tool | undefined {
 	return (["buildah", "podman", "docker"] as const).find((tool) => isThere[tool]());
 }
 
-/** @throws Error where the build fails; what it printed says why */
+/** @throws Error if the build fails; its output says why */
 export function buildImage(request: BuildRequest): void {
 	const { tool, tag, platform, base, root, labels, settings, isOffline } = request;
 	const args = Object.entries({
@@ -38,11 +38,11 @@ export function buildImage(request: BuildRequest): void {
 		...settings,
 		...(base !== undefined && { BASE: base }),
 	}).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
-	// Behind a proxy with a certificate of its own. A secret leaves nothing in the image.
+	// For a proxy with its own certificate. A secret leaves nothing in the image.
 	const certificates = process.env.NODE_EXTRA_CA_CERTS;
 	const secret = certificates === undefined ? [] : ["--secret", `id=ca,src=${certificates}`];
-	// Older buildah, Debian 12's among them, does not know it in FROM and would emulate what can run
-	// natively.
+	// Older buildah, such as that of Debian 12, does not know it in FROM. It would emulate stages
+	// that can run natively.
 	const builder = `BUILDPLATFORM=linux/${OWN_ARCHITECTURE}`;
 	const own =
 		tool === "docker"

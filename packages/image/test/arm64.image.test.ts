@@ -1,5 +1,6 @@
 /**
- * The image for AgentCore's own architecture, emulated: slow, so only that it is whole and starts.
+ * Tests the image for AgentCore's architecture under emulation. That is slow, so it tests only that
+ * the image is complete and starts.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -12,7 +13,7 @@ describe.skipIf(image === undefined)("the image for arm64", () => {
 	const inImage = (program: string, ...args: readonly string[]) =>
 		runIn(image ?? "", program, ...args);
 
-	test("holds native code of its own architecture alone", { timeout: TIMEOUT_MS }, () => {
+	test("contains native code of its own architecture only", { timeout: TIMEOUT_MS }, () => {
 		// Bytes 18 and 19 of an ELF file: its machine, 183 for AArch64.
 		const script =
 			'find /opt -name "*.node" -path "*linux*" -exec sh -c \'od -An -tu2 -j18 -N2 "$1"\' sh {} \\;';
@@ -21,7 +22,7 @@ describe.skipIf(image === undefined)("the image for arm64", () => {
 		expect(new Set(machines)).toEqual(new Set([183]));
 	});
 
-	test("has an OpenClaw that runs", { timeout: TIMEOUT_MS }, () => {
+	test("has a working OpenClaw", { timeout: TIMEOUT_MS }, () => {
 		expect(inImage("openclaw", "--version")).toMatch(/^OpenClaw 20/);
 	});
 

@@ -1,18 +1,18 @@
 /**
- * The image as a platform runs it: a container with a root file system of its own, on the network
- * of this machine alone.
+ * Runs the image like a platform: a container with its own root file system, on the network of this
+ * machine only.
  */
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Exit, Running } from "../../testkit/processes.ts";
 
-/** What `docs/image.md` says it needs; every other capability is withheld. */
+/** The capabilities that `docs/image.md` lists; all others are dropped. */
 const CAPABILITIES = "chown,dac_override,fowner,fsetid,kill,setgid,setpcap,setuid";
 
 /**
- * Runs where cgroups are hybrid, which Debian's crun does not; the limits are below what a process
- * without CAP_SYS_RESOURCE may set.
+ * crun of Debian fails if cgroups are hybrid. The limits are those that a process without
+ * CAP_SYS_RESOURCE may set.
  */
 const PODMAN = ["podman", "--runtime", "runc"];
 const LIMITS = ["--ulimit", "nofile=20000:20000", "--ulimit", "nproc=4096:4096"];
@@ -21,13 +21,13 @@ const ENVIRONMENT = { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "/
 
 export interface ContainerOptions {
 	readonly env?: Readonly<Record<string, string>>;
-	/** Paths of this machine by their place inside, `:ro` where they are only to be read. */
+	/** Paths of this machine by their path inside, with `:ro` if read-only. */
 	readonly volumes?: Readonly<Record<string, string>>;
-	/** Instead of the image's own: what comes after `run`. */
+	/** Replaces the image's own arguments after `run`. */
 	readonly args?: readonly string[];
-	/** Further arguments of `podman run`. */
+	/** Additional arguments of `podman run`. */
 	readonly options?: readonly string[];
-	/** Default: the one for this machine's architecture. */
+	/** Default: the image for this machine's architecture. */
 	readonly image?: string;
 }
 
@@ -64,12 +64,12 @@ export class Container implements AsyncDisposable {
 		);
 	}
 
-	/** Of its first process, as this machine sees it. */
+	/** The pid of its first process, as seen from this machine. */
 	get pid(): number {
 		return Number(podman("inspect", "--format", "{{.State.Pid}}", this.name));
 	}
 
-	/** As root inside, beside what runs there. */
+	/** Runs a command as root inside the running container. */
 	exec(...command: readonly string[]): string {
 		return podman("exec", this.name, ...command);
 	}
@@ -78,7 +78,7 @@ export class Container implements AsyncDisposable {
 		podman("kill", "--signal", signal, this.name);
 	}
 
-	/** As a platform ends a machine. */
+	/** Ends it as a platform ends a machine. */
 	async end(): Promise<Exit> {
 		this.signal("SIGTERM");
 		return await this.process.exited;
@@ -90,7 +90,7 @@ export class Container implements AsyncDisposable {
 	}
 }
 
-/** Prints what a program of the image prints, without the sidecar. */
+/** Runs a program of the image without the sidecar, and returns its output. */
 export function inImage(program: string, ...args: readonly string[]): string {
 	return runIn(ownImage(), program, ...args);
 }
@@ -112,7 +112,7 @@ export function runIn(image: string, program: string, ...args: readonly string[]
 	);
 }
 
-/** The image's settings, as `podman image inspect` gives them. */
+/** The image's settings from `podman image inspect`. */
 export function inspectImage(): {
 	readonly Config: Readonly<Record<string, unknown>>;
 	readonly Size: number;
@@ -120,7 +120,7 @@ export function inspectImage(): {
 	return JSON.parse(podman("image", "inspect", ownImage()))[0];
 }
 
-/** Of a process of this machine, by `/proc/PID/status`. */
+/** The fields of `/proc/PID/status` of a process of this machine. */
 export function statusOf(pid: number): ReadonlyMap<string, string> {
 	const lines = readFileSync(`/proc/${pid}/status`, "utf8").trim().split("\n");
 	return new Map(lines.map((line) => line.split(/:\s*/, 2) as [string, string]));
@@ -135,7 +135,7 @@ function podman(...args: readonly string[]): string {
 	}).trimEnd();
 }
 
-/** Made by `main.ts`. */
+/** The image that `main.ts` built. */
 function ownImage(): string {
 	const name = process.env.OPENCLAW_TEST_IMAGE;
 	if (name === undefined)

@@ -1,4 +1,4 @@
-/** What an agent in the image can get at, tried by a program in the agent's place. */
+/** Tests what an agent in the image can access, with a program in the agent's place. */
 import { hash } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,15 +19,15 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /**
- * Runs the probe as the agent of a sidecar, and gives what it wrote. The workspace is no volume:
- * one could not be renamed anyway.
+ * Runs the probe as the agent of a sidecar, and returns its output. The workspace is not a volume,
+ * because a volume cannot be renamed.
  */
 async function probed(name: string, options: readonly string[] = []): Promise<Probed> {
 	const [out, store] = ["out", "store"].map((directory) => join(root, name, directory)) as [
 		string,
 		string,
 	];
-	// As a user of this machine makes them.
+	// The usual mode of directories.
 	for (const directory of [out, store]) mkdirSync(directory, { recursive: true, mode: 0o755 });
 	chmodSync(out, 0o777);
 	await using container = new Container(name, {
@@ -61,7 +61,7 @@ describe("an agent in the image", () => {
 		agent = await probed("agent");
 	});
 
-	test("gets at nothing of the sidecar's", () => {
+	test("cannot access anything of the sidecar", () => {
 		expect(agent.attempts).toEqual({
 			"the daemon's environment": "EACCES",
 			"the daemon's memory": "EACCES",
@@ -83,7 +83,7 @@ describe("an agent in the image", () => {
 		expect(agent.environment.filter((name) => /^(AWS_|OPENCLAW_SIDECAR_)/.test(name))).toEqual([]);
 	});
 
-	test("has no right, and no way to one", () => {
+	test("has no capability, and no way to gain one", () => {
 		const none = "0000000000000000";
 		expect(agent.status).toEqual({
 			Uid: "10001\t10001\t10001\t10001",
@@ -98,14 +98,14 @@ describe("an agent in the image", () => {
 		});
 	});
 
-	test("can write its own directories and what is for temporary files, and nothing else", () => {
+	test("can write only its own directories and those for temporary files", () => {
 		const own = [".cache", ".config", ".local", ".npm", ".openclaw"].map(
 			(name) => `/home/openclaw/${name}`,
 		);
 		expect([...agent.writable].sort()).toEqual([...own, "/tmp", "/var/tmp"]);
 	});
 
-	test("would get at the files as the sidecar's own user: the probe can succeed", async () => {
+	test("could access the files as the sidecar's user, so the probe can succeed", async () => {
 		const root = await probed("control", ["--agent-user", "0:0"]);
 		const files = [
 			"root's home",
@@ -117,7 +117,7 @@ describe("an agent in the image", () => {
 		expect(files.map((name) => [name, root.attempts[name]])).toEqual(
 			files.map((name) => [name, "succeeded"]),
 		);
-		// Even then; and without the sidecar's capabilities not even root reads its memory.
+		// Even then, root without the sidecar's capabilities cannot read its memory.
 		expect(root.attempts).toMatchObject({
 			"the daemon's environment": "EACCES",
 			"opening the daemon's memory": "EACCES",
@@ -140,16 +140,16 @@ describe("the image", () => {
 		expect(find("-type", "f", "-perm", "/6000")).toEqual([]);
 	});
 
-	test("has nothing that everybody can write, but the two sticky directories for temporary files", () => {
+	test("has no world-writable path except the two sticky directories for temporary files", () => {
 		expect(find("-perm", "-0002", "-not", "-type", "l").sort()).toEqual(["/tmp", "/var/tmp"]);
 		expect(find("-perm", "-1002", "-type", "d").sort()).toEqual(["/tmp", "/var/tmp"]);
 	});
 
-	test("gives the agent's user nothing but its home", () => {
+	test("gives the agent's user only its home", () => {
 		expect(find("-uid", "10001", "-not", "-path", "/home/openclaw/*")).toEqual([]);
 	});
 
-	test("has no tool that only builds need, and npm, by which OpenClaw installs plugins", () => {
+	test("has no build-only tools, but has npm, with which OpenClaw installs plugins", () => {
 		const tools = "cc gcc make python3 git yarn corepack pnpm npm node".split(" ");
 		const found = inImage(
 			"sh",
@@ -179,7 +179,7 @@ describe("the image", () => {
 		).toEqual([]);
 	});
 
-	test("holds the sidecar of this checkout, byte for byte", () => {
+	test("contains the sidecar of this checkout, byte for byte", () => {
 		const inside = inImage("sha256sum", "/opt/openclaw-sidecar/openclaw-sidecar.mjs").split(" ")[0];
 		expect(inside).toBe(hash("sha256", readFileSync(CLI_BUNDLE)));
 	});

@@ -1,11 +1,11 @@
 /**
- * `pnpm image:test`: builds the image, builds it again from the cache, and runs it. Where the base
- * image cannot be pulled a fake of the same name takes its place, and a line says so. Where
- * programs for arm64 can be emulated, the image for it is assembled, too, without OpenClaw's
- * warm-up, and asked for its first ping.
+ * `pnpm image:test` builds the image, builds it again from the cache, and runs it. If the base
+ * image cannot be pulled, a fake of the same name replaces it, with a message. If programs for
+ * arm64 can be emulated, the image for arm64 is also built, without OpenClaw's warm-up, and pinged
+ * once.
  *
- * Needs root, for containers and a network of its own: what runs in it has this machine's loopback
- * interface, empty, and nothing else.
+ * Needs root, for containers and a network namespace. The containers see only an empty loopback
+ * interface.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -29,12 +29,12 @@ if (lacking !== undefined) skip("The image test", lacking);
 if (lacking === undefined) await test();
 
 async function test(): Promise<void> {
-	// Containers within a container: the builder makes no further namespaces.
+	// Containers within a container: the builder creates no further namespaces.
 	process.env.BUILDAH_ISOLATION ??= "chroot";
 	const lackingArm64 =
 		OWN_ARCHITECTURE === "arm64" ? "this machine's own is tested" : whatEmulationLacks();
-	// Whether a kernel runs programs of another architecture is not ours to decide: said, and no
-	// failure.
+	// We cannot control whether a kernel runs programs of another architecture, so this is a message
+	// and not a failure.
 	if (lackingArm64 !== undefined) skip("The emulated image for arm64", lackingArm64, false);
 	const isStandIn = provideBase(
 		lackingArm64 === undefined ? [OWN_ARCHITECTURE, "arm64"] : [OWN_ARCHITECTURE],
@@ -60,7 +60,7 @@ async function test(): Promise<void> {
 	const own = `${TAG}:${OWN_ARCHITECTURE}`;
 	const first = build(own, OWN_ARCHITECTURE);
 	const second = build(own, OWN_ARCHITECTURE);
-	// An image made anew has another id, for it names the time.
+	// A rebuilt image has another id, because the id depends on the time.
 	if (second.id !== first.id)
 		throw new Error(
 			`building again without a change made another image: ${first.id}, ${second.id}`,
@@ -74,7 +74,7 @@ async function test(): Promise<void> {
 			`\n${arm64}: assembled in ${build(arm64, "arm64", { OPENCLAW_FIRST_LIFE: "no" }).time}\n`,
 		);
 
-	// Its program is made now, while there is a network.
+	// Build its program now, while there is a network.
 	await (await startS3Server()).stop();
 	const images = {
 		OPENCLAW_TEST_IMAGE: own,
@@ -119,7 +119,7 @@ function provideBase(architectures: readonly Architecture[]): boolean {
 	return true;
 }
 
-/** Says what is not tested here; where everything must be, that is a failure. */
+/** Reports what is not tested here; if everything must be tested, that is a failure. */
 function skip(what: string, why: string, isFailure = true): void {
 	console.error(`${what} is SKIPPED: ${why}`);
 	if (isRequired && isFailure) process.exitCode = 1;

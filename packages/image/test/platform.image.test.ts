@@ -1,7 +1,7 @@
 /**
- * The image as AgentCore runs it, with OpenClaw itself: a user's token starts the machine, turns go
- * through, the machine is ended, the next one goes on. Outside of it: an S3 server with an STS, an
- * OpenID issuer, a model. Prints what it measured.
+ * Runs the image as AgentCore does, with OpenClaw itself. A user's token starts the machine, turns
+ * pass through, the machine is ended, and the next one continues. Outside the image: an S3 server
+ * with an STS, an OpenID issuer, and a model. Prints its measurements.
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -11,9 +11,9 @@ import { type OidcS3Server, startOidcS3Server } from "../../testkit/store/oidc-s
 import { Container, statusOf } from "./container.ts";
 
 const URL = "http://127.0.0.1:8080";
-/** OpenClaw starts in 10 to 60 s, by what else the machine does. */
+/** OpenClaw starts in 10 to 60 s, depending on the machine's load. */
 const TIMEOUT_MS = 5 * 60_000;
-/** What the kernel counts times of processes in. */
+/** The unit in which the kernel counts process times. */
 const TICK_MS = 10;
 
 let cloud: OidcS3Server;
@@ -66,7 +66,7 @@ test("a user's conversation outlives the machine", { timeout: 2 * TIMEOUT_MS }, 
 		await using vm = machine("vm-2");
 		await firstHealthyPing(vm);
 		expect(await ask("still there?", anna)).toMatch(/^reply-3-word-0 /);
-		// The model is given what was said in the first machine: two turns more than it said then.
+		// The model gets the conversation of the first machine, plus two turns.
 		expect(model.messageCounts.at(-1)).toBe(asked + 2);
 		expect(model.lastAsked).toContain("and more");
 		numbers["second machine: first request to agent ready"] =
@@ -124,7 +124,7 @@ async function ping(): Promise<string | undefined> {
 	return answer?.ok ? ((await answer.json()) as { readonly status: string }).status : undefined;
 }
 
-/** Since the kernel started the container's first process, to the 10 ms that it counts in. */
+/** Time since the kernel started the container's first process, with a resolution of 10 ms. */
 async function firstHealthyPing(
 	vm: Container,
 ): Promise<{ readonly ms: number; readonly computedMs: number }> {
@@ -133,7 +133,7 @@ async function firstHealthyPing(
 		await delay(5);
 	}
 	const [nowS = "0"] = readFileSync("/proc/uptime", "utf8").split(" ");
-	// From the third field on; by proc(5) utime and stime are the 14th and 15th, starttime the 22nd.
+	// From the third field on. In proc(5), utime and stime are fields 14 and 15, and starttime is 22.
 	const fields =
 		readFileSync(`/proc/${vm.pid}/stat`, "utf8").split(") ")[1]?.split(" ").map(Number) ?? [];
 	const [utime = 0, stime = 0, startTime = 0] = [fields[11], fields[12], fields[19]];
@@ -150,7 +150,10 @@ async function untilHealthy(): Promise<void> {
 const memory = (pid: number) =>
 	`${Math.round(Number.parseInt(statusOf(pid).get("VmRSS") ?? "", 10) / 1000)} MB`;
 
-/** Of every process in the container: root's are the daemon alone, and nobody can gain a right. */
+/**
+ * Checks every process in the container: only the daemon is root's, and no process can gain a
+ * capability.
+ */
 function expectConfined(vm: Container): void {
 	const text = vm.exec(
 		"sh",

@@ -1,8 +1,8 @@
-/** What the image test needs of a machine, and how a machine that was made for one run gets it. */
+/** The requirements of the image test, and how a machine that exists for one run installs them. */
 import { isInstalled, run } from "../build/run.ts";
 import { emulatesArm64, enableArm64 } from "./emulation.ts";
 
-/** By the name of the program, the Debian package it is in. */
+/** The Debian package of each program. */
 const NEEDED = {
 	buildah: "buildah",
 	podman: "podman",
@@ -15,7 +15,7 @@ const NEEDED = {
 const EMULATION = ["qemu-user-static", "binfmt-support"];
 
 /**
- * Where `CI=true`: installs from Debian what is missing, and lets the kernel run programs for
+ * With `CI=true`: installs missing packages from Debian, and lets the kernel run programs for
  * arm64.
  */
 export function installMissing(): void {
@@ -28,7 +28,7 @@ export function installMissing(): void {
 	enableArm64();
 }
 
-/** For people: why the test cannot be made here, and what helps; undefined where it can. */
+/** Why the test cannot run here, and the remedy; undefined if it can. */
 export function whatIsLacking(): string | undefined {
 	if (process.getuid?.() !== 0) return "it must be run as root";
 	const packages = missingPackages();

@@ -1,6 +1,6 @@
 /**
- * Runs in the image in the agent's place and tries what an agent must not get. Writes what came of
- * each attempt to the file that is its argument: a result, or the code of the error.
+ * Runs in the image in the agent's place and tries what an agent must not be able to do. Writes
+ * each result, or the error code, to the file given as its argument.
  */
 import {
 	accessSync,
@@ -20,14 +20,14 @@ export interface Probed {
 	readonly attempts: Readonly<Record<string, string>>;
 	readonly environment: readonly string[];
 	readonly status: Readonly<Record<string, string>>;
-	/** The uppermost directories and files that it could write. */
+	/** The topmost directories and files that it could write. */
 	readonly writable: readonly string[];
 }
 
 const [, , out = ""] = process.argv;
 const WORKSPACE = "/home/openclaw/.openclaw";
 
-/** The kernel's own, and what the runtime puts there; `/proc/self` is anybody's. */
+/** Owned by the kernel or set up by the runtime; `/proc/self` belongs to every process. */
 const NOT_OF_THE_IMAGE = new Set(["/proc", "/sys", "/dev", "/probe.ts", "/out"]);
 
 const attempts = {
@@ -44,7 +44,7 @@ const attempts = {
 	"the sidecar's state": () => readdirSync("/var/lib/openclaw-sidecar"),
 	"root's home": () => readdirSync("/root"),
 	"the store": () => readdirSync("/store/users"),
-	// One that it ignores. SIGCONT anybody may send within a session.
+	// A signal that the sidecar ignores. Any process may send SIGCONT within a session.
 	"a signal to the daemon": () => process.kill(1, "SIGWINCH"),
 	"being root": () => process.setuid?.(0),
 	"the sidecar's program": () =>
@@ -86,7 +86,7 @@ const probed: Probed = {
 };
 writeFileSync(out, JSON.stringify(probed));
 
-/** A directory that can be written is not looked into. */
+/** Does not descend into a writable directory. */
 function writableBelow(directory: string): string[] {
 	const found: string[] = [];
 	for (const entry of namesIn(directory)) {

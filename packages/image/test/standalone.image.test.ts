@@ -1,4 +1,4 @@
-/** The image without any cloud: a directory as the workspace, another as the store. */
+/** Tests the image without a cloud: one directory as the workspace, another as the store. */
 import {
 	existsSync,
 	mkdirSync,
@@ -30,7 +30,7 @@ function options(workspace: string, ...command: readonly string[]): ContainerOpt
 	};
 }
 
-test("keeps a directory of this machine in another, and brings it back", async () => {
+test("stores a directory of this machine in another, and restores it", async () => {
 	writeFileSync(at("ws/MEMORY.md"), "was there\n");
 	{
 		await using first = new Container(
@@ -41,7 +41,7 @@ test("keeps a directory of this machine in another, and brings it back", async (
 			{ code: 0 },
 			expect.stringContaining("everything is durable"),
 		]);
-		// Such as that koffi is missing, and times are rounded.
+		// For example, that koffi is missing and times are rounded.
 		expect(first.process.tail).not.toContain('"level":"warn"');
 	}
 	expect(readFileSync(at("ws/who"), "utf8")).toBe("10001\n");
@@ -60,12 +60,12 @@ test("keeps a directory of this machine in another, and brings it back", async (
 	expect(readFileSync(at("other/who"), "utf8")).toBe("10001\n");
 });
 
-test("passes on the agent's status", async () => {
+test("exits with the agent's status", async () => {
 	await using container = new Container("seven", options("ws", "sh", "-c", "exit 7"));
 	expect(await container.process.exited).toEqual({ code: 7, signal: null });
 });
 
-test("says what is missing instead of losing it: a place for the log", async () => {
+test("fails if the place for the log is missing, instead of losing data", async () => {
 	await using container = new Container("no store", { args: ["--", "true"] });
 	expect([await container.process.exited, container.process.tail]).toMatchObject([
 		{ code: 2 },
@@ -73,7 +73,7 @@ test("says what is missing instead of losing it: a place for the log", async () 
 	]);
 });
 
-test("and the rights to run the agent as another user", async () => {
+test("fails without the rights to run the agent as another user", async () => {
 	await using container = new Container("not root", {
 		...options("ws", "true"),
 		options: ["--user", "10001:10001"],
@@ -84,7 +84,7 @@ test("and the rights to run the agent as another user", async () => {
 	]);
 });
 
-test("runs with a root file system that cannot be written", async () => {
+test("runs with a read-only root file system", async () => {
 	const readOnly = [
 		"--read-only",
 		"--tmpfs",
@@ -102,7 +102,7 @@ test("runs with a root file system that cannot be written", async () => {
 	]);
 });
 
-test("is a first process: what the agent's children leave behind is adopted, and reaped when it ends", async () => {
+test("as PID 1 adopts the agent's orphans, and reaps them when they end", async () => {
 	const script =
 		'cd ~openclaw/.openclaw; (sleep 5 & echo $! > orphan); trap "exit 0" TERM; while :; do sleep 0.05; done';
 	await using container = new Container("init", options("ws", "sh", "-c", script));

@@ -1,6 +1,6 @@
 /**
- * The CDK app: one stack, as the context says. Every synth is checked by CDK's validator and by
- * cdk-nag's AwsSolutions.
+ * The CDK app: one stack, configured by the context. CDK's validator and cdk-nag's AwsSolutions
+ * check every synth.
  */
 import { Validations } from "aws-cdk-lib";
 import { AwsSolutionsChecks } from "cdk-nag";
@@ -10,7 +10,7 @@ try {
 	const { app } = makeInstallation();
 	Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 } catch (error) {
-	// What is wrong is in the message; where in our code it was noticed helps nobody.
+	// The message says what is wrong; a stack trace of our code would not help.
 	console.error(error instanceof Error ? error.message : error);
 	process.exit(1);
 }

@@ -1,7 +1,7 @@
 /**
- * `pnpm infra:doctor [DIRECTORY] [--json]`: can this machine deploy what DIRECTORY/cdk.json
- * describes (default: packages/infra)? Changes nothing. Exit status 1 where something is in the
- * way.
+ * `pnpm infra:doctor [DIRECTORY] [--json]` checks whether this machine can deploy what
+ * DIRECTORY/cdk.json describes (default: packages/infra). It changes nothing. Exit status 1 if
+ * something prevents a deployment.
  */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";

@@ -1,5 +1,6 @@
 /**
- * Of the calls that a channel waits for: it gives up after 3 s, and a second attempt must fit in.
+ * Limits for the calls that a channel waits for. It gives up after 3 s, which must include a second
+ * attempt.
  */
 export const QUICK = {
 	maxAttempts: 2,

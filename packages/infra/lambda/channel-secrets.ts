@@ -1,9 +1,9 @@
 /**
- * The channels' secrets, as Secrets Manager has them. What is current is kept for a minute.
+ * The channels' secrets in Secrets Manager. Current secrets are cached for a minute.
  *
- * While a secret is being replaced two are right: the one in use and the one that is to come.
- * `replacing` gives the latter, and is asked only after the current one has failed, at most every
- * 10 s, so that forged requests cost no more than that.
+ * During a rotation two secrets are valid: the current one and the next one. `replacing` returns
+ * the latter. It is called only after the current one has failed, at most every 10 s, so that
+ * forged requests cannot cost more.
  */
 import {
 	GetSecretValueCommand,
@@ -15,7 +15,7 @@ import type { SecretFields } from "./channels/channel.ts";
 import { isRecord, parseJson } from "./environment.ts";
 
 /**
- * An operator's own label: a version that a rotation is to take in. `AWSPENDING` would make Secrets
+ * An operator's own label for a version that a rotation takes in. `AWSPENDING` would make Secrets
  * Manager refuse the rotation.
  */
 export const STAGED = "STAGED";
@@ -46,7 +46,7 @@ export class ChannelSecrets {
 		return Object.hasOwn(this.#arns, channel);
 	}
 
-	/** @throws Error: Secrets Manager's, or that the secret is no JSON object */
+	/** @throws Error from Secrets Manager, or if the secret is not a JSON object */
 	async current(channel: string, nowMs = Date.now()): Promise<SecretFields> {
 		const kept = this.#current.get(channel);
 		if (kept !== undefined && nowMs - kept.readAtMs < MAX_AGE_MS) return kept.fields;
@@ -56,7 +56,10 @@ export class ChannelSecrets {
 		return fields;
 	}
 
-	/** What else may be right by now: the current one read anew, and what waits to replace it. */
+	/**
+	 * Other secrets that may be valid by now: the current one, read again, and the one that will
+	 * replace it.
+	 */
 	async replacing(channel: string, nowMs = Date.now()): Promise<readonly SecretFields[]> {
 		const kept = this.#replacing.get(channel);
 		if (kept !== undefined && nowMs - kept.readAtMs < MIN_PAUSE_MS) return kept.versions;
@@ -85,7 +88,9 @@ export class ChannelSecrets {
 	}
 }
 
-/** Undefined: no version has that label, or Secrets Manager has only reserved it. @throws Error */
+/**
+ * Undefined if no version has that label, or if Secrets Manager has only reserved it. @throws Error
+ */
 export async function readSecret(
 	client: SecretsManagerClient,
 	secretId: string,

@@ -1,9 +1,9 @@
 /**
- * From a channel's request to the answer in the channel: the real handlers over HTTP, moto's SQS,
- * KMS and Secrets Manager, and the daemon as it ships, one process a session. It checks the
- * worker's tokens by the keys that the real issuer publishes, and trades them at MinIO's STS, which
- * does the same, for credentials of that user's part of the store. AgentCore itself, for which
- * there is no local server, is a fake that starts a machine for each session id.
+ * Tests the path from a channel's request to the answer in the channel. The real handlers run over
+ * HTTP, with moto's SQS, KMS and Secrets Manager, and one process of the shipped daemon per
+ * session. The daemon verifies the worker's tokens with the keys of the real issuer. It trades them
+ * at MinIO's STS, which verifies them too, for credentials for that user's part of the store.
+ * AgentCore has no local server, so a fake starts a machine for each session id.
  */
 import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
@@ -85,7 +85,7 @@ beforeAll(async () => {
 	channels = await FakeChannel.start();
 	const runtime = await FakeRuntime.start();
 	runtime.machine = async (payload, sessionId) => {
-		// A state directory must have a short path, and these ids are long.
+		// A state directory must have a short path, and session ids are long.
 		if (!machines.has(sessionId)) machines.set(sessionId, boot(`m${machines.size}`));
 		const response = await (await machines.get(sessionId)!).invoke(payload);
 		return { status: response.status, body: (await response.json()) as object };
@@ -142,8 +142,9 @@ async function say({ path, headers, body }: WebhookRequest): Promise<unknown> {
 }
 
 /**
- * What Lambda's event source does: hands out what is in the queue, and deletes what did not fail.
- * @returns how many failed
+ * Does the work of Lambda's event source: takes messages from the queue, and deletes those that did
+ * not fail.
+ * @returns the number of failures
  */
 async function drain(): Promise<number> {
 	const { handler } = await import("./worker.ts");
@@ -173,8 +174,8 @@ function recordOf({ MessageId, ReceiptHandle, Body, Attributes }: Message): SQSR
 	} as unknown as SQSRecord;
 }
 
-describe.skipIf(moto === undefined)("from the channel to the agent and back", () => {
-	test("a user has one machine, whatever channel they write from, and their memory grows", async () => {
+describe.skipIf(moto === undefined)("the webhook, the worker and the daemon", () => {
+	test("give a user one machine for all their channels, and its memory grows", async () => {
 		expect(await say(slackMessage({ text: "你好" }))).toBe("QUEUED");
 		expect(await drain()).toBe(0);
 		expect(channels.messages).toEqual([{ to: "D01", text: "turn 1 of anna" }]);
@@ -184,7 +185,7 @@ describe.skipIf(moto === undefined)("from the channel to the agent and back", ()
 		expect(machines.size).toBe(1);
 	});
 
-	test("another user has another, with a part of the store that is theirs alone", async () => {
+	test("give another user another machine and a separate part of the store", async () => {
 		expect(await say(telegramMessage())).toBe("QUEUED");
 		expect(await drain()).toBe(0);
 		expect(channels.messages).toEqual([{ to: "4711", text: "turn 1 of ben" }]);
@@ -201,7 +202,7 @@ describe.skipIf(moto === undefined)("from the channel to the agent and back", ()
 		expect(found).toEqual(["anna", "ben"]);
 	});
 
-	test("a message that is delivered twice is worked on once", async () => {
+	test("process a message once if it is delivered twice", async () => {
 		const request = slackMessage();
 		expect([await say(request), await say(request)]).toEqual(["QUEUED", "REPLAYED"]);
 		expect(await drain()).toBe(0);
@@ -209,7 +210,7 @@ describe.skipIf(moto === undefined)("from the channel to the agent and back", ()
 		expect(channels.messages).toEqual([{ to: "D01", text: "turn 3 of anna" }]);
 	});
 
-	test("the daemon does not believe a token whose key the issuer does not publish", async () => {
+	test("reject a token whose key the issuer does not publish", async () => {
 		vi.resetModules();
 		process.env.SIGNING_KEY_ID = keys[1];
 		expect(await say(slackMessage())).toBe("QUEUED");

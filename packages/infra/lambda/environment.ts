@@ -1,9 +1,6 @@
-/**
- * What a handler is told by its environment; read when the first event comes, so that a test can
- * set it.
- */
+/** The environment of a handler. It is read at the first event, so that a test can set it. */
 
-/** @throws Error naming what is missing, which shows in the function's log */
+/** @throws Error that names the missing variable, which appears in the function's log */
 export function required(name: string, env: NodeJS.ProcessEnv = process.env): string {
 	const value = env[name];
 	if (value === undefined || value === "")
@@ -24,10 +21,7 @@ export function requiredStrings(
 	return value as Record<string, string>;
 }
 
-/**
- * Undefined where `text` is no JSON: its parser's message quotes the text, which may be somebody's
- * secret.
- */
+/** Undefined if `text` is not JSON. The parser's message quotes the text, which may be a secret. */
 export function parseJson(text: string): unknown {
 	try {
 		return JSON.parse(text);
@@ -40,7 +34,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 	return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The same value for as long as the function's process lives; a failure is not kept. */
+/** Caches the value for the life of the function's process; a failure is not cached. */
 export function once<T>(make: () => T): () => T {
 	let made: { readonly value: T } | undefined;
 	return () => {

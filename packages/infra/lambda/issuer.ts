@@ -1,5 +1,5 @@
 /**
- * The OpenID documents that let the daemon and AWS STS check the worker's tokens: `GET
+ * Serves the OpenID documents with which the daemon and AWS STS verify the worker's tokens: `GET
  * /.well-known/openid-configuration` and `GET /.well-known/jwks.json`.
  *
  * Environment: `SIGNING_KEY_ID` (needs kms:GetPublicKey), `ISSUER`, the URL below which the two
@@ -11,7 +11,7 @@ import { once, required } from "./environment.ts";
 import { log } from "./log.ts";
 import { ALGORITHM, SigningKey } from "./signing-key.ts";
 
-/** A key that is replaced should be believed no longer than tokens live. */
+/** A replaced key must not be trusted for longer than tokens live. */
 const CACHE = { "cache-control": "public, max-age=300" };
 
 const key = once(() => new SigningKey(required("SIGNING_KEY_ID")));
@@ -38,8 +38,8 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
 }
 
 /**
- * What IAM requires of a provider's document. Nobody logs in here: tokens are made for users who
- * have proved themselves to a channel.
+ * The fields that IAM requires of a provider's document. Nobody logs in here: tokens are for users
+ * who were verified by a channel.
  */
 function discovery(issuer: string): object {
 	return {

@@ -1,13 +1,13 @@
-/** What travels through the queue from the door to the worker. */
+/** The message that travels through the queue from the door to the worker. */
 import { createHash } from "node:crypto";
 import * as z from "zod/mini";
 
 export const QueuedMessage = z.object({
 	channel: z.enum(["feishu", "telegram", "slack"]),
-	/** Of a delivery and all its repetitions. */
+	/** The same for a delivery and all its repetitions. */
 	deliveryId: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
 	userId: z.string().check(z.minLength(1)),
-	/** Missing: of a kind that is not read. */
+	/** Missing for a message type that is not read. */
 	text: z.optional(z.string()),
 	replyTo: z.record(z.string(), z.string()),
 });

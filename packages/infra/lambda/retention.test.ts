@@ -49,11 +49,11 @@ afterAll(async () => {
 
 const run = async () => await handler({}, { getRemainingTimeInMillis: () => 60_000 });
 
-test("every namespace has its turn", async () => {
+test("every namespace is processed", async () => {
 	expect(await run()).toEqual({ done: 3, failures: {}, stoppedAfter: undefined });
 });
 
-test("a run begins where the last one stopped, and a whole round clears that", async () => {
+test("a run begins where the last one stopped, and a complete round clears that place", async () => {
 	const client = new DynamoDBClient({});
 	const TableName = table.name;
 	await client.send(
@@ -63,7 +63,7 @@ test("a run begins where the last one stopped, and a whole round clears that", a
 	expect(await run()).toMatchObject({ done: 3 });
 });
 
-test("a run without time leaves the place where the last one stopped", async () => {
+test("a run without time keeps the place where the last one stopped", async () => {
 	const client = new DynamoDBClient({});
 	const TableName = table.name;
 	await client.send(
@@ -77,7 +77,7 @@ test("a run without time leaves the place where the last one stopped", async () 
 	expect(await run()).toMatchObject({ done: 1 });
 });
 
-test("one that cannot be read fails the run, after the others", async () => {
+test("an unreadable namespace fails the run, after the others were processed", async () => {
 	const log = join(dir, "store/users/anna/log");
 	for (const name of readdirSync(log)) writeFileSync(join(log, name), "not a commit");
 	await expect(run()).rejects.toThrow(

@@ -1,10 +1,10 @@
 /**
- * Deletes what is past retention, one namespace after the other; on a schedule, with one run at a
- * time. Fails, so that an alarm on the function's errors sees it, when any namespace did; the
- * others have had their turn by then.
+ * Deletes what is past retention, one namespace after the other. A schedule starts it, one run at a
+ * time. If any namespace fails, the run processes the others and then fails, so that the alarm on
+ * the function's errors fires.
  *
- * Environment: `STORE_URL`, `NONCE_TABLE` (get, put and delete of the item `retention`: where the
- * last run stopped).
+ * Environment: `STORE_URL`, `NONCE_TABLE` (get, put and delete of the item `retention`, the place
+ * where the last run stopped).
  */
 import { DeleteItemCommand, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import type { Context } from "aws-lambda";
@@ -14,11 +14,11 @@ import { log } from "./log.ts";
 import { type SweepReport, sweepAll } from "./retention/sweep.ts";
 import { openTable } from "./state-table.ts";
 
-/** For ending a namespace's requests and writing down where it stopped. */
+/** Time to end a namespace's requests and record the place. */
 const RESERVE_MS = 20_000;
 const KEY = { id: { S: "retention" } };
 
-/** @throws Error: some namespace failed, or the store cannot be listed */
+/** @throws Error if a namespace failed, or the store cannot be listed */
 export async function handler(
 	_event: unknown,
 	context: Pick<Context, "getRemainingTimeInMillis">,

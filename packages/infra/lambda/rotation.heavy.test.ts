@@ -1,7 +1,7 @@
 /**
- * Rotations through all their steps, against moto's Secrets Manager and the real door. Secrets
- * Manager itself would call the steps and reserve the pending label before the first; moto calls a
- * function only in Docker, so `rotate` calls them here.
+ * Runs rotations through all their steps, against moto's Secrets Manager and the real door. Secrets
+ * Manager itself calls the steps and reserves the pending label before the first. moto calls
+ * functions only in Docker, so `rotate` calls them here.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -36,7 +36,7 @@ let channels: FakeChannel;
 let rotation: typeof import("./rotation.ts").handler;
 let client: SecretsManagerClient;
 let doorUrl: string;
-/** A name of its own for each test. */
+/** A separate name for each test. */
 let SecretId: string;
 
 beforeAll(async () => {
@@ -50,7 +50,7 @@ beforeAll(async () => {
 	client = new SecretsManagerClient({});
 });
 
-/** A door that has seen no secret yet, and a channel that has heard nothing. */
+/** A door without cached secrets, and a channel without messages. */
 beforeEach(async () => {
 	if (moto === undefined) return;
 	vi.resetModules();
@@ -85,7 +85,7 @@ async function begin(channel: keyof typeof SECRETS): Promise<void> {
 	await client.send(new CreateSecretCommand({ Name: SecretId, SecretString }));
 }
 
-/** As an operator does. */
+/** Does what an operator does. */
 async function stage(fields: object): Promise<void> {
 	await client.send(
 		new PutSecretValueCommand({
@@ -96,7 +96,7 @@ async function stage(fields: object): Promise<void> {
 	);
 }
 
-/** As Secrets Manager does: the next step only after one that did not fail. */
+/** Does what Secrets Manager does: runs the next step only if the last one succeeded. */
 async function rotate(times = 1, ClientRequestToken: string = randomUUID()): Promise<string> {
 	for (const Step of STEPS)
 		for (let time = 0; time < times; time++) await rotation({ Step, SecretId, ClientRequestToken });
@@ -109,7 +109,7 @@ async function secret(VersionStage = "AWSCURRENT"): Promise<Record<string, strin
 	);
 }
 
-/** The labels that are attached to any version. */
+/** The labels attached to any version. */
 async function labels(): Promise<string[]> {
 	const { VersionIdsToStages } = await client.send(new DescribeSecretCommand({ SecretId }));
 	return Object.values(VersionIdsToStages ?? {})
@@ -126,7 +126,7 @@ async function knock({ path, headers, body }: WebhookRequest): Promise<number> {
 const paths = () => channels.calls.map(({ path }) => path.split("/").at(-1));
 
 describe.skipIf(moto === undefined)("telegram", () => {
-	test("a new secret token is made, told to Telegram, tried at the door and promoted; all else is kept", async () => {
+	test("a new secret token is made, set at Telegram, tested at the door and promoted; other fields stay", async () => {
 		await begin("telegram");
 		expect(await knock(telegramMessage())).toBe(200);
 		await rotate();
@@ -142,7 +142,7 @@ describe.skipIf(moto === undefined)("telegram", () => {
 		expect(await knock(telegramMessage({ secret: now.secret_token! }))).toBe(200);
 	});
 
-	test("steps that are repeated change nothing more", async () => {
+	test("repeated steps change nothing more", async () => {
 		await begin("telegram");
 		const version = await rotate(3);
 		const now = await secret();
@@ -153,7 +153,7 @@ describe.skipIf(moto === undefined)("telegram", () => {
 		expect(channels.telegramWebhook.secret_token).toBe(now.secret_token);
 	});
 
-	test("where the new bot token does not work everything is as before, and a later rotation succeeds", async () => {
+	test("a bot token that does not work changes nothing, and a later rotation succeeds", async () => {
 		await begin("telegram");
 		channels.answers.set("getMe", [
 			{ status: 401, body: { ok: false, description: "Unauthorized" } },
@@ -167,7 +167,7 @@ describe.skipIf(moto === undefined)("telegram", () => {
 		expect((await secret()).secret_token).toBe(channels.telegramWebhook.secret_token);
 	});
 
-	test("where Telegram does not take the new secret", async () => {
+	test("a new secret that Telegram refuses changes nothing", async () => {
 		await begin("telegram");
 		channels.answers.set("setWebhook", [
 			{ status: 400, body: { ok: false, description: "Bad Request: bad webhook" } },
@@ -176,7 +176,7 @@ describe.skipIf(moto === undefined)("telegram", () => {
 		expect(await labels()).toEqual(["AWSCURRENT"]);
 	});
 
-	test("where the door does not open to the new secret", async () => {
+	test("a new secret that the door refuses changes nothing", async () => {
 		await begin("telegram");
 		await using shut = await LocalServer.start(() => ({ status: 503, body: "" }));
 		process.env.WEBHOOK_URL = shut.url;
@@ -185,7 +185,7 @@ describe.skipIf(moto === undefined)("telegram", () => {
 		expect(await labels()).toEqual(["AWSCURRENT"]);
 	});
 
-	test("a step that is tried again after a roll-back goes on with the version that was made", async () => {
+	test("a step that is retried after a rollback continues with the version that was made", async () => {
 		await begin("telegram");
 		channels.answers.set("getMe", [{ status: 500, body: { ok: false } }]);
 		const version = randomUUID();
@@ -203,7 +203,7 @@ describe.skipIf(moto === undefined)("telegram", () => {
 });
 
 describe.skipIf(moto === undefined)("feishu", () => {
-	test("an app secret that an operator staged is verified at the tenant-token endpoint, then promoted", async () => {
+	test("a staged app secret is verified at the tenant-token endpoint, then promoted", async () => {
 		await begin("feishu");
 		await stage({ app_secret: "new-app-secret" });
 		channels.feishuSecrets.add("new-app-secret");
@@ -219,7 +219,7 @@ describe.skipIf(moto === undefined)("feishu", () => {
 		]);
 	});
 
-	test("a wrong one is not, and the operator can stage another", async () => {
+	test("a wrong app secret is not promoted, and the operator can stage another", async () => {
 		await begin("feishu");
 		await stage({ app_secret: "mistyped" });
 		await expect(rotate()).rejects.toThrow("feishu tenant_access_token: code 10014");
@@ -231,7 +231,7 @@ describe.skipIf(moto === undefined)("feishu", () => {
 		expect((await secret()).app_secret).toBe("right");
 	});
 
-	test("with nothing staged there is nothing to rotate, and another app is refused", async () => {
+	test("a rotation fails with nothing staged, and refuses another app", async () => {
 		await begin("feishu");
 		await expect(rotate()).rejects.toThrow("NOTHING_STAGED");
 		await stage({ app_id: "cli_other", app_secret: "x" });
@@ -239,7 +239,7 @@ describe.skipIf(moto === undefined)("feishu", () => {
 		expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
 	});
 
-	test("an encrypt key is promoted once Feishu has signed with it: until then the door takes both", async () => {
+	test("an encrypt key is promoted once Feishu has signed with it; until then the door accepts both", async () => {
 		await begin("feishu");
 		await stage({ encrypt_key: "the-next-encrypt-key" });
 		await expect(rotate()).rejects.toThrow("NOT_PROVED");
@@ -265,7 +265,7 @@ describe.skipIf(moto === undefined)("slack", () => {
 		expect(await knock(slackMessage({ secret: "next" }))).toBe(200);
 	});
 
-	test("a bot token is tried, and one of another team refused", async () => {
+	test("a bot token is tested, and one of another team is refused", async () => {
 		await begin("slack");
 		await stage({ bot_token: "xoxb-new" });
 		channels.answers.set("auth.test", [
@@ -280,8 +280,8 @@ describe.skipIf(moto === undefined)("slack", () => {
 	});
 });
 
-describe.skipIf(moto === undefined)("a rehearsal changes nothing", () => {
-	test("and says which fields would change, or why not", async () => {
+describe.skipIf(moto === undefined)("a rehearsal", () => {
+	test("changes nothing and reports which fields would change, or why not", async () => {
 		await begin("feishu");
 		await stage({ app_secret: "mistyped" });
 		await expect(rotation({ SecretId })).rejects.toThrow("code 10014");
@@ -295,7 +295,7 @@ describe.skipIf(moto === undefined)("a rehearsal changes nothing", () => {
 		expect(await secret()).toEqual({ ...SECRETS.feishu, note: "kept" });
 	});
 
-	test("nor do four steps with DRY_RUN, which give the pending label back", async () => {
+	test("changes nothing in four steps with DRY_RUN, and removes the pending label", async () => {
 		await begin("telegram");
 		process.env.DRY_RUN = "true";
 		const reserved = randomUUID();
@@ -313,7 +313,7 @@ describe.skipIf(moto === undefined)("a rehearsal changes nothing", () => {
 	});
 });
 
-test.skipIf(moto === undefined)("no secret is in the log", () => {
+test.skipIf(moto === undefined)("the log contains no secret", () => {
 	const logged = lines.join("");
 	expect(logged).toContain("rotation.rolled-back");
 	const secrets = Object.values(SECRETS).flatMap(({ ...fields }: Record<string, string>) =>

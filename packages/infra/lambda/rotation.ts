@@ -1,13 +1,13 @@
 /**
- * Rotates one channel's secret in Secrets Manager's four steps: a schedule, or an operator, calls
- * RotateSecret, which calls this function once for each. An event without a step (`{"SecretId":
- * "…"}`) rehearses: it says which fields would change, and changes nothing.
+ * Rotates one channel's secret in Secrets Manager's four steps. A schedule, or an operator, calls
+ * RotateSecret, which calls this function once for each step. An event without a step
+ * (`{"SecretId": "…"}`) is a rehearsal: it reports which fields would change, and changes nothing.
  *
- * What only the channel's console can make is brought by an operator, in a version of the secret
- * with the label `STAGED` that holds the new fields alone; all others are kept.
+ * Some values can be made only in the channel's console. An operator puts them into a version of
+ * the secret with the label `STAGED`, which holds only the new fields. All other fields are kept.
  *
  * Environment: `CHANNEL` (`feishu`, `telegram`, `slack`), `NONCE_TABLE` (get: which staged keys the
- * channel has signed with), `WEBHOOK_URL` (telegram), `DRY_RUN` (`true`: every rotation is a
+ * channel has signed with), `WEBHOOK_URL` (telegram), `DRY_RUN` (`true` makes every rotation a
  * rehearsal).
  */
 import type { SecretsManagerRotationEvent } from "aws-lambda";
@@ -26,13 +26,13 @@ export type RotationEvent = SecretsManagerRotationEvent | { readonly SecretId: s
 export interface Rehearsal {
 	readonly dryRun: true;
 	readonly channel: string;
-	/** Names of fields, never what they hold. */
+	/** Names of fields, never their values. */
 	readonly changes: readonly string[];
 }
 
 const STRATEGIES: Readonly<Record<ChannelName, Strategy>> = { feishu, slack, telegram };
 
-/** @throws RotationFailure, ChannelFailure, Error: nothing was promoted */
+/** @throws RotationFailure, ChannelFailure, Error; then nothing was promoted */
 export async function handler(event: RotationEvent): Promise<Rehearsal | undefined> {
 	const channel = required("CHANNEL");
 	if (!isChannelName(channel))
@@ -49,8 +49,8 @@ export async function handler(event: RotationEvent): Promise<Rehearsal | undefin
 		await takeStep(step.Step, { ...rotation, versionId: step.ClientRequestToken });
 		return undefined;
 	}
-	// Of a rehearsal's four steps the first does all, and the last gives back the label that Secrets
-	// Manager has reserved.
+	// In a rehearsal, the first of the four steps does everything, and the last removes the label
+	// that Secrets Manager has reserved.
 	if (step === undefined || step.Step === "createSecret") {
 		return { dryRun: true, channel, changes: await rehearse(rotation) };
 	}

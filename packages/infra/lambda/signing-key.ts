@@ -1,7 +1,7 @@
 /**
  * The KMS key that signs users' tokens: RSA_2048, SIGN_VERIFY, RS256, which both the daemon and
  * IAM's OpenID providers accept. Its private part never leaves KMS. The key id in a token is the
- * RFC 7638 thumbprint, so that worker and issuer name it alike without agreeing on it.
+ * RFC 7638 thumbprint, so worker and issuer compute the same id independently.
  */
 import { createPublicKey } from "node:crypto";
 import { GetPublicKeyCommand, KMSClient, SignCommand } from "@aws-sdk/client-kms";
@@ -21,24 +21,24 @@ export class SigningKey {
 		this.#id = id;
 	}
 
-	/** As a key set lists it. @throws Error: KMS's, or a key that is not RSA */
+	/** As listed in a key set. @throws Error from KMS, or for a key that is not RSA */
 	async published(): Promise<JWK & { readonly kid: string }> {
 		this.#published ??= this.#readPublicKey().catch((error: unknown) => {
-			// The next one tries again.
+			// Do not cache a failure, so that the next call tries again.
 			this.#published = undefined;
 			throw error;
 		});
 		return await this.#published;
 	}
 
-	/** A compact JWS. @throws Error: KMS's */
+	/** A compact JWS. @throws Error from KMS */
 	async sign(claims: Readonly<Record<string, unknown>>): Promise<string> {
 		const { kid } = await this.published();
 		const input = `${encode({ alg: ALGORITHM, typ: "JWT", kid })}.${encode(claims)}`;
 		const { Signature } = await this.#client.send(
 			new SignCommand({
 				KeyId: this.#id,
-				// Whole: KMS takes 4 KiB, and a token that is longer would not fit in a header anyway.
+				// Not hashed first: KMS accepts 4 KiB, and a longer token would not fit in a header anyway.
 				MessageType: "RAW",
 				Message: Buffer.from(input),
 				SigningAlgorithm: "RSASSA_PKCS1_V1_5_SHA_256",

@@ -1,9 +1,9 @@
 /**
- * The one table of what the functions remember: partition key `id` (a string), TTL attribute
- * `expiresAt` (seconds).
+ * The one table in which the functions remember things: partition key `id` (a string), TTL
+ * attribute `expiresAt` (seconds).
  *
- * `event#…` deliveries, `answer#…` what became of a message, `proved#…` keys a channel has signed
- * with, `retention` where it stopped.
+ * `event#…` deliveries, `answer#…` outcomes of messages, `proved#…` keys that a channel has signed
+ * with, `retention` the place where retention stopped.
  */
 import { createHash } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
@@ -17,7 +17,7 @@ export const openTable = once(() => ({
 
 export type Table = ReturnType<typeof openTable>;
 
-/** Says nothing of the keys, which are random and long. */
+/** Reveals nothing about the keys, which are random and long. */
 export function provedId(
 	fields: readonly string[],
 	secret: Readonly<Record<string, unknown>>,

@@ -21,7 +21,7 @@ asInOwnProcess();
 let aws: FakeAws;
 let table: LocalTable;
 let front: LocalServer;
-/** All that the handler logs. */
+/** Everything that the handler logs. */
 const lines: string[] = [];
 const logged = () => lines.join("");
 
@@ -73,7 +73,7 @@ const code = async (request: WebhookRequest) => (await post(request)).answer.cod
 const MESSAGES = { slack: slackMessage, telegram: telegramMessage, feishu: feishuMessage };
 
 describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
-	test("a message is queued for its user, whatever its characters", async () => {
+	test("a message is queued for its user, with any characters", async () => {
 		const text = 'Grüße 你好 👩‍👩‍👧 <b>&amp;</b>\u0000\n"quoted"';
 		const shown = channel === "slack" ? text.replaceAll("&amp;", "&amp;amp;") : text;
 		expect(await post(message({ text: shown }))).toMatchObject({
@@ -89,7 +89,7 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 		});
 	});
 
-	test("what the channel sends again is taken once", async () => {
+	test("a retry of the channel is queued once", async () => {
 		const first = message({ eventId: "77" });
 		expect(await code(first)).toBe("QUEUED");
 		expect(await post(message({ eventId: "77", skewS: 1 }))).toMatchObject({
@@ -109,7 +109,7 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 		expect(aws.sent).toHaveLength(0);
 	});
 
-	test("a huge body is refused before it is looked at", async () => {
+	test("a huge body is refused before it is read", async () => {
 		const huge = { ...message(), body: "x".repeat(512 * 1024 + 1) };
 		expect(await post(huge)).toMatchObject({
 			status: 413,
@@ -117,7 +117,7 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 		});
 	});
 
-	test("who is not allowed is answered like anybody, and nothing is queued", async () => {
+	test("a user who is not allowed gets the usual answer, and nothing is queued", async () => {
 		const stranger = {
 			slack: () => message({ change: { user: "U99" } }),
 			telegram: () => message({ change: { from: { id: 99, is_bot: false } } }),
@@ -134,7 +134,7 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 		);
 	});
 
-	test("a message that was not queued is taken when it comes again", async () => {
+	test("a message that was not queued is accepted when it is sent again", async () => {
 		const request = message({ eventId: "88" });
 		aws.broken.add("AmazonSQS.SendMessage");
 		expect(await post(request)).toMatchObject({ status: 503, answer: { code: "UNAVAILABLE" } });
@@ -142,7 +142,7 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 		expect(await code(request)).toBe("QUEUED");
 	});
 
-	test("what is not text is queued without any", async () => {
+	test("a message other than text is queued without text", async () => {
 		const change = {
 			text: undefined,
 			message_type: "image",
@@ -159,7 +159,7 @@ const STRANGER = { sender_id: { open_id: "ou_eve" }, sender_type: "user" };
 describe.each(Object.entries({ slack: slackMessage, feishu: feishuMessage }))(
 	"signed by %s",
 	(_channel, message) => {
-		test("the very same request is refused inside the window", async () => {
+		test("an identical request is refused inside the window", async () => {
 			const request = message();
 			expect(await code(request)).toBe("QUEUED");
 			expect(await post(request)).toMatchObject({ status: 409, answer: { code: "REPLAYED" } });
@@ -175,14 +175,14 @@ describe.each(Object.entries({ slack: slackMessage, feishu: feishuMessage }))(
 			expect(await code(message({ skewS }))).toBe(expected);
 		});
 
-		test("a body that was changed is refused", async () => {
+		test("a changed body is refused", async () => {
 			const request = message();
 			const body = request.body.replace(/.(?=.{20}$)/, (one) => (one === "a" ? "b" : "a"));
 			expect(body).not.toBe(request.body);
 			expect(await code({ ...request, body })).toBe("SIGNATURE_INVALID");
 		});
 
-		test("a time that was changed is refused", async () => {
+		test("a changed time is refused", async () => {
 			const request = message();
 			const headers = Object.fromEntries(
 				Object.entries(request.headers).map(([name, value]) => [
@@ -195,25 +195,25 @@ describe.each(Object.entries({ slack: slackMessage, feishu: feishuMessage }))(
 	},
 );
 
-test("Telegram delivers for a day: older updates and those of the future are refused", async () => {
+test("Telegram's updates are accepted for a day; older ones and those of the future are refused", async () => {
 	expect(await code(telegramMessage({ skewS: -86_000 }))).toBe("QUEUED");
 	expect(await code(telegramMessage({ skewS: -87_000 }))).toBe("TIMESTAMP_INVALID");
 	expect(await code(telegramMessage({ skewS: 310 }))).toBe("TIMESTAMP_INVALID");
 });
 
-test("a user's namespace is the daemon's own: the group that keeps their messages in order", async () => {
+test("the daemon's namespace of a user is the group that keeps their messages in order", async () => {
 	await post(telegramMessage({ change: { from: { id: 5, is_bot: false } } }));
 	expect(aws.sent[0]).toMatchObject({ MessageGroupId: "j=C3=BCrgen" });
 });
 
-describe("challenges are answered", () => {
-	test("Slack's, which is signed", async () => {
+describe("a challenge", () => {
+	test("of Slack is answered if it is signed", async () => {
 		const challenge = { type: "url_verification", challenge: "c-1", token: "t" };
 		expect(await post(slackBody(challenge))).toEqual({ status: 200, answer: { challenge: "c-1" } });
 		expect((await post(slackBody(challenge, { secret: "wrong" }))).status).toBe(401);
 	});
 
-	test("Feishu's, which is encrypted and may come without a signature", async () => {
+	test("of Feishu is answered if it is encrypted, also without a signature", async () => {
 		const challenge = {
 			type: "url_verification",
 			challenge: "c-2",
@@ -225,7 +225,7 @@ describe("challenges are answered", () => {
 			});
 	});
 
-	test("but with Feishu's token only, and an event never goes unsigned", async () => {
+	test("of Feishu is answered only with Feishu's token, and an unsigned event is refused", async () => {
 		expect(
 			await code(
 				feishuBody({ type: "url_verification", challenge: "c", token: "wrong" }, {}, false),
@@ -270,7 +270,7 @@ describe("nothing is queued of", () => {
 	});
 });
 
-describe("malformed", () => {
+describe("a malformed request", () => {
 	test.each<[string, () => WebhookRequest, string]>([
 		["JSON of Slack", () => slackText('{"type":'), "REQUEST_INVALID"],
 		["JSON that is a list", () => slackText("[]"), "REQUEST_INVALID"],
@@ -285,7 +285,7 @@ describe("malformed", () => {
 			}),
 			"TIMESTAMP_INVALID",
 		],
-	])("%s", async (_what, request, expected) => {
+	])("with malformed %s is refused", async (_what, request, expected) => {
 		const { status, answer } = await post(request());
 		expect(answer.code).toBe(expected);
 		expect(status).toBeGreaterThanOrEqual(400);
@@ -293,7 +293,7 @@ describe("malformed", () => {
 		expect(JSON.stringify(answer)).not.toMatch(/\bat .*\.ts|SyntaxError/);
 	});
 
-	test("bytes that are no UTF-8", async () => {
+	test("with bytes that are not UTF-8 is refused", async () => {
 		const response = await fetch(`${front.url}/webhook/telegram`, {
 			method: "POST",
 			headers: telegramMessage().headers,
@@ -302,7 +302,7 @@ describe("malformed", () => {
 		expect(await response.json()).toMatchObject({ code: "REQUEST_INVALID" });
 	});
 
-	test("an unknown channel, and a method that is none", async () => {
+	test("to an unknown channel, or with an unknown method, is refused", async () => {
 		expect((await post({ ...slackMessage(), path: "/webhook/irc" })).status).toBe(404);
 		expect((await post({ ...slackMessage(), path: "/webhook/__proto__" })).status).toBe(404);
 		expect(await post(slackMessage(), "GET")).toMatchObject({
@@ -312,7 +312,7 @@ describe("malformed", () => {
 	});
 });
 
-test("a channel whose secret lacks something is closed, and the log says what", async () => {
+test("a channel with an incomplete secret is closed, and the log names the missing field", async () => {
 	vi.resetModules();
 	const { handler } = await import("./webhook.ts");
 	await using other = await startApiFront(() => handler);
@@ -325,7 +325,7 @@ test("a channel whose secret lacks something is closed, and the log says what", 
 	aws.secrets.set("secret-slack", { AWSCURRENT: SECRETS.slack });
 });
 
-test("forgeries cost no more than three looks at the secrets in ten seconds", async () => {
+test("forgeries cost at most three reads of the secrets in ten seconds", async () => {
 	vi.resetModules();
 	const { handler } = await import("./webhook.ts");
 	await using other = await startApiFront(() => handler);
@@ -340,7 +340,7 @@ test("forgeries cost no more than three looks at the secrets in ten seconds", as
 	expect(aws.calls.length).toBe(before);
 });
 
-test("no secret is in the log", () => {
+test("the log contains no secret", () => {
 	expect(logged()).toContain("webhook.refused");
 	for (const secret of Object.values(SECRETS).flatMap((fields) => Object.values(fields))) {
 		if (secret !== SECRETS.feishu.app_id) expect(logged()).not.toContain(secret);

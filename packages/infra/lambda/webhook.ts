@@ -1,12 +1,12 @@
 /**
- * The door: what Feishu, Telegram and Slack post to `/webhook/{channel}`.
+ * The door: receives what Feishu, Telegram and Slack post to `/webhook/{channel}`.
  *
- * Environment: `CHANNEL_SECRETS` `{"slack": "arn:…"}`, a channel without a secret is closed;
+ * Environment: `CHANNEL_SECRETS` `{"slack": "arn:…"}`, where a channel without a secret is closed;
  * `NONCE_TABLE` (partition key `id`, a string; TTL attribute `expiresAt`; get, put and update);
  * `QUEUE_URL` of a FIFO queue; `ALLOWED_USERS`, JSON or the name of an SSM parameter.
  *
- * Every answer is JSON. 4xx says what is wrong with the request, 503 asks the channel to send it
- * again; nothing says why a proof failed.
+ * Every answer is JSON. 4xx names the fault of the request, and 503 asks the channel to retry. No
+ * answer says why a proof failed.
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { Door } from "./door/door.ts";
@@ -32,7 +32,7 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
 			reason: error.message,
 			kind,
 		});
-		// What the secret lacks is for the log alone.
+		// Only the log names what the secret lacks.
 		return (isOurs ? new Refusal("CHANNEL_CLOSED") : error).toResult();
 	}
 }

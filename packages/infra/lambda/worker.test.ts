@@ -130,7 +130,7 @@ test.each([
 	},
 );
 
-test("the machine is the user's own: its session, and a token that the issuer's published keys confirm", async () => {
+test("the machine gets the user's own session, and a token that the issuer's published keys verify", async () => {
 	await work(record({ user: "jürgen" }), record({ user: "anna" }), record({ user: "anna" }));
 	const [first, second, third] = runtime.invocations;
 	expect(first!.path).toContain(encodeURIComponent(process.env.RUNTIME_ARN!));
@@ -163,7 +163,7 @@ test("the machine is the user's own: its session, and a token that the issuer's 
 	await expect(jwtVerify(`${token.slice(0, -4)}AAAA`, keys)).rejects.toThrow("signature");
 });
 
-test("the issuer answers other paths with 404, and 503 while its key cannot be read", async () => {
+test("the issuer answers other paths with 404, and all with 503 while its key cannot be read", async () => {
 	expect((await fetch(`${issuerUrl}/.well-known/other`)).status).toBe(404);
 	vi.resetModules();
 	const { handler } = await import("./issuer.ts");
@@ -175,7 +175,7 @@ test("the issuer answers other paths with 404, and 503 while its key cannot be r
 	expect((await fetch(`${front.url}/.well-known/jwks.json`)).status).toBe(200);
 });
 
-test("a long answer is split as the channel's limit says, and none of it is lost", async () => {
+test("a long answer is split at the channel's limit, without loss", async () => {
 	const response = Array.from({ length: 1_200 }, (_, index) => `word${index}`).join(" ");
 	runtime.machine = () => ({ status: 200, body: { response } });
 	await work(record());
@@ -184,22 +184,22 @@ test("a long answer is split as the channel's limit says, and none of it is lost
 	expect(texts().join(" ")).toBe(response);
 });
 
-test("an answer that says nothing, and a message that is not read, are answered too", async () => {
+test("the user is also told of an empty answer and of a message that cannot be read", async () => {
 	runtime.machine = () => ({ status: 200, body: { response: " \n" } });
 	await work(record(), record({ text: undefined }));
 	expect(texts()).toEqual([NOTICES.empty, NOTICES.unreadable]);
 	expect(runtime.invocations).toHaveLength(1);
 });
 
-describe("handed out again", () => {
-	test("what was answered is neither asked nor sent a second time", async () => {
+describe("the record of a message", () => {
+	test("keeps an answered message from being asked or sent again", async () => {
 		const one = record();
 		await work(one);
 		expect(await work(again(one, 2))).toEqual([]);
 		expect([runtime.invocations.length, texts().length]).toEqual([1, 1]);
 	});
 
-	test("what was said is kept no longer than it takes to send it", async () => {
+	test("drops the answer once it was sent", async () => {
 		runtime.machine = () => ({ status: 200, body: { response: "between us" } });
 		const one = record({ text: "a question" });
 		channels.answers.set("sendMessage", [{ status: 500, body: { ok: false } }]);
@@ -213,7 +213,7 @@ describe("handed out again", () => {
 		expect(await kept()).not.toMatch(/between us|a question/);
 	});
 
-	test("an answer whose parts broke off goes on with the next part, without asking", async () => {
+	test("lets a partly sent answer continue with the next part, without asking", async () => {
 		runtime.machine = () => ({
 			status: 200,
 			body: { response: `${"a".repeat(4_000)} ${"b".repeat(4_000)}` },
@@ -229,7 +229,7 @@ describe("handed out again", () => {
 		expect(runtime.invocations).toHaveLength(1);
 	});
 
-	test("a message whose function died while the agent was asked is not asked again: the user is told", async () => {
+	test("keeps a message whose function died while asking from being asked again, and the user is told", async () => {
 		const one = record();
 		runtime.machine = async () => await new Promise<never>(() => {});
 		const dying = worker({ Records: [one] }, { getRemainingTimeInMillis: () => 0 });
@@ -241,13 +241,13 @@ describe("handed out again", () => {
 	});
 });
 
-describe("the agent is not asked where it cannot be, and asked later", () => {
+describe("a message that could not be asked", () => {
 	test.each([
 		["ThrottlingException", 429],
 		["ServiceQuotaExceededException", 402],
 		["RetryableConflictException", 409],
 		["AccessDeniedException", 403],
-	])("AgentCore: %s", async (name, status) => {
+	])("is asked again after %s of AgentCore", async (name, status) => {
 		runtime.refusal = { name, status };
 		const one = record();
 		expect(await work(one)).toEqual([one.messageId]);
@@ -258,7 +258,7 @@ describe("the agent is not asked where it cannot be, and asked later", () => {
 		expect(texts()).toEqual(["hello back"]);
 	});
 
-	test("a machine that is draining (503), and no token", async () => {
+	test("is asked again after a draining machine (503) and after a missing token", async () => {
 		const one = record();
 		runtime.machine = () => ({ status: 503, body: { code: "NOT_READY" } });
 		expect(await work(one)).toEqual([one.messageId]);
@@ -270,7 +270,7 @@ describe("the agent is not asked where it cannot be, and asked later", () => {
 		expect(texts()).toEqual(["here I am"]);
 	});
 
-	test("it comes back soon, and after the last attempt the user is told before the message is put aside", async () => {
+	test("returns soon, and after the last attempt the user is told before it goes to the dead-letter queue", async () => {
 		runtime.refusal = { name: "ThrottlingException", status: 429 };
 		const one = record({ receives: 3 });
 		await work(one);
@@ -284,7 +284,7 @@ describe("the agent is not asked where it cannot be, and asked later", () => {
 });
 
 test.each([500, 502])(
-	"a machine that failed at work (%i) may have done it: the user is told, and it is not asked again",
+	"a machine that failed at work (%i) is not asked again, and the user is told",
 	async (status) => {
 		runtime.machine = () => ({ status, body: {} });
 		expect(await work(record())).toEqual([]);
@@ -293,7 +293,7 @@ test.each([500, 502])(
 	},
 );
 
-test("a user's messages stay in order behind one that failed, and others are not kept waiting", async () => {
+test("a user's messages stay in order behind a failed one, and other users do not wait", async () => {
 	runtime.machine = ({ prompt }) =>
 		prompt === "fails"
 			? { status: 503, body: {} }
@@ -308,7 +308,7 @@ test("a user's messages stay in order behind one that failed, and others are not
 	expect(texts().sort()).toEqual(["to 1", "to other"]);
 });
 
-test("a channel that asks to wait is waited for", async () => {
+test("a channel's request to wait is followed", async () => {
 	channels.answers.set("sendMessage", [
 		{ status: 429, body: { ok: false, parameters: { retry_after: 0.01 } } },
 	]);
@@ -316,7 +316,7 @@ test("a channel that asks to wait is waited for", async () => {
 	expect(texts()).toEqual(["hello back", "hello back"]);
 });
 
-test("what Feishu sends again by mistake it can tell: a part has the same uuid in every attempt", async () => {
+test("a part has the same uuid in every attempt, so that Feishu can drop duplicates", async () => {
 	const one = record({ channel: "feishu" });
 	channels.answers.set("/reply", [{ status: 500, body: { code: 1, msg: "busy" } }]);
 	await work(one);
@@ -329,13 +329,13 @@ test("what Feishu sends again by mistake it can tell: a part has the same uuid i
 	expect(String(ids[0]).length).toBeLessThanOrEqual(50);
 });
 
-test("what is no message of ours fails alone", async () => {
+test("an item of the queue that is not our message fails alone", async () => {
 	const [bad, good] = [record({ body: '{"channel":"irc"}', user: "x" }), record()];
 	expect(await work(bad, good)).toEqual([bad.messageId]);
 	expect(texts()).toEqual(["hello back"]);
 });
 
-test("no secret, no token and nothing that was said is in the log", () => {
+test("the log contains no secret, no token and no text of messages", () => {
 	const logged = lines.join("");
 	expect(logged).toContain("worker.sent");
 	for (const secret of Object.values(SECRETS).flatMap((fields) => Object.values(fields)))

@@ -1,12 +1,12 @@
 /**
- * Takes messages off the queue: asks the user's agent and sends its answer to the channel.
+ * Takes messages from the queue: asks the user's agent and sends its answer to the channel.
  *
  * Environment: `RUNTIME_ARN`, `RUNTIME_QUALIFIER`, `SIGNING_KEY_ID` (RSA_2048, SIGN_VERIFY; needs
  * kms:Sign and kms:GetPublicKey), `ISSUER`, `AUDIENCE`, `CHANNEL_SECRETS`, `NONCE_TABLE` (get,
  * update, delete), `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and `MAX_RECEIVES`, the redrive
  * policy's maxReceiveCount: after the last attempt the user is told.
  *
- * A message is at most asked once and answered at least once. The queue's visibility timeout must
+ * A message is asked at most once and answered at least once. The queue's visibility timeout must
  * be longer than the function's.
  */
 import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
@@ -20,8 +20,8 @@ import { handleMessage } from "./worker/handle-message.ts";
 import { handleBatch, receiveCount } from "./worker/queue.ts";
 
 /**
- * Left of the function's time when it stops waiting for the agent: for telling the user, in up to a
- * dozen calls.
+ * The rest of the function's time after the wait for the agent ends, for up to a dozen calls that
+ * tell the user.
  */
 const RESERVE_MS = 20_000;
 

@@ -1,7 +1,7 @@
 /**
- * What cdk-nag finds and we leave as it is, each with its reason. A finding that is not here fails
- * the synth; an entry that nothing matches fails the test. For wildcards in IAM (AwsSolutions-IAM5)
- * the reason is also what docs/iam-wildcards.md prints.
+ * The findings of cdk-nag that we accept, each with its reason. A finding that is not listed fails
+ * the synth, and an entry that nothing matches fails the test. docs/iam-wildcards.md prints the
+ * reasons for wildcards in IAM (AwsSolutions-IAM5).
  */
 import { type CfnElement, type Stack, Token, Validations } from "aws-cdk-lib";
 import type { IConstruct } from "constructs";
@@ -11,7 +11,7 @@ import { modelOfProfile } from "./models.ts";
 export interface Acknowledgement {
 	/** Path of the construct below the stack. */
 	readonly at: string;
-	/** Of cdk-nag; for IAM4 and IAM5 with what it found in brackets. */
+	/** The rule of cdk-nag; for IAM4 and IAM5 with the finding in brackets. */
 	readonly id: string;
 	readonly reason: string;
 }
@@ -43,13 +43,12 @@ function storage({ dataEvents }: Config): readonly Acknowledgement[] {
 			at: "WorkspaceBucket/Bucket",
 			id: "AwsSolutions-S1",
 			reason:
-				"server access logs come late and incomplete; CloudTrail data events (openclaw:dataEvents) are complete and say which role it was",
+				"server access logs are late and incomplete; CloudTrail data events (openclaw:dataEvents) are complete and name the role",
 		},
 		{
 			at: "Nonces",
 			id: "AwsSolutions-DDB3",
-			reason:
-				"it holds what is worth remembering for two days at most; a backup of it would be of no use",
+			reason: "its data is needed for two days at most, so a backup would be useless",
 		},
 		...(dataEvents
 			? [
@@ -79,7 +78,7 @@ function identity(stack: Stack): readonly Acknowledgement[] {
 			at: "UserIdentity/WorkspaceRole",
 			id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/users/<aws:PrincipalTag/namespace>/*]`,
 			reason:
-				"everything of one user: IAM puts the namespace of the token's tag in, and without that tag nothing matches",
+				"all objects of one user: IAM inserts the namespace from the token's tag, and without that tag nothing matches",
 		},
 	];
 }
@@ -93,8 +92,8 @@ function execution(stack: Stack, { stackName, models }: Config): readonly Acknow
 		reason,
 	});
 	return [
-		found("*", "ecr:GetAuthorizationToken knows no resource"),
-		found(logGroups, "the runtime's id, which ends the name, is made after its role"),
+		found("*", "ecr:GetAuthorizationToken supports no resource"),
+		found(logGroups, "the name ends with the runtime's id, which is created after its role"),
 		found(`${logGroups}:log-stream:*`, "streams of the runtime's own log groups: one per machine"),
 		...models
 			.map(modelOfProfile)
@@ -102,7 +101,7 @@ function execution(stack: Stack, { stackName, models }: Config): readonly Acknow
 			.map((model) =>
 				found(
 					`arn:${partition}:bedrock:*::foundation-model/${model}`,
-					"the one model behind a profile, which picks the region by itself",
+					"the one model behind a profile, which selects the region",
 				),
 			),
 	];
@@ -121,7 +120,7 @@ function door({ channels }: Config): readonly Acknowledgement[] {
 			at: "Door/Api/CloudWatchRole",
 			id: "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
 			reason:
-				"API Gateway writes access logs with one role per account, and this is the policy that AWS makes for it",
+				"API Gateway writes access logs with one role per account, and AWS provides this policy for it",
 		},
 		...methods.flatMap(({ at, reason }) =>
 			["AwsSolutions-APIG4", "AwsSolutions-COG4"].map((id) => ({
@@ -134,7 +133,7 @@ function door({ channels }: Config): readonly Acknowledgement[] {
 			at: `Secrets/${channel}`,
 			id: "AwsSolutions-SMG4",
 			reason:
-				"rotated by EventBridge Scheduler, which calls RotateSecret: a schedule that can be switched off, and that says when it failed",
+				"rotated by EventBridge Scheduler, which calls RotateSecret: the schedule can be switched off, and reports failures",
 		})),
 	];
 }
@@ -147,7 +146,7 @@ function logicalId(stack: Stack, path: string): string {
 	return stack.getLogicalId(find(stack, path) as CfnElement);
 }
 
-/** cdk-nag prints `<AWS::Region>` for what is not known before the deployment. */
+/** cdk-nag prints `<AWS::Region>` for a value that is not known before the deployment. */
 function shown({ partition, region, account }: Stack) {
 	const text = (value: string, name: string) => (Token.isUnresolved(value) ? `<${name}>` : value);
 	return {

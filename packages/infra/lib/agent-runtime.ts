@@ -1,12 +1,12 @@
 /**
  * The agent's machines: the image of the root Containerfile as an AgentCore runtime, and the
- * endpoint `live` through which it is called.
+ * endpoint `live` that serves it.
  *
- * Any program in a machine can ask the metadata service for the execution role's keys, so that role
- * pulls the image, writes logs, calls the models that are named, and has no right to anybody's
- * data. CDK's own role would also hand out workload tokens of every agent of the account. Metrics
- * and logs go by the endpoint, since its log group can be made (encrypted) before anything writes
- * to it; that of DEFAULT is made by the service.
+ * Any program in a machine can get the execution role's keys from the metadata service. So that
+ * role only pulls the image, writes logs and calls the configured models; it has no access to user
+ * data. CDK's own role would also allow workload tokens of every agent in the account. Metrics and
+ * logs use our endpoint, because we can create its log group, encrypted, before anything writes to
+ * it. The service creates that of DEFAULT.
  */
 import { fileURLToPath } from "node:url";
 import { ArnFormat, Duration, IgnoreMode, Stack } from "aws-cdk-lib";
@@ -27,7 +27,7 @@ import type { WorkspaceBucket } from "./workspace-bucket.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The platform's limit for all variables together: 4 KB, 2.5 KB on V2. */
+/** The platform's limit for all variables together: 4 KB, or 2.5 KB on V2. */
 const MAX_ENVIRONMENT_BYTES = 2_500;
 
 export interface AgentRuntimeProps {
@@ -45,7 +45,7 @@ export class AgentRuntime extends Construct {
 	readonly endpointName = "live";
 	readonly endpointArn: string;
 	readonly executionRole: iam.Role;
-	/** Of the endpoint: what machines write. */
+	/** The endpoint's log group, to which machines write. */
 	readonly logGroup: logs.LogGroup;
 
 	constructor(scope: Construct, id: string, props: AgentRuntimeProps) {
@@ -57,7 +57,8 @@ export class AgentRuntime extends Construct {
 			directory: ROOT,
 			file: "Containerfile",
 			platform: Platform.LINUX_ARM64,
-			// By the root's .dockerignore: nothing else changes the image's hash, or is read at synth.
+			// The root's .dockerignore selects the files. No other file changes the image's hash or is
+			// read at synth.
 			ignoreMode: IgnoreMode.DOCKER,
 			assetName: "openclaw-agent",
 		});
@@ -75,7 +76,7 @@ export class AgentRuntime extends Construct {
 				image.repository,
 				image.imageTag,
 			),
-			// What CDK would add to the role is left out: see above.
+			// Leaves out what CDK would add to the role: see above.
 			executionRole: this.executionRole.withoutPolicyUpdates(),
 			networkConfiguration: network.runtimeNetwork,
 			protocolConfiguration: agentcore.ProtocolType.HTTP,
@@ -84,8 +85,8 @@ export class AgentRuntime extends Construct {
 				idleRuntimeSessionTimeout: Duration.minutes(config.idleMinutes),
 				maxLifetime: Duration.hours(config.maxHours),
 			},
-			// The router signs its calls and sends the token in the body; no header passes. Callers with
-			// an issuer of their own send it as one.
+			// The router signs its calls and sends the token in the body, so no header is passed on.
+			// Callers with an issuer of their own send it as a header.
 			...(isOwnIssuer
 				? { authorizerConfiguration: agentcore.RuntimeAuthorizerConfiguration.usingIAM() }
 				: {
@@ -171,23 +172,23 @@ export class AgentRuntime extends Construct {
 			OPENCLAW_SIDECAR_ROLE_ARN: identity.role.roleArn,
 			OPENCLAW_SIDECAR_ROLE_DURATION: `${identity.sessionDuration.toMinutes()}m`,
 			OPENCLAW_SIDECAR_METRICS: "true",
-			// The workspace's first configuration names it; without one OpenClaw asks for a model of its
-			// own choice.
+			// The first configuration of a workspace names the model; without one, OpenClaw picks its
+			// own.
 			...(config.models[0] !== undefined && { OPENCLAW_MODEL_ID: config.models[0] }),
-			// The platform sets it nowhere, and every SDK asks for it.
+			// The platform does not set it, but every SDK needs it.
 			AWS_REGION: Stack.of(this).region,
 		};
 	}
 }
 
-/** V2 where it is known to be; a region that is not known yet may lack it. */
+/** V2 if the region is known to have it; a region that is not known yet may lack it. */
 export function platformVersion(scope: Construct, config: Config): "V1" | "V2" {
 	return config.platformVersion ?? (supportOf(Stack.of(scope).region)?.hasV2 ? "V2" : "V1");
 }
 
 /**
- * What stands for something that is only known at deployment counts as 100 bytes, more than any ARN
- * here has.
+ * A placeholder for a value that is known only at deployment counts as 100 bytes, which is more
+ * than any ARN here.
  */
 function checkEnvironment(environment: Record<string, string>): Record<string, string> {
 	const bytes = Object.entries(environment).reduce(

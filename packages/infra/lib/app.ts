@@ -1,4 +1,4 @@
-/** An installation as a CDK app: what `bin/app.ts` synthesises, and the tests look at. */
+/** An installation as a CDK app, which `bin/app.ts` synthesises and the tests inspect. */
 import { App, type AppProps } from "aws-cdk-lib";
 import flags from "aws-cdk-lib/recommended-feature-flags.json" with { type: "json" };
 import { acknowledge } from "./acknowledgements.ts";
@@ -12,8 +12,8 @@ export interface Installation {
 }
 
 /**
- * With the findings of cdk-nag that stay acknowledged. @throws Error that says which setting is
- * wrong
+ * Makes the app, and acknowledges the findings of cdk-nag that we accept.
+ * @throws Error that names the wrong setting
  */
 export function makeInstallation(props: AppProps = {}, env?: NodeJS.ProcessEnv): Installation {
 	const installation = makeStack(props, env);
@@ -23,8 +23,8 @@ export function makeInstallation(props: AppProps = {}, env?: NodeJS.ProcessEnv):
 
 /** @param props its context is overridden by that of the CDK CLI */
 export function makeStack(props: AppProps, env?: NodeJS.ProcessEnv): Installation {
-	// How CDK behaves goes with its version, which is pinned; what CloudFormation would refuse is an
-	// error and no warning.
+	// CDK's behaviour follows its pinned version. What CloudFormation would refuse is an error, not a
+	// warning.
 	const context = { ...flags, "@aws-cdk/core:validateAgainstDefaultRules": true, ...props.context };
 	const app = new App({ ...props, context });
 	const config = readConfig(app.node, env);

@@ -1,10 +1,10 @@
 /**
- * Who touched what. Always: changes of what protects the data (the bucket's policy, its versions,
- * its key) are events of CloudTrail, which go to a log and to the alarms' topic. Opt-in: a trail of
- * every single access to the bucket's objects.
+ * Records who accessed what. Always: CloudTrail events for changes to what protects the data (the
+ * bucket's policy, its versions, its key) go to a log and to the alarms' topic. Opt-in: a trail of
+ * every access to the bucket's objects.
  *
- * And the Logs resource policy: which services may write into this stack's log groups, for this
- * account only. (Lambda functions need none: they write with their own roles.)
+ * It also has the Logs resource policy: which services may write into this stack's log groups, for
+ * this account only. Lambda functions do not need it, because they write with their own roles.
  */
 import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import * as cloudtrail from "aws-cdk-lib/aws-cloudtrail";
@@ -28,7 +28,7 @@ export interface AuditProps {
 }
 
 export class Audit extends Construct {
-	/** Where the trail writes; undefined without it. */
+	/** The log group of the trail; undefined without a trail. */
 	readonly trailLogs: logs.LogGroup | undefined;
 
 	constructor(
@@ -85,8 +85,8 @@ export class Audit extends Construct {
 						ArnLike: { "aws:SourceArn": `arn:${partition}:logs:${region}:${account}:*` },
 					},
 				}),
-				// EventBridge makes streams without saying for which rule; what is written names our rule,
-				// and with it our account.
+				// EventBridge creates streams without naming the rule. The events that it writes name our
+				// rule, and so our account.
 				new iam.PolicyStatement({
 					sid: "ChangesStreams",
 					principals: services("events", "delivery.logs"),
@@ -123,7 +123,7 @@ export class Audit extends Construct {
 			includeGlobalServiceEvents: false,
 			enableFileValidation: true,
 		});
-		// Advanced selectors: data events of the one bucket, and no second copy of management events.
+		// Advanced selectors: data events of this bucket only, and no second copy of management events.
 		const resource = trail.node.defaultChild as cloudtrail.CfnTrail;
 		resource.advancedEventSelectors = [
 			{

@@ -1,6 +1,6 @@
 /**
- * A Lambda function from `lambda/{entry}.ts`, bundled by esbuild at synth; needs no network. Its
- * role may write its own log and nothing else until it is given more.
+ * A Lambda function from `lambda/{entry}.ts`, bundled by esbuild at synth, without network access.
+ * At first, its role may only write its own log.
  */
 import { fileURLToPath } from "node:url";
 import { type Duration, Stack } from "aws-cdk-lib";
@@ -18,7 +18,7 @@ export interface HandlerProps {
 	readonly entry: string;
 	readonly description: string;
 	readonly timeout: Duration;
-	/** MiB; CPU comes in proportion, one at 1,769. */
+	/** MiB; CPU grows in proportion, with one CPU at 1,769. */
 	readonly memory: number;
 	readonly environment: Readonly<Record<string, string>>;
 	readonly key: kms.IKey;
@@ -61,9 +61,9 @@ export class BundledFunction extends Construct {
 				minify: true,
 				sourceMap: false,
 				mainFields: ["module", "main"],
-				// The SDK that Lambda brings is older than AgentCore's newest calls.
+				// The SDK in Lambda lacks AgentCore's newest calls.
 				bundleAwsSDK: true,
-				// CommonJS packages in the bundle ask for Node's own modules by `require`.
+				// CommonJS packages in the bundle load Node's own modules with `require`.
 				banner:
 					"import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
 			},
@@ -79,7 +79,7 @@ export function makeLambdaRole(scope: Construct, id: string, description: string
 }
 
 /**
- * Grants by name: the `grant*` methods of CDK allow whole families of actions
+ * Grants actions by name. The `grant*` methods of CDK allow whole families
  * (`kms:GenerateDataKey*`).
  */
 export function allow(
@@ -99,7 +99,7 @@ export function allow(
 	);
 }
 
-/** Use of `key`, but only through `service` of this region. */
+/** Allows the use of `key`, but only through `service` of this region. */
 export function allowKey(
 	role: iam.Role,
 	key: kms.IKey,

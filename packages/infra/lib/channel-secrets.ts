@@ -1,6 +1,6 @@
 /**
- * One secret per channel, and its rotation: EventBridge Scheduler asks Secrets Manager to rotate,
- * which takes the channel's function through the four steps. Nothing rotates at deployment; an
+ * One secret per channel, and its rotation. EventBridge Scheduler asks Secrets Manager to rotate,
+ * which calls the channel's function for the four steps. Nothing rotates at deployment, and an
  * empty secret keeps its channel closed.
  */
 import { Duration } from "aws-cdk-lib";
@@ -20,10 +20,10 @@ export interface ChannelSecretsProps {
 	readonly channels: readonly Channel[];
 	readonly rotationDays: number;
 	readonly dryRun: boolean;
-	/** Where Telegram sends updates: each rotation tells it anew. */
+	/** The URL to which Telegram sends updates; each rotation sets it again. */
 	readonly webhookUrl: string;
 	readonly table: dynamodb.ITable;
-	/** Of the logs. */
+	/** The key of the logs. */
 	readonly logKey: kms.IKey;
 	readonly logDays: number;
 }
@@ -48,7 +48,7 @@ export class ChannelSecrets extends Construct {
 		this.rotations = made.map(({ rotation }) => rotation);
 	}
 
-	/** As the handlers' `CHANNEL_SECRETS`. */
+	/** The value of the handlers' `CHANNEL_SECRETS`. */
 	get arns(): string {
 		return JSON.stringify(
 			Object.fromEntries(

@@ -1,7 +1,7 @@
 /**
- * What an installation may choose, read from CDK context. Keys begin with `openclaw:`, so that a
- * mistyped one is an error and not a default: `-c openclaw:region=eu-west-1`, or in cdk.json. Lists
- * may be written as JSON or joined by commas, as `-c` knows text only.
+ * The settings of an installation, read from CDK context. Keys begin with `openclaw:`, so that a
+ * mistyped one is an error rather than a default: `-c openclaw:region=eu-west-1`, or in cdk.json.
+ * Lists can be JSON or comma-separated, because `-c` passes only text.
  */
 import type { Node } from "constructs";
 import { z } from "zod";
@@ -168,8 +168,8 @@ const SCHEMA = z
 export type Config = z.output<typeof SCHEMA>;
 
 /**
- * @param env where the CDK CLI says whose credentials it found
- * @throws Error that names each wrong key, its value and what would do
+ * @param env the account and region of the CDK CLI's credentials
+ * @throws Error that names each wrong key, its value and the accepted values
  */
 export function readConfig(node: Node, env: NodeJS.ProcessEnv = process.env): Config {
 	const context = node.getAllContext() as Record<string, unknown>;

@@ -1,7 +1,7 @@
 /**
- * The one way in from the internet: a regional REST API behind WAF, throttled, its requests logged
- * without bodies. A REST API, because WAF cannot stand before an HTTP API. What is served is added
- * by `Issuer` and `Router`.
+ * The only entry from the internet: a regional REST API behind WAF, throttled, with access logs
+ * that contain no bodies. It is a REST API because WAF cannot protect an HTTP API. `Issuer` and
+ * `Router` add its methods.
  */
 import { Aws, Duration, Stack } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
@@ -16,14 +16,14 @@ export interface DoorProps {
 	readonly key: kms.IKey;
 	readonly logDays: number;
 	readonly requestsPerSecond: number;
-	/** In 5 minutes. */
+	/** Requests in 5 minutes. */
 	readonly requestsPerIp: number;
 }
 
 export class Door extends Construct {
 	readonly api: apigateway.RestApi;
 	readonly firewall: Firewall;
-	/** Of the stage, without a slash at its end. */
+	/** The URL of the stage, without a trailing slash. */
 	readonly url: string;
 
 	constructor(
@@ -62,7 +62,7 @@ export class Door extends Construct {
 				),
 			},
 		});
-		// Not `api.url`: that depends on the methods, whose functions are told this URL.
+		// Not `api.url`: it depends on the methods, whose functions get this URL.
 		this.url = `https://${this.api.restApiId}.execute-api.${Stack.of(this).region}.${Aws.URL_SUFFIX}/${STAGE}`;
 		this.firewall = new Firewall(this, "Firewall", {
 			key,
@@ -72,6 +72,6 @@ export class Door extends Construct {
 		});
 	}
 
-	/** How long a channel waits at most, and a little more. */
+	/** A little more than a channel's longest wait. */
 	static readonly integrationTimeout = Duration.seconds(10);
 }

@@ -1,9 +1,8 @@
 /**
- * Endpoints of the VPC, each with a policy that lets through what machines need and no more: keys
- * of somebody else's account that came into a machine cannot carry data to their bucket through our
- * endpoint.
+ * Endpoints of the VPC, each with a policy that allows only what machines need. Keys of another
+ * account that get into a machine cannot send data to a foreign bucket through our endpoint.
  *
- * KMS is in the table and not among the defaults: S3 itself calls it for a machine's objects.
+ * KMS is in the table but not a default, because S3 itself calls it for a machine's objects.
  */
 import { Stack } from "aws-cdk-lib";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
@@ -24,7 +23,7 @@ const ofThisAccount = ({ account }: Stack) => ({
 	StringEquals: { "aws:PrincipalAccount": account },
 });
 
-/** By service: what its policy allows. */
+/** The statements that each service's policy allows. */
 const INTERFACES: Readonly<Record<string, Allowed>> = {
 	"ecr.api": () => ({
 		actions: ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
@@ -43,7 +42,8 @@ const INTERFACES: Readonly<Record<string, Allowed>> = {
 		],
 		resources: [`arn:${partition}:logs:${region}:${account}:log-group:/aws/bedrock-agentcore/*`],
 	}),
-	// A call with a web identity bears no signature, hence no account: the role says whose it is.
+	// A call with a web identity is unsigned and so has no account; the role decides which tokens it
+	// trusts.
 	sts: ({ partition, account }) => ({
 		actions: ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
 		resources: [`arn:${partition}:iam::${account}:role/*`],

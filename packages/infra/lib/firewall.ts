@@ -1,10 +1,10 @@
 /**
  * WAF in front of the API.
  *
- * Rules that look into bodies only count: a body here is what somebody wrote in a chat, and a
- * question about `<script>` or `../../etc` is no attack on anything. That a request is genuine is
- * proven by its signature. So does the rule against requests without User-Agent, which Telegram's
- * servers do not send. No list of hosting providers' addresses: all callers, STS among them, are
+ * Rules that inspect bodies only count. A body is what a person wrote in a chat, and a question
+ * about `<script>` or `../../etc` is not an attack. Signatures prove that a request is genuine. The
+ * rule against requests without User-Agent also only counts, because Telegram's servers do not send
+ * one. Lists of hosting providers' addresses are not used, because all callers, including STS, are
  * servers.
  */
 import { Stack } from "aws-cdk-lib";
@@ -14,7 +14,7 @@ import * as wafv2 from "aws-cdk-lib/aws-wafv2";
 import { Construct } from "constructs";
 import { bareArn, makeLogGroup } from "./keys.ts";
 
-/** The most that WAF reads of a body at a regional API, and far more than any channel sends. */
+/** The most that WAF reads of a body at a regional API. It far exceeds any channel's messages. */
 const MAX_BODY_BYTES = 65_536;
 
 const MANAGED: Readonly<Record<string, readonly string[]>> = {
@@ -38,12 +38,12 @@ export interface FirewallProps {
 	readonly stage: apigateway.Stage;
 	readonly key: kms.IKey;
 	readonly logDays: number;
-	/** In 5 minutes. */
+	/** Requests in 5 minutes. */
 	readonly requestsPerIp: number;
 }
 
 export class Firewall extends Construct {
-	/** `WebACL` of its metrics. */
+	/** The `WebACL` dimension of its metrics. */
 	readonly name: string;
 
 	constructor(scope: Construct, id: string, { stage, key, logDays, requestsPerIp }: FirewallProps) {
@@ -68,7 +68,7 @@ export class Firewall extends Construct {
 			webAclArn: acl.attrArn,
 			resourceArn: stage.stageArn,
 		});
-		// WAF takes log groups of this prefix only.
+		// WAF accepts only log groups with this prefix.
 		const logs = makeLogGroup(this, "Logs", {
 			key,
 			days: logDays,

@@ -1,7 +1,7 @@
 /**
- * An OpenID issuer of our own: a key in KMS that never leaves it, and the two documents by which
- * others check what it signed. The worker signs; only this construct's key, its role and the public
- * documents exist.
+ * Our own OpenID issuer: a key that never leaves KMS, and the two documents with which others
+ * verify its signatures. The worker signs. This construct has only the key, the function's role and
+ * the public documents.
  */
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
@@ -19,9 +19,9 @@ export interface IssuerProps {
 export class Issuer extends Construct {
 	readonly signingKey: kms.Key;
 	readonly handler: BundledFunction;
-	/** `GET /.well-known/jwks.json`, by which every token is checked. */
+	/** `GET /.well-known/jwks.json`: the keys that verify every token. */
 	readonly keysMethod: apigateway.Method;
-	/** As in the tokens' `iss`. */
+	/** The `iss` of the tokens. */
 	readonly url: string;
 
 	constructor(scope: Construct, id: string, { door, key, logDays }: IssuerProps) {
@@ -29,7 +29,7 @@ export class Issuer extends Construct {
 		this.url = door.url;
 		this.signingKey = new kms.Key(this, "SigningKey", {
 			description: "Signs the tokens that say who a user is",
-			// RS256, which STS and every OpenID library knows.
+			// RS256, which STS and every OpenID library support.
 			keySpec: kms.KeySpec.RSA_2048,
 			keyUsage: kms.KeyUsage.SIGN_VERIFY,
 			removalPolicy: RemovalPolicy.DESTROY,

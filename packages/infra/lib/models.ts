@@ -1,12 +1,13 @@
 /**
- * Bedrock's names for what may be called: a model, or a profile that passes a call on to a model in
- * one of several regions.
+ * Bedrock's names for callable models: a model, or a profile that forwards a call to a model in one
+ * of several regions.
  */
 import { Stack } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 
 /**
- * `eu.anthropic.claude-…`, `global.amazon.nova-…`: a profile. Without it: a model of this region.
+ * `eu.anthropic.claude-…`, `global.amazon.nova-…`: a profile. Without the prefix: a model of this
+ * region.
  */
 const PROFILE = /^(?:global|us|us-gov|eu|apac|jp|au|ca)\.(.+)$/;
 

@@ -1,9 +1,9 @@
 /**
- * Where machines run: in the platform's own network (`public`), in a new VPC, or in an existing
- * one, which another account may share. A machine opens connections by HTTPS only and accepts none.
+ * The network of the machines: the platform's own (`public`), a new VPC, or an existing one, which
+ * another account may share. A machine opens HTTPS connections only and accepts none.
  *
- * A VPC without NAT works only with an issuer that can be reached inside it: machines read the
- * issuer's keys.
+ * A VPC without NAT needs an issuer that is reachable inside it, because machines read the issuer's
+ * keys.
  */
 import { Annotations } from "aws-cdk-lib";
 import { RuntimeNetworkConfiguration } from "aws-cdk-lib/aws-bedrockagentcore";
@@ -17,7 +17,7 @@ import { checkZones } from "./regions.ts";
 
 export interface NetworkProps {
 	readonly config: Config;
-	/** Of a new VPC. */
+	/** Zones of a new VPC. */
 	readonly zoneIds: readonly string[];
 	readonly key: kms.IKey;
 }
@@ -25,10 +25,10 @@ export interface NetworkProps {
 export class Network extends Construct {
 	readonly runtimeNetwork: RuntimeNetworkConfiguration;
 	readonly vpc: ec2.IVpc | undefined;
-	/** Of the machines; undefined where there is no VPC, as is `vpc`. */
+	/** The security group of the machines; undefined without a VPC, like `vpc`. */
 	readonly machines: ec2.SecurityGroup | undefined;
 	readonly subnets: ec2.SubnetSelection;
-	/** Of an existing VPC: the endpoint that is there already. */
+	/** The existing endpoint of an existing VPC. */
 	readonly s3EndpointId: string | undefined;
 
 	constructor(scope: Construct, id: string, { config, zoneIds, key }: NetworkProps) {
@@ -82,7 +82,7 @@ export class Network extends Construct {
 		const vpc = new ec2.Vpc(this, "Vpc", {
 			availabilityZones: [...zoneIds],
 			natGateways,
-			// Would bring a function of CDK's own; nothing here is in that group.
+			// Otherwise CDK adds a function of its own; nothing here uses that group.
 			restrictDefaultSecurityGroup: false,
 			subnetConfiguration:
 				natGateways === 0

@@ -1,4 +1,4 @@
-/** Alarms and the topic they go to, the dashboard, the saved queries. */
+/** Alarms with their topic, the dashboard, and the saved queries. */
 import { Stack } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type * as kms from "aws-cdk-lib/aws-kms";
@@ -30,7 +30,7 @@ export class Observability extends Construct {
 	}
 }
 
-/** Made before what publishes to it. */
+/** Created before its publishers. */
 export function makeTopic(
 	scope: Construct,
 	id: string,

@@ -1,23 +1,23 @@
 /**
- * Where AgentCore Runtime runs, and in which availability zones: neither CDK nor CloudFormation
- * knows the zones, and a subnet in another one fails only after minutes, as "subnets are in
- * unsupported availability zones". Zones go by id (`use1-az4`): a name such as us-east-1a is
- * another zone in every account.
+ * The regions and availability zones of AgentCore Runtime. Neither CDK nor CloudFormation knows the
+ * zones. A subnet in another zone fails only after minutes, with "subnets are in unsupported
+ * availability zones". Zones are identified by id (`use1-az4`), because a name such as us-east-1a
+ * means a different zone in every account.
  *
- * Not guaranteed: that the table is complete. AWS adds to it; `pnpm infra:doctor` says which zones
- * an account sees.
+ * Not guaranteed: the table may be incomplete, because AWS adds regions and zones. `pnpm
+ * infra:doctor` reports the zones of an account.
  * Regions: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/agentcore-regions.html
  * (November 2026)
  * Zones:
  * https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/agentcore-vpc.html#agentcore-supported-azs
- * (no entry: AWS names none)
+ * (no entry: AWS publishes none)
  */
 import { CfnMapping, type Stack, Token } from "aws-cdk-lib";
 
 export interface RegionSupport {
 	/**
-	 * Ids of the supported zones; empty: not published, so only PUBLIC mode and a lookup can be
-	 * judged.
+	 * Ids of the supported zones. If empty, AWS does not publish them, and only PUBLIC mode or a
+	 * lookup can be validated.
 	 */
 	readonly zoneIds: readonly string[];
 	/** Platform version V2 (a copied, running machine: starts in 2 s instead of 5 to 30 s). */
@@ -52,8 +52,8 @@ export const REGIONS: Readonly<Record<string, RegionSupport>> = {
 const SUPPORTED = Object.keys(REGIONS).join(", ");
 
 /**
- * @returns undefined for a region that is not known before the deployment: a token cannot be
- * compared with anything
+ * @returns undefined for a region that is not known before the deployment, because a token cannot
+ * be compared
  */
 export function supportOf(region: string): RegionSupport | undefined {
 	if (Token.isUnresolved(region)) return undefined;
@@ -65,7 +65,7 @@ export function supportOf(region: string): RegionSupport | undefined {
 	return support;
 }
 
-/** @throws Error that names the zones which would do */
+/** @throws Error that names the supported zones */
 export function checkZones(region: string, zoneIds: readonly string[]): void {
 	const supported = supportOf(region)?.zoneIds ?? [];
 	if (supported.length === 0) return;
@@ -77,9 +77,9 @@ export function checkZones(region: string, zoneIds: readonly string[]): void {
 }
 
 /**
- * The ids of the first `count` supported zones; for a region that is not known yet, by a table that
- * CloudFormation looks into. A region that is not in it ends the deployment before anything is
- * made: `Unable to get mapping for AgentCoreRegions::…`.
+ * The ids of the first `count` supported zones. If the region is not known yet, CloudFormation
+ * looks them up in a table. A region that is missing there stops the deployment before it creates
+ * anything: `Unable to get mapping for AgentCoreRegions::…`.
  */
 export function pickZones(stack: Stack, count: number): readonly string[] {
 	const support = supportOf(stack.region);

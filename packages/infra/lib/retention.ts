@@ -1,6 +1,5 @@
 /**
- * Daily: deletes what is past retention, in every namespace. Its failures, and days on which it did
- * not run, are alarms.
+ * Deletes daily what is past retention, in every namespace. Failures and missed days raise alarms.
  */
 import { Duration, TimeZone } from "aws-cdk-lib";
 import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
@@ -14,7 +13,7 @@ import type { WorkspaceBucket } from "./workspace-bucket.ts";
 
 export interface RetentionProps {
 	readonly workspaces: WorkspaceBucket;
-	/** Where a run that ran out of time notes how far it came. */
+	/** The table in which a run that ran out of time records its place. */
 	readonly table: dynamodb.ITable;
 	readonly key: kms.IKey;
 	readonly logDays: number;
@@ -28,7 +27,7 @@ export class Retention extends Construct {
 		this.handler = new BundledFunction(this, "Handler", {
 			entry: "retention",
 			description: "Deletes what is past retention",
-			// Lambda's longest. A run goes on where the last one stopped.
+			// Lambda's longest. A run continues where the last one stopped.
 			timeout: Duration.minutes(15),
 			memory: 1_769,
 			environment: {
@@ -39,7 +38,7 @@ export class Retention extends Construct {
 			key,
 			logDays,
 		});
-		// A run that failed is repeated by the next day's, not at once.
+		// The next day's run repeats a failed one; there is no immediate retry.
 		this.handler.fn.configureAsyncInvoke({ retryAttempts: 0 });
 		allow(
 			workspaces.sweeper,

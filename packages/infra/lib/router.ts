@@ -1,8 +1,8 @@
 /**
- * From a chat to the user's machine and back: the webhook's function checks and enqueues within the
- * channel's time limit, the worker asks the agent, however long that takes, and answers in the
- * channel. One message of a user at a time, in order (FIFO, group = namespace); what fails three
- * times lies in the dead-letter queue for 14 days, and is an alarm.
+ * The path from a chat to the user's machine and back. The webhook's function verifies and enqueues
+ * within the channel's time limit. The worker asks the agent, however long that takes, and answers
+ * in the channel. A user's messages are handled one at a time, in order (FIFO, group = namespace).
+ * A message that fails three times stays in the dead-letter queue for 14 days and raises an alarm.
  */
 import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
@@ -25,11 +25,11 @@ import type { Channel, Config } from "./config.ts";
 import { Door } from "./door.ts";
 import type { Issuer } from "./issuer.ts";
 
-/** Lambda's longest, and AgentCore's for one answer. */
+/** Lambda's longest, and AgentCore's limit for one answer. */
 const TURN = Duration.minutes(15);
 const ATTEMPTS = 3;
 
-/** Without these a request cannot be genuine. Feishu's challenge comes without signature. */
+/** A request without these cannot be genuine. Feishu's challenge has no signature. */
 const HEADERS: Readonly<Record<Channel, readonly string[]>> = {
 	feishu: [],
 	telegram: ["X-Telegram-Bot-Api-Secret-Token"],
@@ -51,7 +51,7 @@ export class Router extends Construct {
 	readonly worker: BundledFunction;
 	readonly queue: sqs.Queue;
 	readonly deadLetters: sqs.Queue;
-	/** What the API calls: a published version with instances that wait for work. */
+	/** The target of the API: a published version with instances that are ready. */
 	readonly alias: lambda.Alias;
 
 	constructor(scope: Construct, id: string, props: RouterProps) {
@@ -160,7 +160,7 @@ export class Router extends Construct {
 			});
 			target.node.addDependency(alias);
 			target.scaleToTrackMetric("Utilization", {
-				// AWS's own advice; above it a burst meets cold starts before capacity has grown.
+				// AWS's recommendation; above it, a burst causes cold starts before capacity has grown.
 				targetValue: 0.7,
 				predefinedMetric: PredefinedMetric.LAMBDA_PROVISIONED_CONCURRENCY_UTILIZATION,
 			});
@@ -197,10 +197,7 @@ export class Router extends Construct {
 	}
 }
 
-/**
- * Nonces, event ids and other things that are worth remembering for minutes. Of no worth to anybody
- * when lost.
- */
+/** Nonces, event ids and other data that is needed for minutes. It can be lost without harm. */
 export function makeDeliveriesTable(scope: Construct, id: string): dynamodb.ITable {
 	return new dynamodb.Table(scope, id, {
 		partitionKey: { name: "id", type: dynamodb.AttributeType.STRING },

@@ -1,6 +1,6 @@
 /**
- * What EventBridge Scheduler acts as: the service, for schedules of this account only. CDK's own
- * role would start every version.
+ * The role of EventBridge Scheduler: for schedules of this account only. CDK's own role could start
+ * every version.
  */
 import { Stack } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";

@@ -1,4 +1,4 @@
-/** The table of settings in docs/deploy.md, between its two marks. `pnpm docs:write` */
+/** The table of settings in docs/deploy.md, between its two marks. `pnpm docs:write` writes it. */
 import { settings } from "./config.ts";
 
 const BEGIN = "<!-- settings: written by pnpm docs:write -->\n";

@@ -1,4 +1,7 @@
-/** All constructs of an installation, joined. Read it first: it says who knows whom. */
+/**
+ * Connects all constructs of an installation. Read it first: it shows how they depend on each
+ * other.
+ */
 import { CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { AgentRuntime, platformVersion } from "./agent-runtime.ts";
@@ -50,7 +53,7 @@ export class OpenClawStack extends Stack {
 			workspaces,
 			maxHours,
 		});
-		// IAM fetches the issuer's certificate when the provider is made.
+		// IAM fetches the issuer's certificate when the provider is created.
 		if (door !== undefined) identity.provider.node.addDependency(door.api.deploymentStage);
 		const runtime = new AgentRuntime(this, "AgentRuntime", {
 			config,
@@ -108,7 +111,7 @@ export class OpenClawStack extends Stack {
 		new CfnOutput(this, "IssuerUrl", { value: issuer });
 	}
 
-	/** Zones go by id, so nobody need look up what this account calls them. */
+	/** Zones are identified by id, so nobody needs to look up the names in this account. */
 	override get availabilityZones(): string[] {
 		return [...this.#zoneIds];
 	}

@@ -1,11 +1,12 @@
 /**
- * Who a machine is to S3: its user. AWS STS trades the user's token for credentials that bear the
- * token's tag `namespace`, and the role allows what lies below `users/{that tag}/`. The machine's
- * own role has no right to any of it.
+ * A machine acts in S3 as its user. AWS STS trades the user's token for credentials with the
+ * token's tag `namespace`, and the role allows the keys below `users/{that tag}/`. The machine's
+ * own role has no access to them.
  *
  * The token's claim `https://aws.amazon.com/tags` must be `{"principal_tags": {"namespace":
- * ["…"]}}`; the namespace is the daemon's encoding of the user's id. Not guaranteed here: that an
- * issuer of your own puts the right namespace in. docs/decisions/0028 says why not `${aws:userid}`.
+ * ["…"]}}`. The namespace is the daemon's encoding of the user's id. Not guaranteed here: that your
+ * own issuer sets the right namespace. docs/decisions/0028 explains why `${aws:userid}` is not
+ * used.
  */
 import { Duration, Fn } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
@@ -13,12 +14,12 @@ import { Construct } from "constructs";
 import { allow, allowKey } from "./bundled-function.ts";
 import type { WorkspaceBucket } from "./workspace-bucket.ts";
 
-/** The tag's value, put in by IAM when a request is judged. */
+/** The tag's value, which IAM inserts when it evaluates a request. */
 export const NAMESPACE = "$" + "{aws:PrincipalTag/namespace}";
 
 /**
- * Longer than a machine lives, so that credentials never end before it: a machine whose user is
- * silent has no token to renew them with.
+ * Longer than a machine lives, so that credentials never expire before it. A machine without
+ * requests has no token to renew them with.
  */
 const MARGIN = Duration.hours(1);
 
@@ -27,14 +28,14 @@ export interface UserIdentityProps {
 	readonly issuer: string;
 	readonly audience: string;
 	readonly workspaces: WorkspaceBucket;
-	/** How long a machine lives at most. */
+	/** The longest life of a machine. */
 	readonly maxHours: number;
 }
 
 export class UserIdentity extends Construct {
 	readonly role: iam.Role;
 	readonly provider: iam.CfnOIDCProvider;
-	/** Of the role, and what machines ask for. */
+	/** The longest session of the role, which machines request. */
 	readonly sessionDuration: Duration;
 
 	constructor(
@@ -57,8 +58,8 @@ export class UserIdentity extends Construct {
 			),
 			maxSessionDuration: this.sessionDuration,
 		});
-		// Condition keys hold the issuer's host, which is known at deployment only: keys of an object
-		// cannot be filled in then, text can.
+		// Condition keys contain the issuer's host, which is known only at deployment. Object keys
+		// cannot be substituted then, but text can.
 		(this.role.node.defaultChild as iam.CfnRole).addPropertyOverride(
 			"AssumeRolePolicyDocument",
 			Fn.sub(trustText(audience), {
@@ -69,7 +70,7 @@ export class UserIdentity extends Construct {
 		const { bucket, key } = workspaces;
 		const own = `users/${NAMESPACE}/*`;
 		allow(this.role, "OwnObjects", ["s3:GetObject", "s3:PutObject"], [bucket.arnForObjects(own)]);
-		// The whole prefix, not only its log: a first boot adopts the plain objects beside it.
+		// The whole prefix, not only its log, because a first boot adopts the plain objects there.
 		allow(this.role, "OwnListing", ["s3:ListBucket"], [bucket.bucketArn], {
 			StringLike: { "s3:prefix": own },
 		});
@@ -80,7 +81,7 @@ export class UserIdentity extends Construct {
 /** `${Issuer}` is the issuer without its scheme, `${Provider}` the provider's ARN. */
 function trustText(audience: string): string {
 	const issuer = "$" + "{Issuer}";
-	// `$` + `{!` comes out of Fn::Sub as a variable of IAM's.
+	// Fn::Sub turns `$` + `{!` into a variable of IAM.
 	const namespace = "$" + "{!aws:RequestTag/namespace}";
 	return JSON.stringify({
 		Version: "2012-10-17",
@@ -91,12 +92,12 @@ function trustText(audience: string): string {
 				Action: ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
 				Condition: {
 					StringEquals: { [`${issuer}:aud`]: audience },
-					// Without the tag there is nobody to be; with a slash in it, it could name a place inside
-					// another's.
+					// Without the tag, the session has no user. A tag with a slash could name a place inside
+					// another user's prefix.
 					StringLike: {
 						"aws:RequestTag/namespace": "?*",
-						// So CloudTrail shows whose session it was; the hash stands for names that STS does not
-						// take (decision 25).
+						// CloudTrail then shows the session's user. The hash replaces names that STS does not
+						// accept (decision 25).
 						"sts:RoleSessionName": [namespace, `=session-${"?".repeat(32)}`],
 					},
 					StringNotLike: { "aws:RequestTag/namespace": "*/*" },

@@ -1,10 +1,10 @@
 /**
- * The bucket of all workspaces, and the one principal that may delete from it.
+ * The bucket of all workspaces, and the only principal that may delete from it.
  *
- * The bucket's own policy binds everybody, administrators and stolen keys among them: objects are
- * created and never replaced, only the sweeper deletes, and where there is a VPC, data moves
- * through its endpoint only. Not guaranteed: that somebody who may change the policy leaves it as
- * it is; `Audit` tells of that.
+ * The bucket's own policy applies to everyone, including administrators and stolen keys. Objects
+ * are created and never replaced, and only the sweeper deletes. With a VPC, data moves only through
+ * its endpoint. Not guaranteed: a principal with permission can change the policy; `Audit` reports
+ * that.
  */
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
@@ -31,7 +31,7 @@ export class WorkspaceBucket extends Construct {
 		this.bucket = new s3.Bucket(this, "Bucket", {
 			encryption: s3.BucketEncryption.KMS,
 			encryptionKey: this.key,
-			// One request to KMS per bucket and a while, instead of one per object.
+			// One request to KMS per bucket and interval, instead of one per object.
 			bucketKeyEnabled: true,
 			versioned: true,
 			enforceSSL: true,
@@ -41,7 +41,7 @@ export class WorkspaceBucket extends Construct {
 			removalPolicy: RemovalPolicy.RETAIN,
 			lifecycleRules: [
 				{ id: "unfinished-uploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
-				// What retention deletes can be brought back for so long.
+				// The period in which objects that retention deleted can be restored.
 				{
 					id: "deleted",
 					noncurrentVersionExpiration: Duration.days(30),
@@ -55,8 +55,8 @@ export class WorkspaceBucket extends Construct {
 	}
 
 	/**
-	 * Lists and reads all logs, and deletes commits, packs and its own notes: no plain objects of a
-	 * workspace.
+	 * Lists and reads all logs, and deletes commits, packs and its own records, but no plain objects
+	 * of a workspace.
 	 */
 	#allowSweeping(): void {
 		const below = (...rooms: string[]) =>
@@ -94,8 +94,8 @@ export class WorkspaceBucket extends Construct {
 		const unlessSweeper = { ArnNotEquals: { "aws:PrincipalArn": this.sweeper.roleArn } };
 		return [
 			deny("CreateOnly", ["s3:PutObject"], [objects], {
-				// Parts of a multipart upload carry no condition; its completion does, and that is what
-				// creates the object.
+				// Parts of a multipart upload have no condition. Its completion has one, and creates the
+				// object.
 				Null: { "s3:if-none-match": "true" },
 				Bool: { "s3:ObjectCreationOperation": "true" },
 			}),

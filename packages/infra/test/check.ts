@@ -1,10 +1,10 @@
 /**
- * `pnpm infra:check`: every example synthesised by the CDK CLI without network access of its own
- * (no lookups, no credentials), checked by CDK's validator and cdk-nag, no finding left, and its
- * template by cfn-lint. 1 to 2 minutes on 2 cores.
+ * `pnpm infra:check` synthesises every example with the CDK CLI, without network access (no
+ * lookups, no credentials). CDK's validator and cdk-nag check it and must have no finding, and
+ * cfn-lint checks its template. It takes 1 to 2 minutes on 2 cores.
  *
- * cfn-lint is installed by pip into `.cache/`. Without Python and its pip that part is skipped with
- * a line that says so, and with CI=true that is an error.
+ * pip installs cfn-lint into `.cache/`. Without Python and its pip, that part is skipped with a
+ * message; with CI=true that is an error.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
@@ -14,9 +14,9 @@ const INFRA = fileURLToPath(new URL("..", import.meta.url));
 const CACHE = fileURLToPath(new URL("../../../.cache/infra/", import.meta.url));
 const MODES = ["public", "new-vpc", "existing-vpc", "own-issuer"];
 
-/** Pinned: a newer one brings new rules. */
+/** Pinned, because a newer version has new rules. */
 const CFN_LINT = "1.58.0";
-/** W3005: CDK says `DependsOn` where a reference says it already. */
+/** W3005: CDK writes `DependsOn` also if a reference implies it. */
 const IGNORED = ["W3005"];
 
 interface Report {
@@ -42,7 +42,7 @@ function synthesise(mode: string): readonly string[] {
 	const output = `${CACHE}${mode}`;
 	const cdk = `${INFRA}node_modules/.bin/cdk`;
 	const args = ["synth", "--quiet", "--no-lookups", "--no-notices", "--output", output];
-	// Nothing of this machine may decide what is synthesised.
+	// No setting of this machine may influence the template.
 	const env = {
 		PATH: process.env.PATH,
 		HOME: CACHE,
@@ -72,7 +72,7 @@ function synthesise(mode: string): readonly string[] {
 	return findings;
 }
 
-/** What CDK and we ourselves tell the reader of a synth. */
+/** The messages that CDK and our own code give the reader of a synth. */
 function isInformation(ruleName: string): boolean {
 	return /^Annotation::(aws-cdk-lib\.aws-bedrockagentcore:containerUriValidationSkipped|Construct|openclaw)/.test(
 		ruleName,
@@ -88,7 +88,7 @@ function lintTemplate(packages: string, mode: string): readonly string[] {
 	return status === 0 ? [] : [`${mode}: cfn-lint\n${stdout}${stderr}`];
 }
 
-/** The directory of its packages. */
+/** The directory of its Python packages. */
 function installCfnLint(): string | undefined {
 	const packages = `${CACHE}cfn-lint-${CFN_LINT}`;
 	if (existsSync(packages)) return packages;

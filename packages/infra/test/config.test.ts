@@ -1,4 +1,4 @@
-/** What is refused at synth, and with which words: whoever reads them knows what to change. */
+/** Tests what synth refuses, and that each message says what to change. */
 import { readFileSync } from "node:fs";
 import { App } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
@@ -11,7 +11,7 @@ const config = (context: Record<string, unknown>, env = {}) =>
 	readConfig(new App({ context }).node, env);
 
 describe("settings", () => {
-	test("come from context, as text from the command line too", () => {
+	test("come from context, also as text from the command line", () => {
 		expect(
 			config({
 				"openclaw:idleMinutes": "30",
@@ -25,7 +25,7 @@ describe("settings", () => {
 		});
 	});
 
-	test("the region of the CLI's credentials counts where none is named", () => {
+	test("default to the region of the CLI's credentials", () => {
 		expect(
 			config({}, { CDK_DEFAULT_ACCOUNT: "111111111111", CDK_DEFAULT_REGION: "eu-west-1" }),
 		).toMatchObject({ region: "eu-west-1" });
@@ -50,18 +50,18 @@ describe("settings", () => {
 		expect(() => config(context)).toThrow(message);
 	});
 
-	test("docs/deploy.md has them all: `pnpm docs:write`", () => {
+	test("are all in docs/deploy.md, which `pnpm docs:write` writes", () => {
 		const document = readFileSync(new URL("../../../docs/deploy.md", import.meta.url), "utf8");
 		expect(document).toBe(withSettings(document));
 	});
 
-	test("each has a meaning", () => {
+	test("each have a description", () => {
 		expect(settings().filter(({ meaning }) => meaning.length < 10)).toEqual([]);
 	});
 });
 
 describe("regions", () => {
-	test("one without AgentCore is refused, by name, with those that have it", () => {
+	test("are refused by name without AgentCore, and the message lists those that have it", () => {
 		expect(() =>
 			synthesise("public", {
 				"openclaw:region": "eu-central-2",
@@ -72,7 +72,7 @@ describe("regions", () => {
 		);
 	});
 
-	test("a region that is not known before the deployment is no error, and is looked up by CloudFormation", () => {
+	test("that are not known before the deployment are accepted, and CloudFormation looks them up", () => {
 		const { template } = synthesise("public", { "openclaw:network": "vpc" });
 		const [table] = Object.values(template.findMappings("AgentCoreRegions"));
 		expect(table!["us-east-1"]).toEqual({
@@ -88,7 +88,7 @@ describe("regions", () => {
 		});
 	});
 
-	test("zones that AgentCore lacks are refused, with those that it has", () => {
+	test("have zones that AgentCore lacks refused, and the message lists the supported ones", () => {
 		expect(() => checkZones("us-east-1", ["use1-az1", "use1-az3"])).toThrow(
 			"AgentCore Runtime is not available in use1-az3. Zones of us-east-1 that it supports: use1-az1, use1-az2, use1-az4.",
 		);
@@ -97,7 +97,7 @@ describe("regions", () => {
 		);
 	});
 
-	test("zones that are not published cannot be picked, but named", () => {
+	test("without published zones need zones from the user", () => {
 		const inCalifornia = {
 			"openclaw:region": "us-west-1",
 			"openclaw:account": "111111111111",
@@ -109,7 +109,7 @@ describe("regions", () => {
 		).not.toThrow();
 	});
 
-	test("zone ids belong to their region", () => {
+	test("accept only their own zone ids", () => {
 		expect(Object.keys(REGIONS)).toHaveLength(22);
 		for (const [region, { zoneIds }] of Object.entries(REGIONS)) {
 			const [area = "", direction = "", number = ""] = region.replace("us-gov-", "usg-").split("-");

@@ -1,6 +1,6 @@
 /**
- * Policies as IAM would get them: CloudFormation's functions replaced by names that resources could
- * have been given.
+ * Policies as IAM would get them: CloudFormation's functions are replaced by names that resources
+ * could have.
  */
 import type { Template } from "aws-cdk-lib/assertions";
 
@@ -48,7 +48,7 @@ export class Deployed {
 		this.#resources = template.toJSON().Resources;
 	}
 
-	/** The resources of a type whose logical id begins so. */
+	/** The resources of a type whose logical id begins with this prefix. */
 	idOf(type: string, prefix: string): string {
 		const ids = Object.entries(this.#resources).filter(
 			([id, { Type }]) => Type === type && id.startsWith(prefix),
@@ -61,7 +61,7 @@ export class Deployed {
 		return ARNS[type]!(this.idOf(type, prefix));
 	}
 
-	/** What policies attached to the role allow, as one document. */
+	/** The policies attached to the role, as one document. */
 	identityPolicy(rolePrefix: string): PolicyDocument {
 		const role = this.idOf("AWS::IAM::Role", rolePrefix);
 		const attached = Object.values(this.#resources).filter(
@@ -88,7 +88,7 @@ export class Deployed {
 		return (typeof document === "string" ? JSON.parse(document) : document) as PolicyDocument;
 	}
 
-	/** @throws Error for a function that is not known here: what it would give must not go unseen */
+	/** @throws Error for an unknown function, because its result must not be ignored */
 	resolve(value: unknown): unknown {
 		if (Array.isArray(value)) return value.map((item) => this.resolve(item));
 		if (typeof value !== "object" || value === null) return value;

@@ -1,7 +1,7 @@
 /**
- * The policies judged, not read. All of it by a simulator of IAM, which knows each condition key;
- * the role's own policy also by MinIO's engine, with real tokens and requests. What neither can
- * show is that AWS judges alike.
+ * Evaluates the policies instead of comparing their text. A simulator of IAM, which knows each
+ * condition key, evaluates all of them. MinIO's engine also evaluates the role's own policy, with
+ * real tokens and requests. Neither proves that AWS decides alike.
  */
 import { runSimulation } from "@cloud-copilot/iam-simulate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -37,7 +37,7 @@ interface Caller {
 
 interface Asked {
 	readonly action: string;
-	/** Of an object; or what is listed. */
+	/** The key of an object, or the prefix of a listing. */
 	readonly key: string;
 	readonly context?: Readonly<Record<string, string>>;
 }
@@ -106,7 +106,7 @@ async function judge(
 	return answer.overallResult;
 }
 
-/** The key is asked about in a request of its own. */
+/** A separate request evaluates the key. */
 function touchesKms(action: string | readonly string[]): boolean {
 	return [action].flat().every((name) => name.startsWith("kms:"));
 }
@@ -114,7 +114,7 @@ function touchesKms(action: string | readonly string[]): boolean {
 const ALLOWED = "Allowed";
 const DENIED = expect.stringMatching(/Denied$/);
 
-describe.each(["anna", "ben"])("what %s's machine may do", (namespace) => {
+describe.each(["anna", "ben"])("the policy for %s's machine", (namespace) => {
 	const other = namespace === "anna" ? "ben" : "anna";
 	const cases: readonly (readonly [string, Asked, unknown])[] = [
 		[
@@ -185,15 +185,15 @@ describe.each(["anna", "ben"])("what %s's machine may do", (namespace) => {
 			DENIED,
 		],
 	];
-	test.each(cases)("%s", async (_, asked, verdict) => {
+	test.each(cases)("decides whether it may %s", async (_, asked, verdict) => {
 		expect(await judge(open, user(open, namespace), asked)).toEqual(verdict);
 	});
 });
 
-describe("who else", () => {
+describe("every other principal", () => {
 	const theirs = "users/anna/log/fffffffffffe";
 
-	test("a session without the tag is nobody, even where its name is somebody's", async () => {
+	test("has no access as a session without the tag, even with a user's session name", async () => {
 		expect(
 			await judge(open, user(open, undefined), { action: "s3:GetObject", key: theirs }),
 		).toEqual(DENIED);
@@ -210,14 +210,14 @@ describe("who else", () => {
 		expect(await judge(open, machine(open), { action, key, context })).toEqual(DENIED);
 	});
 
-	test("the machine's own role has no action of S3, KMS or STS at all", () => {
+	test("has no action of S3, KMS or STS as the machine's own role", () => {
 		const actions = open
 			.identityPolicy("AgentRuntimeExecutionRole")
 			.Statement.flatMap(({ Action }) => Action);
 		expect(actions.filter((action) => /^(s3|kms|sts|secretsmanager|\*)/.test(action))).toEqual([]);
 	});
 
-	test("only retention deletes, and only parts of a log", async () => {
+	test("cannot delete, except for retention, and then only parts of a log", async () => {
 		expect(await judge(open, sweeper(open), { action: "s3:DeleteObject", key: theirs })).toBe(
 			ALLOWED,
 		);
@@ -246,7 +246,7 @@ describe("who else", () => {
 		);
 	});
 
-	test("not even an administrator replaces or deletes, or comes without TLS", async () => {
+	test("cannot replace, delete, or connect without TLS, not even as an administrator", async () => {
 		expect(await judge(open, administrator, { action: "s3:GetObject", key: theirs })).toBe(ALLOWED);
 		expect(await judge(open, administrator, { action: "s3:PutObject", key: theirs })).toEqual(
 			DENIED,
@@ -260,7 +260,7 @@ describe("who else", () => {
 		).toEqual(DENIED);
 	});
 
-	test("where there is a VPC, data moves through its endpoint only", async () => {
+	test("must use the endpoint of the VPC, if there is one", async () => {
 		const asked = { action: "s3:GetObject", key: theirs };
 		const through = (endpoint: string) => ({ "aws:SourceVpce": endpoint });
 		expect(
@@ -275,15 +275,12 @@ describe("who else", () => {
 	});
 });
 
-/** How a session is named whose namespace STS does not take as a name. */
+/** The session name for a namespace that STS does not accept as a name. */
 const HASHED = `=session-${"0a".repeat(16)}`;
-/**
- * The simulator knows the condition keys of a few issuers only; ours takes the place of one of
- * them.
- */
+/** The simulator knows the condition keys of a few issuers only, so one of them stands for ours. */
 const AUDIENCE = "accounts.google.com:aud";
 
-describe("whose token is traded", () => {
+describe("the trust policy for tokens", () => {
 	const token = {
 		[AUDIENCE]: "openclaw",
 		"aws:RequestTag/namespace": "anna",
@@ -320,7 +317,7 @@ describe("whose token is traded", () => {
 			DENIED,
 		],
 	];
-	test.each(cases)("%s", async (_, changes, verdict) => {
+	test.each(cases)("decides on %s", async (_, changes, verdict) => {
 		const role = open.arnOf("AWS::IAM::Role", "UserIdentityWorkspaceRole");
 		const trust = open.trustPolicy("UserIdentityWorkspaceRole");
 		const contextVariables = Object.fromEntries(
@@ -348,16 +345,14 @@ describe("whose token is traded", () => {
 		expect(answer.overallResult).toEqual(verdict);
 	});
 
-	test("the condition is named after the issuer", () => {
+	test("has conditions named after the issuer", () => {
 		expect(JSON.stringify(open.trustPolicy("UserIdentityWorkspaceRole"))).toMatch(
 			/"StringEquals":\{"\w+\.execute-api\.eu-west-1\.amazonaws\.com\/v1:aud":"openclaw"\}/,
 		);
 	});
 });
 
-/**
- * MinIO names the token's own claim where AWS names the tag that was made of it, and knows no KMS.
- */
+/** MinIO names the token's own claim, AWS the tag made from it. MinIO knows no KMS. */
 function asMinio(policy: PolicyDocument, bucket: string, ownBucket: string): object {
 	const statements = policy.Statement.filter(({ Action }) => !touchesKms(Action));
 	return JSON.parse(

@@ -1,4 +1,4 @@
-/** What an installation is made of, per construct. The templates are those of examples/. */
+/** The resources of an installation, by construct, from the templates of examples/. */
 import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { IgnoreStrategy } from "aws-cdk-lib";
@@ -22,7 +22,10 @@ beforeAll(() => {
 	ownIssuer = synthesise("own-issuer").template;
 });
 
-/** Properties of the only resource of its type, or of the only one whose logical id begins so. */
+/**
+ * Properties of the only resource of its type, or of the only one with this prefix of its logical
+ * id.
+ */
 function properties<T = Readonly<Record<string, unknown>>>(
 	template: Template,
 	type: string,
@@ -35,8 +38,8 @@ function properties<T = Readonly<Record<string, unknown>>>(
 	return (found[0]![1] as { readonly Properties: T }).Properties;
 }
 
-describe("the bucket of workspaces", () => {
-	test("is versioned, encrypted with a key of its own, closed to the public, and outlives the stack", () => {
+describe("the workspace bucket", () => {
+	test("is versioned, encrypted with its own key, closed to the public, and outlives the stack", () => {
 		publicMode.hasResource("AWS::S3::Bucket", {
 			DeletionPolicy: "Retain",
 			UpdateReplacePolicy: "Retain",
@@ -73,7 +76,7 @@ describe("the bucket of workspaces", () => {
 		});
 	});
 
-	test("every key rotates and outlives the stack, but the signing key, which cannot rotate and is worth nothing without it", () => {
+	test("every key rotates and outlives the stack, except the signing key, which cannot rotate and is useless without the stack", () => {
 		const keys = Object.entries(newVpc.findResources("AWS::KMS::Key"));
 		for (const [id, key] of keys) {
 			const isSigning = id.startsWith("IssuerSigningKey");
@@ -85,7 +88,7 @@ describe("the bucket of workspaces", () => {
 });
 
 describe("retention", () => {
-	test("runs daily, as the role that may delete", () => {
+	test("runs daily, with the role that may delete", () => {
 		publicMode.hasResourceProperties("AWS::Scheduler::Schedule", {
 			ScheduleExpression: "cron(17 3 * * ? *)",
 			Target: { Arn: { "Fn::GetAtt": [Match.stringLikeRegexp("RetentionHandler"), "Arn"] } },
@@ -99,7 +102,7 @@ describe("retention", () => {
 });
 
 describe("the user's identity", () => {
-	test("credentials last an hour longer than a machine", () => {
+	test("has credentials that last an hour longer than a machine", () => {
 		expect(
 			properties(publicMode, "AWS::IAM::Role", "UserIdentityWorkspaceRole").MaxSessionDuration,
 		).toBe(9 * 3_600);
@@ -112,7 +115,7 @@ describe("the user's identity", () => {
 		});
 	});
 
-	test("our own issuer signs with an asymmetric key that only the worker may use", () => {
+	test("comes from our own issuer, whose asymmetric key only the worker may use", () => {
 		publicMode.hasResourceProperties("AWS::KMS::Key", {
 			KeySpec: "RSA_2048",
 			KeyUsage: "SIGN_VERIFY",
@@ -123,7 +126,7 @@ describe("the user's identity", () => {
 		expect(signers.map(([id]) => id)).toEqual([expect.stringMatching(/^RouterWorkerRole/)]);
 	});
 
-	test("with an issuer of one's own there is no door: no API, no queue, no secret, and the runtime asks for its tokens", () => {
+	test("can come from an external issuer: the stack then has no API, queue or secret, and the runtime requires its tokens", () => {
 		for (const type of [
 			"ApiGateway::RestApi",
 			"SQS::Queue",
@@ -143,7 +146,7 @@ describe("the user's identity", () => {
 });
 
 describe("the agent's runtime", () => {
-	test("says how long machines live, on which platform, and what they are told", () => {
+	test("sets the lifetime, platform and environment of machines", () => {
 		const runtime = properties(newVpc, "AWS::BedrockAgentCore::Runtime");
 		expect(runtime).toMatchObject({
 			AgentRuntimeName: "OpenClaw",
@@ -170,12 +173,12 @@ describe("the agent's runtime", () => {
 		]);
 	});
 
-	test("runs V1 where V2 is not known to be", () => {
+	test("runs V1 if the region is not known to have V2", () => {
 		expect(properties(publicMode, "AWS::BedrockAgentCore::Runtime").PlatformVersion).toBe("V1");
 		expect(properties(ownIssuer, "AWS::BedrockAgentCore::Runtime").PlatformVersion).toBe("V1");
 	});
 
-	test("its endpoint's log group is made, encrypted, before anything can write to it", () => {
+	test("has an encrypted log group before its endpoint can write to it", () => {
 		const [endpoint] = Object.values(
 			publicMode.findResources("AWS::BedrockAgentCore::RuntimeEndpoint"),
 		);
@@ -192,7 +195,7 @@ describe("the agent's runtime", () => {
 		});
 	});
 
-	test("all that the Containerfile copies is let through by .dockerignore, and nothing of a working copy is", () => {
+	test("gets from .dockerignore every file that the Containerfile copies, and no file of a working copy", () => {
 		const root = new URL("../../../", import.meta.url);
 		const staged = IgnoreStrategy.docker(
 			fileURLToPath(root),
@@ -224,7 +227,7 @@ describe("the agent's runtime", () => {
 			expect(isLeftOut(path)).toBe(true);
 	});
 
-	test("pulls the image from one repository", () => {
+	test("pulls the image from one repository only", () => {
 		publicMode.hasResourceProperties("AWS::IAM::Policy", {
 			PolicyDocument: {
 				Statement: Match.arrayWith([
@@ -239,7 +242,7 @@ describe("the agent's runtime", () => {
 });
 
 describe("the network", () => {
-	test("PUBLIC mode has no VPC and no endpoint, and the bucket asks for none", () => {
+	test("has no VPC and no endpoint in PUBLIC mode, and the bucket requires none", () => {
 		for (const type of ["VPC", "VPCEndpoint", "SecurityGroup"])
 			publicMode.resourceCountIs(`AWS::EC2::${type}`, 0);
 		expect(JSON.stringify(publicMode.findResources("AWS::S3::BucketPolicy"))).not.toContain(
@@ -247,7 +250,7 @@ describe("the network", () => {
 		);
 	});
 
-	test("a new VPC lies in zones that AgentCore supports, by id, and logs its flows", () => {
+	test("can be a new VPC in zones that AgentCore supports, by id, with flow logs", () => {
 		const subnets = Object.values(newVpc.findResources("AWS::EC2::Subnet")).map(
 			({ Properties }) => Properties,
 		);
@@ -269,7 +272,7 @@ describe("the network", () => {
 		});
 	});
 
-	test("machines open HTTPS and accept nothing; endpoints accept machines", () => {
+	test("lets machines open HTTPS and accept nothing, and endpoints accept machines", () => {
 		const groups = newVpc.findResources("AWS::EC2::SecurityGroup");
 		const machines = Object.entries(groups).find(([id]) => id.startsWith("NetworkMachines"))![1]
 			.Properties;
@@ -286,7 +289,7 @@ describe("the network", () => {
 		});
 	});
 
-	test("every endpoint has a policy, and that of S3 knows two buckets", () => {
+	test("has a policy on every endpoint, and that of S3 names two buckets", () => {
 		const endpoints = Object.values(newVpc.findResources("AWS::EC2::VPCEndpoint")).map(
 			({ Properties }) => Properties,
 		);
@@ -319,7 +322,7 @@ describe("the network", () => {
 		]);
 	});
 
-	test("an existing VPC keeps its endpoints, and the bucket goes by its S3 endpoint", () => {
+	test("can be an existing VPC, which keeps its endpoints, and the bucket requires its S3 endpoint", () => {
 		existingVpc.resourceCountIs("AWS::EC2::VPC", 0);
 		existingVpc.resourceCountIs("AWS::EC2::VPCEndpoint", 0);
 		expect(
@@ -333,7 +336,7 @@ describe("the network", () => {
 		);
 	});
 
-	test("without NAT machines have no way out but endpoints", () => {
+	test("without NAT has no way out except endpoints", () => {
 		ownIssuer.resourceCountIs("AWS::EC2::NatGateway", 0);
 		ownIssuer.resourceCountIs("AWS::EC2::InternetGateway", 0);
 	});
@@ -351,7 +354,7 @@ interface WafStatement {
 }
 
 describe("the door", () => {
-	test("is a regional API, throttled, behind WAF, with access logs and no bodies in them", () => {
+	test("is a throttled regional API behind WAF, with access logs without bodies", () => {
 		publicMode.hasResourceProperties("AWS::ApiGateway::RestApi", {
 			EndpointConfiguration: { Types: ["REGIONAL"] },
 		});
@@ -368,7 +371,7 @@ describe("the door", () => {
 		publicMode.resourceCountIs("AWS::WAFv2::WebACLAssociation", 1);
 	});
 
-	test("WAF limits addresses and bodies, and only counts what looks into what people write", () => {
+	test("has WAF limits on addresses and bodies, and rules on message text only count", () => {
 		const { Rules } = properties<{
 			readonly Rules: readonly { readonly Statement: WafStatement }[];
 		}>(publicMode, "AWS::WAFv2::WebACL");
@@ -395,7 +398,7 @@ describe("the door", () => {
 		);
 	});
 
-	test("the API calls the alias, whose version has instances that wait", () => {
+	test("calls the alias, whose version has ready instances", () => {
 		publicMode.hasResourceProperties("AWS::Lambda::Alias", {
 			Name: "live",
 			ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 1 },
@@ -424,10 +427,10 @@ describe("the door", () => {
 		);
 	});
 
-	test("messages of a user keep their order, and what fails three times is kept for 14 days", () => {
+	test("keeps a user's messages in order, and those that fail three times for 14 days", () => {
 		publicMode.hasResourceProperties("AWS::SQS::Queue", {
 			FifoQueue: true,
-			// Longer than the worker's 900 s, or Lambda refuses the queue.
+			// Longer than the worker's 900 s; otherwise Lambda refuses the queue.
 			VisibilityTimeout: 930,
 			RedrivePolicy: { maxReceiveCount: 3, deadLetterTargetArn: Match.anyValue() },
 		});
@@ -442,7 +445,7 @@ describe("the door", () => {
 		});
 	});
 
-	test("the worker calls this runtime only, by its endpoint", () => {
+	test("has a worker that calls only this runtime, by its endpoint", () => {
 		publicMode.hasResourceProperties("AWS::IAM::Policy", {
 			PolicyDocument: {
 				Statement: Match.arrayWith([
@@ -465,7 +468,7 @@ describe("the door", () => {
 });
 
 describe("channel secrets", () => {
-	test("one each, with a key of their own, rotated by a schedule and never at deployment", () => {
+	test("are one per channel, with their own key, rotated by a schedule and never at deployment", () => {
 		publicMode.resourceCountIs("AWS::SecretsManager::Secret", 3);
 		publicMode.allResourcesProperties("AWS::SecretsManager::Secret", {
 			KmsKeyId: { "Fn::GetAtt": [Match.stringLikeRegexp("^SecretsKey"), "Arn"] },
@@ -483,7 +486,7 @@ describe("channel secrets", () => {
 		);
 	});
 
-	test("a rotation may change its own channel's secret only", () => {
+	test("can each be changed only by the rotation of their own channel", () => {
 		for (const channel of ["feishu", "telegram", "slack"]) {
 			const policies = Object.entries(publicMode.findResources("AWS::IAM::Policy")).filter(([id]) =>
 				id.startsWith(`Secrets${channel}rotation`),
@@ -499,15 +502,15 @@ describe("channel secrets", () => {
 	});
 });
 
-describe("audit", () => {
-	test("services write into our log groups for this account only", () => {
+describe("the audit", () => {
+	test("lets services write into our log groups for this account only", () => {
 		const text = JSON.stringify(properties(publicMode, "AWS::Logs::ResourcePolicy"));
 		expect(text).toContain('\\"StringEquals\\":{\\"aws:SourceAccount\\":');
 		expect(text).toContain('\\"ArnEquals\\":{\\"aws:SourceArn\\":');
 		expect(text.match(/delivery\.logs\.amazonaws\.com/g)).toHaveLength(3);
 	});
 
-	test("WAF and EventBridge are given log groups by the ARN that they take, without `:*`", () => {
+	test("gives WAF and EventBridge the ARN of log groups that they accept, without `:*`", () => {
 		const logging = JSON.stringify(properties(publicMode, "AWS::WAFv2::LoggingConfiguration"));
 		expect(logging).toMatch(
 			/"LogDestinationConfigs":\[\{"Fn::Join":\["",\[.*":log-group:",\{"Ref":"DoorFirewallLogs\w+"\}\]\]\}\]/,
@@ -516,7 +519,7 @@ describe("audit", () => {
 		expect(rule).toMatch(/":log-group:",\{"Ref":"AuditChanges\w+"\}\]\]/);
 	});
 
-	test("object access is followed where that is asked for, and nothing is recorded twice", () => {
+	test("records object access if configured, and nothing twice", () => {
 		publicMode.resourceCountIs("AWS::CloudTrail::Trail", 0);
 		const trail = properties(newVpc, "AWS::CloudTrail::Trail");
 		expect(trail.EventSelectors).toBeUndefined();
@@ -526,7 +529,7 @@ describe("audit", () => {
 		expect(trail.EnableLogFileValidation).toBe(true);
 	});
 
-	test("every log group is encrypted and ends some day", () => {
+	test("has only encrypted log groups with a retention", () => {
 		newVpc.allResourcesProperties("AWS::Logs::LogGroup", {
 			KmsKeyId: Match.anyValue(),
 			RetentionInDays: 90,
@@ -538,8 +541,8 @@ describe("audit", () => {
 	});
 });
 
-describe("what is watched", () => {
-	test("every alarm says why, and goes to the topic", () => {
+describe("observability", () => {
+	test("gives every alarm a reason and the topic", () => {
 		const alarms = Object.values(publicMode.findResources("AWS::CloudWatch::Alarm"));
 		expect(alarms.length).toBeGreaterThanOrEqual(20);
 		for (const { Properties } of alarms) {
@@ -548,7 +551,7 @@ describe("what is watched", () => {
 		}
 	});
 
-	test("the questions are saved, with those to the trail where there is one", () => {
+	test("saves the queries, and those for the trail if there is one", () => {
 		const names = (template: Template) =>
 			Object.values(template.findResources("AWS::Logs::QueryDefinition")).map(
 				({ Properties }) => Properties.Name.split("/")[1],
@@ -564,7 +567,7 @@ describe("what is watched", () => {
 		expect(names(newVpc)).toEqual([...always, "denied access to objects"]);
 	});
 
-	test("the dashboard shows every row", () => {
+	test("shows every row on the dashboard", () => {
 		const body = JSON.stringify(properties(publicMode, "AWS::CloudWatch::Dashboard").DashboardBody);
 		for (const title of [
 			"Durability lag",
@@ -580,20 +583,20 @@ describe("what is watched", () => {
 			expect(body).toContain(title);
 	});
 
-	test("docs/alarms.md is the table of alarms", async () => {
+	test("has its table of alarms in docs/alarms.md", async () => {
 		await expect(alarmTable(publicMode)).toMatchFileSnapshot("../../../docs/alarms.md");
 	});
 });
 
-describe("all of it", () => {
-	test("every wildcard in IAM has a reason, and docs/iam-wildcards.md has them all", async () => {
+describe("the whole stack", () => {
+	test("has a reason for every wildcard in IAM, and docs/iam-wildcards.md lists them all", async () => {
 		const { stack, config } = inNewVpc;
 		await expect(wildcardTable(newVpc, acknowledgements(stack, config))).toMatchFileSnapshot(
 			"../../../docs/iam-wildcards.md",
 		);
 	});
 
-	test("every acknowledged finding of cdk-nag is one that it has, and the other way round", () => {
+	test("has exactly the findings of cdk-nag that are acknowledged", () => {
 		const { stack, config } = inNewVpc;
 		const acknowledged = acknowledgements(stack, config);
 		const covers = (finding: string) =>
@@ -606,11 +609,11 @@ describe("all of it", () => {
 		expect(acknowledged.filter((one) => !used.has(one))).toEqual([]);
 	});
 
-	test("has the resources it had: one whose id changes is deleted and made anew, with what was in it", () => {
+	test("keeps its logical ids: a resource with a changed id is deleted and recreated without its data", () => {
 		const resources = Object.entries(
 			newVpc.toJSON().Resources as Record<string, { readonly Type: string }>,
 		);
-		// Versions of functions and deployments of the API are named after what is in them.
+		// Versions of functions and deployments of the API have ids derived from their content.
 		const named = resources.map(([id, { Type }]) => `${id.replace(/[0-9a-f]{32}$/, "…")} ${Type}`);
 		expect(named.sort().join("\n")).toMatchSnapshot();
 	});

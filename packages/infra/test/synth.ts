@@ -1,6 +1,6 @@
 /**
- * The template of an installation, made in this process: nothing bundled, nothing validated, no
- * network. 0.4 s after CDK is loaded.
+ * The template of an installation, made in this process without bundling, validation or network
+ * access. 0.4 s once CDK is loaded.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ export interface Synthesised {
 	readonly template: Template;
 }
 
-/** What `examples/{mode}` gives, with `context` beside it. */
+/** The template of `examples/{mode}` with additional `context`. */
 export function synthesise(
 	mode: Mode,
 	context: Readonly<Record<string, unknown>> = {},
@@ -31,7 +31,7 @@ export function synthesise(
 	});
 }
 
-/** What cdk-nag would find if nothing were acknowledged: `path rule`, the path below the stack. */
+/** The findings of cdk-nag without acknowledgements: `path rule`, with the path below the stack. */
 export function nagFindings(mode: Mode): readonly string[] {
 	return inScratch((outdir) => {
 		const { app, stack } = makeStack(propsOf(mode, outdir, {}), {});
@@ -39,7 +39,7 @@ export function nagFindings(mode: Mode): readonly string[] {
 		try {
 			app.synth();
 		} catch {
-			// That there are findings is no news.
+			// Findings are expected here, so do not print them.
 		}
 		const report = JSON.parse(
 			readFileSync(join(outdir, "validation-report.json"), "utf8"),
@@ -83,7 +83,7 @@ function inScratch<T>(work: (outdir: string) => T): T {
 	}
 }
 
-/** As the CDK CLI would hand it over. */
+/** The context as the CDK CLI passes it. */
 function contextOf(mode: Mode): Record<string, unknown> {
 	const { context } = readJson(`${mode}/cdk.json`) as { readonly context: Record<string, unknown> };
 	return {

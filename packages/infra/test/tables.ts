@@ -1,4 +1,4 @@
-/** Tables for docs/, made from a template: what stands there is what is deployed. */
+/** Tables for docs/, generated from a template, so that they show what is deployed. */
 import type { Template } from "aws-cdk-lib/assertions";
 import type { Acknowledgement } from "../lib/acknowledgements.ts";
 import { Deployed, type PolicyDocument, type PolicyStatement } from "./deployed.ts";
@@ -35,25 +35,25 @@ export function alarmTable(template: Template): string {
 }
 
 /**
- * Of policies on resources, where the wildcard means something else than in a role's. By type, and
- * what the statement allows.
+ * Reasons for policies on resources, in which the wildcard has another meaning than in a role's. By
+ * type, and by what the statement allows.
  */
 const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reason: string])[] = [
 	[
 		"AWS::KMS::Key",
 		/^kms:\*$/,
-		"the account's root, as AWS recommends: without it IAM policies could not allow use of the key, and nobody could mend this policy",
+		"the account's root, as AWS recommends: otherwise IAM policies could not allow use of the key, and no one could repair this policy",
 	],
 	["AWS::KMS::Key", /./, "`*` in a key's policy is that key"],
 	[
 		"AWS::EC2::VPCEndpoint",
 		/^ecr:/,
-		"the image's repository only: the roles say so; a pull carries no data out",
+		"the roles limit this to the image's repository; a pull carries no data out",
 	],
 	[
 		"AWS::EC2::VPCEndpoint",
 		/^sts:/,
-		"a web identity has no account to be checked; the roles of this account say whose token they believe",
+		"a web identity has no account to check; the roles of this account decide which tokens they trust",
 	],
 	["AWS::EC2::VPCEndpoint", /^logs:/, "streams of AgentCore's own log groups in this account"],
 	[
@@ -64,7 +64,7 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 	[
 		"AWS::EC2::VPCEndpoint",
 		/^bedrock:/,
-		"callers of this account only; which models, their role says",
+		"callers of this account only; their role limits the models",
 	],
 	[
 		"AWS::S3::BucketPolicy",
@@ -74,7 +74,7 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 	["AWS::Logs::ResourcePolicy", /^logs:/, "streams of the one log group named before the wildcard"],
 ];
 
-/** @throws Error for a wildcard that nobody explains */
+/** @throws Error for a wildcard without a reason */
 export function wildcardTable(
 	template: Template,
 	acknowledged: readonly Acknowledgement[],
@@ -102,7 +102,7 @@ export function wildcardTable(
 	return [
 		"# Wildcards in IAM",
 		"",
-		"Made by `packages/infra/test/stack.test.ts` from the template of `examples/new-vpc`: every statement that allows something and holds a `*`, in roles and on resources. One without a reason fails the test. Statements that deny are left out: there a `*` is the point.",
+		"`packages/infra/test/stack.test.ts` generates this page from the template of `examples/new-vpc`. It lists every statement in roles and on resources that allows something and contains a `*`. A statement without a reason fails the test. Statements that deny are left out, because they are meant to match widely.",
 		"",
 		"| where | allows | on | why |",
 		"|---|---|---|---|",
@@ -111,13 +111,13 @@ export function wildcardTable(
 	].join("\n");
 }
 
-/** Every policy document among the properties, however deep. */
+/** Every policy document in the properties, at any depth. */
 function policiesOf(deployed: Deployed, value: unknown): readonly PolicyDocument[] {
 	if (typeof value !== "object" || value === null) return [];
 	if ("Statement" in value && "Version" in value)
 		return [deployed.resolve(value) as PolicyDocument];
 	return Object.entries(value).flatMap(([name, item]) => {
-		// The Logs policy is JSON in text.
+		// The Logs policy is JSON in a string.
 		if (
 			name !== "PolicyDocument" ||
 			typeof item !== "object" ||

@@ -1,5 +1,5 @@
 /**
- * Each fault on the way to a real S3 server: what a commit's writer and a pack's writer believe,
+ * Tests each fault on the way to a real S3 server: what the writers of commits and packs conclude,
  * and what the server really has.
  */
 import { createHash, randomBytes } from "node:crypto";
@@ -28,14 +28,14 @@ import { namespaced } from "../src/store/namespaced.ts";
 import type { ObjectStore } from "../src/store/port.ts";
 import { S3Store } from "../src/store/s3.ts";
 
-/** No pause between tries: what is decided must not depend on time. */
+/** No pause between tries, because no decision may depend on time. */
 const machine = { ...thisMachine, sleep: async () => {} };
 
 interface Line extends AsyncDisposable {
 	readonly proxy: FaultProxy;
 	/** Through the proxy. */
 	readonly store: ObjectStore;
-	/** Past it. */
+	/** Past the proxy. */
 	readonly direct: ObjectStore;
 }
 
@@ -58,7 +58,7 @@ async function line(): Promise<Line> {
 	return { proxy, store, direct, [Symbol.asyncDispose]: close };
 }
 
-/** The first `count` PUTs meet the fault; GETs do too where `deaf`. */
+/** The first `count` PUTs get the fault; with `deaf`, GETs do too. */
 function onPuts(fault: Fault, count: number, deaf = false): FaultProxy["plan"] {
 	return ({ verb, nth }) =>
 		(verb === "PUT" && nth < count) || (verb === "GET" && deaf) ? fault : undefined;
@@ -86,7 +86,7 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 	const { reaches } = FAULTS[fault];
 	const isHarmless = ["delay", "stale"].includes(fault);
 
-	it.concurrent("on one PUT of a commit: committed, and the slot holds its very bytes", async () => {
+	it.concurrent("on one PUT of a commit leaves it committed, with its exact bytes in the slot", async () => {
 		await using at = await line();
 		const { proxy, store, direct } = at;
 		proxy.plan = onPuts(fault, 1);
@@ -97,7 +97,7 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 	});
 
 	// @id fault-any-put
-	it.concurrent("on every PUT: committed where the server has it, else undecided and absent; then the same bytes are put again", async () => {
+	it.concurrent("on every PUT leaves a commit committed if the server has it, otherwise undecided and absent until the same bytes are put again", async () => {
 		await using at = await line();
 		const { proxy, store, direct } = at;
 		proxy.plan = onPuts(fault, 3);
@@ -108,7 +108,7 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 		expect(await inStore(direct, commit.key)).toEqual(commit.bytes);
 	});
 
-	it.concurrent("on every PUT into a slot that another commit has: lost, and the other one stands", async () => {
+	it.concurrent("on every PUT into the slot of another commit loses, and the other commit stays", async () => {
 		await using at = await line();
 		const { proxy, store, direct } = at;
 		const winner = commitOf(2);
@@ -119,27 +119,27 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 	});
 
 	// @id fault-put-and-look
-	it.concurrent("on every PUT and every look at the slot: never lost, and committed only where the server said so", async () => {
+	it.concurrent("on every PUT and every read of the slot never reports a loss, and reports a commit only if the server confirmed it", async () => {
 		await using at = await line();
 		const { proxy, store, direct } = at;
 		proxy.plan = onPuts(fault, 3, true);
 		const commit = commitOf(1);
 		const { kind } = await commitOnce(store, commit, machine);
-		// A request that came twice is answered with a refusal, and a look at the slot then says whose
-		// it is.
+		// The server refuses a request that arrived twice, and reading the slot then shows whose commit
+		// it holds.
 		expect(kind).toBe(isHarmless || fault === "twice" ? "committed" : "unknown");
 		if (kind === "committed") expect(await inStore(direct, commit.key)).toEqual(commit.bytes);
 	});
 
 	// @id fault-pack-put
-	it.concurrent("on PUTs of a pack: stored, or it is said that nobody knows", async () => {
+	it.concurrent("on PUTs of a pack leaves it stored, or with an unknown outcome", async () => {
 		await using at = await line();
 		const { proxy, store, direct } = at;
 		const bytes = Buffer.alloc(300_000, fault);
 		const key = packKey(createHash("sha256").update(bytes).digest("hex"));
 		proxy.plan = onPuts(fault, 3);
 		const put = putPack(store, key, bytes, machine);
-		// A 412 without its end is a 412.
+		// A truncated 412 is still a 412.
 		if (isHarmless || fault === "twice" || fault === "truncate") await put;
 		else await expect(put).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
 		expect(await inStore(direct, key)).toEqual(reaches ? bytes : undefined);
@@ -158,7 +158,7 @@ it.skipIf(s3TestServer() === undefined)(
 		await using bench = await workbench(direct);
 		const root = bench.workspace("a");
 		mkdirSync(join(root, "notes"), { recursive: true });
-		// Never the last ones to go, so that no deletion is held.
+		// Never the last files to be deleted, so that no deletion is held.
 		for (let index = 0; index < 30; index++)
 			writeFileSync(join(root, "notes", String(index)), "stays");
 		const session = await bench.open("a", { store, machine });
@@ -171,13 +171,13 @@ it.skipIf(s3TestServer() === undefined)(
 				if (dice.chance(0.3)) rmSync(path, { force: true });
 				else writeFileSync(path, `${round} ${dice.roll()}`);
 			}
-			// Now and then more than a commit takes along.
+			// Sometimes more than a commit carries inline.
 			if (dice.chance(0.15)) writeFileSync(join(root, "large"), randomBytes(5 << 20));
 			const result = await session.flush({ sweep: true }).catch((error: { code?: string }) => {
 				expect(["STORE_UNREACHABLE", "NOT_DURABLE"]).toContain(error.code);
 				return undefined;
 			});
-			// A flush that only settled an older commit says so with that one's number.
+			// A flush that only settled an older commit reports that commit's number.
 			if (result?.kind === "committed" && session.waiting === 0)
 				acknowledged.set(session.head.seq, String(round));
 		}

@@ -1,8 +1,8 @@
 /**
  * A machine's memory may be copied, and every machine of a platform may have the same host name,
- * process ids and boot id. So nothing that tells writers apart may come from those, or from a
- * generator whose state a copy shares. What asks for them is named here, with the reason why a
- * repetition does no harm.
+ * process ids and boot id. So nothing that distinguishes writers may derive from those, or from a
+ * generator whose state a copy shares. Every use of them is listed here, with the reason why a
+ * repetition is harmless.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ const SOURCES = fileURLToPath(new URL("../src", import.meta.url));
 const SHARED_BY_COPIES =
 	/\b(hostname|randomUUID|getRandomValues|Math\.random|randomInt|randomBytes|process\.(?:pid|ppid)|networkInterfaces|userInfo|boot_id|hrtime)\b/;
 
-/** By file, what may stand there and why. */
+/** The allowed uses by file, with reasons. */
 const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 	"commit/machine.ts": [
 		/^randomBytes$/,
@@ -80,7 +80,7 @@ const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter
 );
 
 // @id identity-not-copied
-test("nothing tells writers apart by what copies of a machine share", () => {
+test("nothing distinguishes writers by values that copies of a machine share", () => {
 	const found: string[] = [];
 	for (const name of files) {
 		for (const line of readFileSync(join(SOURCES, name), "utf8").split("\n")) {

@@ -1,7 +1,7 @@
 /**
- * kill -9 of the daemon at random moments of a scripted load, real processes and a real S3 server:
- * what is restored afterwards is a state the writer passed through, and no acknowledged commit is
- * missing.
+ * Kills the daemon with -9 at random moments of a scripted load, with real processes and a real S3
+ * server. A restore afterwards gives a state that the writer passed through, and no acknowledged
+ * commit is missing.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
@@ -28,14 +28,14 @@ import { loadFileTimes } from "../src/workspace/file-times.ts";
 const KILLS = Number(process.env.KILLS ?? 200);
 const STEPS = 150;
 /**
- * So that the load goes on for 2 s: the first flushes of a process cost 50-100 ms of processor
- * time, and the next waits nine times that.
+ * Makes the load last 2 s. The first flushes of a process cost 50-100 ms of processor time, and the
+ * next one waits nine times that.
  */
 const PAUSE_MS = 14;
 const CLI = fileURLToPath(new URL("../dist/openclaw-sidecar.js", import.meta.url));
 const LOAD = fileURLToPath(new URL("../../testkit/workspace/write-load.ts", import.meta.url));
 
-/** Deterministic from the printed seed: when to kill, as a share of the load's length. */
+/** The times of the kills as shares of the load's length, derived from the printed seed. */
 function shareOf(seed: number): number {
 	return ((Math.imul(seed + 1, 2654435761) >>> 0) / 2 ** 32) * 1.2;
 }
@@ -58,7 +58,7 @@ it.skipIf(s3TestServer() === undefined)(
 		console.log(
 			`kills: ${KILLS}, acknowledged commits: ${commits}, restored in the middle of the load: ${partial}`,
 		);
-		// The kills must have fallen into the load, else nothing was tried.
+		// The kills must have hit the load; otherwise the test proves nothing.
 		expect(commits).toBeGreaterThan(KILLS);
 		expect(partial).toBeGreaterThan(KILLS / 3);
 	},
@@ -72,8 +72,8 @@ async function killOnce(
 	if (server === undefined) throw new Error("no S3 server");
 	const dir = mkdtempSync(join(tmpdir(), "sidecar-kill-"));
 	const workspace = join(dir, "ws");
-	// Files that stay: the script may delete most of its own at once, which alone would look like a
-	// wipe to the deletion brake.
+	// Files that stay. The script may delete most of its own files at once, which the deletion brake
+	// would treat as a wipe.
 	mkdirSync(join(workspace, "keep"), { recursive: true });
 	for (let index = 0; index < 30; index++)
 		writeFileSync(join(workspace, "keep", String(index)), "stays");
@@ -119,7 +119,7 @@ async function killOnce(
 	const watching = new Promise<void>((resolve, reject) => {
 		daemon.once("exit", () => reject(new Error(`seed ${seed}: the daemon ended by itself`)));
 		createInterface({ input: daemon.stderr }).on("line", (line) => {
-			// The receipt and the last words are for people.
+			// The receipt and the last lines are not JSON.
 			if (!line.startsWith("{")) return;
 			const { event, seq } = JSON.parse(line) as { event: string; seq?: number };
 			if (event === "watch.started") isWatching = true;
@@ -206,7 +206,7 @@ function stateOf(root: string): Map<string, string> {
 	return state;
 }
 
-/** The state that differs in the fewest paths, and those paths. */
+/** The state with the fewest different paths, and those paths. */
 function nearest(states: readonly State[], state: State): string {
 	const diff = (other: State) =>
 		[...new Set([...other.keys(), ...state.keys()])].filter(

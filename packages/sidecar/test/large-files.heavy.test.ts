@@ -1,6 +1,6 @@
 /**
- * Large files through the real command and a real S3 server: memory stays flat, appends cost what
- * was appended, holes stay holes.
+ * Sends large files through the real command to a real S3 server. Memory stays flat, an append
+ * costs only the appended bytes, and holes stay holes.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -25,15 +25,15 @@ import { readDisk } from "../../testkit/workspace/disk.ts";
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
-/** The budget: peak resident memory of the process, whatever the file's size. */
+/** The budget: peak resident memory of the process, for any file size. */
 const PEAK_MIB = 256;
 /**
- * The SDK's parts and 3,000 requests in flight come on top: 262 MiB out and 272-291 back were
- * measured. Far below the 1.3 GiB that go through.
+ * The SDK's parts and 3,000 requests in flight come on top. 262 MiB out and 272-291 back were
+ * measured. That is far below the 1.3 GiB transferred.
  */
 const COPY_PEAK_MIB = 320;
 
-/** Bytes that do not compress and of which no two MiB are alike, the same at every run. */
+/** Incompressible bytes without two equal MiB, the same in every run. */
 function writeNoise(path: string, bytes: number, flags: "w" | "a", seed: number): void {
 	const part = Buffer.alloc(MiB);
 	const words = new Uint32Array(part.buffer, part.byteOffset, MiB / 4);
@@ -52,8 +52,8 @@ function writeNoise(path: string, bytes: number, flags: "w" | "a", seed: number)
 }
 
 /**
- * The kernel's own high-water mark; it can only grow, so the last look before the end is the peak.
- * A process that has ended has none.
+ * The kernel's high-water mark. It only grows, so the last value before the end is the peak. A
+ * process that has ended has none.
  */
 function peakMiB(child: ChildProcess): () => number {
 	let peak = 0;
@@ -141,7 +141,7 @@ describe.skipIf(s3TestServer() === undefined)("large files", () => {
 		const out = await sidecar("flush", "huge", "huge");
 		const back = await sidecar("restore", "huge-restored", "huge");
 		console.log(`4 GiB: peak ${Math.round(out.peak)} MiB out, ${Math.round(back.peak)} MiB back`);
-		// Less than a bare Node means that nobody looked.
+		// Less than the memory of a bare Node means that nothing was measured.
 		expect(Math.min(out.peak, back.peak)).toBeGreaterThan(40);
 		expect(out.peak).toBeLessThan(PEAK_MIB);
 		expect(back.peak).toBeLessThan(PEAK_MIB);
@@ -203,7 +203,7 @@ describe.skipIf(s3TestServer() === undefined)("large files", () => {
 		expect(statSync(join(dir, "sparse-restored/file")).blocks * 512).toBeLessThan(2 * MiB);
 	});
 
-	it("a file that grows while it is read is taken at a length it had", async () => {
+	it("a file that grows while it is read is stored with a length that it had", async () => {
 		mkdirSync(join(dir, "busy"));
 		const file = join(dir, "busy/log.jsonl");
 		const line = JSON.stringify({ line: "x".repeat(200) });

@@ -43,7 +43,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
 };
 const ROOMS = Object.keys(EDGES);
 
-/** File -> its text. Each holds one import or one use, so that a finding is the verdict on it. */
+/** The text of each file. Each has one import or one use, so a finding is the verdict on it. */
 const fixtures = new Map<string, string>();
 let rejected: Set<string>;
 let directory: string;
@@ -267,7 +267,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true }));
 
-/** Paths with at least one error of the linter. */
+/** The paths with at least one linter error. */
 async function findings(cwd: string): Promise<Set<string>> {
 	const stdout = await new Promise<string>((resolve) => {
 		const args = ["lint", "--reporter=json", "--max-diagnostics=none", "--diagnostic-level=error"];

@@ -1,6 +1,6 @@
 /**
- * docs/reliability.md against its rows and the tests: a row for everything, and every test it names
- * is there.
+ * Checks docs/reliability.md against its rows and the tests: everything has a row, and every test
+ * that it names exists.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,14 +16,14 @@ const INCIDENTS = "packages/sidecar/test/incidents";
 const rows = new Map(ROWS.map((row) => [row.id, row]));
 
 /**
- * A test that is named after a row: the title and the row. A table of limits has one row, and one
- * test that counts its tests.
+ * A test named after a row: its title and the row. A table of limits has one row, and one test that
+ * counts its tests.
  */
 const NAMED_TITLE =
 	/^\s*it(?:\.skipIf\([^\n]*?\))?\(\s*["`]((\d+|W\d+|[A-Za-z]+ #\d+): (?!a reader refuses )[^"`]+)["`]/gm;
 
 describe("every row", () => {
-	test("is there: every incident, each latent defect, each kind of real workspace, each fault that the proxy makes", () => {
+	test("exists for every incident, each latent defect, each kind of real workspace, and each fault of the proxy", () => {
 		const wanted = Array.from({ length: 36 }, (_, index) => String(index + 1));
 		const named = [
 			"restic #22180",
@@ -49,12 +49,12 @@ describe("every row", () => {
 		).toEqual([]);
 	});
 
-	test("has an id of its own", () => {
+	test("has a unique id", () => {
 		expect(rows.size).toBe(ROWS.length);
 	});
 
 	test.each(ROWS)(
-		"$id names tests that are there, and says all that the page shows",
+		"$id names existing tests, and has all fields that the page shows",
 		({ where = "-", happened, rule, tests, limit }) => {
 			expect(tests).not.toEqual([]);
 			expect(() => tests.map(testOf)).not.toThrow();
@@ -69,7 +69,7 @@ test("docs/reliability.md is up to date; `pnpm docs:write` writes it", () => {
 	expect(written).toBe(reliabilityPage(written));
 });
 
-test("every test that is named after an incident stands in its row", () => {
+test("every test named after an incident is in its row", () => {
 	const found = readdirSync(join(ROOT, INCIDENTS))
 		.filter((name) => name.endsWith(".test.ts"))
 		.flatMap((name) => {

@@ -1,6 +1,6 @@
 /**
- * Ids of tests: how they are read, and that each is there for a mutation or a row of
- * docs/reliability.md.
+ * Ids of tests: how they are parsed, and that a mutation or a row of docs/reliability.md names
+ * each.
  */
 import { describe, expect, it } from "vitest";
 import { MUTATIONS } from "./mutations/table.ts";
@@ -43,7 +43,7 @@ describe("an id", () => {
 		expect(parsed(...lines)).toEqual([{ file: "x.test.ts", title, pattern }]);
 	});
 
-	it("with nothing behind it is an error", () => {
+	it("without a test after it is an error", () => {
 		expect(() => parsed("const x = 1;")).toThrow("x.test.ts: no test follows the id one");
 		expect(() => parsed("const x = 1;", 'it.each(rows)("%s", () => {')).toThrow(
 			"no test follows the id one",
@@ -53,7 +53,7 @@ describe("an id", () => {
 		);
 	});
 
-	it("in another form is an error", () => {
+	it("of another form is an error", () => {
 		expect(() => idsIn("x.test.ts", '// @id Two Words\nit("x", () => {')).toThrow(
 			'"Two Words" is not an id',
 		);
@@ -68,12 +68,12 @@ describe("an id", () => {
 		expect(() => byId(twice)).toThrow("the id one stands in a.test.ts and in b.test.ts");
 	});
 
-	it("that no test has is an error", () => {
+	it("without a test is an error", () => {
 		expect(() => testOf("nobody-has-this")).toThrow("no test has the id nobody-has-this");
 	});
 });
 
-it("every mutation and every row names tests that are there, and every id is named", () => {
+it("every mutation and every row names existing tests, and every id is named", () => {
 	const named = new Set([
 		...MUTATIONS.map(({ test }) => test),
 		...ROWS.flatMap(({ tests }) => tests),
@@ -81,7 +81,7 @@ it("every mutation and every row names tests that are there, and every id is nam
 	expect([...named].sort()).toEqual([...TESTS.keys()].sort());
 });
 
-it("every mutation has an id of its own, in the form of one", () => {
+it("every mutation has a unique and well-formed id", () => {
 	expect(
 		MUTATIONS.map(({ id }) => id).filter(
 			(id, index, all) => all.indexOf(id) !== index || !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(id),

@@ -1,7 +1,7 @@
 /**
- * Stable names for tests. `// @id NAME` stands on the line above a call of `it`, `test` or
- * `describe`, or above a row of a table that such a call is made for. Mutations and the rows of
- * docs/reliability.md name tests by id, so that titles can be reworded.
+ * Stable names for tests. `// @id NAME` is on the line above a call of `it`, `test` or `describe`,
+ * or above a row of such a call's table. Mutations and the rows of docs/reliability.md name tests
+ * by id, so that titles can be reworded.
  */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,18 +14,18 @@ const TEST_FILES = {
 };
 
 export interface NamedTest {
-	/** Below the repository. */
+	/** The path in the repository. */
 	readonly file: string;
-	/** For people: the row's name, or the title without what is filled in at its ends. */
+	/** Readable: the row's name, or the title without the placeholders at its ends. */
 	readonly title: string;
-	/** Matches the whole title in a report; anything may be filled in. */
+	/** Matches the whole title in a report, with any values for the placeholders. */
 	readonly pattern: string;
 }
 
 const MARKER = /^[ \t]*\/\/ @id (.*)\n/gm;
 const LITERAL = /(["'`])((?:\\.|(?!\1).)*)\1/.source;
 const CALL = /^\s*(?:it|test|describe)\b/;
-/** The literal that `it(`, or the second call of `it.each(…)(`, begins with. */
+/** The first literal of `it(`, or of the second call of `it.each(…)(`. */
 const TITLE = new RegExp(String.raw`(?:\b(?:it|test|describe)(?:\.\w+)*|\))\(\s*${LITERAL}`);
 const ROW = new RegExp(String.raw`^\s*(?:\[\s*)?${LITERAL}`);
 const FILLED_IN = /%[sdifjo]|\$\{[^}]*\}|\$\w+/;
@@ -34,7 +34,7 @@ const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
 const literalIn = (source: string, expression: RegExp) =>
 	expression.exec(source)?.[2]?.replaceAll(/\\(.)/g, "$1");
 
-/** The test that source behind a marker begins with. */
+/** The first test in the source after a marker. */
 function parseTest(file: string, source: string): NamedTest | undefined {
 	const title = literalIn(source, TITLE);
 	if (title === undefined) return undefined;
@@ -44,7 +44,7 @@ function parseTest(file: string, source: string): NamedTest | undefined {
 		return { file, title: shown, pattern: [first, ...rest].join(".*") };
 	}
 	const row = literalIn(source, ROW);
-	// A row's name is what the table's title begins its blanks with.
+	// The title's first placeholder takes the row's name.
 	if (row === undefined || rest.length === 0) return undefined;
 	return { file, title: row, pattern: first + escaped(row) + rest.join(".*") };
 }
@@ -60,7 +60,7 @@ export function idsIn(file: string, text: string): readonly (readonly [string, N
 	});
 }
 
-/** Throws where two tests have one id. */
+/** @throws if two tests have the same id */
 export function byId(
 	ids: readonly (readonly [string, NamedTest])[],
 ): ReadonlyMap<string, NamedTest> {

@@ -1,6 +1,6 @@
 /**
- * Plays API Gateway's REST API: turns a request into a proxy event, calls the handler, and sends
- * what it returns.
+ * Simulates API Gateway's REST API: turns a request into a proxy event, calls the handler, and
+ * sends the response.
  */
 import { isUtf8 } from "node:buffer";
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
@@ -21,7 +21,7 @@ export async function startApiFront(
 			headers: Object.fromEntries(given.map(([name, values]) => [name, values.at(-1)])),
 			multiValueHeaders: Object.fromEntries(given),
 			queryStringParameters: null,
-			// In base64 what the gateway takes for binary.
+			// The gateway encodes content that it treats as binary in base64.
 			body: body.length === 0 ? null : body.toString(isUtf8(body) ? "utf8" : "base64"),
 			isBase64Encoded: !isUtf8(body),
 		} as unknown as APIGatewayProxyEvent;

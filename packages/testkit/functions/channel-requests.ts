@@ -1,4 +1,4 @@
-/** Requests as the channels make them. */
+/** Requests as the channels send them. */
 import { createCipheriv, createHash, createHmac, randomBytes, randomUUID } from "node:crypto";
 
 export interface WebhookRequest {
@@ -90,7 +90,7 @@ export function telegramMessage({
 	};
 }
 
-/** Encrypted, and signed unless told otherwise. */
+/** Encrypted, and signed by default. */
 export function feishuBody(
 	event: object,
 	{ skewS = 0, secret = SECRETS.feishu.encrypt_key }: Said = {},

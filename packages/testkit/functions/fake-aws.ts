@@ -1,7 +1,7 @@
 /**
  * The few calls of Secrets Manager, SQS, KMS and SSM that door and worker make, for the default
- * suite; `*.heavy.test.ts` run the same code against moto. Nothing is checked but what the SDK
- * itself checks of an answer.
+ * suite. `*.heavy.test.ts` run the same code against moto. Only the SDK's own checks of responses
+ * apply.
  */
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { LocalServer } from "./local-server.ts";
@@ -14,16 +14,16 @@ export class FakeAws implements AsyncDisposable {
 	/** By secret, then by label. */
 	readonly secrets = new Map<string, Partial<Record<string, object>>>();
 	readonly parameters = new Map<string, string>();
-	/** What was sent to the queue; FIFO's own deduplication is not played. */
+	/** Messages sent to the queue; FIFO deduplication is not simulated. */
 	readonly sent: SentMessage[] = [];
-	/** Calls that were made, e.g. `AmazonSQS.SendMessage`. */
+	/** The calls made, e.g. `AmazonSQS.SendMessage`. */
 	readonly calls: string[] = [];
-	/** Calls that fail. */
+	/** Calls that must fail. */
 	readonly broken = new Set<string>();
 	readonly #key = generateKeyPairSync("rsa", { modulusLength: 2_048 });
 	#server: LocalServer | undefined;
 
-	/** Sets what makes the SDK come here. */
+	/** Points the SDK at this server. */
 	static async start(): Promise<FakeAws> {
 		const fake = new FakeAws();
 		fake.#server = await LocalServer.start(({ headers, body }) => {

@@ -1,4 +1,4 @@
-/** Plays the APIs of Slack, Telegram and Feishu: notes what is sent, and fails when told to. */
+/** Simulates the APIs of Slack, Telegram and Feishu: records messages, and fails on request. */
 import { LocalServer } from "./local-server.ts";
 
 export interface ChannelCall {
@@ -9,18 +9,18 @@ export interface ChannelCall {
 
 export class FakeChannel implements AsyncDisposable {
 	readonly calls: ChannelCall[] = [];
-	/** Answers instead of the usual, in their order, to calls whose path holds the key. */
+	/** Responses that replace the usual ones, in order, for calls whose path contains the key. */
 	readonly answers = new Map<
 		string,
 		{ readonly status: number; readonly body: object; readonly headers?: Record<string, string> }[]
 	>();
-	/** The app secrets that Feishu takes. */
+	/** The app secrets that Feishu accepts. */
 	readonly feishuSecrets = new Set(["feishu-app-secret"]);
-	/** What `setWebhook` has set last. */
+	/** The last value that `setWebhook` set. */
 	telegramWebhook: Readonly<Record<string, unknown>> = {};
 	#server: LocalServer | undefined;
 
-	/** Makes it what the handlers call. */
+	/** Points the handlers at this server. */
 	static async start(): Promise<FakeChannel> {
 		const fake = new FakeChannel();
 		fake.#server = await LocalServer.start(({ path, headers, body }) => {
@@ -53,7 +53,7 @@ export class FakeChannel implements AsyncDisposable {
 		return fake;
 	}
 
-	/** The texts that were sent, with whom to. */
+	/** The texts sent, with their recipients. */
 	get messages(): readonly { readonly to: string; readonly text: string }[] {
 		return this.calls.flatMap(({ path, body }) => {
 			if (path === "/slack/chat.postMessage")

@@ -1,7 +1,7 @@
 /**
- * Plays InvokeAgentRuntime, for which there is no local server: AgentCore's HTTP API in front of a
- * machine, whose failures it wraps as the devguide says (424 `RuntimeClientError`, "Received error
- * (503) from runtime").
+ * Simulates InvokeAgentRuntime, which has no local server: AgentCore's HTTP API in front of a
+ * machine. It wraps the machine's failures as the devguide says (424 `RuntimeClientError`,
+ * "Received error (503) from runtime").
  */
 import { LocalServer } from "./local-server.ts";
 
@@ -18,7 +18,7 @@ export interface MachineAnswer {
 
 export class FakeRuntime implements AsyncDisposable {
 	readonly invocations: Invocation[] = [];
-	/** What the machine answers. */
+	/** The machine's answer. */
 	machine: (
 		payload: Readonly<Record<string, unknown>>,
 		sessionId: string,
@@ -26,11 +26,11 @@ export class FakeRuntime implements AsyncDisposable {
 		status: 200,
 		body: { response: "hello back", status: "success" },
 	});
-	/** What AgentCore itself answers, without asking the machine: an error's name and status. */
+	/** An error that AgentCore itself returns, without calling the machine: its name and status. */
 	refusal: { readonly name: string; readonly status: number } | undefined;
 	#server: LocalServer | undefined;
 
-	/** Makes it what the SDK calls. */
+	/** Points the SDK at this server. */
 	static async start(): Promise<FakeRuntime> {
 		const fake = new FakeRuntime();
 		fake.#server = await LocalServer.start(async ({ path, headers, body }) => {

@@ -1,11 +1,11 @@
-/** A server of this machine on a free port, for as long as a test needs it. */
+/** A server on a free port of this machine, for the duration of a test. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
 export interface LocalRequest {
 	readonly method: string;
-	/** With the query. */
+	/** Includes the query. */
 	readonly path: string;
 	readonly headers: IncomingMessage["headers"];
 	readonly body: Buffer;
@@ -26,7 +26,7 @@ export class LocalServer implements AsyncDisposable {
 		this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 	}
 
-	/** What `answer` throws is answered with 500 and its message. */
+	/** If `answer` throws, the response is 500 with the error's message. */
 	static async start(
 		answer: (request: LocalRequest) => Promise<LocalResponse> | LocalResponse,
 	): Promise<LocalServer> {

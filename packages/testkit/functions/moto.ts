@@ -1,9 +1,9 @@
 /**
- * Secrets Manager, SQS and KMS of this machine: moto's server, a Python program, installed once
- * into `.cache`, as a folder of its own.
+ * Local Secrets Manager, SQS and KMS: moto's server, a Python program, installed once into its own
+ * folder in `.cache`.
  *
- * Without Python and its pip, or a package index, the tests that need it are skipped, and a line
- * says so; with CI=true that is an error.
+ * Without Python with pip, or without a package index, the tests that need it are skipped with a
+ * message. With CI=true that is an error.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -24,7 +24,7 @@ export interface Moto extends AsyncDisposable {
 	readonly url: string;
 }
 
-/** Starts it on a free port and makes it what the SDK calls; undefined: it cannot be had here. */
+/** Starts it on a free port and points the SDK at it; undefined if it is not available. */
 export async function startMoto(): Promise<Moto | undefined> {
 	try {
 		await install();
@@ -56,7 +56,7 @@ export async function startMoto(): Promise<Moto | undefined> {
 	return { url, [Symbol.asyncDispose]: stop };
 }
 
-/** Whole or not at all: what was broken off is never taken for installed. */
+/** All or nothing: an interrupted installation never counts as installed. */
 async function install(): Promise<void> {
 	if (existsSync(HOME)) return;
 	const making = `${HOME}.${process.pid}`;
@@ -73,7 +73,7 @@ async function install(): Promise<void> {
 			making,
 		];
 		await run("python3", ["-m", "pip", "install", ...options, ...packages]);
-		// Another process may have been quicker.
+		// Another process may have been faster.
 		if (!existsSync(HOME)) renameSync(making, HOME);
 	} finally {
 		rmSync(making, { recursive: true, force: true });

@@ -1,11 +1,10 @@
 /**
- * Files of the default suite share a process, and handlers read its environment once and keep what
- * they made of it. With this a file begins with handlers that nobody has used, and leaves the
- * environment as it found it.
+ * Files of the default suite share a process, and handlers cache what they read from its
+ * environment. This gives a test file fresh handlers, and restores the environment afterwards.
  */
 import { afterAll, beforeAll, vi } from "vitest";
 
-/** To be called before the file's other hooks. */
+/** Call this before the file's other hooks. */
 export function asInOwnProcess(): void {
 	let before: NodeJS.ProcessEnv;
 	beforeAll(() => {

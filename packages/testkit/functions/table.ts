@@ -1,4 +1,4 @@
-/** The functions' table, in dynalite: DynamoDB's API over HTTP, in this process. */
+/** The functions' table in dynalite, which serves DynamoDB's API over HTTP in this process. */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from "@aws-sdk/client-dynamodb";
@@ -9,7 +9,7 @@ export interface LocalTable extends AsyncDisposable {
 	readonly name: string;
 }
 
-/** What the SDK asks for everywhere; signatures are not checked here. */
+/** The SDK always requires credentials; nothing here checks signatures. */
 export const FAKE_CREDENTIALS = {
 	AWS_ACCESS_KEY_ID: "test",
 	AWS_SECRET_ACCESS_KEY: "test",

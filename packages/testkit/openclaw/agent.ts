@@ -3,39 +3,38 @@ import type { Running } from "../processes.ts";
 
 export interface Turn {
 	/**
-	 * How many messages the model was given at last: a conversation that goes on has ever more of
-	 * them.
+	 * The number of messages in the last request to the model. It grows as a conversation continues.
 	 */
 	readonly messages: number;
-	/** Ids of the transcript rows that the turn added, where the agent tells. */
+	/** Ids of the transcript rows that the turn added, if the agent reports them. */
 	readonly rows?: { readonly first: number; readonly last: number };
 }
 
-/** What keeps its state in the workspace: OpenClaw's gateway, or what stands in for it. */
+/** The program that keeps its state in the workspace: OpenClaw's gateway, or its substitute. */
 export interface Agent {
 	readonly name: string;
-	/** Absolute directories it uses outside its state directory. */
+	/** Absolute directories that it uses outside its state directory. */
 	readonly scratch: readonly string[];
 	readonly env: Readonly<Record<string, string>>;
-	/** Its command as people would type it. */
+	/** Its command as a user would type it. */
 	readonly shown: string;
 	command(stateDirectory: string): readonly string[];
-	/** Makes what has to be there before the first start, and says what. */
+	/** Creates what must exist before the first start, and returns a description. */
 	prepare(stateDirectory: string): Promise<string>;
-	/** Settled when it takes turns. @throws when its process ends before */
+	/** Resolves when it accepts turns. @throws if its process ends before */
 	ready(process: Running): Promise<void>;
-	/** One turn of the same user's conversation. */
+	/** One turn of the conversation with the same user. */
 	turn(text: string): Promise<Turn>;
 	close(): Promise<void>;
 }
 
 /**
- * For each `fetch` of an agent: no connection is used twice. A gateway that computes for longer
- * than it keeps an idle connection open (5 s) resets what arrives on it meanwhile.
+ * For each `fetch` of an agent: never reuse a connection. A gateway that computes for longer than
+ * its keep-alive timeout (5 s) resets requests that arrive meanwhile.
  */
 export const ONE_USE: Readonly<Record<string, string>> = { connection: "close" };
 
-/** Settled when `GET url` says 200. */
+/** Resolves when `GET url` returns 200. */
 export async function answers(url: string, process: Running, timeoutMs: number): Promise<void> {
 	const until = performance.now() + timeoutMs;
 	while (performance.now() < until) {

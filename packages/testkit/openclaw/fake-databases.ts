@@ -1,16 +1,13 @@
 /**
- * The two databases of OpenClaw 2026.9.6, as far as the sidecar can tell them apart from the real
- * ones: the tables that matter by their real names and columns, and as many empty tables and
- * indices beside them as make the files as large as the real ones.
+ * The two databases of OpenClaw 2026.9.6, as far as the sidecar can distinguish them from the real
+ * ones. The relevant tables have their real names and columns. Empty tables and indices bring the
+ * files to the real size.
  */
 import { DatabaseSync } from "node:sqlite";
 
 export const APP_VERSION = "2026.9.6";
 
-/**
- * Pages of 4 KiB, incremental vacuum, write-ahead log, and commits that are not fsynced: all as
- * measured.
- */
+/** Measured: pages of 4 KiB, incremental vacuum, write-ahead log, and commits without fsync. */
 const PRAGMAS =
 	"PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
 
@@ -65,14 +62,14 @@ CREATE INDEX trajectory_runtime_events_run ON trajectory_runtime_events (run_id)
 interface Kind {
 	readonly schema: string;
 	readonly userVersion: number;
-	/** Empty tables with two indices each, to the real size: 1.46 MB and 0.95 MB. */
+	/** Empty tables with two indices each, up to the real size: 1.46 MB and 0.95 MB. */
 	readonly fillers: number;
 }
 
 const STATE: Kind = { schema: STATE_SCHEMA, userVersion: 18, fillers: 107 };
 const AGENT: Kind = { schema: AGENT_SCHEMA, userVersion: 23, fillers: 63 };
 
-/** @param file made if it does not exist */
+/** @param file created if it does not exist */
 export const openStateDatabase = (file: string): DatabaseSync => open(file, STATE);
 export const openAgentDatabase = (file: string): DatabaseSync => open(file, AGENT);
 

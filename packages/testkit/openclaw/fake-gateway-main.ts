@@ -1,7 +1,7 @@
 /**
- * `node fake-gateway-main.ts STATE_DIR PORT [--without-cache]`: a FakeGateway as a process of its
- * own. On the loopback interface: `GET /readyz`, and `POST /turn`, whose body is what the user says
- * and whose answer is a TurnResult.
+ * `node fake-gateway-main.ts STATE_DIR PORT [--without-cache]` runs a FakeGateway as a process. It
+ * serves the loopback interface: `GET /readyz`, and `POST /turn`. The body of a turn is the user's
+ * message, and the response is a TurnResult.
  */
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";

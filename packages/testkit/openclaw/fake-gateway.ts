@@ -1,11 +1,11 @@
 /**
- * What an OpenClaw gateway does to its state directory, without OpenClaw: the same tree, both
- * databases open in WAL mode from start to stop, the leases that tie them to one machine, and per
- * turn the same amount of writes in the same places.
+ * Does to a state directory what an OpenClaw gateway does, without OpenClaw. It makes the same
+ * tree, keeps both databases open in WAL mode, and takes the leases that tie them to one machine.
+ * Each turn writes the same amount in the same places.
  *
- * As measured for OpenClaw 2026.9.6, a turn is about 1 MB in 250 writes to the agent's write-ahead
- * log and 0.3 MB to that of the state database, a new file and an append below workspace/, and
- * nothing else. Idle, it renews one lease every 30 s.
+ * As measured for OpenClaw 2026.9.6, a turn makes 250 writes. It adds about 1 MB to the agent's
+ * write-ahead log and 0.3 MB to that of the state database. It also creates a file and appends to
+ * one below workspace/. An idle gateway renews one lease every 30 s.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -28,22 +28,22 @@ export interface FakeGatewayOptions {
 	/** Milliseconds since the epoch. */
 	readonly now?: () => number;
 	/**
-	 * Fill cache/ at the start, if it is not there: 1,555 files, 52 MB. Default true, as the real
-	 * one.
+	 * Fill cache/ at the start if it is missing: 1,555 files, 52 MB. Default true, like the real
+	 * gateway.
 	 */
 	readonly withCache?: boolean;
-	/** The absolute path that it writes into its databases; default: the directory's own. */
+	/** The absolute path that it writes into its databases; default: the directory itself. */
 	readonly statePath?: string;
-	/** Who holds the leases. */
+	/** The holder of the leases. */
 	readonly owner?: { readonly pid: number; readonly host: string };
 }
 
 export interface TurnResult {
 	/** Counted over the life of the state, not of the process. */
 	readonly turn: number;
-	/** What a model would have been given: the system prompt and every message so far. */
+	/** The input that a model would get: the system prompt and every message so far. */
 	readonly messages: number;
-	/** Of the transcript rows that the turn added. */
+	/** Ids of the transcript rows that the turn added. */
 	readonly firstSeq: number;
 	readonly lastSeq: number;
 }
@@ -65,8 +65,7 @@ const CACHE_FILES = 1_555;
 const CACHE_BYTES = 51_964_922;
 
 /**
- * Bytes of what a turn with one tool call traces; the context that is sent to the model is the
- * large ones.
+ * Bytes that a turn with one tool call traces. The large ones are the context sent to the model.
  */
 const TRAJECTORY_BYTES = [735, 9_769, 15_037, 9_139, 5_739, 12_227, 31_247, 3_394, 697];
 
@@ -79,7 +78,7 @@ export class FakeGateway {
 	readonly #owner: { readonly pid: number; readonly host: string };
 	#open: Open | undefined;
 
-	/** @param dir the state directory, which must hold an openclaw.json by the time of `start` */
+	/** @param dir the state directory, which must contain an openclaw.json before `start` */
 	constructor(dir: string, options: FakeGatewayOptions = {}) {
 		this.#dir = dir;
 		this.#statePath = options.statePath ?? dir;
@@ -90,7 +89,7 @@ export class FakeGateway {
 	}
 
 	/**
-	 * @throws where the real one refuses: without openclaw.json, and under another machine's lease.
+	 * @throws in the cases where the real one refuses: no openclaw.json, or another machine's lease.
 	 */
 	start(): void {
 		if (!existsSync(join(this.#dir, "openclaw.json")))
@@ -129,10 +128,7 @@ export class FakeGateway {
 		}
 	}
 
-	/**
-	 * @throws where the real one answers 500: when the workspace that the database knows of is not
-	 * there
-	 */
+	/** @throws if the workspace that the database names is missing; the real one then answers 500 */
 	turn(text = "How far are we?"): TurnResult {
 		const { state, agent } = this.#running();
 		if (!existsSync(join(this.#dir, "workspace/AGENTS.md")))
@@ -161,7 +157,7 @@ export class FakeGateway {
 		};
 	}
 
-	/** As SIGTERM does: no lease and no lock is left. */
+	/** Stops as on SIGTERM: leaves no lease and no lock. */
 	stop(): void {
 		const { state, agent, heartbeat } = this.#running();
 		clearInterval(heartbeat);
@@ -189,8 +185,8 @@ export class FakeGateway {
 	}
 
 	/**
-	 * Control UI assets: mostly small, each twice compressed. Content that does not matter, and does
-	 * not compress.
+	 * Control UI assets: mostly small, each stored in two more compressed forms. The content is
+	 * arbitrary and incompressible.
 	 */
 	#fillCache(): void {
 		const assets = join(
@@ -202,7 +198,7 @@ export class FakeGateway {
 		if (existsSync(assets)) return;
 		mkdirSync(assets, { recursive: true, mode: 0o700 });
 		const random = new Random(this.#seed);
-		// Most of the bytes are in few of the files: half of them are small, the largest has 3.5 MB.
+		// Few files hold most of the bytes: half of them are small, the largest has 3.5 MB.
 		const weights = Array.from({ length: CACHE_FILES }, () =>
 			Math.min(3_000, (1 - random.next()) ** -1.4 - 0.98),
 		);
@@ -222,7 +218,7 @@ export class FakeGateway {
 		}
 	}
 
-	/** Absolute, into the installation. */
+	/** Absolute path into the installation. */
 	#linkSkills(): void {
 		for (const [name, plugin] of [
 			["browser-automation", "browser"],
@@ -238,8 +234,8 @@ export class FakeGateway {
 	}
 
 	/**
-	 * The real one's rule (openclaw#155644): a dead process of this host gives way, another host's
-	 * lease holds for its 300 s.
+	 * The real one's rule (openclaw#155644): the lease of a dead process on this host is taken over.
+	 * The lease of another host is valid for its 300 s.
 	 */
 	#takeLease(state: DatabaseSync): void {
 		const now = this.#now();
@@ -338,7 +334,9 @@ export class FakeGateway {
 		});
 	}
 
-	/** Once: from then on the database attests that there is one, and a turn without it fails. */
+	/**
+	 * Once. After that, the database records that the workspace exists, and a turn without it fails.
+	 */
 	#seedWorkspace(state: DatabaseSync): void {
 		if (count(state, "SELECT count(*) AS n FROM workspace_setup_state") > 0) return;
 		const random = new Random(this.#seed + 11);
@@ -467,7 +465,7 @@ export class FakeGateway {
 		agent.prepare("UPDATE session_windows SET updated_at = ?").run(now);
 	}
 
-	/** In place, as the agent's tools write: created or appended to, never renamed. */
+	/** In place, as the agent's tools write: creates or appends, never renames. */
 	#editWorkspace(random: Random, turn: number, text: string): void {
 		this.#directory("workspace/notes", 0o755);
 		writeFileSync(
@@ -493,14 +491,14 @@ function isAlive(pid: number): boolean {
 	}
 }
 
-/** SQLite gives the files beside a database the database's own mode. */
+/** SQLite gives a database's extra files the mode of the database. */
 function protect(file: string): void {
 	for (const suffix of ["", "-wal", "-shm"])
 		if (existsSync(`${file}${suffix}`)) chmodSync(`${file}${suffix}`, 0o600);
 }
 
 /**
- * Without the user's own settings and templates. Where there is no git, OpenClaw goes without, too.
+ * Runs git without the user's settings and templates. Like OpenClaw, continues if git is missing.
  */
 function gitInit(directory: string): void {
 	const env = {

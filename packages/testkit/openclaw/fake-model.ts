@@ -1,7 +1,7 @@
 /**
- * A fake for a model: an OpenAI-compatible server on the loopback interface that streams words back
- * and remembers how many messages it was given. `[[write:PATH:BYTES]]` in what the user says makes
- * it call the agent's `write` tool first, `[[slow:SECONDS]]` makes it think for so long.
+ * Simulates a model: an OpenAI-compatible server on the loopback interface. It streams words and
+ * counts the messages that it received. `[[write:PATH:BYTES]]` in the user's message makes it call
+ * the agent's `write` tool first. `[[slow:SECONDS]]` delays its answer.
  */
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -12,14 +12,11 @@ import { setTimeout as delay } from "node:timers/promises";
 export interface FakeModel {
 	readonly url: string;
 	readonly id: string;
-	/**
-	 * For each request so far, the number of messages in it: a conversation that goes on has ever
-	 * more of them.
-	 */
+	/** The number of messages in each request so far. It grows as a conversation continues. */
 	readonly messageCounts: readonly number[];
-	/** What it was given last, as text. */
+	/** The text of the last request. */
 	readonly lastAsked: string;
-	/** Settled when it was asked the next time, before it answers. */
+	/** Resolves at the next request, before the answer. */
 	asked(): Promise<void>;
 	close(): Promise<void>;
 }
@@ -73,7 +70,7 @@ export async function startFakeModel(): Promise<FakeModel> {
 async function answer(
 	request: IncomingMessage,
 	response: ServerResponse,
-	/** Gives the number of this request. */
+	/** Returns the number of this request. */
 	think: (messages: readonly Message[]) => Promise<number>,
 ): Promise<void> {
 	if (request.method === "GET") {
@@ -135,8 +132,8 @@ async function answer(
 }
 
 /**
- * Every user message since the last one of another role: OpenClaw puts context of its own after
- * what the user said.
+ * All user messages after the last message of another role: OpenClaw adds its own context after the
+ * user's message.
  */
 function latestUserText(messages: readonly Message[]): string {
 	const last = messages.findLastIndex(({ role }) => role !== "user");

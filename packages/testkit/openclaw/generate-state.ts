@@ -1,5 +1,5 @@
 /**
- * OpenClaw's state directory without OpenClaw: the demo's second choice, and a workload of the
+ * Generates OpenClaw's state directory without OpenClaw: the demo's fallback, and a workload of the
  * benchmarks.
  *
  * Its shape, sizes and write pattern are those measured for OpenClaw 2026.9.6; see FakeGateway.
@@ -24,7 +24,7 @@ export { FakeGateway, type TurnResult } from "./fake-gateway.ts";
 
 export interface GenerateOptions {
 	readonly seed: number;
-	/** Turns that the agent took before. About 0.1 MB of databases each. */
+	/** The number of turns that the agent took before. Each adds about 0.1 MB to the databases. */
 	readonly turns: number;
 	/** 1,555 files, 52 MB below cache/, which are never stored. */
 	readonly withCache: boolean;
@@ -35,7 +35,7 @@ export interface Summary {
 	readonly directories: number;
 	readonly links: number;
 	readonly bytes: number;
-	/** Of cache/, tmp/ and plugin-skills/, which OpenClaw makes anew. */
+	/** Files of cache/, tmp/ and plugin-skills/, which OpenClaw recreates. */
 	readonly regenerated: { readonly files: number; readonly bytes: number };
 	/** SHA-256 over every path, type, mode, size, link target and content. */
 	readonly digest: string;
@@ -44,7 +44,7 @@ export interface Summary {
 const FIRST_MS = Date.UTC(2026, 10, 1, 8);
 const REGENERATED = /^(cache|tmp|plugin-skills)\//;
 
-/** @param dir made, or empty */
+/** @param dir empty, or created */
 export async function generateOpenClawState(
 	dir: string,
 	{ seed, turns, withCache }: GenerateOptions,
@@ -83,8 +83,8 @@ export async function generateOpenClawState(
 }
 
 /**
- * One turn of a gateway that is started for it. A FakeGateway of one's own keeps the databases
- * open, as the real one does.
+ * One turn of a gateway that is started for it. To keep the databases open like the real one, use
+ * your own FakeGateway.
  */
 export function takeTurn(dir: string, n: number): TurnResult {
 	const gateway = new FakeGateway(dir, { withCache: false });

@@ -1,6 +1,6 @@
 /**
- * An agent without OpenClaw: generated state, and a small gateway that writes to it as the real one
- * does.
+ * An agent without OpenClaw: generated state, and a small gateway that writes to it like the real
+ * one.
  */
 import { join } from "node:path";
 import { bytes, many } from "../format.ts";

@@ -1,6 +1,6 @@
 export interface GatewaySettings {
 	readonly port: number;
-	/** Undefined: the gateway takes the one of its environment, `OPENCLAW_GATEWAY_TOKEN`. */
+	/** If undefined, the gateway uses `OPENCLAW_GATEWAY_TOKEN` of its environment. */
 	readonly token?: string;
 	/** An OpenAI-compatible API. */
 	readonly modelUrl: string;

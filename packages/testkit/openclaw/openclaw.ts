@@ -1,6 +1,4 @@
-/**
- * OpenClaw itself: where it comes from, how it is configured for a fake model, how it takes turns.
- */
+/** OpenClaw itself: installs it, configures it for a fake model, and lets it take turns. */
 
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
@@ -13,19 +11,19 @@ import { type Agent, answers, ONE_USE } from "./agent.ts";
 import { type FakeModel, startFakeModel } from "./fake-model.ts";
 import { openClawConfig } from "./openclaw-config.ts";
 
-/** One version for demo, tests and image. */
+/** The version that demo, tests and image use. */
 const VERSION = imagePackage.dependencies.openclaw;
 const SERIES = /^OpenClaw 2026\.9\./;
 const CACHE = join(import.meta.dirname, "../../../.cache/openclaw");
 const PARTIAL = `${CACHE}.partial-${process.pid}`;
 const NEEDED_BYTES = 1_500_000_000;
 const INSTALL_LIMIT_MS = 180_000;
-/** Without these scripts it installs, and then does not start. */
+/** Without these scripts, it installs but does not start. */
 const ALLOWED_SCRIPTS = ["openclaw", "koffi", "protobufjs", "@google/genai"];
 
-/** What it needs to stay on this machine. */
+/** Settings that keep it from reaching the network. */
 export const OPENCLAW_ENV: Readonly<Record<string, string>> = {
-	// Beside the installation, or every run compiles 330 packages anew.
+	// In the installation's directory; otherwise every run compiles 330 packages again.
 	NODE_COMPILE_CACHE: join(dirname(CACHE), "openclaw-compile-cache"),
 	OPENCLAW_OFFLINE: "1",
 	OPENCLAW_NO_AUTO_UPDATE: "1",
@@ -50,7 +48,7 @@ export interface Missing {
 	readonly reason: string;
 }
 
-/** What is here already: installed by an earlier run, or by the user. */
+/** An existing installation, by an earlier run or by the user. */
 export async function findOpenClaw(): Promise<Installed | Missing> {
 	const problem = nodeProblem();
 	if (problem !== undefined) return { kind: "missing", reason: problem };
@@ -63,7 +61,7 @@ export async function findOpenClaw(): Promise<Installed | Missing> {
 	return { kind: "missing", reason: "OpenClaw 2026.9.x is not installed" };
 }
 
-/** As it is here, else installed. */
+/** An existing installation, or a new one. */
 export async function findOrInstallOpenClaw(
 	say: (text: string) => void,
 ): Promise<Installed | Missing> {
@@ -81,8 +79,7 @@ export async function installOpenClaw(say: (text: string) => void): Promise<Inst
 	if (bavail * bsize < NEEDED_BYTES) return missing(`it needs ${NEEDED_BYTES / 1e9} GB of disk`);
 
 	const env = environment();
-	// First a question that is answered at once, or not at all: an install without a registry tries
-	// for minutes.
+	// Asks the registry a quick question first: an install without a registry retries for minutes.
 	const known = await run(
 		["npm", "view", `openclaw@${VERSION}`, "version", "--fetch-retries=0", "--fetch-timeout=10000"],
 		env,
@@ -126,7 +123,7 @@ export async function installOpenClaw(say: (text: string) => void): Promise<Inst
 	}
 }
 
-/** What an install that was cut off leaves behind. */
+/** Leftovers of an interrupted install. */
 export function removePartialInstall(): void {
 	rmSync(PARTIAL, { recursive: true, force: true, maxRetries: 10 });
 }
@@ -192,7 +189,7 @@ export async function openClawAgent(
 	};
 }
 
-/** OpenClaw's own condition: >=24.16.0 <25, or >=26.1.0. */
+/** OpenClaw's requirement: >=24.16.0 <25, or >=26.1.0. */
 function nodeProblem(): string | undefined {
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 	const isFit = (major === 24 && minor >= 16) || (major === 26 && minor >= 1) || major > 26;
@@ -213,7 +210,7 @@ async function versionOf(bin: string): Promise<string | undefined> {
 }
 
 /**
- * npm and OpenClaw get this very Node, whatever else is installed. npm also gets the user's
+ * npm and OpenClaw get this same Node, whatever else is installed. npm also gets the user's
  * settings: a registry, a proxy.
  */
 function environment(): Record<string, string> {

@@ -1,5 +1,5 @@
 /**
- * Numbers in [0, 1) that only depend on the seed (mulberry32): the same seed makes the same state,
+ * Numbers in [0, 1) that depend only on the seed (mulberry32). The same seed makes the same state,
  * byte for byte.
  */
 export class Random {
@@ -22,7 +22,7 @@ export class Random {
 		return least + Math.floor(this.next() * (most - least + 1));
 	}
 
-	/** Does not compress. */
+	/** Incompressible. */
 	bytes(length: number): Buffer {
 		const bytes = Buffer.allocUnsafe(Math.ceil(length / 4) * 4);
 		for (let i = 0; i < bytes.length; i += 4)
@@ -30,7 +30,7 @@ export class Random {
 		return bytes.subarray(0, length);
 	}
 
-	/** Compresses about as prose does. */
+	/** Compresses about as well as prose. */
 	text(length: number): string {
 		let text = "";
 		while (text.length < length)

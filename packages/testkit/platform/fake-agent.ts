@@ -1,4 +1,4 @@
-/** An agent's HTTP API whose answers the test decides on, request by request. */
+/** An agent's HTTP API. The test decides the answer to each request. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,7 +7,7 @@ export interface AgentRequest {
 	readonly path: string;
 	readonly headers: IncomingMessage["headers"];
 	readonly body: Record<string, unknown>;
-	/** Settled when the request's connection ends before its answer does. */
+	/** Resolves if the connection of the request ends before its answer. */
 	readonly gone: Promise<void>;
 }
 
@@ -17,9 +17,9 @@ export class FakeAgent implements AsyncDisposable {
 	readonly url: string;
 	readonly requests: AgentRequest[] = [];
 	isReady = true;
-	/** Connections that were opened so far. */
+	/** The number of connections opened so far. */
 	connections = 0;
-	/** What a request is answered with. */
+	/** The answer to a request. */
 	answer: Answer = ({ body }, response) =>
 		json(response, 200, completion(`you said ${JSON.stringify(body.messages ?? body.input)}`));
 	readonly #server;
@@ -41,7 +41,7 @@ export class FakeAgent implements AsyncDisposable {
 		if (request.url === "/readyz")
 			return json(response, this.isReady ? 200 : 503, { ready: this.isReady });
 		if (!request.url?.startsWith("/v1/")) {
-			// As OpenClaw does with paths it does not know.
+			// As OpenClaw answers unknown paths.
 			response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html>");
 			return;
 		}

@@ -1,4 +1,4 @@
-/** An OpenID issuer on this machine, made with jose: discovery, keys and tokens. */
+/** A local OpenID issuer, made with jose: discovery, keys and tokens. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,7 +7,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } 
 export interface TokenOptions {
 	readonly issuer?: string;
 	readonly audience?: string;
-	/** Seconds from now; negative: it has expired; Infinity: it does not say. */
+	/** Seconds from now. Negative: expired. Infinity: the token has no expiry. */
 	readonly expiresInS?: number;
 	/** Default: the issuer's own. */
 	readonly key?: CryptoKey;
@@ -17,9 +17,9 @@ export interface TokenOptions {
 export class OidcIssuer implements AsyncDisposable {
 	readonly url: string;
 	readonly audience = "openclaw-test";
-	/** Paths that were asked for. */
+	/** The paths requested. */
 	readonly requests: string[] = [];
-	/** Answers instead of the usual, by path. */
+	/** Responses that replace the usual ones, by path. */
 	readonly answers = new Map<string, { readonly status: number; readonly body: string }>();
 	readonly #server;
 	readonly #key: CryptoKey;
@@ -64,7 +64,7 @@ export class OidcIssuer implements AsyncDisposable {
 		});
 	}
 
-	/** A token for `claims`, by default a current one that this issuer signed. */
+	/** A token for `claims`; by default it is current and signed by this issuer. */
 	async token(claims: JWTPayload, options: TokenOptions = {}): Promise<string> {
 		const nowS = Math.floor(Date.now() / 1000);
 		const { expiresInS = 3_600 } = options;

@@ -1,8 +1,7 @@
 /**
- * A small agent with a memory, as a program of its own: every prompt is appended to `memory.jsonl`
- * in its workspace, and the answer says how many there are. `crash` ends it. A token in its
- * `openclaw.json` wins over that of the environment, as with OpenClaw. Arguments: its port, its
- * workspace.
+ * A small agent with a memory, as a program. It appends every prompt to `memory.jsonl` in its
+ * workspace, and answers with the number of prompts. The prompt `crash` ends it. As with OpenClaw,
+ * a token in its `openclaw.json` overrides that of the environment. Arguments: port, workspace.
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";

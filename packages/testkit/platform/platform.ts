@@ -1,14 +1,12 @@
 /**
- * Plays AgentCore: starts machines of the real command, pings them, sends them invocations, ends
+ * Simulates AgentCore: starts machines with the real command, pings them, invokes them, and ends
  * them.
  */
 import { fileURLToPath } from "node:url";
 import type { CliProcess, Ended, Place, StartOptions } from "../cli.ts";
 import { freePort } from "../free-port.ts";
 
-/**
- * The program of a small agent that the platform can talk to: `platform-agent.ts PORT DIRECTORY`.
- */
+/** The small agent for the platform: `platform-agent.ts PORT DIRECTORY`. */
 export const PLATFORM_AGENT = fileURLToPath(new URL("./platform-agent.ts", import.meta.url));
 
 export interface Ping {
@@ -26,8 +24,8 @@ export class PlatformMachine implements AsyncDisposable {
 	}
 
 	/**
-	 * A fresh machine of that name, up and never asked for anything. Further `args` go before the
-	 * agent's command.
+	 * A fresh machine of that name, running and without any request so far. Puts further `args`
+	 * before the agent's command.
 	 */
 	static async boot(
 		place: Place,
@@ -72,7 +70,7 @@ export class PlatformMachine implements AsyncDisposable {
 		});
 	}
 
-	/** The text of a prompt's answer. */
+	/** The text of the answer to a prompt. */
 	async ask(prompt: string, token?: string): Promise<string> {
 		const response = await this.invoke({ prompt }, token);
 		const answer = (await response.json()) as {
@@ -82,12 +80,12 @@ export class PlatformMachine implements AsyncDisposable {
 		return answer.response ?? `${response.status} ${answer.code}`;
 	}
 
-	/** As the platform ends an idle machine. */
+	/** Ends it as the platform ends an idle machine. */
 	async end(): Promise<Ended> {
 		return await this.process.stop("SIGTERM");
 	}
 
-	/** Never by SIGKILL: its agent would live on, and its output with it. */
+	/** Never uses SIGKILL: the agent would survive and keep its output open. */
 	async [Symbol.asyncDispose](): Promise<void> {
 		await this.end();
 	}

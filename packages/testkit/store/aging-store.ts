@@ -1,6 +1,6 @@
 /**
- * A store in memory under a clock that the test turns: retention takes weeks. It passes the
- * conformance suite like any other.
+ * A store in memory with a clock that the test sets, because retention takes weeks. It passes the
+ * conformance suite.
  */
 import { SidecarError } from "../../sidecar/src/errors.ts";
 import { throwIfAborted } from "../../sidecar/src/store/abort.ts";
@@ -23,7 +23,9 @@ export class AgingStore implements SweepableStore {
 	readonly #objects = new Map<string, { readonly body: Buffer; readonly timeMs: number }>();
 	/** The store's clock. */
 	nowMs: number;
-	/** Called before each request, with its verb and key; what it throws is what the caller gets. */
+	/**
+	 * Called before each request, with its verb and key. An error that it throws goes to the caller.
+	 */
 	before: (verb: "list" | "get" | "put" | "delete", key: string) => void | Promise<void> = () => {};
 
 	constructor(nowMs = Date.parse("2026-10-01T15:00:00Z"), name = "aging") {
@@ -31,7 +33,7 @@ export class AgingStore implements SweepableStore {
 		this.url = `memory://${name}`;
 	}
 
-	/** Another store with the same objects, at the same time. */
+	/** Another store with the same objects and the same time. */
 	fork(): AgingStore {
 		const fork = new AgingStore(this.nowMs, this.url.slice("memory://".length));
 		for (const [key, object] of this.#objects) fork.#objects.set(key, object);

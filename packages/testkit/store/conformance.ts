@@ -10,8 +10,8 @@ import type {
 import { isSweepable, type SweepableStore } from "../../sidecar/src/store/sweepable.ts";
 
 /**
- * What every ObjectStore must do, as one suite: the guarantees of the port, each with its own test.
- * A store under test must be healthy: faults are each implementation's own matter.
+ * The contract of every ObjectStore as one suite, with a test for each guarantee of the port. The
+ * store under test must be healthy: each implementation tests its own faults.
  */
 
 export interface StoreUnderTest {
@@ -23,7 +23,7 @@ export interface StoreUnderTest {
 const CREATED: PutOutcome = { kind: "created" };
 const EXISTS: PutOutcome = { kind: "exists" };
 
-/** The largest object of the log, and one byte more. */
+/** The largest object of the log, plus one byte. */
 const LARGE_BYTES = 16 * 1024 * 1024 + 1;
 
 export function describeObjectStore(name: string, makeStore: () => Promise<StoreUnderTest>): void {
@@ -49,13 +49,13 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 		const keysOf = async (prefix: string, options?: ListOptions) =>
 			flatten(await pagesOf(prefix, options)).map(({ key }) => key);
 
-		/** Before anything was put: a bucket or directory that holds nothing. */
+		/** Before any PUT: an empty bucket or directory. */
 		it("lists an empty store as empty", async () => {
 			expect(flatten(await pagesOf(""))).toEqual([]);
 		});
 
 		describe("putIfAbsent", () => {
-			it("creates an object that is read as it was put", async () => {
+			it("creates an object that reads back as it was put", async () => {
 				expect(await put("put/one", "the body")).toMatchObject(CREATED);
 				expect(await textOf("put/one")).toBe("the body");
 			});
@@ -75,7 +75,7 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				},
 			);
 
-			it("creates exactly one of 50 concurrent objects of one key, and that one whole", async () => {
+			it("creates exactly one of 50 concurrent objects of one key, without mixing their bytes", async () => {
 				const bodies = Array.from({ length: 50 }, (_, index) => Buffer.alloc(100_000, index));
 				const outcomes = await Promise.all(
 					bodies.map((body) => store.putIfAbsent("put/race", body)),
@@ -87,7 +87,7 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				expect(await keysOf("put/race")).toEqual(["put/race"]);
 			});
 
-			it("keeps an object of no bytes", async () => {
+			it("stores an empty object", async () => {
 				expect(await put("put/empty", "")).toMatchObject(CREATED);
 				expect(await store.get("put/empty")).toMatchObject({
 					body: Buffer.alloc(0),
@@ -98,11 +98,11 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				]);
 			});
 
-			it("keeps an object of more than 16 MiB, and refuses a second one", async () => {
+			it("stores an object of more than 16 MiB, and refuses a second one", async () => {
 				const body = noise(LARGE_BYTES);
 				expect(await store.putIfAbsent("put/large", body)).toMatchObject(CREATED);
-				// A store may refuse before it has read a large body, and then close the connection:
-				// `unknown` is allowed, success is not.
+				// A store may refuse a large body before it has read it, and then close the connection.
+				// `unknown` is allowed then, success is not.
 				expect((await store.putIfAbsent("put/large", Buffer.alloc(LARGE_BYTES))).kind).not.toBe(
 					"created",
 				);
@@ -115,14 +115,14 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				expect(tail.body.equals(body.subarray(-3))).toBe(true);
 			});
 
-			it("leaves the caller's buffer as it was", async () => {
+			it("does not change the caller's buffer", async () => {
 				const body = noise(300_000);
 				const before = digest(body);
 				await store.putIfAbsent("put/buffer", body);
 				expect(digest(body)).toBe(before);
 			});
 
-			it("takes every character a key may have, as it is", async () => {
+			it("accepts every character that a key may contain, unchanged", async () => {
 				const keys = [
 					"chars/AZaz09",
 					"chars/a.b_c-d",
@@ -188,7 +188,7 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				expectRecent(read.lastModifiedMs);
 			});
 
-			it.each([0, 5])("gives no bytes of an empty object, from %i", async (offset) => {
+			it.each([0, 5])("returns no bytes of an empty object from offset %i", async (offset) => {
 				expect(await store.get("get/none", { range: { offset, length: 5 } })).toMatchObject({
 					body: Buffer.alloc(0),
 					totalBytes: 0,
@@ -207,7 +207,7 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 			});
 
 			it.each([undefined, { offset: 0, length: 5 }, { offset: 0, length: 0 }])(
-				"names an object that is not there, range %j",
+				"names a missing object in the error, with range %j",
 				async (range) => {
 					const read = store.get("get/absent", range && { range });
 					await expect(read).rejects.toMatchObject({
@@ -218,7 +218,7 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				},
 			);
 
-			it("gives many objects at once", async () => {
+			it("reads many objects concurrently", async () => {
 				const reads = await Promise.all(Array.from({ length: 150 }, () => store.get("get/digits")));
 				expect(reads.filter((read: GetResult) => read.body.equals(body))).toHaveLength(150);
 			});
@@ -234,13 +234,13 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				}
 			});
 
-			it("tells sizes and times, and the ETag that the PUT was answered with", async () => {
+			it("lists sizes and times, and the ETag that the PUT returned", async () => {
 				const made = await put("list/info/a", "four");
 				const etag = made.kind === "created" ? made.etag : undefined;
 				const [page, ...more] = await pagesOf("list/info/");
 				expect(more).toEqual([]);
 				const [object] = page?.objects ?? [];
-				// A listing may leave ETags out, but never give others.
+				// A listing may omit ETags, but must not return different ones.
 				const expected = {
 					key: "list/info/a",
 					sizeBytes: 4,
@@ -252,13 +252,13 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				expectRecent(page?.storeTimeMs);
 			});
 
-			it("gives one page with the store's time where there is nothing", async () => {
+			it("returns one page with the store's time if the store is empty", async () => {
 				const pages = await pagesOf("list/absent/");
 				expect(pages).toEqual([{ objects: [], storeTimeMs: expect.any(Number) }]);
 				expectRecent(pages[0]?.storeTimeMs);
 			});
 
-			it("orders by the keys' bytes, over directories too", async () => {
+			it("orders keys by their bytes, also across directories", async () => {
 				const keys = [
 					"B",
 					"a",
@@ -284,7 +284,7 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				expect(await keysOf("list/order/")).toEqual(expected);
 			});
 
-			it("lists nothing beside the prefix, which may end within a name", async () => {
+			it("lists only keys with the prefix, which may end within a name", async () => {
 				for (const key of ["log/1", "log2/1", "lo/1", "log-/1"]) await put(`list/beside/${key}`);
 				expect(await keysOf("list/beside/log/")).toEqual(["list/beside/log/1"]);
 				expect(await keysOf("list/beside/log")).toEqual([
@@ -296,12 +296,12 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				expect(await keysOf("list/beside/log/1/2")).toEqual([]);
 			});
 
-			it("refuses what cannot begin a key", async () => {
+			it("refuses a prefix that no key can begin with", async () => {
 				for (const prefix of ["/", "../", "a//", "a b"])
 					await expect(pagesOf(prefix)).rejects.toMatchObject({ code: "INTERNAL" });
 			});
 
-			describe("more keys than a page holds", () => {
+			describe("more keys than fit on a page", () => {
 				const keys = Array.from(
 					{ length: 1_050 },
 					(_, index) => `many/${String(index).padStart(4, "0")}`,
@@ -311,23 +311,26 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 					expect(outcomes.filter(({ kind }) => kind !== "created")).toEqual([]);
 				});
 
-				it("gives all of them in pages of at most 1,000", async () => {
+				it("are all listed in pages of at most 1,000", async () => {
 					const pages = await pagesOf("many/");
 					expect(pages.map(({ objects }) => objects.length)).toEqual([1_000, 50]);
 					expect(flatten(pages).map(({ key }) => key)).toEqual(keys);
 				});
 
-				it.each([1, 7, 1_000, 1_001, 1_050, 5_000])("stops after %i", async (limit) => {
-					expect(await keysOf("many/", { limit })).toEqual(keys.slice(0, limit));
-				});
+				it.each([1, 7, 1_000, 1_001, 1_050, 5_000])(
+					"are listed up to a limit of %i",
+					async (limit) => {
+						expect(await keysOf("many/", { limit })).toEqual(keys.slice(0, limit));
+					},
+				);
 
-				it("sends no request for more than was asked for", async () => {
+				it("cause no request beyond the limit", async () => {
 					const before = store.requests.list;
 					await keysOf("many/", { limit: 1_000 });
 					expect(store.requests.list - before).toBe(1);
 				});
 
-				it("sends no request for pages that are not taken", async () => {
+				it("cause no request for pages that are not read", async () => {
 					const before = store.requests.list;
 					for await (const page of store.list("many/")) {
 						expect(page.objects).toHaveLength(1_000);
@@ -342,18 +345,18 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 					["a key before all", "lots", 0],
 					["the last key", "many/1049", 1_050],
 					["a key after all", "mb", 1_050],
-				])("starts after %s", async (_, startAfter, index) => {
+				])("are listed after %s", async (_, startAfter, index) => {
 					expect(await keysOf("many/", { startAfter })).toEqual(keys.slice(index));
 				});
 
-				it("starts after a key and stops after a limit", async () => {
+				it("are listed from a key up to a limit", async () => {
 					expect(await keysOf("many/", { startAfter: "many/0020", limit: 1_005 })).toEqual(
 						keys.slice(21, 1_026),
 					);
 				});
 			});
 
-			it("starts after a key in a directory below", async () => {
+			it("starts after a key in a nested directory", async () => {
 				const keys = ["a/1", "a/2", "b-", "b/1", "b/2/x", "b/3", "c"].map(
 					(key) => `list/deep/${key}`,
 				);
@@ -364,18 +367,18 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 			});
 		});
 
-		describe("signals", () => {
+		describe("abort signals", () => {
 			const reason = new Error("no longer wanted");
 			const signal = AbortSignal.abort(reason);
 			const denied = { name: "SidecarError", code: "STORE_UNREACHABLE", cause: reason };
 
-			it("reads nothing once aborted", async () => {
+			it("prevent reads once aborted", async () => {
 				await put("signal/there");
 				await expect(store.get("signal/there", { signal })).rejects.toMatchObject(denied);
 				await expect(pagesOf("signal/", { signal })).rejects.toMatchObject(denied);
 			});
 
-			it("puts nothing once aborted, and does not say that it knows", async () => {
+			it("prevent a PUT once aborted, whose outcome is then unknown", async () => {
 				const before = store.requests.put;
 				expect(await store.putIfAbsent("signal/never", Buffer.from("x"), { signal })).toEqual({
 					kind: "unknown",
@@ -385,7 +388,7 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 				await expect(store.get("signal/never")).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });
 			});
 
-			it("aborts what is under way, leaving the object whole or absent", async () => {
+			it("abort running requests, and leave the object whole or absent", async () => {
 				const body = noise(LARGE_BYTES);
 				const controller = new AbortController();
 				const outcome = store.putIfAbsent("signal/cut", body, { signal: controller.signal });
@@ -399,7 +402,7 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 			});
 		});
 
-		it("counts what it sends", async () => {
+		it("counts its requests", async () => {
 			const before = { ...store.requests };
 			await put("count/a");
 			await put("count/a");
@@ -420,7 +423,7 @@ export function describeObjectStore(name: string, makeStore: () => Promise<Store
 }
 
 /**
- * What a store must do that can delete: the guarantees of `sweepable.ts`. Run beside
+ * The contract of a store that can delete: the guarantees of `sweepable.ts`. Run it together with
  * `describeObjectStore`.
  */
 export function describeSweepableStore(
@@ -445,11 +448,11 @@ export function describeSweepableStore(
 			return flatten(pages).map(({ key }) => key);
 		};
 
-		it("says that it can", () => {
+		it("reports that it can delete", () => {
 			expect(isSweepable(store)).toBe(true);
 		});
 
-		it("deletes that object and no other: neither listed nor read any more, at once", async () => {
+		it("deletes only that object, which is at once neither listed nor readable", async () => {
 			for (const key of ["one/a", "one/ab", "one/a-/b", "one/b/c"]) await put(key);
 			await store.delete("one/a");
 			expect(await keysOf("one/")).toEqual(["one/a-/b", "one/ab", "one/b/c"]);
@@ -458,7 +461,7 @@ export function describeSweepableStore(
 			expect(await keysOf("one/")).toEqual(["one/a-/b", "one/ab"]);
 		});
 
-		it("is done where nothing is, where only keys below it are, and where nothing ever was", async () => {
+		it("succeeds for a deleted key, a key with only keys below it, and a key that never existed", async () => {
 			await put("twice/a");
 			await store.delete("twice/a");
 			await store.delete("twice/a");
@@ -475,7 +478,7 @@ export function describeSweepableStore(
 			expect((await store.get("again/a")).body.toString()).toBe("second");
 		});
 
-		it("deletes many at once, some of them by two callers", async () => {
+		it("deletes many objects concurrently, some of them by two callers", async () => {
 			const keys = Array.from({ length: 150 }, (_, index) => `many/${index}`);
 			await Promise.all(keys.map((key) => put(key)));
 			await Promise.all([...keys, ...keys.slice(50, 100)].map((key) => store.delete(key)));
@@ -492,12 +495,12 @@ export function describeSweepableStore(
 			expect(await keysOf("abort/")).toEqual(["abort/a"]);
 		});
 
-		it("refuses what is no key", async () => {
+		it("refuses an invalid key", async () => {
 			for (const key of ["", "/a", "a/", "../a", ".tmp/a", "a b"])
 				await expect(store.delete(key)).rejects.toMatchObject({ code: "INTERNAL" });
 		});
 
-		it("counts no request that is paid for", async () => {
+		it("counts no billable request", async () => {
 			await put("count/a");
 			const before = { ...store.requests };
 			await store.delete("count/a");
@@ -510,7 +513,7 @@ function flatten(pages: readonly ListPage[]): ListPage["objects"][number][] {
 	return pages.flatMap(({ objects }) => objects);
 }
 
-/** Bytes that look random and are the same each time. */
+/** Bytes that look random and are the same in each run. */
 function noise(length: number): Buffer {
 	const block = Buffer.concat(
 		Array.from({ length: 2_048 }, (_, index) =>
@@ -525,8 +528,8 @@ function digest(body: Buffer): string {
 }
 
 /**
- * Times of HTTP are cut to the second, and a store's clock need not be ours: a minute tells a time
- * from anything else.
+ * HTTP times are truncated to the second, and the store's clock may differ from ours. A tolerance
+ * of a minute still distinguishes a time from other values.
  */
 function expectRecent(timeMs: number | undefined): void {
 	expect(Math.abs((timeMs ?? 0) - Date.now())).toBeLessThan(60_000);

@@ -1,7 +1,7 @@
 /**
- * A line between a client and a real S3 server on which things go wrong, as a plan says: each
- * request may meet one fault. What reaches the server reaches it unchanged, signature and all, so
- * that the server really has or really has not what it was sent.
+ * A proxy between a client and a real S3 server that injects faults according to a plan. Each
+ * request gets at most one fault. Forwarded requests are unchanged, including the signature, so the
+ * server really has, or lacks, what it was sent.
  */
 import { once } from "node:events";
 import {
@@ -17,36 +17,34 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Dice } from "../dice.ts";
 import { errorDocument } from "./fault-server.ts";
 
-/** What can happen to one request. `reaches`: does the server act on it? */
+/** The faults of one request. `reaches`: does the server act on it? */
 export const FAULTS = {
-	/** Never arrives, never answered. */
+	/** Never arrives and gets no answer. */
 	drop: { reaches: false },
-	/** Arrives late; everything else is right. */
+	/** Arrives late, without any other fault. */
 	delay: { reaches: true },
-	/** The answer ends in its middle. */
+	/** The answer breaks off in the middle. */
 	truncate: { reaches: true },
-	/** The connection breaks before the server saw anything. */
+	/** The connection breaks before the server receives anything. */
 	resetBefore: { reaches: false },
-	/** The server has it; the connection breaks instead of the answer. */
+	/** The server stores it; the connection breaks before the answer. */
 	resetAfter: { reaches: true },
-	/** The server has it; no answer ever. */
+	/** The server stores it and never answers. */
 	dropAnswer: { reaches: true },
 	error500: { reaches: false },
-	/** The server has it and says 500 all the same. */
+	/** The server stores it but answers 500. */
 	error500After: { reaches: true },
 	slowDown503: { reaches: false },
 	conflict409: { reaches: false },
-	/** Refused as if something was there. */
+	/** Refused as if the key existed. */
 	precondition412: { reaches: false },
-	/** 200, with an error document for a body. */
+	/** 200 with an error document as the body. */
 	errorIn200: { reaches: false },
-	/**
-	 * Right, but the connection is closed behind it without a word; the next request finds it dead.
-	 */
+	/** Correct, but the connection is closed silently afterwards; the next request fails on it. */
 	stale: { reaches: true },
-	/** The server gets half of the body, then the line breaks. */
+	/** The server receives half of the body, then the connection breaks. */
 	partialBody: { reaches: false },
-	/** The server gets it twice; the second answer comes back. */
+	/** The server receives it twice; the second answer is returned. */
 	twice: { reaches: true },
 } as const satisfies Record<string, { readonly reaches: boolean }>;
 
@@ -54,19 +52,20 @@ export type Fault = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as Fault[];
 
 /**
- * What a plan goes by: nothing that differs between two runs of one seed, as a pack's name does.
+ * The inputs of a plan. They contain nothing that differs between two runs of one seed, such as a
+ * pack's name.
  */
 export interface Request {
 	readonly verb: "PUT" | "GET" | "LIST" | "other";
 	/** `log/fff…`, `packs`, or "" */
 	readonly what: string;
-	/** The how manieth of its kind, from 0. */
+	/** The index among requests of its kind, from 0. */
 	readonly nth: number;
 }
 
 export type FaultPlan = (request: Request) => Fault | undefined;
 
-/** Each request has its own fate, whatever the order in which they come. */
+/** Each request has its own fate, independent of the order of arrival. */
 export function seededPlan(
 	seed: number,
 	rate: number,
@@ -83,9 +82,9 @@ export function seededPlan(
 
 export interface FaultProxy {
 	readonly endpoint: string;
-	/** May be replaced at any time. */
+	/** Can be replaced at any time. */
 	plan: FaultPlan;
-	/** How often each fault happened so far. */
+	/** The number of times that each fault occurred. */
 	readonly happened: ReadonlyMap<Fault, number>;
 	readonly requests: number;
 	stop(): Promise<void>;
@@ -118,7 +117,7 @@ export async function startFaultProxy(
 	let requests = 0;
 	const server = createServer(async (incoming, response) => {
 		const body = await buffer(incoming).catch(() => undefined);
-		// The client went away in the middle of its request.
+		// The client disconnected in the middle of its request.
 		if (body === undefined) return;
 		const { method = "", url = "", headers, socket } = incoming;
 		const request = { method, url, headers, socket, body };
@@ -188,7 +187,7 @@ async function serve(
 			return pass(response, await forward());
 		case "truncate": {
 			const { status, headers, body } = await forward();
-			// A PUT's answer has no body to cut: its head is cut.
+			// The answer to a PUT has no body, so its head is cut.
 			if (body.length < 2) socket.end(`HTTP/1.1 ${status} OK\r\nETag:`);
 			else {
 				response.writeHead(status, { ...headers, "content-length": body.length });
@@ -235,7 +234,7 @@ function pass(response: ServerResponse, { status, headers, body }: Answer): void
 	response.writeHead(status, headers).end(body);
 }
 
-/** @param part send so many bytes of the body, and break off */
+/** @param part send this many bytes of the body, then disconnect */
 async function forwardTo(
 	target: URL,
 	agent: HttpAgent,
@@ -262,7 +261,8 @@ async function forwardTo(
 	const [answer] = await once(upstream, "response");
 	const { "transfer-encoding": _, connection: __, ...kept } = answer.headers as IncomingHttpHeaders;
 	const bytes = await buffer(answer);
-	// The body was read whole, so its length is known; a HEAD's is that of what was not sent.
+	// The whole body was read, so its length is known. For a HEAD, the length is that of the body not
+	// sent.
 	if (method !== "HEAD") kept["content-length"] = String(bytes.length);
 	return { status: answer.statusCode ?? 0, headers: kept, body: bytes };
 }

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo, Socket } from "node:net";
 
 /**
- * An HTTP server that answers as it is told, right or wrong, in the place of S3. It takes the
- * answers one after the other, and the last one again and again.
+ * An HTTP server in place of S3 that returns scripted answers, right or wrong. It uses the answers
+ * in order and repeats the last one.
  */
 
 export interface SeenRequest {
@@ -20,9 +20,9 @@ export type Answer = (response: ServerResponse, request: SeenRequest) => unknown
 
 export interface FaultServer {
 	readonly endpoint: string;
-	/** In the order of their arrival; the body was read to its end. */
+	/** In order of arrival, each with its whole body. */
 	readonly requests: readonly SeenRequest[];
-	/** Connections accepted so far. */
+	/** The number of connections accepted so far. */
 	readonly connections: () => number;
 	stop(): Promise<void>;
 }
@@ -37,7 +37,7 @@ export async function startFaultServer(
 		try {
 			for await (const chunk of incoming) chunks.push(chunk);
 		} catch {
-			// The client went away in the middle of its request.
+			// The client disconnected in the middle of its request.
 			return;
 		}
 		const { method = "", url = "", headers, socket } = incoming;
@@ -61,7 +61,7 @@ export async function startFaultServer(
 	};
 }
 
-/** A whole response. */
+/** A complete response. */
 export function answer(
 	status: number,
 	headers: Record<string, string> = {},
@@ -72,7 +72,7 @@ export function answer(
 	};
 }
 
-/** An error as S3 words it; `more` are further elements of the document. */
+/** An error as S3 formats it; `more` adds elements to the document. */
 export function s3Error(
 	status: number,
 	code: string,
@@ -91,7 +91,7 @@ export const reset: Answer = (_, { socket }) => {
 	socket.resetAndDestroy();
 };
 
-/** Nothing, ever. */
+/** No answer, ever. */
 export const silence: Answer = () => {};
 
 /** The head and the beginning of a body of `length` bytes; then `end`. */

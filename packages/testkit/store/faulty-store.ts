@@ -1,4 +1,7 @@
-/** A real store behind a line that loses things, as told, one fate a PUT. */
+/**
+ * A real store behind a connection that loses requests or answers. The test decides the fate of
+ * each PUT.
+ */
 import { SidecarError } from "../../sidecar/src/errors.ts";
 import type {
 	GetOptions,
@@ -11,9 +14,9 @@ import type {
 } from "../../sidecar/src/store/port.ts";
 
 /**
- * `ok`; `lost-answer`: stored, but the caller is told `unknown`; `lost-request`: not stored,
- * `unknown`; `late`: `unknown`, and stored before the next request; `refused`: not stored,
- * STORE_ACCESS_DENIED; `refused-as-there`: not stored, `exists`.
+ * `ok`. `lost-answer`: stored, but the caller gets `unknown`. `lost-request`: not stored,
+ * `unknown`. `late`: `unknown`, and stored before the next request. `refused`: not stored,
+ * STORE_ACCESS_DENIED. `refused-as-there`: not stored, `exists`.
  */
 export type Fate = "ok" | "lost-answer" | "lost-request" | "late" | "refused" | "refused-as-there";
 
@@ -21,7 +24,7 @@ export class FaultyStore implements ObjectStore {
 	readonly #inner: ObjectStore;
 	readonly #fates: Fate[];
 	#late: (() => Promise<PutOutcome>)[] = [];
-	/** Bodies as they were sent, by key, in order. */
+	/** The bodies sent, by key, in order. */
 	readonly sent: { readonly key: string; readonly body: Buffer }[] = [];
 	/** Called before each PUT. */
 	beforePut: (key: string) => Promise<void> = async () => {};
@@ -95,7 +98,7 @@ export class DeafToLists extends FaultyStore {
 	}
 }
 
-/** Fails in the middle of a restore that has more to read than what lies in the commits. */
+/** Fails in the middle of a restore that must read more than the commits contain. */
 export class DeafToPacks extends FaultyStore {
 	override async get(key: string, options?: GetOptions): Promise<GetResult> {
 		this.isDeaf = key.startsWith("packs/");

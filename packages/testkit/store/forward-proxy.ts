@@ -1,6 +1,6 @@
 /**
- * A forward proxy as companies run them, as a process of its own: absolute-form requests, and
- * CONNECT for TLS. Prints its port, then one line a request.
+ * A forward proxy like those in company networks, as a process. It accepts absolute-form requests,
+ * and CONNECT for TLS. It prints its port, then one line per request.
  */
 import { createServer, request } from "node:http";
 import { type AddressInfo, connect } from "node:net";

@@ -6,8 +6,8 @@ import {
 } from "./s3-server.ts";
 
 /**
- * Gives the whole run one real S3 server. Where there cannot be one, its tests are skipped and one
- * line says so; in CI that is an error.
+ * Starts one real S3 server for the whole run. If that is impossible, its tests are skipped with
+ * one message; in CI that is an error.
  */
 export default async function setup(): Promise<(() => Promise<void>) | undefined> {
 	try {

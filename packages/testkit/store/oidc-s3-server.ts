@@ -1,7 +1,7 @@
 /**
- * An S3 server with an STS that believes an OpenID issuer: what AWS is to a machine of the
- * platform. Its role `users` allows what is below `users/` and the token's own `sub`, as the role
- * of an installation does.
+ * An S3 server with an STS that trusts an OpenID issuer, as AWS does for a machine of the platform.
+ * Its role `users` allows the keys below `users/` and the token's own `sub`, like the role of an
+ * installation.
  */
 import { createHash } from "node:crypto";
 import { OidcIssuer } from "../platform/oidc-issuer.ts";
@@ -10,7 +10,7 @@ import { makeBucket, type StartedS3Server, startS3Server } from "./s3-server.ts"
 export interface TrustingS3Server {
 	readonly server: StartedS3Server;
 	readonly bucket: string;
-	/** Allows only what is below the prefix of the token's `sub`. */
+	/** Allows only keys below the prefix of the token's `sub`. */
 	readonly roleArn: string;
 }
 
@@ -18,9 +18,7 @@ export interface OidcS3Server extends TrustingS3Server, AsyncDisposable {
 	readonly issuer: OidcIssuer;
 }
 
-/**
- * @param rolePolicy of the role; default: everything that is below the prefix of the token's `sub`
- */
+/** @param rolePolicy of the role; default: all keys below the prefix of the token's `sub` */
 export async function startOidcS3Server(
 	rolePolicy?: (bucket: string) => object,
 ): Promise<OidcS3Server> {
@@ -33,7 +31,7 @@ export async function startOidcS3Server(
 	return { ...trusting, issuer, [Symbol.asyncDispose]: dispose };
 }
 
-/** The same for an issuer that is there already; it is asked for its documents right away. */
+/** The same with an existing issuer, whose documents are requested at once. */
 export async function startTrustingS3Server(
 	issuer: { readonly url: string; readonly audience: string },
 	rolePolicy?: (bucket: string) => object,
@@ -46,7 +44,7 @@ export async function startTrustingS3Server(
 	});
 	const bucket = await makeBucket(server);
 	await addPolicy(server, "users", (rolePolicy ?? ownPrefix)(bucket));
-	// How the server names the role of a client.
+	// The server's name for the role of a client.
 	const roleArn = `arn:minio:iam:::role/${createHash("sha1").update(issuer.audience).digest("base64url")}`;
 	return { server, bucket, roleArn };
 }
@@ -71,10 +69,7 @@ function ownPrefix(bucket: string): object {
 	};
 }
 
-/**
- * MinIO's administration speaks S3's signature; the SDK signs a request that is turned into one of
- * it.
- */
+/** MinIO's admin API uses S3's signature, so the SDK signs a request that is then converted. */
 async function addPolicy(server: StartedS3Server, name: string, policy: object): Promise<void> {
 	const { S3Client, PutObjectCommand } = await import("@aws-sdk/client-s3");
 	const { endpoint, region, accessKeyId, secretAccessKey } = server;

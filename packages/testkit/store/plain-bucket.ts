@@ -1,6 +1,6 @@
 /**
- * A bucket of the test run's S3 server, filled as other programs would, and options to reach it
- * through the library.
+ * A bucket of the test run's S3 server, filled as other programs would fill it, and options to
+ * access it through the library.
  */
 import PQueue from "p-queue";
 import { openStore } from "../../sidecar/src/store/open.ts";
@@ -11,14 +11,14 @@ export interface PlainBucket extends AsyncDisposable {
 	readonly bucket: string;
 	/** The store at the top of the bucket. */
 	readonly store: ObjectStore;
-	/** For the library's verbs. */
+	/** Options for the library's verbs. */
 	readonly connection: {
 		readonly endpoint: string;
 		readonly region: string;
 		readonly credentials: () => Promise<Credentials>;
 	};
 	put(key: string, body?: string | Buffer, metadata?: Record<string, string>): Promise<void>;
-	/** 32 at once. */
+	/** Puts 32 objects at a time. */
 	putAll(objects: Iterable<readonly [key: string, body: string | Buffer]>): Promise<void>;
 	delete(key: string): Promise<void>;
 	/** Every key, with its object. */
@@ -26,7 +26,7 @@ export interface PlainBucket extends AsyncDisposable {
 		prefix?: string,
 	): Promise<Map<string, { readonly body: Buffer; readonly metadata: Record<string, string> }>>;
 	count(prefix: string): Promise<number>;
-	/** Multipart uploads that were not ended. */
+	/** Multipart uploads that were not completed. */
 	openUploads(): Promise<number>;
 }
 

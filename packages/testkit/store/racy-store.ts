@@ -1,4 +1,4 @@
-/** Stores whose create-only PUT is not atomic: they look, wait, and then write. */
+/** Stores whose create-only PUT is not atomic: they check, wait, and then write. */
 import type {
 	GetOptions,
 	GetResult,
@@ -13,7 +13,7 @@ import type { SweepableStore } from "../../sidecar/src/store/sweepable.ts";
 export class RacyStore implements ObjectStore {
 	readonly #inner: SweepableStore;
 	#writes: Promise<unknown> = Promise.resolve();
-	/** Between the look and the write of a PUT that found nothing. */
+	/** The pause between the check and the write of a PUT that found no object. */
 	beforeWrite: (key: string) => Promise<void> = async () => {};
 
 	constructor(inner: SweepableStore) {
@@ -64,7 +64,7 @@ export class RacyStore implements ObjectStore {
 	}
 }
 
-/** Settled for all once `count` callers wait for it. */
+/** Resolves for all callers once `count` of them wait. */
 export function meeting(count: number): () => Promise<void> {
 	let waiting = 0;
 	let open = () => {};

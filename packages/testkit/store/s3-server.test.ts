@@ -11,11 +11,11 @@ const MODULE = JSON.stringify(new URL("s3-server.ts", import.meta.url).href);
 describe("s3ServerOfEnvironment", () => {
 	const credentials = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" };
 
-	it("is not there without S3_TEST_ENDPOINT, whatever else is set", () => {
+	it("returns undefined without S3_TEST_ENDPOINT, whatever else is set", () => {
 		expect(s3ServerOfEnvironment(credentials)).toBeUndefined();
 	});
 
-	it("takes credentials and region from the usual variables", () => {
+	it("reads credentials and region from the usual variables", () => {
 		const env = {
 			...credentials,
 			S3_TEST_ENDPOINT: "http://host:1",
@@ -32,14 +32,14 @@ describe("s3ServerOfEnvironment", () => {
 		expect(s3ServerOfEnvironment(env)).toEqual(expected);
 	});
 
-	it("says what is missing", () => {
+	it("names the missing variables", () => {
 		expect(() => s3ServerOfEnvironment({ S3_TEST_ENDPOINT: "http://host:1" })).toThrow(
 			"AWS_ACCESS_KEY_ID",
 		);
 	});
 });
 
-/** Only where the run has a server does it certainly have been built. */
+/** Only a run with a server has certainly built it. */
 describe.skipIf(s3TestServer() === undefined || process.env.S3_TEST_ENDPOINT)(
 	"startS3Server in a plain script",
 	() => {
@@ -49,7 +49,7 @@ describe.skipIf(s3TestServer() === undefined || process.env.S3_TEST_ENDPOINT)(
 		});
 		afterEach(() => rm(temporary, { recursive: true }));
 
-		/** Runs a script with a server of its own, and its data below `temporary`. */
+		/** Runs a script with its own server, whose data is below `temporary`. */
 		async function run(script: string): Promise<{ endpoint: string }> {
 			const text = `
 			import { makeBucket, startS3Server } from ${MODULE};
@@ -79,7 +79,7 @@ describe.skipIf(s3TestServer() === undefined || process.env.S3_TEST_ENDPOINT)(
 		])("ends the server and removes its data when the script %s", async (_, script) => {
 			const { endpoint } = await run(script);
 			expect(endpoint).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-			// Killed, but not at once gone.
+			// It was killed but may not have ended yet.
 			await expect.poll(() => responds(endpoint)).toBe(false);
 			expect(await readdir(temporary)).toEqual([]);
 		});

@@ -10,19 +10,19 @@ import { fileURLToPath } from "node:url";
 import { freePort } from "../free-port.ts";
 
 /**
- * A real S3 server for tests, demo and benchmarks: MinIO, built once from the Go module proxy into
- * `.cache/bin` and started on a free port of this machine. Nothing here needs vitest.
+ * A real S3 server for tests, demo and benchmarks. It is MinIO, built once from the Go module proxy
+ * into `.cache/bin`, and started on a free local port. This file does not need vitest.
  */
 
-/** Pinned here and nowhere else. */
+/** The only place where the version is pinned. */
 const MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c";
 const CACHE = fileURLToPath(new URL("../../../.cache/bin/", import.meta.url));
 const MINIO = join(CACHE, `minio-${MINIO_VERSION}`);
 const LOCK = `${MINIO}.lock`;
 
 /**
- * How tests find the server that `global-setup.ts` started; private, so that tests without
- * credentials stay without.
+ * How tests find the server that `global-setup.ts` started. The variables are private, so that
+ * tests without credentials stay without.
  */
 const SERVER_VARIABLE = "OPENCLAW_TEST_S3_SERVER";
 
@@ -43,18 +43,16 @@ export interface StartedS3Server extends S3TestServer {
 	stop(): Promise<void>;
 }
 
-/** Why there is no S3 server; the message is one line for people. */
+/** The reason why there is no S3 server; the message is one readable line. */
 export class S3ServerUnavailable extends Error {}
 
-/**
- * The server of this test run; `undefined` where there is none, and then the S3 tests are skipped.
- */
+/** The server of this test run. `undefined` if there is none; the S3 tests are then skipped. */
 export function s3TestServer(): S3TestServer | undefined {
 	const provided = process.env[SERVER_VARIABLE];
 	return provided === undefined ? undefined : (JSON.parse(provided) as S3TestServer);
 }
 
-/** Makes `server` the one that `s3TestServer` gives, here and in processes started from now on. */
+/** Makes `s3TestServer` return `server`, here and in processes started from now on. */
 export function provideS3TestServer(server: S3TestServer): void {
 	const { endpoint, region, accessKeyId, secretAccessKey, sessionToken } = server;
 	process.env[SERVER_VARIABLE] = JSON.stringify({
@@ -94,11 +92,11 @@ export function s3ServerOfEnvironment(
 }
 
 /**
- * Starts a server of its own with an empty store: 0.7 s, and the first time 3 to 8 minutes more on
- * 2 cores, to download and build it.
+ * Starts a new server with an empty store in 0.7 s. The first call takes 3 to 8 minutes more on 2
+ * cores, to download and build it.
  *
- * @param env further variables of the server's, e.g. `MINIO_IDENTITY_OPENID_CONFIG_URL`
- * @throws S3ServerUnavailable without Go, or when the build or the start fails
+ * @param env further variables of the server, e.g. `MINIO_IDENTITY_OPENID_CONFIG_URL`
+ * @throws S3ServerUnavailable without Go, or if the build or the start fails
  */
 export async function startS3Server(env: NodeJS.ProcessEnv = {}): Promise<StartedS3Server> {
 	const minio = await buildOnce();
@@ -106,7 +104,7 @@ export async function startS3Server(env: NodeJS.ProcessEnv = {}): Promise<Starte
 	const accessKeyId = `test-${randomBytes(6).toString("hex")}`;
 	const secretAccessKey = randomBytes(20).toString("hex");
 	try {
-		// Between choosing a free port and listening on it another process may take it.
+		// Another process may take the port before the server listens on it.
 		for (let attempt = 1; ; attempt++) {
 			const port = await freePort();
 			const child = spawn(
@@ -154,7 +152,7 @@ function started(child: ChildProcess, directory: string, server: S3TestServer): 
 		rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 	};
 	process.once("exit", onExit);
-	// A script that forgets `stop` still ends, and takes the server with it.
+	// A script that forgets `stop` still ends, and ends the server too.
 	child.unref();
 	for (const stream of [child.stdout, child.stderr])
 		(stream as unknown as { unref(): void }).unref();
@@ -170,7 +168,7 @@ function started(child: ChildProcess, directory: string, server: S3TestServer): 
 }
 
 /**
- * The last part of what the process prints; it must be read, or a full pipe would stop the process.
+ * The end of the process's output. It must be read, because a full pipe would block the process.
  */
 function collectOutput(child: ChildProcess): () => string {
 	let text = "";
@@ -206,8 +204,8 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /**
- * Path of the server's program, built if need be; of several processes one builds and the others
- * wait.
+ * Path of the server's program, built if necessary. If several processes need it, one builds it and
+ * the others wait.
  */
 async function buildOnce(): Promise<string> {
 	await mkdir(CACHE, { recursive: true });
@@ -311,8 +309,8 @@ export async function makeBucket(
 }
 
 /**
- * Credentials that may do what `policyJson` allows and nothing else (AssumeRole with an inline
- * session policy).
+ * Credentials with exactly the permissions of `policyJson` (AssumeRole with an inline session
+ * policy).
  *
  * @param policyJson an IAM policy document, e.g. one that allows `s3:GetObject` on
  * `arn:aws:s3:::bucket/*`

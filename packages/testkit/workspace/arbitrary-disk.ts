@@ -1,4 +1,4 @@
-/** Generates trees on a real disk, as hostile as the file system takes them. */
+/** Generates trees on a real disk that are as hostile as the file system accepts. */
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { encodePath, fsPath } from "../../sidecar/src/path.ts";
@@ -42,15 +42,15 @@ export const anyDisk: fc.Arbitrary<DiskNode[]> = fc.uniqueArray(
 		bytes: anyBytes,
 		target: fc.constantFrom("missing", "../..", "/etc/hostname", "a", "\udcff", "x".repeat(300)),
 		mode: fc.constantFrom(0o644, 0o600, 0o755, 0o400, 0o000, 0o777, 0o1777),
-		// After 1901 and before 2446: what ext4 keeps.
+		// Times between 1901 and 2446, the range that ext4 stores.
 		mtimeNs: fc.bigInt({ min: -2_000_000_000_000_000_000n, max: 15_000_000_000_000_000_000n }),
 	}),
 	{ selector: ({ path }) => path, maxLength: 25 },
 );
 
 /**
- * Makes what it can: a node whose parent turned out to be a file or a link is left out. Directories
- * get their times last.
+ * Creates the nodes that it can. A node is left out if its parent is a file or a link. The times of
+ * directories are set last.
  */
 export async function makeDisk(root: string, nodes: readonly DiskNode[]): Promise<void> {
 	const times = await loadFileTimes().catch(() => approximate);
@@ -86,7 +86,7 @@ export async function makeDisk(root: string, nodes: readonly DiskNode[]): Promis
 		times.setMtime(place, node.mtimeNs);
 	}
 	for (const { path, mode, mtimeNs } of directories.reverse()) {
-		// A directory nobody may enter can only be read by root.
+		// Only root can read a directory without execute permission.
 		chmodSync(fsPath(root, path), (mode & 0o1777) | 0o700);
 		times.setMtime(fsPath(root, path), mtimeNs);
 	}

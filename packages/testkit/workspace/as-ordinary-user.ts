@@ -1,4 +1,4 @@
-/** Runs as a user for whom file modes count: root reads what it likes. */
+/** Runs as a user to whom file modes apply: root ignores them. */
 export async function asOrdinaryUser<T>(run: () => Promise<T>): Promise<T> {
 	if (process.geteuid?.() !== 0) return await run();
 	process.seteuid?.(65_534);

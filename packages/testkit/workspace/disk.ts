@@ -1,4 +1,4 @@
-/** What is on a disk, exactly, for comparison: nothing of it goes through the code under test. */
+/** The exact content of a disk, for comparison, read without the code under test. */
 import { createHash } from "node:crypto";
 import {
 	type BigIntStats,
@@ -20,8 +20,8 @@ export interface DiskEntry {
 const slash = Buffer.from("/");
 
 /**
- * Every path below `root` (hex of its bytes where it is not plain ASCII), with type, mode, time and
- * a hash of the content.
+ * Every path below `root`, with type, mode, time and a hash of the content. Paths that are not
+ * plain ASCII are in hex.
  */
 export function readDisk(
 	root: string,

@@ -1,6 +1,6 @@
 /**
- * For tests: a picture of a directory that is kept up by hints alone, as a flush keeps up its own.
- * Right = equal to a scan.
+ * For tests: an index of a directory that is updated by hints alone, as a flush updates its own. It
+ * is right if it equals a scan.
  */
 
 import { parentOf, type Root } from "../../sidecar/src/path.ts";
@@ -24,7 +24,7 @@ export class HintedIndex {
 		this.#known = (await scan(this.#root, this.#filter)).stats;
 	}
 
-	/** Looked at as soon as possible: a look that comes too early is what could miss something. */
+	/** Inspected as soon as possible, because an early look is what could miss a change. */
 	readonly hint = (path: string): void => {
 		this.#hints.add(path);
 		this.#working ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() =>
@@ -32,7 +32,7 @@ export class HintedIndex {
 		);
 	};
 
-	/** What a scan finds otherwise, once all hints have been followed. */
+	/** The differences to a scan, once all hints were processed. */
 	async differences(): Promise<string[]> {
 		await this.#working;
 		const { stats } = await scan(this.#root, this.#filter);
@@ -60,7 +60,7 @@ export class HintedIndex {
 		this.#working = undefined;
 	}
 
-	/** A directory is listed, and what is new in it is scanned to the ground. */
+	/** Lists a directory, and scans its new entries recursively. */
 	async #look(path: string): Promise<void> {
 		const stat = lstatPath(this.#root, path);
 		const before = this.#known.get(path);

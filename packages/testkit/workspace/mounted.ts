@@ -1,14 +1,16 @@
-/** Real mounts for tests, where we may make them; elsewhere the test says why it did not run. */
+/**
+ * Real mounts for tests, if the system allows them; otherwise the test is skipped with a reason.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import type { TestContext } from "vitest";
 
 export interface Mounted extends Disposable {
-	/** Mounts a directory or a file on another that is there. */
+	/** Mounts a directory or a file on an existing one. */
 	bind(from: string, to: string, options?: "rw" | "ro"): void;
-	/** A file system of its own, on a directory that is made. */
+	/** A separate file system, on a directory that is created. */
 	tmpfs(path: string, options?: string): void;
-	/** As a container's root: changes to what is in `lower` go to `upper`. */
+	/** An overlay like a container's root: changes to `lower` go to `upper`. */
 	overlay(
 		layers: { readonly lower: string; readonly upper: string; readonly work: string },
 		to: string,
@@ -16,7 +18,7 @@ export interface Mounted extends Disposable {
 	chattr(attribute: "i" | "a", path: string): void;
 }
 
-/** What is made is undone at the end of its scope. With CI=true it must work. */
+/** Everything that it makes is undone at the end of its scope. With CI=true it must work. */
 export function mounted(context: TestContext): Mounted {
 	const undo: (readonly string[])[] = [];
 	const run = (command: readonly string[], back?: readonly string[]) => {

@@ -4,17 +4,17 @@ import { createInterface } from "node:readline";
 import { onTestFinished } from "vitest";
 
 export interface Child {
-	/** The next line it prints. */
+	/** The next line that it prints. */
 	line(): Promise<string>;
-	/** A line for its standard input. */
+	/** Writes a line to its standard input. */
 	tell(text: string): void;
 	kill(signal: NodeJS.Signals): Promise<void>;
 	readonly ended: Promise<number | null>;
 }
 
 /**
- * Another process running an ES module given as text. `args` are `process.argv.slice(1)`; `line()`
- * in it waits for a line of input. Killed at the end of the test if it still runs then.
+ * Runs an ES module, given as text, in another process. `args` are `process.argv.slice(1)`, and
+ * `line()` waits for a line of input. The process is killed at the end of the test.
  */
 export function startNode(script: string, ...args: string[]): Child {
 	const prelude = `

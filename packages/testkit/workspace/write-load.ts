@@ -1,7 +1,7 @@
 /**
- * A scripted load of which every state is known: each step is one system call, so the disk passes
- * through exactly the states that `statesOf` lists. Run as a program (`node write-load.ts DIR SEED
- * STEPS PAUSE_MS`) it plays the script at its own pace.
+ * A scripted load with known states. Each step is one system call, so the disk passes through
+ * exactly the states that `statesOf` lists. As a program (`node write-load.ts DIR SEED STEPS
+ * PAUSE_MS`), it runs the script at its own pace.
  */
 import { createHash } from "node:crypto";
 import {
@@ -18,7 +18,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 type Step =
-	/** Content prepared outside the workspace and renamed in: never seen half. */
+	/**
+	 * Content prepared outside the workspace and renamed into it, so that it is never visible
+	 * half-written.
+	 */
 	| { readonly kind: "put"; readonly path: string; readonly text: string }
 	| { readonly kind: "append"; readonly path: string; readonly text: string }
 	| { readonly kind: "remove"; readonly path: string }
@@ -84,7 +87,7 @@ function pick(next: () => number, state: State, count: number): Step {
 	return { kind: "rmdir", path: known };
 }
 
-/** What the step makes of a state; false where the system would refuse it. */
+/** Applies the step to a state; false if the system would refuse it. */
 function apply(state: Map<string, string>, step: Step): boolean {
 	const parent = step.path.includes("/")
 		? step.path.slice(0, step.path.lastIndexOf("/"))

@@ -1,2 +1,2 @@
-# A shell without.
+# A shell without a terminal.
 sh -c true

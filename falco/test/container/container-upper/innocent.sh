@@ -1,4 +1,4 @@
-# The same, but the program was in the lower layer: the image's.
+# The same with a program in the lower layer, which is the image's.
 unset OPENCLAW_FALCO_CASE
 mkdir -p /srv/lower /srv/layers && mount -t tmpfs tmpfs /srv/layers && mkdir /srv/layers/upper /srv/layers/work /srv/layers/merged
 cp /bin/true /srv/lower/there

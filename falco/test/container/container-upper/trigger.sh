@@ -1,4 +1,5 @@
-# An overlay file system, as a container's is: a program that was put into its upper layer is run. Laying it out is not the container's doing.
+# Runs a program that was put into the upper layer of an overlay file system, like that of a
+# container. The setup does not count as the container's action.
 unset OPENCLAW_FALCO_CASE
 mkdir -p /srv/lower /srv/layers && mount -t tmpfs tmpfs /srv/layers && mkdir /srv/layers/upper /srv/layers/work /srv/layers/merged
 mount -t overlay overlay -o lowerdir=/srv/lower,upperdir=/srv/layers/upper,workdir=/srv/layers/work /srv/layers/merged || exit 1

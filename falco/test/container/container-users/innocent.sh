@@ -1,2 +1,2 @@
-# Node as root, which the sidecar is, and programs of the agent.
+# Node as root, like the sidecar, and programs of the agent.
 exec node -e 0

@@ -1,3 +1,3 @@
-# Looks at which modules there are.
+# Lists the loaded modules.
 cat /proc/modules >/dev/null 2>&1
 exit 0

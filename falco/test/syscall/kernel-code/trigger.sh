@@ -1,3 +1,3 @@
-# Tries to load a kernel module that is none, and to remove one that is not there. Both are refused.
+# Tries to load an invalid kernel module, and to remove one that does not exist. Both are denied.
 perl /srv/test/syscall.pl load-module
 perl /srv/test/syscall.pl remove-module

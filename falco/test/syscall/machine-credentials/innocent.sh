@@ -1,4 +1,4 @@
-# Looks users up, reads the certificates that everybody trusts, asks for credentials that are not there.
+# Looks up users, reads the public certificates, and asks for credentials that do not exist.
 id >/dev/null
 cat /etc/passwd /etc/group >/dev/null
 cat /etc/ssl/certs/ca-certificates.crt /home/openclaw/.netrc >/dev/null 2>&1

@@ -1,4 +1,4 @@
-# Looks at what is mounted, and how full it is.
+# Lists mounts and their free space.
 cat /proc/self/mounts >/dev/null
 df /home >/dev/null
 node -e 'require("node:fs").statfsSync("/home")'

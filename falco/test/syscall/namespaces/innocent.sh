@@ -1,4 +1,4 @@
-# Starts threads and processes, which are made by the same system calls.
+# Starts threads and processes, which use the same system calls.
 node -e '
 	const { Worker } = require("node:worker_threads");
 	require("node:child_process").execFileSync("true");

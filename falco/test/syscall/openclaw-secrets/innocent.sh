@@ -1,4 +1,5 @@
-# OpenClaw's Node reads them; tools read the workspace, also a project's files of the same names.
+# OpenClaw's Node reads its secrets; tools read the workspace, including a project's files with the
+# same names.
 node -e '
 	const { readFileSync } = require("node:fs");
 	for (const path of ["openclaw.json", "credentials/telegram/token.json", ".env", "state/openclaw.sqlite"]) readFileSync(`/home/openclaw/.openclaw/${path}`);

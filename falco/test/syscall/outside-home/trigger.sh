@@ -1,4 +1,4 @@
-# Leaves a file, a renamed one and a link in a directory that everybody may write to.
+# Leaves a file, a renamed one and a link in a directory that every user may write to.
 echo x >/srv/public/note
 ln -s /etc/passwd /srv/public/link
 echo x >/home/openclaw/here

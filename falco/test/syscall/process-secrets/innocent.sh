@@ -1,4 +1,5 @@
-# What V8, libuv, the C library and people read of /proc at each start: maps, cpuinfo, meminfo, stat, status.
+# Reads the files of /proc that V8, libuv, the C library and people read at each start: maps,
+# cpuinfo, meminfo, stat, status.
 node -e 'const os = require("node:os"); os.cpus(); os.totalmem(); os.loadavg(); require("node:fs").readFileSync("/proc/self/status")'
 cat /proc/self/maps "/proc/$SIDECAR_PID/stat" /proc/meminfo >/dev/null
 # procps opens the environment of every process.

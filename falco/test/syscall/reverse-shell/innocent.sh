@@ -1,4 +1,4 @@
-# Node asks over HTTP and gives a child pipes; a shell reads a pipe.
+# Node makes an HTTP request and gives a child pipes; a shell reads a pipe.
 node -e '
 	const { execFileSync } = require("node:child_process");
 	const server = require("node:http").createServer((_, response) => response.end("ok")).listen(0, "127.0.0.1", async () => {

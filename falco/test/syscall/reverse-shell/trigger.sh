@@ -1,4 +1,5 @@
-# Gives a shell a network connection as its input and output. Both ends are on the loopback interface, and the shell is told to end.
+# Gives a shell a network connection as its input and output. Both ends are on the loopback
+# interface, and the shell is told to exit.
 bash -c 'type -t coproc' >/dev/null || exit 1
 node -e '
 	const { spawn } = require("node:child_process");

@@ -1,4 +1,5 @@
-# Ends a child of its own, and asks whether a process of another user lives, as OpenClaw does with the ids in its lock files.
+# Ends its own child, and checks whether a process of another user is alive, as OpenClaw does with
+# the ids in its lock files.
 sleep 60 &
 kill -TERM $!
 kill -0 "$SIDECAR_PID" 2>/dev/null

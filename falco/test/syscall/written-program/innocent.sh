@@ -1,4 +1,5 @@
-# Runs a script of the workspace, a program of the system, and one that a plugin of OpenClaw brought.
+# Runs a script of the workspace, a program of the system, and one that belongs to a plugin of
+# OpenClaw.
 cd /home/openclaw/.openclaw/workspace
 printf '#!/bin/sh\ntrue\n' >script.sh && chmod +x script.sh && ./script.sh
 /bin/true

@@ -1,15 +1,15 @@
 /**
- * One call of a channel's API: POST of JSON, answered with JSON.
+ * One call of a channel's API: a POST of JSON with a JSON response.
  *
- * Waits and repeats only where the channel says that nothing was done (429). What it throws names
- * neither the URL, which holds the bot's token at Telegram, nor anything that was sent.
+ * Waits and retries only if the channel says that nothing was done (429). Errors contain neither
+ * the URL, which holds the bot's token at Telegram, nor anything that was sent.
  */
 import { setTimeout as wait } from "node:timers/promises";
 import { isRecord, parseJson } from "../environment.ts";
 
 const TIMEOUT_MS = 10_000;
 const MAX_ATTEMPTS = 4;
-/** Of what a channel asks to wait for; a longer pause is left to the queue. */
+/** The longest wait that a channel can request here; the queue handles longer ones. */
 const MAX_PAUSE_S = 30;
 const MAX_ANSWER_LENGTH = 1_000_000;
 
@@ -25,7 +25,7 @@ export class ChannelFailure extends Error {
 
 export type Answer = Readonly<Record<string, unknown>>;
 
-/** @throws ChannelFailure: unreachable, no JSON, or 429 again and again */
+/** @throws ChannelFailure if unreachable, if the response is not JSON, or on repeated 429 */
 export async function call(
 	what: string,
 	url: string,
@@ -79,7 +79,7 @@ async function post(
 	};
 }
 
-/** Telegram says it in the body, Slack in the header. */
+/** Telegram puts it in the body, Slack in the header. */
 function pauseOf(response: Response, answer: unknown): number | undefined {
 	const parameters = isRecord(answer) ? answer.parameters : undefined;
 	const said = isRecord(parameters) ? parameters.retry_after : response.headers.get("retry-after");

@@ -1,9 +1,9 @@
 /**
- * What a channel is: how its requests prove themselves, what they say, and how an answer is sent
- * back.
+ * The interface of a channel: how its requests are verified, what they contain, and how an answer
+ * is sent.
  *
- * Only what a person writes to the bot alone is taken: an agent knows its user's affairs, and in a
- * group others would read the answer.
+ * Only direct messages to the bot are accepted. An agent knows its user's affairs, and in a group
+ * others would read the answer.
  */
 import type { Delivery } from "../door/delivery.ts";
 import { Refusal } from "../door/refusal.ts";
@@ -14,15 +14,15 @@ export type ChannelName = "feishu" | "telegram" | "slack";
 export type SecretFields = Readonly<Record<string, unknown>>;
 
 export interface ChannelMessage {
-	/** A delivery that is repeated has the same. */
+	/** The same for every repetition of a delivery. */
 	readonly eventId: string;
 	/**
-	 * `telegram.4711`, `slack.T0123.U0456`, `feishu.ou_…`: unlike any other person's of any channel.
+	 * `telegram.4711`, `slack.T0123.U0456`, `feishu.ou_…`: unique among all people on all channels.
 	 */
 	readonly sender: string;
-	/** Undefined: of a kind that is not read, such as an image. */
+	/** Undefined for a message type that is not read, such as an image. */
 	readonly text: string | undefined;
-	/** What `send` needs to answer it. */
+	/** The data that `send` needs to answer it. */
 	readonly replyTo: Readonly<Record<string, string>>;
 }
 
@@ -34,8 +34,8 @@ export type Content =
 export interface Opened {
 	readonly content: Content;
 	/**
-	 * What is unlike in any two requests that the channel makes; undefined where it does not sign
-	 * single requests.
+	 * A value that differs between any two requests of the channel. Undefined if the channel does not
+	 * sign individual requests.
 	 */
 	readonly proof: string | undefined;
 }
@@ -43,23 +43,23 @@ export interface Opened {
 export interface ReplyPart {
 	readonly text: string;
 	readonly replyTo: Readonly<Record<string, string>>;
-	/** The same whenever this part is sent again; 40 hex digits. */
+	/** The same each time this part is sent; 40 hex digits. */
 	readonly id: string;
 }
 
 export interface Channel {
-	/** The fields of the secret that requests are proved with. */
+	/** The fields of the secret that verify requests. */
 	readonly provedWith: readonly string[];
-	/** Checks a request and reads it. @throws Refusal */
+	/** Verifies a request and reads it. @throws Refusal */
 	open(delivery: Delivery, secret: SecretFields): Opened;
-	/** UTF-16 units that one message takes. */
+	/** The maximum length of one message in UTF-16 units. */
 	readonly maxPartLength: number;
 	/** @throws ChannelFailure */
 	send(part: ReplyPart, secret: SecretFields): Promise<void>;
 }
 
 /**
- * @throws Refusal CHANNEL_MISCONFIGURED: an empty secret proves nothing, so it is as good as none
+ * @throws Refusal CHANNEL_MISCONFIGURED: an empty secret verifies nothing, so it counts as missing
  */
 export function field(secret: SecretFields, name: string): string {
 	const value = secret[name];

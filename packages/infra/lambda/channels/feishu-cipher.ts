@@ -1,12 +1,12 @@
 /**
- * How Feishu encrypts an event: AES-256-CBC, the key is SHA-256 of the encrypt key, the first 16
- * bytes are the initialisation vector.
+ * Feishu's encryption of events: AES-256-CBC. The key is the SHA-256 of the encrypt key, and the
+ * first 16 bytes are the initialisation vector.
  */
 import { createDecipheriv, createHash } from "node:crypto";
 
 const IV_BYTES = 16;
 
-/** @param encrypted base64. Undefined: not encrypted with this key */
+/** @param encrypted base64. @returns undefined if it was not encrypted with this key */
 export function decryptEvent(encrypted: string, encryptKey: string): Buffer | undefined {
 	const bytes = Buffer.from(encrypted, "base64");
 	try {
@@ -22,8 +22,8 @@ export function decryptEvent(encrypted: string, encryptKey: string): Buffer | un
 }
 
 /**
- * Of a request, hex: SHA-256 over timestamp, nonce, encrypt key and the raw body; no HMAC, and not
- * the app secret.
+ * The signature of a request in hex: SHA-256 over timestamp, nonce, encrypt key and the raw body.
+ * It is not an HMAC and does not use the app secret.
  */
 export function signatureOf(
 	timestamp: string,

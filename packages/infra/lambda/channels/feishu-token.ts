@@ -1,11 +1,11 @@
 /**
- * The token with which an app calls Feishu, made from its id and secret; kept until shortly before
- * it ends.
+ * The token with which an app calls Feishu, obtained with its id and secret, and cached until
+ * shortly before it expires.
  */
 import { ChannelFailure, call } from "./call.ts";
 import { field, type SecretFields } from "./channel.ts";
 
-/** Feishu hands out a new one in a token's last 30 minutes, while the old one still works. */
+/** In a token's last 30 minutes, Feishu issues a new one while the old one still works. */
 const EARLY_S = 300;
 
 let kept:
@@ -27,7 +27,7 @@ export async function tenantToken(secret: SecretFields, nowMs = Date.now()): Pro
 	return token;
 }
 
-/** Asks Feishu, which proves that the app's secret is right. @throws ChannelFailure */
+/** Calls Feishu, which proves that the app's secret is right. @throws ChannelFailure */
 export async function askTenantToken(
 	appId: string,
 	appSecret: string,

@@ -1,9 +1,9 @@
 /**
  * Feishu and Lark, events of schema 2.0. Requests are signed and encrypted with the app's encrypt
- * key; its verification token is inside.
+ * key, and contain its verification token.
  *
- * The secret: `app_id`, `app_secret`, `encrypt_key`, `verification_token`. `FEISHU_API_URL` is
- * `https://open.larksuite.com` for Lark.
+ * The secret has `app_id`, `app_secret`, `encrypt_key` and `verification_token`. `FEISHU_API_URL`
+ * is `https://open.larksuite.com` for Lark.
  */
 import { type Delivery, jsonObjectOf } from "../door/delivery.ts";
 import { checkWindow, isSame } from "../door/proofs.ts";
@@ -18,14 +18,12 @@ const ID = /^[A-Za-z0-9_-]{1,80}$/;
 
 export const feishu: Channel = {
 	provedWith: ["encrypt_key", "verification_token"],
-	/**
-	 * 150 KB of JSON within JSON: 20,000 units are 140 KB where every one of them is escaped twice.
-	 */
+	/** 150 KB of JSON within JSON: 20,000 units take 140 KB if every one of them is escaped twice. */
 	maxPartLength: 20_000,
 
 	open(delivery, secret) {
 		const encryptKey = field(secret, "encrypt_key");
-		// The challenge alone comes unsigned: then what it holds must prove it.
+		// Only the challenge may be unsigned; its content must then prove it.
 		const proof =
 			delivery.header("x-lark-signature") === undefined ? undefined : prove(delivery, encryptKey);
 		const { encrypt } = jsonObjectOf(delivery.body);
@@ -42,7 +40,7 @@ export const feishu: Channel = {
 	async send({ text, replyTo, id }, secret) {
 		const url = `${feishuUrl()}/open-apis/im/v1/messages/${replyTo.message}/reply`;
 		const authorization = `Bearer ${await tenantToken(secret)}`;
-		// Of two messages with one `uuid` within an hour Feishu sends one.
+		// Of two messages with the same `uuid` within an hour, Feishu sends one.
 		const body = { msg_type: "text", content: JSON.stringify({ text }), uuid: id };
 		const answer = await call("feishu reply", url, body, { authorization });
 		if (answer.code !== 0)
@@ -96,7 +94,7 @@ function isId(value: unknown): value is string {
 }
 
 /**
- * `text`, and what is text of a `post`, which people make without noticing when they paste
+ * `text`, and the text of a `post`, which people create without noticing when they paste
  * paragraphs.
  */
 function textOf(type: unknown, json: unknown): string | undefined {

@@ -1,7 +1,7 @@
 /**
- * The proofs, against what the channels themselves publish: the worked example of Slack's
- * "Verifying requests from Slack" and the decryption sample of Feishu's "Encrypt Key" page. Feishu
- * publishes no signature; there its official SDK is the judge.
+ * Tests signatures against examples that the channels publish: the worked example of Slack's
+ * "Verifying requests from Slack", and the decryption sample of Feishu's "Encrypt Key" page. Feishu
+ * publishes no signature, so its official SDK is the reference.
  */
 import { EventDispatcher, LoggerLevel } from "@larksuiteoapi/node-sdk";
 import { describe, expect, test } from "vitest";
@@ -47,11 +47,11 @@ describe("Slack's example", () => {
 			),
 		);
 
-	test("is authentic: it is a slash command, so what comes next is that it is no JSON", () => {
+	test("is authentic: as a slash command, it fails only because it is not JSON", () => {
 		expect(open(signature)).toBe("REQUEST_INVALID");
 	});
 
-	test("is not with one digit changed, without `v0=`, or in capitals", () => {
+	test("is refused with one digit changed, without `v0=`, or in capitals", () => {
 		for (const wrong of [
 			signature.replace(/3$/, "4"),
 			signature.slice(3),
@@ -61,13 +61,13 @@ describe("Slack's example", () => {
 			expect(open(wrong)).toBe("SIGNATURE_INVALID");
 	});
 
-	test("is too old today", () => {
+	test("is refused today as too old", () => {
 		expect(open(signature, Date.now())).toBe("TIMESTAMP_INVALID");
 	});
 });
 
 describe("Feishu", () => {
-	test("its decryption sample", () => {
+	test("publishes a decryption sample, which is decrypted", () => {
 		expect(
 			decryptEvent("P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk=", "test key")?.toString(),
 		).toBe("hello world");
@@ -77,7 +77,7 @@ describe("Feishu", () => {
 		expect(decryptEvent("", "test key")).toBeUndefined();
 	});
 
-	test("its SDK accepts what is accepted here, and refuses what is refused", async () => {
+	test("has an SDK that accepts and refuses the same signatures", async () => {
 		const { encrypt_key: encryptKey, verification_token: verificationToken } = SECRETS.feishu;
 		const silent = { error() {}, warn() {}, info() {}, debug() {}, trace() {} };
 		const dispatcher = new EventDispatcher({
@@ -103,7 +103,7 @@ describe("Feishu", () => {
 		);
 	});
 
-	test("the raw bytes are signed, in whatever order and spacing they came", () => {
+	test("signs the raw bytes, whatever their order and spacing", () => {
 		const { encrypt_key: encryptKey } = SECRETS.feishu;
 		const { encrypt } = JSON.parse(feishuBody(feishuEvent()).body);
 		const body = `{ "x": "\\u4f60", "encrypt": "${encrypt}"\n}`;
@@ -116,7 +116,7 @@ describe("Feishu", () => {
 		expect(feishu.open(delivery(headers, body), SECRETS.feishu).content.kind).toBe("message");
 	});
 
-	test("a post is read as its lines", () => {
+	test("sends posts, which are read as their lines", () => {
 		const content = {
 			title: "Plan",
 			content: [
@@ -137,7 +137,7 @@ describe("Feishu", () => {
 	});
 });
 
-test("a secret that is empty proves nothing", () => {
+test("an empty secret verifies nothing", () => {
 	const { headers, body } = feishuBody(feishuEvent(), { secret: "" });
 	expect(
 		codeOf(() => feishu.open(delivery(headers, body), { ...SECRETS.feishu, encrypt_key: "" })),

@@ -2,7 +2,7 @@
  * Slack's Events API. Requests are signed `v0=` HMAC-SHA256 of `v0:{timestamp}:{body}` with the
  * app's signing secret.
  *
- * The secret: `signing_secret`, `bot_token`.
+ * The secret has `signing_secret` and `bot_token`.
  */
 import { createHmac } from "node:crypto";
 import { type Delivery, jsonObjectOf } from "../door/delivery.ts";
@@ -16,7 +16,7 @@ const ID = /^[A-Z0-9]{2,32}$/;
 
 export const slack: Channel = {
 	provedWith: ["signing_secret"],
-	/** Of `markdown_text`, Slack's own rendering of Markdown, is 12,000; a reader wants less. */
+	/** `markdown_text`, Slack's own rendering of Markdown, allows 12,000; readers prefer less. */
 	maxPartLength: 4_000,
 
 	open(delivery, secret) {
@@ -69,7 +69,7 @@ function read(body: Readonly<Record<string, unknown>>): Content {
 	if (event.type !== "message") return ignored("no message");
 	if (event.channel_type !== "im") return ignored("not written to the bot alone");
 	const { user, channel, subtype, text } = event;
-	// What the bot itself says comes back as an event; edits and the like are subtypes.
+	// The bot's own messages come back as events; edits and the like are subtypes.
 	if (event.bot_id !== undefined || (subtype !== undefined && subtype !== "file_share"))
 		return ignored("not said by a person");
 	if (!isId(team) || !isId(user) || !isId(channel) || typeof eventId !== "string")
@@ -85,7 +85,7 @@ function isId(value: unknown): value is string {
 	return typeof value === "string" && ID.test(value);
 }
 
-/** Slack escapes three characters in what people write. */
+/** Slack escapes three characters in messages. */
 function unescaped(text: string): string {
 	return text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 }

@@ -1,9 +1,9 @@
 /**
- * Telegram's Bot API. Every update carries the secret that `setWebhook` was given, so who reads one
- * request can make others: TLS is the proof's other half. A single update is not signed; one that
- * is repeated is known by its `update_id`.
+ * Telegram's Bot API. Every update carries the secret that `setWebhook` set, so anyone who reads
+ * one request can forge others. TLS is therefore part of the proof. Updates are not signed one by
+ * one; `update_id` identifies a repeated one.
  *
- * The secret: `bot_token`, `secret_token`.
+ * The secret has `bot_token` and `secret_token`.
  */
 import { type Delivery, jsonObjectOf } from "../door/delivery.ts";
 import { isSame } from "../door/proofs.ts";
@@ -13,8 +13,8 @@ import { ChannelFailure, call } from "./call.ts";
 import { type Channel, type Content, field, ignored, type SecretFields } from "./channel.ts";
 
 /**
- * Telegram keeps updates that it could not deliver for 24 hours: a narrower window would lose what
- * people wrote during an outage.
+ * Telegram keeps undelivered updates for 24 hours. A narrower window would lose messages written
+ * during an outage.
  */
 const MAX_AGE_S = 86_400;
 const MAX_AHEAD_S = 300;

@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 afterAll(async () => await aws[Symbol.asyncDispose]());
 
-test("a list allows its users as themselves; an object says who they are", async () => {
+test("a list allows its users as themselves; an object maps them to names", async () => {
 	expect(await new AllowedUsers('["telegram.1"]').find("telegram.1")).toBe("telegram.1");
 	expect(await new AllowedUsers('["telegram.1"]').find("telegram.12")).toBeUndefined();
 	const users = new AllowedUsers('{"telegram.1": "anna", "slack.T.U": "anna"}');
@@ -27,7 +27,7 @@ test("a list allows its users as themselves; an object says who they are", async
 	expect(await new AllowedUsers("[]").find("toString")).toBeUndefined();
 });
 
-test("a parameter is read again after a minute: whoever is taken off it is not allowed any more", async () => {
+test("a parameter is read again after a minute, and then refuses removed users", async () => {
 	aws.parameters.set("/openclaw/users", '["telegram.1"]');
 	const users = new AllowedUsers("/openclaw/users");
 	expect(await users.find("telegram.1", 0)).toBe("telegram.1");

@@ -1,8 +1,8 @@
 /**
- * Who may talk to the agents, and who of them is one person: `["telegram.4711"]`, or
- * `{"telegram.4711": "anna", "slack.T01.U02": "anna"}` where one user writes from several channels.
- * Given as JSON, or as the name of an SSM parameter that holds it; there a change counts within a
- * minute. Nobody is allowed by default.
+ * The users who may talk to the agents, and which of them are one person: `["telegram.4711"]`, or
+ * `{"telegram.4711": "anna", "slack.T01.U02": "anna"}` if one user writes from several channels.
+ * The value is JSON, or the name of an SSM parameter that holds JSON. Changes to the parameter take
+ * effect within a minute. By default nobody is allowed.
  */
 import { GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { QUICK } from "../aws-limits.ts";
@@ -16,7 +16,7 @@ export class AllowedUsers {
 	readonly #parameter: string | undefined;
 	#kept: { readonly users: Users; readonly readAtMs: number } | undefined;
 
-	/** @throws Error: JSON of another shape */
+	/** @throws Error for JSON of another shape */
 	constructor(setting: string) {
 		const isJson = /^\s*[[{]/.test(setting);
 		this.#parameter = isJson ? undefined : setting;
@@ -24,8 +24,8 @@ export class AllowedUsers {
 	}
 
 	/**
-	 * The user's id, for whom namespace and session are made; undefined: not allowed. @throws Error:
-	 * the parameter cannot be read
+	 * The user's id, from which namespace and session are made; undefined if not allowed. @throws
+	 * Error if the parameter cannot be read
 	 */
 	async find(sender: string, nowMs = Date.now()): Promise<string | undefined> {
 		if (this.#kept === undefined || nowMs - this.#kept.readAtMs > MAX_AGE_MS) {

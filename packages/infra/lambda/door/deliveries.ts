@@ -1,8 +1,8 @@
 /**
- * Remembers what has been delivered, so that nothing is queued twice: a channel repeats what it got
- * no answer to, and an attacker what they have seen. A delivery counts as taken only once it is in
- * the queue; one that broke off before is let in again, and the queue's own deduplication and the
- * worker's memory make it one.
+ * Remembers deliveries, so that nothing is queued twice: channels retry unanswered requests, and
+ * attackers replay captured ones. A delivery counts as accepted only once it is in the queue. One
+ * that was interrupted earlier is accepted again. The queue's deduplication and the worker's memory
+ * then remove the duplicate.
  */
 import {
 	ConditionalCheckFailedException,
@@ -12,7 +12,7 @@ import {
 import { secondsFrom, type Table } from "../state-table.ts";
 import { Refusal } from "./refusal.ts";
 
-/** Telegram repeats for 24 hours, Feishu for about 8, Slack for about one. */
+/** Telegram retries for 24 hours, Feishu for about 8, Slack for about one. */
 const KEPT_DAYS = 2;
 
 export type Admission = "first" | "repeated";
@@ -25,9 +25,9 @@ export class Deliveries {
 	}
 
 	/**
-	 * @param proof what no other request of the channel has; undefined: it does not say
-	 * @returns `repeated`: queued before, and this is the channel trying again
-	 * @throws Refusal REPLAYED: the very same request was queued before
+	 * @param proof unique to one request of the channel; undefined if the channel has no such value
+	 * @returns `repeated` if it was queued before and the channel retries
+	 * @throws Refusal REPLAYED if the identical request was queued before
 	 */
 	async admit(deliveryId: string, proof: string | undefined, nowMs: number): Promise<Admission> {
 		const { client, TableName } = this.#table;

@@ -1,16 +1,18 @@
-/** A request as it came: bytes, headers and the time. */
+/** A request as received: bytes, headers and the time. */
 import type { APIGatewayProxyEvent } from "aws-lambda";
 import { isRecord } from "../environment.ts";
 import { Refusal } from "./refusal.ts";
 
 export interface Delivery {
-	/** By lower-case name; undefined where it is missing or sent more than once. */
+	/** By lower-case name; undefined if the header is missing or repeated. */
 	readonly header: (name: string) => string | undefined;
 	readonly body: Buffer;
 	readonly nowMs: number;
 }
 
-/** Slack's and Feishu's largest message (150 KB of text, encrypted, in base64) fits in twice. */
+/**
+ * Twice the size of the largest message of Slack and Feishu (150 KB of text, encrypted, in base64).
+ */
 const MAX_BODY_BYTES = 512 * 1024;
 
 /** @throws Refusal BODY_TOO_LARGE */
@@ -27,7 +29,7 @@ export function deliveryOf(event: APIGatewayProxyEvent, nowMs: number): Delivery
 	return { header: (name) => headers.get(name), body, nowMs };
 }
 
-/** @throws Refusal REQUEST_INVALID: no UTF-8, no JSON, or no object */
+/** @throws Refusal REQUEST_INVALID if it is not UTF-8, not JSON, or not an object */
 export function jsonObjectOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
 	let value: unknown;
 	try {

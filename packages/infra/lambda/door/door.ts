@@ -1,10 +1,10 @@
 /**
- * Takes a channel's request: proves it, remembers it, queues what it says, and answers; all else
- * happens later, in the worker.
+ * Handles a channel's request: verifies it, remembers it, queues its message, and answers. The
+ * worker does the rest later.
  *
- * Steps that cost nothing come first. A request that is proved but says nothing to us, or comes
- * from somebody who is not allowed, is answered like one that is taken: a channel would repeat it
- * otherwise, and a stranger learns nothing.
+ * Cheap steps come first. A verified request without a message for us, or from a user who is not
+ * allowed, gets the same answer as an accepted one. Otherwise the channel would retry it, and a
+ * stranger would learn something.
  */
 import { PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
@@ -48,7 +48,7 @@ export class Door {
 		return await this.#take(channel, content.message, proof, nowMs);
 	}
 
-	/** With the current secret, and where that fails with one that is about to replace it. */
+	/** Tries the current secret, and if that fails, one that is about to replace it. */
 	async #open(channel: ChannelName, delivery: Delivery): Promise<Opened> {
 		const { open, provedWith } = CHANNELS[channel];
 		try {
@@ -65,7 +65,7 @@ export class Door {
 		}
 	}
 
-	/** The rotation takes a key that an operator brought only once the channel has signed with it. */
+	/** A rotation accepts an operator's key only once the channel has signed with it. */
 	async #noteProof(id: string, nowMs: number): Promise<void> {
 		const { client, TableName } = this.#table;
 		await client.send(
@@ -107,7 +107,7 @@ export class Door {
 				MessageDeduplicationId: deliveryId,
 			}),
 		);
-		// It is in the queue: to fail now would only make the channel send it again.
+		// The message is in the queue; an error now would only make the channel retry.
 		await this.#deliveries
 			.markQueued(deliveryId)
 			.catch((error: unknown) => log.warn("webhook.not-remembered", { deliveryId, error }));

@@ -1,4 +1,4 @@
-/** A request that is not taken: what its sender gets, and never more than that. */
+/** A refused request: its sender gets exactly this and nothing more. */
 import type { APIGatewayProxyResult } from "aws-lambda";
 
 const REFUSALS = {
@@ -40,7 +40,7 @@ export class Refusal extends Error {
 	readonly code: RefusalCode;
 	readonly status: number;
 
-	/** @param reason what is wrong with this request; shown to its sender, so nothing secret */
+	/** @param reason what is wrong with the request. The sender sees it, so it must not be secret. */
 	constructor(code: RefusalCode, reason?: string, cause?: unknown) {
 		const [status, meaning] = REFUSALS[code];
 		super(reason === undefined ? meaning : `${meaning}: ${reason}`, { cause });

@@ -3,7 +3,7 @@ import { sweepAll } from "./sweep.ts";
 
 const NAMES = ["anna", "ben", "carla", "dora"];
 
-/** One run. The time ends while `endsAt` is worked on. */
+/** One run. The time ends during `endsAt`. */
 async function run({
 	after,
 	endsAt,
@@ -26,11 +26,11 @@ async function run({
 	return { seen, ...(await sweepAll(names(), sweep, after, clock.signal)) };
 }
 
-test("a round that is complete begins anew", async () => {
+test("a complete round starts again at the first name", async () => {
 	expect(await run({})).toEqual({ seen: NAMES, done: 4, failures: {}, stoppedAfter: undefined });
 });
 
-test("what the end of the time cut short comes first the next time", async () => {
+test("a name that the end of the time interrupted comes first in the next run", async () => {
 	const first = await run({ endsAt: "carla" });
 	expect(first).toEqual({
 		seen: ["anna", "ben", "carla"],
@@ -44,7 +44,7 @@ test("what the end of the time cut short comes first the next time", async () =>
 	});
 });
 
-test("one that takes a whole run counts as failed, and the next run goes past it", async () => {
+test("a name that takes a whole run counts as failed, and the next run continues after it", async () => {
 	const first = await run({ after: "anna", endsAt: "ben" });
 	expect(first).toEqual({
 		seen: ["ben"],
@@ -55,7 +55,7 @@ test("one that takes a whole run counts as failed, and the next run goes past it
 	expect(await run({ after: first.stoppedAfter })).toMatchObject({ seen: ["carla", "dora"] });
 });
 
-test("one that fails keeps none from its turn", async () => {
+test("a failed name does not stop the others", async () => {
 	expect(await run({ fails: ["anna", "carla"] })).toEqual({
 		seen: NAMES,
 		done: 2,

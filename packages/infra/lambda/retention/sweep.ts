@@ -1,25 +1,22 @@
 /**
- * One namespace after the other, until the time is over; the next run goes on where this one
- * stopped, and begins anew after the last.
+ * Processes one namespace after the other until the time is over. The next run continues there, and
+ * starts again after the last namespace.
  *
- * A namespace that fails does not keep the others from their turn. One that is cut short by the end
- * of the time comes first the next time; if it had all the time and still was not done, it counts
- * as failed, for else nothing after it would ever be reached.
+ * A failed namespace does not stop the others. One that is interrupted by the end of the time comes
+ * first in the next run. If it had the whole time and was not done, it counts as failed. Otherwise
+ * no later namespace would ever be reached.
  */
 export interface SweepReport {
 	readonly done: number;
-	/** By namespace, what went wrong. */
+	/** Failures by namespace. */
 	readonly failures: Readonly<Record<string, string>>;
-	/**
-	 * The last namespace that need not be looked at again in this round; undefined: the round is
-	 * complete.
-	 */
+	/** The last namespace that this round has finished; undefined if the round is complete. */
 	readonly stoppedAfter: string | undefined;
 }
 
 /**
- * @param names in their order, from where the last run stopped
- * @param sweep says what went wrong, undefined if nothing did; ends early where `signal` aborts
+ * @param names in order, from where the last run stopped
+ * @param sweep returns the failure, or undefined; ends early if `signal` aborts
  * @param after where the last run stopped
  */
 export async function sweepAll(

@@ -1,6 +1,6 @@
 /**
- * Feishu has no API that makes an app secret: an operator stages it, the tenant-token endpoint says
- * whether it is right.
+ * Feishu has no API that creates an app secret. An operator stages it, and the tenant-token
+ * endpoint shows whether it is right.
  */
 import { field } from "../channels/channel.ts";
 import { askTenantToken } from "../channels/feishu-token.ts";

@@ -1,6 +1,6 @@
 /**
- * Whether the channel has signed with a key: no channel's API tells, but the door notes it when a
- * request comes that only the staged key fits.
+ * Checks whether the channel has signed with a key. No channel's API reports this, but the door
+ * records a request that only the staged key verifies.
  */
 import { GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { CHANNELS } from "../channels/by-name.ts";

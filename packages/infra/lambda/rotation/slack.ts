@@ -1,4 +1,4 @@
-/** Slack makes signing secrets and bot tokens in its console: an operator stages them. */
+/** Slack creates signing secrets and bot tokens in its console, so an operator stages them. */
 import { ChannelFailure } from "../channels/call.ts";
 import { field, type SecretFields } from "../channels/channel.ts";
 import { callSlack } from "../channels/slack.ts";
@@ -18,8 +18,8 @@ export const slack: Strategy = {
 };
 
 /**
- * Users are named by their team: a token of another one would answer to nobody. A token that has
- * been revoked meanwhile cannot be asked.
+ * The names of users contain their team, so a token of another team would answer nobody. The team
+ * of a token that was revoked meanwhile is unknown.
  */
 async function requireSameTeam(teamId: unknown, current: SecretFields): Promise<void> {
 	const before = await callSlack("auth.test", {}, current).catch((error: unknown) => {

@@ -1,10 +1,10 @@
 /**
- * The four steps of a rotation. The next secret is tested before it is promoted; where applying or
- * testing it fails, what the channel was told is taken back and the pending label removed, so that
- * the current secret stays in force and a later rotation can begin anew.
+ * The four steps of a rotation. The next secret is tested before it is promoted. If it cannot be
+ * applied or fails its test, the change in the channel is undone and the pending label is removed.
+ * So the current secret stays valid, and a later rotation can start again.
  *
- * Each step may be repeated. Not guaranteed: the roll-back itself, where the channel cannot be
- * reached; the log says so then.
+ * Each step can be repeated. Not guaranteed: the rollback itself, if the channel cannot be reached;
+ * the log then reports it.
  */
 import type { SecretsManagerRotationEventStep } from "aws-lambda";
 import { log } from "../log.ts";
@@ -15,7 +15,7 @@ export interface Rotation {
 	readonly channel: string;
 	readonly strategy: Strategy;
 	readonly versions: Versions;
-	/** Of the version that is to come: Secrets Manager's ClientRequestToken. */
+	/** The id of the next version: Secrets Manager's ClientRequestToken. */
 	readonly versionId: string;
 }
 
@@ -79,8 +79,8 @@ async function orRollBack(
 }
 
 /**
- * Proposes and tests as far as that changes nothing. @returns the names of the fields that would
- * change
+ * Proposes a secret and runs the tests that change nothing. @returns the names of the fields that
+ * would change
  */
 export async function rehearse({
 	channel,

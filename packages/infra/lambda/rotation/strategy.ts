@@ -1,4 +1,4 @@
-/** What differs between channels when a secret is replaced. */
+/** The differences between channels in a rotation. */
 import type { SecretFields } from "../channels/channel.ts";
 
 export interface Replacement {
@@ -8,16 +8,16 @@ export interface Replacement {
 
 export interface Strategy {
 	/**
-	 * @param staged what an operator brought. @throws RotationFailure: there is nothing to rotate to,
-	 * or it must not be
+	 * @param staged the operator's fields. @throws RotationFailure if there is nothing to rotate, or
+	 * the change is not allowed
 	 */
 	propose(current: SecretFields, staged: SecretFields | undefined): SecretFields;
-	/** Makes the channel use the next secret, where it can be told to. */
+	/** Makes the channel use the next secret, if it has an API for that. */
 	apply?(replacement: Replacement): Promise<void>;
 	/** Undoes `apply`. */
 	revert?(replacement: Replacement): Promise<void>;
 	/**
-	 * Proves that the next secret works.
+	 * Tests that the next secret works.
 	 * @param isApplied false in a rehearsal
 	 * @throws RotationFailure, ChannelFailure
 	 */
@@ -39,7 +39,7 @@ export function changedFields({ current, next }: Replacement): string[] {
 }
 
 /**
- * What an operator brought on top of what is there. @param fixed a field that must not change.
+ * Merges the operator's fields into the current ones. @param fixed a field that must not change.
  * @throws RotationFailure
  */
 export function merged(
@@ -54,7 +54,7 @@ export function merged(
 			"make the new value in the channel's console and store it in a version labelled STAGED",
 		);
 	}
-	// Users are named by ids that the channel makes for one app.
+	// The ids that name users belong to one app of the channel.
 	if (fixed !== undefined && next[fixed] !== current[fixed])
 		throw new RotationFailure(
 			"STAGED_REFUSED",

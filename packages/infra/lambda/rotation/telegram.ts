@@ -1,9 +1,9 @@
 /**
- * Telegram's `secret_token` is made here and told to Telegram; a new bot token comes from its
- * BotFather and is staged by an operator.
+ * Creates Telegram's `secret_token` and sets it at Telegram. A new bot token comes from BotFather,
+ * and an operator stages it.
  *
- * Environment: `WEBHOOK_URL`, where Telegram sends updates. The door takes both secrets while they
- * change places.
+ * Environment: `WEBHOOK_URL`, to which Telegram sends updates. The door accepts both secrets during
+ * the change.
  */
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
@@ -12,9 +12,9 @@ import { callTelegram } from "../channels/telegram.ts";
 import { isRecord, required } from "../environment.ts";
 import { RotationFailure, type Strategy } from "./strategy.ts";
 
-/** Of the 256 characters of `A-Z a-z 0-9 _ -` that Telegram takes. */
+/** Random bytes of a secret. Telegram accepts up to 256 characters of `A-Z a-z 0-9 _ -`. */
 const TOKEN_BYTES = 32;
-/** The door looks for a secret that is to come at most every 10 s. */
+/** The door looks for the next secret at most every 10 s. */
 const PROBES = 4;
 const PROBE_PAUSE_MS = 4_000;
 
@@ -52,7 +52,7 @@ async function setWebhook(secret: SecretFields): Promise<void> {
 	await callTelegram("setWebhook", body, secret);
 }
 
-/** As Telegram will: an update that says nothing. @throws RotationFailure */
+/** Sends an empty update, as Telegram will. @throws RotationFailure */
 async function knock(secretToken: string): Promise<void> {
 	let status = 0;
 	for (let probe = 1; probe <= PROBES; probe++) {
@@ -76,7 +76,7 @@ async function knock(secretToken: string): Promise<void> {
 	throw new RotationFailure("DOOR_CLOSED", `the webhook answers ${status} to the new secret`);
 }
 
-/** `4711:AAH…` is of bot 4711. */
+/** `4711:AAH…` belongs to bot 4711. */
 function botOf(secret: SecretFields): string | undefined {
 	return field(secret, "bot_token").split(":")[0];
 }

@@ -27,7 +27,7 @@ export class Versions {
 		return await readSecret(this.#client, this.#secretId, STAGED);
 	}
 
-	/** What a version holds; undefined: there is none yet. */
+	/** The content of a version; undefined if it has none yet. */
 	async read(versionId: string): Promise<SecretFields | undefined> {
 		try {
 			const { SecretString } = await this.#client.send(
@@ -45,7 +45,10 @@ export class Versions {
 		return (await this.#holder("AWSCURRENT")) === versionId;
 	}
 
-	/** A version of that content, pending. A step that Secrets Manager repeats finds it made. */
+	/**
+	 * Creates a pending version with that content. If Secrets Manager repeats the step, the version
+	 * exists already.
+	 */
 	async makePending(versionId: string, fields: SecretFields): Promise<void> {
 		await this.#client.send(
 			new PutSecretValueCommand({
@@ -61,7 +64,7 @@ export class Versions {
 		await this.#move("AWSPENDING", versionId);
 	}
 
-	/** What was current becomes AWSPREVIOUS by Secrets Manager's own doing. */
+	/** Secrets Manager itself labels the former current version AWSPREVIOUS. */
 	async promote(versionId: string): Promise<void> {
 		await this.#move("AWSCURRENT", versionId);
 		await this.drop("AWSPENDING", versionId);
@@ -69,7 +72,7 @@ export class Versions {
 		if (staged !== undefined) await this.drop(STAGED, staged);
 	}
 
-	/** Takes the label off that version, where it has it. */
+	/** Removes the label from that version, if it has it. */
 	async drop(label: "AWSPENDING" | typeof STAGED, versionId: string): Promise<void> {
 		if ((await this.#holder(label)) !== versionId) return;
 		await this.#client.send(

@@ -1,11 +1,11 @@
 /**
- * What became of each message, so that one that the queue hands out again is neither asked nor
+ * The state of each message, so that a message that the queue delivers again is neither asked nor
  * answered twice.
  *
- * Written down before the agent is asked; forgotten where it certainly was not; with the answer
- * until all its parts are sent. A message that was asked and has no answer is of unknown outcome.
- * Not guaranteed: that a part is not sent twice, where the function dies between sending it and
- * writing that down.
+ * The record is written before the agent is asked, and deleted if the agent certainly was not
+ * asked. It keeps the answer until all parts are sent. A message that was asked and has no answer
+ * has an unknown outcome. Not guaranteed: a part is sent twice if the function dies between sending
+ * it and recording that.
  */
 import {
 	type AttributeValue,
@@ -16,9 +16,9 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import { secondsFrom, type Table } from "../state-table.ts";
 
-/** A message may lie in the queue and in the dead-letter queue for 14 days each. */
+/** A message can stay in the queue and in the dead-letter queue for 14 days each. */
 const KEPT_DAYS = 29;
-/** A DynamoDB item holds 400 KB. */
+/** A DynamoDB item can hold 400 KB. */
 const MAX_ANSWER_BYTES = 300_000;
 
 export type Progress =
@@ -35,8 +35,8 @@ export class Answers {
 	}
 
 	/**
-	 * Notes that the message is about to be asked, unless it was. @returns what was known of it
-	 * before
+	 * Records that the message is about to be asked, unless it already was. @returns the earlier
+	 * record
 	 */
 	async begin(deliveryId: string, nowMs: number): Promise<Progress> {
 		try {
@@ -61,15 +61,15 @@ export class Answers {
 		return { kind: "answered", answer: Item.answer.S, sentParts: Number(Item.sentParts?.N ?? 0) };
 	}
 
-	/** It was not asked after all. */
+	/** The message was not asked. */
 	async forget(deliveryId: string): Promise<void> {
 		const { client, TableName } = this.#table;
 		await client.send(new DeleteItemCommand({ TableName, Key: keyOf(deliveryId) }));
 	}
 
 	/**
-	 * A longer one than an item takes is not kept: should its parts break off, the user is told that
-	 * the outcome is unknown.
+	 * An answer that exceeds an item is not kept. If sending its parts is interrupted, the user is
+	 * told that the outcome is unknown.
 	 */
 	async keep(deliveryId: string, answer: string): Promise<void> {
 		if (Buffer.byteLength(answer) > MAX_ANSWER_BYTES) return;
@@ -84,7 +84,7 @@ export class Answers {
 		});
 	}
 
-	/** All is sent: a user's words are kept no longer. */
+	/** All parts are sent, so the text is deleted. */
 	async finish(deliveryId: string): Promise<void> {
 		await this.#update(deliveryId, "SET done = :true REMOVE answer", {
 			values: { ":true": { BOOL: true } },

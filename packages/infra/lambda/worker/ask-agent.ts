@@ -1,10 +1,9 @@
 /**
- * Puts a user's words to their agent. What came of it is one of three things, and they are never
- * mixed up: an agent may have acted on what it was asked although nobody heard its answer, and
- * asked again would act twice.
+ * Sends a user's message to their agent. The outcome is one of three and must be exact: an agent
+ * may have acted although nobody received its answer, and would act twice if asked again.
  *
  * `answered`  with the text
- * `not-asked` it certainly has not begun; asking again is safe
+ * `not-asked` the agent certainly did not start; asking again is safe
  * `unknown`   the connection broke, or the machine failed at work
  */
 import {
@@ -24,15 +23,15 @@ export interface Runtime {
 	readonly qualifier: string;
 }
 
-/** The SDK repeats what failed unless told not to. */
+/** The SDK retries failures unless it is configured not to. */
 const client = new BedrockAgentCoreClient({
 	maxAttempts: 1,
 	requestHandler: { connectionTimeout: 5_000 },
 });
 
 /**
- * Refused before anything was sent into the machine: by AgentCore itself, or by a network that let
- * nothing through.
+ * Refused before anything reached the machine: by AgentCore itself, or by a network that passed
+ * nothing.
  */
 const NOT_BEGUN = new Set([
 	"AccessDeniedException",
@@ -49,12 +48,12 @@ const NOT_BEGUN = new Set([
 	"EAI_AGAIN",
 ]);
 /**
- * What the daemon says before it passes a request on: see docs/agentcore.md. 500 and 502 may come
- * after.
+ * The statuses that the daemon returns before it passes a request on: see docs/agentcore.md. 500
+ * and 502 can come after that.
  */
 const DAEMON_NOT_BEGUN = new Set([400, 401, 403, 404, 405, 408, 413, 415, 431, 503]);
 
-/** @param signal ends the wait; the agent works on */
+/** @param signal ends the wait; the agent continues */
 export async function askAgent(
 	runtime: Runtime,
 	userId: string,
@@ -101,7 +100,7 @@ function outcomeOf(error: unknown): Outcome {
 }
 
 /**
- * AgentCore answers 424 for whatever the machine answers, and says that status only in words:
+ * AgentCore answers 424 for every failure of the machine, and gives its status only in words:
  * "Received error (503) from runtime".
  */
 function statusInMachine(name: string, message: string): number {

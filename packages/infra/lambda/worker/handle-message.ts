@@ -1,6 +1,6 @@
 /**
- * One message, from the queue to the channel. Everything that is asked of it is written down first:
- * see `answers.ts`.
+ * Handles one message, from the queue to the channel. Each step is recorded before it is taken: see
+ * `answers.ts`.
  */
 import { createHash } from "node:crypto";
 import type { ChannelSecrets } from "../channel-secrets.ts";
@@ -23,13 +23,13 @@ export interface Tools {
 }
 
 export interface Attempt {
-	/** The queue does not hand it out again. */
+	/** The queue does not deliver it again. */
 	readonly isLast: boolean;
-	/** Ends the wait for the agent, in time to tell the user. */
+	/** Ends the wait for the agent early enough to tell the user. */
 	readonly signal: AbortSignal;
 }
 
-/** The message was not worked on, and another attempt is safe. */
+/** The message was not processed, and another attempt is safe. */
 class NotAsked extends Error {
 	readonly code = "AGENT_NOT_ASKED";
 }

@@ -1,4 +1,4 @@
-/** What the bot says of itself. Each names what happened and what to do. */
+/** The bot's own messages. Each names what happened and what to do. */
 export const NOTICES = {
 	unreadable: "I read text only. Please write what you need.",
 	empty: "Your agent has nothing to say to that.",

@@ -1,8 +1,8 @@
 /**
- * The queue's side of a batch: users are independent, but what one user wrote stays in order. After
- * a failure the rest of that user's messages is left for later, unhandled. What failed comes back
- * after 15 s, then 30 s and so on, rather than after the queue's whole visibility timeout, which
- * must be longer than the agent may think.
+ * Handles a batch of the queue. Users are independent, but the messages of one user stay in order.
+ * After a failure, the rest of that user's messages is left for later, unhandled. Failed messages
+ * return after 15 s, then 30 s and so on. The queue's visibility timeout would be too long, because
+ * it must exceed the agent's time limit.
  */
 import { ChangeMessageVisibilityCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
@@ -57,7 +57,7 @@ async function bringBackSoon(QueueUrl: string, record: SQSRecord): Promise<void>
 		ReceiptHandle: record.receiptHandle,
 		VisibilityTimeout,
 	});
-	// Then it comes back after the queue's own timeout.
+	// It then returns after the queue's own timeout.
 	await client
 		.send(command)
 		.catch((error: unknown) =>

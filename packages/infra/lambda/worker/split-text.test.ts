@@ -4,7 +4,7 @@ import { splitText } from "./split-text.ts";
 
 const bare = (text: string) => text.replace(/\s/g, "");
 
-test("nothing is lost, nothing is too long, no character is cut", () => {
+test("parts lose nothing, are never too long, and cut no character", () => {
 	const text = fc.string({
 		unit: fc.oneof(
 			fc.constantFrom(" ", "\n", "\n\n", ". ", "👩‍👩‍👧", "你", "a"),

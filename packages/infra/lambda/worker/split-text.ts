@@ -1,10 +1,10 @@
 /**
- * An answer in parts that a channel takes: nothing is lost but the white space at which it is
- * divided.
+ * Splits an answer into parts that a channel accepts. It loses only the white space at which it
+ * splits.
  *
- * Divides after a blank line, else a line, else a sentence's end, else a space, where one stands in
- * the second half; a surrogate pair is never cut. Not kept together: a code block that is longer
- * than a part.
+ * Splits after a blank line, otherwise after a line, a sentence or a space, if one is in the second
+ * half of the part. It never cuts a surrogate pair. Not guaranteed: a code block that is longer
+ * than a part is split.
  */
 const BREAKS = ["\n\n", "\n", ". ", " "];
 

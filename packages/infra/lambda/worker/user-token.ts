@@ -1,13 +1,13 @@
 /**
- * The claims that say whose machine it is, for the daemon (`sub`) and for IAM (the session tag
- * `namespace`).
+ * The claims that identify the user of a machine, for the daemon (`sub`) and for IAM (the session
+ * tag `namespace`).
  */
 import { createHash } from "node:crypto";
 import { encodeUserId } from "openclaw-sidecar";
 
 /**
- * The daemon trades a token for credentials of up to 12 hours when the machine starts, and may
- * first wait 10 minutes for its turn.
+ * At its start, the daemon trades a token for credentials of up to 12 hours, and may first wait 10
+ * minutes for its turn.
  */
 const LIFETIME_S = 900;
 
@@ -36,8 +36,8 @@ export function claimsFor(
 }
 
 /**
- * One machine a user: the same id always, of 73 characters (33 to 100 are taken), which tells
- * nothing of the user.
+ * One machine per user: the id is always the same, has 73 characters (33 to 100 are accepted), and
+ * reveals nothing about the user.
  */
 export function sessionIdOf(userId: string): string {
 	return `openclaw-${createHash("sha256").update(userId).digest("hex")}`;

@@ -1,22 +1,22 @@
 /**
- * What the account and the region must have. Asks AWS by `Account`; a question that AWS denies is a
- * warning, as no answer is no "no".
+ * The requirements on account and region. `Account` queries AWS. A query that AWS denies is a
+ * warning, because it proves nothing.
  */
 import type { Config } from "../config.ts";
 import { REGIONS } from "../regions.ts";
 import { type Check, failed, isAtLeast, ok, warning } from "./check.ts";
 
-/** Questions to AWS; each throws what the SDK throws. */
+/** Queries to AWS; each throws the SDK's errors. */
 export interface Account {
-	/** Twelve digits, and who asks. */
+	/** The account has twelve digits. */
 	whoAmI(): Promise<{ readonly account: string; readonly arn: string }>;
-	/** Of CDK's bootstrap stack; undefined: there is none. */
+	/** The version of CDK's bootstrap stack; undefined if it is missing. */
 	bootstrapVersion(): Promise<string | undefined>;
 	/** Ids of the zones that this account sees. */
 	zoneIds(): Promise<readonly string[]>;
-	/** Of each private subnet of a VPC. */
+	/** Zone ids of the private subnets of a VPC. */
 	subnetZoneIds(vpcId: string): Promise<readonly string[]>;
-	/** By name, of a service. */
+	/** The quotas of a service, by name. */
 	quotas(service: string): Promise<Readonly<Record<string, number>>>;
 }
 

@@ -1,13 +1,13 @@
 /**
- * What a preflight check says: found and fine, worth a look, or in the way of a deployment; and
- * what to do about it.
+ * The result of a preflight check: fine, worth attention, or an obstacle to a deployment, with a
+ * remedy.
  */
 export interface Check {
 	readonly name: string;
 	readonly outcome: "ok" | "warning" | "failed";
-	/** What is there. */
+	/** What was found. */
 	readonly found: string;
-	/** For what is not fine. */
+	/** The remedy, unless the result is fine. */
 	readonly remedy?: string;
 }
 
@@ -24,8 +24,8 @@ export function failed(name: string, found: string, remedy: string): Check {
 }
 
 /**
- * Is version `found` at least `needed`? Compared number by number: 2.1148.1 is newer than 2.99.0,
- * and nothing newer is refused.
+ * Is version `found` at least `needed`? Numbers are compared one by one: 2.1148.1 is newer than
+ * 2.99.0, and newer versions are accepted.
  */
 export function isAtLeast(found: string, needed: string): boolean {
 	const [have, want] = [found, needed].map((version) =>

@@ -46,7 +46,7 @@ test.each([
 });
 
 describe("the machine", () => {
-	test("that has everything is fine", () => {
+	test("passes if it has everything", () => {
 		expect(checkMachine(MACHINE).map(({ outcome }) => outcome)).toEqual(["ok", "ok", "ok", "ok"]);
 	});
 
@@ -64,11 +64,11 @@ describe("the machine", () => {
 });
 
 describe("the account", () => {
-	test("that has everything is fine", async () => {
+	test("passes if it has everything", async () => {
 		expect(new Set(Object.values(await outcomes(VPC)))).toEqual(new Set(["ok"]));
 	});
 
-	test("in a region without AgentCore, or in none, is asked nothing", async () => {
+	test("is not queried without a region or in one without AgentCore", async () => {
 		const whoAmI = async () => await Promise.reject(new Error("asked"));
 		expect(await outcomes({ "openclaw:region": "eu-central-2" }, { whoAmI })).toEqual({
 			region: "failed",
@@ -76,7 +76,7 @@ describe("the account", () => {
 		expect(await outcomes({}, { whoAmI })).toEqual({ region: "failed" });
 	});
 
-	test("without credentials is asked nothing more, and with those of another account it is told", async () => {
+	test("is not queried further without credentials, and reports those of another account", async () => {
 		const nobody = {
 			whoAmI: async () => await Promise.reject(new Error("Could not load credentials")),
 		};
@@ -96,7 +96,7 @@ describe("the account", () => {
 		expect((await outcomes(VPC, changes))[name]).toBe("failed");
 	});
 
-	test("subnets of an existing VPC must all lie in supported zones", async () => {
+	test("fails if a subnet of an existing VPC is in an unsupported zone", async () => {
 		const existing = {
 			"openclaw:network": "existing",
 			"openclaw:vpcId": "vpc-1",
@@ -110,7 +110,7 @@ describe("the account", () => {
 		expect((await outcomes(existing, { subnetZoneIds: async () => [] })).zones).toBe("failed");
 	});
 
-	test("what may not be asked is a warning: no answer is no no", async () => {
+	test("gets a warning for each denied query", async () => {
 		const denied = async () => await Promise.reject(new Error("AccessDenied"));
 		expect(
 			await outcomes(VPC, { bootstrapVersion: denied, zoneIds: denied, quotas: denied }),

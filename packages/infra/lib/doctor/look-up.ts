@@ -1,4 +1,4 @@
-/** The real machine and the real account behind the checks. */
+/** Queries the real machine and the real account for the checks. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import type { Account } from "./account-checks.ts";
@@ -16,7 +16,7 @@ export function lookAtMachine(env: NodeJS.ProcessEnv = process.env): Machine {
 	};
 }
 
-/** @param region that is asked */
+/** @param region to query */
 export function askAccount(region: string): Account {
 	const options = { region, maxAttempts: 2 };
 	return {

@@ -1,20 +1,20 @@
-/** What must be on the machine that deploys. */
+/** The requirements on the machine that deploys. */
 import { type Check, failed, isAtLeast, ok, warning } from "./check.ts";
 
-/** What was looked up; undefined: not there. */
+/** The values found; undefined if missing. */
 export interface Machine {
 	readonly nodeVersion: string;
-	/** Of the CDK CLI beside this package. */
+	/** The version of the CDK CLI in this package. */
 	readonly cdkVersion: string | undefined;
 	/** Program and its version line. */
 	readonly containerTool: { readonly name: string; readonly version: string } | undefined;
 	/** `arm64`, `x64`. */
 	readonly architecture: string;
-	/** Can programs for arm64 run, by themselves or emulated? */
+	/** Can it run programs for arm64, natively or emulated? */
 	readonly runsArm64: boolean;
 }
 
-/** The CLI must know the newest format that the library writes. */
+/** The CLI must support the newest format that the library writes. */
 const MIN_CDK = "2.1148.1";
 
 export function checkMachine({
@@ -53,7 +53,7 @@ export function checkMachine({
 function checkCdk(version: string | undefined): Check {
 	const name = "CDK CLI";
 	if (version === undefined) return failed(name, "none", "run `pnpm install`");
-	// npm's tag `latest` once pointed at a stray 3.0.0 that is older than 2.1148.
+	// npm's tag `latest` once pointed to a stray 3.0.0 that is older than 2.1148.
 	if (!version.startsWith("2."))
 		return failed(name, version, `use ${MIN_CDK}, which package.json pins: \`pnpm install\``);
 	return isAtLeast(version, MIN_CDK)

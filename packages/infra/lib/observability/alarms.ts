@@ -1,6 +1,6 @@
 /**
- * What somebody must hear of, from which value on, and why from there. Each is an alarm;
- * docs/deploy.md has the table.
+ * The conditions that people must know about, each with its threshold and the reason for it. Each
+ * is an alarm; docs/deploy.md has the table.
  */
 import { Duration } from "aws-cdk-lib";
 import {
@@ -23,7 +23,7 @@ import { blockedMetric, daemonMetric, runtimeMetric } from "./metrics.ts";
 
 const PERIOD = Duration.minutes(5);
 
-/** What there is to watch. Without a router (an issuer of your own) the last four are missing. */
+/** The constructs to watch. Without a router (an issuer of your own) the last four are missing. */
 export interface Watched {
 	readonly runtime: AgentRuntime;
 	readonly retention: Retention;
@@ -37,11 +37,11 @@ export interface AlarmSpec {
 	readonly name: string;
 	readonly metric: Metric;
 	readonly threshold: number;
-	/** Of `of`, as many periods must be at the threshold. Default 1 of 1. */
+	/** The number of periods out of `of` that must reach the threshold. Default 1 of 1. */
 	readonly periods?: { readonly bad: number; readonly of: number };
 	/** Default: the metric must reach the threshold. */
 	readonly isBelow?: true;
-	/** Why this value, and what to do. */
+	/** The reason for the threshold, and what to do. */
 	readonly why: string;
 }
 
@@ -69,8 +69,7 @@ export function makeAlarms(
 			comparisonOperator: isBelow
 				? ComparisonOperator.LESS_THAN_THRESHOLD
 				: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-			// No machine, no numbers: that is the ordinary night. What should have run and did not is
-			// bad.
+			// Without machines there are no metrics, as on any night. A missing run is a problem.
 			treatMissingData: isBelow ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
 		});
 		alarm.addAlarmAction(new SnsAction(topic));

@@ -1,4 +1,4 @@
-/** One page: is the data safe, do users get answers, who knocks at the door, what does it cost. */
+/** One page: data safety, answers to users, refused requests, cost. */
 import { Duration, Stack } from "aws-cdk-lib";
 import {
 	AlarmStatusWidget,
@@ -94,7 +94,7 @@ function graph(title: string, ...left: IMetric[]): IWidget {
 	return new GraphWidget({ title, left, width: 8, height: 6 });
 }
 
-/** Of machines only, from what the platform says they used; up to an hour late. */
+/** The cost of machines only, from the usage that the platform reports up to an hour late. */
 function costs({ runtime }: Watched, platformVersion: keyof typeof PRICES): IWidget {
 	const { cpu, memory } = PRICES[platformVersion];
 	const dollars = new MathExpression({

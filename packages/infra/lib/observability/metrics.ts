@@ -1,5 +1,5 @@
 /**
- * Names of what is measured, and by whom. The daemon's metrics:
+ * The names of metrics and their sources. The daemon's metrics:
  * packages/sidecar/src/telemetry/metrics.ts.
  */
 import { Duration, Stack } from "aws-cdk-lib";
@@ -15,11 +15,11 @@ import type { AgentRuntime } from "../agent-runtime.ts";
 const PERIOD = Duration.minutes(5);
 
 /**
- * Of the daemons of all machines together; a user is no dimension, as each would be a metric to pay
- * for.
+ * Metrics of the daemons of all machines together. A dimension per user would create a billed
+ * metric for each user.
  */
 export function daemonMetric(name: MetricName, statistic: string): Metric {
-	// The table is what makes a name that the daemon does not know a type error.
+	// The table makes an unknown metric name a type error.
 	return new Metric({
 		namespace: METRIC_NAMESPACE,
 		metricName: name satisfies keyof typeof METRICS,
@@ -30,7 +30,7 @@ export function daemonMetric(name: MetricName, statistic: string): Metric {
 }
 
 /**
- * Of calls through the endpoint.
+ * Metrics of calls through the endpoint.
  * https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-runtime-metrics.html
  */
 export function runtimeMetric(
@@ -51,7 +51,7 @@ export function runtimeMetric(
 	});
 }
 
-/** What machines used; comes up to an hour late, and in a burst when a machine ends. */
+/** The usage of machines. It arrives up to an hour late, and in a burst when a machine ends. */
 export function usageMetric(
 	{ runtime }: AgentRuntime,
 	name: "CPUUsed-vCPUHours" | "MemoryUsed-GBHours",

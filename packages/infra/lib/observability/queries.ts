@@ -1,15 +1,15 @@
 /**
- * Saved questions to the logs (CloudWatch, Logs Insights, folder of the stack's name). Field names
- * are those of the daemon's log lines.
+ * Saved queries for the logs (CloudWatch, Logs Insights, folder with the stack's name). The field
+ * names are those of the daemon's log lines.
  */
 import { Stack } from "aws-cdk-lib";
 import * as logs from "aws-cdk-lib/aws-logs";
 import type { Construct } from "constructs";
 
 export interface QuerySources {
-	/** Of the machines. */
+	/** The machines' logs. */
 	readonly machines: logs.ILogGroup;
-	/** Of CloudTrail's data events. */
+	/** The log of CloudTrail's data events. */
 	readonly trail?: logs.ILogGroup | undefined;
 }
 

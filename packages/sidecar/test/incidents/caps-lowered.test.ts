@@ -1,6 +1,6 @@
 /**
- * Incidents in which a limit was met in silence: each limit, lowered, as a writer meets it.
- * Numbers: docs/reliability.md.
+ * Incidents in which a limit was exceeded silently: a writer meets each limit, lowered. Numbers:
+ * docs/reliability.md.
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -58,7 +58,7 @@ class Lowered implements AsyncDisposable {
 		return JSON.parse((await this.#lines.next()).value as string) as Result;
 	}
 
-	/** What another machine restores is what this one has. */
+	/** Another machine restores exactly what this one has. */
 	async expectRestored(): Promise<void> {
 		await this.run("b", "restore");
 		expect(below(this.path("b"))).toEqual(below(this.path("a")));
@@ -72,7 +72,7 @@ class Lowered implements AsyncDisposable {
 }
 
 // @id max-entries
-it("fastagent #489: beyond MAX_ENTRIES the rest is named each time, and taken once there is room", async () => {
+it("fastagent #489: paths beyond MAX_ENTRIES are named each time, and stored once there is room", async () => {
 	await using place = new Lowered({ MAX_ENTRIES: 40 });
 	place.write("SOUL.md", "soul");
 	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
@@ -87,14 +87,15 @@ it("fastagent #489: beyond MAX_ENTRIES the rest is named each time, and taken on
 	}
 	expect((await place.run("a", "status")).notDurable).toHaveLength(8);
 	for (let index = 0; index < 20; index++) rmSync(place.path("a", `many/${index}`));
-	// The room is that of the newest commit: the first flush makes it, the second one uses it.
+	// The room is computed from the newest commit: the first flush makes it, and the second one uses
+	// it.
 	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 3 });
 	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
 	await place.expectRestored();
 });
 
 // @id max-chunks
-it("fastagent #489: beyond MAX_CHUNKS the file is named each time, and everything else is committed", async () => {
+it("fastagent #489: a file beyond MAX_CHUNKS is named each time, and everything else is committed", async () => {
 	await using place = new Lowered({ MAX_CHUNKS: 50 });
 	place.write("SOUL.md", "soul");
 	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
@@ -113,7 +114,7 @@ it("fastagent #489: beyond MAX_CHUNKS the file is named each time, and everythin
 });
 
 // @id max-manifest-bytes
-it("fastagent #489: a manifest of more than MAX_MANIFEST_BYTES is refused each time, and taken once it is smaller", async () => {
+it("fastagent #489: a manifest of more than MAX_MANIFEST_BYTES is refused each time, and accepted once it is smaller", async () => {
 	await using place = new Lowered({ MAX_MANIFEST_BYTES: 4000 });
 	place.write("SOUL.md", "soul");
 	expect(await place.run("a", "flush")).toMatchObject({ exitStatus: 0 });
@@ -130,7 +131,7 @@ it("fastagent #489: a manifest of more than MAX_MANIFEST_BYTES is refused each t
 });
 
 // @id max-inline-bytes
-it("fastagent #489: content beyond MAX_INLINE_BYTES and MAX_SEGMENT_INLINE_BYTES goes to packs, and is no limit", async () => {
+it("fastagent #489: content beyond MAX_INLINE_BYTES and MAX_SEGMENT_INLINE_BYTES goes to packs and is not limited", async () => {
 	await using place = new Lowered({
 		MAX_INLINE_BYTES: 64 * 1024,
 		MAX_SEGMENT_INLINE_BYTES: 96 * 1024,
@@ -145,7 +146,7 @@ it("fastagent #489: content beyond MAX_INLINE_BYTES and MAX_SEGMENT_INLINE_BYTES
 });
 
 // @id segment-commits
-it("fastagent #489: SEGMENT_COMMITS only says where a log is folded from: there may be any number of commits", async () => {
+it("fastagent #489: SEGMENT_COMMITS only sets where a fold starts, and does not limit the number of commits", async () => {
 	await using place = new Lowered({ SEGMENT_COMMITS: 3 });
 	for (let round = 0; round < 5; round++) {
 		place.write("note", `${round}`);
@@ -155,7 +156,7 @@ it("fastagent #489: SEGMENT_COMMITS only says where a log is folded from: there 
 });
 
 // @id sqlite-chunk-bits
-it("fastagent #489: SQLITE_CHUNK_BITS is a size and no limit: a database of any number of pages is stored", async () => {
+it("fastagent #489: SQLITE_CHUNK_BITS is a size and not a limit: a database of any number of pages is stored", async () => {
 	await using place = new Lowered({ SQLITE_CHUNK_BITS: 12 });
 	mkdirSync(place.path("a"), { recursive: true });
 	{

@@ -1,5 +1,5 @@
 /**
- * Incidents in which a limit was met in silence: each limit of the format, as a reader meets it.
+ * Incidents in which a limit was exceeded silently: a reader meets each limit of the format.
  * Numbers: docs/reliability.md.
  */
 import { readFileSync } from "node:fs";
@@ -33,7 +33,7 @@ const INFO: CommitInfo = {
 };
 const DAY_MS = 86_400_000;
 
-/** A manifest whose tables and paths are what `write` makes of them. */
+/** A manifest with the tables and paths that `write` makes. */
 function manifest(write: (out: ByteWriter) => void): Buffer {
 	const out = new ByteWriter();
 	out.bytes(encodeManifest(INFO, KEY, [], []).subarray(0, -5));
@@ -92,7 +92,7 @@ const directory = (path: string) =>
 		numbers(out, 0o700, 0, 0);
 	});
 
-/** Just beyond a limit, the code, and a number or a path that the message names. */
+/** Just beyond a limit: the code, and a number or path that the message names. */
 const BEYOND: readonly (readonly [
 	limit: keyof typeof limits,
 	Buffer,
@@ -137,7 +137,7 @@ for (const [limit, objectBytes, manifestBytes] of [
 }
 
 // @id max-pack-bytes
-it("fastagent #489: verify names a pack beyond MAX_PACK_BYTES and goes on with the others", async () => {
+it("fastagent #489: verify names a pack beyond MAX_PACK_BYTES and continues with the others", async () => {
 	const store = new AgingStore();
 	const key = `packs/${"a".repeat(64)}`;
 	await store.putIfAbsent(key, Buffer.alloc(limits.MAX_PACK_BYTES + 1));
@@ -171,7 +171,7 @@ it("fastagent #489: garbage at MAX_SEQ keeps the gate shut, and verify names it"
 });
 
 // @id every-limit-met
-it("fastagent #489: every limit of the format is met in a test", () => {
+it("fastagent #489: every limit of the format has a test", () => {
 	const tests = ["caps.test.ts", "caps-lowered.test.ts"]
 		.map((name) => readFileSync(new URL(name, import.meta.url), "utf8"))
 		.join("\n");

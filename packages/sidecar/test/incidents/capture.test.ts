@@ -1,6 +1,5 @@
 /**
- * Incidents in which part of a workspace was never stored, and nobody said so. Numbers:
- * docs/reliability.md.
+ * Incidents in which part of a workspace was silently never stored. Numbers: docs/reliability.md.
  */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -10,7 +9,7 @@ import { openclawProfile, type Workbench, workbench } from "../../../testkit/wor
 import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { commit } from "./files.ts";
 
-/** By incident: what was left out somewhere. */
+/** By incident: the paths that some tool left out. */
 const LEFT_OUT: readonly (readonly [string, readonly string[]])[] = [
 	// @id incident-8-tokens
 	[
@@ -52,10 +51,7 @@ const DATABASES: readonly (readonly [string, string])[] = [
 	["HERMES: databases in directories", "workspace/a/b/notes.db"],
 ];
 
-/**
- * OCS left out what is over 10 MB, without a word; fastagent refused to store anything once 64 MB
- * were there.
- */
+/** OCS silently left out files over 10 MB. fastagent refused to store anything beyond 64 MB. */
 const LARGE = [
 	// @id ocs-large-file
 	["OCS: a file over 10 MB", "workspace/11-mb.bin", 11_000_000],
@@ -76,8 +72,8 @@ beforeAll(async () => {
 	};
 	for (const [, paths] of LEFT_OUT)
 		for (const path of paths) write(path, `${path}, as the agent wrote it`);
-	// Whole numbers that do not repeat within a chunk: as good as any content, and quick to make and
-	// to compress.
+	// Whole numbers that do not repeat within a chunk: as good as any content, and fast to generate
+	// and compress.
 	for (const [, path, sizeBytes] of LARGE)
 		write(path, Buffer.from(Uint32Array.from({ length: sizeBytes / 4 }, (_, n) => n).buffer));
 	symlinkSync("MEMORY.md", join(bench.workspace("a"), "workspace/link"));
@@ -97,17 +93,17 @@ beforeAll(async () => {
 
 afterAll(async () => await bench[Symbol.asyncDispose]());
 
-it.each(LEFT_OUT)("%s: stored and restored", (_, paths) => {
+it.each(LEFT_OUT)("%s: are stored and restored", (_, paths) => {
 	for (const path of paths)
 		expect({ path, ...after.get(path) }).toEqual({ path, ...before.get(path) });
 });
 
-it.each(LARGE)("%s: stored and restored", (_, path) => {
+it.each(LARGE)("%s: is stored and restored", (_, path) => {
 	expect(after.get(path)).toEqual(before.get(path));
 });
 
 // @id fastagent-links
-it("fastagent: links: stored and restored", () => {
+it("fastagent: links are stored and restored", () => {
 	expect(after.get("workspace/link")).toMatchObject({
 		type: "link",
 		content: before.get("workspace/link")?.content,
@@ -115,7 +111,7 @@ it("fastagent: links: stored and restored", () => {
 });
 
 describe("databases", () => {
-	it.each(DATABASES)("%s: the rows are there", (_, path) => {
+	it.each(DATABASES)("%s: the rows are stored and restored", (_, path) => {
 		using database = new DatabaseSync(join(bench.workspace("b"), path), { readOnly: true });
 		expect(database.prepare("SELECT v FROM cron_jobs").all()).toEqual([{ v: "every morning" }]);
 	});

@@ -1,4 +1,6 @@
-/** Incidents in which a damaged tree was read as if it were whole. Numbers: docs/reliability.md. */
+/**
+ * Incidents in which a damaged tree was read as if it were complete. Numbers: docs/reliability.md.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,8 +35,8 @@ const FILES = Object.fromEntries(
 const PREFIX = "users/default/";
 
 /**
- * A machine whose workspace is durable, in a log of four commits; beyond 4 MB its large file lies
- * in packs.
+ * A machine whose workspace is durable, in a log of four commits. If its large file exceeds 4 MB,
+ * it is in packs.
  */
 async function durable(largeBytes = 5_000_000) {
 	const dir = mkdtempSync(join(tmpdir(), "damaged-"));
@@ -74,7 +76,7 @@ async function durable(largeBytes = 5_000_000) {
 
 type Durable = Awaited<ReturnType<typeof durable>>;
 
-describe("restic #22180: names that come twice, or in no order", () => {
+describe("restic #22180: names that are repeated or out of order", () => {
 	const forgeries: readonly (readonly [string, Forgery])[] = [
 		// @id restic-22180-name-twice
 		["a name twice", { kind: "full", changed: ["", "SOUL.md", "SOUL.md"] }],
@@ -121,14 +123,14 @@ describe("restic #22180: names that come twice, or in no order", () => {
 				const error = await start().catch((caught: unknown) => caught);
 				expect(error).toBeInstanceOf(SidecarError);
 				expect((error as SidecarError).code).toMatch(/^(TREE_UNSAFE|OBJECT_CORRUPT)$/);
-				// A tree that does not hold together is named by its seq, an object by its key.
+				// The message names an invalid tree by its seq, and an object by its key.
 				expect((error as SidecarError).message).toMatch(
 					new RegExp(`${key}|commit ${at.newest + 1}`),
 				);
 			}
 			expect(readDisk(at.a.workspace)).toEqual(before);
 			expect(await at.keys()).toEqual(keys);
-			// The commit before it can be had, and the garbage can be taken away.
+			// The previous commit can be restored, and the garbage can be removed.
 			await restore({ ...at.options("c"), at: at.newest });
 			expect(below(at.options("c").workspace)).toEqual(below(at.a.workspace));
 			expect(await verify({ store: at.store })).toMatchObject({
@@ -142,7 +144,7 @@ describe("restic #22180: names that come twice, or in no order", () => {
 	}
 
 	// @id restic-22180-byte-order
-	it("restic #22180: names in the order of their bytes are accepted, whatever their order as text", async () => {
+	it("restic #22180: names in the order of their bytes are accepted, in any order as text", async () => {
 		const at = await durable(5000);
 		// U+FB00 sorts before U+1F600 by bytes and after it by UTF-16 units.
 		const { key, body } = forge((await readLog(at.log)).head, {
@@ -157,12 +159,12 @@ describe("restic #22180: names that come twice, or in no order", () => {
 	});
 });
 
-/** Paths below a directory with what they hold. */
+/** Paths below a directory with their contents. */
 function contentsOf(directory: string): readonly (readonly [string, string])[] {
 	return [...readDisk(directory)].map(([path, { type, content }]) => [path, `${type} ${content}`]);
 }
 
-/** What becomes of one object. The newest commit, one before it, or a pack. */
+/** The damage to one object: the newest commit, one before it, or a pack. */
 const DAMAGES: readonly (readonly [string, (at: Durable) => Promise<void>])[] = [
 	[
 		"the newest commit is empty",
@@ -213,7 +215,7 @@ async function refuse(
 	};
 }
 
-describe("restic #22181: what cannot be loaded is not deleted", () => {
+describe("restic #22181: files that cannot be loaded are not deleted", () => {
 	for (const [what, damage] of DAMAGES) {
 		// @id restic-22181-no-verb-deletes
 		it(`restic #22181: no verb deletes a file or an object: ${what}`, async () => {
@@ -237,7 +239,7 @@ describe("restic #22181: what cannot be loaded is not deleted", () => {
 					() => undefined,
 					(caught: unknown) => caught,
 				);
-				// What only reads commits need not notice a pack, and a warm disk needs none.
+				// A verb that only reads commits may not notice a damaged pack, and a warm disk needs none.
 				const refusal = error instanceof SidecarError ? error.exitStatus : undefined;
 				if (error !== undefined)
 					expect([5, 6, 7, ...(verb === "repair" ? [2] : [])], `${verb}: ${error}`).toContain(
@@ -254,15 +256,15 @@ describe("restic #22181: what cannot be loaded is not deleted", () => {
 	}
 
 	// @id restic-22181-repair
-	it("restic #22181: a commit that repair removes is no deletion: what only it had stays on the disk and is committed", async () => {
+	it("restic #22181: a commit that repair removes is not a deletion: files that only it had stay on the disk and are committed", async () => {
 		const at = await durable();
 		await at.replace(PREFIX + logKey(at.newest), (body) => body.subarray(0, 100));
 		const before = contentsOf(at.a.workspace);
 		const { objects } = await repair({ ...at.a, after: at.newest - 1, isConfirmed: true });
 		expect(objects).toHaveLength(1);
 		expect(readFileSync(objects[0]?.copy as string)).toHaveLength(100);
-		// The disk derives from a commit that is gone: nothing of it is committed before the log was
-		// looked at.
+		// The disk derives from a commit that is gone, so nothing of it is committed before the log was
+		// checked.
 		await expect(flush(at.a)).rejects.toMatchObject({ code: "WORKSPACE_NOT_RESTORED" });
 		await restore(at.a);
 		await flush(at.a);
@@ -271,7 +273,7 @@ describe("restic #22181: what cannot be loaded is not deleted", () => {
 	});
 
 	// @id restic-22181-daemon
-	it("restic #22181: a daemon that meets a commit it cannot read deletes nothing and goes on once it can", async () => {
+	it("restic #22181: a daemon that cannot read a commit deletes nothing, and continues once it can", async () => {
 		await using bench = await workbench(new AgingStore());
 		const store = bench.store as AgingStore;
 		put(bench, "a", FILES);

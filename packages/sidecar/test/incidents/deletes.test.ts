@@ -1,6 +1,4 @@
-/**
- * Incidents in which a deletion, or a wipe, reached the only copy. Numbers: docs/reliability.md.
- */
+/** Incidents in which a deletion or a wipe reached the only copy. Numbers: docs/reliability.md. */
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +17,7 @@ const MEMORY = Object.fromEntries(
 );
 
 // @id incident-20-history
-it("20: what an agent deletes or rewrites can be had from history", async () => {
+it("20: files that an agent deletes or rewrites can be restored from history", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { ...MEMORY, "agents/main/sessions/sessions.json": '{"all":"of them"}' });
 	const a = await bench.open("a");
@@ -35,7 +33,7 @@ it("20: what an agent deletes or rewrites can be had from history", async () => 
 });
 
 // @id incident-26-restore-deletes-nothing
-it("26: a restore over a disk with files of its own deletes nothing, and neither do the flushes after it", async () => {
+it("26: a restore over a disk with other files deletes nothing, and neither do later flushes", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
 	await commit(await bench.open("a"), { closed: true });
@@ -51,7 +49,7 @@ it("26: a restore over a disk with files of its own deletes nothing, and neither
 });
 
 // @id incident-29-half-restored
-it("29: a half-restored sandbox prunes nothing: what it lacks comes back", async () => {
+it("29: a half-restored sandbox deletes nothing, and its missing files come back", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
 	writeFileSync(join(bench.workspace("a"), "large"), randomBytes(5_000_000));
@@ -70,7 +68,7 @@ it("29: a half-restored sandbox prunes nothing: what it lacks comes back", async
 });
 
 // @id incident-35-listing
-it("35: a listing that fails, or that holds nothing at first, is not an empty workspace", async () => {
+it("35: a listing that fails, or is empty at first, does not count as an empty workspace", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
 	const a = await bench.open("a");
@@ -97,17 +95,17 @@ it("35: a listing that fails, or that holds nothing at first, is not an empty wo
 });
 
 // @id incident-35-unmounted
-it("35: a directory that holds nothing any more, as an unmounted one, deletes nothing from the log", async () => {
+it("35: a directory that became empty, like an unmounted one, deletes nothing from the log", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
 	const a = await bench.open("a");
 	await commit(a);
 	const before = (await readLog(bench.store)).head.tree;
-	// As an unmounted volume looks: the directory is there and holds nothing.
+	// This looks like an unmounted volume: the directory exists and is empty.
 	for (const name of readdirSync(bench.workspace("a")))
 		rmSync(join(bench.workspace("a"), name), { recursive: true });
 	const result = await a.flush({ sweep: true });
-	// The directory below goes with its files.
+	// The subdirectory disappears with its files.
 	expect(result).toMatchObject({ held: Object.keys(MEMORY).length + 1 });
 	expect((await readLog(bench.store)).head.tree.size).toBe(before.size);
 	await bench.open("b");
@@ -115,7 +113,7 @@ it("35: a directory that holds nothing any more, as an unmounted one, deletes no
 });
 
 // @id incident-36-upgrade
-it("36: an upgrade that replaces the workspace by templates: the persona is in the log, and comes back", async () => {
+it("36: after an upgrade replaces the workspace by templates, the persona is in the log and comes back", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
 	await commit(await bench.open("a"), { closed: true });
@@ -129,7 +127,7 @@ it("36: an upgrade that replaces the workspace by templates: the persona is in t
 });
 
 // @id ocs-deletions
-it("OCS: what was deleted stays deleted on the next machine", async () => {
+it("OCS: deleted files stay deleted on the next machine", async () => {
 	await using bench = await workbench();
 	put(bench, "a", MEMORY);
 	const a = await bench.open("a");

@@ -1,5 +1,6 @@
 /**
- * Incidents in which something was said to be stored, or never was. Numbers: docs/reliability.md.
+ * Incidents in which data was reported as stored but was not, or never was stored. Numbers:
+ * docs/reliability.md.
  */
 import { randomBytes } from "node:crypto";
 import { appendFileSync } from "node:fs";
@@ -16,13 +17,13 @@ import { namespaced } from "../../src/store/namespaced.ts";
 import { openStore } from "../../src/store/open.ts";
 import { commit, put, textOf, textsOf } from "./files.ts";
 
-/** Waits for nothing between tries. */
+/** Does not wait between tries. */
 const hasty = { ...thisMachine, sleep: async () => {} };
 /** All tries of one commit. */
 const NO_ANSWER = ["lost-request", "lost-request", "lost-request"] as const;
 
 // @id incident-3-failing-puts
-it("3: puts that fail again and again are told each time, and nothing is forgotten until one succeeds", async () => {
+it("3: puts that fail repeatedly are reported each time, and nothing is forgotten until one succeeds", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
 	const session = await bench.open("a", { store, machine: hasty });
@@ -42,7 +43,7 @@ it("3: puts that fail again and again are told each time, and nothing is forgott
 });
 
 // @id incident-12-denied-for-hours
-it("12: a store that denies for hours and then permits: what was written meanwhile is committed", async () => {
+it("12: after a store denied access for hours, changes made meanwhile are committed", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
 	const session = await bench.open("a", { store });
@@ -62,7 +63,7 @@ it("12: a store that denies for hours and then permits: what was written meanwhi
 
 // @id incident-12-renewed
 it.skipIf(s3TestServer() === undefined)(
-	"12: credentials that end are asked for again, by the wall clock, without a new store",
+	"12: expired credentials are requested again, by the wall clock, without a new store",
 	async () => {
 		const server = s3TestServer();
 		if (server === undefined) return;
@@ -99,7 +100,7 @@ it.skipIf(s3TestServer() === undefined)(
 );
 
 // @id incident-15-before-commit
-it("15: a flush that dies between its packs and its commit leaves the state before it, whole", async () => {
+it("15: a flush that dies between its packs and its commit leaves the previous state intact", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
 	const session = await bench.open("a", { store });
@@ -125,14 +126,14 @@ it("15: a flush that dies between its packs and its commit leaves the state befo
 });
 
 // @id incident-17-transcript
-it("17: a transcript that is written all the time is cut after a whole record, and the next flush has the rest", async () => {
+it("17: a transcript under constant writes is cut after a complete record, and the next flush has the rest", async () => {
 	await using bench = await workbench();
 	const session = await bench.open("a");
 	const path = "agents/main/sessions/1.jsonl";
 	put(bench, "a", { [path]: '{"header":1}\n{"turn":' });
 	const file = join(bench.workspace("a"), path);
-	// Asked by every read when it begins: by its end the file has grown, and never ends with a whole
-	// record.
+	// Each read calls this when it begins. The file has grown by the end of the read, and never ends
+	// with a complete record.
 	const { signal } = new AbortController();
 	signal.throwIfAborted = () => appendFileSync(file, '1}\n{"turn":');
 	await session.flush({ sweep: true, signal });
@@ -160,10 +161,10 @@ it("17: a transcript that is written all the time is cut after a whole record, a
 });
 
 // @id incident-33-lives
-it("33: life after life, each killed: every change of every one is there", async () => {
+it("33: after several lives that were each killed, every change of every life is stored", async () => {
 	await using bench = await workbench();
 	for (let life = 0; life < 4; life++) {
-		// The same machine resumed, and then another one each time.
+		// First the same machine resumed, then another one each time.
 		const machine = life < 2 ? "same" : `machine ${life}`;
 		const session = await bench.open(machine);
 		const earlier = Array.from({ length: life }, (_, n) => `lives/${n}.md`);
@@ -176,7 +177,7 @@ it("33: life after life, each killed: every change of every one is there", async
 });
 
 // @id incident-34-committed
-it("34: nothing is called committed before the store has said so", async () => {
+it("34: nothing is reported as committed before the store confirmed it", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
 	const session = await bench.open("a", { store, machine: hasty });

@@ -1,6 +1,6 @@
 /**
- * W1: an edit that meets a newer commit, on a machine that loses the workspace before its first
- * commit. See docs/reliability.md.
+ * W1: an edit that conflicts with a newer commit, on a machine that loses the workspace before its
+ * first commit. See docs/reliability.md.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { expect, it, onTestFinished } from "vitest";
@@ -12,7 +12,7 @@ import { Session } from "../../src/session/session.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
 import { commit, put, textOf } from "./files.ts";
 
-/** On `b` an edit of `path` gave way to a newer commit of `a`; then `c` took the workspace over. */
+/** On `b`, a newer commit of `a` displaced an edit of `path`. Then `c` took over the workspace. */
 async function displacedThenSuperseded(bench: Workbench, path: string): Promise<Session> {
 	put(bench, "a", { [path]: "first" });
 	await commit(await bench.open("a"), { closed: true });
@@ -53,7 +53,7 @@ it("W1: a machine that is superseded before its first commit keeps the edit belo
 
 // @id edit-with-long-path
 it("W1: an edit whose path is too long there is named and not durable, and the next start keeps it", async () => {
-	// Short enough that the trash has room for what `.recovered/` has none for.
+	// Short enough for the trash, but too long for `.recovered/`.
 	const [workspace, privateDir] = ["w", "p"].map((name) => mkdtempSync(`/tmp/${name}`)) as [
 		string,
 		string,

@@ -23,19 +23,22 @@ export function textOf(bench: Workbench, machine: string, path: string): string 
 	return readFileSync(join(bench.workspace(machine), path), "utf8");
 }
 
-/** What those files hold on that machine. */
+/** The contents of those files on that machine. */
 export function textsOf(bench: Workbench, machine: string, paths: Iterable<string>): Texts {
 	return Object.fromEntries([...paths].map((path) => [path, textOf(bench, machine, path)]));
 }
 
-/** A flush of everything, which must end in a commit; gives its seq. */
+/** A flush of everything, which must end in a commit; returns its seq. */
 export async function commit(session: Session, options: FlushOptions = {}): Promise<number> {
 	const result = await session.flush({ sweep: true, ...options });
 	expect(result).toMatchObject({ kind: "committed", deferred: [] });
 	return session.head.seq;
 }
 
-/** What is below a directory; not the directory itself, whose time changes with every staging. */
+/**
+ * The contents below a directory, without the directory itself, whose time changes with every
+ * staging.
+ */
 export function below(directory: string): Map<string, DiskEntry> {
 	const found = readDisk(directory);
 	found.delete("");

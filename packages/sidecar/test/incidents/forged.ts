@@ -1,7 +1,4 @@
-/**
- * Commits written by hand: every checksum is right, and the manifest says what no writer of ours
- * would say.
- */
+/** Forged commits: every checksum is right, but no writer of ours would write the manifest. */
 import { zstdCompressSync } from "node:zlib";
 import { ByteWriter } from "../../src/log/byte-writer.ts";
 import { COMMIT_HEADER_BYTES, encodeHeader } from "../../src/log/commit-header.ts";
@@ -11,8 +8,8 @@ import { encodeManifest } from "../../src/log/manifest-encode.ts";
 import { ENTRY } from "../../src/log/manifest-words.ts";
 
 /**
- * A path that ends with a slash is a directory, and is written without the slash. Empty files
- * otherwise.
+ * A path that ends with a slash is a directory, and is written without the slash. Other paths are
+ * empty files.
  */
 export interface Forgery {
 	readonly kind: "full" | "delta";
@@ -20,7 +17,7 @@ export interface Forgery {
 	readonly removed?: readonly string[];
 }
 
-/** The next commit of a log, in the order in which the forgery names its paths. */
+/** The next commit of a log, with the paths in the order of the forgery. */
 export function forge(
 	head: Head,
 	{ kind, changed, removed = [] }: Forgery,

@@ -30,7 +30,9 @@ function editInPlace(file: string): void {
 	writeSync(openSync(file, "r+"), "!", MiB + 5);
 }
 
-/** `big` of three chunks is durable and on the disks of a and b; then a changes the middle one. */
+/**
+ * `big` of three chunks is durable and on the disks of a and b; then a changes the middle chunk.
+ */
 async function partlyChanged(): Promise<{
 	bench: Workbench;
 	at: (machine: string, ...names: string[]) => string;
@@ -53,7 +55,7 @@ async function partlyChanged(): Promise<{
 
 describe("restic #22085: a file with several names that matches the log in part", () => {
 	// @id restic-22085-name-outside
-	it("restic #22085: is restored whole, and its other name outside the workspace keeps what it had", async () => {
+	it("restic #22085: is restored completely, and its other name outside the workspace keeps its content", async () => {
 		const { bench, at, old, now } = await partlyChanged();
 		await using _ = bench;
 		const outside = join(bench.dir, "backup-of-big");
@@ -67,7 +69,7 @@ describe("restic #22085: a file with several names that matches the log in part"
 	});
 
 	// @id restic-22085-name-inside
-	it("restic #22085: is restored whole, and its other name in the workspace stays as it was and is committed", async () => {
+	it("restic #22085: is restored completely, and its other name in the workspace is unchanged and committed", async () => {
 		const { bench, at, old, now } = await partlyChanged();
 		await using _ = bench;
 		linkSync(at("b", "big"), at("b", "other-name"));
@@ -88,7 +90,7 @@ describe("restic #22085: a file with several names that matches the log in part"
 		linkSync(at("a", "one"), at("a", "two"));
 		await commit(await bench.open("a"), { closed: true });
 		const b = await bench.open("b");
-		// As a machine that made the two one file again.
+		// Like a machine that made the two one file again.
 		rmSync(at("b", "two"));
 		linkSync(at("b", "one"), at("b", "two"));
 		await b.flush({ sweep: true, closed: true });
@@ -105,7 +107,7 @@ describe("restic #22085: a file with several names that matches the log in part"
 	});
 
 	// @id restic-22085-restore-at
-	it("restic #22085: names that are one file now and had different modes and times at that commit are two files again", async () => {
+	it("restic #22085: names that are one file now, with different modes and times in that commit, become two files again", async () => {
 		await using bench = await workbench();
 		const at = (machine: string, ...names: string[]) => join(bench.workspace(machine), ...names);
 		mkdirSync(at("a"));
@@ -132,7 +134,7 @@ describe("restic #22085: a file with several names that matches the log in part"
 	});
 
 	// @id restic-22085-database
-	it("restic #22085: a database with several names is replaced by its name, and the other one keeps its rows", async () => {
+	it("restic #22085: a database with several names is replaced at one name, and the other name keeps its rows", async () => {
 		await using bench = await workbench();
 		const at = (machine: string, ...names: string[]) => join(bench.workspace(machine), ...names);
 		mkdirSync(at("a"));

@@ -1,6 +1,6 @@
 /**
- * The library in a process whose limits are lowered: one call a line of stdin, as `[verb,
- * options]`, and what came of it a line of stdout.
+ * The library in a process with lowered limits: each line of stdin is one call, as `[verb,
+ * options]`, and each line of stdout its result.
  */
 import { createInterface } from "node:readline";
 import { flush, restore, SidecarError, status } from "../../src/index.ts";

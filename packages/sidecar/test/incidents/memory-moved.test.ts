@@ -15,7 +15,7 @@ import { restoreAt } from "./restore-at.ts";
 const profile = openclawProfile;
 const OLD = "memory/main.sqlite";
 const NEW = "agents/main/agent/openclaw-agent.sqlite";
-/** More than what travels inside a commit, in rows that do not compress. */
+/** More than a commit carries inline, in rows that do not compress. */
 const ROWS = 1500;
 
 const fileOf = (bench: Workbench, machine: string, path: string) =>
@@ -84,7 +84,7 @@ it("openclaw #95495: an upgrade that starts an empty store and leaves the old on
 });
 
 // @id openclaw-95495-no-packs
-it("openclaw #95495: the old store is not deleted before the new one is committed: a store that takes no packs", async () => {
+it("openclaw #95495: the old store is not deleted before the new one is committed: with a store that refuses packs", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
 	put(bench, "a", { "openclaw.json": "{}", "workspace/SOUL.md": "soul" });
@@ -94,7 +94,7 @@ it("openclaw #95495: the old store is not deleted before the new one is committe
 	remember(fileOf(bench, "a", NEW), "memory_index_chunks", fileOf(bench, "a", OLD));
 	rmSync(fileOf(bench, "a", OLD));
 	put(bench, "a", { "workspace/SOUL.md": "soul, edited" });
-	// The new store changes one more time, so that its bytes are in no pack yet.
+	// The new store changes once more, so that its bytes are in no pack yet.
 	{
 		using database = new DatabaseSync(fileOf(bench, "a", NEW));
 		database.exec(`UPDATE memory_index_chunks SET v = randomblob(4000)`);
@@ -107,7 +107,7 @@ it("openclaw #95495: the old store is not deleted before the new one is committe
 });
 
 // @id openclaw-95495-drain
-it("openclaw #95495: the old store is not deleted before the new one is committed: a drain that takes small files first", async () => {
+it("openclaw #95495: the old store is not deleted before the new one is committed: in a drain that commits small files first", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "openclaw.json": "{}", "workspace/SOUL.md": "soul" });
 	remember(fileOf(bench, "a", OLD), "chunks");
@@ -125,7 +125,7 @@ it("openclaw #95495: the old store is not deleted before the new one is committe
 });
 
 // @id openclaw-95495-unwatched
-it("openclaw #95495: an upgrade that nobody watched is committed by the next start, and history has the old store", async () => {
+it("openclaw #95495: an upgrade made while no sidecar ran is committed by the next start, and history has the old store", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "openclaw.json": "{}", "workspace/SOUL.md": "soul" });
 	remember(fileOf(bench, "a", OLD), "chunks");

@@ -21,7 +21,7 @@ import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { commit, put } from "./files.ts";
 
 // @id incident-25-owner
-it("25: what is restored belongs to whoever restores, and can be written by them", async () => {
+it("25: restored files belong to the user who restores, and are writable for them", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a", "dir"), { recursive: true });
 	writeFileSync(place.path("a", "dir/SOUL.md"), "soul\n");
@@ -45,7 +45,7 @@ it("25: what is restored belongs to whoever restores, and can be written by them
 });
 
 // @id incident-31-special-files
-it("31: hard links, and links to anywhere, are restored; a FIFO is named and stops nothing", async () => {
+it("31: hard links and links to any target are restored; a FIFO is reported and stops nothing", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { original: "one content, two names", "dir/file": "x" });
 	const root = bench.workspace("a");
@@ -63,7 +63,7 @@ it("31: hard links, and links to anywhere, are restored; a FIFO is named and sto
 });
 
 // @id incident-32-metadata
-it("32: links stay links, programs can be run, and times are those of the files", async () => {
+it("32: links stay links, programs stay executable, and files keep their times", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "bin/tool": "#!/bin/sh\necho works\n", "real/inside": "x", private: "x" });
 	const root = bench.workspace("a");

@@ -1,4 +1,4 @@
-/** Incidents in which two wrote to one place. Numbers: docs/reliability.md. */
+/** Incidents in which two writers used one place. Numbers: docs/reliability.md. */
 import { readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -9,14 +9,14 @@ import { commit, put, textOf, textsOf } from "./files.ts";
 const IGNORE_FILE = ".openclaw-sidecar-ignore";
 
 // @id incident-2-ignored
-it("2: what the image owns and the ignore file names is neither stored nor overlaid", async () => {
+it("2: paths that the image owns and the ignore file names are neither stored nor overwritten", async () => {
 	await using bench = await workbench();
 	const image = (version: number) => ({
 		[IGNORE_FILE]: "/skills/\n",
 		"skills/house.md": `of image ${version}`,
 	});
 	put(bench, "a", { ...image(1), "MEMORY.md": "the user's" });
-	// Old enough to be what its author meant.
+	// Old enough to count as complete.
 	utimesSync(join(bench.workspace("a"), IGNORE_FILE), 1_700_000_000, 1_700_000_000);
 	await commit(await bench.open("a"), { closed: true });
 	expect((await readLog(bench.store)).head.tree.has("skills/house.md")).toBe(false);
@@ -32,7 +32,7 @@ it("2: what the image owns and the ignore file names is neither stored nor overl
 });
 
 // @id incident-2-gives-way
-it("2: an image's file that the log has too gives way, and its bytes are kept and named", async () => {
+it("2: the log's version replaces an image's file, whose bytes are kept and reported", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "openclaw.json": "with the user's keys" });
 	await commit(await bench.open("a"), { closed: true });
@@ -49,7 +49,7 @@ it("2: an image's file that the log has too gives way, and its bytes are kept an
 });
 
 // @id incident-27-two-turns
-it("27: of two turns that end at once both results are kept, one in place and one aside", async () => {
+it("27: both results of two turns that end at once are kept, one in place and one quarantined", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "session.jsonl": "before\n" });
 	const a = await bench.open("a");
@@ -69,7 +69,7 @@ it("27: of two turns that end at once both results are kept, one in place and on
 });
 
 // @id incident-28-stale-copy
-it("28: a worker's stale copy overwrites nothing, however often it looks", async () => {
+it("28: a worker's stale copy overwrites nothing, however often it checks", async () => {
 	await using bench = await workbench();
 	put(bench, "worker", { "SOUL.md": "old", "notes.md": "notes" });
 	const worker = await bench.open("worker");

@@ -17,12 +17,12 @@ import { openStore } from "../../src/store/open.ts";
 import type { ListOptions } from "../../src/store/port.ts";
 import { commit, put, textOf, textsOf } from "./files.ts";
 
-/** Restores gave up beyond 1,000 in incident 1. */
+/** In incident 1, restores gave up beyond 1,000. */
 const MANY = 1_050;
 
-describe("1: more files than somebody thought of", () => {
+describe("1: more files than expected", () => {
 	// @id gate-1050-files
-	it("1,050 files come back, every one", async () => {
+	it("all 1,050 files come back", async () => {
 		await using bench = await workbench();
 		const texts = Object.fromEntries(
 			Array.from({ length: MANY }, (_, n) => [`memory/${n % 50}/${n}.md`, `memory ${n}`]),
@@ -34,9 +34,9 @@ describe("1: more files than somebody thought of", () => {
 	});
 
 	// @id gate-failed-restore
-	it("a restore that fails in its middle opens no session, puts nothing, and the next one is whole", async () => {
+	it("a restore that fails midway opens no session and puts nothing, and the next one is complete", async () => {
 		await using bench = await workbench();
-		// More than a commit holds inline, so that the restore has packs to read.
+		// More than a commit holds inline, so that the restore must read packs.
 		put(bench, "a", { "MEMORY.md": "years of it" });
 		writeFileSync(join(bench.workspace("a"), "noise"), randomBytes(5_000_000));
 		await commit(await bench.open("a"));
@@ -49,7 +49,7 @@ describe("1: more files than somebody thought of", () => {
 		const tree = (await readLog(bench.store)).head.tree;
 		const session = await bench.open("b");
 		expect(textOf(bench, "b", "MEMORY.md")).toBe("years of it");
-		// The template gave way, and is kept aside.
+		// The template was replaced, and is quarantined.
 		await commit(session);
 		const after = (await readLog(bench.store)).head.tree;
 		expect(new Map([...after].filter(([path]) => !path.startsWith(".recovered")))).toEqual(tree);
@@ -57,9 +57,9 @@ describe("1: more files than somebody thought of", () => {
 	});
 });
 
-describe("6: caches made of the directory before it was restored", () => {
+describe("6: caches of the directory from before its restore", () => {
 	// @id gate-first-look
-	it("the agent's first look finds its memory, not the image's defaults", async () => {
+	it("the agent's first read finds its memory, not the image's defaults", async () => {
 		await using bench = await workbench();
 		put(bench, "a", { "MEMORY.md": "years of it" });
 		await commit(await bench.open("a"), { closed: true });
@@ -83,7 +83,7 @@ describe("6: caches made of the directory before it was restored", () => {
 	});
 });
 
-describe("7: 403 taken for an empty store", () => {
+describe("7: 403 treated as an empty store", () => {
 	// @id gate-denied
 	it.each([
 		[403, "AccessDenied", "STORE_ACCESS_DENIED"],
@@ -121,9 +121,9 @@ describe("7: 403 taken for an empty store", () => {
 	});
 });
 
-describe("11: a deadline that counts from the snapshot of the machine", () => {
+describe("11: a deadline counted from the snapshot of the machine", () => {
 	// @id gate-days
-	it("days go by on both clocks while the store answers: the gate waits all the same, and what opens is whole", async () => {
+	it("the gate waits while days pass on both clocks before the store answers, and opens on a complete workspace", async () => {
 		await using bench = await workbench();
 		put(bench, "a", { "MEMORY.md": "years of it", "notes/today.md": "today" });
 		await commit(await bench.open("a"), { closed: true });
@@ -154,7 +154,7 @@ describe("11: a deadline that counts from the snapshot of the machine", () => {
 	});
 });
 
-/** Answers no LIST before it is told to. */
+/** Answers no LIST until it is released. */
 class SlowStore extends FaultyStore {
 	readonly #asked = Promise.withResolvers<void>();
 	readonly #answered = Promise.withResolvers<void>();

@@ -1,5 +1,6 @@
 /**
- * Incidents in which a rollback left an agent that refused to work. Numbers: docs/reliability.md.
+ * Incidents after which an agent refused to work because of a rollback. Numbers:
+ * docs/reliability.md.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,8 +12,8 @@ import { flush, restore, rollback, run, verify } from "../../src/index.ts";
 import { namespaced } from "../../src/store/namespaced.ts";
 
 /**
- * As OpenClaw does since 2026.7: it notes what its workspace holds, and refuses every turn where
- * that is gone.
+ * Like OpenClaw since 2026.7: it records what its workspace contains, and refuses every turn if
+ * that is missing.
  */
 const AGENT = `
 cd "$STATE" || exit 8
@@ -58,7 +59,7 @@ for (const [where, isElsewhere] of [
 	["in a root elsewhere", true],
 ] as const) {
 	// @id anolisa-2812-note
-	it(`ANOLISA #2812: the agent's note goes back with the workspace that it describes: ${where}`, async () => {
+	it(`ANOLISA #2812: the agent's record is rolled back with the workspace that it describes: ${where}`, async () => {
 		const at = place(isElsewhere);
 		at.write(at.soul("a"), "first\n");
 		at.write(at.attested("a"), "first\n");
@@ -76,7 +77,7 @@ for (const [where, isElsewhere] of [
 			"first\n",
 		]);
 		expect(await at.turn("a")).toBe(0);
-		// A new machine gets the two of one moment too.
+		// A new machine also gets both from the same moment.
 		expect(await at.turn("b")).toBe(0);
 	});
 
@@ -95,7 +96,7 @@ for (const [where, isElsewhere] of [
 		const { from } = await rollback({ ...at.options("a"), to: refused });
 		expect(await at.turn("a")).toBe(REFUSES);
 		expect(await at.turn("a")).toBe(REFUSES);
-		// Its refusals are its own: nothing is quarantined, and nothing of history is gone.
+		// The refusal has no other effect: nothing is quarantined, and history is complete.
 		expect(await verify({ store: at.store, deep: true })).toMatchObject({ damaged: [], gaps: [] });
 		expect(await rollback({ ...at.options("a"), to: from })).toMatchObject({
 			exitStatus: 0,

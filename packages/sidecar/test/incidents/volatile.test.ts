@@ -1,5 +1,5 @@
 /**
- * Incidents in which a new machine was taken for an old one by what that had left. Numbers:
+ * Incidents in which leftovers made a new machine look like an old one. Numbers:
  * docs/reliability.md.
  */
 import { existsSync, symlinkSync } from "node:fs";
@@ -13,7 +13,7 @@ import { commit, put, textOf } from "./files.ts";
 const profile = openclawProfile;
 
 // @id incident-18-locks
-it("18: locks and process ids of one machine reach no other; the user's own files of such names do", async () => {
+it("18: locks and process ids of one machine reach no other, but the user's own files with such names do", async () => {
 	await using bench = await workbench();
 	const left = [
 		"gateway.pid",
@@ -42,7 +42,7 @@ it("18: locks and process ids of one machine reach no other; the user's own file
 });
 
 // @id incident-18-lease
-it("18: a lease in the state database is released for whoever comes next, and stays with whoever holds it", async () => {
+it("18: a lease in the state database is released for the next machine, and kept for its live holder", async () => {
 	await using bench = await workbench();
 	put(bench, "a", { "state/.keep": "" });
 	const open = (machine: string) =>
@@ -61,7 +61,7 @@ it("18: a lease in the state database is released for whoever comes next, and st
 });
 
 // @id incident-19-half-written
-it("19: half-written files that OpenClaw would prefer to the real ones are never stored", async () => {
+it("19: half-written files that OpenClaw would prefer over the real ones are never stored", async () => {
 	await using bench = await workbench();
 	const orphans = [
 		"cron/jobs.json.4711.tmp",

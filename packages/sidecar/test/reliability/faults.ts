@@ -1,6 +1,6 @@
 import type { Row } from "./rows.ts";
 
-/** What the fault proxy does to a request. */
+/** The faults that the fault proxy injects. */
 export const FAULTS: readonly Row[] = [
 	{
 		id: "drop",

@@ -1,6 +1,6 @@
 import type { Row } from "./rows.ts";
 
-/** Losses that somebody published. */
+/** Published data losses. */
 export const INCIDENTS: readonly Row[] = [
 	{
 		id: "1",

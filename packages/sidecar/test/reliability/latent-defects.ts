@@ -1,6 +1,6 @@
 import type { Row } from "./rows.ts";
 
-/** Defects of the same kind, read in public code. */
+/** Similar defects, found in public code. */
 export const LATENT_DEFECTS: readonly Row[] = [
 	{
 		id: "L1",

@@ -1,6 +1,6 @@
 import type { Row } from "./rows.ts";
 
-/** What happens to a machine and to its clock. */
+/** Events that affect a machine and its clock. */
 export const MACHINES: readonly Row[] = [
 	{
 		id: "late PUT",

@@ -1,6 +1,6 @@
 import type { Row } from "./rows.ts";
 
-/** Kinds of disk, volume, store and layout that have failed somewhere. */
+/** Kinds of disk, volume, store and layout that have caused failures. */
 export const REAL_DISKS: readonly Row[] = [
 	{
 		id: "W1",

@@ -1,6 +1,6 @@
 /**
- * The rows of docs/reliability.md. `pnpm docs:write` writes its tables from them; the prose around
- * the tables stays as it is.
+ * The rows of docs/reliability.md. `pnpm docs:write` generates its tables from them and leaves the
+ * other text alone.
  */
 import { table, withTables } from "../../src/library/doctor/document.ts";
 import { testOf } from "../test-ids.ts";
@@ -11,21 +11,24 @@ import { MACHINES } from "./machines.ts";
 import { REAL_DISKS } from "./real-disks.ts";
 
 export interface Row {
-	/** Unique, and shown. Titles of tests refer to it. */
+	/** Unique and visible. Titles of tests refer to it. */
 	readonly id: string;
-	/** Links to what was published, or the situation. */
+	/** Links to the publication, or the situation. */
 	readonly where?: string;
 	readonly happened: string;
-	/** What prevents it here. */
+	/** The mechanism that prevents it here. */
 	readonly rule: string;
-	/** Ids of the tests that bring it about. */
+	/** Ids of the tests that reproduce it. */
 	readonly tests: readonly string[];
-	/** Every row is kept. This is what "Known limits" excepts, as "for ..." or "without ...". */
+	/**
+	 * The exception to the row that "Known limits" lists, as "for ..." or "without ...". Otherwise
+	 * the row holds fully.
+	 */
 	readonly limit?: string;
 }
 
 interface Table {
-	/** Without those of the tests and the result. */
+	/** The columns without the tests and the result. */
 	readonly heads: readonly string[];
 	readonly rows: readonly Row[];
 }
@@ -33,7 +36,7 @@ interface Table {
 const FAULT_HEADS = ["fault", "what happens", "what prevents a loss"];
 const INCIDENT_HEADS = ["no.", "where", "cause", "what prevents it here"];
 
-/** By the name that marks its place in the page. */
+/** By the name that marks the table's place in the page. */
 const TABLES: Readonly<Record<string, Table>> = {
 	incidents: { heads: INCIDENT_HEADS, rows: INCIDENTS },
 	"latent-defects": { heads: INCIDENT_HEADS, rows: LATENT_DEFECTS },
@@ -48,8 +51,8 @@ const TABLES: Readonly<Record<string, Table>> = {
 export const ROWS: readonly Row[] = Object.values(TABLES).flatMap(({ rows }) => rows);
 
 /**
- * @param text of docs/reliability.md @returns the same with every table as the rows and the tests
- * have it now
+ * @param text of docs/reliability.md
+ * @returns the text with every table generated from the current rows and tests
  */
 export function reliabilityPage(text: string): string {
 	const made = Object.entries(TABLES).map(

@@ -1,5 +1,5 @@
 /**
- * What S3 holds, and the moments at which it changes. Every look at it is of one instant: S3's
+ * The contents of S3, and the times at which they change. Every read sees one instant, because S3's
  * listings are consistent.
  */
 import type { World } from "./world.ts";
@@ -14,7 +14,7 @@ export class Cloud {
 	readonly objects = new Map<string, CloudObject>();
 	onCreated: (key: string, object: CloudObject) => void = () => {};
 	onDeleted: (key: string) => void = () => {};
-	/** Only a store that looks first and writes later replaces an object. */
+	/** Replaces an object only for a store that checks first and writes later. */
 	onReplaced: (key: string, object: CloudObject) => void = () => {};
 	#sorted: string[] | undefined;
 
@@ -28,10 +28,10 @@ export class Cloud {
 		return true;
 	}
 
-	/** Whatever is there. */
+	/** Writes without a condition. */
 	write(key: string, body: Buffer): void {
 		const before = this.objects.get(key);
-		// S3 keeps whole seconds.
+		// S3 stores whole seconds.
 		const object = {
 			body: Buffer.from(body),
 			lastModifiedMs: Math.floor(this.#world.nowMs / 1000) * 1000,
@@ -43,7 +43,7 @@ export class Cloud {
 		else this.onReplaced(key, object);
 	}
 
-	/** What the store holds, for a digest. */
+	/** The contents of the store, for a digest. */
 	*content(): Generator<string | Buffer> {
 		for (const key of [...this.objects.keys()].sort()) {
 			const { body, lastModifiedMs } = this.objects.get(key) as CloudObject;

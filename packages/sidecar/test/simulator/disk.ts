@@ -1,4 +1,4 @@
-/** A workspace in memory: directories and files of text, and an agent that edits them. */
+/** A workspace in memory: directories and text files, and an agent that edits them. */
 import { hash } from "node:crypto";
 import type { Entry, Path, Tree } from "../../src/log/types.ts";
 import { parentOf } from "../../src/path.ts";
@@ -6,10 +6,10 @@ import { parentOf } from "../../src/path.ts";
 export type Node = { readonly type: "dir" } | { readonly type: "file"; readonly text: string };
 export type Disk = Map<Path, Node>;
 
-/** What a tree is, apart from where its bytes lie: path -> `dir` or the hashes of its chunks. */
+/** A tree without the places of its bytes: path -> `dir` or the hashes of its chunks. */
 export type Content = ReadonlyMap<Path, string>;
 
-/** The smallest the format has: files of a few KB have several chunks. */
+/** The smallest of the format, so that files of a few KB have several chunks. */
 export const CHUNK_BITS = 12;
 
 export function emptyDisk(): Disk {
@@ -55,7 +55,7 @@ export function contentOfTree(tree: Tree, isWanted: (path: Path) => boolean): Co
 	);
 }
 
-/** The first path in which the two differ. */
+/** The first path with a difference. */
 export function difference(a: Content, b: Content): string | undefined {
 	for (const [path, content] of a)
 		if (b.get(path) !== content) return path === "" ? "(root)" : path;
@@ -76,10 +76,10 @@ export function put(disk: Disk, path: Path, node: Node): void {
 }
 
 const NAMES = ["a", "b", "c", "d/a", "d/b", "d/e/f", "d"];
-/** A few texts come again and again, so that content is shared between files, writers and times. */
+/** A few texts repeat, so that content is shared between files, writers and times. */
 const COMMON = ["", "alpha", "beta ".repeat(30), "gamma ".repeat(1500)];
 
-/** One thing that an agent does. */
+/** One action of an agent. */
 export function edit(disk: Disk, roll: () => number): void {
 	const path = NAMES[Math.floor(roll() * NAMES.length)] as Path;
 	const kind = roll();

@@ -1,7 +1,6 @@
 /**
- * Real files below one directory, where a call that changes something fails when it is told to:
- * once, as a disk does, or from then on, as for a process that was killed there. What was done
- * before stays done, in its order.
+ * Real files below one directory, with calls that fail on request: once, like a disk error, or from
+ * then on, as if the process was killed there. Earlier changes stay, in their order.
  */
 
 import fs from "node:fs";
@@ -12,7 +11,7 @@ export type Failure = "EIO" | "EACCES" | "ENOSPC" | "killed";
 
 const ERRNO = { EIO: 5, EACCES: 13, ENOSPC: 28 } as const;
 
-/** Of `node:fs`, by which of their arguments is a path or a descriptor that is changed. */
+/** The calls of `node:fs`, by which argument is the path or descriptor that is changed. */
 const CHANGING = {
 	chmodSync: 0,
 	closeSync: 0,
@@ -39,13 +38,13 @@ type Call = (...args: unknown[]) => unknown;
 export class FailingDisk implements Disposable {
 	readonly #below: string;
 	readonly #originals = new Map<Name, Call>();
-	/** Descriptors that may write, below the directory. */
+	/** Descriptors below the directory that can write. */
 	readonly #open = new Set<number>();
 	#left = Number.POSITIVE_INFINITY;
 	#failure: Failure = "EIO";
-	/** Calls that changed something, or were to. */
+	/** The number of calls that changed something, or would have. */
 	steps = 0;
-	/** What failed, as `renameSync /path`. */
+	/** The failed call, as `renameSync /path`. */
 	failed: string | undefined;
 
 	constructor(below: string) {
@@ -66,7 +65,7 @@ export class FailingDisk implements Disposable {
 		this.failed = undefined;
 	}
 
-	/** Nothing fails any more. */
+	/** No call fails any more. */
 	disarm(): void {
 		this.#left = Number.POSITIVE_INFINITY;
 	}
@@ -79,7 +78,7 @@ export class FailingDisk implements Disposable {
 	#call(name: Name, original: Call, args: unknown[], target: unknown): unknown {
 		if (!this.#isChange(name, args, target)) return original(...args);
 		this.steps++;
-		// The process that was killed has no descriptors any more, and none may leak here.
+		// A killed process has no descriptors, and none may leak here.
 		if (this.#left-- <= 0 && !(name === "closeSync" && this.#failure === "killed")) {
 			if (this.#failure !== "killed") this.disarm();
 			this.failed ??= `${name} ${String(target)}`;
@@ -98,7 +97,7 @@ export class FailingDisk implements Disposable {
 	}
 }
 
-/** Errors as Node makes them; a killed process never sees one. */
+/** Errors as Node creates them; a killed process never sees one. */
 function made(failure: Failure, name: Name): Error {
 	const error = new Error(`${failure}: made up, ${name}`);
 	return failure === "killed"

@@ -1,6 +1,6 @@
 /**
- * Restores that fail or are killed at any step, on real files. `HALF_RESTORES` gives another
- * number, `FC_SEED` another beginning.
+ * Restores that fail or are killed at any step, on real files. `HALF_RESTORES` sets the number,
+ * `FC_SEED` the first seed.
  */
 import { expect, it } from "vitest";
 import { halfRestores } from "./half-restores.ts";
@@ -16,6 +16,6 @@ it("restores that fail or are killed at any step lose no text", async () => {
 		expect(violations, `seed ${seed}\n${trace.join("\n")}`).toEqual([]);
 		for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += counts[name];
 	}
-	// Each kind of thing must have happened, else nothing was tried.
+	// Each kind of event must have happened; otherwise the test proves nothing.
 	for (const [name, count] of Object.entries(sums)) expect(count, name).toBeGreaterThan(0);
 }, 120_000);

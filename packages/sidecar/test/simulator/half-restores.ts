@@ -1,10 +1,10 @@
 /**
- * Storms on real disks: two machines edit one workspace, and restores of the second fail or are
- * killed at a random step.
+ * Storms on real disks: two machines edit one workspace, and restores of the second machine fail or
+ * are killed at a random step.
  *
- * What must hold after each start, whether it failed, was killed or succeeded: every text that was
- * on the disk before is on the disk, in the log, or in the trash and in its journal. Once a flush
- * says that all is durable, every text is in the log.
+ * The invariant after each start, whether it failed, was killed or succeeded: every text that was
+ * on the disk is still there, in the log, or in the trash and its journal. Once a flush reports
+ * that all is durable, every text is in the log.
  */
 import { mkdirSync } from "node:fs";
 import { Dice } from "../../../testkit/dice.ts";
@@ -75,7 +75,7 @@ class Storm {
 		return this;
 	}
 
-	/** A start without faults, some edits, and a flush that says that all is durable. */
+	/** A start without faults, some edits, and a flush that reports that all is durable. */
 	async #live(machine: string, edits: number): Promise<void> {
 		if (this.violations.length > 0) return;
 		let session: Session | undefined;
@@ -85,7 +85,7 @@ class Storm {
 		if (machine === "b") await this.#attempt(false, open);
 		else await open();
 		if (session === undefined) return;
-		// Another machine takes the workspace over before the first commit.
+		// Another machine takes over the workspace before the first commit.
 		if (machine === "b" && this.#dice.chance(0.3)) await this.#start("c");
 		this.#edit(machine, edits);
 		const texts = textsBelow(this.#bench.workspace(machine));
@@ -116,7 +116,7 @@ class Storm {
 		await restoreAt(this.#bench, "b", 1 + this.#dice.below(seq));
 	}
 
-	/** @returns true where it ended without a failure */
+	/** @returns true if it ended without a failure */
 	async #attempt(mayFail: boolean, start: () => Promise<unknown>): Promise<boolean> {
 		const { workspace, privateDir } = this.#bench;
 		const before = new Map([...textsBelow(workspace("b")), ...this.#journalled()]);
@@ -154,7 +154,7 @@ class Storm {
 	}
 
 	#explained(error: unknown): void {
-		// The command turns what the system refused into an error of ours.
+		// The command converts system errors into our own.
 		const known = error instanceof SidecarError ? error : systemRefusal(error);
 		const isExplained = known !== undefined && known.code !== "INTERNAL";
 		if (!isExplained)

@@ -1,6 +1,6 @@
 /**
- * Volumes inside a workspace that come and go, as real mounts. `INNER_VOLUMES` gives another
- * number, `FC_SEED` another beginning.
+ * Volumes inside a workspace that come and go, as real mounts. `INNER_VOLUMES` sets the number,
+ * `FC_SEED` the first seed.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -12,7 +12,7 @@ import { innerVolumes } from "./inner-volumes.ts";
 const SEEDS = Number(process.env.INNER_VOLUMES ?? 6);
 
 // @id inner-volume-storms
-it("volumes that come and go are never taken for deletions, and lose no text", async (context) => {
+it("volumes that come and go never count as deletions, and lose no text", async (context) => {
 	const reason = whyNoMounts();
 	if (reason !== undefined) return context.skip(reason);
 	const first = Number(process.env.FC_SEED) || 1;
@@ -22,11 +22,11 @@ it("volumes that come and go are never taken for deletions, and lose no text", a
 		expect(violations, `seed ${seed}\n${trace.join("\n")}`).toEqual([]);
 		for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += counts[name];
 	}
-	// Each kind of thing must have happened, else nothing was tried.
+	// Each kind of event must have happened; otherwise the test proves nothing.
 	for (const [name, count] of Object.entries(sums)) expect(count, name).toBeGreaterThan(0);
 }, 120_000);
 
-/** Undefined where we may mount. With CI=true we must. */
+/** Undefined if mounts are possible. With CI=true they must be. */
 function whyNoMounts(): string | undefined {
 	const directory = mkdtempSync(join(tmpdir(), "mounts-"));
 	try {

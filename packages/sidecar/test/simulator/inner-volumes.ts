@@ -1,11 +1,11 @@
 /**
- * Storms with a volume inside the workspace that comes and goes: `v` of machine b is a real mount,
- * of its own volume, of nothing, or of another volume, also while a session runs. Machine a has an
- * ordinary directory there, and edits it.
+ * Storms with a volume inside the workspace that comes and goes. `v` of machine b is a real mount:
+ * of its own volume, of nothing, or of another volume, also during a session. On machine a it is an
+ * ordinary directory, which a edits.
  *
- * What must hold: while the volume is away, no commit of b changes what the log has below `v`, and
- * the other volume keeps its bytes to itself. Every text of b's disk and of its volume stays there,
- * in the log, or in the journalled trash.
+ * The invariant: while the volume is missing, no commit of b changes the log below `v`, and no
+ * bytes of the other volume are stored. Every text of b's disk and of its volume stays there, in
+ * the log, or in the journalled trash.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -160,7 +160,7 @@ class Storm implements Disposable {
 			if (!this.#inLog.has(text)) this.#broken(`${where} is called durable`);
 	}
 
-	/** Of b's disk, its volume, and what its journal names. */
+	/** The texts of b's disk, its volume, and its journal. */
 	#everything(): Map<string, string> {
 		const { workspace, privateDir } = this.#bench;
 		const displaced = displacedFiles(privateDir("b")).flatMap(({ to }) => [...textsBelow(to)]);
@@ -171,7 +171,7 @@ class Storm implements Disposable {
 		]);
 	}
 
-	/** What the newest commit has below `v`, by path. */
+	/** The newest commit's content below `v`, by path. */
 	async #belowInLog(): Promise<Map<string, string>> {
 		const { tree } = (await readLog(this.#bench.store)).head;
 		return new Map(

@@ -1,6 +1,6 @@
 /**
- * `node main.ts SEED` replays one seed and tells what happened; `node main.ts FIRST COUNT` runs
- * many and names those that fail.
+ * `node main.ts SEED` replays one seed and prints its events; `node main.ts FIRST COUNT` runs many
+ * and names those that fail.
  */
 import { simulate } from "./simulate.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Sees everything: each object as it lands, each answer a writer believes. It holds what it sees
- * against the invariants, each by its name, and remembers what was broken.
+ * Observes everything: each object as it lands, and each answer that a writer believes. Checks it
+ * against the invariants, each by its name, and records violations.
  */
 
 import type { LogWriter } from "../../src/commit/log-writer.ts";
@@ -26,9 +26,9 @@ export type Invariant =
 	| "restoreEqualsCommit"
 	/** A writer believes only what the log says. */
 	| "believedIsDurable"
-	/** What a drain calls durable is in a commit. */
+	/** Content that a drain reports as durable is in a commit. */
 	| "noByteIsLost"
-	/** Nothing that runs here meets an error it could not explain. */
+	/** No code here meets an error that it cannot explain. */
 	| "noUnexpectedError";
 
 export interface Violation {
@@ -42,24 +42,24 @@ interface Landed {
 	readonly atMs: number;
 }
 
-/** History is kept whole for so long. */
+/** The time for which history is kept complete. */
 const KEPT_MS = 7 * DAY;
 
 export class Oracle {
 	readonly #world: World;
 	readonly #cloud: Cloud;
 	readonly violations: Violation[] = [];
-	/** By seq, what landed there first. */
+	/** By seq, the first commit that landed there. */
 	readonly #landed = new Map<number, Landed>();
 	#newest = 0;
 	readonly #intents = new Map<string, Intent>();
-	/** Seqs that a writer was told are durable. */
+	/** The seqs that a writer was told are durable. */
 	readonly #acked = new Set<number>();
-	/** Places of chunks whose bytes were seen to be right. */
+	/** Places of chunks whose bytes were verified. */
 	readonly #proven = new Set<string>();
 	/**
-	 * Slots that somebody relies on: a gate was opened, or a drain said durable. By seq, whose commit
-	 * is in it.
+	 * Slots on which someone relies, because a gate was opened or a drain reported durable. By seq,
+	 * the writer of the commit in it.
 	 */
 	readonly #relied = new Map<
 		number,
@@ -90,8 +90,8 @@ export class Oracle {
 	}
 
 	/**
-	 * A racy store replaced an acknowledged commit that others had built upon: the log needs repair,
-	 * and nothing else is promised. That no gate opens on it, and no drain says durable, is.
+	 * A racy store replaced an acknowledged commit that others had built upon. The log then needs
+	 * repair, and the only guarantee left is that no gate opens on it and no drain reports durable.
 	 */
 	get isTorn(): boolean {
 		return this.#isTorn;
@@ -106,7 +106,7 @@ export class Oracle {
 		return this.#newest;
 	}
 
-	/** A commit leaves its writer; what it is to say is known from then on. */
+	/** A commit leaves its writer; its expected content is known from then on. */
 	sent(process: Process, key: string, bytes: Buffer, intent: Intent): void {
 		if (process.isReliving || seqOfKey(key) === undefined) return;
 		const id = idOf(bytes);
@@ -133,8 +133,7 @@ export class Oracle {
 	}
 
 	/**
-	 * A drain said that everything on the disk is durable. What is in no commit that can be read is
-	 * not.
+	 * A drain reported that everything on the disk is durable, but no readable commit has some of it.
 	 */
 	closed(process: Process, writer: LogWriter, disk: Content): void {
 		if (process.isReliving) return;
@@ -188,8 +187,7 @@ export class Oracle {
 		this.counts.acks++;
 		const { seq, id, tree } = writer.head;
 		const landed = this.#landed.get(seq);
-		// An ordinary commit is not read back: that a racy store replaced it is found out by the next
-		// look.
+		// An ordinary commit is not read back, so the next check finds a replacement by a racy store.
 		if (landed?.id !== id && this.counts.replaced > 0) return;
 		if (landed?.id !== id)
 			return this.broken(
@@ -208,13 +206,13 @@ export class Oracle {
 			);
 	}
 
-	/** A writer was told that its content lies elsewhere now. */
+	/** A writer was told that its content is now elsewhere. */
 	repacked(process: Process, writer: LogWriter): void {
 		if (!process.isReliving) this.counts.repacks++;
 		this.acknowledged(process, writer);
 	}
 
-	/** What a fresh machine got must be what the log's newest commit says. */
+	/** A fresh machine must get what the log's newest commit says. */
 	restored(content: Content): void {
 		if (this.#isTorn) return;
 		const head = this.#landed.get(this.#newest)?.head ?? EMPTY_HEAD;
@@ -229,7 +227,7 @@ export class Oracle {
 			);
 	}
 
-	/** At the end of a run: everything that must still be there is. */
+	/** At the end of a run, everything that must still exist does. */
 	concluded(): void {
 		if (this.#isTorn) return;
 		for (const [seq, { id, head, atMs }] of this.#landed) {
@@ -258,7 +256,7 @@ export class Oracle {
 		);
 		const before = this.#landed.get(seq);
 		if (before !== undefined) {
-			// In a slot that retention swept. Its writer must find out; readers never come here.
+			// In a slot that retention swept. Its writer must notice; readers never get here.
 			this.counts.strays++;
 			return;
 		}
@@ -277,7 +275,7 @@ export class Oracle {
 		try {
 			head = foldCommits(previous, [commit]);
 		} catch (error) {
-			// Its writer goes on from a commit that was replaced.
+			// Its writer continues from a commit that was replaced.
 			if (this.counts.replaced > 0) return this.#tear();
 			return this.broken("headIsRestorable", `commit ${seq} does not fold: ${error}`);
 		}
@@ -322,7 +320,7 @@ export class Oracle {
 			outside,
 			contentOfTree(previous.tree, (each) => !isRecovered(each)),
 		);
-		// Only the very first commit of a log may make the root, whoever writes it.
+		// Only the very first commit of a log may create the root, whichever writer sends it.
 		if (path !== undefined && previous.tree.has(""))
 			this.broken("headIsOwnersTree", `commit ${info.seq} of no owner changed ${path}`);
 		for (const [target, content] of intent.kind === "aside" ? intent.content : [])
@@ -352,7 +350,7 @@ export class Oracle {
 		}
 	}
 
-	/** Objects never change: bytes are looked at once, their being there each time. */
+	/** Objects never change, so their bytes are checked once and their existence each time. */
 	#flaw({ block, offset, length, sha256: wanted }: ChunkRef): string | undefined {
 		const object = this.#cloud.objects.get(block.key);
 		if (object === undefined) return "it is gone";

@@ -1,9 +1,9 @@
 /**
- * One process in a virtual machine: its clocks, its line to the store, its chance, and its end.
+ * One process in a virtual machine: its clocks, its connection to the store, its random numbers,
+ * and its end.
  *
- * Everything that comes to it from outside is written down in order. So a memory image can be
- * continued twice: a second process is given the same things in the same order up to that point,
- * and then lives on its own.
+ * Every input is recorded in order, so that a memory image can continue twice. A second process
+ * gets the same inputs in the same order up to that point, and then runs independently.
  */
 
 import type { Dice } from "../../../testkit/dice.ts";
@@ -21,14 +21,14 @@ import type {
 import type { Cloud } from "./cloud.ts";
 import { DAY, HOUR, MINUTE, SECOND, type World } from "./world.ts";
 
-/** How bad the line to the store is: the share of requests to which something happens. */
+/** The quality of the connection to the store: the share of requests with a fault. */
 export interface Weather {
 	readonly faults: number;
 	/** The share of requests before which the whole machine stops for hours or days. */
 	readonly freezes: number;
 	/**
-	 * A store that looks first and writes up to so much later: two PUTs of one key may both be told
-	 * 200. 0: it never does.
+	 * The longest time between check and write in a racy store. Two PUTs of one key may both get a 200
+	 * in that time. 0 means that the store is not racy.
 	 */
 	readonly racyMs: number;
 }
@@ -36,7 +36,8 @@ export interface Weather {
 export const CALM: Weather = { faults: 0, freezes: 0, racyMs: 0 };
 
 /**
- * Which clocks go on while a machine is frozen; at least one does, else nobody in it could know.
+ * The clocks that run while a machine is frozen. At least one does; otherwise no process in it
+ * could notice.
  */
 export type Frozen = "both" | "wall" | "boot";
 
@@ -55,10 +56,10 @@ interface Journal {
 	readonly delivered: { readonly call: number; readonly outcome: Outcome }[];
 }
 
-/** An answer that never came: the SDK gives up after 5 s without a byte. */
+/** An answer that never comes: the SDK gives up after 5 s without a byte. */
 const TIMEOUT_MS = 5 * SECOND;
 
-/** What may become of a PUT beside what should, by weight. */
+/** The faults of a PUT, by weight. */
 const FATES = {
 	lostRequest: 4,
 	lostAnswer: 4,
@@ -68,7 +69,7 @@ const FATES = {
 	twice: 2,
 	denied: 0.3,
 };
-/** Without those that write at once: every write of a racy store is late. */
+/** Without those that write at once, because every write of a racy store is late. */
 const RACY_FATES = {
 	lostRequest: 4,
 	lostAnswer: 0,
@@ -79,7 +80,7 @@ const RACY_FATES = {
 	denied: 0.3,
 };
 
-/** S3 lists 1,000 keys a page; here few, so that the log changes between two pages. */
+/** S3 lists 1,000 keys a page. A page here has few, so that the log changes between two pages. */
 const PAGE_KEYS = 20;
 
 export class Process {
@@ -90,7 +91,7 @@ export class Process {
 	readonly #cloud: Cloud;
 	readonly #dice: Dice;
 	weather: Weather;
-	/** Called with the key and bytes of each PUT as it leaves. */
+	/** Called with the key and bytes of each PUT as it is sent. */
 	onPut: (key: string, body: Buffer) => void = () => {};
 	onKilled: () => void = () => {};
 	#wallSkewMs: number;
@@ -137,7 +138,7 @@ export class Process {
 		return this.#isAlive;
 	}
 
-	/** In [0, 1): the chance of the program that runs here. */
+	/** In [0, 1): the random numbers of the program that runs here. */
 	roll(): number {
 		return this.#noted(() => this.#dice.roll());
 	}
@@ -148,7 +149,7 @@ export class Process {
 		this.onKilled();
 	}
 
-	/** Nothing runs here for a while; the network does not wait. */
+	/** The process stops for a while; the network does not wait. */
 	freeze(ms: number, goesOn: Frozen): void {
 		if (!this.#isAlive || this.#frozenUntilMs > this.#world.nowMs) return;
 		this.#world.tell(
@@ -163,26 +164,26 @@ export class Process {
 		});
 	}
 
-	/** The wall clock is set; the other one counts on. */
+	/** Sets the wall clock; the other clock is unaffected. */
 	setWall(byMs: number): void {
 		this.#wallSkewMs += byMs;
 	}
 
-	/** It lives through what another process went through before. */
+	/** Replays what another process went through before. */
 	get isReliving(): boolean {
 		return this.#replay !== undefined;
 	}
 
-	/** No request of it arrives for a while. */
+	/** None of its requests arrives for a while. */
 	cutOff(ms: number): void {
 		this.#world.tell(() => `${this.name} is cut off for ${(ms / HOUR).toFixed(1)} h`);
 		this.#cutOffUntilMs = Math.max(this.#cutOffUntilMs, this.#world.nowMs + ms);
 	}
 
 	/**
-	 * A second process with this one's memory, which was given the same up to here. Call `relive` on
-	 * it once its program runs. Whatever was on its way when the image was taken belongs to this
-	 * process; the clone finds its connections broken.
+	 * A second process with this one's memory, which got the same inputs so far. Call `relive` on it
+	 * once its program runs. Requests in flight when the image was taken belong to this process; the
+	 * clone's connections are broken.
 	 */
 	clone(name: string, dice: Dice): Process {
 		return new Process({
@@ -199,7 +200,7 @@ export class Process {
 		});
 	}
 
-	/** Gives a clone its past. @param turn lets every promise settle that can */
+	/** Replays a clone's past. @param turn lets every promise settle that can */
 	async relive(turn: () => Promise<void>): Promise<void> {
 		const past = this.#replay;
 		if (past === undefined) return;
@@ -267,7 +268,7 @@ export class Process {
 		return await this.#call<PutOutcome>("put", () => this.#sendPut(key, Buffer.from(body)));
 	}
 
-	/** What becomes of a PUT. Each of these S3, or what lies between, can do. */
+	/** The outcome of a PUT. S3, or something on the way to it, can cause each of these. */
 	#sendPut(
 		key: string,
 		body: Buffer,
@@ -305,7 +306,7 @@ export class Process {
 			case "busy":
 				return { afterMs: back, outcome: unknown("503 SlowDown") };
 			case "twice":
-				// The answer to the second one comes back: refused, because of the first.
+				// The answer to the second one is returned: a refusal, because of the first.
 				this.#world.after(there, create);
 				return { afterMs: back + 5, at: { ms: there + 5, run: create } };
 			case "denied":
@@ -320,7 +321,7 @@ export class Process {
 		}
 	}
 
-	/** Looks at once, writes later. */
+	/** Checks now, writes later. */
 	#sendRacyPut(
 		key: string,
 		body: Buffer,
@@ -361,7 +362,7 @@ export class Process {
 		return this.#dice.chance(this.weather.faults) ? this.#dice.weighted(weights) : "ok";
 	}
 
-	/** The machine may stop at any line, also between a decision and the request it leads to. */
+	/** The machine may stop at any line, also between a decision and its request. */
 	#maybeFreeze(): number {
 		if (!this.#dice.chance(this.weather.freezes)) return 0;
 		const ms = this.#dice.spread(MINUTE, 45 * DAY);
@@ -423,7 +424,7 @@ export class Process {
 	}
 }
 
-/** The port as the code under test knows it. */
+/** The port as the code under test sees it. */
 export class DeletingStore implements ObjectStore {
 	readonly url = "sim://bucket";
 	readonly requests: RequestCounts = { list: 0, get: 0, put: 0 };

@@ -1,4 +1,4 @@
-/** Edits of real directories, and what is in them, for storms. */
+/** Edits of real directories, and their contents, for storms. */
 import { hash } from "node:crypto";
 import {
 	existsSync,
@@ -17,7 +17,7 @@ import { readLog } from "../../src/commit/read-log.ts";
 import type { Entry } from "../../src/log/types.ts";
 import type { ObjectStore } from "../../src/store/port.ts";
 
-/** What an agent does: writes, deletes, links, makes directories, whatever stands in the way. */
+/** Edits like an agent: writes, deletes, links, makes directories, and removes obstacles. */
 export function edit(
 	root: string,
 	names: readonly string[],
@@ -44,7 +44,7 @@ function isDirectory(path: string): boolean {
 	return existsSync(path) && lstatSync(path).isDirectory();
 }
 
-/** Every text that a commit of the log holds, as `textsBelow` names it. */
+/** Every text in a commit of the log, named as by `textsBelow`. */
 export class TextsInLog {
 	readonly #store: ObjectStore;
 	readonly #texts = new Set<string>();
@@ -62,7 +62,7 @@ export class TextsInLog {
 		return this.#texts.has(text);
 	}
 
-	/** Reads the commits that came since. */
+	/** Reads the new commits. */
 	async refresh(): Promise<void> {
 		const { seq } = (await readLog(this.#store)).head;
 		while (this.#seen < seq) {
@@ -81,7 +81,7 @@ export function textOf(entry: Entry): string | undefined {
 	return entry.type === "link" ? `-> ${entry.target}` : undefined;
 }
 
-/** Makes the directories above a path, whatever stands in their places. */
+/** Makes the directories above a path, and removes obstacles. */
 function clearTheWay(root: string, path: string): void {
 	const above = dirname(path);
 	if (above === root) return;
@@ -91,7 +91,7 @@ function clearTheWay(root: string, path: string): void {
 	mkdirSync(above);
 }
 
-/** What the files and links below a path hold, as the log names it, with where it is. */
+/** The contents of files and links below a path, named as in the log, with their places. */
 export function textsBelow(path: string): Map<string, string> {
 	const stat = lstatSync(path, { throwIfNoEntry: false });
 	if (stat === undefined) return new Map();

@@ -1,10 +1,10 @@
-/** One run of retention, by a principal that may delete; it meets the same weather as everybody. */
+/** One run of retention, by a principal that may delete. It gets the same faults as all others. */
 import { SidecarError } from "../../src/errors.ts";
 import { retain } from "../../src/maintenance/retain.ts";
 import { silentLog } from "../../src/telemetry/logger.ts";
 import type { Process } from "./process.ts";
 
-/** Undefined where the store would not let it. */
+/** Undefined if the store prevented it. */
 export async function sweepOnce(process: Process): Promise<number | undefined> {
 	try {
 		const { sweptSeqs, packs } = await retain(process.store, {

@@ -1,8 +1,7 @@
 /**
- * The sidecar on a disk in memory: restore, fence, gate, flushes, close. The log's side of it is
- * the real code: `readLog`, `readBlocks`, `planReconcile`, `LogWriter`, `BlockBuilder`,
- * `ChunkIndex`. What stands here is what `Session` and `Flusher` do with a real disk, in its
- * plainest form.
+ * The sidecar on a disk in memory: restore, fence, gate, flushes, close. It uses the real code of
+ * the log: `readLog`, `readBlocks`, `planReconcile`, `LogWriter`, `BlockBuilder`, `ChunkIndex`.
+ * This file does what `Session` and `Flusher` do with a real disk, in the simplest form.
  */
 
 import { BlockBuilder } from "../../src/commit/block-builder.ts";
@@ -36,22 +35,22 @@ import { SECOND } from "./world.ts";
 export interface Habits {
 	/** Rounds of edits and flushes before it closes. */
 	readonly rounds: number;
-	/** Between two rounds, at least and at most. */
+	/** The minimum and maximum time between two rounds. */
 	readonly paceMs: readonly [number, number];
 	/** The share of content that travels in packs. */
 	readonly packs: number;
 }
 
-/** What a machine keeps when its process dies. */
+/** The state that a machine keeps when its process dies. */
 export interface Machine {
 	disk: Disk;
-	/** The tree the disk derives from, without `.recovered/`. */
+	/** The tree that the disk derives from, without `.recovered/`. */
 	base: ReadonlyMap<Path, Entry> | undefined;
 }
 
 export type End = "closed" | "superseded" | "not durable" | "no gate";
 
-/** What a commit on its way is to say; the oracle compares. */
+/** The expected content of a commit in flight, which the oracle compares. */
 export type Intent =
 	| { readonly kind: "tree"; readonly content: Content }
 	| { readonly kind: "aside"; readonly content: Content };
@@ -72,7 +71,7 @@ export class Sidecar {
 	#pending: Pending | undefined;
 	#intent: Intent = { kind: "tree", content: new Map() };
 	readonly #closes: boolean;
-	/** Called with what the newest commit gave when it was restored. */
+	/** Called with the restored content of the newest commit. */
 	onRestored: (content: Content) => void = () => {};
 
 	constructor(process: Process, oracle: Oracle, machine: Machine, habits: Habits, closes: boolean) {
@@ -97,7 +96,7 @@ export class Sidecar {
 				edit(this.machine.disk, () => this.#process.roll());
 			if (this.#process.roll() < 0.8) await this.#tryFlush(false);
 			if (this.#process.roll() < 0.3) await this.#tryRepack();
-			// A superseded daemon lives on until somebody ends it.
+			// A superseded daemon runs until it is ended.
 			if (this.writer?.isSuperseded === true && this.#process.roll() < 0.1) break;
 		}
 		let isDurable = false;
@@ -119,7 +118,7 @@ export class Sidecar {
 		await this.#process.machine.sleep(least * (most / least) ** this.#process.roll());
 	}
 
-	/** The gate: a verified restore and a won fence. False where the store would not let it. */
+	/** The gate: a verified restore and a won fence. False if the store prevented it. */
 	async #boot(): Promise<boolean> {
 		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 			try {
@@ -154,10 +153,7 @@ export class Sidecar {
 		return outcome.kind === "committed" ? "won" : outcome.kind === "unknown" ? "unknown" : "lost";
 	}
 
-	/**
-	 * Brings the disk to the head, keeping what was changed on it, and gives the head's content as it
-	 * was read.
-	 */
+	/** Brings the disk to the head, keeping local changes, and returns the head's content as read. */
 	async #restore(read: LogRead): Promise<Content> {
 		const target = new Map([...read.head.tree].filter(([path]) => !isRecovered(path)));
 		const texts = await this.#texts(target, read);
@@ -225,7 +221,7 @@ export class Sidecar {
 		return texts;
 	}
 
-	/** True: everything on the disk is durable. */
+	/** True if everything on the disk is durable. */
 	async #tryFlush(closed: boolean): Promise<boolean> {
 		try {
 			return await this.#flush(closed);
@@ -235,7 +231,7 @@ export class Sidecar {
 		}
 	}
 
-	/** As a session does in an idle moment. */
+	/** As a session does when idle. */
 	async #tryRepack(): Promise<void> {
 		const writer = this.#writer as LogWriter;
 		if (writer.isSuperseded || writer.isUndecided) return;
@@ -334,16 +330,14 @@ export class Sidecar {
 		);
 	}
 
-	/**
-	 * Where the log does not continue what this writer knew, what is durable is what the log says.
-	 */
+	/** If the log does not continue what this writer knew, only the log says what is durable. */
 	#lost(writer: LogWriter, isBroken: boolean): "again" {
 		if (isBroken)
 			this.#local = new Map([...writer.head.tree].filter(([path]) => !isRecovered(path)));
 		return "again";
 	}
 
-	/** What a sidecar rides out; everything else is a finding. */
+	/** Errors that a sidecar survives; any other is a finding. */
 	#isWeather(error: unknown): boolean {
 		if (!(error instanceof SidecarError)) return false;
 		return (
@@ -361,8 +355,8 @@ export class Sidecar {
 	}
 
 	/**
-	 * Files of a superseded writer, below its own directory. A directory there is never replaced by a
-	 * file: its name gets a tilde.
+	 * Files of a superseded writer, below its own directory. A file never replaces a directory there;
+	 * its name gets a tilde.
 	 */
 	#aside(writer: LogWriter, changed: ReadonlyMap<Path, Entry>): Map<Path, Entry> {
 		const { tree } = writer.head;

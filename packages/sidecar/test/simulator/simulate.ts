@@ -1,4 +1,4 @@
-/** One run: some machines of one user, a store, retention, and a storm; all of it from one seed. */
+/** One run: some machines of one user, a store, retention, and a storm, all from one seed. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Dice } from "../../../testkit/dice.ts";
 import { Cloud } from "./cloud.ts";
@@ -21,28 +21,27 @@ export interface Outcome {
 	};
 	readonly trace: readonly string[];
 	/**
-	 * SHA-256 of every event, every line of the trace and all that the store holds at the end; empty
-	 * where nothing is told.
+	 * SHA-256 of every event, every line of the trace and the final contents of the store; empty
+	 * without a trace.
 	 */
 	readonly digest: string;
 }
 
-/** Runs whose store looks first and writes later. */
+/** Runs with a store that checks first and writes later. */
 const RACY_SHARE = 0.1;
 
-/** A run that does more than this is stuck. */
+/** A run with more events than this is stuck. */
 const MAX_EVENTS = 60_000;
 
 export interface SimulateOptions {
 	/** Keep a trace and a digest. Default false. */
 	readonly isTold?: boolean;
-	/** A store that looks first and writes later. Default: as the seed says. */
+	/** A store that checks first and writes later. Default: decided by the seed. */
 	readonly isRacy?: boolean;
 }
 
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Outcome> {
-	// Weather makes errors by the thousand; where they come from is asked for only when a seed is
-	// replayed.
+	// Storms cause thousands of errors, and their stacks are needed only to replay a seed.
 	const { stackTraceLimit } = Error;
 	if (options.isTold !== true) Error.stackTraceLimit = 0;
 	try {
@@ -115,7 +114,8 @@ class Run {
 	}
 
 	/**
-	 * A machine that starts its sidecar a few times, now with the disk it had, now with an empty one.
+	 * A machine that starts its sidecar a few times, sometimes with its old disk, sometimes with an
+	 * empty one.
 	 */
 	#host(name: string, isLong: boolean): void {
 		const dice = this.#dice;
@@ -147,7 +147,7 @@ class Run {
 				this.#world.after(dice.spread(SECOND, isRaced ? MINUTE : 10 * DAY), live);
 			});
 		};
-		// Writers meet where they start together.
+		// Writers conflict if they start together.
 		const isRaced = this.#weather.racyMs > 0;
 		this.#world.after(dice.spread(10, isRaced ? SECOND : 3 * DAY), live);
 	}
@@ -209,7 +209,7 @@ class Run {
 		}
 	}
 
-	/** The machine's memory and disk are continued a second time. */
+	/** The machine's memory and disk continue a second time. */
 	#clone(victim: Process): void {
 		const known = this.#running.get(victim);
 		if (known === undefined) return;
@@ -220,7 +220,7 @@ class Run {
 		this.#relive(clone);
 	}
 
-	/** Its past takes no time: nothing else happens meanwhile. */
+	/** The replay takes no time: nothing else happens meanwhile. */
 	#relive(clone: Process): void {
 		this.#world.hold(clone.relive(() => nextTurn()));
 	}
@@ -245,7 +245,7 @@ class Run {
 		);
 	}
 
-	/** When the storm is over a fresh machine restores the newest commit, works on it, and closes. */
+	/** After the storm, a fresh machine restores the newest commit, works on it, and closes. */
 	async #conclude(): Promise<void> {
 		if (this.#oracle.violations.length > 0 || this.#oracle.isTorn) return;
 		const process = new Process({

@@ -1,6 +1,6 @@
 /**
  * Ten thousand storms (12 minutes of processor time; in CI a quarter of them), in two processes.
- * `SEEDS` gives another number, `FIRST_SEED` another beginning.
+ * `SEEDS` sets the number, `FIRST_SEED` the first seed.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

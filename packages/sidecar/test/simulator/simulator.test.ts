@@ -1,6 +1,6 @@
 /**
- * A few dozen storms; `simulator.heavy.test.ts` has ten thousand. A seed that fails is replayed by
- * `pnpm simulate SEED`.
+ * A few dozen storms; `simulator.heavy.test.ts` runs ten thousand. `pnpm simulate SEED` replays a
+ * failed seed.
  */
 import { expect, it } from "vitest";
 import { simulate } from "./simulate.ts";
@@ -8,7 +8,7 @@ import { simulate } from "./simulate.ts";
 const SEEDS = 40;
 /** A racy store replaces a commit in about every tenth of them. */
 const RACY_SEEDS = 25;
-/** Some of them with a racy store, some with clones. */
+/** Some with a racy store, some with clones. */
 const DIGESTED = [3, 7, 12, 21, 33, 47];
 
 // @id storms
@@ -31,15 +31,15 @@ it(`${SEEDS} storms break no invariant of the log`, async () => {
 		expect(violations, `pnpm simulate ${seed}`).toEqual([]);
 		for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += counts[name];
 	}
-	// Each kind of thing must have happened, else nothing was tried.
+	// Each kind of event must have happened; otherwise the test proves nothing.
 	for (const [name, count] of Object.entries(sums)) expect(count, name).toBeGreaterThan(0);
 }, 120_000);
 
-it("the same seed gives the same digest of every event and of all that the store holds", async () => {
+it("the same seed gives the same digest of every event and of the store's contents", async () => {
 	const digests = new Set<string>();
 	for (const seed of DIGESTED) {
 		const one = await simulate(seed, { isTold: true });
-		// What ran in between leaves nothing behind.
+		// The run in between must not affect the next one.
 		await simulate(seed + 1);
 		const two = await simulate(seed, { isTold: true });
 		expect(one.trace.length, `pnpm simulate ${seed}`).toBeGreaterThan(20);
@@ -51,7 +51,7 @@ it("the same seed gives the same digest of every event and of all that the store
 }, 120_000);
 
 // @id racy-storms
-it("storms over a racy store open no gate on a fence that is replaced", async () => {
+it("storms over a racy store open no gate on a replaced fence", async () => {
 	let replaced = 0;
 	for (let seed = 1; seed <= RACY_SEEDS; seed++) {
 		const { violations, counts } = await simulate(seed, { isRacy: true });

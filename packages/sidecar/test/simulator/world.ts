@@ -1,5 +1,5 @@
 /**
- * Virtual time. Events happen one after the other in the order of their time; between two of them
+ * Virtual time. Events happen one after the other in the order of their time. Between two events,
  * every promise that can settle does. Days cost nothing, and the same seed gives the same order.
  */
 import { createHash, type Hash } from "node:crypto";
@@ -17,17 +17,17 @@ export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
 export class World {
-	/** True time, which is the store's clock too: ms since the epoch. */
+	/** True time, which is also the store's clock: ms since the epoch. */
 	nowMs = Date.UTC(2026, 0, 1);
 	readonly #startMs = this.nowMs;
-	/** Latest first, so that the next one is the last. */
+	/** Latest first, so that the next one is the last element. */
 	readonly #coming: Happening[] = [];
 	#order = 0;
 	#held: Promise<void> | undefined;
-	/** What happened, for people who replay a seed. */
+	/** The trace, for replays of a seed. */
 	readonly trace: string[] = [];
 	readonly #isTold: boolean;
-	/** Of every event and of every line that is told. */
+	/** A digest of every event and of every line of the trace. */
 	readonly #hash: Hash | undefined;
 	events = 0;
 
@@ -49,7 +49,7 @@ export class World {
 		this.#coming.splice(low, 0, happening);
 	}
 
-	/** Until nothing more comes, or `mustEnd` says so. */
+	/** Runs until no event is left, or `mustEnd` returns true. */
 	async run(mustEnd: () => boolean): Promise<void> {
 		await nextTurn();
 		for (
@@ -69,7 +69,7 @@ export class World {
 		}
 	}
 
-	/** Nothing else happens before this is over; it must need no time. */
+	/** Nothing else happens before this ends; it must need no time. */
 	hold(work: Promise<void>): void {
 		this.#held = work;
 	}
@@ -84,7 +84,7 @@ export class World {
 		this.#hash?.update(`${told}\n`);
 	}
 
-	/** Everything that happened, and then `last`; empty where nothing is told. */
+	/** The trace, and then `last`; empty without a trace. */
 	digest(last: Iterable<string | Buffer>): string {
 		for (const each of last) this.#hash?.update(each);
 		return this.#hash?.digest("hex") ?? "";

@@ -1,7 +1,7 @@
 /**
- * What an agent does for hours: 50 files a second, some of them deleted or renamed, and 200 rows a
- * second into a SQLite database in WAL mode. `node load.ts DIR SEED` runs until it is told to stop
- * by SIGTERM, and prints what it did as JSON.
+ * The load of an agent for hours: 50 files a second, some of them deleted or renamed, and 200 rows
+ * a second into a SQLite database in WAL mode. `node load.ts DIR SEED` runs until SIGTERM, and
+ * prints its counts as JSON.
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { Dice } from "../../../testkit/dice.ts";
 
 const FILES_PER_SECOND = 50;
 const ROWS_PER_SECOND = 200;
-/** Bounded, as an agent's state is: what is measured is the daemon's growth, not the tree's. */
+/** Bounded like an agent's state, because the daemon's growth is measured, not the tree's. */
 const DIRECTORIES = 40;
 const NAMES = 50;
 const KEPT_ROWS = 50_000;
@@ -46,7 +46,7 @@ function writeOne(): void {
 	} else writeFileSync(place(), `${files} ${dice.roll()}\n`.repeat(1 + dice.below(100)));
 }
 
-/** Behind the clock or not, exactly so many a second in the long run. */
+/** Catches up with the clock, so that the rate is exact in the long run. */
 function tick(): void {
 	const seconds = (performance.now() - startedMs) / 1000;
 	while (files < seconds * FILES_PER_SECOND) writeOne();

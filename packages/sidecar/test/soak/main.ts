@@ -1,8 +1,8 @@
 /**
- * `pnpm soak` (after `pnpm build`): a real daemon on a real S3 server behind a line full of faults,
- * under a load that does not end, for `SOAK_MINUTES` (default 10). At the end: it drains with
- * status 0, `verify --deep` finds nothing wrong, a restore is the source, and nothing was left
- * behind or grew. `FC_SEED` decides load and faults.
+ * `pnpm soak` (after `pnpm build`) runs a real daemon on a real S3 server behind a faulty
+ * connection, under a continuous load, for `SOAK_MINUTES` (default 10). At the end it drains with
+ * status 0, `verify --deep` finds nothing wrong, and a restore equals the source. Nothing was left
+ * behind, and nothing grew. `FC_SEED` determines load and faults.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -22,20 +22,20 @@ const MINUTES = Number(process.env.SOAK_MINUTES ?? 10);
 const SEED = Number(process.env.FC_SEED ?? 1) || 1;
 const LOAD = fileURLToPath(new URL("load.ts", import.meta.url));
 /**
- * One request in four: in ten minutes some fifty faults, and now and then three in a row, so that a
+ * One request in four: some fifty faults in ten minutes, and sometimes three in a row, so that a
  * commit stays undecided.
  */
 const FAULT_RATE = 0.25;
 const SAMPLE_MS = 2_000;
 /**
- * Sockets to the store come and go with what is in flight: up to 64, of which a flush uses a
- * handful.
+ * The number of sockets to the store follows the requests in flight: up to 64, of which a flush
+ * uses a few.
  */
 const MAX_MORE_DESCRIPTORS = 16;
 /**
  * The tree is bounded at 2,000 files and a database of 10 MB, so head, index and stats take a few
- * MB; V8 lets its old space grow to twice what lives before it collects, and buffers of one flush
- * (packs: 32 MiB) may stand at any sample.
+ * MB. V8 lets its old space grow to twice the live size before it collects. Any sample may include
+ * the buffers of one flush (packs: 32 MiB).
  */
 const MAX_MORE_RSS_BYTES = 64 * 1024 * 1024;
 
@@ -98,14 +98,14 @@ function median(values: readonly number[]): number {
 }
 
 /**
- * Everything but databases byte for byte; databases by what is in them, because a copy of one is
- * not its bytes.
+ * Compares everything except databases byte for byte, and databases by content, because a copy of
+ * one differs in bytes.
  */
 function compare(): void {
 	const isOfDatabase = (path: string) => path.startsWith("state.db");
 	const [was, is] = [readDisk(source, isOfDatabase), readDisk(join(dir, "restored"), isOfDatabase)];
 	for (const path of new Set([...was.keys(), ...is.keys()])) {
-		// The root's time moves when SQLite removes its WAL at the very end.
+		// The root's time changes when SQLite removes its WAL at the very end.
 		const [a, b] = [was, is].map((disk) =>
 			JSON.stringify(path === "" ? { ...disk.get(path), mtimeNs: "" } : disk.get(path)),
 		);
@@ -158,7 +158,7 @@ try {
 	check(status === 0, `the load ended with ${status}`);
 	report.load = JSON.parse(await said);
 	report.faults = Object.fromEntries(proxy.happened);
-	// The drain has 8 s: a fault that takes 5 s to notice is another test's.
+	// The drain has 8 s. Another test covers faults that take 5 s to notice.
 	proxy.plan = () => undefined;
 	const ended = await daemon.stop("SIGTERM");
 	check(
@@ -184,7 +184,7 @@ try {
 	compare();
 
 	const tenth = Math.max(1, Math.floor(samples.length / 10));
-	// The first tenth warms up; the second is compared with the last.
+	// The first tenth is the warm-up; the second is compared with the last.
 	const [early, late] = [samples.slice(tenth, 2 * tenth), samples.slice(-tenth)];
 	for (const [name, most] of [
 		["descriptors", MAX_MORE_DESCRIPTORS],
@@ -201,7 +201,7 @@ try {
 		};
 		check(after - before <= most, `${name} grew from ${before} to ${after}, by more than ${most}`);
 	}
-	// Private copies of databases lie in `tmp`, here and in the state directory of each workspace.
+	// Private copies of databases are in `tmp`, here and in the state directory of each workspace.
 	const isTemp = (path: string) => /(^|\/)tmp\/./.test(path);
 	const leftovers = readdirSync(dir, { recursive: true, encoding: "utf8" }).filter(
 		(path) => !path.startsWith("ws/") && isTemp(path),
