@@ -91,13 +91,13 @@ export const ERRORS = {
 	),
 	WORKSPACE_NOT_RESTORED: spec(
 		"usage",
-		"this directory was never restored from the log, so nothing of it may be committed",
+		"this directory was never restored from the log, so it cannot be committed",
 		"run `openclaw-sidecar restore` first, or use another namespace",
 	),
 	WORKSPACE_BUSY: spec(
 		"usage",
-		"another openclaw-sidecar on this machine already looks after this workspace",
-		"stop it, or talk to it: `status` and `flush` reach a running daemon",
+		"another openclaw-sidecar on this machine already runs on this workspace",
+		"stop it, or use `status` and `flush`, which reach a running daemon",
 	),
 	IGNORE_FILE_UNUSABLE: spec(
 		"usage",
@@ -121,7 +121,7 @@ export const ERRORS = {
 	),
 	COMMIT_EXPIRED: spec(
 		"usage",
-		"that commit is past retention: a part of it was swept",
+		"that commit is past retention: a part of it was deleted",
 		"choose a newer commit, or an older one that was kept for its day; `openclaw-sidecar verify` tells what is whole",
 	),
 	PATH_NOT_FOUND: spec(
@@ -136,12 +136,12 @@ export const ERRORS = {
 	),
 	LOG_NOT_EMPTY: spec(
 		"usage",
-		"the log holds a workspace already, and an import is the first content of one",
+		"the log already holds a workspace; an import must be the first content of a log",
 		"import into another --namespace; to see what the log holds use `openclaw-sidecar ls`",
 	),
 	TARGET_NOT_EMPTY: spec(
 		"usage",
-		"the place to export to is not empty",
+		"the export target is not empty",
 		"name a new directory or prefix",
 	),
 	AGENT_NOT_STARTED: spec(
@@ -156,8 +156,8 @@ export const ERRORS = {
 	),
 	REQUEST_INVALID: spec(
 		"usage",
-		"the request is not one that is answered here",
-		"docs/agentcore.md describes what is",
+		"unsupported request",
+		"docs/agentcore.md lists the supported requests",
 	),
 	NOT_READY: spec(
 		"usage",
@@ -172,7 +172,7 @@ export const ERRORS = {
 	WORKSPACE_TOO_LARGE: spec(
 		"not-durable",
 		"the workspace exceeds a stated limit of the format",
-		"move what need not be kept out of the workspace, or ignore it; docs/format.md lists the limits",
+		"move paths that need not be kept out of the workspace, or ignore them; docs/format.md lists the limits",
 	),
 
 	NOT_DURABLE: spec(
@@ -182,13 +182,13 @@ export const ERRORS = {
 	),
 	SECRET_FOUND: spec(
 		"not-durable",
-		"a file holds what looks like a secret, and --on-secret fail refuses it",
+		"a file seems to hold a secret, and --on-secret fail refuses it",
 		"move the secret out of the workspace or ignore the file; --on-secret exclude commits everything else, --on-secret warn commits all",
 	),
 	SOURCE_CHANGED: spec(
 		"not-durable",
-		"what is being imported changed meanwhile",
-		"nothing was imported; run it again when nothing else writes there",
+		"the source changed during the import",
+		"nothing was imported; run this again when nothing else writes there",
 	),
 	SUPERSEDED: spec(
 		"superseded",
@@ -198,12 +198,12 @@ export const ERRORS = {
 
 	OBJECT_CORRUPT: spec(
 		"damaged",
-		"an object of the log does not hold what it must",
+		"an object of the log is damaged",
 		"nothing was applied; keep the bucket as it is and restore an earlier commit with --at; `verify` names all damage, `repair` removes garbage from the newest slots",
 	),
 	OBJECT_NOT_FOUND: spec(
 		"damaged",
-		"an object the log refers to is not there",
+		"an object of the log is missing",
 		"nothing was applied; check who deletes from the bucket and restore an earlier commit with --at",
 	),
 	FORMAT_UNKNOWN: spec(
@@ -218,8 +218,8 @@ export const ERRORS = {
 	),
 	SOURCE_UNSAFE: spec(
 		"damaged",
-		"what is to be imported cannot become a workspace",
-		"nothing was imported and nothing there was changed; move or rename what is named, then run it again",
+		"the source cannot become a workspace",
+		"nothing was imported or changed; move or rename the named path, then run this again",
 	),
 	LIMIT_EXCEEDED: spec(
 		"damaged",
@@ -250,7 +250,7 @@ export const ERRORS = {
 	NAMESPACE_FOREIGN: spec(
 		"refused",
 		"this machine belongs to another user",
-		"use one session id per user: a machine serves the first user that it saw until its end",
+		"use one session id per user: a machine serves only its first user",
 	),
 	ISSUER_UNREACHABLE: spec(
 		"unreachable",
