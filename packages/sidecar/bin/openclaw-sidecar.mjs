@@ -37,7 +37,7 @@ if (cache !== undefined) module.enableCompileCache(cache);
 
 await import(COMMAND);
 
-/** In the user's own directory, never in /tmp: whoever can write the cache decides what runs. */
+/** In the user's own directory, never in /tmp: a process that can write the cache decides what runs. */
 function compileCacheDirectory() {
 	const { HOME, XDG_CACHE_HOME } = process.env;
 	if (XDG_CACHE_HOME?.startsWith("/")) return join(XDG_CACHE_HOME, "openclaw-sidecar");

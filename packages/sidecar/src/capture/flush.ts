@@ -1,9 +1,10 @@
 /**
  * Makes the workspace's changes durable: hints -> capture -> commit.
  *
- * A flush captures until no hint arrives during a capture, for SETTLE_MS at most. If it ends that
- * way, the commit is the tree at one moment. Under a writer that never pauses each file is whole,
- * but the files may be from different moments. One flush runs at a time; the caller ensures that.
+ * A flush captures until no hint arrives during a capture. It gives up after SETTLE_MS, or after
+ * ROUNDS captures if those take longer. If no hint arrived, the commit is the tree at one moment.
+ * Under a writer that never pauses each file is whole, but the files may be from different moments.
+ * One flush runs at a time; the caller ensures that.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BlockBuilder } from "../commit/block-builder.ts";

@@ -479,7 +479,7 @@ export class LogWriter {
 		const limit = this.isSuperseded ? MAX_ENTRIES - OWNERS_ENTRIES : MAX_ENTRIES;
 		if (this.#head.tree.size + delta.changed.size > limit) {
 			const exact = this.#whole(delta).changed.size;
-			// Replacing entries does not enlarge the tree, whoever owns it.
+			// Replacing entries does not enlarge the tree, also if another writer owns it.
 			if (exact > limit && exact > this.#head.tree.size)
 				throw new SidecarError("WORKSPACE_TOO_LARGE", {
 					reason: `${exact} files and directories, the limit is ${limit}`,

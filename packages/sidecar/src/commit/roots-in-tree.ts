@@ -48,7 +48,7 @@ export function withRoots(tree: Tree, has: (name: string) => boolean): Tree {
 }
 
 /**
- * Checks that every root is a directory, whoever wrote the log. Nothing may be written through a
+ * Checks that every root is a directory, whichever writer made the commit. Nothing may be written through a
  * link, or over a file in a directory's place. No entry may use the place where files are staged.
  * @throws SidecarError TREE_UNSAFE
  */

@@ -12,7 +12,7 @@ function load(
 		flags: {},
 		env: {},
 		homeDir: "/home/anna",
-		workingDir: "/work",
+		workingDir: "/srv",
 		readFile: (path) => {
 			const content = files.get(path);
 			return content === undefined || typeof content === "string"
@@ -161,7 +161,7 @@ describe("the config file", () => {
 	test("must exist if it is named", () => {
 		expect(failure({ flags: { config: "none.json" } })).toMatchObject({
 			code: "USAGE",
-			message: expect.stringContaining("/work/none.json: flag --config there is no such file"),
+			message: expect.stringContaining("/srv/none.json: flag --config there is no such file"),
 		});
 	});
 
@@ -292,7 +292,7 @@ test.each([
 	["~/x/../y", "/home/anna/y"],
 	["../tree", "/tree"],
 	["/abs/./tree/", "/abs/tree"],
-	["..name", "/work/..name"],
+	["..name", "/srv/..name"],
 ])("workspace %s is %s", (workspace, absolute) => {
 	expect(
 		load({ flags: { workspace, stateDir: "/state", store: "file:///store" } }).config.workspace,

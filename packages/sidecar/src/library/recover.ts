@@ -225,7 +225,7 @@ export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverD
 	const { writer, path, signal } = options;
 	if (writer === undefined && path === undefined)
 		throw new SidecarError("USAGE", {
-			reason: "what shall be dropped is not said",
+			reason: "neither a writer nor a path is given",
 			remedy: "name a writer with --writer, or a path",
 		});
 	const wanted = selectionOf(options);

@@ -196,7 +196,7 @@ class LogWalk {
 		if (commit instanceof SidecarError) {
 			this.#broken = { key: logKey(seq), error: commit };
 			// Retention may delete it between the listing and this read. An object that exists and cannot
-			// be decoded is damage, whoever needs it.
+			// be decoded is damage, needed or not.
 			if (isRetained || commit.code !== "OBJECT_NOT_FOUND")
 				this.damage(logKey(seq), isRetained ? seq : undefined, commit);
 			return;

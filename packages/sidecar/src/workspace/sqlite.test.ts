@@ -607,7 +607,7 @@ describe("walFingerprint", () => {
 		}
 	}
 
-	test("stays equal while nothing is committed, whoever reads, and changes with every commit", async () => {
+	test("stays equal while others only read, and changes with every commit", async () => {
 		const { root, temp } = places();
 		createDatabase(`${root}/x.db`, "PRAGMA journal_mode = wal");
 		const first = await settled(root, "x.db");

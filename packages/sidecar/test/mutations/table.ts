@@ -249,7 +249,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "root-is-directory",
-		rule: "a root is a directory, whoever wrote the log",
+		rule: "a root is a directory, whichever writer made the commit",
 		file: "src/commit/roots-in-tree.ts",
 		find: "if (others.size === 0) return;",
 		replace: "if (others.size >= 0) return;",

@@ -70,7 +70,7 @@ export const INCIDENTS: readonly Row[] = [
 		id: "8",
 		where: "fastagent-sh/fastagent 8e14b0d",
 		happened: "a refreshed token lay outside what was stored",
-		rule: "the whole state directory is the workspace; the profile names what is left out, not what is taken; directories elsewhere are kept with `--root`, and one that is not is told of",
+		rule: "the whole state directory is the workspace; the profile names what is left out, not what is taken; directories elsewhere are kept with `--root`; those without the flag are reported",
 		tests: ["incident-8-tokens", "openclaw-keeps", "uncovered-directory"],
 		limit: "for directories elsewhere that no `--root` names",
 	},
@@ -85,7 +85,7 @@ export const INCIDENTS: readonly Row[] = [
 		id: "10",
 		where: "aws/bedrock-agentcore-starter-toolkit #498",
 		happened: "a machine declared dead wrote on for an hour; its backup deadlocked at shutdown",
-		rule: "whoever fences later owns the tree; the other one's bytes go below `.recovered/`, in place, not once a flush; every wait of the drain has a deadline",
+		rule: "the writer with the newest fence owns the tree; the other writer's bytes go below `.recovered/` and are updated in place; every wait of the drain has a deadline",
 		tests: ["declared-dead-grows-by-changes", "run-declared-dead", "drain-budget-running-flush"],
 	},
 	{

@@ -5,7 +5,7 @@ export const MACHINES: readonly Row[] = [
 	{
 		id: "late PUT",
 		happened: "a PUT lands long after it was given up",
-		rule: "its slot may only hold those very bytes or another's, and whoever lost it rebases",
+		rule: "its slot holds either those bytes or another writer's, and the writer that lost the slot rebases",
 		tests: ["slot-of-another", "storms"],
 	},
 	{
