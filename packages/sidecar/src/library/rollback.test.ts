@@ -102,6 +102,28 @@ describe("rollback", () => {
 		expect([...(await head()).tree.keys()].filter((each) => each.endsWith("notes.md"))).toEqual([]);
 	});
 
+	// @id rollback-secret-undone
+	it("changes nothing if onSecret is fail and the earlier commit holds a secret", async () => {
+		const { options, path, head } = place();
+		const a = options("a");
+		mkdirSync(path("a"), { recursive: true });
+		writeFileSync(path("a", "f"), "first");
+		writeFileSync(path("a", "notes.md"), SECRET);
+		await flush(a);
+		const { seq } = await head();
+		writeFileSync(path("a", "f"), "second");
+		writeFileSync(path("a", "notes.md"), "no secret");
+		await flush(a);
+		await expect(rollback({ ...a, to: seq, onSecret: "fail" })).rejects.toMatchObject({
+			...{ code: "SECRET_FOUND", value: "notes.md" },
+			message: expect.stringContaining("nothing was rolled back"),
+		});
+		const texts = ["f", "notes.md"].map((name) => readFileSync(path("a", name), "utf8"));
+		expect(texts).toEqual(["second", "no secret"]);
+		expect(await flush(a)).toMatchObject({ kind: "nothing", exitStatus: 0 });
+		expect(await rollback({ ...a, to: seq })).toMatchObject({ exitStatus: 0 });
+	});
+
 	// @id rollback
 	it("makes one new commit with the exact tree of the old one; the disk and other machines follow, and it can be undone", async () => {
 		const { a, path, options, first, second, newest, store, head } = await twoStates();

@@ -118,14 +118,30 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 		};
 	if (saved.deferred.length > 0) log.warn("rollback.not-saved", { paths: saved.deferred });
 
-	const restored = await restoreTree({
-		...opened,
-		...(await loadTools()),
-		label: newRestoreId(thisMachine),
-		at: to,
+	const tools = await loadTools();
+	const bringTo = async (at?: number) => {
+		const label = newRestoreId(thisMachine);
+		const restored = await restoreTree({
+			...opened,
+			...tools,
+			label,
+			...(at !== undefined && { at }),
+		});
+		await restored.finish(true);
+		return restored;
+	};
+	const restored = await bringTo(to);
+	const result = await flushOnce(session, signal, true).catch(async (error: unknown) => {
+		if (!(error instanceof SidecarError) || error.code !== "SECRET_FOUND") throw error;
+		// The newest commit has all that this disk had, so the disk can go back to it.
+		await bringTo();
+		throw new SidecarError("SECRET_FOUND", {
+			...(error.value !== undefined && { value: error.value }),
+			reason: `commit ${to} holds it; the disk is as before, and nothing was rolled back`,
+			remedy: "roll back with --on-secret warn or exclude, or choose another commit",
+			cause: error,
+		});
 	});
-	await restored.finish(true);
-	const result = await flushOnce(session, signal, true);
 	const superseded = session.isSuperseded;
 	// A root that this disk does not have, or that did not exist then, is unchanged.
 	const knownThen = ownTree(target, root);

@@ -90,4 +90,12 @@ export const PROOF: readonly Mutation[] = [
 		replace: "		this.#lastContact = now(machine) ?? since;",
 		test: "lost-to-retention",
 	},
+	{
+		id: "rollback-secret-undone",
+		rule: "a rollback that a secret refuses leaves the disk as it was",
+		file: "src/library/rollback.ts",
+		find: "\t\tawait bringTo();\n",
+		replace: "",
+		test: "rollback-secret-undone",
+	},
 ];
