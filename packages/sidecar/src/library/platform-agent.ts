@@ -3,13 +3,14 @@
  * its API. For OpenClaw, according to the workspace's profile, that is a configuration for a new
  * user and the secret of a restored user's.
  */
+
+import { agentEnvironment } from "../daemon/agent-environment.ts";
 import {
 	openClawVariables,
 	readConfig,
 	type Variables,
 	writeMinimalConfig,
-} from "../agentcore/openclaw-config.ts";
-import { agentEnvironment } from "../daemon/agent-environment.ts";
+} from "../openclaw/config.ts";
 import type { OpenWorkspace } from "./options.ts";
 
 export interface PlatformAgent {
@@ -34,7 +35,7 @@ export async function platformAgent(
 	const own = { OPENCLAW_GATEWAY_TOKEN: token };
 	if (profile.name !== "openclaw")
 		return { variables: own, prepare: () => {}, secret: () => token };
-	const { gatewaySecret } = await import("../agentcore/gateway-token.ts");
+	const { gatewaySecret } = await import("../openclaw/gateway-token.ts");
 	const given = agentEnvironment(env, agentEnv?.split(",")).env;
 	const variables = { ...own, ...openClawVariables(given, agentUrl, region) };
 	const all: Variables = { ...given, ...variables };
