@@ -16,7 +16,7 @@ import type { LocalEntry, LocalTree } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 import { quarantineHome, RECOVERED_DIRECTORY } from "../log/safe-path.ts";
-import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
+import type { Annotation, CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { hasReservedName } from "../workspace/scan.ts";
@@ -362,6 +362,7 @@ export class Flusher {
 			const outcome = await this.#writer.commit(delta, inline, flags, {
 				inHurry,
 				signal: options.signal,
+				annotations: annotationsOf(changed),
 			});
 			if (outcome.kind === "unknown") {
 				this.#pending = pending;
@@ -672,6 +673,12 @@ function summary(
 		quarantined: pending.quarantined !== undefined,
 		held: pending.held,
 	};
+}
+
+function annotationsOf(changed: ReadonlyMap<Path, LocalEntry>): Annotation[] {
+	return [...changed].flatMap(([path, { annotations = {} }]) =>
+		Object.entries(annotations).map(([name, value]) => ({ path, name, value })),
+	);
 }
 
 function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {
