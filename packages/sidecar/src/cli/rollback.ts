@@ -9,6 +9,7 @@ export const rollback: Command = {
 	summary:
 		"Make the tree of an earlier commit the newest again, by a new commit; the workspace follows.",
 	notes: [
+		"A time means the last commit between two turns of the agent. To get a commit that was taken during a turn, give its number.",
 		"Nothing is rewritten: the rollback can be rolled back. What was changed here and not durable is committed first. Stop a running",
 		"daemon before. Exit status 3 where names or content are not the earlier ones, 4 where another writer took the workspace over.",
 	],
@@ -46,6 +47,7 @@ function shown({
 	bytes,
 	moved,
 	differences,
+	note,
 	superseded,
 }: Result): string[] {
 	if (superseded)
@@ -61,6 +63,7 @@ function shown({
 				`differs  ${shownPath(each.path)}: ${howOf(each)}, see \`openclaw-sidecar diff ${to}\``,
 		),
 		...movedLines(moved),
+		...(note === undefined ? [] : [`note     ${note}`]),
 	];
 }
 
