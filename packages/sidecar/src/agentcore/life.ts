@@ -7,11 +7,12 @@
  * refused, and audited, in every phase. Requests during a start wait, limited in number and time;
  * further ones are refused with a time to retry.
  */
+
+import { type LifeEvent, nextPhase, type Phase } from "../daemon/lifecycle.ts";
 import { SidecarError } from "../errors.ts";
 import type { LogFields, Logger } from "../telemetry/types.ts";
 import { refuseForNow } from "./http-refusal.ts";
 import type { Identity, IdentityStrategy, Proof, UserCredentials } from "./identity.ts";
-import { type LifeEvent, nextPhase, type Phase } from "./phase.ts";
 import { nextPing, type PingAnswer, type PingState, pingAnswer } from "./ping.ts";
 import { type ClockReading, WakeWatch } from "./wake.ts";
 

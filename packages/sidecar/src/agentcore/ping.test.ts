@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Phase } from "./phase.ts";
+import type { Phase } from "../daemon/lifecycle.ts";
 import { BACKGROUND_MS, isBusy, nextPing, type PingState, pingAnswer, type Work } from "./ping.ts";
 
 const idle: Work = { phase: "serving", requests: 0, notDurableForMs: undefined };

@@ -14,7 +14,7 @@
  * database every 30 s; if each write were shown, no idle machine would ever end. A drain covers
  * those seconds.
  */
-import type { Phase } from "./phase.ts";
+import type { Phase } from "../daemon/lifecycle.ts";
 
 export interface Work {
 	readonly phase: Phase;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type LifeEvent, nextPhase, type Phase } from "./phase.ts";
+import { type LifeEvent, nextPhase, type Phase } from "./lifecycle.ts";
 
 const EVENTS: readonly LifeEvent[] = ["request", "started", "failed", "stop", "end"];
 const ORDER: readonly Phase[] = ["waiting", "starting", "serving", "draining", "gone"];
