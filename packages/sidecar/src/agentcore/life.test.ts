@@ -62,7 +62,7 @@ describe("the first request", () => {
 		expect([life.phase, life.namespace, starts]).toEqual(["waiting", undefined, []]);
 		const admitted = Promise.all([admit("anna"), admit("anna"), admit("anna")]);
 		await settled();
-		expect([life.phase, starts.length]).toEqual(["starting", 1]);
+		expect([life.phase, starts.length]).toEqual(["restoring", 1]);
 		starts[0]?.settle();
 		expect(await admitted).toEqual(["anna", "anna", "anna"]);
 		expect(life.phase).toBe("serving");
@@ -150,7 +150,7 @@ describe("requests that wait", () => {
 		await settled();
 		caller.abort(new Error("gone"));
 		await expect(anna).rejects.toThrow("gone");
-		expect(life.phase).toBe("starting");
+		expect(life.phase).toBe("restoring");
 		starts[0]?.settle();
 		await expect.poll(() => life.phase).toBe("serving");
 	});
@@ -171,7 +171,7 @@ describe("requests that wait", () => {
 });
 
 describe("ping", () => {
-	test("is busy while starting, answering and not durable, and its time is that of the change", async () => {
+	test("is busy while restoring, answering and not durable, and its time is that of the change", async () => {
 		const { life, starts, state, admit, settled } = born();
 		expect(life.ping().status).toBe("Healthy");
 		const answered = life.request(async () => await admit("anna"));

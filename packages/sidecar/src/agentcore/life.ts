@@ -1,5 +1,5 @@
 /**
- * The life of one machine: waiting -> starting -> serving -> draining -> gone. Nothing of a user's
+ * The life of one machine: waiting -> restoring -> serving -> draining -> gone. Nothing of a user's
  * happens before the first request.
  *
  * Guarantees: one start at a time. The machine belongs permanently to the first user whose start
@@ -120,7 +120,7 @@ export class Life {
 		this.#bindTo(identity);
 		this.#credentials?.offer(identity.token);
 		if (this.#phase === "waiting") this.#start(identity);
-		if (this.#phase === "starting") await this.#wait(signal);
+		if (this.#phase === "restoring") await this.#wait(signal);
 		// The result of the start, or of a signal meanwhile.
 		if ((this.#phase as Phase) !== "serving") throw refuseForNow("the machine is about to end", 1);
 		return identity.namespace;

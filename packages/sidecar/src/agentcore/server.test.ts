@@ -119,7 +119,7 @@ describe("GET /ping", () => {
 		const { promise, resolve } = Promise.withResolvers<void>();
 		start = async () => await promise;
 		const invoked = invoke({ prompt: "hello" });
-		await expect.poll(() => life.phase).toBe("starting");
+		await expect.poll(() => life.phase).toBe("restoring");
 		expect(await (await fetch(at("/ping"))).json()).toMatchObject({ status: "HealthyBusy" });
 		resolve();
 		expect((await invoked).status).toBe(200);

@@ -3,11 +3,11 @@ import { expect, test } from "vitest";
 import { type LifeEvent, nextPhase, type Phase } from "./lifecycle.ts";
 
 const EVENTS: readonly LifeEvent[] = ["request", "started", "failed", "stop", "end"];
-const ORDER: readonly Phase[] = ["waiting", "starting", "serving", "draining", "gone"];
+const ORDER: readonly Phase[] = ["waiting", "restoring", "serving", "draining", "gone"];
 
 const after = (events: readonly LifeEvent[]) => events.reduce(nextPhase, "waiting" as Phase);
 
-test("a life goes waiting, starting, serving, draining, gone", () => {
+test("a life goes waiting, restoring, serving, draining, gone", () => {
 	expect(
 		ORDER.map((_, steps) =>
 			after((["request", "started", "stop", "end"] as const).slice(0, steps)),
@@ -34,7 +34,7 @@ test("only a failed start returns to waiting, and a stopped life never serves ag
 			for (const event of events) {
 				const next = nextPhase(phase, event);
 				if (ORDER.indexOf(next) < ORDER.indexOf(phase))
-					expect([phase, event, next]).toEqual(["starting", "failed", "waiting"]);
+					expect([phase, event, next]).toEqual(["restoring", "failed", "waiting"]);
 				phase = next;
 			}
 			const stopped = events.findIndex((event) => event === "stop" || event === "end");

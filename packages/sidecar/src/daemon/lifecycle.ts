@@ -1,12 +1,12 @@
-/** The phase of a machine's life; nothing of a user's exists in it before `starting`. */
-export type Phase = "waiting" | "starting" | "serving" | "draining" | "gone";
+/** The phase of a machine's life; nothing of a user's exists in it before `restoring`. */
+export type Phase = "waiting" | "restoring" | "serving" | "draining" | "gone";
 
 export type LifeEvent = "request" | "started" | "failed" | "stop" | "end";
 
 const NEXT: Readonly<Record<Phase, Partial<Record<LifeEvent, Phase>>>> = {
-	waiting: { request: "starting", stop: "draining", end: "gone" },
+	waiting: { request: "restoring", stop: "draining", end: "gone" },
 	// The next request retries a failed start.
-	starting: { started: "serving", failed: "waiting", stop: "draining", end: "gone" },
+	restoring: { started: "serving", failed: "waiting", stop: "draining", end: "gone" },
 	serving: { stop: "draining", end: "gone" },
 	draining: { end: "gone" },
 	gone: {},
