@@ -84,7 +84,7 @@ describe("the first request", () => {
 		const denied = new SidecarError("STORE_ACCESS_DENIED");
 		starts[0]?.settle(denied);
 		await expect(first).rejects.toBe(denied);
-		expect([life.phase, life.namespace]).toEqual(["waiting", "anna"]);
+		expect([life.phase, life.namespace, life.lastFailure]).toEqual(["waiting", "anna", denied]);
 		await expect(admit("bob")).rejects.toMatchObject({ code: "NAMESPACE_FOREIGN" });
 		const second = admit("anna");
 		await settled();
@@ -102,7 +102,7 @@ describe("a machine that belongs to a user", () => {
 		starts[0]?.settle();
 		await anna;
 		await expect(admit("bob")).rejects.toMatchObject({ code: "NAMESPACE_FOREIGN" });
-		life.drain();
+		await life.drain();
 		await expect(admit("bob")).rejects.toMatchObject({ code: "NAMESPACE_FOREIGN" });
 		const audits = log.events.filter(({ event }) => event === "security.namespace-refused");
 		expect(audits).toHaveLength(3);
@@ -161,8 +161,10 @@ describe("requests that wait", () => {
 			const { life, starts, admit, settled } = born();
 			const anna = admit("anna");
 			await settled();
-			life.drain();
+			const drained = life.drain();
 			starts[0]?.settle(how);
+			await drained;
+			expect(life.lastFailure).toBeUndefined();
 			await expect(anna).rejects.toEqual(refusal(503, "NOT_READY"));
 			expect(life.phase).toBe("draining");
 			await expect(life.request(async () => {})).rejects.toBeInstanceOf(HttpRefusal);

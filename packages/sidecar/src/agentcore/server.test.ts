@@ -341,7 +341,7 @@ describe("POST /invocations", () => {
 	});
 
 	test("is refused with a time to retry during the drain", async () => {
-		life.drain();
+		await life.drain();
 		const response = await invoke({ prompt: "hello" });
 		expect(response.headers.get("retry-after")).toBe("1");
 		expect(await refusal(response)).toEqual([503, "NOT_READY"]);
