@@ -1,5 +1,5 @@
 /**
- * The daemon: restoring -> serving -> draining -> gone.
+ * The daemon: restores, serves and drains one workspace.
  *
  * Guarantees: no agent starts before the gate opens (a verified restore and a won fence). A failed
  * flush is retried and its paths stay dirty. The exit status tells whether everything is durable.
@@ -28,6 +28,7 @@ import { chownWorkspace } from "./chown-workspace.ts";
 import { takeControl } from "./control.ts";
 import { dirtyBytes } from "./dirty-bytes.ts";
 import { drain } from "./drain.ts";
+import { Lifecycle, type LifeEvent, type Phase } from "./lifecycle.ts";
 import { type AgentOptions, startConfigured } from "./start-configured.ts";
 import { endSurvivors } from "./survivors.ts";
 import { ToldByTerminal } from "./terminal.ts";
@@ -36,6 +37,8 @@ export interface DaemonOptions extends SessionOptions, CadenceOptions, AgentOpti
 	readonly stateDir: string;
 	readonly sweepIntervalMs: number;
 	readonly drainTimeoutMs: number;
+	/** Of the machine that this run is a part of, which moves it. Default: the run's own. */
+	readonly lifecycle?: Lifecycle;
 	/** Called after the restore and before the agent starts, after each commit, and at the end. */
 	readonly onDurable?: (session: Session) => void;
 	/** Called once the agent runs and all watches are in place. */
@@ -52,8 +55,6 @@ export interface Serving {
 	wake(): void;
 	status(): DaemonStatus;
 }
-
-export type Phase = "restoring" | "serving" | "draining" | "gone";
 
 export interface DaemonStatus {
 	readonly phase: Phase;
@@ -113,7 +114,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
 class Daemon {
 	readonly #options: DaemonOptions;
 	readonly #log: Logger;
-	#phase: Phase = "restoring";
+	readonly #lifecycle: Lifecycle;
 	#session: Session | undefined;
 	#agent: Agent | undefined;
 	#timer: NodeJS.Timeout | undefined;
@@ -146,9 +147,11 @@ class Daemon {
 	constructor(options: DaemonOptions) {
 		this.#options = options;
 		this.#log = options.log;
+		this.#lifecycle = options.lifecycle ?? new Lifecycle();
 	}
 
 	async run(stop: AbortSignal): Promise<DaemonEnd> {
+		this.#move("request");
 		const control = await takeControl(this.#options.stateDir, this.#options.root.main, {
 			status: async () => this.#status(),
 			flush: async () => await this.#flushNow(),
@@ -163,8 +166,9 @@ class Daemon {
 			clearTimeout(this.#timer);
 			clearTimeout(this.#sweepTimer);
 			clearTimeout(this.#retryTimer);
+			this.#cut.abort();
 			await control.close();
-			this.#phase = "gone";
+			this.#move("end");
 		}
 	}
 
@@ -174,7 +178,6 @@ class Daemon {
 		this.#session = session;
 		let watcher: Awaited<ReturnType<Session["watch"]>> | undefined;
 		try {
-			this.#phase = "serving";
 			this.#options.onDurable?.(session);
 			// The gate is open. The rescan that follows finds what the agent writes before all watches
 			// are set.
@@ -196,6 +199,7 @@ class Daemon {
 				this.#log.info("agent.started", { pid: this.#agent.pid, command: command[0] });
 			}
 			watcher = await session.watch(() => this.#due());
+			this.#move("started");
 			this.#log.info("watch.started");
 			this.#options.onServing?.({
 				notDurableForMs: () => this.#notDurableForMs(),
@@ -215,6 +219,15 @@ class Daemon {
 		}
 	}
 
+	/** Commits are possible: from the gate to the drain, whether or not the agent is ready. */
+	get #isOpen(): boolean {
+		return this.#session !== undefined && !this.#cut.signal.aborted;
+	}
+
+	#move(event: LifeEvent): void {
+		if (this.#options.lifecycle === undefined) this.#lifecycle.move(event);
+	}
+
 	#chownWorkspace(directories: readonly string[], user: AgentUser): void {
 		const handedOver = chownWorkspace(directories, user);
 		this.#log[handedOver.refused > 0 ? "warn" : "info"]("workspace.handed-over", {
@@ -228,7 +241,7 @@ class Daemon {
 		stop: AbortSignal,
 		stopWatching: () => Promise<void>,
 	): Promise<DaemonEnd> {
-		this.#phase = "draining";
+		this.#move("stop");
 		clearTimeout(this.#timer);
 		clearTimeout(this.#sweepTimer);
 		this.#log.info("drain.started", {
@@ -280,7 +293,7 @@ class Daemon {
 
 	/** Not every change resets the timer; if it fires too early, it is set again. */
 	#arm(): void {
-		if (this.#phase !== "serving" || this.#firstChangeMs === undefined) return;
+		if (!this.#isOpen || this.#firstChangeMs === undefined) return;
 		clearTimeout(this.#timer);
 		this.#timer = setTimeout(() => this.#fire(), Math.max(0, this.#dueAt() - performance.now()));
 	}
@@ -309,7 +322,7 @@ class Daemon {
 	/** One at a time; a failure leaves everything dirty and the timer set. */
 	#flush(sweep: boolean): Promise<FlushResult | undefined> {
 		const flushed = this.#chain.then(async () => {
-			if (this.#phase !== "serving") return undefined;
+			if (!this.#isOpen) return undefined;
 			return await this.#flushOnce(this.#session as Session, sweep);
 		});
 		this.#chain = flushed;
@@ -367,7 +380,7 @@ class Daemon {
 			this.#toldSuperseded = true;
 			this.#options.onSuperseded?.();
 		}
-		if (session.isWatchedInPart && !this.#sweepsOften && this.#phase === "serving") {
+		if (session.isWatchedInPart && !this.#sweepsOften && this.#isOpen) {
 			this.#sweepsOften = true;
 			this.#scheduleSweep(this.#sweepDelay(session, 0));
 		}
@@ -408,10 +421,9 @@ class Daemon {
 			const started = performance.now();
 			await this.#flush(true);
 			const costMs = performance.now() - started;
-			if (this.#phase === "serving") this.#measure(this.#session as Session);
+			if (this.#isOpen) this.#measure(this.#session as Session);
 			await this.#repackWhenIdle(this.#session as Session);
-			if (this.#phase === "serving")
-				this.#scheduleSweep(this.#sweepDelay(this.#session as Session, costMs));
+			if (this.#isOpen) this.#scheduleSweep(this.#sweepDelay(this.#session as Session, costMs));
 		}, delayMs);
 		this.#sweepTimer.unref();
 	}
@@ -428,7 +440,7 @@ class Daemon {
 	 */
 	async #repackWhenIdle(session: Session): Promise<void> {
 		if (
-			this.#phase !== "serving" ||
+			!this.#isOpen ||
 			this.#firstChangeMs !== undefined ||
 			!session.isRepackDue ||
 			session.large.paths.length > 0
@@ -491,10 +503,10 @@ class Daemon {
 	}
 
 	async #flushNow(): Promise<object> {
-		if (this.#phase !== "serving")
+		if (!this.#isOpen)
 			throw new SidecarError("WORKSPACE_BUSY", {
 				value: this.#options.root.main,
-				reason: `the daemon is ${this.#phase}`,
+				reason: `the daemon is ${this.#lifecycle.phase}`,
 			});
 		const first = await this.#flush(true);
 		const result =
@@ -543,7 +555,7 @@ class Daemon {
 		const session = this.#session;
 		const error = this.#lastError;
 		return {
-			phase: this.#phase,
+			phase: this.#lifecycle.phase,
 			pid: process.pid,
 			headSeq: session?.head.seq ?? 0,
 			writer: session?.writerId ?? "",
