@@ -126,9 +126,9 @@ describe("a drain", () => {
 			const sent: (NodeJS.Signals | 0)[] = [];
 			let exit: AgentExit | undefined;
 			const end = () => {
-			exit = { status: 0, signal: undefined };
-			resolve(exit);
-		};
+				exit = { status: 0, signal: undefined };
+				resolve(exit);
+			};
 			const agent: Agent = {
 				pid: 1,
 				exited,

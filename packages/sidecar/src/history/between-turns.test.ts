@@ -24,6 +24,7 @@ async function commitTurns(bench: Workbench, statuses: readonly string[]): Promi
 }
 
 describe("resolveBetweenTurns", () => {
+	// @id time-between-turns
 	test("moves a time from a commit during a turn to the last one before the turn", async () => {
 		await using bench = await workbench();
 		const [idle, running, more] = await commitTurns(bench, ["done", "running", "running"]);

@@ -74,6 +74,7 @@ describe("annotations", () => {
 		expect(annotationsAfter([], deltaWith([]), many)).toHaveLength(MAX_ANNOTATIONS);
 	});
 
+	// @id foreign-annotations
 	it("of a writer that does not own the tree do not count", () => {
 		const owner = { fence: true };
 		const first = infoOf(1, { flags: owner, annotations: [turn("", "idle")] });
