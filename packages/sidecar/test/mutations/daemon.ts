@@ -45,7 +45,7 @@ export const DAEMON: readonly Mutation[] = [
 	{
 		id: "unwatched-sweeps",
 		rule: "unwatched: sweeps come every few seconds where the kernel gives no watch",
-		file: "src/daemon/daemon.ts",
+		file: "src/daemon/sweeps.ts",
 		find: "		if (!session.isWatchedInPart) return sweepDelayMs(sweepIntervalMs, lastCostMs);",
 		replace:
 			"		if (!session.isWatchedInPart || lastCostMs >= 0) return sweepDelayMs(sweepIntervalMs, lastCostMs);",
