@@ -25,7 +25,7 @@ export interface DaemonOptions extends SessionOptions, FlushLoopOptions, AgentOp
 	readonly stateDir: string;
 	readonly sweepIntervalMs: number;
 	readonly drainTimeoutMs: number;
-	/** Of the machine that this run is a part of, which moves it. Default: the run's own. */
+	/** The lifecycle of the machine that the daemon runs in, which moves it. Default: its own. */
 	readonly lifecycle?: Lifecycle;
 	/** Called after the restore and before the agent starts, after each commit, and at the end. */
 	readonly onDurable?: (session: Session) => void;

@@ -1,4 +1,4 @@
-/** What other processes ask of a running daemon, beside its status. Each waits for its commit. */
+/** The requests of other processes that a running daemon answers with a commit. */
 import type { FlushResult } from "../capture/flush-result.ts";
 import { undecided } from "../commit/until-resolved.ts";
 import { SidecarError } from "../errors.ts";
