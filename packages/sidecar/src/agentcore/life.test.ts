@@ -77,6 +77,7 @@ describe("the first request", () => {
 		expect(log.events).toMatchObject([{ event: "security.identity-refused", kind: "security" }]);
 	});
 
+	// @id failed-start-retried
 	test("gets the reason if its start fails, and the next one tries again, for the same user only", async () => {
 		const { life, starts, admit, settled } = born();
 		const first = admit("anna");

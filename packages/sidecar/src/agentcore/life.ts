@@ -7,7 +7,6 @@
  * refused, and audited, in every phase. Requests during a start wait, limited in number and time;
  * further ones are refused with a time to retry.
  */
-
 import { Lifecycle, type LifeEvent, type Phase } from "../daemon/lifecycle.ts";
 import { SidecarError } from "../errors.ts";
 import type { LogFields, Logger } from "../telemetry/types.ts";

@@ -2,15 +2,15 @@
  * The one lifecycle of a sidecar: waiting -> restoring -> serving -> draining -> gone.
  *
  * A platform's machine waits for the request that says whose it is, and serves once its agent
- * answers. A daemon that runs alone does not wait, and serves once its agent runs. Who gets the
- * requests moves the lifecycle; everybody else reads it.
+ * answers. A daemon that runs alone does not wait, and serves once its agent runs. A machine moves
+ * the lifecycle of its daemon, which only reads it.
  */
 export type Phase = "waiting" | "restoring" | "serving" | "draining" | "gone";
 
 export type LifeEvent = "request" | "started" | "failed" | "stop" | "end";
 
 const NEXT: Readonly<Record<Phase, Partial<Record<LifeEvent, Phase>>>> = {
-	// Nothing of a user's exists before the first request.
+	// Before the first request there is nothing of a user's.
 	waiting: { request: "restoring", stop: "draining", end: "gone" },
 	// The next request retries a failed start.
 	restoring: { started: "serving", failed: "waiting", stop: "draining", end: "gone" },

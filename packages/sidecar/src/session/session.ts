@@ -33,6 +33,7 @@ import type { Logger } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import { noteRealPlaces } from "../workspace/guarded-open.ts";
 import { IGNORE_FILE } from "../workspace/ignore-file.ts";
+import type { Annotations } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
 import { findUnwatched, noWatchReason, type Unwatched } from "../workspace/unwatched.ts";
 import type { WorkspaceWatcher } from "../workspace/watch.ts";
@@ -53,6 +54,8 @@ export interface SessionOptions extends Workspace {
 	 */
 	readonly sweepIntervalMs?: number;
 	readonly machine?: Machine;
+	/** What each commit says about the workspace, by name; see `Annotation`. Default: nothing. */
+	readonly annotate?: (() => Annotations) | undefined;
 }
 
 /**
@@ -127,6 +130,7 @@ export class Session {
 			displaced: new DisplacedFiles(options.privateDir),
 			believed: restored.keptDeleted,
 			confirmAfterMs: options.sweepIntervalMs,
+			annotate: options.annotate,
 			context: {
 				root: options.root,
 				filter: filter.filter,
