@@ -329,6 +329,12 @@ export function systemRefusal(error: unknown, value?: string): SidecarError | un
 	return new SidecarError(isFull ? "WORKSPACE_DISK_FULL" : "SYSTEM_REFUSED", detail);
 }
 
+export function toSidecarError(error: unknown): SidecarError {
+	if (error instanceof SidecarError) return error;
+	const reason = error instanceof Error ? error.message : String(error);
+	return systemRefusal(error) ?? new SidecarError("INTERNAL", { reason, cause: error });
+}
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escaping control characters is the point
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
 

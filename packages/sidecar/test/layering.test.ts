@@ -35,7 +35,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
 	transfer: ["log", "store", "workspace", "disk", "commit", "capture", "history"],
 	session: SESSION,
 	agentcore: ["telemetry"],
-	daemon: ["disk", "commit", "capture", "history", "restore", "session", "agentcore", "telemetry"],
+	daemon: ["disk", "commit", "capture", "history", "restore", "session", "telemetry"],
 	telemetry: [],
 	config: [],
 	library: LIBRARY,
@@ -96,6 +96,16 @@ const cases = [
 			`${room} imports the telemetry types`,
 			fixture(room, "telemetry-types", importing("../telemetry/types.ts")),
 		),
+	),
+	single(
+		true,
+		"agentcore imports the lifecycle",
+		fixture("agentcore", "lifecycle", importing("../daemon/lifecycle.ts")),
+	),
+	single(
+		false,
+		"agentcore imports the daemon",
+		fixture("agentcore", "the-daemon", importing("../daemon/daemon.ts")),
 	),
 	single(
 		false,

@@ -1,17 +1,17 @@
 /**
- * The life of one machine: waiting -> starting -> serving -> draining -> gone. Nothing of a user's
- * happens before the first request.
+ * The platform's contract on the lifecycle: requests, pings and wake-ups of one machine. Nothing of
+ * a user's happens before the first request.
  *
  * Guarantees: one start at a time. The machine belongs permanently to the first user whose start
  * was begun, since from then on their bytes may be on its disk. A request of another user is
  * refused, and audited, in every phase. Requests during a start wait, limited in number and time;
  * further ones are refused with a time to retry.
  */
+import { Lifecycle, type LifeEvent, type Phase } from "../daemon/lifecycle.ts";
 import { SidecarError } from "../errors.ts";
 import type { LogFields, Logger } from "../telemetry/types.ts";
 import { refuseForNow } from "./http-refusal.ts";
 import type { Identity, IdentityStrategy, Proof, UserCredentials } from "./identity.ts";
-import { type LifeEvent, nextPhase, type Phase } from "./phase.ts";
 import { nextPing, type PingAnswer, type PingState, pingAnswer } from "./ping.ts";
 import { type ClockReading, WakeWatch } from "./wake.ts";
 
@@ -41,10 +41,11 @@ export class Life {
 	readonly #options: LifeOptions;
 	readonly #log: Logger;
 	readonly wake: WakeWatch;
-	#phase: Phase = "waiting";
+	readonly lifecycle = new Lifecycle();
 	#namespace: string | undefined;
 	#credentials: UserCredentials | undefined;
 	#starting: Promise<void> | undefined;
+	#lastFailure: SidecarError | undefined;
 	#waiting = 0;
 	#requests = 0;
 	#served = 0;
@@ -62,7 +63,12 @@ export class Life {
 	}
 
 	get phase(): Phase {
-		return this.#phase;
+		return this.lifecycle.phase;
+	}
+
+	/** Of the last start that failed; an interrupted start is not a failure. */
+	get lastFailure(): SidecarError | undefined {
+		return this.#lastFailure;
 	}
 
 	/** The owner of the machine; undefined before the first start. */
@@ -93,7 +99,7 @@ export class Life {
 	 */
 	async request<T>(answer: () => Promise<T>, about: LogFields = {}): Promise<T> {
 		this.wake.look();
-		if (this.#phase === "draining" || this.#phase === "gone")
+		if (this.phase === "draining" || this.phase === "gone")
 			throw refuseForNow("the machine is about to end", 1);
 		const started = performance.now();
 		this.#requests++;
@@ -118,16 +124,20 @@ export class Life {
 		const identity = await this.#identify(proof);
 		this.#bindTo(identity);
 		this.#credentials?.offer(identity.token);
-		if (this.#phase === "waiting") this.#start(identity);
-		if (this.#phase === "starting") await this.#wait(signal);
+		if (this.phase === "waiting") this.#start(identity);
+		if (this.phase === "restoring") await this.#wait(signal);
 		// The result of the start, or of a signal meanwhile.
-		if ((this.#phase as Phase) !== "serving") throw refuseForNow("the machine is about to end", 1);
+		if (this.phase !== "serving") throw refuseForNow("the machine is about to end", 1);
 		return identity.namespace;
 	}
 
-	/** Accepts no more requests. Requests that wait for the start are refused when it ends. */
-	drain(): void {
+	/**
+	 * Accepts no more requests. Requests that wait for the start are refused when it ends. Resolves
+	 * when no start is under way.
+	 */
+	async drain(): Promise<void> {
 		this.#move("stop");
+		await this.#starting?.catch(() => {});
 	}
 
 	end(): void {
@@ -168,6 +178,9 @@ export class Life {
 					error,
 					ms: Math.round(performance.now() - started),
 				});
+				if (this.phase === "restoring")
+					this.#lastFailure =
+						error instanceof SidecarError ? error : new SidecarError("INTERNAL", { cause: error });
 				this.#move("failed");
 				throw error;
 			},
@@ -205,7 +218,7 @@ export class Life {
 			await Promise.race([this.#starting, timeout]);
 		} catch (error) {
 			// An interrupted start is not a failure.
-			if (this.#phase === "draining" || this.#phase === "gone") return;
+			if (this.phase === "draining" || this.phase === "gone") return;
 			throw error;
 		} finally {
 			ended.abort();
@@ -214,7 +227,7 @@ export class Life {
 	}
 
 	#move(event: LifeEvent): void {
-		this.#phase = nextPhase(this.#phase, event);
+		this.lifecycle.move(event);
 		this.#touch();
 	}
 
@@ -223,7 +236,7 @@ export class Life {
 	 */
 	#touch(): PingState {
 		const work = {
-			phase: this.#phase,
+			phase: this.phase,
 			requests: this.#requests,
 			notDurableForMs: this.#options.notDurableForMs(),
 		};

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Phase } from "./phase.ts";
+import type { Phase } from "../daemon/lifecycle.ts";
 import { BACKGROUND_MS, isBusy, nextPing, type PingState, pingAnswer, type Work } from "./ping.ts";
 
 const idle: Work = { phase: "serving", requests: 0, notDurableForMs: undefined };
 
 const arbitraryWork: fc.Arbitrary<Work> = fc.record({
-	phase: fc.constantFrom<Phase>("waiting", "starting", "serving", "draining", "gone"),
+	phase: fc.constantFrom<Phase>("waiting", "restoring", "serving", "draining", "gone"),
 	requests: fc.nat(3),
 	notDurableForMs: fc.option(fc.nat(3 * BACKGROUND_MS), { nil: undefined }),
 });
@@ -38,10 +38,10 @@ describe("ping", () => {
 	});
 
 	// @id ping-busy
-	test("is busy while starting, draining or answering, regardless of anything else", () => {
+	test("is busy while restoring, draining or answering, regardless of anything else", () => {
 		fc.assert(
 			fc.property(arbitraryWork, fc.boolean(), (work, wasBusy) => {
-				if (work.requests > 0 || work.phase === "starting" || work.phase === "draining")
+				if (work.requests > 0 || work.phase === "restoring" || work.phase === "draining")
 					expect(isBusy(work, wasBusy)).toBe(true);
 			}),
 		);

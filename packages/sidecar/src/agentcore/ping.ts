@@ -14,7 +14,7 @@
  * database every 30 s; if each write were shown, no idle machine would ever end. A drain covers
  * those seconds.
  */
-import type { Phase } from "./phase.ts";
+import type { Phase } from "../daemon/lifecycle.ts";
 
 export interface Work {
 	readonly phase: Phase;
@@ -34,7 +34,7 @@ export interface PingState {
 export const BACKGROUND_MS = 10_000;
 
 export function isBusy({ phase, requests, notDurableForMs }: Work, wasBusy: boolean): boolean {
-	if (phase === "starting" || phase === "draining" || requests > 0) return true;
+	if (phase === "restoring" || phase === "draining" || requests > 0) return true;
 	if (notDurableForMs === undefined) return false;
 	return wasBusy || notDurableForMs >= BACKGROUND_MS;
 }

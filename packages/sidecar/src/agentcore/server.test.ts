@@ -119,7 +119,7 @@ describe("GET /ping", () => {
 		const { promise, resolve } = Promise.withResolvers<void>();
 		start = async () => await promise;
 		const invoked = invoke({ prompt: "hello" });
-		await expect.poll(() => life.phase).toBe("starting");
+		await expect.poll(() => life.phase).toBe("restoring");
 		expect(await (await fetch(at("/ping"))).json()).toMatchObject({ status: "HealthyBusy" });
 		resolve();
 		expect((await invoked).status).toBe(200);
@@ -341,7 +341,7 @@ describe("POST /invocations", () => {
 	});
 
 	test("is refused with a time to retry during the drain", async () => {
-		life.drain();
+		await life.drain();
 		const response = await invoke({ prompt: "hello" });
 		expect(response.headers.get("retry-after")).toBe("1");
 		expect(await refusal(response)).toEqual([503, "NOT_READY"]);

@@ -2,7 +2,7 @@
  * The one place that turns a command's failure into output for people or programs, and into an exit
  * status.
  */
-import { printable, SidecarError, systemRefusal } from "../errors.ts";
+import { printable, toSidecarError } from "../errors.ts";
 import type { Output } from "./output.ts";
 
 export interface Failing {
@@ -30,17 +30,6 @@ export async function fail(thrown: unknown, { json, isVerbose, out }: Failing): 
 	}
 	if (isVerbose || error.code === "INTERNAL") process.stderr.write(`${stackOf(error)}\n`);
 	return error.exitStatus;
-}
-
-function toSidecarError(thrown: unknown): SidecarError {
-	if (thrown instanceof SidecarError) return thrown;
-	return (
-		systemRefusal(thrown) ??
-		new SidecarError("INTERNAL", {
-			reason: thrown instanceof Error ? thrown.message : String(thrown),
-			cause: thrown,
-		})
-	);
 }
 
 function shown(text: string): string {

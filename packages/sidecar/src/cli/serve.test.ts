@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Place } from "../../../testkit/cli.ts";
 import { PlatformMachine } from "../../../testkit/platform/platform.ts";
@@ -37,6 +38,43 @@ describe("run --listen", () => {
 		const { status, events } = await machine.end();
 		expect([status, events.at(-1)?.event]).toEqual([0, "run.stopped-before-start"]);
 		expect((await place.cli("a", ["history", "--json"])).stdout).toBe("");
+	});
+
+	test("waits again after a restore that failed, and the next request tries it again", async () => {
+		using place = new Place();
+		const log = join(place.store, "users/default/log");
+		await using machine = await PlatformMachine.boot(place, "a");
+		mkdirSync(dirname(log), { recursive: true });
+		writeFileSync(log, "");
+		expect(await machine.ask("hello")).toBe("500 STORE_UNSUPPORTED");
+		expect([(await machine.status()).phase, (await machine.ping()).status]).toEqual([
+			"waiting",
+			"Healthy",
+		]);
+		rmSync(log);
+		expect(await machine.ask("hello")).toBe("turn 1 of default");
+		expect(await machine.status()).toMatchObject({
+			phase: "serving",
+			daemon: { phase: "serving" },
+		});
+		expect((await machine.end()).status).toBe(0);
+	});
+
+	test("ends at once if told to while it restores, and refuses the request that waits", async () => {
+		using place = new Place();
+		await using first = await PlatformMachine.boot(place, "a");
+		await first.ask("hello");
+		const next = await PlatformMachine.boot(place, "b", ["--handover-wait", "10m"]);
+		const refused = next.ask("hello");
+		await next.process.waitForEvent("handover.waiting");
+		expect([(await next.status()).phase, (await next.ping()).status]).toEqual([
+			"restoring",
+			"HealthyBusy",
+		]);
+		const { status, events } = await next.end();
+		expect([status, await refused]).toEqual([0, "503 NOT_READY"]);
+		expect(events.map(({ event }) => event)).toContain("run.stopped-before-start");
+		expect(await first.ask("still mine")).toBe("turn 2 of default");
 	});
 
 	test("restarts a crashed agent, with its workspace unchanged", async () => {

@@ -6,6 +6,7 @@ import { plainProfile, type Workbench, workbench } from "../../../testkit/workbe
 import { Roots } from "../path.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { type DaemonEnd, runDaemon, type Serving } from "./daemon.ts";
+import { Lifecycle, type Phase } from "./lifecycle.ts";
 
 interface Served {
 	readonly serving: Serving;
@@ -14,7 +15,7 @@ interface Served {
 	readonly superseded: Promise<void>;
 }
 
-async function serve(bench: Workbench, store: FaultyStore): Promise<Served> {
+async function serve(bench: Workbench, store: FaultyStore, lifecycle?: Lifecycle): Promise<Served> {
 	const stop = new AbortController();
 	const { promise: begun, resolve } = Promise.withResolvers<Serving>();
 	const { promise: superseded, resolve: onSuperseded } = Promise.withResolvers<void>();
@@ -35,6 +36,7 @@ async function serve(bench: Workbench, store: FaultyStore): Promise<Served> {
 			command: [],
 			env: {},
 			agentToStderr: true,
+			...(lifecycle && { lifecycle }),
 			onServing: resolve,
 			onSuperseded,
 		},
@@ -90,6 +92,35 @@ test("rescans the workspace at once when told that its machine woke", async () =
 	await expect.poll(() => flushes()).toBeGreaterThan(before);
 	await expect.poll(() => serving.notDurableForMs()).toBeUndefined();
 	await stop();
+});
+
+test("serves as soon as it runs, and is gone at its end", async () => {
+	await using bench = await workbench();
+	const store = new FaultyStore(bench.store);
+	const { serving, stop } = await serve(bench, store);
+	await expect.poll(() => serving.notDurableForMs()).toBeUndefined();
+	expect(serving.status().phase).toBe("serving");
+	const phases = new Set<Phase>();
+	store.beforePut = async () => void phases.add(serving.status().phase);
+	await stop();
+	expect([...phases]).toEqual(["draining"]);
+	expect(serving.status().phase).toBe("gone");
+});
+
+// @id machine-moves-lifecycle
+test("leaves a machine's lifecycle to the machine, and commits before the machine serves", async () => {
+	await using bench = await workbench();
+	const lifecycle = new Lifecycle();
+	lifecycle.move("request");
+	const { serving, stop } = await serve(bench, new FaultyStore(bench.store), lifecycle);
+	await expect.poll(() => serving.notDurableForMs()).toBeUndefined();
+	writeFileSync(join(bench.workspace("a"), "early"), "1");
+	await expect
+		.poll(() => bench.log.events)
+		.toContainEqual(expect.objectContaining({ event: "flush.committed" }));
+	expect(serving.status().phase).toBe("restoring");
+	expect((await stop()).isDurable).toBe(true);
+	expect(serving.status().phase).toBe("restoring");
 });
 
 test("reports once that another writer owns the workspace", async () => {

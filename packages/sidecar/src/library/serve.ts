@@ -134,10 +134,9 @@ class PlatformMachine {
 	 * boot.
 	 */
 	#platformAgent: PlatformAgent | undefined;
-	#begun: Promise<Serving> | undefined;
+	/** The running daemon. */
 	#serving: Serving | undefined;
 	#store: ObjectStore | undefined;
-	#lastFailure: SidecarError | undefined;
 
 	constructor(options: ServeOptions, settings: Config, log: Logger) {
 		this.#options = options;
@@ -159,8 +158,8 @@ class PlatformMachine {
 		});
 		this.life.wake.onWake(() => this.#wake());
 		const { signal } = options;
-		if (signal?.aborted) this.#drain();
-		else signal?.addEventListener("abort", () => this.#drain(), { once: true });
+		if (signal?.aborted) void this.#drain();
+		else signal?.addEventListener("abort", () => void this.#drain(), { once: true });
 	}
 
 	status(): object {
@@ -175,20 +174,12 @@ class PlatformMachine {
 	}
 
 	async #start(namespace: string, user: UserCredentials | undefined): Promise<void> {
-		try {
-			this.#begun ??= this.#begin(namespace, user);
-			await this.#begun;
-			await this.#agentReady();
-			this.#lastFailure = undefined;
-		} catch (error) {
-			this.#lastFailure =
-				error instanceof SidecarError ? error : new SidecarError("INTERNAL", { cause: error });
-			throw error;
-		}
+		this.#serving ??= await this.#begin(namespace, user);
+		await this.#agentReady();
 	}
 
-	/** The daemon, from restore to the end. Resolves when it serves. */
-	#begin(namespace: string, user: UserCredentials | undefined): Promise<Serving> {
+	/** The daemon, from restore to the end. Resolves when it runs; its failure is then final. */
+	async #begin(namespace: string, user: UserCredentials | undefined): Promise<Serving> {
 		const renewing =
 			user && Object.assign(async () => await user.renewing.provide(), { memoized: true });
 		const credentials = renewing ?? this.#options.credentials;
@@ -208,29 +199,20 @@ class PlatformMachine {
 					agentVariables: agent.variables,
 					prepareWorkspace: agent.prepare,
 					restartAgent: true,
+					lifecycle: this.life.lifecycle,
 					onServing: resolve,
-					onSuperseded: () => this.#drain(),
+					onSuperseded: () => void this.#drain(),
 				},
 				this.#stop.signal,
 			);
 			return runEnd(this.#options, opened, end);
 		});
-		ended.then(
-			(end) => this.#end.resolve(end),
-			(error: unknown) => {
-				// Before it served: the next request tries again. Afterwards the failure is final.
-				if (this.#serving !== undefined) return this.#end.reject(error);
-				this.#begun = undefined;
-				reject(error);
-				if (this.#stop.signal.aborted) this.#endUnstarted();
-			},
-		);
-		return begun.then((serving) => {
-			this.#serving = serving;
-			// Requests and pings check too, but the platform may send none for a long time.
-			setInterval(() => this.life.wake.look(), WAKE_LOOK_MS).unref();
-			return serving;
-		});
+		ended.catch(reject);
+		const serving = await begun;
+		this.#end.resolve(ended);
+		// Requests and pings check too, but the platform may send none for a long time.
+		setInterval(() => this.life.wake.look(), WAKE_LOOK_MS).unref();
+		return serving;
 	}
 
 	async #agentReady(): Promise<void> {
@@ -250,20 +232,17 @@ class PlatformMachine {
 		this.#serving?.wake();
 	}
 
-	#drain(): void {
+	async #drain(): Promise<void> {
 		if (this.#stop.signal.aborted) return;
-		this.life.drain();
+		const settled = this.life.drain();
 		this.#stop.abort(this.#options.signal?.reason ?? new Error("the machine is to end"));
-		if (this.#begun === undefined) this.#endUnstarted();
-	}
-
-	#endUnstarted(): void {
-		this.#log.info("run.stopped-before-start", { lastFailure: this.#lastFailure?.code });
-		const isOurs = this.#lastFailure === undefined || this.#lastFailure.code === "INTERNAL";
-		this.#end.resolve({
-			kind: "not-started",
-			exitStatus: isOurs ? 0 : (this.#lastFailure as SidecarError).exitStatus,
-		});
+		await settled;
+		// The daemon that runs ends the machine.
+		if (this.#serving !== undefined) return;
+		const { lastFailure } = this.life;
+		this.#log.info("run.stopped-before-start", { lastFailure: lastFailure?.code });
+		const isOurs = lastFailure === undefined || lastFailure.code === "INTERNAL";
+		this.#end.resolve({ kind: "not-started", exitStatus: isOurs ? 0 : lastFailure.exitStatus });
 	}
 }
 

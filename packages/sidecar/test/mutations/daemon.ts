@@ -1,7 +1,23 @@
 import type { Mutation } from "./table.ts";
 
-/** Agents that outlive their sidecar, and file systems without notifications. */
+/** The lifecycle, agents that outlive their sidecar, and file systems without notifications. */
 export const DAEMON: readonly Mutation[] = [
+	{
+		id: "failed-start-waits",
+		rule: "a machine whose start failed waits for the next request",
+		file: "src/daemon/lifecycle.ts",
+		find: 'failed: "waiting"',
+		replace: 'failed: "draining"',
+		test: "failed-start-retried",
+	},
+	{
+		id: "machine-moves-lifecycle",
+		rule: "a machine serves once its agent answers, not once its daemon runs",
+		file: "src/daemon/daemon.ts",
+		find: "		if (this.#options.lifecycle === undefined) this.#lifecycle.move(event);",
+		replace: "		this.#lifecycle.move(event);",
+		test: "machine-moves-lifecycle",
+	},
 	{
 		id: "survivor-before-restore",
 		rule: "a survivor ends before anything is restored",
@@ -45,7 +61,7 @@ export const DAEMON: readonly Mutation[] = [
 	{
 		id: "unwatched-sweeps",
 		rule: "unwatched: sweeps come every few seconds where the kernel gives no watch",
-		file: "src/daemon/daemon.ts",
+		file: "src/daemon/sweeps.ts",
 		find: "		if (!session.isWatchedInPart) return sweepDelayMs(sweepIntervalMs, lastCostMs);",
 		replace:
 			"		if (!session.isWatchedInPart || lastCostMs >= 0) return sweepDelayMs(sweepIntervalMs, lastCostMs);",

@@ -1,18 +1,33 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type LifeEvent, nextPhase, type Phase } from "./phase.ts";
+import { Lifecycle, type LifeEvent, nextPhase, type Phase } from "./lifecycle.ts";
 
 const EVENTS: readonly LifeEvent[] = ["request", "started", "failed", "stop", "end"];
-const ORDER: readonly Phase[] = ["waiting", "starting", "serving", "draining", "gone"];
+const ORDER: readonly Phase[] = ["waiting", "restoring", "serving", "draining", "gone"];
 
 const after = (events: readonly LifeEvent[]) => events.reduce(nextPhase, "waiting" as Phase);
 
-test("a life goes waiting, starting, serving, draining, gone", () => {
-	expect(
-		ORDER.map((_, steps) =>
-			after((["request", "started", "stop", "end"] as const).slice(0, steps)),
-		),
-	).toEqual(ORDER);
+/** In the order of `EVENTS`: request, started, failed, stop, end. */
+const TABLE: readonly (readonly [Phase, ...Phase[]])[] = [
+	["waiting", "restoring", "waiting", "waiting", "draining", "gone"],
+	["restoring", "restoring", "serving", "waiting", "draining", "gone"],
+	["serving", "serving", "serving", "serving", "draining", "gone"],
+	["draining", "draining", "draining", "draining", "draining", "gone"],
+	["gone", "gone", "gone", "gone", "gone", "gone"],
+];
+
+test.each(TABLE)("every event has one outcome while %s", (phase, ...outcomes) => {
+	expect(EVENTS.map((event) => nextPhase(phase, event))).toEqual(outcomes);
+});
+
+test("a life goes waiting, restoring, serving, draining, gone", () => {
+	const lifecycle = new Lifecycle();
+	const phases = (["request", "started", "stop", "end"] as const).map((event) => {
+		const before = lifecycle.phase;
+		lifecycle.move(event);
+		return before;
+	});
+	expect([...phases, lifecycle.phase]).toEqual(ORDER);
 });
 
 // @id nothing-starts-before-request
@@ -34,7 +49,7 @@ test("only a failed start returns to waiting, and a stopped life never serves ag
 			for (const event of events) {
 				const next = nextPhase(phase, event);
 				if (ORDER.indexOf(next) < ORDER.indexOf(phase))
-					expect([phase, event, next]).toEqual(["starting", "failed", "waiting"]);
+					expect([phase, event, next]).toEqual(["restoring", "failed", "waiting"]);
 				phase = next;
 			}
 			const stopped = events.findIndex((event) => event === "stop" || event === "end");
