@@ -205,7 +205,7 @@ describe("the record of a message", () => {
 		channels.answers.set("sendMessage", [{ status: 500, body: { ok: false } }]);
 		const kept = async () =>
 			JSON.stringify(
-				(await new DynamoDBClient({}).send(new ScanCommand({ TableName: "nonces" }))).Items,
+				(await new DynamoDBClient({}).send(new ScanCommand({ TableName: "state" }))).Items,
 			);
 		await work(one);
 		expect(await kept()).toContain("between us");

@@ -115,7 +115,7 @@ const SCHEMA = z
 		provisionedConcurrency: whole(0, 100)
 			.default(1)
 			.describe(
-				"Instances of the webhook function that are always ready. 0 means cold starts of about a second.",
+				"Instances of the webhook handler that are always ready. 0 means cold starts of about a second.",
 			),
 		maxProvisionedConcurrency: whole(0, 1_000)
 			.default(5)

@@ -32,7 +32,7 @@ export class Retention extends Construct {
 			memory: 1_769,
 			environment: {
 				STORE_URL: `s3://${workspaces.bucket.bucketName}`,
-				NONCE_TABLE: table.tableName,
+				STATE_TABLE: table.tableName,
 			},
 			role: workspaces.sweeper,
 			key,

@@ -5,10 +5,11 @@
  * The secret has `app_id`, `app_secret`, `encrypt_key` and `verification_token`. `FEISHU_API_URL`
  * is `https://open.larksuite.com` for Lark.
  */
-import { type Delivery, jsonObjectOf } from "../door/delivery.ts";
-import { checkWindow, isSame } from "../door/proofs.ts";
-import { Refusal } from "../door/refusal.ts";
+
 import { isRecord, parseJson } from "../environment.ts";
+import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
+import { checkWindow, isSame } from "../webhook/proofs.ts";
+import { Refusal } from "../webhook/refusal.ts";
 import { ChannelFailure, call } from "./call.ts";
 import { type Channel, type Content, field, ignored, type SecretFields } from "./channel.ts";
 import { decryptEvent, signatureOf } from "./feishu-cipher.ts";

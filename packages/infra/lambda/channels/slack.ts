@@ -5,10 +5,10 @@
  * The secret has `signing_secret` and `bot_token`.
  */
 import { createHmac } from "node:crypto";
-import { type Delivery, jsonObjectOf } from "../door/delivery.ts";
-import { checkWindow, isSame } from "../door/proofs.ts";
-import { Refusal } from "../door/refusal.ts";
 import { isRecord } from "../environment.ts";
+import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
+import { checkWindow, isSame } from "../webhook/proofs.ts";
+import { Refusal } from "../webhook/refusal.ts";
 import { type Answer, ChannelFailure, call } from "./call.ts";
 import { type Channel, type Content, field, ignored, type SecretFields } from "./channel.ts";
 

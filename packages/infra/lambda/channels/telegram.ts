@@ -5,10 +5,11 @@
  *
  * The secret has `bot_token` and `secret_token`.
  */
-import { type Delivery, jsonObjectOf } from "../door/delivery.ts";
-import { isSame } from "../door/proofs.ts";
-import { Refusal } from "../door/refusal.ts";
+
 import { isRecord } from "../environment.ts";
+import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
+import { isSame } from "../webhook/proofs.ts";
+import { Refusal } from "../webhook/refusal.ts";
 import { ChannelFailure, call } from "./call.ts";
 import { type Channel, type Content, field, ignored, type SecretFields } from "./channel.ts";
 

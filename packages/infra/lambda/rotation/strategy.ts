@@ -25,7 +25,7 @@ export interface Strategy {
 }
 
 export class RotationFailure extends Error {
-	readonly code: "NOTHING_STAGED" | "STAGED_REFUSED" | "NOT_PROVED" | "DOOR_CLOSED";
+	readonly code: "NOTHING_STAGED" | "STAGED_REFUSED" | "NOT_PROVED" | "WEBHOOK_FAILED";
 
 	constructor(code: RotationFailure["code"], reason: string) {
 		super(`${code}: ${reason}`);

@@ -15,10 +15,10 @@ import type * as sns from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
 import type { AgentRuntime } from "../agent-runtime.ts";
 import type { ChannelSecrets } from "../channel-secrets.ts";
-import type { Door } from "../door.ts";
 import type { Issuer } from "../issuer.ts";
 import type { Retention } from "../retention.ts";
 import type { Router } from "../router.ts";
+import type { WebhookApi } from "../webhook-api.ts";
 import { blockedMetric, daemonMetric, runtimeMetric } from "./metrics.ts";
 
 const PERIOD = Duration.minutes(5);
@@ -27,7 +27,7 @@ const PERIOD = Duration.minutes(5);
 export interface Watched {
 	readonly runtime: AgentRuntime;
 	readonly retention: Retention;
-	readonly door?: Door;
+	readonly webhookApi?: WebhookApi;
 	readonly issuer?: Issuer;
 	readonly router?: Router;
 	readonly secrets?: ChannelSecrets;
@@ -50,7 +50,7 @@ export function alarmSpecs(watched: Watched): readonly AlarmSpec[] {
 		...dataAlarms(),
 		...machineAlarms(watched),
 		...keepingAlarms(watched),
-		...doorAlarms(watched),
+		...webhookApiAlarms(watched),
 		...queueAlarms(watched),
 	];
 }
@@ -163,24 +163,24 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 	];
 }
 
-function doorAlarms({ door, issuer, router }: Watched): readonly AlarmSpec[] {
-	if (door === undefined || issuer === undefined || router === undefined) return [];
+function webhookApiAlarms({ webhookApi, issuer, router }: Watched): readonly AlarmSpec[] {
+	if (webhookApi === undefined || issuer === undefined || router === undefined) return [];
 	return [
 		{
-			name: "DoorServerErrors",
-			metric: door.api.metricServerError({ period: PERIOD, statistic: Stats.SUM }),
+			name: "WebhookApiServerErrors",
+			metric: webhookApi.api.metricServerError({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 3,
 			why: "Channels repeat a failed webhook, so one or two do no harm; three in 5 minutes mean a broken function.",
 		},
 		{
-			name: "DoorClientErrors",
-			metric: door.api.metricClientError({ period: PERIOD, statistic: Stats.SUM }),
+			name: "WebhookApiClientErrors",
+			metric: webhookApi.api.metricClientError({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 100,
 			why: "Mostly wrong signatures. Scanners find every address and cause some dozens; a hundred in 5 minutes mean an attack, or a channel whose secret is wrong here.",
 		},
 		{
 			name: "Blocked",
-			metric: blockedMetric(door, door.firewall.name),
+			metric: blockedMetric(webhookApi, webhookApi.firewall.name),
 			threshold: 500,
 			why: "WAF blocked this many requests in 5 minutes. Check whether it blocks a channel: the saved query on blocked requests names the rules.",
 		},
@@ -199,7 +199,7 @@ function doorAlarms({ door, issuer, router }: Watched): readonly AlarmSpec[] {
 		},
 		{
 			name: "IssuerFailed",
-			metric: issuer.keysMethod.metricServerError(door.api.deploymentStage, {
+			metric: issuer.keysMethod.metricServerError(webhookApi.api.deploymentStage, {
 				period: PERIOD,
 				statistic: Stats.SUM,
 			}),
