@@ -84,7 +84,7 @@ export class DeferredDeletions {
 				capture.changed.delete(path);
 				capture.deferred.set(
 					path,
-					"it replaces a directory whose deletion is held until a later sweep confirms it",
+					"it replaces a directory whose deletion is deferred until a later sweep confirms it",
 				);
 			}
 		return new Set([...gone].filter((path) => !held.has(path)));

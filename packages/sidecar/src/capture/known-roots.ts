@@ -88,7 +88,7 @@ export class KnownRoots {
 			if (identityNow(this.#root, name) !== mark.identity)
 				unavailable.set(
 					rootPath(name),
-					"its directory is not there, or not the one that was restored",
+					"its directory is missing, or is not the one that was restored",
 				);
 		for (const [path, reason] of this.#mountsAstray())
 			if (!isBelowAny(path, unavailable)) unavailable.set(path, reason);

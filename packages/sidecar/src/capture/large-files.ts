@@ -185,7 +185,7 @@ export class LargeFiles {
 	async stop(): Promise<readonly Path[]> {
 		this.#isOpen = false;
 		const { paths } = this;
-		this.#stop.abort(new SidecarError("NOT_DURABLE", { reason: "the transfer was ended" }));
+		this.#stop.abort(new SidecarError("NOT_DURABLE", { reason: "the transfer was stopped" }));
 		this.#wanted.clear();
 		this.#ready.clear();
 		await Promise.race([

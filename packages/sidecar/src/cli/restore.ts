@@ -48,16 +48,16 @@ function shown({
 	return [
 		`restored commit ${seq}: ${count(files, "file")}, ${humanBytes(bytes)}, in ${humanDuration(ms)}`,
 		written === 0
-			? "everything was there already"
+			? "everything was already there"
 			: `written  ${count(written, "file")}, ${humanBytes(writtenBytes)}${rate}`,
 		...(keptLocal > 0
 			? [
-					`kept     ${count(keptLocal, "path")} changed here, not durable before \`openclaw-sidecar flush\``,
+					`kept     ${count(keptLocal, "path")} changed here, not durable until \`openclaw-sidecar flush\``,
 				]
 			: []),
 		...elsewhere.map(
 			({ path, files }) =>
-				`left out ${shownPath(path)}: ${count(files, "file")} in the log; no --root here says where it lies`,
+				`left out ${shownPath(path)}: ${count(files, "file")} in the log; no --root here names its directory`,
 		),
 		...movedLines(moved, false),
 	];

@@ -156,7 +156,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));
 		const human = await place.cli("b", ["restore"]);
 		expect(human.stdout).toMatch(
-			/^restored commit 2: 2 files, 11 B, in .*\neverything was there already\n$/,
+			/^restored commit 2: 2 files, 11 B, in .*\neverything was already there\n$/,
 		);
 	});
 

@@ -253,7 +253,7 @@ class PlatformMachine {
 	#drain(): void {
 		if (this.#stop.signal.aborted) return;
 		this.life.drain();
-		this.#stop.abort(this.#options.signal?.reason ?? new Error("the machine is to end"));
+		this.#stop.abort(this.#options.signal?.reason ?? new Error("the machine is shutting down"));
 		if (this.#begun === undefined) this.#endUnstarted();
 	}
 
@@ -282,7 +282,7 @@ function strategyOf(options: ServeOptions, settings: Config, log: Logger): Ident
 	if (issuer !== undefined && audience === undefined) {
 		throw new SidecarError("USAGE", {
 			value: issuer,
-			reason: "an issuer alone makes tokens for anybody",
+			reason: "without an audience, the issuer's tokens for other applications would be accepted",
 			remedy: "give --audience",
 		});
 	}

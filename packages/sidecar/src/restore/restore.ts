@@ -273,7 +273,7 @@ export function checkSpace(
 		if (needed > 0 && needed + spareBytes > freeBytes) {
 			throw new SidecarError("WORKSPACE_DISK_FULL", {
 				value: directory,
-				reason: `${needed} bytes are to be restored, ${freeBytes} are free and ${spareBytes} of them must stay free`,
+				reason: `${needed} bytes must be restored, ${freeBytes} are free and ${spareBytes} of them must stay free`,
 			});
 		}
 	}

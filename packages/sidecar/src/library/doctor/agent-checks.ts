@@ -22,7 +22,8 @@ export const profileFits: Check = {
 			);
 		}
 		if (profile.name !== "openclaw" || isOpenclaw) return ok(`${profile.name} fits`);
-		if (statOf(settings.workspace) === undefined) return ok("openclaw; nothing is here yet to fit");
+		if (statOf(settings.workspace) === undefined)
+			return ok("openclaw; the workspace does not exist yet");
 		const remedy =
 			"point --workspace at OpenClaw's state directory, or use --profile plain for another directory";
 		return warning(
