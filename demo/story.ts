@@ -228,7 +228,7 @@ async function goOn(
 	const sidecar = new Sidecar(second, store);
 	const disk = join(second.outside, STATE);
 
-	report.title("5  Life goes on there");
+	report.title("5  The conversation continues there");
 	const daemon = sidecar.run(agent.command(sidecar.stateDirectory), agent.env);
 	await report.step(`openclaw-sidecar run -- ${agent.shown}`, async () => {
 		const detail = await gateOpened(daemon);
@@ -248,11 +248,11 @@ async function goOn(
 		return turnDetail(turn);
 	});
 	report.check(
-		"the conversation goes on where it was",
+		"the conversation continues where it was",
 		newConversation(lastTurn, turn),
 		`${lastTurn.messages} messages, then ${turn.messages}`,
 	);
-	report.proves("The agent starts there at once and goes on with the same conversation.");
+	report.proves("The agent starts there at once and continues the same conversation.");
 
 	await report.step("SIGTERM: drain and exit", async () => {
 		daemon.signal("SIGTERM");

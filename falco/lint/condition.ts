@@ -135,7 +135,7 @@ class Parser {
 		const operator = this.#peek() ?? "";
 		if (!OPERATORS.has(operator)) {
 			if (isFunction || token.includes("."))
-				throw new ConditionError(`"${token}" needs an operator, "${operator}" is none`);
+				throw new ConditionError(`"${token}" needs an operator, "${operator}" is not one`);
 			return { kind: "macro", name: token };
 		}
 		this.#at++;

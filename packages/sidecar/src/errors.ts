@@ -67,7 +67,7 @@ export const ERRORS = {
 	WORKSPACE_NOT_DIRECTORY: spec(
 		"usage",
 		"there is no workspace directory at this path",
-		"point --workspace at a directory, or run `openclaw-sidecar restore` to make one from the log",
+		"point --workspace at a directory, or run `openclaw-sidecar restore` to create one from the log",
 	),
 	WORKSPACE_READ_ONLY: spec(
 		"usage",

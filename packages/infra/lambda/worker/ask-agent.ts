@@ -4,7 +4,7 @@
  *
  * `answered`  with the text
  * `not-asked` the agent certainly did not start; asking again is safe
- * `unknown`   the connection broke, or the machine failed at work
+ * `unknown`   the connection broke, or the machine failed while it answered
  */
 import {
 	BedrockAgentCoreClient,

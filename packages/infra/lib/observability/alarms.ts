@@ -219,7 +219,7 @@ function queueAlarms({ router }: Watched): readonly AlarmSpec[] {
 				statistic: Stats.MAXIMUM,
 			}),
 			threshold: 1,
-			why: "A message failed three times, and its user was told. The queue keeps it for 14 days: fix the cause, then redrive.",
+			why: "A message failed three times, and its user was informed. The queue keeps it for 14 days: fix the cause, then redrive.",
 		},
 		{
 			name: "QueueAge",

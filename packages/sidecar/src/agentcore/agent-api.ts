@@ -99,8 +99,8 @@ export class AgentApi {
 	}
 
 	/**
-	 * Answers the caller with the agent's answer. After it returns or throws, nothing is in progress
-	 * any more.
+	 * Answers the caller with the agent's answer. After it returns or throws, the request
+	 * is over.
 	 * @throws HttpRefusal if no part of an answer was sent yet
 	 */
 	async forward(

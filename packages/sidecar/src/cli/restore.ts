@@ -7,7 +7,7 @@ export const restore: Command = {
 	summary: "Bring the workspace to the newest commit, or to an earlier one.",
 	notes: [
 		"Without --at, changes made here since the last restore are kept. With --at the directory becomes exactly that commit.",
-		"Files that give way are moved out of the workspace, never deleted. A restore commits nothing: the next flush keeps them.",
+		"Replaced files are moved out of the workspace, never deleted. A restore commits nothing: the next flush keeps them.",
 	],
 	options: [AT_OPTION],
 	async run({ config, log, progress, out }, _args, options) {

@@ -103,7 +103,7 @@ export const OPTIONS = {
 		defaultText: "$XDG_STATE_HOME/openclaw-sidecar (XDG_STATE_HOME is ~/.local/state unless set)",
 		example: "/var/lib/openclaw-sidecar",
 		meaning:
-			"Private directory of the sidecar for caches, locks and the control socket. It must lie outside the workspace.",
+			"Private directory of the sidecar for caches, locks and the control socket. It must be outside the workspace.",
 	}),
 	expect: needed({
 		name: "expect",

@@ -468,7 +468,7 @@ class Daemon {
 		return nowMs - Math.min(isWaitedFor ? (this.#dirtySinceMs ?? nowMs) : nowMs, sinceMs ?? nowMs);
 	}
 
-	/** Hints may have been missed, and hanging connections are no reason to wait longer. */
+	/** Hints may have been missed, and hanging connections must not delay it. */
 	#wake(session: Session): void {
 		session.requestRescan();
 		this.#failures = 0;

@@ -16,7 +16,7 @@ import { type Coverage, coverageOf } from "./coverage.ts";
 import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface FlushOptions extends WorkspaceOptions {
-	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
+	/** How long to wait for a writer that still seems to be running, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
 

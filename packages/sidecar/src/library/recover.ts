@@ -136,7 +136,7 @@ export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo>
 export interface RecoverApplyOptions extends WorkspaceOptions, Choice {
 	/** A file, a link, or a directory and everything below it, by its path on the writer's disk. */
 	readonly path: string;
-	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
+	/** How long to wait for a writer that still seems to be running, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
 

@@ -36,7 +36,7 @@ export interface RollbackOptions extends WorkspaceOptions {
 	 * or how long ago, such as `2h`.
 	 */
 	readonly to: number | string;
-	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
+	/** How long to wait for a writer that still seems to be running, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
 

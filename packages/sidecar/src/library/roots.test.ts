@@ -186,7 +186,7 @@ describe("additional roots", () => {
 	});
 
 	it.skipIf(!isOtherDevice("/dev/shm"))(
-		"may be on another device than the trash: replaced entries are moved there all the same",
+		"may be on another device than the trash: replaced entries are still moved there",
 		async () => {
 			const { dir, at, plain } = place();
 			const shared = mkdtempSync("/dev/shm/roots-");

@@ -134,7 +134,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		);
 
 		const here = { workspace: mainOf(root), root: identityOf(rootStat), boot: bootId() };
-		// Until the end, the disk's base stays what it was. An interrupted restore is then planned anew
+		// Until the end, the disk's base stays what it was. An interrupted restore is then planned again
 		// from there.
 		const known =
 			base === undefined || marker === undefined

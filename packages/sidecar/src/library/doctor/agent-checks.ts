@@ -45,7 +45,7 @@ export const outsideWorkspaces: Check = {
 		if (named.length > 0) return notCovered(named, patient.roots, unseen);
 		if (unread.length > 0) return notTested(`the agents' directories are not known${unseen}`);
 		return ok(
-			`all places named in ${AGENT_CONFIG} lie in the workspace${patient.settings.roots === undefined ? "" : " or its roots"}`,
+			`all places named in ${AGENT_CONFIG} are in the workspace${patient.settings.roots === undefined ? "" : " or its roots"}`,
 		);
 	},
 };
