@@ -116,7 +116,11 @@ function checkConcurrency(quotas: Readonly<Record<string, number>>): Check {
 	const name = "Lambda concurrency";
 	const value = quotas["Concurrent executions"];
 	if (value === undefined)
-		return warning(name, "not reported", "look at Service Quotas, AWS Lambda, Concurrent executions");
+		return warning(
+			name,
+			"not reported",
+			"look at Service Quotas, AWS Lambda, Concurrent executions",
+		);
 	if (value >= MIN_LAMBDA_CONCURRENCY) return ok(name, String(value));
 	return failed(
 		name,

@@ -508,7 +508,10 @@ describe("LIST", () => {
 		["half a document", answer(200, {}, document({ keys: ["pre/log/1"] }).slice(0, 250))],
 		["an error", answer(200, {}, errorDocument("InternalError"))],
 		["a listing that names no bucket", listing({ name: "" })],
-		["a truncated listing without a continuation", listing({ keys: ["pre/log/1"], truncated: true })],
+		[
+			"a truncated listing without a continuation",
+			listing({ keys: ["pre/log/1"], truncated: true }),
+		],
 		["another prefix", listing({ keys: ["pre/other/1"] })],
 		[
 			"an object without a key",
