@@ -32,8 +32,8 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
 	}
 	return json(404, {
 		code: "PATH_UNKNOWN",
-		message: "there is no such document",
-		remedy: "ask for /.well-known/openid-configuration",
+		message: "unknown document",
+		remedy: "request /.well-known/openid-configuration",
 	});
 }
 

@@ -28,7 +28,7 @@ export class Issuer extends Construct {
 		super(scope, id);
 		this.url = webhookApi.url;
 		this.signingKey = new kms.Key(this, "SigningKey", {
-			description: "Signs the tokens that say who a user is",
+			description: "Signs the tokens that identify users",
 			// RS256, which STS and every OpenID library support.
 			keySpec: kms.KeySpec.RSA_2048,
 			keyUsage: kms.KeyUsage.SIGN_VERIFY,

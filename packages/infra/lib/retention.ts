@@ -26,7 +26,7 @@ export class Retention extends Construct {
 		super(scope, id);
 		this.handler = new BundledFunction(this, "Handler", {
 			entry: "retention",
-			description: "Deletes what is past retention",
+			description: "Deletes objects past retention",
 			// Lambda's longest. A run continues where the last one stopped.
 			timeout: Duration.minutes(15),
 			memory: 1_769,

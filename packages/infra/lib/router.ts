@@ -69,12 +69,12 @@ export class Router extends Construct {
 		});
 		const allowedUsers = new ssm.StringParameter(this, "AllowedUsers", {
 			parameterName: `/${Stack.of(this).stackName}/allowed-users`,
-			description: "Who may talk to the agent: JSON, see docs/deploy.md",
+			description: "Users who may talk to the agent: JSON, see docs/deploy.md",
 			stringValue: JSON.stringify(config.allowedUsers),
 		});
 		this.webhook = new BundledFunction(this, "Webhook", {
 			entry: "webhook",
-			description: "Checks what channels send, and enqueues it",
+			description: "Verifies and queues the channels' messages",
 			timeout: WebhookApi.integrationTimeout,
 			memory: 1_024,
 			environment: {

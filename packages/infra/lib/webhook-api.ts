@@ -35,7 +35,7 @@ export class WebhookApi extends Construct {
 		const accessLogs = makeLogGroup(this, "AccessLogs", { key, days: logDays });
 		this.api = new apigateway.RestApi(this, "Api", {
 			restApiName: `${Stack.of(this).stackName}-webhook-api`,
-			description: "Webhooks of the chats, and the issuer's documents",
+			description: "Webhooks of the chat channels, and the issuer's documents",
 			endpointTypes: [apigateway.EndpointType.REGIONAL],
 			cloudWatchRole: true,
 			deployOptions: {

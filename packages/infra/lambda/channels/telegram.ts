@@ -59,8 +59,9 @@ function read(
 ): Content {
 	if (!isRecord(message)) return ignored("no new message");
 	const { chat, from, date } = message;
-	if (!isRecord(chat) || chat.type !== "private") return ignored("not written to the bot alone");
-	if (!isRecord(from) || from.is_bot === true) return ignored("not said by a person");
+	if (!isRecord(chat) || chat.type !== "private")
+		return ignored("not in a one-to-one chat with the bot");
+	if (!isRecord(from) || from.is_bot === true) return ignored("not written by a person");
 	if (
 		!Number.isSafeInteger(updateId) ||
 		!Number.isSafeInteger(from.id) ||

@@ -27,5 +27,5 @@ async function requireSameTeam(teamId: unknown, current: SecretFields): Promise<
 		throw error;
 	});
 	if (before !== undefined && before.team_id !== teamId)
-		throw new RotationFailure("STAGED_REFUSED", "the bot token is of another team");
+		throw new RotationFailure("STAGED_REFUSED", "the bot token belongs to another team");
 }

@@ -26,7 +26,7 @@ export const telegram: Strategy = {
 			secret_token: randomBytes(TOKEN_BYTES).toString("base64url"),
 		};
 		if (botOf(next) !== botOf(current))
-			throw new RotationFailure("STAGED_REFUSED", "the bot token is of another bot");
+			throw new RotationFailure("STAGED_REFUSED", "the bot token belongs to another bot");
 		return next;
 	},
 

@@ -169,7 +169,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "other-workspace-directory",
-		rule: "another directory in the workspace's place has no base",
+		rule: "another directory in place of the workspace has no base",
 		file: "src/restore/plan-disk.ts",
 		find: "marker !== undefined && isSameRoot && isTrusted(marker)",
 		replace: "marker !== undefined && isTrusted(marker)",
