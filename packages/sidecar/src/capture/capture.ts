@@ -187,7 +187,7 @@ export class Capture {
 		}
 		if (stat === undefined || !this.#isStored(path, stat)) return this.#gone(path);
 		if (!isKeptTime(stat.mtimeNs)) {
-			this.deferred.set(path, "its time is beyond what the log keeps");
+			this.deferred.set(path, "its time is outside the range of the log");
 			return;
 		}
 		const looked = this.#looked.get(path);

@@ -3,7 +3,7 @@
  * the workspace and its roots.
  *
  * Guarantees: a directory that is missing, or holds another volume than the restored one, is
- * "unavailable". It changes nothing in the log, whatever it lacks or holds. A root that was removed
+ * "unavailable". It never changes the log, whatever its content. A root that was removed
  * and recreated on the same mount is an ordinary directory of the workspace. (An agent may clone
  * its project again.) What it lacks was deleted, and the deletion brake applies.
  *
@@ -88,7 +88,7 @@ export class KnownRoots {
 			if (identityNow(this.#root, name) !== mark.identity)
 				unavailable.set(
 					rootPath(name),
-					"its directory is not there, or not the one that was restored",
+					"its directory is missing, or is not the one that was restored",
 				);
 		for (const [path, reason] of this.#mountsAstray())
 			if (!isBelowAny(path, unavailable)) unavailable.set(path, reason);

@@ -52,7 +52,7 @@ const AFTER_HELP = `
 Every option is also a variable, OPENCLAW_SIDECAR_STORE for --store, and a key of the config file; docs/configuration.md lists them.
 
 Exit status: 0 all durable, 2 usage or configuration, 3 something is not durable, 4 another writer owns the workspace,
-5 integrity, 6 denied or refused by the store, 7 store unreachable, 1 a bug. \`run\` gives the agent's own when everything is durable.
+5 integrity, 6 denied or refused by the store, 7 store unreachable, 1 a bug. \`run\` exits with the agent's own if everything is durable.
 
 Examples:
   openclaw-sidecar run --store s3://my-bucket --namespace anna -- openclaw gateway
@@ -109,7 +109,7 @@ type Run = (
 function makeProgram(version: string, json: boolean, runCommand: Run): Commander {
 	const program = new Commander("openclaw-sidecar")
 		.description(
-			"Keeps an agent's workspace durable: restores it at the start, commits what changes, drains at the end.",
+			"Keeps an agent's workspace durable: restores it at the start, commits changes, drains at the end.",
 		)
 		.version(version)
 		.helpCommand("help [COMMAND]", "Explain a command.")

@@ -116,7 +116,7 @@ export async function putPack(
 	}
 	throw new SidecarError("STORE_UNREACHABLE", {
 		value: key,
-		reason: "three tries to store it were not answered",
+		reason: "three attempts to store it got no answer",
 		cause,
 	});
 }

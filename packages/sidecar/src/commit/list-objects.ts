@@ -24,6 +24,6 @@ export async function listObjects(
 	if (storeTimeMs !== undefined) return { objects, storeTimeMs };
 	throw new SidecarError("STORE_UNREACHABLE", {
 		value: store.url,
-		reason: "the listing gave no page",
+		reason: "the listing returned no page",
 	});
 }

@@ -278,7 +278,7 @@ export class LogWriter {
 			this.#fenceSeq = info.seq;
 			this.#fencedAt = now(this.#machine);
 		}
-		// No reader follows what is before a FULL any more.
+		// No reader follows commits before a FULL.
 		if (info.kind === "full") this.#won.clear();
 		if (!undecided.isReadBack || info.flags.fence === true)
 			this.#won.set(info.seq, {

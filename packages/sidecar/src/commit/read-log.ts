@@ -78,7 +78,7 @@ async function firstCommit(
 	if (storeTimeMs !== undefined) return { seq: 0, storeTimeMs, foreign };
 	throw new SidecarError("STORE_UNREACHABLE", {
 		value: store.url,
-		reason: "the listing gave no page",
+		reason: "the listing returned no page",
 	});
 }
 

@@ -49,7 +49,7 @@ export function undecided(
 	const byCause = cause instanceof S3Failure ? undecidedRemedy(cause) : undefined;
 	const remedy = byCause ?? (code === "NOT_DURABLE" ? REMEDY : undefined);
 	return new SidecarError(code, {
-		reason: `the store did not say whether it took the commit${words}`,
+		reason: `the store did not report whether it stored the commit${words}`,
 		remedy,
 		cause,
 	});

@@ -32,7 +32,7 @@ export interface AgentOptions {
 	 * Default: the process has other uses too.
 	 */
 	readonly ownsProcess?: boolean;
-	/** Start the agent again when it ends by itself. Default: the daemon ends with the agent. */
+	/** Restart the agent if it ends on its own. Default: the daemon ends with the agent. */
 	readonly restartAgent?: boolean;
 }
 

@@ -155,7 +155,7 @@ export function checkChunk(chunk: ChunkRef, raw: Buffer): Buffer {
 	if (hash("sha256", bytes, "hex") === chunk.sha256) return bytes;
 	throw new SidecarError("OBJECT_CORRUPT", {
 		value: chunk.block.key,
-		reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
+		reason: `a chunk at byte ${chunk.block.offset} does not match its hash`,
 	});
 }
 

@@ -83,9 +83,7 @@ async function resolveSeq(
 	if (newest === undefined) throw notFound("the log is empty");
 	if (newest.seq < seq) throw notFound(`the newest commit is ${newest.seq}`);
 	throw expired(
-		found === undefined
-			? "nothing that old is left"
-			: `the next older one that is left is ${found.seq}`,
+		found === undefined ? "no commit that old is left" : `the next older one is ${found.seq}`,
 	);
 }
 

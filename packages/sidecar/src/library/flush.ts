@@ -16,7 +16,7 @@ import { type Coverage, coverageOf } from "./coverage.ts";
 import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface FlushOptions extends WorkspaceOptions {
-	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
+	/** How long to wait for a writer that still seems to be running, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
 
@@ -131,7 +131,7 @@ async function requireNothingPlain(opened: OpenWorkspace): Promise<void> {
 	if (plain === undefined) return;
 	throw new SidecarError("WORKSPACE_NOT_RESTORED", {
 		value: opened.settings.workspace,
-		reason: `${plain.files} files that are no part of a log lie at ${plain.url}, and a restore will import them`,
+		reason: `${plain.files} files at ${plain.url} are not part of a log, and a restore will import them`,
 	});
 }
 
@@ -152,9 +152,9 @@ export function whyNotRestored(
 ): string | undefined {
 	if (seq === 0) return undefined;
 	if (marker === undefined) return `the log has ${seq} commits`;
-	if (!marker.complete) return "a restore of it was cut off";
+	if (!marker.complete) return "a restore of it was interrupted";
 	if (!hasBase)
-		return `what it derives from (commit ${marker.baseSeq}) is not in the log any more, the machine went down before it was safe on the disk, or this is another directory than was restored`;
+		return `its base (commit ${marker.baseSeq}) is no longer in the log, the machine went down before it was safe on the disk, or this is not the directory that was restored`;
 	return undefined;
 }
 

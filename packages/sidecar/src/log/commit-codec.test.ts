@@ -281,7 +281,7 @@ describe("commit codec", () => {
 		expect(codeOf(() => decodeCommit(logKey(1), object, object.length))).toBe("LIMIT_EXCEEDED");
 	});
 
-	it("refuses a newer format by name, not as damage", () => {
+	it("refuses a newer format as unknown, not as damaged", () => {
 		const { key, bytes } = encodeCommit(
 			infoOf(1, { flags: { fence: true } }),
 			{ changed: new Map(), removed: new Set() },

@@ -79,7 +79,7 @@ export function checkWholePack(key: ObjectKey, bytes: Buffer): void {
 	if (createHash("sha256").update(bytes).digest("hex") !== sha256OfPackKey(key)) {
 		throw new SidecarError("OBJECT_CORRUPT", {
 			value: key,
-			reason: "its bytes are not those its name promises",
+			reason: "its content does not match its name",
 		});
 	}
 }

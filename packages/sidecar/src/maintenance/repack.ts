@@ -92,7 +92,7 @@ async function copyContent(
 			if (hash("sha256", bytes, "hex") !== sha256)
 				throw new SidecarError("OBJECT_CORRUPT", {
 					value: block.key,
-					reason: `a chunk at byte ${block.offset} is not the content it is said to be`,
+					reason: `a chunk at byte ${block.offset} does not match its hash`,
 				});
 			await builder.add(sha256, bytes);
 		}

@@ -81,7 +81,7 @@ export class ContentCheck {
 			if (hash("sha256", raw.subarray(offset, offset + length), "hex") !== sha256) {
 				throw new SidecarError("OBJECT_CORRUPT", {
 					value: block.key,
-					reason: `a chunk at byte ${block.offset} is not the content it is said to be`,
+					reason: `a chunk at byte ${block.offset} does not match its hash`,
 				});
 			}
 			this.checkedBytes += length;

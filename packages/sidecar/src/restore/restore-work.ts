@@ -435,7 +435,7 @@ export class RestoreWork {
 		if (hash("sha256", bytes, "hex") !== chunk.sha256) {
 			throw new SidecarError("OBJECT_CORRUPT", {
 				value: chunk.block.key,
-				reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
+				reason: `a chunk at byte ${chunk.block.offset} does not match its hash`,
 			});
 		}
 		// The zeros of a hole have thousands of places, so check them once.

@@ -134,7 +134,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		);
 
 		const here = { workspace: mainOf(root), root: identityOf(rootStat), boot: bootId() };
-		// Until the end, the disk's base stays what it was. An interrupted restore is then planned anew
+		// Until the end, the disk's base stays what it was. An interrupted restore is then planned again
 		// from there.
 		const known =
 			base === undefined || marker === undefined
@@ -273,7 +273,7 @@ export function checkSpace(
 		if (needed > 0 && needed + spareBytes > freeBytes) {
 			throw new SidecarError("WORKSPACE_DISK_FULL", {
 				value: directory,
-				reason: `${needed} bytes are to be restored, ${freeBytes} are free and ${spareBytes} of them must stay free`,
+				reason: `${needed} bytes must be restored, ${freeBytes} are free and ${spareBytes} of them must stay free`,
 			});
 		}
 	}

@@ -85,7 +85,7 @@ function makeEmpty(directory: string): string | undefined {
 		throw new SidecarError("USAGE", {
 			value: directory,
 			reason,
-			remedy: "name a directory that can be made",
+			remedy: "name a directory that can be created",
 			cause,
 		});
 	}

@@ -45,7 +45,7 @@ import type { Workspace } from "./workspace.ts";
 
 export interface SessionOptions extends Workspace {
 	readonly expect?: "new" | "existing" | "any";
-	/** How long to wait for a writer that still seems to be at work; 0 means not at all. */
+	/** How long to wait for a writer that still seems to be running; 0 means not at all. */
 	readonly handoverWaitMs: number;
 	/**
 	 * The interval between sweeps of the whole workspace. A deferred deletion waits for a sweep that

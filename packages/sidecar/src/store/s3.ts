@@ -204,7 +204,7 @@ export class S3Store implements SweepableStore {
 		if (range !== undefined && range.offset < head.totalBytes) {
 			throw new SidecarError("STORE_UNREACHABLE", {
 				value: `s3://${this.#bucket}/${input.Key}`,
-				reason: "416 for bytes that are there",
+				reason: "416 for bytes that exist",
 			});
 		}
 		return head;
@@ -401,7 +401,7 @@ const PAST_THE_END = Symbol("the range starts past the end");
 function connectionRemedy({ status, code = "" }: S3Failure): string | undefined {
 	if (status !== undefined) return undefined;
 	if (/CERT|ISSUER|SIGNATURE|ALTNAME/.test(code))
-		return "let AWS_CA_BUNDLE (or NODE_EXTRA_CA_CERTS) name the certificate of the authority that the server, or the proxy before it, uses";
+		return "set AWS_CA_BUNDLE (or NODE_EXTRA_CA_CERTS) to the certificate of the authority that the server, or the proxy in front of it, uses";
 	const isProxied = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].find(
 		(name) => process.env[name],
 	);

@@ -138,6 +138,6 @@ function whyLeftOut(tree: ReadonlyMap<Path, unknown>, path: Path): string {
 function diskFull(directory: string, bytes: number, free: number): SidecarError {
 	return new SidecarError("WORKSPACE_DISK_FULL", {
 		value: directory,
-		reason: `${bytes} bytes are to be downloaded, ${free} are free and ${SPARE_BYTES} of them must stay free`,
+		reason: `${bytes} bytes must be downloaded, ${free} are free and ${SPARE_BYTES} of them must stay free`,
 	});
 }

@@ -60,7 +60,7 @@ export async function stageObjects(options: StageOptions): Promise<Staged> {
 	writer.reveal((path) => {
 		throw new SidecarError("INTERNAL", {
 			value: path,
-			reason: "something came into a private directory",
+			reason: "something appeared in a private directory",
 		});
 	});
 	writer.close();
@@ -148,7 +148,7 @@ class Stage {
 		if (body.length === 0 || body.length > MAX_LINK_BYTES || body.includes(0)) {
 			throw new SidecarError("SOURCE_UNSAFE", {
 				value: key,
-				reason: "its metadata calls it a link, and its bytes are no target",
+				reason: "its metadata calls it a link, and its bytes are not a target",
 			});
 		}
 		this.#options.writer.placeLink(path, decodeName(body), mtimeNs);

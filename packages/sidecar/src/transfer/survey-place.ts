@@ -195,7 +195,7 @@ async function ambiguous(
 				if (!(error instanceof SidecarError) || error.code !== "OBJECT_CORRUPT") throw error;
 				problems.push({
 					key,
-					reason: "its key is that of an object of the log, its bytes are not",
+					reason: "its key is that of an object of the log, but its bytes are not",
 				});
 			}
 		}),

@@ -113,7 +113,7 @@ const DELETED = Buffer.from(" (deleted)");
 function irregular(stat: Stat): OpenRefusal {
 	return {
 		kind: "irregular",
-		reason: `no regular file but ${stat.type === "dir" ? "a directory" : stat.type === "link" ? "a link" : "a socket, FIFO or device"}`,
+		reason: `not a regular file: it is ${stat.type === "dir" ? "a directory" : stat.type === "link" ? "a link" : "a socket, FIFO or device"}`,
 	};
 }
 

@@ -51,7 +51,7 @@ export function readIgnoreFile(root: Root): string | undefined {
 
 /** Bytes that are not UTF-8 match names on the disk that contain them. */
 function textOf(bytes: Buffer): string {
-	if (bytes.includes(0)) throw new Unusable("it holds NUL bytes, so it is no text in UTF-8");
+	if (bytes.includes(0)) throw new Unusable("it contains NUL bytes, so it is not UTF-8 text");
 	const text = decodeName(bytes);
 	return text.startsWith("\ufeff") ? text.slice(1) : text;
 }

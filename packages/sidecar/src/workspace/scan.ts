@@ -8,7 +8,7 @@
  *
  * Guarantees: links are never followed. Other file systems are entered. Entries that vanish
  * meanwhile are left out. Paths that could not be inspected are reported, so that their absence
- * from the result is never taken for a deletion.
+ * from the result never counts as a deletion.
  * Not guaranteed: one moment in time. An entry that moves during a scan may be seen at both places
  * or at neither.
  */

@@ -211,7 +211,7 @@ async function copyGuarded(
 const OUTSIDE: SqliteRefusal = { kind: "unreadable", reason: "reached through a link" };
 const REPLACED: SqliteRefusal = {
 	kind: "locked",
-	reason: "it was replaced whenever it was opened",
+	reason: "it was replaced each time it was opened",
 };
 
 function refusalOf(refusal: OpenRefusal): SqliteRefusal {
@@ -336,7 +336,7 @@ function readHeadOf(file: string): Buffer {
 
 const MOVES: SqliteRefusal = {
 	kind: "locked",
-	reason: "somebody holds it locked, and it never stood still",
+	reason: "another process holds a lock on it, and it kept changing",
 };
 
 async function copyFiles(
@@ -531,7 +531,7 @@ function refusalFor(error: unknown, tempDir: string): SqliteRefusal {
 	)
 		return { kind: "unreadable", reason };
 	throw new SidecarError("INTERNAL", {
-		reason: "the copy of a database could not be made",
+		reason: "a database could not be copied",
 		cause: error,
 	});
 }

@@ -6,7 +6,7 @@
  * `raw` event delivers each notification before anything has inspected the disk. A directory that
  * appears later, or reappears, gets its watch in the callback that announces it
  * (`DirectoryWatches`). Chokidar looks later, asynchronously. A directory that was removed and made
- * again meanwhile can stay without a watch for ever. In 300 random operations on 80 names, 16 of 60
+ * again meanwhile can stay without a watch forever. In 300 random operations on 80 names, 16 of 60
  * runs ended blind somewhere with chokidar alone, none of 280 this way.
  *
  * Chokidar is told to ignore every entry except directories. So it keeps no state for files and

@@ -48,7 +48,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "same-bytes-again",
-		rule: "frozen bytes: an undecided commit is put again as it is",
+		rule: "frozen bytes: an undecided commit is put again unchanged",
 		file: "src/commit/log-writer.ts",
 		find: "		return this.#undecided === undefined ? undefined : await this.#decide(this.#undecided, signal);",
 		replace: "		this.#undecided = undefined;\n		return undefined;",
@@ -72,7 +72,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "undecided-without-list",
-		rule: "where that LIST fails the commit stays undecided",
+		rule: "if that LIST fails, the commit stays undecided",
 		file: "src/commit/log-writer.ts",
 		find: 'return isSwept ? { kind: "lost" } : { kind: "unknown", cause };',
 		replace: 'if (isSwept) return { kind: "lost" };\n			throw cause;',
@@ -80,7 +80,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "reference-age",
-		rule: "the age of what may be referred to",
+		rule: "the age of content that a commit may reference",
 		file: "src/commit/chunk-index.ts",
 		find: "const RECENT_MS = 60 * 60 * 1000;",
 		replace: "const RECENT_MS = Number.POSITIVE_INFINITY;",
@@ -104,7 +104,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "wal-rows-are-dirty",
-		rule: "rows that stand in a WAL make their database dirty",
+		rule: "rows in a WAL make their database dirty",
 		file: "src/capture/find-changes.ts",
 		find: "else if (isDatabase(known) && known.database !== walFingerprint(root, path)) paths.push(path);",
 		replace: "",
@@ -129,7 +129,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "disown-name",
-		rule: "a writer that meets its own name in the log gives it up",
+		rule: "a writer that finds its own id in a foreign commit takes a new one",
 		file: "src/commit/log-writer.ts",
 		find: "if (isOthers && this.hasFence) this.#disown();",
 		replace: "if (isOthers && !this.hasFence) this.#disown();",
@@ -137,7 +137,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "pack-is-seen",
-		rule: "a pack that is said to be there is looked at",
+		rule: "a pack that reportedly exists is checked",
 		file: "src/commit/commit-once.ts",
 		find: "await store.get(key, { range: { offset: 0, length: 0 }, ...(signal && { signal }) });",
 		replace: "",
@@ -145,7 +145,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "dirty-by-this-disk",
-		rule: "what is dirty is judged by this disk, not by the head",
+		rule: "dirty paths are determined by this disk, not by the head",
 		file: "src/capture/flush.ts",
 		find: 'if (outcome.kind === "lost" && outcome.isBroken) this.#distrust();\n				this.#again(taken',
 		replace: 'if (outcome.kind === "lost") this.#distrust();\n				this.#again(taken',
@@ -169,7 +169,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "other-workspace-directory",
-		rule: "another directory in the workspace's place derives from nothing",
+		rule: "another directory in place of the workspace has no base",
 		file: "src/restore/plan-disk.ts",
 		find: "marker !== undefined && isSameRoot && isTrusted(marker)",
 		replace: "marker !== undefined && isTrusted(marker)",
@@ -193,7 +193,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "linked-root-not-read",
-		rule: "a directory that a link leads to now is not a root made anew, and not read",
+		rule: "a directory behind a new link is not a recreated root, and is not read",
 		file: "src/capture/known-roots.ts",
 		find: "if (realpathSync.native(directory) !== directory) return undefined;",
 		replace: "",
@@ -201,7 +201,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "unavailable-root-not-read",
-		rule: "nothing of a root that is unavailable is read",
+		rule: "an unavailable root is not read",
 		file: "src/capture/capture.ts",
 		find: "return isBelowAny(path, this.#unavailable);",
 		replace: "return this.#unavailable.size < 0 && isBelowAny(path, this.#unavailable);",
@@ -209,7 +209,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "brake-per-root",
-		rule: "the deletion brake counts the workspace's own directory and each root by itself",
+		rule: "the deletion brake counts the workspace's own directory and each root separately",
 		file: "src/disk/deletion-brake.ts",
 		find: "		add(rootNameOf(path) ?? OWN, what);\n",
 		replace: "",
@@ -217,7 +217,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "root-of-one-workspace",
-		rule: "a root is of one workspace",
+		rule: "a root belongs to one workspace",
 		file: "src/restore/restore.ts",
 		find: "	requireOwnDirectories(root, privateDir);\n",
 		replace: "",
@@ -225,7 +225,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "cut-log-keeps-roots",
-		rule: "a log that was cut deletes no root that lies elsewhere",
+		rule: "a truncated log deletes no root that is elsewhere",
 		file: "src/capture/flush.ts",
 		find: "const tree = ownTree(this.#writer.head.tree, this.#context.root);",
 		replace: 'const tree = ownTree(this.#writer.head.tree, "/");',
@@ -241,7 +241,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "new-root-derives-nothing",
-		rule: "a root that this disk did not have derives from nothing",
+		rule: "a root that this disk did not have has no base",
 		file: "src/restore/restore.ts",
 		find: "roots: marker.roots ?? {} }",
 		replace: "roots: planned.roots }",

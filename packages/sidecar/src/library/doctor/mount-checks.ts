@@ -18,7 +18,7 @@ export const innerMounts: Check = {
 		const { settings, roots, profile } = patient;
 		const { signal } = patient.options;
 		const stat = lstatPath(roots, "");
-		if (stat?.type !== "dir") return ok("the workspace is not there yet");
+		if (stat?.type !== "dir") return ok("the workspace does not exist yet");
 		const store = await patient.store();
 		const { stateDir, workspace, namespace } = settings;
 		const marker = readMarker(

@@ -166,6 +166,6 @@ export const PROBE = new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), Buffer.allo
 /** @throws SidecarError STORE_UNREACHABLE */
 export function requireDecided(put: ProbePut): Exclude<ProbePut, { kind: "unknown" }> {
 	if (put.kind !== "unknown") return put;
-	const reason = `the store did not say whether it took the probe: ${put.cause instanceof Error ? put.cause.message : String(put.cause)}`;
+	const reason = `the store did not report whether it stored the probe: ${put.cause instanceof Error ? put.cause.message : String(put.cause)}`;
 	throw new SidecarError("STORE_UNREACHABLE", { reason, cause: put.cause });
 }
