@@ -16,7 +16,7 @@ import { readBlocks } from "../commit/read-content.ts";
 import { SidecarError } from "../errors.ts";
 import { PACK_PREFIX } from "../log/keys.ts";
 import { packsOf, planRepack } from "../log/plan-repack.ts";
-import type { BlockRef, ChunkRef, Entry, ObjectKey, Path, Tree } from "../log/types.ts";
+import type { BlockRef, Chunk, ChunkRef, Entry, ObjectKey, Path, Tree } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
 export type RepackResult =
@@ -106,17 +106,18 @@ async function copyContent(
 	);
 }
 
-/** The entries with content in those objects, and its new places. */
+/** The entries with content in those objects; that content has its new place only in the index. */
 function movedEntries(
 	tree: Tree,
 	from: ReadonlySet<ObjectKey>,
 	builder: BlockBuilder,
-): Map<Path, Entry> {
-	const moved = new Map<Path, Entry>();
+): Map<Path, Entry<Chunk>> {
+	const moved = new Map<Path, Entry<Chunk>>();
 	for (const [path, entry] of tree) {
 		if (entry.type !== "file" || !entry.chunks.some(({ block }) => from.has(block.key))) continue;
-		const chunks = entry.chunks.map((chunk) =>
-			from.has(chunk.block.key) ? (builder.lookup(chunk.sha256) ?? chunk) : chunk,
+		const chunks = entry.chunks.map(
+			(chunk): Chunk =>
+				from.has(chunk.block.key) ? (builder.lookup(chunk.sha256) ?? chunk) : chunk,
 		);
 		moved.set(path, { ...entry, chunks });
 	}
