@@ -1,6 +1,7 @@
+import { hash } from "node:crypto";
 import { crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { SidecarError } from "../errors.ts";
-import type { Block, BlockRef, Chunk } from "./types.ts";
+import type { Block, BlockRef, Chunk, ChunkRef } from "./types.ts";
 
 /** A block whose bytes are known and whose place is undecided until its object is complete. */
 export interface PendingBlock {
@@ -111,6 +112,16 @@ function corrupt(ref: BlockRef, reason: string, cause?: unknown): SidecarError {
 		value: ref.key,
 		reason: `${reason} in the block at byte ${ref.offset}`,
 		cause,
+	});
+}
+
+/** The chunk's bytes in its block, if they match its hash. @throws SidecarError OBJECT_CORRUPT */
+export function checkChunk({ sha256, block, offset, length }: ChunkRef, raw: Buffer): Buffer {
+	const bytes = raw.subarray(offset, offset + length);
+	if (hash("sha256", bytes, "hex") === sha256) return bytes;
+	throw new SidecarError("OBJECT_CORRUPT", {
+		value: block.key,
+		reason: `a chunk at byte ${block.offset} is not the content it is said to be`,
 	});
 }
 

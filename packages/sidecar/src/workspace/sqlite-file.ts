@@ -1,7 +1,7 @@
 /** SQLite databases as files: identified by their header, never by their name. */
-import { readSync } from "node:fs";
 import type { Root } from "../path.ts";
 import { closeGuarded, openGuarded } from "./guarded-open.ts";
+import { readFully } from "./read-fully.ts";
 import { lstatPath, type Stat } from "./stat.ts";
 
 const MAGIC = Buffer.from("SQLite format 3\0", "latin1");
@@ -61,7 +61,7 @@ export function isSqlite(root: Root, path: string): boolean {
 /** The first bytes of an open file. */
 export function readHead(fd: number, length: number): Buffer {
 	const head = Buffer.alloc(length);
-	return head.subarray(0, readSync(fd, head, 0, length, 0));
+	return head.subarray(0, readFully(fd, head, 0));
 }
 
 /** The suffixes of the files that belong to a database. */

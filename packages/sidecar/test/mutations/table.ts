@@ -178,9 +178,9 @@ export const MUTATIONS: readonly Mutation[] = [
 	{
 		id: "no-damaged-repack",
 		rule: "damaged bytes are never repacked under a new checksum",
-		file: "src/maintenance/repack.ts",
-		find: 'if (hash("sha256", bytes, "hex") !== sha256)',
-		replace: 'if (hash("sha256", bytes, "hex") === "")',
+		file: "src/log/block.ts",
+		find: 'if (hash("sha256", bytes, "hex") === sha256)',
+		replace: 'if (hash("sha256", bytes, "hex") !== "")',
 		test: "damaged-bytes-not-repacked",
 	},
 	{
