@@ -412,7 +412,7 @@ export class LogWriter {
 			)
 				throw error;
 			// Deleted, or not a continuation of what this writer knows: the log itself is the authority.
-			head = (await readLog(this.#store, signal && { signal })).head;
+			head = (await readLog(this.#store, { signal })).head;
 			// A log begins with its first writer's fence; this writer must not begin another log.
 			if (head.seq === 0 && known.seq > 0) throw error;
 			isBroken = head.id !== known.id && head.fence.seq <= this.#fenceSeq;

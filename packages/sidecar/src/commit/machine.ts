@@ -22,7 +22,7 @@ export const thisMachine: Machine = {
 	wallMs: () => Date.now(),
 	bootMs: () => uptime() * 1000,
 	sleep: async (ms, signal) => {
-		await delay(ms, undefined, signal === undefined ? {} : { signal });
+		await delay(ms, undefined, { signal });
 	},
 	randomBytes: (count) => {
 		const bytes = Buffer.alloc(count);

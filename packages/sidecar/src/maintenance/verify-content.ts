@@ -41,7 +41,7 @@ export class ContentCheck {
 		try {
 			const { body } = await this.#store.get(key, {
 				into: buffer,
-				...(this.#signal && { signal: this.#signal }),
+				signal: this.#signal,
 			});
 			// The `doctor` command races for one key with an empty pack of another name. It holds
 			// nothing, and nothing refers to it.

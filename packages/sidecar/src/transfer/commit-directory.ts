@@ -51,7 +51,7 @@ const FENCE_TRIES = 10;
 export async function commitDirectory(options: CommitDirectoryOptions): Promise<Head> {
 	const { store, directory, machine, log, signal } = options;
 	const since = now(machine);
-	const { head, storeTimeMs } = await readLog(store, signal && { signal });
+	const { head, storeTimeMs } = await readLog(store, { signal });
 	requireEmpty(head, store);
 	const writer = new LogWriter(store, machine, head, since, storeTimeMs);
 	await takeOver(writer, options);

@@ -139,7 +139,7 @@ export const MUTATIONS: readonly Mutation[] = [
 		id: "pack-is-seen",
 		rule: "a pack that is said to be there is looked at",
 		file: "src/commit/commit-once.ts",
-		find: "await store.get(key, { range: { offset: 0, length: 0 }, ...(signal && { signal }) });",
+		find: "await store.get(key, { range: { offset: 0, length: 0 }, signal });",
 		replace: "",
 		test: "pack-is-seen",
 	},
