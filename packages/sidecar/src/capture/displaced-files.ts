@@ -46,15 +46,20 @@ const KEEP_ALL: Filter = () => "keep";
 export class DisplacedFiles {
 	readonly #privateDir: string;
 	readonly #journal: DisplacedJournal;
-	#pending: readonly Displaced[];
+	#pending: readonly Displaced[] = [];
 	#deferred: ReadonlyMap<Path, string> = new Map();
 	#secrets: SecretGuard | undefined;
 
-	/** @throws SidecarError STATE_DIR_UNUSABLE */
-	constructor(privateDir: string) {
+	private constructor(privateDir: string) {
 		this.#privateDir = privateDir;
 		this.#journal = new DisplacedJournal(privateDir);
-		this.#pending = this.#journal.entries();
+	}
+
+	/** @throws SidecarError STATE_DIR_UNUSABLE */
+	static open(privateDir: string): DisplacedFiles {
+		const opened = new DisplacedFiles(privateDir);
+		opened.refresh();
+		return opened;
 	}
 
 	/** Entries that are not durable, as of the last read of the journal. */

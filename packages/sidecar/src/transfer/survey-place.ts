@@ -142,7 +142,7 @@ async function surveyDirectory(options: SurveyOptions, path: string): Promise<Su
 	if (wrong.length > 0) throw unsafe(path, wrong);
 	if (stats.size <= 1) return undefined;
 	const files = [...stats.values()].filter(({ type }) => type !== "dir");
-	const { filter } = new WorkspaceFilter(path, profile);
+	const { filter } = WorkspaceFilter.open(path, profile);
 	return {
 		kind: "directory",
 		path,

@@ -71,7 +71,7 @@ export const notifications: Check = {
 		if (statOf(patient.settings.workspace) === undefined)
 			return notTested("the workspace is not there yet");
 		const { roots, profile } = patient;
-		const { filter } = new WorkspaceFilter(roots, profile);
+		const { filter } = WorkspaceFilter.open(roots, profile);
 		const refused = await refusedWatches(roots, filter);
 		const found = await findUnwatched(roots, filter);
 		return classifyUnwatched([

@@ -134,7 +134,7 @@ export class DoctorContext {
 	scan(): Promise<ScanResult> {
 		return this.#remember("scan", async () => {
 			const { roots } = this;
-			return await scan(roots, new WorkspaceFilter(roots, this.profile).filter, {
+			return await scan(roots, WorkspaceFilter.open(roots, this.profile).filter, {
 				signal: this.options.signal,
 			});
 		});
