@@ -1,4 +1,5 @@
 /** SQLite databases as files: identified by their header, never by their name. */
+import { randomUUID } from "node:crypto";
 import type { Root } from "../path.ts";
 import { closeGuarded, openGuarded } from "./guarded-open.ts";
 import { readFully } from "./read-fully.ts";
@@ -130,8 +131,6 @@ export function isSettled({ mtimeNs, ctimeNs }: Stat): boolean {
 	return isOlderThanATick(mtimeNs > ctimeNs ? mtimeNs : ctimeNs);
 }
 
-let unsettled = 0;
-
 /**
  * One string for the state of a database: its own stat and that of its write-ahead log. Equal
  * strings mean that nothing was committed in between. A reader may have touched "-shm" or left an
@@ -146,13 +145,11 @@ export function walFingerprint(root: Root, path: string): string {
 	const frames = wal === undefined || wal.size === 0 ? undefined : wal;
 	const newest =
 		frames !== undefined && frames.mtimeNs > database.ctimeNs ? frames.mtimeNs : database.ctimeNs;
-	const isOld = isOlderThanATick(newest);
-	if (!isOld) unsettled += 1;
 	const parts = [
 		`${inText(database)}:${database.ctimeNs}`,
 		frames === undefined ? "-" : inText(frames),
 	];
-	if (!isOld) parts.push(`unsettled-${process.pid}-${unsettled}`);
+	if (!isOlderThanATick(newest)) parts.push(`unsettled-${randomUUID()}`);
 	return parts.join(" ");
 }
 
