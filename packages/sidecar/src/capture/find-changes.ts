@@ -19,7 +19,7 @@ export async function findChanges(
 	{ root, filter, local }: Pick<CaptureContext, "root" | "filter" | "local">,
 	signal: AbortSignal | undefined,
 ): Promise<FoundChanges> {
-	const { stats, problems } = await scan(root, filter, signal && { signal });
+	const { stats, problems } = await scan(root, filter, { signal });
 	const pathsOf = (wanted: (typeof problems)[number]["reason"]) =>
 		problems.filter(({ reason }) => reason === wanted).map(({ path }) => path);
 	const unreadable = pathsOf("unreadable");

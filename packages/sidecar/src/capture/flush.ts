@@ -16,7 +16,7 @@ import type { LocalEntry, LocalTree } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 import { quarantineHome, RECOVERED_DIRECTORY } from "../log/safe-path.ts";
-import type { CommitFlags, Delta, Entry, Path } from "../log/types.ts";
+import type { Chunk, CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { hasReservedName } from "../workspace/scan.ts";
@@ -584,7 +584,7 @@ export class Flusher {
 		this.#keepDirty(pending.capture);
 	}
 
-	/** @param refer also adopt the location of the content, which only a commit decides */
+	/** @param refer a commit has these entries */
 	#confirm(capture: Capture, changed: ReadonlyMap<Path, LocalEntry>, refer: boolean): void {
 		const { local } = this.#context;
 		for (const [path, entry] of capture.confirmed) local.set(path, entry);
@@ -642,7 +642,10 @@ export class Flusher {
 	 * @param changed of the same commit: the first commit of a log gets its directories only from
 	 * here
 	 */
-	#rawDelta(raw: ReadonlyMap<Path, LocalEntry>, changed: ReadonlyMap<Path, LocalEntry>): Delta {
+	#rawDelta(
+		raw: ReadonlyMap<Path, LocalEntry>,
+		changed: ReadonlyMap<Path, LocalEntry>,
+	): Delta<Chunk> {
 		const { local } = this.#context;
 		return quarantineDelta(
 			this.#writer.head.tree,
@@ -674,7 +677,7 @@ function summary(
 	};
 }
 
-function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {
+function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry<Chunk>> {
 	return new Map([...changed].map(([path, { entry }]) => [path, entry]));
 }
 

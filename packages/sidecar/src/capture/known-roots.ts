@@ -51,18 +51,23 @@ export class KnownRoots {
 	/** A mount appeared or returned since the last `refresh`. */
 	#hasNewMount = false;
 
-	constructor(root: Root, { roots, mounts, filter, holds }: KnownDirectories) {
+	private constructor(root: Root, { roots, mounts, filter, holds }: KnownDirectories) {
 		this.#root = root;
 		this.#restored = roots;
 		this.#mounts = mounts;
 		this.#filter = filter;
 		this.#holds = holds;
+	}
+
+	static open(root: Root, known: KnownDirectories): KnownRoots {
+		const opened = new KnownRoots(root, known);
 		for (const name of othersOf(root).keys()) {
-			const mark = roots[name];
-			if (mark !== undefined) this.#known.set(name, { mark, mount: mountOf(mark.directory) });
+			const mark = known.roots[name];
+			if (mark !== undefined) opened.#known.set(name, { mark, mount: mountOf(mark.directory) });
 		}
-		this.#mountsAstray();
-		this.#hasNewMount = false;
+		opened.#mountsAstray();
+		opened.#hasNewMount = false;
+		return opened;
 	}
 
 	/** For the marker. */

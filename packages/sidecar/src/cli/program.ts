@@ -172,6 +172,7 @@ function commandsFirst(command: Commander, helper: Help): string {
 		.concat("\n");
 }
 
+/** A note on an error object; it holds nothing once the error is gone. */
 const COMMAND_OF_ERROR = new WeakMap<CommanderError, string>();
 
 function overrideExit(commander: Commander, name: string | undefined): void {

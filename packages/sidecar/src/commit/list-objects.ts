@@ -16,7 +16,7 @@ export async function listObjects(
 ): Promise<Listed> {
 	const objects: StoredObject[] = [];
 	let storeTimeMs: number | undefined;
-	for await (const page of store.list(prefix, signal && { signal })) {
+	for await (const page of store.list(prefix, { signal })) {
 		storeTimeMs ??= page.storeTimeMs;
 		for (const { key, sizeBytes, lastModifiedMs } of page.objects)
 			objects.push({ key, sizeBytes, timeMs: lastModifiedMs });

@@ -53,10 +53,7 @@ export async function* history(
 		options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
 	const ahead: Promise<HistoryEntry>[] = [];
 	try {
-		for await (const listed of listCommits(store, {
-			...(options.limit !== undefined && { limit: options.limit }),
-			signal,
-		})) {
+		for await (const listed of listCommits(store, { limit: options.limit, signal })) {
 			const entry = describe(store, listed, signal);
 			// It is awaited later, or never if the caller stops before.
 			entry.catch(() => {});

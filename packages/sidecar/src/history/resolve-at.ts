@@ -96,7 +96,7 @@ async function resolveTime(
 	let oldest: ListedCommit | undefined;
 	let expired: SidecarError | undefined;
 	let there: Promise<ReadonlySet<ObjectKey>> | undefined;
-	for await (const commit of listCommits(store, signal && { signal })) {
+	for await (const commit of listCommits(store, { signal })) {
 		const timeMs =
 			"timeMs" in wanted ? wanted.timeMs : commit.storeTimeMs + CLOCK_STEP_MS - wanted.agoMs;
 		if (commit.lastModifiedMs <= timeMs) {
@@ -166,11 +166,6 @@ async function first(
 	signal: AbortSignal | undefined,
 	from?: number,
 ): Promise<ListedCommit | undefined> {
-	for await (const commit of listCommits(store, {
-		limit: 1,
-		...(from !== undefined && { from }),
-		...(signal && { signal }),
-	}))
-		return commit;
+	for await (const commit of listCommits(store, { limit: 1, from, signal })) return commit;
 	return undefined;
 }

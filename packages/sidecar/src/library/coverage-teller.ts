@@ -67,7 +67,7 @@ function isSame(
 
 function look({ roots, profile, env, log }: Telling, links: Links | undefined): Gaps {
 	try {
-		const { filter } = new WorkspaceFilter(roots, profile);
+		const { filter } = WorkspaceFilter.open(roots, profile);
 		return gapsOf({
 			roots,
 			profile,

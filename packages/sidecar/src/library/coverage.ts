@@ -63,7 +63,7 @@ export function coverageOf(
 	env: NodeJS.ProcessEnv = process.env,
 	countingMs?: number,
 ): Coverage {
-	const { filter } = new WorkspaceFilter(roots, profile);
+	const { filter } = WorkspaceFilter.open(roots, profile);
 	const { leftOut, links } = survey(roots, profile, filter, countingMs);
 	return { ...gapsOf({ roots, profile, filter, env, links }), leftOut };
 }

@@ -140,7 +140,7 @@ async function keysAt(
 ): Promise<Set<string>> {
 	const keys = new Set<string>();
 	if (place.kind === "directory") return keys;
-	for await (const page of place.objects.list(signal && { signal })) {
+	for await (const page of place.objects.list({ signal })) {
 		for (const { key, sizeBytes } of page) {
 			if (!overwrite && (key !== "" || sizeBytes > 0)) {
 				throw new SidecarError("TARGET_NOT_EMPTY", {

@@ -69,7 +69,7 @@ export function isRestorable(tree: Tree): boolean {
  */
 export function unrestorableAfter(
 	tree: Tree,
-	delta: Delta,
+	delta: Delta<unknown>,
 ): { readonly path: Path; readonly reason: string } | undefined {
 	const after = (path: Path) =>
 		delta.changed.get(path) ?? (delta.removed.has(path) ? undefined : tree.get(path));

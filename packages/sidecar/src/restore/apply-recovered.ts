@@ -71,7 +71,7 @@ export async function applyRecovered(
 		target.set(path, entry);
 		plan.set(path, "quarantine-and-write");
 	}
-	const writer = new Materializer(root, times);
+	const writer = Materializer.open(root, times);
 	try {
 		checkSpace(writer, plan, target);
 		const planned = {

@@ -113,7 +113,7 @@ export async function planDisk(
 	// The content of a mount to which nothing could be restored derives from nothing either.
 	const { known, notRestored } = knownMounts(isSameRoot ? marker.mounts : undefined);
 	const baseOfMounts = baseOfRoots && without(baseOfRoots, notRestored);
-	const { filter } = new WorkspaceFilter(root, options.profile);
+	const { filter } = WorkspaceFilter.open(root, options.profile);
 	const { stats: disk, problems } = await scan(
 		root,
 		filter,

@@ -98,7 +98,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const { head } = read;
 
 	tellDisplaced(privateDir, log);
-	const writer = new Materializer(root, options.times);
+	const writer = Materializer.open(root, options.times);
 	let work: RestoreWork | undefined;
 	try {
 		setBackOpened(privateDir, root);
@@ -160,7 +160,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			head,
 			storeTimeMs: read.storeTimeMs,
 			local: () => done.local(),
-			filter: () => new WorkspaceFilter(root, options.profile),
+			filter: () => WorkspaceFilter.open(root, options.profile),
 			root: rootStat,
 			roots: planned.roots,
 			mounts: planned.mounts,

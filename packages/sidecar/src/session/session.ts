@@ -108,7 +108,7 @@ export class Session {
 		noteRealPlaces(options.root.directories);
 		this.#repackedSince = restored.head.fullSeq;
 		const local = restored.local();
-		this.#roots = new KnownRoots(options.root, {
+		this.#roots = KnownRoots.open(options.root, {
 			roots: restored.roots,
 			mounts: restored.mounts,
 			filter: filter.filter,
@@ -124,7 +124,7 @@ export class Session {
 			writer,
 			root: identityOf(restored.root),
 			roots: this.#roots,
-			displaced: new DisplacedFiles(options.privateDir),
+			displaced: DisplacedFiles.open(options.privateDir),
 			believed: restored.keptDeleted,
 			confirmAfterMs: options.sweepIntervalMs,
 			context: {

@@ -131,7 +131,7 @@ class Stage {
 		const isPooled = object.sizeBytes >= POOLED_BYTES;
 		const buffer = isPooled ? this.#buffer() : undefined;
 		const { body, metadata } = await objects.get(object, {
-			...(buffer && { into: buffer }),
+			into: buffer,
 			signal: this.#signal,
 		});
 		const attributes = parseAttributes(metadata);

@@ -41,7 +41,7 @@ export interface ScanOptions {
 	readonly below?: string;
 	/** Longest time to block the event loop, ms; default 5. */
 	readonly sliceMs?: number;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface ScanResult {

@@ -24,16 +24,7 @@
  * process may just have opened the database.
  */
 import { randomBytes } from "node:crypto";
-import {
-	closeSync,
-	fstatSync,
-	openSync,
-	readSync,
-	rmSync,
-	statSync,
-	truncateSync,
-	writeSync,
-} from "node:fs";
+import { closeSync, fstatSync, openSync, rmSync, statSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -50,6 +41,7 @@ import {
 	pin,
 	wasOpened,
 } from "./guarded-open.ts";
+import { readFully } from "./read-fully.ts";
 import {
 	COMPANIONS,
 	filesOf,
@@ -422,7 +414,7 @@ function namesSuperJournal(journal: string): boolean {
 	const end = Buffer.alloc(SUPER_JOURNAL_MAGIC.length);
 	const fd = openSync(journal, "r");
 	try {
-		readSync(fd, end, 0, end.length, Math.max(0, statSync(journal).size - end.length));
+		readFully(fd, end, Math.max(0, statSync(journal).size - end.length));
 	} finally {
 		closeSync(fd);
 	}

@@ -48,7 +48,7 @@ export async function watchWorkspace(
 	onDoubt: (reason: string) => void,
 ): Promise<WorkspaceWatcher> {
 	requireDirectory(root);
-	const hints = new Hints(root, filter, onHint, onDoubt);
+	const hints = new Hints(root, filter, onHint, onDoubt, maxQueuedEvents());
 	const watcher = createWatcher((path, stats) => hints.isIgnored(path, stats));
 	watcher.on("raw", (event, name, details) =>
 		hints.onAbsoluteRaw(event, name, (details as { watchedPath: string }).watchedPath),
@@ -103,7 +103,7 @@ class Hints {
 	/** All directories that appeared later. */
 	readonly #later: DirectoryWatches;
 	readonly #doubts = new Set<string>();
-	readonly #queueLimit = maxQueuedEvents();
+	readonly #queueLimit: number;
 	#eventsThisTurn = 0;
 	#isClosed = false;
 	isReady = false;
@@ -113,8 +113,10 @@ class Hints {
 		filter: Filter,
 		onHint: (path: string) => void,
 		onDoubt: (reason: string) => void,
+		queueLimit: number,
 	) {
 		this.#root = root;
+		this.#queueLimit = queueLimit;
 		this.#filter = filter;
 		this.#onHint = onHint;
 		this.#onDoubt = onDoubt;

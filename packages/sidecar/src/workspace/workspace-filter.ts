@@ -22,15 +22,20 @@ export class WorkspaceFilter {
 	#foreign: ReadonlySet<string>;
 	#current: Filter;
 
+	private constructor(root: Root, profile: Profile, foreign: ReadonlySet<string>) {
+		this.#root = root;
+		this.#profile = profile;
+		this.#foreign = foreign;
+		this.#current = makeFilter(profile, undefined, foreign);
+	}
+
 	/**
 	 * @throws SidecarError IGNORE_FILE_UNUSABLE if it cannot be read: private files are unknown then
 	 */
-	constructor(root: Root, profile: Profile) {
-		this.#root = root;
-		this.#profile = profile;
-		this.#foreign = readInnerMounts(root).foreign;
-		this.#current = makeFilter(profile, undefined, this.#foreign);
-		this.#adopt(lookAtIgnoreFile(root));
+	static open(root: Root, profile: Profile): WorkspaceFilter {
+		const opened = new WorkspaceFilter(root, profile, readInnerMounts(root).foreign);
+		opened.#adopt(lookAtIgnoreFile(root));
+		return opened;
 	}
 
 	/** Always applies the newest rules, also for earlier holders of it. */

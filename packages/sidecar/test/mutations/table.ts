@@ -139,7 +139,7 @@ export const MUTATIONS: readonly Mutation[] = [
 		id: "pack-is-seen",
 		rule: "a pack that reportedly exists is checked",
 		file: "src/commit/commit-once.ts",
-		find: "await store.get(key, { range: { offset: 0, length: 0 }, ...(signal && { signal }) });",
+		find: "await store.get(key, { range: { offset: 0, length: 0 }, signal });",
 		replace: "",
 		test: "pack-is-seen",
 	},
@@ -178,9 +178,9 @@ export const MUTATIONS: readonly Mutation[] = [
 	{
 		id: "no-damaged-repack",
 		rule: "damaged bytes are never repacked under a new checksum",
-		file: "src/maintenance/repack.ts",
-		find: 'if (hash("sha256", bytes, "hex") !== sha256)',
-		replace: 'if (hash("sha256", bytes, "hex") === "")',
+		file: "src/log/block.ts",
+		find: 'if (hash("sha256", bytes, "hex") === sha256)',
+		replace: 'if (hash("sha256", bytes, "hex") !== "")',
 		test: "damaged-bytes-not-repacked",
 	},
 	{

@@ -71,7 +71,7 @@ export const notifications: Check = {
 		if (statOf(patient.settings.workspace) === undefined)
 			return notTested("the workspace does not exist yet");
 		const { roots, profile } = patient;
-		const { filter } = new WorkspaceFilter(roots, profile);
+		const { filter } = WorkspaceFilter.open(roots, profile);
 		const refused = await refusedWatches(roots, filter);
 		const found = await findUnwatched(roots, filter);
 		return classifyUnwatched([

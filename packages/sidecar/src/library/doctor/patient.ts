@@ -124,11 +124,9 @@ export class DoctorContext {
 		return this.#remember("probe", async () => {
 			const { location } = this;
 			if (location?.kind === "directory" && !existsSync(location.path)) return { kind: "not-made" };
-			return await (await this.store()).putIfAbsent(
-				PROBE.key,
-				PROBE.bytes,
-				this.options.signal && { signal: this.options.signal },
-			);
+			return await (await this.store()).putIfAbsent(PROBE.key, PROBE.bytes, {
+				signal: this.options.signal,
+			});
 		});
 	}
 
@@ -136,11 +134,9 @@ export class DoctorContext {
 	scan(): Promise<ScanResult> {
 		return this.#remember("scan", async () => {
 			const { roots } = this;
-			return await scan(
-				roots,
-				new WorkspaceFilter(roots, this.profile).filter,
-				this.options.signal && { signal: this.options.signal },
-			);
+			return await scan(roots, WorkspaceFilter.open(roots, this.profile).filter, {
+				signal: this.options.signal,
+			});
 		});
 	}
 

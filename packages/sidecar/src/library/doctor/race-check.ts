@@ -49,11 +49,9 @@ async function race(store: ObjectStore, signal: AbortSignal | undefined): Promis
 	);
 	const key = bodies[0]?.key as string;
 	const outcomes = await Promise.all(
-		bodies.map(
-			async ({ bytes }) => (await store.putIfAbsent(key, bytes, signal && { signal })).kind,
-		),
+		bodies.map(async ({ bytes }) => (await store.putIfAbsent(key, bytes, { signal })).kind),
 	);
-	const there = await store.get(key, signal && { signal }).catch((error: unknown) => {
+	const there = await store.get(key, { signal }).catch((error: unknown) => {
 		if (error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND") return undefined;
 		throw error;
 	});
