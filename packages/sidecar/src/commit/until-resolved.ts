@@ -18,13 +18,41 @@ export async function untilResolved(
 	first: WriteOutcome,
 	{ signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Exclude<WriteOutcome, { kind: "unknown" }>> {
+	const again = async (last: WriteOutcome) => (await writer.settle(signal)) ?? last;
+	return await whileUnknown(first, again, { machine, code: "STORE_UNREACHABLE", signal });
+}
+
+interface Unknown {
+	readonly kind: "unknown";
+	readonly cause: unknown;
+}
+
+/**
+ * Repeats `again` with pauses until its outcome is known.
+ * @param code as for `undecided`
+ * @throws SidecarError of this code
+ */
+export async function whileUnknown<T extends { readonly kind: string }>(
+	first: T,
+	again: (last: T) => Promise<T>,
+	options: {
+		readonly machine: Machine;
+		readonly code: "NOT_DURABLE" | "STORE_UNREACHABLE";
+		readonly signal?: AbortSignal | undefined;
+	},
+): Promise<Exclude<T, Unknown>> {
+	const { machine, code, signal } = options;
 	let outcome = first;
-	for (let retry = 0; outcome.kind === "unknown" && retry < UNKNOWN_RETRIES; retry++) {
+	for (let retry = 0; isUnknown(outcome) && retry < UNKNOWN_RETRIES; retry++) {
 		await machine.sleep(FIRST_PAUSE_MS * 2 ** retry, signal);
-		outcome = (await writer.settle(signal)) ?? outcome;
+		outcome = await again(outcome);
 	}
-	if (outcome.kind !== "unknown") return outcome;
-	throw undecided(outcome.cause, "STORE_UNREACHABLE");
+	if (isUnknown(outcome)) throw undecided(outcome.cause, code);
+	return outcome as Exclude<T, Unknown>;
+}
+
+function isUnknown(outcome: { readonly kind: string }): outcome is Unknown {
+	return outcome.kind === "unknown";
 }
 
 const REMEDY =

@@ -87,8 +87,6 @@ export async function planDisk(
 		| "signal"
 	>,
 	head: Head,
-	/** Read-only mounts that the plan would have to write to. */
-	unwritable: ReadonlyMap<Path, string> = NONE,
 ): Promise<DiskPlan> {
 	const { root } = options;
 	const target =
@@ -128,17 +126,14 @@ export async function planDisk(
 	const checked = checkMounts({ ...found, known });
 	const isAccepted = options.acceptsMounts === true;
 	const { mounts: mounted } = isAccepted ? checkMounts({ ...found, known: undefined }) : checked;
-	const mounts = {
-		...mounted,
-		...Object.fromEntries([...unwritable.keys()].map((path) => [path, NOT_RESTORED])),
-	};
-	const away = new Map([...(isAccepted ? NONE : checked.away), ...unwritable]);
+	const mounts = { ...mounted };
+	const away = new Map(isAccepted ? NONE : checked.away);
 	// A volume accepted in another's place derives from nothing: missing content is restored, and
 	// differing content is quarantined.
 	const base = isAccepted ? baseOfMounts && without(baseOfMounts, checked.away) : baseOfMounts;
 	requireMounts(options.at, away);
 	for (const path of disk.keys()) if (isBelowAny(path, away)) disk.delete(path);
-	const judged = without(target, away);
+	let judged = without(target, away);
 	// A file that equals the base need not be stored again, even if the base decides nothing.
 	const stored = options.at === undefined ? base : derivedFrom && ownTree(derivedFrom, root);
 	const unset = UnsetMetadata.read(options.privateDir);
@@ -149,7 +144,7 @@ export async function planDisk(
 		const name = typeof root === "string" ? undefined : rootNameOf(path);
 		return trusted?.complete === true && (name === undefined || !freshRoots.has(name));
 	};
-	const { plan, unbelieved } =
+	let { plan, unbelieved } =
 		options.at === undefined
 			? reconcile(options.profile, compared, base, judged, trustsDeletes)
 			: {
@@ -162,8 +157,20 @@ export async function planDisk(
 					unbelieved: 0,
 				};
 	if (options.at === undefined) {
-		const more = await unwritableMounts({ root, mounts: mountsToWrite(root), plan, target, disk });
-		if (more.size > 0) return await planDisk(options, head, new Map([...unwritable, ...more]));
+		const toWrite = mountsToWrite(root);
+		// What does not count in a plan changes the plan of the rest.
+		for (;;) {
+			const more = await unwritableMounts({ root, mounts: toWrite, plan, target, disk });
+			if (more.size === 0) break;
+			for (const [path, reason] of more) {
+				mounts[path] = NOT_RESTORED;
+				away.set(path, reason);
+			}
+			for (const path of disk.keys())
+				if (isBelowAny(path, more)) for (const found of [disk, compared]) found.delete(path);
+			judged = without(judged, more);
+			({ plan, unbelieved } = reconcile(options.profile, compared, base, judged, trustsDeletes));
+		}
 	}
 	for (const path of target.keys()) if (!judged.has(path)) plan.set(path, "keep");
 	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
