@@ -93,23 +93,23 @@ export async function planDisk(
 		options.withQuarantined === true ? onThisDisk(head.tree, root) : ownTree(head.tree, root);
 	requireRootsAreDirectories(head.tree, root);
 	const rootStat = requireDirectory(root);
-	const marker = readMarker(options.privateDir);
-	// A different directory at this path (an upgrade's templates, a fresh volume) derives from
-	// nothing, whatever the state directory says.
-	const isSameRoot = marker?.root === identityOf(rootStat);
-	const trusted = marker !== undefined && isSameRoot && isTrusted(marker) ? marker : undefined;
+	const {
+		marker,
+		isSameRoot,
+		trusted,
+		tree: derivedFrom,
+	} = await readBase(options, head, rootStat);
 	// An exact plan needs no base. It must work if the base is unreadable, because it is the way out
 	// of a damaged log.
 	const roots = rootMarks(root);
 	const isKnownRoot = (name: string) => isSameDirectory(roots[name], trusted?.roots?.[name]);
-	const derivedFrom = await baseTree(options, trusted, head);
 	const baseOfAll = options.at === undefined ? derivedFrom : undefined;
 	// A root that this disk lacked then, or a different directory in its place, derives from nothing.
 	const ownBase = baseOfAll && ownTree(baseOfAll, root);
 	const baseOfRoots =
 		ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
 	// The content of a mount to which nothing could be restored derives from nothing either.
-	const { known, notRestored } = knownMounts(isSameRoot ? marker.mounts : undefined);
+	const { known, notRestored } = knownMounts(isSameRoot ? marker?.mounts : undefined);
 	const baseOfMounts = baseOfRoots && without(baseOfRoots, notRestored);
 	const { filter } = new WorkspaceFilter(root, options.profile);
 	const { stats: disk, problems } = await scan(
@@ -373,6 +373,30 @@ function reconcile(
 	return isWipe
 		? { plan: planReconcile(compared, base, target, () => false), unbelieved: countFiles(gone) }
 		: { plan, unbelieved: 0 };
+}
+
+/**
+ * The commit that the directory derives from.
+ * @param rootStat of the directory
+ * @returns `trusted`: the marker, if it is about this directory and survived. `tree`: undefined if
+ * it is unknown
+ */
+export async function readBase(
+	options: Pick<RestoreOptions, "store" | "privateDir" | "signal">,
+	head: Head,
+	rootStat: Stat,
+): Promise<{
+	readonly marker: Marker | undefined;
+	readonly isSameRoot: boolean;
+	readonly trusted: Marker | undefined;
+	readonly tree: Tree | undefined;
+}> {
+	const marker = readMarker(options.privateDir);
+	// A different directory at this path (an upgrade's templates, a fresh volume) derives from
+	// nothing, whatever the state directory says.
+	const isSameRoot = marker?.root === identityOf(rootStat);
+	const trusted = marker !== undefined && isSameRoot && isTrusted(marker) ? marker : undefined;
+	return { marker, isSameRoot, trusted, tree: await baseTree(options, trusted, head) };
 }
 
 /** The tree that the disk derives from; undefined if unknown. */

@@ -208,8 +208,8 @@ function hasOtherTime(stat: Stat, mtimeNs: bigint, known: readonly Entry[]): boo
  * Whether the path only looks different: a secret restored with a stricter mode, or a database with
  * the content of the log.
  */
-async function isStoredAs(
-	{ root, profile }: DiskOptions,
+export async function isStoredAs(
+	{ root, profile }: Pick<DiskOptions, "root" | "profile">,
 	path: Path,
 	stat: Stat,
 	entry: Entry,

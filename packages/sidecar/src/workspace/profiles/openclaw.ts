@@ -96,7 +96,10 @@ export const openclaw: Profile = {
 	volatile: (path, type) => KNOWN(path, type) ?? unfinished(path),
 	leavesOut: [
 		{ reason: "recreated at the next start", patterns: REGENERATED },
-		{ reason: "locks and process ids of a running gateway", patterns: TRANSIENT },
+		{
+			reason: "locks, process ids, sockets and temporary files of a running gateway",
+			patterns: TRANSIENT,
+		},
 		{ reason: "half-written files", patterns: Object.keys(UNFINISHED) },
 	],
 	secret: (path) => SECRET(path, "file"),
