@@ -16,6 +16,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, expect, test } from "vitest";
 import { AgingStore } from "../../../testkit/store/aging-store.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
+import { mounted } from "../../../testkit/workspace/mounted.ts";
 import { flush, ls, run, why } from "../index.ts";
 import { FILE_CHUNK_BITS, MAX_CHUNKS } from "../log/limits.ts";
 import { recordingLog } from "../telemetry/logger.ts";
@@ -202,6 +203,27 @@ test("why tells that a root is missing or another one, and that the workspace is
 	renameSync(join(dir, "ws"), join(dir, "old"));
 	put("ws/mine");
 	expect(await ask("mine")).toMatchObject({ code: "not-restored" });
+});
+
+// @id why-unmounted
+test("why tells that a path is in a volume that is not mounted", async (context) => {
+	const { dir, options, put, ask } = place();
+	{
+		using made = mounted(context);
+		made.tmpfs(join(dir, "ws/volume"));
+		put("ws/volume/deep/x");
+		await flush(options);
+		expect(await ask("volume/deep/x")).toMatchObject({ code: "stored" });
+	}
+	const unmounted = {
+		stored: false,
+		code: "unavailable",
+		reason: "volume: its volume is not mounted",
+		commit: 2,
+	};
+	expect(await ask("volume/deep/x")).toMatchObject(unmounted);
+	put("ws/volume/deep/x", "of another disk");
+	expect(await ask("volume/deep/x")).toMatchObject(unmounted);
 });
 
 // @id why-secrets
