@@ -24,7 +24,7 @@ import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { DeferredDeletions } from "./deferred-deletions.ts";
 import type { CapturedDisplaced, DisplacedFiles } from "./displaced-files.ts";
-import { findChanges } from "./find-changes.ts";
+import { findChanges, type Scanned } from "./find-changes.ts";
 import type { FlushOptions, FlushResult } from "./flush-result.ts";
 import type { KnownRoots } from "./known-roots.ts";
 import { LARGE_BYTES, LargeFiles } from "./large-files.ts";
@@ -77,6 +77,7 @@ export class Flusher {
 	readonly #displaced: DisplacedFiles | undefined;
 	#hints = new Set<Path>();
 	#sweepDue = false;
+	#scanned: Scanned | undefined;
 	/** The restore has just inspected everything. */
 	#lastSweep: Sweep = { startedMs: performance.now(), ms: 0 };
 	#pending: Pending | undefined;
@@ -109,6 +110,8 @@ export class Flusher {
 		believed?: ReadonlySet<Path>;
 		/** How long to hold a deferred deletion; default one minute. */
 		confirmAfterMs?: number | undefined;
+		/** Serves the first sweep, unless a rescan is requested before it. */
+		scanned?: Scanned | undefined;
 	}) {
 		this.#store = options.store;
 		this.#machine = options.machine;
@@ -117,6 +120,7 @@ export class Flusher {
 		this.#root = options.root;
 		this.#roots = options.roots;
 		this.#displaced = options.displaced;
+		this.#scanned = options.scanned;
 		const { local, filter, log, profile } = options.context;
 		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
 		this.#held = new DeferredDeletions({
@@ -183,6 +187,7 @@ export class Flusher {
 	/** Something may have been missed: the next flush sweeps everything. */
 	requestRescan(): void {
 		this.#sweepDue = true;
+		this.#scanned = undefined;
 	}
 
 	get lastSweep(): Sweep {
@@ -399,7 +404,9 @@ export class Flusher {
 		if (sweep) {
 			this.#sweepDue = false;
 			const startedMs = performance.now();
-			const { paths, unreadable, special } = await findChanges(this.#context, signal);
+			const scanned = this.#scanned;
+			this.#scanned = undefined;
+			const { paths, unreadable, special } = await findChanges(this.#context, signal, scanned);
 			this.#lastSweep = { startedMs, ms: performance.now() - startedMs };
 			for (const path of paths) this.#hints.add(path);
 			for (const path of unreadable) capture.deferred.set(path, "unreadable");

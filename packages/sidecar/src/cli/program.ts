@@ -25,12 +25,14 @@ import { run } from "./run.ts";
 import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
 import { verify } from "./verify.ts";
+import { why } from "./why.ts";
 
 export const COMMANDS: readonly Command[] = [
 	run,
 	restore,
 	flush,
 	status,
+	why,
 	history,
 	diff,
 	ls,

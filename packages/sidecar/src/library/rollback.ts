@@ -131,17 +131,19 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 		return restored;
 	};
 	const restored = await bringTo(to);
-	const result = await flushOnce(session, signal, true).catch(async (error: unknown) => {
-		if (!(error instanceof SidecarError) || error.code !== "SECRET_FOUND") throw error;
-		// The newest commit has all that this disk had, so the disk can go back to it.
-		await bringTo();
-		throw new SidecarError("SECRET_FOUND", {
-			...(error.value !== undefined && { value: error.value }),
-			reason: `commit ${to} contains it; the disk is unchanged, and nothing was rolled back`,
-			remedy: "roll back with --on-secret warn or exclude, or choose another commit",
-			cause: error,
-		});
-	});
+	const result = await flushOnce(session, signal, { deletionsAreMeant: true }).catch(
+		async (error: unknown) => {
+			if (!(error instanceof SidecarError) || error.code !== "SECRET_FOUND") throw error;
+			// The newest commit has all that this disk had, so the disk can go back to it.
+			await bringTo();
+			throw new SidecarError("SECRET_FOUND", {
+				...(error.value !== undefined && { value: error.value }),
+				reason: `commit ${to} contains it; the disk is unchanged, and nothing was rolled back`,
+				remedy: "roll back with --on-secret warn or exclude, or choose another commit",
+				cause: error,
+			});
+		},
+	);
 	const superseded = session.isSuperseded;
 	// A root that this disk does not have, or that did not exist then, is unchanged.
 	const knownThen = ownTree(target, root);

@@ -178,11 +178,11 @@ export class RestoreWork {
 				local.set(path, { entry, stat: written.stat, quick: written.quick, database: undefined });
 				continue;
 			}
-			// Kept: content and mode are the log's. If the time is too, a sweep need not read it again.
+			// Kept: content and mode are the log's. If the time is too, a sweep need not read it again. A
+			// directory that is not clean would have all of its files read again.
 			const stat = this.#disk.get(path);
 			const mtimeNs = stat === undefined ? undefined : this.unset.asInLog(path, stat).mtimeNs;
-			const isClean =
-				this.#plan.get(path) === "keep" && entry.type !== "dir" && mtimeNs === entry.mtimeNs;
+			const isClean = this.#plan.get(path) === "keep" && mtimeNs === entry.mtimeNs;
 			local.set(path, {
 				entry,
 				stat: isClean ? stat : undefined,

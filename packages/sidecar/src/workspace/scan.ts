@@ -18,8 +18,8 @@ import { joinPath, mainOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
 import type { Filter } from "./filter.ts";
 import { readNames } from "./read-names.ts";
 import { Slice } from "./slice.ts";
-import { isCompanion } from "./sqlite-file.ts";
 import { lstatPath, type Stat, statOf } from "./stat.ts";
+import { whyNotStored } from "./why-not-stored.ts";
 
 /**
  * `unreadable`: nothing is known about the path or anything below it. `other-type`: a socket, a
@@ -130,11 +130,9 @@ function isStored(
 	filter: Filter,
 	problems: Problem[],
 ): boolean {
-	if (stat.type === "other") {
-		if (filter(path, "file") === "keep") problems.push({ path, reason: "other-type" });
-		return false;
-	}
-	return filter(path, stat.type) === "keep" && !(stat.type === "file" && isCompanion(root, path));
+	const why = whyNotStored(root, path, stat, filter);
+	if (why === "special") problems.push({ path, reason: "other-type" });
+	return why === undefined;
 }
 
 function look(root: Root, path: string, problems: Problem[]): Stat | undefined {

@@ -46,9 +46,8 @@ export const MOUNTS: readonly Mutation[] = [
 		id: "mount-staging-skipped",
 		rule: "staging in an inner mount is never captured",
 		file: "src/workspace/filter.ts",
-		find: '\t\tif (\n\t\t\ttype === "other" ||\n\t\t\tpath === RESERVED_DIRECTORY ||\n\t\t\tforeign.has(path) ||\n\t\t\tisReservedInRoot(path)\n\t\t)\n\t\t\treturn true;',
-		replace:
-			'\t\tif (type === "other" || path === RESERVED_DIRECTORY || isReservedInRoot(path)) return true;',
+		find: "at === RESERVED_DIRECTORY || foreign.has(at) || isReservedInRoot(at)",
+		replace: "at === RESERVED_DIRECTORY || isReservedInRoot(at)",
 		test: "mount-staging-left-over",
 	},
 	{
