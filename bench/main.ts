@@ -53,7 +53,7 @@ const wanted = values.only?.split(",");
 for (const name of wanted ?? []) {
 	if (!MEASUREMENTS.some((each) => each.name === name)) {
 		console.error(
-			`no measurement ${name}; there are ${MEASUREMENTS.map((each) => each.name).join(", ")}`,
+			`unknown measurement ${name}; known: ${MEASUREMENTS.map((each) => each.name).join(", ")}`,
 		);
 		process.exit(2);
 	}

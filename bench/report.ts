@@ -84,7 +84,7 @@ function section(results: readonly Kept[], delayMs: number): string[] {
 		"|---|---|---|---|---|---|---|",
 		...sorted.flatMap(lines),
 		"",
-		"Load: one minute's load average when the measurement began, and cores kept busy by strangers during it.",
+		"Load: the 1-minute load average at the start of the measurement, and cores that other processes kept busy during it.",
 		"",
 		...sorted.filter(({ bars }) => bars !== undefined).flatMap(restores),
 		"### Beside the table",

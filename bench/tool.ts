@@ -46,7 +46,7 @@ export class Tool {
 	 * @param directory for a copy of the build, so that a rebuild does not change what is measured
 	 */
 	constructor(directory: string) {
-		if (!existsSync(BUNDLE)) throw new Error("there is no build to measure: `pnpm build` makes it");
+		if (!existsSync(BUNDLE)) throw new Error("there is no build to measure: run `pnpm build`");
 		rmSync(directory, { recursive: true, force: true });
 		mkdirSync(join(directory, "dist"), { recursive: true });
 		copyFileSync(BUNDLE, join(directory, "dist/openclaw-sidecar.js"));

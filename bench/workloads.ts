@@ -79,7 +79,7 @@ export function workload(name: string): Workload {
 	const found = WORKLOADS.find((each) => each.name === name);
 	if (found === undefined)
 		throw new Error(
-			`no workload ${name}; there are ${WORKLOADS.map((each) => each.name).join(", ")}`,
+			`unknown workload ${name}; known: ${WORKLOADS.map((each) => each.name).join(", ")}`,
 		);
 	return found;
 }

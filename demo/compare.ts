@@ -267,7 +267,7 @@ function copyStill(file: string, copy: string): void {
 		}
 		if (state() === before) return;
 	}
-	throw new Error(`${file} does not stand still`);
+	throw new Error(`${file} keeps changing`);
 }
 
 /** The content of virtual tables is in ordinary ones, which are compared. */

@@ -17,7 +17,7 @@ import { Random } from "../packages/testkit/openclaw/random.ts";
 /** Relative to the state directory. */
 export const EDITED = "workspace/tour";
 export const DELETED = `${EDITED}/obsolete.md`;
-export const DELETED_CONTENT = "Nobody needs this any more. Or so we think.\n";
+export const DELETED_CONTENT = "Nobody needs this now. Or so we think.\n";
 export const KILLED_DATABASE = `${EDITED}/tasks.sqlite`;
 export const ROWS = 1_000;
 

@@ -123,7 +123,7 @@ async function chooseAgent(): Promise<Agent> {
 	const found =
 		here.kind === "installed" ? here : await installOpenClaw((text) => report.note(text));
 	if (found.kind === "installed") return await openClawAgent(found);
-	if (choice === "openclaw") throw new Refused(`OpenClaw cannot be had: ${found.reason}`);
+	if (choice === "openclaw") throw new Refused(`OpenClaw is not available: ${found.reason}`);
 	report.note(`without OpenClaw: ${found.reason}`);
 	return await generatedAgent(seed);
 }

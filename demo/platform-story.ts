@@ -97,7 +97,7 @@ class PlatformStory implements AsyncDisposable {
 		await using vm = await this.#boot("vm-2");
 		await timeline.step(
 			"vm-2",
-			"anna goes on",
+			"anna continues",
 			async () => await this.#turn(vm, "anna", "Do you remember?"),
 			REMEMBERS_ALL,
 		);

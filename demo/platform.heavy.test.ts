@@ -33,8 +33,9 @@ const missing = [
 		: undefined,
 ].find((reason) => reason !== undefined);
 if (missing !== undefined) {
-	if (process.env.CI === "true") throw new Error(`the platform cannot be played here: ${missing}`);
-	console.warn(`skipped: the platform cannot be played here: ${missing}`);
+	if (process.env.CI === "true")
+		throw new Error(`the platform cannot be simulated here: ${missing}`);
+	console.warn(`skipped: the platform cannot be simulated here: ${missing}`);
 }
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "openclaw-platform-")));

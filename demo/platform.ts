@@ -32,7 +32,7 @@ if (found.kind === "missing")
 	console.log(`          ${found.reason}; \`pnpm demo --openclaw\` installs it`);
 const isolation = findIsolation();
 console.log(
-	`machines  ${isolation.unshare === undefined ? `directories only: ${isolation.reason}` : "each with a directory and a host name of its own"}\n`,
+	`machines  ${isolation.unshare === undefined ? `directories only: ${isolation.reason}` : "each with its own directory and host name"}\n`,
 );
 const timeline = new Timeline(console.log);
 try {
@@ -40,13 +40,13 @@ try {
 	await tellPlatformStory({ root, isolation, cloud, agent, timeline });
 } catch (error) {
 	if (!(error instanceof S3ServerUnavailable)) throw error;
-	console.error(`the platform cannot be played here: ${error.message}`);
+	console.error(`the platform cannot be simulated here: ${error.message}`);
 	process.exit(2);
 }
 await agent.close();
 console.log(
 	timeline.failures.length > 0
 		? `\nFAILED\n${timeline.failures.join("\n")}`
-		: "\neverything as it must be",
+		: "\neverything as expected",
 );
 process.exit(timeline.failures.length > 0 ? 1 : 0);

@@ -58,7 +58,7 @@ async function boot({ report, agent, first, store, root }: Stage): Promise<Runni
 		await agent.ready(daemon);
 		return "";
 	});
-	await report.step("what is on the disk is in the log", async () => {
+	await report.step("the log has everything on the disk", async () => {
 		const { seq, bytes: uploaded } = await durable({
 			daemon,
 			sidecar,
@@ -69,7 +69,7 @@ async function boot({ report, agent, first, store, root }: Stage): Promise<Runni
 		return `commit ${seq}; uploaded ${bytes(uploaded)}`;
 	});
 	report.proves(
-		"No agent starts before a verified restore and a won fence; an empty store loses nothing that is on the disk.",
+		"No agent starts before a verified restore and a won fence; an empty store loses nothing on the disk.",
 	);
 	return daemon;
 }
@@ -199,7 +199,7 @@ function compareAllDatabases(
 		else problems.push(...compared.problems);
 	}
 	report.check(
-		"databases: sound, every committed row, not one more",
+		"databases: intact, with exactly the committed rows",
 		problems,
 		`${many(databases.length, "database")}, ${many(counts.tables, "table")}, ${many(counts.rows, "row")}`,
 	);
@@ -228,7 +228,7 @@ async function goOn(
 	const sidecar = new Sidecar(second, store);
 	const disk = join(second.outside, STATE);
 
-	report.title("5  Life goes on there");
+	report.title("5  The conversation continues there");
 	const daemon = sidecar.run(agent.command(sidecar.stateDirectory), agent.env);
 	await report.step(`openclaw-sidecar run -- ${agent.shown}`, async () => {
 		const detail = await gateOpened(daemon);
@@ -248,11 +248,11 @@ async function goOn(
 		return turnDetail(turn);
 	});
 	report.check(
-		"the conversation goes on where it was",
+		"the conversation continues where it was",
 		newConversation(lastTurn, turn),
 		`${lastTurn.messages} messages, then ${turn.messages}`,
 	);
-	report.proves("The agent starts there at once and goes on with the same conversation.");
+	report.proves("The agent starts there at once and continues the same conversation.");
 
 	await report.step("SIGTERM: drain and exit", async () => {
 		daemon.signal("SIGTERM");
@@ -305,7 +305,7 @@ async function lookAtLog(
 	const listed = new Set((await sidecar.list()).map(({ path }) => path));
 	const missing = [...scan(disk).keys()].filter((path) => !listed.has(path));
 	report.check(
-		"exit status 0 was true: the log has all of the disk",
+		"exit status 0 was correct: the log has the whole disk",
 		missing.map((path) => `${path}: not in the log`),
 	);
 
@@ -318,7 +318,7 @@ async function lookAtLog(
 	const writers = new Set(history.map(({ writer }) => writer)).size;
 	if (writers !== 2) problems.push(`${writers} writers instead of 2`);
 	report.check(
-		"one log without a gap, two writers, closed in order",
+		"one log without a gap, two writers, cleanly closed",
 		problems,
 		`${many(history.length, "commit")}, the newest:`,
 	);

@@ -5,6 +5,7 @@ import { withSettings } from "../packages/infra/lib/settings-table.ts";
 import { configurationDocument } from "../packages/sidecar/src/config/document.ts";
 import {
 	operationsDocument,
+	standaloneDocument,
 	troubleshootingDocument,
 } from "../packages/sidecar/src/library/doctor/document.ts";
 import { reliabilityPage } from "../packages/sidecar/test/reliability/rows.ts";
@@ -15,6 +16,8 @@ writeFileSync(new URL("../docs/configuration.md", import.meta.url), configuratio
 const operations = new URL("../docs/operations.md", import.meta.url);
 writeFileSync(operations, operationsDocument(readFileSync(operations, "utf8")));
 
+const standalone = new URL("../docs/standalone.md", import.meta.url);
+writeFileSync(standalone, standaloneDocument(readFileSync(standalone, "utf8")));
 const troubleshooting = new URL("../docs/troubleshooting.md", import.meta.url);
 writeFileSync(troubleshooting, troubleshootingDocument(readFileSync(troubleshooting, "utf8")));
 const reliability = new URL("../docs/reliability.md", import.meta.url);

@@ -46,7 +46,7 @@ export const idle: Measurement = {
 				isMet: rssBytes <= limit,
 			});
 			notes.push(
-				`chokidar by itself on ${workload}: ${megabytes(watchedBytes)} more than before it was loaded`,
+				`chokidar alone on ${workload}: ${megabytes(watchedBytes)} more than before it was loaded`,
 			);
 		}
 		return { lines, notes };

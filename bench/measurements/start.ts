@@ -11,7 +11,7 @@ const START_MS = 300;
 
 export const start: Measurement = {
 	name: "start",
-	title: "From the start of the process to what it first says",
+	title: "From the start of the process to its first output",
 	run: async (lab) => {
 		const home = lab.fresh("home");
 		const workspace = lab.fresh("empty");

@@ -3,7 +3,7 @@ import { findingOf } from "./security-hub.ts";
 
 const ACCOUNT = { id: "123456789012", region: "eu-central-1", partition: "aws" };
 const ALERT = {
-	rule: "OpenClaw agent asks the metadata service",
+	rule: "OpenClaw agent contacts the metadata service",
 	priority: "Critical",
 	output: "x".repeat(2_000),
 	time: "2026-11-24T10:00:00.123456789Z",

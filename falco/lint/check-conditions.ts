@@ -53,7 +53,7 @@ export const literalLists: Check = {
 						)
 						.map(
 							({ text }) =>
-								`${text} is no list of this file, so Falco compares with the word itself; quote it if that is meant`,
+								`${text} is not a list of this file, so Falco compares with the word itself; quote it if you mean the word`,
 						)
 				: [],
 		),
@@ -99,7 +99,7 @@ export const deprecated: Check = {
 	id: "deprecated",
 	find: (file) => [
 		...eachComparison(file, (_, { field }) =>
-			field === "evt.dir" ? ["evt.dir: there are no enter events any more, > is always false"] : [],
+			field === "evt.dir" ? ["evt.dir: enter events no longer exist, so > is always false"] : [],
 		),
 		...file.items
 			.filter(({ append }) => append !== undefined)

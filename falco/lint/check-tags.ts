@@ -25,12 +25,13 @@ export const tags: Check = {
 			if (tactics.length === 0) problems.push("there is no MITRE tactic");
 			for (const tactic of tactics)
 				if (!TACTICS.has(tactic.slice("mitre_".length)))
-					problems.push(`${tactic} is no MITRE tactic`);
+					problems.push(`${tactic} is not a MITRE tactic`);
 			const techniques = named.filter((tag) => /^t\d|^ta\d/i.test(tag));
 			if (techniques.length === 0) problems.push("there is no MITRE technique");
 			for (const technique of techniques)
-				if (!TECHNIQUE.test(technique)) problems.push(`${technique} is no id of a MITRE technique`);
-			if (new Set(named).size !== named.length) problems.push("a tag stands there twice");
+				if (!TECHNIQUE.test(technique))
+					problems.push(`${technique} is not the id of a MITRE technique`);
+			if (new Set(named).size !== named.length) problems.push("a tag is repeated");
 			return problems.map((problem) => `${rule}: ${problem}`);
 		}),
 };

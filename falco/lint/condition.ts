@@ -99,7 +99,7 @@ class Parser {
 
 	expectEnd(): void {
 		if (this.#peek() !== undefined)
-			throw new ConditionError(`"${this.#peek()}" is not expected there`);
+			throw new ConditionError(`"${this.#peek()}" is not expected here`);
 	}
 
 	#readList(kind: "and" | "or", read: () => Condition): Condition {
@@ -135,7 +135,7 @@ class Parser {
 		const operator = this.#peek() ?? "";
 		if (!OPERATORS.has(operator)) {
 			if (isFunction || token.includes("."))
-				throw new ConditionError(`"${token}" needs an operator, "${operator}" is none`);
+				throw new ConditionError(`"${token}" needs an operator, "${operator}" is not one`);
 			return { kind: "macro", name: token };
 		}
 		this.#at++;
@@ -198,7 +198,7 @@ class Parser {
 	#expect(token: string): void {
 		const found = this.#next();
 		if (found !== token)
-			throw new ConditionError(`"${token}" is expected, "${found}" stands there`);
+			throw new ConditionError(`"${token}" is expected, but "${found}" was found`);
 	}
 }
 

@@ -2,7 +2,7 @@
 # The machine of the normal session: `session.sh NODE REPOSITORY OPENCLAW CACHE HOME STORE
 # COMMAND...`, as root in its own mount namespace. Paths and users are those of the image. HOME,
 # CACHE and STORE are directories that become /home/openclaw, its Node compile cache, and
-# /srv/store. OPENCLAW is an installation of OpenClaw, or - if there is none.
+# /srv/store. OPENCLAW is an installation of OpenClaw, or - without one.
 set -eu
 node=$1 repository=$2 openclaw=$3 cache=$4 home=$5 store=$6
 shift 6

@@ -4,8 +4,16 @@
  */
 import { hash } from "node:crypto";
 import fc from "fast-check";
-import { compressBlock, type PendingBlock } from "../sidecar/src/log/block.ts";
-import type { ChunkRef, CommitInfo, Delta, Entry, Path, Tree } from "../sidecar/src/log/types.ts";
+import { compressBlock, type InlineChunk } from "../sidecar/src/log/block.ts";
+import type {
+	ChunkRef,
+	CommitInfo,
+	Delta,
+	Entry,
+	FileEntry,
+	Path,
+	Tree,
+} from "../sidecar/src/log/types.ts";
 
 /**
  * Names as hostile as a file system accepts: both normal forms, quotes, newlines, stray bytes, long
@@ -51,21 +59,18 @@ export function fileOf(
 	bytes: Buffer,
 	bits: number,
 	meta: { mode: number; mtimeNs: bigint },
-): { entry: Entry; blocks: PendingBlock[] } {
-	const chunks: ChunkRef[] = [];
-	const blocks: PendingBlock[] = [];
+): FileEntry<InlineChunk> {
+	const chunks: InlineChunk[] = [];
 	for (let at = 0; at < bytes.length; at += 2 ** bits) {
 		const raw = bytes.subarray(at, at + 2 ** bits);
-		const block = compressBlock(Buffer.from(raw));
-		blocks.push(block);
 		chunks.push({
 			sha256: hash("sha256", raw, "hex"),
-			block: block.ref,
+			block: compressBlock(Buffer.from(raw)),
 			offset: 0,
 			length: raw.length,
 		});
 	}
-	return { entry: { type: "file", ...meta, size: bytes.length, chunkBits: bits, chunks }, blocks };
+	return { type: "file", ...meta, size: bytes.length, chunkBits: bits, chunks };
 }
 
 const anyFile = fc
@@ -86,17 +91,13 @@ const anyLeaf = fc.oneof(
 		weight: 1,
 		arbitrary: fc
 			.record({ mtimeNs: anyTime, target: fc.oneof(anyName, fc.constant("../../outside")) })
-			.map((link) => ({ entry: { type: "link", ...link } as Entry, blocks: [] as PendingBlock[] })),
+			.map((link): Entry<InlineChunk> => ({ type: "link", ...link })),
 	},
 );
 
 /** One step of a history: paths that change, and picks (0-1) among the existing ones to delete. */
 export interface Step {
-	readonly put: readonly {
-		readonly path: Path;
-		readonly entry: Entry;
-		readonly blocks: readonly PendingBlock[];
-	}[];
+	readonly put: readonly { readonly path: Path; readonly entry: Entry<InlineChunk> }[];
 	readonly drop: readonly number[];
 }
 
@@ -104,7 +105,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.record({
 	put: fc.array(
 		fc
 			.record({ names: fc.array(anyName, { minLength: 1, maxLength: 4 }), leaf: anyLeaf })
-			.map(({ names, leaf }) => ({ path: names.join("/"), ...leaf })),
+			.map(({ names, leaf }) => ({ path: names.join("/"), entry: leaf })),
 		{ maxLength: 8 },
 	),
 	drop: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 3 }),
@@ -114,8 +115,8 @@ export const anyStep: fc.Arbitrary<Step> = fc.record({
  * Makes a step into a delta that keeps the tree restorable: adds parents, and removes anything that
  * blocks a path.
  */
-export function deltaOf(tree: Tree, step: Step): { delta: Delta; inline: PendingBlock[] } {
-	const changed = new Map<Path, Entry>();
+export function deltaOf(tree: Tree, step: Step): Delta<ChunkRef | InlineChunk> {
+	const changed = new Map<Path, Entry<ChunkRef | InlineChunk>>();
 	const removed = new Set<Path>();
 	const after = (path: Path) =>
 		changed.get(path) ?? (removed.has(path) ? undefined : tree.get(path));
@@ -131,7 +132,7 @@ export function deltaOf(tree: Tree, step: Step): { delta: Delta; inline: Pending
 		const path = paths[Math.floor(pick * paths.length)];
 		if (path !== undefined) drop(path);
 	}
-	const put = (path: Path, entry: Entry) => {
+	const put = (path: Path, entry: Entry<InlineChunk>) => {
 		if (after(path)?.type === "dir" && entry.type !== "dir") drop(path);
 		removed.delete(path);
 		changed.set(path, entry);
@@ -145,15 +146,7 @@ export function deltaOf(tree: Tree, step: Step): { delta: Delta; inline: Pending
 		}
 		put(path, entry);
 	}
-	const live = new Set(
-		[...changed.values()].flatMap((entry) =>
-			entry.type === "file" ? entry.chunks.map(({ block }) => block) : [],
-		),
-	);
-	return {
-		delta: { changed, removed },
-		inline: step.put.flatMap(({ blocks }) => blocks).filter(({ ref }) => live.has(ref)),
-	};
+	return { changed, removed };
 }
 
 export const WRITER = "11".repeat(16);

@@ -248,7 +248,7 @@ export class LiveFalco implements AsyncDisposable {
 			stringify([
 				{
 					rule: BARRIER_RULE,
-					desc: "What happened before is told before.",
+					desc: "Events arrive in order.",
 					condition: `evt.type in (open, openat, openat2) and fd.name startswith ${barriers}/`,
 					output: "file=%fd.name",
 					priority: "DEBUG",

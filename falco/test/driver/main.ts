@@ -47,7 +47,7 @@ if (flags.help) {
 const falco = findFalco();
 if (falco === undefined) {
 	console.error(
-		"There is no Falco here: install it (falco.org/docs/setup) or name it, FALCO=/path/to/falco falco/test/run.",
+		"Falco is not installed: install it (falco.org/docs/setup) or name it, FALCO=/path/to/falco falco/test/run.",
 	);
 	process.exit(2);
 }
@@ -158,7 +158,7 @@ async function runLive(title: string, kind: Kind, options: EngineOptions): Promi
 		await classifyCase(live, one);
 	}
 	if (kind !== "syscall" || flags["no-session"] || flags.only !== undefined) return;
-	report.heading("a normal session: nothing may be said");
+	report.heading("a normal session: no alert is expected");
 	const session = await runSilentSession(stopping.signal, (line) =>
 		console.log(`         ${line}`),
 	);

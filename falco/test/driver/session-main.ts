@@ -6,7 +6,7 @@ import { runSilentSession } from "./silent.ts";
 
 if (process.getuid?.() !== 0) {
 	console.error(
-		"falco/test/silent-session needs root: it starts an agent as another user, in a mount namespace of its own",
+		"falco/test/silent-session needs root: it starts an agent as another user, in a private mount namespace",
 	);
 	process.exit(2);
 }

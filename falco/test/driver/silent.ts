@@ -198,7 +198,7 @@ async function installPlugin(
 		require("node:child_process").execFileSync(root + "/p1/native");
 	`;
 	await inside(daemon, env, ["node", "-e", layOut]);
-	if (installation === "-") return "a plugin's tree of 600 files, with a program of its own";
+	if (installation === "-") return "a plugin's tree of 600 files, with its own program";
 	const plugin = `${STATE}/workspace/plugin`;
 	const files = `
 		mkdir -p ${plugin} && cd ${plugin}

@@ -19,7 +19,7 @@ const { values } = parseArgs({
 const tool = findTool();
 if (tool === undefined) {
 	console.error(
-		"image:build needs one of docker, podman and buildah, and none is here. On Debian: apt-get install buildah podman runc",
+		"image:build needs docker, podman or buildah, and found none. On Debian: apt-get install buildah podman runc",
 	);
 	process.exit(2);
 }

@@ -139,6 +139,6 @@ function podman(...args: readonly string[]): string {
 function ownImage(): string {
 	const name = process.env.OPENCLAW_TEST_IMAGE;
 	if (name === undefined)
-		throw new Error("OPENCLAW_TEST_IMAGE names no image: start this by `pnpm image:test`");
+		throw new Error("OPENCLAW_TEST_IMAGE names no image: run `pnpm image:test`");
 	return name;
 }

@@ -77,7 +77,7 @@ describe("an agent in the image", () => {
 			"the sidecar's compile cache": "EACCES",
 			"its own compile cache": "EACCES",
 			"its own program": "EACCES",
-			"another directory in the workspace's place": "EACCES",
+			"another directory in place of the workspace": "EACCES",
 			"the control socket": "EACCES",
 		});
 		expect(agent.environment.filter((name) => /^(AWS_|OPENCLAW_SIDECAR_)/.test(name))).toEqual([]);

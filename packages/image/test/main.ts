@@ -62,9 +62,7 @@ async function test(): Promise<void> {
 	const second = build(own, OWN_ARCHITECTURE);
 	// A rebuilt image has another id, because the id depends on the time.
 	if (second.id !== first.id)
-		throw new Error(
-			`building again without a change made another image: ${first.id}, ${second.id}`,
-		);
+		throw new Error(`a rebuild without changes produced another image: ${first.id}, ${second.id}`);
 	console.log(
 		`\n${own}: built in ${first.time}, again from the cache in ${second.time}\n\n${layerTable(layersOf("buildah", own))}\n`,
 	);

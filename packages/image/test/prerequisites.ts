@@ -30,7 +30,7 @@ export function installMissing(): void {
 
 /** Why the test cannot run here, and the remedy; undefined if it can. */
 export function whatIsLacking(): string | undefined {
-	if (process.getuid?.() !== 0) return "it must be run as root";
+	if (process.getuid?.() !== 0) return "run it as root";
 	const packages = missingPackages();
 	return packages.length === 0
 		? undefined

@@ -52,7 +52,7 @@ const attempts = {
 	"the sidecar's compile cache": () =>
 		accessSync("/opt/openclaw-sidecar/compile-cache", constants.W_OK),
 	"its own compile cache": () => accessSync("/opt/openclaw/compile-cache", constants.W_OK),
-	"another directory in the workspace's place": () => {
+	"another directory in place of the workspace": () => {
 		renameSync(WORKSPACE, `${WORKSPACE}-moved`);
 		renameSync(`${WORKSPACE}-moved`, WORKSPACE);
 	},

@@ -109,6 +109,6 @@ export async function readSecret(
 	}
 	const fields = text === undefined ? undefined : parseJson(text);
 	if (!isRecord(fields))
-		throw new Error(`the ${stage} version of the secret ${secretId} is no JSON object`);
+		throw new Error(`the ${stage} version of the secret ${secretId} is not a JSON object`);
 	return fields;
 }

@@ -6,10 +6,10 @@
  * paths are served.
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
-import { json } from "./door/refusal.ts";
 import { once, required } from "./environment.ts";
 import { log } from "./log.ts";
 import { ALGORITHM, SigningKey } from "./signing-key.ts";
+import { json } from "./webhook/refusal.ts";
 
 /** A replaced key must not be trusted for longer than tokens live. */
 const CACHE = { "cache-control": "public, max-age=300" };
@@ -32,8 +32,8 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
 	}
 	return json(404, {
 		code: "PATH_UNKNOWN",
-		message: "there is no such document",
-		remedy: "ask for /.well-known/openid-configuration",
+		message: "unknown document",
+		remedy: "request /.well-known/openid-configuration",
 	});
 }
 

@@ -1,4 +1,4 @@
-/** The message that travels through the queue from the door to the worker. */
+/** The message that travels through the queue from the webhook handler to the worker. */
 import { createHash } from "node:crypto";
 import * as z from "zod/mini";
 

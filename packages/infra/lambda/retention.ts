@@ -3,7 +3,7 @@
  * time. If any namespace fails, the run processes the others and then fails, so that the alarm on
  * the function's errors fires.
  *
- * Environment: `STORE_URL`, `NONCE_TABLE` (get, put and delete of the item `retention`, the place
+ * Environment: `STORE_URL`, `STATE_TABLE` (get, put and delete of the item `retention`, the place
  * where the last run stopped).
  */
 import { DeleteItemCommand, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";

@@ -1,7 +1,7 @@
 /**
- * Runs rotations through all their steps, against moto's Secrets Manager and the real door. Secrets
- * Manager itself calls the steps and reserves the pending label before the first. moto calls
- * functions only in Docker, so `rotate` calls them here.
+ * Runs rotations through all their steps, against moto's Secrets Manager and the real webhook
+ * handler. Secrets Manager itself calls the steps and reserves the pending label before the first.
+ * moto calls functions only in Docker, so `rotate` calls them here.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -35,7 +35,7 @@ const servers: AsyncDisposable[] = [];
 let channels: FakeChannel;
 let rotation: typeof import("./rotation.ts").handler;
 let client: SecretsManagerClient;
-let doorUrl: string;
+let webhookUrl: string;
 /** A separate name for each test. */
 let SecretId: string;
 
@@ -50,7 +50,7 @@ beforeAll(async () => {
 	client = new SecretsManagerClient({});
 });
 
-/** A door without cached secrets, and a channel without messages. */
+/** A webhook handler without cached secrets, and a channel without messages. */
 beforeEach(async () => {
 	if (moto === undefined) return;
 	vi.resetModules();
@@ -69,8 +69,8 @@ beforeEach(async () => {
 		),
 	);
 	servers.unshift(channels, front);
-	doorUrl = front.url;
-	process.env.WEBHOOK_URL = `${doorUrl}/webhook/telegram`;
+	webhookUrl = front.url;
+	process.env.WEBHOOK_URL = `${webhookUrl}/webhook/telegram`;
 	delete process.env.DRY_RUN;
 	rotation = (await import("./rotation.ts")).handler;
 });
@@ -118,7 +118,7 @@ async function labels(): Promise<string[]> {
 }
 
 async function knock({ path, headers, body }: WebhookRequest): Promise<number> {
-	const response = await fetch(doorUrl + path, { method: "POST", headers, body });
+	const response = await fetch(webhookUrl + path, { method: "POST", headers, body });
 	await response.body?.cancel();
 	return response.status;
 }
@@ -126,7 +126,7 @@ async function knock({ path, headers, body }: WebhookRequest): Promise<number> {
 const paths = () => channels.calls.map(({ path }) => path.split("/").at(-1));
 
 describe.skipIf(moto === undefined)("telegram", () => {
-	test("a new secret token is made, set at Telegram, tested at the door and promoted; other fields stay", async () => {
+	test("a new secret token is made, set at Telegram, tested with the webhook handler and promoted; other fields stay", async () => {
 		await begin("telegram");
 		expect(await knock(telegramMessage())).toBe(200);
 		await rotate();
@@ -176,11 +176,11 @@ describe.skipIf(moto === undefined)("telegram", () => {
 		expect(await labels()).toEqual(["AWSCURRENT"]);
 	});
 
-	test("a new secret that the door refuses changes nothing", async () => {
+	test("a new secret that the webhook handler refuses changes nothing", async () => {
 		await begin("telegram");
 		await using shut = await LocalServer.start(() => ({ status: 503, body: "" }));
 		process.env.WEBHOOK_URL = shut.url;
-		await expect(rotate()).rejects.toThrow("DOOR_CLOSED: the webhook answers 503");
+		await expect(rotate()).rejects.toThrow("WEBHOOK_FAILED: the webhook answers 503");
 		expect(channels.telegramWebhook.secret_token).toBe(SECRETS.telegram.secret_token);
 		expect(await labels()).toEqual(["AWSCURRENT"]);
 	});
@@ -239,7 +239,7 @@ describe.skipIf(moto === undefined)("feishu", () => {
 		expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
 	});
 
-	test("an encrypt key is promoted once Feishu has signed with it; until then the door accepts both", async () => {
+	test("an encrypt key is promoted once Feishu has signed with it; until then the webhook handler accepts both", async () => {
 		await begin("feishu");
 		await stage({ encrypt_key: "the-next-encrypt-key" });
 		await expect(rotate()).rejects.toThrow("NOT_PROVED");

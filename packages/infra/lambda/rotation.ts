@@ -6,7 +6,7 @@
  * Some values can be made only in the channel's console. An operator puts them into a version of
  * the secret with the label `STAGED`, which holds only the new fields. All other fields are kept.
  *
- * Environment: `CHANNEL` (`feishu`, `telegram`, `slack`), `NONCE_TABLE` (get: which staged keys the
+ * Environment: `CHANNEL` (`feishu`, `telegram`, `slack`), `STATE_TABLE` (get: which staged keys the
  * channel has signed with), `WEBHOOK_URL` (telegram), `DRY_RUN` (`true` makes every rotation a
  * rehearsal).
  */

@@ -44,13 +44,13 @@ export class SigningKey {
 				SigningAlgorithm: "RSASSA_PKCS1_V1_5_SHA_256",
 			}),
 		);
-		if (Signature === undefined) throw new Error("KMS gave no signature");
+		if (Signature === undefined) throw new Error("KMS returned no signature");
 		return `${input}.${Buffer.from(Signature).toString("base64url")}`;
 	}
 
 	async #readPublicKey(): Promise<JWK & { readonly kid: string }> {
 		const { PublicKey } = await this.#client.send(new GetPublicKeyCommand({ KeyId: this.#id }));
-		if (PublicKey === undefined) throw new Error("KMS gave no public key");
+		if (PublicKey === undefined) throw new Error("KMS returned no public key");
 		const jwk = createPublicKey({
 			key: Buffer.from(PublicKey),
 			format: "der",

@@ -12,7 +12,7 @@ import { once, required } from "./environment.ts";
 
 export const openTable = once(() => ({
 	client: new DynamoDBClient(QUICK),
-	TableName: required("NONCE_TABLE"),
+	TableName: required("STATE_TABLE"),
 }));
 
 export type Table = ReturnType<typeof openTable>;

@@ -320,7 +320,7 @@ test("a channel with an incomplete secret is closed, and the log names the missi
 	const response = await fetch(`${other.url}/webhook/slack`, { method: "POST", ...slackMessage() });
 	expect(await response.json()).toMatchObject({ code: "CHANNEL_CLOSED" });
 	expect(logged()).toMatch(
-		/"level":"error".*"the channel's secret lacks something: the secret has no signing_secret"/,
+		/"level":"error".*"the channel's secret is incomplete: the secret has no signing_secret"/,
 	);
 	aws.secrets.set("secret-slack", { AWSCURRENT: SECRETS.slack });
 });

@@ -1,24 +1,24 @@
 /**
- * The door: receives what Feishu, Telegram and Slack post to `/webhook/{channel}`.
+ * The webhook handler: receives what Feishu, Telegram and Slack post to `/webhook/{channel}`.
  *
  * Environment: `CHANNEL_SECRETS` `{"slack": "arn:…"}`, where a channel without a secret is closed;
- * `NONCE_TABLE` (partition key `id`, a string; TTL attribute `expiresAt`; get, put and update);
+ * `STATE_TABLE` (partition key `id`, a string; TTL attribute `expiresAt`; get, put and update);
  * `QUEUE_URL` of a FIFO queue; `ALLOWED_USERS`, JSON or the name of an SSM parameter.
  *
  * Every answer is JSON. 4xx names the fault of the request, and 503 asks the channel to retry. No
  * answer says why a proof failed.
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
-import { Door } from "./door/door.ts";
-import { Refusal } from "./door/refusal.ts";
 import { once } from "./environment.ts";
 import { log } from "./log.ts";
+import { Refusal } from "./webhook/refusal.ts";
+import { WebhookHandler } from "./webhook/webhook-handler.ts";
 
-const door = once(() => new Door());
+const webhook = once(() => new WebhookHandler());
 
 export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayProxyResult> {
 	try {
-		return await door().receive(event, Date.now());
+		return await webhook().receive(event, Date.now());
 	} catch (error) {
 		if (!(error instanceof Refusal)) {
 			log.error("webhook.failed", { path: event.path, error });

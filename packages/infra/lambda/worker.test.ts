@@ -184,7 +184,7 @@ test("a long answer is split at the channel's limit, without loss", async () => 
 	expect(texts().join(" ")).toBe(response);
 });
 
-test("the user is also told of an empty answer and of a message that cannot be read", async () => {
+test("the user is also informed about an empty answer and an unreadable message", async () => {
 	runtime.machine = () => ({ status: 200, body: { response: " \n" } });
 	await work(record(), record({ text: undefined }));
 	expect(texts()).toEqual([NOTICES.empty, NOTICES.unreadable]);
@@ -205,7 +205,7 @@ describe("the record of a message", () => {
 		channels.answers.set("sendMessage", [{ status: 500, body: { ok: false } }]);
 		const kept = async () =>
 			JSON.stringify(
-				(await new DynamoDBClient({}).send(new ScanCommand({ TableName: "nonces" }))).Items,
+				(await new DynamoDBClient({}).send(new ScanCommand({ TableName: "state" }))).Items,
 			);
 		await work(one);
 		expect(await kept()).toContain("between us");
@@ -229,7 +229,7 @@ describe("the record of a message", () => {
 		expect(runtime.invocations).toHaveLength(1);
 	});
 
-	test("keeps a message whose function died while asking from being asked again, and the user is told", async () => {
+	test("does not repeat a message whose function died while asking, and informs the user", async () => {
 		const one = record();
 		runtime.machine = async () => await new Promise<never>(() => {});
 		const dying = worker({ Records: [one] }, { getRemainingTimeInMillis: () => 0 });
@@ -241,7 +241,7 @@ describe("the record of a message", () => {
 	});
 });
 
-describe("a message that could not be asked", () => {
+describe("a message that the agent refused", () => {
 	test.each([
 		["ThrottlingException", 429],
 		["ServiceQuotaExceededException", 402],
@@ -270,7 +270,7 @@ describe("a message that could not be asked", () => {
 		expect(texts()).toEqual(["here I am"]);
 	});
 
-	test("returns soon, and after the last attempt the user is told before it goes to the dead-letter queue", async () => {
+	test("returns soon, and after the last attempt the user is informed before it goes to the dead-letter queue", async () => {
 		runtime.refusal = { name: "ThrottlingException", status: 429 };
 		const one = record({ receives: 3 });
 		await work(one);
@@ -284,7 +284,7 @@ describe("a message that could not be asked", () => {
 });
 
 test.each([500, 502])(
-	"a machine that failed at work (%i) is not asked again, and the user is told",
+	"a machine that failed while it answered (%i) is not asked again, and the user is informed",
 	async (status) => {
 		runtime.machine = () => ({ status, body: {} });
 		expect(await work(record())).toEqual([]);

@@ -2,9 +2,9 @@
  * Takes messages from the queue: asks the user's agent and sends its answer to the channel.
  *
  * Environment: `RUNTIME_ARN`, `RUNTIME_QUALIFIER`, `SIGNING_KEY_ID` (RSA_2048, SIGN_VERIFY; needs
- * kms:Sign and kms:GetPublicKey), `ISSUER`, `AUDIENCE`, `CHANNEL_SECRETS`, `NONCE_TABLE` (get,
+ * kms:Sign and kms:GetPublicKey), `ISSUER`, `AUDIENCE`, `CHANNEL_SECRETS`, `STATE_TABLE` (get,
  * update, delete), `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and `MAX_RECEIVES`, the redrive
- * policy's maxReceiveCount: after the last attempt the user is told.
+ * policy's maxReceiveCount: after the last attempt the user is informed.
  *
  * A message is asked at most once and answered at least once. The queue's visibility timeout must
  * be longer than the function's.

@@ -27,7 +27,7 @@ export function acknowledgements(stack: Stack, config: Config): readonly Acknowl
 		...sweeping(stack),
 		...identity(stack),
 		...execution(stack, config),
-		...(config.issuer === undefined ? door(config) : []),
+		...(config.issuer === undefined ? webhookApi(config) : []),
 	];
 }
 
@@ -107,7 +107,7 @@ function execution(stack: Stack, { stackName, models }: Config): readonly Acknow
 	];
 }
 
-function door({ channels }: Config): readonly Acknowledgement[] {
+function webhookApi({ channels }: Config): readonly Acknowledgement[] {
 	const methods = [
 		...["openid-configuration", "jwks.json"].map((name) => ({
 			at: `.well-known/${name}/GET`,
@@ -117,14 +117,14 @@ function door({ channels }: Config): readonly Acknowledgement[] {
 	];
 	return [
 		{
-			at: "Door/Api/CloudWatchRole",
+			at: "WebhookApi/Api/CloudWatchRole",
 			id: "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
 			reason:
 				"API Gateway writes access logs with one role per account, and AWS provides this policy for it",
 		},
 		...methods.flatMap(({ at, reason }) =>
 			["AwsSolutions-APIG4", "AwsSolutions-COG4"].map((id) => ({
-				at: `Door/Api/Default/${at}`,
+				at: `WebhookApi/Api/Default/${at}`,
 				id,
 				reason,
 			})),

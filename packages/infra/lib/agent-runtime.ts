@@ -105,7 +105,7 @@ export class AgentRuntime extends Construct {
 			name: `/aws/bedrock-agentcore/runtimes/${this.runtime.agentRuntimeId}-${this.endpointName}`,
 		});
 		const endpoint = this.runtime.addEndpoint(this.endpointName, {
-			description: "What users talk to",
+			description: "The endpoint that users call",
 		});
 		endpoint.node.addDependency(this.logGroup);
 		this.endpointArn = endpoint.agentRuntimeEndpointArn;
@@ -137,7 +137,7 @@ export class AgentRuntime extends Construct {
 			arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
 		});
 		const role = new iam.Role(this, "ExecutionRole", {
-			description: "Machines of OpenClaw: image, logs, models; no data",
+			description: "OpenClaw's machines: image, logs, models; no data",
 			assumedBy: new iam.ServicePrincipal("bedrock-agentcore.amazonaws.com", {
 				conditions: {
 					StringEquals: { "aws:SourceAccount": account },

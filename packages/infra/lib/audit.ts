@@ -44,7 +44,7 @@ export class Audit extends Construct {
 			name: `/aws/events/${stackName}-changes`,
 		});
 		const rule = new events.Rule(this, "ProtectionChanged", {
-			description: "Somebody changed what protects the workspaces",
+			description: "The protection of the workspaces changed",
 			eventPattern: {
 				source: ["aws.s3", "aws.kms"],
 				detailType: ["AWS API Call via CloudTrail"],

@@ -77,7 +77,7 @@ export class ChannelSecrets extends Construct {
 			environment: {
 				CHANNEL: channel,
 				DRY_RUN: String(dryRun),
-				NONCE_TABLE: table.tableName,
+				STATE_TABLE: table.tableName,
 				WEBHOOK_URL: `${webhookUrl}/${channel}`,
 			},
 			key: logKey,

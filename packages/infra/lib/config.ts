@@ -72,7 +72,7 @@ const SCHEMA = z
 			.startsWith("vpce-")
 			.optional()
 			.describe(
-				"S3 gateway endpoint of an existing VPC. With it, the stack makes no endpoints; those of a shared VPC belong to its owner.",
+				"S3 gateway endpoint of an existing VPC. With it, the stack creates no endpoints; those of a shared VPC belong to its owner.",
 			),
 		endpoints: list(z.string())
 			.default(["ecr.api", "ecr.dkr", "logs", "sts", "bedrock-runtime"])
@@ -115,7 +115,7 @@ const SCHEMA = z
 		provisionedConcurrency: whole(0, 100)
 			.default(1)
 			.describe(
-				"Instances of the webhook function that are always ready. 0 means cold starts of about a second.",
+				"Instances of the webhook handler that are always ready. 0 means cold starts of about a second.",
 			),
 		maxProvisionedConcurrency: whole(0, 1_000)
 			.default(5)
@@ -152,13 +152,13 @@ const SCHEMA = z
 		if (value.network === "existing" && value.vpcId === undefined)
 			say("vpcId", "is needed with network=existing");
 		if (value.network !== "existing" && value.vpcId !== undefined)
-			say("network", "must be `existing` where vpcId is given");
+			say("network", "must be `existing` if vpcId is set");
 		if (value.network === "existing" && (value.account === undefined || value.region === undefined))
 			say("account", "and region are needed with network=existing: a VPC is looked up in them");
 		if (value.network === "vpc" && value.natGateways === 0 && value.issuer === undefined)
 			say(
 				"natGateways",
-				"must be at least 1: without it a machine cannot read the keys of the issuer that this stack makes",
+				"must be at least 1: without it a machine cannot read the keys of the stack's own issuer",
 			);
 		if (value.idleMinutes > value.maxHours * 60) say("idleMinutes", "must not exceed maxHours");
 		if (value.maxProvisionedConcurrency < value.provisionedConcurrency)
@@ -183,13 +183,13 @@ export function readConfig(node: Node, env: NodeJS.ProcessEnv = process.env): Co
 	const problems = parsed.error.issues.map(({ path, message, code, ...issue }) => {
 		if (code === "unrecognized_keys") {
 			const { keys } = issue as unknown as { readonly keys: readonly string[] };
-			return `${keys.map((key) => PREFIX + key).join(", ")}: no such setting; there are ${Object.keys(SCHEMA.shape).join(", ")}`;
+			return `${keys.map((key) => PREFIX + key).join(", ")}: unknown setting; the settings are ${Object.keys(SCHEMA.shape).join(", ")}`;
 		}
 		const value = context[PREFIX + String(path[0])];
 		return `${PREFIX}${path.join(".")}${value === undefined ? "" : ` (${JSON.stringify(value)})`}: ${message}`;
 	});
 	throw new Error(
-		`The configuration is wrong:\n- ${problems.join("\n- ")}\ndocs/deploy.md describes every setting.`,
+		`The configuration is invalid:\n- ${problems.join("\n- ")}\ndocs/deploy.md describes every setting.`,
 	);
 }
 

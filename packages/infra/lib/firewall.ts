@@ -49,7 +49,7 @@ export class Firewall extends Construct {
 	constructor(scope: Construct, id: string, { stage, key, logDays, requestsPerIp }: FirewallProps) {
 		super(scope, id);
 		const { stackName } = Stack.of(this);
-		this.name = `${stackName}-door`;
+		this.name = `${stackName}-webhook-api`;
 		const acl = new wafv2.CfnWebACL(this, "Acl", {
 			name: this.name,
 			scope: "REGIONAL",

@@ -8,10 +8,10 @@ import * as apigateway from "aws-cdk-lib/aws-apigateway";
 import * as kms from "aws-cdk-lib/aws-kms";
 import { Construct } from "constructs";
 import { allow, BundledFunction } from "./bundled-function.ts";
-import type { Door } from "./door.ts";
+import type { WebhookApi } from "./webhook-api.ts";
 
 export interface IssuerProps {
-	readonly door: Door;
+	readonly webhookApi: WebhookApi;
 	readonly key: kms.IKey;
 	readonly logDays: number;
 }
@@ -24,11 +24,11 @@ export class Issuer extends Construct {
 	/** The `iss` of the tokens. */
 	readonly url: string;
 
-	constructor(scope: Construct, id: string, { door, key, logDays }: IssuerProps) {
+	constructor(scope: Construct, id: string, { webhookApi, key, logDays }: IssuerProps) {
 		super(scope, id);
-		this.url = door.url;
+		this.url = webhookApi.url;
 		this.signingKey = new kms.Key(this, "SigningKey", {
-			description: "Signs the tokens that say who a user is",
+			description: "Signs the tokens that identify users",
 			// RS256, which STS and every OpenID library support.
 			keySpec: kms.KeySpec.RSA_2048,
 			keyUsage: kms.KeyUsage.SIGN_VERIFY,
@@ -45,7 +45,7 @@ export class Issuer extends Construct {
 			logDays,
 		});
 		allow(this.handler.role, "ReadPublicKey", ["kms:GetPublicKey"], [this.signingKey.keyArn]);
-		const wellKnown = door.api.root.addResource(".well-known");
+		const wellKnown = webhookApi.api.root.addResource(".well-known");
 		const integration = new apigateway.LambdaIntegration(this.handler.fn, {
 			timeout: Duration.seconds(10),
 			allowTestInvoke: false,

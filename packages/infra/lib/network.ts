@@ -49,13 +49,13 @@ export class Network extends Construct {
 		this.vpc = vpc;
 		this.machines = new ec2.SecurityGroup(this, "Machines", {
 			vpc,
-			description: "Machines of OpenClaw: HTTPS out, nothing in",
+			description: "OpenClaw's machines: outbound HTTPS, nothing inbound",
 			allowAllOutbound: false,
 		});
 		this.machines.addEgressRule(
 			ec2.Peer.anyIpv4(),
 			ec2.Port.tcp(443),
-			"AWS, models, and whatever the agent looks up",
+			"AWS, models, and the web pages that the agent reads",
 		);
 		this.runtimeNetwork = RuntimeNetworkConfiguration.usingVpc(this, {
 			vpc,
@@ -73,7 +73,7 @@ export class Network extends Construct {
 		}
 		if (s3EndpointId === undefined)
 			Annotations.of(this).addInfo(
-				"openclaw:s3EndpointId is not set: endpoints are made in the existing VPC.",
+				"openclaw:s3EndpointId is not set: endpoints are created in the existing VPC.",
 			);
 		return ec2.Vpc.fromLookup(this, "Vpc", { vpcId: vpcId!, region: region! });
 	}

@@ -96,7 +96,7 @@ export function pickZones(stack: Stack, count: number): readonly string[] {
 	}
 	if (support.zoneIds.length >= count) return support.zoneIds.slice(0, count);
 	throw new Error(
-		`AgentCore's zones in ${stack.region} are not published, so ${count} cannot be picked. Name them with openclaw:zoneIds, ` +
+		`AgentCore's zones in ${stack.region} are not published, so ${count} cannot be selected. Set openclaw:zoneIds, ` +
 			`or set openclaw:region to one of ${withZones.map(([region]) => region).join(", ")}.`,
 	);
 }

@@ -26,13 +26,13 @@ export class Retention extends Construct {
 		super(scope, id);
 		this.handler = new BundledFunction(this, "Handler", {
 			entry: "retention",
-			description: "Deletes what is past retention",
+			description: "Deletes objects past retention",
 			// Lambda's longest. A run continues where the last one stopped.
 			timeout: Duration.minutes(15),
 			memory: 1_769,
 			environment: {
 				STORE_URL: `s3://${workspaces.bucket.bucketName}`,
-				NONCE_TABLE: table.tableName,
+				STATE_TABLE: table.tableName,
 			},
 			role: workspaces.sweeper,
 			key,

@@ -1,5 +1,5 @@
 /**
- * The path from a chat to the user's machine and back. The webhook's function verifies and enqueues
+ * The path from a chat to the user's machine and back. The webhook handler verifies and enqueues
  * within the channel's time limit. The worker asks the agent, however long that takes, and answers
  * in the channel. A user's messages are handled one at a time, in order (FIFO, group = namespace).
  * A message that fails three times stays in the dead-letter queue for 14 days and raises an alarm.
@@ -22,8 +22,8 @@ import type { AgentRuntime } from "./agent-runtime.ts";
 import { allow, BundledFunction } from "./bundled-function.ts";
 import type { ChannelSecrets } from "./channel-secrets.ts";
 import type { Channel, Config } from "./config.ts";
-import { Door } from "./door.ts";
 import type { Issuer } from "./issuer.ts";
+import { WebhookApi } from "./webhook-api.ts";
 
 /** Lambda's longest, and AgentCore's limit for one answer. */
 const TURN = Duration.minutes(15);
@@ -38,7 +38,7 @@ const HEADERS: Readonly<Record<Channel, readonly string[]>> = {
 
 export interface RouterProps {
 	readonly config: Config;
-	readonly door: Door;
+	readonly webhookApi: WebhookApi;
 	readonly issuer: Issuer;
 	readonly runtime: AgentRuntime;
 	readonly secrets: ChannelSecrets;
@@ -69,16 +69,16 @@ export class Router extends Construct {
 		});
 		const allowedUsers = new ssm.StringParameter(this, "AllowedUsers", {
 			parameterName: `/${Stack.of(this).stackName}/allowed-users`,
-			description: "Who may talk to the agent: JSON, see docs/deploy.md",
+			description: "Users who may talk to the agent: JSON, see docs/deploy.md",
 			stringValue: JSON.stringify(config.allowedUsers),
 		});
 		this.webhook = new BundledFunction(this, "Webhook", {
 			entry: "webhook",
-			description: "Checks what channels send, and enqueues it",
-			timeout: Door.integrationTimeout,
+			description: "Verifies and queues the channels' messages",
+			timeout: WebhookApi.integrationTimeout,
 			memory: 1_024,
 			environment: {
-				NONCE_TABLE: table.tableName,
+				STATE_TABLE: table.tableName,
 				QUEUE_URL: this.queue.queueUrl,
 				CHANNEL_SECRETS: secrets.arns,
 				ALLOWED_USERS: allowedUsers.parameterName,
@@ -98,7 +98,7 @@ export class Router extends Construct {
 		secrets.allowReading(this.webhook.role);
 		secrets.allowReading(this.worker.role);
 		this.alias = this.#keepWarm(config);
-		this.#serve(props.door, config.channels);
+		this.#serve(props.webhookApi, config.channels);
 	}
 
 	#makeWorker({ config, issuer, runtime, secrets, table, key }: RouterProps): BundledFunction {
@@ -114,7 +114,7 @@ export class Router extends Construct {
 				ISSUER: issuer.url,
 				AUDIENCE: config.audience,
 				CHANNEL_SECRETS: secrets.arns,
-				NONCE_TABLE: table.tableName,
+				STATE_TABLE: table.tableName,
 				QUEUE_URL: this.queue.queueUrl,
 				MAX_RECEIVES: String(ATTEMPTS),
 			},
@@ -168,7 +168,7 @@ export class Router extends Construct {
 		return alias;
 	}
 
-	#serve({ api }: Door, channels: readonly Channel[]): void {
+	#serve({ api }: WebhookApi, channels: readonly Channel[]): void {
 		const object = api.addModel("JsonObject", {
 			contentType: "application/json",
 			schema: {
@@ -181,7 +181,7 @@ export class Router extends Construct {
 			validateRequestParameters: true,
 		});
 		const integration = new apigateway.LambdaIntegration(this.alias as lambda.IFunction, {
-			timeout: Door.integrationTimeout,
+			timeout: WebhookApi.integrationTimeout,
 			allowTestInvoke: false,
 		});
 		const webhooks = api.root.addResource("webhook");

@@ -8,7 +8,6 @@ import { AgentRuntime, platformVersion } from "./agent-runtime.ts";
 import { Audit } from "./audit.ts";
 import { ChannelSecrets } from "./channel-secrets.ts";
 import type { Config } from "./config.ts";
-import { Door } from "./door.ts";
 import { Endpoints } from "./endpoints.ts";
 import { Issuer } from "./issuer.ts";
 import { makeOperationsKey } from "./keys.ts";
@@ -19,6 +18,7 @@ import { checkZones, pickZones, supportOf } from "./regions.ts";
 import { Retention } from "./retention.ts";
 import { makeDeliveriesTable, Router } from "./router.ts";
 import { UserIdentity } from "./user-identity.ts";
+import { WebhookApi } from "./webhook-api.ts";
 import { WorkspaceBucket } from "./workspace-bucket.ts";
 
 export class OpenClawStack extends Stack {
@@ -43,9 +43,11 @@ export class OpenClawStack extends Stack {
 		});
 		endpoints?.allowBucket(workspaces.bucket.bucketArn);
 
-		const door =
-			config.issuer === undefined ? new Door(this, "Door", { ...config, key }) : undefined;
-		const ownIssuer = door && new Issuer(this, "Issuer", { door, key, logDays });
+		const webhookApi =
+			config.issuer === undefined
+				? new WebhookApi(this, "WebhookApi", { ...config, key })
+				: undefined;
+		const ownIssuer = webhookApi && new Issuer(this, "Issuer", { webhookApi, key, logDays });
 		const issuer = ownIssuer?.url ?? config.issuer!;
 		const identity = new UserIdentity(this, "UserIdentity", {
 			issuer,
@@ -54,7 +56,8 @@ export class OpenClawStack extends Stack {
 			maxHours,
 		});
 		// IAM fetches the issuer's certificate when the provider is created.
-		if (door !== undefined) identity.provider.node.addDependency(door.api.deploymentStage);
+		if (webhookApi !== undefined)
+			identity.provider.node.addDependency(webhookApi.api.deploymentStage);
 		const runtime = new AgentRuntime(this, "AgentRuntime", {
 			config,
 			issuer,
@@ -67,29 +70,29 @@ export class OpenClawStack extends Stack {
 		const table = makeDeliveriesTable(this, "Nonces");
 		const retention = new Retention(this, "Retention", { workspaces, table, key, logDays });
 		let watched: Watched = { runtime, retention };
-		if (door !== undefined && ownIssuer !== undefined) {
+		if (webhookApi !== undefined && ownIssuer !== undefined) {
 			const { channels, rotationDays, rotationDryRun } = config;
 			const secrets = new ChannelSecrets(this, "Secrets", {
 				channels,
 				rotationDays,
 				dryRun: rotationDryRun,
-				webhookUrl: `${door.url}/webhook`,
+				webhookUrl: `${webhookApi.url}/webhook`,
 				table,
 				logKey: key,
 				logDays,
 			});
 			const router = new Router(this, "Router", {
 				config,
-				door,
+				webhookApi,
 				issuer: ownIssuer,
 				runtime,
 				secrets,
 				table,
 				key,
 			});
-			watched = { ...watched, door, issuer: ownIssuer, router, secrets };
+			watched = { ...watched, webhookApi, issuer: ownIssuer, router, secrets };
 			for (const channel of channels)
-				new CfnOutput(this, `Webhook${channel}`, { value: `${door.url}/webhook/${channel}` });
+				new CfnOutput(this, `Webhook${channel}`, { value: `${webhookApi.url}/webhook/${channel}` });
 			for (const [channel, secret] of Object.entries(secrets.secrets))
 				new CfnOutput(this, `Secret${channel}`, { value: secret.secretName });
 		}

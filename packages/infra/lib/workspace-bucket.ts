@@ -49,7 +49,7 @@ export class WorkspaceBucket extends Construct {
 				},
 			],
 		});
-		this.sweeper = makeLambdaRole(this, "Sweeper", "Retention: deletes what is past it");
+		this.sweeper = makeLambdaRole(this, "Sweeper", "Retention: deletes objects past it");
 		this.#allowSweeping();
 		for (const statement of this.#denials(s3EndpointId)) this.bucket.addToResourcePolicy(statement);
 	}

@@ -35,7 +35,10 @@ describe("settings", () => {
 	});
 
 	test.each([
-		[{ "openclaw:idleMinuts": 5 }, /openclaw:idleMinuts: no such setting; there are .*idleMinutes/],
+		[
+			{ "openclaw:idleMinuts": 5 },
+			/openclaw:idleMinuts: unknown setting; the settings are .*idleMinutes/,
+		],
 		[{ "openclaw:idleMinutes": 500 }, /openclaw:idleMinutes \(500\)/],
 		[{ "openclaw:account": "123" }, /openclaw:account \("123"\)/],
 		[{ "openclaw:channels": "whatsapp" }, /openclaw:channels/],

@@ -96,7 +96,7 @@ describe("retention", () => {
 		publicMode.hasResourceProperties("AWS::Lambda::Function", {
 			Timeout: 900,
 			Role: { "Fn::GetAtt": [Match.stringLikeRegexp("^WorkspaceBucketSweeper"), "Arn"] },
-			Environment: { Variables: { STORE_URL: Match.anyValue(), NONCE_TABLE: Match.anyValue() } },
+			Environment: { Variables: { STORE_URL: Match.anyValue(), STATE_TABLE: Match.anyValue() } },
 		});
 	});
 });
@@ -353,7 +353,7 @@ interface WafStatement {
 	};
 }
 
-describe("the door", () => {
+describe("the webhook API", () => {
 	test("is a throttled regional API behind WAF, with access logs without bodies", () => {
 		publicMode.hasResourceProperties("AWS::ApiGateway::RestApi", {
 			EndpointConfiguration: { Types: ["REGIONAL"] },
@@ -513,7 +513,7 @@ describe("the audit", () => {
 	test("gives WAF and EventBridge the ARN of log groups that they accept, without `:*`", () => {
 		const logging = JSON.stringify(properties(publicMode, "AWS::WAFv2::LoggingConfiguration"));
 		expect(logging).toMatch(
-			/"LogDestinationConfigs":\[\{"Fn::Join":\["",\[.*":log-group:",\{"Ref":"DoorFirewallLogs\w+"\}\]\]\}\]/,
+			/"LogDestinationConfigs":\[\{"Fn::Join":\["",\[.*":log-group:",\{"Ref":"WebhookApiFirewallLogs\w+"\}\]\]\}\]/,
 		);
 		const rule = JSON.stringify(properties(publicMode, "AWS::Events::Rule"));
 		expect(rule).toMatch(/":log-group:",\{"Ref":"AuditChanges\w+"\}\]\]/);
@@ -576,7 +576,7 @@ describe("observability", () => {
 			"Sessions",
 			"Refused by the platform",
 			"Machines, estimated",
-			"Door",
+			"WebhookApi",
 			"WAF blocks",
 			"Queue",
 		])

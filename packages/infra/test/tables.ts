@@ -91,9 +91,7 @@ export function wildcardTable(
 							? reasonOf(id, wildcard, acknowledged)
 							: reasonOfResource(Type, actions[0]!);
 					if (reason === undefined)
-						throw new Error(
-							`${id} allows ${actions.join(", ")} on ${wildcard}, and nothing says why`,
-						);
+						throw new Error(`${id} allows ${actions.join(", ")} on ${wildcard}, without a reason`);
 					return `| ${id.replace(/[0-9A-F]{8}$/, "")} | ${actions.join(", ")} | \`${wildcard}\` | ${reason} |`;
 				}),
 			),
@@ -102,7 +100,7 @@ export function wildcardTable(
 	return [
 		"# Wildcards in IAM",
 		"",
-		"`packages/infra/test/stack.test.ts` generates this page from the template of `examples/new-vpc`. It lists every statement in roles and on resources that allows something and contains a `*`. A statement without a reason fails the test. Statements that deny are left out, because they are meant to match widely.",
+		"`packages/infra/test/stack.test.ts` generates this page from the template of `examples/new-vpc`. It lists every statement in roles and on resources that allows something and contains a `*`. A statement without a reason fails the test. Deny statements are left out: they should match widely.",
 		"",
 		"| where | allows | on | why |",
 		"|---|---|---|---|",

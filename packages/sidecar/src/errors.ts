@@ -67,7 +67,7 @@ export const ERRORS = {
 	WORKSPACE_NOT_DIRECTORY: spec(
 		"usage",
 		"there is no workspace directory at this path",
-		"point --workspace at a directory, or run `openclaw-sidecar restore` to make one from the log",
+		"point --workspace at a directory, or run `openclaw-sidecar restore` to create one from the log",
 	),
 	WORKSPACE_READ_ONLY: spec(
 		"usage",
@@ -122,7 +122,7 @@ export const ERRORS = {
 	COMMIT_EXPIRED: spec(
 		"usage",
 		"that commit is past retention: a part of it was deleted",
-		"choose a newer commit, or an older one that was kept for its day; `openclaw-sidecar verify` tells what is whole",
+		"choose a newer commit, or an older one that was kept for its day; `openclaw-sidecar verify` lists what is intact",
 	),
 	PATH_NOT_FOUND: spec(
 		"usage",
@@ -249,7 +249,7 @@ export const ERRORS = {
 	),
 	IDENTITY_REFUSED: spec(
 		"refused",
-		"the request does not prove who its user is",
+		"the request does not prove its user's identity",
 		"send a current token of the configured issuer and audience, as `Authorization: Bearer`",
 	),
 	NAMESPACE_FOREIGN: spec(
@@ -259,7 +259,7 @@ export const ERRORS = {
 	),
 	ISSUER_UNREACHABLE: spec(
 		"unreachable",
-		"the token's issuer could not be asked for its keys",
+		"the keys of the token's issuer could not be read",
 		"check --issuer and the network, then send the request again",
 	),
 	STORE_UNREACHABLE: spec(

@@ -77,6 +77,13 @@ export { type RunOptions, type RunResult, run } from "./library/run.ts";
 export { type ServeOptions, type ServeResult, serve } from "./library/serve.ts";
 export { type DaemonReport, status, type WorkspaceStatus } from "./library/status.ts";
 export { type VerifyOptions, verify } from "./library/verify.ts";
+export {
+	type PathAnswer,
+	type PathCode,
+	type PathRule,
+	type WhyOptions,
+	why,
+} from "./library/why.ts";
 export type { Aspect, PathDifference } from "./log/diff-trees.ts";
 export type { RetentionPolicy, StoredObject } from "./log/plan-retention.ts";
 export type {

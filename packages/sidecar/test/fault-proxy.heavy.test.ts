@@ -69,7 +69,6 @@ const commitOf = (wallTimeMs: number) =>
 		infoOf(1, { flags: { fence: true }, wallTimeMs }),
 		{ changed: new Map(), removed: new Set() },
 		new Map(),
-		[],
 	);
 
 async function inStore(store: ObjectStore, key: string): Promise<Buffer | undefined> {

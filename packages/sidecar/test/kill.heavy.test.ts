@@ -117,7 +117,7 @@ async function killOnce(
 	let acknowledged = 0;
 	let isWatching = false;
 	const watching = new Promise<void>((resolve, reject) => {
-		daemon.once("exit", () => reject(new Error(`seed ${seed}: the daemon ended by itself`)));
+		daemon.once("exit", () => reject(new Error(`seed ${seed}: the daemon ended on its own`)));
 		createInterface({ input: daemon.stderr }).on("line", (line) => {
 			// The receipt and the last lines are not JSON.
 			if (!line.startsWith("{")) return;

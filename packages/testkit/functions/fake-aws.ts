@@ -1,7 +1,7 @@
 /**
- * The few calls of Secrets Manager, SQS, KMS and SSM that door and worker make, for the default
- * suite. `*.heavy.test.ts` run the same code against moto. Only the SDK's own checks of responses
- * apply.
+ * The few calls of Secrets Manager, SQS, KMS and SSM that the webhook handler and the worker make,
+ * for the default suite. `*.heavy.test.ts` run the same code against moto. Only the SDK's own checks
+ * of responses apply.
  */
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { LocalServer } from "./local-server.ts";

@@ -22,12 +22,12 @@ export async function startTable(): Promise<LocalTable> {
 	const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 	Object.assign(process.env, FAKE_CREDENTIALS, {
 		AWS_ENDPOINT_URL_DYNAMODB: url,
-		NONCE_TABLE: "nonces",
+		STATE_TABLE: "state",
 	});
 	const client = new DynamoDBClient({});
 	await client.send(
 		new CreateTableCommand({
-			TableName: "nonces",
+			TableName: "state",
 			BillingMode: "PAY_PER_REQUEST",
 			AttributeDefinitions: [{ AttributeName: "id", AttributeType: "S" }],
 			KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
@@ -35,12 +35,12 @@ export async function startTable(): Promise<LocalTable> {
 	);
 	await waitUntilTableExists(
 		{ client, maxWaitTime: 10, minDelay: 0.02, maxDelay: 0.1 },
-		{ TableName: "nonces" },
+		{ TableName: "state" },
 	);
 	client.destroy();
 	return {
 		url,
-		name: "nonces",
+		name: "state",
 		async [Symbol.asyncDispose]() {
 			server.closeAllConnections();
 			server.close();

@@ -85,7 +85,7 @@ export class AgingStore implements SweepableStore {
 	async putIfAbsent(
 		key: string,
 		body: Buffer,
-		{ signal }: { readonly signal?: AbortSignal } = {},
+		{ signal }: { readonly signal?: AbortSignal | undefined } = {},
 	): Promise<PutOutcome> {
 		assertKey(key);
 		if (signal?.aborted) return { kind: "unknown", cause: signal.reason };
@@ -96,7 +96,10 @@ export class AgingStore implements SweepableStore {
 		return { kind: "created" };
 	}
 
-	async delete(key: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+	async delete(
+		key: string,
+		{ signal }: { readonly signal?: AbortSignal | undefined } = {},
+	): Promise<void> {
 		assertKey(key);
 		throwIfAborted(key, signal);
 		await this.before("delete", key);

@@ -24,7 +24,7 @@ export class HintedIndex {
 		this.#known = (await scan(this.#root, this.#filter)).stats;
 	}
 
-	/** Inspected as soon as possible, because an early look is what could miss a change. */
+	/** Inspected as soon as possible: an early inspection is the one that could miss a change. */
 	readonly hint = (path: string): void => {
 		this.#hints.add(path);
 		this.#working ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() =>

@@ -5,8 +5,8 @@
  * Only direct messages to the bot are accepted. An agent knows its user's affairs, and in a group
  * others would read the answer.
  */
-import type { Delivery } from "../door/delivery.ts";
-import { Refusal } from "../door/refusal.ts";
+import type { Delivery } from "../webhook/delivery.ts";
+import { Refusal } from "../webhook/refusal.ts";
 
 export type ChannelName = "feishu" | "telegram" | "slack";
 

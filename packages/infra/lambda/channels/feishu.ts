@@ -5,10 +5,11 @@
  * The secret has `app_id`, `app_secret`, `encrypt_key` and `verification_token`. `FEISHU_API_URL`
  * is `https://open.larksuite.com` for Lark.
  */
-import { type Delivery, jsonObjectOf } from "../door/delivery.ts";
-import { checkWindow, isSame } from "../door/proofs.ts";
-import { Refusal } from "../door/refusal.ts";
+
 import { isRecord, parseJson } from "../environment.ts";
+import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
+import { checkWindow, isSame } from "../webhook/proofs.ts";
+import { Refusal } from "../webhook/refusal.ts";
 import { ChannelFailure, call } from "./call.ts";
 import { type Channel, type Content, field, ignored, type SecretFields } from "./channel.ts";
 import { decryptEvent, signatureOf } from "./feishu-cipher.ts";
@@ -68,12 +69,12 @@ function tokenOf(event: SecretFields): string {
 }
 
 function read({ header, event }: Readonly<Record<string, unknown>>): Content {
-	if (!isRecord(header) || !isRecord(event)) return ignored("no event of schema 2.0");
+	if (!isRecord(header) || !isRecord(event)) return ignored("not an event of schema 2.0");
 	if (header.event_type !== "im.message.receive_v1") return ignored("no message");
 	const { sender, message } = event;
 	if (!isRecord(sender) || !isRecord(message) || sender.sender_type !== "user")
-		return ignored("not said by a person");
-	if (message.chat_type !== "p2p") return ignored("not written to the bot alone");
+		return ignored("not written by a person");
+	if (message.chat_type !== "p2p") return ignored("not in a one-to-one chat with the bot");
 	const openId = isRecord(sender.sender_id) ? sender.sender_id.open_id : undefined;
 	const { event_id: eventId } = header;
 	if (!isId(openId) || !isId(message.message_id) || !isId(eventId))

@@ -5,10 +5,10 @@
  * The secret has `signing_secret` and `bot_token`.
  */
 import { createHmac } from "node:crypto";
-import { type Delivery, jsonObjectOf } from "../door/delivery.ts";
-import { checkWindow, isSame } from "../door/proofs.ts";
-import { Refusal } from "../door/refusal.ts";
 import { isRecord } from "../environment.ts";
+import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
+import { checkWindow, isSame } from "../webhook/proofs.ts";
+import { Refusal } from "../webhook/refusal.ts";
 import { type Answer, ChannelFailure, call } from "./call.ts";
 import { type Channel, type Content, field, ignored, type SecretFields } from "./channel.ts";
 
@@ -67,11 +67,11 @@ function read(body: Readonly<Record<string, unknown>>): Content {
 	const { event, event_id: eventId, team_id: team } = body;
 	if (body.type !== "event_callback" || !isRecord(event)) return ignored("no event");
 	if (event.type !== "message") return ignored("no message");
-	if (event.channel_type !== "im") return ignored("not written to the bot alone");
+	if (event.channel_type !== "im") return ignored("not in a one-to-one chat with the bot");
 	const { user, channel, subtype, text } = event;
 	// The bot's own messages come back as events; edits and the like are subtypes.
 	if (event.bot_id !== undefined || (subtype !== undefined && subtype !== "file_share"))
-		return ignored("not said by a person");
+		return ignored("not written by a person");
 	if (!isId(team) || !isId(user) || !isId(channel) || typeof eventId !== "string")
 		throw new Refusal("REQUEST_INVALID", "ids are missing");
 	const said = typeof text === "string" && text !== "" ? unescaped(text) : undefined;

@@ -5,10 +5,11 @@
  *
  * The secret has `bot_token` and `secret_token`.
  */
-import { type Delivery, jsonObjectOf } from "../door/delivery.ts";
-import { isSame } from "../door/proofs.ts";
-import { Refusal } from "../door/refusal.ts";
+
 import { isRecord } from "../environment.ts";
+import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
+import { isSame } from "../webhook/proofs.ts";
+import { Refusal } from "../webhook/refusal.ts";
 import { ChannelFailure, call } from "./call.ts";
 import { type Channel, type Content, field, ignored, type SecretFields } from "./channel.ts";
 
@@ -58,8 +59,9 @@ function read(
 ): Content {
 	if (!isRecord(message)) return ignored("no new message");
 	const { chat, from, date } = message;
-	if (!isRecord(chat) || chat.type !== "private") return ignored("not written to the bot alone");
-	if (!isRecord(from) || from.is_bot === true) return ignored("not said by a person");
+	if (!isRecord(chat) || chat.type !== "private")
+		return ignored("not in a one-to-one chat with the bot");
+	if (!isRecord(from) || from.is_bot === true) return ignored("not written by a person");
 	if (
 		!Number.isSafeInteger(updateId) ||
 		!Number.isSafeInteger(from.id) ||

@@ -49,7 +49,7 @@ test("a name that takes a whole run counts as failed, and the next run continues
 	expect(first).toEqual({
 		seen: ["ben"],
 		done: 0,
-		failures: { ben: "it takes longer than a whole run" },
+		failures: { ben: "it takes longer than a complete run" },
 		stoppedAfter: "ben",
 	});
 	expect(await run({ after: first.stoppedAfter })).toMatchObject({ seen: ["carla", "dora"] });

@@ -34,7 +34,7 @@ export async function sweepAll(
 		const isCutShort = failure !== undefined && signal.aborted;
 		if (isCutShort && last !== after) return { done, failures, stoppedAfter: last };
 		if (failure === undefined) done++;
-		else failures[namespace] = isCutShort ? "it takes longer than a whole run" : failure;
+		else failures[namespace] = isCutShort ? "it takes longer than a complete run" : failure;
 		last = namespace;
 	}
 	return { done, failures, stoppedAfter: undefined };

@@ -1,6 +1,6 @@
 /**
- * Checks whether the channel has signed with a key. No channel's API reports this, but the door
- * records a request that only the staged key verifies.
+ * Checks whether the channel has signed with a key. No channel's API reports this, but the
+ * webhook handler records a request that only the staged key verifies.
  */
 import { GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { CHANNELS } from "../channels/by-name.ts";

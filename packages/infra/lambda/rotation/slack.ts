@@ -18,7 +18,7 @@ export const slack: Strategy = {
 };
 
 /**
- * The names of users contain their team, so a token of another team would answer nobody. The team
+ * The names of users contain their team, so a token of another team would reach nobody. The team
  * of a token that was revoked meanwhile is unknown.
  */
 async function requireSameTeam(teamId: unknown, current: SecretFields): Promise<void> {
@@ -27,5 +27,5 @@ async function requireSameTeam(teamId: unknown, current: SecretFields): Promise<
 		throw error;
 	});
 	if (before !== undefined && before.team_id !== teamId)
-		throw new RotationFailure("STAGED_REFUSED", "the bot token is of another team");
+		throw new RotationFailure("STAGED_REFUSED", "the bot token belongs to another team");
 }

@@ -64,7 +64,7 @@ async function orRollBack(
 	const [current, next] = [await versions.current(), await versions.read(versionId)];
 	if (next === undefined)
 		throw new Error(
-			`version ${versionId} of the secret of ${channel} holds nothing: createSecret comes first`,
+			`version ${versionId} of the secret of ${channel} is empty: run createSecret first`,
 		);
 	try {
 		await act({ current, next });

@@ -25,7 +25,7 @@ export interface Strategy {
 }
 
 export class RotationFailure extends Error {
-	readonly code: "NOTHING_STAGED" | "STAGED_REFUSED" | "NOT_PROVED" | "DOOR_CLOSED";
+	readonly code: "NOTHING_STAGED" | "STAGED_REFUSED" | "NOT_PROVED" | "WEBHOOK_FAILED";
 
 	constructor(code: RotationFailure["code"], reason: string) {
 		super(`${code}: ${reason}`);
@@ -51,14 +51,14 @@ export function merged(
 	if (staged === undefined || changedFields({ current, next }).length === 0) {
 		throw new RotationFailure(
 			"NOTHING_STAGED",
-			"make the new value in the channel's console and store it in a version labelled STAGED",
+			"create the new value in the channel's console and store it in a version labelled STAGED",
 		);
 	}
 	// The ids that name users belong to one app of the channel.
 	if (fixed !== undefined && next[fixed] !== current[fixed])
 		throw new RotationFailure(
 			"STAGED_REFUSED",
-			`${fixed} must stay: another app knows users by other ids`,
+			`${fixed} must stay: another app identifies users by other ids`,
 		);
 	return next;
 }

@@ -2,8 +2,8 @@
  * Creates Telegram's `secret_token` and sets it at Telegram. A new bot token comes from BotFather,
  * and an operator stages it.
  *
- * Environment: `WEBHOOK_URL`, to which Telegram sends updates. The door accepts both secrets during
- * the change.
+ * Environment: `WEBHOOK_URL`, to which Telegram sends updates. The webhook handler accepts
+ * both secrets during the change.
  */
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
@@ -14,7 +14,7 @@ import { RotationFailure, type Strategy } from "./strategy.ts";
 
 /** Random bytes of a secret. Telegram accepts up to 256 characters of `A-Z a-z 0-9 _ -`. */
 const TOKEN_BYTES = 32;
-/** The door looks for the next secret at most every 10 s. */
+/** The webhook handler looks for the next secret at most every 10 s. */
 const PROBES = 4;
 const PROBE_PAUSE_MS = 4_000;
 
@@ -26,7 +26,7 @@ export const telegram: Strategy = {
 			secret_token: randomBytes(TOKEN_BYTES).toString("base64url"),
 		};
 		if (botOf(next) !== botOf(current))
-			throw new RotationFailure("STAGED_REFUSED", "the bot token is of another bot");
+			throw new RotationFailure("STAGED_REFUSED", "the bot token belongs to another bot");
 		return next;
 	},
 
@@ -73,7 +73,7 @@ async function knock(secretToken: string): Promise<void> {
 		if (status !== 401) break;
 		if (probe < PROBES) await wait(PROBE_PAUSE_MS);
 	}
-	throw new RotationFailure("DOOR_CLOSED", `the webhook answers ${status} to the new secret`);
+	throw new RotationFailure("WEBHOOK_FAILED", `the webhook answers ${status} to the new secret`);
 }
 
 /** `4711:AAH…` belongs to bot 4711. */

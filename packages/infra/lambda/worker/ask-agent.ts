@@ -4,7 +4,7 @@
  *
  * `answered`  with the text
  * `not-asked` the agent certainly did not start; asking again is safe
- * `unknown`   the connection broke, or the machine failed at work
+ * `unknown`   the connection broke, or the machine failed while it answered
  */
 import {
 	BedrockAgentCoreClient,
@@ -77,7 +77,7 @@ export async function askAgent(
 		const body = parseJson((await response?.transformToString("utf-8")) ?? "");
 		if (isRecord(body) && typeof body.response === "string")
 			return { kind: "answered", text: body.response };
-		return { kind: "unknown", reason: "the answer holds no text" };
+		return { kind: "unknown", reason: "the answer contains no text" };
 	} catch (error) {
 		return outcomeOf(error);
 	}

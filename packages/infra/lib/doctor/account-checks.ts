@@ -100,7 +100,7 @@ async function checkZonesOf(
 	const good = [...new Set(inUse)].filter((id) => supported.includes(id));
 	const found = `${[...new Set(inUse)].sort().join(", ") || "none"}; AgentCore supports ${supported.join(", ") || "unknown ones"}`;
 	if (supported.length === 0)
-		return warning(name, found, "AWS publishes no zones of this region: a deployment will tell");
+		return warning(name, found, "AWS publishes no zones of this region: a deployment will show");
 	if (network === "existing") {
 		const isAll = good.length === new Set(inUse).size && good.length > 0;
 		return isAll
@@ -116,7 +116,11 @@ function checkConcurrency(quotas: Readonly<Record<string, number>>): Check {
 	const name = "Lambda concurrency";
 	const value = quotas["Concurrent executions"];
 	if (value === undefined)
-		return warning(name, "not told", "look at Service Quotas, AWS Lambda, Concurrent executions");
+		return warning(
+			name,
+			"not reported",
+			"look at Service Quotas, AWS Lambda, Concurrent executions",
+		);
 	if (value >= MIN_LAMBDA_CONCURRENCY) return ok(name, String(value));
 	return failed(
 		name,
@@ -145,7 +149,7 @@ async function attempt(name: string, check: () => Promise<Check>, remedy?: strin
 		return remedy === undefined
 			? warning(
 					name,
-					`could not be asked: ${reason}`,
+					`could not be read: ${reason}`,
 					"allow these credentials to read it, or look in the console",
 				)
 			: failed(name, reason, remedy);
@@ -153,4 +157,4 @@ async function attempt(name: string, check: () => Promise<Check>, remedy?: strin
 }
 
 const credentialsRemedy =
-	"log in (`aws sso login`, `aws configure`) or set AWS_PROFILE; then `aws sts get-caller-identity` answers";
+	"log in (`aws sso login`, `aws configure`) or set AWS_PROFILE until `aws sts get-caller-identity` succeeds";

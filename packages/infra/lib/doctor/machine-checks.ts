@@ -30,14 +30,14 @@ export function checkMachine({
 			: failed(
 					"Node",
 					nodeVersion,
-					"use Node 24 or newer: `pnpm install` brings one for `pnpm infra:doctor`",
+					"use Node 24 or newer: `pnpm install` installs it for `pnpm infra:doctor`",
 				),
 		checkCdk(cdkVersion),
 		containerTool === undefined
 			? failed(
 					"container tool",
 					"none",
-					"install Docker, Podman or Finch; for another than Docker set CDK_DOCKER to its name",
+					"install Docker, Podman or Finch; for Podman or Finch, set CDK_DOCKER to its name",
 				)
 			: ok("container tool", `${containerTool.name}: ${containerTool.version}`),
 		runsArm64

@@ -15,10 +15,10 @@ import type * as sns from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
 import type { AgentRuntime } from "../agent-runtime.ts";
 import type { ChannelSecrets } from "../channel-secrets.ts";
-import type { Door } from "../door.ts";
 import type { Issuer } from "../issuer.ts";
 import type { Retention } from "../retention.ts";
 import type { Router } from "../router.ts";
+import type { WebhookApi } from "../webhook-api.ts";
 import { blockedMetric, daemonMetric, runtimeMetric } from "./metrics.ts";
 
 const PERIOD = Duration.minutes(5);
@@ -27,7 +27,7 @@ const PERIOD = Duration.minutes(5);
 export interface Watched {
 	readonly runtime: AgentRuntime;
 	readonly retention: Retention;
-	readonly door?: Door;
+	readonly webhookApi?: WebhookApi;
 	readonly issuer?: Issuer;
 	readonly router?: Router;
 	readonly secrets?: ChannelSecrets;
@@ -50,7 +50,7 @@ export function alarmSpecs(watched: Watched): readonly AlarmSpec[] {
 		...dataAlarms(),
 		...machineAlarms(watched),
 		...keepingAlarms(watched),
-		...doorAlarms(watched),
+		...webhookApiAlarms(watched),
 		...queueAlarms(watched),
 	];
 }
@@ -84,7 +84,7 @@ function dataAlarms(): readonly AlarmSpec[] {
 			metric: daemonMetric("DurabilityLag", Stats.MAXIMUM),
 			threshold: 60,
 			periods: { bad: 2, of: 3 },
-			why: "Seconds. A change is durable after 1 to 5 s; 60 s twice in 15 minutes means that the store does not take commits. See errors by code in the saved queries.",
+			why: "Seconds. A change is durable after 1 to 5 s; 60 s twice in 15 minutes means that the store does not accept commits. See errors by code in the saved queries.",
 		},
 		{
 			name: "RestoreFailures",
@@ -97,7 +97,7 @@ function dataAlarms(): readonly AlarmSpec[] {
 			metric: daemonMetric("FlushErrors", Stats.SUM),
 			threshold: 3,
 			periods: { bad: 2, of: 2 },
-			why: "A failed flush is repeated within seconds. One or two come from the network; three in each of two periods do not.",
+			why: "A failed flush is repeated within seconds. The network causes one or two; three in each of two periods have another cause.",
 		},
 		{
 			name: "FencedWriters",
@@ -109,7 +109,7 @@ function dataAlarms(): readonly AlarmSpec[] {
 			name: "RefusedIdentities",
 			metric: daemonMetric("RefusedIdentities", Stats.SUM),
 			threshold: 5,
-			why: "Requests without a valid token, or for another user's machine. One may be a token that expired on the way; five in 5 minutes are an attempt.",
+			why: "Requests without a valid token, or for another user's machine. A single one may be a token that expired in transit; five in 5 minutes are an attempt.",
 		},
 		{
 			name: "SecretsFound",
@@ -152,35 +152,35 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 			threshold: 1,
 			periods: { bad: 2, of: 2 },
 			isBelow: true,
-			why: "It runs daily. Two days without a run mean that the schedule is off and that history grows.",
+			why: "It runs daily. Two days without a run mean that the schedule is disabled and history grows.",
 		},
 		...(secrets?.rotations ?? []).map(({ fn, node }) => ({
 			name: `RotationFailed-${node.id.replace(/-rotation$/, "")}`,
 			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "The secret in use is unchanged. The function's log says which step failed, and why. NOTHING_STAGED is the reminder to stage a new one.",
+			why: "The secret in use is unchanged. The function's log names the failed step and the reason. NOTHING_STAGED is the reminder to stage a new one.",
 		})),
 	];
 }
 
-function doorAlarms({ door, issuer, router }: Watched): readonly AlarmSpec[] {
-	if (door === undefined || issuer === undefined || router === undefined) return [];
+function webhookApiAlarms({ webhookApi, issuer, router }: Watched): readonly AlarmSpec[] {
+	if (webhookApi === undefined || issuer === undefined || router === undefined) return [];
 	return [
 		{
-			name: "DoorServerErrors",
-			metric: door.api.metricServerError({ period: PERIOD, statistic: Stats.SUM }),
+			name: "WebhookApiServerErrors",
+			metric: webhookApi.api.metricServerError({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 3,
-			why: "Channels repeat a failed webhook, so one or two do no harm; three in 5 minutes mean a broken function.",
+			why: "Channels repeat a failed webhook, so one or two are harmless; three in 5 minutes mean a broken function.",
 		},
 		{
-			name: "DoorClientErrors",
-			metric: door.api.metricClientError({ period: PERIOD, statistic: Stats.SUM }),
+			name: "WebhookApiClientErrors",
+			metric: webhookApi.api.metricClientError({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 100,
-			why: "Mostly wrong signatures. Scanners find every address and cause some dozens; a hundred in 5 minutes mean an attack, or a channel whose secret is wrong here.",
+			why: "Mostly wrong signatures. Scanners find every address and cause a few dozen; a hundred in 5 minutes mean an attack, or a channel whose secret is wrong here.",
 		},
 		{
 			name: "Blocked",
-			metric: blockedMetric(door, door.firewall.name),
+			metric: blockedMetric(webhookApi, webhookApi.firewall.name),
 			threshold: 500,
 			why: "WAF blocked this many requests in 5 minutes. Check whether it blocks a channel: the saved query on blocked requests names the rules.",
 		},
@@ -195,11 +195,11 @@ function doorAlarms({ door, issuer, router }: Watched): readonly AlarmSpec[] {
 			name: "WebhookThrottles",
 			metric: router.webhook.fn.metricThrottles({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "Lambda refused an invocation: something uses up the account's concurrency.",
+			why: "Lambda refused an invocation: the account's concurrency is exhausted.",
 		},
 		{
 			name: "IssuerFailed",
-			metric: issuer.keysMethod.metricServerError(door.api.deploymentStage, {
+			metric: issuer.keysMethod.metricServerError(webhookApi.api.deploymentStage, {
 				period: PERIOD,
 				statistic: Stats.SUM,
 			}),
@@ -219,7 +219,7 @@ function queueAlarms({ router }: Watched): readonly AlarmSpec[] {
 				statistic: Stats.MAXIMUM,
 			}),
 			threshold: 1,
-			why: "A message failed three times, and its user was told. The queue keeps it for 14 days: fix the cause, then redrive.",
+			why: "A message failed three times, and its user was informed. The queue keeps it for 14 days: fix the cause, then redrive.",
 		},
 		{
 			name: "QueueAge",
@@ -229,13 +229,13 @@ function queueAlarms({ router }: Watched): readonly AlarmSpec[] {
 			}),
 			threshold: 1_800,
 			periods: { bad: 2, of: 2 },
-			why: "Seconds. A turn may take 15 minutes, and the next message of that user waits for it. Half an hour is two turns, or too few turns at once (openclaw:turnsAtOnce).",
+			why: "Seconds. A turn may take 15 minutes, and the next message of that user waits for it. Half an hour means two turns, or too few concurrent turns (openclaw:turnsAtOnce).",
 		},
 		{
 			name: "WorkerErrors",
 			metric: router.worker.fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 3,
-			why: "The worker itself failed, not one message: three in 5 minutes are more than a machine that came too late.",
+			why: "The worker itself failed, not one message. A single late machine does not cause three in 5 minutes.",
 		},
 	];
 }

@@ -33,7 +33,7 @@ export function makeDashboard(
 	id: string,
 	{ watched, alarms, platformVersion }: DashboardProps,
 ): Dashboard {
-	const { runtime, door, router } = watched;
+	const { runtime, webhookApi, router } = watched;
 	const dashboard = new Dashboard(scope, id, {
 		dashboardName: `${Stack.of(scope).stackName}-overview`,
 		defaultInterval: Duration.hours(12),
@@ -70,15 +70,15 @@ export function makeDashboard(
 		),
 		costs(watched, platformVersion),
 	);
-	if (door !== undefined && router !== undefined) {
+	if (webhookApi !== undefined && router !== undefined) {
 		dashboard.addWidgets(
 			graph(
-				"Door",
-				door.api.metricCount(),
-				door.api.metricClientError(),
-				door.api.metricServerError(),
+				"Webhook API",
+				webhookApi.api.metricCount(),
+				webhookApi.api.metricClientError(),
+				webhookApi.api.metricServerError(),
 			),
-			graph("WAF blocks", blockedMetric(scope, door.firewall.name)),
+			graph("WAF blocks", blockedMetric(scope, webhookApi.firewall.name)),
 			graph(
 				"Queue",
 				router.queue.metricApproximateNumberOfMessagesVisible(),

@@ -54,7 +54,7 @@ const READY_POLL_MS = 100;
 const SWITCH_ON =
 	"set gateway.http.endpoints.chatCompletions.enabled and .responses.enabled to true in its openclaw.json";
 const LEAVE_TOKEN =
-	"leave gateway.auth out of its openclaw.json, or give it a token as text or as a variable there: other places are not read";
+	"remove gateway.auth from its openclaw.json, or set its token there as text or as a variable: other sources are not read";
 
 export class AgentApi {
 	readonly #options: AgentApiOptions;
@@ -101,8 +101,8 @@ export class AgentApi {
 	}
 
 	/**
-	 * Answers the caller with the agent's answer. After it returns or throws, nothing is in progress
-	 * any more.
+	 * Answers the caller with the agent's answer. After it returns or throws, the request
+	 * is over.
 	 * @throws HttpRefusal if no part of an answer was sent yet
 	 */
 	async forward(
@@ -161,7 +161,7 @@ export class AgentApi {
 		if (status === 200)
 			return refuseAgent(
 				502,
-				this.#unreachable("it answers with a page: its HTTP API is off", SWITCH_ON),
+				this.#unreachable("it answered with a web page: its HTTP API is off", SWITCH_ON),
 			);
 		if (status === 429 || status === 503)
 			return refuseAgent(503, this.#unreachable(said), { "retry-after": retryAfter ?? "5" });
@@ -182,7 +182,7 @@ export class AgentApi {
 		try {
 			completion = JSON.parse(await readText(response, MAX_JSON_BYTES));
 		} catch (error) {
-			throw this.#broken(`its answer breaks off: ${(error as Error).message}`);
+			throw this.#broken(`its answer was cut off: ${(error as Error).message}`);
 		}
 		const answer = promptAnswer(completion);
 		if (answer === undefined) throw this.#unreachable("its answer has no text");
@@ -208,7 +208,7 @@ export class AgentApi {
 		} catch (error) {
 			if (signal.aborted || caller.destroyed) return;
 			this.#options.log.warn("agent.answer-broken", { error });
-			const { code, message, remedy } = this.#broken("its answer breaks off");
+			const { code, message, remedy } = this.#broken("its answer was cut off");
 			if (isStream)
 				caller.end(`\n\nevent: error\ndata: ${JSON.stringify({ code, message, remedy })}\n\n`);
 			else caller.destroy();
@@ -241,7 +241,7 @@ export class AgentApi {
 				},
 				resolve,
 			);
-			call.on("timeout", () => call.destroy(new Error(`no byte for ${timeoutMs} ms`)));
+			call.on("timeout", () => call.destroy(new Error(`no data for ${timeoutMs} ms`)));
 			call.on("error", reject);
 			call.end(body);
 		});

@@ -97,7 +97,7 @@ function judge(error: unknown, roleArn: string): SidecarError {
 	if (!isDenied) return new SidecarError("STORE_UNREACHABLE", { value: roleArn, reason });
 	const isExpired = /Expired/.test(name) || /expired/i.test(message);
 	const remedy = isExpired
-		? "send a request with a current token: it is kept for the next renewal"
+		? "send a request with a current token; the next renewal uses it"
 		: "check that the role's trust policy accepts this identity, and that --role-arn is right";
 	return new SidecarError("STORE_ACCESS_DENIED", { value: roleArn, reason, remedy });
 }

@@ -58,7 +58,7 @@ function routes({ life, status, forward, maxBodyBytes, log }: ContractOptions): 
 	app.post("/invocations", async (c) => {
 		const { incoming, outgoing } = c.env;
 		if (life.requestsInFlight >= MAX_REQUESTS)
-			throw refuseForNow(`${MAX_REQUESTS} requests are under way`, 5);
+			throw refuseForNow(`${MAX_REQUESTS} requests are in progress`, 5);
 		await life.request(async () => {
 			if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(incoming.headers["content-type"] ?? ""))
 				throw unsupportedType(incoming);
@@ -89,7 +89,7 @@ function routes({ life, status, forward, maxBodyBytes, log }: ContractOptions): 
 			throw refuse(
 				405,
 				"REQUEST_INVALID",
-				{ value: `${c.req.method} ${path}`, reason: `only ${method} is answered here` },
+				{ value: `${c.req.method} ${path}`, reason: `only ${method} is supported` },
 				{ allow: method },
 			);
 		});
@@ -117,7 +117,7 @@ function answer(c: Context<Env>, { status, body, headers }: HttpRefusal): Respon
 const notFound = (path: string) =>
 	refuse(404, "REQUEST_INVALID", {
 		value: path,
-		reason: "there is nothing here but /ping and /invocations",
+		reason: "only /ping and /invocations exist",
 	});
 
 const unsupportedType = ({ headers }: IncomingMessage) =>
@@ -130,7 +130,7 @@ const unsupportedType = ({ headers }: IncomingMessage) =>
 function goneSignal(outgoing: ServerResponse): AbortSignal {
 	const gone = new AbortController();
 	const onClose = () => {
-		if (!outgoing.writableFinished) gone.abort(new Error("the caller has gone"));
+		if (!outgoing.writableFinished) gone.abort(new Error("the caller disconnected"));
 	};
 	if (outgoing.closed) onClose();
 	else outgoing.once("close", onClose);

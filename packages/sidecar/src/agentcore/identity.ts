@@ -115,7 +115,7 @@ function tokenOf({ authorization, payloadToken }: Proof): string {
 	const bearer = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
 	const token = bearer ?? payloadToken;
 	if (token === undefined)
-		throw new SidecarError("IDENTITY_REFUSED", { reason: "there is no token" });
+		throw new SidecarError("IDENTITY_REFUSED", { reason: "the token is missing" });
 	return token;
 }
 

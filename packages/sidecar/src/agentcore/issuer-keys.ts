@@ -50,7 +50,7 @@ export class IssuerKeys {
 		const { issuer, jwks_uri: keysUrl } = (document ?? {}) as Record<string, unknown>;
 		if (issuer !== this.#issuer)
 			throw this.#unreachable(
-				`its discovery document is of ${issuer === undefined ? "nobody" : "another issuer"}`,
+				`its discovery document names ${issuer === undefined ? "no issuer" : "another issuer"}`,
 			);
 		if (typeof keysUrl !== "string" || !isTrustworthy(keysUrl))
 			throw this.#unreachable("its discovery document names no https:// jwks_uri");

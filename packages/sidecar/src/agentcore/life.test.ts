@@ -21,7 +21,7 @@ function born(options: { readonly maxWaiting?: number; readonly waitTimeoutMs?: 
 		identity: {
 			identify: async ({ authorization = "" }) => {
 				if (authorization === "")
-					throw new SidecarError("IDENTITY_REFUSED", { reason: "there is no token" });
+					throw new SidecarError("IDENTITY_REFUSED", { reason: "the token is missing" });
 				return {
 					namespace: authorization,
 					token: new UserToken(`jwt-${authorization}`, 1, 2),

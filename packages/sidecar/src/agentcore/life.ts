@@ -100,7 +100,7 @@ export class Life {
 	async request<T>(answer: () => Promise<T>, about: LogFields = {}): Promise<T> {
 		this.wake.look();
 		if (this.phase === "draining" || this.phase === "gone")
-			throw refuseForNow("the machine is about to end", 1);
+			throw refuseForNow("the machine is shutting down", 1);
 		const started = performance.now();
 		this.#requests++;
 		this.#touch();
@@ -127,7 +127,7 @@ export class Life {
 		if (this.phase === "waiting") this.#start(identity);
 		if (this.phase === "restoring") await this.#wait(signal);
 		// The result of the start, or of a signal meanwhile.
-		if (this.phase !== "serving") throw refuseForNow("the machine is about to end", 1);
+		if (this.phase !== "serving") throw refuseForNow("the machine is shutting down", 1);
 		return identity.namespace;
 	}
 
@@ -198,7 +198,7 @@ export class Life {
 	async #wait(signal: AbortSignal): Promise<void> {
 		const { maxWaiting, waitTimeoutMs } = this.#options;
 		if (this.#waiting >= maxWaiting)
-			throw refuseForNow(`${maxWaiting} requests wait for the machine already`, 5);
+			throw refuseForNow(`${maxWaiting} requests are already waiting for the machine`, 5);
 		this.#waiting++;
 		const ended = new AbortController();
 		try {

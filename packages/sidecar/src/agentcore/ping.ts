@@ -3,7 +3,7 @@
  *
  * The platform ends a machine that has been Healthy for longer than the idle timeout, counted from
  * `time_of_last_update`, but not one that is HealthyBusy. So the time is that of the last CHANGE of
- * the status. The present time in each answer would keep a machine alive for ever; without a time
+ * the status. The present time in each answer would keep a machine alive forever; without a time
  * the platform ends a busy machine. The time is set at the first check, never at the start of the
  * process: the platform copies a running process into fresh machines, where a time from before the
  * copy looks like a long idle period.

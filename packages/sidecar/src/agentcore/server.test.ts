@@ -34,7 +34,7 @@ beforeEach(async () => {
 			identify: async ({ authorization, payloadToken }) => {
 				const namespace = authorization?.replace("Bearer ", "") ?? payloadToken;
 				if (namespace === undefined)
-					throw new SidecarError("IDENTITY_REFUSED", { reason: "there is no token" });
+					throw new SidecarError("IDENTITY_REFUSED", { reason: "the token is missing" });
 				return { namespace, token: undefined };
 			},
 			credentials: () => undefined,

@@ -112,7 +112,7 @@ const BROKEN: Readonly<Record<string, readonly [status: number, phrase: string, 
 			"Request Header Fields Too Large",
 			`the headers exceed ${MAX_HEADER_BYTES} bytes`,
 		],
-		ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "the request was not complete in time"],
+		ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "the request did not arrive in time"],
 	};
 
 /** A request that Node's parser refuses never becomes a request object. */
@@ -124,7 +124,7 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: 
 	const [status, phrase, reason] = BROKEN[error.code ?? ""] ?? [
 		400,
 		"Bad Request",
-		"this is not HTTP",
+		"the request is not HTTP",
 	];
 	const refusal = refuse(status, "REQUEST_INVALID", { reason });
 	log.warn("request.refused", { status, error: refusal.error });

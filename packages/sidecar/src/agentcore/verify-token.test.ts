@@ -105,7 +105,7 @@ describe("an issuer", () => {
 				body: JSON.stringify({ issuer: "https://other.example", jwks_uri: "https://x" }),
 			},
 		],
-		["whose document is none", discovery, { status: 200, body: "<html>" }],
+		["whose document is not JSON", discovery, { status: 200, body: "<html>" }],
 		["whose keys are down", keys, { status: 500, body: "" }],
 		["whose keys are none", keys, { status: 200, body: '{"keys":7}' }],
 		["that sends too much", keys, { status: 200, body: `{"keys":[]${" ".repeat(300_000)}}` }],

@@ -23,7 +23,7 @@ export const readClocks = (): ClockReading => ({
 });
 
 /**
- * Above the rounding of CLOCK_BOOTTIME (1 s) and the distance of two readings on a busy machine.
+ * Above the rounding of CLOCK_BOOTTIME (1 s) and the gap between two readings on a busy machine.
  */
 export const JUMP_MS = 2_000;
 

@@ -40,12 +40,8 @@ export interface CaptureContext {
 	readonly signal?: AbortSignal | undefined;
 }
 
-export function readOptions(context: CaptureContext): {
-	readonly signal?: AbortSignal;
-	readonly isAside?: boolean;
-} {
-	const { signal, isAside } = context;
-	return { ...(signal && { signal }), ...(isAside === true && { isAside }) };
+export function readOptions({ signal, isAside }: CaptureContext) {
+	return { signal, isAside };
 }
 
 /** A file turned out to be large while it was read. What was sent of it need not be sent again. */

@@ -234,7 +234,7 @@ async function captureRaw(
 		if (file.kind === "taken") raw.set(at, file.local);
 	}
 	if (taken?.kind === "taken")
-		return { ...taken, note: `${reason}; its raw bytes were taken`, raw };
+		return { ...taken, note: `${reason}; its raw bytes were stored`, raw };
 	return {
 		kind: "deferred",
 		reason: raw.size === 0 ? reason : `${reason}; its raw bytes were quarantined`,

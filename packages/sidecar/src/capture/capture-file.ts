@@ -122,7 +122,7 @@ async function capturePrefix(
 	}
 	const taken = pass.result(probe.stat, size, undefined);
 	return taken.kind === "taken"
-		? { ...taken, note: `it kept growing and was taken at ${size} bytes` }
+		? { ...taken, note: `it kept growing and was stored at ${size} bytes` }
 		: taken;
 }
 

@@ -141,7 +141,7 @@ test("no name in an unavailable root is inspected, whatever leads there, and the
 		asked.push(path);
 		return "keep" as const;
 	};
-	const unavailable = new KnownRoots(roots, {
+	const unavailable = KnownRoots.open(roots, {
 		roots: { notes: { directory: notes, identity: "another directory" } },
 		mounts: {},
 		filter,

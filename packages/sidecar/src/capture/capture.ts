@@ -24,6 +24,7 @@ import { readNames } from "../workspace/read-names.ts";
 import { Slice } from "../workspace/slice.ts";
 import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
 import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
+import { whyNotStored } from "../workspace/why-not-stored.ts";
 import { type CaptureContext, TooMuchNew } from "./capture-context.ts";
 import { captureUnit } from "./capture-unit.ts";
 import type { CapturedFile } from "./captured-file.ts";
@@ -185,9 +186,10 @@ export class Capture {
 			this.deferred.set(path, reasonOf(error));
 			return;
 		}
-		if (stat === undefined || !this.#isStored(path, stat)) return this.#gone(path);
+		if (stat === undefined || whyNotStored(root, path, stat, this.#context.filter) !== undefined)
+			return this.#gone(path);
 		if (!isKeptTime(stat.mtimeNs)) {
-			this.deferred.set(path, "its time is beyond what the log keeps");
+			this.deferred.set(path, "its time is outside the range of the log");
 			return;
 		}
 		const looked = this.#looked.get(path);
@@ -277,16 +279,6 @@ export class Capture {
 	#leaveAside(path: Path, stat: Stat): void {
 		this.aside.add(path);
 		this.#context.large?.want(path, stat);
-	}
-
-	/**
-	 * Whether the path belongs in the log. Sockets and similar, what the filter skips, and a
-	 * database's companions such as `-wal` never do.
-	 */
-	#isStored(path: Path, stat: Stat): boolean {
-		if (stat.type === "other" || (path !== "" && this.#context.filter(path, stat.type) === "skip"))
-			return false;
-		return stat.type !== "file" || !isCompanion(this.#context.root, path);
 	}
 
 	async #directory(path: Path, stat: Stat): Promise<void> {
@@ -462,7 +454,7 @@ export class Capture {
 }
 
 /** Some file systems accept any time; the format does not. */
-function isKeptTime(timeNs: bigint): boolean {
+export function isKeptTime(timeNs: bigint): boolean {
 	const seconds = timeNs / 1_000_000_000n;
 	return seconds < MAX_TIME_SECONDS && seconds > -MAX_TIME_SECONDS;
 }

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import type { BlockBuilder } from "../commit/block-builder.ts";
 import type { LocalEntry } from "../disk/local-tree.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
-import type { ChunkRef, FileEntry } from "../log/types.ts";
+import type { Chunk, FileEntry } from "../log/types.ts";
 import { hashingZerosOnce } from "../workspace/holes.ts";
 import { isSqliteHeader } from "../workspace/sqlite.ts";
 import type { Stat } from "../workspace/stat.ts";
@@ -20,7 +20,7 @@ export class ChunkPass {
 	readonly #look: SecretLook | undefined;
 	readonly #quickHash: (bytes: Buffer) => bigint;
 	readonly #sha256 = hashingZerosOnce((bytes) => hash("sha256", bytes, "hex"));
-	#refs: ChunkRef[] = [];
+	#refs: Chunk[] = [];
 	#quick: bigint[] = [];
 	bytes = 0;
 	/** The bytes among them that were added to the builder. */
@@ -70,14 +70,15 @@ export class ChunkPass {
 		if (this.#isRefused(bytes, offset, known !== undefined)) return false;
 		const sha256 = known?.sha256 ?? this.#sha256(bytes);
 		this.#quick.push(quick);
-		let ref = this.#context.index.lookup(sha256) ?? this.#builder.lookup(sha256);
-		if (ref === undefined) {
+		let chunk: Chunk | undefined =
+			this.#context.index.lookup(sha256) ?? this.#builder.lookup(sha256);
+		if (chunk === undefined) {
 			if (this.newBytes + bytes.length > (this.#context.maxNewBytes ?? Number.POSITIVE_INFINITY))
 				throw new TooMuchNew();
-			ref = await this.#builder.add(sha256, bytes);
+			chunk = await this.#builder.add(sha256, bytes);
 			this.newBytes += bytes.length;
 		}
-		this.#refs.push(ref);
+		this.#refs.push(chunk);
 		this.bytes += bytes.length;
 		return true;
 	};
@@ -99,7 +100,7 @@ export class ChunkPass {
 		// The chunks of an entry must always add up to its size.
 		if (this.bytes !== size)
 			return { kind: "deferred", reason: `${this.bytes} of ${size} bytes could be read` };
-		const entry: FileEntry = {
+		const entry: FileEntry<Chunk> = {
 			type: "file",
 			mode: stat.mode & 0o1777,
 			mtimeNs: stat.mtimeNs,
@@ -119,12 +120,12 @@ export class ChunkPass {
 	}
 
 	/** The earlier chunk, if it is unchanged. */
-	#knownChunk(index: number, length: number, quick: bigint): ChunkRef | undefined {
+	#knownChunk(index: number, length: number, quick: bigint): Chunk | undefined {
 		const chunk = this.#oldChunk(index);
 		return chunk?.length === length && this.#before?.quick?.[index] === quick ? chunk : undefined;
 	}
 
-	#oldChunk(index: number): ChunkRef | undefined {
+	#oldChunk(index: number): Chunk | undefined {
 		const entry = this.#before?.entry;
 		return entry?.type === "file" ? entry.chunks[index] : undefined;
 	}

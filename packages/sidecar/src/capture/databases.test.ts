@@ -371,7 +371,7 @@ describe("a path next to a database", () => {
 			bench.log.events.filter(({ event }) => event === "capture.noted").map(({ fields }) => fields),
 		).toContainEqual({
 			path: "x.db",
-			reason: expect.stringContaining("its raw bytes were taken"),
+			reason: expect.stringContaining("its raw bytes were stored"),
 		});
 		const { tree } = (await readLog(bench.store)).head;
 		const wal = tree.get(`.recovered/${RAW_ID}/x.db-wal`);

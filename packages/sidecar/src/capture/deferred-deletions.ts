@@ -47,14 +47,14 @@ export class DeferredDeletions {
 		return this.#held.size;
 	}
 
-	/** The topmost held paths: inspecting these inspects all of them. */
+	/** The topmost deferred paths: inspecting these inspects all of them. */
 	get tops(): readonly Path[] {
 		return [...this.#held.keys()].filter((path) => path === "" || !this.#held.has(parentOf(path)));
 	}
 
 	/**
 	 * Selects the deletions of a capture that are accepted. The others stay in the log; a replacement
-	 * of a held directory is deferred.
+	 * of a deferred directory is deferred.
 	 */
 	judge(capture: Capture, { isSweep, inHurry, areMeant }: Judging): Set<Path> {
 		const { local, machine, confirmAfterMs, log } = this.#options;
@@ -84,7 +84,7 @@ export class DeferredDeletions {
 				capture.changed.delete(path);
 				capture.deferred.set(
 					path,
-					"it replaces a directory whose deletion is held until a later sweep confirms it",
+					"it replaces a directory whose deletion is deferred until a later sweep confirms it",
 				);
 			}
 		return new Set([...gone].filter((path) => !held.has(path)));

@@ -13,7 +13,7 @@ import { type Displaced, DisplacedJournal, trashOf } from "../disk/displaced.ts"
 import { type LocalEntry, LocalTree } from "../disk/local-tree.ts";
 import { quarantineWriter, RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import { sameEntry } from "../log/same-entry.ts";
-import type { Entry, Path, Tree } from "../log/types.ts";
+import type { Chunk, Entry, Path, Tree } from "../log/types.ts";
 import { decodeName, fsPath } from "../path.ts";
 import type { Filter } from "../workspace/filter.ts";
 import { scan } from "../workspace/scan.ts";
@@ -26,7 +26,7 @@ import { SecretGuard } from "./secret-guard.ts";
 /** What one commit takes from the journal. */
 export interface CapturedDisplaced {
 	/** Entries below `.recovered/`. */
-	readonly changed: ReadonlyMap<Path, Entry>;
+	readonly changed: ReadonlyMap<Path, Entry<Chunk>>;
 	/** Files and links, by their original paths in the workspace. */
 	readonly paths: readonly Path[];
 	readonly bytes: number;
@@ -46,15 +46,20 @@ const KEEP_ALL: Filter = () => "keep";
 export class DisplacedFiles {
 	readonly #privateDir: string;
 	readonly #journal: DisplacedJournal;
-	#pending: readonly Displaced[];
+	#pending: readonly Displaced[] = [];
 	#deferred: ReadonlyMap<Path, string> = new Map();
 	#secrets: SecretGuard | undefined;
 
-	/** @throws SidecarError STATE_DIR_UNUSABLE */
-	constructor(privateDir: string) {
+	private constructor(privateDir: string) {
 		this.#privateDir = privateDir;
 		this.#journal = new DisplacedJournal(privateDir);
-		this.#pending = this.#journal.entries();
+	}
+
+	/** @throws SidecarError STATE_DIR_UNUSABLE */
+	static open(privateDir: string): DisplacedFiles {
+		const opened = new DisplacedFiles(privateDir);
+		opened.refresh();
+		return opened;
 	}
 
 	/** Entries that are not durable, as of the last read of the journal. */
@@ -88,7 +93,7 @@ export class DisplacedFiles {
 		superseded?: string,
 	): Promise<CapturedDisplaced> {
 		this.#deferred = new Map();
-		const changed = new Map<Path, Entry>();
+		const changed = new Map<Path, Entry<Chunk>>();
 		const paths: Path[] = [];
 		const done: Displaced[] = [];
 		let bytes = 0;
@@ -120,7 +125,7 @@ export class DisplacedFiles {
 			done.push(displaced);
 			for (const [path, entry] of aside.delta.changed) changed.set(path, entry);
 			for (const at of aside.taken) {
-				const { name, entry } = named.get(at) as { name: Path; entry: Entry };
+				const { name, entry } = named.get(at) as { name: Path; entry: Entry<Chunk> };
 				paths.push(pathOf(displaced, name));
 				if (entry.type === "file") bytes += entry.size;
 			}
@@ -244,7 +249,7 @@ function isKnown(
 	tree: Tree,
 	displaced: ReadonlyMap<Path, readonly Entry[]>,
 	path: Path,
-	entry: Entry,
+	entry: Entry<Chunk>,
 ): boolean {
 	const there = tree.get(path);
 	return [...(there === undefined ? [] : [there]), ...(displaced.get(path) ?? [])].some((known) =>

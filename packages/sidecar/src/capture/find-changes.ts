@@ -1,9 +1,15 @@
 import { isDatabase } from "../disk/local-tree.ts";
 import type { Path } from "../log/types.ts";
-import { scan } from "../workspace/scan.ts";
+import { type Problem, scan } from "../workspace/scan.ts";
 import { walFingerprint } from "../workspace/sqlite.ts";
-import { sameStat } from "../workspace/stat.ts";
+import { type Stat, sameStat } from "../workspace/stat.ts";
 import type { CaptureContext } from "./capture-context.ts";
+
+/** The result of a scan. */
+export interface Scanned {
+	readonly stats: ReadonlyMap<Path, Stat>;
+	readonly problems: readonly Problem[];
+}
 
 export interface FoundChanges {
 	/** Paths whose stat differs from the captured one, and paths that are new or gone. */
@@ -14,12 +20,16 @@ export interface FoundChanges {
 	readonly special: readonly Path[];
 }
 
-/** Sweeps the workspace: inspects every path and reads no content. */
+/**
+ * Sweeps the workspace: inspects every path and reads no content.
+ * @param scanned the result of a scan that nothing was written after, instead of a new one
+ */
 export async function findChanges(
 	{ root, filter, local }: Pick<CaptureContext, "root" | "filter" | "local">,
 	signal: AbortSignal | undefined,
+	scanned?: Scanned,
 ): Promise<FoundChanges> {
-	const { stats, problems } = await scan(root, filter, signal && { signal });
+	const { stats, problems } = scanned ?? (await scan(root, filter, { signal }));
 	const pathsOf = (wanted: (typeof problems)[number]["reason"]) =>
 		problems.filter(({ reason }) => reason === wanted).map(({ path }) => path);
 	const unreadable = pathsOf("unreadable");

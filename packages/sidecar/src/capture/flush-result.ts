@@ -13,7 +13,7 @@ export interface FlushOptions {
 	/** A drain: a deferred deletion is not a deletion, and a due FULL is omitted. */
 	readonly inHurry?: boolean;
 	/**
-	 * The caller deleted on purpose, and one commit must hold all of it: no deletion is held. For a
+	 * The caller deleted on purpose, and one commit must contain all of it: no deletion is deferred. For a
 	 * rollback.
 	 */
 	readonly deletionsAreMeant?: boolean;

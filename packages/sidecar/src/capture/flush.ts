@@ -16,7 +16,7 @@ import type { LocalEntry, LocalTree } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 import { quarantineHome, RECOVERED_DIRECTORY } from "../log/safe-path.ts";
-import type { Annotation, CommitFlags, Delta, Entry, Path } from "../log/types.ts";
+import type { Annotation, Chunk, CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Annotations } from "../workspace/profile.ts";
@@ -25,7 +25,7 @@ import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { DeferredDeletions } from "./deferred-deletions.ts";
 import type { CapturedDisplaced, DisplacedFiles } from "./displaced-files.ts";
-import { findChanges } from "./find-changes.ts";
+import { findChanges, type Scanned } from "./find-changes.ts";
 import type { FlushOptions, FlushResult } from "./flush-result.ts";
 import type { KnownRoots } from "./known-roots.ts";
 import { LARGE_BYTES, LargeFiles } from "./large-files.ts";
@@ -79,6 +79,7 @@ export class Flusher {
 	readonly #displaced: DisplacedFiles | undefined;
 	#hints = new Set<Path>();
 	#sweepDue = false;
+	#scanned: Scanned | undefined;
 	/** The restore has just inspected everything. */
 	#lastSweep: Sweep = { startedMs: performance.now(), ms: 0 };
 	#pending: Pending | undefined;
@@ -113,6 +114,8 @@ export class Flusher {
 		annotate?: (() => Annotations) | undefined;
 		/** How long to hold a deferred deletion; default one minute. */
 		confirmAfterMs?: number | undefined;
+		/** Serves the first sweep, unless a rescan is requested before it. */
+		scanned?: Scanned | undefined;
 	}) {
 		this.#store = options.store;
 		this.#machine = options.machine;
@@ -122,6 +125,7 @@ export class Flusher {
 		this.#annotate = options.annotate ?? (() => ({}));
 		this.#roots = options.roots;
 		this.#displaced = options.displaced;
+		this.#scanned = options.scanned;
 		const { local, filter, log, profile } = options.context;
 		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
 		this.#held = new DeferredDeletions({
@@ -188,6 +192,7 @@ export class Flusher {
 	/** Something may have been missed: the next flush sweeps everything. */
 	requestRescan(): void {
 		this.#sweepDue = true;
+		this.#scanned = undefined;
 	}
 
 	get lastSweep(): Sweep {
@@ -410,7 +415,9 @@ export class Flusher {
 		if (sweep) {
 			this.#sweepDue = false;
 			const startedMs = performance.now();
-			const { paths, unreadable, special } = await findChanges(this.#context, signal);
+			const scanned = this.#scanned;
+			this.#scanned = undefined;
+			const { paths, unreadable, special } = await findChanges(this.#context, signal, scanned);
 			this.#lastSweep = { startedMs, ms: performance.now() - startedMs };
 			for (const path of paths) this.#hints.add(path);
 			for (const path of unreadable) capture.deferred.set(path, "unreadable");
@@ -595,7 +602,7 @@ export class Flusher {
 		this.#keepDirty(pending.capture);
 	}
 
-	/** @param refer also adopt the location of the content, which only a commit decides */
+	/** @param refer a commit has these entries */
 	#confirm(capture: Capture, changed: ReadonlyMap<Path, LocalEntry>, refer: boolean): void {
 		const { local } = this.#context;
 		for (const [path, entry] of capture.confirmed) local.set(path, entry);
@@ -653,7 +660,10 @@ export class Flusher {
 	 * @param changed of the same commit: the first commit of a log gets its directories only from
 	 * here
 	 */
-	#rawDelta(raw: ReadonlyMap<Path, LocalEntry>, changed: ReadonlyMap<Path, LocalEntry>): Delta {
+	#rawDelta(
+		raw: ReadonlyMap<Path, LocalEntry>,
+		changed: ReadonlyMap<Path, LocalEntry>,
+	): Delta<Chunk> {
 		const { local } = this.#context;
 		return quarantineDelta(
 			this.#writer.head.tree,
@@ -689,7 +699,7 @@ function annotationsAt(path: Path, annotations: Annotations): Annotation[] {
 	return Object.entries(annotations).map(([name, value]) => ({ path, name, value }));
 }
 
-function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry> {
+function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry<Chunk>> {
 	return new Map([...changed].map(([path, { entry }]) => [path, entry]));
 }
 

@@ -68,7 +68,7 @@ it("newly ignored paths leave the newest tree, stay on the disk and in history, 
 	expect(await paths(bench)).toEqual([IGNORE_FILE, ...all]);
 });
 
-it("ignoring most of the tree at once is held like any such deletion until a second sweep agrees", async () => {
+it("ignoring most of the tree at once is deferred like any such deletion until a second sweep confirms it", async () => {
 	await using bench = await workbench();
 	const clock = machineWithClock();
 	const session = await bench.open("a", { machine: clock.machine });

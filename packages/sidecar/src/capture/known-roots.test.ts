@@ -27,7 +27,7 @@ async function filled(bench: Workbench) {
 }
 
 const ASTRAY = [
-	{ path: ".roots/notes", reason: "its directory is not there, or not the one that was restored" },
+	{ path: ".roots/notes", reason: "its directory is missing, or is not the one that was restored" },
 ];
 
 /** Skipped if mounting is not permitted. */

@@ -3,7 +3,7 @@
  * the workspace and its roots.
  *
  * Guarantees: a directory that is missing, or holds another volume than the restored one, is
- * "unavailable". It changes nothing in the log, whatever it lacks or holds. A root that was removed
+ * "unavailable". It never changes the log, whatever its content. A root that was removed
  * and recreated on the same mount is an ordinary directory of the workspace. (An agent may clone
  * its project again.) What it lacks was deleted, and the deletion brake applies.
  *
@@ -51,18 +51,23 @@ export class KnownRoots {
 	/** A mount appeared or returned since the last `refresh`. */
 	#hasNewMount = false;
 
-	constructor(root: Root, { roots, mounts, filter, holds }: KnownDirectories) {
+	private constructor(root: Root, { roots, mounts, filter, holds }: KnownDirectories) {
 		this.#root = root;
 		this.#restored = roots;
 		this.#mounts = mounts;
 		this.#filter = filter;
 		this.#holds = holds;
+	}
+
+	static open(root: Root, known: KnownDirectories): KnownRoots {
+		const opened = new KnownRoots(root, known);
 		for (const name of othersOf(root).keys()) {
-			const mark = roots[name];
-			if (mark !== undefined) this.#known.set(name, { mark, mount: mountOf(mark.directory) });
+			const mark = known.roots[name];
+			if (mark !== undefined) opened.#known.set(name, { mark, mount: mountOf(mark.directory) });
 		}
-		this.#mountsAstray();
-		this.#hasNewMount = false;
+		opened.#mountsAstray();
+		opened.#hasNewMount = false;
+		return opened;
 	}
 
 	/** For the marker. */
@@ -88,7 +93,7 @@ export class KnownRoots {
 			if (identityNow(this.#root, name) !== mark.identity)
 				unavailable.set(
 					rootPath(name),
-					"its directory is not there, or not the one that was restored",
+					"its directory is missing, or is not the one that was restored",
 				);
 		for (const [path, reason] of this.#mountsAstray())
 			if (!isBelowAny(path, unavailable)) unavailable.set(path, reason);

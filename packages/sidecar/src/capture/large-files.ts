@@ -175,7 +175,7 @@ export class LargeFiles {
 		return held;
 	}
 
-	/** Resolves when none of the paths is in transfer any more. */
+	/** Resolves when no path is in transfer. */
 	async settled(paths: readonly Path[]): Promise<void> {
 		while (paths.some((path) => this.#wanted.has(path) || this.#batch.has(path)))
 			await new Promise<void>((resolve) => this.#waiters.add(resolve));
@@ -185,7 +185,7 @@ export class LargeFiles {
 	async stop(): Promise<readonly Path[]> {
 		this.#isOpen = false;
 		const { paths } = this;
-		this.#stop.abort(new SidecarError("NOT_DURABLE", { reason: "the transfer was ended" }));
+		this.#stop.abort(new SidecarError("NOT_DURABLE", { reason: "the transfer was stopped" }));
 		this.#wanted.clear();
 		this.#ready.clear();
 		await Promise.race([

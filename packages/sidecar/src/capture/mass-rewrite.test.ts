@@ -155,7 +155,7 @@ describe("a flush", () => {
 		]);
 	});
 
-	it("is flagged if it finds the tree encrypted under other names, though the deletions are held", async () => {
+	it("is flagged if it finds the tree encrypted under other names, although the deletions are deferred", async () => {
 		const { result, isAlarm } = await flushAfter(
 			() => {},
 			(root) => {

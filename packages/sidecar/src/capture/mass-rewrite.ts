@@ -13,7 +13,7 @@
  * block hide their ratio. It is an alarm, not a barrier: nothing is held back for it, and history
  * has every byte.
  */
-import type { ChunkRef, Entry, FileEntry, Path } from "../log/types.ts";
+import type { Chunk, Entry, FileEntry, Path } from "../log/types.ts";
 
 /** Fewer files than this may turn into noise without an alarm. */
 const MIN_FILES = 10;
@@ -41,8 +41,11 @@ export interface MassRewrite {
  * files) turned into noise
  */
 export function massRewrite(
-	before: { get(path: Path): Entry | undefined; entries(): Iterable<readonly [Path, Entry]> },
-	changed: ReadonlyMap<Path, Entry>,
+	before: {
+		get(path: Path): Entry<Chunk> | undefined;
+		entries(): Iterable<readonly [Path, Entry<Chunk>]>;
+	},
+	changed: ReadonlyMap<Path, Entry<Chunk>>,
 	gone: ReadonlySet<Path>,
 ): MassRewrite | undefined {
 	let files = 0;
@@ -85,9 +88,9 @@ function renamedFrom(path: Path, gone: ReadonlySet<Path>): Path | undefined {
  * Judges by the chunks that changed: a large file may be partly encrypted. A file that only grew
  * has not turned.
  */
-function hasTurned(before: FileEntry, after: FileEntry): boolean {
-	const fresh: ChunkRef[] = [];
-	const replaced: ChunkRef[] = [];
+function hasTurned(before: FileEntry<Chunk>, after: FileEntry<Chunk>): boolean {
+	const fresh: Chunk[] = [];
+	const replaced: Chunk[] = [];
 	for (const [index, chunk] of after.chunks.entries()) {
 		const old = before.chunks[index];
 		if (old?.sha256 === chunk.sha256) continue;
@@ -97,11 +100,11 @@ function hasTurned(before: FileEntry, after: FileEntry): boolean {
 	return isReadable(replaced) && storedRatio(fresh) >= NOISE_RATIO;
 }
 
-function isReadable(chunks: readonly ChunkRef[]): boolean {
+function isReadable(chunks: readonly Chunk[]): boolean {
 	return chunks.length > 0 && storedRatio(chunks) <= READABLE_RATIO;
 }
 
-function storedRatio(chunks: readonly ChunkRef[]): number {
+function storedRatio(chunks: readonly Chunk[]): number {
 	let raw = 0;
 	let stored = 0;
 	for (const { block, length } of chunks) {

@@ -181,7 +181,7 @@ export async function lookThrough(
 	};
 	await readStable(root, look.path, CHUNK_BYTES, onChunk, {
 		maxBytes: SCANNED_BYTES,
-		...(signal && { signal }),
+		signal,
 	});
 }
 

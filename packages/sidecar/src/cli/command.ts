@@ -33,7 +33,7 @@ export interface Command {
 export const AT_OPTION = {
 	flags: "--at <SEQ|TIME>",
 	description:
-		"A commit by its number, by an ISO time (UTC unless it names a zone; the store's clock counts), or by how long ago: 30m, 2h, 1d.",
+		"A commit's number, an ISO time (UTC unless it names a zone; by the store's clock), or an age: 30m, 2h, 1d.",
 } as const;
 
 /** An option's value as text; undefined if it was not given. */

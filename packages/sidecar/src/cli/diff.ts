@@ -9,10 +9,10 @@ const MARKS = { added: "+", removed: "-", changed: "~" } as const;
 export const diff: Command = {
 	name: "diff",
 	args: "<A> [B]",
-	summary: "Show which paths differ between two commits, and in what.",
+	summary: "Show which paths differ between two commits, and how.",
 	notes: [
-		"A and B are given as for --at: a commit's number, an ISO time, or how long ago. Without B: the newest.",
-		"+ added, - removed, ~ changed in content, mode, time or type. Directories of which only the time differs are counted, not listed.",
+		"A and B are commit numbers, ISO times or ages, as for --at. B defaults to the newest commit.",
+		"+ added, - removed, ~ changed in content, mode, time or type. Directories that differ only in time are counted, not listed.",
 	],
 	async run({ config, out }, [from, to]) {
 		const library = await import("../library/diff.ts");

@@ -64,7 +64,7 @@ describe("with a directory", () => {
 			/^PROBLEM {2}workspace: .*\n {9}what to do: .*\n {9}code: WORKSPACE_NOT_DIRECTORY$/m,
 		);
 		expect(stdout).toMatch(/^ok {7}permission: list: /m);
-		expect(stdout).toMatch(/begin with the first, workspace/);
+		expect(stdout).toMatch(/start with the first, workspace/);
 	});
 
 	test("warns of directories of agents that are not covered, also through a link", async () => {
@@ -146,7 +146,7 @@ test("reports a store that lets two of many puts at once win as a problem, and i
 		{
 			name: "create-only put is atomic",
 			code: "STORE_UNSUPPORTED",
-			found: expect.stringContaining("were taken"),
+			found: expect.stringContaining("were accepted"),
 		},
 	]);
 	expect((await place.cli("a", ["verify", "--deep"])).status).toBe(0);

@@ -6,13 +6,13 @@ export const doctor: Command = {
 	name: "doctor",
 	summary: "Check the store, the credentials, the disk and the machine, and say what to do.",
 	notes: [
-		"All checks are made, whatever becomes of each. The store gets one object of 28 bytes that nothing refers to.",
-		"Exit status 0 when no problem was found, else that of the worst one. Warnings do not count.",
+		"Every check runs, even if another fails. The probe leaves one object of 28 bytes in the store, which nothing refers to.",
+		"Exit status 0 if no problem was found, otherwise that of the worst problem. Warnings do not count.",
 	],
 	options: [
 		{
 			flags: "--explain <TEXT>",
-			description: "Check nothing; say what an error code means, or the codes in a pasted message.",
+			description: "Run no check; explain an error code, or the codes in a pasted message.",
 		},
 		{
 			flags: "--try-forbidden",
@@ -61,9 +61,7 @@ function shown({ checks }: Diagnosis): string[] {
 	const [problems, warnings] = [counted("problem"), counted("warning")];
 	const first = checks.find(({ status }) => status === "problem");
 	const start =
-		first === undefined
-			? ""
-			: `; begin with the first, ${first.name}: it may be the cause of the others`;
+		first === undefined ? "" : `; start with the first, ${first.name}: it may cause the others`;
 	return [
 		...lines,
 		"",

@@ -9,14 +9,14 @@ export const exportCommand: Command = {
 	summary: "Write the tree of a commit to a directory, or as objects whose keys are paths.",
 	notes: [
 		"TARGET is a new or empty directory, or s3://bucket/prefix/. Nothing in the log changes.",
-		"Exit status 3 when the target cannot hold something, which is named then.",
+		"Exit status 3 if the target cannot hold an entry, which the output names.",
 	],
 	options: [
 		AT_OPTION,
 		{
 			flags: "--overwrite",
 			description:
-				"Objects may lie at the prefix: those of the same keys are replaced, the others stay.",
+				"Accept a prefix with objects. Those with the same keys are replaced, the others stay.",
 		},
 	],
 	async run({ config, log, progress, out }, [to = ""], options) {
@@ -51,6 +51,6 @@ function shown({
 	return [
 		`exported commit ${seq} to ${shownPath(to)}: ${count(files, "file")}, ${humanBytes(bytes)}, ${count(directories, "directory", "directories")}, ${count(links, "link")}, in ${humanDuration(ms)}`,
 		...pathLines("not carried", notCarried),
-		...(others > 0 ? [`${count(others, "other object")} at that prefix stayed as they were`] : []),
+		...(others > 0 ? [`${count(others, "other object")} at that prefix did not change`] : []),
 	];
 }

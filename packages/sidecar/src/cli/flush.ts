@@ -6,10 +6,10 @@ import { movedLines } from "./restore.ts";
 
 export const flush: Command = {
 	name: "flush",
-	summary: "Commit what changed on this disk now.",
+	summary: "Commit now what changed on this disk.",
 	notes: [
-		"A running daemon is asked to; without one this command does it itself, if the workspace derives from the log (or the log is empty).",
-		"Exit status 3 when something could not be taken or a deletion is held, 4 when another writer owns the workspace.",
+		"Uses the running daemon if there is one. Otherwise the workspace must derive from the log, or the log must be empty.",
+		"Exit status 3 if something could not be committed or a deletion is deferred, 4 if another writer owns the workspace.",
 	],
 	async run({ config, log, progress, out }) {
 		const library = await import("../library/flush.ts");
@@ -42,12 +42,10 @@ function shown({
 		kind === "committed"
 			? `committed ${seq}: ${count(changed, "path")} changed, ${removed} removed, ${humanBytes(bytes)} sent${byDaemon}`
 			: `nothing to flush${exitStatus === 0 ? `: ${everything(coverage, false)} is durable${exceptions(coverage)}` : ""}${byDaemon}`,
-		...(superseded
-			? ["another writer owns this workspace: what was committed lies below .recovered/"]
-			: []),
+		...(superseded ? ["another writer owns this workspace: the commit is below .recovered/"] : []),
 		...notTaken.map(({ path, reason }) => `not taken  ${shownPath(path)}: ${reason}`),
 		...excluded.map(({ path, reason }) => `left out  ${shownPath(path)}: ${reason}`),
-		...(deferredDeletions > 0 ? [`held  ${heldWords(deferredDeletions)}`] : []),
+		...(deferredDeletions > 0 ? [`deferred  ${heldWords(deferredDeletions)}`] : []),
 		...movedLines(moved),
 		...coverageRows(coverage).map(([label, text]) => `${label}  ${text}`),
 	];

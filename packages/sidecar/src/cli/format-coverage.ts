@@ -20,10 +20,10 @@ export function coverageRows(coverage: Coverage | undefined): Row[] {
 		...gaps.slice(0, SHOWN_GAPS).map(({ path, by, kind }): Row => {
 			const why =
 				kind === "outside"
-					? "it lies outside the workspace, and no --root names it"
+					? "it is outside the workspace, and no --root includes it"
 					: "it is left out of the log";
 			const who = by.startsWith("agents.")
-				? `OpenClaw gives it to an agent (${shownPath(by)})`
+				? `OpenClaw assigns it to an agent (${shownPath(by)})`
 				: shownPath(by);
 			return ["NOT KEPT", `${shownPath(path)}: ${who}; ${why}`];
 		}),

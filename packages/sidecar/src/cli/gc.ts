@@ -6,18 +6,18 @@ import { POLICY_OPTIONS, policyFlags } from "./policy.ts";
 
 export const gc: Command = {
 	name: "gc",
-	summary: "Retention: delete what is past it, safely beside running writers.",
+	summary: "Delete history that is past retention. Safe while writers run.",
 	notes: [
-		"The newest commit and all it needs stay, whatever their age, and nothing younger than a day goes. Needs credentials that may delete.",
-		"Packs go in a run at least a day after the one that found them unneeded: run it daily. Exit status 5 where a retained commit cannot",
-		"be read: then nothing older goes.",
+		"Keeps the newest commit with all it needs, and everything younger than a day. Needs credentials that may delete.",
+		"Deletes a pack at least a day after the run that found it unneeded, so run it daily. Exit status 5 if a retained commit cannot",
+		"be read; nothing older is then deleted.",
 	],
 	options: [
-		{ flags: "--dry-run", description: "Only say what would be deleted." },
+		{ flags: "--dry-run", description: "Only show what would be deleted." },
 		{
 			flags: "--all-namespaces",
 			description:
-				"One namespace of the store after the other, instead of --namespace. With --json one line each.",
+				"Process all namespaces of the store, instead of --namespace. With --json, one line each.",
 		},
 		...POLICY_OPTIONS,
 	],
@@ -67,13 +67,13 @@ function shown(
 ): string[] {
 	const sum = ({ count: number, bytes }: Report["kept"], noun: string) =>
 		`${count(number, noun)}, ${humanBytes(bytes)}`;
-	if (newestSeq === 0) return [`${namespace}: the log is empty: nothing is deleted`];
+	if (newestSeq === 0) return [`${namespace}: the log is empty, nothing to delete`];
 	return [
 		`${namespace}: the newest commit is ${newestSeq}`,
 		`kept       ${sum(kept, "commit")}; ${sum(packs.kept, "pack")}`,
 		...(remnants.count > 0
 			? [
-					`left       ${sum(remnants, "expired commit")}: for content that is kept, or too young to go`,
+					`left       ${sum(remnants, "expired commit")}: their content is still needed, or they are too young`,
 				]
 			: []),
 		`${dryRun ? "to delete " : "deleted   "} ${sum(sweptCommits, "commit")}${sweptSeqs.length > 0 ? ` (${ranges(sweptSeqs)})` : ""}; ${sum(packs.swept, "pack")}`,

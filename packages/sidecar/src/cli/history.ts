@@ -9,9 +9,9 @@ const DEFAULT_LIMIT = 50;
 export const history: Command = {
 	name: "history",
 	summary: "List the log's commits, newest first.",
-	notes: ["TIME is the store's; what stands there can be given to --at."],
+	notes: ["TIME is by the store's clock. --at accepts it."],
 	options: [
-		{ flags: "--limit <N>", description: `How many commits, or all. (default: ${DEFAULT_LIMIT})` },
+		{ flags: "--limit <N>", description: `Number of commits, or all. (default: ${DEFAULT_LIMIT})` },
 	],
 	async run({ config, out }, _args, options) {
 		const limit = limitOf(options.limit);

@@ -5,11 +5,11 @@ import { count, shownPath } from "./format.ts";
 export const importCommand: Command = {
 	name: "import",
 	args: "[SOURCE]",
-	summary: "Make a directory, or objects whose keys are paths, the first content of the log.",
+	summary: "Import a directory, or objects whose keys are paths, as the first commit of the log.",
 	notes: [
-		"SOURCE is s3://bucket/prefix/ or a directory. Without one: what lies beside the log, at users/{namespace}/, as a first boot adopts it.",
-		"All of it becomes one commit, or nothing does; the source stays as it is. A log that holds something is refused.",
-		"The profile leaves out what it always does: --profile plain takes everything.",
+		"SOURCE is s3://bucket/prefix/ or a directory. The default is users/{namespace}/, beside the log, which a first start also adopts.",
+		"Everything becomes one commit, or nothing does. The source does not change. Fails if the log is not empty.",
+		"The profile's exclusions apply; --profile plain imports everything.",
 	],
 	async run({ config, log, progress, out }, [from]) {
 		const library = await import("../library/import.ts");

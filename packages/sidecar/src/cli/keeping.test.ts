@@ -164,7 +164,7 @@ describe("one log, one command after the other", () => {
 		const shown = await place.cli("a", ["repair", "--after", "7"]);
 		expect(shown.status).toBe(5);
 		expect(shown.stdout).toMatch(
-			/1 object would be removed, and commit 7 be the newest: repeat with --yes\n$/,
+			/1 object would be removed, and commit 7 would be the newest; repeat with --yes\n$/,
 		);
 		expect(readFileSync(file, "utf8")).toMatch(/^garbage/);
 		expect((await place.cli("a", ["repair", "--after", "6", "--yes"])).stderr).toMatch(
@@ -186,7 +186,7 @@ describe("one log, one command after the other", () => {
 		expect(restored.status).toBe(0);
 		expect(again).toMatchObject({
 			status: 0,
-			stdout: "nothing stands before commit 7: nothing to remove\n",
+			stdout: "nothing follows commit 7: nothing to remove\n",
 		});
 	});
 

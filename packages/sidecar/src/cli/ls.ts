@@ -6,9 +6,9 @@ import { isoTime, modeWord, shortTime, shownPath } from "./format.ts";
 export const ls: Command = {
 	name: "ls",
 	args: "[PATH]",
-	summary: "List what a commit holds: mode, size, time (UTC) and path.",
+	summary: "List the entries of a commit: mode, size, time (UTC) and path.",
 	notes: [
-		"PATH is a file, or a directory that is listed with all below it. Names no terminal should see are written as \\u000a; PATH may be, too.",
+		"PATH is a file, or a directory to list with everything below it. Unprintable characters are escaped as \\u000a, in PATH as well.",
 	],
 	options: [AT_OPTION],
 	async run({ config, out }, [path], options) {

@@ -4,12 +4,12 @@ import { SidecarError } from "../errors.ts";
 export const POLICY_OPTIONS = [
 	{
 		flags: "--keep-all <TIME>",
-		description: "Keep every state of this long: 36h, 7d, 2w. At least 1d. (default: 7d)",
+		description: "Keep every state for this long: 36h, 7d, 2w. At least 1d. (default: 7d)",
 	},
 	{
 		flags: "--keep-daily <TIME>",
 		description:
-			"Beyond that, keep the state at each midnight (UTC) of this long; 0d: none. (default: 30d)",
+			"After that, keep the state at each midnight (UTC) for this long; 0d: none. (default: 30d)",
 	},
 ] as const;
 

@@ -25,12 +25,14 @@ import { run } from "./run.ts";
 import { status } from "./status.ts";
 import { usageError } from "./usage.ts";
 import { verify } from "./verify.ts";
+import { why } from "./why.ts";
 
 export const COMMANDS: readonly Command[] = [
 	run,
 	restore,
 	flush,
 	status,
+	why,
 	history,
 	diff,
 	ls,
@@ -52,7 +54,7 @@ const AFTER_HELP = `
 Every option is also a variable, OPENCLAW_SIDECAR_STORE for --store, and a key of the config file; docs/configuration.md lists them.
 
 Exit status: 0 all durable, 2 usage or configuration, 3 something is not durable, 4 another writer owns the workspace,
-5 integrity, 6 denied or refused by the store, 7 store unreachable, 1 a bug. \`run\` gives the agent's own when everything is durable.
+5 integrity, 6 denied or refused by the store, 7 store unreachable, 1 a bug. \`run\` exits with the agent's own if everything is durable.
 
 Examples:
   openclaw-sidecar run --store s3://my-bucket --namespace anna -- openclaw gateway
@@ -109,7 +111,7 @@ type Run = (
 function makeProgram(version: string, json: boolean, runCommand: Run): Commander {
 	const program = new Commander("openclaw-sidecar")
 		.description(
-			"Keeps an agent's workspace durable: restores it at the start, commits what changes, drains at the end.",
+			"Keeps an agent's workspace durable: restores it at the start, commits changes, drains at the end.",
 		)
 		.version(version)
 		.helpCommand("help [COMMAND]", "Explain a command.")
@@ -172,6 +174,7 @@ function commandsFirst(command: Commander, helper: Help): string {
 		.concat("\n");
 }
 
+/** A note on an error object; it holds nothing once the error is gone. */
 const COMMAND_OF_ERROR = new WeakMap<CommanderError, string>();
 
 function overrideExit(commander: Commander, name: string | undefined): void {

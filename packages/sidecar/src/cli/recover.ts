@@ -9,11 +9,11 @@ import { movedLines } from "./restore.ts";
 export const recover: Command = {
 	name: "recover",
 	args: "[PATH]",
-	summary: "List what was quarantined below .recovered/; write it out, bring it in, or drop it.",
+	summary: "List, write out, apply or drop what is quarantined below .recovered/.",
 	notes: [
 		"Superseded writers quarantine files. So do restores that move an edit out of the way of newer bytes.",
 		"Without an option, lists the first files of each entry; with --writer or PATH, all of them. Paths are those on the original disk.",
-		"Nothing that is quarantined goes away by itself, and what is dropped stays in history.",
+		"Quarantined files stay until you drop them. Dropped files stay in history.",
 	],
 	options: [
 		{
@@ -23,16 +23,16 @@ export const recover: Command = {
 		{
 			flags: "--to <DIR>",
 			description:
-				"Write it (or only PATH) to DIR/{writer}, which must not hold anything. Touches nothing else.",
+				"Write it (or only PATH) to DIR/{writer}, which must be empty. Changes nothing else.",
 		},
 		{
 			flags: "--apply <PATH>",
 			description:
-				"Bring it to its place in the workspace and commit that; what stands there is moved away. Not beside a running daemon.",
+				"Restore it to its place in the workspace and commit that. Existing files there are moved away. Not while a daemon runs.",
 		},
 		{
 			flags: "--drop",
-			description: "Take PATH, or all of --writer, out of the list: it was dealt with.",
+			description: "Remove PATH, or all of --writer, from the list.",
 		},
 	],
 	async run(context, [path], options) {
@@ -57,7 +57,7 @@ function actOf(options: Options): Act {
 	if (acts.length > 1)
 		throw new SidecarError("USAGE", {
 			value: acts.map((act) => `--${act}`).join(" "),
-			reason: "only one of them at a time",
+			reason: "use only one of them",
 		});
 	return acts[0] ?? "list";
 }
@@ -127,7 +127,7 @@ const ACTS: Readonly<
 		if (config.json) await out.json(result);
 		else {
 			await out.line(
-				`brought in ${count(result.applied.length, "file")} of ${result.writer.slice(0, 8)}: commit ${result.seq}`,
+				`applied ${count(result.applied.length, "file")} of ${result.writer.slice(0, 8)}: commit ${result.seq}`,
 			);
 			for (const { path: at, reason } of result.notTaken)
 				await out.line(`not taken  ${shownPath(at)}: ${reason}`);

@@ -6,18 +6,18 @@ import { count, isoTime, shownPath } from "./format.ts";
 
 export const repair: Command = {
 	name: "repair",
-	summary:
-		"Remove garbage that stands before the newest good commit, so that the log can be read again.",
+	summary: "Remove garbage after the newest good commit, so that the log can be read again.",
 	notes: [
-		"For when stolen credentials wrote what nobody can read. What anybody could restore is never removed; every byte that is removed is",
-		"first copied to a local directory. Without --yes it is only shown. Needs credentials that may delete.",
+		"For a log into which stolen credentials wrote unreadable objects. Never removes a commit that can be read. Copies every byte",
+		"to a local directory before it removes it. Without --yes, only shows the objects. Needs credentials that may delete.",
 	],
 	options: [
-		{ flags: "--after <SEQ>", description: "The newest commit that stays; `verify` names it." },
-		{ flags: "--yes", description: "Remove what is shown." },
+		{ flags: "--after <SEQ>", description: "The newest commit to keep; `verify` names it." },
+		{ flags: "--yes", description: "Remove the objects." },
 		{
 			flags: "--copy-to <DIR>",
-			description: "Where the copies go. (default: repair/NAMESPACE below the state directory)",
+			description:
+				"Directory for the copies. (default: repair/NAMESPACE below the state directory)",
 		},
 	],
 	async run({ config, log, out }, _args, options) {
@@ -49,14 +49,14 @@ function afterOf(value: unknown): number {
 type Result = Awaited<ReturnType<typeof import("../library/repair.ts").repair>>;
 
 function shown({ after, removed, objects }: Result): string[] {
-	if (objects.length === 0) return [`nothing stands before commit ${after}: nothing to remove`];
+	if (objects.length === 0) return [`nothing follows commit ${after}: nothing to remove`];
 	const lines = objects.map(({ key, seq, bytes, timeMs, error, copy }) => {
 		const where = copy === undefined ? "" : `; copy: ${shownPath(copy)}`;
 		return `${shownPath(key)}  commit ${seq}, ${humanBytes(bytes)}, ${isoTime(timeMs)}: [${error.code}] ${error.message}${where}`;
 	});
 	const end = removed
 		? `removed ${count(objects.length, "object")}; commit ${after} is the newest now`
-		: `${count(objects.length, "object")} would be removed, and commit ${after} be the newest: repeat with --yes`;
+		: `${count(objects.length, "object")} would be removed, and commit ${after} would be the newest; repeat with --yes`;
 	return [...lines, end];
 }
 

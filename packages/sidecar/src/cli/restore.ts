@@ -8,7 +8,7 @@ export const restore: Command = {
 	notes: [
 		"Without --at, changes made here since the last restore are kept. With --at the directory becomes exactly that commit.",
 		"A time means the last commit between two turns of the agent. To get a commit that was taken during a turn, give its number.",
-		"Files that give way are moved out of the workspace, never deleted. A restore commits nothing: the next flush keeps them.",
+		"Replaced files are moved out of the workspace, never deleted. A restore commits nothing: the next flush keeps them.",
 	],
 	options: [AT_OPTION],
 	async run({ config, log, progress, out }, _args, options) {
@@ -50,16 +50,16 @@ function shown({
 	return [
 		`restored commit ${seq}: ${count(files, "file")}, ${humanBytes(bytes)}, in ${humanDuration(ms)}`,
 		written === 0
-			? "everything was there already"
+			? "everything was already there"
 			: `written  ${count(written, "file")}, ${humanBytes(writtenBytes)}${rate}`,
 		...(keptLocal > 0
 			? [
-					`kept     ${count(keptLocal, "path")} changed here, not durable before \`openclaw-sidecar flush\``,
+					`kept     ${count(keptLocal, "path")} changed here, not durable until \`openclaw-sidecar flush\``,
 				]
 			: []),
 		...elsewhere.map(
 			({ path, files }) =>
-				`left out ${shownPath(path)}: ${count(files, "file")} in the log; no --root here says where it lies`,
+				`left out ${shownPath(path)}: ${count(files, "file")} in the log; no --root here names its directory`,
 		),
 		...movedLines(moved, false),
 		...(note === undefined ? [] : [`note     ${note}`]),

@@ -6,19 +6,21 @@ import { movedLines } from "./restore.ts";
 
 export const rollback: Command = {
 	name: "rollback",
-	summary:
-		"Make the tree of an earlier commit the newest again, by a new commit; the workspace follows.",
+	summary: "Commit the tree of an earlier commit as the newest, and bring the workspace to it.",
 	notes: [
 		"A time means the last commit between two turns of the agent. To get a commit that was taken during a turn, give its number.",
-		"Nothing is rewritten: the rollback can be rolled back. What was changed here and not durable is committed first. Stop a running",
-		"daemon before. Exit status 3 where names or content are not the earlier ones, 4 where another writer took the workspace over.",
+		"History is not rewritten, so a rollback can be undone. Changes here that are not durable are committed first. Stop a running",
+		"daemon first. Exit status 3 if names or content differ from the earlier commit, 4 if another writer took the workspace over.",
 	],
 	options: [
-		{ flags: "--to <SEQ|TIME>", description: "The commit, as for --at of the other commands." },
+		{
+			flags: "--to <SEQ|TIME>",
+			description: "The commit: a number, a time or an age, as for --at.",
+		},
 	],
 	async run({ config, log, progress, out }, _args, options) {
 		if (options.to === undefined)
-			throw new SidecarError("USAGE", { reason: "flag --to is missing: which commit?" });
+			throw new SidecarError("USAGE", { reason: "flag --to is missing: it names the commit" });
 		const library = await import("../library/rollback.ts");
 		const result = await library.rollback({
 			settings: config,

@@ -52,8 +52,8 @@ test("rejects a root in the workspace as a usage error with a remedy, and an inv
 	using place = new Place();
 	const inside = await place.cli("a", ["run", "--root", `x=${place.path("a", "x")}`]);
 	expect(inside.status).toBe(2);
-	expect(inside.stderr).toMatch(/the root x lies inside the workspace/);
-	expect(inside.stderr).toMatch(/what to do: leave this --root out/);
+	expect(inside.stderr).toMatch(/the root x is inside the workspace/);
+	expect(inside.stderr).toMatch(/what to do: remove this --root/);
 	const relative = await place.cli("a", ["status", "--root", "x=relative"]);
 	expect(relative.status).toBe(2);
 	expect(relative.stderr).toMatch(/x=relative.*flag --root accepts NAME=DIR/);
@@ -106,7 +106,7 @@ test("reports an agent's directory that is not stored as an event, in doctor and
 	});
 	expect(await found(root)).toMatchObject({ status: "ok" });
 	const status = (await place.cli("a", ["status", ...openclaw])).stdout;
-	expect(status).toMatch(new RegExp(`NOT KEPT +${later}: OpenClaw gives it to an agent`));
+	expect(status).toMatch(new RegExp(`NOT KEPT +${later}: OpenClaw assigns it to an agent`));
 });
 
 test.skipIf(process.geteuid?.() !== 0)(

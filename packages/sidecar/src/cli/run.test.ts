@@ -311,7 +311,7 @@ test("a deletion that is deferred at the end is exit status 3, also of flush and
 	for (const verb of ["flush", "status"]) {
 		const told = await place.cli("a", [verb]);
 		expect(told.status).toBe(3);
-		expect(told.stdout).toMatch(/held +12 deletions: /);
+		expect(told.stdout).toMatch(/deferred +12 deletions: /);
 	}
 	expect((await place.cli("a", ["restore"])).status).toBe(0);
 	expect(readdirSync(place.path("a", "d"))).toHaveLength(12);

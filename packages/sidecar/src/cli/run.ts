@@ -14,11 +14,11 @@ import { movedLines } from "./restore.ts";
 export const run: Command = {
 	name: "run",
 	args: "[COMMAND...]",
-	summary: "Restore the workspace, start the agent, and keep it durable until the end.",
+	summary: "Restore the workspace, start the agent, and commit changes until it ends.",
 	notes: [
 		"The agent's command goes after --. Without one, run until SIGTERM, SIGINT or SIGHUP.",
-		"With --listen nothing of this happens before the first request at /invocations, whose token says whose workspace it is.",
-		"A signal is passed on to the agent; everything is made durable, and the exit status says whether it is: the agent's own only if so.",
+		"With --listen, all this waits for the first request at /invocations, whose token names the user.",
+		"Signals go to the agent. When it ends, the rest is committed. The exit status is the agent's own only if everything is durable.",
 	],
 	async run({ config, log, progress, out }, command) {
 		const stop = stopOnSignal(log);
@@ -112,7 +112,7 @@ function shown(result: Result): string[] {
 		`error [NOT_DURABLE] ${ERRORS.NOT_DURABLE.meaning}`,
 		...lost.slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`),
 		...(left > 0 ? [`  and ${count(left, "more", "more")}`] : []),
-		...(deferredDeletions > 0 ? [`  held  ${heldWords(deferredDeletions)}`] : []),
+		...(deferredDeletions > 0 ? [`  deferred  ${heldWords(deferredDeletions)}`] : []),
 		...outside,
 		...(lost.length > 0 ? [`what to do: ${ERRORS.NOT_DURABLE.remedy}`] : []),
 	];

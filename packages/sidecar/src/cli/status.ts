@@ -8,7 +8,7 @@ export const status: Command = {
 	name: "status",
 	summary: "Show the log, the daemon, and what on this disk is not durable.",
 	notes: [
-		"Exit status 0: everything on this disk is in the log. 3: something is not, a deletion is held, a volume inside is missing, or the",
+		"Exit status 0: everything on this disk is in the log. 3: something is not, a deletion is deferred, an inner volume is missing, or the",
 		"directory does not derive from the log. 4: another writer owns the workspace. A missing workspace is an error, as for `flush`.",
 	],
 	async run({ config, out }) {
@@ -57,7 +57,7 @@ function forPerson(found: Found): string[] {
 		]),
 		...elsewhere.map(({ path, files, bytes }) => [
 			"elsewhere",
-			`${shownPath(path)}: ${count(files, "file")}, ${humanBytes(bytes)}, only in the log; no --root here says where it lies`,
+			`${shownPath(path)}: ${count(files, "file")}, ${humanBytes(bytes)}, only in the log; no --root here names its directory`,
 		]),
 		["workspace", shownPath(workspace)],
 		...coverageRows(coverage),
@@ -74,7 +74,7 @@ function forPerson(found: Found): string[] {
 					],
 				]
 			: []),
-		...(found.deferredDeletions > 0 ? [["held", heldWords(found.deferredDeletions)]] : []),
+		...(found.deferredDeletions > 0 ? [["deferred", heldWords(found.deferredDeletions)]] : []),
 		[
 			"durable",
 			isDurable
@@ -98,21 +98,21 @@ function whyNotDurable({ notDurable, deferredDeletions, notRestored, reasons }: 
 		superseded: "another writer owns this workspace",
 		"not-restored": `this directory must not be committed: ${notRestored}`,
 		"not-durable": count(notDurable.length, "path"),
-		held: `${count(deferredDeletions, "deletion")} held`,
+		held: `${count(deferredDeletions, "deletion")} deferred`,
 	} as const;
 	return `NO: ${reasons.map((reason) => words[reason]).join(", ")}`;
 }
 
 function newest(log: NonNullable<Found["log"]>, storeTimeMs: number): string {
-	const state = log.isClosed ? "closed in order" : "not closed: its writer may be at work";
+	const state = log.isClosed ? "closed in order" : "not closed: its writer may be running";
 	return `commit ${log.seq} (${log.id.slice(0, 12)}), ${ago(storeTimeMs - log.timeMs)}, by ${log.writer.slice(0, 8)}, ${state}`;
 }
 
 function thisDisk({ marker, hasBase, log }: Found): string {
 	if (marker === undefined) return log === undefined ? "new" : "never restored from this log";
-	if (!marker.complete) return "a restore was cut off";
+	if (!marker.complete) return "a restore was interrupted";
 	const base = marker.baseSeq === 0 ? "an empty log" : `commit ${marker.baseSeq}`;
-	return `derives from ${base}${hasBase ? "" : ", which cannot be relied on: it is not in the log any more, or this is another directory"}`;
+	return `derives from ${base}${hasBase ? "" : ", which is not reliable: it is no longer in the log, or this is another directory"}`;
 }
 
 function daemonWords({ daemon }: Found): string {
@@ -123,7 +123,7 @@ function daemonWords({ daemon }: Found): string {
 		...(superseded ? ["SUPERSEDED by another writer"] : []),
 		...(waiting ? [`${count(waiting, "path")} waiting`] : []),
 		...(notTaken?.length ? [`${count(notTaken.length, "path")} not taken`] : []),
-		...(deferredDeletions ? [`${count(deferredDeletions, "deletion")} held`] : []),
+		...(deferredDeletions ? [`${count(deferredDeletions, "deletion")} deferred`] : []),
 		...(lastFlushError
 			? [`last flush failed [${lastFlushError.code}] ${lastFlushError.message}`]
 			: []),

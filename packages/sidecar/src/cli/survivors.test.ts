@@ -68,7 +68,7 @@ function endHard(pid: number): void {
 	if (isAlive(pid)) process.kill(pid, "SIGKILL");
 }
 
-describe("the death of the sidecar ends the agent", () => {
+describe("the agent ends when its sidecar dies", () => {
 	// @id agent-ends-with-sidecar
 	test.each([
 		// @id agent-ends-with-sidecar-when-told

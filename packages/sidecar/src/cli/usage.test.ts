@@ -127,7 +127,7 @@ describe("a wrong value is reported with its source", () => {
 			"opnclaw: flag --profile accepts openclaw or plain; did you mean openclaw?",
 		],
 		["USAGE", ["--drain-timeout", "8"], "8: flag --drain-timeout"],
-		["USAGE", ["--workspace", "/tmp/a", "--store", "file:///tmp/a/b"], "lies inside the workspace"],
+		["USAGE", ["--workspace", "/tmp/a", "--store", "file:///tmp/a/b"], "is inside the workspace"],
 		["USAGE", ["--config", "/nonexistent.json"], "/nonexistent.json"],
 	])("%s %j", async (code, args, said) => {
 		const { status, stderr } = await cli(["status", ...args], { cwd: place.dir });

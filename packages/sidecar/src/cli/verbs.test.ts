@@ -156,7 +156,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 		expect(readDisk(place.path("b"))).toEqual(readDisk(place.path("a")));
 		const human = await place.cli("b", ["restore"]);
 		expect(human.stdout).toMatch(
-			/^restored commit 2: 2 files, 11 B, in .*\neverything was there already\n$/,
+			/^restored commit 2: 2 files, 11 B, in .*\neverything was already there\n$/,
 		);
 	});
 
@@ -291,7 +291,7 @@ test("a secret that was stored readable for all is restored strictly, and is dur
 	expect(status).toBe(0);
 });
 
-test("a reader that closes the pipe ends a listing quietly, and a file that is larger than a pipe", async () => {
+test("a reader that closes the pipe quietly ends a listing, and a file larger than a pipe", async () => {
 	using place = new Place();
 	for (let i = 0; i < 1_500; i++) writeFileSync(place.path("a", `a-name-of-some-length-${i}`), "");
 	writeFileSync(place.path("a", "zeros"), "");

@@ -9,8 +9,8 @@ export const verify: Command = {
 	summary:
 		"Check the whole log: every object, the chain and the checksums; with --deep all content.",
 	notes: [
-		"Exit status 5 where something that is retained is damaged or missing, with the objects named. Give the policy that `gc` runs with:",
-		"what is missing beyond it is past retention. Writes nothing.",
+		"Exit status 5 if a retained object is damaged or missing; the output names it. Pass the policy that `gc` uses, so that it",
+		"expects nothing older. Writes nothing.",
 	],
 	options: [
 		{ flags: "--deep", description: "Read all content and check every SHA-256." },
@@ -58,11 +58,13 @@ function shown(found: Found): string[] {
 				]
 			: []),
 		...(expiredSeqs.length > 0
-			? [`expired  ${ranges(expiredSeqs)}: left for content that is kept; cannot be restored`]
+			? [
+					`expired  ${ranges(expiredSeqs)}: kept only for content that is still needed; cannot be restored`,
+				]
 			: []),
 		...(orphans.length > 0
 			? [
-					`unneeded ${count(orphans.length, "pack")}, ${humanBytes(orphanBytes)}: not referred to yet, or left to gc`,
+					`unneeded ${count(orphans.length, "pack")}, ${humanBytes(orphanBytes)}: not referenced yet, or left for gc`,
 				]
 			: []),
 		...unknownKeys

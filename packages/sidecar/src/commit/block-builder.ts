@@ -3,14 +3,14 @@ import { zstdCompress } from "node:zlib";
 import PQueue from "p-queue";
 import {
 	compressBlock,
-	emptyBlockRef,
 	type PendingBlock,
 	sealBlock,
+	unsealedBlock,
 	zstdChunkSize,
 } from "../log/block.ts";
 import { MAX_BLOCK_BYTES, MAX_INLINE_BYTES } from "../log/limits.ts";
 import { PackWriter } from "../log/pack-codec.ts";
-import type { ChunkRef } from "../log/types.ts";
+import type { Chunk } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import { putPack } from "./commit-once.ts";
@@ -34,7 +34,7 @@ const UPLOADING = 3;
 
 interface Sealed {
 	readonly block: PendingBlock;
-	readonly chunks: readonly ChunkRef[];
+	readonly chunks: readonly Chunk[];
 	/** The buffer that collected the raw bytes, for reuse. */
 	readonly raw: Buffer | undefined;
 }
@@ -51,20 +51,19 @@ export class BlockBuilder {
 	readonly #machine: Machine;
 	readonly #inlineLimit: number;
 	readonly #signal: AbortSignal | undefined;
-	readonly #known = new Map<string, ChunkRef>();
+	readonly #known = new Map<string, Chunk>();
 	readonly #compressing = new PQueue({ concurrency: COMPRESSING });
 	readonly #uploading = new PQueue({ concurrency: UPLOADING });
 	readonly #idleRaw: Buffer[] = [];
 	readonly #idlePacks: Buffer[] = [];
 	#raw: Buffer = Buffer.allocUnsafeSlow(SYNC_BYTES);
 	#rawBytes = 0;
-	#block = emptyBlockRef();
-	#blockChunks: ChunkRef[] = [];
+	#block = unsealedBlock();
+	#blockChunks: Chunk[] = [];
 	#sealed: Sealed[] = [];
 	#sealedBytes = 0;
 	#pack: PackWriter | undefined;
 	#packBuffer: Buffer | undefined;
-	#packChunks: ChunkRef[] = [];
 	#failure: unknown;
 	/** Bytes of packs. */
 	uploadedBytes = 0;
@@ -90,16 +89,16 @@ export class BlockBuilder {
 	}
 
 	/** A chunk with this content that was added before. */
-	lookup(sha256: string): ChunkRef | undefined {
+	lookup(sha256: string): Chunk | undefined {
 		return this.#known.get(sha256);
 	}
 
-	/** Copies the bytes. `finish` decides the ref's place. */
-	async add(sha256: string, bytes: Buffer): Promise<ChunkRef> {
+	/** Copies the bytes. The chunk has no place until it is in a commit or in a stored pack. */
+	async add(sha256: string, bytes: Buffer): Promise<Chunk> {
 		if (this.#rawBytes + bytes.length > MAX_BLOCK_BYTES) await this.#seal();
 		if (this.#rawBytes + bytes.length > this.#raw.length) this.#growRaw();
 		bytes.copy(this.#raw, this.#rawBytes);
-		const ref: ChunkRef = {
+		const chunk: Chunk = {
 			sha256,
 			block: this.#block,
 			offset: this.#rawBytes,
@@ -107,9 +106,9 @@ export class BlockBuilder {
 		};
 		this.#rawBytes += bytes.length;
 		this.addedBytes += bytes.length;
-		this.#blockChunks.push(ref);
-		this.#known.set(sha256, ref);
-		return ref;
+		this.#blockChunks.push(chunk);
+		this.#known.set(sha256, chunk);
+		return chunk;
 	}
 
 	/**
@@ -131,21 +130,21 @@ export class BlockBuilder {
 		if (this.#rawBytes === 0) return;
 		const buffer = this.#raw;
 		const raw = buffer.subarray(0, this.#rawBytes);
-		const ref = this.#block;
+		const block = this.#block;
 		const chunks = this.#blockChunks;
 		this.#rawBytes = 0;
-		this.#block = emptyBlockRef();
+		this.#block = unsealedBlock();
 		this.#blockChunks = [];
 		if (raw.length <= SYNC_BYTES) {
 			// Incompressible bytes are stored as they are, so they need their own copy: the buffer is
 			// reused.
-			this.#take({ block: compressBlock(Buffer.from(raw), ref), chunks, raw: undefined });
+			this.#take({ block: compressBlock(Buffer.from(raw), block), chunks, raw: undefined });
 		} else {
 			this.#raw = this.#idleRaw.pop() ?? Buffer.allocUnsafeSlow(MAX_BLOCK_BYTES);
 			this.#compressing
 				.add(async () => {
 					const compressed = await compress(raw, { chunkSize: zstdChunkSize(raw.length) });
-					this.#take({ block: sealBlock(ref, raw, compressed), chunks, raw: buffer });
+					this.#take({ block: sealBlock(block, raw, compressed), chunks, raw: buffer });
 				})
 				.catch((error: unknown) => {
 					this.#failure ??= error;
@@ -165,15 +164,14 @@ export class BlockBuilder {
 		if (this.#pack === undefined && this.#sealedBytes <= this.#inlineLimit) return;
 		for (const { block, chunks, raw } of this.#sealed.splice(0)) {
 			this.#sealedBytes -= block.stored.length;
-			if (this.#pack?.add(block) !== true) {
+			if (this.#pack?.add(block, chunks) !== true) {
 				this.#ship();
 				// No pack waits, so at most three are in flight and one buffer is free.
 				await this.#uploading.onSizeLessThan(1);
 				this.#packBuffer = this.#idlePacks.pop() ?? Buffer.allocUnsafeSlow(PACK_BYTES);
 				this.#pack = new PackWriter(this.#packBuffer, this.#machine.randomBytes(16));
-				this.#pack.add(block);
+				this.#pack.add(block, chunks);
 			}
-			this.#packChunks.push(...chunks);
 			if (raw?.length === MAX_BLOCK_BYTES && this.#idleRaw.length < COMPRESSING)
 				this.#idleRaw.push(raw);
 		}
@@ -183,11 +181,9 @@ export class BlockBuilder {
 	#ship(): void {
 		const buffer = this.#packBuffer;
 		if (this.#pack === undefined || buffer === undefined) return;
-		const { key, bytes } = this.#pack.finish();
-		const chunks = this.#packChunks;
+		const { key, bytes, chunks } = this.#pack.finish();
 		this.#pack = undefined;
 		this.#packBuffer = undefined;
-		this.#packChunks = [];
 		this.uploadedBytes += bytes.length;
 		this.#uploading
 			.add(async () => {

@@ -1,5 +1,5 @@
 import { samePlace } from "../log/same-entry.ts";
-import type { ChunkRef, Entry, Tree } from "../log/types.ts";
+import type { Chunk, ChunkRef, Entry, Tree } from "../log/types.ts";
 import { elapsedMs, type Machine, type Moment } from "./machine.ts";
 
 /**
@@ -30,13 +30,17 @@ export class ChunkIndex {
 		return this.#head.get(sha256)?.ref ?? this.#fresh(sha256);
 	}
 
-	/** Whether a commit made now may refer to exactly this place. */
-	allows(ref: ChunkRef): boolean {
-		const inHead = this.#head.get(ref.sha256)?.ref;
+	/**
+	 * Where a commit made now may refer to this chunk: exactly at its place or, if it has none, where
+	 * this writer put the same content last.
+	 */
+	place(chunk: Chunk): ChunkRef | undefined {
+		const inHead = this.#head.get(chunk.sha256)?.ref;
+		if (!hasPlace(chunk)) return this.#fresh(chunk.sha256) ?? inHead;
 		// Try the head first: it does not need the clock, and it has most chunks of a large file.
-		if (inHead !== undefined && samePlace(inHead, ref)) return true;
-		const recent = this.#fresh(ref.sha256);
-		return recent !== undefined && samePlace(recent, ref);
+		if (inHead !== undefined && samePlace(inHead, chunk)) return inHead;
+		const recent = this.#fresh(chunk.sha256);
+		return recent !== undefined && samePlace(recent, chunk) ? recent : undefined;
 	}
 
 	/** The head's tree gained an entry. */
@@ -98,4 +102,8 @@ export class ChunkIndex {
 		this.#recent.delete(sha256);
 		return undefined;
 	}
+}
+
+function hasPlace(chunk: Chunk): chunk is ChunkRef {
+	return "key" in chunk.block;
 }

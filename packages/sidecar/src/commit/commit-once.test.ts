@@ -13,7 +13,6 @@ const commitOf = (wallTimeMs: number) =>
 		infoOf(1, { flags: { fence: true }, wallTimeMs }),
 		{ changed: new Map(), removed: new Set() },
 		new Map(),
-		[],
 	);
 
 describe("commitOnce", () => {

@@ -47,7 +47,7 @@ export async function commitOnce(
 		if (attempt > 0 && signal?.aborted) return { kind: "unknown", cause };
 		let put: PutOutcome;
 		try {
-			put = await store.putIfAbsent(commit.key, commit.bytes, signal && { signal });
+			put = await store.putIfAbsent(commit.key, commit.bytes, { signal });
 		} catch (error) {
 			// Refused now, but an earlier try of these bytes may have landed.
 			if (attempt === 0) throw error;
@@ -101,12 +101,12 @@ export async function putPack(
 	let cause: unknown;
 	for (let attempt = 0; attempt < TRIES; attempt++) {
 		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal);
-		const outcome = await store.putIfAbsent(key, bytes, signal && { signal });
+		const outcome = await store.putIfAbsent(key, bytes, { signal });
 		if (outcome.kind === "created") return;
 		if (outcome.kind === "unknown") cause = outcome.cause;
 		else {
 			try {
-				await store.get(key, { range: { offset: 0, length: 0 }, ...(signal && { signal }) });
+				await store.get(key, { range: { offset: 0, length: 0 }, signal });
 				return;
 			} catch (error) {
 				cause = error;
@@ -116,7 +116,7 @@ export async function putPack(
 	}
 	throw new SidecarError("STORE_UNREACHABLE", {
 		value: key,
-		reason: "three tries to store it were not answered",
+		reason: "three attempts to store it got no answer",
 		cause,
 	});
 }

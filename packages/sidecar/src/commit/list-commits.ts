@@ -14,10 +14,10 @@ export interface ListedCommit {
 
 export interface ListCommitsOptions {
 	/** The newest commit to list; default: the log's newest. */
-	readonly from?: number;
+	readonly from?: number | undefined;
 	/** At most this many; default: all. */
-	readonly limit?: number;
-	readonly signal?: AbortSignal;
+	readonly limit?: number | undefined;
+	readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -36,9 +36,9 @@ export async function* listCommits(
 	for (let foreign = -1; foreign !== 0 && left > 0; ) {
 		foreign = 0;
 		const listOptions: ListOptions = {
-			...(last !== undefined && { startAfter: last }),
-			...(Number.isFinite(left) && { limit: left }),
-			...(signal && { signal }),
+			startAfter: last,
+			limit: Number.isFinite(left) ? left : undefined,
+			signal,
 		};
 		for await (const { objects, storeTimeMs } of store.list(LOG_PREFIX, listOptions)) {
 			for (const { key, sizeBytes, lastModifiedMs } of objects) {

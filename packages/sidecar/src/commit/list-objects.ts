@@ -16,7 +16,7 @@ export async function listObjects(
 ): Promise<Listed> {
 	const objects: StoredObject[] = [];
 	let storeTimeMs: number | undefined;
-	for await (const page of store.list(prefix, signal && { signal })) {
+	for await (const page of store.list(prefix, { signal })) {
 		storeTimeMs ??= page.storeTimeMs;
 		for (const { key, sizeBytes, lastModifiedMs } of page.objects)
 			objects.push({ key, sizeBytes, timeMs: lastModifiedMs });
@@ -24,6 +24,6 @@ export async function listObjects(
 	if (storeTimeMs !== undefined) return { objects, storeTimeMs };
 	throw new SidecarError("STORE_UNREACHABLE", {
 		value: store.url,
-		reason: "the listing gave no page",
+		reason: "the listing returned no page",
 	});
 }

@@ -13,8 +13,8 @@
  */
 import { SidecarError } from "../errors.ts";
 import { annotationsAfter } from "../log/annotations.ts";
-import type { PendingBlock } from "../log/block.ts";
-import { decodeCommit, type EncodedCommit, encodeCommit } from "../log/commit-codec.ts";
+import type { InlineChunk, PendingBlock } from "../log/block.ts";
+import { decodeCommit, type EncodedCommit, encodeCommit, wholeTree } from "../log/commit-codec.ts";
 import { advanceHead, foldCommits, type Head, type OwnedHead, ownedHead } from "../log/fold.ts";
 import {
 	MAX_CHUNKS,
@@ -24,7 +24,16 @@ import {
 } from "../log/limits.ts";
 import { isReservedId } from "../log/restore-id.ts";
 import { quarantineHome, unrestorableAfter } from "../log/safe-path.ts";
-import type { Annotation, CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
+import type {
+	Annotation,
+	Chunk,
+	ChunkRef,
+	CommitFlags,
+	CommitInfo,
+	Delta,
+	Entry,
+	Path,
+} from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { type CommitOutcome, commitOnce } from "./commit-once.ts";
@@ -72,8 +81,6 @@ interface WriteOptions {
 interface Undecided {
 	readonly commit: EncodedCommit;
 	readonly info: CommitInfo;
-	readonly delta: Delta;
-	readonly inlineBytes: number;
 	/**
 	 * True for a fence, and for the last commit before an end: too much depends on them to trust a
 	 * 200 alone.
@@ -200,7 +207,7 @@ export class LogWriter {
 	 * what commitOnce throws
 	 */
 	async commit(
-		delta: Delta,
+		delta: Delta<Chunk>,
 		inline: readonly PendingBlock[],
 		flags: CommitFlags,
 		options: WriteOptions = {},
@@ -216,7 +223,7 @@ export class LogWriter {
 	}
 
 	async #write(
-		delta: Delta,
+		draft: Delta<Chunk>,
 		inline: readonly PendingBlock[],
 		flags: CommitFlags,
 		options: WriteOptions,
@@ -224,8 +231,9 @@ export class LogWriter {
 		if (this.#undecided !== undefined)
 			throw new SidecarError("INTERNAL", { reason: "a commit while another is undecided" });
 		if (this.#isBehind) return { kind: "lost", isBroken: await this.catchUp(options.signal) };
-		this.#check(delta);
-		if (!this.#mayRefer(delta, inline)) return { kind: "stale" };
+		this.#check(draft);
+		const delta = this.#place(draft, inline);
+		if (delta === undefined) return { kind: "stale" };
 		const seq = this.#head.seq + 1;
 		const isFull = seq % SEGMENT_COMMITS === 0 && !this.isSuperseded && options.inHurry !== true;
 		const isLookDue =
@@ -248,16 +256,13 @@ export class LogWriter {
 			wallTimeMs: Math.max(0, this.#machine.wallMs()),
 			...(annotations.length > 0 && { annotations }),
 		};
-		const commit = isFull
-			? encodeCommit(info, this.#whole(delta), new Map(), inline)
-			: encodeCommit(info, delta, this.#head.tree, inline);
+		const commit = encodeCommit(info, delta, this.#head.tree);
 		// A commit that no reader could decode must never be in the log: it would shut the gate for
 		// good.
 		decodeCommit(commit.key, commit.bytes, commit.bytes.length);
-		const inlineBytes = inline.reduce((sum, { stored }) => sum + stored.length, 0);
 		const isLast = flags.closed === true || (flags.recovered === true && options.inHurry === true);
 		return await this.#decide(
-			{ commit, info, delta, inlineBytes, isReadBack: flags.fence === true || isLast },
+			{ commit, info, isReadBack: flags.fence === true || isLast },
 			options.signal,
 		);
 	}
@@ -292,7 +297,7 @@ export class LogWriter {
 			this.#fenceSeq = info.seq;
 			this.#fencedAt = now(this.#machine);
 		}
-		// No reader follows what is before a FULL any more.
+		// No reader follows commits before a FULL.
 		if (info.kind === "full") this.#won.clear();
 		if (!undecided.isReadBack || info.flags.fence === true)
 			this.#won.set(info.seq, {
@@ -430,7 +435,7 @@ export class LogWriter {
 			)
 				throw error;
 			// Deleted, or not a continuation of what this writer knows: the log itself is the authority.
-			head = (await readLog(this.#store, signal && { signal })).head;
+			head = (await readLog(this.#store, { signal })).head;
 			// A log begins with its first writer's fence; this writer must not begin another log.
 			if (head.seq === 0 && known.seq > 0) throw error;
 			isBroken = head.id !== known.id && head.fence.seq <= this.#fenceSeq;
@@ -463,27 +468,20 @@ export class LogWriter {
 		this.#id = unusedId(this.#machine, this.#head);
 	}
 
-	#advance({ commit, info, delta, inlineBytes }: Undecided): void {
+	#advance({ commit: { id, delta, inlineBytes }, info }: Undecided): void {
 		const { tree } = this.#head;
 		for (const path of [...delta.removed, ...delta.changed.keys()]) {
 			const before = tree.get(path);
 			if (before !== undefined) this.index.remove(before);
 		}
-		this.#head = advanceHead(this.#head, info, commit.id, delta, inlineBytes);
+		this.#head = advanceHead(this.#head, info, id, delta, inlineBytes);
 		this.#sent.clear();
 		for (const entry of delta.changed.values()) this.index.add(entry);
 		this.index.prune();
 	}
 
-	#whole(delta: Delta): Delta {
-		const changed = new Map<Path, Entry>(this.#head.tree);
-		for (const path of delta.removed) changed.delete(path);
-		for (const [path, entry] of delta.changed) changed.set(path, entry);
-		return { changed, removed: new Set() };
-	}
-
 	/** Checks `headIsRestorable` and the format's limits. */
-	#check(delta: Delta): void {
+	#check(delta: Delta<Chunk>): void {
 		const bad = unrestorableAfter(this.#head.tree, delta);
 		if (bad !== undefined)
 			throw new SidecarError("INTERNAL", {
@@ -492,7 +490,7 @@ export class LogWriter {
 			});
 		const limit = this.isSuperseded ? MAX_ENTRIES - OWNERS_ENTRIES : MAX_ENTRIES;
 		if (this.#head.tree.size + delta.changed.size > limit) {
-			const exact = this.#whole(delta).changed.size;
+			const exact = wholeTree(this.#head.tree, delta).size;
 			// Replacing entries does not enlarge the tree, also if another writer owns it.
 			if (exact > limit && exact > this.#head.tree.size)
 				throw new SidecarError("WORKSPACE_TOO_LARGE", {
@@ -510,17 +508,31 @@ export class LogWriter {
 	}
 
 	/**
-	 * Checks `noDanglingReference`: content before reference, and nothing older than an hour that the
-	 * head does not hold.
+	 * Gives every chunk its place: inside this commit, or in the log. Undefined if that would break
+	 * `noDanglingReference`: content before reference, and nothing older than an hour that the head
+	 * does not hold.
 	 */
-	#mayRefer(delta: Delta, inline: readonly PendingBlock[]): boolean {
-		const own = new Set<unknown>(inline.map(({ ref }) => ref));
-		for (const entry of delta.changed.values()) {
-			if (entry.type !== "file") continue;
-			for (const chunk of entry.chunks)
-				if (!own.has(chunk.block) && !this.index.allows(chunk)) return false;
+	#place(
+		{ changed, removed }: Delta<Chunk>,
+		inline: readonly PendingBlock[],
+	): Delta<ChunkRef | InlineChunk> | undefined {
+		const own = new Map(inline.map((pending) => [pending.block, pending]));
+		const placed = new Map<Path, Entry<ChunkRef | InlineChunk>>();
+		for (const [path, entry] of changed) {
+			if (entry.type !== "file") {
+				placed.set(path, entry);
+				continue;
+			}
+			const chunks: (ChunkRef | InlineChunk)[] = [];
+			for (const chunk of entry.chunks) {
+				const block = own.get(chunk.block);
+				const found = block === undefined ? this.index.place(chunk) : { ...chunk, block };
+				if (found === undefined) return undefined;
+				chunks.push(found);
+			}
+			placed.set(path, { ...entry, chunks });
 		}
-		return true;
+		return { changed: placed, removed };
 	}
 }
 

@@ -1,7 +1,8 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { uptime } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { RESTORE_ID_RANDOM_BYTES, restoreId } from "../log/restore-id.ts";
+import { readFully } from "../workspace/read-fully.ts";
 
 /** The protocol's access to the machine it runs on; a simulator provides its own. */
 export interface Machine {
@@ -21,14 +22,13 @@ export const thisMachine: Machine = {
 	wallMs: () => Date.now(),
 	bootMs: () => uptime() * 1000,
 	sleep: async (ms, signal) => {
-		await delay(ms, undefined, signal === undefined ? {} : { signal });
+		await delay(ms, undefined, { signal });
 	},
 	randomBytes: (count) => {
 		const bytes = Buffer.alloc(count);
 		const fd = openSync("/dev/urandom", "r");
 		try {
-			let filled = 0;
-			while (filled < count) filled += readSync(fd, bytes, filled, count - filled, null);
+			readFully(fd, bytes, 0);
 		} finally {
 			closeSync(fd);
 		}

@@ -13,7 +13,7 @@ import {
 	RECOVERED_DIRECTORY,
 	unsafePath,
 } from "../log/safe-path.ts";
-import type { Delta, DirEntry, Entry, Path, Tree } from "../log/types.ts";
+import type { Chunk, Delta, DirEntry, Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 
 /** Stands for a directory that is on no disk, or that no scan has seen. */
@@ -37,8 +37,8 @@ export interface QuarantinedWriter {
 	readonly bytes: number;
 }
 
-export interface QuarantineDelta {
-	readonly delta: Delta;
+export interface QuarantineDelta<C = Chunk> {
+	readonly delta: Delta<C>;
 	/** Files and links, by their original paths. */
 	readonly taken: readonly Path[];
 	/** Paths that are too long below `.recovered/{writer}/`: none of them can be quarantined. */
@@ -51,14 +51,14 @@ export interface QuarantineDelta {
  * @param directories looks up a directory's entry on this disk, for directories that `changed` does
  * not name
  */
-export function quarantineDelta(
+export function quarantineDelta<C>(
 	tree: Tree,
 	writer: string,
-	changed: ReadonlyMap<Path, Entry>,
-	directories: (path: Path) => Entry | undefined,
-): QuarantineDelta {
+	changed: ReadonlyMap<Path, Entry<C>>,
+	directories: (path: Path) => Entry<C> | undefined,
+): QuarantineDelta<C> {
 	const home = quarantineHome(writer);
-	const aside = new Map<Path, Entry>();
+	const aside = new Map<Path, Entry<C>>();
 	const gone = new Set<Path>();
 	const taken: Path[] = [];
 	const tooLong: Path[] = [];

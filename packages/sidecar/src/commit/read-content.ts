@@ -2,11 +2,11 @@ import { promisify } from "node:util";
 import { zstdDecompress } from "node:zlib";
 import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
-import { freeBlock, openBlock, openBlockWith } from "../log/block.ts";
+import { checkChunk, freeBlock, openBlock, openBlockWith } from "../log/block.ts";
 import { sha256OfPackKey } from "../log/keys.ts";
 import { checkPackHeader } from "../log/pack-codec.ts";
 import { MAX_GAP_BYTES, MAX_RANGE_BYTES, planReads, type RangedRead } from "../log/plan.ts";
-import type { BlockRef, ObjectKey } from "../log/types.ts";
+import type { BlockRef, ChunkRef, ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
 /**
@@ -85,6 +85,46 @@ export async function readBlocks(
 		await Promise.allSettled(reads);
 		throw error;
 	}
+}
+
+export interface FoundChunk {
+	readonly chunk: ChunkRef;
+	readonly bytes: Buffer;
+}
+
+/**
+ * Reads chunks and passes them on, checked against their SHA-256, with all others of their block.
+ * @param take as for `readBlocks`; each chunk object comes once
+ * @throws SidecarError as `readBlocks`
+ */
+export async function readChunks(
+	store: ObjectStore,
+	chunks: Iterable<ChunkRef>,
+	starts: ReadonlyMap<ObjectKey, Buffer>,
+	take: (found: readonly FoundChunk[]) => Promise<void>,
+	signal?: AbortSignal,
+	idle?: Buffer[],
+): Promise<void> {
+	// Refs of different commits to one block are different objects.
+	const firsts = new Map<string, BlockRef>();
+	const wanted = new Map<BlockRef, Set<ChunkRef>>();
+	for (const chunk of chunks) {
+		const { block } = chunk;
+		let same = wanted.get(block);
+		if (same === undefined) {
+			const place = `${block.key}:${block.offset}`;
+			const first = firsts.get(place) ?? block;
+			firsts.set(place, first);
+			same = wanted.get(first) ?? new Set();
+			wanted.set(first, same).set(block, same);
+		}
+		same.add(chunk);
+	}
+	const open = async (block: BlockRef, raw: Buffer) => {
+		const found = [...(wanted.get(block) ?? [])];
+		await take(found.map((chunk) => ({ chunk, bytes: checkChunk(chunk, raw) })));
+	};
+	await readBlocks(store, firsts.values(), starts, open, signal, idle);
 }
 
 async function readRange(

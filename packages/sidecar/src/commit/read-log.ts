@@ -49,9 +49,9 @@ export async function newestSeq(
 	store: ObjectStore,
 	signal?: AbortSignal,
 ): Promise<{ readonly seq: number; readonly storeTimeMs: number }> {
-	const first = await firstCommit(store, { limit: 1, ...(signal && { signal }) });
+	const first = await firstCommit(store, { limit: 1, signal });
 	if (first.foreign === undefined || first.seq !== 0) return first;
-	return await firstCommit(store, { startAfter: first.foreign, ...(signal && { signal }) });
+	return await firstCommit(store, { startAfter: first.foreign, signal });
 }
 
 /** @returns `foreign`: the last key that was skipped */
@@ -78,7 +78,7 @@ async function firstCommit(
 	if (storeTimeMs !== undefined) return { seq: 0, storeTimeMs, foreign };
 	throw new SidecarError("STORE_UNREACHABLE", {
 		value: store.url,
-		reason: "the listing gave no page",
+		reason: "the listing returned no page",
 	});
 }
 
@@ -141,14 +141,14 @@ export async function fetchCommit(
 	const key = logKey(seq);
 	const first = await store.get(key, {
 		range: { offset: 0, length: firstGetBytes },
-		...(signal && { signal }),
+		signal,
 	});
 	let start = first.body;
 	const needed = neededBytes(key, start, first.totalBytes);
 	if (start.length < needed) {
 		const rest = await store.get(key, {
 			range: { offset: start.length, length: needed - start.length },
-			...(signal && { signal }),
+			signal,
 		});
 		start = Buffer.concat([start, rest.body]);
 	}
@@ -171,7 +171,7 @@ export async function commitInSlot(
 	try {
 		const { body, lastModifiedMs } = await store.get(key, {
 			range: { offset: 0, length: COMMIT_HEADER_BYTES },
-			...(signal && { signal }),
+			signal,
 		});
 		return { id: body.toString("hex", 32, 64), lastModifiedMs };
 	} catch (error) {

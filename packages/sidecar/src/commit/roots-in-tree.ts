@@ -64,7 +64,7 @@ export function requireRootsAreDirectories(tree: Tree, root: Root): void {
 	}
 	for (const name of others.keys()) {
 		const reserved = `${rootPath(name)}/${RESERVED_DIRECTORY}`;
-		if (tree.has(reserved)) throw unsafe(reserved, "the path lies in the sidecar's own directory");
+		if (tree.has(reserved)) throw unsafe(reserved, "the path is in the sidecar's own directory");
 	}
 }
 
@@ -75,7 +75,7 @@ const ROOT_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 export function whyNoRoot(path: Path, isDirectory: boolean): string | undefined {
 	const name = rootNameOf(path);
 	if (path !== ROOTS_DIRECTORY && (name === undefined || path !== rootPath(name))) return undefined;
-	if (!isDirectory) return "it stands where additional roots do, and is no directory";
+	if (!isDirectory) return "its place is reserved for additional roots, and it is not a directory";
 	return name === undefined || ROOT_NAME.test(name)
 		? undefined
 		: "no additional root can have this name";

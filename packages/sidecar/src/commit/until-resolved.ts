@@ -3,9 +3,34 @@ import { S3Failure, undecidedRemedy } from "../store/s3-failure.ts";
 import type { LogWriter, WriteOutcome } from "./log-writer.ts";
 import type { Machine } from "./machine.ts";
 
-const UNKNOWN_RETRIES = 3;
+const RETRIES = 3;
 /** Doubles: 0.5, 1 and 2 s. */
 const FIRST_PAUSE_MS = 500;
+
+/**
+ * Tries again while the store does not report whether it took the commit.
+ * @param attempt must send the same bytes again. `retry` is 0 for the first
+ * @param options.code as for `undecided`
+ * @throws SidecarError NOT_DURABLE, STORE_UNREACHABLE
+ */
+export async function retryUnknown<Outcome extends { kind: string; cause?: unknown }>(
+	machine: Machine,
+	attempt: (retry: number) => Promise<Outcome>,
+	options: { readonly code?: UndecidedCode; readonly signal?: AbortSignal | undefined },
+): Promise<Exclude<Outcome, { kind: "unknown" }>> {
+	for (let retry = 0; ; retry++) {
+		const outcome = await attempt(retry);
+		if (isKnown(outcome)) return outcome;
+		if (retry === RETRIES) throw undecided(outcome.cause, options.code);
+		await machine.sleep(FIRST_PAUSE_MS * 2 ** retry, options.signal);
+	}
+}
+
+function isKnown<Outcome extends { kind: string }>(
+	outcome: Outcome,
+): outcome is Exclude<Outcome, { kind: "unknown" }> {
+	return outcome.kind !== "unknown";
+}
 
 /**
  * Sends the same bytes again until the store reports what happened to them. For commits without
@@ -18,14 +43,14 @@ export async function untilResolved(
 	first: WriteOutcome,
 	{ signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Exclude<WriteOutcome, { kind: "unknown" }>> {
-	let outcome = first;
-	for (let retry = 0; outcome.kind === "unknown" && retry < UNKNOWN_RETRIES; retry++) {
-		await machine.sleep(FIRST_PAUSE_MS * 2 ** retry, signal);
-		outcome = (await writer.settle(signal)) ?? outcome;
-	}
-	if (outcome.kind !== "unknown") return outcome;
-	throw undecided(outcome.cause, "STORE_UNREACHABLE");
+	return await retryUnknown(
+		machine,
+		async (retry) => (retry > 0 ? await writer.settle(signal) : undefined) ?? first,
+		{ code: "STORE_UNREACHABLE", signal },
+	);
 }
+
+type UndecidedCode = "NOT_DURABLE" | "STORE_UNREACHABLE";
 
 const REMEDY =
 	"check the endpoint, the region and the network; keep the disk and run `openclaw-sidecar flush`, which sends the same bytes again";
@@ -36,10 +61,7 @@ const REMEDY =
  * @param code NOT_DURABLE if the commit holds changes of this disk, STORE_UNREACHABLE if nothing on
  * this disk depends on it
  */
-export function undecided(
-	cause: unknown,
-	code: "NOT_DURABLE" | "STORE_UNREACHABLE" = "NOT_DURABLE",
-): SidecarError {
+export function undecided(cause: unknown, code: UndecidedCode = "NOT_DURABLE"): SidecarError {
 	const words =
 		cause instanceof S3Failure
 			? `: ${cause.summary}`
@@ -49,7 +71,7 @@ export function undecided(
 	const byCause = cause instanceof S3Failure ? undecidedRemedy(cause) : undefined;
 	const remedy = byCause ?? (code === "NOT_DURABLE" ? REMEDY : undefined);
 	return new SidecarError(code, {
-		reason: `the store did not say whether it took the commit${words}`,
+		reason: `the store did not report whether it stored the commit${words}`,
 		remedy,
 		cause,
 	});

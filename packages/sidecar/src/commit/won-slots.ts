@@ -89,7 +89,7 @@ async function listedEtags(
 	const options = {
 		startAfter: logKey(newest + 1),
 		limit: newest - oldest + 1,
-		...(signal && { signal }),
+		signal,
 	};
 	for await (const { objects } of store.list(LOG_PREFIX, options)) {
 		for (const { key, etag } of objects) if (etag !== undefined) etags.set(key, etag);

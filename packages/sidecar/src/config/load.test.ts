@@ -258,18 +258,18 @@ describe("a wrong value is reported with its source", () => {
 		[
 			{ flags: { stateDir: "~/.openclaw/state" } },
 			"STATE_DIR_UNUSABLE",
-			"flag --state-dir lies inside the workspace /home/anna/.openclaw (default of --workspace)",
+			"flag --state-dir is inside the workspace /home/anna/.openclaw (default of --workspace)",
 		],
 		[
 			{ flags: { store: "file:///w/store", workspace: "/w" } },
 			"USAGE",
-			"file:///w/store: flag --store lies inside the workspace /w",
+			"file:///w/store: flag --store is inside the workspace /w",
 		],
-		[{ flags: { store: "file:///w", workspace: "/w" } }, "USAGE", "lies inside the workspace"],
+		[{ flags: { store: "file:///w", workspace: "/w" } }, "USAGE", "is inside the workspace"],
 		[
 			{ flags: { store: "file:///s", workspace: "/s/w" } },
 			"USAGE",
-			"/s/w: flag --workspace lies inside the store file:///s (flag --store)",
+			"/s/w: flag --workspace is inside the store file:///s (flag --store)",
 		],
 	] as const)("%j", (input, code, message) => {
 		expect(failure(input)).toMatchObject({ code, message: expect.stringContaining(message) });
@@ -322,8 +322,8 @@ test("warns of variables that are not options, with a suggestion", () => {
 		OPENCLAW_SIDECAR_CONFIG: "/f",
 	};
 	expect(load({ env, files: { "/f": {} } }).warnings).toEqual([
-		"env OPENCLAW_SIDECAR_NAMESPCE is no option and has no effect; did you mean OPENCLAW_SIDECAR_NAMESPACE?",
-		"env OPENCLAW_SIDECAR_ZZZZZZ is no option and has no effect",
+		"env OPENCLAW_SIDECAR_NAMESPCE is not an option and has no effect; did you mean OPENCLAW_SIDECAR_NAMESPACE?",
+		"env OPENCLAW_SIDECAR_ZZZZZZ is not an option and has no effect",
 	]);
 });
 

@@ -206,7 +206,7 @@ function unknownVariables(env: Environment): string[] {
 	return Object.keys(env)
 		.filter((name) => name.startsWith(ENV_PREFIX) && !known.has(name))
 		.sort()
-		.map((name) => `env ${name} is no option and has no effect${didYouMean(name, known)}`);
+		.map((name) => `env ${name} is not an option and has no effect${didYouMean(name, known)}`);
 }
 
 /**
@@ -217,7 +217,7 @@ function checkTogether(
 	{ workspace, store, stateDir, quietMs, maxDelayMs, sse, sseKmsKeyId }: Config,
 	sources: LoadedConfig["sources"],
 ): void {
-	const inWorkspace = `lies inside the workspace ${workspace} (${sources.workspace}), which would then hold itself`;
+	const inWorkspace = `is inside the workspace ${workspace} (${sources.workspace}), which would then contain itself`;
 	if (isInside(stateDir, workspace))
 		throw wrong("STATE_DIR_UNUSABLE", stateDir, sources.stateDir, inWorkspace);
 	const storeDir = localDirectory(store, sources.store);
@@ -228,7 +228,7 @@ function checkTogether(
 				"USAGE",
 				workspace,
 				sources.workspace,
-				`lies inside the store ${store} (${sources.store})`,
+				`is inside the store ${store} (${sources.store})`,
 			);
 	}
 	if (sseKmsKeyId !== undefined && sse?.startsWith("aws:kms") !== true)

@@ -58,7 +58,7 @@ export const OPTIONS = {
 			"file://$XDG_DATA_HOME/openclaw-sidecar/store (XDG_DATA_HOME is ~/.local/share unless set)",
 		example: "s3://my-bucket/agents",
 		meaning:
-			"Where the log is stored. Store and workspace must not be the same directory, nor lie inside each other.",
+			"Where the log is stored. Store and workspace must be different directories, and neither may be inside the other.",
 		code: "STORE_URL_INVALID",
 	}),
 	namespace: needed({
@@ -79,7 +79,7 @@ export const OPTIONS = {
 		default: "openclaw",
 		example: "plain",
 		meaning:
-			"What kind of directory the workspace is. `openclaw` leaves out what OpenClaw makes again at each start; `plain` stores everything.",
+			"The kind of workspace. `openclaw` leaves out what OpenClaw recreates at each start; `plain` stores everything.",
 	}),
 	json: needed({
 		name: "json",
@@ -103,7 +103,7 @@ export const OPTIONS = {
 		defaultText: "$XDG_STATE_HOME/openclaw-sidecar (XDG_STATE_HOME is ~/.local/state unless set)",
 		example: "/var/lib/openclaw-sidecar",
 		meaning:
-			"Private directory of the sidecar for caches, locks and the control socket. It must lie outside the workspace.",
+			"Private directory of the sidecar for caches, locks and the control socket. It must be outside the workspace.",
 	}),
 	expect: needed({
 		name: "expect",
@@ -112,7 +112,7 @@ export const OPTIONS = {
 		default: "any",
 		example: "existing",
 		meaning:
-			"What the log must hold at the start: nothing (`new`), something (`existing`), or either (`any`). `existing` protects against a mistyped store.",
+			"What the log must contain at the start: nothing (`new`), something (`existing`), or either (`any`). `existing` protects against a mistyped store.",
 	}),
 	drainTimeoutMs: needed({
 		name: "drain-timeout",
@@ -146,7 +146,7 @@ export const OPTIONS = {
 		default: "5s",
 		example: "2s",
 		meaning:
-			"How long a new writer waits for the previous one to end in order, if that one seems to be alive.",
+			"How long a new writer waits for the previous one to end cleanly, if it seems to be running.",
 	}),
 	sweepIntervalMs: needed({
 		name: "sweep-interval",
@@ -155,7 +155,7 @@ export const OPTIONS = {
 		default: "60s",
 		example: "5m",
 		meaning:
-			"How often to compare the whole workspace with what is committed, in case a watch event was lost. A held deletion is committed one to two of these intervals later.",
+			"How often to compare the whole workspace with what is committed, in case a watch event was lost. A deferred deletion is committed one to two of these intervals later.",
 	}),
 	onSecret: needed({
 		name: "on-secret",
@@ -177,7 +177,7 @@ export const OPTIONS = {
 		defaultText: "none: the workspace is restored and the agent started at once",
 		example: "0.0.0.0:8080",
 		meaning:
-			"Answer AgentCore's contract (/ping, /invocations) at this address. Restore and start the agent only when the first request comes.",
+			"Answer AgentCore's contract (/ping, /invocations) at this address. Restore and start the agent only when the first request arrives.",
 	}),
 	identity: needed({
 		name: "identity",
@@ -186,13 +186,13 @@ export const OPTIONS = {
 		default: "ambient",
 		example: "web-identity",
 		meaning:
-			"With --listen: the credentials that open the store. `web-identity` trades the request's token for them, `assume-role` narrows this machine's own role to the user, `ambient` uses what the AWS SDK finds.",
+			"With --listen: the credentials that open the store. `web-identity` exchanges the request's token for them, `assume-role` narrows this machine's own role to the user, `ambient` uses what the AWS SDK finds.",
 	}),
 	issuer: optional({
 		name: "issuer",
 		commands: ["run"],
 		kind: text("URL", /^https?:\/\/[^?#@\s]+$/, "an issuer's URL, exactly as in its tokens"),
-		defaultText: "none: requests need no token, and all are of --namespace",
+		defaultText: "none: requests need no token, and all use --namespace",
 		example: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_example",
 		meaning:
 			"The OpenID Connect issuer that signs the users' tokens. The namespace then comes from the token.",
@@ -234,7 +234,7 @@ export const OPTIONS = {
 		name: "kms-key",
 		commands: ["run"],
 		kind: text("ARN", /^arn:[a-z-]+:kms:[\w-]+:\d{12}:key\/\S{1,128}$/, "a key's ARN"),
-		defaultText: "none: the bucket is encrypted with a key of S3's",
+		defaultText: "none: S3's own key encrypts the bucket",
 		example: "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 		meaning: "The KMS key of the bucket. A user's credentials are then allowed to use it.",
 	}),
@@ -289,7 +289,8 @@ export const OPTIONS = {
 		kind: text("SIZE", /^[1-9]\d{0,3}(KB|MB)$/, "1KB to 9999MB"),
 		default: "100MB",
 		example: "10MB",
-		meaning: "With --listen: the largest body of a request. The platform itself accepts 100 MB.",
+		meaning:
+			"With --listen: the maximum size of a request body. The platform itself accepts 100 MB.",
 	}),
 	metrics: needed({
 		name: "metrics",
@@ -305,7 +306,7 @@ export const OPTIONS = {
 		defaultText: "none",
 		example: { notes: "/data/notes" },
 		meaning:
-			"A directory outside the workspace that belongs to it, such as an agent's `workspace` that openclaw.json names by an absolute path. It is restored, watched and committed with the workspace, in the same commits; the log has it below `.roots/NAME/`. Repeat the flag for more. Directories must not lie inside one another, nor in the store or the state directory, and belong to one workspace. Files in a root obey the workspace's ignore file as `.roots/NAME/...`. A root that is not given stays in the log.",
+			"A directory outside the workspace to store with it, such as an agent's `workspace` that openclaw.json names by an absolute path. The same commits hold both; the log has this root below `.roots/NAME/`. Repeat the flag for more roots. A root must not be inside another one, the workspace, the store or the state directory, and belongs to one workspace. Files in a root obey the workspace's ignore file as `.roots/NAME/...`. A root that is not given stays in the log.",
 	}),
 	region: optional({
 		name: "region",

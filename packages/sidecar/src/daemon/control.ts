@@ -173,7 +173,7 @@ async function ask(
 				reject(
 					new SidecarError("WORKSPACE_BUSY", {
 						value: socketPath,
-						reason: `who holds it did not answer within ${STATUS_TIMEOUT_MS} ms`,
+						reason: `its holder did not answer within ${STATUS_TIMEOUT_MS} ms`,
 					}),
 				);
 				call.destroy();

@@ -108,7 +108,7 @@ export class FlushLoop {
 		this.#arm();
 	}
 
-	/** Hints may have been missed, and hanging connections are no reason to wait longer. */
+	/** Hints may have been missed, and hanging connections must not delay it. */
 	wake(): void {
 		this.session.requestRescan();
 		this.#failures = 0;

@@ -35,7 +35,7 @@ export interface AgentOptions {
 	readonly ownsProcess?: boolean;
 	/** Asks the agent to end, instead of a signal. */
 	readonly askToStop?: AskToStop | undefined;
-	/** Start the agent again when it ends by itself. Default: the daemon ends with the agent. */
+	/** Restart the agent if it ends on its own. Default: the daemon ends with the agent. */
 	readonly restartAgent?: boolean;
 }
 

@@ -34,7 +34,7 @@ function agents() {
 
 const atOnce = () => 0;
 
-test("restarts an agent that ends by itself, with growing delays, and does not end with it", async () => {
+test("restarts an agent that ends on its own, with growing delays, and does not end with it", async () => {
 	const { started, start, failures } = agents();
 	const log = recordingLog();
 	const delays: number[] = [];

@@ -7,7 +7,7 @@ import { retryDelayMs } from "./cadence.ts";
 const STEADY_MS = 60_000;
 
 /**
- * An agent that is started again whenever it ends by itself: after 1 s, doubling to 30 s. The
+ * An agent that is restarted whenever it ends on its own: after 1 s, doubling to 30 s. The
  * workspace is not restored in between. `exited` settles only after `kill`.
  *
  * @throws SidecarError as `start`, if the first start fails

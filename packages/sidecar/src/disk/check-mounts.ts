@@ -55,7 +55,7 @@ export function checkMounts({ root, filter, known, listed, holds }: MountsToChec
 		if (expected === undefined) {
 			if (volume === undefined || isBelow) continue;
 			if (known !== undefined && holds(path))
-				away.set(path, "a volume is mounted over what the log has there");
+				away.set(path, "a volume covers what the log has there");
 			else mounts[path] = volume;
 			continue;
 		}
@@ -79,7 +79,7 @@ const FILE = "file:";
  * was restored there.
  */
 export const NOT_RESTORED = "not-restored";
-export const READ_ONLY = "it is mounted read-only and holds other content than the log";
+export const READ_ONLY = "it is mounted read-only, and its content differs from the log";
 
 /** Whether the path is one of the paths or below one. */
 export function isBelowAny(

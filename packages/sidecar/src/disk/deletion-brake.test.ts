@@ -64,7 +64,7 @@ describe("the deletion brake", () => {
 		expect((await readLog(bench.store)).head.tree.has("f")).toBe(true);
 	});
 
-	it("holds what the profile calls critical, even if it is only missing while it is rewritten", async () => {
+	it("defers deletions of critical paths, even of one that is only missing while it is rewritten", async () => {
 		await using bench = await workbench();
 		const clock = machineWithClock();
 		const session = await bench.open("a", { profile: openclawProfile, machine: clock.machine });
@@ -90,7 +90,7 @@ describe("the deletion brake", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 1 });
 	});
 
-	it("releases nothing it held if the sweep finds more missing than before", async () => {
+	it("releases no deferred deletion if the sweep finds more missing than before", async () => {
 		await using bench = await workbench();
 		const session = await bench.open("a");
 		for (let index = 0; index < 40; index++)
@@ -109,7 +109,7 @@ describe("the deletion brake", () => {
 	});
 
 	// @id vanished-directory
-	it("holds the deletion of a whole directory, and accepts every other deletion at once", async () => {
+	it("defers the deletion of a whole directory, and accepts every other deletion at once", async () => {
 		await using bench = await workbench();
 		const clock = machineWithClock();
 		const root = bench.workspace("a");
@@ -138,7 +138,7 @@ describe("the deletion brake", () => {
 		});
 	});
 
-	it("does not hold what the ignore file excludes, nor deletions that a restore trusted", async () => {
+	it("does not defer what the ignore file excludes, nor deletions that a restore trusted", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		const session = await bench.open("a");
@@ -159,7 +159,7 @@ describe("the deletion brake", () => {
 	});
 
 	// @id brake-at-drain
-	it("holds in a drain, however often it sweeps, and reports that nothing is lost", async () => {
+	it("defers in a drain, however often it sweeps, and reports that nothing is lost", async () => {
 		await using bench = await workbench();
 		const root = bench.workspace("a");
 		const session = await bench.open("a");

@@ -1,5 +1,5 @@
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
-import type { Entry, Path } from "../log/types.ts";
+import type { Chunk, Entry, Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 import type { SeenPages } from "../workspace/sqlite-pages.ts";
 import type { Stat } from "../workspace/stat.ts";
@@ -9,7 +9,7 @@ import type { Stat } from "../workspace/stat.ts";
  * what is dirty or deleted.
  */
 export interface LocalEntry {
-	readonly entry: Entry;
+	readonly entry: Entry<Chunk>;
 	/** The stat under which the content was read; undefined = not clean, whatever the disk shows. */
 	readonly stat: Stat | undefined;
 	/** xxh64 of each chunk: a chunk with the same xxh64 needs no SHA-256. */

@@ -24,15 +24,16 @@ export function forgetOpened(privateDir: string): void {
 
 /**
  * Resets the modes of directories that a killed restore left writable, unless they were changed
- * since.
+ * since. @returns whether there may be any
  */
-export function setBackOpened(privateDir: string, root: Root): void {
+export function setBackOpened(privateDir: string, root: Root): boolean {
 	let noted: unknown;
 	try {
 		noted = JSON.parse(readFileSync(fileIn(privateDir), "utf8"));
 	} catch {
 		// There is no record, or it was cut off before any directory was opened.
-		return forgetOpened(privateDir);
+		forgetOpened(privateDir);
+		return false;
 	}
 	for (const each of Array.isArray(noted) ? noted : []) {
 		const [path, mode] = each as [unknown, unknown];
@@ -45,4 +46,5 @@ export function setBackOpened(privateDir: string, root: Root): void {
 		}
 	}
 	forgetOpened(privateDir);
+	return true;
 }

@@ -31,7 +31,7 @@ export function requireOwnDirectories(root: Root, privateDir: string): void {
 					"choose another directory with --workspace",
 				);
 		for (const [name, directory] of othersOf(root)) {
-			const remedy = `give it a directory of its own: --root ${name}=DIR`;
+			const remedy = `give it another directory: --root ${name}=DIR`;
 			if (isOverlapping(directory, workspace))
 				throw refusal(directory, `the root ${name} overlaps the workspace ${workspace}`, remedy);
 			const shared = theirs.find((their) => isOverlapping(directory, their));

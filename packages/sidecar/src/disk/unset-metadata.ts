@@ -88,7 +88,7 @@ export class UnsetMetadata {
 	}
 
 	/** An entry that was read from the disk, in the log's terms. */
-	inLog(path: Path, entry: Entry): Entry {
+	inLog<C>(path: Path, entry: Entry<C>): Entry<C> {
 		if (!this.#unset.has(path)) return entry;
 		const { mode, mtimeNs } = this.asInLog(path, {
 			type: entry.type,

@@ -43,7 +43,7 @@ async function mayBeSwept(
 	try {
 		const next = await store.get(logKey(at + 1), {
 			range: { offset: 0, length: 0 },
-			...(signal && { signal }),
+			signal,
 		});
 		return next.lastModifiedMs <= newest.storeTimeMs - MIN_AGE_MS;
 	} catch (error) {

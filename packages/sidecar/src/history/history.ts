@@ -58,8 +58,8 @@ export async function* history(
 	const ahead: Promise<HistoryEntry>[] = [];
 	try {
 		for await (const listed of listCommits(store, {
-			...(options.from !== undefined && { from: options.from }),
-			...(options.limit !== undefined && { limit: options.limit }),
+			from: options.from,
+			limit: options.limit,
 			signal,
 		})) {
 			const entry = describe(store, listed, signal);

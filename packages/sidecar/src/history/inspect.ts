@@ -1,10 +1,9 @@
 /** Inspects a commit without touching a disk: its entries, and one file's bytes. */
-import { hash } from "node:crypto";
 import type { Writable } from "node:stream";
-import { readBlocks } from "../commit/read-content.ts";
+import { readChunks } from "../commit/read-content.ts";
 import type { LogRead } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
-import type { BlockRef, ChunkRef, Entry, FileEntry, Path, Tree } from "../log/types.ts";
+import type { ChunkRef, Entry, FileEntry, Path, Tree } from "../log/types.ts";
 import { compareBytes } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 
@@ -121,46 +120,25 @@ async function fill(
 	idle: Buffer[],
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	/** By the block's place: refs of different commits to one block are different objects. */
-	const wanted = new Map<
-		string,
-		{ readonly block: BlockRef; readonly uses: { readonly chunk: ChunkRef; readonly at: number }[] }
-	>();
-	let at = 0;
+	const places = new Map<ChunkRef, number[]>();
+	let end = 0;
 	for (const chunk of chunks) {
-		const use = { chunk, at };
-		const known = wanted.get(placeOf(chunk.block));
-		if (known === undefined) wanted.set(placeOf(chunk.block), { block: chunk.block, uses: [use] });
-		else known.uses.push(use);
-		at += chunk.length;
+		const known = places.get(chunk);
+		if (known === undefined) places.set(chunk, [end]);
+		else known.push(end);
+		end += chunk.length;
 	}
-	const blocks = [...wanted.values()].map(({ block }) => block);
-	await readBlocks(
+	await readChunks(
 		store,
-		blocks,
+		places.keys(),
 		starts,
-		async (block, raw) => {
-			for (const { chunk, at } of wanted.get(placeOf(block))?.uses ?? []) {
-				checkChunk(chunk, raw).copy(buffer, at);
-			}
+		async (found) => {
+			for (const { chunk, bytes } of found)
+				for (const at of places.get(chunk) ?? []) bytes.copy(buffer, at);
 		},
 		signal,
 		idle,
 	);
-}
-
-/** The chunk's bytes in its block, if they match its hash. @throws SidecarError OBJECT_CORRUPT */
-export function checkChunk(chunk: ChunkRef, raw: Buffer): Buffer {
-	const bytes = raw.subarray(chunk.offset, chunk.offset + chunk.length);
-	if (hash("sha256", bytes, "hex") === chunk.sha256) return bytes;
-	throw new SidecarError("OBJECT_CORRUPT", {
-		value: chunk.block.key,
-		reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
-	});
-}
-
-function placeOf({ key, offset }: BlockRef): string {
-	return `${key}:${offset}`;
 }
 
 /** Resolves when the stream no longer needs the bytes, so that the buffer can be reused. */

@@ -22,7 +22,7 @@ export async function* listNamespaces(
 		for await (const { objects } of store.list(USERS, {
 			startAfter,
 			limit: 1,
-			...(signal && { signal }),
+			signal,
 		})) {
 			found ??= objects[0]?.key;
 		}

@@ -30,7 +30,7 @@ export async function quarantineTimes(
 		[...times.keys()].filter((writer) => !isRestoreId(writer) && writer !== RAW_ID),
 	);
 	if (sought.size === 0) return times;
-	for await (const entry of history(store, signal && { signal })) {
+	for await (const entry of history(store, { signal })) {
 		if ("error" in entry || !sought.has(entry.writer)) continue;
 		const { writer, timeMs, flags } = entry;
 		if (flags.recovered === true)

@@ -86,7 +86,7 @@ describe("resolveAt", () => {
 	test("a commit that retention deleted is past retention", async () => {
 		expect(await failure("1")).toEqual({
 			code: "COMMIT_EXPIRED",
-			message: expect.stringContaining("1: nothing that old is left"),
+			message: expect.stringContaining("1: no commit that old is left"),
 		});
 	});
 

@@ -88,9 +88,7 @@ async function resolveSeq(
 	if (newest === undefined) throw notFound("the log is empty");
 	if (newest.seq < seq) throw notFound(`the newest commit is ${newest.seq}`);
 	throw expired(
-		found === undefined
-			? "nothing that old is left"
-			: `the next older one that is left is ${found.seq}`,
+		found === undefined ? "no commit that old is left" : `the next older one is ${found.seq}`,
 	);
 }
 
@@ -103,7 +101,7 @@ async function resolveTime(
 	let oldest: ListedCommit | undefined;
 	let expired: SidecarError | undefined;
 	let there: Promise<ReadonlySet<ObjectKey>> | undefined;
-	for await (const commit of listCommits(store, signal && { signal })) {
+	for await (const commit of listCommits(store, { signal })) {
 		const timeMs =
 			"timeMs" in wanted ? wanted.timeMs : commit.storeTimeMs + CLOCK_STEP_MS - wanted.agoMs;
 		if (commit.lastModifiedMs <= timeMs) {
@@ -173,11 +171,6 @@ async function first(
 	signal: AbortSignal | undefined,
 	from?: number,
 ): Promise<ListedCommit | undefined> {
-	for await (const commit of listCommits(store, {
-		limit: 1,
-		...(from !== undefined && { from }),
-		...(signal && { signal }),
-	}))
-		return commit;
+	for await (const commit of listCommits(store, { limit: 1, from, signal })) return commit;
 	return undefined;
 }

@@ -36,8 +36,8 @@ export function selectQuarantined(tree: Tree, { writer, path }: Selection): read
 	if (writer !== undefined && meant.length !== 1) {
 		const reason =
 			meant.length === 0
-				? "no writer of that name quarantine anything"
-				: `${meant.length} writers' names begin so`;
+				? "no writer of that name quarantined anything"
+				: `${meant.length} writers' names start with it`;
 		throw new SidecarError("USAGE", {
 			value: writer || '""',
 			reason,
@@ -61,7 +61,7 @@ export function pickOne(tree: Tree, wanted: Selection & { readonly path: string 
 	const writers = [picked, ...others].map((each) => each?.writer.slice(0, 8)).join(", ");
 	throw new SidecarError("USAGE", {
 		value: wanted.path,
-		reason: `several writers quarantine it: ${writers}`,
+		reason: `several writers quarantined it: ${writers}`,
 		remedy: "name one with --writer",
 	});
 }

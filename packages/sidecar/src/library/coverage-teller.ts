@@ -67,13 +67,13 @@ function isSame(
 
 function look({ roots, profile, env, log }: Telling, links: Links | undefined): Gaps {
 	try {
-		const { filter } = new WorkspaceFilter(roots, profile);
+		const { filter, rules } = WorkspaceFilter.open(roots, profile);
 		return gapsOf({
 			roots,
 			profile,
 			filter,
 			env,
-			links: links ?? survey(roots, profile, filter, NO_COUNTING).links,
+			links: links ?? survey(roots, rules, NO_COUNTING).links,
 		});
 	} catch (error) {
 		log.warn("ignore.unreadable", { error });

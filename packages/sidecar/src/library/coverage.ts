@@ -63,8 +63,8 @@ export function coverageOf(
 	env: NodeJS.ProcessEnv = process.env,
 	countingMs?: number,
 ): Coverage {
-	const { filter } = new WorkspaceFilter(roots, profile);
-	const { leftOut, links } = survey(roots, profile, filter, countingMs);
+	const { filter, rules } = WorkspaceFilter.open(roots, profile);
+	const { leftOut, links } = survey(roots, rules, countingMs);
 	return { ...gapsOf({ roots, profile, filter, env, links }), leftOut };
 }
 
@@ -137,7 +137,7 @@ function gapAt(
  * As in git, nothing below an excluded directory can come back. So each directory on the way is
  * included, and everything else in it stays excluded.
  */
-function linesThatTakeIn(path: string, isFile: boolean, filter: Filter): string[] {
+export function linesThatTakeIn(path: string, isFile: boolean, filter: Filter): string[] {
 	const parts = path.split("/");
 	const lines: string[] = [];
 	for (let depth = 1; depth <= parts.length; depth++) {

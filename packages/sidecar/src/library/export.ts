@@ -71,7 +71,7 @@ export async function exportTree(options: ExportOptions): Promise<ExportResult> 
 		if (isAmongLogs(place, storeUrl)) {
 			throw new SidecarError("USAGE", {
 				value: options.to,
-				reason: "it lies among the logs of the store, or holds them",
+				reason: "it is among the logs of the store, or contains them",
 				remedy: "name a place outside the store's users/",
 			});
 		}
@@ -140,13 +140,13 @@ async function keysAt(
 ): Promise<Set<string>> {
 	const keys = new Set<string>();
 	if (place.kind === "directory") return keys;
-	for await (const page of place.objects.list(signal && { signal })) {
+	for await (const page of place.objects.list({ signal })) {
 		for (const { key, sizeBytes } of page) {
 			if (!overwrite && (key !== "" || sizeBytes > 0)) {
 				throw new SidecarError("TARGET_NOT_EMPTY", {
 					value: place.objects.url,
-					reason: `${key === "" ? "the prefix itself" : key} is there`,
-					remedy: "name a new prefix, or add --overwrite to replace objects of the same keys",
+					reason: `${key === "" ? "the prefix itself" : key} exists`,
+					remedy: "name a new prefix, or add --overwrite to replace objects with the same keys",
 				});
 			}
 			keys.add(key);
@@ -167,7 +167,7 @@ async function toDirectory(
 			value: to,
 			reason: "--overwrite is for s3:// targets",
 			remedy:
-				"name a new or empty directory; `restore --at` brings an existing one to a commit and keeps what gives way",
+				"name a new or empty directory; `restore --at` brings an existing one to a commit and keeps replaced files",
 		});
 	}
 	requireEmptyDirectory(target);

@@ -1,9 +1,10 @@
-import type { FlushResult } from "../capture/flush-result.ts";
-import { thisMachine } from "../commit/machine.ts";
+import type { FlushOptions as FlusherOptions, FlushResult } from "../capture/flush-result.ts";
+import { now, thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
-import { undecided } from "../commit/until-resolved.ts";
+import { retryUnknown } from "../commit/until-resolved.ts";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
+import { planDisk } from "../restore/plan-disk.ts";
 import type { Moved } from "../restore/restore-work.ts";
 import { durability } from "../session/durability.ts";
 import { type DiskState, inspectDisk } from "../session/not-durable.ts";
@@ -16,7 +17,7 @@ import { type Coverage, coverageOf } from "./coverage.ts";
 import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface FlushOptions extends WorkspaceOptions {
-	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
+	/** How long to wait for a writer that still seems to be running, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
 
@@ -59,13 +60,10 @@ export interface FlushReport {
 
 type Flushed = Omit<FlushReport, "coverage">;
 
-/** Number of retries of a PUT that the store did not answer, after 0.5, 1 and 2 s. */
-const UNKNOWN_RETRIES = 3;
-const FIRST_PAUSE_MS = 500;
-
 /**
  * Commits the changes on this disk: through the daemon that owns it, or in one shot, which takes
- * the tree over with a fence. If nothing changed, neither a commit nor a fence is made.
+ * the tree over with a fence. If nothing changed, neither a commit nor a fence is made. One shot
+ * takes what was on the disk when it began; a change during it may wait for the next flush.
  *
  * @throws SidecarError WORKSPACE_NOT_RESTORED if the log is not empty and this disk does not derive
  * from it; NOT_DURABLE if the store never tells whether it accepted the commit; SECRET_FOUND,
@@ -97,9 +95,12 @@ async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
 	const { settings, store, signal } = opened;
 	const { workspace, handoverWaitMs } = settings;
 	requireDirectory(workspace);
-	const { head } = await readLog(store, { signal });
+	const since = now(thisMachine);
+	const read = await readLog(store, { signal });
+	const { head } = read;
 	if (isUnused(head)) await requireNothingPlain(opened);
-	const disk = await inspectDisk(opened, head);
+	const planned = await planDisk(opened, head);
+	const disk = await inspectDisk(opened, head, planned);
 	requireRestored(workspace, head, disk);
 	if (
 		disk.notDurable.every(
@@ -112,7 +113,8 @@ async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
 			excluded: disk.excluded,
 		};
 
-	const session = await Session.open({ ...opened, handoverWaitMs });
+	const prepared = { since, read, planned };
+	const session = await Session.open({ ...opened, handoverWaitMs, prepared });
 	const results = await flushInWaves(session, signal);
 	const { isSuperseded, restored, excluded } = session;
 	return {
@@ -131,7 +133,7 @@ async function requireNothingPlain(opened: OpenWorkspace): Promise<void> {
 	if (plain === undefined) return;
 	throw new SidecarError("WORKSPACE_NOT_RESTORED", {
 		value: opened.settings.workspace,
-		reason: `${plain.files} files that are no part of a log lie at ${plain.url}, and a restore will import them`,
+		reason: `${plain.files} files at ${plain.url} are not part of a log, and a restore will import them`,
 	});
 }
 
@@ -152,9 +154,9 @@ export function whyNotRestored(
 ): string | undefined {
 	if (seq === 0) return undefined;
 	if (marker === undefined) return `the log has ${seq} commits`;
-	if (!marker.complete) return "a restore of it was cut off";
+	if (!marker.complete) return "a restore of it was interrupted";
 	if (!hasBase)
-		return `what it derives from (commit ${marker.baseSeq}) is not in the log any more, the machine went down before it was safe on the disk, or this is another directory than was restored`;
+		return `its base (commit ${marker.baseSeq}) is no longer in the log, the machine went down before it was safe on the disk, or this is not the directory that was restored`;
 	return undefined;
 }
 
@@ -167,7 +169,9 @@ async function flushInWaves(
 ): Promise<Exclude<FlushResult, { kind: "unknown" }>[]> {
 	const results: Exclude<FlushResult, { kind: "unknown" }>[] = [];
 	for (const maxFileBytes of WAVES) {
-		results.push(await flushOnce(session, signal, false, maxFileBytes));
+		// The first wave finds all changes; what it leaves is known.
+		const sweep = results.length === 0;
+		results.push(await flushOnce(session, signal, { sweep, maxFileBytes }));
 		// What this wave left for the next one.
 		if (!session.isDue) break;
 	}
@@ -181,21 +185,17 @@ async function flushInWaves(
 export async function flushOnce(
 	session: Session,
 	signal: AbortSignal | undefined,
-	deletionsAreMeant = false,
-	maxFileBytes = Number.POSITIVE_INFINITY,
+	options: Pick<FlusherOptions, "sweep" | "deletionsAreMeant" | "maxFileBytes"> = {},
 ): Promise<Exclude<FlushResult, { kind: "unknown" }>> {
-	for (let retry = 0; ; retry++) {
-		const result = await session.flush({
+	const once = () =>
+		session.flush({
 			sweep: true,
 			closed: true,
-			deletionsAreMeant,
-			maxFileBytes,
+			maxFileBytes: Number.POSITIVE_INFINITY,
+			...options,
 			signal,
 		});
-		if (result.kind !== "unknown") return result;
-		if (retry === UNKNOWN_RETRIES) throw undecided(result.cause);
-		await thisMachine.sleep(FIRST_PAUSE_MS * 2 ** retry, signal);
-	}
+	return await retryUnknown(thisMachine, once, { signal });
 }
 
 function report(

@@ -71,7 +71,7 @@ async function openSource(
 		if (beside === undefined)
 			throw new SidecarError("USAGE", {
 				value: store.url,
-				reason: "this store knows of no plain objects: name a source",
+				reason: "this store has no plain objects: name a source",
 			});
 		return { place: beside, besideLog: true, name: urlOf(beside), close: async () => {} };
 	}
@@ -83,9 +83,9 @@ async function openSource(
 		await close();
 		throw new SidecarError("USAGE", {
 			value: options.from,
-			reason: "other logs lie there, or it lies among them",
+			reason: "it contains other logs, or is among them",
 			remedy:
-				"import what lies beside the log without naming a source; `export` the log of another namespace first",
+				"to import the objects beside the log, name no source; `export` the log of another namespace first",
 		});
 	}
 	return { place, besideLog: false, name, close };
@@ -98,7 +98,7 @@ function urlOf(place: PlainPlace): string {
 function nothingThere(name: string): SidecarError {
 	return new SidecarError("USAGE", {
 		value: name,
-		reason: "nothing to import lies there",
+		reason: "there is nothing to import",
 		remedy: "check the source, --store and --namespace",
 	});
 }

@@ -4,12 +4,10 @@
  */
 import { lstatSync, readlinkSync } from "node:fs";
 import { printable } from "../errors.ts";
-import { decodeName, fsPath, joinPath, type Roots, rootNameOf, rootPath } from "../path.ts";
+import { decodeName, fsPath, joinPath, type Roots } from "../path.ts";
 import { humanBytes } from "../telemetry/format.ts";
-import { type Filter, RESERVED_DIRECTORY } from "../workspace/filter.ts";
+import type { Rules } from "../workspace/filter.ts";
 import { IGNORE_FILE } from "../workspace/ignore-file.ts";
-import { readInnerMounts } from "../workspace/inner-mounts.ts";
-import type { Profile } from "../workspace/profile.ts";
 import { readNames } from "../workspace/read-names.ts";
 import type { FileType } from "../workspace/stat.ts";
 
@@ -54,17 +52,13 @@ interface Sum {
 /** Scans everything that is stored, and excluded paths for at most `countingMs`; default 2 s. */
 export function survey(
 	roots: Roots,
-	profile: Pick<Profile, "volatile">,
-	filter: Filter,
+	rules: Pick<Rules, "exclusion">,
 	countingMs = COUNTING_MS,
 ): Survey {
 	const sums = { profile: emptySum(), ignoreFile: emptySum() };
 	const links: (readonly [string, string])[] = [];
 	const deadline = performance.now() + countingMs;
 	let isComplete = true;
-	// `lost+found` and the sidecar's own staging are not counted.
-	const { foreign } = readInnerMounts(roots);
-
 	const count = (sum: Sum, path: string, device: number) => {
 		const pending = [path];
 		for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
@@ -94,9 +88,11 @@ export function survey(
 						: stat.isFile()
 							? "file"
 							: "other";
-			if (type === "other" || isReserved(path) || foreign.has(path)) continue;
-			if (filter(path, type) === "skip") {
-				const sum = sums[profile.volatile(path, type) ? "profile" : "ignoreFile"];
+			const exclusion = rules.exclusion(path, type);
+			// `lost+found`, the sidecar's own staging, and sockets are not counted.
+			if (exclusion?.by === "reserved" || exclusion?.by === "special") continue;
+			if (exclusion !== undefined) {
+				const sum = sums[exclusion.by === "profile" ? "profile" : "ignoreFile"];
 				sum.count++;
 				if (sum.paths.length < NAMED_PATHS) sum.paths.push(path);
 				count(sum, path, device);
@@ -125,14 +121,6 @@ export function leftOutLines({ byProfile, byIgnoreFile, isComplete }: LeftOut): 
 
 function emptySum(): Sum {
 	return { paths: [], count: 0, files: 0, bytes: 0 };
-}
-
-function isReserved(path: string): boolean {
-	const name = rootNameOf(path);
-	return (
-		path === RESERVED_DIRECTORY ||
-		(name !== undefined && path === `${rootPath(name)}/${RESERVED_DIRECTORY}`)
-	);
 }
 
 /** `.roots` itself exists on no disk. The scan reports what cannot be inspected. */

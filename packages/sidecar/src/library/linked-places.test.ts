@@ -201,7 +201,7 @@ describe("status", () => {
 		await expect(flush(options)).rejects.toMatchObject({ code: "WORKSPACE_NOT_RESTORED" });
 		expect(await status(options)).toMatchObject({
 			isDurable: false,
-			notRestored: expect.stringContaining("another directory"),
+			notRestored: expect.stringContaining("not the directory that was restored"),
 		});
 	});
 });

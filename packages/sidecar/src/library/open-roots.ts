@@ -54,7 +54,7 @@ function requireApart(root: Place, other: Place): void {
 	const how = isSame
 		? "is"
 		: inside(root, other)
-			? "lies inside"
+			? "is inside"
 			: inside(other, root)
 				? "holds"
 				: undefined;
@@ -63,9 +63,9 @@ function requireApart(root: Place, other: Place): void {
 		value: root.directory,
 		reason: `${root.what} ${how} ${other.what} (${other.directory})`,
 		remedy:
-			other.what === "the workspace" && how === "lies inside"
-				? "leave this --root out: what lies in the workspace is kept with it"
-				: "name directories with --root that lie outside the workspace, the store, the state directory and each other",
+			other.what === "the workspace" && how === "is inside"
+				? "remove this --root: the workspace includes everything in it"
+				: "name directories with --root that are outside the workspace, the store, the state directory and each other",
 	});
 }
 
@@ -83,7 +83,7 @@ function isOneDirectory(a: string, b: string): boolean {
 /** @throws SidecarError USAGE */
 function rootPathOf(name: string, directory: string): string {
 	const refuse = (reason: string) => {
-		const remedy = "name a directory, or a place where one can be made";
+		const remedy = "name a directory, or a place where one can be created";
 		return new SidecarError("USAGE", {
 			value: directory,
 			reason: `the root ${name}: ${reason}`,

@@ -158,7 +158,7 @@ describe("recoverApply", () => {
 		await expect(refused).rejects.toMatchObject({ code: "WORKSPACE_NOT_RESTORED" });
 	});
 
-	it("brings an entry in, moves away what is in its place, and removes it from the list", async () => {
+	it("applies an entry, moves away what is in its place, and removes it from the list", async () => {
 		const { applied, moved, exitStatus } = await recoverApply({
 			...on("machine"),
 			path: "MEMORY.md",
@@ -242,7 +242,7 @@ describe("recoverDrop", () => {
 		).toBe(true);
 	});
 
-	it("supersedes no writer that may be at work elsewhere", async () => {
+	it("supersedes no writer that may be running elsewhere", async () => {
 		const first = await bench.open("first");
 		const second = await bench.open("second");
 		writeFileSync(at("first", "late"), "x");

@@ -136,7 +136,7 @@ export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo>
 export interface RecoverApplyOptions extends WorkspaceOptions, Choice {
 	/** A file, a link, or a directory and everything below it, by its path on the writer's disk. */
 	readonly path: string;
-	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
+	/** How long to wait for a writer that still seems to be running, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
 
@@ -257,7 +257,7 @@ function bytesOf(entries: readonly (readonly [Path, Entry])[]): number {
 function notClosed(owner: string): SidecarError {
 	return new SidecarError("USAGE", {
 		value: owner.slice(0, 8),
-		reason: "the tree's owner has not closed the log, so it may be at work on another machine",
+		reason: "the tree's owner has not closed the log, so it may be running on another machine",
 		remedy: "drop it there, or when the owner has ended",
 	});
 }
@@ -267,7 +267,7 @@ async function refuseBesideDaemon(stateDir: string, workspace: string): Promise<
 	if ((await ask(stateDir, workspace, "status")) === undefined) return;
 	throw new SidecarError("WORKSPACE_BUSY", {
 		value: workspace,
-		reason: "an agent may hold open what would be replaced",
+		reason: "an agent may have the replaced files open",
 		remedy:
 			"write it elsewhere with `recover --to DIR` and copy what you want into the workspace, or stop the daemon first",
 	});

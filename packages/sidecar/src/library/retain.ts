@@ -75,6 +75,6 @@ export function requireSweepable(store: ObjectStore): SweepableStore {
 	throw new SidecarError("STORE_UNSUPPORTED", {
 		value: store.url,
 		reason: "it cannot delete",
-		remedy: "hand in a store of `openStore`",
+		remedy: "pass a store from `openStore`",
 	});
 }

@@ -36,7 +36,7 @@ export interface RollbackOptions extends WorkspaceOptions {
 	 * or how long ago, such as `2h`.
 	 */
 	readonly to: number | string;
-	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
+	/** How long to wait for a writer that still seems to be running, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
 
@@ -136,17 +136,19 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 		return restored;
 	};
 	const restored = await bringTo(to);
-	const result = await flushOnce(session, signal, true).catch(async (error: unknown) => {
-		if (!(error instanceof SidecarError) || error.code !== "SECRET_FOUND") throw error;
-		// The newest commit has all that this disk had, so the disk can go back to it.
-		await bringTo();
-		throw new SidecarError("SECRET_FOUND", {
-			...(error.value !== undefined && { value: error.value }),
-			reason: `commit ${to} holds it; the disk is as before, and nothing was rolled back`,
-			remedy: "roll back with --on-secret warn or exclude, or choose another commit",
-			cause: error,
-		});
-	});
+	const result = await flushOnce(session, signal, { deletionsAreMeant: true }).catch(
+		async (error: unknown) => {
+			if (!(error instanceof SidecarError) || error.code !== "SECRET_FOUND") throw error;
+			// The newest commit has all that this disk had, so the disk can go back to it.
+			await bringTo();
+			throw new SidecarError("SECRET_FOUND", {
+				...(error.value !== undefined && { value: error.value }),
+				reason: `commit ${to} contains it; the disk is unchanged, and nothing was rolled back`,
+				remedy: "roll back with --on-secret warn or exclude, or choose another commit",
+				cause: error,
+			});
+		},
+	);
 	const superseded = session.isSuperseded;
 	// A root that this disk does not have, or that did not exist then, is unchanged.
 	const knownThen = ownTree(target, root);

@@ -186,7 +186,7 @@ describe("additional roots", () => {
 	});
 
 	it.skipIf(!isOtherDevice("/dev/shm"))(
-		"may be on another device than the trash: replaced entries are moved there all the same",
+		"may be on another device than the trash: replaced entries are still moved there",
 		async () => {
 			const { dir, at, plain } = place();
 			const shared = mkdtempSync("/dev/shm/roots-");
@@ -229,7 +229,7 @@ describe("additional roots", () => {
 			});
 			const found = (name: string) => checks.find((check) => check.name === name)?.found;
 			expect(found("workspace")).toContain(
-				`a restore makes it: ${at("a", "notes")}, /dev/shm/roots-that-are-not-there`,
+				`created by a restore: ${at("a", "notes")}, /dev/shm/roots-that-are-not-there`,
 			);
 			expect(found("disk of the workspace")).toMatch(
 				/free at .*\/a\/ws; .* free at \/dev\/shm\/roots-that-are-not-there$/,
@@ -368,23 +368,23 @@ describe("additional roots", () => {
 
 describe("directories that contain one another are refused", () => {
 	const cases: readonly (readonly [string, (dir: string) => Record<string, string>, RegExp])[] = [
-		["in the workspace", (dir) => ({ x: `${dir}/a/ws/x` }), /lies inside the workspace/],
+		["in the workspace", (dir) => ({ x: `${dir}/a/ws/x` }), /is inside the workspace/],
 		["the workspace", (dir) => ({ x: `${dir}/a/ws` }), /is the workspace/],
 		["above the workspace", (dir) => ({ x: `${dir}/a` }), /holds the workspace/],
-		["one in another", (dir) => ({ x: `${dir}/x`, y: `${dir}/x/y` }), /lies inside the root x/],
+		["one in another", (dir) => ({ x: `${dir}/x`, y: `${dir}/x/y` }), /is inside the root x/],
 		["the same twice", (dir) => ({ x: `${dir}/x`, y: `${dir}/x/` }), /is the root x/],
-		["through a link", (dir) => ({ x: `${dir}/link/x` }), /lies inside the workspace/],
+		["through a link", (dir) => ({ x: `${dir}/link/x` }), /is inside the workspace/],
 		[
 			"by name, though a link leads out",
 			(dir) => ({ x: `${dir}/a/ws/out` }),
-			/lies inside the workspace/,
+			/is inside the workspace/,
 		],
 		["the store", (dir) => ({ x: `${dir}/store` }), /is the store/],
 		["around the store", (dir) => ({ x: dir }), /holds/],
 		[
 			"in the state directory",
 			(dir) => ({ x: `${dir}/a/state/x` }),
-			/lies inside the state directory/,
+			/is inside the state directory/,
 		],
 		["a file", (dir) => ({ x: `${dir}/file` }), /not a directory/],
 		["below a file", (dir) => ({ x: `${dir}/file/x` }), /ENOTDIR/],

@@ -48,7 +48,7 @@ export interface RunOptions extends WorkspaceOptions {
 	 * 5,000.
 	 */
 	readonly maxDelayMs?: number;
-	/** How long to wait for a writer that seems to be still at work, ms. Default 5,000. */
+	/** How long to wait for a writer that still seems to be running, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 	/** How often the whole workspace is compared with the last commit, ms. Default 60,000. */
 	readonly sweepIntervalMs?: number;

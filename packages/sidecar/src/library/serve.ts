@@ -244,7 +244,7 @@ class PlatformMachine {
 	async #drain(): Promise<void> {
 		if (this.#stop.signal.aborted) return;
 		const settled = this.life.drain();
-		this.#stop.abort(this.#options.signal?.reason ?? new Error("the machine is to end"));
+		this.#stop.abort(this.#options.signal?.reason ?? new Error("the machine is shutting down"));
 		await settled;
 		// The daemon that runs ends the machine.
 		if (this.#serving !== undefined) return;
@@ -270,7 +270,7 @@ function strategyOf(options: ServeOptions, settings: Config, log: Logger): Ident
 	if (issuer !== undefined && audience === undefined) {
 		throw new SidecarError("USAGE", {
 			value: issuer,
-			reason: "an issuer alone makes tokens for anybody",
+			reason: "without an audience, the issuer's tokens for other applications would be accepted",
 			remedy: "give --audience",
 		});
 	}

@@ -50,7 +50,7 @@ export function requireStoreOutside({ workspace }: Config, storeUrl: string): vo
 	throw new SidecarError("USAGE", {
 		value: storeUrl,
 		reason: `the store ${how} the workspace ${workspace}: its directory is ${store}`,
-		remedy: "name a --store outside the workspace that does not hold it",
+		remedy: "name a --store outside the workspace that does not contain it",
 	});
 }
 

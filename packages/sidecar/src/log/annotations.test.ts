@@ -26,7 +26,7 @@ describe("annotations", () => {
 					let written: Head = EMPTY_HEAD;
 					let read: Head = EMPTY_HEAD;
 					for (const [index, [step, values]] of steps.entries()) {
-						const { delta, inline } = deltaOf(written.tree, step);
+						const delta = deltaOf(written.tree, step);
 						const paths = ["", ...delta.changed.keys()];
 						const added = values.map(([pick, value]) =>
 							turn(paths[pick % paths.length] as string, value.slice(0, 100)),
@@ -38,10 +38,16 @@ describe("annotations", () => {
 							previousId: written.id,
 							...(annotations.length > 0 && { annotations }),
 						});
-						const commit = encodeCommit(info, delta, written.tree, inline);
+						const commit = encodeCommit(info, delta, written.tree);
 						const decoded = decodeCommit(commit.key, commit.bytes, commit.bytes.length);
 						expect(decoded.info).toEqual(info);
-						written = advanceHead(ownedHead(written), info, commit.id, delta, decoded.inlineBytes);
+						written = advanceHead(
+							ownedHead(written),
+							info,
+							commit.id,
+							commit.delta,
+							decoded.inlineBytes,
+						);
 						read = foldCommits(read, [decoded]);
 						expect(read.annotations).toEqual(annotations);
 						expect(written.annotations).toEqual(annotations);
@@ -79,7 +85,7 @@ describe("annotations", () => {
 		const owner = { fence: true };
 		const first = infoOf(1, { flags: owner, annotations: [turn("", "idle")] });
 		const empty = deltaWith([]);
-		const one = encodeCommit(first, empty, new Map(), []);
+		const one = encodeCommit(first, empty, new Map());
 		const second = infoOf(2, {
 			flags: owner,
 			writer: "ab".repeat(16),
@@ -87,13 +93,13 @@ describe("annotations", () => {
 			previousId: one.id,
 			annotations: [turn("", "idle")],
 		});
-		const two = encodeCommit(second, empty, new Map(), []);
+		const two = encodeCommit(second, empty, new Map());
 		const late = infoOf(3, {
 			previousId: two.id,
 			flags: { recovered: true },
 			annotations: [turn("", "running")],
 		});
-		const three = encodeCommit(late, empty, new Map(), []);
+		const three = encodeCommit(late, empty, new Map());
 		const head = foldCommits(
 			EMPTY_HEAD,
 			[one, two, three].map(({ key, bytes }) => decodeCommit(key, bytes, bytes.length)),
@@ -108,7 +114,6 @@ describe("annotations", () => {
 			infoOf(1, { flags: { fence: true }, annotations }),
 			deltaWith([]),
 			new Map(),
-			[],
 		);
 		expect(() => decodeCommit(key, bytes, bytes.length)).toThrow(/not in order/);
 	});

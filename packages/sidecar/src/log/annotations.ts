@@ -18,7 +18,7 @@ const NAME = /^[a-z][a-z0-9-]{0,63}$/;
  */
 export function annotationsAfter(
 	before: readonly Annotation[],
-	{ changed, removed }: Delta,
+	{ changed, removed }: Delta<unknown>,
 	added: readonly Annotation[],
 ): readonly Annotation[] {
 	const kept = before.filter(

@@ -3,6 +3,7 @@ import { crc32, zstdDecompress } from "node:zlib";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { compressBlock, freeBlock, openBlock, openBlockWith } from "./block.ts";
+import { packKey } from "./keys.ts";
 
 it("any bytes, damaged or not, open with the same result on either thread", async () => {
 	const decompress = promisify(zstdDecompress);
@@ -24,7 +25,9 @@ it("any bytes, damaged or not, open with the same result on either thread", asyn
 			fc.nat(40),
 			fc.boolean(),
 			async (size, flips, cut, isSeen) => {
-				const { ref, stored } = compressBlock(Buffer.alloc(size, "what is said again and again "));
+				const { block, stored } = compressBlock(
+					Buffer.alloc(size, "what is said again and again "),
+				);
 				const bytes = Buffer.from(
 					stored.subarray(0, Math.max(0, stored.length - Math.max(0, cut - 30))),
 				);
@@ -32,6 +35,7 @@ it("any bytes, damaged or not, open with the same result on either thread", asyn
 					if (bytes.length > 0)
 						bytes[at % bytes.length] = (bytes[at % bytes.length] as number) ^ xor;
 				// Damage that the checksum does not see could come from a hostile writer.
+				const ref = { ...block, key: packKey("0".repeat(64)), offset: 0 };
 				const claimed = isSeen ? ref : { ...ref, storedBytes: bytes.length, crc32: crc32(bytes) };
 				const first = await said(() => openBlock(claimed, bytes));
 				expect(await said(() => openBlockWith(claimed, bytes, decompress))).toBe(first);
@@ -46,10 +50,10 @@ it("any bytes, damaged or not, open with the same result on either thread", asyn
 
 it("the memory of a block is released only if nothing else uses it", () => {
 	for (const size of [1, 100, 3_000, 5_000, 8_192, 8_193, 1024 * 1024]) {
-		const { ref, stored } = compressBlock(Buffer.alloc(size, "text "));
+		const { block, stored } = compressBlock(Buffer.alloc(size, "text "));
 		// Made before and after: from Node's shared memory, if the block were in it.
 		const before = Buffer.from("before");
-		const raw = openBlock(ref, stored);
+		const raw = openBlock({ ...block, key: packKey("0".repeat(64)), offset: 0 }, stored);
 		const after = Buffer.from("after");
 		freeBlock(raw === stored ? Buffer.from(raw) : raw);
 		expect([before.toString(), after.toString(), Buffer.from("later").toString()]).toEqual([

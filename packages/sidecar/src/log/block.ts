@@ -1,13 +1,22 @@
+import { hash } from "node:crypto";
 import { crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { SidecarError } from "../errors.ts";
-import type { BlockRef } from "./types.ts";
+import type { Block, BlockRef, Chunk, ChunkRef } from "./types.ts";
 
 /** A block whose bytes are known and whose place is undecided until its object is complete. */
 export interface PendingBlock {
-	/** Shared by every chunk in it; key and offset are set when the object is encoded. */
-	readonly ref: { -readonly [K in keyof BlockRef]: BlockRef[K] };
+	/** Shared by every chunk in it. */
+	readonly block: Block;
 	readonly stored: Buffer;
 }
+
+/** A chunk that brings its block's bytes along: they go inside the commit that refers to it. */
+export interface InlineChunk extends Omit<Chunk, "block"> {
+	readonly block: PendingBlock;
+}
+
+/** A block that chunks may already point at. `sealBlock` fills it. */
+export type UnsealedBlock = { -readonly [K in keyof Block]: Block[K] };
 
 /**
  * zlib's output buffer: the default of 16 KiB costs 2-4x on large frames, a large one costs 4x on
@@ -17,27 +26,26 @@ export function zstdChunkSize(rawBytes: number): number {
 	return Math.max(1024, rawBytes + 1024);
 }
 
-/** A block's ref before its bytes and its place are known; chunks may already point at it. */
-export function emptyBlockRef(): PendingBlock["ref"] {
-	return { key: "", offset: 0, storedBytes: 0, rawBytes: 0, codec: 0, crc32: 0 };
+export function unsealedBlock(): UnsealedBlock {
+	return { storedBytes: 0, rawBytes: 0, codec: 0, crc32: 0 };
 }
 
 /**
- * Fills a ref from the result of the compression. Keeps the raw bytes if compression does not
+ * Fills a block from the result of the compression. Keeps the raw bytes if compression does not
  * shrink them: `stored` may be `raw` itself.
  */
-export function sealBlock(ref: PendingBlock["ref"], raw: Buffer, compressed: Buffer): PendingBlock {
+export function sealBlock(block: UnsealedBlock, raw: Buffer, compressed: Buffer): PendingBlock {
 	const shrinks = compressed.length < raw.length;
 	const stored = shrinks ? compressed : raw;
-	ref.storedBytes = stored.length;
-	ref.rawBytes = raw.length;
-	ref.codec = shrinks ? 1 : 0;
-	ref.crc32 = crc32(stored);
-	return { ref, stored };
+	block.storedBytes = stored.length;
+	block.rawBytes = raw.length;
+	block.codec = shrinks ? 1 : 0;
+	block.crc32 = crc32(stored);
+	return { block, stored };
 }
 
-export function compressBlock(raw: Buffer, ref = emptyBlockRef()): PendingBlock {
-	return sealBlock(ref, raw, zstdCompressSync(raw, { chunkSize: zstdChunkSize(raw.length) }));
+export function compressBlock(raw: Buffer, block = unsealedBlock()): PendingBlock {
+	return sealBlock(block, raw, zstdCompressSync(raw, { chunkSize: zstdChunkSize(raw.length) }));
 }
 
 /** zlib's options, shared by both ways of opening a block. */
@@ -104,6 +112,16 @@ function corrupt(ref: BlockRef, reason: string, cause?: unknown): SidecarError {
 		value: ref.key,
 		reason: `${reason} in the block at byte ${ref.offset}`,
 		cause,
+	});
+}
+
+/** The chunk's bytes in its block, if they match its hash. @throws SidecarError OBJECT_CORRUPT */
+export function checkChunk({ sha256, block, offset, length }: ChunkRef, raw: Buffer): Buffer {
+	const bytes = raw.subarray(offset, offset + length);
+	if (hash("sha256", bytes, "hex") === sha256) return bytes;
+	throw new SidecarError("OBJECT_CORRUPT", {
+		value: block.key,
+		reason: `a chunk at byte ${block.offset} does not match its hash`,
 	});
 }
 

@@ -1,20 +1,32 @@
 import { zstdCompressSync } from "node:zlib";
 import { SidecarError } from "../errors.ts";
 import { encodePath } from "../path.ts";
-import type { PendingBlock } from "./block.ts";
-import { zstdChunkSize } from "./block.ts";
+import { type InlineChunk, type PendingBlock, zstdChunkSize } from "./block.ts";
 import { COMMIT_HEADER_BYTES, decodeHeader, encodeHeader, openManifest } from "./commit-header.ts";
 import { logKey } from "./keys.ts";
 import { MAX_MANIFEST_BYTES } from "./limits.ts";
 import { decodeManifest, type Manifest } from "./manifest-decode.ts";
 import { type Change, encodeManifest } from "./manifest-encode.ts";
-import type { CommitInfo, Delta, ObjectKey, Tree } from "./types.ts";
+import type {
+	BlockRef,
+	ChunkRef,
+	CommitInfo,
+	Delta,
+	Entry,
+	ObjectKey,
+	Path,
+	Tree,
+} from "./types.ts";
 
 export interface EncodedCommit {
 	readonly key: ObjectKey;
 	readonly bytes: Buffer;
 	/** The commit's id, see commit-header.ts. */
 	readonly id: string;
+	/** The delta, with the place of its inline blocks. */
+	readonly delta: Delta;
+	/** Bytes of inline blocks. */
+	readonly inlineBytes: number;
 }
 
 /** A commit as read: its manifest, and the place of its inline blocks. */
@@ -28,33 +40,35 @@ export interface DecodedCommit extends Manifest {
 
 /**
  * Encodes a whole commit and gives its inline blocks their place.
- * @param base the tree a DELTA is folded onto: files whose chunks are mostly in it are written as
- * patches
- * @param inline blocks that go inside this commit; their refs are set
+ * @param tree the head's. A DELTA is folded onto it: files whose chunks are mostly in it are written
+ * as patches. A FULL commit holds all of it.
  * @throws SidecarError WORKSPACE_TOO_LARGE
  */
 export function encodeCommit(
 	info: CommitInfo,
-	delta: Delta,
-	base: Tree,
-	inline: readonly PendingBlock[],
+	delta: Delta<ChunkRef | InlineChunk>,
+	tree: Tree,
 ): EncodedCommit {
 	const key = logKey(info.seq);
 	// Manifests count inline offsets from the manifest's end, whose place is only known after its
 	// compression.
+	const inline: Buffer[] = [];
 	let inlineBytes = 0;
-	for (const { ref, stored } of inline) {
-		ref.key = key;
-		ref.offset = inlineBytes;
+	const relative = place(delta, ({ block, stored }) => {
+		const ref = { ...block, key, offset: inlineBytes };
+		inline.push(stored);
 		inlineBytes += stored.length;
-	}
-	const changes: Change[] = [...delta.changed].map(([path, entry]) => ({
+		return ref;
+	});
+	const isFull = info.kind === "full";
+	const whole = isFull ? wholeTree(tree, relative) : relative.changed;
+	const changes: Change[] = [...whole].map(([path, entry]) => ({
 		path,
 		bytes: encodePath(path),
 		entry,
-		base: base.get(path),
+		base: isFull ? undefined : tree.get(path),
 	}));
-	const removed = [...delta.removed].map((path) => encodePath(path));
+	const removed = isFull ? [] : [...delta.removed].map((path) => encodePath(path));
 	const raw = encodeManifest(info, key, changes, removed);
 	if (raw.length > MAX_MANIFEST_BYTES) {
 		throw new SidecarError("WORKSPACE_TOO_LARGE", {
@@ -64,12 +78,45 @@ export function encodeCommit(
 	const manifest = zstdCompressSync(raw, { chunkSize: zstdChunkSize(raw.length) });
 	const dataStart = COMMIT_HEADER_BYTES + manifest.length;
 	const { header, id } = encodeHeader(dataStart + inlineBytes, manifest, raw.length, info.seq);
-	for (const { ref } of inline) ref.offset += dataStart;
-	return {
-		key,
-		bytes: Buffer.concat([header, manifest, ...inline.map((block) => block.stored)]),
-		id,
+	let offset = dataStart;
+	const placed = place(delta, ({ block, stored }) => {
+		const ref = { ...block, key, offset };
+		offset += stored.length;
+		return ref;
+	});
+	const bytes = Buffer.concat([header, manifest, ...inline]);
+	return { key, bytes, id, delta: placed, inlineBytes };
+}
+
+/** The entries after a delta. */
+export function wholeTree<C>(tree: Tree, delta: Delta<C>): Map<Path, Entry<C | ChunkRef>> {
+	const whole = new Map<Path, Entry<C | ChunkRef>>(tree);
+	for (const path of delta.removed) whole.delete(path);
+	for (const [path, entry] of delta.changed) whole.set(path, entry);
+	return whole;
+}
+
+/** @param refOf called once for each inline block, in an order that depends only on the delta */
+function place(
+	{ changed, removed }: Delta<ChunkRef | InlineChunk>,
+	refOf: (block: PendingBlock) => BlockRef,
+): Delta {
+	const refs = new Map<PendingBlock, BlockRef>();
+	const placed = (chunk: ChunkRef | InlineChunk): ChunkRef => {
+		if (!isInline(chunk)) return chunk;
+		const ref = refs.get(chunk.block) ?? refOf(chunk.block);
+		refs.set(chunk.block, ref);
+		return { ...chunk, block: ref };
 	};
+	const entries = [...changed].map(([path, entry]): [Path, Entry] => [
+		path,
+		entry.type === "file" ? { ...entry, chunks: entry.chunks.map(placed) } : entry,
+	]);
+	return { changed: new Map(entries), removed };
+}
+
+function isInline(chunk: ChunkRef | InlineChunk): chunk is InlineChunk {
+	return "stored" in chunk.block;
 }
 
 /**

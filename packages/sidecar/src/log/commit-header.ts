@@ -71,7 +71,7 @@ export function decodeHeader(key: ObjectKey, start: Buffer, totalBytes: number):
 	const seq = Number(start.readBigUInt64LE(24));
 	if (objectBytes !== totalBytes)
 		throw corrupt(`it has ${totalBytes} bytes instead of ${objectBytes}`);
-	if (seq !== seqOfKey(key)) throw corrupt(`it says it is commit ${seq}`);
+	if (seq !== seqOfKey(key)) throw corrupt(`it claims to be commit ${seq}`);
 	if (objectBytes > MAX_COMMIT_BYTES || manifestRawBytes > MAX_MANIFEST_BYTES) {
 		throw new SidecarError("LIMIT_EXCEEDED", {
 			value: key,

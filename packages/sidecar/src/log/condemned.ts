@@ -26,7 +26,7 @@ export function decodeCondemned(key: ObjectKey, bytes: Buffer): ObjectKey[] {
 	) {
 		throw new SidecarError("OBJECT_CORRUPT", {
 			value: key,
-			reason: "it is not the list its name promises",
+			reason: "its content does not match its name",
 		});
 	}
 	return Array.from({ length: bytes.length / 32 }, (_, index) =>

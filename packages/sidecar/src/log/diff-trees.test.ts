@@ -1,16 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { anyStep, deltaOf } from "../../../testkit/arbitrary-log.ts";
+import { anyStep, deltaOf, infoOf } from "../../../testkit/arbitrary-log.ts";
 import { compareBytes } from "../path.ts";
+import { encodeCommit, wholeTree } from "./commit-codec.ts";
 import { diffTrees } from "./diff-trees.ts";
 import type { Entry, Path, Tree } from "./types.ts";
 
-const apply = (tree: Tree, step: Parameters<typeof deltaOf>[1]): Tree => {
-	const { delta } = deltaOf(tree, step);
-	const after = new Map([...tree].filter(([path]) => !delta.removed.has(path)));
-	for (const [path, entry] of delta.changed) after.set(path, entry);
-	return after;
-};
+const apply = (tree: Tree, step: Parameters<typeof deltaOf>[1]): Tree =>
+	wholeTree(tree, encodeCommit(infoOf(1), deltaOf(tree, step), tree).delta);
 
 describe("diffTrees", () => {
 	it("lists exactly what turns one tree into the other, in the order of the paths' bytes", () => {

@@ -222,7 +222,7 @@ function patched(base: Entry | undefined, patch: FilePatch, key: string, path: P
 	const corrupt = (reason: string) =>
 		new SidecarError("OBJECT_CORRUPT", { value: key, reason: `${reason}: ${path}` });
 	if (base?.type !== "file" || base.chunkBits !== patch.chunkBits)
-		throw corrupt("it patches a file that is not there");
+		throw corrupt("it patches a file that does not exist");
 	const count = chunkCount(patch.size, patch.chunkBits);
 	if (count > MAX_CHUNKS)
 		throw new SidecarError("LIMIT_EXCEEDED", { value: key, reason: `a file of ${count} chunks` });

@@ -62,7 +62,7 @@ export class KeyTree<T extends Keyed> {
 			if (this.directories.has(path))
 				this.problems.push({
 					key: path,
-					reason: "other keys lie below it, so it would be a file and a directory",
+					reason: "there are keys below it, so it would be a file and a directory",
 				});
 		}
 	}

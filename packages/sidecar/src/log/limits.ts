@@ -53,7 +53,7 @@ export const SQLITE_CHUNK_BITS = 14;
 export const MAX_SEQ = 2 ** 48 - 2;
 
 /**
- * Either side of 1970, about 35,000 years: far beyond what most file systems keep, far within what
- * a time call accepts.
+ * Either side of 1970, about 35,000 years: more than most file systems can store, and far less than a
+ * time call accepts.
  */
 export const MAX_TIME_SECONDS = 2n ** 40n;

@@ -107,7 +107,7 @@ function readInfo(reader: ByteReader, seq: number): CommitInfo {
 	const fullSeq = reader.varint();
 	const wallTimeMs = reader.varint();
 	if (fenceSeq > seq || (flags.fence === true) !== (fenceSeq === seq))
-		reader.fail("its fence is not one it can hold");
+		reader.fail("its fence is not possible for its number");
 	if (kind === "full" ? fullSeq !== seq : fullSeq >= seq)
 		reader.fail("its FULL commit is not before it");
 	return { seq, kind, flags, writer, fenceSeq, fullSeq, previousId, wallTimeMs };
@@ -136,7 +136,7 @@ function readBlocks(
 	const blocks: BlockRef[] = [];
 	for (let left = reader.count(MAX_CHUNKS, "blocks", 9); left > 0; left--) {
 		const key =
-			objects[reader.varint()] ?? reader.fail("a block lies in an object that is not named");
+			objects[reader.varint()] ?? reader.fail("a block is in an object that is not listed");
 		const written = reader.varint();
 		const storedBytes = reader.varint();
 		const rawBytes = reader.varint();
@@ -161,7 +161,7 @@ function readChunks(reader: ByteReader, blocks: readonly BlockRef[]): ChunkRef[]
 	const chunks: ChunkRef[] = [];
 	for (let left = reader.count(MAX_CHUNKS, "chunks", 35); left > 0; left--) {
 		const block =
-			blocks[reader.varint()] ?? reader.fail("a chunk lies in a block that is not named");
+			blocks[reader.varint()] ?? reader.fail("a chunk is in a block that is not listed");
 		const offset = reader.varint();
 		const length = reader.varint();
 		const sha256 = reader.hex(SHA256_BYTES);
@@ -197,7 +197,7 @@ function readPaths(reader: ByteReader, key: ObjectKey, take: (path: Path) => voi
 	let length: number | undefined;
 	for (let left = reader.count(MAX_ENTRIES, "entries", 2); left > 0; left--) {
 		const shared = reader.varint();
-		if (shared > (length ?? 0)) reader.fail("a path shares more than there is");
+		if (shared > (length ?? 0)) reader.fail("a path shares more bytes than the previous path has");
 		const ownBytes = reader.varint();
 		if (shared + ownBytes > MAX_PATH_BYTES) reader.fail("a path is too long", "LIMIT_EXCEEDED");
 		const own = reader.bytes(ownBytes);
@@ -223,7 +223,7 @@ function readEntry(
 		reader.fail("the workspace itself is not a directory", "TREE_UNSAFE");
 	if (word === ENTRY.dir) {
 		const mode = reader.varint();
-		if (mode > 0o3777) reader.fail("a directory's mode has bits that are not kept");
+		if (mode > 0o3777) reader.fail("a directory's mode has unsupported bits");
 		return { type: "dir", mode, mtimeNs: readTime(reader) };
 	}
 	if (word === ENTRY.link) {
@@ -244,7 +244,7 @@ function readFile(
 	isPatch: boolean,
 ): FileEntry | FilePatch {
 	const mode = reader.varint();
-	if (mode > 0o1777) reader.fail("a file's mode has bits that are not kept");
+	if (mode > 0o1777) reader.fail("a file's mode has unsupported bits");
 	const mtimeNs = readTime(reader);
 	const size = reader.varint();
 	const chunkBits = reader.u8();
@@ -253,7 +253,8 @@ function readFile(
 	const count = chunkCount(size, chunkBits);
 	if (count > MAX_CHUNKS) reader.fail(`a file of ${count} chunks`, "LIMIT_EXCEEDED");
 	const take = (index: number): ChunkRef => {
-		const chunk = table[reader.varint()] ?? reader.fail("a file holds a chunk that is not named");
+		const chunk =
+			table[reader.varint()] ?? reader.fail("a file refers to a chunk that is not listed");
 		if (chunk.length !== chunkLength(size, chunkBits, index))
 			reader.fail("a chunk has another length than its place in the file");
 		return chunk;
@@ -269,7 +270,7 @@ function readFile(
 	let next = 0;
 	for (let left = reader.count(count, "changed chunks", 2); left > 0; left--) {
 		const index = next + reader.varint();
-		if (index >= count) reader.fail("a changed chunk lies past the file's end");
+		if (index >= count) reader.fail("a changed chunk is past the file's end");
 		changed.set(index, take(index));
 		next = index + 1;
 	}
@@ -279,7 +280,7 @@ function readFile(
 function readTime(reader: ByteReader): bigint {
 	const seconds = reader.signedVarint();
 	const nanos = reader.varint();
-	if (Math.abs(seconds) > MAX_TIME_SECONDS) reader.fail("a time beyond what file systems keep");
+	if (Math.abs(seconds) > MAX_TIME_SECONDS) reader.fail("a time outside the range of file systems");
 	if (nanos >= 1e9) reader.fail("a time has too many nanoseconds");
 	return BigInt(seconds) * NANOS_PER_SECOND + BigInt(nanos);
 }

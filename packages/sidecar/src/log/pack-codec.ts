@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { SidecarError } from "../errors.ts";
 import type { PendingBlock } from "./block.ts";
 import { packKey, sha256OfPackKey } from "./keys.ts";
-import type { ObjectKey } from "./types.ts";
+import type { Block, Chunk, ChunkRef, ObjectKey } from "./types.ts";
 
 /**
  * A pack: 28 bytes of header, then blocks back to back. Only manifests record the place of each
@@ -26,7 +26,7 @@ const VERSION = 1;
  */
 export class PackWriter {
 	readonly #buffer: Buffer;
-	readonly #refs: PendingBlock["ref"][] = [];
+	readonly #held: { block: Block; chunks: readonly Chunk[]; offset: number }[] = [];
 	#length = PACK_HEADER_BYTES;
 
 	/** @param buffer as large as the pack may become @param nonce 16 bytes from the kernel's RNG */
@@ -39,22 +39,28 @@ export class PackWriter {
 		buffer.writeUInt32LE(crc32(buffer.subarray(0, 24)), 24);
 	}
 
-	/** Copies the block in; false if it does not fit. */
-	add({ ref, stored }: PendingBlock): boolean {
+	/** Copies the block of these chunks in; false if it does not fit. */
+	add({ block, stored }: PendingBlock, chunks: readonly Chunk[]): boolean {
 		if (this.#length + stored.length > this.#buffer.length) return false;
-		ref.offset = this.#length;
+		this.#held.push({ block, chunks, offset: this.#length });
 		stored.copy(this.#buffer, this.#length);
 		this.#length += stored.length;
-		this.#refs.push(ref);
 		return true;
 	}
 
-	/** Names the pack and sets the place of every block. */
-	finish(): { readonly key: ObjectKey; readonly bytes: Buffer } {
+	/** Names the pack, which gives every chunk its place. */
+	finish(): {
+		readonly key: ObjectKey;
+		readonly bytes: Buffer;
+		readonly chunks: readonly ChunkRef[];
+	} {
 		const bytes = this.#buffer.subarray(0, this.#length);
 		const key = packKey(createHash("sha256").update(bytes).digest("hex"));
-		for (const ref of this.#refs) ref.key = key;
-		return { key, bytes };
+		const chunks = this.#held.flatMap(({ block, chunks, offset }) => {
+			const ref = { ...block, key, offset };
+			return chunks.map((chunk) => ({ ...chunk, block: ref }));
+		});
+		return { key, bytes, chunks };
 	}
 }
 
@@ -79,7 +85,7 @@ export function checkWholePack(key: ObjectKey, bytes: Buffer): void {
 	if (createHash("sha256").update(bytes).digest("hex") !== sha256OfPackKey(key)) {
 		throw new SidecarError("OBJECT_CORRUPT", {
 			value: key,
-			reason: "its bytes are not those its name promises",
+			reason: "its content does not match its name",
 		});
 	}
 }

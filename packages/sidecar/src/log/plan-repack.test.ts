@@ -70,7 +70,7 @@ describe("planRepack", () => {
 		expect(plan(16 * KiB + 1)).toBe(1);
 	});
 
-	it("takes 64 MiB at most, but never nothing, and comes to an end when repeated", () => {
+	it("takes 64 MiB at most, but never nothing, and finishes when repeated", () => {
 		const anyUse = fc.record({
 			rawBytes: fc.integer({ min: 1, max: MAX_REPACK_BYTES * 2 }),
 			isDead: fc.boolean(),

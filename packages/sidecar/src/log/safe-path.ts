@@ -36,7 +36,7 @@ export function unsafePath(path: Path): string | undefined {
 		if (name.length > 85 && encodePath(name).length > MAX_NAME_BYTES)
 			return `a name is longer than ${MAX_NAME_BYTES} bytes`;
 	}
-	if (names[0] === RESERVED_DIRECTORY) return "the path lies in the sidecar's own directory";
+	if (names[0] === RESERVED_DIRECTORY) return "the path is in the sidecar's own directory";
 	return undefined;
 }
 
@@ -69,7 +69,7 @@ export function isRestorable(tree: Tree): boolean {
  */
 export function unrestorableAfter(
 	tree: Tree,
-	delta: Delta,
+	delta: Delta<unknown>,
 ): { readonly path: Path; readonly reason: string } | undefined {
 	const after = (path: Path) =>
 		delta.changed.get(path) ?? (delta.removed.has(path) ? undefined : tree.get(path));

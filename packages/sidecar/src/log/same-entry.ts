@@ -1,14 +1,14 @@
-import type { ChunkRef, Entry, FileEntry } from "./types.ts";
+import type { Chunk, ChunkRef, Entry, FileEntry } from "./types.ts";
 
 /** Whether both are equal in all but the time. Content is compared by SHA-256. */
-export function sameEntry(a: Entry, b: Entry): boolean {
+export function sameEntry(a: Entry<Chunk>, b: Entry<Chunk>): boolean {
 	if (a === b) return true;
 	if (a.type === "dir") return b.type === "dir" && a.mode === b.mode;
 	if (a.type === "link") return b.type === "link" && a.target === b.target;
 	return b.type === "file" && a.mode === b.mode && sameContent(a, b);
 }
 
-export function sameContent(a: FileEntry, b: FileEntry): boolean {
+export function sameContent(a: FileEntry<Chunk>, b: FileEntry<Chunk>): boolean {
 	return (
 		a.size === b.size &&
 		a.chunkBits === b.chunkBits &&

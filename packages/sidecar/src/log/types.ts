@@ -13,10 +13,8 @@ export type Path = string;
 /** A key below the namespace's prefix: `log/{12 hex}` or `packs/{64 hex}`. */
 export type ObjectKey = string;
 
-/** A run of stored bytes: one or more chunks, compressed together. */
-export interface BlockRef {
-	readonly key: ObjectKey;
-	readonly offset: number;
+/** A run of stored bytes: one or more chunks, compressed together. It may have no place yet. */
+export interface Block {
 	readonly storedBytes: number;
 	readonly rawBytes: number;
 	/** 0 stored as is, 1 one zstd frame. */
@@ -25,17 +23,28 @@ export interface BlockRef {
 	readonly crc32: number;
 }
 
-/** The place of one chunk of content. Addressed by the SHA-256 of its raw bytes. */
-export interface ChunkRef {
+/** A block in the log. Only this one can be read, and named in a manifest. */
+export interface BlockRef extends Block {
+	readonly key: ObjectKey;
+	readonly offset: number;
+}
+
+/** One chunk of content, addressed by the SHA-256 of its raw bytes. Its block may have no place. */
+export interface Chunk {
 	/** 64 lower-case hex digits. */
 	readonly sha256: string;
-	readonly block: BlockRef;
+	readonly block: Block;
 	/** Within the block's raw bytes. */
 	readonly offset: number;
 	readonly length: number;
 }
 
-export interface FileEntry {
+/** The place of one chunk of content. */
+export interface ChunkRef extends Chunk {
+	readonly block: BlockRef;
+}
+
+export interface FileEntry<C = ChunkRef> {
 	readonly type: "file";
 	/** Permission bits, 0-0o1777 (setuid and setgid are not kept on files). */
 	readonly mode: number;
@@ -46,7 +55,7 @@ export interface FileEntry {
 	 * the last may be short.
 	 */
 	readonly chunkBits: number;
-	readonly chunks: readonly ChunkRef[];
+	readonly chunks: readonly C[];
 }
 
 export interface DirEntry {
@@ -66,15 +75,15 @@ export interface LinkEntry {
 	readonly target: string;
 }
 
-export type Entry = FileEntry | DirEntry | LinkEntry;
+export type Entry<C = ChunkRef> = FileEntry<C> | DirEntry | LinkEntry;
 export type Tree = ReadonlyMap<Path, Entry>;
 
 /**
  * The changes of one commit. `changed` holds whole entries; the codec shortens files whose base it
  * knows.
  */
-export interface Delta {
-	readonly changed: ReadonlyMap<Path, Entry>;
+export interface Delta<C = ChunkRef> {
+	readonly changed: ReadonlyMap<Path, Entry<C>>;
 	readonly removed: ReadonlySet<Path>;
 }
 

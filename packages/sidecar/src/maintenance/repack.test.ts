@@ -167,7 +167,7 @@ describe("repack", () => {
 		expect(at.session.head.seq).toBe(seq);
 	});
 
-	it("ends on request with nothing committed, and can start again", async () => {
+	it("ends on request without a commit, and can start again", async () => {
 		const at = await deadPacks();
 		const { seq } = at.session.head;
 		const stop = new AbortController();

@@ -6,17 +6,15 @@
  * For idle hours: `signal` ends it at any point without a loss. Every SHA-256 is checked on the
  * way, so that damaged bytes never get a new checksum.
  */
-import { hash } from "node:crypto";
 import PQueue from "p-queue";
 import { BlockBuilder } from "../commit/block-builder.ts";
 import { listObjects } from "../commit/list-objects.ts";
 import type { LogWriter, WriteOutcome } from "../commit/log-writer.ts";
 import type { Machine } from "../commit/machine.ts";
-import { readBlocks } from "../commit/read-content.ts";
-import { SidecarError } from "../errors.ts";
+import { type FoundChunk, readChunks } from "../commit/read-content.ts";
 import { PACK_PREFIX } from "../log/keys.ts";
 import { packsOf, planRepack } from "../log/plan-repack.ts";
-import type { BlockRef, ChunkRef, Entry, ObjectKey, Path, Tree } from "../log/types.ts";
+import type { Chunk, ChunkRef, Entry, ObjectKey, Path, Tree } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
 export type RepackResult =
@@ -84,48 +82,29 @@ async function copyContent(
 	builder: BlockBuilder,
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	const wanted = new Map<string, { readonly block: BlockRef; readonly chunks: ChunkRef[] }>();
-	for (const chunk of chunksOf(tree)) {
-		if (!from.has(chunk.block.key)) continue;
-		const place = placeOf(chunk.block);
-		const known = wanted.get(place) ?? { block: chunk.block, chunks: [] };
-		wanted.set(place, known);
-		known.chunks.push(chunk);
-	}
+	const wanted = [...chunksOf(tree)].filter(({ block }) => from.has(block.key));
 	// Six ranges arrive at once, and a builder accepts one chunk at a time.
 	const adding = new PQueue({ concurrency: 1 });
-	const add = async (block: BlockRef, raw: Buffer) => {
-		for (const { sha256, offset, length } of wanted.get(placeOf(block))?.chunks ?? []) {
-			if (builder.lookup(sha256) !== undefined) continue;
-			const bytes = raw.subarray(offset, offset + length);
-			if (hash("sha256", bytes, "hex") !== sha256)
-				throw new SidecarError("OBJECT_CORRUPT", {
-					value: block.key,
-					reason: `a chunk at byte ${block.offset} is not the content it is said to be`,
-				});
-			await builder.add(sha256, bytes);
-		}
-	};
-	await readBlocks(
-		store,
-		[...wanted.values()].map(({ block }) => block),
-		new Map(),
-		async (block, raw) => await adding.add(async () => await add(block, raw)),
-		signal,
-	);
+	const take = async (found: readonly FoundChunk[]) =>
+		await adding.add(async () => {
+			for (const { chunk, bytes } of found)
+				if (builder.lookup(chunk.sha256) === undefined) await builder.add(chunk.sha256, bytes);
+		});
+	await readChunks(store, wanted, new Map(), take, signal);
 }
 
-/** The entries with content in those objects, and its new places. */
+/** The entries with content in those objects; that content has its new place only in the index. */
 function movedEntries(
 	tree: Tree,
 	from: ReadonlySet<ObjectKey>,
 	builder: BlockBuilder,
-): Map<Path, Entry> {
-	const moved = new Map<Path, Entry>();
+): Map<Path, Entry<Chunk>> {
+	const moved = new Map<Path, Entry<Chunk>>();
 	for (const [path, entry] of tree) {
 		if (entry.type !== "file" || !entry.chunks.some(({ block }) => from.has(block.key))) continue;
-		const chunks = entry.chunks.map((chunk) =>
-			from.has(chunk.block.key) ? (builder.lookup(chunk.sha256) ?? chunk) : chunk,
+		const chunks = entry.chunks.map(
+			(chunk): Chunk =>
+				from.has(chunk.block.key) ? (builder.lookup(chunk.sha256) ?? chunk) : chunk,
 		);
 		moved.set(path, { ...entry, chunks });
 	}
@@ -134,8 +113,4 @@ function movedEntries(
 
 function* chunksOf(tree: Tree): Generator<ChunkRef> {
 	for (const entry of tree.values()) if (entry.type === "file") yield* entry.chunks;
-}
-
-function placeOf({ key, offset }: BlockRef): string {
-	return `${key}:${offset}`;
 }

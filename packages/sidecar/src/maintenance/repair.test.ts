@@ -128,7 +128,7 @@ describe("repair never removes", () => {
 		expect(await keys()).toEqual(before);
 	});
 
-	it("more than garbage, which includes a commit that looks like one but continues none", async () => {
+	it("anything but garbage; a commit that does not continue the log is garbage", async () => {
 		const { store, copyTo } = await goodLog();
 		const other = await goodLog();
 		const session = await other.bench.open("x");

@@ -72,7 +72,7 @@ export async function repair(
 	const done: Removal[] = [];
 	for (const removal of removals) {
 		const copy = await copyObject(store, removal.key, copyTo, signal);
-		await store.delete(removal.key, signal && { signal });
+		await store.delete(removal.key, { signal });
 		log.warn("repair.removed", {
 			key: removal.key,
 			bytes: removal.bytes,
@@ -126,7 +126,7 @@ async function copyObject(
 			for (let offset = 0; ; ) {
 				const { body, totalBytes } = await store.get(key, {
 					range: { offset, length: PIECE_BYTES },
-					...(signal && { signal }),
+					signal,
 				});
 				for (let written = 0; written < body.length; ) written += writeSync(file, body, written);
 				offset += body.length;

@@ -139,7 +139,7 @@ async function longLog(at: Aging): Promise<Session> {
 
 describe("the newest commit", () => {
 	// @id retained-commits-whole
-	it("stays with all it names, however old, and in the end nothing else does", async () => {
+	it("stays with all it names, however old; in the end everything else is deleted", async () => {
 		const at = await aging();
 		await longLog(at);
 		for (let day = 0; day < 100; day += 10) {

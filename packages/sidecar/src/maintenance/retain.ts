@@ -211,7 +211,7 @@ async function readCondemned(
 		try {
 			if (sha256OfSweepKey(key) === undefined)
 				throw new SidecarError("OBJECT_CORRUPT", { value: key, reason: "no release writes it" });
-			const packs = decodeCondemned(key, (await store.get(key, signal && { signal })).body);
+			const packs = decodeCondemned(key, (await store.get(key, { signal })).body);
 			for (const pack of packs) {
 				all.add(pack);
 				if (isOld) old.add(pack);
@@ -256,7 +256,7 @@ async function deleteAll(
 	objects: readonly Pick<StoredObject, "key">[],
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	await inParallel(PARALLEL_DELETES, objects, ({ key }) => store.delete(key, signal && { signal }));
+	await inParallel(PARALLEL_DELETES, objects, ({ key }) => store.delete(key, { signal }));
 }
 
 function sum(objects: readonly StoredObject[]): ObjectSum {

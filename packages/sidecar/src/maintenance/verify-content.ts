@@ -1,7 +1,6 @@
-import { hash } from "node:crypto";
 import { readBlocks } from "../commit/read-content.ts";
 import { SidecarError } from "../errors.ts";
-import { openBlock } from "../log/block.ts";
+import { checkChunk, openBlock } from "../log/block.ts";
 import { MAX_PACK_BYTES } from "../log/limits.ts";
 import { checkPackHeader, checkWholePack, PACK_HEADER_BYTES } from "../log/pack-codec.ts";
 import type { StoredObject } from "../log/plan-retention.ts";
@@ -42,7 +41,7 @@ export class ContentCheck {
 		try {
 			const { body } = await this.#store.get(key, {
 				into: buffer,
-				...(this.#signal && { signal: this.#signal }),
+				signal: this.#signal,
 			});
 			// The `doctor` command races for one key with an empty pack of another name. It holds
 			// nothing, and nothing refers to it.
@@ -50,7 +49,6 @@ export class ContentCheck {
 			else checkWholePack(key, body);
 			for (const { block, chunks } of blocks.values())
 				this.#checkBlock(
-					block,
 					chunks,
 					openBlock(block, body.subarray(block.offset, block.offset + block.storedBytes)),
 				);
@@ -71,21 +69,13 @@ export class ContentCheck {
 			left = left.filter((each) => round.get(placeOf(each.block)) !== each);
 			const chunksOf = new Map([...round.values()].map(({ block, chunks }) => [block, chunks]));
 			const take = async (block: BlockRef, raw: Buffer) =>
-				this.#checkBlock(block, chunksOf.get(block) ?? new Map(), raw);
+				this.#checkBlock(chunksOf.get(block) ?? new Map(), raw);
 			await readBlocks(this.#store, chunksOf.keys(), new Map(), take, this.#signal);
 		}
 	}
 
-	#checkBlock(block: BlockRef, chunks: ReadonlyMap<string, ChunkRef>, raw: Buffer): void {
-		for (const { offset, length, sha256 } of chunks.values()) {
-			if (hash("sha256", raw.subarray(offset, offset + length), "hex") !== sha256) {
-				throw new SidecarError("OBJECT_CORRUPT", {
-					value: block.key,
-					reason: `a chunk at byte ${block.offset} is not the content it is said to be`,
-				});
-			}
-			this.checkedBytes += length;
-		}
+	#checkBlock(chunks: ReadonlyMap<string, ChunkRef>, raw: Buffer): void {
+		for (const chunk of chunks.values()) this.checkedBytes += checkChunk(chunk, raw).length;
 	}
 }
 

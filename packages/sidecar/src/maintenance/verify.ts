@@ -371,7 +371,7 @@ async function checkHeader(
 ): Promise<void> {
 	const { body } = await store.get(key, {
 		range: { offset: 0, length: PACK_HEADER_BYTES },
-		...(signal && { signal }),
+		signal,
 	});
 	checkPackHeader(key, body);
 }

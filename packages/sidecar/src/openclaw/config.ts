@@ -95,7 +95,7 @@ function providerOf(variables: Variables): readonly [name: string, provider: obj
 		if (AWS_REGION === undefined)
 			throw lacking(
 				"AWS_REGION",
-				"the region of Amazon Bedrock, or OPENCLAW_MODEL_BASE_URL to that of another provider",
+				"the region of Amazon Bedrock, or OPENCLAW_MODEL_BASE_URL to another provider",
 			);
 		const bedrockUrl = `https://bedrock-runtime.${variable("AWS_REGION")}.amazonaws.com`;
 		return [
@@ -119,7 +119,7 @@ function providerOf(variables: Variables): readonly [name: string, provider: obj
 const variable = (name: string) => `\${${name}}`;
 
 function lacking(name: string, what: string): SidecarError {
-	const remedy = `set ${name} to ${what}; where the agent is not OpenClaw, give --profile plain`;
+	const remedy = `set ${name} to ${what}; if the agent is not OpenClaw, use --profile plain`;
 	return new SidecarError("USAGE", {
 		value: name,
 		reason: "a new user's openclaw.json needs it",

@@ -47,7 +47,7 @@ export async function applyRecovered(
 			const remedy = "name its directory with --root, or write it elsewhere with --to";
 			throw new SidecarError("USAGE", {
 				value: path,
-				reason: "it lies in a root that is not configured on this machine",
+				reason: "it is in a root that is not configured on this machine",
 				remedy,
 			});
 		}
@@ -59,7 +59,7 @@ export async function applyRecovered(
 		}
 		// Also checks the directories above the selection: nothing is written through a link.
 		if ((there.type === "dir") !== (entry.type === "dir")) {
-			const reason = there.type === "dir" ? "it is a directory here" : "it is no directory here";
+			const reason = there.type === "dir" ? "it is a directory here" : "it is not a directory here";
 			throw new SidecarError("USAGE", {
 				value: path,
 				reason,
@@ -71,7 +71,7 @@ export async function applyRecovered(
 		target.set(path, entry);
 		plan.set(path, "quarantine-and-write");
 	}
-	const writer = new Materializer(root, times);
+	const writer = Materializer.open(root, times);
 	try {
 		checkSpace(writer, plan, target);
 		const planned = {

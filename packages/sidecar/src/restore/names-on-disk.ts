@@ -104,7 +104,7 @@ function requireRoom(root: Root, directory: Path, code: string): void {
 	if (code !== "ENOSPC" && code !== "EDQUOT") return;
 	throw new SidecarError("WORKSPACE_DISK_FULL", {
 		value: String(fsPath(root, directory)),
-		reason: `${code}: no more files can be made there`,
+		reason: `${code}: no more files can be created there`,
 	});
 }
 

@@ -87,33 +87,31 @@ export async function planDisk(
 		| "signal"
 	>,
 	head: Head,
-	/** Read-only mounts that the plan would have to write to. */
-	unwritable: ReadonlyMap<Path, string> = NONE,
 ): Promise<DiskPlan> {
 	const { root } = options;
 	const target =
 		options.withQuarantined === true ? onThisDisk(head.tree, root) : ownTree(head.tree, root);
 	requireRootsAreDirectories(head.tree, root);
 	const rootStat = requireDirectory(root);
-	const marker = readMarker(options.privateDir);
-	// A different directory at this path (an upgrade's templates, a fresh volume) derives from
-	// nothing, whatever the state directory says.
-	const isSameRoot = marker?.root === identityOf(rootStat);
-	const trusted = marker !== undefined && isSameRoot && isTrusted(marker) ? marker : undefined;
+	const {
+		marker,
+		isSameRoot,
+		trusted,
+		tree: derivedFrom,
+	} = await readBase(options, head, rootStat);
 	// An exact plan needs no base. It must work if the base is unreadable, because it is the way out
 	// of a damaged log.
 	const roots = rootMarks(root);
 	const isKnownRoot = (name: string) => isSameDirectory(roots[name], trusted?.roots?.[name]);
-	const derivedFrom = await baseTree(options, trusted, head);
 	const baseOfAll = options.at === undefined ? derivedFrom : undefined;
 	// A root that this disk lacked then, or a different directory in its place, derives from nothing.
 	const ownBase = baseOfAll && ownTree(baseOfAll, root);
 	const baseOfRoots =
 		ownBase && (typeof root === "string" ? ownBase : withRoots(ownBase, isKnownRoot));
 	// The content of a mount to which nothing could be restored derives from nothing either.
-	const { known, notRestored } = knownMounts(isSameRoot ? marker.mounts : undefined);
+	const { known, notRestored } = knownMounts(isSameRoot ? marker?.mounts : undefined);
 	const baseOfMounts = baseOfRoots && without(baseOfRoots, notRestored);
-	const { filter } = new WorkspaceFilter(root, options.profile);
+	const { filter } = WorkspaceFilter.open(root, options.profile);
 	const { stats: disk, problems } = await scan(
 		root,
 		filter,
@@ -128,17 +126,14 @@ export async function planDisk(
 	const checked = checkMounts({ ...found, known });
 	const isAccepted = options.acceptsMounts === true;
 	const { mounts: mounted } = isAccepted ? checkMounts({ ...found, known: undefined }) : checked;
-	const mounts = {
-		...mounted,
-		...Object.fromEntries([...unwritable.keys()].map((path) => [path, NOT_RESTORED])),
-	};
-	const away = new Map([...(isAccepted ? NONE : checked.away), ...unwritable]);
+	const mounts = { ...mounted };
+	const away = new Map(isAccepted ? NONE : checked.away);
 	// A volume accepted in another's place derives from nothing: missing content is restored, and
 	// differing content is quarantined.
 	const base = isAccepted ? baseOfMounts && without(baseOfMounts, checked.away) : baseOfMounts;
 	requireMounts(options.at, away);
 	for (const path of disk.keys()) if (isBelowAny(path, away)) disk.delete(path);
-	const judged = without(target, away);
+	let judged = without(target, away);
 	// A file that equals the base need not be stored again, even if the base decides nothing.
 	const stored = options.at === undefined ? base : derivedFrom && ownTree(derivedFrom, root);
 	const unset = UnsetMetadata.read(options.privateDir);
@@ -149,7 +144,7 @@ export async function planDisk(
 		const name = typeof root === "string" ? undefined : rootNameOf(path);
 		return trusted?.complete === true && (name === undefined || !freshRoots.has(name));
 	};
-	const { plan, unbelieved } =
+	let { plan, unbelieved } =
 		options.at === undefined
 			? reconcile(options.profile, compared, base, judged, trustsDeletes)
 			: {
@@ -162,8 +157,20 @@ export async function planDisk(
 					unbelieved: 0,
 				};
 	if (options.at === undefined) {
-		const more = await unwritableMounts({ root, mounts: mountsToWrite(root), plan, target, disk });
-		if (more.size > 0) return await planDisk(options, head, new Map([...unwritable, ...more]));
+		const toWrite = mountsToWrite(root);
+		// What does not count in a plan changes the plan of the rest.
+		for (;;) {
+			const more = await unwritableMounts({ root, mounts: toWrite, plan, target, disk });
+			if (more.size === 0) break;
+			for (const [path, reason] of more) {
+				mounts[path] = NOT_RESTORED;
+				away.set(path, reason);
+			}
+			for (const path of disk.keys())
+				if (isBelowAny(path, more)) for (const found of [disk, compared]) found.delete(path);
+			judged = without(judged, more);
+			({ plan, unbelieved } = reconcile(options.profile, compared, base, judged, trustsDeletes));
+		}
 	}
 	for (const path of target.keys()) if (!judged.has(path)) plan.set(path, "keep");
 	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
@@ -366,6 +373,30 @@ function reconcile(
 	return isWipe
 		? { plan: planReconcile(compared, base, target, () => false), unbelieved: countFiles(gone) }
 		: { plan, unbelieved: 0 };
+}
+
+/**
+ * The commit that the directory derives from.
+ * @param rootStat of the directory
+ * @returns `trusted`: the marker, if it is about this directory and survived. `tree`: undefined if
+ * it is unknown
+ */
+export async function readBase(
+	options: Pick<RestoreOptions, "store" | "privateDir" | "signal">,
+	head: Head,
+	rootStat: Stat,
+): Promise<{
+	readonly marker: Marker | undefined;
+	readonly isSameRoot: boolean;
+	readonly trusted: Marker | undefined;
+	readonly tree: Tree | undefined;
+}> {
+	const marker = readMarker(options.privateDir);
+	// A different directory at this path (an upgrade's templates, a fresh volume) derives from
+	// nothing, whatever the state directory says.
+	const isSameRoot = marker?.root === identityOf(rootStat);
+	const trusted = marker !== undefined && isSameRoot && isTrusted(marker) ? marker : undefined;
+	return { marker, isSameRoot, trusted, tree: await baseTree(options, trusted, head) };
 }
 
 /** The tree that the disk derives from; undefined if unknown. */

@@ -360,7 +360,7 @@ class Obstacles {
 		const point = String(fsPath(this.#root, path));
 		return {
 			reason,
-			remedy: `unmount ${point}, or mount the directory that it lies in instead; then run this again`,
+			remedy: `unmount ${point}, or mount the directory that contains it instead; then run this again`,
 		};
 	}
 

@@ -26,6 +26,9 @@ export type Action =
 	/** Deleted here while no watcher ran: it stays deleted, and is committed later. */
 	| "keep-deleted";
 
+/** The actions that leave the path as it is, except its time. */
+export const KEEPS: ReadonlySet<Action> = new Set(["keep", "keep-local", "keep-deleted"]);
+
 /**
  * Decides what a restore does with each path from the disk, its base and the target. Pure: does not
  * access the disk.

@@ -1,15 +1,13 @@
-import { hash } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { isInvented } from "../commit/quarantined.ts";
-import { readBlocks } from "../commit/read-content.ts";
+import { readChunks } from "../commit/read-content.ts";
 import type { LogRead } from "../commit/read-log.ts";
 import { isBelowAny } from "../disk/check-mounts.ts";
 import { type Displaced, DisplacedJournal, trashOf } from "../disk/displaced.ts";
 import { LocalTree } from "../disk/local-tree.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
-import { SidecarError } from "../errors.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
-import type { BlockRef, ChunkRef, FileEntry, Path, Tree } from "../log/types.ts";
+import type { ChunkRef, FileEntry, Path, Tree } from "../log/types.ts";
 import { isRootItself, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import { isZeros } from "../workspace/holes.ts";
 import type { Materializer, StagedFile } from "../workspace/materialize.ts";
@@ -180,11 +178,11 @@ export class RestoreWork {
 				local.set(path, { entry, stat: written.stat, quick: written.quick, database: undefined });
 				continue;
 			}
-			// Kept: content and mode are the log's. If the time is too, a sweep need not read it again.
+			// Kept: content and mode are the log's. If the time is too, a sweep need not read it again. A
+			// directory that is not clean would have all of its files read again.
 			const stat = this.#disk.get(path);
 			const mtimeNs = stat === undefined ? undefined : this.unset.asInLog(path, stat).mtimeNs;
-			const isClean =
-				this.#plan.get(path) === "keep" && entry.type !== "dir" && mtimeNs === entry.mtimeNs;
+			const isClean = this.#plan.get(path) === "keep" && mtimeNs === entry.mtimeNs;
 			local.set(path, {
 				entry,
 				stat: isClean ? stat : undefined,
@@ -370,10 +368,7 @@ export class RestoreWork {
 		const { store, profile, progress, signal } = this.#options;
 		const last = new Set(profile.restoredLast);
 		const empty: Awaited[] = [];
-		const uses = new Map<
-			BlockRef,
-			Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>
-		>();
+		const uses = new Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>();
 		for (const [path, entry] of toWrite) {
 			const file: Awaited = {
 				path,
@@ -389,32 +384,18 @@ export class RestoreWork {
 				empty.push(file);
 			}
 			for (const [index, chunk] of entry.chunks.entries()) {
-				const chunks =
-					uses.get(chunk.block) ??
-					new Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>();
-				uses.set(chunk.block, chunks);
-				const places = chunks.get(chunk);
-				if (places === undefined) chunks.set(chunk, [{ file, index }]);
+				const places = uses.get(chunk);
+				if (places === undefined) uses.set(chunk, [{ file, index }]);
 				else places.push({ file, index });
 			}
 		}
-		const byPlace = new Map<string, BlockRef[]>();
-		for (const block of uses.keys()) {
-			const name = `${block.key}:${block.offset}`;
-			const same = byPlace.get(name);
-			if (same === undefined) byPlace.set(name, [block]);
-			else same.push(block);
-		}
-		const firsts = [...byPlace.values()].map(([first]) => first as BlockRef);
-		const reading = readBlocks(
+		const reading = readChunks(
 			store,
-			firsts,
+			uses.keys(),
 			this.#read.starts,
-			async (block, raw) => {
+			async (found) => {
 				await ready;
-				for (const same of byPlace.get(`${block.key}:${block.offset}`) ?? []) {
-					for (const [chunk, places] of uses.get(same) ?? []) this.#takeChunk(chunk, raw, places);
-				}
+				for (const { chunk, bytes } of found) this.#takeChunk(bytes, uses.get(chunk) ?? []);
 				progress.advance(this.#done);
 				this.#done = { files: 0, bytes: 0 };
 				if (this.#slice.isOver) await this.#slice.next();
@@ -427,17 +408,9 @@ export class RestoreWork {
 	}
 
 	#takeChunk(
-		chunk: ChunkRef,
-		raw: Buffer,
+		bytes: Buffer,
 		places: readonly { readonly file: Awaited; readonly index: number }[],
 	): void {
-		const bytes = raw.subarray(chunk.offset, chunk.offset + chunk.length);
-		if (hash("sha256", bytes, "hex") !== chunk.sha256) {
-			throw new SidecarError("OBJECT_CORRUPT", {
-				value: chunk.block.key,
-				reason: `a chunk at byte ${chunk.block.offset} is not the content it is said to be`,
-			});
-		}
 		// The zeros of a hole have thousands of places, so check them once.
 		const isHole = places.length > 1 && isZeros(bytes);
 		let quick: bigint | undefined;

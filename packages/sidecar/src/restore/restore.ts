@@ -31,9 +31,9 @@ import { type InnerMounts, innerMountsByDevice } from "../workspace/inner-mounts
 import { Materializer } from "../workspace/materialize.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
-import { planDisk } from "./plan-disk.ts";
+import { type DiskPlan, planDisk } from "./plan-disk.ts";
 import { preflight } from "./preflight.ts";
-import type { Action } from "./reconcile.ts";
+import { type Action, KEEPS } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { isWritten, type Moved, RestoreWork } from "./restore-work.ts";
 
@@ -65,6 +65,8 @@ export interface Restored {
 	readonly keptDeleted: ReadonlySet<Path>;
 	/** Where this disk's displaced bytes are now. */
 	readonly moved: readonly Moved[];
+	/** The scan behind the plan; undefined if the restore changed the disk since. */
+	readonly scanned: { stats: DiskPlan["disk"]; problems: DiskPlan["problems"] } | undefined;
 	/**
 	 * Marks the restore as complete. Call it before anything else writes.
 	 * @param onDisk true: resolves when the mark survives a power cut. A process that stays the
@@ -86,11 +88,19 @@ const SPARE_BYTES = 16 * 1024 * 1024;
  * @throws SidecarError STORE_*, OBJECT_*, FORMAT_UNKNOWN, TREE_UNSAFE, LIMIT_EXCEEDED,
  * COMMIT_NOT_FOUND, COMMIT_EXPIRED, WORKSPACE_*
  */
-export async function restore(options: RestoreOptions): Promise<Restored> {
-	return await readEarlier(options.store, options.at, () => restoreTree(options), options.signal);
+export async function restore(
+	options: RestoreOptions,
+	/** The plan for `read`, as `planDisk` returned it just now. */
+	justPlanned?: DiskPlan,
+): Promise<Restored> {
+	const { store, at, signal } = options;
+	return await readEarlier(store, at, () => restoreTree(options, justPlanned), signal);
 }
 
-async function restoreTree(options: RestoreOptions): Promise<Restored> {
+async function restoreTree(
+	options: RestoreOptions,
+	justPlanned: DiskPlan | undefined,
+): Promise<Restored> {
 	const { root, privateDir, log } = options;
 	requireOwnDirectories(root, privateDir);
 	const { store, at, signal } = options;
@@ -98,11 +108,12 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 	const { head } = read;
 
 	tellDisplaced(privateDir, log);
-	const writer = new Materializer(root, options.times);
+	const writer = Materializer.open(root, options.times);
 	let work: RestoreWork | undefined;
 	try {
-		setBackOpened(privateDir, root);
-		const planned = await planDisk(options, head);
+		const isSetBack = setBackOpened(privateDir, root);
+		const planned =
+			justPlanned === undefined || isSetBack ? await planDisk(options, head) : justPlanned;
 		const { target, base, marker, rootStat, plan } = planned;
 		if (base === undefined || options.at !== undefined)
 			plan.set("", target.has("") ? "write" : "keep");
@@ -134,7 +145,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 		);
 
 		const here = { workspace: mainOf(root), root: identityOf(rootStat), boot: bootId() };
-		// Until the end, the disk's base stays what it was. An interrupted restore is then planned anew
+		// Until the end, the disk's base stays what it was. An interrupted restore is then planned again
 		// from there.
 		const known =
 			base === undefined || marker === undefined
@@ -160,7 +171,7 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 			head,
 			storeTimeMs: read.storeTimeMs,
 			local: () => done.local(),
-			filter: () => new WorkspaceFilter(root, options.profile),
+			filter: () => WorkspaceFilter.open(root, options.profile),
 			root: rootStat,
 			roots: planned.roots,
 			mounts: planned.mounts,
@@ -174,6 +185,9 @@ async function restoreTree(options: RestoreOptions): Promise<Restored> {
 				[...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path),
 			),
 			moved: done.moved,
+			scanned: [...plan.values()].every((action) => KEEPS.has(action))
+				? { stats: planned.disk, problems: planned.problems }
+				: undefined,
 			finish: async (onDisk) => {
 				if (onDisk) await writer.sync();
 				const { roots, mounts } = planned;
@@ -273,7 +287,7 @@ export function checkSpace(
 		if (needed > 0 && needed + spareBytes > freeBytes) {
 			throw new SidecarError("WORKSPACE_DISK_FULL", {
 				value: directory,
-				reason: `${needed} bytes are to be restored, ${freeBytes} are free and ${spareBytes} of them must stay free`,
+				reason: `${needed} bytes must be restored, ${freeBytes} are free and ${spareBytes} of them must stay free`,
 			});
 		}
 	}

@@ -33,7 +33,7 @@ export async function writeTree(
 		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason });
 	}
 	const made = makeEmpty(directory);
-	const writer = new Materializer(directory, options.times);
+	const writer = Materializer.open(directory, options.times);
 	try {
 		const plan = new Map([...tree.keys()].map((path) => [path, "write"] as const));
 		const disk = new Map([["" as Path, requireDirectory(directory)]]);
@@ -85,7 +85,7 @@ function makeEmpty(directory: string): string | undefined {
 		throw new SidecarError("USAGE", {
 			value: directory,
 			reason,
-			remedy: "name a directory that can be made",
+			remedy: "name a directory that can be created",
 			cause,
 		});
 	}

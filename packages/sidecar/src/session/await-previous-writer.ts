@@ -16,16 +16,16 @@ const YOUNG_MS = 20_000;
 const POLL_MS = 250;
 
 /**
- * Reads the log once its last writer has closed it or has had its time.
+ * Reads the log, unless the caller just did, once its last writer has closed it or has had its time.
  * @throws SidecarError as `readLog`
  */
 export async function readWhenHandedOver(
 	options: SessionOptions,
 	machine: Machine,
 ): Promise<LogRead> {
-	const { store, handoverWaitMs, privateDir, log, signal } = options;
+	const { store, handoverWaitMs, privateDir, log, prepared, signal } = options;
 	const startedMs = machine.bootMs();
-	let read = await readLog(store, { signal });
+	let read = prepared?.read ?? (await readLog(store, { signal }));
 	for (
 		let waited = false;
 		machine.bootMs() - startedMs < handoverWaitMs && mayHaveMore(read, privateDir);

@@ -8,6 +8,7 @@ import { type LogRead, readLog } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import { readEarlier } from "../history/expired.ts";
 import type { Head } from "../log/fold.ts";
+import type { DiskPlan } from "../restore/plan-disk.ts";
 import { type Restored, restore } from "../restore/restore.ts";
 import type { RestoreOptions } from "../restore/restore-options.ts";
 import { adopt } from "../transfer/adopt.ts";
@@ -17,6 +18,8 @@ export interface BootOptions extends RestoreOptions {
 	/** How to treat secrets in plain objects that are adopted; default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
 	readonly expect?: "new" | "existing" | "any";
+	/** The plan for `read`, as `planDisk` returned it just now. */
+	readonly planned?: DiskPlan | undefined;
 }
 
 /**
@@ -26,7 +29,8 @@ export interface BootOptions extends RestoreOptions {
 export async function boot(options: BootOptions): Promise<Restored> {
 	const { store, at, signal } = options;
 	const read = await readEarlier(store, at, async () => await readOrAdopt(options), signal);
-	return await restore({ ...options, read });
+	const planned = read === options.read ? options.planned : undefined;
+	return await restore({ ...options, read }, planned);
 }
 
 async function readOrAdopt(options: BootOptions): Promise<LogRead> {

@@ -37,7 +37,7 @@ export async function dropQuarantined(
 	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 		if (writer.isSuperseded)
 			throw new SidecarError("SUPERSEDED", {
-				reason: "only the owner of the tree drops what is quarantined",
+				reason: "only the owner of the tree can drop quarantined files",
 			});
 		const { tree } = writer.head;
 		const delta = dropDelta(tree, selectQuarantined(tree, wanted));

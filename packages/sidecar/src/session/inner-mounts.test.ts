@@ -15,7 +15,7 @@ import { inspectDisk } from "./not-durable.ts";
 
 const MISSING = "its volume is not mounted";
 const ANOTHER = "another volume is mounted there";
-const COVERED = "a volume is mounted over what the log has there";
+const COVERED = "a volume covers what the log has there";
 
 /** Mounts that are removed when the test ends. Tests are skipped if mounting is not permitted. */
 class Mounts implements Disposable {

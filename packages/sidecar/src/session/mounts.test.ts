@@ -167,7 +167,7 @@ describe("a mount inside the workspace", () => {
 			using made = mounted(context);
 			await fill(bench, { top: "1", "m/f": "same" });
 			const root = readOnlyMount(bench, made, "b", files);
-			const reason = "it is mounted read-only and holds other content than the log";
+			const reason = "it is mounted read-only, and its content differs from the log";
 			for (const changed of ["2", "3"]) {
 				const session = await bench.open("b");
 				expect(session.restored.away).toEqual([{ path: "m", files: 1, bytes: 4 }]);

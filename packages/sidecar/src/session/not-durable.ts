@@ -80,7 +80,12 @@ const TIME_TOLERANCE_NS = 1_000n;
  * @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE,
  * WORKSPACE_DISK_FULL (copies of databases)
  */
-export async function inspectDisk(options: DiskOptions, head: Head): Promise<DiskState> {
+export async function inspectDisk(
+	options: DiskOptions,
+	head: Head,
+	/** As `planDisk` returned it just now, if the caller needs the plan too. */
+	justPlanned?: DiskPlan,
+): Promise<DiskState> {
 	const elsewhere = rootsElsewhere(head.tree, options.root);
 	const marker = readMarker(options.privateDir);
 	const displaced = displacedFiles(options.privateDir).map(({ path, to }): NotDurable => {
@@ -100,7 +105,7 @@ export async function inspectDisk(options: DiskOptions, head: Head): Promise<Dis
 			unbelieved: 0,
 			elsewhere,
 		};
-	const planned = await planDisk(options, head);
+	const planned = justPlanned ?? (await planDisk(options, head));
 	const { plan, problems } = planned;
 	const isHidden = hiddenBy(problems);
 	const notDurable = [...displaced];
@@ -203,8 +208,8 @@ function hasOtherTime(stat: Stat, mtimeNs: bigint, known: readonly Entry[]): boo
  * Whether the path only looks different: a secret restored with a stricter mode, or a database with
  * the content of the log.
  */
-async function isStoredAs(
-	{ root, profile }: DiskOptions,
+export async function isStoredAs(
+	{ root, profile }: Pick<DiskOptions, "root" | "profile">,
 	path: Path,
 	stat: Stat,
 	entry: Entry,

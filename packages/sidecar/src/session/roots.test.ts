@@ -77,7 +77,7 @@ describe("an additional root", () => {
 		]);
 	});
 
-	it("is held when emptied until a second sweep agrees, however large the rest is", async () => {
+	it("is deferred when emptied until a second sweep confirms it, however large the rest is", async () => {
 		await using bench = await workbench();
 		const { notes, session, clock } = await filled(bench);
 		for (let index = 0; index < 11; index++) rmSync(join(notes, `n${index}`));
@@ -87,7 +87,7 @@ describe("an additional root", () => {
 	});
 
 	// @id root-emptied-beside-large-root
-	it("does not hide that the workspace's own directory was emptied, however large the root is: that is held too", async () => {
+	it("does not hide that the workspace's own directory was emptied, however large the root is: that is deferred too", async () => {
 		await using bench = await workbench();
 		const { notes, session } = await filled(bench);
 		for (let index = 0; index < 30; index++) writeFileSync(join(notes, `more${index}`), "");

@@ -14,8 +14,9 @@ import { KnownRoots } from "../capture/known-roots.ts";
 import type { LargeFiles } from "../capture/large-files.ts";
 import { type Excluded, SecretGuard } from "../capture/secret-guard.ts";
 import { LogWriter } from "../commit/log-writer.ts";
-import { type Machine, newRestoreId, now, thisMachine } from "../commit/machine.ts";
+import { type Machine, type Moment, newRestoreId, now, thisMachine } from "../commit/machine.ts";
 import { type QuarantinedWriter, quarantinedIn } from "../commit/quarantined.ts";
+import type { LogRead } from "../commit/read-log.ts";
 import { untilResolved } from "../commit/until-resolved.ts";
 import { bootId, writeMarker } from "../disk/base-marker.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
@@ -26,6 +27,7 @@ import type { Path } from "../log/types.ts";
 import { type RepackResult, repack } from "../maintenance/repack.ts";
 import { applyRecovered } from "../restore/apply-recovered.ts";
 import { loadTools } from "../restore/load-tools.ts";
+import type { DiskPlan } from "../restore/plan-disk.ts";
 import type { Restored } from "../restore/restore.ts";
 import type { RestoreOptions } from "../restore/restore-options.ts";
 import type { Moved } from "../restore/restore-work.ts";
@@ -46,7 +48,7 @@ import type { Workspace } from "./workspace.ts";
 
 export interface SessionOptions extends Workspace {
 	readonly expect?: "new" | "existing" | "any";
-	/** How long to wait for a writer that still seems to be at work; 0 means not at all. */
+	/** How long to wait for a writer that still seems to be running; 0 means not at all. */
 	readonly handoverWaitMs: number;
 	/**
 	 * The interval between sweeps of the whole workspace. A deferred deletion waits for a sweep that
@@ -56,6 +58,18 @@ export interface SessionOptions extends Workspace {
 	readonly machine?: Machine;
 	/** What each commit says about the workspace, by name; see `Annotation`. Default: nothing. */
 	readonly annotate?: (() => Annotations) | undefined;
+	/**
+	 * What the caller has just read, so that nothing is read twice. Then the first sweep finds what
+	 * the plan's scan found. Not for a session that watches: it would miss what changed between that
+	 * scan and its first watch.
+	 */
+	readonly prepared?: {
+		/** From before the log was read. */
+		readonly since: Moment;
+		readonly read: LogRead;
+		/** The plan for that head. */
+		readonly planned: DiskPlan;
+	};
 }
 
 /**
@@ -111,7 +125,8 @@ export class Session {
 		noteRealPlaces(options.root.directories);
 		this.#repackedSince = restored.head.fullSeq;
 		const local = restored.local();
-		this.#roots = new KnownRoots(options.root, {
+		const scanned = options.prepared && restored.scanned;
+		this.#roots = KnownRoots.open(options.root, {
 			roots: restored.roots,
 			mounts: restored.mounts,
 			filter: filter.filter,
@@ -127,10 +142,11 @@ export class Session {
 			writer,
 			root: identityOf(restored.root),
 			roots: this.#roots,
-			displaced: new DisplacedFiles(options.privateDir),
+			displaced: DisplacedFiles.open(options.privateDir),
 			believed: restored.keptDeleted,
 			confirmAfterMs: options.sweepIntervalMs,
 			annotate: options.annotate,
+			scanned,
 			context: {
 				root: options.root,
 				filter: filter.filter,
@@ -150,7 +166,7 @@ export class Session {
 			},
 		});
 		// The disk may hold changes made before any watcher ran, and the watcher is not ready yet.
-		this.#flusher.requestRescan();
+		if (scanned === undefined) this.#flusher.requestRescan();
 	}
 
 	/**
@@ -159,20 +175,21 @@ export class Session {
 	 * @throws SidecarError as `boot`, STORE_UNREACHABLE if the fence stays undecided
 	 */
 	static async open(options: SessionOptions): Promise<Session> {
-		const { store, log, signal } = options;
+		const { store, log, prepared, signal } = options;
 		const machine = options.machine ?? thisMachine;
 		let started = performance.now();
-		let since = now(machine);
+		let since = prepared?.since ?? now(machine);
 		const [read, tools] = await Promise.all([readWhenHandedOver(options, machine), loadTools()]);
 		if (!tools.times.exact)
 			log.warn("restore.times-rounded", {
 				reason: "koffi is not installed: times are kept to about 250 ns",
 			});
+		const planned = read === prepared?.read ? prepared.planned : undefined;
 		const restoreOptions: BootOptions = { ...options, ...tools, label: newRestoreId(machine) };
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
 			if (attempt > 0) since = now(machine);
 			const restored = await boot(
-				attempt === 0 ? { ...restoreOptions, read } : { ...restoreOptions, expect: "any" },
+				attempt === 0 ? { ...restoreOptions, read, planned } : { ...restoreOptions, expect: "any" },
 			);
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);

@@ -395,7 +395,7 @@ describe("a file system that refuses", () => {
 		expect(await temps(root)).toEqual([]);
 	});
 
-	it("forbids reading the directory above the store: works, since nothing more can be synced", async () => {
+	it("works if the directory above the store cannot be read, because nothing else can be synced", async () => {
 		const base = await temporaryDirectory();
 		const unreadable = (errno: string) =>
 			new DirectoryStore(

@@ -130,7 +130,7 @@ export class DirectoryStore implements SweepableStore {
 	async putIfAbsent(
 		key: string,
 		body: Buffer,
-		options: { readonly signal?: AbortSignal } = {},
+		options: { readonly signal?: AbortSignal | undefined } = {},
 	): Promise<PutOutcome> {
 		assertKey(key);
 		if (options.signal?.aborted) return { kind: "unknown", cause: options.signal.reason };
@@ -157,7 +157,10 @@ export class DirectoryStore implements SweepableStore {
 		}
 	}
 
-	async delete(key: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+	async delete(
+		key: string,
+		options: { readonly signal?: AbortSignal | undefined } = {},
+	): Promise<void> {
 		assertKey(key);
 		throwIfAborted(key, options.signal);
 		const path = this.#path(key);

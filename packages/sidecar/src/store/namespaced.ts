@@ -84,7 +84,7 @@ class NamespacedStore implements ObjectStore {
 	async putIfAbsent(
 		key: string,
 		body: Buffer,
-		options?: { readonly signal?: AbortSignal },
+		options?: { readonly signal?: AbortSignal | undefined },
 	): Promise<PutOutcome> {
 		assertKey(key);
 		return await this.#store.putIfAbsent(this.#prefix + key, body, options);
@@ -113,7 +113,10 @@ class SweepableNamespace extends NamespacedStore implements SweepableStore {
 		this.#prefix = `${directory}/`;
 	}
 
-	async delete(key: string, options?: { readonly signal?: AbortSignal }): Promise<void> {
+	async delete(
+		key: string,
+		options?: { readonly signal?: AbortSignal | undefined },
+	): Promise<void> {
 		assertKey(key);
 		await this.#store.delete(this.#prefix + key, options);
 	}

@@ -65,7 +65,7 @@ function parseFileUrl(url: string): StoreLocation {
 	} catch (cause) {
 		throw invalid(url, "its path cannot be decoded", cause);
 	}
-	if (path.includes("\0")) throw invalid(url, "a path cannot hold a NUL");
+	if (path.includes("\0")) throw invalid(url, "a path cannot contain a NUL");
 	path = path.replace(/\/+$/, "");
 	if (path === "") throw invalid(url, "the root directory cannot be a store");
 	return { kind: "directory", path };
@@ -82,7 +82,7 @@ function parseS3Url(url: string): StoreLocation {
 	if (bucket.endsWith("--x-s3")) {
 		throw new SidecarError("STORE_UNSUPPORTED", {
 			value: url,
-			reason: "S3 Express lists in no order",
+			reason: "S3 Express does not list in order",
 			remedy: "use a general purpose bucket",
 		});
 	}

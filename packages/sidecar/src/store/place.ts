@@ -59,7 +59,7 @@ export async function openSink(
 
 /**
  * Does either a place or the bucket's part with logs (`users/` below the store) contain the other?
- * An export to it would then be taken for a workspace's plain objects, or hide a log's own.
+ * An export to it would then look like a workspace's plain objects, or hide a log's own.
  * @param storeUrl of the whole store
  */
 export function overlapsLogs(place: Place & { kind: "s3" }, storeUrl: string): boolean {

@@ -27,10 +27,10 @@ export interface PlainRead {
 
 export interface PlainGetOptions {
 	/** Default: the whole object. */
-	readonly range?: { readonly offset: number; readonly length: number };
+	readonly range?: { readonly offset: number; readonly length: number } | undefined;
 	/** Like in `GetOptions`. */
-	readonly into?: Buffer;
-	readonly signal?: AbortSignal;
+	readonly into?: Buffer | undefined;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface PlainObjects {
@@ -41,7 +41,9 @@ export interface PlainObjects {
 	 * Everything below the prefix, page by page, to the end.
 	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNREACHABLE
 	 */
-	list(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly PlainObject[]>;
+	list(options?: {
+		readonly signal?: AbortSignal | undefined;
+	}): AsyncIterable<readonly PlainObject[]>;
 
 	/**
 	 * The listed object, complete, or a range of it; retried while that is useful.
@@ -75,7 +77,7 @@ export interface PlainSink {
 		options: {
 			readonly sizeBytes: number;
 			readonly metadata: Readonly<Record<string, string>>;
-			readonly signal?: AbortSignal;
+			readonly signal?: AbortSignal | undefined;
 		},
 	): Promise<string | undefined>;
 

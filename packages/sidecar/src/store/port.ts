@@ -18,7 +18,7 @@ export interface ObjectInfo {
 	 * The ETag that the PUT returned, unless the object was replaced since; undefined if the store
 	 * has none.
 	 */
-	readonly etag?: string;
+	readonly etag?: string | undefined;
 }
 
 export interface ListPage {
@@ -29,10 +29,10 @@ export interface ListPage {
 
 export interface ListOptions {
 	/** Only keys strictly after this one. */
-	readonly startAfter?: string;
+	readonly startAfter?: string | undefined;
 	/** At most this many objects in all; default: all, in pages of up to 1,000. */
-	readonly limit?: number;
-	readonly signal?: AbortSignal;
+	readonly limit?: number | undefined;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface GetOptions {
@@ -40,13 +40,13 @@ export interface GetOptions {
 	 * Bytes `offset .. offset + length - 1`. A range that reaches past the end gives the existing
 	 * bytes; one that starts past it gives none.
 	 */
-	readonly range?: { readonly offset: number; readonly length: number };
+	readonly range?: { readonly offset: number; readonly length: number } | undefined;
 	/**
 	 * Buffer for the bytes if they fit; `body` is then a view of it. Gigabytes that pass through
 	 * fresh buffers leave 64 MB and more of dead buffers before the collector runs.
 	 */
-	readonly into?: Buffer;
-	readonly signal?: AbortSignal;
+	readonly into?: Buffer | undefined;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface GetResult {
@@ -66,7 +66,11 @@ export type PutOutcome =
 	 * `storeTimeMs`: the store's clock when it answered, ms since the epoch, if it is another
 	 * machine's.
 	 */
-	| { readonly kind: "created"; readonly storeTimeMs?: number; readonly etag?: string }
+	| {
+			readonly kind: "created";
+			readonly storeTimeMs?: number | undefined;
+			readonly etag?: string | undefined;
+	  }
 	| { readonly kind: "exists" }
 	| { readonly kind: "unknown"; readonly cause: unknown };
 
@@ -96,7 +100,7 @@ export interface ObjectStore {
 	putIfAbsent(
 		key: string,
 		body: Buffer,
-		options?: { readonly signal?: AbortSignal },
+		options?: { readonly signal?: AbortSignal | undefined },
 	): Promise<PutOutcome>;
 
 	/**

@@ -50,8 +50,8 @@ class RenewedStore implements ObjectStore {
 			const { generation } = this.#source;
 			const from = {
 				...rest,
-				...(startAfter !== undefined && { startAfter }),
-				...(Number.isFinite(limit) && { limit }),
+				startAfter,
+				limit: Number.isFinite(limit) ? limit : undefined,
 			};
 			try {
 				for await (const page of this.#store.list(prefix, from)) {
@@ -77,7 +77,7 @@ class RenewedStore implements ObjectStore {
 	async putIfAbsent(
 		key: string,
 		body: Buffer,
-		options?: { readonly signal?: AbortSignal },
+		options?: { readonly signal?: AbortSignal | undefined },
 	): Promise<PutOutcome> {
 		try {
 			return await this.#twice(async () => await this.#store.putIfAbsent(key, body, options));

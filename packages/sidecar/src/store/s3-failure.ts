@@ -149,7 +149,7 @@ function isClockWrong(failure: S3Failure): boolean {
 /** The remedy if the store repeatedly gave an answer that is retried. */
 export function undecidedRemedy(failure: S3Failure): string | undefined {
 	return isClockWrong(failure)
-		? "set this machine's clock right, or the store's; the workspace is untouched, so run again"
+		? "correct this machine's clock, or the store's; the workspace is untouched, so run again"
 		: undefined;
 }
 

@@ -508,7 +508,10 @@ describe("LIST", () => {
 		["half a document", answer(200, {}, document({ keys: ["pre/log/1"] }).slice(0, 250))],
 		["an error", answer(200, {}, errorDocument("InternalError"))],
 		["a listing that names no bucket", listing({ name: "" })],
-		["a listing that goes on nowhere", listing({ keys: ["pre/log/1"], truncated: true })],
+		[
+			"a truncated listing without a continuation",
+			listing({ keys: ["pre/log/1"], truncated: true }),
+		],
 		["another prefix", listing({ keys: ["pre/other/1"] })],
 		[
 			"an object without a key",
@@ -529,7 +532,7 @@ describe("LIST", () => {
 		["403", "STORE_ACCESS_DENIED", s3Error(403, "AccessDenied")],
 		["404 NoSuchBucket", "STORE_BUCKET_MISSING", s3Error(404, "NoSuchBucket")],
 		["404 of something else", "STORE_UNREACHABLE", answer(404)],
-		["an order that is none", "STORE_UNSUPPORTED", listing({ keys: ["pre/log/2", "pre/log/1"] })],
+		["a listing out of order", "STORE_UNSUPPORTED", listing({ keys: ["pre/log/2", "pre/log/1"] })],
 		["a key twice", "STORE_UNSUPPORTED", listing({ keys: ["pre/log/1", "pre/log/1"] })],
 	])("is never empty because of %s: %s", async (_, code, respond) => {
 		const { store } = await facing(respond);
@@ -670,7 +673,7 @@ describe("secrets", () => {
 		s3Error(403, "SignatureDoesNotMatch", `The key ${SECRETS.accessKeyId} is wrong`, more);
 
 	it.each(["putIfAbsent", "get", "list"] as const)(
-		"are in no error of %s, though the server tells them all",
+		"are in no error of %s, although the server returns them all",
 		async (verb) => {
 			const { store, server } = await facing((response, request) => {
 				const { authorization } = request.headers;

@@ -37,7 +37,7 @@ export class S3PlainObjects implements PlainObjects {
 	async *list({
 		signal,
 	}: {
-		readonly signal?: AbortSignal;
+		readonly signal?: AbortSignal | undefined;
 	} = {}): AsyncGenerator<readonly PlainObject[]> {
 		const { client, sdk } = this.#connection;
 		let token: string | undefined;
@@ -47,7 +47,7 @@ export class S3PlainObjects implements PlainObjects {
 				Prefix: this.#prefix,
 				// XML cannot represent every character of a key.
 				EncodingType: "url" as const,
-				...(token !== undefined && { ContinuationToken: token }),
+				ContinuationToken: token,
 			};
 			const page = await this.#read("list", this.#prefix, signal, async (_, until) => {
 				const output = decoded(await client.send(new sdk.ListObjectsV2Command(input), until));
@@ -69,8 +69,8 @@ export class S3PlainObjects implements PlainObjects {
 		const input = {
 			Bucket: this.#bucket,
 			Key: this.#prefix + object.key,
-			...(object.etag !== undefined && { IfMatch: object.etag }),
-			...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
+			IfMatch: object.etag,
+			Range: range && `bytes=${range.offset}-${range.offset + range.length - 1}`,
 		};
 		const changed = (reason: string) =>
 			new SidecarError("SOURCE_CHANGED", { value: this.url + object.key, reason });

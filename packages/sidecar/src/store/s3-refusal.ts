@@ -73,11 +73,11 @@ function remedyOf({ status, name, message, bucketRegion }: S3Failure): string | 
 	if (REGION.test(name))
 		return `set --region to the bucket's region${bucketRegion === undefined ? "" : `, ${bucketRegion}`}`;
 	if (status === 413 || SIZE.test(name))
-		return "raise the limit for objects or request bodies in the store and in each proxy before it: the log's packs have up to 16 MiB";
+		return "raise the limit for objects or request bodies in the store and in each proxy in front of it: the log's packs have up to 16 MiB";
 	if (status === 405)
 		return "check --endpoint: it must be the S3 API of the store, not its web console, and must not be read-only";
 	if (status === 411)
-		return "a proxy before the store removes Content-Length: let it pass the header through";
+		return "a proxy in front of the store removes Content-Length: let it pass the header through";
 	if (name === "InvalidBucketName")
 		return "correct --store; --force-path-style names the bucket in the path";
 	if (ENCRYPTION.test(message))

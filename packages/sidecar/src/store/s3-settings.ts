@@ -154,7 +154,8 @@ function authorities(given: Value | undefined): SecureContext | undefined {
 	const remedy = "name a readable file of certificates in PEM form";
 	try {
 		const bundle = readFileSync(given.text, "utf8");
-		if (!bundle.includes("-----BEGIN CERTIFICATE-----")) throw new Error("it holds no certificate");
+		if (!bundle.includes("-----BEGIN CERTIFICATE-----"))
+			throw new Error("it contains no certificate");
 		return createSecureContext({ ca: [bundle, ...getCACertificates("extra")] });
 	} catch (cause) {
 		throw new SidecarError("USAGE", {

@@ -84,7 +84,11 @@ class S3Sink implements PlainSink {
 			sizeBytes,
 			metadata,
 			signal,
-		}: { sizeBytes: number; metadata: Readonly<Record<string, string>>; signal?: AbortSignal },
+		}: {
+			sizeBytes: number;
+			metadata: Readonly<Record<string, string>>;
+			signal?: AbortSignal | undefined;
+		},
 	): Promise<string | undefined> {
 		const abort = new AbortController();
 		const onAbort = () => abort.abort(signal?.reason);

@@ -105,7 +105,7 @@ export function parsePage(
 			if (key === undefined || sizeBytes === undefined || lastModified === undefined)
 				throw unusable("a listing that lacks keys, sizes or times");
 			if (!key.startsWith(prefix)) throw unusable("a listing of another prefix");
-			return { key, sizeBytes, lastModifiedMs: lastModified.getTime(), ...(etag && { etag }) };
+			return { key, sizeBytes, lastModifiedMs: lastModified.getTime(), etag: etag || undefined };
 		},
 	);
 	return { objects, next: output.IsTruncated ? output.NextContinuationToken : undefined };

@@ -183,7 +183,7 @@ export class S3Store implements SweepableStore {
 		const input = {
 			Bucket: this.#bucket,
 			Key: this.#prefix + key,
-			...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
+			Range: range && `bytes=${range.offset}-${range.offset + range.length - 1}`,
 		};
 		const result = await this.#repeated("get", input.Key, signal, async (wire, until) => {
 			const { client, sdk } = this.#connection;
@@ -204,7 +204,7 @@ export class S3Store implements SweepableStore {
 		if (range !== undefined && range.offset < head.totalBytes) {
 			throw new SidecarError("STORE_UNREACHABLE", {
 				value: `s3://${this.#bucket}/${input.Key}`,
-				reason: "416 for bytes that are there",
+				reason: "416 for bytes that exist",
 			});
 		}
 		return head;
@@ -213,7 +213,7 @@ export class S3Store implements SweepableStore {
 	async putIfAbsent(
 		key: string,
 		body: Buffer,
-		options: { readonly signal?: AbortSignal } = {},
+		options: { readonly signal?: AbortSignal | undefined } = {},
 	): Promise<PutOutcome> {
 		assertKey(key);
 		const { signal } = options;
@@ -236,11 +236,7 @@ export class S3Store implements SweepableStore {
 				if (!output.ETag) throw unusable("a 200 without an ETag, so not from S3");
 				etag = output.ETag;
 			});
-			return {
-				kind: "created",
-				etag,
-				...(wire.dateMs !== undefined && { storeTimeMs: wire.dateMs }),
-			};
+			return { kind: "created", etag, storeTimeMs: wire.dateMs };
 		} catch (error) {
 			const failure = new S3Failure(error, wire);
 			const verdict = classifyPut(failure);
@@ -251,7 +247,10 @@ export class S3Store implements SweepableStore {
 		}
 	}
 
-	async delete(key: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+	async delete(
+		key: string,
+		options: { readonly signal?: AbortSignal | undefined } = {},
+	): Promise<void> {
 		assertKey(key);
 		const input = { Bucket: this.#bucket, Key: this.#prefix + key };
 		try {
@@ -323,9 +322,7 @@ export class S3Store implements SweepableStore {
 				if (verdict !== "retry" || pauseMs === undefined)
 					throw this.#error(verdict, failure, wire, key, attempts);
 				// An aborted pause is noticed at the top of the loop.
-				await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, signal && { signal }).catch(
-					() => {},
-				);
+				await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
 			}
 		}
 	}
@@ -334,7 +331,7 @@ export class S3Store implements SweepableStore {
 		try {
 			return await this.#inFlight.add(
 				() => this.#wires.run(wire, attempt, wire, signal && { abortSignal: signal }),
-				signal && { signal },
+				{ signal },
 			);
 		} catch (error) {
 			if (wire.sent > 0 && wire.status === undefined) dropIdleSockets(this.#connection);
@@ -401,7 +398,7 @@ const PAST_THE_END = Symbol("the range starts past the end");
 function connectionRemedy({ status, code = "" }: S3Failure): string | undefined {
 	if (status !== undefined) return undefined;
 	if (/CERT|ISSUER|SIGNATURE|ALTNAME/.test(code))
-		return "let AWS_CA_BUNDLE (or NODE_EXTRA_CA_CERTS) name the certificate of the authority that the server, or the proxy before it, uses";
+		return "set AWS_CA_BUNDLE (or NODE_EXTRA_CA_CERTS) to the certificate of the authority that the server, or the proxy in front of it, uses";
 	const isProxied = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].find(
 		(name) => process.env[name],
 	);

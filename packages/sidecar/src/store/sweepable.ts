@@ -14,7 +14,7 @@ export interface SweepableStore extends ObjectStore {
 	 * is useful. Not counted in `requests`: S3 does not charge for it.
 	 * @throws SidecarError STORE_ACCESS_DENIED, STORE_BUCKET_MISSING, STORE_UNREACHABLE
 	 */
-	delete(key: string, options?: { readonly signal?: AbortSignal }): Promise<void>;
+	delete(key: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
 }
 
 export function isSweepable(store: ObjectStore): store is SweepableStore {

@@ -61,8 +61,8 @@ export async function adopt(options: AdoptOptions): Promise<boolean> {
 	if (options.expect === "new") {
 		throw new SidecarError("USAGE", {
 			value: survey.url,
-			reason: `--expect new, but ${survey.files} files lie there that are no part of a log`,
-			remedy: "check --namespace, or leave --expect out: they are imported then",
+			reason: `--expect new, but ${survey.files} files there are not part of a log`,
+			remedy: "check --namespace, or leave out --expect to import them",
 		});
 	}
 	options.log.warn("import.adopting", {

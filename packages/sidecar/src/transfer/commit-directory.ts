@@ -9,12 +9,11 @@
  */
 
 import { Flusher } from "../capture/flush.ts";
-import type { FlushResult } from "../capture/flush-result.ts";
 import { SecretGuard, type SecretPolicy } from "../capture/secret-guard.ts";
 import { LogWriter } from "../commit/log-writer.ts";
 import { type Machine, now } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
-import { undecided, untilResolved } from "../commit/until-resolved.ts";
+import { retryUnknown, untilResolved } from "../commit/until-resolved.ts";
 import { LocalTree } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
@@ -42,9 +41,6 @@ export interface CommitDirectoryOptions {
 }
 
 const FENCE_TRIES = 10;
-/** How often an unanswered commit is retried, after 0.5, 1 and 2 s. */
-const SETTLE_TRIES = 3;
-const FIRST_PAUSE_MS = 500;
 
 /**
  * @returns the head after the commit
@@ -55,7 +51,7 @@ const FIRST_PAUSE_MS = 500;
 export async function commitDirectory(options: CommitDirectoryOptions): Promise<Head> {
 	const { store, directory, machine, log, signal } = options;
 	const since = now(machine);
-	const { head, storeTimeMs } = await readLog(store, signal && { signal });
+	const { head, storeTimeMs } = await readLog(store, { signal });
 	requireEmpty(head, store);
 	const writer = new LogWriter(store, machine, head, since, storeTimeMs);
 	await takeOver(writer, options);
@@ -79,7 +75,8 @@ export async function commitDirectory(options: CommitDirectoryOptions): Promise<
 		context,
 		root: identityOf(requireDirectory(directory)),
 	});
-	await flushWhole(flusher, options);
+	const flush = () => flusher.flush({ sweep: true, closed: true, allOrNothing: true, signal });
+	await retryUnknown(machine, flush, { code: "STORE_UNREACHABLE", signal });
 	return writer.head;
 }
 
@@ -112,24 +109,4 @@ async function takeOver(
 		value: store.url,
 		reason: `${FENCE_TRIES} fences were lost in a row: other writers keep starting on this namespace`,
 	});
-}
-
-async function flushWhole(
-	flusher: Flusher,
-	{ machine, signal }: CommitDirectoryOptions,
-): Promise<void> {
-	let result: FlushResult | undefined;
-	for (let attempt = 0; attempt <= SETTLE_TRIES; attempt++) {
-		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal);
-		result = await flusher.flush({
-			sweep: true,
-			closed: true,
-			allOrNothing: true,
-			...(signal && { signal }),
-		});
-		if (result.kind !== "unknown") return;
-	}
-	const cause = result?.kind === "unknown" ? result.cause : undefined;
-	// The source stays in place.
-	throw undecided(cause, "STORE_UNREACHABLE");
 }

@@ -1,10 +1,10 @@
 import { Readable } from "node:stream";
 import PQueue from "p-queue";
-import { readBlocks } from "../commit/read-content.ts";
+import { type FoundChunk, readChunks } from "../commit/read-content.ts";
 import type { LogRead } from "../commit/read-log.ts";
-import { checkChunk, contentOf } from "../history/inspect.ts";
+import { contentOf } from "../history/inspect.ts";
 import { attributesOf } from "../log/object-attributes.ts";
-import type { BlockRef, Entry, FileEntry, Path } from "../log/types.ts";
+import type { ChunkRef, Entry, FileEntry, Path } from "../log/types.ts";
 import { compareBytes, encodePath } from "../path.ts";
 import type { PlainSink } from "../store/plain.ts";
 import type { ObjectStore } from "../store/port.ts";
@@ -122,38 +122,27 @@ class ObjectExport {
 	/** Sends files of one chunk, block by block. */
 	async #putSmall(files: readonly (readonly [Path, FileEntry])[]): Promise<void> {
 		const { store, read } = this.#options;
-		const blocks = new Map<
-			string,
-			{ readonly block: BlockRef; readonly files: (readonly [Path, FileEntry])[] }
-		>();
+		const byChunk = new Map<ChunkRef, (readonly [Path, FileEntry])[]>();
 		for (const [path, entry] of files) {
-			const block = entry.chunks[0]?.block;
-			if (block === undefined) {
+			const [chunk] = entry.chunks;
+			if (chunk === undefined) {
 				await this.#add(this.#small, () => this.#put(path, entry, Buffer.alloc(0)));
 				continue;
 			}
-			const place = `${block.key}:${block.offset}`;
-			const known = blocks.get(place);
-			if (known === undefined) blocks.set(place, { block, files: [[path, entry]] });
-			else known.files.push([path, entry]);
+			const known = byChunk.get(chunk);
+			if (known === undefined) byChunk.set(chunk, [[path, entry]]);
+			else known.push([path, entry]);
 		}
-		const take = async (block: BlockRef, raw: Buffer) => {
-			for (const [path, entry] of blocks.get(`${block.key}:${block.offset}`)?.files ?? []) {
-				const [chunk] = entry.chunks;
-				if (chunk === undefined) continue;
-				// The block's buffer is reused before the upload is complete.
-				const bytes = Buffer.from(checkChunk(chunk, raw));
-				await this.#add(this.#small, () => this.#put(path, entry, bytes));
-			}
+		const take = async (found: readonly FoundChunk[]) => {
+			for (const { chunk, bytes } of found)
+				for (const [path, entry] of byChunk.get(chunk) ?? []) {
+					// The block's buffer is reused before the upload is complete.
+					const body = Buffer.from(bytes);
+					await this.#add(this.#small, () => this.#put(path, entry, body));
+				}
 		};
 		try {
-			await readBlocks(
-				store,
-				[...blocks.values()].map(({ block }) => block),
-				read.starts,
-				take,
-				this.#signal,
-			);
+			await readChunks(store, byChunk.keys(), read.starts, take, this.#signal);
 		} catch (error) {
 			this.#fail(error);
 		}

@@ -211,7 +211,7 @@ describe.skipIf(s3TestServer() === undefined)("importing objects", () => {
 			"absolute",
 			"a//b",
 			"nul\\u0000",
-			"good: other keys lie below it",
+			"good: there are keys below it",
 		]) {
 			expect((error as Error).message).toContain(name);
 		}

@@ -78,7 +78,7 @@ async function importObjects(
 	staging: string,
 ): Promise<Imported> {
 	const directory = join(staging, "tree");
-	const writer = new Materializer(directory, options.times);
+	const writer = Materializer.open(directory, options.times);
 	try {
 		const free = writer.spaceFor("").freeBytes;
 		if (bytes + SPARE_BYTES > free) throw diskFull(directory, bytes, free);
@@ -88,7 +88,7 @@ async function importObjects(
 		await writer.settle();
 		writer.close();
 	}
-	const { filter } = new WorkspaceFilter(directory, options.profile);
+	const { filter } = WorkspaceFilter.open(directory, options.profile);
 	const head = await commitDirectory({ ...options, directory, filter, tempDir: staging });
 	return summary(head, [...tree.files.keys(), ...tree.directories]);
 }
@@ -138,6 +138,6 @@ function whyLeftOut(tree: ReadonlyMap<Path, unknown>, path: Path): string {
 function diskFull(directory: string, bytes: number, free: number): SidecarError {
 	return new SidecarError("WORKSPACE_DISK_FULL", {
 		value: directory,
-		reason: `${bytes} bytes are to be downloaded, ${free} are free and ${SPARE_BYTES} of them must stay free`,
+		reason: `${bytes} bytes must be downloaded, ${free} are free and ${SPARE_BYTES} of them must stay free`,
 	});
 }

@@ -60,7 +60,7 @@ export async function stageObjects(options: StageOptions): Promise<Staged> {
 	writer.reveal((path) => {
 		throw new SidecarError("INTERNAL", {
 			value: path,
-			reason: "something came into a private directory",
+			reason: "something appeared in a private directory",
 		});
 	});
 	writer.close();
@@ -131,7 +131,7 @@ class Stage {
 		const isPooled = object.sizeBytes >= POOLED_BYTES;
 		const buffer = isPooled ? this.#buffer() : undefined;
 		const { body, metadata } = await objects.get(object, {
-			...(buffer && { into: buffer }),
+			into: buffer,
 			signal: this.#signal,
 		});
 		const attributes = parseAttributes(metadata);
@@ -148,7 +148,7 @@ class Stage {
 		if (body.length === 0 || body.length > MAX_LINK_BYTES || body.includes(0)) {
 			throw new SidecarError("SOURCE_UNSAFE", {
 				value: key,
-				reason: "its metadata calls it a link, and its bytes are no target",
+				reason: "its metadata calls it a link, and its bytes are not a target",
 			});
 		}
 		this.#options.writer.placeLink(path, decodeName(body), mtimeNs);

@@ -86,7 +86,7 @@ async function surveyObjects(
 	const { besideLog, signal } = options;
 	const tree = new KeyTree<PlainObject>();
 	const hashed: string[] = [];
-	for await (const page of objects.list(signal && { signal })) {
+	for await (const page of objects.list({ signal })) {
 		for (const object of page) {
 			if (besideLog && seqOfKey(object.key) !== undefined) continue;
 			if (besideLog && isHashed(object.key)) hashed.push(object.key);
@@ -126,11 +126,7 @@ async function surveyDirectory(options: SurveyOptions, path: string): Promise<Su
 		if (besideLog && isHashed(at)) hashed.push(at);
 		return besideLog && (seqOfKey(at) !== undefined || isHashed(at));
 	};
-	const { stats, problems } = await scan(
-		path,
-		(at) => (isOurs(at) ? "skip" : "keep"),
-		signal && { signal },
-	);
+	const { stats, problems } = await scan(path, (at) => (isOurs(at) ? "skip" : "keep"), { signal });
 	const unreadable = problems.filter(({ reason }) => reason === "unreadable");
 	if (unreadable.length > 0) {
 		const shown = unreadable.map(({ path: at, code }) => ({ key: at, reason: code ?? "EIO" }));
@@ -146,7 +142,7 @@ async function surveyDirectory(options: SurveyOptions, path: string): Promise<Su
 	if (wrong.length > 0) throw unsafe(path, wrong);
 	if (stats.size <= 1) return undefined;
 	const files = [...stats.values()].filter(({ type }) => type !== "dir");
-	const { filter } = new WorkspaceFilter(path, profile);
+	const { filter } = WorkspaceFilter.open(path, profile);
 	return {
 		kind: "directory",
 		path,
@@ -187,7 +183,7 @@ async function ambiguous(
 		keys.map((key) => async () => {
 			const isPack = sha256OfPackKey(key) !== undefined;
 			const range = isPack && { range: { offset: 0, length: PACK_HEADER_BYTES } };
-			const { body } = await store.get(key, { ...range, ...(signal && { signal }) });
+			const { body } = await store.get(key, { ...range, signal });
 			try {
 				if (isPack) checkPackHeader(key, body);
 				else decodeCondemned(key, body);
@@ -195,7 +191,7 @@ async function ambiguous(
 				if (!(error instanceof SidecarError) || error.code !== "OBJECT_CORRUPT") throw error;
 				problems.push({
 					key,
-					reason: "its key is that of an object of the log, its bytes are not",
+					reason: "its key is that of an object of the log, but its bytes are not",
 				});
 			}
 		}),

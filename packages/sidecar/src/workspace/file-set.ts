@@ -109,7 +109,7 @@ export async function copySet(
 				const [main, ...beside] = paths.map((path) => path.slice(path.lastIndexOf("/") + 1));
 				return {
 					kind: "refused",
-					reason: `${main} and ${beside.join(", ")} never stood still together: no copy would be consistent`,
+					reason: `${main} and ${beside.join(", ")} kept changing, so no copy would be consistent`,
 				};
 			}
 			await delay(PAUSE_MS);

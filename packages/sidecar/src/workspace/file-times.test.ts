@@ -73,7 +73,7 @@ describe.runIf(process.platform === "linux" && ["x64", "arm64"].includes(process
 );
 
 describe("without the C library", () => {
-	test("comes as close as a double allows, links included", async () => {
+	test("is as close as a double allows, also for links", async () => {
 		const root = testDirectory();
 		symlinkSync("nowhere", `${root}/link`);
 		approximate.setMtime(`${root}/link`, 1_700_000_000_123_456_789n);

@@ -35,6 +35,7 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const UTIME_OMIT = 0x3ffffffen;
 const SECOND_NS = 1_000_000_000n;
 
+/** Per process, as the C library is. */
 let loaded: Promise<FileTimes> | undefined;
 
 /** Loads the C library on the first call; never fails. */

@@ -1,5 +1,5 @@
 import { parentOf, ROOTS_DIRECTORY, rootNameOf, rootPath } from "../path.ts";
-import { parseIgnoreFile } from "./ignore-file.ts";
+import { type IgnoreRule, parseIgnoreFile } from "./ignore-file.ts";
 import type { Profile } from "./profile.ts";
 import type { FileType } from "./stat.ts";
 
@@ -29,49 +29,81 @@ const NONE: ReadonlySet<string> = new Set();
  */
 const ROOTS_ARE_KEPT = `!/${ROOTS_DIRECTORY}/\n!/${ROOTS_DIRECTORY}/*/\n`;
 
+/** The rule that leaves a path out. */
+export interface Exclusion {
+	/** The path itself, or the directory above it that is left out with everything below. */
+	readonly at: string;
+	/** `special`: a socket, a FIFO or a device. */
+	readonly by: "ignore-file" | "profile" | "reserved" | "special";
+	/** Of the ignore file or the profile. */
+	readonly pattern?: string;
+	/** Of the ignore file, from 1. */
+	readonly line?: number;
+}
+
+/** Both answers come from the same rules. */
+export interface Rules {
+	readonly filter: Filter;
+	/** Undefined: the filter keeps the path. */
+	readonly exclusion: (path: string, type: FileType) => Exclusion | undefined;
+	/** The pattern of the ignore file that includes the path, or a directory above it, again. */
+	readonly wantedBy: (path: string, type: FileType) => IgnoreRule | undefined;
+}
+
+/** The filter of `makeRules`. */
+export function makeFilter(...rules: Parameters<typeof makeRules>): Filter {
+	return makeRules(...rules).filter;
+}
+
 /**
  * Combines the exclusions of the agent's profile with the user's ignore file. The user has the last
  * word: `!/logs/` includes what the profile would skip. The reserved directory is always skipped,
  * and so is everything except files, directories and links.
- * Not decided here: companions of databases and special files (`scan.ts`), secrets
- * (`capture/secret-guard.ts`), and the limits of the format (`capture/room.ts`).
+ * Decides by name and kind alone. `why-not-stored.ts` adds companions of databases, and `why` of
+ * the library every other reason.
  * @param foreign paths that are skipped too, see `InnerMounts` (`inner-mounts.ts`)
  */
-export function makeFilter(
-	profile: Profile,
+export function makeRules(
+	profile: Pick<Profile, "volatile">,
 	ignoreText?: string,
 	foreign: ReadonlySet<string> = NONE,
-): Filter {
+): Rules {
 	const ignored =
 		ignoreText === undefined ? undefined : parseIgnoreFile(`${ignoreText}\n${ROOTS_ARE_KEPT}`);
-	const skippedDirectories = new Map<string, boolean>();
+	const directories = new Map<string, Exclusion | undefined>();
 
-	const isSkippedItself = (path: string, type: FileType): boolean => {
-		if (
-			type === "other" ||
-			path === RESERVED_DIRECTORY ||
-			foreign.has(path) ||
-			isReservedInRoot(path)
-		)
-			return true;
-		const verdict = ignored?.(path, type);
-		return verdict === undefined ? profile.volatile(path, type) : verdict === "ignored";
+	const exclusionOf = (at: string, type: FileType): Exclusion | undefined => {
+		if (type === "other") return { at, by: "special" };
+		if (at === RESERVED_DIRECTORY || foreign.has(at) || isReservedInRoot(at))
+			return { at, by: "reserved" };
+		const { ignoredBy, isWanted = false } = ignored?.test(at, type) ?? {};
+		if (ignoredBy !== undefined) return { at, by: "ignore-file", ...ignoredBy };
+		const pattern = isWanted ? undefined : profile.volatile(at, type);
+		return pattern ? { at, by: "profile", pattern } : undefined;
 	};
 
-	const isBelowSkipped = (path: string): boolean => {
+	const exclusionAbove = (path: string): Exclusion | undefined => {
 		const parent = parentOf(path);
-		if (parent === "") return false;
-		let skipped = skippedDirectories.get(parent);
-		if (skipped === undefined) {
-			skipped = isBelowSkipped(parent) || isSkippedItself(parent, "dir");
-			if (skippedDirectories.size >= REMEMBERED_DIRECTORIES) skippedDirectories.clear();
-			skippedDirectories.set(parent, skipped);
-		}
-		return skipped;
+		if (parent === "") return undefined;
+		if (directories.has(parent)) return directories.get(parent);
+		const found = exclusionAbove(parent) ?? exclusionOf(parent, "dir");
+		if (directories.size >= REMEMBERED_DIRECTORIES) directories.clear();
+		directories.set(parent, found);
+		return found;
 	};
 
-	return (path, type) =>
-		path !== "" && (isBelowSkipped(path) || isSkippedItself(path, type)) ? "skip" : "keep";
+	const exclusion: Rules["exclusion"] = (path, type) =>
+		path === "" ? undefined : (exclusionAbove(path) ?? exclusionOf(path, type));
+	const wantedBy: Rules["wantedBy"] = (path, type) => {
+		const own = ignored?.test(path, type).isWanted === true;
+		if (own) return ignored?.wantedBy(path, type);
+		return parentOf(path) === "" ? undefined : wantedBy(parentOf(path), "dir");
+	};
+	return {
+		filter: (path, type) => (exclusion(path, type) === undefined ? "keep" : "skip"),
+		exclusion,
+		wantedBy,
+	};
 }
 
 function isReservedInRoot(path: string): boolean {

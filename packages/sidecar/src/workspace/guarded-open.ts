@@ -113,7 +113,7 @@ const DELETED = Buffer.from(" (deleted)");
 function irregular(stat: Stat): OpenRefusal {
 	return {
 		kind: "irregular",
-		reason: `no regular file but ${stat.type === "dir" ? "a directory" : stat.type === "link" ? "a link" : "a socket, FIFO or device"}`,
+		reason: `not a regular file: it is ${stat.type === "dir" ? "a directory" : stat.type === "link" ? "a link" : "a socket, FIFO or device"}`,
 	};
 }
 
@@ -129,7 +129,8 @@ function linkOf(fd: number | string): Buffer | undefined {
 }
 
 /**
- * The real location of each root, read once. A root that later becomes a link could otherwise lead
+ * The real location of each root, read once. Per process: every reader of a root must use the same
+ * one, whichever opened it first. A root that later becomes a link could otherwise lead
  * anywhere its owner likes, with the rights of this process.
  */
 const realRoots = new Map<string, string>();
@@ -222,6 +223,7 @@ interface Held {
 	readonly waiting: number[];
 }
 
+/** Per process, as POSIX locks are: closing any descriptor of a file drops them all. */
 const heldOpen = new Map<string, Held>();
 
 const inodeKey = (stat: { readonly dev: bigint; readonly ino: bigint }) =>

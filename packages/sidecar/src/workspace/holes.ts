@@ -16,6 +16,7 @@ const ENXIO = 6;
 /** OpenZFS before 2.2.2 reports holes in recently written data. */
 const ZFS_MAGIC = 0x2fc12fc1;
 
+/** Per process, as the C library is. */
 let loaded: Promise<NextData | undefined> | undefined;
 
 /** Loads the C library on the first call; never fails. */

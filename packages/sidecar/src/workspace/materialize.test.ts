@@ -12,7 +12,7 @@ const none = () => expect.fail("nothing was in the way");
 
 function materializer(): { readonly root: string; readonly writer: Materializer } {
 	const root = join(testDirectory(), "workspace");
-	return { root, writer: new Materializer(root, times) };
+	return { root, writer: Materializer.open(root, times) };
 }
 
 test("a new directory becomes visible completely or not at all; an existing one is written file by file", () => {
@@ -120,7 +120,7 @@ test("the next writer removes what a killed one left in staging", () => {
 	const { root, writer } = materializer();
 	writer.makeDirectory("new");
 	writer.placeFile("new/a", Buffer.from("a"), 0o600, MTIME_NS);
-	const next = new Materializer(root, times);
+	const next = Materializer.open(root, times);
 	next.makeDirectory("new");
 	next.placeFile("new/b", Buffer.from("b"), 0o600, MTIME_NS);
 	next.reveal(none);

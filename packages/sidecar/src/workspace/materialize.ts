@@ -111,23 +111,29 @@ export class Materializer {
 	#unsyncedBytes = 0;
 	#syncing: Promise<unknown> | undefined;
 
+	private constructor(root: Root, times: FileTimes, mounts: InnerMounts) {
+		this.#root = root;
+		this.#times = times;
+		this.#bases = typeof root === "string" ? [""] : ["", ...[...root.others.keys()].map(rootPath)];
+		this.#mounts = mounts;
+	}
+
 	/**
 	 * Makes the workspace and its additional roots if they are missing.
 	 * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_READ_ONLY, WORKSPACE_DISK_FULL
 	 */
-	constructor(root: Root, times: FileTimes) {
-		this.#root = root;
-		this.#times = times;
-		this.#bases = typeof root === "string" ? [""] : ["", ...[...root.others.keys()].map(rootPath)];
+	static open(root: Root, times: FileTimes): Materializer {
 		// The agent may be another user and needs access.
 		for (const directory of typeof root === "string" ? [root] : root.directories)
 			explain(directory, () => {
 				makeDirectories(directory, 0o755);
 				copyUp(directory);
 			});
-		this.#mounts = readInnerMounts(root);
+		const opened = new Materializer(root, times, readInnerMounts(root));
 		// Left by a restore that was killed.
-		for (const mount of [...this.#bases, ...this.#mounts.directories]) this.#removeStaging(mount);
+		for (const mount of [...opened.#bases, ...opened.#mounts.directories])
+			opened.#removeStaging(mount);
+		return opened;
 	}
 
 	get mounts(): InnerMounts {

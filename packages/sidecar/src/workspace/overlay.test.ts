@@ -27,7 +27,7 @@ describe("a workspace in an image's layer", () => {
 			const root = join(merged as string, "home");
 			const identity = () =>
 				identityOf(lstatPath(root, "") as NonNullable<ReturnType<typeof lstatPath>>);
-			const writer = new Materializer(root, await loadFileTimes());
+			const writer = Materializer.open(root, await loadFileTimes());
 			try {
 				const before = identity();
 				writeFileSync(join(root, "first"), "");

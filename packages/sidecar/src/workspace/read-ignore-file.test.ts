@@ -39,7 +39,7 @@ describe("an ignore file that is a link", () => {
 		write(join(root, "dotfiles/ignore"), "/private/\n");
 		symlinkSync("dotfiles", join(root, "dots"));
 		symlinkSync("dots/ignore", file);
-		expect(new WorkspaceFilter(root, plain).filter("private", "dir")).toBe("skip");
+		expect(WorkspaceFilter.open(root, plain).filter("private", "dir")).toBe("skip");
 	});
 
 	test("is honoured if the workspace itself is reached through a link", () => {
@@ -47,7 +47,7 @@ describe("an ignore file that is a link", () => {
 		write(join(root, ".gitignore"), "/private/\n");
 		symlinkSync(join(root, ".gitignore"), file);
 		symlinkSync("ws", join(dir, "link"));
-		expect(new WorkspaceFilter(join(dir, "link"), plain).filter("private", "dir")).toBe("skip");
+		expect(WorkspaceFilter.open(join(dir, "link"), plain).filter("private", "dir")).toBe("skip");
 	});
 
 	test("is read again when its target changes or the link leads elsewhere", () => {
@@ -55,7 +55,7 @@ describe("an ignore file that is a link", () => {
 		write(join(root, "one"), "/private/\n");
 		write(join(root, "two"), "/other/\n");
 		symlinkSync("one", file);
-		const filter = new WorkspaceFilter(root, plain);
+		const filter = WorkspaceFilter.open(root, plain);
 		expect(filter.refresh()).toBe("same");
 		write(join(root, "one"), "/more/\n");
 		expect(filter.refresh()).toBe("changed");
@@ -76,7 +76,7 @@ describe("an ignore file that is a link", () => {
 			["../outside", "outside the workspace"],
 		] as const) {
 			symlinkSync(target, file);
-			expect(() => new WorkspaceFilter(root, plain)).toThrow(refusal(reason));
+			expect(() => WorkspaceFilter.open(root, plain)).toThrow(refusal(reason));
 			rmSync(file);
 		}
 	});
@@ -85,7 +85,7 @@ describe("an ignore file that is a link", () => {
 		const { root, file } = workspace();
 		write(join(root, "one"), "/private/\n");
 		symlinkSync("one", file);
-		const filter = new WorkspaceFilter(root, plain);
+		const filter = WorkspaceFilter.open(root, plain);
 		rmSync(join(root, "one"));
 		expect(() => filter.refresh()).toThrow(refusal("leads nowhere"));
 		expect(filter.filter("private", "dir")).toBe("skip");
@@ -96,12 +96,12 @@ describe("an ignore file", () => {
 	test("is refused if it is not text: a directory, UTF-16, more than 1 MiB", () => {
 		const { root, file } = workspace();
 		mkdirSync(file);
-		expect(() => new WorkspaceFilter(root, plain)).toThrow(refusal("it is a directory"));
+		expect(() => WorkspaceFilter.open(root, plain)).toThrow(refusal("it is a directory"));
 		rmSync(file, { recursive: true });
 		write(file, Buffer.from("/private/\n", "utf16le"));
-		expect(() => new WorkspaceFilter(root, plain)).toThrow(refusal("NUL bytes"));
+		expect(() => WorkspaceFilter.open(root, plain)).toThrow(refusal("NUL bytes"));
 		write(file, Buffer.alloc(1024 * 1024 + 1, "a"));
-		expect(() => new WorkspaceFilter(root, plain)).toThrow(refusal("more than 1048576"));
+		expect(() => WorkspaceFilter.open(root, plain)).toThrow(refusal("more than 1048576"));
 	});
 
 	test("may begin with a byte order mark, and name bytes that are not UTF-8", () => {
@@ -110,7 +110,7 @@ describe("an ignore file", () => {
 			file,
 			Buffer.concat([Buffer.from("\ufeff/private/\n/caf"), Buffer.of(0xe9), Buffer.from("/\n")]),
 		);
-		const { filter } = new WorkspaceFilter(root, plain);
+		const { filter } = WorkspaceFilter.open(root, plain);
 		expect(filter("private", "dir")).toBe("skip");
 		expect(filter("caf\udce9", "dir")).toBe("skip");
 	});

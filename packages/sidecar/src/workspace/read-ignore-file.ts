@@ -5,10 +5,11 @@
  * Guarantees: an unreadable ignore file is an error, because without its patterns private files
  * would be stored.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, realpathSync } from "node:fs";
 import { SidecarError } from "../errors.ts";
 import { decodeName, mainOf, type Root } from "../path.ts";
 import { IGNORE_FILE } from "./ignore-file.ts";
+import { readFully } from "./read-fully.ts";
 import { lstatPath, type Stat, sameStat, statOf, toStat } from "./stat.ts";
 
 export interface IgnoreFile {
@@ -51,7 +52,7 @@ export function readIgnoreFile(root: Root): string | undefined {
 
 /** Bytes that are not UTF-8 match names on the disk that contain them. */
 function textOf(bytes: Buffer): string {
-	if (bytes.includes(0)) throw new Unusable("it holds NUL bytes, so it is no text in UTF-8");
+	if (bytes.includes(0)) throw new Unusable("it contains NUL bytes, so it is not UTF-8 text");
 	const text = decodeName(bytes);
 	return text.startsWith("\ufeff") ? text.slice(1) : text;
 }
@@ -78,10 +79,7 @@ function readAll(place: string): Buffer {
 		if (stat.size > MAX_BYTES)
 			throw new Unusable(`it has ${stat.size} bytes, more than ${MAX_BYTES}`);
 		const bytes = Buffer.alloc(MAX_BYTES);
-		let length = 0;
-		for (let read = -1; read !== 0 && length < MAX_BYTES; length += read)
-			read = readSync(fd, bytes, length, MAX_BYTES - length, length);
-		return bytes.subarray(0, length);
+		return bytes.subarray(0, readFully(fd, bytes, 0));
 	} finally {
 		closeSync(fd);
 	}

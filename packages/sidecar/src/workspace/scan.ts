@@ -8,7 +8,7 @@
  *
  * Guarantees: links are never followed. Other file systems are entered. Entries that vanish
  * meanwhile are left out. Paths that could not be inspected are reported, so that their absence
- * from the result is never taken for a deletion.
+ * from the result never counts as a deletion.
  * Not guaranteed: one moment in time. An entry that moves during a scan may be seen at both places
  * or at neither.
  */
@@ -18,8 +18,8 @@ import { joinPath, mainOf, ROOTS_DIRECTORY, type Root } from "../path.ts";
 import type { Filter } from "./filter.ts";
 import { readNames } from "./read-names.ts";
 import { Slice } from "./slice.ts";
-import { isCompanion } from "./sqlite-file.ts";
 import { lstatPath, type Stat, statOf } from "./stat.ts";
+import { whyNotStored } from "./why-not-stored.ts";
 
 /**
  * `unreadable`: nothing is known about the path or anything below it. `other-type`: a socket, a
@@ -41,7 +41,7 @@ export interface ScanOptions {
 	readonly below?: string;
 	/** Longest time to block the event loop, ms; default 5. */
 	readonly sliceMs?: number;
-	readonly signal?: AbortSignal;
+	readonly signal?: AbortSignal | undefined;
 }
 
 export interface ScanResult {
@@ -130,11 +130,9 @@ function isStored(
 	filter: Filter,
 	problems: Problem[],
 ): boolean {
-	if (stat.type === "other") {
-		if (filter(path, "file") === "keep") problems.push({ path, reason: "other-type" });
-		return false;
-	}
-	return filter(path, stat.type) === "keep" && !(stat.type === "file" && isCompanion(root, path));
+	const why = whyNotStored(root, path, stat, filter);
+	if (why === "special") problems.push({ path, reason: "other-type" });
+	return why === undefined;
 }
 
 function look(root: Root, path: string, problems: Problem[]): Stat | undefined {

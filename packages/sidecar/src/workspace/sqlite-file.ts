@@ -1,7 +1,8 @@
 /** SQLite databases as files: identified by their header, never by their name. */
-import { readSync } from "node:fs";
+import { randomUUID } from "node:crypto";
 import type { Root } from "../path.ts";
 import { closeGuarded, openGuarded } from "./guarded-open.ts";
+import { readFully } from "./read-fully.ts";
 import { lstatPath, type Stat } from "./stat.ts";
 
 const MAGIC = Buffer.from("SQLite format 3\0", "latin1");
@@ -61,7 +62,7 @@ export function isSqlite(root: Root, path: string): boolean {
 /** The first bytes of an open file. */
 export function readHead(fd: number, length: number): Buffer {
 	const head = Buffer.alloc(length);
-	return head.subarray(0, readSync(fd, head, 0, length, 0));
+	return head.subarray(0, readFully(fd, head, 0));
 }
 
 /** The suffixes of the files that belong to a database. */
@@ -130,8 +131,6 @@ export function isSettled({ mtimeNs, ctimeNs }: Stat): boolean {
 	return isOlderThanATick(mtimeNs > ctimeNs ? mtimeNs : ctimeNs);
 }
 
-let unsettled = 0;
-
 /**
  * One string for the state of a database: its own stat and that of its write-ahead log. Equal
  * strings mean that nothing was committed in between. A reader may have touched "-shm" or left an
@@ -146,13 +145,11 @@ export function walFingerprint(root: Root, path: string): string {
 	const frames = wal === undefined || wal.size === 0 ? undefined : wal;
 	const newest =
 		frames !== undefined && frames.mtimeNs > database.ctimeNs ? frames.mtimeNs : database.ctimeNs;
-	const isOld = isOlderThanATick(newest);
-	if (!isOld) unsettled += 1;
 	const parts = [
 		`${inText(database)}:${database.ctimeNs}`,
 		frames === undefined ? "-" : inText(frames),
 	];
-	if (!isOld) parts.push(`unsettled-${process.pid}-${unsettled}`);
+	if (!isOlderThanATick(newest)) parts.push(`unsettled-${randomUUID()}`);
 	return parts.join(" ");
 }
 

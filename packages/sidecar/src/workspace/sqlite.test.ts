@@ -636,7 +636,7 @@ describe("walFingerprint", () => {
 		db.close();
 	});
 
-	test("equals no other right after a write", () => {
+	test("differs from every other right after a write", () => {
 		const { root } = places();
 		writeFileSync(`${root}/x.db`, "1");
 		appendFileSync(`${root}/x.db`, "2");

@@ -24,16 +24,7 @@
  * process may just have opened the database.
  */
 import { randomBytes } from "node:crypto";
-import {
-	closeSync,
-	fstatSync,
-	openSync,
-	readSync,
-	rmSync,
-	statSync,
-	truncateSync,
-	writeSync,
-} from "node:fs";
+import { closeSync, fstatSync, openSync, rmSync, statSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -50,6 +41,7 @@ import {
 	pin,
 	wasOpened,
 } from "./guarded-open.ts";
+import { readFully } from "./read-fully.ts";
 import {
 	COMPANIONS,
 	filesOf,
@@ -211,7 +203,7 @@ async function copyGuarded(
 const OUTSIDE: SqliteRefusal = { kind: "unreadable", reason: "reached through a link" };
 const REPLACED: SqliteRefusal = {
 	kind: "locked",
-	reason: "it was replaced whenever it was opened",
+	reason: "it was replaced each time it was opened",
 };
 
 function refusalOf(refusal: OpenRefusal): SqliteRefusal {
@@ -336,7 +328,7 @@ function readHeadOf(file: string): Buffer {
 
 const MOVES: SqliteRefusal = {
 	kind: "locked",
-	reason: "somebody holds it locked, and it never stood still",
+	reason: "another process holds a lock on it, and it kept changing",
 };
 
 async function copyFiles(
@@ -422,7 +414,7 @@ function namesSuperJournal(journal: string): boolean {
 	const end = Buffer.alloc(SUPER_JOURNAL_MAGIC.length);
 	const fd = openSync(journal, "r");
 	try {
-		readSync(fd, end, 0, end.length, Math.max(0, statSync(journal).size - end.length));
+		readFully(fd, end, Math.max(0, statSync(journal).size - end.length));
 	} finally {
 		closeSync(fd);
 	}
@@ -531,7 +523,7 @@ function refusalFor(error: unknown, tempDir: string): SqliteRefusal {
 	)
 		return { kind: "unreadable", reason };
 	throw new SidecarError("INTERNAL", {
-		reason: "the copy of a database could not be made",
+		reason: "a database could not be copied",
 		cause: error,
 	});
 }

@@ -49,8 +49,8 @@ export interface ReadOptions {
 	/** Read at most this many bytes from the start, whatever the size. */
 	readonly maxBytes?: number;
 	/** Wait for the disk on another thread: a slow file then does not block the event loop. */
-	readonly isAside?: boolean;
-	readonly signal?: AbortSignal;
+	readonly isAside?: boolean | undefined;
+	readonly signal?: AbortSignal | undefined;
 }
 
 /** One read call fills up to this many bytes, 1 MiB; chunks are slices of it. */

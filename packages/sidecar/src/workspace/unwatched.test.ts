@@ -26,7 +26,7 @@ describe("findUnwatched", () => {
 	// @id no-notification
 	test("names a directory that gets no notifications", async () => {
 		expect(await look(silent)).toEqual([
-			{ directory, reason: "a change made here was not announced within 10 ms" },
+			{ directory, reason: "a change made here was not reported within 10 ms" },
 		]);
 	});
 
@@ -35,7 +35,7 @@ describe("findUnwatched", () => {
 			throw Object.assign(new Error("made up"), { code: "ENOSYS" });
 		};
 		expect(await look({ watch })).toEqual([
-			{ directory, reason: "ENOSYS: the kernel gives no watch" },
+			{ directory, reason: "ENOSYS: the kernel refused the watch" },
 		]);
 	});
 

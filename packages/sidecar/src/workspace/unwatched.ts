@@ -91,13 +91,13 @@ export async function findUnwatched(
 
 /** What a watcher's error code means for its directories; undefined if they are still watched. */
 export function noWatchReason(code: string): string | undefined {
-	return NO_WATCH.has(code) ? `${code}: the kernel gives no watch` : undefined;
+	return NO_WATCH.has(code) ? `${code}: the kernel refused the watch` : undefined;
 }
 
 function sharedReason(directory: string): string | undefined {
 	try {
 		const kind = SHARED.get(statfsSync(directory).type >>> 0);
-		return kind && `${kind}: changes made on another machine or on the host are not announced here`;
+		return kind && `${kind}: changes made on another machine or on the host are not reported here`;
 	} catch {
 		return undefined;
 	}
@@ -128,7 +128,7 @@ async function tryOut(
 		waiting.abort();
 		// After a long turn of the event loop the timer fires before notifications that have arrived.
 		for (let turn = 0; turn < 2 && !isSeen; turn++) await nextTurn();
-		return isSeen ? undefined : `a change made here was not announced within ${trialMs} ms`;
+		return isSeen ? undefined : `a change made here was not reported within ${trialMs} ms`;
 	} catch (error) {
 		// Most other errors concern the trial itself: the directory is read-only, belongs to another
 		// user, or is gone.

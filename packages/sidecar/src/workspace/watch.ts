@@ -6,7 +6,7 @@
  * `raw` event delivers each notification before anything has inspected the disk. A directory that
  * appears later, or reappears, gets its watch in the callback that announces it
  * (`DirectoryWatches`). Chokidar looks later, asynchronously. A directory that was removed and made
- * again meanwhile can stay without a watch for ever. In 300 random operations on 80 names, 16 of 60
+ * again meanwhile can stay without a watch forever. In 300 random operations on 80 names, 16 of 60
  * runs ended blind somewhere with chokidar alone, none of 280 this way.
  *
  * Chokidar is told to ignore every entry except directories. So it keeps no state for files and
@@ -48,7 +48,7 @@ export async function watchWorkspace(
 	onDoubt: (reason: string) => void,
 ): Promise<WorkspaceWatcher> {
 	requireDirectory(root);
-	const hints = new Hints(root, filter, onHint, onDoubt);
+	const hints = new Hints(root, filter, onHint, onDoubt, maxQueuedEvents());
 	const watcher = createWatcher((path, stats) => hints.isIgnored(path, stats));
 	watcher.on("raw", (event, name, details) =>
 		hints.onAbsoluteRaw(event, name, (details as { watchedPath: string }).watchedPath),
@@ -103,7 +103,7 @@ class Hints {
 	/** All directories that appeared later. */
 	readonly #later: DirectoryWatches;
 	readonly #doubts = new Set<string>();
-	readonly #queueLimit = maxQueuedEvents();
+	readonly #queueLimit: number;
 	#eventsThisTurn = 0;
 	#isClosed = false;
 	isReady = false;
@@ -113,8 +113,10 @@ class Hints {
 		filter: Filter,
 		onHint: (path: string) => void,
 		onDoubt: (reason: string) => void,
+		queueLimit: number,
 	) {
 		this.#root = root;
+		this.#queueLimit = queueLimit;
 		this.#filter = filter;
 		this.#onHint = onHint;
 		this.#onDoubt = onDoubt;

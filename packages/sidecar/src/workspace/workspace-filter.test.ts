@@ -20,7 +20,7 @@ function place(text?: string): { root: string; file: string; changedMs: () => nu
 describe("WorkspaceFilter", () => {
 	test("follows the ignore file, also through the filter function it returned earlier", () => {
 		const { root, file, changedMs } = place("*.log\n");
-		const workspace = new WorkspaceFilter(root, plain);
+		const workspace = WorkspaceFilter.open(root, plain);
 		const { filter } = workspace;
 		expect([filter("a.log", "file"), filter("a.txt", "file")]).toEqual(["skip", "keep"]);
 		writeFileSync(file, "*.txt\n!keep.txt\n");
@@ -35,7 +35,7 @@ describe("WorkspaceFilter", () => {
 
 	test("trusts neither an emptied file nor a missing one at once: private files stay private while an editor writes", () => {
 		const { root, file, changedMs } = place("secret\n");
-		const workspace = new WorkspaceFilter(root, plain);
+		const workspace = WorkspaceFilter.open(root, plain);
 		writeFileSync(file, "");
 		expect(workspace.refresh(changedMs() + 10)).toBe("pending");
 		expect(workspace.filter("secret", "file")).toBe("skip");
@@ -51,7 +51,7 @@ describe("WorkspaceFilter", () => {
 
 	test("does not wait for a time in the future", () => {
 		const { root, file } = place("a\n");
-		const workspace = new WorkspaceFilter(root, plain);
+		const workspace = WorkspaceFilter.open(root, plain);
 		writeFileSync(file, "b\n");
 		utimesSync(file, Date.now() / 1000 + 3600, Date.now() / 1000 + 3600);
 		expect(workspace.refresh()).toBe("changed");
@@ -60,14 +60,14 @@ describe("WorkspaceFilter", () => {
 	test("refuses an ignore file that is a directory, because its patterns are unknown", () => {
 		const { root, file } = place();
 		mkdirSync(file);
-		expect(() => new WorkspaceFilter(root, plain)).toThrow(
+		expect(() => WorkspaceFilter.open(root, plain)).toThrow(
 			expect.objectContaining({ code: "IGNORE_FILE_UNUSABLE" }),
 		);
 	});
 
 	test("keeps the last patterns if the file cannot be read", async () => {
 		const { root, file, changedMs } = place("secret\n");
-		const workspace = new WorkspaceFilter(root, plain);
+		const workspace = WorkspaceFilter.open(root, plain);
 		writeFileSync(file, "other\n");
 		chmodSync(file, 0);
 		await asOrdinaryUser(async () => {

@@ -1,5 +1,5 @@
 import type { Root } from "../path.ts";
-import { type Filter, makeFilter } from "./filter.ts";
+import { type Filter, makeRules, type Rules } from "./filter.ts";
 import { readInnerMounts } from "./inner-mounts.ts";
 import type { Profile } from "./profile.ts";
 import {
@@ -20,21 +20,31 @@ export class WorkspaceFilter {
 	#file: IgnoreFile = { named: undefined, target: undefined };
 	#text: string | undefined;
 	#foreign: ReadonlySet<string>;
-	#current: Filter;
+	#current: Rules;
+
+	private constructor(root: Root, profile: Profile, foreign: ReadonlySet<string>) {
+		this.#root = root;
+		this.#profile = profile;
+		this.#foreign = foreign;
+		this.#current = makeRules(profile, undefined, foreign);
+	}
 
 	/**
 	 * @throws SidecarError IGNORE_FILE_UNUSABLE if it cannot be read: private files are unknown then
 	 */
-	constructor(root: Root, profile: Profile) {
-		this.#root = root;
-		this.#profile = profile;
-		this.#foreign = readInnerMounts(root).foreign;
-		this.#current = makeFilter(profile, undefined, this.#foreign);
-		this.#adopt(lookAtIgnoreFile(root));
+	static open(root: Root, profile: Profile): WorkspaceFilter {
+		const opened = new WorkspaceFilter(root, profile, readInnerMounts(root).foreign);
+		opened.#adopt(lookAtIgnoreFile(root));
+		return opened;
 	}
 
 	/** Always applies the newest rules, also for earlier holders of it. */
-	readonly filter: Filter = (path, type) => this.#current(path, type);
+	readonly filter: Filter = (path, type) => this.#current.filter(path, type);
+
+	/** The rules of now. */
+	get rules(): Rules {
+		return this.#current;
+	}
 
 	/**
 	 * Checks the ignore file again, which costs one lstat; two more if it is a link.
@@ -69,7 +79,7 @@ export class WorkspaceFilter {
 		)
 			return;
 		this.#foreign = foreign;
-		this.#current = makeFilter(this.#profile, this.#text, foreign);
+		this.#current = makeRules(this.#profile, this.#text, foreign);
 	}
 
 	#adopt(file: IgnoreFile): boolean {
@@ -77,7 +87,7 @@ export class WorkspaceFilter {
 		this.#file = file;
 		if (text === this.#text) return false;
 		this.#text = text;
-		this.#current = makeFilter(this.#profile, text, this.#foreign);
+		this.#current = makeRules(this.#profile, text, this.#foreign);
 		return true;
 	}
 }

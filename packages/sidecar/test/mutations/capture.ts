@@ -12,7 +12,7 @@ export const CAPTURE: readonly Mutation[] = [
 	},
 	{
 		id: "rewritten-file-aside",
-		rule: "a known file that becomes other in most of its content goes aside",
+		rule: "a known file that changes in most of its content is transferred separately",
 		file: "src/capture/chunk-pass.ts",
 		find: "throw new TooMuchNew();",
 		replace: "this.newBytes = 0;",
@@ -28,7 +28,7 @@ export const CAPTURE: readonly Mutation[] = [
 	},
 	{
 		id: "large-file-alone",
-		rule: "too large is a matter of one file",
+		rule: "a file that is too large affects no other file",
 		file: "src/capture/capture.ts",
 		find: "		if (!this.#hasRoom(path, stat)) return;",
 		replace: "",
@@ -36,7 +36,7 @@ export const CAPTURE: readonly Mutation[] = [
 	},
 	{
 		id: "hole-is-zeros",
-		rule: "a hole is delivered as the zeros it is",
+		rule: "a hole is delivered as zeros",
 		file: "src/workspace/stable-read.ts",
 		find: "const bytes = isHole ? ZEROS : buffer;",
 		replace: "const bytes = buffer;",
@@ -44,7 +44,7 @@ export const CAPTURE: readonly Mutation[] = [
 	},
 	{
 		id: "encrypted-one-moment",
-		rule: "an encrypted database and its log are taken at one moment",
+		rule: "an encrypted database and its log are stored as of one moment",
 		file: "src/workspace/file-set.ts",
 		find: "	return beside.length === 0 || isSqlite(root, main) ? [main] : [main, ...beside];",
 		replace: "	return beside.length >= 0 || isSqlite(root, main) ? [main] : [main, ...beside];",
@@ -52,7 +52,7 @@ export const CAPTURE: readonly Mutation[] = [
 	},
 	{
 		id: "encrypted-drops-log",
-		rule: "an encrypted database loses its log in one commit with what came from it",
+		rule: "an encrypted database loses its log in the commit that has the log's content",
 		file: "src/capture/capture.ts",
 		find: '			if (known?.entry.type === "file") this.#gone(path);\n		}\n		for (const path of paths)',
 		replace: "		}\n		for (const path of paths)",

@@ -36,7 +36,7 @@ export const DAEMON: readonly Mutation[] = [
 	},
 	{
 		id: "survivor-killed",
-		rule: "a survivor that does not hear SIGTERM is killed",
+		rule: "a survivor that ignores SIGTERM is killed",
 		file: "src/daemon/survivors.ts",
 		find: '			if (isKilled) send("SIGKILL", each);',
 		replace: '			if (isKilled) send("SIGTERM", each);',
@@ -44,7 +44,7 @@ export const DAEMON: readonly Mutation[] = [
 	},
 	{
 		id: "live-sidecar-no-survivor",
-		rule: "no survivor is an agent whose sidecar is alive",
+		rule: "an agent whose sidecar runs is not a survivor",
 		file: "src/daemon/survivors.ts",
 		find: "		for (const agent of found) refuseBesideSidecar(agent, processes, workspace);",
 		replace: "		void [refuseBesideSidecar, workspace];",
@@ -52,7 +52,7 @@ export const DAEMON: readonly Mutation[] = [
 	},
 	{
 		id: "agent-dies-with-sidecar",
-		rule: "the death of the sidecar ends the agent",
+		rule: "the agent ends when its sidecar dies",
 		file: "src/daemon/death-watch.ts",
 		find: 'read -r line || exec "$@"',
 		replace: "read -r line || exit 0",
@@ -60,7 +60,7 @@ export const DAEMON: readonly Mutation[] = [
 	},
 	{
 		id: "unwatched-sweeps",
-		rule: "unwatched: sweeps come every few seconds where the kernel gives no watch",
+		rule: "unwatched: sweeps come every few seconds where the kernel refuses the watch",
 		file: "src/daemon/sweeps.ts",
 		find: "		if (!session.isWatchedInPart) return sweepDelayMs(sweepIntervalMs, lastCostMs);",
 		replace:
@@ -69,7 +69,7 @@ export const DAEMON: readonly Mutation[] = [
 	},
 	{
 		id: "unwatched-lag",
-		rule: "unwatched: the lag of a change that nothing announced counts from the sweep before",
+		rule: "unwatched: the lag of an unannounced change counts from the previous sweep",
 		file: "src/daemon/cadence.ts",
 		find: "	return Math.min(announcedMs ?? lastSweepMs, lastSweepMs);",
 		replace: "	return announcedMs;",
@@ -77,7 +77,7 @@ export const DAEMON: readonly Mutation[] = [
 	},
 	{
 		id: "unwatched-found",
-		rule: "unwatched: a directory without notifications is found by trying",
+		rule: "unwatched: a trial finds a directory without notifications",
 		file: "src/workspace/unwatched.ts",
 		find: "		return isSeen ? undefined :",
 		replace: "		return isSeen || trialMs > 0 ? undefined :",

@@ -4,7 +4,7 @@ import type { Mutation } from "./table.ts";
 export const DISPLACED: readonly Mutation[] = [
 	{
 		id: "journal-of-one",
-		rule: "what a restore moves and the log lacks is in the journal before it moves",
+		rule: "the journal names a file that the log lacks before a restore moves it",
 		file: "src/restore/restore-work.ts",
 		find: "		this.#journal.add(entries);",
 		replace: "		if (paths.length > 1_000) this.#journal.add(entries);",
@@ -12,7 +12,7 @@ export const DISPLACED: readonly Mutation[] = [
 	},
 	{
 		id: "displaced-not-durable",
-		rule: "what a restore displaced is not durable before a commit holds it",
+		rule: "a displaced file is not durable before a commit contains it",
 		file: "src/capture/flush.ts",
 		find: "\t\treturn (\n\t\t\tthis.waitingPaths.length +\n\t\t\t(this.#displaced?.size ?? 0) +\n\t\t\t(this.#pending === undefined ? 0 : 1)\n\t\t);",
 		replace: "\t\treturn this.waitingPaths.length + (this.#pending === undefined ? 0 : 1);",
@@ -20,7 +20,7 @@ export const DISPLACED: readonly Mutation[] = [
 	},
 	{
 		id: "failed-restore-puts-back",
-		rule: "a restore that fails puts back what it moved",
+		rule: "a failed restore puts moved files back",
 		file: "src/restore/restore.ts",
 		find: "		work?.putBack();\n",
 		replace: "",

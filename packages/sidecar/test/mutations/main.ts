@@ -147,7 +147,7 @@ class Scratch {
 			const failures = ran
 				.filter(({ status }) => status === "failed")
 				.map(({ failureMessages }) => failureMessages.join("\n"));
-			if (failures.length === 0) return "its test passes all the same";
+			if (failures.length === 0) return "its test still passes";
 			return failures.some((message) => !BROKEN.test(message))
 				? undefined
 				: `its test fails in no assertion: ${failures[0]}`;

@@ -4,7 +4,7 @@ import type { Mutation } from "./table.ts";
 export const MOUNTS: readonly Mutation[] = [
 	{
 		id: "preflight-paths",
-		rule: "pre-flight: nothing moves before all of a restore can be done",
+		rule: "pre-flight: nothing moves before the whole restore is known to be possible",
 		file: "src/restore/preflight.ts",
 		find: "	const keepMode = await obstacles.lookAtPaths(changes);",
 		replace: "	const keepMode = await obstacles.lookAtPaths([]);",
@@ -20,7 +20,7 @@ export const MOUNTS: readonly Mutation[] = [
 	},
 	{
 		id: "preflight-opens",
-		rule: "pre-flight: a read-only directory is opened for the duration",
+		rule: "pre-flight: a read-only directory is writable during the restore",
 		file: "src/restore/preflight.ts",
 		find: "writer.open(path, mode);",
 		replace: "void [path, mode];",
@@ -28,7 +28,7 @@ export const MOUNTS: readonly Mutation[] = [
 	},
 	{
 		id: "preflight-mode-back",
-		rule: "pre-flight: what a killed restore left writable gets its mode back",
+		rule: "pre-flight: a directory that a killed restore left writable gets its mode back",
 		file: "src/disk/opened-directories.ts",
 		find: 'if (stat?.type === "dir" && stat.mode === (mode | 0o700))',
 		replace: 'if (stat?.type === "dir" && stat.mode === mode)',
@@ -36,7 +36,7 @@ export const MOUNTS: readonly Mutation[] = [
 	},
 	{
 		id: "mount-staging",
-		rule: "staging per mount: a rename cannot leave one",
+		rule: "staging per mount: a rename cannot cross mounts",
 		file: "src/workspace/materialize.ts",
 		find: "		if (inner !== undefined) return inner;",
 		replace: "		if (inner === path) return inner;",
@@ -46,9 +46,8 @@ export const MOUNTS: readonly Mutation[] = [
 		id: "mount-staging-skipped",
 		rule: "staging in an inner mount is never captured",
 		file: "src/workspace/filter.ts",
-		find: '\t\tif (\n\t\t\ttype === "other" ||\n\t\t\tpath === RESERVED_DIRECTORY ||\n\t\t\tforeign.has(path) ||\n\t\t\tisReservedInRoot(path)\n\t\t)\n\t\t\treturn true;',
-		replace:
-			'\t\tif (type === "other" || path === RESERVED_DIRECTORY || isReservedInRoot(path)) return true;',
+		find: "at === RESERVED_DIRECTORY || foreign.has(at) || isReservedInRoot(at)",
+		replace: "at === RESERVED_DIRECTORY || isReservedInRoot(at)",
 		test: "mount-staging-left-over",
 	},
 	{
@@ -61,7 +60,7 @@ export const MOUNTS: readonly Mutation[] = [
 	},
 	{
 		id: "imposed-mode",
-		rule: "a mode that this disk could not be given is no change of the user's",
+		rule: "a mode that this disk refused is not a user's change",
 		file: "src/disk/unset-metadata.ts",
 		find: "			mode: mode === unset.disk.mode ? unset.log.mode : mode,",
 		replace: "			mode,",
@@ -69,7 +68,7 @@ export const MOUNTS: readonly Mutation[] = [
 	},
 	{
 		id: "folded-names-refused",
-		rule: "names: two that are one on the disk are refused before anything is written",
+		rule: "names: two names of one file on the disk are refused before anything is written",
 		file: "src/restore/names-on-disk.ts",
 		find: "if (parentOf(other) === parentOf(path)) yield [other, path];",
 		replace: "if (other === path) yield [other, path];",
@@ -77,7 +76,7 @@ export const MOUNTS: readonly Mutation[] = [
 	},
 	{
 		id: "folded-name-lookup",
-		rule: "names: a name that is looked up and not listed is another's",
+		rule: "names: a name that is found but not listed belongs to another file",
 		file: "src/workspace/folded-names.ts",
 		find: "		return !names.has(baseOf(path));",
 		replace: "		return false;",
@@ -85,7 +84,7 @@ export const MOUNTS: readonly Mutation[] = [
 	},
 	{
 		id: "cross-device-move",
-		rule: "a move to another file system leaves no half copy, and what was there",
+		rule: "a failed move to another file system leaves no partial copy and keeps the source",
 		file: "src/workspace/move.ts",
 		find: "		rmSync(to, { recursive: true, force: true });",
 		replace: "		rmSync(from, { recursive: true, force: true });",
@@ -101,7 +100,7 @@ export const MOUNTS: readonly Mutation[] = [
 	},
 	{
 		id: "read-only-mount-lacks",
-		rule: "what a read-only mount lacks was not deleted, at the next start either",
+		rule: "files that a read-only mount lacks are not deletions, even at the next start",
 		file: "src/restore/plan-disk.ts",
 		find: "	const baseOfMounts = baseOfRoots && without(baseOfRoots, notRestored);",
 		replace: "	const baseOfMounts = baseOfRoots && without(baseOfRoots, new Map());",
@@ -109,7 +108,7 @@ export const MOUNTS: readonly Mutation[] = [
 	},
 	{
 		id: "overlay-copy-up",
-		rule: "overlayfs: a directory of the image is settled before anybody asks which it is",
+		rule: "overlayfs: a directory of the image is copied up before its identity is read",
 		file: "src/workspace/materialize.ts",
 		find: "				copyUp(directory);",
 		replace: "				void copyUp;",

@@ -20,7 +20,7 @@ export const PROFILE: readonly Mutation[] = [
 	},
 	{
 		id: "durable-with-gaps",
-		rule: "everything is durable is not said when a place is outside",
+		rule: "no report says that everything is durable when a place is outside",
 		file: "src/cli/format-coverage.ts",
 		find: 'coverage === undefined || coverage.gaps.length > 0) return "everything in the workspace";',
 		replace: 'coverage === undefined) return "everything in the workspace";',
@@ -28,7 +28,7 @@ export const PROFILE: readonly Mutation[] = [
 	},
 	{
 		id: "outward-links",
-		rule: "links that lead out of the workspace are told",
+		rule: "links that lead out of the workspace are reported",
 		file: "src/library/coverage.ts",
 		find: "\t\tif (place !== undefined && gapAt(place, roots, filter) !== undefined)",
 		replace: '\t\tif (place !== undefined && gapAt(place, roots, filter)?.kind === "left-out")',

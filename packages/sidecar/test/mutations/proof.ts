@@ -12,7 +12,7 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		id: "restore-at-splits-names",
-		rule: "restore --at gives a file with several names a file of its own",
+		rule: "restore --at separates a file with several names from its other names",
 		file: "src/restore/plan-disk.ts",
 		find: "if (isRetimed && hasOtherNames(root, path))",
 		replace: "if (isRetimed && path === undefined)",
@@ -36,7 +36,7 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		id: "journal-before-move",
-		rule: "what a restore displaces is in the journal before it moves",
+		rule: "the journal names a displaced file before it moves",
 		file: "src/restore/restore-work.ts",
 		find: "		this.#journal.add(entries);\n",
 		replace: "",
@@ -44,7 +44,7 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		id: "no-room-named",
-		rule: "what has no room is named",
+		rule: "a file without room is named",
 		file: "src/capture/flush.ts",
 		find: "			capture.deferWithoutRoom();\n",
 		replace: "",
@@ -60,7 +60,7 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		id: "storm-inner-volume",
-		rule: "storms notice an inner volume whose absence is believed",
+		rule: "storms notice if a missing inner volume counts as deletions",
 		file: "src/disk/check-mounts.ts",
 		find: "		if (isThere || isBelow) continue;",
 		replace: "		if (isThere || isBelow || mount === undefined) continue;",
@@ -68,7 +68,7 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		id: "won-slots-at-end",
-		rule: "an end without a commit looks at the slots that were won",
+		rule: "an end without a commit checks the won slots",
 		file: "src/capture/flush.ts",
 		find: "options.closed === true ? await this.#writer.lookAtWon(options.signal) : undefined;",
 		replace: "undefined as Awaited<ReturnType<LogWriter['lookAtWon']>>;",
@@ -76,7 +76,7 @@ export const PROOF: readonly Mutation[] = [
 	},
 	{
 		id: "won-slots-before-head",
-		rule: "won slots are looked at before a new head hides them",
+		rule: "won slots are checked before a new head hides them",
 		file: "src/commit/log-writer.ts",
 		find: "		// The new head hides which slots were this writer's.\n		await this.#stillHolds(signal);\n",
 		replace: "",

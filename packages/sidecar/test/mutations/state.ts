@@ -7,7 +7,7 @@ import type { Mutation } from "./table.ts";
 export const STATE: readonly Mutation[] = [
 	{
 		id: "inner-volume-away",
-		rule: "an inner volume that is away is no deletion",
+		rule: "a missing inner volume is not a deletion",
 		file: "src/disk/check-mounts.ts",
 		find: "		if (isThere || isBelow) continue;",
 		replace: "		if (isThere || isBelow || mount === undefined) continue;",
@@ -23,7 +23,7 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		id: "inner-volume-over-content",
-		rule: "a volume mounted over content is no deletion of it",
+		rule: "a volume mounted over content does not delete it",
 		file: "src/disk/check-mounts.ts",
 		find: "\t\t\tif (known !== undefined && holds(path))",
 		replace: "\t\t\tif (known === undefined && holds(path))",
@@ -31,7 +31,7 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		id: "inner-volume-parents",
-		rule: "what the log keeps for an inner volume keeps the directories above it",
+		rule: "the log's content of an inner volume keeps the directories above it",
 		file: "src/capture/capture.ts",
 		find: "			this.#keepDirectoriesAbove(path);\n",
 		replace: "",
@@ -39,7 +39,7 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		id: "inner-volume-accepted",
-		rule: "what a user accepts in an inner volume's place deletes nothing",
+		rule: "accepting another inner volume deletes nothing",
 		file: "src/restore/plan-disk.ts",
 		find: "isAccepted ? baseOfMounts && without(baseOfMounts, checked.away) : baseOfMounts",
 		replace: "baseOfMounts",
@@ -47,7 +47,7 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		id: "brake-second-look",
-		rule: "the deletion brake: a quick second look confirms nothing",
+		rule: "the deletion brake: a quick second sweep confirms nothing",
 		file: "src/capture/deferred-deletions.ts",
 		find: "elapsedMs(machine, since) >= confirmAfterMs",
 		replace: "elapsedMs(machine, since) >= 0",
@@ -55,7 +55,7 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		id: "brake-directory",
-		rule: "the deletion brake: a directory that vanished whole is held",
+		rule: "the deletion brake: the deletion of a whole directory is deferred",
 		file: "src/disk/deletion-brake.ts",
 		find: "filter(([, count]) => count >= BRAKE_MIN_FILES)",
 		replace: "filter(([, count]) => count < 0)",
@@ -79,7 +79,7 @@ export const STATE: readonly Mutation[] = [
 	},
 	{
 		id: "status-deferred-deletions",
-		rule: "status is not durable while deletions are held",
+		rule: "status is not durable while deletions are deferred",
 		file: "src/session/durability.ts",
 		find: '["held", deferredDeletions > 0]',
 		replace: '["held", deferredDeletions < 0]',

@@ -3,7 +3,7 @@ import type { Mutation } from "./table.ts";
 export const STORE: readonly Mutation[] = [
 	{
 		id: "doctor-race",
-		rule: "doctor: one winner of many puts at once",
+		rule: "doctor: one of many concurrent puts wins",
 		file: "src/library/doctor/race-check.ts",
 		find: "\tif (won.length > 1)",
 		replace: "\tif (won.length > 99)",
@@ -27,7 +27,7 @@ export const STORE: readonly Mutation[] = [
 	},
 	{
 		id: "won-slots-in-drain",
-		rule: "a drain looks at the slots that were won",
+		rule: "a drain checks the won slots",
 		file: "src/commit/log-writer.ts",
 		find: "isFull || options.inHurry === true || flags.closed === true || this",
 		replace: "isFull || this",

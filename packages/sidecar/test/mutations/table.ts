@@ -49,7 +49,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "same-bytes-again",
-		rule: "frozen bytes: an undecided commit is put again as it is",
+		rule: "frozen bytes: an undecided commit is put again unchanged",
 		file: "src/commit/log-writer.ts",
 		find: "		return this.#undecided === undefined ? undefined : await this.#decide(this.#undecided, signal);",
 		replace: "		this.#undecided = undefined;\n		return undefined;",
@@ -73,7 +73,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "undecided-without-list",
-		rule: "where that LIST fails the commit stays undecided",
+		rule: "if that LIST fails, the commit stays undecided",
 		file: "src/commit/log-writer.ts",
 		find: 'return isSwept ? { kind: "lost" } : { kind: "unknown", cause };',
 		replace: 'if (isSwept) return { kind: "lost" };\n			throw cause;',
@@ -81,7 +81,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "reference-age",
-		rule: "the age of what may be referred to",
+		rule: "the age of content that a commit may reference",
 		file: "src/commit/chunk-index.ts",
 		find: "const RECENT_MS = 60 * 60 * 1000;",
 		replace: "const RECENT_MS = Number.POSITIVE_INFINITY;",
@@ -105,7 +105,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "wal-rows-are-dirty",
-		rule: "rows that stand in a WAL make their database dirty",
+		rule: "rows in a WAL make their database dirty",
 		file: "src/capture/find-changes.ts",
 		find: "else if (isDatabase(known) && known.database !== walFingerprint(root, path)) paths.push(path);",
 		replace: "",
@@ -130,7 +130,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "disown-name",
-		rule: "a writer that meets its own name in the log gives it up",
+		rule: "a writer that finds its own id in a foreign commit takes a new one",
 		file: "src/commit/log-writer.ts",
 		find: "if (isOthers && this.hasFence) this.#disown();",
 		replace: "if (isOthers && !this.hasFence) this.#disown();",
@@ -138,15 +138,15 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "pack-is-seen",
-		rule: "a pack that is said to be there is looked at",
+		rule: "a pack that reportedly exists is checked",
 		file: "src/commit/commit-once.ts",
-		find: "await store.get(key, { range: { offset: 0, length: 0 }, ...(signal && { signal }) });",
+		find: "await store.get(key, { range: { offset: 0, length: 0 }, signal });",
 		replace: "",
 		test: "pack-is-seen",
 	},
 	{
 		id: "dirty-by-this-disk",
-		rule: "what is dirty is judged by this disk, not by the head",
+		rule: "dirty paths are determined by this disk, not by the head",
 		file: "src/capture/flush.ts",
 		find: 'if (outcome.kind === "lost" && outcome.isBroken) this.#distrust();\n				this.#again(taken',
 		replace: 'if (outcome.kind === "lost") this.#distrust();\n				this.#again(taken',
@@ -170,7 +170,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "other-workspace-directory",
-		rule: "another directory in the workspace's place derives from nothing",
+		rule: "another directory in place of the workspace has no base",
 		file: "src/restore/plan-disk.ts",
 		find: "marker !== undefined && isSameRoot && isTrusted(marker)",
 		replace: "marker !== undefined && isTrusted(marker)",
@@ -179,9 +179,9 @@ export const MUTATIONS: readonly Mutation[] = [
 	{
 		id: "no-damaged-repack",
 		rule: "damaged bytes are never repacked under a new checksum",
-		file: "src/maintenance/repack.ts",
-		find: 'if (hash("sha256", bytes, "hex") !== sha256)',
-		replace: 'if (hash("sha256", bytes, "hex") === "")',
+		file: "src/log/block.ts",
+		find: 'if (hash("sha256", bytes, "hex") === sha256)',
+		replace: 'if (hash("sha256", bytes, "hex") !== "")',
 		test: "damaged-bytes-not-repacked",
 	},
 	{
@@ -194,7 +194,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "linked-root-not-read",
-		rule: "a directory that a link leads to now is not a root made anew, and not read",
+		rule: "a directory behind a new link is not a recreated root, and is not read",
 		file: "src/capture/known-roots.ts",
 		find: "if (realpathSync.native(directory) !== directory) return undefined;",
 		replace: "",
@@ -202,7 +202,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "unavailable-root-not-read",
-		rule: "nothing of a root that is unavailable is read",
+		rule: "an unavailable root is not read",
 		file: "src/capture/capture.ts",
 		find: "return isBelowAny(path, this.#unavailable);",
 		replace: "return this.#unavailable.size < 0 && isBelowAny(path, this.#unavailable);",
@@ -210,7 +210,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "brake-per-root",
-		rule: "the deletion brake counts the workspace's own directory and each root by itself",
+		rule: "the deletion brake counts the workspace's own directory and each root separately",
 		file: "src/disk/deletion-brake.ts",
 		find: "		add(rootNameOf(path) ?? OWN, what);\n",
 		replace: "",
@@ -218,7 +218,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "root-of-one-workspace",
-		rule: "a root is of one workspace",
+		rule: "a root belongs to one workspace",
 		file: "src/restore/restore.ts",
 		find: "	requireOwnDirectories(root, privateDir);\n",
 		replace: "",
@@ -226,7 +226,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "cut-log-keeps-roots",
-		rule: "a log that was cut deletes no root that lies elsewhere",
+		rule: "a truncated log deletes no root that is elsewhere",
 		file: "src/capture/flush.ts",
 		find: "const tree = ownTree(this.#writer.head.tree, this.#context.root);",
 		replace: 'const tree = ownTree(this.#writer.head.tree, "/");',
@@ -242,7 +242,7 @@ export const MUTATIONS: readonly Mutation[] = [
 	},
 	{
 		id: "new-root-derives-nothing",
-		rule: "a root that this disk did not have derives from nothing",
+		rule: "a root that this disk did not have has no base",
 		file: "src/restore/restore.ts",
 		find: "roots: marker.roots ?? {} }",
 		replace: "roots: planned.roots }",

@@ -6,22 +6,22 @@ export const LATENT_DEFECTS: readonly Row[] = [
 		id: "L1",
 		where: "OCS `bridge/workspace-sync.js`, HERMES `workspace_sync.py`",
 		happened:
-			"the restore is not awaited, or fails for single files and only says so; the periodic save starts all the same",
-		rule: "as 1: one file that cannot be read back keeps the gate shut",
+			"the restore is not awaited, or only logs failures of single files; the periodic save starts anyway",
+		rule: "as 1: one unreadable file keeps the gate closed",
 		tests: ["any-damage-is-an-error", "gate-failed-restore"],
 	},
 	{
 		id: "L2",
 		where: "OCS",
 		happened: "files over 10 MB are skipped in both directions",
-		rule: "no cap",
+		rule: "no limit on the size",
 		tests: ["ocs-large-file", "large-files-4-gb"],
 	},
 	{
 		id: "L3",
 		where: "OCS",
 		happened: "`*.pem`, `*.key`, `.env`, `.secrets`, `*.lock`, `*.log` are dropped",
-		rule: "names of the user's files mean nothing; secrets are told of or, if asked for, left out by name",
+		rule: "names of the user's files do not matter; secrets are reported or, on request, left out and named",
 		tests: ["ocs-key-names"],
 	},
 	{
@@ -34,7 +34,7 @@ export const LATENT_DEFECTS: readonly Row[] = [
 	{
 		id: "L5",
 		where: "OCS",
-		happened: "deletions never propagate, so that what was deleted comes back",
+		happened: "deletions never propagate, so deleted files come back",
 		rule: "a commit lists what was removed",
 		tests: ["ocs-deletions"],
 	},
@@ -55,7 +55,7 @@ export const LATENT_DEFECTS: readonly Row[] = [
 	{
 		id: "L8",
 		where: "OCS",
-		happened: "where the session storage is not empty, S3 is not looked at",
+		happened: "S3 is ignored if the session storage is not empty",
 		rule: "every start reads the log",
 		tests: ["image-defaults-give-way", "unwatched-edits-kept"],
 	},
@@ -69,15 +69,15 @@ export const LATENT_DEFECTS: readonly Row[] = [
 	{
 		id: "L10",
 		where: "HERMES",
-		happened: "a database that cannot be opened is deleted without a word",
+		happened: "a database that cannot be opened is silently deleted",
 		rule: "it is named, its last good copy stays, and its raw bytes are quarantined with its log",
 		tests: ["damaged-database-wal", "locked-database"],
 	},
 	{
 		id: "L11",
 		where: "fastagent",
-		happened: "over 64 MB nothing is stored any more; links are skipped",
-		rule: "no cap; links are entries",
+		happened: "nothing is stored beyond 64 MB; links are skipped",
+		rule: "no such limit; links are entries",
 		tests: ["fastagent-64-mb", "fastagent-links"],
 	},
 ];

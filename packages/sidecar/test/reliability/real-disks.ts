@@ -175,14 +175,14 @@ export const REAL_DISKS: readonly Row[] = [
 	{
 		id: "W14",
 		where: "the file system folds case or Unicode forms",
-		happened: "two names are one file there: one content replaced the other",
+		happened: "two names meant one file there, and one content replaced the other",
 		rule: "a restore refuses two such names before it writes anything, and a capture takes no file under a name that its directory does not list",
 		tests: ["folded-names-found", "folded-names-refused", "folded-name-lookup"],
 	},
 	{
 		id: "W15",
 		where: "giant, sparse and slow files",
-		happened: "one file held up every commit for minutes",
+		happened: "one file delayed every commit for minutes",
 		rule: "holes are skipped. A large or slow file is read beside the flushes, and a later flush commits it. A file beyond a limit is named",
 		tests: ["small-file-before-large", "renamed-large-file", "large-file-in-drain", "holes"],
 		limit: "for a read that hangs in the kernel",
@@ -190,7 +190,7 @@ export const REAL_DISKS: readonly Row[] = [
 	{
 		id: "W16",
 		where: "changes are not announced (NFS, SMB, FUSE, virtiofs, no inotify)",
-		happened: "they waited up to a minute, and nothing reported that",
+		happened: "changes waited up to a minute, and nothing reported that",
 		rule: "the sidecar checks the file system of each directory and tests a notification. If changes are not announced, sweeps run every few seconds, and `lagMs` counts from the previous sweep ([decision 50](decisions/0050-sweeps-where-changes-are-not-announced.md))",
 		tests: ["unwatched-change", "too-few-watches", "no-notification", "cadence-unannounced-age"],
 	},
@@ -199,7 +199,7 @@ export const REAL_DISKS: readonly Row[] = [
 		where: "the store refuses a request for good",
 		happened:
 			'every refusal counted as "in doubt": the same bytes were put forever, and the store\'s message was not shown',
-		rule: "400 with a code, 405, 411, 413, 507 and similar answers fail at once, with the store's message and a remedy. An answer stays in doubt if the store may have carried out the request ([decision 46](decisions/0046-certain-refusals.md))",
+		rule: "400 with a code, 405, 411, 413, 507 and similar answers fail at once, with the store's message and a remedy. The outcome stays undecided if the store may have carried out the request ([decision 46](decisions/0046-certain-refusals.md))",
 		tests: ["refusal-ends-verb", "refusal-beside-agent"],
 	},
 	{

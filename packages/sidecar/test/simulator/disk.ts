@@ -1,6 +1,6 @@
 /** A workspace in memory: directories and text files, and an agent that edits them. */
 import { hash } from "node:crypto";
-import type { Entry, Path, Tree } from "../../src/log/types.ts";
+import type { Chunk, Entry, Path, Tree } from "../../src/log/types.ts";
 import { parentOf } from "../../src/path.ts";
 
 export type Node = { readonly type: "dir" } | { readonly type: "file"; readonly text: string };
@@ -37,7 +37,7 @@ export function contentOfNode(node: Node): string {
 	return content;
 }
 
-export function contentOfEntry(entry: Entry): string {
+export function contentOfEntry(entry: Entry<Chunk>): string {
 	return entry.type === "file"
 		? `file ${entry.chunks.map(({ sha256 }) => sha256).join(" ")}`
 		: entry.type;

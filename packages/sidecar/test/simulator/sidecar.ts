@@ -10,8 +10,9 @@ import { now } from "../../src/commit/machine.ts";
 import { readBlocks } from "../../src/commit/read-content.ts";
 import { type LogRead, readLog } from "../../src/commit/read-log.ts";
 import { SidecarError } from "../../src/errors.ts";
+import type { Head } from "../../src/log/fold.ts";
 import { RECOVERED_DIRECTORY } from "../../src/log/safe-path.ts";
-import type { ChunkRef, Entry, Path } from "../../src/log/types.ts";
+import type { Chunk, ChunkRef, Entry, Path } from "../../src/log/types.ts";
 import { repack } from "../../src/maintenance/repack.ts";
 import { parentOf } from "../../src/path.ts";
 import { type OnDisk, planReconcile } from "../../src/restore/reconcile.ts";
@@ -56,7 +57,7 @@ export type Intent =
 	| { readonly kind: "aside"; readonly content: Content };
 
 interface Pending {
-	readonly local: Map<Path, Entry>;
+	readonly local: Map<Path, Entry<Chunk>>;
 }
 
 const ATTEMPTS = 10;
@@ -67,7 +68,7 @@ export class Sidecar {
 	readonly #habits: Habits;
 	readonly machine: Machine;
 	#writer: LogWriter | undefined;
-	#local = new Map<Path, Entry>();
+	#local = new Map<Path, Entry<Chunk>>();
 	#pending: Pending | undefined;
 	#intent: Intent = { kind: "tree", content: new Map() };
 	readonly #closes: boolean;
@@ -155,10 +156,10 @@ export class Sidecar {
 
 	/** Brings the disk to the head, keeping local changes, and returns the head's content as read. */
 	async #restore(read: LogRead): Promise<Content> {
-		const target = new Map([...read.head.tree].filter(([path]) => !isRecovered(path)));
+		const target = ownTree(read);
 		const texts = await this.#texts(target, read);
 		const { disk, base } = this.machine;
-		const like = (node: string, entry: Entry | undefined) =>
+		const like = (node: string, entry: Entry<Chunk> | undefined) =>
 			entry !== undefined && contentOfEntry(entry) === node;
 		const onDisk = new Map<Path, OnDisk>();
 		for (const [path, node] of disk) {
@@ -237,7 +238,7 @@ export class Sidecar {
 		if (writer.isSuperseded || writer.isUndecided) return;
 		this.#intent = {
 			kind: "tree",
-			content: contents(new Map([...writer.head.tree].filter(([path]) => !isRecovered(path)))),
+			content: contents(ownTree(writer)),
 		};
 		try {
 			const { kind } = await repack(this.#process.store, this.#process.machine, writer);
@@ -267,13 +268,13 @@ export class Sidecar {
 		const inlineLimitBytes = this.#process.roll() < this.#habits.packs ? 0 : writer.inlineRoomBytes;
 		const builder = new BlockBuilder({ store, machine, index: writer.index, inlineLimitBytes });
 		const captured = new Map(this.machine.disk);
-		const changed = new Map<Path, Entry>();
+		const changed = new Map<Path, Entry<Chunk>>();
 		for (const [path, node] of captured) {
 			const known = this.#local.get(path);
 			if (known !== undefined && contentOfEntry(known) === contentOfNode(node)) continue;
 			if (node.type === "dir") changed.set(path, { type: "dir", mode: 0o755, mtimeNs: 0n });
 			else {
-				const chunks: ChunkRef[] = [];
+				const chunks: Chunk[] = [];
 				for (const bytes of chunksOf(node.text)) {
 					const sha = sha256(bytes);
 					chunks.push(
@@ -297,7 +298,7 @@ export class Sidecar {
 		for (const path of removed) local.delete(path);
 		for (const [path, entry] of changed) local.set(path, entry);
 		const isAside = writer.isSuperseded;
-		const aside = isAside ? this.#aside(writer, changed) : new Map<Path, Entry>();
+		const aside = isAside ? this.#aside(writer, changed) : new Map<Path, Entry<Chunk>>();
 		if (isAside && aside.size === 0) {
 			const lost = closed ? await writer.lookAtWon() : undefined;
 			if (lost !== undefined) return this.#lost(writer, lost.isBroken);
@@ -332,8 +333,7 @@ export class Sidecar {
 
 	/** If the log does not continue what this writer knew, only the log says what is durable. */
 	#lost(writer: LogWriter, isBroken: boolean): "again" {
-		if (isBroken)
-			this.#local = new Map([...writer.head.tree].filter(([path]) => !isRecovered(path)));
+		if (isBroken) this.#local = ownTree(writer);
 		return "again";
 	}
 
@@ -350,7 +350,7 @@ export class Sidecar {
 
 	#adopt(writer: LogWriter, { local }: Pending): void {
 		this.#local = local;
-		if (!writer.isSuperseded) this.machine.base = local;
+		if (!writer.isSuperseded) this.machine.base = ownTree(writer);
 		this.#oracle.acknowledged(this.#process, writer);
 	}
 
@@ -358,10 +358,10 @@ export class Sidecar {
 	 * Files of a superseded writer, below its own directory. A file never replaces a directory there;
 	 * its name gets a tilde.
 	 */
-	#aside(writer: LogWriter, changed: ReadonlyMap<Path, Entry>): Map<Path, Entry> {
+	#aside(writer: LogWriter, changed: ReadonlyMap<Path, Entry<Chunk>>): Map<Path, Entry<Chunk>> {
 		const { tree } = writer.head;
 		const home = `${RECOVERED_DIRECTORY}/${writer.id}`;
-		const aside = new Map<Path, Entry>();
+		const aside = new Map<Path, Entry<Chunk>>();
 		for (const [path, entry] of changed) {
 			if (entry.type !== "file" || isRecovered(path)) continue;
 			let target = `${home}/${path.replaceAll("/", "_")}`;
@@ -381,6 +381,10 @@ export function isRecovered(path: Path): boolean {
 	return path === RECOVERED_DIRECTORY || path.startsWith(`${RECOVERED_DIRECTORY}/`);
 }
 
-function contents(tree: ReadonlyMap<Path, Entry>): Content {
+function ownTree({ head }: { readonly head: Head }): Map<Path, Entry> {
+	return new Map([...head.tree].filter(([path]) => !isRecovered(path)));
+}
+
+function contents(tree: ReadonlyMap<Path, Entry<Chunk>>): Content {
 	return new Map([...tree].map(([path, entry]) => [path, contentOfEntry(entry)]));
 }

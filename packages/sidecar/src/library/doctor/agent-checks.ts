@@ -22,7 +22,8 @@ export const profileFits: Check = {
 			);
 		}
 		if (profile.name !== "openclaw" || isOpenclaw) return ok(`${profile.name} fits`);
-		if (statOf(settings.workspace) === undefined) return ok("openclaw; nothing is here yet to fit");
+		if (statOf(settings.workspace) === undefined)
+			return ok("openclaw; the workspace does not exist yet");
 		const remedy =
 			"point --workspace at OpenClaw's state directory, or use --profile plain for another directory";
 		return warning(
@@ -44,7 +45,7 @@ export const outsideWorkspaces: Check = {
 		if (named.length > 0) return notCovered(named, patient.roots, unseen);
 		if (unread.length > 0) return notTested(`the agents' directories are not known${unseen}`);
 		return ok(
-			`all places named in ${AGENT_CONFIG} lie in the workspace${patient.settings.roots === undefined ? "" : " or its roots"}`,
+			`all places named in ${AGENT_CONFIG} are in the workspace${patient.settings.roots === undefined ? "" : " or its roots"}`,
 		);
 	},
 };

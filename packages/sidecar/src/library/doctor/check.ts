@@ -54,7 +54,7 @@ export async function runChecks(
 		const outcome =
 			blocker === undefined
 				? await answer(check, patient)
-				: notTested(`first mend "${blocker.name}"`);
+				: notTested(`fix "${blocker.name}" first`);
 		results.push({ name: check.name, ...outcome });
 	}
 	return results;

@@ -23,7 +23,7 @@ export const workspace: Check = {
 			return writableParent(
 				root,
 				"WORKSPACE_READ_ONLY",
-				`${root} is not there yet; a restore makes it`,
+				`${root} does not exist yet; a restore creates it`,
 			);
 		const { stats, problems } = await patient.scan();
 		for (const directory of patient.roots.directories) {
@@ -47,7 +47,7 @@ export const workspace: Check = {
 		const roots = others.size === 0 ? "" : ` and ${[...others.values()].join(", ")}`;
 		const missing = [...others.values()].filter((directory) => statOf(directory) === undefined);
 		const made =
-			missing.length === 0 ? "" : `; not there yet, a restore makes it: ${missing.join(", ")}`;
+			missing.length === 0 ? "" : `; missing, created by a restore: ${missing.join(", ")}`;
 		return ok(`${root}${roots}: ${stats.size} files and directories, readable and writable${made}`);
 	},
 };
@@ -77,11 +77,14 @@ export const stateDirectory: Check = {
 			return writableParent(
 				stateDir,
 				"STATE_DIR_UNUSABLE",
-				`${stateDir} is not there yet; it is made when it is needed`,
+				`${stateDir} does not exist yet; it is created when needed`,
 			);
 		if (stat.type !== "dir")
 			return problem(
-				new SidecarError("STATE_DIR_UNUSABLE", { value: stateDir, reason: "it is no directory" }),
+				new SidecarError("STATE_DIR_UNUSABLE", {
+					value: stateDir,
+					reason: "it is not a directory",
+				}),
 			);
 		if (!isAllowed(stateDir, constants.R_OK | constants.W_OK | constants.X_OK))
 			return problem(
@@ -132,7 +135,7 @@ const SCANT_INODES = 10_000;
 
 function space(path: string): CheckOutcome {
 	const { bavail, blocks, bsize, ffree, files } = statfsSync(nearest(path));
-	if (blocks === 0) return ok(`the file system does not say how much is free at ${path}`);
+	if (blocks === 0) return ok(`the file system does not report the free space at ${path}`);
 	return classifySpace(path, { freeBytes: bavail * bsize, freeInodes: ffree, inodes: files });
 }
 
@@ -158,7 +161,7 @@ function writableParent(
 	return problem(
 		new SidecarError(code, {
 			value: path,
-			reason: `it is not there, and ${nearest(dirname(path))} cannot be written`,
+			reason: `it does not exist, and ${nearest(dirname(path))} cannot be written`,
 		}),
 	);
 }

@@ -1,16 +1,18 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { ERRORS } from "../../errors.ts";
-import { operationsDocument, troubleshootingDocument } from "./document.ts";
+import { operationsDocument, standaloneDocument, troubleshootingDocument } from "./document.ts";
 import { PLATFORM_CODES } from "./platform-codes.ts";
 
 const read = (name: string) =>
 	readFileSync(new URL(`../../../../../docs/${name}`, import.meta.url), "utf8");
 const operations = read("operations.md");
+const standalone = read("standalone.md");
 const troubleshooting = read("troubleshooting.md");
 
-test("docs/operations.md and docs/troubleshooting.md are up to date; `pnpm docs:write` writes them", () => {
+test("docs/operations.md, docs/standalone.md and docs/troubleshooting.md are up to date; `pnpm docs:write` writes them", () => {
 	expect(operations).toBe(operationsDocument(operations));
+	expect(standalone).toBe(standaloneDocument(standalone));
 	expect(troubleshooting).toBe(troubleshootingDocument(troubleshooting));
 });
 

@@ -1,9 +1,11 @@
 /**
- * The tables of docs/operations.md and docs/troubleshooting.md, from the code they describe; `pnpm
+ * The tables of docs/operations.md, docs/standalone.md and docs/troubleshooting.md, from the code they describe; `pnpm
  * docs:write` writes them.
  */
 import { ERRORS, type ErrorSpec } from "../../errors.ts";
+import { openclaw } from "../../workspace/profiles/openclaw.ts";
 import { SECRET_KINDS } from "../../workspace/secrets/kinds.ts";
+import { PATH_CODES } from "../why.ts";
 import { PLATFORM_CODES } from "./platform-codes.ts";
 
 type Tables = Readonly<Record<string, () => string>>;
@@ -31,6 +33,26 @@ const TROUBLESHOOTING: Tables = {
 const OPERATIONS: Tables = {
 	secrets: () => `${SECRET_KINDS.map((kind) => `\`${kind}\``).join(", ")}.`,
 };
+
+const STANDALONE: Tables = {
+	profile: () =>
+		table(
+			["left out", "why"],
+			(openclaw.leavesOut ?? []).flatMap(({ reason, patterns }) =>
+				patterns.map((pattern) => [`\`${pattern}\``, reason]),
+			),
+		),
+	answers: () =>
+		table(
+			["answer", "meaning"],
+			Object.entries(PATH_CODES).map(([code, meaning]) => [`\`${code}\``, meaning]),
+		),
+};
+
+/** @param text of docs/standalone.md @returns the same with all tables up to date */
+export function standaloneDocument(text: string): string {
+	return withTables("docs/standalone.md", text, STANDALONE);
+}
 
 /** @param text of docs/operations.md @returns the same with all tables up to date */
 export function operationsDocument(text: string): string {

@@ -34,7 +34,7 @@ export function explain(text: string): readonly [Explanation, ...Explanation[]] 
 	if (one !== undefined) return [one, ...more];
 	throw new SidecarError("USAGE", {
 		value: text.trim() === "" ? '""' : text,
-		reason: "no known code is in it",
+		reason: "it contains no known code",
 		remedy:
 			"docs/troubleshooting.md lists the codes; a log line has them as `code`, an error in [brackets]",
 	});

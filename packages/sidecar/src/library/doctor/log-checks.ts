@@ -18,11 +18,11 @@ export const logState: Check = {
 		const { log, quarantined, storeTimeMs } = logStatus(
 			await readLog(await patient.store(), { signal: patient.options.signal }),
 		);
-		if (log === undefined) return ok("empty: a new user's");
+		if (log === undefined) return ok("empty: a new user");
 		const age = humanDuration(Math.max(0, storeTimeMs - log.timeMs));
 		const end = log.isClosed
 			? "closed in order"
-			: "not closed: its writer is at work, or was cut off";
+			: "not closed: its writer is running, or was interrupted";
 		const found = `commit ${log.seq}, ${age} old, ${end}; ${log.entries} files and directories, ${humanBytes(log.bytes)}`;
 		const files = quarantined.reduce((sum, one) => sum + one.files, 0);
 		if (files === 0) return ok(found);
@@ -44,10 +44,7 @@ export const thisDisk: Check = {
 		);
 		if (marker === undefined) return ok("never restored from this log");
 		if (!marker.complete)
-			return warning(
-				"a restore was cut off",
-				"run `openclaw-sidecar restore` or `run` again: it is planned anew",
-			);
+			return warning("a restore was interrupted", "run `openclaw-sidecar restore` or `run` again");
 		return ok(`derives from ${marker.baseSeq === 0 ? "an empty log" : `commit ${marker.baseSeq}`}`);
 	},
 };
@@ -56,7 +53,7 @@ export const owner: Check = {
 	name: "daemon",
 	look: async ({ settings: { stateDir, workspace } }) => {
 		const daemon = (await askDaemon(stateDir, workspace, "status")) as DaemonReport | undefined;
-		if (daemon === undefined) return ok("none looks after this workspace on this machine");
+		if (daemon === undefined) return ok("no daemon runs for this workspace on this machine");
 		const {
 			pid,
 			phase,
@@ -84,7 +81,7 @@ export const owner: Check = {
 				remedy: lastFlushError.remedy,
 			};
 		}
-		const found = `process ${pid} is ${phase}; ${waiting} paths waiting, ${notTaken.length} not taken, ${deferredDeletions} deletions held, ${excluded.length} left out`;
+		const found = `process ${pid} is ${phase}; ${waiting} paths waiting, ${notTaken.length} not taken, ${deferredDeletions} deletions deferred, ${excluded.length} left out`;
 		if (exitStatus === 0) return ok(found);
 		return warning(found, "`openclaw-sidecar status` names them and says why");
 	},

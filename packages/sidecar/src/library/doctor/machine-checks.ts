@@ -56,9 +56,9 @@ export const inotify: Check = {
 	needs: [workspace],
 	look: async (patient) => {
 		const limits = readLimits();
-		if (limits === undefined) return notTested("this kernel does not tell its inotify limits");
+		if (limits === undefined) return notTested("this kernel does not report its inotify limits");
 		if (statOf(patient.settings.workspace) === undefined)
-			return notTested("the workspace is not there yet");
+			return notTested("the workspace does not exist yet");
 		const { stats } = await patient.scan();
 		return classifyInotify(limits, [...stats.values()].filter(({ type }) => type === "dir").length);
 	},
@@ -69,9 +69,9 @@ export const notifications: Check = {
 	needs: [workspace],
 	look: async (patient) => {
 		if (statOf(patient.settings.workspace) === undefined)
-			return notTested("the workspace is not there yet");
+			return notTested("the workspace does not exist yet");
 		const { roots, profile } = patient;
-		const { filter } = new WorkspaceFilter(roots, profile);
+		const { filter } = WorkspaceFilter.open(roots, profile);
 		const refused = await refusedWatches(roots, filter);
 		const found = await findUnwatched(roots, filter);
 		return classifyUnwatched([
@@ -94,7 +94,7 @@ async function refusedWatches(roots: Roots, filter: Filter): Promise<readonly Un
 }
 
 function classifyUnwatched(unwatched: readonly Unwatched[]) {
-	if (unwatched.length === 0) return ok("changes made on this machine are announced");
+	if (unwatched.length === 0) return ok("the kernel reports changes made on this machine");
 	return warning(
 		unwatched.map(({ directory, reason }) => `${directory}: ${reason}`).join("; "),
 		"nothing is lost: a running daemon finds such changes when it compares the workspace, every 5 s or less often. Use a local disk, or raise fs.inotify.max_user_watches and max_user_instances if the reason is ENOSPC or EMFILE",

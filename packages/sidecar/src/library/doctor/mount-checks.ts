@@ -18,7 +18,7 @@ export const innerMounts: Check = {
 		const { settings, roots, profile } = patient;
 		const { signal } = patient.options;
 		const stat = lstatPath(roots, "");
-		if (stat?.type !== "dir") return ok("the workspace is not there yet");
+		if (stat?.type !== "dir") return ok("the workspace does not exist yet");
 		const store = await patient.store();
 		const { stateDir, workspace, namespace } = settings;
 		const marker = readMarker(
@@ -28,7 +28,7 @@ export const innerMounts: Check = {
 		if (listed === undefined) return ok("the kernel does not list mounts here");
 		const { away, mounts } = checkMounts({
 			root: roots,
-			filter: new WorkspaceFilter(roots, profile).filter,
+			filter: WorkspaceFilter.open(roots, profile).filter,
 			known: marker?.root === identityOf(stat) ? marker.mounts : undefined,
 			listed,
 			holds: holdsIn(ownTree((await readLog(store, { signal })).head.tree, roots)),

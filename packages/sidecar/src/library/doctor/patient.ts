@@ -124,11 +124,9 @@ export class DoctorContext {
 		return this.#remember("probe", async () => {
 			const { location } = this;
 			if (location?.kind === "directory" && !existsSync(location.path)) return { kind: "not-made" };
-			return await (await this.store()).putIfAbsent(
-				PROBE.key,
-				PROBE.bytes,
-				this.options.signal && { signal: this.options.signal },
-			);
+			return await (await this.store()).putIfAbsent(PROBE.key, PROBE.bytes, {
+				signal: this.options.signal,
+			});
 		});
 	}
 
@@ -136,11 +134,9 @@ export class DoctorContext {
 	scan(): Promise<ScanResult> {
 		return this.#remember("scan", async () => {
 			const { roots } = this;
-			return await scan(
-				roots,
-				new WorkspaceFilter(roots, this.profile).filter,
-				this.options.signal && { signal: this.options.signal },
-			);
+			return await scan(roots, WorkspaceFilter.open(roots, this.profile).filter, {
+				signal: this.options.signal,
+			});
 		});
 	}
 
@@ -166,6 +162,6 @@ export const PROBE = new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), Buffer.allo
 /** @throws SidecarError STORE_UNREACHABLE */
 export function requireDecided(put: ProbePut): Exclude<ProbePut, { kind: "unknown" }> {
 	if (put.kind !== "unknown") return put;
-	const reason = `the store did not say whether it took the probe: ${put.cause instanceof Error ? put.cause.message : String(put.cause)}`;
+	const reason = `the store did not report whether it stored the probe: ${put.cause instanceof Error ? put.cause.message : String(put.cause)}`;
 	throw new SidecarError("STORE_UNREACHABLE", { reason, cause: put.cause });
 }

@@ -13,7 +13,7 @@ export const PLATFORM_CODES: readonly PlatformCode[] = [
 		code: "AgentCore.ProvisioningTimeout",
 		meaning: "the platform gave up waiting for a microVM to become ready",
 		cause:
-			"no healthy /ping came within 120 s: the image starts too slowly, listens elsewhere than on 0.0.0.0:8080, or is not linux/arm64; in a VPC also a subnet whose availability zone has no room, or no way to the image, S3 or the logs",
+			"no healthy /ping came within 120 s: the image starts too slowly, listens elsewhere than on 0.0.0.0:8080, or is not linux/arm64; in a VPC also a subnet whose availability zone has no room, or no route to the image, S3 or the logs",
 		remedy:
 			"look for the container's last line in the runtime's log group; run the image locally and ask /ping; check the architecture; in a VPC use subnets in at least two supported zones (by zone id) with endpoints or NAT; if all that is right, the zone has no room: leave it out, or ask AWS support",
 		said: ["ProvisioningTimeout", "Runtime initialization time exceeded"],

@@ -20,14 +20,14 @@ export const atomicPut: Check = {
 	look: async (patient: DoctorContext) => {
 		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
 		if ((await patient.probe()).kind === "not-made")
-			return notTested("the store's directory is not there yet");
+			return notTested("the store's directory does not exist yet");
 		const store = await patient.store();
 		for (let round = 0; round < ROUNDS; round++) {
 			const bad = classifyRace(await race(store, patient.options.signal));
 			if (bad !== undefined) return bad;
 		}
 		return ok(
-			`${PUTS_AT_ONCE} puts of one object at once, ${ROUNDS} times: one was taken each time, and its object stayed`,
+			`${PUTS_AT_ONCE} concurrent puts of one object, ${ROUNDS} times: each time one was accepted, and its object stayed`,
 		);
 	},
 };
@@ -49,11 +49,9 @@ async function race(store: ObjectStore, signal: AbortSignal | undefined): Promis
 	);
 	const key = bodies[0]?.key as string;
 	const outcomes = await Promise.all(
-		bodies.map(
-			async ({ bytes }) => (await store.putIfAbsent(key, bytes, signal && { signal })).kind,
-		),
+		bodies.map(async ({ bytes }) => (await store.putIfAbsent(key, bytes, { signal })).kind),
 	);
-	const there = await store.get(key, signal && { signal }).catch((error: unknown) => {
+	const there = await store.get(key, { signal }).catch((error: unknown) => {
 		if (error instanceof SidecarError && error.code === "OBJECT_NOT_FOUND") return undefined;
 		throw error;
 	});
@@ -77,11 +75,11 @@ export function classifyRace({ key, outcomes, stayed }: Race): CheckOutcome | un
 		);
 	if (won.length > 1)
 		return refuse(
-			`${won.length} of ${outcomes.length} create-only puts of one object at once were taken`,
+			`${won.length} of ${outcomes.length} concurrent create-only puts of one object were accepted`,
 		);
 	const [winner] = won;
 	if (winner !== undefined && winner !== stayed)
-		return refuse("the object that stayed is not the one whose create-only put was taken");
+		return refuse("the object that stayed is not the one whose create-only put was accepted");
 	const mayHaveWon = winner !== undefined || outcomes[stayed] === "unknown";
 	if (mayHaveWon) return undefined;
 	if (stayed !== -1)
@@ -89,7 +87,7 @@ export function classifyRace({ key, outcomes, stayed }: Race): CheckOutcome | un
 	return problem(
 		new SidecarError("STORE_UNREACHABLE", {
 			value: key,
-			reason: `none of ${outcomes.length} puts at once was taken, and nothing is there`,
+			reason: `none of ${outcomes.length} concurrent puts was accepted, and no object exists`,
 		}),
 	);
 }

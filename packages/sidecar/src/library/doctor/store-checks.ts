@@ -54,24 +54,24 @@ export function classifyCredentials(
 	if (expiresMs === undefined) {
 		if (isTemporary)
 			return ok(
-				`${kind}, from ${source}; when they end is not said, and they cannot be renewed by themselves`,
+				`${kind}, from ${source}; their expiry is unknown, and they cannot be renewed automatically`,
 			);
 		return warning(
 			`${kind}, from ${source}`,
-			"fine on your own machine; in production give the sidecar a role, whose credentials end by themselves",
+			"fine on your own machine; in production give the sidecar a role, whose credentials expire",
 		);
 	}
 	const left = expiresMs - nowMs;
 	if (left <= 0) {
 		return problem(
 			new SidecarError("STORE_ACCESS_DENIED", {
-				reason: `the credentials from ${source} ended ${humanDuration(-left)} ago`,
+				reason: `the credentials from ${source} expired ${humanDuration(-left)} ago`,
 				remedy: "renew them",
 			}),
 		);
 	}
 	const found = `${kind}, from ${source}, for another ${humanDuration(left)}`;
-	return left < SOON_MS ? warning(found, "see that they are renewed in time") : ok(found);
+	return left < SOON_MS ? warning(found, "make sure that they are renewed in time") : ok(found);
 }
 
 export const list: Check = {
@@ -89,7 +89,7 @@ export const clock: Check = {
 	name: "clock",
 	look: async (patient) => {
 		if (patient.location?.kind === "directory")
-			return notTested("a directory has no clock of its own");
+			return notTested("a directory has no separate clock");
 		return classifyClock(await clockOffMs(patient));
 	},
 };
@@ -140,8 +140,8 @@ export const put: Check = {
 		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
 		const { kind } = requireDecided(await patient.probe());
 		if (kind === "not-made")
-			return notTested("the store's directory is not there yet; the first commit makes it");
-		return ok(kind === "created" ? "allowed" : "allowed; the probe was there already");
+			return notTested("the store's directory does not exist yet; the first commit creates it");
+		return ok(kind === "created" ? "allowed" : "allowed; the probe existed already");
 	},
 };
 
@@ -151,7 +151,7 @@ export const conditionalWrites: Check = {
 	look: async (patient) => {
 		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
 		const first = requireDecided(await patient.probe());
-		if (first.kind === "not-made") return notTested("the store's directory is not there yet");
+		if (first.kind === "not-made") return notTested("the store's directory does not exist yet");
 		const again =
 			first.kind === "exists"
 				? first
@@ -161,7 +161,7 @@ export const conditionalWrites: Check = {
 			new SidecarError("STORE_UNSUPPORTED", {
 				value: PROBE.key,
 				reason:
-					"a second create-only put of the same object was taken: this store overwrites, so two writers could lose each other's commits",
+					"a second create-only put of the same object was accepted: this store overwrites, so two writers could lose each other's commits",
 			}),
 		);
 	},
@@ -195,7 +195,7 @@ export const forbidden: Check = {
 		if (location?.kind !== "s3") return notTested("only a bucket's policy can deny them");
 		if (!options.tryForbidden)
 			return notTested(
-				"trying is what alarms are made for; --try-forbidden tries both on the probe object",
+				"an attempt would raise alarms; --try-forbidden tries both on the probe object",
 			);
 		if (!(await patient.isReachable())) return notTested(UNREACHABLE);
 		requireDecided(await patient.probe());

@@ -118,6 +118,17 @@ describe("openclaw skips", () => {
 		expect(filter(path, "file")).toBe("skip");
 	});
 
+	// @id openclaw-names-patterns
+	test("only by patterns that it lists, each once", () => {
+		const listed = (openclaw.leavesOut ?? []).flatMap(({ patterns }) => patterns);
+		expect(listed.length).toBeGreaterThan(20);
+		expect(new Set(listed).size).toBe(listed.length);
+		expect(openclaw.volatile("logs", "dir")).toBe("/logs/");
+		for (const path of ["sessions.json.tmp.4711", ".fs-safe-replace.12.0a-0b.tmp", "gateway.pid"])
+			expect(listed).toContain(openclaw.volatile(path, "file"));
+		expect(openclaw.volatile("workspace/logs", "dir")).toBeUndefined();
+	});
+
 	test("a Chromium lock, which is a link", () => {
 		expect(filter("browser/default/user-data/SingletonLock", "link")).toBe("skip");
 	});

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
-import { compilePatterns } from "./patterns.ts";
+import { baseOf } from "../../path.ts";
+import { compileNamedPatterns, compilePatterns } from "./patterns.ts";
 import type { Profile } from "./profile.ts";
 
 /**
@@ -13,7 +14,7 @@ import type { Profile } from "./profile.ts";
  * Recreated at the next start, in tens of megabytes: 52 MB below cache/, 482 MB a run below tmp/,
  * 13 GB seen below logs/.
  */
-const REGENERATED = compilePatterns([
+const REGENERATED = [
 	"/cache/",
 	"/tmp/",
 	"/logs/",
@@ -29,10 +30,10 @@ const REGENERATED = compilePatterns([
 	"/browser/*/user-data/Singleton{Cookie,Lock,Socket}",
 	"/browser/*/user-data/{Cache,Code Cache,GPUCache,GrShaderCache,ShaderCache,DawnGraphiteCache,DawnWebGPUCache}/",
 	"/browser/*/user-data/*/{Cache,Code Cache,GPUCache,GrShaderCache,ShaderCache,DawnGraphiteCache,DawnWebGPUCache}/",
-]);
+];
 
 /** Locks and process ids: a restored one blocks or delays the start of the next gateway. */
-const TRANSIENT = compilePatterns([
+const TRANSIENT = [
 	"/{openclaw.json,openclaw.json.clobber,exec-approvals.json,secrets.json,config-journal-fingerprint.key}.lock",
 	"/{gateway,gateway.*}.lock",
 	"/{gateway,node}.pid",
@@ -48,14 +49,25 @@ const TRANSIENT = compilePatterns([
 	// Databases that act as locks; 0-4 KB. A kill leaves the journal of one that is still empty.
 	"/agents/*/agent/*.lock.sqlite{,-*}",
 	"openclaw-agent.sqlite.{generation-lock,generation-writer,reindex-lock}.sqlite{,-*}",
-]);
+];
 
 /**
  * Temporary names that OpenClaw builds from a process id or a random number: for atomic writes,
  * also in an agent's workspace, and for a database that is rebuilt.
  */
-const UNFINISHED =
-	/^(?:\.fs-safe-(?:[a-z]+[.-])?(?:\d+[.-])?[0-9a-f]+(?:-[0-9a-f]+)+\.tmp|openclaw-agent\.sqlite\.memory-reindex-[0-9a-f-]+(?:-wal|-shm|-journal)?)$/;
+const UNFINISHED: Readonly<Record<string, RegExp>> = {
+	".fs-safe-{process id, random}.tmp":
+		/^\.fs-safe-(?:[a-z]+[.-])?(?:\d+[.-])?[0-9a-f]+(?:-[0-9a-f]+)+\.tmp$/,
+	"openclaw-agent.sqlite.memory-reindex-{random}":
+		/^openclaw-agent\.sqlite\.memory-reindex-[0-9a-f-]+(?:-wal|-shm|-journal)?$/,
+};
+
+const KNOWN = compileNamedPatterns([...REGENERATED, ...TRANSIENT]);
+
+function unfinished(path: string): string | undefined {
+	const name = baseOf(path);
+	return Object.keys(UNFINISHED).find((pattern) => UNFINISHED[pattern]?.test(name));
+}
 
 /**
  * Tokens, keys, pairing secrets, browser cookies, and transcripts into which people paste such
@@ -84,10 +96,15 @@ const isCleaned = (path: string) => path === "state/openclaw.sqlite";
 
 export const openclaw: Profile = {
 	name: "openclaw",
-	volatile: (path, type) =>
-		REGENERATED(path, type) ||
-		TRANSIENT(path, type) ||
-		UNFINISHED.test(path.slice(path.lastIndexOf("/") + 1)),
+	volatile: (path, type) => KNOWN(path, type) ?? unfinished(path),
+	leavesOut: [
+		{ reason: "recreated at the next start", patterns: REGENERATED },
+		{
+			reason: "locks, process ids, sockets and temporary files of a running gateway",
+			patterns: TRANSIENT,
+		},
+		{ reason: "half-written files", patterns: Object.keys(UNFINISHED) },
+	],
 	secret: (path) => SECRET(path, "file"),
 	critical: ["openclaw.json", "state/openclaw.sqlite", "workspace"],
 	// The gateway refuses to start without it, so a start during a restore fails closed.

@@ -25,6 +25,18 @@ export function compilePatterns(patterns: readonly string[]): PathMatcher {
 	};
 }
 
+/**
+ * The same, and tells which pattern matches. Paths that match none cost no more.
+ */
+export function compileNamedPatterns(
+	patterns: readonly string[],
+): (path: string, type: FileType) => string | undefined {
+	const any = compilePatterns(patterns);
+	const each = patterns.map((pattern) => [pattern, compilePatterns([pattern])] as const);
+	return (path, type) =>
+		any(path, type) ? each.find(([, matches]) => matches(path, type))?.[0] : undefined;
+}
+
 class Rules {
 	readonly #literals = new Set<string>();
 	readonly #anchored: string[] = [];

@@ -3,7 +3,7 @@ import type { Profile } from "./profile.ts";
 /** Stores everything: for a directory that is not an agent's, or for an agent without a profile. */
 export const plain: Profile = {
 	name: "plain",
-	volatile: () => false,
+	volatile: () => undefined,
 	secret: () => false,
 	critical: [],
 	restoredLast: [],

@@ -12,8 +12,11 @@ export interface Profile {
 	/**
 	 * Never stored and never watched: what the agent recreates by itself. Called for the path itself
 	 * only: everything below a volatile directory is volatile too (`makeFilter` ensures that).
+	 * @returns the pattern that matches, for people; undefined or "" for a path that is stored
 	 */
-	readonly volatile: (path: string, type: FileType) => boolean;
+	readonly volatile: (path: string, type: FileType) => string | undefined;
+	/** All patterns of `volatile`, in groups with one reason each. For docs/standalone.md. */
+	readonly leavesOut?: readonly { readonly reason: string; readonly patterns: readonly string[] }[];
 	/**
 	 * Holds credentials: restored without permissions for group and others (files 0600, directories
 	 * 0700), whatever mode was stored.

@@ -2,18 +2,14 @@
 import type { APIGatewayProxyResult } from "aws-lambda";
 
 const REFUSALS = {
-	REQUEST_INVALID: [
-		400,
-		"the request is not one that is understood here",
-		"send what the channel's documentation describes",
-	],
+	REQUEST_INVALID: [400, "unsupported request", "send what the channel's documentation describes"],
 	PATH_UNKNOWN: [
 		404,
-		"there is no such channel",
+		"unknown channel",
 		"use /webhook/feishu, /webhook/telegram or /webhook/slack",
 	],
-	METHOD_NOT_ALLOWED: [405, "a webhook takes POST", "send the request as POST"],
-	BODY_TOO_LARGE: [413, "the body is larger than any message of a channel", "send less"],
+	METHOD_NOT_ALLOWED: [405, "a webhook accepts only POST", "send the request as POST"],
+	BODY_TOO_LARGE: [413, "the body is larger than any channel's message", "send less"],
 	SIGNATURE_INVALID: [
 		401,
 		"the request does not prove that it comes from the channel",
@@ -24,14 +20,14 @@ const REFUSALS = {
 		"the request's time is missing, or more than 5 minutes away from now",
 		"check the sender's clock",
 	],
-	REPLAYED: [409, "this very request has been taken before", "nothing needs to be done"],
-	CHANNEL_CLOSED: [404, "this channel has no secret", "name its secret in CHANNEL_SECRETS"],
+	REPLAYED: [409, "this request was already accepted", "no action is needed"],
+	CHANNEL_CLOSED: [404, "this channel has no secret", "add its secret to CHANNEL_SECRETS"],
 	CHANNEL_MISCONFIGURED: [
 		500,
-		"the channel's secret lacks something",
-		"complete the secret in Secrets Manager; the function's log says what",
+		"the channel's secret is incomplete",
+		"complete the secret in Secrets Manager; the function's log names the missing fields",
 	],
-	UNAVAILABLE: [503, "the request cannot be taken now", "send it again"],
+	UNAVAILABLE: [503, "the request cannot be accepted now", "send it again"],
 } as const satisfies Record<string, readonly [number, string, string]>;
 
 export type RefusalCode = keyof typeof REFUSALS;

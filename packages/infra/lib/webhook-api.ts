@@ -12,7 +12,7 @@ import { makeLogGroup } from "./keys.ts";
 
 const STAGE = "v1";
 
-export interface DoorProps {
+export interface WebhookApiProps {
 	readonly key: kms.IKey;
 	readonly logDays: number;
 	readonly requestsPerSecond: number;
@@ -20,7 +20,7 @@ export interface DoorProps {
 	readonly requestsPerIp: number;
 }
 
-export class Door extends Construct {
+export class WebhookApi extends Construct {
 	readonly api: apigateway.RestApi;
 	readonly firewall: Firewall;
 	/** The URL of the stage, without a trailing slash. */
@@ -29,13 +29,13 @@ export class Door extends Construct {
 	constructor(
 		scope: Construct,
 		id: string,
-		{ key, logDays, requestsPerSecond, requestsPerIp }: DoorProps,
+		{ key, logDays, requestsPerSecond, requestsPerIp }: WebhookApiProps,
 	) {
 		super(scope, id);
 		const accessLogs = makeLogGroup(this, "AccessLogs", { key, days: logDays });
 		this.api = new apigateway.RestApi(this, "Api", {
-			restApiName: `${Stack.of(this).stackName}-door`,
-			description: "Webhooks of the chats, and the issuer's documents",
+			restApiName: `${Stack.of(this).stackName}-webhook-api`,
+			description: "Webhooks of the chat channels, and the issuer's documents",
 			endpointTypes: [apigateway.EndpointType.REGIONAL],
 			cloudWatchRole: true,
 			deployOptions: {

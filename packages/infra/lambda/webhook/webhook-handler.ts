@@ -25,7 +25,7 @@ import { json, Refusal } from "./refusal.ts";
 
 const PROOF_KEPT_DAYS = 30;
 
-export class Door {
+export class WebhookHandler {
 	readonly #secrets = new ChannelSecrets(requiredStrings("CHANNEL_SECRETS"));
 	readonly #users = new AllowedUsers(required("ALLOWED_USERS"));
 	readonly #queueUrl = required("QUEUE_URL");
