@@ -12,7 +12,7 @@ export function run(
 	if (status !== 0) throw failure([file, ...args], status ?? signal ?? error?.message);
 }
 
-/** The program's output without the final newline. @throws Error like `run` */
+/** The program's output without trailing white space. @throws Error as `run` does */
 export function outputOf([file = "", ...args]: readonly string[]): string {
 	const { status, signal, error, stdout } = spawnSync(file, args, {
 		stdio: ["ignore", "pipe", 2],

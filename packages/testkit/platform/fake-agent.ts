@@ -7,7 +7,7 @@ export interface AgentRequest {
 	readonly path: string;
 	readonly headers: IncomingMessage["headers"];
 	readonly body: Record<string, unknown>;
-	/** Resolves if the connection of the request ends before its answer. */
+	/** Resolves if the request's connection closes before the answer is complete. */
 	readonly gone: Promise<void>;
 }
 

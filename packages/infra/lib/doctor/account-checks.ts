@@ -157,4 +157,4 @@ async function attempt(name: string, check: () => Promise<Check>, remedy?: strin
 }
 
 const credentialsRemedy =
-	"log in (`aws sso login`, `aws configure`) or set AWS_PROFILE until `aws sts get-caller-identity` succeeds";
+	"log in (`aws sso login`, `aws configure`) or set AWS_PROFILE, then check that `aws sts get-caller-identity` succeeds";

@@ -93,7 +93,7 @@ test("a path that changes its type between two hints of one round is inspected a
 		writeFileSync(join(root, "f/inside"), "1");
 		yield* ["d", "f"];
 		expect(typesOf(capture)).toEqual({ "": "dir", d: "file", f: "dir", "f/inside": "file" });
-		// Reversed: its content is the same as at the first inspection.
+		// Undone: the directory is back, with the content of the first inspection.
 		rmSync(join(root, "d"));
 		renameSync(join(root, "elsewhere"), join(root, "d"));
 		yield "d";

@@ -11,7 +11,7 @@ import type { Capture } from "./capture.ts";
 export interface Judging {
 	/** True for a sweep of the whole workspace: only a sweep confirms a deletion. */
 	readonly isSweep: boolean;
-	/** A drain: a deferred deletion is not a deletion. */
+	/** A drain: it confirms no deferred deletion. */
 	readonly inHurry: boolean;
 	/** The caller deleted on purpose. */
 	readonly areMeant: boolean;

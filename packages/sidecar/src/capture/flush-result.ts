@@ -10,7 +10,7 @@ export interface FlushOptions {
 	 * missing in between. For a drain, which first makes everything small durable.
 	 */
 	readonly maxFileBytes?: number;
-	/** A drain: a deferred deletion is not a deletion, and a due FULL is omitted. */
+	/** A drain: it confirms no deferred deletion, and omits a due FULL. */
 	readonly inHurry?: boolean;
 	/**
 	 * The caller deleted on purpose, and one commit must contain all of it: no deletion is deferred. For a

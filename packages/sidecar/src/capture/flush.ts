@@ -513,7 +513,7 @@ export class Flusher {
 		}
 	}
 
-	/** Sends the same bytes again until the slot is decided. */
+	/** Sends the bytes of an undecided commit again, once. Undefined: there is none. */
 	async #settle(
 		signal: AbortSignal | undefined,
 	): Promise<Exclude<FlushResult, { kind: "nothing" }> | undefined> {

@@ -1,6 +1,6 @@
 /**
- * A rescan finds changes that the kernel does not announce within seconds. The log tells how old
- * they may be.
+ * A rescan finds, within seconds, changes that the kernel does not announce. `lagMs` in the log
+ * lines is an upper bound of their age.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";

@@ -53,7 +53,7 @@ export async function untilResolved(
 type UndecidedCode = "NOT_DURABLE" | "STORE_UNREACHABLE";
 
 const REMEDY =
-	"check the endpoint, the region and the network; keep the disk and run `openclaw-sidecar flush`, which sends the same bytes again";
+	"check the endpoint, the region and the network; keep the disk and run `openclaw-sidecar flush`: it commits whatever the log does not have";
 
 /**
  * The error for a commit that the store may or may not have.

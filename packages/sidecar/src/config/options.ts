@@ -272,7 +272,7 @@ export const OPTIONS = {
 		defaultText: "`*`: all; with --listen none",
 		example: "GITHUB_TOKEN,MY_*",
 		meaning:
-			"Variables that the agent gets from the sidecar's environment, besides those that any program needs. It never gets those of the sidecar and of AWS.",
+			"Variables that the agent gets from the sidecar's environment, besides those that any program, OpenClaw and model providers need. It never gets `OPENCLAW_SIDECAR_*`, nor `AWS_*` except `AWS_REGION` and `AWS_DEFAULT_REGION`.",
 	}),
 	agentUser: optional({
 		name: "agent-user",

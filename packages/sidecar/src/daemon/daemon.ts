@@ -173,7 +173,7 @@ class Daemon {
 			this.#log.info("agent.started", { pid: agent.pid, command: command[0] });
 			return agent;
 		} catch (error) {
-			// Release the tree: the next writer need not wait for one that never had an agent.
+			// Close the log, so that the next writer does not wait for one that never had an agent.
 			await session
 				.flush({ sweep: true, closed: true, inHurry: true })
 				.catch((reason: unknown) => this.#log.warn("drain.failed", { error: reason }));

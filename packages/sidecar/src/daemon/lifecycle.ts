@@ -1,5 +1,6 @@
 /**
- * The one lifecycle of a sidecar: waiting -> restoring -> serving -> draining -> gone.
+ * The one lifecycle of a sidecar: waiting -> restoring -> serving -> draining -> gone. A start that
+ * failed goes back to waiting.
  *
  * A platform's machine waits for the request that says whose it is, and serves once its agent
  * answers. A daemon that runs alone does not wait, and serves once its agent runs. A machine moves

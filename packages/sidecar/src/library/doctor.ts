@@ -81,7 +81,7 @@ const CHECKS: readonly Check[] = [
 	innerMounts,
 ];
 
-/** The workspace check reports a workspace link that leads nowhere. */
+/** A workspace link that leads nowhere stays as given: the workspace check reports it. */
 function realWhereItCanBe(settings: Config): Config {
 	try {
 		return withRealWorkspace(settings);

@@ -36,8 +36,8 @@ export interface FlushReport {
 	/** Paths that could not be read, and why. */
 	readonly notTaken: readonly { readonly path: string; readonly reason: string }[];
 	/**
-	 * Deletions that were not committed: too much or something critical vanished at once while no
-	 * watcher ran.
+	 * Deletions that are not committed yet: too much, or something critical, vanished at once. A later
+	 * sweep of a running daemon confirms them.
 	 */
 	readonly deferredDeletions: number;
 	/**

@@ -11,7 +11,7 @@ export const FAULTS: readonly Row[] = [
 	{
 		id: "dropAnswer",
 		happened: "the server stores the object, and no answer comes",
-		rule: "the same bytes are refused, and the id in the slot identifies the writer",
+		rule: "the same bytes are refused, and the id in the slot identifies the commit",
 		tests: ["fault-any-put", "lost-answer-not-repeated"],
 	},
 	{
