@@ -25,8 +25,11 @@ export interface StoryAgent {
 	close(): Promise<void>;
 }
 
-export async function openClaw({ bin, version }: Installed): Promise<StoryAgent> {
-	const model = await startFakeModel();
+export async function openClaw(
+	{ bin, version }: Installed,
+	model?: FakeModel,
+): Promise<StoryAgent> {
+	model ??= await startFakeModel();
 	return {
 		name: `${version} with a fake model on the loopback interface`,
 		scratch: OPENCLAW_SCRATCH,
@@ -42,7 +45,7 @@ export async function openClaw({ bin, version }: Installed): Promise<StoryAgent>
 			"--bind",
 			"loopback",
 		],
-		remembered: (_, said) => countedIn(model.lastAsked, said),
+		remembered: (_, said) => countedIn((model as FakeModel).lastAsked, said),
 		close: () => model.close(),
 	};
 }

@@ -52,6 +52,7 @@ export class Vm implements AsyncDisposable {
 		cloud: OidcS3Server,
 		agent: StoryAgent,
 		timeline: Timeline,
+		more: readonly string[] = [],
 	): Promise<Vm> {
 		const { issuer, roleArn, bucket, server } = cloud;
 		const port = await freePort();
@@ -76,6 +77,7 @@ export class Vm implements AsyncDisposable {
 			SIDECAR_LAUNCHER,
 			"run",
 			...flags,
+			...more,
 			"--",
 			...agent.command(port, workspace),
 		];
@@ -135,6 +137,24 @@ export class Vm implements AsyncDisposable {
 				return `${ping.status}, changed meanwhile`;
 		}
 		return `Healthy, unchanged for ${pings} pings`;
+	}
+
+	/** Its log lines by the name of the event. */
+	events(name: string): readonly object[] {
+		return this.#process.events(name);
+	}
+
+	/** Resolves when a commit was made after this call. */
+	async committedTurn(): Promise<void> {
+		const before = this.events("flush.committed").length;
+		while (this.events("flush.committed").length === before) await delay(50);
+	}
+
+	/** As when the machine loses power. */
+	async kill(): Promise<void> {
+		this.#stopPings.abort();
+		this.#process.killGroup();
+		await this.#process.exited;
 	}
 
 	async end(): Promise<string> {

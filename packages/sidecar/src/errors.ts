@@ -169,6 +169,11 @@ export const ERRORS = {
 		"the agent does not answer as expected",
 		"see the agent's own log; check --agent-url and --agent-ready-path",
 	),
+	TURN_INTERRUPTED: spec(
+		"usage",
+		"the machine ended while the agent was working on this request",
+		"do not repeat the request: the agent continues it when its next machine starts; ask for the result then (with --interrupted-turns end, ask again)",
+	),
 	WORKSPACE_TOO_LARGE: spec(
 		"not-durable",
 		"the workspace exceeds a stated limit of the format",

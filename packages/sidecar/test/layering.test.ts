@@ -19,7 +19,16 @@ const SESSION = [
 	"maintenance",
 	"transfer",
 ];
-const LIBRARY = [...SESSION, "session", "agentcore", "daemon", "telemetry", "config"];
+const LIBRARY = [
+	...SESSION,
+	"session",
+	"agentcore",
+	"openclaw",
+	"model",
+	"daemon",
+	"telemetry",
+	"config",
+];
 
 /** Which rooms a room may import from; every other pair must be rejected. */
 const EDGES: Readonly<Record<string, readonly string[]>> = {
@@ -35,6 +44,8 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
 	transfer: ["log", "store", "workspace", "disk", "commit", "capture", "history"],
 	session: SESSION,
 	agentcore: ["telemetry"],
+	openclaw: ["agentcore", "telemetry"],
+	model: ["agentcore", "telemetry"],
 	daemon: ["disk", "commit", "capture", "history", "restore", "session", "telemetry"],
 	telemetry: [],
 	config: [],

@@ -131,12 +131,14 @@ export function removePartialInstall(): void {
 export async function openClawAgent(
 	{ bin, version }: Installed,
 	model?: FakeModel,
-): Promise<Agent> {
+): Promise<Agent & { readonly url: string; readonly token: string }> {
 	model ??= await startFakeModel();
 	const port = await freePort();
 	const token = randomBytes(16).toString("hex");
 	const url = `http://127.0.0.1:${port}`;
 	return {
+		url,
+		token,
 		name: `${version} with a fake model on the loopback interface`,
 		scratch: OPENCLAW_SCRATCH,
 		env: OPENCLAW_ENV,

@@ -1,6 +1,7 @@
 /**
  * A small agent with a memory, as a program. It appends every prompt to `memory.jsonl` in its
- * workspace, and answers with the number of prompts. The prompt `crash` ends it. As with OpenClaw,
+ * workspace, and answers with the number of prompts. The prompt `crash` ends it, and `hang` is
+ * never answered. As with OpenClaw,
  * a token in its `openclaw.json` overrides that of the environment. Arguments: port, workspace.
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
@@ -24,6 +25,7 @@ createServer(async (request, response) => {
 	const prompt = messages.at(-1).content;
 	if (prompt === "crash") process.exit(1);
 	appendFileSync(memory, `${JSON.stringify({ user, prompt })}\n`);
+	if (prompt === "hang") return;
 	const turns = readFileSync(memory, "utf8").trim().split("\n").length;
 	const content = `turn ${turns} of ${user}`;
 	if (!stream) return json(200, { choices: [{ message: { role: "assistant", content } }] });

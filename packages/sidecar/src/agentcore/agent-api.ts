@@ -29,6 +29,8 @@ export interface AgentApiOptions {
 	readonly readyPath: string;
 	/** Read at each request, since it is created late; undefined: the agent needs none. */
 	readonly token: () => string | undefined;
+	/** The machine is ending, and the agent with it. Default: never. */
+	readonly isEnding?: () => boolean;
 	readonly log: Logger;
 }
 
@@ -143,9 +145,10 @@ export class AgentApi {
 		} catch (error) {
 			signal.throwIfAborted();
 			const { code, message } = error as NodeJS.ErrnoException;
-			const failure = this.#unreachable(code ?? message);
 			// Nothing listens there: the agent crashed, and is being restarted.
-			throw code === "ECONNREFUSED" ? refuseAgent(503, failure, { "retry-after": "5" }) : failure;
+			if (code === "ECONNREFUSED")
+				throw refuseAgent(503, this.#unreachable(code), { "retry-after": "5" });
+			throw this.#broken(code ?? message);
 		}
 		const { statusCode = 0 } = response;
 		if (statusCode === 200 && (isJson(response) || isEvents(response))) return response;
@@ -171,7 +174,7 @@ export class AgentApi {
 			return refuseAgent(502, this.#unreachable(`its HTTP API is off (${status})`, SWITCH_ON));
 		if (status >= 400 && status < 500)
 			return refuse(status, "REQUEST_INVALID", { reason: `the agent refuses it: ${said}` });
-		return refuseAgent(502, this.#unreachable(said));
+		return refuseAgent(502, this.#broken(said));
 	}
 
 	async #answerPrompt(response: IncomingMessage, caller: ServerResponse): Promise<void> {
@@ -179,7 +182,7 @@ export class AgentApi {
 		try {
 			completion = JSON.parse(await readText(response, MAX_JSON_BYTES));
 		} catch (error) {
-			throw this.#unreachable(`its answer was cut off: ${(error as Error).message}`);
+			throw this.#broken(`its answer was cut off: ${(error as Error).message}`);
 		}
 		const answer = promptAnswer(completion);
 		if (answer === undefined) throw this.#unreachable("its answer has no text");
@@ -205,7 +208,7 @@ export class AgentApi {
 		} catch (error) {
 			if (signal.aborted || caller.destroyed) return;
 			this.#options.log.warn("agent.answer-broken", { error });
-			const { code, message, remedy } = this.#unreachable("its answer was cut off");
+			const { code, message, remedy } = this.#broken("its answer was cut off");
 			if (isStream)
 				caller.end(`\n\nevent: error\ndata: ${JSON.stringify({ code, message, remedy })}\n\n`);
 			else caller.destroy();
@@ -242,6 +245,13 @@ export class AgentApi {
 			call.on("error", reject);
 			call.end(body);
 		});
+	}
+
+	/** The agent had the request, and did not complete its answer. */
+	#broken(reason: string): SidecarError {
+		return this.#options.isEnding?.() === true
+			? new SidecarError("TURN_INTERRUPTED", { reason })
+			: this.#unreachable(reason);
 	}
 
 	#unreachable(reason: string, remedy?: string): SidecarError {

@@ -57,6 +57,7 @@ export function refusalOf(error: unknown): HttpRefusal {
 		case "STORE_FULL":
 			return new HttpRefusal(503, error, { "retry-after": RETRY_AFTER_S });
 		case "AGENT_UNREACHABLE":
+		case "TURN_INTERRUPTED":
 			return new HttpRefusal(502, error);
 		default:
 			// 6: denied; 7: unreachable, and the next request tries again.

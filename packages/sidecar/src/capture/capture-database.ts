@@ -3,11 +3,13 @@
  * SQLite allows neither, captures the raw bytes.
  */
 
+import type { DatabaseSync } from "node:sqlite";
 import type { BlockBuilder } from "../commit/block-builder.ts";
 import type { LocalEntry } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import { FILE_CHUNK_BITS, SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import type { Path } from "../log/types.ts";
+import type { Annotations } from "../workspace/profile.ts";
 import { Slice } from "../workspace/slice.ts";
 import { type SqliteRefusal, snapshotSqlite, walFingerprint } from "../workspace/sqlite.ts";
 import { type PagesInPlace, readPagesInPlace } from "../workspace/sqlite-pages.ts";
@@ -47,11 +49,13 @@ export async function captureDatabase(
 		if (taken !== undefined) return taken;
 	}
 	const pass = new ChunkPass(context, builder, before, SQLITE_CHUNK_BITS);
+	let annotations: Annotations | undefined;
 	let snapshot: Awaited<ReturnType<typeof snapshotSqlite>>;
 	try {
-		snapshot = await snapshotSqlite(root, path, tempDir, (database) =>
-			profile.cleanSqlite?.(path, database),
-		);
+		snapshot = await snapshotSqlite(root, path, tempDir, (database) => {
+			profile.cleanSqlite?.(path, database);
+			annotations = annotate(context, path, database);
+		});
 	} catch (error) {
 		if (!(error instanceof SidecarError)) throw error;
 		const taken = error.code === "WORKSPACE_DISK_FULL" ? await inPlace(false) : undefined;
@@ -72,10 +76,28 @@ export async function captureDatabase(
 		);
 		if (read.kind !== "settled")
 			return { kind: "deferred", reason: `its private copy could not be read: ${read.kind}` };
-		return pass.result(stat, snapshot.sizeBytes, stat, fingerprint);
+		return annotated(pass.result(stat, snapshot.sizeBytes, stat, fingerprint), annotations);
 	} finally {
 		snapshot.dispose();
 	}
+}
+
+/** A failure costs the annotations, never the capture: the database may have another schema. */
+function annotate(
+	{ profile, log }: CaptureContext,
+	path: Path,
+	database: DatabaseSync,
+): Annotations | undefined {
+	try {
+		return profile.annotateSqlite?.(path, database);
+	} catch (error) {
+		log.debug("capture.not-annotated", { path, error });
+		return undefined;
+	}
+}
+
+function annotated(file: CapturedFile, annotations: Annotations | undefined): CapturedFile {
+	return file.kind === "taken" ? { ...file, local: { ...file.local, annotations } } : file;
 }
 
 /**
@@ -119,10 +141,11 @@ async function captureInPlace(
 			if (!isRead || (canCopy && pass.newBytes > MAX_NEW_IN_PLACE_BYTES)) return undefined;
 			if (slice.isOver) await slice.next(signal);
 		}
+		const annotations = pages.ask((database) => annotate(context, path, database));
 		if (!pages.isOneMoment()) return undefined;
 		const taken = pass.result(stat, pages.sizeBytes, stat, fingerprint);
 		return taken.kind === "taken"
-			? { ...taken, local: { ...taken.local, pages: pages.seen } }
+			? { ...taken, local: { ...taken.local, pages: pages.seen, annotations } }
 			: undefined;
 	} finally {
 		pages.close();

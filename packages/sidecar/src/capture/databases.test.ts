@@ -217,7 +217,14 @@ describe("a large database", () => {
 	}, async () => {
 		await using bench = await workbench();
 		let copies = 0;
-		const profile = { ...plainProfile, cleanSqlite: () => void copies++, isCleaned: () => false };
+		const profile = {
+			...plainProfile,
+			cleanSqlite: () => void copies++,
+			isCleaned: () => false,
+			annotateSqlite: (_path: string, database: DatabaseSync) => ({
+				rows: String(database.prepare("SELECT count(*) AS n FROM t").get()?.n),
+			}),
+		};
 		const session = await bench.open("a", { profile });
 		const file = fileOf(bench, "a");
 		makeDatabase(file);
@@ -238,6 +245,7 @@ describe("a large database", () => {
 				kind: "committed",
 				deferred: [],
 			});
+			expect(session.head.annotations).toMatchObject([{ name: "rows", value: `${rows.length}` }]);
 			if (row !== "two") continue;
 			using database = new DatabaseSync(file);
 			database.exec("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -16,9 +16,10 @@ import type { LocalEntry, LocalTree } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 import { quarantineHome, RECOVERED_DIRECTORY } from "../log/safe-path.ts";
-import type { Chunk, CommitFlags, Delta, Entry, Path } from "../log/types.ts";
+import type { Annotation, Chunk, CommitFlags, Delta, Entry, Path } from "../log/types.ts";
 import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
+import type { Annotations } from "../workspace/profile.ts";
 import { hasReservedName } from "../workspace/scan.ts";
 import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
@@ -73,6 +74,7 @@ export class Flusher {
 	readonly #writer: LogWriter;
 	readonly #context: Omit<CaptureContext, "keepsRaw">;
 	readonly #root: string;
+	readonly #annotate: () => Annotations;
 	readonly #roots: KnownRoots | undefined;
 	readonly #displaced: DisplacedFiles | undefined;
 	#hints = new Set<Path>();
@@ -108,6 +110,8 @@ export class Flusher {
 		displaced?: DisplacedFiles;
 		/** Deletions that the restore found and accepted. */
 		believed?: ReadonlySet<Path>;
+		/** What each commit says about the workspace, by name. Default: nothing. */
+		annotate?: (() => Annotations) | undefined;
 		/** How long to hold a deferred deletion; default one minute. */
 		confirmAfterMs?: number | undefined;
 		/** Serves the first sweep, unless a rescan is requested before it. */
@@ -118,6 +122,7 @@ export class Flusher {
 		this.#writer = options.writer;
 		this.#context = options.context;
 		this.#root = options.root;
+		this.#annotate = options.annotate ?? (() => ({}));
 		this.#roots = options.roots;
 		this.#displaced = options.displaced;
 		this.#scanned = options.scanned;
@@ -367,6 +372,12 @@ export class Flusher {
 			const outcome = await this.#writer.commit(delta, inline, flags, {
 				inHurry,
 				signal: options.signal,
+				annotations: [
+					...annotationsAt("", this.#annotate()),
+					...[...changed].flatMap(([path, { annotations = {} }]) =>
+						annotationsAt(path, annotations),
+					),
+				],
 			});
 			if (outcome.kind === "unknown") {
 				this.#pending = pending;
@@ -682,6 +693,10 @@ function summary(
 		quarantined: pending.quarantined !== undefined,
 		held: pending.held,
 	};
+}
+
+function annotationsAt(path: Path, annotations: Annotations): Annotation[] {
+	return Object.entries(annotations).map(([name, value]) => ({ path, name, value }));
 }
 
 function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry<Chunk>> {

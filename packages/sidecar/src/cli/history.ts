@@ -54,7 +54,7 @@ function forPerson(entry: HistoryEntry): string {
 			/ +/g,
 			" ",
 		);
-	const { id, writer, kind, flags, changed, removed } = entry;
+	const { id, writer, kind, flags, changed, removed, turn } = entry;
 	return row(
 		String(seq),
 		isoTime(timeMs),
@@ -64,7 +64,7 @@ function forPerson(entry: HistoryEntry): string {
 		humanBytes(objectBytes),
 		writer.slice(0, 8),
 		id.slice(0, 12),
-		flagWords(flags),
+		flagWords({ ...flags, turn: turn === "running" }),
 	);
 }
 

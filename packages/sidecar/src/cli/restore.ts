@@ -7,6 +7,7 @@ export const restore: Command = {
 	summary: "Bring the workspace to the newest commit, or to an earlier one.",
 	notes: [
 		"Without --at, changes made here since the last restore are kept. With --at the directory becomes exactly that commit.",
+		"A time means the last commit between two turns of the agent. To get a commit that was taken during a turn, give its number.",
 		"Replaced files are moved out of the workspace, never deleted. A restore commits nothing: the next flush keeps them.",
 	],
 	options: [AT_OPTION],
@@ -38,6 +39,7 @@ function shown({
 	keptLocal,
 	moved,
 	elsewhere,
+	note,
 	ms,
 }: Result): string[] {
 	if (seq === 0) return ["the log is empty: nothing to restore", ...movedLines(moved, false)];
@@ -60,6 +62,7 @@ function shown({
 				`left out ${shownPath(path)}: ${count(files, "file")} in the log; no --root here names its directory`,
 		),
 		...movedLines(moved, false),
+		...(note === undefined ? [] : [`note     ${note}`]),
 	];
 }
 

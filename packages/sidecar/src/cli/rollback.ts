@@ -8,6 +8,7 @@ export const rollback: Command = {
 	name: "rollback",
 	summary: "Commit the tree of an earlier commit as the newest, and bring the workspace to it.",
 	notes: [
+		"A time means the last commit between two turns of the agent. To get a commit that was taken during a turn, give its number.",
 		"History is not rewritten, so a rollback can be undone. Changes here that are not durable are committed first. Stop a running",
 		"daemon first. Exit status 3 if names or content differ from the earlier commit, 4 if another writer took the workspace over.",
 	],
@@ -48,6 +49,7 @@ function shown({
 	bytes,
 	moved,
 	differences,
+	note,
 	superseded,
 }: Result): string[] {
 	if (superseded)
@@ -63,6 +65,7 @@ function shown({
 				`differs  ${shownPath(each.path)}: ${howOf(each)}, see \`openclaw-sidecar diff ${to}\``,
 		),
 		...movedLines(moved),
+		...(note === undefined ? [] : [`note     ${note}`]),
 	];
 }
 

@@ -77,6 +77,21 @@ describe("run --listen", () => {
 		expect(await first.ask("still mine")).toBe("turn 2 of default");
 	});
 
+	// @id interrupted-turn-not-repeated
+	test("tells the caller of a turn that the end interrupts not to repeat it", async () => {
+		using place = new Place();
+		const machine = await PlatformMachine.boot(place, "a");
+		await machine.ask("hello");
+		const { headSeq } = (await machine.status()).daemon as { readonly headSeq: number };
+		const hanging = machine.ask("hang");
+		// The agent has the prompt once a commit holds it.
+		await expect
+			.poll(async () => ((await machine.status()).daemon as { headSeq: number }).headSeq)
+			.toBeGreaterThan(headSeq);
+		expect((await machine.end()).status).toBe(0);
+		expect(await hanging).toBe("502 TURN_INTERRUPTED");
+	});
+
 	test("restarts a crashed agent, with its workspace unchanged", async () => {
 		using place = new Place();
 		await using machine = await PlatformMachine.boot(place, "a");

@@ -12,6 +12,7 @@
  * name up.
  */
 import { SidecarError } from "../errors.ts";
+import { annotationsAfter } from "../log/annotations.ts";
 import type { InlineChunk, PendingBlock } from "../log/block.ts";
 import { decodeCommit, type EncodedCommit, encodeCommit, wholeTree } from "../log/commit-codec.ts";
 import { advanceHead, foldCommits, type Head, type OwnedHead, ownedHead } from "../log/fold.ts";
@@ -23,7 +24,16 @@ import {
 } from "../log/limits.ts";
 import { isReservedId } from "../log/restore-id.ts";
 import { quarantineHome, unrestorableAfter } from "../log/safe-path.ts";
-import type { Chunk, ChunkRef, CommitFlags, CommitInfo, Delta, Entry, Path } from "../log/types.ts";
+import type {
+	Annotation,
+	Chunk,
+	ChunkRef,
+	CommitFlags,
+	CommitInfo,
+	Delta,
+	Entry,
+	Path,
+} from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { type CommitOutcome, commitOnce } from "./commit-once.ts";
@@ -61,6 +71,12 @@ export type WriteOutcome =
 	| { readonly kind: "unknown"; readonly cause: unknown }
 	/** A reference is no longer allowed. Capture again. */
 	| { readonly kind: "stale" };
+
+interface WriteOptions {
+	readonly inHurry?: boolean;
+	readonly signal?: AbortSignal | undefined;
+	readonly annotations?: readonly Annotation[] | undefined;
+}
 
 interface Undecided {
 	readonly commit: EncodedCommit;
@@ -185,7 +201,8 @@ export class LogWriter {
 	}
 
 	/**
-	 * Commits a delta. `inHurry` omits a due FULL.
+	 * Commits a delta. `inHurry` omits a due FULL. `annotations` are new; those of the head that still
+	 * hold are repeated.
 	 * @throws SidecarError WORKSPACE_TOO_LARGE, INTERNAL (a tree that could not be restored), and
 	 * what commitOnce throws
 	 */
@@ -193,7 +210,7 @@ export class LogWriter {
 		delta: Delta<Chunk>,
 		inline: readonly PendingBlock[],
 		flags: CommitFlags,
-		options: { readonly inHurry?: boolean; readonly signal?: AbortSignal | undefined } = {},
+		options: WriteOptions = {},
 	): Promise<WriteOutcome> {
 		if (this.#fenceSeq === 0)
 			throw new SidecarError("INTERNAL", { reason: "a commit before a won fence" });
@@ -209,7 +226,7 @@ export class LogWriter {
 		draft: Delta<Chunk>,
 		inline: readonly PendingBlock[],
 		flags: CommitFlags,
-		options: { inHurry?: boolean; signal?: AbortSignal | undefined },
+		options: WriteOptions,
 	): Promise<WriteOutcome> {
 		if (this.#undecided !== undefined)
 			throw new SidecarError("INTERNAL", { reason: "a commit while another is undecided" });
@@ -223,6 +240,11 @@ export class LogWriter {
 			isFull || options.inHurry === true || flags.closed === true || this.#isSecondLookDue();
 		if (isLookDue && !(await this.#stillHolds(options.signal)))
 			return { kind: "lost", isBroken: await this.catchUp(options.signal) };
+		const annotations = annotationsAfter(
+			this.#head.annotations,
+			delta,
+			this.isSuperseded ? [] : (options.annotations ?? []),
+		);
 		const info: CommitInfo = {
 			seq,
 			kind: isFull ? "full" : "delta",
@@ -232,6 +254,7 @@ export class LogWriter {
 			fullSeq: isFull ? seq : this.#head.fullSeq,
 			previousId: this.#head.id,
 			wallTimeMs: Math.max(0, this.#machine.wallMs()),
+			...(annotations.length > 0 && { annotations }),
 		};
 		const commit = encodeCommit(info, delta, this.#head.tree);
 		// A commit that no reader could decode must never be in the log: it would shut the gate for

@@ -247,6 +247,15 @@ export const OPTIONS = {
 		meaning:
 			"With --listen: where the agent answers /v1/chat/completions and /v1/responses. Its token is in its OPENCLAW_GATEWAY_TOKEN.",
 	}),
+	interruptedTurns: needed({
+		name: "interrupted-turns",
+		commands: ["run"],
+		kind: choice("resume", "end"),
+		default: "resume",
+		example: "end",
+		meaning:
+			"With --listen and OpenClaw: what becomes of a turn that still runs when the machine ends. The next machine takes it up (`resume`), or nobody does (`end`).",
+	}),
 	agentReadyPath: needed({
 		name: "agent-ready-path",
 		commands: ["run"],

@@ -224,6 +224,7 @@ class Daemon {
 			session,
 			agent: this.#agent,
 			isAgentTold: stop.reason instanceof ToldByTerminal,
+			askToStop: this.#options.askToStop,
 			timeoutMs: this.#options.drainTimeoutMs,
 			log: this.#log,
 			// The running flush is aborted, and has ended.

@@ -115,6 +115,52 @@ describe("a drain", () => {
 		expect((await readLog(bench.store)).head).toMatchObject({ isClosed: true });
 	});
 
+	it.each([
+		["accepts", undefined, [0]],
+		["refuses", new Error("no"), [0, "SIGTERM"]],
+	])(
+		"asks an agent to stop instead of sending a signal, and it %s",
+		async (_, refusal, signals) => {
+			await using bench = await workbench();
+			const { promise: exited, resolve } = Promise.withResolvers<AgentExit>();
+			const sent: (NodeJS.Signals | 0)[] = [];
+			let exit: AgentExit | undefined;
+			const end = () => {
+				exit = { status: 0, signal: undefined };
+				resolve(exit);
+			};
+			const agent: Agent = {
+				pid: 1,
+				exited,
+				get exit() {
+					return exit;
+				},
+				kill: (signal) => {
+					sent.push(signal);
+					if (signal !== 0) end();
+				},
+				pass: () => {},
+			};
+			const asked: number[] = [];
+			await drain({
+				session: await bench.open("a"),
+				agent,
+				askToStop: async ({ turnMs }) => {
+					asked.push(turnMs);
+					if (refusal !== undefined) throw refusal;
+					end();
+				},
+				timeoutMs: 20_000,
+				log: bench.log,
+				idle: Promise.resolve(),
+				stopWatching: async () => {},
+			});
+			expect(sent).toEqual(signals);
+			// Three quarters of the budget, less what the agent needs to end.
+			expect(asked).toEqual([12_500]);
+		},
+	);
+
 	// @id drain-budget-silent-store
 	it("ends within its budget if the store answers no PUT, and reports that nothing is durable", async () => {
 		await using bench = await workbench();

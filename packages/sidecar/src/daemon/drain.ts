@@ -10,6 +10,11 @@ export interface DrainOptions {
 	readonly agent: Agent | undefined;
 	/** It received the signal itself; many programs take a second one to mean "end at once". */
 	readonly isAgentTold?: boolean;
+	/**
+	 * Asks the agent to end, instead of a signal. Rejects if it did not accept: then it gets the
+	 * signal. `turnMs`: how long its work may still take.
+	 */
+	readonly askToStop?: AskToStop | undefined;
 	readonly timeoutMs: number;
 	readonly log: Logger;
 	/** Settles when the running flush is over. */
@@ -20,6 +25,12 @@ export interface DrainOptions {
 	 */
 	stopWatching(): Promise<void>;
 }
+
+export type AskToStop = (options: {
+	readonly turnMs: number;
+	/** Aborted when the agent has ended. */
+	readonly signal: AbortSignal;
+}) => Promise<void>;
 
 export interface Drained extends Pick<Durability, "isDurable" | "exitStatus"> {
 	readonly lost: readonly { readonly path: string; readonly reason: string }[];
@@ -33,6 +44,11 @@ const WAVES = [MiB, 16 * MiB, 256 * MiB, Number.POSITIVE_INFINITY];
 /** Kept for the last capture after the agent was killed: a rescan and two round trips. */
 const RESERVE = 0.25;
 const FIRST_RETRY_MS = 100;
+/**
+ * From the end of an agent's last work to its own end: OpenClaw 2026.9.6 takes 1.9 s, measured on 2
+ * cores.
+ */
+const AGENT_END_MS = 2_500;
 
 /**
  * Makes everything durable within the budget. Captures immediately, beside an agent that may take
@@ -43,6 +59,7 @@ export async function drain({
 	session,
 	agent,
 	isAgentTold,
+	askToStop,
 	timeoutMs,
 	log,
 	idle,
@@ -59,7 +76,13 @@ export async function drain({
 	);
 	let failure: SidecarError | undefined;
 	try {
-		agent?.kill(isAgentTold ? 0 : "SIGTERM");
+		if (agent !== undefined) {
+			// A signal to the whole process group, as from a terminal, has reached the agent already.
+			const turnMs = timeoutMs * (1 - RESERVE) - AGENT_END_MS;
+			const ask = isAgentTold || turnMs < 0 ? undefined : askToStop;
+			agent.kill(isAgentTold || ask !== undefined ? 0 : "SIGTERM");
+			if (ask !== undefined) void tell(agent, ask, turnMs, log);
+		}
 		await Promise.race([idle, ended(budget.signal)]);
 		if (agent !== undefined && agent.exit === undefined) {
 			const left = timeoutMs * (1 - RESERVE) - (performance.now() - started);
@@ -99,6 +122,20 @@ export async function drain({
 		deferredDeletions,
 		ms: Math.round(performance.now() - started),
 	};
+}
+
+/** An agent that does not accept the request gets the signal. */
+async function tell(agent: Agent, ask: AskToStop, turnMs: number, log: Logger): Promise<void> {
+	const isOver = new AbortController();
+	void agent.exited.then(() => isOver.abort());
+	try {
+		await ask({ turnMs, signal: isOver.signal });
+		log.info("agent.asked-to-stop", { turnMs: Math.round(turnMs) });
+	} catch (error) {
+		if (isOver.signal.aborted) return;
+		log.warn("agent.not-asked-to-stop", { error });
+		agent.kill("SIGTERM");
+	}
 }
 
 /** Maximum number of paths in a report. */

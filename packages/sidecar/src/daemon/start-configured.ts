@@ -4,6 +4,7 @@ import { agentEnvironment } from "./agent-environment.ts";
 import { MARK_VARIABLE, markText, ownMark } from "./agent-mark.ts";
 import { recordAgent, recordPath } from "./agent-record.ts";
 import { watchDeath } from "./death-watch.ts";
+import type { AskToStop } from "./drain.ts";
 import { adoptOrphans } from "./orphans.ts";
 import { superviseAgent } from "./supervised-agent.ts";
 
@@ -32,6 +33,8 @@ export interface AgentOptions {
 	 * Default: the process has other uses too.
 	 */
 	readonly ownsProcess?: boolean;
+	/** Asks the agent to end, instead of a signal. */
+	readonly askToStop?: AskToStop | undefined;
 	/** Restart the agent if it ends on its own. Default: the daemon ends with the agent. */
 	readonly restartAgent?: boolean;
 }

@@ -18,6 +18,8 @@ export interface LocalEntry {
 	readonly database: string | undefined;
 	/** For a database that was read in place: the basis of the next read. */
 	readonly pages?: SeenPages | undefined;
+	/** For a database: what its content says about the agent, by name. */
+	readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 export function isDatabase({ entry }: LocalEntry): boolean {

@@ -1,7 +1,7 @@
 import { type ListedCommit, listCommits } from "../commit/list-commits.ts";
 import { fetchCommit } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
-import type { CommitFlags } from "../log/types.ts";
+import type { CommitFlags, CommitInfo } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
 /** The details of every entry that the listing alone provides. */
@@ -22,6 +22,8 @@ export interface ReadableEntry extends Listed {
 	/** Paths the commit adds or changes; for a FULL commit the whole tree. */
 	readonly changed: number;
 	readonly removed: number;
+	/** Whether a turn of the agent was running; missing if the commit does not tell. */
+	readonly turn?: "running" | "idle";
 }
 
 /** Damaged, or from a newer release: listed, so that it does not hide older commits. */
@@ -32,6 +34,8 @@ export interface UnreadableEntry extends Listed {
 export type HistoryEntry = ReadableEntry | UnreadableEntry;
 
 export interface HistoryOptions {
+	/** The newest commit to describe; default: the log's newest. */
+	readonly from?: number | undefined;
 	/** The maximum number of commits; default: all. */
 	readonly limit?: number | undefined;
 	readonly signal?: AbortSignal | undefined;
@@ -53,7 +57,11 @@ export async function* history(
 		options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
 	const ahead: Promise<HistoryEntry>[] = [];
 	try {
-		for await (const listed of listCommits(store, { limit: options.limit, signal })) {
+		for await (const listed of listCommits(store, {
+			from: options.from,
+			limit: options.limit,
+			signal,
+		})) {
 			const entry = describe(store, listed, signal);
 			// It is awaited later, or never if the caller stops before.
 			entry.catch(() => {});
@@ -84,9 +92,17 @@ async function describe(
 			flags,
 			changed: commit.changed.size,
 			removed: commit.removed.size,
+			...turnOf(commit.info),
 		};
 	} catch (error) {
 		if (error instanceof SidecarError && error.category === "damaged") return { ...listed, error };
 		throw error;
 	}
+}
+
+/** Running if any agent of the workspace was in a turn. */
+function turnOf({ annotations = [] }: CommitInfo): Pick<ReadableEntry, "turn"> {
+	const turns = annotations.filter(({ name }) => name === "turn").map(({ value }) => value);
+	if (turns.length === 0) return {};
+	return { turn: turns.includes("running") ? "running" : "idle" };
 }

@@ -50,6 +50,11 @@ export async function resolveAt(
 		: await resolveTime(store, at, wanted, signal);
 }
 
+/** Whether `at` is the number of a commit, and not a time. */
+export function namesCommit(at: string): boolean {
+	return "seq" in parseAt(at);
+}
+
 /** @throws SidecarError USAGE */
 function parseAt(at: string): Selection {
 	if (/^\d{1,15}$/.test(at)) return { seq: Number(at) };
@@ -118,7 +123,7 @@ async function resolveTime(
 }
 
 /** Undefined for a complete commit, or for a damaged one, which the reader will report. */
-async function whyExpired(
+export async function whyExpired(
 	store: ObjectStore,
 	seq: number,
 	there: ReadonlySet<ObjectKey>,
@@ -151,7 +156,7 @@ async function requireObjects(
 			throw new SidecarError("OBJECT_NOT_FOUND", { value: key, reason: `commit ${seq} needs it` });
 }
 
-async function listKeys(
+export async function listKeys(
 	store: ObjectStore,
 	signal: AbortSignal | undefined,
 ): Promise<ReadonlySet<ObjectKey>> {

@@ -3,13 +3,15 @@
  * its API. For OpenClaw, according to the workspace's profile, that is a configuration for a new
  * user and the secret of a restored user's.
  */
+
+import { agentEnvironment } from "../daemon/agent-environment.ts";
+import type { AskToStop } from "../daemon/drain.ts";
 import {
 	openClawVariables,
 	readConfig,
 	type Variables,
 	writeMinimalConfig,
-} from "../agentcore/openclaw-config.ts";
-import { agentEnvironment } from "../daemon/agent-environment.ts";
+} from "../openclaw/config.ts";
 import type { OpenWorkspace } from "./options.ts";
 
 export interface PlatformAgent {
@@ -17,6 +19,8 @@ export interface PlatformAgent {
 	readonly variables: Readonly<Record<string, string>>;
 	/** Called in a restored workspace, before the agent starts. @throws SidecarError USAGE */
 	readonly prepare: () => void;
+	/** Asks it to end; undefined: a signal does. */
+	readonly askToStop?: AskToStop | undefined;
 	/** The secret that its API accepts now; it may change while the agent runs. */
 	readonly secret: () => string | undefined;
 }
@@ -30,20 +34,27 @@ export async function platformAgent(
 	env: NodeJS.ProcessEnv,
 	token: string,
 ): Promise<PlatformAgent> {
-	const { workspace, agentUrl, agentEnv, region } = settings;
+	const { workspace, agentUrl, agentEnv, region, interruptedTurns: policy } = settings;
 	const own = { OPENCLAW_GATEWAY_TOKEN: token };
 	if (profile.name !== "openclaw")
 		return { variables: own, prepare: () => {}, secret: () => token };
-	const { gatewaySecret } = await import("../agentcore/gateway-token.ts");
+	const [{ gatewaySecret }, { askToStop, SUPERVISED }] = await Promise.all([
+		import("../openclaw/gateway-token.ts"),
+		import("../openclaw/stop-gateway.ts"),
+	]);
 	const given = agentEnvironment(env, agentEnv?.split(",")).env;
-	const variables = { ...own, ...openClawVariables(given, agentUrl, region) };
+	const variables = { ...own, ...SUPERVISED, ...openClawVariables(given, agentUrl, region) };
 	const all: Variables = { ...given, ...variables };
+	const secret = () => gatewaySecret(readConfig(workspace, all), all);
+	const uid = Number(settings.agentUser?.split(":")[0] ?? process.getuid?.());
 	return {
 		variables,
 		prepare: () => {
 			if (writeMinimalConfig(workspace, all))
 				log.info("agent.config-written", { model: all.OPENCLAW_MODEL_ID });
 		},
-		secret: () => gatewaySecret(readConfig(workspace, all), all),
+		askToStop: async ({ turnMs, signal }) =>
+			await askToStop({ url: agentUrl, token: secret(), workspace, uid, policy, turnMs, signal }),
+		secret,
 	};
 }

@@ -1,7 +1,7 @@
 import { newRestoreId, thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
-import { resolveAt } from "../history/resolve-at.ts";
+import { aboutTurn, resolveBetweenTurns } from "../history/between-turns.ts";
 import { loadTools } from "../restore/load-tools.ts";
 import type { Moved } from "../restore/restore-work.ts";
 import { boot } from "../session/boot.ts";
@@ -44,6 +44,8 @@ export interface RestoreResult {
 		readonly files: number;
 		readonly bytes: number;
 	}[];
+	/** A turn of the agent was running at the commit that `at` means. */
+	readonly note?: string;
 	readonly ms: number;
 }
 
@@ -61,8 +63,13 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 		return await withControl(stateDir, workspace, "restoring", async () => {
 			await endSurvivors({ ...opened, stateDir, workspace });
 			const started = performance.now();
-			const at =
-				options.at === undefined ? undefined : await resolveAt(store, String(options.at), signal);
+			const resolved =
+				options.at === undefined
+					? undefined
+					: await resolveBetweenTurns(store, String(options.at), signal);
+			const note = resolved && aboutTurn(resolved);
+			if (note !== undefined) log.warn("restore.turn", { ...resolved });
+			const at = resolved?.seq;
 			const [read, tools] = await Promise.all([readLog(store, { at, signal }), loadTools()]);
 			const counted = countingBytes(opened.progress);
 			const label = newRestoreId(thisMachine);
@@ -81,6 +88,7 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 				keptLocal,
 				moved,
 				elsewhere,
+				...(note !== undefined && { note }),
 				ms,
 			};
 		});

@@ -15,8 +15,8 @@ import { readLog } from "../commit/read-log.ts";
 import { ownTree, withRoots } from "../commit/roots-in-tree.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
 import { SidecarError } from "../errors.ts";
+import { aboutTurn, resolveBetweenTurns } from "../history/between-turns.ts";
 import { readEarlier } from "../history/expired.ts";
-import { resolveAt } from "../history/resolve-at.ts";
 import { diffTrees, type PathDifference } from "../log/diff-trees.ts";
 import { rootPath } from "../path.ts";
 import { loadTools } from "../restore/load-tools.ts";
@@ -64,6 +64,8 @@ export interface RollbackResult {
 	 * and modes and times that cannot be set here or for which the profile is stricter.
 	 */
 	readonly differences: readonly PathDifference[];
+	/** A turn of the agent was running at the commit that was asked for. */
+	readonly note?: string;
 	/** Another writer took the tree over meanwhile: nothing was rolled back for it. */
 	readonly superseded: boolean;
 	/**
@@ -94,7 +96,10 @@ export async function rollback(options: RollbackOptions): Promise<RollbackResult
 async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<RollbackResult> {
 	const { settings, store, root, log, signal } = opened;
 	const { workspace, handoverWaitMs } = settings;
-	const to = await resolveAt(store, String(at), signal);
+	const resolved = await resolveBetweenTurns(store, String(at), signal);
+	const to = resolved.seq;
+	const note = aboutTurn(resolved);
+	if (note !== undefined) log.warn("rollback.turn", { ...resolved });
 	const target = (await readEarlier(store, to, () => readLog(store, { at: to, signal }), signal))
 		.head.tree;
 	if (existsSync(workspace) && readdirSync(workspace).length > 0) {
@@ -167,6 +172,7 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 	return {
 		...{ to, from, seq: session.head.seq, changed, removed, bytes, differences, superseded },
 		moved: [...session.restored.moved, ...restored.moved],
+		...(note !== undefined && { note }),
 		exitStatus: durability({ notDurable, deferredDeletions: result.held, superseded }).exitStatus,
 	};
 }

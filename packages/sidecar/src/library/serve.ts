@@ -46,6 +46,8 @@ export interface ServeOptions extends RunOptions {
 	readonly agentUrl?: string;
 	/** Default `/readyz`. */
 	readonly agentReadyPath?: string;
+	/** What becomes of a turn that still runs at the end. Default `resume`. */
+	readonly interruptedTurns?: "resume" | "end";
 	/** E.g. `10MB`. Default `100MB`. */
 	readonly maxBody?: string;
 	/** As for `run`, but by default none beyond what any program needs. */
@@ -144,7 +146,13 @@ class PlatformMachine {
 		this.#log = log;
 		this.ended = this.#end.promise;
 		const { agentUrl: url, agentReadyPath: readyPath } = settings;
-		this.agent = new AgentApi({ url, readyPath, token: () => this.#platformAgent?.secret(), log });
+		this.agent = new AgentApi({
+			url,
+			readyPath,
+			token: () => this.#platformAgent?.secret(),
+			isEnding: () => this.#stop.signal.aborted,
+			log,
+		});
 		this.life = new Life({
 			identity: strategyOf(options, settings, log),
 			start: async (namespace, user) => await this.#start(namespace, user),
@@ -198,6 +206,7 @@ class PlatformMachine {
 					agentEnv: opened.settings.agentEnv?.split(",") ?? [],
 					agentVariables: agent.variables,
 					prepareWorkspace: agent.prepare,
+					askToStop: agent.askToStop,
 					restartAgent: true,
 					lifecycle: this.life.lifecycle,
 					onServing: resolve,

@@ -4,7 +4,16 @@ import { MAX_CHUNKS, MAX_ENTRIES, SEGMENT_COMMITS } from "./limits.ts";
 import { chunkCount, chunkLength, type FilePatch } from "./manifest-decode.ts";
 import { NO_COMMIT_ID } from "./manifest-words.ts";
 import { isQuarantined, unrestorable } from "./safe-path.ts";
-import type { ChunkRef, CommitInfo, Delta, Entry, FileEntry, Path, Tree } from "./types.ts";
+import type {
+	Annotation,
+	ChunkRef,
+	CommitInfo,
+	Delta,
+	Entry,
+	FileEntry,
+	Path,
+	Tree,
+} from "./types.ts";
 
 /** Who owns the tree: the newest fence of the log. */
 export interface Fence {
@@ -29,6 +38,8 @@ export interface Head {
 	 * makes none.
 	 */
 	readonly leftOut: number;
+	/** Of the newest commit, which lists all that hold. */
+	readonly annotations: readonly Annotation[];
 }
 
 /** A head with exclusive use of its tree: folding changes it in place. */
@@ -51,6 +62,7 @@ export const EMPTY_HEAD: Head = {
 	fullSeq: 0,
 	segmentInlineBytes: 0,
 	leftOut: 0,
+	annotations: [],
 };
 
 /**
@@ -118,6 +130,7 @@ export function advanceHead(
 		fullSeq: isFull ? info.seq : head.fullSeq,
 		segmentInlineBytes: (isFull ? 0 : head.segmentInlineBytes) + inlineBytes,
 		leftOut: isFull ? 0 : head.leftOut,
+		annotations: owns ? (info.annotations ?? []) : head.annotations,
 	};
 }
 
@@ -151,6 +164,7 @@ function foldDelta(head: OwnedHead, commit: DecodedCommit): OwnedHead {
 		fullSeq: head.fullSeq,
 		segmentInlineBytes: head.segmentInlineBytes + commit.inlineBytes,
 		leftOut: head.leftOut + leftOut,
+		annotations: owns ? (info.annotations ?? []) : head.annotations,
 	};
 }
 
@@ -174,6 +188,7 @@ function foldFull(head: Head, commit: DecodedCommit): OwnedHead {
 		fullSeq: info.seq,
 		segmentInlineBytes: commit.inlineBytes,
 		leftOut: 0,
+		annotations: info.annotations ?? [],
 	};
 }
 

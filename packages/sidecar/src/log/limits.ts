@@ -14,6 +14,10 @@ export const MAX_PATH_BYTES = 4096;
 export const MAX_NAME_BYTES = 255;
 export const MAX_LINK_BYTES = 4095;
 
+/** Annotations of one commit, and bytes of the value of one. */
+export const MAX_ANNOTATIONS = 1_000;
+export const MAX_ANNOTATION_BYTES = 4_096;
+
 /** Manifest before compression: 250,000 entries with 4,000,000 chunks fit. */
 export const MAX_MANIFEST_BYTES = 256 * MiB;
 /**

@@ -1,13 +1,17 @@
 import { SidecarError } from "../errors.ts";
 import { decodeName } from "../path.ts";
+import { compareAnnotations, isAnnotationName } from "./annotations.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { logKey, packKey } from "./keys.ts";
 import {
 	FILE_CHUNK_BITS,
+	MAX_ANNOTATION_BYTES,
+	MAX_ANNOTATIONS,
 	MAX_BLOCK_BYTES,
 	MAX_CHUNKS,
 	MAX_ENTRIES,
 	MAX_LINK_BYTES,
+	MAX_NAME_BYTES,
 	MAX_PATH_BYTES,
 	MAX_STORED_BLOCK_BYTES,
 	MAX_TIME_SECONDS,
@@ -23,6 +27,7 @@ import {
 } from "./manifest-words.ts";
 import { unsafePath } from "./safe-path.ts";
 import type {
+	Annotation,
 	BlockRef,
 	ChunkRef,
 	CommitFlags,
@@ -74,9 +79,10 @@ export function decodeManifest(
 		if (changed.has(path)) reader.fail("a path is both changed and removed");
 		removed.add(path);
 	});
+	const annotations = reader.left === 0 ? undefined : readAnnotations(reader);
 	reader.end();
 	if (info.kind === "full" && removed.size > 0) reader.fail("a FULL commit removes paths");
-	return { info, changed, removed };
+	return { info: annotations === undefined ? info : { ...info, annotations }, changed, removed };
 }
 
 function readInfo(reader: ByteReader, seq: number): CommitInfo {
@@ -163,6 +169,25 @@ function readChunks(reader: ByteReader, blocks: readonly BlockRef[]): ChunkRef[]
 		chunks.push({ sha256, block, offset, length });
 	}
 	return chunks;
+}
+
+/** Strictly ascending by path and name. An annotation is at least 4 bytes: two lengths of 1, a name. */
+function readAnnotations(reader: ByteReader): Annotation[] {
+	const annotations: Annotation[] = [];
+	const text = (limit: number, what: string) => reader.bytes(reader.count(limit, what));
+	for (let left = reader.count(MAX_ANNOTATIONS, "annotations", 4); left > 0; left--) {
+		const path = decodeName(text(MAX_PATH_BYTES, "bytes of an annotation's path"));
+		const name = text(MAX_NAME_BYTES, "bytes of an annotation's name").toString("latin1");
+		const value = text(MAX_ANNOTATION_BYTES, "bytes of an annotation").toString();
+		if (!isAnnotationName(name)) reader.fail("an annotation's name is not one");
+		const annotation = { path, name, value };
+		const last = annotations.at(-1);
+		if (last !== undefined && compareAnnotations(last, annotation) >= 0)
+			reader.fail("its annotations are not in order or come twice");
+		annotations.push(annotation);
+	}
+	if (annotations.length === 0) reader.fail("it declares annotations and holds none");
+	return annotations;
 }
 
 /** Strictly ascending by bytes, so that no path comes twice. */

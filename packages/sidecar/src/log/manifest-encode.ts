@@ -3,7 +3,16 @@ import { ByteWriter } from "./byte-writer.ts";
 import { seqOfKey, sha256OfPackKey } from "./keys.ts";
 import { ENTRY, FLAG_BITS, KIND, NANOS_PER_SECOND, OBJECT } from "./manifest-words.ts";
 import { samePlace } from "./same-entry.ts";
-import type { BlockRef, ChunkRef, CommitInfo, Entry, FileEntry, ObjectKey, Path } from "./types.ts";
+import type {
+	Annotation,
+	BlockRef,
+	ChunkRef,
+	CommitInfo,
+	Entry,
+	FileEntry,
+	ObjectKey,
+	Path,
+} from "./types.ts";
 
 export interface Change {
 	readonly path: Path;
@@ -33,12 +42,25 @@ export function encodeManifest(
 		(index) => writeEntry(entries, tables, sorted[index] as Change),
 	);
 	writePaths(entries, [...removed].sort(Buffer.compare));
+	writeAnnotations(entries, info.annotations ?? []);
 
 	const out = new ByteWriter(entries.length + 64 * 1024);
 	writeInfo(out, info);
 	tables.write(out);
 	out.bytes(entries.view());
 	return Buffer.from(out.view());
+}
+
+/** Nothing is written for none: such a manifest ends with its removed paths. */
+function writeAnnotations(out: ByteWriter, annotations: readonly Annotation[]): void {
+	if (annotations.length === 0) return;
+	out.varint(annotations.length);
+	for (const { path, name, value } of annotations) {
+		for (const bytes of [encodePath(path), Buffer.from(name), Buffer.from(value)]) {
+			out.varint(bytes.length);
+			out.bytes(bytes);
+		}
+	}
 }
 
 function writeInfo(out: ByteWriter, info: CommitInfo): void {

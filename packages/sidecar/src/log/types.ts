@@ -98,6 +98,15 @@ export interface CommitFlags {
 	readonly alarm?: boolean;
 }
 
+/** A statement about an entry of the tree; the path `""` stands for the whole workspace. */
+export interface Annotation {
+	readonly path: Path;
+	/** 1-64 characters of `a-z 0-9 -`, starting with a letter. */
+	readonly name: string;
+	/** At most 4,096 bytes. */
+	readonly value: string;
+}
+
 /** The description of a commit that every commit contains. */
 export interface CommitInfo {
 	readonly seq: number;
@@ -115,4 +124,6 @@ export interface CommitInfo {
 	readonly previousId: string;
 	/** The writer's clock, for display only. */
 	readonly wallTimeMs: number;
+	/** In the order of `compareAnnotations`; missing if there are none. */
+	readonly annotations?: readonly Annotation[] | undefined;
 }

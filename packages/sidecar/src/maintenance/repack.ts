@@ -56,7 +56,16 @@ export async function repack(
 	await builder.finish();
 	signal?.throwIfAborted();
 	const changed = movedEntries(head.tree, from, builder);
-	const outcome = await writer.commit({ changed, removed: new Set() }, [], {}, { signal });
+	const outcome = await writer.commit(
+		{ changed, removed: new Set() },
+		[],
+		{},
+		{
+			signal,
+			// The content is the same, so what was said about it still holds.
+			annotations: writer.head.annotations,
+		},
+	);
 	if (outcome.kind !== "committed") return { kind: outcome.kind };
 	return {
 		kind: "committed",

@@ -35,6 +35,7 @@ import type { Logger } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import { noteRealPlaces } from "../workspace/guarded-open.ts";
 import { IGNORE_FILE } from "../workspace/ignore-file.ts";
+import type { Annotations } from "../workspace/profile.ts";
 import { identityOf } from "../workspace/stat.ts";
 import { findUnwatched, noWatchReason, type Unwatched } from "../workspace/unwatched.ts";
 import type { WorkspaceWatcher } from "../workspace/watch.ts";
@@ -55,6 +56,8 @@ export interface SessionOptions extends Workspace {
 	 */
 	readonly sweepIntervalMs?: number;
 	readonly machine?: Machine;
+	/** What each commit says about the workspace, by name; see `Annotation`. Default: nothing. */
+	readonly annotate?: (() => Annotations) | undefined;
 	/**
 	 * What the caller has just read, so that nothing is read twice. Then the first sweep finds what
 	 * the plan's scan found. Not for a session that watches: it would miss what changed between that
@@ -142,6 +145,7 @@ export class Session {
 			displaced: DisplacedFiles.open(options.privateDir),
 			believed: restored.keptDeleted,
 			confirmAfterMs: options.sweepIntervalMs,
+			annotate: options.annotate,
 			scanned,
 			context: {
 				root: options.root,

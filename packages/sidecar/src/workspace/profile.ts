@@ -2,7 +2,7 @@ import { openclaw } from "./profiles/openclaw.ts";
 import { plain } from "./profiles/plain.ts";
 import type { Profile } from "./profiles/profile.ts";
 
-export type { Profile } from "./profiles/profile.ts";
+export type { Annotations, Profile } from "./profiles/profile.ts";
 
 const PROFILES: ReadonlyMap<string, Profile> = new Map(
 	[openclaw, plain].map((profile) => [profile.name, profile]),

@@ -17,6 +17,7 @@
  */
 
 import { fstatSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
 import type { Root } from "../path.ts";
 import { closeGuarded, isInPlace, openGuarded, pin } from "./guarded-open.ts";
 import { readFully } from "./read-fully.ts";
@@ -45,6 +46,8 @@ export interface PagesInPlace {
 	mayDiffer(offset: number, length: number): boolean;
 	/** Fills `into` with the bytes from `offset`. False if they cannot be read. */
 	read(into: Buffer, offset: number): boolean;
+	/** Queries the state that is read. Undefined if no process has the database open. */
+	ask<T>(query: (database: DatabaseSync) => T): T | undefined;
 	/** Call it after the last read: were all reads of one moment? */
 	isOneMoment(): boolean;
 	/** Input for the next read; undefined if that could miss a change. */
@@ -84,6 +87,7 @@ export async function readPagesInPlace(
 				pageCountIn(header, guard.stat.size),
 				before,
 				release,
+				undefined,
 			);
 			isKept = pages !== undefined;
 			return pages;
@@ -103,7 +107,8 @@ export async function readPagesInPlace(
 			closeGuarded(wal.fd);
 			closeLive();
 		};
-		const pages = await Pages.open(source, wal, pageSizeIn(header), pageCount, before, close);
+		const size = pageSizeIn(header);
+		const pages = await Pages.open(source, wal, size, pageCount, before, close, live);
 		isKept = pages !== undefined;
 		return pages;
 	} catch {
@@ -141,6 +146,8 @@ class Pages implements PagesInPlace {
 	readonly sizeBytes: number;
 	readonly seen: SeenPages | undefined;
 	readonly close: () => void;
+	/** In the read transaction; undefined if no process has the database open. */
+	readonly #live: DatabaseSync | undefined;
 	readonly #source: Source;
 	/**
 	 * Undefined if no process has the database open. No transaction then protects the file, so it
@@ -162,6 +169,7 @@ class Pages implements PagesInPlace {
 		before: SeenPages | undefined;
 		seen: SeenPages | undefined;
 		close: () => void;
+		live: DatabaseSync | undefined;
 	}) {
 		this.#source = options.source;
 		this.#walFd = options.walFd;
@@ -172,6 +180,7 @@ class Pages implements PagesInPlace {
 		this.sizeBytes = options.pageCount * options.pageSize;
 		this.seen = options.seen;
 		this.close = options.close;
+		this.#live = options.live;
 	}
 
 	static async open(
@@ -181,6 +190,7 @@ class Pages implements PagesInPlace {
 		pageCountInFile: number,
 		before: SeenPages | undefined,
 		close: () => void,
+		live: DatabaseSync | undefined,
 	): Promise<Pages | undefined> {
 		const file = toStat(fstatSync(source.guard.fd, { bigint: true }));
 		if (wal === undefined && !isSettled(file)) return undefined;
@@ -212,6 +222,7 @@ class Pages implements PagesInPlace {
 				? { file, walIno: wal?.stat.ino ?? 0n, wal: position, pageCount }
 				: undefined,
 			close,
+			live,
 		});
 	}
 
@@ -245,6 +256,10 @@ class Pages implements PagesInPlace {
 		// As the online backup leaves them, so that both ways give the same bytes.
 		if (offset === 0) for (const counter of COUNTERS) into.writeUInt32BE(1, counter);
 		return true;
+	}
+
+	ask<T>(query: (database: DatabaseSync) => T): T | undefined {
+		return this.#live === undefined ? undefined : query(this.#live);
 	}
 
 	isOneMoment(): boolean {

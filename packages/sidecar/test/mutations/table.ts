@@ -1,3 +1,4 @@
+import { AGENT } from "./agent.ts";
 import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
 import { DISPLACED } from "./displaced.ts";
@@ -263,4 +264,5 @@ export const MUTATIONS: readonly Mutation[] = [
 	...CAPTURE,
 	...PROFILE,
 	...MOUNTS,
+	...AGENT,
 ];

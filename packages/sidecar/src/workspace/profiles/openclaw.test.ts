@@ -196,3 +196,19 @@ describe("cleaning", () => {
 		db.close();
 	});
 });
+
+describe("annotating", () => {
+	const path = "agents/main/agent/openclaw-agent.sqlite";
+
+	test("tells whether a turn was running when an agent's database was captured", () => {
+		const db = new DatabaseSync(":memory:");
+		db.exec(
+			"CREATE TABLE session_nodes(session_key, status); INSERT INTO session_nodes VALUES ('a', 'done'), ('b', NULL)",
+		);
+		expect(openclaw.annotateSqlite?.(path, db)).toEqual({ turn: "idle" });
+		db.exec("INSERT INTO session_nodes VALUES ('c', 'running')");
+		expect(openclaw.annotateSqlite?.(path, db)).toEqual({ turn: "running" });
+		expect(openclaw.annotateSqlite?.("workspace/openclaw-agent.sqlite", db)).toBeUndefined();
+		db.close();
+	});
+});

@@ -86,6 +86,9 @@ const SECRET = compilePatterns([
 	"/{agents,browser,credentials,devices,identity,matrix,secrets,sessions,state,transcripts}/**",
 ]);
 
+/** Its table `session_nodes` has one row per session (OpenClaw 2026.9.6). */
+const AGENT_DATABASE = /^agents\/[^/]+\/agent\/openclaw-agent\.sqlite$/;
+
 /** A lease of another host name blocks the next gateway for five minutes (openclaw#155644). */
 const LEASES = ["state_leases", "agent_database_leases"] as const;
 
@@ -110,6 +113,13 @@ export const openclaw: Profile = {
 		if (isCleaned(path)) releaseLeases(copy);
 	},
 	isCleaned,
+	annotateSqlite: (path, database) => {
+		if (!AGENT_DATABASE.test(path)) return undefined;
+		const running = database
+			.prepare("SELECT 1 FROM session_nodes WHERE status = 'running' LIMIT 1")
+			.get();
+		return { turn: running === undefined ? "idle" : "running" };
+	},
 };
 
 function releaseLeases(copy: DatabaseSync): void {

@@ -1,6 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { FileType } from "../stat.ts";
 
+/** By name: 1-64 characters of `a-z 0-9 -`. A value has at most 4,096 bytes. */
+export type Annotations = Readonly<Record<string, string>>;
+
 /**
  * What is specific to one agent. The rest of this project treats its workspace like any directory.
  */
@@ -33,4 +36,9 @@ export interface Profile {
 	 * and needs no copy.
 	 */
 	readonly isCleaned?: (path: string) => boolean;
+	/**
+	 * What the content of the database at `path` says about the agent, by name, for the commit that
+	 * holds it. Reads only.
+	 */
+	readonly annotateSqlite?: (path: string, database: DatabaseSync) => Annotations | undefined;
 }

@@ -5,19 +5,10 @@
  * operator's change to the environment reaches every user, and no key of the operator's gets into a
  * user's log.
  */
-import {
-	closeSync,
-	constants,
-	fstatSync,
-	linkSync,
-	lstatSync,
-	openSync,
-	readFileSync,
-	rmSync,
-	writeFileSync,
-} from "node:fs";
+import { linkSync, lstatSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
+import { readText } from "./read-text.ts";
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -73,18 +64,7 @@ export function writeMinimalConfig(workspace: string, variables: Variables): boo
 
 /** The text of the configuration that OpenClaw reads; undefined if it is missing. */
 export function readConfig(workspace: string, variables: Variables): string | undefined {
-	let fd: number | undefined;
-	try {
-		// The agent can put anything there: follow no link, and wait for no FIFO.
-		const path = variables.OPENCLAW_CONFIG_PATH ?? join(workspace, NAME);
-		fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-		const stat = fstatSync(fd);
-		return stat.isFile() && stat.size <= MAX_CONFIG_BYTES ? readFileSync(fd, "utf8") : undefined;
-	} catch {
-		return undefined;
-	} finally {
-		if (fd !== undefined) closeSync(fd);
-	}
+	return readText(variables.OPENCLAW_CONFIG_PATH ?? join(workspace, NAME), MAX_CONFIG_BYTES);
 }
 
 /** @throws SidecarError USAGE */

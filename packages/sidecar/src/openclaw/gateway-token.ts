@@ -6,7 +6,7 @@
  * Not followed: `$include`, and secrets that only a file or a program of the user's holds.
  */
 import JSON5 from "json5";
-import type { Variables } from "./openclaw-config.ts";
+import type { Variables } from "./config.ts";
 
 interface GatewayAuth {
 	readonly mode?: unknown;

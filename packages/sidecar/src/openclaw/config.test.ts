@@ -11,12 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import {
-	minimalConfig,
-	openClawVariables,
-	readConfig,
-	writeMinimalConfig,
-} from "./openclaw-config.ts";
+import { minimalConfig, openClawVariables, readConfig, writeMinimalConfig } from "./config.ts";
 
 const URL = "http://127.0.0.1:18789";
 const bedrock = { AWS_REGION: "eu-central-1", OPENCLAW_MODEL_ID: "model-7" };

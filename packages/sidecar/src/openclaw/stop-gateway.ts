@@ -1,0 +1,103 @@
+/**
+ * Asks OpenClaw's gateway to end within a time limit while a turn may be running.
+ *
+ * A signal alone lets the gateway wait for the turn, up to 315 s, and it must be killed then
+ * (OpenClaw 2026.9.6). Its own request for a restart under a supervisor takes a limit: the turn may
+ * end until then, the gateway ends 1.9 s later, and leaves no lease behind.
+ *
+ * An interrupted turn stays "running" in the agent's database. The next gateway takes it up by
+ * itself, on any machine. With the policy `end` the turn is aborted instead, and not taken up.
+ *
+ * Does not guarantee that the gateway ends: the caller kills it when its own budget is over.
+ */
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { SidecarError } from "../errors.ts";
+import { connectGateway, textOf } from "./gateway-client.ts";
+import { readText } from "./read-text.ts";
+
+export const INTERRUPTED_TURNS = ["resume", "end"] as const;
+export type InterruptedTurns = (typeof INTERRUPTED_TURNS)[number];
+
+/** Without it, the request restarts the gateway within its process. */
+export const SUPERVISED = { OPENCLAW_SUPERVISOR_MODE: "external" } as const;
+
+export interface StopOptions {
+	/** E.g. `http://127.0.0.1:18789`. */
+	readonly url: string;
+	readonly token: string | undefined;
+	/** OpenClaw's state directory, absolute. */
+	readonly workspace: string;
+	/** The user id that the gateway runs as. */
+	readonly uid: number;
+	readonly policy: InterruptedTurns;
+	/** How long a turn may still run. */
+	readonly turnMs: number;
+	/** Aborted when the gateway has ended. */
+	readonly signal: AbortSignal;
+}
+
+const CONNECT_MS = 2_000;
+const CALL_MS = 2_000;
+/** Between two questions whether a turn still runs. */
+const LOOK_MS = 200;
+const MAX_LOCK_BYTES = 64 * 1024;
+
+/**
+ * Resolves when the gateway has accepted to end.
+ * @throws SidecarError AGENT_UNREACHABLE: it did not, so send a signal
+ */
+export async function askToStop(options: StopOptions): Promise<void> {
+	const { url, token, signal, policy, turnMs } = options;
+	const gateway = await connectGateway({ url, token, signal, timeoutMs: CONNECT_MS });
+	const call = async (method: string, params: object) => {
+		const answer = await gateway.call(method, params, { timeoutMs: CALL_MS });
+		if (answer.kind === "ok") return answer.payload;
+		throw unreachable(url, `${method}: ${textOf(answer)}`);
+	};
+	try {
+		if (policy === "end") await abortTurns(call, turnMs, signal);
+		await call("gateway.restart.request", {
+			reason: "the machine ends",
+			target: runningGateway(options),
+			restartIntent: { force: true, drainBudgetMs: policy === "end" ? 0 : Math.floor(turnMs) },
+		});
+	} finally {
+		await gateway.close();
+	}
+}
+
+/** Gives turns `turnMs` to end, and aborts the others. */
+async function abortTurns(
+	call: (method: string, params: object) => Promise<unknown>,
+	turnMs: number,
+	signal: AbortSignal,
+): Promise<void> {
+	const active = async () => {
+		const listed = (await call("sessions.list", { activeOnly: true })) as {
+			readonly sessions?: readonly { readonly key: string }[];
+		};
+		return listed.sessions ?? [];
+	};
+	const until = performance.now() + turnMs;
+	let running = await active();
+	while (running.length > 0 && performance.now() < until) {
+		await delay(LOOK_MS, undefined, { signal });
+		running = await active();
+	}
+	for (const { key } of running) await call("sessions.abort", { key, clearQueued: true });
+}
+
+/** The gateway accepts only a request that names its own process, from its lock file. */
+function runningGateway({ url, workspace, uid }: StopOptions): object {
+	const text = readText(join(workspace, `tmp/openclaw-${uid}/gateway.state.lock`), MAX_LOCK_BYTES);
+	try {
+		const { pid, ownerId, port } = JSON.parse(text ?? "");
+		return { pid, ownerId, port };
+	} catch {
+		throw unreachable(url, "its lock file is missing or is not JSON");
+	}
+}
+
+const unreachable = (value: string, reason: string) =>
+	new SidecarError("AGENT_UNREACHABLE", { value, reason });
