@@ -145,7 +145,13 @@ class PlatformMachine {
 		this.#log = log;
 		this.ended = this.#end.promise;
 		const { agentUrl: url, agentReadyPath: readyPath } = settings;
-		this.agent = new AgentApi({ url, readyPath, token: () => this.#platformAgent?.secret(), log });
+		this.agent = new AgentApi({
+			url,
+			readyPath,
+			token: () => this.#platformAgent?.secret(),
+			dialect: () => this.#platformAgent?.dialect,
+			log,
+		});
 		this.life = new Life({
 			identity: strategyOf(options, settings, log),
 			start: async (namespace, user) => await this.#start(namespace, user),
