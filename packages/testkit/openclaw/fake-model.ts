@@ -16,6 +16,8 @@ export interface FakeModel {
 	readonly messageCounts: readonly number[];
 	/** The text of the last request. */
 	readonly lastAsked: string;
+	/** The number of images in the last request. */
+	readonly lastImages: number;
 	/** Resolves at the next request, before the answer. */
 	asked(): Promise<void>;
 	close(): Promise<void>;
@@ -23,7 +25,7 @@ export interface FakeModel {
 
 interface Message {
 	readonly role: string;
-	readonly content?: string | readonly { readonly text?: string }[];
+	readonly content?: string | readonly { readonly type?: string; readonly text?: string }[];
 }
 
 const MODEL_ID = "fake-1";
@@ -34,9 +36,11 @@ export async function startFakeModel(): Promise<FakeModel> {
 	const closing = new AbortController();
 	const asking = new EventEmitter();
 	let lastAsked = "";
+	let lastImages = 0;
 	const server = createServer((request, response) => {
 		const think = async (messages: readonly Message[]) => {
 			lastAsked = messages.map(textOf).join("\n");
+			lastImages = messages.flatMap(imagesOf).length;
 			messageCounts.push(messages.length);
 			asking.emit("asked");
 			const [, thinking] = /\[\[slow:(\d+)\]\]/.exec(latestUserText(messages)) ?? [];
@@ -54,6 +58,9 @@ export async function startFakeModel(): Promise<FakeModel> {
 		messageCounts,
 		get lastAsked() {
 			return lastAsked;
+		},
+		get lastImages() {
+			return lastImages;
 		},
 		async asked() {
 			await once(asking, "asked");
@@ -147,6 +154,9 @@ function textOf({ content }: Message): string {
 	if (typeof content === "string") return content;
 	return (content ?? []).map(({ text }) => text ?? "").join("\n");
 }
+
+const imagesOf = ({ content }: Message) =>
+	typeof content === "string" ? [] : (content ?? []).filter(({ type }) => type === "image_url");
 
 function toolCall(text: string, number: number): object | undefined {
 	const [, path, bytes] = /\[\[write:([^:\]]+):(\d+)\]\]/.exec(text) ?? [];
