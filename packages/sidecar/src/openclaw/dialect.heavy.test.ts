@@ -91,6 +91,8 @@ describe.skipIf(openclaw.kind === "missing")("the real OpenClaw", () => {
 		await again;
 		expect(await machine.ask("/stop")).toBe("Stopped.");
 		expect(await long).toBe("409 REQUEST_INVALID");
+		// The fake model would wait again for the message that stays in the conversation.
+		await machine.ask("/reset");
 		expect(await machine.ask("hello again")).toMatch(/^reply-/);
 	});
 

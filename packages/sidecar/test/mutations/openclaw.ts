@@ -23,7 +23,7 @@ export const OPENCLAW: readonly Mutation[] = [
 		rule: "/stop ends the turns whose requests are under way",
 		file: "src/openclaw/dialect.ts",
 		find: "			this.#turns.stop(conversation, stopped),",
-		replace: "			this.#turns.stop(`${conversation}-`, stopped),",
+		replace: `			this.#turns.stop("another", stopped),`,
 		test: "stop-does-not-wait",
 	},
 	{
