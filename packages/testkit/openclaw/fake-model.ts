@@ -14,10 +14,10 @@ export interface FakeModel {
 	readonly id: string;
 	/** The number of messages in each request so far. It grows as a conversation continues. */
 	readonly messageCounts: readonly number[];
+	/** Each request so far: its text, and the number of its images. */
+	readonly requests: readonly { readonly text: string; readonly images: number }[];
 	/** The text of the last request. */
 	readonly lastAsked: string;
-	/** The number of images in the last request. */
-	readonly lastImages: number;
 	/** Resolves at the next request, before the answer. */
 	asked(): Promise<void>;
 	close(): Promise<void>;
@@ -35,12 +35,13 @@ export async function startFakeModel(): Promise<FakeModel> {
 	const messageCounts: number[] = [];
 	const closing = new AbortController();
 	const asking = new EventEmitter();
-	let lastAsked = "";
-	let lastImages = 0;
+	const requests: { text: string; images: number }[] = [];
 	const server = createServer((request, response) => {
 		const think = async (messages: readonly Message[]) => {
-			lastAsked = messages.map(textOf).join("\n");
-			lastImages = messages.flatMap(imagesOf).length;
+			requests.push({
+				text: messages.map(textOf).join("\n"),
+				images: messages.flatMap(imagesOf).length,
+			});
 			messageCounts.push(messages.length);
 			asking.emit("asked");
 			const [, thinking] = /\[\[slow:(\d+)\]\]/.exec(latestUserText(messages)) ?? [];
@@ -56,11 +57,9 @@ export async function startFakeModel(): Promise<FakeModel> {
 		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
 		id: MODEL_ID,
 		messageCounts,
+		requests,
 		get lastAsked() {
-			return lastAsked;
-		},
-		get lastImages() {
-			return lastImages;
+			return requests.at(-1)?.text ?? "";
 		},
 		async asked() {
 			await once(asking, "asked");

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { HttpRefusal } from "../agentcore/http-refusal.ts";
-import { parseInvocation } from "../agentcore/invocation.ts";
+import { type Invocation, parseInvocation } from "../agentcore/invocation.ts";
 import { translateAttachments } from "./attachments.ts";
+
+const translated = (invocation: Invocation, takesImages: boolean) =>
+	translateAttachments(invocation, () => takesImages);
 
 const PNG = "data:image/png;base64,aGVsbG8=";
 const TEXT = `data:text/plain;base64,${Buffer.from("grüße").toString("base64")}`;
@@ -26,22 +29,22 @@ test("requests without lists of parts stay as they are", () => {
 		{ messages: [{ role: "user", content: "x" }] },
 	]) {
 		const invocation = parseInvocation(JSON.stringify(body), undefined);
-		expect(translateAttachments(invocation, false)).toEqual(invocation);
+		expect(translated(invocation, false)).toEqual(invocation);
 	}
 });
 
 describe("in a chat completion", () => {
 	test("texts and data: images stay as they are", () => {
 		const invocation = chat({ type: "text", text: "look" }, image(PNG));
-		expect(translateAttachments(invocation, true)).toEqual(invocation);
+		expect(translated(invocation, true)).toEqual(invocation);
 	});
 
 	test("a text file becomes a part of the message", () => {
-		expect(translateAttachments(chat(file("a.txt", TEXT)), true).body.messages).toEqual([
+		expect(translated(chat(file("a.txt", TEXT)), true).body.messages).toEqual([
 			{ role: "user", content: [{ type: "text", text: 'File "a.txt":\ngrüße' }] },
 		]);
 		const bare = file("a.md", Buffer.from("# hi").toString("base64"));
-		expect(translateAttachments(chat(bare), false).body.messages).toEqual([
+		expect(translated(chat(bare), false).body.messages).toEqual([
 			{ role: "user", content: [{ type: "text", text: 'File "a.md":\n# hi' }] },
 		]);
 	});
@@ -66,7 +69,7 @@ describe("in a chat completion", () => {
 	])(
 		"what OpenClaw would drop or refuse without a reason is refused: %s",
 		(reason, part, status) => {
-			const refused = () => translateAttachments(chat(part), true);
+			const refused = () => translated(chat(part), true);
 			expect(refused).toThrow(HttpRefusal);
 			expect(refused).toThrow(
 				expect.objectContaining({ status, message: expect.stringContaining(reason) }),
@@ -76,8 +79,8 @@ describe("in a chat completion", () => {
 
 	test("more images than OpenClaw takes in the last message are refused", () => {
 		const parts = Array.from({ length: 9 }, () => image(PNG));
-		expect(() => translateAttachments(chat(...parts), true)).toThrow("takes 8");
-		expect(translateAttachments(chat(...parts.slice(1)), true)).toBeDefined();
+		expect(() => translated(chat(...parts), true)).toThrow("takes 8");
+		expect(translated(chat(...parts.slice(1)), true)).toBeDefined();
 	});
 });
 
@@ -88,7 +91,7 @@ describe("in a response", () => {
 			{ type: "input_image", image_url: PNG, detail: "auto" },
 			{ type: "input_file", filename: "a.csv", file_data: "YSxi" },
 		);
-		expect(translateAttachments(invocation, true).body.input).toEqual([
+		expect(translated(invocation, true).body.input).toEqual([
 			{
 				type: "message",
 				role: "user",
@@ -115,7 +118,7 @@ describe("in a response", () => {
 			{ type: "message", role: "assistant", content: [{ type: "output_text", text: "x" }] },
 		];
 		const invocation = parseInvocation(JSON.stringify({ input: items }), undefined);
-		expect(translateAttachments(invocation, false).body.input).toEqual(items);
+		expect(translated(invocation, false).body.input).toEqual(items);
 	});
 
 	test.each([
@@ -124,7 +127,7 @@ describe("in a response", () => {
 		["fetches no files", { type: "input_file", file_url: "https://example.com/a.pdf" }],
 		["drops parts of this type", { type: "input_audio" }],
 	])("what cannot be translated is refused: %s", (reason, part) => {
-		expect(() => translateAttachments(responses(part), true)).toThrow(reason);
+		expect(() => translated(responses(part), true)).toThrow(reason);
 	});
 });
 
@@ -140,7 +143,7 @@ test.each([
 		}),
 	],
 ])("an image of %s is refused if the model takes none", (_, invocation) => {
-	expect(() => translateAttachments(invocation, false)).toThrow(
+	expect(() => translated(invocation, false)).toThrow(
 		expect.objectContaining({ status: 400, message: expect.stringContaining("takes no images") }),
 	);
 });

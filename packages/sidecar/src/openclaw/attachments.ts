@@ -32,8 +32,14 @@ interface Data {
 	readonly base64: string;
 }
 
-/** @throws HttpRefusal 400, 413 */
-export function translateAttachments(invocation: Invocation, takesImages: boolean): Invocation {
+/**
+ * @param takesImages asked only if there are images
+ * @throws HttpRefusal 400, 413
+ */
+export function translateAttachments(
+	invocation: Invocation,
+	takesImages: () => boolean,
+): Invocation {
 	const { kind, body } = invocation;
 	const name = kind === "responses" ? "input" : "messages";
 	const list = body[name];
@@ -48,7 +54,7 @@ export function translateAttachments(invocation: Invocation, takesImages: boolea
 		if (!Array.isArray(content) || role === "assistant") return message;
 		const parts = content.map((part) => translate((part ?? {}) as Part));
 		const images = parts.filter(({ type }) => type === "image_url" || type === "input_image");
-		if (images.length > 0 && !takesImages)
+		if (images.length > 0 && !takesImages())
 			throw refused("an image", "the agent's model takes no images", TAKE_IMAGES);
 		if (kind !== "responses" && i === list.length - 1 && images.length > MAX_IMAGES)
 			throw refused(`${images.length} images`, `OpenClaw takes ${MAX_IMAGES} in one message`);

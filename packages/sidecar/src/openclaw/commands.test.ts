@@ -30,6 +30,7 @@ describe("a line that may be a command", () => {
 		{ prompt: "/think\nhigh" },
 		{ prompt: "/ think" },
 		{ prompt: "//think" },
+		{ prompt: "/etc/hosts is broken" },
 		{ prompt: "see /think" },
 		{ messages: [user("/think"), { role: "assistant", content: "hi" }] },
 		{ messages: [{ role: "system", content: "/think" }] },

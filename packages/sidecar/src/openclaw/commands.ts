@@ -20,7 +20,7 @@ export function commandLine({ kind, body }: Invocation): string | undefined {
 	const last =
 		kind === "responses" ? (typeof input === "string" ? input : lastOf(input)) : lastOf(messages);
 	const text = typeof last === "string" ? last : textOf(last);
-	return text !== undefined && /^\/[a-z]\S*(?:[^\S\r\n].*)?$/i.test(text.trim())
+	return text !== undefined && /^\/[a-z][\w-]*(?:[: \t][^\r\n]*)?$/i.test(text.trim())
 		? text.trim()
 		: undefined;
 }

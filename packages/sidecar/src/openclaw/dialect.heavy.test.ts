@@ -30,6 +30,10 @@ describe.skipIf(openclaw.kind === "missing")("the real OpenClaw", () => {
 	let model: FakeModel;
 	let machine: PlatformMachine;
 
+	/** The model's requests since a number of them, without the heartbeat's, which come at any time. */
+	const turnsSince = (count: number) =>
+		model.requests.slice(count).filter(({ text }) => !text.includes("session=agent:main:main |"));
+
 	beforeAll(async () => {
 		if (openclaw.kind === "missing") return;
 		model = await startFakeModel();
@@ -60,22 +64,28 @@ describe.skipIf(openclaw.kind === "missing")("the real OpenClaw", () => {
 	});
 
 	test("runs commands in the conversation, none of which reaches the model", async () => {
-		const before = model.messageCounts.length;
+		const before = model.requests.length;
 		expect(await machine.ask("/status")).toContain("openai-user:default");
 		for (const command of ["/help", "/whoami", "/think"])
 			expect(await machine.ask(command)).toMatch(/Help|Identity|thinking level/);
 		const response = await machine.invoke({ input: "/status" });
 		expect(JSON.stringify(await response.json())).toContain("openresponses-user:default");
 		expect(await machine.ask("/stop")).toBe("Nothing is running.");
-		expect(model.messageCounts.length).toBe(before);
+		expect(turnsSince(before)).toEqual([]);
 		// Its summary is the model's.
 		expect(await machine.ask("/compact")).toMatch(/Compact/i);
 
+		const text = model.requests.length;
 		expect(await machine.ask("/etc/hosts is broken")).toMatch(/^reply-/);
-		expect(model.lastAsked).toContain("/etc/hosts is broken");
+		expect(turnsSince(text).map((request) => request.text)).toEqual([
+			expect.stringContaining("/etc/hosts is broken"),
+		]);
 		expect(await machine.ask("/reset")).toMatch(/reset/i);
+		const fresh = model.requests.length;
 		expect(await machine.ask("hello again")).toMatch(/^reply-/);
-		expect(model.lastAsked).not.toContain("/etc/hosts");
+		expect(turnsSince(fresh).map((request) => request.text)).toEqual([
+			expect.not.stringContaining("/etc/hosts"),
+		]);
 	});
 
 	test("runs a command after the turn that it would break, and /stop at once", async () => {
@@ -109,26 +119,36 @@ describe.skipIf(openclaw.kind === "missing")("the real OpenClaw", () => {
 			{ type: "image_url", image_url: { url: image } },
 			{ type: "file", file },
 		];
+		const seen = { images: 1, text: expect.stringContaining("7391") };
+		const before = model.requests.length;
 		const chat = await machine.invoke({ messages: [{ role: "user", content }] });
 		expect(chat.status).toBe(200);
-		expect([model.lastImages, model.lastAsked]).toEqual([1, expect.stringContaining("7391")]);
+		expect(turnsSince(before)).toEqual([seen]);
 
 		const parts = [
 			{ type: "input_text", text: "look" },
 			{ type: "input_image", image_url: image, detail: "auto" },
 			{ type: "input_file", ...file },
 		];
+		const then = model.requests.length;
 		const response = await machine.invoke({ input: [{ role: "user", content: parts }] });
 		expect([response.status, await response.json()]).toMatchObject([200, { object: "response" }]);
-		expect([model.lastImages, model.lastAsked]).toEqual([1, expect.stringContaining("7391")]);
+		expect(turnsSince(then)).toEqual([seen]);
 	});
 
 	test.skipIf(aws.kind === "missing")("talks to AWS's own client", async () => {
 		if (aws.kind === "missing") return;
-		for (const payload of ['{"prompt": "hello from AWS"}', "hello, this is no JSON", "4224224"]) {
+		for (const [payload, prompt] of [
+			['{"prompt": "hello from AWS"}', "hello from AWS"],
+			["hello, this is no JSON", "hello, this is no JSON"],
+			["4224224", "4224224"],
+		] as const) {
+			const before = model.requests.length;
 			const answer = await aws.invoke(machine.url, payload);
 			expect(answer.trim()).toMatch(/^reply-\d+-word-0 .*reply-\d+-word-119$/);
-			expect(model.lastAsked).toContain(/hello[^"]*|4224224/.exec(payload)?.[0]);
+			expect(turnsSince(before)).toEqual([
+				expect.objectContaining({ text: expect.stringContaining(prompt) }),
+			]);
 		}
 		expect(await aws.invoke(machine.url, "/status")).toContain("openai-user:default");
 	});
@@ -143,9 +163,9 @@ describe.skipIf(openclaw.kind === "missing")("the real OpenClaw", () => {
 		process.kill(pid, "SIGKILL");
 		expect(await interrupted).toBe("502 AGENT_UNREACHABLE");
 		await resumed;
-		const before = model.messageCounts.length;
+		const before = model.requests.length;
 		expect(await machine.ask("are you there?")).toMatch(/^reply-/);
-		expect(model.messageCounts.length).toBe(before + 1);
+		expect(turnsSince(before).length).toBe(1);
 		expect(machine.process.events.map(({ event }) => event)).toContain("agent.request-repeated");
 	});
 });

@@ -46,7 +46,8 @@ export class OpenClawDialect implements AgentDialect {
 	}
 
 	translate(invocation: Invocation): Invocation {
-		return translateAttachments(invocation, this.#options.takesImages(agentOf(invocation)));
+		const takesImages = () => this.#options.takesImages(agentOf(invocation));
+		return translateAttachments(invocation, takesImages);
 	}
 
 	async command(request: Forwarded, caller: AbortSignal): Promise<string | undefined> {
@@ -80,7 +81,7 @@ export class OpenClawDialect implements AgentDialect {
 		caller: AbortSignal,
 		send: (signal: AbortSignal) => Promise<void>,
 	): Promise<void> {
-		const until = performance.now() + ANSWER_TIMEOUT_MS;
+		const lastMs = performance.now() + ANSWER_TIMEOUT_MS;
 		await this.#turns.turn(conversationOf(request), caller, async (signal) => {
 			for (let pauseMs = this.#pauseMs; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
 				const sentAtMs = Date.now();
@@ -88,7 +89,7 @@ export class OpenClawDialect implements AgentDialect {
 					return await send(signal);
 				} catch (error) {
 					if (!(error instanceof AgentFailure) || error.agentStatus !== 500) throw error;
-					if (performance.now() + pauseMs >= until) throw error;
+					if (performance.now() + pauseMs >= lastMs) throw error;
 					if (!(await this.#neverBegan(request, sentAtMs, signal))) throw error;
 					this.#options.log.warn("agent.request-repeated", { pauseMs, error: error.error });
 				}

@@ -38,8 +38,8 @@ export const OPENCLAW: readonly Mutation[] = [
 		id: "image-for-a-model-without",
 		rule: "an image that the model would never see is refused",
 		file: "src/openclaw/attachments.ts",
-		find: "		if (images.length > 0 && !takesImages)",
-		replace: "		if (images.length > MAX_IMAGES && !takesImages)",
+		find: "		if (images.length > 0 && !takesImages())",
+		replace: "		if (images.length > MAX_IMAGES && !takesImages())",
 		test: "image-for-a-model-without",
 	},
 ];
