@@ -166,10 +166,10 @@ class PlatformStory implements AsyncDisposable {
 		const events = (await answered.text())
 			.split("\n")
 			.flatMap((line) => (line.startsWith("data: ") ? [line.slice(6)] : []));
-		if (events.at(-1) !== "[DONE]") return `${answered.status}, cut off: ${events.at(-1)}`;
-		const words = events
-			.slice(0, -1)
-			.map((event) => JSON.parse(event).choices?.[0]?.delta?.content ?? "");
+		const words: unknown[] = events.map((event) => JSON.parse(event));
+		const odd = words.find((word) => typeof word !== "string");
+		if (odd !== undefined || words.length === 0)
+			return `${answered.status}, broken off: ${JSON.stringify(odd)}`;
 		return this.#memory(user, words.join(""));
 	}
 

@@ -27,6 +27,12 @@ export interface FakeCall {
 
 type Method = (call: FakeCall) => FakeAnswer | Promise<FakeAnswer>;
 
+export interface FakeSession {
+	readonly status: string;
+	readonly startedAt: number;
+	readonly endedAt?: number;
+}
+
 interface Request {
 	readonly type: string;
 	readonly id: string;
@@ -42,9 +48,26 @@ export class FakeGatewayServer implements AsyncDisposable {
 	readonly calls: { readonly method: string; readonly params: object }[] = [];
 	/** By name. An unknown one is refused. */
 	readonly methods = new Map<string, Method>([
-		["health", () => ({ payload: { ok: true } })],
+		["health", () => ({ payload: { ok: true, defaultAgentId: "main" } })],
 		["chat.send", chatSend],
+		["commands.list", () => ({ payload: { commands: COMMANDS } })],
+		[
+			"sessions.describe",
+			({ params: { key } }) => ({ payload: { session: this.sessions.get(String(key)) ?? null } }),
+		],
+		[
+			"sessions.abort",
+			({ params: { key } }) => ({
+				payload: {
+					ok: true,
+					status:
+						this.sessions.get(String(key))?.status === "running" ? "aborted" : "no-active-run",
+				},
+			}),
+		],
 	]);
+	/** By key. */
+	readonly sessions = new Map<string, FakeSession>();
 	/** Refusals of the next handshakes, in order. */
 	readonly refusals: FakeRefusal[] = [];
 	/** What a client gets that introduced itself in the right way. */
@@ -147,6 +170,16 @@ export class FakeGatewayServer implements AsyncDisposable {
 		await once(this.#http, "close");
 	}
 }
+
+/** Some of those that `commands.list` names. */
+const COMMANDS = [
+	{ name: "help", textAliases: ["/help"], acceptsArgs: false },
+	{ name: "status", textAliases: ["/status"], acceptsArgs: true },
+	{ name: "think", textAliases: ["/think", "/thinking", "/t"], acceptsArgs: true },
+	{ name: "reset", textAliases: ["/reset"], acceptsArgs: true },
+	{ name: "stop", textAliases: ["/stop"], acceptsArgs: false },
+	{ name: "undo", textAliases: ["/undo"], acceptsArgs: true },
+];
 
 const INVALID_HANDSHAKE: FakeRefusal = {
 	code: "INVALID_REQUEST",

@@ -14,6 +14,8 @@ export interface FakeModel {
 	readonly id: string;
 	/** The number of messages in each request so far. It grows as a conversation continues. */
 	readonly messageCounts: readonly number[];
+	/** Each request so far: its text, and the number of its images. */
+	readonly requests: readonly { readonly text: string; readonly images: number }[];
 	/** The text of the last request. */
 	readonly lastAsked: string;
 	/** Resolves at the next request, before the answer. */
@@ -23,7 +25,7 @@ export interface FakeModel {
 
 interface Message {
 	readonly role: string;
-	readonly content?: string | readonly { readonly text?: string }[];
+	readonly content?: string | readonly { readonly type?: string; readonly text?: string }[];
 }
 
 const MODEL_ID = "fake-1";
@@ -33,10 +35,13 @@ export async function startFakeModel(): Promise<FakeModel> {
 	const messageCounts: number[] = [];
 	const closing = new AbortController();
 	const asking = new EventEmitter();
-	let lastAsked = "";
+	const requests: { text: string; images: number }[] = [];
 	const server = createServer((request, response) => {
 		const think = async (messages: readonly Message[]) => {
-			lastAsked = messages.map(textOf).join("\n");
+			requests.push({
+				text: messages.map(textOf).join("\n"),
+				images: messages.flatMap(imagesOf).length,
+			});
 			messageCounts.push(messages.length);
 			asking.emit("asked");
 			const [, thinking] = /\[\[slow:(\d+)\]\]/.exec(latestUserText(messages)) ?? [];
@@ -52,8 +57,9 @@ export async function startFakeModel(): Promise<FakeModel> {
 		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
 		id: MODEL_ID,
 		messageCounts,
+		requests,
 		get lastAsked() {
-			return lastAsked;
+			return requests.at(-1)?.text ?? "";
 		},
 		async asked() {
 			await once(asking, "asked");
@@ -147,6 +153,9 @@ function textOf({ content }: Message): string {
 	if (typeof content === "string") return content;
 	return (content ?? []).map(({ text }) => text ?? "").join("\n");
 }
+
+const imagesOf = ({ content }: Message) =>
+	typeof content === "string" ? [] : (content ?? []).filter(({ type }) => type === "image_url");
 
 function toolCall(text: string, number: number): object | undefined {
 	const [, path, bytes] = /\[\[write:([^:\]]+):(\d+)\]\]/.exec(text) ?? [];

@@ -14,6 +14,18 @@ export interface Ping {
 	readonly time_of_last_update: number;
 }
 
+export interface MachineOptions extends StartOptions {
+	/** The agent's command. Default: the small agent. */
+	readonly agent?: (port: number, workspace: string) => readonly string[];
+}
+
+const platformAgent = (port: number, workspace: string) => [
+	process.execPath,
+	PLATFORM_AGENT,
+	String(port),
+	workspace,
+];
+
 export class PlatformMachine implements AsyncDisposable {
 	readonly process: CliProcess;
 	readonly url: string;
@@ -31,15 +43,14 @@ export class PlatformMachine implements AsyncDisposable {
 		place: Place,
 		name: string,
 		args: readonly string[] = [],
-		options: StartOptions = {},
+		{ agent = platformAgent, ...options }: MachineOptions = {},
 	): Promise<PlatformMachine> {
 		const port = await freePort();
-		const agent = [process.execPath, PLATFORM_AGENT, String(port), place.path(name)];
 		const cadence = ["--quiet-period", "20ms"];
 		const contract = ["--listen", "127.0.0.1:0", "--agent-url", `http://127.0.0.1:${port}`];
 		const machine = place.start(
 			name,
-			["run", ...contract, ...cadence, ...args, "--", ...agent],
+			["run", ...contract, ...cadence, ...args, "--", ...agent(port, place.path(name))],
 			options,
 		);
 		const { port: own } = await machine.waitForEvent("server.listening");

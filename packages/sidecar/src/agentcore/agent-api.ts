@@ -1,7 +1,7 @@
 /**
  * The agent's HTTP API on this machine: checks whether it is ready, and forwards invocations.
  *
- * Forwards a stream piece by piece, at its reader's pace. If the caller disconnects, the request to
+ * Forwards a stream piece by piece, at its reader's pace; a prompt's as texts. If the caller disconnects, the request to
  * the agent ends too. The agent's errors are never passed on as the sidecar's own: a 401 from the
  * agent means that the sidecar's token is wrong, not the caller's.
  */
@@ -16,8 +16,11 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { printable, SidecarError } from "../errors.ts";
 import type { Logger } from "../telemetry/types.ts";
-import { HttpRefusal, refuse } from "./http-refusal.ts";
-import { AGENT_PATHS, type Invocation, promptAnswer } from "./invocation.ts";
+import { answerText, EVENT_HEADERS } from "./answer-text.ts";
+import type { AgentDialect } from "./dialect.ts";
+import { eventData, eventOf } from "./event-stream.ts";
+import { AgentFailure, HttpRefusal, refusalOf, refuse } from "./http-refusal.ts";
+import { AGENT_PATHS, type Invocation, promptAnswer, promptPart } from "./invocation.ts";
 
 export interface AgentApiOptions {
 	/** E.g. `http://127.0.0.1:18789`. */
@@ -31,6 +34,8 @@ export interface AgentApiOptions {
 	readonly token: () => string | undefined;
 	/** The machine is ending, and the agent with it. Default: never. */
 	readonly isEnding?: () => boolean;
+	/** Read at each request, as the token. */
+	readonly dialect?: () => AgentDialect | undefined;
 	readonly log: Logger;
 }
 
@@ -105,12 +110,26 @@ export class AgentApi {
 	 * is over.
 	 * @throws HttpRefusal if no part of an answer was sent yet
 	 */
-	async forward(
-		{ invocation, namespace, traceHeaders }: Forwarded,
+	async forward(request: Forwarded, caller: ServerResponse, signal: AbortSignal): Promise<void> {
+		const dialect = this.#options.dialect?.();
+		const invocation = dialect?.translate(request.invocation) ?? request.invocation;
+		const translated = { ...request, invocation };
+		const said = await dialect?.command(translated, signal);
+		if (said !== undefined) return answerText(invocation, said, caller);
+		const send = (until: AbortSignal) => this.#turn(translated, caller, until);
+		try {
+			await (dialect === undefined ? send(signal) : dialect.turn(translated, signal, send));
+		} catch (error) {
+			if (!caller.headersSent || caller.destroyed) throw error;
+			endWithError(caller, error);
+		}
+	}
+
+	async #turn(
+		{ invocation: { kind, isStream, body }, namespace, traceHeaders }: Forwarded,
 		caller: ServerResponse,
 		signal: AbortSignal,
 	): Promise<void> {
-		const { kind, isStream, body } = invocation;
 		const headers = {
 			accept: isStream ? "text/event-stream" : "application/json",
 			"content-type": "application/json",
@@ -123,14 +142,33 @@ export class AgentApi {
 			signal,
 		);
 		if (kind === "prompt" && !isStream) return await this.#answerPrompt(response, caller);
-		caller.writeHead(200, {
-			"content-type": response.headers["content-type"] ?? "application/json",
-			"cache-control": "no-cache",
-			"x-accel-buffering": "no",
-		});
+		if (!caller.headersSent)
+			caller.writeHead(200, {
+				...EVENT_HEADERS,
+				"content-type": response.headers["content-type"] ?? "application/json",
+			});
 		// The caller learns that there is an answer before its first event.
 		caller.flushHeaders();
-		await this.#pass(response, caller, isStream, signal);
+		const isTexts = kind === "prompt" && isEvents(response);
+		await this.#pass(isTexts ? this.#texts(response) : response, caller, isStream, signal);
+	}
+
+	/** Events as the platform's own SDK sends them: each is a JSON text. */
+	async *#texts(response: IncomingMessage): AsyncGenerator<string> {
+		let isBegun = false;
+		for await (const data of eventData(response)) {
+			if (data === "[DONE]") return;
+			const chunk: unknown = JSON.parse(data);
+			const failure = (chunk as { readonly error?: unknown } | null)?.error;
+			if (failure !== undefined) {
+				const error = this.#unreachable(`it fails: ${printable(JSON.stringify(failure), 1_000)}`);
+				throw isBegun ? error : new AgentFailure(500, error);
+			}
+			const text = promptPart(chunk);
+			if (text === undefined) continue;
+			isBegun = true;
+			yield eventOf(text);
+		}
 	}
 
 	async #answer(
@@ -174,7 +212,7 @@ export class AgentApi {
 			return refuseAgent(502, this.#unreachable(`its HTTP API is off (${status})`, SWITCH_ON));
 		if (status >= 400 && status < 500)
 			return refuse(status, "REQUEST_INVALID", { reason: `the agent refuses it: ${said}` });
-		return refuseAgent(502, this.#broken(said));
+		return new AgentFailure(status, this.#broken(said));
 	}
 
 	async #answerPrompt(response: IncomingMessage, caller: ServerResponse): Promise<void> {
@@ -195,23 +233,25 @@ export class AgentApi {
 	/**
 	 * A broken stream ends with an error event; a broken JSON text stays unfinished, so that nobody
 	 * mistakes it for complete.
+	 * @throws AgentFailure
 	 */
 	async #pass(
-		response: IncomingMessage,
+		answer: IncomingMessage | AsyncIterable<string>,
 		caller: ServerResponse,
 		isStream: boolean,
 		signal: AbortSignal,
 	): Promise<void> {
 		try {
-			await pipeline(response, caller, { end: false });
+			await pipeline(answer, caller, { end: false });
 			caller.end();
 		} catch (error) {
-			if (signal.aborted || caller.destroyed) return;
+			if (caller.destroyed) return;
+			if (error instanceof AgentFailure) throw error;
 			this.#options.log.warn("agent.answer-broken", { error });
-			const { code, message, remedy } = this.#broken("its answer was cut off");
-			if (isStream)
-				caller.end(`\n\nevent: error\ndata: ${JSON.stringify({ code, message, remedy })}\n\n`);
-			else caller.destroy();
+			if (!isStream) caller.destroy();
+			else if (signal.aborted) endWithError(caller, signal.reason);
+			else if (error instanceof SidecarError) endWithError(caller, error);
+			else endWithError(caller, this.#broken("its answer was cut off"));
 		}
 	}
 
@@ -262,6 +302,9 @@ export class AgentApi {
 		});
 	}
 }
+
+const endWithError = (caller: ServerResponse, error: unknown) =>
+	void caller.end(`\n\n${eventOf(refusalOf(error).body, "error")}`);
 
 const refuseAgent = (
 	status: number,

@@ -60,12 +60,16 @@ function routes({ life, status, forward, maxBodyBytes, log }: ContractOptions): 
 		if (life.requestsInFlight >= MAX_REQUESTS)
 			throw refuseForNow(`${MAX_REQUESTS} requests are in progress`, 5);
 		await life.request(async () => {
-			if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(incoming.headers["content-type"] ?? ""))
+			const type = incoming.headers["content-type"] ?? "";
+			// Any page in the agent's browser may send text, and names its origin.
+			const isPlain = /^text\/plain\b/i.test(type) && incoming.headers.origin === undefined;
+			if (!isPlain && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type))
 				throw unsupportedType(incoming);
 			const gone = goneSignal(outgoing);
 			const invocation = parseInvocation(
 				await readBody(incoming, maxBodyBytes),
 				incoming.headers.accept,
+				isPlain,
 			);
 			const proof = {
 				authorization: incoming.headers.authorization,
@@ -123,7 +127,7 @@ const notFound = (path: string) =>
 const unsupportedType = ({ headers }: IncomingMessage) =>
 	refuse(415, "REQUEST_INVALID", {
 		value: headers["content-type"] ?? "no Content-Type",
-		reason: "the body must be application/json",
+		reason: "the body must be application/json or text/plain",
 	});
 
 /** Aborted when the caller's connection ends before the answer does. */

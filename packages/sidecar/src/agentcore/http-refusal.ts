@@ -7,7 +7,7 @@ export interface RefusalBody {
 	readonly remedy: string;
 }
 
-/** An error answer, thrown while preparing a response. Stays in this room. */
+/** An error answer, thrown while preparing a response. */
 export class HttpRefusal extends Error {
 	readonly status: number;
 	readonly headers: Readonly<Record<string, string>>;
@@ -23,6 +23,17 @@ export class HttpRefusal extends Error {
 	get body(): RefusalBody {
 		const { code, message, remedy } = this.error;
 		return { code, message, remedy };
+	}
+}
+
+/** The agent failed before its answer had begun. */
+export class AgentFailure extends HttpRefusal {
+	/** The status of its own answer. */
+	readonly agentStatus: number;
+
+	constructor(agentStatus: number, error: SidecarError) {
+		super(502, error);
+		this.agentStatus = agentStatus;
 	}
 }
 

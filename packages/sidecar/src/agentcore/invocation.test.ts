@@ -11,6 +11,8 @@ describe("an invocation", () => {
 		[{ prompt: "hello" }, "prompt", asked],
 		[{ message: "hello" }, "prompt", asked],
 		[{ input: { prompt: "hello" } }, "prompt", asked],
+		[{ payload: "hello" }, "prompt", asked],
+		[{ payload: { prompt: "hello" } }, "prompt", asked],
 		[asked, "chat", asked],
 		[{ input: "hello" }, "responses", { input: "hello" }],
 		[
@@ -51,6 +53,25 @@ describe("an invocation", () => {
 		expect([invocation.isStream, invocation.body.stream]).toEqual([isStream, isStream]);
 	});
 
+	test.each([
+		["hello", "hello"],
+		['"hello"', "hello"],
+		["42", "42"],
+		["true", "true"],
+		["don't {panic}", "don't {panic}"],
+	])("of the text %s is a prompt", (text, content) => {
+		const messages = [{ role: "user", content }];
+		expect(parseInvocation(text, undefined)).toMatchObject({ kind: "prompt", body: { messages } });
+	});
+
+	test("of a plain text is a prompt, whatever it looks like", () => {
+		const text = '{"messages":7}';
+		const messages = [{ role: "user", content: text }];
+		const invocation = parseInvocation(text, "text/event-stream", true);
+		expect(invocation).toMatchObject({ kind: "prompt", isStream: true, body: { messages } });
+		expect(() => parseInvocation("", undefined, true)).toThrow("must be text");
+	});
+
 	test.each<[string, string]>([
 		["", "not JSON"],
 		['{"prompt":', "not JSON"],
@@ -63,6 +84,8 @@ describe("an invocation", () => {
 		['{"messages":[]}', "at least one"],
 		['{"messages":"hi"}', "list"],
 		['{"input":7}', "prompt"],
+		['{"payload":{}}', "must be text"],
+		['{"payload":7}', "must be text"],
 		['{"prompt":"x","stream":"yes"}', "true or false"],
 		['{"prompt":"x","identityToken":7}', "string"],
 	])("%s is refused: %s", (text, reason) => {

@@ -87,6 +87,11 @@ async function refusal(response: Response | Promise<Response>): Promise<[number,
 	return [answered.status, body.code as string];
 }
 
+/** An event of an agent's streamed chat completion. */
+function chunk(content: string): string {
+	return `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`;
+}
+
 /** The answer to a raw client. */
 async function raw(text: string | Buffer, address = "127.0.0.1"): Promise<string> {
 	const socket = connect(server.port, address);
@@ -180,24 +185,34 @@ describe("POST /invocations", () => {
 			.toMatchObject({ sessionId: "session-1" });
 	});
 
-	test("forwards a stream piece by piece: each event arrives before the next is sent", async () => {
-		const { promise, resolve } = Promise.withResolvers<void>();
-		agent.answer = async (_, response) => {
-			response.writeHead(200, { "content-type": "text/event-stream" }).write("data: one\n\n");
-			await promise;
-			response.end("data: [DONE]\n\n");
-		};
-		const response = await invoke({ prompt: "hello" }, { accept: "text/event-stream" });
-		expect(response.headers.get("content-type")).toBe("text/event-stream");
-		const events = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-		expect((await events.read()).value).toBe("data: one\n\n");
-		resolve();
-		expect((await events.read()).value).toBe("data: [DONE]\n\n");
-		expect((await events.read()).done).toBe(true);
-		expect(agent.requests[0]?.body.stream).toBe(true);
-	});
+	test.each<[string, object, string, string]>([
+		["unchanged", { messages: [{}] }, chunk("one"), "data: [DONE]\n\n"],
+		["as JSON texts, for a prompt", { prompt: "hello" }, 'data: "one"\n\n', 'data: "two\\n"\n\n'],
+	])(
+		"forwards a stream piece by piece: each event arrives before the next is sent, %s",
+		async (_, body, first, last) => {
+			const { promise, resolve } = Promise.withResolvers<void>();
+			agent.answer = async (_, response) => {
+				response.writeHead(200, { "content-type": "text/event-stream" }).write(chunk("one"));
+				await promise;
+				if ("prompt" in body) response.write(chunk("two\n") + chunk(""));
+				response.end("data: [DONE]\n\n");
+			};
+			const response = await invoke(body, { accept: "text/event-stream" });
+			expect(response.headers.get("content-type")).toBe("text/event-stream");
+			const events = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+			expect((await events.read()).value).toBe(first);
+			resolve();
+			expect((await events.read()).value).toBe(last);
+			expect((await events.read()).done).toBe(true);
+			expect(agent.requests[0]?.body.stream).toBe(true);
+		},
+	);
 
-	test("slows an agent down whose stream nobody reads", async () => {
+	test.each([
+		["unchanged", '{"messages":[{}],"stream":true}'],
+		["as texts", '{"prompt":"hello","stream":true}'],
+	])("slows an agent down whose stream, forwarded %s, nobody reads", async (_, body) => {
 		let isFull = false;
 		const { promise: full, resolve: onFull } = Promise.withResolvers<void>();
 		agent.answer = async (_, response) => {
@@ -205,7 +220,7 @@ describe("POST /invocations", () => {
 			// More than all socket buffers in between can hold.
 			for (let sent = 0; sent < 256 && !isFull; sent++) {
 				if (
-					!response.write(Buffer.alloc(1024 * 1024, "x")) &&
+					!response.write(chunk("x".repeat(1024 * 1024))) &&
 					(await isStuck(once(response, "drain")))
 				)
 					isFull = true;
@@ -217,7 +232,7 @@ describe("POST /invocations", () => {
 			method: "POST",
 			headers: { "content-type": "application/json", authorization: "Bearer anna" },
 		});
-		call.end('{"prompt":"hello","stream":true}');
+		call.end(body);
 		const [response] = (await once(call, "response")) as [IncomingMessage];
 		await full;
 		expect(isFull).toBe(true);
@@ -226,7 +241,7 @@ describe("POST /invocations", () => {
 
 	test("ends the agent's request when the caller disconnects, and is no longer busy", async () => {
 		agent.answer = (_, response) =>
-			void response.writeHead(200, { "content-type": "text/event-stream" }).write("data: one\n\n");
+			void response.writeHead(200, { "content-type": "text/event-stream" }).write(chunk("one"));
 		const caller = new AbortController();
 		const response = await fetch(at("/invocations"), {
 			method: "POST",
@@ -274,10 +289,13 @@ describe("POST /invocations", () => {
 		agent.answer = (_, response) => {
 			response
 				.writeHead(200, { "content-type": "text/event-stream" })
-				.write("data: one\n\n", () => response.destroy());
+				.write(chunk("one"), () => response.destroy());
 		};
-		const text = await (await invoke({ prompt: "hello", stream: true })).text();
-		expect(text).toMatch(/^data: one\n\n\n\nevent: error\ndata: \{"code":"AGENT_UNREACHABLE"/);
+		const broken = 'event: error\ndata: {"code":"AGENT_UNREACHABLE"';
+		const raw = await (await invoke({ messages: [{}], stream: true })).text();
+		expect(raw).toContain(`${chunk("one")}\n\n${broken}`);
+		const texts = await (await invoke({ prompt: "hello", stream: true })).text();
+		expect(texts).toContain(`data: "one"\n\n\n\n${broken}`);
 		agent.answer = (_, response) => {
 			response
 				.writeHead(200, { "content-type": "application/json" })
@@ -287,6 +305,31 @@ describe("POST /invocations", () => {
 			invoke({ messages: [{}] }).then(async (response) => await response.text()),
 		).rejects.toThrow();
 		expect(await refusal(invoke({ prompt: "hello" }))).toEqual([502, "AGENT_UNREACHABLE"]);
+	});
+
+	test.each([
+		["before its first text", chunk(""), ""],
+		["after it", chunk("one"), 'data: "one"\n\n'],
+		["with events that are not JSON", "data: oops\n\n", ""],
+	])("reports in a prompt's stream that the agent fails %s", async (_, sent, passed) => {
+		agent.answer = (_, response) => {
+			response.writeHead(200, { "content-type": "text/event-stream" }).write(sent);
+			response.end('data: {"error":{"message":"internal error"}}\n\ndata: [DONE]\n\n');
+		};
+		const text = await (await invoke({ prompt: "hello", stream: true })).text();
+		expect(text).toContain(`${passed}\n\nevent: error\ndata: {"code":"AGENT_UNREACHABLE"`);
+		expect(text.startsWith(passed)).toBe(true);
+	});
+
+	test("answers plain text, and text that another type announces, as a prompt", async () => {
+		for (const [type, text] of [
+			["text/plain; charset=utf-8", '{"messages": "is how it begins"}'],
+			["application/json", "how do you do?"],
+		] as const) {
+			const response = await invoke(text, { "content-type": type });
+			expect(await response.json()).toMatchObject({ status: "success" });
+			expect(agent.requests.at(-1)?.body.messages).toEqual([{ role: "user", content: text }]);
+		}
 	});
 
 	test.each<[string, number, (response: ServerResponse) => void, number, string]>([
@@ -379,10 +422,11 @@ describe("the server refuses", () => {
 		expect(wrongMethod.headers.get("allow")).toBe("POST");
 		expect(await refusal(wrongMethod)).toEqual([405, "REQUEST_INVALID"]);
 		expect(await refusal(fetch(at("/ping"), { method: "POST" }))).toEqual([405, "REQUEST_INVALID"]);
-		expect(await refusal(invoke({ prompt: "hello" }, { "content-type": "text/plain" }))).toEqual([
-			415,
-			"REQUEST_INVALID",
-		]);
+		for (const headers of [
+			{ "content-type": "text/html" },
+			{ "content-type": "text/plain", origin: "http://page.example" },
+		] as Record<string, string>[])
+			expect(await refusal(invoke({ prompt: "hello" }, headers))).toEqual([415, "REQUEST_INVALID"]);
 	});
 
 	test("bodies that are not JSON, not UTF-8, or too large, announced or not", async () => {

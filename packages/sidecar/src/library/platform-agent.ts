@@ -1,9 +1,10 @@
 /**
- * The agent as a machine of the platform runs it: its variables, its preparation, and the secret of
- * its API. For OpenClaw, according to the workspace's profile, that is a configuration for a new
- * user and the secret of a restored user's.
+ * The agent as a machine of the platform runs it: its variables, its preparation, the secret of its
+ * API, and its dialect. For OpenClaw, according to the workspace's profile, that is a configuration
+ * for a new user and the secret of a restored user's.
  */
 
+import type { AgentDialect } from "../agentcore/dialect.ts";
 import { agentEnvironment } from "../daemon/agent-environment.ts";
 import type { AskToStop } from "../daemon/drain.ts";
 import {
@@ -23,6 +24,8 @@ export interface PlatformAgent {
 	readonly askToStop?: AskToStop | undefined;
 	/** The secret that its API accepts now; it may change while the agent runs. */
 	readonly secret: () => string | undefined;
+	/** Undefined: its API is OpenAI-compatible, and nothing else. */
+	readonly dialect?: AgentDialect;
 }
 
 /**
@@ -38,10 +41,13 @@ export async function platformAgent(
 	const own = { OPENCLAW_GATEWAY_TOKEN: token };
 	if (profile.name !== "openclaw")
 		return { variables: own, prepare: () => {}, secret: () => token };
-	const [{ gatewaySecret }, { askToStop, SUPERVISED }] = await Promise.all([
-		import("../openclaw/gateway-token.ts"),
-		import("../openclaw/stop-gateway.ts"),
-	]);
+	const [{ gatewaySecret }, { askToStop, SUPERVISED }, { OpenClawDialect }, { takesImages }] =
+		await Promise.all([
+			import("../openclaw/gateway-token.ts"),
+			import("../openclaw/stop-gateway.ts"),
+			import("../openclaw/dialect.ts"),
+			import("../openclaw/model-input.ts"),
+		]);
 	const given = agentEnvironment(env, agentEnv?.split(",")).env;
 	const variables = { ...own, ...SUPERVISED, ...openClawVariables(given, agentUrl, region) };
 	const all: Variables = { ...given, ...variables };
@@ -56,5 +62,11 @@ export async function platformAgent(
 		askToStop: async ({ turnMs, signal }) =>
 			await askToStop({ url: agentUrl, token: secret(), workspace, uid, policy, turnMs, signal }),
 		secret,
+		dialect: new OpenClawDialect({
+			url: agentUrl,
+			token: secret,
+			takesImages: (agent) => takesImages(readConfig(workspace, all), all, agent),
+			log,
+		}),
 	};
 }

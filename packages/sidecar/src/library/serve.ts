@@ -151,6 +151,7 @@ class PlatformMachine {
 			readyPath,
 			token: () => this.#platformAgent?.secret(),
 			isEnding: () => this.#stop.signal.aborted,
+			dialect: () => this.#platformAgent?.dialect,
 			log,
 		});
 		this.life = new Life({

@@ -43,6 +43,17 @@ describe("a new user's configuration", () => {
 		});
 	});
 
+	test("declares what the model takes, as its variables say", () => {
+		const model = (variables: object) =>
+			Object.values<{ models: object[] }>(
+				JSON.parse(minimalConfig({ ...bedrock, ...variables })).models.providers,
+			)[0]?.models[0];
+		expect(model({})).toMatchObject({ input: ["text", "image"], contextWindow: 200_000 });
+		expect(
+			model({ OPENCLAW_MODEL_INPUT: "text", OPENCLAW_MODEL_CONTEXT_WINDOW: "32768" }),
+		).toMatchObject({ input: ["text"], contextWindow: 32_768 });
+	});
+
 	test("uses any OpenAI-compatible server instead, and contains no value of the operator's", () => {
 		const text = minimalConfig(other);
 		const { providers } = JSON.parse(text).models;
@@ -66,6 +77,10 @@ describe("a new user's configuration", () => {
 			"OPENCLAW_MODEL_BASE_URL",
 			{ OPENCLAW_MODEL_BASE_URL: "ftp://models", OPENCLAW_MODEL_ID: "m" },
 		],
+		["OPENCLAW_MODEL_INPUT", { ...bedrock, OPENCLAW_MODEL_INPUT: "image" }],
+		["OPENCLAW_MODEL_INPUT", { ...bedrock, OPENCLAW_MODEL_INPUT: "text,sound" }],
+		["OPENCLAW_MODEL_CONTEXT_WINDOW", { ...bedrock, OPENCLAW_MODEL_CONTEXT_WINDOW: "200k" }],
+		["OPENCLAW_MODEL_CONTEXT_WINDOW", { ...bedrock, OPENCLAW_MODEL_CONTEXT_WINDOW: "0" }],
 		[
 			"OPENCLAW_MODEL_BASE_URL",
 			{ OPENCLAW_MODEL_BASE_URL: "https://user:CANARY@models/v1", OPENCLAW_MODEL_ID: "m" },

@@ -14,6 +14,9 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 
 /** An inference profile that every commercial region has. */
 const DEFAULT_BEDROCK_MODEL = "global.anthropic.claude-opus-5";
+const DEFAULT_INPUT = "text,image";
+/** OpenClaw's own default. */
+const DEFAULT_CONTEXT_WINDOW = 200_000;
 const NAME = "openclaw.json";
 /** OpenClaw's own stays far below; anything larger is not a configuration. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
@@ -71,6 +74,7 @@ export function readConfig(workspace: string, variables: Variables): string | un
 export function minimalConfig(variables: Variables): string {
 	const [name, provider] = providerOf(variables);
 	const id = variable("OPENCLAW_MODEL_ID");
+	const model = { id, name: id, ...capabilitiesOf(variables) };
 	const config = {
 		gateway: {
 			mode: "local",
@@ -79,9 +83,26 @@ export function minimalConfig(variables: Variables): string {
 			http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
 		},
 		agents: { defaults: { model: { primary: `${name}/${id}` } } },
-		models: { mode: "merge", providers: { [name]: { ...provider, models: [{ id, name: id }] } } },
+		models: { mode: "merge", providers: { [name]: { ...provider, models: [model] } } },
 	};
 	return `${JSON.stringify(config, undefined, 2)}\n`;
+}
+
+/**
+ * What OpenClaw would otherwise assume: text alone, and drop images silently. These are values, since
+ * it substitutes variables in texts only.
+ */
+function capabilitiesOf({
+	OPENCLAW_MODEL_INPUT,
+	OPENCLAW_MODEL_CONTEXT_WINDOW,
+}: Variables): object {
+	const input = (OPENCLAW_MODEL_INPUT ?? DEFAULT_INPUT).split(",").map((each) => each.trim());
+	if (!input.includes("text") || input.some((each) => each !== "text" && each !== "image"))
+		throw lacking("OPENCLAW_MODEL_INPUT", "text, or text,image");
+	const contextWindow = Number(OPENCLAW_MODEL_CONTEXT_WINDOW ?? DEFAULT_CONTEXT_WINDOW);
+	if (!Number.isSafeInteger(contextWindow) || contextWindow < 1)
+		throw lacking("OPENCLAW_MODEL_CONTEXT_WINDOW", "the model's number of tokens");
+	return { input, contextWindow };
 }
 
 function providerOf(variables: Variables): readonly [name: string, provider: object] {
@@ -113,6 +134,21 @@ function providerOf(variables: Variables): readonly [name: string, provider: obj
 		"openai-compatible",
 		{ baseUrl: variable("OPENCLAW_MODEL_BASE_URL"), api: "openai-completions", apiKey: key },
 	];
+}
+
+/** A text of the configuration with its `${NAME}`s replaced; undefined if one has no value here. */
+export function withVariables(text: unknown, variables: Variables): string | undefined {
+	if (typeof text !== "string") return undefined;
+	let isKnown = true;
+	const replaced = text.replace(
+		/\$(\$?)\{([A-Z_][A-Z0-9_]*)\}/g,
+		(whole, escaping: string, name: string) => {
+			if (escaping !== "") return whole.slice(1);
+			isKnown &&= variables[name] !== undefined && variables[name] !== "";
+			return variables[name] ?? "";
+		},
+	);
+	return isKnown ? replaced : undefined;
 }
 
 /** In OpenClaw's syntax: substituted when the file is read. */

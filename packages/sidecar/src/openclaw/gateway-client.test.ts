@@ -90,8 +90,8 @@ describe("a connection to the gateway", () => {
 		const connection = await connectGateway(gateway);
 		expect(await connection.call("health", {})).toMatchObject({ kind: "ok" });
 		await connection.close();
-		gateway.refusals.push(starting);
-		await expect(connectGateway({ ...gateway, timeoutMs: 15 })).rejects.toMatchObject(
+		gateway.refusals.push({ ...starting, retryAfterMs: 60_000 });
+		await expect(connectGateway(gateway)).rejects.toMatchObject(
 			unreachable("UNAVAILABLE: gateway starting"),
 		);
 	});

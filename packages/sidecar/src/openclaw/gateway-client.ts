@@ -93,7 +93,7 @@ export async function connectGateway(options: GatewayOptions): Promise<GatewayCo
 			// While it starts, it tells when to try again.
 			const { retryAfterMs = Number.POSITIVE_INFINITY } = answer;
 			if (performance.now() + retryAfterMs >= until)
-				throw unreachable(url, `it refuses its client: ${textOf(answer)}`, CHECK_TOKEN);
+				throw unreachable(url, `it refuses its client: ${refusalText(answer)}`, CHECK_TOKEN);
 			await connection.close();
 			await delay(retryAfterMs, undefined, signal && { signal });
 		} catch (error) {
@@ -266,7 +266,7 @@ function answerOf({ ok, payload, error }: Frame): GatewayAnswer {
 }
 
 /** For messages: its code and its text. */
-export const textOf = ({ code, message }: GatewayRefusal) => printable(`${code}: ${message}`);
+export const refusalText = ({ code, message }: GatewayRefusal) => printable(`${code}: ${message}`);
 
 const unreachable = (value: string, reason: string, remedy?: string) =>
 	new SidecarError("AGENT_UNREACHABLE", { value, reason, remedy });

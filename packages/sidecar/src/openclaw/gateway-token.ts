@@ -6,7 +6,7 @@
  * Not followed: `$include`, and secrets that only a file or a program of the user's holds.
  */
 import JSON5 from "json5";
-import type { Variables } from "./config.ts";
+import { type Variables, withVariables } from "./config.ts";
 
 interface GatewayAuth {
 	readonly mode?: unknown;
@@ -48,18 +48,7 @@ function authOf(config: string | undefined): GatewayAuth {
  * here.
  */
 function resolved(secret: unknown, variables: Variables): string | undefined {
-	if (typeof secret === "string") {
-		let isKnown = true;
-		const text = secret.replace(
-			/\$(\$?)\{([A-Z_][A-Z0-9_]*)\}/g,
-			(whole, escaping: string, name: string) => {
-				if (escaping !== "") return whole.slice(1);
-				isKnown &&= variables[name] !== undefined && variables[name] !== "";
-				return variables[name] ?? "";
-			},
-		);
-		return isKnown && text.trim() !== "" ? text.trim() : undefined;
-	}
+	if (typeof secret === "string") return withVariables(secret, variables)?.trim() || undefined;
 	const { source, id } = (secret ?? {}) as { readonly source?: unknown; readonly id?: unknown };
 	return source === "env" && typeof id === "string" ? variables[id] : undefined;
 }

@@ -13,7 +13,7 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
-import { connectGateway, textOf } from "./gateway-client.ts";
+import { connectGateway, refusalText } from "./gateway-client.ts";
 import { readText } from "./read-text.ts";
 
 export const INTERRUPTED_TURNS = ["resume", "end"] as const;
@@ -53,7 +53,7 @@ export async function askToStop(options: StopOptions): Promise<void> {
 	const call = async (method: string, params: object) => {
 		const answer = await gateway.call(method, params, { timeoutMs: CALL_MS });
 		if (answer.kind === "ok") return answer.payload;
-		throw unreachable(url, `${method}: ${textOf(answer)}`);
+		throw unreachable(url, `${method}: ${refusalText(answer)}`);
 	};
 	try {
 		if (policy === "end") await abortTurns(call, turnMs, signal);

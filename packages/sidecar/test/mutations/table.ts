@@ -3,6 +3,7 @@ import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
 import { DISPLACED } from "./displaced.ts";
 import { MOUNTS } from "./mounts.ts";
+import { OPENCLAW } from "./openclaw.ts";
 import { PROFILE } from "./profile.ts";
 import { PROOF } from "./proof.ts";
 import { STATE } from "./state.ts";
@@ -265,4 +266,5 @@ export const MUTATIONS: readonly Mutation[] = [
 	...PROFILE,
 	...MOUNTS,
 	...AGENT,
+	...OPENCLAW,
 ];
