@@ -5,15 +5,21 @@
  */
 
 import { agentEnvironment } from "../daemon/agent-environment.ts";
+import type { SessionCredentials } from "../model/credential.ts";
 import {
 	openClawVariables,
 	readConfig,
+	replaceConfig,
 	type Variables,
 	writeMinimalConfig,
 } from "../openclaw/config.ts";
+import { withoutBedrockPlugin } from "../openclaw/migrate-model.ts";
+import type { Logger } from "../telemetry/types.ts";
+import { startModel, withoutModelKey } from "./model.ts";
 import type { OpenWorkspace } from "./options.ts";
 
-export interface PlatformAgent {
+/** Disposing of it ends its model endpoint. */
+export interface PlatformAgent extends AsyncDisposable {
 	/** Only for the agent. */
 	readonly variables: Readonly<Record<string, string>>;
 	/** Called in a restored workspace, before the agent starts. @throws SidecarError USAGE */
@@ -25,26 +31,51 @@ export interface PlatformAgent {
 /**
  * @param env from which the agent's environment is selected
  * @param token generated for this boot
+ * @param user whose credentials sign the requests to the model
  */
 export async function platformAgent(
-	{ settings, profile, log }: OpenWorkspace,
+	opened: OpenWorkspace,
 	env: NodeJS.ProcessEnv,
 	token: string,
+	user: SessionCredentials | undefined,
 ): Promise<PlatformAgent> {
+	const { settings, profile, log } = opened;
 	const { workspace, agentUrl, agentEnv, region } = settings;
-	const own = { OPENCLAW_GATEWAY_TOKEN: token };
-	if (profile.name !== "openclaw")
-		return { variables: own, prepare: () => {}, secret: () => token };
 	const { gatewaySecret } = await import("../openclaw/gateway-token.ts");
-	const given = agentEnvironment(env, agentEnv?.split(",")).env;
-	const variables = { ...own, ...openClawVariables(given, agentUrl, region) };
+	const model = await startModel(opened, env, user);
+	const own = { OPENCLAW_GATEWAY_TOKEN: token, ...model?.variables };
+	const dispose = async () => await model?.[Symbol.asyncDispose]();
+	if (profile.name !== "openclaw")
+		return {
+			variables: own,
+			prepare: () => {},
+			secret: () => token,
+			[Symbol.asyncDispose]: dispose,
+		};
+	const given = agentEnvironment(withoutModelKey(env, settings), agentEnv?.split(",")).env;
+	const variables = { ...own, ...openClawVariables({ ...given, ...own }, agentUrl, region) };
 	const all: Variables = { ...given, ...variables };
 	return {
 		variables,
 		prepare: () => {
 			if (writeMinimalConfig(workspace, all))
 				log.info("agent.config-written", { model: all.OPENCLAW_MODEL_ID });
+			else if (model !== undefined) moveModel(workspace, all, log);
 		},
 		secret: () => gatewaySecret(readConfig(workspace, all), all),
+		[Symbol.asyncDispose]: dispose,
 	};
+}
+
+/** A configuration elsewhere is not of this workspace, and was never written here. */
+function moveModel(workspace: string, variables: Variables, log: Logger): void {
+	if (variables.OPENCLAW_CONFIG_PATH !== undefined) return;
+	try {
+		const text = withoutBedrockPlugin(readConfig(workspace, variables) ?? "", variables);
+		if (text === undefined) return;
+		replaceConfig(workspace, text);
+		log.info("agent.config-moved", { from: "amazon-bedrock", model: variables.OPENCLAW_MODEL_ID });
+	} catch (error) {
+		log.warn("agent.config-outdated", { error });
+	}
 }

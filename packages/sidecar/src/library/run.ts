@@ -1,6 +1,7 @@
 import { type DaemonEnd, type DaemonOptions, runDaemon } from "../daemon/daemon.ts";
 import { type Coverage, coverageOf } from "./coverage.ts";
 import { coverageTeller } from "./coverage-teller.ts";
+import { startModel, withoutModelKey } from "./model.ts";
 import {
 	type Expectation,
 	type OpenWorkspace,
@@ -81,7 +82,10 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 	const stop = options.signal ?? new AbortController().signal;
 	return await withWorkspace(options, async (opened) => {
 		try {
-			return runEnd(options, opened, await runDaemon(daemonOptions(options, opened), stop));
+			await using model = await startModel(opened, options.env ?? process.env, undefined);
+			const agentVariables = model?.variables ?? {};
+			const daemon = { ...daemonOptions(options, opened), agentVariables };
+			return runEnd(options, opened, await runDaemon(daemon, stop));
 		} catch (error) {
 			if (!stop.aborted || !isAbort(error, stop.reason)) throw error;
 			opened.log.info("run.stopped-before-start", { workspace: opened.settings.workspace });
@@ -110,7 +114,7 @@ export function runEnd(
 export function daemonOptions(options: RunOptions, opened: OpenWorkspace): DaemonOptions {
 	const { settings, root, profile, log } = opened;
 	const [uid, gid] = settings.agentUser?.split(":").map(Number) ?? [];
-	const env = options.env ?? process.env;
+	const env = withoutModelKey(options.env ?? process.env, settings);
 	return {
 		...settings,
 		...opened,

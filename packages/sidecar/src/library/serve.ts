@@ -16,6 +16,7 @@ import type { ObjectStore } from "../store/port.ts";
 import { renewed } from "../store/renewed.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import type { Logger } from "../telemetry/types.ts";
+import { modelScope } from "./model.ts";
 import { settingsOf, withWorkspace } from "./options.ts";
 import { type PlatformAgent, platformAgent } from "./platform-agent.ts";
 import type { RunEnd, RunOptions } from "./run.ts";
@@ -50,6 +51,8 @@ export interface ServeOptions extends RunOptions {
 	readonly maxBody?: string;
 	/** As for `run`, but by default none beyond what any program needs. */
 	readonly agentEnv?: string;
+	/** `off`, `bedrock-runtime`, `bedrock-mantle`, or a provider's URL. Default: docs/model.md. */
+	readonly modelUpstream?: string;
 	/** An STS other than AWS's. Default: AWS_ENDPOINT_URL_STS. */
 	readonly stsEndpoint?: string;
 }
@@ -199,7 +202,8 @@ class PlatformMachine {
 			const store = user === undefined ? opened.store : renewed(opened.store, user.renewing);
 			this.#store = store;
 			const token = thisMachine.randomBytes(32).toString("base64url");
-			const agent = await platformAgent(opened, this.#options.env ?? process.env, token);
+			const env = this.#options.env ?? process.env;
+			await using agent = await platformAgent(opened, env, token, user?.renewing);
 			this.#platformAgent = agent;
 			const end = await runDaemon(
 				{
@@ -296,11 +300,15 @@ function strategyOf(options: ServeOptions, settings: Config, log: Logger): Ident
 		roleDurationS: roleDurationMs / 1000,
 		bucket: location?.kind === "s3" ? location : undefined,
 		kmsKeyArn: kmsKey,
+		model: modelScope(settings, profileName(options, settings), options.env ?? process.env),
 		region,
 		stsEndpoint: options.stsEndpoint,
 		log,
 	});
 }
+
+const profileName = ({ profile }: ServeOptions, settings: Config) =>
+	typeof profile === "object" ? profile.name : settings.profile;
 
 function addressOf(listen: string): { readonly host: string; readonly port: number } {
 	const colon = listen.lastIndexOf(":");
