@@ -191,11 +191,12 @@ class ModelEndpoint {
 				pass(null, chunk);
 			},
 		});
+		// Before the pipeline ends the agent's connection, which then looks like a disconnect.
+		response.once("error", (error) => {
+			if (!signal.aborted) this.#options.log.warn("model.cut", { model, error });
+		});
 		try {
 			await pipeline(response, copy, outgoing);
-		} catch (error) {
-			if (!signal.aborted) this.#options.log.warn("model.cut", { model, error });
-			throw error;
 		} finally {
 			this.#charge(model, startedMs, meter.end(body.length));
 		}

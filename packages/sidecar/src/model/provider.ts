@@ -27,9 +27,13 @@ export class ModelProvider {
 	/** @throws SidecarError USAGE: the address of the proxy */
 	constructor(credential: ModelCredential) {
 		this.#credential = credential;
-		const options = { keepAlive: false, proxyEnv: process.env };
+		const options = { keepAlive: false };
 		try {
-			this.#agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
+			this.#agents = {
+				// Only for addresses of this machine.
+				http: new HttpAgent(options),
+				https: new HttpsAgent({ ...options, proxyEnv: process.env }),
+			};
 		} catch {
 			// Its message may contain the proxy's password.
 			throw new SidecarError("USAGE", {
