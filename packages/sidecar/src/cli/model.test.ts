@@ -82,7 +82,6 @@ describe("run --listen with a model endpoint", () => {
 		},
 	);
 
-	// @id model-no-credential-in-agent
 	test.skipIf(process.getuid?.() !== 0)(
 		"leaves no credential where the agent can read: environment, /proc, files",
 		async () => {

@@ -32,7 +32,6 @@ const generated = {
 const moved = (config: object) => withoutBedrockPlugin(JSON.stringify(config), variables);
 
 describe("a configuration with the provider amazon-bedrock", () => {
-	// @id model-config-moved
 	test("as it was generated becomes the one that is generated today", () => {
 		expect(JSON.parse(moved(generated) ?? "")).toEqual(JSON.parse(minimalConfig(variables)));
 	});

@@ -1,6 +1,7 @@
 import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
 import { DISPLACED } from "./displaced.ts";
+import { MODEL } from "./model.ts";
 import { MOUNTS } from "./mounts.ts";
 import { PROFILE } from "./profile.ts";
 import { PROOF } from "./proof.ts";
@@ -263,4 +264,5 @@ export const MUTATIONS: readonly Mutation[] = [
 	...CAPTURE,
 	...PROFILE,
 	...MOUNTS,
+	...MODEL,
 ];
