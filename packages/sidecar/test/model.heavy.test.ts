@@ -53,6 +53,7 @@ describe.skipIf(openclaw.kind === "missing")("OpenClaw", () => {
 			[
 				...["run", "--profile", "openclaw", "--listen", "127.0.0.1:0"],
 				...["--agent-url", `http://127.0.0.1:${port}`, "--model-port", String(modelPort)],
+				...["--drain-timeout", "60s"],
 				...["--identity", "assume-role", "--role-arn", "arn:aws:iam::123456789012:role/user"],
 				...["--", ...gateway, "--bind", "loopback"],
 			],

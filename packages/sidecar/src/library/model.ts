@@ -9,13 +9,14 @@ import type { Config } from "../config/options.ts";
 import { SidecarError } from "../errors.ts";
 import type { ModelCredential, SessionCredentials } from "../model/credential.ts";
 import { apiOf, basePathOf, type Upstream, upstreamOf } from "../model/upstream.ts";
-import { DailyLedger, type UsageLedger } from "../model/usage-ledger.ts";
+import { DailyLedger } from "../model/usage-ledger.ts";
 import type { OpenWorkspace } from "./options.ts";
 
 export interface AgentModel extends AsyncDisposable {
 	/** Only for the agent. */
 	readonly variables: Readonly<Record<string, string>>;
-	readonly usage: UsageLedger;
+	/** Its text is what the next machine is seeded with. */
+	readonly usage: DailyLedger;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;

@@ -6,6 +6,7 @@
 
 import { agentEnvironment } from "../daemon/agent-environment.ts";
 import type { SessionCredentials } from "../model/credential.ts";
+import type { DailyLedger } from "../model/usage-ledger.ts";
 import {
 	openClawVariables,
 	readConfig,
@@ -26,6 +27,8 @@ export interface PlatformAgent extends AsyncDisposable {
 	readonly prepare: () => void;
 	/** The secret that its API accepts now; it may change while the agent runs. */
 	readonly secret: () => string | undefined;
+	/** Undefined: it has no model endpoint. */
+	readonly usage: DailyLedger | undefined;
 }
 
 /**
@@ -41,21 +44,20 @@ export async function platformAgent(
 ): Promise<PlatformAgent> {
 	const { settings, profile, log } = opened;
 	const { workspace, agentUrl, agentEnv, region } = settings;
-	const { gatewaySecret } = await import("../openclaw/gateway-token.ts");
 	const model = await startModel(opened, env, user);
 	const own = { OPENCLAW_GATEWAY_TOKEN: token, ...model?.variables };
-	const dispose = async () => await model?.[Symbol.asyncDispose]();
+	const common = {
+		usage: model?.usage,
+		[Symbol.asyncDispose]: async () => await model?.[Symbol.asyncDispose](),
+	};
 	if (profile.name !== "openclaw")
-		return {
-			variables: own,
-			prepare: () => {},
-			secret: () => token,
-			[Symbol.asyncDispose]: dispose,
-		};
+		return { ...common, variables: own, prepare: () => {}, secret: () => token };
+	const { gatewaySecret } = await import("../openclaw/gateway-token.ts");
 	const given = agentEnvironment(withoutModelKey(env, settings), agentEnv?.split(",")).env;
 	const variables = { ...own, ...openClawVariables({ ...given, ...own }, agentUrl, region) };
 	const all: Variables = { ...given, ...variables };
 	return {
+		...common,
 		variables,
 		prepare: () => {
 			if (writeMinimalConfig(workspace, all))
@@ -63,7 +65,6 @@ export async function platformAgent(
 			else if (model !== undefined) moveModel(workspace, all, log);
 		},
 		secret: () => gatewaySecret(readConfig(workspace, all), all),
-		[Symbol.asyncDispose]: dispose,
 	};
 }
 

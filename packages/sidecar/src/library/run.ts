@@ -53,6 +53,19 @@ export interface RunOptions extends WorkspaceOptions {
 	readonly handoverWaitMs?: number;
 	/** How often the whole workspace is compared with the last commit, ms. Default 60,000. */
 	readonly sweepIntervalMs?: number;
+	/**
+	 * Where the agent's model requests go: `off`, `bedrock-runtime`, `bedrock-mantle`, or a provider's
+	 * URL. Default: docs/model.md.
+	 */
+	readonly modelUpstream?: string;
+	/** Of the model endpoint on the loopback interface. Default `18787`. */
+	readonly modelPort?: string;
+	/** `env:NAME` or `file:/path`, where the key of a provider's URL is. */
+	readonly modelKey?: string;
+	/** Ids, or beginnings followed by `*`, joined by commas. Default: every model. */
+	readonly modelIds?: string;
+	/** E.g. `5M`. Default: no limit. */
+	readonly modelDailyTokens?: string;
 	/** Called once the workspace is restored, before the agent starts. */
 	readonly onReceipt?: (receipt: StartReceipt) => void;
 }

@@ -51,8 +51,6 @@ export interface ServeOptions extends RunOptions {
 	readonly maxBody?: string;
 	/** As for `run`, but by default none beyond what any program needs. */
 	readonly agentEnv?: string;
-	/** `off`, `bedrock-runtime`, `bedrock-mantle`, or a provider's URL. Default: docs/model.md. */
-	readonly modelUpstream?: string;
 	/** An STS other than AWS's. Default: AWS_ENDPOINT_URL_STS. */
 	readonly stsEndpoint?: string;
 }

@@ -390,7 +390,7 @@ describe("a request that is not forwarded", () => {
 
 	// @id model-budget
 	test("comes after the day's tokens were used up, until the next day", async () => {
-		ledger = new DailyLedger("2026-11-30 100");
+		ledger.seed("2026-11-30 100");
 		const url = await start({ dailyTokens: 200 });
 		expect((await ask(url)).status).toBe(200);
 		expect(`${ledger}`).toBe("2026-11-30 247");

@@ -56,7 +56,13 @@ export interface RunningEndpoint {
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 /** An agent with its subagents. */
 const MAX_REQUESTS = 32;
-const LIMITS = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 120_000 };
+const LIMITS = {
+	maxHeaderSize: 16 * 1024,
+	headersTimeout: 10_000,
+	requestTimeout: 120_000,
+	// The agent closes idle connections: one that the server closes may carry its next request.
+	keepAliveTimeout: 0,
+};
 const HOST = "127.0.0.1";
 
 /** @throws SidecarError USAGE: the port is taken */

@@ -60,9 +60,7 @@ export interface ProviderFailure {
 	readonly errorType: string | undefined;
 }
 
-/**
- * AWS reports both as 403, and in a body of its own form; Mantle reports 401.
- */
+/** `bedrock-runtime` answers 403 for this too, `bedrock-mantle` 401. */
 export function isExpired({ status, text, errorType }: ProviderFailure): boolean {
 	return (
 		status === 401 ||
@@ -101,7 +99,8 @@ export function refusalOf(model: string, failure: ProviderFailure): ModelRefusal
 }
 
 /**
- * As AWS words it: unknown id, a model that needs an inference profile, a path that has it not.
+ * AWS's texts for an unknown id, for a model that needs an inference profile, and for a model that
+ * has another API or path.
  */
 const isUnknownModel = (message: string) =>
 	/model identifier is invalid|on-demand throughput|isn.t supported on this route|does not support the '|model.{0,80}(does not exist|not found)/i.test(

@@ -20,12 +20,15 @@ export class DailyLedger implements UsageLedger {
 	#day = "";
 	#tokens = 0;
 
-	/** @param seed what `toString` of an earlier ledger returned; other text counts as empty */
-	constructor(seed = "") {
-		const [, day, tokens] = /^(\d{4}-\d\d-\d\d) (\d{1,15})$/.exec(seed) ?? [];
+	/**
+	 * Adds what an earlier machine counted.
+	 * @param text of its `toString`; another text counts as empty
+	 */
+	seed(text: string): void {
+		const [, day, tokens] = /^(\d{4}-\d\d-\d\d) (\d{1,15})$/.exec(text) ?? [];
 		if (day === undefined) return;
-		this.#day = day;
-		this.#tokens = Number(tokens);
+		// Of an older day: nothing counts any more.
+		if (day >= this.#day) this.add(day, Number(tokens));
 	}
 
 	read(day: string): number {

@@ -102,8 +102,8 @@ export const MODEL: readonly Mutation[] = [
 		id: "model-rights-listed",
 		rule: "a user's session has the right to the listed models only",
 		file: "src/agentcore/session-policy.ts",
-		find: "		const model = id.replace(PROFILE_PREFIX, \"\");",
-		replace: "		const model = id.replace(PROFILE_PREFIX, \"\") && \"*\";",
+		find: '		const model = id.replace(PROFILE_PREFIX, "");',
+		replace: '		const model = id.replace(PROFILE_PREFIX, "") && "*";',
 		test: "model-rights-of-the-session",
 	},
 	{
