@@ -1,3 +1,4 @@
+import { runSimulation } from "@cloud-copilot/iam-simulate";
 import { expect, test } from "vitest";
 import { partitionOf, sessionPolicy } from "./session-policy.ts";
 
@@ -127,4 +128,62 @@ test("allows every model without a list, and on Mantle inference in any project"
 		Resource: "arn:aws-us-gov:bedrock-mantle:*:*:project/*",
 	});
 	expect(mantle).not.toContain("BearerToken");
+});
+
+/** By a simulator of IAM, which knows the resources and condition keys of each action. */
+async function judged(policy: string, action: string, resource: string): Promise<string> {
+	const answer = await runSimulation(
+		{
+			request: {
+				action,
+				principal: `arn:aws:sts::${ACCOUNT}:assumed-role/user/anna`,
+				resource: { accountId: ACCOUNT, resource },
+				contextVariables: {},
+			},
+			identityPolicies: [{ name: "session", policy: JSON.parse(policy) }],
+			serviceControlPolicies: [],
+			resourceControlPolicies: [],
+		},
+		{},
+	);
+	if (answer.resultType === "error") throw new Error(JSON.stringify(answer.errors));
+	return answer.overallResult;
+}
+
+const ACCOUNT = "123456789012";
+
+test("lets a session invoke the listed model in any region, by its id and by its profile, and do nothing else", async () => {
+	const ids = ["global.anthropic.claude-opus-5"];
+	const policy = sessionPolicy({ ...scope, model: { service: "bedrock", ids } });
+	const profile = `arn:aws:bedrock:eu-central-1:${ACCOUNT}:inference-profile`;
+	const model = "arn:aws:bedrock:us-west-2::foundation-model";
+	for (const action of MODEL_ACTIONS) {
+		expect(await judged(policy, action, `${profile}/global.anthropic.claude-opus-5`)).toBe(
+			"Allowed",
+		);
+		expect(await judged(policy, action, `${model}/anthropic.claude-opus-5`)).toBe("Allowed");
+		for (const other of [
+			`${profile}/global.anthropic.claude-opus-5-5`,
+			`${model}/anthropic.claude-haiku-4-5`,
+			`${model}/amazon.nova-pro`,
+		])
+			expect([other, await judged(policy, action, other)]).toEqual([other, "ImplicitlyDenied"]);
+	}
+	for (const [action, resource] of [
+		["bedrock:CallWithBearerToken", "*"],
+		["bedrock:GetFoundationModel", `${model}/anthropic.claude-opus-5`],
+		["bedrock:CreateGuardrail", "*"],
+		[
+			"bedrock-mantle:CreateInference",
+			`arn:aws:bedrock-mantle:us-east-1:${ACCOUNT}:project/default`,
+		],
+	] as const)
+		expect([action, await judged(policy, action, resource)]).toEqual([action, "ImplicitlyDenied"]);
+	const mantle = sessionPolicy({ ...scope, model: { service: "bedrock-mantle", ids } });
+	const project = `arn:aws:bedrock-mantle:us-east-1:${ACCOUNT}:project/default`;
+	expect(await judged(mantle, "bedrock-mantle:CreateInference", project)).toBe("Allowed");
+	expect(await judged(mantle, "bedrock-mantle:CallWithBearerToken", "*")).toBe("ImplicitlyDenied");
+	expect(await judged(mantle, MODEL_ACTIONS[0]!, `${model}/anthropic.claude-opus-5`)).toBe(
+		"ImplicitlyDenied",
+	);
 });
