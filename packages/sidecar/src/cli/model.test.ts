@@ -128,9 +128,11 @@ describe("run --listen with a model endpoint", () => {
 		await first.end();
 
 		const id = "$" + "{OPENCLAW_MODEL_ID}";
+		const { agents } = config();
+		const model = { primary: `amazon-bedrock/${id}` };
 		const old = {
 			...config(),
-			agents: { defaults: { model: { primary: `amazon-bedrock/${id}` } } },
+			agents: { ...agents, defaults: { ...agents.defaults, model } },
 			models: {
 				mode: "merge",
 				providers: {

@@ -74,7 +74,7 @@ export function isExpired({ status, text, errorType }: ProviderFailure): boolean
 /** @param model as the agent named it */
 export function refusalOf(model: string, failure: ProviderFailure): ModelRefusal {
 	const { status, headers } = failure;
-	const message = withoutArns(messageOf(failure));
+	const message = redacted(messageOf(failure));
 	const refusal = (
 		answered: number,
 		code: ConstructorParameters<typeof SidecarError>[0],
@@ -118,5 +118,14 @@ function messageOf({ status, text }: ProviderFailure): string {
 	return `the model provider answered ${status}`;
 }
 
-const withoutArns = (message: string) =>
-	message.replace(/arn:aws[\w-]*:[^\s"',)]+/g, "[arn]").replace(/\b\d{12}\b/g, "[account]");
+/** If a signature is wrong, AWS repeats the headers it was sent, the session's token included. */
+const redacted = (message: string) =>
+	message
+		.replace(
+			/(security-token|authorization|x-api-key)(["']?\s*[:=]\s*["']?)[^"'\n]+/gi,
+			"$1$2[redacted]",
+		)
+		.replace(/AWS4-HMAC-SHA256[^\n]*/g, "[signature]")
+		.replace(/\b(?:AKIA|ASIA)[A-Z0-9]+/g, "[key]")
+		.replace(/arn:aws[\w-]*:[^\s"',)]+/g, "[arn]")
+		.replace(/\b\d{12}\b/g, "[account]");

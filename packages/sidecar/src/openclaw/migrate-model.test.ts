@@ -32,8 +32,14 @@ const generated = {
 const moved = (config: object) => withoutBedrockPlugin(JSON.stringify(config), variables);
 
 describe("a configuration with the provider amazon-bedrock", () => {
-	test("as it was generated becomes the one that is generated today", () => {
-		expect(JSON.parse(moved(generated) ?? "")).toEqual(JSON.parse(minimalConfig(variables)));
+	test("as it was generated gets the model that is generated today, and stays as it is otherwise", () => {
+		const { agents, models } = JSON.parse(minimalConfig(variables));
+		const { model } = agents.defaults;
+		expect(JSON.parse(moved(generated) ?? "")).toEqual({
+			...generated,
+			agents: { defaults: { model } },
+			models,
+		});
 	});
 
 	test("keeps everything that the user has changed elsewhere", () => {
