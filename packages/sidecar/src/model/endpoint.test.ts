@@ -671,6 +671,7 @@ describe("the credential", () => {
 		},
 	);
 
+	// @id model-no-secret-told
 	test("appears neither in an answer nor in the log, whatever goes wrong", async () => {
 		const url = await start({ dailyTokens: 1000 });
 		const texts: string[] = [];

@@ -91,6 +91,14 @@ export const MODEL: readonly Mutation[] = [
 		test: "model-renewed-once",
 	},
 	{
+		id: "model-refusal-redacted",
+		rule: "a session token that the provider repeats reaches neither the agent nor the log",
+		file: "src/model/refusal.ts",
+		find: "redacted(messageOf(failure))",
+		replace: "String([messageOf(failure), redacted(``)])",
+		test: "model-no-secret-told",
+	},
+	{
 		id: "model-key-not-in-agent",
 		rule: "the agent does not get the variable that holds the provider's key",
 		file: "src/library/model.ts",
