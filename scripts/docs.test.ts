@@ -134,8 +134,7 @@ test.each(["README.md", "docs/iam.md"])(
 	(path) => {
 		const policies = pages.get(path)?.blocks.filter(({ language }) => language === "json");
 		const granted = sessionPolicy({
-			bucket: "my-bucket",
-			prefix: "",
+			bucket: { bucket: "my-bucket", prefix: "" },
 			namespace: "anna",
 			partition: "aws",
 		});

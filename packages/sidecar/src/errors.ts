@@ -174,6 +174,16 @@ export const ERRORS = {
 		"the machine ended while the agent was working on this request",
 		"do not repeat the request: the agent continues it when its next machine starts; ask for the result then (with --interrupted-turns end, ask again)",
 	),
+	MODEL_NOT_SERVED: spec(
+		"usage",
+		"the provider does not serve this model",
+		"check the model's id, and that the region offers it: on bedrock-runtime an id with a prefix such as `global.` is reachable from more regions, bedrock-mantle accepts ids without a prefix only",
+	),
+	MODEL_REQUEST_REFUSED: spec(
+		"usage",
+		"the provider refused the agent's request",
+		"see the reason; the request was forwarded as the agent wrote it",
+	),
 	WORKSPACE_TOO_LARGE: spec(
 		"not-durable",
 		"the workspace exceeds a stated limit of the format",
@@ -256,6 +266,26 @@ export const ERRORS = {
 		"refused",
 		"this machine belongs to another user",
 		"use one session id per user: a machine serves only its first user",
+	),
+	MODEL_DENIED: spec(
+		"refused",
+		"the provider denied the use of the model",
+		"request access to the model in the account and region (Amazon Bedrock console, Model access), and allow it to the user's role: docs/iam.md lists the actions",
+	),
+	MODEL_BUDGET_SPENT: spec(
+		"refused",
+		"the user's model tokens for today are used up",
+		"wait until 00:00 UTC, or raise --model-daily-tokens",
+	),
+	MODEL_THROTTLED: spec(
+		"unreachable",
+		"the provider limits the rate of model requests",
+		"request a higher quota for the model, or use a cross-region inference profile (`global.`); agents retry by themselves",
+	),
+	MODEL_UNREACHABLE: spec(
+		"unreachable",
+		"the model provider does not answer",
+		"check --model-upstream, the region and the network; in a VPC the endpoint of the provider",
 	),
 	ISSUER_UNREACHABLE: spec(
 		"unreachable",

@@ -44,6 +44,8 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 	],
 	"store/s3-identity.ts": [/^hostname$/, "the store's, in a URL"],
 	"agentcore/issuer-keys.ts": [/^hostname$/, "the issuer's, in a URL"],
+	"model/upstream.ts": [/^hostname$/, "the provider's, in a URL"],
+	"model/credential.ts": [/^hostname$/, "the provider's, in a URL"],
 	"daemon/agent.ts": [
 		/^process\.pid$/,
 		"whose children are the agent's, asked of this machine's own kernel",

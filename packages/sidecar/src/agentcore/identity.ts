@@ -17,7 +17,7 @@ import type { Logger } from "../telemetry/types.ts";
 import { assumeRole, type Role, tradeToken } from "./assume-role.ts";
 import { encodeUserId } from "./namespace-code.ts";
 import { type AwsCredentials, RenewingCredentials } from "./renewing-credentials.ts";
-import { partitionOf, sessionPolicy } from "./session-policy.ts";
+import { type ModelScope, partitionOf, sessionPolicy } from "./session-policy.ts";
 import type { UserToken } from "./user-token.ts";
 import { type TokenRules, TokenVerifier } from "./verify-token.ts";
 
@@ -59,9 +59,11 @@ export interface IdentityOptions {
 	readonly token: TokenRules | undefined;
 	readonly roleArn: string | undefined;
 	readonly roleDurationS: number;
-	/** Undefined: the store is not a bucket and needs no credentials. */
+	/** Undefined: the store is not a bucket, and needs no credentials. */
 	readonly bucket: { readonly bucket: string; readonly prefix: string } | undefined;
 	readonly kmsKeyArn?: string | undefined;
+	/** Undefined: no model is used with these credentials. */
+	readonly model?: ModelScope | undefined;
 	readonly region?: string | undefined;
 	readonly stsEndpoint?: string | undefined;
 	readonly log: Logger;
@@ -69,20 +71,22 @@ export interface IdentityOptions {
 
 /** Sends nothing. @throws SidecarError USAGE: the strategy lacks a setting */
 export function identityStrategy(options: IdentityOptions): IdentityStrategy {
-	const { strategy, token, roleArn, bucket, namespace } = options;
+	const { strategy, token, roleArn, bucket, model, namespace } = options;
+	const needsCredentials = bucket !== undefined || model !== undefined;
 	if (strategy === "web-identity" && token === undefined)
 		throw lacks(strategy, "--issuer and --audience");
-	if (strategy !== "ambient" && roleArn === undefined && bucket !== undefined)
+	if (strategy !== "ambient" && roleArn === undefined && needsCredentials)
 		throw lacks(strategy, "--role-arn");
 	const verifier = token && new TokenVerifier(token);
 	return {
 		identify: async (proof) =>
 			verifier === undefined ? { namespace, token: undefined } : await verified(verifier, proof),
 		credentials: (identity) => {
-			if (strategy === "ambient" || roleArn === undefined || bucket === undefined) return undefined;
+			if (strategy === "ambient" || roleArn === undefined || !needsCredentials) return undefined;
 			const policy = sessionPolicy({
-				...bucket,
-				...identity,
+				bucket,
+				model,
+				namespace: identity.namespace,
 				partition: partitionOf(roleArn),
 				kmsKeyArn: options.kmsKeyArn,
 			});

@@ -60,8 +60,8 @@ async function runOrServe(options: RunOptions, listen: string | undefined): Prom
 }
 
 /** Next to the log lines: CloudWatch reads both. */
-function writeMetrics(values: MetricValues): void {
-	const line = emfLine(Date.now(), values);
+function writeMetrics(values: MetricValues, model?: string): void {
+	const line = emfLine(Date.now(), values, model);
 	if (line !== undefined) process.stderr.write(`${line}\n`);
 }
 

@@ -82,6 +82,7 @@ describe("defaults", () => {
 				agentUrl: "http://127.0.0.1:18789",
 				agentReadyPath: "/readyz",
 				maxBody: "100MB",
+				modelPort: "18787",
 				metrics: false,
 			},
 			warnings: [],

@@ -283,6 +283,63 @@ export const OPTIONS = {
 		meaning:
 			"Run the agent as another user, who cannot read the sidecar's memory and files. The workspace will belong to that user. Needs root.",
 	}),
+	modelUpstream: optional({
+		name: "model-upstream",
+		commands: ["run"],
+		kind: text(
+			"NAME|URL",
+			/^(off|bedrock-runtime|bedrock-mantle|https?:\/\/[^/?#@\s]+(\/[^?#@\s]*)?)$/,
+			"off, bedrock-runtime, bedrock-mantle, or a provider's URL as its clients are given it",
+		),
+		defaultText:
+			"`bedrock-runtime` with --listen, --profile openclaw and no OPENCLAW_MODEL_BASE_URL; else `off`",
+		example: "https://api.anthropic.com",
+		meaning:
+			"Give the agent its model at an address of this machine, and forward its requests there with a credential that the agent never has: for Amazon Bedrock the user's own session, else --model-key. See docs/model.md.",
+	}),
+	modelPort: needed({
+		name: "model-port",
+		commands: ["run"],
+		kind: text("PORT", /^\d{1,5}$/, "a port, such as 18787"),
+		default: "18787",
+		example: "18788",
+		meaning: "The port of the model endpoint on the loopback interface.",
+	}),
+	modelKey: optional({
+		name: "model-key",
+		commands: ["run"],
+		kind: text(
+			"SOURCE",
+			/^(env:[A-Za-z_]\w{0,127}|file:\/[^\0]+)$/,
+			"env:NAME or file:/absolute/path, where the key is",
+		),
+		defaultText: "none",
+		example: "env:ANTHROPIC_API_KEY",
+		meaning:
+			"With a URL in --model-upstream: where its key is. The agent does not get this variable. A file is read for each request; keep it where the agent's user cannot read it.",
+	}),
+	modelIds: optional({
+		name: "model-ids",
+		commands: ["run"],
+		kind: text(
+			"IDS",
+			/^[\w.:/@-]+\*?(,[\w.:/@-]+\*?)*$/,
+			"ids of models, or their beginnings followed by *, joined by commas",
+		),
+		defaultText: "every model that the credential may use",
+		example: "global.anthropic.claude-opus-5,openai.gpt-oss-*",
+		meaning:
+			"The models that the agent may use through the model endpoint. A user's session is given the right to these only.",
+	}),
+	modelDailyTokens: optional({
+		name: "model-daily-tokens",
+		commands: ["run"],
+		kind: text("TOKENS", /^[1-9]\d{0,8}[KM]?$/, "a number, or one followed by K or M"),
+		defaultText: "no limit",
+		example: "5M",
+		meaning:
+			"Tokens that a user may use in a day (UTC) through the model endpoint: input, cached input included, and output. Then requests get 429 until midnight.",
+	}),
 	maxBody: needed({
 		name: "max-body",
 		commands: ["run"],

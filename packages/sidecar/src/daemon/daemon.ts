@@ -167,7 +167,7 @@ class Daemon {
 	async #startAgent(session: Session): Promise<Agent> {
 		const { command, agentUser, root, prepareWorkspace } = this.#options;
 		try {
-			prepareWorkspace?.();
+			prepareWorkspace?.(session.head.annotations);
 			if (agentUser !== undefined) this.#chownWorkspace(root.directories, agentUser);
 			const agent = await startConfigured({ ...this.#options, workspace: root.main }, this.#log);
 			this.#log.info("agent.started", { pid: agent.pid, command: command[0] });

@@ -1,3 +1,4 @@
+import type { Session } from "../session/session.ts";
 import type { Logger } from "../telemetry/types.ts";
 import { type Agent, type AgentUser, startAgent } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";
@@ -22,8 +23,11 @@ export interface AgentOptions {
 	readonly agentEnv?: readonly string[];
 	/** Variables that only the agent gets, such as the token of its API. */
 	readonly agentVariables?: Readonly<Record<string, string>>;
-	/** Called when the workspace is restored, before the agent starts for the first time. */
-	readonly prepareWorkspace?: () => void;
+	/**
+	 * Called when the workspace is restored, before the agent starts for the first time.
+	 * @param annotations of the newest commit
+	 */
+	readonly prepareWorkspace?: (annotations: Session["head"]["annotations"]) => void;
 	/** The user who becomes the owner of the workspace. */
 	readonly agentUser?: AgentUser | undefined;
 	/** Stdout carries a JSON result. */

@@ -7,15 +7,22 @@
 import type { AgentDialect } from "../agentcore/dialect.ts";
 import { agentEnvironment } from "../daemon/agent-environment.ts";
 import type { AskToStop } from "../daemon/drain.ts";
+import type { SessionCredentials } from "../model/credential.ts";
+import type { DailyLedger } from "../model/usage-ledger.ts";
 import {
 	openClawVariables,
 	readConfig,
+	replaceConfig,
 	type Variables,
 	writeMinimalConfig,
 } from "../openclaw/config.ts";
+import { withoutBedrockPlugin } from "../openclaw/migrate-model.ts";
+import type { Logger } from "../telemetry/types.ts";
+import { startModel, withoutModelKey } from "./model.ts";
 import type { OpenWorkspace } from "./options.ts";
 
-export interface PlatformAgent {
+/** Disposing of it ends its model endpoint. */
+export interface PlatformAgent extends AsyncDisposable {
 	/** Only for the agent. */
 	readonly variables: Readonly<Record<string, string>>;
 	/** Called in a restored workspace, before the agent starts. @throws SidecarError USAGE */
@@ -26,21 +33,31 @@ export interface PlatformAgent {
 	readonly secret: () => string | undefined;
 	/** Undefined: its API is OpenAI-compatible, and nothing else. */
 	readonly dialect?: AgentDialect;
+	/** Undefined: it has no model endpoint. */
+	readonly usage: DailyLedger | undefined;
 }
 
 /**
  * @param env from which the agent's environment is selected
  * @param token generated for this boot
+ * @param user whose credentials sign the requests to the model
  */
 export async function platformAgent(
-	{ settings, profile, log }: OpenWorkspace,
+	opened: OpenWorkspace,
 	env: NodeJS.ProcessEnv,
 	token: string,
+	user: SessionCredentials | undefined,
 ): Promise<PlatformAgent> {
+	const { settings, profile, log } = opened;
 	const { workspace, agentUrl, agentEnv, region, interruptedTurns: policy } = settings;
-	const own = { OPENCLAW_GATEWAY_TOKEN: token };
+	const model = await startModel(opened, env, user);
+	const own = { OPENCLAW_GATEWAY_TOKEN: token, ...model?.variables };
+	const common = {
+		usage: model?.usage,
+		[Symbol.asyncDispose]: async () => await model?.[Symbol.asyncDispose](),
+	};
 	if (profile.name !== "openclaw")
-		return { variables: own, prepare: () => {}, secret: () => token };
+		return { ...common, variables: own, prepare: () => {}, secret: () => token };
 	const [{ gatewaySecret }, { askToStop, SUPERVISED }, { OpenClawDialect }, { takesImages }] =
 		await Promise.all([
 			import("../openclaw/gateway-token.ts"),
@@ -48,16 +65,22 @@ export async function platformAgent(
 			import("../openclaw/dialect.ts"),
 			import("../openclaw/model-input.ts"),
 		]);
-	const given = agentEnvironment(env, agentEnv?.split(",")).env;
-	const variables = { ...own, ...SUPERVISED, ...openClawVariables(given, agentUrl, region) };
+	const given = agentEnvironment(withoutModelKey(env, settings), agentEnv?.split(",")).env;
+	const variables = {
+		...own,
+		...SUPERVISED,
+		...openClawVariables({ ...given, ...own }, agentUrl, region),
+	};
 	const all: Variables = { ...given, ...variables };
 	const secret = () => gatewaySecret(readConfig(workspace, all), all);
 	const uid = Number(settings.agentUser?.split(":")[0] ?? process.getuid?.());
 	return {
+		...common,
 		variables,
 		prepare: () => {
 			if (writeMinimalConfig(workspace, all))
 				log.info("agent.config-written", { model: all.OPENCLAW_MODEL_ID });
+			else if (model !== undefined) moveModel(workspace, all, log);
 		},
 		askToStop: async ({ turnMs, signal }) =>
 			await askToStop({ url: agentUrl, token: secret(), workspace, uid, policy, turnMs, signal }),
@@ -69,4 +92,17 @@ export async function platformAgent(
 			log,
 		}),
 	};
+}
+
+/** A configuration elsewhere is not of this workspace, and was never written here. */
+function moveModel(workspace: string, variables: Variables, log: Logger): void {
+	if (variables.OPENCLAW_CONFIG_PATH !== undefined) return;
+	try {
+		const text = withoutBedrockPlugin(readConfig(workspace, variables) ?? "", variables);
+		if (text === undefined) return;
+		replaceConfig(workspace, text);
+		log.info("agent.config-moved", { from: "amazon-bedrock", model: variables.OPENCLAW_MODEL_ID });
+	} catch (error) {
+		log.warn("agent.config-outdated", { error });
+	}
 }

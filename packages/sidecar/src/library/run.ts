@@ -1,6 +1,7 @@
 import { type DaemonEnd, type DaemonOptions, runDaemon } from "../daemon/daemon.ts";
 import { type Coverage, coverageOf } from "./coverage.ts";
 import { coverageTeller } from "./coverage-teller.ts";
+import { startModel, withoutModelKey } from "./model.ts";
 import {
 	type Expectation,
 	type OpenWorkspace,
@@ -52,6 +53,19 @@ export interface RunOptions extends WorkspaceOptions {
 	readonly handoverWaitMs?: number;
 	/** How often the whole workspace is compared with the last commit, ms. Default 60,000. */
 	readonly sweepIntervalMs?: number;
+	/**
+	 * Where the agent's model requests go: `off`, `bedrock-runtime`, `bedrock-mantle`, or a provider's
+	 * URL. Default: docs/model.md.
+	 */
+	readonly modelUpstream?: string;
+	/** Of the model endpoint on the loopback interface. Default `18787`. */
+	readonly modelPort?: string;
+	/** `env:NAME` or `file:/path`, where the key of a provider's URL is. */
+	readonly modelKey?: string;
+	/** Ids, or beginnings followed by `*`, joined by commas. Default: every model. */
+	readonly modelIds?: string;
+	/** E.g. `5M`. Default: no limit. */
+	readonly modelDailyTokens?: string;
 	/** Called once the workspace is restored, before the agent starts. */
 	readonly onReceipt?: (receipt: StartReceipt) => void;
 }
@@ -81,7 +95,10 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 	const stop = options.signal ?? new AbortController().signal;
 	return await withWorkspace(options, async (opened) => {
 		try {
-			return runEnd(options, opened, await runDaemon(daemonOptions(options, opened), stop));
+			await using model = await startModel(opened, options.env ?? process.env, undefined);
+			const agentVariables = model?.variables ?? {};
+			const daemon = { ...daemonOptions(options, opened), agentVariables };
+			return runEnd(options, opened, await runDaemon(daemon, stop));
 		} catch (error) {
 			if (!stop.aborted || !isAbort(error, stop.reason)) throw error;
 			opened.log.info("run.stopped-before-start", { workspace: opened.settings.workspace });
@@ -110,7 +127,7 @@ export function runEnd(
 export function daemonOptions(options: RunOptions, opened: OpenWorkspace): DaemonOptions {
 	const { settings, root, profile, log } = opened;
 	const [uid, gid] = settings.agentUser?.split(":").map(Number) ?? [];
-	const env = options.env ?? process.env;
+	const env = withoutModelKey(options.env ?? process.env, settings);
 	return {
 		...settings,
 		...opened,

@@ -16,6 +16,7 @@ import type { ObjectStore } from "../store/port.ts";
 import { renewed } from "../store/renewed.ts";
 import { silentLog } from "../telemetry/logger.ts";
 import type { Logger } from "../telemetry/types.ts";
+import { modelScope } from "./model.ts";
 import { settingsOf, withWorkspace } from "./options.ts";
 import { type PlatformAgent, platformAgent } from "./platform-agent.ts";
 import type { RunEnd, RunOptions } from "./run.ts";
@@ -85,6 +86,8 @@ const MAX_WAITING = 32;
 const WAIT_TIMEOUT_MS = 10 * 60_000;
 const READY_TIMEOUT_MS = 5 * 60_000;
 const WAKE_LOOK_MS = 5_000;
+/** The annotation with the user's model tokens of the day, which outlive the machine in commits. */
+const USAGE = "usage";
 /** For answers that are almost complete when the drain is over. */
 const CLOSE_TIMEOUT_MS = 500;
 
@@ -199,14 +202,20 @@ class PlatformMachine {
 			const store = user === undefined ? opened.store : renewed(opened.store, user.renewing);
 			this.#store = store;
 			const token = thisMachine.randomBytes(32).toString("base64url");
-			const agent = await platformAgent(opened, this.#options.env ?? process.env, token);
+			const env = this.#options.env ?? process.env;
+			await using agent = await platformAgent(opened, env, token, user?.renewing);
 			this.#platformAgent = agent;
 			const end = await runDaemon(
 				{
 					...daemonOptions(this.#options, { ...opened, store }),
 					agentEnv: opened.settings.agentEnv?.split(",") ?? [],
 					agentVariables: agent.variables,
-					prepareWorkspace: agent.prepare,
+					prepareWorkspace: (annotations) => {
+						for (const { path, name, value } of annotations)
+							if (path === "" && name === USAGE) agent.usage?.seed(value);
+						agent.prepare();
+					},
+					annotate: () => (agent.usage === undefined ? {} : { [USAGE]: String(agent.usage) }),
 					askToStop: agent.askToStop,
 					restartAgent: true,
 					lifecycle: this.life.lifecycle,
@@ -285,11 +294,15 @@ function strategyOf(options: ServeOptions, settings: Config, log: Logger): Ident
 		roleDurationS: roleDurationMs / 1000,
 		bucket: location?.kind === "s3" ? location : undefined,
 		kmsKeyArn: kmsKey,
+		model: modelScope(settings, profileName(options, settings), options.env ?? process.env),
 		region,
 		stsEndpoint: options.stsEndpoint,
 		log,
 	});
 }
+
+const profileName = ({ profile }: ServeOptions, settings: Config) =>
+	typeof profile === "object" ? profile.name : settings.profile;
 
 function addressOf(listen: string): { readonly host: string; readonly port: number } {
 	const colon = listen.lastIndexOf(":");

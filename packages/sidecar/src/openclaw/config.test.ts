@@ -14,7 +14,13 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { minimalConfig, openClawVariables, readConfig, writeMinimalConfig } from "./config.ts";
 
 const URL = "http://127.0.0.1:18789";
-const bedrock = { AWS_REGION: "eu-central-1", OPENCLAW_MODEL_ID: "model-7" };
+/** As the sidecar gives them to an agent with a model endpoint. */
+const endpoint = {
+	OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:18787/anthropic",
+	OPENCLAW_MODEL_ID: "model-7",
+	OPENCLAW_MODEL_API: "anthropic-messages",
+	OPENCLAW_MODEL_API_KEY: "of-this-boot-CANARY",
+};
 const other = {
 	OPENCLAW_MODEL_BASE_URL: "https://models.example/v1",
 	OPENCLAW_MODEL_ID: "model-7",
@@ -29,24 +35,35 @@ afterEach(() => rmSync(workspace, { recursive: true, force: true }));
 
 describe("a new user's configuration", () => {
 	test("is a gateway on the loopback interface with both APIs, its token and its model from the environment", () => {
-		const config = JSON.parse(minimalConfig(bedrock));
+		const config = JSON.parse(minimalConfig(endpoint));
 		expect(config.gateway).toEqual({
 			mode: "local",
 			bind: "loopback",
 			auth: { mode: "token", token: "$" + "{OPENCLAW_GATEWAY_TOKEN}" },
 			http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
 		});
-		expect(config.agents.defaults.model.primary).toBe("amazon-bedrock/$" + "{OPENCLAW_MODEL_ID}");
-		expect(config.models.providers["amazon-bedrock"]).toMatchObject({
-			api: "bedrock-converse-stream",
-			auth: "aws-sdk",
+		expect(config.agents.defaults.model.primary).toBe("sidecar/$" + "{OPENCLAW_MODEL_ID}");
+		expect(config.models.providers).toEqual({
+			sidecar: {
+				baseUrl: "$" + "{OPENCLAW_MODEL_BASE_URL}",
+				api: "$" + "{OPENCLAW_MODEL_API}",
+				apiKey: { source: "env", provider: "default", id: "OPENCLAW_MODEL_API_KEY" },
+				models: [
+					{
+						id: "$" + "{OPENCLAW_MODEL_ID}",
+						name: "$" + "{OPENCLAW_MODEL_ID}",
+						input: ["text", "image"],
+						contextWindow: 200_000,
+					},
+				],
+			},
 		});
 	});
 
 	test("declares what the model takes, as its variables say", () => {
 		const model = (variables: object) =>
 			Object.values<{ models: object[] }>(
-				JSON.parse(minimalConfig({ ...bedrock, ...variables })).models.providers,
+				JSON.parse(minimalConfig({ ...endpoint, ...variables })).models.providers,
 			)[0]?.models[0];
 		expect(model({})).toMatchObject({ input: ["text", "image"], contextWindow: 200_000 });
 		expect(
@@ -54,19 +71,20 @@ describe("a new user's configuration", () => {
 		).toMatchObject({ input: ["text"], contextWindow: 32_768 });
 	});
 
+	test("is the same text for every boot, model and provider, so that OpenClaw migrates nothing again", () => {
+		const next = { ...endpoint, OPENCLAW_MODEL_API_KEY: "of-the-next-boot" };
+		expect(minimalConfig(next)).toBe(minimalConfig(endpoint));
+		expect(minimalConfig(other)).toBe(minimalConfig(endpoint));
+	});
+
 	test("uses any OpenAI-compatible server instead, and contains no value of the operator's", () => {
 		const text = minimalConfig(other);
 		const { providers } = JSON.parse(text).models;
-		expect(Object.keys(providers)).toEqual(["openai-compatible"]);
-		expect(providers["openai-compatible"]).toMatchObject({
-			baseUrl: "$" + "{OPENCLAW_MODEL_BASE_URL}",
-			api: "openai-completions",
-		});
+		expect(Object.keys(providers)).toEqual(["sidecar"]);
 		for (const value of Object.values(other)) expect(text).not.toContain(`"${value}"`);
 		expect(
-			JSON.parse(minimalConfig({ ...other, OPENCLAW_MODEL_API_KEY: undefined })).models.providers[
-				"openai-compatible"
-			].apiKey,
+			JSON.parse(minimalConfig({ ...other, OPENCLAW_MODEL_API_KEY: undefined })).models.providers
+				.sidecar.apiKey,
 		).toBe("none");
 	});
 
@@ -77,10 +95,10 @@ describe("a new user's configuration", () => {
 			"OPENCLAW_MODEL_BASE_URL",
 			{ OPENCLAW_MODEL_BASE_URL: "ftp://models", OPENCLAW_MODEL_ID: "m" },
 		],
-		["OPENCLAW_MODEL_INPUT", { ...bedrock, OPENCLAW_MODEL_INPUT: "image" }],
-		["OPENCLAW_MODEL_INPUT", { ...bedrock, OPENCLAW_MODEL_INPUT: "text,sound" }],
-		["OPENCLAW_MODEL_CONTEXT_WINDOW", { ...bedrock, OPENCLAW_MODEL_CONTEXT_WINDOW: "200k" }],
-		["OPENCLAW_MODEL_CONTEXT_WINDOW", { ...bedrock, OPENCLAW_MODEL_CONTEXT_WINDOW: "0" }],
+		["OPENCLAW_MODEL_INPUT", { ...endpoint, OPENCLAW_MODEL_INPUT: "image" }],
+		["OPENCLAW_MODEL_INPUT", { ...endpoint, OPENCLAW_MODEL_INPUT: "text,sound" }],
+		["OPENCLAW_MODEL_CONTEXT_WINDOW", { ...endpoint, OPENCLAW_MODEL_CONTEXT_WINDOW: "200k" }],
+		["OPENCLAW_MODEL_CONTEXT_WINDOW", { ...endpoint, OPENCLAW_MODEL_CONTEXT_WINDOW: "0" }],
 		[
 			"OPENCLAW_MODEL_BASE_URL",
 			{ OPENCLAW_MODEL_BASE_URL: "https://user:CANARY@models/v1", OPENCLAW_MODEL_ID: "m" },
@@ -99,10 +117,10 @@ describe("a new user's configuration", () => {
 
 	test("is written for its user alone, and leaves nothing next to it, even if an earlier try was interrupted", () => {
 		writeFileSync(join(workspace, ".openclaw.json.tmp"), "half");
-		expect(writeMinimalConfig(workspace, bedrock)).toBe(true);
+		expect(writeMinimalConfig(workspace, endpoint)).toBe(true);
 		expect(readdirSync(workspace)).toEqual(["openclaw.json"]);
 		expect(lstatSync(join(workspace, "openclaw.json")).mode & 0o777).toBe(0o600);
-		expect(readConfig(workspace, {})).toBe(minimalConfig(bedrock));
+		expect(readConfig(workspace, {})).toBe(minimalConfig(endpoint));
 	});
 
 	test("never replaces another: neither a file, nor a dangling link, nor one elsewhere if the path is set", () => {
@@ -112,10 +130,10 @@ describe("a new user's configuration", () => {
 		expect(readFileSync(path, "utf8")).toBe("mine");
 		rmSync(path);
 		symlinkSync(join(workspace, "nowhere"), path);
-		expect(writeMinimalConfig(workspace, bedrock)).toBe(false);
+		expect(writeMinimalConfig(workspace, endpoint)).toBe(false);
 		expect(existsSync(join(workspace, "nowhere"))).toBe(false);
 		rmSync(path);
-		expect(writeMinimalConfig(workspace, { ...bedrock, OPENCLAW_CONFIG_PATH: "/elsewhere" })).toBe(
+		expect(writeMinimalConfig(workspace, { ...endpoint, OPENCLAW_CONFIG_PATH: "/elsewhere" })).toBe(
 			false,
 		);
 		expect(readdirSync(workspace)).toEqual([]);
@@ -135,14 +153,17 @@ test("a configuration is not read if the agent replaced it with a link, a direct
 	expect(readConfig(workspace, {})).toBeUndefined();
 });
 
-test("OpenClaw's variables: its port, and a Bedrock model unless another is configured", () => {
+test("OpenClaw's variables: its port, a region for its tools, and the API of a provider of the operator's", () => {
 	expect(openClawVariables({}, URL, "eu-central-1")).toEqual({
 		OPENCLAW_GATEWAY_PORT: "18789",
 		AWS_REGION: "eu-central-1",
-		OPENCLAW_MODEL_ID: expect.stringContaining("anthropic"),
+		OPENCLAW_MODEL_API: "openai-completions",
 	});
 	expect(
 		openClawVariables({ AWS_DEFAULT_REGION: "us-east-1" }, URL, "eu-central-1").AWS_REGION,
 	).toBe("us-east-1");
-	expect(openClawVariables(other, URL, undefined)).toEqual({ OPENCLAW_GATEWAY_PORT: "18789" });
+	expect(openClawVariables(endpoint, URL, undefined)).toEqual({
+		OPENCLAW_GATEWAY_PORT: "18789",
+		OPENCLAW_MODEL_API: "anthropic-messages",
+	});
 });

@@ -5,19 +5,20 @@
  * operator's change to the environment reaches every user, and no key of the operator's gets into a
  * user's log.
  */
-import { linkSync, lstatSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, lstatSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
 import { readText } from "./read-text.ts";
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** An inference profile that every commercial region has. */
-const DEFAULT_BEDROCK_MODEL = "global.anthropic.claude-opus-5";
 const DEFAULT_INPUT = "text,image";
 /** OpenClaw's own default. */
 const DEFAULT_CONTEXT_WINDOW = 200_000;
 const NAME = "openclaw.json";
+/** No alias of a provider's that OpenClaw fetches as a plugin, as `amazon-bedrock` is. */
+const MODEL_PROVIDER = "sidecar";
+const API_KEY = { source: "env", provider: "default", id: "OPENCLAW_MODEL_API_KEY" };
 /** OpenClaw's own stays far below; anything larger is not a configuration. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
@@ -25,21 +26,20 @@ const MAX_CONFIG_BYTES = 1024 * 1024;
  * The variables that OpenClaw needs from the sidecar.
  * @param variables its environment so far
  * @param url the address of its gateway
- * @param region of Amazon Bedrock if `variables` name none
+ * @param region for tools of the agent, if `variables` name none
  */
 export function openClawVariables(
 	variables: Variables,
 	url: string,
 	region: string | undefined,
 ): Record<string, string> {
-	const { AWS_REGION, AWS_DEFAULT_REGION, OPENCLAW_MODEL_ID, OPENCLAW_MODEL_BASE_URL } = variables;
-	const bedrockRegion = AWS_REGION ?? AWS_DEFAULT_REGION ?? region;
+	const awsRegion = variables.AWS_REGION ?? variables.AWS_DEFAULT_REGION ?? region;
 	return {
 		// Its own commands find the gateway by it, and it overrides a port in a restored file.
 		OPENCLAW_GATEWAY_PORT: new URL(url).port || "80",
-		...(bedrockRegion !== undefined && { AWS_REGION: bedrockRegion }),
-		...(OPENCLAW_MODEL_ID === undefined &&
-			OPENCLAW_MODEL_BASE_URL === undefined && { OPENCLAW_MODEL_ID: DEFAULT_BEDROCK_MODEL }),
+		...(awsRegion !== undefined && { AWS_REGION: awsRegion }),
+		// Named by every file that is written here, whichever provider it was written for.
+		OPENCLAW_MODEL_API: variables.OPENCLAW_MODEL_API ?? "openai-completions",
 	};
 }
 
@@ -55,14 +55,23 @@ export function writeMinimalConfig(workspace: string, variables: Variables): boo
 	const path = join(workspace, NAME);
 	// An entry with that name belongs to the user, even a dangling link.
 	if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false;
-	const text = minimalConfig(variables);
-	const partial = join(workspace, `.${NAME}.tmp`);
-	rmSync(partial, { force: true });
-	writeFileSync(partial, text, { mode: 0o600, flag: "wx" });
+	const partial = writePartial(workspace, minimalConfig(variables));
 	// Completely or not at all, and never replacing another file.
 	linkSync(partial, path);
 	rmSync(partial);
 	return true;
+}
+
+/** Replaces the configuration that `readConfig` returned. */
+export function replaceConfig(workspace: string, text: string): void {
+	renameSync(writePartial(workspace, text), join(workspace, NAME));
+}
+
+function writePartial(workspace: string, text: string): string {
+	const partial = join(workspace, `.${NAME}.tmp`);
+	rmSync(partial, { force: true });
+	writeFileSync(partial, text, { mode: 0o600, flag: "wx" });
+	return partial;
 }
 
 /** The text of the configuration that OpenClaw reads; undefined if it is missing. */
@@ -72,9 +81,7 @@ export function readConfig(workspace: string, variables: Variables): string | un
 
 /** @throws SidecarError USAGE */
 export function minimalConfig(variables: Variables): string {
-	const [name, provider] = providerOf(variables);
-	const id = variable("OPENCLAW_MODEL_ID");
-	const model = { id, name: id, ...capabilitiesOf(variables) };
+	const { primary, name, provider } = modelSection(variables);
 	const config = {
 		gateway: {
 			mode: "local",
@@ -82,8 +89,8 @@ export function minimalConfig(variables: Variables): string {
 			auth: { mode: "token", token: variable("OPENCLAW_GATEWAY_TOKEN") },
 			http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
 		},
-		agents: { defaults: { model: { primary: `${name}/${id}` } } },
-		models: { mode: "merge", providers: { [name]: { ...provider, models: [model] } } },
+		agents: { defaults: { model: { primary } } },
+		models: { mode: "merge", providers: { [name]: provider } },
 	};
 	return `${JSON.stringify(config, undefined, 2)}\n`;
 }
@@ -105,35 +112,41 @@ function capabilitiesOf({
 	return { input, contextWindow };
 }
 
-function providerOf(variables: Variables): readonly [name: string, provider: object] {
+/**
+ * One text for every provider, so that the operator's change to another one reaches users who have
+ * this file. The key is a reference, not a text with a variable: OpenClaw runs its migrations again
+ * when its configuration differs from that of its last start, where it has replaced variables.
+ *
+ * @throws SidecarError USAGE
+ */
+export function modelSection(variables: Variables): {
+	readonly primary: string;
+	readonly name: string;
+	readonly provider: object;
+} {
 	const {
-		AWS_REGION,
 		OPENCLAW_MODEL_BASE_URL: baseUrl,
 		OPENCLAW_MODEL_API_KEY: apiKey,
 		OPENCLAW_MODEL_ID: modelId,
 	} = variables;
-	if (baseUrl === undefined) {
-		if (AWS_REGION === undefined)
-			throw lacking(
-				"AWS_REGION",
-				"the region of Amazon Bedrock, or OPENCLAW_MODEL_BASE_URL to another provider",
-			);
-		const bedrockUrl = `https://bedrock-runtime.${variable("AWS_REGION")}.amazonaws.com`;
-		return [
-			"amazon-bedrock",
-			{ baseUrl: bedrockUrl, api: "bedrock-converse-stream", auth: "aws-sdk" },
-		];
-	}
+	if (baseUrl === undefined)
+		throw lacking(
+			"AWS_REGION",
+			"the region of Amazon Bedrock, or OPENCLAW_MODEL_BASE_URL to that of another provider",
+		);
 	if (!/^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/.test(baseUrl))
 		throw lacking("OPENCLAW_MODEL_BASE_URL", "an http(s):// URL without credentials");
 	if (modelId === undefined)
-		throw lacking("OPENCLAW_MODEL_ID", "the name of a model that OPENCLAW_MODEL_BASE_URL serves");
-	// A server without keys still gets a placeholder.
-	const key = apiKey === undefined ? "none" : variable("OPENCLAW_MODEL_API_KEY");
-	return [
-		"openai-compatible",
-		{ baseUrl: variable("OPENCLAW_MODEL_BASE_URL"), api: "openai-completions", apiKey: key },
-	];
+		throw lacking("OPENCLAW_MODEL_ID", "the name of a model that the provider serves");
+	const id = variable("OPENCLAW_MODEL_ID");
+	const provider = {
+		baseUrl: variable("OPENCLAW_MODEL_BASE_URL"),
+		api: variable("OPENCLAW_MODEL_API"),
+		// A server without keys still gets a placeholder.
+		apiKey: apiKey === undefined ? "none" : API_KEY,
+		models: [{ id, name: id, ...capabilitiesOf(variables) }],
+	};
+	return { primary: `${MODEL_PROVIDER}/${id}`, name: MODEL_PROVIDER, provider };
 }
 
 /** A text of the configuration with its `${NAME}`s replaced; undefined if one has no value here. */

@@ -30,6 +30,37 @@ test("an event's numbers become metrics, in seconds and bytes, and the event its
 	expect(log.events[1]?.fields).toMatchObject({ writer: "w", seq: 5 });
 });
 
+test("what a model took is counted in total and for the model, once it has answered", () => {
+	const lines: (string | undefined)[] = [];
+	const log = metered(recordingLog(), (values, model) => lines.push(emfLine(1, values, model)));
+	const usage = { inputTokens: 100, cachedTokens: 40, outputTokens: 7, isEstimated: false };
+	log.info("model.answered", { model: "m-1", ...usage, usedToday: 147, ms: 1500 });
+	log.warn("model.failed", { model: "made-up", status: 404 });
+	log.warn("model.budget-spent", { status: 429 });
+	const [answered, failed, spent] = lines.map((line) => JSON.parse(line ?? ""));
+	expect(answered).toMatchObject({
+		Service: "openclaw-sidecar",
+		Model: "m-1",
+		ModelRequests: 1,
+		ModelTime: 1.5,
+		ModelInputTokens: 100,
+		ModelCachedTokens: 40,
+		ModelOutputTokens: 7,
+	});
+	expect(answered._aws.CloudWatchMetrics[0].Dimensions).toEqual([
+		["Service"],
+		["Service", "Model"],
+	]);
+	for (const [line, name] of [
+		[failed, "ModelErrors"],
+		[spent, "ModelBudgetRefusals"],
+	]) {
+		expect(line).toMatchObject({ [name]: 1 });
+		expect(line._aws.CloudWatchMetrics[0].Dimensions).toEqual([["Service"]]);
+		expect(line).not.toHaveProperty("Model");
+	}
+});
+
 test("an event without its numbers gives no metrics", () => {
 	const { values, metered } = metering();
 	metered.info("restore.finished");

@@ -8,6 +8,9 @@ import type { EventName, LogFields, Logger } from "./types.ts";
 
 type Meter = (fields: LogFields) => MetricValues;
 
+/** The only event whose metrics are also kept for each model: an unknown id has no answers. */
+const MODEL_ANSWERED = "model.answered";
+
 const METERS: Readonly<Record<EventName, Meter>> = {
 	"restore.finished": ({ files, bytes, ms }) => ({
 		RestoreFiles: number(files),
@@ -37,20 +40,31 @@ const METERS: Readonly<Record<EventName, Meter>> = {
 	"security.secret-found": () => ({ SecretsFound: 1 }),
 	"security.identity-refused": () => ({ RefusedIdentities: 1 }),
 	"security.namespace-refused": () => ({ RefusedIdentities: 1 }),
+	[MODEL_ANSWERED]: ({ ms, inputTokens, cachedTokens, outputTokens }) => ({
+		ModelRequests: 1,
+		ModelTime: seconds(ms),
+		ModelInputTokens: number(inputTokens),
+		ModelCachedTokens: number(cachedTokens),
+		ModelOutputTokens: number(outputTokens),
+	}),
+	"model.failed": () => ({ ModelErrors: 1 }),
+	"model.budget-spent": () => ({ ModelBudgetRefusals: 1 }),
 };
 
 /** Each is logged somewhere under exactly this name. */
 export const METERED_EVENTS: readonly string[] = Object.keys(METERS);
 
 /** @param emit called with the metrics of an event, right after the event was written */
-export function metered(log: Logger, emit: (values: MetricValues) => void): Logger {
+export function metered(log: Logger, emit: (values: MetricValues, model?: string) => void): Logger {
 	const wrap = (inner: Logger): Logger => {
 		const at =
 			(level: "error" | "warn" | "info" | "debug") =>
 			(event: EventName, fields: LogFields = {}) => {
 				inner[level](event, fields);
 				const meter = Object.hasOwn(METERS, event) ? METERS[event] : undefined;
-				if (meter !== undefined) emit(meter(fields));
+				if (meter === undefined) return;
+				if (event === MODEL_ANSWERED) emit(meter(fields), String(fields.model));
+				else emit(meter(fields));
 			};
 		return {
 			error: at("error"),

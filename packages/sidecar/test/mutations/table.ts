@@ -2,6 +2,7 @@ import { AGENT } from "./agent.ts";
 import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
 import { DISPLACED } from "./displaced.ts";
+import { MODEL } from "./model.ts";
 import { MOUNTS } from "./mounts.ts";
 import { OPENCLAW } from "./openclaw.ts";
 import { PROFILE } from "./profile.ts";
@@ -267,4 +268,5 @@ export const MUTATIONS: readonly Mutation[] = [
 	...MOUNTS,
 	...AGENT,
 	...OPENCLAW,
+	...MODEL,
 ];
