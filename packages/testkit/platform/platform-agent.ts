@@ -40,5 +40,5 @@ function ownToken(): string | undefined {
 	const token = existsSync(config)
 		? JSON.parse(readFileSync(config, "utf8")).gateway.auth.token
 		: undefined;
-	return token?.startsWith("$") ? undefined : token;
+	return typeof token !== "string" || token.startsWith("$") ? undefined : token;
 }

@@ -35,7 +35,10 @@ export async function platformAgent(
 	const own = { OPENCLAW_GATEWAY_TOKEN: token };
 	if (profile.name !== "openclaw")
 		return { variables: own, prepare: () => {}, secret: () => token };
-	const { gatewaySecret } = await import("../openclaw/gateway-token.ts");
+	const [{ gatewaySecret }, { migrateToken }] = await Promise.all([
+		import("../openclaw/gateway-token.ts"),
+		import("../openclaw/migrate-token.ts"),
+	]);
 	const given = agentEnvironment(env, agentEnv?.split(",")).env;
 	const variables = { ...own, ...openClawVariables(given, agentUrl, region) };
 	const all: Variables = { ...given, ...variables };
@@ -44,6 +47,7 @@ export async function platformAgent(
 		prepare: () => {
 			if (writeMinimalConfig(workspace, all))
 				log.info("agent.config-written", { model: all.OPENCLAW_MODEL_ID });
+			else if (migrateToken(workspace, all)) log.info("agent.config-migrated");
 		},
 		secret: () => gatewaySecret(readConfig(workspace, all), all),
 	};

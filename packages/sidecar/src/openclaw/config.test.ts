@@ -21,6 +21,8 @@ const other = {
 	OPENCLAW_MODEL_API_KEY: "sk-CANARY",
 };
 
+const reference = (id: string) => ({ source: "env", provider: "default", id });
+
 let workspace: string;
 beforeEach(() => {
 	workspace = mkdtempSync(join(tmpdir(), "openclaw-config-"));
@@ -33,7 +35,8 @@ describe("a new user's configuration", () => {
 		expect(config.gateway).toEqual({
 			mode: "local",
 			bind: "loopback",
-			auth: { mode: "token", token: "$" + "{OPENCLAW_GATEWAY_TOKEN}" },
+			auth: { mode: "token", token: reference("OPENCLAW_GATEWAY_TOKEN") },
+			controlUi: { enabled: false },
 			http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
 		});
 		expect(config.agents.defaults.model.primary).toBe("amazon-bedrock/$" + "{OPENCLAW_MODEL_ID}");
@@ -50,6 +53,7 @@ describe("a new user's configuration", () => {
 		expect(providers["openai-compatible"]).toMatchObject({
 			baseUrl: "$" + "{OPENCLAW_MODEL_BASE_URL}",
 			api: "openai-completions",
+			apiKey: reference("OPENCLAW_MODEL_API_KEY"),
 		});
 		for (const value of Object.values(other)) expect(text).not.toContain(`"${value}"`);
 		expect(
@@ -57,6 +61,22 @@ describe("a new user's configuration", () => {
 				"openai-compatible"
 			].apiKey,
 		).toBe("none");
+	});
+
+	// @id openclaw-config-constant
+	test("is the same on each machine: no secret of this boot is substituted in it", () => {
+		const substituted = (variables: Record<string, string>) =>
+			minimalConfig(variables).replaceAll(
+				/\$\{(\w+)\}/g,
+				(_, name: string) => variables[name] ?? "",
+			);
+		const boot = (n: number) => ({
+			...other,
+			OPENCLAW_GATEWAY_TOKEN: `token ${n}`,
+			OPENCLAW_MODEL_API_KEY: `key ${n}`,
+		});
+		expect(substituted(boot(1))).toBe(substituted(boot(2)));
+		expect(substituted(boot(1))).not.toBe(substituted({ ...boot(1), OPENCLAW_MODEL_ID: "other" }));
 	});
 
 	test.each([

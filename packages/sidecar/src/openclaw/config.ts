@@ -73,19 +73,35 @@ export function writeMinimalConfig(workspace: string, variables: Variables): boo
 
 /** The text of the configuration that OpenClaw reads; undefined if it is missing. */
 export function readConfig(workspace: string, variables: Variables): string | undefined {
-	let fd: number | undefined;
+	const fd = openConfig(workspace, variables);
+	if (fd === undefined) return undefined;
 	try {
-		// The agent can put anything there: follow no link, and wait for no FIFO.
-		const path = variables.OPENCLAW_CONFIG_PATH ?? join(workspace, NAME);
-		fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-		const stat = fstatSync(fd);
-		return stat.isFile() && stat.size <= MAX_CONFIG_BYTES ? readFileSync(fd, "utf8") : undefined;
+		return readFileSync(fd, "utf8");
 	} catch {
 		return undefined;
 	} finally {
-		if (fd !== undefined) closeSync(fd);
+		closeSync(fd);
 	}
 }
+
+/** Undefined if it is missing, or no file that OpenClaw could have written. */
+export function openConfig(workspace: string, variables: Variables): number | undefined {
+	let fd: number | undefined;
+	try {
+		// The agent can put anything there: follow no link, and wait for no FIFO.
+		const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+		fd = openSync(configPath(workspace, variables), flags);
+		const stat = fstatSync(fd);
+		if (stat.isFile() && stat.size <= MAX_CONFIG_BYTES) return fd;
+	} catch {
+		// It is missing, or a link.
+	}
+	if (fd !== undefined) closeSync(fd);
+	return undefined;
+}
+
+export const configPath = (workspace: string, variables: Variables) =>
+	variables.OPENCLAW_CONFIG_PATH ?? join(workspace, NAME);
 
 /** @throws SidecarError USAGE */
 export function minimalConfig(variables: Variables): string {
@@ -95,7 +111,9 @@ export function minimalConfig(variables: Variables): string {
 		gateway: {
 			mode: "local",
 			bind: "loopback",
-			auth: { mode: "token", token: variable("OPENCLAW_GATEWAY_TOKEN") },
+			auth: { mode: "token", token: variableRef("OPENCLAW_GATEWAY_TOKEN") },
+			// Nobody can reach it, and its first start writes 52 MB during the first turn.
+			controlUi: { enabled: false },
 			http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
 		},
 		agents: { defaults: { model: { primary: `${name}/${id}` } } },
@@ -128,7 +146,7 @@ function providerOf(variables: Variables): readonly [name: string, provider: obj
 	if (modelId === undefined)
 		throw lacking("OPENCLAW_MODEL_ID", "the name of a model that OPENCLAW_MODEL_BASE_URL serves");
 	// A server without keys still gets a placeholder.
-	const key = apiKey === undefined ? "none" : variable("OPENCLAW_MODEL_API_KEY");
+	const key = apiKey === undefined ? "none" : variableRef("OPENCLAW_MODEL_API_KEY");
 	return [
 		"openai-compatible",
 		{ baseUrl: variable("OPENCLAW_MODEL_BASE_URL"), api: "openai-completions", apiKey: key },
@@ -136,7 +154,13 @@ function providerOf(variables: Variables): readonly [name: string, provider: obj
 }
 
 /** In OpenClaw's syntax: substituted when the file is read. */
-const variable = (name: string) => `\${${name}}`;
+export const variable = (name: string) => `\${${name}}`;
+
+/**
+ * In OpenClaw's syntax: read when needed. Its value is not part of the configuration, which must be
+ * the same on each machine: OpenClaw repeats all start-up migrations when it differs.
+ */
+export const variableRef = (name: string) => ({ source: "env", provider: "default", id: name });
 
 function lacking(name: string, what: string): SidecarError {
 	const remedy = `set ${name} to ${what}; where the agent is not OpenClaw, give --profile plain`;

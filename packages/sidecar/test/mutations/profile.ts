@@ -42,4 +42,20 @@ export const PROFILE: readonly Mutation[] = [
 		replace: "outside.length === 0",
 		test: "receipt-incomplete",
 	},
+	{
+		id: "config-constant",
+		rule: "OpenClaw's effective configuration is the same on each machine",
+		file: "src/openclaw/config.ts",
+		find: 'token: variableRef("OPENCLAW_GATEWAY_TOKEN")',
+		replace: 'token: variable("OPENCLAW_GATEWAY_TOKEN")',
+		test: "openclaw-config-constant",
+	},
+	{
+		id: "config-of-the-user",
+		rule: "of a user's openclaw.json, only the token that the sidecar wrote is replaced",
+		file: "src/openclaw/migrate-token.ts",
+		find: "return isDeepStrictEqual(JSON5.parse(migrated.toString()), expected) ? migrated : undefined;",
+		replace: "return migrated;",
+		test: "openclaw-file-kept",
+	},
 ];
