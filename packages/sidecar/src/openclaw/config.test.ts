@@ -11,7 +11,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { minimalConfig, openClawVariables, readConfig, writeMinimalConfig } from "./config.ts";
+import {
+	minimalConfig,
+	ONE_PROCESS,
+	openClawVariables,
+	readConfig,
+	writeMinimalConfig,
+} from "./config.ts";
 
 const URL = "http://127.0.0.1:18789";
 const bedrock = { AWS_REGION: "eu-central-1", OPENCLAW_MODEL_ID: "model-7" };
@@ -142,6 +148,7 @@ test("a configuration is not read if the agent replaced it with a link, a direct
 
 test("OpenClaw's variables: its port, and a Bedrock model unless another is configured", () => {
 	expect(openClawVariables({}, URL, "eu-central-1")).toEqual({
+		...ONE_PROCESS,
 		OPENCLAW_GATEWAY_PORT: "18789",
 		AWS_REGION: "eu-central-1",
 		OPENCLAW_MODEL_ID: expect.stringContaining("anthropic"),
@@ -149,5 +156,8 @@ test("OpenClaw's variables: its port, and a Bedrock model unless another is conf
 	expect(
 		openClawVariables({ AWS_DEFAULT_REGION: "us-east-1" }, URL, "eu-central-1").AWS_REGION,
 	).toBe("us-east-1");
-	expect(openClawVariables(other, URL, undefined)).toEqual({ OPENCLAW_GATEWAY_PORT: "18789" });
+	expect(openClawVariables(other, URL, undefined)).toEqual({
+		...ONE_PROCESS,
+		OPENCLAW_GATEWAY_PORT: "18789",
+	});
 });

@@ -28,6 +28,12 @@ const NAME = "openclaw.json";
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
 /**
+ * Keeps OpenClaw's launcher from starting a second process to choose its compile cache: killing the
+ * first would leave the gateway running. Without NODE_COMPILE_CACHE it changes nothing.
+ */
+export const ONE_PROCESS = { OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED: "1" };
+
+/**
  * The variables that OpenClaw needs from the sidecar.
  * @param variables its environment so far
  * @param url the address of its gateway
@@ -41,6 +47,7 @@ export function openClawVariables(
 	const { AWS_REGION, AWS_DEFAULT_REGION, OPENCLAW_MODEL_ID, OPENCLAW_MODEL_BASE_URL } = variables;
 	const bedrockRegion = AWS_REGION ?? AWS_DEFAULT_REGION ?? region;
 	return {
+		...ONE_PROCESS,
 		// Its own commands find the gateway by it, and it overrides a port in a restored file.
 		OPENCLAW_GATEWAY_PORT: new URL(url).port || "80",
 		...(bedrockRegion !== undefined && { AWS_REGION: bedrockRegion }),
