@@ -2,6 +2,7 @@
  * Two machines of one user with a real OpenClaw. Needs OpenClaw (installed into `.cache/openclaw`
  * once: 650 MB). With CI=true its absence is an error.
  */
+import { randomUUID } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -21,7 +22,7 @@ if (openclaw.kind === "missing") {
 const TIMEOUT_MS = 15 * 60_000;
 
 test.skipIf(openclaw.kind === "missing")(
-	"a second machine, with another token, repeats no start-up migration, and the agent's process is the gateway itself",
+	"a second machine, with another token and model key, repeats no start-up migration, and the agent's process is the gateway itself",
 	{ timeout: TIMEOUT_MS },
 	async () => {
 		using place = new Place();
@@ -52,6 +53,7 @@ async function life(place: Place, model: FakeModel): Promise<unknown> {
 				...OPENCLAW_ENV,
 				OPENCLAW_MODEL_BASE_URL: model.url,
 				OPENCLAW_MODEL_ID: model.id,
+				OPENCLAW_MODEL_API_KEY: randomUUID(),
 			},
 		},
 	);
