@@ -51,6 +51,7 @@ async function life(place: Place, model: FakeModel): Promise<unknown> {
 		{
 			env: {
 				...OPENCLAW_ENV,
+				OPENCLAW_STATE_DIR: place.path("a"),
 				OPENCLAW_MODEL_BASE_URL: model.url,
 				OPENCLAW_MODEL_ID: model.id,
 				OPENCLAW_MODEL_API_KEY: randomUUID(),
