@@ -8,6 +8,7 @@
 import { parseArgs } from "node:util";
 import { Lab } from "./lab.ts";
 import type { Measurement } from "./measurement.ts";
+import { firstReply } from "./measurements/first-reply.ts";
 import { drain, flushDatabase, flushOne } from "./measurements/flush.ts";
 import { commits, growth } from "./measurements/growth.ts";
 import { idle } from "./measurements/idle.ts";
@@ -24,6 +25,7 @@ import { type Kept, keepResult } from "./results.ts";
 const MEASUREMENTS: readonly Measurement[] = [
 	size,
 	start,
+	firstReply,
 	flushOne,
 	flushDatabase,
 	drain,

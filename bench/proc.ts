@@ -37,6 +37,30 @@ export function exactCpuMs(pid: number): number {
 	return total;
 }
 
+/** CPU time so far of a process, and of it with all descendants, those that have ended included. */
+export function treeCpuMs(root: number): { readonly own: number; readonly all: number } {
+	const childrenOf = new Map<number, number[]>();
+	for (const name of readdirSync("/proc")) {
+		if (!/^\d+$/.test(name)) continue;
+		const parent = parentOf(Number(name));
+		childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), Number(name)]);
+	}
+	const sum = (pid: number): number => {
+		const { own, children } = cpuMs(pid);
+		return own + children + (childrenOf.get(pid) ?? []).reduce((all, child) => all + sum(child), 0);
+	};
+	return { own: cpuMs(root).own, all: sum(root) };
+}
+
+/** NaN if it has ended. */
+function parentOf(pid: number): number {
+	try {
+		return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1]);
+	} catch {
+		return Number.NaN;
+	}
+}
+
 export interface Memory {
 	readonly rssBytes: number;
 	/** The peak value. */

@@ -183,10 +183,9 @@ class PlatformStory implements AsyncDisposable {
 	/** As onboarding leaves it: with its own token, which overrides that of the environment. */
 	#onboard(vm: Vm): void {
 		const path = join(vm.workspace, "openclaw.json");
-		writeFileSync(
-			path,
-			readFileSync(path, "utf8").replace("$" + "{OPENCLAW_GATEWAY_TOKEN}", OWN_TOKEN),
-		);
+		const config = JSON.parse(readFileSync(path, "utf8"));
+		config.gateway.auth.token = OWN_TOKEN;
+		writeFileSync(path, JSON.stringify(config));
 	}
 }
 

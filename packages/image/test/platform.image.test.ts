@@ -53,6 +53,7 @@ test("a user's conversation outlives the machine", { timeout: 2 * TIMEOUT_MS }, 
 			`${servingMs} ms, of which OpenClaw took ${readyMs} ms`;
 		numbers["sidecar's memory with the agent"] = memory(daemon);
 		expectConfined(vm);
+		await expectGateway(vm);
 
 		const streamed = await invoke({ prompt: "and more", stream: true }, anna);
 		const events = await streamed.text();
@@ -151,6 +152,29 @@ async function untilHealthy(): Promise<void> {
 
 const memory = (pid: number) =>
 	`${Math.round(Number.parseInt(statusOf(pid).get("VmRSS") ?? "", 10) / 1000)} MB`;
+
+/**
+ * Checks that the agent's process is the gateway itself: killing a launcher would leave the gateway
+ * running. Checks its paths: OpenClaw's fingerprint of its configuration contains them, so that a
+ * change makes the next start of every user slow.
+ */
+async function expectGateway(vm: Container): Promise<void> {
+	const { pid } = await vm.process.event("agent.started");
+	// Only the same user may read the environment.
+	const asAgent = ["setpriv", "--reuid=10001", "--regid=10001", "--clear-groups", "sh", "-c"];
+	const linesOf = (file: string) =>
+		vm.exec(...asAgent, `tr '\\0' '\\n' </proc/${pid}/${file}`).split("\n");
+	expect(linesOf("cmdline").filter(Boolean)).toEqual(["openclaw-gateway"]);
+	expect(linesOf("environ")).toEqual(
+		expect.arrayContaining([
+			"HOME=/home/openclaw",
+			"NODE_COMPILE_CACHE=/opt/openclaw/compile-cache",
+			"OPENCLAW_TRAJECTORY=0",
+		]),
+	);
+	const program = "/opt/openclaw/node_modules/openclaw/openclaw.mjs";
+	expect(vm.exec("readlink", "-f", program)).toBe(program);
+}
 
 /**
  * Checks every process in the container: only the daemon is root's, and no process can gain a

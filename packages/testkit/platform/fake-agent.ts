@@ -17,6 +17,8 @@ export class FakeAgent implements AsyncDisposable {
 	readonly url: string;
 	readonly requests: AgentRequest[] = [];
 	isReady = true;
+	/** The paths of all requests so far, with the answer's status where it tells the readiness. */
+	readonly asked: string[] = [];
 	/** The number of connections opened so far. */
 	connections = 0;
 	/** The answer to a request. */
@@ -38,8 +40,12 @@ export class FakeAgent implements AsyncDisposable {
 	}
 
 	async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-		if (request.url === "/readyz")
-			return json(response, this.isReady ? 200 : 503, { ready: this.isReady });
+		if (request.url === "/readyz") {
+			const status = this.isReady ? 200 : 503;
+			this.asked.push(`/readyz ${status}`);
+			return json(response, status, { ready: this.isReady });
+		}
+		this.asked.push(request.url ?? "");
 		if (!request.url?.startsWith("/v1/")) {
 			// As OpenClaw answers unknown paths.
 			response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html>");

@@ -48,7 +48,7 @@ function ownToken(): string | undefined {
 	const token = existsSync(config)
 		? JSON.parse(readFileSync(config, "utf8")).gateway.auth.token
 		: undefined;
-	return token?.startsWith("$") ? undefined : token;
+	return typeof token !== "string" || token.startsWith("$") ? undefined : token;
 }
 
 /** As a client of the Messages API that is configured by its usual variables. */

@@ -549,6 +549,19 @@ describe("the agent's readiness", () => {
 		expect(await ready("/readyz")).toBe(false);
 	});
 
+	test("is followed at once by the request that waited for it", async () => {
+		agent.isReady = false;
+		start = async () => await api.waitUntilReady(new AbortController().signal);
+		const waiting = invoke({ prompt: "hello" });
+		await expect.poll(() => agent.asked.length).toBeGreaterThan(1);
+		agent.isReady = true;
+		expect((await waiting).status).toBe(200);
+		expect(agent.asked.slice(agent.asked.indexOf("/readyz 200"))).toEqual([
+			"/readyz 200",
+			"/v1/chat/completions",
+		]);
+	});
+
 	test("is awaited until it arrives or the wait is ended", async () => {
 		agent.isReady = false;
 		const waiting = api.waitUntilReady(new AbortController().signal);

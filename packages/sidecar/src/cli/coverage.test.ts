@@ -85,9 +85,11 @@ test("a start gives a receipt: what was restored, what is missing, what is outsi
 	put(join(root, "x"), "1");
 	const fresh = receiptOf(await place.cli("a", ["run", "--root", `notes=${root}`, "--", "true"]));
 	expect(fresh.event).toMatchObject([
-		{ verdict: "COMPLETE", commit: 0, files: 0, missing: [], outside: [] },
+		{ verdict: "COMPLETE", commit: 0, files: 0, missing: [], outside: [], unknown: [] },
 	]);
-	expect(fresh.line).toEqual(["COMPLETE: the log is empty; missing: nothing; outside: nothing"]);
+	expect(fresh.line).toEqual([
+		"COMPLETE: the log is empty; missing: nothing; outside: nothing; unknown: nothing",
+	]);
 
 	symlinkSync(join(place.dir, "elsewhere"), place.path("a", "out"));
 	await place.cli("a", ["flush", "--root", `notes=${root}`]);
@@ -105,12 +107,43 @@ test("a start gives a receipt: what was restored, what is missing, what is outsi
 	]);
 	expect(line).toEqual([
 		expect.stringMatching(
-			/^INCOMPLETE: restored 1 file, 5 B of commit \d+; missing: \.roots\/notes \(1 file\); outside: \//,
+			/^INCOMPLETE: restored 1 file, 5 B of commit \d+; missing: \.roots\/notes \(1 file\); outside: \/.*; unknown: nothing$/,
 		),
 	]);
 	expect((await place.cli("b", ["run", "--json", "--", "true"])).stderr).not.toMatch(
 		/^INCOMPLETE/m,
 	);
+});
+
+test("a start's receipt says what OpenClaw's settings leave unknown, and what is used without a setting", async () => {
+	using place = new Place();
+	const receipt = async (...args: string[]) => {
+		const { events } = await place.cli("a", ["run", ...args, "--", "true"]);
+		return events.find(({ event }) => event === "start.receipt");
+	};
+	const openclaw = ["--profile", "openclaw"];
+	const nowhere = "$" + "{NOWHERE}/ws";
+	expect(await receipt(...openclaw)).toMatchObject({ verdict: "COMPLETE", unknown: [] });
+
+	const config = put(
+		place.path("a", "openclaw.json"),
+		`{ $include: "gone.json", agents: { defaults: { workspace: "${nowhere}" } } }`,
+	);
+	const skills = dirname(put(join(place.dir, ".agents/skills/x")));
+	const unknown = {
+		verdict: "INCOMPLETE",
+		outside: [skills],
+		unknown: [
+			join(dirname(config), "gone.json"),
+			`agents.defaults.workspace in openclaw.json: ${nowhere}`,
+		],
+	};
+	expect(await receipt(...openclaw)).toMatchObject(unknown);
+	expect(await receipt("--profile", "plain")).toMatchObject({
+		verdict: "COMPLETE",
+		outside: [],
+		unknown: [],
+	});
 });
 
 test("reports a link that an agent makes while it runs", async () => {

@@ -69,6 +69,7 @@ export function receiptLine({
 	bytes,
 	missing,
 	outside,
+	unknown,
 }: StartReceipt): string {
 	const restored =
 		commit === 0
@@ -79,6 +80,7 @@ export function receiptLine({
 		`${verdict}: ${restored}`,
 		`missing: ${listed(lacking)}`,
 		`outside: ${listed(outside.map((path) => shownPath(path)))}`,
+		`unknown: ${listed(unknown.map((text) => shownPath(text)))}`,
 	].join("; ");
 }
 

@@ -117,7 +117,7 @@ describe("run --listen", () => {
 		expect(await first.ask("hello")).toBe("turn 1 of default");
 		const config = readFileSync(place.path("a", "openclaw.json"), "utf8");
 		expect(first.process.events.map(({ event }) => event)).toContain("agent.config-written");
-		const onboarded = config.replace("$" + "{OPENCLAW_GATEWAY_TOKEN}", "of-the-user's-own");
+		const onboarded = withToken(config, "of-the-user's-own");
 		writeFileSync(place.path("a", "openclaw.json"), onboarded);
 		const { status, stderr } = await first.end();
 		expect(status).toBe(0);
@@ -126,6 +126,30 @@ describe("run --listen", () => {
 		expect(await second.ask("still there?")).toBe("turn 2 of default");
 		expect(readFileSync(place.path("b", "openclaw.json"), "utf8")).toBe(onboarded);
 		expect(stderr + config + (await second.end()).stderr).not.toMatch(/CANARY|of-the-user's-own/);
+	});
+
+	test("replaces the token that earlier versions wrote, once, and commits the file", async () => {
+		using place = new Place();
+		const old = "$" + "{OPENCLAW_GATEWAY_TOKEN}";
+		writeFileSync(place.path("a", "openclaw.json"), withToken('{"gateway": {"auth": {}}}', old));
+		expect((await place.cli("a", ["flush", "--profile", "openclaw"])).status).toBe(0);
+		const env = { OPENCLAW_MODEL_BASE_URL: "http://127.0.0.1:1/v1", OPENCLAW_MODEL_ID: "model-7" };
+		const life = async (name: string) => {
+			await using machine = await PlatformMachine.boot(place, name, ["--profile", "openclaw"], {
+				env,
+			});
+			expect(await machine.ask("hello")).toMatch(/^turn \d of default$/);
+			const { status, events } = await machine.end();
+			expect(status).toBe(0);
+			return events.filter(({ event }) => event === "agent.config-migrated").length;
+		};
+		expect([await life("b"), await life("c")]).toEqual([1, 0]);
+		const { stdout } = await place.cli("d", ["cat", "openclaw.json"]);
+		expect(JSON.parse(stdout).gateway.auth.token).toEqual({
+			source: "env",
+			provider: "default",
+			id: "OPENCLAW_GATEWAY_TOKEN",
+		});
 	});
 
 	test("reports what a new user's configuration lacks", async () => {
@@ -289,3 +313,8 @@ describe.skipIf(s3TestServer() === undefined)("run --listen with a user's token 
 		expect((await machine.end()).status).toBe(6);
 	});
 });
+
+function withToken(config: string, token: string): string {
+	const { gateway, ...rest } = JSON.parse(config);
+	return JSON.stringify({ gateway: { ...gateway, auth: { token } }, ...rest }, undefined, 2);
+}

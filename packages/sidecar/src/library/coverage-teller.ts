@@ -1,10 +1,11 @@
 /** Reports places that are not stored: in the receipt of each start, and again when they change. */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { Tree } from "../log/types.ts";
 import type { Roots } from "../path.ts";
 import type { Session } from "../session/session.ts";
 import type { Logger } from "../telemetry/types.ts";
+import { IGNORE_FILE } from "../workspace/ignore-file.ts";
 import type { Profile } from "../workspace/profile.ts";
 import { type Stat, sameStat, statOf } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
@@ -39,7 +40,7 @@ export function coverageTeller(
 		const found = look(telling, told === undefined ? undefined : links);
 		const paths = found.gaps.map(({ path }) => path);
 		if (told === undefined) {
-			const receipt = startReceipt(session, found);
+			const receipt = startReceipt(session, config === undefined ? withoutConfig(found) : found);
 			log[receipt.verdict === "COMPLETE" ? "info" : "warn"]("start.receipt", { ...receipt });
 			onReceipt?.(receipt);
 		}
@@ -52,6 +53,11 @@ export function coverageTeller(
 			});
 		told = news;
 	};
+}
+
+/** An agent without a configuration names no place in it: that is known. */
+function withoutConfig({ unread, ...found }: Gaps): Gaps {
+	return { ...found, unread: unread.filter((path) => basename(path) !== AGENT_CONFIG) };
 }
 
 function isSame(
@@ -77,7 +83,8 @@ function look({ roots, profile, env, log }: Telling, links: Links | undefined): 
 		});
 	} catch (error) {
 		log.warn("ignore.unreadable", { error });
-		return gapsOf({ roots, profile, filter: () => "keep", env, links: links ?? [] });
+		const found = gapsOf({ roots, profile, filter: () => "keep", env, links: links ?? [] });
+		return { ...found, unread: [...found.unread, join(roots.main, IGNORE_FILE)] };
 	}
 }
 

@@ -13,7 +13,7 @@ import type { Profile } from "../workspace/profile.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { type LeftOut, type Survey, survey } from "./left-out.ts";
 import { statAt } from "./look-at.ts";
-import { AGENT_CONFIG, namedPlaces } from "./named-places.ts";
+import { AGENT_CONFIG, type NamedPlaces, namedPlaces } from "./named-places.ts";
 import { isInside } from "./open-roots.ts";
 import { byWeight, isInstalled, leadsTo, type OutwardLink } from "./outward-links.ts";
 import { realPath } from "./place.ts";
@@ -46,6 +46,8 @@ export interface Gaps extends Remedies {
 	readonly installedLinks: number;
 	/** Files of the configuration that could not be read. */
 	readonly unread: readonly string[];
+	/** Settings whose place is not known, because a variable in them has no value here. */
+	readonly unresolved: readonly string[];
 }
 
 export interface Coverage extends Gaps {
@@ -78,16 +80,18 @@ interface Where {
 }
 
 export function gapsOf({ roots, profile, filter, env, links }: Where): Gaps {
-	const unread: string[] = [];
+	const {
+		places,
+		unread = [],
+		unresolved = [],
+	}: Partial<NamedPlaces> = profile.name === "openclaw" ? namedPlaces(roots.main, env) : {};
 	/** By real path: a setting may name a link. */
 	const found = new Map<string, Gap>();
 	const take = (gap: Gap) => {
 		const place = realPath(gap.path);
 		if (!found.has(place)) found.set(place, gap);
 	};
-	for (const { path, by, isKnown } of profile.name === "openclaw"
-		? namedPlaces(roots.main, env, unread)
-		: []) {
+	for (const { path, by, isKnown } of places ?? []) {
 		const where = gapAt(path, roots, filter);
 		if (where !== undefined && (where.kind === "outside" || isKnown)) take({ path, by, ...where });
 	}
@@ -104,7 +108,8 @@ export function gapsOf({ roots, profile, filter, env, links }: Where): Gaps {
 		const where = gapAt(place, roots, filter);
 		if (where !== undefined) take({ path: place, by: `${LINK}${path}`, ...where });
 	}
-	return { ...remediesOf([...found.values()], roots), installedLinks: installed.length, unread };
+	const remedies = remediesOf([...found.values()], roots);
+	return { ...remedies, installedLinks: installed.length, unread, unresolved };
 }
 
 export const isLink = (by: string) => by.startsWith(LINK);

@@ -53,14 +53,34 @@ const STATE_VARIABLES: ReadonlySet<string> = new Set([
 /** Variables of the sidecar, of the installation, and for files that are recreated. */
 const OTHER_VARIABLES = /^OPENCLAW_(?:SIDECAR|BUNDLED|PACKAGED|LOG|HOME$)|CACHE|_BIN$/;
 
+export interface NamedPlaces {
+	readonly places: readonly NamedPlace[];
+	/** Files of the configuration that could not be read. */
+	readonly unread: readonly string[];
+	/** Settings of places that contain a variable without a value here. */
+	readonly unresolved: readonly string[];
+}
+
+/** Used by OpenClaw in its user's home without a setting; places of state if they exist. */
+const IN_HOME: readonly string[] = ["~/.agents/skills", "~/.config/openclaw"];
+
 /**
  * @param main the state directory
  * @param env the agent's
- * @param unread receives the configuration files that could not be read
  */
-export function namedPlaces(main: string, env: NodeJS.ProcessEnv, unread: string[]): NamedPlace[] {
+export function namedPlaces(main: string, env: NodeJS.ProcessEnv): NamedPlaces {
 	const found: NamedPlace[] = [];
+	const unread: string[] = [];
+	const unresolved: string[] = [];
 	const take = (text: string, by: string, isKnown: boolean) => {
+		const isResolved = [...text.matchAll(VARIABLE)].every(
+			([, name = ""]) => env[name] !== undefined,
+		);
+		if (!isResolved) {
+			// Another setting with a variable need not be a path at all.
+			if (isKnown) unresolved.push(`${by}: ${text}`);
+			return;
+		}
 		const path = placeOf(text, env);
 		if (isAbsolute(path) && (isKnown || isThere(path))) found.push({ path, by, isKnown });
 	};
@@ -71,7 +91,9 @@ export function namedPlaces(main: string, env: NodeJS.ProcessEnv, unread: string
 			take(`~/.openclaw-${env.OPENCLAW_PROFILE}`, "OPENCLAW_PROFILE", true);
 	}
 	readConfig(join(main, AGENT_CONFIG), take, unread);
-	return found;
+	for (const place of env.HOME === undefined ? [] : IN_HOME)
+		take(place, "OpenClaw uses it without a setting", false);
+	return { places: found, unread, unresolved };
 }
 
 type Take = (text: string, by: string, isKnown: boolean) => void;
@@ -167,14 +189,13 @@ function walk(
 		for (const [key, inner] of Object.entries(value)) walk(inner, [...keys, key], visit);
 }
 
+const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+
 const isPlace = (text: string) => /^(?:\/.|~(?:$|\/)|\$\{)/.test(text);
 
 /** The path up to the first part that OpenClaw fills in for each agent. */
 function placeOf(text: string, env: NodeJS.ProcessEnv): string {
-	const filled = text.replaceAll(
-		/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g,
-		(_, variable: string) => env[variable] ?? "",
-	);
+	const filled = text.replaceAll(VARIABLE, (_, variable: string) => env[variable] ?? "");
 	const parts = filled.split("/");
 	const open = parts.findIndex((part) => /[{}*<>]/.test(part));
 	const path = open < 0 ? filled : parts.slice(0, open).join("/");

@@ -58,13 +58,19 @@ export async function platformAgent(
 	};
 	if (profile.name !== "openclaw")
 		return { ...common, variables: own, prepare: () => {}, secret: () => token };
-	const [{ gatewaySecret }, { askToStop, SUPERVISED }, { OpenClawDialect }, { takesImages }] =
-		await Promise.all([
-			import("../openclaw/gateway-token.ts"),
-			import("../openclaw/stop-gateway.ts"),
-			import("../openclaw/dialect.ts"),
-			import("../openclaw/model-input.ts"),
-		]);
+	const [
+		{ gatewaySecret },
+		{ migrateToken },
+		{ askToStop, SUPERVISED },
+		{ OpenClawDialect },
+		{ takesImages },
+	] = await Promise.all([
+		import("../openclaw/gateway-token.ts"),
+		import("../openclaw/migrate-token.ts"),
+		import("../openclaw/stop-gateway.ts"),
+		import("../openclaw/dialect.ts"),
+		import("../openclaw/model-input.ts"),
+	]);
 	const given = agentEnvironment(withoutModelKey(env, settings), agentEnv?.split(",")).env;
 	const variables = {
 		...own,
@@ -80,7 +86,10 @@ export async function platformAgent(
 		prepare: () => {
 			if (writeMinimalConfig(workspace, all))
 				log.info("agent.config-written", { model: all.OPENCLAW_MODEL_ID });
-			else if (model !== undefined) moveModel(workspace, all, log);
+			else {
+				if (migrateToken(workspace, all)) log.info("agent.config-migrated");
+				if (model !== undefined) moveModel(workspace, all, log);
+			}
 		},
 		askToStop: async ({ turnMs, signal }) =>
 			await askToStop({ url: agentUrl, token: secret(), workspace, uid, policy, turnMs, signal }),

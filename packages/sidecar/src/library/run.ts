@@ -1,4 +1,5 @@
 import { type DaemonEnd, type DaemonOptions, runDaemon } from "../daemon/daemon.ts";
+import { ONE_PROCESS } from "../openclaw/config.ts";
 import { type Coverage, coverageOf } from "./coverage.ts";
 import { coverageTeller } from "./coverage-teller.ts";
 import { startModel, withoutModelKey } from "./model.ts";
@@ -135,6 +136,7 @@ export function daemonOptions(options: RunOptions, opened: OpenWorkspace): Daemo
 		command: options.command ?? [],
 		env,
 		agentEnv: settings.agentEnv?.split(",") ?? ["*"],
+		agentVariables: profile.name === "openclaw" ? ONE_PROCESS : {},
 		agentToStderr: options.agentToStderr ?? false,
 		ownsProcess: options.ownsProcess ?? false,
 		agentUser: uid === undefined || gid === undefined ? undefined : { uid, gid },

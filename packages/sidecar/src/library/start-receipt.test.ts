@@ -2,7 +2,14 @@ import { expect, it } from "vitest";
 import type { Head } from "../log/fold.ts";
 import { startReceipt } from "./start-receipt.ts";
 
-const NOTHING_OUTSIDE = { gaps: [], flags: [], ignoreLines: [], installedLinks: 0, unread: [] };
+const NOTHING_OUTSIDE = {
+	gaps: [],
+	flags: [],
+	ignoreLines: [],
+	installedLinks: 0,
+	unread: [],
+	unresolved: [],
+};
 type Missing = readonly { path: string; files: number; bytes: number }[];
 const sessionWith = (elsewhere: Missing, away: Missing = []) => {
 	const head = { seq: 4, tree: new Map() } as unknown as Head;
@@ -20,6 +27,7 @@ it("a receipt is COMPLETE if this disk has everything in the log", () => {
 		bytes: 9,
 		missing: [],
 		outside: [],
+		unknown: [],
 	});
 });
 
@@ -45,5 +53,16 @@ it("a receipt is INCOMPLETE while something is outside", () => {
 	expect(startReceipt(sessionWith([]), { ...NOTHING_OUTSIDE, gaps })).toMatchObject({
 		verdict: "INCOMPLETE",
 		outside: ["/data"],
+	});
+});
+
+// @id receipt-unknown
+it("a receipt is INCOMPLETE while it is unknown which places the agent uses", () => {
+	const unresolved = ["agents.defaults.workspace in openclaw.json: $" + "{DATA}/a"];
+	const found = { ...NOTHING_OUTSIDE, unread: ["/ws/a.json"], unresolved };
+	expect(startReceipt(sessionWith([]), found)).toMatchObject({
+		verdict: "INCOMPLETE",
+		outside: [],
+		unknown: ["/ws/a.json", ...unresolved],
 	});
 });

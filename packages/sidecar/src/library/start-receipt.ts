@@ -1,6 +1,6 @@
 /**
- * Receipt of a start: what was restored, what is missing and what is not stored. One event and one
- * line, before the agent runs.
+ * Receipt of a start: what was restored, what is missing, what is not stored, and where that is not
+ * known. One event and one line, before the agent runs.
  */
 
 import { quarantinedIn } from "../commit/quarantined.ts";
@@ -10,8 +10,8 @@ import type { Gaps } from "./coverage.ts";
 
 export interface StartReceipt {
 	/**
-	 * COMPLETE: this disk has everything in the log, and nothing that the agent is known to use is
-	 * outside.
+	 * COMPLETE: this disk has everything in the log, and all places that the agent is known to use
+	 * are stored.
 	 */
 	readonly verdict: "COMPLETE" | "INCOMPLETE";
 	/** What was restored; 0 for an empty log. */
@@ -29,11 +29,13 @@ export interface StartReceipt {
 	}[];
 	/** Absolute: places that are not stored. */
 	readonly outside: readonly string[];
+	/** Why there may be further such places: files not read, settings without a value. */
+	readonly unknown: readonly string[];
 }
 
 export function startReceipt(
 	{ restored, head }: Pick<Session, "restored" | "head">,
-	{ gaps }: Gaps,
+	{ gaps, unread, unresolved }: Gaps,
 ): StartReceipt {
 	const quarantined = quarantinedIn(head.tree).map(({ writer, files, bytes }) => ({
 		path: quarantineHome(writer),
@@ -49,12 +51,14 @@ export function startReceipt(
 		...quarantined,
 	];
 	const outside = gaps.map(({ path }) => path);
+	const unknown = [...unread, ...unresolved];
 	return {
-		verdict: missing.length + outside.length === 0 ? "COMPLETE" : "INCOMPLETE",
+		verdict: missing.length + outside.length + unknown.length === 0 ? "COMPLETE" : "INCOMPLETE",
 		commit: restored.head.seq,
 		files: restored.files,
 		bytes: restored.bytes,
 		missing,
 		outside,
+		unknown,
 	};
 }

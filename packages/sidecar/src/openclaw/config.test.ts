@@ -11,7 +11,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { minimalConfig, openClawVariables, readConfig, writeMinimalConfig } from "./config.ts";
+import {
+	minimalConfig,
+	ONE_PROCESS,
+	openClawVariables,
+	readConfig,
+	writeMinimalConfig,
+} from "./config.ts";
 
 const URL = "http://127.0.0.1:18789";
 /** As the sidecar gives them to an agent with a model endpoint. */
@@ -27,6 +33,8 @@ const other = {
 	OPENCLAW_MODEL_API_KEY: "sk-CANARY",
 };
 
+const reference = (id: string) => ({ source: "env", provider: "default", id });
+
 let workspace: string;
 beforeEach(() => {
 	workspace = mkdtempSync(join(tmpdir(), "openclaw-config-"));
@@ -39,7 +47,8 @@ describe("a new user's configuration", () => {
 		expect(config.gateway).toEqual({
 			mode: "local",
 			bind: "loopback",
-			auth: { mode: "token", token: "$" + "{OPENCLAW_GATEWAY_TOKEN}" },
+			auth: { mode: "token", token: reference("OPENCLAW_GATEWAY_TOKEN") },
+			controlUi: { enabled: false },
 			http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
 		});
 		expect(config.agents.defaults.model.primary).toBe("sidecar/$" + "{OPENCLAW_MODEL_ID}");
@@ -86,6 +95,22 @@ describe("a new user's configuration", () => {
 			JSON.parse(minimalConfig({ ...other, OPENCLAW_MODEL_API_KEY: undefined })).models.providers
 				.sidecar.apiKey,
 		).toBe("none");
+	});
+
+	// @id openclaw-config-constant
+	test("is the same on each machine: no secret of this boot is substituted in it", () => {
+		const substituted = (variables: Record<string, string>) =>
+			minimalConfig(variables).replaceAll(
+				/\$\{(\w+)\}/g,
+				(_, name: string) => variables[name] ?? "",
+			);
+		const boot = (n: number) => ({
+			...other,
+			OPENCLAW_GATEWAY_TOKEN: `token ${n}`,
+			OPENCLAW_MODEL_API_KEY: `key ${n}`,
+		});
+		expect(substituted(boot(1))).toBe(substituted(boot(2)));
+		expect(substituted(boot(1))).not.toBe(substituted({ ...boot(1), OPENCLAW_MODEL_ID: "other" }));
 	});
 
 	test.each([
@@ -155,6 +180,7 @@ test("a configuration is not read if the agent replaced it with a link, a direct
 
 test("OpenClaw's variables: its port, a region for its tools, and the API of a provider of the operator's", () => {
 	expect(openClawVariables({}, URL, "eu-central-1")).toEqual({
+		...ONE_PROCESS,
 		OPENCLAW_GATEWAY_PORT: "18789",
 		AWS_REGION: "eu-central-1",
 		OPENCLAW_MODEL_API: "openai-completions",
@@ -163,6 +189,7 @@ test("OpenClaw's variables: its port, a region for its tools, and the API of a p
 		openClawVariables({ AWS_DEFAULT_REGION: "us-east-1" }, URL, "eu-central-1").AWS_REGION,
 	).toBe("us-east-1");
 	expect(openClawVariables(endpoint, URL, undefined)).toEqual({
+		...ONE_PROCESS,
 		OPENCLAW_GATEWAY_PORT: "18789",
 		OPENCLAW_MODEL_API: "anthropic-messages",
 	});

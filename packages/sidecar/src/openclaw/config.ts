@@ -8,7 +8,7 @@
 import { linkSync, lstatSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
-import { readText } from "./read-text.ts";
+import { openText, readText } from "./read-text.ts";
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -18,9 +18,14 @@ const DEFAULT_CONTEXT_WINDOW = 200_000;
 const NAME = "openclaw.json";
 /** No alias of a provider's that OpenClaw fetches as a plugin, as `amazon-bedrock` is. */
 const MODEL_PROVIDER = "sidecar";
-const API_KEY = { source: "env", provider: "default", id: "OPENCLAW_MODEL_API_KEY" };
 /** OpenClaw's own stays far below; anything larger is not a configuration. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
+
+/**
+ * Keeps OpenClaw's launcher from starting a second process to choose its compile cache: killing the
+ * first would leave the gateway running. Without NODE_COMPILE_CACHE it changes nothing.
+ */
+export const ONE_PROCESS = { OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED: "1" };
 
 /**
  * The variables that OpenClaw needs from the sidecar.
@@ -35,6 +40,7 @@ export function openClawVariables(
 ): Record<string, string> {
 	const awsRegion = variables.AWS_REGION ?? variables.AWS_DEFAULT_REGION ?? region;
 	return {
+		...ONE_PROCESS,
 		// Its own commands find the gateway by it, and it overrides a port in a restored file.
 		OPENCLAW_GATEWAY_PORT: new URL(url).port || "80",
 		...(awsRegion !== undefined && { AWS_REGION: awsRegion }),
@@ -76,8 +82,16 @@ function writePartial(workspace: string, text: string): string {
 
 /** The text of the configuration that OpenClaw reads; undefined if it is missing. */
 export function readConfig(workspace: string, variables: Variables): string | undefined {
-	return readText(variables.OPENCLAW_CONFIG_PATH ?? join(workspace, NAME), MAX_CONFIG_BYTES);
+	return readText(configPath(workspace, variables), MAX_CONFIG_BYTES);
 }
+
+/** Undefined if it is missing, or no file that OpenClaw could have written. */
+export function openConfig(workspace: string, variables: Variables): number | undefined {
+	return openText(configPath(workspace, variables), MAX_CONFIG_BYTES);
+}
+
+export const configPath = (workspace: string, variables: Variables) =>
+	variables.OPENCLAW_CONFIG_PATH ?? join(workspace, NAME);
 
 /** @throws SidecarError USAGE */
 export function minimalConfig(variables: Variables): string {
@@ -86,7 +100,9 @@ export function minimalConfig(variables: Variables): string {
 		gateway: {
 			mode: "local",
 			bind: "loopback",
-			auth: { mode: "token", token: variable("OPENCLAW_GATEWAY_TOKEN") },
+			auth: { mode: "token", token: variableRef("OPENCLAW_GATEWAY_TOKEN") },
+			// Nobody can reach it, and its first start writes 52 MB during the first turn.
+			controlUi: { enabled: false },
 			http: { endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } } },
 		},
 		agents: { defaults: { model: { primary } } },
@@ -143,7 +159,7 @@ export function modelSection(variables: Variables): {
 		baseUrl: variable("OPENCLAW_MODEL_BASE_URL"),
 		api: variable("OPENCLAW_MODEL_API"),
 		// A server without keys still gets a placeholder.
-		apiKey: apiKey === undefined ? "none" : API_KEY,
+		apiKey: apiKey === undefined ? "none" : variableRef("OPENCLAW_MODEL_API_KEY"),
 		models: [{ id, name: id, ...capabilitiesOf(variables) }],
 	};
 	return { primary: `${MODEL_PROVIDER}/${id}`, name: MODEL_PROVIDER, provider };
@@ -165,7 +181,13 @@ export function withVariables(text: unknown, variables: Variables): string | und
 }
 
 /** In OpenClaw's syntax: substituted when the file is read. */
-const variable = (name: string) => `\${${name}}`;
+export const variable = (name: string) => `\${${name}}`;
+
+/**
+ * In OpenClaw's syntax: read when needed. Its value is not part of the configuration, which must be
+ * the same on each machine: OpenClaw repeats all start-up migrations when it differs.
+ */
+export const variableRef = (name: string) => ({ source: "env", provider: "default", id: name });
 
 function lacking(name: string, what: string): SidecarError {
 	const remedy = `set ${name} to ${what}; if the agent is not OpenClaw, use --profile plain`;
