@@ -43,6 +43,14 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 		"a socket's name while it is moved, on this machine's own disk",
 	],
 	"store/s3-identity.ts": [/^hostname$/, "the store's, in a URL"],
+	"agentcore/answer-text.ts": [
+		/^randomUUID$/,
+		"the id in one answer to one caller; nothing compares it with those of another machine",
+	],
+	"openclaw/gateway-client.ts": [
+		/^randomUUID$/,
+		"names a call within one connection to this machine's own gateway",
+	],
 	"agentcore/issuer-keys.ts": [/^hostname$/, "the issuer's, in a URL"],
 	"model/upstream.ts": [/^hostname$/, "the provider's, in a URL"],
 	"model/credential.ts": [/^hostname$/, "the provider's, in a URL"],

@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { Place } from "../../../testkit/cli.ts";
 
-// @id why-command
 test("why prints one answer per path with what to do, as lines and as JSON, and exits with 0", async () => {
 	using place = new Place();
 	mkdirSync(place.path("a", "private"), { recursive: true });

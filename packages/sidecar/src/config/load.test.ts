@@ -80,6 +80,7 @@ describe("defaults", () => {
 				userClaim: "sub",
 				roleDurationMs: 3_600_000,
 				agentUrl: "http://127.0.0.1:18789",
+				interruptedTurns: "resume",
 				agentReadyPath: "/readyz",
 				maxBody: "100MB",
 				modelPort: "18787",

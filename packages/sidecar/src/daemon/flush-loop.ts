@@ -244,7 +244,7 @@ export class FlushLoop {
 			for (const { path, reason } of deferred) this.#log.warn("flush.not-taken", { path, reason });
 		this.#notTakenRounds = notTaken === this.#notTaken ? this.#notTakenRounds + 1 : 1;
 		this.#notTaken = notTaken;
-		if (this.#notTakenRounds === HOLD_ROUNDS + 1)
+		if (deferred.length > 0 && this.#notTakenRounds === HOLD_ROUNDS + 1)
 			this.#log.warn("flush.not-taken-for-long", { paths: deferred.length });
 		this.#onFlushed();
 		clearTimeout(this.#retryTimer);

@@ -88,7 +88,6 @@ const LISTED = 2;
 const LIST = "list users/default/log/";
 const get = (seq: number) => `get users/default/${logKey(seq)}`;
 
-// @id flush-costs
 test("a one-shot flush reads the log once, scans the disk once and reads each file once", async () => {
 	const { a } = place();
 	const checks = (from: number) => [get(from), get(from + 1)];
@@ -123,7 +122,6 @@ test("a one-shot flush reads the log once, scans the disk once and reads each fi
 	});
 });
 
-// @id flush-change-while-read
 test("a one-shot flush takes what changes while it compares, and the next one what changes after its scan", async () => {
 	const { a } = place();
 	await a.cost();

@@ -5,6 +5,7 @@
  */
 
 import type { AgentDialect } from "../agentcore/dialect.ts";
+import { thisMachine } from "../commit/machine.ts";
 import { agentEnvironment } from "../daemon/agent-environment.ts";
 import type { AskToStop } from "../daemon/drain.ts";
 import type { SessionCredentials } from "../model/credential.ts";
@@ -97,6 +98,7 @@ export async function platformAgent(
 		dialect: new OpenClawDialect({
 			url: agentUrl,
 			token: secret,
+			newId: () => thisMachine.randomBytes(16).toString("hex"),
 			takesImages: (agent) => takesImages(readConfig(workspace, all), all, agent),
 			log,
 		}),

@@ -52,7 +52,6 @@ function place() {
 	return { dir, options, put, ask };
 }
 
-// @id why-rules
 test("why names the rule that leaves a path out: its pattern, its line, and the directory that it matches", async () => {
 	const { options, put, ask } = place();
 	put("ws/.openclaw-sidecar-ignore", "# mine\n*.log\n!keep.log\n/out/\n");
@@ -91,7 +90,6 @@ test("why names the rule that leaves a path out: its pattern, its line, and the 
 	expect(await ask("out/not/there")).toMatchObject({ code: "ignored" });
 });
 
-// @id why-remedy
 test("the lines that why names store the path with the next flush", async () => {
 	const { options, put, ask } = place();
 	put("ws/.openclaw-sidecar-ignore", "/out/\n");
@@ -112,7 +110,6 @@ test("the lines that why names store the path with the next flush", async () => 
 	]);
 });
 
-// @id why-kinds
 test("why tells links, special files, companions of databases and reserved names apart", async () => {
 	const { dir, options, put, ask } = place();
 	execFileSync("mkfifo", [join(dir, "ws/fifo")]);
@@ -163,7 +160,6 @@ test("why tells links, special files, companions of databases and reserved names
 	expect(await ask("my.db")).toMatchObject({ stored: false, code: "pending", commit: 2 });
 });
 
-// @id why-places
 test("why tells what is outside, gone, new or in a root that is not here", async () => {
 	const { dir, options, put, ask } = place();
 	put("ws/gone");
@@ -192,7 +188,6 @@ test("why tells what is outside, gone, new or in a root that is not here", async
 	expect(await ask(join(dir, "alias/new"))).toMatchObject({ treePath: "new", code: "pending" });
 });
 
-// @id why-unavailable
 test("why tells that a root is missing or another one, and that the workspace is another directory", async () => {
 	const { dir, options, put, ask } = place();
 	await flush(options);
@@ -205,7 +200,6 @@ test("why tells that a root is missing or another one, and that the workspace is
 	expect(await ask("mine")).toMatchObject({ code: "not-restored" });
 });
 
-// @id why-unmounted
 test("why tells that a path is in a volume that is not mounted", async (context) => {
 	const { dir, options, put, ask } = place();
 	{
@@ -226,7 +220,6 @@ test("why tells that a path is in a volume that is not mounted", async (context)
 	expect(await ask("volume/deep/x")).toMatchObject(unmounted);
 });
 
-// @id why-secrets
 test("why tells that --on-secret keeps a file out", async () => {
 	const { options, put, ask } = place();
 	put("ws/work/token.txt", `token ${TOKEN}\n`);
@@ -243,7 +236,6 @@ test("why tells that --on-secret keeps a file out", async () => {
 	expect(await ask("work/token.txt")).toMatchObject({ code: "pending" });
 });
 
-// @id why-cannot
 test("why tells what does not fit the format, and what a daemon could not take", async () => {
 	const { dir, options, put, ask } = place();
 	put("ws/huge");
@@ -266,7 +258,6 @@ test("why tells what does not fit the format, and what a daemon could not take",
 	await running;
 });
 
-// @id why-agrees
 test("why says stored exactly for the paths that a flush committed", async () => {
 	const { dir, options, put } = place();
 	put("ws/.openclaw-sidecar-ignore", "*.log\n!b/*.log\n/c/*\n!/c/keep/\n/notes/\n");

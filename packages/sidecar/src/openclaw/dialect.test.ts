@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -27,6 +28,7 @@ beforeEach(async () => {
 	takesImages = true;
 	const token = () => gateway.token;
 	const dialect = new OpenClawDialect({
+		newId: () => randomBytes(16).toString("hex"),
 		url: gateway.url,
 		token,
 		takesImages: () => takesImages,

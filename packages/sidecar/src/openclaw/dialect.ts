@@ -8,7 +8,6 @@
  * Does not guarantee that a turn which a channel or OpenClaw itself begins in the same moment as a
  * command survives it.
  */
-import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Forwarded } from "../agentcore/agent-api.ts";
 import type { AgentDialect } from "../agentcore/dialect.ts";
@@ -27,6 +26,11 @@ export interface DialectOptions {
 	readonly token: () => string | undefined;
 	/** Does the agent's model take images, according to its configuration? */
 	readonly takesImages: (agent: string | undefined) => boolean;
+	/**
+	 * Names a run for good: OpenClaw runs no second command of the same id, on any machine. So it must
+	 * come from the kernel's generator, whose state no copy of this machine shares.
+	 */
+	readonly newId: () => string;
 	readonly log: Logger;
 	/** For tests. */
 	readonly pauseMs?: number;
@@ -161,7 +165,7 @@ export class OpenClawDialect implements AgentDialect {
 		message: string,
 		signal: AbortSignal,
 	): Promise<string> {
-		const runId = randomUUID();
+		const runId = this.#options.newId();
 		const { promise, resolve, reject } = Promise.withResolvers<string>();
 		const unsubscribe = gateway.events.subscribe(({ name, payload }) => {
 			const event = (payload ?? {}) as ChatEvent;

@@ -1,5 +1,4 @@
 /** SQLite databases as files: identified by their header, never by their name. */
-import { randomUUID } from "node:crypto";
 import type { Root } from "../path.ts";
 import { closeGuarded, openGuarded } from "./guarded-open.ts";
 import { readFully } from "./read-fully.ts";
@@ -131,6 +130,9 @@ export function isSettled({ mtimeNs, ctimeNs }: Stat): boolean {
 	return isOlderThanATick(mtimeNs > ctimeNs ? mtimeNs : ctimeNs);
 }
 
+/** Per process: makes each string of a young write differ from all others of this process. */
+let unsettled = 0;
+
 /**
  * One string for the state of a database: its own stat and that of its write-ahead log. Equal
  * strings mean that nothing was committed in between. A reader may have touched "-shm" or left an
@@ -149,7 +151,7 @@ export function walFingerprint(root: Root, path: string): string {
 		`${inText(database)}:${database.ctimeNs}`,
 		frames === undefined ? "-" : inText(frames),
 	];
-	if (!isOlderThanATick(newest)) parts.push(`unsettled-${randomUUID()}`);
+	if (!isOlderThanATick(newest)) parts.push(`unsettled-${process.pid}-${++unsettled}`);
 	return parts.join(" ");
 }
 

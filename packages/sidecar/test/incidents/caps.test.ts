@@ -86,6 +86,15 @@ function link(targetBytes: number, seconds = 0): Buffer {
 	});
 }
 
+/** After empty tables. */
+const annotation = (valueBytes: number) =>
+	manifest((out) => {
+		numbers(out, 0, 0, 0, 0, 0, 1, 0, 1);
+		out.bytes(Buffer.from("n"));
+		numbers(out, valueBytes);
+		out.bytes(Buffer.alloc(valueBytes, "x"));
+	});
+
 const directory = (path: string) =>
 	entry(path, (out) => {
 		out.u8(ENTRY.dir);
@@ -112,6 +121,13 @@ const BEYOND: readonly (readonly [
 		"1114113",
 	],
 	["FILE_CHUNK_BITS", file(0, 21), "LIMIT_EXCEEDED", "2^21"],
+	[
+		"MAX_ANNOTATIONS",
+		manifest((out) => numbers(out, 0, 0, 0, 0, 0, 1_001)),
+		"LIMIT_EXCEEDED",
+		"1001",
+	],
+	["MAX_ANNOTATION_BYTES", annotation(4_097), "LIMIT_EXCEEDED", "4097"],
 	["MAX_TIME_SECONDS", link(1, 2 ** 40 + 1), "OBJECT_CORRUPT", KEY],
 ];
 

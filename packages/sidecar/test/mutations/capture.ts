@@ -82,4 +82,12 @@ export const CAPTURE: readonly Mutation[] = [
 		replace: "const isOwn =",
 		test: "root-entry-of-this-disk",
 	},
+	{
+		id: "flush-scans-again",
+		rule: "a one-shot flush does not trust a scan from before a restore changed the disk",
+		file: "src/restore/restore.ts",
+		find: "			scanned: [...plan.values()].every((action) => KEEPS.has(action))",
+		replace: "			scanned: KEEPS.size > 0",
+		test: "flush-scans-again",
+	},
 ];

@@ -118,7 +118,6 @@ describe("openclaw skips", () => {
 		expect(filter(path, "file")).toBe("skip");
 	});
 
-	// @id openclaw-names-patterns
 	test("only by patterns that it lists, each once", () => {
 		const listed = (openclaw.leavesOut ?? []).flatMap(({ patterns }) => patterns);
 		expect(listed.length).toBeGreaterThan(20);
